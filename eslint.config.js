@@ -1,0 +1,34 @@
+import neostandard from 'neostandard'
+import tseslint from 'typescript-eslint'
+
+const engine = ['src/bytes', 'src/elf', 'src/btf', 'src/insn', 'src/core']
+
+export default [
+  { ignores: ['dist/', 'coverage/', '.lab/', 'btfhub-cache/'] },
+  ...neostandard({ ts: true }),
+  {
+    files: ['src/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'],
+    languageOptions: {
+      parser: tseslint.parser,
+      parserOptions: { project: ['tsconfig.engine.json', 'tsconfig.app.json', 'tsconfig.test.json'], tsconfigRootDir: import.meta.dirname }
+    },
+    plugins: { '@typescript-eslint': tseslint.plugin },
+    rules: {
+      '@typescript-eslint/no-redeclare': 'off', // refuses a constant and its type under one name, which is how we write enums
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-misused-promises': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-unnecessary-type-assertion': 'error',
+      'no-labels': 'error'
+    }
+  },
+  {
+    files: engine.map(folder => `${folder}/**/*.ts`),
+    rules: {
+      'no-restricted-globals': ['error', 'process', 'Buffer', 'console', 'setTimeout', 'performance', 'fetch'],
+      'no-restricted-imports': ['error', { patterns: [{ regex: '^[^.]', message: 'The engine imports no package and no node: module.' }] }]
+    }
+  }
+]

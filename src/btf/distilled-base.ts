@@ -1,0 +1,187 @@
+import { at, dataView } from '../bytes/checked.js'
+import { sameString } from '../bytes/strings.js'
+import { AppError } from '../errors.js'
+import {
+  arrayElement, getString, intEncoding, isComposite, isModifierOrTypedef, kindFlagOf, kindName, kindOf, memberType, nameOf, nameOffsetOf, referencedType,
+  sizeWordOf, typeId, vlenOf, type Btf, type TypeId
+} from './btf.js'
+import { BtfKind } from './constants.js'
+import { essentialName, findCandidates } from './find.js'
+import { BTF_ARRAY, BTF_ENUM, BTF_ENUM64, BTF_MEMBER, BTF_PARAM, BTF_TYPE, BTF_VAR_SECINFO } from './layout.js'
+import { parseRawBtf } from './parse.js'
+import { newWork, step, type Work } from './work.js'
+
+/** Kinds that a distilled base may hold, and those that a type of the real base may have to stand for one. */
+const DISTILLED_KINDS: ReadonlySet<number> = new Set([BtfKind.INT, BtfKind.FLOAT, BtfKind.ENUM, BtfKind.STRUCT, BtfKind.UNION, BtfKind.FWD])
+const BASE_KINDS = [BtfKind.INT, BtfKind.FLOAT, BtfKind.ENUM, BtfKind.STRUCT, BtfKind.UNION, BtfKind.FWD]
+
+/**
+ * Puts a module's BTF that was built on a distilled base (a few named types without members, `.BTF.base`) on the real one: the
+ * result is split BTF on `base`, with type ids and string offsets rewritten. libbpf's btf__relocate.
+ *
+ * @param own raw `.BTF` of the module
+ * @param distilled raw `.BTF.base` of the module
+ * @throws AppError `btf_invalid` where a distilled type fits none or several of the base's types
+ */
+export function relocateDistilledBase (own: Uint8Array, distilled: Uint8Array, base: Btf): Uint8Array {
+  const small = parseRawBtf(distilled, { pointerSize: base.pointerSize })
+  const split = parseRawBtf(own, { base: small, indexNames: false })
+  if (split.byteOrder !== base.byteOrder || small.byteOrder !== base.byteOrder) {
+    throw new AppError('btf_invalid', `The module's BTF is ${split.byteOrder}-endian, its base ${base.byteOrder}-endian.`, { byte_order: split.byteOrder })
+  }
+  const mapping = mapTypes(split, small, base)
+  const shifted: Mapping = {
+    ids: mapping.ids,
+    strings: mapping.strings,
+    firstOwnId: small.endId,
+    idShift: base.endId - small.endId,
+    firstOwnString: small.strLen,
+    stringShift: base.startStrOff + base.strLen - small.strLen
+  }
+  return rewrite(split, shifted)
+}
+
+interface Mapping {
+  /** Distilled type id to the base's. */
+  readonly ids: ReadonlyMap<number, number>
+  /** Distilled string offset to the base's. */
+  readonly strings: ReadonlyMap<number, number>
+  readonly firstOwnId: number
+  readonly idShift: number
+  readonly firstOwnString: number
+  readonly stringShift: number
+}
+
+function mapTypes (split: Btf, small: Btf, base: Btf): Pick<Mapping, 'ids' | 'strings'> {
+  const work = newWork()
+  const embedded = embeddedTypes(split, small, work)
+  const ids = new Map<number, number>()
+  const strings = new Map<number, number>([[0, 0]])
+  for (let id = typeId(small.startId); id < small.endId; id = typeId(id + 1)) {
+    const kind = kindOf(small, id)
+    const name = nameOf(small, id)
+    if (name === '' || !DISTILLED_KINDS.has(kind)) {
+      throw unmapped(id, `A distilled base holds named types only, but its type ${id} is ${name === '' ? 'an anonymous' : 'a'} ${kindName(kind)}.`)
+    }
+    const matches = baseTypesNamed(small, id, base, work).filter(candidate => isMatch(small, id, base, candidate, embedded.has(id)))
+    const match = matches.length === 1 ? matches[0] : undefined
+    if (match === undefined) {
+      throw unmapped(id, `The module was built against a ${kindName(kind)} ${name}, of which the vmlinux BTF has ${matches.length === 0 ? 'none that fits' : `${matches.length} that fit`}; it belongs to another kernel.`)
+    }
+    ids.set(id, match.id)
+    strings.set(nameOffsetOf(small, id), nameOffsetOf(base, match.id))
+  }
+  return { ids, strings }
+}
+
+/** A type of the base with the wanted name; `needsSize` where several composites share the name, so that only size tells them apart. */
+interface BaseType {
+  readonly id: TypeId
+  readonly needsSize: boolean
+}
+
+function baseTypesNamed (small: Btf, id: TypeId, base: Btf, work: Work): BaseType[] {
+  const name = getString(small, nameOffsetOf(small, id))
+  const essential = essentialName(small, nameOffsetOf(small, id))
+  const found = BASE_KINDS.flatMap(kind => findCandidates(base, kind, essential, false, work)).filter(candidate => {
+    const other = getString(base, nameOffsetOf(base, candidate))
+    return sameString(name.bytes, name.offset, other.bytes, other.offset)
+  })
+  const composites = found.filter(candidate => isComposite(kindOf(base, candidate))).length
+  return found.map(candidate => {
+    const kind = kindOf(base, candidate)
+    return { id: candidate, needsSize: isComposite(kind) ? composites > 1 : kind !== BtfKind.FWD }
+  })
+}
+
+function isMatch (small: Btf, id: TypeId, base: Btf, candidate: BaseType, isEmbedded: boolean): boolean {
+  const kind = kindOf(small, id)
+  const baseKind = kindOf(base, candidate.id)
+  const size = kind === BtfKind.FWD ? 0 : sizeWordOf(small, id)
+  const baseSize = baseKind === BtfKind.FWD ? 0 : sizeWordOf(base, candidate.id)
+  if (candidate.needsSize && size !== baseSize) return false
+  switch (kind) {
+    case BtfKind.FWD:
+      // libbpf compares the forward declaration's struct-or-union flag with the *bitfield* flag of a definition; kept as it is.
+      if (baseKind === BtfKind.FWD) return kindFlagOf(small, id) === kindFlagOf(base, candidate.id)
+      return isComposite(baseKind) && kindFlagOf(base, candidate.id) === (baseKind === BtfKind.UNION)
+    case BtfKind.INT:
+      return baseKind === kind && intEncoding(small, id) === intEncoding(base, candidate.id)
+    case BtfKind.FLOAT:
+      return baseKind === kind
+    case BtfKind.ENUM:
+      return baseKind === BtfKind.ENUM || baseKind === BtfKind.ENUM64
+    default: // STRUCT, UNION
+      return !isEmbedded || size === baseSize
+  }
+}
+
+/** Distilled composites that a struct of the module contains by value, so that their size matters. */
+function embeddedTypes (split: Btf, small: Btf, work: Work): ReadonlySet<number> {
+  const embedded = new Set<number>()
+  for (let id = typeId(split.startId); id < split.endId; id = typeId(id + 1)) {
+    if (!isComposite(kindOf(split, id))) continue
+    for (let index = 0; index < vlenOf(split, id); index++) {
+      let type = memberType(split, id, index)
+      while (isModifierOrTypedef(kindOf(split, type)) || kindOf(split, type) === BtfKind.ARRAY) {
+        step(work)
+        type = kindOf(split, type) === BtfKind.ARRAY ? arrayElement(split, type) : referencedType(split, type)
+      }
+      if (type !== 0 && type < small.endId) embedded.add(type)
+    }
+  }
+  return embedded
+}
+
+/** Where a record of each kind refers to types and strings beside its own name: element size, name and type offsets within an element. */
+function elementLayout (kind: number): { size: number, name: number | undefined, type: number | undefined } | undefined {
+  switch (kind) {
+    case BtfKind.STRUCT: case BtfKind.UNION: return { size: BTF_MEMBER.SIZE, name: BTF_MEMBER.nameOff, type: BTF_MEMBER.type }
+    case BtfKind.ENUM: return { size: BTF_ENUM.SIZE, name: BTF_ENUM.nameOff, type: undefined }
+    case BtfKind.ENUM64: return { size: BTF_ENUM64.SIZE, name: BTF_ENUM64.nameOff, type: undefined }
+    case BtfKind.FUNC_PROTO: return { size: BTF_PARAM.SIZE, name: BTF_PARAM.nameOff, type: BTF_PARAM.type }
+    case BtfKind.DATASEC: return { size: BTF_VAR_SECINFO.SIZE, name: undefined, type: BTF_VAR_SECINFO.type }
+    default: return undefined
+  }
+}
+
+const KINDS_WITH_REFERENCE: ReadonlySet<number> = new Set([
+  BtfKind.PTR, BtfKind.TYPEDEF, BtfKind.VOLATILE, BtfKind.CONST, BtfKind.RESTRICT, BtfKind.FUNC, BtfKind.FUNC_PROTO, BtfKind.VAR, BtfKind.DECL_TAG, BtfKind.TYPE_TAG
+])
+
+function rewrite (split: Btf, mapping: Mapping): Uint8Array {
+  const output = new Uint8Array(split.bytes)
+  const view = dataView(output)
+  const rewriteId = (offset: number): void => {
+    const id = view.getUint32(offset, split.littleEndian)
+    const mapped = id >= mapping.firstOwnId ? id + mapping.idShift : id === 0 ? 0 : mapping.ids.get(id)
+    if (mapped === undefined) throw unmapped(id, `Type ${id} of the distilled base has no counterpart.`)
+    view.setUint32(offset, mapped, split.littleEndian)
+  }
+  const rewriteString = (offset: number): void => {
+    const string = view.getUint32(offset, split.littleEndian)
+    const mapped = string >= mapping.firstOwnString ? string + mapping.stringShift : mapping.strings.get(string)
+    if (mapped === undefined) throw new AppError('btf_invalid', `String offset ${string} of the distilled base names no type of the base.`, { string_offset: string })
+    view.setUint32(offset, mapped, split.littleEndian)
+  }
+  for (let id = typeId(split.startId); id < split.endId; id = typeId(id + 1)) {
+    const record = at(split.typeOffsets, id - split.startId)
+    const kind = kindOf(split, id)
+    rewriteString(record + BTF_TYPE.nameOff)
+    if (KINDS_WITH_REFERENCE.has(kind)) rewriteId(record + BTF_TYPE.sizeOrType)
+    if (kind === BtfKind.ARRAY) {
+      rewriteId(record + BTF_ARRAY.type)
+      rewriteId(record + BTF_ARRAY.indexType)
+    }
+    const layout = elementLayout(kind)
+    for (let i = 0, element = record + BTF_TYPE.SIZE; layout !== undefined && i < vlenOf(split, id); i++, element += layout.size) {
+      if (layout.name !== undefined) rewriteString(element + layout.name)
+      if (layout.type !== undefined) rewriteId(element + layout.type)
+    }
+  }
+  return output
+}
+
+function unmapped (id: number, message: string): AppError {
+  return new AppError('btf_invalid', message, { section: '.BTF.base', type_id: id })
+}

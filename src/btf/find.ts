@@ -1,0 +1,57 @@
+import { at } from '../bytes/checked.js'
+import { fnv1a } from '../bytes/hash.js'
+import { sameBytes } from '../bytes/strings.js'
+import { getString, isEnum, kindOf, lengthOf, nameOffsetOf, typeId, type Btf, type StringPlace, type TypeId } from './btf.js'
+import { essentialNameLength } from './names.js'
+import { isIndexedKind } from './parse.js'
+import { step, type Work } from './work.js'
+
+/** A name as bytes: `length` is of the part that is compared, the essential one for candidates. */
+export interface NameBytes extends StringPlace {
+  readonly length: number
+}
+
+/** The essential part of the name at a string offset. */
+export function essentialName (btf: Btf, nameOffset: number): NameBytes {
+  const place = getString(btf, nameOffset)
+  return { ...place, length: essentialNameLength(place.bytes, place.offset, lengthOf(place)) }
+}
+
+/** Whether two essential names are the same bytes. */
+export function sameName (a: NameBytes, b: NameBytes): boolean {
+  return a.length === b.length && sameBytes(a.bytes, a.offset, b.bytes, b.offset, a.length)
+}
+
+/** Whether a root of one kind may be relocated against the other: equal, or both an enum of either width. */
+export function isCandidateKind (local: number, target: number): boolean {
+  return local === target || (isEnum(local) && isEnum(target))
+}
+
+/**
+ * Types whose kind and essential name fit, in ascending id order: libbpf's bpf_core_add_cands.
+ *
+ * @param ownOnly leaves the base's types out, as libbpf does when it scans a module
+ */
+export function findCandidates (btf: Btf, kind: number, name: NameBytes, ownOnly: boolean, work: Work): TypeId[] {
+  if (btf.base !== undefined && !ownOnly) {
+    return [...findCandidates(btf.base, kind, name, false, work), ...findCandidates(btf, kind, name, true, work)]
+  }
+  const found: TypeId[] = []
+  const index = btf.nameIndex
+  if (index !== undefined && isIndexedKind(kind)) {
+    const bucket = fnv1a(name.bytes, name.offset, name.length) & (index.starts.length - 2)
+    for (let slot = at(index.starts, bucket); slot < at(index.starts, bucket + 1); slot++) {
+      const id = typeId(at(index.ids, slot))
+      step(work)
+      if (isCandidateKind(kind, kindOf(btf, id)) && sameName(name, essentialName(btf, nameOffsetOf(btf, id)))) found.push(id)
+    }
+    return found
+  }
+  for (let id = typeId(btf.startId); id < btf.endId; id = typeId(id + 1)) {
+    step(work)
+    if (!isCandidateKind(kind, kindOf(btf, id))) continue
+    const nameOffset = nameOffsetOf(btf, id)
+    if (nameOffset !== 0 && sameName(name, essentialName(btf, nameOffset))) found.push(id)
+  }
+  return found
+}

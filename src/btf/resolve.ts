@@ -1,0 +1,68 @@
+import { AppError } from '../errors.js'
+import { LIMITS } from '../limits.js'
+import { arrayElement, arrayLength, isModifierOrTypedef, isValidId, kindOf, referencedType, sizeWordOf, type Btf, type TypeId } from './btf.js'
+import { BtfKind } from './constants.js'
+import { step, type Work } from './work.js'
+
+/** Linux errno values, negative as libbpf returns them: the classes of failure that callers of the engine can compare with libbpf's. */
+export const EINVAL = -22
+export const E2BIG = -7
+export const ERANGE = -34
+
+/**
+ * The type without typedefs, qualifiers and type tags: libbpf's skip_mods_and_typedefs.
+ *
+ * @throws AppError `btf_invalid`: an id out of range, or a cycle, on which libbpf would loop for ever
+ */
+export function strip (btf: Btf, id: TypeId, work: Work): TypeId {
+  let current = id
+  let anchor = id
+  for (let steps = 1, nextAnchor = 16; ; steps++) {
+    if (!isValidId(btf, current)) throw new AppError('btf_invalid', `Type ${id} leads to type ${current}, but ids end at ${btf.endId - 1}.`, { type_id: current, reason: 'type_id_invalid' })
+    if (!isModifierOrTypedef(kindOf(btf, current))) return current
+    current = referencedType(btf, current)
+    if (current === anchor) throw new AppError('btf_invalid', `Type ${id} is a typedef or qualifier of itself.`, { type_id: id, reason: 'type_cycle' })
+    // Brent's cycle finding: the anchor moves up at powers of two, so that any cycle is met within twice its length.
+    if (steps === nextAnchor) {
+      anchor = current
+      nextAnchor *= 2
+    }
+    step(work)
+  }
+}
+
+/**
+ * Size of a type in bytes, below 2^32; or a negative errno: EINVAL for what has no size, E2BIG for an array too large.
+ * libbpf's btf__resolve_size: at most 32 steps, array lengths multiplied in u32.
+ */
+export function resolveSize (btf: Btf, id: TypeId): number {
+  let current = id
+  let elements = 1
+  let size = -1
+  for (let depth = 0; depth < LIMITS.resolveDepth && size < 0; depth++) {
+    if (!isValidId(btf, current)) return EINVAL
+    switch (kindOf(btf, current)) {
+      case BtfKind.INT: case BtfKind.STRUCT: case BtfKind.UNION: case BtfKind.ENUM: case BtfKind.ENUM64: case BtfKind.DATASEC: case BtfKind.FLOAT:
+        size = sizeWordOf(btf, current)
+        break
+      case BtfKind.PTR:
+        size = btf.pointerSize
+        break
+      case BtfKind.TYPEDEF: case BtfKind.VOLATILE: case BtfKind.CONST: case BtfKind.RESTRICT: case BtfKind.VAR: case BtfKind.DECL_TAG: case BtfKind.TYPE_TAG:
+        current = referencedType(btf, current)
+        break
+      case BtfKind.ARRAY: {
+        const length = arrayLength(btf, current)
+        if (elements !== 0 && length > Math.floor(0xffffffff / elements)) return E2BIG
+        elements *= length
+        current = arrayElement(btf, current)
+        break
+      }
+      default:
+        return EINVAL
+    }
+  }
+  if (size < 0) return EINVAL
+  if (elements !== 0 && size > Math.floor(0xffffffff / elements)) return E2BIG
+  return elements * size
+}

@@ -1,0 +1,21 @@
+import { AppError } from '../errors.js'
+import { LIMITS } from '../limits.js'
+
+/**
+ * The steps that a run may still take. Hostile BTF can make the compatibility rules try exponentially many pairs of types; a
+ * count of steps stops that the same way on every machine, where a clock would not.
+ */
+export interface Work { left: number }
+
+export function newWork (steps: number = LIMITS.workSteps): Work { return { left: steps } }
+
+/**
+ * Takes one step.
+ *
+ * @throws AppError `relocation_failed` with reason `work_limit`, which ends the run and not just a record
+ */
+export function step (work: Work): void {
+  if (--work.left < 0) {
+    throw new AppError('relocation_failed', `Relocating this object takes more than ${LIMITS.workSteps} steps: types in its BTF or in the kernel's nest or repeat beyond what compilers make.`, { reason: 'work_limit', limit: LIMITS.workSteps })
+  }
+}

@@ -1,0 +1,2 @@
+/** Byte order of an object, of its BTF and of its instructions: one of the two that ELF knows. */
+export type ByteOrder = 'little' | 'big'

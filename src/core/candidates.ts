@@ -1,0 +1,37 @@
+import { getString, isEmpty, kindOf, nameOffsetOf, type Btf, type TypeId } from '../btf/btf.js'
+import { essentialName, findCandidates } from '../btf/find.js'
+import type { Work } from '../btf/work.js'
+import { fault } from './fault.js'
+import type { Candidate } from './match-spec.js'
+
+/** The kernel to relocate for. */
+export interface Target {
+  /** vmlinux, or any BTF that stands for it. */
+  readonly btf: Btf
+  /** Split BTF of modules, in the kernel's BTF id order. */
+  readonly modules: readonly Btf[]
+}
+
+/**
+ * The candidates of each local root type during one run. A relocation that matches narrows its type's list to those that
+ * matched, so that later relocations of the same type only look at them: libbpf's order-dependent pruning.
+ */
+export type CandidateLists = Map<TypeId, readonly Candidate[]>
+
+/**
+ * Types of the root's kind and essential name: libbpf's bpf_core_find_cands. Modules are consulted only where vmlinux has
+ * none of that name, even if none of vmlinux's fits later.
+ *
+ * @throws AppError `relocation_failed` (EINVAL) for a root without a name
+ */
+export function searchCandidates (local: Btf, rootId: TypeId, target: Target, work: Work): readonly Candidate[] {
+  const nameOffset = nameOffsetOf(local, rootId)
+  if (isEmpty(getString(local, nameOffset))) {
+    throw fault('EINVAL', 'root_anonymous', `The relocated type (id ${rootId}) has no name, so that it cannot be found in the kernel.`)
+  }
+  const kind = kindOf(local, rootId)
+  const name = essentialName(local, nameOffset)
+  const main = findCandidates(target.btf, kind, name, false, work)
+  if (main.length > 0) return main.map(id => ({ btf: target.btf, id }))
+  return target.modules.flatMap(btf => findCandidates(btf, kind, name, true, work).map(id => ({ btf, id })))
+}

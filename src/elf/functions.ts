@@ -1,0 +1,111 @@
+import { stringAt } from '../bytes/strings.js'
+import { AppError } from '../errors.js'
+import { EM_BPF, EM_NONE, ET_REL, MACHINE_NAMES, SHF_EXECINSTR, SHT_PROGBITS, SHT_REL, SHT_SYMTAB, STB_LOCAL, STT_FUNC } from './constants.js'
+import { REL, SYM } from './layout.js'
+import { parseSections, readU64, sectionBytes, type ElfFile, type ElfSection } from './sections.js'
+
+/** Bytes of one BPF instruction slot. */
+const INSN_SIZE = 8
+
+/** A function of an executable section: what libbpf calls a program, or a subprogram where the section is `.text`. */
+export interface ElfFunction {
+  readonly name: string
+  readonly section: ElfSection
+  /** Bytes from the start of the section. */
+  readonly start: number
+  /** Bytes, a multiple of 8. */
+  readonly size: number
+}
+
+/** An ELF file that has passed the checks libbpf makes before it looks at BTF. */
+export interface BpfElf extends ElfFile {
+  /** Sorted by section index, then by start. Aliases (two names for one start) stay, in symbol order. */
+  readonly functions: readonly ElfFunction[]
+}
+
+/**
+ * Reads an eBPF object: 64-bit, relocatable, machine 247 (or 0, as old LLVM wrote), one symbol table, and functions that lie
+ * within their sections. The rules and their order are libbpf's (bpf_object__elf_init, elf_collect, add_programs).
+ *
+ * @throws AppError `object_invalid` with the section or symbol in `details`.
+ */
+export function parseBpfElf (bytes: Uint8Array): BpfElf {
+  const elf = parseSections(bytes)
+  if (!elf.is64) throw invalid('The object is 32-bit ELF; eBPF objects are 64-bit, for 32-bit kernels too.', { offset: 4 })
+  if (elf.type !== ET_REL) throw invalid(`The ELF file has type ${elf.type}, not relocatable (1); pass the object that clang wrote, not a linked program.`, { offset: 16 })
+  if (elf.machine !== EM_BPF && elf.machine !== EM_NONE) {
+    const name = MACHINE_NAMES.get(elf.machine)
+    throw invalid(`The ELF file is for machine ${elf.machine}${name === undefined ? '' : ` (${name})`}, not for BPF (247); compile with -target bpf.`, { offset: 18, machine: elf.machine })
+  }
+  return { ...elf, functions: readFunctions(elf) }
+}
+
+/** Whether the section holds instructions. An empty one is skipped, as libbpf does. */
+export function isProgramSection (section: ElfSection): boolean {
+  return section.type === SHT_PROGBITS && section.size > 0 && Math.floor(section.flags / SHF_EXECINSTR) % 2 === 1
+}
+
+/**
+ * Byte offsets, within `section`, that ELF relocations (map, call and data references) will rewrite at load.
+ *
+ * @throws AppError `object_invalid` when a relocation section is malformed.
+ */
+export function relocatedOffsets (elf: ElfFile, section: ElfSection): ReadonlySet<number> {
+  const offsets = new Set<number>()
+  for (const table of elf.sections) {
+    if (table.type !== SHT_REL || table.info !== section.index) continue
+    if (table.entsize !== REL.SIZE || table.size % REL.SIZE !== 0) {
+      throw invalid(`Relocation section ${table.name} has ${table.size} bytes in entries of ${table.entsize}; entries have ${REL.SIZE}.`, { section: table.name })
+    }
+    for (let at = table.offset; at < table.offset + table.size; at += REL.SIZE) offsets.add(readU64(elf.view, at + REL.offset, elf.littleEndian))
+  }
+  return offsets
+}
+
+function readFunctions (elf: ElfFile): ElfFunction[] {
+  const tables = elf.sections.filter(section => section.type === SHT_SYMTAB)
+  const table = tables[0]
+  if (table === undefined) throw invalid('The object has no symbol table, so that its programs cannot be found; do not strip it with -s.', {})
+  if (tables.length > 1) throw invalid(`The object has ${tables.length} symbol tables; one is allowed.`, { section: tables[1]?.name })
+  const strings = elf.sections[table.link]
+  if (table.link === 0 || strings === undefined) {
+    throw invalid(`The symbol table names section ${table.link} as its strings, which does not exist.`, { section: table.name })
+  }
+  if (table.size % SYM.SIZE !== 0) throw invalid(`The symbol table has ${table.size} bytes, not a multiple of ${SYM.SIZE}.`, { section: table.name })
+  const names = sectionBytes(elf, strings)
+
+  const functions: ElfFunction[] = []
+  for (let at = table.offset; at < table.offset + table.size; at += SYM.SIZE) {
+    const info = elf.view.getUint8(at + SYM.info)
+    const section = elf.sections[elf.view.getUint16(at + SYM.shndx, elf.littleEndian)]
+    if ((info & 0xf) !== STT_FUNC || section === undefined || !isProgramSection(section)) continue
+    const nameOffset = elf.view.getUint32(at + SYM.name, elf.littleEndian)
+    if (nameOffset >= names.length) throw invalid(`A function of section ${section.name} has its name past the string table.`, { section: section.name, offset: at })
+    const fn = {
+      name: stringAt(names, nameOffset),
+      section,
+      start: readU64(elf.view, at + SYM.value, elf.littleEndian),
+      size: readU64(elf.view, at + SYM.size, elf.littleEndian)
+    }
+    checkFunction(fn, info >> 4)
+    functions.push(fn)
+  }
+  return functions.sort((a, b) => a.section.index - b.section.index || a.start - b.start)
+}
+
+function checkFunction (fn: ElfFunction, binding: number): void {
+  const place = { section: fn.section.name, program: fn.name, offset: fn.start }
+  if (fn.size === 0 || fn.start % INSN_SIZE !== 0 || fn.size % INSN_SIZE !== 0) {
+    throw invalid(`Function ${fn.name} spans ${fn.size} bytes from ${fn.start}, which are not whole instructions of ${INSN_SIZE}.`, place)
+  }
+  if (fn.start + fn.size > fn.section.size) {
+    throw invalid(`Function ${fn.name} ends at ${fn.start + fn.size}, past its section ${fn.section.name} of ${fn.section.size} bytes.`, place)
+  }
+  if (binding === STB_LOCAL && fn.section.name !== '.text') {
+    throw invalid(`Function ${fn.name} in section ${fn.section.name} is static; only functions in .text may be.`, place)
+  }
+}
+
+function invalid (message: string, details: Record<string, unknown>): AppError {
+  return new AppError('object_invalid', message, details)
+}

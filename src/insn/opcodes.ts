@@ -1,0 +1,41 @@
+/**
+ * Parts of a BPF opcode, by their names in linux/bpf_common.h and linux/bpf.h.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9669
+ */
+export const BpfClass = { LD: 0, LDX: 1, ST: 2, STX: 3, ALU: 4, JMP: 5, JMP32: 6, ALU64: 7 } as const
+
+/** Bit of ALU and JMP opcodes: the second operand is a register (X) instead of the immediate (K). */
+export const BPF_X = 0x08
+
+/** Size bits of loads and stores. */
+export const BpfSize = { W: 0x00, H: 0x08, B: 0x10, DW: 0x18 } as const
+
+/** Loads a 64-bit immediate; takes two slots, of which the second holds the high half. */
+export const BPF_LD_IMM64 = 0x18
+
+/** JMP | CALL. */
+export const BPF_CALL = 0x85
+
+export function classOf (opcode: number): number { return opcode & 0x07 }
+
+/** Bytes that a load or store of this opcode accesses. */
+export function accessSize (opcode: number): 1 | 2 | 4 | 8 {
+  switch (opcode & 0x18) {
+    case BpfSize.DW: return 8
+    case BpfSize.W: return 4
+    case BpfSize.H: return 2
+    default: return 1
+  }
+}
+
+/** Size bits for an access of so many bytes, or undefined where no instruction accesses so many. */
+export function sizeBits (bytes: number): number | undefined {
+  switch (bytes) {
+    case 8: return BpfSize.DW
+    case 4: return BpfSize.W
+    case 2: return BpfSize.H
+    case 1: return BpfSize.B
+    default: return undefined
+  }
+}
