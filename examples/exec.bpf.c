@@ -131,7 +131,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	signal = BPF_CORE_READ(parent, signal);
 	exec->parent_is_subreaper = BPF_CORE_READ_BITFIELD_PROBED(signal, is_child_subreaper);
 	BPF_CORE_READ_INTO(&exec->parent_comm, parent, comm);
-	BPF_CORE_READ_STR_INTO(&exec->filename, bprm, filename);
+	bpf_probe_read_kernel_str(exec->filename, sizeof(exec->filename), BPF_CORE_READ(bprm, filename));
 	bpf_map_update_elem(&execs, &pid, exec, BPF_ANY);
 	return 0;
 }

@@ -3,7 +3,7 @@ import { at } from '../bytes/checked.js'
 import { endOfString, stringAt } from '../bytes/strings.js'
 import { AppError } from '../errors.js'
 import { BTF_KIND_NAMES, BTF_INT_SIGNED, BtfKind } from './constants.js'
-import { BTF_ARRAY, BTF_ENUM, BTF_ENUM64, BTF_INT, BTF_MEMBER, BTF_PARAM, BTF_TYPE } from './layout.js'
+import { BTF_ARRAY, BTF_ENUM, BTF_ENUM64, BTF_INT, BTF_MEMBER, BTF_PARAM, BTF_TYPE, BTF_VAR_SECINFO } from './layout.js'
 
 declare const typeIdBrand: unique symbol
 
@@ -156,6 +156,11 @@ export function enumeratorValue (btf: Btf, id: TypeId, index: number): bigint {
 
 export function paramType (btf: Btf, id: TypeId, index: number): TypeId {
   return typeId(word(btf, id, BTF_TYPE.SIZE + index * BTF_PARAM.SIZE + BTF_PARAM.type))
+}
+
+/** The VAR or FUNC that entry `index` of a DATASEC names. */
+export function datasecVariable (btf: Btf, id: TypeId, index: number): TypeId {
+  return typeId(word(btf, id, BTF_TYPE.SIZE + index * BTF_VAR_SECINFO.SIZE + BTF_VAR_SECINFO.type))
 }
 
 /** Where a string is: in whose bytes, and at which byte of them. */

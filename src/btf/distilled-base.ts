@@ -174,7 +174,8 @@ function rewrite (split: Btf, mapping: Mapping): Uint8Array {
       rewriteId(record + BTF_ARRAY.indexType)
     }
     const layout = elementLayout(kind)
-    for (let i = 0, element = record + BTF_TYPE.SIZE; layout !== undefined && i < vlenOf(split, id); i++, element += layout.size) {
+    if (layout === undefined) continue
+    for (let i = 0, element = record + BTF_TYPE.SIZE; i < vlenOf(split, id); i++, element += layout.size) {
       if (layout.name !== undefined) rewriteString(element + layout.name)
       if (layout.type !== undefined) rewriteId(element + layout.type)
     }

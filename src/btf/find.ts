@@ -3,7 +3,7 @@ import { fnv1a } from '../bytes/hash.js'
 import { sameBytes } from '../bytes/strings.js'
 import { getString, isEnum, kindOf, lengthOf, nameOffsetOf, typeId, type Btf, type StringPlace, type TypeId } from './btf.js'
 import { essentialNameLength } from './names.js'
-import { isIndexedKind } from './parse.js'
+import { isIndexedKind } from './scan.js'
 import { step, type Work } from './work.js'
 
 /** A name as bytes: `length` is of the part that is compared, the essential one for candidates. */

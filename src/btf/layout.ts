@@ -60,8 +60,19 @@ export const KIND_TAILS: ReadonlyArray<{ readonly fixed: number, readonly elemen
  *     struct btf_ext_info_sec { __u32 sec_name_off; __u32 num_info; __u8 data[]; };
  */
 export const BTF_EXT_HEADER = {
-  magic: 0, version: 2, flags: 3, hdrLen: 4, funcInfoOff: 8, funcInfoLen: 12, lineInfoOff: 16, lineInfoLen: 20, coreReloOff: 24, coreReloLen: 28,
-  MIN_SIZE: 24, CORE_SIZE: 32
+  magic: 0,
+  version: 2,
+  flags: 3,
+  hdrLen: 4,
+  funcInfoOff: 8,
+  funcInfoLen: 12,
+  lineInfoOff: 16,
+  lineInfoLen: 20,
+  coreReloOff: 24,
+  coreReloLen: 28,
+  MIN_SIZE: 24,
+  /** From here on the header has the core_relo fields. */
+  CORE_SIZE: 32
 } as const
 
 export const BTF_EXT_SEC = { secNameOff: 0, numInfo: 4, SIZE: 8 } as const

@@ -4,7 +4,7 @@ import { AppError } from '../errors.js'
  * The element at `index`. For indices that were checked when the array was built; an index out of range is a defect of ours
  * and throws `internal_error` instead of spreading an undefined.
  */
-export function at (array: Uint32Array | Uint8Array, index: number): number {
+export function at (array: Uint32Array | Int32Array | Uint8Array, index: number): number {
   const value = array[index]
   if (value === undefined) throw new AppError('internal_error', `Index ${index} is outside an array of ${array.length} elements.`)
   return value

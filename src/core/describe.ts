@@ -1,20 +1,42 @@
 import { BtfKind } from '../btf/constants.js'
-import { kindName, kindOf, nameOf, referencedType, textOf, type Btf, type TypeId } from '../btf/btf.js'
-import { isEnumvalKind, isFieldKind } from './kinds.js'
-import type { Accessor, Spec } from './spec.js'
+import { isValidId, kindFlagOf, kindName, kindOf, nameOf, nameOffsetOf, referencedType, textOf, type Btf, type TypeId } from '../btf/btf.js'
+import { essentialName } from '../btf/find.js'
+import { newWork } from '../btf/work.js'
+import { AppError } from '../errors.js'
+import { coreReloKindOf, isEnumvalKind, isFieldKind } from './kinds.js'
+import type { RecordOutcome } from './outcome.js'
+import { parseSpec, type Accessor, type Spec } from './spec.js'
 
-/** A type as C writes it in a declaration: `struct task_struct`, `pid_t`, `enum (anonymous)`. Never fails on a valid id. */
-export function describeType (btf: Btf, id: TypeId): string {
+/** What a record is about, in C: its root type, and the access that its string spells. A record that does not parse shows its string. */
+export function describeRecord (btf: Btf, record: Pick<RecordOutcome, 'typeId' | 'accessSpec' | 'kind'>): { type: string, access: string } {
+  if (!isValidId(btf, record.typeId)) return { type: `type ${record.typeId}`, access: record.accessSpec }
+  const type = describeType(btf, record.typeId)
+  const kind = coreReloKindOf(record.kind)
+  if (kind === undefined) return { type, access: record.accessSpec }
+  try {
+    return { type, access: describeAccess(parseSpec(btf, record.typeId, record.accessSpec, kind, newWork())) }
+  } catch (error) {
+    if (error instanceof AppError) return { type, access: record.accessSpec }
+    throw error
+  }
+}
+
+/**
+ * A type as C writes it in a declaration: `struct task_struct`, `pid_t`, `enum (anonymous)`. Never fails on a valid id.
+ *
+ * @param inKernel leaves the object's `___flavor` away, which the kernel's type does not have
+ */
+export function describeType (btf: Btf, id: TypeId, inKernel = false): string {
   let prefix = ''
   let current = id
   for (let depth = 0; depth < 8; depth++) {
     const kind = kindOf(btf, current)
-    const name = nameOf(btf, current) || '(anonymous)'
+    const name = (inKernel ? kernelName(btf, current) : nameOf(btf, current)) || '(anonymous)'
     switch (kind) {
       case BtfKind.UNKN: return `${prefix}void`
       case BtfKind.STRUCT: case BtfKind.UNION: return `${prefix}${kindName(kind)} ${name}`
       case BtfKind.ENUM: case BtfKind.ENUM64: return `${prefix}enum ${name}`
-      case BtfKind.FWD: return `${prefix}struct ${name}`
+      case BtfKind.FWD: return `${prefix}${kindFlagOf(btf, current) ? 'union' : 'struct'} ${name}`
       case BtfKind.CONST: case BtfKind.VOLATILE: case BtfKind.RESTRICT:
         prefix += `${kindName(kind)} `
         current = referencedType(btf, current)
@@ -22,7 +44,7 @@ export function describeType (btf: Btf, id: TypeId): string {
       case BtfKind.TYPE_TAG:
         current = referencedType(btf, current)
         break
-      case BtfKind.PTR: return `${prefix}${describeType(btf, referencedType(btf, current))} *`
+      case BtfKind.PTR: return `${prefix}${describeType(btf, referencedType(btf, current), inKernel)} *`
       case BtfKind.ARRAY: return `${prefix}array`
       case BtfKind.FUNC_PROTO: return `${prefix}function`
       default: return `${prefix}${name}`
@@ -31,15 +53,21 @@ export function describeType (btf: Btf, id: TypeId): string {
   return `${prefix}type ${id}`
 }
 
+/** The name by which the kernel is searched: without its `___flavor`. */
+function kernelName (btf: Btf, id: TypeId): string {
+  const name = essentialName(btf, nameOffsetOf(btf, id))
+  return nameOf(btf, id).slice(0, name.length)
+}
+
 /** The access as C would write it, without its first index where that is 0: `task_struct.comm[3]`. */
-export function describeAccess (spec: Spec, length = spec.accessors.length): string {
+export function describeAccess (spec: Spec): string {
   const root = nameOf(spec.btf, spec.rootId) || '(anonymous)'
   if (isEnumvalKind(spec.kind)) {
     const name = spec.accessors[0]?.name
     return name === undefined ? root : `${root}.${textOf(spec.btf, name)}`
   }
   if (!isFieldKind(spec.kind)) return describeType(spec.btf, spec.rootId)
-  return root + spec.accessors.slice(0, length).map((accessor, i) => describeStep(spec.btf, accessor, i)).join('')
+  return root + spec.accessors.map((accessor, i) => describeStep(spec.btf, accessor, i)).join('')
 }
 
 function describeStep (btf: Btf, accessor: Accessor, position: number): string {

@@ -25,7 +25,7 @@ const MISTAKABLE_KINDS = [BtfKind.STRUCT, BtfKind.UNION, BtfKind.ENUM, BtfKind.T
 /** Explains why no candidate matched: from the type's name down to the first step of the access that this kernel does not have. */
 export function explainAbsence (local: Spec, candidates: readonly Candidate[], target: Target, work: Work): Explanation {
   const candidate = candidates[0]
-  const type = describeType(local.btf, local.rootId)
+  const type = describeType(local.btf, local.rootId, true)
   if (candidate === undefined) return explainMissingType(local, type, target, work)
   if (isEnumvalKind(local.kind)) {
     return { reason: 'enumerator_missing', detail: `${type} has no enumerator ${enumeratorName(local)} in this kernel.` }
@@ -63,7 +63,7 @@ function explainMissingType (local: Spec, type: string, target: Target, work: Wo
 function explainField (local: Spec, candidate: Candidate, work: Work): Explanation {
   const failing = firstFailingStep(local, candidate, work)
   const accessor = local.accessors[failing]
-  const parent = describeAccess(local, failing)
+  const parent = describeAccess({ ...local, accessors: local.accessors.slice(0, failing) })
   const parentType = parentTypeOf(local, failing, work)
   if (accessor?.name === undefined) {
     return {
@@ -98,7 +98,7 @@ function firstFailingStep (local: Spec, candidate: Candidate, work: Work): numbe
 /** The composite that the step is looked up in, in the object's words; one without a name is told by the root that it is nested in. */
 function parentTypeOf (local: Spec, step: number, work: Work): string {
   const id = strip(local.btf, endOf({ ...local, accessors: local.accessors.slice(0, step) }), work)
-  return nameOf(local.btf, id) === '' ? `a nested type of ${describeType(local.btf, local.rootId)}` : describeType(local.btf, id)
+  return nameOf(local.btf, id) === '' ? `a nested type of ${describeType(local.btf, local.rootId, true)}` : describeType(local.btf, id, true)
 }
 
 function describeMember (btf: Btf, accessor: Accessor): string {

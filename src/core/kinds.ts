@@ -27,6 +27,12 @@ export type CoreReloKindName = typeof KIND_NAMES[number] | `unknown(${number})`
 
 export function coreReloKindName (kind: number): CoreReloKindName { return KIND_NAMES[kind] ?? `unknown(${kind})` }
 
+/** The kind of a short name; undefined for one that is not known. */
+export function coreReloKindOf (name: CoreReloKindName): CoreReloKind | undefined {
+  const kind = KIND_NAMES.findIndex(known => known === name)
+  return isCoreReloKind(kind) ? kind : undefined
+}
+
 export function isCoreReloKind (kind: number): kind is CoreReloKind { return kind >= 0 && kind < KIND_NAMES.length }
 
 export function isFieldKind (kind: CoreReloKind): boolean { return kind <= CoreReloKind.FIELD_RSHIFT_U64 }

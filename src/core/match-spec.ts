@@ -136,4 +136,3 @@ function searchMember (sides: Sides, state: MatchState, composite: TypeId, wante
 function tooLong () {
   return fault('E2BIG', 'spec_too_long', `The field lies more than ${LIMITS.accessSpecLength} accesses deep in this kernel's type, which libbpf refuses.`)
 }
-

@@ -81,7 +81,7 @@ interface Run {
 
 /** A CO-RE record and the code it belongs to. */
 interface LocatedRecord extends CoreRelo {
-  readonly section: ElfSection
+  readonly sectionName: string
   /** Undefined only where the record is too broken to have one. */
   readonly fn: ElfFunction | undefined
 }
@@ -101,15 +101,14 @@ function listRecords (object: BpfObject): LocatedRecord[] {
   for (const block of subsection.blocks) {
     const sections = elf.sections.filter(section => section.index > 0 && section.name === block.sectionName)
     const section = sections[0]
-    if (section === undefined) continue
     if (sections.length > 1) {
       throw new AppError('object_invalid', `The object has ${sections.length} sections named ${block.sectionName}, so that its relocations could belong to either.`, { section: block.sectionName })
     }
     for (let i = 0; i < block.count; i++) {
       const relo = readCoreRelo(ext, subsection, block, i)
       const isAligned = relo.insnOff % BPF_INSN.SIZE === 0
-      const fn = isAligned ? findFunction(elf, section.index, relo.insnOff) : undefined
-      if (fn !== undefined || !isAligned) records.push({ ...relo, section, fn })
+      const fn = isAligned && section !== undefined ? findFunction(elf, section.index, relo.insnOff) : undefined
+      if (fn !== undefined || !isAligned) records.push({ ...relo, sectionName: block.sectionName, fn })
     }
   }
   return records
@@ -119,13 +118,12 @@ function relocateRecord (run: Run, record: LocatedRecord): RecordOutcome {
   let value: ReloValue | undefined
   try {
     if (record.fn === undefined) {
-      throw fault('EINVAL', 'insn_unaligned', `A relocation of section ${record.section.name} is at byte ${record.insnOff}, which is not the start of an instruction.`)
+      throw fault('EINVAL', 'insn_unaligned', `A relocation of section ${record.sectionName} is at byte ${record.insnOff}, which is not the start of an instruction.`)
     }
     const resolved = resolveRecord(run, record)
     value = resolved.value
-    requireNoElfRelocation(run, record)
-    const offset = record.section.offset + record.insnOff
-    const end = record.section.offset + record.fn.start + record.fn.size
+    requireNoElfRelocation(run, record.fn.section, record.insnOff)
+    const { offset, end } = placeOf(record.fn, record.insnOff)
     const result = patchInsn(run.code, offset, end, value)
     return outcome(run, record, result === 'poisoned' ? 'poisoned' : resolved.isAbsent ? 'absent' : 'resolved', value, explain(run, resolved, result === 'poisoned'))
   } catch (error) {
@@ -205,19 +203,23 @@ function requireAgreement (a: { spec: Spec, value: ReloValue }, b: { spec: Spec,
 }
 
 /** An ELF relocation would be applied on top of ours, to bytes it does not expect. */
-function requireNoElfRelocation (run: Run, record: LocatedRecord): void {
-  let offsets = run.elfRelocations.get(record.section.index)
+function requireNoElfRelocation (run: Run, section: ElfSection, insnOff: number): void {
+  let offsets = run.elfRelocations.get(section.index)
   if (offsets === undefined) {
-    offsets = relocatedOffsets(run.object.elf, record.section)
-    run.elfRelocations.set(record.section.index, offsets)
+    offsets = relocatedOffsets(run.object.elf, section)
+    run.elfRelocations.set(section.index, offsets)
   }
-  if (offsets.has(record.insnOff)) throw fault('EINVAL', 'elf_relocation', 'The instruction has an ELF relocation (of a map, a variable or a call) as well as a CO-RE relocation.')
+  if (offsets.has(insnOff)) throw fault('EINVAL', 'elf_relocation', 'The instruction has an ELF relocation (of a map, a variable or a call) as well as a CO-RE relocation.')
+}
+
+/** Byte offsets in the file: of the instruction, and of the end of its function. */
+function placeOf (fn: ElfFunction, insnOff: number): { offset: number, end: number } {
+  return { offset: fn.section.offset + insnOff, end: fn.section.offset + fn.start + fn.size }
 }
 
 /** The second half of a truncated 64-bit load cannot be poisoned; the first alone stops the verifier too. */
 function poisonWhatIsThere (run: Run, record: LocatedRecord, fn: ElfFunction): void {
-  const offset = record.section.offset + record.insnOff
-  const end = record.section.offset + fn.start + fn.size
+  const { offset, end } = placeOf(fn, record.insnOff)
   if (run.code.view.getUint8(offset) === BPF_LD_IMM64 && offset + 2 * BPF_INSN.SIZE > end) run.code.view.setUint8(offset, 0)
   poison(run.code, offset, end)
 }
@@ -230,7 +232,7 @@ function explain (run: Run, resolved: Resolved, isPoisoned: boolean): Explanatio
 function outcome (run: Run, record: LocatedRecord, status: RecordStatus, value: ReloValue | undefined, explanation: Explanation | undefined): RecordOutcome {
   const { btf } = run.object
   return {
-    section: record.section.name,
+    section: record.sectionName,
     program: record.fn?.name ?? '',
     fn: record.fn,
     instruction: Math.floor((record.insnOff - (record.fn?.start ?? 0)) / BPF_INSN.SIZE),
@@ -256,7 +258,8 @@ function countStatuses (outcomes: readonly RecordOutcome[]): OutcomeCounts {
 function countChanges (before: Uint8Array, after: Uint8Array, records: readonly LocatedRecord[]): number {
   const changed = new Set<number>()
   for (const record of records) {
-    const start = record.section.offset + record.insnOff
+    if (record.fn === undefined) continue
+    const start = placeOf(record.fn, record.insnOff).offset
     const slots = before[start] === BPF_LD_IMM64 ? 2 : 1
     for (let i = start; i < start + slots * BPF_INSN.SIZE; i++) {
       if (before[i] !== after[i]) changed.add(start)

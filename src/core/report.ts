@@ -1,25 +1,37 @@
 import type { ByteOrder } from '../bytes/byte-order.js'
+import { sourceLines, type SourceLine } from '../btf/line-info.js'
+import { symbolsReferencedBy, type ElfFunction } from '../elf/functions.js'
+import { BPF_INSN, readInsn } from '../insn/insn.js'
+import { isSubprogramCall } from '../insn/opcodes.js'
+import { describeRecord } from './describe.js'
+import { kernelBtfNeeds } from './kernel-btf.js'
+import type { BpfObject } from './object.js'
+import type { OutcomeCounts, RecordOutcome, RecordStatus, Relocation, Warning } from './outcome.js'
 
 /** A u64 in JSON: a number where JavaScript holds it exactly, otherwise its decimal digits. */
 export type JsonU64 = number | string
+
+/**
+ * Whether the kernel's verifier will take a program as far as relocation goes: `loads` when nothing was poisoned, `fails` when
+ * a poisoned instruction can be reached, `unknown` when that cannot be told.
+ */
+export type Verdict = 'loads' | 'fails' | 'unknown'
 
 /** The part of the report that follows from the object and the BTF alone; the service adds hashes, the kernel and the engine. */
 export interface RelocationReport {
   readonly byte_order: ByteOrder
   readonly changed_instructions: number
-  readonly verdict: ReportVerdict
-  readonly counts: { readonly resolved: number, readonly absent: number, readonly poisoned: number, readonly failed: number }
+  readonly verdict: Verdict
+  readonly counts: OutcomeCounts
   readonly programs: readonly ReportProgram[]
   readonly relocations: readonly ReportRelocation[]
-  readonly warnings: ReadonlyArray<{ readonly code: string, readonly message: string }>
+  readonly warnings: readonly Warning[]
 }
-
-export type ReportVerdict = 'loads' | 'fails' | 'unknown'
 
 export interface ReportProgram {
   readonly name: string
   readonly section: string
-  readonly verdict: ReportVerdict
+  readonly verdict: Verdict
   /** Why the verdict is what it is, where it is not `loads`. */
   readonly verdict_reason: string | null
   /** Null, or why this program needs BTF in the running kernel whatever is relocated. */
@@ -37,8 +49,8 @@ export interface ReportRelocation {
   readonly type: string
   readonly access: string
   readonly access_spec: string
-  readonly source: { readonly file: string, readonly line: number, readonly text: string } | null
-  readonly status: 'resolved' | 'absent' | 'poisoned' | 'failed'
+  readonly source: SourceLine | null
+  readonly status: RecordStatus
   /** Whether a poisoned instruction can be reached; null where that is not known, or where nothing is poisoned. */
   readonly reachable: boolean | null
   readonly old: JsonU64
@@ -46,4 +58,77 @@ export interface ReportRelocation {
   readonly reason: string | null
   readonly detail: string | null
   readonly suggestions: readonly string[]
+}
+
+/** Puts a relocation's outcome into the words of the program's source. Pure; costs about as much as the relocation. */
+export function describeRelocation (object: BpfObject, relocation: Relocation): RelocationReport {
+  const lineOf = sourceLines(object.ext, object.btf)
+  const needsOf = kernelBtfNeeds(object)
+  const verdicts = programVerdicts(object, relocation)
+  return {
+    byte_order: object.elf.byteOrder,
+    changed_instructions: relocation.changedInstructions,
+    verdict: overallVerdict(relocation),
+    counts: relocation.counts,
+    programs: object.elf.functions.map(fn => ({
+      name: fn.name,
+      section: fn.section.name,
+      ...verdicts(fn),
+      needs_kernel_btf: needsOf(fn),
+      relocations: relocation.records.filter(record => record.fn === fn).length
+    })),
+    relocations: relocation.records.map(record => ({
+      program: record.program,
+      section: record.section,
+      instruction: record.instruction,
+      kind: record.kind,
+      ...describeRecord(object.btf, record),
+      access_spec: record.accessSpec,
+      source: lineOf(record.section, record.insnOff) ?? null,
+      status: record.status,
+      reachable: null,
+      old: toJson(record.oldValue),
+      new: record.newValue === null ? null : toJson(record.newValue),
+      reason: record.reason,
+      detail: record.detail,
+      suggestions: []
+    })),
+    warnings: relocation.warnings
+  }
+}
+
+/** The verdict over all programs. Until reachability is known, a poisoned instruction leaves it open. */
+export function overallVerdict (relocation: Relocation): Verdict {
+  if (relocation.counts.failed > 0) return 'fails'
+  return relocation.counts.poisoned > 0 ? 'unknown' : 'loads'
+}
+
+function programVerdicts (object: BpfObject, relocation: Relocation): (fn: ElfFunction) => Pick<ReportProgram, 'verdict' | 'verdict_reason'> {
+  const poisoned = new Set(relocation.records.filter(isPoisoned).map(record => record.fn))
+  const hasPoisonedSubprogram = [...poisoned].some(fn => fn?.section.name === '.text')
+  return fn => {
+    if (poisoned.has(fn)) {
+      return { verdict: 'unknown', verdict_reason: 'It has a poisoned instruction; whether that can be reached is not known.' }
+    }
+    if (hasPoisonedSubprogram && callsSubprogram(object, fn)) {
+      return { verdict: 'unknown', verdict_reason: 'It calls functions of .text, one of which has a poisoned instruction; whether that can be reached is not known.' }
+    }
+    return { verdict: 'loads', verdict_reason: null }
+  }
+}
+
+function isPoisoned (record: RecordOutcome): boolean { return record.status === 'poisoned' }
+
+/** Calls within one section are in the instruction; calls into .text, and callbacks that live there, are ELF relocations. */
+function callsSubprogram (object: BpfObject, fn: ElfFunction): boolean {
+  const refersToText = symbolsReferencedBy(object.elf, fn).some(symbol => object.elf.sections[symbol.sectionIndex]?.name === '.text')
+  if (refersToText) return true
+  for (let at = fn.start; at < fn.start + fn.size; at += BPF_INSN.SIZE) {
+    if (isSubprogramCall(readInsn(object.elf.view, fn.section.offset + at, object.elf.littleEndian))) return true
+  }
+  return false
+}
+
+function toJson (value: bigint): JsonU64 {
+  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value.toString()
 }

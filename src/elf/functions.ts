@@ -62,6 +62,40 @@ export function relocatedOffsets (elf: ElfFile, section: ElfSection): ReadonlySe
   return offsets
 }
 
+/** A symbol that code refers to. */
+export interface ReferencedSymbol {
+  /** Empty for the symbol of a section itself. */
+  readonly name: string
+  /** Index of the section that defines it; 0 for an extern. */
+  readonly sectionIndex: number
+}
+
+/** The symbols that ELF relocations of the function's instructions refer to. */
+export function symbolsReferencedBy (elf: ElfFile, fn: ElfFunction): ReferencedSymbol[] {
+  const symbols: ReferencedSymbol[] = []
+  for (const table of elf.sections) {
+    if (table.type !== SHT_REL || table.info !== fn.section.index || table.entsize !== REL.SIZE) continue
+    for (let at = table.offset; at + REL.SIZE <= table.offset + table.size; at += REL.SIZE) {
+      const offset = readU64(elf.view, at + REL.offset, elf.littleEndian)
+      if (offset < fn.start || offset >= fn.start + fn.size) continue
+      const symbol = findSymbol(elf, elf.view.getUint32(at + REL.info + (elf.littleEndian ? 4 : 0), elf.littleEndian))
+      if (symbol !== undefined) symbols.push(symbol)
+    }
+  }
+  return symbols
+}
+
+function findSymbol (elf: ElfFile, index: number): ReferencedSymbol | undefined {
+  const table = elf.sections.find(section => section.type === SHT_SYMTAB)
+  const strings = elf.sections[table?.link ?? 0]
+  if (table === undefined || strings === undefined || (index + 1) * SYM.SIZE > table.size) return undefined
+  const at = table.offset + index * SYM.SIZE
+  const names = sectionBytes(elf, strings)
+  const nameOffset = elf.view.getUint32(at + SYM.name, elf.littleEndian)
+  if (nameOffset >= names.length) return undefined
+  return { name: stringAt(names, nameOffset), sectionIndex: elf.view.getUint16(at + SYM.shndx, elf.littleEndian) }
+}
+
 function readFunctions (elf: ElfFile): ElfFunction[] {
   const tables = elf.sections.filter(section => section.type === SHT_SYMTAB)
   const table = tables[0]

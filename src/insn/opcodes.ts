@@ -17,6 +17,14 @@ export const BPF_LD_IMM64 = 0x18
 /** JMP | CALL. */
 export const BPF_CALL = 0x85
 
+/** src register of a call that goes to a function of the object itself, not to a helper. */
+export const BPF_PSEUDO_CALL = 1
+
+/** Whether the instruction calls a function of the same object. */
+export function isSubprogramCall (insn: { readonly code: number, readonly src: number }): boolean {
+  return insn.code === BPF_CALL && insn.src === BPF_PSEUDO_CALL
+}
+
 export function classOf (opcode: number): number { return opcode & 0x07 }
 
 /** Bytes that a load or store of this opcode accesses. */

@@ -1,0 +1,70 @@
+import { findString, textOf, type Btf } from './btf.js'
+import type { BtfExt } from './ext.js'
+import { BPF_LINE_INFO } from './layout.js'
+
+/** Where an instruction comes from in the program's source. */
+export interface SourceLine {
+  /** As the compiler was given it. */
+  readonly file: string
+  readonly line: number
+  /** The line's text, blanks kept; empty where the compiler did not keep it. */
+  readonly text: string
+}
+
+/** Looks up source lines of one object. */
+export type SourceLines = (sectionName: string, insnOff: number) => SourceLine | undefined
+
+interface LineRecord {
+  readonly insnOff: number
+  readonly offset: number
+}
+
+/** A look-up over `.BTF.ext`'s line_info: the last record at or before the instruction, as the kernel's verifier log uses it. */
+export function sourceLines (ext: BtfExt | undefined, btf: Btf): SourceLines {
+  const bySection = new Map<string, LineRecord[]>()
+  const recordsOf = (sectionName: string): LineRecord[] => {
+    let records = bySection.get(sectionName)
+    if (records === undefined) {
+      records = ext === undefined ? [] : readRecords(ext, sectionName)
+      bySection.set(sectionName, records)
+    }
+    return records
+  }
+  return (sectionName, insnOff) => {
+    const record = lastAtOrBefore(recordsOf(sectionName), insnOff)
+    return record === undefined || ext === undefined ? undefined : readLine(ext, btf, record.offset)
+  }
+}
+
+function readRecords (ext: BtfExt, sectionName: string): LineRecord[] {
+  const { lineInfo } = ext
+  if (lineInfo === undefined) return []
+  return lineInfo.blocks
+    .filter(block => block.sectionName === sectionName)
+    .flatMap(block => Array.from({ length: block.count }, (_, i) => {
+      const offset = block.offset + i * lineInfo.recordSize
+      return { offset, insnOff: ext.view.getUint32(offset + BPF_LINE_INFO.insnOff, ext.littleEndian) }
+    }))
+    .sort((a, b) => a.insnOff - b.insnOff)
+}
+
+function lastAtOrBefore (records: readonly LineRecord[], insnOff: number): LineRecord | undefined {
+  let low = 0
+  let high = records.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((records[middle]?.insnOff ?? 0) <= insnOff) low = middle + 1
+    else high = middle
+  }
+  return records[low - 1]
+}
+
+function readLine (ext: BtfExt, btf: Btf, offset: number): SourceLine {
+  const word = (field: number): number => ext.view.getUint32(offset + field, ext.littleEndian)
+  return { file: text(btf, word(BPF_LINE_INFO.fileNameOff)), line: word(BPF_LINE_INFO.lineCol) >>> 10, text: text(btf, word(BPF_LINE_INFO.lineOff)) }
+}
+
+/** Line records are only shown, so that a string offset out of range shows as nothing instead of failing the object. */
+function text (btf: Btf, offset: number): string {
+  return findString(btf, offset) === undefined ? '' : textOf(btf, offset)
+}

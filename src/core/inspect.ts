@@ -1,0 +1,87 @@
+import type { ByteOrder } from '../bytes/byte-order.js'
+import { textOf } from '../btf/btf.js'
+import { readCoreRelo } from '../btf/ext.js'
+import { sourceLines, type SourceLine } from '../btf/line-info.js'
+import { isProgramSection } from '../elf/functions.js'
+import { BPF_INSN } from '../insn/insn.js'
+import { describeRecord } from './describe.js'
+import { kernelBtfNeeds } from './kernel-btf.js'
+import { coreReloKindName } from './kinds.js'
+import { findFunction, isAutoloaded, type BpfObject } from './object.js'
+
+/** What an object contains, before any kernel is looked at. */
+export interface Inspection {
+  readonly byte_order: ByteOrder
+  readonly sections: ReadonlyArray<{ readonly name: string, readonly bytes: number, readonly executable: boolean }>
+  readonly programs: readonly InspectedProgram[]
+  readonly relocations: readonly InspectedRelocation[]
+}
+
+export interface InspectedProgram {
+  readonly name: string
+  readonly section: string
+  /** Instruction slots of 8 bytes. */
+  readonly instructions: number
+  /** False for `?` sections, whose programs libbpf loads only when asked. */
+  readonly autoload: boolean
+  readonly needs_kernel_btf: string | null
+  readonly relocations: number
+}
+
+export interface InspectedRelocation {
+  /** Null where no function holds the instruction: a record that a linker left behind. */
+  readonly program: string | null
+  readonly section: string
+  /** Index of the instruction slot within the program; within the section where there is none. */
+  readonly instruction: number
+  readonly kind: string
+  readonly type: string
+  readonly access: string
+  readonly access_spec: string
+  readonly source: SourceLine | null
+}
+
+/** Lists an object's sections, programs and CO-RE relocations, each with its C access path and source line. Pure. */
+export function inspectObject (object: BpfObject): Inspection {
+  const { elf } = object
+  const relocations = inspectRelocations(object)
+  const needsOf = kernelBtfNeeds(object)
+  return {
+    byte_order: elf.byteOrder,
+    sections: elf.sections.slice(1).map(section => ({ name: section.name, bytes: section.size, executable: isProgramSection(section) })),
+    programs: elf.functions.map(fn => ({
+      name: fn.name,
+      section: fn.section.name,
+      instructions: fn.size / BPF_INSN.SIZE,
+      autoload: isAutoloaded(fn),
+      needs_kernel_btf: needsOf(fn),
+      relocations: relocations.filter(relocation => relocation.program === fn.name && relocation.section === fn.section.name).length
+    })),
+    relocations
+  }
+}
+
+function inspectRelocations (object: BpfObject): InspectedRelocation[] {
+  const { ext, btf, elf } = object
+  const subsection = ext?.coreRelo
+  if (ext === undefined || subsection === undefined) return []
+  const lineOf = sourceLines(ext, btf)
+  return subsection.blocks.flatMap(block => {
+    const section = elf.sections.find(candidate => candidate.index > 0 && candidate.name === block.sectionName)
+    return Array.from({ length: block.count }, (_, i): InspectedRelocation => {
+      const relo = readCoreRelo(ext, subsection, block, i)
+      const fn = section === undefined ? undefined : findFunction(elf, section.index, relo.insnOff)
+      const kind = coreReloKindName(relo.kind)
+      const accessSpec = relo.accessStrOff < btf.strLen ? textOf(btf, relo.accessStrOff) : ''
+      return {
+        program: fn?.name ?? null,
+        section: block.sectionName,
+        instruction: Math.floor((relo.insnOff - (fn?.start ?? 0)) / BPF_INSN.SIZE),
+        kind,
+        ...describeRecord(btf, { typeId: relo.typeId, accessSpec, kind }),
+        access_spec: accessSpec,
+        source: lineOf(block.sectionName, relo.insnOff) ?? null
+      }
+    })
+  })
+}

@@ -1,0 +1,124 @@
+#!/bin/bash
+# Makes the lab: the oracle, real CO-RE objects, kernels to boot and their BTF. Safe to run again; what exists is kept.
+#
+#     prepare.sh [--install]      --install: first install what packages.txt names (needs root)
+#
+# CORELO_LAB_DIR   where to put it all (default: .lab in the repository)
+# CORELO_SHARED    a directory in BTFHub's layout with kernels of other distributions (default: ../shared/btfhub-archive)
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+LAB=${CORELO_LAB_DIR:-$root/.lab}
+SHARED=${CORELO_SHARED:-$root/../shared/btfhub-archive}
+export PATH=$PATH:/usr/sbin:/sbin
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+say() { echo "lab: $*"; }
+have() { say "$1: already there"; }
+
+packages() { sed 's/#.*//' "$here/packages.txt" | xargs; }
+
+check_packages() {
+  local missing=() package
+  for package in $(packages); do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  if [ ${#missing[@]} -eq 0 ]; then
+    have packages
+  elif [ "${1:-}" = --install ]; then
+    say "packages: installing ${missing[*]}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" > /dev/null
+  else
+    say "packages: missing ${missing[*]} (run prepare.sh --install)"
+    exit 1
+  fi
+}
+
+# Rebuilt when the source is newer than the program.
+build_program() {
+  local name=$1 source=$2
+  shift 2
+  if [ "$LAB/bin/$name" -nt "$source" ]; then have "bin/$name"; return; fi
+  gcc -O2 -Wall -Wextra -o "$work/$name" "$source" "$@"
+  mv "$work/$name" "$LAB/bin/$name"
+  say "bin/$name: built"
+}
+
+extract_objects() {
+  if [ -e "$LAB/objects/.complete" ]; then have objects; return; fi
+  local file binaries=()
+  for file in $(dpkg -L libbpf-tools | grep -E '/s?bin/.'); do
+    if [ -f "$file" ] && [ ! -L "$file" ]; then binaries+=("$file"); fi # some tools are links to others
+  done
+  say "objects: $(node "$here/extract-objects.mjs" "$LAB/objects" "${binaries[@]}")"
+  touch "$LAB/objects/.complete"
+}
+
+running_btf() {
+  if [ ! -r /sys/kernel/btf/vmlinux ]; then say 'btf/running.btf: this kernel shows no BTF, left out'; return; fi
+  cp /sys/kernel/btf/vmlinux "$work/running.btf"
+  if cmp -s "$work/running.btf" "$LAB/btf/running.btf"; then have btf/running.btf; return; fi
+  mv "$work/running.btf" "$LAB/btf/running.btf"
+  say "btf/running.btf: from $(uname -r)"
+}
+
+# Newest package of a kernel series. The plain flavour: not cloud, not rt.
+newest_kernel_package() {
+  apt-cache search --names-only "^linux-image-$1\\.[0-9a-z.+~-]*-amd64-unsigned\$" | cut -d ' ' -f 1 |
+    grep -vE -- '-(cloud|rt)-amd64' | sort -V | tail -n 1
+}
+
+# kernels/<release>/{vmlinuz,vmlinux}, kernels/<series> -> <release>, btf/debian-<series>.btf: all from one package, so that
+# the BTF is the booted kernel's own. vmlinux is the unpacked kernel: it boots without decompressing itself in emulation.
+debian_kernel() {
+  local series=$1 package release
+  if [ -e "$LAB/kernels/$series/vmlinux" ] && [ -e "$LAB/btf/debian-$series.btf" ]; then
+    have "kernels/$series ($(readlink "$LAB/kernels/$series"))"
+    return
+  fi
+  package=$(newest_kernel_package "$series")
+  if [ -z "$package" ] && [ "$(id -u)" = 0 ]; then
+    apt-get update -qq
+    package=$(newest_kernel_package "$series")
+  fi
+  if [ -z "$package" ]; then say "kernels/$series: apt knows no such kernel"; exit 1; fi
+  mkdir -p "$work/$series"
+  if ! (cd "$work/$series" && apt-get download -qq "$package") 2> "$work/apt.log"; then cat "$work/apt.log"; exit 1; fi
+  dpkg-deb --fsys-tarfile "$work/$series"/*.deb | tar -x -C "$work/$series" --wildcards './boot/vmlinuz-*'
+  release=$(basename "$work/$series"/boot/vmlinuz-*)
+  release=${release#vmlinuz-}
+  mkdir -p "$LAB/kernels/$release"
+  mv "$work/$series/boot/vmlinuz-$release" "$LAB/kernels/$release/vmlinuz"
+  node "$here/extract-vmlinux.mjs" "$LAB/kernels/$release/vmlinuz" "$LAB/btf/debian-$series.btf" "$LAB/kernels/$release/vmlinux"
+  ln -sfn "$release" "$LAB/kernels/$series"
+  rm -rf "${work:?}/$series"
+  say "kernels/$series: $release"
+}
+
+# One BTFHub-layout archive (name pattern below SHARED) to btf/<name>.btf.
+archived_btf() {
+  local name=$1 pattern=$2 archive
+  if [ -e "$LAB/btf/$name.btf" ]; then have "btf/$name.btf"; return; fi
+  archive=$(find "$SHARED" -path "*/$pattern" -type f 2>/dev/null | sort | head -n 1)
+  if [ -z "$archive" ]; then say "btf/$name.btf: no $pattern in the shared archive, left out"; return; fi
+  tar -xJOf "$archive" > "$work/$name.btf"
+  mv "$work/$name.btf" "$LAB/btf/$name.btf"
+  say "btf/$name.btf: from $(basename "$archive")"
+}
+
+check_packages "${1:-}"
+mkdir -p "$LAB"/{bin,objects,btf,kernels}
+build_program oracle "$here/oracle.c" -lbpf -lelf -lz -ldl
+build_program attach "$here/attach.c" -I "$root/test/fixtures/wrong-layout" -static -lbpf -lelf -lz
+extract_objects
+running_btf
+debian_kernel 6.1
+debian_kernel 6.12
+archived_btf kylin-4.19.90-24 'kylin/*/4.19.90-24.*.btf.tar.xz'
+archived_btf kylin-4.19.90-52 'kylin/*/4.19.90-52.*.btf.tar.xz'
+archived_btf bclinux-4.19 'bclinux/*/4.19.*.btf.tar.xz'
+archived_btf android-5.10 'android/*/a12-5.10-*.btf.tar.xz'
+say "ready: $(find "$LAB/objects" -name '*.bpf.o' | wc -l) objects, $(find "$LAB/btf" -name '*.btf' | wc -l) BTFs"
