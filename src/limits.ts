@@ -13,8 +13,14 @@ export const LIMITS = {
   accessSpecLength: 64,
   /** Steps of btf__resolve_size and of the pointer loops in the compatibility rules: libbpf's MAX_RESOLVE_DEPTH. */
   resolveDepth: 32,
-  /** Elementary steps (a type followed, a member compared) of one relocation run. Real objects stay below 100,000; hostile BTF can ask for 2^60. */
-  workSteps: 20_000_000,
+  /**
+   * Elementary steps (a type followed, a member compared) of one relocation run, and what each record adds. The largest of
+   * Debian's libbpf-tools takes 2,000; hostile BTF can ask for 2^60. A million steps take about a tenth of a second.
+   */
+  workSteps: 1_000_000,
+  workStepsPerRecord: 16,
+  /** Types that a search without an index passes for one step. */
+  typesPerStep: 64,
   /** BTFs of modules that one request may name. A desktop kernel has about 150 modules loaded. */
   moduleBtfs: 512
 } as const

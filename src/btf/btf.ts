@@ -1,6 +1,6 @@
 import type { ByteOrder } from '../bytes/byte-order.js'
 import { at } from '../bytes/checked.js'
-import { endOfString, stringAt } from '../bytes/strings.js'
+import { endOfString, sameString, stringAt } from '../bytes/strings.js'
 import { AppError } from '../errors.js'
 import { BTF_KIND_NAMES, BTF_INT_SIGNED, BtfKind } from './constants.js'
 import { BTF_ARRAY, BTF_ENUM, BTF_ENUM64, BTF_INT, BTF_MEMBER, BTF_PARAM, BTF_TYPE, BTF_VAR_SECINFO } from './layout.js'
@@ -194,7 +194,19 @@ export function nameOf (btf: Btf, id: TypeId): string { return textOf(btf, nameO
 /** Length of the string in bytes, without its NUL. */
 export function lengthOf (place: StringPlace): number { return endOfString(place.bytes, place.offset) - place.offset }
 
-export function isEmpty (place: StringPlace): boolean { return at(place.bytes, place.offset) === 0 }
+/** Whether the string at an offset is empty, as the names of anonymous types and members are. */
+export function isEmptyString (btf: Btf, offset: number): boolean {
+  if (offset === 0) return true
+  const place = getString(btf, offset)
+  return at(place.bytes, place.offset) === 0
+}
+
+/** Whether the strings at two offsets are the same bytes. */
+export function sameStrings (a: Btf, aOffset: number, b: Btf, bOffset: number): boolean {
+  const first = getString(a, aOffset)
+  const second = getString(b, bOffset)
+  return sameString(first.bytes, first.offset, second.bytes, second.offset)
+}
 
 export function kindName (kind: number): string { return BTF_KIND_NAMES[kind] ?? `kind ${kind}` }
 

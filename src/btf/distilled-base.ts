@@ -1,15 +1,15 @@
 import { at, dataView } from '../bytes/checked.js'
-import { sameString } from '../bytes/strings.js'
 import { AppError } from '../errors.js'
+import { LIMITS } from '../limits.js'
 import {
-  arrayElement, getString, intEncoding, isComposite, isModifierOrTypedef, kindFlagOf, kindName, kindOf, memberType, nameOf, nameOffsetOf, referencedType,
-  sizeWordOf, typeId, vlenOf, type Btf, type TypeId
+  intEncoding, isComposite, kindFlagOf, kindName, kindOf, memberType, nameOf, nameOffsetOf, sameStrings, sizeWordOf, typeId, vlenOf, type Btf, type TypeId
 } from './btf.js'
 import { BtfKind } from './constants.js'
 import { essentialName, findCandidates } from './find.js'
 import { BTF_ARRAY, BTF_ENUM, BTF_ENUM64, BTF_MEMBER, BTF_PARAM, BTF_TYPE, BTF_VAR_SECINFO } from './layout.js'
 import { parseRawBtf } from './parse.js'
-import { newWork, step, type Work } from './work.js'
+import { innermostElement } from './resolve.js'
+import { newWork, type Work } from './work.js'
 
 /** Kinds that a distilled base may hold, and those that a type of the real base may have to stand for one. */
 const DISTILLED_KINDS: ReadonlySet<number> = new Set([BtfKind.INT, BtfKind.FLOAT, BtfKind.ENUM, BtfKind.STRUCT, BtfKind.UNION, BtfKind.FWD])
@@ -53,7 +53,7 @@ interface Mapping {
 }
 
 function mapTypes (split: Btf, small: Btf, base: Btf): Pick<Mapping, 'ids' | 'strings'> {
-  const work = newWork()
+  const work = newWork(LIMITS.workSteps + split.endId)
   const embedded = embeddedTypes(split, small, work)
   const ids = new Map<number, number>()
   const strings = new Map<number, number>([[0, 0]])
@@ -81,12 +81,8 @@ interface BaseType {
 }
 
 function baseTypesNamed (small: Btf, id: TypeId, base: Btf, work: Work): BaseType[] {
-  const name = getString(small, nameOffsetOf(small, id))
   const essential = essentialName(small, nameOffsetOf(small, id))
-  const found = BASE_KINDS.flatMap(kind => findCandidates(base, kind, essential, false, work)).filter(candidate => {
-    const other = getString(base, nameOffsetOf(base, candidate))
-    return sameString(name.bytes, name.offset, other.bytes, other.offset)
-  })
+  const found = BASE_KINDS.flatMap(kind => findCandidates(base, kind, essential, false, work)).filter(candidate => sameStrings(small, nameOffsetOf(small, id), base, nameOffsetOf(base, candidate)))
   const composites = found.filter(candidate => isComposite(kindOf(base, candidate))).length
   return found.map(candidate => {
     const kind = kindOf(base, candidate)
@@ -122,11 +118,7 @@ function embeddedTypes (split: Btf, small: Btf, work: Work): ReadonlySet<number>
   for (let id = typeId(split.startId); id < split.endId; id = typeId(id + 1)) {
     if (!isComposite(kindOf(split, id))) continue
     for (let index = 0; index < vlenOf(split, id); index++) {
-      let type = memberType(split, id, index)
-      while (isModifierOrTypedef(kindOf(split, type)) || kindOf(split, type) === BtfKind.ARRAY) {
-        step(work)
-        type = kindOf(split, type) === BtfKind.ARRAY ? arrayElement(split, type) : referencedType(split, type)
-      }
+      const type = innermostElement(split, memberType(split, id, index), work)
       if (type !== 0 && type < small.endId) embedded.add(type)
     }
   }

@@ -1,7 +1,7 @@
 import { dataView, isInside } from '../bytes/checked.js'
 import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
-import { findString, isEmpty, textOf, type Btf } from './btf.js'
+import { findString, isEmptyString, textOf, type Btf } from './btf.js'
 import { BTF_MAGIC } from './constants.js'
 import { BPF_CORE_RELO, BPF_FUNC_INFO, BPF_LINE_INFO, BTF_EXT_HEADER, BTF_EXT_SEC } from './layout.js'
 
@@ -147,7 +147,7 @@ function sectionName (input: SubsectionInput, nameOff: number, at: number): stri
   const place = findString(input.btf, nameOff)
   if (input.name !== 'core_relo') return place === undefined ? '' : textOf(input.btf, nameOff)
   if (place === undefined) throw invalid(`.BTF.ext core_relo: a block's section name is at string offset ${nameOff}, past the strings.`, at, input.name)
-  if (isEmpty(place)) throw invalid('.BTF.ext core_relo: a block has an empty section name.', at, input.name)
+  if (isEmptyString(input.btf, nameOff)) throw invalid('.BTF.ext core_relo: a block has an empty section name.', at, input.name)
   return textOf(input.btf, nameOff)
 }
 

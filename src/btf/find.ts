@@ -1,6 +1,7 @@
 import { at } from '../bytes/checked.js'
 import { fnv1a } from '../bytes/hash.js'
 import { sameBytes } from '../bytes/strings.js'
+import { LIMITS } from '../limits.js'
 import { getString, isEnum, kindOf, lengthOf, nameOffsetOf, typeId, type Btf, type StringPlace, type TypeId } from './btf.js'
 import { essentialNameLength } from './names.js'
 import { isIndexedKind } from './scan.js'
@@ -47,8 +48,8 @@ export function findCandidates (btf: Btf, kind: number, name: NameBytes, ownOnly
     }
     return found
   }
+  step(work, Math.ceil((btf.endId - btf.startId) / LIMITS.typesPerStep))
   for (let id = typeId(btf.startId); id < btf.endId; id = typeId(id + 1)) {
-    step(work)
     if (!isCandidateKind(kind, kindOf(btf, id))) continue
     const nameOffset = nameOffsetOf(btf, id)
     if (nameOffset !== 0 && sameName(name, essentialName(btf, nameOffset))) found.push(id)

@@ -10,18 +10,19 @@ export const E2BIG = -7
 export const ERANGE = -34
 
 /**
- * The type without typedefs, qualifiers and type tags: libbpf's skip_mods_and_typedefs.
+ * Follows `next` from a type until it returns undefined, and returns the last type. One step of work for each type passed.
  *
  * @throws AppError `btf_invalid`: an id out of range, or a cycle, on which libbpf would loop for ever
  */
-export function strip (btf: Btf, id: TypeId, work: Work): TypeId {
+function follow (btf: Btf, id: TypeId, work: Work, next: (id: TypeId) => TypeId | undefined): TypeId {
   let current = id
   let anchor = id
   for (let steps = 1, nextAnchor = 16; ; steps++) {
     if (!isValidId(btf, current)) throw new AppError('btf_invalid', `Type ${id} leads to type ${current}, but ids end at ${btf.endId - 1}.`, { type_id: current, reason: 'type_id_invalid' })
-    if (!isModifierOrTypedef(kindOf(btf, current))) return current
-    current = referencedType(btf, current)
-    if (current === anchor) throw new AppError('btf_invalid', `Type ${id} is a typedef or qualifier of itself.`, { type_id: id, reason: 'type_cycle' })
+    const following = next(current)
+    if (following === undefined) return current
+    current = following
+    if (current === anchor) throw typeCycle(id)
     // Brent's cycle finding: the anchor moves up at powers of two, so that any cycle is met within twice its length.
     if (steps === nextAnchor) {
       anchor = current
@@ -29,6 +30,25 @@ export function strip (btf: Btf, id: TypeId, work: Work): TypeId {
     }
     step(work)
   }
+}
+
+/** The error for a type that is made of itself, where only a walk without end would show it. */
+export function typeCycle (id: TypeId): AppError {
+  return new AppError('btf_invalid', `Type ${id} is a typedef, a qualifier or an array of itself.`, { type_id: id, reason: 'type_cycle' })
+}
+
+/** The type without typedefs, qualifiers and type tags: libbpf's skip_mods_and_typedefs. Throws as `follow` does. */
+export function strip (btf: Btf, id: TypeId, work: Work): TypeId {
+  return follow(btf, id, work, current => isModifierOrTypedef(kindOf(btf, current)) ? referencedType(btf, current) : undefined)
+}
+
+/** The innermost element of an array of any dimensions, stripped; the stripped type itself where it is no array. Throws as `follow` does. */
+export function innermostElement (btf: Btf, id: TypeId, work: Work): TypeId {
+  return follow(btf, id, work, current => {
+    const kind = kindOf(btf, current)
+    if (isModifierOrTypedef(kind)) return referencedType(btf, current)
+    return kind === BtfKind.ARRAY ? arrayElement(btf, current) : undefined
+  })
 }
 
 /**

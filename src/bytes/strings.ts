@@ -1,6 +1,6 @@
 /** Strings that end in a NUL byte, as ELF and BTF string sections keep them. Offsets are in bytes from the start of `bytes`. */
 
-const decoder = new TextDecoder('utf-8')
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** Offset of the NUL that ends the string at `offset`, or the length of `bytes` where none follows. */
 export function endOfString (bytes: Uint8Array, offset: number): number {

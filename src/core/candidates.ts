@@ -1,4 +1,4 @@
-import { getString, isEmpty, kindOf, nameOffsetOf, type Btf, type TypeId } from '../btf/btf.js'
+import { isEmptyString, kindOf, nameOffsetOf, type Btf, type TypeId } from '../btf/btf.js'
 import { essentialName, findCandidates } from '../btf/find.js'
 import type { Work } from '../btf/work.js'
 import { fault } from './fault.js'
@@ -26,7 +26,7 @@ export type CandidateLists = Map<TypeId, readonly Candidate[]>
  */
 export function searchCandidates (local: Btf, rootId: TypeId, target: Target, work: Work): readonly Candidate[] {
   const nameOffset = nameOffsetOf(local, rootId)
-  if (isEmpty(getString(local, nameOffset))) {
+  if (isEmptyString(local, nameOffset)) {
     throw fault('EINVAL', 'root_anonymous', `The relocated type (id ${rootId}) has no name, so that it cannot be found in the kernel.`)
   }
   const kind = kindOf(local, rootId)

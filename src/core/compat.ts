@@ -1,11 +1,10 @@
-import { sameString } from '../bytes/strings.js'
 import {
-  arrayElement, arrayLength, enumeratorNameOffset, getString, intBitOffset, isComposite, isEmpty, isEnum, isSignedInt, kindFlagOf, kindOf, memberNameOffset,
+  arrayElement, arrayLength, enumeratorNameOffset, intBitOffset, isComposite, isEmptyString, isEnum, isSignedInt, kindFlagOf, kindOf, memberNameOffset,
   memberType, nameOffsetOf, paramType, referencedType, sizeWordOf, vlenOf, type Btf, type TypeId
 } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
 import { essentialName, isCandidateKind, sameName } from '../btf/find.js'
-import { strip } from '../btf/resolve.js'
+import { innermostElement, strip } from '../btf/resolve.js'
 import { step, type Work } from '../btf/work.js'
 import { LIMITS } from '../limits.js'
 import { fault } from './fault.js'
@@ -17,19 +16,15 @@ export interface Sides {
   readonly work: Work
 }
 
-/** Whether the names at two string offsets are the same, to the byte. */
-export function sameExactName (sides: Sides, localOffset: number, targetOffset: number): boolean {
-  const local = getString(sides.local, localOffset)
-  const target = getString(sides.target, targetOffset)
-  return sameString(local.bytes, local.offset, target.bytes, target.offset)
-}
-
 /**
  * Whether a field of one type may be read where the other was meant: libbpf's bpf_core_fields_are_compat. Composites always
  * may, since their members are compared on their own; sizes and signs of integers do not matter; enums and forward
  * declarations compare names, of which an anonymous one fits any.
  */
 export function fieldsAreCompatible (sides: Sides, localId: TypeId, targetId: TypeId): boolean {
+  // Refused here, before the walk over both sides that an array of itself would keep going.
+  innermostElement(sides.local, localId, sides.work)
+  innermostElement(sides.target, targetId, sides.work)
   let local = localId
   let target = targetId
   for (;;) {
@@ -171,8 +166,7 @@ export function typesMatch (sides: Sides, localId: TypeId, targetId: TypeId, isB
 
 /** An empty target name fits only an empty local one; otherwise essential names are compared. */
 function namesMatch (sides: Sides, localOffset: number, targetOffset: number): boolean {
-  const target = getString(sides.target, targetOffset)
-  if (isEmpty(target)) return isEmpty(getString(sides.local, localOffset))
+  if (isEmptyString(sides.target, targetOffset)) return isEmptyString(sides.local, localOffset)
   return sameName(essentialName(sides.local, localOffset), essentialName(sides.target, targetOffset))
 }
 

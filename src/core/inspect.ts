@@ -67,7 +67,7 @@ function inspectRelocations (object: BpfObject): InspectedRelocation[] {
   if (ext === undefined || subsection === undefined) return []
   const lineOf = sourceLines(ext, btf)
   return subsection.blocks.flatMap(block => {
-    const section = elf.sections.find(candidate => candidate.index > 0 && candidate.name === block.sectionName)
+    const section = elf.sectionsByName.get(block.sectionName)?.[0]
     return Array.from({ length: block.count }, (_, i): InspectedRelocation => {
       const relo = readCoreRelo(ext, subsection, block, i)
       const fn = section === undefined ? undefined : findFunction(elf, section.index, relo.insnOff)

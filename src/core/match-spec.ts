@@ -1,13 +1,13 @@
 import {
-  arrayElement, arrayLength, enumeratorNameOffset, getString, isComposite, isEmpty, isEnum, kindOf, memberBitOffset, memberNameOffset, memberType,
-  vlenOf, type Btf, type TypeId
+  arrayElement, arrayLength, enumeratorNameOffset, isComposite, isEmptyString, isEnum, kindOf, memberBitOffset, memberNameOffset, memberType,
+  sameStrings, vlenOf, type Btf, type TypeId
 } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
 import { essentialName, sameName } from '../btf/find.js'
 import { resolveSize, strip } from '../btf/resolve.js'
 import { step, type Work } from '../btf/work.js'
 import { LIMITS } from '../limits.js'
-import { fieldsAreCompatible, sameExactName, typesAreCompatible, typesMatch, type Sides } from './compat.js'
+import { fieldsAreCompatible, typesAreCompatible, typesMatch, type Sides } from './compat.js'
 import { errnoName, fault } from './fault.js'
 import { CoreReloKind, isEnumvalKind, isFieldKind } from './kinds.js'
 import { bitsOf, isFlexibleArray, type Accessor, type Spec } from './spec.js'
@@ -118,9 +118,9 @@ function searchMember (sides: Sides, state: MatchState, composite: TypeId, wante
     state.bitOffset = (state.bitOffset + bits) >>> 0
     state.raw.push(index)
     const nameOffset = memberNameOffset(target, id, index)
-    if (isEmpty(getString(target, nameOffset))) {
+    if (isEmptyString(target, nameOffset)) {
       if (searchMember(sides, state, memberType(target, id, index), wanted)) return true
-    } else if (sameExactName(sides, wanted.nameOffset, nameOffset)) {
+    } else if (sameStrings(sides.local, wanted.nameOffset, target, nameOffset)) {
       const type = memberType(target, id, index)
       if (!fieldsAreCompatible(sides, wanted.type, type)) return false
       state.accessors.push({ typeId: id, index, name: nameOffset })

@@ -34,7 +34,7 @@ export interface RecordOutcome {
   readonly newValue: bigint | null
   /** The class of libbpf's error, where the record is one. */
   readonly errno: ErrnoName | null
-  /** Why there is no value. Null for a resolved record. */
+  /** Why there is no value. Null for a resolved record, and where no explanation was asked for. */
   readonly reason: Reason | null
   /** The same as a sentence. */
   readonly detail: string | null

@@ -6,6 +6,7 @@ import { newWork, type Work } from '../btf/work.js'
 import { relocatedOffsets, type ElfFunction } from '../elf/functions.js'
 import type { ElfSection } from '../elf/sections.js'
 import { AppError } from '../errors.js'
+import { LIMITS } from '../limits.js'
 import { BPF_INSN } from '../insn/insn.js'
 import { BPF_LD_IMM64 } from '../insn/opcodes.js'
 import { searchCandidates, type CandidateLists, type Target } from './candidates.js'
@@ -22,6 +23,8 @@ import { calculate, type ReloValue } from './values.js'
 export interface RelocateOptions {
   /** Split BTFs of modules, in the kernel's BTF id order (the order of loading). Consulted only for types that vmlinux has none of. */
   readonly modules?: readonly Btf[]
+  /** Whether records without a value say why (`reason`, `detail`). True unless the caller shows them to nobody; the search for reasons costs more than that for values. */
+  readonly explain?: boolean
 }
 
 /**
@@ -40,8 +43,9 @@ export function relocate (object: BpfObject | Uint8Array, target: Btf, options: 
   if (target.byteOrder !== parsed.elf.byteOrder) {
     throw new AppError('btf_invalid', `The object is ${parsed.elf.byteOrder}-endian, but the kernel's BTF is ${target.byteOrder}-endian.`, { byte_order: target.byteOrder })
   }
-  const run = startRun(parsed, { btf: target, modules: options.modules ?? [] })
   const records = listRecords(parsed)
+  const work = newWork(LIMITS.workSteps + LIMITS.workStepsPerRecord * records.length)
+  const run = startRun(parsed, { btf: target, modules: options.modules ?? [] }, work, options.explain ?? true)
   const outcomes = new Map<LocatedRecord, RecordOutcome>()
   for (const record of records) {
     if (record.fn === undefined || isAutoloaded(record.fn)) outcomes.set(record, relocateRecord(run, record))
@@ -77,6 +81,7 @@ interface Run {
   readonly elfRelocations: Map<number, ReadonlySet<number>>
   /** For `?` sections: failures poison. */
   readonly isOptional: boolean
+  readonly explains: boolean
 }
 
 /** A CO-RE record and the code it belongs to. */
@@ -86,10 +91,10 @@ interface LocatedRecord extends CoreRelo {
   readonly fn: ElfFunction | undefined
 }
 
-function startRun (object: BpfObject, target: Target): Run {
+function startRun (object: BpfObject, target: Target, work: Work, explains: boolean): Run {
   const output = new Uint8Array(object.bytes)
   const code = { view: dataView(output), littleEndian: object.elf.littleEndian }
-  return { object, target, output, code, candidates: new Map(), work: newWork(), elfRelocations: new Map(), isOptional: false }
+  return { object, target, output, code, candidates: new Map(), work, elfRelocations: new Map(), isOptional: false, explains }
 }
 
 /** All records that belong to code, in file order. The static linker leaves records of functions that it dropped; libbpf passes over them. */
@@ -99,7 +104,7 @@ function listRecords (object: BpfObject): LocatedRecord[] {
   if (ext === undefined || subsection === undefined) return []
   const records: LocatedRecord[] = []
   for (const block of subsection.blocks) {
-    const sections = elf.sections.filter(section => section.index > 0 && section.name === block.sectionName)
+    const sections = elf.sectionsByName.get(block.sectionName) ?? []
     const section = sections[0]
     if (sections.length > 1) {
       throw new AppError('object_invalid', `The object has ${sections.length} sections named ${block.sectionName}, so that its relocations could belong to either.`, { section: block.sectionName })
@@ -131,10 +136,23 @@ function relocateRecord (run: Run, record: LocatedRecord): RecordOutcome {
     const isPoisoned = run.isOptional && record.fn !== undefined
     if (isPoisoned) poisonWhatIsThere(run, record, record.fn)
     return {
-      ...outcome(run, record, isPoisoned ? 'poisoned' : 'failed', value, { reason: reasonOf(error) ?? 'type_id_invalid', detail: error.message }),
-      newValue: null,
+      ...outcome(run, record, isPoisoned ? 'poisoned' : 'failed', undefined, { reason: reasonOf(error) ?? 'type_id_invalid', detail: error.message }),
+      oldValue: value?.local.value ?? compiledValue(run, record),
       errno: errnoOf(error)
     }
+  }
+}
+
+/** What the object's own side of a failed record says, for the report; 0 where that side is what failed. */
+function compiledValue (run: Run, record: LocatedRecord): bigint {
+  const { btf, elf } = run.object
+  if (!isValidId(btf, record.typeId) || !isCoreReloKind(record.kind) || findString(btf, record.accessStrOff) === undefined) return 0n
+  try {
+    const local = parseSpec(btf, record.typeId, textOf(btf, record.accessStrOff), record.kind, run.work)
+    return calculate(local, local, elf.byteOrder, run.work).local.value
+  } catch (error) {
+    if (error instanceof AppError && reasonOf(error) !== 'work_limit') return 0n
+    throw error
   }
 }
 
@@ -225,6 +243,7 @@ function poisonWhatIsThere (run: Run, record: LocatedRecord, fn: ElfFunction): v
 }
 
 function explain (run: Run, resolved: Resolved, isPoisoned: boolean): Explanation | undefined {
+  if (!run.explains) return undefined
   if (resolved.matched === undefined) return explainAbsence(resolved.local, resolved.candidates, run.target, run.work)
   return isPoisoned ? explainUnsafeAccess(resolved.local, resolved.matched, resolved.value) : undefined
 }

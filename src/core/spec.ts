@@ -1,5 +1,5 @@
 import {
-  arrayElement, arrayLength, enumeratorNameOffset, getString, isComposite, isEmpty, isEnum, kindName, kindOf, memberBitOffset, memberNameOffset, memberType,
+  arrayElement, arrayLength, enumeratorNameOffset, isComposite, isEmptyString, isEnum, kindName, kindOf, memberBitOffset, memberNameOffset, memberType,
   nameOf, vlenOf, type Btf, type TypeId
 } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
@@ -83,7 +83,7 @@ function parseFieldSpec (btf: Btf, rootId: TypeId, root: TypeId, raw: number[], 
       bitOffset = (bitOffset + memberBitOffset(btf, id, index)) >>> 0
       const name = memberNameOffset(btf, id, index)
       if (name !== 0) {
-        if (isEmpty(getString(btf, name))) throw malformed(access, `member ${index} of ${kindName(typeKind)} ${nameOf(btf, id)} has an empty name`)
+        if (isEmptyString(btf, name)) throw malformed(access, `member ${index} of ${kindName(typeKind)} ${nameOf(btf, id)} has an empty name`)
         accessors.push({ typeId: id, index, name })
       }
       current = memberType(btf, id, index)

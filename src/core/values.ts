@@ -1,10 +1,10 @@
 import type { ByteOrder } from '../bytes/byte-order.js'
 import {
-  arrayElement, enumeratorValue, intEncoding, isEnum, isSignedInt, kindFlagOf, kindName, kindOf, memberBitfieldSize, memberType, sizeWordOf, VOID_TYPE,
+  enumeratorValue, intEncoding, isEnum, isSignedInt, kindFlagOf, kindName, kindOf, memberBitfieldSize, memberType, sizeWordOf, VOID_TYPE,
   type Btf, type TypeId
 } from '../btf/btf.js'
 import { BTF_INT_SIGNED, BtfKind } from '../btf/constants.js'
-import { resolveSize, strip } from '../btf/resolve.js'
+import { innermostElement, resolveSize, strip } from '../btf/resolve.js'
 import type { Work } from '../btf/work.js'
 import { fault } from './fault.js'
 import { answersZero, CoreReloKind, isFieldKind } from './kinds.js'
@@ -163,9 +163,7 @@ function isSigned (btf: Btf, id: TypeId): boolean {
 
 /** Size of the field that an instruction accesses: of an array it is one innermost element (libbpf since 1.6). */
 function innermostSize (btf: Btf, id: TypeId, work: Work): number {
-  let current = strip(btf, id, work)
-  while (kindOf(btf, current) === BtfKind.ARRAY) current = strip(btf, arrayElement(btf, current), work)
-  return sizeOf(btf, current)
+  return sizeOf(btf, innermostElement(btf, id, work))
 }
 
 function sizeOf (btf: Btf, id: TypeId): number {

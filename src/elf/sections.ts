@@ -31,6 +31,8 @@ export interface ElfFile {
   readonly machine: number
   /** In header order, section 0 (the null section) included, so that indices are ELF's. */
   readonly sections: readonly ElfSection[]
+  /** Sections of each name, in header order; without section 0. */
+  readonly sectionsByName: ReadonlyMap<string, readonly ElfSection[]>
 }
 
 /** Whether the bytes start like an ELF file of any kind. */
@@ -87,7 +89,8 @@ export function parseSections (bytes: Uint8Array): ElfFile {
     is64,
     type: view.getUint16(EHDR.type, littleEndian),
     machine: view.getUint16(EHDR.machine, littleEndian),
-    sections
+    sections,
+    sectionsByName: groupByName(sections)
   }
 }
 
@@ -98,7 +101,17 @@ export function sectionBytes (elf: ElfFile, section: ElfSection): Uint8Array {
 
 /** The last section of that name: libbpf lets a later `.BTF` or `.BTF.ext` replace an earlier one. */
 export function findLastSection (elf: ElfFile, name: string): ElfSection | undefined {
-  return elf.sections.findLast(section => section.index > 0 && section.name === name)
+  return elf.sectionsByName.get(name)?.at(-1)
+}
+
+function groupByName (sections: readonly ElfSection[]): Map<string, ElfSection[]> {
+  const groups = new Map<string, ElfSection[]>()
+  for (const section of sections.slice(1)) {
+    const group = groups.get(section.name)
+    if (group === undefined) groups.set(section.name, [section])
+    else group.push(section)
+  }
+  return groups
 }
 
 function readTablePlace (view: DataView, fileSize: number, is64: boolean, littleEndian: boolean) {
