@@ -15,10 +15,10 @@ export const LIMITS = {
   resolveDepth: 32,
   /**
    * Elementary steps (a type followed, a member compared) of one relocation run, and what each record adds. The largest of
-   * Debian's libbpf-tools takes 2,000; hostile BTF can ask for 2^60. A million steps take about a tenth of a second.
+   * Debian's libbpf-tools takes 2,000; hostile BTF can ask for 2^60. A step takes up to a microsecond.
    */
-  workSteps: 1_000_000,
-  workStepsPerRecord: 16,
+  workSteps: 250_000,
+  workStepsPerRecord: 8,
   /** Types that a search without an index passes for one step. */
   typesPerStep: 64,
   /** BTFs of modules that one request may name. A desktop kernel has about 150 modules loaded. */

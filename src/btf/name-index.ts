@@ -49,7 +49,7 @@ export function fillBuckets (names: HashedNames, starts: Uint32Array, ids: Uint3
   }
 }
 
-const UNDERSCORE = 0x5f
+const THREE_UNDERSCORES = 0x5f5f5f
 
 /** fnv1a of the essential name, in one pass over the bytes: a name without three underscores in a row, nearly every one, is its own. */
 function hashName (input: ScanInput, nameOff: number): number {
@@ -62,13 +62,14 @@ function hashName (input: ScanInput, nameOff: number): number {
 
 function hashString (bytes: Uint8Array, start: number): number {
   let hash = FNV_OFFSET_BASIS
-  let underscores = 0
-  let hasFlavor = false
+  let lastThree = 0
+  let hasFlavor = 0
   let end = start
+  // No branch on the underscore: kernel names have too many for it to be foreseen.
   for (let byte = bytes[end]; byte !== undefined && byte !== 0; byte = bytes[++end]) {
     hash = Math.imul(hash ^ byte, FNV_PRIME)
-    underscores = byte === UNDERSCORE ? underscores + 1 : 0
-    if (underscores === 3) hasFlavor = true
+    lastThree = (lastThree << 8 | byte) & 0xffffff
+    hasFlavor |= lastThree === THREE_UNDERSCORES ? 1 : 0
   }
-  return hasFlavor ? fnv1a(bytes, start, essentialNameLength(bytes, start, end - start)) : hash >>> 0
+  return hasFlavor === 0 ? hash >>> 0 : fnv1a(bytes, start, essentialNameLength(bytes, start, end - start))
 }

@@ -7,6 +7,8 @@ import { parseBtfHeader, type BtfHeader } from './header.js'
 import { BTF_TYPE } from './layout.js'
 import { bucketCount, fillBuckets, hashNames, type HashedNames } from './name-index.js'
 import { scanTypes, type Scan, type ScanInput } from './scan.js'
+import { validateTypes } from './validate.js'
+import { wordsOf } from './words.js'
 
 export interface ParseRawBtfOptions {
   /** The BTF that this one extends: vmlinux for a module. */
@@ -15,6 +17,11 @@ export interface ParseRawBtfOptions {
   readonly pointerSize?: 4 | 8 | undefined
   /** Whether to build the name index. Kernels' BTF wants it, an object's does not. */
   readonly indexNames?: boolean
+  /**
+   * Whether these very bytes (by their hash) were validated before, so that it need not be done again. Walks check what they
+   * follow in any case.
+   */
+  readonly isValidated?: boolean
   /** Where the index goes: `n => new SharedArrayBuffer(n)` lets threads share it. Called once, with a size in bytes. */
   readonly allocate?: (byteLength: number) => ArrayBufferLike
 }
@@ -51,7 +58,7 @@ const partsByBtf = new WeakMap<Btf, BtfParts>()
  * @throws AppError `btf_invalid`, with `type_id` and `offset` (bytes) in `details`
  */
 export function parseRawBtf (bytes: Uint8Array, options: ParseRawBtfOptions = {}): Btf {
-  const { base, indexNames = true, allocate = (byteLength: number) => new ArrayBuffer(byteLength) } = options
+  const { base, indexNames = true, isValidated = false, allocate = (byteLength: number) => new ArrayBuffer(byteLength) } = options
   const header = parseBtfHeader(bytes, base !== undefined)
   const input: ScanInput = {
     bytes,
@@ -62,7 +69,9 @@ export function parseRawBtf (bytes: Uint8Array, options: ParseRawBtfOptions = {}
     startId: base?.endId ?? 1,
     startStrOff: base === undefined ? 0 : base.startStrOff + base.strLen
   }
-  const scan = scanTypes(input)
+  const words = wordsOf(bytes, header.typeStart, header.typeEnd, input.littleEndian)
+  const scan = scanTypes(input, words)
+  if (!isValidated) validateTypes(input, scan, words)
   const { offsets } = scan
   const names: HashedNames = indexNames ? hashNames(input, scan) : { ids: new Uint32Array(0), hashes: new Uint32Array(0) }
   const buckets = indexNames ? bucketCount(names.ids.length) : 0

@@ -1,0 +1,89 @@
+import { closeSync, fstatSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseRawBtf } from '../dist/btf/parse.js'
+import { labBtfs, oracle } from './lab.mjs'
+import { enlargeBtf } from './large-btf.mjs'
+import { median } from './statistics.mjs'
+
+/**
+ * Reading and indexing a kernel's BTF, beside libbpf's btf__parse of the same file, each in the process it lives in: ours in
+ * one that stays, libbpf's in one that has just started, since a loader parses once. libbpf in a loop stands beside it, with
+ * every BTF kept and with the memory given back before the next run.
+ *
+ * Ours also hashes the names. References are checked the first time that the service meets the bytes, not again for the same
+ * hash; `validated too` is the time with that. Debian's libbpf 1.1 checks none.
+ */
+export function benchParse ({ runs }) {
+  const folder = mkdtempSync(join(tmpdir(), 'corelo-bench-'))
+  try {
+    const files = labBtfs()
+    const [largest] = files.filter(({ name }) => name === 'running' || name.startsWith('debian'))
+    if (largest !== undefined) {
+      const path = join(folder, 'large.btf')
+      writeFileSync(path, enlargeBtf(readFileSync(largest.path), 27_000_000))
+      files.push({ name: '27 MB class', path })
+    }
+    warmUp(files)
+    return files.map(file => benchFile(file, file.name === '27 MB class' ? Math.ceil(runs / 3) : runs))
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+function benchFile ({ name, path }, runs) {
+  const ours = { indexed: [], validated: [] }
+  const libbpf = { first: [], kept: [], freed: [] }
+  const held = []
+  // In turn, so that a slow spell of the machine meets both.
+  for (let run = 0; run < runs; run++) {
+    const times = oracle('parse', path, run === 0 ? 7 : 1)
+    libbpf.first.push(times.freed[0])
+    if (run === 0) {
+      libbpf.freed.push(...times.freed.slice(1))
+      libbpf.kept.push(...times.kept)
+    }
+    for (const [kind, isValidated] of [['validated', false], ['indexed', true]]) {
+      const started = performance.now()
+      held.push(readAndIndex(path, isValidated))
+      ours[kind].push(performance.now() - started)
+    }
+  }
+  const [btf] = held
+  const hashed = performance.now()
+  createHash('sha256').update(btf.bytes).digest()
+  const hashMs = performance.now() - hashed
+  const libbpfMs = median(libbpf.first) / 1e6
+  return {
+    btf: name,
+    MB: btf.bytes.length / 1e6,
+    types: btf.endId,
+    'corelo ms': median(ours.indexed),
+    'libbpf ms': libbpfMs,
+    ratio: median(ours.indexed) / libbpfMs,
+    'validated too': median(ours.validated),
+    'ratio of that': median(ours.validated) / libbpfMs,
+    'libbpf loop, kept': median(libbpf.kept) / 1e6,
+    'libbpf loop, freed': median(libbpf.freed) / 1e6,
+    'SHA-256 ms': hashMs,
+    'index / BTF': (btf.typeOffsets.buffer.byteLength) / btf.bytes.length
+  }
+}
+
+/** As a worker does it, without the check of the hash, which libbpf has no counterpart to. */
+function readAndIndex (path, isValidated) {
+  const fd = openSync(path, 'r')
+  const bytes = new Uint8Array(new SharedArrayBuffer(fstatSync(fd).size))
+  for (let filled = 0, count = -1; count !== 0; filled += count) count = readSync(fd, bytes, filled, bytes.length - filled, null)
+  closeSync(fd)
+  return parseRawBtf(bytes, { isValidated, allocate: byteLength => new SharedArrayBuffer(byteLength) })
+}
+
+/** A worker warms up on the running kernel's BTF at start; so does the bench. */
+function warmUp (files) {
+  const smallest = files.slice(0, 3)
+  for (let i = 0; i < 8; i++) {
+    for (const { path } of smallest) readAndIndex(path, i % 2 === 0)
+  }
+}

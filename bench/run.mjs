@@ -1,0 +1,50 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { availableParallelism, cpus } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { hasLab } from './lab.mjs'
+import { benchMemory } from './memory.mjs'
+import { benchParse } from './parse.mjs'
+import { benchRelocate } from './relocate.mjs'
+import { benchRequest } from './request.mjs'
+import { printTable } from './statistics.mjs'
+
+/**
+ * Measures what the project promises about speed, as ratios of runs side by side, and keeps the figures as JSON. It judges
+ * nothing: machines are noisy, and the reader sees both numbers.
+ */
+const { values } = parseArgs({
+  options: {
+    short: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    out: { type: 'string', default: join(import.meta.dirname, 'results', 'latest.json') }
+  }
+})
+if (!hasLab()) {
+  console.log('bench: skipped: libbpf and real objects to compare with are not there; test/lab/prepare.sh makes them.')
+  process.exit(0)
+}
+
+const sections = [
+  { name: 'parse', title: "Reading and indexing a kernel's BTF, beside btf__parse", run: () => benchParse({ runs: values.short ? 5 : 25 }) },
+  { name: 'relocate', title: 'Relocating an object against BTF read already, beside libbpf', run: () => benchRelocate({ runs: values.short ? 5 : 25 }) },
+  { name: 'request', title: 'CPU of POST /relocate with the BTF in memory, beside bare Fastify', run: () => benchRequest(values.short ? { requests: 500, rounds: 3 } : { requests: 3000, rounds: 7 }) },
+  { name: 'memory', title: 'Resident memory of a service that holds many kernels', run: () => benchMemory({ kernels: values.short ? 10 : 50 }) }
+].filter(({ name }) => values.only === undefined || values.only.split(',').includes(name))
+
+const results = { node: process.version, cpu: cpus()[0]?.model, cores: availableParallelism(), short: values.short }
+for (const { name, title, run } of sections) {
+  console.log(`\n${title}`)
+  const rows = await run()
+  printTable(rows)
+  if (name === 'relocate') printTable([summary(rows)])
+  results[name] = rows
+}
+mkdirSync(join(values.out, '..'), { recursive: true })
+writeFileSync(values.out, JSON.stringify(results, null, 2) + '\n')
+
+/** The worst and the middle of the ratios, where a table has fifty rows. */
+function summary (rows) {
+  const sorted = [...rows].sort((a, b) => a.ratio - b.ratio)
+  return { objects: rows.length, 'median ratio': sorted[Math.floor(rows.length / 2)]?.ratio ?? Number.NaN, 'worst ratio': sorted.at(-1)?.ratio ?? Number.NaN }
+}

@@ -1,0 +1,175 @@
+import { AppError } from '../../src/errors.js'
+import { formatReference, type KernelReference } from '../../src/kernels/reference.js'
+import { sha256, type Sha256 } from '../../src/kernels/sha256.js'
+import type { KernelEntry, RelocateAnswer, RelocateRequest, Service } from '../../src/service/types.js'
+
+export interface FakeService extends Service {
+  /** What relocate was asked, in order. */
+  readonly requests: RelocateRequest[]
+  /** When set, relocate waits for it. */
+  hold: Promise<void> | undefined
+  /** When set, every relocation fails with it. */
+  failure: unknown
+  /** Overrides parts of every answer. */
+  answer: Partial<RelocateAnswer>
+  readonly objects: Map<Sha256, Uint8Array>
+  readonly btfs: Map<Sha256, Uint8Array>
+  readonly kernels: Map<string, KernelEntry>
+  becomeReady: () => void
+}
+
+export const FAKE_BTF = Buffer.from('raw BTF of a kernel')
+export const FAKE_KERNEL = 'ubuntu/20.04/x86_64/5.4.0-42-generic'
+
+/**
+ * A service that relocates nothing: the "patched" object is the object with its last byte inverted. For tests of what HTTP
+ * makes of requests and answers.
+ */
+export function createFakeService ({ isReady = true } = {}): FakeService {
+  let becomeReady = (): void => {}
+  const ready = isReady ? Promise.resolve() : new Promise<void>(resolve => { becomeReady = resolve })
+  const objects = new Map<Sha256, Uint8Array>()
+  const btfs = new Map<Sha256, Uint8Array>([[sha256(FAKE_BTF), FAKE_BTF]])
+  const kernels = new Map<string, KernelEntry>([[FAKE_KERNEL, entryOf({ distro: 'ubuntu', distroVersion: '20.04', arch: 'x86_64', release: '5.4.0-42-generic' }, FAKE_BTF)]])
+  const fake: FakeService = {
+    requests: [],
+    hold: undefined,
+    failure: undefined,
+    answer: {},
+    objects,
+    btfs,
+    kernels,
+    becomeReady: () => { becomeReady() },
+    async relocate (request) {
+      fake.requests.push(request)
+      await fake.hold
+      if (fake.failure !== undefined) throw fake.failure
+      const object = request.object ?? objects.get(request.objectSha256 as Sha256)
+      if (object === undefined) throw new AppError('object_unknown', 'The service does not hold this object; send it, or PUT it first.')
+      if (request.btfSha256 !== undefined && !btfs.has(request.btfSha256)) throw new AppError('btf_unknown', 'The service does not hold this BTF.')
+      if (request.kernel?.release === 'ambiguous') throw new AppError('kernel_ambiguous', 'Several kernels match.', { candidates: [FAKE_KERNEL] })
+      const bytes = patched(object)
+      return {
+        bytes,
+        sha256: sha256(bytes),
+        objectSha256: sha256(object),
+        btfSha256: request.btfSha256 ?? sha256(request.btf?.[0] ?? FAKE_BTF),
+        moduleSha256s: request.moduleSha256s ?? (request.modules ?? []).map(name => sha256(name)),
+        kernel: request.kernel === undefined ? null : request.kernel.release,
+        source: request.btf === undefined ? 'local' : 'request',
+        verdict: 'loads',
+        counts: { resolved: 12, absent: 3, poisoned: 0 },
+        report: request.wantsReport ? REPORT : undefined,
+        timing: { resolve: 0.1234567, fetch: 0, parse: 1.5, relocate: 2 },
+        cached: false,
+        ...fake.answer
+      }
+    },
+    async inspect () { throw new Error('not for HTTP') },
+    async putObject (bytes, expected) {
+      if (sha256(bytes) !== expected) throw new AppError('invalid_request', 'The bytes have another hash.', { expected })
+      const created = !objects.has(expected)
+      objects.set(expected, bytes)
+      return { created }
+    },
+    async hasObject (hash) { return objects.has(hash) },
+    async listKernels ({ limit, cursor }) {
+      const all = [...kernels.values()]
+      const start = cursor === undefined ? 0 : Number(cursor)
+      const page = all.slice(start, start + limit)
+      return { kernels: page, nextCursor: start + limit < all.length ? String(start + limit) : null }
+    },
+    async getKernel (reference) { return getKernel(reference) },
+    async getKernelBtf (reference, module) {
+      const entry = getKernel(reference)
+      const hash = module === undefined ? entry.btfSha256 : entry.modules.find(({ name }) => name === module)?.btfSha256
+      const bytes = hash === undefined ? undefined : btfs.get(hash)
+      if (hash === undefined || bytes === undefined) throw new AppError('btf_unknown', 'No BTF of this module.')
+      return { bytes, sha256: hash }
+    },
+    async putKernelBtf (reference, bytes, provenance, module) {
+      const name = formatReference(reference)
+      const hash = sha256(bytes)
+      btfs.set(hash, bytes)
+      const held = kernels.get(name)
+      if (module === undefined) {
+        if (held !== undefined && held.btfSha256 !== hash) throw new AppError('btf_conflict', 'Other bytes are held.', { held: held.btfSha256 })
+        const entry = held ?? { ...entryOf(reference, bytes), source: 'upload', provenance }
+        kernels.set(name, entry)
+        return { created: held === undefined, entry }
+      }
+      const kernel = getKernel(reference)
+      const isHeld = kernel.modules.some(({ name }) => name === module)
+      const entry = isHeld ? kernel : { ...kernel, modules: [...kernel.modules, { name: module, btfSha256: hash, bytes: bytes.length, source: 'upload' }] }
+      kernels.set(name, entry)
+      return { created: !isHeld, entry }
+    },
+    async getBtf (hash) {
+      const bytes = btfs.get(hash)
+      if (bytes === undefined) throw new AppError('btf_unknown', 'The service does not hold this BTF.')
+      return bytes
+    },
+    async hasBtf (hash) {
+      const bytes = btfs.get(hash)
+      return bytes === undefined ? undefined : { bytes: bytes.length }
+    },
+    stats: () => ({ queued: 0, running: 0, memoryBytes: 0, memoryEntries: 0, diskBytes: 0, workerRestarts: 0, cache: { result_hits: 7 } }),
+    ready: async () => { await ready },
+    close: async () => {}
+  }
+  return fake
+
+  function getKernel (reference: KernelReference): KernelEntry {
+    const entry = kernels.get(formatReference(reference))
+    if (entry === undefined) throw new AppError('kernel_unknown', 'No BTF is known for this kernel.', { sources: [], nearest: [] })
+    return entry
+  }
+}
+
+/** What the fake makes of an object. */
+export function patched (object: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(object)
+  const last = bytes.length - 1
+  if (last >= 0) bytes[last] = ~(bytes[last] ?? 0)
+  return bytes
+}
+
+function entryOf (reference: KernelReference, btf: Uint8Array): KernelEntry {
+  return {
+    reference,
+    btfSha256: sha256(btf),
+    bytes: btf.length,
+    types: 1,
+    source: 'local',
+    provenance: { by: 'local', at: '2026-11-22T00:00:00.000Z', kernelVersion: '#46-Ubuntu SMP' },
+    firstSeen: '2026-11-22T00:00:00.000Z',
+    lastUsed: '2026-11-22T00:00:00.000Z',
+    modules: []
+  }
+}
+
+const REPORT: NonNullable<RelocateAnswer['report']> = {
+  byte_order: 'little',
+  changed_instructions: 7,
+  verdict: 'loads',
+  counts: { resolved: 12, absent: 3, poisoned: 0, failed: 0 },
+  programs: [{ name: 'handle_exec', section: 'tp_btf/sched_process_exec', verdict: 'loads', verdict_reason: null, needs_kernel_btf: 'attaches by BTF (tp_btf)', relocations: 4 }],
+  relocations: [{
+    program: 'handle_exec',
+    section: 'tp_btf/sched_process_exec',
+    instruction: 12,
+    kind: 'byte_off',
+    type: 'struct task_struct',
+    access: 'task_struct.state',
+    access_spec: '0:15',
+    source: { file: 'exec.bpf.c', line: 41, text: '  state = BPF_CORE_READ(task, state);' },
+    status: 'poisoned',
+    reachable: false,
+    old: 16,
+    new: null,
+    reason: 'field_missing',
+    detail: 'struct task_struct has no member state in this kernel',
+    suggestions: ['struct task_struct.__state']
+  }],
+  warnings: []
+}
