@@ -15,5 +15,5 @@ app.post('/relocate', async (request, reply) => {
   return reply.type('application/x-elf').send(object)
 })
 const address = await app.listen({ port: 0, host: '127.0.0.1' })
-console.log(JSON.stringify({ address }))
-process.on('SIGTERM', () => { app.close().then(() => process.exit(0)) })
+console.log(address)
+process.on('SIGINT', () => { app.close().then(() => process.exit(0)) })

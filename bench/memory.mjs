@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fetch } from 'undici'
 import { labBtfs } from './lab.mjs'
-import { startServer, stopServer } from './servers.mjs'
+import { startService, stopServer } from './servers.mjs'
 
 const PAGE_BYTES = 4096
 
@@ -15,7 +15,7 @@ export async function benchMemory ({ kernels }) {
   const files = labBtfs().map(({ path }) => readFileSync(path))
   if (files.length === 0 || !existsSync('/proc/self/statm')) return []
   const cache = mkdtempSync(join(tmpdir(), 'corelo-bench-'))
-  const service = await startServer('service-server.mjs', { CORELO_CACHE_DIR: cache, CORELO_MEMORY_BYTES: String(4 * 1024 ** 3), CORELO_LOCAL_KERNEL: 'false' })
+  const service = await startService({ CORELO_CACHE_DIR: cache, CORELO_MEMORY_BYTES: String(4 * 1024 ** 3), CORELO_LOCAL_KERNEL: 'false' })
   try {
     const object = readFileSync(join(import.meta.dirname, '..', 'examples', 'exec.bpf.o'))
     await relocateOnce(service.address, object, files[0])

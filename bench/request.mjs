@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'undici'
 import { labBtfs, labObjects } from './lab.mjs'
-import { startServer, stopServer } from './servers.mjs'
+import { startBare, startService, stopServer } from './servers.mjs'
 import { median } from './statistics.mjs'
 
 const CONNECTIONS = 4
@@ -22,9 +22,9 @@ export async function benchRequest ({ requests, rounds }) {
   const cache = mkdtempSync(join(tmpdir(), 'corelo-bench-'))
   const servers = []
   try {
-    const bare = await startServer('bare-server.mjs', {})
+    const bare = await startBare()
     servers.push(bare)
-    const service = await startServer('service-server.mjs', { CORELO_CACHE_DIR: cache })
+    const service = await startService({ CORELO_CACHE_DIR: cache })
     servers.push(service)
     const btf = readFileSync(kernel.path)
     const hash = `sha256:${createHash('sha256').update(btf).digest('hex')}`

@@ -1,11 +1,14 @@
+import type { Inspection } from '../core/inspect.js'
+import type { RelocationReport, Verdict } from '../core/report.js'
+import type { Provenance } from '../kernels/kernel-record.js'
 import type { KernelQuery, KernelReference } from '../kernels/reference.js'
-import type { RelocationReport } from '../core/report.js'
+import type { Sha256 } from '../kernels/sha256.js'
 
-/** A hash as the contract writes it. */
-export type Sha256 = `sha256:${string}`
+export type { Inspection, KernelQuery, KernelReference, Provenance, RelocationReport, Sha256, Verdict }
 
 /** What one relocation is asked for. Exactly one of `object` and `objectSha256`, and at least one way to name the kernel. */
 export interface RelocateRequest {
+  /** Copied. Not to be changed before the answer. */
   readonly object?: Uint8Array
   readonly objectSha256?: Sha256
   /** BTFs that came with the request: vmlinux first, then modules. Used and forgotten. */
@@ -31,7 +34,7 @@ export interface Timing {
 }
 
 export interface RelocateAnswer {
-  /** The patched object. */
+  /** The patched object, in shared memory and in other answers too: not to be changed. */
   readonly bytes: Uint8Array
   readonly sha256: Sha256
   readonly objectSha256: Sha256
@@ -49,7 +52,12 @@ export interface RelocateAnswer {
   readonly cached: boolean
 }
 
-export type Verdict = 'loads' | 'fails' | 'unknown'
+/** What an object contains, before any kernel is looked at. */
+export interface InspectAnswer {
+  readonly sha256: Sha256
+  readonly bytes: number
+  readonly inspection: Inspection
+}
 
 /** One kernel the service knows. */
 export interface KernelEntry {
@@ -63,14 +71,7 @@ export interface KernelEntry {
   /** RFC 3339 times. */
   readonly firstSeen: string
   readonly lastUsed: string
-  readonly modules: ReadonlyArray<{ readonly name: string, readonly btfSha256: Sha256, readonly bytes: number }>
-}
-
-/** Who supplied content, and when. */
-export interface Provenance {
-  readonly by: string
-  readonly at: string
-  readonly kernelVersion?: string
+  readonly modules: ReadonlyArray<{ readonly name: string, readonly btfSha256: Sha256, readonly bytes: number, readonly source: string }>
 }
 
 export interface KernelFilter {
@@ -90,6 +91,7 @@ export interface KernelPage {
 /** The use cases. What routes, the CLI and tests call; knows nothing of HTTP. Every rejection is an AppError. */
 export interface Service {
   relocate(request: RelocateRequest): Promise<RelocateAnswer>
+  inspect(object: Uint8Array): Promise<InspectAnswer>
   putObject(bytes: Uint8Array, expected: Sha256): Promise<{ created: boolean }>
   hasObject(hash: Sha256): Promise<boolean>
   listKernels(filter: KernelFilter): Promise<KernelPage>
@@ -98,7 +100,7 @@ export interface Service {
   getKernelBtf(reference: KernelReference, module?: string): Promise<{ bytes: Uint8Array, sha256: Sha256 }>
   /** Stores BTF (raw, or ELF with `.BTF`) under a reference. `btf_conflict` where other bytes are held for it. */
   putKernelBtf(reference: KernelReference, bytes: Uint8Array, provenance: Provenance, module?: string): Promise<{ created: boolean, entry: KernelEntry }>
-  /** Raw BTF by content; undefined is `btf_unknown`. */
+  /** Raw BTF by content, of vmlinux or of a module. Rejects with `btf_unknown`. */
   getBtf(hash: Sha256): Promise<Uint8Array>
   hasBtf(hash: Sha256): Promise<{ bytes: number } | undefined>
   /** Counts and gauges for metrics. */
@@ -109,11 +111,16 @@ export interface Service {
 }
 
 export interface ServiceStats {
+  /** Tasks that wait for a worker, and those that have one. */
   readonly queued: number
   readonly running: number
+  /** Of BTFs, objects and results in memory. */
   readonly memoryBytes: number
   readonly memoryEntries: number
+  /** Of content on disk. */
   readonly diskBytes: number
+  /** Workers that died or were killed, and were replaced. */
   readonly workerRestarts: number
+  /** Counts since the start, by name: `result_hits`, `btf_misses`, `damaged_files`, `write_failures` and so on. */
   readonly cache: Readonly<Record<string, number>>
 }

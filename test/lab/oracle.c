@@ -176,9 +176,16 @@ static int listen(enum libbpf_print_level level, const char *format, va_list arg
 		keep(heard.warning, sizeof(heard.warning), format, args);
 	if (heard.core_failed)
 		return 0;
-	// "failed to relocate" ends every failure; what came before it says why.
-	if (strstr(format, "relo #") && (!heard.error[0] || !strstr(format, "failed to relocate")))
-		keep(heard.error, sizeof(heard.error), format, args);
+	// "failed to relocate" ends every failure; what came before it about the same record says why.
+	if (strstr(format, "relo #")) {
+		char message[sizeof(heard.error)];
+		size_t record;
+
+		keep(message, sizeof(message), format, args);
+		record = strcspn(strstr(message, "relo #"), ":") + (strstr(message, "relo #") - message);
+		if (!strstr(format, "failed to relocate") || strncmp(message, heard.error, record + 1))
+			strcpy(heard.error, message);
+	}
 	return 0;
 }
 

@@ -104,6 +104,8 @@ export interface OracleAnswer {
   readonly relocated: boolean
   readonly stage: 'done' | 'relocate' | 'before' | 'open'
   readonly error: string
+  /** Of bpf_object__load: 0, or a positive errno. */
+  readonly errno: number
   /** Whether it looked for the running kernel's BTF. */
   readonly kernelBtf: boolean
   readonly programs: readonly OracleProgram[]
@@ -142,7 +144,7 @@ export async function askOracle (questions: readonly OracleQuestion[], options: 
 }
 
 function toAnswer (text: string): OracleAnswer {
-  return { libbpf: '', relocated: false, stage: 'before', error: '', kernelBtf: false, programs: [], ...JSON.parse(text) as Partial<OracleAnswer> }
+  return { libbpf: '', relocated: false, stage: 'before', error: '', errno: 0, kernelBtf: false, programs: [], ...JSON.parse(text) as Partial<OracleAnswer> }
 }
 
 /** The one answer to one question, or undefined where libbpf does not come to an end in `seconds`. */

@@ -1,0 +1,71 @@
+import { closeSync, fsyncSync, openSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { AppError } from '../errors.js'
+
+/** Larger than any object or BTF we take; keeps a device or a disk image from being read into memory. */
+const MAX_INPUT_BYTES = 256 * 1024 * 1024
+
+/**
+ * Reads an input file whole; `-` is standard input.
+ *
+ * @param what the file's role, for the message: `object`, `BTF file`
+ * @throws AppError `not_found` where it cannot be read, `too_large`
+ */
+export function readInput (path: string, what: string): Uint8Array {
+  try {
+    if (path === '-') return readFileSync(0)
+    const { size } = statSync(path)
+    if (size > MAX_INPUT_BYTES) throw new AppError('too_large', `The ${what} ${path} has ${size} bytes; at most ${MAX_INPUT_BYTES} are read.`)
+    return readFileSync(path)
+  } catch (error) {
+    if (error instanceof AppError) throw error
+    throw new AppError('not_found', `The ${what} ${path} cannot be read: ${explainErrno(error)}.`, {}, { cause: error })
+  }
+}
+
+/**
+ * Writes a result file: whole or not at all. What is not a regular file (a pipe, /dev/null) is written to, never replaced.
+ *
+ * @throws AppError `internal_error`
+ */
+export function writeOutput (path: string, bytes: Uint8Array): void {
+  try {
+    const existing = statSync(path, { throwIfNoEntry: false })
+    if (existing === undefined) replaceFile(path, bytes, 0o666)
+    else if (existing.isFile()) replaceFile(realpathSync(path), bytes, existing.mode)
+    else writeFileSync(path, bytes)
+  } catch (error) {
+    throw new AppError('internal_error', `The result cannot be written to ${path}: ${explainErrno(error)}.`, {}, { cause: error })
+  }
+}
+
+/** Not write-file-atomic: on a full disk it takes a short write for a whole one. */
+function replaceFile (path: string, bytes: Uint8Array, mode: number): void {
+  const temporary = `${path}.${process.pid}.tmp`
+  try {
+    const file = openSync(temporary, 'wx', mode)
+    try {
+      writeFileSync(file, bytes)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    renameSync(temporary, path)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw error
+  }
+}
+
+/** What the system said, in words. */
+function explainErrno (error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  switch (code) {
+    case 'ENOENT': return 'there is no such file or directory'
+    case 'EACCES': case 'EPERM': return 'permission denied'
+    case 'EISDIR': return 'it is a directory'
+    case 'ENOTDIR': return 'part of the path is no directory'
+    case 'ENOSPC': return 'no space is left on the device'
+    case 'EROFS': return 'the file system is read-only'
+    default: return error instanceof Error ? error.message : String(error)
+  }
+}

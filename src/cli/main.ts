@@ -1,0 +1,87 @@
+#!/usr/bin/env node
+import { AppError } from '../errors.js'
+import { findNearest, type CommandSpec } from './arguments.js'
+import { ExitCode, exitCodeOf } from './exit-code.js'
+import { commandHelp, definitions } from './help.js'
+import { paintFor, say } from './terminal.js'
+import { engineVersion } from './version.js'
+
+/** What each command's file exports. `help` stands in for the text made from the spec. */
+interface Command {
+  readonly spec: CommandSpec
+  run (args: readonly string[]): ExitCode | Promise<ExitCode>
+  help? (): string | Promise<string>
+}
+
+/** Loaded when called: `relocate` must not wait for the HTTP server's code. */
+const COMMANDS: Readonly<Record<string, { readonly summary: string, readonly load: () => Promise<Command> }>> = {
+  relocate: { summary: 'Relocate an object for a kernel.', load: () => import('./relocate.js') },
+  inspect: { summary: 'List what an object contains and what it asks of a kernel.', load: () => import('./inspect.js') },
+  serve: { summary: 'Run the HTTP service.', load: () => import('./serve.js') }
+}
+
+async function run (args: readonly string[]): Promise<ExitCode> {
+  const [name, ...rest] = args
+  if (name === undefined) {
+    say(mainHelp())
+    return ExitCode.USAGE
+  }
+  if (name === '--help' || name === '-h' || (name === 'help' && rest.length === 0)) {
+    process.stdout.write(`${mainHelp()}\n`)
+    return ExitCode.OK
+  }
+  if (name === '--version' || name === '-V') {
+    process.stdout.write(`corelo ${engineVersion()}\n`)
+    return ExitCode.OK
+  }
+  if (name === 'help') return await run([...rest, '--help'])
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (entry === undefined) throw new AppError('invalid_request', unknownCommand(name))
+  const command = await entry.load()
+  if (asksForHelp(rest)) {
+    process.stdout.write(command.help === undefined ? commandHelp(command.spec) : await command.help())
+    return ExitCode.OK
+  }
+  return await command.run(rest)
+}
+
+function asksForHelp (args: readonly string[]): boolean {
+  const options = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
+  return options.includes('--help') || options.includes('-h')
+}
+
+function unknownCommand (name: string): string {
+  const nearest = findNearest(name, Object.keys(COMMANDS))
+  const what = name.startsWith('-') ? `corelo has no option ${name}` : `corelo has no command ${name}`
+  return `${what}${nearest === undefined ? '.' : `; did you mean ${nearest}?`} See: corelo --help`
+}
+
+function mainHelp (): string {
+  return [
+    'Usage: corelo COMMAND [ARGUMENT...]',
+    'Relocates eBPF CO-RE objects for a named kernel, with the result that libbpf would give there.',
+    `Commands:\n${definitions(Object.entries(COMMANDS).map(([name, { summary }]) => [`  ${name}`, summary] as const))}`,
+    'Options:\n  -h, --help     Print this text; after a command, what that command takes.\n  -V, --version  Print the version.',
+    'Exit codes: 0 fine; 1 a finding (the object does not do for that kernel); 2 wrong use; 3 cannot tell\n(the kernel is unknown, a file cannot be read).'
+  ].join('\n\n')
+}
+
+/** A reader that has seen enough (`corelo inspect x | head`) is no error. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(ExitCode.OK)
+})
+
+try {
+  process.exitCode = await run(process.argv.slice(2))
+} catch (error) {
+  const paint = paintFor(process.stderr)
+  if (error instanceof AppError) {
+    say(`${paint('red', 'corelo:')} ${error.message}`)
+    process.exitCode = exitCodeOf(error)
+  } else {
+    say(`${paint('red', 'corelo:')} This is a bug in corelo; please report it with the lines below.`)
+    say(error instanceof Error ? error.stack ?? error.message : String(error))
+    process.exitCode = ExitCode.CANNOT_TELL
+  }
+}

@@ -1,0 +1,125 @@
+import { basename } from 'node:path'
+import { describeRelocation, overallVerdict, parseBtf, parseObject, relocate, type Relocation, type RelocationReport } from '../core/index.js'
+import type { Btf } from '../index.js'
+import { AppError } from '../errors.js'
+import { sha256 } from '../kernels/sha256.js'
+import { parseArguments, usageError, type Arguments, type CommandSpec } from './arguments.js'
+import { ExitCode } from './exit-code.js'
+import { readInput, writeOutput } from './files.js'
+import { countsText, diagnostics, reportTables } from './report-text.js'
+import { findTarget, placesFrom } from './target.js'
+import type { TargetBtf } from './target-request.js'
+import { paintFor, say } from './terminal.js'
+import { engineVersion } from './version.js'
+
+export const spec: CommandSpec = {
+  name: 'relocate',
+  operand: 'OBJECT',
+  summary: 'Relocates an eBPF object for a kernel, as libbpf would on that kernel, so that any loader can load it there with nothing left to relocate.',
+  options: {
+    output: { short: 'o', value: 'OUT', help: 'Where the relocated object goes; - is standard output. A file is written whole or not at all.' },
+    kernel: { short: 'k', value: 'REF', help: 'The kernel: <distro>/<distro_version>/<arch>/<kernel_release>, or a bare release (uname -r). Looked for in the running kernel and in the local cache. Default: the running kernel.' },
+    btf: { short: 'b', value: 'FILE', repeatable: true, help: "The kernel's BTF instead (raw, or an ELF file with .BTF). Give it again for the split BTF of modules: vmlinux first." },
+    modules: { short: 'm', value: 'A,B', help: 'Kernel modules whose BTF may be consulted, in the order in which the kernel loaded them.' },
+    'on-unresolved': { value: 'poison|fail', help: 'What to do when a program may reach an instruction that has no value in that kernel: poison it as libbpf does (default), or refuse the object.' },
+    json: { help: 'Print the report as JSON on standard output.' },
+    help: { short: 'h', help: 'Print this text.' }
+  },
+  notes: [
+    'What is said about the object goes to standard error: each relocation without a value with its source line, then a summary. On a terminal, tables of all relocations come first.',
+    'The local cache is the folder in CORELO_CACHE_DIR (default: btfhub-cache). OBJECT - is standard input.',
+    'Exit codes: 0 relocated; 1 the object does not do for that kernel; 2 wrong use; 3 cannot tell (the kernel is unknown, a file cannot be read).'
+  ]
+}
+
+export async function run (args: readonly string[]): Promise<ExitCode> {
+  const options = parseArguments(spec, args)
+  checkCombination(options)
+  const input = readInput(options.operand, 'object')
+  const object = parseObject(input)
+  const target = await findTarget({ btf: options.getAll('btf'), kernel: options.get('kernel'), modules: listOf(options.get('modules')) }, placesFrom(process.env))
+  const { vmlinux, modules } = parseTarget(target)
+
+  const relocation = relocate(object, vmlinux, { modules })
+  const report = describeRelocation(object, relocation)
+  const refusal = refusalOf(relocation, options.get('on-unresolved') === 'fail')
+  printForPeople(options.operand, report, target)
+
+  if (refusal === undefined && relocation.bytes !== undefined) writeResult(options.get('output'), relocation.bytes)
+  if (options.has('json')) process.stdout.write(`${JSON.stringify(fullReport(input, target, relocation, report), null, 2)}\n`)
+  if (refusal !== undefined) throw refusal
+  return report.verdict === 'fails' ? ExitCode.FINDING : ExitCode.OK
+}
+
+function checkCombination (options: Arguments): void {
+  const output = options.get('output')
+  const onUnresolved = options.get('on-unresolved')
+  if (output === undefined && !options.has('json')) throw usageError(spec, 'Say where the relocated object goes: -o OUT, or -o - for standard output; --json alone prints the report only.')
+  if (output === '-' && options.has('json')) throw usageError(spec, 'The report and the object cannot both go to standard output; give -o a file, or leave --json out.')
+  if (output === '-' && process.stdout.isTTY) throw usageError(spec, 'The object is binary and standard output is a terminal; give -o a file, or send the output elsewhere.')
+  if (onUnresolved !== undefined && onUnresolved !== 'poison' && onUnresolved !== 'fail') {
+    throw usageError(spec, `--on-unresolved is poison or fail, not ${onUnresolved}.`)
+  }
+  if (options.has('btf') && options.has('kernel')) throw usageError(spec, 'Give the kernel by --kernel or by --btf, not by both.')
+  if (options.has('btf') && options.has('modules')) throw usageError(spec, 'With --btf, give the BTF of modules as further --btf FILE after that of vmlinux; --modules goes with --kernel.')
+}
+
+function parseTarget (target: TargetBtf): { vmlinux: Btf, modules: readonly Btf[] } {
+  const vmlinux = parseNamed(target.vmlinux)
+  return { vmlinux, modules: target.modules.map(module => parseNamed(module, vmlinux)) }
+}
+
+function parseNamed ({ name, bytes }: TargetBtf['vmlinux'], base?: Btf): Btf {
+  try {
+    return parseBtf(bytes, base === undefined ? {} : { base })
+  } catch (error) {
+    throw error instanceof AppError ? new AppError(error.code, `${name}: ${error.message}`, error.details, { cause: error }) : error
+  }
+}
+
+/** Why no object is written, if that is so. */
+function refusalOf (relocation: Relocation, failsOnUnresolved: boolean): AppError | undefined {
+  if (!relocation.ok) {
+    return new AppError('relocation_failed', `The object cannot be relocated for this kernel: libbpf would refuse ${count(relocation.counts.failed, 'relocation')} of it. Nothing was written.`)
+  }
+  if (failsOnUnresolved && overallVerdict(relocation) !== 'loads') {
+    return new AppError('unresolved_reachable', `${count(relocation.counts.poisoned, 'relocation')} without a value in this kernel may be reached. Nothing was written; guard the access with bpf_core_field_exists(), or leave --on-unresolved fail out to get the object as libbpf would make it.`)
+  }
+  return undefined
+}
+
+function printForPeople (path: string, report: RelocationReport, target: TargetBtf): void {
+  const paint = paintFor(process.stderr)
+  const name = path === '-' ? 'standard input' : basename(path)
+  if (process.stderr.isTTY) for (const line of reportTables(report, paint)) say(line)
+  for (const line of diagnostics(report, name, paint)) say(line)
+  for (const { message } of report.warnings) say(`${paint('yellow', 'warning:')} ${message}`)
+  const changed = `${count(report.changed_instructions, 'instruction')} changed`
+  say(`${name} for ${target.kernel ?? target.vmlinux.name}: ${countsText(report.counts)}, ${changed}, verdict ${report.verdict}`)
+}
+
+function writeResult (output: string | undefined, bytes: Uint8Array): void {
+  if (output === '-') process.stdout.write(bytes)
+  else if (output !== undefined) writeOutput(output, bytes)
+}
+
+/** The report as the service gives it. `result` is null where the object is refused. */
+function fullReport (input: Uint8Array, target: TargetBtf, relocation: Relocation, report: RelocationReport): object {
+  const { bytes } = relocation
+  const { failed, ...counts } = report.counts
+  return {
+    object: { sha256: sha256(input), bytes: input.length, byte_order: report.byte_order },
+    kernel: { reference: target.kernel, btf_sha256: sha256(target.vmlinux.bytes), source: target.source },
+    result: bytes === undefined ? null : { sha256: sha256(bytes), bytes: bytes.length, changed_instructions: report.changed_instructions },
+    engine: { name: 'corelo', version: engineVersion(), semantics: 'libbpf 1.8' },
+    verdict: report.verdict,
+    counts: failed === 0 ? counts : report.counts,
+    programs: report.programs,
+    relocations: report.relocations,
+    warnings: report.warnings
+  }
+}
+
+function listOf (text: string | undefined): string[] { return text === undefined ? [] : text.split(',').filter(name => name !== '') }
+
+function count (n: number, noun: string): string { return `${n} ${noun}${n === 1 ? '' : 's'}` }

@@ -1,0 +1,35 @@
+import { AppError } from '../errors.js'
+import { readConfig, SETTINGS } from '../http/config.js'
+import { parseArguments, type CommandSpec } from './arguments.js'
+import { ExitCode } from './exit-code.js'
+import { commandHelp, definitions } from './help.js'
+
+export const spec: CommandSpec = {
+  name: 'serve',
+  summary: 'Runs the HTTP service until it gets SIGTERM or SIGINT. Logs are JSON lines on standard output.',
+  options: {
+    help: { short: 'h', help: 'Print this text.' }
+  },
+  notes: ['Settings are environment variables; they are checked at the start.']
+}
+
+export async function run (args: readonly string[]): Promise<ExitCode> {
+  parseArguments(spec, args)
+  const config = readConfig()
+  const { serve } = await import('../http/server.js')
+  try {
+    await serve(config)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'EADDRINUSE') throw new AppError('invalid_request', `Port ${config.port} on ${config.host} is in use by another process; stop that, or set CORELO_PORT.`)
+    if (code === 'EACCES') throw new AppError('invalid_request', `Port ${config.port} on ${config.host} may not be used by this user; set CORELO_PORT to one above 1023.`)
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new AppError('invalid_request', `${config.host} is no address of this machine; set CORELO_HOST to one.`)
+    throw error
+  }
+  return ExitCode.OK
+}
+
+export function help (): string {
+  const settings = SETTINGS.map(({ name, defaultText, meaning }) => [`  ${name}`, `${meaning} Default: ${defaultText}.`] as const)
+  return `${commandHelp(spec)}\n${definitions(settings)}\n`
+}

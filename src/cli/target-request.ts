@@ -1,0 +1,34 @@
+/** How the command line says what to relocate for. */
+export interface TargetRequest {
+  /** Files: vmlinux first. Empty: `kernel` counts. */
+  readonly btf: readonly string[]
+  /** A whole reference or a bare release. Undefined: the running kernel. */
+  readonly kernel: string | undefined
+  /** Names of kernel modules. */
+  readonly modules: readonly string[]
+}
+
+/** Where kernels are looked for. */
+export interface Places {
+  readonly kernelBtfDir: string
+  readonly cacheDir: string
+  /** Whether BTF that somebody uploaded to the service answers for a kernel's name. */
+  readonly trustUploads: boolean
+  readonly hostRoot?: string | undefined
+}
+
+export interface NamedBtf {
+  /** For messages: a path, or what it is. */
+  readonly name: string
+  readonly bytes: Uint8Array
+}
+
+/** The BTF that was meant. */
+export interface TargetBtf {
+  /** Its reference, or the release where that is all that is known; null for files. */
+  readonly kernel: string | null
+  readonly source: string
+  readonly vmlinux: NamedBtf
+  /** In the order in which they are consulted. */
+  readonly modules: readonly NamedBtf[]
+}

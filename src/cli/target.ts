@@ -1,0 +1,60 @@
+import { release } from 'node:os'
+import { AppError } from '../errors.js'
+import { formatReference, isWholeReference, parseQuery, type KernelQuery, type KernelReference } from '../kernels/reference.js'
+import { findRunningKernel, KERNEL_BTF_DIR, listRunningModules, type RunningKernel } from '../kernels/running-kernel.js'
+import { readInput } from './files.js'
+import type { NamedBtf, Places, TargetBtf, TargetRequest } from './target-request.js'
+
+/** The places that the service's settings name, so that both find the same kernels. */
+export function placesFrom (env: NodeJS.ProcessEnv): Places {
+  return {
+    kernelBtfDir: KERNEL_BTF_DIR,
+    cacheDir: env['CORELO_CACHE_DIR'] || 'btfhub-cache',
+    trustUploads: env['CORELO_TRUST_UPLOADS'] === 'true',
+    hostRoot: env['CORELO_HOST_ROOT']
+  }
+}
+
+/**
+ * Finds the one BTF that the command line means. Never a guess: a bare release that stands for different BTF is refused.
+ *
+ * @throws AppError `kernel_unknown`, `kernel_ambiguous`, `btf_unknown`, `not_found`, `invalid_request`
+ */
+export async function findTarget (request: TargetRequest, places: Places): Promise<TargetBtf> {
+  const [vmlinux, ...splits] = request.btf
+  if (vmlinux !== undefined) {
+    return { kernel: null, source: 'request', vmlinux: readBtf(vmlinux), modules: splits.map(readBtf) }
+  }
+  const running = await findRunningKernel(places)
+  if (request.kernel === undefined) {
+    if (running === undefined) throw new AppError('kernel_unknown', `The running kernel (${release()}) shows no BTF in ${places.kernelBtfDir}; name another kernel with --kernel REF, or give its BTF with --btf FILE.`)
+    return await readRunning(running, request.modules, places)
+  }
+  const query = parseQuery({ kernelRelease: request.kernel })
+  const isRunning = running !== undefined && isMeant(query, running.reference)
+  if (isRunning && isWholeReference(query)) return await readRunning(running, request.modules, places)
+  const { readCached, requireSameInCache } = await import('./cached-kernel.js') // what few need must not cost all a slower start
+  if (!isRunning) return await readCached(query, request.modules, places)
+  const target = await readRunning(running, request.modules, places)
+  await requireSameInCache(query, target, places)
+  return target
+}
+
+function isMeant (query: KernelQuery, reference: KernelReference): boolean {
+  return isWholeReference(query) ? formatReference(query) === formatReference(reference) : query.release === reference.release
+}
+
+async function readRunning (running: RunningKernel, modules: readonly string[], places: Places): Promise<TargetBtf> {
+  const known = modules.length === 0 ? [] : await listRunningModules(places.kernelBtfDir)
+  const kernel = formatReference(running.reference)
+  const missing = modules.find(name => !known.some(module => module.name === name))
+  if (missing !== undefined) throw new AppError('btf_unknown', `The running kernel shows no BTF for module ${missing}; load the module, or leave it out.`, { kernel, module: missing })
+  return {
+    kernel,
+    source: 'local',
+    vmlinux: readBtf(running.btfPath),
+    modules: known.filter(({ name }) => modules.includes(name)).map(({ btfPath }) => readBtf(btfPath))
+  }
+}
+
+function readBtf (path: string): NamedBtf { return { name: path, bytes: readInput(path, 'BTF file') } }

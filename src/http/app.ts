@@ -1,0 +1,86 @@
+import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import type { Service } from '../service/types.js'
+import { createNotFoundHandler } from './allowed-methods.js'
+import type { Config } from './config.js'
+import { handleClientError, handleError } from './errors.js'
+import { createLogger } from './log.js'
+import { createMetrics } from './metrics.js'
+import { lifecyclePlugin } from './plugins/lifecycle.js'
+import { metricsPlugin } from './plugins/metrics.js'
+import { requestIdOf, requestIdPlugin } from './plugins/request-id.js'
+import { requestLogPlugin } from './plugins/request-log.js'
+import { swaggerPlugin } from './plugins/swagger.js'
+import { underPressurePlugin } from './plugins/under-pressure.js'
+import { btfRoutes } from './routes/btf.js'
+import type { Dependencies } from './routes/dependencies.js'
+import { kernelBtfRoutes } from './routes/kernel-btf.js'
+import { kernelRoutes } from './routes/kernels.js'
+import { objectRoutes } from './routes/objects.js'
+import { operationRoutes } from './routes/operations.js'
+import { relocateRoutes } from './routes/relocate.js'
+import { relocatedRoutes } from './routes/relocated.js'
+import { COMPONENTS } from './schemas/components.js'
+import { createUploadBudget } from './upload.js'
+import { toInvalidRequest } from './validation.js'
+
+/** A request has to arrive within this time, headers and body. */
+const REQUEST_TIMEOUT_MS = 30_000
+const HEADERS_TIMEOUT_MS = 5_000
+/** How often Node looks for requests that are too slow: what the two times above are rounded up to. */
+const TIMEOUT_CHECK_MS = 1_000
+/** A connection on which nothing moves at all, in either direction. */
+const CONNECTION_TIMEOUT_MS = 60_000
+const MAX_HEADER_BYTES = 16_384
+/** The longest part of an address is a segment of a reference. */
+const MAX_PARAM_LENGTH = 256
+
+export interface AppOptions {
+  /** Where to log; by default standard output at the configured level. */
+  readonly log?: FastifyBaseLogger
+}
+
+/** The HTTP application around a service. It does not listen and does not own the service: whoever calls closes both. */
+export async function buildApp (service: Service, config: Config, { log = createLogger(config.logLevel) }: AppOptions = {}): Promise<FastifyInstance> {
+  const app = fastify({
+    loggerInstance: log,
+    // One logger for all requests: their one line names the request itself.
+    childLoggerFactory: logger => logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: requestIdOf,
+    requestIdHeader: false,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS, maxHeaderSize: MAX_HEADER_BYTES },
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    return503OnClosing: false,
+    bodyLimit: 1024,
+    frameworkErrors: handleError,
+    clientErrorHandler: handleClientError,
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: true, useDefaults: true, verbose: true } },
+    schemaErrorFormatter: toInvalidRequest
+  })
+  const uploads = createUploadBudget(Math.max(config.memoryBytes, config.maxObjectBytes + config.maxBtfBytes))
+  const dependencies: Dependencies = { service, config, uploads }
+
+  app.setErrorHandler(handleError)
+  app.setNotFoundHandler(createNotFoundHandler(app))
+  // Response schemas are documentation, which tests hold answers to. JSON.stringify loses no member that a schema forgot.
+  app.setSerializerCompiler(() => data => JSON.stringify(data))
+  for (const component of COMPONENTS) app.addSchema(component)
+
+  await app.register(requestIdPlugin)
+  await app.register(metricsPlugin, { metrics: createMetrics(service, () => uploads.usedBytes) })
+  await app.register(requestLogPlugin)
+  await app.register(lifecyclePlugin, { service })
+  await app.register(underPressurePlugin)
+  await app.register(swaggerPlugin)
+
+  await app.register(relocateRoutes, dependencies)
+  await app.register(relocatedRoutes, dependencies)
+  await app.register(objectRoutes, dependencies)
+  await app.register(btfRoutes, dependencies)
+  await app.register(kernelRoutes, dependencies)
+  await app.register(kernelBtfRoutes, dependencies)
+  await app.register(operationRoutes, dependencies)
+  return app
+}

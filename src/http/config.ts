@@ -1,0 +1,161 @@
+import { isIP } from 'node:net'
+import { availableParallelism, totalmem } from 'node:os'
+import { envSchema } from 'env-schema'
+import { AppError } from '../errors.js'
+
+const MIB = 1024 * 1024
+
+/** The settings of the service, read from the environment and checked. */
+export interface Config {
+  readonly host: string
+  /** 0: any free port. */
+  readonly port: number
+  readonly auth: 'none'
+  readonly cacheDir: string
+  /** Budget of the memory tier. */
+  readonly memoryBytes: number
+  readonly localKernel: boolean
+  readonly trustUploads: boolean
+  readonly maxObjectBytes: number
+  /** Bound of one BTF, and of all BTF parts of one request together. */
+  readonly maxBtfBytes: number
+  readonly workers: number
+  readonly deadlineMs: number
+  readonly shutdownMs: number
+  readonly logLevel: string
+  /** Where the file system of the host begins, for its os-release. Undefined: the service finds out. */
+  readonly hostRoot?: string
+}
+
+/** One environment variable: what `corelo serve --help` and the README list, and what it is checked against. */
+export interface Setting {
+  readonly name: string
+  readonly key: keyof Config
+  /** The default as people read it. */
+  readonly defaultText: string
+  readonly meaning: string
+  readonly schema: Readonly<Record<string, unknown>>
+  /** What the value must be, to follow "must be". */
+  readonly must: string
+}
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
+
+/** All settings, in the order in which they are listed. Defaults that depend on the machine are filled in by `readConfig`. */
+export const SETTINGS: readonly Setting[] = [
+  text('CORELO_HOST', 'host', '127.0.0.1', 'Address to listen on (0.0.0.0 in the image).'),
+  integer('CORELO_PORT', 'port', 8080, 'Port to listen on; 0 takes any free one.', 0, 65_535),
+  {
+    name: 'CORELO_AUTH',
+    key: 'auth',
+    defaultText: 'none on loopback, required elsewhere',
+    meaning: 'Who may call. On an address that others can reach, `none` has to be set explicitly.',
+    schema: { type: 'string', enum: ['none', 'token', 'jwt'] },
+    must: 'none, token or jwt'
+  },
+  text('CORELO_CACHE_DIR', 'cacheDir', 'btfhub-cache', 'Content store and index.'),
+  bytes('CORELO_MEMORY_BYTES', 'memoryBytes', undefined, 'a quarter of the memory limit', 'Budget of the memory tier.'),
+  flag('CORELO_LOCAL_KERNEL', 'localKernel', true, "Serve the running kernel's own BTF."),
+  flag('CORELO_TRUST_UPLOADS', 'trustUploads', false, 'Let uploaded BTF answer for a kernel by name, not only by hash.'),
+  bytes('CORELO_MAX_OBJECT_BYTES', 'maxObjectBytes', 16 * MIB, '16 MiB', 'Largest eBPF object.'),
+  bytes('CORELO_MAX_BTF_BYTES', 'maxBtfBytes', 64 * MIB, '64 MiB', 'Largest BTF, and all BTF of one request together.'),
+  integer('CORELO_WORKERS', 'workers', undefined, 'Worker threads that relocate.', 1, 1024, 'one per core'),
+  integer('CORELO_DEADLINE_MS', 'deadlineMs', 10_000, 'Longest time that the work of a request may take.', 1, 3_600_000),
+  integer('CORELO_SHUTDOWN_MS', 'shutdownMs', 35_000, 'Longest time from the first signal to the exit.', 1, 3_600_000),
+  {
+    name: 'CORELO_LOG_LEVEL',
+    key: 'logLevel',
+    defaultText: 'info',
+    meaning: 'Least severe level to log (one JSON line a request is `info`).',
+    schema: { type: 'string', enum: LOG_LEVELS, default: 'info' },
+    must: LOG_LEVELS.join(', ')
+  },
+  text('CORELO_HOST_ROOT', 'hostRoot', undefined, "Root of the host's file system, for its os-release.", '/host where that exists, else /')
+]
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/**
+ * The configuration that the environment asks for.
+ *
+ * @throws AppError `invalid_request` whose sentence names the variable at fault
+ */
+export function readConfig (env: Environment = process.env): Config {
+  const given = Object.fromEntries(SETTINGS.flatMap(({ name }) => {
+    const value = env[name]
+    return value === undefined || value === '' || isServiceLink(name, value) ? [] : [[name, value]]
+  }))
+  const values = check(given)
+  const known = Object.fromEntries(SETTINGS.flatMap(({ name, key }) => values[name] === undefined ? [] : [[key, values[name]]])) as unknown as Partial<Config>
+  const config = {
+    ...known,
+    auth: 'none',
+    memoryBytes: known.memoryBytes ?? Math.floor(memoryLimit() / 4),
+    workers: known.workers ?? availableParallelism()
+  } as Config
+  requireAuth(config.host, values['CORELO_AUTH'])
+  return config
+}
+
+/** Kubernetes sets `<SERVICE>_PORT=tcp://…` for every service; one that is called corelo must not stop its own pods. */
+function isServiceLink (name: string, value: string): boolean { return name === 'CORELO_PORT' && value.startsWith('tcp://') }
+
+function check (given: Readonly<Record<string, string | undefined>>): Record<string, unknown> {
+  const schema = { type: 'object', properties: Object.fromEntries(SETTINGS.map(setting => [setting.name, setting.schema])) }
+  try {
+    return envSchema({ schema, data: given, env: false })
+  } catch (error) {
+    const setting = SETTINGS.find(({ name }) => pathsOf(error).includes(`/${name}`))
+    if (setting === undefined) throw error
+    throw new AppError('invalid_request', `${setting.name} must be ${setting.must}, not ${JSON.stringify(given[setting.name])}.`, { setting: setting.name })
+  }
+}
+
+function pathsOf (error: unknown): string[] {
+  const { errors } = error as { errors?: ReadonlyArray<{ instancePath: string }> }
+  return (errors ?? []).map(({ instancePath }) => instancePath)
+}
+
+/** An open service on the network must be somebody's decision. */
+function requireAuth (host: string, auth: unknown): void {
+  if (auth === 'token' || auth === 'jwt') {
+    throw new AppError('invalid_request', `CORELO_AUTH=${auth} is not there yet; this version knows only none.`, { setting: 'CORELO_AUTH' })
+  }
+  if (auth !== 'none' && !isLoopback(host)) {
+    throw new AppError('invalid_request',
+      `CORELO_HOST=${host} can be reached by others and this version cannot check who calls (token and jwt are not there yet); set CORELO_AUTH=none to serve everyone, or listen on 127.0.0.1.`,
+      { setting: 'CORELO_AUTH' })
+  }
+}
+
+function isLoopback (host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}
+
+/** Bytes this process may use: the control group's limit where there is one, else the machine's memory. */
+function memoryLimit (): number {
+  const constrained = process.constrainedMemory()
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
+}
+
+function text (name: string, key: keyof Config, byDefault: string | undefined, meaning: string, defaultText = byDefault ?? ''): Setting {
+  return { name, key, defaultText, meaning, schema: { type: 'string', minLength: 1, ...defaultOf(byDefault) }, must: 'a text' }
+}
+
+function integer (name: string, key: keyof Config, byDefault: number | undefined, meaning: string, minimum: number, maximum: number, defaultText = String(byDefault)): Setting {
+  return {
+    name, key, defaultText, meaning, schema: { type: 'integer', minimum, maximum, ...defaultOf(byDefault) }, must: `a whole number from ${minimum} to ${maximum}`
+  }
+}
+
+function bytes (name: string, key: keyof Config, byDefault: number | undefined, defaultText: string, meaning: string): Setting {
+  return {
+    name, key, defaultText, meaning: `${meaning} In bytes.`, schema: { type: 'integer', minimum: 1, maximum: Number.MAX_SAFE_INTEGER, ...defaultOf(byDefault) }, must: 'a whole number of bytes above 0'
+  }
+}
+
+function flag (name: string, key: keyof Config, byDefault: boolean, meaning: string): Setting {
+  return { name, key, defaultText: String(byDefault), meaning, schema: { type: 'boolean', default: byDefault }, must: 'true or false' }
+}
+
+function defaultOf (value: unknown): { default?: unknown } { return value === undefined ? {} : { default: value } }

@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto'
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { AppError, ERRORS, type ErrorCode } from '../errors.js'
+
+export const PROBLEM_TYPE = 'application/problem+json'
+
+/** Seconds after which to try again, where the error itself does not say (`retry_after` in its details). */
+const RETRY_AFTER: Partial<Record<ErrorCode, number>> = { rate_limited: 1, overloaded: 1, draining: 5 }
+
+/** Fastify's and its plugins' own error codes. What is not here is judged by its status. */
+const FRAMEWORK_CODES: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_VALIDATION: 'invalid_request',
+  FST_ERR_BAD_URL: 'invalid_request',
+  FST_ERR_MAX_PARAM_LENGTH: 'invalid_request',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'too_large',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalid_request',
+  FST_UNDER_PRESSURE: 'overloaded'
+}
+
+const CODE_BY_STATUS: Readonly<Record<number, ErrorCode>> = {
+  404: 'not_found',
+  405: 'method_not_allowed',
+  406: 'not_acceptable',
+  408: 'request_timeout',
+  413: 'too_large',
+  415: 'unsupported_media_type',
+  429: 'rate_limited',
+  431: 'headers_too_large'
+}
+
+/** Sentences for errors of the framework that callers meet; its own speak to the programmer. */
+const DETAILS: Partial<Record<ErrorCode, string>> = {
+  unsupported_media_type: 'The Content-Type header names no media type that this address takes.',
+  overloaded: 'The service is busy; try again after the time in Retry-After.'
+}
+
+/** All that a caller learns of a failure of ours. */
+const INTERNAL_DETAIL = 'The service failed; its log has the cause under this request_id.'
+
+/** Any error as one of ours. An error that nobody foresaw becomes `internal_error`, which tells nothing of itself. */
+export function toAppError (error: unknown): AppError {
+  if (error instanceof AppError) return error
+  const { code, statusCode, message } = (error ?? {}) as Partial<FastifyError>
+  const ours = FRAMEWORK_CODES[code ?? ''] ?? (isCallersFault(statusCode) ? CODE_BY_STATUS[statusCode] ?? 'invalid_request' : 'internal_error')
+  if (ours === 'internal_error') return new AppError(ours, INTERNAL_DETAIL, {}, { cause: error })
+  return new AppError(ours, DETAILS[ours] ?? `The request cannot be read: ${message ?? 'no reason given'}.`, {}, { cause: error })
+}
+
+function isCallersFault (status: number | undefined): status is number { return status !== undefined && status >= 400 && status < 500 }
+
+/** The body of an error's answer, RFC 9457. Members of the code's own never replace the standard ones. */
+export function toProblem (error: AppError, requestId: string): Record<string, unknown> {
+  const { status, title } = ERRORS[error.code]
+  const isInternal = error.code === 'internal_error'
+  return {
+    type: `urn:corelo:problem:${error.code}`,
+    title,
+    status,
+    detail: isInternal ? INTERNAL_DETAIL : error.message,
+    code: error.code,
+    request_id: requestId,
+    ...(isInternal ? {} : withoutReserved(error.details))
+  }
+}
+
+const RESERVED = new Set(['type', 'title', 'status', 'detail', 'code', 'request_id'])
+
+function withoutReserved (details: AppError['details']): AppError['details'] {
+  for (const name in details) {
+    if (RESERVED.has(name)) return Object.fromEntries(Object.entries(details).filter(([name]) => !RESERVED.has(name)))
+  }
+  return details
+}
+
+/** The one error handler. */
+export function handleError (cause: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const error = toAppError(cause)
+  if (error.code === 'internal_error') request.log.error({ request_id: request.id, err: error.cause ?? error }, 'request failed')
+  finishUpload(request)
+  request.problem = error.code
+  reply.code(error.status)
+  if (reply.hasHeader('connection') && isServing(request)) {
+    // Fastify closes the connection after a body it did not like. Closing while the caller still sends makes its kernel throw
+    // our answer away with the reset; the server's request timeout bounds what is read and dropped instead.
+    reply.removeHeader('connection')
+  }
+  reply.headers({
+    'content-type': PROBLEM_TYPE,
+    'cache-control': 'no-store',
+    'x-request-id': request.id,
+    ...headersFor(error)
+  })
+  reply.send(Buffer.from(JSON.stringify(toProblem(error, request.id))))
+}
+
+function isServing ({ server: { lifecycle } }: FastifyRequest): boolean { return lifecycle.state === 'starting' || lifecycle.state === 'ready' }
+
+/** Headers that say in HTTP's own words what the problem says in ours. */
+function headersFor (error: AppError): Record<string, string> {
+  const { retry_after: retryAfter, allow, accepted } = error.details
+  const seconds = typeof retryAfter === 'number' ? retryAfter : RETRY_AFTER[error.code]
+  return {
+    ...(seconds === undefined ? {} : { 'retry-after': String(Math.max(0, Math.ceil(seconds))) }),
+    ...(Array.isArray(allow) ? { allow: allow.join(', ') } : {}),
+    ...(Array.isArray(accepted) ? { accept: accepted.join(', ') } : {})
+  }
+}
+
+/** Lets the rest of an upload that nobody reads any more run out, so that the caller gets to read the answer. */
+function finishUpload (request: FastifyRequest): void {
+  if (request.raw.complete) return
+  request.raw.unpipe()
+  request.raw.resume()
+}
+
+/** Answers to what is not HTTP, arrives too slowly or has headers without end. There is no request then, only a socket. */
+export function handleClientError (error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const requestId = randomUUID()
+  const problem = fromClientError(error)
+  const body = JSON.stringify(toProblem(problem, requestId))
+  socket.end([
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+    `content-type: ${PROBLEM_TYPE}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    'cache-control: no-store',
+    `x-request-id: ${requestId}`,
+    'connection: close',
+    '',
+    body
+  ].join('\r\n'), () => { socket.destroy() })
+}
+
+function fromClientError ({ code }: NodeJS.ErrnoException): AppError {
+  switch (code) {
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new AppError('request_timeout', 'The request did not arrive completely in time; send it again over a faster or less busy connection.')
+    case 'HPE_HEADER_OVERFLOW':
+      return new AppError('headers_too_large', 'The request headers are larger than 16384 bytes.', { limit: 16_384 })
+    default:
+      return new AppError('invalid_request', 'What arrived is not an HTTP/1.1 request.')
+  }
+}

@@ -1,0 +1,44 @@
+import { hexOf } from '../kernels/sha256.js'
+import type { RelocateAnswer, Sha256 } from '../service/types.js'
+
+/** A hash as the digest fields of RFC 9530 write it. */
+export function digestOf (sha256: Sha256): string {
+  return `sha-256=:${Buffer.from(hexOf(sha256), 'hex').toString('base64')}:`
+}
+
+/** What RFC 9530 says of an answer without content, such as that to HEAD. */
+export const DIGEST_OF_NOTHING = 'sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:'
+
+/**
+ * A strong entity tag. The suffix tells representations of one result apart: a cache that asks "is this still good?" with the
+ * tag of the object must not be told so for the report.
+ */
+export function etagOf (sha256: Sha256, suffix = ''): string { return `"${sha256}${suffix}"` }
+
+/** Whether If-None-Match names the tag. Weak comparison, as RFC 9110 13.1.2 asks. */
+export function isNoneMatchHit (header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false
+  if (header.trim() === '*') return true
+  return (header.match(/(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g) ?? []).some(tag => (tag.startsWith('W/') ? tag.slice(2) : tag) === etag)
+}
+
+/** The address at which the same bytes can be had for ever. */
+export function contentLocationOf (answer: RelocateAnswer): string {
+  const modules = answer.moduleSha256s.length === 0 ? '' : `?modules=${answer.moduleSha256s.join(',')}`
+  return `/relocated/${answer.objectSha256}/${answer.btfSha256}${modules}`
+}
+
+export function serverTimingOf ({ resolve, fetch, parse, relocate }: RelocateAnswer['timing']): string {
+  return `resolve;dur=${milliseconds(resolve)}, fetch;dur=${milliseconds(fetch)}, parse;dur=${milliseconds(parse)}, relocate;dur=${milliseconds(relocate)}`
+}
+
+/** Whole microseconds: finer is noise, and `toFixed` costs more than all the rest of the line. */
+function milliseconds (value: number): number { return Math.round(value * 1000) / 1000 }
+
+export function countsOf ({ resolved, absent, poisoned }: RelocateAnswer['counts']): string {
+  return `resolved=${resolved}, absent=${absent}, poisoned=${poisoned}`
+}
+
+export const IMMUTABLE = 'public, max-age=31536000, immutable'
+/** Keep it, but ask with If-None-Match before using it: names change their content, hashes do not. */
+export const REVALIDATE = 'no-cache'

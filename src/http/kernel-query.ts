@@ -1,0 +1,34 @@
+import { normalizeArch } from '../kernels/arch.js'
+import { toReference, type KernelReference } from '../kernels/reference.js'
+import type { KernelFilter } from '../service/types.js'
+
+/** The kernel that an address names. */
+export function toKernelReference (params: { readonly distro: string, readonly version: string, readonly arch: string, readonly release: string }): KernelReference {
+  return toReference({ distro: params.distro, distroVersion: params.version, arch: params.arch, release: params.release })
+}
+
+interface ListQuery {
+  readonly release?: string | undefined
+  readonly distro?: string | undefined
+  readonly distro_version?: string | undefined
+  readonly arch?: string | undefined
+  readonly limit: number
+  readonly cursor?: string | undefined
+}
+
+export function toKernelFilter (query: ListQuery): KernelFilter {
+  return {
+    limit: query.limit,
+    ...(query.release === undefined ? {} : { release: query.release }),
+    ...(query.distro === undefined ? {} : { distro: query.distro }),
+    ...(query.distro_version === undefined ? {} : { distroVersion: query.distro_version }),
+    ...(query.arch === undefined ? {} : { arch: normalizeArch(query.arch) }),
+    ...(query.cursor === undefined ? {} : { cursor: query.cursor })
+  }
+}
+
+/** The address of the page after this one: the same question, from another place. */
+export function nextPageUrl (query: ListQuery, cursor: string): string {
+  const parameters = Object.entries({ ...query, cursor }).flatMap(([name, value]) => value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`])
+  return `/kernels?${parameters.join('&')}`
+}

@@ -1,0 +1,4 @@
+/** Where the process is in its life. `draining`: still answers, but asks not to be sent more. `closing`: only finishes what it has. */
+export interface Lifecycle {
+  state: 'starting' | 'ready' | 'draining' | 'closing'
+}

@@ -1,0 +1,81 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { Service } from '../service/types.js'
+import { ENGINE } from '../service/engine.js'
+
+const REQUEST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const PHASE_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
+
+/** What GET /metrics tells. No label takes its values from a request, so that their number is bounded. */
+export interface Metrics {
+  readonly requestSeconds: Histogram<'method' | 'route' | 'status'>
+  readonly requestsInFlight: Gauge
+  readonly problems: Counter<'code'>
+  readonly relocations: Counter<'verdict' | 'cached'>
+  readonly phaseSeconds: Histogram<'phase'>
+  /** The text format, and its media type. */
+  render (): Promise<{ readonly type: string, readonly text: string }>
+}
+
+/** Node's own metrics are about the process, not about one server in it. */
+let processRegistry: Registry | undefined
+
+function getProcessRegistry (): Registry {
+  if (processRegistry === undefined) {
+    processRegistry = new Registry()
+    collectDefaultMetrics({ register: processRegistry })
+  }
+  return processRegistry
+}
+
+export function createMetrics (service: Service, uploadBytes: () => number): Metrics {
+  const register = new Registry()
+  const registers = [register]
+  new Gauge({ name: 'corelo_build_info', help: '1; the labels say what is running.', labelNames: ['version', 'semantics', 'node'], registers })
+    .set({ version: ENGINE.version, semantics: ENGINE.semantics, node: process.version }, 1)
+  addServiceMetrics(service, uploadBytes, registers)
+  return {
+    requestSeconds: new Histogram({
+      name: 'corelo_http_request_duration_seconds',
+      help: 'Time from the first byte of a request to the last of its answer.',
+      labelNames: ['method', 'route', 'status'],
+      buckets: REQUEST_SECONDS,
+      registers
+    }),
+    requestsInFlight: new Gauge({ name: 'corelo_http_requests_in_flight', help: 'Requests being answered.', registers }),
+    problems: new Counter({ name: 'corelo_problems_total', help: 'Errors answered, by problem code.', labelNames: ['code'], registers }),
+    relocations: new Counter({ name: 'corelo_relocations_total', help: 'Relocations answered.', labelNames: ['verdict', 'cached'], registers }),
+    phaseSeconds: new Histogram({
+      name: 'corelo_relocation_phase_duration_seconds',
+      help: 'Time in each step of a relocation that took it.',
+      labelNames: ['phase'],
+      buckets: PHASE_SECONDS,
+      registers
+    }),
+    async render () {
+      return { type: register.contentType, text: `${await getProcessRegistry().metrics()}\n${await register.metrics()}` }
+    }
+  }
+}
+
+/** What the service counts, read when somebody asks for it. */
+function addServiceMetrics (service: Service, uploadBytes: () => number, registers: Registry[]): void {
+  const gauge = (name: string, help: string, read: () => number): Gauge => new Gauge({ name, help, registers, collect () { this.set(read()) } })
+  const counter = (name: string, help: string, labelNames: readonly string[], read: () => Iterable<readonly [labels: Record<string, string>, count: number]>): Counter => new Counter({
+    name,
+    help,
+    labelNames,
+    registers,
+    collect () {
+      this.reset()
+      for (const [labels, count] of read()) this.inc(labels, count)
+    }
+  })
+  gauge('corelo_upload_bytes', 'Bytes of uploads held by requests being answered.', uploadBytes)
+  gauge('corelo_jobs_queued', 'Relocations waiting for a worker.', () => service.stats().queued)
+  gauge('corelo_jobs_running', 'Relocations in a worker.', () => service.stats().running)
+  gauge('corelo_memory_tier_bytes', 'Bytes of BTF in memory.', () => service.stats().memoryBytes)
+  gauge('corelo_memory_tier_entries', 'BTFs in memory.', () => service.stats().memoryEntries)
+  gauge('corelo_disk_tier_bytes', 'Bytes in the content store.', () => service.stats().diskBytes)
+  counter('corelo_worker_restarts_total', 'Workers that had to be replaced.', [], () => [[{}, service.stats().workerRestarts]])
+  counter('corelo_cache_events_total', 'What the caches did.', ['event'], () => Object.entries(service.stats().cache).map(([event, count]) => [{ event }, count]))
+}

@@ -1,0 +1,39 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import type { RelocateAnswer } from '../../service/types.js'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The relocation that was answered, for the log. */
+    answer: RelocateAnswer | null
+  }
+}
+
+/** One line a request, when it is over. */
+export const requestLogPlugin = fp(async app => {
+  app.decorateRequest('answer', null)
+  app.addHook('onResponse', (request, reply, done) => {
+    const level = request.routeOptions.config.operational === true ? 'debug' : 'info'
+    request.log[level](lineOf(request, reply), 'request')
+    done()
+  })
+  app.addHook('onRequestAbort', (request, done) => {
+    request.log.info({ request_id: request.id, method: request.method, route: request.routeOptions.url }, 'request aborted by the caller')
+    done()
+  })
+}, { name: 'corelo-request-log' })
+
+function lineOf (request: FastifyRequest, reply: FastifyReply): Record<string, unknown> {
+  const { answer, problem } = request
+  return {
+    request_id: request.id,
+    method: request.method,
+    route: request.routeOptions.url,
+    status: reply.statusCode,
+    ms: Math.round(reply.elapsedTime * 100) / 100,
+    ...(problem === null ? {} : { code: problem }),
+    ...(answer === null
+      ? {}
+      : { object: answer.objectSha256, btf: answer.btfSha256, kernel: answer.kernel, verdict: answer.verdict, cached: answer.cached })
+  }
+}

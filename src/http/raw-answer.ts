@@ -1,0 +1,17 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Sha256 } from '../service/types.js'
+import { DIGEST_OF_NOTHING, digestOf, etagOf, isNoneMatchHit } from './headers.js'
+import { toBuffer } from './relocate-answer.js'
+
+/** Answers with raw BTF, or with 304 where the caller has it already. */
+export function sendBtf (request: FastifyRequest, reply: FastifyReply, btf: { readonly bytes: Uint8Array, readonly sha256: Sha256 }, cacheControl: string): FastifyReply {
+  const etag = etagOf(btf.sha256)
+  reply.headers({ etag, 'cache-control': cacheControl, 'content-location': `/btf/${btf.sha256}`, 'corelo-btf': btf.sha256 })
+  if (isNoneMatchHit(request.headers['if-none-match'], etag)) return reply.code(304).send()
+  const digest = digestOf(btf.sha256)
+  return reply.headers({
+    'content-type': 'application/octet-stream',
+    'content-digest': request.method === 'HEAD' ? DIGEST_OF_NOTHING : digest,
+    'repr-digest': digest
+  }).send(toBuffer(btf.bytes))
+}

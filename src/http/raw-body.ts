@@ -1,0 +1,39 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { AppError } from '../errors.js'
+import { mediaTypeOf } from './accept.js'
+import { createCollector, readChunks, tooLarge, type UploadLease } from './upload.js'
+
+const RAW_TYPES = ['application/octet-stream', 'application/x-elf']
+
+/** Leaves the bodies of a scope unread, so that its handlers read them as they need, after everything else was checked. */
+export function leaveBodiesUnread (app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, _payload, done) => { done(null) })
+}
+
+/**
+ * All of a body, whatever its type.
+ *
+ * @throws AppError `too_large`, `overloaded`, `invalid_request` where it breaks off
+ */
+export async function readBody (request: FastifyRequest, limit: number, lease: UploadLease): Promise<Uint8Array> {
+  if (Number(request.headers['content-length']) > limit) throw tooLarge('body', limit)
+  const collector = createCollector('body', limit, lease)
+  await readChunks(request.raw, collector.add)
+  return collector.toBytes()
+}
+
+/**
+ * The body of a request that stores content.
+ *
+ * @throws AppError `unsupported_media_type`, `too_large`, `invalid_request`, `overloaded`
+ */
+export async function readRawBody (request: FastifyRequest, limit: number, lease: UploadLease): Promise<Uint8Array> {
+  const type = mediaTypeOf(request.headers['content-type'])
+  if (type !== undefined && !RAW_TYPES.includes(type)) {
+    throw new AppError('unsupported_media_type', `Send the bytes as ${RAW_TYPES.join(' or ')} (in the Content-Type header).`, { accepted: RAW_TYPES })
+  }
+  const body = await readBody(request, limit, lease)
+  if (body.length === 0) throw new AppError('invalid_request', 'The request has no body; send the bytes to store.', { field: 'body' })
+  return body
+}

@@ -1,0 +1,119 @@
+import type { FastifyRequest } from 'fastify'
+import { AppError } from '../errors.js'
+import { parseQuery, type KernelQuery } from '../kernels/reference.js'
+import { isSha256 } from '../kernels/sha256.js'
+import { LIMITS } from '../limits.js'
+import type { RelocateRequest, Sha256 } from '../service/types.js'
+import { mediaTypeOf } from './accept.js'
+import type { Config } from './config.js'
+import { readForm, type PartKind } from './multipart-request.js'
+import { readBody } from './raw-body.js'
+import type { RelocateFields } from './schemas/relocate.js'
+import type { UploadLease } from './upload.js'
+import { toInvalidRequest } from './validation.js'
+
+/** What a form of a relocation consists of. */
+const PARTS = {
+  object: 'file or text',
+  kernel_release: 'text',
+  arch: 'text',
+  distro: 'text',
+  distro_version: 'text',
+  kernel_version: 'text',
+  btf_sha256: 'text',
+  btf: 'repeatable file',
+  modules: 'text',
+  on_unresolved: 'text'
+} as const satisfies Record<string, PartKind>
+
+const RAW_TYPES = ['application/x-elf', 'application/octet-stream'] as const
+const ACCEPTED = ['multipart/form-data', ...RAW_TYPES]
+/** What `curl --data-binary` calls every body unless told otherwise. */
+const CURL_DEFAULT_TYPE = 'application/x-www-form-urlencoded'
+const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46]
+
+/** What the request asks for, but for the report and the signal: those are the route's. */
+export type WantedRelocation = Omit<RelocateRequest, 'wantsReport' | 'signal'>
+
+/**
+ * Reads a relocation from a form, or from a raw body beside query parameters.
+ *
+ * @throws AppError `invalid_request`, `too_large`, `unsupported_media_type`, `object_invalid`, `overloaded`
+ */
+export async function readRelocation (request: FastifyRequest, config: Config, lease: UploadLease): Promise<WantedRelocation> {
+  const type = mediaTypeOf(request.headers['content-type'])
+  if (type === 'multipart/form-data') return await readFromForm(request, config, lease)
+  if (type !== undefined && type !== CURL_DEFAULT_TYPE && !RAW_TYPES.includes(type as typeof RAW_TYPES[number])) throw unsupported()
+  const object = await readRawObject(request, config, lease)
+  if (type === CURL_DEFAULT_TYPE && !isElf(object)) throw unsupported()
+  return toWanted(request.query as RelocateFields, { object })
+}
+
+async function readRawObject (request: FastifyRequest, { maxObjectBytes }: Config, lease: UploadLease): Promise<Uint8Array> {
+  const object = await readBody(request, maxObjectBytes, lease)
+  if (object.length === 0) throw invalid('object', 'The request has no object; send the eBPF ELF object as the body, or as the part object of multipart/form-data.')
+  return object
+}
+
+async function readFromForm (request: FastifyRequest, { maxObjectBytes, maxBtfBytes }: Config, lease: UploadLease): Promise<WantedRelocation> {
+  const [parameter] = Object.keys(request.query as object)
+  if (parameter !== undefined) throw invalid(parameter, `With multipart/form-data the fields are parts, not query parameters; send ${parameter} as a part.`)
+  const { texts, files } = await readForm(request, PARTS, { fileBytes: { object: maxObjectBytes, btf: maxBtfBytes }, lease })
+  const { object: objectText, ...fields } = texts
+  const validate = request.getValidationFunction('querystring')
+  if (validate?.(fields) !== true) throw toInvalidRequest(validate?.errors ?? [], 'form')
+  const [object] = files['object'] ?? []
+  if (object?.length === 0) throw new AppError('object_invalid', 'The part object is empty; send the eBPF ELF object.', { part: 'object' })
+  const { btf } = files
+  if (btf?.some(({ length }) => length === 0) === true) throw new AppError('btf_invalid', 'A part btf is empty; send raw BTF, or ELF with .BTF.', { part: 'btf' })
+  return toWanted(fields, {
+    ...(object === undefined ? { objectSha256: requireObjectHash(objectText) } : { object }),
+    ...(btf === undefined ? {} : { btf })
+  })
+}
+
+function requireObjectHash (text: string | undefined): Sha256 {
+  if (text === undefined) throw invalid('object', 'The part object is missing; send the eBPF ELF object as a file, or as text the sha256:… of one that the service holds.')
+  if (!isSha256(text)) throw invalid('object', 'The part object must be a file (a part with a file name), or the text sha256: and 64 lower-case hex digits.')
+  return text
+}
+
+function toWanted (fields: RelocateFields, content: Pick<WantedRelocation, 'object' | 'objectSha256' | 'btf'>): WantedRelocation {
+  const kernel = toKernel(fields)
+  if (kernel === undefined && fields.btf_sha256 === undefined && content.btf === undefined) {
+    throw invalid('kernel_release', 'The request names no kernel; give kernel_release, btf_sha256 or a part btf.')
+  }
+  return {
+    ...content,
+    ...(kernel === undefined ? {} : { kernel }),
+    ...(fields.btf_sha256 === undefined ? {} : { btfSha256: fields.btf_sha256 as Sha256 }),
+    ...(fields.modules === undefined ? {} : { modules: toList('modules', fields.modules) }),
+    onUnresolved: fields.on_unresolved ?? 'poison'
+  }
+}
+
+function toKernel (fields: RelocateFields): KernelQuery | undefined {
+  const { kernel_release: kernelRelease, arch, distro, distro_version: distroVersion, kernel_version: kernelVersion } = fields
+  if (kernelRelease !== undefined) return parseQuery({ kernelRelease, arch, distro, distroVersion, kernelVersion })
+  const [narrowing] = Object.entries({ arch, distro, distro_version: distroVersion, kernel_version: kernelVersion }).filter(([, value]) => value !== undefined)
+  if (narrowing !== undefined) throw invalid(narrowing[0], `${narrowing[0]} narrows kernel_release, which is missing; give both, or neither.`)
+  return undefined
+}
+
+/** The members of a comma separated list whose form the schema has checked. */
+export function toList (field: string, text: string): string[] {
+  const members = text.split(',')
+  if (members.length > LIMITS.moduleBtfs) throw invalid(field, `${field} names ${members.length} modules; the limit is ${LIMITS.moduleBtfs}.`)
+  if (new Set(members).size !== members.length) throw invalid(field, `${field} names a module twice; name each once.`)
+  return members
+}
+
+function isElf (bytes: Uint8Array): boolean { return ELF_MAGIC.every((byte, i) => bytes[i] === byte) }
+
+function unsupported (): AppError {
+  return new AppError('unsupported_media_type',
+    `Send the object as ${ACCEPTED.join(', ')} (in the Content-Type header); fields are parts of the form, or query parameters beside a raw body.`,
+    { accepted: ACCEPTED })
+}
+
+function invalid (field: string, message: string): AppError { return new AppError('invalid_request', message, { field }) }

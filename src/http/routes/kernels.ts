@@ -1,0 +1,41 @@
+import { negotiate } from '../accept.js'
+import { REVALIDATE } from '../headers.js'
+import { sendJson } from '../json.js'
+import { toKernelJson } from '../kernel-json.js'
+import { nextPageUrl, toKernelFilter, toKernelReference } from '../kernel-query.js'
+import { json } from '../schemas/content.js'
+import { KernelListQuery, KernelParams, NoQuery } from '../schemas/kernel.js'
+import { responses } from '../schemas/problem.js'
+import type { Routes } from './dependencies.js'
+
+export const kernelRoutes: Routes = async (app, { service }) => {
+  app.get('/kernels', {
+    schema: {
+      operationId: 'listKernels',
+      tags: ['kernels'],
+      summary: 'The kernels whose BTF the service has.',
+      querystring: KernelListQuery,
+      response: responses({ 200: { description: 'One page of them; a `Link` header names the next.', content: json('KernelPage') } }, 'not_acceptable')
+    }
+  }, async (request, reply) => {
+    negotiate(request.headers.accept, ['application/json'])
+    const { kernels, nextCursor } = await service.listKernels(toKernelFilter(request.query))
+    if (nextCursor !== null) reply.header('link', `<${nextPageUrl(request.query, nextCursor)}>; rel="next"`)
+    return sendJson(reply.header('cache-control', REVALIDATE), { kernels: kernels.map(toKernelJson), next_cursor: nextCursor })
+  })
+
+  app.get('/kernels/:distro/:version/:arch/:release', {
+    schema: {
+      operationId: 'getKernel',
+      tags: ['kernels'],
+      summary: 'One kernel: its BTF, where that came from, and when.',
+      params: KernelParams,
+      querystring: NoQuery,
+      response: responses({ 200: { description: 'The kernel.', content: json('Kernel') } }, 'kernel_unknown', 'not_acceptable')
+    }
+  }, async (request, reply) => {
+    negotiate(request.headers.accept, ['application/json'])
+    const entry = await service.getKernel(toKernelReference(request.params))
+    return sendJson(reply.headers({ 'cache-control': REVALIDATE, 'corelo-btf': entry.btfSha256 }), toKernelJson(entry))
+  })
+}

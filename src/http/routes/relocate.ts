@@ -1,0 +1,49 @@
+import { withDeadline } from '../deadline.js'
+import { REVALIDATE } from '../headers.js'
+import { leaveBodiesUnread } from '../raw-body.js'
+import { chooseRepresentation, needsReport, sendAnswer } from '../relocate-answer.js'
+import { readRelocation } from '../relocate-request.js'
+import { binary } from '../schemas/content.js'
+import { responses } from '../schemas/problem.js'
+import { RelocateFields } from '../schemas/relocate.js'
+import { answered } from '../schemas/answer.js'
+import type { Routes } from './dependencies.js'
+
+export const relocateRoutes: Routes = async (app, { service, config, uploads }) => {
+  leaveBodiesUnread(app)
+
+  app.post('/relocate', {
+    schema: {
+      operationId: 'relocate',
+      tags: ['relocation'],
+      summary: 'Relocate an object for a kernel.',
+      description: 'The object comes as a part of a form, or as the raw body with the other fields as query parameters.',
+      querystring: RelocateFields,
+      response: responses(answered('The relocated object, its report, or both, by `Accept`.'),
+        'object_unknown', 'btf_unknown', 'kernel_unknown', 'kernel_ambiguous', 'not_acceptable', 'unsupported_media_type', 'too_large', 'object_invalid', 'btf_invalid',
+        'relocation_failed', 'unresolved_reachable', 'deadline_exceeded', 'source_failed', 'source_invalid', 'source_timeout', 'request_timeout', 'rate_limited')
+    },
+    config: {
+      requestBody: {
+        'multipart/form-data': { schema: { $ref: 'RelocateForm#' } },
+        'application/x-elf': binary,
+        'application/octet-stream': binary
+      }
+    }
+  }, async (request, reply) => {
+    const representation = chooseRepresentation(request)
+    const lease = uploads.open()
+    try {
+      const wanted = await readRelocation(request, config, lease)
+      const answer = await withDeadline(reply.raw, config.deadlineMs, deadline => service.relocate({
+        ...wanted,
+        wantsReport: needsReport(representation),
+        get signal () { return deadline.signal }
+      }))
+      request.answer = answer
+      return sendAnswer(request, reply, answer, representation, REVALIDATE)
+    } finally {
+      lease.close()
+    }
+  })
+}

@@ -1,0 +1,60 @@
+import { Type } from 'typebox'
+import { cursor, kernelVersion, segment, sha256 } from './fields.js'
+
+const count = (description: string) => Type.Integer({ minimum: 0, description })
+const time = (description: string) => Type.String({ format: 'date-time', description })
+
+const reference = {
+  distro: segment('As BTFHub names it.', 'ubuntu'),
+  version: segment('Version of the distribution.', '20.04'),
+  arch: segment("BTFHub's name or another common one, which is normalised.", 'x86_64'),
+  release: segment('`uname -r`.', '5.4.0-42-generic')
+}
+
+export const KernelParams = Type.Object(reference)
+export const ModuleParams = Type.Object({ ...reference, module: segment('Name of a kernel module.', 'nf_conntrack') })
+
+export const NoQuery = Type.Object({}, { additionalProperties: false })
+
+export const KernelListQuery = Type.Object({
+  release: Type.Optional(segment('Only kernels of this release.', '5.4.0-42-generic')),
+  distro: Type.Optional(segment('Only kernels of this distribution.', 'ubuntu')),
+  distro_version: Type.Optional(segment('Only kernels of this version of the distribution.', '20.04')),
+  arch: Type.Optional(segment('Only kernels of this architecture.', 'x86_64')),
+  limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'Most kernels to answer with.' }),
+  cursor: Type.Optional(cursor('Where to go on: `next_cursor` of the answer before.'))
+}, { additionalProperties: false })
+
+export const PutBtfQuery = Type.Object({
+  kernel_version: Type.Optional(kernelVersion('`uname -v` of the kernel that the BTF belongs to.'))
+}, { additionalProperties: false })
+
+export const Kernel = Type.Object({
+  reference: Type.String({ examples: ['ubuntu/20.04/x86_64/5.4.0-42-generic'] }),
+  distro: Type.String(),
+  distro_version: Type.String(),
+  arch: Type.String(),
+  release: Type.String(),
+  btf_sha256: sha256('Its raw BTF.'),
+  bytes: count('Size of its raw BTF.'),
+  types: count('Types in it.'),
+  source: Type.String({ description: 'Where it came from.', examples: ['local', 'upload'] }),
+  provenance: Type.Object({
+    by: Type.String({ description: 'Who supplied it.' }),
+    at: time('When.'),
+    kernel_version: Type.Optional(Type.String({ description: '`uname -v`, where that is known.' }))
+  }),
+  first_seen: time('When the service first had it.'),
+  last_used: time('When a request last used it.'),
+  modules: Type.Array(Type.Object({
+    name: Type.String(),
+    btf_sha256: sha256('Its split BTF.'),
+    bytes: count('Size of its split BTF.'),
+    source: Type.String({ description: 'Where that came from.' })
+  }))
+}, { $id: 'Kernel', description: 'A kernel whose BTF the service has.' })
+
+export const KernelPage = Type.Object({
+  kernels: Type.Array(Type.Ref('Kernel')),
+  next_cursor: Type.Union([Type.String(), Type.Null()], { description: 'Null on the last page.' })
+}, { $id: 'KernelPage' })

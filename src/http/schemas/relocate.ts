@@ -1,0 +1,36 @@
+import { Type, type Static } from 'typebox'
+import { kernelVersion, moduleList, release, segment, sha256, sha256List } from './fields.js'
+
+/** The text fields of a relocation: query parameters beside a raw body, text parts of a form. */
+export const RelocateFields = Type.Object({
+  kernel_release: Type.Optional(release('`uname -r`, or a whole kernel reference.')),
+  arch: Type.Optional(segment('Narrows the kernel.', 'x86_64')),
+  distro: Type.Optional(segment('Narrows the kernel.', 'ubuntu')),
+  distro_version: Type.Optional(segment('Narrows the kernel.', '20.04')),
+  kernel_version: Type.Optional(kernelVersion('`uname -v`; narrows the kernel.')),
+  btf_sha256: Type.Optional(sha256('Names the BTF to relocate against by content; settles the kernel by itself.')),
+  modules: Type.Optional(moduleList('Kernel modules whose BTF may also be consulted.')),
+  on_unresolved: Type.Optional(Type.Enum(['poison', 'fail'], {
+    description: '`poison` (the default, what libbpf does), or `fail`: 422 when a poisoned instruction can be reached.'
+  }))
+}, { additionalProperties: false })
+
+export type RelocateFields = Static<typeof RelocateFields>
+
+const file = (description: string) => Type.Unsafe<unknown>({ type: 'string', format: 'binary', description })
+
+/** The whole form: for the OpenAPI document. */
+export const RelocateForm = Type.Object({
+  object: Type.Union([file('The eBPF ELF object.'), sha256('The hash of one that the service holds.')]),
+  btf: Type.Optional(Type.Array(file('Raw BTF, or ELF with `.BTF`.'), { description: 'Relocate against this BTF and store nothing: vmlinux first, then split BTF.' })),
+  ...RelocateFields.properties
+}, { $id: 'RelocateForm', additionalProperties: false })
+
+export const RelocatedParams = Type.Object({
+  object: sha256('The object.'),
+  btf: sha256('The BTF to relocate against.')
+})
+
+export const RelocatedQuery = Type.Object({
+  modules: Type.Optional(sha256List('Hashes of the module BTFs that may also be consulted.'))
+}, { additionalProperties: false })

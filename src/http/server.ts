@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import closeWithGrace from 'close-with-grace'
+import type { FastifyInstance } from 'fastify'
+import { createService } from '../service/service.js'
+import type { Service } from '../service/types.js'
+import { buildApp } from './app.js'
+import type { Config } from './config.js'
+import { createLogger } from './log.js'
+
+/** The most time between the first signal and the end of the listening: for load balancers to notice that readiness is gone. */
+const MAX_NOTICE_MS = 5_000
+/** The part of the shutdown time that is spent on it, at most. */
+const NOTICE_SHARE = 1 / 7
+const REAP_INTERVAL_MS = 250
+
+/**
+ * Runs the service. Resolves once it listens; the process then lives until a signal.
+ *
+ * On SIGTERM readiness fails at once, the listener stays open for a notice period, and then what is in flight is finished. On
+ * SIGINT there is somebody at a terminal, so that nothing waits for load balancers. A second signal exits at once.
+ */
+export async function serve (config: Config): Promise<void> {
+  const log = createLogger(config.logLevel)
+  const service = createService(config, { onWarning: (message, facts) => { log.warn(facts, message) } })
+  const app = await buildApp(service, config, { log })
+  try {
+    await app.listen({ host: config.host, port: config.port })
+  } catch (error) {
+    await service.close()
+    throw error
+  }
+  const grace = closeWithGrace({
+    delay: config.shutdownMs,
+    logger: false,
+    onTimeout: () => { log.error({ shutdown_ms: config.shutdownMs }, 'requests were still in flight at the end of the shutdown time; exiting') },
+    onSecondSignal: signal => { log.warn({ signal }, 'second signal; exiting at once') },
+    onSecondError: error => { log.fatal({ err: error }, 'second failure while stopping; exiting at once') }
+  }, async ({ signal, err }) => {
+    if (err !== undefined) log.fatal({ err }, 'unexpected failure; stopping')
+    else log.info({ signal }, 'stopping')
+    await stop(app, service, signal === 'SIGTERM' ? Math.min(MAX_NOTICE_MS, config.shutdownMs * NOTICE_SHARE) : 0)
+    log.info('stopped')
+  })
+  service.ready().catch(async () => { await grace.close() })
+}
+
+async function stop (app: FastifyInstance, service: Service, noticeMs: number): Promise<void> {
+  app.lifecycle.state = 'draining'
+  await sleep(noticeMs)
+  // A connection that becomes idle while the server closes would otherwise be waited for until its keep-alive time is over.
+  const reaper = setInterval(() => { app.server.closeIdleConnections() }, REAP_INTERVAL_MS)
+  await app.close()
+  clearInterval(reaper)
+  await service.close()
+}

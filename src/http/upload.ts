@@ -1,0 +1,108 @@
+import type { Readable } from 'node:stream'
+import { AppError } from '../errors.js'
+
+/**
+ * Bytes of uploads that all requests together may hold. Each request is bounded by its own limits; this bounds what many
+ * callers can make the service hold at once, before any admission control sees their work.
+ */
+export interface UploadBudget {
+  open (): UploadLease
+  readonly usedBytes: number
+}
+
+/** What one request holds of the budget. */
+export interface UploadLease {
+  /** @throws AppError `overloaded` */
+  take (bytes: number): void
+  close (): void
+}
+
+export function createUploadBudget (limitBytes: number): UploadBudget {
+  let used = 0
+  return {
+    get usedBytes () { return used },
+    open () {
+      let held = 0
+      return {
+        take (bytes) {
+          if (used + bytes > limitBytes) {
+            throw new AppError('overloaded', 'Too many uploads are being received at once; try again after the time in Retry-After.')
+          }
+          used += bytes
+          held += bytes
+        },
+        close () {
+          used -= held
+          held = 0
+        }
+      }
+    }
+  }
+}
+
+/**
+ * Hands every chunk of a stream to `onChunk`, which ends the reading by throwing.
+ *
+ * @throws AppError what `onChunk` throws, or `invalid_request` where the stream breaks off
+ */
+export function readChunks (stream: Readable, onChunk: (chunk: Uint8Array) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onData = (chunk: Uint8Array): void => {
+      try {
+        onChunk(chunk)
+      } catch (error) {
+        stream.off('data', onData)
+        reject(error)
+      }
+    }
+    const onBroken = (): void => {
+      if (!stream.readableEnded) reject(new AppError('invalid_request', 'The request broke off within its body; send it again.', { field: 'body' }))
+    }
+    stream.on('data', onData)
+    stream.once('end', resolve)
+    stream.once('error', onBroken)
+    stream.once('close', onBroken)
+  })
+}
+
+/** Bytes that arrive in pieces and may not become more than a limit. */
+export interface Collector {
+  /** @throws AppError `too_large`, `overloaded` */
+  add (chunk: Uint8Array): void
+  /**
+   * All bytes. A view of what was added where that was one piece: memory outside of V8's heap is what makes it collect garbage,
+   * and most objects come in one piece. Who keeps the bytes copies them.
+   */
+  toBytes (): Buffer
+}
+
+/** `part` is what an error calls it: the name of a part, or `body`. */
+export function createCollector (part: string, limit: number, lease: UploadLease): Collector {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  return {
+    add (chunk) {
+      size += chunk.length
+      if (size > limit) throw tooLarge(part, limit)
+      lease.take(chunk.length)
+      chunks.push(chunk)
+    },
+    toBytes () {
+      const [first] = chunks
+      if (first !== undefined && chunks.length === 1) return toBuffer(first)
+      const bytes = Buffer.allocUnsafeSlow(size)
+      let offset = 0
+      for (const chunk of chunks) {
+        bytes.set(chunk, offset)
+        offset += chunk.length
+      }
+      return bytes
+    }
+  }
+}
+
+function toBuffer (bytes: Uint8Array): Buffer { return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) }
+
+export function tooLarge (part: string, limit: number): AppError {
+  return new AppError('too_large', `${part === 'body' ? 'The body' : `The part ${part}`} is larger than the limit of ${limit} bytes.`, { part, limit })
+}

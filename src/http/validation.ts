@@ -1,0 +1,32 @@
+import type { FastifySchemaValidationError } from 'fastify'
+import { AppError } from '../errors.js'
+import { mustOf } from './schemas/fields.js'
+
+/** How messages call a value, by where it came from. */
+const NOUNS: Readonly<Record<string, string>> = { querystring: 'query parameter', params: 'part of the address', form: 'part' }
+
+/** The first error of a schema's validation as one sentence that names the field and says what it must be. */
+export function toInvalidRequest (errors: readonly FastifySchemaValidationError[], where: string): AppError {
+  const [error] = errors
+  const noun = NOUNS[where] ?? 'field'
+  if (error === undefined) return new AppError('invalid_request', 'The request is not valid.')
+  if (error.keyword === 'additionalProperties') {
+    const field = String(error.params['additionalProperty'])
+    return new AppError('invalid_request', `There is no ${noun} ${JSON.stringify(field)} here; leave it out.`, { field })
+  }
+  const field = error.instancePath.slice(1).split('/', 1)[0] ?? ''
+  return new AppError('invalid_request', sentence(error, `The ${noun} ${field}`), { field })
+}
+
+function sentence (error: FastifySchemaValidationError, name: string): string {
+  const { keyword, params } = error
+  const { data } = error as { data?: unknown }
+  if (Array.isArray(data)) return `${name} is given ${data.length} times; give it once.`
+  if (data === '') return `${name} is empty; give it a value, or leave it out.`
+  switch (keyword) {
+    case 'pattern': return `${name} must be ${mustOf(String(params['pattern'])) ?? 'of another form'}.`
+    case 'enum': return `${name} must be ${(params['allowedValues'] as readonly unknown[]).join(' or ')}.`
+    case 'required': return `The ${String(params['missingProperty'])} is missing.`
+    default: return `${name} ${error.message ?? 'is not valid'}.`
+  }
+}

@@ -1,0 +1,59 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, rename, stat, unlink, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import writeFileAtomic from 'write-file-atomic'
+
+/**
+ * Writes a file so that a reader, or a process that is killed at any moment, sees the old content, the new one, or none, and
+ * flushes it to the disk before it takes its name. Makes the folders it needs, also when someone has just removed them.
+ *
+ * @throws the error of the file system (ENOSPC, EROFS, EACCES)
+ */
+export async function writeDurably (path: string, data: Uint8Array | string): Promise<void> {
+  await withFolder(path, async () => {
+    const bytes = typeof data === 'string' ? Buffer.from(data) : Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+    await writeFileAtomic(path, bytes, { mode: 0o644 })
+    // A full disk may take a part of it without an error, which the library does not look at.
+    const { size } = await stat(path)
+    if (size === bytes.length) return
+    await unlink(path)
+    throw new Error(`only ${size} of ${bytes.length} bytes were written`)
+  })
+}
+
+/** Tells the temporary files of this process from those of others: process ids repeat among containers that share a volume. */
+const TOKEN = randomBytes(6).toString('base64url')
+let serial = 0
+
+/**
+ * The same without the flush, in as few system calls as can be: for content that is verified against its hash whenever it is
+ * read, so that a lost or torn file costs a repetition and nothing else.
+ *
+ * @throws the error of the file system
+ */
+export async function writeQuickly (path: string, data: Uint8Array): Promise<void> {
+  const temporary = `${path}.${TOKEN}-${serial++}`
+  try {
+    await withFolder(path, () => writeFile(temporary, data, { flag: 'wx', mode: 0o644 }))
+    await rename(temporary, path)
+  } catch (error) {
+    await unlink(temporary).catch(() => {}) // the sweep at the next start finds it
+    throw error
+  }
+}
+
+/** The code of a file system error (`ENOENT`), or of any other error that has one. */
+export function errorCode (error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return typeof code === 'string' ? code : undefined
+}
+
+async function withFolder (path: string, write: () => Promise<void>): Promise<void> {
+  try {
+    await write()
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error
+    await mkdir(dirname(path), { recursive: true })
+    await write()
+  }
+}

@@ -1,0 +1,76 @@
+import { join } from 'node:path'
+import { formatReference, isSegment, type KernelReference } from './reference.js'
+import { isSha256, sha256, type Sha256 } from './sha256.js'
+
+/** Who supplied content, and when (RFC 3339). */
+export interface Provenance {
+  readonly by: string
+  readonly at: string
+  /** `uname -v` of the kernel, where the supplier knew it. */
+  readonly kernelVersion?: string
+}
+
+/** Split BTF of one module of a kernel. */
+export interface ModuleRecord {
+  readonly name: string
+  readonly btfSha256: Sha256
+  /** Bytes of raw BTF. */
+  readonly bytes: number
+  readonly source: string
+  readonly provenance: Provenance
+  /** Place in the order in which the kernel loaded its modules, which is that of their BTF ids. Only the running kernel tells. */
+  readonly loadOrder?: number
+}
+
+/** One row of the index: a kernel's name, the content it stands for, and who says so. */
+export interface KernelRecord {
+  readonly reference: KernelReference
+  readonly btfSha256: Sha256
+  /** Bytes of raw BTF. */
+  readonly bytes: number
+  readonly types: number
+  /** `local`, `upload`, and the names of other sources. */
+  readonly source: string
+  readonly provenance: Provenance
+  /** RFC 3339. */
+  readonly firstSeen: string
+  readonly lastUsed: string
+  readonly modules: readonly ModuleRecord[]
+}
+
+/** Content that a node handed in: true to its hash, but nobody vouches that it is what its name says. */
+export const UPLOAD_SOURCE = 'upload'
+
+/** The running kernel's own BTF, read from the kernel itself. */
+export const LOCAL_SOURCE = 'local'
+
+const FORMAT = 1
+
+/** The record's file below the index folder. The parts of a reference are safe as names (isSegment). */
+export function recordPath (directory: string, { distro, distroVersion, arch, release }: KernelReference): string {
+  return join(directory, distro, distroVersion, arch, `${release}.json`)
+}
+
+/** The record as a file: JSON with a checksum over itself, so that a damaged file is noticed and not believed. */
+export function serializeRecord (record: KernelRecord): string {
+  const body = { format: FORMAT, ...record }
+  return `${JSON.stringify({ ...body, checksum: checksumOf(body) }, null, 2)}\n`
+}
+
+/** The record that a file holds; undefined where it is none of ours, damaged, or of another kernel than its name says. */
+export function parseRecord (text: string): KernelRecord | undefined {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  if (typeof json !== 'object' || json === null || !('checksum' in json)) return undefined
+  const { checksum, ...body } = json
+  if (checksum !== checksumOf(body)) return undefined
+  const { format, ...record } = body as { format: unknown } & KernelRecord // the checksum proves that serializeRecord made it
+  if (format !== FORMAT || !isSha256(record.btfSha256)) return undefined
+  return formatReference(record.reference).split('/').every(isSegment) ? record : undefined
+}
+
+function checksumOf (body: object): Sha256 { return sha256(JSON.stringify(body)) }

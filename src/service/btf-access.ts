@@ -1,0 +1,101 @@
+import { AppError } from '../errors.js'
+import { sharedKey, type BtfMemory, type SharedBtf } from '../kernels/btf-memory.js'
+import type { ContentStore } from '../kernels/content-store.js'
+import type { Sha256 } from '../kernels/sha256.js'
+import { toShared } from '../kernels/shared-bytes.js'
+import type { WorkerPool } from '../workers/pool.js'
+import type { PrepareBtfTask } from '../workers/protocol.js'
+
+export interface BtfAccessOptions {
+  readonly memory: BtfMemory
+  readonly store: ContentStore
+  readonly pool: WorkerPool
+  readonly maxBtfBytes: number
+  /** Told of large memory that nobody needs any more. In bytes. */
+  readonly onRelease: (bytes: number) => void
+  /** Further files that may hold content, where the store does not: the running kernel's. */
+  readonly otherPaths: (hash: Sha256) => readonly string[]
+}
+
+/** BTF by content: memory, then disk. Reading, hashing and parsing are done by workers. */
+export interface BtfAccess {
+  /**
+   * BTF that is held, in shared memory. One load for all who ask at a time.
+   *
+   * @throws AppError `btf_unknown`
+   */
+  load(hash: Sha256, base?: SharedBtf): Promise<SharedBtf>
+  /** The same where it is in memory already. */
+  peek(hash: Sha256, base?: SharedBtf): SharedBtf | undefined
+  /** Raw bytes that are held: of vmlinux or of a module. Undefined where there are none. */
+  read(hash: Sha256): Promise<Uint8Array | undefined>
+  sizeOf(hash: Sha256): Promise<number | undefined>
+  /**
+   * Reads BTF that came from outside: raw, or ELF. Neither stored nor kept in memory.
+   *
+   * @throws AppError `btf_invalid`, `too_large`
+   */
+  prepare(source: PrepareBtfTask['source'], base?: SharedBtf): Promise<SharedBtf>
+  /** Keeps prepared BTF: in memory and on disk. Resolves when it is on disk, or could not be put there. */
+  keep(btf: SharedBtf): Promise<void>
+}
+
+export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, otherPaths }: BtfAccessOptions): BtfAccess {
+  const readFile = async (path: string, expected: Sha256, base: SharedBtf | undefined): Promise<SharedBtf | 'absent' | 'damaged'> => {
+    const prepared = await pool.run({ kind: 'prepareBtf', source: { path }, expected, maxBytes: Infinity, ...(base === undefined ? {} : { base }) })
+    return prepared.state === 'ready' ? prepared.btf : prepared.state
+  }
+  const requireSize = (bytes: number): void => {
+    if (bytes > maxBtfBytes) throw new AppError('too_large', `The BTF has ${bytes} bytes; at most ${maxBtfBytes} are taken.`, { bytes, limit: maxBtfBytes })
+  }
+  const write = async (btf: SharedBtf): Promise<void> => {
+    if (await store.sizeOf('btf', btf.sha256) === btf.parts.byteLength) return
+    await store.write('btf', btf.sha256, rawBytes(btf))
+  }
+
+  return {
+    peek: (hash, base) => memory.peek(sharedKey(hash, base?.sha256)),
+    load: (hash, base) => memory.get(sharedKey(hash, base?.sha256), async () => {
+      const stored = await readFile(store.pathOf('btf', hash), hash, base)
+      if (typeof stored === 'object') return stored
+      if (stored === 'damaged') await store.discardDamaged('btf', hash)
+      for (const path of otherPaths(hash)) {
+        const found = await readFile(path, hash, base)
+        if (typeof found === 'string') continue
+        write(found).catch(() => {}) // it warns by itself
+        return found
+      }
+      throw new AppError('btf_unknown', `The service does not hold BTF ${hash}; supply it, or name its kernel.`, { btf_sha256: hash })
+    }),
+    async read (hash) {
+      const held = memory.find(hash)
+      if (held !== undefined) return rawBytes(held)
+      for (const path of [store.pathOf('btf', hash), ...otherPaths(hash)]) {
+        const file = await pool.run({ kind: 'read', path, expected: hash })
+        if (file.state === 'ready') return file.bytes
+        if (file.state === 'damaged' && path === store.pathOf('btf', hash)) await store.discardDamaged('btf', hash)
+      }
+      return undefined
+    },
+    sizeOf: async hash => memory.find(hash)?.parts.byteLength ?? await store.sizeOf('btf', hash),
+    async prepare (source, base) {
+      let shared = source
+      if ('bytes' in source) {
+        requireSize(source.bytes.length)
+        onRelease(source.bytes.length) // an upload is garbage as soon as it is in shared memory
+        shared = { bytes: toShared(source.bytes) }
+      }
+      const task: PrepareBtfTask = { kind: 'prepareBtf', source: shared, maxBytes: maxBtfBytes, ...(base === undefined ? {} : { base }) }
+      const prepared = await pool.run(task)
+      if (prepared.state !== 'ready') throw new AppError('btf_unknown', 'The BTF file is gone.')
+      return prepared.btf
+    },
+    async keep (btf) {
+      memory.put(btf)
+      await write(btf)
+    }
+  }
+}
+
+/** The raw BTF behind the handle, not copied. */
+export function rawBytes ({ parts }: SharedBtf): Uint8Array { return new Uint8Array(parts.bytes, parts.byteOffset, parts.byteLength) }

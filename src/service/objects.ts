@@ -1,0 +1,86 @@
+import { LRUCache } from 'lru-cache'
+import { AppError } from '../errors.js'
+import type { ContentStore } from '../kernels/content-store.js'
+import { isSha256, type Sha256 } from '../kernels/sha256.js'
+import { toShared } from '../kernels/shared-bytes.js'
+import type { WorkerPool } from '../workers/pool.js'
+import type { InspectAnswer } from './types.js'
+
+export interface ObjectsOptions {
+  readonly store: ContentStore
+  readonly pool: WorkerPool
+  readonly maxBytes: number
+  readonly memoryBytes: number
+  /** Told of shared memory that was let go of, in bytes. */
+  readonly onRelease: (bytes: number) => void
+}
+
+/** eBPF objects by content: memory, then disk. */
+export interface Objects {
+  /** @throws AppError `too_large` */
+  requireSize(bytes: Uint8Array): void
+  /**
+   * In shared memory.
+   *
+   * @throws AppError `object_unknown`
+   */
+  get(hash: Sha256): Promise<Uint8Array>
+  has(hash: Sha256): Promise<boolean>
+  /**
+   * Stores an object that can be read. Resolves when it is on disk, or could not be put there and is held in memory.
+   *
+   * @throws AppError `invalid_request` for another hash, `object_invalid`, `too_large`
+   */
+  put(bytes: Uint8Array, expected: Sha256): Promise<{ created: boolean }>
+  inspect(bytes: Uint8Array): Promise<InspectAnswer>
+  /** Keeps an object in shared memory that came with a request and that a worker has read: in memory, and on disk when there is time. */
+  hold(hash: Sha256, bytes: Uint8Array): void
+  stats(): { readonly bytes: number, readonly entries: number }
+}
+
+export function createObjects ({ store, pool, maxBytes, memoryBytes, onRelease }: ObjectsOptions): Objects {
+  const memory = new LRUCache<Sha256, Uint8Array>({ maxSize: memoryBytes, sizeCalculation: bytes => bytes.length, dispose: bytes => { onRelease(bytes.length) } })
+
+  const requireSize = (bytes: Uint8Array): void => {
+    if (bytes.length > maxBytes) throw new AppError('too_large', `The object has ${bytes.length} bytes; at most ${maxBytes} are taken.`, { bytes: bytes.length, limit: maxBytes })
+  }
+  const has = async (hash: Sha256): Promise<boolean> => memory.has(hash) || await store.sizeOf('object', hash) !== undefined
+
+  return {
+    requireSize,
+    has,
+    hold (hash, bytes) {
+      if (memory.has(hash)) return onRelease(bytes.length)
+      memory.set(hash, bytes)
+      store.writeBehind('object', hash, bytes)
+    },
+    async get (hash) {
+      const held = memory.get(hash)
+      if (held !== undefined) return held
+      const stored = await store.read('object', hash)
+      if (stored === undefined) throw new AppError('object_unknown', `The service does not hold object ${hash}; send it, or PUT it first.`, { object_sha256: hash })
+      const shared = toShared(stored)
+      memory.set(hash, shared)
+      return shared
+    },
+    async put (bytes, expected) {
+      if (!isSha256(expected)) throw new AppError('invalid_request', 'An object is named by sha256: and 64 lower-case hex digits.', { field: 'hash' })
+      requireSize(bytes)
+      const object = toShared(bytes)
+      await pool.run({ kind: 'inspect', object, expected, wantsInspection: false })
+      const held = await has(expected)
+      const isIntact = await store.read('object', expected) !== undefined
+      if (!isIntact) await store.write('object', expected, object)
+      memory.set(expected, object)
+      return { created: !held }
+    },
+    async inspect (bytes) {
+      requireSize(bytes)
+      const answer = await pool.run({ kind: 'inspect', object: toShared(bytes), wantsInspection: true })
+      onRelease(bytes.length)
+      if (answer.inspection === undefined) throw new AppError('internal_error', 'The worker did not inspect the object.')
+      return { sha256: answer.sha256, bytes: bytes.length, inspection: answer.inspection }
+    },
+    stats: () => ({ bytes: memory.calculatedSize, entries: memory.size })
+  }
+}

@@ -1,0 +1,117 @@
+import { AppError } from '../errors.js'
+import { LIMITS } from '../limits.js'
+import type { SharedBtf } from '../kernels/btf-memory.js'
+import type { KernelIndex } from '../kernels/kernel-index.js'
+import type { KernelRecord } from '../kernels/kernel-record.js'
+import { formatQuery, formatReference, type KernelQuery } from '../kernels/reference.js'
+import { answersForName, resolveKernel, resolveModules, type ResolvedKernel, type ResolveOptions } from '../kernels/resolve.js'
+import type { Sha256 } from '../kernels/sha256.js'
+import type { BtfAccess } from './btf-access.js'
+import type { LocalKernel } from './local-kernel.js'
+import type { RelocateRequest } from './types.js'
+
+/** The BTFs that a request is about. */
+export interface Target {
+  readonly btf: Sha256
+  readonly modules: readonly Sha256[]
+  /** As RelocateAnswer has it. */
+  readonly kernel: string | null
+  readonly source: string
+  /** BTFs that came with the request, vmlinux first: they are held nowhere else. */
+  readonly brought: readonly SharedBtf[] | undefined
+  /** The index rows by which a name was resolved; none where content was named. */
+  readonly records: readonly KernelRecord[]
+}
+
+/** The parts of a request that say which BTF is meant. */
+export type TargetRequest = Pick<RelocateRequest, 'btf' | 'btfSha256' | 'kernel' | 'modules' | 'moduleSha256s'>
+
+export interface TargetsOptions {
+  readonly index: KernelIndex
+  readonly btfs: BtfAccess
+  readonly local: LocalKernel
+  readonly trustUploads: boolean
+}
+
+/** Where the content named by hash came from, when no kernel in the index has it. */
+const UNNAMED_SOURCE = 'cache'
+
+/** Finds which BTF a request means, in the order that the contract gives: parts, hash, reference, release. Never a guess. */
+export interface Targets {
+  /** @throws AppError `invalid_request`, `kernel_unknown`, `kernel_ambiguous`, `btf_unknown`, `btf_invalid` */
+  find(request: TargetRequest): Promise<Target>
+}
+
+export function createTargets ({ index, btfs, local, trustUploads }: TargetsOptions): Targets {
+  const options = (): ResolveOptions => ({ trustUploads, answers: [local.answer()] })
+
+  const fromParts = async (parts: readonly [Uint8Array, ...Uint8Array[]], kernel: KernelQuery | undefined): Promise<Target> => {
+    const [vmlinux, ...modules] = parts
+    const base = await btfs.prepare({ bytes: vmlinux })
+    const split = await Promise.all(modules.map(bytes => btfs.prepare({ bytes }, base)))
+    return {
+      btf: base.sha256,
+      modules: split.map(btf => btf.sha256),
+      kernel: kernel === undefined ? null : formatQuery(kernel),
+      source: 'request',
+      brought: [base, ...split],
+      records: []
+    }
+  }
+
+  const byContent = async (request: TargetRequest, btf: Sha256): Promise<Target> => {
+    const records = index.byBtf(btf)
+    const [record = undefined, ...others] = records.filter(known => answersForName(known, trustUploads))
+    const names = request.modules ?? []
+    const modules = names.length === 0 ? [] : await modulesByName(resolvedByContent(btf, records), names)
+    const known = record !== undefined && others.length === 0 ? formatReference(record.reference) : null
+    return {
+      btf,
+      modules: [...request.moduleSha256s ?? [], ...modules],
+      kernel: request.kernel === undefined ? known : formatQuery(request.kernel),
+      source: record?.source ?? records[0]?.source ?? UNNAMED_SOURCE,
+      brought: undefined,
+      records: []
+    }
+  }
+
+  /** A module of the running kernel may have been loaded after the service last looked. */
+  const modulesByName = async (kernel: ResolvedKernel, names: readonly string[]): Promise<Sha256[]> => {
+    const hasAll = (record: KernelRecord): boolean => names.every(name => record.modules.some(module => module.name === name))
+    if (kernel.records.some(record => local.owns(record) && !hasAll(record))) await local.refreshModules()
+    const [first, ...others] = kernel.records.map(record => index.get(record.reference) ?? record)
+    const fresh: ResolvedKernel = first === undefined ? kernel : { ...kernel, records: [first, ...others] }
+    return resolveModules(fresh, names, options()).map(module => module.btfSha256)
+  }
+
+  const byName = async (query: KernelQuery, names: readonly string[]): Promise<Target> => {
+    const kernel = resolveKernel(index, query, options())
+    const modules = names.length === 0 ? [] : await modulesByName(kernel, names)
+    return { btf: kernel.btfSha256, modules, kernel: kernel.name, source: kernel.records[0].source, brought: undefined, records: kernel.records }
+  }
+
+  return {
+    async find (request) {
+      const { btf: parts = [], btfSha256, kernel, modules = [], moduleSha256s = [] } = request
+      const [vmlinux, ...split] = parts
+      const count = modules.length + moduleSha256s.length + split.length
+      if (count > LIMITS.moduleBtfs) throw invalid(`The request names ${count} modules; at most ${LIMITS.moduleBtfs} can be consulted.`)
+      if (vmlinux !== undefined) {
+        if (modules.length + moduleSha256s.length > 0) throw invalid('BTF that comes with the request brings its modules too: send their BTF as further btf parts, and leave modules out.')
+        return await fromParts([vmlinux, ...split], kernel)
+      }
+      if (btfSha256 !== undefined) return await byContent(request, btfSha256)
+      if (kernel === undefined) throw invalid('The request names no kernel: give kernel_release, btf_sha256, or a btf part.')
+      if (moduleSha256s.length > 0) throw invalid('Module hashes go with btf_sha256; a kernel that is named has its modules by name.')
+      return await byName(kernel, modules)
+    }
+  }
+}
+
+function resolvedByContent (btf: Sha256, records: readonly KernelRecord[]): ResolvedKernel {
+  const [first, ...others] = records
+  if (first === undefined) throw new AppError('btf_unknown', `No kernel is known that has BTF ${btf}, so that its modules cannot be told by name; name them by hash.`, { btf_sha256: btf })
+  return { name: btf, btfSha256: btf, records: [first, ...others] }
+}
+
+function invalid (message: string): AppError { return new AppError('invalid_request', message) }

@@ -1,0 +1,74 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import type { Btf } from '../btf/btf.js'
+import { parseRawBtf, partsOf } from '../btf/parse.js'
+import { parseBtf } from '../core/index.js'
+import { isElf } from '../elf/sections.js'
+import { AppError } from '../errors.js'
+import { errorCode } from '../kernels/atomic-file.js'
+import { sharedKey, type SharedBtf } from '../kernels/btf-memory.js'
+import { sha256, type Sha256 } from '../kernels/sha256.js'
+import { toShared } from '../kernels/shared-bytes.js'
+import { attachShared } from './attached-btfs.js'
+import type { PreparedBtf, PrepareBtfTask, ReadFile, ReadTask } from './protocol.js'
+
+/**
+ * Brings BTF into shared memory: one copy of the bytes, validated and indexed once, for all threads to read.
+ *
+ * Its name is the hash of the raw BTF: of the `.BTF` section where the source is ELF, and of the section put on its real base
+ * where a module has a distilled one. Raw BTF is parsed the same way whatever it came in, so that equal hashes mean equal results.
+ *
+ * @throws AppError `btf_invalid`, `too_large`
+ */
+export function prepareBtf (task: PrepareBtfTask): PreparedBtf {
+  const source = 'path' in task.source ? readInto(allocateShared, task.source.path, task.maxBytes) : task.source.bytes
+  if (source === undefined) return { state: 'absent' }
+  checkSize(source.length, task.maxBytes)
+  if (task.expected !== undefined && sha256(source) !== task.expected) return { state: 'damaged' }
+  const base = task.base === undefined ? undefined : attachShared(task.base)
+  const raw = isElf(source) ? parseBtf(source, { base }).bytes : source
+  const bytes = raw === source ? source : toShared(raw)
+  const hash = task.expected !== undefined && raw === source ? task.expected : sha256(bytes)
+  return { state: 'ready', btf: shareBtf(bytes, hash, base, task.base) }
+}
+
+function shareBtf (bytes: Uint8Array, hash: Sha256, base: Btf | undefined, sharedBase: SharedBtf | undefined): SharedBtf {
+  const btf = parseRawBtf(bytes, { base, allocate: byteLength => new SharedArrayBuffer(byteLength) })
+  return { key: sharedKey(hash, sharedBase?.sha256), sha256: hash, parts: partsOf(btf), types: btf.endId - btf.startId }
+}
+
+function allocateShared (byteLength: number): Uint8Array { return new Uint8Array(new SharedArrayBuffer(byteLength)) }
+
+/** Reads a file and verifies it. */
+export function readVerified ({ path, expected }: ReadTask): ReadFile {
+  const bytes = readInto(byteLength => new Uint8Array(byteLength), path, Infinity)
+  if (bytes === undefined) return { state: 'absent' }
+  return sha256(bytes) === expected ? { state: 'ready', bytes } : { state: 'damaged' }
+}
+
+/** Reads a file into memory of the wanted kind. Undefined where there is none. */
+function readInto (allocate: (byteLength: number) => Uint8Array, path: string, maxBytes: number): Uint8Array | undefined {
+  let fd: number
+  try {
+    fd = openSync(path, 'r')
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined
+    throw new AppError('internal_error', `BTF cannot be read from disk (${errorCode(error) ?? 'unknown error'}).`, { path }, { cause: error })
+  }
+  try {
+    const bytes = allocate(checkSize(fstatSync(fd).size, maxBytes))
+    let filled = 0
+    for (;;) {
+      const count = readSync(fd, bytes, filled, bytes.length - filled, null)
+      if (count === 0) break
+      filled += count
+    }
+    return filled === bytes.length ? bytes : bytes.slice(0, filled)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function checkSize (bytes: number, maxBytes: number): number {
+  if (bytes > maxBytes) throw new AppError('too_large', `The BTF has ${bytes} bytes; at most ${maxBytes} are taken.`, { bytes, limit: maxBytes })
+  return bytes
+}

@@ -1,0 +1,98 @@
+import type { Inspection } from '../core/inspect.js'
+import type { OutcomeCounts } from '../core/outcome.js'
+import type { RelocationReport, Verdict } from '../core/report.js'
+import type { ErrorJson } from '../errors.js'
+import type { SharedBtf } from '../kernels/btf-memory.js'
+import type { Sha256 } from '../kernels/sha256.js'
+
+/** Messages between the event loop and a worker: plain data only, since errors and class instances lose themselves on the way. */
+export type Task = WarmTask | PrepareBtfTask | ReadTask | RelocateTask | InspectTask
+
+/** Does nothing, which a worker can only do once it has started. */
+export interface WarmTask {
+  readonly kind: 'warm'
+}
+
+/** Reads, verifies, validates and indexes BTF, into shared memory. */
+export interface PrepareBtfTask {
+  readonly kind: 'prepareBtf'
+  /** A file, or bytes in shared memory, where raw BTF stays. Raw BTF, or ELF with `.BTF`. */
+  readonly source: { readonly path: string } | { readonly bytes: Uint8Array }
+  /** What the source must hash to; undefined for bytes that only now get their name. */
+  readonly expected?: Sha256
+  /** The vmlinux BTF that a module's BTF extends. */
+  readonly base?: SharedBtf
+  /** Most bytes the source may have. */
+  readonly maxBytes: number
+}
+
+/** `absent`: no such file. `damaged`: not the bytes that were expected. */
+export type PreparedBtf = { readonly state: 'ready', readonly btf: SharedBtf } | { readonly state: 'absent' | 'damaged' }
+
+/** Reads a file and verifies it, where its bytes are all that is wanted. */
+export interface ReadTask {
+  readonly kind: 'read'
+  readonly path: string
+  readonly expected: Sha256
+}
+
+/** The bytes, moved, or why there are none: as in PreparedBtf. */
+export type ReadFile = { readonly state: 'ready', readonly bytes: Uint8Array } | { readonly state: 'absent' | 'damaged' }
+
+/** Relocates one object for one kernel. */
+export interface RelocateTask {
+  readonly kind: 'relocate'
+  /** In shared memory. */
+  readonly object: Uint8Array
+  readonly btf: SharedBtf
+  readonly modules: readonly SharedBtf[]
+  /** When to explain the outcome, which costs about as much as the relocation. A failed relocation always is. */
+  readonly report: 'never' | 'poisoned' | 'always'
+}
+
+export interface RelocatedObject {
+  /** The patched object, in shared memory. */
+  readonly bytes: Uint8Array
+  readonly sha256: Sha256
+  readonly counts: OutcomeCounts
+  readonly verdict: Verdict
+  readonly report: RelocationReport | undefined
+  /** Milliseconds. */
+  readonly parseMs: number
+  readonly relocateMs: number
+}
+
+/** Parses an object, so that only what can be read is kept, and tells what is in it where that is asked for. */
+export interface InspectTask {
+  readonly kind: 'inspect'
+  /** In shared memory. */
+  readonly object: Uint8Array
+  /** `invalid_request` where the object has another hash. */
+  readonly expected?: Sha256
+  readonly wantsInspection: boolean
+}
+
+export interface InspectedObject {
+  readonly sha256: Sha256
+  readonly inspection: Inspection | undefined
+}
+
+/** What a task of each kind answers. */
+export interface TaskValues {
+  readonly warm: null
+  readonly prepareBtf: PreparedBtf
+  readonly read: ReadFile
+  readonly relocate: RelocatedObject
+  readonly inspect: InspectedObject
+}
+
+export type TaskValue<T extends Task> = TaskValues[T['kind']]
+
+/** How a value or an error comes back. `stack` is for the log only, where the error is a defect of ours. */
+export type TaskAnswer<V> = { readonly ok: true, readonly value: V } | { readonly ok: false, readonly error: ErrorJson, readonly stack?: string }
+
+/** What workers are started with. */
+export interface WorkerSetup {
+  /** Name of the BroadcastChannel over which the event loop asks for a garbage collection. */
+  readonly channel: string
+}

@@ -1,0 +1,50 @@
+import { parseObject, relocate } from '../core/index.js'
+import { inspectObject } from '../core/inspect.js'
+import { describeRelocation, overallVerdict } from '../core/report.js'
+import { AppError } from '../errors.js'
+import { sha256 } from '../kernels/sha256.js'
+import { toShared } from '../kernels/shared-bytes.js'
+import { attachShared } from './attached-btfs.js'
+import type { InspectedObject, InspectTask, RelocatedObject, RelocateTask } from './protocol.js'
+
+/**
+ * Relocates, and explains where that was asked for.
+ *
+ * @throws AppError `object_invalid`, `btf_invalid`, and `relocation_failed` with every failing record under `relocations`
+ */
+export function relocateObject (task: RelocateTask): RelocatedObject {
+  const started = performance.now()
+  const target = attachShared(task.btf)
+  const modules = task.modules.map(module => attachShared(module, target))
+  const object = parseObject(task.object)
+  const parsed = performance.now()
+  const relocation = relocate(object, target, { modules })
+  const { bytes, counts } = relocation
+  if (bytes === undefined) {
+    const report = describeRelocation(object, relocation)
+    const failing = report.relocations.filter(({ status }) => status === 'failed')
+    const [first] = failing
+    const where = first === undefined ? '' : `: ${first.program || first.section}, instruction ${first.instruction}: ${first.detail ?? first.reason ?? first.kind}`
+    throw new AppError('relocation_failed', `${failing.length} of ${report.relocations.length} relocations have no answer that libbpf would take${where}`, { relocations: failing, counts })
+  }
+  const wantsReport = task.report === 'always' || (task.report === 'poisoned' && counts.poisoned > 0)
+  return {
+    bytes: toShared(bytes),
+    sha256: sha256(bytes),
+    counts,
+    verdict: overallVerdict(relocation),
+    report: wantsReport ? describeRelocation(object, relocation) : undefined,
+    parseMs: parsed - started,
+    relocateMs: performance.now() - parsed
+  }
+}
+
+/** @throws AppError `object_invalid`, or `invalid_request` where the object is not the expected one */
+export function inspect (task: InspectTask): InspectedObject {
+  const hash = sha256(task.object)
+  if (task.expected !== undefined && hash !== task.expected) {
+    throw new AppError('invalid_request', `The bytes have the hash ${hash}, not the ${task.expected} of the address.`, { expected: task.expected, actual: hash })
+  }
+  const object = parseObject(task.object)
+  return { sha256: hash, inspection: task.wantsInspection ? inspectObject(object) : undefined }
+}

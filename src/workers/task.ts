@@ -1,0 +1,41 @@
+import { BroadcastChannel, workerData } from 'node:worker_threads'
+import { AppError } from '../errors.js'
+import { detachAll } from './attached-btfs.js'
+import { collectGarbage } from './collect.js'
+import { transfer } from './pool-transfer.js'
+import { prepareBtf, readVerified } from './prepare-btf.js'
+import type { Task, TaskAnswer, TaskValues, WorkerSetup } from './protocol.js'
+import { inspect, relocateObject } from './relocate-object.js'
+
+const setup = workerData as WorkerSetup // what pool.ts starts workers with
+
+const channel = new BroadcastChannel(setup.channel)
+channel.onmessage = () => {
+  detachAll()
+  collectGarbage()
+}
+channel.unref()
+
+/** A worker's entry: does one task, synchronously. Errors come back as plain data, because a native Error loses its code on the way. */
+export default function runTask (task: Task): TaskAnswer<TaskValues[keyof TaskValues]> {
+  try {
+    switch (task.kind) {
+      case 'warm': return { ok: true, value: null }
+      case 'prepareBtf': return { ok: true, value: prepareBtf(task) }
+      case 'read': {
+        const value = readVerified(task)
+        return transfer({ ok: true, value }, value.state === 'ready' ? [value.bytes.buffer as ArrayBuffer] : [])
+      }
+      case 'inspect': return { ok: true, value: inspect(task) }
+      case 'relocate': return { ok: true, value: relocateObject(task) }
+      default: return task satisfies never
+    }
+  } catch (error) {
+    if (error instanceof AppError) return { ok: false, error: error.toJSON(), ...stackOf(error) }
+    return { ok: false, error: { code: 'internal_error', message: 'The engine failed on this input; the service log has the reason.', details: {} }, stack: String(error instanceof Error ? error.stack : error) }
+  }
+}
+
+function stackOf (error: AppError): { stack?: string } {
+  return error.code === 'internal_error' && error.stack !== undefined ? { stack: error.stack } : {}
+}

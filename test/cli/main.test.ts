@@ -1,0 +1,133 @@
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { spec as inspectSpec } from '../../src/cli/inspect.js'
+import { spec as relocateSpec } from '../../src/cli/relocate.js'
+import { SETTINGS } from '../../src/http/config.js'
+import { corelo, EXEC, MAIN, removeFoldersAfterEach, ROOT, temporaryFolder } from './corelo.js'
+
+removeFoldersAfterEach()
+
+const { version, bin } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+
+describe('corelo', () => {
+  it('is what package.json installs, and can be started as a program', () => {
+    expect(join(ROOT, bin.corelo)).toBe(MAIN)
+    expect(readFileSync(MAIN, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
+  })
+
+  it('prints its version', () => {
+    expect(corelo(['--version'])).toMatchObject({ code: 0, stdout: Buffer.from(`corelo ${version}\n`), stderr: '' })
+  })
+
+  it('prints its help on standard output when asked, and on standard error when there is nothing to do', () => {
+    const asked = corelo(['--help'])
+    expect({ code: asked.code, stderr: asked.stderr }).toEqual({ code: 0, stderr: '' })
+    for (const command of ['relocate', 'inspect', 'serve']) expect(asked.stdout.toString()).toMatch(new RegExp(`^  ${command} `, 'm'))
+    expect(corelo([])).toMatchObject({ code: 2, stdout: Buffer.alloc(0), stderr: asked.stdout.toString() })
+  })
+
+  it.each([
+    ['relocate', Object.keys(relocateSpec.options)],
+    ['inspect', Object.keys(inspectSpec.options)],
+    ['serve', SETTINGS.map(({ name }) => name)]
+  ])('lists every option of %s in its help', (command, names) => {
+    const { code, stdout, stderr } = corelo([command, '--help'])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    for (const name of names) expect(stdout.toString()).toMatch(new RegExp(`${name}\\b`))
+    expect(corelo(['help', command]).stdout).toEqual(stdout)
+    for (const line of stdout.toString().split('\n')) expect(line.length).toBeLessThanOrEqual(100)
+  })
+
+  it.each([
+    [['relcate'], 'corelo has no command relcate; did you mean relocate?'],
+    [['frobnicate'], 'corelo has no command frobnicate.'],
+    [['--verison'], 'corelo has no option --verison.'],
+    [['toString'], 'corelo has no command toString.'],
+    [['serve', '8080'], 'corelo serve takes no argument'],
+    [['inspect'], 'corelo inspect needs an OBJECT']
+  ])('%j exits with 2', (args, message) => {
+    const { code, stderr, stdout } = corelo(args)
+    expect({ code, stdout: stdout.length }).toEqual({ code: 2, stdout: 0 })
+    expect(stderr).toContain(message)
+  })
+})
+
+describe('corelo inspect', () => {
+  it('lists programs and relocations with their access and source line', () => {
+    const { code, stdout, stderr } = corelo(['inspect', EXEC])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout.toString()).toMatch(/^exec\.bpf\.o: little-endian, 1 program, 22 relocations$/m)
+    expect(stdout.toString()).toMatch(/^on_exec \(raw_tp\/sched_process_exec\): 165 instructions, 22 relocations$/m)
+    expect(stdout.toString()).toMatch(/^ {2}\d+ +byte_off +cred\.uid\.val +0:0:0 +exec\.bpf\.c:\d+ /m)
+  })
+
+  it('gives the same as JSON', () => {
+    const { code, stdout } = corelo(['inspect', '--json', '-'], { input: readFileSync(EXEC) })
+    const inspection = JSON.parse(stdout.toString())
+    expect(code).toBe(0)
+    expect(inspection.programs).toMatchObject([{ name: 'on_exec', relocations: 22 }])
+    expect(inspection.relocations).toHaveLength(22)
+  })
+
+  it('says what is wrong with a file that is no eBPF object', () => {
+    const file = join(temporaryFolder(), 'text')
+    writeFileSync(file, 'no object')
+    const { code, stdout, stderr } = corelo(['inspect', file])
+    expect({ code, stdout: stdout.length }).toEqual({ code: 3, stdout: 0 })
+    expect(stderr).toMatch(/^corelo: .*ELF/)
+  })
+
+  it('does not mind a reader that stops early', async () => {
+    const child = spawn('sh', ['-c', '"$0" "$1" inspect --json "$2" | head -c 1', process.execPath, MAIN, EXEC], { stdio: ['ignore', 'pipe', 'pipe'] })
+    let stderr = ''
+    child.stderr.on('data', chunk => { stderr += chunk })
+    await new Promise(resolve => child.once('close', resolve))
+    expect(stderr).toBe('')
+  })
+})
+
+describe('corelo serve', () => {
+  const serve = (env: Record<string, string>) => spawn(process.execPath, [MAIN, 'serve'], {
+    env: { PATH: process.env.PATH, CORELO_HOST: '127.0.0.1', CORELO_PORT: '0', CORELO_LOCAL_KERNEL: 'false', CORELO_WORKERS: '1', ...env }
+  })
+
+  it('answers over HTTP, and ends with 0 on SIGTERM', async () => {
+    const child = serve({ CORELO_CACHE_DIR: temporaryFolder(), CORELO_SHUTDOWN_MS: '1000' })
+    const closed = new Promise(resolve => child.once('close', resolve))
+    let output = ''
+    const address = await new Promise<string>((resolve, reject) => {
+      child.stdout.on('data', chunk => {
+        output += chunk
+        const found = /http:\/\/127\.0\.0\.1:\d+/.exec(output)
+        if (found !== null) resolve(found[0])
+      })
+      child.once('close', code => reject(new Error(`exited with ${code}: ${output}`)))
+    })
+    expect((await fetch(`${address}/livez`)).status).toBe(200)
+    child.kill('SIGTERM')
+    expect(await closed).toBe(0)
+  })
+
+  it('says in one sentence that its port is taken, and exits with 2', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await new Promise(resolve => server.once('listening', resolve))
+    const { port } = server.address() as AddressInfo
+    const child = serve({ CORELO_PORT: String(port), CORELO_CACHE_DIR: temporaryFolder() })
+    let stderr = ''
+    child.stderr.on('data', chunk => { stderr += chunk })
+    const code = await new Promise(resolve => child.once('close', resolve))
+    server.close()
+    expect(code).toBe(2)
+    expect(stderr).toMatch(new RegExp(`^corelo: Port ${port} on 127\\.0\\.0\\.1 is in use by another process; stop that, or set CORELO_PORT\\.$`, 'm'))
+  })
+
+  it('refuses a setting that it cannot use, before anything else', () => {
+    const cache = join(temporaryFolder(), 'cache')
+    const { code, stderr } = corelo(['serve'], { env: { CORELO_PORT: 'http', CORELO_CACHE_DIR: cache } })
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('CORELO_PORT must be a whole number') })
+    expect(existsSync(cache)).toBe(false)
+  })
+})

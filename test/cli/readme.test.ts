@@ -1,0 +1,97 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { parseArguments, type CommandSpec } from '../../src/cli/arguments.js'
+import { ExitCode } from '../../src/cli/exit-code.js'
+import { spec as inspect } from '../../src/cli/inspect.js'
+import { spec as relocateSpec } from '../../src/cli/relocate.js'
+import { spec as serve } from '../../src/cli/serve.js'
+import { SETTINGS } from '../../src/http/config.js'
+import * as library from '../../src/index.js'
+import { LIMITS } from '../../src/limits.js'
+import { corelo, ROOT, SAMPLE, UNGUARDED } from './corelo.js'
+
+const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
+const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+const specs: Record<string, CommandSpec> = { inspect, relocate: relocateSpec, serve }
+
+/** Lines of code blocks that start with a word, as a shell would split them. */
+function commandLines (word: string): string[][] {
+  const blocks = [...readme.matchAll(/^```\w*\n([\s\S]*?)^```$/gm)].flatMap(([, block = '']) => block.split('\n'))
+  return blocks.filter(line => line.startsWith(`${word} `)).map(line => line.split(' '))
+}
+
+describe('README', () => {
+  it('lists the settings as they are', () => {
+    const rows = [...readme.matchAll(/^\| `(CORELO_\w+)` \| (.*) \| (.*) \|$/gm)].map(([, name, defaultText, meaning]) => ({ name, defaultText, meaning }))
+    expect(rows).toEqual(SETTINGS.map(({ name, defaultText, meaning }) => ({ name, defaultText, meaning })))
+  })
+
+  it('names no other settings', () => {
+    const known = new Set(SETTINGS.map(({ name }) => name))
+    expect([...readme.matchAll(/CORELO_[A-Z_]+/g)].filter(([name]) => !known.has(name))).toEqual([])
+  })
+
+  it('shows command lines that the command takes', () => {
+    const lines = commandLines('corelo')
+    expect(lines.length).toBeGreaterThan(5)
+    for (const [, command = '', ...args] of lines) {
+      const spec = specs[command]
+      if (spec === undefined) throw new Error(`The README shows an unknown command: ${command}`)
+      expect(() => parseArguments(spec, args)).not.toThrow()
+    }
+  })
+
+  it('shows every option of the commands', () => {
+    for (const spec of Object.values(specs)) {
+      for (const [name, { short }] of Object.entries(spec.options)) {
+        if (name === 'help') continue
+        expect(commandLines('corelo').some(([, command, ...args]) => command === spec.name && (args.includes(`--${name}`) || args.includes(`-${short}`))), `--${name}`).toBe(true)
+      }
+    }
+  })
+
+  it('names npm scripts that exist', () => {
+    const named = [...readme.matchAll(/npm run ([\w:]+)|npm (test|start)\b/g)].map(([, run, direct]) => run ?? direct)
+    expect(named.length).toBeGreaterThan(5)
+    for (const name of named) expect(Object.keys(scripts)).toContain(name)
+  })
+
+  it('links to files that exist', () => {
+    const links = [...readme.matchAll(/\]\(([^)]+)\)/g)].map(([, path = '']) => path)
+    expect(links.filter(path => !existsSync(join(ROOT, path)))).toEqual([])
+  })
+
+  it('names the folders of the source', () => {
+    const folders = [...readme.matchAll(/^ {2}(\w+)\/ {2,}/gm)].map(([, name = '']) => name)
+    expect(folders.filter(name => !existsSync(join(ROOT, 'src', name)))).toEqual([])
+    expect(folders).toHaveLength(10)
+  })
+
+  it('states the exit codes and limits as they are', () => {
+    expect(readme.replaceAll('\n', ' ')).toContain(`${ExitCode.OK} fine, ${ExitCode.FINDING} a finding (the object does not do for that kernel), ${ExitCode.USAGE} wrong use, ${ExitCode.CANNOT_TELL} cannot tell`)
+    expect(readme).toContain(`${LIMITS.elfSections.toLocaleString('en')} ELF sections and ${LIMITS.coreRelocations.toLocaleString('en')} relocations`)
+    expect(readme).toContain(`${LIMITS.btfTypes / 1e6} million types a BTF;`)
+  })
+
+  it('shows a message that the command prints', () => {
+    const [shown] = /^unguarded\.bpf\.c:.*$/m.exec(readme) ?? []
+    expect(corelo(['relocate', UNGUARDED, '--btf', SAMPLE, '-o', '-']).stderr).toContain(`${shown}\n`)
+  })
+
+  it('shows a relocation as the report has it', () => {
+    const [, shown = ''] = /^```json\n(\{[\s\S]*?)^```$/m.exec(readme) ?? []
+    const report = JSON.parse(corelo(['relocate', UNGUARDED, '--btf', SAMPLE, '--json']).stdout.toString())
+    expect(report.relocations).toEqual([JSON.parse(shown)])
+  })
+
+  it('imports what the library exports', () => {
+    const [, names = ''] = /^import \{ ([^}]+) \} from 'corelo'$/m.exec(readme) ?? []
+    expect(names.split(', ').filter(name => !(name in library))).toEqual([])
+  })
+
+  it('names no address of a machine or of a registry', () => {
+    expect(readme).not.toMatch(/https?:\/\/(?!127\.0\.0\.1:8080)/)
+    expect(readme).not.toMatch(/\/(work|root|home|tmp)\//)
+  })
+})

@@ -1,0 +1,50 @@
+import type { FastifyInstance } from 'fastify'
+import { afterAll } from 'vitest'
+import { buildApp } from '../../src/http/app.js'
+import { readConfig, type Config } from '../../src/http/config.js'
+import { createLogger } from '../../src/http/log.js'
+import type { Service } from '../../src/service/types.js'
+import { createFakeService, type FakeService } from '../support/fake-service.js'
+
+export interface Harness<S extends Service = FakeService> {
+  readonly app: FastifyInstance
+  readonly service: S
+  readonly config: Config
+  /** Lines that were logged, parsed. */
+  readonly logged: Array<Record<string, unknown>>
+  /** Requests a path over a real socket. */
+  request (path: string, init?: RequestInit): Promise<Response>
+  readonly url: string
+}
+
+const apps: FastifyInstance[] = []
+afterAll(async () => { await Promise.all(apps.splice(0).map(async app => { await app.close() })) })
+
+/** A listening app around a fake service, closed after the tests of the file. */
+export async function startApp (settings: Partial<Config> = {}): Promise<Harness> { return await startAppWith(createFakeService(), settings) }
+
+export async function startAppWith<S extends Service> (service: S, settings: Partial<Config> = {}): Promise<Harness<S>> {
+  const config = { ...readConfig({}), ...settings }
+  const logged: Array<Record<string, unknown>> = []
+  const log = createLogger('trace', { write: line => { logged.push(JSON.parse(line)) } })
+  const app = await buildApp(service, config, { log })
+  apps.push(app)
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  return { app, service, config, logged, url, request: async (path, init) => await fetch(`${url}${path}`, init) }
+}
+
+/** A form as a browser or an agent builds it. Bytes become files, text becomes fields, lists become repeated parts. */
+export function form (parts: Readonly<Record<string, string | Uint8Array | ReadonlyArray<string | Uint8Array>>>): FormData {
+  const data = new FormData()
+  for (const [name, values] of Object.entries(parts)) {
+    for (const value of Array.isArray(values) ? values : [values]) {
+      if (typeof value === 'string') data.append(name, value)
+      else data.append(name, new Blob([value]), `${name}.bin`)
+    }
+  }
+  return data
+}
+
+export interface Problem { readonly code: string, readonly status: number, readonly detail: string, readonly [member: string]: unknown }
+
+export async function problemOf (response: Response): Promise<Problem> { return await response.json() as Problem }

@@ -1,0 +1,103 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { sha256 } from '../../../src/kernels/sha256.js'
+import { toShared } from '../../../src/kernels/shared-bytes.js'
+import { createWorkerPool, type WorkerPool, type WorkerPoolOptions } from '../../../src/workers/pool.js'
+import { failure, fooBtf, fooObject, offsetOfY, slowBtf, temporaryFolder } from '../service/lab.js'
+
+async function startPool (options: Partial<WorkerPoolOptions> = {}): Promise<WorkerPool & { readonly warnings: string[] }> {
+  const warnings: string[] = []
+  const pool = createWorkerPool({ workers: 1, queue: 10, deadlineMs: 10_000, onWarning: message => warnings.push(message), ...options })
+  onTestFinished(() => pool.close())
+  await pool.ready()
+  return Object.assign(pool, { warnings })
+}
+
+async function prepare (pool: WorkerPool, bytes: Uint8Array) {
+  const prepared = await pool.run({ kind: 'prepareBtf', source: { bytes: toShared(bytes) }, maxBytes: 1 << 30 })
+  if (prepared.state !== 'ready') throw new Error(prepared.state)
+  return prepared.btf
+}
+
+describe('the worker pool', () => {
+  it('parses BTF once, into memory that every worker reads', async () => {
+    const pool = await startPool({ workers: 2 })
+    const btf = await prepare(pool, fooBtf())
+    expect(btf.sha256).toBe(sha256(fooBtf()))
+    expect(btf.parts.bytes).toBeInstanceOf(SharedArrayBuffer)
+    expect(btf.parts.index).toBeInstanceOf(SharedArrayBuffer)
+    expect(btf.parts.bytes.byteLength).toBe(fooBtf().length)
+    const answers = await Promise.all(Array.from({ length: 8 }, (_, i) => {
+      const object = toShared(fooObject(i))
+      return pool.run({ kind: 'relocate', object, btf, modules: [], report: 'never' })
+    }))
+    for (const answer of answers) {
+      expect(offsetOfY(answer)).toBe(12)
+      expect(answer.sha256).toBe(sha256(answer.bytes))
+    }
+  })
+
+  it('keeps one copy of a file\'s BTF, and tells absent from damaged', async () => {
+    const pool = await startPool()
+    const path = join(await temporaryFolder(), 'vmlinux')
+    const ask = () => pool.run({ kind: 'prepareBtf', source: { path }, expected: sha256(fooBtf()), maxBytes: 1e6 })
+    expect(await ask()).toEqual({ state: 'absent' })
+    await writeFile(path, 'something else')
+    expect(await ask()).toEqual({ state: 'damaged' })
+    await writeFile(path, fooBtf())
+    expect(await ask()).toMatchObject({ state: 'ready', btf: { sha256: sha256(fooBtf()) } })
+    await failure('too_large', pool.run({ kind: 'prepareBtf', source: { path }, maxBytes: 10 }))
+    expect(await pool.run({ kind: 'read', path, expected: sha256(fooBtf()) })).toEqual({ state: 'ready', bytes: fooBtf() })
+    expect(await pool.run({ kind: 'read', path, expected: sha256('x') })).toEqual({ state: 'damaged' })
+  })
+
+  it('tells what is in an object', async () => {
+    const pool = await startPool()
+    const object = toShared(fooObject())
+    const { inspection } = await pool.run({ kind: 'inspect', object, wantsInspection: true })
+    expect(inspection).toMatchObject({ programs: [{ name: 'a', relocations: 1 }] })
+  })
+
+  it('brings errors of the engine across as they are', async () => {
+    const pool = await startPool()
+    const error = await failure('btf_invalid', prepare(pool, new Uint8Array(30)))
+    expect(error.details).toEqual({ offset: 0 })
+    expect(pool.warnings).toEqual([])
+  })
+
+  it('logs a defect and does not show it', async () => {
+    const pool = await startPool()
+    const error = await failure('internal_error', pool.run({ kind: 'inspect', object: null as never, wantsInspection: false }))
+    expect(error.message).not.toContain('null')
+    expect(pool.warnings).toEqual(['The engine failed on an input.'])
+  })
+
+  it('replaces a worker that it killed at the deadline, time and again', async () => {
+    const pool = await startPool({ deadlineMs: 600 })
+    for (let i = 1; i <= 2; i++) {
+      await failure('deadline_exceeded', prepare(pool, slowBtf()))
+      await pool.ready()
+      expect(pool.stats()).toMatchObject({ running: 0, queued: 0, restarts: i, deadlinesExceeded: i })
+    }
+    expect((await prepare(pool, fooBtf())).types).toBe(11)
+  })
+
+  it('can collect garbage in all threads while it works', async () => {
+    const pool = await startPool()
+    const btf = await prepare(pool, fooBtf())
+    for (let i = 0; i < 3; i++) {
+      pool.collectGarbage()
+      const object = toShared(fooObject(i))
+      expect(offsetOfY(await pool.run({ kind: 'relocate', object, btf, modules: [], report: 'never' }))).toBe(12)
+    }
+  })
+
+  it('lets what runs finish when it is closed', async () => {
+    const pool = await startPool()
+    const running = prepare(pool, fooBtf())
+    await pool.close()
+    expect((await running).types).toBe(11)
+    await failure('draining', prepare(pool, fooBtf()))
+  })
+})

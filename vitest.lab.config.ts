@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config'
+
+/** Tests against libbpf and in kernels; see scripts/test-lab.mjs. A guest boots in software, which takes its time. */
+export default defineConfig({
+  test: {
+    include: ['test/differential/**/*.test.ts', 'test/kernel/**/*.test.ts'],
+    pool: 'threads',
+    isolate: false,
+    testTimeout: 300_000
+  }
+})
