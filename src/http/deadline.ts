@@ -1,18 +1,13 @@
 import type { ServerResponse } from 'node:http'
 import { AppError } from '../errors.js'
 
-/** Carries the signal that aborts with the deadline. Reading it makes it, which is worth avoiding for work that is done at once. */
-export interface Deadline {
-  readonly signal: AbortSignal
-}
-
 /**
  * Runs work that ends, at the latest, with the deadline or with the caller's connection. The work's signal aborts then; what
  * it shares with other requests goes on without this one.
  *
  * @throws AppError `deadline_exceeded`
  */
-export async function withDeadline<T> (response: ServerResponse, deadlineMs: number, work: (deadline: Deadline) => Promise<T>): Promise<T> {
+export async function withDeadline<T> (response: ServerResponse, deadlineMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController()
   let abort: (reason: AppError) => void = () => {}
   const aborted = new Promise<never>((_resolve, reject) => {
@@ -27,7 +22,7 @@ export async function withDeadline<T> (response: ServerResponse, deadlineMs: num
   const onClose = (): void => { abort(new AppError('request_timeout', 'The caller closed the connection before the answer was ready.')) }
   response.once('close', onClose)
   try {
-    return await Promise.race([work(controller), aborted])
+    return await Promise.race([work(controller.signal), aborted])
   } finally {
     clearTimeout(timer)
     response.off('close', onClose)
