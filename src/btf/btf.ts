@@ -114,8 +114,6 @@ export function isSignedInt (btf: Btf, id: TypeId): boolean { return (intEncodin
 
 export function arrayElement (btf: Btf, id: TypeId): TypeId { return typeId(word(btf, id, BTF_ARRAY.type)) }
 
-export function arrayIndexType (btf: Btf, id: TypeId): TypeId { return typeId(word(btf, id, BTF_ARRAY.indexType)) }
-
 export function arrayLength (btf: Btf, id: TypeId): number { return word(btf, id, BTF_ARRAY.nelems) }
 
 export function memberNameOffset (btf: Btf, id: TypeId, index: number): number {

@@ -33,7 +33,7 @@ function follow (btf: Btf, id: TypeId, work: Work, next: (id: TypeId) => TypeId 
 }
 
 /** The error for a type that is made of itself, where only a walk without end would show it. */
-export function typeCycle (id: TypeId): AppError {
+function typeCycle (id: TypeId): AppError {
   return new AppError('btf_invalid', `Type ${id} is a typedef, a qualifier or an array of itself.`, { type_id: id, reason: 'type_cycle' })
 }
 

@@ -12,7 +12,6 @@ export const ET_REL = 1
 export const EM_NONE = 0
 export const EM_BPF = 247
 
-export const SHN_UNDEF = 0
 /** The real section name index is in sh_link of section 0. */
 export const SHN_XINDEX = 0xffff
 

@@ -9,7 +9,7 @@ export const BpfClass = { LD: 0, LDX: 1, ST: 2, STX: 3, ALU: 4, JMP: 5, JMP32: 6
 export const BPF_X = 0x08
 
 /** Size bits of loads and stores. */
-export const BpfSize = { W: 0x00, H: 0x08, B: 0x10, DW: 0x18 } as const
+const BpfSize = { W: 0x00, H: 0x08, B: 0x10, DW: 0x18 } as const
 
 /** Loads a 64-bit immediate; takes two slots, of which the second holds the high half. */
 export const BPF_LD_IMM64 = 0x18
@@ -18,7 +18,7 @@ export const BPF_LD_IMM64 = 0x18
 export const BPF_CALL = 0x85
 
 /** src register of a call that goes to a function of the object itself, not to a helper. */
-export const BPF_PSEUDO_CALL = 1
+const BPF_PSEUDO_CALL = 1
 
 /** Whether the instruction calls a function of the same object. */
 export function isSubprogramCall (insn: { readonly code: number, readonly src: number }): boolean {

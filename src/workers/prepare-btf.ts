@@ -28,11 +28,13 @@ export function prepareBtf (task: PrepareBtfTask): PreparedBtf {
   const raw = isElf(source) ? parseBtf(source, { base }).bytes : source
   const bytes = raw === source ? source : toShared(raw)
   const hash = task.expected !== undefined && raw === source ? task.expected : sha256(bytes)
-  return { state: 'ready', btf: shareBtf(bytes, hash, base, task.base) }
+  // What has a name already got it here, after its validation; a module's references depend on its base as well.
+  const isValidated = task.expected !== undefined && base === undefined
+  return { state: 'ready', btf: shareBtf(bytes, hash, isValidated, base, task.base) }
 }
 
-function shareBtf (bytes: Uint8Array, hash: Sha256, base: Btf | undefined, sharedBase: SharedBtf | undefined): SharedBtf {
-  const btf = parseRawBtf(bytes, { base, allocate: byteLength => new SharedArrayBuffer(byteLength) })
+function shareBtf (bytes: Uint8Array, hash: Sha256, isValidated: boolean, base: Btf | undefined, sharedBase: SharedBtf | undefined): SharedBtf {
+  const btf = parseRawBtf(bytes, { base, isValidated, allocate: byteLength => new SharedArrayBuffer(byteLength) })
   return { key: sharedKey(hash, sharedBase?.sha256), sha256: hash, parts: partsOf(btf), types: btf.endId - btf.startId }
 }
 

@@ -18,7 +18,7 @@ export function relocateObject (task: RelocateTask): RelocatedObject {
   const modules = task.modules.map(module => attachShared(module, target))
   const object = parseObject(task.object)
   const parsed = performance.now()
-  const relocation = relocate(object, target, { modules })
+  const relocation = relocate(object, target, { modules, explain: task.report !== 'never' })
   const { bytes, counts } = relocation
   if (bytes === undefined) {
     const report = describeRelocation(object, relocation)

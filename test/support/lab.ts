@@ -63,7 +63,7 @@ export const NEEDS = {
   /** A kernel into which this process may load programs, and whose BTF it may hide. */
   kernel: {
     what: 'root, and a kernel that loads eBPF programs',
-    isHere: () => process.getuid?.() === 0 && runHidden('bpftool map create "$BPFFS/probe" type array key 4 value 4 entries 1 name probe').status === 0
+    isHere: () => process.getuid?.() === 0 && runHere('bpftool map create "$BPFFS/probe" type array key 4 value 4 entries 1 name probe').status === 0
   },
   bpftool: command('bpftool'),
   qemu: command('qemu-system-x86_64'),
@@ -190,16 +190,16 @@ export function run (program: string, args: readonly string[], options: { readon
 }
 
 /**
- * Runs a shell script on this machine as if its kernel had no BTF: in a mount namespace of its own, /sys/kernel/btf is empty.
+ * Runs a shell script on this machine, in a mount namespace of its own. Unless told otherwise its kernel has no BTF there.
  * `$BPFFS` is a folder where programs can be pinned; it is gone afterwards, and what was pinned with it.
  */
-export function runHidden (script: string): Run {
+export function runHere (script: string, options: { readonly kernelBtf?: boolean } = {}): Run {
+  const hide = 'if [ -d /sys/kernel/btf ]; then mount -t tmpfs hidden /sys/kernel/btf || exit 90; fi'
   return run('unshare', ['--mount', '/bin/bash', '-c', `
     set -u
-    if [ -d /sys/kernel/btf ]; then mount -t tmpfs hidden /sys/kernel/btf || exit 90; fi
     BPFFS=/mnt
     mount -t bpf bpf "$BPFFS" || exit 91
-    if [ -e /sys/kernel/btf/vmlinux ]; then exit 92; fi
+    ${options.kernelBtf === true ? '' : hide}
     ${script}`])
 }
 
