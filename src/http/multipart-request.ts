@@ -1,8 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
-import { boundaryOf, createMultipartParser, type PartHeader } from './multipart-parser.js'
-import { createCollector, readChunks, tooLarge, type Collector, type UploadLease } from './upload.js'
+import { createCollector, tooLarge, type UploadLease } from './upload.js'
 
 /** The longest text: 512 module names. */
 const MAX_TEXT_BYTES = 64 * 1024
@@ -31,48 +30,55 @@ const BINARY_TYPES = new Set(['application/octet-stream', 'application/x-elf'])
  *
  * @throws AppError `invalid_request`, `too_large`, `overloaded`
  */
-export async function readForm (request: FastifyRequest, kinds: Readonly<Record<string, PartKind>>, { fileBytes, lease }: FormLimits): Promise<Form> {
+export async function readForm (request: FastifyRequest, kinds: Readonly<Record<string, PartKind>>, limits: FormLimits): Promise<Form> {
+  try {
+    return await readParts(request, kinds, limits)
+  } catch (error) {
+    if (error instanceof AppError || !(error instanceof Error)) throw error
+    throw new AppError('invalid_request', `The form cannot be read: ${error.message}.`, { field: 'body' }, { cause: error })
+  }
+}
+
+async function readParts (request: FastifyRequest, kinds: Readonly<Record<string, PartKind>>, { fileBytes, lease }: FormLimits): Promise<Form> {
   const texts: Record<string, string> = {}
   const files: Record<string, Uint8Array[]> = {}
+  const isPartAFile = (name: string | undefined, type: string | undefined, fileName: string | undefined): boolean =>
+    fileName !== undefined || BINARY_TYPES.has(type ?? '') || kindOf(kinds, name ?? '') === 'repeatable file'
   let count = 0
-  let name = ''
-  let isFile = false
-  let content: Collector = createCollector('form', 0, lease)
-
-  const parser = createMultipartParser(boundaryOf(request.headers['content-type'] ?? ''), {
-    begin (header) {
-      if (++count > MAX_PARTS) throw new AppError('too_large', `The form has more than ${MAX_PARTS} parts.`, { part: 'form', limit: MAX_PARTS })
-      name = header.name
-      isFile = requireKnown(header, kinds)
-      const isRepeated = Object.hasOwn(texts, name) || Object.hasOwn(files, name)
-      if (isRepeated && kinds[name] !== 'repeatable file') throw invalid(name, `The part ${name} is there more than once; send it once.`)
-      content = createCollector(name, isFile ? (fileBytes[name] ?? 0) - totalOf(files[name]) : MAX_TEXT_BYTES, lease)
-    },
-    data (bytes) {
-      try {
-        content.add(bytes)
-      } catch (error) {
-        throw isFile && error instanceof AppError && error.code === 'too_large' ? tooLarge(name, fileBytes[name] ?? 0) : error
-      }
-    },
-    end () {
-      const bytes = content.toBytes()
-      if (isFile) (files[name] ??= []).push(bytes)
-      else texts[name] = bytes.toString()
+  for await (const part of request.parts({ isPartAFile, limits: { fieldSize: MAX_TEXT_BYTES + 1 } })) {
+    const name = part.fieldname
+    if (++count > MAX_PARTS) throw new AppError('too_large', `The form has more than ${MAX_PARTS} parts.`, { part: 'form', limit: MAX_PARTS })
+    const kind = requireKind(kinds, name)
+    const isRepeated = Object.hasOwn(texts, name) || Object.hasOwn(files, name)
+    if (isRepeated && kind !== 'repeatable file') throw invalid(name, `The part ${name} is there more than once; send it once.`)
+    if (part.type === 'field') {
+      texts[name] = readText(name, part.value)
+      continue
     }
-  })
-  await readChunks(request.raw, parser.write)
-  parser.finish()
+    if (kind === 'text') throw invalid(name, `The part ${name} must be text, not a file.`)
+    const limit = fileBytes[name] ?? 0
+    const earlier = files[name] ?? []
+    const content = createCollector(name, limit - totalOf(earlier), lease, limit)
+    for await (const chunk of part.file) content.add(chunk)
+    files[name] = [...earlier, content.toBytes()]
+  }
   return { texts, files }
 }
 
-/** Whether the part is a file, where it belongs into the form at all. */
-function requireKnown ({ name, fileName, type }: PartHeader, kinds: Readonly<Record<string, PartKind>>): boolean {
-  const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined
+function kindOf (kinds: Readonly<Record<string, PartKind>>, name: string): PartKind | undefined {
+  return Object.hasOwn(kinds, name) ? kinds[name] : undefined
+}
+
+function requireKind (kinds: Readonly<Record<string, PartKind>>, name: string): PartKind {
+  const kind = kindOf(kinds, name)
   if (kind === undefined) throw invalid(name, `This form has no part ${JSON.stringify(name.slice(0, 64))}; it takes ${Object.keys(kinds).join(', ')}.`)
-  const isFile = fileName !== undefined || (type !== undefined && BINARY_TYPES.has(type))
-  if (isFile && kind === 'text') throw invalid(name, `The part ${name} must be text, not a file.`)
-  return isFile || kind === 'repeatable file'
+  return kind
+}
+
+function readText (name: string, value: unknown): string {
+  if (typeof value !== 'string') throw invalid(name, `The part ${name} must be plain text.`)
+  if (Buffer.byteLength(value) > MAX_TEXT_BYTES) throw tooLarge(name, MAX_TEXT_BYTES)
+  return value
 }
 
 function totalOf (files: readonly Uint8Array[] = []): number { return files.reduce((sum, { length }) => sum + length, 0) }

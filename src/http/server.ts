@@ -29,7 +29,7 @@ export async function serve (config: Config): Promise<void> {
     await service.close()
     throw error
   }
-  const grace = closeWithGrace({
+  closeWithGrace({
     delay: config.shutdownMs,
     logger: false,
     onTimeout: () => { log.error({ shutdown_ms: config.shutdownMs }, 'requests were still in flight at the end of the shutdown time; exiting') },
@@ -41,7 +41,7 @@ export async function serve (config: Config): Promise<void> {
     await stop(app, service, signal === 'SIGTERM' ? Math.min(MAX_NOTICE_MS, config.shutdownMs * NOTICE_SHARE) : 0)
     log.info('stopped')
   })
-  service.ready().catch(async () => { await grace.close() })
+  void service.ready() // one that cannot start is an unexpected failure: the rejection gets to the handler above
 }
 
 async function stop (app: FastifyInstance, service: Service, noticeMs: number): Promise<void> {

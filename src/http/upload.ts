@@ -76,14 +76,17 @@ export interface Collector {
   toBytes (): Buffer
 }
 
-/** `part` is what an error calls it: the name of a part, or `body`. */
-export function createCollector (part: string, limit: number, lease: UploadLease): Collector {
+/**
+ * `part` is what an error calls it: the name of a part, or `body`. `shownLimit` is the limit that an error names, where several
+ * parts share one.
+ */
+export function createCollector (part: string, limit: number, lease: UploadLease, shownLimit = limit): Collector {
   const chunks: Uint8Array[] = []
   let size = 0
   return {
     add (chunk) {
       size += chunk.length
-      if (size > limit) throw tooLarge(part, limit)
+      if (size > limit) throw tooLarge(part, shownLimit)
       lease.take(chunk.length)
       chunks.push(chunk)
     },

@@ -14,8 +14,8 @@ for (const { series, other } of GUESTS) {
   describeLab(`a booted Linux ${series}, its BTF hidden,`, needs, () => {
     const folder = scratchFolder()
     let steps: Record<string, StepResult> = {}
-    let console = ''
-    const output = (step: string) => steps[step]?.output ?? `(no step ${step} in)\n${console}`
+    let transcript = ''
+    const output = (step: string) => steps[step]?.output ?? `(no step ${step} in)\n${transcript}`
 
     // Everything in one boot.
     beforeAll(() => {
@@ -41,7 +41,7 @@ for (const { series, other } of GUESTS) {
         '/objects/exec-relocated.o': exec?.path ?? '',
         '/objects/unguarded.o': unguarded?.path ?? ''
       })
-      console = run.output
+      transcript = run.output
       steps = readSteps(run.output)
     })
 
@@ -66,7 +66,7 @@ for (const { series, other } of GUESTS) {
       const result = readAttachResult(output('attach-wrong'))
       expect(result?.differing).not.toEqual([])
       expect((result?.agree ?? 0) + (result?.differ ?? 0)).toBe(31)
-      globalThis.console.log(`Linux ${series}, relocated for ${other}: ${result?.differ} values are wrong (${result?.differing.join(', ')})`)
+      console.log(`Linux ${series}, relocated for ${other}: ${result?.differ} values are wrong (${result?.differing.join(', ')})`)
     })
 
     it('refuses a program whose poisoned instruction is reached', () => {

@@ -72,9 +72,9 @@ describeLab('a program loaded into the running kernel, its BTF hidden,', [NEEDS.
     expect(status).toBe(0)
   })
 
-  it.each(others)('loads, but reads something else, when it was relocated for %s', kernel => {
+  it.each(others)('loads, but reads something else, when it was relocated for %s', (kernel, { skip }) => {
     const [right, wrong] = ['running', kernel].flatMap(name => relocateFor(name, [WRONG_LAYOUT], folder))
-    expect(readFileSync(wrong?.path ?? '').equals(readFileSync(right?.path ?? ''))).toBe(false)
+    skip(readFileSync(wrong?.path ?? '').equals(readFileSync(right?.path ?? '')), 'the two kernels have the same layout')
     const { status, output } = runHere(`${ATTACH} ${wrong?.path}`)
     expect(status, output).toBe(3)
     const result = readAttachResult(output)

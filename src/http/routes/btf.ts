@@ -11,13 +11,14 @@ import type { Routes } from './dependencies.js'
 export const btfRoutes: Routes = async (app, { service }) => {
   app.head('/btf/:hash', {
     schema: {
-      operationId: 'hasBtf',
+      operationId: 'getBtf',
       tags: ['content'],
       summary: 'Whether the service holds a BTF, and its size.',
       params: HashParams,
       querystring: NoQuery,
       response: responses({ 200: { description: 'It does; Content-Length is the size.', type: 'null' }, 304: NOT_MODIFIED }, 'btf_unknown', 'not_acceptable')
-    }
+    },
+    config: { swagger: { exposeHeadRoute: true } }
   }, async (request, reply) => {
     negotiate(request.headers.accept, ['application/octet-stream'])
     const hash = request.params.hash as Sha256
@@ -52,5 +53,5 @@ export const btfRoutes: Routes = async (app, { service }) => {
 }
 
 function unknownBtf (hash: Sha256): AppError {
-  return new AppError('btf_unknown', 'The service does not hold this BTF; supply it under its kernel with PUT /kernels/…/btf.', { btf: hash })
+  return new AppError('btf_unknown', 'The service does not hold this BTF; supply it under its kernel with PUT /kernels/…/btf.', { btf_sha256: hash })
 }

@@ -12,13 +12,14 @@ export const objectRoutes: Routes = async (app, { service, config, uploads }) =>
 
   app.head('/objects/:hash', {
     schema: {
-      operationId: 'hasObject',
+      operationId: 'getObject',
       tags: ['content'],
       summary: 'Whether the service holds an object.',
       params: HashParams,
       querystring: NoQuery,
       response: responses({ 200: { description: 'It does.', type: 'null' } }, 'object_unknown')
-    }
+    },
+    config: { swagger: { exposeHeadRoute: true } }
   }, async (request, reply) => {
     const hash = request.params.hash as Sha256
     if (!await service.hasObject(hash)) throw unknownObject(hash)
@@ -53,5 +54,5 @@ export const objectRoutes: Routes = async (app, { service, config, uploads }) =>
 }
 
 function unknownObject (hash: Sha256): AppError {
-  return new AppError('object_unknown', 'The service does not hold this object; store it with PUT at this address.', { object: hash })
+  return new AppError('object_unknown', 'The service does not hold this object; store it with PUT at this address.', { object_sha256: hash })
 }

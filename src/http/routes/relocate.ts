@@ -1,5 +1,6 @@
 import { withDeadline } from '../deadline.js'
 import { REVALIDATE } from '../headers.js'
+import { multipartPlugin } from '../plugins/multipart.js'
 import { leaveBodiesUnread } from '../raw-body.js'
 import { chooseRepresentation, needsReport, sendAnswer } from '../relocate-answer.js'
 import { readRelocation } from '../relocate-request.js'
@@ -11,6 +12,7 @@ import type { Routes } from './dependencies.js'
 
 export const relocateRoutes: Routes = async (app, { service, config, uploads }) => {
   leaveBodiesUnread(app)
+  await app.register(multipartPlugin)
 
   app.post('/relocate', {
     schema: {

@@ -19,6 +19,9 @@ export function mustOf (pattern: string): string | undefined { return MUST.get(p
 const text = (pattern: keyof typeof PATTERNS, description: string, options: object = {}) =>
   Type.String({ pattern: PATTERNS[pattern][0], description, ...options })
 
+/** One of a few texts. Says `type` too, which TypeBox's own enumerations leave out. */
+export const choice = <const Value extends string>(values: readonly Value[], options: object = {}) => Type.Unsafe<Value>({ type: 'string', enum: values, ...options })
+
 const EXAMPLE_HASH = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 
 export const sha256 = (description: string) => text('sha256', description, { examples: [EXAMPLE_HASH] })

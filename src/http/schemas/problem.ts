@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { ERRORS, type ErrorCode } from '../../errors.js'
 import { PROBLEM_TYPE } from '../errors.js'
+import { choice } from './fields.js'
 
 const CODES = Object.keys(ERRORS) as ErrorCode[]
 
@@ -9,7 +10,7 @@ export const Problem = Type.Object({
   title: Type.String(),
   status: Type.Integer({ minimum: 400, maximum: 599 }),
   detail: Type.String({ description: 'One sentence that tells what to do.' }),
-  code: Type.Enum(CODES),
+  code: choice(CODES),
   request_id: Type.String()
 }, { $id: 'Problem', additionalProperties: true, description: 'RFC 9457. Codes have members of their own: see docs/errors.md.' })
 

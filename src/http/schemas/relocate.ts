@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { kernelVersion, moduleList, release, segment, sha256, sha256List } from './fields.js'
+import { choice, kernelVersion, moduleList, release, segment, sha256, sha256List } from './fields.js'
 
 /** The text fields of a relocation: query parameters beside a raw body, text parts of a form. */
 export const RelocateFields = Type.Object({
@@ -10,7 +10,7 @@ export const RelocateFields = Type.Object({
   kernel_version: Type.Optional(kernelVersion('`uname -v`; narrows the kernel.')),
   btf_sha256: Type.Optional(sha256('Names the BTF to relocate against by content; settles the kernel by itself.')),
   modules: Type.Optional(moduleList('Kernel modules whose BTF may also be consulted.')),
-  on_unresolved: Type.Optional(Type.Enum(['poison', 'fail'], {
+  on_unresolved: Type.Optional(choice(['poison', 'fail'], {
     description: '`poison` (the default, what libbpf does), or `fail`: 422 when a poisoned instruction can be reached.'
   }))
 }, { additionalProperties: false })

@@ -1,8 +1,8 @@
 import { Type, type TSchema } from 'typebox'
-import { sha256 } from './fields.js'
+import { choice, sha256 } from './fields.js'
 
 const orNull = (schema: TSchema): TSchema => Type.Union([schema, Type.Null()])
-const Verdict = Type.Enum(['loads', 'fails', 'unknown'], { description: '`loads`: no poisoned instruction is reachable. `fails`: one is. `unknown`: cannot be decided.' })
+const Verdict = choice(['loads', 'fails', 'unknown'], { description: '`loads`: no poisoned instruction is reachable. `fails`: one is. `unknown`: cannot be decided.' })
 const count = (description: string) => Type.Integer({ minimum: 0, description })
 const u64 = Type.Union([Type.Integer(), Type.String({ pattern: '^-?[0-9]+$' })], { description: 'A number where JavaScript holds it exactly, else its decimal digits.' })
 
@@ -10,7 +10,7 @@ export const Relocation = Type.Object({
   program: Type.String(),
   section: Type.String(),
   instruction: count('Index of the instruction slot within the program.'),
-  kind: Type.Enum([
+  kind: choice([
     'byte_off', 'byte_sz', 'field_exists', 'signed', 'lshift_u64', 'rshift_u64', 'local_type_id', 'target_type_id', 'type_exists', 'type_size', 'enumval_exists',
     'enumval_value', 'type_matches'
   ]),
@@ -18,7 +18,7 @@ export const Relocation = Type.Object({
   access: Type.String({ examples: ['task_struct.state'] }),
   access_spec: Type.String({ examples: ['0:15'] }),
   source: orNull(Type.Object({ file: Type.String(), line: Type.Integer(), text: Type.String() })),
-  status: Type.Enum(['resolved', 'absent', 'poisoned', 'failed']),
+  status: choice(['resolved', 'absent', 'poisoned', 'failed']),
   reachable: orNull(Type.Boolean({ description: 'Whether a poisoned instruction can be reached.' })),
   old: u64,
   new: orNull(u64),
@@ -37,7 +37,7 @@ export const Program = Type.Object({
 }, { $id: 'Program' })
 
 export const Report = Type.Object({
-  object: Type.Object({ sha256: sha256('The object as it was sent.'), bytes: count('Its size.'), byte_order: Type.Enum(['little', 'big']) }),
+  object: Type.Object({ sha256: sha256('The object as it was sent.'), bytes: count('Its size.'), byte_order: choice(['little', 'big']) }),
   kernel: Type.Object({
     reference: orNull(Type.String({ description: 'Null where the request named the BTF by content only.' })),
     btf_sha256: sha256('The BTF that was relocated against.'),
