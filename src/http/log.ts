@@ -5,9 +5,12 @@ import { pino, type DestinationStream } from 'pino'
 const FLUSH_MS = 100
 const FLUSH_BYTES = 8 * 1024
 
-/** JSON lines on standard output. No secret gets there, since no header is ever logged: Fastify's own request logging is off. */
+/**
+ * JSON lines on standard output. No secret gets there, since no header does: Fastify's own request logging is off, and what
+ * the multipart plugin shows at level `trace` is cut down to its limits.
+ */
 export function createLogger (level: string, destination: DestinationStream = standardOutput()): FastifyBaseLogger {
-  return pino({ level }, destination)
+  return pino({ level, serializers: { busboyOptions: ({ limits }: { limits: unknown }) => ({ limits }) } }, destination)
 }
 
 function standardOutput (): DestinationStream {

@@ -41,7 +41,7 @@ export async function serve (config: Config): Promise<void> {
     await stop(app, service, signal === 'SIGTERM' ? Math.min(MAX_NOTICE_MS, config.shutdownMs * NOTICE_SHARE) : 0)
     log.info('stopped')
   })
-  void service.ready() // one that cannot start is an unexpected failure: the rejection gets to the handler above
+  service.ready().catch((error: unknown) => { setImmediate(() => { throw error }) }) // an unexpected failure like any other
 }
 
 async function stop (app: FastifyInstance, service: Service, noticeMs: number): Promise<void> {

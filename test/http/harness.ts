@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { afterAll } from 'vitest'
+import { onTestFinished } from 'vitest'
 import { buildApp } from '../../src/http/app.js'
 import { readConfig, type Config } from '../../src/http/config.js'
 import { createLogger } from '../../src/http/log.js'
@@ -17,18 +17,21 @@ export interface Harness<S extends Service = FakeService> {
   readonly url: string
 }
 
-const apps: FastifyInstance[] = []
-afterAll(async () => { await Promise.all(apps.splice(0).map(async app => { await app.close() })) })
-
-/** A listening app around a fake service, closed after the tests of the file. */
+/** A listening app around a fake service, closed after the test. */
 export async function startApp (settings: Partial<Config> = {}): Promise<Harness> { return await startAppWith(createFakeService(), settings) }
 
 export async function startAppWith<S extends Service> (service: S, settings: Partial<Config> = {}): Promise<Harness<S>> {
+  const harness = await launch(service, settings)
+  onTestFinished(() => harness.app.close())
+  return harness
+}
+
+/** A listening app for a whole file, which closes it itself. */
+export async function launch<S extends Service> (service: S, settings: Partial<Config> = {}): Promise<Harness<S>> {
   const config = { ...readConfig({}), ...settings }
   const logged: Array<Record<string, unknown>> = []
   const log = createLogger('trace', { write: line => { logged.push(JSON.parse(line)) } })
   const app = await buildApp(service, config, { log })
-  apps.push(app)
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   return { app, service, config, logged, url, request: async (path, init) => await fetch(`${url}${path}`, init) }
 }

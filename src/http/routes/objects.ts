@@ -36,7 +36,7 @@ export const objectRoutes: Routes = async (app, { service, config, uploads }) =>
       response: responses({
         200: { description: 'It was there already.', content: json('StoredObject') },
         201: { description: 'It is stored now.', content: json('StoredObject') }
-      }, 'too_large', 'unsupported_media_type', 'object_invalid', 'request_timeout', 'rate_limited')
+      }, 'too_large', 'unsupported_media_type', 'object_invalid', 'deadline_exceeded', 'request_timeout', 'rate_limited')
     },
     config: { requestBody: { 'application/octet-stream': binary, 'application/x-elf': binary } }
   }, async (request, reply) => {

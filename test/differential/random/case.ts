@@ -184,7 +184,7 @@ function assemble (r: Random, lines: readonly Line[], builder: ReturnType<typeof
   const asm = assembler('little')
   const places = [...new Set(lines.flatMap(({ place }) => place ?? []))]
   // An object needs a program that is loaded by itself.
-  if (!places.some(({ section }) => SECTIONS.includes(section))) places.unshift({ section: 'socket', name: 'prog', hasSymbol: true })
+  if (!places.some(({ section, hasSymbol }) => hasSymbol && SECTIONS.includes(section))) places.unshift({ section: 'socket', name: 'prog', hasSymbol: true })
   const ends = new Map<string, number>()
   const programs: Array<PlacedProgram & { code: Uint8Array, hasSymbol: boolean }> = []
   const records: Array<CoreRecord & { place: Place, source: number }> = []

@@ -96,7 +96,7 @@ function changeComposite (r: Random, pool: Pool, type: Composite): void {
     members.push({ name: 'a', type: lower(r, pool, type, undefined), bits: 0, bitfield: 0 })
     return layOut(type)
   }
-  switch (r.weighted({ insert: 4, remove: 2, rename: 2, retype: 4, move: 4, shuffle: 2, bitfield: 2, nest: 3, flatten: 1, kind: 1, name: 1, double: 1, array: 2, odd: 3, empty: 1 })) {
+  switch (r.weighted({ insert: 4, remove: 2, rename: 2, retype: 4, move: 4, shuffle: 2, bitfield: 2, nest: 3, flatten: 1, kind: 1, name: 1, double: 1, array: 2, odd: 3, empty: 1, shadow: 1 })) {
     case 'insert': members.splice(r.nat(members.length + 1), 0, { name: `new${r.nat(9)}`, type: lower(r, pool, type, undefined), bits: 0, bitfield: 0 }); break
     case 'remove': members.splice(members.indexOf(member), 1); break
     case 'rename': member.name = r.pick(['z', `${member.name}___old`, `${member.name}_`, '']); break
@@ -124,6 +124,7 @@ function changeComposite (r: Random, pool: Pool, type: Composite): void {
     // Offsets as no compiler makes them. Not relaid, so that they stay.
     case 'odd': member.bits = member.bitfield > 0 ? r.nat(128) : r.pick([r.nat(2000), r.nat(100) * 8, 32_767 * 8, 32_768 * 8]); return
     case 'empty': type.members = []; break
+    case 'shadow': shadow(r, pool, type, member); break
     case 'move': break
   }
   layOut(type, () => r.chance(0.3) ? r.pick([1, 2, 4, 8, 16, 40]) : 0, () => r.chance(0.1))
@@ -146,6 +147,16 @@ function nest (r: Random, pool: Pool, type: Composite, first: Member): void {
   layOut(inner, () => r.chance(0.2) ? 4 : 0)
   const held = r.chance(0.15) ? pool.add({ kind: 'typedef' as const, name: 'group_t', to: inner, rank: (inner.rank + type.rank) / 2 }) : inner
   type.members.splice(at, 0, { name: r.chance(0.8) ? '' : 'inner', type: held, bits: 0, bitfield: 0 })
+}
+
+/** Puts an anonymous struct with a member of the same name, but of a type that does not fit, before a member. C forbids it; libbpf stumbles. */
+function shadow (r: Random, pool: Pool, type: Composite, member: Member): void {
+  const rank = type.rank / 2 + Math.max(...pool.ints.map(int => int.rank)) / 2
+  const unfit = strip(member.type)?.kind === 'ptr' ? r.pick(pool.ints) : pool.add({ kind: 'ptr' as const, to: undefined, rank })
+  const members = [{ name: 'pad', type: r.pick(pool.ints), bits: 0, bitfield: 0 }, { name: member.name, type: unfit, bits: 0, bitfield: 0 }]
+  const inner = pool.add({ kind: 'struct' as const, name: '', size: 0, members, kindFlag: false, rank })
+  layOut(inner)
+  type.members.splice(type.members.indexOf(member), 0, { name: '', type: inner, bits: 0, bitfield: 0 })
 }
 
 function changeEnum (r: Random, pool: Pool, type: Enum): void {

@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest'
+import { readConfig, SETTINGS } from '../../../src/http/config.js'
+import { refusal } from '../../support/scenario.js'
+
+const MIB = 1024 * 1024
+
+describe('settings', () => {
+  it('have the defaults of the contract', () => {
+    expect(readConfig({})).toMatchObject({
+      host: '127.0.0.1',
+      port: 8080,
+      auth: 'none',
+      cacheDir: 'btfhub-cache',
+      localKernel: true,
+      trustUploads: false,
+      maxObjectBytes: 16 * MIB,
+      maxBtfBytes: 64 * MIB,
+      deadlineMs: 10_000,
+      shutdownMs: 35_000,
+      logLevel: 'info'
+    })
+  })
+
+  it('take as many workers as there are cores, and a quarter of the memory', () => {
+    const { workers, memoryBytes } = readConfig({})
+    expect(workers).toBeGreaterThanOrEqual(1)
+    expect(memoryBytes).toBeGreaterThan(16 * MIB)
+    expect(Number.isInteger(memoryBytes)).toBe(true)
+  })
+
+  it('are read from the environment', () => {
+    expect(readConfig({
+      CORELO_HOST: '127.0.0.2',
+      CORELO_PORT: '0',
+      CORELO_CACHE_DIR: '/cache',
+      CORELO_MEMORY_BYTES: '1000000',
+      CORELO_LOCAL_KERNEL: 'false',
+      CORELO_TRUST_UPLOADS: 'true',
+      CORELO_MAX_OBJECT_BYTES: '1',
+      CORELO_MAX_BTF_BYTES: '2',
+      CORELO_WORKERS: '3',
+      CORELO_DEADLINE_MS: '4',
+      CORELO_SHUTDOWN_MS: '5',
+      CORELO_LOG_LEVEL: 'warn',
+      CORELO_HOST_ROOT: '/mnt'
+    })).toEqual({
+      host: '127.0.0.2',
+      port: 0,
+      auth: 'none',
+      cacheDir: '/cache',
+      memoryBytes: 1_000_000,
+      localKernel: false,
+      trustUploads: true,
+      maxObjectBytes: 1,
+      maxBtfBytes: 2,
+      workers: 3,
+      deadlineMs: 4,
+      shutdownMs: 5,
+      logLevel: 'warn',
+      hostRoot: '/mnt'
+    })
+  })
+
+  it('are not there when they are empty', () => {
+    expect(readConfig({ CORELO_PORT: '', CORELO_HOST: '' })).toMatchObject({ host: '127.0.0.1', port: 8080 })
+  })
+
+  it.each([
+    ['CORELO_PORT', 'abc'], ['CORELO_PORT', '65536'], ['CORELO_PORT', '-1'], ['CORELO_PORT', '80.5'],
+    ['CORELO_WORKERS', '0'], ['CORELO_MAX_OBJECT_BYTES', '16MiB'], ['CORELO_DEADLINE_MS', '0'],
+    ['CORELO_LOCAL_KERNEL', 'yes'], ['CORELO_TRUST_UPLOADS', '1'], ['CORELO_LOG_LEVEL', 'loud'], ['CORELO_AUTH', 'basic']
+  ])('refuse %s=%s in one line that names the variable and the value', (name, value) => {
+    const error = refusal('invalid_request', () => readConfig({ [name]: value }))
+    expect(error.message).toMatch(new RegExp(`^${name} must be .*"${value}"\\.$`))
+    expect(error.message).not.toContain('\n')
+    expect(error.details).toEqual({ setting: name })
+  })
+
+  it('pass over the variable that Kubernetes makes of a service called corelo', () => {
+    expect(readConfig({ CORELO_PORT: 'tcp://10.96.0.12:8080' }).port).toBe(8080)
+  })
+
+  it('are listed, each with its default and its meaning', () => {
+    expect(new Set(SETTINGS.map(({ name }) => name)).size).toBe(SETTINGS.length)
+    for (const { name, defaultText, meaning } of SETTINGS) {
+      expect(name).toMatch(/^CORELO_[A-Z_]+$/)
+      expect(defaultText, name).not.toBe('')
+      expect(meaning, name).toMatch(/\.$/)
+    }
+  })
+})
+
+describe('an address that others can reach', () => {
+  it.each(['0.0.0.0', '::', '10.0.0.1', 'corelo.example'])('%s is refused while nobody decided who may call', host => {
+    const error = refusal('invalid_request', () => readConfig({ CORELO_HOST: host }))
+    expect(error.message).toMatch(/CORELO_AUTH=none/)
+    expect(error.message).toMatch(/token and jwt are not there yet/)
+  })
+
+  it('is served when the operator says so', () => {
+    expect(readConfig({ CORELO_HOST: '0.0.0.0', CORELO_AUTH: 'none' })).toMatchObject({ host: '0.0.0.0', auth: 'none' })
+  })
+
+  it.each(['127.0.0.1', '127.1.2.3', '::1', 'localhost'])('is not %s', host => {
+    expect(readConfig({ CORELO_HOST: host }).host).toBe(host)
+  })
+
+  it.each(['token', 'jwt'])('cannot have CORELO_AUTH=%s yet, wherever it listens', auth => {
+    expect(refusal('invalid_request', () => readConfig({ CORELO_AUTH: auth })).message).toMatch(/not there yet/)
+  })
+})

@@ -1,0 +1,70 @@
+import { PassThrough } from 'node:stream'
+import { describe, expect, it } from 'vitest'
+import { createCollector, createUploadBudget, readChunks } from '../../../src/http/upload.js'
+import { refusal } from '../../support/scenario.js'
+
+const bytes = (length: number): Buffer => Buffer.alloc(length, 7)
+
+describe('the budget of uploads', () => {
+  it('is shared by all requests and given back when they end', () => {
+    const budget = createUploadBudget(100)
+    const first = budget.open()
+    const second = budget.open()
+    first.take(60)
+    refusal('overloaded', () => { second.take(41) })
+    second.take(40)
+    expect(budget.usedBytes).toBe(100)
+    first.close()
+    first.close()
+    expect(budget.usedBytes).toBe(40)
+    second.take(60)
+    second.close()
+    expect(budget.usedBytes).toBe(0)
+  })
+})
+
+describe('collected bytes', () => {
+  const lease = createUploadBudget(1000).open()
+
+  it('are what was added, in order', () => {
+    const collector = createCollector('object', 10, lease)
+    for (const text of ['ab', '', 'cd', 'e']) collector.add(Buffer.from(text))
+    expect(collector.toBytes().toString()).toBe('abcde')
+    expect(createCollector('object', 0, lease).toBytes()).toHaveLength(0)
+  })
+
+  it('may be as many as the limit, not one more', () => {
+    const collector = createCollector('object', 10, lease)
+    collector.add(bytes(10))
+    const error = refusal('too_large', () => { collector.add(bytes(1)) })
+    expect(error.details).toEqual({ part: 'object', limit: 10 })
+    expect(error.message).toBe('The part object is larger than the limit of 10 bytes.')
+  })
+})
+
+describe('reading a stream', () => {
+  it('ends with it', async () => {
+    const stream = new PassThrough()
+    const seen: string[] = []
+    const reading = readChunks(stream, chunk => { seen.push(chunk.toString()) })
+    stream.write('a')
+    stream.end('b')
+    await reading
+    expect(seen).toEqual(['a', 'b'])
+  })
+
+  it('ends when a chunk is refused', async () => {
+    const stream = new PassThrough()
+    const reading = readChunks(stream, () => { throw new Error('enough') })
+    stream.write('a')
+    await expect(reading).rejects.toThrow('enough')
+    expect(stream.listenerCount('data')).toBe(0)
+  })
+
+  it('ends when the stream breaks off', async () => {
+    const stream = new PassThrough()
+    const reading = readChunks(stream, () => {})
+    stream.destroy()
+    await expect(reading).rejects.toMatchObject({ code: 'invalid_request' })
+  })
+})
