@@ -41,7 +41,7 @@ export interface RecordOutcome {
 }
 
 export interface Warning {
-  readonly code: 'local_type_ids' | 'target_type_ids' | 'no_btf_ext'
+  readonly code: 'local_type_ids' | 'target_type_ids' | 'no_btf_ext' | 'records_outside_functions'
   readonly message: string
 }
 

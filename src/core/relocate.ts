@@ -43,7 +43,7 @@ export function relocate (object: BpfObject | Uint8Array, target: Btf, options: 
   if (target.byteOrder !== parsed.elf.byteOrder) {
     throw new AppError('btf_invalid', `The object is ${parsed.elf.byteOrder}-endian, but the kernel's BTF is ${target.byteOrder}-endian.`, { byte_order: target.byteOrder })
   }
-  const records = listRecords(parsed)
+  const { records, outside } = listRecords(parsed)
   const work = newWork(LIMITS.workSteps + LIMITS.workStepsPerRecord * records.length)
   const run = startRun(parsed, { btf: target, modules: options.modules ?? [] }, work, options.explain ?? true)
   const outcomes = new Map<LocatedRecord, RecordOutcome>()
@@ -65,7 +65,7 @@ export function relocate (object: BpfObject | Uint8Array, target: Btf, options: 
     records: ordered,
     counts,
     changedInstructions: ok ? countChanges(parsed.bytes, run.output, records) : 0,
-    warnings: listWarnings(parsed, ordered)
+    warnings: listWarnings(parsed, ordered, outside)
   }
 }
 
@@ -97,12 +97,16 @@ function startRun (object: BpfObject, target: Target, work: Work, explains: bool
   return { object, target, output, code, candidates: new Map(), work, elfRelocations: new Map(), isOptional: false, explains }
 }
 
-/** All records that belong to code, in file order. The static linker leaves records of functions that it dropped; libbpf passes over them. */
-function listRecords (object: BpfObject): LocatedRecord[] {
+/**
+ * All records that belong to code, in file order, and how many belong to none: the static linker leaves records of functions
+ * that it dropped, and libbpf passes over them.
+ */
+function listRecords (object: BpfObject): { records: LocatedRecord[], outside: number } {
   const { ext, elf } = object
   const subsection = ext?.coreRelo
-  if (ext === undefined || subsection === undefined) return []
   const records: LocatedRecord[] = []
+  let outside = 0
+  if (ext === undefined || subsection === undefined) return { records, outside }
   for (const block of subsection.blocks) {
     const sections = elf.sectionsByName.get(block.sectionName) ?? []
     const section = sections[0]
@@ -114,9 +118,10 @@ function listRecords (object: BpfObject): LocatedRecord[] {
       const isAligned = relo.insnOff % BPF_INSN.SIZE === 0
       const fn = isAligned && section !== undefined ? findFunction(elf, section.index, relo.insnOff) : undefined
       if (fn !== undefined || !isAligned) records.push({ ...relo, sectionName: block.sectionName, fn })
+      else outside++
     }
   }
-  return records
+  return { records, outside }
 }
 
 function relocateRecord (run: Run, record: LocatedRecord): RecordOutcome {
@@ -287,8 +292,11 @@ function countChanges (before: Uint8Array, after: Uint8Array, records: readonly 
   return changed.size
 }
 
-function listWarnings (object: BpfObject, outcomes: readonly RecordOutcome[]): Warning[] {
+function listWarnings (object: BpfObject, outcomes: readonly RecordOutcome[], outside: number): Warning[] {
   const warnings: Warning[] = []
+  if (outside > 0) {
+    warnings.push({ code: 'records_outside_functions', message: `${outside} relocations belong to no function and were passed over, as libbpf does; linkers leave such records of functions that they drop.` })
+  }
   if (object.ext === undefined) {
     warnings.push({ code: 'no_btf_ext', message: 'The object has no .BTF.ext section, so that it has no CO-RE relocations; if its source uses CO-RE, the section was stripped.' })
   }

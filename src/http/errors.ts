@@ -82,11 +82,9 @@ export function handleError (cause: unknown, request: FastifyRequest, reply: Fas
   finishUpload(request)
   request.problem = error.code
   reply.code(error.status)
-  if (reply.hasHeader('connection') && isServing(request)) {
-    // Fastify closes the connection after a body it did not like. Closing while the caller still sends makes its kernel throw
-    // our answer away with the reset; the server's request timeout bounds what is read and dropped instead.
-    reply.removeHeader('connection')
-  }
+  // Fastify closes the connection after a body it did not like. Closing while the caller still sends makes its kernel throw
+  // our answer away with the reset; the server's request timeout bounds what is read and dropped instead.
+  if (reply.hasHeader('connection')) reply.removeHeader('connection')
   reply.headers({
     'content-type': PROBLEM_TYPE,
     'cache-control': 'no-store',
@@ -95,8 +93,6 @@ export function handleError (cause: unknown, request: FastifyRequest, reply: Fas
   })
   reply.send(Buffer.from(JSON.stringify(toProblem(error, request.id))))
 }
-
-function isServing ({ server: { lifecycle } }: FastifyRequest): boolean { return lifecycle.state === 'starting' || lifecycle.state === 'ready' }
 
 /** Headers that say in HTTP's own words what the problem says in ours. */
 function headersFor (error: AppError): Record<string, string> {

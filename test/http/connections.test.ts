@@ -62,7 +62,7 @@ describe('a caller that goes away', () => {
     controller.abort()
     await expect(request).rejects.toThrow()
     await expect.poll(() => http.service.requests[0]?.signal?.aborted).toBe(true)
-    await expect.poll(() => http.logged.map(line => line['msg'])).toContain('request aborted by the caller')
+    await expect.poll(() => http.logged.map(line => line['msg'])).toContain('request whose caller left')
     const metrics = await (await http.request('/metrics')).text()
     expect(metrics).toMatch(/corelo_http_request_duration_seconds_count\{[^}]*status="499"[^}]*\} 1/)
     expect(metrics).toContain('corelo_http_requests_in_flight 1\n') // this one
@@ -73,13 +73,13 @@ describe('a caller that goes away', () => {
   it('within its upload leaves nothing behind', async () => {
     const http = await startApp()
     const { hostname, port } = new URL(http.url)
-    for (const [type, body] of [['application/x-elf', '\x7fELF'], ['multipart/form-data; boundary=b', '--b\r\ncontent-disposition: form-data; name="object"; filename="x"\r\n\r\nabc']] as const) {
+    for (const [path, type, body] of [['/relocate?kernel_release=x', 'application/x-elf', '\x7fELF'], ['/relocate', 'multipart/form-data; boundary=b', '--b\r\ncontent-disposition: form-data; name="object"; filename="x"\r\n\r\nabc']] as const) {
       const socket = connect(Number(port), hostname)
-      socket.write(`POST /relocate?kernel_release=x HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\ncontent-length: 1000\r\n\r\n${body}`)
+      socket.write(`POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\ncontent-length: 1000\r\n\r\n${body}`)
       await new Promise(resolve => setTimeout(resolve, 50))
       socket.destroy()
     }
-    await expect.poll(() => http.logged.filter(line => line['msg'] === 'request aborted by the caller')).toHaveLength(2)
+    await expect.poll(() => http.logged.filter(line => line['msg'] === 'request whose caller left')).toHaveLength(2)
     const metrics = await (await http.request('/metrics')).text()
     expect(metrics).toContain('corelo_upload_bytes 0\n')
     expect(metrics).toContain('corelo_http_requests_in_flight 1\n')

@@ -72,7 +72,7 @@ describeLab('a program loaded into the running kernel, its BTF hidden,', [NEEDS.
     expect(status).toBe(0)
   })
 
-  it.each(others)('loads, but reads something else, when it was relocated for %s', (kernel, { skip }) => {
+  it.for(others)('loads, but reads something else, when it was relocated for %s', (kernel, { skip }) => {
     const [right, wrong] = ['running', kernel].flatMap(name => relocateFor(name, [WRONG_LAYOUT], folder))
     skip(readFileSync(wrong?.path ?? '').equals(readFileSync(right?.path ?? '')), 'the two kernels have the same layout')
     const { status, output } = runHere(`${ATTACH} ${wrong?.path}`)

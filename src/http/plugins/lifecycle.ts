@@ -24,8 +24,11 @@ export const lifecyclePlugin = fp<{ service: Service }>(async (app, { service })
     )
   })
   app.addHook('preClose', async () => { lifecycle.state = 'closing' })
-  app.addHook('onRequest', (request, reply, done) => {
+  app.addHook('onSend', (_request, reply, _payload, done) => {
     if (lifecycle.state === 'draining' || lifecycle.state === 'closing') reply.header('connection', 'close')
+    done()
+  })
+  app.addHook('onRequest', (request, _reply, done) => {
     if (lifecycle.state === 'closing' && request.routeOptions.config.operational !== true) {
       done(new AppError('draining', 'This instance is stopping; send the request again, to another one.'))
       return

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { CALLER_GONE } from './metrics.js'
 import type { RelocateAnswer } from '../../service/types.js'
 
 declare module 'fastify' {
@@ -12,13 +13,11 @@ declare module 'fastify' {
 /** One line a request, when it is over. */
 export const requestLogPlugin = fp(async app => {
   app.decorateRequest('answer', null)
-  app.addHook('onResponse', (request, reply, done) => {
-    const level = request.routeOptions.config.operational === true ? 'debug' : 'info'
-    request.log[level](lineOf(request, reply), 'request')
-    done()
-  })
-  app.addHook('onRequestAbort', (request, done) => {
-    request.log.info({ request_id: request.id, method: request.method, route: request.routeOptions.url }, 'request aborted by the caller')
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.raw.once('close', () => {
+      const level = request.routeOptions.config.operational === true ? 'debug' : 'info'
+      request.log[level](lineOf(request, reply), reply.raw.writableFinished ? 'request' : 'request whose caller left')
+    })
     done()
   })
 }, { name: 'corelo-request-log' })
@@ -29,7 +28,7 @@ function lineOf (request: FastifyRequest, reply: FastifyReply): Record<string, u
     request_id: request.id,
     method: request.method,
     route: request.routeOptions.url,
-    status: reply.statusCode,
+    status: reply.raw.writableFinished ? reply.statusCode : CALLER_GONE,
     ms: Math.round(reply.elapsedTime * 100) / 100,
     ...(problem === null ? {} : { code: problem }),
     ...(answer === null

@@ -211,4 +211,3 @@ function lowestAbove (type: Composite): number {
 function shrinkLongs (types: Type[]): void {
   types.unshift({ kind: 'int', name: 'long unsigned int', size: 4, encoding: 0, offset: 0, rank: 0 })
 }
-
