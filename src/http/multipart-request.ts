@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
-import { createCollector, tooLarge, type UploadLease } from './upload.js'
+import { createCollector, readChunks, tooLarge, type UploadLease } from './upload.js'
 
 /** The longest text: 512 module names. */
 const MAX_TEXT_BYTES = 64 * 1024
@@ -59,7 +59,7 @@ async function readParts (request: FastifyRequest, kinds: Readonly<Record<string
     const limit = fileBytes[name] ?? 0
     const earlier = files[name] ?? []
     const content = createCollector(name, limit - totalOf(earlier), lease, limit)
-    for await (const chunk of part.file) content.add(chunk)
+    await readChunks(part.file, content.add)
     files[name] = [...earlier, content.toBytes()]
   }
   return { texts, files }

@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { AppError } from '../../src/errors.js'
+import type {} from '../../src/http/plugins/lifecycle.js' // what it adds to Fastify's types
 import { form, problemOf, startApp, type Harness } from './harness.js'
 
 const OBJECT = Buffer.from('\x7fELF and more', 'latin1')
@@ -19,8 +20,8 @@ async function exchange (http: Harness, text: string): Promise<string> {
   const { hostname, port } = new URL(http.url)
   return await new Promise((resolve, reject) => {
     let answer = ''
-    connect(Number(port), hostname, function () { this.write(text) })
-      .setEncoding('latin1')
+    const socket = connect(Number(port), hostname, () => { socket.write(text) })
+    socket.setEncoding('latin1')
       .on('data', (chunk: string) => { answer += chunk })
       .on('close', () => { resolve(answer) })
       .on('error', reject)
@@ -110,6 +111,26 @@ describe('an error that says when to come back', () => {
     http.service.failure = error
     const response = await relocate(http)
     expect([response.status, response.headers.get('retry-after')]).toEqual([status, retryAfter])
+  })
+})
+
+describe('the metrics', () => {
+  it('count relocations by verdict, and time the steps that were taken', async () => {
+    const http = await startApp()
+    await relocate(http)
+    await expect.poll(async () => await (await http.request('/metrics')).text()).toMatch(/corelo_relocations_total\{verdict="loads",cached="false"\} 1/)
+    const text = await (await http.request('/metrics')).text()
+    expect(text).toMatch(/corelo_relocation_phase_duration_seconds_count\{phase="relocate"\} 1/)
+    expect(text).not.toContain('phase="fetch"')
+    expect(text).toContain('corelo_cache_events_total{event="result_hits"} 7\n')
+    expect(text).toMatch(/corelo_build_info\{version="[\d.]+",semantics="libbpf [\d.]+",node="v[\d.]+"\} 1/)
+    expect(text).toContain('process_cpu_user_seconds_total')
+  })
+
+  it('take no label from a request', async () => {
+    const http = await startApp()
+    for (const path of ['/secret-path', '/kernels/secret/1/x/y', '/kernels?release=secret']) await http.request(path)
+    expect(await (await http.request('/metrics')).text()).not.toContain('secret')
   })
 })
 

@@ -4,7 +4,7 @@ export const SHT = { NULL: 0, PROGBITS: 1, SYMTAB: 2, STRTAB: 3, NOBITS: 8, REL:
 export const SHF = { ALLOC: 2, EXECINSTR: 4 } as const
 export const STT = { NOTYPE: 0, OBJECT: 1, FUNC: 2, SECTION: 3 } as const
 export const STB = { LOCAL: 0, GLOBAL: 1, WEAK: 2 } as const
-export const EM_BPF = 247
+const EM_BPF = 247
 export const ET = { REL: 1, EXEC: 2 } as const
 
 export interface ElfSection {

@@ -127,7 +127,7 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
 }
 
 /** What the fake makes of an object. */
-export function patched (object: Uint8Array): Uint8Array {
+function patched (object: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(object)
   const last = bytes.length - 1
   if (last >= 0) bytes[last] = ~(bytes[last] ?? 0)

@@ -14,7 +14,7 @@ const LAB = process.env['CORELO_LAB_DIR'] ?? join(ROOT, '.lab')
 const ORACLE = process.env['CORELO_ORACLE'] ?? join(LAB, 'bin/oracle')
 
 export const ATTACH = join(LAB, 'bin/attach')
-export const BOOT = join(ROOT, 'test/lab/boot.sh')
+const BOOT = join(ROOT, 'test/lab/boot.sh')
 
 /** A file of the lab or of the repository, called by a short name in messages. */
 export interface LabFile {
@@ -183,7 +183,7 @@ export interface Run {
 }
 
 /** Runs a program to its end; both of its outputs, together. */
-export function run (program: string, args: readonly string[], options: { readonly seconds?: number } = {}): Run {
+function run (program: string, args: readonly string[], options: { readonly seconds?: number } = {}): Run {
   const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8', env: PATHS, timeout: (options.seconds ?? 120) * 1000, maxBuffer: 64 * 1024 * 1024 })
   if (error !== undefined && status === null) throw error
   return { status, output: stdout + stderr }

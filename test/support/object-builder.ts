@@ -2,7 +2,7 @@ import type { BtfBuilder } from './btf-builder.js'
 import { ByteWriter, concat, type ByteOrder } from './byte-writer.js'
 import { elf, SHF, SHT, STB, STT, symbolTable, type ElfHeaderOptions, type ElfSection, type ElfSymbol, type PlacedSection } from './elf-writer.js'
 
-export const RELO = {
+const RELO = {
   byte_off: 0,
   byte_sz: 1,
   field_exists: 2,

@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin'
 import type { ErrorCode } from '../../errors.js'
+import type { RelocateAnswer } from '../../service/types.js'
 import type { Metrics } from '../metrics.js'
 
 declare module 'fastify' {
@@ -9,6 +10,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The code of the problem that was answered. */
     problem: ErrorCode | null
+    /** The relocation that was answered. */
+    answer: RelocateAnswer | null
   }
 }
 
@@ -19,6 +22,7 @@ export const CALLER_GONE = 499
 export const metricsPlugin = fp<{ metrics: Metrics }>(async (app, { metrics }) => {
   app.decorate('metrics', metrics)
   app.decorateRequest('problem', null)
+  app.decorateRequest('answer', null)
   app.addHook('onRequest', (request, reply, done) => {
     metrics.requestsInFlight.inc()
     // Comes in every case and once; Fastify's hooks miss a caller that leaves after its upload.
@@ -27,7 +31,15 @@ export const metricsPlugin = fp<{ metrics: Metrics }>(async (app, { metrics }) =
       metrics.requestsInFlight.dec()
       metrics.requestSeconds.observe({ method: request.method, route: request.routeOptions.url ?? 'none', status }, reply.elapsedTime / 1000)
       if (request.problem !== null) metrics.problems.inc({ code: request.problem })
+      if (request.answer !== null) countRelocation(metrics, request.answer)
     })
     done()
   })
 }, { name: 'corelo-metrics' })
+
+function countRelocation (metrics: Metrics, { verdict, cached, timing }: RelocateAnswer): void {
+  metrics.relocations.inc({ verdict, cached: String(cached) })
+  for (const [phase, milliseconds] of Object.entries(timing)) {
+    if (milliseconds > 0) metrics.phaseSeconds.observe({ phase }, milliseconds / 1000)
+  }
+}

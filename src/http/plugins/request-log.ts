@@ -1,18 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { CALLER_GONE } from './metrics.js'
-import type { RelocateAnswer } from '../../service/types.js'
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** The relocation that was answered, for the log. */
-    answer: RelocateAnswer | null
-  }
-}
 
 /** One line a request, when it is over. */
 export const requestLogPlugin = fp(async app => {
-  app.decorateRequest('answer', null)
   app.addHook('onRequest', (request, reply, done) => {
     reply.raw.once('close', () => {
       const level = request.routeOptions.config.operational === true ? 'debug' : 'info'

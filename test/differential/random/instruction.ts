@@ -1,4 +1,5 @@
 import { assembler, type AccessSize } from '../../support/asm.js'
+import { overwrite } from '../../support/byte-writer.js'
 import type { ReloName } from '../../support/object-builder.js'
 import type { Features } from './case.js'
 import type { Random } from './random.js'
@@ -17,7 +18,9 @@ const asm = assembler('little')
 
 /** An instruction for a relocation: mostly one that a compiler would write, holding what it would write. */
 export function makeInstruction (r: Random, kind: ReloName | number, wanted: Value, features: Features): Uint8Array {
-  const value = r.chance(0.015) ? wanted.value + r.pick([1n, -1n, 0x1_0000_0000n]) : wanted.value
+  // What a bitfield's instruction holds is not looked at for most kinds, nor are type ids.
+  const isFree = wanted.walk?.isBitfield === true || kind === 'local_type_id' || kind === 'target_type_id'
+  const value = r.chance(isFree ? 0.15 : 0.015) ? wanted.value + r.pick([1n, -1n, 0x1_0000_0000n]) : wanted.value
   switch (r.weighted(weightsFor(kind, wanted.walk, features))) {
     case 'memory': return makeAccess(r, value, wanted.walk)
     case 'constant': return r.chance(0.8) ? asm.mov(r.nat(10), int32(value)) : asm.mov32(r.nat(10), int32(value))
@@ -63,6 +66,7 @@ function makeUnusual (r: Random, value: bigint): Uint8Array {
     () => asm.exit(),
     () => asm.ldAbs('w', int32(value)),
     () => asm.ldImm64(1, value, 1),
+    () => overwrite(asm.ldImm64(1, value), 8 + r.nat(4), 1, 1, 'little'),
     () => asm.toLittleEndian(1, int32(value)),
     () => asm.toBigEndian(1, int32(value)),
     () => asm.byteSwap(1, int32(value))

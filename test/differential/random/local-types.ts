@@ -127,7 +127,7 @@ function addComposite (r: Random, pool: Pool, kind: 'struct' | 'union', name: st
     const width = isInteger(strip(type)) && r.chance(0.2) ? bitfieldWidth(r, strip(type)) : 0
     members.push({ name: width > 0 && r.chance(0.05) ? '' : names.pop() ?? '', type, bits: 0, bitfield: width })
   }
-  if (kind === 'struct' && r.chance(0.1)) {
+  if (kind === 'struct' && r.chance(0.2)) {
     const tail = pool.add({ kind: 'array', of: makeType(r, pool, 2), count: 0, rank: pool.nextRank() })
     members.push({ name: names.pop() ?? 'tail', type: tail, bits: 0, bitfield: 0 })
   }
@@ -141,10 +141,10 @@ export function bitfieldWidth (r: Random, type: Type | undefined): number {
 }
 
 /** A type for a member, an element or a typedef: one that is there, or a new one around those that are. */
-export function makeType (r: Random, pool: Pool, depth: number): Type {
+function makeType (r: Random, pool: Pool, depth: number): Type {
   const rank = pool.nextRank
   const known = pool.types.filter(hasSize)
-  switch (r.weighted({ int: 10, known: 4, ptr: 4, array: 4, modifier: 3, typedef: 2, enum: 1, composite: depth < 2 ? 2 : 0 })) {
+  switch (r.weighted({ int: 10, known: 4, ptr: 4, array: 4, modifier: 3, typedef: 2, enum: 2, composite: depth < 2 ? 2 : 0 })) {
     case 'int': return r.pick(pool.ints.slice(0, r.chance(0.95) ? 10 : undefined))
     case 'known': return r.pick(known)
     case 'ptr': return pool.add({ kind: 'ptr', to: r.chance(0.2) ? undefined : orInt(pool, r.pick(pool.types)), rank: rank() })
@@ -162,7 +162,7 @@ export function makeType (r: Random, pool: Pool, depth: number): Type {
       const to = makeType(r, pool, depth + 1)
       return pool.add({ kind: 'typedef', name: `u${r.nat(4)}`, to, rank: rank() })
     }
-    case 'enum': return addEnum(r, pool, r.chance(0.7) ? 'enum' : 'enum64', r.chance(0.5) ? '' : 'mode')
+    case 'enum': return addEnum(r, pool, r.chance(0.7) ? 'enum' : 'enum64', r.chance(0.3) ? '' : 'mode')
     case 'composite': return addComposite(r, pool, r.chance(0.7) ? 'struct' : 'union', r.chance(0.5) ? '' : r.pick(['list', 'lock', 'list___v2']), depth + 1)
   }
 }

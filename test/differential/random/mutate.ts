@@ -60,7 +60,7 @@ function change (r: Random, pool: Pool, type: Type): void {
       else type.offset = type.offset === 0 ? 1 : 0
       break
     case 'array': if (r.chance(0.5)) type.count = r.pick([0, 1, 2, type.count + 1, type.count * 2]); else type.of = lower(r, pool, type, type.of); break
-    case 'ptr': type.to = r.chance(0.7) ? r.pick(pool.types.filter(isPointee)) : undefined; break
+    case 'ptr': type.to = otherPointee(r, pool, type.to); break
     case 'fwd': if (r.chance(0.5)) type.union = !type.union; else type.name += '2'; break
     case 'proto':
       if (r.chance(0.5)) type.params = type.params.slice(1)
@@ -75,6 +75,13 @@ function change (r: Random, pool: Pool, type: Type): void {
       break
     default: break
   }
+}
+
+/** What a pointer points to elsewhere: nothing known, something else, or the same struct declared only. */
+function otherPointee (r: Random, pool: Pool, pointee: Type | undefined): Type | undefined {
+  const bare = strip(pointee)
+  if (isComposite(bare) && r.chance(0.6)) return pool.add({ kind: 'fwd', name: bare.name, union: (bare.kind === 'union') !== r.chance(0.2), rank: pool.nextRank() })
+  return r.chance(0.7) ? r.pick(pool.types.filter(isPointee)) : undefined
 }
 
 function isPointee (type: Type): boolean { return !['func', 'var', 'datasec', 'decl_tag'].includes(type.kind) }
@@ -161,7 +168,7 @@ function shadow (r: Random, pool: Pool, type: Composite, member: Member): void {
 
 function changeEnum (r: Random, pool: Pool, type: Enum): void {
   const value = type.values.length > 0 ? r.pick(type.values) : undefined
-  switch (r.weighted({ value: 4, remove: 2, rename: 2, add: 2, kind: 2, size: 1, sign: 1, name: 1 })) {
+  switch (r.weighted({ value: 4, remove: 2, rename: 2, add: 2, kind: 2, size: 1, sign: 1, name: 3 })) {
     case 'value': if (value !== undefined) value.value = enumValue(r, type.kind); break
     case 'remove': type.values = type.values.filter(other => other !== value); break
     case 'rename': if (value !== undefined) value.name = r.pick([`${value.name}___k`, `${value.name}2`, value.name.replace(/___.*/, '')]); break
