@@ -127,7 +127,7 @@ function addComposite (r: Random, pool: Pool, kind: 'struct' | 'union', name: st
     const width = isInteger(strip(type)) && r.chance(0.2) ? bitfieldWidth(r, strip(type)) : 0
     members.push({ name: width > 0 && r.chance(0.05) ? '' : names.pop() ?? '', type, bits: 0, bitfield: width })
   }
-  if (kind === 'struct' && r.chance(0.2)) {
+  if (kind === 'struct' && r.chance(0.25)) {
     const tail = pool.add({ kind: 'array', of: makeType(r, pool, 2), count: 0, rank: pool.nextRank() })
     members.push({ name: names.pop() ?? 'tail', type: tail, bits: 0, bitfield: 0 })
   }
@@ -147,7 +147,11 @@ function makeType (r: Random, pool: Pool, depth: number): Type {
   switch (r.weighted({ int: 10, known: 4, ptr: 4, array: 4, modifier: 3, typedef: 2, enum: 2, composite: depth < 2 ? 2 : 0 })) {
     case 'int': return r.pick(pool.ints.slice(0, r.chance(0.95) ? 10 : undefined))
     case 'known': return r.pick(known)
-    case 'ptr': return pool.add({ kind: 'ptr', to: r.chance(0.2) ? undefined : orInt(pool, r.pick(pool.types)), rank: rank() })
+    case 'ptr': {
+      const structs = pool.types.filter(type => isComposite(type) && type.name !== '')
+      const to = structs.length > 0 && r.chance(0.4) ? r.pick(structs) : orInt(pool, r.pick(pool.types))
+      return pool.add({ kind: 'ptr', to: r.chance(0.2) ? undefined : to, rank: rank() })
+    }
     case 'array': {
       const of = makeType(r, pool, depth + 1)
       const count = r.chance(0.9) ? 1 + r.nat(6) : r.pick([0, 0, 300, 0xffff_ffff])

@@ -103,7 +103,7 @@ function changeComposite (r: Random, pool: Pool, type: Composite): void {
     members.push({ name: 'a', type: lower(r, pool, type, undefined), bits: 0, bitfield: 0 })
     return layOut(type)
   }
-  switch (r.weighted({ insert: 4, remove: 2, rename: 2, retype: 4, move: 4, shuffle: 2, bitfield: 2, nest: 3, flatten: 1, kind: 1, name: 1, double: 1, array: 2, odd: 3, empty: 1, shadow: 1 })) {
+  switch (r.weighted({ insert: 4, remove: 2, rename: 2, retype: 4, move: 4, shuffle: 2, bitfield: 2, nest: 3, flatten: 1, kind: 1, name: 1, double: 1, array: 2, odd: 3, empty: 1, shadow: 1, forward: 2 })) {
     case 'insert': members.splice(r.nat(members.length + 1), 0, { name: `new${r.nat(9)}`, type: lower(r, pool, type, undefined), bits: 0, bitfield: 0 }); break
     case 'remove': members.splice(members.indexOf(member), 1); break
     case 'rename': member.name = r.pick(['z', `${member.name}___old`, `${member.name}_`, '']); break
@@ -132,6 +132,12 @@ function changeComposite (r: Random, pool: Pool, type: Composite): void {
     case 'odd': member.bits = member.bitfield > 0 ? r.nat(128) : r.pick([r.nat(2000), r.nat(100) * 8, 32_767 * 8, 32_768 * 8]); return
     case 'empty': type.members = []; break
     case 'shadow': shadow(r, pool, type, member); break
+    case 'forward':
+      for (const { type: held } of members) {
+        const pointer = strip(held)
+        if (pointer?.kind === 'ptr' && r.chance(0.5)) pointer.to = otherPointee(r, pool, pointer.to)
+      }
+      break
     case 'move': break
   }
   layOut(type, () => r.chance(0.3) ? r.pick([1, 2, 4, 8, 16, 40]) : 0, () => r.chance(0.1))
