@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { createService } from '../service/service.js'
@@ -9,6 +10,11 @@ import { createLogger } from './log.js'
 
 /** The most time between the first signal and the end of the listening: for load balancers to notice that readiness is gone. */
 const MAX_NOTICE_MS = 5_000
+/**
+ * Uploads are memory outside of V8's heap, which makes it collect the heap, small and nearly all alive, every few dozen requests.
+ * With room to grow between collections a request for a held result costs a third less CPU.
+ */
+const HEAP_GROWTH = '--heap-growing-percent=300'
 /** The part of the shutdown time that is spent on it, at most. */
 const NOTICE_SHARE = 1 / 7
 const REAP_INTERVAL_MS = 250
@@ -20,6 +26,7 @@ const REAP_INTERVAL_MS = 250
  * SIGINT there is somebody at a terminal, so that nothing waits for load balancers. A second signal exits at once.
  */
 export async function serve (config: Config): Promise<void> {
+  setFlagsFromString(HEAP_GROWTH)
   const log = createLogger(config.logLevel)
   const service = createService(config, { onWarning: (message, facts) => { log.warn(facts, message) } })
   const app = await buildApp(service, config, { log })
