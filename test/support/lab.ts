@@ -66,6 +66,8 @@ export const NEEDS = {
     isHere: () => process.getuid?.() === 0 && runHere('bpftool map create "$BPFFS/probe" type array key 4 value 4 entries 1 name probe').status === 0
   },
   bpftool: command('bpftool'),
+  /** BTFHub's layout, with kernels of other distributions. */
+  archive: file(process.env['CORELO_SHARED'] ?? join(ROOT, '../shared/btfhub-archive')),
   qemu: command('qemu-system-x86_64'),
   btf: (name: string) => file(labBtf(name)),
   guest: (series: string) => file(join(LAB, 'kernels', series, 'vmlinux'))
