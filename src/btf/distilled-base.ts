@@ -6,8 +6,9 @@ import {
 } from './btf.js'
 import { BtfKind } from './constants.js'
 import { essentialName, findCandidates } from './find.js'
-import { BTF_ARRAY, BTF_ENUM, BTF_ENUM64, BTF_MEMBER, BTF_PARAM, BTF_TYPE, BTF_VAR_SECINFO } from './layout.js'
+import { BTF_TYPE, KIND_TAILS } from './layout.js'
 import { parseRawBtf } from './parse.js'
+import { referencesOf } from './references.js'
 import { innermostElement } from './resolve.js'
 import { newWork, type Work } from './work.js'
 
@@ -125,22 +126,6 @@ function embeddedTypes (split: Btf, small: Btf, work: Work): ReadonlySet<number>
   return embedded
 }
 
-/** Where a record of each kind refers to types and strings beside its own name: element size, name and type offsets within an element. */
-function elementLayout (kind: number): { size: number, name: number | undefined, type: number | undefined } | undefined {
-  switch (kind) {
-    case BtfKind.STRUCT: case BtfKind.UNION: return { size: BTF_MEMBER.SIZE, name: BTF_MEMBER.nameOff, type: BTF_MEMBER.type }
-    case BtfKind.ENUM: return { size: BTF_ENUM.SIZE, name: BTF_ENUM.nameOff, type: undefined }
-    case BtfKind.ENUM64: return { size: BTF_ENUM64.SIZE, name: BTF_ENUM64.nameOff, type: undefined }
-    case BtfKind.FUNC_PROTO: return { size: BTF_PARAM.SIZE, name: BTF_PARAM.nameOff, type: BTF_PARAM.type }
-    case BtfKind.DATASEC: return { size: BTF_VAR_SECINFO.SIZE, name: undefined, type: BTF_VAR_SECINFO.type }
-    default: return undefined
-  }
-}
-
-const KINDS_WITH_REFERENCE: ReadonlySet<number> = new Set([
-  BtfKind.PTR, BtfKind.TYPEDEF, BtfKind.VOLATILE, BtfKind.CONST, BtfKind.RESTRICT, BtfKind.FUNC, BtfKind.FUNC_PROTO, BtfKind.VAR, BtfKind.DECL_TAG, BtfKind.TYPE_TAG
-])
-
 function rewrite (split: Btf, mapping: Mapping): Uint8Array {
   const output = new Uint8Array(split.bytes)
   const view = dataView(output)
@@ -160,16 +145,14 @@ function rewrite (split: Btf, mapping: Mapping): Uint8Array {
     const record = at(split.typeOffsets, id - split.startId)
     const kind = kindOf(split, id)
     rewriteString(record + BTF_TYPE.nameOff)
-    if (KINDS_WITH_REFERENCE.has(kind)) rewriteId(record + BTF_TYPE.sizeOrType)
-    if (kind === BtfKind.ARRAY) {
-      rewriteId(record + BTF_ARRAY.type)
-      rewriteId(record + BTF_ARRAY.indexType)
-    }
-    const layout = elementLayout(kind)
-    if (layout === undefined) continue
-    for (let i = 0, element = record + BTF_TYPE.SIZE; i < vlenOf(split, id); i++, element += layout.size) {
-      if (layout.name !== undefined) rewriteString(element + layout.name)
-      if (layout.type !== undefined) rewriteId(element + layout.type)
+    const { types, uncheckedType, elementName, elementType } = referencesOf(kind)
+    for (const type of types) rewriteId(record + type)
+    if (uncheckedType !== undefined) rewriteId(record + uncheckedType)
+    const size = KIND_TAILS[kind]?.element ?? 0
+    if (size === 0) continue
+    for (let i = 0, element = record + BTF_TYPE.SIZE; i < vlenOf(split, id); i++, element += size) {
+      if (elementName !== undefined) rewriteString(element + elementName)
+      if (elementType !== undefined) rewriteId(element + elementType)
     }
   }
   return output

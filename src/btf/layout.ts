@@ -52,6 +52,9 @@ export const KIND_TAILS: ReadonlyArray<{ readonly fixed: number, readonly elemen
   { fixed: 0, element: BTF_ENUM64.SIZE }
 ]
 
+/** 32-bit words of an element of each kind, by any kind that a record can name: a table, because a walk over all types looks here. */
+export const ELEMENT_WORDS = Uint8Array.from({ length: 128 }, (_, kind) => (KIND_TAILS[kind]?.element ?? 0) / 4)
+
 /**
  * `.BTF.ext`: where it keeps what it says about instructions. Offsets count from the header's end.
  *

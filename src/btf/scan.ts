@@ -4,7 +4,7 @@ import { LIMITS } from '../limits.js'
 import { kindName, type Btf, type LayoutSection } from './btf.js'
 import { BtfKind } from './constants.js'
 import type { BtfHeader } from './header.js'
-import { BTF_LAYOUT, BTF_TYPE, KIND_TAILS } from './layout.js'
+import { BTF_LAYOUT, BTF_TYPE, ELEMENT_WORDS, KIND_TAILS } from './layout.js'
 
 /** What the walks over a type section share. Offsets are in bytes from the start of `bytes`. */
 export interface ScanInput {
@@ -35,7 +35,6 @@ export function isIndexedKind (kind: number): boolean { return kind < 32 && (IND
 
 /** By kind: tables, because a switch over 20 names costs the walk a third of its time. */
 const FIXED_WORDS = Uint8Array.from({ length: 128 }, (_, kind) => (KIND_TAILS[kind]?.fixed ?? 0) / 4)
-const ELEMENT_WORDS = Uint8Array.from({ length: 128 }, (_, kind) => (KIND_TAILS[kind]?.element ?? 0) / 4)
 const IS_KNOWN = Uint8Array.from({ length: 128 }, (_, kind) => KIND_TAILS[kind] === undefined ? 0 : 1)
 
 const TYPE_WORDS = BTF_TYPE.SIZE / 4

@@ -2,7 +2,8 @@ import { dataView } from '../bytes/checked.js'
 import { AppError } from '../errors.js'
 import { isValidId, kindName, kindOf, type Btf } from './btf.js'
 import { BtfKind } from './constants.js'
-import { BTF_ARRAY, BTF_ENUM, BTF_ENUM64, BTF_MEMBER, BTF_PARAM, BTF_TYPE, BTF_VAR_SECINFO, KIND_TAILS } from './layout.js'
+import { BTF_TYPE, ELEMENT_WORDS, KIND_TAILS } from './layout.js'
+import { referencesOf } from './references.js'
 import type { Scan, ScanInput } from './scan.js'
 
 /** What is checked of a record beside its name. */
@@ -13,23 +14,6 @@ const NAMED_TYPED_ELEMENTS = 3 // elements that start with a string offset and a
 const NAMED_ELEMENTS = 4 // elements that start with a string offset
 const TYPED_ELEMENTS = 5 // elements that start with a type id
 
-/** Where a record of each kind keeps string offsets and type ids, beside its own name. Offsets in bytes from the record, or within an element. */
-function referencesOf (kind: number): { readonly types: readonly number[], readonly elementName?: number, readonly elementType?: number } {
-  switch (kind) {
-    case BtfKind.PTR: case BtfKind.TYPEDEF: case BtfKind.VOLATILE: case BtfKind.CONST: case BtfKind.RESTRICT:
-    case BtfKind.FUNC: case BtfKind.VAR: case BtfKind.DECL_TAG: case BtfKind.TYPE_TAG:
-      return { types: [BTF_TYPE.sizeOrType] }
-    case BtfKind.ARRAY: return { types: [BTF_ARRAY.type, BTF_ARRAY.indexType] }
-    case BtfKind.STRUCT: case BtfKind.UNION: return { types: [], elementName: BTF_MEMBER.nameOff, elementType: BTF_MEMBER.type }
-    // The result type of a FUNC_PROTO is left unchecked, as by libbpf; walks that follow it check it.
-    case BtfKind.FUNC_PROTO: return { types: [], elementName: BTF_PARAM.nameOff, elementType: BTF_PARAM.type }
-    case BtfKind.ENUM: return { types: [], elementName: BTF_ENUM.nameOff }
-    case BtfKind.ENUM64: return { types: [], elementName: BTF_ENUM64.nameOff }
-    case BtfKind.DATASEC: return { types: [], elementType: BTF_VAR_SECINFO.type }
-    default: return { types: [] }
-  }
-}
-
 function checkOf (kind: number): number {
   const { types, elementName, elementType } = referencesOf(kind)
   if (types.length > 0) return types.length === 1 ? REFERS : ARRAY_TYPES
@@ -38,7 +22,6 @@ function checkOf (kind: number): number {
 }
 
 const CHECKS = Uint8Array.from({ length: 128 }, (_, kind) => checkOf(kind))
-const ELEMENT_WORDS = Uint8Array.from({ length: 128 }, (_, kind) => (KIND_TAILS[kind]?.element ?? 0) / 4)
 const ELEMENTS = BTF_TYPE.SIZE / 4
 
 /**
