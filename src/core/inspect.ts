@@ -1,10 +1,11 @@
 import type { ByteOrder } from '../bytes/byte-order.js'
 import { textOf } from '../btf/btf.js'
 import { readCoreRelo } from '../btf/ext.js'
-import { sourceLines, type SourceLine } from '../btf/line-info.js'
+import { sourceLines } from '../btf/line-info.js'
 import { isProgramSection } from '../elf/functions.js'
 import { BPF_INSN } from '../insn/insn.js'
 import { describeRecord } from './describe.js'
+import type { DescribedProgram, DescribedRelocation } from './described.js'
 import { kernelBtfNeeds } from './kernel-btf.js'
 import { coreReloKindName } from './kinds.js'
 import { findFunction, isAutoloaded, type BpfObject } from './object.js'
@@ -17,28 +18,13 @@ export interface Inspection {
   readonly relocations: readonly InspectedRelocation[]
 }
 
-export interface InspectedProgram {
-  readonly name: string
-  readonly section: string
+export type InspectedRelocation = DescribedRelocation
+
+export interface InspectedProgram extends DescribedProgram {
   /** Instruction slots of 8 bytes. */
   readonly instructions: number
   /** False for `?` sections, whose programs libbpf loads only when asked. */
   readonly autoload: boolean
-  readonly needs_kernel_btf: string | null
-  readonly relocations: number
-}
-
-export interface InspectedRelocation {
-  /** Null where no function holds the instruction: a record that a linker left behind. */
-  readonly program: string | null
-  readonly section: string
-  /** Index of the instruction slot within the program; within the section where there is none. */
-  readonly instruction: number
-  readonly kind: string
-  readonly type: string
-  readonly access: string
-  readonly access_spec: string
-  readonly source: SourceLine | null
 }
 
 /** Lists an object's sections, programs and CO-RE relocations, each with its C access path and source line. Pure. */

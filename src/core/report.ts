@@ -1,9 +1,10 @@
 import type { ByteOrder } from '../bytes/byte-order.js'
-import { sourceLines, type SourceLine } from '../btf/line-info.js'
+import { sourceLines } from '../btf/line-info.js'
 import { symbolsReferencedBy, type ElfFunction } from '../elf/functions.js'
 import { BPF_INSN, readInsn } from '../insn/insn.js'
 import { isSubprogramCall } from '../insn/opcodes.js'
 import { describeRecord } from './describe.js'
+import type { DescribedProgram, DescribedRelocation } from './described.js'
 import { kernelBtfNeeds } from './kernel-btf.js'
 import type { BpfObject } from './object.js'
 import type { OutcomeCounts, RecordOutcome, RecordStatus, Relocation, Warning } from './outcome.js'
@@ -28,28 +29,14 @@ export interface RelocationReport {
   readonly warnings: readonly Warning[]
 }
 
-export interface ReportProgram {
-  readonly name: string
-  readonly section: string
+export interface ReportProgram extends DescribedProgram {
   readonly verdict: Verdict
   /** Why the verdict is what it is, where it is not `loads`. */
   readonly verdict_reason: string | null
-  /** Null, or why this program needs BTF in the running kernel whatever is relocated. */
-  readonly needs_kernel_btf: string | null
-  /** Number of relocations in it. */
-  readonly relocations: number
 }
 
-export interface ReportRelocation {
+export interface ReportRelocation extends DescribedRelocation {
   readonly program: string
-  readonly section: string
-  /** Index of the instruction slot within the program. */
-  readonly instruction: number
-  readonly kind: string
-  readonly type: string
-  readonly access: string
-  readonly access_spec: string
-  readonly source: SourceLine | null
   readonly status: RecordStatus
   /** Whether a poisoned instruction can be reached; null where that is not known, or where nothing is poisoned. */
   readonly reachable: boolean | null

@@ -1,6 +1,6 @@
 import type { Inspection } from '../core/inspect.js'
 import type { RelocationReport, Verdict } from '../core/report.js'
-import type { Provenance } from '../kernels/kernel-record.js'
+import type { KernelRecord, ModuleRecord, Provenance } from '../kernels/kernel-record.js'
 import type { KernelQuery, KernelReference } from '../kernels/reference.js'
 import type { Sha256 } from '../kernels/sha256.js'
 
@@ -59,19 +59,9 @@ export interface InspectAnswer {
   readonly inspection: Inspection
 }
 
-/** One kernel the service knows. */
-export interface KernelEntry {
-  readonly reference: KernelReference
-  readonly btfSha256: Sha256
-  /** Bytes of raw BTF. */
-  readonly bytes: number
-  readonly types: number
-  readonly source: string
-  readonly provenance: Provenance
-  /** RFC 3339 times. */
-  readonly firstSeen: string
-  readonly lastUsed: string
-  readonly modules: ReadonlyArray<{ readonly name: string, readonly btfSha256: Sha256, readonly bytes: number, readonly source: string }>
+/** One kernel the service knows: its row of the index, without what only resolving needs. */
+export interface KernelEntry extends Omit<KernelRecord, 'modules'> {
+  readonly modules: ReadonlyArray<Pick<ModuleRecord, 'name' | 'btfSha256' | 'bytes' | 'source'>>
 }
 
 export interface KernelFilter {
