@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 import { AppError } from '../errors.js'
+import { ENGINE } from '../service/engine.js'
 import { findNearest, type CommandSpec } from './arguments.js'
 import { ExitCode, exitCodeOf } from './exit-code.js'
 import { commandHelp, definitions } from './help.js'
 import { paintFor, say } from './terminal.js'
-import { engineVersion } from './version.js'
 
 /** What each command's file exports. `help` stands in for the text made from the spec. */
 interface Command {
@@ -31,7 +31,7 @@ async function run (args: readonly string[]): Promise<ExitCode> {
     return ExitCode.OK
   }
   if (name === '--version' || name === '-V') {
-    process.stdout.write(`corelo ${engineVersion()}\n`)
+    process.stdout.write(`corelo ${ENGINE.version}\n`)
     return ExitCode.OK
   }
   if (name === 'help') return await run([...rest, '--help'])

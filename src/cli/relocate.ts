@@ -3,6 +3,7 @@ import { describeRelocation, overallVerdict, parseBtf, parseObject, relocate, ty
 import type { Btf } from '../index.js'
 import { AppError } from '../errors.js'
 import { sha256 } from '../kernels/sha256.js'
+import { toReport } from '../service/report.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from './arguments.js'
 import { ExitCode } from './exit-code.js'
 import { readInput, writeOutput } from './files.js'
@@ -10,7 +11,6 @@ import { countsText, diagnostics, reportTables } from './report-text.js'
 import { findTarget, placesFrom } from './target.js'
 import type { TargetBtf } from './target-request.js'
 import { paintFor, say } from './terminal.js'
-import { engineVersion } from './version.js'
 
 export const spec: CommandSpec = {
   name: 'relocate',
@@ -104,20 +104,12 @@ function writeResult (output: string | undefined, bytes: Uint8Array): void {
 }
 
 /** The report as the service gives it. `result` is null where the object is refused. */
-function fullReport (input: Uint8Array, target: TargetBtf, relocation: Relocation, report: RelocationReport): object {
-  const { bytes } = relocation
-  const { failed, ...counts } = report.counts
-  return {
-    object: { sha256: sha256(input), bytes: input.length, byte_order: report.byte_order },
+function fullReport (input: Uint8Array, target: TargetBtf, { bytes }: Relocation, report: RelocationReport): object {
+  return toReport({
+    object: { sha256: sha256(input), bytes: input.length },
     kernel: { reference: target.kernel, btf_sha256: sha256(target.vmlinux.bytes), source: target.source },
-    result: bytes === undefined ? null : { sha256: sha256(bytes), bytes: bytes.length, changed_instructions: report.changed_instructions },
-    engine: { name: 'corelo', version: engineVersion(), semantics: 'libbpf 1.8' },
-    verdict: report.verdict,
-    counts: failed === 0 ? counts : report.counts,
-    programs: report.programs,
-    relocations: report.relocations,
-    warnings: report.warnings
-  }
+    result: bytes === undefined ? null : { sha256: sha256(bytes), bytes: bytes.length }
+  }, report)
 }
 
 function listOf (text: string | undefined): string[] { return text === undefined ? [] : text.split(',').filter(name => name !== '') }

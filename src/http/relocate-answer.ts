@@ -3,7 +3,7 @@ import { hexOf, sha256 } from '../kernels/sha256.js'
 import type { RelocateAnswer } from '../service/types.js'
 import { negotiate } from './accept.js'
 import { contentLocationOf, countsOf, DIGEST_OF_NOTHING, digestOf, etagOf, isNoneMatchHit, serverTimingOf } from './headers.js'
-import { toReport } from './report.js'
+import { reportOf } from './report.js'
 
 const REPRESENTATIONS = ['application/x-elf', 'application/octet-stream', 'application/json', 'multipart/form-data'] as const
 export type Representation = typeof REPRESENTATIONS[number]
@@ -48,7 +48,7 @@ interface Representable { readonly type: string, readonly body: Buffer, readonly
 
 function represent (answer: RelocateAnswer, representation: Representation): Representable {
   if (!needsReport(representation)) return { type: representation, body: toBuffer(answer.bytes), digest: digestOf(answer.sha256) }
-  const report = Buffer.from(JSON.stringify(toReport(answer)))
+  const report = Buffer.from(JSON.stringify(reportOf(answer)))
   const { type, body } = representation === 'application/json' ? { type: representation, body: report } : toForm(answer, report)
   return { type, body, digest: digestOf(sha256(body)) }
 }
