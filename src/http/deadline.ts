@@ -1,18 +1,33 @@
 import type { ServerResponse } from 'node:http'
 import { AppError } from '../errors.js'
 
+/** When work has to end. */
+export interface Deadline {
+  /** Made when it is first asked for: work that is done at once, as most is, needs none, and it costs more than a small answer. */
+  readonly signal: AbortSignal
+}
+
 /**
  * Runs work that ends, at the latest, with the deadline or with the caller's connection. The work's signal aborts then; what
  * it shares with other requests goes on without this one.
  *
  * @throws AppError `deadline_exceeded`
  */
-export async function withDeadline<T> (response: ServerResponse, deadlineMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController()
+export async function withDeadline<T> (response: ServerResponse, deadlineMs: number, work: (deadline: Deadline) => Promise<T>): Promise<T> {
+  let controller: AbortController | undefined
+  let reasonToEnd: AppError | undefined
+  const deadline: Deadline = {
+    get signal () {
+      controller ??= new AbortController()
+      if (reasonToEnd !== undefined) controller.abort(reasonToEnd)
+      return controller.signal
+    }
+  }
   let abort: (reason: AppError) => void = () => {}
   const aborted = new Promise<never>((_resolve, reject) => {
     abort = reason => {
-      controller.abort(reason)
+      reasonToEnd = reason
+      controller?.abort(reason)
       reject(reason)
     }
   })
@@ -22,7 +37,7 @@ export async function withDeadline<T> (response: ServerResponse, deadlineMs: num
   const onClose = (): void => { abort(new AppError('request_timeout', 'The caller closed the connection before the answer was ready.')) }
   response.once('close', onClose)
   try {
-    return await Promise.race([work(controller.signal), aborted])
+    return await Promise.race([work(deadline), aborted])
   } finally {
     clearTimeout(timer)
     response.off('close', onClose)

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Sha256 } from '../service/types.js'
 import { DIGEST_OF_NOTHING, digestOf, etagOf, isNoneMatchHit } from './headers.js'
-import { toBuffer } from './relocate-answer.js'
+import { sendBytes, viewOf } from './send-bytes.js'
 
 /** Answers with raw BTF, or with 304 where the caller has it already. */
 export function sendBtf (request: FastifyRequest, reply: FastifyReply, btf: { readonly bytes: Uint8Array, readonly sha256: Sha256 }, cacheControl: string): FastifyReply {
@@ -9,9 +9,9 @@ export function sendBtf (request: FastifyRequest, reply: FastifyReply, btf: { re
   reply.headers({ etag, 'cache-control': cacheControl, 'content-location': `/btf/${btf.sha256}`, 'corelo-btf': btf.sha256 })
   if (isNoneMatchHit(request.headers['if-none-match'], etag)) return reply.code(304).send()
   const digest = digestOf(btf.sha256)
-  return reply.headers({
+  return sendBytes(reply.headers({
     'content-type': 'application/octet-stream',
     'content-digest': request.method === 'HEAD' ? DIGEST_OF_NOTHING : digest,
     'repr-digest': digest
-  }).send(toBuffer(btf.bytes))
+  }), viewOf(btf.bytes))
 }

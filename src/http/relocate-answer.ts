@@ -4,6 +4,7 @@ import type { RelocateAnswer } from '../service/types.js'
 import { negotiate } from './accept.js'
 import { contentLocationOf, countsOf, DIGEST_OF_NOTHING, digestOf, etagOf, isNoneMatchHit, serverTimingOf } from './headers.js'
 import { reportOf } from './report.js'
+import { sendBytes, viewOf } from './send-bytes.js'
 
 const REPRESENTATIONS = ['application/x-elf', 'application/octet-stream', 'application/json', 'multipart/form-data'] as const
 export type Representation = typeof REPRESENTATIONS[number]
@@ -37,17 +38,17 @@ export function sendAnswer (request: FastifyRequest, reply: FastifyReply, answer
   })
   if (isNoneMatchHit(request.headers['if-none-match'], etag)) return reply.code(304).send()
   const { type, body, digest } = represent(answer, representation)
-  return reply.headers({
+  return sendBytes(reply.headers({
     'content-type': type,
     'content-digest': request.method === 'HEAD' ? DIGEST_OF_NOTHING : digest,
     'repr-digest': digest
-  }).send(body)
+  }), body)
 }
 
 interface Representable { readonly type: string, readonly body: Buffer, readonly digest: string }
 
 function represent (answer: RelocateAnswer, representation: Representation): Representable {
-  if (!needsReport(representation)) return { type: representation, body: toBuffer(answer.bytes), digest: digestOf(answer.sha256) }
+  if (!needsReport(representation)) return { type: representation, body: viewOf(answer.bytes), digest: digestOf(answer.sha256) }
   const report = Buffer.from(JSON.stringify(reportOf(answer)))
   const { type, body } = representation === 'application/json' ? { type: representation, body: report } : toForm(answer, report)
   return { type, body, digest: digestOf(sha256(body)) }
@@ -60,13 +61,8 @@ function toForm (answer: RelocateAnswer, report: Buffer): { type: string, body: 
     Buffer.from(`--${boundary}\r\ncontent-disposition: form-data; name="report"\r\ncontent-type: application/json\r\n\r\n`),
     report,
     Buffer.from(`\r\n--${boundary}\r\ncontent-disposition: form-data; name="object"; filename="relocated.bpf.o"\r\ncontent-type: application/x-elf\r\n\r\n`),
-    toBuffer(answer.bytes),
+    viewOf(answer.bytes),
     Buffer.from(`\r\n--${boundary}--\r\n`)
   ])
   return { type: `multipart/form-data; boundary=${boundary}`, body }
-}
-
-/** The bytes as something that Fastify sends as they are. It would turn a view of shared memory into JSON, so that is copied. */
-export function toBuffer (bytes: Uint8Array): Buffer {
-  return bytes.buffer instanceof ArrayBuffer ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) : Buffer.from(bytes)
 }

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { AppError } from '../errors.js'
+import { viewOf } from './send-bytes.js'
 
 /**
  * Bytes of uploads that all requests together may hold. Each request is bounded by its own limits; this bounds what many
@@ -92,7 +93,7 @@ export function createCollector (part: string, limit: number, lease: UploadLease
     },
     toBytes () {
       const [first] = chunks
-      if (first !== undefined && chunks.length === 1) return toBuffer(first)
+      if (first !== undefined && chunks.length === 1) return Buffer.isBuffer(first) ? first : viewOf(first)
       const bytes = Buffer.allocUnsafeSlow(size)
       let offset = 0
       for (const chunk of chunks) {
@@ -103,8 +104,6 @@ export function createCollector (part: string, limit: number, lease: UploadLease
     }
   }
 }
-
-function toBuffer (bytes: Uint8Array): Buffer { return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) }
 
 export function tooLarge (part: string, limit: number): AppError {
   return new AppError('too_large', `${part === 'body' ? 'The body' : `The part ${part}`} is larger than the limit of ${limit} bytes.`, { part, limit })

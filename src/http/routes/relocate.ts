@@ -37,7 +37,11 @@ export const relocateRoutes: Routes = async (app, { service, config, uploads }) 
     const lease = uploads.open()
     try {
       const wanted = await readRelocation(request, config, lease)
-      const answer = await withDeadline(reply.raw, config.deadlineMs, signal => service.relocate({ ...wanted, wantsReport: needsReport(representation), signal }))
+      const answer = await withDeadline(reply.raw, config.deadlineMs, deadline => service.relocate({
+        ...wanted,
+        wantsReport: needsReport(representation),
+        get signal () { return deadline.signal }
+      }))
       request.answer = answer
       return sendAnswer(request, reply, answer, representation, REVALIDATE)
     } finally {

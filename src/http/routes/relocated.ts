@@ -24,13 +24,13 @@ export const relocatedRoutes: Routes = async (app, { service, config }) => {
     const representation = chooseRepresentation(request)
     const { params, query } = request
     const modules = query.modules === undefined ? undefined : toList('modules', query.modules) as Sha256[]
-    const answer = await withDeadline(reply.raw, config.deadlineMs, signal => service.relocate({
+    const answer = await withDeadline(reply.raw, config.deadlineMs, deadline => service.relocate({
       objectSha256: params.object as Sha256,
       btfSha256: params.btf as Sha256,
       ...(modules === undefined ? {} : { moduleSha256s: modules }),
       onUnresolved: 'poison',
       wantsReport: needsReport(representation),
-      signal
+      get signal () { return deadline.signal }
     }))
     request.answer = answer
     return sendAnswer(request, reply, answer, representation, IMMUTABLE)

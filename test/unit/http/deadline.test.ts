@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { describe, expect, it } from 'vitest'
-import { withDeadline } from '../../../src/http/deadline.js'
+import { withDeadline, type Deadline } from '../../../src/http/deadline.js'
 
 const response = (): ServerResponse => new EventEmitter() as unknown as ServerResponse
 const never = async (): Promise<never> => await new Promise<never>(() => {})
@@ -20,10 +20,19 @@ describe('a deadline', () => {
   it('ends the waiting, and tells the work', async () => {
     let signal: AbortSignal | undefined
     await expect(withDeadline(response(), 5, async given => {
-      signal = given
+      signal = given.signal
       return await never()
     })).rejects.toMatchObject({ code: 'deadline_exceeded', details: { deadline_ms: 5 } })
     expect(signal?.reason).toMatchObject({ code: 'deadline_exceeded' })
+  })
+
+  it('tells work that looks only after the end', async () => {
+    let late: Deadline | undefined
+    await expect(withDeadline(response(), 5, async given => {
+      late = given
+      return await never()
+    })).rejects.toMatchObject({ code: 'deadline_exceeded' })
+    expect(late?.signal.aborted).toBe(true)
   })
 
   it('ends the waiting when the caller goes away', async () => {
