@@ -4,11 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'undici'
 import { labBtfs, labObjects } from './lab.mjs'
-import { startBare, startService, stopServer } from './servers.mjs'
+import { cpuMsOf, startBare, startService, stopServer } from './servers.mjs'
 import { median } from './statistics.mjs'
 
 const CONNECTIONS = 4
-const TICKS_PER_SECOND = 100
 
 /**
  * CPU that the service spends on `POST /relocate` of a 30 KB object with the BTF in memory, beside a bare Fastify route that takes
@@ -80,7 +79,7 @@ async function put (server, path, body) {
 async function load (server, { form, isNew, object, btfSha256, requests }) {
   const clients = Array.from({ length: CONNECTIONS }, () => new Client(server.address))
   const times = []
-  const cpuBefore = cpuMsOf(server.child.pid)
+  const cpuBefore = cpuMsOf(server)
   const started = performance.now()
   let sent = 0
   await Promise.all(clients.map(async client => {
@@ -96,7 +95,7 @@ async function load (server, { form, isNew, object, btfSha256, requests }) {
     }
   }))
   const seconds = (performance.now() - started) / 1000
-  const cpuMs = cpuMsOf(server.child.pid) - cpuBefore
+  const cpuMs = cpuMsOf(server) - cpuBefore
   counter += requests
   await Promise.all(clients.map(client => client.close()))
   times.sort((a, b) => a - b)
@@ -124,10 +123,4 @@ function multipartRequest (object, btfSha256) {
 
 function rawRequest (object, btfSha256) {
   return { method: 'POST', path: `/relocate?btf_sha256=${encodeURIComponent(btfSha256)}`, headers: { 'content-type': 'application/octet-stream' }, body: object }
-}
-
-/** User and system time of a process with all its threads. */
-function cpuMsOf (pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 1000 / TICKS_PER_SECOND
 }

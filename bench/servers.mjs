@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+
+const TICKS_PER_SECOND = 100
 
 /** Starts the measure: bare Fastify. */
 export async function startBare () { return await start([join(import.meta.dirname, 'bare-server.mjs')], {}) }
@@ -30,4 +33,10 @@ export async function stopServer ({ child }) {
   const ended = new Promise(resolve => child.on('exit', resolve))
   child.kill('SIGINT')
   await ended
+}
+
+/** User and system time of a server with all its threads, in milliseconds, to the clock tick of 10. */
+export function cpuMsOf ({ child }) {
+  const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1].split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * 1000 / TICKS_PER_SECOND
 }
