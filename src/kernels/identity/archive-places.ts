@@ -1,7 +1,7 @@
 import { normalizeArch } from '../arch.js'
 import { formatReference, isSegment, type KernelQuery, type KernelReference } from '../reference.js'
 import { inferFromRelease, type ReleaseFacts } from './infer.js'
-import { archiveFolders, isSameDistro, isSamePlatform, type Platform } from './platform.js'
+import { archiveFolders, canonicalPlatform, isSameDistro, isSamePlatform, type Platform } from './platform.js'
 
 /** Where an archive of BTFHub's layout may have a kernel. */
 export interface ArchivePlace {
@@ -44,6 +44,15 @@ export function archivePlaces (query: KernelQuery): readonly ArchivePlace[] {
     if (places.size === MAX_ARCHIVE_PLACES) break
   }
   return [...places.values()]
+}
+
+/**
+ * The kernels whose places these are, each once however many places it has: in the spelling by which platforms are compared,
+ * with the release as it was asked for.
+ */
+export function kernelsAt (places: readonly ArchivePlace[], release: string): readonly KernelReference[] {
+  const kernels = places.map(({ reference }) => ({ ...canonicalPlatform(reference), arch: normalizeArch(reference.arch), release }))
+  return [...new Map(kernels.map(kernel => [formatReference(kernel), kernel])).values()]
 }
 
 /** The place of a reference that is spelled as the archive spells it; undefined where a part cannot be one of a path. */

@@ -18,8 +18,8 @@ export interface ReleaseFacts {
 /** `.x86_64` of RPM, with what Fedora puts behind it (`.x86_64+debug`), and `-amd64` of Debian. */
 const ARCH = /[.-](x86_64|aarch64|s390x|ppc64le|riscv64|i[3-6]86|armv7hl|amd64|arm64|powerpc64le|686-pae|686|armmp-lpae|armmp)(?:\+[a-z0-9-]+)?$/
 
-/** Names of architectures that only packages use. */
-const PACKAGE_ARCHS: ReadonlyMap<string, string> = new Map([['armv7hl', 'arm'], ['armmp', 'arm'], ['armmp-lpae', 'arm'], ['686', 'x86'], ['686-pae', 'x86']])
+/** Debian's flavours that are architectures by themselves. */
+const DEBIAN_FLAVOURS: ReadonlyMap<string, string> = new Map([['armmp', 'arm'], ['armmp-lpae', 'arm'], ['686', 'x86'], ['686-pae', 'x86']])
 
 /** An RPM release that a distribution's own build system makes: numbers, and the marks of a pre-release. Third parties add words. */
 const RPM = String.raw`^\d+\.\d+\.\d+-(?:(?:\d+|rc\d+|rt\d+|(?:\d{8})?git[0-9a-f]*|\d+[a-z])\.)+`
@@ -82,7 +82,7 @@ const RULES: readonly Rule[] = [
  */
 export function inferFromRelease (release: string): ReleaseFacts {
   const name = ARCH.exec(release)?.[1]
-  const arch = name === undefined ? undefined : PACKAGE_ARCHS.get(name) ?? normalizeArch(name)
+  const arch = name === undefined ? undefined : DEBIAN_FLAVOURS.get(name) ?? normalizeArch(name)
   for (const { pattern, isProof, platforms } of RULES) {
     const match = pattern.exec(release)
     if (match === null) continue
