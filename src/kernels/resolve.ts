@@ -21,6 +21,11 @@ export interface ResolvedKernel {
   readonly records: readonly [KernelRecord, ...KernelRecord[]]
 }
 
+/** The records that have the name a query says and may answer for it, whatever their build. */
+export function recordsOfName (index: KernelIndex, query: KernelQuery, trustUploads: boolean): KernelRecord[] {
+  return index.byRelease(query.release).filter(record => matchesName(query, record.reference) && answersForName(record, trustUploads))
+}
+
 /**
  * Finds the one BTF that a query means. Never a guess: a whole reference means exactly that kernel, by whatever spelling of
  * its platform it is held, and a bare release means something only where everything that matches has the same content.
