@@ -1,3 +1,4 @@
+import type { Catalog } from '../kernels/catalog/catalog.js'
 import { createHttpClient, type HttpClient } from '../kernels/fetch/http-client.js'
 import { createBtfhubSource } from '../kernels/sources/btfhub-http.js'
 import { createDirectorySource } from '../kernels/sources/btfhub-directory.js'
@@ -6,15 +7,15 @@ import type { KernelSource, OpenKernel } from '../kernels/sources/source.js'
 import type { ServiceSettings } from './settings.js'
 
 /** The sources that the settings name, in the order in which they are asked: the nearest first. */
-export function createSources (settings: ServiceSettings, { open, self }: { readonly open: OpenKernel, readonly self: string }): { readonly sources: readonly KernelSource[], readonly client: HttpClient } {
+export function createSources (settings: ServiceSettings, { open, self, catalog }: { readonly open: OpenKernel, readonly self: string, readonly catalog: Catalog }): { readonly sources: readonly KernelSource[], readonly client: HttpClient } {
   const { btfhubUrls = [], btfhubDir, upstreamUrl } = settings
   const bases = btfhubUrls.map(url => new URL(url))
   const upstream = upstreamUrl === undefined ? [] : [new URL(upstreamUrl)]
   const client = createHttpClient({ origins: [...bases, ...upstream], ...(settings.sources?.fetch === undefined ? {} : { limits: settings.sources.fetch }) })
   const sources = [
-    ...(btfhubDir === undefined ? [] : [createDirectorySource({ root: btfhubDir, open })]),
+    ...(btfhubDir === undefined ? [] : [createDirectorySource({ root: btfhubDir, open, placesOf: query => catalog.placesOf(query, 'directory') })]),
     ...upstream.map(base => createUpstreamSource({ base, client, open, self, maxBtfBytes: settings.maxBtfBytes, trustUploads: settings.trustUploads })),
-    ...(bases.length === 0 ? [] : [createBtfhubSource({ bases, client, open })])
+    ...(bases.length === 0 ? [] : [createBtfhubSource({ bases, client, open, placesOf: query => catalog.placesOf(query, 'btfhub') })])
   ]
   return { sources, client }
 }

@@ -100,6 +100,7 @@ export function createCatalog ({ feeds, intervalMs = DEFAULT_INTERVAL_MS, retryM
     async close () {
       closing.abort()
       for (const timer of timers.values()) clearTimeout(timer)
+      await Promise.all(feeds.map(feed => feed.close()))
       await Promise.all(running.values())
     }
   }

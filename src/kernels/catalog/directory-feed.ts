@@ -32,7 +32,8 @@ export function createDirectoryFeed (root: string, source: string): Feed {
       const isSame = before?.length === paths.length && paths.every((path, at) => path === before?.[at])
       before = paths
       return isSame ? undefined : paths
-    }
+    },
+    close: async () => {}
   }
 }
 
@@ -41,7 +42,7 @@ async function walk (root: string, parts: readonly string[], paths: string[], si
   if (paths.length > LISTING_LIMITS.kernels) throw new AppError('source_invalid', `The directory ${root} has more than ${LISTING_LIMITS.kernels} kernels.`)
   const entries = await readdir(join(root, ...parts), { withFileTypes: true }).catch(() => [])
   for (const entry of entries) {
-    if (!isSegment(entry.name.replace(ARCHIVE_SUFFIX, ''))) continue
+    if (entry.name.startsWith('.') || !isSegment(entry.name.replace(ARCHIVE_SUFFIX, ''))) continue
     if (parts.length === LEVELS) {
       const path = pathOf([...parts, entry.name].join('/'))
       if (path !== undefined && await isFile(join(root, path.found), entry)) paths.push(path.listed)

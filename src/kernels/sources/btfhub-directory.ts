@@ -4,22 +4,24 @@ import { errorCode } from '../atomic-file.js'
 import { archivePlaces, ARCHIVE_SUFFIX } from '../identity/archive-places.js'
 import { formatReference, isSegment } from '../reference.js'
 import { openOrRefuse } from './open.js'
-import { placeCandidates } from './place-candidates.js'
+import { placeCandidates, type PlacesOf } from './place-candidates.js'
 import { gravest, type KernelSource, type OpenKernel, type Refusal } from './source.js'
 
 export interface BtfhubDirectoryOptions {
   readonly root: string
   readonly open: OpenKernel
+  /** Where it may have what a query means. Undefined: where the names prove it. */
+  readonly placesOf?: PlacesOf
 }
 
 /** A directory in BTFHub's layout: a clone of the archive, or one's own kernels. Files may be packed, or raw `<release>.btf`. */
-export function createDirectorySource ({ root, open }: BtfhubDirectoryOptions): KernelSource {
+export function createDirectorySource ({ root, open, placesOf = archivePlaces }: BtfhubDirectoryOptions): KernelSource {
   return {
     name: 'directory',
-    candidates: placeCandidates,
+    candidates: query => placeCandidates(query, placesOf),
     async fetch (reference, { held }) {
       const refusals: Refusal[] = []
-      const places = archivePlaces(reference).filter(({ path }) => path.split('/').every(isSegment))
+      const places = placesOf(reference).filter(({ path }) => path.split('/').every(isSegment))
       for (const path of places.flatMap(({ path }) => [path, path.replace(/\.tar\.xz$/, '')])) {
         const file = join(root, path)
         const version = await versionOf(file)

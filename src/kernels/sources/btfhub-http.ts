@@ -3,7 +3,7 @@ import type { HttpClient } from '../fetch/http-client.js'
 import { archivePlaces, ARCHIVE_SUFFIX } from '../identity/archive-places.js'
 import { formatReference } from '../reference.js'
 import { openOrRefuse } from './open.js'
-import { placeCandidates } from './place-candidates.js'
+import { placeCandidates, type PlacesOf } from './place-candidates.js'
 import { gravest, type KernelSource, type OpenKernel, type Refusal } from './source.js'
 
 export interface BtfhubHttpOptions {
@@ -11,6 +11,8 @@ export interface BtfhubHttpOptions {
   readonly bases: readonly URL[]
   readonly client: HttpClient
   readonly open: OpenKernel
+  /** Where it may have what a query means. Undefined: where the names prove it. */
+  readonly placesOf?: PlacesOf
 }
 
 /** Most bytes of a packed kernel. The largest real one unpacks to 27 MB, and has 4. */
@@ -21,13 +23,13 @@ const MAX_PACKED_BYTES = 16 * 1024 * 1024
  *
  * @see https://github.com/aquasecurity/btfhub-archive
  */
-export function createBtfhubSource ({ bases, client, open }: BtfhubHttpOptions): KernelSource {
+export function createBtfhubSource ({ bases, client, open, placesOf = archivePlaces }: BtfhubHttpOptions): KernelSource {
   return {
     name: 'btfhub',
-    candidates: placeCandidates,
+    candidates: query => placeCandidates(query, placesOf),
     async fetch (reference, { held, signal }) {
       const refusals: Refusal[] = []
-      for (const { path } of archivePlaces(reference)) {
+      for (const { path } of placesOf(reference)) {
         for (const base of bases) {
           const url = below(base, path)
           const etag = held?.url === shown(url) ? held.etag : undefined

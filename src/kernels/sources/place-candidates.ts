@@ -1,8 +1,11 @@
-import { archivePlaces, kernelsAt } from '../identity/archive-places.js'
+import { kernelsAt, type ArchivePlace } from '../identity/archive-places.js'
 import type { KernelQuery } from '../reference.js'
 import type { Candidates } from './source.js'
 
-/** The kernels that a query can mean in BTFHub's layout, as its release proves them. */
-export async function placeCandidates (query: KernelQuery): Promise<Candidates> {
-  return { state: 'listed', references: kernelsAt(archivePlaces(query), query.release) }
+/** Where in BTFHub's layout a source may have what a query means, likeliest first. */
+export type PlacesOf = (query: KernelQuery) => readonly ArchivePlace[]
+
+/** The kernels that a query can mean in BTFHub's layout. */
+export async function placeCandidates (query: KernelQuery, placesOf: PlacesOf): Promise<Candidates> {
+  return { state: 'listed', references: kernelsAt(placesOf(query), query.release) }
 }
