@@ -9,6 +9,8 @@ export interface Feed {
   readonly source: string
   /** The feed itself, for the log. */
   readonly what: string
+  /** Milliseconds between two looks at it, where it is not that of the catalog. */
+  readonly intervalMs?: number
   /** What was known when the service last ran, or can be had at once. Undefined: nothing. */
   restore(): Promise<readonly string[] | undefined>
   /**
