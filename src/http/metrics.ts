@@ -77,5 +77,8 @@ function addServiceMetrics (service: Service, uploadBytes: () => number, registe
   gauge('corelo_memory_tier_entries', 'BTFs in memory.', () => service.stats().memoryEntries)
   gauge('corelo_disk_tier_bytes', 'Bytes in the content store.', () => service.stats().diskBytes)
   counter('corelo_worker_restarts_total', 'Workers that had to be replaced.', [], () => [[{}, service.stats().workerRestarts]])
+  gauge('corelo_source_waiters', 'Requests that wait for sources.', () => service.stats().sourceWaiters)
+  counter('corelo_source_requests_total', 'Questions to sources of BTF, by what came back.', ['source', 'outcome'],
+    () => service.stats().sourceRequests.map(({ source, outcome, count }) => [{ source, outcome }, count] as const))
   counter('corelo_cache_events_total', 'What the caches did.', ['event'], () => Object.entries(service.stats().cache).map(([event, count]) => [{ event }, count]))
 }

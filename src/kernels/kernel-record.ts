@@ -8,6 +8,12 @@ export interface Provenance {
   readonly at: string
   /** `uname -v` of the kernel, where the supplier knew it. */
   readonly kernelVersion?: string
+  /** Where a source had it: an address without credentials, or a file. */
+  readonly url?: string
+  /** The origin's name for the bytes. */
+  readonly etag?: string
+  /** When the source last said that it still has the same. */
+  readonly checkedAt?: string
 }
 
 /** Split BTF of one module of a kernel. */
@@ -36,7 +42,12 @@ export interface KernelRecord {
   readonly firstSeen: string
   readonly lastUsed: string
   readonly modules: readonly ModuleRecord[]
+  /** When all kernels that its bare release can mean had been asked for (RFC 3339). Before that the release alone means nothing. */
+  readonly releaseAskedAt?: string
 }
+
+/** Whether a source gave it: such content can be had again, and may have changed there. */
+export function isFetched ({ source }: { readonly source: string }): boolean { return source !== UPLOAD_SOURCE && source !== LOCAL_SOURCE }
 
 /** Content that a node handed in: true to its hash, but nobody vouches that it is what its name says. */
 export const UPLOAD_SOURCE = 'upload'

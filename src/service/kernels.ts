@@ -1,50 +1,99 @@
 import { AppError } from '../errors.js'
-import { normalizeArch } from '../kernels/arch.js'
-import { UPLOAD_SOURCE, type KernelRecord, type ModuleRecord, type Provenance } from '../kernels/kernel-record.js'
+import type { SharedBtf } from '../kernels/btf-memory.js'
+import type { Catalog } from '../kernels/catalog/catalog.js'
+import { matchesName } from '../kernels/identity/matches.js'
+import { isFetched, UPLOAD_SOURCE, type KernelRecord, type ModuleRecord, type Provenance } from '../kernels/kernel-record.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import { formatReference, isSegment, toReference, type KernelReference } from '../kernels/reference.js'
-import { unknownKernel } from '../kernels/resolve.js'
+import { answersForName, unknownKernel } from '../kernels/resolve.js'
 import type { Sha256 } from '../kernels/sha256.js'
 import { rawBytes, type BtfAccess } from './btf-access.js'
+import type { Fetching } from './fetching.js'
+import { listKernels, toEntry } from './kernel-list.js'
 import type { LocalKernel } from './local-kernel.js'
+import { toAnswers, type AskedSource } from './source-error.js'
 import type { KernelEntry, KernelFilter, KernelPage } from './types.js'
 
 export interface KernelsOptions {
   readonly index: KernelIndex
   readonly btfs: BtfAccess
   readonly local: LocalKernel
+  readonly fetching: Fetching
+  readonly catalog: Catalog
+  readonly trustUploads: boolean
 }
 
 /** The kernels that the service knows, and the BTF that nodes and operators hand in for them. */
 export interface Kernels {
   list(filter: KernelFilter): KernelPage
-  get(reference: KernelReference): KernelEntry
-  getBtf(reference: KernelReference, module?: string): Promise<{ bytes: Uint8Array, sha256: Sha256 }>
+  get(reference: KernelReference, via?: readonly string[]): Promise<KernelEntry>
+  getBtf(reference: KernelReference, module?: string, via?: readonly string[]): Promise<{ bytes: Uint8Array, sha256: Sha256, source: string }>
   putBtf(reference: KernelReference, bytes: Uint8Array, provenance: Provenance, module?: string): Promise<{ created: boolean, entry: KernelEntry }>
 }
 
-const MAX_PAGE = 1000
+export function createKernels ({ index, btfs, local, fetching, catalog, trustUploads }: KernelsOptions): Kernels {
+  /** The kernel's record, also where only another spelling of its platform is held. */
+  const find = (reference: KernelReference): KernelRecord | undefined => {
+    const exact = index.get(reference)
+    if (exact !== undefined) return exact
+    const [first, ...others] = index.byRelease(reference.release).filter(record => matchesName(reference, record.reference))
+    return others.every(record => record.btfSha256 === first?.btfSha256) ? first : undefined
+  }
 
-export function createKernels ({ index, btfs, local }: KernelsOptions): Kernels {
-  const requireRecord = (reference: KernelReference): KernelRecord => {
-    const record = index.get(reference)
-    if (record === undefined) throw unknownKernel(index, reference, 0, { trustUploads: true, answers: [local.answer()] })
-    return record
+  const requireRecord = (reference: KernelReference, asked: readonly AskedSource[] = [], via: readonly string[] = []): KernelRecord => {
+    const record = find(reference)
+    if (record !== undefined) return record
+    const error = unknownKernel(index, reference, 0, { trustUploads: true, answers: [local.answer(), ...toAnswers(asked)], offered: catalog.kernels() })
+    const again = Math.min(...asked.map(({ refusal }) => refusal.retryAfterMs ?? Infinity))
+    throw again === Infinity || via.length === 0 ? error : new AppError(error.code, error.message, { ...error.details, retry_after: Math.ceil(again / 1000) })
+  }
+
+  /** The record, fetched where there is none. Another service asks for what can be believed, where this one asks for what there is. */
+  const obtainRecord = async (reference: KernelReference, via: readonly string[]): Promise<KernelRecord> => {
+    const held = find(reference)
+    if (held === undefined) return requireRecord(reference, await fetching.obtain(reference, via), via)
+    if (via.length === 0 || answersForName(held, trustUploads)) return held
+    await fetching.obtain(reference, via).catch(() => {}) // what is held says of itself that it is an upload
+    return requireRecord(reference)
+  }
+
+  /** Content that is lost is worth another fetch, where a source had it. */
+  const loadVmlinux = async (reference: KernelReference, via: readonly string[]): Promise<{ record: KernelRecord, base: SharedBtf }> => {
+    const record = await obtainRecord(reference, via)
+    try {
+      return { record, base: await btfs.load(record.btfSha256) }
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'btf_unknown' || !isFetched(record)) throw error
+      const current = index.get(record.reference)
+      if (current?.btfSha256 === record.btfSha256) await index.remove(record.reference)
+      const renewed = await obtainRecord(reference, via)
+      return { record: renewed, base: await btfs.load(renewed.btfSha256) }
+    }
   }
 
   const putVmlinux = async (reference: KernelReference, bytes: Uint8Array, provenance: Provenance) => {
-    const btf = await btfs.prepare({ bytes })
+    const opened = await btfs.open({ bytes }, { names: [reference.release] })
+    if (opened === undefined) throw new AppError('internal_error', 'An upload counts as missing.')
+    const { btf } = opened
     requireSame(index.get(reference), btf.sha256, formatReference(reference))
-    await btfs.keep(btf)
+    await Promise.all([btf, ...opened.modules.map(module => module.btf)].map(content => btfs.keep(content)))
     const held = index.get(reference) // once more: another upload may have come first
     requireSame(held, btf.sha256, formatReference(reference))
-    if (held !== undefined) return { created: false, entry: toEntry(held) }
+    if (held !== undefined) return { created: false, entry: toEntry(held, catalog.kernels()) }
     const now = new Date().toISOString()
     const record: KernelRecord = {
-      reference, btfSha256: btf.sha256, bytes: btf.parts.byteLength, types: btf.types, source: UPLOAD_SOURCE, provenance, firstSeen: now, lastUsed: now, modules: []
+      reference,
+      btfSha256: btf.sha256,
+      bytes: btf.parts.byteLength,
+      types: btf.types,
+      source: UPLOAD_SOURCE,
+      provenance,
+      firstSeen: now,
+      lastUsed: now,
+      modules: opened.modules.map(module => ({ name: module.name, btfSha256: module.btf.sha256, bytes: module.btf.parts.byteLength, source: UPLOAD_SOURCE, provenance }))
     }
     await index.put(record)
-    return { created: true, entry: toEntry(record) }
+    return { created: true, entry: toEntry(record, catalog.kernels()) }
   }
 
   const putModule = async (reference: KernelReference, name: string, bytes: Uint8Array, provenance: Provenance) => {
@@ -56,46 +105,32 @@ export function createKernels ({ index, btfs, local }: KernelsOptions): Kernels 
     if (record.btfSha256 !== base.sha256) throw new AppError('btf_conflict', `The BTF of ${formatReference(reference)} changed while that of its module ${name} was read; try again.`)
     const held = record.modules.find(module => module.name === name)
     requireSame(held, btf.sha256, what)
-    if (held !== undefined) return { created: false, entry: toEntry(record) }
+    if (held !== undefined) return { created: false, entry: toEntry(record, catalog.kernels()) }
     const module: ModuleRecord = { name, btfSha256: btf.sha256, bytes: btf.parts.byteLength, source: UPLOAD_SOURCE, provenance }
     const changed = { ...record, modules: [...record.modules, module] }
     await index.put(changed)
-    return { created: true, entry: toEntry(changed) }
+    return { created: true, entry: toEntry(changed, catalog.kernels()) }
   }
 
   return {
-    list (filter) {
-      const { release, distro, distroVersion } = filter
-      const arch = filter.arch === undefined ? undefined : normalizeArch(filter.arch)
-      const after = filter.cursor === undefined ? undefined : parseCursor(filter.cursor)
-      const limit = Math.min(Math.max(1, filter.limit), MAX_PAGE)
-      const page: KernelRecord[] = []
-      let isMore = false
-      for (const record of index.list()) {
-        const { reference } = record
-        if (after !== undefined && formatReference(reference) <= after) continue
-        if (release !== undefined && reference.release !== release) continue
-        if (distro !== undefined && reference.distro !== distro) continue
-        if (distroVersion !== undefined && reference.distroVersion !== distroVersion) continue
-        if (arch !== undefined && reference.arch !== arch) continue
-        isMore = page.length === limit
-        if (isMore) break
-        page.push(record)
-      }
-      const last = page.at(-1)
-      return { kernels: page.map(toEntry), nextCursor: isMore && last !== undefined ? formatCursor(last.reference) : null }
+    list: filter => listKernels(index, catalog.kernels(), filter),
+    async get (given, via = []) {
+      const record = await obtainRecord(toReference(given), via)
+      fetching.refresh([record])
+      return toEntry(record, catalog.kernels())
     },
-    get: reference => toEntry(requireRecord(toReference(reference))),
-    async getBtf (given, module) {
+    async getBtf (given, module, via = []) {
       const reference = toReference(given)
-      const record = requireRecord(reference)
-      const base = await btfs.load(record.btfSha256)
-      index.touch(reference)
-      if (module === undefined) return { bytes: rawBytes(base), sha256: base.sha256 }
-      const held = record.modules.find(({ name }) => name === module)
+      const { record, base } = await loadVmlinux(reference, via)
+      index.touch(record.reference)
+      fetching.refresh([record])
+      if (module === undefined) return { bytes: rawBytes(base), sha256: base.sha256, source: record.source }
+      const known = record.modules.some(({ name }) => name === module)
+      if (!known) await fetching.obtainModules([record], [module])
+      const held = requireRecord(reference).modules.find(({ name }) => name === module)
       if (held === undefined) throw new AppError('btf_unknown', `No BTF is held for module ${module} of kernel ${formatReference(reference)}.`, { kernel: formatReference(reference), module })
       const split = await btfs.load(held.btfSha256, base)
-      return { bytes: rawBytes(split), sha256: split.sha256 }
+      return { bytes: rawBytes(split), sha256: split.sha256, source: held.source }
     },
     async putBtf (given, bytes, provenance, module) {
       const reference = toReference(given)
@@ -110,20 +145,4 @@ function requireSame (held: { readonly btfSha256: Sha256, readonly source: strin
   if (held === undefined || held.btfSha256 === offered) return
   throw new AppError('btf_conflict', `Other BTF is held for ${what} already (${held.btfSha256}, source ${held.source}); the offered one can be sent with each request, or stored under its own name.`,
     { held: held.btfSha256, offered, source: held.source })
-}
-
-function toEntry (record: KernelRecord): KernelEntry {
-  return {
-    ...record,
-    modules: record.modules.map(({ name, btfSha256, bytes, source }) => ({ name, btfSha256, bytes, source }))
-  }
-}
-
-/** The cursor is the last reference shown, so that a page stays right when kernels are added meanwhile. Opaque to callers. */
-function formatCursor (reference: KernelReference): string { return Buffer.from(formatReference(reference)).toString('base64url') }
-
-function parseCursor (cursor: string): string {
-  const text = Buffer.from(cursor, 'base64url').toString()
-  if (text.split('/').length !== 4) throw new AppError('invalid_request', 'The cursor is not one that this service gave.', { field: 'cursor' })
-  return text
 }
