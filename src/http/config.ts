@@ -10,7 +10,16 @@ export interface Config {
   readonly host: string
   /** 0: any free port. */
   readonly port: number
-  readonly auth: 'none'
+  readonly auth: 'none' | 'token' | 'jwt'
+  readonly tokensFile?: string
+  /** Address or file. */
+  readonly jwksUrl?: string
+  readonly jwksTokenFile?: string
+  readonly jwtAudience?: string
+  readonly jwtIssuer?: string
+  readonly jwtScopes: string
+  /** Requests a minute of one caller. 0: any number. */
+  readonly rateLimit: number
   readonly cacheDir: string
   /** Budget of the memory tier. */
   readonly memoryBytes: number
@@ -18,6 +27,8 @@ export interface Config {
   readonly trustUploads: boolean
   /** Listing of the archive: a file, or an address. */
   readonly catalog?: string
+  /** Files of the keys that sign results, separated by commas. Undefined: the one in the cache folder. */
+  readonly signingKeyFile?: string
   readonly maxObjectBytes: number
   /** Bound of one BTF, and of all BTF parts of one request together. */
   readonly maxBtfBytes: number
@@ -67,6 +78,13 @@ export const SETTINGS: readonly Setting[] = [
     schema: { type: 'string', enum: ['none', 'token', 'jwt'] },
     must: 'none, token or jwt'
   },
+  text('CORELO_TOKENS_FILE', 'tokensFile', undefined, 'With `token`: who may call. A line each: name, sha256:… of the token, scopes (`corelo keys token` makes one). Read again when it changes.', 'none'),
+  text('CORELO_JWKS_URL', 'jwksUrl', undefined, 'With `jwt`: the public keys of the issuer, an address or a file.', 'none'),
+  text('CORELO_JWKS_TOKEN_FILE', 'jwksTokenFile', undefined, 'File of a token that CORELO_JWKS_URL asks for, as the API server of Kubernetes does.', 'none'),
+  text('CORELO_JWT_AUDIENCE', 'jwtAudience', undefined, 'The audience that tokens must be for.', 'none'),
+  text('CORELO_JWT_ISSUER', 'jwtIssuer', undefined, 'The issuer that tokens must be of.', 'none'),
+  text('CORELO_JWT_SCOPES', 'jwtScopes', 'relocate,upload', 'What tokens without a claim `scope` may do: scopes for all, or `<subject>=<scopes>; …`, where * stands for any text and the first that fits counts.'),
+  integer('CORELO_RATE_LIMIT', 'rateLimit', 0, 'Requests a minute of one caller: identity, else address. 0: no limit.', 0, 1_000_000_000),
   text('CORELO_CACHE_DIR', 'cacheDir', 'btfhub-cache', 'Content store and index.'),
   {
     ...text('CORELO_BTFHUB_URL', 'btfhubUrls', PUBLIC_ARCHIVE, "Base URLs in BTFHub's layout, comma separated, asked in their order; empty: none.", 'the public BTFHub archive'),
@@ -87,6 +105,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   bytes('CORELO_MEMORY_BYTES', 'memoryBytes', undefined, 'a quarter of the memory limit', 'Budget of the memory tier.'),
   flag('CORELO_LOCAL_KERNEL', 'localKernel', true, "Serve the running kernel's own BTF."),
+  text('CORELO_SIGNING_KEY_FILE', 'signingKeyFile', undefined, 'Ed25519 private keys (PEM) that sign results: the first one signs, all are published. Several files are separated by commas.', 'made in the cache folder at the first start'),
   flag('CORELO_TRUST_UPLOADS', 'trustUploads', false, 'Let uploaded BTF answer for a kernel by name, not only by hash.'),
   bytes('CORELO_MAX_OBJECT_BYTES', 'maxObjectBytes', 16 * MIB, '16 MiB', 'Largest eBPF object.'),
   bytes('CORELO_MAX_BTF_BYTES', 'maxBtfBytes', 64 * MIB, '64 MiB', 'Largest BTF, and all BTF of one request together.'),
@@ -120,7 +139,7 @@ export function readConfig (env: Environment = process.env): Config {
   const known = Object.fromEntries(SETTINGS.flatMap(({ name, key }) => values[name] === undefined ? [] : [[key, values[name]]])) as unknown as Partial<Config>
   const config = {
     ...known,
-    auth: 'none',
+    auth: known.auth ?? 'none',
     memoryBytes: known.memoryBytes ?? Math.floor(memoryLimit() / 4),
     workers: known.workers ?? availableParallelism(),
     btfhubUrls: listOf(String(values['CORELO_BTFHUB_URL']))
@@ -153,12 +172,9 @@ function pathsOf (error: unknown): string[] {
 
 /** An open service on the network must be somebody's decision. */
 function requireAuth (host: string, auth: unknown): void {
-  if (auth === 'token' || auth === 'jwt') {
-    throw new AppError('invalid_request', `CORELO_AUTH=${auth} is not there yet; this version knows only none.`, { setting: 'CORELO_AUTH' })
-  }
-  if (auth !== 'none' && !isLoopback(host)) {
+  if (auth === undefined && !isLoopback(host)) {
     throw new AppError('invalid_request',
-      `CORELO_HOST=${host} can be reached by others and this version cannot check who calls (token and jwt are not there yet); set CORELO_AUTH=none to serve everyone, or listen on 127.0.0.1.`,
+      `CORELO_HOST=${host} can be reached by others; say with CORELO_AUTH who may call (token or jwt, or none to serve everyone), or listen on 127.0.0.1.`,
       { setting: 'CORELO_AUTH' })
   }
 }

@@ -5,6 +5,7 @@ import { openContentStore } from '../kernels/content-store.js'
 import { openKernelIndex } from '../kernels/kernel-index.js'
 import { isSha256, type Sha256 } from '../kernels/sha256.js'
 import { createWorkerPool } from '../workers/pool.js'
+import { createAttestations } from './attestations.js'
 import { createBtfAccess } from './btf-access.js'
 import { openCatalog } from './catalog.js'
 import { createFetching, type Fetching } from './fetching.js'
@@ -13,6 +14,7 @@ import { createLocalKernel, type LocalKernel } from './local-kernel.js'
 import { createObjects } from './objects.js'
 import { createRelocations } from './relocations.js'
 import type { ServiceHooks, ServiceSettings, Warn } from './settings.js'
+import { openSigner } from './signing.js'
 import { createSources } from './sources.js'
 import { createTargets } from './targets.js'
 import type { Service, ServiceStats } from './types.js'
@@ -42,6 +44,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
   const store = openContentStore({ directory: settings.cacheDir, onWarning: warn })
 
   const open = async () => {
+    const attestations = createAttestations(await openSigner(settings, warn))
     const index = await openKernelIndex({ directory: settings.cacheDir, onWarning: warn })
     const btfs = createBtfAccess({
       memory, store, pool, warn, maxBtfBytes: settings.maxBtfBytes, onRelease, otherPaths: hash => local.pathsOf(hash), recover: (hash, base) => fetching.recover(hash, base)
@@ -53,10 +56,10 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     const local: LocalKernel = createLocalKernel({ settings, index, btfs, warn })
     const objects = createObjects({ store, pool, maxBytes: settings.maxObjectBytes, memoryBytes: share(SHARES.objects), onRelease })
     const targets = createTargets({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads })
-    const relocations = createRelocations({ targets, objects, btfs, index, pool, memoryBytes: share(SHARES.results), onRelease })
+    const relocations = createRelocations({ targets, objects, btfs, index, pool, attestations, memoryBytes: share(SHARES.results), onRelease })
     const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads })
     await Promise.all([pool.ready(), local.start(), catalog.start()])
-    return { index, btfs, local, fetching, catalog, client, objects, relocations, kernels }
+    return { index, btfs, local, fetching, catalog, client, objects, relocations, kernels, attestations }
   }
 
   let parts: Awaited<ReturnType<typeof open>> | undefined
@@ -84,6 +87,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       const bytes = await btfs.sizeOf(requireHash(hash))
       return bytes === undefined ? undefined : { bytes }
     },
+    publicKeys: async () => (parts ?? await opening).attestations.jwks,
     stats: () => toStats(),
     ready: async () => { await opening },
     async close () {

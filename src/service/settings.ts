@@ -20,6 +20,8 @@ export interface ServiceSettings {
   readonly trustUploads: boolean
   /** Listing of the archive's kernels: a file, or an address. */
   readonly catalog?: string
+  /** PEM files of Ed25519 keys, separated by commas: the first key signs, all are published. Undefined: one in the cache folder, made when it is missing. */
+  readonly signingKeyFile?: string
   /** Undefined: /sys/kernel/btf. */
   readonly kernelBtfDir?: string
   /** Tasks that may wait for a worker. Undefined: 32 for each worker. */

@@ -49,7 +49,7 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
     const lease = uploads.open()
     try {
       const bytes = await readRawBody(request, config.maxBtfBytes, lease, BTF_TYPES)
-      const provenance = { by: request.ip, at: new Date().toISOString(), ...(kernelVersion === undefined ? {} : { kernelVersion }) }
+      const provenance = { by: request.identity?.name ?? request.ip, at: new Date().toISOString(), ...(kernelVersion === undefined ? {} : { kernelVersion }) }
       const { created, entry } = await withDeadline(reply.raw, config.deadlineMs, () => service.putKernelBtf(reference, bytes, provenance, module))
       reply.code(created ? 201 : 200).headers({
         location: `/kernels/${formatReference(reference)}/btf${module === undefined ? '' : `/${module}`}`,
@@ -69,7 +69,8 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
       params: KernelParams,
       querystring: NoQuery,
       response: got
-    }
+    },
+    config: { access: 'relocate' }
   }, async (request, reply) => await get(request, reply, request.params))
 
   app.get(MODULE_BTF, {
@@ -80,7 +81,8 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
       params: ModuleParams,
       querystring: NoQuery,
       response: got
-    }
+    },
+    config: { access: 'relocate' }
   }, async (request, reply) => await get(request, reply, request.params))
 
   app.put(BTF, {
@@ -92,7 +94,7 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
       querystring: PutBtfQuery,
       response: stored
     },
-    config: { requestBody }
+    config: { access: 'upload', requestBody }
   }, async (request, reply) => await put(request, reply, request.params, request.query.kernel_version))
 
   app.put(MODULE_BTF, {
@@ -104,7 +106,7 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
       querystring: NoQuery,
       response: stored
     },
-    config: { requestBody: { 'application/octet-stream': binary, 'application/x-elf': binary } }
+    config: { access: 'upload', requestBody }
   }, async (request, reply) => await put(request, reply, request.params, undefined))
 }
 

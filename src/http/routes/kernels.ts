@@ -18,7 +18,8 @@ export const kernelRoutes: Routes = async (app, { service, config }) => {
       summary: 'The kernels whose BTF the service has, and those that its sources are known to have.',
       querystring: KernelListQuery,
       response: responses({ 200: { description: 'One page of them; a `Link` header names the next.', content: json('KernelPage') } }, 'not_acceptable')
-    }
+    },
+    config: { access: 'relocate' }
   }, async (request, reply) => {
     negotiate(request.headers.accept, ['application/json'])
     const { kernels, nextCursor } = await service.listKernels(toKernelFilter(request.query))
@@ -35,7 +36,8 @@ export const kernelRoutes: Routes = async (app, { service, config }) => {
       querystring: NoQuery,
       response: responses({ 200: { description: 'The kernel.', content: json('Kernel') } },
         'kernel_unknown', 'not_acceptable', 'deadline_exceeded', 'source_failed', 'source_invalid', 'source_timeout')
-    }
+    },
+    config: { access: 'relocate' }
   }, async (request, reply) => {
     negotiate(request.headers.accept, ['application/json'])
     const reference = toKernelReference(request.params)
