@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import type { HttpClient } from '../fetch/http-client.js'
-import { archivePlaces } from '../identity/archive-places.js'
+import { archivePlaces, ARCHIVE_SUFFIX } from '../identity/archive-places.js'
 import { formatReference } from '../reference.js'
 import { openOrRefuse } from './open.js'
 import { placeCandidates } from './place-candidates.js'
@@ -15,8 +15,6 @@ export interface BtfhubHttpOptions {
 
 /** Most bytes of a packed kernel. The largest real one unpacks to 27 MB, and has 4. */
 const MAX_PACKED_BYTES = 16 * 1024 * 1024
-
-export const ARCHIVE_SUFFIX = '.btf.tar.xz'
 
 /**
  * BTFHub's archive over HTTP: `<distro>/<version>/<arch>/<release>.btf.tar.xz`.

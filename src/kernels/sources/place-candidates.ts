@@ -1,9 +1,8 @@
-import { archivePlaces } from '../identity/archive-places.js'
-import { formatReference, type KernelQuery } from '../reference.js'
+import { archivePlaces, kernelsAt } from '../identity/archive-places.js'
+import type { KernelQuery } from '../reference.js'
 import type { Candidates } from './source.js'
 
 /** The kernels that a query can mean in BTFHub's layout, as its release proves them. */
 export async function placeCandidates (query: KernelQuery): Promise<Candidates> {
-  const references = new Map(archivePlaces(query).map(({ reference }) => [formatReference(reference), reference]))
-  return { state: 'listed', references: [...references.values()] }
+  return { state: 'listed', references: kernelsAt(archivePlaces(query), query.release) }
 }
