@@ -1,11 +1,10 @@
 import { AppError } from '../errors.js'
 import type { SharedBtf } from '../kernels/btf-memory.js'
 import type { Catalog } from '../kernels/catalog/catalog.js'
-import { matchesName } from '../kernels/identity/matches.js'
 import { isFetched, UPLOAD_SOURCE, type KernelRecord, type ModuleRecord, type Provenance } from '../kernels/kernel-record.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import { formatReference, isSegment, toReference, type KernelReference } from '../kernels/reference.js'
-import { answersForName, unknownKernel } from '../kernels/resolve.js'
+import { answersForName, recordsOfName, resolveKernel, unknownKernel } from '../kernels/resolve.js'
 import type { Sha256 } from '../kernels/sha256.js'
 import { rawBytes, type BtfAccess } from './btf-access.js'
 import type { Fetching } from './fetching.js'
@@ -32,16 +31,15 @@ export interface Kernels {
 }
 
 export function createKernels ({ index, btfs, local, fetching, catalog, trustUploads }: KernelsOptions): Kernels {
-  /** The kernel's record, also where only another spelling of its platform is held. */
-  const find = (reference: KernelReference): KernelRecord | undefined => {
-    const exact = index.get(reference)
-    if (exact !== undefined) return exact
-    const [first, ...others] = index.byRelease(reference.release).filter(record => matchesName(reference, record.reference))
-    return others.every(record => record.btfSha256 === first?.btfSha256) ? first : undefined
+  /** The record of the very reference, else of the kernel under another spelling of its platform. */
+  const findRecord = (reference: KernelReference): KernelRecord | undefined => {
+    const held = index.get(reference)
+    if (held !== undefined || recordsOfName(index, reference, true).length === 0) return held
+    return resolveKernel(index, reference, { trustUploads: true }).records[0]
   }
 
   const requireRecord = (reference: KernelReference, asked: readonly AskedSource[] = [], via: readonly string[] = []): KernelRecord => {
-    const record = find(reference)
+    const record = findRecord(reference)
     if (record !== undefined) return record
     const error = unknownKernel(index, reference, 0, { trustUploads: true, answers: [local.answer(), ...toAnswers(asked)], offered: catalog.kernels() })
     const again = Math.min(...asked.map(({ refusal }) => refusal.retryAfterMs ?? Infinity))
@@ -50,7 +48,7 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
 
   /** The record, fetched where there is none. Another service asks for what can be believed, where this one asks for what there is. */
   const obtainRecord = async (reference: KernelReference, via: readonly string[]): Promise<KernelRecord> => {
-    const held = find(reference)
+    const held = findRecord(reference)
     if (held === undefined) return requireRecord(reference, await fetching.obtain(reference, via), via)
     if (via.length === 0 || answersForName(held, trustUploads)) return held
     await fetching.obtain(reference, via).catch(() => {}) // what is held says of itself that it is an upload
@@ -115,9 +113,10 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
   return {
     list: filter => listKernels(index, catalog.kernels(), filter),
     async get (given, via = []) {
-      const record = await obtainRecord(toReference(given), via)
+      const reference = toReference(given)
+      const record = await obtainRecord(reference, via)
       fetching.refresh([record])
-      return toEntry(record, catalog.kernels())
+      return toEntry({ ...record, reference }, catalog.kernels())
     },
     async getBtf (given, module, via = []) {
       const reference = toReference(given)

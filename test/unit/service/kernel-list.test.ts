@@ -130,7 +130,7 @@ describe('a whole reference', () => {
     await put(service, fooBtf(), { distro: 'debian', distroVersion: 'bullseye', release: '5.10.0-9-amd64' })
     const kernel = { distro: 'debian', distroVersion: '11', arch: 'x86_64', release: '5.10.0-9-amd64' }
     expect(await relocate(service, { kernel })).toMatchObject({ kernel: 'debian/11/x86_64/5.10.0-9-amd64', btfSha256: sha256(fooBtf()) })
-    expect(await service.getKernel(kernel)).toMatchObject({ reference: { distroVersion: 'bullseye' } })
+    expect(await service.getKernel(kernel)).toMatchObject({ reference: kernel, btfSha256: sha256(fooBtf()) })
     expect(await relocate(service, { kernel: { release: '5.10.0-9-amd64', distro: 'debian', distroVersion: '11' } })).toMatchObject({ kernel: BULLSEYE })
   })
 
