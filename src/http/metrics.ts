@@ -76,6 +76,13 @@ function addServiceMetrics (service: Service, uploadBytes: () => number, registe
   gauge('corelo_memory_tier_bytes', 'Bytes of BTF in memory.', () => service.stats().memoryBytes)
   gauge('corelo_memory_tier_entries', 'BTFs in memory.', () => service.stats().memoryEntries)
   gauge('corelo_disk_tier_bytes', 'Bytes in the content store.', () => service.stats().diskBytes)
+  new Gauge({
+    name: 'corelo_degraded',
+    help: '1 for what the service goes on without: the disk takes no content, the shared store does not answer.',
+    labelNames: ['why'],
+    registers,
+    collect () { for (const [why, isDegraded] of Object.entries(service.stats().degraded)) this.set({ why }, isDegraded ? 1 : 0) }
+  })
   counter('corelo_worker_restarts_total', 'Workers that had to be replaced.', [], () => [[{}, service.stats().workerRestarts]])
   counter('corelo_cache_events_total', 'What the caches did.', ['event'], () => Object.entries(service.stats().cache).map(([event, count]) => [{ event }, count]))
 }

@@ -2,6 +2,8 @@
 export interface ServiceSettings {
   /** Folder of the content store and the index. Made when it is missing. */
   readonly cacheDir: string
+  /** Budget of content on disk, in bytes. Undefined: none. */
+  readonly cacheBytes?: number
   /** Budget of BTFs, objects and results in memory, in bytes. */
   readonly memoryBytes: number
   readonly workers: number
