@@ -47,7 +47,7 @@ export interface ContentStoreOptions {
  * together they stay within the largest of their budgets, but for what was written since they last looked.
  *
  * As the volume itself fills up the store gives way: it removes what can be had again to make room for what is new. Where
- * there is no room at all it stops storing (see DiskState).
+ * others have used up even the reserve that it leaves free, it stops storing (see DiskState).
  */
 export interface ContentStore {
   /** Where content is or would be, for a worker that reads or writes it. */
@@ -129,14 +129,15 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
       counts.writesSkipped++
       return false
     }
-    const { spare, comfortable } = await disk.room()
-    if (spare < bytes.length) {
-      counts.writesSkipped++
-      disk.isFull({ free_beyond_reserve: Math.floor(spare), needed: bytes.length })
-      return false
-    }
-    const release = await budget.reserve(bytes.length, { spare, comfortable })
+    const room = await disk.room()
+    const release = room.spare < 0 ? () => {} : await budget.reserve(bytes.length, room)
     try {
+      const { spare } = room.spare > bytes.length ? room : await disk.room()
+      if (spare < bytes.length) {
+        counts.writesSkipped++
+        disk.isFull({ free_beyond_reserve: Math.floor(spare), needed: bytes.length })
+        return false
+      }
       await writeFile(pathOf(kind, hash), bytes)
       counts.written++
       ledger.add(`${kind} ${hash}`, bytes.length)

@@ -46,7 +46,10 @@ const DEFAULT_RETRY_MS = 10_000
 /** More than what fits into an inode or a last block. */
 const PROBE_BYTES = 64 * 1024
 
-/** Errors that come from the moment and not from the disk: a folder that was just deleted, too many open files. */
+/**
+ * Errors that may come from the moment and not from the disk: a folder that was just deleted, too many open files. (Making a
+ * folder on a read-only disk fails with ENOENT as well.) A small file tells.
+ */
 const PASSING = new Set(['ENOENT', 'ENOTEMPTY', 'EMFILE', 'ENFILE', 'EAGAIN', 'EBUSY', 'EINTR'])
 const FULL = new Set(['ENOSPC', 'EDQUOT'])
 
@@ -57,6 +60,7 @@ export function createDiskState (options: DiskStateOptions): DiskState {
   const probePath = join(folder, `probe-${randomBytes(6).toString('base64url')}`)
   let trouble: DiskTrouble | undefined
   let timer: NodeJS.Timeout | undefined
+  let isSuspected = false
   let isClosed = false
 
   const room = async (): Promise<Room> => {
@@ -75,6 +79,14 @@ export function createDiskState (options: DiskStateOptions): DiskState {
       schedule()
     }
     trouble = found
+  }
+  const suspect = (error: unknown): void => {
+    if (isSuspected || trouble !== undefined) return
+    isSuspected = true
+    writeProbe().then(isWritable => {
+      isSuspected = false
+      if (!isWritable) enter('unwritable', { error: String(error) })
+    }).catch(() => {}) // it does not reject
   }
   const schedule = (): void => {
     timer = setTimeout(() => { probe().catch(() => {}) }, retryMs)
@@ -107,7 +119,7 @@ export function createDiskState (options: DiskStateOptions): DiskState {
     room,
     failed (error) {
       const code = errorCode(error)
-      if (code !== undefined && PASSING.has(code)) return
+      if (code !== undefined && PASSING.has(code)) return suspect(error)
       enter(code === undefined || FULL.has(code) ? 'full' : 'unwritable', { error: String(error) })
     },
     isFull: facts => { enter('full', facts) },

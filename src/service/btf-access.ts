@@ -40,6 +40,8 @@ export interface BtfAccess {
   prepare(source: PrepareBtfTask['source'], base?: SharedBtf): Promise<SharedBtf>
   /** Keeps prepared BTF: in memory and on disk. Resolves when it is on disk, or could not be put there. */
   keep(btf: SharedBtf): Promise<void>
+  /** Writes what is in memory only: after a time in which the disk took nothing. */
+  saveHeld(): Promise<void>
 }
 
 export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, otherPaths }: BtfAccessOptions): BtfAccess {
@@ -97,6 +99,9 @@ export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, 
     async keep (btf) {
       memory.put(btf)
       await write(btf)
+    },
+    async saveHeld () {
+      for (const btf of memory.list()) await write(btf)
     }
   }
 }

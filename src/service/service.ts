@@ -40,7 +40,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
   const share = (part: number): number => Math.max(1, Math.floor(settings.memoryBytes * part))
   const onRelease = countReleases(() => { pool.collectGarbage() })
   const memory = createBtfMemory({ maxBytes: share(SHARES.btf), onRelease })
-  const disk = createDiskState({ directory: settings.cacheDir, onWarning: warn })
+  const disk = createDiskState({ directory: settings.cacheDir, onWarning: warn, ...(settings.diskRetryMs === undefined ? {} : { retryMs: settings.diskRetryMs }) })
   let names: KernelIndex | undefined
   const store = openContentStore({
     directory: settings.cacheDir,
@@ -59,6 +59,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     const targets = createTargets({ index, btfs, local, trustUploads: settings.trustUploads })
     const relocations = createRelocations({ targets, objects, btfs, index, pool, memoryBytes: share(SHARES.results), onRelease })
     const kernels = createKernels({ index, btfs, local })
+    disk.onRecovered(() => { btfs.saveHeld().catch(() => {}) }) // it warns by itself
     await Promise.all([pool.ready(), local.start()])
     return { index, btfs, local, objects, relocations, kernels }
   }

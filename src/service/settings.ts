@@ -19,6 +19,8 @@ export interface ServiceSettings {
   readonly trustUploads: boolean
   /** Undefined: /sys/kernel/btf. */
   readonly kernelBtfDir?: string
+  /** How long to leave a disk alone that takes no writes, in milliseconds. Undefined: 10 s. */
+  readonly diskRetryMs?: number
   /** Tasks that may wait for a worker. Undefined: 32 for each worker. */
   readonly queueLimit?: number
 }
