@@ -93,8 +93,7 @@ type Key = `${ContentKind} ${Sha256}`
 
 export function openContentStore (options: ContentStoreOptions): ContentStore {
   const { directory, maxBytes = Infinity, isKept = () => false, onWarning: warn = () => {} } = options
-  const ownDisk = options.disk === undefined ? createDiskState({ directory, onWarning: warn }) : undefined
-  const disk = options.disk ?? ownDisk as DiskState // one of the two is there
+  const disk = options.disk ?? createDiskState({ directory, onWarning: warn })
   const ledger = createDiskLedger<Key>(key => isKept(...splitKey(key)))
   const counts = { written: 0, writeFailures: 0, writesSkipped: 0, damaged: 0, orphansRemoved: 0 }
 
@@ -208,7 +207,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
       await sweep.stop()
       await behind.close()
       await budget.close()
-      ownDisk?.close()
+      if (options.disk === undefined) disk.close()
     }
   }
 }

@@ -62,7 +62,8 @@ export function createDiskBudget<K extends string> ({ ledger, maxBytes, pathOf, 
     const isTooMuch = (): boolean => ledger.bytes + reserved + bytes > maxBytes || ledger.files >= MAX_FILES
     const relieved = ledger.bytes - pressure
     await evictWhile(isTooMuch, true)
-    while (reserved > 0 && isTooMuch()) { // what is being written can be removed once it is there
+    const isWriting = (): boolean => reserved > 0
+    while (isWriting() && isTooMuch()) { // what is being written can be removed once it is there
       await new Promise<void>(resolve => { onRelease = resolve })
       await evictWhile(isTooMuch, true)
     }
