@@ -6,7 +6,7 @@ export async function startBare () { return await start([join(import.meta.dirnam
 
 /** Starts the service as an operator does, with its default settings (its log included) but for those given. */
 export async function startService (settings) {
-  return await start([join(import.meta.dirname, '..', 'dist', 'cli', 'main.js'), 'serve'], { CORELO_PORT: '0', CORELO_TRUST_UPLOADS: 'true', ...settings })
+  return await start([join(import.meta.dirname, '..', 'dist', 'cli', 'main.js'), 'serve'], { CORELO_PORT: '0', CORELO_BTFHUB_URL: '', CORELO_TRUST_UPLOADS: 'true', ...settings })
 }
 
 async function start (args, env) {

@@ -69,7 +69,7 @@ async function startService () {
   const settings = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CORELO_')))
   service = spawn(process.execPath, ['dist/cli/main.js', 'serve'], {
     cwd: root,
-    env: { ...settings, CORELO_HOST: '127.0.0.1', CORELO_PORT: '0', CORELO_CACHE_DIR: join(work, 'cache') },
+    env: { ...settings, CORELO_HOST: '127.0.0.1', CORELO_PORT: '0', CORELO_BTFHUB_URL: '', CORELO_CACHE_DIR: join(work, 'cache') },
     stdio: ['ignore', 'pipe', 'pipe']
   })
   let output = ''

@@ -27,6 +27,11 @@ export interface Config {
   readonly logLevel: string
   /** Where the file system of the host begins, for its os-release. Undefined: the service finds out. */
   readonly hostRoot?: string
+  /** Roots of BTFHub's archive and its mirrors. */
+  readonly btfhubUrls: readonly string[]
+  readonly btfhubDir?: string
+  /** Another service of this kind. */
+  readonly upstreamUrl?: string
 }
 
 /** One environment variable: what `corelo serve --help` and the README list, and what it is checked against. */
@@ -39,7 +44,14 @@ export interface Setting {
   readonly schema: Readonly<Record<string, unknown>>
   /** What the value must be, to follow "must be". */
   readonly must: string
+  /** What an empty value means. Elsewhere it is as if there were none. */
+  readonly empty?: string
+  /** Further checks of a text; false refuses it. */
+  readonly accepts?: (value: string) => boolean
 }
+
+/** The archive's files themselves, at the address to which GitHub's own `raw` links redirect. */
+const PUBLIC_ARCHIVE = 'https://raw.githubusercontent.com/aquasecurity/btfhub-archive/main'
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 
@@ -57,6 +69,18 @@ export const SETTINGS: readonly Setting[] = [
   },
   text('CORELO_CACHE_DIR', 'cacheDir', 'btfhub-cache', 'Content store and index.'),
   bytes('CORELO_CACHE_BYTES', 'cacheBytes', 20 * 1024 * MIB, '20 GiB', 'Budget of the content store on disk; the least recently used goes first, and what cannot be fetched again last.'),
+  {
+    ...text('CORELO_BTFHUB_URL', 'btfhubUrls', PUBLIC_ARCHIVE, "Base URLs in BTFHub's layout, comma separated, asked in their order; empty: none.", 'the public BTFHub archive'),
+    must: 'http or https addresses, comma separated, or empty',
+    empty: '',
+    accepts: value => listOf(value).every(isWebAddress)
+  },
+  text('CORELO_BTFHUB_DIR', 'btfhubDir', undefined, "A directory in BTFHub's layout.", 'none'),
+  {
+    ...text('CORELO_UPSTREAM', 'upstreamUrl', undefined, 'Another corelo to ask for BTF.', 'none'),
+    must: 'an http or https address',
+    accepts: isWebAddress
+  },
   bytes('CORELO_MEMORY_BYTES', 'memoryBytes', undefined, 'a quarter of the memory limit', 'Budget of the memory tier.'),
   flag('CORELO_LOCAL_KERNEL', 'localKernel', true, "Serve the running kernel's own BTF."),
   flag('CORELO_TRUST_UPLOADS', 'trustUploads', false, 'Let uploaded BTF answer for a kernel by name, not only by hash.'),
@@ -84,9 +108,9 @@ type Environment = Readonly<Record<string, string | undefined>>
  * @throws AppError `invalid_request` whose sentence names the variable at fault
  */
 export function readConfig (env: Environment = process.env): Config {
-  const given = Object.fromEntries(SETTINGS.flatMap(({ name }) => {
+  const given = Object.fromEntries(SETTINGS.flatMap(({ name, empty }) => {
     const value = env[name]
-    return value === undefined || value === '' || isServiceLink(name, value) ? [] : [[name, value]]
+    return value === undefined || (value === '' && empty === undefined) || isServiceLink(name, value) ? [] : [[name, value]]
   }))
   const values = check(given)
   const known = Object.fromEntries(SETTINGS.flatMap(({ name, key }) => values[name] === undefined ? [] : [[key, values[name]]])) as unknown as Partial<Config>
@@ -94,7 +118,8 @@ export function readConfig (env: Environment = process.env): Config {
     ...known,
     auth: 'none',
     memoryBytes: known.memoryBytes ?? Math.floor(memoryLimit() / 4),
-    workers: known.workers ?? availableParallelism()
+    workers: known.workers ?? availableParallelism(),
+    btfhubUrls: listOf(String(values['CORELO_BTFHUB_URL']))
   } as Config
   requireAuth(config.host, values['CORELO_AUTH'])
   return config
@@ -105,12 +130,15 @@ function isServiceLink (name: string, value: string): boolean { return name === 
 
 function check (given: Readonly<Record<string, string | undefined>>): Record<string, unknown> {
   const schema = { type: 'object', properties: Object.fromEntries(SETTINGS.map(setting => [setting.name, setting.schema])) }
+  const refuse = ({ name, must }: Setting): AppError => new AppError('invalid_request', `${name} must be ${must}, not ${JSON.stringify(given[name])}.`, { setting: name })
+  const unfit = SETTINGS.find(({ name, accepts }) => accepts !== undefined && given[name] !== undefined && !accepts(given[name]))
+  if (unfit !== undefined) throw refuse(unfit)
   try {
     return envSchema({ schema, data: given, env: false })
   } catch (error) {
     const setting = SETTINGS.find(({ name }) => pathsOf(error).includes(`/${name}`))
     if (setting === undefined) throw error
-    throw new AppError('invalid_request', `${setting.name} must be ${setting.must}, not ${JSON.stringify(given[setting.name])}.`, { setting: setting.name })
+    throw refuse(setting)
   }
 }
 
@@ -142,8 +170,12 @@ function memoryLimit (): number {
 }
 
 function text (name: string, key: keyof Config, byDefault: string | undefined, meaning: string, defaultText = byDefault ?? ''): Setting {
-  return { name, key, defaultText, meaning, schema: { type: 'string', minLength: 1, ...defaultOf(byDefault) }, must: 'a text' }
+  return { name, key, defaultText, meaning, schema: { type: 'string', ...defaultOf(byDefault) }, must: 'a text' }
 }
+
+function listOf (value: string): string[] { return value.split(',').map(part => part.trim()).filter(part => part !== '') }
+
+function isWebAddress (value: string): boolean { return URL.canParse(value) && /^https?:$/.test(new URL(value).protocol) }
 
 function integer (name: string, key: keyof Config, byDefault: number | undefined, meaning: string, minimum: number, maximum: number, defaultText = String(byDefault)): Setting {
   return {

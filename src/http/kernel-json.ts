@@ -17,7 +17,10 @@ export function toKernelJson (entry: KernelEntry): Record<string, unknown> {
     provenance: {
       by: provenance.by,
       at: provenance.at,
-      ...(provenance.kernelVersion === undefined ? {} : { kernel_version: provenance.kernelVersion })
+      ...(provenance.kernelVersion === undefined ? {} : { kernel_version: provenance.kernelVersion }),
+      ...(provenance.url === undefined ? {} : { url: provenance.url }),
+      ...(provenance.etag === undefined ? {} : { etag: provenance.etag }),
+      ...(provenance.checkedAt === undefined ? {} : { checked_at: provenance.checkedAt })
     },
     first_seen: entry.firstSeen,
     last_used: entry.lastUsed,

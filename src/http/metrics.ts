@@ -86,5 +86,8 @@ function addServiceMetrics (service: Service, uploadBytes: () => number, registe
   labelledGauge('corelo_degraded', '1 for what the service goes on without: disk (it takes no content), shared_store (it does not answer).', 'why',
     () => Object.fromEntries(Object.entries(service.stats().degraded).map(([why, isDegraded]) => [why, isDegraded ? 1 : 0])))
   counter('corelo_worker_restarts_total', 'Workers that had to be replaced.', [], () => [[{}, service.stats().workerRestarts]])
+  gauge('corelo_source_waiters', 'Requests that wait for sources.', () => service.stats().sourceWaiters)
+  counter('corelo_source_requests_total', 'Questions to sources of BTF, by what came back.', ['source', 'outcome'],
+    () => service.stats().sourceRequests.map(({ source, outcome, count }) => [{ source, outcome }, count] as const))
   counter('corelo_cache_events_total', 'What the caches did.', ['event'], () => Object.entries(service.stats().cache).map(([event, count]) => [{ event }, count]))
 }

@@ -8,6 +8,12 @@ export interface Provenance {
   readonly at: string
   /** `uname -v` of the kernel, where the supplier knew it. */
   readonly kernelVersion?: string
+  /** Where a source had it: an address without credentials, or a file. */
+  readonly url?: string
+  /** The origin's name for the bytes. */
+  readonly etag?: string
+  /** When the source last said that it still has the same. */
+  readonly checkedAt?: string
 }
 
 /** Split BTF of one module of a kernel. */
@@ -36,6 +42,8 @@ export interface KernelRecord {
   readonly firstSeen: string
   readonly lastUsed: string
   readonly modules: readonly ModuleRecord[]
+  /** When all kernels that its bare release can mean had been asked for (RFC 3339). Before that the release alone means nothing. */
+  readonly releaseAskedAt?: string
 }
 
 /** Content that a node handed in: true to its hash, but nobody vouches that it is what its name says. */
@@ -47,10 +55,11 @@ export const LOCAL_SOURCE = 'local'
 /** BTF that an operator put into the cache by hand. */
 export const IMPORT_SOURCE = 'import'
 
-/** Whether content from there can be had again when it is lost: a source that was fetched from has it still. */
-export function canBeFetchedAgain (source: string): boolean {
-  return source !== UPLOAD_SOURCE && source !== IMPORT_SOURCE && source !== LOCAL_SOURCE // the kernel that runs here may be gone by then
-}
+/** What came from no source. The kernel that runs here may be another one by the time that its BTF is wanted again. */
+const SUPPLIED: ReadonlySet<string> = new Set([UPLOAD_SOURCE, IMPORT_SOURCE, LOCAL_SOURCE])
+
+/** Whether a source gave it: such content can be had again, and may have changed there. */
+export function isFetched ({ source }: { readonly source: string }): boolean { return !SUPPLIED.has(source) }
 
 const FORMAT = 1
 

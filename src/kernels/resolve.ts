@@ -29,6 +29,11 @@ export interface ResolvedKernel {
 
 const NEAREST_SHOWN = 5
 
+/** The records that have the name a query says and may answer for it, whatever their build. */
+export function recordsOfName (index: KernelIndex, query: KernelQuery, trustUploads: boolean): KernelRecord[] {
+  return index.byRelease(query.release).filter(record => matchesName(query, record) && answersForName(record, trustUploads))
+}
+
 /**
  * Finds the one BTF that a query means. Never a guess: a whole reference means exactly that kernel, and a bare release means
  * something only where everything that matches has the same content.

@@ -1,10 +1,12 @@
 import { AppError } from '../errors.js'
+import type { OpenedKernel, OpenKernel } from '../kernels/sources/source.js'
 import { sharedKey, type BtfMemory, type SharedBtf } from '../kernels/btf-memory.js'
 import type { ContentStore } from '../kernels/content-store.js'
 import type { Sha256 } from '../kernels/sha256.js'
 import { toShared } from '../kernels/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
 import type { PrepareBtfTask } from '../workers/protocol.js'
+import type { Warn } from './settings.js'
 
 export interface BtfAccessOptions {
   readonly memory: BtfMemory
@@ -15,6 +17,9 @@ export interface BtfAccessOptions {
   readonly onRelease: (bytes: number) => void
   /** Further files that may hold content, where the store does not: the running kernel's. */
   readonly otherPaths: (hash: Sha256) => readonly string[]
+  /** Has content fetched again that a source once gave and that is lost here. Undefined where that brought nothing. */
+  readonly recover: (hash: Sha256, base?: SharedBtf) => Promise<SharedBtf | undefined>
+  readonly warn: Warn
 }
 
 /** BTF by content: memory, then disk. Reading, hashing and parsing are done by workers. */
@@ -38,13 +43,19 @@ export interface BtfAccess {
    * @throws AppError `btf_invalid`, `too_large`
    */
   prepare(source: PrepareBtfTask['source'], base?: SharedBtf): Promise<SharedBtf>
+  /**
+   * The same of a kernel's file, which may be a .tar.xz and bring modules. Undefined where the file is not there.
+   *
+   * @throws AppError `btf_invalid`, `too_large`
+   */
+  open: OpenKernel
   /** Keeps prepared BTF: in memory and on disk. Resolves when it is on disk, or could not be put there. */
   keep(btf: SharedBtf): Promise<void>
   /** Writes what is in memory only: after a time in which the disk took nothing. */
   saveHeld(): Promise<void>
 }
 
-export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, otherPaths }: BtfAccessOptions): BtfAccess {
+export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, otherPaths, recover, warn }: BtfAccessOptions): BtfAccess {
   const readFile = async (path: string, expected: Sha256, base: SharedBtf | undefined): Promise<SharedBtf | 'absent' | 'damaged'> => {
     const prepared = await pool.run({ kind: 'prepareBtf', source: { path }, expected, maxBytes: Infinity, ...(base === undefined ? {} : { base }) })
     return prepared.state === 'ready' ? prepared.btf : prepared.state
@@ -69,6 +80,8 @@ export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, 
         write(found).catch(() => {}) // it warns by itself
         return found
       }
+      const recovered = await recover(hash, base)
+      if (recovered !== undefined) return recovered
       throw new AppError('btf_unknown', `The service does not hold BTF ${hash}; supply it, or name its kernel.`, { btf_sha256: hash })
     }),
     noteUse (hashes) { for (const hash of hashes) store.noteUse('btf', hash) },
@@ -81,7 +94,8 @@ export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, 
         if (file.state === 'ready') return file.bytes
         if (file.state === 'damaged' && path === store.pathOf('btf', hash)) await store.discardDamaged('btf', hash)
       }
-      return undefined
+      const recovered = await recover(hash)
+      return recovered === undefined ? undefined : rawBytes(recovered)
     },
     sizeOf: async hash => memory.find(hash)?.parts.byteLength ?? await store.sizeOf('btf', hash),
     async prepare (source, base) {
@@ -95,6 +109,20 @@ export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, 
       const prepared = await pool.run(task)
       if (prepared.state !== 'ready') throw new AppError('btf_unknown', 'The BTF file is gone.')
       return prepared.btf
+    },
+    async open (content, { names, isArchive = false, expected, base }): Promise<OpenedKernel | undefined> {
+      let source = content
+      if ('bytes' in content) {
+        requireSize(content.bytes.length)
+        if (!(content.bytes.buffer instanceof SharedArrayBuffer)) source = { bytes: toShared(content.bytes) }
+        onRelease(content.bytes.length)
+      }
+      const opened = await pool.run({
+        kind: 'openKernel', source, releases: names, isArchive, maxBytes: maxBtfBytes, ...(expected === undefined ? {} : { expected }), ...(base === undefined ? {} : { base })
+      })
+      if (opened.state === 'absent') return undefined
+      if (opened.skipped.length > 0) warn('The BTF of some modules of a kernel cannot be used.', { kernel: names[0], modules: opened.skipped.length, first: opened.skipped[0] })
+      return { btf: opened.btf, modules: opened.modules }
     },
     async keep (btf) {
       memory.put(btf)

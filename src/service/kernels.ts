@@ -1,63 +1,97 @@
 import { AppError } from '../errors.js'
 import { normalizeArch } from '../kernels/arch.js'
-import { UPLOAD_SOURCE, type KernelRecord, type ModuleRecord, type Provenance } from '../kernels/kernel-record.js'
+import type { SharedBtf } from '../kernels/btf-memory.js'
+import { isFetched, UPLOAD_SOURCE, type KernelRecord, type ModuleRecord, type Provenance } from '../kernels/kernel-record.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import { formatReference, isSegment, toReference, type KernelReference } from '../kernels/reference.js'
-import { unknownKernel } from '../kernels/resolve.js'
+import { answersForName, unknownKernel } from '../kernels/resolve.js'
 import type { Sha256 } from '../kernels/sha256.js'
 import { rawBytes, type BtfAccess } from './btf-access.js'
+import type { Fetching } from './fetching.js'
 import type { LocalKernel } from './local-kernel.js'
+import { toAnswers, type AskedSource } from './source-error.js'
 import type { KernelEntry, KernelFilter, KernelPage } from './types.js'
 
 export interface KernelsOptions {
   readonly index: KernelIndex
   readonly btfs: BtfAccess
   readonly local: LocalKernel
+  readonly fetching: Fetching
+  readonly trustUploads: boolean
 }
 
 /** The kernels that the service knows, and the BTF that nodes and operators hand in for them. */
 export interface Kernels {
   list(filter: KernelFilter): KernelPage
-  get(reference: KernelReference): Promise<KernelEntry>
-  getBtf(reference: KernelReference, module?: string): Promise<{ bytes: Uint8Array, sha256: Sha256 }>
+  get(reference: KernelReference, via?: readonly string[]): Promise<KernelEntry>
+  getBtf(reference: KernelReference, module?: string, via?: readonly string[]): Promise<{ bytes: Uint8Array, sha256: Sha256, source: string }>
   putBtf(reference: KernelReference, bytes: Uint8Array, provenance: Provenance, module?: string): Promise<{ created: boolean, entry: KernelEntry }>
 }
 
 const MAX_PAGE = 1000
 
-export function createKernels ({ index, btfs, local }: KernelsOptions): Kernels {
+export function createKernels ({ index, btfs, local, fetching, trustUploads }: KernelsOptions): Kernels {
+  const requireRecord = (reference: KernelReference, asked: readonly AskedSource[] = [], via: readonly string[] = []): KernelRecord => {
+    const record = index.get(reference)
+    if (record !== undefined) return record
+    const error = unknownKernel(index, reference, 0, { trustUploads: true, answers: [local.answer(), ...toAnswers(asked)] })
+    const again = Math.min(...asked.map(({ refusal }) => refusal.retryAfterMs ?? Infinity))
+    throw again === Infinity || via.length === 0 ? error : new AppError(error.code, error.message, { ...error.details, retry_after: Math.ceil(again / 1000) })
+  }
+
   /** Also where another process put it into the cache. */
   const findRecord = async (reference: KernelReference): Promise<KernelRecord | undefined> => {
     if (index.get(reference) === undefined) await index.learn(reference)
     return index.get(reference)
   }
-  const requireRecord = async (reference: KernelReference): Promise<KernelRecord> => {
-    const record = await findRecord(reference)
-    if (record === undefined) throw unknownKernel(index, reference, 0, { trustUploads: true, answers: [local.answer()] })
-    return record
+
+  /** The record, fetched where there is none. Another service asks for what can be believed, where this one asks for what there is. */
+  const obtainRecord = async (reference: KernelReference, via: readonly string[]): Promise<KernelRecord> => {
+    const held = await findRecord(reference)
+    if (held === undefined) return requireRecord(reference, await fetching.obtain(reference, via), via)
+    if (via.length === 0 || answersForName(held, trustUploads)) return held
+    await fetching.obtain(reference, via).catch(() => {}) // what is held says of itself that it is an upload
+    return requireRecord(reference)
+  }
+
+  /** Content that is lost is worth another fetch, where a source had it. */
+  const loadVmlinux = async (reference: KernelReference, via: readonly string[]): Promise<{ record: KernelRecord, base: SharedBtf }> => {
+    const record = await obtainRecord(reference, via)
+    try {
+      return { record, base: await btfs.load(record.btfSha256) }
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'btf_unknown' || !isFetched(record)) throw error
+      const current = index.get(reference)
+      if (current?.btfSha256 === record.btfSha256) await index.remove(reference)
+      const renewed = await obtainRecord(reference, via)
+      return { record: renewed, base: await btfs.load(renewed.btfSha256) }
+    }
   }
 
   const putVmlinux = async (reference: KernelReference, bytes: Uint8Array, provenance: Provenance) => {
-    const btf = await btfs.prepare({ bytes })
+    const opened = await btfs.open({ bytes }, { names: [reference.release] })
+    if (opened === undefined) throw new AppError('internal_error', 'An upload counts as missing.')
+    const { btf } = opened
     requireSame(await findRecord(reference), btf.sha256, formatReference(reference))
-    await btfs.keep(btf)
+    await Promise.all([btf, ...opened.modules.map(module => module.btf)].map(content => btfs.keep(content)))
     const held = index.get(reference) // once more: another upload may have come first
     requireSame(held, btf.sha256, formatReference(reference))
     if (held !== undefined) return { created: false, entry: toEntry(held) }
     const now = new Date().toISOString()
     const record: KernelRecord = {
-      reference, btfSha256: btf.sha256, bytes: btf.parts.byteLength, types: btf.types, source: UPLOAD_SOURCE, provenance, firstSeen: now, lastUsed: now, modules: []
+      reference, btfSha256: btf.sha256, bytes: btf.parts.byteLength, types: btf.types, source: UPLOAD_SOURCE, provenance, firstSeen: now, lastUsed: now,
+      modules: opened.modules.map(module => ({ name: module.name, btfSha256: module.btf.sha256, bytes: module.btf.parts.byteLength, source: UPLOAD_SOURCE, provenance }))
     }
     await index.put(record)
     return { created: true, entry: toEntry(record) }
   }
 
   const putModule = async (reference: KernelReference, name: string, bytes: Uint8Array, provenance: Provenance) => {
-    const base = await btfs.load((await requireRecord(reference)).btfSha256)
+    const base = await btfs.load((await obtainRecord(reference, [])).btfSha256)
     const btf = await btfs.prepare({ bytes }, base)
     const what = `module ${name} of ${formatReference(reference)}`
     await btfs.keep(btf)
-    const record = index.get(reference) ?? await requireRecord(reference) // at once, so that two modules do not overwrite each other
+    const record = requireRecord(reference)
     if (record.btfSha256 !== base.sha256) throw new AppError('btf_conflict', `The BTF of ${formatReference(reference)} changed while that of its module ${name} was read; try again.`)
     const held = record.modules.find(module => module.name === name)
     requireSame(held, btf.sha256, what)
@@ -90,18 +124,24 @@ export function createKernels ({ index, btfs, local }: KernelsOptions): Kernels 
       const last = page.at(-1)
       return { kernels: page.map(toEntry), nextCursor: isMore && last !== undefined ? formatCursor(last.reference) : null }
     },
-    get: async reference => toEntry(await requireRecord(toReference(reference))),
-    async getBtf (given, module) {
+    async get (given, via = []) {
+      const record = await obtainRecord(toReference(given), via)
+      fetching.refresh([record])
+      return toEntry(record)
+    },
+    async getBtf (given, module, via = []) {
       const reference = toReference(given)
-      const record = await requireRecord(reference)
-      const base = await btfs.load(record.btfSha256)
+      const { record, base } = await loadVmlinux(reference, via)
       index.touch(reference)
       btfs.noteUse([base.sha256])
-      if (module === undefined) return { bytes: rawBytes(base), sha256: base.sha256 }
-      const held = record.modules.find(({ name }) => name === module)
+      fetching.refresh([record])
+      if (module === undefined) return { bytes: rawBytes(base), sha256: base.sha256, source: record.source }
+      const known = record.modules.some(({ name }) => name === module)
+      if (!known) await fetching.obtainModules([record], [module])
+      const held = requireRecord(reference).modules.find(({ name }) => name === module)
       if (held === undefined) throw new AppError('btf_unknown', `No BTF is held for module ${module} of kernel ${formatReference(reference)}.`, { kernel: formatReference(reference), module })
       const split = await btfs.load(held.btfSha256, base)
-      return { bytes: rawBytes(split), sha256: split.sha256 }
+      return { bytes: rawBytes(split), sha256: split.sha256, source: held.source }
     },
     async putBtf (given, bytes, provenance, module) {
       const reference = toReference(given)

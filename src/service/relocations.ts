@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { AppError } from '../errors.js'
 import { residentBytes, type SharedBtf } from '../kernels/btf-memory.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
+import { isFetched } from '../kernels/kernel-record.js'
 import { createSingleFlight } from '../kernels/single-flight.js'
 import { isSha256, sha256, type Sha256 } from '../kernels/sha256.js'
 import { toShared } from '../kernels/shared-bytes.js'
@@ -79,8 +80,10 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     const { btf_sha256: lost } = error.details
     const rows = target.records.flatMap(({ reference }) => index.get(reference) ?? [])
     await Promise.all(rows.map(async row => {
-      if (row.btfSha256 === lost) await index.remove(row.reference)
-      else await index.put({ ...row, modules: row.modules.filter(module => module.btfSha256 !== lost) })
+      const modules = row.modules.filter(module => module.btfSha256 !== lost)
+      // The source of a kernel brings its modules too.
+      if (row.btfSha256 === lost || (modules.length < row.modules.length && isFetched(row))) await index.remove(row.reference)
+      else if (modules.length < row.modules.length) await index.put({ ...row, modules })
     }))
     return rows.length > 0
   }
@@ -88,7 +91,7 @@ export function createRelocations (options: RelocationsOptions): Relocations {
   const relocate = async (request: RelocateRequest, objectHash: Sha256, attempt = 1): Promise<RelocateAnswer> => {
     const started = performance.now()
     const target = await targets.find(request)
-    const resolveMs = performance.now() - started
+    const resolveMs = performance.now() - started - target.fetchMs
     const report = request.wantsReport ? 'always' : request.onUnresolved === 'fail' ? 'poisoned' : 'never'
     const key = resultKey({ object: objectHash, btf: target.btf, modules: target.modules })
     for (const { reference } of target.records) index.touch(reference)
@@ -162,8 +165,8 @@ function toAnswer (request: RelocateRequest, outcome: Outcome, { target, objectH
     counts: { resolved: counts.resolved, absent: counts.absent, poisoned: counts.poisoned },
     report: request.wantsReport ? report : undefined,
     timing: cached
-      ? { resolve: resolveMs, fetch: 0, parse: 0, relocate: 0 }
-      : { resolve: resolveMs, fetch: outcome.fetchMs, parse: outcome.parseMs, relocate: outcome.relocateMs },
+      ? { resolve: resolveMs, fetch: target.fetchMs, parse: 0, relocate: 0 }
+      : { resolve: resolveMs, fetch: target.fetchMs + outcome.fetchMs, parse: outcome.parseMs, relocate: outcome.relocateMs },
     cached
   }
 }

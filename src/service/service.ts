@@ -1,17 +1,20 @@
+import { randomUUID } from 'node:crypto'
 import { AppError } from '../errors.js'
 import { createBtfMemory } from '../kernels/btf-memory.js'
 import { openContentStore } from '../kernels/content-store.js'
 import { createDiskState } from '../kernels/disk-state.js'
 import { openKernelIndex, type KernelIndex } from '../kernels/kernel-index.js'
-import { canBeFetchedAgain } from '../kernels/kernel-record.js'
+import { isFetched } from '../kernels/kernel-record.js'
 import { isSha256, type Sha256 } from '../kernels/sha256.js'
 import { createWorkerPool } from '../workers/pool.js'
 import { createBtfAccess } from './btf-access.js'
+import { createFetching, type Fetching } from './fetching.js'
 import { createKernels } from './kernels.js'
 import { createLocalKernel, type LocalKernel } from './local-kernel.js'
 import { createObjects } from './objects.js'
 import { createRelocations } from './relocations.js'
 import type { ServiceHooks, ServiceSettings, Warn } from './settings.js'
+import { createSources } from './sources.js'
 import { createTargets } from './targets.js'
 import type { Service, ServiceStats } from './types.js'
 
@@ -45,7 +48,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
   const store = openContentStore({
     directory: settings.cacheDir,
     disk,
-    isKept: (kind, hash) => kind === 'btf' && (names === undefined || !names.sourcesOf(hash).every(canBeFetchedAgain)),
+    isKept: (kind, hash) => kind === 'btf' && (names === undefined || !names.sourcesOf(hash).every(source => isFetched({ source }))),
     onWarning: warn,
     ...(settings.cacheBytes === undefined ? {} : { maxBytes: settings.cacheBytes })
   })
@@ -53,15 +56,20 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
   const open = async () => {
     const index = await openKernelIndex({ directory: settings.cacheDir, disk, watchMs: INDEX_WATCH_MS, onWarning: warn })
     names = index
-    const btfs = createBtfAccess({ memory, store, pool, maxBtfBytes: settings.maxBtfBytes, onRelease, otherPaths: hash => local.pathsOf(hash) })
+    const btfs = createBtfAccess({
+      memory, store, pool, warn, maxBtfBytes: settings.maxBtfBytes, onRelease, otherPaths: hash => local.pathsOf(hash), recover: (hash, base) => fetching.recover(hash, base)
+    })
+    const self = randomUUID()
+    const { sources, client } = createSources(settings, { open: btfs.open, self })
+    const fetching: Fetching = createFetching({ sources, index, btfs, self, trustUploads: settings.trustUploads, settings: settings.sources ?? {}, warn })
     const local: LocalKernel = createLocalKernel({ settings, index, btfs, warn })
     const objects = createObjects({ store, pool, maxBytes: settings.maxObjectBytes, memoryBytes: share(SHARES.objects), onRelease })
-    const targets = createTargets({ index, btfs, local, trustUploads: settings.trustUploads })
+    const targets = createTargets({ index, btfs, local, fetching, trustUploads: settings.trustUploads })
     const relocations = createRelocations({ targets, objects, btfs, index, pool, memoryBytes: share(SHARES.results), onRelease })
-    const kernels = createKernels({ index, btfs, local })
+    const kernels = createKernels({ index, btfs, local, fetching, trustUploads: settings.trustUploads })
     disk.onRecovered(() => { btfs.saveHeld().catch(() => {}) }) // it warns by itself
     await Promise.all([pool.ready(), local.start()])
-    return { index, btfs, local, objects, relocations, kernels }
+    return { index, btfs, local, fetching, client, objects, relocations, kernels }
   }
 
   let parts: Awaited<ReturnType<typeof open>> | undefined
@@ -75,8 +83,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     putObject: async (bytes, expected) => await (parts ?? await opening).objects.put(bytes, expected),
     hasObject: async hash => await (parts ?? await opening).objects.has(requireHash(hash)),
     listKernels: async filter => (parts ?? await opening).kernels.list(filter),
-    getKernel: async reference => await (parts ?? await opening).kernels.get(reference),
-    getKernelBtf: async (reference, module) => await (parts ?? await opening).kernels.getBtf(reference, module),
+    getKernel: async (reference, via) => await (parts ?? await opening).kernels.get(reference, via),
+    getKernelBtf: async (reference, module, via) => await (parts ?? await opening).kernels.getBtf(reference, module, via),
     putKernelBtf: async (reference, bytes, provenance, module) => await (parts ?? await opening).kernels.putBtf(reference, bytes, provenance, module),
     async getBtf (hash) {
       const { btfs } = parts ?? await opening
@@ -94,6 +102,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     async close () {
       closing ??= (async () => {
         const opened = await opening.catch(() => undefined)
+        opened?.fetching.close()
+        await opened?.client.close()
         await opened?.local.close()
         await pool.close()
         await opened?.index.close()
@@ -110,6 +120,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     const results = parts?.relocations.stats() ?? { bytes: 0, entries: 0, hits: 0, misses: 0, runs: 0 }
     const content = store.stats()
     const threads = pool.stats()
+    const fetching = parts?.fetching.stats() ?? { requests: [], waiters: 0 }
     return {
       queued: threads.queued,
       running: threads.running,
@@ -118,6 +129,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       diskBytes: content.diskBytes,
       degraded: { disk: disk.trouble !== undefined },
       workerRestarts: threads.restarts,
+      sourceRequests: fetching.requests,
+      sourceWaiters: fetching.waiters,
       cache: {
         result_hits: results.hits,
         result_misses: results.misses,

@@ -1,3 +1,6 @@
+import type { FetchLimits } from '../kernels/fetch/limits.js'
+import type { OutcomeLifetimes } from '../kernels/outcomes.js'
+
 /** What an operator decides. Who reads the environment fills it in; the service has no defaults of its own but where noted. */
 export interface ServiceSettings {
   /** Folder of the content store and the index. Made when it is missing. */
@@ -23,6 +26,23 @@ export interface ServiceSettings {
   readonly diskRetryMs?: number
   /** Tasks that may wait for a worker. Undefined: 32 for each worker. */
   readonly queueLimit?: number
+  /** Roots of BTFHub's archive and of its mirrors, in the order in which they are asked. Undefined: none. */
+  readonly btfhubUrls?: readonly string[]
+  /** A directory in BTFHub's layout. */
+  readonly btfhubDir?: string
+  /** Another service of this kind. */
+  readonly upstreamUrl?: string
+  readonly sources?: SourceSettings
+}
+
+/** Times of the sources, in milliseconds. What is left out has its default. */
+export interface SourceSettings {
+  readonly fetch?: Partial<FetchLimits>
+  readonly lifetimes?: Partial<OutcomeLifetimes>
+  /** Age at which what was fetched is asked for again in the background. */
+  readonly staleMs?: number
+  /** The longest that one question to one source may take, whatever it does. */
+  readonly deadlineMs?: number
 }
 
 export interface ServiceHooks {

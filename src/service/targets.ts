@@ -4,10 +4,13 @@ import type { SharedBtf } from '../kernels/btf-memory.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import type { KernelRecord } from '../kernels/kernel-record.js'
 import { formatQuery, formatReference, type KernelQuery } from '../kernels/reference.js'
-import { answersForName, resolveKernel, resolveModules, type ResolvedKernel, type ResolveOptions } from '../kernels/resolve.js'
+import { answersForName, recordsOfName, resolveKernel, resolveModules, type ResolvedKernel, type ResolveOptions } from '../kernels/resolve.js'
 import type { Sha256 } from '../kernels/sha256.js'
+import { abortable } from './abortable.js'
 import type { BtfAccess } from './btf-access.js'
+import type { Fetching } from './fetching.js'
 import type { LocalKernel } from './local-kernel.js'
+import { toAnswers, type AskedSource } from './source-error.js'
 import type { RelocateRequest } from './types.js'
 
 /** The BTFs that a request is about. */
@@ -21,15 +24,18 @@ export interface Target {
   readonly brought: readonly SharedBtf[] | undefined
   /** The index rows by which a name was resolved; none where content was named. */
   readonly records: readonly KernelRecord[]
+  /** Milliseconds that were spent on sources. */
+  readonly fetchMs: number
 }
 
 /** The parts of a request that say which BTF is meant. */
-export type TargetRequest = Pick<RelocateRequest, 'btf' | 'btfSha256' | 'kernel' | 'modules' | 'moduleSha256s'>
+export type TargetRequest = Pick<RelocateRequest, 'btf' | 'btfSha256' | 'kernel' | 'modules' | 'moduleSha256s' | 'signal'>
 
 export interface TargetsOptions {
   readonly index: KernelIndex
   readonly btfs: BtfAccess
   readonly local: LocalKernel
+  readonly fetching: Fetching
   readonly trustUploads: boolean
 }
 
@@ -38,22 +44,12 @@ const UNNAMED_SOURCE = 'cache'
 
 /** Finds which BTF a request means, in the order that the contract gives: parts, hash, reference, release. Never a guess. */
 export interface Targets {
-  /** @throws AppError `invalid_request`, `kernel_unknown`, `kernel_ambiguous`, `btf_unknown`, `btf_invalid` */
+  /** @throws AppError `invalid_request`, `kernel_unknown`, `kernel_ambiguous`, `btf_unknown`, `btf_invalid`, `source_failed`, `source_timeout`, `source_invalid` */
   find(request: TargetRequest): Promise<Target>
 }
 
-export function createTargets ({ index, btfs, local, trustUploads }: TargetsOptions): Targets {
-  const options = (): ResolveOptions => ({ trustUploads, answers: [local.answer()] })
-
-  /** Another process may have put the kernel into the cache: looked for only where nothing else has it. */
-  const resolve = async (query: KernelQuery): Promise<ResolvedKernel> => {
-    try {
-      return resolveKernel(index, query, options())
-    } catch (error) {
-      if (!(error instanceof AppError) || error.code !== 'kernel_unknown' || !await index.learn(query)) throw error
-      return resolveKernel(index, query, options())
-    }
-  }
+export function createTargets ({ index, btfs, local, fetching, trustUploads }: TargetsOptions): Targets {
+  const options = (asked: readonly AskedSource[] = []): ResolveOptions => ({ trustUploads, answers: [local.answer(), ...toAnswers(asked)] })
 
   const fromParts = async (parts: readonly [Uint8Array, ...Uint8Array[]], kernel: KernelQuery | undefined): Promise<Target> => {
     const [vmlinux, ...modules] = parts
@@ -65,7 +61,8 @@ export function createTargets ({ index, btfs, local, trustUploads }: TargetsOpti
       kernel: kernel === undefined ? null : formatQuery(kernel),
       source: 'request',
       brought: [base, ...split],
-      records: []
+      records: [],
+      fetchMs: 0
     }
   }
 
@@ -81,7 +78,8 @@ export function createTargets ({ index, btfs, local, trustUploads }: TargetsOpti
       kernel: request.kernel === undefined ? known : formatQuery(request.kernel),
       source: record?.source ?? records[0]?.source ?? UNNAMED_SOURCE,
       brought: undefined,
-      records: []
+      records: [],
+      fetchMs: 0
     }
   }
 
@@ -89,15 +87,30 @@ export function createTargets ({ index, btfs, local, trustUploads }: TargetsOpti
   const modulesByName = async (kernel: ResolvedKernel, names: readonly string[]): Promise<Sha256[]> => {
     const hasAll = (record: KernelRecord): boolean => names.every(name => record.modules.some(module => module.name === name))
     if (kernel.records.some(record => local.owns(record) && !hasAll(record))) await local.refreshModules()
+    await fetching.obtainModules(kernel.records.filter(record => !hasAll(record)), names)
     const [first, ...others] = kernel.records.map(record => index.get(record.reference) ?? record)
     const fresh: ResolvedKernel = first === undefined ? kernel : { ...kernel, records: [first, ...others] }
     return resolveModules(fresh, names, options()).map(module => module.btfSha256)
   }
 
-  const byName = async (query: KernelQuery, names: readonly string[]): Promise<Target> => {
-    const kernel = await resolve(query)
+  /** Looks for what another process put into the cache, then asks the sources, where the index does not have all that the name can mean. */
+  const obtain = async (query: KernelQuery, signal: AbortSignal | undefined): Promise<{ asked: readonly AskedSource[], fetchMs: number }> => {
+    const isHeld = (): boolean => {
+      const held = recordsOfName(index, query, trustUploads)
+      return held.length > 0 && fetching.isComplete(query, held)
+    }
+    if (isHeld() || (await index.learn(query) && isHeld())) return { asked: [], fetchMs: 0 }
+    const started = performance.now()
+    const asked = await abortable(fetching.obtain(query), signal)
+    return { asked, fetchMs: performance.now() - started }
+  }
+
+  const byName = async (query: KernelQuery, names: readonly string[], signal: AbortSignal | undefined): Promise<Target> => {
+    const { asked, fetchMs } = await obtain(query, signal)
+    const kernel = resolveKernel(index, query, options(asked))
+    fetching.refresh(kernel.records)
     const modules = names.length === 0 ? [] : await modulesByName(kernel, names)
-    return { btf: kernel.btfSha256, modules, kernel: kernel.name, source: kernel.records[0].source, brought: undefined, records: kernel.records }
+    return { btf: kernel.btfSha256, modules, kernel: kernel.name, source: kernel.records[0].source, brought: undefined, records: kernel.records, fetchMs }
   }
 
   return {
@@ -113,7 +126,7 @@ export function createTargets ({ index, btfs, local, trustUploads }: TargetsOpti
       if (btfSha256 !== undefined) return await byContent(request, btfSha256)
       if (kernel === undefined) throw invalid('The request names no kernel: give kernel_release, btf_sha256, or a btf part.')
       if (moduleSha256s.length > 0) throw invalid('Module hashes go with btf_sha256; a kernel that is named has its modules by name.')
-      return await byName(kernel, modules)
+      return await byName(kernel, modules, request.signal)
     }
   }
 }

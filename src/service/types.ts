@@ -42,7 +42,7 @@ export interface RelocateAnswer {
   readonly moduleSha256s: readonly Sha256[]
   /** Canonical reference, or the bare release, or null where the request named only content. */
   readonly kernel: string | null
-  /** Where the BTF came from: `local`, `upload`, `request`, later `btfhub` and others. */
+  /** Where the BTF came from: `local`, `upload`, `request`, `btfhub`, `directory`, `upstream`; `cache` where only its hash is known. */
   readonly source: string
   readonly verdict: Verdict
   readonly counts: { readonly resolved: number, readonly absent: number, readonly poisoned: number }
@@ -95,10 +95,11 @@ export interface Service {
   putObject(bytes: Uint8Array, expected: Sha256): Promise<{ created: boolean }>
   hasObject(hash: Sha256): Promise<boolean>
   listKernels(filter: KernelFilter): Promise<KernelPage>
-  getKernel(reference: KernelReference): Promise<KernelEntry>
-  /** Raw BTF of a kernel (or of one of its modules), with its hash. */
-  getKernelBtf(reference: KernelReference, module?: string): Promise<{ bytes: Uint8Array, sha256: Sha256 }>
-  /** Stores BTF (raw, or ELF with `.BTF`) under a reference. `btf_conflict` where other bytes are held for it. */
+  /** Fetched where it is not held. `via` names services through which the question came. */
+  getKernel(reference: KernelReference, via?: readonly string[]): Promise<KernelEntry>
+  /** Raw BTF of a kernel (or of one of its modules), with its hash and where it came from. Fetched where it is not held. */
+  getKernelBtf(reference: KernelReference, module?: string, via?: readonly string[]): Promise<{ bytes: Uint8Array, sha256: Sha256, source: string }>
+  /** Stores BTF (raw, ELF with `.BTF`, or either of them in a `.tar.xz`) under a reference. `btf_conflict` where other bytes are held for it. */
   putKernelBtf(reference: KernelReference, bytes: Uint8Array, provenance: Provenance, module?: string): Promise<{ created: boolean, entry: KernelEntry }>
   /** Raw BTF by content, of vmlinux or of a module. Rejects with `btf_unknown`. */
   getBtf(hash: Sha256): Promise<Uint8Array>
@@ -125,4 +126,8 @@ export interface ServiceStats {
   readonly workerRestarts: number
   /** Counts since the start, by name: `result_hits`, `btf_misses`, `damaged_files`, `write_failures` and so on. */
   readonly cache: Readonly<Record<string, number>>
+  /** Questions to sources since the start, by the class of what came back. */
+  readonly sourceRequests: ReadonlyArray<{ readonly source: string, readonly outcome: string, readonly count: number }>
+  /** Callers that wait for sources. */
+  readonly sourceWaiters: number
 }

@@ -38,7 +38,7 @@ function shareBtf (bytes: Uint8Array, hash: Sha256, isValidated: boolean, base: 
   return { key: sharedKey(hash, sharedBase?.sha256), sha256: hash, parts: partsOf(btf), types: btf.endId - btf.startId }
 }
 
-function allocateShared (byteLength: number): Uint8Array { return new Uint8Array(new SharedArrayBuffer(byteLength)) }
+export function allocateShared (byteLength: number): Uint8Array { return new Uint8Array(new SharedArrayBuffer(byteLength)) }
 
 /** Reads a file and verifies it. */
 export function readVerified ({ path, expected }: ReadTask): ReadFile {
@@ -51,7 +51,7 @@ export function readVerified ({ path, expected }: ReadTask): ReadFile {
 const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EIO', 'ESTALE'])
 
 /** Reads a file into memory of the wanted kind. Undefined where there is none. */
-function readInto (allocate: (byteLength: number) => Uint8Array, path: string, maxBytes: number): Uint8Array | undefined {
+export function readInto (allocate: (byteLength: number) => Uint8Array, path: string, maxBytes: number): Uint8Array | undefined {
   let fd: number | undefined
   try {
     fd = openSync(path, 'r')

@@ -6,7 +6,7 @@ import type { SharedBtf } from '../kernels/btf-memory.js'
 import type { Sha256 } from '../kernels/sha256.js'
 
 /** Messages between the event loop and a worker: plain data only, since errors and class instances lose themselves on the way. */
-export type Task = WarmTask | PrepareBtfTask | ReadTask | RelocateTask | InspectTask
+export type Task = WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask
 
 /** Does nothing, which a worker can only do once it has started. */
 export interface WarmTask {
@@ -28,6 +28,33 @@ export interface PrepareBtfTask {
 
 /** `absent`: no such file. `damaged`: not the bytes that were expected. */
 export type PreparedBtf = { readonly state: 'ready', readonly btf: SharedBtf } | { readonly state: 'absent' | 'damaged' }
+
+/** Makes shared BTF of a kernel's file as sources and operators have it: .tar.xz, ELF, or raw BTF. */
+export interface OpenKernelTask {
+  readonly kind: 'openKernel'
+  /** A file, or bytes in shared memory. */
+  readonly source: { readonly path: string } | { readonly bytes: Uint8Array }
+  /** Releases that an archive's own names may say. */
+  readonly releases: readonly string[]
+  /** Whether nothing but a .tar.xz will do. */
+  readonly isArchive: boolean
+  /** What the raw BTF must hash to. */
+  readonly expected?: Sha256
+  /** The vmlinux BTF that a module's BTF extends. */
+  readonly base?: SharedBtf
+  /** Most bytes of the source, and of what it unfolds to. */
+  readonly maxBytes: number
+}
+
+export type OpenedBtfs =
+  | { readonly state: 'absent' }
+  | {
+    readonly state: 'ready'
+    readonly btf: SharedBtf
+    readonly modules: ReadonlyArray<{ readonly name: string, readonly btf: SharedBtf }>
+    /** Modules whose BTF cannot be used, each with the reason. */
+    readonly skipped: ReadonlyArray<{ readonly name: string, readonly reason: string }>
+  }
 
 /** Reads a file and verifies it, where its bytes are all that is wanted. */
 export interface ReadTask {
@@ -81,6 +108,7 @@ export interface InspectedObject {
 export interface TaskValues {
   readonly warm: null
   readonly prepareBtf: PreparedBtf
+  readonly openKernel: OpenedBtfs
   readonly read: ReadFile
   readonly relocate: RelocatedObject
   readonly inspect: InspectedObject

@@ -3,6 +3,7 @@ import { AppError } from '../errors.js'
 import { detachAll } from './attached-btfs.js'
 import { collectGarbage } from './collect.js'
 import { transfer } from './pool-transfer.js'
+import { openKernel } from './open-kernel.js'
 import { prepareBtf, readVerified } from './prepare-btf.js'
 import type { Task, TaskAnswer, TaskValues, WorkerSetup } from './protocol.js'
 import { inspect, relocateObject } from './relocate-object.js'
@@ -16,12 +17,13 @@ channel.onmessage = () => {
 }
 channel.unref()
 
-/** A worker's entry: does one task, synchronously. Errors come back as plain data, because a native Error loses its code on the way. */
-export default function runTask (task: Task): TaskAnswer<TaskValues[keyof TaskValues]> {
+/** A worker's entry: does one task, and nothing else until it is done. Errors come back as plain data, because a native Error loses its code on the way. */
+export default function runTask (task: Task): Answer | Promise<Answer> {
   try {
     switch (task.kind) {
       case 'warm': return { ok: true, value: null }
       case 'prepareBtf': return { ok: true, value: prepareBtf(task) }
+      case 'openKernel': return openKernel(task).then(value => ({ ok: true, value }), toFailure)
       case 'read': {
         const value = readVerified(task)
         return transfer({ ok: true, value }, value.state === 'ready' ? [value.bytes.buffer as ArrayBuffer] : [])
@@ -31,9 +33,15 @@ export default function runTask (task: Task): TaskAnswer<TaskValues[keyof TaskVa
       default: return task satisfies never
     }
   } catch (error) {
-    if (error instanceof AppError) return { ok: false, error: error.toJSON(), ...stackOf(error) }
-    return { ok: false, error: { code: 'internal_error', message: 'The engine failed on this input; the service log has the reason.', details: {} }, stack: String(error instanceof Error ? error.stack : error) }
+    return toFailure(error)
   }
+}
+
+type Answer = TaskAnswer<TaskValues[keyof TaskValues]>
+
+function toFailure (error: unknown): Answer {
+  if (error instanceof AppError) return { ok: false, error: error.toJSON(), ...stackOf(error) }
+  return { ok: false, error: { code: 'internal_error', message: 'The engine failed on this input; the service log has the reason.', details: {} }, stack: String(error instanceof Error ? error.stack : error) }
 }
 
 function stackOf (error: AppError): { stack?: string } {

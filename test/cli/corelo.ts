@@ -22,7 +22,7 @@ export function corelo (args: readonly string[], options: { input?: Uint8Array, 
   if (!existsSync(MAIN)) throw new Error('dist/ is missing; run "npm run build" first ("npm test" does).')
   const { status, stdout, stderr, error } = spawnSync(process.execPath, [MAIN, ...args], {
     input: options.input ?? new Uint8Array(),
-    env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined, ...options.env },
+    env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined, CORELO_BTFHUB_URL: '', ...options.env },
     cwd: options.cwd ?? ROOT,
     maxBuffer: 64 * 1024 * 1024
   })

@@ -91,7 +91,7 @@ describe('corelo inspect', () => {
 
 describe('corelo serve', () => {
   const serve = (env: Record<string, string>) => spawn(process.execPath, [MAIN, 'serve'], {
-    env: { PATH: process.env.PATH, CORELO_HOST: '127.0.0.1', CORELO_PORT: '0', CORELO_LOCAL_KERNEL: 'false', CORELO_WORKERS: '1', ...env }
+    env: { PATH: process.env.PATH, CORELO_HOST: '127.0.0.1', CORELO_PORT: '0', CORELO_LOCAL_KERNEL: 'false', CORELO_WORKERS: '1', CORELO_BTFHUB_URL: '', ...env }
   })
 
   it('answers over HTTP, and ends with 0 on SIGTERM', async () => {

@@ -85,7 +85,7 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       const hash = module === undefined ? entry.btfSha256 : entry.modules.find(({ name }) => name === module)?.btfSha256
       const bytes = hash === undefined ? undefined : btfs.get(hash)
       if (hash === undefined || bytes === undefined) throw new AppError('btf_unknown', 'No BTF of this module.')
-      return { bytes, sha256: hash }
+      return { bytes, sha256: hash, source: entry.source }
     },
     async putKernelBtf (reference, bytes, provenance, module) {
       const name = formatReference(reference)
@@ -113,7 +113,7 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       const bytes = btfs.get(hash)
       return bytes === undefined ? undefined : { bytes: bytes.length }
     },
-    stats: () => ({ queued: 0, running: 0, memoryBytes: 0, memoryEntries: 0, diskBytes: 0, degraded: { disk: true, shared_store: false }, workerRestarts: 0, cache: { result_hits: 7 } }),
+    stats: () => ({ queued: 0, running: 0, memoryBytes: 0, memoryEntries: 0, diskBytes: 0, degraded: { disk: true, shared_store: false }, workerRestarts: 0, cache: { result_hits: 7 }, sourceRequests: [{ source: 'btfhub', outcome: 'found', count: 3 }], sourceWaiters: 2 }),
     ready: async () => { await ready },
     close: async () => {}
   }

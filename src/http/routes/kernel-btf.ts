@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { formatReference } from '../../kernels/reference.js'
+import { SOURCE_HEADER } from '../../kernels/sources/corelo-upstream.js'
 import type { KernelEntry } from '../../service/types.js'
 import { negotiate } from '../accept.js'
 import { withDeadline } from '../deadline.js'
@@ -12,12 +13,13 @@ import { leaveBodiesUnread, readRawBody } from '../raw-body.js'
 import { binary, json, NOT_MODIFIED } from '../schemas/content.js'
 import { KernelParams, ModuleParams, NoQuery, PutBtfQuery } from '../schemas/kernel.js'
 import { responses } from '../schemas/problem.js'
+import { viaOf } from '../via.js'
 import type { Routes } from './dependencies.js'
 
 const BTF = '/kernels/:distro/:version/:arch/:release/btf'
 const MODULE_BTF = `${BTF}/:module`
 
-const requestBody = { 'application/octet-stream': binary, 'application/x-elf': binary }
+const requestBody = { 'application/octet-stream': binary, 'application/x-elf': binary, 'application/x-xz': binary }
 const got = responses({
   200: { description: 'Raw BTF.', content: { 'application/octet-stream': binary } },
   304: NOT_MODIFIED
@@ -27,6 +29,9 @@ const stored = responses({
   201: { description: 'It is stored now.', content: json('Kernel') }
 }, 'kernel_unknown', 'btf_conflict', 'too_large', 'unsupported_media_type', 'btf_invalid', 'deadline_exceeded', 'request_timeout', 'rate_limited')
 
+/** `application/x-xz` for archives; what it is shows in the bytes, whatever the type says. */
+const BTF_TYPES = Object.keys(requestBody)
+
 type Params = Parameters<typeof toKernelReference>[0] & { readonly module?: string }
 
 export const kernelBtfRoutes: Routes = async (app, { service, config, uploads }) => {
@@ -35,14 +40,15 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
   const get = async (request: FastifyRequest, reply: FastifyReply, { module, ...params }: Params): Promise<FastifyReply> => {
     negotiate(request.headers.accept, ['application/octet-stream'])
     const reference = toKernelReference(params)
-    return sendBtf(request, reply, await withDeadline(reply.raw, config.deadlineMs, () => service.getKernelBtf(reference, module)), REVALIDATE)
+    const btf = await withDeadline(reply.raw, config.deadlineMs, () => service.getKernelBtf(reference, module, viaOf(request)))
+    return sendBtf(request, reply.header(SOURCE_HEADER, btf.source), btf, REVALIDATE)
   }
 
   const put = async (request: FastifyRequest, reply: FastifyReply, { module, ...params }: Params, kernelVersion: string | undefined): Promise<FastifyReply> => {
     const reference = toKernelReference(params)
     const lease = uploads.open()
     try {
-      const bytes = await readRawBody(request, config.maxBtfBytes, lease)
+      const bytes = await readRawBody(request, config.maxBtfBytes, lease, BTF_TYPES)
       const provenance = { by: request.ip, at: new Date().toISOString(), ...(kernelVersion === undefined ? {} : { kernelVersion }) }
       const { created, entry } = await withDeadline(reply.raw, config.deadlineMs, () => service.putKernelBtf(reference, bytes, provenance, module))
       reply.code(created ? 201 : 200).headers({
@@ -81,7 +87,7 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
     schema: {
       operationId: 'putKernelBtf',
       tags: ['kernels'],
-      summary: 'Supply the BTF of a kernel: raw, or ELF with `.BTF`.',
+      summary: 'Supply the BTF of a kernel: raw, ELF with `.BTF`, or a `.tar.xz` as BTFHub packs it.',
       params: KernelParams,
       querystring: PutBtfQuery,
       response: stored
@@ -98,7 +104,7 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
       querystring: NoQuery,
       response: stored
     },
-    config: { requestBody }
+    config: { requestBody: { 'application/octet-stream': binary, 'application/x-elf': binary } }
   }, async (request, reply) => await put(request, reply, request.params, undefined))
 }
 

@@ -1,4 +1,5 @@
 import { negotiate } from '../accept.js'
+import { withDeadline } from '../deadline.js'
 import { REVALIDATE } from '../headers.js'
 import { sendJson } from '../json.js'
 import { toKernelJson } from '../kernel-json.js'
@@ -6,9 +7,10 @@ import { nextPageUrl, toKernelFilter, toKernelReference } from '../kernel-query.
 import { json } from '../schemas/content.js'
 import { KernelListQuery, KernelParams, NoQuery } from '../schemas/kernel.js'
 import { responses } from '../schemas/problem.js'
+import { viaOf } from '../via.js'
 import type { Routes } from './dependencies.js'
 
-export const kernelRoutes: Routes = async (app, { service }) => {
+export const kernelRoutes: Routes = async (app, { service, config }) => {
   app.get('/kernels', {
     schema: {
       operationId: 'listKernels',
@@ -31,11 +33,13 @@ export const kernelRoutes: Routes = async (app, { service }) => {
       summary: 'One kernel: its BTF, where that came from, and when.',
       params: KernelParams,
       querystring: NoQuery,
-      response: responses({ 200: { description: 'The kernel.', content: json('Kernel') } }, 'kernel_unknown', 'not_acceptable')
+      response: responses({ 200: { description: 'The kernel.', content: json('Kernel') } },
+        'kernel_unknown', 'not_acceptable', 'deadline_exceeded', 'source_failed', 'source_invalid', 'source_timeout')
     }
   }, async (request, reply) => {
     negotiate(request.headers.accept, ['application/json'])
-    const entry = await service.getKernel(toKernelReference(request.params))
+    const reference = toKernelReference(request.params)
+    const entry = await withDeadline(reply.raw, config.deadlineMs, () => service.getKernel(reference, viaOf(request)))
     return sendJson(reply.headers({ 'cache-control': REVALIDATE, 'corelo-btf': entry.btfSha256 }), toKernelJson(entry))
   })
 }

@@ -38,11 +38,14 @@ export const Kernel = Type.Object({
   btf_sha256: sha256('Its raw BTF.'),
   bytes: count('Size of its raw BTF.'),
   types: count('Types in it.'),
-  source: Type.String({ description: 'Where it came from.', examples: ['local', 'upload'] }),
+  source: Type.String({ description: 'Where it came from.', examples: ['local', 'upload', 'btfhub', 'directory', 'upstream'] }),
   provenance: Type.Object({
     by: Type.String({ description: 'Who supplied it.' }),
     at: time('When.'),
-    kernel_version: Type.Optional(Type.String({ description: '`uname -v`, where that is known.' }))
+    kernel_version: Type.Optional(Type.String({ description: '`uname -v`, where that is known.' })),
+    url: Type.Optional(Type.String({ description: 'Where a source had it.' })),
+    etag: Type.Optional(Type.String({ description: "The source's name for the bytes." })),
+    checked_at: Type.Optional(time('When the source last said that it still has the same.'))
   }),
   first_seen: time('When the service first had it.'),
   last_used: time('When a request last used it.'),

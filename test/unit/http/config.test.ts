@@ -12,6 +12,7 @@ describe('settings', () => {
       auth: 'none',
       cacheDir: 'btfhub-cache',
       cacheBytes: 20 * 1024 * MIB,
+      btfhubUrls: ['https://raw.githubusercontent.com/aquasecurity/btfhub-archive/main'],
       localKernel: true,
       trustUploads: false,
       maxObjectBytes: 16 * MIB,
@@ -44,7 +45,10 @@ describe('settings', () => {
       CORELO_DEADLINE_MS: '4',
       CORELO_SHUTDOWN_MS: '5',
       CORELO_LOG_LEVEL: 'warn',
-      CORELO_HOST_ROOT: '/mnt'
+      CORELO_HOST_ROOT: '/mnt',
+      CORELO_BTFHUB_URL: 'https://a.example/btf, http://127.0.0.1:8000',
+      CORELO_BTFHUB_DIR: '/srv/btfhub',
+      CORELO_UPSTREAM: 'https://corelo.example'
     })).toEqual({
       host: '127.0.0.2',
       port: 0,
@@ -60,7 +64,10 @@ describe('settings', () => {
       deadlineMs: 4,
       shutdownMs: 5,
       logLevel: 'warn',
-      hostRoot: '/mnt'
+      hostRoot: '/mnt',
+      btfhubUrls: ['https://a.example/btf', 'http://127.0.0.1:8000'],
+      btfhubDir: '/srv/btfhub',
+      upstreamUrl: 'https://corelo.example'
     })
   })
 
@@ -68,7 +75,12 @@ describe('settings', () => {
     expect(readConfig({ CORELO_PORT: '', CORELO_HOST: '' })).toMatchObject({ host: '127.0.0.1', port: 8080 })
   })
 
+  it('have no archive where that is empty, and the public one only where nothing is said of it', () => {
+    expect(readConfig({ CORELO_BTFHUB_URL: '' }).btfhubUrls).toEqual([])
+  })
+
   it.each([
+    ['CORELO_BTFHUB_URL', 'ftp://a.example'], ['CORELO_BTFHUB_URL', 'https://a.example,btfhub'], ['CORELO_UPSTREAM', 'corelo:8080'],
     ['CORELO_PORT', 'abc'], ['CORELO_PORT', '65536'], ['CORELO_PORT', '-1'], ['CORELO_PORT', '80.5'],
     ['CORELO_WORKERS', '0'], ['CORELO_MAX_OBJECT_BYTES', '16MiB'], ['CORELO_DEADLINE_MS', '0'],
     ['CORELO_LOCAL_KERNEL', 'yes'], ['CORELO_TRUST_UPLOADS', '1'], ['CORELO_LOG_LEVEL', 'loud'], ['CORELO_AUTH', 'basic']

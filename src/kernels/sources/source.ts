@@ -1,0 +1,103 @@
+import type { SharedBtf } from '../btf-memory.js'
+import type { KernelQuery, KernelReference } from '../reference.js'
+import type { Sha256 } from '../sha256.js'
+
+/**
+ * Where BTF of kernels that are not held can be had from. A source never rejects for what its origin did: every way in which
+ * an origin can fail is an outcome, so that it can be kept for as long as its class allows.
+ */
+export interface KernelSource {
+  /** As records, answers and metrics call it: `btfhub`, `directory`, `upstream`. */
+  readonly name: string
+  /** Whether asking it can lead back to this service, so that what was asked on behalf of others is kept apart. */
+  readonly isForwarding?: boolean
+  /**
+   * Whole references that a query which is none can mean here, most likely first: from what names prove, or from what the
+   * source lists. Nothing is left out because it is less likely: a bare release is good only where all of these agree.
+   */
+  candidates(query: KernelQuery, asking: Asking): Promise<Candidates>
+  /** The kernel, from all places at which the source may have it. */
+  fetch(reference: KernelReference, asking: Asking & { readonly held?: HeldCopy }): Promise<SourceOutcome>
+  /** One module of a kernel it gave, where modules do not come with the kernel. */
+  fetchModule?(reference: KernelReference, module: string, asking: Asking & { readonly base: SharedBtf }): Promise<ModuleOutcome>
+}
+
+/** What goes with every question. */
+export interface Asking {
+  /** Ends the asking, with a time-out as the outcome. */
+  readonly signal: AbortSignal
+  /** Names of the services through which the question came, this one left out. */
+  readonly via: readonly string[]
+}
+
+/** What is held already, so that an unchanged kernel is not sent again. */
+export interface HeldCopy {
+  readonly url: string
+  readonly etag: string
+}
+
+export interface FoundKernel {
+  readonly state: 'found'
+  readonly reference: KernelReference
+  readonly btf: SharedBtf
+  /** Split BTF that came along. */
+  readonly modules: ReadonlyArray<{ readonly name: string, readonly btf: SharedBtf }>
+  /** Where it was found, without credentials: an address, or a file. */
+  readonly url: string
+  /** The origin's name for these bytes. */
+  readonly etag?: string
+}
+
+/**
+ * Why a source gave nothing:
+ * - `absent`: it does not have it. Only this one means that the kernel is unknown there.
+ * - `malformed`: what it has is not the BTF of this kernel.
+ * - `denied`: it does not let us.
+ * - `busy`: it asked us to come later.
+ * - `failed`: it broke, or could not be reached.
+ * - `timeout`: it took too long.
+ */
+export type RefusalState = 'absent' | 'malformed' | 'denied' | 'busy' | 'failed' | 'timeout'
+
+export interface Refusal {
+  readonly state: RefusalState
+  /** One clause for people, which follows the source's name: what was asked and what came back. */
+  readonly answer: string
+  /** Milliseconds after which to ask again, where the origin or the circumstances said. */
+  readonly retryAfterMs?: number
+}
+
+export type SourceOutcome = FoundKernel | { readonly state: 'unchanged' } | Refusal
+export type ModuleOutcome = { readonly state: 'found', readonly btf: SharedBtf, readonly url: string } | Refusal
+export type Candidates = { readonly state: 'listed', readonly references: readonly KernelReference[] } | Refusal
+
+/** Names for content that must be proven by its hash, or by the names of an archive's members. */
+export interface OpenOptions {
+  /** Releases that the archive's own names may say. */
+  readonly names: readonly string[]
+  /** Whether nothing but a .tar.xz will do. */
+  readonly isArchive?: boolean
+  readonly expected?: Sha256
+  /** The vmlinux BTF that it extends, where it is a module's. */
+  readonly base?: SharedBtf
+}
+
+export interface OpenedKernel {
+  readonly btf: SharedBtf
+  readonly modules: ReadonlyArray<{ readonly name: string, readonly btf: SharedBtf }>
+}
+
+/**
+ * Makes shared BTF of what a source gave: a .tar.xz, ELF or raw BTF; undefined where a file is not there. Done by a worker.
+ *
+ * @throws AppError `btf_invalid`, `too_large`, and what a worker that has no time for it throws
+ */
+export type OpenKernel = (content: { readonly path: string } | { readonly bytes: Uint8Array }, options: OpenOptions) => Promise<OpenedKernel | undefined>
+
+/** From what says least about the kernel to what says most: who may have had it comes before who certainly had not. */
+const GRAVITY: readonly RefusalState[] = ['timeout', 'failed', 'busy', 'denied', 'malformed', 'absent']
+
+/** The one of several refusals that decides: nothing is absent unless everyone says so. */
+export function gravest<R extends Refusal> (refusals: readonly R[]): R | undefined {
+  return [...refusals].sort((a, b) => GRAVITY.indexOf(a.state) - GRAVITY.indexOf(b.state))[0]
+}
