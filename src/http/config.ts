@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { availableParallelism, totalmem } from 'node:os'
 import { envSchema } from 'env-schema'
 import { AppError } from '../errors.js'
+import { isS3Location, readS3Settings, type S3Settings } from '../kernels/shared/s3-settings.js'
 
 const MIB = 1024 * 1024
 
@@ -32,6 +33,8 @@ export interface Config {
   readonly btfhubDir?: string
   /** Another service of this kind. */
   readonly upstreamUrl?: string
+  /** What replicas share: the place that the setting names, and what the AWS variables say. */
+  readonly sharedStore?: S3Settings
 }
 
 /** One environment variable: what `corelo serve --help` and the README list, and what it is checked against. */
@@ -81,6 +84,11 @@ export const SETTINGS: readonly Setting[] = [
     must: 'an http or https address',
     accepts: isWebAddress
   },
+  {
+    ...text('CORELO_SHARED_STORE', 'sharedStore', undefined, 'What replicas share, as `s3://bucket/prefix`, with the usual AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL.', 'none'),
+    must: 's3://bucket/prefix',
+    accepts: isS3Location
+  },
   bytes('CORELO_MEMORY_BYTES', 'memoryBytes', undefined, 'a quarter of the memory limit', 'Budget of the memory tier.'),
   flag('CORELO_LOCAL_KERNEL', 'localKernel', true, "Serve the running kernel's own BTF."),
   flag('CORELO_TRUST_UPLOADS', 'trustUploads', false, 'Let uploaded BTF answer for a kernel by name, not only by hash.'),
@@ -119,7 +127,8 @@ export function readConfig (env: Environment = process.env): Config {
     auth: 'none',
     memoryBytes: known.memoryBytes ?? Math.floor(memoryLimit() / 4),
     workers: known.workers ?? availableParallelism(),
-    btfhubUrls: listOf(String(values['CORELO_BTFHUB_URL']))
+    btfhubUrls: listOf(String(values['CORELO_BTFHUB_URL'])),
+    ...(values['CORELO_SHARED_STORE'] === undefined ? {} : { sharedStore: readS3Settings(String(values['CORELO_SHARED_STORE']), env) })
   } as Config
   requireAuth(config.host, values['CORELO_AUTH'])
   return config

@@ -1,5 +1,6 @@
 import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { LRUCache } from 'lru-cache'
 import { writeDurably } from './atomic-file.js'
 import type { DiskState } from './disk-state.js'
 import { openIndexFolder } from './index-folder.js'
@@ -17,6 +18,8 @@ export interface KernelIndexOptions {
   readonly disk?: DiskState
   /** Told of each record that is put, for a tier behind this one. Not of those that were learned from elsewhere. */
   readonly onPut?: (record: KernelRecord) => void
+  /** The tier behind this one: the records there that a query may mean. */
+  readonly elsewhere?: (query: KernelQuery) => Promise<readonly KernelRecord[]>
   /** How often to look for what other processes wrote, in milliseconds. Undefined: only when asked to `learn`. */
   readonly watchMs?: number
 }
@@ -38,11 +41,10 @@ export interface KernelIndex {
   list(): readonly KernelRecord[]
   /** Adds or replaces the record of its reference. Resolves when it is on disk, or could not be put there. */
   put(record: KernelRecord): Promise<void>
-  /** The same for a record that was put by another process and came by another way than this folder. */
-  adopt(record: KernelRecord): Promise<void>
   /**
-   * Looks on disk for what a query may mean and another process wrote: one file for a whole reference, the folders that changed
-   * for a bare release. True where something was learned. Cheap enough for every query that found nothing.
+   * Looks for what a query may mean and another process wrote: on disk (one file for a whole reference, the folders that changed
+   * for a bare release), then in the tier behind. True where something was learned. Cheap enough for every query that found
+   * nothing.
    */
   learn(query: KernelQuery): Promise<boolean>
   remove(reference: KernelReference): Promise<void>
@@ -54,6 +56,7 @@ export interface KernelIndex {
 }
 
 const DEFAULT_LAST_USED_GRACE_MS = 3_600_000
+const LOST_MS = 60_000
 /** A flood of queries for kernels that do not exist must not become a flood of directory listings. */
 const MIN_SCAN_INTERVAL_MS = 250
 
@@ -71,6 +74,8 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
   const unsaved = new Set<string>()
   const folder = openIndexFolder(directory, warn)
   const scans = createSingleFlight<boolean>()
+  /** What was removed because its content is gone: not to be learned again at once from a tier that still has its name. */
+  const lost = new LRUCache<string, true>({ max: 1000, ttl: LOST_MS })
   let scannedAt = -Infinity
   let writeFailures = 0
   let sorted: readonly KernelRecord[] | undefined
@@ -154,6 +159,26 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
     hold(record)
     return save(record.reference)
   }
+  const learnHere = async (query: KernelQuery): Promise<boolean> => {
+    if (isWholeReference(query)) {
+      const record = await folder.read(query)
+      return record !== undefined && take(record)
+    }
+    if (scans.size === 0 && performance.now() - scannedAt < MIN_SCAN_INTERVAL_MS) return false
+    return await scan()
+  }
+  const learnElsewhere = async (query: KernelQuery): Promise<boolean> => {
+    let isNews = false
+    for (const found of await options.elsewhere?.(query) ?? []) {
+      const key = formatReference(found.reference)
+      if (lost.has(`${key} ${found.btfSha256}`)) continue
+      const merged = mergeRecords(records.get(key), found)
+      if (merged === undefined) continue
+      put(merged).catch(() => {}) // it warns by itself
+      isNews = true
+    }
+    return isNews
+  }
   await scan()
   const watch = options.watchMs === undefined ? undefined : setInterval(() => { scan().catch(() => {}) }, options.watchMs).unref()
 
@@ -173,17 +198,15 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
       options.onPut?.(record)
       return put(record)
     },
-    adopt: put,
-    async learn (query) {
-      if (isWholeReference(query)) {
-        const record = await folder.read(query)
-        return record !== undefined && take(record)
-      }
-      if (scans.size === 0 && performance.now() - scannedAt < MIN_SCAN_INTERVAL_MS) return false
-      return await scan()
-    },
+    // A bare release means nothing for certain before all that have it are known.
+    learn: async query => isWholeReference(query)
+      ? await learnHere(query) || await learnElsewhere(query)
+      : (await Promise.all([learnHere(query), learnElsewhere(query)])).includes(true),
     remove (reference) {
-      forget(formatReference(reference))
+      const key = formatReference(reference)
+      const record = records.get(key)
+      if (record !== undefined) lost.set(`${key} ${record.btfSha256}`, true)
+      forget(key)
       return save(reference)
     },
     touch (reference) {
@@ -207,6 +230,18 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
 
 /** Uses are written to the same file, by every process that has some. */
 function isSameButForUse (a: KernelRecord, b: KernelRecord): boolean { return serializeRecord({ ...a, lastUsed: '' }) === serializeRecord({ ...b, lastUsed: '' }) }
+
+/**
+ * What is known, with what another replica knows beside it; undefined where that is nothing new. Of different content for one name
+ * that counts which is known here: it came from a source that was asked here, or was there first.
+ */
+function mergeRecords (known: KernelRecord | undefined, found: KernelRecord): KernelRecord | undefined {
+  if (known === undefined) return found
+  if (known.btfSha256 !== found.btfSha256) return undefined
+  const missing = found.modules.filter(module => !known.modules.some(({ name }) => name === module.name))
+  if (missing.length === 0 && (known.releaseAskedAt !== undefined || found.releaseAskedAt === undefined)) return undefined
+  return { ...known, modules: [...known.modules, ...missing], ...(found.releaseAskedAt === undefined ? {} : { releaseAskedAt: found.releaseAskedAt }) }
+}
 
 function addTo<K> (map: Map<K, Set<string>>, key: K, value: string): void {
   const values = map.get(key)

@@ -4,8 +4,10 @@ import { createBtfMemory } from '../kernels/btf-memory.js'
 import { openContentStore } from '../kernels/content-store.js'
 import { createDiskState } from '../kernels/disk-state.js'
 import { openKernelIndex, type KernelIndex } from '../kernels/kernel-index.js'
-import { isFetched } from '../kernels/kernel-record.js'
+import { isFetched, type KernelRecord } from '../kernels/kernel-record.js'
+import type { KernelQuery } from '../kernels/reference.js'
 import { isSha256, type Sha256 } from '../kernels/sha256.js'
+import { createSharedStore } from '../kernels/shared/shared-store.js'
 import { createWorkerPool } from '../workers/pool.js'
 import { createBtfAccess } from './btf-access.js'
 import { createFetching, type Fetching } from './fetching.js'
@@ -53,17 +55,27 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     ...(settings.cacheBytes === undefined ? {} : { maxBytes: settings.cacheBytes })
   })
 
+  const shared = settings.sharedStore === undefined
+    ? undefined
+    : createSharedStore({ settings: settings.sharedStore, maxBytes: Math.max(settings.maxBtfBytes, settings.maxObjectBytes), onWarning: warn })
+
   const open = async () => {
-    const index = await openKernelIndex({ directory: settings.cacheDir, disk, watchMs: INDEX_WATCH_MS, onWarning: warn })
+    const index = await openKernelIndex({
+      directory: settings.cacheDir,
+      disk,
+      watchMs: INDEX_WATCH_MS,
+      onWarning: warn,
+      ...(shared === undefined ? {} : { onPut: (record: KernelRecord) => { shared.offerRecord(record) }, elsewhere: (query: KernelQuery) => shared.find(query) })
+    })
     names = index
     const btfs = createBtfAccess({
-      memory, store, pool, warn, maxBtfBytes: settings.maxBtfBytes, onRelease, otherPaths: hash => local.pathsOf(hash), recover: (hash, base) => fetching.recover(hash, base)
+      memory, store, shared, pool, warn, maxBtfBytes: settings.maxBtfBytes, onRelease, otherPaths: hash => local.pathsOf(hash), recover: (hash, base) => fetching.recover(hash, base)
     })
     const self = randomUUID()
     const { sources, client } = createSources(settings, { open: btfs.open, self })
     const fetching: Fetching = createFetching({ sources, index, btfs, self, trustUploads: settings.trustUploads, settings: settings.sources ?? {}, warn })
     const local: LocalKernel = createLocalKernel({ settings, index, btfs, warn })
-    const objects = createObjects({ store, pool, maxBytes: settings.maxObjectBytes, memoryBytes: share(SHARES.objects), onRelease })
+    const objects = createObjects({ store, shared, pool, maxBytes: settings.maxObjectBytes, memoryBytes: share(SHARES.objects), onRelease })
     const targets = createTargets({ index, btfs, local, fetching, trustUploads: settings.trustUploads })
     const relocations = createRelocations({ targets, objects, btfs, index, pool, memoryBytes: share(SHARES.results), onRelease })
     const kernels = createKernels({ index, btfs, local, fetching, trustUploads: settings.trustUploads })
@@ -105,6 +117,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
         opened?.fetching.close()
         await opened?.client.close()
         await opened?.local.close()
+        await shared?.close()
         await pool.close()
         await opened?.index.close()
         await store.close()
@@ -127,7 +140,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       memoryBytes: btf.bytes + objects.bytes + results.bytes,
       memoryEntries: btf.entries + objects.entries + results.entries,
       diskBytes: content.diskBytes,
-      degraded: { disk: disk.trouble !== undefined },
+      degraded: { disk: disk.trouble !== undefined, shared_store: shared?.isAvailable === false },
       workerRestarts: threads.restarts,
       sourceRequests: fetching.requests,
       sourceWaiters: fetching.waiters,
@@ -147,6 +160,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
         index_write_failures: names?.stats().writeFailures ?? 0,
         damaged_files: content.damaged,
         orphans_removed: content.orphansRemoved,
+        ...Object.fromEntries(Object.entries(shared?.stats() ?? {}).map(([event, count]) => [`shared_${event}`, count])),
         overloaded: threads.refused,
         deadlines_exceeded: threads.deadlinesExceeded
       }

@@ -1,5 +1,6 @@
 import type { FetchLimits } from '../kernels/fetch/limits.js'
 import type { OutcomeLifetimes } from '../kernels/outcomes.js'
+import type { S3Settings } from '../kernels/shared/s3-settings.js'
 
 /** What an operator decides. Who reads the environment fills it in; the service has no defaults of its own but where noted. */
 export interface ServiceSettings {
@@ -33,6 +34,8 @@ export interface ServiceSettings {
   /** Another service of this kind. */
   readonly upstreamUrl?: string
   readonly sources?: SourceSettings
+  /** What replicas share. */
+  readonly sharedStore?: S3Settings
 }
 
 /** Times of the sources, in milliseconds. What is left out has its default. */

@@ -87,6 +87,7 @@ export function createTargets ({ index, btfs, local, fetching, trustUploads }: T
   const modulesByName = async (kernel: ResolvedKernel, names: readonly string[]): Promise<Sha256[]> => {
     const hasAll = (record: KernelRecord): boolean => names.every(name => record.modules.some(module => module.name === name))
     if (kernel.records.some(record => local.owns(record) && !hasAll(record))) await local.refreshModules()
+    for (const record of kernel.records) if (!hasAll(record)) await index.learn(record.reference)
     await fetching.obtainModules(kernel.records.filter(record => !hasAll(record)), names)
     const [first, ...others] = kernel.records.map(record => index.get(record.reference) ?? record)
     const fresh: ResolvedKernel = first === undefined ? kernel : { ...kernel, records: [first, ...others] }

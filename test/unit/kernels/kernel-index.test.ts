@@ -128,10 +128,11 @@ describe('what another process writes', () => {
   it('is not announced as put here', async () => {
     const directory = await temporaryFolder()
     const announced: string[] = []
-    const [one, other] = [await open(directory, { onPut: ({ reference }) => announced.push(reference.release) }), await open(directory)]
+    const elsewhere = async () => [record('5.5')]
+    const [one, other] = [await open(directory, { elsewhere, onPut: ({ reference }) => announced.push(reference.release) }), await open(directory)]
     await other.put(record('5.4'))
     await one.learn(record('5.4').reference)
-    await one.adopt(record('5.5'))
+    await one.learn(record('5.5').reference)
     await one.put(record('5.6'))
     expect(announced).toEqual(['5.6'])
     expect((await open(directory)).list()).toHaveLength(3)
