@@ -42,8 +42,8 @@ export interface KernelIndex {
   /** Adds or replaces the record of its reference. Resolves when it is on disk, or could not be put there. */
   put(record: KernelRecord): Promise<void>
   /**
-   * Looks for what a query may mean and another process wrote: on disk (one file for a whole reference, the folders that changed
-   * for a bare release), then in the tier behind. True where something was learned. Cheap enough for every query that found
+   * Looks for what a query may mean and another process wrote: on disk (the file of a whole reference, else the folders that
+   * changed, since a kernel may be held under another spelling), then in the tier behind. True where something was learned. Cheap enough for every query that found
    * nothing.
    */
   learn(query: KernelQuery): Promise<boolean>
@@ -160,10 +160,8 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
     return save(record.reference)
   }
   const learnHere = async (query: KernelQuery): Promise<boolean> => {
-    if (isWholeReference(query)) {
-      const record = await folder.read(query)
-      return record !== undefined && take(record)
-    }
+    const record = isWholeReference(query) ? await folder.read(query) : undefined
+    if (record !== undefined) return take(record)
     if (scans.size === 0 && performance.now() - scannedAt < MIN_SCAN_INTERVAL_MS) return false
     return await scan()
   }

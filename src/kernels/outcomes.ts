@@ -30,16 +30,19 @@ export interface Outcomes {
 }
 
 const MAX_OUTCOMES = 20_000
+/** Who may be asked again at once has been, more than once, and is given a moment. */
+const LEAST_MS = 1000
 
 /** States that mean nothing of the kernel, only of the moment. */
 const PASSING: ReadonlySet<RefusalState> = new Set(['busy', 'failed', 'timeout'])
 
-export function createOutcomes (lifetimes: Partial<OutcomeLifetimes> = {}): Outcomes {
+/** @param clock tells the milliseconds that have passed */
+export function createOutcomes (lifetimes: Partial<OutcomeLifetimes> = {}, clock: { now: () => number } = performance): Outcomes {
   const times = { ...OUTCOME_LIFETIMES, ...lifetimes }
-  const outcomes = new LRUCache<string, Refusal>({ max: MAX_OUTCOMES, ttl: OUTCOME_LIFETIMES.absent })
+  const outcomes = new LRUCache<string, Refusal>({ max: MAX_OUTCOMES, ttl: OUTCOME_LIFETIMES.absent, ttlResolution: 0, perf: clock })
 
   const lifetimeOf = ({ state, retryAfterMs }: Refusal): number => {
-    if (retryAfterMs !== undefined) return retryAfterMs
+    if (retryAfterMs !== undefined) return Math.max(retryAfterMs, LEAST_MS)
     return PASSING.has(state) ? times[state] * (1 + times.jitter * (2 * Math.random() - 1)) : times[state]
   }
   return {

@@ -5,7 +5,7 @@ import type { KernelIndex } from '../kernels/kernel-index.js'
 import { isFetched, type KernelRecord } from '../kernels/kernel-record.js'
 import { createOutcomes } from '../kernels/outcomes.js'
 import { formatQuery, formatReference, isWholeReference, type KernelQuery, type KernelReference } from '../kernels/reference.js'
-import { answersForName } from '../kernels/resolve.js'
+import { answersForName, recordsOfName } from '../kernels/resolve.js'
 import type { Sha256 } from '../kernels/sha256.js'
 import { createSingleFlight } from '../kernels/single-flight.js'
 import type { FoundKernel, KernelSource, Refusal } from '../kernels/sources/source.js'
@@ -96,10 +96,7 @@ export function createFetching (options: FetchingOptions): Fetching {
   }
   const requests = createSourceRequests({ outcomes: createOutcomes(settings.lifetimes), deadlineMs: settings.deadlineMs ?? DEADLINE_MS, keep })
 
-  const isHeld = (reference: KernelReference): boolean => {
-    const record = index.get(reference)
-    return record !== undefined && answersForName(record, trustUploads)
-  }
+  const isHeld = (reference: KernelReference): boolean => recordsOfName(index, reference, trustUploads).length > 0
 
   const obtainOne = async (reference: KernelReference, via: readonly string[]): Promise<AskedSource[]> => {
     const asked: AskedSource[] = []

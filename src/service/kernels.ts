@@ -4,7 +4,7 @@ import type { SharedBtf } from '../kernels/btf-memory.js'
 import { isFetched, UPLOAD_SOURCE, type KernelRecord, type ModuleRecord, type Provenance } from '../kernels/kernel-record.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import { formatReference, isSegment, toReference, type KernelReference } from '../kernels/reference.js'
-import { answersForName, unknownKernel } from '../kernels/resolve.js'
+import { answersForName, recordsOfName, resolveKernel, unknownKernel } from '../kernels/resolve.js'
 import type { Sha256 } from '../kernels/sha256.js'
 import { rawBytes, type BtfAccess } from './btf-access.js'
 import type { Fetching } from './fetching.js'
@@ -31,23 +31,30 @@ export interface Kernels {
 const MAX_PAGE = 1000
 
 export function createKernels ({ index, btfs, local, fetching, trustUploads }: KernelsOptions): Kernels {
+  /** The record of the very reference, else of the kernel under another spelling of its platform. */
+  const findRecord = (reference: KernelReference): KernelRecord | undefined => {
+    const held = index.get(reference)
+    if (held !== undefined || recordsOfName(index, reference, true).length === 0) return held
+    return resolveKernel(index, reference, { trustUploads: true }).records[0]
+  }
+
   const requireRecord = (reference: KernelReference, asked: readonly AskedSource[] = [], via: readonly string[] = []): KernelRecord => {
-    const record = index.get(reference)
+    const record = findRecord(reference)
     if (record !== undefined) return record
     const error = unknownKernel(index, reference, 0, { trustUploads: true, answers: [local.answer(), ...toAnswers(asked)] })
     const again = Math.min(...asked.map(({ refusal }) => refusal.retryAfterMs ?? Infinity))
     throw again === Infinity || via.length === 0 ? error : new AppError(error.code, error.message, { ...error.details, retry_after: Math.ceil(again / 1000) })
   }
 
-  /** Also where another process put it into the cache. */
-  const findRecord = async (reference: KernelReference): Promise<KernelRecord | undefined> => {
-    if (index.get(reference) === undefined) await index.learn(reference)
-    return index.get(reference)
+  /** Also where another process has put it. */
+  const learnRecord = async (reference: KernelReference): Promise<KernelRecord | undefined> => {
+    if (findRecord(reference) === undefined) await index.learn(reference)
+    return findRecord(reference)
   }
 
   /** The record, fetched where there is none. Another service asks for what can be believed, where this one asks for what there is. */
   const obtainRecord = async (reference: KernelReference, via: readonly string[]): Promise<KernelRecord> => {
-    const held = await findRecord(reference)
+    const held = await learnRecord(reference)
     if (held === undefined) return requireRecord(reference, await fetching.obtain(reference, via), via)
     if (via.length === 0 || answersForName(held, trustUploads)) return held
     await fetching.obtain(reference, via).catch(() => {}) // what is held says of itself that it is an upload
@@ -61,8 +68,8 @@ export function createKernels ({ index, btfs, local, fetching, trustUploads }: K
       return { record, base: await btfs.load(record.btfSha256) }
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'btf_unknown' || !isFetched(record)) throw error
-      const current = index.get(reference)
-      if (current?.btfSha256 === record.btfSha256) await index.remove(reference)
+      const current = index.get(record.reference)
+      if (current?.btfSha256 === record.btfSha256) await index.remove(record.reference)
       const renewed = await obtainRecord(reference, via)
       return { record: renewed, base: await btfs.load(renewed.btfSha256) }
     }
@@ -72,7 +79,8 @@ export function createKernels ({ index, btfs, local, fetching, trustUploads }: K
     const opened = await btfs.open({ bytes }, { names: [reference.release] })
     if (opened === undefined) throw new AppError('internal_error', 'An upload counts as missing.')
     const { btf } = opened
-    requireSame(await findRecord(reference), btf.sha256, formatReference(reference))
+    if (index.get(reference) === undefined) await index.learn(reference)
+    requireSame(index.get(reference), btf.sha256, formatReference(reference))
     await Promise.all([btf, ...opened.modules.map(module => module.btf)].map(content => btfs.keep(content)))
     const held = index.get(reference) // once more: another upload may have come first
     requireSame(held, btf.sha256, formatReference(reference))
@@ -125,14 +133,15 @@ export function createKernels ({ index, btfs, local, fetching, trustUploads }: K
       return { kernels: page.map(toEntry), nextCursor: isMore && last !== undefined ? formatCursor(last.reference) : null }
     },
     async get (given, via = []) {
-      const record = await obtainRecord(toReference(given), via)
+      const reference = toReference(given)
+      const record = await obtainRecord(reference, via)
       fetching.refresh([record])
-      return toEntry(record)
+      return toEntry({ ...record, reference })
     },
     async getBtf (given, module, via = []) {
       const reference = toReference(given)
       const { record, base } = await loadVmlinux(reference, via)
-      index.touch(reference)
+      index.touch(record.reference)
       btfs.noteUse([base.sha256])
       fetching.refresh([record])
       if (module === undefined) return { bytes: rawBytes(base), sha256: base.sha256, source: record.source }

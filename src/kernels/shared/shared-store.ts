@@ -37,7 +37,7 @@ export interface SharedStore {
   sizeOf(kind: ContentKind, hash: Sha256): Promise<number | undefined>
   /** Writes content behind, unless it is there. `load` is called when its turn comes. */
   offer(kind: ContentKind, hash: Sha256, load: () => Promise<Uint8Array | undefined>): void
-  /** The records that a query may mean. */
+  /** The record of a whole reference; else all of its release, which may be held under another spelling of its platform. */
   find(query: KernelQuery): Promise<readonly KernelRecord[]>
   /** Writes a record behind, after the content that was offered before. */
   offerRecord(record: KernelRecord): void
@@ -96,7 +96,8 @@ export function createSharedStore ({ settings, maxBytes, onWarning: warn, retryM
     return undefined
   }
   const findRecords = async (query: KernelQuery): Promise<KernelRecord[]> => {
-    if (isWholeReference(query)) return [await readRecord(recordKey(query)) ?? []].flat()
+    const exact = isWholeReference(query) ? await readRecord(recordKey(query)) : undefined
+    if (exact !== undefined) return [exact]
     const listed = await ask(() => client.list(`kernels/${query.release}/`))
     if (listed === undefined) return []
     if (!listed.isComplete || listed.keys.length > MAX_RECORDS) {

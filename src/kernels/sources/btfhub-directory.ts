@@ -1,11 +1,9 @@
 import { access, constants, stat } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { errorCode } from '../atomic-file.js'
-import { archivePlaces } from '../identity/archive-places.js'
-import { formatReference, isSegment } from '../reference.js'
-import { ARCHIVE_SUFFIX } from './btfhub-http.js'
+import { ARCHIVE_SUFFIX } from '../identity/archive-places.js'
 import { openOrRefuse } from './open.js'
-import { placeCandidates } from './place-candidates.js'
+import { placeCandidates, searchPlaces } from './places.js'
 import { gravest, type KernelSource, type OpenKernel, type Refusal } from './source.js'
 
 export interface BtfhubDirectoryOptions {
@@ -18,38 +16,38 @@ export function createDirectorySource ({ root, open }: BtfhubDirectoryOptions): 
   return {
     name: 'directory',
     candidates: placeCandidates,
-    async fetch (reference, { held }) {
+    fetch: async (reference, { held }) => await searchPlaces(reference, async ({ path }) => {
       const refusals: Refusal[] = []
-      const places = archivePlaces(reference).filter(({ path }) => path.split('/').every(isSegment))
-      for (const path of places.flatMap(({ path }) => [path, path.replace(/\.tar\.xz$/, '')])) {
-        const file = join(root, path)
-        const version = await versionOf(file)
+      for (const name of [path, path.slice(0, -PACKED.length)]) {
+        const file = join(root, name)
+        const version = await versionOf(file, name)
         if (typeof version !== 'string') {
           refusals.push(version)
           continue
         }
-        if (held?.url === file && held.etag === version) return { state: 'unchanged' }
-        const isArchive = path.endsWith(ARCHIVE_SUFFIX)
-        const names = [posix.basename(path, isArchive ? ARCHIVE_SUFFIX : '.btf'), reference.release]
-        const opened = await openOrRefuse(open, { path: file }, { names, isArchive }, file)
-        if (opened.state === 'opened') return { state: 'found', reference, btf: opened.btf, modules: opened.modules, url: file, etag: version }
+        if (held?.url === name && held.etag === version) return { state: 'unchanged' }
+        const names = [posix.basename(path, ARCHIVE_SUFFIX), reference.release]
+        const opened = await openOrRefuse(open, { path: file }, { names, isArchive: name.endsWith(PACKED) }, name)
+        if (opened.state === 'opened') return { state: 'found', reference, btf: opened.btf, modules: opened.modules, url: name, etag: version }
         refusals.push(opened)
       }
-      if (refusals.every(({ state }) => state === 'absent') && refusals.length > 0) return { state: 'absent', answer: `has no ${places.map(({ path }) => path).join(' and no ')}` }
-      return gravest(refusals) ?? { state: 'absent', answer: `not looked: no directory can be named for ${formatReference(reference)}` }
-    }
+      return gravest(refusals) ?? { state: 'absent', answer: 'has no file' }
+    })
   }
 }
 
-/** A name for the present content of a file, or why there is none. */
-async function versionOf (file: string): Promise<string | Refusal> {
+/** What a packed file's name has behind that of a raw one. */
+const PACKED = '.tar.xz'
+
+/** A name for the present content of a file, or why there is none. Callers see its path below the root: `name`. */
+async function versionOf (file: string, name: string): Promise<string | Refusal> {
   try {
     const { mtimeMs, size, ino } = await stat(file)
     await access(file, constants.R_OK)
     return `${ino}-${size}-${mtimeMs}`
   } catch (error) {
     const code = errorCode(error)
-    if (code === 'ENOENT' || code === 'ENOTDIR') return { state: 'absent', answer: `${file} is not there` }
-    return { state: code === 'EACCES' ? 'denied' : 'failed', answer: `${file} cannot be read (${code ?? 'unknown error'})` }
+    if (code === 'ENOENT' || code === 'ENOTDIR') return { state: 'absent', answer: `${name} is not there` }
+    return { state: code === 'EACCES' ? 'denied' : 'failed', answer: `${name} cannot be read (${code ?? 'unknown error'})` }
   }
 }

@@ -1,9 +1,8 @@
 import { posix } from 'node:path'
 import type { HttpClient } from '../fetch/http-client.js'
-import { archivePlaces } from '../identity/archive-places.js'
-import { formatReference } from '../reference.js'
+import { ARCHIVE_SUFFIX } from '../identity/archive-places.js'
 import { openOrRefuse } from './open.js'
-import { placeCandidates } from './place-candidates.js'
+import { placeCandidates, searchPlaces } from './places.js'
 import { gravest, type KernelSource, type OpenKernel, type Refusal } from './source.js'
 
 export interface BtfhubHttpOptions {
@@ -16,8 +15,6 @@ export interface BtfhubHttpOptions {
 /** Most bytes of a packed kernel. The largest real one unpacks to 27 MB, and has 4. */
 const MAX_PACKED_BYTES = 16 * 1024 * 1024
 
-export const ARCHIVE_SUFFIX = '.btf.tar.xz'
-
 /**
  * BTFHub's archive over HTTP: `<distro>/<version>/<arch>/<release>.btf.tar.xz`.
  *
@@ -27,29 +24,23 @@ export function createBtfhubSource ({ bases, client, open }: BtfhubHttpOptions):
   return {
     name: 'btfhub',
     candidates: placeCandidates,
-    async fetch (reference, { held, signal }) {
+    fetch: async (reference, { held, signal }) => await searchPlaces(reference, async ({ path }) => {
       const refusals: Refusal[] = []
-      for (const { path } of archivePlaces(reference)) {
-        for (const base of bases) {
-          const url = below(base, path)
-          const etag = held?.url === shown(url) ? held.etag : undefined
-          const answer = await client.get({ url, maxBytes: MAX_PACKED_BYTES, signal, etag })
-          if (answer.state === 'unchanged') return answer
-          if (answer.state !== 'ok') {
-            refusals.push(answer)
-            continue
-          }
-          const opened = await openOrRefuse(open, { bytes: answer.bytes }, { names: [posix.basename(path, ARCHIVE_SUFFIX), reference.release], isArchive: true }, answer.url)
-          if (opened.state !== 'opened') {
-            refusals.push(opened)
-            continue
-          }
-          const { btf, modules } = opened
-          return { state: 'found', reference, btf, modules, url: shown(url), ...(answer.etag === undefined ? {} : { etag: answer.etag }) }
+      for (const base of bases) {
+        const url = below(base, path)
+        const answer = await client.get({ url, maxBytes: MAX_PACKED_BYTES, signal, etag: held?.url === shown(url) ? held.etag : undefined })
+        if (answer.state === 'unchanged') return answer
+        if (answer.state !== 'ok') {
+          refusals.push(answer)
+          continue
         }
+        const names = [posix.basename(path, ARCHIVE_SUFFIX), reference.release]
+        const opened = await openOrRefuse(open, { bytes: answer.bytes }, { names, isArchive: true }, answer.url)
+        if (opened.state === 'opened') return { state: 'found', reference, btf: opened.btf, modules: opened.modules, url: shown(url), ...(answer.etag === undefined ? {} : { etag: answer.etag }) }
+        refusals.push(opened)
       }
-      return gravest(refusals) ?? { state: 'absent', answer: `not asked: no directory of the archive can be named for ${formatReference(reference)}` }
-    }
+      return gravest(refusals) ?? { state: 'absent', answer: 'has no address' }
+    })
   }
 }
 

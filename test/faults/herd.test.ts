@@ -1,0 +1,117 @@
+import { request } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { launch } from '../http/harness.js'
+import { fooBtf, fooObject } from '../unit/service/lab.js'
+import { serving, startOrigin, type Origin } from './origin.js'
+import { startProcess } from './process.js'
+import { archiveOf, KERNEL, PATH, startFetching } from './sources.js'
+
+const CALLERS = 1000
+const REFERENCE = `${KERNEL.distro}/${KERNEL.distroVersion}/${KERNEL.arch}/${KERNEL.release}`
+const OBJECT = fooObject()
+const archive = await archiveOf()
+
+/** An origin that answers once the test lets it. */
+async function startGated (answer: Origin['answer']): Promise<{ origin: Origin, open: () => void }> {
+  let open = (): void => {}
+  const gate = new Promise<void>(resolve => { open = resolve })
+  const origin = await startOrigin(async (request, response) => {
+    await gate
+    answer(request, response)
+  })
+  return { origin, open }
+}
+
+interface Answer { readonly status: number, readonly timing: string, readonly body: Record<string, unknown> }
+
+/** The lightest client there is: a thousand of them share the machine with the service. */
+function relocate (url: string, signal?: AbortSignal): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(`${url}/relocate?kernel_release=${encodeURIComponent(REFERENCE)}`, {
+      method: 'POST', agent: false, headers: { 'content-type': 'application/x-elf', accept: 'application/json' }, ...(signal === undefined ? {} : { signal })
+    })
+    outgoing.once('error', reject)
+    outgoing.once('response', response => {
+      text(response).then(body => { resolve({ status: response.statusCode ?? 0, timing: String(response.headers['server-timing']), body: JSON.parse(body) as Record<string, unknown> }) }, reject)
+    })
+    outgoing.end(OBJECT)
+  })
+}
+
+/** Many callers, of whom the first leaves when all of them wait. */
+async function stampede (answer: Origin['answer']) {
+  const { origin, open } = await startGated(answer)
+  const service = await startProcess({ CORELO_BTFHUB_URL: origin.url, CORELO_DEADLINE_MS: '60000' })
+  const leaving = new AbortController()
+  const first = relocate(service.url, leaving.signal).then(() => 'answered', () => 'left')
+  while (origin.asked.length === 0) await sleep(5)
+  const others = Promise.all(Array.from({ length: CALLERS }, () => relocate(service.url)))
+  others.catch(() => {}) // the test may fail before it looks at them
+  // All of them, unless the machine is so slow that the source would be given up meanwhile.
+  const giveUp = performance.now() + 7_000
+  while (await service.metric('corelo_source_waiters') < CALLERS + 1 && performance.now() < giveUp) await sleep(50)
+  expect(await service.metric('corelo_source_waiters')).toBeGreaterThan(CALLERS / 4)
+  leaving.abort()
+  expect(await first).toBe('left')
+  open()
+  return { origin, service, answers: await others }
+}
+
+describe('a thousand requests at once for a kernel that is not held', () => {
+  it('cost one request upstream, one parse and one relocation, and the first caller takes nobody with it when it leaves', async () => {
+    const { origin, service, answers } = await stampede(serving({ [PATH]: archive }))
+
+    expect(new Set(answers.map(answer => answer.status))).toEqual(new Set([200]))
+    expect(answers[0]?.body).toMatchObject({ kernel: { reference: REFERENCE, source: 'btfhub' }, counts: { resolved: 1 } })
+    expect(origin.asked).toEqual([PATH])
+    expect(await service.metric('corelo_source_requests_total{source="btfhub",outcome="found"}')).toBe(1)
+    expect(await service.metric('corelo_cache_events_total{event="relocations"}')).toBe(1)
+    expect(await service.metric('corelo_cache_events_total{event="btf_misses"}')).toBe(0) // what was parsed on its way in was not read again
+    expect(await service.metric('corelo_source_waiters')).toBe(0)
+    expect(await (await fetch(`${service.url}/metrics`)).text()).not.toContain(KERNEL.release)
+  }, 60_000)
+
+  it.each([
+    ['that nobody has', 404, { status: 404, code: 'kernel_unknown' }, 1],
+    ['whose source fails', 500, { status: 502, code: 'source_failed' }, 3],
+    ['whose source refuses', 403, { status: 502, code: 'source_failed' }, 1]
+  ] as const)('cost as little for one %s', async (_name, status, problem, requests) => {
+    const { origin, service, answers } = await stampede((_request, response) => response.writeHead(status).end())
+
+    for (const answer of answers) expect(answer.body).toMatchObject(problem)
+    expect(origin.asked).toHaveLength(requests)
+    expect((await relocate(service.url)).body).toMatchObject(problem)
+    expect(origin.asked).toHaveLength(requests)
+  }, 60_000)
+})
+
+describe('one request for a kernel that is not held', () => {
+  const start = async () => {
+    const { origin, open } = await startGated(serving({ [PATH]: archive }, '"abc"'))
+    const http = await launch(await startFetching({ btfhubUrls: [origin.url] }))
+    onTestFinished(() => http.app.close())
+    return { http, open }
+  }
+
+  it('says how long its source took, and the next one that it took none', async () => {
+    const { http, open } = await start()
+    setTimeout(open, 100)
+    const fetchMs = async () => Number(/fetch;dur=([\d.]+)/.exec((await relocate(http.url)).timing)?.[1])
+    expect(await fetchMs()).toBeGreaterThan(95)
+    expect(await fetchMs()).toBe(0)
+  })
+
+  it('is answered by GET /kernels too, with where the BTF came from', async () => {
+    const { http, open } = await start()
+    open()
+    const entry = await (await http.request('/kernels/ubuntu/20.04/amd64/5.4.0-42-generic')).json() as object
+    expect(entry).toMatchObject({
+      reference: REFERENCE, source: 'btfhub', bytes: fooBtf().length, provenance: { by: 'btfhub', etag: '"abc"', url: expect.stringContaining(PATH) }
+    })
+    const btf = await http.request(`/kernels/${REFERENCE}/btf`)
+    expect(btf.headers.get('corelo-source')).toBe('btfhub')
+    expect(Buffer.from(await btf.arrayBuffer()).equals(fooBtf())).toBe(true)
+  })
+})
