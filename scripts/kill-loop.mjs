@@ -33,7 +33,7 @@ const FETCHED = kernel => kernel % 2 === 0
 const random = mulberry32(SEED)
 const work = mkdtempSync(join(tmpdir(), 'corelo-kill-'))
 const cache = join(work, 'cache')
-const totals = { moments: 0, early: 0, requests: 0, verified: 0, absent: 0, cutOff: 0, evicted: 0, damaged: 0, orphansSeen: 0, fetches: 0 }
+const totals = { moments: 0, early: 0, requests: 0, verified: 0, absent: 0, cutOff: 0, overloaded: 0, evicted: 0, damaged: 0, orphansSeen: 0, fetches: 0 }
 const wrong = []
 let service
 
@@ -89,7 +89,7 @@ await kill()
 archive.close()
 
 console.log(`${totals.moments} moments (${totals.early} before the start was over) in ${((performance.now() - started) / 1000).toFixed(0)} s, seed ${SEED}`)
-console.log(`${totals.requests} requests answered: ${totals.verified} contents verified, ${totals.absent} times 404, none wrong and no 5xx; ${totals.cutOff} cut off by the kill`)
+console.log(`${totals.requests} requests answered: ${totals.verified} contents verified, ${totals.absent} times 404, none wrong and no 5xx; ${totals.cutOff} cut off by the kill, ${totals.overloaded} asked to come again`)
 console.log(`${totals.fetches} archives fetched, at least ${totals.evicted} files evicted, ${totals.damaged} files found damaged`)
 console.log(`${totals.orphansSeen} temporary files left by kills, gone ${sweepSeconds.toFixed(1)} s after the last start; ${content} of ${CACHE_BYTES} bytes in use`)
 if (wrong.length > 0) {
@@ -204,6 +204,12 @@ async function ask (path, init) {
     const response = await undiciFetch(`${address}${path}`, { dispatcher: agent, ...init })
     const body = Buffer.from(await response.arrayBuffer())
     totals.requests++
+    if (response.status === 503 && path !== '/readyz' && JSON.parse(body).code === 'overloaded') {
+      // The machine is busy with something else. That is said before any work, and says nothing of what is held.
+      totals.overloaded++
+      await sleep(100)
+      return await ask(path, init)
+    }
     if (response.status >= 500 && path !== '/readyz') fail(`${init?.method ?? 'GET'} ${path} was answered ${response.status}`, body)
     return { status: response.status, body, headers: response.headers }
   } catch {
@@ -234,6 +240,7 @@ async function relocateWith ({ bytes, hash }, target, byName = false) {
 /** A kernel's BTF is that of its name, whatever is listed; and content is that of its hash. */
 async function verifyAll () {
   const listed = await ask('/kernels?limit=1000')
+  if (listed?.status !== 200) return fail(`the list of kernels was answered ${listed?.status}`, listed?.body)
   for (const entry of JSON.parse(listed.body).kernels) {
     const kernel = byHash.get(entry.btf_sha256)
     if (kernel === undefined || `ubuntu/20.04/x86_64/${kernel.release}` !== entry.reference) fail('a kernel is listed with BTF that is not its own', JSON.stringify(entry))

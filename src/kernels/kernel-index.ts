@@ -5,7 +5,7 @@ import { writeDurably } from './atomic-file.js'
 import type { DiskState } from './disk-state.js'
 import { openIndexFolder } from './index-folder.js'
 import { recordPath, serializeRecord, type KernelRecord } from './kernel-record.js'
-import { formatReference, isWholeReference, type KernelQuery, type KernelReference } from './reference.js'
+import { formatQuery, formatReference, isWholeReference, type KernelQuery, type KernelReference } from './reference.js'
 import type { Sha256 } from './sha256.js'
 import { createSingleFlight } from './single-flight.js'
 
@@ -57,6 +57,8 @@ export interface KernelIndex {
 
 const DEFAULT_LAST_USED_GRACE_MS = 3_600_000
 const LOST_MS = 60_000
+/** A name that nobody has is asked for again and again; a moment's memory keeps that from becoming as many questions elsewhere. */
+const ASKED_MS = 1000
 /** A flood of queries for kernels that do not exist must not become a flood of directory listings. */
 const MIN_SCAN_INTERVAL_MS = 250
 
@@ -76,6 +78,7 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
   const scans = createSingleFlight<boolean>()
   /** What was removed because its content is gone: not to be learned again at once from a tier that still has its name. */
   const lost = new LRUCache<string, true>({ max: 1000, ttl: LOST_MS })
+  const asked = new LRUCache<string, true>({ max: 1000, ttl: ASKED_MS })
   let scannedAt = -Infinity
   let writeFailures = 0
   let sorted: readonly KernelRecord[] | undefined
@@ -166,8 +169,11 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
     return await scan()
   }
   const learnElsewhere = async (query: KernelQuery): Promise<boolean> => {
+    const name = formatQuery(query)
+    if (options.elsewhere === undefined || asked.has(name)) return false
+    asked.set(name, true)
     let isNews = false
-    for (const found of await options.elsewhere?.(query) ?? []) {
+    for (const found of await options.elsewhere(query)) {
       const key = formatReference(found.reference)
       if (lost.has(`${key} ${found.btfSha256}`)) continue
       const merged = mergeRecords(records.get(key), found)

@@ -70,6 +70,7 @@ export function createS3Client (settings: S3Settings): S3Client {
         headersTimeout: firstByteMs + 1000, // the timer above is exact
         ...(body === undefined ? {} : { body: body.bytes })
       })
+      response.body.on('error', () => {}) // whoever reads it sees it; what is not read to its end has one as well
       clearTimeout(timers[0])
       const { statusCode } = response
       if (statusCode === 200) return await read(response)

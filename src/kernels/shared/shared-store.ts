@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { LRUCache } from 'lru-cache'
 import type { ContentKind } from '../content-store.js'
 import { parseRecord, serializeRecord, UPLOAD_SOURCE, type KernelRecord } from '../kernel-record.js'
 import { formatQuery, formatReference, isWholeReference, type KernelQuery, type KernelReference } from '../reference.js'
@@ -50,8 +49,6 @@ const MAX_RECORD_BYTES = 8 * 1024 * 1024
 /** A release that more kernels have than this is not resolved by its release alone. */
 const MAX_RECORDS = 64
 const DEFAULT_RETRY_MS = 5000
-/** A name that nobody has is asked for again and again; a moment's memory keeps that from becoming as many requests. */
-const ABSENT_MS = 1000
 /** How long what waits may still be written when the service stops. */
 const CLOSE_MS = 3000
 
@@ -64,7 +61,6 @@ export function createSharedStore ({ settings, maxBytes, onWarning: warn, retryM
   const finds = createSingleFlight<readonly KernelRecord[]>()
   const pending = new Map<string, Promise<boolean>>()
   const latest = new Map<string, KernelRecord>()
-  const absent = new LRUCache<string, true>({ max: 1000, ttl: ABSENT_MS })
 
   /** Undefined where there is no such thing, or no telling. */
   const ask = async <T>(question: () => Promise<S3Answer<T>>): Promise<T | undefined> => {
@@ -134,13 +130,7 @@ export function createSharedStore ({ settings, maxBytes, onWarning: warn, retryM
       upload.then(() => { pending.delete(key) }).catch(() => {}) // it does not reject
     },
     async find (query) {
-      const key = [formatQuery(query), query.distro, query.distroVersion, query.arch].join(' ')
-      if (absent.has(key)) return []
-      return await finds.run(key, async () => {
-        const records = await findRecords(query)
-        if (records.length === 0 && availability.isOpen) absent.set(key, true)
-        return records
-      })
+      return await finds.run(formatQuery(query), () => findRecords(query))
     },
     offerRecord (record) {
       const name = formatReference(record.reference)

@@ -105,6 +105,29 @@ describe('settings', () => {
   })
 })
 
+describe('the shared store', () => {
+  const keys = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'secret' }
+
+  it('is a bucket and a prefix, with what tools for S3 read from the environment', () => {
+    expect(readConfig({ CORELO_SHARED_STORE: 's3://fleet/corelo/v1/', ...keys }).sharedStore)
+      .toEqual({ bucket: 'fleet', prefix: 'corelo/v1', region: 'us-east-1', accessKeyId: 'id', secretAccessKey: 'secret' })
+    expect(readConfig({
+      CORELO_SHARED_STORE: 's3://fleet', ...keys, AWS_SESSION_TOKEN: 'token', AWS_REGION: 'eu-west-1', AWS_ENDPOINT_URL: 'http://minio:9000', AWS_ENDPOINT_URL_S3: 'https://s3.example'
+    }).sharedStore).toEqual({ bucket: 'fleet', prefix: '', region: 'eu-west-1', endpoint: 'https://s3.example', accessKeyId: 'id', secretAccessKey: 'secret', sessionToken: 'token' })
+    expect(readConfig(keys)).not.toHaveProperty('sharedStore')
+  })
+
+  it.each([
+    ['CORELO_SHARED_STORE', { CORELO_SHARED_STORE: 'fleet/corelo', ...keys }],
+    ['CORELO_SHARED_STORE', { CORELO_SHARED_STORE: 's3://Fleet', ...keys }],
+    ['AWS_ACCESS_KEY_ID', { CORELO_SHARED_STORE: 's3://fleet' }],
+    ['AWS_SECRET_ACCESS_KEY', { CORELO_SHARED_STORE: 's3://fleet', AWS_ACCESS_KEY_ID: 'id' }],
+    ['AWS_ENDPOINT_URL', { CORELO_SHARED_STORE: 's3://fleet', ...keys, AWS_ENDPOINT_URL: 'minio:9000' }]
+  ])('is refused with a sentence that names %s', (name, env) => {
+    expect(refusal('invalid_request', () => readConfig(env)).message).toContain(name)
+  })
+})
+
 describe('an address that others can reach', () => {
   it.each(['0.0.0.0', '::', '10.0.0.1', 'corelo.example'])('%s is refused while nobody decided who may call', host => {
     const error = refusal('invalid_request', () => readConfig({ CORELO_HOST: host }))
