@@ -12,6 +12,7 @@ module.exports = {
     { name: 'service-knows-no-http', severity: 'error', from: { path: folder('service') }, to: { path: '^src/(http|cli)/' } },
     { name: 'http-speaks-to-service', severity: 'error', from: { path: folder('http') }, to: { path: '^src/(core|elf|btf|insn|bytes|workers|cli)/' } },
     { name: 'piscina-in-one-place', severity: 'error', from: { path: '^src', pathNot: '^src/workers/pool' }, to: { path: 'node_modules/piscina' } },
+    { name: 's3-in-one-place', severity: 'error', from: { path: '^src', pathNot: '^src/kernels/shared/' }, to: { path: 'node_modules/aws4fetch' } },
     { name: 'one-importer-for-plugins', severity: 'error', from: { path: '^src', pathNot: '^src/http/' }, to: { path: 'node_modules/(fastify|@fastify|prom-client|typebox)' } }
   ],
   options: { tsPreCompilationDeps: true, tsConfig: { fileName: 'tsconfig.app.json' }, doNotFollow: { path: 'node_modules' } }

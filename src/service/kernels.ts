@@ -87,7 +87,14 @@ export function createKernels ({ index, btfs, local, fetching, trustUploads }: K
     if (held !== undefined) return { created: false, entry: toEntry(held) }
     const now = new Date().toISOString()
     const record: KernelRecord = {
-      reference, btfSha256: btf.sha256, bytes: btf.parts.byteLength, types: btf.types, source: UPLOAD_SOURCE, provenance, firstSeen: now, lastUsed: now,
+      reference,
+      btfSha256: btf.sha256,
+      bytes: btf.parts.byteLength,
+      types: btf.types,
+      source: UPLOAD_SOURCE,
+      provenance,
+      firstSeen: now,
+      lastUsed: now,
       modules: opened.modules.map(module => ({ name: module.name, btfSha256: module.btf.sha256, bytes: module.btf.parts.byteLength, source: UPLOAD_SOURCE, provenance }))
     }
     await index.put(record)

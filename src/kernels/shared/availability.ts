@@ -30,7 +30,7 @@ export function createAvailability ({ probe, onWarning, onAvailable, retryMs }: 
 
   const execute = async <T extends { readonly state: string }>(work: () => Promise<T>): Promise<T | undefined> => {
     try {
-      return await policy.execute(work) as T
+      return await policy.execute<T>(work)
     } catch (error) {
       if (error instanceof BrokenCircuitError || error instanceof IsolatedCircuitError) return undefined
       throw error

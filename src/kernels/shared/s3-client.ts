@@ -58,7 +58,13 @@ export function createS3Client (settings: S3Settings): S3Client {
     const timers = [setTimeout(() => { aborter.abort(new Error(`no answer within ${firstByteMs} ms`)) }, firstByteMs), setTimeout(() => { aborter.abort(new Error(`not done within ${TOTAL_MS} ms`)) }, TOTAL_MS)]
     try {
       const signed = await new AwsV4Signer({
-        method, url: url.href, service: 's3', region, accessKeyId, secretAccessKey, cache: signingKeys,
+        method,
+        url: url.href,
+        service: 's3',
+        region,
+        accessKeyId,
+        secretAccessKey,
+        cache: signingKeys,
         headers: { 'x-amz-content-sha256': body?.sha256 ?? EMPTY_SHA256 },
         ...(sessionToken === undefined ? {} : { sessionToken })
       }).sign()

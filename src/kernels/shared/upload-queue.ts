@@ -37,7 +37,8 @@ export function createUploadQueue (options: UploadQueueOptions): UploadQueue {
   let isClosed = false
 
   const advance = (): void => {
-    while (!isClosed && mayRun() && running.size < inFlight) {
+    const hasRoom = (): boolean => !isClosed && running.size < inFlight
+    while (hasRoom() && mayRun()) {
       const next = waiting.shift()
       if (next === undefined) return
       const run = (async () => {
@@ -59,12 +60,12 @@ export function createUploadQueue (options: UploadQueueOptions): UploadQueue {
   }
 
   return {
-    add: upload => new Promise(settle => {
+    add: upload => new Promise(resolve => {
       if (isClosed || waiting.length >= length) {
-        drop({ settle })
+        drop({ settle: resolve })
         return
       }
-      waiting.push({ upload, attempt: 1, settle })
+      waiting.push({ upload, attempt: 1, settle: resolve })
       advance()
     }),
     resume: advance,
