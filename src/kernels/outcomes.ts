@@ -7,7 +7,7 @@ export interface OutcomeLifetimes extends Readonly<Record<RefusalState, number>>
   readonly jitter: number
 }
 
-export const OUTCOME_LIFETIMES: OutcomeLifetimes = {
+const OUTCOME_LIFETIMES: OutcomeLifetimes = {
   absent: 3_600_000,
   malformed: 24 * 3_600_000,
   denied: 3_600_000,

@@ -62,7 +62,7 @@ const DEADLINE_MS = 120_000
 /** A query that can mean more kernels than this is not tried out. */
 const MAX_CANDIDATES = 64
 const MAX_COMPLETE = 10_000
-export const STALE_MS = 24 * 3_600_000
+const STALE_MS = 24 * 3_600_000
 
 export function createFetching (options: FetchingOptions): Fetching {
   const { sources, index, btfs, self, trustUploads, warn, settings } = options

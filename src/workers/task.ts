@@ -23,7 +23,7 @@ export default function runTask (task: Task): Answer | Promise<Answer> {
     switch (task.kind) {
       case 'warm': return { ok: true, value: null }
       case 'prepareBtf': return { ok: true, value: prepareBtf(task) }
-      case 'openKernel': return openKernel(task).then(value => ({ ok: true, value }), toFailure)
+      case 'openKernel': return openKernel(task).then(value => ({ ok: true, value }), failOpening)
       case 'read': {
         const value = readVerified(task)
         return transfer({ ok: true, value }, value.state === 'ready' ? [value.bytes.buffer as ArrayBuffer] : [])
@@ -35,6 +35,12 @@ export default function runTask (task: Task): Answer | Promise<Answer> {
   } catch (error) {
     return toFailure(error)
   }
+}
+
+/** What an archive unfolded to before it was refused is shared memory, which nobody else would collect. */
+function failOpening (error: unknown): Answer {
+  collectGarbage()
+  return toFailure(error)
 }
 
 type Answer = TaskAnswer<TaskValues[keyof TaskValues]>

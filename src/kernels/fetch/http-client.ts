@@ -5,6 +5,7 @@ import { createAttempt, type Answered, type FetchRequest } from './attempt.js'
 import { createBreakers } from './breakers.js'
 import { FETCH_LIMITS, type FetchLimits } from './limits.js'
 
+export { shownUrl } from './attempt.js'
 export type { Answered, FetchRequest } from './attempt.js'
 
 export interface HttpClientOptions {

@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import type { HttpClient } from '../fetch/http-client.js'
+import { shownUrl, type HttpClient } from '../fetch/http-client.js'
 import { ARCHIVE_SUFFIX } from '../identity/archive-places.js'
 import { openOrRefuse } from './open.js'
 import { placeCandidates, searchPlaces } from './places.js'
@@ -28,7 +28,7 @@ export function createBtfhubSource ({ bases, client, open }: BtfhubHttpOptions):
       const refusals: Refusal[] = []
       for (const base of bases) {
         const url = below(base, path)
-        const answer = await client.get({ url, maxBytes: MAX_PACKED_BYTES, signal, etag: held?.url === shown(url) ? held.etag : undefined })
+        const answer = await client.get({ url, maxBytes: MAX_PACKED_BYTES, signal, etag: held?.url === shownUrl(url) ? held.etag : undefined })
         if (answer.state === 'unchanged') return answer
         if (answer.state !== 'ok') {
           refusals.push(answer)
@@ -36,7 +36,7 @@ export function createBtfhubSource ({ bases, client, open }: BtfhubHttpOptions):
         }
         const names = [posix.basename(path, ARCHIVE_SUFFIX), reference.release]
         const opened = await openOrRefuse(open, { bytes: answer.bytes }, { names, isArchive: true }, answer.url)
-        if (opened.state === 'opened') return { state: 'found', reference, btf: opened.btf, modules: opened.modules, url: shown(url), ...(answer.etag === undefined ? {} : { etag: answer.etag }) }
+        if (opened.state === 'opened') return { state: 'found', reference, btf: opened.btf, modules: opened.modules, url: shownUrl(url), ...(answer.etag === undefined ? {} : { etag: answer.etag }) }
         refusals.push(opened)
       }
       return gravest(refusals) ?? { state: 'absent', answer: 'has no address' }
@@ -50,6 +50,3 @@ export function below (base: URL, path: string): URL {
   url.pathname = posix.join('/', base.pathname, ...path.split('/').map(encodeURIComponent))
   return url
 }
-
-/** Without credentials: for records and answers. */
-export function shown (url: URL): string { return `${url.origin}${url.pathname}` }

@@ -1,8 +1,8 @@
-import type { Answered, HttpClient } from '../fetch/http-client.js'
+import { shownUrl, type Answered, type HttpClient } from '../fetch/http-client.js'
 import { formatReference, parseReference, type KernelQuery, type KernelReference } from '../reference.js'
 import { UPLOAD_SOURCE } from '../kernel-record.js'
 import { isSha256 } from '../sha256.js'
-import { below, shown } from './btfhub-http.js'
+import { below } from './btfhub-http.js'
 import { openOrRefuse } from './open.js'
 import type { Asking, KernelSource, OpenKernel, Refusal } from './source.js'
 
@@ -42,33 +42,33 @@ export function createUpstreamSource ({ base, client, open, self, maxBtfBytes, t
       url.search = new URLSearchParams({ ...filterOf(query), limit: String(MAX_LISTED) }).toString()
       const answer = await get(url, asking, { maxBytes: MAX_LIST_BYTES })
       if (answer.state === 'absent') return { state: 'listed', references: [] }
-      if (answer.state === 'unchanged') return { state: 'malformed', answer: `${shown(url)} answered 304 to what was no such question` }
+      if (answer.state === 'unchanged') return { state: 'malformed', answer: `${shownUrl(url)} answered 304 to what was no such question` }
       if (answer.state !== 'ok') return answer
       const references = parseList(answer.bytes, trustUploads)
-      return references === undefined ? { state: 'malformed', answer: `${shown(url)} answered with something else than a list of kernels` } : { state: 'listed', references }
+      return references === undefined ? { state: 'malformed', answer: `${shownUrl(url)} answered with something else than a list of kernels` } : { state: 'listed', references }
     },
     async fetch (reference, { held, ...asking }) {
       const url = below(base, `kernels/${formatReference(reference)}/btf`)
-      const answer = await get(url, asking, { maxBytes: maxBtfBytes, etag: held?.url === shown(url) ? held.etag : undefined })
+      const answer = await get(url, asking, { maxBytes: maxBtfBytes, etag: held?.url === shownUrl(url) ? held.etag : undefined })
       if (answer.state !== 'ok') return answer
       if (answer.header(SOURCE_HEADER) === UPLOAD_SOURCE && !trustUploads) {
-        return { state: 'absent', answer: `${shown(url)} is an upload, and those answer only for their hash here (CORELO_TRUST_UPLOADS)` }
+        return { state: 'absent', answer: `${shownUrl(url)} is an upload, and those answer only for their hash here (CORELO_TRUST_UPLOADS)` }
       }
       const expected = answer.header('corelo-btf')
-      if (expected === undefined || !isSha256(expected)) return { state: 'malformed', answer: `${shown(url)} does not say which hash its BTF has` }
-      const opened = await openOrRefuse(open, { bytes: answer.bytes }, { names: [], expected }, shown(url))
+      if (expected === undefined || !isSha256(expected)) return { state: 'malformed', answer: `${shownUrl(url)} does not say which hash its BTF has` }
+      const opened = await openOrRefuse(open, { bytes: answer.bytes }, { names: [], expected }, shownUrl(url))
       if (opened.state !== 'opened') return opened
-      return { state: 'found', reference, btf: opened.btf, modules: [], url: shown(url), ...(answer.etag === undefined ? {} : { etag: answer.etag }) }
+      return { state: 'found', reference, btf: opened.btf, modules: [], url: shownUrl(url), ...(answer.etag === undefined ? {} : { etag: answer.etag }) }
     },
     async fetchModule (reference, module, { base: vmlinux, ...asking }) {
       const url = below(base, `kernels/${formatReference(reference)}/btf/${module}`)
       const answer = await get(url, asking, { maxBytes: maxBtfBytes })
-      if (answer.state === 'unchanged') return { state: 'malformed', answer: `${shown(url)} answered 304 to what was no such question` }
+      if (answer.state === 'unchanged') return { state: 'malformed', answer: `${shownUrl(url)} answered 304 to what was no such question` }
       if (answer.state !== 'ok') return answer
       const expected = answer.header('corelo-btf')
-      if (expected === undefined || !isSha256(expected)) return { state: 'malformed', answer: `${shown(url)} does not say which hash its BTF has` }
-      const opened = await openOrRefuse(open, { bytes: answer.bytes }, { names: [], expected, base: vmlinux }, shown(url))
-      return opened.state === 'opened' ? { state: 'found', btf: opened.btf, url: shown(url) } : opened
+      if (expected === undefined || !isSha256(expected)) return { state: 'malformed', answer: `${shownUrl(url)} does not say which hash its BTF has` }
+      const opened = await openOrRefuse(open, { bytes: answer.bytes }, { names: [], expected, base: vmlinux }, shownUrl(url))
+      return opened.state === 'opened' ? { state: 'found', btf: opened.btf, url: shownUrl(url) } : opened
     }
   }
 }

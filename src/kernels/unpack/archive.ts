@@ -72,13 +72,12 @@ const TAR_BLOCKS = 1024 * 1024
 
 async function * counted (packed: Uint8Array, maxBytes: number): AsyncGenerator<Uint8Array> {
   const limit = maxBytes + TAR_BLOCKS + maxBytes / 8
-  const ratioLimit = RATIO_FROM + RATIO * packed.length
   let total = 0
-  for await (const chunk of decompressXz(packed)) {
-    total += chunk.length
+  for await (const { bytes, packedBytes } of decompressXz(packed)) {
+    total += bytes.length
     if (total > limit) throw tooLarge(maxBytes)
-    if (total > ratioLimit) throw new AppError('btf_invalid', `The archive unfolds to more than ${RATIO} times its size, which no BTF does.`)
-    yield chunk
+    if (total > RATIO_FROM + RATIO * packedBytes) throw new AppError('btf_invalid', `The archive unfolds to more than ${RATIO} times its size, which no BTF does.`)
+    yield bytes
   }
 }
 
