@@ -17,6 +17,7 @@ module.exports = {
     { name: 'unpacking-in-one-folder', severity: 'error', from: { path: '^src', pathNot: '^src/kernels/unpack/' }, to: { path: 'node_modules/(xz-decompress|tar-stream)/' } },
     { name: 'piscina-in-one-place', severity: 'error', from: { path: '^src', pathNot: '^src/workers/pool' }, to: { path: 'node_modules/piscina' } },
     { name: 'jose-in-one-place', severity: 'error', from: { path: '^src', pathNot: '^src/http/access/' }, to: { path: 'node_modules/jose' } },
+    { name: 's3-in-one-place', severity: 'error', from: { path: '^src', pathNot: '^src/kernels/shared/' }, to: { path: 'node_modules/aws4fetch' } },
     { name: 'one-importer-for-plugins', severity: 'error', from: { path: '^src', pathNot: '^src/http/' }, to: { path: 'node_modules/(fastify|@fastify|prom-client|typebox)' } }
   ],
   options: { tsPreCompilationDeps: true, tsConfig: { fileName: 'tsconfig.app.json' }, doNotFollow: { path: 'node_modules' } }

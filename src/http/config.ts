@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { availableParallelism, totalmem } from 'node:os'
 import { envSchema } from 'env-schema'
 import { AppError } from '../errors.js'
+import { isS3Location, readS3Settings, type S3Settings } from '../kernels/shared/s3-settings.js'
 
 const MIB = 1024 * 1024
 
@@ -21,6 +22,8 @@ export interface Config {
   /** Requests a minute of one caller. 0: any number. */
   readonly rateLimit: number
   readonly cacheDir: string
+  /** Budget of the content store on disk. */
+  readonly cacheBytes: number
   /** Budget of the memory tier. */
   readonly memoryBytes: number
   readonly localKernel: boolean
@@ -43,6 +46,8 @@ export interface Config {
   readonly btfhubDir?: string
   /** Another service of this kind. */
   readonly upstreamUrl?: string
+  /** What replicas share: the place that the setting names, and what the AWS variables say. */
+  readonly sharedStore?: S3Settings
 }
 
 /** One environment variable: what `corelo serve --help` and the README list, and what it is checked against. */
@@ -86,6 +91,7 @@ export const SETTINGS: readonly Setting[] = [
   text('CORELO_JWT_SCOPES', 'jwtScopes', 'relocate,upload', 'What tokens without a claim `scope` may do: scopes for all, or `<subject>=<scopes>; …`, where * stands for any text and the first that fits counts.'),
   integer('CORELO_RATE_LIMIT', 'rateLimit', 0, 'Requests a minute of one caller: identity, else address. 0: no limit.', 0, 1_000_000_000),
   text('CORELO_CACHE_DIR', 'cacheDir', 'btfhub-cache', 'Content store and index.'),
+  bytes('CORELO_CACHE_BYTES', 'cacheBytes', 20 * 1024 * MIB, '20 GiB', 'Budget of the content store on disk; the least recently used goes first, and what cannot be fetched again last.'),
   {
     ...text('CORELO_BTFHUB_URL', 'btfhubUrls', PUBLIC_ARCHIVE, "Base URLs in BTFHub's layout, comma separated, asked in their order; empty: none.", 'the public BTFHub archive'),
     must: 'http or https addresses, comma separated, or empty',
@@ -102,6 +108,11 @@ export const SETTINGS: readonly Setting[] = [
     ...text('CORELO_UPSTREAM', 'upstreamUrl', undefined, 'Another corelo to ask for BTF.', 'none'),
     must: 'an http or https address',
     accepts: isWebAddress
+  },
+  {
+    ...text('CORELO_SHARED_STORE', 'sharedStore', undefined, 'What replicas share, as `s3://bucket/prefix`, with the usual AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL.', 'none'),
+    must: 's3://bucket/prefix',
+    accepts: isS3Location
   },
   bytes('CORELO_MEMORY_BYTES', 'memoryBytes', undefined, 'a quarter of the memory limit', 'Budget of the memory tier.'),
   flag('CORELO_LOCAL_KERNEL', 'localKernel', true, "Serve the running kernel's own BTF."),
@@ -142,7 +153,8 @@ export function readConfig (env: Environment = process.env): Config {
     auth: known.auth ?? 'none',
     memoryBytes: known.memoryBytes ?? Math.floor(memoryLimit() / 4),
     workers: known.workers ?? availableParallelism(),
-    btfhubUrls: listOf(String(values['CORELO_BTFHUB_URL']))
+    btfhubUrls: listOf(String(values['CORELO_BTFHUB_URL'])),
+    ...(values['CORELO_SHARED_STORE'] === undefined ? {} : { sharedStore: readS3Settings(String(values['CORELO_SHARED_STORE']), env) })
   } as Config
   requireAuth(config.host, values['CORELO_AUTH'])
   return config

@@ -46,14 +46,20 @@ export interface KernelRecord {
   readonly releaseAskedAt?: string
 }
 
-/** Whether a source gave it: such content can be had again, and may have changed there. */
-export function isFetched ({ source }: { readonly source: string }): boolean { return source !== UPLOAD_SOURCE && source !== LOCAL_SOURCE }
-
 /** Content that a node handed in: true to its hash, but nobody vouches that it is what its name says. */
 export const UPLOAD_SOURCE = 'upload'
 
 /** The running kernel's own BTF, read from the kernel itself. */
 export const LOCAL_SOURCE = 'local'
+
+/** BTF that an operator put into the cache by hand. */
+const IMPORT_SOURCE = 'import'
+
+/** What came from no source. The kernel that runs here may be another one by the time that its BTF is wanted again. */
+const SUPPLIED: ReadonlySet<string> = new Set([UPLOAD_SOURCE, IMPORT_SOURCE, LOCAL_SOURCE])
+
+/** Whether a source gave it: such content can be had again, and may have changed there. */
+export function isFetched ({ source }: { readonly source: string }): boolean { return !SUPPLIED.has(source) }
 
 const FORMAT = 1
 

@@ -3,6 +3,7 @@ import type { OpenedKernel, OpenKernel } from '../kernels/sources/source.js'
 import { sharedKey, type BtfMemory, type SharedBtf } from '../kernels/btf-memory.js'
 import type { ContentStore } from '../kernels/content-store.js'
 import type { Sha256 } from '../kernels/sha256.js'
+import type { SharedStore } from '../kernels/shared/shared-store.js'
 import { toShared } from '../kernels/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
 import type { PrepareBtfTask } from '../workers/protocol.js'
@@ -19,10 +20,12 @@ export interface BtfAccessOptions {
   readonly otherPaths: (hash: Sha256) => readonly string[]
   /** Has content fetched again that a source once gave and that is lost here. Undefined where that brought nothing. */
   readonly recover: (hash: Sha256, base?: SharedBtf) => Promise<SharedBtf | undefined>
+  /** What other replicas hold. */
+  readonly shared?: SharedStore | undefined
   readonly warn: Warn
 }
 
-/** BTF by content: memory, then disk. Reading, hashing and parsing are done by workers. */
+/** BTF by content: memory, disk, the shared store, and the source that it once came from, in this order. Reading, hashing and parsing are done by workers. */
 export interface BtfAccess {
   /**
    * BTF that is held, in shared memory. One load for all who ask at a time.
@@ -35,6 +38,8 @@ export interface BtfAccess {
   /** Raw bytes that are held: of vmlinux or of a module. Undefined where there are none. */
   read(hash: Sha256): Promise<Uint8Array | undefined>
   sizeOf(hash: Sha256): Promise<number | undefined>
+  /** Notes that BTF is in use, so that it stays on disk although it is read from memory. */
+  noteUse(hashes: readonly Sha256[]): void
   /**
    * Reads BTF that came from outside: raw, or ELF. Neither stored nor kept in memory.
    *
@@ -49,9 +54,11 @@ export interface BtfAccess {
   open: OpenKernel
   /** Keeps prepared BTF: in memory and on disk. Resolves when it is on disk, or could not be put there. */
   keep(btf: SharedBtf): Promise<void>
+  /** Writes what is in memory only: after a time in which the disk took nothing. */
+  saveHeld(): Promise<void>
 }
 
-export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, otherPaths, recover, warn }: BtfAccessOptions): BtfAccess {
+export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, otherPaths, recover, shared, warn }: BtfAccessOptions): BtfAccess {
   const readFile = async (path: string, expected: Sha256, base: SharedBtf | undefined): Promise<SharedBtf | 'absent' | 'damaged'> => {
     const prepared = await pool.run({ kind: 'prepareBtf', source: { path }, expected, maxBytes: Infinity, ...(base === undefined ? {} : { base }) })
     return prepared.state === 'ready' ? prepared.btf : prepared.state
@@ -60,8 +67,28 @@ export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, 
     if (bytes > maxBtfBytes) throw new AppError('too_large', `The BTF has ${bytes} bytes; at most ${maxBtfBytes} are taken.`, { bytes, limit: maxBtfBytes })
   }
   const write = async (btf: SharedBtf): Promise<void> => {
-    if (await store.sizeOf('btf', btf.sha256) === btf.parts.byteLength) return
+    if (await store.sizeOf('btf', btf.sha256) === btf.parts.byteLength) return store.noteUse('btf', btf.sha256)
     await store.write('btf', btf.sha256, rawBytes(btf))
+  }
+
+  /** Memory and disk. */
+  const readHere = async (hash: Sha256): Promise<Uint8Array | undefined> => {
+    const held = memory.find(hash)
+    if (held !== undefined) return rawBytes(held)
+    for (const path of [store.pathOf('btf', hash), ...otherPaths(hash)]) {
+      const file = await pool.run({ kind: 'read', path, expected: hash })
+      if (file.state === 'ready') return file.bytes
+      if (file.state === 'damaged' && path === store.pathOf('btf', hash)) await store.discardDamaged('btf', hash)
+    }
+    return undefined
+  }
+  const readShared = async (hash: Sha256, base: SharedBtf | undefined): Promise<SharedBtf | undefined> => {
+    const bytes = await shared?.read('btf', hash)
+    if (bytes === undefined) return undefined
+    const prepared = await pool.run({ kind: 'prepareBtf', source: { bytes }, expected: hash, maxBytes: Infinity, ...(base === undefined ? {} : { base }) })
+    if (prepared.state !== 'ready') return undefined
+    write(prepared.btf).catch(() => {}) // it warns by itself
+    return prepared.btf
   }
 
   return {
@@ -76,22 +103,21 @@ export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, 
         write(found).catch(() => {}) // it warns by itself
         return found
       }
-      const recovered = await recover(hash, base)
-      if (recovered !== undefined) return recovered
+      const elsewhere = await readShared(hash, base) ?? await recover(hash, base)
+      if (elsewhere !== undefined) return elsewhere
       throw new AppError('btf_unknown', `The service does not hold BTF ${hash}; supply it, or name its kernel.`, { btf_sha256: hash })
     }),
+    noteUse (hashes) { for (const hash of hashes) store.noteUse('btf', hash) },
     async read (hash) {
-      const held = memory.find(hash)
-      if (held !== undefined) return rawBytes(held)
-      for (const path of [store.pathOf('btf', hash), ...otherPaths(hash)]) {
-        const file = await pool.run({ kind: 'read', path, expected: hash })
-        if (file.state === 'ready') return file.bytes
-        if (file.state === 'damaged' && path === store.pathOf('btf', hash)) await store.discardDamaged('btf', hash)
-      }
+      store.noteUse('btf', hash)
+      const here = await readHere(hash)
+      if (here !== undefined) return here
+      const bytes = await shared?.read('btf', hash)
+      if (bytes !== undefined) return bytes
       const recovered = await recover(hash)
       return recovered === undefined ? undefined : rawBytes(recovered)
     },
-    sizeOf: async hash => memory.find(hash)?.parts.byteLength ?? await store.sizeOf('btf', hash),
+    sizeOf: async hash => memory.find(hash)?.parts.byteLength ?? await store.sizeOf('btf', hash) ?? await shared?.sizeOf('btf', hash),
     async prepare (source, base) {
       let shared = source
       if ('bytes' in source) {
@@ -120,7 +146,12 @@ export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, 
     },
     async keep (btf) {
       memory.put(btf)
+      const { sha256 } = btf
       await write(btf)
+      shared?.offer('btf', sha256, () => readHere(sha256))
+    },
+    async saveHeld () {
+      for (const btf of memory.list()) await write(btf)
     }
   }
 }

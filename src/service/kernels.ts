@@ -46,9 +46,15 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
     throw again === Infinity || via.length === 0 ? error : new AppError(error.code, error.message, { ...error.details, retry_after: Math.ceil(again / 1000) })
   }
 
+  /** Also where another process has put it. */
+  const learnRecord = async (reference: KernelReference): Promise<KernelRecord | undefined> => {
+    if (findRecord(reference) === undefined) await index.learn(reference)
+    return findRecord(reference)
+  }
+
   /** The record, fetched where there is none. Another service asks for what can be believed, where this one asks for what there is. */
   const obtainRecord = async (reference: KernelReference, via: readonly string[]): Promise<KernelRecord> => {
-    const held = findRecord(reference)
+    const held = await learnRecord(reference)
     if (held === undefined) return requireRecord(reference, await fetching.obtain(reference, via), via)
     if (via.length === 0 || answersForName(held, trustUploads)) return held
     await fetching.obtain(reference, via).catch(() => {}) // what is held says of itself that it is an upload
@@ -73,6 +79,7 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
     const opened = await btfs.open({ bytes }, { names: [reference.release] })
     if (opened === undefined) throw new AppError('internal_error', 'An upload counts as missing.')
     const { btf } = opened
+    if (index.get(reference) === undefined) await index.learn(reference)
     requireSame(index.get(reference), btf.sha256, formatReference(reference))
     await Promise.all([btf, ...opened.modules.map(module => module.btf)].map(content => btfs.keep(content)))
     const held = index.get(reference) // once more: another upload may have come first
@@ -95,7 +102,7 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
   }
 
   const putModule = async (reference: KernelReference, name: string, bytes: Uint8Array, provenance: Provenance) => {
-    const base = await btfs.load(requireRecord(reference).btfSha256)
+    const base = await btfs.load((await obtainRecord(reference, [])).btfSha256)
     const btf = await btfs.prepare({ bytes }, base)
     const what = `module ${name} of ${formatReference(reference)}`
     await btfs.keep(btf)
@@ -122,6 +129,7 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
       const reference = toReference(given)
       const { record, base } = await loadVmlinux(reference, via)
       index.touch(record.reference)
+      btfs.noteUse([base.sha256])
       fetching.refresh([record])
       if (module === undefined) return { bytes: rawBytes(base), sha256: base.sha256, source: record.source }
       const known = record.modules.some(({ name }) => name === module)

@@ -2,12 +2,15 @@ import { LRUCache } from 'lru-cache'
 import { AppError } from '../errors.js'
 import type { ContentStore } from '../kernels/content-store.js'
 import { isSha256, type Sha256 } from '../kernels/sha256.js'
+import type { SharedStore } from '../kernels/shared/shared-store.js'
 import { toShared } from '../kernels/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
 import type { InspectAnswer } from './types.js'
 
 export interface ObjectsOptions {
   readonly store: ContentStore
+  /** What other replicas hold. */
+  readonly shared?: SharedStore | undefined
   readonly pool: WorkerPool
   readonly maxBytes: number
   readonly memoryBytes: number
@@ -15,7 +18,7 @@ export interface ObjectsOptions {
   readonly onRelease: (bytes: number) => void
 }
 
-/** eBPF objects by content: memory, then disk. */
+/** eBPF objects by content: memory, disk, then the shared store, to which those go that were put by hash. */
 export interface Objects {
   /** @throws AppError `too_large` */
   requireSize(bytes: Uint8Array): void
@@ -26,6 +29,8 @@ export interface Objects {
    */
   get(hash: Sha256): Promise<Uint8Array>
   has(hash: Sha256): Promise<boolean>
+  /** Notes that an object is in use, so that it stays on disk although it is read from memory, or only its result is. */
+  noteUse(hash: Sha256): void
   /**
    * Stores an object that can be read. Resolves when it is on disk, or could not be put there and is held in memory.
    *
@@ -38,17 +43,23 @@ export interface Objects {
   stats(): { readonly bytes: number, readonly entries: number }
 }
 
-export function createObjects ({ store, pool, maxBytes, memoryBytes, onRelease }: ObjectsOptions): Objects {
+export function createObjects ({ store, shared, pool, maxBytes, memoryBytes, onRelease }: ObjectsOptions): Objects {
   const memory = new LRUCache<Sha256, Uint8Array>({ maxSize: memoryBytes, sizeCalculation: bytes => bytes.length, dispose: bytes => { onRelease(bytes.length) } })
 
   const requireSize = (bytes: Uint8Array): void => {
     if (bytes.length > maxBytes) throw new AppError('too_large', `The object has ${bytes.length} bytes; at most ${maxBytes} are taken.`, { bytes: bytes.length, limit: maxBytes })
   }
-  const has = async (hash: Sha256): Promise<boolean> => memory.has(hash) || await store.sizeOf('object', hash) !== undefined
+  const has = async (hash: Sha256): Promise<boolean> => memory.has(hash) || await store.sizeOf('object', hash) !== undefined || await shared?.sizeOf('object', hash) !== undefined
+  const readShared = async (hash: Sha256): Promise<Uint8Array | undefined> => {
+    const bytes = await shared?.read('object', hash)
+    if (bytes !== undefined) store.writeBehind('object', hash, bytes)
+    return bytes
+  }
 
   return {
     requireSize,
     has,
+    noteUse (hash) { store.noteUse('object', hash) },
     hold (hash, bytes) {
       if (memory.has(hash)) return onRelease(bytes.length)
       memory.set(hash, bytes)
@@ -57,9 +68,9 @@ export function createObjects ({ store, pool, maxBytes, memoryBytes, onRelease }
     async get (hash) {
       const held = memory.get(hash)
       if (held !== undefined) return held
-      const stored = await store.read('object', hash)
-      if (stored === undefined) throw new AppError('object_unknown', `The service does not hold object ${hash}; send it, or PUT it first.`, { object_sha256: hash })
-      const shared = toShared(stored)
+      const elsewhere = await store.read('object', hash) ?? await readShared(hash)
+      if (elsewhere === undefined) throw new AppError('object_unknown', `The service does not hold object ${hash}; send it, or PUT it first.`, { object_sha256: hash })
+      const shared = elsewhere.buffer instanceof SharedArrayBuffer ? elsewhere : toShared(elsewhere)
       memory.set(hash, shared)
       return shared
     },
@@ -72,6 +83,7 @@ export function createObjects ({ store, pool, maxBytes, memoryBytes, onRelease }
       const isIntact = await store.read('object', expected) !== undefined
       if (!isIntact) await store.write('object', expected, object)
       memory.set(expected, object)
+      shared?.offer('object', expected, async () => memory.peek(expected) ?? await store.read('object', expected))
       return { created: !held }
     },
     async inspect (bytes) {

@@ -2,8 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { AppError } from '../errors.js'
 import { createBtfMemory } from '../kernels/btf-memory.js'
 import { openContentStore } from '../kernels/content-store.js'
-import { openKernelIndex } from '../kernels/kernel-index.js'
+import { createDiskState } from '../kernels/disk-state.js'
+import { openKernelIndex, type KernelIndex } from '../kernels/kernel-index.js'
+import { isFetched, type KernelRecord } from '../kernels/kernel-record.js'
+import type { KernelQuery } from '../kernels/reference.js'
 import { isSha256, type Sha256 } from '../kernels/sha256.js'
+import { createSharedStore } from '../kernels/shared/shared-store.js'
 import { createWorkerPool } from '../workers/pool.js'
 import { createAttestations } from './attestations.js'
 import { createBtfAccess } from './btf-access.js'
@@ -32,6 +36,9 @@ const COLLECT_IDLE_MS = 1000
 
 const QUEUE_PER_WORKER = 32
 
+/** How soon a kernel that another process put into the cache counts here, where that makes a bare release ambiguous. */
+const INDEX_WATCH_MS = 5000
+
 /** Starts a service: threads, store, running kernel. It takes requests at once; ready() tells when they need not wait for the start. */
 export function createService (settings: ServiceSettings, hooks: ServiceHooks = {}): Service {
   const warn = withoutFloods(hooks.onWarning ?? (() => {}))
@@ -41,23 +48,43 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
   const share = (part: number): number => Math.max(1, Math.floor(settings.memoryBytes * part))
   const onRelease = countReleases(() => { pool.collectGarbage() })
   const memory = createBtfMemory({ maxBytes: share(SHARES.btf), onRelease })
-  const store = openContentStore({ directory: settings.cacheDir, onWarning: warn })
+  const disk = createDiskState({ directory: settings.cacheDir, onWarning: warn, ...(settings.diskRetryMs === undefined ? {} : { retryMs: settings.diskRetryMs }) })
+  let names: KernelIndex | undefined
+  const store = openContentStore({
+    directory: settings.cacheDir,
+    disk,
+    isKept: (kind, hash) => kind === 'btf' && (names === undefined || !names.sourcesOf(hash).every(source => isFetched({ source }))),
+    onWarning: warn,
+    ...(settings.cacheBytes === undefined ? {} : { maxBytes: settings.cacheBytes })
+  })
+
+  const shared = settings.sharedStore === undefined
+    ? undefined
+    : createSharedStore({ settings: settings.sharedStore, maxBytes: Math.max(settings.maxBtfBytes, settings.maxObjectBytes), onWarning: warn })
 
   const open = async () => {
     const attestations = createAttestations(await openSigner(settings, warn))
-    const index = await openKernelIndex({ directory: settings.cacheDir, onWarning: warn })
+    const index = await openKernelIndex({
+      directory: settings.cacheDir,
+      disk,
+      watchMs: INDEX_WATCH_MS,
+      onWarning: warn,
+      ...(shared === undefined ? {} : { onPut: (record: KernelRecord) => { shared.offerRecord(record) }, elsewhere: (query: KernelQuery) => shared.find(query) })
+    })
+    names = index
     const btfs = createBtfAccess({
-      memory, store, pool, warn, maxBtfBytes: settings.maxBtfBytes, onRelease, otherPaths: hash => local.pathsOf(hash), recover: (hash, base) => fetching.recover(hash, base)
+      memory, store, shared, pool, warn, maxBtfBytes: settings.maxBtfBytes, onRelease, otherPaths: hash => local.pathsOf(hash), recover: (hash, base) => fetching.recover(hash, base)
     })
     const self = randomUUID()
     const catalog = openCatalog(settings, warn)
     const { sources, client } = createSources(settings, { open: btfs.open, self, catalog })
     const fetching: Fetching = createFetching({ sources, index, btfs, self, trustUploads: settings.trustUploads, settings: settings.sources ?? {}, warn })
     const local: LocalKernel = createLocalKernel({ settings, index, btfs, warn })
-    const objects = createObjects({ store, pool, maxBytes: settings.maxObjectBytes, memoryBytes: share(SHARES.objects), onRelease })
+    const objects = createObjects({ store, shared, pool, maxBytes: settings.maxObjectBytes, memoryBytes: share(SHARES.objects), onRelease })
     const targets = createTargets({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads })
     const relocations = createRelocations({ targets, objects, btfs, index, pool, attestations, memoryBytes: share(SHARES.results), onRelease })
     const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads })
+    disk.onRecovered(() => { btfs.saveHeld().catch(() => {}) }) // it warns by itself
     await Promise.all([pool.ready(), local.start(), catalog.start()])
     return { index, btfs, local, fetching, catalog, client, objects, relocations, kernels, attestations }
   }
@@ -97,9 +124,11 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
         await opened?.catalog.close()
         await opened?.client.close()
         await opened?.local.close()
+        await shared?.close()
         await pool.close()
         await opened?.index.close()
         await store.close()
+        disk.close()
       })()
       await closing
     }
@@ -109,7 +138,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     const btf = memory.stats()
     const objects = parts?.objects.stats() ?? { bytes: 0, entries: 0 }
     const results = parts?.relocations.stats() ?? { bytes: 0, entries: 0, hits: 0, misses: 0, runs: 0 }
-    const disk = store.stats()
+    const content = store.stats()
     const threads = pool.stats()
     const fetching = parts?.fetching.stats() ?? { requests: [], waiters: 0 }
     return {
@@ -117,7 +146,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       running: threads.running,
       memoryBytes: btf.bytes + objects.bytes + results.bytes,
       memoryEntries: btf.entries + objects.entries + results.entries,
-      diskBytes: disk.diskBytes,
+      diskBytes: content.diskBytes,
+      degraded: { disk: disk.trouble !== undefined, shared_store: shared?.isAvailable === false },
       workerRestarts: threads.restarts,
       sourceRequests: fetching.requests,
       sourceWaiters: fetching.waiters,
@@ -128,11 +158,16 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
         btf_hits: btf.hits,
         btf_misses: btf.misses,
         btf_evictions: btf.evictions,
-        files_written: disk.written,
-        write_failures: disk.writeFailures,
-        writes_dropped: disk.writesDropped,
-        damaged_files: disk.damaged,
-        orphans_removed: disk.orphansRemoved,
+        files_written: content.written,
+        files_evicted: content.evicted,
+        kept_files_evicted: content.keptEvicted,
+        write_failures: content.writeFailures,
+        writes_skipped: content.writesSkipped,
+        writes_dropped: content.writesDropped,
+        index_write_failures: names?.stats().writeFailures ?? 0,
+        damaged_files: content.damaged,
+        orphans_removed: content.orphansRemoved,
+        ...Object.fromEntries(Object.entries(shared?.stats() ?? {}).map(([event, count]) => [`shared_${event}`, count])),
         overloaded: threads.refused,
         deadlines_exceeded: threads.deadlinesExceeded
       }

@@ -1,10 +1,13 @@
 import type { FetchLimits } from '../kernels/fetch/limits.js'
 import type { OutcomeLifetimes } from '../kernels/outcomes.js'
+import type { S3Settings } from '../kernels/shared/s3-settings.js'
 
 /** What an operator decides. Who reads the environment fills it in; the service has no defaults of its own but where noted. */
 export interface ServiceSettings {
   /** Folder of the content store and the index. Made when it is missing. */
   readonly cacheDir: string
+  /** Budget of content on disk, in bytes. Undefined: none. */
+  readonly cacheBytes?: number
   /** Budget of BTFs, objects and results in memory, in bytes. */
   readonly memoryBytes: number
   readonly workers: number
@@ -24,6 +27,8 @@ export interface ServiceSettings {
   readonly signingKeyFile?: string
   /** Undefined: /sys/kernel/btf. */
   readonly kernelBtfDir?: string
+  /** How long to leave a disk alone that takes no writes, in milliseconds. Undefined: 10 s. */
+  readonly diskRetryMs?: number
   /** Tasks that may wait for a worker. Undefined: 32 for each worker. */
   readonly queueLimit?: number
   /** Roots of BTFHub's archive and of its mirrors, in the order in which they are asked. Undefined: none. */
@@ -33,6 +38,8 @@ export interface ServiceSettings {
   /** Another service of this kind. */
   readonly upstreamUrl?: string
   readonly sources?: SourceSettings
+  /** What replicas share. */
+  readonly sharedStore?: S3Settings
 }
 
 /** Times of the sources, in milliseconds. What is left out has its default. */

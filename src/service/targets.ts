@@ -89,16 +89,20 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
   const modulesByName = async (kernel: ResolvedKernel, names: readonly string[]): Promise<Sha256[]> => {
     const hasAll = (record: KernelRecord): boolean => names.every(name => record.modules.some(module => module.name === name))
     if (kernel.records.some(record => local.owns(record) && !hasAll(record))) await local.refreshModules()
+    for (const record of kernel.records) if (!hasAll(record)) await index.learn(record.reference)
     await fetching.obtainModules(kernel.records.filter(record => !hasAll(record)), names)
     const [first, ...others] = kernel.records.map(record => index.get(record.reference) ?? record)
     const fresh: ResolvedKernel = first === undefined ? kernel : { ...kernel, records: [first, ...others] }
     return resolveModules(fresh, names, options()).map(module => module.btfSha256)
   }
 
-  /** Asks the sources where the index does not have all that the name can mean. */
+  /** Looks for what another process put into the cache, then asks the sources, where the index does not have all that the name can mean. */
   const obtain = async (query: KernelQuery, signal: AbortSignal | undefined): Promise<{ asked: readonly AskedSource[], fetchMs: number }> => {
-    const held = recordsOfName(index, query, trustUploads)
-    if (held.length > 0 && fetching.isComplete(query, held)) return { asked: [], fetchMs: 0 }
+    const isHeld = (): boolean => {
+      const held = recordsOfName(index, query, trustUploads)
+      return held.length > 0 && fetching.isComplete(query, held)
+    }
+    if (isHeld() || (await index.learn(query) && isHeld())) return { asked: [], fetchMs: 0 }
     const started = performance.now()
     const asked = await abortable(fetching.obtain(query), signal)
     return { asked, fetchMs: performance.now() - started }

@@ -11,6 +11,7 @@ describe('settings', () => {
       port: 8080,
       auth: 'none',
       cacheDir: 'btfhub-cache',
+      cacheBytes: 20 * 1024 * MIB,
       btfhubUrls: ['https://raw.githubusercontent.com/aquasecurity/btfhub-archive/main'],
       localKernel: true,
       trustUploads: false,
@@ -34,6 +35,7 @@ describe('settings', () => {
       CORELO_HOST: '127.0.0.2',
       CORELO_PORT: '0',
       CORELO_CACHE_DIR: '/cache',
+      CORELO_CACHE_BYTES: '2000000',
       CORELO_MEMORY_BYTES: '1000000',
       CORELO_LOCAL_KERNEL: 'false',
       CORELO_TRUST_UPLOADS: 'true',
@@ -62,6 +64,7 @@ describe('settings', () => {
       port: 0,
       auth: 'jwt',
       cacheDir: '/cache',
+      cacheBytes: 2_000_000,
       memoryBytes: 1_000_000,
       localKernel: false,
       trustUploads: true,
@@ -118,6 +121,29 @@ describe('settings', () => {
       expect(defaultText, name).not.toBe('')
       expect(meaning, name).toMatch(/\.$/)
     }
+  })
+})
+
+describe('the shared store', () => {
+  const keys = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'secret' }
+
+  it('is a bucket and a prefix, with what tools for S3 read from the environment', () => {
+    expect(readConfig({ CORELO_SHARED_STORE: 's3://fleet/corelo/v1/', ...keys }).sharedStore)
+      .toEqual({ bucket: 'fleet', prefix: 'corelo/v1', region: 'us-east-1', accessKeyId: 'id', secretAccessKey: 'secret' })
+    expect(readConfig({
+      CORELO_SHARED_STORE: 's3://fleet', ...keys, AWS_SESSION_TOKEN: 'token', AWS_REGION: 'eu-west-1', AWS_ENDPOINT_URL: 'http://minio:9000', AWS_ENDPOINT_URL_S3: 'https://s3.example'
+    }).sharedStore).toEqual({ bucket: 'fleet', prefix: '', region: 'eu-west-1', endpoint: 'https://s3.example', accessKeyId: 'id', secretAccessKey: 'secret', sessionToken: 'token' })
+    expect(readConfig(keys)).not.toHaveProperty('sharedStore')
+  })
+
+  it.each([
+    ['CORELO_SHARED_STORE', { CORELO_SHARED_STORE: 'fleet/corelo', ...keys }],
+    ['CORELO_SHARED_STORE', { CORELO_SHARED_STORE: 's3://Fleet', ...keys }],
+    ['AWS_ACCESS_KEY_ID', { CORELO_SHARED_STORE: 's3://fleet' }],
+    ['AWS_SECRET_ACCESS_KEY', { CORELO_SHARED_STORE: 's3://fleet', AWS_ACCESS_KEY_ID: 'id' }],
+    ['AWS_ENDPOINT_URL', { CORELO_SHARED_STORE: 's3://fleet', ...keys, AWS_ENDPOINT_URL: 'minio:9000' }]
+  ])('is refused with a sentence that names %s', (name, env) => {
+    expect(refusal('invalid_request', () => readConfig(env)).message).toContain(name)
   })
 })
 
