@@ -1,0 +1,127 @@
+import { detectByteOrder } from '../../btf/header.js'
+import { isElf } from '../../elf/sections.js'
+import { AppError } from '../../errors.js'
+import { BOUNDS } from './bounds.js'
+import { isAr } from './containers/ar.js'
+import { openDeb } from './containers/deb.js'
+import type { Member } from './containers/member.js'
+import { detectCompression, unpackWhole } from './decompress/decompress.js'
+import { mergeEvidence, type Evidence } from './evidence.js'
+import { NO_BTF, type Found } from './found.js'
+import { findBanner } from './images/banner.js'
+import { readElfKernel } from './images/elf-kernel.js'
+import { detectKernelImage, unpackKernelImage } from './images/kernel-image.js'
+import { scanForBtf } from './images/scan-btf.js'
+import { kernelFileOf, type KernelFile } from './kernel-files.js'
+import { debEvidence } from './package-evidence.js'
+
+/** One thing to look into. */
+interface Source {
+  readonly bytes: Uint8Array
+  readonly place: string
+  /** What is known of the kernel from around it: the package, the folder. The file's own word counts over it. */
+  readonly evidence: Evidence
+  /** Name of the module, where the path of the file tells. */
+  readonly module?: string
+  readonly depth: number
+}
+
+/**
+ * Finds the BTF of kernels in a file, whatever it is: raw BTF, ELF, a bootable image, a package, each of them packed or not. What
+ * it is is told by its content, never by its name.
+ *
+ * Nothing in the file makes this throw: what cannot be read is among what is found, with its reason. Memory is bounded by the
+ * size of the file and BOUNDS; everything is read once, and packages as a stream.
+ */
+export async function * extractBtf (bytes: Uint8Array, place: string, evidence: Evidence = {}): AsyncGenerator<Found> {
+  yield * guarded({ bytes, place, evidence, depth: 0 })
+}
+
+async function * guarded (source: Source): AsyncGenerator<Found> {
+  try {
+    yield * extract(source)
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    yield { kind: 'unread', place: source.place, reason: error.message, evidence: source.evidence }
+  }
+}
+
+async function * extract (source: Source): AsyncGenerator<Found> {
+  const { bytes } = source
+  if (source.depth > BOUNDS.depth) throw new AppError('too_large', `The file has more than ${BOUNDS.depth} packages and archives within each other.`)
+  if (bytes.length === 0) throw new AppError('btf_invalid', 'The file is empty.')
+  if (detectByteOrder(bytes) !== undefined) yield fromRawBtf(source)
+  else if (isElf(bytes)) yield await fromElf(source)
+  else if (isAr(bytes)) yield * fromDeb(source)
+  else if (detectKernelImage(bytes) !== undefined) yield await fromImage(source)
+  else yield * fromPacked(source)
+}
+
+/** Raw BTF says nothing of its kernel. That of a module has no empty string at its start. */
+function fromRawBtf ({ bytes, place, evidence, module }: Source): Found {
+  return module === undefined
+    ? { kind: 'vmlinux', place, btf: bytes, evidence }
+    : { kind: 'module', place, name: module, btf: bytes, distilledBase: undefined, evidence }
+}
+
+async function fromElf ({ bytes, place, evidence: around, module }: Source): Promise<Found> {
+  const elf = await readElfKernel(bytes)
+  const evidence = mergeEvidence(elf.evidence, around)
+  if (elf.module !== undefined) {
+    const name = elf.module || module
+    if (elf.btf === undefined) return { kind: 'unread', place, reason: 'This module was built without BTF (no CONFIG_DEBUG_INFO_BTF_MODULES).', evidence }
+    if (name === undefined) return { kind: 'unread', place, reason: 'The module does not say its name.', evidence }
+    return { kind: 'module', place, name, btf: elf.btf.slice(), distilledBase: elf.distilledBase?.slice(), evidence }
+  }
+  if (elf.btf !== undefined) return { kind: 'vmlinux', place, btf: elf.btf, evidence }
+  if (elf.hasDwarf) return { kind: 'dwarf', place, image: bytes, evidence }
+  if (evidence.release === undefined) return { kind: 'unread', place, reason: 'The ELF file has no .BTF section, and is no kernel.', evidence }
+  return { kind: 'unread', place, reason: NO_BTF, evidence }
+}
+
+async function fromImage (source: Source): Promise<Found> {
+  const format = detectKernelImage(source.bytes)
+  if (format === undefined) throw new AppError('internal_error', 'The image has lost its format.')
+  const image = await unpackKernelImage(source.bytes, format)
+  const evidence = mergeEvidence({ arch: image.arch }, source.evidence)
+  if (isElf(image.bytes)) return await fromElf({ ...source, bytes: image.bytes, evidence })
+  const known = mergeEvidence(findBanner(image.bytes) ?? {}, evidence)
+  const btf = scanForBtf(image.bytes)
+  if (btf !== undefined) return { kind: 'vmlinux', place: source.place, btf, evidence: known }
+  return { kind: 'unread', place: source.place, reason: NO_BTF, evidence: known }
+}
+
+async function * fromDeb (source: Source): AsyncGenerator<Found> {
+  const deb = await openDeb(source.bytes)
+  yield * fromPackage(deb.files(), source, debEvidence(deb.control))
+}
+
+async function * fromPackage (files: AsyncGenerator<Member>, source: Source, evidence: Evidence): AsyncGenerator<Found> {
+  const around = mergeEvidence(source.evidence, evidence)
+  let kernelFiles = 0
+  for await (const member of files) {
+    const file = kernelFileOf(member.name)
+    if (file === undefined) continue
+    kernelFiles++
+    const place = `${source.place}: ${member.name}`
+    const limit = BOUNDS[file.kind]
+    if (member.size > limit) {
+      yield { kind: 'unread', place, reason: `The file has ${member.size} bytes; at most ${limit} are read.`, evidence: around }
+      continue
+    }
+    yield * guarded({ bytes: await member.read(), place, evidence: mergeEvidence(around, { release: file.release }), ...moduleOf(file), depth: source.depth + 1 })
+  }
+  if (kernelFiles === 0) yield { kind: 'unread', place: source.place, reason: 'The package has no kernel and no modules in it.', evidence: around }
+}
+
+function moduleOf (file: KernelFile): { module?: string } { return file.kind === 'module' ? { module: file.module } : {} }
+
+async function * fromPacked (source: Source): AsyncGenerator<Found> {
+  const compression = detectCompression(source.bytes)
+  if (compression === undefined) {
+    throw new AppError('btf_invalid', 'The file is nothing that a kernel\'s BTF could be in: neither BTF, ELF, a kernel image, a .deb or .rpm package, nor one of these packed.')
+  }
+  const bytes = await unpackWhole(compression, source.bytes, BOUNDS.image)
+  yield * extract({ ...source, bytes, depth: source.depth + 1 })
+}
+
