@@ -2,21 +2,21 @@ import type { KernelRecord } from './kernel-record.js'
 import { formatReference, type KernelQuery } from './reference.js'
 
 /**
- * References of held kernels that are most like the one asked for, to show a person who mistyped or who is one update behind.
+ * References of the kernels that are most like the one asked for, to show a person who mistyped or who is one update behind.
  * They are a hint and never an answer: another kernel's BTF is wrong.
  */
-export function nearestKernels (records: readonly KernelRecord[], query: KernelQuery, count: number): string[] {
-  const wanted = tokens(query.release)
+export function nearestKernels (records: ReadonlyArray<Pick<KernelRecord, 'reference'>>, query: KernelQuery, count: number): string[] {
+  const wanted = tokensOf(query.release)
   return records
     .filter(({ reference }) => query.arch === undefined || query.arch === reference.arch)
-    .map(({ reference }) => ({ reference: formatReference(reference), isSameDistro: query.distro === reference.distro, ...likeness(wanted, tokens(reference.release)) }))
+    .map(({ reference }) => ({ reference: formatReference(reference), isSameDistro: query.distro === reference.distro, ...likeness(wanted, tokensOf(reference.release)) }))
     .sort((a, b) => b.common - a.common || a.distance - b.distance || Number(b.isSameDistro) - Number(a.isSameDistro) || (a.reference < b.reference ? -1 : 1))
     .slice(0, count)
     .map(({ reference }) => reference)
 }
 
 /** `5.4.0-42-generic` as 5, 4, 0, 42, generic. */
-function tokens (release: string): ReadonlyArray<string | number> {
+export function tokensOf (release: string): ReadonlyArray<string | number> {
   return (release.match(/\d+|[A-Za-z]+/g) ?? []).map(token => /^\d/.test(token) ? Number(token) : token)
 }
 

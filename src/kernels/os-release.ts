@@ -1,3 +1,6 @@
+import { isSegment } from './reference.js'
+import type { Platform } from './identity/platform.js'
+
 /** What os-release says of a distribution. Each is undefined where the file does not say. */
 export interface OsRelease {
   readonly id: string | undefined
@@ -22,10 +25,29 @@ export function parseOsRelease (text: string): OsRelease {
   return { id: nonEmpty('ID'), versionId: nonEmpty('VERSION_ID'), versionCodename: nonEmpty('VERSION_CODENAME') }
 }
 
-/** Double quotes keep backslash escapes of $ " \ and `; single quotes keep none; a bare value is taken as it is. */
+/**
+ * The platform that an os-release names, in parts that a kernel reference may have. Debian's testing has a codename and no
+ * number, and a rolling distribution neither. `ID_LIKE` is not looked at: a likeness builds its own kernels.
+ */
+export function platformOf (os: OsRelease | undefined): Platform {
+  return {
+    distro: toSegment(os?.id ?? 'linux'), // the default that os-release(5) gives
+    distroVersion: toSegment(os?.versionId ?? os?.versionCodename ?? 'rolling')
+  }
+}
+
+/** A name from outside as a part of a reference: what may not be in one becomes a dash. */
+export function toSegment (name: string): string {
+  const segment = name.replace(/[^A-Za-z0-9._+~-]/g, '-').slice(0, 128)
+  return isSegment(segment) ? segment : 'unknown'
+}
+
+/**
+ * Double quotes keep backslash escapes of $ " \ and `; single quotes keep none; a bare value ends at a blank. What follows
+ * the value is a comment to a shell.
+ */
 function unquote (value: string): string {
-  const quote = value[0]
-  if (value.length < 2 || (quote !== '"' && quote !== "'") || !value.endsWith(quote)) return value
-  const inner = value.slice(1, -1)
-  return quote === "'" ? inner : inner.replace(/\\([$"\\`])/g, '$1')
+  const [, double, single, bare] = /^(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s"']\S*))(?:\s+#.*)?$/.exec(value) ?? []
+  if (double !== undefined) return double.replace(/\\([$"\\`])/g, '$1')
+  return single ?? bare ?? value
 }

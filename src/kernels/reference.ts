@@ -32,6 +32,7 @@ export interface KernelFields {
 }
 
 const SEGMENT = /^[A-Za-z0-9._+~-]{1,128}$/
+const SEGMENT_RULE = 'must be 1 to 128 of the characters A-Z a-z 0-9 . _ + ~ - and neither "." nor "..".'
 const KERNEL_VERSION_MAX = 256
 
 /** Whether the text may be a part of a kernel reference, or a module's name. Such a text is safe as a file name. */
@@ -70,7 +71,8 @@ export function parseReference (text: string): KernelReference {
   if (parts.length !== 4 || distro === undefined || distroVersion === undefined || arch === undefined || release === undefined) {
     throw invalid('kernel_release', `A whole kernel reference is <distro>/<distro_version>/<arch>/<kernel_release>, such as ubuntu/20.04/x86_64/5.4.0-42-generic; this one has ${parts.length} parts.`)
   }
-  return toReference({ distro, distroVersion, arch, release })
+  requireParts({ distro, distroVersion, arch, release })
+  return { distro, distroVersion, arch: normalizeArch(arch), release }
 }
 
 /**
@@ -99,10 +101,15 @@ export function parseQuery (fields: KernelFields): KernelQuery {
   return { ...narrowing, ...reference }
 }
 
-function requireSegment (field: string, value: string): string {
-  if (!isSegment(value)) {
-    throw invalid(field, `${field} must be 1 to 128 of the characters A-Z a-z 0-9 . _ + ~ - and neither "." nor "..".`)
+/** The field at fault is the one that the caller sent, which holds all four parts. */
+function requireParts (parts: KernelReference): void {
+  for (const [name, value] of Object.entries({ distro: parts.distro, distro_version: parts.distroVersion, arch: parts.arch, kernel_release: parts.release })) {
+    if (!isSegment(value)) throw invalid('kernel_release', `The ${name} in kernel_release ${SEGMENT_RULE}`)
   }
+}
+
+function requireSegment (field: string, value: string): string {
+  if (!isSegment(value)) throw invalid(field, `${field} ${SEGMENT_RULE}`)
   return value
 }
 

@@ -1,47 +1,55 @@
 import { AppError } from '../errors.js'
+import { answersForName, isSameBuild, matchesName } from './identity/matches.js'
 import type { KernelIndex } from './kernel-index.js'
-import { UPLOAD_SOURCE, type KernelRecord, type ModuleRecord } from './kernel-record.js'
-import { nearestKernels } from './nearest.js'
+import type { KernelRecord, ModuleRecord } from './kernel-record.js'
 import { formatQuery, formatReference, isWholeReference, type KernelQuery } from './reference.js'
 import type { Sha256 } from './sha256.js'
+import { unknownKernel, type ResolveOptions } from './unknown-kernel.js'
 
-/** What a source said when asked for a kernel that nobody has. */
-export interface SourceAnswer {
-  readonly source: string
-  readonly answer: string
-}
-
-export interface ResolveOptions {
-  /** Whether uploaded BTF answers for a name. By hash it always does. */
-  readonly trustUploads: boolean
-  /** What the sources other than the index said, for the error. */
-  readonly answers?: readonly SourceAnswer[]
-}
+export { answersForName, unknownKernel }
+export type { ResolveOptions, SourceAnswer } from './unknown-kernel.js'
 
 /** The kernel that a query means. */
 export interface ResolvedKernel {
-  /** Canonical reference; the bare release where several kernels of that release share one BTF. */
+  /**
+   * The whole reference that was asked for; else that of the one kernel that matches, or the bare release where several of that
+   * release share one BTF.
+   */
   readonly name: string
   readonly btfSha256: Sha256
   /** All records that match. They have the same BTF. */
   readonly records: readonly [KernelRecord, ...KernelRecord[]]
 }
 
-const NEAREST_SHOWN = 5
-
 /**
- * Finds the one BTF that a query means. Never a guess: a whole reference means exactly that kernel, and a bare release means
- * something only where everything that matches has the same content.
+ * Finds the one BTF that a query means. Never a guess: a whole reference means exactly that kernel, by whatever spelling of
+ * its platform it is held, and a bare release means something only where everything that matches has the same content.
  *
- * @throws AppError `kernel_unknown` with `sources` and `nearest`, `kernel_ambiguous` with `candidates`
+ * @throws AppError `kernel_unknown` with `sources`, `nearest` and `candidates`, `kernel_ambiguous` with `candidates`
  */
 export function resolveKernel (index: KernelIndex, query: KernelQuery, options: ResolveOptions): ResolvedKernel {
   const matching = index.byRelease(query.release).filter(record => matches(query, record))
   const usable = matching.filter(record => answersForName(record, options.trustUploads))
-  const [first, ...others] = usable
+  const meant = spelledAs(query, ofSameBuild(query, usable))
+  const [first, ...others] = meant
   if (first === undefined) throw unknownKernel(index, query, matching.length, options)
-  if (others.some(record => record.btfSha256 !== first.btfSha256)) throw ambiguous(query, usable)
-  return { name: others.length === 0 ? formatReference(first.reference) : formatQuery(query), btfSha256: first.btfSha256, records: [first, ...others] }
+  if (others.some(record => record.btfSha256 !== first.btfSha256)) throw ambiguous(query, meant)
+  const name = isWholeReference(query) || others.length > 0 ? formatQuery(query) : formatReference(first.reference)
+  return { name, btfSha256: first.btfSha256, records: [first, ...others] }
+}
+
+/** Where a kernel is known to be the very build that is meant, those of which no build is known are not. */
+function ofSameBuild ({ kernelVersion }: KernelQuery, records: readonly KernelRecord[]): readonly KernelRecord[] {
+  const known = kernelVersion === undefined ? [] : records.filter(({ provenance }) => provenance.kernelVersion === kernelVersion)
+  return known.length === 0 ? records : known
+}
+
+/** The record of exactly the reference that was asked for is it, whatever other spellings have. */
+function spelledAs (query: KernelQuery, records: readonly KernelRecord[]): readonly KernelRecord[] {
+  if (!isWholeReference(query)) return records
+  const name = formatReference(query)
+  const exact = records.filter(({ reference }) => formatReference(reference) === name)
+  return exact.length === 0 ? records : exact
 }
 
 /**
@@ -69,50 +77,15 @@ export function resolveModules (kernel: ResolvedKernel, names: readonly string[]
   return picked
 }
 
-/** Whether content of this source may decide what a name means. */
-export function answersForName ({ source }: { readonly source: string }, trustUploads: boolean): boolean {
-  return trustUploads || source !== UPLOAD_SOURCE
-}
-
-function matches (query: KernelQuery, record: KernelRecord): boolean { return matchesName(query, record) && isSameBuild(query, record) }
-
-function matchesName (query: KernelQuery, { reference }: KernelRecord): boolean {
-  return (query.distro === undefined || query.distro === reference.distro) &&
-    (query.distroVersion === undefined || query.distroVersion === reference.distroVersion) &&
-    (query.arch === undefined || query.arch === reference.arch)
-}
-
-/** One release may be built several times. Where either side does not know its build, the name has to do. */
-function isSameBuild (query: KernelQuery, { provenance }: KernelRecord): boolean {
-  return query.kernelVersion === undefined || provenance.kernelVersion === undefined || query.kernelVersion === provenance.kernelVersion
-}
+function matches (query: KernelQuery, record: KernelRecord): boolean { return matchesName(query, record.reference) && isSameBuild(query, record) }
 
 function ambiguous (query: KernelQuery, records: readonly KernelRecord[]): AppError {
-  const candidates = records.map(({ reference, btfSha256, source }) => ({ reference: formatReference(reference), btf_sha256: btfSha256, source }))
+  const candidates = records.map(({ reference, btfSha256, source, provenance: { kernelVersion } }) => ({
+    reference: formatReference(reference), btf_sha256: btfSha256, source, ...(kernelVersion === undefined ? {} : { kernel_version: kernelVersion })
+  }))
   return new AppError('kernel_ambiguous',
-    `Release ${query.release} is that of ${candidates.length} kernels with different BTF; name the whole reference, or one BTF with btf_sha256.`,
+    `${isWholeReference(query) ? formatReference(query) : `Release ${query.release}`} is that of ${candidates.length} kernels with different BTF; ${isWholeReference(query) ? 'name one as it is held' : 'name the whole reference'}, or one BTF with btf_sha256.`,
     { kernel: formatQuery(query), candidates })
-}
-
-/** The error for a kernel that nobody has. `untrusted` counts uploads that have the name but may not answer for it. */
-export function unknownKernel (index: KernelIndex, query: KernelQuery, untrusted: number, options: ResolveOptions): AppError {
-  const sources = [...options.answers ?? [], ...otherBuilds(index, query), { source: UPLOAD_SOURCE, answer: uploadAnswer(untrusted) }]
-  const nearest = nearestKernels(index.list().filter(record => answersForName(record, options.trustUploads)), query, NEAREST_SHOWN)
-  const hint = isWholeReference(query) ? 'supply its BTF with PUT, send it as the btf part, or name another kernel' : 'supply its BTF, send it as the btf part, or name it by btf_sha256'
-  return new AppError('kernel_unknown', `No BTF is known for kernel ${formatQuery(query)}; ${hint}.`, { kernel: formatQuery(query), sources, nearest })
-}
-
-/** Kernels that have the name, but say that they are another build of it. */
-function otherBuilds (index: KernelIndex, query: KernelQuery): SourceAnswer[] {
-  if (query.kernelVersion === undefined) return []
-  return index.byRelease(query.release)
-    .filter(record => matchesName(query, record) && !isSameBuild(query, record))
-    .map(({ reference, source, provenance }) => ({ source, answer: `has ${formatReference(reference)} with kernel_version ${provenance.kernelVersion ?? ''}` }))
-}
-
-function uploadAnswer (untrusted: number): string {
-  if (untrusted === 0) return 'nobody uploaded BTF under this name'
-  return 'BTF was uploaded under this name, but uploads answer only for their hash here (CORELO_TRUST_UPLOADS)'
 }
 
 function unknownModule (kernel: ResolvedKernel, names: readonly string[], usable: (record: KernelRecord) => readonly ModuleRecord[]): AppError {

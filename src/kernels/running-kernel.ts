@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { machine, release, version } from 'node:os'
 import { join } from 'node:path'
 import { normalizeArch } from './arch.js'
-import { parseOsRelease, type OsRelease } from './os-release.js'
+import { parseOsRelease, platformOf, toSegment, type OsRelease } from './os-release.js'
 import { isSegment, type KernelReference } from './reference.js'
 
 /** Where the kernel shows its own BTF and that of its modules. */
@@ -39,8 +39,7 @@ export async function findRunningKernel (options: RunningKernelOptions): Promise
     : await readOsRelease(options.hostRoot)
   return {
     reference: {
-      distro: toSegment(host?.id ?? 'linux'), // the default that os-release(5) gives
-      distroVersion: toSegment(host?.versionId ?? host?.versionCodename ?? 'rolling'),
+      ...platformOf(host),
       arch: toSegment(normalizeArch(machine())),
       release: toSegment(release())
     },
@@ -81,10 +80,4 @@ async function readOsRelease (root: string): Promise<OsRelease | undefined> {
     if (text !== undefined) return parseOsRelease(text)
   }
   return undefined
-}
-
-/** Names from outside as parts of a reference: what may not be in one becomes a dash. */
-function toSegment (name: string): string {
-  const segment = name.replace(/[^A-Za-z0-9._+~-]/g, '-').slice(0, 128)
-  return isSegment(segment) ? segment : 'unknown'
 }

@@ -1,0 +1,69 @@
+import type { Dirent } from 'node:fs'
+import { readdir, realpath, stat } from 'node:fs/promises'
+import { join, sep } from 'node:path'
+import { AppError } from '../../errors.js'
+import { ARCHIVE_SUFFIX } from '../identity/archive-places.js'
+import { isSegment } from '../reference.js'
+import type { Feed } from './feed.js'
+import { toOfferedPlace } from './offered-path.js'
+import { LISTING_LIMITS } from './parse-listing.js'
+
+/** Folders on the way to a file: distro, version, architecture. */
+const LEVELS = 3
+
+/**
+ * The kernels of a directory in BTFHub's layout, packed or raw. Whatever else is in it is passed over: files of a clone,
+ * misplaced folders, folders that may not be read. So is a link to a folder of the same directory (`ubuntu/focal`), where
+ * the same kernels are listed under their own name.
+ */
+export function createDirectoryFeed (root: string, source: string): Feed {
+  let before: readonly string[] | undefined
+  return {
+    source,
+    what: root,
+    restore: async () => undefined,
+    async load (signal) {
+      const paths: string[] = []
+      const base = await realpath(root).catch((error: unknown) => {
+        throw new AppError('source_failed', `The directory ${root} cannot be read: ${error instanceof Error ? error.message : String(error)}.`)
+      })
+      await walk(base, [], paths, signal)
+      paths.sort()
+      const isSame = before?.length === paths.length && paths.every((path, at) => path === before?.[at])
+      before = paths
+      return isSame ? undefined : paths
+    }
+  }
+}
+
+async function walk (root: string, parts: readonly string[], paths: string[], signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted()
+  if (paths.length > LISTING_LIMITS.kernels) throw new AppError('source_invalid', `The directory ${root} has more than ${LISTING_LIMITS.kernels} kernels.`)
+  const entries = await readdir(join(root, ...parts), { withFileTypes: true }).catch(() => [])
+  for (const entry of entries) {
+    if (!isSegment(entry.name.replace(ARCHIVE_SUFFIX, ''))) continue
+    if (parts.length === LEVELS) {
+      const path = pathOf([...parts, entry.name].join('/'))
+      if (path !== undefined && await isFile(join(root, path.found), entry)) paths.push(path.listed)
+    } else if (await isFolder(root, join(root, ...parts, entry.name), entry)) {
+      await walk(root, [...parts, entry.name], paths, signal)
+    }
+  }
+}
+
+/** The archive's name of a file, which may lie there unpacked (`<release>.btf`). */
+function pathOf (found: string): { readonly found: string, readonly listed: string } | undefined {
+  const place = toOfferedPlace(found.endsWith('.btf') ? `${found}.tar.xz` : found)
+  return place === undefined ? undefined : { found, listed: place.path }
+}
+
+async function isFile (path: string, entry: Dirent): Promise<boolean> {
+  if (!entry.isSymbolicLink()) return entry.isFile()
+  return await stat(path).then(file => file.isFile(), () => false)
+}
+
+async function isFolder (root: string, path: string, entry: Dirent): Promise<boolean> {
+  if (!entry.isSymbolicLink()) return entry.isDirectory()
+  const target = await realpath(path).catch(() => root)
+  return target !== root && !target.startsWith(`${root}${sep}`) && await stat(target).then(folder => folder.isDirectory(), () => false)
+}
