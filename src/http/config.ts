@@ -12,6 +12,8 @@ export interface Config {
   readonly port: number
   readonly auth: 'none'
   readonly cacheDir: string
+  /** Budget of the content store on disk. */
+  readonly cacheBytes: number
   /** Budget of the memory tier. */
   readonly memoryBytes: number
   readonly localKernel: boolean
@@ -54,6 +56,7 @@ export const SETTINGS: readonly Setting[] = [
     must: 'none, token or jwt'
   },
   text('CORELO_CACHE_DIR', 'cacheDir', 'btfhub-cache', 'Content store and index.'),
+  bytes('CORELO_CACHE_BYTES', 'cacheBytes', 20 * 1024 * MIB, '20 GiB', 'Budget of the content store on disk; the least recently used goes first, and what cannot be fetched again last.'),
   bytes('CORELO_MEMORY_BYTES', 'memoryBytes', undefined, 'a quarter of the memory limit', 'Budget of the memory tier.'),
   flag('CORELO_LOCAL_KERNEL', 'localKernel', true, "Serve the running kernel's own BTF."),
   flag('CORELO_TRUST_UPLOADS', 'trustUploads', false, 'Let uploaded BTF answer for a kernel by name, not only by hash.'),

@@ -60,6 +60,13 @@ export function createMetrics (service: Service, uploadBytes: () => number): Met
 /** What the service counts, read when somebody asks for it. */
 function addServiceMetrics (service: Service, uploadBytes: () => number, registers: Registry[]): void {
   const gauge = (name: string, help: string, read: () => number): Gauge => new Gauge({ name, help, registers, collect () { this.set(read()) } })
+  const labelledGauge = (name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): Gauge => new Gauge({
+    name,
+    help,
+    labelNames: [label],
+    registers,
+    collect () { for (const [value, number] of Object.entries(read())) this.set({ [label]: value }, number) }
+  })
   const counter = (name: string, help: string, labelNames: readonly string[], read: () => Iterable<readonly [labels: Record<string, string>, count: number]>): Counter => new Counter({
     name,
     help,
@@ -76,6 +83,8 @@ function addServiceMetrics (service: Service, uploadBytes: () => number, registe
   gauge('corelo_memory_tier_bytes', 'Bytes of BTF in memory.', () => service.stats().memoryBytes)
   gauge('corelo_memory_tier_entries', 'BTFs in memory.', () => service.stats().memoryEntries)
   gauge('corelo_disk_tier_bytes', 'Bytes in the content store.', () => service.stats().diskBytes)
+  labelledGauge('corelo_degraded', '1 for what the service goes on without: disk (it takes no content), shared_store (it does not answer).', 'why',
+    () => Object.fromEntries(Object.entries(service.stats().degraded).map(([why, isDegraded]) => [why, isDegraded ? 1 : 0])))
   counter('corelo_worker_restarts_total', 'Workers that had to be replaced.', [], () => [[{}, service.stats().workerRestarts]])
   counter('corelo_cache_events_total', 'What the caches did.', ['event'], () => Object.entries(service.stats().cache).map(([event, count]) => [{ event }, count]))
 }

@@ -48,12 +48,16 @@ export function errorCode (error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
+/** A folder may be deleted again between its making and the write, by whoever deletes the whole cache just now. */
+const FOLDER_ATTEMPTS = 4
+
 async function withFolder (path: string, write: () => Promise<void>): Promise<void> {
-  try {
-    await write()
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error
-    await mkdir(dirname(path), { recursive: true })
-    await write()
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await write()
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT' || attempt === FOLDER_ATTEMPTS) throw error
+      await mkdir(dirname(path), { recursive: true })
+    }
   }
 }

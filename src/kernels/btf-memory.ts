@@ -36,6 +36,8 @@ export interface BtfMemory {
   /** What is there, or what `load` gives. A BTF that alone is larger than the budget is given but not kept. */
   get(key: string, load: () => Promise<SharedBtf>): Promise<SharedBtf>
   put(btf: SharedBtf): void
+  /** All that is there, without using it. */
+  list(): readonly SharedBtf[]
   stats(): { readonly bytes: number, readonly entries: number, readonly hits: number, readonly misses: number, readonly evictions: number }
 }
 
@@ -77,6 +79,7 @@ export function createBtfMemory (options: BtfMemoryOptions): BtfMemory {
       })
     },
     put,
+    list: () => [...cache.values()],
     stats: () => ({ bytes: cache.calculatedSize, entries: cache.size, ...counts })
   }
 }

@@ -1,20 +1,36 @@
-import { readdir, readFile, stat, unlink } from 'node:fs/promises'
+import { readFile, stat, unlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorCode, writeDurably, writeQuickly } from './atomic-file.js'
-import { hexOf, isSha256, sha256, type Sha256 } from './sha256.js'
+import { startContentSweep } from './content-sweep.js'
+import { createDiskBudget } from './disk-budget.js'
+import { createDiskLedger } from './disk-ledger.js'
+import { createDiskState, type DiskState } from './disk-state.js'
+import { hexOf, sha256, type Sha256 } from './sha256.js'
+import { createSingleFlight } from './single-flight.js'
 import { createWriteBehind } from './write-behind.js'
 
-/** What content is: raw BTF, or an eBPF object. Kept apart, so that each can have its own budget. */
+/** What content is: raw BTF, or an eBPF object. */
 export type ContentKind = 'btf' | 'object'
 
 const KINDS: readonly ContentKind[] = ['btf', 'object']
 
 export interface ContentStoreOptions {
   readonly directory: string
+  /** Budget in bytes, of BTF and objects together. Undefined: none, for a command that adds to the cache of a service. */
+  readonly maxBytes?: number
+  /**
+   * Whether content cannot be had again from any source, so that it goes last. Asked when content comes up for removal.
+   * Undefined: none is.
+   */
+  readonly isKept?: (kind: ContentKind, hash: Sha256) => boolean
+  /** Whether the disk takes writes, where others want to know as well. */
+  readonly disk?: DiskState
   /** Told of what was passed over: a write that failed, a file that was damaged. Never of a secret or of content. */
   readonly onWarning?: (message: string, facts: Record<string, unknown>) => void
   /** How old a temporary file must be to count as left over by a killed process. */
   readonly orphanAgeMs?: number
+  /** Between two looks at what other processes did to the folder. */
+  readonly sweepIntervalMs?: number
 }
 
 /**
@@ -22,6 +38,16 @@ export interface ContentStoreOptions {
  *
  * A file is complete or absent, whenever the process is killed, and no byte is used that was not hashed after reading. Nothing
  * here rejects: content that cannot be read is absent, and content that cannot be written is not held.
+ *
+ * Within the budget, the least recently used goes first: what a source or a sender can give again (fetched BTF, objects, BTF
+ * that no kernel's name stands for any more) before what nobody can (uploads, imports, the BTF of a kernel that ran here).
+ * The order outlives the process in the files' own times, an hour coarse. Nothing is removed before a first walk over the cache
+ * is done, which nobody waits for. Several processes may share the folder: each looks again from time to time, and before it
+ * removes a file, whether another one has used it. A process removes nothing that it knows another to have just used, and
+ * together they stay within the largest of their budgets, but for what was written since they last looked.
+ *
+ * As the volume itself fills up the store gives way: it removes what can be had again to make room for what is new. Where
+ * others have used up even the reserve that it leaves free, it stops storing (see DiskState).
  */
 export interface ContentStore {
   /** Where content is or would be, for a worker that reads or writes it. */
@@ -30,6 +56,8 @@ export interface ContentStore {
   read(kind: ContentKind, hash: Sha256): Promise<Uint8Array | undefined>
   /** Size of the file in bytes, unverified. */
   sizeOf(kind: ContentKind, hash: Sha256): Promise<number | undefined>
+  /** Notes that content was used, wherever it was read from. Cheap enough for every request. */
+  noteUse(kind: ContentKind, hash: Sha256): void
   /** Writes, flushed to the disk. False where the disk did not take it. The hash must be that of the bytes. */
   write(kind: ContentKind, hash: Sha256, bytes: Uint8Array): Promise<boolean>
   /** Removes a file that a reader found damaged. */
@@ -44,25 +72,35 @@ export interface ContentStore {
 export interface ContentStoreStats {
   /** Bytes of content on disk: what the sweep has counted, and what was written since. */
   readonly diskBytes: number
+  readonly files: number
   readonly written: number
   readonly writeFailures: number
+  /** Writes that were not tried, because the disk is known to take none or content is larger than the budget. */
+  readonly writesSkipped: number
   /** Writes that the queue had no room for. */
   readonly writesDropped: number
+  readonly evicted: number
+  /** Of those, what nobody can give again. */
+  readonly keptEvicted: number
   readonly damaged: number
   readonly orphansRemoved: number
 }
 
 const DEFAULT_ORPHAN_AGE_MS = 10_000
+const DEFAULT_SWEEP_INTERVAL_MS = 600_000
+
+type Key = `${ContentKind} ${Sha256}`
 
 export function openContentStore (options: ContentStoreOptions): ContentStore {
-  const root = join(options.directory, 'content')
-  const warn = options.onWarning ?? (() => {})
-  const counts = { diskBytes: 0, written: 0, writeFailures: 0, damaged: 0, orphansRemoved: 0 }
-  const sweep = startSweep(root, options.orphanAgeMs ?? DEFAULT_ORPHAN_AGE_MS, counts)
+  const { directory, maxBytes = Infinity, isKept = () => false, onWarning: warn = () => {} } = options
+  const disk = options.disk ?? createDiskState({ directory, onWarning: warn })
+  const ledger = createDiskLedger<Key>(key => isKept(...splitKey(key)))
+  const counts = { written: 0, writeFailures: 0, writesSkipped: 0, damaged: 0, orphansRemoved: 0 }
 
+  const rootOf = (kind: ContentKind): string => join(directory, 'content', kind)
   const pathOf = (kind: ContentKind, hash: Sha256): string => {
     const hex = hexOf(hash)
-    return join(root, kind, hex.slice(0, 2), hex)
+    return join(rootOf(kind), hex.slice(0, 2), hex)
   }
   const sizeOf = async (kind: ContentKind, hash: Sha256): Promise<number | undefined> => {
     try {
@@ -71,30 +109,73 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
       return undefined
     }
   }
+  const budget = createDiskBudget<Key>({
+    ledger,
+    maxBytes,
+    pathOf: key => pathOf(...splitKey(key)),
+    onKeptEvicted (key) {
+      warn('The cache budget (CORELO_CACHE_BYTES) is spent on uploads and imports; the least recently used of them was removed, and nobody can give it again.', { content: key })
+    }
+  })
+  const noteUse = (kind: ContentKind, hash: Sha256): void => {
+    if (!ledger.use(`${kind} ${hash}`)) return
+    const now = new Date()
+    utimes(pathOf(kind, hash), now, now).catch(() => {}) // it is gone, or the disk takes no writes: then nothing is evicted either
+  }
+
   const write = async (kind: ContentKind, hash: Sha256, bytes: Uint8Array, writeFile: typeof writeQuickly): Promise<boolean> => {
-    const replaced = await sizeOf(kind, hash) ?? 0
+    if (disk.trouble !== undefined || bytes.length > maxBytes) {
+      counts.writesSkipped++
+      return false
+    }
+    const room = await disk.room()
+    const release = room.spare < 0 ? () => {} : await budget.reserve(bytes.length, room)
     try {
+      const { spare } = room.spare > bytes.length ? room : await disk.room()
+      if (spare < bytes.length) {
+        counts.writesSkipped++
+        disk.isFull({ free_beyond_reserve: Math.floor(spare), needed: bytes.length })
+        return false
+      }
       await writeFile(pathOf(kind, hash), bytes)
       counts.written++
-      counts.diskBytes += bytes.length - replaced
+      ledger.add(`${kind} ${hash}`, bytes.length)
       return true
     } catch (error) {
       counts.writeFailures++
       warn('Content cannot be stored on disk; it is served from memory.', { kind, hash, error: String(error) })
+      disk.failed(error)
       return false
+    } finally {
+      release()
     }
   }
+  const writes = createSingleFlight<boolean>()
+  const writeOnce = (kind: ContentKind, hash: Sha256, bytes: Uint8Array, writeFile: typeof writeQuickly): Promise<boolean> =>
+    writes.run(`${kind} ${hash}`, () => write(kind, hash, bytes, writeFile))
+
   const behind = createWriteBehind()
+  const sweep = startContentSweep({
+    roots: new Map(KINDS.map(kind => [kind, rootOf(kind)])),
+    orphanAgeMs: options.orphanAgeMs ?? DEFAULT_ORPHAN_AGE_MS,
+    intervalMs: options.sweepIntervalMs ?? DEFAULT_SWEEP_INTERVAL_MS,
+    onOrphan () { counts.orphansRemoved++ },
+    onWalked (found, startedAt) {
+      ledger.adopt(found as ReadonlyMap<Key, { bytes: number, mtimeMs: number }>, startedAt) // its kinds are the roots' above
+      budget.start()
+    }
+  })
   const discardDamaged = async (kind: ContentKind, hash: Sha256): Promise<void> => {
     counts.damaged++
     warn('Stored content does not have the hash it is stored under; it is removed and counts as absent.', { kind, hash })
-    const size = await sizeOf(kind, hash) ?? 0
-    if (await remove(pathOf(kind, hash))) counts.diskBytes -= size
+    ledger.drop(`${kind} ${hash}`)
+    await remove(pathOf(kind, hash))
   }
 
   return {
     pathOf,
     sizeOf,
+    noteUse,
     discardDamaged,
     async read (kind, hash) {
       let bytes: Uint8Array
@@ -104,72 +185,36 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
         if (errorCode(error) !== 'ENOENT') warn('Stored content cannot be read.', { kind, hash, error: String(error) })
         return undefined
       }
-      if (sha256(bytes) === hash) return bytes
+      if (sha256(bytes) === hash) {
+        noteUse(kind, hash)
+        return bytes
+      }
       await discardDamaged(kind, hash)
       return undefined
     },
-    write: (kind, hash, bytes) => write(kind, hash, bytes, writeDurably),
+    write: (kind, hash, bytes) => writeOnce(kind, hash, bytes, writeDurably),
     writeBehind (kind, hash, bytes) {
+      if (disk.trouble !== undefined) {
+        counts.writesSkipped++
+        return
+      }
       behind.add(bytes.length, async () => {
-        if (await sizeOf(kind, hash) === undefined) await write(kind, hash, bytes, writeQuickly)
+        if (await sizeOf(kind, hash) === undefined) await writeOnce(kind, hash, bytes, writeQuickly)
       })
     },
-    stats: () => ({ ...counts, writesDropped: behind.dropped }),
+    stats: () => ({ diskBytes: ledger.bytes, files: ledger.files, ...counts, ...budget.counts, writesDropped: behind.dropped }),
     async close () {
       await sweep.stop()
       await behind.close()
+      await budget.close()
+      if (options.disk === undefined) disk.close()
     }
   }
 }
 
-/**
- * Counts what is there and removes what killed processes left, in the background. A file younger than `orphanAgeMs` may be
- * being written by another process on the same volume; for those a second pass follows.
- */
-function startSweep (root: string, orphanAgeMs: number, counts: { diskBytes: number, orphansRemoved: number }): { stop: () => Promise<void> } {
-  const startedAt = Date.now()
-  const state: { stopped: boolean, timer: NodeJS.Timeout | undefined } = { stopped: false, timer: undefined }
-
-  const pass = async (isFirst: boolean): Promise<void> => {
-    let leftYoung = false
-    for await (const { path, name } of listFiles(root, () => state.stopped)) {
-      const facts = await stat(path).catch(() => undefined)
-      if (facts === undefined) continue
-      if (isSha256(`sha256:${name}`)) {
-        if (isFirst && facts.ctimeMs < startedAt) counts.diskBytes += facts.size // later ones were counted as they were written
-      } else if (Date.now() - facts.mtimeMs >= orphanAgeMs) {
-        if (await remove(path)) counts.orphansRemoved++
-      } else {
-        leftYoung = true
-      }
-    }
-    if (isFirst && leftYoung && !state.stopped) {
-      state.timer = setTimeout(() => { running = pass(false) }, orphanAgeMs + 100)
-      state.timer.unref()
-    }
-  }
-
-  let running = pass(true)
-  return {
-    async stop () {
-      state.stopped = true
-      clearTimeout(state.timer)
-      await running
-    }
-  }
-}
-
-async function * listFiles (root: string, isStopped: () => boolean): AsyncGenerator<{ path: string, name: string }> {
-  for (const kind of KINDS) {
-    const folders = await readdir(join(root, kind)).catch(() => [])
-    for (const folder of folders) {
-      const names = await readdir(join(root, kind, folder)).catch(() => [])
-      for (const name of names) {
-        if (isStopped()) return
-        yield { path: join(root, kind, folder, name), name }
-      }
-    }
-  }
+function splitKey (key: Key): [ContentKind, Sha256] {
+  const at = key.indexOf(' ')
+  return [key.slice(0, at) as ContentKind, key.slice(at + 1) as Sha256] // the type says that it has both
 }
 
 async function remove (path: string): Promise<boolean> {

@@ -1,40 +1,61 @@
-import { readdir, readFile, stat, unlink } from 'node:fs/promises'
+import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeDurably } from './atomic-file.js'
-import { parseRecord, recordPath, serializeRecord, type KernelRecord } from './kernel-record.js'
-import { formatReference, type KernelReference } from './reference.js'
+import type { DiskState } from './disk-state.js'
+import { openIndexFolder } from './index-folder.js'
+import { recordPath, serializeRecord, type KernelRecord } from './kernel-record.js'
+import { formatReference, isWholeReference, type KernelQuery, type KernelReference } from './reference.js'
 import type { Sha256 } from './sha256.js'
+import { createSingleFlight } from './single-flight.js'
 
 export interface KernelIndexOptions {
   readonly directory: string
   readonly onWarning?: (message: string, facts: Record<string, unknown>) => void
   /** How old the `lastUsed` on disk may become before a use is written down. */
   readonly lastUsedGraceMs?: number
+  /** Told of writes that failed; when it takes writes again, what it did not take is written. */
+  readonly disk?: DiskState
+  /** Told of each record that is put, for a tier behind this one. Not of those that were learned from elsewhere. */
+  readonly onPut?: (record: KernelRecord) => void
+  /** How often to look for what other processes wrote, in milliseconds. Undefined: only when asked to `learn`. */
+  readonly watchMs?: number
 }
 
 /**
  * The mutable half of the store: which content a kernel's name stands for. All of it is in memory; each record is one small
- * file, replaced as a whole. A file that cannot be written is a warning, since the memory still answers.
+ * file, replaced as a whole. A file that cannot be written is a warning, since the memory still answers, and is written later.
+ *
+ * Other processes may write to the same folder. What they wrote replaces what is known here, unless something is about to be
+ * written here; what they removed stays known, since the folder may also have been deleted by mistake.
  */
 export interface KernelIndex {
   get(reference: KernelReference): KernelRecord | undefined
   /** These three in the order of their references. */
   byRelease(release: string): readonly KernelRecord[]
   byBtf(hash: Sha256): readonly KernelRecord[]
+  /** Who supplied this content, as BTF of a kernel or of a module. Each source once. */
+  sourcesOf(hash: Sha256): readonly string[]
   list(): readonly KernelRecord[]
   /** Adds or replaces the record of its reference. Resolves when it is on disk, or could not be put there. */
   put(record: KernelRecord): Promise<void>
+  /** The same for a record that was put by another process and came by another way than this folder. */
+  adopt(record: KernelRecord): Promise<void>
+  /**
+   * Looks on disk for what a query may mean and another process wrote: one file for a whole reference, the folders that changed
+   * for a bare release. True where something was learned. Cheap enough for every query that found nothing.
+   */
+  learn(query: KernelQuery): Promise<boolean>
   remove(reference: KernelReference): Promise<void>
   /** Notes a use of the kernel. Cheap: written to disk once in a while only. */
   touch(reference: KernelReference): void
+  stats(): { readonly writeFailures: number }
   /** Waits for what is being written. */
   close(): Promise<void>
 }
 
 const DEFAULT_LAST_USED_GRACE_MS = 3_600_000
-const FILES_AT_ONCE = 32
-const ORPHAN = /\.json\.\d+$/
-const ORPHAN_AGE_MS = 10_000
+/** A flood of queries for kernels that do not exist must not become a flood of directory listings. */
+const MIN_SCAN_INTERVAL_MS = 250
 
 /** Loads the index. Files that are damaged, half written or foreign are passed over with a warning. */
 export async function openKernelIndex (options: KernelIndexOptions): Promise<KernelIndex> {
@@ -44,8 +65,14 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
   const records = new Map<string, KernelRecord>()
   const releases = new Map<string, Set<string>>()
   const contents = new Map<Sha256, Set<string>>()
+  const moduleContents = new Map<Sha256, Set<string>>()
   const usesWrittenAt = new Map<string, number>()
   const writes = new Map<string, Promise<void>>()
+  const unsaved = new Set<string>()
+  const folder = openIndexFolder(directory, warn)
+  const scans = createSingleFlight<boolean>()
+  let scannedAt = -Infinity
+  let writeFailures = 0
   let sorted: readonly KernelRecord[] | undefined
 
   const forget = (key: string): void => {
@@ -55,6 +82,7 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
     usesWrittenAt.delete(key)
     removeFrom(releases, record.reference.release, key)
     removeFrom(contents, record.btfSha256, key)
+    for (const module of record.modules) removeFrom(moduleContents, module.btfSha256, key)
     sorted = undefined
   }
   const hold = (record: KernelRecord): void => {
@@ -63,6 +91,7 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
     records.set(key, record)
     addTo(releases, record.reference.release, key)
     addTo(contents, record.btfSha256, key)
+    for (const module of record.modules) addTo(moduleContents, module.btfSha256, key)
     usesWrittenAt.set(key, Date.parse(record.lastUsed))
     sorted = undefined
   }
@@ -77,8 +106,14 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
       try {
         if (record === undefined) await unlink(path)
         else await writeDurably(path, serializeRecord(record))
+        unsaved.delete(key)
       } catch (error) {
-        if (record !== undefined) warn('A kernel cannot be written to the index on disk; it is known until the service stops.', { kernel: key, error: String(error) })
+        if (record !== undefined) {
+          writeFailures++
+          unsaved.add(key)
+          warn('A kernel cannot be written to the index on disk; it is known until the service stops.', { kernel: key, error: String(error) })
+          options.disk?.failed(error)
+        }
       }
       if (writes.get(key) === write) writes.delete(key)
     })
@@ -86,19 +121,66 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
     return write
   }
 
-  for (const record of await loadRecords(directory, warn)) hold(record)
+  options.disk?.onRecovered(() => {
+    for (const key of unsaved) {
+      const record = records.get(key)
+      if (record !== undefined) save(record.reference).catch(() => {}) // it warns by itself
+    }
+  })
+
+  /** Takes over what a file says. True where that is news. */
+  const take = (found: KernelRecord): boolean => {
+    const key = formatReference(found.reference)
+    const known = records.get(key)
+    if (writes.has(key) || unsaved.has(key)) return false
+    if (known === undefined || !isSameButForUse(known, found)) {
+      hold(found)
+      return true
+    }
+    if (found.lastUsed > known.lastUsed) {
+      records.set(key, found)
+      usesWrittenAt.set(key, Date.parse(found.lastUsed))
+      sorted = undefined
+    }
+    return false
+  }
+  const scan = (): Promise<boolean> => scans.run('', async () => {
+    scannedAt = performance.now()
+    let isNews = false
+    for (const record of await folder.readChanged()) isNews = take(record) || isNews
+    return isNews
+  })
+  const put = (record: KernelRecord): Promise<void> => {
+    hold(record)
+    return save(record.reference)
+  }
+  await scan()
+  const watch = options.watchMs === undefined ? undefined : setInterval(() => { scan().catch(() => {}) }, options.watchMs).unref()
 
   return {
     get: reference => records.get(formatReference(reference)),
     byRelease: release => recordsOf(releases.get(release)),
     byBtf: hash => recordsOf(contents.get(hash)),
+    sourcesOf: hash => [...new Set([
+      ...recordsOf(contents.get(hash)).map(({ source }) => source),
+      ...recordsOf(moduleContents.get(hash)).flatMap(({ modules }) => modules.filter(({ btfSha256 }) => btfSha256 === hash).map(({ source }) => source))
+    ])],
     list () {
       sorted ??= [...records].sort(([a], [b]) => a < b ? -1 : 1).map(([, record]) => record)
       return sorted
     },
     put (record) {
-      hold(record)
-      return save(record.reference)
+      options.onPut?.(record)
+      return put(record)
+    },
+    adopt: put,
+    async learn (query) {
+      if (isWholeReference(query)) {
+        const record = await folder.read(query)
+        return record !== undefined && take(record)
+      }
+      if (scans.size === 0 && performance.now() - scannedAt < MIN_SCAN_INTERVAL_MS) return false
+      return await scan()
     },
     remove (reference) {
       forget(formatReference(reference))
@@ -115,36 +197,16 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
       usesWrittenAt.set(key, now)
       save(reference).catch(() => {}) // it warns by itself
     },
-    async close () { await Promise.all(writes.values()) }
-  }
-}
-
-async function loadRecords (directory: string, warn: (message: string, facts: Record<string, unknown>) => void): Promise<KernelRecord[]> {
-  const files = await readdir(directory, { recursive: true }).catch(() => [])
-  const paths = files.filter(file => file.endsWith('.json'))
-  const records: KernelRecord[] = []
-  let next = 0
-  const reader = async (): Promise<void> => {
-    for (let file = paths[next++]; file !== undefined; file = paths[next++]) {
-      const path = join(directory, file)
-      const text = await readFile(path, 'utf8').catch(() => '')
-      const record = parseRecord(text)
-      if (record !== undefined && recordPath(directory, record.reference) === path) records.push(record)
-      else warn('A file of the kernel index cannot be used; it is passed over.', { file })
+    stats: () => ({ writeFailures }),
+    async close () {
+      clearInterval(watch)
+      await Promise.all(writes.values())
     }
   }
-  await Promise.all(Array.from({ length: FILES_AT_ONCE }, reader))
-  await removeOrphans(files.filter(file => ORPHAN.test(file)).map(file => join(directory, file)))
-  return records
 }
 
-/** Temporary files of a process that was killed; younger ones may be another process's, and are left for the next start. */
-async function removeOrphans (paths: readonly string[]): Promise<void> {
-  for (const path of paths) {
-    const age = await stat(path).then(({ mtimeMs }) => Date.now() - mtimeMs, () => 0)
-    if (age >= ORPHAN_AGE_MS) await unlink(path).catch(() => {})
-  }
-}
+/** Uses are written to the same file, by every process that has some. */
+function isSameButForUse (a: KernelRecord, b: KernelRecord): boolean { return serializeRecord({ ...a, lastUsed: '' }) === serializeRecord({ ...b, lastUsed: '' }) }
 
 function addTo<K> (map: Map<K, Set<string>>, key: K, value: string): void {
   const values = map.get(key)

@@ -44,6 +44,14 @@ export const UPLOAD_SOURCE = 'upload'
 /** The running kernel's own BTF, read from the kernel itself. */
 export const LOCAL_SOURCE = 'local'
 
+/** BTF that an operator put into the cache by hand. */
+export const IMPORT_SOURCE = 'import'
+
+/** Whether content from there can be had again when it is lost: a source that was fetched from has it still. */
+export function canBeFetchedAgain (source: string): boolean {
+  return source !== UPLOAD_SOURCE && source !== IMPORT_SOURCE && source !== LOCAL_SOURCE // the kernel that runs here may be gone by then
+}
+
 const FORMAT = 1
 
 /** The record's file below the index folder. The parts of a reference are safe as names (isSegment). */

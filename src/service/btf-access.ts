@@ -30,6 +30,8 @@ export interface BtfAccess {
   /** Raw bytes that are held: of vmlinux or of a module. Undefined where there are none. */
   read(hash: Sha256): Promise<Uint8Array | undefined>
   sizeOf(hash: Sha256): Promise<number | undefined>
+  /** Notes that BTF is in use, so that it stays on disk although it is read from memory. */
+  noteUse(hashes: readonly Sha256[]): void
   /**
    * Reads BTF that came from outside: raw, or ELF. Neither stored nor kept in memory.
    *
@@ -38,6 +40,8 @@ export interface BtfAccess {
   prepare(source: PrepareBtfTask['source'], base?: SharedBtf): Promise<SharedBtf>
   /** Keeps prepared BTF: in memory and on disk. Resolves when it is on disk, or could not be put there. */
   keep(btf: SharedBtf): Promise<void>
+  /** Writes what is in memory only: after a time in which the disk took nothing. */
+  saveHeld(): Promise<void>
 }
 
 export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, otherPaths }: BtfAccessOptions): BtfAccess {
@@ -49,7 +53,7 @@ export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, 
     if (bytes > maxBtfBytes) throw new AppError('too_large', `The BTF has ${bytes} bytes; at most ${maxBtfBytes} are taken.`, { bytes, limit: maxBtfBytes })
   }
   const write = async (btf: SharedBtf): Promise<void> => {
-    if (await store.sizeOf('btf', btf.sha256) === btf.parts.byteLength) return
+    if (await store.sizeOf('btf', btf.sha256) === btf.parts.byteLength) return store.noteUse('btf', btf.sha256)
     await store.write('btf', btf.sha256, rawBytes(btf))
   }
 
@@ -67,7 +71,9 @@ export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, 
       }
       throw new AppError('btf_unknown', `The service does not hold BTF ${hash}; supply it, or name its kernel.`, { btf_sha256: hash })
     }),
+    noteUse (hashes) { for (const hash of hashes) store.noteUse('btf', hash) },
     async read (hash) {
+      store.noteUse('btf', hash)
       const held = memory.find(hash)
       if (held !== undefined) return rawBytes(held)
       for (const path of [store.pathOf('btf', hash), ...otherPaths(hash)]) {
@@ -93,6 +99,9 @@ export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, 
     async keep (btf) {
       memory.put(btf)
       await write(btf)
+    },
+    async saveHeld () {
+      for (const btf of memory.list()) await write(btf)
     }
   }
 }

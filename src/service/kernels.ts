@@ -18,7 +18,7 @@ export interface KernelsOptions {
 /** The kernels that the service knows, and the BTF that nodes and operators hand in for them. */
 export interface Kernels {
   list(filter: KernelFilter): KernelPage
-  get(reference: KernelReference): KernelEntry
+  get(reference: KernelReference): Promise<KernelEntry>
   getBtf(reference: KernelReference, module?: string): Promise<{ bytes: Uint8Array, sha256: Sha256 }>
   putBtf(reference: KernelReference, bytes: Uint8Array, provenance: Provenance, module?: string): Promise<{ created: boolean, entry: KernelEntry }>
 }
@@ -26,15 +26,20 @@ export interface Kernels {
 const MAX_PAGE = 1000
 
 export function createKernels ({ index, btfs, local }: KernelsOptions): Kernels {
-  const requireRecord = (reference: KernelReference): KernelRecord => {
-    const record = index.get(reference)
+  /** Also where another process put it into the cache. */
+  const findRecord = async (reference: KernelReference): Promise<KernelRecord | undefined> => {
+    if (index.get(reference) === undefined) await index.learn(reference)
+    return index.get(reference)
+  }
+  const requireRecord = async (reference: KernelReference): Promise<KernelRecord> => {
+    const record = await findRecord(reference)
     if (record === undefined) throw unknownKernel(index, reference, 0, { trustUploads: true, answers: [local.answer()] })
     return record
   }
 
   const putVmlinux = async (reference: KernelReference, bytes: Uint8Array, provenance: Provenance) => {
     const btf = await btfs.prepare({ bytes })
-    requireSame(index.get(reference), btf.sha256, formatReference(reference))
+    requireSame(await findRecord(reference), btf.sha256, formatReference(reference))
     await btfs.keep(btf)
     const held = index.get(reference) // once more: another upload may have come first
     requireSame(held, btf.sha256, formatReference(reference))
@@ -48,11 +53,11 @@ export function createKernels ({ index, btfs, local }: KernelsOptions): Kernels 
   }
 
   const putModule = async (reference: KernelReference, name: string, bytes: Uint8Array, provenance: Provenance) => {
-    const base = await btfs.load(requireRecord(reference).btfSha256)
+    const base = await btfs.load((await requireRecord(reference)).btfSha256)
     const btf = await btfs.prepare({ bytes }, base)
     const what = `module ${name} of ${formatReference(reference)}`
     await btfs.keep(btf)
-    const record = requireRecord(reference)
+    const record = index.get(reference) ?? await requireRecord(reference) // at once, so that two modules do not overwrite each other
     if (record.btfSha256 !== base.sha256) throw new AppError('btf_conflict', `The BTF of ${formatReference(reference)} changed while that of its module ${name} was read; try again.`)
     const held = record.modules.find(module => module.name === name)
     requireSame(held, btf.sha256, what)
@@ -85,12 +90,13 @@ export function createKernels ({ index, btfs, local }: KernelsOptions): Kernels 
       const last = page.at(-1)
       return { kernels: page.map(toEntry), nextCursor: isMore && last !== undefined ? formatCursor(last.reference) : null }
     },
-    get: reference => toEntry(requireRecord(toReference(reference))),
+    get: async reference => toEntry(await requireRecord(toReference(reference))),
     async getBtf (given, module) {
       const reference = toReference(given)
-      const record = requireRecord(reference)
+      const record = await requireRecord(reference)
       const base = await btfs.load(record.btfSha256)
       index.touch(reference)
+      btfs.noteUse([base.sha256])
       if (module === undefined) return { bytes: rawBytes(base), sha256: base.sha256 }
       const held = record.modules.find(({ name }) => name === module)
       if (held === undefined) throw new AppError('btf_unknown', `No BTF is held for module ${module} of kernel ${formatReference(reference)}.`, { kernel: formatReference(reference), module })

@@ -26,6 +26,8 @@ export interface Objects {
    */
   get(hash: Sha256): Promise<Uint8Array>
   has(hash: Sha256): Promise<boolean>
+  /** Notes that an object is in use, so that it stays on disk although it is read from memory, or only its result is. */
+  noteUse(hash: Sha256): void
   /**
    * Stores an object that can be read. Resolves when it is on disk, or could not be put there and is held in memory.
    *
@@ -49,6 +51,7 @@ export function createObjects ({ store, pool, maxBytes, memoryBytes, onRelease }
   return {
     requireSize,
     has,
+    noteUse (hash) { store.noteUse('object', hash) },
     hold (hash, bytes) {
       if (memory.has(hash)) return onRelease(bytes.length)
       memory.set(hash, bytes)

@@ -44,6 +44,8 @@ const MAX_ATTEMPTS = 3
 
 export function createRelocations (options: RelocationsOptions): Relocations {
   const { targets, objects, btfs, index, pool } = options
+  // In memory only: a result is recomputed in milliseconds from an object and BTF that are on disk, while kept on disk it would
+  // cost a file for each pair of them, and would have to be kept apart by engine version.
   const results = new LRUCache<Sha256, Outcome>({ maxSize: options.memoryBytes, sizeCalculation: weigh, dispose: ({ bytes }) => { options.onRelease(bytes.length) } })
   const flights = createSingleFlight<Outcome>()
   const counts = { hits: 0, misses: 0, runs: 0 }
@@ -90,6 +92,8 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     const report = request.wantsReport ? 'always' : request.onUnresolved === 'fail' ? 'poisoned' : 'never'
     const key = resultKey({ object: objectHash, btf: target.btf, modules: target.modules })
     for (const { reference } of target.records) index.touch(reference)
+    if (target.brought === undefined) btfs.noteUse([target.btf, ...target.modules])
+    if (request.object === undefined) objects.noteUse(objectHash)
 
     const held = results.get(key)
     if (held !== undefined && hasReport(held, report)) {

@@ -1,7 +1,9 @@
 import { AppError } from '../errors.js'
 import { createBtfMemory } from '../kernels/btf-memory.js'
 import { openContentStore } from '../kernels/content-store.js'
-import { openKernelIndex } from '../kernels/kernel-index.js'
+import { createDiskState } from '../kernels/disk-state.js'
+import { openKernelIndex, type KernelIndex } from '../kernels/kernel-index.js'
+import { canBeFetchedAgain } from '../kernels/kernel-record.js'
 import { isSha256, type Sha256 } from '../kernels/sha256.js'
 import { createWorkerPool } from '../workers/pool.js'
 import { createBtfAccess } from './btf-access.js'
@@ -26,6 +28,9 @@ const COLLECT_IDLE_MS = 1000
 
 const QUEUE_PER_WORKER = 32
 
+/** How soon a kernel that another process put into the cache counts here, where that makes a bare release ambiguous. */
+const INDEX_WATCH_MS = 5000
+
 /** Starts a service: threads, store, running kernel. It takes requests at once; ready() tells when they need not wait for the start. */
 export function createService (settings: ServiceSettings, hooks: ServiceHooks = {}): Service {
   const warn = withoutFloods(hooks.onWarning ?? (() => {}))
@@ -35,16 +40,26 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
   const share = (part: number): number => Math.max(1, Math.floor(settings.memoryBytes * part))
   const onRelease = countReleases(() => { pool.collectGarbage() })
   const memory = createBtfMemory({ maxBytes: share(SHARES.btf), onRelease })
-  const store = openContentStore({ directory: settings.cacheDir, onWarning: warn })
+  const disk = createDiskState({ directory: settings.cacheDir, onWarning: warn, ...(settings.diskRetryMs === undefined ? {} : { retryMs: settings.diskRetryMs }) })
+  let names: KernelIndex | undefined
+  const store = openContentStore({
+    directory: settings.cacheDir,
+    disk,
+    isKept: (kind, hash) => kind === 'btf' && (names === undefined || !names.sourcesOf(hash).every(canBeFetchedAgain)),
+    onWarning: warn,
+    ...(settings.cacheBytes === undefined ? {} : { maxBytes: settings.cacheBytes })
+  })
 
   const open = async () => {
-    const index = await openKernelIndex({ directory: settings.cacheDir, onWarning: warn })
+    const index = await openKernelIndex({ directory: settings.cacheDir, disk, watchMs: INDEX_WATCH_MS, onWarning: warn })
+    names = index
     const btfs = createBtfAccess({ memory, store, pool, maxBtfBytes: settings.maxBtfBytes, onRelease, otherPaths: hash => local.pathsOf(hash) })
     const local: LocalKernel = createLocalKernel({ settings, index, btfs, warn })
     const objects = createObjects({ store, pool, maxBytes: settings.maxObjectBytes, memoryBytes: share(SHARES.objects), onRelease })
     const targets = createTargets({ index, btfs, local, trustUploads: settings.trustUploads })
     const relocations = createRelocations({ targets, objects, btfs, index, pool, memoryBytes: share(SHARES.results), onRelease })
     const kernels = createKernels({ index, btfs, local })
+    disk.onRecovered(() => { btfs.saveHeld().catch(() => {}) }) // it warns by itself
     await Promise.all([pool.ready(), local.start()])
     return { index, btfs, local, objects, relocations, kernels }
   }
@@ -60,7 +75,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     putObject: async (bytes, expected) => await (parts ?? await opening).objects.put(bytes, expected),
     hasObject: async hash => await (parts ?? await opening).objects.has(requireHash(hash)),
     listKernels: async filter => (parts ?? await opening).kernels.list(filter),
-    getKernel: async reference => (parts ?? await opening).kernels.get(reference),
+    getKernel: async reference => await (parts ?? await opening).kernels.get(reference),
     getKernelBtf: async (reference, module) => await (parts ?? await opening).kernels.getBtf(reference, module),
     putKernelBtf: async (reference, bytes, provenance, module) => await (parts ?? await opening).kernels.putBtf(reference, bytes, provenance, module),
     async getBtf (hash) {
@@ -83,6 +98,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
         await pool.close()
         await opened?.index.close()
         await store.close()
+        disk.close()
       })()
       await closing
     }
@@ -92,14 +108,15 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     const btf = memory.stats()
     const objects = parts?.objects.stats() ?? { bytes: 0, entries: 0 }
     const results = parts?.relocations.stats() ?? { bytes: 0, entries: 0, hits: 0, misses: 0, runs: 0 }
-    const disk = store.stats()
+    const content = store.stats()
     const threads = pool.stats()
     return {
       queued: threads.queued,
       running: threads.running,
       memoryBytes: btf.bytes + objects.bytes + results.bytes,
       memoryEntries: btf.entries + objects.entries + results.entries,
-      diskBytes: disk.diskBytes,
+      diskBytes: content.diskBytes,
+      degraded: { disk: disk.trouble !== undefined },
       workerRestarts: threads.restarts,
       cache: {
         result_hits: results.hits,
@@ -108,11 +125,15 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
         btf_hits: btf.hits,
         btf_misses: btf.misses,
         btf_evictions: btf.evictions,
-        files_written: disk.written,
-        write_failures: disk.writeFailures,
-        writes_dropped: disk.writesDropped,
-        damaged_files: disk.damaged,
-        orphans_removed: disk.orphansRemoved,
+        files_written: content.written,
+        files_evicted: content.evicted,
+        kept_files_evicted: content.keptEvicted,
+        write_failures: content.writeFailures,
+        writes_skipped: content.writesSkipped,
+        writes_dropped: content.writesDropped,
+        index_write_failures: names?.stats().writeFailures ?? 0,
+        damaged_files: content.damaged,
+        orphans_removed: content.orphansRemoved,
         overloaded: threads.refused,
         deadlines_exceeded: threads.deadlinesExceeded
       }

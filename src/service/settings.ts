@@ -2,6 +2,8 @@
 export interface ServiceSettings {
   /** Folder of the content store and the index. Made when it is missing. */
   readonly cacheDir: string
+  /** Budget of content on disk, in bytes. Undefined: none. */
+  readonly cacheBytes?: number
   /** Budget of BTFs, objects and results in memory, in bytes. */
   readonly memoryBytes: number
   readonly workers: number
@@ -17,6 +19,8 @@ export interface ServiceSettings {
   readonly trustUploads: boolean
   /** Undefined: /sys/kernel/btf. */
   readonly kernelBtfDir?: string
+  /** How long to leave a disk alone that takes no writes, in milliseconds. Undefined: 10 s. */
+  readonly diskRetryMs?: number
   /** Tasks that may wait for a worker. Undefined: 32 for each worker. */
   readonly queueLimit?: number
 }

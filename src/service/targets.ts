@@ -45,6 +45,16 @@ export interface Targets {
 export function createTargets ({ index, btfs, local, trustUploads }: TargetsOptions): Targets {
   const options = (): ResolveOptions => ({ trustUploads, answers: [local.answer()] })
 
+  /** Another process may have put the kernel into the cache: looked for only where nothing else has it. */
+  const resolve = async (query: KernelQuery): Promise<ResolvedKernel> => {
+    try {
+      return resolveKernel(index, query, options())
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'kernel_unknown' || !await index.learn(query)) throw error
+      return resolveKernel(index, query, options())
+    }
+  }
+
   const fromParts = async (parts: readonly [Uint8Array, ...Uint8Array[]], kernel: KernelQuery | undefined): Promise<Target> => {
     const [vmlinux, ...modules] = parts
     const base = await btfs.prepare({ bytes: vmlinux })
@@ -85,7 +95,7 @@ export function createTargets ({ index, btfs, local, trustUploads }: TargetsOpti
   }
 
   const byName = async (query: KernelQuery, names: readonly string[]): Promise<Target> => {
-    const kernel = resolveKernel(index, query, options())
+    const kernel = await resolve(query)
     const modules = names.length === 0 ? [] : await modulesByName(kernel, names)
     return { btf: kernel.btfSha256, modules, kernel: kernel.name, source: kernel.records[0].source, brought: undefined, records: kernel.records }
   }

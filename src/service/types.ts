@@ -119,6 +119,8 @@ export interface ServiceStats {
   readonly memoryEntries: number
   /** Of content on disk. */
   readonly diskBytes: number
+  /** What the service goes on without at the moment, by name: `disk` is true while nothing is stored. */
+  readonly degraded: Readonly<Record<string, boolean>>
   /** Workers that died or were killed, and were replaced. */
   readonly workerRestarts: number
   /** Counts since the start, by name: `result_hits`, `btf_misses`, `damaged_files`, `write_failures` and so on. */

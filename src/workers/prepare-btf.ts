@@ -47,16 +47,14 @@ export function readVerified ({ path, expected }: ReadTask): ReadFile {
   return sha256(bytes) === expected ? { state: 'ready', bytes } : { state: 'damaged' }
 }
 
+/** Whoever asks can look elsewhere, as if there were no file: it is gone, or its folder was replaced, or the disk does not give it. */
+const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EIO', 'ESTALE'])
+
 /** Reads a file into memory of the wanted kind. Undefined where there is none. */
 function readInto (allocate: (byteLength: number) => Uint8Array, path: string, maxBytes: number): Uint8Array | undefined {
-  let fd: number
+  let fd: number | undefined
   try {
     fd = openSync(path, 'r')
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined
-    throw new AppError('internal_error', `BTF cannot be read from disk (${errorCode(error) ?? 'unknown error'}).`, { path }, { cause: error })
-  }
-  try {
     const bytes = allocate(checkSize(fstatSync(fd).size, maxBytes))
     let filled = 0
     for (;;) {
@@ -65,8 +63,12 @@ function readInto (allocate: (byteLength: number) => Uint8Array, path: string, m
       filled += count
     }
     return filled === bytes.length ? bytes : bytes.slice(0, filled)
+  } catch (error) {
+    if (error instanceof AppError) throw error
+    if (ABSENT.has(errorCode(error) ?? '')) return undefined
+    throw new AppError('internal_error', `BTF cannot be read from disk (${errorCode(error) ?? 'unknown error'}).`, { path }, { cause: error })
   } finally {
-    closeSync(fd)
+    if (fd !== undefined) closeSync(fd)
   }
 }
 

@@ -113,7 +113,7 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       const bytes = btfs.get(hash)
       return bytes === undefined ? undefined : { bytes: bytes.length }
     },
-    stats: () => ({ queued: 0, running: 0, memoryBytes: 0, memoryEntries: 0, diskBytes: 0, workerRestarts: 0, cache: { result_hits: 7 } }),
+    stats: () => ({ queued: 0, running: 0, memoryBytes: 0, memoryEntries: 0, diskBytes: 0, degraded: { disk: true, shared_store: false }, workerRestarts: 0, cache: { result_hits: 7 } }),
     ready: async () => { await ready },
     close: async () => {}
   }

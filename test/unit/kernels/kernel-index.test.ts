@@ -1,27 +1,11 @@
-import { readFile, rm } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { openKernelIndex, type KernelIndex, type KernelIndexOptions } from '../../../src/kernels/kernel-index.js'
-import type { KernelRecord } from '../../../src/kernels/kernel-record.js'
+import { serializeRecord } from '../../../src/kernels/kernel-record.js'
 import { sha256 } from '../../../src/kernels/sha256.js'
 import { temporaryFolder } from '../service/lab.js'
-
-const YEAR_2020 = '2020-01-01T00:00:00.000Z'
-
-function record (release: string, changes: Partial<KernelRecord> = {}): KernelRecord {
-  return {
-    reference: { distro: 'ubuntu', distroVersion: '20.04', arch: 'x86_64', release },
-    btfSha256: sha256(release),
-    bytes: 5_000_000,
-    types: 120_000,
-    source: 'upload',
-    provenance: { by: 'node-1', at: YEAR_2020, kernelVersion: '#1 SMP' },
-    firstSeen: YEAR_2020,
-    lastUsed: YEAR_2020,
-    modules: [{ name: 'nf_conntrack', btfSha256: sha256('module'), bytes: 100_000, source: 'upload', provenance: { by: 'node-1', at: YEAR_2020 } }],
-    ...changes
-  }
-}
+import { recordOf as record, YEAR_2020 } from './records.js'
 
 async function open (directory: string, options: Partial<KernelIndexOptions> = {}): Promise<KernelIndex> {
   const index = await openKernelIndex({ directory, ...options })
@@ -102,5 +86,69 @@ describe('the kernel index', () => {
     expect(index.get(record('5.4').reference)).toBeDefined()
     await index.put(record('5.5'))
     expect((await open(directory)).list().map(({ reference }) => reference.release)).toEqual(['5.5'])
+  })
+})
+
+describe('what another process writes', () => {
+  it('is found by its whole reference at once, and by its release', async () => {
+    const directory = await temporaryFolder()
+    const [one, other] = [await open(directory), await open(directory)]
+    await other.put(record('5.4'))
+    await other.put(record('5.5'))
+    expect(one.get(record('5.4').reference)).toBeUndefined()
+    expect(await one.learn(record('5.4').reference)).toBe(true)
+    expect(one.get(record('5.4').reference)).toEqual(record('5.4'))
+    await expect.poll(() => one.learn({ release: '5.5' })).toBe(true)
+    expect(one.byRelease('5.5')).toEqual([record('5.5')])
+    expect(await one.learn(record('5.6').reference)).toBe(false)
+    expect(await one.learn({ release: '5.6' })).toBe(false)
+  })
+
+  it('is seen by who watches, also where it replaces what was known', async () => {
+    const directory = await temporaryFolder()
+    const [one, other] = [await open(directory, { watchMs: 20 }), await open(directory)]
+    await one.put(record('5.4'))
+    await other.put(record('5.4', { btfSha256: sha256('other') }))
+    await expect.poll(() => one.get(record('5.4').reference)?.btfSha256).toBe(sha256('other'))
+    expect(one.byBtf(sha256('5.4'))).toEqual([])
+    await other.put(record('5.4', { btfSha256: sha256('third') }))
+    await expect.poll(() => one.byBtf(sha256('third'))).toHaveLength(1)
+  })
+
+  it('is not believed where a byte of it is wrong, and is known as what it was', async () => {
+    const directory = await temporaryFolder()
+    const index = await open(directory)
+    await index.put(record('5.4'))
+    await writeFile(fileOf(directory, '5.4'), serializeRecord(record('5.4')).replace('120000', '120001'))
+    expect(await index.learn(record('5.4').reference)).toBe(false)
+    expect(index.get(record('5.4').reference)).toEqual(record('5.4'))
+    expect((await open(directory)).list()).toEqual([])
+  })
+
+  it('is not announced as put here', async () => {
+    const directory = await temporaryFolder()
+    const announced: string[] = []
+    const [one, other] = [await open(directory, { onPut: ({ reference }) => announced.push(reference.release) }), await open(directory)]
+    await other.put(record('5.4'))
+    await one.learn(record('5.4').reference)
+    await one.adopt(record('5.5'))
+    await one.put(record('5.6'))
+    expect(announced).toEqual(['5.6'])
+    expect((await open(directory)).list()).toHaveLength(3)
+  })
+})
+
+describe('content', () => {
+  it('is known by all who supplied it, as BTF of a kernel or of a module', async () => {
+    const index = await open(await temporaryFolder())
+    const module = { name: 'm', btfSha256: sha256('5.4'), bytes: 1, source: 'import', provenance: { by: 'operator', at: YEAR_2020 } }
+    await index.put(record('5.4'))
+    await index.put(record('5.5', { source: 'btfhub', modules: [module] }))
+    expect([...index.sourcesOf(sha256('5.4'))].sort()).toEqual(['import', 'upload'])
+    expect(index.sourcesOf(sha256('5.5'))).toEqual(['btfhub'])
+    expect(index.sourcesOf(sha256('module'))).toEqual(['upload'])
+    await index.remove(record('5.5').reference)
+    expect(index.sourcesOf(sha256('5.5'))).toEqual([])
+    expect(index.sourcesOf(sha256('5.4'))).toEqual(['upload'])
   })
 })
