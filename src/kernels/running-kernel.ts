@@ -34,9 +34,14 @@ export interface RunningKernel {
 export async function findRunningKernel (options: RunningKernelOptions): Promise<RunningKernel | undefined> {
   const btfPath = join(options.kernelBtfDir, 'vmlinux')
   if (await stat(btfPath).then(file => !file.isFile(), () => true)) return undefined
-  const host = options.hostRoot === undefined
+  return { ...await nameRunningKernel(options.hostRoot), btfPath }
+}
+
+/** The name of the kernel that runs here, whether or not it shows BTF. Containers share it: `uname` tells the host's. */
+export async function nameRunningKernel (hostRoot: string | undefined): Promise<Omit<RunningKernel, 'btfPath'>> {
+  const host = hostRoot === undefined
     ? await readOsRelease(HOST_ROOT) ?? await readOsRelease('/')
-    : await readOsRelease(options.hostRoot)
+    : await readOsRelease(hostRoot)
   return {
     reference: {
       distro: toSegment(host?.id ?? 'linux'), // the default that os-release(5) gives
@@ -44,8 +49,7 @@ export async function findRunningKernel (options: RunningKernelOptions): Promise
       arch: toSegment(normalizeArch(machine())),
       release: toSegment(release())
     },
-    kernelVersion: version(),
-    btfPath
+    kernelVersion: version()
   }
 }
 
