@@ -11,8 +11,12 @@ module.exports = {
     { name: 'workers-know-core-and-kernels', severity: 'error', from: { path: folder('workers') }, to: { path: '^src/(service|http|cli)/' } },
     { name: 'service-knows-no-http', severity: 'error', from: { path: folder('service') }, to: { path: '^src/(http|cli)/' } },
     { name: 'http-speaks-to-service', severity: 'error', from: { path: folder('http') }, to: { path: '^src/(core|elf|btf|insn|bytes|workers|cli)/' } },
+    { name: 'client-knows-no-engine', severity: 'error', from: { path: folder('client') }, to: { path: '^src/', pathNot: '^src/(client/|bytes/|errors|limits|kernels/(arch|reference|sha256))' } },
+    { name: 'agent-knows-no-engine', severity: 'error', from: { path: folder('agent') }, to: { path: '^src/', pathNot: '^src/(agent/|client/|attestation/|errors|limits|kernels/(arch|atomic-file|os-release|reference|running-kernel|sha256))' } },
+    { name: 'agent-is-small', severity: 'error', from: { path: '^src/(client|agent)/' }, to: { path: 'node_modules/(fastify|@fastify|typebox|undici|env-schema|piscina)' } },
     { name: 'piscina-in-one-place', severity: 'error', from: { path: '^src', pathNot: '^src/workers/pool' }, to: { path: 'node_modules/piscina' } },
-    { name: 'one-importer-for-plugins', severity: 'error', from: { path: '^src', pathNot: '^src/http/' }, to: { path: 'node_modules/(fastify|@fastify|prom-client|typebox)' } }
+    { name: 'one-importer-for-plugins', severity: 'error', from: { path: '^src', pathNot: '^src/http/' }, to: { path: 'node_modules/(fastify|@fastify|typebox)' } },
+    { name: 'one-importer-for-metrics', severity: 'error', from: { path: '^src', pathNot: '^src/(http|agent)/metrics' }, to: { path: 'node_modules/prom-client' } }
   ],
   options: { tsPreCompilationDeps: true, tsConfig: { fileName: 'tsconfig.app.json' }, doNotFollow: { path: 'node_modules' } }
 }
