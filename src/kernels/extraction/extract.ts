@@ -5,6 +5,8 @@ import { BOUNDS } from './bounds.js'
 import { isAr } from './containers/ar.js'
 import { openDeb } from './containers/deb.js'
 import type { Member } from './containers/member.js'
+import { isRpm, openRpm } from './containers/rpm.js'
+import { isTar, readTar } from './containers/tar.js'
 import { detectCompression, unpackWhole } from './decompress/decompress.js'
 import { mergeEvidence, type Evidence } from './evidence.js'
 import { NO_BTF, type Found } from './found.js'
@@ -12,8 +14,9 @@ import { findBanner } from './images/banner.js'
 import { readElfKernel } from './images/elf-kernel.js'
 import { detectKernelImage, unpackKernelImage } from './images/kernel-image.js'
 import { scanForBtf } from './images/scan-btf.js'
+import { chooseMembers } from './archive-members.js'
 import { kernelFileOf, type KernelFile } from './kernel-files.js'
-import { debEvidence } from './package-evidence.js'
+import { debEvidence, rpmEvidence } from './package-evidence.js'
 
 /** One thing to look into. */
 interface Source {
@@ -53,6 +56,8 @@ async function * extract (source: Source): AsyncGenerator<Found> {
   if (detectByteOrder(bytes) !== undefined) yield fromRawBtf(source)
   else if (isElf(bytes)) yield await fromElf(source)
   else if (isAr(bytes)) yield * fromDeb(source)
+  else if (isRpm(bytes)) yield * fromRpm(source)
+  else if (isTar(bytes)) yield * fromTar(source)
   else if (detectKernelImage(bytes) !== undefined) yield await fromImage(source)
   else yield * fromPacked(source)
 }
@@ -96,6 +101,11 @@ async function * fromDeb (source: Source): AsyncGenerator<Found> {
   yield * fromPackage(deb.files(), source, debEvidence(deb.control))
 }
 
+async function * fromRpm (source: Source): AsyncGenerator<Found> {
+  const rpm = openRpm(source.bytes)
+  yield * fromPackage(rpm.files(), source, rpmEvidence(rpm.facts))
+}
+
 async function * fromPackage (files: AsyncGenerator<Member>, source: Source, evidence: Evidence): AsyncGenerator<Found> {
   const around = mergeEvidence(source.evidence, evidence)
   let kernelFiles = 0
@@ -113,6 +123,28 @@ async function * fromPackage (files: AsyncGenerator<Member>, source: Source, evi
   }
   if (kernelFiles === 0) yield { kind: 'unread', place: source.place, reason: 'The package has no kernel and no modules in it.', evidence: around }
 }
+
+/** A tar archive is BTF as BTFHub packs it, or the files of a kernel. */
+async function * fromTar (source: Source): AsyncGenerator<Found> {
+  const members: Array<{ readonly name: string, readonly bytes: Uint8Array }> = []
+  let left: number = BOUNDS.image
+  for await (const member of readTar(onePiece(source.bytes))) {
+    if (member.size > left) throw new AppError('too_large', `The archive has more than ${BOUNDS.image} bytes of files.`, { limit: BOUNDS.image })
+    left -= member.size
+    members.push({ name: member.name, bytes: await member.read() })
+  }
+  for (const { name, bytes, module, release } of chooseMembers(members, source.evidence.release)) {
+    yield * guarded({
+      bytes,
+      place: `${source.place}: ${name}`,
+      evidence: mergeEvidence(source.evidence, { release }),
+      ...(module === undefined ? {} : { module }),
+      depth: source.depth + 1
+    })
+  }
+}
+
+async function * onePiece (bytes: Uint8Array): AsyncGenerator<Uint8Array> { yield bytes }
 
 function moduleOf (file: KernelFile): { module?: string } { return file.kind === 'module' ? { module: file.module } : {} }
 
