@@ -14,6 +14,8 @@ export interface CommandSpec {
   readonly name: string
   /** What stands for the positional argument in the help; undefined where the command takes none. */
   readonly operand?: string
+  /** Whether the positional argument may be given several times. */
+  readonly takesMany?: boolean
   readonly summary: string
   readonly options: Readonly<Record<string, OptionSpec>>
   /** Paragraphs below the options. */
@@ -24,6 +26,8 @@ export interface CommandSpec {
 export interface Arguments {
   /** Empty where the command takes no operand. */
   readonly operand: string
+  /** All of them, where the command takes many. */
+  readonly operands: readonly string[]
   has(option: string): boolean
   /** The value of an option; undefined where it was not given. */
   get(option: string): string | undefined
@@ -56,6 +60,7 @@ export function parseArguments (spec: CommandSpec, args: readonly string[]): Arg
   }
   return {
     operand: checkOperands(spec, operands),
+    operands,
     has: option => values.has(option),
     get: option => values.get(option)?.[0],
     getAll: option => values.get(option) ?? []
@@ -106,7 +111,7 @@ function checkOperands (spec: CommandSpec, operands: readonly string[]): string 
     return ''
   }
   if (first === undefined || first === '') throw usageError(spec, `corelo ${spec.name} needs an ${spec.operand}: the file to work on.`)
-  if (second !== undefined) throw usageError(spec, `corelo ${spec.name} takes one ${spec.operand}, but was also given "${second}".`)
+  if (second !== undefined && spec.takesMany !== true) throw usageError(spec, `corelo ${spec.name} takes one ${spec.operand}, but was also given "${second}".`)
   return first
 }
 

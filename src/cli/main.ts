@@ -6,17 +6,18 @@ import { commandHelp, definitions } from './help.js'
 import { paintFor, say } from './terminal.js'
 import { engineVersion } from './version.js'
 
-/** What each command's file exports. `help` stands in for the text made from the spec. */
+/** What each command's file exports. `help` stands in for the text made from the spec; it gets the command's arguments. */
 interface Command {
   readonly spec: CommandSpec
   run (args: readonly string[]): ExitCode | Promise<ExitCode>
-  help? (): string | Promise<string>
+  help? (args: readonly string[]): string | Promise<string>
 }
 
 /** Loaded when called: `relocate` must not wait for the HTTP server's code. */
 const COMMANDS: Readonly<Record<string, { readonly summary: string, readonly load: () => Promise<Command> }>> = {
   relocate: { summary: 'Relocate an object for a kernel.', load: () => import('./relocate.js') },
   inspect: { summary: 'List what an object contains and what it asks of a kernel.', load: () => import('./inspect.js') },
+  btf: { summary: 'Import, list and export the BTF of kernels.', load: () => import('./btf.js') },
   serve: { summary: 'Run the HTTP service.', load: () => import('./serve.js') }
 }
 
@@ -39,7 +40,7 @@ async function run (args: readonly string[]): Promise<ExitCode> {
   if (entry === undefined) throw new AppError('invalid_request', unknownCommand(name))
   const command = await entry.load()
   if (asksForHelp(rest)) {
-    process.stdout.write(command.help === undefined ? commandHelp(command.spec) : await command.help())
+    process.stdout.write(command.help === undefined ? commandHelp(command.spec) : await command.help(rest))
     return ExitCode.OK
   }
   return await command.run(rest)

@@ -60,7 +60,8 @@ export interface Client {
   relocate(request: RelocationRequest): Promise<RelocationAnswer | undefined>
   putObject(bytes: Uint8Array): Promise<{ readonly created: boolean }>
   hasBtf(hash: Sha256, signal?: AbortSignal): Promise<boolean>
-  putKernelBtf(reference: KernelReference, btf: Uint8Array, kernelVersion?: string, signal?: AbortSignal): Promise<{ readonly created: boolean }>
+  /** Of the kernel, or of one of its modules. */
+  putKernelBtf(reference: KernelReference, btf: Uint8Array, kernelVersion?: string, signal?: AbortSignal, module?: string): Promise<{ readonly created: boolean }>
   /** The JWKS with the keys that the service signs with. */
   keys(signal?: AbortSignal): Promise<unknown>
   /** One page of the kernels that the service has, and where the next one begins. */
@@ -99,9 +100,9 @@ export function createClient (options: ClientOptions): Client {
         throw error
       }
     },
-    async putKernelBtf (reference, btf, kernelVersion, signal) {
+    async putKernelBtf (reference, btf, kernelVersion, signal, module) {
       const query = kernelVersion === undefined ? '' : `?kernel_version=${encodeURIComponent(kernelVersion)}`
-      const { status } = await transport.send({ method: 'PUT', path: `/kernels/${formatReference(reference)}/btf${query}`, headers: binary, body: btf, maxBytes: MAX_SMALL_ANSWER_BYTES, signal })
+      const { status } = await transport.send({ method: 'PUT', path: `/kernels/${formatReference(reference)}/btf${module === undefined ? '' : `/${module}`}${query}`, headers: binary, body: btf, maxBytes: MAX_SMALL_ANSWER_BYTES, signal })
       return { created: status === 201 }
     },
     async keys (signal) {

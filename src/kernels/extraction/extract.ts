@@ -1,20 +1,22 @@
 import { detectByteOrder } from '../../btf/header.js'
 import { isElf } from '../../elf/sections.js'
 import { AppError } from '../../errors.js'
+import { MANIFEST_NAME } from '../bundle/manifest.js'
+import { chooseMembers } from './archive-members.js'
 import { BOUNDS } from './bounds.js'
+import { readBundle, readManifestText } from './bundle.js'
 import { isAr } from './containers/ar.js'
 import { openDeb } from './containers/deb.js'
 import type { Member } from './containers/member.js'
 import { isRpm, openRpm } from './containers/rpm.js'
 import { isTar, readTar } from './containers/tar.js'
-import { detectCompression, unpackWhole } from './decompress/decompress.js'
+import { detectCompression, unpack } from './decompress/decompress.js'
 import { mergeEvidence, type Evidence } from './evidence.js'
 import { NO_BTF, type Found } from './found.js'
 import { findBanner } from './images/banner.js'
 import { readElfKernel } from './images/elf-kernel.js'
 import { detectKernelImage, unpackKernelImage } from './images/kernel-image.js'
 import { scanForBtf } from './images/scan-btf.js'
-import { chooseMembers } from './archive-members.js'
 import { kernelFileOf, type KernelFile } from './kernel-files.js'
 import { debEvidence, rpmEvidence } from './package-evidence.js'
 
@@ -57,7 +59,7 @@ async function * extract (source: Source): AsyncGenerator<Found> {
   else if (isElf(bytes)) yield await fromElf(source)
   else if (isAr(bytes)) yield * fromDeb(source)
   else if (isRpm(bytes)) yield * fromRpm(source)
-  else if (isTar(bytes)) yield * fromTar(source)
+  else if (isTar(bytes)) yield * fromTar(source, onePiece(bytes))
   else if (detectKernelImage(bytes) !== undefined) yield await fromImage(source)
   else yield * fromPacked(source)
 }
@@ -124,11 +126,16 @@ async function * fromPackage (files: AsyncGenerator<Member>, source: Source, evi
   if (kernelFiles === 0) yield { kind: 'unread', place: source.place, reason: 'The package has no kernel and no modules in it.', evidence: around }
 }
 
-/** A tar archive is BTF as BTFHub packs it, or the files of a kernel. */
-async function * fromTar (source: Source): AsyncGenerator<Found> {
+/** A tar archive is a bundle of ours, BTF as BTFHub packs it, or the files of a kernel. */
+async function * fromTar (source: Source, pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Found> {
+  const archive = readTar(pieces)
   const members: Array<{ readonly name: string, readonly bytes: Uint8Array }> = []
   let left: number = BOUNDS.image
-  for await (const member of readTar(onePiece(source.bytes))) {
+  for await (const member of archive) {
+    if (members.length === 0 && member.name === MANIFEST_NAME) {
+      const inner = (bytes: Uint8Array, place: string, evidence: Evidence): AsyncGenerator<Found> => guarded({ bytes, place, evidence, depth: source.depth + 1 })
+      return yield * readBundle(await readManifestText(member), archive, source.place, inner)
+    }
     if (member.size > left) throw new AppError('too_large', `The archive has more than ${BOUNDS.image} bytes of files.`, { limit: BOUNDS.image })
     left -= member.size
     members.push({ name: member.name, bytes: await member.read() })
@@ -153,7 +160,26 @@ async function * fromPacked (source: Source): AsyncGenerator<Found> {
   if (compression === undefined) {
     throw new AppError('btf_invalid', 'The file is nothing that a kernel\'s BTF could be in: neither BTF, ELF, a kernel image, a .deb or .rpm package, nor one of these packed.')
   }
-  const bytes = await unpackWhole(compression, source.bytes, BOUNDS.image)
-  yield * extract({ ...source, bytes, depth: source.depth + 1 })
+  const pieces = unpack(compression, source.bytes, BOUNDS.package)
+  const first = await pieces.next()
+  if (first.done === true) throw new AppError('btf_invalid', 'The file is packed, and empty.')
+  const whole = resumed(first.value, pieces)
+  if (isTar(first.value)) return yield * fromTar(source, whole)
+  yield * extract({ ...source, bytes: await gather(whole, BOUNDS.image), depth: source.depth + 1 })
 }
 
+async function * resumed (first: Uint8Array, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield first
+  yield * rest
+}
+
+async function gather (pieces: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
+  const all: Uint8Array[] = []
+  let total = 0
+  for await (const piece of pieces) {
+    total += piece.length
+    if (total > maxBytes) throw new AppError('too_large', `The file unpacks to more than ${maxBytes} bytes.`, { limit: maxBytes })
+    all.push(piece)
+  }
+  return Buffer.concat(all)
+}

@@ -1,7 +1,8 @@
+import type { KernelReference } from '../reference.js'
 import type { Evidence } from './evidence.js'
 
 /** What was found in a file that was given. `place` says where, for people: the file's path, then what is within it. */
-export type Found = FoundVmlinux | FoundModule | FoundDwarf | Unread
+export type Found = FoundVmlinux | FoundModule | FoundDwarf | FoundResult | Unread
 
 export interface FoundVmlinux {
   readonly kind: 'vmlinux'
@@ -28,6 +29,16 @@ export interface FoundDwarf {
   readonly place: string
   readonly image: Uint8Array
   readonly evidence: Evidence
+}
+
+/** An object of a bundle, relocated for one kernel. */
+export interface FoundResult {
+  readonly kind: 'result'
+  readonly place: string
+  readonly reference: KernelReference
+  /** Name of the object's file: safe as a name. */
+  readonly object: string
+  readonly bytes: Uint8Array
 }
 
 export interface Unread {
