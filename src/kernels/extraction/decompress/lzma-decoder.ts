@@ -47,7 +47,7 @@ const LITERAL_SIZE = 0x300
 const EVEN_CHANCE = 1024
 const MIN_MATCH = 2
 /** The longest match is 273 bytes. A decoder may write so much more than it was asked for. */
-export const MAX_MATCH = 273
+const MAX_MATCH = 273
 const END_MARKER = 0xffffffff
 
 /** State of one LZMA stream. LZMA2 resets parts of it between its chunks. */
