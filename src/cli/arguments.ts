@@ -18,6 +18,8 @@ export interface CommandSpec {
   readonly operandMeaning?: string
   /** Whether the operand may be left out. It is then empty. */
   readonly isOperandOptional?: boolean
+  /** Whether the positional argument may be given several times. */
+  readonly takesMany?: boolean
   readonly summary: string
   readonly options: Readonly<Record<string, OptionSpec>>
   /** Paragraphs below the options. */
@@ -28,6 +30,8 @@ export interface CommandSpec {
 export interface Arguments {
   /** Empty where the command takes no operand. */
   readonly operand: string
+  /** All of them, where the command takes many. */
+  readonly operands: readonly string[]
   has(option: string): boolean
   /** The value of an option; undefined where it was not given. */
   get(option: string): string | undefined
@@ -60,6 +64,7 @@ export function parseArguments (spec: CommandSpec, args: readonly string[]): Arg
   }
   return {
     operand: checkOperands(spec, operands),
+    operands,
     has: option => values.has(option),
     get: option => values.get(option)?.[0],
     getAll: option => values.get(option) ?? []
@@ -111,7 +116,7 @@ function checkOperands (spec: CommandSpec, operands: readonly string[]): string 
   }
   if (first === undefined && spec.isOperandOptional === true) return ''
   if (first === undefined || first === '') throw usageError(spec, `corelo ${spec.name} needs ${/^[AEIOU]/.test(spec.operand) ? 'an' : 'a'} ${spec.operand}: ${spec.operandMeaning ?? 'the file to work on'}.`)
-  if (second !== undefined) throw usageError(spec, `corelo ${spec.name} takes one ${spec.operand}, but was also given "${second}".`)
+  if (second !== undefined && spec.takesMany !== true) throw usageError(spec, `corelo ${spec.name} takes one ${spec.operand}, but was also given "${second}".`)
   return first
 }
 

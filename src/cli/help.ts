@@ -5,8 +5,9 @@ const WIDTH = 100
 
 /** The text that `corelo COMMAND --help` prints. */
 export function commandHelp (spec: CommandSpec): string {
-  const operand = spec.isOperandOptional === true ? `[${spec.operand}]` : spec.operand
-  const usage = `Usage: corelo ${spec.name}${operand === undefined ? '' : ` ${operand}`} [OPTION...]`
+  const operand = spec.operand === undefined || spec.takesMany !== true ? spec.operand : `${spec.operand}...`
+  const shown = spec.isOperandOptional === true ? `[${operand}]` : operand
+  const usage = `Usage: corelo ${spec.name}${shown === undefined ? '' : ` ${shown}`} [OPTION...]`
   const options = Object.entries(spec.options).map(([name, option]) => {
     const short = option.short === undefined ? '    ' : `-${option.short}, `
     return [`  ${short}--${name}${option.value === undefined ? '' : ` ${option.value}`}`, option.help] as const

@@ -6,7 +6,7 @@ import { ExitCode, exitCodeOf } from './exit-code.js'
 import { commandHelp, definitions } from './help.js'
 import { paintFor, say } from './terminal.js'
 
-/** What each command's file exports. `help` stands in for the text made from the spec. */
+/** What each command's file exports. `help` stands in for the text made from the spec; it gets the command's arguments. */
 interface Command {
   readonly spec: CommandSpec
   run (args: readonly string[]): ExitCode | Promise<ExitCode>
@@ -17,6 +17,7 @@ interface Command {
 const COMMANDS: Readonly<Record<string, { readonly summary: string, readonly load: () => Promise<Command> }>> = {
   relocate: { summary: 'Relocate an object for a kernel.', load: () => import('./relocate.js') },
   inspect: { summary: 'List what an object contains and what it asks of a kernel.', load: () => import('./inspect.js') },
+  btf: { summary: 'Import, list and export the BTF of kernels.', load: () => import('./btf.js') },
   keys: { summary: 'Make, show and rotate signing keys; verify attestations; make tokens.', load: () => import('./keys.js') },
   serve: { summary: 'Run the HTTP service.', load: () => import('./serve.js') }
 }

@@ -53,7 +53,7 @@ export const UPLOAD_SOURCE = 'upload'
 export const LOCAL_SOURCE = 'local'
 
 /** BTF that an operator put into the cache by hand. */
-const IMPORT_SOURCE = 'import'
+export const IMPORT_SOURCE = 'import'
 
 /** What came from no source. The kernel that runs here may be another one by the time that its BTF is wanted again. */
 const SUPPLIED: ReadonlySet<string> = new Set([UPLOAD_SOURCE, IMPORT_SOURCE, LOCAL_SOURCE])

@@ -34,17 +34,21 @@ export interface RunningKernel {
 export async function findRunningKernel (options: RunningKernelOptions): Promise<RunningKernel | undefined> {
   const btfPath = join(options.kernelBtfDir, 'vmlinux')
   if (await stat(btfPath).then(file => !file.isFile(), () => true)) return undefined
-  const host = options.hostRoot === undefined
+  return { ...await nameRunningKernel(options.hostRoot), btfPath }
+}
+
+/** The name of the kernel that runs here, whether or not it shows BTF. Containers share it: `uname` tells the host's. */
+export async function nameRunningKernel (hostRoot: string | undefined): Promise<Omit<RunningKernel, 'btfPath'>> {
+  const host = hostRoot === undefined
     ? await readOsRelease(HOST_ROOT) ?? await readOsRelease('/')
-    : await readOsRelease(options.hostRoot)
+    : await readOsRelease(hostRoot)
   return {
     reference: {
       ...platformOf(host),
       arch: toSegment(normalizeArch(machine())),
       release: toSegment(release())
     },
-    kernelVersion: version(),
-    btfPath
+    kernelVersion: version()
   }
 }
 

@@ -75,7 +75,7 @@ newest_kernel_package() {
 # the BTF is the booted kernel's own. vmlinux is the unpacked kernel: it boots without decompressing itself in emulation.
 debian_kernel() {
   local series=$1 package release
-  if [ -e "$LAB/kernels/$series/vmlinux" ] && [ -e "$LAB/btf/debian-$series.btf" ]; then
+  if [ -e "$LAB/kernels/$series/vmlinux" ] && [ -e "$LAB/btf/debian-$series.btf" ] && compgen -G "$LAB/packages/$series/*.deb" > /dev/null; then
     have "kernels/$series ($(readlink "$LAB/kernels/$series"))"
     return
   fi
@@ -87,6 +87,8 @@ debian_kernel() {
   if [ -z "$package" ]; then say "kernels/$series: apt knows no such kernel"; exit 1; fi
   mkdir -p "$work/$series"
   if ! (cd "$work/$series" && apt-get download -qq "$package") 2> "$work/apt.log"; then cat "$work/apt.log"; exit 1; fi
+  mkdir -p "$LAB/packages/$series"
+  cp "$work/$series"/*.deb "$LAB/packages/$series/"
   dpkg-deb --fsys-tarfile "$work/$series"/*.deb | tar -x -C "$work/$series" --wildcards './boot/vmlinuz-*'
   release=$(basename "$work/$series"/boot/vmlinuz-*)
   release=${release#vmlinuz-}
@@ -96,6 +98,33 @@ debian_kernel() {
   ln -sfn "$release" "$LAB/kernels/$series"
   rm -rf "${work:?}/$series"
   say "kernels/$series: $release"
+}
+
+# apt for architectures other than the machine's, which stays as it is: state, lists and cache are in the work folder.
+foreign_apt() {
+  if [ ! -e "$work/apt/apt.conf" ]; then
+    mkdir -p "$work"/apt/{state/lists/partial,cache/archives/partial}
+    {
+      echo "Dir::State \"$work/apt/state\"; Dir::State::status \"/dev/null\"; Dir::Cache \"$work/apt/cache\";"
+      echo 'APT::Architectures { "amd64"; "arm64"; "armhf"; "i386"; "s390x"; }; Acquire::Languages "none"; APT::Sandbox::User "root";'
+    } > "$work/apt/apt.conf"
+    # Sources that are not Debian's have no such architectures; what is missing is noticed below.
+    APT_CONFIG=$work/apt/apt.conf apt-get update -qq > /dev/null 2>&1 || true
+  fi
+  APT_CONFIG=$work/apt/apt.conf "$@"
+}
+
+# packages/<package>.deb: a kernel package to import, the newest whose name fits.
+kernel_package() {
+  local name=$1 arch=$2 pattern=$3 package
+  if compgen -G "$LAB/packages/$name/*.deb" > /dev/null; then have "packages/$name"; return; fi
+  package=$(foreign_apt apt-cache search --names-only "$pattern" | cut -d ' ' -f 1 | sort -V | tail -n 1)
+  if [ -z "$package" ]; then say "packages/$name: apt knows none for $arch"; exit 1; fi
+  mkdir -p "$work/$name"
+  if ! (cd "$work/$name" && foreign_apt apt-get download -qq "$package:$arch") 2> "$work/apt.log"; then cat "$work/apt.log"; exit 1; fi
+  rm -rf "$LAB/packages/$name"
+  mv "$work/$name" "$LAB/packages/$name"
+  say "packages/$name: $package ($(du -m "$LAB/packages/$name" | cut -f 1) MB)"
 }
 
 # One BTFHub-layout archive (name pattern below SHARED) to btf/<name>.btf.
@@ -110,13 +139,20 @@ archived_btf() {
 }
 
 check_packages "${1:-}"
-mkdir -p "$LAB"/{bin,objects,btf,kernels}
+mkdir -p "$LAB"/{bin,objects,btf,kernels,packages}
 build_program oracle "$here/oracle.c" -lbpf -lelf -lz -ldl
 build_program attach "$here/attach.c" -I "$root/test/fixtures/wrong-layout" -static -lbpf -lelf -lz
 extract_objects
 running_btf
 debian_kernel 6.1
 debian_kernel 6.12
+# 6.1 as such is packed with xz and 6.12 with zstd; the cloud flavour is lz4; arm64's image is not packed; the last three have no BTF.
+kernel_package cloud amd64 '^linux-image-6\.1\.[0-9a-z.+~-]*-cloud-amd64-unsigned$'
+kernel_package rt amd64 '^linux-image-6\.1\.[0-9a-z.+~-]*-rt-amd64-unsigned$'
+kernel_package arm64 arm64 '^linux-image-6\.1\.[0-9a-z.+~-]*-cloud-arm64-unsigned$'
+kernel_package armhf armhf '^linux-image-6\.1\.[0-9a-z.+~-]*-armmp$'
+kernel_package i386 i386 '^linux-image-6\.1\.[0-9a-z.+~-]*-686-unsigned$'
+kernel_package s390x s390x '^linux-image-6\.1\.[0-9a-z.+~-]*-s390x$'
 archived_btf kylin-4.19.90-24 'kylin/*/4.19.90-24.*.btf.tar.xz'
 archived_btf kylin-4.19.90-52 'kylin/*/4.19.90-52.*.btf.tar.xz'
 archived_btf bclinux-4.19 'bclinux/*/4.19.*.btf.tar.xz'

@@ -37,6 +37,9 @@ export function labBtfs (): LabFile[] {
   return filesOf(join(LAB, 'btf'), '.btf').map(({ name, path }) => ({ name: basename(name, '.btf'), path }))
 }
 
+/** A kernel package in the lab; undefined where it is not there. */
+export function labPackage (name: string): string | undefined { return filesOf(join(LAB, 'packages', name), '.deb')[0]?.path }
+
 export function labBtf (name: string): string { return join(LAB, 'btf', `${name}.btf`) }
 
 function filesOf (directory: string, ending: string): LabFile[] {
@@ -70,6 +73,7 @@ export const NEEDS = {
   archive: file(process.env['CORELO_SHARED'] ?? join(ROOT, '../shared/btfhub-archive')),
   qemu: command('qemu-system-x86_64'),
   btf: (name: string) => file(labBtf(name)),
+  package: (name: string): Need => ({ what: `packages/${name} in ${LAB}`, isHere: () => labPackage(name) !== undefined }),
   guest: (series: string) => file(join(LAB, 'kernels', series, 'vmlinux'))
 } as const
 

@@ -1,0 +1,37 @@
+import { AppError } from '../errors.js'
+import { findNearest, type CommandSpec } from './arguments.js'
+import type { ExitCode } from './exit-code.js'
+import { commandHelp, definitions } from './help.js'
+
+interface Subcommand {
+  readonly spec: CommandSpec
+  run (args: readonly string[]): Promise<ExitCode>
+}
+
+const SUBCOMMANDS: Readonly<Record<string, { readonly summary: string, readonly load: () => Promise<Subcommand> }>> = {
+  import: { summary: 'Take BTF out of images, packages, archives and bundles, into the cache or a service.', load: () => import('./btf/import.js') },
+  list: { summary: 'List the kernels whose BTF is held.', load: () => import('./btf/list.js') },
+  export: { summary: 'Pack BTF, or relocated objects, of kernels into one file.', load: () => import('./btf/export.js') }
+}
+
+export const spec: CommandSpec = { name: 'btf', operand: 'COMMAND', summary: 'Imports, lists and exports the BTF of kernels.', options: {} }
+
+export async function run ([name, ...args]: readonly string[]): Promise<ExitCode> {
+  if (name === undefined) throw new AppError('invalid_request', 'corelo btf needs a command: import, list or export. See: corelo btf --help')
+  return await (await load(name)).run(args)
+}
+
+export async function help ([name]: readonly string[]): Promise<string> {
+  if (name !== undefined && !name.startsWith('-')) return commandHelp((await load(name)).spec)
+  const commands = definitions(Object.entries(SUBCOMMANDS).map(([command, { summary }]) => [`  ${command}`, summary] as const))
+  return `Usage: corelo btf COMMAND [ARGUMENT...]\n\n${spec.summary}\n\nCommands:\n${commands}\n\nAfter a command, --help prints what it takes.\n`
+}
+
+async function load (name: string): Promise<Subcommand> {
+  const entry = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined
+  if (entry === undefined) {
+    const nearest = findNearest(name, Object.keys(SUBCOMMANDS))
+    throw new AppError('invalid_request', `corelo btf has no command ${name}${nearest === undefined ? '.' : `; did you mean ${nearest}?`} See: corelo btf --help`)
+  }
+  return await entry.load()
+}

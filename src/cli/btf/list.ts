@@ -1,0 +1,84 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { normalizeArch } from '../../kernels/arch.js'
+import { matchesName } from '../../kernels/identity/matches.js'
+import { openKernelIndex } from '../../kernels/kernel-index.js'
+import type { KernelRecord } from '../../kernels/kernel-record.js'
+import { formatReference } from '../../kernels/reference.js'
+import { parseArguments, type Arguments, type CommandSpec } from '../arguments.js'
+import { ExitCode } from '../exit-code.js'
+import { table } from '../table.js'
+import { placesFrom } from '../target.js'
+import { paintFor, say } from '../terminal.js'
+
+export const spec: CommandSpec = {
+  name: 'btf list',
+  summary: 'Lists the kernels whose BTF is in the local cache.',
+  options: {
+    release: { value: 'REL', help: 'Only kernels of this release (uname -r).' },
+    distro: { value: 'ID', help: 'Only those of this distribution.' },
+    'distro-version': { value: 'VER', help: 'Only those of this version of it.' },
+    arch: { value: 'ARCH', help: 'Only those of this architecture.' },
+    'cache-dir': { value: 'DIR', help: 'The cache to look in. Default: CORELO_CACHE_DIR, else btfhub-cache.' },
+    json: { help: 'Print JSON instead of a table.' },
+    help: { short: 'h', help: 'Print this text.' }
+  }
+}
+
+export async function run (args: readonly string[]): Promise<ExitCode> {
+  const options = parseArguments(spec, args)
+  const directory = options.get('cache-dir') ?? placesFrom(process.env).cacheDir
+  const records = (await readRecords(directory)).filter(record => isWanted(record, options))
+  if (options.has('json')) process.stdout.write(`${JSON.stringify({ kernels: records.map(toJson) }, null, 2)}\n`)
+  else printTable(records, directory)
+  return ExitCode.OK
+}
+
+/** Every kernel of a cache, in the order of references. A cache that is not there has none, and is not made. */
+export async function readRecords (directory: string): Promise<readonly KernelRecord[]> {
+  if (!existsSync(join(directory, 'index'))) return []
+  const index = await openKernelIndex({ directory })
+  try {
+    return index.list()
+  } finally {
+    await index.close()
+  }
+}
+
+function isWanted ({ reference }: KernelRecord, options: Arguments): boolean {
+  const [release, distro, distroVersion, arch] = [options.get('release'), options.get('distro'), options.get('distro-version'), options.get('arch')]
+  if (release !== undefined && release !== reference.release) return false
+  return matchesName({
+    ...(distro === undefined ? {} : { distro }),
+    ...(distroVersion === undefined ? {} : { distroVersion }),
+    ...(arch === undefined ? {} : { arch: normalizeArch(arch) })
+  }, reference)
+}
+
+/** As GET /kernels has it. */
+function toJson ({ reference, btfSha256, bytes, types, source, provenance, firstSeen, lastUsed, modules }: KernelRecord): object {
+  return {
+    reference: formatReference(reference),
+    distro: reference.distro,
+    distro_version: reference.distroVersion,
+    arch: reference.arch,
+    release: reference.release,
+    btf_sha256: btfSha256,
+    bytes,
+    types,
+    source,
+    provenance: { by: provenance.by, at: provenance.at, ...(provenance.kernelVersion === undefined ? {} : { kernel_version: provenance.kernelVersion }) },
+    first_seen: firstSeen,
+    last_used: lastUsed,
+    modules: modules.map(module => ({ name: module.name, btf_sha256: module.btfSha256, bytes: module.bytes, source: module.source }))
+  }
+}
+
+function printTable (records: readonly KernelRecord[], directory: string): void {
+  if (records.length > 0) {
+    const [head = '', ...rows] = table(['KERNEL', 'BTF', 'BYTES', 'TYPES', 'MODULES', 'SOURCE'], records.map(({ reference, btfSha256, bytes, types, modules, source }) =>
+      [formatReference(reference), btfSha256.slice(0, 'sha256:'.length + 12), String(bytes), String(types), String(modules.length), source]))
+    process.stdout.write(`${[paintFor(process.stdout)('dim', head), ...rows].join('\n')}\n`)
+  }
+  say(`${records.length} ${records.length === 1 ? 'kernel' : 'kernels'} in ${directory}`)
+}

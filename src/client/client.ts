@@ -1,0 +1,191 @@
+import { formatReference, isWholeReference, type KernelQuery, type KernelReference } from '../kernels/reference.js'
+import { isSha256, sha256, type Sha256 } from '../kernels/sha256.js'
+import { answerError } from './problem.js'
+import { parseReport, type Report } from './report.js'
+import { createTransport, type Reply } from './transport.js'
+import { AppError } from '../errors.js'
+
+const DEFAULT_TIMEOUT_MS = 30_000
+/** A relocated object has the size of the original; a report has some 500 bytes a relocation. */
+const MAX_ANSWER_BYTES = 128 * 1024 * 1024
+const MAX_SMALL_ANSWER_BYTES = 4 * 1024 * 1024
+const FORM = 'multipart/form-data'
+
+export interface ClientOptions {
+  /** `https://corelo.example`, or with a path below which the service is. */
+  readonly server: string
+  /** A file with the token to send, read for each request. */
+  readonly tokenFile?: string | undefined
+  /** Longest time of one request. */
+  readonly timeoutMs?: number | undefined
+}
+
+/** What one relocation is asked for: the object by its bytes or by its hash, and at least one way to name the kernel. */
+export interface RelocationRequest {
+  readonly object: Uint8Array | Sha256
+  readonly kernel?: KernelQuery | undefined
+  readonly btfSha256?: Sha256 | undefined
+  /** BTF that goes with the request and is not kept: vmlinux first. */
+  readonly btf?: readonly Uint8Array[] | undefined
+  readonly modules?: readonly string[] | undefined
+  readonly onUnresolved?: 'poison' | 'fail' | undefined
+  /** Entity tag of an answer that is held: the service then says so instead of sending it again. */
+  readonly heldTag?: string | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A relocation as it arrived, its digest checked. What it claims of itself is not verified here: see the attestation. */
+export interface RelocationAnswer {
+  readonly bytes: Uint8Array
+  /** Of the bytes that arrived. */
+  readonly sha256: Sha256
+  readonly report: Report
+  /** The report as it was sent. */
+  readonly reportText: string
+  /** The DSSE envelope, as JSON; undefined where the service does not sign. */
+  readonly attestation: string | undefined
+  readonly tag: string | undefined
+}
+
+export interface KernelEntry {
+  readonly reference: string
+  readonly btf_sha256: string
+  readonly source: string
+}
+
+/** The service over HTTP. Every rejection is an AppError: with the code of the service's problem, or as `kindOf` tells. */
+export interface Client {
+  readonly server: string
+  /** Undefined where the answer that `heldTag` names is still the one. */
+  relocate(request: RelocationRequest): Promise<RelocationAnswer | undefined>
+  putObject(bytes: Uint8Array): Promise<{ readonly created: boolean }>
+  hasBtf(hash: Sha256, signal?: AbortSignal): Promise<boolean>
+  /** Of the kernel, or of one of its modules. */
+  putKernelBtf(reference: KernelReference, btf: Uint8Array, kernelVersion?: string, signal?: AbortSignal, module?: string): Promise<{ readonly created: boolean }>
+  /** The JWKS with the keys that the service signs with. */
+  keys(signal?: AbortSignal): Promise<unknown>
+  /** One page of the kernels that the service has, and where the next one begins. */
+  kernels(cursor?: string): Promise<{ readonly kernels: readonly KernelEntry[], readonly nextCursor: string | null }>
+}
+
+export function createClient (options: ClientOptions): Client {
+  const { server } = options
+  const transport = createTransport({ ...options, timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS })
+  const binary = { 'content-type': 'application/octet-stream' }
+
+  return {
+    server,
+    async relocate (request) {
+      const reply = await transport.send({
+        method: 'POST',
+        path: '/relocate',
+        headers: { accept: FORM, ...(request.heldTag === undefined ? {} : { 'if-none-match': request.heldTag }) },
+        body: toForm(request),
+        maxBytes: MAX_ANSWER_BYTES,
+        signal: request.signal
+      })
+      return reply.status === 304 ? undefined : await readAnswer(reply, server)
+    },
+    async putObject (bytes) {
+      const { status } = await transport.send({ method: 'PUT', path: `/objects/${sha256(bytes)}`, headers: binary, body: bytes, maxBytes: MAX_SMALL_ANSWER_BYTES })
+      return { created: status === 201 }
+    },
+    async hasBtf (hash, signal) {
+      try {
+        await transport.send({ method: 'HEAD', path: `/btf/${hash}`, maxBytes: 0, signal })
+        return true
+      } catch (error) {
+        // An answer to HEAD has no body, and so no code.
+        if (error instanceof AppError && error.details['status'] === 404) return false
+        throw error
+      }
+    },
+    async putKernelBtf (reference, btf, kernelVersion, signal, module) {
+      const query = kernelVersion === undefined ? '' : `?kernel_version=${encodeURIComponent(kernelVersion)}`
+      const { status } = await transport.send({ method: 'PUT', path: `/kernels/${formatReference(reference)}/btf${module === undefined ? '' : `/${module}`}${query}`, headers: binary, body: btf, maxBytes: MAX_SMALL_ANSWER_BYTES, signal })
+      return { created: status === 201 }
+    },
+    async keys (signal) {
+      return parseJson(await transport.send({ method: 'GET', path: '/.well-known/corelo-keys.json', maxBytes: MAX_SMALL_ANSWER_BYTES, signal }), server)
+    },
+    async kernels (cursor) {
+      const query = cursor === undefined ? '' : `?cursor=${encodeURIComponent(cursor)}`
+      const page = parseJson(await transport.send({ method: 'GET', path: `/kernels${query}`, maxBytes: MAX_SMALL_ANSWER_BYTES }), server)
+      if (!isKernelPage(page)) throw answerError(server, `${server} answered with something else than a list of kernels.`)
+      return { kernels: page.kernels, nextCursor: page.next_cursor }
+    }
+  }
+}
+
+function toForm ({ object, kernel, btfSha256, btf = [], modules = [], onUnresolved }: RelocationRequest): FormData {
+  const form = new FormData()
+  if (typeof object === 'string') form.append('object', object)
+  else form.append('object', new Blob([object]), 'object.bpf.o')
+  if (kernel !== undefined) {
+    form.append('kernel_release', isWholeReference(kernel) ? formatReference(kernel) : kernel.release)
+    for (const [name, value] of [['distro', kernel.distro], ['distro_version', kernel.distroVersion], ['arch', kernel.arch], ['kernel_version', kernel.kernelVersion]] as const) {
+      if (value !== undefined) form.append(name, value)
+    }
+  }
+  if (btfSha256 !== undefined) form.append('btf_sha256', btfSha256)
+  if (modules.length > 0) form.append('modules', modules.join(','))
+  if (onUnresolved !== undefined) form.append('on_unresolved', onUnresolved)
+  for (const bytes of btf) form.append('btf', new Blob([bytes]), 'vmlinux.btf')
+  return form
+}
+
+async function readAnswer (reply: Reply, server: string): Promise<RelocationAnswer> {
+  const wrong = (what: string): AppError => answerError(server, `${server} answered with ${what}; is it a corelo service, of a version that this one can talk to?`)
+  const contentType = reply.headers.get('content-type') ?? ''
+  if (!contentType.startsWith(FORM)) throw wrong('something else than a form')
+  const form = await new Response(reply.body, { headers: { 'content-type': contentType } }).formData().catch(() => { throw wrong('a form that cannot be read') })
+  const bytes = await bytesOf(form.get('object'))
+  const reportText = await textOf(form.get('report'))
+  if (bytes === undefined || reportText === undefined) throw wrong('a form that lacks the object or the report')
+  const report = parseReport(tryParse(reportText))
+  if (report === undefined) throw wrong('a report that cannot be read')
+  return {
+    bytes,
+    sha256: sha256(bytes),
+    report,
+    reportText,
+    attestation: await textOf(form.get('attestation')) ?? fromHeader(reply.headers.get('corelo-attestation')),
+    tag: reply.headers.get('etag') ?? undefined
+  }
+}
+
+type FormValue = ReturnType<FormData['get']>
+
+async function bytesOf (value: FormValue): Promise<Uint8Array | undefined> {
+  return value === null || typeof value === 'string' ? undefined : new Uint8Array(await value.arrayBuffer())
+}
+
+async function textOf (value: FormValue): Promise<string | undefined> {
+  return value === null || typeof value === 'string' ? value ?? undefined : await value.text()
+}
+
+function fromHeader (header: string | null): string | undefined { return header === null ? undefined : Buffer.from(header, 'base64').toString() }
+
+function parseJson ({ body }: Reply, server: string): unknown {
+  const value = tryParse(body.toString())
+  if (value === undefined) throw answerError(server, `${server} answered with something else than JSON.`)
+  return value
+}
+
+function tryParse (text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isKernelPage (value: unknown): value is { kernels: KernelEntry[], next_cursor: string | null } {
+  return typeof value === 'object' && value !== null && 'kernels' in value && Array.isArray(value.kernels) && value.kernels.every(isKernelEntry) &&
+    'next_cursor' in value && (value.next_cursor === null || typeof value.next_cursor === 'string')
+}
+
+function isKernelEntry (value: unknown): value is KernelEntry {
+  return typeof value === 'object' && value !== null && 'reference' in value && typeof value.reference === 'string' &&
+    'btf_sha256' in value && typeof value.btf_sha256 === 'string' && isSha256(value.btf_sha256) && 'source' in value && typeof value.source === 'string'
+}

@@ -1,0 +1,57 @@
+/** Smallest buffer of a window. A module's few kilobytes must not cost a dictionary of megabytes. */
+const FIRST_BYTES = 64 * 1024
+
+/**
+ * What a decompressor has written, as far as it may still refer back to it: a buffer that grows with what is really written, never
+ * with what a header announces, up to twice the dictionary; then the older half makes room.
+ */
+export class Window {
+  readonly #dictionaryBytes: number
+  buffer: Uint8Array
+  /** Where the next byte goes. */
+  position = 0
+  /** From where the bytes have not been taken yet. */
+  #taken = 0
+  #dropped = 0
+
+  constructor (dictionaryBytes: number) {
+    this.#dictionaryBytes = Math.max(dictionaryBytes, FIRST_BYTES)
+    this.buffer = new Uint8Array(FIRST_BYTES)
+  }
+
+  /** Makes room for `bytes` more. What was not taken is kept, and so is the dictionary. */
+  reserve (bytes: number): void {
+    if (this.position + bytes <= this.buffer.length) return
+    const keepFrom = Math.min(this.#taken, Math.max(0, this.position - this.#dictionaryBytes))
+    const kept = this.position - keepFrom
+    if (keepFrom > 0 && kept + bytes <= this.buffer.length && keepFrom >= this.buffer.length / 4) {
+      this.buffer.copyWithin(0, keepFrom, this.position)
+    } else {
+      const grown = new Uint8Array(Math.max(kept + bytes, Math.min(this.buffer.length * 2, 2 * this.#dictionaryBytes + bytes)))
+      grown.set(this.buffer.subarray(keepFrom, this.position))
+      this.buffer = grown
+    }
+    this.position = kept
+    this.#taken -= keepFrom
+    this.#dropped += keepFrom
+  }
+
+  append (bytes: Uint8Array): void {
+    this.reserve(bytes.length)
+    this.buffer.set(bytes, this.position)
+    this.position += bytes.length
+  }
+
+  /** How far back a reference may go. */
+  get reach (): number { return Math.min(this.position, this.#dictionaryBytes) }
+
+  /** Bytes written since the beginning. */
+  get total (): number { return this.#dropped + this.position }
+
+  /** A copy of what was written since the last call. */
+  take (): Uint8Array {
+    const bytes = this.buffer.slice(this.#taken, this.position)
+    this.#taken = this.position
+    return bytes
+  }
+}

@@ -1,0 +1,22 @@
+/** What a file says of the kernel it belongs to. Each is undefined where it does not say. */
+export interface Evidence {
+  /** `uname -r`. */
+  readonly release?: string | undefined
+  /** `uname -v`. */
+  readonly kernelVersion?: string | undefined
+  /** BTFHub's name. */
+  readonly arch?: string | undefined
+  readonly distro?: string | undefined
+  readonly distroVersion?: string | undefined
+}
+
+/** The two together; what the first says counts. */
+export function mergeEvidence (first: Evidence, second: Evidence): Evidence {
+  return {
+    release: first.release ?? second.release,
+    kernelVersion: first.kernelVersion ?? second.kernelVersion,
+    arch: first.arch ?? second.arch,
+    distro: first.distro ?? second.distro,
+    distroVersion: first.distroVersion ?? second.distroVersion
+  }
+}

@@ -1,0 +1,184 @@
+import { spawn } from 'node:child_process'
+import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { sha256 } from '../../src/kernels/sha256.js'
+import { corelo, EXEC, MAIN, removeFoldersAfterEach, ROOT, SAMPLE, temporaryFolder } from './corelo.js'
+
+removeFoldersAfterEach()
+
+const PACKED = join(ROOT, 'test/fixtures/extraction/packed')
+const DEB = join(PACKED, 'linux-image.xz.deb')
+const RPM = join(PACKED, 'kernel-core.w6.zstdio.rpm')
+const UBUNTU = 'ubuntu/20.04/x86_64/5.4.0-42-generic'
+const NAMES = ['--distro', 'ubuntu', '--distro-version', '20.04', '--arch', 'x86_64', '--release', '5.4.0-42-generic']
+
+function cache (folder: string) {
+  const env = { CORELO_CACHE_DIR: join(folder, 'cache') }
+  return {
+    btf: (...args: string[]) => corelo(['btf', ...args], { env }),
+    run: (...args: string[]) => corelo(args, { env }),
+    list: () => (JSON.parse(corelo(['btf', 'list', '--json'], { env }).stdout.toString()) as { kernels: Array<{ reference: string, btf_sha256: string, source: string, modules: unknown[] }> }).kernels,
+    content: (hash: string) => readFileSync(join(folder, 'cache/content/btf', hash.slice(7, 9), hash.slice(7)))
+  }
+}
+
+describe('corelo btf import', () => {
+  it('takes kernels and modules out of packages, and they answer for their names', () => {
+    const { btf, list, content, run } = cache(temporaryFolder())
+    const { code, stdout, stderr } = btf('import', DEB, RPM)
+    expect(stderr).toContain('2 kernels with 2 modules imported or held')
+    expect(code).toBe(0)
+    expect(stdout.toString()).toMatch(/^debian\/12\/x86_64\/6\.1\.0-50-amd64 +sha256:[0-9a-f]{12} +\d+ +1 +new$/m)
+    expect(list()).toMatchObject([
+      { reference: 'debian/12/x86_64/6.1.0-50-amd64', source: 'import', provenance: { kernel_version: '#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-07-02)' }, modules: [{ name: 'snd_demo', btf_sha256: sha256(readFileSync(join(PACKED, 'snd-demo.btf'))) }] },
+      { reference: 'fedora/31/x86_64/5.8.18-100.fc31.x86_64', modules: [{ name: 'snd_demo' }] }
+    ])
+    expect(content(list()[0]?.btf_sha256 ?? '').equals(readFileSync(join(PACKED, 'vmlinux.btf')))).toBe(true)
+    expect(run('relocate', EXEC, '--kernel', '6.1.0-50-amd64', '--modules', 'snd_demo', '--json').stdout.toString()).toContain('"reference": "debian/12/x86_64/6.1.0-50-amd64"')
+    expect(btf('import', DEB).stdout.toString()).toMatch(/ held$/m)
+  })
+
+  it('joins modules with their kernel in whichever order they come', () => {
+    const { btf, list } = cache(temporaryFolder())
+    expect(btf('import', join(PACKED, 'snd-demo.ko'), '--distro', 'debian', '--distro-version', '12').stderr).toContain('neither held nor among what was given')
+    expect(btf('import', join(PACKED, 'snd-demo.ko'), join(PACKED, 'vmlinux.x86.xz'), '--distro', 'debian', '--distro-version', '12').code).toBe(0)
+    expect(list()).toMatchObject([{ reference: 'debian/12/x86_64/6.1.0-50-amd64', modules: [{ name: 'snd_demo' }] }])
+  })
+
+  it('takes a tree of BTFHub, with the junk that is in it', () => {
+    const folder = temporaryFolder()
+    const { btf, list } = cache(folder)
+    const tree = join(folder, 'archive')
+    for (const place of ['ubuntu/20.04/x86_64', 'myos/1/arm64', '1/x86_64', '.git']) mkdirSync(join(tree, place), { recursive: true })
+    const archive = join(PACKED, '5.4.0-42-generic.btf.tar.xz')
+    copyFileSync(archive, join(tree, `${UBUNTU}.btf.tar.xz`))
+    copyFileSync(join(PACKED, 'vmlinux.btf'), join(tree, 'myos/1/arm64/6.1.btf'))
+    copyFileSync(archive, join(tree, '1/x86_64/5.4.0-42-generic.btf.tar.xz'))
+    copyFileSync(archive, join(tree, '.git/pack.btf.tar.xz'))
+    writeFileSync(join(tree, 'ubuntu/20.04/x86_64/5.4.0-43-generic.btf.tar.xz'), readFileSync(archive).subarray(0, 300))
+    copyFileSync(archive, join(tree, 'ubuntu/20.04/x86_64/5.4.0-44-generic.btf.tar.xz'))
+    writeFileSync(join(tree, 'README.md'), 'Archive')
+    symlinkSync('20.04', join(tree, 'ubuntu/focal'))
+    const { code, stderr } = btf('import', tree)
+    expect(code).toBe(1)
+    expect(list().map(({ reference }) => reference)).toEqual(['myos/1/arm64/6.1', UBUNTU])
+    expect(stderr).toContain('1 other file was passed over')
+    expect(stderr).toMatch(/5\.4\.0-43-generic\.btf\.tar\.xz: The compressed data is damaged/)
+    expect(stderr).toMatch(/5\.4\.0-44-generic\.btf\.tar\.xz: The archive has the BTF of another kernel than its name says/)
+    expect(stderr).toMatch(/1\/x86_64\/.*give --arch … --distro/)
+  })
+
+  it('guesses nothing: what has no name is not imported until somebody names it', () => {
+    const { btf, list } = cache(temporaryFolder())
+    const unnamed = btf('import', join(PACKED, 'vmlinux.btf'))
+    expect(unnamed.code).toBe(3)
+    expect(unnamed.stderr).toContain('give --release … --arch … --distro … --distro-version …')
+    expect(list()).toEqual([])
+    expect(btf('import', join(PACKED, 'vmlinux.btf'), ...NAMES).code).toBe(0)
+    expect(list()).toMatchObject([{ reference: UBUNTU }])
+  })
+
+  it('refuses other BTF for a kernel that is held, unless it is told to replace it', () => {
+    const { btf, list } = cache(temporaryFolder())
+    btf('import', join(PACKED, 'vmlinux.btf'), ...NAMES)
+    const refused = btf('import', SAMPLE, ...NAMES)
+    expect(refused.code).toBe(3)
+    expect(refused.stderr).toContain('--replace')
+    expect(btf('import', SAMPLE, ...NAMES, '--replace').stdout.toString()).toMatch(/ replaced$/m)
+    expect(list()).toMatchObject([{ btf_sha256: sha256(readFileSync(SAMPLE)) }])
+  })
+
+  it('says of a kernel without BTF that it has none, and of one with DWARF what would make some', () => {
+    const folder = temporaryFolder()
+    const { btf } = cache(folder)
+    expect(btf('import', join(PACKED, 'vmlinux.nobtf')).stderr).toContain('This kernel was built without BTF (no CONFIG_DEBUG_INFO_BTF).')
+    const { stderr } = corelo(['btf', 'import', join(PACKED, 'vmlinux.debug')], { env: { PATH: folder, CORELO_CACHE_DIR: join(folder, 'cache') } })
+    expect(stderr).toMatch(/has DWARF and no BTF\. BTF can be made of it by pahole/)
+  })
+
+  it('uploads to a service instead, kernel first', async () => {
+    const puts: string[] = []
+    const server = createServer((request, response) => {
+      puts.push(`${request.method} ${request.url}`)
+      request.resume().on('end', () => { response.writeHead(201, { 'content-type': 'application/json' }).end('{}') })
+    })
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    const child = spawn(process.execPath, [MAIN, 'btf', 'import', DEB, '--server', `http://127.0.0.1:${(server.address() as AddressInfo).port}`], { stdio: 'ignore' })
+    const code = await new Promise(resolve => child.on('close', resolve))
+    server.close()
+    expect(code).toBe(0)
+    expect(puts).toEqual([
+      'PUT /kernels/debian/12/x86_64/6.1.0-50-amd64/btf?kernel_version=%231%20SMP%20PREEMPT_DYNAMIC%20Debian%206.1.176-1%20(2026-07-02)',
+      'PUT /kernels/debian/12/x86_64/6.1.0-50-amd64/btf/snd_demo'
+    ])
+  })
+
+  it('tells wrong use from what it cannot tell', () => {
+    const { btf } = cache(temporaryFolder())
+    expect(btf('import').code).toBe(2)
+    expect(btf().code).toBe(2)
+    expect(btf('improt', DEB).stderr).toContain('did you mean import?')
+    expect(btf('import', '/nowhere.deb').code).toBe(3)
+    expect(btf('import', '--help').stdout.toString()).toContain('Usage: corelo btf import PATH... [OPTION...]')
+  })
+})
+
+describe('corelo btf export', () => {
+  it.each(['bundle.tar', 'bundle.tar.gz'])('packs kernels and modules into %s, which another cache takes with every hash checked', name => {
+    const folder = temporaryFolder()
+    const { btf, list } = cache(folder)
+    btf('import', DEB, RPM)
+    const bundle = join(folder, name)
+    expect(btf('export', '*', '-o', bundle).stderr).toContain('2 kernels with 2 modules')
+    const other = cache(join(folder, 'other'))
+    expect(other.btf('import', bundle).code).toBe(0)
+    const facts = (kernels: ReturnType<typeof list>) => kernels.map(({ reference, btf_sha256: hash, modules }) => ({ reference, hash, modules: modules.length }))
+    expect(facts(other.list())).toEqual(facts(list()))
+  })
+
+  it('is noticed where a bundle was altered', () => {
+    const folder = temporaryFolder()
+    const { btf } = cache(folder)
+    btf('import', DEB)
+    const bundle = join(folder, 'bundle.tar')
+    btf('export', 'debian/12/*/*', '-o', bundle)
+    const bytes = readFileSync(bundle)
+    const other = cache(join(folder, 'other'))
+    // The manifest says another hash: what the bundle has is then not what was exported.
+    const hash = sha256(readFileSync(join(PACKED, 'vmlinux.btf')))
+    const at = bytes.indexOf(hash)
+    bytes.write('0'.repeat(8), at + 'sha256:'.length)
+    writeFileSync(bundle, bytes)
+    const { code, stderr } = other.btf('import', bundle)
+    expect(code).toBe(3)
+    expect(stderr).toContain('does not have the hash that the manifest of the bundle says')
+    expect(other.list()).toEqual([])
+  })
+
+  it('packs objects as relocated for each kernel, to be used without a service', () => {
+    const folder = temporaryFolder()
+    const { btf } = cache(folder)
+    btf('import', SAMPLE, ...NAMES)
+    const bundle = join(folder, 'objects.tar.gz')
+    expect(btf('export', '5.4.0-*', '-o', bundle, '--object', EXEC).stdout.toString()).toMatch(/^exec +ubuntu\/20\.04\/x86_64\/5\.4\.0-42-generic +[a-z]+$/m)
+    expect(btf('import', bundle).stderr).toContain('--results DIR')
+    const results = join(folder, 'results')
+    expect(btf('import', bundle, '--results', results).code).toBe(0)
+    const direct = join(folder, 'direct.o')
+    corelo(['relocate', EXEC, '-b', SAMPLE, '-o', direct])
+    expect(readFileSync(join(results, 'exec', `${UBUNTU}.bpf.o`)).equals(readFileSync(direct))).toBe(true)
+  })
+
+  it('refuses a kernel that is not held, and leaves no file behind', () => {
+    const folder = temporaryFolder()
+    const { btf } = cache(folder)
+    btf('import', DEB)
+    expect(btf('export', '6.99.0', '-o', join(folder, 'x.tar')).code).toBe(3)
+    cpSync(join(folder, 'cache/index'), join(folder, 'empty/cache/index'), { recursive: true })
+    expect(cache(join(folder, 'empty')).btf('export', '*', '-o', join(folder, 'x.tar')).stderr).toContain('does not hold its BTF')
+    expect(existsSync(join(folder, 'x.tar'))).toBe(false)
+  })
+})
