@@ -7,6 +7,8 @@ module.exports = {
     { name: 'bytes-is-the-bottom', severity: 'error', from: { path: folder('bytes') }, to: { path: '^src/', pathNot: '^src/(bytes|errors|limits)' } },
     { name: 'elf-btf-insn-know-only-bytes', severity: 'error', from: { path: '^src/(elf|btf|insn)/' }, to: { path: '^src/', pathNot: '^src/($1|bytes|errors|limits)' } },
     { name: 'core-knows-only-formats', severity: 'error', from: { path: folder('core') }, to: { path: '^src/', pathNot: '^src/(core|bytes|elf|btf|insn|errors|limits)' } },
+    { name: 'attestation-is-pure', severity: 'error', from: { path: folder('attestation') }, to: { path: '^(src/|(node:)?(fs|net|http|https|child_process|worker_threads)(/|$))', pathNot: '^src/(attestation/|kernels/sha256|errors)' } },
+    { name: 'keys-are-files', severity: 'error', from: { path: folder('keys') }, to: { path: '^src/', pathNot: '^src/(keys/|attestation/|kernels/(atomic-file|sha256)|errors)' } },
     { name: 'kernels-know-btf', severity: 'error', from: { path: folder('kernels') }, to: { path: '^src/(core|workers|service|http|cli|elf|insn)/' } },
     { name: 'workers-know-core-and-kernels', severity: 'error', from: { path: folder('workers') }, to: { path: '^src/(service|http|cli)/' } },
     { name: 'service-knows-no-http', severity: 'error', from: { path: folder('service') }, to: { path: '^src/(http|cli)/' } },

@@ -15,6 +15,7 @@ import { btfRoutes } from './routes/btf.js'
 import type { Dependencies } from './routes/dependencies.js'
 import { kernelBtfRoutes } from './routes/kernel-btf.js'
 import { kernelRoutes } from './routes/kernels.js'
+import { keyRoutes } from './routes/keys.js'
 import { objectRoutes } from './routes/objects.js'
 import { operationRoutes } from './routes/operations.js'
 import { relocateRoutes } from './routes/relocate.js'
@@ -81,6 +82,7 @@ export async function buildApp (service: Service, config: Config, { log = create
   await app.register(btfRoutes, dependencies)
   await app.register(kernelRoutes, dependencies)
   await app.register(kernelBtfRoutes, dependencies)
+  await app.register(keyRoutes, dependencies)
   await app.register(operationRoutes, dependencies)
   return app
 }

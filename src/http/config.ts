@@ -16,6 +16,8 @@ export interface Config {
   readonly memoryBytes: number
   readonly localKernel: boolean
   readonly trustUploads: boolean
+  /** Files of the keys that sign results, separated by commas. Undefined: the one in the cache folder. */
+  readonly signingKeyFile?: string
   readonly maxObjectBytes: number
   /** Bound of one BTF, and of all BTF parts of one request together. */
   readonly maxBtfBytes: number
@@ -56,6 +58,7 @@ export const SETTINGS: readonly Setting[] = [
   text('CORELO_CACHE_DIR', 'cacheDir', 'btfhub-cache', 'Content store and index.'),
   bytes('CORELO_MEMORY_BYTES', 'memoryBytes', undefined, 'a quarter of the memory limit', 'Budget of the memory tier.'),
   flag('CORELO_LOCAL_KERNEL', 'localKernel', true, "Serve the running kernel's own BTF."),
+  text('CORELO_SIGNING_KEY_FILE', 'signingKeyFile', undefined, 'Ed25519 private keys (PEM) that sign results: the first one signs, all are published. Several files are separated by commas.', 'made in the cache folder at the first start'),
   flag('CORELO_TRUST_UPLOADS', 'trustUploads', false, 'Let uploaded BTF answer for a kernel by name, not only by hash.'),
   bytes('CORELO_MAX_OBJECT_BYTES', 'maxObjectBytes', 16 * MIB, '16 MiB', 'Largest eBPF object.'),
   bytes('CORELO_MAX_BTF_BYTES', 'maxBtfBytes', 64 * MIB, '64 MiB', 'Largest BTF, and all BTF of one request together.'),

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { ENVELOPE_TYPE } from '../attestation/statement.js'
 import { hexOf, sha256 } from '../kernels/sha256.js'
 import type { RelocateAnswer } from '../service/types.js'
 import { negotiate } from './accept.js'
@@ -39,6 +40,7 @@ export function sendAnswer (request: FastifyRequest, reply: FastifyReply, answer
   const { type, body, digest } = represent(answer, representation)
   return reply.headers({
     'content-type': type,
+    'corelo-attestation': answer.attestation,
     'content-digest': request.method === 'HEAD' ? DIGEST_OF_NOTHING : digest,
     'repr-digest': digest
   }).send(body)
@@ -53,7 +55,7 @@ function represent (answer: RelocateAnswer, representation: Representation): Rep
   return { type, body, digest: digestOf(sha256(body)) }
 }
 
-/** The boundary is made of the object's own hash: no object contains its hash by accident, and the same answer has the same bytes. */
+/** The boundary is made of the object's own hash: no object contains its hash by accident. */
 function toForm (answer: RelocateAnswer, report: Buffer): { type: string, body: Buffer } {
   const boundary = `corelo-${hexOf(answer.sha256).slice(0, 48)}`
   const body = Buffer.concat([
@@ -61,6 +63,8 @@ function toForm (answer: RelocateAnswer, report: Buffer): { type: string, body: 
     report,
     Buffer.from(`\r\n--${boundary}\r\ncontent-disposition: form-data; name="object"; filename="relocated.bpf.o"\r\ncontent-type: application/x-elf\r\n\r\n`),
     toBuffer(answer.bytes),
+    Buffer.from(`\r\n--${boundary}\r\ncontent-disposition: form-data; name="attestation"\r\ncontent-type: ${ENVELOPE_TYPE}\r\n\r\n`),
+    Buffer.from(answer.attestation, 'base64'),
     Buffer.from(`\r\n--${boundary}--\r\n`)
   ])
   return { type: `multipart/form-data; boundary=${boundary}`, body }

@@ -8,6 +8,7 @@ import { toShared } from '../kernels/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
 import type { RelocatedObject, RelocateTask } from '../workers/protocol.js'
 import { abortable } from './abortable.js'
+import type { Attestations } from './attestations.js'
 import type { BtfAccess } from './btf-access.js'
 import type { Objects } from './objects.js'
 import { resultKey } from './result-key.js'
@@ -20,6 +21,7 @@ export interface RelocationsOptions {
   readonly btfs: BtfAccess
   readonly index: KernelIndex
   readonly pool: WorkerPool
+  readonly attestations: Attestations
   readonly memoryBytes: number
   /** Told of shared memory that was let go of, in bytes. */
   readonly onRelease: (bytes: number) => void
@@ -35,15 +37,15 @@ interface Outcome extends RelocatedObject {
   readonly fetchMs: number
 }
 
-/** What a result weighs besides its bytes: its key and counts, and each relocation of a report. Rough, in bytes. */
-const RESULT_OVERHEAD = 600
+/** What a result weighs besides its bytes: its key, counts and attestation, and each relocation of a report. Rough, in bytes. */
+const RESULT_OVERHEAD = 2200
 const RELOCATION_OVERHEAD = 800
 
 /** How often a request is resolved anew because what its name stood for is lost. */
 const MAX_ATTEMPTS = 3
 
 export function createRelocations (options: RelocationsOptions): Relocations {
-  const { targets, objects, btfs, index, pool } = options
+  const { targets, objects, btfs, index, pool, attestations } = options
   const results = new LRUCache<Sha256, Outcome>({ maxSize: options.memoryBytes, sizeCalculation: weigh, dispose: ({ bytes }) => { options.onRelease(bytes.length) } })
   const flights = createSingleFlight<Outcome>()
   const counts = { hits: 0, misses: 0, runs: 0 }
@@ -94,13 +96,13 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     const held = results.get(key)
     if (held !== undefined && hasReport(held, report)) {
       counts.hits++
-      return toAnswer(request, held, { target, objectHash, resolveMs, cached: true })
+      return toAnswer(request, held, { target, objectHash, attestations, resolveMs, cached: true })
     }
     counts.misses++
     const flight = `${report} ${key}`
     try {
       const outcome = await abortable(flights.run(flight, () => compute(request, objectHash, target, key, report)), request.signal)
-      return toAnswer(request, outcome, { target, objectHash, resolveMs, cached: false })
+      return toAnswer(request, outcome, { target, objectHash, attestations, resolveMs, cached: false })
     } catch (error) {
       if (attempt < MAX_ATTEMPTS && await forgetLost(error, target)) return await relocate(request, objectHash, attempt + 1)
       throw error
@@ -139,11 +141,12 @@ function hasReport (outcome: Outcome, wanted: RelocateTask['report']): boolean {
 interface AnswerFacts {
   readonly target: Target
   readonly objectHash: Sha256
+  readonly attestations: Attestations
   readonly resolveMs: number
   readonly cached: boolean
 }
 
-function toAnswer (request: RelocateRequest, outcome: Outcome, { target, objectHash, resolveMs, cached }: AnswerFacts): RelocateAnswer {
+function toAnswer (request: RelocateRequest, outcome: Outcome, { target, objectHash, attestations, resolveMs, cached }: AnswerFacts): RelocateAnswer {
   const { bytes, sha256, counts, verdict, report } = outcome
   if (request.onUnresolved === 'fail') requireAllReachableResolved(outcome)
   return {
@@ -160,6 +163,13 @@ function toAnswer (request: RelocateRequest, outcome: Outcome, { target, objectH
     timing: cached
       ? { resolve: resolveMs, fetch: 0, parse: 0, relocate: 0 }
       : { resolve: resolveMs, fetch: outcome.fetchMs, parse: outcome.parseMs, relocate: outcome.relocateMs },
+    attestation: attestations.of(outcome, {
+      resultSha256: sha256,
+      objectSha256: objectHash,
+      btfSha256: target.btf,
+      moduleSha256s: target.modules,
+      kernel: target.records.length === 0 ? null : target.kernel // what a caller calls its BTF is not ours to sign
+    }),
     cached
   }
 }

@@ -4,12 +4,14 @@ import { openContentStore } from '../kernels/content-store.js'
 import { openKernelIndex } from '../kernels/kernel-index.js'
 import { isSha256, type Sha256 } from '../kernels/sha256.js'
 import { createWorkerPool } from '../workers/pool.js'
+import { createAttestations } from './attestations.js'
 import { createBtfAccess } from './btf-access.js'
 import { createKernels } from './kernels.js'
 import { createLocalKernel, type LocalKernel } from './local-kernel.js'
 import { createObjects } from './objects.js'
 import { createRelocations } from './relocations.js'
 import type { ServiceHooks, ServiceSettings, Warn } from './settings.js'
+import { openSigner } from './signing.js'
 import { createTargets } from './targets.js'
 import type { Service, ServiceStats } from './types.js'
 
@@ -38,15 +40,16 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
   const store = openContentStore({ directory: settings.cacheDir, onWarning: warn })
 
   const open = async () => {
+    const attestations = createAttestations(await openSigner(settings, warn))
     const index = await openKernelIndex({ directory: settings.cacheDir, onWarning: warn })
     const btfs = createBtfAccess({ memory, store, pool, maxBtfBytes: settings.maxBtfBytes, onRelease, otherPaths: hash => local.pathsOf(hash) })
     const local: LocalKernel = createLocalKernel({ settings, index, btfs, warn })
     const objects = createObjects({ store, pool, maxBytes: settings.maxObjectBytes, memoryBytes: share(SHARES.objects), onRelease })
     const targets = createTargets({ index, btfs, local, trustUploads: settings.trustUploads })
-    const relocations = createRelocations({ targets, objects, btfs, index, pool, memoryBytes: share(SHARES.results), onRelease })
+    const relocations = createRelocations({ targets, objects, btfs, index, pool, attestations, memoryBytes: share(SHARES.results), onRelease })
     const kernels = createKernels({ index, btfs, local })
     await Promise.all([pool.ready(), local.start()])
-    return { index, btfs, local, objects, relocations, kernels }
+    return { index, btfs, local, objects, relocations, kernels, attestations }
   }
 
   let parts: Awaited<ReturnType<typeof open>> | undefined
@@ -74,6 +77,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       const bytes = await btfs.sizeOf(requireHash(hash))
       return bytes === undefined ? undefined : { bytes }
     },
+    publicKeys: async () => (parts ?? await opening).attestations.jwks,
     stats: () => toStats(),
     ready: async () => { await opening },
     async close () {

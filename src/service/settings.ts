@@ -15,6 +15,8 @@ export interface ServiceSettings {
   readonly hostRoot?: string
   /** Whether uploaded BTF answers for a kernel's name, and not only for its hash. */
   readonly trustUploads: boolean
+  /** PEM files of Ed25519 keys, separated by commas: the first key signs, all are published. Undefined: one in the cache folder, made when it is missing. */
+  readonly signingKeyFile?: string
   /** Undefined: /sys/kernel/btf. */
   readonly kernelBtfDir?: string
   /** Tasks that may wait for a worker. Undefined: 32 for each worker. */

@@ -1,10 +1,11 @@
+import type { Jwks } from '../attestation/jwk.js'
 import type { Inspection } from '../core/inspect.js'
 import type { RelocationReport, Verdict } from '../core/report.js'
 import type { Provenance } from '../kernels/kernel-record.js'
 import type { KernelQuery, KernelReference } from '../kernels/reference.js'
 import type { Sha256 } from '../kernels/sha256.js'
 
-export type { Inspection, KernelQuery, KernelReference, Provenance, RelocationReport, Sha256, Verdict }
+export type { Inspection, Jwks, KernelQuery, KernelReference, Provenance, RelocationReport, Sha256, Verdict }
 
 /** What one relocation is asked for. Exactly one of `object` and `objectSha256`, and at least one way to name the kernel. */
 export interface RelocateRequest {
@@ -48,6 +49,8 @@ export interface RelocateAnswer {
   readonly counts: { readonly resolved: number, readonly absent: number, readonly poisoned: number }
   readonly report: RelocationReport | undefined
   readonly timing: Timing
+  /** DSSE envelope in base64: what the service says of the patched object, signed. Whatever form the answer has. */
+  readonly attestation: string
   /** Whether the result was held already. */
   readonly cached: boolean
 }
@@ -103,6 +106,8 @@ export interface Service {
   /** Raw BTF by content, of vmlinux or of a module. Rejects with `btf_unknown`. */
   getBtf(hash: Sha256): Promise<Uint8Array>
   hasBtf(hash: Sha256): Promise<{ bytes: number } | undefined>
+  /** The keys that attestations verify with. */
+  publicKeys(): Promise<Jwks>
   /** Counts and gauges for metrics. */
   stats(): ServiceStats
   /** Resolves once the service can answer: workers warm, store opened, running kernel indexed or given up. */

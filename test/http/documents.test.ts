@@ -50,7 +50,7 @@ describe('docs/openapi.json', () => {
 
   it('is OpenAPI 3.1 with components that have names', () => {
     expect(document.openapi).toBe('3.1.0')
-    expect(Object.keys(document.components.schemas).toSorted()).toEqual(['Kernel', 'KernelPage', 'Problem', 'Program', 'RelocateForm', 'Relocation', 'Report', 'State', 'StoredObject'])
+    expect(Object.keys(document.components.schemas).toSorted()).toEqual(['Envelope', 'Jwks', 'Kernel', 'KernelPage', 'Problem', 'Program', 'RelocateForm', 'Relocation', 'Report', 'State', 'StoredObject'])
   })
 
   it('refers to nothing that it does not have', () => {
@@ -63,7 +63,7 @@ describe('docs/openapi.json', () => {
   it('has every route', () => {
     const kernel = '/kernels/{distro}/{version}/{arch}/{release}'
     expect(operations.map(({ name }) => name).toSorted()).toEqual([
-      'POST /relocate', 'GET /relocated/{object}/{btf}',
+      'POST /relocate', 'GET /relocated/{object}/{btf}', 'GET /.well-known/corelo-keys.json',
       'HEAD /objects/{hash}', 'PUT /objects/{hash}', 'HEAD /btf/{hash}', 'GET /btf/{hash}',
       'GET /kernels', `GET ${kernel}`, `GET ${kernel}/btf`, `PUT ${kernel}/btf`, `GET ${kernel}/btf/{module}`, `PUT ${kernel}/btf/{module}`,
       'GET /livez', 'GET /readyz', 'GET /metrics', 'GET /openapi.json'

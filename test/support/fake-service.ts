@@ -1,9 +1,13 @@
+import { createSigner, type Signer } from '../../src/attestation/sign.js'
+import { generateSigningKey, parseSigningKeys } from '../../src/attestation/signing-keys.js'
 import { AppError } from '../../src/errors.js'
 import { formatReference, type KernelReference } from '../../src/kernels/reference.js'
 import { sha256, type Sha256 } from '../../src/kernels/sha256.js'
+import { ENGINE } from '../../src/service/engine.js'
 import type { KernelEntry, RelocateAnswer, RelocateRequest, Service } from '../../src/service/types.js'
 
 export interface FakeService extends Service {
+  readonly signer: Signer
   /** What relocate was asked, in order. */
   readonly requests: RelocateRequest[]
   /** When set, relocate waits for it. */
@@ -31,7 +35,9 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
   const objects = new Map<Sha256, Uint8Array>()
   const btfs = new Map<Sha256, Uint8Array>([[sha256(FAKE_BTF), FAKE_BTF]])
   const kernels = new Map<string, KernelEntry>([[FAKE_KERNEL, entryOf({ distro: 'ubuntu', distroVersion: '20.04', arch: 'x86_64', release: '5.4.0-42-generic' }, FAKE_BTF)]])
+  const signer = createSigner(parseSigningKeys(generateSigningKey()))
   const fake: FakeService = {
+    signer,
     requests: [],
     hold: undefined,
     failure: undefined,
@@ -49,13 +55,17 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       if (request.btfSha256 !== undefined && !btfs.has(request.btfSha256)) throw new AppError('btf_unknown', 'The service does not hold this BTF.')
       if (request.kernel?.release === 'ambiguous') throw new AppError('kernel_ambiguous', 'Several kernels match.', { candidates: [FAKE_KERNEL] })
       const bytes = patched(object)
-      return {
-        bytes,
-        sha256: sha256(bytes),
+      const facts = {
         objectSha256: sha256(object),
         btfSha256: request.btfSha256 ?? sha256(request.btf?.[0] ?? FAKE_BTF),
         moduleSha256s: request.moduleSha256s ?? (request.modules ?? []).map(name => sha256(name)),
-        kernel: request.kernel === undefined ? null : request.kernel.release,
+        kernel: request.kernel === undefined ? null : request.kernel.release
+      }
+      return {
+        bytes,
+        sha256: sha256(bytes),
+        ...facts,
+        attestation: Buffer.from(signer.sign({ ...facts, resultSha256: sha256(bytes), engine: ENGINE })).toString('base64'),
         source: request.btf === undefined ? 'local' : 'request',
         verdict: 'loads',
         counts: { resolved: 12, absent: 3, poisoned: 0 },
@@ -113,6 +123,7 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       const bytes = btfs.get(hash)
       return bytes === undefined ? undefined : { bytes: bytes.length }
     },
+    publicKeys: async () => signer.jwks,
     stats: () => ({ queued: 0, running: 0, memoryBytes: 0, memoryEntries: 0, diskBytes: 0, workerRestarts: 0, cache: { result_hits: 7 } }),
     ready: async () => { await ready },
     close: async () => {}

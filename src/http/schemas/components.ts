@@ -1,3 +1,4 @@
+import { Envelope, Jwks } from './keys.js'
 import { State, StoredObject } from './content.js'
 import { Kernel, KernelPage } from './kernel.js'
 import { Problem } from './problem.js'
@@ -5,4 +6,4 @@ import { RelocateForm } from './relocate.js'
 import { Program, Relocation, Report } from './report.js'
 
 /** Every schema with a name of its own in the OpenAPI document. */
-export const COMPONENTS = [Problem, Report, Program, Relocation, RelocateForm, Kernel, KernelPage, StoredObject, State] as const
+export const COMPONENTS = [Problem, Report, Program, Relocation, RelocateForm, Kernel, KernelPage, StoredObject, State, Envelope, Jwks] as const

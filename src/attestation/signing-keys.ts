@@ -1,0 +1,60 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { AppError } from '../errors.js'
+import { toJwk, type PublicJwk } from './jwk.js'
+
+/** A private key, and what is published of it. */
+export interface SigningKey {
+  readonly privateKey: KeyObject
+  readonly jwk: PublicJwk
+  /** From then on nobody believes its signatures. Undefined: it has no end. */
+  readonly expires?: Date
+}
+
+/** The end of a block. The lines before one belong to it: RFC 7468 lets explanations stand there, and a key's end is one. */
+const BLOCK_END = /(?<=^-----END [A-Z0-9 ]+-----)/m
+const BEGIN = '-----BEGIN '
+const EXPIRES = /^Expires: (.+)$/m
+
+/**
+ * The Ed25519 private keys (PKCS #8 PEM, as `openssl genpkey -algorithm ed25519` and `corelo keys generate` write them) of a
+ * file, in its order. A line `Expires: <RFC 3339 time>` before a key gives its end.
+ *
+ * @throws AppError `invalid_request`
+ */
+export function parseSigningKeys (pem: string): readonly [SigningKey, ...SigningKey[]] {
+  const [first, ...others] = pem.split(BLOCK_END).filter(block => block.includes(BEGIN)).map(parseBlock)
+  if (first === undefined) throw new AppError('invalid_request', 'There is no private key in it: it must hold Ed25519 keys in PEM (BEGIN PRIVATE KEY), such as corelo keys generate writes.')
+  return [first, ...others]
+}
+
+/** A new key as a file has it. */
+export function generateSigningKey (expires?: Date): string { return formatSigningKey(generateKeyPairSync('ed25519').privateKey, expires) }
+
+export function formatSigningKey (privateKey: KeyObject, expires?: Date): string {
+  const { kid } = toJwk(createPublicKey(privateKey))
+  const end = expires === undefined ? '' : `Expires: ${expires.toISOString()}\n`
+  return `Key: ${kid}\n${end}${privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()}`
+}
+
+function parseBlock (block: string): SigningKey {
+  const begin = block.indexOf(BEGIN)
+  const expires = parseExpiry(block.slice(0, begin))
+  const privateKey = parsePrivateKey(block.slice(begin))
+  return { privateKey, jwk: toJwk(createPublicKey(privateKey), expires), ...(expires === undefined ? {} : { expires }) }
+}
+
+function parsePrivateKey (pem: string): KeyObject {
+  try {
+    return createPrivateKey(pem)
+  } catch (error) {
+    throw new AppError('invalid_request', 'A private key in it cannot be read; it must be an Ed25519 key in PEM, not encrypted.', {}, { cause: error })
+  }
+}
+
+function parseExpiry (text: string): Date | undefined {
+  const [, given] = EXPIRES.exec(text) ?? []
+  if (given === undefined) return undefined
+  const expires = new Date(given.trim())
+  if (Number.isNaN(expires.getTime())) throw new AppError('invalid_request', `The line "Expires: ${given}" gives no time; write it as 2027-01-31T00:00:00Z.`)
+  return expires
+}
