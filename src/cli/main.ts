@@ -17,7 +17,8 @@ interface Command {
 const COMMANDS: Readonly<Record<string, { readonly summary: string, readonly load: () => Promise<Command> }>> = {
   relocate: { summary: 'Relocate an object for a kernel.', load: () => import('./relocate.js') },
   inspect: { summary: 'List what an object contains and what it asks of a kernel.', load: () => import('./inspect.js') },
-  serve: { summary: 'Run the HTTP service.', load: () => import('./serve.js') }
+  serve: { summary: 'Run the HTTP service.', load: () => import('./serve.js') },
+  agent: { summary: "Keep a node's objects relocated for its kernel, by a service.", load: () => import('./agent.js') }
 }
 
 async function run (args: readonly string[]): Promise<ExitCode> {
