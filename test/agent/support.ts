@@ -25,7 +25,7 @@ export interface Service {
   readonly url: string
   /** Its public keys, as a file for --keys. */
   readonly keys: string
-  stop (): Promise<void>
+  stop (): Promise<unknown>
 }
 
 /** The built service, on a port of its own. Its sample kernel answers for its name. */
