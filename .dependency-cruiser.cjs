@@ -17,6 +17,7 @@ module.exports = {
     { name: 'agent-knows-no-engine', severity: 'error', from: { path: folder('agent') }, to: { path: '^src/', pathNot: '^src/(agent/|client/|attestation/|errors|limits|kernels/(arch|atomic-file|os-release|reference|running-kernel|sha256))' } },
     { name: 'agent-is-small', severity: 'error', from: { path: '^src/(client|agent)/' }, to: { path: 'node_modules/(fastify|@fastify|typebox|undici|env-schema|piscina)' } },
     { name: 'piscina-in-one-place', severity: 'error', from: { path: '^src', pathNot: '^src/workers/pool' }, to: { path: 'node_modules/piscina' } },
+    { name: 'jose-in-one-place', severity: 'error', from: { path: '^src', pathNot: '^src/http/access/' }, to: { path: 'node_modules/jose' } },
     { name: 'one-importer-for-plugins', severity: 'error', from: { path: '^src', pathNot: '^src/http/' }, to: { path: 'node_modules/(fastify|@fastify|typebox)' } },
     { name: 'one-importer-for-metrics', severity: 'error', from: { path: '^src', pathNot: '^src/(http|agent)/metrics' }, to: { path: 'node_modules/prom-client' } }
   ],

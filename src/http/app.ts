@@ -5,11 +5,14 @@ import type { Config } from './config.js'
 import { handleClientError, handleError } from './errors.js'
 import { createLogger } from './log.js'
 import { createMetrics } from './metrics.js'
+import { openAuthenticator } from './access/open.js'
+import { accessPlugin } from './plugins/access.js'
 import { lifecyclePlugin } from './plugins/lifecycle.js'
 import { metricsPlugin } from './plugins/metrics.js'
+import { rateLimitPlugin } from './plugins/rate-limit.js'
 import { requestIdOf, requestIdPlugin } from './plugins/request-id.js'
 import { requestLogPlugin } from './plugins/request-log.js'
-import { swaggerPlugin } from './plugins/swagger.js'
+import { DOCS, swaggerPlugin } from './plugins/swagger.js'
 import { underPressurePlugin } from './plugins/under-pressure.js'
 import { btfRoutes } from './routes/btf.js'
 import type { Dependencies } from './routes/dependencies.js'
@@ -60,6 +63,7 @@ export async function buildApp (service: Service, config: Config, { log = create
     ajv: { customOptions: { removeAdditional: false, coerceTypes: true, useDefaults: true, verbose: true } },
     schemaErrorFormatter: toInvalidRequest
   })
+  const authenticator = await openAuthenticator(config, (message, facts) => { log.warn(facts, message) })
   const uploads = createUploadBudget(Math.max(config.memoryBytes, config.maxObjectBytes + config.maxBtfBytes))
   const dependencies: Dependencies = { service, config, uploads }
 
@@ -73,6 +77,8 @@ export async function buildApp (service: Service, config: Config, { log = create
   await app.register(metricsPlugin, { metrics: createMetrics(service, () => uploads.usedBytes) })
   await app.register(requestLogPlugin)
   await app.register(lifecyclePlugin, { service })
+  await app.register(accessPlugin, { authenticator, openBelow: DOCS })
+  await app.register(rateLimitPlugin, { perMinute: config.rateLimit })
   await app.register(underPressurePlugin)
   await app.register(swaggerPlugin)
 

@@ -10,7 +10,16 @@ export interface Config {
   readonly host: string
   /** 0: any free port. */
   readonly port: number
-  readonly auth: 'none'
+  readonly auth: 'none' | 'token' | 'jwt'
+  readonly tokensFile?: string
+  /** Address or file. */
+  readonly jwksUrl?: string
+  readonly jwksTokenFile?: string
+  readonly jwtAudience?: string
+  readonly jwtIssuer?: string
+  readonly jwtScopes: string
+  /** Requests a minute of one caller. 0: any number. */
+  readonly rateLimit: number
   readonly cacheDir: string
   /** Budget of the memory tier. */
   readonly memoryBytes: number
@@ -55,6 +64,13 @@ export const SETTINGS: readonly Setting[] = [
     schema: { type: 'string', enum: ['none', 'token', 'jwt'] },
     must: 'none, token or jwt'
   },
+  text('CORELO_TOKENS_FILE', 'tokensFile', undefined, 'With `token`: who may call. A line each: name, sha256:… of the token, scopes (`corelo keys token` makes one). Read again when it changes.', 'none'),
+  text('CORELO_JWKS_URL', 'jwksUrl', undefined, 'With `jwt`: the public keys of the issuer, an address or a file.', 'none'),
+  text('CORELO_JWKS_TOKEN_FILE', 'jwksTokenFile', undefined, 'File of a token that CORELO_JWKS_URL asks for, as the API server of Kubernetes does.', 'none'),
+  text('CORELO_JWT_AUDIENCE', 'jwtAudience', undefined, 'The audience that tokens must be for.', 'none'),
+  text('CORELO_JWT_ISSUER', 'jwtIssuer', undefined, 'The issuer that tokens must be of.', 'none'),
+  text('CORELO_JWT_SCOPES', 'jwtScopes', 'relocate,upload', 'What tokens without a claim `scope` may do: scopes for all, or `<subject>=<scopes>; …`, where * stands for any text and the first that fits counts.'),
+  integer('CORELO_RATE_LIMIT', 'rateLimit', 0, 'Requests a minute of one caller: identity, else address. 0: no limit.', 0, 1_000_000_000),
   text('CORELO_CACHE_DIR', 'cacheDir', 'btfhub-cache', 'Content store and index.'),
   bytes('CORELO_MEMORY_BYTES', 'memoryBytes', undefined, 'a quarter of the memory limit', 'Budget of the memory tier.'),
   flag('CORELO_LOCAL_KERNEL', 'localKernel', true, "Serve the running kernel's own BTF."),
@@ -92,7 +108,7 @@ export function readConfig (env: Environment = process.env): Config {
   const known = Object.fromEntries(SETTINGS.flatMap(({ name, key }) => values[name] === undefined ? [] : [[key, values[name]]])) as unknown as Partial<Config>
   const config = {
     ...known,
-    auth: 'none',
+    auth: known.auth ?? 'none',
     memoryBytes: known.memoryBytes ?? Math.floor(memoryLimit() / 4),
     workers: known.workers ?? availableParallelism()
   } as Config
@@ -121,12 +137,9 @@ function pathsOf (error: unknown): string[] {
 
 /** An open service on the network must be somebody's decision. */
 function requireAuth (host: string, auth: unknown): void {
-  if (auth === 'token' || auth === 'jwt') {
-    throw new AppError('invalid_request', `CORELO_AUTH=${auth} is not there yet; this version knows only none.`, { setting: 'CORELO_AUTH' })
-  }
-  if (auth !== 'none' && !isLoopback(host)) {
+  if (auth === undefined && !isLoopback(host)) {
     throw new AppError('invalid_request',
-      `CORELO_HOST=${host} can be reached by others and this version cannot check who calls (token and jwt are not there yet); set CORELO_AUTH=none to serve everyone, or listen on 127.0.0.1.`,
+      `CORELO_HOST=${host} can be reached by others; say with CORELO_AUTH who may call (token or jwt, or none to serve everyone), or listen on 127.0.0.1.`,
       { setting: 'CORELO_AUTH' })
   }
 }

@@ -66,7 +66,8 @@ export function toProblem (error: AppError, requestId: string): Record<string, u
   }
 }
 
-const RESERVED = new Set(['type', 'title', 'status', 'detail', 'code', 'request_id'])
+/** What the standard members have, and what goes into a header. */
+const RESERVED = new Set(['type', 'title', 'status', 'detail', 'code', 'request_id', 'challenge'])
 
 function withoutReserved (details: AppError['details']): AppError['details'] {
   for (const name in details) {
@@ -96,10 +97,12 @@ export function handleError (cause: unknown, request: FastifyRequest, reply: Fas
 
 /** Headers that say in HTTP's own words what the problem says in ours. */
 function headersFor (error: AppError): Record<string, string> {
-  const { retry_after: retryAfter, allow, accepted } = error.details
+  const { retry_after: retryAfter, allow, accepted, challenge } = error.details
   const seconds = typeof retryAfter === 'number' ? retryAfter : RETRY_AFTER[error.code]
   return {
     ...(seconds === undefined ? {} : { 'retry-after': String(Math.max(0, Math.ceil(seconds))) }),
+    ...(error.code === 'unauthorized' ? { 'www-authenticate': 'Bearer realm="corelo", error="invalid_token"' } : {}),
+    ...(typeof challenge === 'string' ? { 'www-authenticate': challenge } : {}),
     ...(Array.isArray(allow) ? { allow: allow.join(', ') } : {}),
     ...(Array.isArray(accepted) ? { accept: accepted.join(', ') } : {})
   }

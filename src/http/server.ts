@@ -29,8 +29,9 @@ export async function serve (config: Config): Promise<void> {
   setFlagsFromString(HEAP_GROWTH)
   const log = createLogger(config.logLevel)
   const service = createService(config, { onWarning: (message, facts) => { log.warn(facts, message) } })
-  const app = await buildApp(service, config, { log })
+  let app: FastifyInstance
   try {
+    app = await buildApp(service, config, { log })
     await app.listen({ host: config.host, port: config.port })
   } catch (error) {
     await service.close()

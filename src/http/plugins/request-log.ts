@@ -14,13 +14,14 @@ export const requestLogPlugin = fp(async app => {
 }, { name: 'corelo-request-log' })
 
 function lineOf (request: FastifyRequest, reply: FastifyReply): Record<string, unknown> {
-  const { answer, problem } = request
+  const { answer, identity, problem } = request
   return {
     request_id: request.id,
     method: request.method,
     route: request.routeOptions.url,
     status: reply.raw.writableFinished ? reply.statusCode : CALLER_GONE,
     ms: Math.round(reply.elapsedTime * 100) / 100,
+    ...(identity === null ? {} : { identity: identity.name }),
     ...(problem === null ? {} : { code: problem }),
     ...(answer === null
       ? {}

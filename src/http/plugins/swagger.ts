@@ -1,6 +1,8 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
+import type { Scope } from '../access/identity.js'
+import { responses } from '../schemas/problem.js'
 import { ENGINE } from '../../service/engine.js'
 
 declare module 'fastify' {
@@ -17,6 +19,11 @@ const TAGS = [
   { name: 'operations', description: 'The process itself.' }
 ]
 
+/** Below it is the page that shows the document. */
+export const DOCS = '/docs'
+
+const SECURITY = 'Where the operator asks for it (CORELO_AUTH): a token of the service, or a JSON Web Token for its audience.'
+
 /** Everything comes from this host, also where it is served without TLS. */
 const CONTENT_SECURITY_POLICY = "default-src 'none'; connect-src 'self'; font-src 'self' data:; img-src 'self' data:; script-src 'self'; style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -31,18 +38,26 @@ export const swaggerPlugin = fp(async app => {
         description: 'Relocates eBPF CO-RE objects for a kernel, with the result that libbpf would give there, bit for bit.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' }
       },
-      tags: TAGS
+      tags: TAGS,
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: SECURITY } } }
     },
     refResolver: { buildLocalReference: ({ $id }, _base, _fragment, i) => typeof $id === 'string' ? $id : `def-${i}` },
     transform: ({ schema, url, route }) => {
-      const body = route.config?.requestBody
-      return { schema: body === undefined ? schema : { ...schema, body: { content: body } }, url }
+      const { requestBody: body, access = 'open' } = route.config ?? {}
+      const withBody = body === undefined ? schema : { ...schema, body: { content: body } }
+      return { schema: access === 'open' ? withBody : { ...withBody, ...restrictedTo(access, schema?.response) }, url }
     }
   })
   await app.register(swaggerUi, {
-    routePrefix: '/docs',
+    routePrefix: DOCS,
     staticCSP: CONTENT_SECURITY_POLICY,
     theme: { title: 'corelo API' },
     uiConfig: { docExpansion: 'list', validatorUrl: null, deepLinking: true }
   })
 }, { name: 'corelo-swagger' })
+
+/** What a route that asks who calls adds to its answers. */
+function restrictedTo (scope: Scope, response: unknown): Record<string, unknown> {
+  const { 401: unauthorized, 403: forbidden, 429: rateLimited } = responses({}, 'unauthorized', 'forbidden', 'rate_limited')
+  return { security: [{ bearer: [scope] }], response: { ...response as Record<number, object>, 401: unauthorized, 403: forbidden, 429: rateLimited } }
+}

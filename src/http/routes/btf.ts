@@ -18,7 +18,7 @@ export const btfRoutes: Routes = async (app, { service }) => {
       querystring: NoQuery,
       response: responses({ 200: { description: 'It does; Content-Length is the size.', type: 'null' }, 304: NOT_MODIFIED }, 'btf_unknown', 'not_acceptable')
     },
-    config: { swagger: { exposeHeadRoute: true } }
+    config: { access: 'relocate', swagger: { exposeHeadRoute: true } }
   }, async (request, reply) => {
     negotiate(request.headers.accept, ['application/octet-stream'])
     const hash = request.params.hash as Sha256
@@ -44,7 +44,8 @@ export const btfRoutes: Routes = async (app, { service }) => {
       params: HashParams,
       querystring: NoQuery,
       response: responses({ 200: { description: 'Raw BTF.', content: { 'application/octet-stream': binary } }, 304: NOT_MODIFIED }, 'btf_unknown', 'not_acceptable')
-    }
+    },
+    config: { access: 'relocate' }
   }, async (request, reply) => {
     negotiate(request.headers.accept, ['application/octet-stream'])
     const hash = request.params.hash as Sha256

@@ -43,7 +43,7 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
     const lease = uploads.open()
     try {
       const bytes = await readRawBody(request, config.maxBtfBytes, lease)
-      const provenance = { by: request.ip, at: new Date().toISOString(), ...(kernelVersion === undefined ? {} : { kernelVersion }) }
+      const provenance = { by: request.identity?.name ?? request.ip, at: new Date().toISOString(), ...(kernelVersion === undefined ? {} : { kernelVersion }) }
       const { created, entry } = await withDeadline(reply.raw, config.deadlineMs, () => service.putKernelBtf(reference, bytes, provenance, module))
       reply.code(created ? 201 : 200).headers({
         location: `/kernels/${formatReference(reference)}/btf${module === undefined ? '' : `/${module}`}`,
@@ -63,7 +63,8 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
       params: KernelParams,
       querystring: NoQuery,
       response: got
-    }
+    },
+    config: { access: 'relocate' }
   }, async (request, reply) => await get(request, reply, request.params))
 
   app.get(MODULE_BTF, {
@@ -74,7 +75,8 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
       params: ModuleParams,
       querystring: NoQuery,
       response: got
-    }
+    },
+    config: { access: 'relocate' }
   }, async (request, reply) => await get(request, reply, request.params))
 
   app.put(BTF, {
@@ -86,7 +88,7 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
       querystring: PutBtfQuery,
       response: stored
     },
-    config: { requestBody }
+    config: { access: 'upload', requestBody }
   }, async (request, reply) => await put(request, reply, request.params, request.query.kernel_version))
 
   app.put(MODULE_BTF, {
@@ -98,7 +100,7 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
       querystring: NoQuery,
       response: stored
     },
-    config: { requestBody }
+    config: { access: 'upload', requestBody }
   }, async (request, reply) => await put(request, reply, request.params, undefined))
 }
 

@@ -16,7 +16,8 @@ export const kernelRoutes: Routes = async (app, { service }) => {
       summary: 'The kernels whose BTF the service has.',
       querystring: KernelListQuery,
       response: responses({ 200: { description: 'One page of them; a `Link` header names the next.', content: json('KernelPage') } }, 'not_acceptable')
-    }
+    },
+    config: { access: 'relocate' }
   }, async (request, reply) => {
     negotiate(request.headers.accept, ['application/json'])
     const { kernels, nextCursor } = await service.listKernels(toKernelFilter(request.query))
@@ -32,7 +33,8 @@ export const kernelRoutes: Routes = async (app, { service }) => {
       params: KernelParams,
       querystring: NoQuery,
       response: responses({ 200: { description: 'The kernel.', content: json('Kernel') } }, 'kernel_unknown', 'not_acceptable')
-    }
+    },
+    config: { access: 'relocate' }
   }, async (request, reply) => {
     negotiate(request.headers.accept, ['application/json'])
     const entry = await service.getKernel(toKernelReference(request.params))

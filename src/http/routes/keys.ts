@@ -15,6 +15,7 @@ export const keyRoutes: Routes = async (app, { service }) => {
       summary: 'The public keys that attestations verify with.',
       querystring: NoQuery,
       response: responses({ 200: { description: 'A JWKS.', content: json('Jwks') } })
-    }
+    },
+    config: { access: 'open' }
   }, async (_request, reply) => sendJson(reply.header('cache-control', MINUTES_5), await service.publicKeys()))
 }

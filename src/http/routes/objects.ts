@@ -19,7 +19,7 @@ export const objectRoutes: Routes = async (app, { service, config, uploads }) =>
       querystring: NoQuery,
       response: responses({ 200: { description: 'It does.', type: 'null' } }, 'object_unknown')
     },
-    config: { swagger: { exposeHeadRoute: true } }
+    config: { access: 'relocate', swagger: { exposeHeadRoute: true } }
   }, async (request, reply) => {
     const hash = request.params.hash as Sha256
     if (!await service.hasObject(hash)) throw unknownObject(hash)
@@ -38,7 +38,7 @@ export const objectRoutes: Routes = async (app, { service, config, uploads }) =>
         201: { description: 'It is stored now.', content: json('StoredObject') }
       }, 'too_large', 'unsupported_media_type', 'object_invalid', 'deadline_exceeded', 'request_timeout', 'rate_limited')
     },
-    config: { requestBody: { 'application/octet-stream': binary, 'application/x-elf': binary } }
+    config: { access: 'relocate', requestBody: { 'application/octet-stream': binary, 'application/x-elf': binary } }
   }, async (request, reply) => {
     const hash = request.params.hash as Sha256
     const lease = uploads.open()

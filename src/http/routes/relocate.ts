@@ -26,6 +26,7 @@ export const relocateRoutes: Routes = async (app, { service, config, uploads }) 
         'relocation_failed', 'unresolved_reachable', 'deadline_exceeded', 'source_failed', 'source_invalid', 'source_timeout', 'request_timeout', 'rate_limited')
     },
     config: {
+      access: 'relocate',
       requestBody: {
         'multipart/form-data': { schema: { $ref: 'RelocateForm#' } },
         'application/x-elf': binary,

@@ -19,7 +19,8 @@ export const relocatedRoutes: Routes = async (app, { service, config }) => {
       querystring: RelocatedQuery,
       response: responses(answered('The relocated object, its report, or both, by `Accept`.'),
         'object_unknown', 'btf_unknown', 'not_acceptable', 'object_invalid', 'btf_invalid', 'relocation_failed', 'deadline_exceeded', 'rate_limited')
-    }
+    },
+    config: { access: 'relocate' }
   }, async (request, reply) => {
     const representation = chooseRepresentation(request)
     const { params, query } = request

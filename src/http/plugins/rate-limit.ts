@@ -1,0 +1,25 @@
+import rateLimit from '@fastify/rate-limit'
+import fp from 'fastify-plugin'
+import { AppError } from '../../errors.js'
+
+const MINUTE_MS = 60_000
+/** Callers that are counted at once. One that was forgotten begins anew. */
+const MAX_CALLERS = 50_000
+
+/** Bounds how many requests one caller gets answered, so that one that runs wild leaves room for the others. */
+export const rateLimitPlugin = fp<{ perMinute: number }>(async (app, { perMinute }) => {
+  if (perMinute === 0) return
+  const headers = { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false }
+  await app.register(rateLimit, {
+    max: perMinute,
+    timeWindow: MINUTE_MS,
+    cache: MAX_CALLERS,
+    keyGenerator: request => request.identity?.key ?? request.ip,
+    allowList: request => request.routeOptions.config.access === 'open',
+    addHeaders: { ...headers, 'retry-after': false },
+    addHeadersOnExceeding: headers,
+    errorResponseBuilder: (request, { ttl }) => new AppError('rate_limited',
+      `${request.identity?.name ?? `The address ${request.ip}`} has made ${perMinute} requests within a minute, which is the limit; try again after the time in Retry-After.`,
+      { limit: perMinute, retry_after: Math.max(1, Math.ceil(ttl / 1000)) })
+  })
+}, { name: 'corelo-rate-limit', dependencies: ['corelo-access'] })
