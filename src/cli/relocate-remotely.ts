@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { parseJwks } from '../attestation/jwk.js'
 import { verifyAttestation } from '../attestation/verify.js'
 import { createClient, type Client, type RelocationAnswer, type RelocationRequest } from '../client/client.js'
+import { isPassing, kindOf } from '../client/problem.js'
 import { relocationsIn, type Report } from '../client/report.js'
 import { withRetries } from '../client/retry.js'
 import { AppError } from '../errors.js'
@@ -18,7 +19,7 @@ import { paintFor, say } from './terminal.js'
 
 /** The first byte of an ELF file. */
 const ELF_MAGIC = 0x7f
-/** How long to go on trying while the service is busy or away. */
+/** How long to go on trying while the service is busy. Somebody at a terminal is told at once that it is not there. */
 const PATIENCE_MS = 10_000
 
 /**
@@ -66,7 +67,7 @@ async function findTarget (options: Arguments): Promise<RemoteTarget> {
 
 async function ask (client: Client, request: RelocationRequest, ownBtf: string | undefined): Promise<RelocationAnswer> {
   const onRetry = (error: AppError, waitMs: number): void => { say(`${error.message} Trying again in ${(waitMs / 1000).toFixed(1)} s.`) }
-  const relocate = async (wanted: RelocationRequest): Promise<RelocationAnswer | undefined> => await withRetries(() => client.relocate(wanted), { withinMs: PATIENCE_MS, onRetry })
+  const relocate = async (wanted: RelocationRequest): Promise<RelocationAnswer | undefined> => await withRetries(() => client.relocate(wanted), { withinMs: PATIENCE_MS, isWorthATry: error => isPassing(error) && kindOf(error) === 'problem', onRetry })
   const answer = await relocate(request).catch(async (error: unknown) => {
     if (!(error instanceof AppError) || error.code !== 'btf_unknown' || ownBtf === undefined) throw error
     return await relocate({ ...request, btfSha256: undefined, btf: [readInput(ownBtf, 'BTF file')] })

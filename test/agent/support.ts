@@ -9,7 +9,7 @@ import { normalizeArch } from '../../src/kernels/arch.js'
 import { EXEC, MAIN, SAMPLE } from '../cli/corelo.js'
 
 /** The kernel that nodes of these tests pass for. Its BTF is that of examples/kernels. */
-export const RELEASE = '6.1.0-sample'
+const RELEASE = '6.1.0-sample'
 export const REFERENCE = `sample/1/${normalizeArch(machine())}/${RELEASE}`
 
 /** Stops processes and removes folders once a file's tests are over. To be called once in it. */
@@ -29,7 +29,7 @@ export interface Service {
 }
 
 /** The built service, on a port of its own. Its sample kernel answers for its name. */
-export async function startService (cleanup: Cleanup, options: { port?: number, folder?: string, hasSample?: boolean } = {}): Promise<Service> {
+export async function startService (cleanup: Cleanup, options: { port?: number, folder?: string, hasSample?: boolean, settings?: Readonly<Record<string, string>> } = {}): Promise<Service> {
   if (!existsSync(MAIN)) throw new Error('dist/ is missing; run "npm run build" first ("npm test" does).')
   const folder = options.folder ?? temporaryFolder(cleanup)
   const child = spawn(process.execPath, [MAIN, 'serve'], {
@@ -42,7 +42,8 @@ export async function startService (cleanup: Cleanup, options: { port?: number, 
       CORELO_LOCAL_KERNEL: 'false',
       CORELO_TRUST_UPLOADS: 'true',
       CORELO_WORKERS: '1',
-      CORELO_SHUTDOWN_MS: '1000'
+      CORELO_SHUTDOWN_MS: '1000',
+      ...options.settings
     }
   })
   const stop = stopper(child)
