@@ -31,9 +31,13 @@ export interface VerifiedAnswer extends RelocationAnswer {
   readonly keyId: string | undefined
 }
 
-/** What an attestation has to be about. The node's own BTF settles the kernel; without it, it is the name that counts. */
-export function askedOf (kernel: NodeKernel, object: Sha256): AskedRelocation {
-  return { objectSha256: object, moduleSha256s: [], ...(kernel.btf === undefined ? { kernel: formatReference(kernel.reference) } : { btfSha256: kernel.btf.sha256 }) }
+/**
+ * What an attestation has to be about. The node's own BTF settles the kernel; without it, it is the name that counts.
+ *
+ * @param name under which the kernel was asked for
+ */
+export function askedOf (kernel: NodeKernel, object: Sha256, name = formatReference(kernel.reference)): AskedRelocation {
+  return { objectSha256: object, moduleSha256s: [], ...(kernel.btf === undefined ? { kernel: name } : { btfSha256: kernel.btf.sha256 }) }
 }
 
 export interface AskerOptions {

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { formatReference, type KernelReference } from '../kernels/reference.js'
+import type { KernelReference } from '../kernels/reference.js'
 import { nameRunningKernel } from '../kernels/running-kernel.js'
 import { sha256, type Sha256 } from '../kernels/sha256.js'
 
@@ -15,7 +14,7 @@ export interface NodeKernel {
   readonly btf: { readonly path: string, readonly sha256: Sha256 } | undefined
   /**
    * What a copy is good for, as 64 hex digits. Its BTF alone where there is one, since nothing else goes into a relocation. Without it all
-   * that is asked for: a copy made under another name of this kernel, such as that of a container's distribution, is for another one.
+   * that `uname` tells. The distribution is no part of it: it may be upgraded while the kernel goes on, and is only how to ask.
    */
   readonly key: string
 }
@@ -50,15 +49,24 @@ export function createNode (options: NodeOptions): Node {
       const { reference: running, kernelVersion } = await nameRunningKernel(options.hostRoot)
       const reference = options.kernelRelease === undefined ? running : { ...running, release: options.kernelRelease }
       const btf = await readBtf()
-      const identity = btf === undefined ? sha256(`${formatReference(reference)}\n${kernelVersion}`) : btf.sha256
+      const identity = btf === undefined ? sha256(`${reference.arch}\n${reference.release}\n${kernelVersion}`) : btf.sha256
       return { reference, kernelVersion, btf, key: identity.slice('sha256:'.length) }
     }
   }
 }
 
-/** In pieces, so that the whole file is never in memory. */
+/** Through one buffer: a stream, or the whole file, would be with the process for good. */
 async function hashFile (path: string): Promise<Sha256> {
   const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path, { highWaterMark: 256 * 1024 })) hash.update(chunk)
-  return `sha256:${hash.digest('hex')}`
+  const buffer = Buffer.allocUnsafe(64 * 1024)
+  const file = await open(path)
+  try {
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length)
+      if (bytesRead === 0) return `sha256:${hash.digest('hex')}`
+      hash.update(buffer.subarray(0, bytesRead))
+    }
+  } finally {
+    await file.close()
+  }
 }

@@ -45,7 +45,7 @@ export function createSettler ({ asker, copies, trust, pins, onLoad }: SettlerOp
     const copy = await copies.find(kernel, name)
     if (copy === undefined) return undefined
     try {
-      await trust.require(copy, askedOf(kernel, copy.record.objectSha256), new Date(copy.record.at))
+      await trust.require(copy, askedOf(kernel, copy.record.objectSha256, copy.record.kernel), new Date(copy.record.at))
       return copy
     } catch (error) {
       if (!(error instanceof AppError) || error.details['refusal'] === undefined) throw error

@@ -133,6 +133,16 @@ describe('corelo agent --once, with copies from before,', () => {
     expect(readFileSync(shown)).toEqual(relocated(EXEC))
   })
 
+  it('keeps them when the distribution was upgraded and the kernel was not', async () => {
+    const node = createNode(cleanup)
+    expect((await once(node)).code).toBe(0)
+    writeFileSync(join(node.settings['CORELO_HOST_ROOT'] ?? '', 'etc/os-release'), 'ID=sample\nVERSION_ID=2\n')
+    const run = await once(node)
+    expect(run.code).toBe(3)
+    expect(run.lines).toContainEqual(expect.objectContaining({ object: 'exec', code: 'kernel_unknown', shown: 'last_good' }))
+    expect(readFileSync(join(node.out, 'exec.bpf.o'))).toEqual(relocated(EXEC))
+  })
+
   it('takes away what is for another kernel also when its object is not there any more', async () => {
     const node = createNode(cleanup, [EXEC, UNGUARDED])
     expect((await once(node)).code).toBe(0)

@@ -6,7 +6,7 @@ import { formatReference } from '../../src/kernels/reference.js'
 import { nameRunningKernel } from '../../src/kernels/running-kernel.js'
 import { ATTACH, describeLab, labBtf, NEEDS, ROOT, scratchFolder } from '../support/lab.js'
 import { createNetwork, type Machine, type Network, type Process } from './network.js'
-import { EXEC, readAttachResult, relocateFor, WRONG_LAYOUT } from './relocated.js'
+import { EXEC, POISON_MESSAGE, readAttachResult, relocateFor, UNGUARDED, WRONG_LAYOUT } from './relocated.js'
 
 const MAIN = join(ROOT, 'dist/cli/main.js')
 const NODE = process.execPath
@@ -101,6 +101,25 @@ describeLab('three nodes and a service, each in a network of its own,', [NEEDS.k
   it.each([['bare'], ['with-btf']])('on the node %s the object is the one that the engine makes of its BTF', name => {
     const [expected] = relocateFor('running', [WRONG_LAYOUT], folder)
     expect(readFileSync(join(outOf(name), 'wrong-layout.bpf.o'))).toEqual(readFileSync(expected?.path ?? ''))
+  })
+
+  it('what the kernel refuses is told with its reason, and what was loaded before stays', async () => {
+    const input = (name: string): string => join(folder, 'bare/objects', name)
+    const idOf = (pin: string): unknown => JSON.parse(bare.run('bpftool', '--json', 'prog', 'show', 'pinned', join(pinsOf('bare'), pin)).output).id
+    const before = idOf('exec/on_exec')
+    copyFileSync(UNGUARDED, input('unguarded.bpf.o'))
+    // Where the service can tell that the instruction is reached, nothing is loaded in the first place.
+    await bare.until(new RegExp(`"object":"unguarded".*(?:${POISON_MESSAGE}|unresolved_reachable)`))
+    copyFileSync(UNGUARDED, input('exec.bpf.o'))
+    await bare.until(new RegExp(`"object":"exec".*(?:${POISON_MESSAGE}|unresolved_reachable)`))
+    expect(bare.run('ls', pinsOf('bare')).output.trim().split('\n')).toEqual(['exec', 'wrong-layout'])
+    expect(idOf('exec/on_exec')).toBe(before)
+  })
+
+  it('an object that changed is loaded in place of the one before', async () => {
+    copyFileSync(EXEC, join(folder, 'bare/objects/unguarded.bpf.o'))
+    await bare.until(/"object":"unguarded","msg":"loaded into the kernel and pinned"/)
+    expect(bare.run('bpftool', 'prog', 'show', 'pinned', join(pinsOf('bare'), 'unguarded/on_exec')).status).toBe(0)
   })
 
   it('the node whose kernel nobody knows is told why, and keeps its last good copy', () => {
