@@ -1,7 +1,7 @@
-import { readdir, readFile, rm, stat } from 'node:fs/promises'
+import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorCode, writeDurably } from '../kernels/atomic-file.js'
-import { isSha256, sha256, type Sha256 } from '../kernels/sha256.js'
+import { hexOf, isSha256, sha256, type Sha256 } from '../kernels/sha256.js'
 import type { NodeKernel } from './node.js'
 
 /** What is known of a copy. */
@@ -30,8 +30,9 @@ export interface Copy {
 /**
  * The verified results that this node has, each under the kernel that it is for.
  *
- *     OUT/exec.bpf.o, exec.report.json                      for programs to take: always for the kernel that runs
- *     OUT/.corelo/<kernel>/exec.bpf.o, .report.json, .json  the last good copy for that kernel, with its attestation
+ *     OUT/exec.bpf.o, exec.report.json              for programs to take: always for the kernel that runs
+ *     OUT/.corelo/<kernel>/exec.json                the last good copy for that kernel: which result it is, and its attestation
+ *     OUT/.corelo/<kernel>/exec@<result>.bpf.o      the result, and beside it the report; there is a second one only while it is replaced
  *
  * A node that goes back to the kernel before finds its copies again. Of kernels that did not run for long, none are kept.
  */
@@ -55,18 +56,21 @@ const KERNELS_KEPT = 3
 const OBJECT = '.bpf.o'
 const REPORT = '.report.json'
 const RECORD = '.json'
+/** Between a name and a hash: no name has it. */
+const MARK = '@'
 
 export function createCopies (folder: string): Copies {
   const state = join(folder, STATE_FOLDER)
-  const kept = (key: string, name: string, ending: string): string => join(state, key, `${name}${ending}`)
+  const recordOf = (key: string, name: string): string => join(state, key, `${name}${RECORD}`)
+  const kept = (key: string, name: string, result: Sha256, ending: string): string => join(state, key, `${name}${MARK}${hexOf(result)}${ending}`)
   const shown = (name: string, ending: string): string => join(folder, `${name}${ending}`)
 
   const find = async (key: string, name: string): Promise<Copy | undefined> => {
-    const held = parseRecord(await readText(kept(key, name, RECORD)))
+    const held = parseRecord(await readText(recordOf(key, name)))
     if (held === undefined) return undefined
     const { attestation, ...record } = held
-    const bytes = await readFile(kept(key, name, OBJECT)).catch(() => undefined)
-    const report = await readText(kept(key, name, REPORT))
+    const bytes = await readFile(kept(key, name, record.resultSha256, OBJECT)).catch(() => undefined)
+    const report = await readText(kept(key, name, record.resultSha256, REPORT))
     return bytes === undefined || report === undefined || sha256(bytes) !== record.resultSha256 ? undefined : { record, bytes, report, attestation }
   }
 
@@ -94,23 +98,27 @@ export function createCopies (folder: string): Copies {
   return {
     find: async (kernel, name) => await find(kernel.key, name),
     async keep (kernel, name, copy) {
-      // The record comes last: it is what makes the other two count. Their hash is in it.
-      await writeDurably(kept(kernel.key, name, REPORT), copy.report)
-      await writeDurably(kept(kernel.key, name, OBJECT), copy.bytes)
-      await writeDurably(kept(kernel.key, name, RECORD), `${JSON.stringify({ ...copy.record, attestation: copy.attestation }, null, 2)}\n`)
+      const { resultSha256: result } = copy.record
+      // The record comes last: it is what makes the other two count. Whatever happens before, the copy of before still does.
+      await writeDurably(kept(kernel.key, name, result, REPORT), copy.report)
+      await writeDurably(kept(kernel.key, name, result, OBJECT), copy.bytes)
+      await writeDurably(recordOf(kernel.key, name), `${JSON.stringify({ ...copy.record, attestation: copy.attestation }, null, 2)}\n`)
       await publish(name, copy)
+      const others = (await namesIn(join(state, kernel.key))).filter(file => file.startsWith(`${name}${MARK}`) && !file.startsWith(`${name}${MARK}${hexOf(result)}`))
+      for (const file of others) await rm(join(state, kernel.key, file), { force: true })
     },
     publish,
     withdraw,
     async withdrawOthers (kernel, names) {
+      await utimes(join(state, kernel.key), new Date(), new Date()).catch(() => {}) // where there is none yet
       const folders = await kernelFolders()
       const known = new Set(names)
-      for (const key of folders) for (const file of await namesIn(join(state, key))) if (file.endsWith(OBJECT)) known.add(file.slice(0, -OBJECT.length))
+      for (const key of folders) for (const file of await namesIn(join(state, key))) if (file.endsWith(RECORD) && !file.includes(MARK)) known.add(file.slice(0, -RECORD.length))
       const withdrawn: string[] = []
       for (const name of known) {
         const there = await readFile(shown(name, OBJECT)).catch(() => undefined)
         if (there === undefined) continue
-        const record = parseRecord(await readText(kept(kernel.key, name, RECORD)))
+        const record = parseRecord(await readText(recordOf(kernel.key, name)))
         if (record?.resultSha256 === sha256(there)) continue
         await withdraw(name)
         withdrawn.push(name)

@@ -143,9 +143,18 @@ export function readAgentSettings (options: Options, env: NodeJS.ProcessEnv): Ag
 export function stateFolderOf ({ out }: AgentSettings): string { return join(out, '.corelo') }
 
 function checkFolders ({ objects, out }: AgentSettings): void {
-  if (statSync(objects, { throwIfNoEntry: false })?.isDirectory() !== true) throw wrong(`The objects folder ${objects} is not there; mount it, or give another one with --objects.`, 'objects')
-  if (statSync(out, { throwIfNoEntry: false })?.isDirectory() === true && realpathSync(out) === realpathSync(objects)) {
+  if (realFolder(objects, 'objects') === undefined) throw wrong(`The objects folder ${objects} is not there; mount it, or give another one with --objects.`, 'objects')
+  if (realFolder(out, 'out') === realFolder(objects, 'objects')) {
     throw wrong('--objects and --out are the same folder; results have the names of their objects, so give them a folder of their own.', 'out')
+  }
+}
+
+/** Where a folder really is; undefined where it is not there. */
+function realFolder (path: string, setting: 'objects' | 'out'): string | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? realpathSync(path) : undefined
+  } catch (error) {
+    throw wrong(`The folder ${path} cannot be used: ${error instanceof Error ? error.message : String(error)}.`, setting)
   }
 }
 

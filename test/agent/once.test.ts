@@ -154,8 +154,9 @@ describe('corelo agent --once, with copies from before,', () => {
   it('notices that one was damaged, and fetches it anew', async () => {
     const node = createNode(cleanup)
     expect((await once(node)).code).toBe(0)
-    const [kernel] = readdirSync(join(node.out, '.corelo'))
-    writeFileSync(join(node.out, '.corelo', kernel ?? '', 'exec.bpf.o'), 'torn')
+    const [kernel = ''] = readdirSync(join(node.out, '.corelo'))
+    const kept = readdirSync(join(node.out, '.corelo', kernel)).find(file => file.endsWith('.bpf.o')) ?? ''
+    writeFileSync(join(node.out, '.corelo', kernel, kept), 'torn')
     writeFileSync(join(node.out, 'exec.bpf.o'), 'torn')
     expect((await once(node)).code).toBe(0)
     expect(readFileSync(join(node.out, 'exec.bpf.o'))).toEqual(relocated(EXEC))
@@ -199,6 +200,7 @@ describe('the objects folder', () => {
 
   it.each([
     [{ CORELO_AGENT_OUT: '' }, 'The agent needs --out DIR (or CORELO_AGENT_OUT).'],
+    [{ CORELO_AGENT_OBJECTS: `/${'x'.repeat(300)}` }, 'cannot be used: ENAMETOOLONG'],
     [{ CORELO_AGENT_OBJECTS: '/nowhere' }, 'The objects folder /nowhere is not there'],
     [{ CORELO_AGENT_UPLOAD_BTF: 'sometimes' }, 'CORELO_AGENT_UPLOAD_BTF must be auto or never, not "sometimes".'],
     [{ CORELO_AGENT_WAIT_MS: 'long' }, 'CORELO_AGENT_WAIT_MS must be a whole number'],
