@@ -36,6 +36,8 @@ export interface Arguments {
   /** The value of an option; undefined where it was not given. */
   get(option: string): string | undefined
   getAll(option: string): readonly string[]
+  /** The parts of a value that commas separate. */
+  getList(option: string): readonly string[]
 }
 
 /** How far a misspelt option may be from a real one to be suggested. */
@@ -67,7 +69,8 @@ export function parseArguments (spec: CommandSpec, args: readonly string[]): Arg
     operands,
     has: option => values.has(option),
     get: option => values.get(option)?.[0],
-    getAll: option => values.get(option) ?? []
+    getAll: option => values.get(option) ?? [],
+    getList: option => values.get(option)?.[0]?.split(',').filter(part => part !== '') ?? []
   }
 }
 

@@ -19,7 +19,8 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string, readonly loa
   inspect: { summary: 'List what an object contains and what it asks of a kernel.', load: () => import('./inspect.js') },
   btf: { summary: 'Import, list and export the BTF of kernels.', load: () => import('./btf.js') },
   keys: { summary: 'Make, show and rotate signing keys; verify attestations; make tokens.', load: () => import('./keys.js') },
-  serve: { summary: 'Run the HTTP service.', load: () => import('./serve.js') }
+  serve: { summary: 'Run the HTTP service.', load: () => import('./serve.js') },
+  agent: { summary: "Keep a node's objects relocated for its kernel, by a service.", load: () => import('./agent.js') }
 }
 
 async function run (args: readonly string[]): Promise<ExitCode> {

@@ -1,4 +1,3 @@
-import { basename } from 'node:path'
 import { describeRelocation, overallVerdict, parseBtf, parseObject, relocate, type Relocation, type RelocationReport } from '../core/index.js'
 import type { Btf } from '../index.js'
 import { AppError } from '../errors.js'
@@ -6,11 +5,10 @@ import { sha256 } from '../kernels/sha256.js'
 import { toReport } from '../service/report.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from './arguments.js'
 import { ExitCode } from './exit-code.js'
-import { readInput, writeOutput } from './files.js'
-import { countsText, diagnostics, reportTables } from './report-text.js'
+import { readInput } from './files.js'
+import { printForPeople, writeResult } from './relocation-output.js'
 import { findTarget, placesFrom } from './target.js'
 import type { TargetBtf } from './target-request.js'
-import { paintFor, say } from './terminal.js'
 
 export const spec: CommandSpec = {
   name: 'relocate',
@@ -22,13 +20,16 @@ export const spec: CommandSpec = {
     btf: { short: 'b', value: 'FILE', repeatable: true, help: "The kernel's BTF instead (raw, or an ELF file with .BTF). Give it again for the split BTF of modules: vmlinux first." },
     modules: { short: 'm', value: 'A,B', help: 'Kernel modules whose BTF may be consulted, in the order in which the kernel loaded them.' },
     'on-unresolved': { value: 'poison|fail', help: 'What to do when a program may reach an instruction that has no value in that kernel: poison it as libbpf does (default), or refuse the object.' },
+    server: { short: 's', value: 'URL', help: 'Let a service do it, which knows the kernels: nothing is relocated here. Default: here, without a service.' },
+    'token-file': { value: 'FILE', help: 'With --server: file with the token to send.' },
+    keys: { value: 'FILE', help: 'With --server: public keys (JWKS) of which one must have signed the result.' },
     json: { help: 'Print the report as JSON on standard output.' },
     help: { short: 'h', help: 'Print this text.' }
   },
   notes: [
     'What is said about the object goes to standard error: each relocation without a value with its source line, then a summary. On a terminal, tables of all relocations come first.',
     'The local cache is the folder in CORELO_CACHE_DIR (default: btfhub-cache). OBJECT - is standard input.',
-    'Exit codes: 0 relocated; 1 the object does not do for that kernel; 2 wrong use; 3 cannot tell (the kernel is unknown, a file cannot be read).'
+    'Exit codes: 0 relocated; 1 the object does not do for that kernel; 2 wrong use; 3 cannot tell (the kernel is unknown, a file cannot be read, the service is down).'
   ]
 }
 
@@ -36,14 +37,15 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(spec, args)
   checkCombination(options)
   const input = readInput(options.operand, 'object')
+  if (options.has('server')) return await (await import('./relocate-remotely.js')).relocateRemotely(options, input)
   const object = parseObject(input)
-  const target = await findTarget({ btf: options.getAll('btf'), kernel: options.get('kernel'), modules: listOf(options.get('modules')) }, placesFrom(process.env))
+  const target = await findTarget({ btf: options.getAll('btf'), kernel: options.get('kernel'), modules: options.getList('modules') }, placesFrom(process.env))
   const { vmlinux, modules } = parseTarget(target)
 
   const relocation = relocate(object, vmlinux, { modules })
   const report = describeRelocation(object, relocation)
   const refusal = refusalOf(relocation, options.get('on-unresolved') === 'fail')
-  printForPeople(options.operand, report, target)
+  printForPeople(options.operand, report, target.kernel ?? target.vmlinux.name)
 
   if (refusal === undefined && relocation.bytes !== undefined) writeResult(options.get('output'), relocation.bytes)
   if (options.has('json')) process.stdout.write(`${JSON.stringify(fullReport(input, target, relocation, report), null, 2)}\n`)
@@ -59,6 +61,9 @@ function checkCombination (options: Arguments): void {
   if (output === '-' && process.stdout.isTTY) throw usageError(spec, 'The object is binary and standard output is a terminal; give -o a file, or send the output elsewhere.')
   if (onUnresolved !== undefined && onUnresolved !== 'poison' && onUnresolved !== 'fail') {
     throw usageError(spec, `--on-unresolved is poison or fail, not ${onUnresolved}.`)
+  }
+  for (const option of ['token-file', 'keys']) {
+    if (options.has(option) && !options.has('server')) throw usageError(spec, `Option --${option} goes with --server.`)
   }
   if (options.has('btf') && options.has('kernel')) throw usageError(spec, 'Give the kernel by --kernel or by --btf, not by both.')
   if (options.has('btf') && options.has('modules')) throw usageError(spec, 'With --btf, give the BTF of modules as further --btf FILE after that of vmlinux; --modules goes with --kernel.')
@@ -88,21 +93,6 @@ function refusalOf (relocation: Relocation, failsOnUnresolved: boolean): AppErro
   return undefined
 }
 
-function printForPeople (path: string, report: RelocationReport, target: TargetBtf): void {
-  const paint = paintFor(process.stderr)
-  const name = path === '-' ? 'standard input' : basename(path)
-  if (process.stderr.isTTY) for (const line of reportTables(report, paint)) say(line)
-  for (const line of diagnostics(report, name, paint)) say(line)
-  for (const { message } of report.warnings) say(`${paint('yellow', 'warning:')} ${message}`)
-  const changed = `${count(report.changed_instructions, 'instruction')} changed`
-  say(`${name} for ${target.kernel ?? target.vmlinux.name}: ${countsText(report.counts)}, ${changed}, verdict ${report.verdict}`)
-}
-
-function writeResult (output: string | undefined, bytes: Uint8Array): void {
-  if (output === '-') process.stdout.write(bytes)
-  else if (output !== undefined) writeOutput(output, bytes)
-}
-
 /** The report as the service gives it. `result` is null where the object is refused. */
 function fullReport (input: Uint8Array, target: TargetBtf, { bytes }: Relocation, report: RelocationReport): object {
   return toReport({
@@ -111,7 +101,5 @@ function fullReport (input: Uint8Array, target: TargetBtf, { bytes }: Relocation
     result: bytes === undefined ? null : { sha256: sha256(bytes), bytes: bytes.length }
   }, report)
 }
-
-function listOf (text: string | undefined): string[] { return text === undefined ? [] : text.split(',').filter(name => name !== '') }
 
 function count (n: number, noun: string): string { return `${n} ${noun}${n === 1 ? '' : 's'}` }

@@ -17,6 +17,7 @@ export interface ReportProgram {
   readonly name: string
   readonly section: string
   readonly verdict: Verdict
+  readonly verdict_reason: string | null
   readonly needs_kernel_btf: string | null
   readonly relocations: number
 }
@@ -26,12 +27,15 @@ export interface ReportRelocation {
   readonly section: string
   readonly instruction: number
   readonly kind: string
+  readonly type: string
   readonly access: string
+  readonly access_spec: string
   readonly source: { readonly file: string, readonly line: number, readonly text: string } | null
   readonly status: 'resolved' | 'absent' | 'poisoned' | 'failed'
   readonly reachable: boolean | null
   readonly old: number | string
   readonly new: number | string | null
+  readonly reason: string | null
   readonly detail: string | null
   readonly suggestions: readonly string[]
 }
@@ -50,7 +54,7 @@ function isReport (value: unknown): value is Report {
   if (!isFields(value)) return false
   const { object, kernel, result, verdict, counts, programs, relocations, warnings } = value
   return isFields(object) && typeof object['sha256'] === 'string' &&
-    isFields(kernel) && (kernel['reference'] === null || typeof kernel['reference'] === 'string') && typeof kernel['btf_sha256'] === 'string' && typeof kernel['source'] === 'string' &&
+    isFields(kernel) && isTextOrNull(kernel['reference']) && typeof kernel['btf_sha256'] === 'string' && typeof kernel['source'] === 'string' &&
     isFields(result) && typeof result['sha256'] === 'string' && typeof result['changed_instructions'] === 'number' &&
     isVerdict(verdict) &&
     isFields(counts) && ['resolved', 'absent', 'poisoned'].every(name => typeof counts[name] === 'number') &&
@@ -59,21 +63,26 @@ function isReport (value: unknown): value is Report {
     Array.isArray(warnings) && warnings.every(warning => isFields(warning) && typeof warning['message'] === 'string')
 }
 
+function isTextOrNull (value: unknown): value is string | null { return value === null || typeof value === 'string' }
+
+function isNumberOrText (value: unknown): value is number | string { return typeof value === 'number' || typeof value === 'string' }
+
 function isVerdict (value: unknown): value is Verdict { return value === 'loads' || value === 'fails' || value === 'unknown' }
 
 function isProgram (value: unknown): value is ReportProgram {
   return isFields(value) && typeof value['name'] === 'string' && typeof value['section'] === 'string' && isVerdict(value['verdict']) &&
-    (value['needs_kernel_btf'] === null || typeof value['needs_kernel_btf'] === 'string')
+    isTextOrNull(value['verdict_reason']) && isTextOrNull(value['needs_kernel_btf'])
 }
 
 const STATUSES: readonly unknown[] = ['resolved', 'absent', 'poisoned', 'failed']
 
 function isRelocation (value: unknown): value is ReportRelocation {
   if (!isFields(value) || !STATUSES.includes(value['status'])) return false
-  const { source, detail, suggestions } = value
-  return ['program', 'section', 'kind', 'access'].every(name => typeof value[name] === 'string') &&
+  const { source, old, new: now, reachable, suggestions } = value
+  return ['program', 'section', 'kind', 'type', 'access', 'access_spec'].every(name => typeof value[name] === 'string') &&
     typeof value['instruction'] === 'number' &&
     (source === null || (isFields(source) && typeof source['file'] === 'string' && typeof source['line'] === 'number' && typeof source['text'] === 'string')) &&
-    (detail === null || typeof detail === 'string') &&
+    isNumberOrText(old) && (now === null || isNumberOrText(now)) && (reachable === null || typeof reachable === 'boolean') &&
+    isTextOrNull(value['reason']) && isTextOrNull(value['detail']) &&
     Array.isArray(suggestions) && suggestions.every(suggestion => typeof suggestion === 'string')
 }

@@ -27,7 +27,8 @@ export interface RetryOptions {
   /** Milliseconds from now after which no other try begins. */
   readonly withinMs: number
   readonly backoff?: Backoff
-  readonly signal?: AbortSignal
+  /** Which failures are worth another try. Default: all that may pass. */
+  readonly isWorthATry?: (error: AppError) => boolean
   /** Told before each wait. */
   readonly onRetry?: (error: AppError, waitMs: number) => void
 }
@@ -37,17 +38,17 @@ export interface RetryOptions {
  *
  * @throws the last failure
  */
-export async function withRetries<T> (work: () => Promise<T>, { withinMs, backoff = DEFAULT_BACKOFF, signal, onRetry }: RetryOptions): Promise<T> {
+export async function withRetries<T> (work: () => Promise<T>, { withinMs, backoff = DEFAULT_BACKOFF, isWorthATry = isPassing, onRetry }: RetryOptions): Promise<T> {
   const end = performance.now() + withinMs
   for (let failures = 1; ; failures++) {
     try {
       return await work()
     } catch (error) {
-      if (!(error instanceof AppError) || !isPassing(error)) throw error
+      if (!(error instanceof AppError) || !isWorthATry(error)) throw error
       const wait = waitAfter(failures, error, backoff)
       if (performance.now() + wait > end) throw error
       onRetry?.(error, wait)
-      await sleep(wait, undefined, signal === undefined ? {} : { signal })
+      await sleep(wait)
     }
   }
 }

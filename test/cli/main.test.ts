@@ -4,6 +4,8 @@ import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { spec as inspectSpec } from '../../src/cli/inspect.js'
+import { AGENT_SETTINGS } from '../../src/agent/settings.js'
+import { spec as agentSpec } from '../../src/cli/agent.js'
 import { spec as relocateSpec } from '../../src/cli/relocate.js'
 import { SETTINGS } from '../../src/http/config.js'
 import { corelo, EXEC, MAIN, removeFoldersAfterEach, ROOT, temporaryFolder } from './corelo.js'
@@ -25,14 +27,15 @@ describe('corelo', () => {
   it('prints its help on standard output when asked, and on standard error when there is nothing to do', () => {
     const asked = corelo(['--help'])
     expect({ code: asked.code, stderr: asked.stderr }).toEqual({ code: 0, stderr: '' })
-    for (const command of ['relocate', 'inspect', 'serve']) expect(asked.stdout.toString()).toMatch(new RegExp(`^  ${command} `, 'm'))
+    for (const command of ['relocate', 'inspect', 'serve', 'agent']) expect(asked.stdout.toString()).toMatch(new RegExp(`^  ${command} `, 'm'))
     expect(corelo([])).toMatchObject({ code: 2, stdout: Buffer.alloc(0), stderr: asked.stdout.toString() })
   })
 
   it.each([
     ['relocate', Object.keys(relocateSpec.options)],
     ['inspect', Object.keys(inspectSpec.options)],
-    ['serve', SETTINGS.map(({ name }) => name)]
+    ['serve', SETTINGS.map(({ name }) => name)],
+    ['agent', [...Object.keys(agentSpec.options), ...Object.values(AGENT_SETTINGS).map(({ env }) => env)]]
   ])('lists every option of %s in its help', (command, names) => {
     const { code, stdout, stderr } = corelo([command, '--help'])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })

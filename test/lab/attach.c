@@ -1,6 +1,7 @@
 // Loads and attaches a build of test/fixtures/wrong-layout, and compares what it reads from a task with what /proc says.
 //
 //     attach OBJECT [BTF]     BTF: relocate here, against this file (default: the running kernel's, if the object needs any)
+//     attach PINNED           a folder of a bpf file system with what `corelo agent --pin` made of it: nothing is loaded here
 //
 // A thread of this program is the task: its pid differs from its tgid, and it gives itself a policy, a name, limits and
 // so on that no other task has by chance. Prints `read.<name>=<value>` and `proc.<name>=<value>` lines, then a summary.
@@ -188,31 +189,56 @@ static void report_text(const char *name, const char *read, const char *expected
 	}
 }
 
-int main(int argc, char **argv)
+static void attach_object(const char *path, const char *btf)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts);
-	struct bpf_object *object;
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = btf);
+	struct bpf_object *object = bpf_object__open_file(path, &opts);
 	struct bpf_program *prog;
-	pthread_t thread;
 
-	if (argc < 2 || argc > 3) {
-		fprintf(stderr, "usage: attach OBJECT [BTF]\n");
-		return 2;
-	}
-	if (argc == 3)
-		opts.btf_custom_path = argv[2];
-	object = bpf_object__open_file(argv[1], &opts);
-	check(object, argv[1]);
+	check(object, path);
 	check(!bpf_object__load(object), "load");
 	target_fd = bpf_object__find_map_fd_by_name(object, "target");
 	values_fd = bpf_object__find_map_fd_by_name(object, "values");
 	check(target_fd >= 0 && values_fd >= 0, "maps");
 	bpf_object__for_each_program(prog, object)
 		check(bpf_program__attach(prog), bpf_program__name(prog));
+}
+
+static int open_pinned(const char *folder, const char *name)
+{
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	fd = bpf_obj_get(path);
+	check(fd >= 0, path);
+	return fd;
+}
+
+static void attach_pinned(const char *folder)
+{
+	target_fd = open_pinned(folder, "maps/target");
+	values_fd = open_pinned(folder, "maps/values");
+	check(bpf_raw_tracepoint_open("sys_enter", open_pinned(folder, "wrong_layout")) >= 0, "attach");
+}
+
+int main(int argc, char **argv)
+{
+	struct stat file;
+	pthread_t thread;
+
+	if (argc < 2 || argc > 3) {
+		fprintf(stderr, "usage: attach OBJECT [BTF]\n       attach PINNED\n");
+		return 2;
+	}
+	check(!stat(argv[1], &file), argv[1]);
+	if (S_ISDIR(file.st_mode))
+		attach_pinned(argv[1]);
+	else
+		attach_object(argv[1], argc == 3 ? argv[2] : NULL);
 
 	check(!pthread_create(&thread, NULL, be_the_task, NULL), "thread");
 	pthread_join(thread, NULL);
-	bpf_object__close(object);
 
 	if (!seen.records) {
 		fprintf(stderr, "attach: the program recorded nothing\n");

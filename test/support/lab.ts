@@ -69,6 +69,8 @@ export const NEEDS = {
     isHere: () => process.getuid?.() === 0 && runHere('bpftool map create "$BPFFS/probe" type array key 4 value 4 entries 1 name probe').status === 0
   },
   bpftool: command('bpftool'),
+  /** Network namespaces, and links between them. */
+  network: { what: 'root, and network namespaces', isHere: () => spawnSync('unshare', ['--net', 'ip', 'link', 'add', 'here', 'type', 'veth', 'peer', 'name', 'there'], { env: PATHS }).status === 0 },
   /** BTFHub's layout, with kernels of other distributions. */
   archive: file(process.env['CORELO_SHARED'] ?? join(ROOT, '../shared/btfhub-archive')),
   qemu: command('qemu-system-x86_64'),

@@ -1,0 +1,113 @@
+import { kindOf } from '../client/problem.js'
+import type { AppError } from '../errors.js'
+import { formatReference } from '../kernels/reference.js'
+import type { VerifiedAnswer } from './ask.js'
+import { findingsOf } from './findings.js'
+import type { Log } from './log.js'
+import type { Metrics, Outcome } from './metrics.js'
+import type { NodeKernel } from './node.js'
+import { isNotLoaded, type ObjectStatus, type Shown } from './status.js'
+
+/** Tells an operator what happens: in the log, each change once, and in the metrics. */
+export interface Journal {
+  kernel(kernel: NodeKernel, withdrawn: readonly string[]): void
+  restored(name: string, status: ObjectStatus): void
+  settled(name: string, status: ObjectStatus, answer: VerifiedAnswer | undefined, waitMs: number | undefined): void
+  removed(name: string): void
+  loaded(name: string, error: AppError | undefined): void
+  offered(kernel: NodeKernel, error: AppError | undefined): void
+  firstContact(source: string, keyIds: readonly string[]): void
+  /** Something about the node itself: the objects folder, the kernel's BTF. */
+  trouble(error: AppError): void
+}
+
+const CONSEQUENCES: Readonly<Record<Shown, string>> = {
+  current: '',
+  last_good: 'The last good copy for this kernel stays in use.',
+  earlier: 'The copy of the object as it was before, which is for this kernel, stays in use.',
+  nothing: 'There is no good copy for this kernel, and none was put out.'
+}
+
+const NOT_LOADED = 'The result is in place, but not in the kernel.'
+
+export function createJournal (log: Log, metrics: Metrics): Journal {
+  const said = new Map<string, string>()
+  /** A state that lasts is worth one line, not one a minute. */
+  const levelOf = (subject: string, text: string, level: 'info' | 'warn' | 'error'): 'info' | 'warn' | 'error' | 'debug' => {
+    const isNew = said.get(subject) !== text
+    said.set(subject, text)
+    return isNew ? level : 'debug'
+  }
+
+  const failed = (name: string, status: ObjectStatus, answer: VerifiedAnswer | undefined, waitMs: number | undefined): void => {
+    const { shown, failure, isFinding } = status
+    if (failure === undefined) return
+    const reasons = isFinding ? findingsOf(answer?.report ?? failure) : []
+    const facts = {
+      object: name,
+      shown,
+      code: failure.code,
+      ...(reasons.length === 0 ? {} : { reasons }),
+      ...pick(failure, 'refusal', 'request_id', 'sources', 'nearest', 'candidates'),
+      ...(waitMs === undefined ? {} : { retry_ms: Math.round(waitMs) })
+    }
+    log[levelOf(name, `${shown} ${failure.message}`, isFinding || shown === 'nothing' ? 'error' : 'warn')](facts, `${failure.message} ${isNotLoaded(status) ? NOT_LOADED : CONSEQUENCES[shown]}`.trim())
+  }
+
+  return {
+    kernel (kernel, withdrawn) {
+      metrics.kernelBtf.set(kernel.btf === undefined ? 0 : 1)
+      const facts = { kernel: formatReference(kernel.reference), kernel_version: kernel.kernelVersion, btf: kernel.btf?.sha256 ?? null }
+      log.info(facts, kernel.btf === undefined ? 'this kernel shows no BTF; the service is asked by its name' : 'this kernel shows BTF; the service is asked by its hash')
+      if (withdrawn.length > 0) log.warn({ ...facts, objects: withdrawn }, 'the results that were there are for another kernel; they were taken away')
+    },
+    restored (name, status) {
+      if (status.shown === 'last_good') log.info({ object: name }, 'the last good copy for this kernel is in place; asking whether there is a newer one')
+      failed(name, status, undefined, undefined)
+    },
+    settled (name, status, answer, waitMs) {
+      const { failure } = status
+      metrics.requests.inc({ outcome: outcomeOf(status, answer) })
+      const isReached = failure === undefined || kindOf(failure) !== 'transport'
+      metrics.serviceUp.set(isReached ? 1 : 0)
+      if (isReached) metrics.lastContact.setToCurrentTime()
+      if (failure !== undefined) {
+        const { refusal } = failure.details
+        metrics.failures.inc({ code: failure.code, refusal: typeof refusal === 'string' ? refusal : '' })
+        failed(name, status, answer, waitMs)
+        return
+      }
+      const facts = answer === undefined ? {} : { verdict: answer.report.verdict, ...answer.report.counts, kernel: answer.report.kernel.reference, btf: answer.report.kernel.btf_sha256, source: answer.report.kernel.source, result: answer.sha256, key: answer.keyId ?? null }
+      const text = answer === undefined ? 'the copy that is in place is the current one' : answer.keyId === undefined ? 'relocated and put in place, not verified' : 'relocated, verified and put in place'
+      log[answer === undefined ? levelOf(name, text, 'info') : 'info']({ object: name, ...facts }, text)
+      said.set(name, text)
+    },
+    removed (name) {
+      said.delete(name)
+      log.info({ object: name }, 'the object is gone; its result was taken away')
+    },
+    loaded (name, error) {
+      metrics.loads.inc({ result: error === undefined ? 'loaded' : 'refused' })
+      if (error === undefined) log.info({ object: name }, 'loaded into the kernel and pinned')
+    },
+    offered (kernel, error) {
+      const facts = { kernel: formatReference(kernel.reference), btf: kernel.btf?.sha256 }
+      if (error === undefined) log.info(facts, 'the service did not have the BTF of this kernel; it has it now')
+      else log.warn({ ...facts, code: error.code }, `The service does not keep the BTF of this kernel, which goes with each request instead: ${error.message}`)
+    },
+    firstContact (source, keyIds) {
+      log.warn({ keys: keyIds, source }, 'these keys are trusted from now on because they were there at the first contact; give them in a file with --keys to be sure from the start')
+    },
+    trouble (error) { log[levelOf('', error.message, 'error')]({ code: error.code }, error.message) }
+  }
+}
+
+function outcomeOf ({ failure, isFinding }: ObjectStatus, answer: VerifiedAnswer | undefined): Outcome {
+  if (failure === undefined) return answer === undefined ? 'unchanged' : 'relocated'
+  if (isFinding) return 'finding'
+  return failure.details['refusal'] === undefined ? 'failed' : 'refused'
+}
+
+function pick ({ details }: AppError, ...names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(names.flatMap(name => details[name] === undefined ? [] : [[name, details[name]]]))
+}

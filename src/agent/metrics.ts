@@ -1,0 +1,49 @@
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import type { ObjectStatus, Shown } from './status.js'
+
+const SHOWN: readonly Shown[] = ['current', 'last_good', 'earlier', 'nothing']
+
+/** What became of one request for a relocation. `refused`: the answer was not believed. */
+export type Outcome = 'relocated' | 'unchanged' | 'finding' | 'refused' | 'failed'
+
+/** What GET /metrics tells. Objects are labels: their number is that of the files in a folder of the operator's. */
+export interface Metrics {
+  readonly requests: Counter<'outcome'>
+  /** By problem code, and by cause where an answer was refused. */
+  readonly failures: Counter<'code' | 'refusal'>
+  readonly loads: Counter<'result'>
+  readonly serviceUp: Gauge
+  /** Seconds since 1970 of the last answer that was an answer. */
+  readonly lastContact: Gauge
+  readonly kernelBtf: Gauge
+  show(statuses: ReadonlyMap<string, ObjectStatus>): void
+  render(): Promise<{ readonly type: string, readonly text: string }>
+}
+
+export function createMetrics (version: string): Metrics {
+  const register = new Registry()
+  const registers = [register]
+  collectDefaultMetrics({ register })
+  new Gauge({ name: 'corelo_agent_build_info', help: '1; the labels say what is running.', labelNames: ['version', 'node'], registers }).set({ version, node: process.version }, 1)
+  const objects = new Gauge({ name: 'corelo_agent_objects', help: 'Objects by what the output folder has for them.', labelNames: ['shown'], registers })
+  const findings = new Gauge({ name: 'corelo_agent_object_finding', help: '1 for an object that does not do for this kernel.', labelNames: ['object'], registers })
+  const lastGood = new Gauge({ name: 'corelo_agent_object_last_good', help: '1 for an object whose copy is one from before, because the service could not be asked.', labelNames: ['object'], registers })
+  return {
+    requests: new Counter({ name: 'corelo_agent_requests_total', help: 'Relocations asked for, by what became of them.', labelNames: ['outcome'], registers }),
+    failures: new Counter({ name: 'corelo_agent_failures_total', help: 'Failures, by problem code; `refusal` says why an answer was not believed.', labelNames: ['code', 'refusal'], registers }),
+    loads: new Counter({ name: 'corelo_agent_loads_total', help: 'Objects loaded into the kernel.', labelNames: ['result'], registers }),
+    serviceUp: new Gauge({ name: 'corelo_agent_service_up', help: 'Whether the service answered when it was last asked.', registers }),
+    lastContact: new Gauge({ name: 'corelo_agent_last_contact_timestamp_seconds', help: 'When the service last answered.', registers }),
+    kernelBtf: new Gauge({ name: 'corelo_agent_kernel_btf', help: 'Whether the kernel shows BTF of its own.', registers }),
+    show (statuses) {
+      for (const shown of SHOWN) objects.set({ shown }, [...statuses.values()].filter(status => status.shown === shown).length)
+      findings.reset()
+      lastGood.reset()
+      for (const [object, { isFinding, shown }] of statuses) {
+        findings.set({ object }, isFinding ? 1 : 0)
+        lastGood.set({ object }, shown === 'last_good' ? 1 : 0)
+      }
+    },
+    async render () { return { type: register.contentType, text: await register.metrics() } }
+  }
+}

@@ -1,0 +1,161 @@
+import { realpathSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { AppError } from '../errors.js'
+import { isSegment } from '../kernels/reference.js'
+import { KERNEL_BTF_DIR } from '../kernels/running-kernel.js'
+
+/** What the agent was told to do. */
+export interface AgentSettings {
+  readonly server: string
+  readonly objects: string
+  readonly out: string
+  readonly pin: string | undefined
+  readonly keys: string | undefined
+  readonly tokenFile: string | undefined
+  readonly uploadBtf: boolean
+  readonly once: boolean
+  readonly lastGoodOk: boolean
+  readonly insecureSkipVerify: boolean
+  readonly host: string
+  /** 0: any free port. */
+  readonly port: number
+  readonly refreshMs: number
+  readonly pollMs: number
+  readonly retryMs: number
+  readonly waitMs: number
+  readonly spreadMs: number
+  readonly timeoutMs: number
+  readonly logLevel: string
+  readonly hostRoot: string | undefined
+  readonly kernelBtfDir: string
+  readonly kernelRelease: string | undefined
+}
+
+/** One setting: an environment variable, and an option of the same meaning where it has one. */
+export interface AgentSetting {
+  readonly env: string
+  readonly option?: string
+  /** What stands for the value in the help. A setting without one is a switch. */
+  readonly value?: string
+  readonly defaultText: string
+  readonly meaning: string
+}
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
+const MAX_MS = 24 * 3_600_000
+
+/** All settings, in the order in which they are listed. */
+export const AGENT_SETTINGS: Readonly<Record<keyof AgentSettings, AgentSetting>> = {
+  server: { env: 'CORELO_AGENT_SERVER', option: 'server', value: 'URL', defaultText: 'required', meaning: 'Address of the service.' },
+  objects: { env: 'CORELO_AGENT_OBJECTS', option: 'objects', value: 'DIR', defaultText: 'required', meaning: 'Folder with the eBPF objects (*.bpf.o, *.o).' },
+  out: { env: 'CORELO_AGENT_OUT', option: 'out', value: 'DIR', defaultText: 'required', meaning: 'Folder for the results. It belongs to the agent, which takes away what is not for the running kernel.' },
+  pin: { env: 'CORELO_AGENT_PIN', option: 'pin', value: 'BPFFS_DIR', defaultText: 'nothing is loaded', meaning: 'Load each result with bpftool, and pin its programs and maps in this folder of a bpf file system.' },
+  keys: { env: 'CORELO_AGENT_KEYS', option: 'keys', value: 'FILE|URL', defaultText: "the service's own, as it shows them at the first contact", meaning: 'Public keys (JWKS) of which one must have signed each result. A file is read anew each time. Keys of an address are taken once and kept, which protects from then on only.' },
+  tokenFile: { env: 'CORELO_AGENT_TOKEN_FILE', option: 'token-file', value: 'FILE', defaultText: 'no token', meaning: 'File with the token to send. Read for each request, since Kubernetes replaces its tokens.' },
+  uploadBtf: { env: 'CORELO_AGENT_UPLOAD_BTF', option: 'upload-btf', value: 'auto|never', defaultText: 'auto', meaning: "Whether to give the service the node's own BTF where it lacks it." },
+  once: { env: 'CORELO_AGENT_ONCE', option: 'once', defaultText: 'false', meaning: 'Relocate what is there, and exit.' },
+  lastGoodOk: { env: 'CORELO_AGENT_LAST_GOOD_OK', option: 'last-good-ok', defaultText: 'false', meaning: 'With --once: exit with 0 where the service could not be asked, but every object has a good copy for this kernel.' },
+  insecureSkipVerify: { env: 'CORELO_AGENT_INSECURE_SKIP_VERIFY', option: 'insecure-skip-verify', defaultText: 'false', meaning: 'Take results without verifying who made them.' },
+  host: { env: 'CORELO_AGENT_HOST', defaultText: '127.0.0.1', meaning: 'Address for health and metrics; in a pod, 0.0.0.0.' },
+  port: { env: 'CORELO_AGENT_PORT', defaultText: '8081', meaning: 'Port for health and metrics; 0 takes any free one.' },
+  refreshMs: { env: 'CORELO_AGENT_REFRESH_MS', defaultText: '600000', meaning: 'About how often to ask whether there is a newer result, or an answer for a kernel that was not known.' },
+  pollMs: { env: 'CORELO_AGENT_POLL_MS', defaultText: '2000', meaning: 'How often to look at the objects folder and the kernel.' },
+  retryMs: { env: 'CORELO_AGENT_RETRY_MS', defaultText: '60000', meaning: 'Longest wait between tries while the service cannot be asked.' },
+  waitMs: { env: 'CORELO_AGENT_WAIT_MS', defaultText: '30000', meaning: 'With --once: how long to go on trying while the service cannot be asked.' },
+  spreadMs: { env: 'CORELO_AGENT_SPREAD_MS', defaultText: '10000', meaning: 'Within what time after its start an agent that has good copies asks about them, so that a whole fleet does not ask at once.' },
+  timeoutMs: { env: 'CORELO_AGENT_TIMEOUT_MS', defaultText: '30000', meaning: 'Longest time of one request.' },
+  logLevel: { env: 'CORELO_LOG_LEVEL', defaultText: 'info', meaning: 'Least severe level to log.' },
+  hostRoot: { env: 'CORELO_HOST_ROOT', defaultText: '/host where that exists, else /', meaning: "Root of the host's file system, for its os-release." },
+  kernelBtfDir: { env: 'CORELO_AGENT_KERNEL_BTF_DIR', defaultText: KERNEL_BTF_DIR, meaning: 'Where the kernel shows its BTF.' },
+  kernelRelease: { env: 'CORELO_AGENT_KERNEL_RELEASE', defaultText: 'that of the kernel', meaning: 'Stands in for uname -r. For tests: with another kernel than the one that runs, programs read wrong values.' }
+}
+
+/** The value of a setting's option on the command line: `''` for a switch, undefined where it was not given. */
+type Options = (option: string) => string | undefined
+
+/**
+ * The settings that the command line and the environment give. An option goes before its variable.
+ *
+ * @throws AppError `invalid_request` whose sentence names the setting at fault
+ */
+export function readAgentSettings (options: Options, env: NodeJS.ProcessEnv): AgentSettings {
+  const given = (key: keyof AgentSettings): { readonly value: string | undefined, readonly name: string } => {
+    const { option, env: variable } = AGENT_SETTINGS[key]
+    const value = option === undefined ? undefined : options(option)
+    return value === undefined ? { value: env[variable] || undefined, name: variable } : { value: value === '' ? 'true' : value, name: `--${option}` }
+  }
+  const text = (key: keyof AgentSettings): string | undefined => given(key).value
+  const required = (key: 'server' | 'objects' | 'out'): string => {
+    const value = text(key)
+    const { option, env: variable, value: stand } = AGENT_SETTINGS[key]
+    if (value === undefined) throw wrong(`The agent needs --${option} ${stand} (or ${variable}).`, key)
+    return value
+  }
+  const flag = (key: keyof AgentSettings): boolean => {
+    const { value, name } = given(key)
+    if (value !== undefined && value !== 'true' && value !== 'false') throw wrong(`${name} must be true or false, not ${JSON.stringify(value)}.`, key)
+    return value === 'true'
+  }
+  const choice = (key: keyof AgentSettings, choices: readonly string[]): string => {
+    const { value = AGENT_SETTINGS[key].defaultText, name } = given(key)
+    if (!choices.includes(value)) throw wrong(`${name} must be ${choices.join(' or ')}, not ${JSON.stringify(value)}.`, key)
+    return value
+  }
+  const integer = (key: keyof AgentSettings, minimum: number, maximum: number): number => {
+    const { value = AGENT_SETTINGS[key].defaultText, name } = given(key)
+    // Kubernetes sets CORELO_AGENT_PORT=tcp://… for a service that is called corelo-agent.
+    const number = value.startsWith('tcp://') ? Number(AGENT_SETTINGS[key].defaultText) : /^\d{1,15}$/.test(value) ? Number(value) : NaN
+    if (!(number >= minimum && number <= maximum)) throw wrong(`${name} must be a whole number from ${minimum} to ${maximum}, not ${JSON.stringify(value)}.`, key)
+    return number
+  }
+
+  const settings: AgentSettings = {
+    server: required('server'),
+    objects: required('objects'),
+    out: required('out'),
+    pin: text('pin'),
+    keys: text('keys'),
+    tokenFile: text('tokenFile'),
+    uploadBtf: choice('uploadBtf', ['auto', 'never']) === 'auto',
+    once: flag('once'),
+    lastGoodOk: flag('lastGoodOk'),
+    insecureSkipVerify: flag('insecureSkipVerify'),
+    host: text('host') ?? AGENT_SETTINGS.host.defaultText,
+    port: integer('port', 0, 65_535),
+    refreshMs: integer('refreshMs', 100, MAX_MS),
+    pollMs: integer('pollMs', 10, MAX_MS),
+    retryMs: integer('retryMs', 10, MAX_MS),
+    waitMs: integer('waitMs', 0, MAX_MS),
+    spreadMs: integer('spreadMs', 0, MAX_MS),
+    timeoutMs: integer('timeoutMs', 1, MAX_MS),
+    logLevel: choice('logLevel', LOG_LEVELS),
+    hostRoot: text('hostRoot'),
+    kernelBtfDir: text('kernelBtfDir') ?? KERNEL_BTF_DIR,
+    kernelRelease: text('kernelRelease')
+  }
+  checkFolders(settings)
+  if (settings.pin?.includes('.') === true) throw wrong(`--pin ${settings.pin} has a dot in it, which a bpf file system does not take; give another folder.`, 'pin')
+  if (settings.kernelRelease !== undefined && !isSegment(settings.kernelRelease)) throw wrong(`${AGENT_SETTINGS.kernelRelease.env} must be the output of uname -r.`, 'kernelRelease')
+  return settings
+}
+
+/** The folder for what the agent remembers. */
+export function stateFolderOf ({ out }: AgentSettings): string { return join(out, '.corelo') }
+
+function checkFolders ({ objects, out }: AgentSettings): void {
+  if (realFolder(objects, 'objects') === undefined) throw wrong(`The objects folder ${objects} is not there; mount it, or give another one with --objects.`, 'objects')
+  if (realFolder(out, 'out') === realFolder(objects, 'objects')) {
+    throw wrong('--objects and --out are the same folder; results have the names of their objects, so give them a folder of their own.', 'out')
+  }
+}
+
+/** Where a folder really is; undefined where it is not there. */
+function realFolder (path: string, setting: 'objects' | 'out'): string | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? realpathSync(path) : undefined
+  } catch (error) {
+    throw wrong(`The folder ${path} cannot be used: ${error instanceof Error ? error.message : String(error)}.`, setting)
+  }
+}
+
+function wrong (message: string, setting: keyof AgentSettings): AppError { return new AppError('invalid_request', message, { setting: AGENT_SETTINGS[setting].env }) }

@@ -1,0 +1,40 @@
+import { AGENT_SETTINGS, readAgentSettings, type AgentSetting } from '../agent/settings.js'
+import { parseArguments, type CommandSpec, type OptionSpec } from './arguments.js'
+import { ExitCode } from './exit-code.js'
+import { commandHelp, definitions } from './help.js'
+import { engineVersion } from './version.js'
+
+const SETTINGS: readonly AgentSetting[] = Object.values(AGENT_SETTINGS)
+
+export const spec: CommandSpec = {
+  name: 'agent',
+  summary: 'Keeps the objects of a folder relocated for the kernel of this node: asks a service for each, verifies the results, and puts them where the program beside it takes them. Logs are JSON lines on standard output.',
+  options: {
+    ...Object.fromEntries(SETTINGS.flatMap(setting => setting.option === undefined ? [] : [[setting.option, toOption(setting)]])),
+    help: { short: 'h', help: 'Print this text.' }
+  },
+  notes: [
+    'Exit codes with --once: 0 every object has a current result; 1 an object does not do for this kernel, or the kernel does not load it; 2 wrong use; 3 cannot tell (the service cannot be asked, the kernel is unknown, an answer was refused): the last line of the log says how many last good copies are in use.'
+  ]
+}
+
+export async function run (args: readonly string[]): Promise<ExitCode> {
+  const options = parseArguments(spec, args)
+  const settings = readAgentSettings(option => options.get(option), process.env)
+  const { runAgent } = await import('../agent/run.js')
+  switch (await runAgent(settings, engineVersion())) {
+    case 'fine': return ExitCode.OK
+    case 'finding': return ExitCode.FINDING
+    case 'nothing_to_do': return ExitCode.USAGE
+    case 'cannot_tell': return ExitCode.CANNOT_TELL
+  }
+}
+
+export function help (): string {
+  const settings = SETTINGS.map(({ env, option, defaultText, meaning }) => [`  ${env}`, option === undefined ? `${meaning} Default: ${defaultText}.` : `As --${option}.`] as const)
+  return `${commandHelp(spec)}\nEnvironment:\n${definitions(settings)}\n`
+}
+
+function toOption ({ value, meaning, defaultText, env }: AgentSetting): OptionSpec {
+  return { ...(value === undefined ? {} : { value }), help: `${meaning} ${defaultText === 'required' ? `Required (or ${env}).` : value === undefined ? '' : `Default: ${defaultText}.`}`.trim() }
+}

@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs'
+import { parseJwks } from '../attestation/jwk.js'
+import { verifyAttestation } from '../attestation/verify.js'
+import { createClient, type Client, type RelocationAnswer, type RelocationRequest } from '../client/client.js'
+import { isPassing, kindOf } from '../client/problem.js'
+import { relocationsIn, type Report } from '../client/report.js'
+import { withRetries } from '../client/retry.js'
+import { AppError } from '../errors.js'
+import { formatQuery, formatReference, parseQuery } from '../kernels/reference.js'
+import { findRunningKernel, nameRunningKernel } from '../kernels/running-kernel.js'
+import { sha256 } from '../kernels/sha256.js'
+import type { Arguments } from './arguments.js'
+import { ExitCode } from './exit-code.js'
+import { readInput } from './files.js'
+import { printForPeople, writeResult } from './relocation-output.js'
+import { diagnostics } from './report-text.js'
+import { placesFrom } from './target.js'
+import { paintFor, say } from './terminal.js'
+
+/** The first byte of an ELF file. */
+const ELF_MAGIC = 0x7f
+/** How long to go on trying while the service is busy. Somebody at a terminal is told at once that it is not there. */
+const PATIENCE_MS = 10_000
+
+/**
+ * Relocates by a service, with the same output and exit codes as without one.
+ *
+ * @throws AppError with the code of the service's problem, or of the failure to talk to it
+ */
+export async function relocateRemotely (options: Arguments, input: Uint8Array): Promise<ExitCode> {
+  const client = createClient({ server: options.get('server') ?? '', tokenFile: options.get('token-file') })
+  const target = await findTarget(options)
+  const onUnresolved = options.get('on-unresolved') === 'fail' ? 'fail' : 'poison'
+  const answer = await ask(client, { ...target.request, object: input, modules: options.getList('modules'), onUnresolved }, target.ownBtf).catch((error: unknown) => {
+    if (error instanceof AppError) sayWhy(error, options.operand)
+    throw error
+  })
+  const keys = options.get('keys')
+  if (keys !== undefined) requireTrust(keys, answer, sha256(input), target.request)
+  printForPeople(options.operand, toPrinted(answer.report), target.name)
+  writeResult(options.get('output'), answer.bytes)
+  if (options.has('json')) process.stdout.write(`${JSON.stringify(answer.report, null, 2)}\n`)
+  return answer.report.verdict === 'fails' ? ExitCode.FINDING : ExitCode.OK
+}
+
+interface RemoteTarget {
+  readonly name: string
+  readonly request: Pick<RelocationRequest, 'kernel' | 'btfSha256' | 'btf'>
+  /** The BTF of this machine, to send where the service lacks it. */
+  readonly ownBtf?: string
+}
+
+async function findTarget (options: Arguments): Promise<RemoteTarget> {
+  const [vmlinux] = options.getAll('btf')
+  if (vmlinux !== undefined) return { name: vmlinux, request: { btf: options.getAll('btf').map(path => readInput(path, 'BTF file')) } }
+  const reference = options.get('kernel')
+  if (reference !== undefined) {
+    const kernel = parseQuery({ kernelRelease: reference })
+    return { name: formatQuery(kernel), request: { kernel } }
+  }
+  const places = placesFrom(process.env)
+  const running = await findRunningKernel(places)
+  if (running !== undefined) return { name: formatReference(running.reference), request: { btfSha256: sha256(readInput(running.btfPath, 'BTF file')) }, ownBtf: running.btfPath }
+  const { reference: own, kernelVersion } = await nameRunningKernel(places.hostRoot)
+  return { name: formatReference(own), request: { kernel: { ...own, kernelVersion } } }
+}
+
+async function ask (client: Client, request: RelocationRequest, ownBtf: string | undefined): Promise<RelocationAnswer> {
+  const onRetry = (error: AppError, waitMs: number): void => { say(`${error.message} Trying again in ${(waitMs / 1000).toFixed(1)} s.`) }
+  const relocate = async (wanted: RelocationRequest): Promise<RelocationAnswer | undefined> => await withRetries(() => client.relocate(wanted), { withinMs: PATIENCE_MS, isWorthATry: error => isPassing(error) && kindOf(error) === 'problem', onRetry })
+  const answer = await relocate(request).catch(async (error: unknown) => {
+    if (!(error instanceof AppError) || error.code !== 'btf_unknown' || ownBtf === undefined) throw error
+    return await relocate({ ...request, btfSha256: undefined, btf: [readInput(ownBtf, 'BTF file')] })
+  })
+  if (answer === undefined) throw new AppError('source_invalid', `${client.server} answered that nothing changed, which was not asked.`)
+  return answer
+}
+
+function requireTrust (path: string, answer: RelocationAnswer, object: ReturnType<typeof sha256>, { kernel, btfSha256, btf }: RemoteTarget['request']): void {
+  const [vmlinux] = btf ?? []
+  if (vmlinux?.[0] === ELF_MAGIC) throw new AppError('invalid_request', 'With --keys, --btf has to be raw BTF, since that is what the service attests; take it out of the ELF file with objcopy -O binary --only-section=.BTF.')
+  const target = btfSha256 ?? (vmlinux === undefined ? undefined : sha256(vmlinux))
+  const verification = verifyAttestation({
+    envelope: answer.attestation,
+    keys: parseJwks(readKeys(path)),
+    result: answer.bytes,
+    asked: { objectSha256: object, ...(target === undefined ? {} : { btfSha256: target }), ...(kernel === undefined ? {} : { kernel: formatQuery(kernel) }) }
+  })
+  if (!verification.ok) throw new AppError('source_invalid', `The result is refused: ${verification.message} Nothing was written.`, { refusal: verification.cause })
+}
+
+function readKeys (path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new AppError('invalid_request', `The keys file ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}.`, {}, { cause: error })
+  }
+}
+
+/** The relocations that the service lists in a refusal, as compilers would. */
+function sayWhy (error: AppError, objectName: string): void {
+  const relocations = relocationsIn(error.details['relocations'])
+  for (const line of diagnostics({ verdict: 'fails', counts: { resolved: 0, absent: 0, poisoned: 0, failed: 0 }, programs: [], relocations }, objectName, paintFor(process.stderr))) say(line)
+}
+
+function toPrinted (report: Report): Parameters<typeof printForPeople>[1] {
+  return { ...report, counts: { ...report.counts, failed: 0 }, changed_instructions: report.result.changed_instructions }
+}

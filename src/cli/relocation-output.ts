@@ -1,0 +1,27 @@
+import { basename } from 'node:path'
+import type { RelocationReport } from '../core/index.js'
+import { writeOutput } from './files.js'
+import { countsText, diagnostics, reportTables, type ShownReport } from './report-text.js'
+import { paintFor, say } from './terminal.js'
+
+/** The report of a relocation, made here or by a service. */
+export type PrintedReport = ShownReport & Pick<RelocationReport, 'changed_instructions'> & { readonly warnings: ReadonlyArray<{ readonly message: string }> }
+
+/** What is found wrong, one line each, and a summary; on a terminal, tables before that. */
+export function printForPeople (path: string, report: PrintedReport, kernel: string): void {
+  const paint = paintFor(process.stderr)
+  const name = path === '-' ? 'standard input' : basename(path)
+  if (process.stderr.isTTY) for (const line of reportTables(report, paint)) say(line)
+  for (const line of diagnostics(report, name, paint)) say(line)
+  for (const { message } of report.warnings) say(`${paint('yellow', 'warning:')} ${message}`)
+  const changed = `${count(report.changed_instructions, 'instruction')} changed`
+  say(`${name} for ${kernel}: ${countsText(report.counts)}, ${changed}, verdict ${report.verdict}`)
+}
+
+/** `-` is standard output; undefined: nobody wants the object. */
+export function writeResult (output: string | undefined, bytes: Uint8Array): void {
+  if (output === '-') process.stdout.write(bytes)
+  else if (output !== undefined) writeOutput(output, bytes)
+}
+
+function count (n: number, noun: string): string { return `${n} ${noun}${n === 1 ? '' : 's'}` }

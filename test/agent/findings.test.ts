@@ -1,0 +1,64 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { EXEC } from '../cli/corelo.js'
+import { fooSpec, targetFoo } from '../support/corpus.js'
+import { buildObject } from '../support/object-builder.js'
+import { cleanUpAfterAll, createNode, putKernel, REFERENCE, runOnce, startAgent, startProxy, startService, type Proxy, type Service } from './support.js'
+
+const cleanup = cleanUpAfterAll()
+
+describe('an object that does not do for the kernel', () => {
+  let service: Service
+  let proxy: Proxy
+  beforeAll(async () => {
+    service = await startService(cleanup, { hasSample: false })
+    await putKernel(service.url, REFERENCE, targetFoo().bytes())
+    proxy = await startProxy(cleanup, service.url)
+  })
+
+  it('is a finding where libbpf would refuse it, explained by each relocation, and exits with 1', async () => {
+    const node = createNode(cleanup, [])
+    const spec = fooSpec()
+    writeFileSync(join(node.objects, 'foo.bpf.o'), buildObject({ ...spec, records: (spec.records ?? []).map(record => ({ ...record, kind: 13 })) }).bytes)
+    const run = await runOnce(node, service.url, { CORELO_AGENT_KEYS: service.keys })
+    expect(run.code).toBe(1)
+    expect(run.lines).toContainEqual(expect.objectContaining({ level: 50, object: 'foo', code: 'relocation_failed', shown: 'nothing', reasons: expect.arrayContaining([expect.any(String)]) }))
+    expect(run.lines.at(-1)).toMatchObject({ result: 'finding', findings: 1 })
+    expect(existsSync(join(node.out, 'foo.bpf.o'))).toBe(false)
+  })
+
+  it('is not put out where its verdict is that it fails, which says why in terms of its source; the copy from before stays', async () => {
+    const node = createNode(cleanup)
+    expect((await runOnce(node, proxy.url, { CORELO_AGENT_KEYS: service.keys })).code).toBe(0)
+    const before = readFileSync(join(node.out, 'exec.bpf.o'))
+    proxy.tampering = {
+      request: (_path, headers, body) => { delete headers['if-none-match']; return body },
+      answer: answer => {
+        const { 'content-digest': _, ...headers } = answer.headers
+        return { ...answer, headers, body: Buffer.from(answer.body.toString('latin1').replace(/"verdict":"(?:loads|unknown)"/, '"verdict":"fails"'), 'latin1') }
+      }
+    }
+    const run = await runOnce(node, proxy.url, { CORELO_AGENT_KEYS: service.keys })
+    expect(run.code).toBe(1)
+    const line = run.lines.find(({ code }) => code === 'unresolved_reachable')
+    expect(line).toMatchObject({ level: 50, object: 'exec', shown: 'last_good', reasons: expect.arrayContaining([expect.stringMatching(/^exec\.bpf\.c:\d+: task_struct.*: .*/)]) })
+    expect(readFileSync(join(node.out, 'exec.bpf.o'))).toEqual(before)
+
+    const agent = await startAgent(cleanup, node, proxy.url, { CORELO_AGENT_KEYS: service.keys })
+    await agent.line(({ code }) => code === 'unresolved_reachable')
+    expect(await agent.metric('corelo_agent_object_finding{object="exec"}')).toBe(1)
+    expect(await agent.ready()).toMatchObject({ status: 503, body: { objects: [{ object: 'exec' }] } })
+    await agent.stop()
+  })
+
+  it('is no reason to stop for the others', async () => {
+    proxy.tampering = {}
+    const node = createNode(cleanup, [EXEC])
+    writeFileSync(join(node.objects, 'broken.bpf.o'), 'no object')
+    const run = await runOnce(node, service.url, { CORELO_AGENT_KEYS: service.keys })
+    expect(run.code).toBe(1)
+    expect(run.lines.at(-1)).toMatchObject({ objects: 2, current: 1, nothing: 1, findings: 1 })
+    expect(existsSync(join(node.out, 'exec.bpf.o'))).toBe(true)
+  })
+})

@@ -1,0 +1,82 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { cleanUpAfterAll, deadAddress, REFERENCE, startService, type Service } from '../agent/support.js'
+import { fooSpec, targetFoo } from '../support/corpus.js'
+import { buildObject } from '../support/object-builder.js'
+import { corelo, EXEC, removeFoldersAfterEach, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
+
+removeFoldersAfterEach()
+const cleanup = cleanUpAfterAll()
+
+describe('corelo relocate --server', () => {
+  let service: Service
+  beforeAll(async () => { service = await startService(cleanup) })
+
+  it('gives the same bytes, messages and exit code as without a service', () => {
+    const folder = temporaryFolder()
+    const [here, there] = [join(folder, 'here.o'), join(folder, 'there.o')]
+    const local = corelo(['relocate', EXEC, '--btf', SAMPLE, '-o', here])
+    const remote = corelo(['relocate', EXEC, '--btf', SAMPLE, '--server', service.url, '-o', there])
+    expect(remote).toEqual(local)
+    expect(readFileSync(there)).toEqual(readFileSync(here))
+  })
+
+  it('names a kernel that only the service knows, and verifies who made the result', () => {
+    const out = join(temporaryFolder(), 'out.o')
+    const run = corelo(['relocate', EXEC, '--kernel', REFERENCE, '--server', service.url, '--keys', service.keys, '-o', out])
+    expect(run.code, run.stderr).toBe(0)
+    expect(run.stderr).toContain(`exec.bpf.o for ${REFERENCE}: 21 resolved, 1 poisoned`)
+    expect(existsSync(out)).toBe(true)
+  })
+
+  it('writes nothing that another key has signed', async () => {
+    const other = await startService(cleanup, { hasSample: false })
+    const out = join(temporaryFolder(), 'out.o')
+    const { code, stderr } = corelo(['relocate', EXEC, '--btf', SAMPLE, '--server', service.url, '--keys', other.keys, '-o', out])
+    expect({ code, written: existsSync(out) }).toEqual({ code: 3, written: false })
+    expect(stderr).toContain('which is none of the trusted ones. Nothing was written.')
+  })
+
+  it('prints the report with --json', () => {
+    const { code, stdout } = corelo(['relocate', '-', '--kernel', REFERENCE, '--server', service.url, '--json'], { input: readFileSync(UNGUARDED) })
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout.toString())).toMatchObject({ kernel: { reference: REFERENCE, source: 'upload' }, counts: { poisoned: 1 } })
+  })
+
+  it('says what libbpf would refuse, and exits with 1', () => {
+    const folder = temporaryFolder()
+    const spec = fooSpec()
+    const [object, target, out] = [join(folder, 'refused.bpf.o'), join(folder, 'foo.btf'), join(folder, 'out.o')]
+    writeFileSync(object, buildObject({ ...spec, records: (spec.records ?? []).map(record => ({ ...record, kind: 13 })) }).bytes)
+    writeFileSync(target, targetFoo().bytes())
+    const { code, stderr } = corelo(['relocate', object, '--btf', target, '--server', service.url, '-o', out])
+    expect({ code, written: existsSync(out) }).toEqual({ code: 1, written: false })
+    expect(stderr).toContain('libbpf refuses the object for it')
+  })
+
+  it.each([
+    [['--kernel', '5.4.0-nobody'], 3, 'No BTF is known for kernel 5.4.0-nobody'],
+    [['--kernel', 'a/b'], 2, 'A whole kernel reference is'],
+    [['--token-file', '/nowhere', '--kernel', '5'], 3, 'The token file /nowhere cannot be read']
+  ])('%j exits with %i', (args, code, message) => {
+    const run = corelo(['relocate', EXEC, '--server', service.url, '--json', ...args])
+    expect(run.code).toBe(code)
+    expect(run.stderr).toContain(message)
+  })
+
+  it.each([
+    [['--server', 'corelo.example'], 'The server must be an http:// or https:// address'],
+    [['--keys', 'keys.json'], 'Option --keys goes with --server.']
+  ])('%j is wrong use', (args, message) => {
+    const run = corelo(['relocate', EXEC, '--json', '--kernel', '5', ...args])
+    expect(run.code).toBe(2)
+    expect(run.stderr).toContain(message)
+  })
+
+  it('says at once that the service is down, and exits with 3', async () => {
+    const { code, stderr } = corelo(['relocate', EXEC, '--server', await deadAddress(), '--json', '--kernel', '5'])
+    expect(code).toBe(3)
+    expect(stderr).toMatch(/^corelo: http:\S+ cannot be reached: nothing listens at that address\.$/m)
+  })
+})
