@@ -53,8 +53,8 @@ ENTRYPOINT ["/usr/local/bin/node", "/app/dist/cli/main.js"]
 
 FROM common AS agent
 COPY --from=agent-root /rootfs /
-ENV CORELO_AGENT_PORT=9090
-EXPOSE 9090
+ENV CORELO_AGENT_HOST=0.0.0.0 CORELO_AGENT_PORT=8081
+EXPOSE 8081
 # Root, because a node's state directory and bpffs are root's; the manifests take all capabilities away but those that loading needs.
 USER 0:0
 HEALTHCHECK --interval=30s --timeout=5s --start-period=15s CMD ["/usr/local/bin/node", "-e", "fetch(`http://127.0.0.1:${process.env.CORELO_AGENT_PORT}/livez`).then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
