@@ -42,7 +42,8 @@ function checkPod (spec) {
     ...volumes.filter(name => !mounted.includes(name)).map(name => `nobody mounts the volume ${name}`),
     ...scratch.filter(({ emptyDir }) => emptyDir.sizeLimit === undefined).map(({ name }) => `emptyDir ${name} has no sizeLimit`),
     ...limit.every(value => value !== undefined) && sum(limit.map(toBytes)) < sum(scratch.map(({ emptyDir }) => toBytes(emptyDir.sizeLimit ?? '0')))
-      ? ['the limits of ephemeral-storage are below the sizes of the emptyDir volumes, which count as such'] : [],
+      ? ['the limits of ephemeral-storage are below the sizes of the emptyDir volumes, which count as such']
+      : [],
     spec.automountServiceAccountToken !== false && "it is given a token of the API server's (automountServiceAccountToken)",
     spec.enableServiceLinks !== false && 'enableServiceLinks is not false: a Service called corelo would set CORELO_PORT'
   ].filter(problem => problem !== false)
@@ -97,8 +98,10 @@ function checkSelectors ({ source, value }, pod, documents) {
   if (chosen.length === 0) return source.includes('examples/') ? [] : ['its selector selects no pod']
   const ports = chosen.flatMap(({ spec }) => containersOf(spec).flatMap(({ ports = [] }) => ports))
   const has = port => ports.some(({ name, containerPort }) => port === name || port === containerPort)
-  const wanted = value.kind === 'Service' ? value.spec.ports.map(({ port, targetPort = port }) => targetPort)
-    : value.kind === 'NetworkPolicy' ? (value.spec.ingress ?? []).flatMap(({ ports = [] }) => ports.map(({ port }) => port))
+  const wanted = value.kind === 'Service'
+    ? value.spec.ports.map(({ port, targetPort = port }) => targetPort)
+    : value.kind === 'NetworkPolicy'
+      ? (value.spec.ingress ?? []).flatMap(({ ports = [] }) => ports.map(({ port }) => port))
       : value.kind === 'PodMonitor' ? value.spec.podMetricsEndpoints.map(({ port }) => port) : []
   return wanted.filter(port => !has(port)).map(port => `no pod that it selects has a port ${port}`)
 }
