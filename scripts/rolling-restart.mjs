@@ -7,6 +7,9 @@
 // Half of the clients go through a proxy of connections, as a Service of Kubernetes is one: a connection stays with its replica for as
 // long as it lasts. The others go through a proxy of requests, as an ingress is one, with connections to the replicas that are kept.
 // Neither proxy asks another replica when one fails. Both go by readiness alone, looked at as the chart's probe does.
+//
+// Where the machine has too little time for the load, a replica turns requests away (`overloaded`, with Retry-After), whether or not one is
+// being restarted. Clients come back as they are told to, and the number is shown.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -25,6 +28,8 @@ const CLIENTS = 8
 const PROBE = { periodMs: 2_000, failures: 2 }
 /** Where a client stops for a moment, so that its connection is idle when a replica goes. */
 const PAUSE = { every: 50, ms: 1_500 }
+/** How often a client that is turned away comes back. */
+const MAX_RETURNS = 20
 /** After that much time something hangs. */
 const LIMIT_MS = 900_000
 
@@ -41,7 +46,7 @@ process.on('exit', () => {
 })
 setTimeout(() => { fail(`still at it after ${LIMIT_MS / 1000} s`) }, LIMIT_MS).unref()
 
-const tally = { sent: 0, reused: 0, failures: new Map(), times: [] }
+const tally = { sent: 0, reused: 0, turnedAway: 0, failures: new Map(), times: [] }
 const replicas = await Promise.all([0, 1].map(async index => createReplica(index, await freePort())))
 for (const replica of replicas) {
   await replica.start()
@@ -72,7 +77,7 @@ for (const proxy of proxies) proxy.close()
 const failed = [...tally.failures.values()].reduce((sum, count) => sum + count, 0)
 const times = tally.times.toSorted((a, b) => a - b)
 const quantile = part => `${times[Math.floor((times.length - 1) * part)].toFixed(1)} ms`
-console.log(`${tally.sent} requests in ${seconds.toFixed(1)} s, ${tally.reused} of them on a connection that was kept; ${failed} failed`)
+console.log(`${tally.sent} requests in ${seconds.toFixed(1)} s, ${tally.reused} of them on a connection that was kept; ${tally.turnedAway} turned away for a while; ${failed} failed`)
 console.log(`p50 ${quantile(0.5)}, p99 ${quantile(0.99)}, longest ${quantile(1)}`)
 console.log(`${stops.length} stops in ${stops.map(({ ms }) => `${(ms / 1000).toFixed(1)} s`).join(', ')}; exit codes ${stops.map(({ code }) => code).join(', ')}`)
 for (const [what, count] of tally.failures) console.error(`${count} x ${what}`)
@@ -182,13 +187,24 @@ async function client (port, index) {
     const start = performance.now()
     const method = turn % 4 === 0 ? 'GET' : 'POST'
     tally.sent += 1
-    await ask(agent, port, method).then(digest => {
+    await askUntilTaken(agent, port, method).then(digest => {
       if (digest !== expected) count('other bytes than before')
     }, error => { count(`${method}: ${error.message}`) })
     tally.times.push(performance.now() - start)
     if (turn % PAUSE.every === 0) await sleep(PAUSE.ms)
   }
   agent.destroy()
+}
+
+async function askUntilTaken (agent, port, method, returns = 0) {
+  try {
+    return await ask(agent, port, method)
+  } catch (error) {
+    if (error.code !== 'overloaded' || !(error.retryAfter > 0) || returns === MAX_RETURNS) throw error
+    tally.turnedAway += 1
+    await sleep(error.retryAfter * 1000)
+    return await askUntilTaken(agent, port, method, returns + 1)
+  }
 }
 
 function count (what) { tally.failures.set(what, (tally.failures.get(what) ?? 0) + 1) }
@@ -205,12 +221,17 @@ async function ask (agent, port, method) {
         const body = Buffer.concat(chunks)
         if (request.reusedSocket) tally.reused += 1
         if (answer.statusCode === 200) resolve(hashOf(body))
-        else reject(new Error(`${answer.statusCode} ${answer.headers['x-proxy'] ?? body.toString().slice(0, 200)}`))
+        else reject(refusal(answer, body))
       })
     })
     request.once('error', reject)
     request.end(method === 'GET' ? undefined : OBJECT)
   })
+}
+
+function refusal ({ statusCode, headers }, body) {
+  const { code, detail } = headers['content-type']?.startsWith('application/problem+json') ? JSON.parse(body.toString()) : { detail: headers['x-proxy'] }
+  return Object.assign(new Error(`${statusCode} ${code ?? ''} ${detail}`), { code, retryAfter: Number(headers['retry-after']) })
 }
 
 async function until (isSo, limitMs, otherwise) {

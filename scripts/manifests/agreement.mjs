@@ -53,7 +53,7 @@ function checkContainer (container, spec, facts) {
   const ports = container.ports ?? []
   const command = container.command === undefined ? container.args?.[0] : undefined
   const ours = command === undefined ? undefined : facts[command]
-  const env = Object.fromEntries((container.env ?? []).map(({ name, value = '' }) => [name, value]))
+  const env = Object.fromEntries((container.env ?? []).map(({ name, value = '', valueFrom }) => [name, valueFrom === undefined ? value : 'from a Secret']))
   return [
     !/(:(?!latest)[\w.-]+|@sha256:[0-9a-f]{64})$/.test(container.image.split('/').at(-1)) && `the image ${container.image} has no version`,
     container.securityContext?.readOnlyRootFilesystem !== true && 'its root file system can be written to',
