@@ -2,7 +2,7 @@ import { AGENT_SETTINGS, readAgentSettings, type AgentSetting } from '../agent/s
 import { parseArguments, type CommandSpec, type OptionSpec } from './arguments.js'
 import { ExitCode } from './exit-code.js'
 import { commandHelp, definitions } from './help.js'
-import { engineVersion } from './version.js'
+import { ENGINE } from '../service/engine.js'
 
 const SETTINGS: readonly AgentSetting[] = Object.values(AGENT_SETTINGS)
 
@@ -22,7 +22,7 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(spec, args)
   const settings = readAgentSettings(option => options.get(option), process.env)
   const { runAgent } = await import('../agent/run.js')
-  switch (await runAgent(settings, engineVersion())) {
+  switch (await runAgent(settings, ENGINE.version)) {
     case 'fine': return ExitCode.OK
     case 'finding': return ExitCode.FINDING
     case 'nothing_to_do': return ExitCode.USAGE

@@ -106,7 +106,8 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       return toAnswer(request, held, { target, objectHash, attestations, resolveMs, cached: true })
     }
     counts.misses++
-    const flight = `${report} ${key}`
+    // Not together with those who only name what this one brings: what they are told is missing is not missing here.
+    const flight = `${report} ${request.object === undefined ? 'held' : 'sent'} ${target.brought === undefined ? 'held' : 'sent'} ${key}`
     try {
       const outcome = await abortable(flights.run(flight, () => compute(request, objectHash, target, key, report)), request.signal)
       return toAnswer(request, outcome, { target, objectHash, attestations, resolveMs, cached: false })

@@ -30,6 +30,15 @@ describe('a relocation', () => {
     expect(service.stats().cache['relocations']).toBe(1)
   })
 
+  it('is not refused for what it brings, because somebody who only names that asked at the same moment', async () => {
+    const service = await startService(await temporaryFolder())
+    const { entry: { btfSha256 } } = await put(service, fooBtf())
+    const objectSha256 = sha256(fooObject())
+    const [named, sent] = await Promise.allSettled([relocate(service, { objectSha256, object: undefined as never, btfSha256 }), relocate(service, { btfSha256 })])
+    expect(named).toMatchObject({ status: 'rejected', reason: { code: 'object_unknown' } })
+    expect(sent).toMatchObject({ status: 'fulfilled', value: { objectSha256, verdict: 'loads' } })
+  })
+
   it('gives the same bytes and hashes after a restart', async () => {
     const folder = await temporaryFolder()
     const before = await startService(folder)

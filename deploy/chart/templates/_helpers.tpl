@@ -1,0 +1,40 @@
+{{- define "corelo.name" -}}
+{{- if contains "corelo" .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-corelo" (.Release.Name | trunc 43 | trimSuffix "-") -}}
+{{- end -}}
+{{- end }}
+
+{{- define "corelo.selector" -}}
+app.kubernetes.io/name: corelo
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: service
+{{- end }}
+
+{{- define "corelo.agentSelector" -}}
+app.kubernetes.io/name: corelo
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: agent
+{{- end }}
+
+{{- define "corelo.labels" -}}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- define "corelo.serviceImage" -}}
+{{- with .Values.image }}{{ .service }}{{ if .serviceDigest }}@{{ .serviceDigest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}{{ end }}
+{{- end }}
+
+{{- define "corelo.agentImage" -}}
+{{- with .Values.image }}{{ .agent }}{{ if .agentDigest }}@{{ .agentDigest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}{{ end }}
+{{- end }}
+
+{{/* Name resolution on whatever address: node-local caches of it are link-local. */}}
+{{- define "corelo.dnsEgress" -}}
+- ports:
+    - { port: 53, protocol: UDP }
+    - { port: 53, protocol: TCP }
+{{- end }}
