@@ -3,7 +3,13 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseArguments, type CommandSpec } from '../../src/cli/arguments.js'
 import { ExitCode } from '../../src/cli/exit-code.js'
+import { AGENT_SETTINGS } from '../../src/agent/settings.js'
+import { spec as agent } from '../../src/cli/agent.js'
+import { spec as btfExport } from '../../src/cli/btf/export.js'
+import { spec as btfImport } from '../../src/cli/btf/import.js'
+import { spec as btfList } from '../../src/cli/btf/list.js'
 import { spec as inspect } from '../../src/cli/inspect.js'
+import { spec as keysToken } from '../../src/cli/keys/token.js'
 import { spec as relocateSpec } from '../../src/cli/relocate.js'
 import { spec as serve } from '../../src/cli/serve.js'
 import { SETTINGS } from '../../src/http/config.js'
@@ -13,12 +19,24 @@ import { corelo, ROOT, SAMPLE, UNGUARDED } from './corelo.js'
 
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
-const specs: Record<string, CommandSpec> = { inspect, relocate: relocateSpec, serve }
+const specs: Record<string, CommandSpec> = {
+  agent, 'btf export': btfExport, 'btf import': btfImport, 'btf list': btfList, inspect, 'keys token': keysToken, relocate: relocateSpec, serve
+}
 
 /** Lines of code blocks that start with a word, as a shell would split them. */
 function commandLines (word: string): string[][] {
   const blocks = [...readme.matchAll(/^```\w*\n([\s\S]*?)^```$/gm)].flatMap(([, block = '']) => block.split('\n'))
   return blocks.filter(line => line.startsWith(`${word} `)).map(line => line.split(' '))
+}
+
+/** The command of a line, of one word or of two, and what it is given; redirections are the shell's. */
+function commandOf ([, first = '', second = '', ...rest]: readonly string[]): { spec: CommandSpec, args: string[] } {
+  const two = specs[`${first} ${second}`]
+  const spec = two ?? specs[first]
+  if (spec === undefined) throw new Error(`The README shows an unknown command: ${first} ${second}`)
+  const args = (two === undefined ? [second, ...rest] : rest).filter(word => word !== '')
+  const redirection = args.findIndex(word => /^\d?>/.test(word))
+  return { spec, args: (redirection === -1 ? args : args.slice(0, redirection)).map(word => word.replace(/^'(.*)'$/, '$1')) }
 }
 
 describe('README', () => {
@@ -28,16 +46,15 @@ describe('README', () => {
   })
 
   it('names no other settings', () => {
-    const known = new Set(SETTINGS.map(({ name }) => name))
+    const known = new Set([...SETTINGS.map(({ name }) => name), ...Object.values(AGENT_SETTINGS).map(({ env }) => env)])
     expect([...readme.matchAll(/CORELO_[A-Z_]+/g)].filter(([name]) => !known.has(name))).toEqual([])
   })
 
   it('shows command lines that the command takes', () => {
     const lines = commandLines('corelo')
     expect(lines.length).toBeGreaterThan(5)
-    for (const [, command = '', ...args] of lines) {
-      const spec = specs[command]
-      if (spec === undefined) throw new Error(`The README shows an unknown command: ${command}`)
+    for (const line of lines) {
+      const { spec, args } = commandOf(line)
       expect(() => parseArguments(spec, args)).not.toThrow()
     }
   })
@@ -46,13 +63,14 @@ describe('README', () => {
     for (const spec of Object.values(specs)) {
       for (const [name, { short }] of Object.entries(spec.options)) {
         if (name === 'help') continue
-        expect(commandLines('corelo').some(([, command, ...args]) => command === spec.name && (args.includes(`--${name}`) || args.includes(`-${short}`))), `--${name}`).toBe(true)
+        const isShown = commandLines('corelo').map(commandOf).some(({ spec: shown, args }) => shown === spec && (args.includes(`--${name}`) || args.includes(`-${short}`)))
+        expect(isShown, `${spec.name} --${name}`).toBe(true)
       }
     }
   })
 
   it('names npm scripts that exist', () => {
-    const named = [...readme.matchAll(/npm run ([\w:]+)|npm (test|start)\b/g)].map(([, run, direct]) => run ?? direct)
+    const named = [...readme.matchAll(/npm run ([\w:-]+)|npm (test|start)\b/g)].map(([, run, direct]) => run ?? direct)
     expect(named.length).toBeGreaterThan(5)
     for (const name of named) expect(Object.keys(scripts)).toContain(name)
   })
@@ -65,7 +83,7 @@ describe('README', () => {
   it('names the folders of the source', () => {
     const folders = [...readme.matchAll(/^ {2}(\w+)\/ {2,}/gm)].map(([, name = '']) => name)
     expect(folders.filter(name => !existsSync(join(ROOT, 'src', name)))).toEqual([])
-    expect(folders).toHaveLength(10)
+    expect(folders).toHaveLength(14)
   })
 
   it('states the exit codes and limits as they are', () => {
@@ -91,7 +109,7 @@ describe('README', () => {
   })
 
   it('names no address of a machine or of a registry', () => {
-    expect(readme).not.toMatch(/https?:\/\/(?!127\.0\.0\.1:8080)/)
+    expect(readme).not.toMatch(/https?:\/\/(?!127\.0\.0\.1:8080|corelo:8080)/)
     expect(readme).not.toMatch(/\/(work|root|home|tmp)\//)
   })
 })
