@@ -11,7 +11,7 @@ module.exports = {
     { name: 'workers-know-core-and-kernels', severity: 'error', from: { path: folder('workers') }, to: { path: '^src/(service|http|cli)/' } },
     { name: 'service-knows-no-http', severity: 'error', from: { path: folder('service') }, to: { path: '^src/(http|cli)/' } },
     { name: 'http-speaks-to-service', severity: 'error', from: { path: folder('http') }, to: { path: '^src/(core|elf|btf|insn|bytes|workers|cli)/' } },
-    { name: 'fetching-in-one-folder', severity: 'error', from: { path: '^src', pathNot: '^src/kernels/fetch/' }, to: { path: 'node_modules/(undici|cockatiel|ipaddr\\.js)/' } },
+    { name: 'fetching-in-one-folder', severity: 'error', from: { path: '^src', pathNot: '^src/kernels/(fetch|shared)/' }, to: { path: 'node_modules/(undici|cockatiel|ipaddr\\.js)/' } },
     { name: 'unpacking-in-one-folder', severity: 'error', from: { path: '^src', pathNot: '^src/kernels/unpack/' }, to: { path: 'node_modules/(xz-decompress|tar-stream)/' } },
     { name: 'piscina-in-one-place', severity: 'error', from: { path: '^src', pathNot: '^src/workers/pool' }, to: { path: 'node_modules/piscina' } },
     { name: 's3-in-one-place', severity: 'error', from: { path: '^src', pathNot: '^src/kernels/shared/' }, to: { path: 'node_modules/aws4fetch' } },

@@ -104,7 +104,8 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       return toAnswer(request, held, { target, objectHash, resolveMs, cached: true })
     }
     counts.misses++
-    const flight = `${report} ${key}`
+    // Who only names an object or BTF may find that it is not held; who sent it must not get that answer.
+    const flight = `${report} ${request.object === undefined ? 'named' : 'sent'} ${target.brought === undefined ? 'named' : 'sent'} ${key}`
     try {
       const outcome = await abortable(flights.run(flight, () => compute(request, objectHash, target, key, report)), request.signal)
       return toAnswer(request, outcome, { target, objectHash, resolveMs, cached: false })
