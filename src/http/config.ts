@@ -19,6 +19,8 @@ export interface Config {
   readonly memoryBytes: number
   readonly localKernel: boolean
   readonly trustUploads: boolean
+  /** Listing of the archive: a file, or an address. */
+  readonly catalog?: string
   readonly maxObjectBytes: number
   /** Bound of one BTF, and of all BTF parts of one request together. */
   readonly maxBtfBytes: number
@@ -79,6 +81,11 @@ export const SETTINGS: readonly Setting[] = [
     accepts: value => listOf(value).every(isWebAddress)
   },
   text('CORELO_BTFHUB_DIR', 'btfhubDir', undefined, "A directory in BTFHub's layout.", 'none'),
+  {
+    ...text('CORELO_CATALOG', 'catalog', undefined, 'List of the paths in the archive, a file or an address: what can be had without asking for it.', 'none'),
+    must: 'a file, or an http or https address',
+    accepts: value => !value.includes('://') || isWebAddress(value)
+  },
   {
     ...text('CORELO_UPSTREAM', 'upstreamUrl', undefined, 'Another corelo to ask for BTF.', 'none'),
     must: 'an http or https address',

@@ -1,15 +1,15 @@
-import { formatReference } from '../kernels/reference.js'
-import type { KernelEntry } from '../service/types.js'
+import { formatReference, type KernelReference } from '../kernels/reference.js'
+import type { KernelEntry, OfferedEntry } from '../service/types.js'
 
-/** A kernel in the API's spelling. */
-export function toKernelJson (entry: KernelEntry): Record<string, unknown> {
-  const { reference, provenance } = entry
+/** A kernel in the API's spelling. What is not known of one that is only offered is null. */
+export function toKernelJson (entry: KernelEntry | OfferedEntry): Record<string, unknown> {
+  const { reference, state, sources } = entry
+  if (entry.state === 'offered') return { ...namesOf(reference), state, sources, ...UNKNOWN }
+  const { provenance } = entry
   return {
-    reference: formatReference(reference),
-    distro: reference.distro,
-    distro_version: reference.distroVersion,
-    arch: reference.arch,
-    release: reference.release,
+    ...namesOf(reference),
+    state,
+    sources,
     btf_sha256: entry.btfSha256,
     bytes: entry.bytes,
     types: entry.types,
@@ -26,4 +26,10 @@ export function toKernelJson (entry: KernelEntry): Record<string, unknown> {
     last_used: entry.lastUsed,
     modules: entry.modules.map(({ name, btfSha256, bytes, source }) => ({ name, btf_sha256: btfSha256, bytes, source }))
   }
+}
+
+const UNKNOWN = { btf_sha256: null, bytes: null, types: null, source: null, provenance: null, first_seen: null, last_used: null, modules: [] } as const
+
+function namesOf (reference: KernelReference): Record<string, string> {
+  return { reference: formatReference(reference), distro: reference.distro, distro_version: reference.distroVersion, arch: reference.arch, release: reference.release }
 }

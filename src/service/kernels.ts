@@ -1,6 +1,6 @@
 import { AppError } from '../errors.js'
-import { normalizeArch } from '../kernels/arch.js'
 import type { SharedBtf } from '../kernels/btf-memory.js'
+import type { Catalog } from '../kernels/catalog/catalog.js'
 import { isFetched, UPLOAD_SOURCE, type KernelRecord, type ModuleRecord, type Provenance } from '../kernels/kernel-record.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import { formatReference, isSegment, toReference, type KernelReference } from '../kernels/reference.js'
@@ -8,6 +8,7 @@ import { answersForName, recordsOfName, resolveKernel, unknownKernel } from '../
 import type { Sha256 } from '../kernels/sha256.js'
 import { rawBytes, type BtfAccess } from './btf-access.js'
 import type { Fetching } from './fetching.js'
+import { listKernels, toEntry } from './kernel-list.js'
 import type { LocalKernel } from './local-kernel.js'
 import { toAnswers, type AskedSource } from './source-error.js'
 import type { KernelEntry, KernelFilter, KernelPage } from './types.js'
@@ -17,6 +18,7 @@ export interface KernelsOptions {
   readonly btfs: BtfAccess
   readonly local: LocalKernel
   readonly fetching: Fetching
+  readonly catalog: Catalog
   readonly trustUploads: boolean
 }
 
@@ -28,9 +30,7 @@ export interface Kernels {
   putBtf(reference: KernelReference, bytes: Uint8Array, provenance: Provenance, module?: string): Promise<{ created: boolean, entry: KernelEntry }>
 }
 
-const MAX_PAGE = 1000
-
-export function createKernels ({ index, btfs, local, fetching, trustUploads }: KernelsOptions): Kernels {
+export function createKernels ({ index, btfs, local, fetching, catalog, trustUploads }: KernelsOptions): Kernels {
   /** The record of the very reference, else of the kernel under another spelling of its platform. */
   const findRecord = (reference: KernelReference): KernelRecord | undefined => {
     const held = index.get(reference)
@@ -41,7 +41,7 @@ export function createKernels ({ index, btfs, local, fetching, trustUploads }: K
   const requireRecord = (reference: KernelReference, asked: readonly AskedSource[] = [], via: readonly string[] = []): KernelRecord => {
     const record = findRecord(reference)
     if (record !== undefined) return record
-    const error = unknownKernel(index, reference, 0, { trustUploads: true, answers: [local.answer(), ...toAnswers(asked)] })
+    const error = unknownKernel(index, reference, 0, { trustUploads: true, answers: [local.answer(), ...toAnswers(asked)], offered: catalog.kernels() })
     const again = Math.min(...asked.map(({ refusal }) => refusal.retryAfterMs ?? Infinity))
     throw again === Infinity || via.length === 0 ? error : new AppError(error.code, error.message, { ...error.details, retry_after: Math.ceil(again / 1000) })
   }
@@ -84,7 +84,7 @@ export function createKernels ({ index, btfs, local, fetching, trustUploads }: K
     await Promise.all([btf, ...opened.modules.map(module => module.btf)].map(content => btfs.keep(content)))
     const held = index.get(reference) // once more: another upload may have come first
     requireSame(held, btf.sha256, formatReference(reference))
-    if (held !== undefined) return { created: false, entry: toEntry(held) }
+    if (held !== undefined) return { created: false, entry: toEntry(held, catalog.kernels()) }
     const now = new Date().toISOString()
     const record: KernelRecord = {
       reference,
@@ -98,7 +98,7 @@ export function createKernels ({ index, btfs, local, fetching, trustUploads }: K
       modules: opened.modules.map(module => ({ name: module.name, btfSha256: module.btf.sha256, bytes: module.btf.parts.byteLength, source: UPLOAD_SOURCE, provenance }))
     }
     await index.put(record)
-    return { created: true, entry: toEntry(record) }
+    return { created: true, entry: toEntry(record, catalog.kernels()) }
   }
 
   const putModule = async (reference: KernelReference, name: string, bytes: Uint8Array, provenance: Provenance) => {
@@ -110,40 +110,20 @@ export function createKernels ({ index, btfs, local, fetching, trustUploads }: K
     if (record.btfSha256 !== base.sha256) throw new AppError('btf_conflict', `The BTF of ${formatReference(reference)} changed while that of its module ${name} was read; try again.`)
     const held = record.modules.find(module => module.name === name)
     requireSame(held, btf.sha256, what)
-    if (held !== undefined) return { created: false, entry: toEntry(record) }
+    if (held !== undefined) return { created: false, entry: toEntry(record, catalog.kernels()) }
     const module: ModuleRecord = { name, btfSha256: btf.sha256, bytes: btf.parts.byteLength, source: UPLOAD_SOURCE, provenance }
     const changed = { ...record, modules: [...record.modules, module] }
     await index.put(changed)
-    return { created: true, entry: toEntry(changed) }
+    return { created: true, entry: toEntry(changed, catalog.kernels()) }
   }
 
   return {
-    list (filter) {
-      const { release, distro, distroVersion } = filter
-      const arch = filter.arch === undefined ? undefined : normalizeArch(filter.arch)
-      const after = filter.cursor === undefined ? undefined : parseCursor(filter.cursor)
-      const limit = Math.min(Math.max(1, filter.limit), MAX_PAGE)
-      const page: KernelRecord[] = []
-      let isMore = false
-      for (const record of index.list()) {
-        const { reference } = record
-        if (after !== undefined && formatReference(reference) <= after) continue
-        if (release !== undefined && reference.release !== release) continue
-        if (distro !== undefined && reference.distro !== distro) continue
-        if (distroVersion !== undefined && reference.distroVersion !== distroVersion) continue
-        if (arch !== undefined && reference.arch !== arch) continue
-        isMore = page.length === limit
-        if (isMore) break
-        page.push(record)
-      }
-      const last = page.at(-1)
-      return { kernels: page.map(toEntry), nextCursor: isMore && last !== undefined ? formatCursor(last.reference) : null }
-    },
+    list: filter => listKernels(index, catalog.kernels(), filter),
     async get (given, via = []) {
       const reference = toReference(given)
       const record = await obtainRecord(reference, via)
       fetching.refresh([record])
-      return toEntry({ ...record, reference })
+      return toEntry({ ...record, reference }, catalog.kernels())
     },
     async getBtf (given, module, via = []) {
       const reference = toReference(given)
@@ -172,20 +152,4 @@ function requireSame (held: { readonly btfSha256: Sha256, readonly source: strin
   if (held === undefined || held.btfSha256 === offered) return
   throw new AppError('btf_conflict', `Other BTF is held for ${what} already (${held.btfSha256}, source ${held.source}); the offered one can be sent with each request, or stored under its own name.`,
     { held: held.btfSha256, offered, source: held.source })
-}
-
-function toEntry (record: KernelRecord): KernelEntry {
-  return {
-    ...record,
-    modules: record.modules.map(({ name, btfSha256, bytes, source }) => ({ name, btfSha256, bytes, source }))
-  }
-}
-
-/** The cursor is the last reference shown, so that a page stays right when kernels are added meanwhile. Opaque to callers. */
-function formatCursor (reference: KernelReference): string { return Buffer.from(formatReference(reference)).toString('base64url') }
-
-function parseCursor (cursor: string): string {
-  const text = Buffer.from(cursor, 'base64url').toString()
-  if (text.split('/').length !== 4) throw new AppError('invalid_request', 'The cursor is not one that this service gave.', { field: 'cursor' })
-  return text
 }

@@ -10,6 +10,7 @@ import { isSha256, type Sha256 } from '../kernels/sha256.js'
 import { createSharedStore } from '../kernels/shared/shared-store.js'
 import { createWorkerPool } from '../workers/pool.js'
 import { createBtfAccess } from './btf-access.js'
+import { openCatalog } from './catalog.js'
 import { createFetching, type Fetching } from './fetching.js'
 import { createKernels } from './kernels.js'
 import { createLocalKernel, type LocalKernel } from './local-kernel.js'
@@ -72,16 +73,17 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       memory, store, shared, pool, warn, maxBtfBytes: settings.maxBtfBytes, onRelease, otherPaths: hash => local.pathsOf(hash), recover: (hash, base) => fetching.recover(hash, base)
     })
     const self = randomUUID()
-    const { sources, client } = createSources(settings, { open: btfs.open, self })
+    const catalog = openCatalog(settings, warn)
+    const { sources, client } = createSources(settings, { open: btfs.open, self, catalog })
     const fetching: Fetching = createFetching({ sources, index, btfs, self, trustUploads: settings.trustUploads, settings: settings.sources ?? {}, warn })
     const local: LocalKernel = createLocalKernel({ settings, index, btfs, warn })
     const objects = createObjects({ store, shared, pool, maxBytes: settings.maxObjectBytes, memoryBytes: share(SHARES.objects), onRelease })
-    const targets = createTargets({ index, btfs, local, fetching, trustUploads: settings.trustUploads })
+    const targets = createTargets({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads })
     const relocations = createRelocations({ targets, objects, btfs, index, pool, memoryBytes: share(SHARES.results), onRelease })
-    const kernels = createKernels({ index, btfs, local, fetching, trustUploads: settings.trustUploads })
+    const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads })
     disk.onRecovered(() => { btfs.saveHeld().catch(() => {}) }) // it warns by itself
-    await Promise.all([pool.ready(), local.start()])
-    return { index, btfs, local, fetching, client, objects, relocations, kernels }
+    await Promise.all([pool.ready(), local.start(), catalog.start()])
+    return { index, btfs, local, fetching, catalog, client, objects, relocations, kernels }
   }
 
   let parts: Awaited<ReturnType<typeof open>> | undefined
@@ -115,6 +117,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       closing ??= (async () => {
         const opened = await opening.catch(() => undefined)
         opened?.fetching.close()
+        await opened?.catalog.close()
         await opened?.client.close()
         await opened?.local.close()
         await shared?.close()

@@ -21,6 +21,8 @@ export interface ServiceSettings {
   readonly hostRoot?: string
   /** Whether uploaded BTF answers for a kernel's name, and not only for its hash. */
   readonly trustUploads: boolean
+  /** Listing of the archive's kernels: a file, or an address. */
+  readonly catalog?: string
   /** Undefined: /sys/kernel/btf. */
   readonly kernelBtfDir?: string
   /** How long to leave a disk alone that takes no writes, in milliseconds. Undefined: 10 s. */

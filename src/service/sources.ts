@@ -1,20 +1,29 @@
+import type { Catalog } from '../kernels/catalog/catalog.js'
+import { archivePlaces, type ArchivePlace } from '../kernels/identity/archive-places.js'
 import { createHttpClient, type HttpClient } from '../kernels/fetch/http-client.js'
 import { createBtfhubSource } from '../kernels/sources/btfhub-http.js'
 import { createDirectorySource } from '../kernels/sources/btfhub-directory.js'
 import { createUpstreamSource } from '../kernels/sources/corelo-upstream.js'
+import type { KernelQuery } from '../kernels/reference.js'
 import type { KernelSource, OpenKernel } from '../kernels/sources/source.js'
 import type { ServiceSettings } from './settings.js'
 
 /** The sources that the settings name, in the order in which they are asked: the nearest first. */
-export function createSources (settings: ServiceSettings, { open, self }: { readonly open: OpenKernel, readonly self: string }): { readonly sources: readonly KernelSource[], readonly client: HttpClient } {
+export function createSources (settings: ServiceSettings, { open, self, catalog }: { readonly open: OpenKernel, readonly self: string, readonly catalog: Catalog }): { readonly sources: readonly KernelSource[], readonly client: HttpClient } {
   const { btfhubUrls = [], btfhubDir, upstreamUrl } = settings
   const bases = btfhubUrls.map(url => new URL(url))
   const upstream = upstreamUrl === undefined ? [] : [new URL(upstreamUrl)]
   const client = createHttpClient({ origins: [...bases, ...upstream], ...(settings.sources?.fetch === undefined ? {} : { limits: settings.sources.fetch }) })
   const sources = [
-    ...(btfhubDir === undefined ? [] : [createDirectorySource({ root: btfhubDir, open })]),
+    ...(btfhubDir === undefined ? [] : [createDirectorySource({ root: btfhubDir, open, placesOf: query => listedAndPossible(catalog, query) })]),
     ...upstream.map(base => createUpstreamSource({ base, client, open, self, maxBtfBytes: settings.maxBtfBytes, trustUploads: settings.trustUploads })),
-    ...(bases.length === 0 ? [] : [createBtfhubSource({ bases, client, open })])
+    ...(bases.length === 0 ? [] : [createBtfhubSource({ bases, client, open, placesOf: query => catalog.placesOf(query, 'btfhub') })])
   ]
   return { sources, client }
+}
+
+/** A directory costs nothing to look into, and may have got a file since it was listed. */
+function listedAndPossible (catalog: Catalog, query: KernelQuery): readonly ArchivePlace[] {
+  const places = [...catalog.placesOf(query, 'directory'), ...archivePlaces(query)]
+  return [...new Map(places.map(place => [place.path, place])).values()]
 }

@@ -1,6 +1,7 @@
 import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
 import type { SharedBtf } from '../kernels/btf-memory.js'
+import type { Catalog } from '../kernels/catalog/catalog.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import type { KernelRecord } from '../kernels/kernel-record.js'
 import { formatQuery, formatReference, type KernelQuery } from '../kernels/reference.js'
@@ -36,6 +37,7 @@ export interface TargetsOptions {
   readonly btfs: BtfAccess
   readonly local: LocalKernel
   readonly fetching: Fetching
+  readonly catalog: Catalog
   readonly trustUploads: boolean
 }
 
@@ -48,8 +50,8 @@ export interface Targets {
   find(request: TargetRequest): Promise<Target>
 }
 
-export function createTargets ({ index, btfs, local, fetching, trustUploads }: TargetsOptions): Targets {
-  const options = (asked: readonly AskedSource[] = []): ResolveOptions => ({ trustUploads, answers: [local.answer(), ...toAnswers(asked)] })
+export function createTargets ({ index, btfs, local, fetching, catalog, trustUploads }: TargetsOptions): Targets {
+  const options = (asked: readonly AskedSource[] = []): ResolveOptions => ({ trustUploads, answers: [local.answer(), ...toAnswers(asked)], offered: catalog.kernels() })
 
   const fromParts = async (parts: readonly [Uint8Array, ...Uint8Array[]], kernel: KernelQuery | undefined): Promise<Target> => {
     const [vmlinux, ...modules] = parts

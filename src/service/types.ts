@@ -59,9 +59,12 @@ export interface InspectAnswer {
   readonly inspection: Inspection
 }
 
-/** One kernel the service knows. */
+/** One kernel whose BTF the service has. */
 export interface KernelEntry {
   readonly reference: KernelReference
+  readonly state: 'held'
+  /** Who is known to have it: `source` first. */
+  readonly sources: readonly string[]
   readonly btfSha256: Sha256
   /** Bytes of raw BTF. */
   readonly bytes: number
@@ -74,6 +77,13 @@ export interface KernelEntry {
   readonly modules: ReadonlyArray<{ readonly name: string, readonly btfSha256: Sha256, readonly bytes: number, readonly source: string }>
 }
 
+/** One kernel that a source is known to have. Its BTF is fetched when it is asked for. */
+export interface OfferedEntry {
+  readonly reference: KernelReference
+  readonly state: 'offered'
+  readonly sources: readonly string[]
+}
+
 export interface KernelFilter {
   readonly release?: string
   readonly distro?: string
@@ -84,7 +94,7 @@ export interface KernelFilter {
 }
 
 export interface KernelPage {
-  readonly kernels: readonly KernelEntry[]
+  readonly kernels: ReadonlyArray<KernelEntry | OfferedEntry>
   readonly nextCursor: string | null
 }
 

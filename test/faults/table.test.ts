@@ -3,7 +3,7 @@ import type { ErrorCode } from '../../src/errors.js'
 import { failure, fooBtf, relocate } from '../unit/service/lab.js'
 import { tarXzOf, xzOf, ZEROS } from '../support/xz-writer.js'
 import { startOrigin, type Origin } from './origin.js'
-import { archiveOf, KERNEL, PATH, questions, startFetching } from './sources.js'
+import { archiveOf, IMPATIENT, KERNEL, PATH, questions, QUICK, startFetching } from './sources.js'
 
 const good = await archiveOf()
 const BTF = `${KERNEL.release}.btf`
@@ -114,7 +114,7 @@ const FAULTS: readonly Fault[] = [
 describe('what a source does wrong is said once and not asked for again', () => {
   it.each(FAULTS.map(fault => [fault.name, fault] as const))('%s', async (_name, fault) => {
     const origin = await startOrigin(fault.answer)
-    const service = await startFetching({ btfhubUrls: [origin.url] })
+    const service = await startFetching({ btfhubUrls: [origin.url], sources: { fetch: fault.outcome === 'timeout' ? IMPATIENT : QUICK } })
 
     for (const requests of [fault.requests, fault.requests]) {
       const error = await failure(fault.code, relocate(service, { kernel: KERNEL }))

@@ -5,7 +5,7 @@ import type { ServiceSettings } from '../../src/service/settings.js'
 import { failure, fooBtf, put, relocate } from '../unit/service/lab.js'
 import { tarXzOf } from '../support/xz-writer.js'
 import { serving, startOrigin } from './origin.js'
-import { archiveOf, KERNEL, moduleBtf, PATH, startFetching, QUICK } from './sources.js'
+import { archiveOf, KERNEL, moduleBtf, PATH, startFetching } from './sources.js'
 
 const REFERENCE = 'ubuntu/20.04/x86_64/5.4.0-42-generic'
 
@@ -78,7 +78,7 @@ describe('services that ask each other', () => {
   const startRing = async (size: number, settings: Partial<ServiceSettings> = {}) => {
     const doors = await Promise.all(Array.from({ length: size }, () => startOrigin()))
     const services = await Promise.all(doors.map((_door, i) => startListening({
-      upstreamUrl: doors[(i + 1) % size]?.url ?? '', sources: { fetch: { ...QUICK, headersMs: 5_000, stallMs: 5_000 } }, ...(i === size - 1 ? settings : {})
+      upstreamUrl: doors[(i + 1) % size]?.url ?? '', ...(i === size - 1 ? settings : {})
     })))
     for (const [i, door] of doors.entries()) {
       door.answer = async (request, response) => {

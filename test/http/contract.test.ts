@@ -584,6 +584,8 @@ describe('/kernels', () => {
     const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
     expect(await (await request(`/kernels/ubuntu/20.04/amd64/${RELEASE}`)).json()).toEqual({
       reference: UBUNTU,
+      state: 'held',
+      sources: ['upload'],
       distro: 'ubuntu',
       distro_version: '20.04',
       arch: 'x86_64',

@@ -50,7 +50,7 @@ describe('docs/openapi.json', () => {
 
   it('is OpenAPI 3.1 with components that have names', () => {
     expect(document.openapi).toBe('3.1.0')
-    expect(Object.keys(document.components.schemas).toSorted()).toEqual(['Kernel', 'KernelPage', 'Problem', 'Program', 'RelocateForm', 'Relocation', 'Report', 'State', 'StoredObject'])
+    expect(Object.keys(document.components.schemas).toSorted()).toEqual(['Kernel', 'KernelPage', 'OfferedKernel', 'Problem', 'Program', 'RelocateForm', 'Relocation', 'Report', 'State', 'StoredObject'])
   })
 
   it('refers to nothing that it does not have', () => {

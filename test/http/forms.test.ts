@@ -113,7 +113,7 @@ describe('a form that is refused with 400 invalid_request', () => {
     ['an empty release', { object: OBJECT, kernel_release: '' }, 'kernel_release'],
     ['an empty field', { ...whole, arch: '' }, 'arch'],
     ['a release with other characters', { object: OBJECT, kernel_release: '5.4 0' }, 'kernel_release'],
-    ['a path', { object: OBJECT, kernel_release: '../../../etc' }, 'distro'],
+    ['a path', { object: OBJECT, kernel_release: '../../../etc' }, 'kernel_release'],
     ['half a reference', { object: OBJECT, kernel_release: `ubuntu/${KERNEL}` }, 'kernel_release'],
     ['fields that contradict the reference', { object: OBJECT, kernel_release: `ubuntu/20.04/x86_64/${KERNEL}`, arch: 'arm64' }, 'arch'],
     ['narrowing of nothing', { object: OBJECT, btf: Buffer.from('b'), arch: 'arm64' }, 'arch'],

@@ -137,6 +137,8 @@ function patched (object: Uint8Array): Uint8Array {
 function entryOf (reference: KernelReference, btf: Uint8Array): KernelEntry {
   return {
     reference,
+    state: 'held',
+    sources: ['local'],
     btfSha256: sha256(btf),
     bytes: btf.length,
     types: 1,

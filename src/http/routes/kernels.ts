@@ -15,7 +15,7 @@ export const kernelRoutes: Routes = async (app, { service, config }) => {
     schema: {
       operationId: 'listKernels',
       tags: ['kernels'],
-      summary: 'The kernels whose BTF the service has.',
+      summary: 'The kernels whose BTF the service has, and those that its sources are known to have.',
       querystring: KernelListQuery,
       response: responses({ 200: { description: 'One page of them; a `Link` header names the next.', content: json('KernelPage') } }, 'not_acceptable')
     }

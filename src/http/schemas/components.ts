@@ -1,8 +1,8 @@
 import { State, StoredObject } from './content.js'
-import { Kernel, KernelPage } from './kernel.js'
+import { Kernel, KernelPage, OfferedKernel } from './kernel.js'
 import { Problem } from './problem.js'
 import { RelocateForm } from './relocate.js'
 import { Program, Relocation, Report } from './report.js'
 
 /** Every schema with a name of its own in the OpenAPI document. */
-export const COMPONENTS = [Problem, Report, Program, Relocation, RelocateForm, Kernel, KernelPage, StoredObject, State] as const
+export const COMPONENTS = [Problem, Report, Program, Relocation, RelocateForm, Kernel, OfferedKernel, KernelPage, StoredObject, State] as const

@@ -29,12 +29,18 @@ export const PutBtfQuery = Type.Object({
   kernel_version: Type.Optional(kernelVersion('`uname -v` of the kernel that the BTF belongs to.'))
 }, { additionalProperties: false })
 
-export const Kernel = Type.Object({
+const names = {
   reference: Type.String({ examples: ['ubuntu/20.04/x86_64/5.4.0-42-generic'] }),
   distro: Type.String(),
   distro_version: Type.String(),
   arch: Type.String(),
-  release: Type.String(),
+  release: Type.String()
+}
+
+export const Kernel = Type.Object({
+  ...names,
+  state: Type.Literal('held'),
+  sources: Type.Array(Type.String(), { description: 'Who is known to have it: `source` first.' }),
   btf_sha256: sha256('Its raw BTF.'),
   bytes: count('Size of its raw BTF.'),
   types: count('Types in it.'),
@@ -57,7 +63,21 @@ export const Kernel = Type.Object({
   }))
 }, { $id: 'Kernel', description: 'A kernel whose BTF the service has.' })
 
+export const OfferedKernel = Type.Object({
+  ...names,
+  state: Type.Literal('offered'),
+  sources: Type.Array(Type.String(), { description: 'Who is known to have it.', examples: [['btfhub']] }),
+  btf_sha256: Type.Null(),
+  bytes: Type.Null(),
+  types: Type.Null(),
+  source: Type.Null(),
+  provenance: Type.Null(),
+  first_seen: Type.Null(),
+  last_used: Type.Null(),
+  modules: Type.Array(Type.Never(), { maxItems: 0 })
+}, { $id: 'OfferedKernel', description: 'A kernel that a source is known to have, and whose BTF is fetched when it is asked for.' })
+
 export const KernelPage = Type.Object({
-  kernels: Type.Array(Type.Ref('Kernel')),
+  kernels: Type.Array(Type.Union([Type.Ref('Kernel'), Type.Ref('OfferedKernel')])),
   next_cursor: Type.Union([Type.String(), Type.Null()], { description: 'Null on the last page.' })
 }, { $id: 'KernelPage' })

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { AppError } from '../../errors.js'
 import { archivePlaces, kernelsAt, MAX_ARCHIVE_PLACES, type ArchivePlace } from '../identity/archive-places.js'
 import type { KernelQuery, KernelReference } from '../reference.js'
@@ -19,6 +20,7 @@ export interface Catalog {
   kernels(): OfferedKernels
   /**
    * Where a source may have what a query means: exactly what it lists, where it lists any of that; else what the names prove.
+   * A listing has to be of the whole source: of a bare release that is listed once, no other kernel is looked for.
    *
    * @param source only what this source lists; undefined: any
    */
@@ -59,15 +61,18 @@ export function createCatalog ({ feeds, intervalMs = DEFAULT_INTERVAL_MS, retryM
   }
 
   const look = async (feed: Feed): Promise<void> => {
-    let pause = intervalMs
+    const regular = feed.intervalMs ?? intervalMs
+    let pause = regular
     try {
-      learn(feed, await feed.load(AbortSignal.any([closing.signal, AbortSignal.timeout(LOAD_MS)])))
+      const paths = await feed.load(AbortSignal.any([closing.signal, AbortSignal.timeout(LOAD_MS)]))
+      await setImmediate() // reading a large listing takes a moment, and so does sorting it in: others come between
+      learn(feed, paths)
       failures.delete(feed)
     } catch (error) {
       complain(feed, error)
       const failed = failures.get(feed) ?? 0
       failures.set(feed, failed + 1)
-      pause = Math.max(Math.min(retryMs * 2 ** failed, intervalMs), retryAfterOf(error))
+      pause = Math.max(Math.min(retryMs * 2 ** failed, regular), retryAfterOf(error))
     }
     if (closing.signal.aborted) return
     clearTimeout(timers.get(feed))
@@ -100,6 +105,7 @@ export function createCatalog ({ feeds, intervalMs = DEFAULT_INTERVAL_MS, retryM
     async close () {
       closing.abort()
       for (const timer of timers.values()) clearTimeout(timer)
+      await Promise.all(feeds.map(feed => feed.close()))
       await Promise.all(running.values())
     }
   }

@@ -5,11 +5,14 @@ import { AppError } from '../../errors.js'
 import { ARCHIVE_SUFFIX } from '../identity/archive-places.js'
 import { isSegment } from '../reference.js'
 import type { Feed } from './feed.js'
-import { toOfferedPlace } from './offered-path.js'
+import { createPathReader } from './offered-path.js'
 import { LISTING_LIMITS } from './parse-listing.js'
 
 /** Folders on the way to a file: distro, version, architecture. */
 const LEVELS = 3
+
+/** Files are put into a directory by hand, and looked for soon after. */
+const INTERVAL_MS = 600_000
 
 /**
  * The kernels of a directory in BTFHub's layout, packed or raw. Whatever else is in it is passed over: files of a clone,
@@ -21,40 +24,45 @@ export function createDirectoryFeed (root: string, source: string): Feed {
   return {
     source,
     what: root,
+    intervalMs: INTERVAL_MS,
     restore: async () => undefined,
     async load (signal) {
-      const paths: string[] = []
+      const found = new Set<string>()
       const base = await realpath(root).catch((error: unknown) => {
         throw new AppError('source_failed', `The directory ${root} cannot be read: ${error instanceof Error ? error.message : String(error)}.`)
       })
-      await walk(base, [], paths, signal)
-      paths.sort()
+      await walk({ root: base, read: createPathReader(), paths: found, signal }, [])
+      const paths = [...found].sort()
       const isSame = before?.length === paths.length && paths.every((path, at) => path === before?.[at])
       before = paths
       return isSame ? undefined : paths
-    }
+    },
+    close: async () => {}
   }
 }
 
-async function walk (root: string, parts: readonly string[], paths: string[], signal: AbortSignal): Promise<void> {
+interface Walk {
+  readonly root: string
+  readonly read: ReturnType<typeof createPathReader>
+  readonly paths: Set<string>
+  readonly signal: AbortSignal
+}
+
+async function walk (way: Walk, parts: readonly string[]): Promise<void> {
+  const { root, read, paths, signal } = way
   signal.throwIfAborted()
-  if (paths.length > LISTING_LIMITS.kernels) throw new AppError('source_invalid', `The directory ${root} has more than ${LISTING_LIMITS.kernels} kernels.`)
+  if (paths.size > LISTING_LIMITS.kernels) throw new AppError('source_invalid', `The directory ${root} has more than ${LISTING_LIMITS.kernels} kernels.`)
   const entries = await readdir(join(root, ...parts), { withFileTypes: true }).catch(() => [])
   for (const entry of entries) {
-    if (!isSegment(entry.name.replace(ARCHIVE_SUFFIX, ''))) continue
+    if (entry.name.startsWith('.') || !isSegment(entry.name.replace(ARCHIVE_SUFFIX, ''))) continue
     if (parts.length === LEVELS) {
-      const path = pathOf([...parts, entry.name].join('/'))
-      if (path !== undefined && await isFile(join(root, path.found), entry)) paths.push(path.listed)
+      const found = [...parts, entry.name].join('/')
+      const listed = read(found.endsWith('.btf') ? `${found}.tar.xz` : found)?.path // unpacked ones may lie there as well
+      if (listed !== undefined && await isFile(join(root, found), entry)) paths.add(listed)
     } else if (await isFolder(root, join(root, ...parts, entry.name), entry)) {
-      await walk(root, [...parts, entry.name], paths, signal)
+      await walk(way, [...parts, entry.name])
     }
   }
-}
-
-/** The archive's name of a file, which may lie there unpacked (`<release>.btf`). */
-function pathOf (found: string): { readonly found: string, readonly listed: string } | undefined {
-  const place = toOfferedPlace(found.endsWith('.btf') ? `${found}.tar.xz` : found)
-  return place === undefined ? undefined : { found, listed: place.path }
 }
 
 async function isFile (path: string, entry: Dirent): Promise<boolean> {

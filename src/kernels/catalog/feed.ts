@@ -9,6 +9,8 @@ export interface Feed {
   readonly source: string
   /** The feed itself, for the log. */
   readonly what: string
+  /** Milliseconds between two looks at it, where it is not that of the catalog. */
+  readonly intervalMs?: number
   /** What was known when the service last ran, or can be had at once. Undefined: nothing. */
   restore(): Promise<readonly string[] | undefined>
   /**
@@ -17,6 +19,7 @@ export interface Feed {
    * @throws AppError `source_failed`, `source_invalid`
    */
   load(signal: AbortSignal): Promise<readonly string[] | undefined>
+  close(): Promise<void>
 }
 
 /** A GET that does not throw for what the origin does. The HTTP client of the sources is one. */
@@ -46,19 +49,21 @@ export function createFileFeed (path: string, source: string): Feed {
     version = now
     return paths
   }
-  return { source, what: path, restore: async () => await load(), load }
+  return { source, what: path, restore: async () => await load(), load, close: async () => {} }
 }
 
 export interface UrlFeedOptions {
   readonly url: URL
   readonly source: string
   readonly get: GetListing
+  /** Ends what `get` keeps open. */
+  readonly close?: () => Promise<void>
   /** Where the last good listing is kept, so that a service that starts without its origin knows what it knew. */
   readonly copyPath: string
 }
 
 /** A listing at an address. An unchanged one is not sent again, also after a restart. */
-export function createUrlFeed ({ url, source, get, copyPath }: UrlFeedOptions): Feed {
+export function createUrlFeed ({ url, source, get, close = async () => {}, copyPath }: UrlFeedOptions): Feed {
   const what = `${url.origin}${url.pathname}`
   let held: Omit<ListingCopy, 'paths'> | undefined
   return {
@@ -82,7 +87,8 @@ export function createUrlFeed ({ url, source, get, copyPath }: UrlFeedOptions): 
       held = { what, ...validators }
       await writeCopy(copyPath, { what, paths, ...validators }).catch(() => {}) // known until the service stops
       return paths
-    }
+    },
+    close
   }
 }
 

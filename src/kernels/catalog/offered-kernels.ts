@@ -1,8 +1,8 @@
 import { ARCHIVE_SUFFIX, archivePlaces, type ArchivePlace } from '../identity/archive-places.js'
 import { matchesName, type KernelNarrowing } from '../identity/matches.js'
 import { nearestKernels, tokensOf } from '../nearest.js'
-import { formatReference, type KernelQuery, type KernelReference } from '../reference.js'
-import { toOfferedPlace } from './offered-path.js'
+import type { KernelQuery, KernelReference } from '../reference.js'
+import { createPathReader } from './offered-path.js'
 
 /** What one source lists. */
 export interface SourceListing {
@@ -111,15 +111,15 @@ export function createOfferedKernels (listings: readonly SourceListing[]): Offer
 
 /** Names of all, sorted, with the sources of each as bits; and the paths that are spelled otherwise than their names. */
 function collect (listings: readonly SourceListing[]): { names: readonly string[], paths: ReadonlyMap<string, string>, masks: Uint8Array } {
+  const read = createPathReader()
   const bits = new Map<string, number>()
   const paths = new Map<string, string>()
   for (const [bit, listing] of listings.slice(0, MAX_LISTINGS).entries()) {
-    for (const text of listing.paths) {
-      const place = toOfferedPlace(text)
-      if (place === undefined) continue
-      const name = formatReference(place.reference)
+    for (const path of listing.paths) {
+      const name = read(path)?.name
+      if (name === undefined) continue
       bits.set(name, (bits.get(name) ?? 0) | (1 << bit))
-      if (place.path !== `${name}${ARCHIVE_SUFFIX}` && !paths.has(name)) paths.set(name, place.path)
+      if (!path.startsWith(name) && !paths.has(name)) paths.set(name, path)
     }
   }
   const names = [...bits.keys()].sort()
@@ -143,7 +143,7 @@ function foldersOf (names: readonly string[]): readonly Folder[] {
 }
 
 /** `5.4` of 5.4.0-42-generic. */
-function seriesOf (release: string): string { return tokensOf(release).slice(0, 2).join('.') }
+function seriesOf (release: string): string { return /^\d+\.\d+/.exec(release)?.[0] ?? '' }
 
 /** A text whose order is that of the numbers in a release. */
 function orderKey (release: string): string {

@@ -1,7 +1,7 @@
 import { AppError } from '../../errors.js'
 import { archiveFolders } from '../identity/platform.js'
 import { ARCHIVE_SUFFIX } from '../identity/archive-places.js'
-import { toOfferedPlace } from './offered-path.js'
+import { createPathReader } from './offered-path.js'
 
 /** Bounds of a listing. The public archive has some ten thousand kernels; GitHub's listing of it has 250 bytes a file. */
 export const LISTING_LIMITS = { bytes: 32 * 1024 * 1024, kernels: 200_000 } as const
@@ -24,12 +24,13 @@ export function parseListing (bytes: Uint8Array): Listing {
   if (bytes.length > LISTING_LIMITS.bytes) throw invalid(`has ${bytes.length} bytes, and at most ${LISTING_LIMITS.bytes} are read`)
   const text = new TextDecoder().decode(bytes)
   const entries = /^\s*\{/.test(text) ? fromJson(text) : lines(text)
+  const read = createPathReader()
   const paths = new Set<string>()
   let passedOver = 0
   for (const entry of entries) {
-    const place = entry === undefined ? undefined : toOfferedPlace(entry)
-    if (place === undefined) passedOver++
-    else paths.add(place.path)
+    const path = entry === undefined ? undefined : read(entry)?.path
+    if (path === undefined) passedOver++
+    else paths.add(path)
     if (paths.size > LISTING_LIMITS.kernels) throw invalid(`names more than ${LISTING_LIMITS.kernels} kernels`)
   }
   if (paths.size === 0) throw invalid('names no kernel: expected are paths such as ubuntu/20.04/x86_64/5.4.0-42-generic.btf.tar.xz, one a line')

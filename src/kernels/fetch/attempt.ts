@@ -107,7 +107,7 @@ async function judge (request: FetchRequest, url: URL, { statusCode: status, hea
   await body.dump()
   const retryAfterMs = parseRetryAfter(single(headers, 'retry-after'))
   const later = retryAfterMs === undefined ? {} : { retryAfterMs }
-  if (status === 304 && request.etag !== undefined) return { answer: { state: 'unchanged' }, isTransient: false }
+  if (status === 304 && (request.etag !== undefined || request.headers?.['if-modified-since'] !== undefined)) return { answer: { state: 'unchanged' }, isTransient: false }
   const answer = `${where} answered ${status}`
   if (status === 404 || status === 410) return { answer: { state: 'absent', answer, ...later }, isTransient: false }
   if (status === 401 || status === 403) return final('denied', answer)

@@ -56,7 +56,7 @@ export function kernelsAt (places: readonly ArchivePlace[], release: string): re
 }
 
 /** The place of a reference that is spelled as the archive spells it; undefined where a part cannot be one of a path. */
-export function toPlace (reference: KernelReference): ArchivePlace | undefined {
+function toPlace (reference: KernelReference): ArchivePlace | undefined {
   const { distro, distroVersion, arch, release } = reference
   if (![distro, distroVersion, arch, release].every(isSegment)) return undefined
   return { reference, path: `${formatReference(reference)}${ARCHIVE_SUFFIX}` }

@@ -1,22 +1,24 @@
 import { access, constants, stat } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { errorCode } from '../atomic-file.js'
-import { ARCHIVE_SUFFIX } from '../identity/archive-places.js'
+import { archivePlaces, ARCHIVE_SUFFIX } from '../identity/archive-places.js'
 import { openOrRefuse } from './open.js'
-import { placeCandidates, searchPlaces } from './places.js'
+import { placeCandidates, searchPlaces, type PlacesOf } from './places.js'
 import { gravest, type KernelSource, type OpenKernel, type Refusal } from './source.js'
 
 export interface BtfhubDirectoryOptions {
   readonly root: string
   readonly open: OpenKernel
+  /** Where it may have what a query means. Undefined: where the names prove it. */
+  readonly placesOf?: PlacesOf
 }
 
 /** A directory in BTFHub's layout: a clone of the archive, or one's own kernels. Files may be packed, or raw `<release>.btf`. */
-export function createDirectorySource ({ root, open }: BtfhubDirectoryOptions): KernelSource {
+export function createDirectorySource ({ root, open, placesOf = archivePlaces }: BtfhubDirectoryOptions): KernelSource {
   return {
     name: 'directory',
-    candidates: placeCandidates,
-    fetch: async (reference, { held }) => await searchPlaces(reference, async ({ path }) => {
+    candidates: query => placeCandidates(query, placesOf),
+    fetch: async (reference, { held }) => await searchPlaces(reference, placesOf, async ({ path }) => {
       const refusals: Refusal[] = []
       for (const name of [path, path.slice(0, -PACKED.length)]) {
         const file = join(root, name)

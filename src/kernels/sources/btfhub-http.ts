@@ -1,8 +1,8 @@
 import { posix } from 'node:path'
 import { shownUrl, type HttpClient } from '../fetch/http-client.js'
-import { ARCHIVE_SUFFIX } from '../identity/archive-places.js'
+import { archivePlaces, ARCHIVE_SUFFIX } from '../identity/archive-places.js'
 import { openOrRefuse } from './open.js'
-import { placeCandidates, searchPlaces } from './places.js'
+import { placeCandidates, searchPlaces, type PlacesOf } from './places.js'
 import { gravest, type KernelSource, type OpenKernel, type Refusal } from './source.js'
 
 export interface BtfhubHttpOptions {
@@ -10,6 +10,8 @@ export interface BtfhubHttpOptions {
   readonly bases: readonly URL[]
   readonly client: HttpClient
   readonly open: OpenKernel
+  /** Where it may have what a query means. Undefined: where the names prove it. */
+  readonly placesOf?: PlacesOf
 }
 
 /** Most bytes of a packed kernel. The largest real one unpacks to 27 MB, and has 4. */
@@ -20,11 +22,11 @@ const MAX_PACKED_BYTES = 16 * 1024 * 1024
  *
  * @see https://github.com/aquasecurity/btfhub-archive
  */
-export function createBtfhubSource ({ bases, client, open }: BtfhubHttpOptions): KernelSource {
+export function createBtfhubSource ({ bases, client, open, placesOf = archivePlaces }: BtfhubHttpOptions): KernelSource {
   return {
     name: 'btfhub',
-    candidates: placeCandidates,
-    fetch: async (reference, { held, signal }) => await searchPlaces(reference, async ({ path }) => {
+    candidates: query => placeCandidates(query, placesOf),
+    fetch: async (reference, { held, signal }) => await searchPlaces(reference, placesOf, async ({ path }) => {
       const refusals: Refusal[] = []
       for (const base of bases) {
         const url = below(base, path)

@@ -1,4 +1,5 @@
 import { shownUrl, type Answered, type HttpClient } from '../fetch/http-client.js'
+import { archivePlaces, kernelsAt } from '../identity/archive-places.js'
 import { formatReference, parseReference, type KernelQuery, type KernelReference } from '../reference.js'
 import { UPLOAD_SOURCE } from '../kernel-record.js'
 import { isSha256 } from '../sha256.js'
@@ -38,14 +39,16 @@ export function createUpstreamSource ({ base, client, open, self, maxBtfBytes, t
     name: 'upstream',
     isForwarding: true,
     async candidates (query, asking) {
+      // What it does not list it may still fetch.
+      const proven = kernelsAt(archivePlaces(query), query.release)
       const url = below(base, 'kernels')
       url.search = new URLSearchParams({ ...filterOf(query), limit: String(MAX_LISTED) }).toString()
       const answer = await get(url, asking, { maxBytes: MAX_LIST_BYTES })
-      if (answer.state === 'absent') return { state: 'listed', references: [] }
+      if (answer.state === 'absent') return { state: 'listed', references: proven }
       if (answer.state === 'unchanged') return { state: 'malformed', answer: `${shownUrl(url)} answered 304 to what was no such question` }
       if (answer.state !== 'ok') return answer
       const references = parseList(answer.bytes, trustUploads)
-      return references === undefined ? { state: 'malformed', answer: `${shownUrl(url)} answered with something else than a list of kernels` } : { state: 'listed', references }
+      return references === undefined ? { state: 'malformed', answer: `${shownUrl(url)} answered with something else than a list of kernels` } : { state: 'listed', references: [...references, ...proven] }
     },
     async fetch (reference, { held, ...asking }) {
       const url = below(base, `kernels/${formatReference(reference)}/btf`)

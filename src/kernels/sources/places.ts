@@ -1,20 +1,23 @@
-import { archivePlaces, kernelsAt, type ArchivePlace } from '../identity/archive-places.js'
+import { kernelsAt, type ArchivePlace } from '../identity/archive-places.js'
 import { formatReference, type KernelQuery, type KernelReference } from '../reference.js'
 import { gravest, type Candidates, type FoundKernel, type Refusal, type SourceOutcome } from './source.js'
 
-/** The kernels that a query can mean in BTFHub's layout, as its release proves them. */
-export async function placeCandidates (query: KernelQuery): Promise<Candidates> {
-  return { state: 'listed', references: kernelsAt(archivePlaces(query), query.release) }
+/** Where in BTFHub's layout a source may have what a query means, likeliest first. */
+export type PlacesOf = (query: KernelQuery) => readonly ArchivePlace[]
+
+/** The kernels that a query can mean in BTFHub's layout. */
+export async function placeCandidates (query: KernelQuery, placesOf: PlacesOf): Promise<Candidates> {
+  return { state: 'listed', references: kernelsAt(placesOf(query), query.release) }
 }
 
 /**
  * Looks for a kernel at all its places in BTFHub's layout, one after the other. A file that is named after the very release is
  * the kernel. Files of its rebuilds, which `uname -r` does not tell apart, are it only where they all have the same BTF.
  */
-export async function searchPlaces (reference: KernelReference, look: (place: ArchivePlace) => Promise<SourceOutcome>): Promise<SourceOutcome> {
+export async function searchPlaces (reference: KernelReference, placesOf: PlacesOf, look: (place: ArchivePlace) => Promise<SourceOutcome>): Promise<SourceOutcome> {
   const refusals: Refusal[] = []
   const rebuilds: FoundKernel[] = []
-  for (const place of archivePlaces(reference)) {
+  for (const place of placesOf(reference)) {
     const outcome = await look(place)
     if (outcome.state === 'unchanged') return outcome
     if (outcome.state !== 'found') refusals.push(outcome)

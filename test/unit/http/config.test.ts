@@ -48,7 +48,8 @@ describe('settings', () => {
       CORELO_HOST_ROOT: '/mnt',
       CORELO_BTFHUB_URL: 'https://a.example/btf, http://127.0.0.1:8000',
       CORELO_BTFHUB_DIR: '/srv/btfhub',
-      CORELO_UPSTREAM: 'https://corelo.example'
+      CORELO_UPSTREAM: 'https://corelo.example',
+      CORELO_CATALOG: 'https://a.example/btf/list.txt'
     })).toEqual({
       host: '127.0.0.2',
       port: 0,
@@ -67,7 +68,8 @@ describe('settings', () => {
       hostRoot: '/mnt',
       btfhubUrls: ['https://a.example/btf', 'http://127.0.0.1:8000'],
       btfhubDir: '/srv/btfhub',
-      upstreamUrl: 'https://corelo.example'
+      upstreamUrl: 'https://corelo.example',
+      catalog: 'https://a.example/btf/list.txt'
     })
   })
 
@@ -80,7 +82,7 @@ describe('settings', () => {
   })
 
   it.each([
-    ['CORELO_BTFHUB_URL', 'ftp://a.example'], ['CORELO_BTFHUB_URL', 'https://a.example,btfhub'], ['CORELO_UPSTREAM', 'corelo:8080'],
+    ['CORELO_BTFHUB_URL', 'ftp://a.example'], ['CORELO_BTFHUB_URL', 'https://a.example,btfhub'], ['CORELO_UPSTREAM', 'corelo:8080'], ['CORELO_CATALOG', 'ftp://a.example/list'], ['CORELO_CATALOG', 'file:///list'],
     ['CORELO_PORT', 'abc'], ['CORELO_PORT', '65536'], ['CORELO_PORT', '-1'], ['CORELO_PORT', '80.5'],
     ['CORELO_WORKERS', '0'], ['CORELO_MAX_OBJECT_BYTES', '16MiB'], ['CORELO_DEADLINE_MS', '0'],
     ['CORELO_LOCAL_KERNEL', 'yes'], ['CORELO_TRUST_UPLOADS', '1'], ['CORELO_LOG_LEVEL', 'loud'], ['CORELO_AUTH', 'basic']
