@@ -71,7 +71,7 @@ describe('a flipped byte', () => {
     const settings = { localKernel: true, kernelBtfDir, memoryBytes: 1 }
     const before = await startService(folder, settings)
     const [entry] = (await before.listKernels({ limit: 1 })).kernels
-    expect(entry?.btfSha256).toBe(sha256(fooBtf()))
+    expect(entry).toMatchObject({ btfSha256: sha256(fooBtf()) })
     const service = await startService(folder, settings)
     const { request } = await startAppWith(service)
     const path = contentPath(folder, 'btf', sha256(fooBtf()))
