@@ -89,7 +89,7 @@ await kill()
 archive.close()
 
 console.log(`${totals.moments} moments (${totals.early} before the start was over) in ${((performance.now() - started) / 1000).toFixed(0)} s, seed ${SEED}`)
-console.log(`${totals.requests} requests answered: ${totals.verified} contents verified, ${totals.absent} times 404, none wrong and no 5xx; ${totals.cutOff} cut off by the kill, ${totals.overloaded} asked to come again`)
+console.log(`${totals.requests} requests answered: ${totals.verified} contents verified, ${totals.absent} times 404, ${wrong.length === 0 ? 'none wrong and no 5xx' : `${wrong.length} WRONG`}; ${totals.cutOff} cut off by the kill, ${totals.overloaded} asked to come again`)
 console.log(`${totals.fetches} archives fetched, at least ${totals.evicted} files evicted, ${totals.damaged} files found damaged`)
 console.log(`${totals.orphansSeen} temporary files left by kills, gone ${sweepSeconds.toFixed(1)} s after the last start; ${content} of ${CACHE_BYTES} bytes in use`)
 if (wrong.length > 0) {

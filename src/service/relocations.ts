@@ -106,8 +106,8 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       return toAnswer(request, held, { target, objectHash, attestations, resolveMs, cached: true })
     }
     counts.misses++
-    // Not together with those who only name what this one brings: what they are told is missing is not missing here.
-    const flight = `${report} ${request.object === undefined ? 'held' : 'sent'} ${target.brought === undefined ? 'held' : 'sent'} ${key}`
+    // Who only names an object or BTF may find that it is not held; who sent it must not get that answer.
+    const flight = `${report} ${request.object === undefined ? 'named' : 'sent'} ${target.brought === undefined ? 'named' : 'sent'} ${key}`
     try {
       const outcome = await abortable(flights.run(flight, () => compute(request, objectHash, target, key, report)), request.signal)
       return toAnswer(request, outcome, { target, objectHash, attestations, resolveMs, cached: false })

@@ -64,6 +64,23 @@ describe('an object', () => {
   })
 })
 
+describe('who sends an object or BTF', () => {
+  it('is answered, although somebody who only names it at the same time is not', async () => {
+    const service = await startService(await temporaryFolder())
+    await put(service, fooBtf())
+    for (let serial = 1; serial <= 20; serial++) {
+      const object = fooObject(serial)
+      const [named, sent] = [relocate(service, { objectSha256: sha256(object) }), relocate(service, { object })]
+      await named.catch(() => {})
+      expect(offsetOfY(await sent)).toBe(12)
+      const btf = fooBtf(serial)
+      const [byHash, brought] = [relocate(service, { object, btfSha256: sha256(btf) }), relocate(service, { object, btf: [btf] })]
+      await byHash.catch(() => {})
+      expect(offsetOfY(await brought)).toBe(12)
+    }
+  })
+})
+
 describe('BTF', () => {
   it('with a flipped byte on disk is never used', async () => {
     const folder = await temporaryFolder()
