@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { AGENT_SETTINGS } from '../../src/agent/settings.js'
+import { spec as agent } from '../../src/cli/agent.js'
 import { parseArguments, type CommandSpec } from '../../src/cli/arguments.js'
 import { ExitCode } from '../../src/cli/exit-code.js'
 import { spec as inspect } from '../../src/cli/inspect.js'
@@ -13,7 +15,7 @@ import { corelo, ROOT, SAMPLE, UNGUARDED } from './corelo.js'
 
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
-const specs: Record<string, CommandSpec> = { inspect, relocate: relocateSpec, serve }
+const specs: Record<string, CommandSpec> = { inspect, relocate: relocateSpec, serve, agent }
 
 /** Lines of code blocks that start with a word, as a shell would split them. */
 function commandLines (word: string): string[][] {
@@ -28,7 +30,7 @@ describe('README', () => {
   })
 
   it('names no other settings', () => {
-    const known = new Set(SETTINGS.map(({ name }) => name))
+    const known = new Set([...SETTINGS.map(({ name }) => name), ...Object.values(AGENT_SETTINGS).map(({ env }) => env)])
     expect([...readme.matchAll(/CORELO_[A-Z_]+/g)].filter(([name]) => !known.has(name))).toEqual([])
   })
 
