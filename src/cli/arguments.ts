@@ -14,6 +14,10 @@ export interface CommandSpec {
   readonly name: string
   /** What stands for the positional argument in the help; undefined where the command takes none. */
   readonly operand?: string
+  /** What the operand is, for the message that it is missing. Default: the file to work on. */
+  readonly operandMeaning?: string
+  /** Whether the operand may be left out. It is then empty. */
+  readonly isOperandOptional?: boolean
   readonly summary: string
   readonly options: Readonly<Record<string, OptionSpec>>
   /** Paragraphs below the options. */
@@ -108,7 +112,8 @@ function checkOperands (spec: CommandSpec, operands: readonly string[]): string 
     if (first !== undefined) throw usageError(spec, `corelo ${spec.name} takes no argument, but was given "${first}".`)
     return ''
   }
-  if (first === undefined || first === '') throw usageError(spec, `corelo ${spec.name} needs an ${spec.operand}: the file to work on.`)
+  if (first === undefined && spec.isOperandOptional === true) return ''
+  if (first === undefined || first === '') throw usageError(spec, `corelo ${spec.name} needs ${/^[AEIOU]/.test(spec.operand) ? 'an' : 'a'} ${spec.operand}: ${spec.operandMeaning ?? 'the file to work on'}.`)
   if (second !== undefined) throw usageError(spec, `corelo ${spec.name} takes one ${spec.operand}, but was also given "${second}".`)
   return first
 }

@@ -5,7 +5,8 @@ const WIDTH = 100
 
 /** The text that `corelo COMMAND --help` prints. */
 export function commandHelp (spec: CommandSpec): string {
-  const usage = `Usage: corelo ${spec.name}${spec.operand === undefined ? '' : ` ${spec.operand}`} [OPTION...]`
+  const operand = spec.isOperandOptional === true ? `[${spec.operand}]` : spec.operand
+  const usage = `Usage: corelo ${spec.name}${operand === undefined ? '' : ` ${operand}`} [OPTION...]`
   const options = Object.entries(spec.options).map(([name, option]) => {
     const short = option.short === undefined ? '    ' : `-${option.short}, `
     return [`  ${short}--${name}${option.value === undefined ? '' : ` ${option.value}`}`, option.help] as const

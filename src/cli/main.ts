@@ -10,13 +10,14 @@ import { engineVersion } from './version.js'
 interface Command {
   readonly spec: CommandSpec
   run (args: readonly string[]): ExitCode | Promise<ExitCode>
-  help? (): string | Promise<string>
+  help? (args: readonly string[]): string | Promise<string>
 }
 
 /** Loaded when called: `relocate` must not wait for the HTTP server's code. */
 const COMMANDS: Readonly<Record<string, { readonly summary: string, readonly load: () => Promise<Command> }>> = {
   relocate: { summary: 'Relocate an object for a kernel.', load: () => import('./relocate.js') },
   inspect: { summary: 'List what an object contains and what it asks of a kernel.', load: () => import('./inspect.js') },
+  keys: { summary: 'Make, show and rotate signing keys; verify attestations; make tokens.', load: () => import('./keys.js') },
   serve: { summary: 'Run the HTTP service.', load: () => import('./serve.js') },
   agent: { summary: "Keep a node's objects relocated for its kernel, by a service.", load: () => import('./agent.js') }
 }
@@ -40,7 +41,7 @@ async function run (args: readonly string[]): Promise<ExitCode> {
   if (entry === undefined) throw new AppError('invalid_request', unknownCommand(name))
   const command = await entry.load()
   if (asksForHelp(rest)) {
-    process.stdout.write(command.help === undefined ? commandHelp(command.spec) : await command.help())
+    process.stdout.write(command.help === undefined ? commandHelp(command.spec) : await command.help(rest))
     return ExitCode.OK
   }
   return await command.run(rest)

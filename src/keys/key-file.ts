@@ -5,6 +5,9 @@ import { generateSigningKey, parseSigningKeys, type SigningKey } from '../attest
 import { AppError } from '../errors.js'
 import { errorCode } from '../kernels/atomic-file.js'
 
+/** Where the key of an installation is that was given none. In the cache folder, so that replicas that share it share the key. */
+export const GENERATED_KEY_FILE = 'signing-key.pem'
+
 /** Larger than any file of keys. In bytes. */
 const MAX_FILE_BYTES = 64 * 1024
 /** Its owner may read and write it, nobody else anything. */

@@ -2,11 +2,8 @@ import { join } from 'node:path'
 import { createSigner, type Signer } from '../attestation/sign.js'
 import { generateSigningKey, parseSigningKeys } from '../attestation/signing-keys.js'
 import { AppError } from '../errors.js'
-import { openKeyFile, readKeyFiles, type Keys } from '../keys/key-file.js'
+import { GENERATED_KEY_FILE, openKeyFile, readKeyFiles, type Keys } from '../keys/key-file.js'
 import type { ServiceSettings, Warn } from './settings.js'
-
-/** Where the key of an installation is that was given none. In the cache folder, so that replicas that share it share the key. */
-const GENERATED_FILE = 'signing-key.pem'
 
 /**
  * Opens the keys that sign results: those of the settings, else the one in the cache folder, made at the first start.
@@ -15,7 +12,7 @@ const GENERATED_FILE = 'signing-key.pem'
  */
 export async function openSigner ({ signingKeyFile, cacheDir }: Pick<ServiceSettings, 'signingKeyFile' | 'cacheDir'>, warn: Warn): Promise<Signer> {
   const onExposed = (path: string): void => { warn('a file of signing keys can be read by others than its owner', { path }) }
-  const keys = signingKeyFile === undefined ? await openGenerated(join(cacheDir, GENERATED_FILE), warn, onExposed) : await readKeyFiles(signingKeyFile.split(','), onExposed)
+  const keys = signingKeyFile === undefined ? await openGenerated(join(cacheDir, GENERATED_KEY_FILE), warn, onExposed) : await readKeyFiles(signingKeyFile.split(','), onExposed)
   const signer = createSigner(keys)
   requireCurrent(signer)
   return signer

@@ -72,6 +72,24 @@ describe('a service that is told to stop', () => {
     expect(output()).toContain('"msg":"stopped"')
   })
 
+  it('answers all that is in flight, and all that comes while load balancers may not have noticed', async () => {
+    const { child, url, exit } = await start()
+    const uploads = await Promise.all(Array.from({ length: 20 }, async () => await beginUpload(url)))
+    child.kill('SIGTERM')
+    const readiness = async (): Promise<Response> => await fetch(new URL('/readyz', url))
+    await expect.poll(async () => (await readiness()).status).toBe(503)
+    const draining = await readiness()
+    expect(draining.headers.get('retry-after')).toBe('5')
+    expect(await draining.json()).toMatchObject({ code: 'draining' })
+    const late = await Promise.all(Array.from({ length: 20 }, async () => await fetch(new URL('/kernels', url))))
+    expect(late.map(({ status, headers }) => [status, headers.get('connection')])).toEqual(Array(20).fill([200, 'close']))
+    const lateUpload = await beginUpload(url) // begins within the notice, ends after it
+    await expect.poll(async () => await readiness().then(({ status }) => status, () => 'refused'), { timeout: SHUTDOWN_MS }).toBe('refused')
+    const answers = await Promise.all([...uploads, lateUpload].map(async ({ finish }) => await finish()))
+    expect(answers.map(answer => /^HTTP\/1.1 (\d+)/.exec(answer)?.[1])).toEqual(Array(21).fill(expect.stringMatching(/^20[01]$/)))
+    expect(await exit).toBe(0)
+  })
+
   it('exits at once at the second signal', async () => {
     const { child, url, output, exit } = await start()
     await beginUpload(url)

@@ -1,5 +1,5 @@
 /** What a caller may be allowed. `admin` includes the others. */
-export const SCOPES = ['relocate', 'upload', 'admin'] as const
+const SCOPES = ['relocate', 'upload', 'admin'] as const
 export type Scope = typeof SCOPES[number]
 
 /** Who calls, as credentials that were checked say. */
