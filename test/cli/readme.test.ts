@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { AGENT_SETTINGS } from '../../src/agent/settings.js'
@@ -66,8 +66,8 @@ describe('README', () => {
 
   it('names the folders of the source', () => {
     const folders = [...readme.matchAll(/^ {2}(\w+)\/ {2,}/gm)].map(([, name = '']) => name)
-    expect(folders.filter(name => !existsSync(join(ROOT, 'src', name)))).toEqual([])
-    expect(folders).toHaveLength(10)
+    const there = readdirSync(join(ROOT, 'src'), { withFileTypes: true }).filter(entry => entry.isDirectory()).map(({ name }) => name)
+    expect(folders.sort()).toEqual(there.sort())
   })
 
   it('states the exit codes and limits as they are', () => {
