@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { createService } from '../service/service.js'
+import { openSigner } from '../service/signing.js'
 import type { Service } from '../service/types.js'
 import { buildApp } from './app.js'
 import type { Config } from './config.js'
@@ -28,6 +29,7 @@ const REAP_INTERVAL_MS = 250
 export async function serve (config: Config): Promise<void> {
   setFlagsFromString(HEAP_GROWTH)
   const log = createLogger(config.logLevel)
+  await openSigner(config, () => {}) // a setting that is wrong ends the start here, with a sentence; the service opens them for itself
   const service = createService(config, { onWarning: (message, facts) => { log.warn(facts, message) } })
   let app: FastifyInstance
   try {

@@ -27,7 +27,7 @@ describe('corelo', () => {
   it('prints its help on standard output when asked, and on standard error when there is nothing to do', () => {
     const asked = corelo(['--help'])
     expect({ code: asked.code, stderr: asked.stderr }).toEqual({ code: 0, stderr: '' })
-    for (const command of ['relocate', 'inspect', 'serve', 'agent']) expect(asked.stdout.toString()).toMatch(new RegExp(`^  ${command} `, 'm'))
+    for (const command of ['relocate', 'inspect', 'keys', 'serve', 'agent']) expect(asked.stdout.toString()).toMatch(new RegExp(`^  ${command} `, 'm'))
     expect(corelo([])).toMatchObject({ code: 2, stdout: Buffer.alloc(0), stderr: asked.stdout.toString() })
   })
 
@@ -125,6 +125,16 @@ describe('corelo serve', () => {
     server.close()
     expect(code).toBe(2)
     expect(stderr).toMatch(new RegExp(`^corelo: Port ${port} on 127\\.0\\.0\\.1 is in use by another process; stop that, or set CORELO_PORT\\.$`, 'm'))
+  })
+
+  it.each([
+    [{ CORELO_SIGNING_KEY_FILE: '/nowhere/key.pem' }, '/nowhere/key.pem'],
+    [{ CORELO_AUTH: 'token' }, 'CORELO_TOKENS_FILE'],
+    [{ CORELO_AUTH: 'token', CORELO_TOKENS_FILE: '/nowhere/tokens' }, '/nowhere/tokens'],
+    [{ CORELO_AUTH: 'jwt', CORELO_JWKS_URL: 'https://issuer.example', CORELO_JWT_AUDIENCE: 'corelo' }, 'CORELO_JWT_ISSUER']
+  ])('says in one sentence which file or setting %j lacks, and exits with 2', (env, named) => {
+    const { code, stdout, stderr } = corelo(['serve'], { env: { CORELO_PORT: '0', CORELO_LOCAL_KERNEL: 'false', CORELO_CACHE_DIR: temporaryFolder(), ...env } })
+    expect({ code, stdout: stdout.toString(), stderr }).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(new RegExp(`^corelo: .*${named}.*\\n$`)) })
   })
 
   it('refuses a setting that it cannot use, before anything else', () => {

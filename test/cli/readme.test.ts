@@ -1,10 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { parseArguments, type CommandSpec } from '../../src/cli/arguments.js'
-import { ExitCode } from '../../src/cli/exit-code.js'
 import { AGENT_SETTINGS } from '../../src/agent/settings.js'
 import { spec as agent } from '../../src/cli/agent.js'
+import { parseArguments, type CommandSpec } from '../../src/cli/arguments.js'
+import { ExitCode } from '../../src/cli/exit-code.js'
 import { spec as btfExport } from '../../src/cli/btf/export.js'
 import { spec as btfImport } from '../../src/cli/btf/import.js'
 import { spec as btfList } from '../../src/cli/btf/list.js'
@@ -82,8 +82,8 @@ describe('README', () => {
 
   it('names the folders of the source', () => {
     const folders = [...readme.matchAll(/^ {2}(\w+)\/ {2,}/gm)].map(([, name = '']) => name)
-    expect(folders.filter(name => !existsSync(join(ROOT, 'src', name)))).toEqual([])
-    expect(folders).toHaveLength(14)
+    const there = readdirSync(join(ROOT, 'src'), { withFileTypes: true }).filter(entry => entry.isDirectory()).map(({ name }) => name)
+    expect(folders.sort()).toEqual(there.sort())
   })
 
   it('states the exit codes and limits as they are', () => {
