@@ -1,5 +1,5 @@
-// A herd: thousands of agents that start within seconds, as after a power cut, against two replicas with cold caches. Prints what
-// the agents saw and what it cost, and fails where an agent was failed.
+// A herd: thousands of agents that start within seconds, as after a power cut, against two replicas with cold caches and an S3
+// store that they share. Prints what the agents saw and what it cost, and fails where an agent was failed.
 //
 //     npm run herd -- [--short] [--agents N] [--seconds N] [--kernels N] [--replicas N] [--out FILE]
 import { mkdtempSync, readFileSync, rmSync, writeFileSync, existsSync } from 'node:fs'
@@ -11,6 +11,7 @@ import { cpuMsOf, startService, stopServer } from '../bench/servers.mjs'
 import { printTable } from '../bench/statistics.mjs'
 import { hashOf, runAgents } from './herd/agents.mjs'
 import { startOrigin } from './herd/kernels.mjs'
+import { startSharedStore } from './herd/shared-store.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { values } = parseArgs({
@@ -37,10 +38,12 @@ try {
   const source = existsSync('/sys/kernel/btf/vmlinux') ? '/sys/kernel/btf/vmlinux' : join(root, 'examples/kernels/sample.btf')
   const origin = await startOrigin(readFileSync(source), size.kernels)
   running.push(origin)
+  const store = await startSharedStore(join(work, 's3'))
+  running.push(store)
   const replicas = []
   for (let i = 0; i < Number(values.replicas); i++) {
     const replica = await startService({
-      CORELO_CACHE_DIR: join(work, `replica-${i}`), CORELO_BTFHUB_URL: origin.url, CORELO_BTFHUB_DIR: '', CORELO_UPSTREAM: '', CORELO_LOCAL_KERNEL: 'false', CORELO_LOG_LEVEL: 'warn'
+      CORELO_CACHE_DIR: join(work, `replica-${i}`), CORELO_BTFHUB_URL: origin.url, CORELO_BTFHUB_DIR: '', CORELO_UPSTREAM: '', CORELO_LOCAL_KERNEL: 'false', ...store.settings
     })
     running.push({ close: () => stopServer(replica) })
     replicas.push(replica)

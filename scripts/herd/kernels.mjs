@@ -11,7 +11,7 @@ const STR_LEN = 20
  *
  * @param {Buffer} btf raw, little-endian, its strings last
  */
-export function variantOf (btf, text) {
+function variantOf (btf, text) {
   const headerBytes = btf.readUInt32LE(4)
   const end = headerBytes + btf.readUInt32LE(STR_OFF) + btf.readUInt32LE(STR_LEN)
   if (end !== btf.length) throw new Error('the strings of this BTF are not at its end')

@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache'
 import { AppError } from '../errors.js'
 import type { ContentStore } from '../kernels/content-store.js'
-import { isSha256, type Sha256 } from '../kernels/sha256.js'
+import { isSha256, sha256, type Sha256 } from '../kernels/sha256.js'
+import { createSingleFlight } from '../kernels/single-flight.js'
 import type { SharedStore } from '../kernels/shared/shared-store.js'
 import { toShared } from '../kernels/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
@@ -46,6 +47,8 @@ export interface Objects {
 export function createObjects ({ store, shared, pool, maxBytes, memoryBytes, onRelease }: ObjectsOptions): Objects {
   const memory = new LRUCache<Sha256, Uint8Array>({ maxSize: memoryBytes, sizeCalculation: bytes => bytes.length, dispose: bytes => { onRelease(bytes.length) } })
 
+  const puts = createSingleFlight<{ created: boolean }>()
+
   const requireSize = (bytes: Uint8Array): void => {
     if (bytes.length > maxBytes) throw new AppError('too_large', `The object has ${bytes.length} bytes; at most ${maxBytes} are taken.`, { bytes: bytes.length, limit: maxBytes })
   }
@@ -54,6 +57,17 @@ export function createObjects ({ store, shared, pool, maxBytes, memoryBytes, onR
     const bytes = await shared?.read('object', hash)
     if (bytes !== undefined) store.writeBehind('object', hash, bytes)
     return bytes
+  }
+
+  const keep = async (bytes: Uint8Array, hash: Sha256): Promise<{ created: boolean }> => {
+    const object = toShared(bytes)
+    await pool.run({ kind: 'inspect', object, wantsInspection: false })
+    const held = await has(hash)
+    const isIntact = await store.read('object', hash) !== undefined
+    if (!isIntact) await store.write('object', hash, object)
+    memory.set(hash, object)
+    shared?.offer('object', hash, async () => memory.peek(hash) ?? await store.read('object', hash))
+    return { created: !held }
   }
 
   return {
@@ -77,14 +91,13 @@ export function createObjects ({ store, shared, pool, maxBytes, memoryBytes, onR
     async put (bytes, expected) {
       if (!isSha256(expected)) throw new AppError('invalid_request', 'An object is named by sha256: and 64 lower-case hex digits.', { field: 'hash' })
       requireSize(bytes)
-      const object = toShared(bytes)
-      await pool.run({ kind: 'inspect', object, expected, wantsInspection: false })
-      const held = await has(expected)
-      const isIntact = await store.read('object', expected) !== undefined
-      if (!isIntact) await store.write('object', expected, object)
-      memory.set(expected, object)
-      shared?.offer('object', expected, async () => memory.peek(expected) ?? await store.read('object', expected))
-      return { created: !held }
+      const actual = sha256(bytes)
+      if (actual !== expected) throw new AppError('invalid_request', `The bytes have the hash ${actual}, not the ${expected} of the address.`, { expected, actual })
+      // When a fleet starts, hundreds of nodes bring the same object at once.
+      return await puts.run(expected, async () => {
+        const isHeld = memory.has(expected) && await store.sizeOf('object', expected) !== undefined
+        return isHeld ? { created: false } : await keep(bytes, expected)
+      })
     },
     async inspect (bytes) {
       requireSize(bytes)

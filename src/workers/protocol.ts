@@ -94,8 +94,6 @@ export interface InspectTask {
   readonly kind: 'inspect'
   /** In shared memory. */
   readonly object: Uint8Array
-  /** `invalid_request` where the object has another hash. */
-  readonly expected?: Sha256
   readonly wantsInspection: boolean
 }
 
