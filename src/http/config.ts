@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { availableParallelism, totalmem } from 'node:os'
 import { envSchema } from 'env-schema'
 import { AppError } from '../errors.js'
+import { PUBLIC_ARCHIVE } from '../kernels/sources/public-archive.js'
 import { isS3Location, readS3Settings, type S3Settings } from '../kernels/shared/s3-settings.js'
 
 const MIB = 1024 * 1024
@@ -65,9 +66,6 @@ export interface Setting {
   /** Further checks of a text; false refuses it. */
   readonly accepts?: (value: string) => boolean
 }
-
-/** The archive's files themselves, at the address to which GitHub's own `raw` links redirect. */
-const PUBLIC_ARCHIVE = 'https://raw.githubusercontent.com/aquasecurity/btfhub-archive/main'
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 

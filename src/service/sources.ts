@@ -2,6 +2,7 @@ import type { Catalog } from '../kernels/catalog/catalog.js'
 import { archivePlaces, type ArchivePlace } from '../kernels/identity/archive-places.js'
 import { createHttpClient, type HttpClient } from '../kernels/fetch/http-client.js'
 import { createBtfhubSource } from '../kernels/sources/btfhub-http.js'
+import { inPublicArchive, PUBLIC_ARCHIVE } from '../kernels/sources/public-archive.js'
 import { createDirectorySource } from '../kernels/sources/btfhub-directory.js'
 import { createUpstreamSource } from '../kernels/sources/corelo-upstream.js'
 import type { KernelQuery } from '../kernels/reference.js'
@@ -14,10 +15,12 @@ export function createSources (settings: ServiceSettings, { open, self, catalog 
   const bases = btfhubUrls.map(url => new URL(url))
   const upstream = upstreamUrl === undefined ? [] : [new URL(upstreamUrl)]
   const client = createHttpClient({ origins: [...bases, ...upstream], ...(settings.sources?.fetch === undefined ? {} : { limits: settings.sources.fetch }) })
+  const listed = (query: KernelQuery): readonly ArchivePlace[] => catalog.placesOf(query, 'btfhub')
+  const btfhubPlaces = btfhubUrls.every(url => url === PUBLIC_ARCHIVE) ? (query: KernelQuery) => inPublicArchive(listed(query)) : listed
   const sources = [
     ...(btfhubDir === undefined ? [] : [createDirectorySource({ root: btfhubDir, open, placesOf: query => listedAndPossible(catalog, query) })]),
     ...upstream.map(base => createUpstreamSource({ base, client, open, self, maxBtfBytes: settings.maxBtfBytes, trustUploads: settings.trustUploads })),
-    ...(bases.length === 0 ? [] : [createBtfhubSource({ bases, client, open, placesOf: query => catalog.placesOf(query, 'btfhub') })])
+    ...(bases.length === 0 ? [] : [createBtfhubSource({ bases, client, open, placesOf: btfhubPlaces })])
   ]
   return { sources, client }
 }
