@@ -14,7 +14,7 @@ const sha256 = (bytes: Uint8Array): string => `sha256:${createHash('sha256').upd
 async function startService (): Promise<{ readonly url: string, stop (): Promise<void> }> {
   const port = await freePort()
   const child = spawn(process.execPath, ['dist/cli/main.js', 'serve'], {
-    cwd: ROOT, stdio: 'ignore', env: { ...process.env, CORELO_PORT: String(port), CORELO_CACHE_DIR: temporaryFolder(), CORELO_LOCAL_KERNEL: 'false', CORELO_LOG_LEVEL: 'silent' }
+    cwd: ROOT, stdio: 'ignore', env: { ...process.env, CORELO_PORT: String(port), CORELO_CACHE_DIR: temporaryFolder(), CORELO_LOCAL_KERNEL: 'false', CORELO_BTFHUB_URL: '', CORELO_LOG_LEVEL: 'silent' }
   })
   const exited = new Promise<void>(resolve => { child.once('exit', () => { resolve() }) })
   const stop = async (): Promise<void> => { child.kill('SIGINT'); await exited }

@@ -31,7 +31,7 @@ describeLab('three nodes and a service, each in a network of its own,', [NEEDS.k
 
   const startService = async (machine: Machine, cache: string): Promise<Process> => {
     const service = machine.start(`exec ${NODE} ${MAIN} serve`, {
-      CORELO_HOST: '0.0.0.0', CORELO_AUTH: 'none', CORELO_CACHE_DIR: join(folder, cache), CORELO_SIGNING_KEY_FILE: keyFile, CORELO_LOCAL_KERNEL: 'false', CORELO_TRUST_UPLOADS: 'true', CORELO_WORKERS: '1', CORELO_SHUTDOWN_MS: '1000'
+      CORELO_HOST: '0.0.0.0', CORELO_AUTH: 'none', CORELO_CACHE_DIR: join(folder, cache), CORELO_SIGNING_KEY_FILE: keyFile, CORELO_LOCAL_KERNEL: 'false', CORELO_BTFHUB_URL: '', CORELO_TRUST_UPLOADS: 'true', CORELO_WORKERS: '1', CORELO_SHUTDOWN_MS: '1000'
     })
     await service.until(/listening at http:\/\/127\.0\.0\.1/)
     return service
