@@ -1,6 +1,7 @@
 import { AppError } from '../errors.js'
 import { unpackKernel } from '../kernels/unpack/archive.js'
 import { isXz } from '../kernels/unpack/xz.js'
+import { collectGarbage } from './collect.js'
 import { allocateShared, prepareBtf, readInto } from './prepare-btf.js'
 import type { OpenedBtfs, OpenKernelTask } from './protocol.js'
 
@@ -15,7 +16,7 @@ export async function openKernel (task: OpenKernelTask): Promise<OpenedBtfs> {
   const source = 'path' in task.source ? readInto(allocateShared, task.source.path, maxBytes) : task.source.bytes
   if (source === undefined) return { state: 'absent' }
   const isPacked = task.isArchive || isXz(source)
-  const { vmlinux, modules } = isPacked ? await unpackKernel(source, { releases: task.releases, maxBytes }) : { vmlinux: source, modules: [] }
+  const { vmlinux, modules } = isPacked ? await unpackKernel(source, { releases: task.releases, maxBytes, onUsedUp: collectGarbage }) : { vmlinux: source, modules: [] }
   const btf = prepare({ bytes: vmlinux, maxBytes, ...(base === undefined ? {} : { base }) })
   // Not before: only what was validated here under its hash may go without validation later.
   if (expected !== undefined && btf.sha256 !== expected) throw new AppError('btf_invalid', `The bytes have the hash ${btf.sha256}, not the ${expected} that was announced.`)

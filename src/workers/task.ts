@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { BroadcastChannel, workerData } from 'node:worker_threads'
 import { AppError } from '../errors.js'
 import { detachAll } from './attached-btfs.js'
@@ -37,8 +38,12 @@ export default function runTask (task: Task): Answer | Promise<Answer> {
   }
 }
 
-/** What an archive unfolded to before it was refused is shared memory, which nobody else would collect. */
-function failOpening (error: unknown): Answer {
+/**
+ * What an archive unfolded to before it was refused is shared memory, which nobody else would collect. Not at once: streams
+ * that are being torn down still hold it.
+ */
+async function failOpening (error: unknown): Promise<Answer> {
+  await setImmediate()
   collectGarbage()
   return toFailure(error)
 }

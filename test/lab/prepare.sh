@@ -131,7 +131,7 @@ kernel_package() {
 archived_btf() {
   local name=$1 pattern=$2 archive
   if [ -e "$LAB/btf/$name.btf" ]; then have "btf/$name.btf"; return; fi
-  archive=$(find "$SHARED" -path "*/$pattern" -type f 2>/dev/null | sort | head -n 1)
+  archive=$({ find "$SHARED" -path "*/$pattern" -type f 2>/dev/null || true; } | sort | head -n 1)
   if [ -z "$archive" ]; then say "btf/$name.btf: no $pattern in the shared archive, left out"; return; fi
   tar -xJOf "$archive" > "$work/$name.btf"
   mv "$work/$name.btf" "$LAB/btf/$name.btf"

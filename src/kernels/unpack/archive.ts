@@ -11,6 +11,8 @@ export interface UnpackOptions {
   readonly releases: readonly string[]
   /** Most bytes of all members together. */
   readonly maxBytes: number
+  /** Called every now and then, for who wants what was decompressed and used up to be collected in time. */
+  readonly onUsedUp?: () => void
 }
 
 /**
@@ -21,14 +23,14 @@ export interface UnpackOptions {
  */
 export async function unpackKernel (packed: Uint8Array, options: UnpackOptions): Promise<KernelMembers> {
   if (!isXz(packed)) throw new AppError('btf_invalid', `This is no .xz file; it begins with ${beginningOf(packed)}.`)
-  return chooseMembers(await readMembers(packed, options.maxBytes), options.releases)
+  return chooseMembers(await readMembers(packed, options), options.releases)
 }
 
-async function readMembers (packed: Uint8Array, maxBytes: number): Promise<ReadonlyMap<string, Uint8Array>> {
+async function readMembers (packed: Uint8Array, { maxBytes, onUsedUp = () => {} }: UnpackOptions): Promise<ReadonlyMap<string, Uint8Array>> {
   const members = new Map<string, Uint8Array>()
   const entries = tar.extract()
   // An error reaches both the feeding and the loop; the loop's is the one that is told.
-  const feeding = pipeline(Readable.from(counted(packed, maxBytes)), entries)
+  const feeding = pipeline(Readable.from(counted(packed, maxBytes, onUsedUp)), entries)
   feeding.catch(() => {})
   let left = maxBytes
   try {
@@ -70,10 +72,14 @@ const RATIO_FROM = 1024 * 1024
 /** Headers and padding of a member, and of the archive's end: the largest block of a tar that people make. */
 const TAR_BLOCKS = 1024 * 1024
 
-async function * counted (packed: Uint8Array, maxBytes: number): AsyncGenerator<Uint8Array> {
+/** Bytes between two calls of onUsedUp. V8 by itself lets twice as much of such garbage pile up, in some versions more. */
+const USED_UP_EVERY = 16 * 1024 * 1024
+
+async function * counted (packed: Uint8Array, maxBytes: number, onUsedUp: () => void): AsyncGenerator<Uint8Array> {
   const limit = maxBytes + TAR_BLOCKS + maxBytes / 8
   let total = 0
   for await (const { bytes, packedBytes } of decompressXz(packed)) {
+    if (Math.floor((total + bytes.length) / USED_UP_EVERY) > Math.floor(total / USED_UP_EVERY)) onUsedUp()
     total += bytes.length
     if (total > limit) throw tooLarge(maxBytes)
     if (total > RATIO_FROM + RATIO * packedBytes) throw new AppError('btf_invalid', `The archive unfolds to more than ${RATIO} times its size, which no BTF does.`)
