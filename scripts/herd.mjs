@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util'
 import { cpuMsOf, startService, stopServer } from '../bench/servers.mjs'
 import { printTable } from '../bench/statistics.mjs'
 import { hashOf, runAgents } from './herd/agents.mjs'
-import { startOrigin } from './herd/kernels.mjs'
+import { startOrigin } from './herd/origin.mjs'
 import { startSharedStore } from './herd/shared-store.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))

@@ -4,15 +4,16 @@
 //   npm run kill-loop                  25 moments
 //   npm run kill-loop -- 500           as many as one likes
 //   npm run kill-loop -- 500 --seed 7  the same kernels and the same order of moments again (not the same timing)
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Agent, FormData, fetch as undiciFetch } from 'undici'
+import { packKernel, variantOf } from './archive.mjs'
 
 const ROOT = join(import.meta.dirname, '..')
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { seed: { type: 'string' } } })
@@ -103,27 +104,15 @@ if (wrong.length > 0) {
 function makeKernel (serial) {
   const filler = Buffer.alloc(30_000 + Math.floor(random() ** 3 * 700_000))
   for (let at = 0; at < filler.length - 1; at++) filler[at] = 0x30 + Math.floor(random() * 64)
-  const btf = Buffer.concat([sample, filler])
-  const header = new DataView(btf.buffer, btf.byteOffset)
-  header.setUint32(20, header.getUint32(20, true) + filler.length, true)
+  const btf = variantOf(sample, filler)
   const release = `5.4.0-${serial}-kill`
-  return { serial, release, path: `ubuntu/20.04/x86_64/${release}`, btf, hash: hashOf(btf), archive: FETCHED(serial) ? pack(release, btf) : undefined }
+  return { serial, release, path: `ubuntu/20.04/x86_64/${release}`, btf, hash: hashOf(btf), archive: FETCHED(serial) ? packKernel(release, btf) : undefined }
 }
 
 /** The example with bytes after its end, which nothing reads. */
 function makeObject (serial) {
   const bytes = Buffer.concat([example, Buffer.alloc(4 + serial * 1500, serial)])
   return { bytes, hash: hashOf(bytes), result: undefined }
-}
-
-function pack (release, btf) {
-  const folder = join(work, 'pack')
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, `${release}.btf`), btf)
-  const { status, stdout, stderr } = spawnSync('tar', ['-c', '-I', 'xz -0', '--owner=root:0', '--mtime=@0', `${release}.btf`], { cwd: folder, maxBuffer: 64 << 20 })
-  rmSync(folder, { recursive: true })
-  if (status !== 0) throw new Error(`tar and xz are needed: ${stderr}`)
-  return stdout
 }
 
 /** BTFHub's layout over HTTP, slow enough to be killed in. */
