@@ -45,6 +45,9 @@ function typesSeen (btf: string, base?: string): number {
 
 const stored = (cache: string, hash: string): string => join(cache, 'content/btf', hash.slice(7, 9), hash.slice(7))
 
+/** Four thousand modules take twenty seconds, and several times that on a busy machine. */
+const TIMEOUT_MS = 900_000
+
 /** Packages with BTF: how the image is packed, and how many modules at least have it. */
 const WITH_BTF = [
   { name: 'cloud', packing: 'lz4', modules: 1000, arch: 'x86_64' },
@@ -90,9 +93,9 @@ describe('kernel packages of Debian', () => {
           expect(sha256(section(plain, '.BTF')), module).toBe(held.get(module))
         }
         expect(typesSeen(stored(cache, held.get('ext4') ?? held.get('nfs') ?? ''), ours)).toBeGreaterThan(100)
-      })
+      }, TIMEOUT_MS)
 
-      it('is held already when it is imported again', () => {
+      it.runIf(name === 'cloud')('is held already when it is imported again', () => {
         const { status, json } = corelo(['btf', 'import', '--modules', 'none', labPackage(name) ?? ''], join(scratch, `cache-${name}`))
         expect(status).toBe(0)
         expect(json).toMatchObject({ kernels: [{ state: 'held' }], not_imported: [] })
@@ -109,7 +112,7 @@ describe('kernel packages of Debian', () => {
         expect(kernels).toEqual([])
         expect(failures.find(({ place }) => place.includes('/boot/') || place.includes(': boot/'))?.reason).toBe('This kernel was built without BTF (no CONFIG_DEBUG_INFO_BTF).')
         expect(failures.filter(({ place }) => place.includes('.ko'))).toMatchObject([{ reason: 'This module was built without BTF (no CONFIG_DEBUG_INFO_BTF_MODULES).' }])
-      })
+      }, TIMEOUT_MS)
     })
   }
 })

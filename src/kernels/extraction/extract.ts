@@ -80,7 +80,7 @@ async function fromElf ({ bytes, place, evidence: around, module }: Source): Pro
     if (name === undefined) return { kind: 'unread', place, reason: 'The module does not say its name.', evidence }
     return { kind: 'module', place, name, btf: elf.btf.slice(), distilledBase: elf.distilledBase?.slice(), evidence }
   }
-  if (elf.btf !== undefined) return { kind: 'vmlinux', place, btf: elf.btf, evidence }
+  if (elf.btf !== undefined) return { kind: 'vmlinux', place, btf: elf.btf.slice(), evidence } // the image is ten times larger
   if (elf.hasDwarf) return { kind: 'dwarf', place, image: bytes, evidence }
   if (evidence.release === undefined) return { kind: 'unread', place, reason: 'The ELF file has no .BTF section, and is no kernel.', evidence }
   return { kind: 'unread', place, reason: NO_BTF, evidence }
@@ -94,7 +94,7 @@ async function fromImage (source: Source): Promise<Found> {
   if (isElf(image.bytes)) return await fromElf({ ...source, bytes: image.bytes, evidence })
   const known = mergeEvidence(findBanner(image.bytes) ?? {}, evidence)
   const btf = scanForBtf(image.bytes)
-  if (btf !== undefined) return { kind: 'vmlinux', place: source.place, btf, evidence: known }
+  if (btf !== undefined) return { kind: 'vmlinux', place: source.place, btf: btf.slice(), evidence: known }
   return { kind: 'unread', place: source.place, reason: NO_BTF, evidence: known }
 }
 

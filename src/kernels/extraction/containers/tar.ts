@@ -29,7 +29,9 @@ export async function * readTar (pieces: AsyncIterable<Uint8Array>): AsyncGenera
     }
     await feeding
   } catch (error) {
-    const cause = failure ?? error // the loop ends with "premature close" where the data had the real trouble
+    entries.destroy()
+    await feeding.catch(() => {})
+    const cause = failure instanceof AppError ? failure : error // the loop ends with "premature close" where the data had the real trouble
     throw cause instanceof AppError ? cause : new AppError('btf_invalid', `The tar archive is damaged or cut off (${cause instanceof Error ? cause.message : String(cause)}).`)
   } finally {
     entries.destroy()
