@@ -98,10 +98,13 @@ export function describeLab (name: string, needs: readonly Need[], body: () => v
   })
 }
 
+/** A cache of some thousand modules is some thousand files, on a disk that others use too. */
+const REMOVAL_TIMEOUT_MS = 120_000
+
 /** A folder for the tests of one file, removed after them. */
 export function scratchFolder (): string {
   const folder = mkdtempSync(join(tmpdir(), 'corelo-lab-'))
-  afterAll(() => { rmSync(folder, { recursive: true, force: true }) })
+  afterAll(() => { rmSync(folder, { recursive: true, force: true }) }, REMOVAL_TIMEOUT_MS)
   return folder
 }
 
