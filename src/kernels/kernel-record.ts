@@ -68,10 +68,21 @@ export function recordPath (directory: string, { distro, distroVersion, arch, re
   return join(directory, distro, distroVersion, arch, `${release}.json`)
 }
 
+/** A module as it is stored. A kernel has thousands, of which nearly all came with it: what they share with its record is not repeated. */
+type StoredModule = Omit<ModuleRecord, 'source' | 'provenance'> & Partial<Pick<ModuleRecord, 'source' | 'provenance'>>
+
 /** The record as a file: JSON with a checksum over itself, so that a damaged file is noticed and not believed. */
 export function serializeRecord (record: KernelRecord): string {
-  const body = { format: FORMAT, ...record }
-  return `${JSON.stringify({ ...body, checksum: checksumOf(body) }, null, 2)}\n`
+  const body = { format: FORMAT, ...record, modules: record.modules.map(module => toStored(module, record)) }
+  return `${JSON.stringify({ ...body, checksum: checksumOf(body) })}\n`
+}
+
+function toStored ({ source, provenance, ...module }: ModuleRecord, record: KernelRecord): StoredModule {
+  return {
+    ...module,
+    ...(source === record.source ? {} : { source }),
+    ...(JSON.stringify(provenance) === JSON.stringify(record.provenance) ? {} : { provenance })
+  }
 }
 
 /** The record that a file holds; undefined where it is none of ours, damaged, or of another kernel than its name says. */
@@ -85,9 +96,13 @@ export function parseRecord (text: string): KernelRecord | undefined {
   if (typeof json !== 'object' || json === null || !('checksum' in json)) return undefined
   const { checksum, ...body } = json
   if (checksum !== checksumOf(body)) return undefined
-  const { format, ...record } = body as { format: unknown } & KernelRecord // the checksum proves that serializeRecord made it
+  // The checksum proves that serializeRecord made it.
+  const { format, ...record } = body as { format: unknown, modules: readonly StoredModule[] } & Omit<KernelRecord, 'modules'>
   if (format !== FORMAT || !isSha256(record.btfSha256)) return undefined
-  return formatReference(record.reference).split('/').every(isSegment) ? record : undefined
+  const { source, provenance } = record
+  return formatReference(record.reference).split('/').every(isSegment)
+    ? { ...record, modules: record.modules.map(module => ({ source, provenance, ...module })) }
+    : undefined
 }
 
 function checksumOf (body: object): Sha256 { return sha256(JSON.stringify(body)) }

@@ -85,7 +85,7 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
       const state = stateOf(held, sha256, `module ${name} of ${formatReference(reference)}`)
       await write(sha256, btf)
       if (state === 'held') return state
-      const module: ModuleRecord = { name, btfSha256: sha256, bytes: btf.length, source: IMPORT_SOURCE, provenance: { by, at: record.provenance.at } }
+      const module: ModuleRecord = { name, btfSha256: sha256, bytes: btf.length, source: IMPORT_SOURCE, provenance: record.source === IMPORT_SOURCE && record.provenance.by === by ? record.provenance : provenanceOf(undefined) }
       change({ ...record, modules: [...record.modules.filter(other => other !== held), module] })
       return state
     },
