@@ -51,17 +51,18 @@ export function createTransport ({ server, tokenFile, timeoutMs }: TransportOpti
     async send ({ method, path, headers = {}, body, maxBytes, signal }) {
       const authorization = tokenFile === undefined ? {} : { authorization: await readAuthorization(tokenFile) }
       const deadline = AbortSignal.timeout(timeoutMs)
+      const excess = new AbortController()
       try {
         const response = await fetch(`${base}${path}`, {
           method,
           // The digest is about what is sent, so that nothing may be compressed on the way.
           headers: { 'accept-encoding': 'identity', ...headers, ...authorization },
-          signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]),
+          signal: AbortSignal.any([deadline, excess.signal, ...(signal === undefined ? [] : [signal])]),
           redirect: 'manual', // a token is for one server
           ...(body === undefined ? {} : { body })
         })
         const isGood = response.ok || response.status === 304
-        const bytes = await readBounded(response, isGood ? maxBytes : MAX_PROBLEM_BYTES, server)
+        const bytes = await readBounded(response, isGood ? maxBytes : MAX_PROBLEM_BYTES, server, excess)
         if (!isGood) throw toError({ server, status: response.status, contentType: response.headers.get('content-type') ?? '', retryAfter: response.headers.get('retry-after'), body: bytes })
         if (method !== 'HEAD') requireDigest(response.headers.get('content-digest'), bytes, server)
         return { status: response.status, headers: response.headers, body: bytes }
@@ -74,14 +75,21 @@ export function createTransport ({ server, tokenFile, timeoutMs }: TransportOpti
   }
 }
 
-async function readBounded (response: Response, maxBytes: number, server: string): Promise<Buffer<ArrayBuffer>> {
+/**
+ * All of a body, or its request ended. The stream is never cancelled: with data still on the way, some versions of the platform's
+ * fetch then throw where nobody can catch it, and an answer of a stranger would end the process.
+ */
+async function readBounded (response: Response, maxBytes: number, server: string, excess: AbortController): Promise<Buffer<ArrayBuffer>> {
   const chunks: Uint8Array[] = []
   let size = 0
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length
-    // Leaving the loop cancels the rest.
-    if (size > maxBytes) throw answerError(server, `${server} answered with more than ${maxBytes} bytes, which no good answer has.`)
-    chunks.push(chunk)
+  const reader = response.body?.getReader()
+  for (let read = await reader?.read(); read?.done === false; read = await reader?.read()) {
+    size += read.value.length
+    if (size > maxBytes) {
+      excess.abort()
+      throw answerError(server, `${server} answered with more than ${maxBytes} bytes, which no good answer has.`)
+    }
+    chunks.push(read.value)
   }
   return Buffer.concat(chunks, size)
 }

@@ -4,18 +4,17 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { parseBtf, relocate } from '../../src/index.js'
 import { sha256 } from '../../src/kernels/sha256.js'
 import { EXEC, SAMPLE, UNGUARDED } from '../cli/corelo.js'
-import { cleanUpAfterAll, createNode, deadAddress, putKernel, REFERENCE, runOnce, startProxy, startService, type AgentRun, type Node, type Service } from './support.js'
+import { cleanUpAfterAll, createNode, DEAD_ADDRESS, putKernel, REFERENCE, runOnce, startProxy, startService, type AgentRun, type Node, type Service } from './support.js'
 
 const cleanup = cleanUpAfterAll()
 let service: Service
-let down: string
+const down = DEAD_ADDRESS
 const once = async (node: Node, settings: Record<string, string> = {}, args: readonly string[] = []): Promise<AgentRun> => await runOnce(node, service.url, { CORELO_AGENT_KEYS: service.keys, ...settings }, args)
 const relocated = (object: string): Buffer => Buffer.from(relocate(readFileSync(object), parseBtf(readFileSync(SAMPLE))).bytes ?? [])
 const summary = ({ lines }: AgentRun): unknown => lines.at(-1)
 
 beforeAll(async () => {
   service = await startService(cleanup)
-  down = await deadAddress()
 })
 
 describe('corelo agent --once, on a node without BTF', () => {

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { cleanUpAfterAll, deadAddress, REFERENCE, startService, type Service } from '../agent/support.js'
+import { cleanUpAfterAll, DEAD_ADDRESS, REFERENCE, startService, type Service } from '../agent/support.js'
 import { fooSpec, targetFoo } from '../support/corpus.js'
 import { buildObject } from '../support/object-builder.js'
 import { corelo, EXEC, removeFoldersAfterEach, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
@@ -75,7 +75,7 @@ describe('corelo relocate --server', () => {
   })
 
   it('says at once that the service is down, and exits with 3', async () => {
-    const { code, stderr } = corelo(['relocate', EXEC, '--server', await deadAddress(), '--json', '--kernel', '5'])
+    const { code, stderr } = corelo(['relocate', EXEC, '--server', DEAD_ADDRESS, '--json', '--kernel', '5'])
     expect(code).toBe(3)
     expect(stderr).toMatch(/^corelo: http:\S+ cannot be reached: nothing listens at that address\.$/m)
   })

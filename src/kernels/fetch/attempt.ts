@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import type { Dispatcher } from 'undici'
 import type { Refusal } from '../sources/source.js'
 import { AddressRefused, type Agents } from './agents.js'
-import { BodyCutOff, BodyStalled, BodyTooLarge, readBody } from './body.js'
+import { BodyCutOff, BodyStalled, BodyTooLarge, discard, readBody } from './body.js'
 import type { FetchLimits } from './limits.js'
 import { isPublicAddress } from './public-address.js'
 import { parseRetryAfter } from './retry-after.js'
@@ -97,7 +97,7 @@ async function judge (request: FetchRequest, url: URL, { statusCode: status, hea
   if (status === 200) {
     const coding = single(headers, 'content-encoding')
     if (coding !== undefined && coding !== 'identity') {
-      body.destroy()
+      discard(body)
       return final('malformed', `${where} answered in the coding ${coding}, which was not asked for`)
     }
     const length = Number(single(headers, 'content-length') ?? NaN)

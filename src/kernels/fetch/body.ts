@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import { toShared } from '../shared-bytes.js'
 
 /** A body that may not be what it seems: it is counted as it comes. */
@@ -18,10 +19,10 @@ export class BodyCutOff extends Error { override readonly name = 'BodyCutOff' }
  *
  * @throws BodyTooLarge, BodyStalled, BodyCutOff, and what the stream throws
  */
-export async function readBody (body: AsyncIterable<Uint8Array> & { destroy: (error?: Error) => unknown }, limits: BodyLimits): Promise<Uint8Array> {
+export async function readBody (body: Readable, limits: BodyLimits): Promise<Uint8Array> {
   const { maxBytes, announced, stallMs, stallBytes } = limits
   if (announced !== undefined && announced > maxBytes) {
-    body.destroy()
+    discard(body)
     throw new BodyTooLarge(`${announced} bytes`)
   }
   const chunks: Uint8Array[] = []
@@ -42,4 +43,10 @@ export async function readBody (body: AsyncIterable<Uint8Array> & { destroy: (er
   }
   if (announced !== undefined && announced !== size) throw new BodyCutOff(`${size} of ${announced} bytes`)
   return toShared(Buffer.concat(chunks, size))
+}
+
+/** Ends a body of which no more is wanted. Its stream then fails, which without a listener would end the process. */
+export function discard (body: Readable): void {
+  body.on('error', () => {})
+  body.destroy()
 }
