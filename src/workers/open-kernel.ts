@@ -1,6 +1,6 @@
 import { AppError } from '../errors.js'
 import { unpackKernel } from '../kernels/unpack/archive.js'
-import { isXz } from '../kernels/unpack/xz.js'
+import { isXz } from '../kernels/xz-magic.js'
 import { collectGarbage } from './collect.js'
 import { allocateShared, prepareBtf, readInto } from './prepare-btf.js'
 import type { OpenedBtfs, OpenKernelTask } from './protocol.js'

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
+import { XZ_MAGIC } from '../xz-magic.js'
 
-const STREAM_MAGIC = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]
 /** Check: CRC-32. */
 const FLAGS = [0x00, 0x01]
 /** Block header: 12 bytes; one filter, LZMA2, with a dictionary of 64 KiB. */
@@ -29,7 +29,7 @@ export function storedXz (content: Uint8Array): Buffer {
   const index = Buffer.concat([indexed, word(crc32(indexed))])
   const footer = Buffer.concat([word(index.length / 4 - 1), Buffer.from(FLAGS)])
   return Buffer.concat([
-    Buffer.from(STREAM_MAGIC), Buffer.from(FLAGS), word(crc32(Buffer.from(FLAGS))),
+    Buffer.from(XZ_MAGIC), Buffer.from(FLAGS), word(crc32(Buffer.from(FLAGS))),
     block,
     index,
     word(crc32(footer)), footer, Buffer.from('YZ')

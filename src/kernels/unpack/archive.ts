@@ -3,8 +3,9 @@ import { pipeline } from 'node:stream/promises'
 import tar from 'tar-stream'
 import { AppError } from '../../errors.js'
 import { LIMITS } from '../../limits.js'
+import { isXz } from '../xz-magic.js'
 import { chooseMembers, type KernelMembers } from './members.js'
-import { decompressXz, isXz } from './xz.js'
+import { decompressXz } from './xz.js'
 
 export interface UnpackOptions {
   /** Releases that a member may be named after. */

@@ -2,10 +2,6 @@ import { ReadableStream } from 'node:stream/web'
 import xz from 'xz-decompress'
 import { AppError } from '../../errors.js'
 
-const MAGIC = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]
-
-export function isXz (bytes: Uint8Array): boolean { return MAGIC.every((byte, i) => bytes[i] === byte) }
-
 /** In pieces of this size the decoder gets a file, so that it is known of how much of it something was made. */
 const PIECE = 4096
 

@@ -81,14 +81,19 @@ describe('who sends an object or BTF', () => {
   })
 })
 
+/** A service that starts with BTF on disk of which a byte is wrong. */
+async function startDamaged () {
+  const folder = await temporaryFolder()
+  const before = await startService(folder)
+  const { entry } = await put(before, fooBtf())
+  await before.close()
+  await flipByte(contentPath(folder, 'btf', entry.btfSha256))
+  return { service: await startService(folder), entry }
+}
+
 describe('BTF', () => {
   it('with a flipped byte on disk is never used', async () => {
-    const folder = await temporaryFolder()
-    const before = await startService(folder)
-    const { entry } = await put(before, fooBtf())
-    await before.close()
-    await flipByte(contentPath(folder, 'btf', entry.btfSha256))
-    const service = await startService(folder)
+    const { service, entry } = await startDamaged()
     await failure('kernel_unknown', relocate(service))
     await failure('btf_unknown', relocate(service, { btfSha256: entry.btfSha256 }))
     expect(service.stats().cache['damaged_files']).toBe(1)
@@ -97,12 +102,7 @@ describe('BTF', () => {
   })
 
   it('that is only read is verified too', async () => {
-    const folder = await temporaryFolder()
-    const before = await startService(folder)
-    const { entry } = await put(before, fooBtf())
-    await before.close()
-    await flipByte(contentPath(folder, 'btf', entry.btfSha256))
-    const service = await startService(folder)
+    const { service, entry } = await startDamaged()
     await failure('btf_unknown', service.getBtf(entry.btfSha256))
     expect(await service.hasBtf(entry.btfSha256)).toBeUndefined()
   })

@@ -1,4 +1,5 @@
 import { AppError } from '../../../errors.js'
+import { XZ_MAGIC } from '../../xz-magic.js'
 import { unpackBzip2 } from './bzip2.js'
 import { unpackGzip } from './gzip.js'
 import { unpackLz4 } from './lz4.js'
@@ -13,7 +14,7 @@ export type Compression = 'gzip' | 'xz' | 'zstd' | 'lz4' | 'bzip2' | 'lzma' | 'l
 /** How each begins. LZMA has no magic: what stands here is the default properties and a dictionary of whole 64 KiB. */
 export const COMPRESSION_MAGICS: ReadonlyArray<readonly [Compression, readonly number[]]> = [
   ['gzip', [0x1f, 0x8b, 0x08]],
-  ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
+  ['xz', XZ_MAGIC],
   ['zstd', [0x28, 0xb5, 0x2f, 0xfd]],
   ['lz4', [0x02, 0x21, 0x4c, 0x18]],
   ['bzip2', [0x42, 0x5a, 0x68]],

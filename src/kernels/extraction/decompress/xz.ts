@@ -1,12 +1,12 @@
 import { crc32 } from 'node:zlib'
 import { dataView } from '../../../bytes/checked.js'
+import { isXz } from '../../xz-magic.js'
 import { branchFilter, type BranchFilter } from './branch-filter.js'
 import { crc32Checksum, crc64Checksum, sha256Checksum, type Checksum } from './checksum.js'
 import { damaged } from './damaged.js'
 import { MAX_DICTIONARY_BYTES } from './lzma.js'
 import { unpackLzma2 } from './lzma2.js'
 
-const STREAM_MAGIC = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] as const
 /** Of the header (magic, flags, CRC-32) and of the footer (CRC-32, index size, flags, magic). */
 const STREAM_EDGE_SIZE = 12
 const FILTER_LZMA2 = 0x21
@@ -30,7 +30,7 @@ export function * unpackXz (input: Uint8Array): Generator<Uint8Array> {
   for (;;) {
     let next = at
     while (input[next] === 0) next++ // streams may be padded, in steps of four zeros
-    if ((next - at) % 4 !== 0 || !STREAM_MAGIC.every((byte, i) => input[next + i] === byte)) return
+    if ((next - at) % 4 !== 0 || !isXz(input, next)) return
     at = yield * unpackStream(input, next)
   }
 }
@@ -42,7 +42,7 @@ interface BlockSizes {
 
 function * unpackStream (input: Uint8Array, start: number): Generator<Uint8Array, number> {
   if (input.length - start < 2 * STREAM_EDGE_SIZE) throw damaged('the xz stream ends within its header')
-  if (!STREAM_MAGIC.every((byte, i) => input[start + i] === byte)) throw damaged('it does not begin as xz does')
+  if (!isXz(input, start)) throw damaged('it does not begin as xz does')
   const view = dataView(input)
   const flags = view.getUint16(start + 6)
   if (view.getUint32(start + 8, true) !== crc32(input.subarray(start + 6, start + 8))) throw damaged("the xz header's CRC is wrong")
