@@ -3,7 +3,7 @@ import { pino, type DestinationStream } from 'pino'
 
 /** Lines are written together, since a write costs more than making ten lines. Nothing waits longer than this, and an exit flushes. */
 const FLUSH_MS = 100
-const FLUSH_BYTES = 8 * 1024
+const FLUSH_BYTES = 15 * 1024
 
 /**
  * JSON lines on standard output. No secret gets there, since no header does: Fastify's own request logging is off, and what
