@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { Service } from '../service/types.js'
+import type { Service, Verdict } from '../service/types.js'
 import { ENGINE } from '../service/engine.js'
 
 const REQUEST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -8,9 +8,10 @@ const PHASE_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02
 /** What GET /metrics tells. No label takes its values from a request, so that their number is bounded. */
 export interface Metrics {
   readonly requestSeconds: Histogram<'method' | 'route' | 'status'>
-  readonly requestsInFlight: Gauge
+  /** Requests being answered. A plain number, read when somebody asks for it: it changes twice a request. */
+  inFlight: number
   readonly problems: Counter<'code'>
-  readonly relocations: Counter<'verdict' | 'cached'>
+  countRelocation (verdict: Verdict, cached: boolean): void
   readonly phaseSeconds: Histogram<'phase'>
   /** The text format, and its media type. */
   render (): Promise<{ readonly type: string, readonly text: string }>
@@ -33,7 +34,14 @@ export function createMetrics (service: Service, uploadBytes: () => number): Met
   new Gauge({ name: 'corelo_build_info', help: '1; the labels say what is running.', labelNames: ['version', 'semantics', 'node'], registers })
     .set({ version: ENGINE.version, semantics: ENGINE.semantics, node: process.version }, 1)
   addServiceMetrics(service, uploadBytes, registers)
-  return {
+  const relocations: Record<Verdict, { cached: number, made: number }> = { loads: { cached: 0, made: 0 }, fails: { cached: 0, made: 0 }, unknown: { cached: 0, made: 0 } }
+  addCounter(registers, 'corelo_relocations_total', 'Relocations answered.', ['verdict', 'cached'], () => Object.entries(relocations).flatMap(([verdict, { cached, made }]) => [
+    [{ verdict, cached: 'true' }, cached],
+    [{ verdict, cached: 'false' }, made]
+  ]))
+  const metrics: Metrics = {
+    inFlight: 0,
+    countRelocation (verdict, cached) { relocations[verdict][cached ? 'cached' : 'made']++ },
     requestSeconds: new Histogram({
       name: 'corelo_http_request_duration_seconds',
       help: 'Time from the first byte of a request to the last of its answer.',
@@ -41,9 +49,7 @@ export function createMetrics (service: Service, uploadBytes: () => number): Met
       buckets: REQUEST_SECONDS,
       registers
     }),
-    requestsInFlight: new Gauge({ name: 'corelo_http_requests_in_flight', help: 'Requests being answered.', registers }),
     problems: new Counter({ name: 'corelo_problems_total', help: 'Errors answered, by problem code.', labelNames: ['code'], registers }),
-    relocations: new Counter({ name: 'corelo_relocations_total', help: 'Relocations answered.', labelNames: ['verdict', 'cached'], registers }),
     phaseSeconds: new Histogram({
       name: 'corelo_relocation_phase_duration_seconds',
       help: 'Time in each step of a relocation that took it.',
@@ -55,19 +61,15 @@ export function createMetrics (service: Service, uploadBytes: () => number): Met
       return { type: register.contentType, text: `${await getProcessRegistry().metrics()}\n${await register.metrics()}` }
     }
   }
+  addGauge(registers, 'corelo_http_requests_in_flight', 'Requests being answered.', () => metrics.inFlight)
+  return metrics
 }
 
-/** What the service counts, read when somebody asks for it. */
-function addServiceMetrics (service: Service, uploadBytes: () => number, registers: Registry[]): void {
-  const gauge = (name: string, help: string, read: () => number): Gauge => new Gauge({ name, help, registers, collect () { this.set(read()) } })
-  const labelledGauge = (name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): Gauge => new Gauge({
-    name,
-    help,
-    labelNames: [label],
-    registers,
-    collect () { for (const [value, number] of Object.entries(read())) this.set({ [label]: value }, number) }
-  })
-  const counter = (name: string, help: string, labelNames: readonly string[], read: () => Iterable<readonly [labels: Record<string, string>, count: number]>): Counter => new Counter({
+type Counts = ReadonlyArray<readonly [labels: Record<string, string>, count: number]>
+
+/** A counter that somebody else counts, read when it is asked for. */
+function addCounter (registers: Registry[], name: string, help: string, labelNames: readonly string[], read: () => Counts): Counter {
+  return new Counter({
     name,
     help,
     labelNames,
@@ -77,17 +79,33 @@ function addServiceMetrics (service: Service, uploadBytes: () => number, registe
       for (const [labels, count] of read()) this.inc(labels, count)
     }
   })
-  gauge('corelo_upload_bytes', 'Bytes of uploads held by requests being answered.', uploadBytes)
-  gauge('corelo_jobs_queued', 'Relocations waiting for a worker.', () => service.stats().queued)
-  gauge('corelo_jobs_running', 'Relocations in a worker.', () => service.stats().running)
-  gauge('corelo_memory_tier_bytes', 'Bytes of BTF in memory.', () => service.stats().memoryBytes)
-  gauge('corelo_memory_tier_entries', 'BTFs in memory.', () => service.stats().memoryEntries)
-  gauge('corelo_disk_tier_bytes', 'Bytes in the content store.', () => service.stats().diskBytes)
+}
+
+/** A number that somebody else knows, read when it is asked for. */
+function addGauge (registers: Registry[], name: string, help: string, read: () => number): Gauge {
+  return new Gauge({ name, help, registers, collect () { this.set(read()) } })
+}
+
+/** What the service counts, read when somebody asks for it. */
+function addServiceMetrics (service: Service, uploadBytes: () => number, registers: Registry[]): void {
+  const labelledGauge = (name: string, help: string, label: string, read: () => Readonly<Record<string, number>>): Gauge => new Gauge({
+    name,
+    help,
+    labelNames: [label],
+    registers,
+    collect () { for (const [value, number] of Object.entries(read())) this.set({ [label]: value }, number) }
+  })
+  addGauge(registers, 'corelo_upload_bytes', 'Bytes of uploads held by requests being answered.', uploadBytes)
+  addGauge(registers, 'corelo_jobs_queued', 'Relocations waiting for a worker.', () => service.stats().queued)
+  addGauge(registers, 'corelo_jobs_running', 'Relocations in a worker.', () => service.stats().running)
+  addGauge(registers, 'corelo_memory_tier_bytes', 'Bytes of BTF in memory.', () => service.stats().memoryBytes)
+  addGauge(registers, 'corelo_memory_tier_entries', 'BTFs in memory.', () => service.stats().memoryEntries)
+  addGauge(registers, 'corelo_disk_tier_bytes', 'Bytes in the content store.', () => service.stats().diskBytes)
   labelledGauge('corelo_degraded', '1 for what the service goes on without: disk (it takes no content), shared_store (it does not answer).', 'why',
     () => Object.fromEntries(Object.entries(service.stats().degraded).map(([why, isDegraded]) => [why, isDegraded ? 1 : 0])))
-  counter('corelo_worker_restarts_total', 'Workers that had to be replaced.', [], () => [[{}, service.stats().workerRestarts]])
-  gauge('corelo_source_waiters', 'Requests that wait for sources.', () => service.stats().sourceWaiters)
-  counter('corelo_source_requests_total', 'Questions to sources of BTF, by what came back.', ['source', 'outcome'],
+  addCounter(registers, 'corelo_worker_restarts_total', 'Workers that had to be replaced.', [], () => [[{}, service.stats().workerRestarts]])
+  addGauge(registers, 'corelo_source_waiters', 'Requests that wait for sources.', () => service.stats().sourceWaiters)
+  addCounter(registers, 'corelo_source_requests_total', 'Questions to sources of BTF, by what came back.', ['source', 'outcome'],
     () => service.stats().sourceRequests.map(({ source, outcome, count }) => [{ source, outcome }, count] as const))
-  counter('corelo_cache_events_total', 'What the caches did.', ['event'], () => Object.entries(service.stats().cache).map(([event, count]) => [{ event }, count]))
+  addCounter(registers, 'corelo_cache_events_total', 'What the caches did.', ['event'], () => Object.entries(service.stats().cache).map(([event, count]) => [{ event }, count]))
 }
