@@ -42,3 +42,4 @@ export function countsOf ({ resolved, absent, poisoned }: RelocateAnswer['counts
 export const IMMUTABLE = 'public, max-age=31536000, immutable'
 /** Keep it, but ask with If-None-Match before using it: names change their content, hashes do not. */
 export const REVALIDATE = 'no-cache'
+export type CacheControl = typeof IMMUTABLE | typeof REVALIDATE

@@ -3,7 +3,7 @@ import { ENVELOPE_TYPE } from '../attestation/statement.js'
 import { hexOf, sha256 } from '../kernels/sha256.js'
 import type { RelocateAnswer } from '../service/types.js'
 import { negotiate } from './accept.js'
-import { contentLocationOf, countsOf, DIGEST_OF_NOTHING, digestOf, etagOf, isNoneMatchHit, serverTimingOf } from './headers.js'
+import { contentLocationOf, countsOf, DIGEST_OF_NOTHING, digestOf, etagOf, isNoneMatchHit, serverTimingOf, type CacheControl } from './headers.js'
 import { reportOf } from './report.js'
 import { sendBytes, viewOf } from './send-bytes.js'
 
@@ -23,37 +23,75 @@ const SUFFIXES = { 'application/x-elf': '', 'application/octet-stream': '', 'app
 const NO_KERNEL = 'none'
 
 /** Answers with a relocation in the form that was negotiated, or with 304 where the caller has it already. */
-export function sendAnswer (request: FastifyRequest, reply: FastifyReply, answer: RelocateAnswer, representation: Representation, cacheControl: string): FastifyReply {
-  const etag = etagOf(answer.sha256, SUFFIXES[representation])
-  reply.headers({
-    etag,
-    vary: 'accept',
-    'cache-control': cacheControl,
-    'content-location': contentLocationOf(answer),
-    'corelo-object': answer.objectSha256,
-    'corelo-btf': answer.btfSha256,
-    'corelo-kernel': answer.kernel ?? NO_KERNEL,
-    'corelo-verdict': answer.verdict,
-    'corelo-relocations': countsOf(answer.counts),
-    'server-timing': serverTimingOf(answer.timing)
-  })
-  if (isNoneMatchHit(request.headers['if-none-match'], etag)) return reply.code(304).send()
-  const { type, body, digest } = represent(answer, representation)
-  return sendBytes(reply.headers({
-    'content-type': type,
-    'corelo-attestation': answer.attestation,
-    'content-digest': request.method === 'HEAD' ? DIGEST_OF_NOTHING : digest,
-    'repr-digest': digest
-  }), body)
+export function sendAnswer (request: FastifyRequest, reply: FastifyReply, answer: RelocateAnswer, representation: Representation, cacheControl: CacheControl): FastifyReply {
+  const prepared = preparedFor(answer, representation, cacheControl)
+  reply.headers(prepared.headers)
+  if (isNoneMatchHit(request.headers['if-none-match'], prepared.etag)) return reply.code(304).send()
+  const { headers, body } = prepared.content ??= represent(answer, representation)
+  reply.headers(headers)
+  if (request.method === 'HEAD') reply.header('content-digest', DIGEST_OF_NOTHING)
+  return sendBytes(reply, body)
 }
 
-interface Representable { readonly type: string, readonly body: Buffer, readonly digest: string }
+/** An answer, ready to be sent. */
+interface Prepared {
+  readonly etag: string
+  readonly headers: Readonly<Record<string, string>>
+  /** Made when it is first sent: 304 has none. */
+  content?: Content
+}
 
-function represent (answer: RelocateAnswer, representation: Representation): Representable {
-  if (!needsReport(representation)) return { type: representation, body: viewOf(answer.bytes), digest: digestOf(answer.sha256) }
+interface Content {
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Buffer
+}
+
+/**
+ * What is sent for answers that the service holds, which are one and the same object each time. Not their reports: they are
+ * large, and who asks for them does so once.
+ */
+const held = new WeakMap<RelocateAnswer, Map<string, Prepared>>()
+
+function preparedFor (answer: RelocateAnswer, representation: Representation, cacheControl: CacheControl): Prepared {
+  if (!answer.cached || needsReport(representation)) return prepare(answer, representation, cacheControl)
+  const forms = held.get(answer)
+  const name = `${representation} ${cacheControl}`
+  const known = forms?.get(name)
+  if (known !== undefined) return known
+  const made = prepare(answer, representation, cacheControl)
+  if (forms === undefined) held.set(answer, new Map([[name, made]]))
+  else forms.set(name, made)
+  return made
+}
+
+function prepare (answer: RelocateAnswer, representation: Representation, cacheControl: CacheControl): Prepared {
+  const etag = etagOf(answer.sha256, SUFFIXES[representation])
+  return {
+    etag,
+    headers: {
+      etag,
+      vary: 'accept',
+      'cache-control': cacheControl,
+      'content-location': contentLocationOf(answer),
+      'corelo-object': answer.objectSha256,
+      'corelo-btf': answer.btfSha256,
+      'corelo-kernel': answer.kernel ?? NO_KERNEL,
+      'corelo-verdict': answer.verdict,
+      'corelo-relocations': countsOf(answer.counts),
+      'server-timing': serverTimingOf(answer.timing)
+    }
+  }
+}
+
+function represent (answer: RelocateAnswer, representation: Representation): Content {
+  if (!needsReport(representation)) return toContent(answer, representation, viewOf(answer.bytes), digestOf(answer.sha256))
   const report = Buffer.from(JSON.stringify(reportOf(answer)))
   const { type, body } = representation === 'application/json' ? { type: representation, body: report } : toForm(answer, report)
-  return { type, body, digest: digestOf(sha256(body)) }
+  return toContent(answer, type, body, digestOf(sha256(body)))
+}
+
+function toContent ({ attestation }: RelocateAnswer, type: string, body: Buffer, digest: string): Content {
+  return { headers: { 'content-type': type, 'corelo-attestation': attestation, 'content-digest': digest, 'repr-digest': digest }, body }
 }
 
 /** The boundary is made of the object's own hash: no object contains its hash by accident. */

@@ -26,27 +26,27 @@ const PARTS = {
   on_unresolved: 'text'
 } as const satisfies Record<string, PartKind>
 
+/** What says more of the kernel beside its release. */
+const NARROWING = ['arch', 'distro', 'distro_version', 'kernel_version'] as const
+
 const RAW_TYPES = ['application/x-elf', 'application/octet-stream'] as const
 const ACCEPTED = ['multipart/form-data', ...RAW_TYPES]
 /** What `curl --data-binary` calls every body unless told otherwise. */
 const CURL_DEFAULT_TYPE = 'application/x-www-form-urlencoded'
 const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46]
 
-/** What the request asks for, but for the report and the signal: those are the route's. */
-export type WantedRelocation = Omit<RelocateRequest, 'wantsReport' | 'signal'>
-
 /**
  * Reads a relocation from a form, or from a raw body beside query parameters.
  *
  * @throws AppError `invalid_request`, `too_large`, `unsupported_media_type`, `object_invalid`, `overloaded`
  */
-export async function readRelocation (request: FastifyRequest, config: Config, lease: UploadLease): Promise<WantedRelocation> {
+export async function readRelocation (request: FastifyRequest, config: Config, lease: UploadLease, wantsReport: boolean): Promise<RelocateRequest> {
   const type = mediaTypeOf(request.headers['content-type'])
-  if (type === 'multipart/form-data') return await readFromForm(request, config, lease)
+  if (type === 'multipart/form-data') return await readFromForm(request, config, lease, wantsReport)
   if (type !== undefined && type !== CURL_DEFAULT_TYPE && !RAW_TYPES.includes(type as typeof RAW_TYPES[number])) throw unsupported()
   const object = await readRawObject(request, config, lease)
   if (type === CURL_DEFAULT_TYPE && !isElf(object)) throw unsupported()
-  return toWanted(request.query as RelocateFields, { object })
+  return toRelocateRequest(request.query as RelocateFields, { object, objectSha256: undefined, btf: undefined }, wantsReport)
 }
 
 async function readRawObject (request: FastifyRequest, { maxObjectBytes }: Config, lease: UploadLease): Promise<Uint8Array> {
@@ -55,7 +55,7 @@ async function readRawObject (request: FastifyRequest, { maxObjectBytes }: Confi
   return object
 }
 
-async function readFromForm (request: FastifyRequest, { maxObjectBytes, maxBtfBytes }: Config, lease: UploadLease): Promise<WantedRelocation> {
+async function readFromForm (request: FastifyRequest, { maxObjectBytes, maxBtfBytes }: Config, lease: UploadLease, wantsReport: boolean): Promise<RelocateRequest> {
   const [parameter] = Object.keys(request.query as object)
   if (parameter !== undefined) throw invalid(parameter, `With multipart/form-data the fields are parts, not query parameters; send ${parameter} as a part.`)
   const { texts, files } = await readForm(request, PARTS, { fileBytes: { object: maxObjectBytes, btf: maxBtfBytes }, lease })
@@ -66,10 +66,7 @@ async function readFromForm (request: FastifyRequest, { maxObjectBytes, maxBtfBy
   if (object?.length === 0) throw new AppError('object_invalid', 'The part object is empty; send the eBPF ELF object.', { part: 'object' })
   const { btf } = files
   if (btf?.some(({ length }) => length === 0) === true) throw new AppError('btf_invalid', 'A part btf is empty; send raw BTF, or ELF with .BTF.', { part: 'btf' })
-  return toWanted(fields, {
-    ...(object === undefined ? { objectSha256: requireObjectHash(objectText) } : { object }),
-    ...(btf === undefined ? {} : { btf })
-  })
+  return toRelocateRequest(fields, { object, objectSha256: object === undefined ? requireObjectHash(objectText) : undefined, btf }, wantsReport)
 }
 
 function requireObjectHash (text: string | undefined): Sha256 {
@@ -78,25 +75,28 @@ function requireObjectHash (text: string | undefined): Sha256 {
   return text
 }
 
-function toWanted (fields: RelocateFields, content: Pick<WantedRelocation, 'object' | 'objectSha256' | 'btf'>): WantedRelocation {
+function toRelocateRequest (fields: RelocateFields, { object, objectSha256, btf }: Pick<RelocateRequest, 'object' | 'objectSha256' | 'btf'>, wantsReport: boolean): RelocateRequest {
   const kernel = toKernel(fields)
-  if (kernel === undefined && fields.btf_sha256 === undefined && content.btf === undefined) {
+  if (kernel === undefined && fields.btf_sha256 === undefined && btf === undefined) {
     throw invalid('kernel_release', 'The request names no kernel; give kernel_release, btf_sha256 or a part btf.')
   }
   return {
-    ...content,
-    ...(kernel === undefined ? {} : { kernel }),
-    ...(fields.btf_sha256 === undefined ? {} : { btfSha256: fields.btf_sha256 as Sha256 }),
-    ...(fields.modules === undefined ? {} : { modules: toList('modules', fields.modules) }),
-    onUnresolved: fields.on_unresolved ?? 'poison'
+    object,
+    objectSha256,
+    btf,
+    kernel,
+    btfSha256: fields.btf_sha256 as Sha256 | undefined,
+    modules: fields.modules === undefined ? undefined : toList('modules', fields.modules),
+    onUnresolved: fields.on_unresolved ?? 'poison',
+    wantsReport
   }
 }
 
 function toKernel (fields: RelocateFields): KernelQuery | undefined {
   const { kernel_release: kernelRelease, arch, distro, distro_version: distroVersion, kernel_version: kernelVersion } = fields
   if (kernelRelease !== undefined) return parseQuery({ kernelRelease, arch, distro, distroVersion, kernelVersion })
-  const [narrowing] = Object.entries({ arch, distro, distro_version: distroVersion, kernel_version: kernelVersion }).filter(([, value]) => value !== undefined)
-  if (narrowing !== undefined) throw invalid(narrowing[0], `${narrowing[0]} narrows kernel_release, which is missing; give both, or neither.`)
+  const narrowing = NARROWING.find(field => fields[field] !== undefined)
+  if (narrowing !== undefined) throw invalid(narrowing, `${narrowing} narrows kernel_release, which is missing; give both, or neither.`)
   return undefined
 }
 

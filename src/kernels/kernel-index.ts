@@ -103,7 +103,14 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
     usesWrittenAt.set(key, Date.parse(record.lastUsed))
     sorted = undefined
   }
-  const recordsOf = (keys: ReadonlySet<string> | undefined): KernelRecord[] => [...keys ?? []].sort().flatMap(key => records.get(key) ?? [])
+  const recordsOf = (keys: ReadonlySet<string> | undefined): KernelRecord[] => {
+    const found: KernelRecord[] = []
+    for (const key of keys === undefined || keys.size < 2 ? keys ?? [] : [...keys].sort()) {
+      const record = records.get(key)
+      if (record !== undefined) found.push(record)
+    }
+    return found
+  }
 
   /** Writes of one record follow each other, and the last one writes what is true by then. */
   const save = (reference: KernelReference): Promise<void> => {

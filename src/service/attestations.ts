@@ -11,6 +11,8 @@ export interface Attestations {
    * @param result what is held of the result: the same one each time
    */
   of(result: object, facts: Omit<RelocationFacts, 'engine'>): string
+  /** Name of the key that signs now. */
+  keyId(): string
   readonly jwks: Jwks
 }
 
@@ -20,6 +22,7 @@ const MAX_NAMES = 8
 export function createAttestations (signer: Signer): Attestations {
   const held = new WeakMap<object, Map<string, string>>()
   return {
+    keyId: () => signer.keyId(),
     jwks: signer.jwks,
     of (result, facts) {
       const name = `${signer.keyId()} ${facts.kernel ?? ''}`

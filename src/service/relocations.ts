@@ -4,17 +4,16 @@ import { residentBytes, type SharedBtf } from '../kernels/btf-memory.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import { isFetched } from '../kernels/kernel-record.js'
 import { createSingleFlight } from '../kernels/single-flight.js'
-import { isSha256, sha256, type Sha256 } from '../kernels/sha256.js'
+import { isSha256, type Sha256 } from '../kernels/sha256.js'
 import { toShared } from '../kernels/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
-import type { RelocatedObject, RelocateTask } from '../workers/protocol.js'
+import type { RelocateTask } from '../workers/protocol.js'
 import { abortable } from './abortable.js'
-import type { Attestations } from './attestations.js'
+import type { Answers, Outcome, Question } from './answers.js'
 import type { BtfAccess } from './btf-access.js'
 import type { Objects } from './objects.js'
-import { resultKey } from './result-key.js'
 import type { Target, Targets } from './targets.js'
-import type { RelocateAnswer, RelocateRequest } from './types.js'
+import type { Deadline, RelocateAnswer, RelocateRequest } from './types.js'
 
 export interface RelocationsOptions {
   readonly targets: Targets
@@ -22,20 +21,22 @@ export interface RelocationsOptions {
   readonly btfs: BtfAccess
   readonly index: KernelIndex
   readonly pool: WorkerPool
-  readonly attestations: Attestations
+  readonly answers: Answers
   readonly memoryBytes: number
   /** Told of shared memory that was let go of, in bytes. */
   readonly onRelease: (bytes: number) => void
 }
 
 export interface Relocations {
-  relocate(request: RelocateRequest): Promise<RelocateAnswer>
+  /** At once where the result is held, and nothing has to be waited for to know which one is meant. */
+  relocate(request: RelocateRequest, deadline?: Deadline): RelocateAnswer | Promise<RelocateAnswer>
   stats(): { readonly bytes: number, readonly entries: number, readonly hits: number, readonly misses: number, readonly runs: number }
 }
 
-/** A result, and what it took to get it. */
-interface Outcome extends RelocatedObject {
-  readonly fetchMs: number
+/** How long a request waits, and how often it was resolved before. */
+interface Asking {
+  readonly deadline: Deadline | undefined
+  readonly attempt: number
 }
 
 /** What a result weighs besides its bytes: its key, counts and attestation, and each relocation of a report. Rough, in bytes. */
@@ -46,14 +47,14 @@ const RELOCATION_OVERHEAD = 800
 const MAX_ATTEMPTS = 3
 
 export function createRelocations (options: RelocationsOptions): Relocations {
-  const { targets, objects, btfs, index, pool, attestations } = options
+  const { targets, objects, btfs, index, pool, answers } = options
   // In memory only: a result is recomputed in milliseconds from an object and BTF that are on disk, while kept on disk it would
   // cost a file for each pair of them, and would have to be kept apart by engine version.
-  const results = new LRUCache<Sha256, Outcome>({ maxSize: options.memoryBytes, sizeCalculation: weigh, dispose: ({ bytes }) => { options.onRelease(bytes.length) } })
+  const results = new LRUCache<string, Outcome>({ maxSize: options.memoryBytes, sizeCalculation: weigh, dispose: ({ bytes }) => { options.onRelease(bytes.length) } })
   const flights = createSingleFlight<Outcome>()
   const counts = { hits: 0, misses: 0, runs: 0 }
 
-  const compute = async (request: RelocateRequest, objectHash: Sha256, target: Target, key: Sha256, report: RelocateTask['report']): Promise<Outcome> => {
+  const compute = async (request: RelocateRequest, objectHash: Sha256, target: Target, key: string, report: RelocateTask['report']): Promise<Outcome> => {
     const started = performance.now()
     const [btf, ...modules] = target.brought ?? await loadBtfs(btfs, target)
     if (btf === undefined) throw new AppError('internal_error', 'A target has no vmlinux BTF.')
@@ -90,46 +91,75 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     return rows.length > 0
   }
 
-  const relocate = async (request: RelocateRequest, objectHash: Sha256, attempt = 1): Promise<RelocateAnswer> => {
-    const started = performance.now()
-    const target = await targets.find(request)
-    const resolveMs = performance.now() - started - target.fetchMs
-    const report = request.wantsReport ? 'always' : request.onUnresolved === 'fail' ? 'poisoned' : 'never'
-    const key = resultKey({ object: objectHash, btf: target.btf, modules: target.modules })
+  const findHeld = ({ request, objectSha256, target }: Question): Outcome | undefined => {
     for (const { reference } of target.records) index.touch(reference)
     if (target.brought === undefined) btfs.noteUse([target.btf, ...target.modules])
-    if (request.object === undefined) objects.noteUse(objectHash)
-
-    const held = results.get(key)
-    if (held !== undefined && hasReport(held, report)) {
-      counts.hits++
-      return toAnswer(request, held, { target, objectHash, attestations, resolveMs, cached: true })
+    if (request.object === undefined) objects.noteUse(objectSha256)
+    const held = results.get(keyOf(objectSha256, target))
+    if (held === undefined || !hasReport(held, reportFor(request))) {
+      counts.misses++
+      return undefined
     }
-    counts.misses++
+    counts.hits++
+    return held
+  }
+
+  const answerAnew = async (question: Question, resolve: number, { deadline, attempt }: Asking): Promise<RelocateAnswer> => {
+    const { request, objectSha256, target } = question
+    const key = keyOf(objectSha256, target)
+    const report = reportFor(request)
     // Who only names an object or BTF may find that it is not held; who sent it must not get that answer.
     const flight = `${report} ${request.object === undefined ? 'named' : 'sent'} ${target.brought === undefined ? 'named' : 'sent'} ${key}`
     try {
-      const outcome = await abortable(flights.run(flight, () => compute(request, objectHash, target, key, report)), request.signal)
-      return toAnswer(request, outcome, { target, objectHash, attestations, resolveMs, cached: false })
+      const outcome = await abortable(flights.run(flight, () => compute(request, objectSha256, target, key, report)), deadline?.signal)
+      return answers.ofNew(outcome, question, { resolve, fetch: target.fetchMs + outcome.fetchMs, parse: outcome.parseMs, relocate: outcome.relocateMs })
     } catch (error) {
-      if (attempt < MAX_ATTEMPTS && await forgetLost(error, target)) return await relocate(request, objectHash, attempt + 1)
+      if (attempt < MAX_ATTEMPTS && await forgetLost(error, target)) return await relocate(request, objectSha256, { deadline, attempt: attempt + 1 })
       throw error
+    }
+  }
+
+  const answerLater = async (request: RelocateRequest, objectSha256: Sha256, finding: Promise<Target>, asking: Asking): Promise<RelocateAnswer> => {
+    const started = performance.now()
+    const target = await finding
+    const resolve = performance.now() - started - target.fetchMs
+    const question = { request, objectSha256, target }
+    try {
+      const held = findHeld(question)
+      if (held === undefined) return await answerAnew(question, resolve, asking)
+      return { ...answers.ofHeld(held, question), timing: { resolve, fetch: target.fetchMs, parse: 0, relocate: 0 } }
     } finally {
       target.brought?.forEach(brought => { options.onRelease(residentBytes(brought)) })
     }
   }
 
+  const relocate = (request: RelocateRequest, objectSha256: Sha256, asking: Asking): RelocateAnswer | Promise<RelocateAnswer> => {
+    const target = targets.find(request, asking.deadline)
+    if (target instanceof Promise) return answerLater(request, objectSha256, target, asking)
+    const question = { request, objectSha256, target }
+    const held = findHeld(question)
+    return held === undefined ? answerAnew(question, 0, asking) : answers.ofHeld(held, question)
+  }
+
   return {
-    async relocate (request) {
+    relocate (request, deadline) {
       if (request.object !== undefined) objects.requireSize(request.object)
-      return await relocate(request, nameObject(request))
+      return relocate(request, nameObject(request, objects), { deadline, attempt: 1 })
     },
     stats: () => ({ bytes: results.calculatedSize, entries: results.size, ...counts })
   }
 }
 
-function nameObject ({ object, objectSha256 }: RelocateRequest): Sha256 {
-  if (object !== undefined && objectSha256 === undefined) return sha256(object)
+/** What a result is held under: all that it follows from. Hashes are of one length, so that no two lists of them read alike. */
+function keyOf (objectSha256: Sha256, { btf, modules }: Target): string { return modules.length === 0 ? objectSha256 + btf : objectSha256 + btf + modules.join('') }
+
+/** When a request needs its outcome explained. */
+function reportFor ({ wantsReport, onUnresolved }: RelocateRequest): RelocateTask['report'] {
+  return wantsReport ? 'always' : onUnresolved === 'fail' ? 'poisoned' : 'never'
+}
+
+function nameObject ({ object, objectSha256 }: RelocateRequest, objects: Objects): Sha256 {
+  if (object !== undefined && objectSha256 === undefined) return objects.hashOf(object)
   if (object !== undefined || objectSha256 === undefined) throw new AppError('invalid_request', 'A request has either an object or the hash of one.', { field: 'object' })
   if (!isSha256(objectSha256)) throw new AppError('invalid_request', 'An object is named by sha256: and 64 lower-case hex digits.', { field: 'object' })
   return objectSha256
@@ -144,55 +174,6 @@ async function loadBtfs (btfs: BtfAccess, target: Target): Promise<SharedBtf[]> 
 
 function hasReport (outcome: Outcome, wanted: RelocateTask['report']): boolean {
   return wanted === 'never' || outcome.report !== undefined || (wanted === 'poisoned' && outcome.counts.poisoned === 0)
-}
-
-interface AnswerFacts {
-  readonly target: Target
-  readonly objectHash: Sha256
-  readonly attestations: Attestations
-  readonly resolveMs: number
-  readonly cached: boolean
-}
-
-function toAnswer (request: RelocateRequest, outcome: Outcome, { target, objectHash, attestations, resolveMs, cached }: AnswerFacts): RelocateAnswer {
-  const { bytes, sha256, counts, verdict, report } = outcome
-  if (request.onUnresolved === 'fail') requireAllReachableResolved(outcome)
-  return {
-    bytes,
-    sha256,
-    objectSha256: objectHash,
-    btfSha256: target.btf,
-    moduleSha256s: target.modules,
-    kernel: target.kernel,
-    source: target.source,
-    verdict,
-    counts: { resolved: counts.resolved, absent: counts.absent, poisoned: counts.poisoned },
-    report: request.wantsReport ? report : undefined,
-    timing: cached
-      ? { resolve: resolveMs, fetch: target.fetchMs, parse: 0, relocate: 0 }
-      : { resolve: resolveMs, fetch: target.fetchMs + outcome.fetchMs, parse: outcome.parseMs, relocate: outcome.relocateMs },
-    attestation: attestations.of(outcome, {
-      resultSha256: sha256,
-      objectSha256: objectHash,
-      btfSha256: target.btf,
-      moduleSha256s: target.modules,
-      kernel: target.records.length === 0 ? null : target.kernel // what a caller calls its BTF is not ours to sign
-    }),
-    cached
-  }
-}
-
-/** What cannot be shown to be out of reach counts as within it. */
-function requireAllReachableResolved ({ report, counts }: Outcome): void {
-  if (counts.poisoned === 0) return
-  const relocations = (report?.relocations ?? []).filter(({ status, reachable }) => status === 'poisoned' && reachable !== false)
-  const [first] = relocations
-  if (first === undefined) return
-  const isOpen = relocations.some(({ reachable }) => reachable === null)
-  throw new AppError('unresolved_reachable',
-    `${relocations.length} ${relocations.length === 1 ? 'relocation has' : 'relocations have'} no value in this kernel, first ${first.program}, instruction ${first.instruction}: ` +
-    `${first.detail ?? first.reason ?? first.kind}${isOpen ? ' Whether it can be reached is not known, which counts as reachable.' : ''}`,
-    { relocations, counts })
 }
 
 function weigh ({ bytes, report }: Outcome): number {

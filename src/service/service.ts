@@ -9,6 +9,7 @@ import type { KernelQuery } from '../kernels/reference.js'
 import { isSha256, type Sha256 } from '../kernels/sha256.js'
 import { createSharedStore } from '../kernels/shared/shared-store.js'
 import { createWorkerPool } from '../workers/pool.js'
+import { createAnswers } from './answers.js'
 import { createAttestations } from './attestations.js'
 import { createBtfAccess } from './btf-access.js'
 import { openCatalog } from './catalog.js'
@@ -82,7 +83,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     const local: LocalKernel = createLocalKernel({ settings, index, btfs, warn })
     const objects = createObjects({ store, shared, pool, maxBytes: settings.maxObjectBytes, memoryBytes: share(SHARES.objects), onRelease })
     const targets = createTargets({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads })
-    const relocations = createRelocations({ targets, objects, btfs, index, pool, attestations, memoryBytes: share(SHARES.results), onRelease })
+    const relocations = createRelocations({ targets, objects, btfs, index, pool, answers: createAnswers(attestations), memoryBytes: share(SHARES.results), onRelease })
     const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads })
     disk.onRecovered(() => { btfs.saveHeld().catch(() => {}) }) // it warns by itself
     await Promise.all([pool.ready(), local.start(), catalog.start()])
@@ -95,7 +96,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
   let closing: Promise<void> | undefined
 
   return {
-    relocate: async request => await (parts ?? await opening).relocations.relocate(request),
+    relocate: (request, deadline) => parts === undefined ? opening.then(({ relocations }) => relocations.relocate(request, deadline)) : parts.relocations.relocate(request, deadline),
     inspect: async object => await (parts ?? await opening).objects.inspect(object),
     putObject: async (bytes, expected) => await (parts ?? await opening).objects.put(bytes, expected),
     hasObject: async hash => await (parts ?? await opening).objects.has(requireHash(hash)),

@@ -12,7 +12,7 @@ import type { BtfAccess } from './btf-access.js'
 import type { Fetching } from './fetching.js'
 import type { LocalKernel } from './local-kernel.js'
 import { toAnswers, type AskedSource } from './source-error.js'
-import type { RelocateRequest } from './types.js'
+import type { Deadline, RelocateRequest } from './types.js'
 
 /** The BTFs that a request is about. */
 export interface Target {
@@ -30,7 +30,7 @@ export interface Target {
 }
 
 /** The parts of a request that say which BTF is meant. */
-export type TargetRequest = Pick<RelocateRequest, 'btf' | 'btfSha256' | 'kernel' | 'modules' | 'moduleSha256s' | 'signal'>
+export type TargetRequest = Pick<RelocateRequest, 'btf' | 'btfSha256' | 'kernel' | 'modules' | 'moduleSha256s'>
 
 export interface TargetsOptions {
   readonly index: KernelIndex
@@ -46,8 +46,12 @@ const UNNAMED_SOURCE = 'cache'
 
 /** Finds which BTF a request means, in the order that the contract gives: parts, hash, reference, release. Never a guess. */
 export interface Targets {
-  /** @throws AppError `invalid_request`, `kernel_unknown`, `kernel_ambiguous`, `btf_unknown`, `btf_invalid`, `source_failed`, `source_timeout`, `source_invalid` */
-  find(request: TargetRequest): Promise<Target>
+  /**
+   * At once where the kernel is held and none of its modules is named.
+   *
+   * @throws AppError `invalid_request`, `kernel_unknown`, `kernel_ambiguous`, `btf_unknown`, `btf_invalid`, `source_failed`, `source_timeout`, `source_invalid`
+   */
+  find(request: TargetRequest, deadline?: Deadline): Target | Promise<Target>
 }
 
 export function createTargets ({ index, btfs, local, fetching, catalog, trustUploads }: TargetsOptions): Targets {
@@ -68,22 +72,25 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
     }
   }
 
-  const byContent = async (request: TargetRequest, btf: Sha256): Promise<Target> => {
+  const byContent = (request: TargetRequest, btf: Sha256): Target | Promise<Target> => {
     const records = index.byBtf(btf)
     const [record = undefined, ...others] = records.filter(known => answersForName(known, trustUploads))
-    const names = request.modules ?? []
-    const modules = names.length === 0 ? [] : await modulesByName(resolvedByContent(btf, records), names)
+    const { modules: names = [], moduleSha256s = [] } = request
     const known = record !== undefined && others.length === 0 ? formatReference(record.reference) : null
-    return {
+    const target: Target = {
       btf,
-      modules: [...request.moduleSha256s ?? [], ...modules],
+      modules: moduleSha256s,
       kernel: request.kernel === undefined ? known : formatQuery(request.kernel),
       source: record?.source ?? records[0]?.source ?? UNNAMED_SOURCE,
       brought: undefined,
       records: [],
       fetchMs: 0
     }
+    return names.length === 0 ? target : withModules(target, resolvedByContent(btf, records), names)
   }
+
+  const withModules = async (target: Target, kernel: ResolvedKernel, names: readonly string[]): Promise<Target> =>
+    ({ ...target, modules: [...target.modules, ...await modulesByName(kernel, names)] })
 
   /** A module of the running kernel may have been loaded after the service last looked. */
   const modulesByName = async (kernel: ResolvedKernel, names: readonly string[]): Promise<Sha256[]> => {
@@ -96,40 +103,44 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
     return resolveModules(fresh, names, options()).map(module => module.btfSha256)
   }
 
-  /** Looks for what another process put into the cache, then asks the sources, where the index does not have all that the name can mean. */
-  const obtain = async (query: KernelQuery, signal: AbortSignal | undefined): Promise<{ asked: readonly AskedSource[], fetchMs: number }> => {
-    const isHeld = (): boolean => {
-      const held = recordsOfName(index, query, trustUploads)
-      return held.length > 0 && fetching.isComplete(query, held)
-    }
-    if (isHeld() || (await index.learn(query) && isHeld())) return { asked: [], fetchMs: 0 }
-    const started = performance.now()
-    const asked = await abortable(fetching.obtain(query), signal)
-    return { asked, fetchMs: performance.now() - started }
+  /** Whether the index has all that the name can mean. */
+  const isHeld = (query: KernelQuery): boolean => {
+    const held = recordsOfName(index, query, trustUploads)
+    return held.length > 0 && fetching.isComplete(query, held)
   }
 
-  const byName = async (query: KernelQuery, names: readonly string[], signal: AbortSignal | undefined): Promise<Target> => {
-    const { asked, fetchMs } = await obtain(query, signal)
+  const byName = (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> =>
+    isHeld(query) ? byHeldName(query, names) : byNameElsewhere(query, names, deadline)
+
+  const byHeldName = (query: KernelQuery, names: readonly string[], asked: readonly AskedSource[] = [], fetchMs = 0): Target | Promise<Target> => {
     const kernel = resolveKernel(index, query, options(asked))
     fetching.refresh(kernel.records)
-    const modules = names.length === 0 ? [] : await modulesByName(kernel, names)
-    return { btf: kernel.btfSha256, modules, kernel: kernel.name, source: kernel.records[0].source, brought: undefined, records: kernel.records, fetchMs }
+    const target: Target = { btf: kernel.btfSha256, modules: [], kernel: kernel.name, source: kernel.records[0].source, brought: undefined, records: kernel.records, fetchMs }
+    return names.length === 0 ? target : withModules(target, kernel, names)
+  }
+
+  /** Looks for what another process put into the cache, then asks the sources. */
+  const byNameElsewhere = async (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Promise<Target> => {
+    if (await index.learn(query) && isHeld(query)) return await byHeldName(query, names)
+    const started = performance.now()
+    const asked = await abortable(fetching.obtain(query), deadline?.signal)
+    return await byHeldName(query, names, asked, performance.now() - started)
   }
 
   return {
-    async find (request) {
+    find (request, deadline) {
       const { btf: parts = [], btfSha256, kernel, modules = [], moduleSha256s = [] } = request
       const [vmlinux, ...split] = parts
       const count = modules.length + moduleSha256s.length + split.length
       if (count > LIMITS.moduleBtfs) throw invalid(`The request names ${count} modules; at most ${LIMITS.moduleBtfs} can be consulted.`)
       if (vmlinux !== undefined) {
         if (modules.length + moduleSha256s.length > 0) throw invalid('BTF that comes with the request brings its modules too: send their BTF as further btf parts, and leave modules out.')
-        return await fromParts([vmlinux, ...split], kernel)
+        return fromParts([vmlinux, ...split], kernel)
       }
-      if (btfSha256 !== undefined) return await byContent(request, btfSha256)
+      if (btfSha256 !== undefined) return byContent(request, btfSha256)
       if (kernel === undefined) throw invalid('The request names no kernel: give kernel_release, btf_sha256, or a btf part.')
       if (moduleSha256s.length > 0) throw invalid('Module hashes go with btf_sha256; a kernel that is named has its modules by name.')
-      return await byName(kernel, modules, request.signal)
+      return byName(kernel, modules, deadline)
     }
   }
 }

@@ -10,20 +10,24 @@ export type { Inspection, Jwks, KernelQuery, KernelReference, Provenance, Reloca
 /** What one relocation is asked for. Exactly one of `object` and `objectSha256`, and at least one way to name the kernel. */
 export interface RelocateRequest {
   /** Copied. Not to be changed before the answer. */
-  readonly object?: Uint8Array
-  readonly objectSha256?: Sha256
+  readonly object?: Uint8Array | undefined
+  readonly objectSha256?: Sha256 | undefined
   /** BTFs that came with the request: vmlinux first, then modules. Used and forgotten. */
-  readonly btf?: readonly Uint8Array[]
-  readonly btfSha256?: Sha256
-  readonly kernel?: KernelQuery
+  readonly btf?: readonly Uint8Array[] | undefined
+  readonly btfSha256?: Sha256 | undefined
+  readonly kernel?: KernelQuery | undefined
   /** Names of kernel modules whose BTF may be consulted, in the kernel's order. */
-  readonly modules?: readonly string[]
-  readonly moduleSha256s?: readonly Sha256[]
+  readonly modules?: readonly string[] | undefined
+  readonly moduleSha256s?: readonly Sha256[] | undefined
   readonly onUnresolved: 'poison' | 'fail'
   /** Whether the answer needs the report. It costs more than the relocation itself. */
   readonly wantsReport: boolean
-  /** Aborts when the caller has gone or its deadline has passed. Work shared with others goes on. */
-  readonly signal?: AbortSignal
+}
+
+/** When a caller stops waiting: it has gone, or its time is over. */
+export interface Deadline {
+  /** Asked for only where there is something to wait for. Work that others share goes on when it aborts. */
+  readonly signal: AbortSignal
 }
 
 /** Milliseconds spent in each step; a step that was not needed is 0. */
@@ -93,7 +97,8 @@ export interface KernelPage {
 
 /** The use cases. What routes, the CLI and tests call; knows nothing of HTTP. Every rejection is an AppError. */
 export interface Service {
-  relocate(request: RelocateRequest): Promise<RelocateAnswer>
+  /** At once, without a promise, where the answer is held and asks for nothing that is not in memory. */
+  relocate(request: RelocateRequest, deadline?: Deadline): RelocateAnswer | Promise<RelocateAnswer>
   inspect(object: Uint8Array): Promise<InspectAnswer>
   putObject(bytes: Uint8Array, expected: Sha256): Promise<{ created: boolean }>
   hasObject(hash: Sha256): Promise<boolean>

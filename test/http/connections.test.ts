@@ -62,7 +62,7 @@ describe('a caller that goes away', () => {
     await expect.poll(() => http.service.requests.length).toBe(1)
     controller.abort()
     await expect(request).rejects.toThrow()
-    await expect.poll(() => http.service.requests[0]?.signal?.aborted).toBe(true)
+    await expect.poll(() => http.service.deadlines[0]?.signal.aborted).toBe(true)
     await expect.poll(() => http.logged.map(line => line['msg'])).toContain('request whose caller left')
     const metrics = await (await http.request('/metrics')).text()
     expect(metrics).toMatch(/corelo_http_request_duration_seconds_count\{[^}]*status="499"[^}]*\} 1/)

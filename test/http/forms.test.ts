@@ -22,9 +22,8 @@ async function post (body: FormData | Uint8Array | string, path = '/relocate', h
 async function asked (body: FormData | Uint8Array, path?: string, headers?: Record<string, string>) {
   const response = await post(body, path, headers)
   expect(response.status, await response.clone().text()).toBe(200)
-  const { signal, ...request } = http.service.requests.at(-1) ?? expect.fail('the service was not asked')
-  expect(signal).toBeInstanceOf(AbortSignal)
-  return request
+  expect(http.service.deadlines.at(-1)?.signal).toBeInstanceOf(AbortSignal)
+  return http.service.requests.at(-1) ?? expect.fail('the service was not asked')
 }
 
 async function refused (status: number, body: FormData | Uint8Array | string, path?: string, headers?: Record<string, string>): Promise<Problem> {

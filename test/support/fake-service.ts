@@ -4,12 +4,14 @@ import { AppError } from '../../src/errors.js'
 import { formatReference, type KernelReference } from '../../src/kernels/reference.js'
 import { sha256, type Sha256 } from '../../src/kernels/sha256.js'
 import { ENGINE } from '../../src/service/engine.js'
-import type { KernelEntry, RelocateAnswer, RelocateRequest, Service } from '../../src/service/types.js'
+import type { Deadline, KernelEntry, RelocateAnswer, RelocateRequest, Service } from '../../src/service/types.js'
 
 export interface FakeService extends Service {
   readonly signer: Signer
   /** What relocate was asked, in order. */
   readonly requests: RelocateRequest[]
+  /** How long each of them may take. */
+  readonly deadlines: Deadline[]
   /** When set, relocate waits for it. */
   hold: Promise<void> | undefined
   /** When set, every relocation fails with it. */
@@ -39,6 +41,7 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
   const fake: FakeService = {
     signer,
     requests: [],
+    deadlines: [],
     hold: undefined,
     failure: undefined,
     answer: {},
@@ -46,8 +49,9 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
     btfs,
     kernels,
     becomeReady: () => { becomeReady() },
-    async relocate (request) {
+    async relocate (request, deadline) {
       fake.requests.push(request)
+      if (deadline !== undefined) fake.deadlines.push(deadline)
       await fake.hold
       if (fake.failure !== undefined) throw fake.failure
       const object = request.object ?? objects.get(request.objectSha256 as Sha256)

@@ -37,12 +37,9 @@ export const relocateRoutes: Routes = async (app, { service, config, uploads }) 
     const representation = chooseRepresentation(request)
     const lease = uploads.open()
     try {
-      const wanted = await readRelocation(request, config, lease)
-      const answer = await withDeadline(reply.raw, config.deadlineMs, deadline => service.relocate({
-        ...wanted,
-        wantsReport: needsReport(representation),
-        get signal () { return deadline.signal }
-      }))
+      const wanted = await readRelocation(request, config, lease, needsReport(representation))
+      const relocating = withDeadline(reply.raw, config.deadlineMs, deadline => service.relocate(wanted, deadline))
+      const answer = relocating instanceof Promise ? await relocating : relocating
       request.answer = answer
       return sendAnswer(request, reply, answer, representation, REVALIDATE)
     } finally {

@@ -25,14 +25,14 @@ export const relocatedRoutes: Routes = async (app, { service, config }) => {
     const representation = chooseRepresentation(request)
     const { params, query } = request
     const modules = query.modules === undefined ? undefined : toList('modules', query.modules) as Sha256[]
-    const answer = await withDeadline(reply.raw, config.deadlineMs, deadline => service.relocate({
+    const relocating = withDeadline(reply.raw, config.deadlineMs, deadline => service.relocate({
       objectSha256: params.object as Sha256,
       btfSha256: params.btf as Sha256,
-      ...(modules === undefined ? {} : { moduleSha256s: modules }),
+      moduleSha256s: modules,
       onUnresolved: 'poison',
-      wantsReport: needsReport(representation),
-      get signal () { return deadline.signal }
-    }))
+      wantsReport: needsReport(representation)
+    }, deadline))
+    const answer = relocating instanceof Promise ? await relocating : relocating
     request.answer = answer
     return sendAnswer(request, reply, answer, representation, IMMUTABLE)
   })

@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { describe, expect, it } from 'vitest'
-import { withDeadline, type Deadline } from '../../../src/http/deadline.js'
+import { withDeadline } from '../../../src/http/deadline.js'
+import type { Deadline } from '../../../src/service/types.js'
 
 const response = (): ServerResponse => new EventEmitter() as unknown as ServerResponse
 const never = async (): Promise<never> => await new Promise<never>(() => {})
@@ -10,6 +11,12 @@ describe('a deadline', () => {
   it('lets work through that is done before it, and leaves nothing behind', async () => {
     const raw = response()
     expect(await withDeadline(raw, 1000, async () => 'done')).toBe('done')
+    expect(raw.listenerCount('close')).toBe(0)
+  })
+
+  it('does not make work wait that is done at once', () => {
+    const raw = response()
+    expect(withDeadline(raw, 1000, () => 'done')).toBe('done')
     expect(raw.listenerCount('close')).toBe(0)
   })
 

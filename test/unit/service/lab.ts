@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { AppError, type ErrorCode } from '../../../src/errors.js'
 import { createService, type ServiceSettings } from '../../../src/service/service.js'
-import type { RelocateAnswer, RelocateRequest, Service } from '../../../src/service/types.js'
+import type { Deadline, RelocateAnswer, RelocateRequest, Service } from '../../../src/service/types.js'
 import { buildObject } from '../../support/object-builder.js'
 import { fooSpec, targetFoo } from '../../support/corpus.js'
 import { btf } from '../../support/btf-builder.js'
@@ -90,15 +90,15 @@ export function put (service: Service, btfBytes: Uint8Array, changes: Partial<ty
 }
 
 /** Relocates the foo object for UBUNTU's release, unless the request says otherwise. */
-export function relocate (service: Service, request: Partial<RelocateRequest> = {}): Promise<RelocateAnswer> {
+export async function relocate (service: Service, request: Partial<RelocateRequest> = {}, deadline?: Deadline): Promise<RelocateAnswer> {
   const named = request.btf ?? request.btfSha256 ?? request.kernel
-  return service.relocate({
+  return await service.relocate({
     ...(request.object ?? request.objectSha256 ? {} : { object: fooObject() }),
     ...(named === undefined ? { kernel: { release: UBUNTU.release } } : {}),
     onUnresolved: 'poison',
     wantsReport: false,
     ...request
-  })
+  }, deadline)
 }
 
 /** The AppError of a call that must fail, with the code that it must have. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../../src/kernels/sha256.js'
+import type { RelocateRequest } from '../../../src/service/types.js'
 import { BY_NODE, emptyBtf, failure, fooBtf, fooObject, offsetOfY, put, relocate, slowBtf, startService, temporaryFolder, UBUNTU } from './lab.js'
 
 describe('a relocation', () => {
@@ -28,6 +29,31 @@ describe('a relocation', () => {
     expect([first.cached, second.cached]).toEqual([false, true])
     expect(second.bytes).toEqual(first.bytes)
     expect(service.stats().cache['relocations']).toBe(1)
+  })
+
+  it('is answered without waiting for anything once it is held, by whatever name', async () => {
+    const service = await startService(await temporaryFolder())
+    const { entry: { btfSha256 } } = await put(service, fooBtf())
+    await relocate(service)
+    const ask = (kernel: Partial<RelocateRequest>) => service.relocate({ object: fooObject(), onUnresolved: 'poison', wantsReport: false, ...kernel })
+    for (const kernel of [{ kernel: { release: UBUNTU.release } }, { kernel: UBUNTU }, { btfSha256 }]) {
+      const answer = ask(kernel)
+      expect(answer).not.toBeInstanceOf(Promise)
+      expect(answer).toMatchObject({ cached: true, btfSha256, kernel: 'ubuntu/20.04/x86_64/5.4.0-42-generic' })
+      expect(ask(kernel)).toBe(answer)
+    }
+  })
+
+  it('is not that of an object which differs in one byte only', async () => {
+    const service = await startService(await temporaryFolder())
+    await put(service, fooBtf())
+    await relocate(service)
+    const other = Uint8Array.from(fooObject())
+    other[48] = 1 // e_flags, which nothing depends on but the hash
+    const answer = await relocate(service, { object: other })
+    expect(answer).toMatchObject({ cached: false, objectSha256: sha256(other) })
+    expect(await relocate(service, { object: other })).toMatchObject({ cached: true, objectSha256: sha256(other) })
+    expect(await relocate(service)).toMatchObject({ cached: true, objectSha256: sha256(fooObject()) })
   })
 
   it('is not refused for what it brings, because somebody who only names that asked at the same moment', async () => {
@@ -161,7 +187,7 @@ describe('work that many ask for', () => {
     const service = await startService(await temporaryFolder())
     await put(service, fooBtf())
     const leaving = new AbortController()
-    const first = relocate(service, { signal: leaving.signal })
+    const first = relocate(service, {}, leaving)
     const others = Array.from({ length: 5 }, () => relocate(service))
     leaving.abort()
     await failure('deadline_exceeded', first)
