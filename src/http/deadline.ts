@@ -9,39 +9,44 @@ import type { Deadline } from '../service/types.js'
  * @throws AppError `deadline_exceeded`
  */
 export function withDeadline<T> (response: ServerResponse, deadlineMs: number, work: (deadline: Deadline) => T | Promise<T>): T | Promise<T> {
-  let controller: AbortController | undefined
-  let reasonToEnd: AppError | undefined
-  const deadline: Deadline = {
-    // Made when it is first asked for: work that is done at once, as most is, needs none, and it costs more than a small answer.
-    get signal () {
-      controller ??= new AbortController()
-      if (reasonToEnd !== undefined) controller.abort(reasonToEnd)
-      return controller.signal
-    }
-  }
-  const abort = (reason: AppError): void => {
-    reasonToEnd = reason
-    controller?.abort(reason)
-  }
-  const started = work(deadline)
-  return started instanceof Promise ? untilAborted(response, deadlineMs, started, abort) : started
+  const ending = new Ending()
+  const started = work(ending)
+  return started instanceof Promise ? untilEnd(response, deadlineMs, started, ending) : started
 }
 
-async function untilAborted<T> (response: ServerResponse, deadlineMs: number, work: Promise<T>, onAbort: (reason: AppError) => void): Promise<T> {
-  let abort: (reason: AppError) => void = () => {}
-  const aborted = new Promise<never>((_resolve, reject) => {
-    abort = reason => {
-      onAbort(reason)
+/** The end of work. A class: an object literal with a getter would get a shape of its own for every request. */
+class Ending implements Deadline {
+  #controller: AbortController | undefined
+  #reason: AppError | undefined
+
+  /** Made when it is first asked for: it costs more than a small answer. */
+  get signal (): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#reason !== undefined) this.#controller.abort(this.#reason)
+    return this.#controller.signal
+  }
+
+  reach (reason: AppError): void {
+    this.#reason = reason
+    this.#controller?.abort(reason)
+  }
+}
+
+async function untilEnd<T> (response: ServerResponse, deadlineMs: number, work: Promise<T>, ending: Ending): Promise<T> {
+  let end: (reason: AppError) => void = () => {}
+  const ended = new Promise<never>((_resolve, reject) => {
+    end = reason => {
+      ending.reach(reason)
       reject(reason)
     }
   })
   const timer = setTimeout(() => {
-    abort(new AppError('deadline_exceeded', `The work took longer than ${deadlineMs} ms; try again, or ask for less at once.`, { deadline_ms: deadlineMs }))
+    end(new AppError('deadline_exceeded', `The work took longer than ${deadlineMs} ms; try again, or ask for less at once.`, { deadline_ms: deadlineMs }))
   }, deadlineMs)
-  const onClose = (): void => { abort(new AppError('request_timeout', 'The caller closed the connection before the answer was ready.')) }
+  const onClose = (): void => { end(new AppError('request_timeout', 'The caller closed the connection before the answer was ready.')) }
   response.once('close', onClose)
   try {
-    return await Promise.race([work, aborted])
+    return await Promise.race([work, ended])
   } finally {
     clearTimeout(timer)
     response.off('close', onClose)

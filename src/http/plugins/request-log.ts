@@ -6,25 +6,26 @@ import { CALLER_GONE } from './metrics.js'
 export const requestLogPlugin = fp(async app => {
   app.addHook('onRequest', (request, reply, done) => {
     reply.raw.once('close', () => {
-      const level = request.routeOptions.config.operational === true ? 'debug' : 'info'
-      request.log[level](lineOf(request, reply), reply.raw.writableFinished ? 'request' : 'request whose caller left')
+      const { url: route, config } = request.routeOptions
+      const isOver = reply.raw.writableFinished
+      request.log[config.operational === true ? 'debug' : 'info'](lineOf(request, reply, route, isOver ? reply.statusCode : CALLER_GONE), isOver ? 'request' : 'request whose caller left')
     })
     done()
   })
 }, { name: 'corelo-request-log' })
 
-function lineOf (request: FastifyRequest, reply: FastifyReply): Record<string, unknown> {
+/** Member by member: a line is written for every request, and spreading costs as much as the rest. */
+function lineOf (request: FastifyRequest, { elapsedTime }: FastifyReply, route: string | undefined, status: number): Record<string, unknown> {
   const { answer, identity, problem } = request
-  return {
-    request_id: request.id,
-    method: request.method,
-    route: request.routeOptions.url,
-    status: reply.raw.writableFinished ? reply.statusCode : CALLER_GONE,
-    ms: Math.round(reply.elapsedTime * 100) / 100,
-    ...(identity === null ? {} : { identity: identity.name }),
-    ...(problem === null ? {} : { code: problem }),
-    ...(answer === null
-      ? {}
-      : { object: answer.objectSha256, btf: answer.btfSha256, kernel: answer.kernel, verdict: answer.verdict, cached: answer.cached })
+  const line: Record<string, unknown> = { request_id: request.id, method: request.method, route, status, ms: Math.round(elapsedTime * 100) / 100 }
+  if (identity !== null) line['identity'] = identity.name
+  if (problem !== null) line['code'] = problem
+  if (answer !== null) {
+    line['object'] = answer.objectSha256
+    line['btf'] = answer.btfSha256
+    line['kernel'] = answer.kernel
+    line['verdict'] = answer.verdict
+    line['cached'] = answer.cached
   }
+  return line
 }
