@@ -17,7 +17,7 @@ const CONNECTIONS = 4
 export async function benchRequest ({ requests, rounds }) {
   const object = pickObject()
   const [kernel] = labBtfs().filter(({ name }) => name === 'running').concat(labBtfs())
-  if (object === undefined || kernel === undefined || !existsSync('/proc/self/stat')) return []
+  if (object === undefined || kernel === undefined || !existsSync('/proc/self/schedstat')) return []
   const cache = mkdtempSync(join(tmpdir(), 'corelo-bench-'))
   const servers = []
   try {

@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-
-const TICKS_PER_SECOND = 100
 
 /** Starts the measure: bare Fastify. */
 export async function startBare () { return await start([join(import.meta.dirname, 'bare-server.mjs')], {}) }
@@ -35,8 +33,19 @@ export async function stopServer ({ child }) {
   await ended
 }
 
-/** User and system time of a server with all its threads, in milliseconds, to the clock tick of 10. */
+/**
+ * User and system time of a server, in milliseconds: of all the threads that it has now, as the scheduler counts it. The times
+ * in /proc/PID/stat are sampled at each tick, which short work between two ticks may miss or meet every time.
+ */
 export function cpuMsOf ({ child }) {
-  const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1].split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 1000 / TICKS_PER_SECOND
+  return readdirSync(`/proc/${child.pid}/task`).reduce((sum, thread) => sum + threadMs(`/proc/${child.pid}/task/${thread}/schedstat`), 0)
+}
+
+/** A thread that has ended since it was listed counts as nothing. */
+function threadMs (path) {
+  try {
+    return Number(readFileSync(path, 'utf8').split(' ')[0]) / 1e6
+  } catch {
+    return 0
+  }
 }

@@ -198,11 +198,11 @@ describe('work that many ask for', () => {
 
 describe('a service under strain', () => {
   it('kills a worker at the deadline, and goes on', async () => {
-    const service = await startService(await temporaryFolder(), { deadlineMs: 700 })
+    const service = await startService(await temporaryFolder(), { deadlineMs: 1500 })
     await put(service, fooBtf())
     const started = performance.now()
     await failure('deadline_exceeded', put(service, slowBtf(), { release: 'slow' }))
-    expect(performance.now() - started).toBeLessThan(3000)
+    expect(performance.now() - started).toBeLessThan(10_000)
     expect(offsetOfY(await relocate(service))).toBe(12)
     expect(service.stats()).toMatchObject({ workerRestarts: 1, running: 0, queued: 0 })
     expect(service.warnings.join()).toContain('A worker was killed')
