@@ -3,16 +3,46 @@ import { pino, type DestinationStream } from 'pino'
 
 /** Lines are written together, since a write costs more than making ten lines. Nothing waits longer than this, and an exit flushes. */
 const FLUSH_MS = 100
-const FLUSH_BYTES = 15 * 1024
+/** In UTF-16 units, which for our lines are bytes. */
+const FLUSH_LENGTH = 15 * 1024
 
 /**
  * JSON lines on standard output. No secret gets there, since no header does: Fastify's own request logging is off, and what
  * the multipart plugin shows at level `trace` is cut down to its limits.
  */
-export function createLogger (level: string, destination: DestinationStream = standardOutput()): FastifyBaseLogger {
+export function createLogger (level: string, destination: DestinationStream = getStandardOutput()): FastifyBaseLogger {
   return pino({ level, serializers: { busboyOptions: ({ limits }: { limits: unknown }) => ({ limits }) } }, destination)
 }
 
-function standardOutput (): DestinationStream {
-  return pino.destination({ fd: 1, sync: false, minLength: FLUSH_BYTES, periodicFlush: FLUSH_MS })
+let standardOutput: DestinationStream | undefined
+
+/** One for the process, as there is one standard output. */
+function getStandardOutput (): DestinationStream {
+  standardOutput ??= gatherLines()
+  return standardOutput
+}
+
+/** pino's own destination could gather lines too, but measures all that it has gathered for each line that comes. */
+function gatherLines (): DestinationStream & { flushSync (): void } {
+  let lines = ''
+  let timer: NodeJS.Timeout | undefined
+  const flush = (): void => {
+    clearTimeout(timer)
+    timer = undefined
+    if (lines !== '') output.write(lines)
+    lines = ''
+  }
+  process.on('exit', flush) // before the output's own, which waits for what was written
+  const output = pino.destination({ fd: 1, sync: false })
+  return {
+    write (line) {
+      lines += line
+      if (lines.length >= FLUSH_LENGTH) flush()
+      else timer ??= setTimeout(flush, FLUSH_MS).unref()
+    },
+    flushSync () {
+      flush()
+      output.flushSync()
+    }
+  }
 }
