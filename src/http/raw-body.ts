@@ -8,7 +8,8 @@ const RAW_TYPES = ['application/octet-stream', 'application/x-elf']
 /** Leaves the bodies of a scope unread, so that its handlers read them as they need, after everything else was checked. */
 export function leaveBodiesUnread (app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', (_request, _payload, done) => { done(null) })
+  // The types that are usual by name, because Fastify reads a type that only * covers anew for every request.
+  app.addContentTypeParser([...RAW_TYPES, '*'], (_request, _payload, done) => { done(null) })
 }
 
 /**
