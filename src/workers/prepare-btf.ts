@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import type { Btf } from '../btf/btf.js'
-import { parseRawBtf, partsOf } from '../btf/parse.js'
+import { parseBtfParts } from '../btf/parse.js'
 import { parseBtf } from '../core/index.js'
 import { isElf } from '../elf/sections.js'
 import { AppError } from '../errors.js'
@@ -34,8 +34,8 @@ export function prepareBtf (task: PrepareBtfTask): PreparedBtf {
 }
 
 function shareBtf (bytes: Uint8Array, hash: Sha256, isValidated: boolean, base: Btf | undefined, sharedBase: SharedBtf | undefined): SharedBtf {
-  const btf = parseRawBtf(bytes, { base, isValidated, allocate: byteLength => new SharedArrayBuffer(byteLength) })
-  return { key: sharedKey(hash, sharedBase?.sha256), sha256: hash, parts: partsOf(btf), types: btf.endId - btf.startId }
+  const parts = parseBtfParts(bytes, { base, isValidated, allocate: byteLength => new SharedArrayBuffer(byteLength) })
+  return { key: sharedKey(hash, sharedBase?.sha256), sha256: hash, parts, types: parts.shape.endId - parts.shape.startId }
 }
 
 export function allocateShared (byteLength: number): Uint8Array { return new Uint8Array(new SharedArrayBuffer(byteLength)) }
