@@ -117,11 +117,15 @@ function listRecords (object: BpfObject): { records: LocatedRecord[], outside: n
       const relo = readCoreRelo(ext, subsection, block, i)
       const isAligned = relo.insnOff % BPF_INSN.SIZE === 0
       const fn = isAligned && section !== undefined ? findFunction(elf, section.index, relo.insnOff) : undefined
-      if (fn !== undefined || !isAligned) records.push({ ...relo, sectionName: block.sectionName, fn })
+      if (fn !== undefined || !isAligned) records.push(located(relo, block.sectionName, fn))
       else outside++
     }
   }
   return { records, outside }
+}
+
+function located ({ insnOff, typeId, accessStrOff, kind }: CoreRelo, sectionName: string, fn: ElfFunction | undefined): LocatedRecord {
+  return { insnOff, typeId, accessStrOff, kind, sectionName, fn }
 }
 
 function relocateRecord (run: Run, record: LocatedRecord): RecordOutcome {
