@@ -7,7 +7,7 @@ import { AppError } from '../errors.js'
 import { errorCode } from '../kernels/atomic-file.js'
 import { sharedKey, type SharedBtf } from '../kernels/btf-memory.js'
 import { sha256, type Sha256 } from '../kernels/sha256.js'
-import { toShared } from '../kernels/shared-bytes.js'
+import { allocateShared, toShared } from '../kernels/shared-bytes.js'
 import { attachShared } from './attached-btfs.js'
 import type { PreparedBtf, PrepareBtfTask, ReadFile, ReadTask } from './protocol.js'
 
@@ -37,8 +37,6 @@ function shareBtf (bytes: Uint8Array, hash: Sha256, isValidated: boolean, base: 
   const parts = parseBtfParts(bytes, { base, isValidated, allocate: byteLength => new SharedArrayBuffer(byteLength) })
   return { key: sharedKey(hash, sharedBase?.sha256), sha256: hash, parts, types: parts.shape.endId - parts.shape.startId }
 }
-
-export function allocateShared (byteLength: number): Uint8Array { return new Uint8Array(new SharedArrayBuffer(byteLength)) }
 
 /** Reads a file and verifies it. */
 export function readVerified ({ path, expected }: ReadTask): ReadFile {
