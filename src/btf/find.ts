@@ -15,7 +15,7 @@ export interface NameBytes extends StringPlace {
 /** The essential part of the name at a string offset. */
 export function essentialName (btf: Btf, nameOffset: number): NameBytes {
   const place = getString(btf, nameOffset)
-  return { ...place, length: essentialNameLength(place.bytes, place.offset, lengthOf(place)) }
+  return { bytes: place.bytes, offset: place.offset, length: essentialNameLength(place.bytes, place.offset, lengthOf(place)) }
 }
 
 /** Whether two essential names are the same bytes. */

@@ -1,6 +1,5 @@
 import { dataView } from '../bytes/checked.js'
 import { stringAt } from '../bytes/strings.js'
-import { AppError } from '../errors.js'
 import type { Btf, LayoutSection } from './btf.js'
 import { BtfKind } from './constants.js'
 import { parseBtfHeader, type BtfHeader } from './header.js'
@@ -46,9 +45,6 @@ export interface BtfParts {
   readonly shape: BtfShape
 }
 
-/** The parts of each Btf that was parsed here, for partsOf. */
-const partsByBtf = new WeakMap<Btf, BtfParts>()
-
 /**
  * Validates raw BTF and indexes it. Time is linear in the bytes; the index takes 4 bytes a type and about 8 a name.
  *
@@ -58,6 +54,15 @@ const partsByBtf = new WeakMap<Btf, BtfParts>()
  * @throws AppError `btf_invalid`, with `type_id` and `offset` (bytes) in `details`
  */
 export function parseRawBtf (bytes: Uint8Array, options: ParseRawBtfOptions = {}): Btf {
+  return attachBtf(parseBtfParts(bytes, options), options.base)
+}
+
+/**
+ * The same in parts, to hand to other threads.
+ *
+ * @throws AppError `btf_invalid`, with `type_id` and `offset` (bytes) in `details`
+ */
+export function parseBtfParts (bytes: Uint8Array, options: ParseRawBtfOptions = {}): BtfParts {
   const { base, indexNames = true, isValidated = false, allocate = (byteLength: number) => new ArrayBuffer(byteLength) } = options
   const header = parseBtfHeader(bytes, base !== undefined)
   const input: ScanInput = {
@@ -91,7 +96,7 @@ export function parseRawBtf (bytes: Uint8Array, options: ParseRawBtfOptions = {}
     buckets,
     indexedNames: names.ids.length
   }
-  return attachBtf({ bytes: bytes.buffer, byteOffset: bytes.byteOffset, byteLength: bytes.byteLength, index, shape }, base)
+  return { bytes: bytes.buffer, byteOffset: bytes.byteOffset, byteLength: bytes.byteLength, index, shape }
 }
 
 /** A split BTF without a layout section of its own uses its base's. */
@@ -99,13 +104,14 @@ function layoutOf (bytes: Uint8Array, header: BtfHeader, base: Btf | undefined):
   return header.layoutLen === 0 ? base?.layout : { bytes, offset: header.layoutStart, length: header.layoutLen }
 }
 
-/** Puts a parsed Btf together from its parts, which another thread made. Checks nothing: the parts come from parseRawBtf. */
+/** Puts a parsed Btf together from its parts, which another thread may have made. Checks nothing: the parts come from parseBtfParts. */
 export function attachBtf (parts: BtfParts, base: Btf | undefined): Btf {
-  const { header, buckets, ...shape } = parts.shape
+  const { shape } = parts
+  const { header, buckets } = shape
   const bytes = new Uint8Array(parts.bytes, parts.byteOffset, parts.byteLength)
   const types = shape.endId - shape.startId
   const hasNames = buckets > 0
-  const btf: Btf = {
+  return {
     bytes,
     view: dataView(bytes),
     littleEndian: header.byteOrder === 'little',
@@ -123,15 +129,6 @@ export function attachBtf (parts: BtfParts, base: Btf | undefined): Btf {
       : undefined,
     layout: layoutOf(bytes, header, base)
   }
-  partsByBtf.set(btf, parts)
-  return btf
-}
-
-/** The parts of a Btf, to hand to another thread. */
-export function partsOf (btf: Btf): BtfParts {
-  const parts = partsByBtf.get(btf)
-  if (parts === undefined) throw new AppError('internal_error', 'A Btf that parseRawBtf did not make has no parts.')
-  return parts
 }
 
 /** The spellings of long that libbpf looks for to learn a pointer's size (determine_ptr_size). */

@@ -26,19 +26,22 @@ export interface Candidate {
  */
 export function matchSpec (local: Spec, candidate: Candidate, work: Work): Spec | undefined {
   const sides: Sides = { local: local.btf, target: candidate.btf, work }
-  const found = { btf: candidate.btf, kind: local.kind, rootId: candidate.id }
   if (isFieldKind(local.kind)) {
     const state = matchFields(local, candidate, sides)
-    return state === undefined ? undefined : { ...found, raw: state.raw, accessors: state.accessors, bitOffset: state.bitOffset }
+    return state === undefined ? undefined : found(local, candidate, state)
   }
   if (isEnumvalKind(local.kind)) {
     const accessor = matchEnumerator(local, candidate, sides)
-    return accessor === undefined ? undefined : { ...found, raw: [accessor.index], accessors: [accessor], bitOffset: 0 }
+    return accessor === undefined ? undefined : found(local, candidate, { raw: [accessor.index], accessors: [accessor], bitOffset: 0 })
   }
   const isMatch = local.kind === CoreReloKind.TYPE_MATCHES
     ? typesMatch(sides, local.rootId, candidate.id)
     : typesAreCompatible(sides, local.rootId, candidate.id)
-  return isMatch ? { ...found, raw: [], accessors: [], bitOffset: 0 } : undefined
+  return isMatch ? found(local, candidate, { raw: [], accessors: [], bitOffset: 0 }) : undefined
+}
+
+function found (local: Spec, candidate: Candidate, { raw, accessors, bitOffset }: Pick<Spec, 'raw' | 'accessors' | 'bitOffset'>): Spec {
+  return { btf: candidate.btf, kind: local.kind, rootId: candidate.id, raw, accessors, bitOffset }
 }
 
 function matchEnumerator (local: Spec, candidate: Candidate, sides: Sides): Accessor | undefined {

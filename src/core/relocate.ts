@@ -25,6 +25,8 @@ export interface RelocateOptions {
   readonly modules?: readonly Btf[]
   /** Whether records without a value say why (`reason`, `detail`). True unless the caller shows them to nobody; the search for reasons costs more than that for values. */
   readonly explain?: boolean
+  /** Where the patched object goes: memory of this many bytes, all zero. Ordinary memory unless given. Asked for once, also for an object that fails then. */
+  readonly allocate?: (byteLength: number) => Uint8Array
 }
 
 /**
@@ -45,7 +47,7 @@ export function relocate (object: BpfObject | Uint8Array, target: Btf, options: 
   }
   const { records, outside } = listRecords(parsed)
   const work = newWork(LIMITS.workSteps + LIMITS.workStepsPerRecord * records.length)
-  const run = startRun(parsed, { btf: target, modules: options.modules ?? [] }, work, options.explain ?? true)
+  const run = startRun(parsed, { btf: target, modules: options.modules ?? [] }, work, options)
   const outcomes = new Map<LocatedRecord, RecordOutcome>()
   for (const record of records) {
     if (record.fn === undefined || isAutoloaded(record.fn)) outcomes.set(record, relocateRecord(run, record))
@@ -91,8 +93,9 @@ interface LocatedRecord extends CoreRelo {
   readonly fn: ElfFunction | undefined
 }
 
-function startRun (object: BpfObject, target: Target, work: Work, explains: boolean): Run {
-  const output = new Uint8Array(object.bytes)
+function startRun (object: BpfObject, target: Target, work: Work, { explain: explains = true, allocate = byteLength => new Uint8Array(byteLength) }: RelocateOptions): Run {
+  const output = allocate(object.bytes.length)
+  output.set(object.bytes)
   const code = { view: dataView(output), littleEndian: object.elf.littleEndian }
   return { object, target, output, code, candidates: new Map(), work, elfRelocations: new Map(), isOptional: false, explains }
 }
@@ -117,11 +120,15 @@ function listRecords (object: BpfObject): { records: LocatedRecord[], outside: n
       const relo = readCoreRelo(ext, subsection, block, i)
       const isAligned = relo.insnOff % BPF_INSN.SIZE === 0
       const fn = isAligned && section !== undefined ? findFunction(elf, section.index, relo.insnOff) : undefined
-      if (fn !== undefined || !isAligned) records.push({ ...relo, sectionName: block.sectionName, fn })
+      if (fn !== undefined || !isAligned) records.push(located(relo, block.sectionName, fn))
       else outside++
     }
   }
   return { records, outside }
+}
+
+function located ({ insnOff, typeId, accessStrOff, kind }: CoreRelo, sectionName: string, fn: ElfFunction | undefined): LocatedRecord {
+  return { insnOff, typeId, accessStrOff, kind, sectionName, fn }
 }
 
 function relocateRecord (run: Run, record: LocatedRecord): RecordOutcome {

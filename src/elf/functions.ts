@@ -37,7 +37,13 @@ export function parseBpfElf (bytes: Uint8Array): BpfElf {
     const name = MACHINE_NAMES.get(elf.machine)
     throw invalid(`The ELF file is for machine ${elf.machine}${name === undefined ? '' : ` (${name})`}, not for BPF (247); compile with -target bpf.`, { offset: 18, machine: elf.machine })
   }
-  return { ...elf, functions: readFunctions(elf) }
+  return withFunctions(elf, readFunctions(elf))
+}
+
+/** Names the members one by one, because V8 gives the copies that spreading makes a new hidden class each. */
+function withFunctions (elf: ElfFile, functions: readonly ElfFunction[]): BpfElf {
+  const { bytes, view, littleEndian, byteOrder, is64, type, machine, sections, sectionsByName } = elf
+  return { bytes, view, littleEndian, byteOrder, is64, type, machine, sections, sectionsByName, functions }
 }
 
 /** Whether the section holds instructions. An empty one is skipped, as libbpf does. */

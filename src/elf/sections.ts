@@ -60,27 +60,16 @@ export function parseSections (bytes: Uint8Array): ElfFile {
   const littleEndian = encoding === ELFDATA2LSB
   const view = dataView(bytes)
   const table = readTablePlace(view, bytes.length, is64, littleEndian)
-  const rows: Array<Omit<ElfSection, 'name'> & { nameOffset: number }> = []
-  for (let index = 0; index < table.count; index++) {
-    rows.push({ index, ...readSectionHeader(view, table.offset + index * table.entrySize, is64, littleEndian) })
-  }
-
-  const names = rows[table.namesIndex]
+  const names = table.namesIndex < table.count ? readSectionHeader(view, table.offset + table.namesIndex * table.entrySize, is64, littleEndian) : undefined
   if (names === undefined || names.type === SHT_NOBITS || !isInside(names.offset, names.size, bytes.length)) {
     throw invalid(`The section name table (section ${table.namesIndex} of ${table.count}) is not in the file.`, { section: table.namesIndex })
   }
   const nameBytes = bytes.subarray(names.offset, names.offset + names.size)
-  const sections = rows.map(({ nameOffset, ...section }): ElfSection => {
-    if (section.index > 0 && nameOffset >= nameBytes.length) {
-      throw invalid(`Section ${section.index} has its name at ${nameOffset}, past the name table of ${nameBytes.length} bytes.`, { section: section.index })
-    }
-    const name = section.index === 0 ? '' : stringAt(nameBytes, nameOffset)
-    const inFile = section.index === 0 || section.type === SHT_NOBITS || isInside(section.offset, section.size, bytes.length)
-    if (!inFile) {
-      throw invalid(`Section ${name} (${section.index}) needs bytes ${section.offset} to ${section.offset + section.size}, but the file has ${bytes.length}.`, { section: name, offset: section.offset })
-    }
-    return { ...section, name }
-  })
+  const sections: ElfSection[] = []
+  for (let index = 0; index < table.count; index++) {
+    const header = readSectionHeader(view, table.offset + index * table.entrySize, is64, littleEndian)
+    sections.push(toSection(header, index, nameBytes, bytes.length))
+  }
   return {
     bytes,
     view,
@@ -135,7 +124,20 @@ function readTablePlace (view: DataView, fileSize: number, is64: boolean, little
   return { offset, entrySize, count, namesIndex }
 }
 
-function readSectionHeader (view: DataView, at: number, is64: boolean, littleEndian: boolean): Omit<ElfSection, 'name' | 'index'> & { nameOffset: number } {
+type SectionHeader = Omit<ElfSection, 'name' | 'index'> & { readonly nameOffset: number }
+
+/** Names the members one by one: an object built by rest and spread costs a new hidden class each, and what reads it an inline cache. */
+function toSection ({ nameOffset, type, flags, offset, size, link, info, entsize }: SectionHeader, index: number, nameBytes: Uint8Array, fileSize: number): ElfSection {
+  if (index > 0 && nameOffset >= nameBytes.length) {
+    throw invalid(`Section ${index} has its name at ${nameOffset}, past the name table of ${nameBytes.length} bytes.`, { section: index })
+  }
+  const name = index === 0 ? '' : stringAt(nameBytes, nameOffset)
+  const inFile = index === 0 || type === SHT_NOBITS || isInside(offset, size, fileSize)
+  if (!inFile) throw invalid(`Section ${name} (${index}) needs bytes ${offset} to ${offset + size}, but the file has ${fileSize}.`, { section: name, offset })
+  return { index, name, type, flags, offset, size, link, info, entsize }
+}
+
+function readSectionHeader (view: DataView, at: number, is64: boolean, littleEndian: boolean): SectionHeader {
   const word = (offset: number): number => view.getUint32(at + offset, littleEndian)
   const long = (offset: number): number => readU64(view, at + offset, littleEndian)
   return is64

@@ -4,7 +4,7 @@ import { errorCode, writeDurably, writeQuickly } from './atomic-file.js'
 import { startContentSweep } from './content-sweep.js'
 import { createDiskBudget } from './disk-budget.js'
 import { createDiskLedger } from './disk-ledger.js'
-import { createDiskState, type DiskState } from './disk-state.js'
+import { createDiskState, type DiskState, type Room } from './disk-state.js'
 import { hexOf, sha256, type Sha256 } from './sha256.js'
 import { createSingleFlight } from './single-flight.js'
 import { createWriteBehind } from './write-behind.js'
@@ -86,6 +86,12 @@ export interface ContentStoreStats {
   readonly orphansRemoved: number
 }
 
+interface WayOfWriting {
+  readonly writeFile: typeof writeQuickly
+  /** How the room for so many bytes is learned. */
+  readonly room: (bytes: number) => Promise<Room>
+}
+
 const DEFAULT_ORPHAN_AGE_MS = 10_000
 const DEFAULT_SWEEP_INTERVAL_MS = 600_000
 
@@ -123,12 +129,14 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
     utimes(pathOf(kind, hash), now, now).catch(() => {}) // it is gone, or the disk takes no writes: then nothing is evicted either
   }
 
-  const write = async (kind: ContentKind, hash: Sha256, bytes: Uint8Array, writeFile: typeof writeQuickly): Promise<boolean> => {
+  const durably: WayOfWriting = { writeFile: writeDurably, room: () => disk.room() }
+  const quickly: WayOfWriting = { writeFile: writeQuickly, room: bytes => disk.recentRoom(bytes) }
+  const write = async (kind: ContentKind, hash: Sha256, bytes: Uint8Array, way: WayOfWriting): Promise<boolean> => {
     if (disk.trouble !== undefined || bytes.length > maxBytes) {
       counts.writesSkipped++
       return false
     }
-    const room = await disk.room()
+    const room = await way.room(bytes.length)
     const release = room.spare < 0 ? () => {} : await budget.reserve(bytes.length, room)
     try {
       const { spare } = room.spare > bytes.length ? room : await disk.room()
@@ -137,7 +145,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
         disk.isFull({ free_beyond_reserve: Math.floor(spare), needed: bytes.length })
         return false
       }
-      await writeFile(pathOf(kind, hash), bytes)
+      await way.writeFile(pathOf(kind, hash), bytes)
       counts.written++
       ledger.add(`${kind} ${hash}`, bytes.length)
       return true
@@ -151,8 +159,8 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
     }
   }
   const writes = createSingleFlight<boolean>()
-  const writeOnce = (kind: ContentKind, hash: Sha256, bytes: Uint8Array, writeFile: typeof writeQuickly): Promise<boolean> =>
-    writes.run(`${kind} ${hash}`, () => write(kind, hash, bytes, writeFile))
+  const writeOnce = (kind: ContentKind, hash: Sha256, bytes: Uint8Array, way: WayOfWriting): Promise<boolean> =>
+    writes.run(`${kind} ${hash}`, () => write(kind, hash, bytes, way))
 
   const behind = createWriteBehind()
   const sweep = startContentSweep({
@@ -192,14 +200,16 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
       await discardDamaged(kind, hash)
       return undefined
     },
-    write: (kind, hash, bytes) => writeOnce(kind, hash, bytes, writeDurably),
+    write: (kind, hash, bytes) => writeOnce(kind, hash, bytes, durably),
     writeBehind (kind, hash, bytes) {
       if (disk.trouble !== undefined) {
         counts.writesSkipped++
         return
       }
       behind.add(bytes.length, async () => {
-        if (await sizeOf(kind, hash) === undefined) await writeOnce(kind, hash, bytes, writeQuickly)
+        // Where the ledger knows of no file there hardly is one, and if there is, the same content takes its place.
+        const isThere = ledger.get(`${kind} ${hash}`) !== undefined && await sizeOf(kind, hash) !== undefined
+        if (!isThere) await writeOnce(kind, hash, bytes, quickly)
       })
     },
     stats: () => ({ diskBytes: ledger.bytes, files: ledger.files, ...counts, ...budget.counts, writesDropped: behind.dropped }),

@@ -24,6 +24,13 @@ export interface DiskState {
    * breaks more than this cache). Infinity where the volume does not tell.
    */
   room(): Promise<Room>
+  /**
+   * The same for a small write that may fail: as it was measured within the last second, less what was asked for since, where
+   * that leaves the volume at ease.
+   *
+   * @param bytes that are to be written
+   */
+  recentRoom(bytes: number): Promise<Room>
   /** A write failed. Stops storing where the error says that the next one would fail too. */
   failed(error: unknown): void
   /** There was no room for a write. */
@@ -43,6 +50,7 @@ export interface Room {
 const RESERVE_SHARE = 0.03
 const MAX_RESERVE = 1024 ** 3
 const DEFAULT_RETRY_MS = 10_000
+const RECENT_MS = 1000
 /** More than what fits into an inode or a last block. */
 const PROBE_BYTES = 64 * 1024
 
@@ -62,6 +70,8 @@ export function createDiskState (options: DiskStateOptions): DiskState {
   let timer: NodeJS.Timeout | undefined
   let isSuspected = false
   let isClosed = false
+  /** What recentRoom measured, and when by performance.now(). */
+  let recent: Room & { readonly at: number } | undefined
 
   const room = async (): Promise<Room> => {
     try {
@@ -72,6 +82,15 @@ export function createDiskState (options: DiskStateOptions): DiskState {
       return { spare: Infinity, comfortable: 0 } // no folder yet, or a system that does not tell: the write itself will
     }
   }
+  const recentRoom = async (bytes: number): Promise<Room> => {
+    let known = recent
+    if (known === undefined || performance.now() - known.at >= RECENT_MS || known.spare - bytes < known.comfortable) {
+      known = { ...await room(), at: performance.now() }
+    }
+    const { spare, comfortable, at } = known
+    recent = { spare: spare - bytes, comfortable, at }
+    return { spare, comfortable }
+  }
   const enter = (found: DiskTrouble, facts: Record<string, unknown>): void => {
     if (trouble === undefined && !isClosed) {
       const why = found === 'full' ? 'The disk is full' : 'The disk takes no writes'
@@ -79,6 +98,7 @@ export function createDiskState (options: DiskStateOptions): DiskState {
       schedule()
     }
     trouble = found
+    recent = undefined
   }
   const suspect = (error: unknown): void => {
     if (isSuspected || trouble !== undefined) return
@@ -117,6 +137,7 @@ export function createDiskState (options: DiskStateOptions): DiskState {
   return {
     get trouble () { return trouble },
     room,
+    recentRoom,
     failed (error) {
       const code = errorCode(error)
       if (code !== undefined && PASSING.has(code)) return suspect(error)

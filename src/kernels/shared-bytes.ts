@@ -6,7 +6,10 @@
  * must count, and ask for a collection when enough was let go of.
  */
 export function toShared (bytes: Uint8Array): Uint8Array<SharedArrayBuffer> {
-  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length))
+  const shared = allocateShared(bytes.length)
   shared.set(bytes)
   return shared
 }
+
+/** Shared memory of so many bytes, all zero. */
+export function allocateShared (byteLength: number): Uint8Array<SharedArrayBuffer> { return new Uint8Array(new SharedArrayBuffer(byteLength)) }

@@ -69,6 +69,7 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     }
     const relocated = await pool.run({ kind: 'relocate', object, btf, modules, report }).catch((error: unknown) => {
       settle(error instanceof AppError && error.code === 'relocation_failed')
+      options.onRelease(object.length) // what a worker may have patched by then
       throw error
     })
     settle(true)

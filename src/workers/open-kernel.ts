@@ -1,8 +1,9 @@
 import { AppError } from '../errors.js'
 import { unpackKernel } from '../kernels/unpack/archive.js'
+import { allocateShared } from '../kernels/shared-bytes.js'
 import { isXz } from '../kernels/xz-magic.js'
 import { collectGarbage } from './collect.js'
-import { allocateShared, prepareBtf, readInto } from './prepare-btf.js'
+import { prepareBtf, readInto } from './prepare-btf.js'
 import type { OpenedBtfs, OpenKernelTask } from './protocol.js'
 
 /**

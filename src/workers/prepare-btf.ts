@@ -1,13 +1,13 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import type { Btf } from '../btf/btf.js'
-import { parseRawBtf, partsOf } from '../btf/parse.js'
+import { parseBtfParts } from '../btf/parse.js'
 import { parseBtf } from '../core/index.js'
 import { isElf } from '../elf/sections.js'
 import { AppError } from '../errors.js'
 import { errorCode } from '../kernels/atomic-file.js'
 import { sharedKey, type SharedBtf } from '../kernels/btf-memory.js'
 import { sha256, type Sha256 } from '../kernels/sha256.js'
-import { toShared } from '../kernels/shared-bytes.js'
+import { allocateShared, toShared } from '../kernels/shared-bytes.js'
 import { attachShared } from './attached-btfs.js'
 import type { PreparedBtf, PrepareBtfTask, ReadFile, ReadTask } from './protocol.js'
 
@@ -34,11 +34,9 @@ export function prepareBtf (task: PrepareBtfTask): PreparedBtf {
 }
 
 function shareBtf (bytes: Uint8Array, hash: Sha256, isValidated: boolean, base: Btf | undefined, sharedBase: SharedBtf | undefined): SharedBtf {
-  const btf = parseRawBtf(bytes, { base, isValidated, allocate: byteLength => new SharedArrayBuffer(byteLength) })
-  return { key: sharedKey(hash, sharedBase?.sha256), sha256: hash, parts: partsOf(btf), types: btf.endId - btf.startId }
+  const parts = parseBtfParts(bytes, { base, isValidated, allocate: byteLength => new SharedArrayBuffer(byteLength) })
+  return { key: sharedKey(hash, sharedBase?.sha256), sha256: hash, parts, types: parts.shape.endId - parts.shape.startId }
 }
-
-export function allocateShared (byteLength: number): Uint8Array { return new Uint8Array(new SharedArrayBuffer(byteLength)) }
 
 /** Reads a file and verifies it. */
 export function readVerified ({ path, expected }: ReadTask): ReadFile {

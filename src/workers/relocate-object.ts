@@ -3,7 +3,7 @@ import { inspectObject } from '../core/inspect.js'
 import { describeRelocation, overallVerdict } from '../core/report.js'
 import { AppError } from '../errors.js'
 import { sha256 } from '../kernels/sha256.js'
-import { toShared } from '../kernels/shared-bytes.js'
+import { allocateShared } from '../kernels/shared-bytes.js'
 import { attachShared } from './attached-btfs.js'
 import type { InspectedObject, InspectTask, RelocatedObject, RelocateTask } from './protocol.js'
 
@@ -18,7 +18,7 @@ export function relocateObject (task: RelocateTask): RelocatedObject {
   const modules = task.modules.map(module => attachShared(module, target))
   const object = parseObject(task.object)
   const parsed = performance.now()
-  const relocation = relocate(object, target, { modules, explain: task.report !== 'never' })
+  const relocation = relocate(object, target, { modules, explain: task.report !== 'never', allocate: allocateShared })
   const { bytes, counts } = relocation
   if (bytes === undefined) {
     const report = describeRelocation(object, relocation)
@@ -29,7 +29,7 @@ export function relocateObject (task: RelocateTask): RelocatedObject {
   }
   const wantsReport = task.report === 'always' || (task.report === 'poisoned' && counts.poisoned > 0)
   return {
-    bytes: toShared(bytes),
+    bytes,
     sha256: sha256(bytes),
     counts,
     verdict: overallVerdict(relocation),

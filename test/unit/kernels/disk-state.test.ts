@@ -81,6 +81,21 @@ describe.skipIf(mountRefusal !== undefined)(`a disk that is full${mountRefusal =
     expect(await store.read('btf', hashes.at(-1) as Sha256)).toBeDefined()
   })
 
+  it('is measured anew for small writes where the last measure is old, or leaves little', async () => {
+    const folder = smallDisk('64m')
+    const { disk } = open(folder)
+    const takeRoom = (name: string): Promise<void> => writeFile(join(folder, name), new Uint8Array(8 * MIB))
+    const first = await disk.recentRoom(MIB)
+    await takeRoom('somebody-elses')
+    const remembered = await disk.recentRoom(MIB)
+    expect(remembered).toEqual({ spare: first.spare - MIB, comfortable: first.comfortable })
+    expect((await disk.recentRoom(remembered.spare - MIB)).spare).toBe(first.spare - 8 * MIB)
+    expect((await disk.recentRoom(0)).spare).toBe(first.spare - 8 * MIB)
+    await takeRoom('and-another')
+    expect((await disk.recentRoom(0)).spare).toBe(first.spare - 8 * MIB)
+    await expect.poll(async () => (await disk.recentRoom(0)).spare, { timeout: 5000 }).toBe(first.spare - 16 * MIB)
+  })
+
   it('that takes no writes at all is the same, and the index follows when it does', async () => {
     const folder = smallDisk('8m')
     const { disk, store, warnings } = open(folder)

@@ -3,12 +3,12 @@ import { createBtfMemory, residentBytes, sharedKey, type SharedBtf } from '../..
 import { createSingleFlight } from '../../../src/kernels/single-flight.js'
 import { sha256 } from '../../../src/kernels/sha256.js'
 import { createWriteBehind } from '../../../src/kernels/write-behind.js'
-import { partsOf, parseRawBtf } from '../../../src/btf/parse.js'
+import { parseBtfParts } from '../../../src/btf/parse.js'
 import { richTarget } from '../../support/corpus.js'
 
 function shared (name: string, base?: string): SharedBtf {
-  const btf = parseRawBtf(richTarget().bytes(), { allocate: size => new SharedArrayBuffer(size) })
-  return { key: sharedKey(sha256(name), base === undefined ? undefined : sha256(base)), sha256: sha256(name), parts: partsOf(btf), types: btf.endId - 1 }
+  const parts = parseBtfParts(richTarget().bytes(), { allocate: size => new SharedArrayBuffer(size) })
+  return { key: sharedKey(sha256(name), base === undefined ? undefined : sha256(base)), sha256: sha256(name), parts, types: parts.shape.endId - 1 }
 }
 
 describe('BTF in memory', () => {
