@@ -29,7 +29,7 @@ if (!hasLab()) {
 const sections = [
   { name: 'parse', title: "Reading and indexing a kernel's BTF, beside btf__parse", run: () => benchParse({ runs: values.short ? 5 : 25 }) },
   { name: 'relocate', title: 'Relocating an object against BTF read already, beside libbpf', run: () => benchRelocate({ runs: values.short ? 5 : 25 }) },
-  { name: 'request', title: 'CPU of POST /relocate with the BTF in memory, beside bare Fastify', run: () => benchRequest(values.short ? { requests: 500, rounds: 3 } : { requests: 2000, rounds: 5 }) },
+  { name: 'request', title: 'CPU of POST /relocate with the BTF in memory, beside bare Fastify', run: () => benchRequest(values.short ? { requests: 500, rounds: 3 } : { requests: 2000, rounds: 9 }) },
   { name: 'memory', title: 'Resident memory of a service that holds many kernels', run: () => benchMemory({ kernels: values.short ? 10 : 50 }) },
   { name: 'restart', title: 'From the start of the process until it is ready, with 500 kernels held', run: () => benchRestart({ kernels: 500, runs: values.short ? 3 : 9 }) }
 ].filter(({ name }) => values.only === undefined || values.only.split(',').includes(name))

@@ -39,8 +39,8 @@ interface Asking {
   readonly attempt: number
 }
 
-/** What a result weighs besides its bytes: its key, counts and attestation, and each relocation of a report. Rough, in bytes. */
-const RESULT_OVERHEAD = 2200
+/** What a result weighs besides its bytes: its key, counts, attestation and headers, and each relocation of a report. Rough, in bytes. */
+const RESULT_OVERHEAD = 4000
 const RELOCATION_OVERHEAD = 800
 
 /** How often a request is resolved anew because what its name stood for is lost. */

@@ -29,8 +29,12 @@ export type { ServiceHooks, ServiceSettings } from './settings.js'
 /** Of the memory budget. Most of it is kernels' BTF; objects and results are small, and can be had again. */
 const SHARES = { btf: 3 / 4, objects: 1 / 8, results: 1 / 8 } as const
 
-/** Large memory that was let go of, in bytes, after which threads are asked to collect it. Bounds what is resident beyond the budget. */
-const COLLECT_AFTER = 64 * 1024 * 1024
+/**
+ * Large memory that was let go of after which threads are asked to collect it: a part of the memory budget, and at least so many
+ * bytes. Bounds what is resident beyond the budget; a collection takes all threads up to 100 ms.
+ */
+const COLLECT_SHARE = 1 / 16
+const MIN_COLLECT_AFTER = 64 * 1024 * 1024
 /** The same once nothing has been let go of for COLLECT_IDLE_MS. Below it a collection is not worth its time. */
 const COLLECT_IDLE_AFTER = 4 * 1024 * 1024
 const COLLECT_IDLE_MS = 1000
@@ -47,7 +51,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     workers: settings.workers, queue: settings.queueLimit ?? settings.workers * QUEUE_PER_WORKER, deadlineMs: settings.deadlineMs, onWarning: warn
   })
   const share = (part: number): number => Math.max(1, Math.floor(settings.memoryBytes * part))
-  const onRelease = countReleases(() => { pool.collectGarbage() })
+  const onRelease = countReleases(Math.max(MIN_COLLECT_AFTER, share(COLLECT_SHARE)), () => { pool.collectGarbage() })
   const memory = createBtfMemory({ maxBytes: share(SHARES.btf), onRelease })
   const disk = createDiskState({ directory: settings.cacheDir, onWarning: warn, ...(settings.diskRetryMs === undefined ? {} : { retryMs: settings.diskRetryMs }) })
   let names: KernelIndex | undefined
@@ -181,8 +185,8 @@ function requireHash (hash: Sha256): Sha256 {
   return hash
 }
 
-/** Calls `collect` when much large memory was let go of, or some of it and then no more for a while. */
-function countReleases (collect: () => void): (bytes: number) => void {
+/** Calls `collect` when `limit` bytes of large memory were let go of, or some of it and then no more for a while. */
+function countReleases (limit: number, collect: () => void): (bytes: number) => void {
   let released = 0
   let timer: NodeJS.Timeout | undefined
   const run = (): void => {
@@ -193,7 +197,7 @@ function countReleases (collect: () => void): (bytes: number) => void {
   }
   return bytes => {
     released += bytes
-    if (released >= COLLECT_AFTER) setImmediate(run)
+    if (released >= limit) setImmediate(run)
     else if (timer !== undefined) timer.refresh()
     else if (released >= COLLECT_IDLE_AFTER) timer = setTimeout(run, COLLECT_IDLE_MS).unref()
   }
