@@ -1,6 +1,6 @@
-import { at, dataView } from '../bytes/checked.js'
+import { at } from '../bytes/checked.js'
 import { FNV_OFFSET_BASIS, FNV_PRIME, fnv1a } from '../bytes/hash.js'
-import { findString } from './btf.js'
+import { findString, type Btf } from './btf.js'
 import { essentialNameLength } from './names.js'
 import type { Scan, ScanInput } from './scan.js'
 
@@ -10,19 +10,57 @@ export interface HashedNames {
   readonly hashes: Uint32Array
 }
 
-/** Hashes the essential name of every type of an indexed kind. */
-export function hashNames (input: ScanInput, scan: Scan): HashedNames {
-  const { littleEndian, startId } = input
-  const { named, offsets } = scan
-  const view = dataView(input.bytes)
+/** In the upper bytes of a word. */
+const THREE_UNDERSCORES = 0x5f5f5f00
+
+/**
+ * Hashes (fnv1a) the essential name of every type of an indexed kind, in one pass over the bytes: a name without three
+ * underscores in a row, nearly every one, is its own essential name.
+ *
+ * There are tens of thousands of names, so that the loop calls nothing, and has by itself all that it uses: constants of a
+ * module are loaded anew each time.
+ */
+export function hashNames ({ bytes, base, header, startId, startStrOff }: ScanInput, { named, nameOffs }: Scan): HashedNames {
+  const prime = FNV_PRIME
+  const separator = THREE_UNDERSCORES
+  const strings = header.strStart - startStrOff
+  const end = bytes.length
   const ids = new Uint32Array(named.length)
   const hashes = new Uint32Array(named.length)
   for (let i = 0; i < named.length; i++) {
-    const index = named[i] ?? 0
-    ids[i] = startId + index
-    hashes[i] = hashName(input, view.getUint32(offsets[index] ?? 0, littleEndian))
+    ids[i] = startId + (named[i] ?? 0)
+    const nameOff = (nameOffs[i] ?? 0) >>> 0
+    if (nameOff < startStrOff) {
+      hashes[i] = hashBaseName(base, nameOff)
+      continue
+    }
+    let hash = FNV_OFFSET_BASIS
+    let lastFour = 0
+    // No branch on the single underscore: kernel names have too many for it to be foreseen.
+    for (let place = strings + nameOff; place < end; place++) {
+      const byte = bytes[place] ?? 0
+      if (byte === 0) break
+      hash = Math.imul(hash ^ byte, prime)
+      lastFour = lastFour << 8 | byte
+      if (lastFour << 8 === separator) {
+        hash = hashEssentialName(bytes, strings + nameOff)
+        break
+      }
+    }
+    hashes[i] = hash
   }
   return { ids, hashes }
+}
+
+function hashBaseName (base: Btf | undefined, nameOff: number): number {
+  const place = base === undefined ? undefined : findString(base, nameOff)
+  return place === undefined ? 0 : hashEssentialName(place.bytes, place.offset)
+}
+
+function hashEssentialName (bytes: Uint8Array, start: number): number {
+  let end = start
+  while (end < bytes.length && bytes[end] !== 0) end++
+  return fnv1a(bytes, start, essentialNameLength(bytes, start, end - start))
 }
 
 /** A power of two near the number of names, so that a bucket holds about one. */
@@ -47,29 +85,4 @@ export function fillBuckets (names: HashedNames, starts: Uint32Array, ids: Uint3
     next[bucket] = slot + 1
     ids[slot] = at(names.ids, i)
   }
-}
-
-const THREE_UNDERSCORES = 0x5f5f5f
-
-/** fnv1a of the essential name, in one pass over the bytes: a name without three underscores in a row, nearly every one, is its own. */
-function hashName (input: ScanInput, nameOff: number): number {
-  if (nameOff < input.startStrOff && input.base !== undefined) {
-    const place = findString(input.base, nameOff)
-    return place === undefined ? 0 : hashString(place.bytes, place.offset)
-  }
-  return hashString(input.bytes, input.header.strStart + nameOff - input.startStrOff)
-}
-
-function hashString (bytes: Uint8Array, start: number): number {
-  let hash = FNV_OFFSET_BASIS
-  let lastThree = 0
-  let hasFlavor = 0
-  let end = start
-  // No branch on the underscore: kernel names have too many for it to be foreseen.
-  for (let byte = bytes[end]; byte !== undefined && byte !== 0; byte = bytes[++end]) {
-    hash = Math.imul(hash ^ byte, FNV_PRIME)
-    lastThree = (lastThree << 8 | byte) & 0xffffff
-    hasFlavor |= lastThree === THREE_UNDERSCORES ? 1 : 0
-  }
-  return hasFlavor === 0 ? hash >>> 0 : fnv1a(bytes, start, essentialNameLength(bytes, start, end - start))
 }

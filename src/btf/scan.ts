@@ -22,8 +22,9 @@ export interface Scan {
   /** Byte offset of each record. */
   readonly offsets: Uint32Array
   readonly kinds: Uint8Array
-  /** Indices of the types whose names are to be indexed. */
+  /** Indices of the types whose names are to be indexed, and their name_offs. */
   readonly named: Uint32Array
+  readonly nameOffs: Int32Array
 }
 
 /** Bit k is set where types of kind k may be a relocation's root and are many enough to be worth a hash index. FUNCs, most of the names, are not. */
@@ -46,7 +47,7 @@ let scratch: Scan | undefined
 function scratchFor (types: number): Scan {
   if (types <= (scratch?.kinds.length ?? 0) && scratch !== undefined) return scratch
   const size = Math.max(types, 4096)
-  const fresh = { offsets: new Uint32Array(size), kinds: new Uint8Array(size), named: new Uint32Array(size) }
+  const fresh = { offsets: new Uint32Array(size), kinds: new Uint8Array(size), named: new Uint32Array(size), nameOffs: new Int32Array(size) }
   if (size <= SCRATCH_TYPES) scratch = fresh
   return fresh
 }
@@ -64,7 +65,7 @@ export function scanTypes (input: ScanInput, words: Int32Array): Scan {
   const fixedWordsOf = FIXED_WORDS
   const elementWordsOf = ELEMENT_WORDS
   const isKnown = IS_KNOWN
-  const { offsets, kinds, named } = scratchFor(Math.floor(end / TYPE_WORDS))
+  const { offsets, kinds, named, nameOffs } = scratchFor(Math.floor(end / TYPE_WORDS))
   let types = 0
   let names = 0
   let at = 0
@@ -75,14 +76,18 @@ export function scanTypes (input: ScanInput, words: Int32Array): Scan {
     at = start + TYPE_WORDS + (fixedWordsOf[kind] ?? 0) + (elementWordsOf[kind] ?? 0) * (info & 0xffffff)
     if (isKnown[kind] === 0) at = start + describedSize(input, info, typeStart + 4 * start, startId + types) / 4
     if (at > end) throw truncatedType(info, 4 * (at - start), typeEnd - typeStart - 4 * start, startId + types, typeStart + 4 * start)
-    if (isIndexedKind(kind) && words[start] !== 0) named[names++] = types
+    const nameOff = words[start] ?? 0
+    if (isIndexedKind(kind) && nameOff !== 0) {
+      nameOffs[names] = nameOff
+      named[names++] = types
+    }
     kinds[types] = kind
     offsets[types++] = typeStart + 4 * start
   }
   const rest = typeEnd - typeStart - 4 * at
   if (rest !== 0) throw invalid(`The type section ends ${rest} bytes into type ${startId + types}.`, startId + types, typeEnd - rest)
   if (types > LIMITS.btfTypes) throw new AppError('btf_invalid', `The BTF has ${types} types; at most ${LIMITS.btfTypes} are read.`, { limit: LIMITS.btfTypes })
-  return { offsets: offsets.subarray(0, types), kinds: kinds.subarray(0, types), named: named.subarray(0, names) }
+  return { offsets: offsets.subarray(0, types), kinds: kinds.subarray(0, types), named: named.subarray(0, names), nameOffs: nameOffs.subarray(0, names) }
 }
 
 /** Bytes of a record whose kind only the layout section knows. */
