@@ -4,7 +4,8 @@ import type { Deadline } from '../service/types.js'
 
 /**
  * Runs work that ends, at the latest, with the deadline or with the caller's connection. The work's signal aborts then; what
- * it shares with other requests goes on without this one. Work that is done at once has no need of either.
+ * it shares with other requests goes on without this one. Work that is done at once has no need of either, nor of being
+ * awaited: what most requests ask for is there, and to wait for it would cost as much as to answer.
  *
  * @throws AppError `deadline_exceeded`
  */

@@ -8,8 +8,9 @@ const PHASE_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02
 /** What GET /metrics tells. No label takes its values from a request, so that their number is bounded. */
 export interface Metrics {
   readonly requestSeconds: Histogram<'method' | 'route' | 'status'>
-  /** Requests being answered. A plain number, read when somebody asks for it: it changes twice a request. */
-  inFlight: number
+  /** These are plain numbers, read when somebody asks for them: they change with every request. */
+  countBegin (): void
+  countEnd (): void
   readonly problems: Counter<'code'>
   countRelocation (verdict: Verdict, cached: boolean): void
   readonly phaseSeconds: Histogram<'phase'>
@@ -39,8 +40,11 @@ export function createMetrics (service: Service, uploadBytes: () => number): Met
     [{ verdict, cached: 'true' }, cached],
     [{ verdict, cached: 'false' }, made]
   ]))
-  const metrics: Metrics = {
-    inFlight: 0,
+  let inFlight = 0
+  addGauge(registers, 'corelo_http_requests_in_flight', 'Requests being answered.', () => inFlight)
+  return {
+    countBegin () { inFlight++ },
+    countEnd () { inFlight-- },
     countRelocation (verdict, cached) { relocations[verdict][cached ? 'cached' : 'made']++ },
     requestSeconds: new Histogram({
       name: 'corelo_http_request_duration_seconds',
@@ -61,8 +65,6 @@ export function createMetrics (service: Service, uploadBytes: () => number): Met
       return { type: register.contentType, text: `${await getProcessRegistry().metrics()}\n${await register.metrics()}` }
     }
   }
-  addGauge(registers, 'corelo_http_requests_in_flight', 'Requests being answered.', () => metrics.inFlight)
-  return metrics
 }
 
 type Counts = ReadonlyArray<readonly [labels: Record<string, string>, count: number]>

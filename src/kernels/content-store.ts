@@ -207,9 +207,8 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
         return
       }
       behind.add(bytes.length, async () => {
-        // Where the ledger knows of no file there hardly is one, and if there is, the same content takes its place.
-        const isThere = ledger.get(`${kind} ${hash}`) !== undefined && await sizeOf(kind, hash) !== undefined
-        if (!isThere) await writeOnce(kind, hash, bytes, quickly)
+        // A file that is there may have been flushed to the disk, which this one would not be.
+        if (await sizeOf(kind, hash) === undefined) await writeOnce(kind, hash, bytes, quickly)
       })
     },
     stats: () => ({ diskBytes: ledger.bytes, files: ledger.files, ...counts, ...budget.counts, writesDropped: behind.dropped }),

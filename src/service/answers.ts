@@ -27,7 +27,8 @@ export interface Answers {
    */
   ofNew(outcome: Outcome, question: Question, timing: Timing): RelocateAnswer
   /**
-   * Of a result that is held: the same object for the same question, each time, so that what follows from it can be kept with it.
+   * Of a result that is held: the same object for the same question, each time, so that what follows from it can be kept with
+   * it. But not for a name that only the caller gives to a BTF, of which there is no end.
    *
    * @throws AppError `unresolved_reachable`
    */
@@ -80,6 +81,7 @@ export function createAnswers (attestations: Attestations): Answers {
       const { request: { wantsReport, onUnresolved }, target } = question
       if (onUnresolved === 'fail') requireAllReachableResolved(outcome)
       const named = isNamed(target)
+      if (!named && question.request.kernel !== undefined) return make(outcome, question, AT_ONCE, true)
       const keyId = attestations.keyId()
       let answers = kept.get(outcome)
       if (answers === undefined) kept.set(outcome, answers = [])

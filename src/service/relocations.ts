@@ -39,8 +39,9 @@ interface Asking {
   readonly attempt: number
 }
 
-/** What a result weighs besides its bytes: its key, counts, attestation and headers, and each relocation of a report. Rough, in bytes. */
-const RESULT_OVERHEAD = 4000
+/** What a result weighs besides its bytes: counts, attestation and headers, its key in all of them, and each relocation of a report. Rough, in bytes. */
+const RESULT_OVERHEAD = 6000
+const KEY_COPIES = 4
 const RELOCATION_OVERHEAD = 800
 
 /** How often a request is resolved anew because what its name stood for is lost. */
@@ -68,8 +69,9 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       else options.onRelease(object.length)
     }
     const relocated = await pool.run({ kind: 'relocate', object, btf, modules, report }).catch((error: unknown) => {
-      settle(error instanceof AppError && error.code === 'relocation_failed')
-      options.onRelease(object.length) // what a worker may have patched by then
+      const isObject = error instanceof AppError && error.code === 'relocation_failed'
+      if (isObject) options.onRelease(object.length) // the copy that the worker had begun to patch
+      settle(isObject)
       throw error
     })
     settle(true)
@@ -135,11 +137,12 @@ export function createRelocations (options: RelocationsOptions): Relocations {
   }
 
   const relocate = (request: RelocateRequest, objectSha256: Sha256, asking: Asking): RelocateAnswer | Promise<RelocateAnswer> => {
+    const started = performance.now()
     const target = targets.find(request, asking.deadline)
     if (target instanceof Promise) return answerLater(request, objectSha256, target, asking)
     const question = { request, objectSha256, target }
     const held = findHeld(question)
-    return held === undefined ? answerAnew(question, 0, asking) : answers.ofHeld(held, question)
+    return held === undefined ? answerAnew(question, performance.now() - started, asking) : answers.ofHeld(held, question)
   }
 
   return {
@@ -177,6 +180,6 @@ function hasReport (outcome: Outcome, wanted: RelocateTask['report']): boolean {
   return wanted === 'never' || outcome.report !== undefined || (wanted === 'poisoned' && outcome.counts.poisoned === 0)
 }
 
-function weigh ({ bytes, report }: Outcome): number {
-  return bytes.length + RESULT_OVERHEAD + (report === undefined ? 0 : (report.relocations.length + report.programs.length) * RELOCATION_OVERHEAD)
+function weigh ({ bytes, report }: Outcome, key: string): number {
+  return bytes.length + RESULT_OVERHEAD + KEY_COPIES * key.length + (report === undefined ? 0 : (report.relocations.length + report.programs.length) * RELOCATION_OVERHEAD)
 }

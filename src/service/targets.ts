@@ -47,7 +47,7 @@ const UNNAMED_SOURCE = 'cache'
 /** Finds which BTF a request means, in the order that the contract gives: parts, hash, reference, release. Never a guess. */
 export interface Targets {
   /**
-   * At once where the kernel is held and none of its modules is named.
+   * At once where content is named, or a kernel that the index has, and none of its modules by name.
    *
    * @throws AppError `invalid_request`, `kernel_unknown`, `kernel_ambiguous`, `btf_unknown`, `btf_invalid`, `source_failed`, `source_timeout`, `source_invalid`
    */

@@ -95,9 +95,9 @@ export interface KernelPage {
   readonly nextCursor: string | null
 }
 
-/** The use cases. What routes, the CLI and tests call; knows nothing of HTTP. Every rejection is an AppError. */
+/** The use cases. What routes, the CLI and tests call; knows nothing of HTTP. Every rejection is an AppError, and so is what relocate throws. */
 export interface Service {
-  /** At once, without a promise, where the answer is held and asks for nothing that is not in memory. */
+  /** At once, without a promise, where the answer is held or nothing has to be waited for to refuse it. */
   relocate(request: RelocateRequest, deadline?: Deadline): RelocateAnswer | Promise<RelocateAnswer>
   inspect(object: Uint8Array): Promise<InspectAnswer>
   putObject(bytes: Uint8Array, expected: Sha256): Promise<{ created: boolean }>

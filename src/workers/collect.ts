@@ -6,7 +6,8 @@ import { runInNewContext } from 'node:vm'
  *
  * Shared memory is invisible to V8's accounting: a thread that has dropped its last view of 2 GB of SharedArrayBuffers sees no
  * reason to collect, and the memory stays (measured: 400 buffers of 5 MB, one at a time, left 2 GB resident). So whoever evicts
- * BTFs asks for a collection once enough has been let go of. That is rare and takes 5 to 20 ms.
+ * BTFs asks for a collection once enough has been let go of. That is rare. It takes 5 to 20 ms, and up to 100 where all
+ * threads do it at the same time on two cores.
  */
 export function collectGarbage (): void {
   setFlagsFromString('--expose-gc')

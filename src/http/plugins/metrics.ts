@@ -26,11 +26,11 @@ export const metricsPlugin = fp<{ metrics: Metrics }>(async (app, { metrics }) =
   app.decorateRequest('problem', null)
   app.decorateRequest('answer', null)
   app.addHook('onRequest', (request, reply, done) => {
-    metrics.inFlight++
+    metrics.countBegin()
     // Comes in every case and once; Fastify's hooks miss a caller that leaves after its upload.
     reply.raw.once('close', () => {
       const status = reply.raw.writableFinished ? reply.statusCode : CALLER_GONE
-      metrics.inFlight--
+      metrics.countEnd()
       metrics.requestSeconds.observe({ method: request.method, route: request.routeOptions.url ?? 'none', status }, reply.elapsedTime / 1000)
       if (request.problem !== null) metrics.problems.inc({ code: request.problem })
       if (request.answer !== null) countRelocation(metrics, request.answer)

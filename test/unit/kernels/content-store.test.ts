@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -67,6 +67,18 @@ describe('content', () => {
     await store.close()
     expect(await store.read('object', HASH)).toEqual(Buffer.from(BYTES))
     expect(store.stats().written).toBe(1)
+  })
+
+  it('written behind leaves a file alone that is there, which may have been flushed to the disk', async () => {
+    const directory = await temporaryFolder()
+    const before = open(directory)
+    await before.write('object', HASH, BYTES)
+    await before.close()
+    const { ino } = await stat(before.pathOf('object', HASH))
+    const after = open(directory)
+    after.writeBehind('object', HASH, BYTES)
+    await after.close()
+    expect([(await stat(after.pathOf('object', HASH))).ino, after.stats().written]).toEqual([ino, 0])
   })
 
   it('needs no folder to be there', async () => {

@@ -52,6 +52,15 @@ describe('the answer about a held result', () => {
     expect([question(), question({ records: [] })].map(asked => answers.ofHeld(result, asked).attestation)).toEqual(['first signs 6.1', 'first signs nothing'])
   })
 
+  it('is not kept under a name that only the caller gives to a BTF, of which there is no end', () => {
+    const { answers } = createLab()
+    const result = outcome()
+    const invented = question({ records: [], kernel: 'invented' }, { kernel: { release: 'invented' } })
+    const [first, second] = [answers.ofHeld(result, invented), answers.ofHeld(result, invented)]
+    expect(second).toEqual(first)
+    expect(second).not.toBe(first)
+  })
+
   it('is signed anew once the key has ended', () => {
     const { answers, rotate } = createLab()
     const result = outcome()
