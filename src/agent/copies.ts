@@ -1,7 +1,7 @@
 import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errorCode, writeDurably } from '../kernels/atomic-file.js'
-import { hexOf, isSha256, sha256, type Sha256 } from '../kernels/sha256.js'
+import { errorCode, writeDurably } from '../store/atomic-file.js'
+import { hexOf, isSha256, sha256, type Sha256 } from '../store/sha256.js'
 import type { NodeKernel } from './node.js'
 
 /** What is known of a copy. */

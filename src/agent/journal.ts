@@ -1,6 +1,6 @@
 import { kindOf } from '../client/problem.js'
 import type { AppError } from '../errors.js'
-import { formatReference } from '../kernels/reference.js'
+import { formatReference } from '../identity/reference.js'
 import type { VerifiedAnswer } from './ask.js'
 import { findingsOf } from './findings.js'
 import type { Log } from './log.js'

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { KernelReference } from '../kernels/reference.js'
-import { nameRunningKernel } from '../kernels/running-kernel.js'
-import { sha256, type Sha256 } from '../kernels/sha256.js'
+import type { KernelReference } from '../identity/reference.js'
+import { nameRunningKernel } from '../identity/running-kernel.js'
+import { sha256, type Sha256 } from '../store/sha256.js'
 
 /** The kernel that this agent is for. */
 export interface NodeKernel {

@@ -1,8 +1,8 @@
 import { realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../errors.js'
-import { isSegment } from '../kernels/reference.js'
-import { KERNEL_BTF_DIR } from '../kernels/running-kernel.js'
+import { isSegment } from '../identity/reference.js'
+import { KERNEL_BTF_DIR } from '../identity/running-kernel.js'
 
 /** What the agent was told to do. */
 export interface AgentSettings {

@@ -4,7 +4,7 @@ import { parseJwks, type TrustedKey } from '../attestation/jwk.js'
 import { verifyAttestation, type AskedRelocation } from '../attestation/verify.js'
 import type { RelocationAnswer } from '../client/client.js'
 import { AppError } from '../errors.js'
-import { writeDurably } from '../kernels/atomic-file.js'
+import { writeDurably } from '../store/atomic-file.js'
 
 /** Decides whether an answer is believed. */
 export interface Trust {

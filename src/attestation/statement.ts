@@ -1,4 +1,4 @@
-import { hexOf, isSha256, sha256, type Sha256 } from '../kernels/sha256.js'
+import { hexOf, isSha256, sha256, type Sha256 } from '../store/sha256.js'
 import { memberOf, parseJson } from './dsse.js'
 
 /** https://github.com/in-toto/attestation/blob/v1.0/spec/v1.0/statement.md */

@@ -2,7 +2,7 @@ import { AGENT_SETTINGS, readAgentSettings, type AgentSetting } from '../agent/s
 import { parseArguments, type CommandSpec, type OptionSpec } from './arguments.js'
 import { ExitCode } from './exit-code.js'
 import { commandHelp, definitions } from './help.js'
-import { ENGINE } from '../service/engine.js'
+import { ENGINE } from '../relocation/engine.js'
 
 const SETTINGS: readonly AgentSetting[] = Object.values(AGENT_SETTINGS)
 

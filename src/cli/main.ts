@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { AppError } from '../errors.js'
-import { ENGINE } from '../service/engine.js'
+import { ENGINE } from '../relocation/engine.js'
 import { findNearest, type CommandSpec } from './arguments.js'
 import { ExitCode, exitCodeOf } from './exit-code.js'
 import { commandHelp, definitions } from './help.js'

@@ -1,7 +1,7 @@
 import { release } from 'node:os'
 import { AppError } from '../errors.js'
-import { formatReference, isWholeReference, parseQuery, type KernelQuery, type KernelReference } from '../kernels/reference.js'
-import { findRunningKernel, KERNEL_BTF_DIR, listRunningModules, type RunningKernel } from '../kernels/running-kernel.js'
+import { formatReference, isWholeReference, parseQuery, type KernelQuery, type KernelReference } from '../identity/reference.js'
+import { findRunningKernel, KERNEL_BTF_DIR, listRunningModules, type RunningKernel } from '../identity/running-kernel.js'
 import { readInput } from './files.js'
 import type { NamedBtf, Places, TargetBtf, TargetRequest } from './target-request.js'
 

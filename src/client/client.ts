@@ -1,5 +1,5 @@
-import { formatReference, isWholeReference, type KernelQuery, type KernelReference } from '../kernels/reference.js'
-import { isSha256, sha256, type Sha256 } from '../kernels/sha256.js'
+import { formatReference, isWholeReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
+import { isSha256, sha256, type Sha256 } from '../store/sha256.js'
 import { answerError } from './problem.js'
 import { parseReport, type Report } from './report.js'
 import { createTransport, type Reply } from './transport.js'

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.js'
-import { toReport } from '../service/report.js'
-import type { RelocateAnswer } from '../service/types.js'
+import { toReport } from '../relocation/report.js'
+import type { RelocateAnswer } from '../relocation/types.js'
 
 /** @throws AppError `internal_error` where the answer has no report, which is our mistake */
 export function reportOf (answer: RelocateAnswer): Record<string, unknown> {

@@ -2,8 +2,8 @@ import type { Inspection } from '../core/inspect.js'
 import type { OutcomeCounts } from '../core/outcome.js'
 import type { RelocationReport, Verdict } from '../core/report.js'
 import type { ErrorJson } from '../errors.js'
-import type { SharedBtf } from '../kernels/btf-memory.js'
-import type { Sha256 } from '../kernels/sha256.js'
+import type { SharedBtf } from '../store/btf-memory.js'
+import type { Sha256 } from '../store/sha256.js'
 
 /** Messages between the event loop and a worker: plain data only, since errors and class instances lose themselves on the way. */
 export type Task = WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { machine, tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll } from 'vitest'
-import { normalizeArch } from '../../src/kernels/arch.js'
+import { normalizeArch } from '../../src/identity/arch.js'
 import { EXEC, MAIN, SAMPLE } from '../cli/corelo.js'
 
 /** The kernel that nodes of these tests pass for. Its BTF is that of examples/kernels. */

@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { sha256 } from '../../src/kernels/sha256.js'
+import { sha256 } from '../../src/store/sha256.js'
 import { corelo, EXEC, MAIN, removeFoldersAfterEach, ROOT, SAMPLE, temporaryFolder } from './corelo.js'
 
 removeFoldersAfterEach()

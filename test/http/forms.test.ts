@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { sha256 } from '../../src/kernels/sha256.js'
+import { sha256 } from '../../src/store/sha256.js'
 import { createFakeService } from '../support/fake-service.js'
 import { form, launch, problemOf, startApp, type Harness, type Problem } from './harness.js'
 

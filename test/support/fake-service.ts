@@ -1,10 +1,12 @@
 import { createSigner, type Signer } from '../../src/attestation/sign.js'
 import { generateSigningKey, parseSigningKeys } from '../../src/attestation/signing-keys.js'
 import { AppError } from '../../src/errors.js'
-import { formatReference, type KernelReference } from '../../src/kernels/reference.js'
-import { sha256, type Sha256 } from '../../src/kernels/sha256.js'
-import { ENGINE } from '../../src/service/engine.js'
-import type { Deadline, KernelEntry, RelocateAnswer, RelocateRequest, Service } from '../../src/service/types.js'
+import { formatReference, type KernelReference } from '../../src/identity/reference.js'
+import { sha256, type Sha256 } from '../../src/store/sha256.js'
+import { ENGINE } from '../../src/relocation/engine.js'
+import type { Deadline, RelocateAnswer, RelocateRequest } from '../../src/relocation/types.js'
+import type { KernelEntry } from '../../src/kernels/types.js'
+import type { Service } from '../../src/service/types.js'
 
 export interface FakeService extends Service {
   readonly signer: Signer

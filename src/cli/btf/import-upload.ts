@@ -1,6 +1,6 @@
 import { createClient } from '../../client/client.js'
 import { AppError } from '../../errors.js'
-import type { KernelSink } from '../../service/import-kernels.js'
+import type { KernelSink } from '../../import/import-kernels.js'
 
 export interface ImportUploadOptions {
   readonly server: string

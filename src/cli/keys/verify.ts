@@ -1,6 +1,6 @@
 import { verifyAttestation, type AskedRelocation } from '../../attestation/verify.js'
-import { formatQuery, parseQuery } from '../../kernels/reference.js'
-import { isSha256, sha256, type Sha256 } from '../../kernels/sha256.js'
+import { formatQuery, parseQuery } from '../../identity/reference.js'
+import { isSha256, sha256, type Sha256 } from '../../store/sha256.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { readInput } from '../files.js'

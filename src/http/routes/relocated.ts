@@ -1,4 +1,4 @@
-import type { Sha256 } from '../../service/types.js'
+import type { Sha256 } from '../../store/sha256.js'
 import { withDeadline } from '../deadline.js'
 import { IMMUTABLE } from '../headers.js'
 import { chooseRepresentation, needsReport, sendAnswer } from '../relocate-answer.js'

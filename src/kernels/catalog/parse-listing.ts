@@ -1,6 +1,6 @@
 import { AppError } from '../../errors.js'
-import { archiveFolders } from '../identity/platform.js'
-import { ARCHIVE_SUFFIX } from '../identity/archive-places.js'
+import { archiveFolders } from '../../identity/platform.js'
+import { ARCHIVE_SUFFIX } from '../../identity/archive-places.js'
 import { createPathReader } from './offered-path.js'
 
 /** Bounds of a listing. The public archive has some ten thousand kernels; GitHub's listing of it has 250 bytes a file. */

@@ -1,7 +1,7 @@
 import { createSigner, type Signer } from '../../../src/attestation/sign.js'
 import { generateSigningKey, parseSigningKeys, type SigningKey } from '../../../src/attestation/signing-keys.js'
 import type { RelocationFacts } from '../../../src/attestation/statement.js'
-import { sha256 } from '../../../src/kernels/sha256.js'
+import { sha256 } from '../../../src/store/sha256.js'
 
 export const RESULT = Buffer.from('a relocated object')
 

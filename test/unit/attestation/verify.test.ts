@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { preAuthEncoding, serializeEnvelope } from '../../../src/attestation/dsse.js'
 import { parseJwks } from '../../../src/attestation/jwk.js'
 import { verifyAttestation, type AskedRelocation, type Verification } from '../../../src/attestation/verify.js'
-import { sha256 } from '../../../src/kernels/sha256.js'
+import { sha256 } from '../../../src/store/sha256.js'
 import { FACTS, RESULT, signer, signingKey } from './facts.js'
 
 const KEY = signingKey()

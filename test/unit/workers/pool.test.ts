@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { sha256 } from '../../../src/kernels/sha256.js'
-import { toShared } from '../../../src/kernels/shared-bytes.js'
+import { sha256 } from '../../../src/store/sha256.js'
+import { toShared } from '../../../src/store/shared-bytes.js'
 import { createWorkerPool, type WorkerPool, type WorkerPoolOptions } from '../../../src/workers/pool.js'
 import { failure, fooBtf, fooObject, offsetOfY, slowBtf, temporaryFolder } from '../service/lab.js'
 
