@@ -12,7 +12,7 @@ export interface ReportMembers {
   readonly verdict: Verdict
   /** What the verdict rests on that user space may change before it loads the object: `.rodata.enabled = 0`. */
   readonly assumes: readonly string[]
-  /** Whether libbpf loads the relocated object where the running kernel shows no BTF. */
+  /** Whether nothing in the object needs BTF in the running kernel once it is relocated. */
   readonly loads_without_kernel_btf: boolean
   readonly counts: ReportCounts
   readonly programs: readonly ReportProgram[]

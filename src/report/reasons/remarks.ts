@@ -1,5 +1,4 @@
 import { memberBitfieldSize } from '../../btf/btf.js'
-import { describeAccess } from '../../core/describe.js'
 import { CoreReloKind } from '../../core/kinds.js'
 import type { BpfObject } from '../../core/object.js'
 import type { RecordOutcome } from '../../core/outcome.js'
@@ -22,6 +21,13 @@ const STORE_RELEASE = 0x110
 /** Whether some record tells the place of a bitfield's bits, as BPF_CORE_READ_BITFIELD() makes the compiler do. */
 export type HasShifts = (record: RecordOutcome) => boolean
 
+/** Whether `remarkOn` could have something to say: cheap, since it is asked of every record. */
+export function needsRemark ({ status, resolution }: RecordOutcome): boolean {
+  if (status !== 'resolved' || resolution?.matched === undefined || resolution.local.kind !== CoreReloKind.FIELD_BYTE_OFFSET) return false
+  const { value } = resolution
+  return value?.target !== undefined && (value.local.fieldSize !== value.target.fieldSize || value.target.fieldSize === 0)
+}
+
 /**
  * What is wrong with a record that has a value. libbpf patches the instruction all the same, and so do we; but the verifier does
  * not know the instruction any more, or it reads something else than the program means.
@@ -32,9 +38,9 @@ export function remarkOn (record: RecordOutcome, object: BpfObject, hasShifts: H
   const { local, matched, value } = resolution
   const suggestion = readAtAnySize(local)
   const suggestions = suggestion === undefined ? [] : [suggestion]
-  if (value?.target !== undefined && value.local.fieldSize !== value.target.fieldSize) {
-    const what = unknownOpcode(record, object, value.target.fieldSize)
-    if (what !== undefined) return { reason: 'opcode_invalid', detail: `${sizesOf(local, matched)}. libbpf gives the instruction that size, which makes it ${what}.`, suggestions }
+  const what = unknownOpcode(record, object)
+  if (what !== undefined) {
+    return { reason: 'opcode_invalid', detail: `${sizesOf(local, matched)}. libbpf gives the instruction that size, which makes it ${what}.`, suggestions }
   }
   const bits = bitfieldBits(matched)
   if (bits === undefined || (bitfieldBits(local) !== undefined && (bitsInLoad(local, value?.local.value) === bitsInLoad(matched, value?.target?.value) || hasShifts(record)))) return undefined
@@ -45,11 +51,15 @@ export function remarkOn (record: RecordOutcome, object: BpfObject, hasShifts: H
   }
 }
 
-/** What the verifier says of a load or store after it got another size; undefined where it knows the instruction. */
-function unknownOpcode (record: RecordOutcome, object: BpfObject, size: number): string | undefined {
-  const insn = instructionOf(object, record)
-  const bits = sizeBits(size)
-  if (insn === undefined || bits === undefined) return undefined
+/** Whether the instruction got a size with which no verifier knows it. */
+export function hasUnknownOpcode (record: RecordOutcome, object: BpfObject): boolean { return needsRemark(record) && unknownOpcode(record, object) !== undefined }
+
+/** What a load or store is after it got another size; undefined where the verifier knows it. */
+function unknownOpcode (record: RecordOutcome, object: BpfObject): string | undefined {
+  const value = record.resolution?.value
+  const size = value?.target?.fieldSize ?? 0
+  const insn = size === value?.local.fieldSize || sizeBits(size) === undefined ? undefined : instructionOf(object, record)
+  if (insn === undefined) return undefined
   const isLoad = classOf(insn.code) === BpfClass.LDX
   if (isLoad && (insn.code & MODE) === BPF_MEMSX && size === 8) return 'a sign-extending load of 8 bytes, an opcode that no verifier knows'
   const isAtomic = classOf(insn.code) === BpfClass.STX && (insn.code & MODE) === BPF_ATOMIC && insn.imm !== LOAD_ACQUIRE && insn.imm !== STORE_RELEASE
@@ -68,6 +78,3 @@ function bitfieldBits ({ btf, accessors }: Spec): number | undefined {
 function bitsInLoad (spec: Spec, byteOffset: bigint | undefined): string {
   return `${spec.bitOffset - Number(byteOffset ?? 0n) * 8} ${bitfieldBits(spec) ?? 0}`
 }
-
-/** A remark as a warning says it. */
-export function warningOf (local: Spec, { detail }: Explanation): string { return `${describeAccess(local)}: ${detail}` }
