@@ -14,3 +14,8 @@ export function isRecognised (head: Uint8Array): boolean {
   return detectByteOrder(head) !== undefined || isElf(head) || isAr(head) || isRpm(head) || isTar(head) ||
     detectKernelImage(head) !== undefined || detectCompression(head) !== undefined
 }
+
+/** Whether a file that begins so is an archive or packed, and is unpacked as it is read. */
+export function isStreamed (head: Uint8Array): boolean {
+  return isAr(head) || isRpm(head) || isTar(head) || (detectKernelImage(head) === undefined && detectCompression(head) !== undefined)
+}

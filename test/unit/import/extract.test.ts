@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { AppError } from '../../../src/errors.js'
 import type { Evidence } from '../../../src/identity/evidence.js'
 import { extractBtf } from '../../../src/import/extract.js'
-import { NO_BTF, type Found } from '../../../src/import/found.js'
+import { NO_BTF, type Found } from '../../../src/formats/found.js'
 import { btf, at as field, integers } from '../../support/btf-builder.js'
 import { ByteWriter, concat } from '../../support/byte-writer.js'
 import { elf } from '../../support/elf-writer.js'
@@ -13,7 +13,7 @@ import { packed } from '../formats/packed.js'
 
 async function find (bytes: Uint8Array, evidence: Evidence = {}): Promise<Found[]> {
   const found: Found[] = []
-  for await (const one of extractBtf(bytes, 'file', evidence)) found.push(one)
+  for await (const one of extractBtf(bytes, 'file', { evidence })) found.push(one)
   return found
 }
 
