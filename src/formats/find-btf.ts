@@ -4,10 +4,12 @@ import { AppError } from '../errors.js'
 import { mergeEvidence } from '../identity/evidence.js'
 import { BOUNDS } from './bounds.js'
 import { createByteReader, takeAll, type ByteReader } from './byte-reader.js'
+import { isAndroidBoot, kernelOfAndroidBoot } from './containers/android-boot.js'
 import { isAr } from './containers/ar.js'
 import { openPackage } from './containers/package.js'
 import { isRpm } from './containers/rpm.js'
 import { isEmptyTar, isTar } from './containers/tar.js'
+import { isUki, kernelOfUki } from './containers/uki.js'
 import { detectCompression, unpack } from './decompress/decompress.js'
 import { WANT_ALL, type FindOptions, type Source, type Want } from './find-options.js'
 import type { Found } from './found.js'
@@ -58,6 +60,11 @@ async function * extract (source: Source, options: FindOptions): AsyncGenerator<
   }
   const isWhole = detectByteOrder(head) !== undefined || isElf(head) || detectKernelImage(head) !== undefined
   if (isWhole) return yield await readFileOfKernel(await takeAll(reader, options.maxBytes ?? BOUNDS.file), source, options.maxBytes ?? BOUNDS.image)
+  const kernelOf = isUki(head) ? kernelOfUki : isAndroidBoot(head) ? kernelOfAndroidBoot : undefined
+  if (kernelOf !== undefined) {
+    const kernel = kernelOf(await takeAll(reader, options.maxBytes ?? BOUNDS.file))
+    return yield * extract({ ...source, reader: createByteReader(kernel, 'kernel in the image'), depth: source.depth + 1 }, options)
+  }
   const compression = detectCompression(head)
   if (compression === undefined) {
     throw new AppError('btf_invalid', 'The file is nothing that a kernel\'s BTF could be in: neither BTF, ELF, a kernel image, a .deb or .rpm package, nor one of these packed.')

@@ -40,7 +40,7 @@ export const spec: CommandSpec = {
     help: { short: 'h', help: 'Print this text.' }
   },
   notes: [
-    'PATH is a file or a folder: raw BTF, an ELF file with .BTF (vmlinux, a module), a bootable image (vmlinuz: gzip, xz, zstd, lz4, bzip2, lzma, lzo; EFI zboot; Image of arm64), a kernel package (.deb, .rpm), a .btf.tar.xz of BTFHub or a whole tree of them, or a bundle of corelo btf export. What a file is, is told by its content. A vmlinux with DWARF and no BTF is encoded by pahole, where that is installed.',
+    'PATH is a file or a folder: raw BTF, an ELF file with .BTF (vmlinux, a module), a bootable image (vmlinuz: gzip, xz, zstd, lz4, bzip2, lzma, lzo; EFI zboot; Image of arm64; a unified kernel image; boot.img of Android), a kernel package (.deb, .rpm), a .btf.tar.xz of BTFHub or a whole tree of them, or a bundle of corelo btf export. What a file is, is told by its content. A vmlinux with DWARF and no BTF is encoded by pahole, where that is installed.',
     'Distribution, version, architecture and release are found in the file; where they are not, the options settle them for all files. Nothing is guessed: what cannot be named is reported.',
     'Exit codes: 0 everything was imported or held already; 1 something was not; 2 wrong use; 3 nothing could be imported.'
   ]

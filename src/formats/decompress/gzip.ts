@@ -44,9 +44,8 @@ async function * unpackMember (reader: ByteReader): AsyncGenerator<Uint8Array> {
 async function * inflate (reader: ByteReader): AsyncGenerator<Uint8Array> {
   const stream = createInflateRaw({ chunkSize: 256 * 1024 })
   let pieces: Uint8Array[] = []
-  let hasEnded = false
   stream.on('data', (piece: Uint8Array) => { pieces.push(piece) })
-  const ended = once(stream, 'end').then(() => { hasEnded = true })
+  const ended = once(stream, 'end')
   ended.catch(() => {})
   try {
     let fed = 0
@@ -59,7 +58,7 @@ async function * inflate (reader: ByteReader): AsyncGenerator<Uint8Array> {
       if (isLast) await ended
       yield * pieces
       pieces = []
-    } while (!hasEnded)
+    } while (!stream.readableEnded)
     reader.putBack(step.subarray(step.length - (fed - stream.bytesWritten)))
   } catch (error) {
     throw damaged(`inflate says: ${error instanceof Error ? error.message : String(error)}`)

@@ -133,7 +133,7 @@ describe('what a file is', () => {
 })
 
 describe('a kernel package', () => {
-  it.each(['xz', 'zstd', 'gzip', 'none'])('of Debian, its data packed by %s, gives its kernel and modules and says whose they are', async packing => {
+  it.each(['xz', 'zstd', 'gzip', 'lz4', 'none'])('of Debian, its data packed by %s, gives its kernel and modules and says whose they are', async packing => {
     const found = await find(packed(`linux-image.${packing}.deb`))
     expect(found).toMatchObject([
       { kind: 'vmlinux', place: 'file: boot/vmlinuz-6.1.0-50-amd64', evidence: { ...DEBIAN, distro: 'debian' } },
