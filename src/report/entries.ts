@@ -4,7 +4,9 @@ import type { RecordOutcome, Relocation } from '../core/outcome.js'
 import type { Resolution } from '../core/resolution.js'
 import { cut } from '../btf/shown-text.js'
 import type { JsonU64, ReportRelocation } from './wire.js'
-import { needsRemark, remarkOn, type HasShifts } from './reasons/remarks.js'
+import { newWork } from '../btf/work.js'
+import { brokenAccess } from './reasons/malformed.js'
+import { needsRemark, remarkOn, type HasShifts, type Remark } from './reasons/remarks.js'
 import type { Explanation } from './reasons/reason.js'
 
 /** What is told once of records that are equal but for their place. */
@@ -17,12 +19,12 @@ export interface Entry {
   readonly records: readonly number[]
 }
 
-/** Explains a record; asked once for records that are equal. */
-export type Explain = (record: RecordOutcome) => Explanation | undefined
+/** Explains a record, of which a remark may have been made already; asked once for records that are equal. */
+export type Explain = (record: RecordOutcome, remark: Remark | undefined) => Explanation | undefined
 
 interface Group {
   readonly record: RecordOutcome
-  readonly remark: Explanation | undefined
+  readonly remark: Remark | undefined
   readonly records: number[]
 }
 
@@ -66,8 +68,10 @@ function groupAlike (object: BpfObject, records: readonly RecordOutcome[]): Grou
 }
 
 function textOf (object: BpfObject, { record, remark }: Group, explain: Explain): EntryText {
-  const found = remark ?? explain(record)
-  const { type, access } = describeRecord(object.btf, record)
+  const found = explain(record, remark)
+  const { type, access: whole } = describeRecord(object.btf, record)
+  // A broken access is shown as far as it goes.
+  const access = record.reason === 'access_malformed' ? brokenAccess(object.btf, record, newWork())?.access ?? whole : whole
   return {
     kind: record.kind,
     type: cut(type),

@@ -10,10 +10,11 @@ import { LIMITS } from '../limits.js'
 import { concatBytes, createJsonBudget, encode, jsonList, type JsonBudget } from './budget.js'
 import { groupRecords, type Entry, type Explain } from './entries.js'
 import { holders, programsOf, type HoldersOf } from './programs.js'
+import { createNewNames } from './reasons/names-in-use.js'
 import { explainRecord } from './reasons/explain.js'
 import type { ModulesWith } from './reasons/reason.js'
 import { listWarnings } from './warnings.js'
-import type { ReportCounts, ReportMembers, ReportPlace, ReportProgram, ReportRelocation, ReportWarning } from './wire.js'
+import type { ReportCounts, ReportMembers, ReportPlace, ReportProgram, ReportRelocation, ReportSuggestion, ReportWarning } from './wire.js'
 
 export interface ReportOptions {
   /** `all` lists every place of every entry; otherwise the first 20 of those that have a value or answer 0, and 1,000 of others. */
@@ -188,12 +189,19 @@ function toPlace (record: RecordOutcome, program: string, judgement: Judgement, 
 /** Reasons on a budget of their own, a part of it for each, so that one strange type does not use up what others need. */
 function explainer (object: BpfObject, { target, records }: Relocation, modulesWith: ModulesWith): Explain {
   let left: number = LIMITS.workSteps
-  return record => {
+  const names = createNewNames(object.btf)
+  // Relocations of one field, such as its offset and its size, are told alike: what to write is the same code.
+  const told = new Map<string, readonly ReportSuggestion[]>()
+  return (record, remark) => {
     const steps = Math.min(left, MAX_STEPS_EACH)
     const work = newWork(steps)
-    const found = explainRecord(record, { object, target, records, modulesWith, work })
+    const found = explainRecord(record, remark, { object, target, records, modulesWith, names, work })
     left -= steps - Math.max(0, work.left)
-    return found
+    if (found === undefined || found.suggestions.length === 0) return found
+    const key = `${record.typeId} ${record.accessSpec} ${found.detail}`
+    const suggestions = told.get(key) ?? found.suggestions
+    told.set(key, suggestions)
+    return { ...found, suggestions }
   }
 }
 

@@ -2,6 +2,7 @@ import { expect } from 'vitest'
 import { AppError, type ErrorCode } from '../../src/errors.js'
 import { newWork } from '../../src/btf/work.js'
 import { parseBtf, parseObject } from '../../src/core/index.js'
+import { createNewNames } from '../../src/report/reasons/names-in-use.js'
 import { explainRecord } from '../../src/report/reasons/explain.js'
 import type { Explanation } from '../../src/report/reasons/reason.js'
 import { assembler, decode, decodeImm64, poison } from './asm.js'
@@ -134,7 +135,8 @@ export function checkInvariants (object: Pick<BuiltObject, 'bytes'>, relocation:
 
 /** Why a record has no value. */
 export function explain (object: Pick<BuiltObject, 'bytes'>, { target, records }: Relocation, record: RecordOutcome): Explanation | undefined {
-  return explainRecord(record, { object: parseObject(object.bytes), target, records, modulesWith: () => [], work: newWork() })
+  const parsed = parseObject(object.bytes)
+  return explainRecord(record, undefined, { object: parsed, target, records, modulesWith: () => [], names: createNewNames(parsed.btf), work: newWork() })
 }
 
 /** Runs `action`, which must throw an AppError with this code, and gives the error back. */

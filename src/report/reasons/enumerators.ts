@@ -11,15 +11,15 @@ import { listed, type Explanation } from './reason.js'
 import { guardEnumerator, otherEnumerator } from './snippets.js'
 
 /** The enum is there, without that enumerator. */
-export function explainEnumerator (local: Spec, candidate: Candidate, { work }: ReasonContext): Explanation {
+export function explainEnumerator (local: Spec, candidate: Candidate, context: ReasonContext): Explanation {
   const offset = local.accessors[0]?.name
   const name = offset === undefined ? '' : shownText(local.btf, offset)
-  const near = nearNames(name.replace(/___.*$/, ''), enumeratorsOf(candidate, work))
+  const near = nearNames(name.replace(/___.*$/, ''), enumeratorsOf(candidate, context.work))
   const [best] = near
   return {
     reason: 'enumerator_missing',
     detail: `${describeType(local.btf, local.rootId, true)} has no enumerator ${name} in this kernel.${near.length === 0 ? '' : ` It has ${listed(near)}.`}`,
-    suggestions: [...(best === undefined ? [] : [otherEnumerator(local, name, best)]), guardEnumerator(local, name)]
+    suggestions: [...(best === undefined ? [] : [otherEnumerator(local, name, best, context)]), guardEnumerator(local, name)]
   }
 }
 

@@ -3,12 +3,15 @@ import { describeAccess } from '../../core/describe.js'
 import { isEnumvalKind, isFieldKind } from '../../core/kinds.js'
 import type { RecordOutcome } from '../../core/outcome.js'
 import type { Resolution } from '../../core/resolution.js'
+import type { Spec } from '../../core/spec.js'
+import type { ReportSuggestion } from '../wire.js'
 import { explainAmbiguous } from './ambiguous.js'
 import type { ReasonContext } from './context.js'
 import { explainEnumerator } from './enumerators.js'
 import { explainField, sizesOf } from './fields.js'
 import { brokenAccess } from './malformed.js'
 import { explainMismatch } from './mismatch.js'
+import type { Remark } from './remarks.js'
 import type { Explanation } from './reason.js'
 import { readAtAnySize } from './snippets.js'
 import { explainDifferentType, explainMissingType, explainRuledOut } from './types.js'
@@ -17,10 +20,10 @@ import { explainDifferentType, explainMissingType, explainRuledOut } from './typ
  * Why a record has no value from this kernel: what the engine says of it, and what a search finds out beyond that. Undefined
  * for a record that has one. Never fails: where the search runs out of steps, or meets types that cannot be walked, it says so.
  */
-export function explainRecord (record: RecordOutcome, context: ReasonContext): Explanation | undefined {
+export function explainRecord (record: RecordOutcome, remark: Remark | undefined, context: ReasonContext): Explanation | undefined {
   const { reason, detail, resolution, status } = record
   const plain = reason === null ? undefined : { reason, detail: detail ?? '', suggestions: [] }
-  if (status === 'resolved') return undefined
+  if (status === 'resolved') return remark === undefined || resolution === undefined ? undefined : { ...remark, suggestions: atAnySize(resolution.local, context) }
   try {
     if (plain !== undefined) return explainError(record, context) ?? plain
     return resolution === undefined ? undefined : explainAbsence(record, resolution, context)
@@ -32,6 +35,11 @@ export function explainRecord (record: RecordOutcome, context: ReasonContext): E
       suggestions: []
     }
   }
+}
+
+function atAnySize (local: Spec, context: ReasonContext): ReportSuggestion[] {
+  const suggestion = readAtAnySize(local, context)
+  return suggestion === undefined ? [] : [suggestion]
 }
 
 /** What libbpf ends with, told better where more is known. */
@@ -54,11 +62,10 @@ function explainAbsence (record: RecordOutcome, resolution: Resolution, context:
   const { local, matched, candidates } = resolution
   if (matched !== undefined) {
     if (record.status !== 'poisoned') return undefined
-    const suggestion = readAtAnySize(local)
     return {
       reason: 'access_size_unsafe',
       detail: `${sizesOf(local, matched)}; only pointers and unsigned integers can be read at another size.`,
-      suggestions: suggestion === undefined ? [] : [suggestion]
+      suggestions: atAnySize(local, context)
     }
   }
   const ruledOut = explainRuledOut(resolution, context)

@@ -45,12 +45,13 @@ export function explainField (local: Spec, candidate: Candidate, context: Reason
 }
 
 /** A read of another path, where that ends in a number or pointer as the program's does. The rest of the access goes on from there, where it can. */
-function suggest (local: Spec, candidate: Candidate, root: TypeId, path: Path, rest: string, { work }: ReasonContext) {
+function suggest (local: Spec, candidate: Candidate, root: TypeId, path: Path, rest: string, context: ReasonContext) {
+  const { work } = context
   const end = path.at(-1)
   if (end === undefined) return []
   const isWhole = rest === '' || isScalar(candidate.btf, strip(candidate.btf, end.type, work))
   const whole = isWhole ? path : findPath(candidate.btf, root, pathText(path) + rest, work)
-  const suggestion = whole === undefined ? undefined : readElsewhere(local, candidate.btf, root, whole, work)
+  const suggestion = whole === undefined ? undefined : readElsewhere(local, candidate.btf, root, whole, context)
   return suggestion === undefined ? [] : [suggestion]
 }
 
@@ -62,7 +63,8 @@ function findElsewhere (local: Spec, failing: number, { btf }: Candidate, owner:
   const type = shownName(btf, strip(btf, owner, work))
   const names = new Set([...otherNamesOf(type, name + restOf(local, failing)), ...otherNamesOf(type, name)])
   const usual = [...names].map(text => findPath(btf, owner, text, work)).filter(path => path !== undefined)
-  if (usual.length > 0) return { paths: usual, isMoved: false }
+  // The same name further down is a move, another name a rename.
+  if (usual.length > 0) return { paths: usual, isMoved: usual.every(path => path.at(-1)?.name === name) }
   const wanted = accessor === undefined ? undefined : memberType(local.btf, accessor.typeId, accessor.index)
   const sides = { local: local.btf, target: btf, work }
   const nested = wanted === undefined ? [] : findNested(btf, owner, name, work).filter(path => fieldsAreCompatible(sides, wanted, path.at(-1)?.type ?? owner))

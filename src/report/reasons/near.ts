@@ -2,6 +2,8 @@
 const MAX_NEAR = 3
 /** Shorter names are near to anything. */
 const MIN_LENGTH = 3
+/** Words that are left of a longer name mean something from here on: `nr_pages` of `folio_nr_pages`, but not `count` of `map_count`. */
+const LONG = 5
 /** Longer ones are compared by their words only, since comparing letters costs the square of the length. */
 const MAX_LENGTH = 64
 
@@ -29,11 +31,12 @@ function rankOf (wanted: string, name: string): number | undefined {
   if (name === wanted) return 0
   if (`${name}_`.startsWith(`${wanted}_`)) return 1
   if (`_${name}`.endsWith(`_${wanted}`)) return 2
+  if (name.length > LONG && (`${wanted}_`.startsWith(`${name}_`) || `_${wanted}`.endsWith(`_${name}`))) return 3
   if (name.length < MIN_LENGTH || name.length > MAX_LENGTH || wanted.length > MAX_LENGTH) return undefined
   const most = Math.floor(Math.min(wanted.length, name.length) / 4)
   if (most === 0 || Math.abs(wanted.length - name.length) > most) return undefined
   const distance = editDistance(wanted, name)
-  return distance <= most ? 2 + distance : undefined
+  return distance <= most ? 3 + distance : undefined
 }
 
 function withoutUnderscores (name: string): string { return name.replace(/^_+|_+$/g, '') }

@@ -7,7 +7,6 @@ import { BpfClass, classOf, sizeBits } from '../../insn/opcodes.js'
 import { sizesOf } from './fields.js'
 import { instructionOf } from './instruction.js'
 import type { Explanation } from './reason.js'
-import { readAtAnySize } from './snippets.js'
 
 /** Mode bits of loads and stores. */
 const MODE = 0xe0
@@ -21,6 +20,9 @@ const STORE_RELEASE = 0x110
 /** Whether some record tells the place of a bitfield's bits, as BPF_CORE_READ_BITFIELD() makes the compiler do. */
 export type HasShifts = (record: RecordOutcome) => boolean
 
+/** What is wrong; what to write instead is for whoever tells it. */
+export type Remark = Pick<Explanation, 'reason' | 'detail'>
+
 /** Whether `remarkOn` could have something to say: cheap, since it is asked of every record. */
 export function needsRemark ({ status, resolution }: RecordOutcome): boolean {
   if (status !== 'resolved' || resolution?.matched === undefined || resolution.local.kind !== CoreReloKind.FIELD_BYTE_OFFSET) return false
@@ -32,22 +34,21 @@ export function needsRemark ({ status, resolution }: RecordOutcome): boolean {
  * What is wrong with a record that has a value. libbpf patches the instruction all the same, and so do we; but the verifier does
  * not know the instruction any more, or it reads something else than the program means.
  */
-export function remarkOn (record: RecordOutcome, object: BpfObject, hasShifts: HasShifts): Explanation | undefined {
+export function remarkOn (record: RecordOutcome, object: BpfObject, hasShifts: HasShifts): Remark | undefined {
   const { status, resolution } = record
   if (status !== 'resolved' || resolution?.matched === undefined || resolution.local.kind !== CoreReloKind.FIELD_BYTE_OFFSET) return undefined
   const { local, matched, value } = resolution
-  const suggestion = readAtAnySize(local)
-  const suggestions = suggestion === undefined ? [] : [suggestion]
   const what = unknownOpcode(record, object)
   if (what !== undefined) {
-    return { reason: 'opcode_invalid', detail: `${sizesOf(local, matched)}. libbpf gives the instruction that size, which makes it ${what}.`, suggestions }
+    return { reason: 'opcode_invalid', detail: `${sizesOf(local, matched)}. libbpf gives the instruction that size, which makes it ${what}.` }
   }
   const bits = bitfieldBits(matched)
-  if (bits === undefined || (bitfieldBits(local) !== undefined && (bitsInLoad(local, value?.local.value) === bitsInLoad(matched, value?.target?.value) || hasShifts(record)))) return undefined
+  if (bits === undefined || hasShifts(record)) return undefined
+  const isSamePlace = bitfieldBits(local) !== undefined && bitsInLoad(local, value?.local.value) === bitsInLoad(matched, value?.target?.value)
+  if (isSamePlace) return undefined
   return {
     reason: 'bitfield_read_plainly',
-    detail: `${sizesOf(local, matched)}. The program reads it ${bitfieldBits(local) === undefined ? 'as a plain field' : 'at the bits that it has in the object'}, so that it gets a wrong value, as it would from libbpf.`,
-    suggestions
+    detail: `${sizesOf(local, matched)}. The program reads it ${bitfieldBits(local) === undefined ? 'as a plain field' : 'at the bits that it has in the object'}, so that it gets a wrong value, as it would from libbpf.`
   }
 }
 

@@ -2,11 +2,11 @@ import { BtfKind } from '../../btf/constants.js'
 import { kindOf, memberBitfieldSize, memberType, nameOffsetOf, referencedType, isEmptyString, type Btf, type TypeId } from '../../btf/btf.js'
 import { strip } from '../../btf/resolve.js'
 import { shownName, shownText } from '../../btf/shown-text.js'
-import type { Work } from '../../btf/work.js'
 import { describeType } from '../../core/describe.js'
 import type { Spec } from '../../core/spec.js'
 import { declaration, isCompositeType } from '../c-text.js'
 import type { ReportSuggestion } from '../wire.js'
+import type { ReasonContext } from './context.js'
 import { pathText, type Path } from './paths.js'
 
 /**
@@ -47,18 +47,19 @@ export function guardEnumerator (local: Spec, name: string): ReportSuggestion {
 }
 
 /** A function that reads one of the enumerators that the kernel has instead. */
-export function otherEnumerator (local: Spec, missing: string, present: string): ReportSuggestion {
+export function otherEnumerator (local: Spec, missing: string, present: string, { names }: Pick<ReasonContext, 'names'>): ReportSuggestion {
   const type = describeType(local.btf, local.rootId)
-  const other = `${type.replace(/___.*$/, '')}${FLAVOR}`
+  const other = `enum ${names.take(`${describeType(local.btf, local.rootId, true).replace(/^enum /, '')}${FLAVOR}`)}`
+  const value = names.take(`${present}${FLAVOR}`)
   return {
     text: `Use ${present} where the kernel has that instead:`,
     code: [
-      `${other} { ${present}${FLAVOR} = 0 };`,
+      `${other} { ${value} = 0 };`,
       '',
-      `static __always_inline long ${functionName(local)}(void)`,
+      `static __always_inline long ${names.take(functionName(local))}(void)`,
       '{',
-      `\tif (bpf_core_enum_value_exists(${other}, ${present}${FLAVOR}))`,
-      `\t\treturn bpf_core_enum_value(${other}, ${present}${FLAVOR});`,
+      `\tif (bpf_core_enum_value_exists(${other}, ${value}))`,
+      `\t\treturn bpf_core_enum_value(${other}, ${value});`,
       `\treturn bpf_core_enum_value(${type}, ${missing});`,
       '}'
     ].join('\n')
@@ -66,14 +67,14 @@ export function otherEnumerator (local: Spec, missing: string, present: string):
 }
 
 /** A read at the width and place that the field has in the kernel, whatever they are. Undefined for an element of an array, which has no sign in CO-RE. */
-export function readAtAnySize (local: Spec): ReportSuggestion | undefined {
+export function readAtAnySize (local: Spec, { names }: Pick<ReasonContext, 'names'>): ReportSuggestion | undefined {
   if (local.accessors.at(-1)?.name === undefined) return undefined
   const type = describeType(local.btf, local.rootId)
   const path = accessPath(local)
   return {
     text: `Read ${path} at the size and bits that it has in the kernel:`,
     code: [
-      `static __always_inline unsigned long long ${functionName(local)}(${type} *p)`,
+      `static __always_inline unsigned long long ${names.take(functionName(local))}(${type} *p)`,
       '{',
       `\treturn BPF_CORE_READ_BITFIELD_PROBED(p, ${path});`,
       '}'
@@ -85,12 +86,14 @@ export function readAtAnySize (local: Spec): ReportSuggestion | undefined {
  * A function that reads the field where it is in this kernel, and where the program expects it in others. Undefined where one
  * of them is no number or pointer.
  */
-export function readElsewhere (local: Spec, target: Btf, root: TypeId, path: Path, work: Work): ReportSuggestion | undefined {
+export function readElsewhere (local: Spec, target: Btf, root: TypeId, path: Path, context: Pick<ReasonContext, 'names' | 'work'>): ReportSuggestion | undefined {
+  const { work } = context
   const result = resultType(local, work)
-  const structs = flavors(local, target, root, path, work)
-  if (result === undefined || structs === undefined) return undefined
+  if (result === undefined) return undefined
   const last = path.at(-1)
   if (last === undefined || isPointerType(target, last.type, work) !== result.isPointer) return undefined
+  const structs = flavors(local, target, root, path, context)
+  if (structs === undefined) return undefined
   const type = describeType(local.btf, local.rootId)
   const isBitfield = memberBitfieldSize(target, last.composite, last.index) > 0
   const there = pathText(path)
@@ -99,7 +102,7 @@ export function readElsewhere (local: Spec, target: Btf, root: TypeId, path: Pat
     code: [
       ...structs.definitions,
       '',
-      `static __always_inline ${result.type}${functionName(local)}(${type} *p)`,
+      `static __always_inline ${result.type}${context.names.take(functionName(local))}(${type} *p)`,
       '{',
       `\t${structs.root} *other = (void *)p;`,
       '',
@@ -117,7 +120,7 @@ function functionName (local: Spec): string {
 }
 
 /** What a read of the local field gives. */
-function resultType (local: Spec, work: Work): { readonly type: string, readonly isPointer: boolean, readonly isBitfield: boolean } | undefined {
+function resultType (local: Spec, work: ReasonContext['work']): { readonly type: string, readonly isPointer: boolean, readonly isBitfield: boolean } | undefined {
   const last = local.accessors.at(-1)
   if (last === undefined) return undefined
   const { btf } = local
@@ -138,11 +141,12 @@ interface Flavors {
 }
 
 /** Structs with nothing but the path in them, of which CO-RE finds the rest. */
-function flavors (local: Spec, target: Btf, root: TypeId, path: Path, work: Work): Flavors | undefined {
+function flavors (local: Spec, target: Btf, root: TypeId, path: Path, { work, names }: Pick<ReasonContext, 'names' | 'work'>): Flavors | undefined {
   const definitions: string[] = []
   const [last] = path.slice(-1)
   let inner = last === undefined ? undefined : fieldDeclaration(target, last.type, last.name, work)
   let lastStruct: string | undefined
+  let rootStruct = ''
   for (let i = path.length - 1; i >= 0 && inner !== undefined; i--) {
     const step = path[i]
     const before = path[i - 1]
@@ -155,34 +159,38 @@ function flavors (local: Spec, target: Btf, root: TypeId, path: Path, work: Work
       inner = `${keyword} { ${inner} } ${before.name};`
       continue
     }
-    const name = before === undefined ? rootFlavor(local) : flavorName(target, holder, keyword)
+    const name = before === undefined ? rootFlavor(local, names) : flavorName(target, holder, keyword, names)
     if (name === undefined) return undefined
     const isTypedef = before === undefined && kindOf(local.btf, local.rootId) === BtfKind.TYPEDEF
     definitions.push(isTypedef
       ? `typedef ${keyword} { ${inner} } __attribute__((preserve_access_index)) ${name};`
       : `${name} { ${inner} } __attribute__((preserve_access_index));`)
     lastStruct ??= name
+    rootStruct = name
     if (before !== undefined) inner = `${name} *${before.name};`
   }
   const pointers = path.map(({ isPointer }) => isPointer)
   const lastPath = pathText(path.slice(Math.max(0, pointers.lastIndexOf(true))).map((step, i) => i === 0 ? { ...step, isPointer: false } : step))
-  return inner === undefined || lastStruct === undefined ? undefined : { definitions, root: rootFlavor(local), last: lastStruct, lastPath }
+  return inner === undefined || lastStruct === undefined ? undefined : { definitions, root: rootStruct, last: lastStruct, lastPath }
 }
 
-function nestedType (btf: Btf, id: TypeId, isPointer: boolean, work: Work): TypeId {
+function nestedType (btf: Btf, id: TypeId, isPointer: boolean, work: ReasonContext['work']): TypeId {
   const stripped = strip(btf, id, work)
   return isPointer ? strip(btf, referencedType(btf, stripped), work) : stripped
 }
 
 /** The program's own name for the root, in our flavour. A typedef of a struct without a name has none of its own. */
-function rootFlavor (local: Spec): string { return `${describeType(local.btf, local.rootId, true)}${FLAVOR}` }
+function rootFlavor (local: Spec, names: ReasonContext['names']): string {
+  const [, keyword = '', name = ''] = /^((?:struct|union) )?(.*)$/.exec(describeType(local.btf, local.rootId, true)) ?? []
+  return `${keyword}${names.take(`${name}${FLAVOR}`)}`
+}
 
-function flavorName (btf: Btf, id: TypeId, keyword: string): string | undefined {
-  return isEmptyString(btf, nameOffsetOf(btf, id)) ? undefined : `${keyword} ${shownName(btf, id)}${FLAVOR}`
+function flavorName (btf: Btf, id: TypeId, keyword: string, names: ReasonContext['names']): string | undefined {
+  return isEmptyString(btf, nameOffsetOf(btf, id)) ? undefined : `${keyword} ${names.take(`${shownName(btf, id)}${FLAVOR}`)}`
 }
 
 /** A number or pointer as a member, without typedefs that the program may not have. */
-function fieldDeclaration (btf: Btf, id: TypeId, name: string, work: Work): string | undefined {
+function fieldDeclaration (btf: Btf, id: TypeId, name: string, work: ReasonContext['work']): string | undefined {
   const stripped = strip(btf, id, work)
   if (kindOf(btf, stripped) === BtfKind.PTR) return `${pointerTo(btf, stripped, name)};`
   if (kindOf(btf, stripped) !== BtfKind.INT || !C_INTEGER.test(shownName(btf, stripped))) return undefined
@@ -194,5 +202,5 @@ function pointerTo (btf: Btf, pointer: TypeId, name: string): string {
   return isCompositeType(btf, pointee) && !isEmptyString(btf, nameOffsetOf(btf, pointee)) ? `${describeType(btf, pointee)} *${name}` : `void *${name}`
 }
 
-function isPointerType (btf: Btf, id: TypeId, work: Work): boolean { return kindOf(btf, strip(btf, id, work)) === BtfKind.PTR }
+function isPointerType (btf: Btf, id: TypeId, work: ReasonContext['work']): boolean { return kindOf(btf, strip(btf, id, work)) === BtfKind.PTR }
 

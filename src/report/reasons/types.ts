@@ -63,7 +63,8 @@ export function explainDifferentType (local: Spec, candidate: Candidate, { work 
  * A type of the right name has the field, but an earlier record ruled that type out, because it asked for something that only
  * another type of the name has. Undefined where none of those that were ruled out has it.
  */
-export function explainRuledOut ({ local, candidates, pruned }: Resolution, { work, records }: ReasonContext): Explanation | undefined {
+export function explainRuledOut ({ local, candidates, pruned }: Resolution, context: ReasonContext): Explanation | undefined {
+  const { work, records } = context
   for (const { candidate, by } of pruned) {
     if (matchSpec(local, candidate, work) === undefined) continue
     const kept = candidates.map(({ id, btf }) => `type ${id} of ${bytesText(resolveSize(btf, id))}`)
@@ -72,7 +73,7 @@ export function explainRuledOut ({ local, candidates, pruned }: Resolution, { wo
     const place = decided === undefined || record === undefined ? 'an earlier relocation' : `the relocation of ${describeAccess(record.local)} (instruction ${decided.instruction} of ${decided.program})`
     const type = describeType(local.btf, local.rootId, true)
     const path = findPath(candidate.btf, candidate.id, accessPath(local), work)
-    const suggestion = path === undefined ? undefined : readElsewhere(local, candidate.btf, candidate.id, path, work)
+    const suggestion = path === undefined ? undefined : readElsewhere(local, candidate.btf, candidate.id, path, context)
     return {
       reason: 'type_ruled_out',
       detail: `This kernel has several types ${type}. ${describeAccess(local)} is in type ${candidate.id} of ${bytesText(resolveSize(candidate.btf, candidate.id))}, which ${place} ruled out, because only ${listed(kept)} has that field. Each flavour of the struct is looked up by itself.`,
