@@ -134,9 +134,9 @@ export function checkInvariants (object: Pick<BuiltObject, 'bytes'>, relocation:
 }
 
 /** Why a record has no value. */
-export function explain (object: Pick<BuiltObject, 'bytes'>, { target, records }: Relocation, record: RecordOutcome): Explanation | undefined {
+export function explain (object: Pick<BuiltObject, 'bytes'>, { target, records }: Relocation, record: RecordOutcome, steps?: number): Explanation | undefined {
   const parsed = parseObject(object.bytes)
-  return explainRecord(record, undefined, { object: parsed, target, records, modulesWith: () => [], names: createNewNames(parsed.btf), work: newWork() })
+  return explainRecord(record, undefined, { object: parsed, target, records, modulesWith: () => [], names: createNewNames(parsed.btf), work: newWork(steps) })
 }
 
 /** Runs `action`, which must throw an AppError with this code, and gives the error back. */
