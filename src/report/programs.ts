@@ -24,6 +24,9 @@ export function holders ({ elf }: BpfObject): HoldersOf {
   }
 }
 
+/** Assumptions that are listed. A program has a few settings. */
+const MAX_ASSUMES = 64
+
 /** Every function of the object, with what becomes of it. */
 export function * programsOf (object: BpfObject, records: readonly RecordOutcome[], judgement: Judgement, holdersOf: HoldersOf): Generator<ReportProgram> {
   const needsOf = kernelBtfNeeds(object)
@@ -40,7 +43,7 @@ export function * programsOf (object: BpfObject, records: readonly RecordOutcome
       section: cut(fn.section.name),
       verdict: judged?.verdict ?? 'unknown',
       verdict_reason: judged?.reason == null ? null : cut(judged.reason),
-      assumes: (judged?.assumes ?? []).map(cut),
+      assumes: (judged?.assumes ?? []).slice(0, MAX_ASSUMES).map(cut),
       needs_kernel_btf: needs === null ? null : cut(needs),
       relocations: counts.get(fn) ?? 0
     }

@@ -55,6 +55,8 @@ const MAX_BYTES = 16 * 1024 * 1024
 const PROGRAM_SHARE = 0.25
 /** What the members around the lists take, warnings included. */
 const RESERVE = 64 * 1024
+/** Assumptions that are listed. A program has a few settings. */
+const MAX_ASSUMES = 64
 const PLACES = { resolved: 20, absent: 20, poisoned: 1000, failed: 1000 } as const
 
 /**
@@ -64,16 +66,18 @@ const PLACES = { resolved: 20, absent: 20, poisoned: 1000, failed: 1000 } as con
 export function buildReport (object: BpfObject, relocation: Relocation, judgement: Judgement, options: ReportOptions = {}): BuiltReport {
   const maxBytes = options.maxBytes ?? MAX_BYTES
   const holdersOf = holders(object)
-  const programs = fitPrograms(object, relocation, judgement, holdersOf, createJsonBudget(Math.floor(maxBytes * PROGRAM_SHARE)))
+  const programShare = Math.floor(maxBytes * PROGRAM_SHARE)
+  const programBudget = createJsonBudget(programShare)
+  const programs = fitPrograms(object, relocation, judgement, holdersOf, programBudget)
   const entries = groupRecords(object, relocation, explainer(object, relocation, options.modulesWith ?? (() => [])))
-  const relocations = fitRelocations(entries, placer(object, relocation, judgement, holdersOf), options.places ?? 'some', createJsonBudget(Math.floor(maxBytes * (1 - PROGRAM_SHARE)) - RESERVE))
+  const relocations = fitRelocations(entries, placer(object, relocation, judgement, holdersOf), options.places ?? 'some', createJsonBudget(maxBytes - RESERVE - (programShare - programBudget.left)))
   const warnings = [
     ...listWarnings(object, relocation, relocations.kept.map(({ value }) => value)),
     ...truncationWarnings(object.elf.functions.length - programs.length, relocations.leftOut, maxBytes)
   ]
   const members: ReportMembers = {
     verdict: judgement.verdict,
-    assumes: judgement.assumes.map(cut),
+    assumes: judgement.assumes.slice(0, MAX_ASSUMES).map(cut),
     loads_without_kernel_btf: !needsKernelBtf(object),
     counts: toCounts(relocation.counts),
     programs: programs.map(({ value }) => value),
