@@ -13,15 +13,15 @@ export function benchRelocate ({ runs }) {
   const btf = parseBtf(readFileSync(kernel.path))
   const objects = labObjects().map(({ name, path }) => ({ name, path, bytes: readFileSync(path) }))
   for (let i = 0; i < 20; i++) {
-    for (const { bytes } of objects) relocate(bytes, btf, { explain: false })
+    for (const { bytes } of objects) relocate(bytes, btf)
   }
   return objects.flatMap(({ name, path, bytes }) => {
-    const records = relocate(bytes, btf, { explain: false }).records.length
+    const records = relocate(bytes, btf).records.length
     if (records === 0) return [] // libbpf has nothing to do there, and does not read the kernel's BTF
     const ours = []
     for (let run = 0; run < runs; run++) {
       const started = performance.now()
-      relocate(parseObject(bytes), btf, { explain: false })
+      relocate(parseObject(bytes), btf)
       ours.push(performance.now() - started)
     }
     const times = oracle('bench', path, kernel.path, Math.max(3, Math.ceil(runs / 5)))

@@ -20,3 +20,18 @@ export function step (work: Work, count = 1): void {
     throw new AppError('relocation_failed', 'Relocating this object takes more steps than any real object needs: types in its BTF or in the kernel\'s nest or repeat beyond what compilers make.', { reason: 'work_limit' })
   }
 }
+
+export function isWorkLimit (error: unknown): boolean { return error instanceof AppError && error.details['reason'] === 'work_limit' }
+
+/**
+ * Does something that takes steps, and falls back on `otherwise` where there are not enough of them: for what is nice to know,
+ * such as a reason, and must never make a failure of what was done already.
+ */
+export function tryWithin<T> (run: () => T, otherwise: () => T): T {
+  try {
+    return run()
+  } catch (error) {
+    if (isWorkLimit(error)) return otherwise()
+    throw error
+  }
+}
