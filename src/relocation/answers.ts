@@ -63,10 +63,12 @@ export function createAnswers (attestations: Attestations): Answers {
       counts: { resolved, absent, poisoned },
       report: request.wantsReport ? report : undefined,
       timing,
-      attestation: attestations.of(outcome, {
+      // Of what came relocated nobody here knows for which kernel it is.
+      attestation: outcome.isAlreadyRelocated ? undefined : attestations.of(outcome, {
         resultSha256: sha256,
         ...result,
-        kernel: isNamed(target) ? target.kernel : null // what a caller calls its BTF is not ours to sign
+        kernel: isNamed(target) ? target.kernel : null, // what a caller calls its BTF is not ours to sign
+        findings: { verdict, assumes: outcome.assumes ?? [], counts: { resolved, absent, poisoned } }
       }),
       cached
     }

@@ -74,6 +74,7 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
 
   const byContent = (request: TargetRequest, btf: Sha256): Target | Promise<Target> => {
     const records = index.byBtf(btf)
+    if (records.length === 0) requireNoModule(btf)
     const [record = undefined, ...others] = records.filter(known => answersForName(known, trustUploads))
     const { modules: names = [], moduleSha256s = [] } = request
     const known = record !== undefined && others.length === 0 ? formatReference(record.reference) : null
@@ -87,6 +88,17 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
       fetchMs: 0
     }
     return names.length === 0 ? target : withModules(target, resolvedByContent(btf, records), names)
+  }
+
+  /** What is held as a module's BTF is nobody's kernel, even where it can be read without its base. */
+  const requireNoModule = (btf: Sha256): void => {
+    for (const record of index.list()) {
+      const module = moduleNames(record).get(btf)
+      if (module === undefined) continue
+      throw new AppError('btf_invalid',
+        `btf_sha256 ${btf} is the BTF of module ${module} of kernel ${formatReference(record.reference)}, not that of a kernel; name the kernel's BTF (${record.btfSha256}), and the module in modules.`,
+        { btf_sha256: btf, module, kernel: formatReference(record.reference) })
+    }
   }
 
   const withModules = async (target: Target, kernel: ResolvedKernel, names: readonly string[]): Promise<Target> =>
@@ -143,6 +155,15 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
       return byName(kernel, modules, deadline)
     }
   }
+}
+
+/** Modules of a record by their content. Kept with it: a kernel has thousands. */
+const namesOfModules = new WeakMap<KernelRecord, ReadonlyMap<Sha256, string>>()
+
+function moduleNames (record: KernelRecord): ReadonlyMap<Sha256, string> {
+  const known = namesOfModules.get(record) ?? new Map(record.modules.map(({ btfSha256, name }) => [btfSha256, name]))
+  namesOfModules.set(record, known)
+  return known
 }
 
 function resolvedByContent (btf: Sha256, records: readonly KernelRecord[]): ResolvedKernel {

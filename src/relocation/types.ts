@@ -49,8 +49,11 @@ export interface RelocateAnswer {
   readonly counts: { readonly resolved: number, readonly absent: number, readonly poisoned: number }
   readonly report: RelocationReport | undefined
   readonly timing: Timing
-  /** DSSE envelope in base64: what the service says of the patched object, signed. Whatever form the answer has. */
-  readonly attestation: string
+  /**
+   * DSSE envelope in base64: what the service says of the patched object, signed. Whatever form the answer has. Undefined for an object that
+   * came relocated: nothing is known of the kernel that it is for.
+   */
+  readonly attestation: string | undefined
   /** Whether the result was held already. */
   readonly cached: boolean
 }

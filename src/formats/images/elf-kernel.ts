@@ -1,7 +1,7 @@
 import { inflateSync } from 'node:zlib'
 import { dataView } from '../../bytes/checked.js'
 import { stringAt } from '../../bytes/strings.js'
-import { SHT_PROGBITS } from '../../elf/constants.js'
+import { EM_BPF, SHT_PROGBITS } from '../../elf/constants.js'
 import { findLastSection, parseSections, readU64, sectionBytes, type ElfFile } from '../../elf/sections.js'
 import { AppError, recode } from '../../errors.js'
 import { isSegment } from '../../identity/reference.js'
@@ -15,7 +15,6 @@ const ARCHS: ReadonlyMap<number, string> = new Map([
   [3, 'x86'], [22, 's390x'], [40, 'arm'], [62, 'x86_64'], [183, 'arm64'], [243, 'riscv64'], [258, 'loongarch64']
 ])
 const EM_PPC64 = 21
-const EM_BPF = 247
 
 const SHF_COMPRESSED = 0x800
 const ELFCOMPRESS_ZLIB = 1
@@ -39,7 +38,7 @@ export interface ElfKernel {
  */
 export async function readElfKernel (bytes: Uint8Array): Promise<ElfKernel> {
   const elf = parse(bytes)
-  if (elf.machine === EM_BPF) throw new AppError('btf_invalid', 'The file is an eBPF object, whose BTF describes its own types and not a kernel.')
+  if (elf.machine === EM_BPF) throw new AppError('btf_invalid', "The file is an eBPF object (machine 247): its .BTF is of the program's own types, not of a kernel's. Give the kernel's: /sys/kernel/btf/vmlinux, a vmlinux, or what corelo btf export wrote.", { machine: EM_BPF })
   const facts = moduleFacts(elf)
   const banner = facts === undefined ? findBanner(bytes) : undefined
   const arch = elf.machine === EM_PPC64 ? elf.littleEndian ? 'ppc64le' : 'ppc64' : ARCHS.get(elf.machine)

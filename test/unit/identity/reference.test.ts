@@ -58,10 +58,10 @@ describe('an architecture', () => {
 describe('os-release', () => {
   it('is read with and without quotes, comments and carriage returns', () => {
     expect(parseOsRelease('# comment\nNAME="Some \\"Linux\\""\r\nID=debian\r\nVERSION_ID="12"\nVERSION_CODENAME=\'bookworm\'\nID_LIKE="x y"\nbroken line\n'))
-      .toEqual({ id: 'debian', versionId: '12', versionCodename: 'bookworm' })
+      .toEqual({ id: 'debian', versionId: '12', versionCodename: 'bookworm', idLike: ['x', 'y'] })
   })
 
   it('lets the last of equal names count, and empty ones not', () => {
-    expect(parseOsRelease('ID=a\nID="b"\nVERSION_ID=\n')).toEqual({ id: 'b', versionId: undefined, versionCodename: undefined })
+    expect(parseOsRelease('ID=a\nID="b"\nVERSION_ID=\n')).toEqual({ id: 'b', versionId: undefined, versionCodename: undefined, idLike: [] })
   })
 })
