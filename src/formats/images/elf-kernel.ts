@@ -20,6 +20,9 @@ const SHF_COMPRESSED = 0x800
 const ELFCOMPRESS_ZLIB = 1
 const ELFCOMPRESS_ZSTD = 2
 
+/** Of one string in .modinfo. A name has at most 56 bytes, a vermagic some hundred; what a longer one says is of no interest. */
+const MAX_FACT_BYTES = 1024
+
 /** An ELF file of a kernel: vmlinux, or a module. */
 export interface ElfKernel {
   /** Name of the module; undefined for vmlinux. */
@@ -63,7 +66,7 @@ function moduleFacts (elf: ElfFile): { name: string, release: string | undefined
   let release: string | undefined
   for (let at = 0; at < bytes.length;) {
     const end = bytes.indexOf(0, at)
-    const text = stringAt(bytes, at)
+    const text = stringAt(bytes.subarray(at, at + MAX_FACT_BYTES), 0)
     if (text.startsWith('name=')) name = text.slice('name='.length)
     if (text.startsWith('vermagic=')) release = text.slice('vermagic='.length).split(' ', 1)[0]
     at = end === -1 ? bytes.length : end + 1
