@@ -14,16 +14,24 @@ export function isWithinJsonBounds (text: Uint8Array, { depth, values }: JsonBou
   let level = 0
   let count = 0
   for (let at = 0; at < text.length; at++) {
-    switch (text[at]) {
-      case 0x22: // a string, up to the next quote that no backslash escapes
-        for (at++; at < text.length && text[at] !== 0x22; at++) if (text[at] === 0x5c) at++
-        break
-      case 0x5b: case 0x7b:
-        if (++level > depth || ++count > values) return false
-        break
-      case 0x5d: case 0x7d: level--; break
-      case 0x2c: if (++count > values) return false
+    const byte = text[at]
+    if (byte === QUOTE) {
+      for (at++; at < text.length && text[at] !== QUOTE; at++) if (text[at] === BACKSLASH) at++ // an escaped quote ends nothing
+    } else if (byte === ARRAY || byte === OBJECT) {
+      if (++level > depth || ++count > values) return false
+    } else if (byte === ARRAY_END || byte === OBJECT_END) {
+      level--
+    } else if (byte === COMMA && ++count > values) {
+      return false
     }
   }
   return true
 }
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const ARRAY = 0x5b
+const BACKSLASH = 0x5c
+const ARRAY_END = 0x5d
+const OBJECT = 0x7b
+const OBJECT_END = 0x7d

@@ -43,7 +43,7 @@ function tarHeader (name: string, type: string, size: number): Uint8Array {
   return new Uint8Array(block)
 }
 
-const LONG = 48 * MIB
+const LONG = 16 * MIB
 const filler = new Uint8Array(LONG).fill(0x61)
 
 describe('names and texts that a file makes as long as itself', () => {
@@ -70,7 +70,7 @@ describe('names and texts that a file makes as long as itself', () => {
   ])('%s: no text is made of it', async (_name, make) => {
     const bytes = await make()
     let found: Found[] = []
-    expect(await heapOf(async () => { found = await all(findBtf(bytes, 'file')) })).toBeLessThan(24 * MIB)
+    expect(await heapOf(async () => { found = await all(findBtf(bytes, 'file')) })).toBeLessThan(12 * MIB)
     expect(found).toMatchObject([{ kind: 'unread' }])
   })
 
@@ -105,7 +105,7 @@ describe('counts', () => {
   })
 
   it.each(['[', '{"a":', '[{"a":['])('JSON of nothing but %s is not parsed', async opener => {
-    const text = latin1(opener.repeat(Math.floor(8 * MIB / opener.length)))
+    const text = latin1(opener.repeat(Math.floor(2 * MIB / opener.length)))
     expect(() => parseListing(text)).toThrow(AppError)
     const bundle = await tarOf({ name: 'corelo-bundle.json', bytes: text })
     expect(await heapOf(async () => { expect(await all(extractBtf(bundle, 'file'))).toMatchObject([{ kind: 'unread', reason: expect.stringContaining('within each other') }]) })).toBeLessThan(24 * MIB)
