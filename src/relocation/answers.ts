@@ -58,6 +58,7 @@ export function createAnswers (attestations: Attestations): Answers {
       sha256,
       ...result,
       kernel: target.kernel,
+      warning: target.warning,
       source: target.source,
       verdict,
       counts: { resolved, absent, poisoned },
@@ -88,7 +89,7 @@ export function createAnswers (attestations: Attestations): Answers {
       let answers = kept.get(outcome)
       if (answers === undefined) kept.set(outcome, answers = [])
       for (const { answer, hasReport, isNamed, keyId: signedWith } of answers) {
-        if (answer.kernel === target.kernel && answer.source === target.source && hasReport === wantsReport && isNamed === named && signedWith === keyId) return answer
+        if (answer.kernel === target.kernel && answer.source === target.source && answer.warning?.message === target.warning?.message && hasReport === wantsReport && isNamed === named && signedWith === keyId) return answer
       }
       if (answers.length >= MAX_QUESTIONS) answers.shift()
       const answer = make(outcome, question, AT_ONCE, true)
