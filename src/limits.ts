@@ -42,7 +42,5 @@ export const LIMITS = {
   /** Types that a search without an index passes for one step. */
   typesPerStep: 64,
   /** BTFs of modules that one request may name. A desktop kernel has about 150 modules loaded. */
-  moduleBtfs: 512,
-  /** Files in an archive of one kernel's BTF: a distribution's kernel has up to 6,000 modules. */
-  archiveMembers: 8192
+  moduleBtfs: 512
 } as const
