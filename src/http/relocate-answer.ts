@@ -85,8 +85,8 @@ function prepare (answer: RelocateAnswer, representation: Representation, cacheC
 }
 
 /** Tells reports of one result apart: they also say for which kernel it is, what was assumed, and how many places they list. */
-function reportMark ({ kernel, source, verdict, assumes, report }: RelocateAnswer): string {
-  const facts = [ENGINE.version, kernel ?? '', source, verdict, ...assumes, report?.members.length ?? 0]
+function reportMark ({ kernel, source, warning, verdict, assumes, report }: RelocateAnswer): string {
+  const facts = [ENGINE.version, kernel ?? '', source, warning?.code ?? '', verdict, ...assumes, report?.members.length ?? 0]
   return hexOf(sha256(Buffer.from(facts.join('\n')))).slice(0, 16)
 }
 
@@ -98,7 +98,15 @@ function represent (answer: RelocateAnswer, representation: Representation): Con
 }
 
 function toContent ({ attestation }: RelocateAnswer, type: string, body: Buffer, digest: string): Content {
-  return { headers: { 'content-type': type, 'corelo-attestation': attestation, 'content-digest': digest, 'repr-digest': digest }, body }
+  return { headers: { 'content-type': type, ...(attestation === undefined ? {} : { 'corelo-attestation': attestation }), 'content-digest': digest, 'repr-digest': digest }, body }
+}
+
+function attestationPart ({ attestation }: RelocateAnswer, boundary: string): Buffer[] {
+  if (attestation === undefined) return []
+  return [
+    Buffer.from(`\r\n--${boundary}\r\ncontent-disposition: form-data; name="attestation"\r\ncontent-type: ${ENVELOPE_TYPE}\r\n\r\n`),
+    Buffer.from(attestation, 'base64')
+  ]
 }
 
 /** The boundary is made of the object's own hash: no object contains its hash by accident. */
@@ -109,8 +117,7 @@ function toForm (answer: RelocateAnswer, report: Buffer): { type: string, body: 
     report,
     Buffer.from(`\r\n--${boundary}\r\ncontent-disposition: form-data; name="object"; filename="relocated.bpf.o"\r\ncontent-type: application/x-elf\r\n\r\n`),
     viewOf(answer.bytes),
-    Buffer.from(`\r\n--${boundary}\r\ncontent-disposition: form-data; name="attestation"\r\ncontent-type: ${ENVELOPE_TYPE}\r\n\r\n`),
-    Buffer.from(answer.attestation, 'base64'),
+    ...attestationPart(answer, boundary),
     Buffer.from(`\r\n--${boundary}--\r\n`)
   ])
   return { type: `multipart/form-data; boundary=${boundary}`, body }

@@ -10,6 +10,7 @@ export function reportOf (answer: RelocateAnswer): Buffer {
     // A relocated object has the size it came with: instructions are patched in place.
     object: { sha256: answer.objectSha256, bytes: bytes.length },
     kernel: { reference: answer.kernel, btf_sha256: answer.btfSha256, build_id: null, source: answer.source },
+    warning: answer.warning,
     result: { sha256: answer.sha256, bytes: bytes.length }
   }, report)
 }
