@@ -35,7 +35,7 @@ module.exports = {
     knowsOnly('fetch', 'store/'),
     knowsOnly('formats', 'bytes/', 'elf/', 'btf/', 'identity/'),
     knowsOnly('workers', 'bytes/', 'elf/', 'btf/', 'core/', 'store/', 'formats/'),
-    knowsOnly('kernels', 'btf/', 'identity/', 'store/', 'fetch/', 'workers/', 'settings\\.ts'),
+    knowsOnly('kernels', 'bytes/', 'btf/', 'identity/', 'store/', 'fetch/', 'workers/', 'settings\\.ts'),
     knowsOnly('import', 'bytes/', 'elf/', 'btf/', 'core/', 'identity/', 'store/', 'formats/', 'kernels/', 'relocation/engine\\.ts'),
     knowsOnly('relocation', 'attestation/', 'keys/', 'core/', 'identity/', 'store/', 'workers/', 'kernels/', 'settings\\.ts'),
     knowsOnly('service', 'attestation/', 'core/', 'identity/', 'store/', 'workers/', 'kernels/', 'relocation/', 'settings\\.ts'),

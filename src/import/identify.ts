@@ -7,7 +7,7 @@ import type { Evidence } from '../identity/evidence.js'
 
 /** Which kernel a find is of, or why that cannot be told. */
 export type Identified =
-  | { readonly reference: KernelReference, readonly kernelVersion: string | undefined }
+  | { readonly reference: KernelReference, readonly kernelVersion: string | undefined, readonly buildId: string | undefined }
   | { readonly reason: string }
 
 type Part = 'release' | 'arch' | 'distro' | 'distroVersion'
@@ -36,7 +36,7 @@ export function identify (evidence: Evidence, given: Evidence): Identified {
   if (release === undefined || arch === undefined || distro === undefined || distroVersion === undefined) return { reason: askFor(missing, release) }
   const strange = (['release', 'arch', 'distro', 'distroVersion'] as const).find(part => !isSegment(parts[part] ?? ''))
   if (strange !== undefined) return { reason: `The ${NAMES[strange]} ${JSON.stringify(parts[strange])} cannot be part of a kernel's name; give another with ${OPTIONS[strange]}.` }
-  return { reference: { distro, distroVersion, arch, release }, kernelVersion: evidence.kernelVersion }
+  return { reference: { distro, distroVersion, arch, release }, kernelVersion: evidence.kernelVersion, buildId: evidence.buildId }
 }
 
 interface PartialPlatform {
