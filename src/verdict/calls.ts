@@ -114,18 +114,18 @@ function callSubprogram (run: Run, state: State, callee: Code): boolean {
     if (known !== null) run.called.set(callee, known === undefined || state.doubt === null ? state.doubt : known)
     if (run.age.verifiesGlobals === 'maybe') {
       state.doubt ??= `Whether the verifier of this kernel verifies ${callee.fn.name} by itself is not known.`
-      enter(run, fork(run, state, state.pc, null), callee, topFrame(state).registers.slice(0, 6), undefined)
+      enter(fork(run, state, state.pc, null), callee, topFrame(state).registers.slice(0, 6), undefined)
     }
     forgetMemory(state, undefined)
     finishCall(state, scalar(ANY_NUMBER, {}))
     state.pc++
     return true
   }
-  return enter(run, state, callee, topFrame(state).registers.slice(0, 6), undefined)
+  return enter(state, callee, topFrame(state).registers.slice(0, 6), undefined)
 }
 
 /** Pushes a frame. False where the chain is longer than the verifier allows. */
-function enter (run: Run, state: State, callee: Code, passed: ReadonlyArray<Value | undefined>, callback: Frame['callback']): boolean {
+function enter (state: State, callee: Code, passed: ReadonlyArray<Value | undefined>, callback: Frame['callback']): boolean {
   if (state.frames.length >= MAX_FRAMES) return false
   const caller = topFrame(state)
   const frame: Frame = { context: contextOf(caller.context, callee, state.pc), code: callee, registers: new Array<undefined>(10).fill(undefined), stack: [], returnTo: state.pc + 1, callback }
@@ -169,7 +169,7 @@ function enterCallback (run: Run, state: State, callee: Code, passed: ReadonlyAr
   if (isNone) state.doubt ??= 'Whether the verifier of this kernel follows a callback that is called no time is not known.'
   const isMany = repeats === 'yes' && (turns === undefined || (turns.kind === 'scalar' && turns.umax >= MANY))
   const registers = [undefined, ...passed]
-  return enter(run, state, callee, registers, { before: state.frames.map(copyFrame), arguments: registers, isCertain: isMany })
+  return enter(state, callee, registers, { before: state.frames.map(copyFrame), arguments: registers, isCertain: isMany })
 }
 
 /** A callback that runs at some other time: verified by itself, with arguments of its own. */
@@ -194,7 +194,7 @@ export function leave (run: Run, state: State): boolean {
   }
   const again = fork(run, state, frame.returnTo - 1, callback.isCertain ? null : 'How often the verifier of this kernel follows a callback is not known.')
   widen(again, callback.before, again.frames.length)
-  enter(run, again, frame.code, callback.arguments, { ...callback, before: again.frames.map(copyFrame) })
+  enter(again, frame.code, callback.arguments, { ...callback, before: again.frames.map(copyFrame) })
   finishCall(state, UNKNOWN)
   state.pc = frame.returnTo
   return true
