@@ -3,6 +3,15 @@ export type Ability = 'yes' | 'no' | 'maybe'
 
 const commit = (hash: string): string => `https://git.kernel.org/torvalds/c/${hash}`
 
+type Version = readonly [number, number]
+
+interface Row {
+  readonly since: Version
+  readonly commit: string
+  /** First release whose stable updates may have brought it. */
+  readonly alsoFrom?: Version
+}
+
 /**
  * What verifiers learned that changes which instructions they reach: the first release with it, and the commit.
  */
@@ -34,9 +43,11 @@ export const ABILITIES = {
   /** What a frozen read-only map holds is known. */
   readsFrozenMaps: { since: [5, 5], commit: commit('a23740ec43ba') },
   foldsXor: { since: [5, 10], commit: commit('2921c90d4718') },
-  foldsNegation: { since: [6, 17], commit: commit('aced132599b3') },
-  foldsByteSwap: { since: [7, 0], commit: commit('9d2119984224') },
+  foldsNegation: { since: [6, 17], commit: commit('aced132599b3'), alsoFrom: [6, 12] },
+  foldsByteSwap: { since: [6, 18], commit: commit('9d2119984224'), alsoFrom: [5, 10] },
   foldsDivision: { since: [7, 0], commit: commit('44fdd581d273') },
+  /** A 32-bit result that is not worked out is unknown in all 64 bits; before, in the lower 32. */
+  forgetsUpperHalf: { since: [6, 11], commit: commit('0922c78f592c') },
   /** A comparison of a pointer that is not null with 0 decides. */
   decidesPointers: { since: [5, 9], commit: commit('cac616db39c2') },
   /** Global subprograms are verified by themselves, with unknown arguments. */
@@ -45,7 +56,7 @@ export const ABILITIES = {
   verifiesGlobalsLazily: { since: [6, 8], commit: commit('2afae08c9dcb') },
   /** A callback is verified for any number of calls; before, for one. */
   repeatsCallbacks: { since: [6, 7], commit: commit('ab5cfac139ab') }
-} as const satisfies Record<string, { readonly since: readonly [number, number], readonly commit: string }>
+} as const satisfies Record<string, Row>
 
 export type AbilityName = keyof typeof ABILITIES
 
@@ -56,10 +67,12 @@ export type Age = Readonly<Record<AbilityName, Ability>>
 const BACKPORTING = /\.el\d|\.fc\d|\.oe\d|\.an\d|\.al\d|\.ky\d|\.bclinux|\.uel|el\d+uek|-default$|^3\.10\.0-|\.tl\d|\.oc\d|\.ocs/
 
 /** Major and minor number of a release, such as 6.1; undefined where it does not start with two numbers. */
-export function parseRelease (release: string): readonly [number, number] | undefined {
+export function parseRelease (release: string): Version | undefined {
   const match = /^(\d{1,3})\.(\d{1,3})(?!\d)/.exec(release)
   return match === null ? undefined : [Number(match[1]), Number(match[2])]
 }
+
+function isAtLeast (version: Version, since: Version): boolean { return version[0] > since[0] || (version[0] === since[0] && version[1] >= since[1]) }
 
 /** What the verifier of a kernel can do, by `uname -r`; the newest one's abilities where the release is not known. */
 export function ageOf (release: string | undefined): Age {
@@ -67,9 +80,9 @@ export function ageOf (release: string | undefined): Age {
   const isBackporting = release !== undefined && BACKPORTING.test(release)
   const answer = (name: AbilityName): Ability => {
     if (version === undefined) return release === undefined ? 'yes' : 'maybe'
-    const [major, minor] = ABILITIES[name].since
-    if (version[0] > major || (version[0] === major && version[1] >= minor)) return 'yes'
-    return isBackporting ? 'maybe' : 'no'
+    const row: Row = ABILITIES[name]
+    if (isAtLeast(version, row.since)) return 'yes'
+    return isBackporting || (row.alsoFrom !== undefined && isAtLeast(version, row.alsoFrom)) ? 'maybe' : 'no'
   }
   return {
     decidesBranches: answer('decidesBranches'),
@@ -89,6 +102,7 @@ export function ageOf (release: string | undefined): Age {
     foldsNegation: answer('foldsNegation'),
     foldsByteSwap: answer('foldsByteSwap'),
     foldsDivision: answer('foldsDivision'),
+    forgetsUpperHalf: answer('forgetsUpperHalf'),
     decidesPointers: answer('decidesPointers'),
     verifiesGlobals: answer('verifiesGlobals'),
     verifiesGlobalsLazily: answer('verifiesGlobalsLazily'),

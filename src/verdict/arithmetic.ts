@@ -1,5 +1,5 @@
 import type { Age } from './age.js'
-import { ANY_NUMBER, constant, isConstant, isUnknown, max, min, S64_MAX, S64_MIN, scalar, settle, signed, U32, U64, union, unsigned, VAGUE, zeroExtend, type Bounds, type Scalar } from './scalar.js'
+import { ANY_NUMBER, constant, isConstant, isUnknown, max, min, S64_MAX, S64_MIN, scalar, settle, signed, U32, U64, union, unsigned, zeroExtend, type Bounds, type Scalar } from './scalar.js'
 
 /** ALU operations, by the high bits of their opcodes. */
 export const ALU = {
@@ -13,38 +13,36 @@ export const ALU = {
  */
 export function compute (age: Age, operation: number, a: Scalar, b: Scalar, is64: boolean): Scalar {
   const from = union(a.from, b.from)
-  if (operation === ALU.DIV || operation === ALU.MOD) return undecided(age.foldsDivision, is64, a, b, from)
+  if (operation === ALU.DIV || operation === ALU.MOD) return unknownOf(age, is64, age.foldsDivision === 'no', from)
   if (operation === ALU.NEG) {
-    if (age.foldsNegation === 'no') return unknownOf(is64, true, from)
-    if (age.foldsNegation === 'maybe' || !isConstant(a)) return unknownOf(is64, false, from)
-    return is64 ? constant(-a.bits, from) : constant(-a.bits & U32, from)
+    if (age.foldsNegation === 'no') return unknownOf(age, is64, true, from)
+    if (age.foldsNegation === 'maybe') return unknownOf(age, is64, false, from)
+    return compute(age, ALU.SUB, constant(0n), a, is64)
   }
-  if (operation === ALU.XOR && age.foldsXor !== 'yes') return undecided(age.foldsXor, is64, a, b, from)
+  if (operation === ALU.XOR && age.foldsXor !== 'yes') return unknownOf(age, is64, age.foldsXor === 'no', from)
   const result = isConstant(a) && isConstant(b) ? fold(operation, a.bits, b.bits, is64) : undefined
   if (result !== undefined) return constant(result, from)
   if (isConstant(b) && b.bits === 0n && operation === ALU.AND) return constant(0n, from)
   const exact = a.exact && b.exact
   if (is64) {
     const sum = combine(operation, a, b, 64)
-    if (sum === undefined) return scalar(ANY_NUMBER, { exact: false, from })
+    if (sum === undefined) return scalar(ANY_NUMBER, { exact: b.umax >= 64n && b.exact, from })
     const related = isConstant(b) && (operation === ALU.ADD || operation === ALU.SUB) ? a.id === 0 ? a.related : a.id : 0
     return scalar(settle(sum.bounds) ?? ANY_NUMBER, { exact: exact && sum.exact, related, from })
   }
   const sum = combine(operation, zeroExtend(a, 4), zeroExtend(b, 4), 32)
-  if (sum === undefined) return unknownOf(false, false, from)
+  if (sum === undefined) return unknownOf(age, false, b.umax32 >= 32n && b.exact, from)
   const wide = scalar(settle(sum.bounds) ?? ANY_NUMBER, { exact: exact && sum.exact, from })
   if (wide.umax <= U32) return wide
-  const cut = zeroExtend(scalar(wide, { exact: wide.exact, from }), 4)
-  return scalar(cut, { exact: exact && isUnknown(a) && isUnknown(b), from })
+  const coversAll = (operation === ALU.ADD || operation === ALU.SUB) && (isFullWord(a) || isFullWord(b))
+  return scalar(zeroExtend(wide, 4), { exact: exact && coversAll, from })
 }
 
-function undecided (folds: Age['foldsDivision'], is64: boolean, _a: Scalar, _b: Scalar, from: readonly string[]): Scalar {
-  return unknownOf(is64, folds === 'no', from)
-}
+function isFullWord (value: Scalar): boolean { return value.umin32 === 0n && value.umax32 === U32 && (value.mask & U32) === U32 && value.smin32 < 0n && value.smax32 > 0n }
 
-function unknownOf (is64: boolean, exact: boolean, from: readonly string[]): Scalar {
-  const value = scalar(ANY_NUMBER, { exact, from })
-  return is64 ? value : zeroExtend(value, 4)
+/** What the verifier does not work out is unknown in all 64 bits, of a 32-bit operation too; older ones know the upper half. */
+function unknownOf (age: Age, is64: boolean, exact: boolean, from: readonly string[]): Scalar {
+  return scalar(ANY_NUMBER, { exact: exact && (is64 || age.forgetsUpperHalf === 'yes'), from })
 }
 
 function fold (operation: number, a: bigint, b: bigint, is64: boolean): bigint | undefined {
@@ -136,7 +134,7 @@ function xor (a: Scalar, b: Scalar): Combined {
 }
 
 function multiply (a: Scalar, b: Scalar): Combined {
-  if (a.umax > U32 || b.umax > U32) return { bounds: ANY_NUMBER, exact: isUnknown(a) && isUnknown(b) }
+  if (a.umax > U32 || b.umax > U32) return { bounds: ANY_NUMBER, exact: (isUnknown(a) && (b.bits & 1n) === 1n) || (isUnknown(a) && isUnknown(b)) }
   return { bounds: { ...ANY_NUMBER, umin: a.umin * b.umin, umax: a.umax * b.umax }, exact: false }
 }
 
@@ -161,12 +159,17 @@ function shiftRightSigned (a: Scalar, by: bigint): Combined {
 
 /** A byte swap, or a cut to so many bits where the machine's order is the one asked for. */
 export function swapBytes (age: Age, value: Scalar, bits: number, swaps: boolean): Scalar {
-  if (age.foldsByteSwap === 'no') return scalar(ANY_NUMBER, { from: value.from })
-  if (age.foldsByteSwap === 'maybe' || !isConstant(value)) return scalar(VAGUE, { exact: false, from: value.from })
+  const { exact, from } = value
+  if (age.foldsByteSwap === 'no') return scalar(ANY_NUMBER, { from })
+  if (age.foldsByteSwap === 'maybe') return scalar(ANY_NUMBER, { exact: false, from })
+  const known = swap(value.bits, bits, swaps)
+  if (isConstant(value)) return constant(known, from)
+  return scalar(settle({ ...ANY_NUMBER, bits: known, mask: swap(value.mask, bits, swaps) }) ?? ANY_NUMBER, { exact, from })
+}
+
+function swap (value: bigint, bits: number, swaps: boolean): bigint {
+  const last = BigInt(bits / 8) - 1n
   let result = 0n
-  for (let i = 0n; i < BigInt(bits / 8); i++) {
-    const byte = value.bits >> i * 8n & 0xffn
-    result |= byte << (swaps ? BigInt(bits / 8) - 1n - i : i) * 8n
-  }
-  return constant(result, value.from)
+  for (let i = 0n; i <= last; i++) result |= (value >> i * 8n & 0xffn) << (swaps ? last - i : i) * 8n
+  return result
 }

@@ -2,9 +2,9 @@ import type { Insn } from '../insn/insn.js'
 import { BpfClass, classOf } from '../insn/opcodes.js'
 import type { Age } from './age.js'
 import { targetOf, usesRegister } from './code.js'
-import { decide, exchanged, isPlain, JMP, limitOf, narrow, opposite } from './compare.js'
+import { decide, exchanged, isPlain, JMP, limitOf, narrow, narrowBoth, opposite } from './compare.js'
 import { fork, operand, restOn, type Run } from './run.js'
-import { constant, isConstant, scalar, union, type Scalar } from './scalar.js'
+import { constant, isConstant, sameBounds, scalar, union, type Bounds, type Scalar } from './scalar.js'
 import { mapValues, topFrame, type State } from './state.js'
 import { isNullConstant, type Value } from './value.js'
 
@@ -104,10 +104,24 @@ function learn (run: Run, state: State, comparison: Comparison<Scalar>, taken: b
   const leftLimit = limitOf(left, is64)
   if (rightLimit !== undefined) replace(run, state, leftRegister, left, narrow(holds, left, rightLimit, is64, edges))
   else if (leftLimit !== undefined && rightRegister !== undefined && Math.abs(holds) !== JMP.JSET) replace(run, state, rightRegister, right, narrow(exchanged(holds), right, leftLimit, is64, edges))
-  else {
+  else if (rightRegister !== undefined) learnBoth(run, state, comparison, holds)
+}
+
+/** Two numbers of which neither is known narrow each other in newer verifiers. */
+function learnBoth (run: Run, state: State, { is64, left, right, leftRegister, rightRegister }: Comparison<Scalar>, holds: number): void {
+  if (Math.abs(holds) === JMP.JSET || rightRegister === undefined || (left.id !== 0 && left.id === right.id) || run.age.comparesRanges !== 'yes') {
     blur(state, leftRegister, left)
     if (rightRegister !== undefined) blur(state, rightRegister, right)
+    return
   }
+  const both = narrowBoth(holds, left, right, is64)
+  replace(run, state, leftRegister, left, both === undefined ? undefined : withBounds(left, both[0]))
+  replace(run, state, rightRegister, right, both === undefined ? undefined : withBounds(right, both[1]))
+}
+
+function withBounds (value: Scalar, bounds: Bounds): Scalar {
+  if (sameBounds(value, bounds)) return value
+  return bounds.mask === 0n ? constant(bounds.bits, value.from) : scalar(bounds, value)
 }
 
 /** Puts what is known now into the register and all its copies. What was computed from the number is narrowed by some verifiers. */
@@ -130,7 +144,7 @@ function copyOf (age: Age, copy: Scalar, value: Scalar): Scalar {
   return age.linksCopies === 'no' ? copy : inexact(copy)
 }
 
-/** Two numbers of which neither is known narrow each other in newer verifiers. */
+/** Notes that some verifiers know more of the number than is followed here. */
 function blur (state: State, register: number, value: Scalar): void {
   if (isConstant(value)) return
   topFrame(state).registers[register] = inexact(value)

@@ -8,7 +8,7 @@ import { JMP } from './compare.js'
 import { liveRegisters } from './liveness.js'
 
 /** libbpf's mark on an instruction without a value: a call of this helper, which does not exist. */
-const POISON_IMM = 195_896_080
+export const POISON_IMM = 195_896_080
 
 const STB_LOCAL = 0
 const STV_INTERNAL = 1

@@ -138,3 +138,50 @@ export function limitOf (value: Scalar, is64: boolean): bigint | undefined {
   const side = is64 ? value : zeroExtend(value, 4)
   return isConstant(side) ? side.bits : undefined
 }
+
+/** What is known of both sides where a comparison of two unknown numbers holds; undefined where it cannot. */
+export function narrowBoth (operation: number, a: Scalar, b: Scalar, is64: boolean): readonly [Bounds, Bounds] | undefined {
+  const pair = is64 ? pair64(operation, a, b) : pair32(operation, a, b)
+  const left = settle(pair[0])
+  const right = settle(pair[1])
+  return left === undefined || right === undefined ? undefined : [left, right]
+}
+
+function pair64 (operation: number, a: Scalar, b: Scalar): readonly [Bounds, Bounds] {
+  switch (operation) {
+    case JMP.JEQ: {
+      const mask = a.mask & b.mask
+      const both = { ...ANY_NUMBER, bits: (a.bits | b.bits) & ~mask, mask, umin: max(a.umin, b.umin), umax: min(a.umax, b.umax), smin: max(a.smin, b.smin), smax: min(a.smax, b.smax), umin32: max(a.umin32, b.umin32), umax32: min(a.umax32, b.umax32), smin32: max(a.smin32, b.smin32), smax32: min(a.smax32, b.smax32) }
+      return [both, both]
+    }
+    case JMP.JLT: return [{ ...a, umax: min(a.umax, b.umax - 1n) }, { ...b, umin: max(b.umin, a.umin + 1n) }]
+    case JMP.JLE: return [{ ...a, umax: min(a.umax, b.umax) }, { ...b, umin: max(b.umin, a.umin) }]
+    case JMP.JSLT: return [{ ...a, smax: min(a.smax, b.smax - 1n) }, { ...b, smin: max(b.smin, a.smin + 1n) }]
+    case JMP.JSLE: return [{ ...a, smax: min(a.smax, b.smax) }, { ...b, smin: max(b.smin, a.smin) }]
+    case JMP.JGT: case JMP.JGE: case JMP.JSGT: case JMP.JSGE: {
+      const [right, left] = pair64(exchanged(operation), b, a)
+      return [left, right]
+    }
+    default: return [a, b]
+  }
+}
+
+function pair32 (operation: number, a: Scalar, b: Scalar): readonly [Bounds, Bounds] {
+  switch (operation) {
+    case JMP.JEQ: {
+      const low = { umin32: max(a.umin32, b.umin32), umax32: min(a.umax32, b.umax32), smin32: max(a.smin32, b.smin32), smax32: min(a.smax32, b.smax32) }
+      const mask = a.mask & b.mask & U32
+      const bits = (a.bits | b.bits) & U32 & ~mask
+      return [{ ...a, ...low, bits: (a.bits & ~U32) | bits, mask: (a.mask & ~U32) | mask }, { ...b, ...low, bits: (b.bits & ~U32) | bits, mask: (b.mask & ~U32) | mask }]
+    }
+    case JMP.JLT: return [{ ...a, umax32: min(a.umax32, b.umax32 - 1n) }, { ...b, umin32: max(b.umin32, a.umin32 + 1n) }]
+    case JMP.JLE: return [{ ...a, umax32: min(a.umax32, b.umax32) }, { ...b, umin32: max(b.umin32, a.umin32) }]
+    case JMP.JSLT: return [{ ...a, smax32: min(a.smax32, b.smax32 - 1n) }, { ...b, smin32: max(b.smin32, a.smin32 + 1n) }]
+    case JMP.JSLE: return [{ ...a, smax32: min(a.smax32, b.smax32) }, { ...b, smin32: max(b.smin32, a.smin32) }]
+    case JMP.JGT: case JMP.JGE: case JMP.JSGT: case JMP.JSGE: {
+      const [right, left] = pair32(exchanged(operation), b, a)
+      return [left, right]
+    }
+    default: return [a, b]
+  }
+}

@@ -23,6 +23,7 @@ function follow (run: Run, start: State): boolean {
     const { code } = topFrame(state)
     const insn = code.insns[state.pc]
     if (insn === undefined) return true // falls off its function, which the verifier refuses
+    if (!leadsToPoison(run, state)) return true
     if (code.isTarget[state.pc] === 1 || (state.pc === 0 && state.frames.length > 1)) {
       state = arrive(state)
       if (state === undefined) return true
@@ -31,6 +32,14 @@ function follow (run: Run, start: State): boolean {
     if (!step(run, state, insn)) return true
   }
   return true
+}
+
+/** Nothing else is asked for: a state that only leads elsewhere needs no following. */
+function leadsToPoison (run: Run, state: State): boolean {
+  return state.frames.some((frame, depth) => {
+    const callee = state.frames[depth + 1]
+    return run.isPoisonAhead(frame.code, callee === undefined ? state.pc : callee.callback === undefined ? callee.returnTo : callee.returnTo - 1)
+  })
 }
 
 /** Drops a state that adds nothing to those seen here, and joins it with them where they are many. */

@@ -1,10 +1,10 @@
 import { isAutoloaded, type BpfObject } from '../core/object.js'
 import type { Relocation } from '../core/outcome.js'
 import { applyPatches } from '../core/patches.js'
-import type { ElfFunction } from '../elf/functions.js'
+import { isProgramSection, type ElfFunction } from '../elf/functions.js'
 import { BPF_INSN } from '../insn/insn.js'
 import { ageOf, type Age } from './age.js'
-import { readFunctions, type Code, type Functions } from './code.js'
+import { POISON_IMM, readFunctions, type Code, type Functions } from './code.js'
 import { explore } from './explore.js'
 import type { JudgeOptions, Judgement, ProgramVerdict, Verdict } from './judgement.js'
 import { callGraph, type CallGraph } from './reach.js'
@@ -22,6 +22,7 @@ const STEPS = 400_000
  */
 export function judge (object: BpfObject, relocation: Relocation, options: JudgeOptions = {}): Judgement {
   if (relocation.patches === undefined) return refused(object, relocation)
+  if (relocation.counts.poisoned === 0 && !hasPoison(object)) return allLoad(object)
   const bytes = applyPatches(object.bytes, relocation.patches)
   const functions = readFunctions(object, bytes)
   const graph = callGraph(object, functions)
@@ -35,6 +36,26 @@ export function judge (object: BpfObject, relocation: Relocation, options: Judge
     assumes: loaded.reduce<readonly string[]>((all, { result }) => union(all, result.assumes), []),
     programs: object.elf.functions.map(fn => toVerdict(fn, results.get(fn) ?? subprogramResult(fn, loaded.map(({ result }) => result), functions.codeOf(fn)))),
     isReachable: reachability(object, functions, programs.map(({ result }) => result))
+  }
+}
+
+/** Whether the object came with poison, as one that was relocated before does. */
+function hasPoison ({ elf: { sections, view, littleEndian } }: BpfObject): boolean {
+  return sections.some(section => {
+    if (!isProgramSection(section)) return false
+    for (let at = section.offset; at + BPF_INSN.SIZE <= section.offset + section.size; at += BPF_INSN.SIZE) {
+      if (view.getInt32(at + BPF_INSN.imm, littleEndian) === POISON_IMM) return true
+    }
+    return false
+  })
+}
+
+function allLoad (object: BpfObject): Judgement {
+  return {
+    verdict: 'loads',
+    assumes: [],
+    programs: object.elf.functions.map(fn => toVerdict(fn, { verdict: 'loads', reason: null, assumes: [] })),
+    isReachable: () => null
   }
 }
 

@@ -205,13 +205,21 @@ export function zeroExtend (value: Scalar, bytes: number): Scalar {
   }) ?? ANY_NUMBER, { ...traits, exact: value.exact && isUnknown(value) })
 }
 
-/** The low `bytes` of a number, its sign copied upwards. */
-export function signExtend (value: Scalar, bytes: number): Scalar {
+/**
+ * The low `bytes` of a number, its sign copied upwards: the verifier keeps the range where its ends agree in what is cut off
+ * and in their new signs, and no bits.
+ *
+ * @param is64 whether the range of 64 bits is looked at, or that of the low 32
+ */
+export function signExtend (value: Scalar, bytes: number, is64: boolean): Scalar {
   const width = bytes * 8
   if (isConstant(value)) return constant(BigInt.asIntN(width, value.bits), value.from)
+  const low = is64 ? value.smin : value.smin32
+  const high = is64 ? value.smax : value.smax32
   const smax = (1n << BigInt(width - 1)) - 1n
-  const smin = -smax - 1n
-  if (value.smin >= smin && value.smax <= smax) return scalar(value, { ...value, exact: value.exact && bytes === 4 })
-  const bounds = bytes === 4 ? { smin: value.smin32, smax: value.smax32 } : { smin, smax }
-  return scalar(settle({ ...ANY_NUMBER, ...bounds }) ?? ANY_NUMBER, { exact: value.exact && isUnknown(value), related: value.id === 0 ? value.related : value.id, from: value.from })
+  const from = BigInt.asIntN(width, low)
+  const to = BigInt.asIntN(width, high)
+  const keeps = low >> BigInt(width) === high >> BigInt(width) && from < 0n === to < 0n
+  const bounds = keeps ? { smin: min(from, to), smax: max(from, to) } : { smin: -smax - 1n, smax }
+  return scalar(settle({ ...ANY_NUMBER, ...bounds }) ?? ANY_NUMBER, { exact: value.exact, related: value.id === 0 ? value.related : value.id, from: value.from })
 }

@@ -5,7 +5,7 @@ import { branch } from './branch.js'
 import { call, leave } from './calls.js'
 import { isConditional, isJump, targetOf, usesRegister } from './code.js'
 import { clobberAll, newId, operand, type Run } from './run.js'
-import { ANY_NUMBER, constant, isConstant, ofSize, scalar, signed, signExtend, U32, VAGUE, zeroExtend, type Scalar } from './scalar.js'
+import { ANY_NUMBER, constant, isConstant, ofSize, scalar, signed, signExtend, U32, VAGUE, zeroExtend } from './scalar.js'
 import { load, overwrite, store } from './stack.js'
 import { topFrame, type State } from './state.js'
 import { asScalar, UNCLEAR, withId, type Value } from './value.js'
@@ -85,7 +85,7 @@ function loadFrom (run: Run, state: State, insn: Insn): Value {
   const size = accessSize(insn.code)
   const value = loadZeroExtended(run, state, insn, size)
   if (modeOf(insn) !== MODE.MEMSX) return value
-  return value.kind === 'scalar' && isConstant(value) ? signExtend(value, size) : signExtend(ofSize(size, { exact: value.kind === 'scalar' && value.exact, from: asScalar(value).from }), size)
+  return value.kind === 'scalar' && isConstant(value) ? signExtend(value, size, true) : signExtend(ofSize(size, { exact: value.kind === 'scalar' && value.exact, from: asScalar(value).from }), size, true)
 }
 
 function loadZeroExtended (run: Run, state: State, insn: Insn, size: number): Value {
@@ -197,13 +197,8 @@ function move (run: Run, state: State, insn: Insn, is64: boolean): Value | undef
   if (is64 && insn.off === 0) return value
   if (is64 && insn.off === 1) return UNCLEAR
   if (value?.kind !== 'scalar') return zeroExtend(VAGUE, 4)
-  const extended = insn.off === 0 ? value : keepRange(signExtend(value, insn.off / 8), value)
+  const extended = insn.off === 0 ? value : signExtend(value, insn.off / 8, is64)
   return is64 ? extended : zeroExtend(extended, 4)
-}
-
-/** Verifiers differ in whether a number that the sign extension leaves as it is stays a copy. */
-function keepRange (extended: Scalar, value: Scalar): Scalar {
-  return isConstant(extended) ? extended : scalar(extended, { exact: extended.exact, related: value.id === 0 ? value.related : value.id, from: value.from })
 }
 
 /** The register's value, marked as one that has a copy. */
