@@ -50,6 +50,8 @@ export const ABILITIES = {
   forgetsUpperHalf: { since: [6, 11], commit: commit('0922c78f592c') },
   /** A comparison of a pointer that is not null with 0 decides. */
   decidesPointers: { since: [5, 9], commit: commit('cac616db39c2') },
+  /** An element of an array whose index is known and within it is not null. */
+  knowsElements: { since: [6, 14], commit: commit('d2102f2f5d75') },
   /** Global subprograms are verified by themselves, with unknown arguments. */
   verifiesGlobals: { since: [5, 6], commit: commit('51c39bb1d5d1') },
   /** Only those that are called where the verifier gets to. */
@@ -104,6 +106,7 @@ export function ageOf (release: string | undefined): Age {
     foldsDivision: answer('foldsDivision'),
     forgetsUpperHalf: answer('forgetsUpperHalf'),
     decidesPointers: answer('decidesPointers'),
+    knowsElements: answer('knowsElements'),
     verifiesGlobals: answer('verifiesGlobals'),
     verifiesGlobalsLazily: answer('verifiesGlobalsLazily'),
     repeatsCallbacks: answer('repeatsCallbacks')

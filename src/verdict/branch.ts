@@ -194,7 +194,7 @@ function nullness (age: Age, pointer: Value): 'maybe' | 'never' | 'unclear' {
 
 function settleNull (state: State, register: number | undefined, pointer: Value, isNull: boolean): void {
   if (pointer.kind !== 'pointer' || pointer.null === 'no') return
-  const known: Value = isNull ? constant(0n) : pointer.null === 'maybe' ? { kind: 'pointer', null: 'no', deep: pointer.deep, id: 0 } : pointer
+  const known: Value = isNull ? constant(0n) : pointer.null === 'maybe' || pointer.null === 'likely' ? { kind: 'pointer', null: 'no', deep: pointer.deep, id: 0 } : pointer
   if (register !== undefined && register !== 10) topFrame(state).registers[register] = known
   if (pointer.id !== 0) mapValues(state, other => other.kind === 'pointer' && other.id === pointer.id ? known : other)
 }

@@ -1,6 +1,6 @@
 import type { Insn } from '../insn/insn.js'
 import { isPoison, PSEUDO, type Code } from './code.js'
-import { BPF_LOOP, CALLBACKS, resultOf, SIZES } from './helpers.js'
+import { BPF_LOOP, CALLBACKS, MAP_LOOKUP, resultOf, SIZES, WITHOUT_ARGUMENTS } from './helpers.js'
 import { clobberAll, fork, newId, operand, reach, type Run } from './run.js'
 import { ANY_NUMBER, isConstant, scalar, UNKNOWN, VAGUE } from './scalar.js'
 import { clobber } from './stack.js'
@@ -44,7 +44,7 @@ function callHelper (run: Run, state: State, helper: number): boolean {
       return enterCallback(run, state, fn.code, passed, callback.isAsync, helper === BPF_LOOP ? operand(state, 1) : undefined)
     }
   }
-  forgetMemory(state, SIZES.get(helper))
+  if (!WITHOUT_ARGUMENTS.has(helper)) forgetMemory(state, SIZES.get(helper))
   finishCall(state, resultOfHelper(run, helper))
   state.pc++
   return true
@@ -54,7 +54,7 @@ function resultOfHelper (run: Run, helper: number): Value {
   switch (resultOf(helper)) {
     case 'number': return UNKNOWN
     case 'ranged': return VAGUE
-    case 'maybe-null': return { kind: 'pointer', null: 'maybe', deep: false, id: newId(run) }
+    case 'maybe-null': return { kind: 'pointer', null: helper === MAP_LOOKUP && run.age.knowsElements !== 'no' ? 'likely' : 'maybe', deep: false, id: newId(run) }
     case 'maybe-null-deep': return { kind: 'pointer', null: 'maybe', deep: true, id: newId(run) }
     case 'pointer': return NOT_NULL
     case 'pointer-deep': return { ...UNCLEAR, id: newId(run) }

@@ -6,7 +6,7 @@ import { step } from './step.js'
 import { copyState, joinStates, stateCovers, tidy, topFrame, type State } from './state.js'
 
 /** States of one instruction that are told apart; later ones are joined, so that the work stays bounded. */
-const STATES_PER_PLACE = 24
+const STATES_PER_PLACE = 64
 
 /** Follows all pending states to their ends. False where the work ran out first. */
 export function explore (run: Run): boolean {

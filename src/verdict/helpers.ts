@@ -49,3 +49,8 @@ export const CALLBACKS: ReadonlyMap<number, { readonly fn: number, readonly pass
 ])
 
 export const BPF_LOOP = 181
+
+export const MAP_LOOKUP = 1
+
+/** Helpers that take no arguments, whatever is in the registers. */
+export const WITHOUT_ARGUMENTS: ReadonlySet<number> = new Set([5, 7, 8, 14, 15, 35, 42, 80, 118, 125, 158, 160, 208])

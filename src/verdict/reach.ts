@@ -2,10 +2,10 @@ import { kindOf, nameOf, referencedType, typeId } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
 import type { BpfObject } from '../core/object.js'
 import type { ElfFunction } from '../elf/functions.js'
-import { BPF_LD_IMM64, isSubprogramCall } from '../insn/opcodes.js'
-import { BpfClass, classOf } from '../insn/opcodes.js'
+import { BPF_CALL, BPF_LD_IMM64, BpfClass, classOf, isSubprogramCall } from '../insn/opcodes.js'
 import { isConditional, isJump, isPoison, targetOf, type Code, type Functions } from './code.js'
 import { JMP } from './compare.js'
+import { CALLBACKS } from './helpers.js'
 
 /** Which functions belong to which program, as libbpf puts them together. */
 export interface CallGraph {
@@ -34,6 +34,17 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
     closures.set(code, found)
     return found
   }
+  let poisonedCallback: boolean | undefined
+  const hasPoisonedCallback = (): boolean => {
+    poisonedCallback ??= all.some(fn => {
+      const code = functions.codeOf(fn)
+      return code.insns.some((insn, i) => {
+        const callee = insn.code === BPF_LD_IMM64 ? functions.callee(code, i) : undefined
+        return callee !== undefined && hasPoison(callee)
+      })
+    })
+    return poisonedCallback
+  }
   const hasPoison = (code: Code): boolean => [...reachedFrom(code)].some(member => member.hasPoison)
 
   return {
@@ -42,7 +53,7 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
     isPoisonAhead: (code, index) => {
       let flags = ahead.get(code)
       if (flags === undefined) {
-        flags = poisonAhead(code, functions, hasPoison)
+        flags = poisonAhead(code, functions, hasPoison, hasPoisonedCallback)
         ahead.set(code, flags)
       }
       return flags[index] === 1
@@ -59,7 +70,7 @@ function calleesOf (code: Code, functions: Functions): Code[] {
   return code.insns.flatMap((insn, i) => isSubprogramCall(insn) || insn.code === BPF_LD_IMM64 ? functions.callee(code, i) ?? [] : [])
 }
 
-function poisonAhead (code: Code, functions: Functions, hasPoison: (code: Code) => boolean): Uint8Array {
+function poisonAhead (code: Code, functions: Functions, hasPoison: (code: Code) => boolean, hasPoisonedCallback: () => boolean): Uint8Array {
   const flags = new Uint8Array(code.insns.length + 1)
   for (let round = 0, changed = true; changed && round < 32; round++) {
     changed = false
@@ -67,7 +78,7 @@ function poisonAhead (code: Code, functions: Functions, hasPoison: (code: Code) 
       const insn = code.insns[i]
       if (insn === undefined || flags[i] === 1) continue
       const callee = isSubprogramCall(insn) || insn.code === BPF_LD_IMM64 ? functions.callee(code, i) : undefined
-      const isHere = isPoison(insn) || (callee !== undefined && hasPoison(callee))
+      const isHere = isPoison(insn) || (callee === undefined ? callsBack(insn) && hasPoisonedCallback() : hasPoison(callee))
       if (isHere || successors(insn, i).some(next => flags[next] === 1)) {
         flags[i] = 1
         changed = true
@@ -76,6 +87,11 @@ function poisonAhead (code: Code, functions: Functions, hasPoison: (code: Code) 
     if (changed && round === 31) flags.fill(1)
   }
   return flags
+}
+
+/** Whether a function of the object may be called by it: a helper that calls back, or a kernel function. */
+function callsBack (insn: Code['insns'][number]): boolean {
+  return insn.code === BPF_CALL && (insn.src !== 0 || CALLBACKS.has(insn.imm))
 }
 
 function successors (insn: Code['insns'][number], index: number): number[] {

@@ -1,4 +1,4 @@
-import { datasecVariable, kindOf, nameOf, referencedType, typeId, vlenOf, type Btf } from '../btf/btf.js'
+import { datasecVariable, kindOf, nameOf, referencedType, typeId, vlenOf, type Btf, type TypeId } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
 import type { BpfObject } from '../core/object.js'
 import { readSymbols, type ElfSymbol } from '../elf/symbols.js'
@@ -53,27 +53,44 @@ export function symbolValues (object: BpfObject, bytes: Uint8Array, options: Jud
         const region = regionOf(symbol.sectionIndex)
         return region === undefined ? NOT_NULL : { kind: 'data', data: region, offset: symbol.value + addend }
       }
-      if (externs.get(symbol.name) === '.kconfig') return { kind: 'data', data: kconfigOf(symbol.name), offset: 0 }
+      const extern = externs.get(symbol.name)
+      if (extern?.section === '.kconfig') return { kind: 'data', data: kconfigOf(symbol.name), offset: 0 }
       if (symbol.binding !== STB_WEAK) return UNCLEAR
       const answer = options.hasKernelSymbol?.(symbol.name)
-      if (answer === undefined) return UNCLEAR
+      // A symbol without a type is looked for in /proc/kallsyms, which lists more than BTF.
+      if (answer === undefined || (!answer && extern?.isTyped !== true)) return UNCLEAR
       return answer ? { ...NOT_NULL, deep: true } : constant(0n)
     },
     hasFunction: name => options.hasKernelSymbol?.(name)
   }
 }
 
-/** Names of externs, with the section that the object's BTF puts them in: `.kconfig` or `.ksyms`. */
-function readExterns (btf: Btf): ReadonlyMap<string, string> {
-  const externs = new Map<string, string>()
+interface Extern {
+  /** Where the object's BTF puts it: `.kconfig` or `.ksyms`. */
+  readonly section: string
+  /** False for `extern const void`. */
+  readonly isTyped: boolean
+}
+
+function readExterns (btf: Btf): ReadonlyMap<string, Extern> {
+  const externs = new Map<string, Extern>()
   for (let i = btf.startId; i < btf.endId; i++) {
     const id = typeId(i)
     if (kindOf(btf, id) !== BtfKind.DATASEC) continue
     const section = nameOf(btf, id)
     if (section !== '.kconfig' && section !== '.ksyms') continue
-    for (let v = 0; v < vlenOf(btf, id); v++) externs.set(nameOf(btf, datasecVariable(btf, id, v)), section)
+    for (let v = 0; v < vlenOf(btf, id); v++) {
+      const variable = datasecVariable(btf, id, v)
+      externs.set(nameOf(btf, variable), { section, isTyped: kindOf(btf, variable) === BtfKind.FUNC || !isVoid(btf, referencedType(btf, variable)) })
+    }
   }
   return externs
+}
+
+function isVoid (btf: Btf, id: TypeId): boolean {
+  let type = id
+  for (let i = 0; i < 32 && (kindOf(btf, type) === BtfKind.CONST || kindOf(btf, type) === BtfKind.VOLATILE); i++) type = referencedType(btf, type)
+  return type === 0
 }
 
 function readOnlyData (object: BpfObject, bytes: Uint8Array, index: number, assume: JudgeOptions['assume']): DataRegion {

@@ -25,12 +25,12 @@ export interface DataRegion {
 }
 
 /**
- * Any other pointer. `maybe`: the verifier takes it for null or not; `no`: for not null; `unclear`: it could know that it is
- * not null, or that it is a number.
+ * Any other pointer. `maybe`: the verifier takes it for null or not; `likely`: so, unless it knows that it is not null; `no`: it
+ * is not null; `unclear`: the verifier could know that it is not null, or that it is a number.
  */
 export interface OtherPointer {
   readonly kind: 'pointer'
-  readonly null: 'maybe' | 'no' | 'unclear'
+  readonly null: 'maybe' | 'likely' | 'no' | 'unclear'
   /** Whether 8 bytes loaded from there may be a pointer, too. */
   readonly deep: boolean
   /** Equal for copies. */

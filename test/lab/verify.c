@@ -62,7 +62,7 @@ static long load_program(union bpf_attr *given, unsigned int size)
 {
 	union bpf_attr attr;
 	int which = current ? which_program(given) : -1;
-	long ret;
+	long ret = 0;
 
 	if (which < 0) // a feature probe
 		return raw_bpf(BPF_PROG_LOAD, given, size);
@@ -72,9 +72,11 @@ static long load_program(union bpf_attr *given, unsigned int size)
 	attr.log_size = sizeof(log_buffer);
 	attr.log_level = LOG_STATS;
 	log_buffer[0] = 0;
-	do {
+	for (int tries = 0; tries < 5; tries++) {
 		ret = raw_bpf(BPF_PROG_LOAD, &attr, size);
-	} while (ret == -EAGAIN);
+		if (ret != -EAGAIN)
+			break;
+	}
 	free(logs[which]);
 	if (ret >= 0) {
 		results[which] = 'o';
