@@ -2,7 +2,7 @@ import { release } from 'node:os'
 import { AppError } from '../errors.js'
 import { formatReference, isWholeReference, parseQuery, type KernelQuery } from '../identity/reference.js'
 import { findRunningKernel, KERNEL_BTF_DIR, listRunningModules, nameOfRunning, type RunningKernel } from '../identity/running-kernel.js'
-import { readInput } from './files.js'
+import { readBtfFile, readInput } from './files.js'
 import type { NamedBtf, Places, TargetBtf, TargetRequest } from './target-request.js'
 
 /** The places that the service's settings name, so that both find the same kernels. */
@@ -23,7 +23,7 @@ export function placesFrom (env: NodeJS.ProcessEnv): Places {
 export async function findTarget (request: TargetRequest, places: Places): Promise<TargetBtf> {
   const [vmlinux, ...splits] = request.btf
   if (vmlinux !== undefined) {
-    return { kernel: null, source: 'request', vmlinux: readBtf(vmlinux), modules: splits.map(readBtf) }
+    return { kernel: null, source: 'request', vmlinux: await readBtfFile(vmlinux, false), modules: await Promise.all(splits.map(path => readBtfFile(path, true))) }
   }
   const running = await findRunningKernel(places)
   if (request.kernel === undefined) {
