@@ -93,3 +93,21 @@ describe('corelo relocate --server', () => {
     expect(stderr).toMatch(/^corelo: http:\S+ cannot be reached: nothing listens at that address\.$/m)
   })
 })
+
+describe('corelo btf list --server', () => {
+  let service: Service
+  beforeAll(async () => { service = await startService(cleanup) })
+
+  it('lists what the service has, filtered as a local list is', () => {
+    const list = (...args: string[]) => corelo(['btf', 'list', '--server', service.url, ...args])
+    expect(list().stdout.toString()).toContain(REFERENCE)
+    expect(list().stderr).toContain(`1 kernel in ${service.url}`)
+    expect(JSON.parse(list('--json').stdout.toString())).toMatchObject({ kernels: [{ reference: REFERENCE }] })
+    expect(JSON.parse(list('--json', '--distro', 'nobody').stdout.toString())).toEqual({ kernels: [] })
+  })
+
+  it('says what does not go together', () => {
+    expect(corelo(['btf', 'list', '--server', service.url, '--cache-dir', 'x'])).toMatchObject({ code: 2, stderr: expect.stringContaining('leave --cache-dir out') })
+    expect(corelo(['btf', 'list', '--token-file', 'x'])).toMatchObject({ code: 2, stderr: expect.stringContaining('goes with --server') })
+  })
+})
