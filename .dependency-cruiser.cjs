@@ -41,7 +41,8 @@ module.exports = {
     knowsOnly('service', 'attestation/', 'core/', 'identity/', 'store/', 'workers/', 'kernels/', 'relocation/', 'settings\\.ts'),
     { name: 'http-speaks-to-service', severity: 'error', from: { path: folder('http') }, to: { path: '^src/(elf|btf|insn|bytes|workers|formats|import|cli|agent)/' } },
     knowsOnly('client', 'bytes/', 'identity/', 'store/sha256\\.ts'),
-    knowsOnly('agent', 'client/', 'attestation/', 'identity/', 'store/(atomic-file|sha256)\\.ts'),
+    // It looks up which loaded modules have a type that vmlinux lacks: a reader of BTF, and no engine.
+    knowsOnly('agent', 'btf/(btf|lookup|parse)\\.ts', 'client/', 'attestation/', 'identity/', 'store/(atomic-file|sha256)\\.ts'),
     { name: 'agent-is-small', severity: 'error', from: { path: '^src/(client|agent)/' }, to: { path: 'node_modules/(fastify|@fastify|typebox|undici|env-schema|piscina)' } },
     onlyIn('^src/(fetch/|store/shared/)', 'undici|cockatiel|ipaddr\\.js'),
     onlyIn('^src/import/bundle/', 'tar-stream'),

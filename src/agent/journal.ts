@@ -100,10 +100,9 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
       }
       const facts = answer === undefined ? {} : { verdict: answer.findings.verdict, ...answer.findings.counts, ...modulesOf(answer), kernel: answer.report.kernel.reference, btf: answer.report.kernel.btf_sha256, source: answer.report.kernel.source, result: answer.sha256, key: answer.keyId ?? null }
       if (answer !== undefined) metrics.verdicts.inc({ verdict: answer.findings.verdict })
-      const isOpen = answer?.findings.verdict === 'unknown'
-      const done = answer === undefined ? 'the copy that is in place is the current one' : answer.keyId === undefined ? 'relocated and put in place, not verified' : 'relocated, verified and put in place'
-      const text = isOpen ? `${done}; whether it loads is not known, since it may reach an instruction that has no value in this kernel` : done
-      log[answer === undefined ? levelOf(name, text, 'info') : isOpen ? 'warn' : 'info']({ object: name, ...facts }, text)
+      const text = answer === undefined ? 'the copy that is in place is the current one' : answer.keyId === undefined ? 'relocated and put in place, not verified' : 'relocated, verified and put in place'
+      log[answer === undefined ? levelOf(name, text, 'info') : 'info']({ object: name, ...facts }, text)
+      if (answer?.findings.verdict === 'unknown') log.warn({ object: name, verdict: 'unknown', reasons: findingsOf(answer.report) }, 'whether it loads is not known: it may reach an instruction that has no value in this kernel')
       said.set(name, text)
     },
     removed (name) {

@@ -48,7 +48,7 @@ export function createModuleOffers ({ client, onOffer, onWithheld }: ModuleOffer
     for (const { name, path, sha256 } of fresh) {
       try {
         if (!await client.hasBtf(sha256, signal)) {
-          await client.putKernelBtf(reference, await readFile(path), kernel.kernelVersion, signal, name)
+          await client.putKernelBtf(reference, await readFile(path), undefined, signal, name)
           given.push(name)
         }
       } catch (error) {

@@ -10,6 +10,7 @@ export function reportOf (answer: RelocateAnswer): Record<string, unknown> {
     // A relocated object has the size it came with: instructions are patched in place.
     object: { sha256: answer.objectSha256, bytes: bytes.length },
     kernel: { reference: answer.kernel, btf_sha256: answer.btfSha256, source: answer.source },
+    warning: answer.warning,
     result: { sha256: answer.sha256, bytes: bytes.length }
   }, report)
 }
