@@ -83,10 +83,10 @@ describe('a cache folder that cannot be made', () => {
 describe('a process that may open few files', () => {
   it('goes on while more connections than that are opened', { timeout: 90_000 }, async () => {
     const port = await freePort()
-    const child = start({ CORELO_PORT: String(port) }, { files: 128 })
+    const child = start({ CORELO_PORT: String(port) }, { files: 600 })
     child.stdout?.resume()
     await untilReady(port)
-    const sockets = Array.from({ length: 300 }, () => connect(port, '127.0.0.1').on('error', () => {}))
+    const sockets = Array.from({ length: 900 }, () => connect(port, '127.0.0.1').on('error', () => {}))
     await Promise.all(sockets.map(async socket => { await Promise.race([once(socket, 'connect'), once(socket, 'close')]) }))
     await new Promise(resolve => setTimeout(resolve, 1500)) // what ended the process was a timer of one second
     expect(child.exitCode).toBe(null)
