@@ -35,6 +35,8 @@ export interface KernelRecord {
   /** Bytes of raw BTF. */
   readonly bytes: number
   readonly types: number
+  /** The kernel's GNU build-id (hex), where its image was at hand. */
+  readonly buildId?: string
   /** `local`, `upload`, and the names of other sources. */
   readonly source: string
   readonly provenance: Provenance
