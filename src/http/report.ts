@@ -9,7 +9,12 @@ export function reportOf (answer: RelocateAnswer): Record<string, unknown> {
   return toReport({
     // A relocated object has the size it came with: instructions are patched in place.
     object: { sha256: answer.objectSha256, bytes: bytes.length },
-    kernel: { reference: answer.kernel, btf_sha256: answer.btfSha256, source: answer.source },
+    kernel: {
+      reference: answer.kernel,
+      btf_sha256: answer.btfSha256,
+      source: answer.source,
+      ...(answer.moduleSha256s.length === 0 ? {} : { modules: answer.moduleSha256s })
+    },
     result: { sha256: answer.sha256, bytes: bytes.length }
   }, report)
 }

@@ -6,7 +6,13 @@ import type { Sha256 } from '../store/sha256.js'
 /** What surrounds the engine's report: who was asked for what, and the content it is about. */
 export interface ReportFacts {
   readonly object: { readonly sha256: Sha256, readonly bytes: number }
-  readonly kernel: { readonly reference: string | null, readonly btf_sha256: Sha256, readonly source: string }
+  readonly kernel: {
+    readonly reference: string | null
+    readonly btf_sha256: Sha256
+    readonly source: string
+    /** BTF of the modules that were consulted, in their order. */
+    readonly modules?: readonly Sha256[]
+  }
   /** Null where the object is refused. */
   readonly result: { readonly sha256: Sha256, readonly bytes: number } | null
 }

@@ -32,5 +32,9 @@ export const RelocatedParams = Type.Object({
 })
 
 export const RelocatedQuery = Type.Object({
-  modules: Type.Optional(sha256List('Hashes of the module BTFs that may also be consulted.'))
+  engine: Type.Optional(segment('Version of the engine: the answer is that of no other.', '1.0.0')),
+  modules: Type.Optional(sha256List('Hashes of the module BTFs that may also be consulted.')),
+  module_list: Type.Optional(sha256('Instead of `modules`: the digest of a long list, as `Content-Location` had it. The service remembers lists for a while.'))
 }, { additionalProperties: false })
+
+export type RelocatedQuery = Static<typeof RelocatedQuery>
