@@ -31,3 +31,11 @@ export const release = (description: string) => text('release', description, { e
 export const kernelVersion = (description: string) => text('kernelVersion', description, { examples: ['#46-Ubuntu SMP Fri Jul 10 00:24:02 UTC 2020'] })
 export const moduleList = (description: string) => text('moduleList', description, { examples: ['nf_conntrack,xfs'] })
 export const cursor = (description: string) => text('cursor', description)
+
+export interface Fields { readonly properties: Readonly<Record<string, object>> }
+
+/** A schema of an object whose members show no example, so that a page made of it leaves them empty. */
+export function withoutExamples<T extends Fields> (schema: T): T {
+  const properties = Object.entries(schema.properties).map(([name, property]) => [name, Object.fromEntries(Object.entries(property).filter(([key]) => key !== 'examples'))])
+  return { ...schema, properties: Object.fromEntries(properties) as T['properties'] }
+}

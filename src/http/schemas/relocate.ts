@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { choice, kernelVersion, moduleList, release, segment, sha256, sha256List } from './fields.js'
+import { choice, kernelVersion, moduleList, release, segment, sha256, sha256List, withoutExamples } from './fields.js'
 
 /** The text fields of a relocation: query parameters beside a raw body, text parts of a form. */
 export const RelocateFields = Type.Object({
@@ -19,11 +19,12 @@ export type RelocateFields = Static<typeof RelocateFields>
 
 const file = (description: string) => Type.Unsafe<unknown>({ type: 'string', format: 'binary', description })
 
-/** The whole form: for the OpenAPI document. */
+/** The whole form: for the OpenAPI document. One field shows an example, because the page that shows the document sends all of them. */
 export const RelocateForm = Type.Object({
-  object: Type.Union([file('The eBPF ELF object.'), sha256('The hash of one that the service holds.')]),
+  object: file('The eBPF ELF object; or, as text, the `sha256:…` of one that the service holds.'),
   btf: Type.Optional(Type.Array(file('Raw BTF, or ELF with `.BTF`.'), { description: 'Relocate against this BTF and store nothing: vmlinux first, then split BTF.' })),
-  ...RelocateFields.properties
+  ...withoutExamples(RelocateFields).properties,
+  kernel_release: RelocateFields.properties.kernel_release
 }, { $id: 'RelocateForm', additionalProperties: false })
 
 export const RelocatedParams = Type.Object({
