@@ -34,8 +34,16 @@ export const cursor = (description: string) => text('cursor', description)
 
 export interface Fields { readonly properties: Readonly<Record<string, object>> }
 
-/** A schema of an object whose members show no example, so that a page made of it leaves them empty. */
+/** A schema of an object whose members show no example. */
 export function withoutExamples<T extends Fields> (schema: T): T {
-  const properties = Object.entries(schema.properties).map(([name, property]) => [name, Object.fromEntries(Object.entries(property).filter(([key]) => key !== 'examples'))])
-  return { ...schema, properties: Object.fromEntries(properties) as T['properties'] }
+  return mapProperties(schema, property => Object.fromEntries(Object.entries(property).filter(([key]) => key !== 'examples')))
+}
+
+/** The same of texts in a form: without an example, Swagger UI makes up a text that the pattern allows, and sends it. An empty one it leaves out. */
+export function withEmptyExamples<T extends Fields> (schema: T): T {
+  return mapProperties(schema, property => 'pattern' in property ? { ...property, examples: [''] } : property)
+}
+
+function mapProperties<T extends Fields> (schema: T, change: (property: object) => object): T {
+  return { ...schema, properties: Object.fromEntries(Object.entries(schema.properties).map(([name, property]) => [name, change(property)])) as T['properties'] }
 }
