@@ -7,7 +7,7 @@ import { relocationsIn, type Report } from '../client/report.js'
 import { withRetries } from '../client/retry.js'
 import { AppError } from '../errors.js'
 import { formatQuery, formatReference, parseQuery } from '../identity/reference.js'
-import { findRunningKernel, nameRunningKernel } from '../identity/running-kernel.js'
+import { findRunningKernel, nameOfRunning, nameRunningKernel } from '../identity/running-kernel.js'
 import { sha256 } from '../store/sha256.js'
 import type { Arguments } from './arguments.js'
 import { ExitCode } from './exit-code.js'
@@ -60,8 +60,9 @@ async function findTarget (options: Arguments): Promise<RemoteTarget> {
   }
   const places = placesFrom(process.env)
   const running = await findRunningKernel(places)
-  if (running !== undefined) return { name: formatReference(running.reference), request: { btfSha256: sha256(readInput(running.btfPath, 'BTF file')) }, ownBtf: running.btfPath }
-  const { reference: own, kernelVersion } = await nameRunningKernel(places.hostRoot)
+  if (running !== undefined) return { name: nameOfRunning(running), request: { btfSha256: sha256(readInput(running.btfPath, 'BTF file')) }, ownBtf: running.btfPath }
+  const { reference: own, kernelVersion, problem } = await nameRunningKernel(places)
+  if (own === undefined) throw new AppError('kernel_unknown', `${problem ?? ''} Or name the kernel with --kernel REF.`)
   return { name: formatReference(own), request: { kernel: { ...own, kernelVersion } } }
 }
 

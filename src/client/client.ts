@@ -28,6 +28,8 @@ export interface RelocationRequest {
   /** BTF that goes with the request and is not kept: vmlinux first. */
   readonly btf?: readonly Uint8Array[] | undefined
   readonly modules?: readonly string[] | undefined
+  /** Modules by the hash of their BTF, which the service holds. The object and its kernel's BTF are named by hash then, and nothing else is asked. */
+  readonly moduleSha256s?: readonly Sha256[] | undefined
   readonly onUnresolved?: 'poison' | 'fail' | undefined
   /** Entity tag of an answer that is held: the service then says so instead of sending it again. */
   readonly heldTag?: string | undefined
@@ -76,11 +78,13 @@ export function createClient (options: ClientOptions): Client {
   return {
     server,
     async relocate (request) {
+      const { object, btfSha256, moduleSha256s = [] } = request
+      const byHash = moduleSha256s.length > 0 && typeof object === 'string' && btfSha256 !== undefined
       const reply = await transport.send({
-        method: 'POST',
-        path: '/relocate',
+        ...byHash
+          ? { method: 'GET', path: `/relocated/${object}/${btfSha256}?modules=${moduleSha256s.join(',')}` }
+          : { method: 'POST', path: '/relocate', body: toForm(request) },
         headers: { accept: FORM, ...(request.heldTag === undefined ? {} : { 'if-none-match': request.heldTag }) },
-        body: toForm(request),
         maxBytes: MAX_ANSWER_BYTES,
         signal: request.signal
       })
@@ -123,7 +127,7 @@ function toForm ({ object, kernel, btfSha256, btf = [], modules = [], onUnresolv
   else form.append('object', new Blob([object]), 'object.bpf.o')
   if (kernel !== undefined) {
     form.append('kernel_release', isWholeReference(kernel) ? formatReference(kernel) : kernel.release)
-    for (const [name, value] of [['distro', kernel.distro], ['distro_version', kernel.distroVersion], ['arch', kernel.arch], ['kernel_version', kernel.kernelVersion]] as const) {
+    for (const [name, value] of [['distro', kernel.distro], ['distro_version', kernel.distroVersion], ['arch', kernel.arch], ['kernel_version', kernel.kernelVersion], ['kernel_build_id', kernel.buildId]] as const) {
       if (value !== undefined) form.append(name, value)
     }
   }

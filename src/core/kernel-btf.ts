@@ -1,6 +1,6 @@
 import { BtfKind } from '../btf/constants.js'
 import { datasecVariable, kindOf, nameOf, referencedType, typeId, vlenOf, type Btf } from '../btf/btf.js'
-import { newWork } from '../btf/work.js'
+import { newWork, step } from '../btf/work.js'
 import { strip } from '../btf/resolve.js'
 import { symbolsReferencedBy, type ElfFunction } from '../elf/functions.js'
 import type { BpfObject } from './object.js'
@@ -44,6 +44,8 @@ function typedKsyms (btf: Btf): ReadonlyMap<string, string> {
   for (let id = typeId(btf.startId); id < btf.endId; id = typeId(id + 1)) {
     if (kindOf(btf, id) !== BtfKind.DATASEC || nameOf(btf, id) !== '.ksyms') continue
     for (let i = 0; i < vlenOf(btf, id); i++) {
+      if (work.left === 0) return ksyms
+      step(work)
       const variable = datasecVariable(btf, id, i)
       const kind = kindOf(btf, variable)
       if (kind === BtfKind.FUNC) ksyms.set(nameOf(btf, variable), 'kernel function (kfunc)')

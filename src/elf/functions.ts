@@ -1,5 +1,6 @@
-import { stringAt } from '../bytes/strings.js'
+import { createNameReader, stringAt } from '../bytes/strings.js'
 import { AppError } from '../errors.js'
+import { LIMITS } from '../limits.js'
 import { EM_BPF, EM_NONE, ET_REL, MACHINE_NAMES, SHF_EXECINSTR, SHT_PROGBITS, SHT_REL, SHT_SYMTAB, STB_LOCAL, STT_FUNC } from './constants.js'
 import { REL, SYM } from './layout.js'
 import { parseSections, readU64, sectionBytes, type ElfFile, type ElfSection } from './sections.js'
@@ -57,13 +58,37 @@ export function isProgramSection (section: ElfSection): boolean {
  * @throws AppError `object_invalid` when a relocation section is malformed.
  */
 export function relocatedOffsets (elf: ElfFile, section: ElfSection): ReadonlySet<number> {
+  let bySection = known.get(elf)
+  if (bySection === undefined) {
+    requireFewRelocations(elf)
+    known.set(elf, bySection = new Map())
+  }
+  let offsets = bySection.get(section.index)
+  if (offsets === undefined) bySection.set(section.index, offsets = readOffsets(elf, section))
+  return offsets
+}
+
+/** They follow from the file alone, which is relocated for many kernels. */
+const known = new WeakMap<ElfFile, Map<number, ReadonlySet<number>>>()
+
+/** Tables may overlap in the file, so that its size does not bound them. */
+function requireFewRelocations (elf: ElfFile): void {
+  const tables = elf.sections.filter(({ type, info }) => type === SHT_REL && elf.sections[info] !== undefined && isProgramSection(elf.sections[info]))
+  const count = tables.reduce((sum, { size }) => sum + Math.floor(size / REL.SIZE), 0)
+  if (count > LIMITS.elfRelocations) throw invalid(`The code of the object has ${count} ELF relocations; at most ${LIMITS.elfRelocations} are read.`, { limit: LIMITS.elfRelocations })
+}
+
+function readOffsets (elf: ElfFile, section: ElfSection): ReadonlySet<number> {
   const offsets = new Set<number>()
   for (const table of elf.sections) {
     if (table.type !== SHT_REL || table.info !== section.index) continue
     if (table.entsize !== REL.SIZE || table.size % REL.SIZE !== 0) {
       throw invalid(`Relocation section ${table.name} has ${table.size} bytes in entries of ${table.entsize}; entries have ${REL.SIZE}.`, { section: table.name })
     }
-    for (let at = table.offset; at < table.offset + table.size; at += REL.SIZE) offsets.add(readU64(elf.view, at + REL.offset, elf.littleEndian))
+    for (let at = table.offset; at < table.offset + table.size; at += REL.SIZE) {
+      const offset = readU64(elf.view, at + REL.offset, elf.littleEndian)
+      if (offset < section.size) offsets.add(offset)
+    }
   }
   return offsets
 }
@@ -113,6 +138,7 @@ function readFunctions (elf: ElfFile): ElfFunction[] {
   }
   if (table.size % SYM.SIZE !== 0) throw invalid(`The symbol table has ${table.size} bytes, not a multiple of ${SYM.SIZE}.`, { section: table.name })
   const names = sectionBytes(elf, strings)
+  const reader = createNameReader(names, (problem, offset) => invalid(`The symbols' string table has ${problem}.`, { section: strings.name, offset: strings.offset + offset }))
 
   const functions: ElfFunction[] = []
   for (let at = table.offset; at < table.offset + table.size; at += SYM.SIZE) {
@@ -122,7 +148,7 @@ function readFunctions (elf: ElfFile): ElfFunction[] {
     const nameOffset = elf.view.getUint32(at + SYM.name, elf.littleEndian)
     if (nameOffset >= names.length) throw invalid(`A function of section ${section.name} has its name past the string table.`, { section: section.name, offset: at })
     const fn = {
-      name: stringAt(names, nameOffset),
+      name: reader.read(nameOffset),
       section,
       start: readU64(elf.view, at + SYM.value, elf.littleEndian),
       size: readU64(elf.view, at + SYM.size, elf.littleEndian)

@@ -91,7 +91,15 @@ function represent (answer: RelocateAnswer, representation: Representation): Con
 }
 
 function toContent ({ attestation }: RelocateAnswer, type: string, body: Buffer, digest: string): Content {
-  return { headers: { 'content-type': type, 'corelo-attestation': attestation, 'content-digest': digest, 'repr-digest': digest }, body }
+  return { headers: { 'content-type': type, ...(attestation === undefined ? {} : { 'corelo-attestation': attestation }), 'content-digest': digest, 'repr-digest': digest }, body }
+}
+
+function attestationPart ({ attestation }: RelocateAnswer, boundary: string): Buffer[] {
+  if (attestation === undefined) return []
+  return [
+    Buffer.from(`\r\n--${boundary}\r\ncontent-disposition: form-data; name="attestation"\r\ncontent-type: ${ENVELOPE_TYPE}\r\n\r\n`),
+    Buffer.from(attestation, 'base64')
+  ]
 }
 
 /** The boundary is made of the object's own hash: no object contains its hash by accident. */
@@ -102,8 +110,7 @@ function toForm (answer: RelocateAnswer, report: Buffer): { type: string, body: 
     report,
     Buffer.from(`\r\n--${boundary}\r\ncontent-disposition: form-data; name="object"; filename="relocated.bpf.o"\r\ncontent-type: application/x-elf\r\n\r\n`),
     viewOf(answer.bytes),
-    Buffer.from(`\r\n--${boundary}\r\ncontent-disposition: form-data; name="attestation"\r\ncontent-type: ${ENVELOPE_TYPE}\r\n\r\n`),
-    Buffer.from(answer.attestation, 'base64'),
+    ...attestationPart(answer, boundary),
     Buffer.from(`\r\n--${boundary}--\r\n`)
   ])
   return { type: `multipart/form-data; boundary=${boundary}`, body }

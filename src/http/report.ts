@@ -15,6 +15,7 @@ export function reportOf (answer: RelocateAnswer): Record<string, unknown> {
       source: answer.source,
       ...(answer.moduleSha256s.length === 0 ? {} : { modules: answer.moduleSha256s })
     },
+    warning: answer.warning,
     result: { sha256: answer.sha256, bytes: bytes.length }
   }, report)
 }

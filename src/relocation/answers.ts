@@ -50,6 +50,9 @@ const AT_ONCE: Timing = { resolve: 0, fetch: 0, parse: 0, relocate: 0 }
 export function createAnswers (attestations: Attestations): Answers {
   const kept = new WeakMap<Outcome, Kept[]>()
 
+  /** Of what came relocated nobody here knows for which kernel it is. */
+  const attest = (outcome: Outcome, facts: Parameters<Attestations['of']>[1]): string | undefined => outcome.isAlreadyRelocated ? undefined : attestations.of(outcome, facts)
+
   const make = (outcome: Outcome, { request, objectSha256, target }: Question, timing: Timing, cached: boolean): RelocateAnswer => {
     const { bytes, sha256, counts: { resolved, absent, poisoned }, verdict, report } = outcome
     const result = { objectSha256, btfSha256: target.btf, moduleSha256s: target.modules }
@@ -58,15 +61,17 @@ export function createAnswers (attestations: Attestations): Answers {
       sha256,
       ...result,
       kernel: target.kernel,
+      warning: target.warning,
       source: target.source,
       verdict,
       counts: { resolved, absent, poisoned },
       report: request.wantsReport ? report : undefined,
       timing,
-      attestation: attestations.of(outcome, {
+      attestation: attest(outcome, {
         resultSha256: sha256,
         ...result,
-        kernel: isNamed(target) ? target.kernel : null // what a caller calls its BTF is not ours to sign
+        kernel: isNamed(target) ? target.kernel : null, // what a caller calls its BTF is not ours to sign
+        findings: { verdict, assumes: outcome.assumes ?? [], counts: { resolved, absent, poisoned } }
       }),
       cached
     }
@@ -86,7 +91,7 @@ export function createAnswers (attestations: Attestations): Answers {
       let answers = kept.get(outcome)
       if (answers === undefined) kept.set(outcome, answers = [])
       for (const { answer, hasReport, isNamed, keyId: signedWith } of answers) {
-        if (answer.kernel === target.kernel && answer.source === target.source && hasReport === wantsReport && isNamed === named && signedWith === keyId) return answer
+        if (answer.kernel === target.kernel && answer.source === target.source && answer.warning?.message === target.warning?.message && hasReport === wantsReport && isNamed === named && signedWith === keyId) return answer
       }
       if (answers.length >= MAX_QUESTIONS) answers.shift()
       const answer = make(outcome, question, AT_ONCE, true)

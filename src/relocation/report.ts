@@ -2,6 +2,7 @@ import type { OutcomeCounts } from '../core/outcome.js'
 import type { RelocationReport } from '../core/report.js'
 import { ENGINE } from './engine.js'
 import type { Sha256 } from '../store/sha256.js'
+import type { Warning } from './types.js'
 
 /** What surrounds the engine's report: who was asked for what, and the content it is about. */
 export interface ReportFacts {
@@ -13,12 +14,14 @@ export interface ReportFacts {
     /** BTF of the modules that were consulted, in their order. */
     readonly modules?: readonly Sha256[]
   }
+  /** Besides those of the engine. */
+  readonly warning?: Warning | undefined
   /** Null where the object is refused. */
   readonly result: { readonly sha256: Sha256, readonly bytes: number } | null
 }
 
 /** The report of the contract: what the engine found, with what only its caller knows around it. Failed records are counted where there are any. */
-export function toReport ({ object, kernel, result }: ReportFacts, report: RelocationReport): Record<string, unknown> {
+export function toReport ({ object, kernel, warning, result }: ReportFacts, report: RelocationReport): Record<string, unknown> {
   return {
     object: { ...object, byte_order: report.byte_order },
     kernel,
@@ -28,7 +31,7 @@ export function toReport ({ object, kernel, result }: ReportFacts, report: Reloc
     counts: toCounts(report.counts),
     programs: report.programs,
     relocations: report.relocations,
-    warnings: report.warnings
+    warnings: [...report.warnings, ...(warning === undefined ? [] : [warning])]
   }
 }
 

@@ -11,6 +11,8 @@ export interface RelocateRequest {
   /** BTFs that came with the request: vmlinux first, then modules. Used and forgotten. */
   readonly btf?: readonly Uint8Array[] | undefined
   readonly btfSha256?: Sha256 | undefined
+  /** The kernel's GNU build-id in lower-case hex, where it is all that is known of it. Beside a name it stands in `kernel`. */
+  readonly buildId?: string | undefined
   readonly kernel?: KernelQuery | undefined
   /** Names of kernel modules whose BTF may be consulted, in the kernel's order. */
   readonly modules?: readonly string[] | undefined
@@ -38,6 +40,12 @@ export interface Timing {
   readonly relocate: number
 }
 
+/** Something that does not stop an answer. */
+export interface Warning {
+  readonly code: string
+  readonly message: string
+}
+
 export interface RelocateAnswer {
   /** The patched object, in shared memory and in other answers too: not to be changed. */
   readonly bytes: Uint8Array
@@ -47,14 +55,19 @@ export interface RelocateAnswer {
   readonly moduleSha256s: readonly Sha256[]
   /** Canonical reference, or the bare release, or null where the request named only content. */
   readonly kernel: string | null
+  /** What is to be known of the answer besides what the engine warns of. */
+  readonly warning?: Warning | undefined
   /** Where the BTF came from: `local`, `upload`, `request`, `btfhub`, `directory`, `upstream`; `cache` where only its hash is known. */
   readonly source: string
   readonly verdict: Verdict
   readonly counts: { readonly resolved: number, readonly absent: number, readonly poisoned: number }
   readonly report: RelocationReport | undefined
   readonly timing: Timing
-  /** DSSE envelope in base64: what the service says of the patched object, signed. Whatever form the answer has. */
-  readonly attestation: string
+  /**
+   * DSSE envelope in base64: what the service says of the patched object, signed. Whatever form the answer has. Undefined for an object that
+   * came relocated: nothing is known of the kernel that it is for.
+   */
+  readonly attestation: string | undefined
   /** Whether the result was held already. */
   readonly cached: boolean
 }

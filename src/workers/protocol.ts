@@ -83,6 +83,10 @@ export interface RelocatedObject {
   readonly sha256: Sha256
   readonly counts: OutcomeCounts
   readonly verdict: Verdict
+  /** What the verdict rests on and user space may set otherwise. Undefined: nothing. */
+  readonly assumes?: readonly string[] | undefined
+  /** The object came relocated, and is passed through: it is for another kernel, for all that is known. */
+  readonly isAlreadyRelocated: boolean
   readonly report: RelocationReport | undefined
   /** Milliseconds. */
   readonly parseMs: number

@@ -1,3 +1,4 @@
+import { isAlreadyRelocated } from '../core/already-relocated.js'
 import { applyPatches, parseObject, relocate } from '../core/index.js'
 import { inspectObject } from '../core/inspect.js'
 import { describeRelocation, overallVerdict } from '../core/report.js'
@@ -34,6 +35,7 @@ export function relocateObject (task: RelocateTask): RelocatedObject {
     sha256: sha256(bytes),
     counts,
     verdict: overallVerdict(relocation),
+    isAlreadyRelocated: isAlreadyRelocated(object),
     report: wantsReport ? describeRelocation(object, relocation) : undefined,
     parseMs: parsed - started,
     relocateMs: performance.now() - parsed

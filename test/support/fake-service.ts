@@ -71,7 +71,7 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
         bytes,
         sha256: sha256(bytes),
         ...facts,
-        attestation: Buffer.from(signer.sign({ ...facts, resultSha256: sha256(bytes), engine: ENGINE })).toString('base64'),
+        attestation: Buffer.from(signer.sign({ ...facts, resultSha256: sha256(bytes), engine: ENGINE, findings: { verdict: 'loads', assumes: [], counts: { resolved: 0, absent: 0, poisoned: 0 } } })).toString('base64'),
         source: request.btf === undefined ? 'local' : 'request',
         verdict: 'loads',
         counts: { resolved: 12, absent: 3, poisoned: 0 },

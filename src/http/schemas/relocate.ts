@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { choice, kernelVersion, moduleList, release, segment, sha256, sha256List, withEmptyExamples } from './fields.js'
+import { buildId, choice, kernelVersion, moduleList, release, segment, sha256, sha256List, withEmptyExamples } from './fields.js'
 
 /** The text fields of a relocation: query parameters beside a raw body, text parts of a form. */
 export const RelocateFields = Type.Object({
@@ -8,6 +8,7 @@ export const RelocateFields = Type.Object({
   distro: Type.Optional(segment('Narrows the kernel.', 'ubuntu')),
   distro_version: Type.Optional(segment('Narrows the kernel.', '20.04')),
   kernel_version: Type.Optional(kernelVersion('`uname -v`; narrows the kernel.')),
+  kernel_build_id: Type.Optional(buildId("The kernel's GNU build-id, from its notes in /sys/kernel/notes; settles the kernel by itself, and contradicts a wrong name.")),
   btf_sha256: Type.Optional(sha256('Names the BTF to relocate against by content; settles the kernel by itself.')),
   modules: Type.Optional(moduleList('Kernel modules whose BTF may also be consulted.')),
   on_unresolved: Type.Optional(choice(['poison', 'fail'], {

@@ -19,7 +19,7 @@ function createLab () {
 
 function outcome (changes: Partial<Outcome> = {}): Outcome {
   return {
-    bytes: new Uint8Array(4), sha256: sha256('result'), counts: { resolved: 1, absent: 0, poisoned: 0 } as Outcome['counts'], verdict: 'loads', report: undefined, parseMs: 1, relocateMs: 2, fetchMs: 3, ...changes
+    bytes: new Uint8Array(4), sha256: sha256('result'), counts: { resolved: 1, absent: 0, poisoned: 0 } as Outcome['counts'], verdict: 'loads', isAlreadyRelocated: false, report: undefined, parseMs: 1, relocateMs: 2, fetchMs: 3, ...changes
   }
 }
 

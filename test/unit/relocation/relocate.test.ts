@@ -129,6 +129,19 @@ describe('a relocation', () => {
   })
 })
 
+describe('an object that came relocated', () => {
+  it('is passed through, and nothing is attested of a kernel', async () => {
+    const service = await startService(await temporaryFolder())
+    await put(service, fooBtf())
+    const first = await relocate(service)
+    expect(first.attestation).toEqual(expect.any(String))
+    const again = await relocate(service, { object: Uint8Array.from(first.bytes) })
+    expect(again.bytes).toEqual(first.bytes)
+    expect(again.attestation).toBeUndefined()
+    expect((await relocate(service, { object: Uint8Array.from(first.bytes), wantsReport: true })).attestation).toBeUndefined()
+  })
+})
+
 describe('a module', () => {
   const moduleBtf = async () => {
     const { btf, integers, at } = await import('../../support/btf-builder.js')
@@ -138,6 +151,16 @@ describe('a module', () => {
     split.struct('foo', 32, [at('y', 20, int)])
     return { vmlinux: base.bytes(), module: split.bytes() }
   }
+
+  it('is not taken for a kernel, whose BTF it is not', async () => {
+    const service = await startService(await temporaryFolder())
+    const { vmlinux, module } = await moduleBtf()
+    await put(service, vmlinux)
+    await service.putKernelBtf(UBUNTU, module, BY_NODE, 'foo_mod')
+    const error = await failure('btf_invalid', relocate(service, { btfSha256: sha256(module) }))
+    expect(error.message).toContain('is the BTF of module foo_mod of kernel ubuntu/20.04/x86_64/5.4.0-42-generic, not that of a kernel')
+    await failure('btf_invalid', relocate(service, { btf: [module] }))
+  })
 
   it('is consulted by name, by hash, and as a part', async () => {
     const service = await startService(await temporaryFolder())
