@@ -4,7 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: [...configDefaults.exclude, 'test/differential/**', 'test/kernel/**', 'test/container/**', 'test/browser/**'],
+    exclude: [...configDefaults.exclude, 'test/differential/**', 'test/kernel/**', 'test/container/**'],
     pool: 'threads',
     isolate: false,
     testTimeout: 20_000

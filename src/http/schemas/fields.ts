@@ -41,17 +41,6 @@ export function withoutExamples<T extends Fields> (schema: T): T {
   return mapProperties(schema, property => Object.fromEntries(Object.entries(property).filter(([key]) => key !== 'examples')))
 }
 
-/**
- * The same of the texts of a form that is only shown, never checked. Without an example, Swagger UI makes up a text that the
- * pattern allows, and sends it. An empty one it leaves out, where no pattern forbids it.
- */
-export function withEmptyExamples<T extends Fields> (schema: T): T {
-  return mapProperties(schema, property => {
-    const { pattern, ...others } = property as { pattern?: string }
-    return pattern === undefined ? property : { ...others, examples: [''] }
-  })
-}
-
 function mapProperties<T extends Fields> (schema: T, change: (property: object) => object): T {
   return { ...schema, properties: Object.fromEntries(Object.entries(schema.properties).map(([name, property]) => [name, change(property)])) as T['properties'] }
 }

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { buildId, choice, kernelVersion, moduleList, release, segment, sha256, sha256List, withEmptyExamples } from './fields.js'
+import { buildId, choice, kernelVersion, moduleList, release, segment, sha256, sha256List, withoutExamples } from './fields.js'
 
 /** The text fields of a relocation: query parameters beside a raw body, text parts of a form. */
 export const RelocateFields = Type.Object({
@@ -24,7 +24,7 @@ const file = (description: string) => Type.Unsafe<unknown>({ type: 'string', for
 export const RelocateForm = Type.Object({
   object: file('The eBPF ELF object; or, as text, the `sha256:…` of one that the service holds.'),
   btf: Type.Optional(Type.Array(file('Raw BTF, or ELF with `.BTF`.'), { description: 'Relocate against this BTF and store nothing: vmlinux first, then split BTF.' })),
-  ...withEmptyExamples(RelocateFields).properties,
+  ...withoutExamples(RelocateFields).properties,
   kernel_release: RelocateFields.properties.kernel_release
 }, { $id: 'RelocateForm', additionalProperties: false })
 
