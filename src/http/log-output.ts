@@ -13,6 +13,8 @@ const STUCK_MS = 1000
 /** How often an exit tries again where the output is busy, and the pause between two tries. */
 const FLUSH_ATTEMPTS = 20
 const FLUSH_PAUSE_MS = 10
+/** Time for a write that is under way in another thread, whose lines come before those that wait. */
+const IN_FLIGHT_MS = 200
 
 /** Where the lines of a log go. Nothing here throws: a log that cannot be written must not end what it tells of. */
 export interface LineOutput {
@@ -91,6 +93,7 @@ export function createLineOutput (fd: number): LineOutput {
     },
     flushSync () {
       if (current !== undefined && performance.now() - startedAt > STUCK_MS) return
+      if (current !== undefined) pause(IN_FLIGHT_MS)
       if (waiting !== '') writeNow(fd, take())
     },
     get lost () { return lost }
@@ -104,10 +107,12 @@ function writeNow (fd: number, bytes: Buffer): void {
       rest = rest.subarray(writeSync(fd, rest))
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) return
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FLUSH_PAUSE_MS)
+      pause(FLUSH_PAUSE_MS)
     }
   }
 }
+
+function pause (ms: number): void { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms) }
 
 const NEWLINE = 0x0a
 
