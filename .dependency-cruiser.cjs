@@ -1,12 +1,12 @@
 /** The direction of imports, as the source layout in README.md draws it. `npm run lint` runs it and asserts that it saw modules. */
 const folder = (name) => `^src/${name}/`
 
-/** Imports nothing of src but its own folder, the folders and files named, and errors.ts and limits.ts. */
+/** Imports nothing of src but its own folder, the folders and files named, and errors.ts, limits.ts and retry-after.ts. */
 const knowsOnly = (name, ...known) => ({
   name: `${name}-knows-only-what-is-below-it`,
   severity: 'error',
   from: { path: folder(name) },
-  to: { path: '^src/', pathNot: `^src/(${[`${name}/`, ...known, 'errors\\.ts', 'limits\\.ts'].join('|')})` }
+  to: { path: '^src/', pathNot: `^src/(${[`${name}/`, ...known, 'errors\\.ts', 'limits\\.ts', 'retry-after\\.ts'].join('|')})` }
 })
 
 /** A package that one place of src imports. */
@@ -46,7 +46,8 @@ module.exports = {
     // It looks up which loaded modules have a type that vmlinux lacks: a reader of BTF, and no engine.
     knowsOnly('agent', 'btf/(btf|lookup|parse)\\.ts', 'client/', 'attestation/', 'identity/', 'store/(atomic-file|sha256)\\.ts', 'report/(parse|wire)\\.ts'),
     { name: 'agent-is-small', severity: 'error', from: { path: '^src/(client|agent)/' }, to: { path: 'node_modules/(fastify|@fastify|typebox|undici|env-schema|piscina)' } },
-    onlyIn('^src/(fetch/|store/shared/)', 'undici|cockatiel|ipaddr\\.js'),
+    onlyIn('^src/(fetch/|store/shared/)', 'undici|ipaddr\\.js'),
+    onlyIn('^src/(fetch/|store/|workers/in-turn)', 'cockatiel'),
     onlyIn('^src/import/bundle/', 'tar-stream'),
     onlyIn('^src/formats/decompress/', 'seek-bzip|zstddec'),
     onlyIn('^src/workers/pool', 'piscina'),

@@ -74,7 +74,7 @@ export function parseStatement (text: string): AttestedFacts | undefined {
 /** The modules of a list as a statement has them, to compare with `AttestedFacts.modules`. */
 export function attestedModules (moduleSha256s: readonly Sha256[]): string { return JSON.stringify(descriptorsOf(moduleSha256s)) }
 
-/** The hash of a long list is that of its text in `Content-Location`: the hashes as the contract writes them, separated by commas. */
+/** The hash of a long list is the `module_list` of `Content-Location`, that of its text: the hashes as the contract writes them, separated by commas. */
 function descriptorsOf (moduleSha256s: readonly Sha256[]): ReadonlyArray<Record<string, unknown>> {
   if (moduleSha256s.length <= MAX_LISTED_MODULES) return moduleSha256s.map(descriptor)
   return [{ name: MODULE_LIST, ...descriptor(sha256(moduleSha256s.join(','))) }]

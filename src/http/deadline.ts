@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { AppError } from '../errors.js'
 import type { Deadline } from '../relocation/types.js'
+import type { UploadLease } from './upload.js'
 
 /**
  * Runs work that ends, at the latest, with the deadline or with the caller's connection. The work's signal aborts then; what
@@ -9,16 +10,34 @@ import type { Deadline } from '../relocation/types.js'
  *
  * @throws AppError `deadline_exceeded`
  */
-export function withDeadline<T> (response: ServerResponse, deadlineMs: number, work: (deadline: Deadline) => T | Promise<T>): T | Promise<T> {
-  const ending = new Ending()
+export function withDeadline<T> (response: ServerResponse, deadlineMs: number, work: (deadline: Deadline) => T | Promise<T>, { caller, lease }: DeadlineOptions = {}): T | Promise<T> {
+  const ending = new Ending(caller, lease)
   const started = work(ending)
-  return started instanceof Promise ? untilEnd(response, deadlineMs, started, ending) : started
+  if (!(started instanceof Promise)) return started
+  ending.keep(started)
+  return untilEnd(response, deadlineMs, started, ending)
+}
+
+export interface DeadlineOptions {
+  /** As Deadline has it. */
+  readonly caller?: string | undefined
+  /** What the request holds of the upload budget: for as long as the work goes on, though nobody waits for it any more. */
+  readonly lease?: UploadLease | undefined
 }
 
 /** The end of work. A class: an object literal with a getter would get a shape of its own for every request. */
 class Ending implements Deadline {
   #controller: AbortController | undefined
   #reason: AppError | undefined
+  readonly #lease: UploadLease | undefined
+  readonly caller: string | undefined
+
+  constructor (caller: string | undefined, lease: UploadLease | undefined) {
+    this.caller = caller
+    this.#lease = lease
+  }
+
+  keep (work: Promise<unknown>): void { this.#lease?.keep(work) }
 
   /** Made when it is first asked for: it costs more than a small answer. */
   get signal (): AbortSignal {

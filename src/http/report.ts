@@ -9,7 +9,13 @@ export function reportOf (answer: RelocateAnswer): Buffer {
   return reportBytes({
     // A relocated object has the size it came with: instructions are patched in place.
     object: { sha256: answer.objectSha256, bytes: bytes.length },
-    kernel: { reference: answer.kernel, btf_sha256: answer.btfSha256, build_id: null, source: answer.source },
+    kernel: {
+      reference: answer.kernel,
+      btf_sha256: answer.btfSha256,
+      build_id: null,
+      source: answer.source,
+      ...(answer.moduleSha256s.length === 0 ? {} : { modules: answer.moduleSha256s })
+    },
     warning: answer.warning,
     result: { sha256: answer.sha256, bytes: bytes.length }
   }, report)

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { AppError } from '../errors.js'
 import type { KernelIndex } from './kernel-index.js'
 import { isFetched, type KernelRecord } from './kernel-record.js'
+import { createFairShare } from '../fetch/fair-share.js'
 import { createOutcomes } from '../fetch/refusals.js'
 import { formatQuery, formatReference, isWholeReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import { recordsOfName } from './resolve.js'
@@ -34,10 +35,11 @@ export interface Fetching extends FetchedKernels {
    * callers wait for one asking, and any of them may leave.
    *
    * @param via services through which the question came
+   * @param caller on whose behalf sources are asked: callers take turns
    * @returns what the sources said of the kernels that none has
-   * @throws AppError `source_failed`, `source_timeout`, `source_invalid` where a source may have one that it did not give
+   * @throws AppError `source_failed`, `source_timeout`, `source_invalid` where a source may have one that it did not give; `rate_limited`, `overloaded`
    */
-  obtain(query: KernelQuery, via?: readonly string[]): Promise<readonly AskedSource[]>
+  obtain(query: KernelQuery, via?: readonly string[], caller?: string): Promise<readonly AskedSource[]>
   /**
    * Whether these, which are all that the index has for the query, are all that it can mean. What was fetched by whole names says
    * nothing of other kernels with the same release.
@@ -57,6 +59,8 @@ const DEADLINE_MS = 120_000
 /** A query that can mean more kernels than this is not tried out. */
 const MAX_CANDIDATES = 64
 const MAX_COMPLETE = 10_000
+/** Kernels that are asked for at a time. An origin gets six connections, of which one caller must not have all. */
+const SHARES = { running: 3, allRunning: 12, waiting: 29, allWaiting: 512 } as const
 const STALE_MS = 24 * 3_600_000
 
 export function createFetching (options: FetchingOptions): Fetching {
@@ -64,6 +68,7 @@ export function createFetching (options: FetchingOptions): Fetching {
   const staleMs = settings.staleMs ?? STALE_MS
   const flights = createSingleFlight<readonly AskedSource[]>()
   const complete = new LRUCache<string, true>({ max: MAX_COMPLETE, ttl: staleMs })
+  const shares = createFairShare(SHARES)
   let waiters = 0
 
   const requests = createSourceRequests({
@@ -120,19 +125,19 @@ export function createFetching (options: FetchingOptions): Fetching {
 
   return {
     ...fetched,
-    async obtain (query, via = []) {
+    async obtain (query, via = [], caller = '') {
       if (sources.length === 0) return []
       if (via.includes(self)) return [{ source: 'upstream', kernel: formatQuery(query), refusal: ASKED_BY_ITSELF }]
       waiters++
       try {
         const key = `${queryKey(query)} via ${via.join()}`
-        return await flights.run(key, async () => {
+        return await flights.run(key, () => shares.run(caller, async () => {
           if (!isWholeReference(query)) return await obtainRelease(query, via)
           const { distro, distroVersion, arch, release } = query
           const asked = await obtainOne({ distro, distroVersion, arch, release }, via)
           requireNoneOpen(query, asked)
           return asked
-        })
+        }))
       } finally {
         waiters--
       }

@@ -9,6 +9,7 @@ import { toShared } from '../store/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
 import type { RelocateTask } from '../workers/protocol.js'
 import { abortable } from '../store/abortable.js'
+import { mapInTurn } from '../workers/in-turn.js'
 import type { Answers, Outcome, Question } from './answers.js'
 import type { BtfAccess } from '../kernels/btf-access.js'
 import type { Objects } from './objects.js'
@@ -117,7 +118,9 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     // Who only names an object or BTF may find that it is not held; who sent it must not get that answer.
     const flight = `${report} ${request.places ?? 'some'} ${judgedBy(request, target)} ${request.object === undefined ? 'named' : 'sent'} ${target.brought === undefined ? 'named' : 'sent'} ${key}`
     try {
-      const outcome = await abortable(flights.run(flight, () => compute(request, objectSha256, target, key, report)), deadline?.signal)
+      const computing = flights.run(flight, () => compute(request, objectSha256, target, key, report))
+      deadline?.keep?.(computing)
+      const outcome = await abortable(computing, deadline?.signal)
       return answers.ofNew(outcome, question, { resolve, fetch: target.fetchMs + outcome.fetchMs, parse: outcome.parseMs, relocate: outcome.relocateMs })
     } catch (error) {
       if (attempt < MAX_ATTEMPTS && await forgetLost(error, target)) return await relocate(request, objectSha256, { deadline, attempt: attempt + 1 })
@@ -184,7 +187,7 @@ function nameObject ({ object, objectSha256 }: RelocateRequest, objects: Objects
 async function loadBtfs (btfs: BtfAccess, target: Target): Promise<SharedBtf[]> {
   const base = btfs.peek(target.btf) ?? await btfs.load(target.btf)
   if (target.modules.length === 0) return [base]
-  return [base, ...await Promise.all(target.modules.map(hash => btfs.load(hash, base)))]
+  return [base, ...await mapInTurn(target.modules, hash => btfs.load(hash, base))]
 }
 
 function hasReport ({ report, isJudged }: Outcome, request: RelocateRequest): boolean {

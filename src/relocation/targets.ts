@@ -8,6 +8,7 @@ import { formatQuery, formatReference, type KernelQuery } from '../identity/refe
 import { answersForName, recordsOfName, resolveKernel, resolveModules, type ResolvedKernel, type ResolveOptions } from '../kernels/resolve.js'
 import type { Sha256 } from '../store/sha256.js'
 import { abortable } from '../store/abortable.js'
+import { mapInTurn } from '../workers/in-turn.js'
 import type { BtfAccess } from '../kernels/btf-access.js'
 import type { Fetching } from '../kernels/fetching.js'
 import type { LocalKernel } from '../kernels/local-kernel.js'
@@ -64,7 +65,7 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
   const fromParts = async (parts: readonly [Uint8Array, ...Uint8Array[]], kernel: KernelQuery | undefined): Promise<Target> => {
     const [vmlinux, ...modules] = parts
     const base = await btfs.prepare({ bytes: vmlinux })
-    const split = await Promise.all(modules.map(bytes => btfs.prepare({ bytes }, base)))
+    const split = await mapInTurn(modules, bytes => btfs.prepare({ bytes }, base))
     return {
       btf: base.sha256,
       modules: split.map(btf => btf.sha256),
@@ -167,7 +168,7 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
   const byNameElsewhere = async (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Promise<Target> => {
     if (await index.learn(query) && isHeld(query)) return await byHeldName(query, names)
     const started = performance.now()
-    const asked = await abortable(fetching.obtain(query), deadline?.signal)
+    const asked = await abortable(fetching.obtain(query, [], deadline?.caller), deadline?.signal)
     return await byHeldName(query, names, asked, performance.now() - started)
   }
 

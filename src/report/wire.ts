@@ -1,10 +1,20 @@
 /** The report as it goes over the wire. The service writes it, clients read it, and the OpenAPI document describes it; this is the one place that says what it has. */
 export interface Report extends ReportMembers {
   readonly object: { readonly sha256: string, readonly bytes: number, readonly byte_order: 'little' | 'big' }
-  /** `reference` is null where only content was named. `build_id` is the kernel's GNU build id in hex; null where it is not known. */
-  readonly kernel: { readonly reference: string | null, readonly btf_sha256: string, readonly build_id: string | null, readonly source: string }
+  readonly kernel: ReportKernel
   readonly result: { readonly sha256: string, readonly bytes: number, readonly changed_instructions: number }
   readonly engine: { readonly name: string, readonly version: string, readonly semantics: string }
+}
+
+export interface ReportKernel {
+  /** Null where only content was named. */
+  readonly reference: string | null
+  readonly btf_sha256: string
+  /** The kernel's GNU build id in hex; null where it is not known. */
+  readonly build_id: string | null
+  readonly source: string
+  /** BTF of the modules that were consulted, in their order. Undefined: none. */
+  readonly modules?: readonly string[]
 }
 
 /** What of the report follows from the object, the BTF and what was assumed. */

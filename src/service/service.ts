@@ -105,8 +105,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     putObject: async (bytes, expected) => await (parts ?? await opening).objects.put(bytes, expected),
     hasObject: async hash => await (parts ?? await opening).objects.has(requireHash(hash)),
     listKernels: async filter => (parts ?? await opening).kernels.list(filter),
-    getKernel: async (reference, via) => await (parts ?? await opening).kernels.get(reference, via),
-    getKernelBtf: async (reference, module, via) => await (parts ?? await opening).kernels.getBtf(reference, module, via),
+    getKernel: async (...question) => await (parts ?? await opening).kernels.get(...question),
+    getKernelBtf: async (...question) => await (parts ?? await opening).kernels.getBtf(...question),
     putKernelBtf: async (reference, bytes, provenance, module) => await (parts ?? await opening).kernels.putBtf(reference, bytes, provenance, module),
     async getBtf (hash) {
       const { btfs } = parts ?? await opening

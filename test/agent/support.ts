@@ -44,6 +44,7 @@ export async function startService (cleanup: Cleanup, options: { port?: number, 
       CORELO_TRUST_UPLOADS: 'true',
       CORELO_WORKERS: '1',
       CORELO_SHUTDOWN_MS: '1000',
+      CORELO_MAX_DELAY_MS: '0',
       ...options.settings
     }
   })

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Config } from '../../src/http/config.js'
+import { ENGINE } from '../../src/relocation/engine.js'
 import { assembler } from '../support/asm.js'
 import { at, btf, integers } from '../support/btf-builder.js'
 import { concat } from '../support/byte-writer.js'
@@ -107,7 +108,7 @@ describe('POST /relocate', () => {
       etag: `"${hashOf(bytes)}"`,
       'content-digest': digestOf(bytes),
       'repr-digest': digestOf(bytes),
-      'content-location': `/relocated/${hashOf(fooObject())}/${btfHash}`,
+      'content-location': `/relocated/${hashOf(fooObject())}/${btfHash}?engine=${ENGINE.version}`,
       'corelo-object': hashOf(fooObject()),
       'corelo-btf': btfHash,
       'corelo-kernel': UBUNTU,
@@ -464,7 +465,7 @@ describe('modules', () => {
     const response = await relocate({ modules: 'foo_mod' })
     const bytes = await bytesOf(response)
     expect(offsetOfY({ bytes })).toBe(20)
-    const location = `/relocated/${hashOf(fooObject())}/${vmlinuxHash}?modules=${hashOf(module)}`
+    const location = `/relocated/${hashOf(fooObject())}/${vmlinuxHash}?engine=${ENGINE.version}&modules=${hashOf(module)}`
     expect(response.headers.get('content-location')).toBe(location)
     expect(await bytesOf(await request(location))).toEqual(bytes)
   })
@@ -474,6 +475,30 @@ describe('modules', () => {
     const { vmlinux, module } = vmlinuxAndModule()
     expect(offsetOfY({ bytes: await bytesOf(await relocate({ btf: [vmlinux, module] })) })).toBe(20)
     await problem(await relocate({ btf: vmlinux, modules: 'foo_mod' }), 400, 'invalid_request')
+  })
+
+  it('may be hundreds, which headers name by the digest of their list', async () => {
+    const { request, relocate } = await lab()
+    const base = btf()
+    const { int } = integers(base)
+    const modules = Array.from({ length: 200 }, (_, i) => {
+      const split = btf({ base })
+      split.struct(i === 150 ? 'foo' : `other_${i}`, 32, [at('y', 20, int)])
+      return split.bytes()
+    })
+    const response = await relocate({ btf: [base.bytes(), ...modules] })
+    const bytes = await bytesOf(response)
+    expect(offsetOfY({ bytes })).toBe(20)
+    const headers = [...response.headers].map(([name, value]) => `${name}: ${value}\r\n`).join('')
+    expect(headers.length).toBeLessThan(4096)
+    const list = modules.map(hashOf).join(',')
+    const location = response.headers.get('content-location') ?? ''
+    expect(location).toBe(`/relocated/${hashOf(fooObject())}/${hashOf(base.bytes())}?engine=${ENGINE.version}&module_list=${hashOf(Buffer.from(list))}`)
+    const report = await (await relocate({ btf: [base.bytes(), ...modules] }, { accept: 'application/json' })).json() as { kernel: unknown }
+    expect(report.kernel).toMatchObject({ modules: modules.map(hashOf) })
+    expect(await bytesOf(await request(location))).toEqual(bytes)
+    await problem(await request(location.replace(/module_list=.*/, `module_list=${ABSENT}`)), 404, 'btf_unknown')
+    await problem(await request(`${location}&modules=${ABSENT}`), 400, 'invalid_request')
   })
 
   it('that are not held are refused, never left out', async () => {
@@ -507,6 +532,15 @@ describe('GET /relocated/{object}/{btf}', () => {
     expect(await (await request(location, { headers: { accept: 'application/json' } })).json()).toMatchObject({ result: { sha256: hashOf(bytes) } })
     const known = await request(location, { headers: { 'if-none-match': `"${hashOf(bytes)}"` } })
     expect([known.status, known.headers.get('cache-control')]).toEqual([304, 'public, max-age=31536000, immutable'])
+  })
+
+  it('is what the current engine gives where none is named, and is refused for another', async () => {
+    const { request, relocate, supply } = await lab()
+    await supply(fooBtf())
+    const [address = ''] = (await relocate()).headers.get('content-location')?.split('?') ?? []
+    const response = await request(address)
+    expect([response.status, response.headers.get('cache-control')]).toEqual([200, 'public, max-age=300'])
+    expect(await problem(await request(`${address}?engine=0.0.0`), 404, 'not_found')).toMatchObject({ engine: ENGINE.version })
   })
 
   it('answers HEAD with the same headers and nothing else', async () => {

@@ -3,6 +3,7 @@ import { formatReference, requireMaker } from '../../identity/reference.js'
 import { SOURCE_HEADER } from '../../kernels/sources/corelo-upstream.js'
 import type { KernelEntry } from '../../kernels/types.js'
 import { negotiate } from '../accept.js'
+import { callerOf } from '../plugins/access.js'
 import { withDeadline } from '../deadline.js'
 import { REVALIDATE } from '../headers.js'
 import { sendJson } from '../json.js'
@@ -40,7 +41,7 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
   const get = async (request: FastifyRequest, reply: FastifyReply, { module, ...params }: Params): Promise<FastifyReply> => {
     negotiate(request.headers.accept, ['application/octet-stream'])
     const reference = toKernelReference(params)
-    const btf = await withDeadline(reply.raw, config.deadlineMs, () => service.getKernelBtf(reference, module, viaOf(request)))
+    const btf = await withDeadline(reply.raw, config.deadlineMs, () => service.getKernelBtf(reference, module, viaOf(request), callerOf(request)))
     return sendBtf(request, reply.header(SOURCE_HEADER, btf.source), btf, REVALIDATE)
   }
 
@@ -51,7 +52,7 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
     try {
       const bytes = await readRawBody(request, config.maxBtfBytes, lease, BTF_TYPES)
       const provenance = { by: request.identity?.name ?? request.ip, at: new Date().toISOString(), ...(kernelVersion === undefined ? {} : { kernelVersion }) }
-      const { created, entry } = await withDeadline(reply.raw, config.deadlineMs, () => service.putKernelBtf(reference, bytes, provenance, module))
+      const { created, entry } = await withDeadline(reply.raw, config.deadlineMs, () => service.putKernelBtf(reference, bytes, provenance, module), { lease })
       reply.code(created ? 201 : 200).headers({
         location: `/kernels/${formatReference(reference)}/btf${module === undefined ? '' : `/${module}`}`,
         'corelo-btf': btfOf(entry, module)

@@ -1,4 +1,5 @@
 import { negotiate } from '../accept.js'
+import { callerOf } from '../plugins/access.js'
 import { withDeadline } from '../deadline.js'
 import { REVALIDATE } from '../headers.js'
 import { sendJson } from '../json.js'
@@ -41,7 +42,7 @@ export const kernelRoutes: Routes = async (app, { service, config }) => {
   }, async (request, reply) => {
     negotiate(request.headers.accept, ['application/json'])
     const reference = toKernelReference(request.params)
-    const entry = await withDeadline(reply.raw, config.deadlineMs, () => service.getKernel(reference, viaOf(request)))
+    const entry = await withDeadline(reply.raw, config.deadlineMs, () => service.getKernel(reference, viaOf(request), callerOf(request)))
     return sendJson(reply.headers({ 'cache-control': REVALIDATE, 'corelo-btf': entry.btfSha256 }), toKernelJson(entry))
   })
 }

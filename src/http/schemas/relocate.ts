@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { buildId, choice, kernelVersion, moduleList, release, segment, sha256, sha256List } from './fields.js'
+import { buildId, choice, kernelVersion, moduleList, release, segment, sha256, sha256List, withoutExamples } from './fields.js'
 
 const places = choice(['all'], { description: 'The report lists every place of every relocation, and not only the first 20 of those that have a value or answer 0, and 1,000 of others.' })
 
@@ -23,11 +23,12 @@ export type RelocateFields = Static<typeof RelocateFields>
 
 const file = (description: string) => Type.Unsafe<unknown>({ type: 'string', format: 'binary', description })
 
-/** The whole form: for the OpenAPI document. */
+/** The whole form: for the OpenAPI document. One field shows an example, because the page that shows the document sends all of them. */
 export const RelocateForm = Type.Object({
-  object: Type.Union([file('The eBPF ELF object.'), sha256('The hash of one that the service holds.')]),
+  object: file('The eBPF ELF object; or, as text, the `sha256:…` of one that the service holds.'),
   btf: Type.Optional(Type.Array(file('Raw BTF, or ELF with `.BTF`.'), { description: 'Relocate against this BTF and store nothing: vmlinux first, then split BTF.' })),
-  ...RelocateFields.properties
+  ...withoutExamples(RelocateFields).properties,
+  kernel_release: RelocateFields.properties.kernel_release
 }, { $id: 'RelocateForm', additionalProperties: false })
 
 export const RelocatedParams = Type.Object({
@@ -36,6 +37,10 @@ export const RelocatedParams = Type.Object({
 })
 
 export const RelocatedQuery = Type.Object({
+  engine: Type.Optional(segment('Version of the engine: the answer is that of no other.', '1.0.0')),
   modules: Type.Optional(sha256List('Hashes of the module BTFs that may also be consulted.')),
+  module_list: Type.Optional(sha256('Instead of `modules`: the digest of a long list, as `Content-Location` had it. The service remembers lists for a while.')),
   places: Type.Optional(places)
 }, { additionalProperties: false })
+
+export type RelocatedQuery = Static<typeof RelocatedQuery>

@@ -50,7 +50,8 @@ export const Report = Type.Object({
     reference: orNull(Type.String({ description: 'Null where the request named the BTF by content only.' })),
     btf_sha256: sha256('The BTF that was relocated against.'),
     build_id: orNull(Type.String({ description: "The kernel's GNU build id in hex, where it is known." })),
-    source: Type.String({ description: 'Where that BTF came from.', examples: ['local', 'upload', 'request'] })
+    source: Type.String({ description: 'Where that BTF came from.', examples: ['local', 'upload', 'request'] }),
+    modules: Type.Optional(Type.Array(sha256('BTF of a module.'), { description: 'BTF of the modules that were consulted, in their order.' }))
   }),
   result: Type.Object({ sha256: sha256('The patched object.'), bytes: count('Its size.'), changed_instructions: count('Instructions that differ.') }),
   engine: Type.Object({ name: Type.String(), version: Type.String(), semantics: Type.String() }),
