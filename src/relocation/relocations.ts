@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache'
 import { AppError } from '../errors.js'
 import { residentBytes, type SharedBtf } from '../store/btf-memory.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
@@ -12,6 +11,7 @@ import { abortable } from '../store/abortable.js'
 import type { Answers, Outcome, Question } from './answers.js'
 import type { BtfAccess } from '../kernels/btf-access.js'
 import type { Objects } from './objects.js'
+import { createResults } from './results.js'
 import type { Target, Targets } from './targets.js'
 import type { Deadline, RelocateAnswer, RelocateRequest } from './types.js'
 
@@ -39,11 +39,6 @@ interface Asking {
   readonly attempt: number
 }
 
-/** What a result weighs besides its bytes: counts, attestation and headers, its key in all of them, and each relocation of a report. Rough, in bytes. */
-const RESULT_OVERHEAD = 6000
-const KEY_COPIES = 4
-const RELOCATION_OVERHEAD = 800
-
 /** How often a request is resolved anew because what its name stood for is lost. */
 const MAX_ATTEMPTS = 3
 
@@ -51,7 +46,7 @@ export function createRelocations (options: RelocationsOptions): Relocations {
   const { targets, objects, btfs, index, pool, answers } = options
   // In memory only: a result is recomputed in milliseconds from an object and BTF that are on disk, while kept on disk it would
   // cost a file for each pair of them, and would have to be kept apart by engine version.
-  const results = new LRUCache<string, Outcome>({ maxSize: options.memoryBytes, sizeCalculation: weigh, dispose: ({ bytes }) => { options.onRelease(bytes.length) } })
+  const results = createResults({ memoryBytes: options.memoryBytes, onEvict: answers.forget, onRelease: options.onRelease })
   const flights = createSingleFlight<Outcome>()
   const counts = { hits: 0, misses: 0, runs: 0 }
 
@@ -70,14 +65,11 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     }
     const relocated = await pool.run({ kind: 'relocate', object, btf, modules, report }).catch((error: unknown) => {
       const isObject = error instanceof AppError && error.code === 'relocation_failed'
-      if (isObject) options.onRelease(object.length) // the copy that the worker had begun to patch
       settle(isObject)
       throw error
     })
     settle(true)
-    const outcome = { ...relocated, fetchMs }
-    results.set(key, outcome)
-    return outcome
+    return results.set(key, objectHash, object, { ...relocated, fetchMs })
   }
 
   /** A name whose content is gone from memory and disk is worth nothing; without it the search goes on. */
@@ -150,7 +142,7 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       if (request.object !== undefined) objects.requireSize(request.object)
       return relocate(request, nameObject(request, objects), { deadline, attempt: 1 })
     },
-    stats: () => ({ bytes: results.calculatedSize, entries: results.size, ...counts })
+    stats: () => ({ bytes: results.size, entries: results.entries, ...counts })
   }
 }
 
@@ -178,8 +170,4 @@ async function loadBtfs (btfs: BtfAccess, target: Target): Promise<SharedBtf[]> 
 
 function hasReport (outcome: Outcome, wanted: RelocateTask['report']): boolean {
   return wanted === 'never' || outcome.report !== undefined || (wanted === 'poisoned' && outcome.counts.poisoned === 0)
-}
-
-function weigh ({ bytes, report }: Outcome, key: string): number {
-  return bytes.length + RESULT_OVERHEAD + KEY_COPIES * key.length + (report === undefined ? 0 : (report.relocations.length + report.programs.length) * RELOCATION_OVERHEAD)
 }

@@ -1,5 +1,6 @@
 import type { Inspection } from '../core/inspect.js'
 import type { OutcomeCounts } from '../core/outcome.js'
+import type { Patches } from '../core/patches.js'
 import type { RelocationReport, Verdict } from '../core/report.js'
 import type { ErrorJson } from '../errors.js'
 import type { SharedBtf } from '../store/btf-memory.js'
@@ -78,8 +79,9 @@ export interface RelocateTask {
 }
 
 export interface RelocatedObject {
-  /** The patched object, in shared memory. */
-  readonly bytes: Uint8Array
+  /** What to change in the object. */
+  readonly patches: Patches
+  /** Of the patched object. */
   readonly sha256: Sha256
   readonly counts: OutcomeCounts
   readonly verdict: Verdict

@@ -3,7 +3,6 @@ import { inspectObject } from '../core/inspect.js'
 import { describeRelocation, overallVerdict } from '../core/report.js'
 import { AppError } from '../errors.js'
 import { sha256 } from '../store/sha256.js'
-import { allocateShared } from '../store/shared-bytes.js'
 import { attachShared } from './attached-btfs.js'
 import type { InspectedObject, InspectTask, RelocatedObject, RelocateTask } from './protocol.js'
 
@@ -27,11 +26,10 @@ export function relocateObject (task: RelocateTask): RelocatedObject {
     const where = first === undefined ? '' : `: ${first.program || first.section}, instruction ${first.instruction}: ${first.detail ?? first.reason ?? first.kind}`
     throw new AppError('relocation_failed', `${failing.length} of ${report.relocations.length} relocations have no answer that libbpf would take${where}`, { relocations: failing, counts })
   }
-  const bytes = applyPatches(object.bytes, patches, allocateShared)
   const wantsReport = task.report === 'always' || (task.report === 'poisoned' && counts.poisoned > 0)
   return {
-    bytes,
-    sha256: sha256(bytes),
+    patches,
+    sha256: sha256(applyPatches(object.bytes, patches)),
     counts,
     verdict: overallVerdict(relocation),
     report: wantsReport ? describeRelocation(object, relocation) : undefined,

@@ -69,6 +69,7 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       }
       return {
         bytes,
+        byteLength: bytes.length,
         sha256: sha256(bytes),
         ...facts,
         attestation: Buffer.from(signer.sign({ ...facts, resultSha256: sha256(bytes), engine: ENGINE })).toString('base64'),
