@@ -3,7 +3,8 @@ import { parseJwks } from '../attestation/jwk.js'
 import { verifyAttestation } from '../attestation/verify.js'
 import { createClient, type Client, type RelocationAnswer, type RelocationRequest } from '../client/client.js'
 import { isPassing, kindOf } from '../client/problem.js'
-import { relocationsIn, type Report } from '../client/report.js'
+import { relocationsIn } from '../report/parse.js'
+import type { Report } from '../report/wire.js'
 import { withRetries } from '../client/retry.js'
 import { AppError } from '../errors.js'
 import { formatQuery, formatReference, parseQuery } from '../identity/reference.js'
@@ -101,9 +102,9 @@ function readKeys (path: string): string {
 /** The relocations that the service lists in a refusal, as compilers would. */
 function sayWhy (error: AppError, objectName: string): void {
   const relocations = relocationsIn(error.details['relocations'])
-  for (const line of diagnostics({ verdict: 'fails', counts: { resolved: 0, absent: 0, poisoned: 0, failed: 0 }, programs: [], relocations }, objectName, paintFor(process.stderr))) say(line)
+  for (const line of diagnostics({ relocations }, objectName, paintFor(process.stderr))) say(line)
 }
 
 function toPrinted (report: Report): Parameters<typeof printForPeople>[1] {
-  return { ...report, counts: { ...report.counts, failed: 0 }, changed_instructions: report.result.changed_instructions }
+  return { ...report, changed_instructions: report.result.changed_instructions }
 }

@@ -1,12 +1,13 @@
 import { formatReference, isWholeReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import { isSha256, sha256, type Sha256 } from '../store/sha256.js'
 import { answerError } from './problem.js'
-import { parseReport, type Report } from './report.js'
+import { parseReport } from '../report/parse.js'
+import type { Report } from '../report/wire.js'
 import { createTransport, type Reply } from './transport.js'
 import { AppError } from '../errors.js'
 
 const DEFAULT_TIMEOUT_MS = 30_000
-/** A relocated object has the size of the original; a report has some 500 bytes a relocation. */
+/** A relocated object has the size of the original, and a report at most 16 MiB. */
 const MAX_ANSWER_BYTES = 128 * 1024 * 1024
 const MAX_SMALL_ANSWER_BYTES = 4 * 1024 * 1024
 const FORM = 'multipart/form-data'

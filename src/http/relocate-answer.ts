@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { ENVELOPE_TYPE } from '../attestation/statement.js'
+import { ENGINE } from '../relocation/engine.js'
 import { hexOf, sha256 } from '../store/sha256.js'
 import type { RelocateAnswer } from '../relocation/types.js'
 import { negotiate } from './accept.js'
@@ -65,7 +66,7 @@ function preparedFor (answer: RelocateAnswer, representation: Representation, ca
 }
 
 function prepare (answer: RelocateAnswer, representation: Representation, cacheControl: CacheControl): Prepared {
-  const etag = etagOf(answer.sha256, SUFFIXES[representation])
+  const etag = etagOf(answer.sha256, needsReport(representation) ? `${SUFFIXES[representation]}.${reportMark(answer)}` : '')
   return {
     etag,
     headers: {
@@ -83,9 +84,15 @@ function prepare (answer: RelocateAnswer, representation: Representation, cacheC
   }
 }
 
+/** Tells reports of one result apart: they also say for which kernel it is, what was assumed, and how many places they list. */
+function reportMark ({ kernel, source, verdict, assumes, report }: RelocateAnswer): string {
+  const facts = [ENGINE.version, kernel ?? '', source, verdict, ...assumes, report?.members.length ?? 0]
+  return hexOf(sha256(Buffer.from(facts.join('\n')))).slice(0, 16)
+}
+
 function represent (answer: RelocateAnswer, representation: Representation): Content {
   if (!needsReport(representation)) return toContent(answer, representation, viewOf(answer.bytes), digestOf(answer.sha256))
-  const report = Buffer.from(JSON.stringify(reportOf(answer)))
+  const report = reportOf(answer)
   const { type, body } = representation === 'application/json' ? { type: representation, body: report } : toForm(answer, report)
   return toContent(answer, type, body, digestOf(sha256(body)))
 }

@@ -26,7 +26,8 @@ const PARTS = {
   kernel_build_id: 'text',
   btf: 'repeatable file',
   modules: 'text',
-  on_unresolved: 'text'
+  on_unresolved: 'text',
+  places: 'text'
 } as const satisfies Record<string, PartKind>
 
 /** What says more of the kernel beside its release. */
@@ -92,6 +93,7 @@ function toRelocateRequest (fields: RelocateFields, { object, objectSha256, btf 
     btfSha256: fields.btf_sha256 as Sha256 | undefined,
     modules: fields.modules === undefined ? undefined : toList('modules', fields.modules),
     onUnresolved: fields.on_unresolved ?? 'poison',
+    places: fields.places,
     wantsReport
   }
 }

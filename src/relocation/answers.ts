@@ -54,7 +54,7 @@ export function createAnswers (attestations: Attestations): Answers {
   const attest = (outcome: Outcome, facts: Parameters<Attestations['of']>[1]): string | undefined => outcome.isAlreadyRelocated ? undefined : attestations.of(outcome, facts)
 
   const make = (outcome: Outcome, { request, objectSha256, target }: Question, timing: Timing, cached: boolean): RelocateAnswer => {
-    const { bytes, sha256, counts: { resolved, absent, poisoned }, verdict, report } = outcome
+    const { bytes, sha256, counts: { resolved, absent, poisoned }, verdict, assumes, isAlreadyRelocated, report } = outcome
     const result = { objectSha256, btfSha256: target.btf, moduleSha256s: target.modules }
     return {
       bytes,
@@ -65,6 +65,8 @@ export function createAnswers (attestations: Attestations): Answers {
       source: target.source,
       verdict,
       counts: { resolved, absent, poisoned },
+      assumes,
+      isAlreadyRelocated,
       report: request.wantsReport ? report : undefined,
       timing,
       attestation: attest(outcome, {
@@ -104,14 +106,11 @@ export function createAnswers (attestations: Attestations): Answers {
 function isNamed ({ records }: Target): boolean { return records.length > 0 }
 
 /** What cannot be shown to be out of reach counts as within it. */
-function requireAllReachableResolved ({ report, counts }: Outcome): void {
-  if (counts.poisoned === 0) return
-  const relocations = (report?.relocations ?? []).filter(({ status, reachable }) => status === 'poisoned' && reachable !== false)
-  const [first] = relocations
-  if (first === undefined) return
-  const isOpen = relocations.some(({ reachable }) => reachable === null)
+function requireAllReachableResolved ({ report, counts, verdict }: Outcome): void {
+  if (verdict === 'loads') return
+  const { records, first } = report?.failure ?? { records: counts.poisoned, first: 'a program cannot load' }
   throw new AppError('unresolved_reachable',
-    `${relocations.length} ${relocations.length === 1 ? 'relocation has' : 'relocations have'} no value in this kernel, first ${first.program}, instruction ${first.instruction}: ` +
-    `${first.detail ?? first.reason ?? first.kind}${isOpen ? ' Whether it can be reached is not known, which counts as reachable.' : ''}`,
-    { relocations, counts })
+    `${records} ${records === 1 ? 'relocation has' : 'relocations have'} no value in this kernel, first ${first}` +
+    (verdict === 'unknown' ? ' Whether it can be reached is not known, which counts as reachable.' : ''),
+    { relocations: report?.failing, counts })
 }

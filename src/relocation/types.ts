@@ -1,5 +1,6 @@
 import type { Inspection } from '../core/inspect.js'
-import type { RelocationReport, Verdict } from '../core/report.js'
+import type { Verdict } from '../report/wire.js'
+import type { MadeReport } from '../workers/protocol.js'
 import type { KernelQuery } from '../identity/reference.js'
 import type { Sha256 } from '../store/sha256.js'
 
@@ -20,6 +21,10 @@ export interface RelocateRequest {
   readonly onUnresolved: 'poison' | 'fail'
   /** Whether the answer needs the report. It costs more than the relocation itself. */
   readonly wantsReport: boolean
+  /** Whether the report lists every place. */
+  readonly places?: 'some' | 'all' | undefined
+  /** Values that user space will set, by name, for the verdict. */
+  readonly assume?: ReadonlyMap<string, bigint> | undefined
 }
 
 /** When a caller stops waiting: it has gone, or its time is over. */
@@ -57,7 +62,11 @@ export interface RelocateAnswer {
   readonly source: string
   readonly verdict: Verdict
   readonly counts: { readonly resolved: number, readonly absent: number, readonly poisoned: number }
-  readonly report: RelocationReport | undefined
+  /** What the verdict rests on and user space may set otherwise. */
+  readonly assumes: readonly string[]
+  /** The object came relocated, and is passed through: it is for another kernel, for all that is known. */
+  readonly isAlreadyRelocated: boolean
+  readonly report: MadeReport | undefined
   readonly timing: Timing
   /**
    * DSSE envelope in base64: what the service says of the patched object, signed. Whatever form the answer has. Undefined for an object that

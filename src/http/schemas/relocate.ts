@@ -1,6 +1,8 @@
 import { Type, type Static } from 'typebox'
 import { buildId, choice, kernelVersion, moduleList, release, segment, sha256, sha256List } from './fields.js'
 
+const places = choice(['all'], { description: 'The report lists every place of every relocation, and not only the first 20 of those that have a value or answer 0, and 1,000 of others.' })
+
 /** The text fields of a relocation: query parameters beside a raw body, text parts of a form. */
 export const RelocateFields = Type.Object({
   kernel_release: Type.Optional(release('`uname -r`, or a whole kernel reference.')),
@@ -13,7 +15,8 @@ export const RelocateFields = Type.Object({
   modules: Type.Optional(moduleList('Kernel modules whose BTF may also be consulted.')),
   on_unresolved: Type.Optional(choice(['poison', 'fail'], {
     description: '`poison` (the default, what libbpf does), or `fail`: 422 when a poisoned instruction can be reached.'
-  }))
+  })),
+  places: Type.Optional(places)
 }, { additionalProperties: false })
 
 export type RelocateFields = Static<typeof RelocateFields>
@@ -33,5 +36,6 @@ export const RelocatedParams = Type.Object({
 })
 
 export const RelocatedQuery = Type.Object({
-  modules: Type.Optional(sha256List('Hashes of the module BTFs that may also be consulted.'))
+  modules: Type.Optional(sha256List('Hashes of the module BTFs that may also be consulted.')),
+  places: Type.Optional(places)
 }, { additionalProperties: false })
