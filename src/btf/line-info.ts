@@ -1,6 +1,7 @@
-import { findString, textOf, type Btf } from './btf.js'
+import type { Btf } from './btf.js'
 import type { BtfExt } from './ext.js'
 import { BPF_LINE_INFO } from './layout.js'
+import { shownText } from './shown-text.js'
 
 /** Where an instruction comes from in the program's source. */
 export interface SourceLine {
@@ -52,12 +53,8 @@ function lastAtOrBefore (records: readonly LineRecord[], insnOff: number): LineR
   return records[low - 1]
 }
 
+/** Line records are only shown, so that a string offset out of range shows as nothing instead of failing the object. */
 function readLine (ext: BtfExt, btf: Btf, offset: number): SourceLine {
   const word = (field: number): number => ext.view.getUint32(offset + field, ext.littleEndian)
-  return { file: text(btf, word(BPF_LINE_INFO.fileNameOff)), line: word(BPF_LINE_INFO.lineCol) >>> 10, text: text(btf, word(BPF_LINE_INFO.lineOff)) }
-}
-
-/** Line records are only shown, so that a string offset out of range shows as nothing instead of failing the object. */
-function text (btf: Btf, offset: number): string {
-  return findString(btf, offset) === undefined ? '' : textOf(btf, offset)
+  return { file: shownText(btf, word(BPF_LINE_INFO.fileNameOff)), line: word(BPF_LINE_INFO.lineCol) >>> 10, text: shownText(btf, word(BPF_LINE_INFO.lineOff)) }
 }

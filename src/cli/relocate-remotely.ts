@@ -3,11 +3,12 @@ import { parseJwks } from '../attestation/jwk.js'
 import { verifyAttestation } from '../attestation/verify.js'
 import { createClient, type Client, type RelocationAnswer, type RelocationRequest } from '../client/client.js'
 import { isPassing, kindOf } from '../client/problem.js'
-import { relocationsIn, type Report } from '../client/report.js'
+import { relocationsIn } from '../report/parse.js'
+import type { Report } from '../report/wire.js'
 import { withRetries } from '../client/retry.js'
 import { AppError } from '../errors.js'
 import { formatQuery, formatReference, parseQuery } from '../identity/reference.js'
-import { findRunningKernel, nameRunningKernel } from '../identity/running-kernel.js'
+import { findRunningKernel, nameOfRunning, nameRunningKernel } from '../identity/running-kernel.js'
 import { sha256 } from '../store/sha256.js'
 import type { Arguments } from './arguments.js'
 import { ExitCode } from './exit-code.js'
@@ -60,8 +61,9 @@ async function findTarget (options: Arguments): Promise<RemoteTarget> {
   }
   const places = placesFrom(process.env)
   const running = await findRunningKernel(places)
-  if (running !== undefined) return { name: formatReference(running.reference), request: { btfSha256: sha256(readInput(running.btfPath, 'BTF file')) }, ownBtf: running.btfPath }
-  const { reference: own, kernelVersion } = await nameRunningKernel(places.hostRoot)
+  if (running !== undefined) return { name: nameOfRunning(running), request: { btfSha256: sha256(readInput(running.btfPath, 'BTF file')) }, ownBtf: running.btfPath }
+  const { reference: own, kernelVersion, problem } = await nameRunningKernel(places)
+  if (own === undefined) throw new AppError('kernel_unknown', `${problem ?? ''} Or name the kernel with --kernel REF.`)
   return { name: formatReference(own), request: { kernel: { ...own, kernelVersion } } }
 }
 
@@ -100,9 +102,9 @@ function readKeys (path: string): string {
 /** The relocations that the service lists in a refusal, as compilers would. */
 function sayWhy (error: AppError, objectName: string): void {
   const relocations = relocationsIn(error.details['relocations'])
-  for (const line of diagnostics({ verdict: 'fails', counts: { resolved: 0, absent: 0, poisoned: 0, failed: 0 }, programs: [], relocations }, objectName, paintFor(process.stderr))) say(line)
+  for (const line of diagnostics({ relocations }, objectName, paintFor(process.stderr))) say(line)
 }
 
 function toPrinted (report: Report): Parameters<typeof printForPeople>[1] {
-  return { ...report, counts: { ...report.counts, failed: 0 }, changed_instructions: report.result.changed_instructions }
+  return { ...report, changed_instructions: report.result.changed_instructions }
 }

@@ -1,8 +1,9 @@
-import { applyPatches, describeRelocation, overallVerdict, parseBtf, parseObject, relocate, type Relocation, type RelocationReport } from '../core/index.js'
+import { applyPatches, parseBtf, parseObject, relocate, type Relocation } from '../core/index.js'
 import type { Btf } from '../index.js'
 import { AppError } from '../errors.js'
 import { sha256 } from '../store/sha256.js'
-import { toReport } from '../relocation/report.js'
+import { headOf } from '../relocation/report.js'
+import { describeRelocation, kernelSymbols, type RelocationReport } from '../report/index.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from './arguments.js'
 import { ExitCode } from './exit-code.js'
 import { readInput } from './files.js'
@@ -43,9 +44,9 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   const { vmlinux, modules } = parseTarget(target)
 
   const relocation = relocate(object, vmlinux, { modules })
-  const report = describeRelocation(object, relocation)
+  const report = describeRelocation(object, relocation, { kernelRelease: target.kernel?.split('/').at(-1), hasKernelSymbol: kernelSymbols([vmlinux, ...modules]) })
   const bytes = relocation.patches === undefined ? undefined : applyPatches(object.bytes, relocation.patches)
-  const refusal = refusalOf(relocation, options.get('on-unresolved') === 'fail')
+  const refusal = refusalOf(relocation, report, options.get('on-unresolved') === 'fail')
   printForPeople(options.operand, report, target.kernel ?? target.vmlinux.name)
 
   if (refusal === undefined && bytes !== undefined) writeResult(options.get('output'), bytes)
@@ -84,11 +85,11 @@ function parseNamed ({ name, bytes }: TargetBtf['vmlinux'], base?: Btf): Btf {
 }
 
 /** Why no object is written, if that is so. */
-function refusalOf (relocation: Relocation, failsOnUnresolved: boolean): AppError | undefined {
+function refusalOf (relocation: Relocation, { verdict }: RelocationReport, failsOnUnresolved: boolean): AppError | undefined {
   if (!relocation.ok) {
     return new AppError('relocation_failed', `The object cannot be relocated for this kernel: libbpf would refuse ${count(relocation.counts.failed, 'relocation')} of it. Nothing was written.`)
   }
-  if (failsOnUnresolved && overallVerdict(relocation) !== 'loads') {
+  if (failsOnUnresolved && verdict !== 'loads') {
     return new AppError('unresolved_reachable', `${count(relocation.counts.poisoned, 'relocation')} without a value in this kernel may be reached. Nothing was written; guard the access with bpf_core_field_exists(), or leave --on-unresolved fail out to get the object as libbpf would make it.`)
   }
   return undefined
@@ -96,11 +97,15 @@ function refusalOf (relocation: Relocation, failsOnUnresolved: boolean): AppErro
 
 /** The report as the service gives it. `result` is null where the object is refused. */
 function fullReport (input: Uint8Array, target: TargetBtf, bytes: Uint8Array | undefined, report: RelocationReport): object {
-  return toReport({
-    object: { sha256: sha256(input), bytes: input.length },
-    kernel: { reference: target.kernel, btf_sha256: sha256(target.vmlinux.bytes), source: target.source },
-    result: bytes === undefined ? null : { sha256: sha256(bytes), bytes: bytes.length }
-  }, report)
+  const { byte_order: byteOrder, changed_instructions: changedInstructions, ...members } = report
+  return {
+    ...headOf({
+      object: { sha256: sha256(input), bytes: input.length },
+      kernel: { reference: target.kernel, btf_sha256: sha256(target.vmlinux.bytes), build_id: null, source: target.source },
+      result: bytes === undefined ? null : { sha256: sha256(bytes), bytes: bytes.length }
+    }, { byteOrder, changedInstructions }),
+    ...members
+  }
 }
 
 function count (n: number, noun: string): string { return `${n} ${noun}${n === 1 ? '' : 's'}` }

@@ -1,7 +1,7 @@
 import { release } from 'node:os'
 import { AppError } from '../errors.js'
-import { formatReference, isWholeReference, parseQuery, type KernelQuery, type KernelReference } from '../identity/reference.js'
-import { findRunningKernel, KERNEL_BTF_DIR, listRunningModules, type RunningKernel } from '../identity/running-kernel.js'
+import { formatReference, isWholeReference, parseQuery, type KernelQuery } from '../identity/reference.js'
+import { findRunningKernel, KERNEL_BTF_DIR, listRunningModules, nameOfRunning, type RunningKernel } from '../identity/running-kernel.js'
 import { readInput } from './files.js'
 import type { NamedBtf, Places, TargetBtf, TargetRequest } from './target-request.js'
 
@@ -31,7 +31,7 @@ export async function findTarget (request: TargetRequest, places: Places): Promi
     return await readRunning(running, request.modules, places)
   }
   const query = parseQuery({ kernelRelease: request.kernel })
-  const isRunning = running !== undefined && isMeant(query, running.reference)
+  const isRunning = running !== undefined && isMeant(query, running)
   if (isRunning && isWholeReference(query)) return await readRunning(running, request.modules, places)
   const { readCached, requireSameInCache } = await import('./cached-kernel.js') // what few need must not cost all a slower start
   if (!isRunning) return await readCached(query, request.modules, places)
@@ -40,13 +40,13 @@ export async function findTarget (request: TargetRequest, places: Places): Promi
   return target
 }
 
-function isMeant (query: KernelQuery, reference: KernelReference): boolean {
-  return isWholeReference(query) ? formatReference(query) === formatReference(reference) : query.release === reference.release
+function isMeant (query: KernelQuery, running: RunningKernel): boolean {
+  return isWholeReference(query) ? formatReference(query) === nameOfRunning(running) : query.release === running.release
 }
 
 async function readRunning (running: RunningKernel, modules: readonly string[], places: Places): Promise<TargetBtf> {
   const known = modules.length === 0 ? [] : await listRunningModules(places.kernelBtfDir)
-  const kernel = formatReference(running.reference)
+  const kernel = nameOfRunning(running)
   const missing = modules.find(name => !known.some(module => module.name === name))
   if (missing !== undefined) throw new AppError('btf_unknown', `The running kernel shows no BTF for module ${missing}; load the module, or leave it out.`, { kernel, module: missing })
   return {

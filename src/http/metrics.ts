@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type MetricObject } from 'prom-client'
 import type { Service } from '../service/types.js'
-import type { Verdict } from '../core/report.js'
+import type { Verdict } from '../report/wire.js'
 import { ENGINE } from '../relocation/engine.js'
 
 const REQUEST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]

@@ -58,8 +58,11 @@ const AT_ONCE: Timing = { resolve: 0, fetch: 0, parse: 0, relocate: 0 }
 export function createAnswers (attestations: Attestations): Answers {
   const kept = new LRUCache<Outcome, Kept[]>({ max: MAX_KEPT })
 
+  /** Of what came relocated nobody here knows for which kernel it is. */
+  const attest = (outcome: Outcome, facts: Parameters<Attestations['of']>[1]): string | undefined => outcome.isAlreadyRelocated ? undefined : attestations.of(outcome, facts)
+
   const make = (outcome: Outcome, { request, objectSha256, target }: Question, timing: Timing, cached: boolean): RelocateAnswer => {
-    const { object, patches, sha256, counts: { resolved, absent, poisoned }, verdict, report } = outcome
+    const { object, patches, sha256, counts: { resolved, absent, poisoned }, verdict, assumes, isAlreadyRelocated, report } = outcome
     const result = { objectSha256, btfSha256: target.btf, moduleSha256s: target.modules }
     return {
       get bytes () { return applyPatches(object, patches, Buffer.allocUnsafe) },
@@ -67,15 +70,19 @@ export function createAnswers (attestations: Attestations): Answers {
       sha256,
       ...result,
       kernel: target.kernel,
+      warning: target.warning,
       source: target.source,
       verdict,
       counts: { resolved, absent, poisoned },
+      assumes,
+      isAlreadyRelocated,
       report: request.wantsReport ? report : undefined,
       timing,
-      attestation: attestations.of(outcome, {
+      attestation: attest(outcome, {
         resultSha256: sha256,
         ...result,
-        kernel: isNamed(target) ? target.kernel : null // what a caller calls its BTF is not ours to sign
+        kernel: isNamed(target) ? target.kernel : null, // what a caller calls its BTF is not ours to sign
+        findings: { verdict, assumes: outcome.assumes ?? [], counts: { resolved, absent, poisoned } }
       }),
       cached
     }
@@ -96,7 +103,7 @@ export function createAnswers (attestations: Attestations): Answers {
       let answers = kept.get(outcome)
       if (answers === undefined) kept.set(outcome, answers = [])
       for (const { answer, hasReport, isNamed, keyId: signedWith } of answers) {
-        if (answer.kernel === target.kernel && answer.source === target.source && hasReport === wantsReport && isNamed === named && signedWith === keyId) return answer
+        if (answer.kernel === target.kernel && answer.source === target.source && answer.warning?.message === target.warning?.message && hasReport === wantsReport && isNamed === named && signedWith === keyId) return answer
       }
       if (answers.length >= MAX_QUESTIONS) answers.shift()
       const answer = make(outcome, question, AT_ONCE, true)
@@ -109,14 +116,11 @@ export function createAnswers (attestations: Attestations): Answers {
 function isNamed ({ records }: Target): boolean { return records.length > 0 }
 
 /** What cannot be shown to be out of reach counts as within it. */
-function requireAllReachableResolved ({ report, counts }: Outcome): void {
-  if (counts.poisoned === 0) return
-  const relocations = (report?.relocations ?? []).filter(({ status, reachable }) => status === 'poisoned' && reachable !== false)
-  const [first] = relocations
-  if (first === undefined) return
-  const isOpen = relocations.some(({ reachable }) => reachable === null)
+function requireAllReachableResolved ({ report, counts, verdict }: Outcome): void {
+  if (verdict === 'loads') return
+  const { records, first } = report?.failure ?? { records: counts.poisoned, first: 'a program cannot load' }
   throw new AppError('unresolved_reachable',
-    `${relocations.length} ${relocations.length === 1 ? 'relocation has' : 'relocations have'} no value in this kernel, first ${first.program}, instruction ${first.instruction}: ` +
-    `${first.detail ?? first.reason ?? first.kind}${isOpen ? ' Whether it can be reached is not known, which counts as reachable.' : ''}`,
-    { relocations, counts })
+    `${records} ${records === 1 ? 'relocation has' : 'relocations have'} no value in this kernel, first ${first}` +
+    (verdict === 'unknown' ? ' Whether it can be reached is not known, which counts as reachable.' : ''),
+    { relocations: report?.failing, counts })
 }

@@ -32,7 +32,7 @@ export function createAttestations (signer: Signer): Attestations {
     keyId: () => signer.keyId(),
     jwks: signer.jwks,
     of (result, facts) {
-      const name = `${signer.keyId()} ${facts.kernel ?? ''}`
+      const name = [signer.keyId(), facts.kernel ?? '', facts.findings.verdict, ...facts.findings.assumes].join('\n')
       const number = numbers.get(result) ?? ++results
       const envelopes = held.get(number) ?? new Map<string, string>()
       const known = envelopes.get(name)

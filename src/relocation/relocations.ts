@@ -63,13 +63,16 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       if (isObject) objects.hold(objectHash, object)
       else options.onRelease(object.length)
     }
-    const relocated = await pool.run({ kind: 'relocate', object, btf, modules, report }).catch((error: unknown) => {
+    const places = request.places ?? 'some'
+    const relocated = await pool.run({ kind: 'relocate' as const, object, btf, modules, report, places, kernelRelease: releaseOf(target), assume: request.assume }).catch((error: unknown) => {
       const isObject = error instanceof AppError && error.code === 'relocation_failed'
       settle(isObject)
       throw error
     })
     settle(true)
-    return results.set(key, objectHash, object, { ...relocated, fetchMs })
+    // A report with every place is asked for once, by somebody who looks into something.
+    if (places === 'all') return { ...relocated, fetchMs, object }
+    return results.set(relocated.isJudged ? key + judgedBy(request, target) : key, objectHash, object, { ...relocated, fetchMs })
   }
 
   /** A name whose content is gone from memory and disk is worth nothing; without it the search goes on. */
@@ -90,8 +93,9 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     for (const { reference } of target.records) index.touch(reference)
     if (target.brought === undefined) btfs.noteUse([target.btf, ...target.modules])
     if (request.object === undefined) objects.noteUse(objectSha256)
-    const held = results.get(keyOf(objectSha256, target))
-    if (held === undefined || !hasReport(held, reportFor(request))) {
+    const key = keyOf(objectSha256, target)
+    const held = results.get(key) ?? results.get(key + judgedBy(request, target))
+    if (held === undefined || !hasReport(held, request)) {
       counts.misses++
       return undefined
     }
@@ -104,7 +108,7 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     const key = keyOf(objectSha256, target)
     const report = reportFor(request)
     // Who only names an object or BTF may find that it is not held; who sent it must not get that answer.
-    const flight = `${report} ${request.object === undefined ? 'named' : 'sent'} ${target.brought === undefined ? 'named' : 'sent'} ${key}`
+    const flight = `${report} ${request.places ?? 'some'} ${judgedBy(request, target)} ${request.object === undefined ? 'named' : 'sent'} ${target.brought === undefined ? 'named' : 'sent'} ${key}`
     try {
       const outcome = await abortable(flights.run(flight, () => compute(request, objectSha256, target, key, report)), deadline?.signal)
       return answers.ofNew(outcome, question, { resolve, fetch: target.fetchMs + outcome.fetchMs, parse: outcome.parseMs, relocate: outcome.relocateMs })
@@ -149,6 +153,14 @@ export function createRelocations (options: RelocationsOptions): Relocations {
 /** What a result is held under: all that it follows from. Hashes are of one length, so that no two lists of them read alike. */
 function keyOf (objectSha256: Sha256, { btf, modules }: Target): string { return modules.length === 0 ? objectSha256 + btf : objectSha256 + btf + modules.join('') }
 
+/** What a verdict depends on beyond object and BTF: the kernel's release, and values that user space will set. */
+function judgedBy (request: RelocateRequest, target: Target): string {
+  const assumed = [...request.assume ?? []].map(([name, value]) => `${name}=${value}`).sort()
+  return ` ${releaseOf(target) ?? ''} ${assumed.join(' ')}`
+}
+
+function releaseOf ({ kernel }: Target): string | undefined { return kernel?.split('/').at(-1) }
+
 /** When a request needs its outcome explained. */
 function reportFor ({ wantsReport, onUnresolved }: RelocateRequest): RelocateTask['report'] {
   return wantsReport ? 'always' : onUnresolved === 'fail' ? 'poisoned' : 'never'
@@ -168,6 +180,8 @@ async function loadBtfs (btfs: BtfAccess, target: Target): Promise<SharedBtf[]> 
   return [base, ...await Promise.all(target.modules.map(hash => btfs.load(hash, base)))]
 }
 
-function hasReport (outcome: Outcome, wanted: RelocateTask['report']): boolean {
-  return wanted === 'never' || outcome.report !== undefined || (wanted === 'poisoned' && outcome.counts.poisoned === 0)
+function hasReport ({ report, isJudged }: Outcome, request: RelocateRequest): boolean {
+  const wanted = reportFor(request)
+  if (wanted === 'never' || (wanted === 'poisoned' && !isJudged)) return true
+  return report !== undefined && (wanted === 'poisoned' || request.places !== 'all' || !report.hasMorePlaces)
 }

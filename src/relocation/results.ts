@@ -25,7 +25,6 @@ export interface ResultsOptions {
 /** What a result weighs besides its patches and its report, in bytes: counts, hashes, three views of the patches. Measured: 1,100. */
 const RESULT_OVERHEAD = 1500
 const KEY_COPIES = 2
-const RELOCATION_OVERHEAD = 800
 
 /** Something that several results hold. */
 interface Shared<T> {
@@ -97,5 +96,5 @@ function createShares<T> () {
 }
 
 function weigh ({ patches, report }: Outcome, key: string): number {
-  return patches.offsets.length * 20 + RESULT_OVERHEAD + KEY_COPIES * key.length + (report === undefined ? 0 : (report.relocations.length + report.programs.length) * RELOCATION_OVERHEAD)
+  return patches.offsets.length * 20 + RESULT_OVERHEAD + KEY_COPIES * key.length + (report === undefined ? 0 : report.members.length + report.failing.length)
 }

@@ -62,7 +62,9 @@ export const DEAD_ADDRESS = 'http://127.0.0.1:2'
 
 export async function putKernel (url: string, reference: string, btf: Uint8Array, kernelVersion?: string): Promise<void> {
   const query = kernelVersion === undefined ? '' : `?kernel_version=${encodeURIComponent(kernelVersion)}`
-  const { ok, status } = await fetch(`${url}/kernels/${reference}/btf${query}`, { method: 'PUT', body: btf, headers: { 'content-type': 'application/octet-stream' } })
+  const send = async (): Promise<Response> => await fetch(`${url}/kernels/${reference}/btf${query}`, { method: 'PUT', body: btf, headers: { 'content-type': 'application/octet-stream' } })
+  let { ok, status } = await send()
+  for (; status === 503; { ok, status } = await send()) await new Promise(resolve => setTimeout(resolve, 50)) // a machine with too much to do
   if (!ok) throw new Error(`the service did not take the BTF of ${reference}: ${status}`)
 }
 

@@ -254,6 +254,8 @@ describe('the kernel of a relocation', () => {
     }
     expect(await problem(await relocate({ kernel_release: UBUNTU, arch: 'arm64' }), 400, 'invalid_request')).toMatchObject({ field: 'arch' })
     expect(await problem(await relocate({ kernel_release: 'ubuntu/20.04' }), 400, 'invalid_request')).toMatchObject({ field: 'kernel_release' })
+    expect(await problem(await relocate({ kernel_release: UBUNTU, kernel_build_id: 'xyz' }), 400, 'invalid_request')).toMatchObject({ field: 'kernel_build_id' })
+    expect(await problem(await relocate({ kernel_release: UBUNTU, kernel_version: '#46~18.04.1-Ubuntu SMP' }), 400, 'invalid_request')).toMatchObject({ field: 'kernel_version', detail: expect.stringContaining('is that of ubuntu 18.04') })
   })
 
   it('is never guessed: a release with two contents is refused with both as candidates', async () => {
