@@ -19,8 +19,11 @@ export const LIMITS = {
    * so that its size bounds nothing. A large real object has 2 MB.
    */
   namesBytes: 16 * 1024 * 1024,
-  /** Bytes of all type names of one BTF, which are hashed. The largest file known has 11 MB of them. */
-  hashedNameBytes: 256 * 1024 * 1024,
+  /**
+   * Bytes of all type names of one BTF that are hashed, for each byte of the file: names may lie within each other. Of real files
+   * it is less than one byte.
+   */
+  hashedBytesPerByte: 64,
   /** Types of one BTF. The largest file known has 562,000; libbpf's own limit (0x7fffffff) bounds no memory. */
   btfTypes: 4_000_000,
   /** Numbers in one access string: libbpf's BPF_CORE_SPEC_MAX_LEN. Its equality matters: the 65th is an error there too. */

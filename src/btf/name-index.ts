@@ -28,7 +28,7 @@ export function hashNames ({ bytes, base, header, startId, startStrOff }: ScanIn
   const strings = header.strStart - startStrOff
   const end = bytes.length
   const longest = LIMITS.nameBytes
-  const most = LIMITS.hashedNameBytes
+  const most = end * LIMITS.hashedBytesPerByte
   let read = 0
   const ids = new Uint32Array(named.length)
   const hashes = new Uint32Array(named.length)
@@ -39,7 +39,7 @@ export function hashNames ({ bytes, base, header, startId, startStrOff }: ScanIn
       const name = baseName(base, nameOff)
       hashes[i] = name.hash
       read += name.length
-      if (name.length > longest || read > most) throw overlongNames(startId + (named[i] ?? 0), name.length)
+      if (name.length > longest || read > most) throw overlongNames(startId + (named[i] ?? 0), name.length, most)
       continue
     }
     let hash = FNV_OFFSET_BASIS
@@ -61,7 +61,7 @@ export function hashNames ({ bytes, base, header, startId, startStrOff }: ScanIn
       }
     }
     read += place - first
-    if (place - first > longest || read > most) throw overlongNames(startId + (named[i] ?? 0), place - first)
+    if (place - first > longest || read > most) throw overlongNames(startId + (named[i] ?? 0), place - first, most)
     hashes[i] = hash
   }
   return { ids, hashes }
@@ -81,10 +81,10 @@ function boundedLength (bytes: Uint8Array, start: number): number {
   return end - start
 }
 
-function overlongNames (id: number, length: number): AppError {
+function overlongNames (id: number, length: number, most: number): AppError {
   return length > LIMITS.nameBytes
     ? new AppError('btf_invalid', `Type ${id} has a name of more than ${LIMITS.nameBytes} bytes.`, { type_id: id, limit: LIMITS.nameBytes })
-    : new AppError('btf_invalid', `The names of the types up to ${id} have more than ${LIMITS.hashedNameBytes} bytes altogether, which only names within each other can.`, { type_id: id, limit: LIMITS.hashedNameBytes })
+    : new AppError('btf_invalid', `The names of the types up to ${id} have more than ${most} bytes altogether, which only names within each other can.`, { type_id: id, limit: most })
 }
 
 /** A power of two near the number of names, so that a bucket holds about one. */

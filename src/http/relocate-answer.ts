@@ -28,7 +28,8 @@ export function sendAnswer (request: FastifyRequest, reply: FastifyReply, answer
   const prepared = preparedFor(answer, representation, cacheControl)
   reply.headers(prepared.headers)
   if (isNoneMatchHit(request.headers['if-none-match'], prepared.etag)) return reply.code(304).send()
-  const { headers, body } = prepared.content ??= represent(answer, representation)
+  const { headers, body } = represent(answer, representation, prepared.contentHeaders)
+  prepared.contentHeaders ??= headers
   reply.headers(headers)
   if (request.method === 'HEAD') reply.header('content-digest', DIGEST_OF_NOTHING)
   return sendBytes(reply, body)
@@ -38,8 +39,8 @@ export function sendAnswer (request: FastifyRequest, reply: FastifyReply, answer
 interface Prepared {
   readonly etag: string
   readonly headers: Readonly<Record<string, string>>
-  /** Made when it is first sent: 304 has none. */
-  content?: Content
+  /** Made when the answer is first sent: 304 has none. The body is made each time. */
+  contentHeaders?: Content['headers']
 }
 
 interface Content {
@@ -90,8 +91,8 @@ function reportMark ({ kernel, source, warning, verdict, assumes, report }: Relo
   return hexOf(sha256(Buffer.from(facts.join('\n')))).slice(0, 16)
 }
 
-function represent (answer: RelocateAnswer, representation: Representation): Content {
-  if (!needsReport(representation)) return toContent(answer, representation, viewOf(answer.bytes), digestOf(answer.sha256))
+function represent (answer: RelocateAnswer, representation: Representation, headers: Content['headers'] | undefined): Content {
+  if (!needsReport(representation)) return headers !== undefined ? { headers, body: viewOf(answer.bytes) } : toContent(answer, representation, viewOf(answer.bytes), digestOf(answer.sha256))
   const report = reportOf(answer)
   const { type, body } = representation === 'application/json' ? { type: representation, body: report } : toForm(answer, report)
   return toContent(answer, type, body, digestOf(sha256(body)))

@@ -4,11 +4,11 @@ import type { RelocateAnswer } from '../relocation/types.js'
 
 /** @throws AppError `internal_error` where the answer has no report, which is our mistake */
 export function reportOf (answer: RelocateAnswer): Buffer {
-  const { report, bytes } = answer
+  const { report, byteLength: bytes } = answer
   if (report === undefined) throw new AppError('internal_error', 'The service gave no report for a relocation that asked for one.')
   return reportBytes({
     // A relocated object has the size it came with: instructions are patched in place.
-    object: { sha256: answer.objectSha256, bytes: bytes.length },
+    object: { sha256: answer.objectSha256, bytes },
     kernel: {
       reference: answer.kernel,
       btf_sha256: answer.btfSha256,
@@ -17,6 +17,6 @@ export function reportOf (answer: RelocateAnswer): Buffer {
       ...(answer.moduleSha256s.length === 0 ? {} : { modules: answer.moduleSha256s })
     },
     warning: answer.warning,
-    result: { sha256: answer.sha256, bytes: bytes.length }
+    result: { sha256: answer.sha256, bytes }
   }, report)
 }

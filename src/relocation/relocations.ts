@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache'
 import { AppError } from '../errors.js'
 import { residentBytes, type SharedBtf } from '../store/btf-memory.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
@@ -13,6 +12,7 @@ import { mapInTurn } from '../workers/in-turn.js'
 import type { Answers, Outcome, Question } from './answers.js'
 import type { BtfAccess } from '../kernels/btf-access.js'
 import type { Objects } from './objects.js'
+import { createResults } from './results.js'
 import type { Target, Targets } from './targets.js'
 import type { Deadline, RelocateAnswer, RelocateRequest } from './types.js'
 
@@ -40,10 +40,6 @@ interface Asking {
   readonly attempt: number
 }
 
-/** What a result weighs besides its bytes and those of its report: counts, attestation and headers, and its key in all of them. Rough, in bytes. */
-const RESULT_OVERHEAD = 6000
-const KEY_COPIES = 4
-
 /** How often a request is resolved anew because what its name stood for is lost. */
 const MAX_ATTEMPTS = 3
 
@@ -51,7 +47,7 @@ export function createRelocations (options: RelocationsOptions): Relocations {
   const { targets, objects, btfs, index, pool, answers } = options
   // In memory only: a result is recomputed in milliseconds from an object and BTF that are on disk, while kept on disk it would
   // cost a file for each pair of them, and would have to be kept apart by engine version.
-  const results = new LRUCache<string, Outcome>({ maxSize: options.memoryBytes, sizeCalculation: weigh, dispose: ({ bytes }) => { options.onRelease(bytes.length) } })
+  const results = createResults({ memoryBytes: options.memoryBytes, onEvict: answers.forget, onRelease: options.onRelease })
   const flights = createSingleFlight<Outcome>()
   const counts = { hits: 0, misses: 0, runs: 0 }
 
@@ -71,16 +67,13 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     const places = request.places ?? 'some'
     const relocated = await pool.run({ kind: 'relocate' as const, object, btf, modules, report, places, kernelRelease: releaseOf(target), assume: request.assume }).catch((error: unknown) => {
       const isObject = error instanceof AppError && error.code === 'relocation_failed'
-      if (isObject) options.onRelease(object.length) // the copy that the worker had begun to patch
       settle(isObject)
       throw error
     })
     settle(true)
-    const outcome = { ...relocated, fetchMs }
     // A report with every place is asked for once, by somebody who looks into something.
-    if (places === 'all') options.onRelease(outcome.bytes.length)
-    else results.set(outcome.isJudged ? key + judgedBy(request, target) : key, outcome)
-    return outcome
+    if (places === 'all') return { ...relocated, fetchMs, object }
+    return results.set(relocated.isJudged ? key + judgedBy(request, target) : key, objectHash, object, { ...relocated, fetchMs })
   }
 
   /** A name whose content is gone from memory and disk is worth nothing; without it the search goes on. */
@@ -156,7 +149,7 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       if (request.object !== undefined) objects.requireSize(request.object)
       return relocate(request, nameObject(request, objects), { deadline, attempt: 1 })
     },
-    stats: () => ({ bytes: results.calculatedSize, entries: results.size, ...counts })
+    stats: () => ({ bytes: results.size, entries: results.entries, ...counts })
   }
 }
 
@@ -194,8 +187,4 @@ function hasReport ({ report, isJudged }: Outcome, request: RelocateRequest): bo
   const wanted = reportFor(request)
   if (wanted === 'never' || (wanted === 'poisoned' && !isJudged)) return true
   return report !== undefined && (wanted === 'poisoned' || request.places !== 'all' || !report.hasMorePlaces)
-}
-
-function weigh ({ bytes, report }: Outcome, key: string): number {
-  return bytes.length + RESULT_OVERHEAD + KEY_COPIES * key.length + (report === undefined ? 0 : report.members.length + report.failing.length)
 }

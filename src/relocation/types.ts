@@ -52,8 +52,10 @@ export interface Warning {
 }
 
 export interface RelocateAnswer {
-  /** The patched object, in shared memory and in other answers too: not to be changed. */
+  /** The patched object, made anew each time that it is asked for. */
   readonly bytes: Uint8Array
+  /** Its size, which is the object's. */
+  readonly byteLength: number
   readonly sha256: Sha256
   readonly objectSha256: Sha256
   readonly btfSha256: Sha256

@@ -1,5 +1,6 @@
 import type { Inspection } from '../core/inspect.js'
 import type { OutcomeCounts } from '../core/outcome.js'
+import type { Patches } from '../core/patches.js'
 import type { ByteOrder } from '../bytes/byte-order.js'
 import type { FailingSummary } from '../report/report.js'
 import type { Verdict } from '../report/wire.js'
@@ -88,8 +89,9 @@ export interface RelocateTask {
 }
 
 export interface RelocatedObject {
-  /** The patched object, in shared memory. */
-  readonly bytes: Uint8Array
+  /** What to change in the object. */
+  readonly patches: Patches
+  /** Of the patched object. */
   readonly sha256: Sha256
   readonly counts: OutcomeCounts
   readonly verdict: Verdict

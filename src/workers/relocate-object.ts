@@ -4,7 +4,6 @@ import { inspectObject } from '../core/inspect.js'
 import { AppError } from '../errors.js'
 import { buildReport, hasUnknownOpcodes, judgeRelocation, kernelSymbols, type BuiltReport } from '../report/index.js'
 import { sha256 } from '../store/sha256.js'
-import { allocateShared } from '../store/shared-bytes.js'
 import type { Judgement } from '../verdict/index.js'
 import { attachShared } from './attached-btfs.js'
 import type { InspectedObject, InspectTask, MadeReport, RelocatedObject, RelocateTask } from './protocol.js'
@@ -25,12 +24,11 @@ export function relocateObject (task: RelocateTask): RelocatedObject {
   const { kernelRelease, assume } = task
   const judgement = judgeRelocation(object, relocation, { kernelRelease, assume, hasKernelSymbol: kernelSymbols([target, ...modules]) })
   if (patches === undefined) throw failureOf(relocation, build(task, object, relocation, judgement))
-  const bytes = applyPatches(object.bytes, patches, allocateShared)
   const isJudged = counts.poisoned > 0 || hasUnknownOpcodes(object, relocation)
   const wantsReport = task.report === 'always' || (task.report === 'poisoned' && isJudged)
   return {
-    bytes,
-    sha256: sha256(bytes),
+    patches,
+    sha256: sha256(applyPatches(object.bytes, patches)),
     counts,
     verdict: judgement.verdict,
     assumes: judgement.assumes,

@@ -70,6 +70,7 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       }
       return {
         bytes,
+        byteLength: bytes.length,
         sha256: sha256(bytes),
         ...facts,
         attestation: Buffer.from(signer.sign({ ...facts, resultSha256: sha256(bytes), engine: ENGINE, findings: { verdict: 'loads', assumes: [], counts: { resolved: 0, absent: 0, poisoned: 0 } } })).toString('base64'),
