@@ -150,4 +150,3 @@ function parentTypeOf (local: Spec, step: number, { work }: ReasonContext): stri
 }
 
 function elements (count: number): string { return count === 1 ? '1 element' : `${count} elements` }
-

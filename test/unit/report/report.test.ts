@@ -175,4 +175,3 @@ describe('loads_without_kernel_btf', () => {
     expect(withKsym(local => local.var('bpf_prog_active', local.const(0), 2))).toBe(true)
   })
 })
-
