@@ -1,12 +1,13 @@
 import { applyPatches, parseBtf, parseObject, relocate, type Relocation } from '../core/index.js'
 import type { Btf } from '../index.js'
+import { relocateDistilledBase } from '../btf/distilled-base.js'
 import { AppError } from '../errors.js'
 import { sha256 } from '../store/sha256.js'
 import { headOf } from '../relocation/report.js'
 import { describeRelocation, kernelSymbols, type RelocationReport } from '../report/index.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from './arguments.js'
 import { ExitCode } from './exit-code.js'
-import { readInput } from './files.js'
+import { about, readInput } from './files.js'
 import { printForPeople, writeResult } from './relocation-output.js'
 import { findTarget, placesFrom } from './target.js'
 import type { TargetBtf } from './target-request.js'
@@ -18,7 +19,7 @@ export const spec: CommandSpec = {
   options: {
     output: { short: 'o', value: 'OUT', help: 'Where the relocated object goes; - is standard output. A file is written whole or not at all.' },
     kernel: { short: 'k', value: 'REF', help: 'The kernel: <distro>/<distro_version>/<arch>/<kernel_release>, or a bare release (uname -r). Looked for in the running kernel and in the local cache. Default: the running kernel.' },
-    btf: { short: 'b', value: 'FILE', repeatable: true, help: "The kernel's BTF instead (raw, or an ELF file with .BTF). Give it again for the split BTF of modules: vmlinux first." },
+    btf: { short: 'b', value: 'FILE', repeatable: true, help: "The kernel's BTF instead: raw, or a file that has it (vmlinux, vmlinuz, .btf.tar.xz, .deb, .rpm). Give it again for the split BTF of modules: vmlinux first." },
     modules: { short: 'm', value: 'A,B', help: 'Kernel modules whose BTF may be consulted, in the order in which the kernel loaded them.' },
     'on-unresolved': { value: 'poison|fail', help: 'What to do when a program may reach an instruction that has no value in that kernel: poison it as libbpf does (default), or refuse the object.' },
     server: { short: 's', value: 'URL', help: 'Let a service do it, which knows the kernels: nothing is relocated here. Default: here, without a service.' },
@@ -39,7 +40,7 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   checkCombination(options)
   const input = readInput(options.operand, 'object')
   if (options.has('server')) return await (await import('./relocate-remotely.js')).relocateRemotely(options, input)
-  const object = parseObject(input)
+  const object = about(options.operand, () => parseObject(input))
   const target = await findTarget({ btf: options.getAll('btf'), kernel: options.get('kernel'), modules: options.getList('modules') }, placesFrom(process.env))
   const { vmlinux, modules } = parseTarget(target)
 
@@ -76,12 +77,8 @@ function parseTarget (target: TargetBtf): { vmlinux: Btf, modules: readonly Btf[
   return { vmlinux, modules: target.modules.map(module => parseNamed(module, vmlinux)) }
 }
 
-function parseNamed ({ name, bytes }: TargetBtf['vmlinux'], base?: Btf): Btf {
-  try {
-    return parseBtf(bytes, base === undefined ? {} : { base })
-  } catch (error) {
-    throw error instanceof AppError ? new AppError(error.code, `${name}: ${error.message}`, error.details, { cause: error }) : error
-  }
+function parseNamed ({ name, bytes, distilledBase }: TargetBtf['vmlinux'], base?: Btf): Btf {
+  return about(name, () => parseBtf(distilledBase === undefined || base === undefined ? bytes : relocateDistilledBase(bytes, distilledBase, base), base === undefined ? {} : { base }))
 }
 
 /** Why no object is written, if that is so. */

@@ -2,11 +2,16 @@ import { release } from 'node:os'
 import { AppError } from '../errors.js'
 import { formatReference, isWholeReference, parseQuery, type KernelQuery } from '../identity/reference.js'
 import { findRunningKernel, KERNEL_BTF_DIR, listRunningModules, nameOfRunning, type RunningKernel } from '../identity/running-kernel.js'
-import { readInput } from './files.js'
+import { readBtfFile, readInput } from './files.js'
+import { warnOfMisspelt } from './misspelt-settings.js'
 import type { NamedBtf, Places, TargetBtf, TargetRequest } from './target-request.js'
+
+/** The settings of the service that say where kernels are. */
+const NAMES = ['CORELO_CACHE_DIR', 'CORELO_TRUST_UPLOADS', 'CORELO_HOST_ROOT']
 
 /** The places that the service's settings name, so that both find the same kernels. */
 export function placesFrom (env: NodeJS.ProcessEnv): Places {
+  warnOfMisspelt(env, NAMES)
   return {
     kernelBtfDir: KERNEL_BTF_DIR,
     cacheDir: env['CORELO_CACHE_DIR'] || 'btfhub-cache',
@@ -23,7 +28,7 @@ export function placesFrom (env: NodeJS.ProcessEnv): Places {
 export async function findTarget (request: TargetRequest, places: Places): Promise<TargetBtf> {
   const [vmlinux, ...splits] = request.btf
   if (vmlinux !== undefined) {
-    return { kernel: null, source: 'request', vmlinux: readBtf(vmlinux), modules: splits.map(readBtf) }
+    return { kernel: null, source: 'request', vmlinux: await readBtfFile(vmlinux, false), modules: await Promise.all(splits.map(path => readBtfFile(path, true))) }
   }
   const running = await findRunningKernel(places)
   if (request.kernel === undefined) {
