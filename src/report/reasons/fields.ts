@@ -8,6 +8,7 @@ import { CoreReloKind } from '../../core/kinds.js'
 import { matchSpec, type Candidate } from '../../core/match-spec.js'
 import type { Accessor, Spec } from '../../core/spec.js'
 import { declaration, isScalar, memberDeclaration, sizedMember } from '../c-text.js'
+import { newWork, tryWithin } from '../../btf/work.js'
 import type { ReasonContext } from './context.js'
 import { nearNames } from './near.js'
 import { findNested, findPath, membersOf, pathText, type MemberPlace, type Path } from './paths.js'
@@ -15,6 +16,8 @@ import { listed, type Explanation } from './reason.js'
 import { otherNamesOf } from './renames.js'
 import { guardField, readElsewhere } from './snippets.js'
 
+/** Members that are looked at for one that moved. A large struct has some hundreds, and most moves are one level down. */
+const NESTED_STEPS = 3000
 /** Ways to a field that are shown. */
 const MAX_PATHS = 3
 
@@ -67,7 +70,7 @@ function findElsewhere (local: Spec, failing: number, { btf }: Candidate, owner:
   if (usual.length > 0) return { paths: usual, isMoved: usual.every(path => path.at(-1)?.name === name) }
   const wanted = accessor === undefined ? undefined : memberType(local.btf, accessor.typeId, accessor.index)
   const sides = { local: local.btf, target: btf, work }
-  const nested = wanted === undefined ? [] : findNested(btf, owner, name, work).filter(path => fieldsAreCompatible(sides, wanted, path.at(-1)?.type ?? owner))
+  const nested = wanted === undefined ? [] : tryWithin(() => findNested(btf, owner, name, newWork(NESTED_STEPS)), () => []).filter(path => fieldsAreCompatible(sides, wanted, path.at(-1)?.type ?? owner))
   if (nested.length > 0) return { paths: nested.slice(0, MAX_PATHS), isMoved: true }
   const near = nearNames(name, members.map(member => member.name))
   return { paths: near.flatMap(other => members.filter(member => member.name === other).slice(0, 1)).map(member => [{ ...member, isPointer: false }]), isMoved: false }
@@ -147,4 +150,3 @@ function parentTypeOf (local: Spec, step: number, { work }: ReasonContext): stri
 }
 
 function elements (count: number): string { return count === 1 ? '1 element' : `${count} elements` }
-

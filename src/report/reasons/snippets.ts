@@ -203,4 +203,3 @@ function pointerTo (btf: Btf, pointer: TypeId, name: string): string {
 }
 
 function isPointerType (btf: Btf, id: TypeId, work: ReasonContext['work']): boolean { return kindOf(btf, strip(btf, id, work)) === BtfKind.PTR }
-

@@ -111,7 +111,7 @@ describe('two names of one function', () => {
     const { report } = build(input)
     const [first, second] = report.programs
     expect(report.programs.map(({ name }) => name).sort()).toEqual(['a', 'b'])
-    expect({ ...first, name: '' }).toEqual({ ...second, name: '' })
+    expect([first?.verdict, first?.assumes, first?.relocations]).toEqual([second?.verdict, second?.assumes, second?.relocations])
     expect(first?.relocations).toBe(4)
     expect(report.relocations[0]?.places.map(({ program, instruction }) => `${program} ${instruction}`).sort()).toEqual(['a 0', 'a 2', 'b 0', 'b 2'])
     expect(report.relocations[0]?.places_total).toBe(4)
@@ -175,4 +175,3 @@ describe('loads_without_kernel_btf', () => {
     expect(withKsym(local => local.var('bpf_prog_active', local.const(0), 2))).toBe(true)
   })
 })
-
