@@ -20,6 +20,9 @@ export function compute (age: Age, operation: number, a: Scalar, b: Scalar, is64
     return compute(age, ALU.SUB, constant(0n), a, is64)
   }
   if (operation === ALU.XOR && age.foldsXor !== 'yes') return unknownOf(age, is64, age.foldsXor === 'no', from)
+  // A product of something unknown was not worked out, were the other side 0.
+  if (operation === ALU.MUL && !isConstant(b) && age.multipliesUnknowns !== 'yes') return scalar(ANY_NUMBER, { exact: false, from })
+  if (operation === ALU.OR && !isConstant(b) && age.foldsXor !== 'yes') return scalar(ANY_NUMBER, { exact: false, from })
   const result = isConstant(a) && isConstant(b) ? fold(operation, a.bits, b.bits, is64) : undefined
   if (result !== undefined) return constant(result, from)
   if (isConstant(b) && b.bits === 0n && operation === ALU.AND) return constant(0n, from)
