@@ -27,6 +27,8 @@ export interface Scalar {
   readonly related: number
   /** Assumptions that the number comes from. */
   readonly from: readonly string[]
+  /** Whether the verifier has one number here; which one is not known. */
+  readonly isOne: boolean
 }
 
 export type Bounds = Pick<Scalar, 'bits' | 'mask' | 'umin' | 'umax' | 'smin' | 'smax' | 'umin32' | 'umax32' | 'smin32' | 'smax32'>
@@ -54,13 +56,14 @@ export interface Traits {
   readonly id?: number
   readonly related?: number
   readonly from?: readonly string[]
+  readonly isOne?: boolean
 }
 
 /** Names the members one by one, so that all scalars have one hidden class. */
-export function scalar (b: Bounds, { exact = true, id = 0, related = 0, from = NOTHING }: Traits): Scalar {
+export function scalar (b: Bounds, { exact = true, id = 0, related = 0, from = NOTHING, isOne = false }: Traits): Scalar {
   return {
     kind: 'scalar', bits: b.bits, mask: b.mask, umin: b.umin, umax: b.umax, smin: b.smin, smax: b.smax,
-    umin32: b.umin32, umax32: b.umax32, smin32: b.smin32, smax32: b.smax32, exact, id, related, from
+    umin32: b.umin32, umax32: b.umax32, smin32: b.smin32, smax32: b.smax32, exact, id, related, from, isOne
   }
 }
 

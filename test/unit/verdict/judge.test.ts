@@ -3,6 +3,8 @@ import { parseObject } from '../../../src/core/index.js'
 import type { Relocation } from '../../../src/core/outcome.js'
 import { judge, type JudgeOptions, type Verdict } from '../../../src/verdict/index.js'
 import { assembler, poison } from '../../support/asm.js'
+import { btf } from '../../support/btf-builder.js'
+import { concat } from '../../support/byte-writer.js'
 import { buildObject } from '../../support/object-builder.js'
 
 const asm = assembler('little')
@@ -22,7 +24,7 @@ const NOTHING_DONE: Pick<Relocation, 'ok' | 'patches' | 'records' | 'counts' | '
 }
 
 function verdictOf (insns: readonly Uint8Array[], options: JudgeOptions = {}): Verdict {
-  const object = parseObject(buildObject({ programs: [{ section: 'kprobe/x', name: 'p', insns }] }))
+  const object = parseObject(buildObject({ local: btf(), programs: [{ section: 'kprobe/x', name: 'p', code: concat(...insns) }], records: [] }).bytes)
   const relocation = { ...NOTHING_DONE, target: { btf: object.btf, modules: [] } }
   return judge(object, relocation, options).verdict
 }
