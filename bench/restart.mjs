@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fetch } from 'undici'
-import { openContentStore } from '../dist/kernels/content-store.js'
+import { openContentStore } from '../dist/store/content-store.js'
 import { openKernelIndex } from '../dist/kernels/kernel-index.js'
-import { sha256 } from '../dist/kernels/sha256.js'
+import { sha256 } from '../dist/store/sha256.js'
 import { startService, stopServer } from './servers.mjs'
 
 /** What is promised: a service that holds 500 kernels is ready this soon after it was started. */

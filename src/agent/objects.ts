@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { AppError } from '../errors.js'
-import { isSegment } from '../kernels/reference.js'
+import { isSegment } from '../identity/reference.js'
 
 /** A file in the objects folder that is to be relocated. */
 export interface ObjectFile {

@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process'
 import { mkdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../errors.js'
-import { errorCode, writeDurably } from '../kernels/atomic-file.js'
-import type { Sha256 } from '../kernels/sha256.js'
+import { errorCode, writeDurably } from '../store/atomic-file.js'
+import type { Sha256 } from '../store/sha256.js'
 import { pinNameOf } from './objects.js'
 
 /**

@@ -1,5 +1,5 @@
 import { verify } from 'node:crypto'
-import { sha256, type Sha256 } from '../kernels/sha256.js'
+import { sha256, type Sha256 } from '../store/sha256.js'
 import { parseEnvelope, preAuthEncoding, type Envelope } from './dsse.js'
 import type { TrustedKey } from './jwk.js'
 import { attestedModules, parseStatement, PAYLOAD_TYPE, type AttestedFacts } from './statement.js'

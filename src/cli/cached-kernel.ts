@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../errors.js'
-import { openContentStore } from '../kernels/content-store.js'
+import { openContentStore } from '../store/content-store.js'
 import { openKernelIndex } from '../kernels/kernel-index.js'
-import { formatReference, isWholeReference, type KernelQuery } from '../kernels/reference.js'
+import { formatReference, isWholeReference, type KernelQuery } from '../identity/reference.js'
 import { resolveKernel, resolveModules } from '../kernels/resolve.js'
-import { sha256, type Sha256 } from '../kernels/sha256.js'
+import { sha256, type Sha256 } from '../store/sha256.js'
 import type { NamedBtf, Places, TargetBtf } from './target-request.js'
 
 /**

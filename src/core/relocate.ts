@@ -1,4 +1,5 @@
 import { dataView } from '../bytes/checked.js'
+import { sameBytes } from '../bytes/strings.js'
 import { BTF_EXT_HEADER } from '../btf/layout.js'
 import { findString, isValidId, textOf, typeId, type Btf } from '../btf/btf.js'
 import { isWorkLimit, newWork, type Work } from '../btf/work.js'
@@ -8,8 +9,10 @@ import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
 import { BPF_INSN } from '../insn/insn.js'
 import { BPF_LD_IMM64 } from '../insn/opcodes.js'
+import { isAlreadyRelocated } from './already-relocated.js'
 import { errnoOf, fault, reasonOf } from './fault.js'
 import { CoreReloKind, coreReloKindName, isCoreReloKind } from './kinds.js'
+import { createIndices } from './member-index.js'
 import { isAutoloaded, parseObject, type BpfObject } from './object.js'
 import type { OutcomeCounts, RecordOutcome, RecordStatus, Relocation, Warning } from './outcome.js'
 import { patchInsn, poison, type Code } from './patch.js'
@@ -44,12 +47,12 @@ export function relocate (object: BpfObject | Uint8Array, target: Btf, options: 
   const { records, outside } = locateRecords(parsed)
   const kernel = { btf: target, modules: options.modules ?? [] }
   const work = newWork(LIMITS.workSteps + LIMITS.workStepsPerRecord * records.length)
-  const resolver = createResolver({ local: parsed.btf, target: kernel, byteOrder: parsed.elf.byteOrder, work })
+  const resolver = createResolver({ local: parsed.btf, target: kernel, byteOrder: parsed.elf.byteOrder, work, indices: createIndices() })
   // Instructions are rewritten in a copy, since a record sees what an earlier one made of its instruction; only differences leave.
-  const scratch = Uint8Array.from(parsed.bytes)
+  const scratch = new Uint8Array(parsed.bytes)
   const code = { view: dataView(scratch), littleEndian: parsed.elf.littleEndian }
   const run: Run = { object: parsed, code, resolver, work, elfRelocations: new Map(), isOptional: false }
-  const outcomes: RecordOutcome[] = []
+  const outcomes = new Array<RecordOutcome>(records.length)
   const optional: LocatedRecord[] = []
   for (const record of records) {
     if (record.fn === undefined || isAutoloaded(record.fn)) outcomes[record.index] = relocateRecord(run, record)
@@ -65,7 +68,7 @@ export function relocate (object: BpfObject | Uint8Array, target: Btf, options: 
     patches: ok ? patchesOf(parsed, scratch, records) : undefined,
     records: outcomes,
     counts,
-    changedInstructions: ok ? countChanges(parsed.bytes, scratch, records) : 0,
+    changedInstructions: ok ? countChanges(parsed, scratch, records) : 0,
     warnings: listWarnings(parsed, outcomes, outside),
     target: kernel
   }
@@ -153,17 +156,16 @@ function poisonWhatIsThere (run: Run, record: LocatedRecord, fn: ElfFunction): v
 }
 
 function outcome (run: Run, record: LocatedRecord, status: RecordStatus, resolution: Resolution | undefined, error: AppError | undefined): RecordOutcome {
-  const { btf } = run.object
   const value = resolution?.value
   return {
     section: record.sectionName,
     program: record.fn?.name ?? '',
     fn: record.fn,
-    instruction: Math.floor((record.insnOff - (record.fn?.start ?? 0)) / BPF_INSN.SIZE),
+    instruction: record.instruction,
     insnOff: record.insnOff,
     kind: coreReloKindName(record.kind),
     typeId: typeId(record.typeId),
-    accessSpec: record.accessStrOff < btf.strLen ? textOf(btf, record.accessStrOff) : '',
+    accessSpec: record.accessSpec,
     status,
     oldValue: value !== undefined ? value.local.value : error === undefined ? 0n : compiledValue(run, record),
     newValue: status === 'resolved' || status === 'absent' ? value?.target?.value ?? null : null,
@@ -182,31 +184,38 @@ function countStatuses (outcomes: readonly RecordOutcome[]): OutcomeCounts {
 
 /** The slots of all records, and the words of `.BTF.ext`'s header after which no loader relocates again. */
 function patchesOf (object: BpfObject, scratch: Uint8Array, records: readonly LocatedRecord[]): Patches {
-  const places: number[] = []
+  const places = new Uint32Array(2 * records.length + 1)
+  let count = 0
   for (const { fn, insnOff } of records) {
     if (fn === undefined) continue
     const { offset, end } = placeOf(fn, insnOff)
-    places.push(offset)
-    if (object.bytes[offset] === BPF_LD_IMM64 && offset + 2 * BPF_INSN.SIZE <= end) places.push(offset + BPF_INSN.SIZE)
+    places[count++] = offset
+    if (object.bytes[offset] === BPF_LD_IMM64 && offset + 2 * BPF_INSN.SIZE <= end) places[count++] = offset + BPF_INSN.SIZE
   }
   if (object.ext?.coreRelo !== undefined) {
     dataView(scratch).setUint32(object.extOffset + BTF_EXT_HEADER.coreReloLen, 0, object.elf.littleEndian)
-    places.push(object.extOffset + BTF_EXT_HEADER.coreReloOff)
+    places[count++] = object.extOffset + BTF_EXT_HEADER.coreReloOff
   }
-  return collectPatches(object.bytes, scratch, Uint32Array.from(places))
+  return collectPatches(object.bytes, scratch, places.subarray(0, count))
 }
 
-function countChanges (before: Uint8Array, after: Uint8Array, records: readonly LocatedRecord[]): number {
-  const changed = new Set<number>()
-  for (const record of records) {
-    if (record.fn === undefined) continue
-    const start = placeOf(record.fn, record.insnOff).offset
-    const slots = before[start] === BPF_LD_IMM64 ? 2 : 1
-    for (let i = start; i < start + slots * BPF_INSN.SIZE; i++) {
-      if (before[i] !== after[i]) changed.add(start)
-    }
+/** Instructions that are not what they were. Several records may be on one. */
+function countChanges ({ bytes }: BpfObject, scratch: Uint8Array, records: readonly LocatedRecord[]): number {
+  const starts = new Uint32Array(records.length)
+  let count = 0
+  for (const { fn, insnOff } of records) {
+    if (fn === undefined) continue
+    const start = placeOf(fn, insnOff).offset
+    const length = (bytes[start] === BPF_LD_IMM64 ? 2 : 1) * BPF_INSN.SIZE
+    if (!sameBytes(bytes, start, scratch, start, length)) starts[count++] = start
   }
-  return changed.size
+  const changed = starts.subarray(0, count).sort()
+  return changed.reduce((total, start, i) => start === changed[i - 1] ? total : total + 1, 0)
+}
+
+function whyNone ({ elf, ext }: BpfObject): string {
+  if (!elf.sectionsByName.has('.BTF')) return 'it has no .BTF section'
+  return ext === undefined ? 'it has no .BTF.ext section' : '.BTF.ext lists none'
 }
 
 function listWarnings (object: BpfObject, outcomes: readonly RecordOutcome[], outside: number): Warning[] {
@@ -214,8 +223,10 @@ function listWarnings (object: BpfObject, outcomes: readonly RecordOutcome[], ou
   if (outside > 0) {
     warnings.push({ code: 'records_outside_functions', message: `${outside} relocations belong to no function and were passed over, as libbpf does; linkers leave such records of functions that they drop.` })
   }
-  if (object.ext === undefined) {
-    warnings.push({ code: 'no_btf_ext', message: 'The object has no .BTF.ext section, so that it has no CO-RE relocations; if its source uses CO-RE, the section was stripped.' })
+  if (isAlreadyRelocated(object)) {
+    warnings.push({ code: 'already_relocated', message: 'The object is relocated already: its list of CO-RE relocations was emptied. It is passed through as it is, and nothing tells for which kernel it is; relocate the object that the compiler wrote.' })
+  } else if (outcomes.length === 0 && outside === 0) {
+    warnings.push({ code: 'nothing_to_relocate', message: `The object has no CO-RE relocations (${whyNone(object)}), and is passed through as it is. If its source uses CO-RE, it was compiled without -g, or what clang wrote was stripped.` })
   }
   if (outcomes.some(({ kind }) => kind === 'local_type_id')) {
     warnings.push({ code: 'local_type_ids', message: "The object holds ids of its own BTF types. They are right for loaders that keep the object's BTF as it is (libbpf, bpftool, aya), and wrong for one that renumbers it (cilium/ebpf) or after static linking." })

@@ -5,6 +5,7 @@ import { AppError } from '../errors.js'
 import { searchCandidates, type Target } from './candidates.js'
 import { fault } from './fault.js'
 import { CoreReloKind } from './kinds.js'
+import type { Indices } from './member-index.js'
 import { matchSpec, type Candidate } from './match-spec.js'
 import { parseSpec, type Spec } from './spec.js'
 import { calculate, type ReloValue } from './values.js'
@@ -80,6 +81,7 @@ export interface ResolverOptions {
   readonly target: Target
   readonly byteOrder: ByteOrder
   readonly work: Work
+  readonly indices: Indices
 }
 
 export function createResolver (options: ResolverOptions, states = new Map<TypeId, CandidateState>(), localStates = new Map<TypeId, CandidateState>()): Resolver {
@@ -123,7 +125,7 @@ function stateOf (candidates: readonly Candidate[], pruned: readonly PrunedCandi
 
 /** libbpf's bpf_core_calc_relo_insn from the access string on: spec, matches, agreement, value. */
 function attemptOf (options: ResolverOptions, { rootId, accessStrOff, kind, record }: AccessRequest, state: CandidateState): Attempt {
-  const { byteOrder, work } = options
+  const { byteOrder, work, indices } = options
   const { candidates, pruned } = state
   let local: Spec | undefined
   try {
@@ -135,7 +137,7 @@ function attemptOf (options: ResolverOptions, { rootId, accessStrOff, kind, reco
     const matching: Candidate[] = []
     let first: Match | undefined
     for (const candidate of candidates) {
-      const spec = matchSpec(local, candidate, work)
+      const spec = matchSpec(local, candidate, work, indices)
       if (spec === undefined) continue
       const value = calculate(local, spec, byteOrder, work)
       if (first === undefined) first = { spec, value }

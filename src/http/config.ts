@@ -3,7 +3,7 @@ import { availableParallelism, totalmem } from 'node:os'
 import { envSchema } from 'env-schema'
 import { AppError } from '../errors.js'
 import { PUBLIC_ARCHIVE } from '../kernels/sources/public-archive.js'
-import { isS3Location, readS3Settings, type S3Settings } from '../kernels/shared/s3-settings.js'
+import { isS3Location, readS3Settings, type S3Settings } from '../store/shared/s3-settings.js'
 
 const MIB = 1024 * 1024
 

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { AppError } from '../errors.js'
-import type { Deadline } from '../service/types.js'
+import type { Deadline } from '../relocation/types.js'
 
 /**
  * Runs work that ends, at the latest, with the deadline or with the caller's connection. The work's signal aborts then; what

@@ -1,5 +1,6 @@
-import { hexOf } from '../kernels/sha256.js'
-import type { RelocateAnswer, Sha256 } from '../service/types.js'
+import { hexOf } from '../store/sha256.js'
+import type { RelocateAnswer } from '../relocation/types.js'
+import type { Sha256 } from '../store/sha256.js'
 
 /** A hash as the digest fields of RFC 9530 write it. */
 export function digestOf (sha256: Sha256): string {

@@ -1,5 +1,5 @@
-import { formatReference, type KernelReference } from '../kernels/reference.js'
-import type { KernelEntry, OfferedEntry } from '../service/types.js'
+import { formatReference, type KernelReference } from '../identity/reference.js'
+import type { KernelEntry, OfferedEntry } from '../kernels/types.js'
 
 /** A kernel in the API's spelling. What is not known of one that is only offered is null. */
 export function toKernelJson (entry: KernelEntry | OfferedEntry): Record<string, unknown> {

@@ -1,6 +1,6 @@
-import { normalizeArch } from '../kernels/arch.js'
-import { toReference, type KernelReference } from '../kernels/reference.js'
-import type { KernelFilter } from '../service/types.js'
+import { normalizeArch } from '../identity/arch.js'
+import { toReference, type KernelReference } from '../identity/reference.js'
+import type { KernelFilter } from '../kernels/types.js'
 
 /** The kernel that an address names. */
 export function toKernelReference (params: { readonly distro: string, readonly version: string, readonly arch: string, readonly release: string }): KernelReference {

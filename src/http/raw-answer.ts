@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Sha256 } from '../service/types.js'
+import type { Sha256 } from '../store/sha256.js'
 import { DIGEST_OF_NOTHING, digestOf, etagOf, isNoneMatchHit } from './headers.js'
 import { sendBytes, viewOf } from './send-bytes.js'
 

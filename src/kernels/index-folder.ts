@@ -1,7 +1,7 @@
 import { readdir, readFile, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseRecord, recordPath, type KernelRecord } from './kernel-record.js'
-import { isSegment, type KernelReference } from './reference.js'
+import { isSegment, type KernelReference } from '../identity/reference.js'
 
 /** The index as files: `<distro>/<distro_version>/<arch>/<kernel_release>.json`, which other processes write to as well. */
 export interface IndexFolder {

@@ -1,13 +1,13 @@
 import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LRUCache } from 'lru-cache'
-import { writeDurably } from './atomic-file.js'
-import type { DiskState } from './disk-state.js'
+import { writeDurably } from '../store/atomic-file.js'
+import type { DiskState } from '../store/disk-state.js'
 import { openIndexFolder } from './index-folder.js'
 import { recordPath, serializeRecord, type KernelRecord } from './kernel-record.js'
-import { formatQuery, formatReference, isWholeReference, type KernelQuery, type KernelReference } from './reference.js'
-import type { Sha256 } from './sha256.js'
-import { createSingleFlight } from './single-flight.js'
+import { formatQuery, formatReference, isWholeReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
+import type { Sha256 } from '../store/sha256.js'
+import { createSingleFlight } from '../store/single-flight.js'
 
 export interface KernelIndexOptions {
   readonly directory: string

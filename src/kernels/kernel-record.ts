@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { formatReference, isSegment, type KernelReference } from './reference.js'
-import { isSha256, sha256, type Sha256 } from './sha256.js'
+import { formatReference, isSegment, type KernelReference } from '../identity/reference.js'
+import { isSha256, sha256, type Sha256 } from '../store/sha256.js'
 
 /** Who supplied content, and when (RFC 3339). */
 export interface Provenance {
@@ -35,6 +35,8 @@ export interface KernelRecord {
   /** Bytes of raw BTF. */
   readonly bytes: number
   readonly types: number
+  /** The kernel's GNU build-id (hex), where its image was at hand. */
+  readonly buildId?: string
   /** `local`, `upload`, and the names of other sources. */
   readonly source: string
   readonly provenance: Provenance

@@ -1,5 +1,5 @@
 import type { KernelRecord } from './kernel-record.js'
-import { formatReference, type KernelQuery } from './reference.js'
+import { formatReference, type KernelQuery } from '../identity/reference.js'
 
 /**
  * References of the kernels that are most like the one asked for, to show a person who mistyped or who is one update behind.

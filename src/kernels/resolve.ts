@@ -1,9 +1,9 @@
 import { AppError } from '../errors.js'
-import { answersForName, isSameBuild, matchesName } from './identity/matches.js'
+import { answersForName, isSameBuild, matchesName } from './matches.js'
 import type { KernelIndex } from './kernel-index.js'
 import type { KernelRecord, ModuleRecord } from './kernel-record.js'
-import { formatQuery, formatReference, isWholeReference, type KernelQuery } from './reference.js'
-import type { Sha256 } from './sha256.js'
+import { formatQuery, formatReference, isWholeReference, type KernelQuery } from '../identity/reference.js'
+import type { Sha256 } from '../store/sha256.js'
 import { unknownKernel, type ResolveOptions } from './unknown-kernel.js'
 
 export { answersForName, unknownKernel }

@@ -1,10 +1,10 @@
 import { AppError } from '../errors.js'
-import { answersForName, isSameBuild, matchesName } from './identity/matches.js'
+import { answersForName, isSameBuild, matchesName } from './matches.js'
 import type { KernelIndex } from './kernel-index.js'
 import { UPLOAD_SOURCE, type KernelRecord } from './kernel-record.js'
 import { nearestKernels } from './nearest.js'
-import { formatQuery, formatReference, isWholeReference, type KernelQuery, type KernelReference } from './reference.js'
-import type { Sha256 } from './sha256.js'
+import { formatQuery, formatReference, isWholeReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
+import type { Sha256 } from '../store/sha256.js'
 
 /** What is known to be had elsewhere, for the error. See Catalog. */
 export interface OfferedKernels {

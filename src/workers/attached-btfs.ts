@@ -1,6 +1,6 @@
 import { attachBtf } from '../btf/parse.js'
 import type { Btf } from '../btf/btf.js'
-import type { SharedBtf } from '../kernels/btf-memory.js'
+import type { SharedBtf } from '../store/btf-memory.js'
 
 /** BTFs that a worker keeps put together. Each is a few views over shared memory; what they keep alive is what counts. */
 const MAX_ATTACHED = 16

@@ -3,7 +3,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseTokens } from '../../src/http/access/tokens.js'
-import { sha256 } from '../../src/kernels/sha256.js'
+import { sha256 } from '../../src/store/sha256.js'
 import { form, startAppWith } from '../http/harness.js'
 import { fooBtf, fooObject, startService, temporaryFolder as serviceFolder } from '../unit/service/lab.js'
 import { corelo, MAIN, removeFoldersAfterEach, temporaryFolder } from './corelo.js'
@@ -190,6 +190,13 @@ describe('corelo keys verify', () => {
     }
     const byHash = await run(path('relocated.o'), '-a', path('header'), '--keys', path('jwks.json'), '--object', sha256(fooObject()), '--btf', sha256(fooBtf()), '--json')
     expect(JSON.parse(byHash.stdout)).toMatchObject({ verified: true, object: sha256(fooObject()), btf: sha256(fooBtf()), kernel: KERNEL })
+  })
+
+  it('shows the verdict that was signed, what it assumes and the counts', async () => {
+    const { path, run } = await lab()
+    const args = [path('relocated.o'), '-a', path('header'), '--keys', path('jwks.json'), '--object', path('object.o'), '--kernel', KERNEL]
+    expect((await run(...args)).stderr).toMatch(/\nverdict: loads \(1 resolved, 0 absent, 0 poisoned\)\n$/)
+    expect(JSON.parse((await run(...args, '--json')).stdout)).toMatchObject({ verdict: 'loads', assumes: [], counts: { resolved: 1, absent: 0, poisoned: 0 } })
   })
 
   it('refuses what is something else, says why, and exits with 1', async () => {

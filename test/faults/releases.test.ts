@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { sha256 } from '../../src/kernels/sha256.js'
+import { sha256 } from '../../src/store/sha256.js'
 import { failure, fooBtf, relocate, startService, temporaryFolder } from '../unit/service/lab.js'
 import { tarXzOf } from '../support/xz-writer.js'
 import { serving, startOrigin } from './origin.js'

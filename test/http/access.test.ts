@@ -8,7 +8,7 @@ import { exportJWK, exportSPKI, generateKeyPair, SignJWT, UnsecuredJWT, type Gen
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { createKeySource } from '../../src/http/access/jwks.js'
 import type { Config } from '../../src/http/config.js'
-import { sha256 } from '../../src/kernels/sha256.js'
+import { sha256 } from '../../src/store/sha256.js'
 import { FAKE_BTF } from '../support/fake-service.js'
 import { temporaryFolder } from '../unit/service/lab.js'
 import { form, problemOf, startApp, type Harness } from './harness.js'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseJwks } from '../../src/attestation/jwk.js'
 import { verifyAttestation, type Verification } from '../../src/attestation/verify.js'
-import { sha256 } from '../../src/kernels/sha256.js'
+import { sha256 } from '../../src/store/sha256.js'
 import { fooBtf, fooObject, startService, temporaryFolder } from '../unit/service/lab.js'
 import { form, startAppWith, type Harness } from './harness.js'
 

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { hexOf, sha256, type Sha256 } from '../../src/kernels/sha256.js'
+import { hexOf, sha256, type Sha256 } from '../../src/store/sha256.js'
 import { mountRefusal, smallDisk } from '../support/tmpfs.js'
 import { fooBtf, fooObject, offsetOfY, startService, temporaryFolder, UBUNTU } from '../unit/service/lab.js'
 import { form, startAppWith, type Harness } from './harness.js'

@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { sha256 } from '../../src/kernels/sha256.js'
+import { sha256 } from '../../src/store/sha256.js'
 import { createFakeService } from '../support/fake-service.js'
 import { form, launch, problemOf, startApp, type Harness, type Problem } from './harness.js'
 
@@ -57,6 +57,12 @@ describe('a form', () => {
   it('may narrow the kernel, whose architecture is normalised', async () => {
     const request = await asked(form({ object: OBJECT, kernel_release: KERNEL, distro: 'ubuntu', distro_version: '20.04', arch: 'aarch64', kernel_version: '#46-Ubuntu SMP' }))
     expect(request.kernel).toEqual({ release: KERNEL, distro: 'ubuntu', distroVersion: '20.04', arch: 'arm64', kernelVersion: '#46-Ubuntu SMP' })
+  })
+
+  it('may give the build-id of the kernel, alone or beside its name', async () => {
+    const id = '24A3598fd700114d0a1b1a4871badcee75d0acac'
+    expect(await asked(form({ object: OBJECT, kernel_build_id: id }))).toMatchObject({ buildId: id.toLowerCase() })
+    expect(await asked(form({ object: OBJECT, kernel_release: KERNEL, kernel_build_id: id }))).toMatchObject({ kernel: { release: KERNEL, buildId: id.toLowerCase() } })
   })
 
   it('may give a whole reference as the release', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { sha256 } from '../../src/kernels/sha256.js'
+import { sha256 } from '../../src/store/sha256.js'
 import { fooBtf, fooObject, startService, temporaryFolder } from '../unit/service/lab.js'
 import { form, startAppWith } from './harness.js'
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ERRORS } from '../../src/errors.js'
-import { sha256 } from '../../src/kernels/sha256.js'
+import { sha256 } from '../../src/store/sha256.js'
 import { createFakeService, FAKE_BTF, FAKE_KERNEL } from '../support/fake-service.js'
 import { launch, type Harness } from './harness.js'
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { sha256 } from '../../src/kernels/sha256.js'
+import { sha256 } from '../../src/store/sha256.js'
 import { EXEC, MAIN, removeFoldersAfterEach, temporaryFolder } from '../cli/corelo.js'
 
 const OBJECT = readFileSync(EXEC)

@@ -2,8 +2,8 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { generateSigningKey } from '../../src/attestation/signing-keys.js'
-import { formatReference } from '../../src/kernels/reference.js'
-import { nameRunningKernel } from '../../src/kernels/running-kernel.js'
+import { formatReference } from '../../src/identity/reference.js'
+import { nameRunningKernel } from '../../src/identity/running-kernel.js'
 import { ATTACH, describeLab, labBtf, NEEDS, ROOT, scratchFolder } from '../support/lab.js'
 import { createNetwork, type Machine, type Network, type Process } from './network.js'
 import { EXEC, POISON_MESSAGE, readAttachResult, relocateFor, UNGUARDED, WRONG_LAYOUT } from './relocated.js'
@@ -50,7 +50,8 @@ describeLab('three nodes and a service, each in a network of its own,', [NEEDS.k
   }
 
   beforeAll(async () => {
-    const { reference } = await nameRunningKernel(undefined)
+    const { reference } = await nameRunningKernel({})
+    if (reference === undefined) throw new Error('the kernel of this machine has no name')
     writeFileSync(keyFile, generateSigningKey(), { mode: 0o600 })
     network = await createNetwork(3)
     const [first, second, third] = network.nodes

@@ -1,5 +1,5 @@
-import type { ImportedKernel, ImportReport } from '../../service/import-kernels.js'
-import { formatReference } from '../../kernels/reference.js'
+import type { ImportedKernel, ImportReport } from '../../import/import-kernels.js'
+import { formatReference } from '../../identity/reference.js'
 import { printable, table } from '../table.js'
 import { paintFor, say } from '../terminal.js'
 

@@ -1,6 +1,6 @@
 import { createClient } from '../../client/client.js'
 import { AppError } from '../../errors.js'
-import type { KernelSink } from '../../service/import-kernels.js'
+import type { KernelSink } from '../../import/import-kernels.js'
 
 export interface ImportUploadOptions {
   readonly server: string
@@ -20,6 +20,7 @@ export function createImportUpload ({ server, tokenFile }: ImportUploadOptions):
     async getKernel () {
       throw new AppError('kernel_unknown', 'With --server, the image of a kernel must be given together with its modules.')
     },
+    async findKernels () { return [] },
     async flush () {}
   }
 }

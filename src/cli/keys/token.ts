@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { parseTokens } from '../../http/access/tokens.js'
 import { AppError } from '../../errors.js'
-import { sha256 } from '../../kernels/sha256.js'
+import { sha256 } from '../../store/sha256.js'
 import { parseArguments, usageError, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { say } from '../terminal.js'

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { createLocalJWKSet, type JSONWebKeySet, type LocalJWKSet } from 'jose'
 import { AppError } from '../../errors.js'
-import { createSingleFlight } from '../../kernels/single-flight.js'
+import { createSingleFlight } from '../../store/single-flight.js'
 
 export interface KeySourceOptions {
   /** `https:` or `http:` address of a JWKS, or the path of a file with one. */

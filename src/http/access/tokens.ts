@@ -1,7 +1,7 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { AppError } from '../../errors.js'
-import { hexOf, isSha256 } from '../../kernels/sha256.js'
+import { hexOf, isSha256 } from '../../store/sha256.js'
 import { parseScopes, type Authenticator, type Scope } from './identity.js'
 
 /** One static token: the file has its hash only. A token of 256 random bits needs no slow hash. */

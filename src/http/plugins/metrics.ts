@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin'
 import type { ErrorCode } from '../../errors.js'
-import type { RelocateAnswer, Timing } from '../../service/types.js'
+import type { RelocateAnswer, Timing } from '../../relocation/types.js'
 import type { Metrics } from '../metrics.js'
 
 declare module 'fastify' {

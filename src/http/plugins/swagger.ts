@@ -3,7 +3,7 @@ import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
 import type { Scope } from '../access/identity.js'
 import { responses } from '../schemas/problem.js'
-import { ENGINE } from '../../service/engine.js'
+import { ENGINE } from '../../relocation/engine.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -1,5 +1,5 @@
 import { AppError } from '../../errors.js'
-import type { Sha256 } from '../../service/types.js'
+import type { Sha256 } from '../../store/sha256.js'
 import { negotiate } from '../accept.js'
 import { DIGEST_OF_NOTHING, digestOf, etagOf, IMMUTABLE, isNoneMatchHit } from '../headers.js'
 import { sendBtf } from '../raw-answer.js'

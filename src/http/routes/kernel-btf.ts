@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { formatReference } from '../../kernels/reference.js'
+import { formatReference, requireMaker } from '../../identity/reference.js'
 import { SOURCE_HEADER } from '../../kernels/sources/corelo-upstream.js'
-import type { KernelEntry } from '../../service/types.js'
+import type { KernelEntry } from '../../kernels/types.js'
 import { negotiate } from '../accept.js'
 import { withDeadline } from '../deadline.js'
 import { REVALIDATE } from '../headers.js'
@@ -46,6 +46,7 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
 
   const put = async (request: FastifyRequest, reply: FastifyReply, { module, ...params }: Params, kernelVersion: string | undefined): Promise<FastifyReply> => {
     const reference = toKernelReference(params)
+    if (kernelVersion !== undefined) requireMaker(reference, kernelVersion)
     const lease = uploads.open()
     try {
       const bytes = await readRawBody(request, config.maxBtfBytes, lease, BTF_TYPES)

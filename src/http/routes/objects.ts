@@ -1,5 +1,5 @@
 import { AppError } from '../../errors.js'
-import type { Sha256 } from '../../service/types.js'
+import type { Sha256 } from '../../store/sha256.js'
 import { sendJson } from '../json.js'
 import { leaveBodiesUnread, readRawBody } from '../raw-body.js'
 import { binary, HashParams, json } from '../schemas/content.js'

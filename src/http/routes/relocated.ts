@@ -1,4 +1,4 @@
-import type { Sha256 } from '../../service/types.js'
+import type { Sha256 } from '../../store/sha256.js'
 import { withDeadline } from '../deadline.js'
 import { IMMUTABLE } from '../headers.js'
 import { chooseRepresentation, needsReport, sendAnswer } from '../relocate-answer.js'
@@ -30,6 +30,7 @@ export const relocatedRoutes: Routes = async (app, { service, config }) => {
       btfSha256: params.btf as Sha256,
       moduleSha256s: modules,
       onUnresolved: 'poison',
+      places: query.places,
       wantsReport: needsReport(representation)
     }, deadline))
     const answer = relocating instanceof Promise ? await relocating : relocating

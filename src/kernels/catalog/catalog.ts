@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { AppError } from '../../errors.js'
-import { archivePlaces, kernelsAt, MAX_ARCHIVE_PLACES, type ArchivePlace } from '../identity/archive-places.js'
-import type { KernelQuery, KernelReference } from '../reference.js'
+import { archivePlaces, kernelsAt, MAX_ARCHIVE_PLACES, type ArchivePlace } from '../../identity/archive-places.js'
+import type { KernelQuery, KernelReference } from '../../identity/reference.js'
 import type { Feed } from './feed.js'
 import { createOfferedKernels, MAX_LISTINGS, type OfferedKernels } from './offered-kernels.js'
 

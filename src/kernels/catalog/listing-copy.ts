@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { writeDurably } from '../atomic-file.js'
-import { sha256 } from '../sha256.js'
+import { writeDurably } from '../../store/atomic-file.js'
+import { sha256 } from '../../store/sha256.js'
 
 /** A listing as it was when it was last had, with what its origin needs to say that it is still the same. */
 export interface ListingCopy {

@@ -1,7 +1,7 @@
-import { ARCHIVE_SUFFIX, archivePlaces, type ArchivePlace } from '../identity/archive-places.js'
-import { matchesName, type KernelNarrowing } from '../identity/matches.js'
+import { ARCHIVE_SUFFIX, archivePlaces, type ArchivePlace } from '../../identity/archive-places.js'
+import { matchesName, type KernelNarrowing } from '../matches.js'
 import { nearestKernels, tokensOf } from '../nearest.js'
-import type { KernelQuery, KernelReference } from '../reference.js'
+import type { KernelQuery, KernelReference } from '../../identity/reference.js'
 import { createPathReader } from './offered-path.js'
 
 /** What one source lists. */

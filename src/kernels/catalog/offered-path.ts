@@ -1,6 +1,6 @@
-import { normalizeArch } from '../arch.js'
-import { ARCHIVE_SUFFIX } from '../identity/archive-places.js'
-import { isSegment } from '../reference.js'
+import { normalizeArch } from '../../identity/arch.js'
+import { ARCHIVE_SUFFIX } from '../../identity/archive-places.js'
+import { isSegment } from '../../identity/reference.js'
 
 /** A path in an archive, and the kernel that it holds. */
 export interface OfferedPath {

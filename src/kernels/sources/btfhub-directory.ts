@@ -1,10 +1,11 @@
 import { access, constants, stat } from 'node:fs/promises'
 import { join, posix } from 'node:path'
-import { errorCode } from '../atomic-file.js'
-import { archivePlaces, ARCHIVE_SUFFIX } from '../identity/archive-places.js'
+import { errorCode } from '../../store/atomic-file.js'
+import { archivePlaces, ARCHIVE_SUFFIX } from '../../identity/archive-places.js'
 import { openOrRefuse } from './open.js'
 import { placeCandidates, searchPlaces, type PlacesOf } from './places.js'
-import { gravest, type KernelSource, type OpenKernel, type Refusal } from './source.js'
+import { gravest, type Refusal } from '../../fetch/refusal.js'
+import type { KernelSource, OpenKernel } from './source.js'
 
 export interface BtfhubDirectoryOptions {
   readonly root: string

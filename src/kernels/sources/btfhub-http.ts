@@ -1,9 +1,10 @@
 import { posix } from 'node:path'
-import { shownUrl, type HttpClient } from '../fetch/http-client.js'
-import { archivePlaces, ARCHIVE_SUFFIX } from '../identity/archive-places.js'
+import { shownUrl, type HttpClient } from '../../fetch/http-client.js'
+import { archivePlaces, ARCHIVE_SUFFIX } from '../../identity/archive-places.js'
 import { openOrRefuse } from './open.js'
 import { placeCandidates, searchPlaces, type PlacesOf } from './places.js'
-import { gravest, type KernelSource, type OpenKernel, type Refusal } from './source.js'
+import { gravest, type Refusal } from '../../fetch/refusal.js'
+import type { KernelSource, OpenKernel } from './source.js'
 
 export interface BtfhubHttpOptions {
   /** Roots of the archive and of its mirrors, in the order in which they are asked. */

@@ -1,11 +1,12 @@
-import { shownUrl, type Answered, type HttpClient } from '../fetch/http-client.js'
-import { archivePlaces, kernelsAt } from '../identity/archive-places.js'
-import { formatReference, parseReference, type KernelQuery, type KernelReference } from '../reference.js'
+import { shownUrl, type Answered, type HttpClient } from '../../fetch/http-client.js'
+import { archivePlaces, kernelsAt } from '../../identity/archive-places.js'
+import { formatReference, parseReference, type KernelQuery, type KernelReference } from '../../identity/reference.js'
 import { UPLOAD_SOURCE } from '../kernel-record.js'
-import { isSha256 } from '../sha256.js'
+import { isSha256 } from '../../store/sha256.js'
 import { below } from './btfhub-http.js'
 import { openOrRefuse } from './open.js'
-import type { Asking, KernelSource, OpenKernel, Refusal } from './source.js'
+import type { Asking, KernelSource, OpenKernel } from './source.js'
+import type { Refusal } from '../../fetch/refusal.js'
 
 export interface CoreloUpstreamOptions {
   readonly base: URL

@@ -1,5 +1,6 @@
 import { AppError } from '../../errors.js'
-import type { OpenedKernel, OpenKernel, OpenOptions, Refusal } from './source.js'
+import type { OpenedKernel, OpenKernel, OpenOptions } from './source.js'
+import type { Refusal } from '../../fetch/refusal.js'
 
 export type Opened = OpenedKernel & { readonly state: 'opened' }
 

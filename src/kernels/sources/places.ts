@@ -1,6 +1,7 @@
-import { kernelsAt, type ArchivePlace } from '../identity/archive-places.js'
-import { formatReference, type KernelQuery, type KernelReference } from '../reference.js'
-import { gravest, type Candidates, type FoundKernel, type Refusal, type SourceOutcome } from './source.js'
+import { kernelsAt, type ArchivePlace } from '../../identity/archive-places.js'
+import { formatReference, type KernelQuery, type KernelReference } from '../../identity/reference.js'
+import { gravest, type Refusal } from '../../fetch/refusal.js'
+import type { Candidates, FoundKernel, SourceOutcome } from './source.js'
 
 /** Where in BTFHub's layout a source may have what a query means, likeliest first. */
 export type PlacesOf = (query: KernelQuery) => readonly ArchivePlace[]

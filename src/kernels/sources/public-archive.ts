@@ -1,4 +1,4 @@
-import type { ArchivePlace } from '../identity/archive-places.js'
+import type { ArchivePlace } from '../../identity/archive-places.js'
 
 /** BTFHub's own archive: the files themselves, at the address to which GitHub's `raw` links redirect. */
 export const PUBLIC_ARCHIVE = 'https://raw.githubusercontent.com/aquasecurity/btfhub-archive/main'

@@ -1,6 +1,7 @@
-import type { SharedBtf } from '../btf-memory.js'
-import type { KernelQuery, KernelReference } from '../reference.js'
-import type { Sha256 } from '../sha256.js'
+import type { Refusal } from '../../fetch/refusal.js'
+import type { SharedBtf } from '../../store/btf-memory.js'
+import type { KernelQuery, KernelReference } from '../../identity/reference.js'
+import type { Sha256 } from '../../store/sha256.js'
 
 /**
  * Where BTF of kernels that are not held can be had from. A source never rejects for what its origin did: every way in which
@@ -48,25 +49,6 @@ export interface FoundKernel {
   readonly etag?: string
 }
 
-/**
- * Why a source gave nothing:
- * - `absent`: it does not have it. Only this one means that the kernel is unknown there.
- * - `malformed`: what it has is not the BTF of this kernel.
- * - `denied`: it does not let us.
- * - `busy`: it asked us to come later.
- * - `failed`: it broke, or could not be reached.
- * - `timeout`: it took too long.
- */
-export type RefusalState = 'absent' | 'malformed' | 'denied' | 'busy' | 'failed' | 'timeout'
-
-export interface Refusal {
-  readonly state: RefusalState
-  /** One clause for people, which follows the source's name: what was asked and what came back. */
-  readonly answer: string
-  /** Milliseconds after which to ask again, where the origin or the circumstances said. */
-  readonly retryAfterMs?: number
-}
-
 export type SourceOutcome = FoundKernel | { readonly state: 'unchanged' } | Refusal
 export type ModuleOutcome = { readonly state: 'found', readonly btf: SharedBtf, readonly url: string } | Refusal
 export type Candidates = { readonly state: 'listed', readonly references: readonly KernelReference[] } | Refusal
@@ -93,11 +75,3 @@ export interface OpenedKernel {
  * @throws AppError `btf_invalid`, `too_large`, and what a worker that has no time for it throws
  */
 export type OpenKernel = (content: { readonly path: string } | { readonly bytes: Uint8Array }, options: OpenOptions) => Promise<OpenedKernel | undefined>
-
-/** From what says least about the kernel to what says most: who may have had it comes before who certainly had not. */
-const GRAVITY: readonly RefusalState[] = ['timeout', 'failed', 'busy', 'denied', 'malformed', 'absent']
-
-/** The one of several refusals that decides: nothing is absent unless everyone says so. */
-export function gravest<R extends Refusal> (refusals: readonly R[]): R | undefined {
-  return [...refusals].sort((a, b) => GRAVITY.indexOf(a.state) - GRAVITY.indexOf(b.state))[0]
-}

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { describe, expect, it } from 'vitest'
 import { withDeadline } from '../../../src/http/deadline.js'
-import type { Deadline } from '../../../src/service/types.js'
+import type { Deadline } from '../../../src/relocation/types.js'
 
 const response = (): ServerResponse => new EventEmitter() as unknown as ServerResponse
 const never = async (): Promise<never> => await new Promise<never>(() => {})

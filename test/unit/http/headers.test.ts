@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { contentLocationOf, digestOf, DIGEST_OF_NOTHING, etagOf, isNoneMatchHit, serverTimingOf } from '../../../src/http/headers.js'
-import { sha256 } from '../../../src/kernels/sha256.js'
+import { sha256 } from '../../../src/store/sha256.js'
 
 const HASH = sha256('content')
 const OTHER = sha256('other content')

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { openKernelIndex, type KernelIndex, type KernelIndexOptions } from '../../../src/kernels/kernel-index.js'
 import { serializeRecord } from '../../../src/kernels/kernel-record.js'
-import { sha256 } from '../../../src/kernels/sha256.js'
+import { sha256 } from '../../../src/store/sha256.js'
 import { temporaryFolder } from '../service/lab.js'
 import { recordOf as record, YEAR_2020 } from './records.js'
 

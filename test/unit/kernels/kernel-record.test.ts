@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseRecord, serializeRecord, type KernelRecord, type ModuleRecord } from '../../../src/kernels/kernel-record.js'
-import { sha256 } from '../../../src/kernels/sha256.js'
+import { sha256 } from '../../../src/store/sha256.js'
 
 const AT = '2026-11-23T00:00:00.000Z'
 const provenance = { by: 'linux-image-6.1.0-50-amd64.deb', at: AT, kernelVersion: '#1 SMP PREEMPT_DYNAMIC Debian 6.1.1-1 (2026-11-23)' }

@@ -1,5 +1,5 @@
 import type { KernelRecord } from '../../../src/kernels/kernel-record.js'
-import { sha256 } from '../../../src/kernels/sha256.js'
+import { sha256 } from '../../../src/store/sha256.js'
 
 export const YEAR_2020 = '2020-01-01T00:00:00.000Z'
 

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { AppError, type ErrorCode } from '../../../src/errors.js'
 import { createService, type ServiceSettings } from '../../../src/service/service.js'
-import type { Deadline, RelocateAnswer, RelocateRequest, Service } from '../../../src/service/types.js'
+import type { Deadline, RelocateAnswer, RelocateRequest } from '../../../src/relocation/types.js'
+import type { Service } from '../../../src/service/types.js'
 import { buildObject } from '../../support/object-builder.js'
 import { fooSpec, targetFoo } from '../../support/corpus.js'
 import { btf } from '../../support/btf-builder.js'
@@ -91,7 +92,7 @@ export function put (service: Service, btfBytes: Uint8Array, changes: Partial<ty
 
 /** Relocates the foo object for UBUNTU's release, unless the request says otherwise. */
 export async function relocate (service: Service, request: Partial<RelocateRequest> = {}, deadline?: Deadline): Promise<RelocateAnswer> {
-  const named = request.btf ?? request.btfSha256 ?? request.kernel
+  const named = request.btf ?? request.btfSha256 ?? request.buildId ?? request.kernel
   return await service.relocate({
     ...(request.object ?? request.objectSha256 ? {} : { object: fooObject() }),
     ...(named === undefined ? { kernel: { release: UBUNTU.release } } : {}),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { hexOf, sha256, type Sha256 } from '../../../src/kernels/sha256.js'
+import { hexOf, sha256, type Sha256 } from '../../../src/store/sha256.js'
 import type { ServiceSettings } from '../../../src/service/service.js'
 import { s3Settings, startS3Server, type S3Server } from '../../support/s3-server.js'
 import { failure, fooBtf, fooObject, offsetOfY, put, relocate, startService, temporaryFolder, UBUNTU, type StartedService } from './lab.js'

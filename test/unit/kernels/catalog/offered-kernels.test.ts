@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createOfferedKernels, type OfferedKernel } from '../../../../src/kernels/catalog/offered-kernels.js'
-import { formatReference, parseQuery } from '../../../../src/kernels/reference.js'
+import { formatReference, parseQuery } from '../../../../src/identity/reference.js'
 
 const pathOf = (name: string): string => `${name}.btf.tar.xz`
 const offer = (...names: string[]) => createOfferedKernels([{ source: 'btfhub', paths: names.map(pathOf) }])

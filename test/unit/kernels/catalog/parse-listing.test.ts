@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import fc from 'fast-check'
 import { AppError } from '../../../../src/errors.js'
 import { LISTING_LIMITS, parseListing } from '../../../../src/kernels/catalog/parse-listing.js'
-import { isSegment } from '../../../../src/kernels/reference.js'
+import { isSegment } from '../../../../src/identity/reference.js'
 import { refusal } from '../../../support/scenario.js'
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { archivePlaces } from '../../../../src/kernels/identity/archive-places.js'
+import { archivePlaces } from '../../../../src/identity/archive-places.js'
 import { inPublicArchive } from '../../../../src/kernels/sources/public-archive.js'
 
 const pathsOf = (distro: string, distroVersion: string): string[] =>

@@ -1,0 +1,23 @@
+import { join } from 'node:path'
+import { createCatalog, type Catalog } from './catalog.js'
+import { createDirectoryFeed } from './directory-feed.js'
+import { createFileFeed, createUrlFeed, type Feed } from './feed.js'
+import { createHttpClient } from '../../fetch/http-client.js'
+import type { ServiceSettings, Warn } from '../../settings.js'
+
+/** The catalog that the settings ask for: the listing of the archive, and the directory. */
+export function openCatalog (settings: ServiceSettings, warn: Warn): Catalog {
+  const { catalog, btfhubDir } = settings
+  const feeds: Feed[] = []
+  if (catalog !== undefined) feeds.push(isUrl(catalog) ? urlFeed(new URL(catalog), settings) : createFileFeed(catalog, 'btfhub'))
+  if (btfhubDir !== undefined) feeds.push(createDirectoryFeed(btfhubDir, 'directory'))
+  return createCatalog({ feeds, onWarning: warn })
+}
+
+/** The listing need not be on the archive's origin, so that it has a client of its own. */
+function urlFeed (url: URL, { cacheDir, sources }: ServiceSettings): Feed {
+  const client = createHttpClient({ origins: [url], ...(sources?.fetch === undefined ? {} : { limits: sources.fetch }) })
+  return createUrlFeed({ url, source: 'btfhub', get: request => client.get(request), close: () => client.close(), copyPath: join(cacheDir, 'catalog', 'btfhub.txt') })
+}
+
+function isUrl (text: string): boolean { return /^https?:\/\//.test(text) }

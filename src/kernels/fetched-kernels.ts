@@ -1,0 +1,109 @@
+import { AppError } from '../errors.js'
+import type { SharedBtf } from '../store/btf-memory.js'
+import type { KernelIndex } from './kernel-index.js'
+import { isFetched, type KernelRecord } from './kernel-record.js'
+import { formatReference } from '../identity/reference.js'
+import type { Sha256 } from '../store/sha256.js'
+import type { KernelSource } from './sources/source.js'
+import type { BtfAccess } from './btf-access.js'
+import type { Warn } from '../settings.js'
+import { sourceError } from './source-error.js'
+import type { SourceRequests } from './source-requests.js'
+
+export interface FetchedKernelsOptions {
+  readonly sources: readonly KernelSource[]
+  readonly requests: SourceRequests
+  readonly index: KernelIndex
+  readonly btfs: BtfAccess
+  /** Age in milliseconds at which what was fetched is asked for again. */
+  readonly staleMs: number
+  readonly warn: Warn
+}
+
+/** What kernels that were fetched once still need of their source. */
+export interface FetchedKernels {
+  /**
+   * Has modules of fetched kernels brought that come one by one.
+   *
+   * @throws AppError `source_failed`, `source_timeout`, `source_invalid`
+   */
+  obtainModules(records: readonly KernelRecord[], names: readonly string[]): Promise<void>
+  /** Asks in the background whether what is old has changed at its source. What is held answers meanwhile, and after a failure. */
+  refresh(records: readonly KernelRecord[]): void
+  /** See BtfAccessOptions. */
+  recover(hash: Sha256, base?: SharedBtf): Promise<SharedBtf | undefined>
+}
+
+export function createFetchedKernels ({ sources, requests, index, btfs, staleMs, warn }: FetchedKernelsOptions): FetchedKernels {
+  const sourceOf = (record: KernelRecord): KernelSource | undefined => sources.find(({ name }) => name === record.source)
+
+  const revalidate = async (record: KernelRecord, source: KernelSource): Promise<void> => {
+    const { url, etag } = record.provenance
+    const outcome = await requests.revalidate(source, record.reference, url === undefined || etag === undefined ? undefined : { url, etag })
+    if (outcome.state !== 'unchanged') return
+    const current = index.get(record.reference)
+    if (current?.btfSha256 !== record.btfSha256) return
+    await index.put({ ...current, provenance: { ...current.provenance, checkedAt: new Date().toISOString() } })
+  }
+
+  const obtainModule = async (record: KernelRecord, source: KernelSource, name: string, base: SharedBtf): Promise<void> => {
+    const kernel = formatReference(record.reference)
+    const found = await requests.module(source, record.reference, name, base)
+    if (found.state !== 'found') {
+      const error = sourceError(kernel, [{ source: source.name, kernel, refusal: found }])
+      if (error !== undefined) throw error
+      return // absent: whoever needs it says so
+    }
+    await btfs.keep(found.btf)
+    const current = index.get(record.reference)
+    if (current?.btfSha256 !== base.sha256) {
+      throw new AppError('source_failed', `The BTF of ${kernel} changed while that of its module ${name} was fetched; try again.`, { kernel, source: source.name })
+    }
+    const provenance = { by: source.name, at: new Date().toISOString(), url: found.url }
+    const module = { name, btfSha256: found.btf.sha256, bytes: found.btf.parts.byteLength, source: source.name, provenance }
+    await index.put({ ...current, modules: [...current.modules.filter(held => held.name !== name), module] })
+  }
+
+  /** The content, from the source of a kernel that has it. */
+  const refetch = async (record: KernelRecord, source: KernelSource, hash: Sha256, base: SharedBtf | undefined): Promise<SharedBtf | undefined> => {
+    const module = base === undefined ? undefined : record.modules.find(({ btfSha256 }) => btfSha256 === hash)
+    if (module !== undefined && base !== undefined && source.fetchModule !== undefined) {
+      const found = await requests.module(source, record.reference, module.name, base)
+      if (found.state !== 'found' || found.btf.sha256 !== hash) return undefined
+      await btfs.keep(found.btf)
+      return found.btf
+    }
+    const found = await requests.kernel(source, record.reference, [])
+    if (found.state !== 'found') return undefined
+    return [found.btf, ...found.modules.map(({ btf }) => btf)].find(btf => btf.sha256 === hash)
+  }
+
+  return {
+    async obtainModules (records, names) {
+      for (const record of records) {
+        const source = sourceOf(record)
+        const missing = names.filter(name => !record.modules.some(module => module.name === name))
+        if (source?.fetchModule === undefined || missing.length === 0) continue
+        const base = await btfs.load(record.btfSha256)
+        for (const name of missing) await obtainModule(record, source, name, base)
+      }
+    },
+    refresh (records) {
+      for (const record of records) {
+        const { checkedAt, at } = record.provenance
+        const source = isFetched(record) && Date.now() - Date.parse(checkedAt ?? at) >= staleMs ? sourceOf(record) : undefined
+        if (source === undefined) continue
+        revalidate(record, source).catch((error: unknown) => { warn('A kernel cannot be revalidated.', { kernel: formatReference(record.reference), error: String(error) }) })
+      }
+    },
+    async recover (hash, base) {
+      for (const record of index.byBtf(base?.sha256 ?? hash)) {
+        const source = sourceOf(record)
+        const hasIt = base === undefined || record.modules.some(module => module.btfSha256 === hash)
+        const found = source === undefined || !hasIt ? undefined : await refetch(record, source, hash, base)
+        if (found !== undefined) return found
+      }
+      return undefined
+    }
+  }
+}

@@ -1,0 +1,157 @@
+import { LRUCache } from 'lru-cache'
+import { AppError } from '../errors.js'
+import type { KernelIndex } from './kernel-index.js'
+import { isFetched, type KernelRecord } from './kernel-record.js'
+import { createOutcomes } from '../fetch/refusals.js'
+import { formatQuery, formatReference, isWholeReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
+import { recordsOfName } from './resolve.js'
+import { createSingleFlight } from '../store/single-flight.js'
+import type { KernelSource } from './sources/source.js'
+import type { Refusal } from '../fetch/refusal.js'
+import type { BtfAccess } from './btf-access.js'
+import { createFetchedKernels, type FetchedKernels } from './fetched-kernels.js'
+import { createKeepFound } from './keep-found.js'
+import type { SourceSettings, Warn } from '../settings.js'
+import { sourceError, type AskedSource } from './source-error.js'
+import { createSourceRequests, isRefusal, queryKey } from './source-requests.js'
+
+export interface FetchingOptions {
+  /** In the order in which they are asked. */
+  readonly sources: readonly KernelSource[]
+  readonly index: KernelIndex
+  readonly btfs: BtfAccess
+  /** Name of this service among others. */
+  readonly self: string
+  readonly trustUploads: boolean
+  readonly settings: SourceSettings
+  readonly warn: Warn
+}
+
+/** Brings kernels that are not held from the sources into the index and the store. */
+export interface Fetching extends FetchedKernels {
+  /**
+   * Asks the sources for all kernels that a query can mean. Afterwards the index knows those that were found. Any number of
+   * callers wait for one asking, and any of them may leave.
+   *
+   * @param via services through which the question came
+   * @returns what the sources said of the kernels that none has
+   * @throws AppError `source_failed`, `source_timeout`, `source_invalid` where a source may have one that it did not give
+   */
+  obtain(query: KernelQuery, via?: readonly string[]): Promise<readonly AskedSource[]>
+  /**
+   * Whether these, which are all that the index has for the query, are all that it can mean. What was fetched by whole names says
+   * nothing of other kernels with the same release.
+   */
+  isComplete(query: KernelQuery, records: readonly KernelRecord[]): boolean
+  stats(): FetchingStats
+  close(): void
+}
+
+export interface FetchingStats {
+  readonly requests: ReadonlyArray<{ readonly source: string, readonly outcome: string, readonly count: number }>
+  /** Calls that wait for sources, those of callers who left included. */
+  readonly waiters: number
+}
+
+const DEADLINE_MS = 120_000
+/** A query that can mean more kernels than this is not tried out. */
+const MAX_CANDIDATES = 64
+const MAX_COMPLETE = 10_000
+const STALE_MS = 24 * 3_600_000
+
+export function createFetching (options: FetchingOptions): Fetching {
+  const { sources, index, btfs, self, trustUploads, warn, settings } = options
+  const staleMs = settings.staleMs ?? STALE_MS
+  const flights = createSingleFlight<readonly AskedSource[]>()
+  const complete = new LRUCache<string, true>({ max: MAX_COMPLETE, ttl: staleMs })
+  let waiters = 0
+
+  const requests = createSourceRequests({
+    outcomes: createOutcomes(settings.lifetimes), deadlineMs: settings.deadlineMs ?? DEADLINE_MS, keep: createKeepFound({ index, btfs, trustUploads, warn })
+  })
+  const fetched = createFetchedKernels({ sources, requests, index, btfs, staleMs, warn })
+
+  const isHeld = (reference: KernelReference): boolean => recordsOfName(index, reference, trustUploads).length > 0
+
+  const obtainOne = async (reference: KernelReference, via: readonly string[]): Promise<AskedSource[]> => {
+    const asked: AskedSource[] = []
+    const kernel = formatReference(reference)
+    if (isHeld(reference)) return []
+    for (const source of sources) {
+      const refusal = await requests.kernel(source, reference, via)
+      if (!isRefusal(refusal)) return []
+      asked.push({ source: source.name, kernel, refusal })
+    }
+    return asked
+  }
+
+  /** All kernels that the sources may have under the query. */
+  const findCandidates = async (query: KernelQuery, via: readonly string[]): Promise<{ references: KernelReference[], asked: AskedSource[] }> => {
+    const references = new Map<string, KernelReference>()
+    const asked: AskedSource[] = []
+    for (const source of sources) {
+      const found = await requests.candidates(source, query, via)
+      if (isRefusal(found)) asked.push({ source: source.name, kernel: formatQuery(query), refusal: found })
+      else if (found.references.length === 0) asked.push({ source: source.name, kernel: formatQuery(query), refusal: source.isForwarding === true ? NOT_LISTED : NOT_NAMED })
+      else for (const reference of found.references) references.set(formatReference(reference), reference)
+    }
+    if (references.size > MAX_CANDIDATES) {
+      throw new AppError('kernel_ambiguous', `Release ${query.release} can be that of ${references.size} kernels; name the whole reference.`,
+        { kernel: formatQuery(query), candidates: [...references.keys()].slice(0, MAX_CANDIDATES).map(reference => ({ reference })) })
+    }
+    return { references: [...references.values()], asked }
+  }
+
+  const obtainRelease = async (query: KernelQuery, via: readonly string[]): Promise<readonly AskedSource[]> => {
+    const { references, asked } = await findCandidates(query, via)
+    const refused = await Promise.all(references.map(reference => obtainOne(reference, via)))
+    const all = [...asked, ...refused.flatMap((answers, i) => {
+      const [reference] = references.slice(i, i + 1)
+      return reference !== undefined && isHeld(reference) ? [] : answers
+    })]
+    requireNoneOpen(query, all)
+    complete.set(queryKey(query), true)
+    if (query.distro === undefined && query.distroVersion === undefined && query.arch === undefined) {
+      const releaseAskedAt = new Date().toISOString()
+      await Promise.all(index.byRelease(query.release).filter(isFetched).map(record => index.put({ ...record, releaseAskedAt })))
+    }
+    return all
+  }
+
+  return {
+    ...fetched,
+    async obtain (query, via = []) {
+      if (sources.length === 0) return []
+      if (via.includes(self)) return [{ source: 'upstream', kernel: formatQuery(query), refusal: ASKED_BY_ITSELF }]
+      waiters++
+      try {
+        const key = `${queryKey(query)} via ${via.join()}`
+        return await flights.run(key, async () => {
+          if (!isWholeReference(query)) return await obtainRelease(query, via)
+          const { distro, distroVersion, arch, release } = query
+          const asked = await obtainOne({ distro, distroVersion, arch, release }, via)
+          requireNoneOpen(query, asked)
+          return asked
+        })
+      } finally {
+        waiters--
+      }
+    },
+    isComplete (query, records) {
+      if (isWholeReference(query) || sources.length === 0 || records.some(record => !isFetched(record))) return true
+      return complete.has(queryKey(query)) || records.some(({ releaseAskedAt }) => releaseAskedAt !== undefined)
+    },
+    stats: () => ({ requests: requests.stats(), waiters }),
+    close () { requests.close() }
+  }
+}
+
+const NOT_NAMED: Refusal = { state: 'absent', answer: 'not asked: the release alone does not say of which distribution it is' }
+const NOT_LISTED: Refusal = { state: 'absent', answer: 'lists no kernel of this release' }
+/** Answered for a moment only: this service is asking others right now, and may know more soon. */
+const ASKED_BY_ITSELF: Refusal = { state: 'absent', answer: 'not asked: the question came through this service already', retryAfterMs: 30_000 }
+
+function requireNoneOpen (query: KernelQuery, asked: readonly AskedSource[]): void {
+  const error = sourceError(formatQuery(query), asked)
+  if (error !== undefined) throw error
+}

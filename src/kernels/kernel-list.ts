@@ -1,0 +1,94 @@
+import { AppError } from '../errors.js'
+import { normalizeArch } from '../identity/arch.js'
+import type { OfferedKernel, OfferedKernels } from './catalog/offered-kernels.js'
+import { matchesName, type KernelNarrowing } from './matches.js'
+import type { KernelIndex } from './kernel-index.js'
+import type { KernelRecord } from './kernel-record.js'
+import { formatReference, isSegment, type KernelReference } from '../identity/reference.js'
+import type { KernelEntry, KernelFilter, KernelPage, OfferedEntry } from './types.js'
+
+const MAX_PAGE = 1000
+
+/**
+ * A page of the kernels that are held and of those that sources are known to have, in the order of their references. One
+ * that is both is shown once, as held.
+ *
+ * @throws AppError `invalid_request` for a cursor that is none
+ */
+export function listKernels (index: KernelIndex, offered: OfferedKernels, filter: KernelFilter): KernelPage {
+  const limit = Math.min(Math.max(1, filter.limit), MAX_PAGE)
+  const after = filter.cursor === undefined ? undefined : parseCursor(filter.cursor)
+  const page: Array<KernelEntry | OfferedEntry> = []
+  for (const entry of merged(heldKernels(index, offered, filter, after), offeredKernels(index, offered, filter, after))) {
+    const last = page.at(-1)
+    if (page.length === limit && last !== undefined) return { kernels: page, nextCursor: formatCursor(last.reference) }
+    page.push(entry)
+  }
+  return { kernels: page, nextCursor: null }
+}
+
+/** A held kernel as callers see it, with the sources that are known to have it too. */
+export function toEntry (record: KernelRecord, offered: OfferedKernels): KernelEntry {
+  const sources = offered.byRelease(record.reference.release).filter(({ reference }) => matchesName(record.reference, reference)).flatMap(kernel => kernel.sources)
+  return {
+    ...record,
+    state: 'held',
+    sources: [...new Set([record.source, ...sources])],
+    modules: record.modules.map(({ name, btfSha256, bytes, source }) => ({ name, btfSha256, bytes, source }))
+  }
+}
+
+function * heldKernels (index: KernelIndex, offered: OfferedKernels, filter: KernelFilter, after: string | undefined): Generator<KernelEntry> {
+  const narrowing = narrowingOf(filter)
+  for (const record of filter.release === undefined ? index.list() : index.byRelease(filter.release)) {
+    if (after !== undefined && formatReference(record.reference) <= after) continue
+    if (matchesName(narrowing, record.reference)) yield toEntry(record, offered)
+  }
+}
+
+function * offeredKernels (index: KernelIndex, offered: OfferedKernels, filter: KernelFilter, after: string | undefined): Generator<OfferedEntry> {
+  for (const { reference, sources } of filter.release === undefined ? offered.list(narrowingOf(filter), after) : ofRelease(offered, filter.release, filter, after)) {
+    if (index.byRelease(reference.release).some(record => matchesName(record.reference, reference))) continue
+    yield { reference, state: 'offered', sources }
+  }
+}
+
+function ofRelease (offered: OfferedKernels, release: string, filter: KernelFilter, after: string | undefined): OfferedKernel[] {
+  const narrowing = narrowingOf(filter)
+  return offered.byRelease(release)
+    .filter(({ reference }) => matchesName(narrowing, reference) && (after === undefined || formatReference(reference) > after))
+    .sort((a, b) => formatReference(a.reference) < formatReference(b.reference) ? -1 : 1)
+}
+
+function narrowingOf ({ distro, distroVersion, arch }: KernelFilter): KernelNarrowing {
+  return {
+    ...(distro === undefined ? {} : { distro }),
+    ...(distroVersion === undefined ? {} : { distroVersion }),
+    ...(arch === undefined ? {} : { arch: normalizeArch(arch) })
+  }
+}
+
+/** Two sequences that are each in the order of their references, as one. */
+function * merged<A extends { readonly reference: KernelReference }, B extends { readonly reference: KernelReference }> (left: Iterator<A>, right: Iterator<B>): Generator<A | B> {
+  let [a, b] = [left.next(), right.next()]
+  while (a.done !== true || b.done !== true) {
+    if (b.done === true || (a.done !== true && formatReference(a.value.reference) <= formatReference(b.value.reference))) {
+      if (a.done === true) return
+      yield a.value
+      a = left.next()
+    } else {
+      yield b.value
+      b = right.next()
+    }
+  }
+}
+
+/** The cursor is the last reference shown, so that a page stays right when kernels are added meanwhile. Opaque to callers. */
+function formatCursor (reference: KernelReference): string { return Buffer.from(formatReference(reference)).toString('base64url') }
+
+function parseCursor (cursor: string): string {
+  const text = Buffer.from(cursor, 'base64url').toString()
+  const parts = text.split('/')
+  if (parts.length !== 4 || !parts.every(isSegment)) throw new AppError('invalid_request', 'The cursor is not one that this service gave.', { field: 'cursor' })
+  return text
+}

@@ -1,0 +1,89 @@
+import type { Outcomes } from '../fetch/refusals.js'
+import { formatQuery, formatReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
+import { createSingleFlight } from '../store/single-flight.js'
+import type { Candidates, FoundKernel, HeldCopy, KernelSource, ModuleOutcome, SourceOutcome } from './sources/source.js'
+import type { Refusal } from '../fetch/refusal.js'
+import type { SharedBtf } from '../store/btf-memory.js'
+
+export interface SourceRequestsOptions {
+  readonly outcomes: Outcomes
+  /** Milliseconds after which a question that a source has not answered by itself counts as timed out. */
+  readonly deadlineMs: number
+  /** Puts what was found into the store. Part of the one flight, so that it happens once. */
+  readonly keep: (found: FoundKernel, source: string) => Promise<void>
+}
+
+/**
+ * Questions to sources. Equal ones are one, refused ones are not repeated while the refusal is believed, and none knows of who
+ * asked it: it has a deadline of its own and is done when everybody has left.
+ */
+export interface SourceRequests {
+  /** What is found is in the store when this resolves. */
+  kernel(source: KernelSource, reference: KernelReference, via: readonly string[]): Promise<SourceOutcome>
+  /** Asks again for what is held, if it has changed. Refusals of this are kept apart: what is held stays. */
+  revalidate(source: KernelSource, reference: KernelReference, held: HeldCopy | undefined): Promise<SourceOutcome>
+  module(source: KernelSource, reference: KernelReference, module: string, base: SharedBtf): Promise<ModuleOutcome>
+  candidates(source: KernelSource, query: KernelQuery, via: readonly string[]): Promise<Candidates>
+  /** Questions that were asked, by source and by the class of what came back. */
+  stats(): ReadonlyArray<{ readonly source: string, readonly outcome: string, readonly count: number }>
+  close(): void
+}
+
+export function createSourceRequests ({ outcomes, deadlineMs, keep }: SourceRequestsOptions): SourceRequests {
+  const flights = createSingleFlight<unknown>()
+  const closing = new AbortController()
+  const counts = new Map<string, { source: string, outcome: string, count: number }>()
+
+  const count = (source: string, outcome: string): void => {
+    const key = `${source} ${outcome}`
+    const known = counts.get(key) ?? { source, outcome, count: 0 }
+    known.count++
+    counts.set(key, known)
+  }
+
+  /** One question. `key` tells questions of one source apart. */
+  const ask = async <T extends { readonly state: string }>(source: KernelSource, key: string, question: (signal: AbortSignal) => Promise<T>): Promise<T | Refusal> => {
+    const whole = `${source.name} ${key}`
+    const refused = outcomes.get(whole)
+    if (refused !== undefined) {
+      const { leftMs, ...refusal } = refused
+      return { ...refusal, retryAfterMs: leftMs }
+    }
+    return await flights.run(whole, async () => {
+      const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(deadlineMs)])
+      const outcome = await question(signal)
+      count(source.name, outcome.state)
+      if (isRefusal(outcome) && !closing.signal.aborted) outcomes.keep(whole, outcome)
+      return outcome
+    }) as T | Refusal // the key says which question it is
+  }
+  const through = (source: KernelSource, via: readonly string[]): string => source.isForwarding === true && via.length > 0 ? ` via ${via.join()}` : ''
+
+  return {
+    kernel: async (source, reference, via) => await ask(source, `kernel ${formatReference(reference)}${through(source, via)}`, async signal => {
+      const outcome = await source.fetch(reference, { signal, via })
+      if (outcome.state === 'found') await keep(outcome, source.name)
+      return outcome
+    }),
+    revalidate: async (source, reference, held) => await ask(source, `again ${formatReference(reference)}`, async signal => {
+      const outcome = await source.fetch(reference, { signal, via: [], ...(held === undefined ? {} : { held }) })
+      if (outcome.state === 'found') await keep(outcome, source.name)
+      return outcome
+    }),
+    module: async (source, reference, module, base) => await ask<ModuleOutcome>(source, `module ${formatReference(reference)} ${module}`, async signal => {
+      return await source.fetchModule?.(reference, module, { signal, via: [], base }) ?? { state: 'absent', answer: `has no modules of ${formatReference(reference)}` }
+    }),
+    candidates: async (source, query, via) => await ask(source, `candidates ${queryKey(query)}${through(source, via)}`, signal => source.candidates(query, { signal, via })),
+    stats: () => [...counts.values()],
+    close () { closing.abort() }
+  }
+}
+
+/** Tells queries apart as sources see them. */
+export function queryKey (query: KernelQuery): string {
+  return [formatQuery(query), query.distro ?? '', query.distroVersion ?? '', query.arch ?? ''].join(' ')
+}
+
+const REFUSALS: ReadonlySet<string> = new Set(['absent', 'malformed', 'denied', 'busy', 'failed', 'timeout'] satisfies Array<Refusal['state']>)
+
+export function isRefusal (outcome: { readonly state: string }): outcome is Refusal { return REFUSALS.has(outcome.state) }

@@ -1,0 +1,116 @@
+import { AppError } from '../errors.js'
+import type { Sha256 } from '../store/sha256.js'
+import type { RelocatedObject } from '../workers/protocol.js'
+import type { Attestations } from './attestations.js'
+import type { Target } from './targets.js'
+import type { RelocateAnswer, RelocateRequest, Timing } from './types.js'
+
+/** A result, and what it took to get it. */
+export interface Outcome extends RelocatedObject {
+  /** Milliseconds. */
+  readonly fetchMs: number
+}
+
+/** What is asked of a result: the request, the hash of its object, and the BTFs that it means. */
+export interface Question {
+  readonly request: RelocateRequest
+  readonly objectSha256: Sha256
+  readonly target: Target
+}
+
+/** What the service says of its results. */
+export interface Answers {
+  /**
+   * Of a result that was just made.
+   *
+   * @throws AppError `unresolved_reachable`
+   */
+  ofNew(outcome: Outcome, question: Question, timing: Timing): RelocateAnswer
+  /**
+   * Of a result that is held: the same object for the same question, each time, so that what follows from it can be kept with
+   * it. But not for a name that only the caller gives to a BTF, of which there is no end.
+   *
+   * @throws AppError `unresolved_reachable`
+   */
+  ofHeld(outcome: Outcome, question: Question): RelocateAnswer
+}
+
+/** An answer, and what it depends on that it does not say itself. */
+interface Kept {
+  readonly answer: RelocateAnswer
+  readonly hasReport: boolean
+  readonly isNamed: boolean
+  readonly keyId: string
+}
+
+/** Questions to which one result is the answer: kernels that share a BTF. More of them take turns. */
+const MAX_QUESTIONS = 8
+const AT_ONCE: Timing = { resolve: 0, fetch: 0, parse: 0, relocate: 0 }
+
+export function createAnswers (attestations: Attestations): Answers {
+  const kept = new WeakMap<Outcome, Kept[]>()
+
+  /** Of what came relocated nobody here knows for which kernel it is. */
+  const attest = (outcome: Outcome, facts: Parameters<Attestations['of']>[1]): string | undefined => outcome.isAlreadyRelocated ? undefined : attestations.of(outcome, facts)
+
+  const make = (outcome: Outcome, { request, objectSha256, target }: Question, timing: Timing, cached: boolean): RelocateAnswer => {
+    const { bytes, sha256, counts: { resolved, absent, poisoned }, verdict, assumes, isAlreadyRelocated, report } = outcome
+    const result = { objectSha256, btfSha256: target.btf, moduleSha256s: target.modules }
+    return {
+      bytes,
+      sha256,
+      ...result,
+      kernel: target.kernel,
+      warning: target.warning,
+      source: target.source,
+      verdict,
+      counts: { resolved, absent, poisoned },
+      assumes,
+      isAlreadyRelocated,
+      report: request.wantsReport ? report : undefined,
+      timing,
+      attestation: attest(outcome, {
+        resultSha256: sha256,
+        ...result,
+        kernel: isNamed(target) ? target.kernel : null, // what a caller calls its BTF is not ours to sign
+        findings: { verdict, assumes, counts: { resolved, absent, poisoned } }
+      }),
+      cached
+    }
+  }
+
+  return {
+    ofNew (outcome, question, timing) {
+      if (question.request.onUnresolved === 'fail') requireAllReachableResolved(outcome)
+      return make(outcome, question, timing, false)
+    },
+    ofHeld (outcome, question) {
+      const { request: { wantsReport, onUnresolved }, target } = question
+      if (onUnresolved === 'fail') requireAllReachableResolved(outcome)
+      const named = isNamed(target)
+      if (!named && question.request.kernel !== undefined) return make(outcome, question, AT_ONCE, true)
+      const keyId = attestations.keyId()
+      let answers = kept.get(outcome)
+      if (answers === undefined) kept.set(outcome, answers = [])
+      for (const { answer, hasReport, isNamed, keyId: signedWith } of answers) {
+        if (answer.kernel === target.kernel && answer.source === target.source && answer.warning?.message === target.warning?.message && hasReport === wantsReport && isNamed === named && signedWith === keyId) return answer
+      }
+      if (answers.length >= MAX_QUESTIONS) answers.shift()
+      const answer = make(outcome, question, AT_ONCE, true)
+      answers.push({ answer, hasReport: wantsReport, isNamed: named, keyId })
+      return answer
+    }
+  }
+}
+
+function isNamed ({ records }: Target): boolean { return records.length > 0 }
+
+/** What cannot be shown to be out of reach counts as within it. */
+function requireAllReachableResolved ({ report, counts, verdict }: Outcome): void {
+  if (verdict === 'loads') return
+  const { records, first } = report?.failure ?? { records: counts.poisoned, first: 'a program cannot load' }
+  throw new AppError('unresolved_reachable',
+    `${records} ${records === 1 ? 'relocation has' : 'relocations have'} no value in this kernel, first ${first}` +
+    (verdict === 'unknown' ? ' Whether it can be reached is not known, which counts as reachable.' : ''),
+    { relocations: report?.failing, counts })
+}

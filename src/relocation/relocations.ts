@@ -1,0 +1,198 @@
+import { LRUCache } from 'lru-cache'
+import { AppError } from '../errors.js'
+import { residentBytes, type SharedBtf } from '../store/btf-memory.js'
+import type { KernelIndex } from '../kernels/kernel-index.js'
+import { isFetched } from '../kernels/kernel-record.js'
+import { createSingleFlight } from '../store/single-flight.js'
+import { isSha256, type Sha256 } from '../store/sha256.js'
+import { toShared } from '../store/shared-bytes.js'
+import type { WorkerPool } from '../workers/pool.js'
+import type { RelocateTask } from '../workers/protocol.js'
+import { abortable } from '../store/abortable.js'
+import type { Answers, Outcome, Question } from './answers.js'
+import type { BtfAccess } from '../kernels/btf-access.js'
+import type { Objects } from './objects.js'
+import type { Target, Targets } from './targets.js'
+import type { Deadline, RelocateAnswer, RelocateRequest } from './types.js'
+
+export interface RelocationsOptions {
+  readonly targets: Targets
+  readonly objects: Objects
+  readonly btfs: BtfAccess
+  readonly index: KernelIndex
+  readonly pool: WorkerPool
+  readonly answers: Answers
+  readonly memoryBytes: number
+  /** Told of shared memory that was let go of, in bytes. */
+  readonly onRelease: (bytes: number) => void
+}
+
+export interface Relocations {
+  /** At once where the result is held, and nothing has to be waited for to know which one is meant. */
+  relocate(request: RelocateRequest, deadline?: Deadline): RelocateAnswer | Promise<RelocateAnswer>
+  stats(): { readonly bytes: number, readonly entries: number, readonly hits: number, readonly misses: number, readonly runs: number }
+}
+
+/** How long a request waits, and how often it was resolved before. */
+interface Asking {
+  readonly deadline: Deadline | undefined
+  readonly attempt: number
+}
+
+/** What a result weighs besides its bytes and those of its report: counts, attestation and headers, and its key in all of them. Rough, in bytes. */
+const RESULT_OVERHEAD = 6000
+const KEY_COPIES = 4
+
+/** How often a request is resolved anew because what its name stood for is lost. */
+const MAX_ATTEMPTS = 3
+
+export function createRelocations (options: RelocationsOptions): Relocations {
+  const { targets, objects, btfs, index, pool, answers } = options
+  // In memory only: a result is recomputed in milliseconds from an object and BTF that are on disk, while kept on disk it would
+  // cost a file for each pair of them, and would have to be kept apart by engine version.
+  const results = new LRUCache<string, Outcome>({ maxSize: options.memoryBytes, sizeCalculation: weigh, dispose: ({ bytes }) => { options.onRelease(bytes.length) } })
+  const flights = createSingleFlight<Outcome>()
+  const counts = { hits: 0, misses: 0, runs: 0 }
+
+  const compute = async (request: RelocateRequest, objectHash: Sha256, target: Target, key: string, report: RelocateTask['report']): Promise<Outcome> => {
+    const started = performance.now()
+    const [btf, ...modules] = target.brought ?? await loadBtfs(btfs, target)
+    if (btf === undefined) throw new AppError('internal_error', 'A target has no vmlinux BTF.')
+    const fetchMs = performance.now() - started
+    const object = request.object === undefined ? await objects.get(objectHash) : toShared(request.object)
+    counts.runs++
+    /** Whatever libbpf thinks of it for this kernel, a worker could read it: it is an object worth keeping. */
+    const settle = (isObject: boolean): void => {
+      if (request.object === undefined) return
+      if (isObject) objects.hold(objectHash, object)
+      else options.onRelease(object.length)
+    }
+    const places = request.places ?? 'some'
+    const relocated = await pool.run({ kind: 'relocate' as const, object, btf, modules, report, places, kernelRelease: releaseOf(target), assume: request.assume }).catch((error: unknown) => {
+      const isObject = error instanceof AppError && error.code === 'relocation_failed'
+      if (isObject) options.onRelease(object.length) // the copy that the worker had begun to patch
+      settle(isObject)
+      throw error
+    })
+    settle(true)
+    const outcome = { ...relocated, fetchMs }
+    // A report with every place is asked for once, by somebody who looks into something.
+    if (places === 'all') options.onRelease(outcome.bytes.length)
+    else results.set(outcome.isJudged ? key + judgedBy(request, target) : key, outcome)
+    return outcome
+  }
+
+  /** A name whose content is gone from memory and disk is worth nothing; without it the search goes on. */
+  const forgetLost = async (error: unknown, target: Target): Promise<boolean> => {
+    if (!(error instanceof AppError) || error.code !== 'btf_unknown') return false
+    const { btf_sha256: lost } = error.details
+    const rows = target.records.flatMap(({ reference }) => index.get(reference) ?? [])
+    await Promise.all(rows.map(async row => {
+      const modules = row.modules.filter(module => module.btfSha256 !== lost)
+      // The source of a kernel brings its modules too.
+      if (row.btfSha256 === lost || (modules.length < row.modules.length && isFetched(row))) await index.remove(row.reference)
+      else if (modules.length < row.modules.length) await index.put({ ...row, modules })
+    }))
+    return rows.length > 0
+  }
+
+  const findHeld = ({ request, objectSha256, target }: Question): Outcome | undefined => {
+    for (const { reference } of target.records) index.touch(reference)
+    if (target.brought === undefined) btfs.noteUse([target.btf, ...target.modules])
+    if (request.object === undefined) objects.noteUse(objectSha256)
+    const key = keyOf(objectSha256, target)
+    const held = results.get(key) ?? results.get(key + judgedBy(request, target))
+    if (held === undefined || !hasReport(held, request)) {
+      counts.misses++
+      return undefined
+    }
+    counts.hits++
+    return held
+  }
+
+  const answerAnew = async (question: Question, resolve: number, { deadline, attempt }: Asking): Promise<RelocateAnswer> => {
+    const { request, objectSha256, target } = question
+    const key = keyOf(objectSha256, target)
+    const report = reportFor(request)
+    // Who only names an object or BTF may find that it is not held; who sent it must not get that answer.
+    const flight = `${report} ${request.places ?? 'some'} ${judgedBy(request, target)} ${request.object === undefined ? 'named' : 'sent'} ${target.brought === undefined ? 'named' : 'sent'} ${key}`
+    try {
+      const outcome = await abortable(flights.run(flight, () => compute(request, objectSha256, target, key, report)), deadline?.signal)
+      return answers.ofNew(outcome, question, { resolve, fetch: target.fetchMs + outcome.fetchMs, parse: outcome.parseMs, relocate: outcome.relocateMs })
+    } catch (error) {
+      if (attempt < MAX_ATTEMPTS && await forgetLost(error, target)) return await relocate(request, objectSha256, { deadline, attempt: attempt + 1 })
+      throw error
+    }
+  }
+
+  const answerLater = async (request: RelocateRequest, objectSha256: Sha256, finding: Promise<Target>, asking: Asking): Promise<RelocateAnswer> => {
+    const started = performance.now()
+    const target = await finding
+    const resolve = performance.now() - started - target.fetchMs
+    const question = { request, objectSha256, target }
+    try {
+      const held = findHeld(question)
+      if (held === undefined) return await answerAnew(question, resolve, asking)
+      return { ...answers.ofHeld(held, question), timing: { resolve, fetch: target.fetchMs, parse: 0, relocate: 0 } }
+    } finally {
+      target.brought?.forEach(brought => { options.onRelease(residentBytes(brought)) })
+    }
+  }
+
+  const relocate = (request: RelocateRequest, objectSha256: Sha256, asking: Asking): RelocateAnswer | Promise<RelocateAnswer> => {
+    const started = performance.now()
+    const target = targets.find(request, asking.deadline)
+    if (target instanceof Promise) return answerLater(request, objectSha256, target, asking)
+    const question = { request, objectSha256, target }
+    const held = findHeld(question)
+    return held === undefined ? answerAnew(question, performance.now() - started, asking) : answers.ofHeld(held, question)
+  }
+
+  return {
+    relocate (request, deadline) {
+      if (request.object !== undefined) objects.requireSize(request.object)
+      return relocate(request, nameObject(request, objects), { deadline, attempt: 1 })
+    },
+    stats: () => ({ bytes: results.calculatedSize, entries: results.size, ...counts })
+  }
+}
+
+/** What a result is held under: all that it follows from. Hashes are of one length, so that no two lists of them read alike. */
+function keyOf (objectSha256: Sha256, { btf, modules }: Target): string { return modules.length === 0 ? objectSha256 + btf : objectSha256 + btf + modules.join('') }
+
+/** What a verdict depends on beyond object and BTF: the kernel's release, and values that user space will set. */
+function judgedBy (request: RelocateRequest, target: Target): string {
+  const assumed = [...request.assume ?? []].map(([name, value]) => `${name}=${value}`).sort()
+  return ` ${releaseOf(target) ?? ''} ${assumed.join(' ')}`
+}
+
+function releaseOf ({ kernel }: Target): string | undefined { return kernel?.split('/').at(-1) }
+
+/** When a request needs its outcome explained. */
+function reportFor ({ wantsReport, onUnresolved }: RelocateRequest): RelocateTask['report'] {
+  return wantsReport ? 'always' : onUnresolved === 'fail' ? 'poisoned' : 'never'
+}
+
+function nameObject ({ object, objectSha256 }: RelocateRequest, objects: Objects): Sha256 {
+  if (object !== undefined && objectSha256 === undefined) return objects.hashOf(object)
+  if (object !== undefined || objectSha256 === undefined) throw new AppError('invalid_request', 'A request has either an object or the hash of one.', { field: 'object' })
+  if (!isSha256(objectSha256)) throw new AppError('invalid_request', 'An object is named by sha256: and 64 lower-case hex digits.', { field: 'object' })
+  return objectSha256
+}
+
+/** The BTFs of a target, vmlinux first. Those in memory are there without waiting. */
+async function loadBtfs (btfs: BtfAccess, target: Target): Promise<SharedBtf[]> {
+  const base = btfs.peek(target.btf) ?? await btfs.load(target.btf)
+  if (target.modules.length === 0) return [base]
+  return [base, ...await Promise.all(target.modules.map(hash => btfs.load(hash, base)))]
+}
+
+function hasReport ({ report, isJudged }: Outcome, request: RelocateRequest): boolean {
+  const wanted = reportFor(request)
+  if (wanted === 'never' || (wanted === 'poisoned' && !isJudged)) return true
+  return report !== undefined && (wanted === 'poisoned' || request.places !== 'all' || !report.hasMorePlaces)
+}
+
+function weigh ({ bytes, report }: Outcome, key: string): number {
+  return bytes.length + RESULT_OVERHEAD + KEY_COPIES * key.length + (report === undefined ? 0 : report.members.length + report.failing.length)
+}

@@ -1,0 +1,60 @@
+import type { FetchLimits } from './fetch/limits.js'
+import type { OutcomeLifetimes } from './fetch/refusals.js'
+import type { S3Settings } from './store/shared/s3-settings.js'
+
+/** What an operator decides. Who reads the environment fills it in; the service has no defaults of its own but where noted. */
+export interface ServiceSettings {
+  /** Folder of the content store and the index. Made when it is missing. */
+  readonly cacheDir: string
+  /** Budget of content on disk, in bytes. Undefined: none. */
+  readonly cacheBytes?: number
+  /** Budget of BTFs, objects and results in memory, in bytes. */
+  readonly memoryBytes: number
+  readonly workers: number
+  /** Milliseconds that a task may take, waiting for a worker included. */
+  readonly deadlineMs: number
+  readonly maxObjectBytes: number
+  readonly maxBtfBytes: number
+  /** Whether to offer the running kernel's own BTF. */
+  readonly localKernel: boolean
+  /** Root of the host's file system, for its os-release. Undefined: `/host` where that has one, else `/`. */
+  readonly hostRoot?: string
+  /** Whether uploaded BTF answers for a kernel's name, and not only for its hash. */
+  readonly trustUploads: boolean
+  /** Listing of the archive's kernels: a file, or an address. */
+  readonly catalog?: string
+  /** PEM files of Ed25519 keys, separated by commas: the first key signs, all are published. Undefined: one in the cache folder, made when it is missing. */
+  readonly signingKeyFile?: string
+  /** Undefined: /sys/kernel/btf. */
+  readonly kernelBtfDir?: string
+  /** How long to leave a disk alone that takes no writes, in milliseconds. Undefined: 10 s. */
+  readonly diskRetryMs?: number
+  /** Tasks that may wait for a worker. Undefined: 32 for each worker. */
+  readonly queueLimit?: number
+  /** Roots of BTFHub's archive and of its mirrors, in the order in which they are asked. Undefined: none. */
+  readonly btfhubUrls?: readonly string[]
+  /** A directory in BTFHub's layout. */
+  readonly btfhubDir?: string
+  /** Another service of this kind. */
+  readonly upstreamUrl?: string
+  readonly sources?: SourceSettings
+  /** What replicas share. */
+  readonly sharedStore?: S3Settings
+}
+
+/** Times of the sources, in milliseconds. What is left out has its default. */
+export interface SourceSettings {
+  readonly fetch?: Partial<FetchLimits>
+  readonly lifetimes?: Partial<OutcomeLifetimes>
+  /** Age at which what was fetched is asked for again in the background. */
+  readonly staleMs?: number
+  /** The longest that one question to one source may take, whatever it does. */
+  readonly deadlineMs?: number
+}
+
+export interface ServiceHooks {
+  /** Told of what went wrong without failing a request. For the log. */
+  readonly onWarning?: (message: string, facts: Record<string, unknown>) => void
+}
+
+export type Warn = NonNullable<ServiceHooks['onWarning']>

@@ -1,0 +1,168 @@
+import { readdir, stat, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { openContentStore, type ContentStore, type ContentStoreOptions } from '../../../src/store/content-store.js'
+import { createDiskLedger } from '../../../src/store/disk-ledger.js'
+import { isSha256, sha256, type Sha256 } from '../../../src/store/sha256.js'
+import { temporaryFolder } from '../service/lab.js'
+
+const SIZE = 10_000
+const content = (serial: number): Uint8Array => new Uint8Array(SIZE).fill(serial)
+const hashOf = (serial: number): Sha256 => sha256(content(serial))
+
+async function open (directory: string, options: Partial<ContentStoreOptions> = {}): Promise<ContentStore> {
+  const walks = { done: false }
+  const store = openContentStore({ directory, maxBytes: 5 * SIZE, ...options })
+  onTestFinished(() => store.close())
+  // The first walk over the cache must be over before anything goes.
+  const held = (await heldIn(directory)).length
+  await expect.poll(() => { walks.done = store.stats().files >= held; return walks.done }).toBe(true)
+  await new Promise(resolve => setTimeout(resolve, 20))
+  return store
+}
+
+async function heldIn (directory: string): Promise<string[]> {
+  const files = await readdir(join(directory, 'content'), { recursive: true }).catch(() => [])
+  return files.map(file => file.split('/').at(-1) ?? '').filter(name => isSha256(`sha256:${name}`))
+}
+
+async function holds (store: ContentStore, serial: number): Promise<boolean> { return await store.sizeOf('btf', hashOf(serial)) !== undefined }
+
+async function held (store: ContentStore, serials: readonly number[]): Promise<number[]> {
+  const found: number[] = []
+  for (const serial of serials) if (await holds(store, serial)) found.push(serial)
+  return found
+}
+
+/** Makes the last use of a file be this many hours ago, for whoever looks at the disk. */
+async function age (store: ContentStore, serial: number, hours: number): Promise<void> {
+  const at = new Date(Date.now() - hours * 3_600_000)
+  await utimes(store.pathOf('btf', hashOf(serial)), at, at)
+}
+
+async function fill (store: ContentStore, serials: readonly number[]): Promise<void> {
+  for (const serial of serials) expect(await store.write('btf', hashOf(serial), content(serial))).toBe(true)
+}
+
+describe('the budget of the disk', () => {
+  it('is kept, the oldest content going first', async () => {
+    const store = await open(await temporaryFolder())
+    await fill(store, [1, 2, 3, 4, 5, 6, 7])
+    expect(await held(store, [1, 2, 3, 4, 5, 6, 7])).toEqual([3, 4, 5, 6, 7])
+    expect(store.stats()).toMatchObject({ diskBytes: 5 * SIZE, files: 5, evicted: 2, keptEvicted: 0 })
+  })
+
+  it('is kept while many write at once', async () => {
+    const directory = await temporaryFolder()
+    const store = await open(directory)
+    await Promise.all(Array.from({ length: 40 }, (_, i) => store.write('btf', hashOf(i), content(i))))
+    expect((await heldIn(directory)).length).toBeLessThanOrEqual(5)
+    expect(store.stats().diskBytes).toBeLessThanOrEqual(5 * SIZE)
+  })
+
+  it('counts objects and BTF together', async () => {
+    const store = await open(await temporaryFolder())
+    await store.write('object', hashOf(0), content(0))
+    await fill(store, [1, 2, 3, 4, 5])
+    expect(await store.sizeOf('object', hashOf(0))).toBeUndefined()
+    expect(await held(store, [1, 2, 3, 4, 5])).toEqual([1, 2, 3, 4, 5])
+  })
+
+  it('takes nothing that is larger than all of it, and removes nothing for it', async () => {
+    const store = await open(await temporaryFolder())
+    await fill(store, [1])
+    const large = new Uint8Array(6 * SIZE)
+    expect(await store.write('btf', sha256(large), large)).toBe(false)
+    expect(store.stats().writesSkipped).toBe(1)
+    expect(await holds(store, 1)).toBe(true)
+  })
+
+  it('that became smaller with a restart is kept too', async () => {
+    const directory = await temporaryFolder()
+    const before = await open(directory)
+    await fill(before, [1, 2, 3, 4, 5])
+    for (const serial of [1, 2, 3, 4, 5]) await age(before, serial, 10 - serial)
+    await before.close()
+    const after = openContentStore({ directory, maxBytes: 2 * SIZE })
+    onTestFinished(() => after.close())
+    await expect.poll(async () => await held(after, [1, 2, 3, 4, 5])).toEqual([4, 5])
+  })
+})
+
+describe('what is used', () => {
+  it('stays on disk, also when it is the first that came and the process began anew', async () => {
+    const directory = await temporaryFolder()
+    const before = await open(directory)
+    await fill(before, [1, 2, 3, 4])
+    for (const serial of [1, 2, 3, 4]) await age(before, serial, 10 - serial)
+    await before.close()
+    const store = await open(directory)
+    expect(await store.read('btf', hashOf(1))).toBeDefined()
+    await expect.poll(async () => Date.now() - (await stat(store.pathOf('btf', hashOf(1)))).mtimeMs).toBeLessThan(60_000)
+    await fill(store, [5, 6])
+    expect(await held(store, [1, 2, 3, 4, 5, 6])).toEqual([1, 3, 4, 5, 6])
+    await store.close()
+    const again = await open(directory)
+    await fill(again, [7, 8, 9])
+    expect(await held(again, [1, 3, 4, 5, 6, 7, 8, 9])).toContain(9)
+    expect(await holds(again, 3)).toBe(false)
+    expect(await holds(again, 4)).toBe(false)
+  })
+
+  it('by another process stays on disk', async () => {
+    const directory = await temporaryFolder()
+    const before = await open(directory)
+    await fill(before, [1, 2, 3, 4, 5])
+    for (const serial of [1, 2, 3, 4, 5]) await age(before, serial, 10 - serial)
+    await before.close()
+    const store = await open(directory)
+    await age(store, 1, 0)
+    await fill(store, [6, 7])
+    expect(await held(store, [1, 2, 3, 4, 5, 6, 7])).toEqual([1, 4, 5, 6, 7])
+  })
+
+  it('is written to the file at most once an hour', () => {
+    const ledger = createDiskLedger<string>(() => false)
+    const hour = 3_600_000
+    const start = Date.now()
+    ledger.adopt(new Map([['a', { bytes: 1, mtimeMs: start }]]), start)
+    const told: number[] = []
+    for (let minute = 1; minute <= 180; minute++) if (ledger.use('a', start + minute * 60_000)) told.push(minute)
+    expect(told).toEqual([60, 120, 180])
+    expect(ledger.use('a', start + 4 * hour)).toBe(true)
+    expect(ledger.use('b', start)).toBe(false)
+  })
+})
+
+describe('what nobody can give again', () => {
+  it('goes last', async () => {
+    const kept = new Set([hashOf(1), hashOf(2)])
+    const store = await open(await temporaryFolder(), { isKept: (_kind, hash) => kept.has(hash) })
+    await fill(store, [1, 2, 3, 4, 5, 6, 7])
+    expect(await held(store, [1, 2, 3, 4, 5, 6, 7])).toEqual([1, 2, 5, 6, 7])
+    kept.delete(hashOf(1))
+    await store.close()
+  })
+
+  it('goes too when nothing else is left, with a warning', async () => {
+    const warnings: string[] = []
+    const store = await open(await temporaryFolder(), { isKept: () => true, onWarning: message => warnings.push(message) })
+    await fill(store, [1, 2, 3, 4, 5, 6])
+    expect(await held(store, [1, 2, 3, 4, 5, 6])).toEqual([2, 3, 4, 5, 6])
+    expect(store.stats()).toMatchObject({ evicted: 1, keptEvicted: 1 })
+    expect(warnings.join()).toContain('CORELO_CACHE_BYTES')
+  })
+})
+
+describe('processes that share a cache', () => {
+  it('count what the others wrote and removed', async () => {
+    const directory = await temporaryFolder()
+    const one = await open(directory, { sweepIntervalMs: 50 })
+    const other = await open(directory, { sweepIntervalMs: 50 })
+    await fill(one, [1, 2, 3])
+    await fill(other, [4, 5, 6, 7])
+    await expect.poll(async () => (await heldIn(directory)).length).toBe(5)
+    await expect.poll(() => [one.stats().files, other.stats().files]).toEqual([5, 5])
+    expect(await holds(one, 7)).toBe(true)
+  })
+})
