@@ -84,7 +84,7 @@ for (const series of ['6.1', '6.12'] as const) {
       const objects = [...compileCorpus(sources), ...labObjects().map(({ path }) => path), ...compileRandom(sources, 'v3', Math.min(RANDOM_PROGRAMS, 800))]
       const judged = judgeAll(objects, parseBtf(readFileSync(labBtf(`debian-${series}`))), labGuestRelease(series), folder)
       const script = join(sources, 'test.sh')
-      writeFileSync(script, judged.paths.map(path => `echo ${path}`).join('\n').replace(/^/, '( ').concat(' ) | verify\n'))
+      writeFileSync(script, `( ${judged.paths.map(path => `echo ${path}`).join('; ')} ) | verify\n`)
       const { output } = runInGuest(series, script, { '/bin/verify': VERIFY, ...Object.fromEntries(judged.paths.map(path => [path, path])) }, { kernelBtf: true })
       const answers = readAnswers(output)
       expect(answers.length, output.slice(-2000)).toBeGreaterThan(judged.paths.length)
