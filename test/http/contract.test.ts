@@ -148,8 +148,17 @@ describe('POST /relocate', () => {
       counts: { resolved: 1, absent: 0, poisoned: 0 },
       programs: [{ name: 'a', section: 'raw_tp/a', verdict: 'loads', needs_kernel_btf: null, relocations: 1 }],
       relocations: [{
-        kind: 'byte_off', type: 'struct foo', access: 'foo.y', access_spec: '0:1', status: 'resolved', old: 4, new: 12, reason: null, suggestions: [],
-        places: [{ program: 'a', section: 'raw_tp/a', instruction: 0, reachable: null }], places_total: 1
+        kind: 'byte_off',
+        type: 'struct foo',
+        access: 'foo.y',
+        access_spec: '0:1',
+        status: 'resolved',
+        old: 4,
+        new: 12,
+        reason: null,
+        suggestions: [],
+        places: [{ program: 'a', section: 'raw_tp/a', instruction: 0, reachable: null }],
+        places_total: 1
       }],
       warnings: []
     })
