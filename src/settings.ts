@@ -40,6 +40,8 @@ export interface ServiceSettings {
   readonly sources?: SourceSettings
   /** What replicas share. */
   readonly sharedStore?: S3Settings
+  /** Ages in milliseconds at which what the shared store said of a release is asked for anew: behind the next answer, and before it. Undefined: 5 s and 60 s. */
+  readonly sharedAges?: { readonly renewMs: number, readonly maxAgeMs: number }
 }
 
 /** Times of the sources, in milliseconds. What is left out has its default. */

@@ -19,6 +19,8 @@ export interface KernelQuery {
   readonly arch?: string
   /** `uname -v`. Tells builds of one release apart where the service knows that of its kernel too. */
   readonly kernelVersion?: string
+  /** GNU build-id in lower-case hex. */
+  readonly buildId?: string
 }
 
 /** The fields of a request that name a kernel, as they came. */

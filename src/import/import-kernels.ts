@@ -13,6 +13,8 @@ export interface NamedKernelBtf {
   readonly reference: KernelReference
   /** `uname -v`, where the image said it. */
   readonly kernelVersion: string | undefined
+  /** The kernel's GNU build-id in lower-case hex, where the image has one. */
+  readonly buildId?: string | undefined
   readonly btf: Uint8Array
   readonly sha256: Sha256
   readonly types: number

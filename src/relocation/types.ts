@@ -11,6 +11,8 @@ export interface RelocateRequest {
   /** BTFs that came with the request: vmlinux first, then modules. Used and forgotten. */
   readonly btf?: readonly Uint8Array[] | undefined
   readonly btfSha256?: Sha256 | undefined
+  /** The kernel's GNU build-id in lower-case hex. Settles the kernel by itself, and contradicts a wrong name. */
+  readonly buildId?: string | undefined
   readonly kernel?: KernelQuery | undefined
   /** Names of kernel modules whose BTF may be consulted, in the kernel's order. */
   readonly modules?: readonly string[] | undefined

@@ -1,10 +1,11 @@
 import { readFile, stat, unlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errorCode, writeDurably, writeQuickly } from './atomic-file.js'
+import { writeDurably, writeQuickly } from './atomic-file.js'
 import { startContentSweep } from './content-sweep.js'
 import { createDiskBudget } from './disk-budget.js'
 import { createDiskLedger } from './disk-ledger.js'
 import { createDiskState, type DiskState, type Room } from './disk-state.js'
+import { isAbsence, storageUnreadable, toUnread } from './read-failure.js'
 import { hexOf, sha256, type Sha256 } from './sha256.js'
 import { createSingleFlight } from './single-flight.js'
 import { createWriteBehind } from './write-behind.js'
@@ -36,8 +37,8 @@ export interface ContentStoreOptions {
 /**
  * Immutable content by SHA-256 on disk: `content/<kind>/<first two hex digits>/<hex>`.
  *
- * A file is complete or absent, whenever the process is killed, and no byte is used that was not hashed after reading. Nothing
- * here rejects: content that cannot be read is absent, and content that cannot be written is not held.
+ * A file is complete or absent, whenever the process is killed, and no byte is used that was not hashed after reading. Content
+ * that cannot be written is not held. Content that is there and cannot be read is neither absent nor removed.
  *
  * Within the budget, the least recently used goes first: what a source or a sender can give again (fetched BTF, objects, BTF
  * that no kernel's name stands for any more) before what nobody can (uploads, imports, the BTF of a kernel that ran here).
@@ -52,14 +53,24 @@ export interface ContentStoreOptions {
 export interface ContentStore {
   /** Where content is or would be, for a worker that reads or writes it. */
   pathOf(kind: ContentKind, hash: Sha256): string
-  /** Reads and verifies. Undefined where there is no such content, or none that is intact. */
+  /**
+   * Reads and verifies. Undefined where there is no such content, or none that is intact.
+   *
+   * @throws AppError `storage_unreadable` where it is there and cannot be read
+   */
   read(kind: ContentKind, hash: Sha256): Promise<Uint8Array | undefined>
-  /** Size of the file in bytes, unverified. */
+  /**
+   * Size of the file in bytes, unverified.
+   *
+   * @throws AppError `storage_unreadable`
+   */
   sizeOf(kind: ContentKind, hash: Sha256): Promise<number | undefined>
   /** Notes that content was used, wherever it was read from. Cheap enough for every request. */
   noteUse(kind: ContentKind, hash: Sha256): void
   /** Writes, flushed to the disk. False where the disk did not take it. The hash must be that of the bytes. */
   write(kind: ContentKind, hash: Sha256, bytes: Uint8Array): Promise<boolean>
+  /** Counts content that a reader could not read, and warns. Nothing is removed. */
+  noteUnreadable(kind: ContentKind, hash: Sha256, code: string): void
   /** Removes a file that a reader found damaged. */
   discardDamaged(kind: ContentKind, hash: Sha256): Promise<void>
   /** Writes in the background, unflushed, and only as fast as is good for the disk: see write-behind.ts. May be lost. */
@@ -83,6 +94,8 @@ export interface ContentStoreStats {
   /** Of those, what nobody can give again. */
   readonly keptEvicted: number
   readonly damaged: number
+  /** Reads of files that are there and could not be read. */
+  readonly unreadable: number
   readonly orphansRemoved: number
 }
 
@@ -101,7 +114,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
   const { directory, maxBytes = Infinity, isKept = () => false, onWarning: warn = () => {} } = options
   const disk = options.disk ?? createDiskState({ directory, onWarning: warn })
   const ledger = createDiskLedger<Key>(key => isKept(...splitKey(key)))
-  const counts = { written: 0, writeFailures: 0, writesSkipped: 0, damaged: 0, orphansRemoved: 0 }
+  const counts = { written: 0, writeFailures: 0, writesSkipped: 0, damaged: 0, unreadable: 0, orphansRemoved: 0 }
 
   const rootOf = (kind: ContentKind): string => join(directory, 'content', kind)
   const pathOf = (kind: ContentKind, hash: Sha256): string => {
@@ -111,8 +124,10 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
   const sizeOf = async (kind: ContentKind, hash: Sha256): Promise<number | undefined> => {
     try {
       return (await stat(pathOf(kind, hash))).size
-    } catch {
-      return undefined
+    } catch (error) {
+      const unread = toUnread(error)
+      if (unread.state === 'absent') return undefined
+      throw storageUnreadable(kind === 'btf' ? `BTF ${hash}` : `Object ${hash}`, unread.code)
     }
   }
   const budget = createDiskBudget<Key>({
@@ -173,6 +188,10 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
       budget.start()
     }
   })
+  const noteUnreadable = (kind: ContentKind, hash: Sha256, code: string): void => {
+    counts.unreadable++
+    warn('Stored content cannot be read; it is kept, and read again when it is next asked for.', { kind, hash, error: code })
+  }
   const discardDamaged = async (kind: ContentKind, hash: Sha256): Promise<void> => {
     counts.damaged++
     warn('Stored content does not have the hash it is stored under; it is removed and counts as absent.', { kind, hash })
@@ -184,14 +203,17 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
     pathOf,
     sizeOf,
     noteUse,
+    noteUnreadable,
     discardDamaged,
     async read (kind, hash) {
       let bytes: Uint8Array
       try {
         bytes = await readFile(pathOf(kind, hash))
       } catch (error) {
-        if (errorCode(error) !== 'ENOENT') warn('Stored content cannot be read.', { kind, hash, error: String(error) })
-        return undefined
+        const unread = toUnread(error)
+        if (unread.state === 'absent') return undefined
+        noteUnreadable(kind, hash, unread.code)
+        throw storageUnreadable(kind === 'btf' ? `BTF ${hash}` : `Object ${hash}`, unread.code)
       }
       if (sha256(bytes) === hash) {
         noteUse(kind, hash)
@@ -208,7 +230,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
       }
       behind.add(bytes.length, async () => {
         // A file that is there may have been flushed to the disk, which this one would not be.
-        if (await sizeOf(kind, hash) === undefined) await writeOnce(kind, hash, bytes, quickly)
+        if (!await stat(pathOf(kind, hash)).then(() => true, error => !isAbsence(error))) await writeOnce(kind, hash, bytes, quickly)
       })
     },
     stats: () => ({ diskBytes: ledger.bytes, files: ledger.files, ...counts, ...budget.counts, writesDropped: behind.dropped }),

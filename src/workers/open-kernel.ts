@@ -1,5 +1,6 @@
 import { AppError } from '../errors.js'
 import { unpackKernel } from '../formats/unpack/archive.js'
+import { storageUnreadable } from '../store/read-failure.js'
 import { allocateShared } from '../store/shared-bytes.js'
 import { isXz } from '../formats/xz-magic.js'
 import { collectGarbage } from './collect.js'
@@ -10,12 +11,15 @@ import type { OpenedBtfs, OpenKernelTask } from './protocol.js'
  * Unpacks a kernel's file, where it is packed, and brings its BTF into shared memory. The BTF of a module that cannot be read
  * is left out: one broken module of thousands must not make a kernel unusable.
  *
- * @throws AppError `btf_invalid`, `too_large`
+ * @throws AppError `btf_invalid`, `too_large`, `storage_unreadable`
  */
 export async function openKernel (task: OpenKernelTask): Promise<OpenedBtfs> {
   const { maxBytes, expected, base } = task
   const source = 'path' in task.source ? readInto(allocateShared, task.source.path, maxBytes) : task.source.bytes
-  if (source === undefined) return { state: 'absent' }
+  if (!(source instanceof Uint8Array)) {
+    if (source.state === 'absent') return source
+    throw storageUnreadable('path' in task.source ? task.source.path : 'The file', source.code)
+  }
   const isPacked = task.isArchive || isXz(source)
   const { vmlinux, modules } = isPacked ? await unpackKernel(source, { releases: task.releases, maxBytes, onUsedUp: collectGarbage }) : { vmlinux: source, modules: [] }
   const btf = prepare({ bytes: vmlinux, maxBytes, ...(base === undefined ? {} : { base }) })
