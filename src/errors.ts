@@ -13,7 +13,7 @@ export const ERRORS = {
   method_not_allowed: { status: 405, title: 'This address does not answer that method' },
   not_acceptable: { status: 406, title: 'None of the accepted media types can be produced' },
   request_timeout: { status: 408, title: 'The request did not arrive in time' },
-  kernel_ambiguous: { status: 409, title: 'The release names kernels with different BTF' },
+  kernel_ambiguous: { status: 409, title: 'The name can mean different BTFs' },
   btf_conflict: { status: 409, title: 'The BTF is not the one that was meant' },
   too_large: { status: 413, title: 'The input is larger than the limit' },
   unsupported_media_type: { status: 415, title: 'The media type is not supported' },

@@ -50,6 +50,8 @@ export interface SourceSettings {
   readonly lifetimes?: Partial<OutcomeLifetimes>
   /** Age at which what was fetched is asked for again in the background. */
   readonly staleMs?: number
+  /** Age at which what another service listed of a release is asked for again. */
+  readonly forwardedMs?: number
   /** The longest that one question to one source may take, whatever it does. */
   readonly deadlineMs?: number
 }

@@ -11,7 +11,7 @@ const MAX_RETRY_AFTER_SECONDS = 3600
 
 /** Problems that another try may not meet. What is wrong with the request stays wrong. */
 const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'rate_limited', 'overloaded', 'draining', 'deadline_exceeded', 'request_timeout', 'source_failed', 'source_timeout', 'source_invalid', 'internal_error'
+  'rate_limited', 'storage_unreadable', 'overloaded', 'draining', 'deadline_exceeded', 'request_timeout', 'source_failed', 'source_timeout', 'source_invalid', 'internal_error'
 ])
 
 /** Members of a problem document that are told elsewhere. */

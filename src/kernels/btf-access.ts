@@ -2,6 +2,7 @@ import { AppError } from '../errors.js'
 import type { OpenedKernel, OpenKernel } from './sources/source.js'
 import { sharedKey, type BtfMemory, type SharedBtf } from '../store/btf-memory.js'
 import type { ContentStore } from '../store/content-store.js'
+import type { Share } from '../store/disk-ledger.js'
 import { storageUnreadable, type Unread } from '../store/read-failure.js'
 import type { Sha256 } from '../store/sha256.js'
 import type { SharedContent } from '../store/shared/shared-content.js'
@@ -21,6 +22,8 @@ export interface BtfAccessOptions {
   readonly otherPaths: (hash: Sha256) => readonly string[]
   /** Has content fetched again that a source once gave and that is lost here. Undefined where that brought nothing. */
   readonly recover: (hash: Sha256, base?: SharedBtf) => Promise<SharedBtf | undefined>
+  /** Whose content is by the names that stand for it; undefined where none is known. */
+  readonly shareOf: (hash: Sha256) => Share | undefined
   /** Told of content that nobody has any more. */
   readonly onLost: (hash: Sha256) => Promise<void>
   /** What other replicas hold. */
@@ -55,20 +58,20 @@ export interface BtfAccess {
    * @throws AppError `btf_invalid`, `too_large`
    */
   open: OpenKernel
-  /** Keeps prepared BTF: in memory and on disk. Resolves when it is on disk, or could not be put there. */
-  keep(btf: SharedBtf): Promise<void>
+  /** Keeps prepared BTF: in memory, and on disk as part of that share. Resolves when it is on disk, or could not be put there. */
+  keep(btf: SharedBtf, share: Share): Promise<void>
   /** Writes what is in memory only: after a time in which the disk took nothing. */
   saveHeld(): Promise<void>
 }
 
-export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, otherPaths, recover, onLost, shared, warn }: BtfAccessOptions): BtfAccess {
+export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, otherPaths, recover, onLost, shareOf, shared, warn }: BtfAccessOptions): BtfAccess {
   const requireSize = (bytes: number): void => {
     if (bytes > maxBtfBytes) throw new AppError('too_large', `The BTF has ${bytes} bytes; at most ${maxBtfBytes} are taken.`, { bytes, limit: maxBtfBytes })
   }
-  const write = async (btf: SharedBtf): Promise<void> => {
+  const write = async (btf: SharedBtf, share: Share): Promise<void> => {
     const size = await store.sizeOf('btf', btf.sha256).catch(() => undefined) // writing tells what is wrong
     if (size === btf.parts.byteLength) return store.noteUse('btf', btf.sha256)
-    await store.write('btf', btf.sha256, rawBytes(btf))
+    await store.write('btf', btf.sha256, rawBytes(btf), share)
   }
 
   /** Files that may hold it: ours, then the running kernel's. */
@@ -101,7 +104,7 @@ export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, 
     const prepared = await pool.run({ kind: 'prepareBtf', source: { bytes }, expected: hash, maxBytes: Infinity, ...(base === undefined ? {} : { base }) })
     return prepared.state === 'ready' ? prepared.btf : undefined
   }
-  const writeBehind = (btf: SharedBtf): void => { write(btf).catch(() => {}) } // it warns by itself
+  const writeBehind = (btf: SharedBtf): void => { write(btf, shareOf(btf.sha256) ?? 'fetched').catch(() => {}) } // it warns by itself
 
   /**
    * The one way in which content that is not in memory is had, and the one place where it is given up: from files, from other
@@ -169,14 +172,14 @@ export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, 
       if (opened.skipped.length > 0) warn('The BTF of some modules of a kernel cannot be used.', { kernel: names[0], modules: opened.skipped.length, first: opened.skipped[0] })
       return { btf: opened.btf, modules: opened.modules }
     },
-    async keep (btf) {
+    async keep (btf, share) {
       memory.put(btf)
       const { sha256 } = btf
-      await write(btf)
+      await write(btf, share)
       shared?.offer('btf', sha256, () => readHere(sha256)).catch(() => {}) // the row that names it asks again
     },
     async saveHeld () {
-      for (const btf of memory.list()) await write(btf)
+      for (const btf of memory.list()) await write(btf, shareOf(btf.sha256) ?? 'fetched')
     }
   }
 }

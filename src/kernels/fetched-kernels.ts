@@ -60,7 +60,7 @@ export function createFetchedKernels ({ sources, requests, index, btfs, staleMs,
       if (error !== undefined) throw error
       return // absent: whoever needs it says so
     }
-    await btfs.keep(found.btf)
+    await btfs.keep(found.btf, 'fetched')
     const current = index.get(record.reference, base.sha256)
     if (current === undefined) {
       throw new AppError('source_failed', `The BTF of ${kernel} changed while that of its module ${name} was fetched; try again.`, { kernel, source: source.name })
@@ -76,7 +76,7 @@ export function createFetchedKernels ({ sources, requests, index, btfs, staleMs,
     if (module !== undefined && base !== undefined && source.fetchModule !== undefined) {
       const found = await requests.module(source, wantedOf(record), module.name, base)
       if (found.state !== 'found' || found.btf.sha256 !== hash) return undefined
-      await btfs.keep(found.btf)
+      await btfs.keep(found.btf, 'fetched')
       return found.btf
     }
     const found = await requests.kernel(source, wantedOf(record), [])

@@ -59,12 +59,16 @@ const DEADLINE_MS = 120_000
 const MAX_CANDIDATES = 64
 const MAX_COMPLETE = 10_000
 const STALE_MS = 24 * 3_600_000
+const FORWARDED_MS = 60_000
 
 export function createFetching (options: FetchingOptions): Fetching {
   const { sources, index, btfs, self, trustUploads, warn, settings } = options
   const staleMs = settings.staleMs ?? STALE_MS
   const flights = createSingleFlight<readonly AskedSource[]>()
   const complete = new LRUCache<string, true>({ max: MAX_COMPLETE, ttl: staleMs })
+  /** Another service gets kernels all the time: what it listed is all that it has only for a while. */
+  const hasForwarding = sources.some(({ isForwarding }) => isForwarding === true)
+  const forwardedMs = Math.max(1, settings.forwardedMs ?? FORWARDED_MS)
   let waiters = 0
 
   const requests = createSourceRequests({
@@ -75,7 +79,7 @@ export function createFetching (options: FetchingOptions): Fetching {
   /** Whether something answers for the name of a kernel, and for its build where one is meant. */
   const isHeld = (wanted: KernelReference & WantedBuild): boolean => recordsOfName(index, wanted, trustUploads).some(record => isSameBuild(wanted, record, trustUploads))
 
-  const obtainOne = async (wanted: KernelReference & WantedBuild, via: readonly string[]): Promise<AskedSource[]> => {
+  const obtainOne = async (wanted: KernelReference & WantedBuild, via: readonly string[], listedBy?: ReadonlySet<KernelSource>): Promise<AskedSource[]> => {
     const asked: AskedSource[] = []
     const kernel = formatReference(wanted)
     if (isHeld(wanted)) return []
@@ -85,7 +89,7 @@ export function createFetching (options: FetchingOptions): Fetching {
         asked.push({ source: source.name, kernel, refusal: NOT_BUILDS })
         continue
       }
-      const refusal = await requests.kernel(source, wanted, via)
+      const refusal = await requests.kernel(source, wanted, via, source.isForwarding === true && listedBy?.has(source) === true)
       if (!isRefusal(refusal)) return []
       asked.push({ source: source.name, kernel, refusal })
     }
@@ -93,33 +97,40 @@ export function createFetching (options: FetchingOptions): Fetching {
   }
 
   /** All kernels that the sources may have under the query. */
-  const findCandidates = async (query: KernelQuery, via: readonly string[]): Promise<{ references: KernelReference[], asked: AskedSource[] }> => {
+  const findCandidates = async (query: KernelQuery, via: readonly string[]): Promise<{ references: KernelReference[], listedBy: ReadonlyMap<string, ReadonlySet<KernelSource>>, asked: AskedSource[] }> => {
     const references = new Map<string, KernelReference>()
+    const listedBy = new Map<string, Set<KernelSource>>()
     const asked: AskedSource[] = []
     for (const source of sources) {
       const found = await requests.candidates(source, query, via)
       if (isRefusal(found)) asked.push({ source: source.name, kernel: formatQuery(query), refusal: found })
       else if (found.references.length === 0) asked.push({ source: source.name, kernel: formatQuery(query), refusal: source.isForwarding === true ? NOT_LISTED : NOT_NAMED })
-      else for (const reference of found.references) references.set(formatReference(reference), reference)
+      else {
+        for (const reference of found.references) {
+          const name = formatReference(reference)
+          references.set(name, reference)
+          listedBy.set(name, (listedBy.get(name) ?? new Set()).add(source))
+        }
+      }
     }
     if (references.size > MAX_CANDIDATES) {
       throw new AppError('kernel_ambiguous', `Release ${query.release} can be that of ${references.size} kernels; name the whole reference.`,
         { kernel: formatQuery(query), candidates: [...references.keys()].slice(0, MAX_CANDIDATES).map(reference => ({ reference })) })
     }
-    return { references: [...references.values()], asked }
+    return { references: [...references.values()], listedBy, asked }
   }
 
   const obtainRelease = async (query: KernelQuery, via: readonly string[]): Promise<readonly AskedSource[]> => {
-    const { references, asked } = await findCandidates(query, via)
+    const { references, listedBy, asked } = await findCandidates(query, via)
     const build = { ...(query.kernelVersion === undefined ? {} : { kernelVersion: query.kernelVersion }), ...(query.buildId === undefined ? {} : { buildId: query.buildId }) }
-    const refused = await Promise.all(references.map(reference => obtainOne({ ...reference, ...build }, via)))
+    const refused = await Promise.all(references.map(reference => obtainOne({ ...reference, ...build }, via, listedBy.get(formatReference(reference)))))
     const all = [...asked, ...refused.flatMap((answers, i) => {
       const [reference] = references.slice(i, i + 1)
       return reference !== undefined && isHeld(reference) ? [] : answers
     })]
     requireNoneOpen(query, all)
-    complete.set(completeKey(query), true)
-    if (query.distro === undefined && query.distroVersion === undefined && query.arch === undefined && query.kernelVersion === undefined && query.buildId === undefined) {
+    complete.set(completeKey(query), true, { ttl: hasForwarding ? forwardedMs : staleMs })
+    if (!hasForwarding && query.distro === undefined && query.distroVersion === undefined && query.arch === undefined && query.kernelVersion === undefined && query.buildId === undefined) {
       const releaseAskedAt = new Date().toISOString()
       await Promise.all(index.byRelease(query.release).map(record => index.put({ ...record, releaseAskedAt })))
     }
@@ -146,7 +157,7 @@ export function createFetching (options: FetchingOptions): Fetching {
     },
     isComplete (query, records) {
       if (isWholeReference(query) || sources.length === 0) return true
-      return complete.has(completeKey(query)) || records.some(({ releaseAskedAt }) => releaseAskedAt !== undefined)
+      return complete.has(completeKey(query)) || (!hasForwarding && records.some(({ releaseAskedAt }) => releaseAskedAt !== undefined))
     },
     stats: () => ({ requests: requests.stats(), waiters }),
     close () { requests.close() }

@@ -46,7 +46,8 @@ const SETTLED_MS = 2000
 export function openIndexFolder (directory: string, warn: (message: string, facts: Record<string, unknown>) => void): IndexFolder {
   const settledAt = new Map<string, number>()
   const signatures = new Map<string, string>()
-  const unread = new Map<string, UnreadPlace>()
+  const unread = new Map<string, UnreadPlace & { readonly scan: number }>()
+  let scan = 0
   const singles = new Set<string>()
   /** Only until the first reading is done: it takes as much memory as the index. */
   let snapshot: Snapshot | undefined
@@ -61,7 +62,7 @@ export function openIndexFolder (directory: string, warn: (message: string, fact
       if (isAbsence(error)) unread.delete(path)
       else {
         if (!unread.has(path)) warn('A part of the kernel index cannot be read; names that it may speak of are not answered.', { path, error: String(error) })
-        unread.set(path, { parts: relative(directory, path).split('/').filter(part => part !== ''), code: errorCode(error) ?? 'EIO' })
+        unread.set(path, { parts: relative(directory, path).split('/').filter(part => part !== ''), code: errorCode(error) ?? 'EIO', scan })
       }
       return undefined
     }
@@ -151,12 +152,15 @@ export function openIndexFolder (directory: string, warn: (message: string, fact
   let isFirst = true
   return {
     async readChanged () {
+      const current = ++scan
       const wasFirst = isFirst
       isFirst = false
       if (wasFirst) snapshot = await readSnapshot(directory)
       const found: KernelRecord[] = []
       for (const folder of await listFolders()) for (const record of await readFolder(folder)) found.push(record)
       if (wasFirst) snapshot = undefined
+      // What was not met again is gone.
+      for (const [path, place] of unread) if (place.scan < current) unread.delete(path)
       return found
     },
     async readReference (reference) {

@@ -17,7 +17,7 @@ export interface KeepFoundOptions {
  */
 export function createKeepFound ({ index, btfs, warn }: KeepFoundOptions): (found: FoundKernel, source: string) => Promise<void> {
   return async ({ reference, btf, modules, url, etag, kernelVersion, buildId }, source) => {
-    await Promise.all([btf, ...modules.map(module => module.btf)].map(content => btfs.keep(content)))
+    await Promise.all([btf, ...modules.map(module => module.btf)].map(content => btfs.keep(content, 'fetched')))
     const before = index.named(reference).find(record => record.source === source && record.provenance.kernelVersion === kernelVersion && record.btfSha256 !== btf.sha256)
     const held = index.get(reference, btf.sha256)
     if (before !== undefined && held?.source !== source) {

@@ -1,7 +1,7 @@
 import { AppError } from '../errors.js'
 import { normalizeArch } from '../identity/arch.js'
 import type { OfferedKernel, OfferedKernels } from './catalog/offered-kernels.js'
-import { matchesName, type KernelNarrowing } from './matches.js'
+import { inForce, matchesName, type KernelNarrowing } from './matches.js'
 import { buildsOf } from './merge-records.js'
 import type { KernelIndex } from './kernel-index.js'
 import { recordKey, type KernelRecord } from './kernel-record.js'
@@ -44,7 +44,8 @@ function * heldKernels (index: KernelIndex, offered: OfferedKernels, filter: Ker
   const narrowing = narrowingOf(filter)
   for (const record of filter.release === undefined ? index.list() : index.byRelease(filter.release)) {
     if (after !== undefined && recordKey(record) <= after) continue
-    if (matchesName(narrowing, record.reference)) yield toEntry(record, offered)
+    if (!matchesName(narrowing, record.reference)) continue
+    if (inForce(index.named(record.reference)).includes(record)) yield toEntry(record, offered)
   }
 }
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { formatReference, isSegment, type KernelReference } from '../identity/reference.js'
+import type { Share } from '../store/disk-ledger.js'
 import { hexOf, isSha256, sha256, type Sha256 } from '../store/sha256.js'
 
 /** Who supplied content, and when (RFC 3339). */
@@ -77,6 +78,13 @@ const SUPPLIED: ReadonlySet<string> = new Set([UPLOAD_SOURCE, IMPORT_SOURCE, LOC
 
 /** Whether a source gave it: such content can be had again, and may have changed there. */
 export function isFetched ({ source }: { readonly source: string }): boolean { return !SUPPLIED.has(source) }
+
+/** What the suppliers of content are to the budget of the disk. Where several supplied it, the one whose content goes last counts. */
+export function shareOfSources (sources: readonly string[]): Share {
+  if (sources.some(source => source === IMPORT_SOURCE || source === LOCAL_SOURCE)) return 'kept'
+  if (sources.some(source => isFetched({ source }))) return 'fetched'
+  return sources.length === 0 ? 'spare' : 'upload'
+}
 
 const FORMAT = 1
 

@@ -3,10 +3,10 @@ import type { SharedBtf } from '../store/btf-memory.js'
 import type { Catalog } from './catalog/catalog.js'
 import { UPLOAD_SOURCE, type KernelRecord, type ModuleRecord, type Provenance } from './kernel-record.js'
 import type { KernelIndex } from './kernel-index.js'
-import { isSameBuild, matchesName, type WantedBuild } from './matches.js'
-import { keyOfModule, MAX_UPLOADED_MODULES } from './merge-records.js'
+import { answersForName, isSameBuild, matchesName, type WantedBuild } from './matches.js'
+import { buildsOf, keyOfModule, MAX_UPLOADED_MODULES } from './merge-records.js'
 import { formatReference, isSegment, toReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
-import { hasModules, recordsOfName, resolveKernel, resolveModules, unknownKernel } from './resolve.js'
+import { hasModules, recordsOfBuild, recordsOfName, resolveKernel, resolveModules, unknownKernel } from './resolve.js'
 import type { Sha256 } from '../store/sha256.js'
 import { isLost, rawBytes, type BtfAccess } from './btf-access.js'
 import type { Fetching } from './fetching.js'
@@ -51,7 +51,8 @@ export interface NamedBtf {
 
 /** The kernels that the service knows, and the BTF that nodes and operators hand in for them. */
 export interface Kernels {
-  list(filter: KernelFilter): KernelPage
+  /** Of a release: all that replicas know, so that another service may conclude what the release means. */
+  list(filter: KernelFilter): Promise<KernelPage>
   get(reference: KernelReference, question?: KernelQuestion): Promise<KernelEntry>
   getBtf(reference: KernelReference, module?: string, question?: KernelQuestion): Promise<NamedBtf>
   putBtf(reference: KernelReference, bytes: Uint8Array, provenance: Provenance, module?: string, facts?: PutFacts): Promise<{ created: boolean, entry: KernelEntry, btfSha256: Sha256 }>
@@ -62,7 +63,7 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
   const findRecord = (query: KernelQuery): KernelRecord | undefined => {
     for (const trusts of trustUploads ? [true] : [false, true]) {
       const isNamed = recordsOfName(index, query, trusts).some(record => isSameBuild(query, record, trusts))
-      if (isNamed || (query.buildId !== undefined && index.byBuildId(query.buildId).length > 0)) return resolveKernel(index, query, { trustUploads: trusts }).records[0]
+      if (isNamed || (query.buildId !== undefined && recordsOfBuild(index, query.buildId, trusts).length > 0)) return resolveKernel(index, query, { trustUploads: trusts }).records[0]
     }
     return undefined
   }
@@ -80,9 +81,13 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
     const isAnswered = (): boolean => recordsOfName(index, query, trustUploads).some(record => isSameBuild(query, record, trustUploads))
     if (!isAnswered() || !index.isCurrent(query)) await index.learn(query)
     if (isAnswered()) return requireRecord(query)
-    if (findRecord(query) === undefined) return requireRecord(query, await fetching.obtain(query, via), via)
-    await fetching.obtain(query, via).catch(() => {}) // what is held says of itself that it is an upload
-    return requireRecord(query)
+    let asked: readonly AskedSource[] = []
+    try {
+      asked = await fetching.obtain(query, via)
+    } catch (error) {
+      if (recordsOfName(index, query, true).length === 0) throw error // what is held says of itself that it is an upload
+    }
+    return requireRecord(query, asked, via)
   }
 
   /** A row whose content turned out to be lost is forgotten where it was fetched, and fetched again. */
@@ -101,7 +106,7 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
     const opened = await btfs.open({ bytes }, { names: [reference.release] })
     if (opened === undefined) throw new AppError('internal_error', 'An upload counts as missing.')
     const { btf, modules } = opened
-    await Promise.all([btf, ...modules.map(module => module.btf)].map(content => btfs.keep(content)))
+    await Promise.all([btf, ...modules.map(module => module.btf)].map(content => btfs.keep(content, 'upload')))
     if (index.get(reference, btf.sha256) === undefined) await index.learn(reference).catch(() => {}) // whoever asks for the name is told
     const held = index.get(reference, btf.sha256)
     const now = new Date().toISOString()
@@ -133,7 +138,7 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
     const { reference, btfSha256 } = await baseRecord(given, facts.extends)
     const base = await btfs.load(btfSha256)
     const btf = await btfs.prepare({ bytes }, base)
-    await btfs.keep(btf)
+    await btfs.keep(btf, 'upload')
     const record = index.get(reference, btfSha256)
     if (record === undefined) throw new AppError('btf_conflict', `The BTF of ${formatReference(reference)} changed while that of its module ${name} was read; try again.`)
     const module: ModuleRecord = { name, btfSha256: btf.sha256, bytes: btf.parts.byteLength, source: UPLOAD_SOURCE, provenance }
@@ -160,7 +165,10 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
   }
 
   return {
-    list: filter => listKernels(index, catalog.kernels(), filter),
+    async list (filter) {
+      if (filter.release !== undefined && !index.isCurrent({ release: filter.release })) await index.learn({ release: filter.release })
+      return listKernels(index, catalog.kernels(), filter)
+    },
     async get (given, { via = [], ...build } = {}) {
       const reference = toReference(given)
       const record = await obtainRecord({ ...reference, ...build }, via)
@@ -173,8 +181,7 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
       index.touch(record)
       btfs.noteUse([base.sha256])
       fetching.refresh([record])
-      const { buildId, provenance: { kernelVersion } } = record
-      const known = { ...(kernelVersion === undefined ? {} : { kernelVersion }), ...(buildId === undefined ? {} : { buildId }) }
+      const known = knownBuild(record, trustUploads)
       if (module === undefined) return { bytes: rawBytes(base), sha256: base.sha256, source: record.source, ...known }
       if (!hasModules(record, [module], trustUploads)) await fetching.obtainModules([record], [module])
       const held = findModule(index.get(record.reference, record.btfSha256) ?? record, module)
@@ -189,6 +196,14 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
       return await putModule(reference, module, bytes, provenance, facts)
     }
   }
+}
+
+/** What is known of a row's build: nothing where those who may answer for it name several. */
+function knownBuild (record: KernelRecord, trustUploads: boolean): WantedBuild {
+  const builds = buildsOf(record).filter(build => build.source === record.source || answersForName(build, trustUploads))
+  const [kernelVersion, ...versions] = new Set(builds.flatMap(build => build.kernelVersion ?? []))
+  const [buildId, ...ids] = new Set(builds.flatMap(build => build.buildId ?? []))
+  return { ...(kernelVersion === undefined || versions.length > 0 ? {} : { kernelVersion }), ...(buildId === undefined || ids.length > 0 ? {} : { buildId }) }
 }
 
 /** A module is no better known than the kernel that it extends. */

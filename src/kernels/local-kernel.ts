@@ -49,7 +49,7 @@ export function createLocalKernel ({ settings, index, btfs, warn }: LocalKernelO
     answer = `the running kernel is ${reference}`
     const btf = await btfs.prepare({ path: found.btfPath })
     paths.set(btf.sha256, found.btfPath)
-    await btfs.keep(btf)
+    await btfs.keep(btf, 'kept')
     const others = index.named(found.reference).filter(held => held.btfSha256 !== btf.sha256 && held.source !== UPLOAD_SOURCE)
     if (others.length > 0) {
       warn('Other BTF is held for the name of the running kernel; the name answers only with the kernel_version of a build.',
@@ -75,7 +75,7 @@ export function createLocalKernel ({ settings, index, btfs, warn }: LocalKernelO
     try {
       const btf = await btfs.prepare({ path }, base)
       paths.set(btf.sha256, path)
-      await btfs.keep(btf)
+      await btfs.keep(btf, 'kept')
       return { name, btfSha256: btf.sha256, bytes: rawBytes(btf).length, source: LOCAL_SOURCE, provenance: { by: path, at: new Date().toISOString() } }
     } catch (error) {
       warn('The BTF of a loaded module cannot be used.', { module: name, error: String(error) })

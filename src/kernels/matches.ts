@@ -55,6 +55,15 @@ export function inForce (records: readonly KernelRecord[]): readonly KernelRecor
 
 function replaces (later: KernelRecord, record: KernelRecord): boolean {
   if (later === record || later.btfSha256 === record.btfSha256 || formatReference(later.reference) !== formatReference(record.reference)) return false
-  if (later.supersedes?.includes(record.btfSha256) === true && later.provenance.at > record.provenance.at) return true
+  if (supersedes(later, record)) return true
   return isFetched(later) && later.source === record.source && later.provenance.kernelVersion === record.provenance.kernelVersion && saidAt(later) > saidAt(record)
 }
+
+/** Whether an operator put one content in the place of the other, which was not supplied again since. */
+export function supersedes (later: Superseding, earlier: Superseding): boolean {
+  if (later.supersedes?.includes(earlier.btfSha256) !== true) return false
+  const [at, before] = [later.provenance.at, earlier.provenance.at]
+  return at > before || (at === before && earlier.supersedes?.includes(later.btfSha256) !== true)
+}
+
+type Superseding = Pick<KernelRecord, 'btfSha256' | 'provenance' | 'supersedes'>

@@ -1,5 +1,5 @@
 import { AppError } from '../errors.js'
-import { agreement, answersForName, inForce, isSameBuild, matchesName } from './matches.js'
+import { agreement, answersForName, inForce, isSameBuild, matchesName, supersedes } from './matches.js'
 import type { KernelIndex } from './kernel-index.js'
 import { isFetched, type KernelRecord, type ModuleRecord } from './kernel-record.js'
 import { buildsOf, saidAt } from './merge-records.js'
@@ -43,9 +43,9 @@ export function resolveKernel (index: KernelIndex, query: KernelQuery, options: 
   return agreeing(query, meant)
 }
 
-/** The rows that a build-id names. */
-function recordsOfBuild (index: KernelIndex, buildId: string, trustUploads: boolean): readonly KernelRecord[] {
-  return index.byBuildId(buildId).filter(record => answersForName(record, trustUploads) &&
+/** The rows that a build-id names and that may answer for it. */
+export function recordsOfBuild (index: KernelIndex, buildId: string, trustUploads: boolean): readonly KernelRecord[] {
+  return index.byBuildId(buildId).filter(record => answersForName(record, trustUploads) && inForce(index.named(record.reference)).includes(record) &&
     buildsOf(record).some(build => build.buildId === buildId && (build.source === record.source || answersForName(build, trustUploads))))
 }
 
@@ -103,8 +103,7 @@ export function modulesNamed (record: KernelRecord, name: string, trustUploads: 
 
 /** As with kernels: an operator replaced it, or its source gives another now. */
 function replacesModule (later: ModuleRecord, module: ModuleRecord): boolean {
-  if (later.supersedes?.includes(module.btfSha256) === true && later.provenance.at > module.provenance.at) return true
-  return later.source === module.source && isFetched(later) && saidAt(later) > saidAt(module)
+  return supersedes(later, module) || (later.source === module.source && isFetched(later) && saidAt(later) > saidAt(module))
 }
 
 /** Whether a row has all these modules from those who may answer for their names. */

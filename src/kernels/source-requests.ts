@@ -19,8 +19,8 @@ export interface SourceRequestsOptions {
  * asked it: it has a deadline of its own and is done when everybody has left.
  */
 export interface SourceRequests {
-  /** What is found is in the store when this resolves. */
-  kernel(source: KernelSource, wanted: KernelReference & WantedBuild, via: readonly string[]): Promise<SourceOutcome>
+  /** What is found is in the store when this resolves. Of a kernel that the source lists now, an earlier "I have it not" is not believed. */
+  kernel(source: KernelSource, wanted: KernelReference & WantedBuild, via: readonly string[], isListed?: boolean): Promise<SourceOutcome>
   /** Asks again for what is held, if it has changed. Refusals of this are kept apart: what is held stays. */
   revalidate(source: KernelSource, wanted: KernelReference & WantedBuild, held: HeldCopy | undefined): Promise<SourceOutcome>
   module(source: KernelSource, wanted: KernelReference & WantedBuild, module: string, base: SharedBtf): Promise<ModuleOutcome>
@@ -43,10 +43,10 @@ export function createSourceRequests ({ outcomes, deadlineMs, keep }: SourceRequ
   }
 
   /** One question. `key` tells questions of one source apart. */
-  const ask = async <T extends { readonly state: string }>(source: KernelSource, key: string, question: (signal: AbortSignal) => Promise<T>): Promise<T | Refusal> => {
+  const ask = async <T extends { readonly state: string }>(source: KernelSource, key: string, question: (signal: AbortSignal) => Promise<T>, isListed = false): Promise<T | Refusal> => {
     const whole = `${source.name} ${key}`
     const refused = outcomes.get(whole)
-    if (refused !== undefined) {
+    if (refused !== undefined && !(isListed && refused.state === 'absent')) {
       const { leftMs, ...refusal } = refused
       return { ...refusal, retryAfterMs: leftMs }
     }
@@ -61,11 +61,11 @@ export function createSourceRequests ({ outcomes, deadlineMs, keep }: SourceRequ
   const through = (source: KernelSource, via: readonly string[]): string => source.isForwarding === true && via.length > 0 ? ` via ${via.join()}` : ''
 
   return {
-    kernel: async (source, wanted, via) => await ask(source, `kernel ${formatReference(wanted)}${buildFor(source, wanted)}${through(source, via)}`, async signal => {
+    kernel: async (source, wanted, via, isListed = false) => await ask(source, `kernel ${formatReference(wanted)}${buildFor(source, wanted)}${through(source, via)}`, async signal => {
       const outcome = await source.fetch(referenceOf(wanted), { signal, via, build: buildOf(wanted) })
       if (outcome.state === 'found') await keep(outcome, source.name)
       return outcome
-    }),
+    }, isListed),
     revalidate: async (source, wanted, held) => await ask(source, `again ${formatReference(wanted)}${buildFor(source, wanted)}`, async signal => {
       const outcome = await source.fetch(referenceOf(wanted), { signal, via: [], build: buildOf(wanted), ...(held === undefined ? {} : { held }) })
       if (outcome.state === 'found') await keep(outcome, source.name)

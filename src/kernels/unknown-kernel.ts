@@ -54,7 +54,7 @@ export function unknownKernel (index: KernelIndex, query: KernelQuery, options: 
   const nearest = nearestKernels(index.list().filter(record => answersForName(record, trustUploads)), query, NEAREST_SHOWN)
   const offered = options.offered?.nearest(query, NEAREST_SHOWN).filter(reference => !nearest.includes(reference)) ?? []
   const candidates = candidatesOf(index, query, options)
-  return new AppError('kernel_unknown', `No BTF answers for kernel ${formatQuery(query)}. ${nextStep(query, { others, uploads, candidates })}`,
+  return new AppError('kernel_unknown', `No BTF is known for kernel ${formatQuery(query)}. ${nextStep(query, { others, uploads, candidates })}`,
     { kernel: formatQuery(query), sources, nearest, nearest_offered: offered, candidates })
 }
 

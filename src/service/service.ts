@@ -4,7 +4,7 @@ import { createBtfMemory } from '../store/btf-memory.js'
 import { openContentStore } from '../store/content-store.js'
 import { createDiskState } from '../store/disk-state.js'
 import { openKernelIndex, type KernelIndex } from '../kernels/kernel-index.js'
-import { isFetched } from '../kernels/kernel-record.js'
+import { shareOfSources } from '../kernels/kernel-record.js'
 import { isSha256, type Sha256 } from '../store/sha256.js'
 import { createSharedRecords } from '../kernels/shared-records.js'
 import { createSharedBucket } from '../store/shared/shared-bucket.js'
@@ -56,10 +56,12 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
   const memory = createBtfMemory({ maxBytes: share(SHARES.btf), onRelease })
   const disk = createDiskState({ directory: settings.cacheDir, onWarning: warn, ...(settings.diskRetryMs === undefined ? {} : { retryMs: settings.diskRetryMs }) })
   let names: KernelIndex | undefined
+  const shareOf = (hash: Sha256) => names === undefined ? undefined : shareOfSources(names.sourcesOf(hash))
   const store = openContentStore({
     directory: settings.cacheDir,
     disk,
-    isKept: (kind, hash) => kind === 'btf' && (names === undefined || !names.sourcesOf(hash).every(source => isFetched({ source }))),
+    shareOf,
+    onUploadEvicted: hash => { names?.forgetUploads(hash) },
     onWarning: warn,
     ...(settings.cacheBytes === undefined ? {} : { maxBytes: settings.cacheBytes })
   })
@@ -88,7 +90,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     })
     names = index
     const btfs = createBtfAccess({
-      memory, store, shared, pool, warn, maxBtfBytes: settings.maxBtfBytes, onRelease, otherPaths: hash => local.pathsOf(hash), recover: (hash, base) => fetching.recover(hash, base), onLost: hash => fetching.forgetLost(hash)
+      memory, store, shared, pool, warn, shareOf, maxBtfBytes: settings.maxBtfBytes, onRelease, otherPaths: hash => local.pathsOf(hash), recover: (hash, base) => fetching.recover(hash, base), onLost: hash => fetching.forgetLost(hash)
     })
     const self = randomUUID()
     const catalog = openCatalog(settings, warn)
@@ -114,7 +116,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     inspect: async object => await (parts ?? await opening).objects.inspect(object),
     putObject: async (bytes, expected) => await (parts ?? await opening).objects.put(bytes, expected),
     hasObject: async hash => await (parts ?? await opening).objects.has(requireHash(hash)),
-    listKernels: async filter => (parts ?? await opening).kernels.list(filter),
+    listKernels: async filter => await (parts ?? await opening).kernels.list(filter),
     getKernel: async (reference, question) => await (parts ?? await opening).kernels.get(reference, question),
     getKernelBtf: async (reference, module, question) => await (parts ?? await opening).kernels.getBtf(reference, module, question),
     putKernelBtf: async (reference, bytes, provenance, module, facts) => await (parts ?? await opening).kernels.putBtf(reference, bytes, provenance, module, facts),

@@ -17,7 +17,7 @@ export const kernelRoutes: Routes = async (app, { service, config }) => {
       tags: ['kernels'],
       summary: 'The kernels whose BTF the service has, and those that its sources are known to have.',
       querystring: KernelListQuery,
-      response: responses({ 200: { description: 'One page of them; a `Link` header names the next.', content: json('KernelPage') } }, 'not_acceptable')
+      response: responses({ 200: { description: 'One page of them; a `Link` header names the next.', content: json('KernelPage') } }, 'kernel_ambiguous', 'not_acceptable', 'storage_unreadable')
     },
     config: { access: 'relocate' }
   }, async (request, reply) => {

@@ -70,7 +70,7 @@ export function createUpstreamSource ({ base, client, open, self, maxBtfBytes, t
         if (answer.state === 'absent') return { ...answer, state: 'failed' } // the rest of a list that has begun
         if (answer.state !== 'ok') return answer
         const page = parseList(answer.bytes, trustUploads)
-        if (page === undefined || page.next === cursor) return { state: 'malformed', answer: `${shownUrl(url)} answered with something else than a list of kernels` }
+        if (page === undefined || (page.next !== undefined && page.next === cursor)) return { state: 'malformed', answer: `${shownUrl(url)} answered with something else than a list of kernels` }
         for (const reference of page.references) listed.set(formatReference(reference), reference)
         if (listed.size > MAX_LISTED) return { state: 'malformed', answer: `${shownUrl(url)} lists more than ${MAX_LISTED} kernels of this release` }
         cursor = page.next

@@ -29,7 +29,7 @@ function open (directory: string): Opened {
 async function write (store: ContentStore, size: number): Promise<{ hash: Sha256, isHeld: boolean }> {
   const bytes = new Uint8Array(randomBytes(size))
   const hash = sha256(bytes)
-  return { hash, isHeld: await store.write('btf', hash, bytes) }
+  return { hash, isHeld: await store.write('btf', hash, bytes, 'fetched') }
 }
 
 async function freeBytes (folder: string): Promise<number> {
