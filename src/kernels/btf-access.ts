@@ -80,7 +80,7 @@ export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, 
     const own = store.pathOf('btf', hash)
     for (const path of [own, ...otherPaths(hash)]) {
       const file = await read(path)
-      if (!('state' in file) || !isUnread(file)) return { found: file as T, unreadable }
+      if (!('state' in file) || !isUnread(file)) return { found: file, unreadable }
       if (file.state === 'damaged' && path === own) await store.discardDamaged('btf', hash)
       if (file.state !== 'unreadable') continue
       unreadable ??= file.code

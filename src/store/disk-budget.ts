@@ -87,7 +87,8 @@ export function createDiskBudget<K extends string> ({ ledger, maxBytes, pathOf, 
       await new Promise<void>(resolve => { onRelease = resolve }) // what is being written can be removed once it is there
     }
     const canBeHadAgain: readonly Share[] = ['spare', 'object', 'fetched']
-    while (pressure > 0 && ledger.bytes > relieved && await evictOldest(canBeHadAgain.find(other => ledger.oldest(other) !== undefined)));
+    const isPressed = (): boolean => pressure > 0 && ledger.bytes > relieved
+    while (isPressed() && await evictOldest(canBeHadAgain.find(other => ledger.oldest(other) !== undefined)));
     return !isTooMuch()
   }
   /** One at a time, so that no file is counted as removed twice. */

@@ -115,7 +115,7 @@ function clientOf (kernels: () => Kernels): CoreloUpstreamOptions['client'] {
       }
     },
     async close () {}
-  } as CoreloUpstreamOptions['client']
+  }
 }
 
 function answerOf (bytes: Uint8Array, headers: Readonly<Record<string, string | undefined>>) {
@@ -167,7 +167,10 @@ export async function openReplica ({ directory, contents, trustUploads, bucket, 
     find: async (request: TargetRequest) => await targets.find(request),
     importing,
     /** Waits until all that was put is where others see it. */
-    async settle () { while (records !== undefined && records.waiting > 0) await sleep(1) },
+    async settle () {
+      const isWaiting = (): boolean => records !== undefined && records.waiting > 0
+      while (isWaiting()) await sleep(1)
+    },
     async close () {
       fetching.close()
       records?.close()
