@@ -13,12 +13,6 @@ export interface Target {
 }
 
 /**
- * The candidates of each local root type during one run. A relocation that matches narrows its type's list to those that
- * matched, so that later relocations of the same type only look at them: libbpf's order-dependent pruning.
- */
-export type CandidateLists = Map<TypeId, readonly Candidate[]>
-
-/**
  * Types of the root's kind and essential name: libbpf's bpf_core_find_cands. Modules are consulted only where vmlinux has
  * none of that name, even if none of vmlinux's fits later.
  *
@@ -30,7 +24,7 @@ export function searchCandidates (local: Btf, rootId: TypeId, target: Target, wo
     throw fault('EINVAL', 'root_anonymous', `The relocated type (id ${rootId}) has no name, so that it cannot be found in the kernel.`)
   }
   const kind = kindOf(local, rootId)
-  const name = essentialName(local, nameOffset)
+  const name = essentialName(local, nameOffset, work)
   const main = findCandidates(target.btf, kind, name, false, work)
   if (main.length > 0) return main.map(id => ({ btf: target.btf, id }))
   return target.modules.flatMap(btf => findCandidates(btf, kind, name, true, work).map(id => ({ btf, id })))

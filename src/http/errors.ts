@@ -66,6 +66,14 @@ export function toProblem (error: AppError, requestId: string): Record<string, u
   }
 }
 
+/** The problem as JSON. A member that is bytes is JSON already: a list that a worker made, and that may be long. */
+function problemBytes (problem: Record<string, unknown>): Buffer {
+  const made = Object.entries(problem).filter((entry): entry is [string, Uint8Array] => entry[1] instanceof Uint8Array)
+  if (made.length === 0) return Buffer.from(JSON.stringify(problem))
+  const rest = JSON.stringify({ ...problem, ...Object.fromEntries(made.map(([name]) => [name, undefined])) })
+  return Buffer.concat([Buffer.from(rest.slice(0, -1)), ...made.flatMap(([name, json]) => [Buffer.from(`,${JSON.stringify(name)}:`), json]), Buffer.from('}')])
+}
+
 /** What the standard members have, and what goes into a header. */
 const RESERVED = new Set(['type', 'title', 'status', 'detail', 'code', 'request_id', 'challenge'])
 
@@ -92,7 +100,7 @@ export function handleError (cause: unknown, request: FastifyRequest, reply: Fas
     'x-request-id': request.id,
     ...headersFor(error)
   })
-  reply.send(Buffer.from(JSON.stringify(toProblem(error, request.id))))
+  reply.send(problemBytes(toProblem(error, request.id)))
 }
 
 /** Headers that say in HTTP's own words what the problem says in ours. */

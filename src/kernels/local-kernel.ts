@@ -45,6 +45,11 @@ export function createLocalKernel ({ settings, index, btfs, warn }: LocalKernelO
       answer = `the running kernel shows no BTF in ${kernelBtfDir}`
       return
     }
+    if (found.reference === undefined) {
+      answer = `the running kernel cannot be named: ${found.problem ?? ''}`
+      warn('The running kernel is not offered, since nothing tells whose it is.', { problem: found.problem })
+      return
+    }
     const reference = formatReference(found.reference)
     answer = `the running kernel is ${reference}`
     const btf = await btfs.prepare({ path: found.btfPath })

@@ -57,20 +57,6 @@ function resolveBuild (index: KernelIndex, query: KernelQuery, built: readonly K
     `The build-id ${query.buildId ?? ''} is that of ${built.map(({ reference }) => formatReference(reference)).join(', ')}, and not of kernel ${formatQuery(query)}; correct the one or leave the other out.`)
 }
 
-/**
- * The kernel that a build-id alone names.
- *
- * @throws AppError `kernel_unknown`, `kernel_ambiguous`
- */
-export function resolveBuildId (index: KernelIndex, buildId: string, { trustUploads }: ResolveOptions): ResolvedKernel {
-  const built = recordsOfBuild(index, buildId, trustUploads)
-  const [first] = built
-  if (first === undefined) {
-    throw new AppError('kernel_unknown', `No kernel is held whose build-id is known to be ${buildId}; name the kernel beside it.`, { kernel: buildId, sources: [], nearest: [], nearest_offered: [], candidates: [] })
-  }
-  return agreeing({ release: first.reference.release, buildId }, built)
-}
-
 /** @throws AppError `kernel_ambiguous` */
 function agreeing (query: KernelQuery, records: readonly KernelRecord[]): ResolvedKernel {
   const [first, ...others] = records

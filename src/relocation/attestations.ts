@@ -25,7 +25,7 @@ export function createAttestations (signer: Signer): Attestations {
     keyId: () => signer.keyId(),
     jwks: signer.jwks,
     of (result, facts) {
-      const name = `${signer.keyId()} ${facts.kernel ?? ''}`
+      const name = [signer.keyId(), facts.kernel ?? '', facts.findings.verdict, ...facts.findings.assumes].join('\n')
       const envelopes = held.get(result) ?? new Map<string, string>()
       const known = envelopes.get(name)
       if (known !== undefined) return known

@@ -38,10 +38,9 @@ interface Asking {
   readonly attempt: number
 }
 
-/** What a result weighs besides its bytes: counts, attestation and headers, its key in all of them, and each relocation of a report. Rough, in bytes. */
+/** What a result weighs besides its bytes and those of its report: counts, attestation and headers, and its key in all of them. Rough, in bytes. */
 const RESULT_OVERHEAD = 6000
 const KEY_COPIES = 4
-const RELOCATION_OVERHEAD = 800
 
 /** How often a request is resolved anew because what its name stood for is lost. */
 const MAX_ATTEMPTS = 3
@@ -67,7 +66,8 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       if (isObject) objects.hold(objectHash, object)
       else options.onRelease(object.length)
     }
-    const relocated = await pool.run({ kind: 'relocate', object, btf, modules, report }).catch((error: unknown) => {
+    const places = request.places ?? 'some'
+    const relocated = await pool.run({ kind: 'relocate' as const, object, btf, modules, report, places, kernelRelease: releaseOf(target), assume: request.assume }).catch((error: unknown) => {
       const isObject = error instanceof AppError && error.code === 'relocation_failed'
       if (isObject) options.onRelease(object.length) // the copy that the worker had begun to patch
       settle(isObject)
@@ -75,7 +75,9 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     })
     settle(true)
     const outcome = { ...relocated, fetchMs }
-    results.set(key, outcome)
+    // A report with every place is asked for once, by somebody who looks into something.
+    if (places === 'all') options.onRelease(outcome.bytes.length)
+    else results.set(outcome.isJudged ? key + judgedBy(request, target) : key, outcome)
     return outcome
   }
 
@@ -89,8 +91,9 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     for (const record of target.records) index.touch(record)
     if (target.brought === undefined) btfs.noteUse([target.btf, ...target.modules])
     if (request.object === undefined) objects.noteUse(objectSha256)
-    const held = results.get(keyOf(objectSha256, target))
-    if (held === undefined || !hasReport(held, reportFor(request))) {
+    const key = keyOf(objectSha256, target)
+    const held = results.get(key) ?? results.get(key + judgedBy(request, target))
+    if (held === undefined || !hasReport(held, request)) {
       counts.misses++
       return undefined
     }
@@ -103,7 +106,7 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     const key = keyOf(objectSha256, target)
     const report = reportFor(request)
     // Who only names an object or BTF may find that it is not held; who sent it must not get that answer.
-    const flight = `${report} ${request.object === undefined ? 'named' : 'sent'} ${target.brought === undefined ? 'named' : 'sent'} ${key}`
+    const flight = `${report} ${request.places ?? 'some'} ${judgedBy(request, target)} ${request.object === undefined ? 'named' : 'sent'} ${target.brought === undefined ? 'named' : 'sent'} ${key}`
     try {
       const outcome = await abortable(flights.run(flight, () => compute(request, objectSha256, target, key, report)), deadline?.signal)
       return answers.ofNew(outcome, question, { resolve, fetch: target.fetchMs + outcome.fetchMs, parse: outcome.parseMs, relocate: outcome.relocateMs })
@@ -148,6 +151,14 @@ export function createRelocations (options: RelocationsOptions): Relocations {
 /** What a result is held under: all that it follows from. Hashes are of one length, so that no two lists of them read alike. */
 function keyOf (objectSha256: Sha256, { btf, modules }: Target): string { return modules.length === 0 ? objectSha256 + btf : objectSha256 + btf + modules.join('') }
 
+/** What a verdict depends on beyond object and BTF: the kernel's release, and values that user space will set. */
+function judgedBy (request: RelocateRequest, target: Target): string {
+  const assumed = [...request.assume ?? []].map(([name, value]) => `${name}=${value}`).sort()
+  return ` ${releaseOf(target) ?? ''} ${assumed.join(' ')}`
+}
+
+function releaseOf ({ kernel }: Target): string | undefined { return kernel?.split('/').at(-1) }
+
 /** When a request needs its outcome explained. */
 function reportFor ({ wantsReport, onUnresolved }: RelocateRequest): RelocateTask['report'] {
   return wantsReport ? 'always' : onUnresolved === 'fail' ? 'poisoned' : 'never'
@@ -167,10 +178,12 @@ async function loadBtfs (btfs: BtfAccess, target: Target): Promise<SharedBtf[]> 
   return [base, ...await Promise.all(target.modules.map(hash => btfs.load(hash, base)))]
 }
 
-function hasReport (outcome: Outcome, wanted: RelocateTask['report']): boolean {
-  return wanted === 'never' || outcome.report !== undefined || (wanted === 'poisoned' && outcome.counts.poisoned === 0)
+function hasReport ({ report, isJudged }: Outcome, request: RelocateRequest): boolean {
+  const wanted = reportFor(request)
+  if (wanted === 'never' || (wanted === 'poisoned' && !isJudged)) return true
+  return report !== undefined && (wanted === 'poisoned' || request.places !== 'all' || !report.hasMorePlaces)
 }
 
 function weigh ({ bytes, report }: Outcome, key: string): number {
-  return bytes.length + RESULT_OVERHEAD + KEY_COPIES * key.length + (report === undefined ? 0 : (report.relocations.length + report.programs.length) * RELOCATION_OVERHEAD)
+  return bytes.length + RESULT_OVERHEAD + KEY_COPIES * key.length + (report === undefined ? 0 : report.members.length + report.failing.length)
 }

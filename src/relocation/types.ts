@@ -1,5 +1,6 @@
 import type { Inspection } from '../core/inspect.js'
-import type { RelocationReport, Verdict } from '../core/report.js'
+import type { Verdict } from '../report/wire.js'
+import type { MadeReport } from '../workers/protocol.js'
 import type { KernelQuery } from '../identity/reference.js'
 import type { Sha256 } from '../store/sha256.js'
 
@@ -11,7 +12,7 @@ export interface RelocateRequest {
   /** BTFs that came with the request: vmlinux first, then modules. Used and forgotten. */
   readonly btf?: readonly Uint8Array[] | undefined
   readonly btfSha256?: Sha256 | undefined
-  /** The kernel's GNU build-id in lower-case hex. Settles the kernel by itself, and contradicts a wrong name. */
+  /** The kernel's GNU build-id in lower-case hex, where it is all that is known of it. Beside a name it stands in `kernel`. */
   readonly buildId?: string | undefined
   readonly kernel?: KernelQuery | undefined
   /** Names of kernel modules whose BTF may be consulted, in the kernel's order. */
@@ -20,6 +21,10 @@ export interface RelocateRequest {
   readonly onUnresolved: 'poison' | 'fail'
   /** Whether the answer needs the report. It costs more than the relocation itself. */
   readonly wantsReport: boolean
+  /** Whether the report lists every place. */
+  readonly places?: 'some' | 'all' | undefined
+  /** Values that user space will set, by name, for the verdict. */
+  readonly assume?: ReadonlyMap<string, bigint> | undefined
 }
 
 /** When a caller stops waiting: it has gone, or its time is over. */
@@ -36,6 +41,12 @@ export interface Timing {
   readonly relocate: number
 }
 
+/** Something that does not stop an answer. */
+export interface Warning {
+  readonly code: string
+  readonly message: string
+}
+
 export interface RelocateAnswer {
   /** The patched object, in shared memory and in other answers too: not to be changed. */
   readonly bytes: Uint8Array
@@ -45,14 +56,23 @@ export interface RelocateAnswer {
   readonly moduleSha256s: readonly Sha256[]
   /** Canonical reference, or the bare release, or null where the request named only content. */
   readonly kernel: string | null
+  /** What is to be known of the answer besides what the engine warns of. */
+  readonly warning?: Warning | undefined
   /** Where the BTF came from: `local`, `upload`, `request`, `btfhub`, `directory`, `upstream`; `cache` where only its hash is known. */
   readonly source: string
   readonly verdict: Verdict
   readonly counts: { readonly resolved: number, readonly absent: number, readonly poisoned: number }
-  readonly report: RelocationReport | undefined
+  /** What the verdict rests on and user space may set otherwise. */
+  readonly assumes: readonly string[]
+  /** The object came relocated, and is passed through: it is for another kernel, for all that is known. */
+  readonly isAlreadyRelocated: boolean
+  readonly report: MadeReport | undefined
   readonly timing: Timing
-  /** DSSE envelope in base64: what the service says of the patched object, signed. Whatever form the answer has. */
-  readonly attestation: string
+  /**
+   * DSSE envelope in base64: what the service says of the patched object, signed. Whatever form the answer has. Undefined for an object that
+   * came relocated: nothing is known of the kernel that it is for.
+   */
+  readonly attestation: string | undefined
   /** Whether the result was held already. */
   readonly cached: boolean
 }

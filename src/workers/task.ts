@@ -23,14 +23,21 @@ export default function runTask (task: Task): Answer | Promise<Answer> {
   try {
     switch (task.kind) {
       case 'warm': return { ok: true, value: null }
-      case 'prepareBtf': return { ok: true, value: prepareBtf(task) }
+      case 'prepareBtf': {
+        const prepared = prepareBtf(task)
+        return prepared instanceof Promise ? prepared.then(value => ({ ok: true, value }), failOpening) : { ok: true, value: prepared }
+      }
       case 'openKernel': return openKernel(task).then(value => ({ ok: true, value }), failOpening)
       case 'read': {
         const value = readVerified(task)
         return transfer({ ok: true, value }, value.state === 'ready' ? [value.bytes.buffer as ArrayBuffer] : [])
       }
       case 'inspect': return { ok: true, value: inspect(task) }
-      case 'relocate': return { ok: true, value: relocateObject(task) }
+      case 'relocate': {
+        const value = relocateObject(task)
+        const { report } = value
+        return transfer({ ok: true, value }, report === undefined ? [] : [report.members, report.failing].map(({ buffer }) => buffer as ArrayBuffer))
+      }
       default: return task satisfies never
     }
   } catch (error) {

@@ -142,9 +142,14 @@ describe('POST /relocate', () => {
       result: { sha256: hashOf(bytes), bytes: bytes.length, changed_instructions: 1 },
       engine: { name: 'corelo', version: expect.any(String), semantics: expect.stringMatching(/^libbpf /) },
       verdict: 'loads',
+      assumes: [],
+      loads_without_kernel_btf: true,
       counts: { resolved: 1, absent: 0, poisoned: 0 },
       programs: [{ name: 'a', section: 'raw_tp/a', verdict: 'loads', needs_kernel_btf: null, relocations: 1 }],
-      relocations: [{ program: 'a', section: 'raw_tp/a', instruction: 0, kind: 'byte_off', type: 'struct foo', access: 'foo.y', access_spec: '0:1', status: 'resolved', old: 4, new: 12 }],
+      relocations: [{
+        kind: 'byte_off', type: 'struct foo', access: 'foo.y', access_spec: '0:1', status: 'resolved', old: 4, new: 12, reason: null, suggestions: [],
+        places: [{ program: 'a', section: 'raw_tp/a', instruction: 0, reachable: null }], places_total: 1
+      }],
       warnings: []
     })
   })
@@ -254,6 +259,8 @@ describe('the kernel of a relocation', () => {
     }
     expect(await problem(await relocate({ kernel_release: UBUNTU, arch: 'arm64' }), 400, 'invalid_request')).toMatchObject({ field: 'arch' })
     expect(await problem(await relocate({ kernel_release: 'ubuntu/20.04' }), 400, 'invalid_request')).toMatchObject({ field: 'kernel_release' })
+    expect(await problem(await relocate({ kernel_release: UBUNTU, kernel_build_id: 'xyz' }), 400, 'invalid_request')).toMatchObject({ field: 'kernel_build_id' })
+    expect(await problem(await relocate({ kernel_release: UBUNTU, kernel_version: '#46~18.04.1-Ubuntu SMP' }), 400, 'invalid_request')).toMatchObject({ field: 'kernel_version', detail: expect.stringContaining('is that of ubuntu 18.04') })
   })
 
   it('is never guessed: a release with two contents is refused with both as candidates', async () => {
@@ -312,7 +319,7 @@ describe('what a kernel does not have', () => {
     expect(poisoned.status).toBe(200)
     expect(poisoned.headers.get('corelo-relocations')).toBe('resolved=0, absent=0, poisoned=1')
     const refused = await problem(await relocate({ on_unresolved: 'fail' }), 422, 'unresolved_reachable')
-    expect(refused['relocations']).toMatchObject([{ program: 'a', section: 'raw_tp/a', instruction: 0, status: 'poisoned', reason: 'type_missing' }])
+    expect(refused['relocations']).toMatchObject([{ status: 'poisoned', reason: 'type_missing', places: [{ program: 'a', section: 'raw_tp/a', instruction: 0 }], places_total: 1 }])
     expect(refused.detail).toContain('instruction 0')
   })
 
@@ -338,8 +345,7 @@ describe('what a kernel does not have', () => {
     })
     const refused = await problem(await relocate({ object: bytes, btf: ambiguous.bytes() }), 422, 'relocation_failed')
     expect(refused['relocations']).toMatchObject([
-      { instruction: 0, access: 'foo.y', status: 'failed', reason: 'ambiguous', new: null },
-      { instruction: 2, access: 'foo.y', status: 'failed', reason: 'ambiguous', new: null }
+      { access: 'foo.y', status: 'failed', reason: 'ambiguous', new: null, places: [{ instruction: 0 }, { instruction: 2 }], places_total: 2 }
     ])
     expect(refused.detail).toContain('2 of 3')
   })

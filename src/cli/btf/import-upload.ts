@@ -29,6 +29,7 @@ export function createImportUpload ({ server, tokenFile, onUpload }: ImportUploa
     async getKernel () {
       throw new AppError('kernel_unknown', 'With --server, the image of a kernel must be given together with its modules.')
     },
+    async findKernels () { return [] },
     async flush () {}
   }
 }

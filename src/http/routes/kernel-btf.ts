@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { AppError } from '../../errors.js'
-import { formatReference } from '../../identity/reference.js'
+import { formatReference, requireMaker } from '../../identity/reference.js'
 import { BASE_HEADER, BUILD_ID_HEADER, KERNEL_VERSION_HEADER, SOURCE_HEADER } from '../../kernels/sources/corelo-upstream.js'
 import type { NamedBtf } from '../../kernels/kernels.js'
 import { isSha256, type Sha256 } from '../../store/sha256.js'
@@ -48,6 +48,7 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
 
   const put = async (request: FastifyRequest, reply: FastifyReply, { module, ...params }: Params, query: BuildQuery & { readonly btf_sha256?: string | undefined }): Promise<FastifyReply> => {
     const reference = toKernelReference(params)
+    if (query.kernel_version !== undefined) requireMaker(reference, query.kernel_version)
     const lease = uploads.open()
     try {
       const bytes = await readRawBody(request, config.maxBtfBytes, lease, BTF_TYPES)

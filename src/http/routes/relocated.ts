@@ -30,6 +30,7 @@ export const relocatedRoutes: Routes = async (app, { service, config }) => {
       btfSha256: params.btf as Sha256,
       moduleSha256s: modules,
       onUnresolved: 'poison',
+      places: query.places,
       wantsReport: needsReport(representation)
     }, deadline))
     const answer = relocating instanceof Promise ? await relocating : relocating

@@ -1,5 +1,7 @@
 import { Type, type Static } from 'typebox'
-import { choice, kernelVersion, moduleList, release, segment, sha256, sha256List } from './fields.js'
+import { buildId, choice, kernelVersion, moduleList, release, segment, sha256, sha256List } from './fields.js'
+
+const places = choice(['all'], { description: 'The report lists every place of every relocation, and not only the first 20 of those that have a value or answer 0, and 1,000 of others.' })
 
 /** The text fields of a relocation: query parameters beside a raw body, text parts of a form. */
 export const RelocateFields = Type.Object({
@@ -8,11 +10,13 @@ export const RelocateFields = Type.Object({
   distro: Type.Optional(segment('Narrows the kernel.', 'ubuntu')),
   distro_version: Type.Optional(segment('Narrows the kernel.', '20.04')),
   kernel_version: Type.Optional(kernelVersion('`uname -v`; narrows the kernel.')),
+  kernel_build_id: Type.Optional(buildId("The kernel's GNU build-id, from its notes in /sys/kernel/notes; settles the kernel by itself, and contradicts a wrong name.")),
   btf_sha256: Type.Optional(sha256('Names the BTF to relocate against by content; settles the kernel by itself.')),
   modules: Type.Optional(moduleList('Kernel modules whose BTF may also be consulted.')),
   on_unresolved: Type.Optional(choice(['poison', 'fail'], {
     description: '`poison` (the default, what libbpf does), or `fail`: 422 when a poisoned instruction can be reached.'
-  }))
+  })),
+  places: Type.Optional(places)
 }, { additionalProperties: false })
 
 export type RelocateFields = Static<typeof RelocateFields>
@@ -32,5 +36,6 @@ export const RelocatedParams = Type.Object({
 })
 
 export const RelocatedQuery = Type.Object({
-  modules: Type.Optional(sha256List('Hashes of the module BTFs that may also be consulted.'))
+  modules: Type.Optional(sha256List('Hashes of the module BTFs that may also be consulted.')),
+  places: Type.Optional(places)
 }, { additionalProperties: false })

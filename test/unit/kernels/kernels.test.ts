@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { normalizeArch } from '../../../src/identity/arch.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import { at, btf, integers } from '../../support/btf-builder.js'
-import { BY_NODE, emptyBtf, failure, fooBtf, offsetOfY, put, relocate, startService, temporaryFolder, UBUNTU } from '../service/lab.js'
+import { BY_NODE, emptyBtf, failure, fooBtf, fooObject, offsetOfY, put, relocate, startService, temporaryFolder, UBUNTU } from '../service/lab.js'
 
 describe('a release', () => {
   it('that two kernels with different BTF share is ambiguous, until something narrows it', async () => {
@@ -122,10 +122,16 @@ describe('an upload', () => {
   it('may be an ELF file, whose .BTF is what is stored', async () => {
     const service = await startService(await temporaryFolder())
     const { elf, SHT } = await import('../../support/elf-writer.js')
-    const file = elf({ sections: [{ name: '.BTF', type: SHT.PROGBITS, data: fooBtf() }] }).bytes
+    const file = elf({ machine: 62, sections: [{ name: '.BTF', type: SHT.PROGBITS, data: fooBtf() }] }).bytes
     const { entry } = await put(service, file)
     expect(entry.btfSha256).toBe(sha256(fooBtf()))
     expect(await service.getBtf(entry.btfSha256)).toEqual(fooBtf())
+  })
+
+  it('is no eBPF object, which is told what it is', async () => {
+    const service = await startService(await temporaryFolder())
+    expect((await failure('btf_invalid', put(service, fooObject()))).message).toMatch(/^The file is an eBPF object \(machine 247\)/)
+    await failure('btf_invalid', relocate(service, { btf: [fooObject()] }))
   })
 
   it('is refused where it is no BTF, too large, or has a name that could be a path', async () => {

@@ -19,7 +19,7 @@ function createLab () {
 
 function outcome (changes: Partial<Outcome> = {}): Outcome {
   return {
-    bytes: new Uint8Array(4), sha256: sha256('result'), counts: { resolved: 1, absent: 0, poisoned: 0 } as Outcome['counts'], verdict: 'loads', report: undefined, parseMs: 1, relocateMs: 2, fetchMs: 3, ...changes
+    bytes: new Uint8Array(4), sha256: sha256('result'), counts: { resolved: 1, absent: 0, poisoned: 0 } as Outcome['counts'], verdict: 'loads', assumes: [], isJudged: false, isAlreadyRelocated: false, report: undefined, parseMs: 1, relocateMs: 2, fetchMs: 3, ...changes
   }
 }
 
@@ -71,7 +71,7 @@ describe('the answer about a held result', () => {
 
   it('is refused each time where it must have no poisoned instruction', () => {
     const { answers } = createLab()
-    const result = outcome({ counts: { resolved: 1, absent: 0, poisoned: 1 } as Outcome['counts'], report: { relocations: [{ status: 'poisoned', reachable: null, program: 'p', instruction: 3, kind: 'byte_off', detail: 'gone.' }] } as unknown as Outcome['report'] })
+    const result = outcome({ counts: { resolved: 1, absent: 0, poisoned: 1 } as Outcome['counts'], verdict: 'unknown', report: { failure: { records: 1, first: 'p, instruction 3: gone.' } } as Outcome['report'] })
     answers.ofHeld(result, question())
     for (let i = 0; i < 2; i++) expect(() => answers.ofHeld(result, question({}, { onUnresolved: 'fail' }))).toThrow(expect.objectContaining({ code: 'unresolved_reachable' }))
   })

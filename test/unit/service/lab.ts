@@ -92,7 +92,7 @@ export function put (service: Service, btfBytes: Uint8Array, changes: Partial<ty
 
 /** Relocates the foo object for UBUNTU's release, unless the request says otherwise. */
 export async function relocate (service: Service, request: Partial<RelocateRequest> = {}, deadline?: Deadline): Promise<RelocateAnswer> {
-  const named = request.btf ?? request.btfSha256 ?? request.kernel
+  const named = request.btf ?? request.btfSha256 ?? request.buildId ?? request.kernel
   return await service.relocate({
     ...(request.object ?? request.objectSha256 ? {} : { object: fooObject() }),
     ...(named === undefined ? { kernel: { release: UBUNTU.release } } : {}),
