@@ -312,7 +312,7 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
       await Promise.all(writes.values())
       if (options.keepsSnapshot !== true || rows.list().length < SNAPSHOT_ROWS) return
       await scan()
-      const byPath = new Map(rows.list().map(record => [relative(directory, recordPath(directory, record)), record]))
+      const byPath = new Map(rows.list().map(record => [relative(directory, folder.isSingle(record) ? singleRecordPath(directory, record.reference) : recordPath(directory, record)), record]))
       await writeSnapshot(directory, folder.seen(), path => byPath.get(path)).catch(() => {}) // the next start reads the files
     }
   }
