@@ -13,6 +13,7 @@ export function toKernelJson (entry: KernelEntry | OfferedEntry): Record<string,
     btf_sha256: entry.btfSha256,
     bytes: entry.bytes,
     types: entry.types,
+    build_id: entry.buildId ?? null,
     source: entry.source,
     provenance: {
       by: provenance.by,
@@ -28,7 +29,7 @@ export function toKernelJson (entry: KernelEntry | OfferedEntry): Record<string,
   }
 }
 
-const UNKNOWN = { btf_sha256: null, bytes: null, types: null, source: null, provenance: null, first_seen: null, last_used: null, modules: [] } as const
+const UNKNOWN = { btf_sha256: null, bytes: null, types: null, build_id: null, source: null, provenance: null, first_seen: null, last_used: null, modules: [] } as const
 
 function namesOf (reference: KernelReference): Record<string, string> {
   return { reference: formatReference(reference), distro: reference.distro, distro_version: reference.distroVersion, arch: reference.arch, release: reference.release }

@@ -1,10 +1,21 @@
 import { normalizeArch } from '../identity/arch.js'
 import { toReference, type KernelReference } from '../identity/reference.js'
+import type { WantedBuild } from '../kernels/matches.js'
 import type { KernelFilter } from '../kernels/types.js'
 
 /** The kernel that an address names. */
 export function toKernelReference (params: { readonly distro: string, readonly version: string, readonly arch: string, readonly release: string }): KernelReference {
   return toReference({ distro: params.distro, distroVersion: params.version, arch: params.arch, release: params.release })
+}
+
+/** The query parameters that say which build of a kernel is meant. */
+export interface BuildQuery {
+  readonly kernel_version?: string | undefined
+  readonly kernel_build_id?: string | undefined
+}
+
+export function toBuild ({ kernel_version: kernelVersion, kernel_build_id: buildId }: BuildQuery): WantedBuild {
+  return { ...(kernelVersion === undefined ? {} : { kernelVersion }), ...(buildId === undefined ? {} : { buildId: buildId.toLowerCase() }) }
 }
 
 interface ListQuery {

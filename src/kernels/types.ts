@@ -2,7 +2,7 @@ import type { KernelReference } from '../identity/reference.js'
 import type { KernelRecord, ModuleRecord } from './kernel-record.js'
 
 /** One kernel whose BTF the service has: its row of the index, without what only resolving needs. */
-export interface KernelEntry extends Omit<KernelRecord, 'modules' | 'releaseAskedAt'> {
+export interface KernelEntry extends Omit<KernelRecord, 'modules' | 'releaseAskedAt' | 'supersedes'> {
   readonly state: 'held'
   /** Who is known to have it: `source` first. */
   readonly sources: readonly string[]

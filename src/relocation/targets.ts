@@ -5,7 +5,8 @@ import type { Catalog } from '../kernels/catalog/catalog.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import type { KernelRecord } from '../kernels/kernel-record.js'
 import { formatQuery, formatReference, type KernelQuery } from '../identity/reference.js'
-import { answersForName, recordsOfName, resolveKernel, resolveModules, type ResolvedKernel, type ResolveOptions } from '../kernels/resolve.js'
+import { isSameBuild } from '../kernels/matches.js'
+import { answersForName, hasModules, recordsOfName, resolveKernel, resolveModules, type ResolvedKernel, type ResolveOptions } from '../kernels/resolve.js'
 import type { Sha256 } from '../store/sha256.js'
 import { abortable } from '../store/abortable.js'
 import { mapInTurn } from '../workers/in-turn.js'
@@ -111,19 +112,23 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
 
   /** A module of the running kernel may have been loaded after the service last looked. */
   const modulesByName = async (kernel: ResolvedKernel, names: readonly string[]): Promise<Sha256[]> => {
-    const hasAll = (record: KernelRecord): boolean => names.every(name => record.modules.some(module => module.name === name))
+    const hasAll = (record: KernelRecord): boolean => hasModules(record, names, trustUploads)
     if (kernel.records.some(record => local.owns(record) && !hasAll(record))) await local.refreshModules()
-    for (const record of kernel.records) if (!hasAll(record)) await index.learn(record.reference)
+    if (kernel.records.some(record => !hasAll(record))) await index.learn(kernel.records[0].reference)
     await fetching.obtainModules(kernel.records.filter(record => !hasAll(record)), names)
-    const [first, ...others] = kernel.records.map(record => index.get(record.reference) ?? record)
+    const [first, ...others] = kernel.records.map(record => index.get(record.reference, record.btfSha256) ?? record)
     const fresh: ResolvedKernel = first === undefined ? kernel : { ...kernel, records: [first, ...others] }
     return resolveModules(fresh, names, options()).map(module => module.btfSha256)
   }
 
-  /** Whether the index has all that the name can mean. */
+  /** Whether the index has all that the name can mean, from all who may know. */
   const isHeld = (query: KernelQuery): boolean => {
-    const held = recordsOfName(index, query, trustUploads)
-    return held.length > 0 && fetching.isComplete(query, held)
+    const held = heldOf(query)
+    return held.length > 0 && fetching.isComplete(query, held) && index.isCurrent(query)
+  }
+  const heldOf = (query: KernelQuery): readonly KernelRecord[] => {
+    const named = recordsOfName(index, query, trustUploads)
+    return query.kernelVersion === undefined && query.buildId === undefined ? named : named.filter(record => isSameBuild(query, record, trustUploads))
   }
 
   const byName = (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> => {
@@ -158,7 +163,10 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
   }
 
   const byHeldName = (query: KernelQuery, names: readonly string[], asked: readonly AskedSource[] = [], fetchMs = 0): Target | Promise<Target> => {
-    const kernel = resolveKernel(index, query, options(asked))
+    return byResolved(resolveKernel(index, query, options(asked)), names, fetchMs)
+  }
+
+  const byResolved = (kernel: ResolvedKernel, names: readonly string[], fetchMs: number): Target | Promise<Target> => {
     fetching.refresh(kernel.records)
     const target: Target = { btf: kernel.btfSha256, modules: [], kernel: kernel.name, source: kernel.records[0].source, brought: undefined, records: kernel.records, fetchMs }
     return names.length === 0 ? target : withModules(target, kernel, names)
@@ -166,7 +174,9 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
 
   /** Looks for what another process put into the cache, then asks the sources. */
   const byNameElsewhere = async (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Promise<Target> => {
-    if (await index.learn(query) && isHeld(query)) return await byHeldName(query, names)
+    await abortable(index.learn(query), deadline?.signal)
+    const held = heldOf(query)
+    if (held.length > 0 && fetching.isComplete(query, held)) return await byHeldName(query, names)
     const started = performance.now()
     const asked = await abortable(fetching.obtain(query, [], deadline?.caller), deadline?.signal)
     return await byHeldName(query, names, asked, performance.now() - started)
@@ -189,7 +199,7 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
       if (kernel === undefined && buildId !== undefined && moduleSha256s.length === 0) return byBuildId(buildId, modules)
       if (kernel === undefined) throw invalid('The request names no kernel: give kernel_release, btf_sha256, or a btf part.')
       if (moduleSha256s.length > 0) throw invalid('Module hashes go with btf_sha256; a kernel that is named has its modules by name.')
-      return byName(kernel, modules, deadline)
+      return byName(buildId === undefined ? kernel : { ...kernel, buildId }, modules, deadline)
     }
   }
 }

@@ -113,16 +113,16 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       btfs.set(hash, bytes)
       const held = kernels.get(name)
       if (module === undefined) {
-        if (held !== undefined && held.btfSha256 !== hash) throw new AppError('btf_conflict', 'Other bytes are held.', { held: held.btfSha256 })
-        const entry = held ?? { ...entryOf(reference, bytes), source: 'upload', provenance }
+        const isHeld = held?.btfSha256 === hash
+        const entry = isHeld ? held : { ...entryOf(reference, bytes), source: 'upload', provenance }
         kernels.set(name, entry)
-        return { created: held === undefined, entry }
+        return { created: !isHeld, entry, btfSha256: hash }
       }
       const kernel = getKernel(reference)
       const isHeld = kernel.modules.some(({ name }) => name === module)
       const entry = isHeld ? kernel : { ...kernel, modules: [...kernel.modules, { name: module, btfSha256: hash, bytes: bytes.length, source: 'upload' }] }
       kernels.set(name, entry)
-      return { created: !isHeld, entry }
+      return { created: !isHeld, entry, btfSha256: hash }
     },
     async getBtf (hash) {
       const bytes = btfs.get(hash)

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { cursor, kernelVersion, segment, sha256 } from './fields.js'
+import { buildId, cursor, kernelVersion, segment, sha256 } from './fields.js'
 
 const count = (description: string) => Type.Integer({ minimum: 0, description })
 const time = (description: string) => Type.String({ format: 'date-time', description })
@@ -25,8 +25,19 @@ export const KernelListQuery = Type.Object({
   cursor: Type.Optional(cursor('Where to go on: `next_cursor` of the answer before.'))
 }, { additionalProperties: false })
 
+/** Which build of a kernel is meant, where its release was built several times. */
+export const BuildParams = Type.Object({
+  kernel_version: Type.Optional(kernelVersion('`uname -v` of the kernel that is meant.')),
+  kernel_build_id: Type.Optional(buildId("The kernel's GNU build-id."))
+}, { additionalProperties: false })
+
 export const PutBtfQuery = Type.Object({
-  kernel_version: Type.Optional(kernelVersion('`uname -v` of the kernel that the BTF belongs to.'))
+  kernel_version: Type.Optional(kernelVersion('`uname -v` of the kernel that the BTF belongs to.')),
+  kernel_build_id: Type.Optional(buildId('GNU build-id of the kernel that the BTF belongs to.'))
+}, { additionalProperties: false })
+
+export const PutModuleQuery = Type.Object({
+  btf_sha256: Type.Optional(sha256('The vmlinux BTF that it extends; needed where several are held for the kernel.'))
 }, { additionalProperties: false })
 
 const names = {
@@ -44,6 +55,7 @@ export const Kernel = Type.Object({
   btf_sha256: sha256('Its raw BTF.'),
   bytes: count('Size of its raw BTF.'),
   types: count('Types in it.'),
+  build_id: Type.Union([Type.String(), Type.Null()], { description: "The kernel's GNU build-id, where that is known." }),
   source: Type.String({ description: 'Where it came from.', examples: ['local', 'upload', 'btfhub', 'directory', 'upstream'] }),
   provenance: Type.Object({
     by: Type.String({ description: 'Who supplied it.' }),
@@ -61,7 +73,7 @@ export const Kernel = Type.Object({
     bytes: count('Size of its split BTF.'),
     source: Type.String({ description: 'Where that came from.' })
   }))
-}, { $id: 'Kernel', description: 'A kernel whose BTF the service has.' })
+}, { $id: 'Kernel', description: 'A kernel whose BTF the service has. A name has an entry for each content that was supplied for it.' })
 
 export const OfferedKernel = Type.Object({
   ...names,
@@ -70,6 +82,7 @@ export const OfferedKernel = Type.Object({
   btf_sha256: Type.Null(),
   bytes: Type.Null(),
   types: Type.Null(),
+  build_id: Type.Null(),
   source: Type.Null(),
   provenance: Type.Null(),
   first_seen: Type.Null(),
