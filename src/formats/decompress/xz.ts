@@ -8,10 +8,10 @@ import { MAX_DICTIONARY_BYTES } from './lzma.js'
 import { unpackLzma2 } from './lzma2.js'
 
 /** Of the header (magic, flags, CRC-32) and of the footer (CRC-32, index size, flags, magic). */
-const STREAM_EDGE_SIZE = 12
+export const STREAM_EDGE_SIZE = 12
 const FILTER_LZMA2 = 0x21
 
-const CHECKS: Readonly<Record<number, { readonly size: number, readonly start: () => Checksum } | undefined>> = {
+export const XZ_CHECKS: Readonly<Record<number, { readonly size: number, readonly start: () => Checksum } | undefined>> = {
   0: { size: 0, start: () => ({ update () {}, digest: () => new Uint8Array(0) }) },
   1: { size: 4, start: crc32Checksum },
   4: { size: 8, start: crc64Checksum },
@@ -46,7 +46,7 @@ function * unpackStream (input: Uint8Array, start: number): Generator<Uint8Array
   const view = dataView(input)
   const flags = view.getUint16(start + 6)
   if (view.getUint32(start + 8, true) !== crc32(input.subarray(start + 6, start + 8))) throw damaged("the xz header's CRC is wrong")
-  const check = CHECKS[flags]
+  const check = XZ_CHECKS[flags]
   if (check === undefined) throw damaged(`xz stream flags ${flags.toString(16)} are not known`)
 
   const blocks: BlockSizes[] = []
@@ -93,7 +93,7 @@ function * unpackBlock (input: Uint8Array, start: number, check: { readonly size
   return { sizes: { unpadded: packedEnd - start + check.size, unpacked }, end }
 }
 
-interface BlockHeader {
+export interface BlockHeader {
   readonly end: number
   readonly dictionaryBytes: number
   readonly filter: BranchFilter | undefined
@@ -101,7 +101,7 @@ interface BlockHeader {
   readonly unpacked: number | undefined
 }
 
-function readBlockHeader (input: Uint8Array, start: number): BlockHeader {
+export function readBlockHeader (input: Uint8Array, start: number): BlockHeader {
   const end = start + ((input[start] ?? 0) + 1) * 4
   if (end > input.length) throw damaged('the xz data ends within a block header')
   const fields = input.subarray(0, end - 4)

@@ -47,3 +47,28 @@ function * steps (input: Uint8Array, state: { empties: number }): Generator<Uint
     yield input.subarray(at, at + STEP_BYTES)
   }
 }
+
+/**
+ * The same of frames that arrive in pieces. The decoder refuses windows above 128 MiB by itself.
+ *
+ * @throws AppError `btf_invalid`
+ */
+export async function * unpackZstdStream (pieces: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const decoder = new ZSTDDecoder()
+  await decoder.init()
+  const state = { empties: 0 }
+  const input = function * (): Generator<Uint8Array> {
+    for (const piece of pieces) {
+      state.empties = 0
+      yield piece
+    }
+  }
+  for (const piece of decoder.decodeStreaming(input())) {
+    state.empties = piece.length === 0 ? state.empties + 1 : 0
+    if (state.empties > MOST_EMPTIES) throw damaged('zstd says: the frame is damaged')
+    if (piece.length > 0) yield piece
+  }
+}
+
+/** Results without a byte that one piece of input may have. A damaged frame has them for ever. */
+const MOST_EMPTIES = 16
