@@ -15,7 +15,7 @@ const MOST_TEXT = 4096
 
 /** Elements with their own text and attributes, as they end. Entities and doctypes that define something are refused by having no meaning. */
 function createReader (onElement: (path: readonly string[], attributes: Readonly<Record<string, string>>, text: string) => void): { write: (text: string) => void, end: () => void } {
-  const parser = new SaxesParser({ fragment: false })
+  const parser = new SaxesParser<{ xmlns: false }>({ xmlns: false })
   const path: Array<{ name: string, attributes: Record<string, string>, text: string }> = []
   parser.on('error', error => { throw new AppError('source_invalid', `The XML cannot be read: ${error.message}.`) })
   parser.on('doctype', () => { throw new AppError('source_invalid', 'The XML has a document type, which no index of packages has.') })
