@@ -12,6 +12,8 @@ export interface ByteSource {
   peek(count: number): Uint8Array
   /** @throws AppError `btf_invalid` where the data ends before */
   skip(count: number): void
+  /** What has been pulled and not taken yet. */
+  held(): Uint8Array
   /** What has arrived of the next bytes, at most so many; undefined at the end. */
   piece(most: number): Uint8Array | undefined
 }
@@ -65,6 +67,7 @@ export function createByteSource (pull: () => Uint8Array | undefined, what: stri
         left -= part.length
       }
     },
+    held: () => piece,
     piece (most) {
       if (!fill()) return undefined
       const part = piece.subarray(0, most)
