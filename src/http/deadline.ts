@@ -7,18 +7,22 @@ import type { Deadline } from '../relocation/types.js'
  * it shares with other requests goes on without this one. Work that is done at once has no need of either, nor of being
  * awaited: what most requests ask for is there, and to wait for it would cost as much as to answer.
  *
+ * @param waitMs milliseconds that the caller wants to wait for a fetch, on top of those that the work may take
  * @throws AppError `deadline_exceeded`
  */
-export function withDeadline<T> (response: ServerResponse, deadlineMs: number, work: (deadline: Deadline) => T | Promise<T>): T | Promise<T> {
-  const ending = new Ending()
+export function withDeadline<T> (response: ServerResponse, deadlineMs: number, work: (deadline: Deadline) => T | Promise<T>, waitMs = 0): T | Promise<T> {
+  const ending = new Ending(waitMs)
   const started = work(ending)
-  return started instanceof Promise ? untilEnd(response, deadlineMs, started, ending) : started
+  return started instanceof Promise ? untilEnd(response, deadlineMs + waitMs, started, ending) : started
 }
 
 /** The end of work. A class: an object literal with a getter would get a shape of its own for every request. */
 class Ending implements Deadline {
   #controller: AbortController | undefined
   #reason: AppError | undefined
+  readonly waitMs: number
+
+  constructor (waitMs: number) { this.waitMs = waitMs }
 
   /** Made when it is first asked for: it costs more than a small answer. */
   get signal (): AbortSignal {

@@ -4,6 +4,7 @@ import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { createService } from '../service/service.js'
 import { openSigner } from '../relocation/signing.js'
+import { readRepositories } from '../packages/read-repositories.js'
 import type { Service } from '../service/types.js'
 import { buildApp } from './app.js'
 import type { Config } from './config.js'
@@ -36,6 +37,7 @@ export async function serve (config: Config): Promise<void> {
   setFlagsFromString(NO_PRETENURING)
   const log = createLogger(config.logLevel)
   await openSigner(config, () => {}) // a setting that is wrong ends the start here, with a sentence; the service opens them for itself
+  readRepositories(config.packages) // as well
   const service = createService(config, { onWarning: (message, facts) => { log.warn(facts, message) } })
   let app: FastifyInstance
   try {

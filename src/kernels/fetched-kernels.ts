@@ -4,6 +4,7 @@ import type { KernelIndex } from './kernel-index.js'
 import { isFetched, type KernelRecord } from './kernel-record.js'
 import { formatReference } from '../identity/reference.js'
 import type { Sha256 } from '../store/sha256.js'
+import type { FetchJobs } from './fetch-jobs.js'
 import type { KernelSource } from './sources/source.js'
 import type { BtfAccess } from './btf-access.js'
 import type { Warn } from '../settings.js'
@@ -18,6 +19,7 @@ export interface FetchedKernelsOptions {
   /** Age in milliseconds at which what was fetched is asked for again. */
   readonly staleMs: number
   readonly warn: Warn
+  readonly jobs: FetchJobs
 }
 
 /** What kernels that were fetched once still need of their source. */
@@ -25,16 +27,17 @@ export interface FetchedKernels {
   /**
    * Has modules of fetched kernels brought that come one by one.
    *
-   * @throws AppError `source_failed`, `source_timeout`, `source_invalid`
+   * @param waitMs milliseconds that the caller wants to wait for a fetch that takes longer than a request
+   * @throws AppError `source_failed`, `source_timeout`, `source_invalid`, `fetching`
    */
-  obtainModules(records: readonly KernelRecord[], names: readonly string[]): Promise<void>
+  obtainModules(records: readonly KernelRecord[], names: readonly string[], waitMs?: number): Promise<void>
   /** Asks in the background whether what is old has changed at its source. What is held answers meanwhile, and after a failure. */
   refresh(records: readonly KernelRecord[]): void
   /** See BtfAccessOptions. */
   recover(hash: Sha256, base?: SharedBtf): Promise<SharedBtf | undefined>
 }
 
-export function createFetchedKernels ({ sources, requests, index, btfs, staleMs, warn }: FetchedKernelsOptions): FetchedKernels {
+export function createFetchedKernels ({ sources, requests, index, btfs, staleMs, warn, jobs }: FetchedKernelsOptions): FetchedKernels {
   const sourceOf = (record: KernelRecord): KernelSource | undefined => sources.find(({ name }) => name === record.source)
 
   const revalidate = async (record: KernelRecord, source: KernelSource): Promise<void> => {
@@ -79,13 +82,14 @@ export function createFetchedKernels ({ sources, requests, index, btfs, staleMs,
   }
 
   return {
-    async obtainModules (records, names) {
+    async obtainModules (records, names, waitMs = 0) {
       for (const record of records) {
         const source = sourceOf(record)
         const missing = names.filter(name => !record.modules.some(module => module.name === name))
         if (source?.fetchModule === undefined || missing.length === 0) continue
         const base = await btfs.load(record.btfSha256)
-        for (const name of missing) await obtainModule(record, source, name, base)
+        const work = async (): Promise<void> => { for (const name of missing) await obtainModule(record, source, name, base) }
+        await jobs.race(record.reference, work(), waitMs)
       }
     },
     refresh (records) {

@@ -6,6 +6,7 @@ import { createOutcomes } from '../fetch/refusals.js'
 import { formatQuery, formatReference, isWholeReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import { recordsOfName } from './resolve.js'
 import { createSingleFlight } from '../store/single-flight.js'
+import type { FetchJobs } from './fetch-jobs.js'
 import type { KernelSource } from './sources/source.js'
 import type { Refusal } from '../fetch/refusal.js'
 import type { BtfAccess } from './btf-access.js'
@@ -25,6 +26,7 @@ export interface FetchingOptions {
   readonly trustUploads: boolean
   readonly settings: SourceSettings
   readonly warn: Warn
+  readonly jobs: FetchJobs
 }
 
 /** Brings kernels that are not held from the sources into the index and the store. */
@@ -34,10 +36,11 @@ export interface Fetching extends FetchedKernels {
    * callers wait for one asking, and any of them may leave.
    *
    * @param via services through which the question came
+   * @param waitMs milliseconds that the caller wants to wait for a fetch that takes longer than a request
    * @returns what the sources said of the kernels that none has
-   * @throws AppError `source_failed`, `source_timeout`, `source_invalid` where a source may have one that it did not give
+   * @throws AppError `source_failed`, `source_timeout`, `source_invalid` where a source may have one that it did not give, `fetching`
    */
-  obtain(query: KernelQuery, via?: readonly string[]): Promise<readonly AskedSource[]>
+  obtain(query: KernelQuery, via?: readonly string[], waitMs?: number): Promise<readonly AskedSource[]>
   /**
    * Whether these, which are all that the index has for the query, are all that it can mean. What was fetched by whole names says
    * nothing of other kernels with the same release.
@@ -60,7 +63,7 @@ const MAX_COMPLETE = 10_000
 const STALE_MS = 24 * 3_600_000
 
 export function createFetching (options: FetchingOptions): Fetching {
-  const { sources, index, btfs, self, trustUploads, warn, settings } = options
+  const { sources, index, btfs, self, trustUploads, warn, settings, jobs } = options
   const staleMs = settings.staleMs ?? STALE_MS
   const flights = createSingleFlight<readonly AskedSource[]>()
   const complete = new LRUCache<string, true>({ max: MAX_COMPLETE, ttl: staleMs })
@@ -69,7 +72,7 @@ export function createFetching (options: FetchingOptions): Fetching {
   const requests = createSourceRequests({
     outcomes: createOutcomes(settings.lifetimes), deadlineMs: settings.deadlineMs ?? DEADLINE_MS, keep: createKeepFound({ index, btfs, trustUploads, warn })
   })
-  const fetched = createFetchedKernels({ sources, requests, index, btfs, staleMs, warn })
+  const fetched = createFetchedKernels({ sources, requests, index, btfs, staleMs, warn, jobs })
 
   const isHeld = (reference: KernelReference): boolean => recordsOfName(index, reference, trustUploads).length > 0
 
@@ -120,19 +123,20 @@ export function createFetching (options: FetchingOptions): Fetching {
 
   return {
     ...fetched,
-    async obtain (query, via = []) {
+    async obtain (query, via = [], waitMs = 0) {
       if (sources.length === 0) return []
       if (via.includes(self)) return [{ source: 'upstream', kernel: formatQuery(query), refusal: ASKED_BY_ITSELF }]
       waiters++
       try {
         const key = `${queryKey(query)} via ${via.join()}`
-        return await flights.run(key, async () => {
+        const flight = flights.run(key, async () => {
           if (!isWholeReference(query)) return await obtainRelease(query, via)
           const { distro, distroVersion, arch, release } = query
           const asked = await obtainOne({ distro, distroVersion, arch, release }, via)
           requireNoneOpen(query, asked)
           return asked
         })
+        return await jobs.race(query, flight, waitMs)
       } finally {
         waiters--
       }

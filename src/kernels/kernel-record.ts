@@ -8,6 +8,10 @@ export interface Provenance {
   readonly at: string
   /** `uname -v` of the kernel, where the supplier knew it. */
   readonly kernelVersion?: string
+  /** GNU build-id of the kernel in hex, as its /sys/kernel/notes has it. */
+  readonly buildId?: string
+  /** The package that it was in. */
+  readonly package?: { readonly repository: string, readonly name: string, readonly version: string }
   /** Where a source had it: an address without credentials, or a file. */
   readonly url?: string
   /** The origin's name for the bytes. */

@@ -25,8 +25,9 @@ export interface KernelsOptions {
 /** The kernels that the service knows, and the BTF that nodes and operators hand in for them. */
 export interface Kernels {
   list(filter: KernelFilter): KernelPage
-  get(reference: KernelReference, via?: readonly string[]): Promise<KernelEntry>
-  getBtf(reference: KernelReference, module?: string, via?: readonly string[]): Promise<{ bytes: Uint8Array, sha256: Sha256, source: string }>
+  /** @param waitMs milliseconds that the caller wants to wait for a fetch that takes longer than a request */
+  get(reference: KernelReference, via?: readonly string[], waitMs?: number): Promise<KernelEntry>
+  getBtf(reference: KernelReference, module?: string, via?: readonly string[], waitMs?: number): Promise<{ bytes: Uint8Array, sha256: Sha256, source: string }>
   putBtf(reference: KernelReference, bytes: Uint8Array, provenance: Provenance, module?: string): Promise<{ created: boolean, entry: KernelEntry }>
 }
 
@@ -53,24 +54,24 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
   }
 
   /** The record, fetched where there is none. Another service asks for what can be believed, where this one asks for what there is. */
-  const obtainRecord = async (reference: KernelReference, via: readonly string[]): Promise<KernelRecord> => {
+  const obtainRecord = async (reference: KernelReference, via: readonly string[], waitMs = 0): Promise<KernelRecord> => {
     const held = await learnRecord(reference)
-    if (held === undefined) return requireRecord(reference, await fetching.obtain(reference, via), via)
+    if (held === undefined) return requireRecord(reference, await fetching.obtain(reference, via, waitMs), via)
     if (via.length === 0 || answersForName(held, trustUploads)) return held
     await fetching.obtain(reference, via).catch(() => {}) // what is held says of itself that it is an upload
     return requireRecord(reference)
   }
 
   /** Content that is lost is worth another fetch, where a source had it. */
-  const loadVmlinux = async (reference: KernelReference, via: readonly string[]): Promise<{ record: KernelRecord, base: SharedBtf }> => {
-    const record = await obtainRecord(reference, via)
+  const loadVmlinux = async (reference: KernelReference, via: readonly string[], waitMs: number): Promise<{ record: KernelRecord, base: SharedBtf }> => {
+    const record = await obtainRecord(reference, via, waitMs)
     try {
       return { record, base: await btfs.load(record.btfSha256) }
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'btf_unknown' || !isFetched(record)) throw error
       const current = index.get(record.reference)
       if (current?.btfSha256 === record.btfSha256) await index.remove(record.reference)
-      const renewed = await obtainRecord(reference, via)
+      const renewed = await obtainRecord(reference, via, waitMs)
       return { record: renewed, base: await btfs.load(renewed.btfSha256) }
     }
   }
@@ -119,21 +120,21 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
 
   return {
     list: filter => listKernels(index, catalog.kernels(), filter),
-    async get (given, via = []) {
+    async get (given, via = [], waitMs = 0) {
       const reference = toReference(given)
-      const record = await obtainRecord(reference, via)
+      const record = await obtainRecord(reference, via, waitMs)
       fetching.refresh([record])
       return toEntry({ ...record, reference }, catalog.kernels())
     },
-    async getBtf (given, module, via = []) {
+    async getBtf (given, module, via = [], waitMs = 0) {
       const reference = toReference(given)
-      const { record, base } = await loadVmlinux(reference, via)
+      const { record, base } = await loadVmlinux(reference, via, waitMs)
       index.touch(record.reference)
       btfs.noteUse([base.sha256])
       fetching.refresh([record])
       if (module === undefined) return { bytes: rawBytes(base), sha256: base.sha256, source: record.source }
       const known = record.modules.some(({ name }) => name === module)
-      if (!known) await fetching.obtainModules([record], [module])
+      if (!known) await fetching.obtainModules([record], [module], waitMs)
       const held = requireRecord(reference).modules.find(({ name }) => name === module)
       if (held === undefined) throw new AppError('btf_unknown', `No BTF is held for module ${module} of kernel ${formatReference(reference)}.`, { kernel: formatReference(reference), module })
       const split = await btfs.load(held.btfSha256, base)

@@ -72,7 +72,7 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
     }
   }
 
-  const byContent = (request: TargetRequest, btf: Sha256): Target | Promise<Target> => {
+  const byContent = (request: TargetRequest, btf: Sha256, deadline: Deadline | undefined): Target | Promise<Target> => {
     const records = index.byBtf(btf)
     const [record = undefined, ...others] = records.filter(known => answersForName(known, trustUploads))
     const { modules: names = [], moduleSha256s = [] } = request
@@ -86,18 +86,18 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
       records: [],
       fetchMs: 0
     }
-    return names.length === 0 ? target : withModules(target, resolvedByContent(btf, records), names)
+    return names.length === 0 ? target : withModules(target, resolvedByContent(btf, records), names, deadline)
   }
 
-  const withModules = async (target: Target, kernel: ResolvedKernel, names: readonly string[]): Promise<Target> =>
-    ({ ...target, modules: [...target.modules, ...await modulesByName(kernel, names)] })
+  const withModules = async (target: Target, kernel: ResolvedKernel, names: readonly string[], deadline: Deadline | undefined): Promise<Target> =>
+    ({ ...target, modules: [...target.modules, ...await modulesByName(kernel, names, deadline?.waitMs)] })
 
   /** A module of the running kernel may have been loaded after the service last looked. */
-  const modulesByName = async (kernel: ResolvedKernel, names: readonly string[]): Promise<Sha256[]> => {
+  const modulesByName = async (kernel: ResolvedKernel, names: readonly string[], waitMs: number | undefined): Promise<Sha256[]> => {
     const hasAll = (record: KernelRecord): boolean => names.every(name => record.modules.some(module => module.name === name))
     if (kernel.records.some(record => local.owns(record) && !hasAll(record))) await local.refreshModules()
     for (const record of kernel.records) if (!hasAll(record)) await index.learn(record.reference)
-    await fetching.obtainModules(kernel.records.filter(record => !hasAll(record)), names)
+    await fetching.obtainModules(kernel.records.filter(record => !hasAll(record)), names, waitMs)
     const [first, ...others] = kernel.records.map(record => index.get(record.reference) ?? record)
     const fresh: ResolvedKernel = first === undefined ? kernel : { ...kernel, records: [first, ...others] }
     return resolveModules(fresh, names, options()).map(module => module.btfSha256)
@@ -110,21 +110,21 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
   }
 
   const byName = (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> =>
-    isHeld(query) ? byHeldName(query, names) : byNameElsewhere(query, names, deadline)
+    isHeld(query) ? byHeldName(query, names, deadline) : byNameElsewhere(query, names, deadline)
 
-  const byHeldName = (query: KernelQuery, names: readonly string[], asked: readonly AskedSource[] = [], fetchMs = 0): Target | Promise<Target> => {
+  const byHeldName = (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined, asked: readonly AskedSource[] = [], fetchMs = 0): Target | Promise<Target> => {
     const kernel = resolveKernel(index, query, options(asked))
     fetching.refresh(kernel.records)
     const target: Target = { btf: kernel.btfSha256, modules: [], kernel: kernel.name, source: kernel.records[0].source, brought: undefined, records: kernel.records, fetchMs }
-    return names.length === 0 ? target : withModules(target, kernel, names)
+    return names.length === 0 ? target : withModules(target, kernel, names, deadline)
   }
 
   /** Looks for what another process put into the cache, then asks the sources. */
   const byNameElsewhere = async (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Promise<Target> => {
-    if (await index.learn(query) && isHeld(query)) return await byHeldName(query, names)
+    if (await index.learn(query) && isHeld(query)) return await byHeldName(query, names, deadline)
     const started = performance.now()
-    const asked = await abortable(fetching.obtain(query), deadline?.signal)
-    return await byHeldName(query, names, asked, performance.now() - started)
+    const asked = await abortable(fetching.obtain(query, [], deadline?.waitMs), deadline?.signal)
+    return await byHeldName(query, names, deadline, asked, performance.now() - started)
   }
 
   return {
@@ -137,7 +137,7 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
         if (modules.length + moduleSha256s.length > 0) throw invalid('BTF that comes with the request brings its modules too: send their BTF as further btf parts, and leave modules out.')
         return fromParts([vmlinux, ...split], kernel)
       }
-      if (btfSha256 !== undefined) return byContent(request, btfSha256)
+      if (btfSha256 !== undefined) return byContent(request, btfSha256, deadline)
       if (kernel === undefined) throw invalid('The request names no kernel: give kernel_release, btf_sha256, or a btf part.')
       if (moduleSha256s.length > 0) throw invalid('Module hashes go with btf_sha256; a kernel that is named has its modules by name.')
       return byName(kernel, modules, deadline)

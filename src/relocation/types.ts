@@ -24,6 +24,8 @@ export interface RelocateRequest {
 export interface Deadline {
   /** Asked for only where there is something to wait for. Work that others share goes on when it aborts. */
   readonly signal: AbortSignal
+  /** Milliseconds that the caller wants to wait for a kernel that is being fetched (`Prefer: wait`). */
+  readonly waitMs?: number
 }
 
 /** Milliseconds spent in each step; a step that was not needed is 0. */

@@ -13,9 +13,11 @@ import { createAnswers } from '../relocation/answers.js'
 import { createAttestations } from '../relocation/attestations.js'
 import { createBtfAccess } from '../kernels/btf-access.js'
 import { openCatalog } from '../kernels/catalog/open-catalog.js'
+import { createFetchJobs } from '../kernels/fetch-jobs.js'
 import { createFetching, type Fetching } from '../kernels/fetching.js'
 import { createKernels } from '../kernels/kernels.js'
 import { createLocalKernel, type LocalKernel } from '../kernels/local-kernel.js'
+import { openPackages } from '../packages/open-packages.js'
 import { createObjects } from '../relocation/objects.js'
 import { createRelocations } from '../relocation/relocations.js'
 import type { ServiceHooks, ServiceSettings, Warn } from '../settings.js'
@@ -81,9 +83,11 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       memory, store, shared, pool, warn, maxBtfBytes: settings.maxBtfBytes, onRelease, otherPaths: hash => local.pathsOf(hash), recover: (hash, base) => fetching.recover(hash, base)
     })
     const self = randomUUID()
-    const catalog = openCatalog(settings, warn)
-    const { sources, client } = createSources(settings, { open: btfs.open, self, catalog })
-    const fetching: Fetching = createFetching({ sources, index, btfs, self, trustUploads: settings.trustUploads, settings: settings.sources ?? {}, warn })
+    const jobs = createFetchJobs()
+    const packages = openPackages(settings, { open: btfs.open, jobs, warn })
+    const catalog = openCatalog(settings, warn, packages === undefined ? [] : [packages.feed])
+    const { sources, client } = createSources(settings, { open: btfs.open, self, catalog, ...(packages === undefined ? {} : { packages: packages.source }) })
+    const fetching: Fetching = createFetching({ sources, index, btfs, self, trustUploads: settings.trustUploads, settings: settings.sources ?? {}, warn, jobs })
     const local: LocalKernel = createLocalKernel({ settings, index, btfs, warn })
     const objects = createObjects({ store, shared, pool, maxBytes: settings.maxObjectBytes, memoryBytes: share(SHARES.objects), onRelease })
     const targets = createTargets({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads })
@@ -91,7 +95,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads })
     disk.onRecovered(() => { btfs.saveHeld().catch(() => {}) }) // it warns by itself
     await Promise.all([pool.ready(), local.start(), catalog.start()])
-    return { index, btfs, local, fetching, catalog, client, objects, relocations, kernels, attestations }
+    return { index, btfs, local, fetching, catalog, client, packages, jobs, objects, relocations, kernels, attestations }
   }
 
   let parts: Awaited<ReturnType<typeof open>> | undefined
@@ -105,8 +109,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     putObject: async (bytes, expected) => await (parts ?? await opening).objects.put(bytes, expected),
     hasObject: async hash => await (parts ?? await opening).objects.has(requireHash(hash)),
     listKernels: async filter => (parts ?? await opening).kernels.list(filter),
-    getKernel: async (reference, via) => await (parts ?? await opening).kernels.get(reference, via),
-    getKernelBtf: async (reference, module, via) => await (parts ?? await opening).kernels.getBtf(reference, module, via),
+    getKernel: async (reference, via, waitMs) => await (parts ?? await opening).kernels.get(reference, via, waitMs),
+    getKernelBtf: async (reference, module, via, waitMs) => await (parts ?? await opening).kernels.getBtf(reference, module, via, waitMs),
     putKernelBtf: async (reference, bytes, provenance, module) => await (parts ?? await opening).kernels.putBtf(reference, bytes, provenance, module),
     async getBtf (hash) {
       const { btfs } = parts ?? await opening
@@ -127,6 +131,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
         const opened = await opening.catch(() => undefined)
         opened?.fetching.close()
         await opened?.catalog.close()
+        await opened?.packages?.close()
         await opened?.client.close()
         await opened?.local.close()
         await shared?.close()

@@ -4,6 +4,7 @@ import { SOURCE_HEADER } from '../../kernels/sources/corelo-upstream.js'
 import type { KernelEntry } from '../../kernels/types.js'
 import { negotiate } from '../accept.js'
 import { withDeadline } from '../deadline.js'
+import { preferredWaitMs } from '../prefer.js'
 import { REVALIDATE } from '../headers.js'
 import { sendJson } from '../json.js'
 import { toKernelJson } from '../kernel-json.js'
@@ -23,7 +24,7 @@ const requestBody = { 'application/octet-stream': binary, 'application/x-elf': b
 const got = responses({
   200: { description: 'Raw BTF.', content: { 'application/octet-stream': binary } },
   304: NOT_MODIFIED
-}, 'kernel_unknown', 'btf_unknown', 'not_acceptable', 'deadline_exceeded', 'source_failed', 'source_invalid', 'source_timeout')
+}, 'kernel_unknown', 'btf_unknown', 'not_acceptable', 'deadline_exceeded', 'source_failed', 'source_invalid', 'source_timeout', 'fetching')
 const stored = responses({
   200: { description: 'The same bytes were there already.', content: json('Kernel') },
   201: { description: 'It is stored now.', content: json('Kernel') }
@@ -40,7 +41,8 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
   const get = async (request: FastifyRequest, reply: FastifyReply, { module, ...params }: Params): Promise<FastifyReply> => {
     negotiate(request.headers.accept, ['application/octet-stream'])
     const reference = toKernelReference(params)
-    const btf = await withDeadline(reply.raw, config.deadlineMs, () => service.getKernelBtf(reference, module, viaOf(request)))
+    const waitMs = preferredWaitMs(request)
+    const btf = await withDeadline(reply.raw, config.deadlineMs, () => service.getKernelBtf(reference, module, viaOf(request), waitMs), waitMs)
     return sendBtf(request, reply.header(SOURCE_HEADER, btf.source), btf, REVALIDATE)
   }
 

@@ -1,5 +1,6 @@
 import { negotiate } from '../accept.js'
 import { withDeadline } from '../deadline.js'
+import { preferredWaitMs } from '../prefer.js'
 import { REVALIDATE } from '../headers.js'
 import { sendJson } from '../json.js'
 import { toKernelJson } from '../kernel-json.js'
@@ -35,13 +36,14 @@ export const kernelRoutes: Routes = async (app, { service, config }) => {
       params: KernelParams,
       querystring: NoQuery,
       response: responses({ 200: { description: 'The kernel.', content: json('Kernel') } },
-        'kernel_unknown', 'not_acceptable', 'deadline_exceeded', 'source_failed', 'source_invalid', 'source_timeout')
+        'kernel_unknown', 'not_acceptable', 'deadline_exceeded', 'source_failed', 'source_invalid', 'source_timeout', 'fetching')
     },
     config: { access: 'relocate' }
   }, async (request, reply) => {
     negotiate(request.headers.accept, ['application/json'])
     const reference = toKernelReference(request.params)
-    const entry = await withDeadline(reply.raw, config.deadlineMs, () => service.getKernel(reference, viaOf(request)))
+    const waitMs = preferredWaitMs(request)
+    const entry = await withDeadline(reply.raw, config.deadlineMs, () => service.getKernel(reference, viaOf(request), waitMs), waitMs)
     return sendJson(reply.headers({ 'cache-control': REVALIDATE, 'corelo-btf': entry.btfSha256 }), toKernelJson(entry))
   })
 }

@@ -2,6 +2,7 @@ import type { Refusal } from '../../fetch/refusal.js'
 import type { SharedBtf } from '../../store/btf-memory.js'
 import type { KernelQuery, KernelReference } from '../../identity/reference.js'
 import type { Sha256 } from '../../store/sha256.js'
+import type { Provenance } from '../kernel-record.js'
 
 /**
  * Where BTF of kernels that are not held can be had from. A source never rejects for what its origin did: every way in which
@@ -12,6 +13,8 @@ export interface KernelSource {
   readonly name: string
   /** Whether asking it can lead back to this service, so that what was asked on behalf of others is kept apart. */
   readonly isForwarding?: boolean
+  /** Milliseconds that one question may take, where that is longer than for others. */
+  readonly deadlineMs?: number
   /**
    * Whole references that a query which is none can mean here, most likely first: from what names prove, or from what the
    * source lists. Nothing is left out because it is less likely: a bare release is good only where all of these agree.
@@ -47,7 +50,11 @@ export interface FoundKernel {
   readonly url: string
   /** The origin's name for these bytes. */
   readonly etag?: string
+  readonly evidence?: KernelEvidence
 }
+
+/** What the kernel's own file says, and what it was in. */
+export type KernelEvidence = Pick<Provenance, 'kernelVersion' | 'buildId' | 'package'>
 
 export type SourceOutcome = FoundKernel | { readonly state: 'unchanged' } | Refusal
 export type ModuleOutcome = { readonly state: 'found', readonly btf: SharedBtf, readonly url: string } | Refusal
