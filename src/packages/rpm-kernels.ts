@@ -1,6 +1,7 @@
 import { normalizeArch } from '../identity/arch.js'
 import { isSegment } from '../identity/reference.js'
 import type { IndexedPackage, PackageFile, PublishedKernel } from './published.js'
+import { compareRpmVersions } from './versions.js'
 
 /**
  * The packages with a kernel's image, by name, and how its release is made of version, release and architecture of the package.
@@ -49,15 +50,15 @@ function isSuse (version: string, flavour: string): boolean { return flavour !==
  * (`4.18.0-553.rt7.342.el8_10`), with nothing behind the architecture.
  */
 function releaseOf (name: string, version: string, arch: string): string {
-  const flavour = /^kernel(?:\d+\.\d+)?(?:-uek)?-(.+)$/.exec(name)?.[1]
+  const flavour = name.replace(/^kernel(?:\d+\.\d+)?(?:-uek)?-?/, '')
   const plain = `${version}.${arch}`
-  if (flavour === undefined || (flavour === 'rt' && /\.rt\d/.test(version))) return plain
+  if (flavour === '' || (flavour === 'rt' && /\.rt\d/.test(version))) return plain
   if (name.startsWith('kernel-uek') && flavour === '64k') return `${version}.64k.${arch}`
   return `${plain}+${flavour}`
 }
 
 /**
- * The kernels that a repository has. Where a release has `kernel-core`, a package `kernel` beside it is its metapackage.
+ * The kernels that a repository has, builds of one release newest first. Where a release has `kernel-core`, a package `kernel` beside it is its metapackage.
  */
 export function findRpmKernels (packages: readonly IndexedPackage[], platform: { readonly distro: string, readonly distroVersion: string }): PublishedKernel[] {
   const byRelease = new Map<string, Array<{ parsed: Parsed, file: IndexedPackage }>>()
@@ -73,7 +74,7 @@ export function findRpmKernels (packages: readonly IndexedPackage[], platform: {
     const rank = Math.min(...images.map(({ parsed }) => parsed.rank))
     const best = new Map(images.filter(({ parsed }) => parsed.rank === rank).map(({ file }) => [file.sha256, file]))
     const modules = found.filter(({ parsed }) => parsed.role === 'modules').sort((a, b) => a.parsed.rank - b.parsed.rank).map(({ file }) => toFile(file))
-    return [...best.values()].map(image => ({
+    return [...best.values()].sort((a, b) => compareRpmVersions(b.version, a.version)).map(image => ({
       reference: { ...platform, arch: normalizeArch(image.arch), release },
       image: toFile(image),
       // Split packages have a few modules in kernel-core itself in no release; where there are none of them, they are in the image's.
