@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import { hasLab } from './lab.mjs'
 import { benchMemory } from './memory.mjs'
 import { benchParse } from './parse.mjs'
-import { benchRelocate } from './relocate.mjs'
+import { benchLargeObjects, benchRelocate } from './relocate.mjs'
 import { benchRequest } from './request.mjs'
 import { benchRestart } from './restart.mjs'
 import { printTable } from './statistics.mjs'
@@ -29,6 +29,7 @@ if (!hasLab()) {
 const sections = [
   { name: 'parse', title: "Reading and indexing a kernel's BTF, beside btf__parse", run: () => benchParse({ runs: values.short ? 5 : 25 }) },
   { name: 'relocate', title: 'Relocating an object against BTF read already, beside libbpf', run: () => benchRelocate({ runs: values.short ? 5 : 25 }) },
+  { name: 'large', title: 'Relocating objects of tens of thousands of records, beside libbpf', run: () => benchLargeObjects({ runs: values.short ? 5 : 15 }) },
   { name: 'request', title: 'CPU of POST /relocate with the BTF in memory, beside bare Fastify', run: () => benchRequest(values.short ? { requests: 500, rounds: 3 } : { requests: 2000, rounds: 9 }) },
   { name: 'memory', title: 'Resident memory of a service that holds many kernels', run: () => benchMemory({ kernels: values.short ? 10 : 50 }) },
   { name: 'restart', title: 'From the start of the process until it is ready, with 500 kernels held', run: () => benchRestart({ kernels: 500, runs: values.short ? 3 : 9 }) }

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 
+const IMAGES = sets({ 'image.service': 'registry.example.com/corelo', 'image.agent': 'registry.example.com/corelo-agent' })
 const AGENT = ['--set', 'agent.enabled=true', '--set', 'agent.objects.configMap.name=my-objects']
 
 /** Settings in which the chart is rendered. Between them every branch of its templates is taken. */
@@ -42,6 +43,7 @@ export const SETTINGS = [
 
 /** Settings that the chart must refuse, and how. */
 export const WRONG_SETTINGS = [
+  { name: 'no image', args: sets({ 'image.service': '' }), message: 'image.service must name the image' },
   { name: 'a setting that is misspelt', args: sets({ 'service.replica': 3 }), message: "additional properties 'replica' not allowed" },
   { name: 'a value of a wrong type', args: sets({ 'service.workers': 'many' }), message: '/service/workers' },
   { name: 'an unknown way of access', args: sets({ 'auth.mode': 'open' }), message: '/auth/mode' },
@@ -58,12 +60,12 @@ export function findHelm (root) {
 }
 
 export function render (helm, root, args) {
-  const { status, stdout, stderr, error } = spawnSync(helm, ['template', 'corelo', 'deploy/chart', '--namespace', 'corelo', ...args], { cwd: root, encoding: 'utf8' })
+  const { status, stdout, stderr, error } = spawnSync(helm, ['template', 'corelo', 'deploy/chart', '--namespace', 'corelo', ...IMAGES, ...args], { cwd: root, encoding: 'utf8' })
   return status === 0 ? { text: stdout } : { error: error?.message ?? stderr }
 }
 
 export function lint (helm, root) {
-  const { status, stdout, stderr } = spawnSync(helm, ['lint', '--strict', 'deploy/chart'], { cwd: root, encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync(helm, ['lint', '--strict', 'deploy/chart', ...IMAGES], { cwd: root, encoding: 'utf8' })
   if (status === 0) return
   console.error(stdout, stderr)
   process.exit(1)

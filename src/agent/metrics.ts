@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Registry, type MetricObject } from 'prom-client'
 import type { ObjectStatus, Shown } from './status.js'
 
 const SHOWN: readonly Shown[] = ['current', 'last_good', 'earlier', 'nothing']
@@ -18,6 +18,8 @@ export interface Metrics {
   readonly kernelBtf: Gauge
   show(statuses: ReadonlyMap<string, ObjectStatus>): void
   render(): Promise<{ readonly type: string, readonly text: string }>
+  /** What there is, for docs/metrics.md, Node's own metrics included. */
+  list(): ReadonlyArray<Pick<MetricObject, 'name' | 'help'> & { readonly labelNames?: readonly string[] }>
 }
 
 export function createMetrics (version: string): Metrics {
@@ -44,6 +46,7 @@ export function createMetrics (version: string): Metrics {
         lastGood.set({ object }, shown === 'last_good' ? 1 : 0)
       }
     },
-    async render () { return { type: register.contentType, text: await register.metrics() } }
+    async render () { return { type: register.contentType, text: await register.metrics() } },
+    list: () => register.getMetricsAsArray()
   }
 }

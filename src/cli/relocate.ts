@@ -1,4 +1,4 @@
-import { describeRelocation, overallVerdict, parseBtf, parseObject, relocate, type Relocation, type RelocationReport } from '../core/index.js'
+import { applyPatches, describeRelocation, overallVerdict, parseBtf, parseObject, relocate, type Relocation, type RelocationReport } from '../core/index.js'
 import type { Btf } from '../index.js'
 import { AppError } from '../errors.js'
 import { sha256 } from '../store/sha256.js'
@@ -44,11 +44,12 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
 
   const relocation = relocate(object, vmlinux, { modules })
   const report = describeRelocation(object, relocation)
+  const bytes = relocation.patches === undefined ? undefined : applyPatches(object.bytes, relocation.patches)
   const refusal = refusalOf(relocation, options.get('on-unresolved') === 'fail')
   printForPeople(options.operand, report, target.kernel ?? target.vmlinux.name)
 
-  if (refusal === undefined && relocation.bytes !== undefined) writeResult(options.get('output'), relocation.bytes)
-  if (options.has('json')) process.stdout.write(`${JSON.stringify(fullReport(input, target, relocation, report), null, 2)}\n`)
+  if (refusal === undefined && bytes !== undefined) writeResult(options.get('output'), bytes)
+  if (options.has('json')) process.stdout.write(`${JSON.stringify(fullReport(input, target, bytes, report), null, 2)}\n`)
   if (refusal !== undefined) throw refusal
   return report.verdict === 'fails' ? ExitCode.FINDING : ExitCode.OK
 }
@@ -94,7 +95,7 @@ function refusalOf (relocation: Relocation, failsOnUnresolved: boolean): AppErro
 }
 
 /** The report as the service gives it. `result` is null where the object is refused. */
-function fullReport (input: Uint8Array, target: TargetBtf, { bytes }: Relocation, report: RelocationReport): object {
+function fullReport (input: Uint8Array, target: TargetBtf, bytes: Uint8Array | undefined, report: RelocationReport): object {
   return toReport({
     object: { sha256: sha256(input), bytes: input.length },
     kernel: { reference: target.kernel, btf_sha256: sha256(target.vmlinux.bytes), source: target.source },

@@ -13,12 +13,6 @@ export interface Target {
 }
 
 /**
- * The candidates of each local root type during one run. A relocation that matches narrows its type's list to those that
- * matched, so that later relocations of the same type only look at them: libbpf's order-dependent pruning.
- */
-export type CandidateLists = Map<TypeId, readonly Candidate[]>
-
-/**
  * Types of the root's kind and essential name: libbpf's bpf_core_find_cands. Modules are consulted only where vmlinux has
  * none of that name, even if none of vmlinux's fits later.
  *

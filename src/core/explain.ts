@@ -3,12 +3,13 @@ import { arrayLength, kindName, kindOf, memberType, nameOf, nameOffsetOf, textOf
 import { essentialName, findCandidates } from '../btf/find.js'
 import { hasMemberNamed } from '../btf/members.js'
 import { strip } from '../btf/resolve.js'
-import type { Work } from '../btf/work.js'
+import { tryWithin, type Work } from '../btf/work.js'
 import type { Target } from './candidates.js'
 import { describeAccess, describeType } from './describe.js'
 import type { Reason } from './fault.js'
 import { CoreReloKind, isEnumvalKind, isFieldKind } from './kinds.js'
 import { matchSpec, type Candidate } from './match-spec.js'
+import type { RecordOutcome } from './outcome.js'
 import type { Accessor, Spec } from './spec.js'
 import type { ReloValue } from './values.js'
 
@@ -22,8 +23,25 @@ export interface Explanation {
 /** The kinds that two types of one name are mistaken for in practice: a typedef for its struct, a forward declaration for the definition. */
 const MISTAKABLE_KINDS = [BtfKind.STRUCT, BtfKind.UNION, BtfKind.ENUM, BtfKind.TYPEDEF, BtfKind.FWD]
 
+/**
+ * Why a record has no value from the kernel: what the engine itself said of it, or what a search finds. Undefined for a record
+ * that has one. A search that runs out of steps tells no more than that nothing was found.
+ *
+ * @param work steps of the search, none of which the relocation needs
+ */
+export function explainOutcome ({ reason, detail, status, resolution }: RecordOutcome, target: Target, work: Work): Explanation | undefined {
+  if (reason !== null && detail !== null) return { reason, detail }
+  if (resolution === undefined || (status !== 'poisoned' && status !== 'absent')) return undefined
+  const { local, matched, value, candidates } = resolution
+  if (matched !== undefined) return status === 'poisoned' && value !== undefined ? explainUnsafeAccess(local, matched, value) : undefined
+  return tryWithin(
+    () => explainAbsence(local, candidates, target, work),
+    () => ({ reason: 'work_limit', detail: `This kernel has no ${describeAccess(local)}. Why was not found out, because its types nest or repeat beyond what compilers make.` })
+  )
+}
+
 /** Explains why no candidate matched: from the type's name down to the first step of the access that this kernel does not have. */
-export function explainAbsence (local: Spec, candidates: readonly Candidate[], target: Target, work: Work): Explanation {
+function explainAbsence (local: Spec, candidates: readonly Candidate[], target: Target, work: Work): Explanation {
   const candidate = candidates[0]
   const type = describeType(local.btf, local.rootId, true)
   if (candidate === undefined) return explainMissingType(local, type, target, work)
@@ -38,7 +56,7 @@ export function explainAbsence (local: Spec, candidates: readonly Candidate[], t
 }
 
 /** Explains a load or store that was poisoned because the field's size changed in a way that no access can follow. */
-export function explainUnsafeAccess (local: Spec, matched: Spec, value: ReloValue): Explanation {
+function explainUnsafeAccess (local: Spec, matched: Spec, value: ReloValue): Explanation {
   const before = describeSized(local.btf, value.local.fieldType, value.local.fieldSize)
   const after = describeSized(matched.btf, value.target?.fieldType ?? matched.rootId, value.target?.fieldSize ?? 0)
   return {

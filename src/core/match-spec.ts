@@ -10,6 +10,7 @@ import { LIMITS } from '../limits.js'
 import { fieldsAreCompatible, typesAreCompatible, typesMatch, type Sides } from './compat.js'
 import { errnoName, fault } from './fault.js'
 import { CoreReloKind, isEnumvalKind, isFieldKind } from './kinds.js'
+import { wholeName, type Indices } from './member-index.js'
 import { bitsOf, isFlexibleArray, type Accessor, type Spec } from './spec.js'
 
 /** A target type of the right name, not yet chosen: in vmlinux, or in the module that `btf` is. */
@@ -18,14 +19,19 @@ export interface Candidate {
   readonly id: TypeId
 }
 
+interface SearchedSides extends Sides {
+  readonly indices: Indices | undefined
+}
+
 /**
  * Resolves what the local spec means in a candidate: libbpf's bpf_core_spec_match. Undefined where the candidate does not
  * have it.
  *
+ * @param indices of the run, where a type may be searched often
  * @throws AppError `relocation_failed` where libbpf's answer is an error and not "no match"
  */
-export function matchSpec (local: Spec, candidate: Candidate, work: Work): Spec | undefined {
-  const sides: Sides = { local: local.btf, target: candidate.btf, work }
+export function matchSpec (local: Spec, candidate: Candidate, work: Work, indices?: Indices): Spec | undefined {
+  const sides: SearchedSides = { local: local.btf, target: candidate.btf, work, indices }
   if (isFieldKind(local.kind)) {
     const state = matchFields(local, candidate, sides)
     return state === undefined ? undefined : found(local, candidate, state)
@@ -44,11 +50,16 @@ function found (local: Spec, candidate: Candidate, { raw, accessors, bitOffset }
   return { btf: candidate.btf, kind: local.kind, rootId: candidate.id, raw, accessors, bitOffset }
 }
 
-function matchEnumerator (local: Spec, candidate: Candidate, sides: Sides): Accessor | undefined {
+function matchEnumerator (local: Spec, candidate: Candidate, sides: SearchedSides): Accessor | undefined {
   const enumId = strip(candidate.btf, candidate.id, sides.work)
   const wanted = local.accessors[0]?.name
   if (wanted === undefined || !isEnum(kindOf(candidate.btf, enumId))) return undefined
   const name = essentialName(local.btf, wanted)
+  const known = sides.indices?.enumeratorsOf(candidate.btf, enumId, sides.work)
+  if (known !== undefined) {
+    const index = known.find(name, sides.work)
+    return index === undefined ? undefined : { typeId: enumId, index, name: enumeratorNameOffset(candidate.btf, enumId, index) }
+  }
   for (let index = 0; index < vlenOf(candidate.btf, enumId); index++) {
     step(sides.work)
     const offset = enumeratorNameOffset(candidate.btf, enumId, index)
@@ -66,14 +77,14 @@ interface MatchState {
   current: TypeId
 }
 
-function matchFields (local: Spec, candidate: Candidate, sides: Sides): MatchState | undefined {
+function matchFields (local: Spec, candidate: Candidate, sides: SearchedSides): MatchState | undefined {
   const state: MatchState = { raw: [], accessors: [], bitOffset: 0, current: candidate.id }
   const { target } = sides
   for (const [i, accessor] of local.accessors.entries()) {
     state.current = strip(target, state.current, sides.work)
     if (accessor.name !== undefined) {
       const wanted = { nameOffset: accessor.name, type: memberType(local.btf, accessor.typeId, accessor.index) }
-      if (!searchMember(sides, state, state.current, wanted)) return undefined
+      if (!findMember(sides, state, wanted)) return undefined
       continue
     }
     if (i > 0) {
@@ -99,6 +110,24 @@ interface WantedMember {
   /** In the local BTF's strings. */
   readonly nameOffset: number
   readonly type: TypeId
+}
+
+/** searchMember by the index of the composite, where there is one and the order of its members cannot matter. */
+function findMember (sides: SearchedSides, state: MatchState, wanted: WantedMember): boolean {
+  const { local, target, work } = sides
+  const index = isComposite(kindOf(target, state.current)) ? sides.indices?.membersOf(target, state.current, work) : undefined
+  // Where a walk could reach the longest spec, it has to say where: before the member, or after one that does not fit.
+  const isShort = index !== undefined && state.raw.length + 2 * index.depth + 1 < LIMITS.accessSpecLength
+  const found = isShort ? index.find(wholeName(local, wanted.nameOffset), work) : 'several'
+  if (found === 'several') return searchMember(sides, state, state.current, wanted)
+  if (found === undefined) return false
+  const type = memberType(target, found.owner, found.index)
+  if (!fieldsAreCompatible(sides, wanted.type, type)) return false
+  state.bitOffset = (state.bitOffset + found.bits) >>> 0
+  state.raw.push(...found.path)
+  state.accessors.push({ typeId: found.owner, index: found.index, name: found.nameOffset })
+  state.current = type
+  return true
 }
 
 /**

@@ -1,6 +1,9 @@
 import type { ElfFunction } from '../elf/functions.js'
 import type { CoreReloKindName } from './kinds.js'
 import type { ErrnoName, Reason } from './fault.js'
+import type { Target } from './candidates.js'
+import type { Patches } from './patches.js'
+import type { Resolution } from './resolution.js'
 
 /**
  * What became of a record:
@@ -34,10 +37,12 @@ export interface RecordOutcome {
   readonly newValue: bigint | null
   /** The class of libbpf's error, where the record is one. */
   readonly errno: ErrnoName | null
-  /** Why there is no value. Null for a resolved record, and where no explanation was asked for. */
+  /** Why the record fails. Null for one that does not; why a field is not there is what `explainOutcome` finds out. */
   readonly reason: Reason | null
   /** The same as a sentence. */
   readonly detail: string | null
+  /** What the access means here and in the kernel. Undefined where the record does not fit the object's own types. */
+  readonly resolution: Resolution | undefined
 }
 
 export interface Warning {
@@ -56,12 +61,14 @@ export interface OutcomeCounts {
 export interface Relocation {
   /** False when a record failed: libbpf would refuse the object. */
   readonly ok: boolean
-  /** The patched object, as long as the input, its CO-RE part empty. Undefined when not ok. */
-  readonly bytes: Uint8Array | undefined
+  /** What to change in the object, the length of its CO-RE part included, which becomes 0. Undefined when not ok. */
+  readonly patches: Patches | undefined
   /** In the order of the file. Records that no function covers, which linkers leave behind, are not among them. */
   readonly records: readonly RecordOutcome[]
   readonly counts: OutcomeCounts
   /** Instructions whose bytes differ from the input's. */
   readonly changedInstructions: number
   readonly warnings: readonly Warning[]
+  /** The kernel that the object was relocated for. */
+  readonly target: Target
 }

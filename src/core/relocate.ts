@@ -1,158 +1,122 @@
 import { dataView } from '../bytes/checked.js'
+import { sameBytes } from '../bytes/strings.js'
 import { BTF_EXT_HEADER } from '../btf/layout.js'
-import { findString, isValidId, textOf, typeId, type Btf, type TypeId } from '../btf/btf.js'
-import { readCoreRelo, type CoreRelo } from '../btf/ext.js'
-import { newWork, type Work } from '../btf/work.js'
+import { findString, isValidId, textOf, typeId, type Btf } from '../btf/btf.js'
+import { isWorkLimit, newWork, type Work } from '../btf/work.js'
 import { relocatedOffsets, type ElfFunction } from '../elf/functions.js'
 import type { ElfSection } from '../elf/sections.js'
 import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
 import { BPF_INSN } from '../insn/insn.js'
 import { BPF_LD_IMM64 } from '../insn/opcodes.js'
-import { searchCandidates, type CandidateLists, type Target } from './candidates.js'
-import { explainAbsence, explainUnsafeAccess, type Explanation } from './explain.js'
 import { errnoOf, fault, reasonOf } from './fault.js'
 import { CoreReloKind, coreReloKindName, isCoreReloKind } from './kinds.js'
-import { matchSpec, type Candidate } from './match-spec.js'
-import { findFunction, isAutoloaded, parseObject, type BpfObject } from './object.js'
+import { createIndices } from './member-index.js'
+import { isAutoloaded, parseObject, type BpfObject } from './object.js'
 import type { OutcomeCounts, RecordOutcome, RecordStatus, Relocation, Warning } from './outcome.js'
 import { patchInsn, poison, type Code } from './patch.js'
-import { parseSpec, type Spec } from './spec.js'
-import { calculate, type ReloValue } from './values.js'
+import { collectPatches, type Patches } from './patches.js'
+import { locateRecords, type LocatedRecord } from './records.js'
+import { createResolver, isFault, type Attempt, type Resolution, type Resolver } from './resolution.js'
+import { parseSpec } from './spec.js'
+import { calculate } from './values.js'
 
 export interface RelocateOptions {
   /** Split BTFs of modules, in the kernel's BTF id order (the order of loading). Consulted only for types that vmlinux has none of. */
   readonly modules?: readonly Btf[]
-  /** Whether records without a value say why (`reason`, `detail`). True unless the caller shows them to nobody; the search for reasons costs more than that for values. */
-  readonly explain?: boolean
-  /** Where the patched object goes: memory of this many bytes, all zero. Ordinary memory unless given. Asked for once, also for an object that fails then. */
-  readonly allocate?: (byteLength: number) => Uint8Array
 }
 
 /**
- * Relocates an object for a kernel: what libbpf does between opening and loading it, with the same result to the bit. Pure:
- * the input stays as it is, and equal inputs give equal bytes.
+ * Relocates an object for a kernel: what libbpf does between opening and loading it, with the same result to the bit, as a list
+ * of patches (`applyPatches` makes the bytes of them). Pure: the input stays as it is, and equal inputs give equal patches.
  *
  * Records are worked on in the file's order, because the order shows in results; those of `?` sections come last, on a copy of
  * the state, since libbpf skips them until an application asks. A record there that libbpf would refuse does not fail the
  * object: its instruction is poisoned, so that whoever enables the program gets the refusal and never an unrelocated read.
  *
  * @param target vmlinux BTF of the kernel
- * @throws AppError `object_invalid` for an object that cannot be read, `btf_invalid` for a target of the other byte order
+ * @throws AppError `object_invalid` for an object that cannot be read, `btf_invalid` for a target of the other byte order,
+ *   `relocation_failed` with reason `work_limit` where the types nest or repeat beyond all measure
  */
 export function relocate (object: BpfObject | Uint8Array, target: Btf, options: RelocateOptions = {}): Relocation {
   const parsed = object instanceof Uint8Array ? parseObject(object) : object
   if (target.byteOrder !== parsed.elf.byteOrder) {
     throw new AppError('btf_invalid', `The object is ${parsed.elf.byteOrder}-endian, but the kernel's BTF is ${target.byteOrder}-endian.`, { byte_order: target.byteOrder })
   }
-  const { records, outside } = listRecords(parsed)
+  const { records, outside } = locateRecords(parsed)
+  const kernel = { btf: target, modules: options.modules ?? [] }
   const work = newWork(LIMITS.workSteps + LIMITS.workStepsPerRecord * records.length)
-  const run = startRun(parsed, { btf: target, modules: options.modules ?? [] }, work, options)
-  const outcomes = new Map<LocatedRecord, RecordOutcome>()
+  const resolver = createResolver({ local: parsed.btf, target: kernel, byteOrder: parsed.elf.byteOrder, work, indices: createIndices() })
+  // Instructions are rewritten in a copy, since a record sees what an earlier one made of its instruction; only differences leave.
+  const scratch = new Uint8Array(parsed.bytes)
+  const code = { view: dataView(scratch), littleEndian: parsed.elf.littleEndian }
+  const run: Run = { object: parsed, code, resolver, work, elfRelocations: new Map(), isOptional: false }
+  const outcomes = new Array<RecordOutcome>(records.length)
+  const optional: LocatedRecord[] = []
   for (const record of records) {
-    if (record.fn === undefined || isAutoloaded(record.fn)) outcomes.set(record, relocateRecord(run, record))
+    if (record.fn === undefined || isAutoloaded(record.fn)) outcomes[record.index] = relocateRecord(run, record)
+    else optional.push(record)
   }
-  const optional: Run = { ...run, candidates: new Map(run.candidates), isOptional: true }
-  for (const record of records) {
-    if (!outcomes.has(record)) outcomes.set(record, relocateRecord(optional, record))
-  }
+  const optionalRun: Run = { ...run, resolver: resolver.branch(), isOptional: true }
+  for (const record of optional) outcomes[record.index] = relocateRecord(optionalRun, record)
 
-  const ordered = records.flatMap(record => outcomes.get(record) ?? [])
-  const counts = countStatuses(ordered)
+  const counts = countStatuses(outcomes)
   const ok = counts.failed === 0
-  if (ok && parsed.ext?.coreRelo !== undefined) run.code.view.setUint32(parsed.extOffset + BTF_EXT_HEADER.coreReloLen, 0, run.code.littleEndian)
   return {
     ok,
-    bytes: ok ? run.output : undefined,
-    records: ordered,
+    patches: ok ? patchesOf(parsed, scratch, records) : undefined,
+    records: outcomes,
     counts,
-    changedInstructions: ok ? countChanges(parsed.bytes, run.output, records) : 0,
-    warnings: listWarnings(parsed, ordered, outside)
+    changedInstructions: ok ? countChanges(parsed, scratch, records) : 0,
+    warnings: listWarnings(parsed, outcomes, outside),
+    target: kernel
   }
 }
 
 /** The state of one run over an object. */
 interface Run {
   readonly object: BpfObject
-  readonly target: Target
-  readonly output: Uint8Array
   readonly code: Code
-  readonly candidates: CandidateLists
+  readonly resolver: Resolver
   readonly work: Work
   /** Byte offsets, within a section, of instructions that an ELF relocation rewrites at load; by section index. */
   readonly elfRelocations: Map<number, ReadonlySet<number>>
   /** For `?` sections: failures poison. */
   readonly isOptional: boolean
-  readonly explains: boolean
-}
-
-/** A CO-RE record and the code it belongs to. */
-interface LocatedRecord extends CoreRelo {
-  readonly sectionName: string
-  /** Undefined only where the record is too broken to have one. */
-  readonly fn: ElfFunction | undefined
-}
-
-function startRun (object: BpfObject, target: Target, work: Work, { explain: explains = true, allocate = byteLength => new Uint8Array(byteLength) }: RelocateOptions): Run {
-  const output = allocate(object.bytes.length)
-  output.set(object.bytes)
-  const code = { view: dataView(output), littleEndian: object.elf.littleEndian }
-  return { object, target, output, code, candidates: new Map(), work, elfRelocations: new Map(), isOptional: false, explains }
-}
-
-/**
- * All records that belong to code, in file order, and how many belong to none: the static linker leaves records of functions
- * that it dropped, and libbpf passes over them.
- */
-function listRecords (object: BpfObject): { records: LocatedRecord[], outside: number } {
-  const { ext, elf } = object
-  const subsection = ext?.coreRelo
-  const records: LocatedRecord[] = []
-  let outside = 0
-  if (ext === undefined || subsection === undefined) return { records, outside }
-  for (const block of subsection.blocks) {
-    const sections = elf.sectionsByName.get(block.sectionName) ?? []
-    const section = sections[0]
-    if (sections.length > 1) {
-      throw new AppError('object_invalid', `The object has ${sections.length} sections named ${block.sectionName}, so that its relocations could belong to either.`, { section: block.sectionName })
-    }
-    for (let i = 0; i < block.count; i++) {
-      const relo = readCoreRelo(ext, subsection, block, i)
-      const isAligned = relo.insnOff % BPF_INSN.SIZE === 0
-      const fn = isAligned && section !== undefined ? findFunction(elf, section.index, relo.insnOff) : undefined
-      if (fn !== undefined || !isAligned) records.push(located(relo, block.sectionName, fn))
-      else outside++
-    }
-  }
-  return { records, outside }
-}
-
-function located ({ insnOff, typeId, accessStrOff, kind }: CoreRelo, sectionName: string, fn: ElfFunction | undefined): LocatedRecord {
-  return { insnOff, typeId, accessStrOff, kind, sectionName, fn }
 }
 
 function relocateRecord (run: Run, record: LocatedRecord): RecordOutcome {
-  let value: ReloValue | undefined
+  let attempt: Attempt | undefined
   try {
     if (record.fn === undefined) {
       throw fault('EINVAL', 'insn_unaligned', `A relocation of section ${record.sectionName} is at byte ${record.insnOff}, which is not the start of an instruction.`)
     }
-    const resolved = resolveRecord(run, record)
-    value = resolved.value
+    attempt = resolveRecord(run, record)
+    const value = attempt.resolution?.value
+    if (value === undefined) throw attempt.error ?? new AppError('internal_error', 'A relocation has neither a value nor an error.')
     requireNoElfRelocation(run, record.fn.section, record.insnOff)
     const { offset, end } = placeOf(record.fn, record.insnOff)
     const result = patchInsn(run.code, offset, end, value)
-    return outcome(run, record, result === 'poisoned' ? 'poisoned' : resolved.isAbsent ? 'absent' : 'resolved', value, explain(run, resolved, result === 'poisoned'))
+    return outcome(run, record, result === 'poisoned' ? 'poisoned' : attempt.isAbsent ? 'absent' : 'resolved', attempt.resolution, undefined)
   } catch (error) {
-    if (!(error instanceof AppError) || (error.code !== 'relocation_failed' && error.code !== 'btf_invalid') || reasonOf(error) === 'work_limit') throw error
+    if (!isFault(error)) throw error
     const isPoisoned = run.isOptional && record.fn !== undefined
     if (isPoisoned) poisonWhatIsThere(run, record, record.fn)
-    return {
-      ...outcome(run, record, isPoisoned ? 'poisoned' : 'failed', undefined, { reason: reasonOf(error) ?? 'type_id_invalid', detail: error.message }),
-      oldValue: value?.local.value ?? compiledValue(run, record),
-      errno: errnoOf(error)
-    }
+    return outcome(run, record, isPoisoned ? 'poisoned' : 'failed', attempt?.resolution, error)
   }
+}
+
+/** libbpf's bpf_core_calc_relo_insn: candidates and spec, in its order of checks; the rest is the resolver's. */
+function resolveRecord (run: Run, record: LocatedRecord): Attempt {
+  const { btf } = run.object
+  const { typeId: rootId, accessStrOff, kind } = record
+  if (!isValidId(btf, rootId)) throw fault('EINVAL', 'type_id_invalid', `The relocation is of type ${rootId}, but the object's BTF ends at ${btf.endId - 1}.`)
+  if (!isCoreReloKind(kind) || accessStrOff >= btf.strLen) {
+    if (kind !== CoreReloKind.TYPE_ID_LOCAL) run.resolver.candidatesOf(rootId)
+    if (!isCoreReloKind(kind)) throw fault('EINVAL', 'kind_unknown', `The relocation has kind ${kind}; 0 to 12 are known.`)
+    throw fault('EINVAL', 'access_malformed', `The access string is at string offset ${accessStrOff}, past the object's BTF strings.`)
+  }
+  return run.resolver.resolve({ rootId, accessStrOff, kind, record: record.index })
 }
 
 /** What the object's own side of a failed record says, for the report; 0 where that side is what failed. */
@@ -163,72 +127,8 @@ function compiledValue (run: Run, record: LocatedRecord): bigint {
     const local = parseSpec(btf, record.typeId, textOf(btf, record.accessStrOff), record.kind, run.work)
     return calculate(local, local, elf.byteOrder, run.work).local.value
   } catch (error) {
-    if (error instanceof AppError && reasonOf(error) !== 'work_limit') return 0n
+    if (error instanceof AppError && !isWorkLimit(error)) return 0n
     throw error
-  }
-}
-
-/** A record's value, and the candidates it was looked for in. */
-interface Resolved {
-  readonly value: ReloValue
-  /** Undefined for type_id_local, which looks at no kernel. */
-  readonly local: Spec
-  readonly candidates: readonly Candidate[]
-  readonly matched: Spec | undefined
-  /** An existence-like kind that answered 0 because nothing matched. */
-  readonly isAbsent: boolean
-}
-
-/** libbpf's bpf_core_calc_relo_insn: candidates, spec, matches, agreement, value. */
-function resolveRecord (run: Run, record: LocatedRecord): Resolved {
-  const { btf } = run.object
-  if (!isValidId(btf, record.typeId)) throw fault('EINVAL', 'type_id_invalid', `The relocation is of type ${record.typeId}, but the object's BTF ends at ${btf.endId - 1}.`)
-  const rootId: TypeId = record.typeId
-  const candidates = record.kind === CoreReloKind.TYPE_ID_LOCAL ? [] : getCandidates(run, rootId)
-  if (!isCoreReloKind(record.kind)) throw fault('EINVAL', 'kind_unknown', `The relocation has kind ${record.kind}; 0 to 12 are known.`)
-  if (findString(btf, record.accessStrOff) === undefined) {
-    throw fault('EINVAL', 'access_malformed', `The access string is at string offset ${record.accessStrOff}, past the object's BTF strings.`)
-  }
-  const local = parseSpec(btf, rootId, textOf(btf, record.accessStrOff), record.kind, run.work)
-  const { byteOrder } = run.object.elf
-  if (record.kind === CoreReloKind.TYPE_ID_LOCAL) {
-    return { value: calculate(local, local, byteOrder, run.work), local, candidates, matched: local, isAbsent: false }
-  }
-
-  const matching: Candidate[] = []
-  let first: { spec: Spec, value: ReloValue } | undefined
-  for (const candidate of candidates) {
-    const spec = matchSpec(local, candidate, run.work)
-    if (spec === undefined) continue
-    const value = calculate(local, spec, byteOrder, run.work)
-    if (first === undefined) first = { spec, value }
-    else requireAgreement(first, { spec, value })
-    matching.push(candidate)
-  }
-  if (first !== undefined) {
-    run.candidates.set(rootId, matching)
-    return { value: first.value, local, candidates, matched: first.spec, isAbsent: false }
-  }
-  const value = calculate(local, undefined, byteOrder, run.work)
-  return { value, local, candidates, matched: undefined, isAbsent: value.target !== undefined }
-}
-
-function getCandidates (run: Run, rootId: TypeId): readonly Candidate[] {
-  const known = run.candidates.get(rootId)
-  if (known !== undefined) return known
-  const found = searchCandidates(run.object.btf, rootId, run.target, run.work)
-  run.candidates.set(rootId, found)
-  return found
-}
-
-/** Several types of one name are fine as long as they say the same. Offsets are compared even where only existence was asked, as libbpf does. */
-function requireAgreement (a: { spec: Spec, value: ReloValue }, b: { spec: Spec, value: ReloValue }): void {
-  const ids = `types ${a.spec.rootId} and ${b.spec.rootId}`
-  if (a.spec.bitOffset !== b.spec.bitOffset) {
-    throw fault('EINVAL', 'ambiguous', `This kernel has several types of that name (${ids}), in which the field is at different offsets: ${a.spec.bitOffset} and ${b.spec.bitOffset} bits.`)
-  }
-  if (a.value.target?.value !== b.value.target?.value) {
-    throw fault('EINVAL', 'ambiguous', `This kernel has several types of that name (${ids}), which give different values: ${a.value.target?.value} and ${b.value.target?.value}.`)
   }
 }
 
@@ -254,29 +154,24 @@ function poisonWhatIsThere (run: Run, record: LocatedRecord, fn: ElfFunction): v
   poison(run.code, offset, end)
 }
 
-function explain (run: Run, resolved: Resolved, isPoisoned: boolean): Explanation | undefined {
-  if (!run.explains) return undefined
-  if (resolved.matched === undefined) return explainAbsence(resolved.local, resolved.candidates, run.target, run.work)
-  return isPoisoned ? explainUnsafeAccess(resolved.local, resolved.matched, resolved.value) : undefined
-}
-
-function outcome (run: Run, record: LocatedRecord, status: RecordStatus, value: ReloValue | undefined, explanation: Explanation | undefined): RecordOutcome {
-  const { btf } = run.object
+function outcome (run: Run, record: LocatedRecord, status: RecordStatus, resolution: Resolution | undefined, error: AppError | undefined): RecordOutcome {
+  const value = resolution?.value
   return {
     section: record.sectionName,
     program: record.fn?.name ?? '',
     fn: record.fn,
-    instruction: Math.floor((record.insnOff - (record.fn?.start ?? 0)) / BPF_INSN.SIZE),
+    instruction: record.instruction,
     insnOff: record.insnOff,
     kind: coreReloKindName(record.kind),
     typeId: typeId(record.typeId),
-    accessSpec: record.accessStrOff < btf.strLen ? textOf(btf, record.accessStrOff) : '',
+    accessSpec: record.accessSpec,
     status,
-    oldValue: value?.local.value ?? 0n,
+    oldValue: value !== undefined ? value.local.value : error === undefined ? 0n : compiledValue(run, record),
     newValue: status === 'resolved' || status === 'absent' ? value?.target?.value ?? null : null,
-    errno: null,
-    reason: explanation?.reason ?? null,
-    detail: explanation?.detail ?? null
+    errno: error === undefined ? null : errnoOf(error),
+    reason: error === undefined ? null : reasonOf(error) ?? 'type_id_invalid',
+    detail: error?.message ?? null,
+    resolution
   }
 }
 
@@ -286,17 +181,35 @@ function countStatuses (outcomes: readonly RecordOutcome[]): OutcomeCounts {
   return counts
 }
 
-function countChanges (before: Uint8Array, after: Uint8Array, records: readonly LocatedRecord[]): number {
-  const changed = new Set<number>()
-  for (const record of records) {
-    if (record.fn === undefined) continue
-    const start = placeOf(record.fn, record.insnOff).offset
-    const slots = before[start] === BPF_LD_IMM64 ? 2 : 1
-    for (let i = start; i < start + slots * BPF_INSN.SIZE; i++) {
-      if (before[i] !== after[i]) changed.add(start)
-    }
+/** The slots of all records, and the words of `.BTF.ext`'s header after which no loader relocates again. */
+function patchesOf (object: BpfObject, scratch: Uint8Array, records: readonly LocatedRecord[]): Patches {
+  const places = new Uint32Array(2 * records.length + 1)
+  let count = 0
+  for (const { fn, insnOff } of records) {
+    if (fn === undefined) continue
+    const { offset, end } = placeOf(fn, insnOff)
+    places[count++] = offset
+    if (object.bytes[offset] === BPF_LD_IMM64 && offset + 2 * BPF_INSN.SIZE <= end) places[count++] = offset + BPF_INSN.SIZE
   }
-  return changed.size
+  if (object.ext?.coreRelo !== undefined) {
+    dataView(scratch).setUint32(object.extOffset + BTF_EXT_HEADER.coreReloLen, 0, object.elf.littleEndian)
+    places[count++] = object.extOffset + BTF_EXT_HEADER.coreReloOff
+  }
+  return collectPatches(object.bytes, scratch, places.subarray(0, count))
+}
+
+/** Instructions that are not what they were. Several records may be on one. */
+function countChanges ({ bytes }: BpfObject, scratch: Uint8Array, records: readonly LocatedRecord[]): number {
+  const starts = new Uint32Array(records.length)
+  let count = 0
+  for (const { fn, insnOff } of records) {
+    if (fn === undefined) continue
+    const start = placeOf(fn, insnOff).offset
+    const length = (bytes[start] === BPF_LD_IMM64 ? 2 : 1) * BPF_INSN.SIZE
+    if (!sameBytes(bytes, start, scratch, start, length)) starts[count++] = start
+  }
+  const changed = starts.subarray(0, count).sort()
+  return changed.reduce((total, start, i) => start === changed[i - 1] ? total : total + 1, 0)
 }
 
 function listWarnings (object: BpfObject, outcomes: readonly RecordOutcome[], outside: number): Warning[] {

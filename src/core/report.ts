@@ -1,13 +1,16 @@
 import type { ByteOrder } from '../bytes/byte-order.js'
 import { sourceLines } from '../btf/line-info.js'
+import { newWork } from '../btf/work.js'
 import { symbolsReferencedBy, type ElfFunction } from '../elf/functions.js'
 import { BPF_INSN, readInsn } from '../insn/insn.js'
 import { isSubprogramCall } from '../insn/opcodes.js'
 import { describeRecord } from './describe.js'
 import type { DescribedProgram, DescribedRelocation } from './described.js'
+import { explainOutcome, type Explanation } from './explain.js'
 import { kernelBtfNeeds } from './kernel-btf.js'
 import type { BpfObject } from './object.js'
 import type { OutcomeCounts, RecordOutcome, RecordStatus, Relocation, Warning } from './outcome.js'
+import type { Resolution } from './resolution.js'
 
 /** A u64 in JSON: a number where JavaScript holds it exactly, otherwise its decimal digits. */
 export type JsonU64 = number | string
@@ -52,6 +55,7 @@ export function describeRelocation (object: BpfObject, relocation: Relocation): 
   const lineOf = sourceLines(object.ext, object.btf)
   const needsOf = kernelBtfNeeds(object)
   const verdicts = programVerdicts(object, relocation)
+  const explain = explanations(relocation)
   return {
     byte_order: object.elf.byteOrder,
     changed_instructions: relocation.changedInstructions,
@@ -76,11 +80,23 @@ export function describeRelocation (object: BpfObject, relocation: Relocation): 
       reachable: null,
       old: toJson(record.oldValue),
       new: record.newValue === null ? null : toJson(record.newValue),
-      reason: record.reason,
-      detail: record.detail,
+      ...explain(record),
       suggestions: []
     })),
     warnings: relocation.warnings
+  }
+}
+
+/** Reasons on a budget of their own. Equal records have one resolution, and one explanation. */
+function explanations ({ target }: Relocation): (record: RecordOutcome) => Pick<ReportRelocation, 'reason' | 'detail'> {
+  const work = newWork()
+  const known = new Map<Resolution, Explanation | undefined>()
+  return record => {
+    const { resolution, reason, detail } = record
+    if (reason !== null || resolution === undefined || (resolution.matched !== undefined && record.status !== 'poisoned')) return { reason, detail }
+    if (!known.has(resolution)) known.set(resolution, explainOutcome(record, target, work))
+    const found = known.get(resolution)
+    return { reason: found?.reason ?? null, detail: found?.detail ?? null }
   }
 }
 

@@ -15,32 +15,31 @@ interface ChosenMember extends ArchiveMember {
 }
 
 /**
- * Tells what the files of a tar archive are: `<release>.btf`, as BTFHub packs one; several of these; else `vmlinux` with a file
- * for each module; else files of a kernel by their paths; else the only file there is.
+ * Tells what the files of a tar archive are: `<release>.btf`, as BTFHub packs one; else `vmlinux` with a file for each module; else
+ * several `<release>.btf`; else files of a kernel by their paths; else the only file there is. Raw BTF does not say whose it is,
+ * so that a file which names another kernel is refused.
  *
- * @param release of the archive's own name, where it has one
+ * @param releases that the archive may be of, where that is known; else empty
  * @throws AppError `btf_invalid`
  */
-export function chooseMembers (members: readonly ArchiveMember[], release: string | undefined): ChosenMember[] {
+export function chooseMembers (members: readonly ArchiveMember[], releases: readonly string[]): ChosenMember[] {
   const named = members.flatMap(member => {
     const stem = /^(?:.*\/)?([^/]+)\.btf$/.exec(member.name)?.[1]
-    return stem !== undefined && isSegment(stem) && stem !== 'vmlinux' ? { ...member, release: stem } : []
+    return stem !== undefined && isSegment(stem) && stem !== 'vmlinux' && stem !== 'btf' ? { ...member, release: stem } : []
   })
-  if (release !== undefined) {
-    const own = named.find(member => member.release === release)
-    if (own !== undefined) return [own]
-    const [other] = named
-    if (other !== undefined) throw new AppError('btf_invalid', `The archive has the BTF of another kernel than its name says: ${JSON.stringify(other.release)}.`)
-  } else if (named.length > 0) {
-    return named
+  const own = named.filter(({ release }) => releases.includes(release))
+  const [first] = own
+  if (first !== undefined) {
+    const other = named.find(({ release }) => release !== first.release)
+    if (other !== undefined) throw invalid(`The archive has several kernels' BTF (${first.release}.btf and ${other.release}.btf).`)
+    if (own.length > 1) throw invalid(`The archive has two files ${quote(`${first.release}.btf`)}.`)
+    return own
   }
   const vmlinux = members.find(({ name }) => /^(?:.*\/)?vmlinux(?:\.btf)?$/.test(name) && kernelFileOf(withoutDot(name)) === undefined)
-  if (vmlinux !== undefined) {
-    const modules = members.filter(member => member !== vmlinux).flatMap(member => {
-      const stem = /^(?:.*\/)?([^/]+?)(?:\.ko)?(?:\.btf)?$/.exec(member.name)?.[1]
-      return stem !== undefined && isSegment(stem) ? { ...member, module: moduleName(stem) } : []
-    })
-    return [{ ...vmlinux }, ...modules]
+  if (vmlinux !== undefined) return [vmlinux, ...modulesOf(members.filter(member => member !== vmlinux))]
+  if (named.length > 0) {
+    if (releases.length > 0) throw anotherKernel(named[0]?.name ?? '', releases)
+    return named
   }
   const files = members.flatMap(member => {
     const file = kernelFileOf(withoutDot(member.name))
@@ -48,9 +47,36 @@ export function chooseMembers (members: readonly ArchiveMember[], release: strin
   })
   if (files.length > 0) return files
   const [only, ...others] = members
-  if (only === undefined) throw new AppError('btf_invalid', 'The archive has no file in it.')
-  if (others.length > 0) throw new AppError('btf_invalid', `The archive has ${members.length} files, none of which is a kernel's: neither <release>.btf, nor vmlinux, nor below boot/ or lib/modules/.`)
+  if (only === undefined) throw invalid('The archive has no file in it.')
+  if (others.length > 0) throw invalid(`The archive has ${members.length} files, none of which is a kernel's: neither ${wantedNames(releases)}, nor vmlinux, nor below boot/ or lib/modules/.`)
+  const name = baseName(only.name)
+  if (releases.length > 0 && !releases.includes(name) && /\d+\.\d+/.test(name)) throw anotherKernel(name, releases)
   return [only]
 }
 
+/** Files beside vmlinux, each named after a module. */
+function modulesOf (members: readonly ArchiveMember[]): ChosenMember[] {
+  const names = new Set<string>()
+  return members.flatMap(member => {
+    const stem = baseName(member.name).replace(/\.btf$/, '').replace(/\.ko$/, '')
+    if (!isSegment(stem) || stem === 'vmlinux') return []
+    const module = moduleName(stem)
+    if (names.has(module)) throw invalid(`The archive has two files of module ${module}.`)
+    names.add(module)
+    return { ...member, module }
+  })
+}
+
+function anotherKernel (name: string, releases: readonly string[]): AppError {
+  return invalid(`The archive has the BTF of another kernel: ${baseName(name).slice(0, 128)}, not ${wantedNames(releases)}.`)
+}
+
+function wantedNames (releases: readonly string[]): string { return releases.length === 0 ? '<release>.btf' : releases.map(release => `${release}.btf`).join(' or ') }
+
+function baseName (name: string): string { return name.split('/').at(-1) ?? name }
+
 function withoutDot (name: string): string { return name.replace(/^(?:\.?\/)+/, '') }
+
+function quote (name: string): string { return JSON.stringify(name.slice(0, 128)) }
+
+function invalid (message: string): AppError { return new AppError('btf_invalid', message) }

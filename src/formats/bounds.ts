@@ -14,6 +14,8 @@ export const BOUNDS = {
   package: 8192 * MIB,
   /** Files in one package or archive. Kernel packages have up to 7,000. */
   members: 100_000,
+  /** Files in a tar archive of kernels' BTF or files: a distribution's kernel has up to 6,000 modules. */
+  archiveMembers: 8192,
   /** Packages and archives within each other. */
   depth: 4,
   /** Places in an image at which packed data may begin. */

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type MetricObject } from 'prom-client'
 import type { Service } from '../service/types.js'
 import type { Verdict } from '../core/report.js'
 import { ENGINE } from '../relocation/engine.js'
@@ -17,7 +17,11 @@ export interface Metrics {
   readonly phaseSeconds: Histogram<'phase'>
   /** The text format, and its media type. */
   render (): Promise<{ readonly type: string, readonly text: string }>
+  /** What there is, for docs/metrics.md. Node's own metrics are left out. */
+  list (): readonly MetricFacts[]
 }
+
+export type MetricFacts = Pick<MetricObject, 'name' | 'help'> & { readonly labelNames?: readonly string[] }
 
 /** Node's own metrics are about the process, not about one server in it. */
 let processRegistry: Registry | undefined
@@ -64,7 +68,8 @@ export function createMetrics (service: Service, uploadBytes: () => number): Met
     }),
     async render () {
       return { type: register.contentType, text: `${await getProcessRegistry().metrics()}\n${await register.metrics()}` }
-    }
+    },
+    list: () => register.getMetricsAsArray()
   }
 }
 

@@ -4,6 +4,8 @@ export interface Evidence {
   readonly release?: string | undefined
   /** `uname -v`. */
   readonly kernelVersion?: string | undefined
+  /** The kernel's own GNU build-id, hex. */
+  readonly buildId?: string | undefined
   /** BTFHub's name. */
   readonly arch?: string | undefined
   readonly distro?: string | undefined
@@ -15,6 +17,7 @@ export function mergeEvidence (first: Evidence, second: Evidence): Evidence {
   return {
     release: first.release ?? second.release,
     kernelVersion: first.kernelVersion ?? second.kernelVersion,
+    buildId: first.buildId ?? second.buildId,
     arch: first.arch ?? second.arch,
     distro: first.distro ?? second.distro,
     distroVersion: first.distroVersion ?? second.distroVersion

@@ -1,4 +1,4 @@
-import { overallVerdict, parseBtf, parseObject, relocate } from '../core/index.js'
+import { applyPatches, overallVerdict, parseBtf, parseObject, relocate } from '../core/index.js'
 import { AppError } from '../errors.js'
 import type { BundledKernel, BundledResult, Manifest } from './bundle/manifest.js'
 import { packKernel, writeBundle, type BundleFile } from './bundle/write-bundle.js'
@@ -87,14 +87,14 @@ async function exportResults ({ path, records, store, withModules, onProgress }:
     for (const module of withModules ? record.modules : []) modules.push(parseBtf(await requireBtf(store, module.btfSha256, `module ${module.name} of ${reference}`), { base: vmlinux }))
     for (const { name, object, sha256: objectHash } of parsed) {
       const relocation = relocate(object, vmlinux, { modules })
-      const { bytes } = relocation
-      if (bytes === undefined) {
+      const { patches } = relocation
+      if (patches === undefined) {
         failures.push({ reference, object: name, reason: `libbpf would refuse ${relocation.counts.failed} of its relocations for this kernel` })
         continue
       }
-      const result = { reference, object: name, object_sha256: objectHash, btf_sha256: record.btfSha256, path: `results/${name}/${reference}.bpf.o`, sha256: sha256(bytes), verdict: overallVerdict(relocation) }
+      const result = { reference, object: name, object_sha256: objectHash, btf_sha256: record.btfSha256, path: `results/${name}/${reference}.bpf.o`, sha256: sha256(applyPatches(object.bytes, patches)), verdict: overallVerdict(relocation) }
       results.push(result)
-      files.push({ path: result.path, content: async () => bytes })
+      files.push({ path: result.path, content: async () => applyPatches(object.bytes, patches) })
     }
   }
   await writeBundle(path, { ...base, kernels: [], results }, files)

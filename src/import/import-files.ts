@@ -1,9 +1,10 @@
+import { createReadStream } from 'node:fs'
 import { open, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../errors.js'
 import { errorCode } from '../store/atomic-file.js'
 import { BOUNDS } from '../formats/bounds.js'
-import { HEAD_BYTES, isRecognised } from '../formats/recognise.js'
+import { HEAD_BYTES, isRecognised, isStreamed } from '../formats/recognise.js'
 
 /** A file to import. */
 export interface ImportFile {
@@ -41,17 +42,33 @@ async function * listFolder (folder: string, depth: number): AsyncGenerator<Impo
 }
 
 /**
- * The content of a file.
+ * The content of a file: in pieces as they are read, where it is an archive or packed, so that no package is in memory whole.
  *
  * @returns undefined for a file in a folder that is nothing a kernel's BTF could be in, so that a README is no failure
  * @throws AppError `not_found`, `too_large`
  */
-export async function readImportFile ({ path, depth }: ImportFile): Promise<Uint8Array | undefined> {
+export async function readImportFile ({ path, depth }: ImportFile): Promise<Uint8Array | AsyncIterable<Uint8Array> | undefined> {
   const { size } = await orNotFound(path, stat(path))
-  if (depth > 0 && !isRecognised(await orNotFound(path, readHead(path)))) return undefined
+  const head = await orNotFound(path, readHead(path))
+  if (depth > 0 && !isRecognised(head)) return undefined
   if (size > BOUNDS.file) throw new AppError('too_large', `The file has ${size} bytes; at most ${BOUNDS.file} are read.`, { limit: BOUNDS.file })
-  return await orNotFound(path, readFile(path))
+  return isStreamed(head) ? readPieces(path) : await orNotFound(path, readFile(path))
 }
+
+async function * readPieces (path: string): AsyncGenerator<Uint8Array> {
+  const pieces = createReadStream(path, { highWaterMark: PIECE_BYTES })[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      const { done, value } = await orNotFound(path, pieces.next())
+      if (done === true) return
+      yield value
+    }
+  } finally {
+    await pieces.return?.()
+  }
+}
+
+const PIECE_BYTES = 1024 * 1024
 
 async function readHead (path: string): Promise<Uint8Array> {
   const file = await open(path)

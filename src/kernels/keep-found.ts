@@ -18,7 +18,7 @@ export interface KeepFoundOptions {
  * stays; what the same source gave before is replaced.
  */
 export function createKeepFound ({ index, btfs, trustUploads, warn }: KeepFoundOptions): (found: FoundKernel, source: string) => Promise<void> {
-  return async ({ reference, btf, modules, url, etag, evidence }, source) => {
+  return async ({ reference, btf, modules, url, etag, kernelVersion, buildId, package: from }, source) => {
     await Promise.all([btf, ...modules.map(module => module.btf)].map(content => btfs.keep(content)))
     const held = index.get(reference)
     if (held !== undefined && held.source !== source && answersForName(held, trustUploads)) return
@@ -28,12 +28,13 @@ export function createKeepFound ({ index, btfs, trustUploads, warn }: KeepFoundO
     }
     const now = new Date().toISOString()
     const at = isSame && held.source === source ? held.provenance.at : now
-    const provenance: Provenance = { by: source, at, url, checkedAt: now, ...(etag === undefined ? {} : { etag }), ...evidence }
+    const provenance: Provenance = { by: source, at, url, checkedAt: now, ...(etag === undefined ? {} : { etag }), ...(kernelVersion === undefined ? {} : { kernelVersion }), ...(from === undefined ? {} : { package: from }) }
     await index.put({
       reference,
       btfSha256: btf.sha256,
       bytes: btf.parts.byteLength,
       types: btf.types,
+      ...(buildId === undefined ? {} : { buildId }),
       source,
       provenance,
       firstSeen: isSame ? held.firstSeen : now,

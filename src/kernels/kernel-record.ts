@@ -8,8 +8,6 @@ export interface Provenance {
   readonly at: string
   /** `uname -v` of the kernel, where the supplier knew it. */
   readonly kernelVersion?: string
-  /** GNU build-id of the kernel in hex, as its /sys/kernel/notes has it. */
-  readonly buildId?: string
   /** The package that it was in. */
   readonly package?: { readonly repository: string, readonly name: string, readonly version: string }
   /** Where a source had it: an address without credentials, or a file. */
@@ -39,6 +37,8 @@ export interface KernelRecord {
   /** Bytes of raw BTF. */
   readonly bytes: number
   readonly types: number
+  /** The kernel's GNU build-id (hex), where its image was at hand. */
+  readonly buildId?: string
   /** `local`, `upload`, and the names of other sources. */
   readonly source: string
   readonly provenance: Provenance

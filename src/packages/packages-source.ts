@@ -110,7 +110,9 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
       modules: [],
       url: shownUrl(url),
       etag: image.sha256,
-      evidence: { kernelVersion, package: { repository: repository.id, name: image.name, version: image.version }, ...(buildId === undefined ? {} : { buildId }) }
+      kernelVersion,
+      package: { repository: repository.id, name: image.name, version: image.version },
+      ...(buildId === undefined ? {} : { buildId })
     }
   })
 

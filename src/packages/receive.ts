@@ -18,8 +18,7 @@ type Value<T extends PackageTask> = PackageTaskValues[T['kind']]
  */
 export async function receive<T extends PackageTask> (task: T, pieces: AsyncIterable<Uint8Array>, onBytes: (bytes: number) => void): Promise<Value<T>> {
   const { port1, port2 } = new MessageChannel()
-  const sent = new Int32Array(new SharedArrayBuffer(4))
-  const workerData: PackageWorkerData = { task, pieces: port2, sent }
+  const workerData: PackageWorkerData = { task, pieces: port2 }
   const worker = new Worker(createRequire(import.meta.url).resolve('#package-worker'), { workerData, transferList: [port2], resourceLimits: { maxOldGenerationSizeMb: HEAP_MB } })
   let onTheWay = 0
   let wake = (): void => {}
@@ -49,8 +48,6 @@ export async function receive<T extends PackageTask> (task: T, pieces: AsyncIter
       const own = new Uint8Array(piece) // a view would be sent with all of the buffer behind it
       port1.postMessage(own, [own.buffer])
     }
-    Atomics.add(sent, 0, 1)
-    Atomics.notify(sent, 0)
   }
   try {
     for await (const piece of pieces) {

@@ -1,13 +1,17 @@
+import { relocateDistilledBase } from '../btf/distilled-base.js'
 import { AppError } from '../errors.js'
-import { unpackKernel } from '../formats/unpack/archive.js'
-import { allocateShared } from '../store/shared-bytes.js'
+import { findBtf } from '../formats/find-btf.js'
+import { WANT_ALL } from '../formats/find-options.js'
+import type { FoundModule, FoundVmlinux, Unread } from '../formats/found.js'
 import { isXz } from '../formats/xz-magic.js'
+import { allocateShared, toShared } from '../store/shared-bytes.js'
+import { attachShared } from './attached-btfs.js'
 import { collectGarbage } from './collect.js'
-import { prepareBtf, readInto } from './prepare-btf.js'
+import { openerLimits, readInto, shareRawBtf } from './prepare-btf.js'
 import type { OpenedBtfs, OpenKernelTask } from './protocol.js'
 
 /**
- * Unpacks a kernel's file, where it is packed, and brings its BTF into shared memory. The BTF of a module that cannot be read
+ * Unpacks a kernel's file, whatever it came in, and brings its BTF into shared memory. The BTF of a module that cannot be read
  * is left out: one broken module of thousands must not make a kernel unusable.
  *
  * @throws AppError `btf_invalid`, `too_large`
@@ -16,26 +20,57 @@ export async function openKernel (task: OpenKernelTask): Promise<OpenedBtfs> {
   const { maxBytes, expected, base } = task
   const source = 'path' in task.source ? readInto(allocateShared, task.source.path, maxBytes) : task.source.bytes
   if (source === undefined) return { state: 'absent' }
-  const isPacked = task.isArchive || isXz(source)
-  const { vmlinux, modules } = isPacked ? await unpackKernel(source, { releases: task.releases, maxBytes, onUsedUp: collectGarbage }) : { vmlinux: source, modules: [] }
-  const btf = prepare({ bytes: vmlinux, maxBytes, ...(base === undefined ? {} : { base }) })
+  if (task.isArchive && !isXz(source)) throw new AppError('btf_invalid', `This is no .xz file; it begins with ${beginningOf(source)}.`)
+
+  const { kernel, modules, unread } = await findAll(source, task)
+  if (kernel === undefined) throw new AppError(unread?.code ?? 'btf_invalid', unread?.reason ?? 'There is no BTF of a kernel in the file.')
+  const btf = share(kernel, task)
   // Not before: only what was validated here under its hash may go without validation later.
   if (expected !== undefined && btf.sha256 !== expected) throw new AppError('btf_invalid', `The bytes have the hash ${btf.sha256}, not the ${expected} that was announced.`)
   const opened: Array<{ name: string, btf: typeof btf }> = []
   const skipped: Array<{ name: string, reason: string }> = []
-  for (const { name, bytes } of modules) {
+  for (const module of base === undefined ? modules : []) {
     try {
-      opened.push({ name, btf: prepare({ bytes, maxBytes, base: btf }) })
+      opened.push({ name: module.name, btf: share(module, { maxBytes, base: btf }) })
     } catch (error) {
       if (!(error instanceof AppError)) throw error
-      skipped.push({ name, reason: error.message })
+      skipped.push({ name: module.name, reason: error.message })
     }
   }
   return { state: 'ready', btf, modules: opened, skipped }
 }
 
-function prepare ({ bytes, ...options }: { bytes: Uint8Array } & Pick<OpenKernelTask, 'maxBytes' | 'base'>) {
-  const prepared = prepareBtf({ kind: 'prepareBtf', source: { bytes }, ...options })
-  if (prepared.state !== 'ready') throw new AppError('internal_error', 'BTF in memory counts as missing.')
-  return prepared.btf
+interface FoundInFile {
+  /** With a base: the module's. */
+  readonly kernel: FoundVmlinux | FoundModule | undefined
+  readonly modules: readonly FoundModule[]
+  /** The first thing that could not be read. */
+  readonly unread: Unread | undefined
+}
+
+async function findAll (source: Uint8Array, { maxBytes, releases, base }: OpenKernelTask): Promise<FoundInFile> {
+  let kernel: FoundVmlinux | FoundModule | undefined
+  let unread: Unread | undefined
+  const modules: FoundModule[] = []
+  for await (const found of findBtf(source, '', { ...openerLimits(maxBytes), want: WANT_ALL, releases, onUsedUp: collectGarbage })) {
+    if (found.kind === 'unread') unread ??= found
+    if (found.kind === 'module' && (base === undefined || kernel !== undefined)) modules.push(found)
+    else if (found.kind === 'vmlinux' || found.kind === 'module') {
+      if (kernel !== undefined) throw new AppError('btf_invalid', 'The file has the BTF of several kernels; give it of one.')
+      kernel = found
+    }
+  }
+  return { kernel, modules, unread }
+}
+
+function share (found: FoundVmlinux | FoundModule, { maxBytes, base }: Pick<OpenKernelTask, 'maxBytes' | 'base'>) {
+  const distilled = found.kind === 'module' ? found.distilledBase : undefined
+  const raw = distilled === undefined || base === undefined ? found.btf : relocateDistilledBase(found.btf, distilled, attachShared(base))
+  return shareRawBtf(raw.buffer instanceof SharedArrayBuffer ? raw : toShared(raw), maxBytes, base)
+}
+
+/** For people who wonder what it is instead: an error page shows as such. */
+function beginningOf (bytes: Uint8Array): string {
+  if (bytes.length === 0) return 'nothing'
+  return JSON.stringify(Buffer.from(bytes.subarray(0, 16)).toString('latin1').replace(/[^\x20-\x7e]/g, '.'))
 }

@@ -16,7 +16,7 @@ export interface WarmTask {
 /** Reads, verifies, validates and indexes BTF, into shared memory. */
 export interface PrepareBtfTask {
   readonly kind: 'prepareBtf'
-  /** A file, or bytes in shared memory, where raw BTF stays. Raw BTF, or ELF with `.BTF`. */
+  /** A file, or bytes in shared memory, where raw BTF stays. Raw BTF, or any file that the opener reads. */
   readonly source: { readonly path: string } | { readonly bytes: Uint8Array }
   /** What the source must hash to; undefined for bytes that only now get their name. */
   readonly expected?: Sha256
@@ -29,7 +29,7 @@ export interface PrepareBtfTask {
 /** `absent`: no such file. `damaged`: not the bytes that were expected. */
 export type PreparedBtf = { readonly state: 'ready', readonly btf: SharedBtf } | { readonly state: 'absent' | 'damaged' }
 
-/** Makes shared BTF of a kernel's file as sources and operators have it: .tar.xz, ELF, or raw BTF. */
+/** Makes shared BTF of a kernel's file as sources and operators have it: any that the opener reads. */
 export interface OpenKernelTask {
   readonly kind: 'openKernel'
   /** A file, or bytes in shared memory. */

@@ -1,4 +1,4 @@
-import { parseObject, relocate } from '../core/index.js'
+import { applyPatches, parseObject, relocate } from '../core/index.js'
 import { inspectObject } from '../core/inspect.js'
 import { describeRelocation, overallVerdict } from '../core/report.js'
 import { AppError } from '../errors.js'
@@ -18,15 +18,16 @@ export function relocateObject (task: RelocateTask): RelocatedObject {
   const modules = task.modules.map(module => attachShared(module, target))
   const object = parseObject(task.object)
   const parsed = performance.now()
-  const relocation = relocate(object, target, { modules, explain: task.report !== 'never', allocate: allocateShared })
-  const { bytes, counts } = relocation
-  if (bytes === undefined) {
+  const relocation = relocate(object, target, { modules })
+  const { patches, counts } = relocation
+  if (patches === undefined) {
     const report = describeRelocation(object, relocation)
     const failing = report.relocations.filter(({ status }) => status === 'failed')
     const [first] = failing
     const where = first === undefined ? '' : `: ${first.program || first.section}, instruction ${first.instruction}: ${first.detail ?? first.reason ?? first.kind}`
     throw new AppError('relocation_failed', `${failing.length} of ${report.relocations.length} relocations have no answer that libbpf would take${where}`, { relocations: failing, counts })
   }
+  const bytes = applyPatches(object.bytes, patches, allocateShared)
   const wantsReport = task.report === 'always' || (task.report === 'poisoned' && counts.poisoned > 0)
   return {
     bytes,

@@ -23,7 +23,10 @@ export default function runTask (task: Task): Answer | Promise<Answer> {
   try {
     switch (task.kind) {
       case 'warm': return { ok: true, value: null }
-      case 'prepareBtf': return { ok: true, value: prepareBtf(task) }
+      case 'prepareBtf': {
+        const prepared = prepareBtf(task)
+        return prepared instanceof Promise ? prepared.then(value => ({ ok: true, value }), failOpening) : { ok: true, value: prepared }
+      }
       case 'openKernel': return openKernel(task).then(value => ({ ok: true, value }), failOpening)
       case 'read': {
         const value = readVerified(task)

@@ -1,10 +1,11 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { parseBtf, relocate } from '../../src/index.js'
+import { parseBtf } from '../../src/index.js'
 import { sha256 } from '../../src/store/sha256.js'
 import { EXEC, SAMPLE } from '../cli/corelo.js'
 import { cleanUpAfterAll, createNode, runOnce, startService, temporaryFolder, type Node, type Service } from './support.js'
+import { relocate } from '../support/relocate.js'
 
 const cleanup = cleanUpAfterAll()
 

@@ -1,10 +1,11 @@
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { parseBtf, relocate } from '../../src/index.js'
+import { parseBtf } from '../../src/index.js'
 import { sha256 } from '../../src/store/sha256.js'
 import { EXEC, SAMPLE, UNGUARDED } from '../cli/corelo.js'
 import { cleanUpAfterAll, createNode, DEAD_ADDRESS, putKernel, REFERENCE, runOnce, startProxy, startService, type AgentRun, type Node, type Service } from './support.js'
+import { relocate } from '../support/relocate.js'
 
 const cleanup = cleanUpAfterAll()
 let service: Service

@@ -1,9 +1,10 @@
 import { cpSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { parseBtf, relocate } from '../../src/index.js'
+import { parseBtf } from '../../src/index.js'
 import { EXEC, SAMPLE, UNGUARDED } from '../cli/corelo.js'
 import { cleanUpAfterAll, createNode, runOnce, startAgent, startProxy, startService, temporaryFolder, type LogLine, type Service } from './support.js'
+import { relocate } from '../support/relocate.js'
 
 const cleanup = cleanUpAfterAll()
 const isPut = (object: string) => (line: LogLine): boolean => line.object === object && line.msg === 'relocated, verified and put in place'

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, 
 import { release } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { parseBtf, relocate } from '../../src/index.js'
+import { parseBtf } from '../../src/index.js'
 import { openContentStore } from '../../src/store/content-store.js'
 import { openKernelIndex } from '../../src/kernels/kernel-index.js'
 import { parseReference } from '../../src/identity/reference.js'
@@ -11,6 +11,7 @@ import { at, btf, integers } from '../support/btf-builder.js'
 import { buildObject } from '../support/object-builder.js'
 import { fooSpec, targetFoo } from '../support/corpus.js'
 import { corelo, EXEC, removeFoldersAfterEach, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
+import { relocate } from '../support/relocate.js'
 
 removeFoldersAfterEach()
 

@@ -2,13 +2,14 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { AppError } from '../../src/errors.js'
-import { parseBtf, parseObject, relocate } from '../../src/core/index.js'
+import { parseBtf, parseObject } from '../../src/core/index.js'
 import { assembler } from '../support/asm.js'
 import { btf, integers } from '../support/btf-builder.js'
 import { fooSpec, targetFoo } from '../support/corpus.js'
 import { buildObject } from '../support/object-builder.js'
 import { askOracleOnce, describeLab, NEEDS, oracleIsAtLeast, scratchFolder, type OracleAnswer } from '../support/lab.js'
 import { DELIBERATE, VERSIONS, type Difference, type Outcome } from './differences.js'
+import { relocate } from '../support/relocate.js'
 
 // What is not in these lists is equal: libbpf.test.ts and random.test.ts see to that.
 

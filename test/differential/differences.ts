@@ -269,12 +269,12 @@ export const DELIBERATE: readonly Difference[] = [
     ours: program(POISON)
   },
   {
-    rule: 'an object with more than 65,536 relocations is refused, because each costs a search',
+    rule: 'an object with more than 262,144 relocations is refused, because the outcome of each takes memory',
     make: () => {
       const { b, foo: id } = localFoo()
       // An id of the object's own is written as often as wanted: its record does not look at what was there.
       const record = { section: SECTION, insnOff: 0, typeId: id, kind: 'local_type_id' as const }
-      return { object: one(b, record, asm.mov(1, 0), { records: Array.from({ length: 65_537 }, () => record) }), target: targetFoo().bytes() }
+      return { object: one(b, record, asm.mov(1, 0), { records: Array.from({ length: 262_145 }, () => record) }), target: targetFoo().bytes() }
     },
     libbpf: program(asm.mov(1, 10)),
     ours: refused('object_invalid')

@@ -1,9 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { describeRelocation, parseBtf, parseObject, relocate, type BpfObject, type Relocation } from '../../src/core/index.js'
+import { describeRelocation, parseBtf, parseObject, type BpfObject } from '../../src/core/index.js'
 import { AppError } from '../../src/errors.js'
 import { askOracle, compareDumps, describeLab, labBtfs, labObjects, NEEDS, scratchFolder, type LabFile } from '../support/lab.js'
+import { relocate, type Relocation } from '../support/relocate.js'
 
 /** Kernels without which the comparison says too little. The old ones are of an archive that is not everywhere. */
 const KERNELS = [['running', /^running$/], ['Debian 6.1', /^debian-6\.1$/], ['Debian 6.12', /^debian-6\.12$/]] as const

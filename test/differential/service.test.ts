@@ -3,12 +3,13 @@ import { join } from 'node:path'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { parseBtf, relocate } from '../../src/core/index.js'
+import { parseBtf } from '../../src/core/index.js'
 import { buildApp } from '../../src/http/app.js'
 import { readConfig } from '../../src/http/config.js'
 import { createService } from '../../src/service/service.js'
 import type { Service } from '../../src/service/types.js'
 import { askOracle, compareDumps, describeLab, labBtfs, labObjects, NEEDS, scratchFolder } from '../support/lab.js'
+import { relocate } from '../support/relocate.js'
 
 /** Requests under way at once: more than there are workers, so that some wait. */
 const AT_ONCE = 8

@@ -56,7 +56,7 @@ const FAULTS: readonly Fault[] = [
     requests: 3,
     says: /failed \(UND_ERR_SOCKET\), 3 times/
   },
-  { name: 'an archive cut off at its source', answer: send(good.subarray(0, good.length - 100)), code: 'source_invalid', outcome: 'malformed', requests: 1, says: /cut off or damaged/ },
+  { name: 'an archive cut off at its source', answer: send(good.subarray(0, good.length - 100)), code: 'source_invalid', outcome: 'malformed', requests: 1, says: /cut off|damaged/ },
   {
     name: 'a Content-Length that is too short for what is sent',
     answer: (request, response) => {
@@ -66,7 +66,7 @@ const FAULTS: readonly Fault[] = [
     code: 'source_invalid',
     outcome: 'malformed',
     requests: 1,
-    says: /cut off or damaged/
+    says: /cut off|damaged/
   },
   { name: 'a Content-Length above all bounds', answer: (_request, response) => { response.writeHead(200, { 'content-length': 1e12 }).flushHeaders() }, code: 'source_invalid', outcome: 'malformed', requests: 1, says: /larger than is taken/ },
   {
@@ -86,9 +86,9 @@ const FAULTS: readonly Fault[] = [
   { name: 'a page of HTML', answer: send(Buffer.from('<!DOCTYPE html><title>Sign in</title>'), { 'content-type': 'text/html' }), code: 'source_invalid', outcome: 'malformed', requests: 1, says: /no \.xz file; it begins with "<!DOCTYPE html>/ },
   { name: 'nothing at all', answer: send(new Uint8Array()), code: 'source_invalid', outcome: 'malformed', requests: 1, says: /no \.xz file; it begins with nothing/ },
   { name: 'a coding that nobody asked for', answer: send(good, { 'content-encoding': 'gzip' }), code: 'source_invalid', outcome: 'malformed', requests: 1, says: /in the coding gzip/ },
-  { name: 'a flipped bit', answer: send(good.map((byte, i) => i === 200 ? byte ^ 1 : byte)), code: 'source_invalid', outcome: 'malformed', requests: 1, says: /cut off or damaged/ },
-  { name: 'an .xz file of something else', answer: send(xzOf(Buffer.from('not a tar archive'.repeat(100)))), code: 'source_invalid', outcome: 'malformed', requests: 1, says: /does not hold a whole tar archive/ },
-  { name: 'a bomb of nothing but zeros', answer: send(Buffer.concat(Array.from({ length: 2048 }, () => ZEROS))), code: 'source_invalid', outcome: 'malformed', requests: 1, says: /unfolds to more than 100 times its size/ },
+  { name: 'a flipped bit', answer: send(good.map((byte, i) => i === 200 ? byte ^ 1 : byte)), code: 'source_invalid', outcome: 'malformed', requests: 1, says: /cut off|damaged/ },
+  { name: 'an .xz file of something else', answer: send(xzOf(Buffer.from('not a tar archive'.repeat(100)))), code: 'source_invalid', outcome: 'malformed', requests: 1, says: /nothing that a kernel's BTF could be in/ },
+  { name: 'a bomb of nothing but zeros', answer: send(Buffer.concat(Array.from({ length: 2048 }, () => ZEROS))), code: 'source_invalid', outcome: 'malformed', requests: 1, says: /no file in it/ },
   { name: 'an empty archive', answer: send(await tarXzOf()), code: 'source_invalid', outcome: 'malformed', requests: 1, says: /no file in it/ },
   { name: 'two members', answer: send(await tarXzOf({ name: 'a', bytes: fooBtf() }, { name: 'b', bytes: fooBtf(1) })), code: 'source_invalid', outcome: 'malformed', requests: 1, says: /has 2 files/ },
   { name: "two kernels' members", answer: send(await tarXzOf({ name: BTF, bytes: fooBtf() }, { name: '5.4.0-43-generic.btf', bytes: fooBtf(1) })), code: 'source_invalid', outcome: 'malformed', requests: 1, says: /several kernels' BTF/ },

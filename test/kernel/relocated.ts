@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { describeRelocation, parseBtf, parseObject, relocate, type RelocationReport } from '../../src/core/index.js'
+import { describeRelocation, parseBtf, parseObject, type RelocationReport } from '../../src/core/index.js'
 import { labBtf, ROOT } from '../support/lab.js'
+import { relocate } from '../support/relocate.js'
 
 export const EXEC = join(ROOT, 'examples/exec.bpf.o')
 export const UNGUARDED = join(ROOT, 'examples/unguarded.bpf.o')

@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseBtf, parseObject, relocate } from '../../src/core/index.js'
+import { parseBtf, parseObject } from '../../src/core/index.js'
 import { AppError, type ErrorCode } from '../../src/errors.js'
 import { concat, type ByteOrder } from '../support/byte-writer.js'
 import { richObject, richTarget, validBtf, validObjects } from '../support/corpus.js'
 import { runs } from '../support/property-runs.js'
 import { checkInvariants } from '../support/scenario.js'
+import { relocate } from '../support/relocate.js'
 
 type Damage =
   | { readonly do: 'flip', readonly at: number, readonly bits: number }

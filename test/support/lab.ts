@@ -13,6 +13,8 @@ export const LAB = process.env['CORELO_LAB_DIR'] ?? join(ROOT, '.lab')
 /** The oracle may be built over another libbpf than the distribution's, to compare with that one. */
 const ORACLE = process.env['CORELO_ORACLE'] ?? join(LAB, 'bin/oracle')
 
+export const EFI_STUB = '/usr/lib/systemd/boot/efi/linuxx64.efi.stub'
+
 export const ATTACH = join(LAB, 'bin/attach')
 const BOOT = join(ROOT, 'test/lab/boot.sh')
 
@@ -69,6 +71,10 @@ export const NEEDS = {
     isHere: () => process.getuid?.() === 0 && runHere('bpftool map create "$BPFFS/probe" type array key 4 value 4 entries 1 name probe').status === 0
   },
   bpftool: command('bpftool'),
+  mkbootimg: command('mkbootimg'),
+  lz4: command('lz4'),
+  /** systemd's, which is made a unified kernel image by adding a kernel. */
+  efiStub: file(EFI_STUB),
   /** Network namespaces, and links between them. */
   network: { what: 'root, and network namespaces', isHere: () => spawnSync('unshare', ['--net', 'ip', 'link', 'add', 'here', 'type', 'veth', 'peer', 'name', 'there'], { env: PATHS }).status === 0 },
   /** BTFHub's layout, with kernels of other distributions. */

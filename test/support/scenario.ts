@@ -1,10 +1,13 @@
 import { expect } from 'vitest'
 import { AppError, type ErrorCode } from '../../src/errors.js'
-import { parseBtf, relocate } from '../../src/core/index.js'
+import { newWork } from '../../src/btf/work.js'
+import { explainOutcome } from '../../src/core/explain.js'
+import { parseBtf } from '../../src/core/index.js'
 import { assembler, decode, decodeImm64, poison } from './asm.js'
 import { BtfBuilder } from './btf-builder.js'
 import { concat, toHex, type ByteOrder } from './byte-writer.js'
 import { buildObject, type BuiltObject, type CoreRecord, type ObjectSpec, type ReloName } from './object-builder.js'
+import { relocate } from './relocate.js'
 
 export type Btf = ReturnType<typeof parseBtf>
 export type Relocation = ReturnType<typeof relocate>
@@ -121,7 +124,8 @@ export function checkInvariants (object: Pick<BuiltObject, 'bytes'>, relocation:
   for (const record of relocation.records) {
     expect(record.newValue === null).toBe(record.status === 'poisoned' || record.status === 'failed')
     if (record.status === 'failed') expect(record.errno).not.toBeNull()
-    if (record.status === 'failed' || record.status === 'poisoned') expect(record.reason).not.toBeNull()
+    if (record.status === 'failed') expect(record.reason).not.toBeNull()
+    if (record.status === 'poisoned') expect(explainOutcome(record, relocation.target, newWork())?.reason).toEqual(expect.any(String))
     if (record.status === 'absent') expect(record.newValue).toBe(0n)
     expect(record.oldValue).toBe(BigInt.asUintN(64, record.oldValue))
   }

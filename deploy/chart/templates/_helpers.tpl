@@ -25,11 +25,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
 {{- define "corelo.serviceImage" -}}
-{{- with .Values.image }}{{ .service }}{{ if .serviceDigest }}@{{ .serviceDigest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}{{ end }}
+{{- with .Values.image }}{{ required "image.service must name the image that you built and pushed (docker build -t REGISTRY/corelo .); the project publishes none" .service }}{{ if .serviceDigest }}@{{ .serviceDigest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}{{ end }}
 {{- end }}
 
 {{- define "corelo.agentImage" -}}
-{{- with .Values.image }}{{ .agent }}{{ if .agentDigest }}@{{ .agentDigest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}{{ end }}
+{{- with .Values.image }}{{ required "image.agent must name the image that you built and pushed (docker build -t REGISTRY/corelo-agent --target agent .); the project publishes none" .agent }}{{ if .agentDigest }}@{{ .agentDigest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}{{ end }}
 {{- end }}
 
 {{/* Name resolution on whatever address: node-local caches of it are link-local. */}}

@@ -5,7 +5,7 @@ import { writeDurably } from '../../store/atomic-file.js'
 import { openContentStore } from '../../store/content-store.js'
 import type { Evidence } from '../../identity/evidence.js'
 import { extractBtf } from '../../import/extract.js'
-import type { FoundResult } from '../../import/found.js'
+import type { FoundResult } from '../../formats/found.js'
 import { evidenceOfPath } from '../../identity/tree-path.js'
 import { openKernelIndex } from '../../kernels/kernel-index.js'
 import { formatReference } from '../../identity/reference.js'
@@ -40,7 +40,7 @@ export const spec: CommandSpec = {
     help: { short: 'h', help: 'Print this text.' }
   },
   notes: [
-    'PATH is a file or a folder: raw BTF, an ELF file with .BTF (vmlinux, a module), a bootable image (vmlinuz: gzip, xz, zstd, lz4, bzip2, lzma, lzo; EFI zboot; Image of arm64), a kernel package (.deb, .rpm), a .btf.tar.xz of BTFHub or a whole tree of them, or a bundle of corelo btf export. What a file is, is told by its content. A vmlinux with DWARF and no BTF is encoded by pahole, where that is installed.',
+    'PATH is a file or a folder: raw BTF, an ELF file with .BTF (vmlinux, a module), a bootable image (vmlinuz: gzip, xz, zstd, lz4, bzip2, lzma, lzo; EFI zboot; Image of arm64; a unified kernel image; boot.img of Android), a kernel package (.deb, .rpm), a .btf.tar.xz of BTFHub or a whole tree of them, or a bundle of corelo btf export. What a file is, is told by its content. A vmlinux with DWARF and no BTF is encoded by pahole, where that is installed.',
     'Distribution, version, architecture and release are found in the file; where they are not, the options settle them for all files. Nothing is guessed: what cannot be named is reported.',
     'Exit codes: 0 everything was imported or held already; 1 something was not; 2 wrong use; 3 nothing could be imported.'
   ]
@@ -49,9 +49,10 @@ export const spec: CommandSpec = {
 export async function run (args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(spec, args)
   const progress = createProgress(process.stderr)
+  const modules = modulesOf(options.get('modules'))
   const report = await withSink(options, async sink => {
-    const kernelImport = createKernelImport({ sink, given: givenOf(options), modules: modulesOf(options.get('modules')), encodeDwarf, saveResult: saverFor(options.get('results')) })
-    return await importAll(options.operands, kernelImport, progress)
+    const kernelImport = createKernelImport({ sink, given: givenOf(options), modules, encodeDwarf, saveResult: saverFor(options.get('results')) })
+    return await importAll(options.operands, kernelImport, modules, progress)
   })
   progress.clear()
   if (options.has('json')) process.stdout.write(`${JSON.stringify(importJson(report), null, 2)}\n`)
@@ -60,7 +61,7 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   return report.kernels.length === 0 && report.results.length === 0 ? ExitCode.CANNOT_TELL : ExitCode.FINDING
 }
 
-async function importAll (paths: readonly string[], kernelImport: KernelImport, progress: Progress): Promise<ImportReport> {
+async function importAll (paths: readonly string[], kernelImport: KernelImport, modules: ReadonlySet<string> | undefined, progress: Progress): Promise<ImportReport> {
   let passedOver = 0
   for await (const file of listImportFiles(paths)) {
     progress.update(`reading ${file.path}`)
@@ -71,7 +72,7 @@ async function importAll (paths: readonly string[], kernelImport: KernelImport, 
         continue
       }
       let found = 0
-      for await (const find of extractBtf(bytes, file.path, evidenceOfPath(file.path, file.depth))) {
+      for await (const find of extractBtf(bytes, file.path, { evidence: evidenceOfPath(file.path, file.depth), want: { kernel: true, modules: modules ?? 'all' } })) {
         await kernelImport.add(find)
         progress.update(`${basename(file.path)}: ${++found} read`)
         if (found % BREATH === 0) await new Promise(setImmediate)

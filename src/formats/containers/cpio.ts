@@ -1,6 +1,6 @@
 import { AppError } from '../../errors.js'
 import { BOUNDS } from '../bounds.js'
-import { createByteReader } from './byte-reader.js'
+import { createByteReader } from '../byte-reader.js'
 import type { Member } from './member.js'
 
 /** Magic and 13 numbers of eight hex digits. */
@@ -19,8 +19,7 @@ const TRAILER = 'TRAILER!!!'
  * @see https://man.archlinux.org/man/cpio.5 "New ASCII Format"
  */
 export async function * readCpio (pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Member> {
-  const source = pieces[Symbol.asyncIterator]()
-  const reader = createByteReader(source, 'cpio archive')
+  const reader = createByteReader(pieces, 'cpio archive')
   try {
     for (let count = 0; ; count++) {
       if (count > BOUNDS.members) throw new AppError('too_large', `The archive has more than ${BOUNDS.members} files.`, { limit: BOUNDS.members })
@@ -48,7 +47,7 @@ export async function * readCpio (pieces: AsyncIterable<Uint8Array>): AsyncGener
       await reader.skip(left + padding(size))
     }
   } finally {
-    await source.return?.()
+    await reader.close()
   }
 }
 

@@ -1,7 +1,8 @@
 import { AppError } from '../../errors.js'
 import { BOUNDS } from '../bounds.js'
+import { createByteReader, takePieces, type ByteReader } from '../byte-reader.js'
 import { detectCompression, unpack } from '../decompress/decompress.js'
-import { readAr } from './ar.js'
+import { readAr, type ArMember } from './ar.js'
 import type { Member } from './member.js'
 import { readTar } from './tar.js'
 
@@ -10,45 +11,57 @@ export type ControlFields = ReadonlyMap<string, string>
 
 export interface DebPackage {
   readonly control: ControlFields
-  /** Names have no leading `./`. */
+  /** Names have no leading `./`. To be read once. */
   files(): AsyncGenerator<Member>
 }
 
-/** A control archive has a few scripts and lists of checksums in it. */
+/** What a control archive unpacks to: a few scripts and lists of checksums. */
 const MAX_CONTROL_BYTES = 64 * 1024 * 1024
+/** The control file itself. A kernel's has up to 6 KB. */
+const MAX_FIELDS_BYTES = 256 * 1024
+/** Bytes by which data tells what packs it. */
+const HEAD_BYTES = 16
 
-/** @throws AppError `btf_invalid`, `too_large` */
-export async function openDeb (bytes: Uint8Array): Promise<DebPackage> {
-  const parts = readAr(bytes)
-  if (!parts.has('debian-binary')) throw new AppError('btf_invalid', 'The ar archive is no Debian package: it has no debian-binary.')
-  const control = findPart(parts, 'control.tar')
-  const data = findPart(parts, 'data.tar')
+/**
+ * Opens a Debian package as it arrives: `debian-binary`, then the control archive, then the data, in this order.
+ *
+ * @throws AppError `btf_invalid`, `too_large`
+ */
+export async function openDeb (reader: ByteReader): Promise<DebPackage> {
+  const parts = readAr(reader)
+  const first = await parts.next()
+  if (first.done === true || first.value.name !== 'debian-binary') throw new AppError('btf_invalid', 'The ar archive is no Debian package: it does not begin with debian-binary.')
+  const control = await readControl(readTar(unpackPart(await findPart(parts, 'control.tar'), MAX_CONTROL_BYTES)))
   return {
-    control: await readControl(readTar(piecesOf(control, MAX_CONTROL_BYTES))),
+    control,
     async * files () {
-      for await (const member of readTar(piecesOf(data, BOUNDS.package))) yield { ...member, name: withoutDot(member.name) }
+      const data = await findPart(parts, 'data.tar')
+      for await (const member of readTar(unpackPart(data, BOUNDS.package))) yield { ...member, name: withoutDot(member.name) }
     }
   }
 }
 
-function findPart (parts: ReadonlyMap<string, Uint8Array>, stem: string): Uint8Array {
-  const part = [...parts].find(([name]) => name === stem || name.startsWith(`${stem}.`))?.[1]
-  if (part === undefined) throw new AppError('btf_invalid', `The Debian package has no ${stem}.`)
-  return part
+async function findPart (parts: AsyncGenerator<ArMember>, stem: string): Promise<ArMember> {
+  for (;;) {
+    const { done, value } = await parts.next()
+    if (done === true) throw new AppError('btf_invalid', `The Debian package has no ${stem}.`)
+    if (value.name === stem || value.name.startsWith(`${stem}.`)) return value
+  }
 }
 
 /** What packs a part is told by its content. */
-function piecesOf (part: Uint8Array, maxBytes: number): AsyncGenerator<Uint8Array> {
-  const compression = detectCompression(part)
-  return compression === undefined ? onePiece(part) : unpack(compression, part, maxBytes)
+async function * unpackPart (part: ArMember, maxBytes: number): AsyncGenerator<Uint8Array> {
+  const reader = createByteReader(part.pieces(), `part ${part.name} of the package`)
+  const compression = detectCompression(await reader.peek(HEAD_BYTES))
+  if (compression !== undefined) return yield * unpack(compression, reader, maxBytes)
+  yield * takePieces(reader)
 }
-
-async function * onePiece (bytes: Uint8Array): AsyncGenerator<Uint8Array> { yield bytes }
 
 async function readControl (members: AsyncGenerator<Member>): Promise<ControlFields> {
   const fields = new Map<string, string>()
   for await (const member of members) {
     if (withoutDot(member.name) !== 'control') continue
+    if (member.size > MAX_FIELDS_BYTES) throw new AppError('too_large', `The control file of the Debian package has ${member.size} bytes; at most ${MAX_FIELDS_BYTES} are read.`, { limit: MAX_FIELDS_BYTES })
     const text = Buffer.from(await member.read()).toString('utf8')
     for (const [, name, value] of text.matchAll(/^([A-Za-z][A-Za-z0-9-]*):[ \t]*(.*)$/gm)) {
       if (name !== undefined && value !== undefined) fields.set(name.toLowerCase(), value.trim())

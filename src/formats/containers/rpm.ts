@@ -1,7 +1,8 @@
-import { dataView, isInside } from '../../bytes/checked.js'
+import { dataView } from '../../bytes/checked.js'
 import { stringAt } from '../../bytes/strings.js'
 import { AppError } from '../../errors.js'
 import { BOUNDS } from '../bounds.js'
+import { takePieces, type ByteReader } from '../byte-reader.js'
 import { detectCompression, unpack } from '../decompress/decompress.js'
 import { readCpio } from './cpio.js'
 import type { Member } from './member.js'
@@ -15,6 +16,12 @@ const HEADER_SIZE = 16
 const ENTRY = { tag: 0, type: 4, offset: 8, SIZE: 16 } as const
 /** More than RPM itself takes. */
 const MAX_ENTRIES = 65_536
+/** Values of one header. A kernel's, with the names and hashes of 7,000 files, have 2 MB. */
+const MAX_VALUE_BYTES = 64 * 1024 * 1024
+/** One text. The longest of those that are read is an address. */
+const MAX_TEXT_BYTES = 1024
+/** Bytes by which the payload tells what packs it. */
+const HEAD_BYTES = 16
 
 /** Tags of the header with a text, by their numbers in rpmtag.h. */
 const TAGS = { name: 1000, version: 1001, release: 1002, distribution: 1010, vendor: 1011, arch: 1022, disturl: 1123 } as const
@@ -33,16 +40,19 @@ export interface RpmPackage {
 export function isRpm (bytes: Uint8Array): boolean { return LEAD_MAGIC.every((byte, i) => bytes[i] === byte) }
 
 /**
- * Opens an RPM package: a lead that no longer matters, a header of signatures, the header, and the payload, a packed cpio archive.
+ * Opens an RPM package as it arrives: a lead that no longer matters, a header of signatures, the header, and the payload, a packed
+ * cpio archive.
  *
  * @throws AppError `btf_invalid`
  * @see https://rpm-software-management.github.io/rpm/manual/format_v4.html
  */
-export function openRpm (bytes: Uint8Array): RpmPackage {
-  const signatures = readHeader(bytes, LEAD_SIZE)
-  const header = readHeader(bytes, signatures.end + (8 - signatures.end % 8) % 8)
-  const payload = bytes.subarray(header.end)
-  const text = (tag: number): string => header.texts.get(tag) ?? ''
+export async function openRpm (reader: ByteReader): Promise<RpmPackage> {
+  await reader.skip(LEAD_SIZE)
+  const before = reader.consumed
+  await readHeader(reader)
+  await reader.skip((8 - (reader.consumed - before) % 8) % 8) // the lead is a multiple of eight
+  const texts = await readHeader(reader)
+  const text = (tag: number): string => texts.get(tag) ?? ''
   return {
     facts: {
       name: text(TAGS.name),
@@ -54,8 +64,8 @@ export function openRpm (bytes: Uint8Array): RpmPackage {
       disturl: text(TAGS.disturl)
     },
     async * files () {
-      const compression = detectCompression(payload)
-      const pieces = compression === undefined ? onePiece(payload) : unpack(compression, payload, BOUNDS.package)
+      const compression = detectCompression(await reader.peek(HEAD_BYTES))
+      const pieces = compression === undefined ? takePieces(reader) : unpack(compression, reader, BOUNDS.package)
       for await (const member of readCpio(pieces)) yield { ...member, name: member.name.replace(/^(?:\.?\/)+/, '') }
     }
   }
@@ -63,24 +73,22 @@ export function openRpm (bytes: Uint8Array): RpmPackage {
 
 const WANTED: ReadonlySet<number> = new Set(Object.values(TAGS))
 
-function readHeader (bytes: Uint8Array, start: number): { texts: ReadonlyMap<number, string>, end: number } {
-  if (!isInside(start, HEADER_SIZE, bytes.length)) throw invalid('The RPM package ends before its header.')
-  const view = dataView(bytes)
-  if (view.getUint32(start) !== HEADER_MAGIC) throw invalid('The RPM package is damaged: a header does not begin as one.')
-  const entries = view.getUint32(start + 8)
-  const valueBytes = view.getUint32(start + 12)
-  const values = start + HEADER_SIZE + entries * ENTRY.SIZE
-  if (entries > MAX_ENTRIES || !isInside(values, valueBytes, bytes.length)) throw invalid(`The RPM package is cut off or damaged: a header says that it has ${entries} entries and ${valueBytes} bytes.`)
+/** The texts of a header that are of interest, by tag. */
+async function readHeader (reader: ByteReader): Promise<ReadonlyMap<number, string>> {
+  const head = dataView(await reader.take(HEADER_SIZE))
+  if (head.getUint32(0) !== HEADER_MAGIC) throw invalid('The RPM package is damaged: a header does not begin as one.')
+  const entries = head.getUint32(8)
+  const valueBytes = head.getUint32(12)
+  if (entries > MAX_ENTRIES || valueBytes > MAX_VALUE_BYTES) throw invalid(`The RPM package is damaged: a header says that it has ${entries} entries and ${valueBytes} bytes.`)
+  const table = dataView(await reader.take(entries * ENTRY.SIZE))
+  const values = await reader.take(valueBytes)
   const texts = new Map<number, string>()
-  const store = bytes.subarray(values, values + valueBytes)
-  for (let at = start + HEADER_SIZE; at < values; at += ENTRY.SIZE) {
-    const tag = view.getUint32(at + ENTRY.tag)
-    const offset = view.getUint32(at + ENTRY.offset)
-    if (WANTED.has(tag) && TEXT_TYPES.has(view.getUint32(at + ENTRY.type)) && offset < valueBytes) texts.set(tag, stringAt(store, offset))
+  for (let at = 0; at < table.byteLength; at += ENTRY.SIZE) {
+    const tag = table.getUint32(at + ENTRY.tag)
+    const offset = table.getUint32(at + ENTRY.offset)
+    if (WANTED.has(tag) && TEXT_TYPES.has(table.getUint32(at + ENTRY.type)) && offset < valueBytes) texts.set(tag, stringAt(values.subarray(offset, offset + MAX_TEXT_BYTES), 0))
   }
-  return { texts, end: values + valueBytes }
+  return texts
 }
-
-async function * onePiece (bytes: Uint8Array): AsyncGenerator<Uint8Array> { yield bytes }
 
 function invalid (message: string): AppError { return new AppError('btf_invalid', message) }

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { dataView } from '../../bytes/checked.js'
-import { isXz } from '../xz-magic.js'
+import type { ByteReader } from '../byte-reader.js'
+import { isXz, XZ_MAGIC } from '../xz-magic.js'
 import { branchFilter, type BranchFilter } from './branch-filter.js'
 import { crc32Checksum, crc64Checksum, sha256Checksum, type Checksum } from './checksum.js'
 import { damaged } from './damaged.js'
@@ -8,10 +9,18 @@ import { MAX_DICTIONARY_BYTES } from './lzma.js'
 import { unpackLzma2 } from './lzma2.js'
 
 /** Of the header (magic, flags, CRC-32) and of the footer (CRC-32, index size, flags, magic). */
-export const STREAM_EDGE_SIZE = 12
+const STREAM_EDGE_SIZE = 12
 const FILTER_LZMA2 = 0x21
+/** Blocks of one stream. `xz -T` begins one every 24 MiB. */
+const MAX_BLOCKS = 65_536
 
-export const XZ_CHECKS: Readonly<Record<number, { readonly size: number, readonly start: () => Checksum } | undefined>> = {
+interface Check {
+  /** Bytes. */
+  readonly size: number
+  readonly start: () => Checksum
+}
+
+const CHECKS: Readonly<Record<number, Check | undefined>> = {
   0: { size: 0, start: () => ({ update () {}, digest: () => new Uint8Array(0) }) },
   1: { size: 4, start: crc32Checksum },
   4: { size: 8, start: crc64Checksum },
@@ -19,53 +28,53 @@ export const XZ_CHECKS: Readonly<Record<number, { readonly size: number, readonl
 }
 
 /**
- * Unpacks `.xz`: any number of streams of any number of blocks, with checks. Bytes after the last stream are left alone.
- *
- * Not xz-decompress, which takes no branch filter, no dictionary above 64 MiB and no SHA-256: kernel images use the first two.
+ * Unpacks `.xz`: any number of streams of any number of blocks, with checks, branch filters and large dictionaries, as kernel
+ * images have them. Bytes after the last stream are left alone.
  *
  * @see https://tukaani.org/xz/xz-file-format.txt
  */
-export function * unpackXz (input: Uint8Array): Generator<Uint8Array> {
-  let at = yield * unpackStream(input, 0)
-  for (;;) {
-    let next = at
-    while (input[next] === 0) next++ // streams may be padded, in steps of four zeros
-    if ((next - at) % 4 !== 0 || !isXz(input, next)) return
-    at = yield * unpackStream(input, next)
-  }
+export async function * unpackXz (reader: ByteReader): AsyncGenerator<Uint8Array> {
+  do {
+    yield * unpackStream(reader)
+    while (isPadding(await reader.peek(4))) await reader.skip(4)
+  } while (isXz(await reader.peek(XZ_MAGIC.length)))
 }
+
+/** Streams may be padded, in steps of four zeros. */
+function isPadding (word: Uint8Array): boolean { return word.length === 4 && word.every(byte => byte === 0) }
 
 interface BlockSizes {
   readonly unpadded: number
   readonly unpacked: number
 }
 
-function * unpackStream (input: Uint8Array, start: number): Generator<Uint8Array, number> {
-  if (input.length - start < 2 * STREAM_EDGE_SIZE) throw damaged('the xz stream ends within its header')
-  if (!isXz(input, start)) throw damaged('it does not begin as xz does')
-  const view = dataView(input)
-  const flags = view.getUint16(start + 6)
-  if (view.getUint32(start + 8, true) !== crc32(input.subarray(start + 6, start + 8))) throw damaged("the xz header's CRC is wrong")
-  const check = XZ_CHECKS[flags]
+async function * unpackStream (reader: ByteReader): AsyncGenerator<Uint8Array> {
+  const header = await reader.take(STREAM_EDGE_SIZE)
+  if (!isXz(header)) throw damaged('it does not begin as xz does')
+  const flags = dataView(header).getUint16(6)
+  if (dataView(header).getUint32(8, true) !== crc32(header.subarray(6, 8))) throw damaged("the xz header's CRC is wrong")
+  const check = CHECKS[flags]
   if (check === undefined) throw damaged(`xz stream flags ${flags.toString(16)} are not known`)
 
   const blocks: BlockSizes[] = []
-  let at = start + STREAM_EDGE_SIZE
-  while ((input[at] ?? 0) !== 0) {
-    const block = yield * unpackBlock(input, at, check)
-    blocks.push(block.sizes)
-    at = block.end
+  for (;;) {
+    const [size = 0] = await reader.take(1)
+    if (size === 0) break
+    if (blocks.length === MAX_BLOCKS) throw damaged(`an xz stream has more than ${MAX_BLOCKS} blocks`)
+    blocks.push(yield * unpackBlock(reader, size, check))
   }
-  const end = checkIndex(input, at, blocks)
-  if (end + STREAM_EDGE_SIZE > input.length) throw damaged('the xz stream ends before its footer')
-  const isFooter = view.getUint32(end, true) === crc32(input.subarray(end + 4, end + 10)) &&
-    (view.getUint32(end + 4, true) + 1) * 4 === end - at && view.getUint16(end + 8) === flags && view.getUint16(end + 10) === 0x595a
+  const indexSize = await checkIndex(reader, blocks)
+  const footer = await reader.take(STREAM_EDGE_SIZE)
+  const view = dataView(footer)
+  const isFooter = view.getUint32(0, true) === crc32(footer.subarray(4, 10)) &&
+    (view.getUint32(4, true) + 1) * 4 === indexSize && view.getUint16(8) === flags && view.getUint16(10) === 0x595a
   if (!isFooter) throw damaged('the xz footer does not fit its stream')
-  return end + STREAM_EDGE_SIZE
 }
 
-function * unpackBlock (input: Uint8Array, start: number, check: { readonly size: number, readonly start: () => Checksum }): Generator<Uint8Array, { sizes: BlockSizes, end: number }> {
-  const header = readBlockHeader(input, start)
+async function * unpackBlock (reader: ByteReader, sizeByte: number, check: Check): AsyncGenerator<Uint8Array, BlockSizes> {
+  const start = reader.consumed - 1
+  const header = await readBlockHeader(reader, sizeByte)
+  const dataStart = reader.consumed
   const checksum = check.start()
   let unpacked = 0
   const settle = (piece: Uint8Array): Uint8Array => {
@@ -74,43 +83,39 @@ function * unpackBlock (input: Uint8Array, start: number, check: { readonly size
     checksum.update(piece)
     return piece
   }
-  const pieces = unpackLzma2(input, header.end, header.dictionaryBytes)
-  let next = pieces.next()
-  for (; next.done !== true; next = pieces.next()) {
-    const piece = header.filter === undefined ? next.value : header.filter.update(next.value)
+  for await (const chunk of unpackLzma2(reader, header.dictionaryBytes)) {
+    const piece = header.filter === undefined ? chunk : header.filter.update(chunk)
     if (piece.length > 0) yield settle(piece)
   }
   const rest = header.filter?.finish()
   if (rest !== undefined && rest.length > 0) yield settle(rest)
 
-  const packedEnd = next.value
-  const padded = packedEnd + (4 - (packedEnd - start) % 4) % 4
-  const end = padded + check.size
-  if (end > input.length) throw damaged('the xz data ends within the check of a block')
-  if (header.packed !== undefined && header.packed !== packedEnd - header.end) throw damaged('an xz block takes another room than it says')
+  const packed = reader.consumed - dataStart
+  const size = reader.consumed - start
+  await reader.skip((4 - size % 4) % 4)
+  const stored = await reader.take(check.size)
+  if (header.packed !== undefined && header.packed !== packed) throw damaged('an xz block takes another room than it says')
   if (header.unpacked !== undefined && header.unpacked !== unpacked) throw damaged('an xz block holds less than it says')
-  if (Buffer.compare(checksum.digest(), input.subarray(padded, end)) !== 0) throw damaged('what was unpacked does not have the checksum that xz stored')
-  return { sizes: { unpadded: packedEnd - start + check.size, unpacked }, end }
+  if (Buffer.compare(checksum.digest(), stored) !== 0) throw damaged('what was unpacked does not have the checksum that xz stored')
+  return { unpadded: size + check.size, unpacked }
 }
 
-export interface BlockHeader {
-  readonly end: number
+interface BlockHeader {
   readonly dictionaryBytes: number
   readonly filter: BranchFilter | undefined
   readonly packed: number | undefined
   readonly unpacked: number | undefined
 }
 
-export function readBlockHeader (input: Uint8Array, start: number): BlockHeader {
-  const end = start + ((input[start] ?? 0) + 1) * 4
-  if (end > input.length) throw damaged('the xz data ends within a block header')
-  const fields = input.subarray(0, end - 4)
-  if (dataView(input).getUint32(end - 4, true) !== crc32(input.subarray(start, end - 4))) throw damaged("an xz block header's CRC is wrong")
-  const flags = fields[start + 1] ?? 0
+async function readBlockHeader (reader: ByteReader, sizeByte: number): Promise<BlockHeader> {
+  const fields = Buffer.concat([Uint8Array.of(sizeByte), await reader.take(sizeByte * 4 + 3)])
+  const end = fields.length - 4
+  if (fields.readUInt32LE(end) !== crc32(fields.subarray(0, end))) throw damaged("an xz block header's CRC is wrong")
+  const flags = fields[1] ?? 0
   if ((flags & 0x3c) !== 0) throw damaged('an xz block header has flags that are not known')
-  let at = start + 2
+  let at = 2
   const number = (): number => {
-    const read = readNumber(fields, at)
+    const read = readNumber(fields.subarray(0, end), at)
     at = read.end
     return read.value
   }
@@ -131,8 +136,8 @@ export function readBlockHeader (input: Uint8Array, start: number): BlockHeader 
     }
     at += size
   }
-  if (dictionaryBytes === undefined || at > end - 4) throw damaged('an xz block header does not name LZMA2')
-  return { end, dictionaryBytes, filter, packed, unpacked }
+  if (dictionaryBytes === undefined || at > end) throw damaged('an xz block header does not name LZMA2')
+  return { dictionaryBytes, filter, packed, unpacked }
 }
 
 /** 2 or 3 times a power of two; 40 stands for 4 GiB - 1. */
@@ -142,25 +147,28 @@ function dictionarySize (code: number): number {
   return bytes
 }
 
-/** The index repeats the sizes of all blocks. @returns where it ends */
-function checkIndex (input: Uint8Array, start: number, blocks: readonly BlockSizes[]): number {
-  let at = start + 1
-  const number = (): number => {
-    const read = readNumber(input, at)
-    at = read.end
-    return read.value
+/** The index repeats the sizes of all blocks. Its first byte, a zero, has been read. @returns its bytes */
+async function checkIndex (reader: ByteReader, blocks: readonly BlockSizes[]): Promise<number> {
+  const read: number[] = [0]
+  const number = async (): Promise<number> => {
+    const { value, end } = readNumber(await reader.peek(MAX_NUMBER_BYTES), 0)
+    read.push(...await reader.take(end))
+    return value
   }
-  const isEqual = number() === blocks.length && blocks.every(block => number() === block.unpadded && number() === block.unpacked)
-  if (!isEqual) throw damaged('the xz index does not fit its blocks')
-  at += (4 - (at - start) % 4) % 4
-  if (at + 4 > input.length || dataView(input).getUint32(at, true) !== crc32(input.subarray(start, at))) throw damaged("the xz index's CRC is wrong")
-  return at + 4
+  const wrong = (): Error => damaged('the xz index does not fit its blocks')
+  if (await number() !== blocks.length) throw wrong()
+  for (const block of blocks) if (await number() !== block.unpadded || await number() !== block.unpacked) throw wrong()
+  read.push(...await reader.take((4 - read.length % 4) % 4))
+  if (dataView(await reader.take(4)).getUint32(0, true) !== crc32(Uint8Array.from(read))) throw damaged("the xz index's CRC is wrong")
+  return read.length + 4
 }
+
+const MAX_NUMBER_BYTES = 9
 
 /** Seven bits a byte, least significant first; the top bit says that more follow. Nine bytes at most. */
 function readNumber (bytes: Uint8Array, start: number): { value: number, end: number } {
   let value = 0
-  for (let i = 0; i < 9; i++) {
+  for (let i = 0; i < MAX_NUMBER_BYTES; i++) {
     const byte = bytes[start + i]
     if (byte === undefined) throw damaged('the xz data ends within a number')
     value += (byte & 0x7f) * 2 ** (7 * i)

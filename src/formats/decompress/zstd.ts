@@ -1,11 +1,11 @@
 import { Readable, type Transform } from 'node:stream'
 import * as zlib from 'node:zlib'
 import { ZSTDDecoder } from 'zstddec/stream'
+import { AppError } from '../../errors.js'
+import type { ByteReader } from '../byte-reader.js'
 import { damaged } from './damaged.js'
-import { endOfZstdFrames } from './zstd-frames.js'
+import { zstdFrames } from './zstd-frames.js'
 
-/** Input handed to the decoder at a time. */
-const STEP_BYTES = 1024 * 1024
 const MAX_WINDOW_LOG = 27
 
 /** Node's own decoder, which it has from 22.15 on. The types are those of Node 20. */
@@ -15,60 +15,69 @@ interface ZlibWithZstd {
 }
 
 /** Unpacks zstd frames. Bytes after the last frame are left alone. */
-export async function * unpackZstd (input: Uint8Array): AsyncGenerator<Uint8Array> {
-  const frames = input.subarray(0, endOfZstdFrames(input))
+export async function * unpackZstd (reader: ByteReader): AsyncGenerator<Uint8Array> {
   const { createZstdDecompress, constants } = zlib as ZlibWithZstd
   try {
     if (createZstdDecompress !== undefined && constants.ZSTD_d_windowLogMax !== undefined) {
-      yield * Readable.from([frames]).pipe(createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: MAX_WINDOW_LOG } }))
+      const frames = Readable.from(zstdFrames(reader), { objectMode: false })
+      const decoder = createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: MAX_WINDOW_LOG } })
+      frames.on('error', error => decoder.destroy(error))
+      try {
+        yield * frames.pipe(decoder)
+      } finally {
+        frames.destroy()
+      }
     } else {
-      yield * unpackInWasm(frames)
+      yield * unpackInWasm(zstdFrames(reader))
     }
   } catch (error) {
-    throw damaged(`zstd says: ${error instanceof Error ? error.message : String(error)}`)
+    throw error instanceof AppError ? error : damaged(`zstd says: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 
 /** The same by zstddec, for Node 20. It does not look at error codes, and would ask for the same piece for ever. */
-async function * unpackInWasm (frames: Uint8Array): AsyncGenerator<Uint8Array> {
+async function * unpackInWasm (frames: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
   const decoder = new ZSTDDecoder()
   await decoder.init()
-  const state = { empties: 0 }
-  for (const piece of decoder.decodeStreaming(steps(frames, state))) {
-    state.empties = piece.length === 0 ? state.empties + 1 : 0
-    if (state.empties > 2) throw new Error('the frame is damaged')
-    if (piece.length > 0) yield piece
-  }
-}
-
-function * steps (input: Uint8Array, state: { empties: number }): Generator<Uint8Array> {
-  for (let at = 0; at < input.length; at += STEP_BYTES) {
-    state.empties = 0
-    yield input.subarray(at, at + STEP_BYTES)
-  }
-}
-
-/**
- * The same of frames that arrive in pieces. The decoder refuses windows above 128 MiB by itself.
- *
- * @throws AppError `btf_invalid`
- */
-export async function * unpackZstdStream (pieces: Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const decoder = new ZSTDDecoder()
-  await decoder.init()
-  const state = { empties: 0 }
-  const input = function * (): Generator<Uint8Array> {
-    for (const piece of pieces) {
-      state.empties = 0
+  let next: Uint8Array | undefined
+  const input = (function * () {
+    for (let piece = next; piece !== undefined; piece = next) {
+      next = undefined
       yield piece
     }
-  }
-  for (const piece of decoder.decodeStreaming(input())) {
-    state.empties = piece.length === 0 ? state.empties + 1 : 0
-    if (state.empties > MOST_EMPTIES) throw damaged('zstd says: the frame is damaged')
-    if (piece.length > 0) yield piece
+  })()
+  const output = decoder.decodeStreaming(input)
+  try {
+    // It takes one piece, gives at least one (perhaps empty) for it, and asks for the next one only after that.
+    let empties = 0
+    for (;;) {
+      if (next === undefined) {
+        const frame = await frames.next()
+        if (frame.done !== true) next = frame.value
+      }
+      const pending = next
+      const { done, value } = output.next()
+      if (done === true) return
+      const isFed = pending !== next
+      empties = value.length === 0 && !isFed ? empties + 1 : 0
+      if (empties > 2) throw new Error('the frame is damaged')
+      if (value.length > 0) yield value
+    }
+  } finally {
+    // Its memory is freed only where it comes to its end, and it does once there is no more input.
+    next = undefined
+    finish(output)
+    await frames.return(undefined)
   }
 }
 
-/** Results without a byte that one piece of input may have. A damaged frame has them for ever. */
-const MOST_EMPTIES = 16
+function finish (output: Generator<Uint8Array>): void {
+  try {
+    for (let i = 0; i < MAX_FINISHING_PIECES && output.next().done !== true; i++);
+  } catch {
+    // "Incomplete stream": so it is
+  }
+}
+
+/** A block has 128 KiB; what it gives fits into two pieces. */
+const MAX_FINISHING_PIECES = 16

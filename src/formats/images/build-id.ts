@@ -1,91 +1,127 @@
-import { dataView } from '../../bytes/checked.js'
-import { isElf } from '../../elf/sections.js'
+import { dataView, isInside } from '../../bytes/checked.js'
+import { isElf, readU64, sectionBytes, type ElfFile } from '../../elf/sections.js'
 
-/** p_type, and where p_offset and p_filesz are in a program header of either class. */
+const SHT_NOTE = 7
 const PT_NOTE = 4
 const NT_GNU_BUILD_ID = 3
-const GNU = 'GNU\0'
-/** Program headers of a kernel: five at most. */
-const MOST_PROGRAM_HEADERS = 64
-/** The kernel's own note is that of SHA-1, and so are those of the vDSOs in it. */
-const MIN_BYTES = 8
-const MAX_BYTES = 64
+/** namesz: u32, descsz: u32, type: u32 */
+const NOTE_HEADER_SIZE = 12
+/** 16 bytes for MD5, 20 for SHA-1, 8 for xxhash; `--build-id=0x…` gives any. */
+const MAX_BUILD_ID_BYTES = 64
+/** ELF files within an image that are looked at: its vDSOs are two to four. */
+const MAX_EMBEDDED = 256
+/** Notes in an image that may be the kernel's. */
+const MAX_NOTES = 64
+
+/** A program header's members by byte offset. */
+const PHDR = { type: 0, offset: 8, fileSize: 32, SIZE: 56 } as const
+const PHDR32 = { type: 0, offset: 4, fileSize: 16, SIZE: 32 } as const
+/** Where the ELF header says where the program headers are, and how many. */
+const EHDR_PHDRS = { offset: 32, count: 56 } as const
+const EHDR32_PHDRS = { offset: 28, count: 44 } as const
 
 /**
- * The GNU build-id of a kernel: from its own PT_NOTE where it is an ELF file, which is what /sys/kernel/notes shows. The images of the vDSOs
- * inside have build-ids of their own, so that a search through the bytes would not do. In an image without program headers the notes of the
- * kernel are those in which the build-id is beside the kernel's own notes (`Linux`, `Xen`), or is no vDSO's, in one place only.
+ * The GNU build-id of a vmlinux, as `/sys/kernel/notes` shows it on the machine that runs it.
  *
- * @returns hex; undefined where it cannot be told
+ * Read from the note sections, else from the PT_NOTE segments, and from nowhere else in the file: the vDSOs that a kernel carries
+ * in its data are ELF files with build-ids of their own.
+ *
+ * @returns lower-case hex; undefined where there is none
+ * @see https://refspecs.linuxbase.org/elf/gabi4+/ch5.pheader.html#note_section
  */
-export function findBuildId (image: Uint8Array): string | undefined {
-  return isElf(image) ? fromElf(image) : fromImage(image)
-}
-
-function fromElf (bytes: Uint8Array): string | undefined {
-  const view = dataView(bytes)
-  if (bytes.length < 64) return undefined
-  const is64 = bytes[4] === 2
-  const littleEndian = bytes[5] === 1
-  const start = is64 ? Number(view.getBigUint64(32, littleEndian)) : view.getUint32(28, littleEndian)
-  const size = view.getUint16(is64 ? 54 : 42, littleEndian)
-  const count = Math.min(view.getUint16(is64 ? 56 : 44, littleEndian), MOST_PROGRAM_HEADERS)
-  for (let i = 0; i < count; i++) {
-    const at = start + i * size
-    if (at + size > bytes.length || size < (is64 ? 56 : 32)) return undefined
-    if (view.getUint32(at, littleEndian) !== PT_NOTE) continue
-    const offset = is64 ? Number(view.getBigUint64(at + 8, littleEndian)) : view.getUint32(at + 4, littleEndian)
-    const length = is64 ? Number(view.getBigUint64(at + 32, littleEndian)) : view.getUint32(at + 16, littleEndian)
-    const found = inNotes(bytes.subarray(offset, offset + length), littleEndian)
-    if (found !== undefined) return found
+export function readBuildId (elf: ElfFile): string | undefined {
+  for (const section of elf.sections) {
+    const id = section.type === SHT_NOTE ? buildIdIn(sectionBytes(elf, section), elf.littleEndian) : undefined
+    if (id !== undefined) return id
+  }
+  for (const segment of noteSegments(elf)) {
+    const id = buildIdIn(segment, elf.littleEndian)
+    if (id !== undefined) return id
   }
   return undefined
 }
 
 /**
- * A note: namesz:u32 descsz:u32 type:u32, then name and descriptor, each filled up to a multiple of four.
+ * The same for an image without ELF headers (arm64's `Image`, what a zImage unpacks to): the one build-id note that is in none of
+ * the ELF files within the image.
  *
- * @see https://man7.org/linux/man-pages/man5/elf.5.html "Notes (Nhdr)"
+ * @returns undefined where there is none, or where several are left
  */
-function inNotes (notes: Uint8Array, littleEndian: boolean): string | undefined {
-  const view = dataView(notes)
-  for (let at = 0; at + 12 <= notes.length;) {
-    const nameSize = view.getUint32(at, littleEndian)
-    const size = view.getUint32(at + 4, littleEndian)
-    const type = view.getUint32(at + 8, littleEndian)
-    const name = at + 12
-    const descriptor = name + align(nameSize)
-    const end = descriptor + align(size)
-    if (end > notes.length) return undefined
-    if (type === NT_GNU_BUILD_ID && text(notes, name, name + nameSize) === GNU && size >= MIN_BYTES && size <= MAX_BYTES) return hex(notes, descriptor, descriptor + size)
-    at = end
-  }
-  return undefined
-}
-
-/**
- * In an image the kernel's notes follow each other, and `Linux` notes (LINUX_ELFNOTE_BUILD_SALT, since 4.19) are among them; a vDSO has one too,
- * but its image is an ELF file within the image, and begins less than a page before.
- */
-function fromImage (image: Uint8Array): string | undefined {
+export function scanForBuildId (image: Uint8Array): string | undefined {
   const bytes = Buffer.from(image.buffer, image.byteOffset, image.byteLength)
-  const pattern = Buffer.from([4, 0, 0, 0, 20, 0, 0, 0, NT_GNU_BUILD_ID, 0, 0, 0, ...Buffer.from(GNU)])
+  const embedded = embeddedFiles(image, bytes)
   const found = new Set<string>()
-  for (let at = bytes.indexOf(pattern); at >= 0; at = bytes.indexOf(pattern, at + 1)) {
-    const before = bytes.subarray(Math.max(0, at - VDSO_REACH), at)
-    if (before.includes(ELF_MAGIC)) continue
-    found.add(hex(image, at + pattern.length, at + pattern.length + 20))
+  let tried = 0
+  for (const littleEndian of [true, false]) {
+    const type = littleEndian ? [NT_GNU_BUILD_ID, 0, 0, 0] : [0, 0, 0, NT_GNU_BUILD_ID]
+    const pattern = Buffer.from([...type, 0x47, 0x4e, 0x55, 0])
+    for (let at = bytes.indexOf(pattern); at >= 0; at = bytes.indexOf(pattern, at + 1)) {
+      const start = at - 8
+      if (start < 0 || start % 4 !== 0 || embedded.some(file => start >= file.start && start < file.end)) continue
+      if (++tried > MAX_NOTES) return undefined
+      const id = buildIdIn(image.subarray(start, start + NOTE_HEADER_SIZE + 4 + MAX_BUILD_ID_BYTES), littleEndian)
+      if (id !== undefined) found.add(id)
+    }
   }
   const [only] = found
   return found.size === 1 ? only : undefined
 }
 
-/** A vDSO's notes are within its first pages. */
-const VDSO_REACH = 8192
-const ELF_MAGIC = Buffer.from([0x7f, 0x45, 0x4c, 0x46])
+/** Walks notes: a header, the owner's name and the content, each filled up to a multiple of four. */
+function buildIdIn (notes: Uint8Array, littleEndian: boolean): string | undefined {
+  const view = dataView(notes)
+  for (let at = 0; at + NOTE_HEADER_SIZE <= notes.length;) {
+    const nameSize = view.getUint32(at, littleEndian)
+    const size = view.getUint32(at + 4, littleEndian)
+    const name = at + NOTE_HEADER_SIZE
+    const content = name + padded(nameSize)
+    if (!isInside(content, size, notes.length)) return undefined
+    const isBuildId = view.getUint32(at + 8, littleEndian) === NT_GNU_BUILD_ID && nameSize === 4 && notes[name] === 0x47 && notes[name + 1] === 0x4e && notes[name + 2] === 0x55
+    if (isBuildId && size > 0 && size <= MAX_BUILD_ID_BYTES) return Buffer.from(notes.subarray(content, content + size)).toString('hex')
+    at = content + padded(size)
+  }
+  return undefined
+}
 
-function align (size: number): number { return size + (4 - size % 4) % 4 }
+function padded (size: number): number { return Math.ceil(size / 4) * 4 }
 
-function text (bytes: Uint8Array, start: number, end: number): string { return Buffer.from(bytes.subarray(start, end)).toString('latin1') }
+function noteSegments (elf: ElfFile): Uint8Array[] {
+  return segmentsOf(elf.bytes, elf.is64, elf.littleEndian)
+    .filter(({ type, offset, size }) => type === PT_NOTE && isInside(offset, size, elf.bytes.length))
+    .map(({ offset, size }) => elf.bytes.subarray(offset, offset + size))
+}
 
-function hex (bytes: Uint8Array, start: number, end: number): string { return Buffer.from(bytes.subarray(start, end)).toString('hex') }
+interface Segment {
+  readonly type: number
+  /** In bytes, from the start of the file. */
+  readonly offset: number
+  readonly size: number
+}
+
+/** The program headers of an ELF file; none where the table does not lie within it. */
+function segmentsOf (file: Uint8Array, is64: boolean, littleEndian: boolean): Segment[] {
+  const [header, layout] = is64 ? [EHDR_PHDRS, PHDR] as const : [EHDR32_PHDRS, PHDR32] as const
+  const view = dataView(file)
+  const long = (at: number): number => is64 ? readU64(view, at, littleEndian) : view.getUint32(at, littleEndian)
+  if (file.length < header.count + 2) return []
+  const table = long(header.offset)
+  const count = view.getUint16(header.count, littleEndian)
+  if (!isInside(table, count * layout.SIZE, file.length)) return []
+  return Array.from({ length: count }, (_, i) => {
+    const at = table + i * layout.SIZE
+    return { type: view.getUint32(at + layout.type, littleEndian), offset: long(at + layout.offset), size: long(at + layout.fileSize) }
+  })
+}
+
+/** Where in the image ELF files are: as far as their segments reach. */
+function embeddedFiles (image: Uint8Array, bytes: Buffer): Array<{ readonly start: number, readonly end: number }> {
+  const magic = Buffer.from([0x7f, 0x45, 0x4c, 0x46])
+  const files: Array<{ start: number, end: number }> = []
+  for (let start = bytes.indexOf(magic); start >= 0 && files.length < MAX_EMBEDDED; start = bytes.indexOf(magic, start + 4)) {
+    const file = image.subarray(start)
+    if (!isElf(file) || (file[4] !== 1 && file[4] !== 2) || (file[5] !== 1 && file[5] !== 2)) continue
+    const ends = segmentsOf(file, file[4] === 2, file[5] === 1).map(({ offset, size }) => offset + size).filter(end => end <= file.length)
+    if (ends.length > 0) files.push({ start, end: start + Math.max(...ends) })
+  }
+  return files
+}

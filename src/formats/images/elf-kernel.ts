@@ -8,6 +8,7 @@ import { isSegment } from '../../identity/reference.js'
 import { BOUNDS } from '../bounds.js'
 import type { Evidence } from '../../identity/evidence.js'
 import { findBanner } from './banner.js'
+import { readBuildId } from './build-id.js'
 
 /** Machines that Linux has BTF on, by BTFHub's names. 21 is PowerPC of either byte order; the archive names the little-endian one. */
 const ARCHS: ReadonlyMap<number, string> = new Map([
@@ -47,7 +48,7 @@ export async function readElfKernel (bytes: Uint8Array): Promise<ElfKernel> {
     btf: await readSection(elf, '.BTF'),
     distilledBase: await readSection(elf, '.BTF.base'),
     hasDwarf: elf.sectionsByName.has('.debug_info') || elf.sectionsByName.has('.zdebug_info'),
-    evidence: { arch, release: facts?.release ?? banner?.release, kernelVersion: banner?.kernelVersion }
+    evidence: { arch, release: facts?.release ?? banner?.release, kernelVersion: banner?.kernelVersion, buildId: facts === undefined ? readBuildId(elf) : undefined }
   }
 }
 

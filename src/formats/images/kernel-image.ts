@@ -29,14 +29,15 @@ export function detectKernelImage (bytes: Uint8Array): Format | undefined {
  * Unpacks a bootable kernel image. Where its header says what is packed and where, that is believed and nothing else; otherwise
  * (arm, s390x, old x86) the first part counts that unpacks to something with a kernel's banner.
  *
+ * @param maxBytes of what it unpacks to
  * @throws AppError `btf_invalid`, `too_large`
  */
-export async function unpackKernelImage (image: Uint8Array, format: Format): Promise<UnpackedImage> {
+export async function unpackKernelImage (image: Uint8Array, format: Format, maxBytes: number = BOUNDS.image): Promise<UnpackedImage> {
   switch (format) {
-    case 'x86': return { bytes: await unpackX86(image), arch: undefined } // 32 or 64 bits: what is inside tells
-    case 'zboot': return await unpackZboot(image)
+    case 'x86': return { bytes: await unpackX86(image, maxBytes), arch: undefined } // 32 or 64 bits: what is inside tells
+    case 'zboot': return await unpackZboot(image, maxBytes)
     case 'arm64': case 'riscv64': return { bytes: image, arch: format }
-    case 'arm': case 's390x': return { bytes: await searchPayload(image), arch: format }
+    case 'arm': case 's390x': return { bytes: await searchPayload(image, maxBytes), arch: format }
     default: return format satisfies never
   }
 }
@@ -45,40 +46,40 @@ export async function unpackKernelImage (image: Uint8Array, format: Format): Pro
 const X86_SETUP = { setupSects: 0x1f1, version: 0x206, payloadOffset: 0x248, payloadLength: 0x24c, END: 0x250 } as const
 const X86_WITH_PAYLOAD = 0x208
 
-async function unpackX86 (image: Uint8Array): Promise<Uint8Array> {
+async function unpackX86 (image: Uint8Array, maxBytes: number): Promise<Uint8Array> {
   if (image.length < X86_SETUP.END) throw invalid('The bzImage ends within its header.')
   const view = dataView(image)
-  if (view.getUint16(X86_SETUP.version, true) < X86_WITH_PAYLOAD) return await searchPayload(image)
+  if (view.getUint16(X86_SETUP.version, true) < X86_WITH_PAYLOAD) return await searchPayload(image, maxBytes)
   const sectors = view.getUint8(X86_SETUP.setupSects) || 4
   const start = (sectors + 1) * 512 + view.getUint32(X86_SETUP.payloadOffset, true)
   const length = view.getUint32(X86_SETUP.payloadLength, true)
-  return await unpackPayload(image, start, length, 'bzImage')
+  return await unpackPayload(image, start, length, 'bzImage', maxBytes)
 }
 
 /** @see drivers/firmware/efi/libstub/zboot-header.S: "MZ", "zimg", payload offset and size, and what packs it as text */
 const ZBOOT = { payloadOffset: 8, payloadSize: 12, END: 0x40 } as const
 
-async function unpackZboot (image: Uint8Array): Promise<UnpackedImage> {
+async function unpackZboot (image: Uint8Array, maxBytes: number): Promise<UnpackedImage> {
   if (image.length < ZBOOT.END) throw invalid('The EFI zboot image ends within its header.')
   const view = dataView(image)
-  const bytes = await unpackPayload(image, view.getUint32(ZBOOT.payloadOffset, true), view.getUint32(ZBOOT.payloadSize, true), 'EFI zboot image')
+  const bytes = await unpackPayload(image, view.getUint32(ZBOOT.payloadOffset, true), view.getUint32(ZBOOT.payloadSize, true), 'EFI zboot image', maxBytes)
   const inner = detectKernelImage(bytes)
   return { bytes, arch: inner === 'arm64' || inner === 'riscv64' ? inner : undefined }
 }
 
-async function unpackPayload (image: Uint8Array, start: number, length: number, what: string): Promise<Uint8Array> {
+async function unpackPayload (image: Uint8Array, start: number, length: number, what: string, maxBytes: number): Promise<Uint8Array> {
   if (length === 0 || !isInside(start, length, image.length)) throw invalid(`The ${what} says that its kernel is at ${start} with ${length} bytes, but the image has ${image.length}.`)
   const payload = image.subarray(start, start + length)
   const compression = detectCompression(payload)
   if (compression === undefined) throw invalid(`The kernel in the ${what} is packed in a way that is not known: it begins with ${Buffer.from(payload.subarray(0, 8)).toString('hex')}.`)
-  return await unpackWhole(compression, payload, BOUNDS.image)
+  return await unpackWhole(compression, payload, maxBytes)
 }
 
-async function searchPayload (image: Uint8Array): Promise<Uint8Array> {
+async function searchPayload (image: Uint8Array, maxBytes: number): Promise<Uint8Array> {
   let damage: unknown
   for (const { compression, start } of findPayloads(image)) {
     try {
-      const bytes = await unpackWhole(compression, image.subarray(start), BOUNDS.image)
+      const bytes = await unpackWhole(compression, image.subarray(start), maxBytes)
       if (findBanner(bytes) !== undefined) return bytes
     } catch (error) {
       if (!(error instanceof AppError)) throw error

@@ -5,7 +5,7 @@ import { sha256, type Sha256 } from '../../store/sha256.js'
 import { BOUNDS } from '../../formats/bounds.js'
 import type { Member } from '../../formats/containers/member.js'
 import type { Evidence } from '../../identity/evidence.js'
-import type { Found } from '../found.js'
+import type { Found } from '../../formats/found.js'
 
 /** Looks into one file of a bundle. */
 export type Extract = (bytes: Uint8Array, place: string, evidence: Evidence) => AsyncIterable<Found>

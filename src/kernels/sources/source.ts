@@ -50,11 +50,12 @@ export interface FoundKernel {
   readonly url: string
   /** The origin's name for these bytes. */
   readonly etag?: string
-  readonly evidence?: KernelEvidence
+  /** `uname -v` and GNU build-id (lower-case hex) of the very build, where the source proves them. */
+  readonly kernelVersion?: string
+  readonly buildId?: string
+  /** The package that it was in. */
+  readonly package?: Provenance['package']
 }
-
-/** What the kernel's own file says, and what it was in. */
-export type KernelEvidence = Pick<Provenance, 'kernelVersion' | 'buildId' | 'package'>
 
 export type SourceOutcome = FoundKernel | { readonly state: 'unchanged' } | Refusal
 export type ModuleOutcome = { readonly state: 'found', readonly btf: SharedBtf, readonly url: string } | Refusal

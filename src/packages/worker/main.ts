@@ -1,62 +1,78 @@
-import { createHash } from 'node:crypto'
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { createHash, type Hash } from 'node:crypto'
+import { once } from 'node:events'
+import { parentPort, workerData } from 'node:worker_threads'
 import { AppError } from '../../errors.js'
-import { createByteSource } from '../../formats/streaming/byte-source.js'
-import { createPayloadHash } from './rpm-signature.js'
+import { createByteReader } from '../../formats/byte-reader.js'
 import type { PackageTask, PackageTaskValues, PackageWorkerData, WorkerMessage } from './protocol.js'
 import { readIndex } from './read-index.js'
-import { extractKernel, extractModules, openPackage, type PayloadPromise } from './read-package.js'
+import { extractKernel, extractModules, openPackage } from './read-package.js'
+import { verifyRpmHeader } from './rpm-signature.js'
 
 /**
- * A worker for one package or index that is being downloaded: takes it piece by piece and waits for the next in place, so that decoders which read on demand
- * need not know of it. All is read to its end and hashed; what was found counts only if the hash is right.
+ * A worker for one package or index that is being downloaded. All of it is read and hashed; what was found counts only if the hash is right.
  */
-const { task, pieces, sent } = workerData as PackageWorkerData // what receive.ts starts it with
-
-const hash = createHash('sha256')
-let payload: ReturnType<typeof createPayloadHash> | undefined
-let atEnd = false
+const { task, pieces } = workerData as PackageWorkerData // what receive.ts starts it with
 
 const say = (message: WorkerMessage, transfer: ArrayBuffer[] = []): void => { parentPort?.postMessage(message, transfer) }
 
-function pull (): Uint8Array | undefined {
-  if (atEnd) return undefined
-  for (;;) {
-    const before = Atomics.load(sent, 0)
-    const received: { message: unknown } | undefined = receiveMessageOnPort(pieces)
-    if (received === undefined) {
-      Atomics.wait(sent, 0, before)
-      continue
+/** What arrives, hashed as it comes. The first pieces are kept until it is known where the headers end, where those are signed. */
+function createArrival (keepsStart: boolean) {
+  const hash = createHash('sha256')
+  const start: Uint8Array[] = []
+  let payload: Hash | undefined
+  let isKept = keepsStart
+
+  async function * all (): AsyncGenerator<Uint8Array> {
+    const queue: unknown[] = []
+    pieces.on('message', (piece: unknown) => { queue.push(piece) })
+    for (;;) {
+      const piece = queue.length > 0 ? queue.shift() : await once(pieces, 'message').then(() => queue.shift())
+      if (!(piece instanceof Uint8Array)) return
+      hash.update(piece)
+      if (isKept) start.push(piece)
+      payload?.update(piece)
+      say({ taken: piece.length })
+      yield piece
     }
-    if (!(received.message instanceof Uint8Array)) {
-      atEnd = true
-      return undefined
+  }
+  const arriving = all()
+  return {
+    /** Its end does not end what arrives. */
+    async * read (): AsyncGenerator<Uint8Array> {
+      for (let next = await arriving.next(); next.done !== true; next = await arriving.next()) yield next.value
+    },
+    /** The first bytes; all behind them is the payload. */
+    split (at: number): Uint8Array {
+      const kept = Buffer.concat(start)
+      isKept = false
+      start.length = 0
+      payload = createHash('sha256').update(kept.subarray(at))
+      return kept.subarray(0, at)
+    },
+    /** Reads what is left. */
+    async finish (): Promise<{ readonly sha256: string, readonly payload: string | undefined }> {
+      while ((await arriving.next()).done !== true);
+      return { sha256: hash.digest('hex'), payload: payload?.digest('hex') }
     }
-    hash.update(received.message)
-    payload?.update(received.message)
-    say({ taken: received.message.length })
-    return received.message
   }
 }
 
 async function work (given: PackageTask): Promise<PackageTaskValues[keyof PackageTaskValues]> {
-  const source = createByteSource(pull, 'package')
-  let promise: PayloadPromise | undefined
+  const signedBy = 'signedBy' in given ? given.signedBy : undefined
+  const arrival = createArrival(signedBy !== undefined)
+  const reader = createByteReader(arrival.read(), 'package')
+  let promised: string | undefined
   const outcome = await attempt(async () => {
-    if (given.kind === 'packages' || given.kind === 'primary') return await readIndex(given, source)
-    const opened = await openPackage(given, source, () => {
-      payload = createPayloadHash()
-      payload.update(source.held()) // the start of it has come with the headers
-    })
-    promise = opened.promise
-    return given.kind === 'kernel' ? await extractKernel(opened.files, given) : await extractModules(opened.files, given)
+    if (given.kind === 'packages' || given.kind === 'primary') return await readIndex(given, reader)
+    const files = await openPackage(given, reader)
+    if (signedBy !== undefined) promised = await verifyRpmHeader(arrival.split(reader.consumed), signedBy)
+    return given.kind === 'kernel' ? await extractKernel(files, given) : await extractModules(files, given)
   })
-  while (pull() !== undefined); // what is left is only hashed
-  const found = hash.digest('hex')
-  if (given.sha256 !== undefined && found !== given.sha256) {
-    throw new AppError('source_invalid', `What came as ${given.what} has the SHA-256 ${found}, not the ${given.sha256} that the index names.`)
+  const { sha256, payload } = await arrival.finish()
+  if (given.sha256 !== undefined && sha256 !== given.sha256) {
+    throw new AppError('source_invalid', `What came as ${given.what} has the SHA-256 ${sha256}, not the ${given.sha256} that the index names.`)
   }
-  if (promise !== undefined && payload?.hex() !== promise.sha256) throw new AppError('source_invalid', `What is in ${given.what} does not have the hash that its signed header names.`)
+  if (promised !== undefined && payload !== promised) throw new AppError('source_invalid', `What is in ${given.what} does not have the hash that its signed header names.`)
   if ('error' in outcome) throw outcome.error
   return outcome.value
 }
@@ -70,8 +86,7 @@ async function attempt<T> (run: () => Promise<T>): Promise<{ readonly value: T }
 }
 
 work(task).then(done => {
-  const transfer = 'btf' in done ? [done.btf.buffer as ArrayBuffer] : []
-  say({ done }, transfer)
+  say({ done }, 'btf' in done ? [done.btf.buffer as ArrayBuffer] : [])
 }, (error: unknown) => {
   const known = error instanceof AppError ? error : new AppError('internal_error', `The package could not be read: ${error instanceof Error ? error.stack ?? error.message : String(error)}`)
   say({ error: known.toJSON() })

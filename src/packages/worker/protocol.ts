@@ -68,6 +68,4 @@ export interface PackageWorkerData {
   readonly task: PackageTask
   /** Pieces come through here, and null at the end. */
   readonly pieces: MessagePort
-  /** Counts what was sent, for a worker that waits. */
-  readonly sent: Int32Array<SharedArrayBuffer>
 }

@@ -1,7 +1,7 @@
 import { StringDecoder } from 'node:string_decoder'
 import { AppError } from '../../errors.js'
-import type { ByteSource } from '../../formats/streaming/byte-source.js'
-import { unpackStream } from '../../formats/streaming/unpack-stream.js'
+import { takePieces, type ByteReader } from '../../formats/byte-reader.js'
+import { detectCompression, unpack } from '../../formats/decompress/decompress.js'
 import { isKernelDeb } from '../deb-kernels.js'
 import { createStanzaReader, type Stanza } from '../deb822.js'
 import type { IndexedPackage } from '../published.js'
@@ -12,6 +12,8 @@ import type { IndexTask } from './protocol.js'
 
 /** What an index unpacks to. That of all of Debian has 55 MB, of Fedora 350 MB. */
 const MOST_BYTES = 2048 * 1024 * 1024
+/** Bytes by which data tells what packs it. */
+const HEAD_BYTES = 16
 /** Kernel packages of one index. Debian's have some hundreds. */
 const MOST_PACKAGES = 50_000
 
@@ -22,27 +24,28 @@ const FIELDS: ReadonlySet<string> = new Set(['package', 'version', 'architecture
  *
  * @throws AppError `source_invalid`, `btf_invalid`, `too_large`
  */
-export async function readIndex ({ kind, arch }: IndexTask, source: ByteSource): Promise<IndexedPackage[]> {
+export async function readIndex ({ kind, arch }: IndexTask, reader: ByteReader): Promise<IndexedPackage[]> {
   const found: IndexedPackage[] = []
   const keep = (file: IndexedPackage): void => {
     if (file.arch !== arch) return
     if (found.length === MOST_PACKAGES) throw new AppError('too_large', `The index has more than ${MOST_PACKAGES} kernel packages.`, { limit: MOST_PACKAGES })
     found.push(file)
   }
-  const pieces = unpackStream(source, Infinity, MOST_BYTES)
+  const compression = detectCompression(await reader.peek(HEAD_BYTES))
+  const pieces = compression === undefined ? takePieces(reader) : unpack(compression, reader, MOST_BYTES)
   const decoder = new StringDecoder('utf8')
   if (kind === 'primary') {
-    const reader = createPrimaryReader(isKernelRpm, keep)
-    for await (const piece of pieces) reader.write(decoder.write(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)))
-    reader.write(decoder.end())
-    reader.end()
+    const xml = createPrimaryReader(isKernelRpm, keep)
+    for await (const piece of pieces) xml.write(decoder.write(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength)))
+    xml.write(decoder.end())
+    xml.end()
     return found
   }
-  const reader = createStanzaReader(FIELDS)
-  const keepAll = (stanzas: readonly Stanza[]): void => { for (const file of stanzas.flatMap(stanza => toPackage(stanza) ?? [])) keep(file) }
-  for await (const piece of pieces) keepAll(reader.feed(decoder.write(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength))))
-  keepAll(reader.feed(decoder.end()))
-  keepAll(reader.end())
+  const stanzas = createStanzaReader(FIELDS)
+  const keepAll = (read: readonly Stanza[]): void => { for (const file of read.flatMap(stanza => toPackage(stanza) ?? [])) keep(file) }
+  for await (const piece of pieces) keepAll(stanzas.feed(decoder.write(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength))))
+  keepAll(stanzas.feed(decoder.end()))
+  keepAll(stanzas.end())
   return found
 }
 

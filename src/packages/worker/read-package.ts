@@ -1,35 +1,23 @@
 import { AppError } from '../../errors.js'
 import { BOUNDS } from '../../formats/bounds.js'
+import type { ByteReader } from '../../formats/byte-reader.js'
+import { openDeb } from '../../formats/containers/deb.js'
 import type { Member } from '../../formats/containers/member.js'
+import { openRpm } from '../../formats/containers/rpm.js'
 import { detectCompression, unpackWhole } from '../../formats/decompress/decompress.js'
-import { readKernelBtf } from '../../formats/images/kernel-btf.js'
+import { readFileOfKernel } from '../../formats/images/read-image.js'
 import { kernelFileOf } from '../../formats/kernel-files.js'
-import type { ByteSource } from '../../formats/streaming/byte-source.js'
-import { readDebStream, readRpmHeaders, readRpmPayload } from '../../formats/streaming/package-files.js'
 import type { ExtractedKernel, ExtractedModules, KernelTask, ModulesTask } from './protocol.js'
-import { verifyRpmHeader } from './rpm-signature.js'
 
-/** What the package itself says must be true of the rest of it. */
-export interface PayloadPromise {
-  /** SHA-256 in hex of all behind the headers. */
-  readonly sha256: string
-}
-
-type Files = { readonly files: AsyncGenerator<Member>, readonly promise: PayloadPromise | undefined }
-
-/** @param onPayload called where the payload begins, before any of it is taken */
-export async function openPackage (task: KernelTask | ModulesTask, source: ByteSource, onPayload: () => void): Promise<Files> {
-  if (task.format === 'deb') return { files: readDebStream(source), promise: undefined }
-  const headers = readRpmHeaders(source)
-  const promise = task.signedBy === undefined ? undefined : { sha256: await verifyRpmHeader(headers, task.signedBy) }
-  onPayload()
-  return { files: readRpmPayload(source), promise }
+/** The files of a package as it arrives; what it says of itself is proven by the index already, or by its own signature. */
+export async function openPackage ({ format }: KernelTask | ModulesTask, reader: ByteReader): Promise<AsyncGenerator<Member>> {
+  return (format === 'deb' ? await openDeb(reader) : await openRpm(reader)).files()
 }
 
 /**
  * The kernel of a package, whose own banner must say the release that is wanted. Nothing is unpacked behind it.
  *
- * @throws AppError `btf_invalid`, `source_invalid`, `too_large`
+ * @throws AppError `btf_invalid`, `source_invalid`, `btf_unknown` where it was built without BTF, `too_large`
  */
 export async function extractKernel (files: AsyncGenerator<Member>, { release, arch, what }: KernelTask): Promise<ExtractedKernel> {
   const others = new Set<string>()
@@ -41,12 +29,13 @@ export async function extractKernel (files: AsyncGenerator<Member>, { release, a
       continue
     }
     if (member.size > BOUNDS.image) throw new AppError('too_large', `The kernel in ${what} has ${member.size} bytes; at most ${BOUNDS.image} are read.`, { limit: BOUNDS.image })
-    const kernel = await readKernelBtf(await member.read())
-    if (kernel.banner === undefined) throw new AppError('source_invalid', `The kernel in ${what} does not say which release it is.`)
-    if (kernel.banner.release !== release) throw new AppError('source_invalid', `The kernel in ${what} calls itself ${kernel.banner.release}, not ${release}.`)
-    if (kernel.arch !== undefined && kernel.arch !== arch) throw new AppError('source_invalid', `The kernel in ${what} is one for ${kernel.arch}, not for ${arch}.`)
-    if (kernel.btf === undefined) throw new AppError('btf_unknown', `The kernel in ${what} was built without BTF (no CONFIG_DEBUG_INFO_BTF).`)
-    return { btf: kernel.btf, kernelVersion: kernel.banner.kernelVersion, buildId: kernel.buildId }
+    const found = await readFileOfKernel(await member.read(), { place: what, evidence: {} }, BOUNDS.image)
+    const { release: own, kernelVersion, arch: ownArch, buildId } = 'evidence' in found ? found.evidence ?? {} : {}
+    if (own === undefined || kernelVersion === undefined) throw new AppError('source_invalid', `The kernel in ${what} does not say which release it is.`)
+    if (own !== release) throw new AppError('source_invalid', `The kernel in ${what} calls itself ${own}, not ${release}.`)
+    if (ownArch !== undefined && ownArch !== arch) throw new AppError('source_invalid', `The kernel in ${what} is one for ${ownArch}, not for ${arch}.`)
+    if (found.kind !== 'vmlinux') throw new AppError('btf_unknown', `The kernel in ${what} was built without BTF (no CONFIG_DEBUG_INFO_BTF).`)
+    return { btf: found.btf.slice(), kernelVersion, buildId }
   }
   const instead = others.size === 0 ? '' : ` It has ${[...others].slice(0, 3).join(', ')}.`
   throw new AppError('source_invalid', `There is no kernel ${release} in ${what}.${instead}`)

@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto'
 import { dataView } from '../../bytes/checked.js'
 import { AppError } from '../../errors.js'
-import type { RpmHeaders } from '../../formats/streaming/package-files.js'
 import { readKeyring, verifyDetached, type Keyring } from '../signature.js'
 
 /** Tags of the header of signatures (over the header alone), and of the header (hash of the packed payload). */
@@ -11,6 +9,7 @@ const RPMTAG_PAYLOADDIGEST = 5092
 const RPMTAG_PAYLOADDIGESTALGO = 5093
 const PGPHASHALGO_SHA256 = 8
 
+const LEAD_SIZE = 96
 const INTRO_SIZE = 16
 const ENTRY_SIZE = 16
 const TYPE_INT32 = 4
@@ -21,11 +20,13 @@ const TYPE_STRING_ARRAY = 8
  * Checks that one of the keys signed the header of an RPM package, and returns the hash that its payload must have: the chain from the
  * distribution's key to the kernel where the index of the repository is not signed.
  *
+ * @param headers the start of the package, up to its payload
  * @returns SHA-256 in hex of the packed payload
  * @throws AppError `source_invalid`
  * @see https://rpm-software-management.github.io/rpm/manual/signatures_digests.html
  */
-export async function verifyRpmHeader ({ signatures, header }: RpmHeaders, signedBy: { readonly keys: readonly Uint8Array[], readonly what: string }): Promise<string> {
+export async function verifyRpmHeader (headers: Uint8Array, signedBy: { readonly keys: readonly Uint8Array[], readonly what: string }): Promise<string> {
+  const { signatures, header } = split(headers)
   const signature = findValue(signatures, RPMSIGTAG_RSA, TYPE_BIN) ?? findValue(signatures, RPMSIGTAG_DSA, TYPE_BIN)
   if (signature === undefined) throw new AppError('source_invalid', 'The package is not signed, and neither is the index of its repository.')
   const rings = await Promise.all(signedBy.keys.map(key => readKeyring(key, signedBy.what)))
@@ -39,10 +40,12 @@ export async function verifyRpmHeader ({ signatures, header }: RpmHeaders, signe
   return Buffer.from(digest).toString('latin1')
 }
 
-/** Hash of all that arrives from now on. */
-export function createPayloadHash (): { update: (bytes: Uint8Array) => void, hex: () => string } {
-  const hash = createHash('sha256')
-  return { update: bytes => { hash.update(bytes) }, hex: () => hash.digest('hex') }
+/** The header of signatures follows the lead and is filled up to a multiple of eight; the header is all that follows it. */
+function split (headers: Uint8Array): { readonly signatures: Uint8Array, readonly header: Uint8Array } {
+  const view = dataView(headers)
+  const size = INTRO_SIZE + view.getUint32(LEAD_SIZE + 8) * ENTRY_SIZE + view.getUint32(LEAD_SIZE + 12)
+  const start = LEAD_SIZE + size + (8 - size % 8) % 8
+  return { signatures: headers.subarray(LEAD_SIZE, LEAD_SIZE + size), header: headers.subarray(start) }
 }
 
 /** The value of a tag: bytes of a BIN, the first of an INT32's, the first text of a STRING_ARRAY without its NUL. */

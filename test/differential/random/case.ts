@@ -1,5 +1,5 @@
 import { AppError } from '../../../src/errors.js'
-import { parseBtf, parseObject, relocate, type Relocation } from '../../../src/core/index.js'
+import { parseBtf, parseObject } from '../../../src/core/index.js'
 import { assembler } from '../../support/asm.js'
 import { concat } from '../../support/byte-writer.js'
 import { buildObject, type BuiltObject, type CoreRecord, type ReloName } from '../../support/object-builder.js'
@@ -9,6 +9,7 @@ import { makeTarget } from './mutate.js'
 import { random, type Random } from './random.js'
 import { emit, isEnum, nameOf, strip, type Type } from './types.js'
 import { walk, type Walk } from './walk.js'
+import { relocate, type Relocation } from '../../support/relocate.js'
 
 /** What two versions of libbpf do differently, and a comparison with the older one must leave out. See differences.test.ts. */
 export interface Features {
@@ -151,7 +152,7 @@ function compiledValues (wishes: ReadonlyArray<Wish & { typeId: number }>, build
   const section = 'raw_tp/a'
   const records = wishes.map((wish, i): CoreRecord => ({ section, insnOff: i * 8, typeId: wish.typeId, kind: wish.kind, access: wish.access }))
   const object = buildObject({ local: builder, programs: [{ section, name: 'a', code: concat(...wishes.map(() => asm.mov(1, 0)), asm.exit()) }], records })
-  const relocation = relocate(object.bytes, parseBtf(builder.bytes()), { explain: false })
+  const relocation = relocate(object.bytes, parseBtf(builder.bytes()))
   return relocation.records.map(({ oldValue }) => oldValue)
 }
 

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { parseBtf, relocate } from '../../../src/core/index.js'
+import { parseBtf } from '../../../src/core/index.js'
 import { at, btf, integers, KIND, layoutOfKnownKinds, type BtfBuilder, type BtfLayoutOptions } from '../../support/btf-builder.js'
 import { BYTE_ORDERS, concat, overwrite, type ByteOrder } from '../../support/byte-writer.js'
 import { fooSpec, localFoo, targetFoo } from '../../support/corpus.js'
 import { btfElf, elf } from '../../support/elf-writer.js'
 import { buildObject } from '../../support/object-builder.js'
 import { outcome, refusal } from '../../support/scenario.js'
+import { relocate } from '../../support/relocate.js'
 
 const bytesOf = (options: BtfLayoutOptions, byteOrder: ByteOrder = 'little') => targetFoo(byteOrder).bytes(options)
 

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { parseBtf, relocate } from '../../../src/core/index.js'
+import { parseBtf } from '../../../src/core/index.js'
 import { at, btf, ENCODING, integers, type BtfBuilder } from '../../support/btf-builder.js'
 import { BYTE_ORDERS, concat, type ByteOrder } from '../../support/byte-writer.js'
 import { btfElf } from '../../support/elf-writer.js'
 import { outcome, refusal, relocateSteps } from '../../support/scenario.js'
 import { buildObject } from '../../support/object-builder.js'
 import { assembler } from '../../support/asm.js'
+import { relocate } from '../../support/relocate.js'
 
 /** Local `struct foo { int x; }`, for modules that define a foo. */
 function localModuleFoo (byteOrder: ByteOrder = 'little') {

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { describeRelocation, parseBtf, parseObject, relocate } from '../../../src/core/index.js'
+import { describeRelocation, parseBtf, parseObject } from '../../../src/core/index.js'
 import { decode, decodeImm64, encode, poison } from '../../support/asm.js'
 import { concat, toHex, type ByteOrder } from '../../support/byte-writer.js'
+import { relocate } from '../../support/relocate.js'
 
 // The compiler's objects of one source in both byte orders, against numbers that were worked out by hand. No libbpf on a
 // little-endian machine loads the big-endian one; the little-endian twin is compared with libbpf in test/differential.

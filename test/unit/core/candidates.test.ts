@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { parseBtf, relocate } from '../../../src/core/index.js'
+import { parseBtf } from '../../../src/core/index.js'
 import { assembler } from '../../support/asm.js'
 import { at, btf, integers, type BtfBuilder } from '../../support/btf-builder.js'
 import { concat } from '../../support/byte-writer.js'
 import { buildObject, type CoreRecord } from '../../support/object-builder.js'
 import { outcome, outcomeOf, relocateObject, relocateSteps, type Step } from '../../support/scenario.js'
+import { relocate } from '../../support/relocate.js'
 
 const asm = assembler('little')
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseBtf, parseObject, relocate } from '../../../src/core/index.js'
+import { parseBtf, parseObject } from '../../../src/core/index.js'
 import { AppError } from '../../../src/errors.js'
 import { assembler } from '../../support/asm.js'
 import { at, btf, integers, KIND } from '../../support/btf-builder.js'
@@ -8,6 +8,7 @@ import { fooSpec, localFoo, richObject, targetFoo } from '../../support/corpus.j
 import { elf } from '../../support/elf-writer.js'
 import { buildObject, type ObjectSpec } from '../../support/object-builder.js'
 import { outcomeOf, refusal, relocateObject } from '../../support/scenario.js'
+import { relocate } from '../../support/relocate.js'
 
 const asm = assembler('little')
 const target = parseBtf(targetFoo().bytes())

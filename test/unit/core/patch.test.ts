@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { parseBtf, relocate } from '../../../src/core/index.js'
+import { parseBtf } from '../../../src/core/index.js'
 import { assembler, poison, type AccessSize } from '../../support/asm.js'
 import { at, btf, ENCODING, integers, type BtfBuilder } from '../../support/btf-builder.js'
 import { BYTE_ORDERS, concat, toHex, type ByteOrder } from '../../support/byte-writer.js'
 import { SHT } from '../../support/elf-writer.js'
 import { buildObject, type CoreRecord } from '../../support/object-builder.js'
 import { outcome, refusal, relocateObject, relocateSteps, type Btf } from '../../support/scenario.js'
+import { relocate } from '../../support/relocate.js'
 
 type Ints = ReturnType<typeof integers>
 type TypeOf = (b: BtfBuilder, ints: Ints) => number

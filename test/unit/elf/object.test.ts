@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseBtf, parseObject, relocate } from '../../../src/core/index.js'
+import { parseBtf, parseObject } from '../../../src/core/index.js'
 import { assembler } from '../../support/asm.js'
 import { btf } from '../../support/btf-builder.js'
 import { BYTE_ORDERS, ByteWriter, concat, overwrite, toHex, type ByteOrder } from '../../support/byte-writer.js'
@@ -7,6 +7,7 @@ import { fooSpec, localFoo, targetFoo } from '../../support/corpus.js'
 import { ET, SHF, SHT, STT, type ElfHeaderOptions } from '../../support/elf-writer.js'
 import { buildObject, type ExtOptions, type ObjectSpec } from '../../support/object-builder.js'
 import { refusal, relocateObject } from '../../support/scenario.js'
+import { relocate } from '../../support/relocate.js'
 
 const asm = assembler('little')
 const code = (...slots: Uint8Array[]) => concat(...slots, asm.exit())

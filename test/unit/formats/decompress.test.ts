@@ -1,8 +1,11 @@
 import fc from 'fast-check'
+import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { AppError } from '../../../src/errors.js'
 import { detectCompression, unpack, unpackWhole } from '../../../src/formats/decompress/decompress.js'
+import { createByteReader } from '../../../src/formats/byte-reader.js'
 import { concat } from '../../support/byte-writer.js'
+import { describeLab, NEEDS } from '../../support/lab.js'
 import { runs } from '../../support/property-runs.js'
 import { packed } from './packed.js'
 
@@ -10,7 +13,7 @@ const MIB = 1024 * 1024
 
 /** By the tool that packed them; xz with each of the kernel's branch filters, with a dictionary of 128 MiB, and with each check. */
 const PACKED = [
-  'vmlinux.gz', 'vmlinux.bz2', 'vmlinux.lzma', 'vmlinux.lzo', 'vmlinux.lz4', 'vmlinux.zst', 'vmlinux.x86.xz', 'vmlinux.arm.xz', 'vmlinux.armthumb.xz',
+  'vmlinux.gz', 'vmlinux.bz2', 'vmlinux.lzma', 'vmlinux.lzo', 'vmlinux.lz4', 'vmlinux.frame.lz4', 'vmlinux.zst', 'vmlinux.x86.xz', 'vmlinux.arm.xz', 'vmlinux.armthumb.xz',
   'vmlinux.arm64.xz', 'vmlinux.powerpc.xz', 'vmlinux.sha256.xz', 'vmlinux.blocks.xz'
 ]
 
@@ -40,7 +43,7 @@ describe('unpacking', () => {
     }
   })
 
-  it.each(['zeros.xz', 'zeros.lzma', 'zeros.bz2', 'zeros.zst', 'zeros.lzo'])('stops %s, of 32 MiB, at the bound', async name => {
+  it.each(['zeros.xz', 'zeros.lzma', 'zeros.bz2', 'zeros.zst', 'zeros.lzo', 'zeros.lz4'])('stops %s, of 32 MiB, at the bound', async name => {
     const bytes = packed(name)
     const compression = detectCompression(bytes)
     if (compression === undefined) throw new Error(name)
@@ -50,8 +53,33 @@ describe('unpacking', () => {
     expect(total).toBeLessThanOrEqual(2 * MIB)
   })
 
+  it.each(PACKED)('gives what was packed into %s, however it arrives', async name => {
+    const bytes = packed(name)
+    const compression = detectCompression(bytes)
+    if (compression === undefined) throw new Error(name)
+    for (const size of [1, 7, 4096]) {
+      const arriving = (async function * () { for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size) })()
+      const pieces: Uint8Array[] = []
+      for await (const piece of unpack(compression, createByteReader(arriving, 'test'), MIB)) pieces.push(piece)
+      expect(Buffer.concat(pieces).equals(packed('vmlinux')), `${size} at a time`).toBe(true)
+    }
+  })
+
+  it('takes no more of what arrives than it has to give', async () => {
+    for (const name of ['zeros.xz', 'zeros.lz4', 'zeros.zst']) {
+      const bytes = packed(name)
+      const compression = detectCompression(bytes)
+      if (compression === undefined) throw new Error(name)
+      const reader = createByteReader((async function * () { for (const byte of bytes) yield Uint8Array.of(byte) })(), 'test')
+      const pieces = unpack(compression, reader, 64 * MIB)
+      await pieces.next()
+      await pieces.return(undefined)
+      expect(reader.consumed, name).toBeLessThan(bytes.length / 2)
+    }
+  })
+
   it('notices a flipped byte in what has a checksum', async () => {
-    for (const name of ['vmlinux.gz', 'vmlinux.sha256.xz', 'vmlinux.x86.xz', 'vmlinux.bz2', 'vmlinux.lzo', 'vmlinux.zst']) {
+    for (const name of ['vmlinux.gz', 'vmlinux.sha256.xz', 'vmlinux.x86.xz', 'vmlinux.bz2', 'vmlinux.lzo', 'vmlinux.zst', 'vmlinux.frame.lz4']) {
       const bytes = packed(name)
       const middle = Math.floor(bytes.length * 0.7)
       bytes[middle] = (bytes[middle] ?? 0) ^ 0x10
@@ -80,5 +108,14 @@ describe('unpacking', () => {
         expect(result instanceof Uint8Array || result instanceof AppError).toBe(true)
       }
     ), runs(400))
+  })
+})
+
+describeLab("lz4's frame as the tool writes it", [NEEDS.lz4], () => {
+  const text = Buffer.from(Array.from({ length: 60_000 }, (_, i) => `struct member_${i * 2_654_435_761 % 9973} { int x${i % 77}; };\n`).join(''))
+
+  it.each([['-B4', '-BD'], ['-B4', '-BI'], ['-B7', '-9'], ['-B5', '-BX', '--content-size'], ['-B4', '-BD', '--no-frame-crc'], ['-l']])('%s %s', async (...options) => {
+    const { stdout } = spawnSync('lz4', ['-q', ...options.filter(option => typeof option === 'string'), '-c'], { input: text, maxBuffer: 16 * MIB })
+    expect(Buffer.from(await unpackAny(stdout, 16 * MIB)).equals(text)).toBe(true)
   })
 })

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { AppError } from '../../../src/errors.js'
 import type { Evidence } from '../../../src/identity/evidence.js'
 import { extractBtf } from '../../../src/import/extract.js'
-import { NO_BTF, type Found } from '../../../src/import/found.js'
+import { NO_BTF, type Found } from '../../../src/formats/found.js'
 import { btf, at as field, integers } from '../../support/btf-builder.js'
 import { ByteWriter, concat } from '../../support/byte-writer.js'
 import { elf } from '../../support/elf-writer.js'
@@ -13,7 +13,7 @@ import { packed } from '../formats/packed.js'
 
 async function find (bytes: Uint8Array, evidence: Evidence = {}): Promise<Found[]> {
   const found: Found[] = []
-  for await (const one of extractBtf(bytes, 'file', evidence)) found.push(one)
+  for await (const one of extractBtf(bytes, 'file', { evidence })) found.push(one)
   return found
 }
 
@@ -133,7 +133,7 @@ describe('what a file is', () => {
 })
 
 describe('a kernel package', () => {
-  it.each(['xz', 'zstd', 'gzip', 'none'])('of Debian, its data packed by %s, gives its kernel and modules and says whose they are', async packing => {
+  it.each(['xz', 'zstd', 'gzip', 'lz4', 'none'])('of Debian, its data packed by %s, gives its kernel and modules and says whose they are', async packing => {
     const found = await find(packed(`linux-image.${packing}.deb`))
     expect(found).toMatchObject([
       { kind: 'vmlinux', place: 'file: boot/vmlinuz-6.1.0-50-amd64', evidence: { ...DEBIAN, distro: 'debian' } },

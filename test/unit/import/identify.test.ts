@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Evidence } from '../../../src/identity/evidence.js'
 import { identify } from '../../../src/import/identify.js'
-import { debEvidence, rpmEvidence } from '../../../src/import/package-evidence.js'
+import { debEvidence, rpmEvidence } from '../../../src/formats/package-evidence.js'
 import { evidenceOfPath } from '../../../src/identity/tree-path.js'
 import { formatReference } from '../../../src/identity/reference.js'
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { machine, release } from 'node:os'
 import { join } from 'node:path'
@@ -93,10 +94,15 @@ describe('an upload', () => {
   it('may be an ELF file, whose .BTF is what is stored', async () => {
     const service = await startService(await temporaryFolder())
     const { elf, SHT } = await import('../../support/elf-writer.js')
-    const file = elf({ sections: [{ name: '.BTF', type: SHT.PROGBITS, data: fooBtf() }] }).bytes
+    const file = elf({ machine: 62, sections: [{ name: '.BTF', type: SHT.PROGBITS, data: fooBtf() }] }).bytes
     const { entry } = await put(service, file)
     expect(entry.btfSha256).toBe(sha256(fooBtf()))
     expect(await service.getBtf(entry.btfSha256)).toEqual(fooBtf())
+  })
+
+  it('is refused where it is an eBPF object, which has BTF of its own', async () => {
+    const service = await startService(await temporaryFolder())
+    await expect(put(service, readFileSync(new URL('../../../examples/exec.bpf.o', import.meta.url)))).rejects.toThrow('The file is an eBPF object')
   })
 
   it('is refused where it is no BTF, too large, or has a name that could be a path', async () => {

@@ -1,6 +1,6 @@
 import { normalizeArch } from '../identity/arch.js'
-import type { ControlFields } from '../formats/containers/deb.js'
-import type { RpmFacts } from '../formats/containers/rpm.js'
+import type { ControlFields } from './containers/deb.js'
+import type { RpmFacts } from './containers/rpm.js'
 import type { Evidence } from '../identity/evidence.js'
 
 /**

@@ -1,5 +1,5 @@
-import type { KernelReference } from '../identity/reference.js'
 import type { Evidence } from '../identity/evidence.js'
+import type { KernelReference } from '../identity/reference.js'
 
 /** What was found in a file that was given. `place` says where, for people: the file's path, then what is within it. */
 export type Found = FoundVmlinux | FoundModule | FoundDwarf | FoundResult | Unread
@@ -47,6 +47,8 @@ export interface Unread {
   /** A sentence. */
   readonly reason: string
   readonly evidence?: Evidence
+  /** Why, where that was the input's own limit or damage: as an AppError's. */
+  readonly code?: 'btf_invalid' | 'too_large'
 }
 
 /** What an image of a kernel without BTF is answered with. */

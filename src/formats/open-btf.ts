@@ -1,0 +1,44 @@
+import { detectByteOrder } from '../btf/header.js'
+import { AppError } from '../errors.js'
+import { findBtf } from './find-btf.js'
+import { WANT_ALL, WANT_KERNEL, type FindOptions } from './find-options.js'
+import type { FoundModule, FoundVmlinux, Unread } from './found.js'
+
+/** The BTF of one kernel or module, out of whatever file it came in. */
+export interface OpenedBtf {
+  /** Raw, not validated. */
+  readonly btf: Uint8Array
+  readonly distilledBase?: Uint8Array | undefined
+}
+
+export type OpenBtfOptions = Pick<FindOptions, 'maxBytes' | 'maxBtfBytes' | 'refusesBombs' | 'onUsedUp'> & {
+  /** Whether split BTF of a module is wanted, and not that of a kernel. */
+  readonly isModule: boolean
+}
+
+/**
+ * Takes the one BTF out of a file: raw BTF, ELF, vmlinuz, `.tar.xz`, `.deb`, `.rpm`, each packed or not.
+ *
+ * @throws AppError `btf_invalid` where there is none, or that of several kernels; `too_large`
+ */
+export async function openBtf (content: Uint8Array, { isModule, ...options }: OpenBtfOptions): Promise<OpenedBtf> {
+  if (detectByteOrder(content) !== undefined) return { btf: content }
+  const found: Array<FoundVmlinux | FoundModule> = []
+  let reason: Unread | undefined
+  let hasDwarf = false
+  for await (const one of findBtf(content, '', { ...options, want: isModule ? WANT_ALL : WANT_KERNEL })) {
+    if (one.kind === 'unread') reason ??= one
+    if (one.kind === 'dwarf') hasDwarf = true
+    if (one.kind === 'vmlinux' || (isModule && one.kind === 'module')) found.push(one)
+    if (!isModule && one.kind === 'module') reason ??= { kind: 'unread', place: '', reason: `This is the kernel module ${one.name}, whose BTF extends that of its kernel; give the kernel's own first.` }
+    if (found.length > 1) throw new AppError('btf_invalid', `The file has the BTF of several ${isModule ? 'modules' : 'kernels'}; give it of one.`)
+  }
+  const [only] = found
+  if (only === undefined) throw noBtf(reason, hasDwarf)
+  return { btf: only.btf, ...(only.kind === 'module' ? { distilledBase: only.distilledBase } : {}) }
+}
+
+function noBtf (reason: Unread | undefined, hasDwarf: boolean): AppError {
+  if (hasDwarf) return new AppError('btf_invalid', 'The file is a kernel with DWARF and no BTF. corelo btf import makes BTF of it where pahole is installed.')
+  return new AppError(reason?.code ?? 'btf_invalid', reason?.reason ?? 'There is no BTF in the file.')
+}

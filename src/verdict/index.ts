@@ -1,0 +1,2 @@
+export { judge } from './judge.js'
+export type { JudgeOptions, Judgement, ProgramVerdict, Verdict } from './judgement.js'

@@ -1,0 +1,92 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { parseSections } from '../../../src/elf/sections.js'
+import { findBtf } from '../../../src/formats/find-btf.js'
+import { WANT_KERNEL } from '../../../src/formats/find-options.js'
+import { readBuildId, scanForBuildId } from '../../../src/formats/images/build-id.js'
+import { ByteWriter, concat } from '../../support/byte-writer.js'
+import { elf } from '../../support/elf-writer.js'
+import { describeLab, labPackage, NEEDS } from '../../support/lab.js'
+
+const KERNEL_ID = '6a2b4ac77585b8cf102cba771300e573c8489b69'
+const VDSO_ID = 'ffffffffffffffffffffffffffffffffffffffff'
+
+/** As `struct elf_note` has it: sizes of name and content, type, and both, each filled up to four bytes. */
+function note (name: string, type: number, content: Uint8Array, byteOrder: 'little' | 'big' = 'little'): Uint8Array {
+  const text = new TextEncoder().encode(`${name}\0`)
+  const fill = (length: number) => new Uint8Array((4 - length % 4) % 4)
+  return concat(new ByteWriter(byteOrder).u32(text.length).u32(content.length).u32(type).finish(), text, fill(text.length), content, fill(content.length))
+}
+
+function buildId (hex: string, byteOrder: 'little' | 'big' = 'little'): Uint8Array { return note('GNU', 3, Buffer.from(hex, 'hex'), byteOrder) }
+
+/** An ELF file of one segment, its notes, as a vDSO is. */
+function vdso (notes: Uint8Array): Uint8Array {
+  const file = new Uint8Array(64 + 56 + notes.length)
+  file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1])
+  const view = new DataView(file.buffer)
+  view.setUint32(32, 64, true)
+  view.setUint16(54, 56, true)
+  view.setUint16(56, 1, true)
+  view.setUint32(64, 4, true)
+  view.setUint32(64 + 8, 120, true)
+  view.setUint32(64 + 32, notes.length, true)
+  file.set(notes, 120)
+  return file
+}
+
+describe('the build-id of a kernel', () => {
+  it('is that of its own note section, and not that of a vDSO in its data', () => {
+    const data = vdso(buildId(VDSO_ID))
+    const notes = concat(note('Xen', 6, Buffer.from('linux\0')), buildId(KERNEL_ID), note('Linux', 0x100, Buffer.from('salt\0')))
+    const file = elf({ machine: 62, sections: [{ name: '.rodata', data }, { name: '.notes', type: 7, data: notes }] }).bytes
+    expect(readBuildId(parseSections(file))).toBe(KERNEL_ID)
+  })
+
+  it('is none where only its vDSO has one', () => {
+    expect(readBuildId(parseSections(elf({ machine: 62, sections: [{ name: '.rodata', data: vdso(buildId(VDSO_ID)) }] }).bytes))).toBeUndefined()
+  })
+
+  it('is found in an image without ELF headers, between those of its vDSOs', () => {
+    const image = concat(new Uint8Array(64), vdso(buildId(VDSO_ID)), new Uint8Array(8), buildId(KERNEL_ID), new Uint8Array(12), vdso(buildId(VDSO_ID.replaceAll('f', 'e'))))
+    expect(scanForBuildId(image)).toBe(KERNEL_ID)
+    expect(scanForBuildId(concat(image, buildId(VDSO_ID)))).toBeUndefined()
+    expect(scanForBuildId(new Uint8Array(4096))).toBeUndefined()
+  })
+
+  it('is found in big-endian images', () => {
+    expect(scanForBuildId(concat(new Uint8Array(16), buildId(KERNEL_ID, 'big')))).toBe(KERNEL_ID)
+  })
+
+  it('is none where the note is damaged', () => {
+    const whole = buildId(KERNEL_ID)
+    for (let length = 0; length < whole.length; length++) expect(scanForBuildId(whole.subarray(0, length))).toBeUndefined()
+  })
+})
+
+const KERNELS = ['6.1.0-57-amd64', '6.12.117+deb12-amd64']
+const kernelsFolder = join(process.env['CORELO_LAB_DIR'] ?? join(import.meta.dirname, '../../../.lab'), 'kernels')
+
+describeLab('the build-id of Debian\'s kernels', KERNELS.map(name => NEEDS.guest(name)), () => {
+  it.each(KERNELS)('%s is what readelf prints, from vmlinux, from vmlinuz, and without looking at headers', async name => {
+    const vmlinux = join(kernelsFolder, name, 'vmlinux')
+    const [, expected] = /Build ID: ([0-9a-f]+)/.exec(spawnSync('readelf', ['-n', vmlinux], { encoding: 'utf8' }).stdout) ?? []
+    expect(expected).toMatch(/^[0-9a-f]{40}$/)
+    const bytes = readFileSync(vmlinux)
+    expect(readBuildId(parseSections(bytes))).toBe(expected)
+    expect(scanForBuildId(bytes.subarray(4096))).toBe(expected)
+    for await (const found of findBtf(readFileSync(join(kernelsFolder, name, 'vmlinuz')), 'vmlinuz')) {
+      expect(found).toMatchObject({ kind: 'vmlinux', evidence: { buildId: expected, release: name, kernelVersion: expect.stringMatching(/^#1 SMP PREEMPT_DYNAMIC Debian /) } })
+    }
+  })
+})
+
+describeLab('the build-id of Debian\'s kernels of other machines', ['arm64', 's390x', 'armhf'].map(name => NEEDS.package(name)), () => {
+  it.each(['arm64', 's390x', 'armhf'])('%s is one that its image has only once outside of its vDSOs', async name => {
+    for await (const found of findBtf(readFileSync(labPackage(name) ?? ''), name, { want: WANT_KERNEL })) {
+      expect(found).toMatchObject({ evidence: { buildId: expect.stringMatching(/^[0-9a-f]{40}$/) } })
+    }
+  })
+})
