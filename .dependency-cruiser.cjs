@@ -36,7 +36,7 @@ module.exports = {
     knowsOnly('formats', 'bytes/', 'elf/', 'btf/', 'identity/'),
     knowsOnly('workers', 'bytes/', 'elf/', 'btf/', 'core/', 'store/', 'formats/'),
     knowsOnly('kernels', 'btf/', 'identity/', 'store/', 'fetch/', 'workers/', 'settings\\.ts'),
-    knowsOnly('packages', 'bytes/', 'identity/', 'store/', 'fetch/', 'formats/', 'kernels/', 'settings\\.ts'),
+    knowsOnly('packages', 'bytes/', 'identity/', 'store/', 'fetch/', 'formats/', 'kernels/', 'workers/collect\\.ts', 'settings\\.ts'),
     knowsOnly('import', 'bytes/', 'elf/', 'btf/', 'core/', 'identity/', 'store/', 'formats/', 'kernels/', 'relocation/engine\\.ts'),
     knowsOnly('relocation', 'attestation/', 'keys/', 'core/', 'identity/', 'store/', 'workers/', 'kernels/', 'settings\\.ts'),
     knowsOnly('service', 'attestation/', 'core/', 'identity/', 'store/', 'workers/', 'kernels/', 'packages/', 'relocation/', 'settings\\.ts'),

@@ -20,14 +20,14 @@ const DEBS = [
 ] as const
 
 const RPMS = [
-  ['fedora/41', 'kernel-core', '6.11.4-301.fc41', '6.11.4-301.fc41.x86_64', 'lib/modules/', 'zst', 'w1.zstdio', 'index'],
+  ['fedora/41', 'kernel-core', '6.11.4-301.fc41', '6.11.4-301.fc41.x86_64', 'lib/modules/', 'xz', 'w1.zstdio', 'index'],
   ['rocky/9', 'kernel-core', '5.14.0-503.14.1.el9_5', '5.14.0-503.14.1.el9_5.x86_64', 'lib/modules/', 'gz', 'w1.zstdio', 'index'],
   ['almalinux/8', 'kernel-core', '4.18.0-553.el8_10', '4.18.0-553.el8_10.x86_64', 'lib/modules/', 'xz', 'w1.xzdio', 'index'],
   ['centos/9', 'kernel-rt-core', '5.14.0-522.el9', '5.14.0-522.el9.x86_64+rt', 'lib/modules/', 'gz', 'w1.zstdio', 'index'],
   ['ol/9', 'kernel-uek-core', '5.15.0-206.153.7.el9uek', '5.15.0-206.153.7.el9uek.x86_64', 'lib/modules/', 'gz', 'w1.zstdio', 'package'],
   ['amzn/2', 'kernel', '5.10.217-205.860.amzn2', '5.10.217-205.860.amzn2.x86_64', 'boot/vmlinuz-', 'gz', 'w1.gzdio', 'package'],
   ['amzn/2023', 'kernel6.12', '6.12.22-27.96.amzn2023', '6.12.22-27.96.amzn2023.x86_64', 'boot/vmlinuz-', 'gz', 'w1.zstdio', 'package'],
-  ['opensuse-leap/15.6', 'kernel-default', '6.4.0-150600.23.7.3', '6.4.0-150600.23.7-default', 'usr/lib/modules/', 'zst', 'w1.xzdio', 'index'],
+  ['opensuse-leap/15.6', 'kernel-default', '6.4.0-150600.23.7.3', '6.4.0-150600.23.7-default', 'usr/lib/modules/', 'xz', 'w1.xzdio', 'index'],
   ['opensuse-leap/15.5', 'kernel-azure', '5.14.21-150500.33.42.1', '5.14.21-150500.33.42-azure', 'boot/vmlinuz-', 'gz', 'w1.xzdio', 'index']
 ] as const
 

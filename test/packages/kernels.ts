@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { readAr } from '../../src/formats/containers/ar.js'
 import { LAB } from '../support/lab.js'
 
 /** A kernel of the lab, unpacked by tools that are not ours. */
@@ -55,8 +54,7 @@ function packKernel (image: Buffer, vmlinux: Buffer, scratch: string): Buffer {
 
 /** A file of one of the lab's Debian packages. */
 export function readFromDeb (deb: string, path: string): Buffer {
-  const data = [...readAr(readFileSync(deb))].find(([name]) => name.startsWith('data.tar'))?.[1]
-  return execFileSync('tar', ['-xJO', path], { input: data, maxBuffer: 512 * 1024 * 1024 })
+  return execFileSync('/bin/sh', ['-c', 'dpkg-deb --fsys-tarfile "$0" | tar -xO "$1"', deb, path], { maxBuffer: 512 * 1024 * 1024 })
 }
 
 export interface Repacked {

@@ -2,7 +2,7 @@ import { inflateSync } from 'node:zlib'
 import { dataView } from '../../bytes/checked.js'
 import { stringAt } from '../../bytes/strings.js'
 import { SHT_PROGBITS } from '../../elf/constants.js'
-import { findLastSection, parseSections, readU64, sectionBytes, type ElfFile } from '../../elf/sections.js'
+import { findLastSection, isElf, parseSections, readU64, sectionBytes, type ElfFile } from '../../elf/sections.js'
 import { AppError, recode } from '../../errors.js'
 import { isSegment } from '../../identity/reference.js'
 import { BOUNDS } from '../bounds.js'
@@ -20,6 +20,11 @@ const EM_BPF = 247
 const SHF_COMPRESSED = 0x800
 const ELFCOMPRESS_ZLIB = 1
 const ELFCOMPRESS_ZSTD = 2
+
+/** BTFHub's name of the architecture that a little-endian ELF file's header names; undefined for anything else. */
+export function elfArch (bytes: Uint8Array): string | undefined {
+  return isElf(bytes) && bytes[5] === 1 ? ARCHS.get(dataView(bytes).getUint16(18, true)) : undefined
+}
 
 /** An ELF file of a kernel: vmlinux, or a module. */
 export interface ElfKernel {

@@ -5,8 +5,11 @@ import { openDeb } from '../../formats/containers/deb.js'
 import type { Member } from '../../formats/containers/member.js'
 import { openRpm } from '../../formats/containers/rpm.js'
 import { detectCompression, unpackWhole } from '../../formats/decompress/decompress.js'
+import type { Found } from '../../formats/found.js'
 import { readFileOfKernel } from '../../formats/images/read-image.js'
+import { scanPackedKernel } from '../../formats/images/scan-packed.js'
 import { kernelFileOf } from '../../formats/kernel-files.js'
+import { collectGarbage } from '../../workers/collect.js'
 import type { ExtractedKernel, ExtractedModules, KernelTask, ModulesTask } from './protocol.js'
 
 /** The files of a package as it arrives; what it says of itself is proven by the index already, or by its own signature. */
@@ -29,7 +32,7 @@ export async function extractKernel (files: AsyncGenerator<Member>, { release, a
       continue
     }
     if (member.size > BOUNDS.image) throw new AppError('too_large', `The kernel in ${what} has ${member.size} bytes; at most ${BOUNDS.image} are read.`, { limit: BOUNDS.image })
-    const found = await readFileOfKernel(await member.read(), { place: what, evidence: {} }, BOUNDS.image)
+    const found = await readKernel(await member.read(), what)
     const { release: own, kernelVersion, arch: ownArch, buildId } = 'evidence' in found ? found.evidence ?? {} : {}
     if (own === undefined || kernelVersion === undefined) throw new AppError('source_invalid', `The kernel in ${what} does not say which release it is.`)
     if (own !== release) throw new AppError('source_invalid', `The kernel in ${what} calls itself ${own}, not ${release}.`)
@@ -39,6 +42,13 @@ export async function extractKernel (files: AsyncGenerator<Member>, { release, a
   }
   const instead = others.size === 0 ? '' : ` It has ${[...others].slice(0, 3).join(', ')}.`
   throw new AppError('source_invalid', `There is no kernel ${release} in ${what}.${instead}`)
+}
+
+/** On its way out of its packing where that can be, which takes half the time and a third of the memory; else as a whole. */
+async function readKernel (image: Uint8Array, what: string): Promise<Found> {
+  const scanned = await scanPackedKernel(image, collectGarbage)
+  if (scanned !== undefined) return { kind: 'vmlinux', place: what, ...scanned }
+  return await readFileOfKernel(image, { place: what, evidence: {} }, BOUNDS.image)
 }
 
 /**
