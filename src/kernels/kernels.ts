@@ -11,7 +11,7 @@ import type { Fetching } from './fetching.js'
 import { listKernels, toEntry } from './kernel-list.js'
 import type { LocalKernel } from './local-kernel.js'
 import { toAnswers, type AskedSource } from './source-error.js'
-import type { KernelEntry, KernelFilter, KernelPage } from './types.js'
+import type { KernelEntry, KernelFilter, KernelPage, PublishedOf } from './types.js'
 
 export interface KernelsOptions {
   readonly index: KernelIndex
@@ -20,6 +20,7 @@ export interface KernelsOptions {
   readonly fetching: Fetching
   readonly catalog: Catalog
   readonly trustUploads: boolean
+  readonly publishedOf?: PublishedOf
 }
 
 /** The kernels that the service knows, and the BTF that nodes and operators hand in for them. */
@@ -31,7 +32,7 @@ export interface Kernels {
   putBtf(reference: KernelReference, bytes: Uint8Array, provenance: Provenance, module?: string): Promise<{ created: boolean, entry: KernelEntry }>
 }
 
-export function createKernels ({ index, btfs, local, fetching, catalog, trustUploads }: KernelsOptions): Kernels {
+export function createKernels ({ index, btfs, local, fetching, catalog, trustUploads, publishedOf = () => undefined }: KernelsOptions): Kernels {
   /** The record of the very reference, else of the kernel under another spelling of its platform. */
   const findRecord = (reference: KernelReference): KernelRecord | undefined => {
     const held = index.get(reference)
@@ -119,12 +120,15 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
   }
 
   return {
-    list: filter => listKernels(index, catalog.kernels(), filter),
+    list (filter) {
+      const { kernels, nextCursor } = listKernels(index, catalog.kernels(), filter)
+      return { kernels: kernels.map(entry => ({ ...entry, published: publishedOf(entry.reference) })), nextCursor }
+    },
     async get (given, via = [], waitMs = 0) {
       const reference = toReference(given)
       const record = await obtainRecord(reference, via, waitMs)
       fetching.refresh([record])
-      return toEntry({ ...record, reference }, catalog.kernels())
+      return { ...toEntry({ ...record, reference }, catalog.kernels()), published: publishedOf(reference) }
     },
     async getBtf (given, module, via = [], waitMs = 0) {
       const reference = toReference(given)

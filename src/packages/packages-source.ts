@@ -6,6 +6,7 @@ import type { FetchJob, FetchJobs } from '../kernels/fetch-jobs.js'
 import { matchesName } from '../kernels/matches.js'
 import { openOrRefuse } from '../kernels/sources/open.js'
 import type { Candidates, FoundKernel, KernelSource, ModuleOutcome, OpenKernel, SourceOutcome } from '../kernels/sources/source.js'
+import type { Published } from '../kernels/types.js'
 import { downloadPackage } from './download.js'
 import { createLimit, type Indexes, type KnownIndex } from './indexes.js'
 import type { PackageFile, PublishedKernel } from './published.js'
@@ -31,6 +32,8 @@ export interface Publication {
 export interface PackagesSource extends KernelSource {
   /** All that the indexes list which are known now. */
   publications(): readonly Publication[]
+  /** The package of a kernel, as far as the indexes are known that list it. */
+  published(reference: KernelReference): Published | undefined
   /** Looks at all indexes that are older than they may be. Never rejects. */
   refresh(): Promise<void>
   stats(): PackagesStats
@@ -40,6 +43,8 @@ export interface PackagesStats {
   readonly downloads: number
   readonly bytes: number
   readonly failures: number
+  /** Kernels that the indexes list which are known now. */
+  readonly published: number
 }
 
 /** A package of 200 MB over 1 Mbit/s takes half an hour; slower ones are cut off by the limit on stalls. */
@@ -55,6 +60,23 @@ const MOST_BUILDS = 4
 export function createPackagesSource ({ repositories, indexes, open, jobs, downloads }: PackagesSourceOptions): PackagesSource {
   const slot = createLimit(downloads)
   const counts = { downloads: 0, bytes: 0, failures: 0 }
+
+  /** By name, for as long as the indexes stay the same. */
+  const names = new Map<Repository, { kernels: readonly PublishedKernel[] | undefined, byName: ReadonlyMap<string, PublishedKernel> }>()
+  const publicationOf = (reference: KernelReference): Publication | undefined => {
+    const name = formatReference(reference)
+    for (const repository of repositories) {
+      const kernels = indexes.peek(repository).index?.kernels
+      let known = names.get(repository)
+      if (known === undefined || known.kernels !== kernels) {
+        known = { kernels, byName: new Map((kernels ?? []).map(kernel => [formatReference(kernel.reference), kernel])) }
+        names.set(repository, known)
+      }
+      const kernel = known.byName.get(name)
+      if (kernel !== undefined) return { repository, kernel }
+    }
+    return undefined
+  }
 
   const current = repositories.filter(({ isHistory = false }) => !isHistory)
   const history = repositories.filter(({ isHistory = false }) => isHistory)
@@ -222,8 +244,14 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
       return { state: 'absent', answer: `has no module ${module} in the packages of ${formatReference(reference)}` }
     },
     publications: () => repositories.flatMap(repository => (indexes.peek(repository).index?.kernels ?? []).map(kernel => ({ repository, kernel }))),
+    published (reference) {
+      const found = publicationOf(reference)
+      if (found === undefined) return undefined
+      const { name, version, bytes, builtAt } = found.kernel.image
+      return { repository: found.repository.id, package: name, version, bytes, builtAt }
+    },
     async refresh () { await Promise.all(current.map(repository => indexes.get(repository))) },
-    stats: () => counts
+    stats: () => ({ ...counts, published: repositories.reduce((sum, repository) => sum + (indexes.peek(repository).index?.kernels.length ?? 0), 0) })
   }
 }
 

@@ -92,7 +92,9 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     const objects = createObjects({ store, shared, pool, maxBytes: settings.maxObjectBytes, memoryBytes: share(SHARES.objects), onRelease })
     const targets = createTargets({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads })
     const relocations = createRelocations({ targets, objects, btfs, index, pool, answers: createAnswers(attestations), memoryBytes: share(SHARES.results), onRelease })
-    const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads })
+    const kernels = createKernels({
+      index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads, ...(packages === undefined ? {} : { publishedOf: reference => packages.source.published(reference) })
+    })
     disk.onRecovered(() => { btfs.saveHeld().catch(() => {}) }) // it warns by itself
     await Promise.all([pool.ready(), local.start(), catalog.start()])
     return { index, btfs, local, fetching, catalog, client, packages, jobs, objects, relocations, kernels, attestations }
@@ -161,6 +163,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       workerRestarts: threads.restarts,
       sourceRequests: fetching.requests,
       sourceWaiters: fetching.waiters,
+      packages: parts?.packages?.source.stats(),
+      fetchJobs: parts?.jobs.list().length ?? 0,
       cache: {
         result_hits: results.hits,
         result_misses: results.misses,

@@ -50,4 +50,8 @@ export interface ServiceStats {
   readonly sourceRequests: ReadonlyArray<{ readonly source: string, readonly outcome: string, readonly count: number }>
   /** Callers that wait for sources. */
   readonly sourceWaiters: number
+  /** Packages of kernels that were downloaded since the start, and how many kernels their repositories publish; undefined without repositories. */
+  readonly packages: { readonly downloads: number, readonly failures: number, readonly bytes: number, readonly published: number } | undefined
+  /** Fetches that go on by themselves. */
+  readonly fetchJobs: number
 }

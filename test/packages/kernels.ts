@@ -17,7 +17,7 @@ export function readLabKernel (series: '6.1' | '6.12', scratch: string): LabKern
   const folder = join(LAB, 'kernels', series)
   const vmlinux = readFileSync(join(folder, 'vmlinux'))
   const section = join(scratch, `${series}.btf`)
-  execFileSync('objcopy', ['-O', 'binary', '--only-section=.BTF', '--set-section-flags', '.BTF=alloc', join(folder, 'vmlinux'), section])
+  execFileSync('objcopy', ['--dump-section', `.BTF=${section}`, join(folder, 'vmlinux'), '/dev/null'])
   const release = /Linux version (\S+) \(/.exec(vmlinux.toString('latin1'))?.[1] ?? ''
   return { release, vmlinux, vmlinuz: readFileSync(join(folder, 'vmlinuz')), btf: readFileSync(section) }
 }
