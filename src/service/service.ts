@@ -126,6 +126,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       return bytes === undefined ? undefined : { bytes }
     },
     publicKeys: async () => (parts ?? await opening).attestations.jwks,
+    async refreshCatalog () { await (parts ?? await opening).catalog.refresh() },
     stats: () => toStats(),
     ready: async () => { await opening },
     async close () {

@@ -26,6 +26,8 @@ export interface Service {
   publicKeys(): Promise<Jwks>
   /** Counts and gauges for metrics. */
   stats(): ServiceStats
+  /** Looks at all listings of kernels now. Never rejects. */
+  refreshCatalog(): Promise<void>
   /** Resolves once the service can answer: workers warm, store opened, running kernel indexed or given up. */
   ready(): Promise<void>
   close(): Promise<void>
