@@ -79,7 +79,7 @@ export function createFetchJobs (): FetchJobs {
         reject(fetching(query, job))
       }
       listeners.add(look)
-      work.then(value => { stop(); resolve(value) }, (error: unknown) => { stop(); reject(error as Error) })
+      work.then(value => { stop(); resolve(value) }, (error: unknown) => { stop(); reject(error) })
       // Not at once: what is known already comes first.
       setImmediate(() => { if (listeners.has(look)) look() })
     }),

@@ -84,7 +84,7 @@ function toEntry (value: unknown, where: string): Entry {
   // Every field was checked above. YAML reads 12 and 22.04 as numbers.
   return Object.fromEntries(Object.entries(value as Record<string, unknown>).map(([field, content]) => [
     field, Array.isArray(content) ? content.map(String) : typeof content === 'number' ? String(content) : content
-  ])) as Entry
+  ]))
 }
 
 function expand (entry: Entry, where: string, folder: string): Repository[] {

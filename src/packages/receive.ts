@@ -42,6 +42,7 @@ export async function receive<T extends PackageTask> (task: T, pieces: AsyncIter
     failure = error
     wake()
   })
+  const isCrowded = (): boolean => onTheWay > MOST_ON_THE_WAY && failure === undefined
   const post = (piece: Uint8Array | null): void => {
     if (piece === null) port1.postMessage(null)
     else {
@@ -54,7 +55,7 @@ export async function receive<T extends PackageTask> (task: T, pieces: AsyncIter
       if (failure !== undefined) break
       onTheWay += piece.length
       post(piece)
-      while (onTheWay > MOST_ON_THE_WAY && failure === undefined) await new Promise<void>(resolve => { wake = resolve })
+      while (isCrowded()) await new Promise<void>(resolve => { wake = resolve })
     }
     if (failure === undefined) post(null)
     return await answered

@@ -51,8 +51,13 @@ export async function refreshApt ({ repository, client, keyring, held, signal, n
   if (indexes.length === 0) return refused('absent', `${where} has no index of ${repository.arch} packages in ${repository.components.join(', ')}`)
   const indexSha256 = indexes.map(({ sha256 }) => sha256).join(' ')
   const common = {
-    base: shownUrl(repository.url), revision: release.date, indexSha256, isSigned: keyring !== undefined, checkedAt: now,
-    ...(release.validUntil === undefined ? {} : { validUntil: release.validUntil }), ...(answer.etag === undefined ? {} : { etag: answer.etag })
+    base: shownUrl(repository.url),
+    revision: release.date,
+    indexSha256,
+    isSigned: keyring !== undefined,
+    checkedAt: now,
+    ...(release.validUntil === undefined ? {} : { validUntil: release.validUntil }),
+    ...(answer.etag === undefined ? {} : { etag: answer.etag })
   }
   if (held?.indexSha256 === indexSha256) return { state: 'ok', index: { ...common, kernels: held.kernels } }
   const packages: IndexedPackage[] = []

@@ -13,7 +13,7 @@ export interface Keyring {
  * what is accepted does not depend on the image; tests compare it with gpgv. Old keys of distributions have signatures of themselves by SHA-1, which the library
  * refuses by default; here a key is trusted because its fingerprint is pinned or its file was configured, not for what it says of itself.
  */
-async function load (): Promise<typeof import('openpgp')> { return await import('openpgp') }
+const load = async () => await import('openpgp')
 
 /**
  * Reads public keys: armored or binary, one or many.

@@ -74,7 +74,14 @@ describeLab('package repositories made by the real tools', [...['apt-ftparchive'
     const file = join(scratch, 'repositories.yaml')
     writeFileSync(file, `repositories:\n${entries.map(entry => `  - ${entry.replaceAll('$URL', server.url)}`).join('\n')}\n`)
     service = createService({
-      cacheDir: join(scratch, 'cache'), memoryBytes: 512 * 1024 * 1024, workers: 1, deadlineMs: 60_000, maxObjectBytes: 1 << 24, maxBtfBytes: 1 << 26, localKernel: false, trustUploads: false,
+      cacheDir: join(scratch, 'cache'),
+      memoryBytes: 512 * 1024 * 1024,
+      workers: 1,
+      deadlineMs: 60_000,
+      maxObjectBytes: 1 << 24,
+      maxBtfBytes: 1 << 26,
+      localKernel: false,
+      trustUploads: false,
       packages: [file]
     })
     await service.ready()

@@ -55,8 +55,16 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
     const file = join(scratch, `repositories-${count}.yaml`)
     writeFileSync(file, `repositories: [{ preset: debian, mirror: "${server.url}", suites: [bookworm], arches: [amd64], ${options.more ?? `key: ${key.publicKey}`} }]\n`)
     service = createService({
-      cacheDir: options.cacheDir ?? join(scratch, `cache-${count}`), memoryBytes: 512 * 1024 * 1024, workers: 1, deadlineMs: 60_000, maxObjectBytes: 1 << 24, maxBtfBytes: 1 << 26,
-      localKernel: false, trustUploads: false, packages: [file], sources: { fetch: { tries: 1 } }
+      cacheDir: options.cacheDir ?? join(scratch, `cache-${count}`),
+      memoryBytes: 512 * 1024 * 1024,
+      workers: 1,
+      deadlineMs: 60_000,
+      maxObjectBytes: 1 << 24,
+      maxBtfBytes: 1 << 26,
+      localKernel: false,
+      trustUploads: false,
+      packages: [file],
+      sources: { fetch: { tries: 1 } }
     })
     await service.ready()
     return service
@@ -157,7 +165,15 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
     const files = join(scratch, `repositories-${count}.yaml`)
     await service?.close()
     service = createService({
-      cacheDir, memoryBytes: 1 << 28, workers: 1, deadlineMs: 60_000, maxObjectBytes: 1 << 24, maxBtfBytes: 1 << 26, localKernel: false, trustUploads: false, packages: [files],
+      cacheDir,
+      memoryBytes: 1 << 28,
+      workers: 1,
+      deadlineMs: 60_000,
+      maxObjectBytes: 1 << 24,
+      maxBtfBytes: 1 << 26,
+      localKernel: false,
+      trustUploads: false,
+      packages: [files],
       sources: { fetch: { tries: 1 } }
     })
     expect((await service.getKernelBtf(REFERENCE)).source).toBe('packages')

@@ -67,7 +67,7 @@ export function publishRpms (folder: string, key: TestKey | undefined, packing =
 
 /** Signs packages themselves, with rpmsign. */
 export function signRpm (path: string, key: TestKey): void {
-  execFileSync('rpmsign', ['--addsign', '--define', `_gpg_path ${key.home}`, '--define', '_gpg_name example.org', '--define', `__gpg_sign_cmd %{__gpg} gpg --homedir ${key.home} --batch --no-armor --pinentry-mode loopback --passphrase '' -u example.org -sbo %{__signature_filename} --digest-algo sha256 %{__plaintext_filename}`, path], { stdio: ['ignore', 'ignore', 'pipe'] })
+  execFileSync('rpmsign', ['--addsign', '--define', `_gpg_path ${key.home}`, '--define', '_gpg_name example.org', '--define', '__gpg /usr/bin/gpg', '--define', `__gpg_sign_cmd %{__gpg} gpg --homedir ${key.home} --batch --no-armor --pinentry-mode loopback --passphrase '' -u example.org -sbo %{__signature_filename} --digest-algo sha256 %{__plaintext_filename}`, path], { stdio: ['ignore', 'ignore', 'pipe'] })
 }
 
 export interface RepositoryServer {
