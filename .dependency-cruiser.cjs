@@ -1,12 +1,12 @@
 /** The direction of imports, as the source layout in README.md draws it. `npm run lint` runs it and asserts that it saw modules. */
 const folder = (name) => `^src/${name}/`
 
-/** Imports nothing of src but its own folder, the folders and files named, and errors.ts and limits.ts. */
+/** Imports nothing of src but its own folder, the folders and files named, and errors.ts, limits.ts and retry-after.ts. */
 const knowsOnly = (name, ...known) => ({
   name: `${name}-knows-only-what-is-below-it`,
   severity: 'error',
   from: { path: folder(name) },
-  to: { path: '^src/', pathNot: `^src/(${[`${name}/`, ...known, 'errors\\.ts', 'limits\\.ts'].join('|')})` }
+  to: { path: '^src/', pathNot: `^src/(${[`${name}/`, ...known, 'errors\\.ts', 'limits\\.ts', 'retry-after\\.ts'].join('|')})` }
 })
 
 /** A package that one place of src imports. */
@@ -27,6 +27,8 @@ module.exports = {
     knowsOnly('btf', 'bytes/'),
     knowsOnly('insn', 'bytes/'),
     knowsOnly('core', 'bytes/', 'elf/', 'btf/', 'insn/'),
+    knowsOnly('verdict', 'bytes/', 'elf/', 'btf/', 'insn/', 'core/'),
+    knowsOnly('report', 'bytes/', 'elf/', 'btf/', 'insn/', 'core/', 'verdict/'),
     knowsOnly('identity'),
     knowsOnly('store', 'btf/'),
     knowsOnly('attestation', 'store/sha256\\.ts'),
@@ -34,17 +36,19 @@ module.exports = {
     knowsOnly('keys', 'attestation/', 'store/(atomic-file|sha256)\\.ts'),
     knowsOnly('fetch', 'store/'),
     knowsOnly('formats', 'bytes/', 'elf/', 'btf/', 'identity/'),
-    knowsOnly('workers', 'bytes/', 'elf/', 'btf/', 'core/', 'store/', 'formats/'),
-    knowsOnly('kernels', 'btf/', 'identity/', 'store/', 'fetch/', 'workers/', 'settings\\.ts'),
+    knowsOnly('workers', 'bytes/', 'elf/', 'btf/', 'core/', 'store/', 'formats/', 'report/', 'verdict/'),
+    knowsOnly('kernels', 'bytes/', 'btf/', 'identity/', 'store/', 'fetch/', 'workers/', 'settings\\.ts'),
     knowsOnly('packages', 'bytes/', 'identity/', 'store/', 'fetch/', 'formats/', 'kernels/', 'workers/collect\\.ts', 'settings\\.ts'),
-    knowsOnly('import', 'bytes/', 'elf/', 'btf/', 'core/', 'identity/', 'store/', 'formats/', 'kernels/', 'relocation/engine\\.ts'),
-    knowsOnly('relocation', 'attestation/', 'keys/', 'core/', 'identity/', 'store/', 'workers/', 'kernels/', 'settings\\.ts'),
+    knowsOnly('import', 'bytes/', 'elf/', 'btf/', 'core/', 'identity/', 'store/', 'formats/', 'kernels/', 'relocation/engine\\.ts', 'report/'),
+    knowsOnly('relocation', 'attestation/', 'keys/', 'core/', 'identity/', 'store/', 'workers/', 'kernels/', 'settings\\.ts', 'report/'),
     knowsOnly('service', 'attestation/', 'core/', 'identity/', 'store/', 'workers/', 'kernels/', 'packages/', 'relocation/', 'settings\\.ts'),
     { name: 'http-speaks-to-service', severity: 'error', from: { path: folder('http') }, to: { path: '^src/(elf|btf|insn|bytes|workers|formats|import|cli|agent)/' } },
-    knowsOnly('client', 'bytes/', 'identity/', 'store/sha256\\.ts'),
-    knowsOnly('agent', 'client/', 'attestation/', 'identity/', 'store/(atomic-file|sha256)\\.ts'),
+    knowsOnly('client', 'bytes/', 'identity/', 'store/sha256\\.ts', 'report/(parse|wire)\\.ts'),
+    // It looks up which loaded modules have a type that vmlinux lacks: a reader of BTF, and no engine.
+    knowsOnly('agent', 'btf/(btf|lookup|parse)\\.ts', 'client/', 'attestation/', 'identity/', 'store/(atomic-file|sha256)\\.ts', 'report/(parse|wire)\\.ts'),
     { name: 'agent-is-small', severity: 'error', from: { path: '^src/(client|agent)/' }, to: { path: 'node_modules/(fastify|@fastify|typebox|undici|env-schema|piscina)' } },
-    onlyIn('^src/(fetch/|store/shared/)', 'undici|cockatiel|ipaddr\\.js'),
+    onlyIn('^src/(fetch/|store/shared/)', 'undici|ipaddr\\.js'),
+    onlyIn('^src/(fetch/|store/|workers/in-turn)', 'cockatiel'),
     onlyIn('^src/import/bundle/', 'tar-stream'),
     onlyIn('^src/formats/decompress/', 'seek-bzip|zstddec'),
     onlyIn('^src/workers/pool', 'piscina'),

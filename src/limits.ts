@@ -7,6 +7,23 @@ export const LIMITS = {
   elfSections: 4096,
   /** CO-RE records of an object: its outcomes take 200 bytes each. The largest known object, of a tracer, has 34,752. */
   coreRelocations: 262_144,
+  /** ELF relocations (of maps, variables and calls) of an object's code. The largest known object has about 50,000. */
+  elfRelocations: 1_048_576,
+  /**
+   * Bytes of one name (of a section, a symbol, a type) that are read as text. A section's name may hold a path, which Linux ends at
+   * 4,096 bytes, and a function in it.
+   */
+  nameBytes: 8192,
+  /**
+   * Bytes of all section and symbol names of one file, or of all section names of its `.BTF.ext`: names may overlap in their table,
+   * so that its size bounds nothing. A large real object has 2 MB.
+   */
+  namesBytes: 16 * 1024 * 1024,
+  /**
+   * Bytes of all type names of one BTF that are hashed, for each byte of the file: names may lie within each other. Of real files
+   * it is less than one byte.
+   */
+  hashedBytesPerByte: 64,
   /** Types of one BTF. The largest file known has 562,000; libbpf's own limit (0x7fffffff) bounds no memory. */
   btfTypes: 4_000_000,
   /** Numbers in one access string: libbpf's BPF_CORE_SPEC_MAX_LEN. Its equality matters: the 65th is an error there too. */

@@ -6,7 +6,7 @@ import type { Journal } from './journal.js'
 import type { Node, NodeKernel } from './node.js'
 import { listObjects, type ObjectFile } from './objects.js'
 import type { Schedule } from './schedule.js'
-import type { Settler } from './settle.js'
+import type { Settled, Settler } from './settle.js'
 import { UNSETTLED, type ObjectStatus } from './status.js'
 
 /** Keeps the results of a folder of objects as they should be for the kernel that runs. */
@@ -37,6 +37,7 @@ export function createAgent (options: AgentOptions): Agent {
   const files = new Map<string, ObjectFile>()
   const statuses = new Map<string, ObjectStatus>()
   let kernel: NodeKernel | undefined
+  let modulesStamp = ''
   let isComplete = false
 
   const setStatus = (name: string, status: ObjectStatus): void => {
@@ -46,11 +47,21 @@ export function createAgent (options: AgentOptions): Agent {
 
   const take = async (current: NodeKernel, file: ObjectFile, spreadMs: number): Promise<void> => {
     files.set(file.name, file)
-    const status = await settler.restore(current, file)
+    const status = await foreseen(() => settler.restore(current, file))
     setStatus(file.name, status)
     journal.restored(file.name, status)
     if (file.problem !== undefined) schedule.forget(file.name)
     else schedule.set(file.name, performance.now() + (status.shown === 'last_good' ? spreadMs * Math.random() : 0))
+  }
+
+  /** A mistake of ours with one object must not stop the others; it is told, counted, and tried again. */
+  const foreseen = async (work: () => Promise<ObjectStatus>, signal?: AbortSignal): Promise<ObjectStatus> => {
+    try {
+      return await work()
+    } catch (error) {
+      if (signal?.aborted !== true) journal.unexpected(error)
+      return { shown: 'nothing', failure: toTrouble(error), isFinding: false }
+    }
   }
 
   const drop = async (name: string): Promise<void> => {
@@ -72,6 +83,10 @@ export function createAgent (options: AgentOptions): Agent {
       journal.kernel(current, await copies.withdrawOthers(current, found.map(({ name }) => name)))
       kernel = current
     }
+    if (!isNewKernel && current.modulesStamp !== modulesStamp) {
+      for (const name of files.keys()) if (settler.asksModules(name)) schedule.set(name, performance.now())
+    }
+    modulesStamp = current.modulesStamp
     const names = new Set(found.map(({ name }) => name))
     for (const name of [...files.keys()].filter(name => !names.has(name))) await drop(name)
     for (const file of found) {
@@ -86,7 +101,13 @@ export function createAgent (options: AgentOptions): Agent {
       for (const [name, file] of files) {
         if (signal.aborted) return
         if (!schedule.isDue(name, performance.now())) continue
-        const { status, answer } = await settler.settle(current, file, signal)
+        let answer: Settled['answer']
+        const status = await foreseen(async () => {
+          const settled = await settler.settle(current, file, signal)
+          answer = settled.answer
+          return settled.status
+        }, signal)
+        if (signal.aborted) return
         const now = performance.now()
         const mayPass = status.failure !== undefined && !status.isFinding
         const wait = mayPass ? schedule.failed(name, status.failure, now) : undefined
@@ -97,7 +118,8 @@ export function createAgent (options: AgentOptions): Agent {
       isComplete = true
     } catch (error) {
       if (signal.aborted) return
-      journal.trouble(toTrouble(error))
+      if (isForeseen(error)) journal.trouble(toTrouble(error))
+      else journal.unexpected(error)
     }
   }
 
@@ -125,9 +147,10 @@ async function pause (ms: number, signal: AbortSignal): Promise<boolean> {
   return await sleep(Math.max(0, ms), undefined, { signal }).then(() => true, () => false)
 }
 
-/** @throws what is neither ours nor the file system's: a mistake, which a restart may get past and a loop would hide */
+function isForeseen (error: unknown): boolean { return error instanceof AppError || errorCode(error) !== undefined }
+
 function toTrouble (error: unknown): AppError {
   if (error instanceof AppError) return error
-  if (error instanceof Error && errorCode(error) !== undefined) return new AppError('internal_error', `The agent cannot go on until this is mended: ${error.message}.`, {}, { cause: error })
-  throw error
+  const text = error instanceof Error ? error.message : String(error)
+  return new AppError('internal_error', isForeseen(error) ? `The agent cannot go on until this is mended: ${text}.` : `Something went wrong in the agent itself: ${text}.`, {}, { cause: error })
 }

@@ -13,6 +13,10 @@ export interface CopyRecord {
   readonly btfSha256: Sha256
   /** Reference of the kernel that it was asked for. */
   readonly kernel: string
+  /** Types that the object asks for and that kernel's vmlinux lacks. Undefined: not looked for. */
+  readonly lacking?: readonly string[] | undefined
+  /** Modules whose BTF was consulted, in the kernel's order. Undefined: none. */
+  readonly modules?: ReadonlyArray<{ readonly name: string, readonly sha256: Sha256 }> | undefined
   /** The service's entity tag, to ask whether there is another by now. */
   readonly tag: string | undefined
   /** When it came, RFC 3339. */
@@ -153,7 +157,15 @@ function parseRecord (text: string | undefined): HeldRecord | undefined {
 
 function isRecord (value: unknown): value is HeldRecord {
   if (typeof value !== 'object' || value === null) return false
-  const { objectSha256, resultSha256, btfSha256, kernel, tag, at, attestation } = value as Record<string, unknown>
+  const { objectSha256, resultSha256, btfSha256, kernel, tag, at, attestation, lacking, modules } = value as Record<string, unknown>
   return [objectSha256, resultSha256, btfSha256].every(hash => typeof hash === 'string' && isSha256(hash)) &&
-    typeof kernel === 'string' && typeof at === 'string' && [tag, attestation].every(text => text === undefined || typeof text === 'string')
+    typeof kernel === 'string' && typeof at === 'string' && [tag, attestation].every(text => text === undefined || typeof text === 'string') &&
+    (lacking === undefined || (Array.isArray(lacking) && lacking.every(type => typeof type === 'string'))) &&
+    (modules === undefined || (Array.isArray(modules) && modules.every(isModule)))
+}
+
+function isModule (value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { name, sha256: hash } = value as Record<string, unknown>
+  return typeof name === 'string' && typeof hash === 'string' && isSha256(hash)
 }

@@ -1,10 +1,11 @@
 import { kindOf } from '../client/problem.js'
 import type { AppError } from '../errors.js'
-import { formatReference } from '../identity/reference.js'
+import type { Consultation } from './module-types.js'
 import type { VerifiedAnswer } from './ask.js'
 import { findingsOf } from './findings.js'
 import type { Log } from './log.js'
 import type { Metrics, Outcome } from './metrics.js'
+import { isAccess } from './schedule.js'
 import type { NodeKernel } from './node.js'
 import { isNotLoaded, type ObjectStatus, type Shown } from './status.js'
 
@@ -16,9 +17,16 @@ export interface Journal {
   removed(name: string): void
   loaded(name: string, error: AppError | undefined): void
   offered(kernel: NodeKernel, error: AppError | undefined): void
+  offeredModules(kernel: NodeKernel, modules: readonly string[], error: AppError | undefined): void
+  /** Modules that programs need, and whose BTF must not leave the node. */
+  withheld(kernel: NodeKernel, consultation: Consultation): void
+  /** A loaded module whose BTF cannot be read. */
+  unreadable(module: string, error: AppError): void
   firstContact(source: string, keyIds: readonly string[]): void
   /** Something about the node itself: the objects folder, the kernel's BTF. */
   trouble(error: AppError): void
+  /** An error that nobody foresaw. */
+  unexpected(error: unknown): void
 }
 
 const CONSEQUENCES: Readonly<Record<Shown, string>> = {
@@ -27,6 +35,13 @@ const CONSEQUENCES: Readonly<Record<Shown, string>> = {
   earlier: 'The copy of the object as it was before, which is for this kernel, stays in use.',
   nothing: 'There is no good copy for this kernel, and none was put out.'
 }
+
+/** Types that a log line names. */
+const MAX_TYPES_SAID = 5
+
+/** Of which every object says the same. */
+const ACCESS = 'access'
+const ASKING_ON = 'The agent goes on asking, with the token that is in its file (--token-file) then.'
 
 const NOT_LOADED = 'The result is in place, but not in the kernel.'
 
@@ -43,6 +58,7 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
     const { shown, failure, isFinding } = status
     if (failure === undefined) return
     const reasons = isFinding ? findingsOf(answer?.report ?? failure) : []
+    const isRefused = isAccess(failure)
     const facts = {
       object: name,
       shown,
@@ -51,14 +67,18 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
       ...pick(failure, 'refusal', 'request_id', 'sources', 'nearest', 'candidates'),
       ...(waitMs === undefined ? {} : { retry_ms: Math.round(waitMs) })
     }
-    log[levelOf(name, `${shown} ${failure.message}`, isFinding || shown === 'nothing' ? 'error' : 'warn')](facts, `${failure.message} ${isNotLoaded(status) ? NOT_LOADED : CONSEQUENCES[shown]}`.trim())
+    // The token is that of the agent, whichever object it asked for.
+    const subject = isRefused ? ACCESS : name
+    log[levelOf(subject, `${shown} ${failure.message}`, isFinding || isRefused || shown === 'nothing' ? 'error' : 'warn')](facts, `${failure.message} ${isRefused ? ASKING_ON : ''} ${isNotLoaded(status) ? NOT_LOADED : CONSEQUENCES[shown]}`.replace(/ +/g, ' ').trim())
   }
 
   return {
     kernel (kernel, withdrawn) {
       metrics.kernelBtf.set(kernel.btf === undefined ? 0 : 1)
-      const facts = { kernel: formatReference(kernel.reference), kernel_version: kernel.kernelVersion, btf: kernel.btf?.sha256 ?? null }
+      const facts = { kernel: kernel.name, kernel_version: kernel.kernelVersion, build_id: kernel.query.buildId ?? null, btf: kernel.btf?.sha256 ?? null }
       log.info(facts, kernel.btf === undefined ? 'this kernel shows no BTF; the service is asked by its name' : 'this kernel shows BTF; the service is asked by its hash')
+      if (kernel.note !== undefined) log.info(facts, kernel.note)
+      if (kernel.problem !== undefined) log.warn(facts, kernel.problem)
       if (withdrawn.length > 0) log.warn({ ...facts, objects: withdrawn }, 'the results that were there are for another kernel; they were taken away')
     },
     restored (name, status) {
@@ -70,6 +90,7 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
       metrics.requests.inc({ outcome: outcomeOf(status, answer) })
       const isReached = failure === undefined || kindOf(failure) !== 'transport'
       metrics.serviceUp.set(isReached ? 1 : 0)
+      if (failure === undefined || !isAccess(failure)) said.delete(ACCESS)
       if (isReached) metrics.lastContact.setToCurrentTime()
       if (failure !== undefined) {
         const { refusal } = failure.details
@@ -77,9 +98,11 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
         failed(name, status, answer, waitMs)
         return
       }
-      const facts = answer === undefined ? {} : { verdict: answer.report.verdict, ...answer.report.counts, kernel: answer.report.kernel.reference, btf: answer.report.kernel.btf_sha256, source: answer.report.kernel.source, result: answer.sha256, key: answer.keyId ?? null }
+      const facts = answer === undefined ? {} : { verdict: answer.findings.verdict, ...answer.findings.counts, ...modulesOf(answer), kernel: answer.report.kernel.reference, btf: answer.report.kernel.btf_sha256, source: answer.report.kernel.source, result: answer.sha256, key: answer.keyId ?? null }
+      if (answer !== undefined) metrics.verdicts.inc({ verdict: answer.findings.verdict })
       const text = answer === undefined ? 'the copy that is in place is the current one' : answer.keyId === undefined ? 'relocated and put in place, not verified' : 'relocated, verified and put in place'
       log[answer === undefined ? levelOf(name, text, 'info') : 'info']({ object: name, ...facts }, text)
+      if (answer?.findings.verdict === 'unknown') log.warn({ object: name, verdict: 'unknown', reasons: findingsOf(answer.report) }, 'whether it loads is not known: it may reach an instruction that has no value in this kernel')
       said.set(name, text)
     },
     removed (name) {
@@ -91,14 +114,33 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
       if (error === undefined) log.info({ object: name }, 'loaded into the kernel and pinned')
     },
     offered (kernel, error) {
-      const facts = { kernel: formatReference(kernel.reference), btf: kernel.btf?.sha256 }
+      const facts = { kernel: kernel.name, btf: kernel.btf?.sha256 }
       if (error === undefined) log.info(facts, 'the service did not have the BTF of this kernel; it has it now')
       else log.warn({ ...facts, code: error.code }, `The service does not keep the BTF of this kernel, which goes with each request instead: ${error.message}`)
+    },
+    offeredModules (kernel, modules, error) {
+      const facts = { kernel: kernel.name, modules }
+      if (error === undefined) log.info(facts, 'the service did not have the BTF of these modules, which have types that objects ask for; it has it now')
+      else log.warn({ ...facts, code: error.code }, `The service does not keep the BTF of these modules, which goes with each request instead: ${error.message}`)
+    },
+    withheld (kernel, { lacking, modules }) {
+      const names = modules.map(({ name }) => name).join(', ')
+      const text = `Objects ask for types (${lacking.slice(0, MAX_TYPES_SAID).join(', ')}) that only modules have (${names}), whose BTF is not given to the service (--upload-btf never); what reads them finds nothing.`
+      log[levelOf('modules', text, 'warn')]({ kernel: kernel.name, modules: modules.map(({ name }) => name) }, text)
+    },
+    unreadable (module, error) {
+      const text = `The BTF of module ${module} cannot be read, and is passed over: ${error.message}`
+      log[levelOf(`module ${module}`, text, 'warn')]({ module, code: error.code }, text)
     },
     firstContact (source, keyIds) {
       log.warn({ keys: keyIds, source }, 'these keys are trusted from now on because they were there at the first contact; give them in a file with --keys to be sure from the start')
     },
-    trouble (error) { log[levelOf('', error.message, 'error')]({ code: error.code }, error.message) }
+    trouble (error) { log[levelOf('', error.message, 'error')]({ code: error.code }, error.message) },
+    unexpected (error) {
+      metrics.unexpected.inc()
+      const text = error instanceof Error ? error.message : String(error)
+      log[levelOf('unexpected', text, 'error')]({ err: error }, `something went wrong in the agent itself, which goes on and tries again: ${text}`)
+    }
   }
 }
 
@@ -107,6 +149,8 @@ function outcomeOf ({ failure, isFinding }: ObjectStatus, answer: VerifiedAnswer
   if (isFinding) return 'finding'
   return failure.details['refusal'] === undefined ? 'failed' : 'refused'
 }
+
+function modulesOf ({ consultation: { modules } }: VerifiedAnswer): { modules?: string[] } { return modules.length === 0 ? {} : { modules: modules.map(({ name }) => name) } }
 
 function pick ({ details }: AppError, ...names: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(names.flatMap(name => details[name] === undefined ? [] : [[name, details[name]]]))

@@ -12,6 +12,9 @@ export interface Metrics {
   /** By problem code, and by cause where an answer was refused. */
   readonly failures: Counter<'code' | 'refusal'>
   readonly loads: Counter<'result'>
+  readonly verdicts: Counter<'verdict'>
+  readonly unexpected: Counter
+  readonly lostLines: Counter
   readonly serviceUp: Gauge
   /** Seconds since 1970 of the last answer that was an answer. */
   readonly lastContact: Gauge
@@ -35,6 +38,9 @@ export function createMetrics (version: string): Metrics {
     failures: new Counter({ name: 'corelo_agent_failures_total', help: 'Failures, by problem code; `refusal` says why an answer was not believed.', labelNames: ['code', 'refusal'], registers }),
     loads: new Counter({ name: 'corelo_agent_loads_total', help: 'Objects loaded into the kernel.', labelNames: ['result'], registers }),
     serviceUp: new Gauge({ name: 'corelo_agent_service_up', help: 'Whether the service answered when it was last asked.', registers }),
+    verdicts: new Counter({ name: 'corelo_agent_verdicts_total', help: 'Results by what the service signed of whether they load.', labelNames: ['verdict'], registers }),
+    unexpected: new Counter({ name: 'corelo_agent_unexpected_errors_total', help: 'Errors that nobody foresaw; the agent goes on, and tries again.', registers }),
+    lostLines: new Counter({ name: 'corelo_agent_log_lines_lost_total', help: 'Lines of the log that could not be written.', registers }),
     lastContact: new Gauge({ name: 'corelo_agent_last_contact_timestamp_seconds', help: 'When the service last answered.', registers }),
     kernelBtf: new Gauge({ name: 'corelo_agent_kernel_btf', help: 'Whether the kernel shows BTF of its own.', registers }),
     show (statuses) {

@@ -9,6 +9,8 @@ import { createJournal } from './journal.js'
 import { createLog } from './log.js'
 import { createMetrics } from './metrics.js'
 import { createNode } from './node.js'
+import { createModuleOffers } from './module-offers.js'
+import { createModuleTypes } from './module-types.js'
 import { createPins } from './pin.js'
 import { createSchedule } from './schedule.js'
 import { createSettler } from './settle.js'
@@ -27,8 +29,8 @@ export type OnceResult = 'fine' | 'finding' | 'nothing_to_do' | 'cannot_tell'
  * @throws AppError `invalid_request` where a setting cannot be used
  */
 export async function runAgent (settings: AgentSettings, version: string): Promise<OnceResult> {
-  const log = createLog(settings.logLevel)
   const metrics = createMetrics(version)
+  const log = createLog(settings.logLevel, () => { metrics.lostLines.inc() })
   const journal = createJournal(log, metrics)
   const stateFolder = stateFolderOf(settings)
   const client = createClient(settings)
@@ -43,7 +45,14 @@ export async function runAgent (settings: AgentSettings, version: string): Promi
     node: createNode(settings),
     copies,
     settler: createSettler({
-      asker: createAsker({ client, trust, uploadBtf: settings.uploadBtf, onOffer: journal.offered }),
+      asker: createAsker({
+        client,
+        trust,
+        uploadBtf: settings.uploadBtf,
+        moduleTypes: createModuleTypes(journal.unreadable),
+        moduleOffers: createModuleOffers({ client, onOffer: journal.offeredModules, onWithheld: journal.withheld }),
+        onOffer: journal.offered
+      }),
       copies,
       trust,
       pins: settings.pin === undefined ? undefined : createPins({ folder: settings.pin, stateFolder }),
@@ -73,8 +82,11 @@ export async function runAgent (settings: AgentSettings, version: string): Promi
     throw new AppError('invalid_request', `The agent cannot listen on ${settings.host}:${settings.port} (${error instanceof Error ? error.message : String(error)}); set CORELO_AGENT_HOST and CORELO_AGENT_PORT.`)
   })
   log.info({ server: settings.server, objects: settings.objects, out: settings.out, pin: settings.pin, port: health.port, version }, `health and metrics are on http://${settings.host}:${health.port}`)
-  await agent.watch(stop.signal)
-  await health.close()
+  try {
+    await agent.watch(stop.signal)
+  } finally {
+    await health.close() // an agent that no longer looks must not say that it lives
+  }
   log.info('stopped')
   return 'fine'
 }

@@ -27,8 +27,11 @@ export interface Schedule {
 
 const FIRST_WAIT_MS = 500
 
+/** A token that the service does not take is none for all objects, and may be replaced at any time. */
+export function isAccess ({ code }: AppError): boolean { return code === 'unauthorized' || code === 'forbidden' }
+
 /**
- * What the service cannot do for one object now (it is down, or has asked to wait) it cannot do for the others either: they all wait. What is
+ * What the service cannot do for one object now (it is down, has asked to wait, or does not take the token) it cannot do for the others either: they all wait. What is
  * wrong with one object, or the kernel that nobody knows, is asked about again on its own, ever more rarely.
  */
 export function createSchedule ({ refreshMs, retryMs }: ScheduleOptions): Schedule {
@@ -59,7 +62,7 @@ export function createSchedule ({ refreshMs, retryMs }: ScheduleOptions): Schedu
       due.set(name, now + refreshMs * (0.8 + 0.4 * Math.random()))
     },
     failed (name, error, now) {
-      if (isPassing(error)) {
+      if (isPassing(error) || isAccess(error)) {
         heldTimes++
         const wait = waitAfter(heldTimes, error, { baseMs: Math.min(FIRST_WAIT_MS, retryMs), maxMs: retryMs })
         heldUntil = now + wait
@@ -69,7 +72,7 @@ export function createSchedule ({ refreshMs, retryMs }: ScheduleOptions): Schedu
       release()
       const times = (failures.get(name) ?? 0) + 1
       failures.set(name, times)
-      const wait = waitAfter(times, error, { baseMs: Math.min(FIRST_WAIT_MS, refreshMs), maxMs: refreshMs })
+      const wait = waitAfter(times, error, { baseMs: Math.min(FIRST_WAIT_MS, refreshMs), maxMs: error.code === 'internal_error' ? Math.min(retryMs, refreshMs) : refreshMs })
       due.set(name, now + wait)
       return wait
     },

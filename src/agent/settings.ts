@@ -1,6 +1,7 @@
 import { realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../errors.js'
+import { KERNEL_NOTES } from '../identity/build-id.js'
 import { isSegment } from '../identity/reference.js'
 import { KERNEL_BTF_DIR } from '../identity/running-kernel.js'
 
@@ -27,8 +28,11 @@ export interface AgentSettings {
   readonly timeoutMs: number
   readonly logLevel: string
   readonly hostRoot: string | undefined
+  readonly distro: string | undefined
+  readonly distroVersion: string | undefined
   readonly kernelBtfDir: string
   readonly kernelRelease: string | undefined
+  readonly kernelNotes: string | undefined
 }
 
 /** One setting: an environment variable, and an option of the same meaning where it has one. */
@@ -66,8 +70,11 @@ export const AGENT_SETTINGS: Readonly<Record<keyof AgentSettings, AgentSetting>>
   timeoutMs: { env: 'CORELO_AGENT_TIMEOUT_MS', defaultText: '30000', meaning: 'Longest time of one request.' },
   logLevel: { env: 'CORELO_LOG_LEVEL', defaultText: 'info', meaning: 'Least severe level to log.' },
   hostRoot: { env: 'CORELO_HOST_ROOT', defaultText: '/host where that exists, else /', meaning: "Root of the host's file system, for its os-release." },
+  distro: { env: 'CORELO_AGENT_DISTRO', option: 'distro', value: 'NAME', defaultText: "what the host's os-release says", meaning: 'Whose kernel runs here (debian, rhel), where the host has no os-release or it is another one.' },
+  distroVersion: { env: 'CORELO_AGENT_DISTRO_VERSION', option: 'distro-version', value: 'VERSION', defaultText: "what the host's os-release says", meaning: 'For which of its versions that kernel was made (12, 9).' },
   kernelBtfDir: { env: 'CORELO_AGENT_KERNEL_BTF_DIR', defaultText: KERNEL_BTF_DIR, meaning: 'Where the kernel shows its BTF.' },
-  kernelRelease: { env: 'CORELO_AGENT_KERNEL_RELEASE', defaultText: 'that of the kernel', meaning: 'Stands in for uname -r. For tests: with another kernel than the one that runs, programs read wrong values.' }
+  kernelRelease: { env: 'CORELO_AGENT_KERNEL_RELEASE', defaultText: 'that of the kernel', meaning: 'Stands in for uname -r. For tests: with another kernel than the one that runs, programs read wrong values.' },
+  kernelNotes: { env: 'CORELO_AGENT_KERNEL_NOTES', defaultText: KERNEL_NOTES, meaning: 'Where the kernel shows its notes, with its build-id.' }
 }
 
 /** The value of a setting's option on the command line: `''` for a switch, undefined where it was not given. */
@@ -131,10 +138,17 @@ export function readAgentSettings (options: Options, env: NodeJS.ProcessEnv): Ag
     logLevel: choice('logLevel', LOG_LEVELS),
     hostRoot: text('hostRoot'),
     kernelBtfDir: text('kernelBtfDir') ?? KERNEL_BTF_DIR,
-    kernelRelease: text('kernelRelease')
+    distro: text('distro'),
+    distroVersion: text('distroVersion'),
+    kernelRelease: text('kernelRelease'),
+    kernelNotes: text('kernelNotes')
   }
   checkFolders(settings)
   if (settings.pin?.includes('.') === true) throw wrong(`--pin ${settings.pin} has a dot in it, which a bpf file system does not take; give another folder.`, 'pin')
+  for (const key of ['distro', 'distroVersion'] as const) {
+    const value = settings[key]
+    if (value !== undefined && !isSegment(value)) throw wrong(`--${AGENT_SETTINGS[key].option ?? ''} must be a name of letters, digits and . _ + ~ -, as in a kernel reference, not ${JSON.stringify(value)}.`, key)
+  }
   if (settings.kernelRelease !== undefined && !isSegment(settings.kernelRelease)) throw wrong(`${AGENT_SETTINGS.kernelRelease.env} must be the output of uname -r.`, 'kernelRelease')
   return settings
 }

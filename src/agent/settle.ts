@@ -1,9 +1,9 @@
 import { AppError, type ErrorCode, type ErrorDetails } from '../errors.js'
 import { errorCode } from '../store/atomic-file.js'
-import { formatReference } from '../identity/reference.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
 import { askedOf, type Asker, type VerifiedAnswer } from './ask.js'
-import type { Copies, Copy } from './copies.js'
+import type { Copies, Copy, CopyRecord } from './copies.js'
+import { isSameWhereLoaded } from './module-types.js'
 import { readObject, type ObjectFile } from './objects.js'
 import type { NodeKernel } from './node.js'
 import type { Pins } from './pin.js'
@@ -16,6 +16,8 @@ export interface Settler {
   restore(kernel: NodeKernel, file: ObjectFile): Promise<ObjectStatus>
   /** Asks the service, and puts out what it answers. Failures are in the status; `answer` is what arrived, where something did. */
   settle(kernel: NodeKernel, file: ObjectFile, signal: AbortSignal): Promise<Settled>
+  /** Whether loaded modules matter to an object: it asks for types that vmlinux lacks. */
+  asksModules(name: string): boolean
   /** Takes away what there is for an object. */
   remove(name: string): Promise<void>
 }
@@ -38,14 +40,21 @@ export interface SettlerOptions {
 const FINDINGS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['relocation_failed', 'unresolved_reachable', 'object_invalid', 'too_large'])
 
 export function createSettler ({ asker, copies, trust, pins, onLoad }: SettlerOptions): Settler {
+  /** Objects whose last answer lacked types of vmlinux. */
+  const lacking = new Set<string>()
+
   /**
    * The last good copy for the kernel, as far as it is still believed: the keys may be others now. One that is not is taken away.
    */
   const findGood = async (kernel: NodeKernel, name: string): Promise<Copy | undefined> => {
     const copy = await copies.find(kernel, name)
     if (copy === undefined) return undefined
+    if (!await isSameWhereLoaded(kernel, copy.record.modules ?? [])) {
+      await copies.withdraw(name)
+      return undefined
+    }
     try {
-      await trust.require(copy, askedOf(kernel, copy.record.objectSha256, copy.record.kernel), new Date(copy.record.at))
+      await trust.require(copy, askedOf(kernel, copy.record.objectSha256, moduleHashes(copy.record), copy.record.kernel), new Date(copy.record.at))
       return copy
     } catch (error) {
       if (!(error instanceof AppError) || error.details['refusal'] === undefined) throw error
@@ -97,15 +106,18 @@ export function createSettler ({ asker, copies, trust, pins, onLoad }: SettlerOp
       let answer: VerifiedAnswer | undefined
       try {
         kept = await findGood(kernel, name)
+        if (kept?.record.lacking !== undefined) lacking.add(name)
         const bytes = await readObject(file)
         object = sha256(bytes)
-        const heldTag = kept?.record.objectSha256 === object ? kept.record.tag : undefined
-        answer = await asker.ask(kernel, { bytes, sha256: object, heldTag }, signal)
+        const held = kept?.record.objectSha256 === object ? { tag: kept.record.tag, lacking: kept.record.lacking ?? [], moduleSha256s: moduleHashes(kept.record) } : undefined
+        answer = await asker.ask(kernel, { bytes, sha256: object, held }, signal)
         if (answer === undefined) {
           if (kept === undefined) throw new AppError('source_invalid', `The service says that a copy of ${name} is still good, which was not asked for.`, { kind: 'answer' })
           return { status: await show(name, kept, 'current'), answer }
         }
-        if (answer.report.verdict === 'fails') {
+        if (answer.consultation.lacking.length > 0) lacking.add(name)
+        else lacking.delete(name)
+        if (answer.findings.verdict === 'fails') {
           const failure = new AppError('unresolved_reachable', `${name} would not load: it reaches an instruction that has no value in this kernel.`)
           return { status: await showKept(name, kept, object, failure, true), answer }
         }
@@ -115,9 +127,11 @@ export function createSettler ({ asker, copies, trust, pins, onLoad }: SettlerOp
       } catch (error) {
         if (signal.aborted) throw error
         const failure = toAppError(error, `The result of ${name} cannot be kept`)
-        return { status: await showKept(name, kept, object, failure, FINDINGS.has(failure.code)), answer }
+        const isFinding = FINDINGS.has(failure.code)
+        return { status: await showKept(name, kept, object, failure, isFinding).catch(() => ({ shown: 'nothing' as const, failure, isFinding })), answer }
       }
     },
+    asksModules: name => lacking.has(name),
     async remove (name) {
       await copies.withdraw(name)
       await pins?.remove(name)
@@ -125,7 +139,7 @@ export function createSettler ({ asker, copies, trust, pins, onLoad }: SettlerOp
   }
 }
 
-function toCopy (kernel: NodeKernel, object: Sha256, { bytes, sha256: result, report, reportText, attestation, tag }: VerifiedAnswer): Copy {
+function toCopy (kernel: NodeKernel, object: Sha256, { bytes, sha256: result, report, reportText, attestation, tag, consultation: { lacking, modules } }: VerifiedAnswer): Copy {
   return {
     bytes,
     report: reportText,
@@ -134,12 +148,16 @@ function toCopy (kernel: NodeKernel, object: Sha256, { bytes, sha256: result, re
       objectSha256: object,
       resultSha256: result,
       btfSha256: kernel.btf?.sha256 ?? asSha256(report.kernel.btf_sha256),
-      kernel: formatReference(kernel.reference),
+      kernel: kernel.name,
+      ...(lacking.length === 0 ? {} : { lacking }),
+      ...(modules.length === 0 ? {} : { modules: modules.map(({ name, sha256 }) => ({ name, sha256 })) }),
       tag,
       at: new Date().toISOString()
     }
   }
 }
+
+function moduleHashes ({ modules = [] }: CopyRecord): Sha256[] { return modules.map(module => module.sha256) }
 
 function asSha256 (text: string): Sha256 { return `sha256:${text.replace(/^sha256:/, '')}` }
 

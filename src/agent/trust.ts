@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { AttestedFindings } from '../attestation/findings.js'
 import { parseJwks, type TrustedKey } from '../attestation/jwk.js'
 import { verifyAttestation, type AskedRelocation } from '../attestation/verify.js'
 import type { RelocationAnswer } from '../client/client.js'
@@ -11,10 +12,15 @@ export interface Trust {
   /**
    * @param at when it came, where it is one that was kept: a key that has ended since was good then. One that was taken from the
    * trusted ones since is not.
-   * @returns name of the key that signed it; undefined where nobody asked
+   * @returns the key that signed it, and what it signed of the result; undefined where nobody asked
    * @throws AppError `source_invalid` with the `refusal` in its details where it is not believed; where keys are missing, why
    */
-  require(result: Attested, asked: AskedRelocation, at?: Date): Promise<string | undefined>
+  require(result: Attested, asked: AskedRelocation, at?: Date): Promise<Trusted | undefined>
+}
+
+export interface Trusted {
+  readonly keyId: string
+  readonly findings: AttestedFindings
 }
 
 /** A relocated object, and what came with it to vouch for it. */
@@ -58,7 +64,7 @@ export function createTrust ({ keys: source, stateFolder, fetchKeys, onFirstCont
   return {
     async require ({ bytes, attestation }, asked, at = new Date()) {
       const verification = verifyAttestation({ envelope: attestation, keys: await readKeys(), result: bytes, asked, now: at })
-      if (verification.ok) return verification.keyId
+      if (verification.ok) return { keyId: verification.keyId, findings: verification.facts.findings }
       const remedy = isFile || verification.cause !== 'unknown_key' ? REMEDIES[verification.cause] : `If the service has a new key, and you know that it does, remove ${pinned}; --keys FILE spares you that.`
       throw new AppError('source_invalid', `The result is refused: ${verification.message}${remedy === undefined ? '' : ` ${remedy}`}`, { kind: 'answer', refusal: verification.cause })
     }

@@ -1,5 +1,6 @@
 import { hexOf, isSha256, sha256, type Sha256 } from '../store/sha256.js'
 import { memberOf, parseJson } from './dsse.js'
+import { findingsIn, findingsMembers, type AttestedFindings, type Findings } from './findings.js'
 
 /** https://github.com/in-toto/attestation/blob/v1.0/spec/v1.0/statement.md */
 export const PAYLOAD_TYPE = 'application/vnd.in-toto+json'
@@ -26,11 +27,13 @@ export interface RelocationFacts {
   /** The name under which the service itself found the BTF. Null where the request brought or named the content: nobody vouches for a name then. */
   readonly kernel: string | null
   readonly engine: { readonly name: string, readonly version: string, readonly semantics: string }
+  readonly findings: Findings
 }
 
 /** What a statement says, its modules in the form that `attestedModules` gives. */
-export interface AttestedFacts extends Omit<RelocationFacts, 'moduleSha256s'> {
+export interface AttestedFacts extends Omit<RelocationFacts, 'moduleSha256s' | 'findings'> {
   readonly modules: string
+  readonly findings: AttestedFindings
 }
 
 /** An in-toto statement whose subject is the patched object, whatever form the answer has. */
@@ -44,7 +47,8 @@ export function serializeStatement (facts: RelocationFacts): string {
       btf: descriptor(facts.btfSha256),
       modules: descriptorsOf(facts.moduleSha256s),
       kernel: facts.kernel,
-      engine: facts.engine
+      engine: facts.engine,
+      ...findingsMembers(facts.findings)
     }
   })
 }
@@ -61,15 +65,16 @@ export function parseStatement (text: string): AttestedFacts | undefined {
   const modules = memberOf(predicate, 'modules')
   const kernel = memberOf(predicate, 'kernel')
   const engine = engineIn(memberOf(predicate, 'engine'))
-  if (resultSha256 === undefined || objectSha256 === undefined || btfSha256 === undefined || engine === undefined) return undefined
+  const findings = findingsIn(predicate)
+  if (resultSha256 === undefined || objectSha256 === undefined || btfSha256 === undefined || engine === undefined || findings === undefined) return undefined
   if (!Array.isArray(modules) || (kernel !== null && typeof kernel !== 'string')) return undefined
-  return { resultSha256, objectSha256, btfSha256, modules: JSON.stringify(modules), kernel, engine }
+  return { resultSha256, objectSha256, btfSha256, modules: JSON.stringify(modules), kernel, engine, findings }
 }
 
 /** The modules of a list as a statement has them, to compare with `AttestedFacts.modules`. */
 export function attestedModules (moduleSha256s: readonly Sha256[]): string { return JSON.stringify(descriptorsOf(moduleSha256s)) }
 
-/** The hash of a long list is that of its text in `Content-Location`: the hashes as the contract writes them, separated by commas. */
+/** The hash of a long list is the `module_list` of `Content-Location`, that of its text: the hashes as the contract writes them, separated by commas. */
 function descriptorsOf (moduleSha256s: readonly Sha256[]): ReadonlyArray<Record<string, unknown>> {
   if (moduleSha256s.length <= MAX_LISTED_MODULES) return moduleSha256s.map(descriptor)
   return [{ name: MODULE_LIST, ...descriptor(sha256(moduleSha256s.join(','))) }]

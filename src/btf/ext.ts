@@ -1,7 +1,8 @@
 import { dataView, isInside } from '../bytes/checked.js'
 import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
-import { findString, isEmptyString, textOf, type Btf } from './btf.js'
+import { createNameReader, type NameReader } from '../bytes/strings.js'
+import { findString, isEmptyString, type Btf } from './btf.js'
 import { BTF_MAGIC } from './constants.js'
 import { BPF_CORE_RELO, BPF_FUNC_INFO, BPF_LINE_INFO, BTF_EXT_HEADER, BTF_EXT_SEC } from './layout.js'
 
@@ -69,10 +70,12 @@ export function parseBtfExt (bytes: Uint8Array, btf: Btf): BtfExt {
   if (bytes.length === hdrLen) throw invalid('.BTF.ext has a header and no data.', BTF_EXT_HEADER.hdrLen)
   if (hdrLen < BTF_EXT_HEADER.MIN_SIZE) throw invalid(`The .BTF.ext header has ${hdrLen} bytes; the shortest has ${BTF_EXT_HEADER.MIN_SIZE}.`, BTF_EXT_HEADER.hdrLen)
 
+  const strings = btf.bytes.subarray(btf.strStart, btf.strStart + btf.strLen)
+  const names = createNameReader(strings, (problem, offset) => invalid(`.BTF.ext names its sections by ${problem}, at string offset ${offset}.`, 0))
   const read = (name: SubsectionName, offsetField: number, minRecordSize: number): BtfExtSubsection | undefined => {
     const offset = view.getUint32(offsetField, littleEndian)
     const length = view.getUint32(offsetField + 4, littleEndian)
-    return readSubsection({ bytes, view, btf, name, hdrLen, offset, length, minRecordSize })
+    return readSubsection({ bytes, view, btf, names, name, hdrLen, offset, length, minRecordSize })
   }
   return {
     bytes,
@@ -100,6 +103,7 @@ interface SubsectionInput {
   readonly bytes: Uint8Array
   readonly view: DataView
   readonly btf: Btf
+  readonly names: NameReader
   readonly name: SubsectionName
   readonly hdrLen: number
   readonly offset: number
@@ -145,10 +149,10 @@ function readSubsection (input: SubsectionInput): BtfExtSubsection | undefined {
 /** Names of func_info and line_info blocks are only shown, so that a bad one does no harm; a record that patches needs its section. */
 function sectionName (input: SubsectionInput, nameOff: number, at: number): string {
   const place = findString(input.btf, nameOff)
-  if (input.name !== 'core_relo') return place === undefined ? '' : textOf(input.btf, nameOff)
+  if (input.name !== 'core_relo') return place === undefined ? '' : input.names.read(nameOff)
   if (place === undefined) throw invalid(`.BTF.ext core_relo: a block's section name is at string offset ${nameOff}, past the strings.`, at, input.name)
   if (isEmptyString(input.btf, nameOff)) throw invalid('.BTF.ext core_relo: a block has an empty section name.', at, input.name)
-  return textOf(input.btf, nameOff)
+  return input.names.read(nameOff)
 }
 
 function invalid (message: string, offset: number, subsection?: SubsectionName): AppError {

@@ -12,10 +12,16 @@ export interface NameBytes extends StringPlace {
   readonly length: number
 }
 
-/** The essential part of the name at a string offset. */
-export function essentialName (btf: Btf, nameOffset: number): NameBytes {
+/**
+ * The essential part of the name at a string offset.
+ *
+ * @param work pays for names that are longer than compilers make them; without it, the name is one that is read once
+ */
+export function essentialName (btf: Btf, nameOffset: number, work?: Work): NameBytes {
   const place = getString(btf, nameOffset)
-  return { bytes: place.bytes, offset: place.offset, length: essentialNameLength(place.bytes, place.offset, lengthOf(place)) }
+  const length = lengthOf(place)
+  if (work !== undefined && length >= LIMITS.bytesPerStep) step(work, Math.floor(length / LIMITS.bytesPerStep))
+  return { bytes: place.bytes, offset: place.offset, length: essentialNameLength(place.bytes, place.offset, length) }
 }
 
 /** Whether two essential names are the same bytes. */
@@ -44,7 +50,7 @@ export function findCandidates (btf: Btf, kind: number, name: NameBytes, ownOnly
     for (let slot = at(index.starts, bucket); slot < at(index.starts, bucket + 1); slot++) {
       const id = typeId(at(index.ids, slot))
       step(work)
-      if (isCandidateKind(kind, kindOf(btf, id)) && sameName(name, essentialName(btf, nameOffsetOf(btf, id)))) found.push(id)
+      if (isCandidateKind(kind, kindOf(btf, id)) && sameName(name, essentialName(btf, nameOffsetOf(btf, id), work))) found.push(id)
     }
     return found
   }
@@ -52,7 +58,7 @@ export function findCandidates (btf: Btf, kind: number, name: NameBytes, ownOnly
   for (let id = typeId(btf.startId); id < btf.endId; id = typeId(id + 1)) {
     if (!isCandidateKind(kind, kindOf(btf, id))) continue
     const nameOffset = nameOffsetOf(btf, id)
-    if (nameOffset !== 0 && sameName(name, essentialName(btf, nameOffset))) found.push(id)
+    if (nameOffset !== 0 && sameName(name, essentialName(btf, nameOffset, work))) found.push(id)
   }
   return found
 }

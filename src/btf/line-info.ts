@@ -1,6 +1,7 @@
-import { findString, textOf, type Btf } from './btf.js'
+import type { Btf } from './btf.js'
 import type { BtfExt } from './ext.js'
 import { BPF_LINE_INFO } from './layout.js'
+import { shownText } from './shown-text.js'
 
 /** Where an instruction comes from in the program's source. */
 export interface SourceLine {
@@ -21,31 +22,24 @@ interface LineRecord {
 
 /** A look-up over `.BTF.ext`'s line_info: the last record at or before the instruction, as the kernel's verifier log uses it. */
 export function sourceLines (ext: BtfExt | undefined, btf: Btf): SourceLines {
-  const bySection = new Map<string, LineRecord[]>()
-  const recordsOf = (sectionName: string): LineRecord[] => {
-    let records = bySection.get(sectionName)
-    if (records === undefined) {
-      records = ext === undefined ? [] : readRecords(ext, sectionName)
-      bySection.set(sectionName, records)
-    }
-    return records
-  }
+  const bySection = ext === undefined ? new Map<string, LineRecord[]>() : readRecords(ext)
   return (sectionName, insnOff) => {
-    const record = lastAtOrBefore(recordsOf(sectionName), insnOff)
+    const record = lastAtOrBefore(bySection.get(sectionName) ?? [], insnOff)
     return record === undefined || ext === undefined ? undefined : readLine(ext, btf, record.offset)
   }
 }
 
-function readRecords (ext: BtfExt, sectionName: string): LineRecord[] {
-  const { lineInfo } = ext
-  if (lineInfo === undefined) return []
-  return lineInfo.blocks
-    .filter(block => block.sectionName === sectionName)
-    .flatMap(block => Array.from({ length: block.count }, (_, i) => {
-      const offset = block.offset + i * lineInfo.recordSize
-      return { offset, insnOff: ext.view.getUint32(offset + BPF_LINE_INFO.insnOff, ext.littleEndian) }
-    }))
-    .sort((a, b) => a.insnOff - b.insnOff)
+function readRecords ({ lineInfo, view, littleEndian }: BtfExt): Map<string, LineRecord[]> {
+  const bySection = new Map<string, LineRecord[]>()
+  for (const { sectionName, offset: start, count } of lineInfo?.blocks ?? []) {
+    const records = bySection.get(sectionName) ?? []
+    for (let i = 0, offset = start; i < count; i++, offset += lineInfo?.recordSize ?? 0) {
+      records.push({ offset, insnOff: view.getUint32(offset + BPF_LINE_INFO.insnOff, littleEndian) })
+    }
+    bySection.set(sectionName, records)
+  }
+  for (const records of bySection.values()) records.sort((a, b) => a.insnOff - b.insnOff)
+  return bySection
 }
 
 function lastAtOrBefore (records: readonly LineRecord[], insnOff: number): LineRecord | undefined {
@@ -59,12 +53,8 @@ function lastAtOrBefore (records: readonly LineRecord[], insnOff: number): LineR
   return records[low - 1]
 }
 
+/** Line records are only shown, so that a string offset out of range shows as nothing instead of failing the object. */
 function readLine (ext: BtfExt, btf: Btf, offset: number): SourceLine {
   const word = (field: number): number => ext.view.getUint32(offset + field, ext.littleEndian)
-  return { file: text(btf, word(BPF_LINE_INFO.fileNameOff)), line: word(BPF_LINE_INFO.lineCol) >>> 10, text: text(btf, word(BPF_LINE_INFO.lineOff)) }
-}
-
-/** Line records are only shown, so that a string offset out of range shows as nothing instead of failing the object. */
-function text (btf: Btf, offset: number): string {
-  return findString(btf, offset) === undefined ? '' : textOf(btf, offset)
+  return { file: shownText(btf, word(BPF_LINE_INFO.fileNameOff)), line: word(BPF_LINE_INFO.lineCol) >>> 10, text: shownText(btf, word(BPF_LINE_INFO.lineOff)) }
 }

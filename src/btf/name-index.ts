@@ -1,5 +1,7 @@
 import { at } from '../bytes/checked.js'
 import { FNV_OFFSET_BASIS, FNV_PRIME, fnv1a } from '../bytes/hash.js'
+import { AppError } from '../errors.js'
+import { LIMITS } from '../limits.js'
 import { findString, type Btf } from './btf.js'
 import { essentialNameLength } from './names.js'
 import type { Scan, ScanInput } from './scan.js'
@@ -25,42 +27,64 @@ export function hashNames ({ bytes, base, header, startId, startStrOff }: ScanIn
   const separator = THREE_UNDERSCORES
   const strings = header.strStart - startStrOff
   const end = bytes.length
+  const longest = LIMITS.nameBytes
+  const most = end * LIMITS.hashedBytesPerByte
+  let read = 0
   const ids = new Uint32Array(named.length)
   const hashes = new Uint32Array(named.length)
   for (let i = 0; i < named.length; i++) {
     ids[i] = startId + (named[i] ?? 0)
     const nameOff = (nameOffs[i] ?? 0) >>> 0
     if (nameOff < startStrOff) {
-      hashes[i] = hashBaseName(base, nameOff)
+      const name = baseName(base, nameOff)
+      hashes[i] = name.hash
+      read += name.length
+      if (name.length > longest || read > most) throw overlongNames(startId + (named[i] ?? 0), name.length, most)
       continue
     }
     let hash = FNV_OFFSET_BASIS
     let lastFour = 0
     // No branch on the single underscore: kernel names have too many for it to be foreseen.
-    for (let place = strings + nameOff; place < end; place++) {
+    const first = strings + nameOff
+    const stop = first + longest < end ? first + longest + 1 : end
+    let place = first
+    for (; place < stop; place++) {
       const byte = bytes[place] ?? 0
       if (byte === 0) break
       hash = Math.imul(hash ^ byte, prime)
       lastFour = lastFour << 8 | byte
       if (lastFour << 8 === separator) {
-        hash = hashEssentialName(bytes, strings + nameOff)
+        const length = boundedLength(bytes, first)
+        hash = fnv1a(bytes, first, essentialNameLength(bytes, first, length))
+        place = first + length
         break
       }
     }
+    read += place - first
+    if (place - first > longest || read > most) throw overlongNames(startId + (named[i] ?? 0), place - first, most)
     hashes[i] = hash
   }
   return { ids, hashes }
 }
 
-function hashBaseName (base: Btf | undefined, nameOff: number): number {
+function baseName (base: Btf | undefined, nameOff: number): { hash: number, length: number } {
   const place = base === undefined ? undefined : findString(base, nameOff)
-  return place === undefined ? 0 : hashEssentialName(place.bytes, place.offset)
+  if (place === undefined) return { hash: 0, length: 0 }
+  const length = boundedLength(place.bytes, place.offset)
+  return { hash: fnv1a(place.bytes, place.offset, essentialNameLength(place.bytes, place.offset, length)), length }
 }
 
-function hashEssentialName (bytes: Uint8Array, start: number): number {
+/** Bytes of a name, or one more than LIMITS.nameBytes. */
+function boundedLength (bytes: Uint8Array, start: number): number {
   let end = start
-  while (end < bytes.length && bytes[end] !== 0) end++
-  return fnv1a(bytes, start, essentialNameLength(bytes, start, end - start))
+  while (end < bytes.length && end - start <= LIMITS.nameBytes && bytes[end] !== 0) end++
+  return end - start
+}
+
+function overlongNames (id: number, length: number, most: number): AppError {
+  return length > LIMITS.nameBytes
+    ? new AppError('btf_invalid', `Type ${id} has a name of more than ${LIMITS.nameBytes} bytes.`, { type_id: id, limit: LIMITS.nameBytes })
+    : new AppError('btf_invalid', `The names of the types up to ${id} have more than ${most} bytes altogether, which only names within each other can.`, { type_id: id, limit: most })
 }
 
 /** A power of two near the number of names, so that a bucket holds about one. */

@@ -137,6 +137,8 @@ const LONG_NAMES = new Set([
   'long int unsigned', 'int unsigned long', 'int long unsigned'
 ])
 
+const LONGEST_LONG_NAME = Math.max(...[...LONG_NAMES].map(({ length }) => length))
+
 function longSize (input: ScanInput, scan: Scan): 4 | 8 | undefined {
   const view = dataView(input.bytes)
   for (const index of scan.named) {
@@ -145,7 +147,7 @@ function longSize (input: ScanInput, scan: Scan): 4 | 8 | undefined {
     const size = view.getUint32(offset + BTF_TYPE.sizeOrType, input.littleEndian)
     if (size !== 4 && size !== 8) continue
     const name = input.header.strStart + view.getUint32(offset + BTF_TYPE.nameOff, input.littleEndian)
-    if (LONG_NAMES.has(stringAt(input.bytes, name))) return size
+    if (input.bytes.subarray(name, name + LONGEST_LONG_NAME + 1).includes(0) && LONG_NAMES.has(stringAt(input.bytes, name))) return size
   }
   return undefined
 }

@@ -1,3 +1,5 @@
+import { LIMITS } from '../limits.js'
+
 /** Strings that end in a NUL byte, as ELF and BTF string sections keep them. Offsets are in bytes from the start of `bytes`. */
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
@@ -8,20 +10,54 @@ export function endOfString (bytes: Uint8Array, offset: number): number {
   return end === -1 ? bytes.length : end
 }
 
-/** The string at `offset` as text. Bytes that are not UTF-8 become U+FFFD: names are shown, never looked up, in this form. */
+/** Whether the string at `offset` is longer than what is read as text, LIMITS.nameBytes. Looks no further than that. */
+export function isTooLong (bytes: Uint8Array, offset: number): boolean {
+  const end = offset + LIMITS.nameBytes
+  return end < bytes.length && bytes.subarray(offset, end + 1).indexOf(0) === -1
+}
+
+/**
+ * The string at `offset` as text. Bytes that are not UTF-8 become U+FFFD: names are shown, never looked up, in this form. Of a
+ * string longer than LIMITS.nameBytes the beginning, and U+2026, which no name that we look for has.
+ */
 export function stringAt (bytes: Uint8Array, offset: number): string {
+  if (isTooLong(bytes, offset)) return decode(bytes, offset, offset + LIMITS.nameBytes) + '\u2026'
   const end = endOfString(bytes, offset)
-  if (end - offset <= 64) {
-    let text = ''
-    for (let i = offset; i < end; i++) {
-      const byte = bytes[i] ?? 0
-      if (byte > 0x7f) return decoder.decode(bytes.slice(offset, end))
-      text += String.fromCharCode(byte)
-    }
-    return text
+  if (end - offset > 64) return decode(bytes, offset, end)
+  let text = ''
+  for (let i = offset; i < end; i++) {
+    const byte = bytes[i] ?? 0
+    if (byte > 0x7f) return decode(bytes, offset, end)
+    text += String.fromCharCode(byte)
   }
-  // A copy on purpose: browsers' TextDecoder refuses views of shared memory.
-  return decoder.decode(bytes.slice(offset, end))
+  return text
+}
+
+/** From a copy on purpose: browsers' TextDecoder refuses views of shared memory. */
+function decode (bytes: Uint8Array, start: number, end: number): string { return decoder.decode(bytes.slice(start, end)) }
+
+/** Reads names of one table of strings, up to a bound of all of them together. */
+export interface NameReader {
+  /** @throws whatever `refuse` gives, for a name that is longer than LIMITS.nameBytes, or where the names together pass LIMITS.namesBytes */
+  read(offset: number): string
+}
+
+/** @param refuse makes the error, of what the table has: `a name of more than 8192 bytes` */
+export function createNameReader (bytes: Uint8Array, refuse: (problem: string, offset: number) => Error): NameReader {
+  const known = new Map<number, string>()
+  let left: number = LIMITS.namesBytes
+  return {
+    read (offset) {
+      const text = known.get(offset)
+      if (text !== undefined) return text
+      if (isTooLong(bytes, offset)) throw refuse(`a name of more than ${LIMITS.nameBytes} bytes`, offset)
+      left -= endOfString(bytes, offset) - offset
+      if (left < 0) throw refuse(`names of more than ${LIMITS.namesBytes} bytes altogether`, offset)
+      const made = stringAt(bytes, offset)
+      known.set(offset, made)
+      return made
+    }
+  }
 }
 
 /** Whether the two NUL-terminated strings are the same bytes. */

@@ -2,6 +2,7 @@ import { AGENT_SETTINGS, readAgentSettings, type AgentSetting } from '../agent/s
 import { parseArguments, type CommandSpec, type OptionSpec } from './arguments.js'
 import { ExitCode } from './exit-code.js'
 import { commandHelp, definitions } from './help.js'
+import { warnOfMisspelt } from './misspelt-settings.js'
 import { ENGINE } from '../relocation/engine.js'
 
 const SETTINGS: readonly AgentSetting[] = Object.values(AGENT_SETTINGS)
@@ -20,6 +21,7 @@ export const spec: CommandSpec = {
 
 export async function run (args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(spec, args)
+  warnOfMisspelt(process.env, SETTINGS.map(({ env }) => env))
   const settings = readAgentSettings(option => options.get(option), process.env)
   const { runAgent } = await import('../agent/run.js')
   switch (await runAgent(settings, ENGINE.version)) {

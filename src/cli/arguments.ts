@@ -124,7 +124,7 @@ function checkOperands (spec: CommandSpec, operands: readonly string[]): string 
 }
 
 /** Levenshtein's: single-character insertions, deletions and replacements that turn one name into the other. */
-function editDistance (a: string, b: string): number {
+export function editDistance (a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]

@@ -28,6 +28,10 @@ export async function help ([name]: readonly string[]): Promise<string> {
   return `Usage: corelo btf COMMAND [ARGUMENT...]\n\n${spec.summary}\n\nCommands:\n${commands}\n\nAfter a command, --help prints what it takes.\n`
 }
 
+export async function subcommands (): Promise<ReadonlyArray<readonly [name: string, spec: CommandSpec]>> {
+  return await Promise.all(Object.entries(SUBCOMMANDS).map(async ([name, { load }]) => [name, (await load()).spec] as const))
+}
+
 async function load (name: string): Promise<Subcommand> {
   const entry = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined
   if (entry === undefined) {

@@ -56,6 +56,36 @@ function replaceFile (path: string, bytes: Uint8Array, mode: number): void {
   }
 }
 
+/**
+ * Runs what reads a file's content, so that what is wrong with the content is said with the file's name.
+ *
+ * @throws AppError the same, with the name before its sentence
+ */
+export function about<T> (path: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw named(path, error)
+  }
+}
+
+/** The BTF in a file, raw, whatever it came in: see openBtf. @throws AppError with the file's name in its sentence */
+export async function readBtfFile (path: string, isModule: boolean): Promise<{ readonly name: string, readonly bytes: Uint8Array, readonly distilledBase?: Uint8Array | undefined }> {
+  const content = readInput(path, 'BTF file')
+  const { openBtf } = await import('../formats/open-btf.js') // what raw BTF of the running kernel does not need must not cost it a slower start
+  try {
+    const { btf, distilledBase } = await openBtf(content, { isModule })
+    return { name: path, bytes: btf, distilledBase }
+  } catch (error) {
+    throw named(path, error)
+  }
+}
+
+function named (path: string, error: unknown): unknown {
+  if (!(error instanceof AppError) || error.code === 'internal_error') return error
+  return new AppError(error.code, `${path === '-' ? 'standard input' : path}: ${error.message}`, error.details, { cause: error })
+}
+
 /** What the system said, in words. */
 function explainErrno (error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined

@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { inspectObject, parseObject, type InspectedProgram, type InspectedRelocation, type Inspection } from '../core/index.js'
 import { parseArguments, type CommandSpec } from './arguments.js'
 import { ExitCode } from './exit-code.js'
-import { readInput } from './files.js'
+import { about, readInput } from './files.js'
 import { sourceLine, type Paint } from './report-text.js'
 import { printable, shorten, table } from './table.js'
 import { paintFor } from './terminal.js'
@@ -20,7 +20,8 @@ export const spec: CommandSpec = {
 
 export function run (args: readonly string[]): ExitCode {
   const options = parseArguments(spec, args)
-  const inspection = inspectObject(parseObject(readInput(options.operand, 'object')))
+  const input = readInput(options.operand, 'object')
+  const inspection = about(options.operand, () => inspectObject(parseObject(input)))
   process.stdout.write(options.has('json') ? `${JSON.stringify(inspection, null, 2)}\n` : inspectionText(options.operand, inspection, paintFor(process.stdout)))
   return ExitCode.OK
 }

@@ -34,6 +34,10 @@ export function help ([name = '']: readonly string[]): string {
   return command === undefined ? `${overview()}\n` : commandHelp(command.spec)
 }
 
+export async function subcommands (): Promise<ReadonlyArray<readonly [name: string, spec: CommandSpec]>> {
+  return Object.entries(COMMANDS).map(([name, { spec }]) => [name, spec] as const)
+}
+
 function overview (): string {
   return [
     'Usage: corelo keys COMMAND [ARGUMENT...]',

@@ -1,27 +1,13 @@
 #!/usr/bin/env node
 import { AppError } from '../errors.js'
 import { ENGINE } from '../relocation/engine.js'
-import { findNearest, type CommandSpec } from './arguments.js'
+import { findNearest } from './arguments.js'
+import { COMMANDS as OTHER_COMMANDS, COMPLETION_SUMMARY, type CommandEntry } from './commands.js'
 import { ExitCode, exitCodeOf } from './exit-code.js'
 import { commandHelp, definitions } from './help.js'
 import { paintFor, say } from './terminal.js'
 
-/** What each command's file exports. `help` stands in for the text made from the spec; it gets the command's arguments. */
-interface Command {
-  readonly spec: CommandSpec
-  run (args: readonly string[]): ExitCode | Promise<ExitCode>
-  help? (args: readonly string[]): string | Promise<string>
-}
-
-/** Loaded when called: `relocate` must not wait for the HTTP server's code. */
-const COMMANDS: Readonly<Record<string, { readonly summary: string, readonly load: () => Promise<Command> }>> = {
-  relocate: { summary: 'Relocate an object for a kernel.', load: () => import('./relocate.js') },
-  inspect: { summary: 'List what an object contains and what it asks of a kernel.', load: () => import('./inspect.js') },
-  btf: { summary: 'Import, list and export the BTF of kernels.', load: () => import('./btf.js') },
-  keys: { summary: 'Make, show and rotate signing keys; verify attestations; make tokens.', load: () => import('./keys.js') },
-  serve: { summary: 'Run the HTTP service.', load: () => import('./serve.js') },
-  agent: { summary: "Keep a node's objects relocated for its kernel, by a service.", load: () => import('./agent.js') }
-}
+const COMMANDS: Readonly<Record<string, CommandEntry>> = { ...OTHER_COMMANDS, completion: { summary: COMPLETION_SUMMARY, load: () => import('./completion.js') } }
 
 async function run (args: readonly string[]): Promise<ExitCode> {
   const [name, ...rest] = args

@@ -3,22 +3,21 @@ import { parseJwks } from '../attestation/jwk.js'
 import { verifyAttestation } from '../attestation/verify.js'
 import { createClient, type Client, type RelocationAnswer, type RelocationRequest } from '../client/client.js'
 import { isPassing, kindOf } from '../client/problem.js'
-import { relocationsIn, type Report } from '../client/report.js'
+import { relocationsIn } from '../report/parse.js'
+import type { Report } from '../report/wire.js'
 import { withRetries } from '../client/retry.js'
 import { AppError } from '../errors.js'
 import { formatQuery, formatReference, parseQuery } from '../identity/reference.js'
-import { findRunningKernel, nameRunningKernel } from '../identity/running-kernel.js'
+import { findRunningKernel, nameOfRunning, nameRunningKernel } from '../identity/running-kernel.js'
 import { sha256 } from '../store/sha256.js'
 import type { Arguments } from './arguments.js'
 import { ExitCode } from './exit-code.js'
-import { readInput } from './files.js'
+import { readBtfFile, readInput } from './files.js'
 import { printForPeople, writeResult } from './relocation-output.js'
 import { diagnostics } from './report-text.js'
 import { placesFrom } from './target.js'
 import { paintFor, say } from './terminal.js'
 
-/** The first byte of an ELF file. */
-const ELF_MAGIC = 0x7f
 /** How long to go on trying while the service is busy. Somebody at a terminal is told at once that it is not there. */
 const PATIENCE_MS = 10_000
 
@@ -32,8 +31,9 @@ export async function relocateRemotely (options: Arguments, input: Uint8Array): 
   const target = await findTarget(options)
   const onUnresolved = options.get('on-unresolved') === 'fail' ? 'fail' : 'poison'
   const answer = await ask(client, { ...target.request, object: input, modules: options.getList('modules'), onUnresolved }, target.ownBtf).catch((error: unknown) => {
-    if (error instanceof AppError) sayWhy(error, options.operand)
-    throw error
+    if (!(error instanceof AppError)) throw error
+    sayWhy(error, options.operand)
+    throw withNearest(error)
   })
   const keys = options.get('keys')
   if (keys !== undefined) requireTrust(keys, answer, sha256(input), target.request)
@@ -52,7 +52,7 @@ interface RemoteTarget {
 
 async function findTarget (options: Arguments): Promise<RemoteTarget> {
   const [vmlinux] = options.getAll('btf')
-  if (vmlinux !== undefined) return { name: vmlinux, request: { btf: options.getAll('btf').map(path => readInput(path, 'BTF file')) } }
+  if (vmlinux !== undefined) return { name: vmlinux, request: { btf: await readBtfFiles(options.getAll('btf')) } }
   const reference = options.get('kernel')
   if (reference !== undefined) {
     const kernel = parseQuery({ kernelRelease: reference })
@@ -60,9 +60,21 @@ async function findTarget (options: Arguments): Promise<RemoteTarget> {
   }
   const places = placesFrom(process.env)
   const running = await findRunningKernel(places)
-  if (running !== undefined) return { name: formatReference(running.reference), request: { btfSha256: sha256(readInput(running.btfPath, 'BTF file')) }, ownBtf: running.btfPath }
-  const { reference: own, kernelVersion } = await nameRunningKernel(places.hostRoot)
+  if (running !== undefined) return { name: nameOfRunning(running), request: { btfSha256: sha256(readInput(running.btfPath, 'BTF file')) }, ownBtf: running.btfPath }
+  const { reference: own, kernelVersion, problem } = await nameRunningKernel(places)
+  if (own === undefined) throw new AppError('kernel_unknown', `${problem ?? ''} Or name the kernel with --kernel REF.`)
   return { name: formatReference(own), request: { kernel: { ...own, kernelVersion } } }
+}
+
+/**
+ * Raw, since that is what the service attests, and a package is larger than what it takes. A module with a base of its own goes as it
+ * is: the service puts it on the real one.
+ */
+async function readBtfFiles (paths: readonly string[]): Promise<Uint8Array[]> {
+  return await Promise.all(paths.map(async (path, i) => {
+    const { bytes, distilledBase } = await readBtfFile(path, i > 0)
+    return distilledBase === undefined ? bytes : readInput(path, 'BTF file')
+  }))
 }
 
 async function ask (client: Client, request: RelocationRequest, ownBtf: string | undefined): Promise<RelocationAnswer> {
@@ -78,7 +90,6 @@ async function ask (client: Client, request: RelocationRequest, ownBtf: string |
 
 function requireTrust (path: string, answer: RelocationAnswer, object: ReturnType<typeof sha256>, { kernel, btfSha256, btf }: RemoteTarget['request']): void {
   const [vmlinux] = btf ?? []
-  if (vmlinux?.[0] === ELF_MAGIC) throw new AppError('invalid_request', 'With --keys, --btf has to be raw BTF, since that is what the service attests; take it out of the ELF file with objcopy -O binary --only-section=.BTF.')
   const target = btfSha256 ?? (vmlinux === undefined ? undefined : sha256(vmlinux))
   const verification = verifyAttestation({
     envelope: answer.attestation,
@@ -100,9 +111,20 @@ function readKeys (path: string): string {
 /** The relocations that the service lists in a refusal, as compilers would. */
 function sayWhy (error: AppError, objectName: string): void {
   const relocations = relocationsIn(error.details['relocations'])
-  for (const line of diagnostics({ verdict: 'fails', counts: { resolved: 0, absent: 0, poisoned: 0, failed: 0 }, programs: [], relocations }, objectName, paintFor(process.stderr))) say(line)
+  for (const line of diagnostics({ relocations }, objectName, paintFor(process.stderr))) say(line)
 }
 
+/** The kernels that the service has instead of the one that was asked for, which its sentence does not name. */
+function withNearest (error: AppError): AppError {
+  const names = (value: unknown): readonly string[] => Array.isArray(value) ? value.filter((name): name is string => typeof name === 'string' && !error.message.includes(name)).slice(0, NEAREST_SHOWN) : []
+  const held = names(error.details['nearest'])
+  const offered = names(error.details['nearest_offered'])
+  const hints = [...held.length === 0 ? [] : [`It has ${held.join(', ')}.`], ...offered.length === 0 ? [] : [`It can fetch ${offered.join(', ')}.`]]
+  return error.code !== 'kernel_unknown' || hints.length === 0 ? error : new AppError(error.code, [error.message, ...hints].join(' '), error.details, { cause: error })
+}
+
+const NEAREST_SHOWN = 5
+
 function toPrinted (report: Report): Parameters<typeof printForPeople>[1] {
-  return { ...report, counts: { ...report.counts, failed: 0 }, changed_instructions: report.result.changed_instructions }
+  return { ...report, changed_instructions: report.result.changed_instructions }
 }

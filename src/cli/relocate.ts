@@ -1,11 +1,13 @@
-import { applyPatches, describeRelocation, overallVerdict, parseBtf, parseObject, relocate, type Relocation, type RelocationReport } from '../core/index.js'
+import { applyPatches, parseBtf, parseObject, relocate, type Relocation } from '../core/index.js'
 import type { Btf } from '../index.js'
+import { relocateDistilledBase } from '../btf/distilled-base.js'
 import { AppError } from '../errors.js'
 import { sha256 } from '../store/sha256.js'
-import { toReport } from '../relocation/report.js'
+import { headOf } from '../relocation/report.js'
+import { describeRelocation, kernelSymbols, type RelocationReport } from '../report/index.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from './arguments.js'
 import { ExitCode } from './exit-code.js'
-import { readInput } from './files.js'
+import { about, readInput } from './files.js'
 import { printForPeople, writeResult } from './relocation-output.js'
 import { findTarget, placesFrom } from './target.js'
 import type { TargetBtf } from './target-request.js'
@@ -17,7 +19,7 @@ export const spec: CommandSpec = {
   options: {
     output: { short: 'o', value: 'OUT', help: 'Where the relocated object goes; - is standard output. A file is written whole or not at all.' },
     kernel: { short: 'k', value: 'REF', help: 'The kernel: <distro>/<distro_version>/<arch>/<kernel_release>, or a bare release (uname -r). Looked for in the running kernel and in the local cache. Default: the running kernel.' },
-    btf: { short: 'b', value: 'FILE', repeatable: true, help: "The kernel's BTF instead (raw, or an ELF file with .BTF). Give it again for the split BTF of modules: vmlinux first." },
+    btf: { short: 'b', value: 'FILE', repeatable: true, help: "The kernel's BTF instead: raw, or a file that has it (vmlinux, vmlinuz, .btf.tar.xz, .deb, .rpm). Give it again for the split BTF of modules: vmlinux first." },
     modules: { short: 'm', value: 'A,B', help: 'Kernel modules whose BTF may be consulted, in the order in which the kernel loaded them.' },
     'on-unresolved': { value: 'poison|fail', help: 'What to do when a program may reach an instruction that has no value in that kernel: poison it as libbpf does (default), or refuse the object.' },
     server: { short: 's', value: 'URL', help: 'Let a service do it, which knows the kernels: nothing is relocated here. Default: here, without a service.' },
@@ -38,14 +40,14 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   checkCombination(options)
   const input = readInput(options.operand, 'object')
   if (options.has('server')) return await (await import('./relocate-remotely.js')).relocateRemotely(options, input)
-  const object = parseObject(input)
+  const object = about(options.operand, () => parseObject(input))
   const target = await findTarget({ btf: options.getAll('btf'), kernel: options.get('kernel'), modules: options.getList('modules') }, placesFrom(process.env))
   const { vmlinux, modules } = parseTarget(target)
 
   const relocation = relocate(object, vmlinux, { modules })
-  const report = describeRelocation(object, relocation)
+  const report = describeRelocation(object, relocation, { kernelRelease: target.kernel?.split('/').at(-1), hasKernelSymbol: kernelSymbols([vmlinux, ...modules]) })
   const bytes = relocation.patches === undefined ? undefined : applyPatches(object.bytes, relocation.patches)
-  const refusal = refusalOf(relocation, options.get('on-unresolved') === 'fail')
+  const refusal = refusalOf(relocation, report, options.get('on-unresolved') === 'fail')
   printForPeople(options.operand, report, target.kernel ?? target.vmlinux.name)
 
   if (refusal === undefined && bytes !== undefined) writeResult(options.get('output'), bytes)
@@ -75,20 +77,16 @@ function parseTarget (target: TargetBtf): { vmlinux: Btf, modules: readonly Btf[
   return { vmlinux, modules: target.modules.map(module => parseNamed(module, vmlinux)) }
 }
 
-function parseNamed ({ name, bytes }: TargetBtf['vmlinux'], base?: Btf): Btf {
-  try {
-    return parseBtf(bytes, base === undefined ? {} : { base })
-  } catch (error) {
-    throw error instanceof AppError ? new AppError(error.code, `${name}: ${error.message}`, error.details, { cause: error }) : error
-  }
+function parseNamed ({ name, bytes, distilledBase }: TargetBtf['vmlinux'], base?: Btf): Btf {
+  return about(name, () => parseBtf(distilledBase === undefined || base === undefined ? bytes : relocateDistilledBase(bytes, distilledBase, base), base === undefined ? {} : { base }))
 }
 
 /** Why no object is written, if that is so. */
-function refusalOf (relocation: Relocation, failsOnUnresolved: boolean): AppError | undefined {
+function refusalOf (relocation: Relocation, { verdict }: RelocationReport, failsOnUnresolved: boolean): AppError | undefined {
   if (!relocation.ok) {
     return new AppError('relocation_failed', `The object cannot be relocated for this kernel: libbpf would refuse ${count(relocation.counts.failed, 'relocation')} of it. Nothing was written.`)
   }
-  if (failsOnUnresolved && overallVerdict(relocation) !== 'loads') {
+  if (failsOnUnresolved && verdict !== 'loads') {
     return new AppError('unresolved_reachable', `${count(relocation.counts.poisoned, 'relocation')} without a value in this kernel may be reached. Nothing was written; guard the access with bpf_core_field_exists(), or leave --on-unresolved fail out to get the object as libbpf would make it.`)
   }
   return undefined
@@ -96,11 +94,15 @@ function refusalOf (relocation: Relocation, failsOnUnresolved: boolean): AppErro
 
 /** The report as the service gives it. `result` is null where the object is refused. */
 function fullReport (input: Uint8Array, target: TargetBtf, bytes: Uint8Array | undefined, report: RelocationReport): object {
-  return toReport({
-    object: { sha256: sha256(input), bytes: input.length },
-    kernel: { reference: target.kernel, btf_sha256: sha256(target.vmlinux.bytes), source: target.source },
-    result: bytes === undefined ? null : { sha256: sha256(bytes), bytes: bytes.length }
-  }, report)
+  const { byte_order: byteOrder, changed_instructions: changedInstructions, ...members } = report
+  return {
+    ...headOf({
+      object: { sha256: sha256(input), bytes: input.length },
+      kernel: { reference: target.kernel, btf_sha256: sha256(target.vmlinux.bytes), build_id: null, source: target.source },
+      result: bytes === undefined ? null : { sha256: sha256(bytes), bytes: bytes.length }
+    }, { byteOrder, changedInstructions }),
+    ...members
+  }
 }
 
 function count (n: number, noun: string): string { return `${n} ${noun}${n === 1 ? '' : 's'}` }

@@ -1,11 +1,12 @@
 import { basename } from 'node:path'
-import type { RelocationReport } from '../core/index.js'
+import type { RelocationReport } from '../report/index.js'
 import { writeOutput } from './files.js'
 import { countsText, diagnostics, reportTables, type ShownReport } from './report-text.js'
+import { printable } from './table.js'
 import { paintFor, say } from './terminal.js'
 
 /** The report of a relocation, made here or by a service. */
-export type PrintedReport = ShownReport & Pick<RelocationReport, 'changed_instructions'> & { readonly warnings: ReadonlyArray<{ readonly message: string }> }
+export type PrintedReport = ShownReport & Pick<RelocationReport, 'changed_instructions' | 'assumes'> & { readonly warnings: ReadonlyArray<{ readonly message: string }> }
 
 /** What is found wrong, one line each, and a summary; on a terminal, tables before that. */
 export function printForPeople (path: string, report: PrintedReport, kernel: string): void {
@@ -15,8 +16,10 @@ export function printForPeople (path: string, report: PrintedReport, kernel: str
   for (const line of diagnostics(report, name, paint)) say(line)
   for (const { message } of report.warnings) say(`${paint('yellow', 'warning:')} ${message}`)
   const changed = `${count(report.changed_instructions, 'instruction')} changed`
-  say(`${name} for ${kernel}: ${countsText(report.counts)}, ${changed}, verdict ${report.verdict}`)
+  say(`${name} for ${kernel}: ${countsText(report.counts)}, ${changed}, verdict ${report.verdict}${assumed(report.assumes)}`)
 }
+
+function assumed (assumes: readonly string[]): string { return assumes.length === 0 ? '' : `, assuming ${assumes.map(printable).join(', ')}` }
 
 /** `-` is standard output; undefined: nobody wants the object. */
 export function writeResult (output: string | undefined, bytes: Uint8Array): void {

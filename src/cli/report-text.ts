@@ -1,8 +1,8 @@
-import type { RelocationReport, ReportProgram, ReportRelocation } from '../core/index.js'
+import type { ReportCounts, ReportMembers, ReportPlace, ReportProgram, ReportRelocation, ReportSource, Verdict } from '../report/wire.js'
 import { printable, shorten, table } from './table.js'
 
 /** The part of a report that is shown: what the service answers has it too. */
-export type ShownReport = Pick<RelocationReport, 'verdict' | 'counts' | 'programs' | 'relocations'>
+export type ShownReport = Pick<ReportMembers, 'verdict' | 'counts' | 'programs' | 'relocations'>
 
 /** Paints a text; the identity where there is no colour. */
 export type Paint = (format: 'bold' | 'dim' | 'green' | 'yellow' | 'red', text: string) => string
@@ -10,63 +10,131 @@ export type Paint = (format: 'bold' | 'dim' | 'green' | 'yellow' | 'red', text: 
 const PLAIN: Paint = (_, text) => text
 const SOURCE_WIDTH = 60
 const HEAD = ['INSN', 'KIND', 'ACCESS', 'OLD -> NEW', 'SOURCE']
+const COLOURS = { loads: 'green', fails: 'red', unknown: 'yellow' } as const
+/** Programs that cannot load come first. */
+const ORDER: Readonly<Record<Verdict, number>> = { fails: 0, unknown: 1, loads: 2 }
+/** Accesses that a line names. */
+const MAX_NAMED = 5
 
-/** Every relocation in a table, program by program. */
+/** Every relocation in a table, program by program, those that fail first. What has no value and is never reached is one line. */
 export function reportTables (report: ShownReport, paint: Paint = PLAIN): string[] {
-  const groups = [...report.programs.map(program => ({ program, relocations: report.relocations.filter(belongsTo(program)) })),
-    { program: undefined, relocations: report.relocations.filter(({ program }) => program === '') }]
-  return groups.filter(({ relocations }) => relocations.length > 0).flatMap(({ program, relocations }) => {
-    const [head = '', ...rows] = table(HEAD, relocations.map(relocation => row(relocation, paint)), '  ')
-    return [programHeading(program, paint), paint('dim', head), ...rows, '']
+  const programs = [...report.programs].sort((a, b) => ORDER[a.verdict] - ORDER[b.verdict])
+  const rows = rowsByProgram(report.relocations)
+  const groups = [...programs.map(program => ({ program, rows: rows.get(keyOf(program.name, program.section)) ?? [] })),
+    { program: undefined, rows: [...rows].flatMap(([key, rows]) => key.startsWith('\0') ? rows : []) }]
+  return groups.filter(({ rows }) => rows.length > 0).flatMap(({ program, rows }) => {
+    const guarded = rows.filter(({ relocation, places }) => isGuarded(relocation, places))
+    const [head = '', ...lines] = table(HEAD, rows.filter(row => !guarded.includes(row)).map(row => cellsOf(row, paint)), '  ')
+    return [
+      programHeading(program, paint),
+      ...(lines.length === 0 ? [] : [paint('dim', head), ...lines]),
+      ...(guarded.length === 0 ? [] : [`  ${guardedText(guarded.map(({ relocation }) => relocation), guarded.reduce((sum, { places }) => sum + places.length, 0))}`]),
+      ''
+    ]
   })
 }
 
 /**
- * What a compiler would say of the relocations that have no value, one line each, with the place in the program's source:
- * `exec.bpf.c:41: task_struct.state: struct task_struct has no member state in this kernel (instruction 12 of handle_exec poisoned)`.
+ * What a compiler would say of the relocations that have no value, with the place in the program's source, and what to write
+ * instead below it:
+ * `exec.bpf.c:41: task_struct.state: struct task_struct has no member state in this kernel. It has __state (instruction 12 of handle_exec poisoned)`.
+ * Those that no program can reach alarm nobody: one line for all of them.
  *
  * @param objectName stands in for the source where the object has no line for the instruction
  */
-export function diagnostics (report: ShownReport, objectName: string, paint: Paint = PLAIN): string[] {
-  return report.relocations.filter(({ status }) => status === 'poisoned' || status === 'failed').map(relocation => {
-    const place = sourceLine(relocation.source) ?? printable(objectName)
-    const where = `instruction ${relocation.instruction} of ${printable(relocation.program) || `section ${printable(relocation.section)}`}`
-    const fate = relocation.status === 'poisoned' ? `${where} poisoned` : `${where}: libbpf refuses the object for it`
-    const text = printable(relocation.detail ?? 'there is no value for it').replace(/\.$/, '')
-    return `${paint('bold', `${place}:`)} ${printable(relocation.access)}: ${text} (${fate})`
-  })
+export function diagnostics (report: Pick<ShownReport, 'relocations'>, objectName: string, paint: Paint = PLAIN): string[] {
+  const valueless = report.relocations.filter(({ status }) => status === 'poisoned' || status === 'failed')
+  const guarded = valueless.filter(relocation => isGuarded(relocation, relocation.places))
+  const told = valueless.filter(relocation => !guarded.includes(relocation)).flatMap(relocation => [complaint(relocation, objectName, paint), ...suggestionLines(relocation, paint)])
+  return guarded.length === 0
+    ? told
+    : [...told, `${printable(objectName)}: ${guardedText(guarded, guarded.reduce((sum, { places_total: total }) => sum + total, 0))}`]
 }
 
 /** `20 resolved, 1 absent, 1 poisoned`; what there is none of is left out. */
-export function countsText (counts: Partial<ShownReport['counts']>): string {
+export function countsText (counts: Partial<ReportCounts>): string {
   const parts = Object.entries(counts).filter(([, count]) => count > 0).map(([status, count]) => `${count} ${status}`)
   return parts.length === 0 ? 'no relocations' : parts.join(', ')
 }
 
 /** `exec.bpf.c:41`; undefined where no line is known. */
-export function sourceLine (source: ReportRelocation['source']): string | undefined {
+export function sourceLine (source: ReportSource | null): string | undefined {
   return source === null ? undefined : `${printable(source.file).replace(/^\.\//, '')}:${source.line}`
 }
 
-function belongsTo (program: ReportProgram): (relocation: ReportRelocation) => boolean {
-  return relocation => relocation.program === program.name && relocation.section === program.section
+/** What is told of one entry in one program. */
+interface Row {
+  readonly relocation: ReportRelocation
+  readonly places: readonly ReportPlace[]
 }
+
+function keyOf (program: string, section: string): string { return `${program}\0${section}` }
+
+function rowsByProgram (relocations: readonly ReportRelocation[]): Map<string, Row[]> {
+  const rows = new Map<string, Row[]>()
+  for (const relocation of relocations) {
+    const byProgram = new Map<string, ReportPlace[]>()
+    for (const place of relocation.places) {
+      const key = keyOf(place.program, place.section)
+      append(byProgram, key, place)
+    }
+    for (const [key, places] of byProgram) append(rows, key, { relocation, places })
+  }
+  for (const list of rows.values()) list.sort((a, b) => (a.places[0]?.instruction ?? 0) - (b.places[0]?.instruction ?? 0))
+  return rows
+}
+
+function append<T> (lists: Map<string, T[]>, key: string, item: T): void {
+  const list = lists.get(key)
+  if (list === undefined) lists.set(key, [item])
+  else list.push(item)
+}
+
+function isGuarded ({ status }: ReportRelocation, places: readonly ReportPlace[]): boolean {
+  return status === 'poisoned' && places.length > 0 && places.every(({ reachable }) => reachable === false)
+}
+
+function guardedText (relocations: readonly ReportRelocation[], count: number): string {
+  const accesses = [...new Set(relocations.map(({ access }) => printable(access)))]
+  const named = accesses.length > MAX_NAMED ? `${accesses.slice(0, MAX_NAMED).join(', ')} and ${accesses.length - MAX_NAMED} more` : accesses.join(', ')
+  return `${count} ${count === 1 ? 'relocation has no value and is' : 'relocations have no value and are'} never reached: ${named}`
+}
+
+function complaint (relocation: ReportRelocation, objectName: string, paint: Paint): string {
+  const { places, places_total: total, status, detail, access } = relocation
+  const place = places.find(({ reachable }) => reachable !== false) ?? places[0]
+  const line = sourceLine(place?.source ?? null) ?? printable(objectName)
+  const where = place === undefined ? 'an instruction' : `instruction ${place.instruction} of ${printable(place.program) || `section ${printable(place.section)}`}`
+  const others = total > 1 ? ` and ${total - 1} more` : ''
+  const fate = status === 'poisoned' ? `${where}${others} poisoned` : `${where}${others}: libbpf refuses the object for it`
+  return `${paint('bold', `${line}:`)} ${printable(access)}: ${printable(detail ?? 'there is no value for it').replace(/\.$/, '')} (${fate})`
+}
+
+function suggestionLines ({ suggestions: [first] }: ReportRelocation, paint: Paint): string[] {
+  if (first === undefined) return []
+  return [`  ${printable(first.text)}`, ...first.code.split('\n').map(line => line === '' ? '' : paint('dim', `    ${line.replaceAll('\t', '  ').replace(CONTROL, '?')}`))]
+}
+
+// eslint-disable-next-line no-control-regex -- names in the code come from an untrusted file
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
 
 function programHeading (program: ReportProgram | undefined, paint: Paint): string {
   if (program === undefined) return paint('bold', 'Outside any program')
-  const colour = program.verdict === 'loads' ? 'green' : program.verdict === 'fails' ? 'red' : 'yellow'
+  const reason = program.verdict_reason === null ? '' : `: ${printable(program.verdict_reason)}`
   const needs = program.needs_kernel_btf === null ? '' : `, needs kernel BTF: ${printable(program.needs_kernel_btf)}`
-  return `${paint('bold', printable(program.name))} (${printable(program.section)}): verdict ${paint(colour, program.verdict)}${needs}`
+  return `${paint('bold', printable(program.name))} (${printable(program.section)}): verdict ${paint(COLOURS[program.verdict], program.verdict)}${needs}${reason}`
 }
 
-function row (relocation: ReportRelocation, paint: Paint): string[] {
-  const text = relocation.source === null ? '' : `  ${printable(relocation.source.text)}`
+function cellsOf ({ relocation, places }: Row, paint: Paint): string[] {
+  const [place] = places
+  const source = place?.source ?? null
+  const text = source === null ? '' : `  ${printable(source.text)}`
   return [
-    String(relocation.instruction),
-    relocation.kind,
+    `${place?.instruction ?? '-'}${places.length > 1 ? ` +${places.length - 1}` : ''}`,
+    printable(relocation.kind),
     printable(relocation.access),
     change(relocation, paint),
-    shorten(`${sourceLine(relocation.source) ?? '-'}${text}`, SOURCE_WIDTH)
+    shorten(`${sourceLine(source) ?? '-'}${text}`, SOURCE_WIDTH)
   ]
 }
 

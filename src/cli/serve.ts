@@ -1,8 +1,10 @@
+import { AGENT_SETTINGS } from '../agent/settings.js'
 import { AppError } from '../errors.js'
 import { readConfig, SETTINGS } from '../http/config.js'
 import { parseArguments, type CommandSpec } from './arguments.js'
 import { ExitCode } from './exit-code.js'
 import { commandHelp, definitions } from './help.js'
+import { warnOfMisspelt } from './misspelt-settings.js'
 
 export const spec: CommandSpec = {
   name: 'serve',
@@ -15,6 +17,7 @@ export const spec: CommandSpec = {
 
 export async function run (args: readonly string[]): Promise<ExitCode> {
   parseArguments(spec, args)
+  warnOfMisspelt(process.env, [...SETTINGS.map(({ name }) => name), ...Object.values(AGENT_SETTINGS).map(({ env }) => env)])
   const config = readConfig()
   const { serve } = await import('../http/server.js')
   try {

@@ -21,6 +21,8 @@ export interface NamedBtf {
   /** For messages: a path, or what it is. */
   readonly name: string
   readonly bytes: Uint8Array
+  /** Of a module that was built on an extract of its base. */
+  readonly distilledBase?: Uint8Array | undefined
 }
 
 /** The BTF that was meant. */

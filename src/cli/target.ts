@@ -1,12 +1,17 @@
 import { release } from 'node:os'
 import { AppError } from '../errors.js'
-import { formatReference, isWholeReference, parseQuery, type KernelQuery, type KernelReference } from '../identity/reference.js'
-import { findRunningKernel, KERNEL_BTF_DIR, listRunningModules, type RunningKernel } from '../identity/running-kernel.js'
-import { readInput } from './files.js'
+import { formatReference, isWholeReference, parseQuery, type KernelQuery } from '../identity/reference.js'
+import { findRunningKernel, KERNEL_BTF_DIR, listRunningModules, nameOfRunning, type RunningKernel } from '../identity/running-kernel.js'
+import { readBtfFile, readInput } from './files.js'
+import { warnOfMisspelt } from './misspelt-settings.js'
 import type { NamedBtf, Places, TargetBtf, TargetRequest } from './target-request.js'
+
+/** The settings of the service that say where kernels are. */
+const NAMES = ['CORELO_CACHE_DIR', 'CORELO_TRUST_UPLOADS', 'CORELO_HOST_ROOT']
 
 /** The places that the service's settings name, so that both find the same kernels. */
 export function placesFrom (env: NodeJS.ProcessEnv): Places {
+  warnOfMisspelt(env, NAMES)
   return {
     kernelBtfDir: KERNEL_BTF_DIR,
     cacheDir: env['CORELO_CACHE_DIR'] || 'btfhub-cache',
@@ -23,7 +28,7 @@ export function placesFrom (env: NodeJS.ProcessEnv): Places {
 export async function findTarget (request: TargetRequest, places: Places): Promise<TargetBtf> {
   const [vmlinux, ...splits] = request.btf
   if (vmlinux !== undefined) {
-    return { kernel: null, source: 'request', vmlinux: readBtf(vmlinux), modules: splits.map(readBtf) }
+    return { kernel: null, source: 'request', vmlinux: await readBtfFile(vmlinux, false), modules: await Promise.all(splits.map(path => readBtfFile(path, true))) }
   }
   const running = await findRunningKernel(places)
   if (request.kernel === undefined) {
@@ -31,7 +36,7 @@ export async function findTarget (request: TargetRequest, places: Places): Promi
     return await readRunning(running, request.modules, places)
   }
   const query = parseQuery({ kernelRelease: request.kernel })
-  const isRunning = running !== undefined && isMeant(query, running.reference)
+  const isRunning = running !== undefined && isMeant(query, running)
   if (isRunning && isWholeReference(query)) return await readRunning(running, request.modules, places)
   const { readCached, requireSameInCache } = await import('./cached-kernel.js') // what few need must not cost all a slower start
   if (!isRunning) return await readCached(query, request.modules, places)
@@ -40,13 +45,13 @@ export async function findTarget (request: TargetRequest, places: Places): Promi
   return target
 }
 
-function isMeant (query: KernelQuery, reference: KernelReference): boolean {
-  return isWholeReference(query) ? formatReference(query) === formatReference(reference) : query.release === reference.release
+function isMeant (query: KernelQuery, running: RunningKernel): boolean {
+  return isWholeReference(query) ? formatReference(query) === nameOfRunning(running) : query.release === running.release
 }
 
 async function readRunning (running: RunningKernel, modules: readonly string[], places: Places): Promise<TargetBtf> {
   const known = modules.length === 0 ? [] : await listRunningModules(places.kernelBtfDir)
-  const kernel = formatReference(running.reference)
+  const kernel = nameOfRunning(running)
   const missing = modules.find(name => !known.some(module => module.name === name))
   if (missing !== undefined) throw new AppError('btf_unknown', `The running kernel shows no BTF for module ${missing}; load the module, or leave it out.`, { kernel, module: missing })
   return {

@@ -1,12 +1,13 @@
 import { formatReference, isWholeReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import { isSha256, sha256, type Sha256 } from '../store/sha256.js'
 import { answerError } from './problem.js'
-import { parseReport, type Report } from './report.js'
+import { parseReport } from '../report/parse.js'
+import type { Report } from '../report/wire.js'
 import { createTransport, type Reply } from './transport.js'
 import { AppError } from '../errors.js'
 
 const DEFAULT_TIMEOUT_MS = 30_000
-/** A relocated object has the size of the original; a report has some 500 bytes a relocation. */
+/** A relocated object has the size of the original, and a report at most 16 MiB. */
 const MAX_ANSWER_BYTES = 128 * 1024 * 1024
 const MAX_SMALL_ANSWER_BYTES = 4 * 1024 * 1024
 const FORM = 'multipart/form-data'
@@ -28,6 +29,8 @@ export interface RelocationRequest {
   /** BTF that goes with the request and is not kept: vmlinux first. */
   readonly btf?: readonly Uint8Array[] | undefined
   readonly modules?: readonly string[] | undefined
+  /** Modules by the hash of their BTF, which the service holds. The object and its kernel's BTF are named by hash then, and nothing else is asked. */
+  readonly moduleSha256s?: readonly Sha256[] | undefined
   readonly onUnresolved?: 'poison' | 'fail' | undefined
   /** Entity tag of an answer that is held: the service then says so instead of sending it again. */
   readonly heldTag?: string | undefined
@@ -76,11 +79,13 @@ export function createClient (options: ClientOptions): Client {
   return {
     server,
     async relocate (request) {
+      const { object, btfSha256, moduleSha256s = [] } = request
+      const byHash = moduleSha256s.length > 0 && typeof object === 'string' && btfSha256 !== undefined
       const reply = await transport.send({
-        method: 'POST',
-        path: '/relocate',
+        ...byHash
+          ? { method: 'GET', path: `/relocated/${object}/${btfSha256}?modules=${moduleSha256s.join(',')}` }
+          : { method: 'POST', path: '/relocate', body: toForm(request) },
         headers: { accept: FORM, ...(request.heldTag === undefined ? {} : { 'if-none-match': request.heldTag }) },
-        body: toForm(request),
         maxBytes: MAX_ANSWER_BYTES,
         signal: request.signal
       })
@@ -123,7 +128,7 @@ function toForm ({ object, kernel, btfSha256, btf = [], modules = [], onUnresolv
   else form.append('object', new Blob([object]), 'object.bpf.o')
   if (kernel !== undefined) {
     form.append('kernel_release', isWholeReference(kernel) ? formatReference(kernel) : kernel.release)
-    for (const [name, value] of [['distro', kernel.distro], ['distro_version', kernel.distroVersion], ['arch', kernel.arch], ['kernel_version', kernel.kernelVersion]] as const) {
+    for (const [name, value] of [['distro', kernel.distro], ['distro_version', kernel.distroVersion], ['arch', kernel.arch], ['kernel_version', kernel.kernelVersion], ['kernel_build_id', kernel.buildId]] as const) {
       if (value !== undefined) form.append(name, value)
     }
   }

@@ -1,13 +1,11 @@
 import { AppError, ERRORS, type ErrorCode } from '../errors.js'
+import { parseRetryAfter } from '../retry-after.js'
 
 /**
  * What kind of failure an error of the client is, in `details.kind`: the service said no (`problem`), it could not be talked to
  * (`transport`), or what it sent is not what the contract says (`answer`).
  */
 export type FailureKind = 'problem' | 'transport' | 'answer'
-
-/** The longest time that a service may ask to wait. */
-const MAX_RETRY_AFTER_SECONDS = 3600
 
 /** Problems that another try may not meet. What is wrong with the request stays wrong. */
 const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -29,8 +27,8 @@ export interface FailedAnswer {
 /** The answer as an error: its code, its sentence, and the code's own members as details. */
 export function toError (answer: FailedAnswer): AppError {
   const { server, status } = answer
-  const wait = parseRetryAfter(answer.retryAfter)
-  const common = { server, status, ...(wait === undefined ? {} : { retry_after: wait }) }
+  const waitMs = parseRetryAfter(answer.retryAfter ?? undefined)
+  const common = { server, status, ...(waitMs === undefined ? {} : { retry_after: waitMs / 1000 }) }
   const problem = parseProblem(answer)
   if (problem !== undefined) {
     const members = Object.fromEntries(Object.entries(problem.members).filter(([name]) => !STANDARD_MEMBERS.has(name)))
@@ -62,17 +60,6 @@ export function isPassing (error: AppError): boolean {
 export function retryAfterOf (error: AppError): number | undefined {
   const { retry_after: seconds } = error.details
   return typeof seconds === 'number' ? seconds * 1000 : undefined
-}
-
-/**
- * Seconds of a Retry-After header, which is a number of them or a date.
- *
- * @see https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
- */
-export function parseRetryAfter (header: string | null, now = Date.now()): number | undefined {
-  if (header === null) return undefined
-  const seconds = /^\d+$/.test(header.trim()) ? Number(header) : (Date.parse(header) - now) / 1000
-  return Number.isNaN(seconds) ? undefined : Math.min(Math.max(0, seconds), MAX_RETRY_AFTER_SECONDS)
 }
 
 function parseProblem ({ contentType, body }: FailedAnswer): { code: ErrorCode, detail: string, members: Record<string, unknown> } | undefined {

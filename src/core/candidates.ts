@@ -24,7 +24,7 @@ export function searchCandidates (local: Btf, rootId: TypeId, target: Target, wo
     throw fault('EINVAL', 'root_anonymous', `The relocated type (id ${rootId}) has no name, so that it cannot be found in the kernel.`)
   }
   const kind = kindOf(local, rootId)
-  const name = essentialName(local, nameOffset)
+  const name = essentialName(local, nameOffset, work)
   const main = findCandidates(target.btf, kind, name, false, work)
   if (main.length > 0) return main.map(id => ({ btf: target.btf, id }))
   return target.modules.flatMap(btf => findCandidates(btf, kind, name, true, work).map(id => ({ btf, id })))

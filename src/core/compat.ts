@@ -39,8 +39,8 @@ export function fieldsAreCompatible (sides: Sides, localId: TypeId, targetId: Ty
       case BtfKind.PTR: case BtfKind.FLOAT:
         return true
       case BtfKind.FWD: case BtfKind.ENUM: case BtfKind.ENUM64: {
-        const a = essentialName(sides.local, nameOffsetOf(sides.local, local))
-        const b = essentialName(sides.target, nameOffsetOf(sides.target, target))
+        const a = essentialName(sides.local, nameOffsetOf(sides.local, local), sides.work)
+        const b = essentialName(sides.target, nameOffsetOf(sides.target, target), sides.work)
         return a.length === 0 || b.length === 0 || sameName(a, b)
       }
       case BtfKind.INT:
@@ -167,7 +167,7 @@ export function typesMatch (sides: Sides, localId: TypeId, targetId: TypeId, isB
 /** An empty target name fits only an empty local one; otherwise essential names are compared. */
 function namesMatch (sides: Sides, localOffset: number, targetOffset: number): boolean {
   if (isEmptyString(sides.target, targetOffset)) return isEmptyString(sides.local, localOffset)
-  return sameName(essentialName(sides.local, localOffset), essentialName(sides.target, targetOffset))
+  return sameName(essentialName(sides.local, localOffset, sides.work), essentialName(sides.target, targetOffset, sides.work))
 }
 
 function forwardMatches (sides: Sides, local: TypeId, target: TypeId, behindPointer: boolean): boolean {

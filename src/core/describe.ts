@@ -1,6 +1,7 @@
 import { BtfKind } from '../btf/constants.js'
-import { isValidId, kindFlagOf, kindName, kindOf, nameOf, nameOffsetOf, referencedType, textOf, type Btf, type TypeId } from '../btf/btf.js'
+import { isValidId, kindFlagOf, kindName, kindOf, nameOffsetOf, referencedType, type Btf, type TypeId } from '../btf/btf.js'
 import { essentialName } from '../btf/find.js'
+import { cut, shownName, shownText } from '../btf/shown-text.js'
 import { newWork } from '../btf/work.js'
 import { AppError } from '../errors.js'
 import { coreReloKindOf, isEnumvalKind, isFieldKind } from './kinds.js'
@@ -21,17 +22,20 @@ export function describeRecord (btf: Btf, record: Pick<RecordOutcome, 'typeId' |
   }
 }
 
+/** Pointers to pointers that are spelled out. BTF can have a pointer to itself. */
+const MAX_POINTERS = 8
+
 /**
  * A type as C writes it in a declaration: `struct task_struct`, `pid_t`, `enum (anonymous)`. Never fails on a valid id.
  *
  * @param inKernel leaves the object's `___flavor` away, which the kernel's type does not have
  */
-export function describeType (btf: Btf, id: TypeId, inKernel = false): string {
+export function describeType (btf: Btf, id: TypeId, inKernel = false, levels = MAX_POINTERS): string {
   let prefix = ''
   let current = id
   for (let depth = 0; depth < 8; depth++) {
     const kind = kindOf(btf, current)
-    const name = (inKernel ? kernelName(btf, current) : nameOf(btf, current)) || '(anonymous)'
+    const name = (inKernel ? kernelName(btf, current) : shownName(btf, current)) || '(anonymous)'
     switch (kind) {
       case BtfKind.UNKN: return `${prefix}void`
       case BtfKind.STRUCT: case BtfKind.UNION: return `${prefix}${kindName(kind)} ${name}`
@@ -44,7 +48,7 @@ export function describeType (btf: Btf, id: TypeId, inKernel = false): string {
       case BtfKind.TYPE_TAG:
         current = referencedType(btf, current)
         break
-      case BtfKind.PTR: return `${prefix}${describeType(btf, referencedType(btf, current), inKernel)} *`
+      case BtfKind.PTR: return levels === 0 ? `${prefix}… *` : `${prefix}${describeType(btf, referencedType(btf, current), inKernel, levels - 1)} *`
       case BtfKind.ARRAY: return `${prefix}array`
       case BtfKind.FUNC_PROTO: return `${prefix}function`
       default: return `${prefix}${name}`
@@ -56,21 +60,21 @@ export function describeType (btf: Btf, id: TypeId, inKernel = false): string {
 /** The name by which the kernel is searched: without its `___flavor`. */
 function kernelName (btf: Btf, id: TypeId): string {
   const name = essentialName(btf, nameOffsetOf(btf, id))
-  return nameOf(btf, id).slice(0, name.length)
+  return shownName(btf, id).slice(0, name.length)
 }
 
 /** The access as C would write it, without its first index where that is 0: `task_struct.comm[3]`. */
 export function describeAccess (spec: Spec): string {
-  const root = nameOf(spec.btf, spec.rootId) || '(anonymous)'
+  const root = shownName(spec.btf, spec.rootId) || '(anonymous)'
   if (isEnumvalKind(spec.kind)) {
     const name = spec.accessors[0]?.name
-    return name === undefined ? root : `${root}.${textOf(spec.btf, name)}`
+    return name === undefined ? root : `${root}.${shownText(spec.btf, name)}`
   }
   if (!isFieldKind(spec.kind)) return describeType(spec.btf, spec.rootId)
-  return root + spec.accessors.map((accessor, i) => describeStep(spec.btf, accessor, i)).join('')
+  return cut(root + spec.accessors.map((accessor, i) => describeStep(spec.btf, accessor, i)).join(''))
 }
 
 function describeStep (btf: Btf, accessor: Accessor, position: number): string {
-  if (accessor.name !== undefined) return `.${textOf(btf, accessor.name)}`
+  if (accessor.name !== undefined) return `.${shownText(btf, accessor.name)}`
   return position === 0 && accessor.index === 0 ? '' : `[${accessor.index}]`
 }

@@ -1,9 +1,9 @@
 import { BtfKind } from '../btf/constants.js'
 import { datasecVariable, kindOf, nameOf, referencedType, typeId, vlenOf, type Btf } from '../btf/btf.js'
-import { newWork } from '../btf/work.js'
+import { newWork, step } from '../btf/work.js'
 import { strip } from '../btf/resolve.js'
-import { symbolsReferencedBy, type ElfFunction } from '../elf/functions.js'
-import type { BpfObject } from './object.js'
+import { externReferences, type ElfFunction } from '../elf/functions.js'
+import { findFunction, isAutoloaded, type BpfObject } from './object.js'
 
 /** Section name prefixes of programs that the kernel attaches by BTF id, with what the report says of them. From libbpf's section_defs. */
 const BTF_ATTACHED: ReadonlyArray<readonly [RegExp, string]> = [
@@ -23,19 +23,43 @@ const BTF_ATTACHED: ReadonlyArray<readonly [RegExp, string]> = [
  * kernel itself resolves the names, or libbpf does so at load (obj_needs_vmlinux_btf).
  */
 export function kernelBtfNeeds (object: BpfObject): (fn: ElfFunction) => string | null {
-  const ksyms = typedKsyms(object.btf)
-  return fn => {
-    const section = fn.section.name.replace(/^\?/, '')
-    const attached = BTF_ATTACHED.find(([prefix]) => prefix.test(section))
-    if (attached !== undefined) return attached[1]
-    if (ksyms.size === 0) return null
-    for (const symbol of symbolsReferencedBy(object.elf, fn)) {
-      const what = ksyms.get(symbol.name)
-      if (what !== undefined) return `uses ${what} ${symbol.name}`
-    }
-    return null
-  }
+  const users = ksymUsers(object)
+  return fn => attachmentNeed(fn) ?? users.get(placeOf(fn)) ?? null
 }
+
+/**
+ * Whether libbpf reads the running kernel's BTF to load the object once it is relocated: for one program that it loads by
+ * itself and that attaches by BTF, for a typed kernel symbol anywhere, for a map of a kernel interface (struct_ops).
+ */
+export function needsKernelBtf (object: BpfObject): boolean {
+  return object.elf.functions.some(fn => isAutoloaded(fn) && attachmentNeed(fn) !== undefined) ||
+    object.elf.sections.some(({ name, size }) => size > 0 && STRUCT_OPS_MAPS.test(name)) ||
+    typedKsyms(object.btf).size > 0
+}
+
+/** Sections of the maps that hold a kernel interface's functions. */
+const STRUCT_OPS_MAPS = /^\??\.struct_ops(\.link)?$/
+
+function attachmentNeed (fn: ElfFunction): string | undefined {
+  const section = fn.section.name.replace(/^\?/, '')
+  return BTF_ATTACHED.find(([prefix]) => prefix.test(section))?.[1]
+}
+
+/** What functions use of the kernel's typed symbols: the first that each refers to, by where it starts. */
+function ksymUsers (object: BpfObject): ReadonlyMap<string, string> {
+  const users = new Map<string, string>()
+  const ksyms = typedKsyms(object.btf)
+  if (ksyms.size === 0) return users
+  for (const { sectionIndex, offset, name } of externReferences(object.elf)) {
+    const what = ksyms.get(name)
+    const fn = what === undefined ? undefined : findFunction(object.elf, sectionIndex, offset)
+    if (fn !== undefined && !users.has(placeOf(fn))) users.set(placeOf(fn), `uses ${what} ${name}`)
+  }
+  return users
+}
+
+/** The same for two names of one function. */
+function placeOf ({ section, start }: ElfFunction): string { return `${section.index} ${start}` }
 
 /** Kernel functions and typed kernel variables that the object declares extern: what its BTF lists in `.ksyms`. */
 function typedKsyms (btf: Btf): ReadonlyMap<string, string> {
@@ -44,6 +68,8 @@ function typedKsyms (btf: Btf): ReadonlyMap<string, string> {
   for (let id = typeId(btf.startId); id < btf.endId; id = typeId(id + 1)) {
     if (kindOf(btf, id) !== BtfKind.DATASEC || nameOf(btf, id) !== '.ksyms') continue
     for (let i = 0; i < vlenOf(btf, id); i++) {
+      if (work.left === 0) return ksyms
+      step(work)
       const variable = datasecVariable(btf, id, i)
       const kind = kindOf(btf, variable)
       if (kind === BtfKind.FUNC) ksyms.set(nameOf(btf, variable), 'kernel function (kfunc)')

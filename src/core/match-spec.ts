@@ -54,7 +54,7 @@ function matchEnumerator (local: Spec, candidate: Candidate, sides: SearchedSide
   const enumId = strip(candidate.btf, candidate.id, sides.work)
   const wanted = local.accessors[0]?.name
   if (wanted === undefined || !isEnum(kindOf(candidate.btf, enumId))) return undefined
-  const name = essentialName(local.btf, wanted)
+  const name = essentialName(local.btf, wanted, sides.work)
   const known = sides.indices?.enumeratorsOf(candidate.btf, enumId, sides.work)
   if (known !== undefined) {
     const index = known.find(name, sides.work)
@@ -63,7 +63,7 @@ function matchEnumerator (local: Spec, candidate: Candidate, sides: SearchedSide
   for (let index = 0; index < vlenOf(candidate.btf, enumId); index++) {
     step(sides.work)
     const offset = enumeratorNameOffset(candidate.btf, enumId, index)
-    if (sameName(name, essentialName(candidate.btf, offset))) return { typeId: enumId, index, name: offset }
+    if (sameName(name, essentialName(candidate.btf, offset, sides.work))) return { typeId: enumId, index, name: offset }
   }
   return undefined
 }
@@ -83,7 +83,7 @@ function matchFields (local: Spec, candidate: Candidate, sides: SearchedSides): 
   for (const [i, accessor] of local.accessors.entries()) {
     state.current = strip(target, state.current, sides.work)
     if (accessor.name !== undefined) {
-      const wanted = { nameOffset: accessor.name, type: memberType(local.btf, accessor.typeId, accessor.index) }
+      const wanted = { nameOffset: accessor.name, type: memberType(local.btf, accessor.typeId, accessor.index), cost: costOfName(local.btf, accessor.name) }
       if (!findMember(sides, state, wanted)) return undefined
       continue
     }
@@ -110,6 +110,8 @@ interface WantedMember {
   /** In the local BTF's strings. */
   readonly nameOffset: number
   readonly type: TypeId
+  /** Steps of one comparison with its name. */
+  readonly cost: number
 }
 
 /** searchMember by the index of the composite, where there is one and the order of its members cannot matter. */
@@ -144,7 +146,7 @@ function searchMember (sides: Sides, state: MatchState, composite: TypeId, wante
   if (!isComposite(kindOf(target, id))) return false
   const count = vlenOf(target, id)
   for (let index = 0; index < count; index++) {
-    step(sides.work)
+    step(sides.work, wanted.cost)
     if (state.raw.length === LIMITS.accessSpecLength) throw tooLong()
     const bits = memberBitOffset(target, id, index)
     state.bitOffset = (state.bitOffset + bits) >>> 0
@@ -164,6 +166,8 @@ function searchMember (sides: Sides, state: MatchState, composite: TypeId, wante
   }
   return false
 }
+
+function costOfName (btf: Btf, nameOffset: number): number { return 1 + Math.floor(wholeName(btf, nameOffset).length / LIMITS.bytesPerStep) }
 
 function tooLong () {
   return fault('E2BIG', 'spec_too_long', `The field lies more than ${LIMITS.accessSpecLength} accesses deep in this kernel's type, which libbpf refuses.`)

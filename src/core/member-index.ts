@@ -104,7 +104,7 @@ function buildEnumerators (btf: Btf, id: TypeId, work: Work): EnumeratorIndex {
   const names = createNames<number>()
   for (let index = 0; index < vlenOf(btf, id); index++) {
     step(work)
-    names.add(essentialName(btf, enumeratorNameOffset(btf, id, index)), index, work)
+    names.add(essentialName(btf, enumeratorNameOffset(btf, id, index), work), index, work)
   }
   return { find: (name, work) => names.find(name, work)[0] }
 }

@@ -2,6 +2,7 @@ import { parseBpfElf, type BpfElf, type ElfFunction } from '../elf/functions.js'
 import { findLastSection, sectionBytes } from '../elf/sections.js'
 import { SHT_PROGBITS } from '../elf/constants.js'
 import type { Btf } from '../btf/btf.js'
+import { BTF_EXT_HEADER } from '../btf/layout.js'
 import { parseBtfExt, type BtfExt } from '../btf/ext.js'
 import { detectByteOrder } from '../btf/header.js'
 import { parseRawBtf } from '../btf/parse.js'
@@ -23,18 +24,58 @@ export interface BpfObject {
  * Parses an eBPF object.
  *
  * Stricter than libbpf in one thing: broken `.BTF` or `.BTF.ext`, which libbpf drops with a warning and so loads the program
- * unrelocated, is an error here, and so is an object without `.BTF`.
+ * unrelocated, is an error here. An object without any relocations is none of libbpf's business, and so none of ours: it may
+ * lack `.BTF`, and have functions that libbpf refuses and other loaders take.
  *
  * @throws AppError `object_invalid` with the section and byte offset in `details`
  */
 export function parseObject (bytes: Uint8Array): BpfObject {
-  const elf = parseBpfElf(bytes)
+  try {
+    return parseWith(parseBpfElf(bytes))
+  } catch (error) {
+    const plain = error instanceof AppError ? parseWithoutRelocations(bytes) : undefined
+    if (plain === undefined) throw error
+    return plain
+  }
+}
+
+function parseWith (elf: BpfElf): BpfObject {
+  const { bytes } = elf
   const btf = parseOwnBtf(elf)
   const section = findLastSection(elf, '.BTF.ext')
   if (section === undefined) return { bytes, elf, btf, ext: undefined, extOffset: 0 }
   requireProgbits(section)
   return { bytes, elf, btf, ext: parseBtfExt(sectionBytes(elf, section), btf), extOffset: section.offset }
 }
+
+/** An object in which nothing is relocated, whatever libbpf has against it. Undefined where something is, or may be. */
+function parseWithoutRelocations (bytes: Uint8Array): BpfObject | undefined {
+  try {
+    const elf = parseBpfElf(bytes, { anyFunctions: true })
+    if (findLastSection(elf, '.BTF') !== undefined) {
+      const object = parseWith(elf)
+      return object.ext?.coreRelo === undefined ? object : undefined
+    }
+    const ext = findLastSection(elf, '.BTF.ext')
+    if (ext !== undefined && listsRelocations(elf, ext)) return undefined
+    return { bytes, elf, btf: parseRawBtf(EMPTY_BTF[elf.byteOrder], { pointerSize: 8, indexNames: false }), ext: undefined, extOffset: 0 }
+  } catch (error) {
+    if (error instanceof AppError) return undefined
+    throw error
+  }
+}
+
+/** Without `.BTF`, whose strings it needs, `.BTF.ext` cannot be read; its header still says whether it has relocations. */
+function listsRelocations (elf: BpfElf, { offset, size }: { readonly offset: number, readonly size: number }): boolean {
+  const hdrLen = size < BTF_EXT_HEADER.CORE_SIZE ? 0 : elf.view.getUint32(offset + BTF_EXT_HEADER.hdrLen, elf.littleEndian)
+  return hdrLen >= BTF_EXT_HEADER.CORE_SIZE && elf.view.getUint32(offset + BTF_EXT_HEADER.coreReloLen, elf.littleEndian) > 0
+}
+
+/** BTF without types: a header of 24 bytes, and one empty string. */
+const EMPTY_BTF = {
+  little: Uint8Array.of(0x9f, 0xeb, 1, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0),
+  big: Uint8Array.of(0xeb, 0x9f, 1, 0, 0, 0, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0)
+} as const
 
 /** The function that holds the instruction at a byte offset of a section: libbpf's find_prog_by_sec_insn. */
 export function findFunction (elf: BpfElf, sectionIndex: number, offset: number): ElfFunction | undefined {

@@ -4,7 +4,7 @@ import { fault } from './fault.js'
 import type { ReloValue } from './values.js'
 
 /** libbpf's mark on an instruction that has no value: a call of helper 0xbad2310 ("bad relo"), which the verifier refuses where it can be reached. */
-const POISON_IMM = 195_896_080
+export const POISON_IMM = 195_896_080
 
 /** The instructions of one section, which patching rewrites. Offsets are in bytes. */
 export interface Code {

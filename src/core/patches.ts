@@ -68,12 +68,15 @@ export function collectPatches (before: Uint8Array, after: Uint8Array, places: U
     last = place
     if (old.getUint32(place) !== now.getUint32(place) || old.getUint32(place + 4) !== now.getUint32(place + 4)) sorted[count++] = place
   }
-  const offsets = sorted.slice(0, count)
-  return { offsets, before: slotsAt(before, offsets), after: slotsAt(after, offsets) }
+  // One buffer for all three: a service holds the patches of thousands of results.
+  const buffer = new ArrayBuffer(count * (4 + 2 * PATCH_SIZE))
+  const offsets = new Uint32Array(buffer, 0, count)
+  offsets.set(sorted.subarray(0, count))
+  const slots = (start: number): Uint8Array => new Uint8Array(buffer, start, count * PATCH_SIZE)
+  return { offsets, before: copySlots(before, offsets, slots(4 * count)), after: copySlots(after, offsets, slots((4 + PATCH_SIZE) * count)) }
 }
 
-function slotsAt (bytes: Uint8Array, offsets: Uint32Array): Uint8Array {
-  const slots = new Uint8Array(offsets.length * PATCH_SIZE)
+function copySlots (bytes: Uint8Array, offsets: Uint32Array, slots: Uint8Array): Uint8Array {
   for (let i = 0; i < offsets.length; i++) {
     const offset = offsets[i] ?? 0
     for (let j = 0; j < PATCH_SIZE; j++) slots[i * PATCH_SIZE + j] = bytes[offset + j] ?? 0

@@ -9,6 +9,7 @@ import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
 import { BPF_INSN } from '../insn/insn.js'
 import { BPF_LD_IMM64 } from '../insn/opcodes.js'
+import { isAlreadyRelocated } from './already-relocated.js'
 import { errnoOf, fault, reasonOf } from './fault.js'
 import { CoreReloKind, coreReloKindName, isCoreReloKind } from './kinds.js'
 import { createIndices } from './member-index.js'
@@ -212,13 +213,20 @@ function countChanges ({ bytes }: BpfObject, scratch: Uint8Array, records: reado
   return changed.reduce((total, start, i) => start === changed[i - 1] ? total : total + 1, 0)
 }
 
+function whyNone ({ elf, ext }: BpfObject): string {
+  if (!elf.sectionsByName.has('.BTF')) return 'it has no .BTF section'
+  return ext === undefined ? 'it has no .BTF.ext section' : '.BTF.ext lists none'
+}
+
 function listWarnings (object: BpfObject, outcomes: readonly RecordOutcome[], outside: number): Warning[] {
   const warnings: Warning[] = []
   if (outside > 0) {
     warnings.push({ code: 'records_outside_functions', message: `${outside} relocations belong to no function and were passed over, as libbpf does; linkers leave such records of functions that they drop.` })
   }
-  if (object.ext === undefined) {
-    warnings.push({ code: 'no_btf_ext', message: 'The object has no .BTF.ext section, so that it has no CO-RE relocations; if its source uses CO-RE, the section was stripped.' })
+  if (isAlreadyRelocated(object)) {
+    warnings.push({ code: 'already_relocated', message: 'The object is relocated already: its list of CO-RE relocations was emptied. It is passed through as it is, and nothing tells for which kernel it is; relocate the object that the compiler wrote.' })
+  } else if (outcomes.length === 0 && outside === 0) {
+    warnings.push({ code: 'nothing_to_relocate', message: `The object has no CO-RE relocations (${whyNone(object)}), and is passed through as it is. If its source uses CO-RE, it was compiled without -g, or what clang wrote was stripped.` })
   }
   if (outcomes.some(({ kind }) => kind === 'local_type_id')) {
     warnings.push({ code: 'local_type_ids', message: "The object holds ids of its own BTF types. They are right for loaders that keep the object's BTF as it is (libbpf, bpftool, aya), and wrong for one that renumbers it (cilium/ebpf) or after static linking." })

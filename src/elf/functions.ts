@@ -1,5 +1,6 @@
-import { stringAt } from '../bytes/strings.js'
+import { createNameReader, stringAt } from '../bytes/strings.js'
 import { AppError } from '../errors.js'
+import { LIMITS } from '../limits.js'
 import { EM_BPF, EM_NONE, ET_REL, MACHINE_NAMES, SHF_EXECINSTR, SHT_PROGBITS, SHT_REL, SHT_SYMTAB, STB_LOCAL, STT_FUNC } from './constants.js'
 import { REL, SYM } from './layout.js'
 import { parseSections, readU64, sectionBytes, type ElfFile, type ElfSection } from './sections.js'
@@ -17,6 +18,11 @@ export interface ElfFunction {
   readonly size: number
 }
 
+export interface ParseElfOptions {
+  /** Leaves out what libbpf has something against, instead of refusing the object: where nothing is relocated, that is its loader's business. */
+  readonly anyFunctions?: boolean
+}
+
 /** An ELF file that has passed the checks libbpf makes before it looks at BTF. */
 export interface BpfElf extends ElfFile {
   /** Sorted by section index, then by start. Aliases (two names for one start) stay, in symbol order. */
@@ -29,7 +35,7 @@ export interface BpfElf extends ElfFile {
  *
  * @throws AppError `object_invalid` with the section or symbol in `details`.
  */
-export function parseBpfElf (bytes: Uint8Array): BpfElf {
+export function parseBpfElf (bytes: Uint8Array, { anyFunctions = false }: ParseElfOptions = {}): BpfElf {
   const elf = parseSections(bytes)
   if (!elf.is64) throw invalid('The object is 32-bit ELF; eBPF objects are 64-bit, for 32-bit kernels too.', { offset: 4 })
   if (elf.type !== ET_REL) throw invalid(`The ELF file has type ${elf.type}, not relocatable (1); pass the object that clang wrote, not a linked program.`, { offset: 16 })
@@ -37,7 +43,7 @@ export function parseBpfElf (bytes: Uint8Array): BpfElf {
     const name = MACHINE_NAMES.get(elf.machine)
     throw invalid(`The ELF file is for machine ${elf.machine}${name === undefined ? '' : ` (${name})`}, not for BPF (247); compile with -target bpf.`, { offset: 18, machine: elf.machine })
   }
-  return withFunctions(elf, readFunctions(elf))
+  return withFunctions(elf, readFunctions(elf, anyFunctions))
 }
 
 /** Names the members one by one, because V8 gives the copies that spreading makes a new hidden class each. */
@@ -57,54 +63,84 @@ export function isProgramSection (section: ElfSection): boolean {
  * @throws AppError `object_invalid` when a relocation section is malformed.
  */
 export function relocatedOffsets (elf: ElfFile, section: ElfSection): ReadonlySet<number> {
+  let bySection = known.get(elf)
+  if (bySection === undefined) {
+    requireFewRelocations(elf)
+    known.set(elf, bySection = new Map())
+  }
+  let offsets = bySection.get(section.index)
+  if (offsets === undefined) bySection.set(section.index, offsets = readOffsets(elf, section))
+  return offsets
+}
+
+/** They follow from the file alone, which is relocated for many kernels. */
+const known = new WeakMap<ElfFile, Map<number, ReadonlySet<number>>>()
+
+/** Tables may overlap in the file, so that its size does not bound them. */
+function requireFewRelocations (elf: ElfFile): void {
+  const tables = elf.sections.filter(({ type, info }) => type === SHT_REL && elf.sections[info] !== undefined && isProgramSection(elf.sections[info]))
+  const count = tables.reduce((sum, { size }) => sum + Math.floor(size / REL.SIZE), 0)
+  if (count > LIMITS.elfRelocations) throw invalid(`The code of the object has ${count} ELF relocations; at most ${LIMITS.elfRelocations} are read.`, { limit: LIMITS.elfRelocations })
+}
+
+function readOffsets (elf: ElfFile, section: ElfSection): ReadonlySet<number> {
   const offsets = new Set<number>()
   for (const table of elf.sections) {
     if (table.type !== SHT_REL || table.info !== section.index) continue
     if (table.entsize !== REL.SIZE || table.size % REL.SIZE !== 0) {
       throw invalid(`Relocation section ${table.name} has ${table.size} bytes in entries of ${table.entsize}; entries have ${REL.SIZE}.`, { section: table.name })
     }
-    for (let at = table.offset; at < table.offset + table.size; at += REL.SIZE) offsets.add(readU64(elf.view, at + REL.offset, elf.littleEndian))
+    for (let at = table.offset; at < table.offset + table.size; at += REL.SIZE) {
+      const offset = readU64(elf.view, at + REL.offset, elf.littleEndian)
+      if (offset < section.size) offsets.add(offset)
+    }
   }
   return offsets
 }
 
-/** A symbol that code refers to. */
-export interface ReferencedSymbol {
-  /** Empty for the symbol of a section itself. */
-  readonly name: string
-  /** Index of the section that defines it; 0 for an extern. */
+/** An instruction that refers to a symbol which the object does not define. */
+export interface ExternReference {
+  /** Of the code. */
   readonly sectionIndex: number
+  /** Of the instruction, in bytes from the start of the section. */
+  readonly offset: number
+  readonly name: string
 }
 
-/** The symbols that ELF relocations of the function's instructions refer to. */
-export function symbolsReferencedBy (elf: ElfFile, fn: ElfFunction): ReferencedSymbol[] {
-  const symbols: ReferencedSymbol[] = []
+/** What ELF relocations say of symbols that the kernel, or user space, is to provide. */
+export function externReferences (elf: ElfFile): ExternReference[] {
+  const externs = externNames(elf)
+  const references: ExternReference[] = []
+  if (externs.size === 0) return references
   for (const table of elf.sections) {
-    if (table.type !== SHT_REL || table.info !== fn.section.index || table.entsize !== REL.SIZE) continue
+    if (table.type !== SHT_REL || table.entsize !== REL.SIZE) continue
     for (let at = table.offset; at + REL.SIZE <= table.offset + table.size; at += REL.SIZE) {
-      const offset = readU64(elf.view, at + REL.offset, elf.littleEndian)
-      if (offset < fn.start || offset >= fn.start + fn.size) continue
-      const symbol = findSymbol(elf, elf.view.getUint32(at + REL.info + (elf.littleEndian ? 4 : 0), elf.littleEndian))
-      if (symbol !== undefined) symbols.push(symbol)
+      const name = externs.get(elf.view.getUint32(at + REL.info + (elf.littleEndian ? 4 : 0), elf.littleEndian))
+      if (name !== undefined) references.push({ sectionIndex: table.info, offset: readU64(elf.view, at + REL.offset, elf.littleEndian), name })
     }
   }
-  return symbols
+  return references
 }
 
-function findSymbol (elf: ElfFile, index: number): ReferencedSymbol | undefined {
+/** Names of undefined symbols, by the symbol's index. */
+function externNames (elf: ElfFile): ReadonlyMap<number, string> {
+  const names = new Map<number, string>()
   const table = elf.sections.find(section => section.type === SHT_SYMTAB)
   const strings = elf.sections[table?.link ?? 0]
-  if (table === undefined || strings === undefined || (index + 1) * SYM.SIZE > table.size) return undefined
-  const at = table.offset + index * SYM.SIZE
-  const names = sectionBytes(elf, strings)
-  const nameOffset = elf.view.getUint32(at + SYM.name, elf.littleEndian)
-  if (nameOffset >= names.length) return undefined
-  return { name: stringAt(names, nameOffset), sectionIndex: elf.view.getUint16(at + SYM.shndx, elf.littleEndian) }
+  if (table === undefined || strings === undefined) return names
+  const bytes = sectionBytes(elf, strings)
+  for (let index = 1; (index + 1) * SYM.SIZE <= table.size; index++) {
+    const at = table.offset + index * SYM.SIZE
+    const nameOffset = elf.view.getUint32(at + SYM.name, elf.littleEndian)
+    if (elf.view.getUint16(at + SYM.shndx, elf.littleEndian) === 0 && nameOffset > 0 && nameOffset < bytes.length) names.set(index, stringAt(bytes, nameOffset))
+  }
+  return names
 }
 
-function readFunctions (elf: ElfFile): ElfFunction[] {
+function readFunctions (elf: ElfFile, anyFunctions: boolean): ElfFunction[] {
   const tables = elf.sections.filter(section => section.type === SHT_SYMTAB)
   const table = tables[0]
+  if (anyFunctions && tables.length !== 1) return []
   if (table === undefined) throw invalid('The object has no symbol table, so that its programs cannot be found; do not strip it with -s.', {})
   if (tables.length > 1) throw invalid(`The object has ${tables.length} symbol tables; one is allowed.`, { section: tables[1]?.name })
   const strings = elf.sections[table.link]
@@ -113,6 +149,7 @@ function readFunctions (elf: ElfFile): ElfFunction[] {
   }
   if (table.size % SYM.SIZE !== 0) throw invalid(`The symbol table has ${table.size} bytes, not a multiple of ${SYM.SIZE}.`, { section: table.name })
   const names = sectionBytes(elf, strings)
+  const reader = createNameReader(names, (problem, offset) => invalid(`The symbols' string table has ${problem}.`, { section: strings.name, offset: strings.offset + offset }))
 
   const functions: ElfFunction[] = []
   for (let at = table.offset; at < table.offset + table.size; at += SYM.SIZE) {
@@ -122,28 +159,31 @@ function readFunctions (elf: ElfFile): ElfFunction[] {
     const nameOffset = elf.view.getUint32(at + SYM.name, elf.littleEndian)
     if (nameOffset >= names.length) throw invalid(`A function of section ${section.name} has its name past the string table.`, { section: section.name, offset: at })
     const fn = {
-      name: stringAt(names, nameOffset),
+      name: reader.read(nameOffset),
       section,
       start: readU64(elf.view, at + SYM.value, elf.littleEndian),
       size: readU64(elf.view, at + SYM.size, elf.littleEndian)
     }
-    checkFunction(fn, info >> 4)
-    functions.push(fn)
+    const problem = problemOf(fn, info >> 4)
+    if (problem !== undefined && !anyFunctions) throw problem
+    if (problem === undefined) functions.push(fn)
   }
   return functions.sort((a, b) => a.section.index - b.section.index || a.start - b.start)
 }
 
-function checkFunction (fn: ElfFunction, binding: number): void {
+/** What libbpf has against a function. */
+function problemOf (fn: ElfFunction, binding: number): AppError | undefined {
   const place = { section: fn.section.name, program: fn.name, offset: fn.start }
   if (fn.size === 0 || fn.start % INSN_SIZE !== 0 || fn.size % INSN_SIZE !== 0) {
-    throw invalid(`Function ${fn.name} spans ${fn.size} bytes from ${fn.start}, which are not whole instructions of ${INSN_SIZE}.`, place)
+    return invalid(`Function ${fn.name} spans ${fn.size} bytes from ${fn.start}, which are not whole instructions of ${INSN_SIZE}.`, place)
   }
   if (fn.start + fn.size > fn.section.size) {
-    throw invalid(`Function ${fn.name} ends at ${fn.start + fn.size}, past its section ${fn.section.name} of ${fn.section.size} bytes.`, place)
+    return invalid(`Function ${fn.name} ends at ${fn.start + fn.size}, past its section ${fn.section.name} of ${fn.section.size} bytes.`, place)
   }
   if (binding === STB_LOCAL && fn.section.name !== '.text') {
-    throw invalid(`Function ${fn.name} in section ${fn.section.name} is static; only functions in .text may be.`, place)
+    return invalid(`Function ${fn.name} in section ${fn.section.name} is static; only functions in .text may be.`, place)
   }
+  return undefined
 }
 
 function invalid (message: string, details: Record<string, unknown>): AppError {

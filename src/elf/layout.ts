@@ -12,7 +12,7 @@
  */
 export const EHDR = { class: 4, data: 5, type: 16, machine: 18, shoff: 40, shentsize: 58, shnum: 60, shstrndx: 62, SIZE: 64 } as const
 export const SHDR = { name: 0, type: 4, flags: 8, offset: 24, size: 32, link: 40, info: 44, entsize: 56, SIZE: 64 } as const
-export const SYM = { name: 0, info: 4, shndx: 6, value: 8, size: 16, SIZE: 24 } as const
+export const SYM = { name: 0, info: 4, other: 5, shndx: 6, value: 8, size: 16, SIZE: 24 } as const
 /** The high half of r_info is the symbol's index. */
 export const REL = { offset: 0, info: 8, SIZE: 16 } as const
 

@@ -1,6 +1,6 @@
 import type { ByteOrder } from '../bytes/byte-order.js'
 import { dataView, isInside } from '../bytes/checked.js'
-import { stringAt } from '../bytes/strings.js'
+import { createNameReader, type NameReader } from '../bytes/strings.js'
 import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
 import { ELF_MAGIC, ELFCLASS32, ELFCLASS64, ELFDATA2LSB, ELFDATA2MSB, SHN_XINDEX, SHT_NOBITS } from './constants.js'
@@ -65,10 +65,11 @@ export function parseSections (bytes: Uint8Array): ElfFile {
     throw invalid(`The section name table (section ${table.namesIndex} of ${table.count}) is not in the file.`, { section: table.namesIndex })
   }
   const nameBytes = bytes.subarray(names.offset, names.offset + names.size)
+  const nameReader = createNameReader(nameBytes, (problem, offset) => invalid(`The section name table has ${problem}.`, { section: table.namesIndex, offset: names.offset + offset }))
   const sections: ElfSection[] = []
   for (let index = 0; index < table.count; index++) {
     const header = readSectionHeader(view, table.offset + index * table.entrySize, is64, littleEndian)
-    sections.push(toSection(header, index, nameBytes, bytes.length))
+    sections.push(toSection(header, index, nameBytes.length, nameReader, bytes.length))
   }
   return {
     bytes,
@@ -127,11 +128,11 @@ function readTablePlace (view: DataView, fileSize: number, is64: boolean, little
 type SectionHeader = Omit<ElfSection, 'name' | 'index'> & { readonly nameOffset: number }
 
 /** Names the members one by one: an object built by rest and spread costs a new hidden class each, and what reads it an inline cache. */
-function toSection ({ nameOffset, type, flags, offset, size, link, info, entsize }: SectionHeader, index: number, nameBytes: Uint8Array, fileSize: number): ElfSection {
-  if (index > 0 && nameOffset >= nameBytes.length) {
-    throw invalid(`Section ${index} has its name at ${nameOffset}, past the name table of ${nameBytes.length} bytes.`, { section: index })
+function toSection ({ nameOffset, type, flags, offset, size, link, info, entsize }: SectionHeader, index: number, namesSize: number, names: NameReader, fileSize: number): ElfSection {
+  if (index > 0 && nameOffset >= namesSize) {
+    throw invalid(`Section ${index} has its name at ${nameOffset}, past the name table of ${namesSize} bytes.`, { section: index })
   }
-  const name = index === 0 ? '' : stringAt(nameBytes, nameOffset)
+  const name = index === 0 ? '' : names.read(nameOffset)
   const inFile = index === 0 || type === SHT_NOBITS || isInside(offset, size, fileSize)
   if (!inFile) throw invalid(`Section ${name} (${index}) needs bytes ${offset} to ${offset + size}, but the file has ${fileSize}.`, { section: name, offset })
   return { index, name, type, flags, offset, size, link, info, entsize }

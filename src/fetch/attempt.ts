@@ -7,7 +7,7 @@ import { AddressRefused, type Agents } from './agents.js'
 import { BodyCutOff, BodyStalled, BodyTooLarge, discard, readBody, watchBody, type BodyLimits } from './body.js'
 import type { FetchLimits } from './limits.js'
 import { isPublicAddress } from './public-address.js'
-import { parseRetryAfter } from './retry-after.js'
+import { parseRetryAfter } from '../retry-after.js'
 
 export interface FetchRequest {
   /** Its user and password, where it has them, are sent to its own origin only, and never shown. */

@@ -66,12 +66,17 @@ export function createByteReader (source: Uint8Array | AsyncIterable<Uint8Array>
     },
     async peek (count) {
       if (piece.length >= count) return piece.subarray(0, count)
-      await fill()
-      while (piece.length < count && !isAtEnd) {
+      const parts = [piece]
+      for (let length = piece.length; length < count && !isAtEnd;) {
         const next = await pieces?.next()
-        if (next === undefined || next.done === true) isAtEnd = true
-        else piece = Buffer.concat([piece, next.value])
+        if (next === undefined || next.done === true) {
+          isAtEnd = true
+        } else {
+          parts.push(next.value)
+          length += next.value.length
+        }
       }
+      if (parts.length > 1) piece = Buffer.concat(parts)
       return piece.subarray(0, count)
     },
     async skip (count) {

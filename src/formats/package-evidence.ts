@@ -13,11 +13,11 @@ import type { Evidence } from '../identity/evidence.js'
 export function debEvidence (control: ControlFields): Evidence {
   const architecture = control.get('architecture')
   const version = control.get('version') ?? ''
+  const known = { packageVersion: version === '' ? undefined : version, arch: architecture === undefined || architecture === 'all' ? undefined : normalizeArch(architecture) }
   const maintainer = `${control.get('maintainer') ?? ''} ${control.get('original-maintainer') ?? ''}`
-  const arch = architecture === undefined || architecture === 'all' ? undefined : normalizeArch(architecture)
-  if (/@(?:lists\.)?ubuntu\.com>|@canonical\.com>/.test(maintainer)) return { arch, distro: 'ubuntu', distroVersion: /~(\d\d\.\d\d)\.\d+/.exec(version)?.[1] }
-  if (/@lists\.debian\.org>/.test(maintainer)) return { arch, distro: 'debian', distroVersion: /[~+](?:deb|bpo)(\d+)/.exec(version)?.[1] }
-  return { arch }
+  if (/@(?:lists\.)?ubuntu\.com>|@canonical\.com>/.test(maintainer)) return { ...known, distro: 'ubuntu', distroVersion: /~(\d\d\.\d\d)\.\d+/.exec(version)?.[1] }
+  if (/@lists\.debian\.org>/.test(maintainer)) return { ...known, distro: 'debian', distroVersion: /[~+](?:deb|bpo)(\d+)/.exec(version)?.[1] }
+  return known
 }
 
 /** Distributions by what their packages say of who made them. The version of each is in the package's release, or told otherwise. */

@@ -7,6 +7,7 @@ import { createLogger } from './log.js'
 import { createMetrics } from './metrics.js'
 import { openAuthenticator } from './access/open.js'
 import { accessPlugin } from './plugins/access.js'
+import { connectionsPlugin } from './plugins/connections.js'
 import { lifecyclePlugin } from './plugins/lifecycle.js'
 import { metricsPlugin } from './plugins/metrics.js'
 import { rateLimitPlugin } from './plugins/rate-limit.js'
@@ -24,6 +25,7 @@ import { operationRoutes } from './routes/operations.js'
 import { relocateRoutes } from './routes/relocate.js'
 import { relocatedRoutes } from './routes/relocated.js'
 import { COMPONENTS } from './schemas/components.js'
+import { parseQueryString } from './query-string.js'
 import { createUploadBudget } from './upload.js'
 import { toInvalidRequest } from './validation.js'
 
@@ -32,8 +34,10 @@ const REQUEST_TIMEOUT_MS = 30_000
 const HEADERS_TIMEOUT_MS = 5_000
 /** How often Node looks for requests that are too slow: what the two times above are rounded up to. */
 const TIMEOUT_CHECK_MS = 1_000
-/** A connection on which nothing moves at all, in either direction. */
+/** A connection on which nothing moves at all, in either direction, beyond the time that the work of a request may take. */
 const CONNECTION_TIMEOUT_MS = 60_000
+/** A connection between two requests. Longer than load balancers keep theirs, which is a minute. */
+const KEEP_ALIVE_MS = 72_000
 const MAX_HEADER_BYTES = 16_384
 /** The longest part of an address is a segment of a reference. */
 const MAX_PARAM_LENGTH = 256
@@ -53,9 +57,10 @@ export async function buildApp (service: Service, config: Config, { log = create
     genReqId: requestIdOf,
     requestIdHeader: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    connectionTimeout: config.deadlineMs + CONNECTION_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS, maxHeaderSize: MAX_HEADER_BYTES },
-    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH, querystringParser: parseQueryString },
     return503OnClosing: false,
     bodyLimit: 1024,
     frameworkErrors: handleError,
@@ -73,13 +78,14 @@ export async function buildApp (service: Service, config: Config, { log = create
   app.setSerializerCompiler(() => data => JSON.stringify(data))
   for (const component of COMPONENTS) app.addSchema(component)
 
+  await app.register(connectionsPlugin)
   await app.register(requestIdPlugin)
   await app.register(metricsPlugin, { metrics: createMetrics(service, () => uploads.usedBytes) })
   await app.register(requestLogPlugin)
   await app.register(lifecyclePlugin, { service })
   await app.register(accessPlugin, { authenticator, openBelow: DOCS })
   await app.register(rateLimitPlugin, { perMinute: config.rateLimit })
-  await app.register(underPressurePlugin)
+  await app.register(underPressurePlugin, { maxDelayMs: config.maxDelayMs })
   await app.register(swaggerPlugin)
 
   await app.register(relocateRoutes, dependencies)

@@ -39,6 +39,8 @@ export interface Config {
   readonly workers: number
   readonly deadlineMs: number
   readonly shutdownMs: number
+  /** Mean delay of the event loop above which requests are refused. 0: none are. */
+  readonly maxDelayMs: number
   readonly logLevel: string
   /** Where the file system of the host begins, for its os-release. Undefined: the service finds out. */
   readonly hostRoot?: string
@@ -126,6 +128,7 @@ export const SETTINGS: readonly Setting[] = [
   integer('CORELO_WORKERS', 'workers', undefined, 'Worker threads that relocate.', 1, 1024, 'one per core'),
   integer('CORELO_DEADLINE_MS', 'deadlineMs', 10_000, 'Longest time that the work of a request may take.', 1, 3_600_000),
   integer('CORELO_SHUTDOWN_MS', 'shutdownMs', 35_000, 'Longest time from the first signal to the exit.', 1, 3_600_000),
+  integer('CORELO_MAX_DELAY_MS', 'maxDelayMs', 1000, 'Mean delay of the event loop above which requests get 503. 0: none do.', 0, 3_600_000),
   {
     name: 'CORELO_LOG_LEVEL',
     key: 'logLevel',

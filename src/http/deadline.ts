@@ -1,28 +1,47 @@
 import type { ServerResponse } from 'node:http'
 import { AppError } from '../errors.js'
 import type { Deadline } from '../relocation/types.js'
+import type { UploadLease } from './upload.js'
 
 /**
  * Runs work that ends, at the latest, with the deadline or with the caller's connection. The work's signal aborts then; what
  * it shares with other requests goes on without this one. Work that is done at once has no need of either, nor of being
  * awaited: what most requests ask for is there, and to wait for it would cost as much as to answer.
  *
- * @param waitMs milliseconds that the caller wants to wait for a fetch, on top of those that the work may take
  * @throws AppError `deadline_exceeded`
  */
-export function withDeadline<T> (response: ServerResponse, deadlineMs: number, work: (deadline: Deadline) => T | Promise<T>, waitMs = 0): T | Promise<T> {
-  const ending = new Ending(waitMs)
+export function withDeadline<T> (response: ServerResponse, deadlineMs: number, work: (deadline: Deadline) => T | Promise<T>, { caller, lease, waitMs = 0 }: DeadlineOptions = {}): T | Promise<T> {
+  const ending = new Ending(caller, lease, waitMs)
   const started = work(ending)
-  return started instanceof Promise ? untilEnd(response, deadlineMs + waitMs, started, ending) : started
+  if (!(started instanceof Promise)) return started
+  ending.keep(started)
+  return untilEnd(response, deadlineMs + waitMs, started, ending)
+}
+
+export interface DeadlineOptions {
+  /** As Deadline has it. */
+  readonly caller?: string | undefined
+  /** What the request holds of the upload budget: for as long as the work goes on, though nobody waits for it any more. */
+  readonly lease?: UploadLease | undefined
+  /** Milliseconds that the caller wants to wait for a fetch, on top of those that the work may take. */
+  readonly waitMs?: number
 }
 
 /** The end of work. A class: an object literal with a getter would get a shape of its own for every request. */
 class Ending implements Deadline {
   #controller: AbortController | undefined
   #reason: AppError | undefined
+  readonly #lease: UploadLease | undefined
+  readonly caller: string | undefined
   readonly waitMs: number
 
-  constructor (waitMs: number) { this.waitMs = waitMs }
+  constructor (caller: string | undefined, lease: UploadLease | undefined, waitMs: number) {
+    this.caller = caller
+    this.waitMs = waitMs
+    this.#lease = lease
+  }
+
+  keep (work: Promise<unknown>): void { this.#lease?.keep(work) }
 
   /** Made when it is first asked for: it costs more than a small answer. */
   get signal (): AbortSignal {

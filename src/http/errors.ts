@@ -3,6 +3,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { AppError, ERRORS, type ErrorCode } from '../errors.js'
+import { closeAfterAnswer } from './linger.js'
 
 export const PROBLEM_TYPE = 'application/problem+json'
 
@@ -16,8 +17,7 @@ const FRAMEWORK_CODES: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_MAX_PARAM_LENGTH: 'invalid_request',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
   FST_ERR_CTP_BODY_TOO_LARGE: 'too_large',
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalid_request',
-  FST_UNDER_PRESSURE: 'overloaded'
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalid_request'
 }
 
 const CODE_BY_STATUS: Readonly<Record<number, ErrorCode>> = {
@@ -33,8 +33,7 @@ const CODE_BY_STATUS: Readonly<Record<number, ErrorCode>> = {
 
 /** Sentences for errors of the framework that callers meet; its own speak to the programmer. */
 const DETAILS: Partial<Record<ErrorCode, string>> = {
-  unsupported_media_type: 'The Content-Type header names no media type that this address takes.',
-  overloaded: 'The service is busy; try again after the time in Retry-After.'
+  unsupported_media_type: 'The Content-Type header names no media type that this address takes.'
 }
 
 /** All that a caller learns of a failure of ours. */
@@ -66,6 +65,14 @@ export function toProblem (error: AppError, requestId: string): Record<string, u
   }
 }
 
+/** The problem as JSON. A member that is bytes is JSON already: a list that a worker made, and that may be long. */
+function problemBytes (problem: Record<string, unknown>): Buffer {
+  const made = Object.entries(problem).filter((entry): entry is [string, Uint8Array] => entry[1] instanceof Uint8Array)
+  if (made.length === 0) return Buffer.from(JSON.stringify(problem))
+  const rest = JSON.stringify({ ...problem, ...Object.fromEntries(made.map(([name]) => [name, undefined])) })
+  return Buffer.concat([Buffer.from(rest.slice(0, -1)), ...made.flatMap(([name, json]) => [Buffer.from(`,${JSON.stringify(name)}:`), json]), Buffer.from('}')])
+}
+
 /** What the standard members have, and what goes into a header. */
 const RESERVED = new Set(['type', 'title', 'status', 'detail', 'code', 'request_id', 'challenge'])
 
@@ -80,19 +87,17 @@ function withoutReserved (details: AppError['details']): AppError['details'] {
 export function handleError (cause: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const error = toAppError(cause)
   if (error.code === 'internal_error') request.log.error({ request_id: request.id, err: error.cause ?? error }, 'request failed')
-  finishUpload(request)
   request.problem = error.code
   reply.code(error.status)
-  // Fastify closes the connection after a body it did not like. Closing while the caller still sends makes its kernel throw
-  // our answer away with the reset; the server's request timeout bounds what is read and dropped instead.
-  if (reply.hasHeader('connection')) reply.removeHeader('connection')
+  if (isUploading(request)) abandonUpload(request, reply)
+  else reply.removeHeader('connection') // Fastify's, after a body that it did not like
   reply.headers({
     'content-type': PROBLEM_TYPE,
     'cache-control': 'no-store',
     'x-request-id': request.id,
     ...headersFor(error)
   })
-  reply.send(Buffer.from(JSON.stringify(toProblem(error, request.id))))
+  reply.send(problemBytes(toProblem(error, request.id)))
 }
 
 /** Headers that say in HTTP's own words what the problem says in ours. */
@@ -108,11 +113,16 @@ function headersFor (error: AppError): Record<string, string> {
   }
 }
 
-/** Lets the rest of an upload that nobody reads any more run out, so that the caller gets to read the answer. */
-function finishUpload (request: FastifyRequest): void {
-  if (request.raw.complete) return
+function isUploading ({ raw: { complete, headers } }: FastifyRequest): boolean {
+  return !complete && (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0)
+}
+
+/** Reads no more of an upload that is refused. The connection ends with the answer, since the rest of the request is on it. */
+function abandonUpload (request: FastifyRequest, reply: FastifyReply): void {
   request.raw.unpipe()
-  request.raw.resume()
+  request.raw.pause()
+  reply.header('connection', 'close')
+  closeAfterAnswer(request.raw.socket)
 }
 
 /** Answers to what is not HTTP, arrives too slowly or has headers without end. There is no request then, only a socket. */

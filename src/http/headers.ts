@@ -1,6 +1,8 @@
-import { hexOf } from '../store/sha256.js'
+import { ENGINE } from '../relocation/engine.js'
 import type { RelocateAnswer } from '../relocation/types.js'
+import { hexOf } from '../store/sha256.js'
 import type { Sha256 } from '../store/sha256.js'
+import { nameModuleList } from './module-lists.js'
 
 /** A hash as the digest fields of RFC 9530 write it. */
 export function digestOf (sha256: Sha256): string {
@@ -23,10 +25,16 @@ export function isNoneMatchHit (header: string | undefined, etag: string): boole
   return (header.match(/(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g) ?? []).some(tag => (tag.startsWith('W/') ? tag.slice(2) : tag) === etag)
 }
 
-/** The address at which the same bytes can be had for ever. */
-export function contentLocationOf (answer: RelocateAnswer): string {
-  const modules = answer.moduleSha256s.length === 0 ? '' : `?modules=${answer.moduleSha256s.join(',')}`
-  return `/relocated/${answer.objectSha256}/${answer.btfSha256}${modules}`
+/** More modules than this make an address longer than proxies take, which is 4 to 8 KiB for all headers. */
+const MAX_SPELLED_MODULES = 8
+
+/**
+ * The address at which the same bytes can be had for ever. A long list of modules is named by its digest, which the service can
+ * tell for as long as it remembers the list: see module-lists.ts.
+ */
+export function contentLocationOf ({ objectSha256, btfSha256, moduleSha256s }: RelocateAnswer): string {
+  const modules = moduleSha256s.length === 0 ? '' : moduleSha256s.length <= MAX_SPELLED_MODULES ? `&modules=${moduleSha256s.join(',')}` : `&module_list=${nameModuleList(moduleSha256s)}`
+  return `/relocated/${objectSha256}/${btfSha256}?engine=${ENGINE.version}${modules}`
 }
 
 export function serverTimingOf ({ resolve, fetch, parse, relocate }: RelocateAnswer['timing']): string {
@@ -43,4 +51,6 @@ export function countsOf ({ resolved, absent, poisoned }: RelocateAnswer['counts
 export const IMMUTABLE = 'public, max-age=31536000, immutable'
 /** Keep it, but ask with If-None-Match before using it: names change their content, hashes do not. */
 export const REVALIDATE = 'no-cache'
-export type CacheControl = typeof IMMUTABLE | typeof REVALIDATE
+/** What the current engine gives, which the next one may not. */
+export const FIVE_MINUTES = 'public, max-age=300'
+export type CacheControl = typeof IMMUTABLE | typeof REVALIDATE | typeof FIVE_MINUTES

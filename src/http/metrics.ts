@@ -1,7 +1,8 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type MetricObject } from 'prom-client'
 import type { Service } from '../service/types.js'
-import type { Verdict } from '../core/report.js'
+import type { Verdict } from '../report/wire.js'
 import { ENGINE } from '../relocation/engine.js'
+import { lostLines } from './log.js'
 
 const REQUEST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const PHASE_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
@@ -45,6 +46,7 @@ export function createMetrics (service: Service, uploadBytes: () => number): Met
     [{ verdict, cached: 'true' }, cached],
     [{ verdict, cached: 'false' }, made]
   ]))
+  addCounter(registers, 'corelo_log_lines_lost_total', 'Lines of the log that standard output did not take.', [], () => [[{}, lostLines()]])
   let inFlight = 0
   addGauge(registers, 'corelo_http_requests_in_flight', 'Requests being answered.', () => inFlight)
   return {

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { ENVELOPE_TYPE } from '../attestation/statement.js'
+import { ENGINE } from '../relocation/engine.js'
 import { hexOf, sha256 } from '../store/sha256.js'
 import type { RelocateAnswer } from '../relocation/types.js'
 import { negotiate } from './accept.js'
@@ -27,7 +28,8 @@ export function sendAnswer (request: FastifyRequest, reply: FastifyReply, answer
   const prepared = preparedFor(answer, representation, cacheControl)
   reply.headers(prepared.headers)
   if (isNoneMatchHit(request.headers['if-none-match'], prepared.etag)) return reply.code(304).send()
-  const { headers, body } = prepared.content ??= represent(answer, representation)
+  const { headers, body } = represent(answer, representation, prepared.contentHeaders)
+  prepared.contentHeaders ??= headers
   reply.headers(headers)
   if (request.method === 'HEAD') reply.header('content-digest', DIGEST_OF_NOTHING)
   return sendBytes(reply, body)
@@ -37,8 +39,8 @@ export function sendAnswer (request: FastifyRequest, reply: FastifyReply, answer
 interface Prepared {
   readonly etag: string
   readonly headers: Readonly<Record<string, string>>
-  /** Made when it is first sent: 304 has none. */
-  content?: Content
+  /** Made when the answer is first sent: 304 has none. The body is made each time. */
+  contentHeaders?: Content['headers']
 }
 
 interface Content {
@@ -65,7 +67,7 @@ function preparedFor (answer: RelocateAnswer, representation: Representation, ca
 }
 
 function prepare (answer: RelocateAnswer, representation: Representation, cacheControl: CacheControl): Prepared {
-  const etag = etagOf(answer.sha256, SUFFIXES[representation])
+  const etag = etagOf(answer.sha256, needsReport(representation) ? `${SUFFIXES[representation]}.${reportMark(answer)}` : '')
   return {
     etag,
     headers: {
@@ -83,15 +85,29 @@ function prepare (answer: RelocateAnswer, representation: Representation, cacheC
   }
 }
 
-function represent (answer: RelocateAnswer, representation: Representation): Content {
-  if (!needsReport(representation)) return toContent(answer, representation, viewOf(answer.bytes), digestOf(answer.sha256))
-  const report = Buffer.from(JSON.stringify(reportOf(answer)))
+/** Tells reports of one result apart: they also say for which kernel it is, what was assumed, and how many places they list. */
+function reportMark ({ kernel, source, warning, verdict, assumes, report }: RelocateAnswer): string {
+  const facts = [ENGINE.version, kernel ?? '', source, warning?.code ?? '', verdict, ...assumes, report?.members.length ?? 0]
+  return hexOf(sha256(Buffer.from(facts.join('\n')))).slice(0, 16)
+}
+
+function represent (answer: RelocateAnswer, representation: Representation, headers: Content['headers'] | undefined): Content {
+  if (!needsReport(representation)) return headers !== undefined ? { headers, body: viewOf(answer.bytes) } : toContent(answer, representation, viewOf(answer.bytes), digestOf(answer.sha256))
+  const report = reportOf(answer)
   const { type, body } = representation === 'application/json' ? { type: representation, body: report } : toForm(answer, report)
   return toContent(answer, type, body, digestOf(sha256(body)))
 }
 
 function toContent ({ attestation }: RelocateAnswer, type: string, body: Buffer, digest: string): Content {
-  return { headers: { 'content-type': type, 'corelo-attestation': attestation, 'content-digest': digest, 'repr-digest': digest }, body }
+  return { headers: { 'content-type': type, ...(attestation === undefined ? {} : { 'corelo-attestation': attestation }), 'content-digest': digest, 'repr-digest': digest }, body }
+}
+
+function attestationPart ({ attestation }: RelocateAnswer, boundary: string): Buffer[] {
+  if (attestation === undefined) return []
+  return [
+    Buffer.from(`\r\n--${boundary}\r\ncontent-disposition: form-data; name="attestation"\r\ncontent-type: ${ENVELOPE_TYPE}\r\n\r\n`),
+    Buffer.from(attestation, 'base64')
+  ]
 }
 
 /** The boundary is made of the object's own hash: no object contains its hash by accident. */
@@ -102,8 +118,7 @@ function toForm (answer: RelocateAnswer, report: Buffer): { type: string, body: 
     report,
     Buffer.from(`\r\n--${boundary}\r\ncontent-disposition: form-data; name="object"; filename="relocated.bpf.o"\r\ncontent-type: application/x-elf\r\n\r\n`),
     viewOf(answer.bytes),
-    Buffer.from(`\r\n--${boundary}\r\ncontent-disposition: form-data; name="attestation"\r\ncontent-type: ${ENVELOPE_TYPE}\r\n\r\n`),
-    Buffer.from(answer.attestation, 'base64'),
+    ...attestationPart(answer, boundary),
     Buffer.from(`\r\n--${boundary}--\r\n`)
   ])
   return { type: `multipart/form-data; boundary=${boundary}`, body }

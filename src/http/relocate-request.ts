@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { AppError } from '../errors.js'
+import { parseBuildId } from '../identity/build-id.js'
 import { parseQuery, type KernelQuery } from '../identity/reference.js'
 import { isSha256 } from '../store/sha256.js'
 import { LIMITS } from '../limits.js'
@@ -22,9 +23,11 @@ const PARTS = {
   distro_version: 'text',
   kernel_version: 'text',
   btf_sha256: 'text',
+  kernel_build_id: 'text',
   btf: 'repeatable file',
   modules: 'text',
-  on_unresolved: 'text'
+  on_unresolved: 'text',
+  places: 'text'
 } as const satisfies Record<string, PartKind>
 
 /** What says more of the kernel beside its release. */
@@ -78,24 +81,26 @@ function requireObjectHash (text: string | undefined): Sha256 {
 
 function toRelocateRequest (fields: RelocateFields, { object, objectSha256, btf }: Pick<RelocateRequest, 'object' | 'objectSha256' | 'btf'>, wantsReport: boolean): RelocateRequest {
   const kernel = toKernel(fields)
-  if (kernel === undefined && fields.btf_sha256 === undefined && btf === undefined) {
-    throw invalid('kernel_release', 'The request names no kernel; give kernel_release, btf_sha256 or a part btf.')
+  if (kernel === undefined && fields.btf_sha256 === undefined && fields.kernel_build_id === undefined && btf === undefined) {
+    throw invalid('kernel_release', 'The request names no kernel; give kernel_release, kernel_build_id, btf_sha256 or a part btf.')
   }
   return {
     object,
     objectSha256,
     btf,
     kernel,
+    buildId: fields.kernel_build_id === undefined ? undefined : parseBuildId(fields.kernel_build_id),
     btfSha256: fields.btf_sha256 as Sha256 | undefined,
     modules: fields.modules === undefined ? undefined : toList('modules', fields.modules),
     onUnresolved: fields.on_unresolved ?? 'poison',
+    places: fields.places,
     wantsReport
   }
 }
 
 function toKernel (fields: RelocateFields): KernelQuery | undefined {
-  const { kernel_release: kernelRelease, arch, distro, distro_version: distroVersion, kernel_version: kernelVersion } = fields
-  if (kernelRelease !== undefined) return parseQuery({ kernelRelease, arch, distro, distroVersion, kernelVersion })
+  const { kernel_release: kernelRelease, arch, distro, distro_version: distroVersion, kernel_version: kernelVersion, kernel_build_id: buildId } = fields
+  if (kernelRelease !== undefined) return parseQuery({ kernelRelease, arch, distro, distroVersion, kernelVersion, buildId })
   const narrowing = NARROWING.find(field => fields[field] !== undefined)
   if (narrowing !== undefined) throw invalid(narrowing, `${narrowing} narrows kernel_release, which is missing; give both, or neither.`)
   return undefined

@@ -3,7 +3,10 @@ import { setFlagsFromString } from 'node:v8'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { createService } from '../service/service.js'
+import { AppError } from '../errors.js'
 import { openSigner } from '../relocation/signing.js'
+import { errorCode } from '../store/atomic-file.js'
+import { makeFolder } from '../store/folder.js'
 import { readRepositories } from '../packages/read-repositories.js'
 import type { Service } from '../service/types.js'
 import { buildApp } from './app.js'
@@ -36,8 +39,9 @@ export async function serve (config: Config): Promise<void> {
   setFlagsFromString(HEAP_GROWTH)
   setFlagsFromString(NO_PRETENURING)
   const log = createLogger(config.logLevel)
-  await openSigner(config, () => {}) // a setting that is wrong ends the start here, with a sentence; the service opens them for itself
+  await openCacheFolder(config.cacheDir)
   readRepositories(config.packages) // as well
+  await openSigner(config, () => {}) // a setting that is wrong ends the start here, with a sentence; the service opens them for itself
   const service = createService(config, { onWarning: (message, facts) => { log.warn(facts, message) } })
   let app: FastifyInstance
   try {
@@ -60,6 +64,16 @@ export async function serve (config: Config): Promise<void> {
     log.info('stopped')
   })
   service.ready().catch((error: unknown) => { setImmediate(() => { throw error }) }) // an unexpected failure like any other
+}
+
+/** A disk that takes no writes is gone on without. A folder that is not there is a setting that is wrong. */
+async function openCacheFolder (path: string): Promise<void> {
+  try {
+    await makeFolder(path)
+  } catch (error) {
+    throw new AppError('invalid_request', `The cache folder ${path} cannot be made (${errorCode(error) ?? String(error)}); set CORELO_CACHE_DIR to a folder that this user may write to.`,
+      { setting: 'CORELO_CACHE_DIR' }, { cause: error })
+  }
 }
 
 async function stop (app: FastifyInstance, service: Service, noticeMs: number): Promise<void> {

@@ -15,6 +15,9 @@ export interface UploadBudget {
 export interface UploadLease {
   /** @throws AppError `overloaded` */
   take (bytes: number): void
+  /** The bytes are in use until this work has ended, also where the request ends before. */
+  keep (work: Promise<unknown>): void
+  /** The request has ended. What it holds is given back once nothing uses it any more. */
   close (): void
 }
 
@@ -24,6 +27,14 @@ export function createUploadBudget (limitBytes: number): UploadBudget {
     get usedBytes () { return used },
     open () {
       let held = 0
+      let isOpen = true
+      let uses = 1 // the request itself
+      const release = (): void => {
+        uses--
+        if (uses > 0) return
+        used -= held
+        held = 0
+      }
       return {
         take (bytes) {
           if (used + bytes > limitBytes) {
@@ -32,9 +43,14 @@ export function createUploadBudget (limitBytes: number): UploadBudget {
           used += bytes
           held += bytes
         },
+        keep (work) {
+          uses++
+          work.then(release, release)
+        },
         close () {
-          used -= held
-          held = 0
+          if (!isOpen) return
+          isOpen = false
+          release()
         }
       }
     }

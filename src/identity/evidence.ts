@@ -6,6 +6,8 @@ export interface Evidence {
   readonly kernelVersion?: string | undefined
   /** The kernel's own GNU build-id, hex. */
   readonly buildId?: string | undefined
+  /** Version of the package that it came in, as Debian's control file has it. */
+  readonly packageVersion?: string | undefined
   /** BTFHub's name. */
   readonly arch?: string | undefined
   readonly distro?: string | undefined
@@ -18,6 +20,7 @@ export function mergeEvidence (first: Evidence, second: Evidence): Evidence {
     release: first.release ?? second.release,
     kernelVersion: first.kernelVersion ?? second.kernelVersion,
     buildId: first.buildId ?? second.buildId,
+    packageVersion: first.packageVersion ?? second.packageVersion,
     arch: first.arch ?? second.arch,
     distro: first.distro ?? second.distro,
     distroVersion: first.distroVersion ?? second.distroVersion

@@ -49,7 +49,8 @@ const RULES: readonly Rule[] = [
   // The CentOS project's own variants: 3.10.0-1127.el7.centos.plus.x86_64
   rule(/\.el(\d+)\.centos\./, true, ([, major = '']) => [platform('centos', major)]),
   // Red Hat's kernel and its rebuilds: 3.10.0-1160.49.1.el7.x86_64, 4.18.0-305.25.1.el8_4.x86_64
-  rule(new RegExp(String.raw`${RPM}el(\d+)(?:_\d+)?${RPM_END}`), false, ([, major = '']) => rebuilds(major).map(distro => platform(distro, major))),
+  // (5.14.0-362.24.1.el9_3.0.1.x86_64 has a rebuild's own number behind the minor version, 4.14.0-115.el7a.aarch64 is the alternative kernel of 7)
+  rule(new RegExp(String.raw`${RPM}el(\d+)a?(?:_\d+(?:\.\d+)*)?${RPM_END}`), false, ([, major = '']) => rebuilds(major).map(distro => platform(distro, major))),
   // 4.14.101-91.76.amzn2.aarch64; the first Amazon Linux has two folders in the archive, which archiveFolders knows
   rule(new RegExp(String.raw`${RPM}amzn(1|2|20\d\d)${RPM_END}`), true, ([, version = '']) => [platform('amzn', version)]),
   // 5.8.18-100.fc31.x86_64
@@ -59,6 +60,8 @@ const RULES: readonly Rule[] = [
   rule(new RegExp(String.raw`${RPM}oe1${RPM_END}`), false, () => ['20.03', '20.09', '21.03'].map(version => platform('openEuler', version))),
   // 4.19.90-52.22.v2207.ky10.aarch64
   rule(/\.ky10\.(?:x86_64|aarch64)$/, true, () => [platform('kylin', 'V10')]),
+  // Debian's since 6.12, which name their release: 6.12.117+deb13-cloud-amd64
+  rule(/^\d+\.\d+(?:\.\d+)?\+deb(\d+)(?:u\d+)?-/, true, ([, version = '']) => [platform('debian', version)]),
   // Debian's newer kernel for an older release: 5.10.0-0.deb10.17-cloud-amd64
   rule(/^\d+\.\d+\.\d+-0\.deb(\d+)\.\d+-/, true, ([, version = '']) => [platform('debian', version)]),
   // The same before there was the tag: 4.19.0-0.bpo.19-amd64
@@ -112,21 +115,28 @@ const SLE_BY_SERIES: ReadonlyMap<string, readonly string[]> = new Map([
   ['5.14', ['15.4', '15.5']]
 ])
 
-/** Ubuntu's long-term releases and the kernel each began with. It carries that one, and those up to the next release's own. */
-const UBUNTU_KERNELS: ReadonlyArray<readonly [version: string, major: number, minor: number]> = [
-  ['14.04', 3, 13], ['16.04', 4, 4], ['18.04', 4, 15], ['20.04', 5, 4], ['22.04', 5, 15], ['24.04', 6, 8]
-]
+/** Ubuntu's releases and the kernel series each began with, the long-term ones every other April. */
+const UBUNTU_KERNELS: ReadonlyMap<string, string> = new Map([
+  ['3.13', '14.04'], ['3.16', '14.10'], ['3.19', '15.04'], ['4.2', '15.10'], ['4.4', '16.04'], ['4.8', '16.10'], ['4.10', '17.04'], ['4.13', '17.10'],
+  ['4.15', '18.04'], ['4.18', '18.10'], ['5.0', '19.04'], ['5.3', '19.10'], ['5.4', '20.04'], ['5.8', '20.10'], ['5.11', '21.04'], ['5.13', '21.10'],
+  ['5.15', '22.04'], ['5.19', '22.10'], ['6.2', '23.04'], ['6.5', '23.10'], ['6.8', '24.04'], ['6.11', '24.10'], ['6.14', '25.04'], ['6.17', '25.10'],
+  ['7.0', '26.04']
+])
 
+const UBUNTU_LONG_TERM: ReadonlyArray<readonly [version: string, major: number, minor: number]> = [...UBUNTU_KERNELS].flatMap(([series, version]) => {
+  const [major = 0, minor = 0] = series.split('.').map(Number)
+  return /^\d[02468]\.04$/.test(version) ? [[version, major, minor] as const] : []
+})
+
+/** The release of Ubuntu that began with a kernel series; undefined for a series that only long-term releases carry, if any. */
+export function ubuntuOfSeries (major: number, minor: number): string | undefined { return UBUNTU_KERNELS.get(`${major}.${minor}`) }
+
+/** The release that began with the series, and the long-term one before it, which carries the kernels up to that of the next. */
 function ubuntu (major: number, minor: number): Platform[] {
-  const isAtLeast = (index: number): boolean => {
-    const [, ownMajor = Infinity, ownMinor = 0] = UBUNTU_KERNELS[index] ?? []
-    return major > ownMajor || (major === ownMajor && minor >= ownMinor)
-  }
-  const isOwn = (index: number): boolean => UBUNTU_KERNELS[index]?.[1] === major && UBUNTU_KERNELS[index]?.[2] === minor
-  return UBUNTU_KERNELS
-    .filter((_, index) => isAtLeast(index) && (!isAtLeast(index + 1) || isOwn(index + 1)))
-    .map(([version]) => platform('ubuntu', version))
-    .reverse()
+  const isAfter = ([, ownMajor, ownMinor]: readonly [string, number, number]): boolean => major > ownMajor || (major === ownMajor && minor > ownMinor)
+  const own = ubuntuOfSeries(major, minor)
+  const carrier = UBUNTU_LONG_TERM.filter(isAfter).at(-1)?.[0]
+  return [own, carrier].flatMap(version => version === undefined ? [] : [platform('ubuntu', version)])
 }
 
 /** Debian's releases by the kernel that is theirs. */

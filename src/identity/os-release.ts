@@ -6,6 +6,8 @@ export interface OsRelease {
   readonly id: string | undefined
   readonly versionId: string | undefined
   readonly versionCodename: string | undefined
+  /** Distributions that it was derived from, nearest first. */
+  readonly idLike: readonly string[]
 }
 
 /**
@@ -22,17 +24,17 @@ export function parseOsRelease (text: string): OsRelease {
     if (name !== undefined && value !== undefined) values.set(name, unquote(value.trim()))
   }
   const nonEmpty = (name: string): string | undefined => values.get(name) || undefined
-  return { id: nonEmpty('ID'), versionId: nonEmpty('VERSION_ID'), versionCodename: nonEmpty('VERSION_CODENAME') }
+  return { id: nonEmpty('ID'), versionId: nonEmpty('VERSION_ID'), versionCodename: nonEmpty('VERSION_CODENAME'), idLike: (nonEmpty('ID_LIKE') ?? '').split(/\s+/).filter(id => id !== '') }
 }
 
 /**
  * The platform that an os-release names, in parts that a kernel reference may have. Debian's testing has a codename and no
- * number, and a rolling distribution neither. `ID_LIKE` is not looked at: a likeness builds its own kernels.
+ * number, and a rolling distribution neither. `ID_LIKE` is not looked at: a likeness may build its own kernels.
  */
-export function platformOf (os: OsRelease | undefined): Platform {
+export function platformOf (os: OsRelease): Platform {
   return {
-    distro: toSegment(os?.id ?? 'linux'), // the default that os-release(5) gives
-    distroVersion: toSegment(os?.versionId ?? os?.versionCodename ?? 'rolling')
+    distro: toSegment(os.id ?? 'linux'), // the default that os-release(5) gives
+    distroVersion: toSegment(os.versionId ?? os.versionCodename ?? 'rolling')
   }
 }
 

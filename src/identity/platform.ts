@@ -13,7 +13,7 @@ const UBUNTU_NUMBERS: ReadonlyMap<string, string> = new Map([
 ])
 
 /** Debian's releases by codename. Sid and testing are no releases and stay as they are. */
-const DEBIAN_NUMBERS: ReadonlyMap<string, string> = new Map([
+export const DEBIAN_NUMBERS: ReadonlyMap<string, string> = new Map([
   ['jessie', '8'], ['stretch', '9'], ['buster', '10'], ['bullseye', '11'], ['bookworm', '12'], ['trixie', '13']
 ])
 
@@ -74,6 +74,33 @@ function debianFolders (version: string): string[] {
   if (codename === undefined || Number(version) < 11) return [version]
   return version === '11' ? [codename, version] : [version, codename]
 }
+
+/**
+ * Distributions that install another one's kernel packages as they are. Their own name is in os-release, that of the kernel's maker
+ * in the kernel. Raspberry Pi OS, Proxmox and Garden Linux are not among them: they build their own.
+ */
+const KERNELS_OF: ReadonlyMap<string, string> = new Map([
+  ['devuan', 'debian'], ['linuxmint', 'ubuntu'], ['lmde', 'debian'], ['pop', 'ubuntu'], ['elementary', 'ubuntu'], ['zorin', 'ubuntu'], ['neon', 'ubuntu'],
+  ['rhcos', 'rhel'], ['opensuse-leap', 'sles'], ['sle-micro', 'sles'], ['sle-micro-rancher', 'sles'], ['sl-micro', 'sles'], ['sle_hpc', 'sles']
+])
+
+/** Distributions that are known to build their own kernels under names of their own. */
+const BUILDS_OWN: ReadonlySet<string> = new Set([
+  'debian', 'ubuntu', 'raspbian', 'gardenlinux', 'kali', 'proxmox', 'fedora', 'centos', 'rhel', 'ol', 'rocky', 'almalinux', 'amzn', 'sles', 'openEuler', 'kylin',
+  'alpine', 'arch', 'photon', 'mariner', 'azurelinux', 'cos', 'flatcar', 'bottlerocket', 'talos', 'wolfi', 'chainguard', 'void', 'gentoo', 'nixos'
+])
+
+/**
+ * Whether two distributions may have one and the same kernel package, so that an identical `uname -v` of an identical release shows
+ * that they have. Never true for those that build one source each for itself.
+ */
+export function mayShareKernels (a: string, b: string): boolean {
+  const [left, right] = [canonicalDistro(a), canonicalDistro(b)]
+  return (KERNELS_OF.get(left) ?? left) === (KERNELS_OF.get(right) ?? right)
+}
+
+/** Whether a distribution is known for kernels of its own making, so that one of another's making is not its. */
+export function buildsOwnKernels (distro: string): boolean { return BUILDS_OWN.has(canonicalDistro(distro)) }
 
 /** os-release wants lower case, and openEuler's has a capital; people follow the one or the other. */
 function canonicalDistro (distro: string): string {

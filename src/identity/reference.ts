@@ -1,5 +1,8 @@
 import { AppError } from '../errors.js'
+import { contradiction } from './agreement.js'
 import { normalizeArch } from './arch.js'
+import { parseBuildId } from './build-id.js'
+import { makerOf } from './maker.js'
 
 /** One kernel, by all four parts of its name: `<distro>/<distro_version>/<arch>/<kernel_release>`. */
 export interface KernelReference {
@@ -19,6 +22,8 @@ export interface KernelQuery {
   readonly arch?: string
   /** `uname -v`. Tells builds of one release apart where the service knows that of its kernel too. */
   readonly kernelVersion?: string
+  /** The kernel's GNU build-id, in hex. No two builds have the same. */
+  readonly buildId?: string
 }
 
 /** The fields of a request that name a kernel, as they came. */
@@ -29,6 +34,7 @@ export interface KernelFields {
   readonly distroVersion?: string | undefined
   readonly arch?: string | undefined
   readonly kernelVersion?: string | undefined
+  readonly buildId?: string | undefined
 }
 
 const SEGMENT = /^[A-Za-z0-9._+~-]{1,128}$/
@@ -76,11 +82,32 @@ export function parseReference (text: string): KernelReference {
 }
 
 /**
- * Reads what a request says of a kernel. Fields beside a whole reference must agree with it.
+ * Reads what a request says of a kernel. Fields beside a whole reference must agree with it, and `uname -v` with the distribution that
+ * is named; where none is, the one that the kernel itself names counts.
  *
  * @throws AppError `invalid_request`
  */
 export function parseQuery (fields: KernelFields): KernelQuery {
+  const query = readQuery(fields)
+  if (query.kernelVersion === undefined) return query
+  requireMaker(query, query.kernelVersion)
+  const maker = query.distro === undefined && query.distroVersion === undefined ? makerOf(query.release, query.kernelVersion) : undefined
+  return maker?.distroVersion === undefined ? query : { ...query, distro: maker.distro, distroVersion: maker.distroVersion }
+}
+
+/**
+ * Refuses a name whose distribution cannot be the one that built the kernel, by the kernel's own word in `uname -v`.
+ *
+ * @throws AppError `invalid_request` with the `field` kernel_version
+ */
+export function requireMaker ({ distro, distroVersion, release }: KernelQuery, kernelVersion: string): void {
+  if (distro === undefined || distroVersion === undefined) return
+  const against = contradiction({ distro, distroVersion }, { release, kernelVersion })
+  if (against === undefined) return
+  throw invalid('kernel_version', `The request names a kernel of ${distro} ${distroVersion}, but by its kernel_version (uname -v) the kernel ${against}; name it as that, or leave the distribution out.`)
+}
+
+function readQuery (fields: KernelFields): KernelQuery {
   const narrowing = toNarrowing(fields)
   if (!fields.kernelRelease.includes('/')) return { release: requireSegment('kernel_release', fields.kernelRelease), ...narrowing }
   const reference = parseReference(fields.kernelRelease)
@@ -100,12 +127,13 @@ type Narrowing = Omit<KernelQuery, 'release'>
 type Writable<T> = { -readonly [Field in keyof T]: T[Field] }
 
 /** Member by member: it is done for every request, and a spread for each member costs more than all the rest. */
-function toNarrowing ({ distro, distroVersion, arch, kernelVersion }: KernelFields): Narrowing {
+function toNarrowing ({ distro, distroVersion, arch, kernelVersion, buildId }: KernelFields): Narrowing {
   const narrowing: Writable<Narrowing> = {}
   if (distro !== undefined) narrowing.distro = requireSegment('distro', distro)
   if (distroVersion !== undefined) narrowing.distroVersion = requireSegment('distro_version', distroVersion)
   if (arch !== undefined) narrowing.arch = normalizeArch(requireSegment('arch', arch))
   if (kernelVersion !== undefined) narrowing.kernelVersion = requireKernelVersion(kernelVersion)
+  if (buildId !== undefined) narrowing.buildId = parseBuildId(buildId)
   return narrowing
 }
 

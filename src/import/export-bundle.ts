@@ -1,4 +1,5 @@
-import { applyPatches, overallVerdict, parseBtf, parseObject, relocate } from '../core/index.js'
+import { applyPatches, parseBtf, parseObject, relocate } from '../core/index.js'
+import { judgeRelocation } from '../report/index.js'
 import { AppError } from '../errors.js'
 import type { BundledKernel, BundledResult, Manifest } from './bundle/manifest.js'
 import { packKernel, writeBundle, type BundleFile } from './bundle/write-bundle.js'
@@ -92,7 +93,7 @@ async function exportResults ({ path, records, store, withModules, onProgress }:
         failures.push({ reference, object: name, reason: `libbpf would refuse ${relocation.counts.failed} of its relocations for this kernel` })
         continue
       }
-      const result = { reference, object: name, object_sha256: objectHash, btf_sha256: record.btfSha256, path: `results/${name}/${reference}.bpf.o`, sha256: sha256(applyPatches(object.bytes, patches)), verdict: overallVerdict(relocation) }
+      const result = { reference, object: name, object_sha256: objectHash, btf_sha256: record.btfSha256, path: `results/${name}/${reference}.bpf.o`, sha256: sha256(applyPatches(object.bytes, patches)), verdict: judgeRelocation(object, relocation, { kernelRelease: record.reference.release }).verdict }
       results.push(result)
       files.push({ path: result.path, content: async () => applyPatches(object.bytes, patches) })
     }

@@ -1,12 +1,13 @@
 import { normalizeArch } from '../identity/arch.js'
 import { inferFromRelease } from '../identity/infer.js'
+import { makerOf } from '../identity/maker.js'
 import { isSameDistro } from '../identity/platform.js'
 import { isSegment, type KernelReference } from '../identity/reference.js'
 import type { Evidence } from '../identity/evidence.js'
 
 /** Which kernel a find is of, or why that cannot be told. */
 export type Identified =
-  | { readonly reference: KernelReference, readonly kernelVersion: string | undefined }
+  | { readonly reference: KernelReference, readonly kernelVersion: string | undefined, readonly buildId: string | undefined }
   | { readonly reason: string }
 
 type Part = 'release' | 'arch' | 'distro' | 'distroVersion'
@@ -35,7 +36,7 @@ export function identify (evidence: Evidence, given: Evidence): Identified {
   if (release === undefined || arch === undefined || distro === undefined || distroVersion === undefined) return { reason: askFor(missing, release) }
   const strange = (['release', 'arch', 'distro', 'distroVersion'] as const).find(part => !isSegment(parts[part] ?? ''))
   if (strange !== undefined) return { reason: `The ${NAMES[strange]} ${JSON.stringify(parts[strange])} cannot be part of a kernel's name; give another with ${OPTIONS[strange]}.` }
-  return { reference: { distro, distroVersion, arch, release }, kernelVersion: evidence.kernelVersion }
+  return { reference: { distro, distroVersion, arch, release }, kernelVersion: evidence.kernelVersion, buildId: evidence.buildId }
 }
 
 interface PartialPlatform {
@@ -45,7 +46,7 @@ interface PartialPlatform {
 
 function platformOf (release: string | undefined, evidence: Evidence, given: Evidence): PartialPlatform {
   const facts = release === undefined ? undefined : inferFromRelease(release)
-  const banner = bannerPlatform(release ?? '', evidence.kernelVersion ?? '')
+  const banner: PartialPlatform = makerOf(release ?? '', evidence.kernelVersion ?? '') ?? { distro: undefined, distroVersion: undefined }
   const distro = given.distro ?? evidence.distro ?? banner.distro ?? facts?.distro
   if (given.distroVersion !== undefined) return { distro, distroVersion: given.distroVersion }
   if (distro === undefined) return { distro, distroVersion: undefined }
@@ -55,33 +56,7 @@ function platformOf (release: string | undefined, evidence: Evidence, given: Evi
   // The distribution is known, and it has but one version that calls its kernel so.
   const possible = (facts?.platforms ?? []).filter(platform => isSameDistro(platform.distro, distro))
   const [only] = possible
-  return { distro, distroVersion: possible.length === 1 ? only?.distroVersion : ubuntuOwn(distro, release ?? '', evidence.kernelVersion ?? '', possible.map(platform => platform.distroVersion)) }
-}
-
-/**
- * What Debian and Ubuntu put into `uname -v`, and Debian into the release since 6.12:
- *
- *     #1 SMP PREEMPT_DYNAMIC Debian 6.12.117-1~deb12u1 (2026-11-14)
- *     #111~20.04.1-Ubuntu SMP PREEMPT Tue Nov 21 17:30:06 UTC 2023
- */
-function bannerPlatform (release: string, kernelVersion: string): PartialPlatform {
-  const [, debian] = / Debian (\d\S*) \(\d{4}-\d\d-\d\d\)$/.exec(kernelVersion) ?? []
-  if (debian !== undefined) {
-    return { distro: 'debian', distroVersion: /\+deb(\d+)-/.exec(release)?.[1] ?? /[~+](?:deb|bpo)(\d+)/.exec(debian)?.[1] }
-  }
-  const ubuntu = /^#\d+(?:~(\d\d\.\d\d)\.\d+)?\S*-Ubuntu /.exec(kernelVersion)
-  return ubuntu === null ? { distro: undefined, distroVersion: undefined } : { distro: 'ubuntu', distroVersion: ubuntu[1] }
-}
-
-/**
- * Ubuntu's long-term releases carry the kernels of later ones too, and mark those in `uname -v` (`#111~20.04.1-Ubuntu`): a generic
- * kernel without the mark is of the release that began with it.
- *
- * @param possible releases that may have the kernel, the one that began with it first
- */
-function ubuntuOwn (distro: string, release: string, kernelVersion: string, possible: readonly string[]): string | undefined {
-  const isUnmarked = distro === 'ubuntu' && /^#\d+-Ubuntu /.test(kernelVersion) && /-(?:generic|lowlatency)$/.test(release)
-  return isUnmarked && possible.length === 2 ? possible[0] : undefined
+  return { distro, distroVersion: possible.length === 1 ? only?.distroVersion : undefined }
 }
 
 function askFor (missing: readonly Part[], release: string | undefined): string {

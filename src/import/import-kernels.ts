@@ -5,6 +5,7 @@ import { AppError } from '../errors.js'
 import type { Evidence } from '../identity/evidence.js'
 import type { Found, FoundModule, FoundResult } from '../formats/found.js'
 import { identify } from './identify.js'
+import { kernelOfModule, type NamedKernel } from './kernel-of-module.js'
 import { formatReference, type KernelReference } from '../identity/reference.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
 
@@ -13,6 +14,8 @@ export interface NamedKernelBtf {
   readonly reference: KernelReference
   /** `uname -v`, where the image said it. */
   readonly kernelVersion: string | undefined
+  /** The kernel's GNU build-id in lower-case hex, where the image has one. */
+  readonly buildId?: string | undefined
   readonly btf: Uint8Array
   readonly sha256: Sha256
   readonly types: number
@@ -35,6 +38,8 @@ export interface KernelSink {
   putModule(kernel: KernelReference, module: NamedModuleBtf): Promise<Stored>
   /** BTF that is held for a kernel which was not among what is imported. */
   getKernel(reference: KernelReference): Promise<Uint8Array | undefined>
+  /** The kernels of a release that are held. */
+  findKernels(release: string): Promise<readonly NamedKernel[]>
   /** Makes what was put lasting: called when a file has been read. */
   flush(): Promise<void>
 }
@@ -96,7 +101,11 @@ export function createKernelImport ({ sink, given, modules: wantedModules, encod
   const results: string[] = []
   const failures = new Map<string, NotImported>()
   const waiting = new Map<string, FoundModule[]>()
+  /** Modules whose package does not say all of their kernel's name, with what it lacks. */
+  let nameless: Array<{ readonly module: FoundModule, readonly reason: string }> = []
   let waitingBytes = 0
+  /** The kernels in the file that is being read: modules beside a kernel of their release are its own. */
+  const ofFile = new Map<string, KernelReference | undefined>()
   // Of one kernel at a time: a package brings its kernel first and then some thousand modules.
   let base: { readonly key: string, readonly value: Base } | undefined
 
@@ -117,11 +126,13 @@ export function createKernelImport ({ sink, given, modules: wantedModules, encod
   const addKernel = async (place: string, bytes: Uint8Array, evidence: Evidence): Promise<void> => {
     const identified = identify(evidence, given)
     if ('reason' in identified) return fail(place, identified.reason)
-    const { reference, kernelVersion } = identified
+    const { reference, kernelVersion, buildId } = identified
+    const beside = ofFile.get(reference.release) ?? reference
+    ofFile.set(reference.release, formatReference(beside) === formatReference(reference) ? reference : undefined)
     const btf = parseRawBtf(bytes)
     const types = btf.endId - btf.startId
     const hash = sha256(bytes)
-    const state = await sink.putKernel({ reference, kernelVersion, btf: bytes, sha256: hash, types })
+    const state = await sink.putKernel({ reference, kernelVersion, buildId, btf: bytes, sha256: hash, types })
     const key = formatReference(reference)
     const known = kernels.get(key)
     // Met once more in the same run it is held, which says nothing of what became of it.
@@ -151,15 +162,43 @@ export function createKernelImport ({ sink, given, modules: wantedModules, encod
   const addModule = async (module: FoundModule): Promise<void> => {
     if (wantedModules !== undefined && !wantedModules.has(module.name)) return
     const identified = identify(module.evidence, given)
-    if ('reason' in identified) return fail(module.place, identified.reason)
-    const { reference } = identified
-    const key = formatReference(reference)
-    if (base?.key === key) return await storeModule(reference, module, base.value)
+    const reference = 'reason' in identified ? ofFile.get(module.evidence.release ?? '') : identified.reference
+    const key = reference === undefined ? undefined : formatReference(reference)
+    if (reference !== undefined && base !== undefined && base.key === key) return await storeModule(reference, module, base.value)
     if (waitingBytes + module.btf.length > MAX_WAITING_BYTES) return fail(module.place, `More than ${MAX_WAITING_BYTES} bytes of modules wait for their kernels; give the kernel's image before its modules.`)
     waitingBytes += module.btf.length
+    if (key !== undefined) wait(key, module)
+    else if ('reason' in identified) nameless.push({ module, reason: identified.reason })
+  }
+
+  const wait = (key: string, module: FoundModule): void => {
     const list = waiting.get(key)
     if (list === undefined) waiting.set(key, [module])
     else list.push(module)
+  }
+
+  /** Names modules by a kernel that came with them or that is held. */
+  const resolveNameless = async (isLast: boolean): Promise<void> => {
+    const left: typeof nameless = []
+    const held = new Map<string, readonly NamedKernel[]>()
+    const heldOf = async (release: string): Promise<readonly NamedKernel[]> => {
+      const kernels = held.get(release) ?? await sink.findKernels(release)
+      held.set(release, kernels)
+      return kernels
+    }
+    for (const { module, reason } of nameless) {
+      const { release } = module.evidence
+      const reference = ofFile.get(release ?? '') ?? (release === undefined || !isLast ? undefined : kernelOfModule(module.evidence, await heldOf(release)))
+      if (reference !== undefined) {
+        wait(formatReference(reference), { ...module, evidence: { ...module.evidence, ...reference } })
+      } else if (isLast) {
+        waitingBytes -= module.btf.length
+        fail(module.place, `${reason} Or import the kernel's own package before this one, from the same build.`)
+      } else {
+        left.push({ module, reason })
+      }
+    }
+    nameless = left
   }
 
   const addResult = async (result: FoundResult): Promise<void> => {
@@ -200,10 +239,13 @@ export function createKernelImport ({ sink, given, modules: wantedModules, encod
       })
     },
     async endOfFile () {
+      await resolveNameless(false)
       await resolveWaiting(false)
       await sink.flush()
+      ofFile.clear()
     },
     async finish () {
+      await resolveNameless(true)
       await resolveWaiting(true)
       await sink.flush()
       return { kernels: [...kernels.values()], results, notImported: [...failures.values()] }

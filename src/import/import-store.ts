@@ -95,6 +95,11 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
       await Promise.all(writes)
       return await store.read('btf', record.btfSha256)
     },
+    async findKernels (release) {
+      await index.learn({ release })
+      const all = new Map([...index.byRelease(release), ...[...records.values()].filter(({ reference }) => reference.release === release)].map(record => [formatReference(record.reference), record]))
+      return [...all.values()].filter(({ source }) => source !== UPLOAD_SOURCE).map(({ reference, provenance }) => ({ reference, kernelVersion: provenance.kernelVersion }))
+    },
     async flush () {
       await Promise.all(writes)
       if (failure !== undefined) throw failure

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { AppError } from '../errors.js'
 import type { KernelIndex } from './kernel-index.js'
 import { isFetched, type KernelRecord } from './kernel-record.js'
+import { createFairShare } from '../fetch/fair-share.js'
 import { createOutcomes } from '../fetch/refusals.js'
 import { formatQuery, formatReference, isWholeReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import { recordsOfName } from './resolve.js'
@@ -36,11 +37,12 @@ export interface Fetching extends FetchedKernels {
    * callers wait for one asking, and any of them may leave.
    *
    * @param via services through which the question came
+   * @param caller on whose behalf sources are asked: callers take turns
    * @param waitMs milliseconds that the caller wants to wait for a fetch that takes longer than a request
    * @returns what the sources said of the kernels that none has
-   * @throws AppError `source_failed`, `source_timeout`, `source_invalid` where a source may have one that it did not give, `fetching`
+   * @throws AppError `source_failed`, `source_timeout`, `source_invalid` where a source may have one that it did not give; `rate_limited`, `overloaded`, `fetching`
    */
-  obtain(query: KernelQuery, via?: readonly string[], waitMs?: number): Promise<readonly AskedSource[]>
+  obtain(query: KernelQuery, via?: readonly string[], caller?: string, waitMs?: number): Promise<readonly AskedSource[]>
   /**
    * Whether these, which are all that the index has for the query, are all that it can mean. What was fetched by whole names says
    * nothing of other kernels with the same release.
@@ -60,6 +62,8 @@ const DEADLINE_MS = 120_000
 /** A query that can mean more kernels than this is not tried out. */
 const MAX_CANDIDATES = 64
 const MAX_COMPLETE = 10_000
+/** Kernels that are asked for at a time. An origin gets six connections, of which one caller must not have all. */
+const SHARES = { running: 3, allRunning: 12, waiting: 29, allWaiting: 512 } as const
 const STALE_MS = 24 * 3_600_000
 
 export function createFetching (options: FetchingOptions): Fetching {
@@ -67,6 +71,7 @@ export function createFetching (options: FetchingOptions): Fetching {
   const staleMs = settings.staleMs ?? STALE_MS
   const flights = createSingleFlight<readonly AskedSource[]>()
   const complete = new LRUCache<string, true>({ max: MAX_COMPLETE, ttl: staleMs })
+  const shares = createFairShare(SHARES)
   let waiters = 0
 
   const requests = createSourceRequests({
@@ -123,19 +128,19 @@ export function createFetching (options: FetchingOptions): Fetching {
 
   return {
     ...fetched,
-    async obtain (query, via = [], waitMs = 0) {
+    async obtain (query, via = [], caller = '', waitMs = 0) {
       if (sources.length === 0) return []
       if (via.includes(self)) return [{ source: 'upstream', kernel: formatQuery(query), refusal: ASKED_BY_ITSELF }]
       waiters++
       try {
         const key = `${queryKey(query)} via ${via.join()}`
-        const flight = flights.run(key, async () => {
+        const flight = flights.run(key, () => shares.run(caller, async () => {
           if (!isWholeReference(query)) return await obtainRelease(query, via)
           const { distro, distroVersion, arch, release } = query
           const asked = await obtainOne({ distro, distroVersion, arch, release }, via)
           requireNoneOpen(query, asked)
           return asked
-        })
+        }))
         return await jobs.race(query, flight, waitMs)
       } finally {
         waiters--

@@ -27,8 +27,8 @@ export interface KernelsOptions {
 export interface Kernels {
   list(filter: KernelFilter): KernelPage
   /** @param waitMs milliseconds that the caller wants to wait for a fetch that takes longer than a request */
-  get(reference: KernelReference, via?: readonly string[], waitMs?: number): Promise<KernelEntry>
-  getBtf(reference: KernelReference, module?: string, via?: readonly string[], waitMs?: number): Promise<{ bytes: Uint8Array, sha256: Sha256, source: string }>
+  get(reference: KernelReference, via?: readonly string[], caller?: string, waitMs?: number): Promise<KernelEntry>
+  getBtf(reference: KernelReference, module?: string, via?: readonly string[], caller?: string, waitMs?: number): Promise<{ bytes: Uint8Array, sha256: Sha256, source: string }>
   putBtf(reference: KernelReference, bytes: Uint8Array, provenance: Provenance, module?: string): Promise<{ created: boolean, entry: KernelEntry }>
 }
 
@@ -55,24 +55,24 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
   }
 
   /** The record, fetched where there is none. Another service asks for what can be believed, where this one asks for what there is. */
-  const obtainRecord = async (reference: KernelReference, via: readonly string[], waitMs = 0): Promise<KernelRecord> => {
+  const obtainRecord = async (reference: KernelReference, via: readonly string[], caller?: string, waitMs = 0): Promise<KernelRecord> => {
     const held = await learnRecord(reference)
-    if (held === undefined) return requireRecord(reference, await fetching.obtain(reference, via, waitMs), via)
+    if (held === undefined) return requireRecord(reference, await fetching.obtain(reference, via, caller, waitMs), via)
     if (via.length === 0 || answersForName(held, trustUploads)) return held
-    await fetching.obtain(reference, via).catch(() => {}) // what is held says of itself that it is an upload
+    await fetching.obtain(reference, via, caller).catch(() => {}) // what is held says of itself that it is an upload
     return requireRecord(reference)
   }
 
   /** Content that is lost is worth another fetch, where a source had it. */
-  const loadVmlinux = async (reference: KernelReference, via: readonly string[], waitMs: number): Promise<{ record: KernelRecord, base: SharedBtf }> => {
-    const record = await obtainRecord(reference, via, waitMs)
+  const loadVmlinux = async (reference: KernelReference, via: readonly string[], caller?: string, waitMs = 0): Promise<{ record: KernelRecord, base: SharedBtf }> => {
+    const record = await obtainRecord(reference, via, caller, waitMs)
     try {
       return { record, base: await btfs.load(record.btfSha256) }
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'btf_unknown' || !isFetched(record)) throw error
       const current = index.get(record.reference)
       if (current?.btfSha256 === record.btfSha256) await index.remove(record.reference)
-      const renewed = await obtainRecord(reference, via, waitMs)
+      const renewed = await obtainRecord(reference, via, caller, waitMs)
       return { record: renewed, base: await btfs.load(renewed.btfSha256) }
     }
   }
@@ -124,15 +124,15 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
       const { kernels, nextCursor } = listKernels(index, catalog.kernels(), filter)
       return { kernels: kernels.map(entry => ({ ...entry, published: publishedOf(entry.reference) })), nextCursor }
     },
-    async get (given, via = [], waitMs = 0) {
+    async get (given, via = [], caller, waitMs = 0) {
       const reference = toReference(given)
-      const record = await obtainRecord(reference, via, waitMs)
+      const record = await obtainRecord(reference, via, caller, waitMs)
       fetching.refresh([record])
       return { ...toEntry({ ...record, reference }, catalog.kernels()), published: publishedOf(reference) }
     },
-    async getBtf (given, module, via = [], waitMs = 0) {
+    async getBtf (given, module, via = [], caller, waitMs = 0) {
       const reference = toReference(given)
-      const { record, base } = await loadVmlinux(reference, via, waitMs)
+      const { record, base } = await loadVmlinux(reference, via, caller, waitMs)
       index.touch(record.reference)
       btfs.noteUse([base.sha256])
       fetching.refresh([record])

@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import type { SharedBtf } from '../store/btf-memory.js'
 import type { KernelIndex } from './kernel-index.js'
 import { LOCAL_SOURCE, type KernelRecord, type ModuleRecord } from './kernel-record.js'
-import { formatReference } from '../identity/reference.js'
+import { formatReference, type KernelReference } from '../identity/reference.js'
 import type { SourceAnswer } from './resolve.js'
-import { findRunningKernel, KERNEL_BTF_DIR, listRunningModules, type RunningKernel } from '../identity/running-kernel.js'
+import { findRunningKernel, KERNEL_BTF_DIR, listRunningModules } from '../identity/running-kernel.js'
 import type { Sha256 } from '../store/sha256.js'
 import { rawBytes, type BtfAccess } from './btf-access.js'
 import type { ServiceSettings, Warn } from '../settings.js'
@@ -34,7 +34,7 @@ export interface LocalKernel {
 export function createLocalKernel ({ settings, index, btfs, warn }: LocalKernelOptions): LocalKernel {
   const kernelBtfDir = settings.kernelBtfDir ?? KERNEL_BTF_DIR
   const paths = new Map<Sha256, string>()
-  let kernel: RunningKernel | undefined
+  let kernel: { readonly reference: KernelReference } | undefined
   let answer = 'the running kernel is not offered (CORELO_LOCAL_KERNEL)'
   let modules: Promise<void> = Promise.resolve()
   let isClosed = false
@@ -43,6 +43,11 @@ export function createLocalKernel ({ settings, index, btfs, warn }: LocalKernelO
     const found = await findRunningKernel({ kernelBtfDir, hostRoot: settings.hostRoot })
     if (found === undefined) {
       answer = `the running kernel shows no BTF in ${kernelBtfDir}`
+      return
+    }
+    if (found.reference === undefined) {
+      answer = `the running kernel cannot be named: ${found.problem ?? ''}`
+      warn('The running kernel is not offered, since nothing tells whose it is.', { problem: found.problem })
       return
     }
     const reference = formatReference(found.reference)
@@ -57,7 +62,7 @@ export function createLocalKernel ({ settings, index, btfs, warn }: LocalKernelO
     }
     const now = new Date().toISOString()
     const provenance = { by: found.btfPath, at: now, kernelVersion: found.kernelVersion }
-    kernel = found
+    kernel = { reference: found.reference }
     await index.put({
       reference: found.reference,
       btfSha256: btf.sha256,

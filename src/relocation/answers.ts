@@ -1,3 +1,5 @@
+import { LRUCache } from 'lru-cache'
+import { applyPatches } from '../core/index.js'
 import { AppError } from '../errors.js'
 import type { Sha256 } from '../store/sha256.js'
 import type { RelocatedObject } from '../workers/protocol.js'
@@ -7,6 +9,8 @@ import type { RelocateAnswer, RelocateRequest, Timing } from './types.js'
 
 /** A result, and what it took to get it. */
 export interface Outcome extends RelocatedObject {
+  /** The object that the patches are for. */
+  readonly object: Uint8Array
   /** Milliseconds. */
   readonly fetchMs: number
 }
@@ -33,6 +37,8 @@ export interface Answers {
    * @throws AppError `unresolved_reachable`
    */
   ofHeld(outcome: Outcome, question: Question): RelocateAnswer
+  /** Lets go of what is kept of a result that is held no more. */
+  forget(outcome: Outcome): void
 }
 
 /** An answer, and what it depends on that it does not say itself. */
@@ -45,34 +51,45 @@ interface Kept {
 
 /** Questions to which one result is the answer: kernels that share a BTF. More of them take turns. */
 const MAX_QUESTIONS = 8
+/** Results whose answers are kept, the last ones asked for. An answer weighs several times what its patches do, and takes 0.1 ms to make. */
+const MAX_KEPT = 1024
 const AT_ONCE: Timing = { resolve: 0, fetch: 0, parse: 0, relocate: 0 }
 
 export function createAnswers (attestations: Attestations): Answers {
-  const kept = new WeakMap<Outcome, Kept[]>()
+  const kept = new LRUCache<Outcome, Kept[]>({ max: MAX_KEPT })
+
+  /** Of what came relocated nobody here knows for which kernel it is. */
+  const attest = (outcome: Outcome, facts: Parameters<Attestations['of']>[1]): string | undefined => outcome.isAlreadyRelocated ? undefined : attestations.of(outcome, facts)
 
   const make = (outcome: Outcome, { request, objectSha256, target }: Question, timing: Timing, cached: boolean): RelocateAnswer => {
-    const { bytes, sha256, counts: { resolved, absent, poisoned }, verdict, report } = outcome
+    const { object, patches, sha256, counts: { resolved, absent, poisoned }, verdict, assumes, isAlreadyRelocated, report } = outcome
     const result = { objectSha256, btfSha256: target.btf, moduleSha256s: target.modules }
     return {
-      bytes,
+      get bytes () { return applyPatches(object, patches, Buffer.allocUnsafe) },
+      byteLength: object.length,
       sha256,
       ...result,
       kernel: target.kernel,
+      warning: target.warning,
       source: target.source,
       verdict,
       counts: { resolved, absent, poisoned },
+      assumes,
+      isAlreadyRelocated,
       report: request.wantsReport ? report : undefined,
       timing,
-      attestation: attestations.of(outcome, {
+      attestation: attest(outcome, {
         resultSha256: sha256,
         ...result,
-        kernel: isNamed(target) ? target.kernel : null // what a caller calls its BTF is not ours to sign
+        kernel: isNamed(target) ? target.kernel : null, // what a caller calls its BTF is not ours to sign
+        findings: { verdict, assumes, counts: { resolved, absent, poisoned } }
       }),
       cached
     }
   }
 
   return {
+    forget (outcome) { kept.delete(outcome) },
     ofNew (outcome, question, timing) {
       if (question.request.onUnresolved === 'fail') requireAllReachableResolved(outcome)
       return make(outcome, question, timing, false)
@@ -86,7 +103,7 @@ export function createAnswers (attestations: Attestations): Answers {
       let answers = kept.get(outcome)
       if (answers === undefined) kept.set(outcome, answers = [])
       for (const { answer, hasReport, isNamed, keyId: signedWith } of answers) {
-        if (answer.kernel === target.kernel && answer.source === target.source && hasReport === wantsReport && isNamed === named && signedWith === keyId) return answer
+        if (answer.kernel === target.kernel && answer.source === target.source && answer.warning?.message === target.warning?.message && hasReport === wantsReport && isNamed === named && signedWith === keyId) return answer
       }
       if (answers.length >= MAX_QUESTIONS) answers.shift()
       const answer = make(outcome, question, AT_ONCE, true)
@@ -99,14 +116,11 @@ export function createAnswers (attestations: Attestations): Answers {
 function isNamed ({ records }: Target): boolean { return records.length > 0 }
 
 /** What cannot be shown to be out of reach counts as within it. */
-function requireAllReachableResolved ({ report, counts }: Outcome): void {
-  if (counts.poisoned === 0) return
-  const relocations = (report?.relocations ?? []).filter(({ status, reachable }) => status === 'poisoned' && reachable !== false)
-  const [first] = relocations
-  if (first === undefined) return
-  const isOpen = relocations.some(({ reachable }) => reachable === null)
+function requireAllReachableResolved ({ report, counts, verdict }: Outcome): void {
+  if (verdict === 'loads') return
+  const { records, first } = report?.failure ?? { records: counts.poisoned, first: 'a program cannot load' }
   throw new AppError('unresolved_reachable',
-    `${relocations.length} ${relocations.length === 1 ? 'relocation has' : 'relocations have'} no value in this kernel, first ${first.program}, instruction ${first.instruction}: ` +
-    `${first.detail ?? first.reason ?? first.kind}${isOpen ? ' Whether it can be reached is not known, which counts as reachable.' : ''}`,
-    { relocations, counts })
+    `${records} ${records === 1 ? 'relocation has' : 'relocations have'} no value in this kernel, first ${first}` +
+    (verdict === 'unknown' ? ' Whether it can be reached is not known, which counts as reachable.' : ''),
+    { relocations: report?.failing, counts })
 }

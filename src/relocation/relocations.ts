@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache'
 import { AppError } from '../errors.js'
 import { residentBytes, type SharedBtf } from '../store/btf-memory.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
@@ -9,9 +8,11 @@ import { toShared } from '../store/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
 import type { RelocateTask } from '../workers/protocol.js'
 import { abortable } from '../store/abortable.js'
+import { mapInTurn } from '../workers/in-turn.js'
 import type { Answers, Outcome, Question } from './answers.js'
 import type { BtfAccess } from '../kernels/btf-access.js'
 import type { Objects } from './objects.js'
+import { createResults } from './results.js'
 import type { Target, Targets } from './targets.js'
 import type { Deadline, RelocateAnswer, RelocateRequest } from './types.js'
 
@@ -39,11 +40,6 @@ interface Asking {
   readonly attempt: number
 }
 
-/** What a result weighs besides its bytes: counts, attestation and headers, its key in all of them, and each relocation of a report. Rough, in bytes. */
-const RESULT_OVERHEAD = 6000
-const KEY_COPIES = 4
-const RELOCATION_OVERHEAD = 800
-
 /** How often a request is resolved anew because what its name stood for is lost. */
 const MAX_ATTEMPTS = 3
 
@@ -51,7 +47,7 @@ export function createRelocations (options: RelocationsOptions): Relocations {
   const { targets, objects, btfs, index, pool, answers } = options
   // In memory only: a result is recomputed in milliseconds from an object and BTF that are on disk, while kept on disk it would
   // cost a file for each pair of them, and would have to be kept apart by engine version.
-  const results = new LRUCache<string, Outcome>({ maxSize: options.memoryBytes, sizeCalculation: weigh, dispose: ({ bytes }) => { options.onRelease(bytes.length) } })
+  const results = createResults({ memoryBytes: options.memoryBytes, onEvict: answers.forget, onRelease: options.onRelease })
   const flights = createSingleFlight<Outcome>()
   const counts = { hits: 0, misses: 0, runs: 0 }
 
@@ -68,16 +64,16 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       if (isObject) objects.hold(objectHash, object)
       else options.onRelease(object.length)
     }
-    const relocated = await pool.run({ kind: 'relocate', object, btf, modules, report }).catch((error: unknown) => {
+    const places = request.places ?? 'some'
+    const relocated = await pool.run({ kind: 'relocate' as const, object, btf, modules, report, places, kernelRelease: releaseOf(target), assume: request.assume }).catch((error: unknown) => {
       const isObject = error instanceof AppError && error.code === 'relocation_failed'
-      if (isObject) options.onRelease(object.length) // the copy that the worker had begun to patch
       settle(isObject)
       throw error
     })
     settle(true)
-    const outcome = { ...relocated, fetchMs }
-    results.set(key, outcome)
-    return outcome
+    // A report with every place is asked for once, by somebody who looks into something.
+    if (places === 'all') return { ...relocated, fetchMs, object }
+    return results.set(relocated.isJudged ? key + judgedBy(request, target) : key, objectHash, object, { ...relocated, fetchMs })
   }
 
   /** A name whose content is gone from memory and disk is worth nothing; without it the search goes on. */
@@ -98,8 +94,9 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     for (const { reference } of target.records) index.touch(reference)
     if (target.brought === undefined) btfs.noteUse([target.btf, ...target.modules])
     if (request.object === undefined) objects.noteUse(objectSha256)
-    const held = results.get(keyOf(objectSha256, target))
-    if (held === undefined || !hasReport(held, reportFor(request))) {
+    const key = keyOf(objectSha256, target)
+    const held = results.get(key) ?? results.get(key + judgedBy(request, target))
+    if (held === undefined || !hasReport(held, request)) {
       counts.misses++
       return undefined
     }
@@ -112,9 +109,11 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     const key = keyOf(objectSha256, target)
     const report = reportFor(request)
     // Who only names an object or BTF may find that it is not held; who sent it must not get that answer.
-    const flight = `${report} ${request.object === undefined ? 'named' : 'sent'} ${target.brought === undefined ? 'named' : 'sent'} ${key}`
+    const flight = `${report} ${request.places ?? 'some'} ${judgedBy(request, target)} ${request.object === undefined ? 'named' : 'sent'} ${target.brought === undefined ? 'named' : 'sent'} ${key}`
     try {
-      const outcome = await abortable(flights.run(flight, () => compute(request, objectSha256, target, key, report)), deadline?.signal)
+      const computing = flights.run(flight, () => compute(request, objectSha256, target, key, report))
+      deadline?.keep?.(computing)
+      const outcome = await abortable(computing, deadline?.signal)
       return answers.ofNew(outcome, question, { resolve, fetch: target.fetchMs + outcome.fetchMs, parse: outcome.parseMs, relocate: outcome.relocateMs })
     } catch (error) {
       if (attempt < MAX_ATTEMPTS && await forgetLost(error, target)) return await relocate(request, objectSha256, { deadline, attempt: attempt + 1 })
@@ -150,12 +149,20 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       if (request.object !== undefined) objects.requireSize(request.object)
       return relocate(request, nameObject(request, objects), { deadline, attempt: 1 })
     },
-    stats: () => ({ bytes: results.calculatedSize, entries: results.size, ...counts })
+    stats: () => ({ bytes: results.size, entries: results.entries, ...counts })
   }
 }
 
 /** What a result is held under: all that it follows from. Hashes are of one length, so that no two lists of them read alike. */
 function keyOf (objectSha256: Sha256, { btf, modules }: Target): string { return modules.length === 0 ? objectSha256 + btf : objectSha256 + btf + modules.join('') }
+
+/** What a verdict depends on beyond object and BTF: the kernel's release, and values that user space will set. */
+function judgedBy (request: RelocateRequest, target: Target): string {
+  const assumed = [...request.assume ?? []].map(([name, value]) => `${name}=${value}`).sort()
+  return ` ${releaseOf(target) ?? ''} ${assumed.join(' ')}`
+}
+
+function releaseOf ({ kernel }: Target): string | undefined { return kernel?.split('/').at(-1) }
 
 /** When a request needs its outcome explained. */
 function reportFor ({ wantsReport, onUnresolved }: RelocateRequest): RelocateTask['report'] {
@@ -173,13 +180,11 @@ function nameObject ({ object, objectSha256 }: RelocateRequest, objects: Objects
 async function loadBtfs (btfs: BtfAccess, target: Target): Promise<SharedBtf[]> {
   const base = btfs.peek(target.btf) ?? await btfs.load(target.btf)
   if (target.modules.length === 0) return [base]
-  return [base, ...await Promise.all(target.modules.map(hash => btfs.load(hash, base)))]
+  return [base, ...await mapInTurn(target.modules, hash => btfs.load(hash, base))]
 }
 
-function hasReport (outcome: Outcome, wanted: RelocateTask['report']): boolean {
-  return wanted === 'never' || outcome.report !== undefined || (wanted === 'poisoned' && outcome.counts.poisoned === 0)
-}
-
-function weigh ({ bytes, report }: Outcome, key: string): number {
-  return bytes.length + RESULT_OVERHEAD + KEY_COPIES * key.length + (report === undefined ? 0 : (report.relocations.length + report.programs.length) * RELOCATION_OVERHEAD)
+function hasReport ({ report, isJudged }: Outcome, request: RelocateRequest): boolean {
+  const wanted = reportFor(request)
+  if (wanted === 'never' || (wanted === 'poisoned' && !isJudged)) return true
+  return report !== undefined && (wanted === 'poisoned' || request.places !== 'all' || !report.hasMorePlaces)
 }

@@ -1,29 +1,49 @@
-import type { OutcomeCounts } from '../core/outcome.js'
-import type { RelocationReport } from '../core/report.js'
+import type { Report, ReportMembers } from '../report/wire.js'
+import type { MadeReport } from '../workers/protocol.js'
 import { ENGINE } from './engine.js'
 import type { Sha256 } from '../store/sha256.js'
+import type { Warning } from './types.js'
 
 /** What surrounds the engine's report: who was asked for what, and the content it is about. */
 export interface ReportFacts {
   readonly object: { readonly sha256: Sha256, readonly bytes: number }
-  readonly kernel: { readonly reference: string | null, readonly btf_sha256: Sha256, readonly source: string }
+  readonly kernel: Report['kernel']
+  /** Besides those of the engine. */
+  readonly warning?: Warning | undefined
   /** Null where the object is refused. */
   readonly result: { readonly sha256: Sha256, readonly bytes: number } | null
 }
 
-/** The report of the contract: what the engine found, with what only its caller knows around it. Failed records are counted where there are any. */
-export function toReport ({ object, kernel, result }: ReportFacts, report: RelocationReport): Record<string, unknown> {
+/** What the engine says of the object and the result beside the report's members. */
+interface Details {
+  readonly byteOrder: Report['object']['byte_order']
+  readonly changedInstructions: number
+}
+
+/** The members that only the caller knows. */
+type Head = Omit<Report, keyof ReportMembers | 'result'> & { readonly result: Report['result'] | null }
+
+/** The report of the contract: what the engine found, with what only its caller knows before it. */
+export function headOf ({ object, kernel, result }: ReportFacts, { byteOrder, changedInstructions }: Details): Head {
   return {
-    object: { ...object, byte_order: report.byte_order },
+    object: { ...object, byte_order: byteOrder },
     kernel,
-    result: result === null ? null : { ...result, changed_instructions: report.changed_instructions },
-    engine: ENGINE,
-    verdict: report.verdict,
-    counts: toCounts(report.counts),
-    programs: report.programs,
-    relocations: report.relocations,
-    warnings: report.warnings
+    result: result === null ? null : { ...result, changed_instructions: changedInstructions },
+    engine: ENGINE
   }
 }
 
-function toCounts ({ failed, ...counts }: OutcomeCounts): object { return failed === 0 ? counts : { ...counts, failed } }
+/** The same as JSON. The members, which may be megabytes, are bytes that a worker made; nobody parses them. */
+export function reportBytes (facts: ReportFacts, { members, ...details }: MadeReport): Buffer {
+  const head = JSON.stringify(headOf(facts, details))
+  return Buffer.concat([Buffer.from(`${head.slice(0, -1)},`), ...withWarning(members, facts.warning), Buffer.from('}')])
+}
+
+/** One warning more: the list of warnings is what the members end with. */
+function withWarning (members: Uint8Array, warning: Warning | undefined): Uint8Array[] {
+  if (warning === undefined) return [members]
+  const isFirst = members.at(-2) === OPENING_BRACKET
+  return [members.subarray(0, -1), Buffer.from(`${isFirst ? '' : ','}${JSON.stringify(warning)}]`)]
+}
+
+const OPENING_BRACKET = 0x5b

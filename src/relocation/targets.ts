@@ -8,11 +8,14 @@ import { formatQuery, formatReference, type KernelQuery } from '../identity/refe
 import { answersForName, recordsOfName, resolveKernel, resolveModules, type ResolvedKernel, type ResolveOptions } from '../kernels/resolve.js'
 import type { Sha256 } from '../store/sha256.js'
 import { abortable } from '../store/abortable.js'
+import { mapInTurn } from '../workers/in-turn.js'
 import type { BtfAccess } from '../kernels/btf-access.js'
 import type { Fetching } from '../kernels/fetching.js'
 import type { LocalKernel } from '../kernels/local-kernel.js'
 import { toAnswers, type AskedSource } from '../kernels/source-error.js'
-import type { Deadline, RelocateRequest } from './types.js'
+import { recordsOfBuildId } from '../kernels/build-ids.js'
+import { isSharedKernel } from '../kernels/shared-kernels.js'
+import type { Deadline, RelocateRequest, Warning } from './types.js'
 
 /** The BTFs that a request is about. */
 export interface Target {
@@ -25,12 +28,14 @@ export interface Target {
   readonly brought: readonly SharedBtf[] | undefined
   /** The index rows by which a name was resolved; none where content was named. */
   readonly records: readonly KernelRecord[]
+  /** What the caller should know of how the kernel was found: it was held under another distribution's name. */
+  readonly warning?: Warning | undefined
   /** Milliseconds that were spent on sources. */
   readonly fetchMs: number
 }
 
 /** The parts of a request that say which BTF is meant. */
-export type TargetRequest = Pick<RelocateRequest, 'btf' | 'btfSha256' | 'kernel' | 'modules' | 'moduleSha256s'>
+export type TargetRequest = Pick<RelocateRequest, 'btf' | 'btfSha256' | 'buildId' | 'kernel' | 'modules' | 'moduleSha256s'>
 
 export interface TargetsOptions {
   readonly index: KernelIndex
@@ -60,7 +65,7 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
   const fromParts = async (parts: readonly [Uint8Array, ...Uint8Array[]], kernel: KernelQuery | undefined): Promise<Target> => {
     const [vmlinux, ...modules] = parts
     const base = await btfs.prepare({ bytes: vmlinux })
-    const split = await Promise.all(modules.map(bytes => btfs.prepare({ bytes }, base)))
+    const split = await mapInTurn(modules, bytes => btfs.prepare({ bytes }, base))
     return {
       btf: base.sha256,
       modules: split.map(btf => btf.sha256),
@@ -74,6 +79,7 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
 
   const byContent = (request: TargetRequest, btf: Sha256, deadline: Deadline | undefined): Target | Promise<Target> => {
     const records = index.byBtf(btf)
+    if (records.length === 0) requireNoModule(btf)
     const [record = undefined, ...others] = records.filter(known => answersForName(known, trustUploads))
     const { modules: names = [], moduleSha256s = [] } = request
     const known = record !== undefined && others.length === 0 ? formatReference(record.reference) : null
@@ -87,6 +93,17 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
       fetchMs: 0
     }
     return names.length === 0 ? target : withModules(target, resolvedByContent(btf, records), names, deadline)
+  }
+
+  /** What is held as a module's BTF is nobody's kernel, even where it can be read without its base. */
+  const requireNoModule = (btf: Sha256): void => {
+    for (const record of index.list()) {
+      const module = moduleNames(record).get(btf)
+      if (module === undefined) continue
+      throw new AppError('btf_invalid',
+        `btf_sha256 ${btf} is the BTF of module ${module} of kernel ${formatReference(record.reference)}, not that of a kernel; name the kernel's BTF (${record.btfSha256}), and the module in modules.`,
+        { btf_sha256: btf, module, kernel: formatReference(record.reference) })
+    }
   }
 
   const withModules = async (target: Target, kernel: ResolvedKernel, names: readonly string[], deadline: Deadline | undefined): Promise<Target> =>
@@ -109,8 +126,36 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
     return held.length > 0 && fetching.isComplete(query, held)
   }
 
-  const byName = (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> =>
-    isHeld(query) ? byHeldName(query, names, deadline) : byNameElsewhere(query, names, deadline)
+  const byName = (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> => {
+    const built = query.buildId === undefined ? [] : recordsOfBuildId(index, query.buildId, query, trustUploads)
+    if (built.length > 0) return byRecords(formatQuery(query), built, query, names, deadline)
+    if (isHeld(query)) return byHeldName(query, names, deadline)
+    const shared = index.byRelease(query.release).filter(record => isSharedKernel(query, record) && answersForName(record, trustUploads))
+    return shared.length > 0 ? byRecords(formatQuery(query), shared, query, names, deadline) : byNameElsewhere(query, names, deadline)
+  }
+
+  /** Of records that were found by more than their name. */
+  const byRecords = (name: string, records: readonly KernelRecord[], query: KernelQuery | undefined, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> => {
+    const [first, ...others] = records
+    if (first === undefined) throw new AppError('internal_error', 'A kernel without records cannot be resolved.')
+    if (others.some(({ btfSha256 }) => btfSha256 !== first.btfSha256)) {
+      throw new AppError('kernel_ambiguous', `${name} is that of ${records.length} kernels with different BTF; name one BTF with btf_sha256.`, {
+        kernel: name, candidates: records.map(({ reference, btfSha256, source }) => ({ reference: formatReference(reference), btf_sha256: btfSha256, source }))
+      })
+    }
+    const kernel: ResolvedKernel = { name, btfSha256: first.btfSha256, records: [first, ...others] }
+    fetching.refresh(kernel.records)
+    const warning = query !== undefined && records.every(record => isSharedKernel(query, record)) ? sharedWarning(query, first) : undefined
+    const target: Target = { btf: kernel.btfSha256, modules: [], kernel: name, source: first.source, brought: undefined, records: kernel.records, warning, fetchMs: 0 }
+    return names.length === 0 ? target : withModules(target, kernel, names, deadline)
+  }
+
+  const byBuildId = (buildId: string, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> => {
+    const built = recordsOfBuildId(index, buildId, undefined, trustUploads)
+    const [first, ...others] = built
+    if (first === undefined) throw new AppError('kernel_unknown', `No kernel is held that is known to have the build-id ${buildId}; name it with kernel_release too, by which sources can be asked.`, { kernel: `build-id ${buildId}`, sources: [], nearest: [], candidates: [] })
+    return byRecords(others.length === 0 ? formatReference(first.reference) : first.reference.release, built, undefined, names, deadline)
+  }
 
   const byHeldName = (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined, asked: readonly AskedSource[] = [], fetchMs = 0): Target | Promise<Target> => {
     const kernel = resolveKernel(index, query, options(asked))
@@ -123,13 +168,13 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
   const byNameElsewhere = async (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Promise<Target> => {
     if (await index.learn(query) && isHeld(query)) return await byHeldName(query, names, deadline)
     const started = performance.now()
-    const asked = await abortable(fetching.obtain(query, [], deadline?.waitMs), deadline?.signal)
+    const asked = await abortable(fetching.obtain(query, [], deadline?.caller, deadline?.waitMs), deadline?.signal)
     return await byHeldName(query, names, deadline, asked, performance.now() - started)
   }
 
   return {
     find (request, deadline) {
-      const { btf: parts = [], btfSha256, kernel, modules = [], moduleSha256s = [] } = request
+      const { btf: parts = [], btfSha256, buildId = request.kernel?.buildId, kernel, modules = [], moduleSha256s = [] } = request
       const [vmlinux, ...split] = parts
       const count = modules.length + moduleSha256s.length + split.length
       if (count > LIMITS.moduleBtfs) throw invalid(`The request names ${count} modules; at most ${LIMITS.moduleBtfs} can be consulted.`)
@@ -137,7 +182,11 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
         if (modules.length + moduleSha256s.length > 0) throw invalid('BTF that comes with the request brings its modules too: send their BTF as further btf parts, and leave modules out.')
         return fromParts([vmlinux, ...split], kernel)
       }
-      if (btfSha256 !== undefined) return byContent(request, btfSha256, deadline)
+      if (btfSha256 !== undefined) {
+        if (buildId !== undefined) requireSameBuildId(recordsOfBuildId(index, buildId, kernel, trustUploads), buildId, btfSha256)
+        return byContent(request, btfSha256, deadline)
+      }
+      if (kernel === undefined && buildId !== undefined && moduleSha256s.length === 0) return byBuildId(buildId, modules, deadline)
       if (kernel === undefined) throw invalid('The request names no kernel: give kernel_release, btf_sha256, or a btf part.')
       if (moduleSha256s.length > 0) throw invalid('Module hashes go with btf_sha256; a kernel that is named has its modules by name.')
       return byName(kernel, modules, deadline)
@@ -145,10 +194,32 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
   }
 }
 
+/** Modules of a record by their content. Kept with it: a kernel has thousands. */
+const namesOfModules = new WeakMap<KernelRecord, ReadonlyMap<Sha256, string>>()
+
+function moduleNames (record: KernelRecord): ReadonlyMap<Sha256, string> {
+  const known = namesOfModules.get(record) ?? new Map(record.modules.map(({ btfSha256, name }) => [btfSha256, name]))
+  namesOfModules.set(record, known)
+  return known
+}
+
 function resolvedByContent (btf: Sha256, records: readonly KernelRecord[]): ResolvedKernel {
   const [first, ...others] = records
   if (first === undefined) throw new AppError('btf_unknown', `No kernel is known that has BTF ${btf}, so that its modules cannot be told by name; name them by hash.`, { btf_sha256: btf })
   return { name: btf, btfSha256: btf, records: [first, ...others] }
+}
+
+/** Content and build-id may each name the kernel; they must not name two. */
+function requireSameBuildId (built: readonly KernelRecord[], buildId: string, btf: Sha256): void {
+  const [first] = built
+  if (first === undefined || built.some(({ btfSha256 }) => btfSha256 === btf)) return
+  throw new AppError('kernel_ambiguous', `The build-id ${buildId} is that of ${formatReference(first.reference)}, whose BTF is ${first.btfSha256} and not ${btf}; leave one of them out.`, {
+    kernel: formatReference(first.reference), build_id: buildId, candidates: built.map(({ reference, btfSha256, source }) => ({ reference: formatReference(reference), btf_sha256: btfSha256, source }))
+  })
+}
+
+function sharedWarning (query: KernelQuery, { reference }: KernelRecord): Warning {
+  return { code: 'shared_kernel', message: `${formatQuery(query)} is answered as ${formatReference(reference)}: ${query.distro ?? ''} installs kernels of ${reference.distro}, and release and uname -v are the same.` }
 }
 
 function invalid (message: string): AppError { return new AppError('invalid_request', message) }

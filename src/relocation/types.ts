@@ -1,5 +1,6 @@
 import type { Inspection } from '../core/inspect.js'
-import type { RelocationReport, Verdict } from '../core/report.js'
+import type { Verdict } from '../report/wire.js'
+import type { MadeReport } from '../workers/protocol.js'
 import type { KernelQuery } from '../identity/reference.js'
 import type { Sha256 } from '../store/sha256.js'
 
@@ -11,6 +12,8 @@ export interface RelocateRequest {
   /** BTFs that came with the request: vmlinux first, then modules. Used and forgotten. */
   readonly btf?: readonly Uint8Array[] | undefined
   readonly btfSha256?: Sha256 | undefined
+  /** The kernel's GNU build-id in lower-case hex, where it is all that is known of it. Beside a name it stands in `kernel`. */
+  readonly buildId?: string | undefined
   readonly kernel?: KernelQuery | undefined
   /** Names of kernel modules whose BTF may be consulted, in the kernel's order. */
   readonly modules?: readonly string[] | undefined
@@ -18,6 +21,10 @@ export interface RelocateRequest {
   readonly onUnresolved: 'poison' | 'fail'
   /** Whether the answer needs the report. It costs more than the relocation itself. */
   readonly wantsReport: boolean
+  /** Whether the report lists every place. */
+  readonly places?: 'some' | 'all' | undefined
+  /** Values that user space will set, by name, for the verdict. */
+  readonly assume?: ReadonlyMap<string, bigint> | undefined
 }
 
 /** When a caller stops waiting: it has gone, or its time is over. */
@@ -26,6 +33,10 @@ export interface Deadline {
   readonly signal: AbortSignal
   /** Milliseconds that the caller wants to wait for a kernel that is being fetched (`Prefer: wait`). */
   readonly waitMs?: number
+  /** Who asks, where that is known: what takes long is shared among callers. */
+  readonly caller?: string | undefined
+  /** Told of work that goes on with the request's own bytes, though the caller may have stopped waiting. */
+  readonly keep?: (work: Promise<unknown>) => void
 }
 
 /** Milliseconds spent in each step; a step that was not needed is 0. */
@@ -36,23 +47,40 @@ export interface Timing {
   readonly relocate: number
 }
 
+/** Something that does not stop an answer. */
+export interface Warning {
+  readonly code: string
+  readonly message: string
+}
+
 export interface RelocateAnswer {
-  /** The patched object, in shared memory and in other answers too: not to be changed. */
+  /** The patched object, made anew each time that it is asked for. */
   readonly bytes: Uint8Array
+  /** Its size, which is the object's. */
+  readonly byteLength: number
   readonly sha256: Sha256
   readonly objectSha256: Sha256
   readonly btfSha256: Sha256
   readonly moduleSha256s: readonly Sha256[]
   /** Canonical reference, or the bare release, or null where the request named only content. */
   readonly kernel: string | null
+  /** What is to be known of the answer besides what the engine warns of. */
+  readonly warning?: Warning | undefined
   /** Where the BTF came from: `local`, `upload`, `request`, `btfhub`, `directory`, `upstream`; `cache` where only its hash is known. */
   readonly source: string
   readonly verdict: Verdict
   readonly counts: { readonly resolved: number, readonly absent: number, readonly poisoned: number }
-  readonly report: RelocationReport | undefined
+  /** What the verdict rests on and user space may set otherwise. */
+  readonly assumes: readonly string[]
+  /** The object came relocated, and is passed through: it is for another kernel, for all that is known. */
+  readonly isAlreadyRelocated: boolean
+  readonly report: MadeReport | undefined
   readonly timing: Timing
-  /** DSSE envelope in base64: what the service says of the patched object, signed. Whatever form the answer has. */
-  readonly attestation: string
+  /**
+   * DSSE envelope in base64: what the service says of the patched object, signed. Whatever form the answer has. Undefined for an object that
+   * came relocated: nothing is known of the kernel that it is for.
+   */
+  readonly attestation: string | undefined
   /** Whether the result was held already. */
   readonly cached: boolean
 }

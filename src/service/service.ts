@@ -17,11 +17,11 @@ import { createFetchJobs } from '../kernels/fetch-jobs.js'
 import { createFetching, type Fetching } from '../kernels/fetching.js'
 import { createKernels } from '../kernels/kernels.js'
 import { createLocalKernel, type LocalKernel } from '../kernels/local-kernel.js'
-import { openPackages } from '../packages/open-packages.js'
 import { createObjects } from '../relocation/objects.js'
 import { createRelocations } from '../relocation/relocations.js'
 import type { ServiceHooks, ServiceSettings, Warn } from '../settings.js'
 import { openSigner } from '../relocation/signing.js'
+import { openPackages } from '../packages/open-packages.js'
 import { createSources } from '../kernels/sources/create-sources.js'
 import { createTargets } from '../relocation/targets.js'
 import type { Service, ServiceStats } from './types.js'
@@ -111,8 +111,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     putObject: async (bytes, expected) => await (parts ?? await opening).objects.put(bytes, expected),
     hasObject: async hash => await (parts ?? await opening).objects.has(requireHash(hash)),
     listKernels: async filter => (parts ?? await opening).kernels.list(filter),
-    getKernel: async (reference, via, waitMs) => await (parts ?? await opening).kernels.get(reference, via, waitMs),
-    getKernelBtf: async (reference, module, via, waitMs) => await (parts ?? await opening).kernels.getBtf(reference, module, via, waitMs),
+    getKernel: async (...question) => await (parts ?? await opening).kernels.get(...question),
+    getKernelBtf: async (...question) => await (parts ?? await opening).kernels.getBtf(...question),
     putKernelBtf: async (reference, bytes, provenance, module) => await (parts ?? await opening).kernels.putBtf(reference, bytes, provenance, module),
     async getBtf (hash) {
       const { btfs } = parts ?? await opening

@@ -13,10 +13,10 @@ export interface Service {
   putObject(bytes: Uint8Array, expected: Sha256): Promise<{ created: boolean }>
   hasObject(hash: Sha256): Promise<boolean>
   listKernels(filter: KernelFilter): Promise<KernelPage>
-  /** Fetched where it is not held. `via` names services through which the question came; `waitMs` is how long to wait for a fetch that takes longer than a request. */
-  getKernel(reference: KernelReference, via?: readonly string[], waitMs?: number): Promise<KernelEntry>
+  /** Fetched where it is not held. `via` names services through which the question came, `caller` who asks. */
+  getKernel(reference: KernelReference, via?: readonly string[], caller?: string, waitMs?: number): Promise<KernelEntry>
   /** Raw BTF of a kernel (or of one of its modules), with its hash and where it came from. Fetched where it is not held. */
-  getKernelBtf(reference: KernelReference, module?: string, via?: readonly string[], waitMs?: number): Promise<{ bytes: Uint8Array, sha256: Sha256, source: string }>
+  getKernelBtf(reference: KernelReference, module?: string, via?: readonly string[], caller?: string, waitMs?: number): Promise<{ bytes: Uint8Array, sha256: Sha256, source: string }>
   /** Stores BTF (raw, ELF with `.BTF`, or either of them in a `.tar.xz`) under a reference. `btf_conflict` where other bytes are held for it. */
   putKernelBtf(reference: KernelReference, bytes: Uint8Array, provenance: Provenance, module?: string): Promise<{ created: boolean, entry: KernelEntry }>
   /** Raw BTF by content, of vmlinux or of a module. Rejects with `btf_unknown`. */

@@ -4,6 +4,7 @@ import { mkdir, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import writeFileAtomic from 'write-file-atomic'
+import { withOpenFile } from './open-files.js'
 
 /**
  * Writes a file so that a reader, or a process that is killed at any moment, sees the old content, the new one, or none, and
@@ -14,7 +15,7 @@ import writeFileAtomic from 'write-file-atomic'
 export async function writeDurably (path: string, data: Uint8Array | string): Promise<void> {
   await withFolder(path, async () => {
     const bytes = typeof data === 'string' ? Buffer.from(data) : Buffer.from(data.buffer, data.byteOffset, data.byteLength)
-    await writeFileAtomic(path, bytes, { mode: 0o644 })
+    await withOpenFile(() => writeFileAtomic(path, bytes, { mode: 0o644 }))
     // A full disk may take a part of it without an error, which the library does not look at.
     const { size } = await stat(path)
     if (size === bytes.length) return
@@ -40,7 +41,7 @@ let serial = 0
 export async function writeQuickly (path: string, data: Uint8Array): Promise<void> {
   const temporary = `${path}.${TOKEN}-${serial++}`
   try {
-    await withFolder(path, () => writeWhole(temporary, data, { flag: 'wx', mode: 0o644 }))
+    await withFolder(path, () => withOpenFile(() => writeWhole(temporary, data, { flag: 'wx', mode: 0o644 })))
     await renameTo(temporary, path)
   } catch (error) {
     await unlink(temporary).catch(() => {}) // the sweep at the next start finds it

@@ -6,6 +6,7 @@ import { createDiskBudget } from './disk-budget.js'
 import { createDiskLedger } from './disk-ledger.js'
 import { createDiskState, type DiskState, type Room } from './disk-state.js'
 import { hexOf, sha256, type Sha256 } from './sha256.js'
+import { withOpenFile } from './open-files.js'
 import { createSingleFlight } from './single-flight.js'
 import { createWriteBehind } from './write-behind.js'
 
@@ -188,7 +189,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
     async read (kind, hash) {
       let bytes: Uint8Array
       try {
-        bytes = await readFile(pathOf(kind, hash))
+        bytes = await withOpenFile(() => readFile(pathOf(kind, hash)))
       } catch (error) {
         if (errorCode(error) !== 'ENOENT') warn('Stored content cannot be read.', { kind, hash, error: String(error) })
         return undefined

@@ -1,14 +1,181 @@
-import type { BpfObject } from '../core/object.js'
+import { isAutoloaded, type BpfObject } from '../core/object.js'
 import type { Relocation } from '../core/outcome.js'
-import type { JudgeOptions, Judgement } from './judgement.js'
+import { applyPatches } from '../core/patches.js'
+import { isProgramSection, type ElfFunction } from '../elf/functions.js'
+import { BPF_INSN } from '../insn/insn.js'
+import { ageOf, type Age } from './age.js'
+import { POISON_IMM, readFunctions, type Code, type Functions } from './code.js'
+import { explore } from './explore.js'
+import type { JudgeOptions, Judgement, ProgramVerdict, Verdict } from './judgement.js'
+import { callGraph, type CallGraph } from './reach.js'
+import { entryState } from './entry.js'
+import type { Reached, Run } from './run.js'
+import { union } from './scalar.js'
+import { symbolValues, type SymbolValues } from './symbols.js'
 
-/** Says of each program whether the kernel's verifier gets to an instruction that the relocation poisoned. Pure; never throws for what is in the object. */
+/** Instructions interpreted before an object's verdict is unknown. The largest real object takes a tenth. */
+const STEPS = 400_000
+
+/**
+ * Says of each program whether the kernel's verifier gets to an instruction that the relocation poisoned. Pure, and bounded by
+ * `steps`; never throws for what is in the object.
+ */
 export function judge (object: BpfObject, relocation: Relocation, options: JudgeOptions = {}): Judgement {
-  const verdict = relocation.counts.failed > 0 ? 'fails' : relocation.counts.poisoned > 0 || options.steps === 0 ? 'unknown' : 'loads'
+  if (relocation.patches === undefined) return refused(object, relocation)
+  if (relocation.counts.poisoned === 0 && !hasPoison(object)) return allLoad(object)
+  const bytes = applyPatches(object.bytes, relocation.patches)
+  const functions = readFunctions(object, bytes)
+  const graph = callGraph(object, functions)
+  const shared: Shared = { object, functions, graph, symbols: symbolValues(object, bytes, options), age: ageOf(options.kernelRelease), work: { left: options.steps ?? STEPS } }
+
+  const programs = graph.programs.map(fn => ({ fn, result: judgeProgram(shared, fn) }))
+  const loaded = programs.filter(({ fn }) => isAutoloaded(fn))
+  const results = new Map(programs.map(({ fn, result }) => [fn, result]))
   return {
-    verdict,
+    verdict: worst(loaded.map(({ result }) => result.verdict)),
+    assumes: loaded.reduce<readonly string[]>((all, { result }) => union(all, result.assumes), []),
+    programs: object.elf.functions.map(fn => toVerdict(fn, results.get(fn) ?? subprogramResult(fn, loaded.map(({ result }) => result), functions.codeOf(fn)))),
+    isReachable: reachability(object, functions, programs.map(({ result }) => result))
+  }
+}
+
+/** Whether the object came with poison, as one that was relocated before does. */
+function hasPoison ({ elf: { sections, view, littleEndian } }: BpfObject): boolean {
+  return sections.some(section => {
+    if (!isProgramSection(section)) return false
+    for (let at = section.offset; at + BPF_INSN.SIZE <= section.offset + section.size; at += BPF_INSN.SIZE) {
+      if (view.getInt32(at + BPF_INSN.imm, littleEndian) === POISON_IMM) return true
+    }
+    return false
+  })
+}
+
+function allLoad (object: BpfObject): Judgement {
+  return {
+    verdict: 'loads',
     assumes: [],
-    programs: object.elf.functions.map(fn => ({ fn, name: fn.name, section: fn.section.name, verdict, reason: null, assumes: [] })),
+    programs: object.elf.functions.map(fn => toVerdict(fn, { verdict: 'loads', reason: null, assumes: [] })),
     isReachable: () => null
   }
+}
+
+interface Shared {
+  readonly object: BpfObject
+  readonly functions: Functions
+  readonly graph: CallGraph
+  readonly symbols: SymbolValues
+  readonly age: Age
+  readonly work: { left: number }
+}
+
+interface Result {
+  readonly verdict: Verdict
+  readonly reason: string | null
+  readonly assumes: readonly string[]
+  /** What the verifier gets to, or may get to. */
+  readonly reached: ReadonlyMap<Code, ReadonlyMap<number, Reached>>
+  /** False where the work ran out. */
+  readonly isComplete: boolean
+  /** The program, and all functions that libbpf loads with it. */
+  readonly codes: ReadonlySet<Code>
+}
+
+function judgeProgram ({ object, functions, graph, symbols, age, work }: Shared, fn: ElfFunction): Result {
+  const code = functions.codeOf(fn)
+  const codes = graph.reachedFrom(code)
+  const run: Run = {
+    age, functions, symbols, littleEndian: object.elf.littleEndian, work, pending: [], reached: new Map(), assumes: [], rests: [], called: new Map(),
+    isPoisonAhead: graph.isPoisonAhead, nextId: 1
+  }
+  const base = { reached: run.reached, codes }
+  if (![...codes].some(({ hasPoison }) => hasPoison)) return { ...base, verdict: 'loads', reason: null, assumes: [], isComplete: true }
+
+  run.pending.push(entryState(object, code, 'program', null))
+  let isComplete = explore(run)
+  for (const root of graph.exceptionCallbacks(fn)) {
+    run.pending.push(entryState(object, root, 'callback', null))
+    isComplete = isComplete && explore(run)
+  }
+  isComplete = isComplete && exploreGlobals(run, object, codes, code)
+
+  const places = [...run.reached].flatMap(([where, found]) => [...found].map(([index, reached]) => ({ where, index, ...reached })))
+  const certain = places.find(({ doubt }) => doubt === null)
+  if (certain !== undefined) {
+    return { ...base, verdict: 'fails', reason: `The verifier gets to instruction ${certain.index} of ${certain.where.fn.name}, which is poisoned.`, assumes: run.rests, isComplete }
+  }
+  if (!isComplete) return { ...base, verdict: 'unknown', reason: 'The program has more paths than are looked at.', assumes: run.assumes, isComplete }
+  const doubtful = places[0]
+  if (doubtful === undefined) return { ...base, verdict: 'loads', reason: null, assumes: run.assumes, isComplete }
+  return { ...base, verdict: 'unknown', reason: `Instruction ${doubtful.index} of ${doubtful.where.fn.name} is poisoned. ${doubtful.doubt ?? ''}`, assumes: run.assumes, isComplete }
+}
+
+/** Global subprograms by themselves: all of the program's before Linux 6.8, from then on those that are called. */
+function exploreGlobals (run: Run, object: BpfObject, codes: ReadonlySet<Code>, program: Code): boolean {
+  if (run.age.verifiesGlobals === 'no') return true
+  const done = new Map<Code, string | null>()
+  const isLazy = run.age.verifiesGlobalsLazily
+  if (isLazy !== 'yes') {
+    for (const code of codes) {
+      if (!code.isGlobal || code === program) continue
+      const doubt = isLazy === 'no' && run.age.verifiesGlobals === 'yes' ? null : `Whether the verifier of this kernel verifies ${code.fn.name} by itself is not known.`
+      if (!run.called.has(code)) run.called.set(code, doubt)
+      else if (doubt === null) run.called.set(code, null)
+    }
+  }
+  for (let changed = true; changed;) {
+    changed = false
+    for (const [code, doubt] of [...run.called]) {
+      const known = done.get(code)
+      if (known === null || (known !== undefined && doubt !== null)) continue
+      done.set(code, doubt)
+      changed = true
+      run.pending.push(entryState(object, code, 'global', doubt))
+      if (!explore(run)) return false
+    }
+  }
+  return true
+}
+
+function worst (verdicts: readonly Verdict[]): Verdict {
+  if (verdicts.includes('fails')) return 'fails'
+  return verdicts.includes('unknown') ? 'unknown' : 'loads'
+}
+
+function toVerdict (fn: ElfFunction, { verdict, reason, assumes }: Pick<Result, 'verdict' | 'reason' | 'assumes'>): ProgramVerdict {
+  return { fn, name: fn.name, section: fn.section.name, verdict, reason, assumes }
+}
+
+/** A subprogram fails where a program that calls it gets to poison in it. */
+function subprogramResult (fn: ElfFunction, results: readonly Result[], code: Code): Pick<Result, 'verdict' | 'reason' | 'assumes'> {
+  const callers = results.filter(({ codes }) => code.hasPoison && codes.has(code))
+  const found = callers.flatMap(({ reached, assumes }) => [...reached.get(code) ?? []].map(([index, { doubt }]) => ({ index, doubt, assumes })))
+  const certain = found.find(({ doubt }) => doubt === null)
+  if (certain !== undefined) return { verdict: 'fails', reason: `The verifier gets to instruction ${certain.index} of ${fn.name}, which is poisoned.`, assumes: certain.assumes }
+  const assumes = callers.reduce<readonly string[]>((all, caller) => union(all, caller.assumes), [])
+  const doubtful = found[0]
+  if (doubtful !== undefined) return { verdict: 'unknown', reason: `Instruction ${doubtful.index} of ${fn.name} is poisoned. ${doubtful.doubt ?? ''}`, assumes }
+  return callers.every(({ isComplete }) => isComplete)
+    ? { verdict: 'loads', reason: null, assumes }
+    : { verdict: 'unknown', reason: 'A program that calls it has more paths than are looked at.', assumes }
+}
+
+function reachability (object: BpfObject, functions: Functions, results: readonly Result[]): Judgement['isReachable'] {
+  return (section, insnOff) => {
+    const fn = object.elf.functions.find(({ section: { name }, start, size }) => name === section && insnOff >= start && insnOff < start + size)
+    if (fn === undefined) return null
+    const code = functions.codeOf(fn)
+    if (!code.hasPoison) return null
+    const index = (insnOff - fn.start) / BPF_INSN.SIZE
+    const owners = results.filter(({ codes }) => codes.has(code))
+    const answers = owners.map(({ reached }) => reached.get(code)?.get(index))
+    if (answers.some(answer => answer?.doubt === null)) return true
+    return answers.some(answer => answer !== undefined) || !owners.every(({ isComplete }) => isComplete) ? null : false
+  }
+}
+
+/** libbpf refuses the whole object before a verifier sees it. */
+function refused (object: BpfObject, { records }: Relocation): Judgement {
+  const record = records.find(({ status }) => status === 'failed')
+  const reason = `libbpf refuses the object: ${record?.detail ?? 'a relocation fails.'}`
+  return { verdict: 'fails', assumes: [], programs: object.elf.functions.map(fn => toVerdict(fn, { verdict: 'fails', reason, assumes: [] })), isReachable: () => null }
 }

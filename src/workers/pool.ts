@@ -24,7 +24,7 @@ export interface WorkerPool {
    * @throws AppError whatever the task threw; `overloaded`, `deadline_exceeded`, `draining`; `internal_error` for a worker that died
    */
   run<T extends Task>(task: T): Promise<TaskValue<T>>
-  /** Resolves when every thread has started. */
+  /** Resolves when every thread has started, however long that takes. */
   ready(): Promise<void>
   /** Asks every thread to collect garbage: see collect.ts. */
   collectGarbage(): void
@@ -83,7 +83,8 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
   }
 
   const pool: WorkerPool = {
-    async ready () { await Promise.all(Array.from({ length: options.workers }, () => pool.run({ kind: 'warm' }))) },
+    // Without a deadline: how long a start takes is the machine's affair, and a pod that is throttled starts slowly.
+    async ready () { await Promise.all(Array.from({ length: options.workers }, () => threads.run({ kind: 'warm' }))) },
     async run<T extends Task>(task: T) {
       const asked = performance.now()
       const wait = admission.enter(asked + options.deadlineMs)

@@ -1,6 +1,9 @@
 import type { Inspection } from '../core/inspect.js'
 import type { OutcomeCounts } from '../core/outcome.js'
-import type { RelocationReport, Verdict } from '../core/report.js'
+import type { Patches } from '../core/patches.js'
+import type { ByteOrder } from '../bytes/byte-order.js'
+import type { FailingSummary } from '../report/report.js'
+import type { Verdict } from '../report/wire.js'
 import type { ErrorJson } from '../errors.js'
 import type { SharedBtf } from '../store/btf-memory.js'
 import type { Sha256 } from '../store/sha256.js'
@@ -75,18 +78,46 @@ export interface RelocateTask {
   readonly modules: readonly SharedBtf[]
   /** When to explain the outcome, which costs about as much as the relocation. A failed relocation always is. */
   readonly report: 'never' | 'poisoned' | 'always'
+  /** Whether the report lists every place. */
+  readonly places?: 'some' | 'all'
+  /** Of the kernel, for the verdict; undefined where only content is named. */
+  readonly kernelRelease?: string | undefined
+  /** Values that user space will set, by name, for the verdict. */
+  readonly assume?: ReadonlyMap<string, bigint> | undefined
+  /** Modules by the types that they have and the kernel lacks, of those that were not asked with. */
+  readonly modulesWith?: Readonly<Record<string, readonly string[]>>
 }
 
 export interface RelocatedObject {
-  /** The patched object, in shared memory. */
-  readonly bytes: Uint8Array
+  /** What to change in the object. */
+  readonly patches: Patches
+  /** Of the patched object. */
   readonly sha256: Sha256
   readonly counts: OutcomeCounts
   readonly verdict: Verdict
-  readonly report: RelocationReport | undefined
+  /** What the verdict rests on and user space may set otherwise. */
+  readonly assumes: readonly string[]
+  /** Whether another release of the same BTF, or other assumptions, could change the verdict. */
+  readonly isJudged: boolean
+  /** The object came relocated, and is passed through: it is for another kernel, for all that is known. */
+  readonly isAlreadyRelocated: boolean
+  readonly report: MadeReport | undefined
   /** Milliseconds. */
   readonly parseMs: number
   readonly relocateMs: number
+}
+
+/** A report as bytes, made in the worker so that the event loop only sends it. */
+export interface MadeReport {
+  /** Members of the report as JSON, without braces. */
+  readonly members: Uint8Array
+  readonly byteOrder: ByteOrder
+  readonly changedInstructions: number
+  /** The relocations that keep a program from loading, or may, as a JSON list. */
+  readonly failing: Uint8Array
+  readonly failure: FailingSummary | undefined
+  /** Whether `places: 'all'` would say more. */
+  readonly hasMorePlaces: boolean
 }
 
 /** Parses an object, so that only what can be read is kept, and tells what is in it where that is asked for. */

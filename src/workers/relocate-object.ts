@@ -1,11 +1,12 @@
-import { applyPatches, parseObject, relocate } from '../core/index.js'
+import { isAlreadyRelocated } from '../core/already-relocated.js'
+import { applyPatches, parseObject, relocate, type BpfObject, type Relocation } from '../core/index.js'
 import { inspectObject } from '../core/inspect.js'
-import { describeRelocation, overallVerdict } from '../core/report.js'
 import { AppError } from '../errors.js'
+import { buildReport, hasUnknownOpcodes, judgeRelocation, kernelSymbols, type BuiltReport } from '../report/index.js'
 import { sha256 } from '../store/sha256.js'
-import { allocateShared } from '../store/shared-bytes.js'
+import type { Judgement } from '../verdict/index.js'
 import { attachShared } from './attached-btfs.js'
-import type { InspectedObject, InspectTask, RelocatedObject, RelocateTask } from './protocol.js'
+import type { InspectedObject, InspectTask, MadeReport, RelocatedObject, RelocateTask } from './protocol.js'
 
 /**
  * Relocates, and explains where that was asked for.
@@ -20,24 +21,38 @@ export function relocateObject (task: RelocateTask): RelocatedObject {
   const parsed = performance.now()
   const relocation = relocate(object, target, { modules })
   const { patches, counts } = relocation
-  if (patches === undefined) {
-    const report = describeRelocation(object, relocation)
-    const failing = report.relocations.filter(({ status }) => status === 'failed')
-    const [first] = failing
-    const where = first === undefined ? '' : `: ${first.program || first.section}, instruction ${first.instruction}: ${first.detail ?? first.reason ?? first.kind}`
-    throw new AppError('relocation_failed', `${failing.length} of ${report.relocations.length} relocations have no answer that libbpf would take${where}`, { relocations: failing, counts })
-  }
-  const bytes = applyPatches(object.bytes, patches, allocateShared)
-  const wantsReport = task.report === 'always' || (task.report === 'poisoned' && counts.poisoned > 0)
+  const { kernelRelease, assume } = task
+  const judgement = judgeRelocation(object, relocation, { kernelRelease, assume, hasKernelSymbol: kernelSymbols([target, ...modules]) })
+  if (patches === undefined) throw failureOf(relocation, build(task, object, relocation, judgement))
+  const isJudged = counts.poisoned > 0 || hasUnknownOpcodes(object, relocation)
+  const wantsReport = task.report === 'always' || (task.report === 'poisoned' && isJudged)
   return {
-    bytes,
-    sha256: sha256(bytes),
+    patches,
+    sha256: sha256(applyPatches(object.bytes, patches)),
     counts,
-    verdict: overallVerdict(relocation),
-    report: wantsReport ? describeRelocation(object, relocation) : undefined,
+    verdict: judgement.verdict,
+    assumes: judgement.assumes,
+    isJudged,
+    isAlreadyRelocated: isAlreadyRelocated(object),
+    report: wantsReport ? toMade(build(task, object, relocation, judgement)) : undefined,
     parseMs: parsed - started,
     relocateMs: performance.now() - parsed
   }
+}
+
+function build ({ places, modulesWith }: RelocateTask, object: BpfObject, relocation: Relocation, judgement: Judgement): BuiltReport {
+  return buildReport(object, relocation, judgement, { ...(places === undefined ? {} : { places }), modulesWith: type => modulesWith?.[type] ?? [] })
+}
+
+function toMade ({ report, members, failing, failure, hasMorePlaces }: BuiltReport): MadeReport {
+  return { members, byteOrder: report.byte_order, changedInstructions: report.changed_instructions, failing, failure, hasMorePlaces }
+}
+
+/** The list of relocations goes as the JSON that it is sent as. */
+function failureOf ({ counts, records }: Relocation, { failing, failure }: BuiltReport): AppError {
+  return new AppError('relocation_failed',
+    `${counts.failed} of ${records.length} relocations have no answer that libbpf would take${failure === undefined ? '' : `: ${failure.first}`}`,
+    { relocations: failing, counts })
 }
 
 /** @throws AppError `object_invalid` */

@@ -33,7 +33,11 @@ export default function runTask (task: Task): Answer | Promise<Answer> {
         return transfer({ ok: true, value }, value.state === 'ready' ? [value.bytes.buffer as ArrayBuffer] : [])
       }
       case 'inspect': return { ok: true, value: inspect(task) }
-      case 'relocate': return { ok: true, value: relocateObject(task) }
+      case 'relocate': {
+        const value = relocateObject(task)
+        const { report } = value
+        return transfer({ ok: true, value }, report === undefined ? [] : [report.members, report.failing].map(({ buffer }) => buffer as ArrayBuffer))
+      }
       default: return task satisfies never
     }
   } catch (error) {

@@ -1,10 +1,13 @@
+import { sign } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { preAuthEncoding, serializeEnvelope } from '../../src/attestation/dsse.js'
+import { generateSigningKey, parseSigningKeys, type SigningKey } from '../../src/attestation/signing-keys.js'
 import { EXEC } from '../cli/corelo.js'
 import { fooSpec, targetFoo } from '../support/corpus.js'
 import { buildObject } from '../support/object-builder.js'
-import { cleanUpAfterAll, createNode, putKernel, REFERENCE, runOnce, startAgent, startProxy, startService, type Proxy, type Service } from './support.js'
+import { cleanUpAfterAll, createNode, putKernel, REFERENCE, runOnce, startAgent, startProxy, startService, temporaryFolder, type Proxy, type Service, type Tampering } from './support.js'
 
 const cleanup = cleanUpAfterAll()
 
@@ -28,24 +31,47 @@ describe('an object that does not do for the kernel', () => {
     expect(existsSync(join(node.out, 'foo.bpf.o'))).toBe(false)
   })
 
+  /** The service's answer, its verdict another one. The attestation says so too where a key signs it. */
+  const withVerdict = (verdict: string, key?: SigningKey): Tampering => ({
+    request: (_path, headers, body) => { delete headers['if-none-match']; return body },
+    answer: answer => {
+      const { 'content-digest': _, ...headers } = answer.headers
+      const text = answer.body.toString('latin1').replace(/"verdict":"(?:loads|unknown)"/, `"verdict":"${verdict}"`)
+      if (key === undefined) return { ...answer, headers, body: Buffer.from(text, 'latin1') }
+      const [, part = ''] = /name="attestation".*?\r\n\r\n(\{.*?\})\r\n--/s.exec(text) ?? []
+      const payload = Buffer.from((JSON.parse(part) as { payload: string }).payload, 'base64').toString()
+      const changed = Buffer.from(payload.replace(/"verdict":"(?:loads|unknown)"/, `"verdict":"${verdict}"`))
+      const sig = sign(null, preAuthEncoding('application/vnd.in-toto+json', changed), key.privateKey)
+      const envelope = serializeEnvelope({ payloadType: 'application/vnd.in-toto+json', payload: changed, signatures: [{ keyid: key.jwk.kid, sig }] })
+      return { ...answer, headers, body: Buffer.from(text.replace(part, () => envelope), 'latin1') }
+    }
+  })
+
+  it('is what the service signed: a report that says otherwise changes nothing', async () => {
+    const node = createNode(cleanup)
+    proxy.tampering = withVerdict('fails')
+    const run = await runOnce(node, proxy.url, { CORELO_AGENT_KEYS: service.keys })
+    expect(run.code).toBe(0)
+    expect(existsSync(join(node.out, 'exec.bpf.o'))).toBe(true)
+    expect(run.lines).toContainEqual(expect.objectContaining({ object: 'exec', msg: 'relocated, verified and put in place', verdict: expect.stringMatching(/^(?:loads|unknown)$/) }))
+  })
+
   it('is not put out where its verdict is that it fails, which says why in terms of its source; the copy from before stays', async () => {
     const node = createNode(cleanup)
-    expect((await runOnce(node, proxy.url, { CORELO_AGENT_KEYS: service.keys })).code).toBe(0)
+    const key = parseSigningKeys(generateSigningKey())[0]
+    const keys = join(temporaryFolder(cleanup), 'keys.json')
+    writeFileSync(keys, JSON.stringify({ keys: [...(JSON.parse(readFileSync(service.keys, 'utf8')) as { keys: object[] }).keys, key.jwk] }))
+    proxy.tampering = {}
+    expect((await runOnce(node, proxy.url, { CORELO_AGENT_KEYS: keys })).code).toBe(0)
     const before = readFileSync(join(node.out, 'exec.bpf.o'))
-    proxy.tampering = {
-      request: (_path, headers, body) => { delete headers['if-none-match']; return body },
-      answer: answer => {
-        const { 'content-digest': _, ...headers } = answer.headers
-        return { ...answer, headers, body: Buffer.from(answer.body.toString('latin1').replace(/"verdict":"(?:loads|unknown)"/, '"verdict":"fails"'), 'latin1') }
-      }
-    }
-    const run = await runOnce(node, proxy.url, { CORELO_AGENT_KEYS: service.keys })
+    proxy.tampering = withVerdict('fails', key)
+    const run = await runOnce(node, proxy.url, { CORELO_AGENT_KEYS: keys })
     expect(run.code).toBe(1)
     const line = run.lines.find(({ code }) => code === 'unresolved_reachable')
     expect(line).toMatchObject({ level: 50, object: 'exec', shown: 'last_good', reasons: expect.arrayContaining([expect.stringMatching(/^exec\.bpf\.c:\d+: task_struct.*: .*/)]) })
     expect(readFileSync(join(node.out, 'exec.bpf.o'))).toEqual(before)
 
-    const agent = await startAgent(cleanup, node, proxy.url, { CORELO_AGENT_KEYS: service.keys })
+    const agent = await startAgent(cleanup, node, proxy.url, { CORELO_AGENT_KEYS: keys })
     await agent.line(({ code }) => code === 'unresolved_reachable')
     expect(await agent.metric('corelo_agent_object_finding{object="exec"}')).toBe(1)
     expect(await agent.ready()).toMatchObject({ status: 503, body: { objects: [{ object: 'exec' }] } })

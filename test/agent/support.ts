@@ -44,6 +44,7 @@ export async function startService (cleanup: Cleanup, options: { port?: number, 
       CORELO_TRUST_UPLOADS: 'true',
       CORELO_WORKERS: '1',
       CORELO_SHUTDOWN_MS: '1000',
+      CORELO_MAX_DELAY_MS: '0',
       ...options.settings
     }
   })
@@ -52,7 +53,7 @@ export async function startService (cleanup: Cleanup, options: { port?: number, 
   const url = await firstMatch(child, /http:\/\/127\.0\.0\.1:\d+/)
   while ((await fetch(`${url}/readyz`)).status !== 200) await new Promise(resolve => setTimeout(resolve, 20))
   const keys = join(folder, 'keys.json')
-  writeFileSync(keys, await (await fetch(`${url}/.well-known/corelo-keys.json`)).text())
+  writeFileSync(keys, await (await patiently(async () => await fetch(`${url}/.well-known/corelo-keys.json`))).text())
   if (options.hasSample !== false) await putKernel(url, REFERENCE, readFileSync(SAMPLE))
   return { url, keys, stop }
 }
@@ -62,8 +63,18 @@ export const DEAD_ADDRESS = 'http://127.0.0.1:2'
 
 export async function putKernel (url: string, reference: string, btf: Uint8Array, kernelVersion?: string): Promise<void> {
   const query = kernelVersion === undefined ? '' : `?kernel_version=${encodeURIComponent(kernelVersion)}`
-  const { ok, status } = await fetch(`${url}/kernels/${reference}/btf${query}`, { method: 'PUT', body: btf, headers: { 'content-type': 'application/octet-stream' } })
+  const send = async (): Promise<Response> => await fetch(`${url}/kernels/${reference}/btf${query}`, { method: 'PUT', body: btf, headers: { 'content-type': 'application/octet-stream' } })
+  const { ok, status } = await patiently(send)
   if (!ok) throw new Error(`the service did not take the BTF of ${reference}: ${status}`)
+}
+
+/** A service on a machine with too much to do says so, and to come back. */
+async function patiently (send: () => Promise<Response>): Promise<Response> {
+  for (;;) {
+    const response = await send()
+    if (response.status !== 503) return response
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
 }
 
 /** A node: folders for objects and results, and an os-release. */

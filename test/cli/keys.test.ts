@@ -192,6 +192,13 @@ describe('corelo keys verify', () => {
     expect(JSON.parse(byHash.stdout)).toMatchObject({ verified: true, object: sha256(fooObject()), btf: sha256(fooBtf()), kernel: KERNEL })
   })
 
+  it('shows the verdict that was signed, what it assumes and the counts', async () => {
+    const { path, run } = await lab()
+    const args = [path('relocated.o'), '-a', path('header'), '--keys', path('jwks.json'), '--object', path('object.o'), '--kernel', KERNEL]
+    expect((await run(...args)).stderr).toMatch(/\nverdict: loads \(1 resolved, 0 absent, 0 poisoned\)\n$/)
+    expect(JSON.parse((await run(...args, '--json')).stdout)).toMatchObject({ verdict: 'loads', assumes: [], counts: { resolved: 1, absent: 0, poisoned: 0 } })
+  })
+
   it('refuses what is something else, says why, and exits with 1', async () => {
     const { path, run } = await lab()
     const good = ['-a', path('header'), '--keys', path('jwks.json')]

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { cleanUpAfterAll, DEAD_ADDRESS, REFERENCE, startService, type Service } from '../agent/support.js'
 import { fooSpec, targetFoo } from '../support/corpus.js'
 import { buildObject } from '../support/object-builder.js'
-import { corelo, EXEC, removeFoldersAfterEach, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
+import { corelo, EXEC, removeFoldersAfterEach, ROOT, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
 
 removeFoldersAfterEach()
 const cleanup = cleanUpAfterAll()
@@ -36,6 +36,19 @@ describe('corelo relocate --server', () => {
     const { code, stderr } = corelo(['relocate', EXEC, '--btf', SAMPLE, '--server', service.url, '--keys', other.keys, '-o', out])
     expect({ code, written: existsSync(out) }).toEqual({ code: 3, written: false })
     expect(stderr).toContain('which is none of the trusted ones. Nothing was written.')
+  })
+
+  it('names the nearest kernels that the service has, where it has not the one that was asked for', () => {
+    const { code, stderr } = corelo(['relocate', EXEC, '--kernel', REFERENCE.replace(/[^/]+$/, '6.1.0-samplf'), '--server', service.url, '--json'])
+    expect(code).toBe(3)
+    expect(stderr).toContain(REFERENCE)
+  })
+
+  it('sends the BTF that a file has, so that its signature can be verified whatever it came in', () => {
+    const out = join(temporaryFolder(), 'out.o')
+    const deb = join(ROOT, 'test/fixtures/extraction/packed/linux-image.xz.deb')
+    const { code, stderr } = corelo(['relocate', EXEC, '--btf', deb, '--server', service.url, '--keys', service.keys, '-o', out])
+    expect({ code, written: existsSync(out) }, stderr).toEqual({ code: 0, written: true })
   })
 
   it('prints the report with --json', () => {
@@ -78,5 +91,23 @@ describe('corelo relocate --server', () => {
     const { code, stderr } = corelo(['relocate', EXEC, '--server', DEAD_ADDRESS, '--json', '--kernel', '5'])
     expect(code).toBe(3)
     expect(stderr).toMatch(/^corelo: http:\S+ cannot be reached: nothing listens at that address\.$/m)
+  })
+})
+
+describe('corelo btf list --server', () => {
+  let service: Service
+  beforeAll(async () => { service = await startService(cleanup) })
+
+  it('lists what the service has, filtered as a local list is', () => {
+    const list = (...args: string[]) => corelo(['btf', 'list', '--server', service.url, ...args])
+    expect(list().stdout.toString()).toContain(REFERENCE)
+    expect(list().stderr).toContain(`1 kernel in ${service.url}`)
+    expect(JSON.parse(list('--json').stdout.toString())).toMatchObject({ kernels: [{ reference: REFERENCE }] })
+    expect(JSON.parse(list('--json', '--distro', 'nobody').stdout.toString())).toEqual({ kernels: [] })
+  })
+
+  it('says what does not go together', () => {
+    expect(corelo(['btf', 'list', '--server', service.url, '--cache-dir', 'x'])).toMatchObject({ code: 2, stderr: expect.stringContaining('leave --cache-dir out') })
+    expect(corelo(['btf', 'list', '--token-file', 'x'])).toMatchObject({ code: 2, stderr: expect.stringContaining('goes with --server') })
   })
 })

@@ -158,7 +158,7 @@ export const DELIBERATE: readonly Difference[] = [
     ours: refused('object_invalid')
   },
   {
-    rule: 'an object without .BTF is an error; libbpf loads it as it is',
+    rule: 'an object that lists relocations and has no .BTF is an error; libbpf loads it as it is',
     make: foo({ btf: null }),
     libbpf: FOO_AS_COMPILED,
     ours: refused('object_invalid')

@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { describeRelocation, parseBtf, parseObject, type BpfObject } from '../../src/core/index.js'
+import { parseBtf, parseObject, type BpfObject } from '../../src/core/index.js'
 import { AppError } from '../../src/errors.js'
+import { describeRelocation } from '../../src/report/index.js'
 import { askOracle, compareDumps, describeLab, labBtfs, labObjects, NEEDS, scratchFolder, type LabFile } from '../support/lab.js'
 import { relocate, type Relocation } from '../support/relocate.js'
 

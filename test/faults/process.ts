@@ -19,7 +19,7 @@ export async function startProcess (settings: Readonly<Record<string, string>>):
   const folder = await mkdtemp(join(tmpdir(), 'corelo-faults-'))
   const child = spawn(process.execPath, [MAIN, 'serve'], {
     env: {
-      PATH: process.env['PATH'], CORELO_PORT: '0', CORELO_CACHE_DIR: folder, CORELO_LOCAL_KERNEL: 'false', CORELO_WORKERS: '2', CORELO_BTFHUB_URL: '', ...settings
+      PATH: process.env['PATH'], CORELO_PORT: '0', CORELO_CACHE_DIR: folder, CORELO_LOCAL_KERNEL: 'false', CORELO_WORKERS: '2', CORELO_BTFHUB_URL: '', CORELO_MAX_DELAY_MS: '0', ...settings
     },
     stdio: ['ignore', 'pipe', 'inherit']
   })

@@ -67,8 +67,9 @@ describe('a caller that goes away', () => {
     const metrics = await (await http.request('/metrics')).text()
     expect(metrics).toMatch(/corelo_http_request_duration_seconds_count\{[^}]*status="499"[^}]*\} 1/)
     expect(metrics).toContain('corelo_http_requests_in_flight 1\n') // this one
-    expect(metrics).toContain('corelo_upload_bytes 0\n')
+    expect(metrics).toContain(`corelo_upload_bytes ${OBJECT.length}\n`) // the work goes on with them
     open()
+    await expect.poll(async () => await (await http.request('/metrics')).text()).toContain('corelo_upload_bytes 0\n')
   })
 
   it('within its upload leaves nothing behind', async () => {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Config } from '../../src/http/config.js'
+import { ENGINE } from '../../src/relocation/engine.js'
 import { assembler } from '../support/asm.js'
 import { at, btf, integers } from '../support/btf-builder.js'
 import { concat } from '../support/byte-writer.js'
@@ -107,7 +108,7 @@ describe('POST /relocate', () => {
       etag: `"${hashOf(bytes)}"`,
       'content-digest': digestOf(bytes),
       'repr-digest': digestOf(bytes),
-      'content-location': `/relocated/${hashOf(fooObject())}/${btfHash}`,
+      'content-location': `/relocated/${hashOf(fooObject())}/${btfHash}?engine=${ENGINE.version}`,
       'corelo-object': hashOf(fooObject()),
       'corelo-btf': btfHash,
       'corelo-kernel': UBUNTU,
@@ -142,9 +143,14 @@ describe('POST /relocate', () => {
       result: { sha256: hashOf(bytes), bytes: bytes.length, changed_instructions: 1 },
       engine: { name: 'corelo', version: expect.any(String), semantics: expect.stringMatching(/^libbpf /) },
       verdict: 'loads',
+      assumes: [],
+      loads_without_kernel_btf: true,
       counts: { resolved: 1, absent: 0, poisoned: 0 },
       programs: [{ name: 'a', section: 'raw_tp/a', verdict: 'loads', needs_kernel_btf: null, relocations: 1 }],
-      relocations: [{ program: 'a', section: 'raw_tp/a', instruction: 0, kind: 'byte_off', type: 'struct foo', access: 'foo.y', access_spec: '0:1', status: 'resolved', old: 4, new: 12 }],
+      relocations: [{
+        kind: 'byte_off', type: 'struct foo', access: 'foo.y', access_spec: '0:1', status: 'resolved', old: 4, new: 12, reason: null, suggestions: [],
+        places: [{ program: 'a', section: 'raw_tp/a', instruction: 0, reachable: null }], places_total: 1
+      }],
       warnings: []
     })
   })
@@ -254,6 +260,8 @@ describe('the kernel of a relocation', () => {
     }
     expect(await problem(await relocate({ kernel_release: UBUNTU, arch: 'arm64' }), 400, 'invalid_request')).toMatchObject({ field: 'arch' })
     expect(await problem(await relocate({ kernel_release: 'ubuntu/20.04' }), 400, 'invalid_request')).toMatchObject({ field: 'kernel_release' })
+    expect(await problem(await relocate({ kernel_release: UBUNTU, kernel_build_id: 'xyz' }), 400, 'invalid_request')).toMatchObject({ field: 'kernel_build_id' })
+    expect(await problem(await relocate({ kernel_release: UBUNTU, kernel_version: '#46~18.04.1-Ubuntu SMP' }), 400, 'invalid_request')).toMatchObject({ field: 'kernel_version', detail: expect.stringContaining('is that of ubuntu 18.04') })
   })
 
   it('is never guessed: a release with two contents is refused with both as candidates', async () => {
@@ -312,7 +320,7 @@ describe('what a kernel does not have', () => {
     expect(poisoned.status).toBe(200)
     expect(poisoned.headers.get('corelo-relocations')).toBe('resolved=0, absent=0, poisoned=1')
     const refused = await problem(await relocate({ on_unresolved: 'fail' }), 422, 'unresolved_reachable')
-    expect(refused['relocations']).toMatchObject([{ program: 'a', section: 'raw_tp/a', instruction: 0, status: 'poisoned', reason: 'type_missing' }])
+    expect(refused['relocations']).toMatchObject([{ status: 'poisoned', reason: 'type_missing', places: [{ program: 'a', section: 'raw_tp/a', instruction: 0 }], places_total: 1 }])
     expect(refused.detail).toContain('instruction 0')
   })
 
@@ -338,8 +346,7 @@ describe('what a kernel does not have', () => {
     })
     const refused = await problem(await relocate({ object: bytes, btf: ambiguous.bytes() }), 422, 'relocation_failed')
     expect(refused['relocations']).toMatchObject([
-      { instruction: 0, access: 'foo.y', status: 'failed', reason: 'ambiguous', new: null },
-      { instruction: 2, access: 'foo.y', status: 'failed', reason: 'ambiguous', new: null }
+      { access: 'foo.y', status: 'failed', reason: 'ambiguous', new: null, places: [{ instruction: 0 }, { instruction: 2 }], places_total: 2 }
     ])
     expect(refused.detail).toContain('2 of 3')
   })
@@ -458,7 +465,7 @@ describe('modules', () => {
     const response = await relocate({ modules: 'foo_mod' })
     const bytes = await bytesOf(response)
     expect(offsetOfY({ bytes })).toBe(20)
-    const location = `/relocated/${hashOf(fooObject())}/${vmlinuxHash}?modules=${hashOf(module)}`
+    const location = `/relocated/${hashOf(fooObject())}/${vmlinuxHash}?engine=${ENGINE.version}&modules=${hashOf(module)}`
     expect(response.headers.get('content-location')).toBe(location)
     expect(await bytesOf(await request(location))).toEqual(bytes)
   })
@@ -468,6 +475,30 @@ describe('modules', () => {
     const { vmlinux, module } = vmlinuxAndModule()
     expect(offsetOfY({ bytes: await bytesOf(await relocate({ btf: [vmlinux, module] })) })).toBe(20)
     await problem(await relocate({ btf: vmlinux, modules: 'foo_mod' }), 400, 'invalid_request')
+  })
+
+  it('may be hundreds, which headers name by the digest of their list', async () => {
+    const { request, relocate } = await lab()
+    const base = btf()
+    const { int } = integers(base)
+    const modules = Array.from({ length: 200 }, (_, i) => {
+      const split = btf({ base })
+      split.struct(i === 150 ? 'foo' : `other_${i}`, 32, [at('y', 20, int)])
+      return split.bytes()
+    })
+    const response = await relocate({ btf: [base.bytes(), ...modules] })
+    const bytes = await bytesOf(response)
+    expect(offsetOfY({ bytes })).toBe(20)
+    const headers = [...response.headers].map(([name, value]) => `${name}: ${value}\r\n`).join('')
+    expect(headers.length).toBeLessThan(4096)
+    const list = modules.map(hashOf).join(',')
+    const location = response.headers.get('content-location') ?? ''
+    expect(location).toBe(`/relocated/${hashOf(fooObject())}/${hashOf(base.bytes())}?engine=${ENGINE.version}&module_list=${hashOf(Buffer.from(list))}`)
+    const report = await (await relocate({ btf: [base.bytes(), ...modules] }, { accept: 'application/json' })).json() as { kernel: unknown }
+    expect(report.kernel).toMatchObject({ modules: modules.map(hashOf) })
+    expect(await bytesOf(await request(location))).toEqual(bytes)
+    await problem(await request(location.replace(/module_list=.*/, `module_list=${ABSENT}`)), 404, 'btf_unknown')
+    await problem(await request(`${location}&modules=${ABSENT}`), 400, 'invalid_request')
   })
 
   it('that are not held are refused, never left out', async () => {
@@ -501,6 +532,15 @@ describe('GET /relocated/{object}/{btf}', () => {
     expect(await (await request(location, { headers: { accept: 'application/json' } })).json()).toMatchObject({ result: { sha256: hashOf(bytes) } })
     const known = await request(location, { headers: { 'if-none-match': `"${hashOf(bytes)}"` } })
     expect([known.status, known.headers.get('cache-control')]).toEqual([304, 'public, max-age=31536000, immutable'])
+  })
+
+  it('is what the current engine gives where none is named, and is refused for another', async () => {
+    const { request, relocate, supply } = await lab()
+    await supply(fooBtf())
+    const [address = ''] = (await relocate()).headers.get('content-location')?.split('?') ?? []
+    const response = await request(address)
+    expect([response.status, response.headers.get('cache-control')]).toEqual([200, 'public, max-age=300'])
+    expect(await problem(await request(`${address}?engine=0.0.0`), 404, 'not_found')).toMatchObject({ engine: ENGINE.version })
   })
 
   it('answers HEAD with the same headers and nothing else', async () => {

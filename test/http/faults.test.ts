@@ -205,7 +205,7 @@ describe('a relocation that cannot be one', () => {
     const { post } = await startPosting()
     for (const [what, changes] of cases) {
       const { relocations } = await fault(what, await post({ object: foo({ records: [{ ...good, ...changes }] }), btf: fooBtf() }), 'relocation_failed')
-      expect(relocations, what).toMatchObject([{ section: 'raw_tp/a', instruction: 0, status: 'failed', detail: expect.stringMatching(/^.{15,}$/s) }])
+      expect(relocations, what).toMatchObject([{ status: 'failed', detail: expect.stringMatching(/^.{15,}$/s), places: [{ section: 'raw_tp/a', instruction: 0 }] }])
     }
   })
 
@@ -226,7 +226,7 @@ describe('a relocation that cannot be one', () => {
       records: [{ ...good, access: '0:99' }, { ...good, insnOff: 8 }, { ...good, insnOff: 16, access: '0:77' }]
     })
     const { relocations } = await fault('two bad records', await post({ object, btf: fooBtf() }), 'relocation_failed')
-    expect(relocations).toMatchObject([{ instruction: 0, status: 'failed' }, { instruction: 2, status: 'failed' }])
+    expect(relocations).toMatchObject([{ status: 'failed', places: [{ instruction: 0 }] }, { status: 'failed', places: [{ instruction: 2 }] }])
   })
 })
 

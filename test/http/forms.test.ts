@@ -59,6 +59,12 @@ describe('a form', () => {
     expect(request.kernel).toEqual({ release: KERNEL, distro: 'ubuntu', distroVersion: '20.04', arch: 'arm64', kernelVersion: '#46-Ubuntu SMP' })
   })
 
+  it('may give the build-id of the kernel, alone or beside its name', async () => {
+    const id = '24A3598fd700114d0a1b1a4871badcee75d0acac'
+    expect(await asked(form({ object: OBJECT, kernel_build_id: id }))).toMatchObject({ buildId: id.toLowerCase() })
+    expect(await asked(form({ object: OBJECT, kernel_release: KERNEL, kernel_build_id: id }))).toMatchObject({ kernel: { release: KERNEL, buildId: id.toLowerCase() } })
+  })
+
   it('may give a whole reference as the release', async () => {
     const request = await asked(form({ object: OBJECT, kernel_release: `ubuntu/20.04/amd64/${KERNEL}` }))
     expect(request.kernel).toEqual({ release: KERNEL, distro: 'ubuntu', distroVersion: '20.04', arch: 'x86_64' })

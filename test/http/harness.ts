@@ -28,7 +28,7 @@ export async function startAppWith<S extends Service> (service: S, settings: Par
 
 /** A listening app for a whole file, which closes it itself. */
 export async function launch<S extends Service> (service: S, settings: Partial<Config> = {}): Promise<Harness<S>> {
-  const config = { ...readConfig({ CORELO_BTFHUB_URL: '' }), ...settings }
+  const config = { ...readConfig({ CORELO_BTFHUB_URL: '', CORELO_MAX_DELAY_MS: '0' }), ...settings }
   const logged: Array<Record<string, unknown>> = []
   const log = createLogger('trace', { write: line => { logged.push(JSON.parse(line)) } })
   const app = await buildApp(service, config, { log })

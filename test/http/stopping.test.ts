@@ -20,7 +20,7 @@ interface Server {
 
 async function start (): Promise<Server> {
   const child = spawn(process.execPath, [MAIN, 'serve'], {
-    env: { PATH: process.env.PATH, CORELO_PORT: '0', CORELO_LOCAL_KERNEL: 'false', CORELO_WORKERS: '1', CORELO_CACHE_DIR: temporaryFolder(), CORELO_SHUTDOWN_MS: String(SHUTDOWN_MS) },
+    env: { PATH: process.env.PATH, CORELO_PORT: '0', CORELO_LOCAL_KERNEL: 'false', CORELO_WORKERS: '1', CORELO_MAX_DELAY_MS: '0', CORELO_CACHE_DIR: temporaryFolder(), CORELO_SHUTDOWN_MS: String(SHUTDOWN_MS) },
     stdio: ['ignore', 'pipe', 'inherit']
   })
   onTestFinished(() => { child.kill('SIGKILL') })

@@ -50,7 +50,8 @@ describeLab('three nodes and a service, each in a network of its own,', [NEEDS.k
   }
 
   beforeAll(async () => {
-    const { reference } = await nameRunningKernel(undefined)
+    const { reference } = await nameRunningKernel({})
+    if (reference === undefined) throw new Error('the kernel of this machine has no name')
     writeFileSync(keyFile, generateSigningKey(), { mode: 0o600 })
     network = await createNetwork(3)
     const [first, second, third] = network.nodes

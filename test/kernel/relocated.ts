@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { describeRelocation, parseBtf, parseObject, type RelocationReport } from '../../src/core/index.js'
+import { parseBtf, parseObject } from '../../src/core/index.js'
+import { describeRelocation, type RelocationReport } from '../../src/report/index.js'
 import { labBtf, ROOT } from '../support/lab.js'
 import { relocate } from '../support/relocate.js'
 

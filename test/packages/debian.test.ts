@@ -42,7 +42,7 @@ describeLab("Debian's own repository", [{ what: "Debian's mirror in apt's source
   it.each(KNOWN)('the newest %s kernel of the lab has there the BTF that was taken out of it by other means', async series => {
     const vmlinux = join(process.env['CORELO_LAB_DIR'] ?? '.lab', 'kernels', series, 'vmlinux')
     const release = /Linux version (\S+) \(/.exec(execFileSync('/bin/sh', ['-c', 'strings "$0" | grep -m1 "^Linux version"', vmlinux]).toString())?.[1] ?? ''
-    const { sha256 } = await service.getKernelBtf(parseReference(`debian/12/x86_64/${release}`), undefined, [], 600_000)
+    const { sha256 } = await service.getKernelBtf(parseReference(`debian/12/x86_64/${release}`), undefined, [], undefined, 600_000)
     expect(sha256).toBe(sha256Of(readFileSync(labBtf(`debian-${series}`))))
   })
 
@@ -54,7 +54,7 @@ describeLab("Debian's own repository", [{ what: "Debian's mirror in apt's source
     for (const { reference, published } of kernels) {
       const name = `${reference.distro}/${reference.distroVersion}/${reference.arch}/${reference.release}`
       const before = process.cpuUsage()
-      const reason = await service.getKernel(reference, [], 600_000).then(() => '', (error: unknown) => String(error))
+      const reason = await service.getKernel(reference, [], undefined, 600_000).then(() => '', (error: unknown) => String(error))
       const { user, system } = process.cpuUsage(before)
       rows.push([name, published?.bytes ?? '', ((user + system) / 1e6).toFixed(2), reason].join('\t'))
       if (reason !== '') failures.push(`${name}: ${reason}`)

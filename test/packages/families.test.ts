@@ -96,7 +96,7 @@ describeLab('package repositories made by the real tools', [...['apt-ftparchive'
   const names = [...DEBS.map(([platform, , , name, , release]) => [`${platform}/x86_64/${release}`, name] as const), ...RPMS.map(([platform, name, , release]) => [`${platform}/x86_64/${release}`, name] as const)]
 
   it.each(names)('%s is the kernel in %s', async (reference, name) => {
-    const { sha256, source } = await service.getKernelBtf(parseReference(reference), undefined, [], 300_000)
+    const { sha256, source } = await service.getKernelBtf(parseReference(reference), undefined, [], undefined, 300_000)
     expect({ sha256, source }).toEqual({ sha256: sha256Of(kernel.btf), source: 'packages' })
     const { provenance, buildId } = await service.getKernel(parseReference(reference))
     expect(provenance.package?.name).toBe(name)
@@ -105,7 +105,7 @@ describeLab('package repositories made by the real tools', [...['apt-ftparchive'
   })
 
   it.each(['ubuntu/22.04/x86_64/5.15.0-91-generic', 'rocky/9/x86_64/5.14.0-503.14.1.el9_5.x86_64'])('the modules of %s are taken out of their own package', async reference => {
-    const { source, bytes } = await service.getKernelBtf(parseReference(reference), 'xfs', [], 300_000)
+    const { source, bytes } = await service.getKernelBtf(parseReference(reference), 'xfs', [], undefined, 300_000)
     expect(source).toBe('packages')
     expect(Buffer.from(bytes).includes('xfs_inode')).toBe(true)
   })

@@ -71,7 +71,7 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
   }
 
   const refusal = async (asked: Service): Promise<AppError> => {
-    const error: unknown = await asked.getKernelBtf(REFERENCE, undefined, [], 300_000).then(() => undefined, (reason: unknown) => reason)
+    const error: unknown = await asked.getKernelBtf(REFERENCE, undefined, [], undefined, 300_000).then(() => undefined, (reason: unknown) => reason)
     if (!(error instanceof AppError)) throw new Error(`It was not refused: ${String(error)}`)
     const { kernels } = await asked.listKernels({ limit: 100 })
     expect(kernels.filter(({ state }) => state === 'held')).toEqual([])
@@ -83,7 +83,7 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
 
   it('the good repository is taken, once for a hundred who ask at the same time', async () => {
     const asked = await start()
-    const answers = await Promise.all(Array.from({ length: 100 }, () => asked.getKernelBtf(REFERENCE, undefined, [], 300_000)))
+    const answers = await Promise.all(Array.from({ length: 100 }, () => asked.getKernelBtf(REFERENCE, undefined, [], undefined, 300_000)))
     expect(new Set(answers.map(({ sha256 }) => sha256))).toEqual(new Set([sha256Of(kernel.btf)]))
     expect(server?.requests.filter(path => path.endsWith('.deb'))).toHaveLength(1)
   })
@@ -109,7 +109,7 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
     expect(first).toMatchObject({ code: 'fetching', details: { kernel: `debian/12/x86_64/${RELEASE}`, retry_after: expect.any(Number), progress: { phase: expect.any(String) } } })
     await begun
     release()
-    expect((await asked.getKernelBtf(REFERENCE, undefined, [], 300_000)).sha256).toBe(sha256Of(kernel.btf))
+    expect((await asked.getKernelBtf(REFERENCE, undefined, [], undefined, 300_000)).sha256).toBe(sha256Of(kernel.btf))
   })
 
   it.each<[string, (root: string) => void, string, string]>([
@@ -156,7 +156,7 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
   it('an index that is older than the one that was seen before is refused, also after a restart; what was known still answers', async () => {
     const cacheDir = join(scratch, 'replay')
     mkdirSync(cacheDir, { recursive: true })
-    await (await start(undefined, { cacheDir })).getKernelBtf(REFERENCE, undefined, [], 300_000)
+    await (await start(undefined, { cacheDir })).getKernelBtf(REFERENCE, undefined, [], undefined, 300_000)
     const port = new URL(server?.url ?? 'http://localhost').port
     expect(port).not.toBe('')
     const root = join(scratch, `www-${count}`)
@@ -177,12 +177,12 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
       sources: { fetch: { tries: 1 } }
     })
     expect((await service.getKernelBtf(REFERENCE)).source).toBe('packages')
-    expect(await service.getKernelBtf(unknown, undefined, [], 300_000).catch((error: unknown) => error)).toMatchObject({ code: 'kernel_unknown' })
+    expect(await service.getKernelBtf(unknown, undefined, [], undefined, 300_000).catch((error: unknown) => error)).toMatchObject({ code: 'kernel_unknown' })
   })
 
   it('an unsigned repository is taken where the operator says so', async () => {
     const asked = await start(root => { publish(root, { key: undefined }) }, { more: 'unsigned: true' })
-    expect((await asked.getKernelBtf(REFERENCE, undefined, [], 300_000)).sha256).toBe(sha256Of(kernel.btf))
+    expect((await asked.getKernelBtf(REFERENCE, undefined, [], undefined, 300_000)).sha256).toBe(sha256Of(kernel.btf))
   })
 
   it('a redirect within the mirror is followed, and one to a private address is not', async () => {
@@ -203,6 +203,6 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
         return true
       }
     }
-    expect((await other.getKernelBtf(REFERENCE, undefined, [], 300_000)).sha256).toBe(sha256Of(kernel.btf))
+    expect((await other.getKernelBtf(REFERENCE, undefined, [], undefined, 300_000)).sha256).toBe(sha256Of(kernel.btf))
   })
 })

@@ -6,6 +6,7 @@ import { sha256, type Sha256 } from '../../src/store/sha256.js'
 import { ENGINE } from '../../src/relocation/engine.js'
 import type { Deadline, RelocateAnswer, RelocateRequest } from '../../src/relocation/types.js'
 import type { KernelEntry } from '../../src/kernels/types.js'
+import type { ReportMembers } from '../../src/report/wire.js'
 import type { Service } from '../../src/service/types.js'
 
 export interface FakeService extends Service {
@@ -69,11 +70,14 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       }
       return {
         bytes,
+        byteLength: bytes.length,
         sha256: sha256(bytes),
         ...facts,
-        attestation: Buffer.from(signer.sign({ ...facts, resultSha256: sha256(bytes), engine: ENGINE })).toString('base64'),
+        attestation: Buffer.from(signer.sign({ ...facts, resultSha256: sha256(bytes), engine: ENGINE, findings: { verdict: 'loads', assumes: [], counts: { resolved: 0, absent: 0, poisoned: 0 } } })).toString('base64'),
         source: request.btf === undefined ? 'local' : 'request',
         verdict: 'loads',
+        assumes: [],
+        isAlreadyRelocated: false,
         counts: { resolved: 12, absent: 3, poisoned: 0 },
         report: request.wantsReport ? REPORT : undefined,
         timing: { resolve: 0.1234567, fetch: 0, parse: 1.5, relocate: 2 },
@@ -168,28 +172,40 @@ function entryOf (reference: KernelReference, btf: Uint8Array): KernelEntry {
   }
 }
 
-const REPORT: NonNullable<RelocateAnswer['report']> = {
-  byte_order: 'little',
-  changed_instructions: 7,
+const MEMBERS: ReportMembers = {
   verdict: 'loads',
-  counts: { resolved: 12, absent: 3, poisoned: 0, failed: 0 },
-  programs: [{ name: 'handle_exec', section: 'tp_btf/sched_process_exec', verdict: 'loads', verdict_reason: null, needs_kernel_btf: 'attaches by BTF (tp_btf)', relocations: 4 }],
+  assumes: [],
+  loads_without_kernel_btf: false,
+  counts: { resolved: 12, absent: 3, poisoned: 0 },
+  programs: [{ name: 'handle_exec', section: 'tp_btf/sched_process_exec', verdict: 'loads', verdict_reason: null, assumes: [], needs_kernel_btf: 'attaches by BTF (tp_btf)', relocations: 4 }],
   relocations: [{
-    program: 'handle_exec',
-    section: 'tp_btf/sched_process_exec',
-    instruction: 12,
     kind: 'byte_off',
     type: 'struct task_struct',
     access: 'task_struct.state',
     access_spec: '0:15',
-    source: { file: 'exec.bpf.c', line: 41, text: '  state = BPF_CORE_READ(task, state);' },
     status: 'poisoned',
-    reachable: false,
     old: 16,
     new: null,
     reason: 'field_missing',
-    detail: 'struct task_struct has no member state in this kernel',
-    suggestions: ['struct task_struct.__state']
+    detail: 'struct task_struct has no member state in this kernel. It has __state.',
+    suggestions: [{ text: 'Read __state:', code: 'struct task_struct___new { unsigned int __state; };' }],
+    places: [{
+      program: 'handle_exec',
+      section: 'tp_btf/sched_process_exec',
+      instruction: 12,
+      reachable: false,
+      source: { file: 'exec.bpf.c', line: 41, text: '  state = BPF_CORE_READ(task, state);' }
+    }],
+    places_total: 1
   }],
   warnings: []
+}
+
+const REPORT: NonNullable<RelocateAnswer['report']> = {
+  members: Buffer.from(JSON.stringify(MEMBERS).slice(1, -1)),
+  byteOrder: 'little',
+  changedInstructions: 7,
+  failing: Buffer.from('[]'),
+  failure: undefined,
+  hasMorePlaces: false
 }

@@ -1,8 +1,10 @@
 import { expect } from 'vitest'
 import { AppError, type ErrorCode } from '../../src/errors.js'
 import { newWork } from '../../src/btf/work.js'
-import { explainOutcome } from '../../src/core/explain.js'
-import { parseBtf } from '../../src/core/index.js'
+import { parseBtf, parseObject } from '../../src/core/index.js'
+import { createNewNames } from '../../src/report/reasons/names-in-use.js'
+import { explainRecord } from '../../src/report/reasons/explain.js'
+import type { Explanation } from '../../src/report/reasons/reason.js'
 import { assembler, decode, decodeImm64, poison } from './asm.js'
 import { BtfBuilder } from './btf-builder.js'
 import { concat, toHex, type ByteOrder } from './byte-writer.js'
@@ -125,10 +127,16 @@ export function checkInvariants (object: Pick<BuiltObject, 'bytes'>, relocation:
     expect(record.newValue === null).toBe(record.status === 'poisoned' || record.status === 'failed')
     if (record.status === 'failed') expect(record.errno).not.toBeNull()
     if (record.status === 'failed') expect(record.reason).not.toBeNull()
-    if (record.status === 'poisoned') expect(explainOutcome(record, relocation.target, newWork())?.reason).toEqual(expect.any(String))
+    if (record.status === 'poisoned') expect(explain(object, relocation, record)?.reason).toEqual(expect.any(String))
     if (record.status === 'absent') expect(record.newValue).toBe(0n)
     expect(record.oldValue).toBe(BigInt.asUintN(64, record.oldValue))
   }
+}
+
+/** Why a record has no value. */
+export function explain (object: Pick<BuiltObject, 'bytes'>, { target, records }: Relocation, record: RecordOutcome, steps?: number): Explanation | undefined {
+  const parsed = parseObject(object.bytes)
+  return explainRecord(record, undefined, { object: parsed, target, records, modulesWith: () => [], names: createNewNames(parsed.btf), work: newWork(steps) })
 }
 
 /** Runs `action`, which must throw an AppError with this code, and gives the error back. */

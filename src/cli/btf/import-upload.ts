@@ -20,6 +20,7 @@ export function createImportUpload ({ server, tokenFile }: ImportUploadOptions):
     async getKernel () {
       throw new AppError('kernel_unknown', 'With --server, the image of a kernel must be given together with its modules.')
     },
+    async findKernels () { return [] },
     async flush () {}
   }
 }

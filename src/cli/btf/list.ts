@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { normalizeArch } from '../../identity/arch.js'
+import type { KernelEntry } from '../../client/client.js'
 import { matchesName } from '../../kernels/matches.js'
 import { openKernelIndex } from '../../kernels/kernel-index.js'
 import type { KernelRecord } from '../../kernels/kernel-record.js'
-import { formatReference } from '../../identity/reference.js'
-import { parseArguments, type Arguments, type CommandSpec } from '../arguments.js'
+import { formatReference, parseReference, type KernelReference } from '../../identity/reference.js'
+import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { table } from '../table.js'
 import { placesFrom } from '../target.js'
@@ -13,13 +14,15 @@ import { paintFor, say } from '../terminal.js'
 
 export const spec: CommandSpec = {
   name: 'btf list',
-  summary: 'Lists the kernels whose BTF is in the local cache.',
+  summary: 'Lists the kernels whose BTF is in the local cache, or in a service.',
   options: {
     release: { value: 'REL', help: 'Only kernels of this release (uname -r).' },
     distro: { value: 'ID', help: 'Only those of this distribution.' },
     'distro-version': { value: 'VER', help: 'Only those of this version of it.' },
     arch: { value: 'ARCH', help: 'Only those of this architecture.' },
     'cache-dir': { value: 'DIR', help: 'The cache to look in. Default: CORELO_CACHE_DIR, else btfhub-cache.' },
+    server: { short: 's', value: 'URL', help: 'Ask this service instead of the local cache.' },
+    'token-file': { value: 'FILE', help: 'With --server: a file with the token to send.' },
     json: { help: 'Print JSON instead of a table.' },
     help: { short: 'h', help: 'Print this text.' }
   }
@@ -27,12 +30,39 @@ export const spec: CommandSpec = {
 
 export async function run (args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(spec, args)
+  const server = options.get('server')
+  if (server !== undefined) return await listRemotely(server, options)
+  if (options.has('token-file')) throw usageError(spec, '--token-file goes with --server.')
   const directory = options.get('cache-dir') ?? placesFrom(process.env).cacheDir
-  const records = (await readRecords(directory)).filter(record => isWanted(record, options))
+  const records = (await readRecords(directory)).filter(({ reference }) => isWanted(reference, options))
   if (options.has('json')) process.stdout.write(`${JSON.stringify({ kernels: records.map(toJson) }, null, 2)}\n`)
   else printTable(records, directory)
   return ExitCode.OK
 }
+
+/** All pages of the service's list. JSON is as the service gives it. */
+async function listRemotely (server: string, options: Arguments): Promise<ExitCode> {
+  if (options.has('cache-dir')) throw usageError(spec, 'With --server, leave --cache-dir out: the service has its own cache.')
+  const { createClient } = await import('../../client/client.js')
+  const client = createClient({ server, tokenFile: options.get('token-file') })
+  const kernels: KernelEntry[] = []
+  for (let cursor: string | undefined, isLast = false; !isLast;) {
+    const page = await client.kernels(cursor)
+    kernels.push(...page.kernels.filter(({ reference }) => isWanted(parseReference(reference), options)))
+    isLast = page.nextCursor === null
+    cursor = page.nextCursor ?? undefined
+  }
+  if (options.has('json')) process.stdout.write(`${JSON.stringify({ kernels }, null, 2)}\n`)
+  else printRows(kernels.map(kernel => [kernel.reference, shortHash(kernel.btf_sha256), numberOf(kernel, 'bytes'), numberOf(kernel, 'types'), moduleCount(kernel), kernel.source]), server)
+  return ExitCode.OK
+}
+
+function numberOf (kernel: object, name: string): string {
+  const value: unknown = Object.entries(kernel).find(([key]) => key === name)?.[1]
+  return typeof value === 'number' ? String(value) : '-'
+}
+
+function moduleCount (kernel: object): string { return 'modules' in kernel && Array.isArray(kernel.modules) ? String(kernel.modules.length) : '-' }
 
 /** Every kernel of a cache, in the order of references. A cache that is not there has none, and is not made. */
 export async function readRecords (directory: string): Promise<readonly KernelRecord[]> {
@@ -45,7 +75,7 @@ export async function readRecords (directory: string): Promise<readonly KernelRe
   }
 }
 
-function isWanted ({ reference }: KernelRecord, options: Arguments): boolean {
+function isWanted (reference: KernelReference, options: Arguments): boolean {
   const [release, distro, distroVersion, arch] = [options.get('release'), options.get('distro'), options.get('distro-version'), options.get('arch')]
   if (release !== undefined && release !== reference.release) return false
   return matchesName({
@@ -75,10 +105,15 @@ function toJson ({ reference, btfSha256, bytes, types, source, provenance, first
 }
 
 function printTable (records: readonly KernelRecord[], directory: string): void {
-  if (records.length > 0) {
-    const [head = '', ...rows] = table(['KERNEL', 'BTF', 'BYTES', 'TYPES', 'MODULES', 'SOURCE'], records.map(({ reference, btfSha256, bytes, types, modules, source }) =>
-      [formatReference(reference), btfSha256.slice(0, 'sha256:'.length + 12), String(bytes), String(types), String(modules.length), source]))
+  printRows(records.map(({ reference, btfSha256, bytes, types, modules, source }) => [formatReference(reference), shortHash(btfSha256), String(bytes), String(types), String(modules.length), source]), directory)
+}
+
+function shortHash (hash: string): string { return hash.slice(0, 'sha256:'.length + 12) }
+
+function printRows (kernels: ReadonlyArray<readonly string[]>, place: string): void {
+  if (kernels.length > 0) {
+    const [head = '', ...rows] = table(['KERNEL', 'BTF', 'BYTES', 'TYPES', 'MODULES', 'SOURCE'], kernels)
     process.stdout.write(`${[paintFor(process.stdout)('dim', head), ...rows].join('\n')}\n`)
   }
-  say(`${records.length} ${records.length === 1 ? 'kernel' : 'kernels'} in ${directory}`)
+  say(`${kernels.length} ${kernels.length === 1 ? 'kernel' : 'kernels'} in ${place}`)
 }

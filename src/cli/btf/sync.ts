@@ -103,7 +103,7 @@ async function fetchAll (service: Service, wanted: readonly Entry[]): Promise<Sy
     const common = { reference: name, package: published?.package, bytes: published?.bytes }
     progress.update(`${i + 1} of ${wanted.length}: ${name}`)
     try {
-      if (state === 'offered') await service.getKernel(reference, [], KERNEL_MS)
+      if (state === 'offered') await service.getKernel(reference, [], undefined, KERNEL_MS)
       synced.push({ ...common, state: state === 'held' ? 'held' : 'fetched' })
     } catch (error) {
       if (!(error instanceof AppError)) throw error

@@ -1,3 +1,4 @@
+import type { AttestedFindings } from '../../attestation/findings.js'
 import { verifyAttestation, type AskedRelocation } from '../../attestation/verify.js'
 import { formatQuery, parseQuery } from '../../identity/reference.js'
 import { isSha256, sha256, type Sha256 } from '../../store/sha256.js'
@@ -37,8 +38,9 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
     say(`${paint('red', 'refused:')} ${verification.message}`)
     return ExitCode.FINDING
   }
-  const { keyId, facts: { engine, kernel, btfSha256 } } = verification
+  const { keyId, facts: { engine, kernel, btfSha256, findings } } = verification
   say(`${paint('green', 'verified:')} relocated for ${kernel === null ? btfSha256 : printable(kernel)} by ${printable(`${engine.name} ${engine.version} (${engine.semantics})`)}, signed with key ${keyId}`)
+  say(describeFindings(findings))
   return ExitCode.OK
 }
 
@@ -63,8 +65,16 @@ function hashOf (text: string, what: string): Sha256 { return isSha256(text) ? t
 /** The value of the header is the envelope in base64. */
 function decoded (text: string): string { return text.startsWith('{') ? text : Buffer.from(text, 'base64').toString() }
 
+/** The verdict that was signed with the result, and what it rests on. */
+function describeFindings ({ verdict, assumes, assumesSha256, counts: { resolved, absent, poisoned } }: AttestedFindings): string {
+  const rest = assumesSha256 !== undefined ? `; it assumes the list with hash ${assumesSha256}` : assumes?.length === 0 ? '' : `; it assumes ${assumes?.map(printable).join(', ') ?? ''}`
+  return `verdict: ${verdict} (${resolved} resolved, ${absent} absent, ${poisoned} poisoned)${rest}`
+}
+
 function toJson (verification: ReturnType<typeof verifyAttestation>): object {
   if (!verification.ok) return { verified: false, cause: verification.cause, detail: verification.message }
-  const { objectSha256, btfSha256, resultSha256, kernel, engine } = verification.facts
-  return { verified: true, key: verification.keyId, object: objectSha256, btf: btfSha256, result: resultSha256, kernel, engine }
+  const { objectSha256, btfSha256, resultSha256, kernel, engine, findings: { verdict, assumes, assumesSha256, counts } } = verification.facts
+  return {
+    verified: true, key: verification.keyId, object: objectSha256, btf: btfSha256, result: resultSha256, kernel, engine, verdict, assumes: assumes ?? { sha256: assumesSha256 }, counts
+  }
 }

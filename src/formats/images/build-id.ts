@@ -1,13 +1,12 @@
 import { dataView, isInside } from '../../bytes/checked.js'
 import { isElf, readU64, sectionBytes, type ElfFile } from '../../elf/sections.js'
+import { buildIdOfNotes } from '../../identity/build-id.js'
 
 const SHT_NOTE = 7
 const PT_NOTE = 4
 const NT_GNU_BUILD_ID = 3
-/** namesz: u32, descsz: u32, type: u32 */
-const NOTE_HEADER_SIZE = 12
-/** 16 bytes for MD5, 20 for SHA-1, 8 for xxhash; `--build-id=0x…` gives any. */
-const MAX_BUILD_ID_BYTES = 64
+/** The longest note of a build-id. */
+const MAX_NOTE_BYTES = 12 + 4 + 64
 /** ELF files within an image that are looked at: its vDSOs are two to four. */
 const MAX_EMBEDDED = 256
 /** Notes in an image that may be the kernel's. */
@@ -31,11 +30,11 @@ const EHDR32_PHDRS = { offset: 28, count: 44 } as const
  */
 export function readBuildId (elf: ElfFile): string | undefined {
   for (const section of elf.sections) {
-    const id = section.type === SHT_NOTE ? buildIdIn(sectionBytes(elf, section), elf.littleEndian) : undefined
+    const id = section.type === SHT_NOTE ? buildIdOfNotes(sectionBytes(elf, section), elf.littleEndian) : undefined
     if (id !== undefined) return id
   }
   for (const segment of noteSegments(elf)) {
-    const id = buildIdIn(segment, elf.littleEndian)
+    const id = buildIdOfNotes(segment, elf.littleEndian)
     if (id !== undefined) return id
   }
   return undefined
@@ -45,9 +44,6 @@ export function readBuildId (elf: ElfFile): string | undefined {
 export function noteRanges (start: Uint8Array): Array<{ readonly start: number, readonly size: number }> {
   return segmentsOf(start, start[4] === 2, true).filter(({ type }) => type === PT_NOTE).map(({ offset, size }) => ({ start: offset, size }))
 }
-
-/** The build-id in notes of a little-endian file. */
-export function buildIdOfNotes (notes: Uint8Array): string | undefined { return buildIdIn(notes, true) }
 
 /**
  * The same for an image without ELF headers (arm64's `Image`, what a zImage unpacks to): the one build-id note that is in none of
@@ -67,31 +63,13 @@ export function scanForBuildId (image: Uint8Array): string | undefined {
       const start = at - 8
       if (start < 0 || start % 4 !== 0 || embedded.some(file => start >= file.start && start < file.end)) continue
       if (++tried > MAX_NOTES) return undefined
-      const id = buildIdIn(image.subarray(start, start + NOTE_HEADER_SIZE + 4 + MAX_BUILD_ID_BYTES), littleEndian)
+      const id = buildIdOfNotes(image.subarray(start, start + MAX_NOTE_BYTES), littleEndian)
       if (id !== undefined) found.add(id)
     }
   }
   const [only] = found
   return found.size === 1 ? only : undefined
 }
-
-/** Walks notes: a header, the owner's name and the content, each filled up to a multiple of four. */
-function buildIdIn (notes: Uint8Array, littleEndian: boolean): string | undefined {
-  const view = dataView(notes)
-  for (let at = 0; at + NOTE_HEADER_SIZE <= notes.length;) {
-    const nameSize = view.getUint32(at, littleEndian)
-    const size = view.getUint32(at + 4, littleEndian)
-    const name = at + NOTE_HEADER_SIZE
-    const content = name + padded(nameSize)
-    if (!isInside(content, size, notes.length)) return undefined
-    const isBuildId = view.getUint32(at + 8, littleEndian) === NT_GNU_BUILD_ID && nameSize === 4 && notes[name] === 0x47 && notes[name + 1] === 0x4e && notes[name + 2] === 0x55
-    if (isBuildId && size > 0 && size <= MAX_BUILD_ID_BYTES) return Buffer.from(notes.subarray(content, content + size)).toString('hex')
-    at = content + padded(size)
-  }
-  return undefined
-}
-
-function padded (size: number): number { return Math.ceil(size / 4) * 4 }
 
 function noteSegments (elf: ElfFile): Uint8Array[] {
   return segmentsOf(elf.bytes, elf.is64, elf.littleEndian)

@@ -1,7 +1,7 @@
 import { inflateSync } from 'node:zlib'
 import { dataView } from '../../bytes/checked.js'
 import { stringAt } from '../../bytes/strings.js'
-import { SHT_PROGBITS } from '../../elf/constants.js'
+import { EM_BPF, SHT_PROGBITS } from '../../elf/constants.js'
 import { findLastSection, isElf, parseSections, readU64, sectionBytes, type ElfFile } from '../../elf/sections.js'
 import { AppError, recode } from '../../errors.js'
 import { isSegment } from '../../identity/reference.js'
@@ -15,11 +15,13 @@ const ARCHS: ReadonlyMap<number, string> = new Map([
   [3, 'x86'], [22, 's390x'], [40, 'arm'], [62, 'x86_64'], [183, 'arm64'], [243, 'riscv64'], [258, 'loongarch64']
 ])
 const EM_PPC64 = 21
-const EM_BPF = 247
 
 const SHF_COMPRESSED = 0x800
 const ELFCOMPRESS_ZLIB = 1
 const ELFCOMPRESS_ZSTD = 2
+
+/** Of one string in .modinfo. A name has at most 56 bytes, a vermagic some hundred; what a longer one says is of no interest. */
+const MAX_FACT_BYTES = 1024
 
 /** BTFHub's name of the architecture that a little-endian ELF file's header names; undefined for anything else. */
 export function elfArch (bytes: Uint8Array): string | undefined {
@@ -44,7 +46,7 @@ export interface ElfKernel {
  */
 export async function readElfKernel (bytes: Uint8Array): Promise<ElfKernel> {
   const elf = parse(bytes)
-  if (elf.machine === EM_BPF) throw new AppError('btf_invalid', 'The file is an eBPF object, whose BTF describes its own types and not a kernel.')
+  if (elf.machine === EM_BPF) throw new AppError('btf_invalid', "The file is an eBPF object (machine 247): its .BTF is of the program's own types, not of a kernel's. Give the kernel's: /sys/kernel/btf/vmlinux, a vmlinux, or what corelo btf export wrote.", { machine: EM_BPF })
   const facts = moduleFacts(elf)
   const banner = facts === undefined ? findBanner(bytes) : undefined
   const arch = elf.machine === EM_PPC64 ? elf.littleEndian ? 'ppc64le' : 'ppc64' : ARCHS.get(elf.machine)
@@ -69,7 +71,7 @@ function moduleFacts (elf: ElfFile): { name: string, release: string | undefined
   let release: string | undefined
   for (let at = 0; at < bytes.length;) {
     const end = bytes.indexOf(0, at)
-    const text = stringAt(bytes, at)
+    const text = stringAt(bytes.subarray(at, at + MAX_FACT_BYTES), 0)
     if (text.startsWith('name=')) name = text.slice('name='.length)
     if (text.startsWith('vermagic=')) release = text.slice('vermagic='.length).split(' ', 1)[0]
     at = end === -1 ? bytes.length : end + 1

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { AppError } from '../../errors.js'
 import { allows, type Authenticator, type Identity, type Scope } from '../access/identity.js'
@@ -44,6 +45,9 @@ export const accessPlugin = fp<AccessOptions>(async (app, { authenticator, openB
     }
   })
 }, { name: 'corelo-access' })
+
+/** What requests are counted by: who asks, or from where. */
+export function callerOf (request: FastifyRequest): string { return request.identity?.key ?? request.ip }
 
 async function identify (authenticator: Authenticator, header: string | undefined): Promise<Identity> {
   if (header === undefined) throw new AppError('unauthorized', 'The request has no credentials; send a token: Authorization: Bearer …', { challenge: 'Bearer realm="corelo"' })

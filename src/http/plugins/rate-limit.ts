@@ -1,6 +1,7 @@
 import rateLimit from '@fastify/rate-limit'
 import fp from 'fastify-plugin'
 import { AppError } from '../../errors.js'
+import { callerOf } from './access.js'
 
 const MINUTE_MS = 60_000
 /** Callers that are counted at once. One that was forgotten begins anew. */
@@ -14,7 +15,7 @@ export const rateLimitPlugin = fp<{ perMinute: number }>(async (app, { perMinute
     max: perMinute,
     timeWindow: MINUTE_MS,
     cache: MAX_CALLERS,
-    keyGenerator: request => request.identity?.key ?? request.ip,
+    keyGenerator: callerOf,
     allowList: request => request.routeOptions.config.access === 'open',
     addHeaders: { ...headers, 'retry-after': false },
     addHeadersOnExceeding: headers,

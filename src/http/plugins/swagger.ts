@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fp from 'fastify-plugin'
 import type { Scope } from '../access/identity.js'
+import { withoutExamples, type Fields } from '../schemas/fields.js'
 import { responses } from '../schemas/problem.js'
 import { ENGINE } from '../../relocation/engine.js'
 
@@ -45,6 +46,8 @@ export const swaggerPlugin = fp(async app => {
     transform: ({ schema, url, route }) => {
       const { requestBody: body, access = 'open' } = route.config ?? {}
       const withBody = body === undefined ? schema : { ...schema, body: { content: body } }
+      // With a form the fields are its parts. An example on the parameters too would have the page send both, which is refused.
+      if (body?.['multipart/form-data'] !== undefined) withBody.querystring = withoutExamples(schema.querystring as Fields)
       return { schema: access === 'open' ? withBody : { ...withBody, ...restrictedTo(access, schema?.response) }, url }
     }
   })

@@ -1,10 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { formatReference } from '../../identity/reference.js'
+import { formatReference, requireMaker } from '../../identity/reference.js'
 import { SOURCE_HEADER } from '../../kernels/sources/corelo-upstream.js'
 import type { KernelEntry } from '../../kernels/types.js'
 import { negotiate } from '../accept.js'
-import { withDeadline } from '../deadline.js'
+import { callerOf } from '../plugins/access.js'
 import { preferredWaitMs } from '../prefer.js'
+import { withDeadline } from '../deadline.js'
 import { REVALIDATE } from '../headers.js'
 import { sendJson } from '../json.js'
 import { toKernelJson } from '../kernel-json.js'
@@ -42,17 +43,18 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
     negotiate(request.headers.accept, ['application/octet-stream'])
     const reference = toKernelReference(params)
     const waitMs = preferredWaitMs(request)
-    const btf = await withDeadline(reply.raw, config.deadlineMs, () => service.getKernelBtf(reference, module, viaOf(request), waitMs), waitMs)
+    const btf = await withDeadline(reply.raw, config.deadlineMs, () => service.getKernelBtf(reference, module, viaOf(request), callerOf(request), waitMs), { waitMs })
     return sendBtf(request, reply.header(SOURCE_HEADER, btf.source), btf, REVALIDATE)
   }
 
   const put = async (request: FastifyRequest, reply: FastifyReply, { module, ...params }: Params, kernelVersion: string | undefined): Promise<FastifyReply> => {
     const reference = toKernelReference(params)
+    if (kernelVersion !== undefined) requireMaker(reference, kernelVersion)
     const lease = uploads.open()
     try {
       const bytes = await readRawBody(request, config.maxBtfBytes, lease, BTF_TYPES)
       const provenance = { by: request.identity?.name ?? request.ip, at: new Date().toISOString(), ...(kernelVersion === undefined ? {} : { kernelVersion }) }
-      const { created, entry } = await withDeadline(reply.raw, config.deadlineMs, () => service.putKernelBtf(reference, bytes, provenance, module))
+      const { created, entry } = await withDeadline(reply.raw, config.deadlineMs, () => service.putKernelBtf(reference, bytes, provenance, module), { lease })
       reply.code(created ? 201 : 200).headers({
         location: `/kernels/${formatReference(reference)}/btf${module === undefined ? '' : `/${module}`}`,
         'corelo-btf': btfOf(entry, module)

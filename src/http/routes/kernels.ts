@@ -1,6 +1,7 @@
 import { negotiate } from '../accept.js'
-import { withDeadline } from '../deadline.js'
+import { callerOf } from '../plugins/access.js'
 import { preferredWaitMs } from '../prefer.js'
+import { withDeadline } from '../deadline.js'
 import { REVALIDATE } from '../headers.js'
 import { sendJson } from '../json.js'
 import { toKernelJson } from '../kernel-json.js'
@@ -43,7 +44,7 @@ export const kernelRoutes: Routes = async (app, { service, config }) => {
     negotiate(request.headers.accept, ['application/json'])
     const reference = toKernelReference(request.params)
     const waitMs = preferredWaitMs(request)
-    const entry = await withDeadline(reply.raw, config.deadlineMs, () => service.getKernel(reference, viaOf(request), waitMs), waitMs)
+    const entry = await withDeadline(reply.raw, config.deadlineMs, () => service.getKernel(reference, viaOf(request), callerOf(request), waitMs), { waitMs })
     return sendJson(reply.headers({ 'cache-control': REVALIDATE, 'corelo-btf': entry.btfSha256 }), toKernelJson(entry))
   })
 }

@@ -12,7 +12,7 @@ const NO_STORE = 'no-store'
 export const operationRoutes: Routes = async app => {
   // Open: probes and scrapers come without credentials, and no label of a metric names a caller, a kernel or an object. Who may
   // reach the port at all is the network's policy.
-  const config = { access: 'open', operational: true, pressureHandler: () => {} } as const
+  const config = { access: 'open', operational: true } as const
 
   app.get('/livez', {
     schema: {

@@ -1,6 +1,7 @@
 import { withDeadline } from '../deadline.js'
 import { REVALIDATE } from '../headers.js'
 import { preferredWaitMs } from '../prefer.js'
+import { callerOf } from '../plugins/access.js'
 import { multipartPlugin } from '../plugins/multipart.js'
 import { leaveBodiesUnread } from '../raw-body.js'
 import { chooseRepresentation, needsReport, sendAnswer } from '../relocate-answer.js'
@@ -39,7 +40,7 @@ export const relocateRoutes: Routes = async (app, { service, config, uploads }) 
     const lease = uploads.open()
     try {
       const wanted = await readRelocation(request, config, lease, needsReport(representation))
-      const relocating = withDeadline(reply.raw, config.deadlineMs, deadline => service.relocate(wanted, deadline), preferredWaitMs(request))
+      const relocating = withDeadline(reply.raw, config.deadlineMs, deadline => service.relocate(wanted, deadline), { caller: callerOf(request), lease, waitMs: preferredWaitMs(request) })
       const answer = relocating instanceof Promise ? await relocating : relocating
       request.answer = answer
       return sendAnswer(request, reply, answer, representation, REVALIDATE)

@@ -1,6 +1,9 @@
 import type { Sha256 } from '../../store/sha256.js'
 import { withDeadline } from '../deadline.js'
-import { IMMUTABLE } from '../headers.js'
+import { AppError } from '../../errors.js'
+import { ENGINE } from '../../relocation/engine.js'
+import { FIVE_MINUTES, IMMUTABLE } from '../headers.js'
+import { moduleListOf } from '../module-lists.js'
 import { chooseRepresentation, needsReport, sendAnswer } from '../relocate-answer.js'
 import { toList } from '../relocate-request.js'
 import { answered } from '../schemas/answer.js'
@@ -14,26 +17,36 @@ export const relocatedRoutes: Routes = async (app, { service, config }) => {
       operationId: 'getRelocated',
       tags: ['relocation'],
       summary: 'The relocation of an object for a BTF, both named by hash.',
-      description: 'Never changes, so that any HTTP cache may keep it. HEAD answers with the same headers.',
+      description: 'With `engine`, as Content-Location has it, it never changes, and any HTTP cache may keep it. Without, the current engine answers, and caches keep it for five minutes. HEAD answers with the same headers.',
       params: RelocatedParams,
       querystring: RelocatedQuery,
       response: responses(answered('The relocated object, its report, or both, by `Accept`.'),
-        'object_unknown', 'btf_unknown', 'not_acceptable', 'object_invalid', 'btf_invalid', 'relocation_failed', 'deadline_exceeded', 'rate_limited')
+        'object_unknown', 'btf_unknown', 'not_found', 'not_acceptable', 'object_invalid', 'btf_invalid', 'relocation_failed', 'deadline_exceeded', 'rate_limited')
     },
     config: { access: 'relocate' }
   }, async (request, reply) => {
     const representation = chooseRepresentation(request)
     const { params, query } = request
-    const modules = query.modules === undefined ? undefined : toList('modules', query.modules) as Sha256[]
+    if (query.engine !== undefined && query.engine !== ENGINE.version) {
+      throw new AppError('not_found', `This service relocates with version ${ENGINE.version} of the engine, not ${query.engine}; leave engine out to take what it gives.`, { engine: ENGINE.version })
+    }
+    const modules = modulesOf(query)
     const relocating = withDeadline(reply.raw, config.deadlineMs, deadline => service.relocate({
       objectSha256: params.object as Sha256,
       btfSha256: params.btf as Sha256,
       moduleSha256s: modules,
       onUnresolved: 'poison',
+      places: query.places,
       wantsReport: needsReport(representation)
     }, deadline))
     const answer = relocating instanceof Promise ? await relocating : relocating
     request.answer = answer
-    return sendAnswer(request, reply, answer, representation, IMMUTABLE)
+    return sendAnswer(request, reply, answer, representation, query.engine === undefined ? FIVE_MINUTES : IMMUTABLE)
   })
+}
+
+function modulesOf ({ modules, module_list: list }: RelocatedQuery): readonly Sha256[] | undefined {
+  if (list === undefined) return modules === undefined ? undefined : toList('modules', modules) as Sha256[]
+  if (modules !== undefined) throw new AppError('invalid_request', 'The address has modules and module_list; give one of them.', { field: 'module_list' })
+  return moduleListOf(list as Sha256)
 }

@@ -7,6 +7,7 @@ const PATTERNS = {
   segment: ['^[A-Za-z0-9._+~-]{1,128}$', '1 to 128 of the characters A-Z a-z 0-9 . _ + ~ -'],
   release: ['^[A-Za-z0-9._+~-]{1,128}(?:/[A-Za-z0-9._+~-]{1,128}){0,3}$', 'a kernel release (`uname -r`), or <distro>/<distro_version>/<arch>/<kernel_release>'],
   kernelVersion: ['^[\\x20-\\x7e]{1,256}$', 'the output of `uname -v`: 1 to 256 printable ASCII characters'],
+  buildId: ['^(?:[0-9A-Fa-f]{2}){8,64}$', "the kernel's GNU build-id: 16 to 128 hex digits"],
   moduleList: ['^[A-Za-z0-9._+~-]{1,128}(?:,[A-Za-z0-9._+~-]{1,128})*$', 'names of kernel modules, separated by commas'],
   cursor: ['^[\\x21-\\x7e]{1,1024}$', 'the `next_cursor` of an earlier answer']
 } as const
@@ -29,5 +30,17 @@ export const sha256List = (description: string) => text('sha256List', descriptio
 export const segment = (description: string, example: string) => text('segment', description, { examples: [example] })
 export const release = (description: string) => text('release', description, { examples: ['5.4.0-42-generic'] })
 export const kernelVersion = (description: string) => text('kernelVersion', description, { examples: ['#46-Ubuntu SMP Fri Jul 10 00:24:02 UTC 2020'] })
+export const buildId = (description: string) => text('buildId', description, { examples: ['24a3598fd700114d0a1b1a4871badcee75d0acac'] })
 export const moduleList = (description: string) => text('moduleList', description, { examples: ['nf_conntrack,xfs'] })
 export const cursor = (description: string) => text('cursor', description)
+
+export interface Fields { readonly properties: Readonly<Record<string, object>> }
+
+/** A schema of an object whose members show no example. */
+export function withoutExamples<T extends Fields> (schema: T): T {
+  return mapProperties(schema, property => Object.fromEntries(Object.entries(property).filter(([key]) => key !== 'examples')))
+}
+
+function mapProperties<T extends Fields> (schema: T, change: (property: object) => object): T {
+  return { ...schema, properties: Object.fromEntries(Object.entries(schema.properties).map(([name, property]) => [name, change(property)])) as T['properties'] }
+}

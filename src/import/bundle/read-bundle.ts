@@ -1,3 +1,4 @@
+import { isWithinJsonBounds } from '../../bytes/json-bounds.js'
 import { AppError } from '../../errors.js'
 import { parseManifest, type BundledKernel, type BundledResult } from './manifest.js'
 import { parseReference } from '../../identity/reference.js'
@@ -54,9 +55,12 @@ function readResult (result: BundledResult, bytes: Uint8Array, place: string): F
 
 /** @throws AppError `too_large` */
 export async function readManifestText (member: Member): Promise<string> {
-  if (member.size > MAX_MANIFEST_BYTES) throw new AppError('too_large', `The manifest of the bundle has ${member.size} bytes; at most ${MAX_MANIFEST_BYTES} are read.`)
-  return Buffer.from(await member.read()).toString('utf8')
+  if (member.size > MAX_MANIFEST_BYTES) throw new AppError('too_large', `The manifest of the bundle has ${member.size} bytes; at most ${MAX_MANIFEST_BYTES} are read.`, { limit: MAX_MANIFEST_BYTES })
+  const bytes = await member.read()
+  if (!isWithinJsonBounds(bytes, MANIFEST_BOUNDS)) throw new AppError('too_large', `The manifest of the bundle has more than ${MANIFEST_BOUNDS.values} values, or more than ${MANIFEST_BOUNDS.depth} within each other.`, { limit: MANIFEST_BOUNDS.values })
+  return Buffer.from(bytes).toString('utf8')
 }
 
-/** A kernel with four thousand modules takes half a megabyte. */
-const MAX_MANIFEST_BYTES = 1024 * 1024 * 1024 / 4
+/** A kernel with four thousand modules takes half a megabyte and 12,000 values: room for five hundred of them. */
+const MAX_MANIFEST_BYTES = 256 * 1024 * 1024
+const MANIFEST_BOUNDS = { depth: 8, values: 6_000_000 } as const

@@ -1,10 +1,11 @@
+import { isWithinJsonBounds } from '../../bytes/json-bounds.js'
 import { AppError } from '../../errors.js'
 import { archiveFolders } from '../../identity/platform.js'
 import { ARCHIVE_SUFFIX } from '../../identity/archive-places.js'
 import { createPathReader } from './offered-path.js'
 
 /** Bounds of a listing. The public archive has some ten thousand kernels; GitHub's listing of it has 250 bytes a file. */
-export const LISTING_LIMITS = { bytes: 32 * 1024 * 1024, kernels: 200_000 } as const
+export const LISTING_LIMITS = { bytes: 32 * 1024 * 1024, kernels: 200_000, json: { depth: 8, values: 2_000_000 } } as const
 
 export interface Listing {
   /** Of kernels, as the archive spells them. Sorted, each once. */
@@ -22,6 +23,7 @@ export interface Listing {
  */
 export function parseListing (bytes: Uint8Array): Listing {
   if (bytes.length > LISTING_LIMITS.bytes) throw invalid(`has ${bytes.length} bytes, and at most ${LISTING_LIMITS.bytes} are read`)
+  if (!isWithinJsonBounds(bytes, LISTING_LIMITS.json)) throw invalid(`has more than ${LISTING_LIMITS.json.values} values, or more than ${LISTING_LIMITS.json.depth} within each other`)
   const text = new TextDecoder().decode(bytes)
   const entries = /^\s*\{/.test(text) ? fromJson(text) : lines(text)
   const read = createPathReader()

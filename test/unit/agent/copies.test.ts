@@ -7,7 +7,16 @@ import type { NodeKernel } from '../../../src/agent/node.js'
 import { hexOf, sha256 } from '../../../src/store/sha256.js'
 
 const kernel = (release: string): NodeKernel => ({
-  reference: { distro: 'd', distroVersion: '1', arch: 'x86_64', release }, kernelVersion: '#1', btf: undefined, key: hexOf(sha256(release))
+  name: `d/1/x86_64/${release}`,
+  reference: { distro: 'd', distroVersion: '1', arch: 'x86_64', release },
+  problem: undefined,
+  note: undefined,
+  query: { release, kernelVersion: '#1' },
+  kernelVersion: '#1',
+  btf: undefined,
+  modules: [],
+  modulesStamp: '',
+  key: hexOf(sha256(release))
 })
 
 function copy (text: string): Copy {

@@ -41,7 +41,10 @@ describe('an attestation', () => {
         btf: { digest: { sha256: FACTS.btfSha256.slice(7) } },
         modules: FACTS.moduleSha256s.map(hash => ({ digest: { sha256: hash.slice(7) } })),
         kernel: 'ubuntu/20.04/x86_64/5.4.0-42-generic',
-        engine: { name: 'corelo', version: '1.0.0', semantics: 'libbpf 1.8' }
+        engine: { name: 'corelo', version: '1.0.0', semantics: 'libbpf 1.8' },
+        verdict: 'loads',
+        assumes: ['.rodata.enabled = 0'],
+        counts: { resolved: 12, absent: 3, poisoned: 1 }
       }
     })
   })

@@ -11,7 +11,8 @@ export const FACTS: RelocationFacts = {
   btfSha256: sha256('BTF'),
   moduleSha256s: [sha256('module a'), sha256('module b')],
   kernel: 'ubuntu/20.04/x86_64/5.4.0-42-generic',
-  engine: { name: 'corelo', version: '1.0.0', semantics: 'libbpf 1.8' }
+  engine: { name: 'corelo', version: '1.0.0', semantics: 'libbpf 1.8' },
+  findings: { verdict: 'loads', assumes: ['.rodata.enabled = 0'], counts: { resolved: 12, absent: 3, poisoned: 1 } }
 }
 
 export function signingKey (expires?: Date): SigningKey { return parseSigningKeys(generateSigningKey(expires))[0] }

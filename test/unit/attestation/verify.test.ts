@@ -4,6 +4,7 @@ import { preAuthEncoding, serializeEnvelope } from '../../../src/attestation/dss
 import { parseJwks } from '../../../src/attestation/jwk.js'
 import { verifyAttestation, type AskedRelocation, type Verification } from '../../../src/attestation/verify.js'
 import { sha256 } from '../../../src/store/sha256.js'
+import { assumptionsDigest } from '../../../src/attestation/findings.js'
 import { FACTS, RESULT, signer, signingKey } from './facts.js'
 
 const KEY = signingKey()
@@ -166,5 +167,14 @@ describe('parseJwks', () => {
 
   it.each([['no JSON', '{'], ['a list', '[]'], ['no keys', '{"keys":[]}'], ['only other keys', '{"keys":[{"kty":"RSA"}]}'], ['too many', JSON.stringify({ keys: Array(65).fill(jwk) })]])('refuses %s', (_what, text) => {
     expect(() => parseJwks(text)).toThrow(expect.objectContaining({ code: 'invalid_request' }))
+  })
+
+  it('says the verdict, what it assumes and the counts, a long list by its hash', () => {
+    expect(check()).toMatchObject({ ok: true, facts: { findings: { verdict: 'loads', assumes: ['.rodata.enabled = 0'], counts: { resolved: 12, absent: 3, poisoned: 1 } } } })
+    const assumes = Array.from({ length: 200 }, (_, i) => `.rodata.switch_${i} = 0`)
+    const facts = { ...FACTS, findings: { ...FACTS.findings, verdict: 'fails' as const, assumes } }
+    const envelope = signer(KEY).sign(facts)
+    expect(envelope.length).toBeLessThan(4096)
+    expect(check({ envelope })).toMatchObject({ ok: true, facts: { findings: { verdict: 'fails', assumes: undefined, assumesSha256: assumptionsDigest(assumes) } } })
   })
 })

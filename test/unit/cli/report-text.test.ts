@@ -2,43 +2,50 @@ import { describe, expect, it } from 'vitest'
 import { countsText, diagnostics, reportTables, type ShownReport } from '../../../src/cli/report-text.js'
 
 type Shown = ShownReport['relocations'][number]
+type Place = Shown['places'][number]
 
-const poisoned: Shown = {
+const place: Place = {
   program: 'handle_exec',
   section: 'raw_tp/exec',
   instruction: 12,
+  reachable: true,
+  source: { file: './exec.bpf.c', line: 41, text: '\tstate = BPF_CORE_READ(task, state);' }
+}
+
+const poisoned: Shown = {
   kind: 'byte_off',
   type: 'struct task_struct',
   access: 'task_struct.state',
   access_spec: '0:15',
-  source: { file: './exec.bpf.c', line: 41, text: '\tstate = BPF_CORE_READ(task, state);' },
   status: 'poisoned',
-  reachable: null,
   old: 16,
   new: null,
   reason: 'field_missing',
-  detail: 'struct task_struct has no member state in this kernel.',
-  suggestions: []
+  detail: 'struct task_struct has no member state in this kernel. It has __state.',
+  suggestions: [],
+  places: [place],
+  places_total: 1
+}
+
+const guarded: Shown = { ...poisoned, access: 'task_struct___old.state', places: [{ ...place, instruction: 3, reachable: false }] }
+
+function program (name: string, verdict: ShownReport['verdict']): ShownReport['programs'][number] {
+  return { name, section: 'raw_tp/exec', verdict, verdict_reason: null, assumes: [], needs_kernel_btf: null, relocations: 1 }
 }
 
 function reportOf (...relocations: Shown[]): ShownReport {
-  return {
-    verdict: 'unknown',
-    counts: { resolved: 0, absent: 0, poisoned: 1, failed: 0 },
-    programs: [{ name: 'handle_exec', section: 'raw_tp/exec', verdict: 'unknown', verdict_reason: null, needs_kernel_btf: null, relocations: relocations.length }],
-    relocations
-  }
+  return { verdict: 'fails', counts: { resolved: 0, absent: 0, poisoned: 1 }, programs: [program('handle_exec', 'fails')], relocations }
 }
 
 describe('diagnostics', () => {
   it('says what a compiler would say, at the line of the source', () => {
     expect(diagnostics(reportOf(poisoned), 'exec.bpf.o')).toEqual([
-      'exec.bpf.c:41: task_struct.state: struct task_struct has no member state in this kernel (instruction 12 of handle_exec poisoned)'
+      'exec.bpf.c:41: task_struct.state: struct task_struct has no member state in this kernel. It has __state (instruction 12 of handle_exec poisoned)'
     ])
   })
 
   it('names the object where no line is known', () => {
-    expect(diagnostics(reportOf({ ...poisoned, source: null }), 'exec.bpf.o')[0]).toMatch(/^exec\.bpf\.o: task_struct\.state: /)
+    expect(diagnostics(reportOf({ ...poisoned, places: [{ ...place, source: null }] }), 'exec.bpf.o')[0]).toMatch(/^exec\.bpf\.o: task_struct\.state: /)
   })
 
   it('says that libbpf refuses the object for a failed relocation', () => {
@@ -48,17 +55,58 @@ describe('diagnostics', () => {
   it('is silent about what has a value', () => {
     expect(diagnostics(reportOf({ ...poisoned, status: 'resolved', new: 24 }, { ...poisoned, status: 'absent', new: 0 }), 'x')).toEqual([])
   })
+
+  it('says in one line what has no value and is never reached', () => {
+    expect(diagnostics(reportOf(guarded, { ...guarded, access: 'task_struct___old.cpu' }), 'exec.bpf.o')).toEqual([
+      'exec.bpf.o: 2 relocations have no value and are never reached: task_struct___old.state, task_struct___old.cpu'
+    ])
+  })
+
+  it('speaks of the place that can be reached, and counts the others', () => {
+    const both = { ...poisoned, places: [{ ...place, reachable: false, source: null }, place], places_total: 7 }
+    expect(diagnostics(reportOf(both), 'x')).toEqual([expect.stringMatching(/^exec\.bpf\.c:41: .*\(instruction 12 of handle_exec and 6 more poisoned\)$/)])
+  })
+
+  it('shows the code to write below the complaint, without control characters of the file', () => {
+    const code = 'if (bpf_core_field_exists(struct task_struct, state)) {\n\t/* read st\u001bate here */\n}'
+    expect(diagnostics(reportOf({ ...poisoned, suggestions: [{ text: 'Guard it:', code }] }), 'x').slice(1)).toEqual([
+      '  Guard it:',
+      '    if (bpf_core_field_exists(struct task_struct, state)) {',
+      '      /* read st?ate here */',
+      '    }'
+    ])
+  })
 })
 
 describe('reportTables', () => {
   it('groups by program and shows the old value and the new one', () => {
     const lines = reportTables(reportOf({ ...poisoned, status: 'resolved', new: 24 }, { ...poisoned, status: 'absent', new: 0 }, poisoned))
-    expect(lines[0]).toBe('handle_exec (raw_tp/exec): verdict unknown')
+    expect(lines[0]).toBe('handle_exec (raw_tp/exec): verdict fails')
     expect(lines.slice(2, 5).map(line => line.split(/ {2,}/)[4])).toEqual(['16 -> 24', '16 -> 0 absent', '16 -> poisoned'])
   })
 
+  it('begins with the programs that fail, and folds what is never reached into one line', () => {
+    const loading = { ...guarded, places: [{ ...place, program: 'loads_here', reachable: false }] }
+    const report = { ...reportOf(loading, poisoned, guarded), programs: [program('loads_here', 'loads'), program('unsure', 'unknown'), program('handle_exec', 'fails')] }
+    expect(reportTables(report)).toEqual([
+      'handle_exec (raw_tp/exec): verdict fails',
+      expect.stringMatching(/^ {2}INSN/),
+      expect.stringMatching(/^ {2}12 .* 16 -> poisoned/),
+      '  1 relocation has no value and is never reached: task_struct___old.state',
+      '',
+      'loads_here (raw_tp/exec): verdict loads',
+      '  1 relocation has no value and is never reached: task_struct___old.state',
+      ''
+    ])
+  })
+
+  it('has one row for equal relocations of a program', () => {
+    const twice = { ...poisoned, status: 'resolved' as const, new: 24, places: [place, { ...place, instruction: 40 }], places_total: 2 }
+    expect(reportTables(reportOf(twice))[2]).toMatch(/^ {2}12 \+1 /)
+  })
+
   it('shows relocations that belong to no program', () => {
-    expect(reportTables(reportOf({ ...poisoned, program: '' }))[0]).toBe('Outside any program')
+    expect(reportTables(reportOf({ ...poisoned, places: [{ ...place, program: '' }] }))[0]).toBe('Outside any program')
   })
 })
 

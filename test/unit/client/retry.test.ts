@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { parseRetryAfter, toError, transportError, isPassing } from '../../../src/client/problem.js'
+import { toError, transportError, isPassing } from '../../../src/client/problem.js'
 import { DEFAULT_BACKOFF, waitAfter, withRetries } from '../../../src/client/retry.js'
 import type { AppError } from '../../../src/errors.js'
+import { parseRetryAfter } from '../../../src/retry-after.js'
 
 const down = (): AppError => transportError('source_failed', 'http://service', 'It is down.', undefined)
 
@@ -12,14 +13,14 @@ function problem (status: number, code: string, retryAfter: string | null = null
 describe('Retry-After', () => {
   const now = Date.parse('2026-01-01T00:00:00Z')
   it.each([
-    ['5', 5],
-    [' 7 ', 7],
-    ['Thu, 01 Jan 2026 00:00:30 GMT', 30],
+    ['5', 5000],
+    [' 7 ', 7000],
+    ['Thu, 01 Jan 2026 00:00:30 GMT', 30_000],
     ['Wed, 31 Dec 2025 00:00:00 GMT', 0],
-    ['99999999', 3600],
+    ['99999999', 3_600_000],
     ['soon', undefined],
-    [null, undefined]
-  ])('%j means %s seconds', (header, seconds) => { expect(parseRetryAfter(header, now)).toBe(seconds) })
+    [undefined, undefined]
+  ])('%j means %s milliseconds', (header, ms) => { expect(parseRetryAfter(header, now)).toBe(ms) })
 })
 
 describe('the wait after a failure', () => {

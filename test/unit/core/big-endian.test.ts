@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { describeRelocation, parseBtf, parseObject } from '../../../src/core/index.js'
+import { parseBtf, parseObject } from '../../../src/core/index.js'
+import { describeRelocation } from '../../../src/report/index.js'
 import { decode, decodeImm64, encode, poison } from '../../support/asm.js'
 import { concat, toHex, type ByteOrder } from '../../support/byte-writer.js'
 import { relocate } from '../../support/relocate.js'
@@ -40,12 +41,14 @@ describe.each([['el', 'little'], ['eb', 'big']] as const)('the object that clang
   it('is relocated, and has the records of the list, no more and no less', () => {
     expect(relocation.ok).toBe(true)
     expect(report.byte_order).toBe(byteOrder)
-    expect(report.relocations.map(({ program, kind, access_spec: access }) => `${program} ${kind} ${access}`))
+    expect(relocation.records.map(({ program, kind, accessSpec: access }) => `${program} ${kind} ${access}`))
       .toEqual(expected.map(record => `${record.function} ${record.kind} ${record.access}`))
   })
 
   it.each(expected.map((record, i) => [`${record.function}: ${record.kind} of ${record.type} ${record.path}`, record, i] as const))('has the right value for %s', (_, wanted, i) => {
-    const record = report.relocations[i]
+    const instruction = relocation.records[i]?.instruction
+    const record = report.relocations.find(({ kind, access_spec: access, places }) => kind === wanted.kind && access === wanted.access &&
+      places.some(place => place.program === wanted.function && place.instruction === instruction))
     const local = valueOf(wanted.local, order)
     const target = valueOf(wanted.target, order)
     const root = wanted.type.replace(/^\w+ /, '')

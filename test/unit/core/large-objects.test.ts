@@ -1,13 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { newWork } from '../../../src/btf/work.js'
-import { explainOutcome } from '../../../src/core/explain.js'
 import { parseBtf, parseObject, relocate, type Relocation } from '../../../src/core/index.js'
 import { LIMITS } from '../../../src/limits.js'
 import { assembler } from '../../support/asm.js'
 import { at, btf, integers } from '../../support/btf-builder.js'
 import { buildObject } from '../../support/object-builder.js'
 import { largeObject } from '../../support/large-object.js'
-import { relocateObject } from '../../support/scenario.js'
+import { explain, relocateObject } from '../../support/scenario.js'
 
 /** A kernel of 40 structs with 300 members each. */
 function kernelBtf () {
@@ -61,15 +59,15 @@ it('reads every member of a struct of 16,000, which no walk could afford', () =>
 it('searches for reasons with steps of their own: where these do not do, it says so and throws nothing', () => {
   const local = btf()
   const type = local.struct('struct_7', 4, [at('missing', 0, integers(local).int)])
-  const { relocation } = relocateObject({
+  const { object, relocation } = relocateObject({
     local,
     programs: [{ section: 'raw_tp/a', name: 'a', code: Buffer.concat([assembler('little').mov(1, 0), assembler('little').exit()]) }],
     records: [{ section: 'raw_tp/a', insnOff: 0, typeId: type, kind: 'byte_off', access: '0:0' }]
   }, kernel)
   const [record] = relocation.records
   if (record === undefined) throw new Error('there is no record')
-  expect(explainOutcome(record, relocation.target, newWork())).toMatchObject({ reason: 'field_missing' })
-  expect(explainOutcome(record, relocation.target, newWork(100))).toEqual({ reason: 'work_limit', detail: expect.stringContaining('struct_7.missing') })
+  expect(explain(object, relocation, record)).toMatchObject({ reason: 'field_missing' })
+  expect(explain(object, relocation, record, 100)).toMatchObject({ reason: 'work_limit', detail: expect.stringContaining('struct_7.missing') })
 })
 
 it('takes as many records as the limit says', () => {

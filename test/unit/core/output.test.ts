@@ -1,13 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { newWork } from '../../../src/btf/work.js'
-import { explainOutcome } from '../../../src/core/explain.js'
 import { parseBtf, parseObject } from '../../../src/core/index.js'
 import { assembler, poison } from '../../support/asm.js'
 import { btf } from '../../support/btf-builder.js'
 import { BYTE_ORDERS, concat, toHex, type ByteOrder } from '../../support/byte-writer.js'
 import { fooSpec, localFoo, richLocal, richObject, richTarget, targetFoo } from '../../support/corpus.js'
 import { buildObject, type BuiltObject, type ExtPart } from '../../support/object-builder.js'
-import { outcomeOf, relocateObject, type Relocation } from '../../support/scenario.js'
+import { explain, outcomeOf, relocateObject, type Relocation } from '../../support/scenario.js'
 import { relocate } from '../../support/relocate.js'
 
 const ORDERS_OF_PARTS: ReadonlyArray<readonly ExtPart[]> = [
@@ -216,7 +214,7 @@ describe('records', () => {
   it('of a poisoned one say why', () => {
     const { relocation, object } = relocateRich('little')
     const record = relocation.records.find(({ status }) => status === 'poisoned')
-    expect(record === undefined ? undefined : explainOutcome(record, relocation.target, newWork())).toMatchObject({ reason: expect.any(String), detail: expect.any(String) })
+    expect(record === undefined ? undefined : explain(object, relocation, record)).toMatchObject({ reason: expect.any(String), detail: expect.any(String) })
     const start = object.section(record?.section ?? '').offset + (record?.insnOff ?? 0)
     expect(toHex(relocation.bytes?.slice(start, start + 8) ?? new Uint8Array())).toBe(toHex(poison('little')))
   })

@@ -1,14 +1,8 @@
-import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseSections } from '../../../src/elf/sections.js'
-import { findBtf } from '../../../src/formats/find-btf.js'
-import { WANT_KERNEL } from '../../../src/formats/find-options.js'
 import { readBuildId, scanForBuildId } from '../../../src/formats/images/build-id.js'
 import { ByteWriter, concat } from '../../support/byte-writer.js'
 import { elf } from '../../support/elf-writer.js'
-import { describeLab, labPackage, NEEDS } from '../../support/lab.js'
 
 const KERNEL_ID = '6a2b4ac77585b8cf102cba771300e573c8489b69'
 const VDSO_ID = 'ffffffffffffffffffffffffffffffffffffffff'
@@ -63,30 +57,5 @@ describe('the build-id of a kernel', () => {
   it('is none where the note is damaged', () => {
     const whole = buildId(KERNEL_ID)
     for (let length = 0; length < whole.length; length++) expect(scanForBuildId(whole.subarray(0, length))).toBeUndefined()
-  })
-})
-
-const KERNELS = ['6.1.0-57-amd64', '6.12.117+deb12-amd64']
-const kernelsFolder = join(process.env['CORELO_LAB_DIR'] ?? join(import.meta.dirname, '../../../.lab'), 'kernels')
-
-describeLab('the build-id of Debian\'s kernels', KERNELS.map(name => NEEDS.guest(name)), () => {
-  it.each(KERNELS)('%s is what readelf prints, from vmlinux, from vmlinuz, and without looking at headers', async name => {
-    const vmlinux = join(kernelsFolder, name, 'vmlinux')
-    const [, expected] = /Build ID: ([0-9a-f]+)/.exec(spawnSync('readelf', ['-n', vmlinux], { encoding: 'utf8' }).stdout) ?? []
-    expect(expected).toMatch(/^[0-9a-f]{40}$/)
-    const bytes = readFileSync(vmlinux)
-    expect(readBuildId(parseSections(bytes))).toBe(expected)
-    expect(scanForBuildId(bytes.subarray(4096))).toBe(expected)
-    for await (const found of findBtf(readFileSync(join(kernelsFolder, name, 'vmlinuz')), 'vmlinuz')) {
-      expect(found).toMatchObject({ kind: 'vmlinux', evidence: { buildId: expected, release: name, kernelVersion: expect.stringMatching(/^#1 SMP PREEMPT_DYNAMIC Debian /) } })
-    }
-  })
-})
-
-describeLab('the build-id of Debian\'s kernels of other machines', ['arm64', 's390x', 'armhf'].map(name => NEEDS.package(name)), () => {
-  it.each(['arm64', 's390x', 'armhf'])('%s is one that its image has only once outside of its vDSOs', async name => {
-    for await (const found of findBtf(readFileSync(labPackage(name) ?? ''), name, { want: WANT_KERNEL })) {
-      expect(found).toMatchObject({ evidence: { buildId: expect.stringMatching(/^[0-9a-f]{40}$/) } })
-    }
   })
 })

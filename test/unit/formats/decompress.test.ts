@@ -1,11 +1,9 @@
 import fc from 'fast-check'
-import { spawnSync } from 'node:child_process'
 import { describe, expect, it } from 'vitest'
 import { AppError } from '../../../src/errors.js'
 import { detectCompression, unpack, unpackWhole } from '../../../src/formats/decompress/decompress.js'
 import { createByteReader } from '../../../src/formats/byte-reader.js'
 import { concat } from '../../support/byte-writer.js'
-import { describeLab, NEEDS } from '../../support/lab.js'
 import { runs } from '../../support/property-runs.js'
 import { packed } from './packed.js'
 
@@ -108,14 +106,5 @@ describe('unpacking', () => {
         expect(result instanceof Uint8Array || result instanceof AppError).toBe(true)
       }
     ), runs(400))
-  })
-})
-
-describeLab("lz4's frame as the tool writes it", [NEEDS.lz4], () => {
-  const text = Buffer.from(Array.from({ length: 60_000 }, (_, i) => `struct member_${i * 2_654_435_761 % 9973} { int x${i % 77}; };\n`).join(''))
-
-  it.each([['-B4', '-BD'], ['-B4', '-BI'], ['-B7', '-9'], ['-B5', '-BX', '--content-size'], ['-B4', '-BD', '--no-frame-crc'], ['-l']])('%s %s', async (...options) => {
-    const { stdout } = spawnSync('lz4', ['-q', ...options.filter(option => typeof option === 'string'), '-c'], { input: text, maxBuffer: 16 * MIB })
-    expect(Buffer.from(await unpackAny(stdout, 16 * MIB)).equals(text)).toBe(true)
   })
 })

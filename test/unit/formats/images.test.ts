@@ -1,12 +1,7 @@
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { findBtf } from '../../../src/formats/find-btf.js'
 import type { Found } from '../../../src/formats/found.js'
 import { concat } from '../../support/byte-writer.js'
-import { describeLab, EFI_STUB, NEEDS } from '../../support/lab.js'
 import { packed } from './packed.js'
 
 const DEBIAN = { release: '6.1.0-50-amd64', kernelVersion: '#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-07-02)', arch: 'x86_64' }
@@ -16,12 +11,6 @@ async function find (bytes: Uint8Array): Promise<Found[]> {
   const found: Found[] = []
   for await (const one of findBtf(bytes, 'file')) found.push(one.kind === 'vmlinux' ? { ...one, btf: new Uint8Array(one.btf) } : one)
   return found
-}
-
-function folder (): string {
-  const path = mkdtempSync(join(tmpdir(), 'corelo-images-'))
-  onTestFinished(() => rmSync(path, { recursive: true }))
-  return path
 }
 
 /** Android's boot image, by https://source.android.com/docs/core/architecture/bootloader/boot-image-header. */
@@ -79,24 +68,5 @@ describe('a unified kernel image', () => {
 
   it('is refused where that lies outside of the file', async () => {
     expect(await find(uki(packed('vmlinux.zst'), 0x7fffffff))).toMatchObject([{ kind: 'unread', reason: expect.stringContaining('cut off') }])
-  })
-})
-
-describeLab('images of the real tools', [NEEDS.mkbootimg, NEEDS.efiStub], () => {
-  it.each([0, 1, 2, 3])('mkbootimg, header version %s', async version => {
-    const path = folder()
-    writeFileSync(join(path, 'kernel'), packed('vmlinux.lz4'))
-    writeFileSync(join(path, 'ramdisk'), 'ramdisk')
-    const args = ['--kernel', join(path, 'kernel'), '--ramdisk', join(path, 'ramdisk'), '--header_version', String(version), '-o', join(path, 'boot.img'), ...(version === 2 ? ['--dtb', join(path, 'ramdisk')] : [])]
-    expect(spawnSync('mkbootimg', args, { encoding: 'utf8' })).toMatchObject({ status: 0 })
-    expect(await find(readFileSync(join(path, 'boot.img')))).toMatchObject(KERNEL)
-  })
-
-  it('objcopy onto the stub of systemd', async () => {
-    const path = folder()
-    writeFileSync(join(path, 'kernel'), packed('vmlinux.gz'))
-    const args = ['--add-section', `.linux=${join(path, 'kernel')}`, '--change-section-vma', '.linux=0x2000000', EFI_STUB, join(path, 'uki.efi')]
-    expect(spawnSync('objcopy', args, { encoding: 'utf8' })).toMatchObject({ status: 0 })
-    expect(await find(readFileSync(join(path, 'uki.efi')))).toMatchObject(KERNEL)
   })
 })

@@ -13,7 +13,6 @@ describe('an error', () => {
   it.each([
     [{ code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE', statusCode: 415 }, 'unsupported_media_type'],
     [{ code: 'FST_ERR_CTP_BODY_TOO_LARGE', statusCode: 413 }, 'too_large'],
-    [{ code: 'FST_UNDER_PRESSURE', statusCode: 503 }, 'overloaded'],
     [{ code: 'FST_OF_TOMORROW', statusCode: 404 }, 'not_found'],
     [{ code: 'FST_OF_TOMORROW', statusCode: 418 }, 'invalid_request'],
     [{ code: 'FST_OF_TOMORROW', statusCode: 500 }, 'internal_error'],

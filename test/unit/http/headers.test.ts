@@ -1,3 +1,4 @@
+import { ENGINE } from '../../../src/relocation/engine.js'
 import { describe, expect, it } from 'vitest'
 import { contentLocationOf, digestOf, DIGEST_OF_NOTHING, etagOf, isNoneMatchHit, serverTimingOf } from '../../../src/http/headers.js'
 import { sha256 } from '../../../src/store/sha256.js'
@@ -32,11 +33,11 @@ describe('Content-Location', () => {
   const answer = { objectSha256: HASH, btfSha256: OTHER, moduleSha256s: [] as Array<typeof HASH> }
 
   it('names the object and the BTF', () => {
-    expect(contentLocationOf(answer as never)).toBe(`/relocated/${HASH}/${OTHER}`)
+    expect(contentLocationOf(answer as never)).toBe(`/relocated/${HASH}/${OTHER}?engine=${ENGINE.version}`)
   })
 
   it('spells out the hashes of modules', () => {
-    expect(contentLocationOf({ ...answer, moduleSha256s: [HASH, OTHER] } as never)).toBe(`/relocated/${HASH}/${OTHER}?modules=${HASH},${OTHER}`)
+    expect(contentLocationOf({ ...answer, moduleSha256s: [HASH, OTHER] } as never)).toBe(`/relocated/${HASH}/${OTHER}?engine=${ENGINE.version}&modules=${HASH},${OTHER}`)
   })
 })
 

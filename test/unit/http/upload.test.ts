@@ -23,6 +23,26 @@ describe('the budget of uploads', () => {
   })
 })
 
+describe('what a request holds of the budget', () => {
+  it('is given back when the work with its bytes has ended, though the request ended before', async () => {
+    const budget = createUploadBudget(100)
+    const lease = budget.open()
+    lease.take(60)
+    const ends: Array<() => void> = []
+    const works = [1, 2].map(() => new Promise<void>((resolve, reject) => { ends.push(ends.length === 0 ? resolve : () => { reject(new Error('killed')) }) }))
+    for (const work of works) lease.keep(work)
+    lease.close()
+    lease.close()
+    expect(budget.usedBytes).toBe(60)
+    ends[0]?.()
+    await works[0]
+    expect(budget.usedBytes).toBe(60)
+    ends[1]?.()
+    await expect(works[1]).rejects.toThrow('killed')
+    expect(budget.usedBytes).toBe(0)
+  })
+})
+
 describe('collected bytes', () => {
   const lease = createUploadBudget(1000).open()
 

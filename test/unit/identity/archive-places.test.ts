@@ -74,7 +74,7 @@ describe('the places of a bare release', () => {
     ['4.19.0-27-cloud-amd64', ['debian/10/x86_64']],
     ['5.10.0-9-arm64', ['debian/bullseye/arm64', 'debian/11/arm64']],
     ['4.15.0-101-generic', ['ubuntu/18.04/x86_64', 'ubuntu/18.04/arm64', 'ubuntu/16.04/x86_64', 'ubuntu/16.04/arm64']],
-    ['5.11.0-1021-aws', ['ubuntu/20.04/x86_64', 'ubuntu/20.04/arm64']],
+    ['5.11.0-1021-aws', ['ubuntu/21.04/x86_64', 'ubuntu/21.04/arm64', 'ubuntu/20.04/x86_64', 'ubuntu/20.04/arm64']],
     ['5.10.0-136.14.2.90.oe2203sp1.aarch64', ['openEuler/22.03/arm64']],
     ['4.19.90-52.22.v2207.ky10.aarch64', ['kylin/V10/arm64']]
   ])('%s are all that its name allows', (kernelRelease, folders) => {

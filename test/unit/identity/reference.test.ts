@@ -23,6 +23,26 @@ describe('a kernel reference', () => {
 })
 
 describe('a kernel query', () => {
+  it('is narrowed by what the kernel says of its maker', () => {
+    const query = (kernelRelease: string, kernelVersion: string) => { const { distro, distroVersion } = parseQuery({ kernelRelease, kernelVersion }); return [distro, distroVersion] }
+    expect(query('6.11.0-19-generic', '#19-Ubuntu SMP PREEMPT_DYNAMIC Wed Feb 12 21:43:43 UTC 2025')).toEqual(['ubuntu', '24.10'])
+    expect(query('6.11.0-19-generic', '#19~24.04.1-Ubuntu SMP PREEMPT_DYNAMIC Mon Feb 17')).toEqual(['ubuntu', '24.04'])
+    expect(query('6.1.0-1036-oem', '#36-Ubuntu SMP')).toEqual([undefined, undefined])
+    expect(parseQuery({ kernelRelease: '6.11.0-19-generic', distro: 'mine', kernelVersion: '#19-Ubuntu SMP' })).toMatchObject({ distro: 'mine' })
+  })
+
+  it('is refused where the kernel says that it is another distribution\'s', () => {
+    for (const [name, kernelVersion, why] of [
+      ['ubuntu/20.04/x86_64/5.4.0-42-generic', '#46~18.04.1-Ubuntu SMP Fri Jul 10', 'is that of ubuntu 18.04'],
+      ['debian/11/x86_64/5.10.0-9-cloud-amd64', '#1 SMP Debian 5.10.83-1gardenlinux1 (2021-12-17)', 'is that of gardenlinux'],
+      ['debian/12/arm64/6.6.31+rpt-rpi-v8', '#1 SMP PREEMPT Debian 1:6.6.31-1+rpt1 (2024-05-29)', 'is that of raspbian']
+    ] as const) {
+      const error = refusal('invalid_request', () => parseQuery({ kernelRelease: name, kernelVersion }))
+      expect(error.details).toEqual({ field: 'kernel_version' })
+      expect(error.message).toContain(why)
+    }
+  })
+
   it('is a bare release with whatever narrows it', () => {
     expect(parseQuery({ kernelRelease: '6.1.0', arch: 'amd64', kernelVersion: '#1 SMP PREEMPT_DYNAMIC Debian 6.1.55-1 (2023-09-29)' }))
       .toEqual({ release: '6.1.0', arch: 'x86_64', kernelVersion: '#1 SMP PREEMPT_DYNAMIC Debian 6.1.55-1 (2023-09-29)' })
@@ -58,10 +78,10 @@ describe('an architecture', () => {
 describe('os-release', () => {
   it('is read with and without quotes, comments and carriage returns', () => {
     expect(parseOsRelease('# comment\nNAME="Some \\"Linux\\""\r\nID=debian\r\nVERSION_ID="12"\nVERSION_CODENAME=\'bookworm\'\nID_LIKE="x y"\nbroken line\n'))
-      .toEqual({ id: 'debian', versionId: '12', versionCodename: 'bookworm' })
+      .toEqual({ id: 'debian', versionId: '12', versionCodename: 'bookworm', idLike: ['x', 'y'] })
   })
 
   it('lets the last of equal names count, and empty ones not', () => {
-    expect(parseOsRelease('ID=a\nID="b"\nVERSION_ID=\n')).toEqual({ id: 'b', versionId: undefined, versionCodename: undefined })
+    expect(parseOsRelease('ID=a\nID="b"\nVERSION_ID=\n')).toEqual({ id: 'b', versionId: undefined, versionCodename: undefined, idLike: [] })
   })
 })

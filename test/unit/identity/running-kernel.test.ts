@@ -22,13 +22,21 @@ describe('the running kernel', () => {
     ['the one in /usr/lib', 'ID=ubuntu\nVERSION_ID="22.04"\n', 'usr/lib/os-release', 'ubuntu', '22.04'],
     ['a codename where there is no number', 'ID=debian\nVERSION_CODENAME=trixie\n', 'etc/os-release', 'debian', 'trixie'],
     ['no version at all', 'ID=arch\n', 'etc/os-release', 'arch', 'rolling'],
-    ['names that a reference cannot hold', 'ID="a/b"\nVERSION_ID=".."\n', 'etc/os-release', 'a-b', 'unknown'],
-    ['no os-release', undefined, '', 'linux', 'rolling']
+    ['names that a reference cannot hold', 'ID="a/b"\nVERSION_ID=".."\n', 'etc/os-release', 'a-b', 'unknown']
   ])('is named by %s', async (_, text, path, distro, distroVersion) => {
     const options = await host(text, path)
     expect(await findRunningKernel(options)).toMatchObject({
       reference: { distro, distroVersion, release: release() }, kernelVersion: version(), btfPath: join(options.kernelBtfDir, 'vmlinux')
     })
+  })
+
+  it('has no name where there is no os-release of the host, which says what to mount', async () => {
+    const options = await host(undefined)
+    const running = await findRunningKernel(options)
+    expect(running).toMatchObject({ reference: undefined, release: release(), problem: expect.stringContaining(`There is no os-release below ${options.hostRoot}`) })
+    expect(running?.problem).toContain("mount the host's root read-only at /host")
+    const given = { distro: 'debian', distroVersion: '12' }
+    expect(await findRunningKernel({ ...options, given })).toMatchObject({ reference: { ...given, release: release() }, problem: undefined })
   })
 
   it('is none where the kernel shows no BTF', async () => {

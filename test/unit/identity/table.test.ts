@@ -168,18 +168,18 @@ describe('what a node says of itself', () => {
 })
 
 describe('os-release', () => {
-  it('may be missing, or say what no reference can hold', () => {
-    expect(platformOf(undefined)).toEqual({ distro: 'linux', distroVersion: 'rolling' })
+  it('may say nothing, or what no reference can hold', () => {
+    expect(platformOf(parseOsRelease(''))).toEqual({ distro: 'linux', distroVersion: 'rolling' })
     expect(platformOf(parseOsRelease('ID="../etc"\nVERSION_ID="1 2/3"\n'))).toEqual({ distro: '..-etc', distroVersion: '1-2-3' })
     expect(platformOf(parseOsRelease('ID=".."\nVERSION_ID="."\n'))).toEqual({ distro: 'unknown', distroVersion: 'unknown' })
   })
 
   it('may have comments behind its values, and blanks around them', () => {
-    expect(parseOsRelease('  ID="kylin" \nVERSION_ID="V10"\t# the version\nVERSION_CODENAME=plain # as well\n')).toEqual({ id: 'kylin', versionId: 'V10', versionCodename: 'plain' })
+    expect(parseOsRelease('  ID="kylin" \nVERSION_ID="V10"\t# the version\nVERSION_CODENAME=plain # as well\n')).toEqual({ id: 'kylin', versionId: 'V10', versionCodename: 'plain', idLike: [] })
   })
 
   it('keeps what stands in quotes, a # included, and takes broken quotes as they are', () => {
-    expect(parseOsRelease('ID="a # b"\nVERSION_ID=\'c\\$d\'\nVERSION_CODENAME="e\n')).toEqual({ id: 'a # b', versionId: 'c\\$d', versionCodename: '"e' })
+    expect(parseOsRelease('ID="a # b"\nVERSION_ID=\'c\\$d\'\nVERSION_CODENAME="e\n')).toEqual({ id: 'a # b', versionId: 'c\\$d', versionCodename: '"e', idLike: [] })
   })
 })
 

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { machine, release } from 'node:os'
 import { join } from 'node:path'
@@ -6,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { normalizeArch } from '../../../src/identity/arch.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import { at, btf, integers } from '../../support/btf-builder.js'
-import { BY_NODE, emptyBtf, failure, fooBtf, offsetOfY, put, relocate, startService, temporaryFolder, UBUNTU } from '../service/lab.js'
+import { BY_NODE, emptyBtf, failure, fooBtf, fooObject, offsetOfY, put, relocate, startService, temporaryFolder, UBUNTU } from '../service/lab.js'
 
 describe('a release', () => {
   it('that two kernels with different BTF share is ambiguous, until something narrows it', async () => {
@@ -100,9 +99,10 @@ describe('an upload', () => {
     expect(await service.getBtf(entry.btfSha256)).toEqual(fooBtf())
   })
 
-  it('is refused where it is an eBPF object, which has BTF of its own', async () => {
+  it('is no eBPF object, which is told what it is', async () => {
     const service = await startService(await temporaryFolder())
-    await expect(put(service, readFileSync(new URL('../../../examples/exec.bpf.o', import.meta.url)))).rejects.toThrow('The file is an eBPF object')
+    expect((await failure('btf_invalid', put(service, fooObject()))).message).toMatch(/^The file is an eBPF object \(machine 247\)/)
+    await failure('btf_invalid', relocate(service, { btf: [fooObject()] }))
   })
 
   it('is refused where it is no BTF, too large, or has a name that could be a path', async () => {

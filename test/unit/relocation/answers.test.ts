@@ -19,7 +19,7 @@ function createLab () {
 
 function outcome (changes: Partial<Outcome> = {}): Outcome {
   return {
-    bytes: new Uint8Array(4), sha256: sha256('result'), counts: { resolved: 1, absent: 0, poisoned: 0 } as Outcome['counts'], verdict: 'loads', report: undefined, parseMs: 1, relocateMs: 2, fetchMs: 3, ...changes
+    object: new Uint8Array(12), patches: { offsets: Uint32Array.of(2), before: new Uint8Array(8), after: new Uint8Array(8).fill(1) }, sha256: sha256('result'), counts: { resolved: 1, absent: 0, poisoned: 0 } as Outcome['counts'], verdict: 'loads', assumes: [], isJudged: false, isAlreadyRelocated: false, report: undefined, parseMs: 1, relocateMs: 2, fetchMs: 3, ...changes
   }
 }
 
@@ -39,6 +39,21 @@ describe('the answer about a held result', () => {
     const first = questions.map(asked => answers.ofHeld(result, asked))
     expect(new Set(first).size).toBe(questions.length)
     expect(questions.map((asked, i) => answers.ofHeld(result, asked) === first[i])).toEqual(questions.map(() => true))
+  })
+
+  it('makes the bytes when they are asked for, and the size at once', () => {
+    const answer = createLab().answers.ofHeld(outcome(), question())
+    expect([...answer.bytes]).toEqual([0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0])
+    expect(answer.bytes).not.toBe(answer.bytes)
+    expect(answer.byteLength).toBe(12)
+  })
+
+  it('is made anew once nothing is kept of the result', () => {
+    const { answers } = createLab()
+    const result = outcome()
+    const first = answers.ofHeld(result, question())
+    answers.forget(result)
+    expect(answers.ofHeld(result, question())).not.toBe(first)
   })
 
   it('says that it took no time, and what was asked for', () => {
@@ -71,7 +86,7 @@ describe('the answer about a held result', () => {
 
   it('is refused each time where it must have no poisoned instruction', () => {
     const { answers } = createLab()
-    const result = outcome({ counts: { resolved: 1, absent: 0, poisoned: 1 } as Outcome['counts'], report: { relocations: [{ status: 'poisoned', reachable: null, program: 'p', instruction: 3, kind: 'byte_off', detail: 'gone.' }] } as unknown as Outcome['report'] })
+    const result = outcome({ counts: { resolved: 1, absent: 0, poisoned: 1 } as Outcome['counts'], verdict: 'unknown', report: { failure: { records: 1, first: 'p, instruction 3: gone.' } } as Outcome['report'] })
     answers.ofHeld(result, question())
     for (let i = 0; i < 2; i++) expect(() => answers.ofHeld(result, question({}, { onUnresolved: 'fail' }))).toThrow(expect.objectContaining({ code: 'unresolved_reachable' }))
   })

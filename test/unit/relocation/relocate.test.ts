@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest'
+import type { AppError } from '../../../src/errors.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import type { RelocateRequest } from '../../../src/relocation/types.js'
 import { BY_NODE, emptyBtf, failure, fooBtf, fooObject, offsetOfY, put, relocate, slowBtf, startService, temporaryFolder, UBUNTU } from '../service/lab.js'
+
+/** The relocations of an error, which are JSON already. */
+function listOf ({ details }: AppError): unknown {
+  const { relocations } = details
+  return relocations instanceof Uint8Array ? JSON.parse(Buffer.from(relocations).toString()) : undefined
+}
 
 describe('a relocation', () => {
   it('is done for a kernel that was uploaded, under each of its names', async () => {
@@ -82,7 +89,7 @@ describe('a relocation', () => {
     await put(service, fooBtf())
     expect((await relocate(service)).report).toBeUndefined()
     const { report } = await relocate(service, { wantsReport: true })
-    expect(report?.relocations).toMatchObject([{ kind: 'byte_off', status: 'resolved', old: 4, new: 12 }])
+    expect(JSON.parse(`{${Buffer.from(report?.members ?? []).toString()}}`).relocations).toMatchObject([{ kind: 'byte_off', status: 'resolved', old: 4, new: 12 }])
     expect((await relocate(service, { wantsReport: true })).cached).toBe(true)
   })
 
@@ -99,7 +106,7 @@ describe('a relocation', () => {
     await put(service, emptyBtf())
     expect(await relocate(service)).toMatchObject({ verdict: 'unknown', counts: { poisoned: 1 } })
     const error = await failure('unresolved_reachable', relocate(service, { onUnresolved: 'fail' }))
-    expect(error.details['relocations']).toMatchObject([{ program: 'a', instruction: 0, status: 'poisoned', reason: 'type_missing' }])
+    expect(listOf(error)).toMatchObject([{ status: 'poisoned', reason: 'type_missing', places: [{ program: 'a', instruction: 0 }] }])
     expect(error.message).toContain('counts as reachable')
   })
 
@@ -112,7 +119,8 @@ describe('a relocation', () => {
     ambiguous.struct('foo', 8, [at('y', 4, int)])
     await put(service, ambiguous.bytes())
     const error = await failure('relocation_failed', relocate(service))
-    expect(error.details).toMatchObject({ counts: { failed: 1 }, relocations: [{ program: 'a', status: 'failed', reason: 'ambiguous' }] })
+    expect(error.details).toMatchObject({ counts: { failed: 1 } })
+    expect(listOf(error)).toMatchObject([{ status: 'failed', reason: 'ambiguous', places: [{ program: 'a' }] }])
     expect(error.message).toMatch(/^1 of 1 relocations .* a, instruction 0: /)
     expect(await service.hasObject(sha256(fooObject()))).toBe(true)
   })
@@ -129,6 +137,19 @@ describe('a relocation', () => {
   })
 })
 
+describe('an object that came relocated', () => {
+  it('is passed through, and nothing is attested of a kernel', async () => {
+    const service = await startService(await temporaryFolder())
+    await put(service, fooBtf())
+    const first = await relocate(service)
+    expect(first.attestation).toEqual(expect.any(String))
+    const again = await relocate(service, { object: Uint8Array.from(first.bytes) })
+    expect(again.bytes).toEqual(first.bytes)
+    expect(again.attestation).toBeUndefined()
+    expect((await relocate(service, { object: Uint8Array.from(first.bytes), wantsReport: true })).attestation).toBeUndefined()
+  })
+})
+
 describe('a module', () => {
   const moduleBtf = async () => {
     const { btf, integers, at } = await import('../../support/btf-builder.js')
@@ -138,6 +159,16 @@ describe('a module', () => {
     split.struct('foo', 32, [at('y', 20, int)])
     return { vmlinux: base.bytes(), module: split.bytes() }
   }
+
+  it('is not taken for a kernel, whose BTF it is not', async () => {
+    const service = await startService(await temporaryFolder())
+    const { vmlinux, module } = await moduleBtf()
+    await put(service, vmlinux)
+    await service.putKernelBtf(UBUNTU, module, BY_NODE, 'foo_mod')
+    const error = await failure('btf_invalid', relocate(service, { btfSha256: sha256(module) }))
+    expect(error.message).toContain('is the BTF of module foo_mod of kernel ubuntu/20.04/x86_64/5.4.0-42-generic, not that of a kernel')
+    await failure('btf_invalid', relocate(service, { btf: [module] }))
+  })
 
   it('is consulted by name, by hash, and as a part', async () => {
     const service = await startService(await temporaryFolder())

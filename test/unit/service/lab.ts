@@ -1,3 +1,4 @@
+import { LIMITS } from '../../../src/limits.js'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -63,10 +64,10 @@ export function emptyBtf (): Uint8Array {
   return builder.bytes()
 }
 
-/** Valid BTF whose names take a worker many seconds to hash: a hundred thousand types that share one very long name. */
+/** Valid BTF that takes a worker several seconds: as many types as are read, with names that are as long together as may be. */
 export function slowBtf (): Uint8Array {
-  const types = 500_000
-  const nameLength = 60_000
+  const types = LIMITS.btfTypes
+  const nameLength = LIMITS.hashedBytesPerByte * 15
   const strings = 1 + nameLength + 1
   const bytes = new Uint8Array(24 + types * 16 + strings)
   const view = new DataView(bytes.buffer)
@@ -92,7 +93,7 @@ export function put (service: Service, btfBytes: Uint8Array, changes: Partial<ty
 
 /** Relocates the foo object for UBUNTU's release, unless the request says otherwise. */
 export async function relocate (service: Service, request: Partial<RelocateRequest> = {}, deadline?: Deadline): Promise<RelocateAnswer> {
-  const named = request.btf ?? request.btfSha256 ?? request.kernel
+  const named = request.btf ?? request.btfSha256 ?? request.buildId ?? request.kernel
   return await service.relocate({
     ...(request.object ?? request.objectSha256 ? {} : { object: fooObject() }),
     ...(named === undefined ? { kernel: { release: UBUNTU.release } } : {}),

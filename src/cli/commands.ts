@@ -1,0 +1,29 @@
+import type { CommandSpec } from './arguments.js'
+import type { ExitCode } from './exit-code.js'
+
+/** What each command's file exports. `help` stands in for the text made from the spec; it gets the command's arguments. */
+export interface Command {
+  readonly spec: CommandSpec
+  run (args: readonly string[]): ExitCode | Promise<ExitCode>
+  help? (args: readonly string[]): string | Promise<string>
+  /** Commands below it, each with its spec. */
+  subcommands? (): Promise<ReadonlyArray<readonly [name: string, spec: CommandSpec]>>
+}
+
+export interface CommandEntry {
+  readonly summary: string
+  load (): Promise<Command>
+}
+
+/** Loaded when called: `relocate` must not wait for the HTTP server's code. */
+export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  relocate: { summary: 'Relocate an object for a kernel.', load: () => import('./relocate.js') },
+  inspect: { summary: 'List what an object contains and what it asks of a kernel.', load: () => import('./inspect.js') },
+  btf: { summary: 'Import, list and export the BTF of kernels.', load: () => import('./btf.js') },
+  keys: { summary: 'Make, show and rotate signing keys; verify attestations; make tokens.', load: () => import('./keys.js') },
+  serve: { summary: 'Run the HTTP service.', load: () => import('./serve.js') },
+  agent: { summary: "Keep a node's objects relocated for its kernel, by a service.", load: () => import('./agent.js') }
+}
+
+/** What prints the completion of all of them, and so is not among them. */
+export const COMPLETION_SUMMARY = 'Print what makes a shell complete commands and options.'

@@ -1,0 +1,17 @@
+import type { Target } from '../../core/candidates.js'
+import type { BpfObject } from '../../core/object.js'
+import type { RecordOutcome } from '../../core/outcome.js'
+import type { Work } from '../../btf/work.js'
+import type { NewNames } from './names-in-use.js'
+import type { ModulesWith } from './reason.js'
+
+/** What a search for a reason may look at. */
+export interface ReasonContext {
+  readonly object: BpfObject
+  readonly target: Target
+  readonly records: readonly RecordOutcome[]
+  readonly modulesWith: ModulesWith
+  readonly names: NewNames
+  /** Steps of one search, none of which the relocation needs. */
+  readonly work: Work
+}

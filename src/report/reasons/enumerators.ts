@@ -1,0 +1,32 @@
+import { enumeratorNameOffset, vlenOf } from '../../btf/btf.js'
+import { strip } from '../../btf/resolve.js'
+import { shownText } from '../../btf/shown-text.js'
+import { step } from '../../btf/work.js'
+import { describeType } from '../../core/describe.js'
+import type { Candidate } from '../../core/match-spec.js'
+import type { Spec } from '../../core/spec.js'
+import type { ReasonContext } from './context.js'
+import { nearNames } from './near.js'
+import { listed, type Explanation } from './reason.js'
+import { guardEnumerator, otherEnumerator } from './snippets.js'
+
+/** The enum is there, without that enumerator. */
+export function explainEnumerator (local: Spec, candidate: Candidate, context: ReasonContext): Explanation {
+  const offset = local.accessors[0]?.name
+  const name = offset === undefined ? '' : shownText(local.btf, offset)
+  const near = nearNames(name.replace(/___.*$/, ''), enumeratorsOf(candidate, context.work))
+  const [best] = near
+  return {
+    reason: 'enumerator_missing',
+    detail: `${describeType(local.btf, local.rootId, true)} has no enumerator ${name} in this kernel.${near.length === 0 ? '' : ` It has ${listed(near)}.`}`,
+    suggestions: [...(best === undefined ? [] : [otherEnumerator(local, name, best, context)]), guardEnumerator(local, name)]
+  }
+}
+
+function enumeratorsOf ({ btf, id }: Candidate, work: ReasonContext['work']): string[] {
+  const type = strip(btf, id, work)
+  return Array.from({ length: vlenOf(btf, type) }, (_, index) => {
+    step(work)
+    return shownText(btf, enumeratorNameOffset(btf, type, index))
+  })
+}

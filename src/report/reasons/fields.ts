@@ -1,0 +1,152 @@
+import { BtfKind } from '../../btf/constants.js'
+import { arrayLength, isComposite, kindOf, memberType, type TypeId } from '../../btf/btf.js'
+import { strip } from '../../btf/resolve.js'
+import { shownName, shownText } from '../../btf/shown-text.js'
+import { fieldsAreCompatible } from '../../core/compat.js'
+import { describeAccess, describeType } from '../../core/describe.js'
+import { CoreReloKind } from '../../core/kinds.js'
+import { matchSpec, type Candidate } from '../../core/match-spec.js'
+import type { Accessor, Spec } from '../../core/spec.js'
+import { declaration, isScalar, memberDeclaration, sizedMember } from '../c-text.js'
+import { newWork, tryWithin } from '../../btf/work.js'
+import type { ReasonContext } from './context.js'
+import { nearNames } from './near.js'
+import { findNested, findPath, membersOf, pathText, type MemberPlace, type Path } from './paths.js'
+import { listed, type Explanation } from './reason.js'
+import { otherNamesOf } from './renames.js'
+import { guardField, readElsewhere } from './snippets.js'
+
+/** Members that are looked at for one that moved. A large struct has some hundreds, and most moves are one level down. */
+const NESTED_STEPS = 3000
+/** Ways to a field that are shown. */
+const MAX_PATHS = 3
+
+/** The kernel has the type, and not the field: where the access breaks off, and what is there instead. */
+export function explainField (local: Spec, candidate: Candidate, context: ReasonContext): Explanation {
+  const { work } = context
+  const failing = firstFailingStep(local, candidate, context)
+  const accessor = local.accessors[failing]
+  const owner = matchSpec(firstSteps(local, failing), candidate, work)
+  const ownerType = owner === undefined ? candidate.id : endOf(owner)
+  if (accessor?.name === undefined) return explainIndex(local, failing, candidate, ownerType, context)
+
+  const name = shownText(local.btf, accessor.name)
+  const members = membersOf(candidate.btf, ownerType, work)
+  const there = members.find(member => member.name === name)
+  const parent = parentTypeOf(local, failing, context)
+  if (there !== undefined) return explainIncompatible(local, failing, candidate, ownerType, there, parent, context)
+
+  const { paths, isMoved } = findElsewhere(local, failing, candidate, ownerType, members, context)
+  const rest = restOf(local, failing)
+  const root = failing === 1 ? candidate.id : ownerType
+  const suggestions = failing === 1 ? paths.slice(0, 1).flatMap(path => suggest(local, candidate, root, path, rest, context)) : []
+  return {
+    reason: isMoved ? 'field_moved' : 'field_missing',
+    detail: `${parent} has no member ${name} in this kernel.${paths.length === 0 ? '' : ` It has ${listed(paths.map(pathText))}.`}`,
+    suggestions: [...suggestions, guardField(local)]
+  }
+}
+
+/** A read of another path, where that ends in a number or pointer as the program's does. The rest of the access goes on from there, where it can. */
+function suggest (local: Spec, candidate: Candidate, root: TypeId, path: Path, rest: string, context: ReasonContext) {
+  const { work } = context
+  const end = path.at(-1)
+  if (end === undefined) return []
+  const isWhole = rest === '' || isScalar(candidate.btf, strip(candidate.btf, end.type, work))
+  const whole = isWhole ? path : findPath(candidate.btf, root, pathText(path) + rest, work)
+  const suggestion = whole === undefined ? undefined : readElsewhere(local, candidate.btf, root, whole, context)
+  return suggestion === undefined ? [] : [suggestion]
+}
+
+/** Where the field may be instead: where the kernel's history says, in a nested struct, or under a name that is near. */
+function findElsewhere (local: Spec, failing: number, { btf }: Candidate, owner: TypeId, members: readonly MemberPlace[], context: ReasonContext): { paths: readonly Path[], isMoved: boolean } {
+  const { work } = context
+  const accessor = local.accessors[failing]
+  const name = accessor?.name === undefined ? '' : shownText(local.btf, accessor.name)
+  const type = shownName(btf, strip(btf, owner, work))
+  const names = new Set([...otherNamesOf(type, name + restOf(local, failing)), ...otherNamesOf(type, name)])
+  const usual = [...names].map(text => findPath(btf, owner, text, work)).filter(path => path !== undefined)
+  // The same name further down is a move, another name a rename.
+  if (usual.length > 0) return { paths: usual, isMoved: usual.every(path => path.at(-1)?.name === name) }
+  const wanted = accessor === undefined ? undefined : memberType(local.btf, accessor.typeId, accessor.index)
+  const sides = { local: local.btf, target: btf, work }
+  const nested = wanted === undefined ? [] : tryWithin(() => findNested(btf, owner, name, newWork(NESTED_STEPS)), () => []).filter(path => fieldsAreCompatible(sides, wanted, path.at(-1)?.type ?? owner))
+  if (nested.length > 0) return { paths: nested.slice(0, MAX_PATHS), isMoved: true }
+  const near = nearNames(name, members.map(member => member.name))
+  return { paths: near.flatMap(other => members.filter(member => member.name === other).slice(0, 1)).map(member => [{ ...member, isPointer: false }]), isMoved: false }
+}
+
+function explainIncompatible (local: Spec, failing: number, candidate: Candidate, owner: TypeId, there: MemberPlace, parent: string, context: ReasonContext): Explanation {
+  const { work } = context
+  const accessor = local.accessors[failing]
+  const here = accessor === undefined ? '' : memberDeclaration(local.btf, accessor.typeId, accessor.index)
+  const inside = isComposite(kindOf(candidate.btf, strip(candidate.btf, there.type, work)))
+    ? membersOf(candidate.btf, there.type, work).filter(({ type }) => isScalar(candidate.btf, strip(candidate.btf, type, work)))
+    : []
+  const usual = otherNamesOf(shownName(candidate.btf, strip(candidate.btf, owner, work)), there.name).flatMap(text => findPath(candidate.btf, owner, text, work) ?? [])
+  const [only] = inside
+  const path: Path | undefined = usual.length > 0 ? usual : inside.length === 1 && only !== undefined ? [{ ...there, isPointer: false }, { ...only, isPointer: false }] : undefined
+  const suggestions = path === undefined || failing !== 1 ? [] : suggest(local, candidate, owner, path, '', context)
+  return {
+    reason: 'field_incompatible',
+    detail: `${parent} has ${memberDeclaration(candidate.btf, there.composite, there.index)} in this kernel, which cannot be read as ${here}.${path === undefined ? '' : ` It has ${pathText(path)}.`}`,
+    suggestions: [...suggestions, guardField(local)]
+  }
+}
+
+function explainIndex (local: Spec, failing: number, candidate: Candidate, owner: TypeId, { work }: ReasonContext): Explanation {
+  const array = describeAccess(firstSteps(local, failing))
+  const index = local.accessors[failing]?.index ?? 0
+  const target = strip(candidate.btf, owner, work)
+  const ours = strip(local.btf, endOf(firstSteps(local, failing)), work)
+  const there = kindOf(candidate.btf, target) === BtfKind.ARRAY
+    ? `${array} has ${elements(arrayLength(candidate.btf, target))} in this kernel`
+    : `${array} is no array in this kernel (${declaration(candidate.btf, owner)})`
+  const here = kindOf(local.btf, ours) === BtfKind.ARRAY ? ` and ${elements(arrayLength(local.btf, ours))} in the object` : ''
+  return { reason: 'index_out_of_bounds', detail: `${there}${here}; the program reads [${index}].`, suggestions: [guardField(local)] }
+}
+
+/** Explains a load or store that was poisoned because the field's size changed in a way that no access can follow. */
+export function sizesOf (local: Spec, matched: Spec): string {
+  return `${describeAccess(local)} is ${sizedEnd(local)} in the object and ${sizedEnd(matched)} in this kernel`
+}
+
+function sizedEnd (spec: Spec): string {
+  const last = spec.accessors.at(-1)
+  if (last === undefined) return 'nothing'
+  return last.name === undefined ? declaration(spec.btf, last.typeId) : sizedMember(spec.btf, last.typeId, last.index)
+}
+
+/** The access up to a step, for whether the kernel has that much. */
+function firstSteps (local: Spec, count: number): Spec { return { ...local, kind: CoreReloKind.FIELD_EXISTS, accessors: local.accessors.slice(0, count) } }
+
+/** The named steps after one, as C appends them; empty where an index is among them. */
+function restOf (local: Spec, failing: number): string {
+  const rest = local.accessors.slice(failing + 1)
+  return rest.some(({ name }) => name === undefined) ? '' : rest.map(({ name }) => `.${shownText(local.btf, name ?? 0)}`).join('')
+}
+
+/** The type that an access ends in; unstripped. */
+function endOf (spec: Spec): TypeId {
+  const last = spec.accessors.at(-1)
+  if (last === undefined) return spec.rootId
+  return endOfStep(spec, last)
+}
+
+function endOfStep (spec: Spec, last: Accessor): TypeId { return last.name === undefined ? last.typeId : memberType(spec.btf, last.typeId, last.index) }
+
+/** Index of the first accessor that the candidate does not have. */
+function firstFailingStep (local: Spec, candidate: Candidate, { work }: ReasonContext): number {
+  for (let length = 1; length < local.accessors.length; length++) {
+    if (matchSpec(firstSteps(local, length), candidate, work) === undefined) return length - 1
+  }
+  return local.accessors.length - 1
+}
+
+/** The composite that the step is looked up in, in the object's words; one without a name is told by the root that it is nested in. */
+function parentTypeOf (local: Spec, step: number, { work }: ReasonContext): string {
+  const id = strip(local.btf, endOf(firstSteps(local, step)), work)
+  return shownName(local.btf, id) === '' ? `a nested type of ${describeType(local.btf, local.rootId, true)}` : describeType(local.btf, id, true)
+}
+
+function elements (count: number): string { return count === 1 ? '1 element' : `${count} elements` }

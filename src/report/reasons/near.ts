@@ -1,0 +1,55 @@
+/** Names that are shown for one that is missing. */
+const MAX_NEAR = 3
+/** Shorter names are near to anything. */
+const MIN_LENGTH = 3
+/** Words that are left of a longer name mean something from here on: `nr_pages` of `folio_nr_pages`, but not `count` of `map_count`. */
+const LONG = 5
+/** Longer ones are compared by their words only, since comparing letters costs the square of the length. */
+const MAX_LENGTH = 64
+
+/**
+ * The names that a missing one was most likely renamed to, best first: with other underscores around it (`state`, `__state`),
+ * with words before or after it (`i_atime`, `i_atime_sec`), or spelled almost alike. Of several kinds only the best is given,
+ * since a good guess loses by standing beside bad ones.
+ */
+export function nearNames (missing: string, names: readonly string[]): string[] {
+  const bare = withoutUnderscores(missing)
+  if (bare.length < MIN_LENGTH) return []
+  const ranked = new Map<number, string[]>()
+  for (const name of new Set(names)) {
+    const rank = rankOf(bare, withoutUnderscores(name))
+    if (rank === undefined || name === missing) continue
+    const group = ranked.get(rank)
+    if (group === undefined) ranked.set(rank, [name])
+    else group.push(name)
+  }
+  const best = Math.min(...ranked.keys())
+  return (ranked.get(best) ?? []).slice(0, MAX_NEAR)
+}
+
+function rankOf (wanted: string, name: string): number | undefined {
+  if (name === wanted) return 0
+  if (`${name}_`.startsWith(`${wanted}_`)) return 1
+  if (`_${name}`.endsWith(`_${wanted}`)) return 2
+  if (name.length > LONG && (`${wanted}_`.startsWith(`${name}_`) || `_${wanted}`.endsWith(`_${name}`))) return 3
+  if (name.length < MIN_LENGTH || name.length > MAX_LENGTH || wanted.length > MAX_LENGTH) return undefined
+  const most = Math.floor(Math.min(wanted.length, name.length) / 4)
+  if (most === 0 || Math.abs(wanted.length - name.length) > most) return undefined
+  const distance = editDistance(wanted, name)
+  return distance <= most ? 3 + distance : undefined
+}
+
+function withoutUnderscores (name: string): string { return name.replace(/^_+|_+$/g, '') }
+
+/** Letters to add, take away or change (Levenshtein). Of names, which are short. */
+function editDistance (a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}

@@ -1,0 +1,228 @@
+import type { ByteOrder } from '../bytes/byte-order.js'
+import { sourceLines, type SourceLines } from '../btf/line-info.js'
+import { cut } from '../btf/shown-text.js'
+import { newWork } from '../btf/work.js'
+import { needsKernelBtf } from '../core/kernel-btf.js'
+import type { BpfObject } from '../core/object.js'
+import type { OutcomeCounts, RecordOutcome, Relocation } from '../core/outcome.js'
+import type { Judgement } from '../verdict/index.js'
+import { LIMITS } from '../limits.js'
+import { concatBytes, createJsonBudget, encode, jsonList, type JsonBudget } from './budget.js'
+import { groupRecords, type Entry, type Explain } from './entries.js'
+import { holders, programsOf, type HoldersOf } from './programs.js'
+import { createNewNames } from './reasons/names-in-use.js'
+import { explainRecord } from './reasons/explain.js'
+import type { ModulesWith } from './reasons/reason.js'
+import { listWarnings } from './warnings.js'
+import type { ReportCounts, ReportMembers, ReportPlace, ReportProgram, ReportRelocation, ReportSuggestion, ReportWarning } from './wire.js'
+
+export interface ReportOptions {
+  /** `all` lists every place of every entry; otherwise the first 20 of those that have a value or answer 0, and 1,000 of others. */
+  readonly places?: 'some' | 'all'
+  /** Modules that have a type which the kernel lacks, and that were not asked with. */
+  readonly modulesWith?: ModulesWith
+  /** Bytes of JSON that the report may have. */
+  readonly maxBytes?: number
+}
+
+/** The part of the report that follows from the object and the BTF; callers add hashes, the kernel and the engine. */
+export interface RelocationReport extends ReportMembers {
+  readonly byte_order: ByteOrder
+  readonly changed_instructions: number
+}
+
+/** A report, and the JSON of it. */
+export interface BuiltReport {
+  readonly report: RelocationReport
+  /** The members of `ReportMembers` as JSON, without the braces around them, so that others can stand before them. */
+  readonly members: Uint8Array
+  /** The relocations that keep a program from loading, or may, as a JSON list. */
+  readonly failing: Uint8Array
+  readonly failure: FailingSummary | undefined
+  /** Whether `places: 'all'` would say more. */
+  readonly hasMorePlaces: boolean
+}
+
+/** What an error says of relocations that keep a program from loading. */
+export interface FailingSummary {
+  readonly records: number
+  /** The first of them: `handle_exec, instruction 12: struct task_struct has no member state in this kernel.` */
+  readonly first: string
+}
+
+/** Largest report, and the share of it that programs may have. */
+const MAX_BYTES = 16 * 1024 * 1024
+const PROGRAM_SHARE = 0.25
+/** What the members around the lists take, warnings included. */
+const RESERVE = 64 * 1024
+/** Assumptions that are listed. A program has a few settings. */
+const MAX_ASSUMES = 64
+const PLACES = { resolved: 20, absent: 20, poisoned: 1000, failed: 1000 } as const
+
+/**
+ * Puts a relocation's outcome into the words of the program's source. Pure; costs about as much as the relocation, on a budget of
+ * its own, and never fails for what is in the object.
+ */
+export function buildReport (object: BpfObject, relocation: Relocation, judgement: Judgement, options: ReportOptions = {}): BuiltReport {
+  const maxBytes = options.maxBytes ?? MAX_BYTES
+  const holdersOf = holders(object)
+  const programShare = Math.floor(maxBytes * PROGRAM_SHARE)
+  const programBudget = createJsonBudget(programShare)
+  const programs = fitPrograms(object, relocation, judgement, holdersOf, programBudget)
+  const entries = groupRecords(object, relocation, explainer(object, relocation, options.modulesWith ?? (() => [])))
+  const relocations = fitRelocations(entries, placer(object, relocation, judgement, holdersOf), options.places ?? 'some', createJsonBudget(maxBytes - RESERVE - (programShare - programBudget.left)))
+  const warnings = [
+    ...listWarnings(object, relocation, relocations.kept.map(({ value }) => value)),
+    ...truncationWarnings(object.elf.functions.length - programs.length, relocations.leftOut, maxBytes)
+  ]
+  const members: ReportMembers = {
+    verdict: judgement.verdict,
+    assumes: judgement.assumes.slice(0, MAX_ASSUMES).map(cut),
+    loads_without_kernel_btf: !needsKernelBtf(object),
+    counts: toCounts(relocation.counts),
+    programs: programs.map(({ value }) => value),
+    relocations: relocations.kept.map(({ value }) => value),
+    warnings
+  }
+  const failing = relocations.kept.filter(({ isFailing }) => isFailing)
+  return {
+    report: { byte_order: object.elf.byteOrder, changed_instructions: relocation.changedInstructions, ...members },
+    members: concatBytes(membersJson(members, programs.map(({ json }) => json), relocations.kept.map(({ json }) => json))),
+    failing: concatBytes(jsonList(failing.map(({ json }) => json))),
+    failure: summaryOf(failing.map(({ value }) => value)),
+    hasMorePlaces: relocations.kept.some(({ value }) => value.places.length < value.places_total)
+  }
+}
+
+function summaryOf (failing: readonly ReportRelocation[]): FailingSummary | undefined {
+  const [entry] = failing
+  if (entry === undefined) return undefined
+  const place = entry.places.find(({ reachable }) => reachable !== false) ?? entry.places[0]
+  const where = place === undefined ? entry.access : `${place.program || place.section}, instruction ${place.instruction}`
+  return { records: failing.reduce((sum, { places_total: total }) => sum + total, 0), first: `${where}: ${entry.detail ?? entry.reason ?? entry.kind}` }
+}
+
+interface Encoded<T> {
+  readonly value: T
+  readonly json: Uint8Array
+}
+
+function fitPrograms (object: BpfObject, { records }: Relocation, judgement: Judgement, holdersOf: HoldersOf, budget: JsonBudget): Array<Encoded<ReportProgram>> {
+  const kept: Array<Encoded<ReportProgram>> = []
+  for (const value of programsOf(object, records, judgement, holdersOf)) {
+    const json = budget.spend(value)
+    if (json === undefined) break
+    kept.push({ value, json })
+  }
+  return kept
+}
+
+interface FittedEntry extends Encoded<ReportRelocation> {
+  /** Whether it keeps a program from loading, or may: it failed, or is poisoned and not shown to be out of reach everywhere. */
+  readonly isFailing: boolean
+}
+
+interface Fitted {
+  readonly kept: readonly FittedEntry[]
+  readonly leftOut: number
+}
+
+/** Entries in their order. Those without a value come first where there is not room for all, and fewer places before no entry. */
+function fitRelocations (entries: readonly Entry[], placesOf: PlacesOf, places: 'some' | 'all', budget: JsonBudget): Fitted {
+  const fitted: Array<FittedEntry | undefined> = entries.map(() => undefined)
+  const hasValue = ({ text: { status } }: Entry): boolean => status === 'resolved' || status === 'absent'
+  for (const isSecond of [false, true]) {
+    entries.forEach((entry, i) => {
+      if (hasValue(entry) !== isSecond) return
+      const most = places === 'all' ? Infinity : PLACES[entry.text.status]
+      const listed = placesOf(entry.records, Math.min(most, Math.ceil(budget.left / MIN_PLACE_BYTES)))
+      const found = fitEntry(entry, listed.places, listed.total, budget)
+      fitted[i] = found === undefined ? undefined : { ...found, isFailing: entry.text.status === 'failed' || (entry.text.status === 'poisoned' && listed.isReached) }
+    })
+  }
+  const kept = fitted.filter(entry => entry !== undefined)
+  return { kept, leftOut: entries.length - kept.length }
+}
+
+/** No place takes less as JSON, so that no more of them need be made than would fit. */
+const MIN_PLACE_BYTES = 60
+
+function fitEntry ({ text }: Entry, places: readonly ReportPlace[], total: number, budget: JsonBudget): Encoded<ReportRelocation> | undefined {
+  for (let count = places.length; ; count = Math.floor(count / 2)) {
+    const value: ReportRelocation = { ...text, places: places.slice(0, count), places_total: total }
+    const json = budget.spend(value)
+    if (json !== undefined) return { value, json }
+    if (count === 0) return undefined
+  }
+}
+
+/** The places of records, as many as are wanted, and how many there are. A place that several programs share counts for each. */
+type PlacesOf = (records: readonly number[], most: number) => { readonly places: ReportPlace[], readonly total: number, readonly isReached: boolean }
+
+function placer (object: BpfObject, { records }: Relocation, judgement: Judgement, holdersOf: HoldersOf): PlacesOf {
+  const lineOf = sourceLines(object.ext, object.btf)
+  return (indices, most) => {
+    const places: ReportPlace[] = []
+    let total = 0
+    let isReached = false
+    for (const index of indices) {
+      const record = records[index]
+      if (record === undefined) continue
+      isReached ||= record.status === 'poisoned' && judgement.isReachable(record.section, record.insnOff) !== false
+      const programs = holdersOf(record).map(({ name }) => name)
+      total += Math.max(1, programs.length)
+      if (places.length >= most) continue
+      for (const program of programs.length === 0 ? [record.program] : programs) {
+        if (places.length < most) places.push(toPlace(record, program, judgement, lineOf))
+      }
+    }
+    return { places, total, isReached }
+  }
+}
+
+function toPlace (record: RecordOutcome, program: string, judgement: Judgement, lineOf: SourceLines): ReportPlace {
+  return {
+    program: cut(program),
+    section: cut(record.section),
+    instruction: record.instruction,
+    reachable: record.status === 'poisoned' ? judgement.isReachable(record.section, record.insnOff) : null,
+    source: lineOf(record.section, record.insnOff) ?? null
+  }
+}
+
+/** Reasons on a budget of their own, a part of it for each, so that one strange type does not use up what others need. */
+function explainer (object: BpfObject, { target, records }: Relocation, modulesWith: ModulesWith): Explain {
+  let left: number = LIMITS.workSteps
+  const names = createNewNames(object.btf)
+  // Relocations of one field, such as its offset and its size, are told alike: what to write is the same code.
+  const told = new Map<string, readonly ReportSuggestion[]>()
+  return (record, remark) => {
+    const steps = Math.min(left, MAX_STEPS_EACH)
+    const work = newWork(steps)
+    const found = explainRecord(record, remark, { object, target, records, modulesWith, names, work })
+    left -= steps - Math.max(0, work.left)
+    if (found === undefined || found.suggestions.length === 0) return found
+    const key = `${record.typeId} ${record.accessSpec} ${found.detail}`
+    const suggestions = told.get(key) ?? found.suggestions
+    told.set(key, suggestions)
+    return { ...found, suggestions }
+  }
+}
+
+const MAX_STEPS_EACH = 20_000
+
+function truncationWarnings (programs: number, relocations: number, maxBytes: number): ReportWarning[] {
+  if (programs === 0 && relocations === 0) return []
+  const parts = [...(programs === 0 ? [] : [`${programs} programs`]), ...(relocations === 0 ? [] : [`${relocations} relocations`])]
+  return [{ code: 'report_truncated', message: `${parts.join(' and ')} are left out, because a report has at most ${maxBytes} bytes; the counts include them.` }]
+}
+
+function toCounts ({ failed, ...counts }: OutcomeCounts): ReportCounts { return failed === 0 ? counts : { ...counts, failed } }
+
+function membersJson ({ programs: _, relocations: __, warnings, ...rest }: ReportMembers, programs: readonly Uint8Array[], relocations: readonly Uint8Array[]): Uint8Array[] {
+  return [
+    encode(`${JSON.stringify(rest).slice(1, -1)},"programs":`), ...jsonList(programs),
+    encode(',"relocations":'), ...jsonList(relocations),
+    encode(`,"warnings":${JSON.stringify(warnings)}`)
+  ]
+}

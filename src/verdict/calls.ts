@@ -1,0 +1,201 @@
+import type { Insn } from '../insn/insn.js'
+import { isPoison, PSEUDO, type Code } from './code.js'
+import { BPF_LOOP, CALLBACKS, MAP_LOOKUP, resultOf, SIZES, WITHOUT_ARGUMENTS } from './helpers.js'
+import { clobberAll, fork, newId, operand, reach, type Run } from './run.js'
+import { ANY_NUMBER, isConstant, scalar, UNKNOWN, VAGUE } from './scalar.js'
+import { clobber } from './stack.js'
+import { copyFrame, newContext, topFrame, widen, type Context, type Frame, type State } from './state.js'
+import { NOT_NULL, UNCLEAR, type Value } from './value.js'
+
+/** Frames of a call chain that the verifier allows. */
+const MAX_FRAMES = 8
+
+/** Numbers of iterations from which on a callback is certainly verified for more than this analysis tells apart. */
+const MANY = 64n
+
+/** Follows a call. False where the state ends. */
+export function call (run: Run, state: State, insn: Insn): boolean {
+  if (isPoison(insn)) {
+    reach(run, state)
+    return false
+  }
+  const { code } = topFrame(state)
+  const symbol = code.symbols.get(state.pc)
+  if (insn.src === PSEUDO.CALL || insn.src === PSEUDO.KFUNC_CALL) {
+    if (symbol?.sectionIndex === 0 || insn.src === PSEUDO.KFUNC_CALL) return callKernelFunction(run, state, symbol?.name ?? '')
+    const callee = run.functions.callee(code, state.pc)
+    return callee !== undefined && callSubprogram(run, state, callee)
+  }
+  return callHelper(run, state, insn.imm)
+}
+
+function callHelper (run: Run, state: State, helper: number): boolean {
+  const callback = CALLBACKS.get(helper)
+  const fn = callback === undefined ? undefined : operand(state, callback.fn)
+  if (callback !== undefined) {
+    if (fn?.kind !== 'function') {
+      clobberAll(state)
+      state.doubt ??= `Which function the call at instruction ${state.pc} of ${topFrame(state).code.fn.name} calls back is not known.`
+    } else {
+      const passed = callback.passes.map((what): Value | undefined => {
+        if (typeof what === 'number') return operand(state, what)
+        return what === 'number' ? UNKNOWN : what === 'pointer' ? NOT_NULL : UNCLEAR
+      })
+      return enterCallback(run, state, fn.code, passed, callback.isAsync, helper === BPF_LOOP ? operand(state, 1) : undefined)
+    }
+  }
+  if (!WITHOUT_ARGUMENTS.has(helper)) forgetMemory(state, SIZES.get(helper))
+  finishCall(state, resultOfHelper(run, helper))
+  state.pc++
+  return true
+}
+
+function resultOfHelper (run: Run, helper: number): Value {
+  switch (resultOf(helper)) {
+    case 'number': return UNKNOWN
+    case 'ranged': return VAGUE
+    case 'maybe-null': return { kind: 'pointer', null: helper === MAP_LOOKUP && run.age.knowsElements !== 'no' ? 'likely' : 'maybe', deep: false, id: newId(run) }
+    case 'maybe-null-deep': return { kind: 'pointer', null: 'maybe', deep: true, id: newId(run) }
+    case 'pointer': return NOT_NULL
+    case 'pointer-deep': return { ...UNCLEAR, id: newId(run) }
+    case 'unclear': return { ...UNCLEAR, id: newId(run) }
+  }
+}
+
+/** The registers after a call: the result, and five that may not be read. */
+function finishCall (state: State, result: Value): void {
+  const { registers } = topFrame(state)
+  registers[0] = result
+  for (let r = 1; r <= 5; r++) registers[r] = undefined
+}
+
+/** What a helper may write through its arguments. */
+function forgetMemory (state: State, sizes: ReadonlyMap<number, number> | undefined): void {
+  for (let r = 1; r <= 5; r++) {
+    const argument = operand(state, r)
+    if (argument?.kind !== 'stack') continue
+    const stack = state.frames[argument.frame]?.stack
+    const sizeRegister = sizes?.get(r)
+    const size = sizeRegister === undefined ? undefined : operand(state, sizeRegister)
+    const bytes = size?.kind === 'scalar' && size.umax <= 512n ? Number(size.umax) : undefined
+    if (stack !== undefined) clobber(stack, argument.offset, bytes)
+  }
+}
+
+/** Kernel functions that end a loop's turn: there the verifier forgets what changed since the turn before. */
+const ITERATES = /^bpf_iter_.*_next$/
+
+function callKernelFunction (run: Run, state: State, name: string): boolean {
+  if (run.symbols.hasFunction(name) === false) return false // libbpf or the verifier refuses the call itself
+  for (let r = 1; r <= 5; r++) {
+    const argument = operand(state, r)
+    if (argument?.kind === 'function') enterAside(run, state, argument.code)
+  }
+  if (ITERATES.test(name)) forgetTurn(state)
+  forgetMemory(state, undefined)
+  finishCall(state, ITERATES.test(name) ? { kind: 'pointer', null: 'maybe', deep: true, id: newId(run) } : { ...UNCLEAR, id: newId(run) })
+  state.pc++
+  return name !== 'bpf_throw'
+}
+
+/** Forgets the numbers that differ from the last visit, at an instruction where the verifier does so. */
+export function forgetTurn (state: State): void {
+  const { context } = topFrame(state)
+  const seen = context.seen.get(~state.pc) ?? { states: [], joined: undefined, last: undefined }
+  context.seen.set(~state.pc, seen)
+  if (seen.last !== undefined) widen(state, seen.last.frames, state.frames.length)
+  seen.last = { ...state, frames: state.frames.map(copyFrame) }
+}
+
+function callSubprogram (run: Run, state: State, callee: Code): boolean {
+  const isSeparate = callee.isGlobal && run.age.verifiesGlobals !== 'no'
+  if (isSeparate) {
+    const known = run.called.get(callee)
+    if (known !== null) run.called.set(callee, known === undefined || state.doubt === null ? state.doubt : known)
+    if (run.age.verifiesGlobals === 'maybe') {
+      state.doubt ??= `Whether the verifier of this kernel verifies ${callee.fn.name} by itself is not known.`
+      enter(fork(run, state, state.pc, null), callee, topFrame(state).registers.slice(0, 6), undefined)
+    }
+    forgetMemory(state, undefined)
+    finishCall(state, scalar(ANY_NUMBER, {}))
+    state.pc++
+    return true
+  }
+  return enter(state, callee, topFrame(state).registers.slice(0, 6), undefined)
+}
+
+/** Pushes a frame. False where the chain is longer than the verifier allows. */
+function enter (state: State, callee: Code, passed: ReadonlyArray<Value | undefined>, callback: Frame['callback']): boolean {
+  if (state.frames.length >= MAX_FRAMES) return false
+  const caller = topFrame(state)
+  const frame: Frame = { context: contextOf(caller.context, callee, state.pc), code: callee, registers: new Array<undefined>(10).fill(undefined), stack: [], returnTo: state.pc + 1, callback }
+  for (let r = 1; r <= 5; r++) {
+    frame.registers[r] = passed[r]
+    caller.registers[r] = undefined
+  }
+  caller.registers[0] = undefined
+  state.frames.push(frame)
+  state.pc = 0
+  return true
+}
+
+function contextOf (parent: Context, callee: Code, at: number): Context {
+  const key = `${at} ${callee.fn.start}`
+  let context = parent.callees.get(key)
+  if (context === undefined) {
+    context = newContext(callee, parent)
+    parent.callees.set(key, context)
+  }
+  return context
+}
+
+/**
+ * A helper that calls back. Since Linux 6.7 the verifier follows any number of turns, none included; before it followed one.
+ *
+ * @param turns how many at most, where the helper is told
+ */
+function enterCallback (run: Run, state: State, callee: Code, passed: ReadonlyArray<Value | undefined>, isAsync: boolean, turns: Value | undefined): boolean {
+  if (isAsync) {
+    enterAside(run, state, callee, passed)
+    finishCall(state, UNKNOWN)
+    state.pc++
+    return true
+  }
+  const repeats = run.age.repeatsCallbacks
+  const isNone = turns?.kind === 'scalar' && isConstant(turns) && turns.bits === 0n
+  const skipped = fork(run, state, state.pc + 1, repeats === 'yes' ? null : 'Whether the verifier of this kernel skips a callback is not known.')
+  finishCall(skipped, UNKNOWN)
+  if (isNone && repeats === 'yes') return false
+  if (isNone) state.doubt ??= 'Whether the verifier of this kernel follows a callback that is called no time is not known.'
+  const isMany = repeats === 'yes' && (turns === undefined || (turns.kind === 'scalar' && turns.umax >= MANY))
+  const registers = [undefined, ...passed]
+  return enter(state, callee, registers, { before: state.frames.map(copyFrame), arguments: registers, isCertain: isMany })
+}
+
+/** A callback that runs at some other time: verified by itself, with arguments of its own. */
+function enterAside (run: Run, state: State, callee: Code, passed: ReadonlyArray<Value | undefined> = [UNCLEAR, UNCLEAR, UNCLEAR]): void {
+  const { context } = topFrame(state)
+  const root = contextOf(context, callee, -1)
+  const frame: Frame = { context: root, code: callee, registers: new Array<undefined>(10).fill(undefined), stack: [], returnTo: 0, callback: undefined }
+  passed.forEach((value, i) => { frame.registers[i + 1] = value?.kind === 'stack' ? UNCLEAR : value })
+  run.pending.push({ frames: [frame], pc: 0, doubt: state.doubt, compared: false, rests: state.rests })
+}
+
+/** Returns from a frame. False at the end of the program. */
+export function leave (run: Run, state: State): boolean {
+  const frame = state.frames.pop()
+  const caller = state.frames[state.frames.length - 1]
+  if (frame === undefined || caller === undefined) return false
+  const { callback } = frame
+  if (callback === undefined) {
+    caller.registers[0] = frame.registers[0]
+    state.pc = frame.returnTo
+    return true
+  }
+  const again = fork(run, state, frame.returnTo - 1, callback.isCertain ? null : 'How often the verifier of this kernel follows a callback is not known.')
+  widen(again, callback.before, again.frames.length)
+  enter(again, frame.code, callback.arguments, { ...callback, before: again.frames.map(copyFrame) })
+  finishCall(state, UNKNOWN)
+  state.pc = frame.returnTo
+  return true
+}

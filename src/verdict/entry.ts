@@ -1,0 +1,67 @@
+import { kindOf, nameOf, paramType, referencedType, typeId, vlenOf, type Btf, type TypeId } from '../btf/btf.js'
+import { BtfKind } from '../btf/constants.js'
+import type { BpfObject } from '../core/object.js'
+import type { Code } from './code.js'
+import { UNKNOWN } from './scalar.js'
+import { newContext, type State } from './state.js'
+import { UNCLEAR, type OtherPointer, type Value } from './value.js'
+
+/** Sections whose programs get pointers to structures of the kernel with their context. */
+const DEEP = /^\??(tp_btf|fentry|fexit|fmod_ret|fsession|lsm|iter|struct_ops|freplace)/
+
+/** Programs whose return value or context have a range that newer verifiers know. */
+const EXTENSION = /^\??freplace/
+
+/** How a function is entered that the verifier starts with. */
+export type EntryKind = 'program' | 'global' | 'callback'
+
+export function entryState (object: BpfObject, code: Code, kind: EntryKind, doubt: string | null): State {
+  const registers = new Array<Value | undefined>(10).fill(undefined)
+  if (kind === 'program' && !EXTENSION.test(code.fn.section.name)) {
+    registers[1] = { kind: 'pointer', null: 'unclear', deep: DEEP.test(code.fn.section.name), id: 0 }
+  } else if (kind === 'callback') {
+    registers[1] = UNKNOWN
+  } else {
+    globalArguments(object, code).forEach((value, i) => { registers[i + 1] = value })
+  }
+  return {
+    frames: [{ context: newContext(code, undefined), code, registers, stack: [], returnTo: 0, callback: undefined }],
+    pc: 0, doubt, compared: false, rests: []
+  }
+}
+
+/** What the verifier passes to a function that it verifies by itself: unknown numbers, and pointers that can be anything. */
+function globalArguments (object: BpfObject, code: Code): readonly Value[] {
+  const { btf } = object
+  const prototype = prototypeOf(btf, code.fn.name)
+  return Array.from({ length: 5 }, (_, i): Value => {
+    if (prototype === undefined || i >= vlenOf(btf, prototype)) return pointer
+    return isNumber(btf, paramType(btf, prototype, i)) ? UNKNOWN : pointer
+  })
+}
+
+const pointer: OtherPointer = UNCLEAR
+
+function prototypeOf (btf: Btf, name: string): TypeId | undefined {
+  for (let i = btf.startId; i < btf.endId; i++) {
+    const id = typeId(i)
+    if (kindOf(btf, id) !== BtfKind.FUNC || nameOf(btf, id) !== name) continue
+    const prototype = referencedType(btf, id)
+    return kindOf(btf, prototype) === BtfKind.FUNC_PROTO ? prototype : undefined
+  }
+  return undefined
+}
+
+function isNumber (btf: Btf, id: TypeId): boolean {
+  let type = id
+  for (let i = 0; i < 32; i++) {
+    switch (kindOf(btf, type)) {
+      case BtfKind.INT: case BtfKind.ENUM: case BtfKind.ENUM64: return true
+      case BtfKind.TYPEDEF: case BtfKind.CONST: case BtfKind.VOLATILE: case BtfKind.RESTRICT: case BtfKind.TYPE_TAG:
+        type = referencedType(btf, type)
+        break
+      default: return false
+    }
+  }
+  return false
+}

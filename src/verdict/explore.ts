@@ -1,0 +1,67 @@
+import { isJump } from './code.js'
+import { JMP } from './compare.js'
+import { forgetTurn } from './calls.js'
+import type { Run } from './run.js'
+import { step } from './step.js'
+import { copyState, joinStates, stateCovers, tidy, topFrame, type State } from './state.js'
+
+/** States of one instruction that are told apart; later ones are joined, so that the work stays bounded. */
+const STATES_PER_PLACE = 64
+
+/** Follows all pending states to their ends. False where the work ran out first. */
+export function explore (run: Run): boolean {
+  for (let state = run.pending.pop(); state !== undefined; state = run.pending.pop()) {
+    if (!follow(run, state)) return false
+  }
+  return true
+}
+
+function follow (run: Run, start: State): boolean {
+  let state: State | undefined = start
+  while (state !== undefined) {
+    if (run.work.left-- <= 0) return false
+    const { code } = topFrame(state)
+    const insn = code.insns[state.pc]
+    if (insn === undefined) return true // falls off its function, which the verifier refuses
+    if (!leadsToPoison(run, state)) return true
+    if (code.isTarget[state.pc] === 1 || (state.pc === 0 && state.frames.length > 1)) {
+      state = arrive(state)
+      if (state === undefined) return true
+    }
+    if (isJump(insn) && (insn.code & 0xf0) === JMP.JCOND) forgetTurn(state)
+    if (!step(run, state, insn)) return true
+  }
+  return true
+}
+
+/** Nothing else is asked for: a state that only leads elsewhere needs no following. */
+function leadsToPoison (run: Run, state: State): boolean {
+  return state.frames.some((frame, depth) => {
+    const callee = state.frames[depth + 1]
+    return run.isPoisonAhead(frame.code, callee === undefined ? state.pc : callee.callback === undefined ? callee.returnTo : callee.returnTo - 1)
+  })
+}
+
+/** Drops a state that adds nothing to those seen here, and joins it with them where they are many. */
+function arrive (state: State): State | undefined {
+  tidy(state)
+  const { seen: places } = topFrame(state).context
+  let seen = places.get(state.pc)
+  if (seen === undefined) {
+    seen = { states: [], joined: undefined, last: undefined }
+    places.set(state.pc, seen)
+  }
+  if (seen.states.some(earlier => stateCovers(earlier, state))) return undefined
+  if (seen.states.length < STATES_PER_PLACE) {
+    seen.states.push(copyState(state))
+    return state
+  }
+  if (seen.joined === undefined) seen.joined = copyState(state)
+  else {
+    if (stateCovers(seen.joined, state)) return undefined
+    const joined = joinStates(seen.joined, state)
+    if (joined === seen.joined) return undefined
+    seen.joined = joined
+  }
+  return copyState(seen.joined)
+}

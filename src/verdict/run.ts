@@ -1,0 +1,77 @@
+import type { Age } from './age.js'
+import type { Code, Functions } from './code.js'
+import { union } from './scalar.js'
+import { copyState, topFrame, type State } from './state.js'
+import type { SymbolValues } from './symbols.js'
+import { clobber } from './stack.js'
+import type { Value } from './value.js'
+
+/** How the verifier gets to a poisoned instruction. */
+export interface Reached {
+  /** Null: it must get there. */
+  readonly doubt: string | null
+}
+
+/** One program's exploration. */
+export interface Run {
+  readonly age: Age
+  readonly functions: Functions
+  readonly symbols: SymbolValues
+  readonly littleEndian: boolean
+  readonly work: { left: number }
+  /** States still to be followed; the last is next. */
+  readonly pending: State[]
+  /** Poisoned instructions that were reached, by function and index. */
+  readonly reached: Map<Code, Map<number, Reached>>
+  /** Assumptions that decided a branch beyond which is poison. */
+  assumes: readonly string[]
+  /** Assumptions on the way to poison that must be reached. */
+  rests: readonly string[]
+  /** Global subprograms that were called, with the doubt of the call. */
+  readonly called: Map<Code, string | null>
+  readonly isPoisonAhead: (code: Code, index: number) => boolean
+  nextId: number
+}
+
+export function newId (run: Run): number { return run.nextId++ }
+
+export function operand (state: State, register: number): Value | undefined {
+  return register === 10 ? { kind: 'stack', frame: state.frames.length - 1, offset: 0 } : topFrame(state).registers[register]
+}
+
+/** Notes that the verifier gets to poison, and with which certainty. */
+export function reach (run: Run, state: State): void {
+  const { code } = topFrame(state)
+  let places = run.reached.get(code)
+  if (places === undefined) {
+    places = new Map()
+    run.reached.set(code, places)
+  }
+  const known = places.get(state.pc)
+  if (known === undefined || (known.doubt !== null && state.doubt === null)) places.set(state.pc, { doubt: state.doubt })
+  if (state.doubt === null) run.rests = union(run.rests, state.rests)
+  else run.assumes = union(run.assumes, state.rests)
+}
+
+/** Follows another way from the same state. */
+export function fork (run: Run, state: State, pc: number, doubt: string | null): State {
+  const other = copyState(state)
+  other.pc = pc
+  if (doubt !== null) other.doubt ??= doubt
+  run.pending.push(other)
+  return other
+}
+
+/** What a branch decided by assumed values is worth noting for: poison on the way that is not taken. */
+export function restOn (run: Run, state: State, from: readonly string[], untaken: number): void {
+  if (from.length === 0) return
+  state.rests = union(state.rests, from)
+  const isAhead = run.isPoisonAhead(topFrame(state).code, untaken) ||
+    state.frames.some((frame, depth) => { const callee = state.frames[depth + 1]; return callee !== undefined && run.isPoisonAhead(frame.code, callee.returnTo) })
+  if (isAhead) run.assumes = union(run.assumes, from)
+}
+
+/** Forgets what a store to an unknown place may have changed. */
+export function clobberAll (state: State): void {
+  for (const frame of state.frames) clobber(frame.stack, undefined, undefined)
+}

@@ -1,0 +1,174 @@
+import type { Code } from './code.js'
+import { scalar, VAGUE, type Scalar } from './scalar.js'
+import { clearId, joinSlots, mapSlot, sameSlot, slotCovers, type Slot, type Stack } from './stack.js'
+import { covers, idOf, join, sameValue, UNCLEAR, withId, type Value } from './value.js'
+
+/** Where calls came from: one for each chain of call sites, so that states are compared with those of the same chain. */
+export interface Context {
+  readonly code: Code
+  readonly parent: Context | undefined
+  readonly callees: Map<string, Context>
+  /** States that were here before, by instruction. */
+  readonly seen: Map<number, Seen>
+  readonly depth: number
+}
+
+export interface Seen {
+  readonly states: State[]
+  /** All later states in one. */
+  joined: State | undefined
+  /** Numbers that changed between two visits, at places where the verifier forgets them. */
+  last: State | undefined
+}
+
+export interface Frame {
+  readonly context: Context
+  readonly code: Code
+  registers: Array<Value | undefined>
+  stack: Stack
+  /** Instruction of the caller that comes after the call. */
+  readonly returnTo: number
+  /** The call chain's frames as they were when a callback was entered, where it may be called again. */
+  readonly callback: { readonly before: readonly Frame[], readonly arguments: ReadonlyArray<Value | undefined>, readonly isCertain: boolean } | undefined
+}
+
+export interface State {
+  frames: Frame[]
+  pc: number
+  /** Why it is not certain that the verifier gets here; null where it is. */
+  doubt: string | null
+  /** Whether two pointers were compared: what the verifier learns from that is not followed. */
+  compared: boolean
+  /** Assumptions that the way here rests on. */
+  rests: readonly string[]
+}
+
+export function newContext (code: Code, parent: Context | undefined): Context {
+  return { code, parent, callees: new Map(), seen: new Map(), depth: (parent?.depth ?? -1) + 1 }
+}
+
+export function copyState (state: State): State {
+  return { frames: state.frames.map(copyFrame), pc: state.pc, doubt: state.doubt, compared: state.compared, rests: state.rests }
+}
+
+export function copyFrame (frame: Frame): Frame {
+  return { context: frame.context, code: frame.code, registers: frame.registers.slice(), stack: frame.stack.slice(), returnTo: frame.returnTo, callback: frame.callback }
+}
+
+export function topFrame (state: State): Frame {
+  const frame = state.frames[state.frames.length - 1]
+  if (frame === undefined) throw new Error('a state has a frame')
+  return frame
+}
+
+/** Registers of a frame that may be read later. A caller's are those after the call. */
+function liveOf (state: State, depth: number): number {
+  const frame = state.frames[depth]
+  if (frame === undefined) return 0
+  const callee = state.frames[depth + 1]
+  return callee === undefined ? frame.code.live[state.pc] ?? 0 : (frame.code.live[callee.returnTo] ?? 0) & ~0b111111
+}
+
+/** Forgets what no instruction will read, and ids that nothing shares: what remains is what two states are compared by. */
+export function tidy (state: State): void {
+  const uses = new Map<number, number>()
+  const count = (value: Value | undefined): void => {
+    if (value === undefined) return
+    const id = idOf(value)
+    if (id !== 0) uses.set(id, (uses.get(id) ?? 0) + 1)
+  }
+  state.frames.forEach((frame, depth) => {
+    const live = liveOf(state, depth)
+    for (let r = 0; r < 10; r++) {
+      if ((live >> r & 1) === 0) frame.registers[r] = undefined
+      else count(frame.registers[r])
+    }
+    for (const slot of frame.stack) count(slot?.value)
+  })
+  const lone = (value: Value): boolean => { const id = idOf(value); return id !== 0 && uses.get(id) === 1 }
+  for (const frame of state.frames) {
+    frame.registers = frame.registers.map(value => value !== undefined && lone(value) ? withId(value, 0) : value)
+    frame.stack.forEach((slot, i) => { if (slot?.value !== undefined && lone(slot.value)) frame.stack[i] = clearId(slot) })
+  }
+}
+
+/** Whether everything that can come of `b` comes of `a` too, with no less certainty. Both are at one instruction of one context. */
+export function stateCovers (a: State, b: State): boolean {
+  if (b.doubt === null && (a.doubt !== null || (a.compared && !b.compared))) return false
+  const needsExact = b.doubt === null
+  const ids = new Map<number, number>()
+  return a.frames.every((frame, depth) => {
+    const other = b.frames[depth]
+    if (other === undefined) return false
+    for (let r = 0; r < 10; r++) if (!covers(frame.registers[r], other.registers[r], ids, needsExact)) return false
+    for (let i = 0; i < Math.max(frame.stack.length, other.stack.length); i++) if (!slotCovers(frame.stack[i], other.stack[i], ids, needsExact)) return false
+    return true
+  })
+}
+
+/** Both states in one, which is `a` itself where `b` adds nothing. */
+export function joinStates (a: State, b: State): State {
+  let changed = a.doubt !== null && b.doubt === null
+  const frames = a.frames.map((frame, depth) => {
+    const other = b.frames[depth]
+    if (other === undefined) return frame
+    const registers = frame.registers.map((value, r) => {
+      const joined = join(value, other.registers[r])
+      if (!sameValue(joined, value)) changed = true
+      return joined
+    })
+    const stack: Stack = []
+    for (let i = 0; i < Math.max(frame.stack.length, other.stack.length); i++) {
+      const joined = joinSlots(frame.stack[i], other.stack[i])
+      if (!sameSlot(joined, frame.stack[i])) changed = true
+      if (joined !== undefined) stack[i] = joined
+    }
+    return { ...frame, registers, stack }
+  })
+  if (!changed) return a
+  return { frames: frames.map(frame => withoutIds(frame)), pc: a.pc, doubt: a.doubt === null ? null : b.doubt, compared: a.compared || b.compared, rests: a.rests }
+}
+
+/** Which of two states' copies are copies in both would have to be worked out; a joined state has none. */
+function withoutIds (frame: Frame): Frame {
+  return {
+    ...frame,
+    registers: frame.registers.map(value => value === undefined ? undefined : unlink(value)),
+    stack: frame.stack.map(slot => slot === undefined ? undefined : mapSlot(slot, unlink))
+  }
+}
+
+/** A number that other verifier states narrow with its copies: that is not followed, so what is known of it is not all there is. */
+function unlink (value: Value): Value {
+  if (value.kind === 'scalar') return value.id === 0 && value.related === 0 ? value : scalar(value, { exact: false, from: value.from })
+  return idOf(value) === 0 ? value : UNCLEAR
+}
+
+/** Replaces every value, in registers and on the stack, of all frames. */
+export function mapValues (state: State, change: (value: Value) => Value): void {
+  for (const frame of state.frames) {
+    for (let r = 0; r < 10; r++) {
+      const value = frame.registers[r]
+      if (value !== undefined) frame.registers[r] = change(value)
+    }
+    frame.stack.forEach((slot, i) => { if (slot !== undefined) frame.stack[i] = mapSlot(slot, change) })
+  }
+}
+
+/**
+ * Forgets the numbers that differ from an earlier visit, in frames up to `depth`: what the verifier does at the head of a loop
+ * whose length it does not know.
+ */
+export function widen (state: State, earlier: readonly Frame[], depth: number): void {
+  state.frames.slice(0, depth).forEach((frame, i) => {
+    const before = earlier[i]
+    if (before === undefined) return
+    frame.registers = frame.registers.map((value, r) => value?.kind === 'scalar' && !sameValue(value, before.registers[r]) ? vague(value) : value)
+    frame.stack.forEach((slot: Slot | undefined, s) => {
+      if (slot === undefined || sameSlot(slot, before.stack[s])) return
+      frame.stack[s] = slot.value === undefined || slot.value.kind === 'scalar' ? { value: undefined, size: 0, zeroes: 0, exact: false } : slot
+    })
+  })
+}
+
+const vague = (value: Scalar): Scalar => scalar(VAGUE, { exact: false, from: value.from })

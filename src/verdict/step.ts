@@ -1,0 +1,212 @@
+import type { Insn } from '../insn/insn.js'
+import { accessSize, BPF_CALL, BPF_LD_IMM64, BPF_X, BpfClass, classOf } from '../insn/opcodes.js'
+import { ALU, compute, swapBytes } from './arithmetic.js'
+import { branch } from './branch.js'
+import { call, leave } from './calls.js'
+import { isConditional, isJump, targetOf, usesRegister } from './code.js'
+import { clobberAll, newId, operand, type Run } from './run.js'
+import { ANY_NUMBER, constant, isConstant, ofSize, scalar, signed, signExtend, U32, VAGUE, zeroExtend } from './scalar.js'
+import { load, overwrite, store } from './stack.js'
+import { topFrame, type State } from './state.js'
+import { asScalar, UNCLEAR, withId, type Value } from './value.js'
+
+const MODE = { IMM: 0x00, ABS: 0x20, IND: 0x40, MEM: 0x60, MEMSX: 0x80, ATOMIC: 0xc0 } as const
+const modeOf = (insn: Insn): number => insn.code & 0xe0
+
+/** What an atomic operation does besides storing. */
+const ATOMIC = { FETCH: 1, CMPXCHG: 0xf1, LOAD_ACQ: 0x100, STORE_REL: 0x110 } as const
+
+/** Follows one instruction. False where the state ends: at poison, at the program's end, or where the verifier refuses. */
+export function step (run: Run, state: State, insn: Insn): boolean {
+  switch (classOf(insn.code)) {
+    case BpfClass.LD: return loadImmediate(run, state, insn)
+    case BpfClass.LDX:
+      setRegister(state, insn.dst, loadFrom(run, state, insn))
+      state.pc++
+      return true
+    case BpfClass.ST: case BpfClass.STX:
+      storeTo(run, state, insn)
+      state.pc++
+      return true
+    case BpfClass.ALU: case BpfClass.ALU64:
+      alu(run, state, insn)
+      state.pc++
+      return true
+    default: return jump(run, state, insn)
+  }
+}
+
+function jump (run: Run, state: State, insn: Insn): boolean {
+  if (insn.code === BPF_CALL || insn.code === (BPF_CALL | BPF_X)) return call(run, state, insn)
+  if (isConditional(insn)) {
+    branch(run, state, insn)
+    return true
+  }
+  if (isJump(insn)) {
+    state.pc = targetOf(insn, state.pc)
+    return true
+  }
+  return leave(run, state)
+}
+
+function setRegister (state: State, register: number, value: Value | undefined): void {
+  if (register < 10) topFrame(state).registers[register] = value
+}
+
+function loadImmediate (run: Run, state: State, insn: Insn): boolean {
+  if (insn.code !== BPF_LD_IMM64) {
+    // A packet load by the old instructions: a call in disguise.
+    const frame = topFrame(state)
+    for (let r = 1; r <= 5; r++) frame.registers[r] = undefined
+    frame.registers[0] = scalar(ANY_NUMBER, { exact: modeOf(insn) === MODE.ABS || modeOf(insn) === MODE.IND ? false : true })
+    state.pc++
+    return true
+  }
+  const { code } = topFrame(state)
+  const second = code.insns[state.pc + 1]
+  if (second === undefined) return false
+  setRegister(state, insn.dst, immediate(run, state, insn, second))
+  state.pc += 2
+  return true
+}
+
+function immediate (run: Run, state: State, insn: Insn, second: Insn): Value {
+  const { code } = topFrame(state)
+  const symbol = code.symbols.get(state.pc)
+  if (symbol !== undefined) {
+    const target = run.functions.callee(code, state.pc)
+    return target === undefined ? run.symbols.load(symbol, insn.imm) : { kind: 'function', code: target }
+  }
+  if (insn.src !== 0) return UNCLEAR
+  return constant(BigInt(second.imm) << 32n | BigInt(insn.imm) & U32)
+}
+
+function loadFrom (run: Run, state: State, insn: Insn): Value {
+  const size = accessSize(insn.code)
+  const value = loadZeroExtended(run, state, insn, size)
+  if (modeOf(insn) !== MODE.MEMSX) return value
+  return value.kind === 'scalar' && isConstant(value) ? signExtend(value, size, true) : signExtend(ofSize(size, { exact: value.kind === 'scalar' && value.exact, from: asScalar(value).from }), size, true)
+}
+
+function loadZeroExtended (run: Run, state: State, insn: Insn, size: number): Value {
+  const base = operand(state, insn.src)
+  if (base === undefined) return size === 8 ? UNCLEAR : ofSize(size, { exact: false })
+  switch (base.kind) {
+    case 'stack': {
+      const stack = state.frames[base.frame]?.stack
+      if (stack === undefined || base.offset === undefined) return size === 8 ? UNCLEAR : ofSize(size, { exact: false })
+      return load(run.age, run.littleEndian, stack, base.offset + insn.off, size)
+    }
+    case 'data': {
+      if (run.age.readsFrozenMaps === 'no') return ofSize(size)
+      const known = base.offset === undefined ? undefined : base.data.read(base.offset + insn.off, size)
+      if (known === undefined) return ofSize(size, { exact: base.offset === undefined })
+      return run.age.readsFrozenMaps === 'yes' ? known : ofSize(size, { exact: false, from: known.from })
+    }
+    case 'pointer': return size === 8 && base.deep ? { ...UNCLEAR, id: newId(run) } : ofSize(size, { id: size === 8 ? 0 : 0 })
+    default: return size === 8 ? UNCLEAR : ofSize(size)
+  }
+}
+
+function storeTo (run: Run, state: State, insn: Insn): void {
+  const isStx = classOf(insn.code) === BpfClass.STX
+  const base = operand(state, insn.dst)
+  const size = accessSize(insn.code)
+  const isAtomic = isStx && modeOf(insn) === MODE.ATOMIC
+  if (isAtomic && insn.imm === ATOMIC.LOAD_ACQ) {
+    setRegister(state, insn.dst, size === 8 ? UNCLEAR : ofSize(size, { exact: false }))
+    return
+  }
+  if (isAtomic && insn.imm !== ATOMIC.STORE_REL && (insn.imm & ATOMIC.FETCH) !== 0) {
+    setRegister(state, insn.imm === ATOMIC.CMPXCHG ? 0 : insn.src, size === 8 ? scalar(VAGUE, { exact: base?.kind === 'pointer' }) : ofSize(size, { exact: base?.kind === 'pointer' }))
+  }
+  if (base === undefined || base.kind === 'scalar') {
+    clobberAll(state)
+    return
+  }
+  if (base.kind !== 'stack') return
+  const stack = state.frames[base.frame]?.stack
+  if (stack === undefined) return
+  if (base.offset === undefined) {
+    clobberAll(state)
+    return
+  }
+  const offset = base.offset + insn.off
+  if (isAtomic) {
+    overwrite(stack, offset)
+    return
+  }
+  const value = isStx ? spilled(run, state, insn.src, size) : constant(BigInt(insn.imm))
+  store(run.age, run.littleEndian, stack, offset, size, value ?? VAGUE, !isStx)
+}
+
+/** The register's value; a number that is not known gets an id, so that it and its copy on the stack are narrowed together. */
+function spilled (run: Run, state: State, register: number, size: number): Value | undefined {
+  const value = operand(state, register)
+  if (value?.kind !== 'scalar' || isConstant(value)) return value
+  const copy = value.id === 0 ? withId(value, newId(run)) : value
+  setRegister(state, register, copy)
+  if (size === 8) return copy
+  const fits = value.umax <= (1n << BigInt(size * 8)) - 1n
+  return fits ? copy : scalar(value, { exact: value.exact, related: copy.kind === 'scalar' ? copy.id : 0, from: value.from })
+}
+
+function alu (run: Run, state: State, insn: Insn): void {
+  const is64 = classOf(insn.code) === BpfClass.ALU64
+  const operation = insn.code & 0xf0
+  if (operation === ALU.MOV) {
+    setRegister(state, insn.dst, move(run, state, insn, is64))
+    return
+  }
+  const left = operand(state, insn.dst)
+  if (operation === ALU.END) {
+    // ALU swaps towards one byte order; ALU64 swaps always.
+    const swaps = is64 || usesRegister(insn) === run.littleEndian
+    setRegister(state, insn.dst, left?.kind === 'scalar' ? swapBytes(run.age, left, insn.imm, swaps) : VAGUE)
+    return
+  }
+  const right = operation === ALU.NEG ? constant(0n) : usesRegister(insn) ? operand(state, insn.src) : constant(BigInt(insn.imm))
+  if (left?.kind === 'scalar' && right?.kind === 'scalar') {
+    const isSelfXor = (operation === ALU.XOR || operation === ALU.SUB) && usesRegister(insn) && insn.src === insn.dst && !isConstant(left)
+    const result = compute(run.age, operation, left, right, is64)
+    setRegister(state, insn.dst, isSelfXor ? scalar(result, { exact: false, from: result.from }) : result)
+    return
+  }
+  setRegister(state, insn.dst, is64 ? pointerArithmetic(operation, left, right) : zeroExtend(VAGUE, 4))
+}
+
+function pointerArithmetic (operation: number, left: Value | undefined, right: Value | undefined): Value | undefined {
+  const isLeft = left !== undefined && left.kind !== 'scalar'
+  const pointer = isLeft ? left : right
+  const other = isLeft ? right : left
+  if (pointer === undefined || other === undefined) return undefined
+  if (operation === ALU.SUB && other.kind !== 'scalar') return VAGUE
+  if (operation !== ALU.ADD && operation !== ALU.SUB) return pointer.kind === 'stack' || pointer.kind === 'data' ? undefined : pointer.kind === 'pointer' && pointer.null === 'unclear' ? VAGUE : pointer
+  if (pointer.kind === 'stack' || pointer.kind === 'data') {
+    const by = other.kind === 'scalar' && isConstant(other) ? Number(signed(other.bits)) : undefined
+    const offset = by === undefined || pointer.offset === undefined ? undefined : operation === ALU.ADD ? pointer.offset + by : pointer.offset - by
+    return { ...pointer, offset }
+  }
+  if (pointer.kind !== 'pointer') return undefined
+  return pointer.null === 'no' ? { ...pointer, id: 0 } : { kind: 'pointer', null: 'unclear', deep: pointer.deep, id: 0 }
+}
+
+function move (run: Run, state: State, insn: Insn, is64: boolean): Value | undefined {
+  if (!usesRegister(insn)) return is64 ? constant(BigInt(insn.imm)) : constant(BigInt(insn.imm) & U32)
+  const value = linked(run, state, insn.src)
+  if (is64 && insn.off === 0) return value
+  if (is64 && insn.off === 1) return UNCLEAR
+  if (value?.kind !== 'scalar') return zeroExtend(VAGUE, 4)
+  const extended = insn.off === 0 ? value : signExtend(value, insn.off / 8, is64)
+  return is64 ? extended : zeroExtend(extended, 4)
+}
+
+/** The register's value, marked as one that has a copy. */
+function linked (run: Run, state: State, register: number): Value | undefined {
+  const value = operand(state, register)
+  if (value === undefined || value.kind === 'stack' || value.kind === 'data' || value.kind === 'function') return value
+  if (value.kind === 'scalar' ? value.id !== 0 || isConstant(value) : value.id !== 0 || value.null === 'no') return value
+  const copy = withId(value, newId(run))
+  setRegister(state, register, copy)
+  return copy
+}

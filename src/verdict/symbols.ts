@@ -1,0 +1,169 @@
+import { datasecVariable, kindOf, nameOf, referencedType, typeId, vlenOf, type Btf, type TypeId } from '../btf/btf.js'
+import { BtfKind } from '../btf/constants.js'
+import type { BpfObject } from '../core/object.js'
+import { readSymbols, type ElfSymbol } from '../elf/symbols.js'
+import { parseRelease } from './age.js'
+import type { JudgeOptions } from './judgement.js'
+import { ANY_NUMBER, constant, scalar, settle, VAGUE, zeroExtend, type Scalar } from './scalar.js'
+import { NOT_NULL, UNCLEAR, type DataRegion, type Value } from './value.js'
+
+const STB_WEAK = 2
+const STT_OBJECT = 1
+
+/** What symbols of the object stand for once it is loaded. */
+export interface SymbolValues {
+  /** The value of a 64-bit load that refers to the symbol. */
+  readonly load: (symbol: ElfSymbol, addend: number) => Value
+  /** Whether the kernel has the function that a call refers to. */
+  readonly hasFunction: (name: string) => boolean | undefined
+}
+
+/**
+ * @param bytes the object's bytes
+ */
+export function symbolValues (object: BpfObject, bytes: Uint8Array, options: JudgeOptions): SymbolValues {
+  const externs = readExterns(object.btf)
+  const regions = new Map<number, DataRegion>()
+  const kconfig = new Map<string, DataRegion>()
+
+  const regionOf = (index: number): DataRegion | undefined => {
+    const section = object.elf.sections[index]
+    if (section === undefined || !/^\.rodata(\.|$)/.test(section.name)) return undefined
+    let region = regions.get(index)
+    if (region === undefined) {
+      region = readOnlyData(object, bytes, index, options.assume)
+      regions.set(index, region)
+    }
+    return region
+  }
+
+  const kconfigOf = (name: string): DataRegion => {
+    let region = kconfig.get(name)
+    if (region === undefined) {
+      const value = kconfigValue(name, options)
+      region = { read: (offset, size) => offset === 0 ? zeroExtend(value, size) : undefined }
+      kconfig.set(name, region)
+    }
+    return region
+  }
+
+  return {
+    load: (symbol, addend) => {
+      if (symbol.sectionIndex !== 0) {
+        const region = regionOf(symbol.sectionIndex)
+        return region === undefined ? NOT_NULL : { kind: 'data', data: region, offset: symbol.value + addend }
+      }
+      const extern = externs.get(symbol.name)
+      if (extern?.section === '.kconfig') return { kind: 'data', data: kconfigOf(symbol.name), offset: 0 }
+      if (symbol.binding !== STB_WEAK) return UNCLEAR
+      const answer = options.hasKernelSymbol?.(symbol.name)
+      // A symbol without a type is looked for in /proc/kallsyms, which lists more than BTF.
+      if (answer === undefined || (!answer && extern?.isTyped !== true)) return UNCLEAR
+      return answer ? { ...NOT_NULL, deep: true } : constant(0n)
+    },
+    hasFunction: name => options.hasKernelSymbol?.(name)
+  }
+}
+
+interface Extern {
+  /** Where the object's BTF puts it: `.kconfig` or `.ksyms`. */
+  readonly section: string
+  /** False for `extern const void`. */
+  readonly isTyped: boolean
+}
+
+function readExterns (btf: Btf): ReadonlyMap<string, Extern> {
+  const externs = new Map<string, Extern>()
+  for (let i = btf.startId; i < btf.endId; i++) {
+    const id = typeId(i)
+    if (kindOf(btf, id) !== BtfKind.DATASEC) continue
+    const section = nameOf(btf, id)
+    if (section !== '.kconfig' && section !== '.ksyms') continue
+    for (let v = 0; v < vlenOf(btf, id); v++) {
+      const variable = datasecVariable(btf, id, v)
+      externs.set(nameOf(btf, variable), { section, isTyped: kindOf(btf, variable) === BtfKind.FUNC || !isVoid(btf, referencedType(btf, variable)) })
+    }
+  }
+  return externs
+}
+
+function isVoid (btf: Btf, id: TypeId): boolean {
+  let type = id
+  for (let i = 0; i < 32 && (kindOf(btf, type) === BtfKind.CONST || kindOf(btf, type) === BtfKind.VOLATILE); i++) type = referencedType(btf, type)
+  return type === 0
+}
+
+function readOnlyData (object: BpfObject, bytes: Uint8Array, index: number, assume: JudgeOptions['assume']): DataRegion {
+  const section = object.elf.sections[index]
+  if (section === undefined) return { read: () => undefined }
+  const data = bytes.slice(section.offset, section.offset + section.size)
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength)
+  const { littleEndian } = object.elf
+  const variables = readSymbols(object.elf).filter(symbol => symbol.sectionIndex === index && symbol.type === STT_OBJECT && symbol.name !== '')
+  for (const { name, value, size } of variables) {
+    const given = assume?.get(name) ?? assume?.get(`${section.name}.${name}`)
+    if (given !== undefined) write(view, value, size, littleEndian, given)
+  }
+  return {
+    read: (offset, size) => {
+      if (offset < 0 || offset + size > data.length) return undefined
+      const value = readNumber(view, offset, size, littleEndian)
+      const variable = variables.find(({ value: start, size: length }) => start <= offset && offset + size <= start + length)
+      if (variable === undefined) return constant(value, [`${section.name}+${offset} = ${value}`])
+      const within = offset - variable.value
+      const whole = variable.size <= 8 ? readNumber(view, variable.value, variable.size, littleEndian) : value
+      return constant(value, [`${section.name}.${variable.name}${variable.size > 8 ? `+${within}` : ''} = ${whole}`])
+    }
+  }
+}
+
+function readNumber (view: DataView, offset: number, size: number, littleEndian: boolean): bigint {
+  let value = 0n
+  for (let i = 0; i < size; i++) value |= BigInt(view.getUint8(offset + i)) << BigInt(8 * (littleEndian ? i : size - 1 - i))
+  return value
+}
+
+function write (view: DataView, offset: number, size: number, littleEndian: boolean, value: bigint): void {
+  const wide = BigInt.asUintN(64, value)
+  for (let i = 0; i < Math.min(size, 8); i++) view.setUint8(offset + (littleEndian ? i : size - 1 - i), Number(wide >> BigInt(8 * i) & 0xffn))
+}
+
+function kconfigValue (name: string, { assume, kernelRelease }: JudgeOptions): Scalar {
+  const given = assume?.get(name)
+  if (given !== undefined) return constant(given, [`${name} = ${given}`])
+  if (name !== 'LINUX_KERNEL_VERSION' || kernelRelease === undefined) return VAGUE
+  return kernelVersion(kernelRelease)
+}
+
+/**
+ * LINUX_KERNEL_VERSION as libbpf computes it. Debian and Ubuntu write 0 where the third number would be in their releases, and
+ * libbpf finds that number elsewhere: then it can be any.
+ */
+function kernelVersion (release: string): Scalar {
+  const version = parseRelease(release)
+  if (version === undefined) return VAGUE
+  const [major, minor] = version
+  const patch = /^\d+\.\d+\.(\d{1,3})/.exec(release)?.[1]
+  const base = BigInt(major * 65536 + minor * 256)
+  if (patch !== undefined && !/^\d+\.\d+\.0-/.test(release)) {
+    return constant(base + BigInt(Math.min(Number(patch), 255)), [`LINUX_KERNEL_VERSION = ${major}.${minor}.${patch}`])
+  }
+  const bounds = settle({ ...ANY_NUMBER, umin: base, umax: base + 255n })
+  return scalar(bounds ?? ANY_NUMBER, { exact: false, from: [`LINUX_KERNEL_VERSION = ${major}.${minor}`] })
+}
+
+/** For `hasKernelSymbol`: whether a kernel's BTF has a function or variable of the name. Reads the whole BTF at the first question. */
+export function kernelSymbols (btf: Btf): (name: string) => boolean {
+  let names: Set<string> | undefined
+  return name => {
+    if (names === undefined) {
+      names = new Set()
+      for (let i = btf.startId; i < btf.endId; i++) {
+        const id = typeId(i)
+        const kind = kindOf(btf, id)
+        if (kind === BtfKind.FUNC || (kind === BtfKind.VAR && referencedType(btf, id) >= 0)) names.add(nameOf(btf, id))
+      }
+    }
+    return names.has(name)
+  }
+}

@@ -1,0 +1,101 @@
+import type { Code } from './code.js'
+import { constant, includes, isConstant, sameBounds, scalar, union, VAGUE, type Scalar } from './scalar.js'
+
+/** A pointer into the stack of a frame of the call chain. */
+export interface StackPointer {
+  readonly kind: 'stack'
+  /** 0 is the program's own frame. */
+  readonly frame: number
+  /** Bytes from the frame pointer, negative; undefined where it is not known. */
+  readonly offset: number | undefined
+}
+
+/** A pointer into a data section of the object, which is a map at load. */
+export interface DataPointer {
+  readonly kind: 'data'
+  readonly data: DataRegion
+  /** Bytes from the start of the region; undefined where it is not known. */
+  readonly offset: number | undefined
+}
+
+/** Bytes whose values the verifier knows, because the map that has them is read-only and frozen. */
+export interface DataRegion {
+  /** The value of `size` bytes at `offset`, with what it rests on; undefined where it is not known. */
+  readonly read: (offset: number, size: number) => Scalar | undefined
+}
+
+/**
+ * Any other pointer. `maybe`: the verifier takes it for null or not; `likely`: so, unless it knows that it is not null; `no`: it
+ * is not null; `unclear`: the verifier could know that it is not null, or that it is a number.
+ */
+export interface OtherPointer {
+  readonly kind: 'pointer'
+  readonly null: 'maybe' | 'likely' | 'no' | 'unclear'
+  /** Whether 8 bytes loaded from there may be a pointer, too. */
+  readonly deep: boolean
+  /** Equal for copies. */
+  readonly id: number
+}
+
+/** The address of a function of the object, for a callback. */
+export interface FunctionPointer {
+  readonly kind: 'function'
+  readonly code: Code
+}
+
+export type Value = Scalar | StackPointer | DataPointer | OtherPointer | FunctionPointer
+
+export const UNCLEAR: OtherPointer = { kind: 'pointer', null: 'unclear', deep: true, id: 0 }
+export const NOT_NULL: OtherPointer = { kind: 'pointer', null: 'no', deep: false, id: 0 }
+
+export function sameValue (a: Value | undefined, b: Value | undefined): boolean {
+  if (a === b) return true
+  if (a === undefined || b === undefined || a.kind !== b.kind) return false
+  switch (a.kind) {
+    case 'scalar': return b.kind === 'scalar' && sameBounds(a, b) && a.exact === b.exact
+    case 'stack': return b.kind === 'stack' && a.frame === b.frame && a.offset === b.offset
+    case 'data': return b.kind === 'data' && a.data === b.data && a.offset === b.offset
+    case 'pointer': return b.kind === 'pointer' && a.null === b.null && a.deep === b.deep
+    case 'function': return b.kind === 'function' && a.code === b.code
+  }
+}
+
+/** Whether everything that holds for `b` holds for `a`; an `a` that is wider must be exact, so that what it leads to is certain too. */
+export function covers (a: Value | undefined, b: Value | undefined, ids: Map<number, number>, needsExact: boolean): boolean {
+  if (a === undefined) return b === undefined || !needsExact
+  if (b === undefined) return false
+  if (!sameId(idOf(a), idOf(b), ids)) return false
+  if (sameValue(a, b)) return true
+  if (a.kind === 'scalar' && b.kind === 'scalar') return includes(a, b) && (a.exact || !needsExact)
+  return a.kind === 'pointer' && a.null === 'unclear' && !needsExact
+}
+
+function sameId (a: number, b: number, ids: Map<number, number>): boolean {
+  if (a === 0) return true
+  const known = ids.get(a)
+  if (known !== undefined) return known === b
+  ids.set(a, b)
+  return b !== 0
+}
+
+export function idOf (value: Value): number { return value.kind === 'scalar' || value.kind === 'pointer' ? value.id : 0 }
+
+export function withId (value: Value, id: number): Value {
+  if (value.kind === 'scalar') return isConstant(value) || value.id === id ? value : scalar(value, { exact: value.exact, id, related: value.related, from: value.from })
+  return value.kind === 'pointer' ? { kind: 'pointer', null: value.null, deep: value.deep, id } : value
+}
+
+/** What is known of a place that has `a` on one path and `b` on another. */
+export function join (a: Value | undefined, b: Value | undefined): Value | undefined {
+  if (a === undefined || b === undefined) return undefined
+  if (sameValue(a, b)) return idOf(a) === idOf(b) ? a : withId(a, 0)
+  if (a.kind === 'scalar' && b.kind === 'scalar') return scalar(VAGUE, { exact: false, from: union(a.from, b.from) })
+  if (a.kind === 'stack' && b.kind === 'stack' && a.frame === b.frame) return { kind: 'stack', frame: a.frame, offset: undefined }
+  if (a.kind === 'data' && b.kind === 'data' && a.data === b.data) return { kind: 'data', data: a.data, offset: undefined }
+  if (a.kind === 'function' || b.kind === 'function' || a.kind === 'stack' || b.kind === 'stack') return undefined
+  return UNCLEAR
+}
+
+export const asScalar = (value: Value | undefined): Scalar => value?.kind === 'scalar' ? value : VAGUE
+export const isNullConstant = (value: Value): boolean => value.kind === 'scalar' && value.mask === 0n && value.bits === 0n
+export const number = (value: number): Scalar => constant(BigInt(value))

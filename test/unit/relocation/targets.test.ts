@@ -1,0 +1,73 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { parseRecord, serializeRecord } from '../../../src/kernels/kernel-record.js'
+import { emptyBtf, failure, fooBtf, offsetOfY, put, relocate, startService, temporaryFolder, UBUNTU } from '../service/lab.js'
+
+const MINT = { ...UBUNTU, distro: 'linuxmint', distroVersion: '20.3' }
+const VERSION = '#46-Ubuntu SMP Fri Jul 10 00:24:02 UTC 2020'
+const BUILD_ID = '24a3598fd700114d0a1b1a4871badcee75d0acac'
+
+describe('a kernel under the name of a distribution that installs it', () => {
+  it('is answered where release and uname -v are identical, which the answer says', async () => {
+    const service = await startService(await temporaryFolder())
+    await put(service, fooBtf(), {}, { kernelVersion: VERSION })
+    const answer = await relocate(service, { kernel: { ...MINT, kernelVersion: VERSION }, wantsReport: true })
+    expect(offsetOfY(answer)).toBe(12)
+    expect(answer.warning).toEqual({
+      code: 'shared_kernel',
+      message: 'linuxmint/20.3/x86_64/5.4.0-42-generic is answered as ubuntu/20.04/x86_64/5.4.0-42-generic: linuxmint installs kernels of ubuntu, and release and uname -v are the same.'
+    })
+    expect((await relocate(service, { kernel: { ...UBUNTU, kernelVersion: VERSION } })).warning).toBeUndefined()
+  })
+
+  it('is unknown without a uname -v, with another one, and for a distribution that builds its own', async () => {
+    const service = await startService(await temporaryFolder())
+    await put(service, fooBtf(), {}, { kernelVersion: VERSION })
+    for (const kernel of [MINT, { ...MINT, kernelVersion: '#48-Ubuntu SMP Sat Jul 11' }, { ...MINT, release: '5.4.0-43-generic', kernelVersion: VERSION }, { ...UBUNTU, distro: 'rocky', kernelVersion: VERSION }]) {
+      await failure('kernel_unknown', relocate(service, { kernel }))
+    }
+  })
+})
+
+describe('a build-id', () => {
+  /** A service whose record of UBUNTU has a build-id. */
+  const started = async () => {
+    const folder = await temporaryFolder()
+    const before = await startService(folder)
+    await put(before, fooBtf())
+    await put(before, emptyBtf(), { release: '6.1' })
+    await before.close()
+    const files = (await readdir(folder, { recursive: true })).filter(path => path.includes(UBUNTU.release) && path.endsWith('.json'))
+    expect(files).toHaveLength(1)
+    for (const file of files) {
+      const record = parseRecord(await readFile(join(folder, file), 'utf8')) ?? expect.fail()
+      await writeFile(join(folder, file), serializeRecord({ ...record, buildId: BUILD_ID }))
+    }
+    return await startService(folder)
+  }
+
+  it('settles the kernel by itself, and beside its name', async () => {
+    const service = await started()
+    for (const request of [{ buildId: BUILD_ID }, { kernel: { ...UBUNTU, buildId: BUILD_ID } }, { kernel: { release: UBUNTU.release, buildId: BUILD_ID } }]) {
+      const answer = await relocate(service, request)
+      expect(offsetOfY(answer)).toBe(12)
+      expect(answer.kernel).toContain(UBUNTU.release)
+    }
+  })
+
+  it('contradicts a wrong name and other content, with both shown', async () => {
+    const service = await started()
+    for (const kernel of [{ ...UBUNTU, release: '6.1', buildId: BUILD_ID }, { ...UBUNTU, distro: 'debian', distroVersion: '12', buildId: BUILD_ID }]) {
+      const error = await failure('kernel_ambiguous', relocate(service, { kernel }))
+      expect(error.details).toMatchObject({ candidates: [expect.objectContaining({ reference: 'ubuntu/20.04/x86_64/5.4.0-42-generic' })] })
+      expect(error.message).toContain(`${kernel.distro}/${kernel.distroVersion}/x86_64/${kernel.release}`)
+    }
+  })
+
+  it('that nobody knows leaves it to the name, and is unknown alone', async () => {
+    const service = await started()
+    expect(offsetOfY(await relocate(service, { kernel: { ...UBUNTU, buildId: 'ab'.repeat(20) } }))).toBe(12)
+    await failure('kernel_unknown', relocate(service, { buildId: 'ab'.repeat(20) }))
+  })
+})
