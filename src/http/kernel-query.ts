@@ -23,6 +23,7 @@ interface ListQuery {
   readonly distro?: string | undefined
   readonly distro_version?: string | undefined
   readonly arch?: string | undefined
+  readonly offered?: boolean | undefined
   readonly limit: number
   readonly cursor?: string | undefined
 }
@@ -34,6 +35,7 @@ export function toKernelFilter (query: ListQuery): KernelFilter {
     ...(query.distro === undefined ? {} : { distro: query.distro }),
     ...(query.distro_version === undefined ? {} : { distroVersion: query.distro_version }),
     ...(query.arch === undefined ? {} : { arch: normalizeArch(query.arch) }),
+    ...(query.offered === undefined ? {} : { offered: query.offered }),
     ...(query.cursor === undefined ? {} : { cursor: query.cursor })
   }
 }
