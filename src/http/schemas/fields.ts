@@ -42,5 +42,5 @@ export function withoutExamples<T extends Fields> (schema: T): T {
 }
 
 function mapProperties<T extends Fields> (schema: T, change: (property: object) => object): T {
-  return { ...schema, properties: Object.fromEntries(Object.entries(schema.properties).map(([name, property]) => [name, change(property)])) as T['properties'] }
+  return { ...schema, properties: Object.fromEntries(Object.entries(schema.properties).map(([name, property]) => [name, change(property)])) }
 }
