@@ -41,7 +41,7 @@ export function readBuildId (elf: ElfFile): string | undefined {
 }
 
 /** Where the notes are in a little-endian ELF file, by the program headers at its start. */
-function noteRanges (start: Uint8Array): Array<{ readonly start: number, readonly size: number }> {
+export function noteRanges (start: Uint8Array): Array<{ readonly start: number, readonly size: number }> {
   return segmentsOf(start, start[4] === 2, true).filter(({ type }) => type === PT_NOTE).map(({ offset, size }) => ({ start: offset, size }))
 }
 

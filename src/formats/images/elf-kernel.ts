@@ -24,7 +24,7 @@ const ELFCOMPRESS_ZSTD = 2
 const MAX_FACT_BYTES = 1024
 
 /** BTFHub's name of the architecture that a little-endian ELF file's header names; undefined for anything else. */
-function elfArch (bytes: Uint8Array): string | undefined {
+export function elfArch (bytes: Uint8Array): string | undefined {
   return isElf(bytes) && bytes[5] === 1 ? ARCHS.get(dataView(bytes).getUint16(18, true)) : undefined
 }
 

@@ -47,7 +47,7 @@ const X86_SETUP = { setupSects: 0x1f1, version: 0x206, payloadOffset: 0x248, pay
 const X86_WITH_PAYLOAD = 0x208
 
 /** The packed vmlinux in a bzImage, where its header says where that is; undefined for any other image. */
-function findX86Payload (image: Uint8Array): Uint8Array | undefined {
+export function findX86Payload (image: Uint8Array): Uint8Array | undefined {
   if (detectKernelImage(image) !== 'x86' || image.length < X86_SETUP.END) return undefined
   const view = dataView(image)
   if (view.getUint16(X86_SETUP.version, true) < X86_WITH_PAYLOAD) return undefined

@@ -45,7 +45,7 @@ export function scanForBtf (image: Uint8Array): Uint8Array | undefined {
  *
  * @param room bytes that it may have
  */
-function plausibleLength (image: Uint8Array, start: number, littleEndian: boolean, room = image.length - start): number | undefined {
+export function plausibleLength (image: Uint8Array, start: number, littleEndian: boolean, room = image.length - start): number | undefined {
   if (start + BTF_HEADER.MIN_SIZE > image.length) return undefined
   const view = dataView(image)
   const word = (offset: number): number => view.getUint32(start + offset, littleEndian)
@@ -59,7 +59,7 @@ function plausibleLength (image: Uint8Array, start: number, littleEndian: boolea
 }
 
 /** Whether the bytes are whole, valid, and a kernel's BTF. */
-function isKernelBtf (bytes: Uint8Array): boolean {
+export function isKernelBtf (bytes: Uint8Array): boolean {
   try {
     return findCandidates(parseRawBtf(bytes), BtfKind.STRUCT, TASK_STRUCT, false, newWork()).length > 0
   } catch (error) {
