@@ -18,7 +18,7 @@ const OTHER = /-(?:dbg|dbgsym|signed-template|cloud-tools|headers)$/
 /** A metapackage has no kernel in it; 100 kB are fewer than any kernel has. */
 const LEAST_BYTES = 100_000
 
-function isKernelDeb (name: string): boolean { return KEPT.test(name) && !OTHER.test(name) }
+export function isKernelDeb (name: string): boolean { return KEPT.test(name) && !OTHER.test(name) }
 
 type Role = 'image' | 'modules'
 
