@@ -48,6 +48,8 @@ export const ABILITIES = {
   foldsDivision: { since: [7, 0], commit: commit('44fdd581d273') },
   /** A 32-bit result that is not worked out is unknown in all 64 bits; before, in the lower 32. */
   forgetsUpperHalf: { since: [6, 11], commit: commit('0922c78f592c') },
+  /** A product is worked out where the second factor is not known. */
+  multipliesUnknowns: { since: [6, 11], commit: commit('0922c78f592c') },
   /** A comparison of a pointer that is not null with 0 decides. */
   decidesPointers: { since: [5, 9], commit: commit('cac616db39c2') },
   /** An element of an array whose index is known and within it is not null. */
@@ -104,6 +106,7 @@ export function ageOf (release: string | undefined): Age {
     foldsNegation: answer('foldsNegation'),
     foldsByteSwap: answer('foldsByteSwap'),
     foldsDivision: answer('foldsDivision'),
+    multipliesUnknowns: answer('multipliesUnknowns'),
     forgetsUpperHalf: answer('forgetsUpperHalf'),
     decidesPointers: answer('decidesPointers'),
     knowsElements: answer('knowsElements'),

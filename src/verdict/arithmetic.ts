@@ -20,22 +20,26 @@ export function compute (age: Age, operation: number, a: Scalar, b: Scalar, is64
     return compute(age, ALU.SUB, constant(0n), a, is64)
   }
   if (operation === ALU.XOR && age.foldsXor !== 'yes') return unknownOf(age, is64, age.foldsXor === 'no', from)
+  // A product of something unknown was not worked out, were the other side 0.
+  if (operation === ALU.MUL && !isConstant(b) && age.multipliesUnknowns !== 'yes') return scalar(ANY_NUMBER, { exact: false, from })
+  if (operation === ALU.OR && !isConstant(b) && age.foldsXor !== 'yes') return scalar(ANY_NUMBER, { exact: false, from })
   const result = isConstant(a) && isConstant(b) ? fold(operation, a.bits, b.bits, is64) : undefined
   if (result !== undefined) return constant(result, from)
   if (isConstant(b) && b.bits === 0n && operation === ALU.AND) return constant(0n, from)
   const exact = a.exact && b.exact
+  const isOne = (a.isOne || isConstant(a)) && (b.isOne || isConstant(b))
   if (is64) {
     const sum = combine(operation, a, b, 64)
     if (sum === undefined) return scalar(ANY_NUMBER, { exact: b.umax >= 64n && b.exact, from })
     const related = isConstant(b) && (operation === ALU.ADD || operation === ALU.SUB) ? a.id === 0 ? a.related : a.id : 0
-    return scalar(settle(sum.bounds) ?? ANY_NUMBER, { exact: exact && sum.exact, related, from })
+    return scalar(settle(sum.bounds) ?? ANY_NUMBER, { exact: exact && sum.exact, related, from, isOne })
   }
   const sum = combine(operation, zeroExtend(a, 4), zeroExtend(b, 4), 32)
   if (sum === undefined) return unknownOf(age, false, b.umax32 >= 32n && b.exact, from)
-  const wide = scalar(settle(sum.bounds) ?? ANY_NUMBER, { exact: exact && sum.exact, from })
+  const wide = scalar(settle(sum.bounds) ?? ANY_NUMBER, { exact: exact && sum.exact, from, isOne })
   if (wide.umax <= U32) return wide
   const coversAll = (operation === ALU.ADD || operation === ALU.SUB) && (isFullWord(a) || isFullWord(b))
-  return scalar(zeroExtend(wide, 4), { exact: exact && coversAll, from })
+  return scalar(zeroExtend(wide, 4), { exact: exact && coversAll, from, isOne })
 }
 
 function isFullWord (value: Scalar): boolean { return value.umin32 === 0n && value.umax32 === U32 && (value.mask & U32) === U32 && value.smin32 < 0n && value.smax32 > 0n }

@@ -77,7 +77,7 @@ function compareNumbers (run: Run, state: State, comparison: Comparison<Scalar>)
 /** Which verifiers decide the comparison as it comes out. */
 function decisionOf (age: Age, { operation, is64, left, right }: Comparison<Scalar>, taken: boolean): Decision {
   if (operation === JMP.JSET) return { taken, ability: isPlain(left, right, is64) ? age.decidesBitTests : atMost(age.comparesRanges) }
-  if (isPlain(left, right, is64)) {
+  if (isPlain(left, right, is64) || ((left.isOne || isConstant(left)) && (right.isOne || isConstant(right)))) {
     const always = isConstant(left) && isConstant(right) && ((operation === JMP.JEQ && taken) || (operation === JMP.JNE && !taken))
     return { taken, ability: always ? 'yes' : age.decidesBranches }
   }

@@ -26,7 +26,10 @@ export function entryState (object: BpfObject, code: Code, kind: EntryKind, doub
   }
   return {
     frames: [{ context: newContext(code, undefined), code, registers, stack: [], returnTo: 0, callback: undefined }],
-    pc: 0, doubt, compared: false, rests: []
+    pc: 0,
+    doubt,
+    compared: false,
+    rests: []
   }
 }
 

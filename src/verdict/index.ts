@@ -1,2 +1,3 @@
 export { judge } from './judge.js'
 export type { JudgeOptions, Judgement, ProgramVerdict, Verdict } from './judgement.js'
+export { kernelSymbols } from './symbols.js'

@@ -84,8 +84,18 @@ function judgeProgram ({ object, functions, graph, symbols, age, work }: Shared,
   const code = functions.codeOf(fn)
   const codes = graph.reachedFrom(code)
   const run: Run = {
-    age, functions, symbols, littleEndian: object.elf.littleEndian, work, pending: [], reached: new Map(), assumes: [], rests: [], called: new Map(),
-    isPoisonAhead: graph.isPoisonAhead, nextId: 1
+    age,
+    functions,
+    symbols,
+    littleEndian: object.elf.littleEndian,
+    work,
+    pending: [],
+    reached: new Map(),
+    assumes: [],
+    rests: [],
+    called: new Map(),
+    isPoisonAhead: graph.isPoisonAhead,
+    nextId: 1
   }
   const base = { reached: run.reached, codes }
   if (![...codes].some(({ hasPoison }) => hasPoison)) return { ...base, verdict: 'loads', reason: null, assumes: [], isComplete: true }

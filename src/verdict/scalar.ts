@@ -27,6 +27,8 @@ export interface Scalar {
   readonly related: number
   /** Assumptions that the number comes from. */
   readonly from: readonly string[]
+  /** Whether the verifier has one number here; which one is not known. */
+  readonly isOne: boolean
 }
 
 export type Bounds = Pick<Scalar, 'bits' | 'mask' | 'umin' | 'umax' | 'smin' | 'smax' | 'umin32' | 'umax32' | 'smin32' | 'smax32'>
@@ -54,13 +56,28 @@ export interface Traits {
   readonly id?: number
   readonly related?: number
   readonly from?: readonly string[]
+  readonly isOne?: boolean
 }
 
 /** Names the members one by one, so that all scalars have one hidden class. */
-export function scalar (b: Bounds, { exact = true, id = 0, related = 0, from = NOTHING }: Traits): Scalar {
+export function scalar (b: Bounds, { exact = true, id = 0, related = 0, from = NOTHING, isOne = false }: Traits): Scalar {
   return {
-    kind: 'scalar', bits: b.bits, mask: b.mask, umin: b.umin, umax: b.umax, smin: b.smin, smax: b.smax,
-    umin32: b.umin32, umax32: b.umax32, smin32: b.smin32, smax32: b.smax32, exact, id, related, from
+    kind: 'scalar',
+    bits: b.bits,
+    mask: b.mask,
+    umin: b.umin,
+    umax: b.umax,
+    smin: b.smin,
+    smax: b.smax,
+    umin32: b.umin32,
+    umax32: b.umax32,
+    smin32: b.smin32,
+    smax32: b.smax32,
+    exact,
+    id,
+    related,
+    from,
+    isOne
   }
 }
 
@@ -192,11 +209,20 @@ export function zeroExtend (value: Scalar, bytes: number): Scalar {
   const top = (1n << BigInt(bytes * 8)) - 1n
   if (value.umax <= top) return value
   if (isConstant(value)) return constant(value.bits & top, value.from)
-  const traits = { exact: value.exact, related: value.id === 0 ? value.related : value.id, from: value.from }
+  const traits = { exact: value.exact, related: value.id === 0 ? value.related : value.id, from: value.from, isOne: value.isOne }
   if (bytes === 4) {
     return scalar(settle({
-      ...ANY_NUMBER, bits: value.bits & top, mask: value.mask & top, umin: value.umin32, umax: value.umax32, smin: 0n, smax: top,
-      umin32: value.umin32, umax32: value.umax32, smin32: value.smin32, smax32: value.smax32
+      ...ANY_NUMBER,
+      bits: value.bits & top,
+      mask: value.mask & top,
+      umin: value.umin32,
+      umax: value.umax32,
+      smin: 0n,
+      smax: top,
+      umin32: value.umin32,
+      umax32: value.umax32,
+      smin32: value.smin32,
+      smax32: value.smax32
     }) ?? ANY_NUMBER, traits)
   }
   const keepsRange = value.umin >> BigInt(bytes * 8) === value.umax >> BigInt(bytes * 8)
@@ -219,7 +245,7 @@ export function signExtend (value: Scalar, bytes: number, is64: boolean): Scalar
   const smax = (1n << BigInt(width - 1)) - 1n
   const from = BigInt.asIntN(width, low)
   const to = BigInt.asIntN(width, high)
-  const keeps = low >> BigInt(width) === high >> BigInt(width) && from < 0n === to < 0n
+  const keeps = low >> BigInt(width) === high >> BigInt(width) && (from < 0n) === (to < 0n)
   const bounds = keeps ? { smin: min(from, to), smax: max(from, to) } : { smin: -smax - 1n, smax }
   return scalar(settle({ ...ANY_NUMBER, ...bounds }) ?? ANY_NUMBER, { exact: value.exact, related: value.id === 0 ? value.related : value.id, from: value.from })
 }

@@ -1,5 +1,5 @@
 import type { Age } from './age.js'
-import { constant, isConstant, isUnknown, ofSize, scalar, VAGUE, ZERO, zeroExtend, type Scalar } from './scalar.js'
+import { constant, isConstant, isUnknown, ofSize, scalar, ZERO, zeroExtend, type Scalar } from './scalar.js'
 import { covers, idOf, join, sameValue, withId, type Value } from './value.js'
 
 /** What the verifier holds of one slot of 8 bytes. Immutable. */
@@ -162,4 +162,3 @@ export function mapSlot (slot: Slot, change: (value: Value) => Value): Slot {
 }
 
 export const clearId = (slot: Slot): Slot => mapSlot(slot, value => withId(value, 0))
-export const vague = (): Scalar => VAGUE

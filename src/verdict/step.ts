@@ -10,7 +10,7 @@ import { load, overwrite, store } from './stack.js'
 import { topFrame, type State } from './state.js'
 import { asScalar, UNCLEAR, withId, type Value } from './value.js'
 
-const MODE = { IMM: 0x00, ABS: 0x20, IND: 0x40, MEM: 0x60, MEMSX: 0x80, ATOMIC: 0xc0 } as const
+const MODE = { MEMSX: 0x80, ATOMIC: 0xc0 } as const
 const modeOf = (insn: Insn): number => insn.code & 0xe0
 
 /** What an atomic operation does besides storing. */
@@ -58,7 +58,7 @@ function loadImmediate (run: Run, state: State, insn: Insn): boolean {
     // A packet load by the old instructions: a call in disguise.
     const frame = topFrame(state)
     for (let r = 1; r <= 5; r++) frame.registers[r] = undefined
-    frame.registers[0] = scalar(ANY_NUMBER, { exact: modeOf(insn) === MODE.ABS || modeOf(insn) === MODE.IND ? false : true })
+    frame.registers[0] = scalar(ANY_NUMBER, { exact: false })
     state.pc++
     return true
   }
@@ -103,7 +103,7 @@ function loadZeroExtended (run: Run, state: State, insn: Insn, size: number): Va
       if (known === undefined) return ofSize(size, { exact: base.offset === undefined })
       return run.age.readsFrozenMaps === 'yes' ? known : ofSize(size, { exact: false, from: known.from })
     }
-    case 'pointer': return size === 8 && base.deep ? { ...UNCLEAR, id: newId(run) } : ofSize(size, { id: size === 8 ? 0 : 0 })
+    case 'pointer': return size === 8 && base.deep ? { ...UNCLEAR, id: newId(run) } : ofSize(size)
     default: return size === 8 ? UNCLEAR : ofSize(size)
   }
 }

@@ -149,7 +149,7 @@ function kernelVersion (release: string): Scalar {
     return constant(base + BigInt(Math.min(Number(patch), 255)), [`LINUX_KERNEL_VERSION = ${major}.${minor}.${patch}`])
   }
   const bounds = settle({ ...ANY_NUMBER, umin: base, umax: base + 255n })
-  return scalar(bounds ?? ANY_NUMBER, { exact: false, from: [`LINUX_KERNEL_VERSION = ${major}.${minor}`] })
+  return scalar(bounds ?? ANY_NUMBER, { exact: false, from: [`LINUX_KERNEL_VERSION = ${major}.${minor}`], isOne: true })
 }
 
 /** For `hasKernelSymbol`: whether a kernel's BTF has a function or variable of the name. Reads the whole BTF at the first question. */

@@ -1,5 +1,5 @@
 import type { Code } from './code.js'
-import { constant, includes, isConstant, sameBounds, scalar, union, VAGUE, type Scalar } from './scalar.js'
+import { includes, isConstant, sameBounds, scalar, union, VAGUE, type Scalar } from './scalar.js'
 
 /** A pointer into the stack of a frame of the call chain. */
 export interface StackPointer {
@@ -98,4 +98,3 @@ export function join (a: Value | undefined, b: Value | undefined): Value | undef
 
 export const asScalar = (value: Value | undefined): Scalar => value?.kind === 'scalar' ? value : VAGUE
 export const isNullConstant = (value: Value): boolean => value.kind === 'scalar' && value.mask === 0n && value.bits === 0n
-export const number = (value: number): Scalar => constant(BigInt(value))

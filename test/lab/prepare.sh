@@ -142,6 +142,7 @@ check_packages "${1:-}"
 mkdir -p "$LAB"/{bin,objects,btf,kernels,packages}
 build_program oracle "$here/oracle.c" -lbpf -lelf -lz -ldl
 build_program attach "$here/attach.c" -I "$root/test/fixtures/wrong-layout" -static -lbpf -lelf -lz
+build_program verify "$here/verify.c" -static -lbpf -lelf -lz
 extract_objects
 running_btf
 debian_kernel 6.1

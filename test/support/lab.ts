@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -16,6 +16,7 @@ const ORACLE = process.env['CORELO_ORACLE'] ?? join(LAB, 'bin/oracle')
 export const EFI_STUB = '/usr/lib/systemd/boot/efi/linuxx64.efi.stub'
 
 export const ATTACH = join(LAB, 'bin/attach')
+export const VERIFY = join(LAB, 'bin/verify')
 const BOOT = join(ROOT, 'test/lab/boot.sh')
 
 /** A file of the lab or of the repository, called by a short name in messages. */
@@ -44,6 +45,9 @@ export function labPackage (name: string): string | undefined { return filesOf(j
 
 export function labBtf (name: string): string { return join(LAB, 'btf', `${name}.btf`) }
 
+/** `uname -r` of a kernel that can be booted. */
+export function labGuestRelease (series: string): string { return readlinkSync(join(LAB, 'kernels', series)) }
+
 function filesOf (directory: string, ending: string): LabFile[] {
   if (!existsSync(directory)) return []
   return readdirSync(directory).filter(name => name.endsWith(ending)).sort().map(name => ({ name, path: join(directory, name) }))
@@ -65,6 +69,8 @@ export const NEEDS = {
   oracle: file(ORACLE),
   objects: { what: `objects in ${LAB}`, isHere: () => filesOf(join(LAB, 'objects'), '.bpf.o').length > 0 },
   attach: file(ATTACH),
+  verify: file(VERIFY),
+  clang19: command('clang-19'),
   /** A kernel into which this process may load programs, and whose BTF it may hide. */
   kernel: {
     what: 'root, and a kernel that loads eBPF programs',

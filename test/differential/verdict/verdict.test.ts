@@ -1,0 +1,96 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { release } from 'node:os'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { parseBtf } from '../../../src/core/index.js'
+import { describeLab, labBtf, labGuestRelease, labObjects, NEEDS, ROOT, runInGuest, scratchFolder, VERIFY } from '../../support/lab.js'
+import { askVerifier, compareVerdicts, judgeAll, readAnswers, tableRow } from './compare.js'
+import { randomPrograms, type Cpu } from './programs.js'
+
+/** Programs of one file; the compiler is started once a file. */
+const PER_FILE = 200
+
+/** Random programs a run; `npm run test:verdict` asks for thousands. */
+const RANDOM_PROGRAMS = Number(process.env['CORELO_VERDICT_PROGRAMS'] ?? 400)
+const FIRST_SEED = Number(process.env['CORELO_VERDICT_SEED'] ?? 1)
+const isLong = process.env['CORELO_VERDICT_PROGRAMS'] !== undefined
+
+const CORPUS = join(ROOT, 'test/differential/verdict/guards.bpf.c')
+
+interface Compiler {
+  readonly command: string
+  readonly cpus: readonly Cpu[]
+}
+
+/** Debian's default clang, and a newer one for cpu v4. */
+const COMPILERS: readonly Compiler[] = [{ command: 'clang', cpus: isLong ? ['v1', 'v2', 'v3'] : ['v1', 'v3'] }, { command: 'clang-19', cpus: isLong ? ['v1', 'v3', 'v4'] : ['v4'] }]
+const LEVELS = isLong ? ['O1', 'O2', 'Os'] : ['O1', 'O2']
+
+function compile (compiler: string, source: string, output: string, cpu: Cpu, level: string): string {
+  const { status, stderr } = spawnSync(compiler, [`-${level}`, '-g', '-target', 'bpf', `-mcpu=${cpu}`, '-I/usr/include/x86_64-linux-gnu', '-c', source, '-o', output], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(stderr)
+  return output
+}
+
+function compileCorpus (folder: string): string[] {
+  return COMPILERS.flatMap(({ command, cpus }) => cpus.flatMap(cpu => LEVELS.map(level => compile(command, CORPUS, join(folder, `guards.${command}.${level}.${cpu}.bpf.o`), cpu, level))))
+}
+
+function compileRandom (folder: string, cpu: Cpu, count: number): string[] {
+  return Array.from({ length: Math.ceil(count / PER_FILE) }, (_, i) => {
+    const seed = FIRST_SEED + i
+    const source = join(folder, `random${seed}.${cpu}.c`)
+    writeFileSync(source, randomPrograms(seed, PER_FILE, cpu))
+    return compile('clang-19', source, join(folder, `random${seed}.${cpu}.bpf.o`), cpu, 'O2')
+  })
+}
+
+const needs = [NEEDS.verify, NEEDS.clang19, NEEDS.objects]
+
+describeLab('the verdict, compared with the running kernel\'s verifier,', [...needs, NEEDS.kernel, NEEDS.btf('running')], () => {
+  const sources = scratchFolder()
+  const folder = scratchFolder()
+  const target = () => parseBtf(readFileSync(labBtf('running')))
+  const compare = (name: string, objects: readonly string[]) => {
+    const judged = judgeAll(objects, target(), release(), folder)
+    const comparison = compareVerdicts(judged, askVerifier(VERIFY, judged.paths))
+    console.log(tableRow(name, comparison))
+    return comparison
+  }
+
+  it('agrees about every form of guard and every real object', () => {
+    const { wrong, unknown, counts } = compare('guards and real objects', [...compileCorpus(sources), ...labObjects().map(({ path }) => path)])
+    expect(wrong).toEqual([])
+    expect(counts['loads/ok']).toBeGreaterThan(100)
+    expect(counts['fails/poison']).toBeGreaterThan(100)
+    expect(unknown).toBeLessThan(0.02)
+  })
+
+  it('agrees about random programs', () => {
+    const { wrong, unknown, counts } = compare('random programs', compileRandom(sources, 'v4', RANDOM_PROGRAMS))
+    expect(wrong).toEqual([])
+    expect(counts['fails/poison']).toBeGreaterThan(RANDOM_PROGRAMS / 10)
+    expect(unknown).toBeLessThan(0.1)
+  })
+})
+
+for (const series of ['6.1', '6.12'] as const) {
+  describeLab(`the verdict, compared with the verifier of a booted Linux ${series},`, [...needs, NEEDS.qemu, NEEDS.guest(series), NEEDS.btf(`debian-${series}`)], () => {
+    const sources = scratchFolder()
+    const folder = scratchFolder()
+
+    it.runIf(isLong)('agrees about guards, real objects and random programs', () => {
+      const objects = [...compileCorpus(sources), ...labObjects().map(({ path }) => path), ...compileRandom(sources, 'v3', Math.min(RANDOM_PROGRAMS, 800))]
+      const judged = judgeAll(objects, parseBtf(readFileSync(labBtf(`debian-${series}`))), labGuestRelease(series), folder)
+      const script = join(sources, 'test.sh')
+      writeFileSync(script, `( ${judged.paths.map(path => `echo ${path}`).join('; ')} ) | verify\n`)
+      const { output } = runInGuest(series, script, { '/bin/verify': VERIFY, ...Object.fromEntries(judged.paths.map(path => [path, path])) }, { kernelBtf: true })
+      const answers = readAnswers(output)
+      expect(answers.length, output.slice(-2000)).toBeGreaterThan(judged.paths.length)
+      const comparison = compareVerdicts(judged, answers)
+      console.log(tableRow(`Linux ${labGuestRelease(series)}`, comparison))
+      expect(comparison.wrong).toEqual([])
+    })
+  })
+}

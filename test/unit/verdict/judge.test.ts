@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest'
+import { parseObject } from '../../../src/core/index.js'
+import type { Relocation } from '../../../src/core/outcome.js'
+import { judge, type JudgeOptions, type Verdict } from '../../../src/verdict/index.js'
+import { assembler, poison } from '../../support/asm.js'
+import { btf } from '../../support/btf-builder.js'
+import { concat } from '../../support/byte-writer.js'
+import { buildObject } from '../../support/object-builder.js'
+
+const asm = assembler('little')
+const POISON = poison('little')
+const EXIT = [asm.mov(0, 0), asm.exit()]
+/** bpf_get_prandom_u32: a number that no verifier knows. */
+const RANDOM = asm.call(7)
+
+/** A relocation that changed nothing: the poison is in the object already. */
+const NOTHING_DONE: Pick<Relocation, 'ok' | 'patches' | 'records' | 'counts' | 'changedInstructions' | 'warnings'> = {
+  ok: true,
+  patches: { offsets: new Uint32Array(0), before: new Uint8Array(0), after: new Uint8Array(0) },
+  records: [],
+  counts: { resolved: 0, absent: 0, poisoned: 0, failed: 0 },
+  changedInstructions: 0,
+  warnings: []
+}
+
+function verdictOf (insns: readonly Uint8Array[], options: JudgeOptions = {}): Verdict {
+  const object = parseObject(buildObject({ local: btf(), programs: [{ section: 'kprobe/x', name: 'p', code: concat(...insns) }], records: [] }).bytes)
+  const relocation = { ...NOTHING_DONE, target: { btf: object.btf, modules: [] } }
+  return judge(object, relocation, options).verdict
+}
+
+describe('the verdict of a program with poison', () => {
+  it('is fails where nothing stands before the poison', () => {
+    expect(verdictOf([POISON, ...EXIT])).toBe('fails')
+  })
+
+  it('is loads behind a jump that constants always take', () => {
+    expect(verdictOf([asm.mov(1, 0), asm.jeq(1, 0, 1), POISON, ...EXIT])).toBe('loads')
+  })
+
+  it('is fails behind a branch that the verifier follows both ways', () => {
+    expect(verdictOf([RANDOM, asm.jeq(0, 5, 1), POISON, ...EXIT])).toBe('fails')
+  })
+
+  it('is loads where a constant of the stack decides, on verifiers that remember it', () => {
+    const program = [asm.mov(1, 1), asm.stx('dw', 10, 1, -8), asm.ldx('dw', 2, 10, -8), asm.jeq(2, 1, 1), POISON, ...EXIT]
+    expect(verdictOf(program)).toBe('loads')
+    expect(verdictOf(program, { kernelRelease: '5.4.0-42-generic' })).toBe('loads')
+    expect(verdictOf(program, { kernelRelease: '4.19.0' })).toBe('fails')
+    expect(verdictOf(program, { kernelRelease: '4.18.0-305.el8.x86_64' })).toBe('unknown')
+  })
+
+  it('is loads where four bytes of the stack decide, from Linux 5.16 on', () => {
+    const program = [asm.mov(1, 1), asm.stx('w', 10, 1, -8), asm.ldx('w', 2, 10, -8), asm.jeq(2, 1, 1), POISON, ...EXIT]
+    expect(verdictOf(program, { kernelRelease: '5.16.0' })).toBe('loads')
+    expect(verdictOf(program, { kernelRelease: '5.15.0' })).toBe('fails')
+  })
+
+  it('is loads where what BPF_ST wrote decides, from Linux 6.3 on', () => {
+    const program = [asm.st('dw', 10, -8, 1), asm.ldx('dw', 2, 10, -8), asm.jeq(2, 1, 1), POISON, ...EXIT]
+    expect(verdictOf(program, { kernelRelease: '6.12.9' })).toBe('loads')
+    expect(verdictOf(program, { kernelRelease: '6.1.176' })).toBe('fails')
+  })
+
+  it('is unknown where the steps run out, and no error', () => {
+    expect(verdictOf([RANDOM, asm.jeq(0, 5, 1), POISON, ...EXIT], { steps: 1 })).toBe('unknown')
+  })
+})
+
+// Each was a disagreement with a kernel's verifier once.
+describe('the verdict, where it was wrong before', () => {
+  it('knows that a 32-bit division leaves all 64 bits unknown', () => {
+    // Linux 6.18: w0 %= 87; r0 s>>= 20; the result may be negative.
+    const modulo32 = asm.slot(0x94, 0, 0, 0, 87)
+    expect(verdictOf([RANDOM, modulo32, asm.alu('ARSH', 0, 20), asm.slot(0x65, 0, 0, 1, -100), POISON, ...EXIT])).not.toBe('loads')
+  })
+
+  it('knows that a product with something unknown was not worked out before Linux 6.11', () => {
+    const multiply = asm.slot(0x2f, 1, 0)
+    const program = [RANDOM, asm.mov(1, 0), multiply, asm.jeq(1, 0, 1), POISON, ...EXIT]
+    expect(verdictOf(program, { kernelRelease: '6.1.176' })).not.toBe('loads')
+  })
+
+  it('folds byte swaps as Linux 6.18 does, and not as older kernels do', () => {
+    const program = [asm.mov(1, 2), asm.byteSwap(1, 16), asm.jeq(1, 512, 1), POISON, ...EXIT]
+    expect(verdictOf(program, { kernelRelease: '6.18.44' })).toBe('loads')
+    expect(verdictOf(program, { kernelRelease: '5.4.0' })).toBe('fails')
+  })
+})
