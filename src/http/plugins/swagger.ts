@@ -61,10 +61,13 @@ export const swaggerPlugin = fp<SwaggerOptions>(async (app, { exampleKernel }) =
     staticCSP: CONTENT_SECURITY_POLICY,
     theme: { title: 'corelo API' },
     uiHooks: {
-      preHandler: async request => {
-        if (request.routeOptions.url !== `${DOCS}/json`) return
-        const kernel = await exampleKernel().catch(() => undefined) // the page is there also while nothing else is
-        if (kernel !== undefined) examples.set(request, kernel)
+      preHandler: (request, _reply, done) => {
+        if (request.routeOptions.url !== `${DOCS}/json`) {
+          done()
+          return
+        }
+        // The page is there also while nothing else is.
+        exampleKernel().catch(() => undefined).then(kernel => { if (kernel !== undefined) examples.set(request, kernel) }).finally(done)
       }
     },
     transformSpecification: (document, request) => shownDocument(document, examples.get(request)),
