@@ -10,7 +10,7 @@ export interface Keyring {
 
 /**
  * The one importer of openpgp, which is loaded when it is first needed: it takes 50 ms. One library everywhere, rather than gpgv where that is installed, so that
- * what is accepted does not depend on the image; tests compare it with gpgv. Old keys of distributions have signatures of themselves by SHA-1, which the library
+ * what is accepted does not depend on the image. The repositories of the tests are signed by gpg. Old keys of distributions have signatures of themselves by SHA-1, which the library
  * refuses by default; here a key is trusted because its fingerprint is pinned or its file was configured, not for what it says of itself.
  */
 const load = async () => await import('openpgp')

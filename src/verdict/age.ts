@@ -15,7 +15,7 @@ interface Row {
 /**
  * What verifiers learned that changes which instructions they reach: the first release with it, and the commit.
  */
-export const ABILITIES = {
+const ABILITIES = {
   /** A comparison with a constant decides a branch both ways; before, only `==` that holds and `!=` that does not. */
   decidesBranches: { since: [5, 0], commit: commit('4f7b3e82589e') },
   /** BPF_JSET decides, too. */

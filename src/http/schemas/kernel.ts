@@ -16,13 +16,16 @@ export const ModuleParams = Type.Object({ ...reference, module: segment('Name of
 
 export const NoQuery = Type.Object({}, { additionalProperties: false })
 
+/** Kernels on a page, where the query does not say. */
+export const DEFAULT_LIMIT = 100
+
 export const KernelListQuery = Type.Object({
   release: Type.Optional(segment('Only kernels of this release.', '5.4.0-42-generic')),
   distro: Type.Optional(segment('Only kernels of this distribution.', 'ubuntu')),
   distro_version: Type.Optional(segment('Only kernels of this version of the distribution.', '20.04')),
   arch: Type.Optional(segment('Only kernels of this architecture.', 'x86_64')),
   offered: Type.Optional(Type.Boolean({ description: 'Only kernels that a source is known to have, held ones among them.' })),
-  limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'Most kernels to answer with.' }),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: DEFAULT_LIMIT, description: 'Most kernels to answer with.' })),
   cursor: Type.Optional(cursor('Where to go on: `next_cursor` of the answer before.'))
 }, { additionalProperties: false })
 
