@@ -37,9 +37,15 @@ export interface ServiceSettings {
   readonly btfhubDir?: string
   /** Another service of this kind. */
   readonly upstreamUrl?: string
+  /** Package repositories: names of presets, and files that describe them. */
+  readonly packages?: readonly string[]
+  /** Packages that are downloaded at once. Undefined: 2. */
+  readonly packageDownloads?: number
   readonly sources?: SourceSettings
   /** What replicas share. */
   readonly sharedStore?: S3Settings
+  /** Ages in milliseconds at which what the shared store said of a release is asked for anew: behind the next answer, and before it. Undefined: 5 s and 60 s. */
+  readonly sharedAges?: { readonly renewMs: number, readonly maxAgeMs: number }
 }
 
 /** Times of the sources, in milliseconds. What is left out has its default. */
@@ -48,6 +54,8 @@ export interface SourceSettings {
   readonly lifetimes?: Partial<OutcomeLifetimes>
   /** Age at which what was fetched is asked for again in the background. */
   readonly staleMs?: number
+  /** Age at which what another service listed of a release is asked for again. */
+  readonly forwardedMs?: number
   /** The longest that one question to one source may take, whatever it does. */
   readonly deadlineMs?: number
 }

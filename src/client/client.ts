@@ -63,8 +63,8 @@ export interface Client {
   relocate(request: RelocationRequest): Promise<RelocationAnswer | undefined>
   putObject(bytes: Uint8Array): Promise<{ readonly created: boolean }>
   hasBtf(hash: Sha256, signal?: AbortSignal): Promise<boolean>
-  /** Of the kernel, or of one of its modules. */
-  putKernelBtf(reference: KernelReference, btf: Uint8Array, kernelVersion?: string, signal?: AbortSignal, module?: string): Promise<{ readonly created: boolean }>
+  /** Of the kernel, or of one of its modules, which extends the vmlinux BTF named. `source` says who the service has the BTF from. */
+  putKernelBtf(reference: KernelReference, btf: Uint8Array, kernelVersion?: string, signal?: AbortSignal, module?: string, extended?: Sha256): Promise<{ readonly created: boolean, readonly source?: string }>
   /** The JWKS with the keys that the service signs with. */
   keys(signal?: AbortSignal): Promise<unknown>
   /** One page of the kernels that the service has, and where the next one begins. */
@@ -105,10 +105,12 @@ export function createClient (options: ClientOptions): Client {
         throw error
       }
     },
-    async putKernelBtf (reference, btf, kernelVersion, signal, module) {
-      const query = kernelVersion === undefined ? '' : `?kernel_version=${encodeURIComponent(kernelVersion)}`
-      const { status } = await transport.send({ method: 'PUT', path: `/kernels/${formatReference(reference)}/btf${module === undefined ? '' : `/${module}`}${query}`, headers: binary, body: btf, maxBytes: MAX_SMALL_ANSWER_BYTES, signal })
-      return { created: status === 201 }
+    async putKernelBtf (reference, btf, kernelVersion, signal, module, extended) {
+      const parameters = { ...(kernelVersion === undefined ? {} : { kernel_version: kernelVersion }), ...(module === undefined || extended === undefined ? {} : { btf_sha256: extended }) }
+      const query = Object.entries(parameters).map(([name, value]) => `${name}=${encodeURIComponent(value)}`).map((pair, i) => `${i === 0 ? '?' : '&'}${pair}`).join('')
+      const answer = await transport.send({ method: 'PUT', path: `/kernels/${formatReference(reference)}/btf${module === undefined ? '' : `/${module}`}${query}`, headers: binary, body: btf, maxBytes: MAX_SMALL_ANSWER_BYTES, signal })
+      const source = sourceIn(parseJson(answer, server))
+      return { created: answer.status === 201, ...(source === undefined ? {} : { source }) }
     },
     async keys (signal) {
       return parseJson(await transport.send({ method: 'GET', path: '/.well-known/corelo-keys.json', maxBytes: MAX_SMALL_ANSWER_BYTES, signal }), server)
@@ -120,6 +122,11 @@ export function createClient (options: ClientOptions): Client {
       return { kernels: page.kernels, nextCursor: page.next_cursor }
     }
   }
+}
+
+/** Who a service has the BTF of a kernel from, by its answer to a PUT. */
+function sourceIn (kernel: unknown): string | undefined {
+  return typeof kernel === 'object' && kernel !== null && 'source' in kernel && typeof kernel.source === 'string' ? kernel.source : undefined
 }
 
 function toForm ({ object, kernel, btfSha256, btf = [], modules = [], onUnresolved }: RelocationRequest): FormData {

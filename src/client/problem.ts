@@ -9,7 +9,7 @@ export type FailureKind = 'problem' | 'transport' | 'answer'
 
 /** Problems that another try may not meet. What is wrong with the request stays wrong. */
 const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'rate_limited', 'overloaded', 'draining', 'deadline_exceeded', 'request_timeout', 'source_failed', 'source_timeout', 'source_invalid', 'internal_error'
+  'rate_limited', 'storage_unreadable', 'overloaded', 'draining', 'deadline_exceeded', 'request_timeout', 'source_failed', 'source_timeout', 'source_invalid', 'internal_error'
 ])
 
 /** Members of a problem document that are told elsewhere. */

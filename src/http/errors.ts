@@ -8,7 +8,7 @@ import { closeAfterAnswer } from './linger.js'
 export const PROBLEM_TYPE = 'application/problem+json'
 
 /** Seconds after which to try again, where the error itself does not say (`retry_after` in its details). */
-const RETRY_AFTER: Partial<Record<ErrorCode, number>> = { rate_limited: 1, overloaded: 1, draining: 5 }
+const RETRY_AFTER: Partial<Record<ErrorCode, number>> = { rate_limited: 1, overloaded: 1, draining: 5, storage_unreadable: 10 }
 
 /** Fastify's and its plugins' own error codes. What is not here is judged by its status. */
 const FRAMEWORK_CODES: Readonly<Record<string, ErrorCode>> = {

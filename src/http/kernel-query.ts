@@ -1,5 +1,6 @@
 import { normalizeArch } from '../identity/arch.js'
 import { toReference, type KernelReference } from '../identity/reference.js'
+import type { WantedBuild } from '../kernels/matches.js'
 import type { KernelFilter } from '../kernels/types.js'
 import { DEFAULT_LIMIT } from './schemas/kernel.js'
 
@@ -8,11 +9,22 @@ export function toKernelReference (params: { readonly distro: string, readonly v
   return toReference({ distro: params.distro, distroVersion: params.version, arch: params.arch, release: params.release })
 }
 
+/** The query parameters that say which build of a kernel is meant. */
+export interface BuildQuery {
+  readonly kernel_version?: string | undefined
+  readonly kernel_build_id?: string | undefined
+}
+
+export function toBuild ({ kernel_version: kernelVersion, kernel_build_id: buildId }: BuildQuery): WantedBuild {
+  return { ...(kernelVersion === undefined ? {} : { kernelVersion }), ...(buildId === undefined ? {} : { buildId: buildId.toLowerCase() }) }
+}
+
 interface ListQuery {
   readonly release?: string | undefined
   readonly distro?: string | undefined
   readonly distro_version?: string | undefined
   readonly arch?: string | undefined
+  readonly offered?: boolean | undefined
   readonly limit?: number | undefined
   readonly cursor?: string | undefined
 }
@@ -24,6 +36,7 @@ export function toKernelFilter (query: ListQuery): KernelFilter {
     ...(query.distro === undefined ? {} : { distro: query.distro }),
     ...(query.distro_version === undefined ? {} : { distroVersion: query.distro_version }),
     ...(query.arch === undefined ? {} : { arch: normalizeArch(query.arch) }),
+    ...(query.offered === undefined ? {} : { offered: query.offered }),
     ...(query.cursor === undefined ? {} : { cursor: query.cursor })
   }
 }

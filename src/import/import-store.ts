@@ -2,9 +2,11 @@ import { AppError } from '../errors.js'
 import type { ContentStore } from '../store/content-store.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import { IMPORT_SOURCE, UPLOAD_SOURCE, type KernelRecord, type ModuleRecord, type Provenance } from '../kernels/kernel-record.js'
+import { inForce, isSameBuild } from '../kernels/matches.js'
+import { buildsOf, mergeRecords } from '../kernels/merge-records.js'
 import { formatReference, type KernelReference } from '../identity/reference.js'
 import type { Sha256 } from '../store/sha256.js'
-import type { KernelSink, Stored } from './import-kernels.js'
+import type { KernelSink } from './import-kernels.js'
 
 export interface ImportStoreOptions {
   readonly index: KernelIndex
@@ -20,7 +22,7 @@ const WRITES_AT_ONCE = 16
 
 /** The sink of an import that is the cache itself: the store and the index of the service. */
 export function createImportStore ({ index, store, by, replaces }: ImportStoreOptions): KernelSink {
-  /** Records as they are to be, by reference; those that are not yet in the index are `changed`. */
+  /** The rows of this import as they are to be, by reference; those that are not yet in the index are `changed`. */
   const records = new Map<string, KernelRecord>()
   const changed = new Set<string>()
   const writes = new Set<Promise<void>>()
@@ -28,14 +30,17 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
 
   const now = (): string => new Date().toISOString()
   const provenanceOf = (kernelVersion: string | undefined): Provenance => ({ by, at: now(), ...(kernelVersion === undefined ? {} : { kernelVersion }) })
-  const find = async (reference: KernelReference): Promise<KernelRecord | undefined> => {
-    const key = formatReference(reference)
-    const known = records.get(key)
-    if (known !== undefined) return known
+  const heldOf = async (reference: KernelReference): Promise<readonly KernelRecord[]> => {
     await index.learn(reference)
-    const held = index.get(reference)
-    if (held !== undefined) records.set(key, held)
-    return held
+    return inForce(index.named(reference).filter(record => record.source !== UPLOAD_SOURCE))
+  }
+  /** The row to which modules of a kernel go: that of this import, else the one that answers for the name. */
+  const find = async (reference: KernelReference): Promise<KernelRecord | undefined> => {
+    const known = records.get(formatReference(reference))
+    if (known !== undefined) return known
+    const [held, ...others] = await heldOf(reference)
+    if (others.length === 0) return held
+    throw new AppError('kernel_ambiguous', `Several BTFs are held for ${formatReference(reference)}; give the kernel's image together with its modules.`, { kernel: formatReference(reference) })
   }
   const change = (record: KernelRecord): void => {
     const key = formatReference(record.reference)
@@ -51,43 +56,52 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
     }).finally(() => writes.delete(writing))
     writes.add(writing)
   }
-  const stateOf = (held: { readonly btfSha256: Sha256, readonly source: string } | undefined, offered: Sha256, what: string): Stored => {
-    if (held === undefined) return 'new'
-    if (held.btfSha256 === offered) return held.source === UPLOAD_SOURCE ? 'replaced' : 'held'
-    if (replaces || held.source === UPLOAD_SOURCE) return 'replaced'
-    throw new AppError('btf_conflict', `Other BTF is held for ${what} already (${held.btfSha256}, source ${held.source}); --replace puts this one (${offered}) in its place.`, { held: held.btfSha256, offered })
-  }
+  const conflict = (what: string, held: { readonly btfSha256: Sha256, readonly source: string }, offered: Sha256): AppError => new AppError('btf_conflict',
+    `Other BTF is held for ${what} already (${held.btfSha256}, source ${held.source}); --replace puts this one (${offered}) in its place.`, { held: held.btfSha256, offered })
 
   return {
-    async putKernel ({ reference, kernelVersion, btf, sha256, types }) {
-      const held = await find(reference)
-      const state = stateOf(held, sha256, formatReference(reference))
+    async putKernel ({ reference, kernelVersion, buildId, btf, sha256, types }) {
+      const rows = await heldOf(reference)
+      const same = index.get(reference, sha256)
+      // Two builds of one release are two kernels, which `uname -v` tells apart.
+      const others = rows.filter(row => row.btfSha256 !== sha256 && !isKnownOther(row, kernelVersion, buildId))
+      const [other] = others
+      if (other !== undefined && !replaces) throw conflict(formatReference(reference), other, sha256)
       await write(sha256, btf)
-      if (state === 'held') return state
-      const isSameContent = held?.btfSha256 === sha256
-      change({
+      const isHeld = same !== undefined && same.source !== UPLOAD_SOURCE && other === undefined
+      if (isHeld && saysAlready(same, kernelVersion, buildId)) return 'held'
+      const supersedes = others.map(row => row.btfSha256)
+      const row: KernelRecord = {
         reference,
         btfSha256: sha256,
         bytes: btf.length,
         types,
+        ...(buildId === undefined ? {} : { buildId }),
         source: IMPORT_SOURCE,
         provenance: provenanceOf(kernelVersion),
-        firstSeen: held?.firstSeen ?? now(),
+        firstSeen: now(),
         lastUsed: now(),
-        modules: isSameContent ? held.modules : [] // split BTF goes on from its base
-      })
-      return state
+        modules: [],
+        ...(supersedes.length === 0 ? {} : { supersedes })
+      }
+      change(same === undefined ? row : mergeRecords(same, row))
+      if (isHeld) return 'held'
+      return same !== undefined || supersedes.length > 0 ? 'replaced' : 'new'
     },
     async putModule (reference, { name, btf, sha256 }) {
       const record = await find(reference)
       if (record === undefined) throw new AppError('kernel_unknown', `Kernel ${formatReference(reference)} is not held.`)
-      const held = record.modules.find(module => module.name === name)
-      const state = stateOf(held, sha256, `module ${name} of ${formatReference(reference)}`)
+      const named = record.modules.filter(module => module.name === name)
+      const same = named.find(module => module.btfSha256 === sha256)
+      const other = named.find(module => module.btfSha256 !== sha256 && module.source !== UPLOAD_SOURCE)
+      if (other !== undefined && !replaces) throw conflict(`module ${name} of ${formatReference(reference)}`, other, sha256)
       await write(sha256, btf)
-      if (state === 'held') return state
+      if (same !== undefined && same.source !== UPLOAD_SOURCE && other === undefined) return 'held'
       const module: ModuleRecord = { name, btfSha256: sha256, bytes: btf.length, source: IMPORT_SOURCE, provenance: record.source === IMPORT_SOURCE && record.provenance.by === by ? record.provenance : provenanceOf(undefined) }
-      change({ ...record, modules: [...record.modules.filter(other => other !== held), module] })
-      return state
+      const supersedes = named.flatMap(held => held.btfSha256 !== sha256 && held.source !== UPLOAD_SOURCE ? held.btfSha256 : [])
+      const row = { ...module, ...(supersedes.length === 0 ? {} : { supersedes }) }
+      change({ ...record, modules: [...record.modules.filter(held => held !== same), row] })
+      return same !== undefined || other !== undefined ? 'replaced' : 'new'
     },
     async getKernel (reference) {
       const record = await find(reference)
@@ -105,10 +119,20 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
       if (failure !== undefined) throw failure
       for (const key of changed) {
         const record = records.get(key)
-        if (record !== undefined) await index.put(record)
+        if (record !== undefined) await index.add(record)
       }
       changed.clear()
       if (index.stats().writeFailures > 0) throw new AppError('internal_error', 'The index of the cache does not take what is imported; see the disk.')
     }
   }
+}
+
+/** Whether a row is known to be another build than the one that is imported. */
+function isKnownOther (row: KernelRecord, kernelVersion: string | undefined, buildId: string | undefined): boolean {
+  return !isSameBuild({ ...(kernelVersion === undefined ? {} : { kernelVersion }), ...(buildId === undefined ? {} : { buildId }) }, row, false)
+}
+
+/** Whether an import brings nothing that the row does not say. */
+function saysAlready (row: KernelRecord, kernelVersion: string | undefined, buildId: string | undefined): boolean {
+  return buildsOf(row).some(build => (kernelVersion === undefined || build.kernelVersion === kernelVersion) && (buildId === undefined || build.buildId === buildId))
 }

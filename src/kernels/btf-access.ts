@@ -2,8 +2,10 @@ import { AppError } from '../errors.js'
 import type { OpenedKernel, OpenKernel } from './sources/source.js'
 import { sharedKey, type BtfMemory, type SharedBtf } from '../store/btf-memory.js'
 import type { ContentStore } from '../store/content-store.js'
+import type { Share } from '../store/disk-ledger.js'
+import { storageUnreadable, type Unread } from '../store/read-failure.js'
 import type { Sha256 } from '../store/sha256.js'
-import type { SharedStore } from './shared-store.js'
+import type { SharedContent } from '../store/shared/shared-content.js'
 import { toShared } from '../store/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
 import type { PrepareBtfTask } from '../workers/protocol.js'
@@ -20,8 +22,12 @@ export interface BtfAccessOptions {
   readonly otherPaths: (hash: Sha256) => readonly string[]
   /** Has content fetched again that a source once gave and that is lost here. Undefined where that brought nothing. */
   readonly recover: (hash: Sha256, base?: SharedBtf) => Promise<SharedBtf | undefined>
+  /** Whose content is by the names that stand for it; undefined where none is known. */
+  readonly shareOf: (hash: Sha256) => Share | undefined
+  /** Told of content that nobody has any more. */
+  readonly onLost: (hash: Sha256) => Promise<void>
   /** What other replicas hold. */
-  readonly shared?: SharedStore | undefined
+  readonly shared?: SharedContent | undefined
   readonly warn: Warn
 }
 
@@ -30,7 +36,7 @@ export interface BtfAccess {
   /**
    * BTF that is held, in shared memory. One load for all who ask at a time.
    *
-   * @throws AppError `btf_unknown`
+   * @throws AppError `btf_unknown`, `storage_unreadable`
    */
   load(hash: Sha256, base?: SharedBtf): Promise<SharedBtf>
   /** The same where it is in memory already. */
@@ -52,70 +58,92 @@ export interface BtfAccess {
    * @throws AppError `btf_invalid`, `too_large`
    */
   open: OpenKernel
-  /** Keeps prepared BTF: in memory and on disk. Resolves when it is on disk, or could not be put there. */
-  keep(btf: SharedBtf): Promise<void>
+  /** Keeps prepared BTF: in memory, and on disk as part of that share. Resolves when it is on disk, or could not be put there. */
+  keep(btf: SharedBtf, share: Share): Promise<void>
   /** Writes what is in memory only: after a time in which the disk took nothing. */
   saveHeld(): Promise<void>
 }
 
-export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, otherPaths, recover, shared, warn }: BtfAccessOptions): BtfAccess {
-  const readFile = async (path: string, expected: Sha256, base: SharedBtf | undefined): Promise<SharedBtf | 'absent' | 'damaged'> => {
-    const prepared = await pool.run({ kind: 'prepareBtf', source: { path }, expected, maxBytes: Infinity, ...(base === undefined ? {} : { base }) })
-    return prepared.state === 'ready' ? prepared.btf : prepared.state
-  }
+export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, otherPaths, recover, onLost, shareOf, shared, warn }: BtfAccessOptions): BtfAccess {
   const requireSize = (bytes: number): void => {
     if (bytes > maxBtfBytes) throw new AppError('too_large', `The BTF has ${bytes} bytes; at most ${maxBtfBytes} are taken.`, { bytes, limit: maxBtfBytes })
   }
-  const write = async (btf: SharedBtf): Promise<void> => {
-    if (await store.sizeOf('btf', btf.sha256) === btf.parts.byteLength) return store.noteUse('btf', btf.sha256)
-    await store.write('btf', btf.sha256, rawBytes(btf))
+  const write = async (btf: SharedBtf, share: Share): Promise<void> => {
+    const size = await store.sizeOf('btf', btf.sha256).catch(() => undefined) // writing tells what is wrong
+    if (size === btf.parts.byteLength) return store.noteUse('btf', btf.sha256)
+    await store.write('btf', btf.sha256, rawBytes(btf), share)
   }
 
-  /** Memory and disk. */
-  const readHere = async (hash: Sha256): Promise<Uint8Array | undefined> => {
-    const held = memory.find(hash)
-    if (held !== undefined) return rawBytes(held)
-    for (const path of [store.pathOf('btf', hash), ...otherPaths(hash)]) {
-      const file = await pool.run({ kind: 'read', path, expected: hash })
-      if (file.state === 'ready') return file.bytes
-      if (file.state === 'damaged' && path === store.pathOf('btf', hash)) await store.discardDamaged('btf', hash)
+  /** Files that may hold it: ours, then the running kernel's. */
+  const readFiles = async <T extends object>(hash: Sha256, read: (path: string) => Promise<T | Unread>): Promise<{ found: T | undefined, unreadable: string | undefined }> => {
+    let unreadable: string | undefined
+    const own = store.pathOf('btf', hash)
+    for (const path of [own, ...otherPaths(hash)]) {
+      const file = await read(path)
+      if (!('state' in file) || !isUnread(file)) return { found: file, unreadable }
+      if (file.state === 'damaged' && path === own) await store.discardDamaged('btf', hash)
+      if (file.state !== 'unreadable') continue
+      unreadable ??= file.code
+      store.noteUnreadable('btf', hash, file.code)
     }
-    return undefined
+    return { found: undefined, unreadable }
   }
+  const readBytes = async (hash: Sha256): Promise<{ found: { readonly bytes: Uint8Array } | undefined, unreadable: string | undefined }> => {
+    const held = memory.find(hash)
+    if (held !== undefined) return { found: { bytes: rawBytes(held) }, unreadable: undefined }
+    return await readFiles<{ readonly bytes: Uint8Array }>(hash, path => pool.run({ kind: 'read', path, expected: hash }))
+  }
+  /** Memory and disk. */
+  const readHere = async (hash: Sha256): Promise<Uint8Array | undefined> => (await readBytes(hash)).found?.bytes
+
+  const prepareFile = (path: string, expected: Sha256, base: SharedBtf | undefined) =>
+    pool.run({ kind: 'prepareBtf', source: { path }, expected, maxBytes: Infinity, ...(base === undefined ? {} : { base }) })
   const readShared = async (hash: Sha256, base: SharedBtf | undefined): Promise<SharedBtf | undefined> => {
     const bytes = await shared?.read('btf', hash)
     if (bytes === undefined) return undefined
     const prepared = await pool.run({ kind: 'prepareBtf', source: { bytes }, expected: hash, maxBytes: Infinity, ...(base === undefined ? {} : { base }) })
-    if (prepared.state !== 'ready') return undefined
-    write(prepared.btf).catch(() => {}) // it warns by itself
-    return prepared.btf
+    return prepared.state === 'ready' ? prepared.btf : undefined
+  }
+  const writeBehind = (btf: SharedBtf): void => { write(btf, shareOf(btf.sha256) ?? 'fetched').catch(() => {}) } // it warns by itself
+
+  /**
+   * The one way in which content that is not in memory is had, and the one place where it is given up: from files, from other
+   * replicas, from the source that once gave it. What is there and cannot be read is not lost, and nothing of it is forgotten.
+   */
+  const obtain = async (hash: Sha256, base: SharedBtf | undefined): Promise<SharedBtf> => {
+    const own = store.pathOf('btf', hash)
+    let isOwn = false
+    const { found, unreadable } = await readFiles<{ readonly btf: SharedBtf }>(hash, async path => {
+      isOwn = path === own
+      return await prepareFile(path, hash, base)
+    })
+    if (found !== undefined) {
+      if (!isOwn) writeBehind(found.btf)
+      return found.btf
+    }
+    const elsewhere = await readShared(hash, base) ?? await recover(hash, base)
+    if (elsewhere !== undefined) {
+      writeBehind(elsewhere)
+      return elsewhere
+    }
+    if (unreadable !== undefined) throw storageUnreadable(`BTF ${hash}`, unreadable, { btf_sha256: hash })
+    await onLost(hash)
+    throw new AppError('btf_unknown', `The service does not hold BTF ${hash}; supply it, or name its kernel.`, { btf_sha256: hash })
   }
 
   return {
     peek: (hash, base) => memory.peek(sharedKey(hash, base?.sha256)),
-    load: (hash, base) => memory.get(sharedKey(hash, base?.sha256), async () => {
-      const stored = await readFile(store.pathOf('btf', hash), hash, base)
-      if (typeof stored === 'object') return stored
-      if (stored === 'damaged') await store.discardDamaged('btf', hash)
-      for (const path of otherPaths(hash)) {
-        const found = await readFile(path, hash, base)
-        if (typeof found === 'string') continue
-        write(found).catch(() => {}) // it warns by itself
-        return found
-      }
-      const elsewhere = await readShared(hash, base) ?? await recover(hash, base)
-      if (elsewhere !== undefined) return elsewhere
-      throw new AppError('btf_unknown', `The service does not hold BTF ${hash}; supply it, or name its kernel.`, { btf_sha256: hash })
-    }),
+    load: (hash, base) => memory.get(sharedKey(hash, base?.sha256), () => obtain(hash, base)),
     noteUse (hashes) { for (const hash of hashes) store.noteUse('btf', hash) },
     async read (hash) {
       store.noteUse('btf', hash)
-      const here = await readHere(hash)
-      if (here !== undefined) return here
-      const bytes = await shared?.read('btf', hash)
+      const { found, unreadable } = await readBytes(hash)
+      const bytes = found?.bytes ?? await shared?.read('btf', hash)
       if (bytes !== undefined) return bytes
       const recovered = await recover(hash)
-      return recovered === undefined ? undefined : rawBytes(recovered)
+      if (recovered !== undefined) return rawBytes(recovered)
+      if (unreadable !== undefined) throw storageUnreadable(`BTF ${hash}`, unreadable, { btf_sha256: hash })
+      return undefined
     },
     sizeOf: async hash => memory.find(hash)?.parts.byteLength ?? await store.sizeOf('btf', hash) ?? await shared?.sizeOf('btf', hash),
     async prepare (source, base) {
@@ -144,17 +172,22 @@ export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, 
       if (opened.skipped.length > 0) warn('The BTF of some modules of a kernel cannot be used.', { kernel: names[0], modules: opened.skipped.length, first: opened.skipped[0] })
       return { btf: opened.btf, modules: opened.modules }
     },
-    async keep (btf) {
+    async keep (btf, share) {
       memory.put(btf)
       const { sha256 } = btf
-      await write(btf)
-      shared?.offer('btf', sha256, () => readHere(sha256))
+      await write(btf, share)
+      shared?.offer('btf', sha256, () => readHere(sha256)).catch(() => {}) // the row that names it asks again
     },
     async saveHeld () {
-      for (const btf of memory.list()) await write(btf)
+      for (const btf of memory.list()) await write(btf, shareOf(btf.sha256) ?? 'fetched')
     }
   }
 }
 
 /** The raw BTF behind the handle, not copied. */
 export function rawBytes ({ parts }: SharedBtf): Uint8Array { return new Uint8Array(parts.bytes, parts.byteOffset, parts.byteLength) }
+
+function isUnread (file: object & { readonly state: unknown }): file is Unread { return file.state === 'absent' || file.state === 'damaged' || file.state === 'unreadable' }
+
+/** Whether an error says that content is lost, and so the name that led to it is worth another look. */
+export function isLost (error: unknown): error is AppError { return error instanceof AppError && error.code === 'btf_unknown' && 'btf_sha256' in error.details }

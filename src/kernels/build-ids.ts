@@ -2,7 +2,8 @@ import { AppError } from '../errors.js'
 import { formatQuery, formatReference, type KernelQuery } from '../identity/reference.js'
 import type { KernelIndex } from './kernel-index.js'
 import type { KernelRecord } from './kernel-record.js'
-import { answersForName, matchesName } from './matches.js'
+import { matchesName } from './matches.js'
+import { recordsOfBuild } from './resolve.js'
 import { isSharedKernel } from './shared-kernels.js'
 
 /**
@@ -14,7 +15,7 @@ import { isSharedKernel } from './shared-kernels.js'
  * @throws AppError `kernel_ambiguous` where the name is of another kernel, with both
  */
 export function recordsOfBuildId (index: KernelIndex, buildId: string, query: KernelQuery | undefined, trustUploads: boolean): readonly KernelRecord[] {
-  const built = index.list().filter(record => record.buildId === buildId && answersForName(record, trustUploads))
+  const built = recordsOfBuild(index, buildId, trustUploads)
   if (query === undefined || built.length === 0) return built
   const named = built.filter(record => record.reference.release === query.release && (matchesName(query, record.reference) || isSharedKernel(query, record)))
   if (named.length > 0) return named

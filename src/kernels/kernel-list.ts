@@ -1,9 +1,11 @@
 import { AppError } from '../errors.js'
 import { normalizeArch } from '../identity/arch.js'
 import type { OfferedKernel, OfferedKernels } from './catalog/offered-kernels.js'
-import { matchesName, type KernelNarrowing } from './matches.js'
+import { inForce, matchesName, type KernelNarrowing } from './matches.js'
+import { buildsOf } from './merge-records.js'
 import type { KernelIndex } from './kernel-index.js'
-import type { KernelRecord } from './kernel-record.js'
+import { recordKey, type KernelRecord } from './kernel-record.js'
+import { isSha256 } from '../store/sha256.js'
 import { formatReference, isSegment, type KernelReference } from '../identity/reference.js'
 import type { KernelEntry, KernelFilter, KernelPage, OfferedEntry } from './types.js'
 
@@ -11,7 +13,7 @@ const MAX_PAGE = 1000
 
 /**
  * A page of the kernels that are held and of those that sources are known to have, in the order of their references. One
- * that is both is shown once, as held.
+ * that is both is shown as held: once for each content that was supplied under its name.
  *
  * @throws AppError `invalid_request` for a cursor that is none
  */
@@ -21,10 +23,15 @@ export function listKernels (index: KernelIndex, offered: OfferedKernels, filter
   const page: Array<KernelEntry | OfferedEntry> = []
   for (const entry of merged(heldKernels(index, offered, filter, after), offeredKernels(index, offered, filter, after))) {
     const last = page.at(-1)
-    if (page.length === limit && last !== undefined) return { kernels: page, nextCursor: formatCursor(last.reference) }
+    if (filter.offered === true && entry.state === 'held' && !isOffered(offered, entry.reference)) continue
+    if (page.length === limit && last !== undefined) return { kernels: page, nextCursor: formatCursor(last) }
     page.push(entry)
   }
   return { kernels: page, nextCursor: null }
+}
+
+function isOffered (offered: OfferedKernels, reference: KernelReference): boolean {
+  return offered.byRelease(reference.release).some(kernel => matchesName(reference, kernel.reference))
 }
 
 /** A held kernel as callers see it, with the sources that are known to have it too. */
@@ -33,7 +40,7 @@ export function toEntry (record: KernelRecord, offered: OfferedKernels): KernelE
   return {
     ...record,
     state: 'held',
-    sources: [...new Set([record.source, ...sources])],
+    sources: [...new Set([...buildsOf(record).map(({ source }) => source), ...sources])],
     modules: record.modules.map(({ name, btfSha256, bytes, source }) => ({ name, btfSha256, bytes, source }))
   }
 }
@@ -41,13 +48,14 @@ export function toEntry (record: KernelRecord, offered: OfferedKernels): KernelE
 function * heldKernels (index: KernelIndex, offered: OfferedKernels, filter: KernelFilter, after: string | undefined): Generator<KernelEntry> {
   const narrowing = narrowingOf(filter)
   for (const record of filter.release === undefined ? index.list() : index.byRelease(filter.release)) {
-    if (after !== undefined && formatReference(record.reference) <= after) continue
-    if (matchesName(narrowing, record.reference)) yield toEntry(record, offered)
+    if (after !== undefined && recordKey(record) <= after) continue
+    if (!matchesName(narrowing, record.reference)) continue
+    if (inForce(index.named(record.reference)).includes(record)) yield toEntry(record, offered)
   }
 }
 
 function * offeredKernels (index: KernelIndex, offered: OfferedKernels, filter: KernelFilter, after: string | undefined): Generator<OfferedEntry> {
-  for (const { reference, sources } of filter.release === undefined ? offered.list(narrowingOf(filter), after) : ofRelease(offered, filter.release, filter, after)) {
+  for (const { reference, sources } of filter.release === undefined ? offered.list(narrowingOf(filter), after === undefined ? undefined : referenceIn(after)) : ofRelease(offered, filter.release, filter, after)) {
     if (index.byRelease(reference.release).some(record => matchesName(record.reference, reference))) continue
     yield { reference, state: 'offered', sources }
   }
@@ -56,7 +64,7 @@ function * offeredKernels (index: KernelIndex, offered: OfferedKernels, filter: 
 function ofRelease (offered: OfferedKernels, release: string, filter: KernelFilter, after: string | undefined): OfferedKernel[] {
   const narrowing = narrowingOf(filter)
   return offered.byRelease(release)
-    .filter(({ reference }) => matchesName(narrowing, reference) && (after === undefined || formatReference(reference) > after))
+    .filter(({ reference }) => matchesName(narrowing, reference) && (after === undefined || formatReference(reference) > referenceIn(after)))
     .sort((a, b) => formatReference(a.reference) < formatReference(b.reference) ? -1 : 1)
 }
 
@@ -83,12 +91,20 @@ function * merged<A extends { readonly reference: KernelReference }, B extends {
   }
 }
 
-/** The cursor is the last reference shown, so that a page stays right when kernels are added meanwhile. Opaque to callers. */
-function formatCursor (reference: KernelReference): string { return Buffer.from(formatReference(reference)).toString('base64url') }
+/** What is only offered was shown with all rows that its name may get meanwhile: `~` is behind every hash. */
+const ALL_ROWS = '~'
+
+/** The cursor is the last row shown, so that a page stays right when kernels are added meanwhile. Opaque to callers. */
+function formatCursor (entry: KernelEntry | OfferedEntry): string {
+  return Buffer.from(entry.state === 'held' ? recordKey(entry) : `${formatReference(entry.reference)} ${ALL_ROWS}`).toString('base64url')
+}
+
+function referenceIn (after: string): string { return after.split(' ', 1)[0] ?? '' }
 
 function parseCursor (cursor: string): string {
   const text = Buffer.from(cursor, 'base64url').toString()
-  const parts = text.split('/')
-  if (parts.length !== 4 || !parts.every(isSegment)) throw new AppError('invalid_request', 'The cursor is not one that this service gave.', { field: 'cursor' })
+  const [reference = '', hash] = text.split(' ')
+  const parts = reference.split('/')
+  if (parts.length !== 4 || !parts.every(isSegment) || (hash !== undefined && hash !== ALL_ROWS && !isSha256(hash))) throw new AppError('invalid_request', 'The cursor is not one that this service gave.', { field: 'cursor' })
   return text
 }

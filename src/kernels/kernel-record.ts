@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { formatReference, isSegment, type KernelReference } from '../identity/reference.js'
-import { isSha256, sha256, type Sha256 } from '../store/sha256.js'
+import type { Share } from '../store/disk-ledger.js'
+import { hexOf, isSha256, sha256, type Sha256 } from '../store/sha256.js'
 
 /** Who supplied content, and when (RFC 3339). */
 export interface Provenance {
@@ -8,6 +9,8 @@ export interface Provenance {
   readonly at: string
   /** `uname -v` of the kernel, where the supplier knew it. */
   readonly kernelVersion?: string
+  /** The package that it was in. */
+  readonly package?: { readonly repository: string, readonly name: string, readonly version: string }
   /** Where a source had it: an address without credentials, or a file. */
   readonly url?: string
   /** The origin's name for the bytes. */
@@ -26,24 +29,39 @@ export interface ModuleRecord {
   readonly provenance: Provenance
   /** Place in the order in which the kernel loaded its modules, which is that of their BTF ids. Only the running kernel tells. */
   readonly loadOrder?: number
+  /** As KernelRecord has it, of BTFs of the same module. */
+  readonly supersedes?: readonly Sha256[]
 }
 
-/** One row of the index: a kernel's name, the content it stands for, and who says so. */
+/** One build of a kernel, as a supplier knew it. What it did not know is left out. */
+export interface Build {
+  readonly source: string
+  readonly kernelVersion?: string
+  readonly buildId?: string
+}
+
+/** One row of the index: a kernel's name, one content that it was said to stand for, and who says so. A name has a row for each content. */
 export interface KernelRecord {
   readonly reference: KernelReference
   readonly btfSha256: Sha256
   /** Bytes of raw BTF. */
   readonly bytes: number
   readonly types: number
-  /** The kernel's GNU build-id (hex), where its image was at hand. */
+  /** The kernel's GNU build-id (lower-case hex), where the supplier knew it. */
   readonly buildId?: string
-  /** `local`, `upload`, and the names of other sources. */
+  /** `local`, `upload`, and the names of other sources. Of several suppliers of the content, the one that counts most. */
   readonly source: string
+  /** Of that supplier. */
   readonly provenance: Provenance
+  /** What the other suppliers said of the build. */
+  readonly builds?: readonly Build[]
   /** RFC 3339. */
   readonly firstSeen: string
   readonly lastUsed: string
+  /** Split BTF that extends this content. A module has an entry for each content, as a kernel has. */
   readonly modules: readonly ModuleRecord[]
+  /** Content that an operator replaced by this one: it means nothing for the name any more, unless it was supplied again since. */
+  readonly supersedes?: readonly Sha256[]
   /** When all kernels that its bare release can mean had been asked for (RFC 3339). Before that the release alone means nothing. */
   readonly releaseAskedAt?: string
 }
@@ -63,10 +81,26 @@ const SUPPLIED: ReadonlySet<string> = new Set([UPLOAD_SOURCE, IMPORT_SOURCE, LOC
 /** Whether a source gave it: such content can be had again, and may have changed there. */
 export function isFetched ({ source }: { readonly source: string }): boolean { return !SUPPLIED.has(source) }
 
+/** What the suppliers of content are to the budget of the disk. Where several supplied it, the one whose content goes last counts. */
+export function shareOfSources (sources: readonly string[]): Share {
+  if (sources.some(source => source === IMPORT_SOURCE || source === LOCAL_SOURCE)) return 'kept'
+  if (sources.some(source => isFetched({ source }))) return 'fetched'
+  return sources.length === 0 ? 'spare' : 'upload'
+}
+
 const FORMAT = 1
 
-/** The record's file below the index folder. The parts of a reference are safe as names (isSegment). */
-export function recordPath (directory: string, { distro, distroVersion, arch, release }: KernelReference): string {
+/** A row's name among all: no two rows have both the reference and the content. Sorts as its reference does. */
+export function recordKey ({ reference, btfSha256 }: Pick<KernelRecord, 'reference' | 'btfSha256'>): string { return `${formatReference(reference)} ${btfSha256}` }
+
+/** The row's file below the index folder. The parts of a reference are safe as names (isSegment), and have no `@`. */
+export function recordPath (directory: string, { reference, btfSha256 }: Pick<KernelRecord, 'reference' | 'btfSha256'>): string {
+  const { distro, distroVersion, arch, release } = reference
+  return join(directory, distro, distroVersion, arch, `${release}@${hexOf(btfSha256)}.json`)
+}
+
+/** The file of a kernel's only row in caches of version 0.1.0 and before. Read, and moved to its new place when it is next written. */
+export function singleRecordPath (directory: string, { distro, distroVersion, arch, release }: KernelReference): string {
   return join(directory, distro, distroVersion, arch, `${release}.json`)
 }
 
@@ -89,16 +123,31 @@ function toStored ({ source, provenance, ...module }: ModuleRecord, record: Kern
 
 /** The record that a file holds; undefined where it is none of ours, damaged, or of another kernel than its name says. */
 export function parseRecord (text: string): KernelRecord | undefined {
-  let json: unknown
+  const json = parseObject(text)
+  if (json === undefined || !('checksum' in json)) return undefined
+  const { checksum, ...body } = json
+  return checksum === checksumOf(body) ? toRecord(body) : undefined
+}
+
+/** The same of a text that is known to be what serializeRecord made, by a checksum over more than it. */
+export function parseTrusted (text: string): KernelRecord | undefined {
+  const json = parseObject(text)
+  if (json === undefined || !('checksum' in json)) return undefined
+  const { checksum: _, ...body } = json
+  return toRecord(body)
+}
+
+function parseObject (text: string): object | undefined {
   try {
-    json = JSON.parse(text)
+    const json: unknown = JSON.parse(text)
+    return typeof json === 'object' && json !== null ? json : undefined
   } catch {
     return undefined
   }
-  if (typeof json !== 'object' || json === null || !('checksum' in json)) return undefined
-  const { checksum, ...body } = json
-  if (checksum !== checksumOf(body)) return undefined
-  // The checksum proves that serializeRecord made it.
+}
+
+/** Of the members of a file whose checksum proves that serializeRecord made it. */
+function toRecord (body: object): KernelRecord | undefined {
   const { format, ...record } = body as { format: unknown, modules: readonly StoredModule[] } & Omit<KernelRecord, 'modules'>
   if (format !== FORMAT || !isSha256(record.btfSha256)) return undefined
   const { source, provenance } = record

@@ -1,17 +1,19 @@
 import { AppError } from '../errors.js'
 import type { SharedBtf } from '../store/btf-memory.js'
 import type { Catalog } from './catalog/catalog.js'
-import { isFetched, UPLOAD_SOURCE, type KernelRecord, type ModuleRecord, type Provenance } from './kernel-record.js'
+import { UPLOAD_SOURCE, type KernelRecord, type ModuleRecord, type Provenance } from './kernel-record.js'
 import type { KernelIndex } from './kernel-index.js'
-import { formatReference, isSegment, toReference, type KernelReference } from '../identity/reference.js'
-import { answersForName, recordsOfName, resolveKernel, unknownKernel } from './resolve.js'
+import { answersForName, isSameBuild, matchesName, type WantedBuild } from './matches.js'
+import { buildsOf, keyOfModule, MAX_UPLOADED_MODULES } from './merge-records.js'
+import { formatReference, isSegment, toReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
+import { hasModules, recordsOfBuild, recordsOfName, resolveKernel, resolveModules, unknownKernel } from './resolve.js'
 import type { Sha256 } from '../store/sha256.js'
-import { rawBytes, type BtfAccess } from './btf-access.js'
+import { isLost, rawBytes, type BtfAccess } from './btf-access.js'
 import type { Fetching } from './fetching.js'
 import { listKernels, toEntry } from './kernel-list.js'
 import type { LocalKernel } from './local-kernel.js'
 import { toAnswers, type AskedSource } from './source-error.js'
-import type { KernelEntry, KernelFilter, KernelPage } from './types.js'
+import type { KernelEntry, KernelFilter, KernelPage, PublishedOf } from './types.js'
 
 export interface KernelsOptions {
   readonly index: KernelIndex
@@ -20,136 +22,201 @@ export interface KernelsOptions {
   readonly fetching: Fetching
   readonly catalog: Catalog
   readonly trustUploads: boolean
+  readonly publishedOf?: PublishedOf
+}
+
+/** Which build of a kernel is meant, who asks, and through which services the question came. */
+export interface KernelQuestion extends WantedBuild {
+  readonly via?: readonly string[]
+  /** Who asks: callers take turns at sources. */
+  readonly caller?: string | undefined
+  /** Milliseconds that the caller wants to wait for a fetch that takes longer than a request. */
+  readonly waitMs?: number
+}
+
+/** What goes with BTF that is handed in. */
+export interface PutFacts {
+  /** For a module: the vmlinux BTF that it extends, where the kernel's name alone does not say. */
+  readonly extends?: Sha256
+  /** Of the kernel, in lower-case hex. */
+  readonly buildId?: string
+}
+
+/** BTF that a name stands for. */
+export interface NamedBtf {
+  readonly bytes: Uint8Array
+  readonly sha256: Sha256
+  readonly source: string
+  /** The vmlinux BTF that a module's BTF extends. */
+  readonly base?: Sha256
+  /** As the supplier knew the build. */
+  readonly kernelVersion?: string
+  readonly buildId?: string
 }
 
 /** The kernels that the service knows, and the BTF that nodes and operators hand in for them. */
 export interface Kernels {
-  list(filter: KernelFilter): KernelPage
-  get(reference: KernelReference, via?: readonly string[], caller?: string): Promise<KernelEntry>
-  getBtf(reference: KernelReference, module?: string, via?: readonly string[], caller?: string): Promise<{ bytes: Uint8Array, sha256: Sha256, source: string }>
-  putBtf(reference: KernelReference, bytes: Uint8Array, provenance: Provenance, module?: string): Promise<{ created: boolean, entry: KernelEntry }>
+  /** Of a release: all that replicas know, so that another service may conclude what the release means. */
+  list(filter: KernelFilter): Promise<KernelPage>
+  get(reference: KernelReference, question?: KernelQuestion): Promise<KernelEntry>
+  getBtf(reference: KernelReference, module?: string, question?: KernelQuestion): Promise<NamedBtf>
+  putBtf(reference: KernelReference, bytes: Uint8Array, provenance: Provenance, module?: string, facts?: PutFacts): Promise<{ created: boolean, entry: KernelEntry, btfSha256: Sha256 }>
 }
 
-export function createKernels ({ index, btfs, local, fetching, catalog, trustUploads }: KernelsOptions): Kernels {
-  /** The record of the very reference, else of the kernel under another spelling of its platform. */
-  const findRecord = (reference: KernelReference): KernelRecord | undefined => {
-    const held = index.get(reference)
-    if (held !== undefined || recordsOfName(index, reference, true).length === 0) return held
-    return resolveKernel(index, reference, { trustUploads: true }).records[0]
+export function createKernels ({ index, btfs, local, fetching, catalog, trustUploads, publishedOf = () => undefined }: KernelsOptions): Kernels {
+  /** What answers for the name; where nothing does, an upload that has it and says of itself that it is one. */
+  const findRecord = (query: KernelQuery): KernelRecord | undefined => {
+    for (const trusts of trustUploads ? [true] : [false, true]) {
+      const isNamed = recordsOfName(index, query, trusts).some(record => isSameBuild(query, record, trusts))
+      if (isNamed || (query.buildId !== undefined && recordsOfBuild(index, query.buildId, trusts).length > 0)) return resolveKernel(index, query, { trustUploads: trusts }).records[0]
+    }
+    return undefined
   }
 
-  const requireRecord = (reference: KernelReference, asked: readonly AskedSource[] = [], via: readonly string[] = []): KernelRecord => {
-    const record = findRecord(reference)
+  const requireRecord = (query: KernelQuery, asked: readonly AskedSource[] = [], via: readonly string[] = []): KernelRecord => {
+    const record = findRecord(query)
     if (record !== undefined) return record
-    const error = unknownKernel(index, reference, 0, { trustUploads: true, answers: [local.answer(), ...toAnswers(asked)], offered: catalog.kernels() })
+    const error = unknownKernel(index, query, { trustUploads: true, answers: [local.answer(), ...toAnswers(asked)], offered: catalog.kernels() })
     const again = Math.min(...asked.map(({ refusal }) => refusal.retryAfterMs ?? Infinity))
     throw again === Infinity || via.length === 0 ? error : new AppError(error.code, error.message, { ...error.details, retry_after: Math.ceil(again / 1000) })
   }
 
-  /** Also where another process has put it. */
-  const learnRecord = async (reference: KernelReference): Promise<KernelRecord | undefined> => {
-    if (findRecord(reference) === undefined) await index.learn(reference)
-    return findRecord(reference)
+  /** The row, fetched where nothing answers for the name. */
+  const obtainRecord = async (query: KernelQuery, { via = [], caller, waitMs = 0 }: Omit<KernelQuestion, keyof WantedBuild> = {}): Promise<KernelRecord> => {
+    const isAnswered = (): boolean => recordsOfName(index, query, trustUploads).some(record => isSameBuild(query, record, trustUploads))
+    if (!isAnswered() || !index.isCurrent(query)) await index.learn(query)
+    if (isAnswered()) return requireRecord(query)
+    let asked: readonly AskedSource[] = []
+    try {
+      asked = await fetching.obtain(query, via, caller, waitMs)
+    } catch (error) {
+      if (recordsOfName(index, query, true).length === 0) throw error // what is held says of itself that it is an upload
+    }
+    return requireRecord(query, asked, via)
   }
 
-  /** The record, fetched where there is none. Another service asks for what can be believed, where this one asks for what there is. */
-  const obtainRecord = async (reference: KernelReference, via: readonly string[], caller?: string): Promise<KernelRecord> => {
-    const held = await learnRecord(reference)
-    if (held === undefined) return requireRecord(reference, await fetching.obtain(reference, via, caller), via)
-    if (via.length === 0 || answersForName(held, trustUploads)) return held
-    await fetching.obtain(reference, via, caller).catch(() => {}) // what is held says of itself that it is an upload
-    return requireRecord(reference)
-  }
-
-  /** Content that is lost is worth another fetch, where a source had it. */
-  const loadVmlinux = async (reference: KernelReference, via: readonly string[], caller?: string): Promise<{ record: KernelRecord, base: SharedBtf }> => {
-    const record = await obtainRecord(reference, via, caller)
+  /** A row whose content turned out to be lost is forgotten where it was fetched, and fetched again. */
+  const loadVmlinux = async (query: KernelQuery, asking: Omit<KernelQuestion, keyof WantedBuild>): Promise<{ record: KernelRecord, base: SharedBtf }> => {
+    const record = await obtainRecord(query, asking)
     try {
       return { record, base: await btfs.load(record.btfSha256) }
     } catch (error) {
-      if (!(error instanceof AppError) || error.code !== 'btf_unknown' || !isFetched(record)) throw error
-      const current = index.get(record.reference)
-      if (current?.btfSha256 === record.btfSha256) await index.remove(record.reference)
-      const renewed = await obtainRecord(reference, via, caller)
+      if (!isLost(error) || index.get(record.reference, record.btfSha256) !== undefined) throw error
+      const renewed = await obtainRecord(query, asking)
       return { record: renewed, base: await btfs.load(renewed.btfSha256) }
     }
   }
 
-  const putVmlinux = async (reference: KernelReference, bytes: Uint8Array, provenance: Provenance) => {
+  const putVmlinux = async (reference: KernelReference, bytes: Uint8Array, provenance: Provenance, { buildId }: PutFacts) => {
     const opened = await btfs.open({ bytes }, { names: [reference.release] })
     if (opened === undefined) throw new AppError('internal_error', 'An upload counts as missing.')
-    const { btf } = opened
-    if (index.get(reference) === undefined) await index.learn(reference)
-    requireSame(index.get(reference), btf.sha256, formatReference(reference))
-    await Promise.all([btf, ...opened.modules.map(module => module.btf)].map(content => btfs.keep(content)))
-    const held = index.get(reference) // once more: another upload may have come first
-    requireSame(held, btf.sha256, formatReference(reference))
-    if (held !== undefined) return { created: false, entry: toEntry(held, catalog.kernels()) }
+    const { btf, modules } = opened
+    await Promise.all([btf, ...modules.map(module => module.btf)].map(content => btfs.keep(content, 'upload')))
+    if (index.get(reference, btf.sha256) === undefined) await index.learn(reference).catch(() => {}) // whoever asks for the name is told
+    const held = index.get(reference, btf.sha256)
     const now = new Date().toISOString()
-    const record: KernelRecord = {
+    await index.add({
       reference,
       btfSha256: btf.sha256,
       bytes: btf.parts.byteLength,
       types: btf.types,
+      ...(buildId === undefined ? {} : { buildId }),
       source: UPLOAD_SOURCE,
       provenance,
-      firstSeen: now,
-      lastUsed: now,
-      modules: opened.modules.map(module => ({ name: module.name, btfSha256: module.btf.sha256, bytes: module.btf.parts.byteLength, source: UPLOAD_SOURCE, provenance }))
-    }
-    await index.put(record)
-    return { created: true, entry: toEntry(record, catalog.kernels()) }
+      firstSeen: held?.firstSeen ?? now,
+      lastUsed: held?.lastUsed ?? now,
+      modules: modules.map(module => ({ name: module.name, btfSha256: module.btf.sha256, bytes: module.btf.parts.byteLength, source: UPLOAD_SOURCE, provenance }))
+    })
+    return answerOf(reference, btf.sha256, btf.sha256, held === undefined)
   }
 
-  const putModule = async (reference: KernelReference, name: string, bytes: Uint8Array, provenance: Provenance) => {
-    const base = await btfs.load((await obtainRecord(reference, [])).btfSha256)
+  /** The row whose content a module that is handed in extends. */
+  const baseRecord = async (reference: KernelReference, base: Sha256 | undefined): Promise<KernelRecord> => {
+    if (base === undefined) return await obtainRecord(reference)
+    if (index.get(reference, base) === undefined) await index.learn(reference)
+    const record = index.get(reference, base) ?? index.byBtf(base).find(held => held.reference.release === reference.release && matchesName(reference, held.reference))
+    if (record !== undefined) return record
+    throw new AppError('btf_unknown', `Kernel ${formatReference(reference)} is not held with BTF ${base}; PUT that first.`, { kernel: formatReference(reference), btf_sha256: base })
+  }
+
+  const putModule = async (given: KernelReference, name: string, bytes: Uint8Array, provenance: Provenance, facts: PutFacts) => {
+    const { reference, btfSha256 } = await baseRecord(given, facts.extends)
+    const base = await btfs.load(btfSha256)
     const btf = await btfs.prepare({ bytes }, base)
-    const what = `module ${name} of ${formatReference(reference)}`
-    await btfs.keep(btf)
-    const record = requireRecord(reference)
-    if (record.btfSha256 !== base.sha256) throw new AppError('btf_conflict', `The BTF of ${formatReference(reference)} changed while that of its module ${name} was read; try again.`)
-    const held = record.modules.find(module => module.name === name)
-    requireSame(held, btf.sha256, what)
-    if (held !== undefined) return { created: false, entry: toEntry(record, catalog.kernels()) }
+    await btfs.keep(btf, 'upload')
+    const record = index.get(reference, btfSha256)
+    if (record === undefined) throw new AppError('btf_conflict', `The BTF of ${formatReference(reference)} changed while that of its module ${name} was read; try again.`)
     const module: ModuleRecord = { name, btfSha256: btf.sha256, bytes: btf.parts.byteLength, source: UPLOAD_SOURCE, provenance }
-    const changed = { ...record, modules: [...record.modules, module] }
-    await index.put(changed)
-    return { created: true, entry: toEntry(changed, catalog.kernels()) }
+    const created = !record.modules.some(held => keyOfModule(held) === keyOfModule(module))
+    if (created && trustUploads) requireRoom(record)
+    await index.add({ ...record, modules: [module] })
+    return answerOf(reference, btfSha256, btf.sha256, created)
+  }
+
+  const answerOf = (reference: KernelReference, vmlinux: Sha256, btfSha256: Sha256, created: boolean) => {
+    const record = index.get(reference, vmlinux)
+    if (record === undefined) throw new AppError('internal_error', 'A row that was just put is gone.')
+    return { created, entry: toEntry(record, catalog.kernels()), btfSha256 }
+  }
+
+  /** What answers for a module's name; else what was uploaded, as with kernels. */
+  const findModule = (record: KernelRecord, name: string): ModuleRecord | undefined => {
+    for (const trusts of trustUploads ? [true] : [false, true]) {
+      if (!hasModules(record, [name], trusts)) continue
+      const kernel = { name: formatReference(record.reference), btfSha256: record.btfSha256, records: [record] } as const
+      return resolveModules(kernel, [name], { trustUploads: trusts })[0]
+    }
+    return undefined
   }
 
   return {
-    list: filter => listKernels(index, catalog.kernels(), filter),
-    async get (given, via = [], caller) {
-      const reference = toReference(given)
-      const record = await obtainRecord(reference, via, caller)
-      fetching.refresh([record])
-      return toEntry({ ...record, reference }, catalog.kernels())
+    async list (filter) {
+      if (filter.release !== undefined && !index.isCurrent({ release: filter.release })) await index.learn({ release: filter.release })
+      const { kernels, nextCursor } = listKernels(index, catalog.kernels(), filter)
+      return { kernels: kernels.map(entry => ({ ...entry, published: publishedOf(entry.reference) })), nextCursor }
     },
-    async getBtf (given, module, via = [], caller) {
+    async get (given, { via = [], caller, waitMs = 0, ...build } = {}) {
       const reference = toReference(given)
-      const { record, base } = await loadVmlinux(reference, via, caller)
-      index.touch(record.reference)
+      const record = await obtainRecord({ ...reference, ...build }, { via, caller, waitMs })
+      fetching.refresh([record])
+      return { ...toEntry({ ...record, reference }, catalog.kernels()), published: publishedOf(reference) }
+    },
+    async getBtf (given, module, { via = [], caller, waitMs = 0, ...build } = {}) {
+      const reference = toReference(given)
+      const { record, base } = await loadVmlinux({ ...reference, ...build }, { via, caller, waitMs })
+      index.touch(record)
       btfs.noteUse([base.sha256])
       fetching.refresh([record])
-      if (module === undefined) return { bytes: rawBytes(base), sha256: base.sha256, source: record.source }
-      const known = record.modules.some(({ name }) => name === module)
-      if (!known) await fetching.obtainModules([record], [module])
-      const held = requireRecord(reference).modules.find(({ name }) => name === module)
+      const known = knownBuild(record, trustUploads)
+      if (module === undefined) return { bytes: rawBytes(base), sha256: base.sha256, source: record.source, ...known }
+      if (!hasModules(record, [module], trustUploads)) await fetching.obtainModules([record], [module], waitMs)
+      const held = findModule(index.get(record.reference, record.btfSha256) ?? record, module)
       if (held === undefined) throw new AppError('btf_unknown', `No BTF is held for module ${module} of kernel ${formatReference(reference)}.`, { kernel: formatReference(reference), module })
       const split = await btfs.load(held.btfSha256, base)
-      return { bytes: rawBytes(split), sha256: split.sha256, source: held.source }
+      return { bytes: rawBytes(split), sha256: split.sha256, source: sourceOfBoth(record, held), base: base.sha256, ...known }
     },
-    async putBtf (given, bytes, provenance, module) {
+    async putBtf (given, bytes, provenance, module, facts = {}) {
       const reference = toReference(given)
-      if (module === undefined) return await putVmlinux(reference, bytes, provenance)
+      if (module === undefined) return await putVmlinux(reference, bytes, provenance, facts)
       if (!isSegment(module) || module === 'vmlinux') throw new AppError('invalid_request', "A module's name is 1 to 128 of the characters A-Z a-z 0-9 . _ + ~ - and not vmlinux.", { field: 'module' })
-      return await putModule(reference, module, bytes, provenance)
+      return await putModule(reference, module, bytes, provenance, facts)
     }
   }
 }
 
-function requireSame (held: { readonly btfSha256: Sha256, readonly source: string } | undefined, offered: Sha256, what: string): void {
-  if (held === undefined || held.btfSha256 === offered) return
-  throw new AppError('btf_conflict', `Other BTF is held for ${what} already (${held.btfSha256}, source ${held.source}); the offered one can be sent with each request, or stored under its own name.`,
-    { held: held.btfSha256, offered, source: held.source })
+/** What is known of a row's build: nothing where those who may answer for it name several. */
+function knownBuild (record: KernelRecord, trustUploads: boolean): WantedBuild {
+  const builds = buildsOf(record).filter(build => build.source === record.source || answersForName(build, trustUploads))
+  const [kernelVersion, ...versions] = new Set(builds.flatMap(build => build.kernelVersion ?? []))
+  const [buildId, ...ids] = new Set(builds.flatMap(build => build.buildId ?? []))
+  return { ...(kernelVersion === undefined || versions.length > 0 ? {} : { kernelVersion }), ...(buildId === undefined || ids.length > 0 ? {} : { buildId }) }
+}
+
+/** A module is no better known than the kernel that it extends. */
+function sourceOfBoth (record: KernelRecord, module: ModuleRecord): string { return record.source === UPLOAD_SOURCE ? UPLOAD_SOURCE : module.source }
+
+/** Where uploads answer for names, none makes room for another: two that disagree must not become one that answers. */
+function requireRoom ({ reference, modules }: KernelRecord): void {
+  if (modules.filter(({ source }) => source === UPLOAD_SOURCE).length < MAX_UPLOADED_MODULES) return
+  throw new AppError('too_large', `At most ${MAX_UPLOADED_MODULES} uploaded modules are listed for kernel ${formatReference(reference)}; import further ones with corelo btf import.`, { limit: MAX_UPLOADED_MODULES })
 }

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import type { SharedBtf } from '../store/btf-memory.js'
 import type { KernelIndex } from './kernel-index.js'
-import { LOCAL_SOURCE, type KernelRecord, type ModuleRecord } from './kernel-record.js'
-import { formatReference, type KernelReference } from '../identity/reference.js'
+import { LOCAL_SOURCE, recordKey, UPLOAD_SOURCE, type KernelRecord, type ModuleRecord } from './kernel-record.js'
+import { formatReference } from '../identity/reference.js'
 import type { SourceAnswer } from './resolve.js'
 import { findRunningKernel, KERNEL_BTF_DIR, listRunningModules } from '../identity/running-kernel.js'
 import type { Sha256 } from '../store/sha256.js'
@@ -34,7 +34,7 @@ export interface LocalKernel {
 export function createLocalKernel ({ settings, index, btfs, warn }: LocalKernelOptions): LocalKernel {
   const kernelBtfDir = settings.kernelBtfDir ?? KERNEL_BTF_DIR
   const paths = new Map<Sha256, string>()
-  let kernel: { readonly reference: KernelReference } | undefined
+  let kernel: Pick<KernelRecord, 'reference' | 'btfSha256'> | undefined
   let answer = 'the running kernel is not offered (CORELO_LOCAL_KERNEL)'
   let modules: Promise<void> = Promise.resolve()
   let isClosed = false
@@ -54,26 +54,25 @@ export function createLocalKernel ({ settings, index, btfs, warn }: LocalKernelO
     answer = `the running kernel is ${reference}`
     const btf = await btfs.prepare({ path: found.btfPath })
     paths.set(btf.sha256, found.btfPath)
-    await btfs.keep(btf)
-    const held = index.get(found.reference)
-    const isSame = held !== undefined && held.btfSha256 === btf.sha256
-    if (held !== undefined && !isSame) {
-      warn('The running kernel has other BTF than was held for its name; its own counts.', { kernel: reference, held: held.btfSha256, source: held.source, actual: btf.sha256 })
+    await btfs.keep(btf, 'kept')
+    const others = index.named(found.reference).filter(held => held.btfSha256 !== btf.sha256 && held.source !== UPLOAD_SOURCE)
+    if (others.length > 0) {
+      warn('Other BTF is held for the name of the running kernel; the name answers only with the kernel_version of a build.',
+        { kernel: reference, held: others.map(held => `${held.btfSha256} (${held.source})`).join(', '), actual: btf.sha256 })
     }
     const now = new Date().toISOString()
-    const provenance = { by: found.btfPath, at: now, kernelVersion: found.kernelVersion }
-    kernel = { reference: found.reference }
-    await index.put({
+    await index.add({
       reference: found.reference,
       btfSha256: btf.sha256,
       bytes: btf.parts.byteLength,
       types: btf.types,
       source: LOCAL_SOURCE,
-      provenance: isSame && held.source === LOCAL_SOURCE && held.provenance.kernelVersion === found.kernelVersion ? held.provenance : provenance,
-      firstSeen: isSame ? held.firstSeen : now,
-      lastUsed: isSame ? held.lastUsed : now,
-      modules: isSame ? held.modules : []
+      provenance: { by: found.btfPath, at: now, kernelVersion: found.kernelVersion },
+      firstSeen: now,
+      lastUsed: now,
+      modules: []
     })
+    kernel = { reference: found.reference, btfSha256: btf.sha256 }
   }
 
   const readModule = async (name: string, base: SharedBtf): Promise<Omit<ModuleRecord, 'loadOrder'> | undefined> => {
@@ -81,7 +80,7 @@ export function createLocalKernel ({ settings, index, btfs, warn }: LocalKernelO
     try {
       const btf = await btfs.prepare({ path }, base)
       paths.set(btf.sha256, path)
-      await btfs.keep(btf)
+      await btfs.keep(btf, 'kept')
       return { name, btfSha256: btf.sha256, bytes: rawBytes(btf).length, source: LOCAL_SOURCE, provenance: { by: path, at: new Date().toISOString() } }
     } catch (error) {
       warn('The BTF of a loaded module cannot be used.', { module: name, error: String(error) })
@@ -91,7 +90,7 @@ export function createLocalKernel ({ settings, index, btfs, warn }: LocalKernelO
 
   /** Modules come and go, so that the list is made anew; those that are gone keep their place at the end, for other nodes. */
   const readModules = async (skipKnown: boolean): Promise<void> => {
-    const record = kernel === undefined ? undefined : index.get(kernel.reference)
+    const record = kernel === undefined ? undefined : index.get(kernel.reference, kernel.btfSha256)
     if (record === undefined || isClosed) return
     const running = await listRunningModules(kernelBtfDir)
     if (running.length === 0) return
@@ -105,11 +104,10 @@ export function createLocalKernel ({ settings, index, btfs, warn }: LocalKernelO
       const { btfSha256, bytes, source, provenance } = read
       listed.push({ name, btfSha256, bytes, source, provenance, ...(loadOrder === undefined ? {} : { loadOrder }) })
     }
-    const current = index.get(record.reference)
-    if (current?.btfSha256 !== record.btfSha256 || isClosed) return
-    const gone = current.modules
-      .filter(module => !listed.some(({ name }) => name === module.name))
-      .map(({ name, btfSha256, bytes, source, provenance }) => ({ name, btfSha256, bytes, source, provenance }))
+    const current = index.get(record.reference, record.btfSha256)
+    if (current === undefined || isClosed) return
+    const isListed = (module: ModuleRecord): boolean => listed.some(({ name, btfSha256 }) => name === module.name && (btfSha256 === module.btfSha256 || module.source === LOCAL_SOURCE))
+    const gone = current.modules.filter(module => !isListed(module)).map(({ loadOrder: _, ...module }) => module)
     await index.put({ ...current, modules: [...listed, ...gone] })
   }
 
@@ -134,7 +132,7 @@ export function createLocalKernel ({ settings, index, btfs, warn }: LocalKernelO
       queueModules(false).catch(() => {}) // it warns by itself
     },
     refreshModules: () => queueModules(true),
-    owns: record => kernel !== undefined && formatReference(record.reference) === formatReference(kernel.reference) && record.source === LOCAL_SOURCE,
+    owns: record => kernel !== undefined && recordKey(record) === recordKey(kernel),
     pathsOf: hash => [paths.get(hash) ?? []].flat(),
     answer: () => ({ source: LOCAL_SOURCE, answer }),
     async close () {

@@ -1,9 +1,13 @@
-import { UPLOAD_SOURCE, type KernelRecord } from './kernel-record.js'
-import type { KernelQuery, KernelReference } from '../identity/reference.js'
+import { isFetched, UPLOAD_SOURCE, type Build, type KernelRecord } from './kernel-record.js'
+import { buildsOf, saidAt } from './merge-records.js'
+import { formatReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import { isSameDistro, isSamePlatform } from '../identity/platform.js'
 
 /** What narrows a search of kernels. Parts that are not given allow everything. */
 export type KernelNarrowing = Partial<Pick<KernelQuery, 'distro' | 'distroVersion' | 'arch'>>
+
+/** What a query says of the build. */
+export type WantedBuild = Pick<KernelQuery, 'kernelVersion' | 'buildId'>
 
 /** Whether a kernel may be the one that is meant, in any spelling of its platform. The architecture is in BTFHub's spelling on both sides. */
 export function matchesName ({ distro, distroVersion, arch }: KernelNarrowing, reference: KernelReference): boolean {
@@ -12,12 +16,54 @@ export function matchesName ({ distro, distroVersion, arch }: KernelNarrowing, r
   return distro === undefined || isSameDistro(distro, reference.distro)
 }
 
-/** One release may be built several times. Where either side does not know its build, the name has to do. */
-export function isSameBuild (query: KernelQuery, { provenance }: KernelRecord): boolean {
-  return query.kernelVersion === undefined || provenance.kernelVersion === undefined || query.kernelVersion === provenance.kernelVersion
-}
-
 /** Whether content of this source may decide what a name means. */
 export function answersForName ({ source }: { readonly source: string }, trustUploads: boolean): boolean {
   return trustUploads || source !== UPLOAD_SOURCE
 }
+
+/**
+ * How a row's build agrees with the one that is meant: known to be it, not known to be another, or known to be another. One
+ * release may be built several times. Where either side does not know its build, the name has to do.
+ */
+export function agreement (wanted: WantedBuild, record: KernelRecord, trustUploads: boolean): 'same' | 'possible' | 'other' {
+  let best: 'same' | 'possible' | 'other' = 'other'
+  for (const build of buildsOf(record)) {
+    if (build.source !== record.source && !answersForName(build, trustUploads)) continue
+    const found = agreementOf(wanted, build)
+    if (found === 'same') return found
+    if (found === 'possible') best = found
+  }
+  return best
+}
+
+function agreementOf ({ kernelVersion, buildId }: WantedBuild, build: Build): 'same' | 'possible' | 'other' {
+  // A build-id is made from the build itself, and says more than the text of a version.
+  if (buildId !== undefined && build.buildId !== undefined) return buildId === build.buildId ? 'same' : 'other'
+  if (kernelVersion === undefined || build.kernelVersion === undefined) return 'possible'
+  return kernelVersion === build.kernelVersion ? 'same' : 'other'
+}
+
+export function isSameBuild (wanted: WantedBuild, record: KernelRecord, trustUploads: boolean): boolean { return agreement(wanted, record, trustUploads) !== 'other' }
+
+/**
+ * Those of the rows that still count: neither replaced by an operator, nor followed by other content that the same source now
+ * gives for the same build.
+ */
+export function inForce (records: readonly KernelRecord[]): readonly KernelRecord[] {
+  return records.length < 2 ? records : records.filter(record => !records.some(other => replaces(other, record)))
+}
+
+function replaces (later: KernelRecord, record: KernelRecord): boolean {
+  if (later === record || later.btfSha256 === record.btfSha256 || formatReference(later.reference) !== formatReference(record.reference)) return false
+  if (supersedes(later, record)) return true
+  return isFetched(later) && later.source === record.source && later.provenance.kernelVersion === record.provenance.kernelVersion && saidAt(later) > saidAt(record)
+}
+
+/** Whether an operator put one content in the place of the other, which was not supplied again since. */
+export function supersedes (later: Superseding, earlier: Superseding): boolean {
+  if (later.supersedes?.includes(earlier.btfSha256) !== true) return false
+  const [at, before] = [later.provenance.at, earlier.provenance.at]
+  return at > before || (at === before && earlier.supersedes?.includes(later.btfSha256) !== true)
+}
+
+type Superseding = Pick<KernelRecord, 'btfSha256' | 'provenance' | 'supersedes'>

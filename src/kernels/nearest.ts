@@ -7,7 +7,8 @@ import { formatReference, type KernelQuery } from '../identity/reference.js'
  */
 export function nearestKernels (records: ReadonlyArray<Pick<KernelRecord, 'reference'>>, query: KernelQuery, count: number): string[] {
   const wanted = tokensOf(query.release)
-  return records
+  const unique = new Map(records.map(({ reference }) => [formatReference(reference), { reference }]))
+  return [...unique.values()]
     .filter(({ reference }) => query.arch === undefined || query.arch === reference.arch)
     .map(({ reference }) => ({ reference: formatReference(reference), isSameDistro: query.distro === reference.distro, ...likeness(wanted, tokensOf(reference.release)) }))
     .sort((a, b) => b.common - a.common || a.distance - b.distance || Number(b.isSameDistro) - Number(a.isSameDistro) || (a.reference < b.reference ? -1 : 1))

@@ -1,7 +1,8 @@
 import { AppError } from '../errors.js'
-import { answersForName, isSameBuild, matchesName } from './matches.js'
+import { agreement, answersForName, inForce, isSameBuild, matchesName, supersedes } from './matches.js'
 import type { KernelIndex } from './kernel-index.js'
-import type { KernelRecord, ModuleRecord } from './kernel-record.js'
+import { isFetched, type KernelRecord, type ModuleRecord } from './kernel-record.js'
+import { buildsOf, saidAt } from './merge-records.js'
 import { formatQuery, formatReference, isWholeReference, type KernelQuery } from '../identity/reference.js'
 import type { Sha256 } from '../store/sha256.js'
 import { unknownKernel, type ResolveOptions } from './unknown-kernel.js'
@@ -17,13 +18,13 @@ export interface ResolvedKernel {
    */
   readonly name: string
   readonly btfSha256: Sha256
-  /** All records that match. They have the same BTF. */
+  /** All rows that match. They have the same BTF. */
   readonly records: readonly [KernelRecord, ...KernelRecord[]]
 }
 
-/** The records that have the name a query says and may answer for it, whatever their build. */
-export function recordsOfName (index: KernelIndex, query: KernelQuery, trustUploads: boolean): KernelRecord[] {
-  return index.byRelease(query.release).filter(record => matchesName(query, record.reference) && answersForName(record, trustUploads))
+/** The rows that have the name a query says and may answer for it, whatever their build. */
+export function recordsOfName (index: KernelIndex, query: KernelQuery, trustUploads: boolean): readonly KernelRecord[] {
+  return inForce(index.byRelease(query.release).filter(record => matchesName(query, record.reference) && answersForName(record, trustUploads)))
 }
 
 /**
@@ -33,20 +34,43 @@ export function recordsOfName (index: KernelIndex, query: KernelQuery, trustUplo
  * @throws AppError `kernel_unknown` with `sources`, `nearest` and `candidates`, `kernel_ambiguous` with `candidates`
  */
 export function resolveKernel (index: KernelIndex, query: KernelQuery, options: ResolveOptions): ResolvedKernel {
-  const matching = index.byRelease(query.release).filter(record => matches(query, record))
-  const usable = matching.filter(record => answersForName(record, options.trustUploads))
-  const meant = spelledAs(query, ofSameBuild(query, usable))
-  const [first, ...others] = meant
-  if (first === undefined) throw unknownKernel(index, query, matching.length, options)
-  if (others.some(record => record.btfSha256 !== first.btfSha256)) throw ambiguous(query, meant)
+  const { trustUploads } = options
+  const built = query.buildId === undefined ? [] : recordsOfBuild(index, query.buildId, trustUploads)
+  if (built.length > 0) return resolveBuild(index, query, built, trustUploads)
+  const meant = spelledAs(query, ofSameBuild(query, recordsOfName(index, query, trustUploads), trustUploads))
+  const [first] = meant
+  if (first === undefined) throw unknownKernel(index, query, options)
+  return agreeing(query, meant)
+}
+
+/** The rows that a build-id names and that may answer for it. */
+export function recordsOfBuild (index: KernelIndex, buildId: string, trustUploads: boolean): readonly KernelRecord[] {
+  return index.byBuildId(buildId).filter(record => answersForName(record, trustUploads) && inForce(index.named(record.reference)).includes(record) &&
+    buildsOf(record).some(build => build.buildId === buildId && (build.source === record.source || answersForName(build, trustUploads))))
+}
+
+/** A build-id settles the kernel by itself, as a hash does. A name beside it must be that of the kernel. */
+function resolveBuild (index: KernelIndex, query: KernelQuery, built: readonly KernelRecord[], trustUploads: boolean): ResolvedKernel {
+  const named = built.filter(({ reference }) => reference.release === query.release && matchesName(query, reference))
+  if (named.length > 0) return agreeing(query, spelledAs(query, named))
+  throw ambiguous(query, [...built, ...recordsOfName(index, query, trustUploads)],
+    `The build-id ${query.buildId ?? ''} is that of ${built.map(({ reference }) => formatReference(reference)).join(', ')}, and not of kernel ${formatQuery(query)}; correct the one or leave the other out.`)
+}
+
+/** @throws AppError `kernel_ambiguous` */
+function agreeing (query: KernelQuery, records: readonly KernelRecord[]): ResolvedKernel {
+  const [first, ...others] = records
+  if (first === undefined) throw new AppError('internal_error', 'A kernel without rows cannot be resolved.')
+  if (others.some(record => record.btfSha256 !== first.btfSha256)) throw ambiguous(query, records)
   const name = isWholeReference(query) || others.length > 0 ? formatQuery(query) : formatReference(first.reference)
   return { name, btfSha256: first.btfSha256, records: [first, ...others] }
 }
 
 /** Where a kernel is known to be the very build that is meant, those of which no build is known are not. */
-function ofSameBuild ({ kernelVersion }: KernelQuery, records: readonly KernelRecord[]): readonly KernelRecord[] {
-  const known = kernelVersion === undefined ? [] : records.filter(({ provenance }) => provenance.kernelVersion === kernelVersion)
-  return known.length === 0 ? records : known
+function ofSameBuild (query: KernelQuery, records: readonly KernelRecord[], trustUploads: boolean): readonly KernelRecord[] {
+  if (query.kernelVersion === undefined && query.buildId === undefined) return records
+  const known = records.filter(record => agreement(query, record, trustUploads) === 'same')
+  return known.length > 0 ? known : records.filter(record => isSameBuild(query, record, trustUploads))
 }
 
 /** The record of exactly the reference that was asked for is it, whatever other spellings have. */
@@ -57,43 +81,75 @@ function spelledAs (query: KernelQuery, records: readonly KernelRecord[]): reado
   return exact.length === 0 ? records : exact
 }
 
+/** The BTFs of a row that may answer for a module's name: one for each content that counts. */
+function modulesNamed (record: KernelRecord, name: string, trustUploads: boolean): readonly ModuleRecord[] {
+  const named = record.modules.filter(module => module.name === name && answersForName(module, trustUploads))
+  return named.length < 2 ? named : named.filter(module => !named.some(later => replacesModule(later, module)))
+}
+
+/** As with kernels: an operator replaced it, or its source gives another now. */
+function replacesModule (later: ModuleRecord, module: ModuleRecord): boolean {
+  return supersedes(later, module) || (later.source === module.source && isFetched(later) && saidAt(later) > saidAt(module))
+}
+
+/** Whether a row has all these modules from those who may answer for their names. */
+export function hasModules (record: KernelRecord, names: readonly string[], trustUploads: boolean): boolean {
+  return names.every(name => record.modules.some(module => module.name === name && answersForName(module, trustUploads)))
+}
+
 /**
  * The BTFs of the named modules of a resolved kernel: in the kernel's own order where the record knows it (see
  * ModuleRecord lists of the running kernel), otherwise as they were named.
  *
- * @throws AppError `btf_unknown` for a module that no record has, `kernel_ambiguous` where records have different ones
+ * @throws AppError `btf_unknown` for a module that no record has, `kernel_ambiguous` where different ones are held
  */
-export function resolveModules (kernel: ResolvedKernel, names: readonly string[], options: ResolveOptions): readonly ModuleRecord[] {
+export function resolveModules (kernel: ResolvedKernel, names: readonly string[], { trustUploads }: ResolveOptions): readonly ModuleRecord[] {
   if (names.length === 0) return []
-  const usable = (record: KernelRecord): ModuleRecord[] => record.modules.filter(module => answersForName(module, options.trustUploads))
-  const complete = kernel.records.filter(record => names.every(name => usable(record).some(module => module.name === name)))
-  const [first, ...others] = complete
-  if (first === undefined) throw unknownModule(kernel, names, usable)
-  const pick = (record: KernelRecord): ModuleRecord[] => {
-    const modules = usable(record)
-    const isOrdered = record.modules.every(module => module.loadOrder !== undefined)
-    const picked = names.flatMap(name => modules.find(module => module.name === name) ?? [])
-    return isOrdered ? picked.sort((a, b) => (a.loadOrder ?? 0) - (b.loadOrder ?? 0)) : picked
+  const complete = kernel.records.filter(record => hasModules(record, names, trustUploads))
+  const [first] = complete
+  if (first === undefined) throw unknownModule(kernel, names, trustUploads)
+  for (const name of names) {
+    const held = complete.flatMap(record => modulesNamed(record, name, trustUploads))
+    if (new Set(held.map(({ btfSha256 }) => btfSha256)).size > 1) throw ambiguousModule(kernel, name, held)
   }
-  const picked = pick(first)
-  const spelled = picked.map(module => module.btfSha256).join()
-  const different = others.filter(record => pick(record).map(module => module.btfSha256).join() !== spelled)
-  if (different.length > 0) throw ambiguous({ release: first.reference.release }, [first, ...different])
-  return picked
+  const picked = names.flatMap(name => modulesNamed(first, name, trustUploads).slice(0, 1))
+  const isOrdered = picked.every(module => module.loadOrder !== undefined)
+  return isOrdered ? picked.sort((a, b) => (a.loadOrder ?? 0) - (b.loadOrder ?? 0)) : picked
 }
 
-function matches (query: KernelQuery, record: KernelRecord): boolean { return matchesName(query, record.reference) && isSameBuild(query, record) }
+/** What tells rows apart, as an error lists them. */
+function candidateOf ({ reference, btfSha256, source, buildId, provenance: { kernelVersion } }: KernelRecord): Record<string, unknown> {
+  return {
+    reference: formatReference(reference),
+    btf_sha256: btfSha256,
+    source,
+    ...(kernelVersion === undefined ? {} : { kernel_version: kernelVersion }),
+    ...(buildId === undefined ? {} : { build_id: buildId })
+  }
+}
 
-function ambiguous (query: KernelQuery, records: readonly KernelRecord[]): AppError {
-  const candidates = records.map(({ reference, btfSha256, source, provenance: { kernelVersion } }) => ({
-    reference: formatReference(reference), btf_sha256: btfSha256, source, ...(kernelVersion === undefined ? {} : { kernel_version: kernelVersion })
-  }))
+/** Most rows that an error lists. */
+const CANDIDATES_SHOWN = 64
+
+function ambiguous (query: KernelQuery, records: readonly KernelRecord[], message?: string): AppError {
+  const contents = new Set(records.map(({ btfSha256 }) => btfSha256)).size
+  const isWhole = isWholeReference(query)
+  const names = new Set(records.map(({ reference }) => formatReference(reference)))
+  const advice = !isWhole && names.size > 1 ? 'name the whole reference' : 'say which build it is with kernel_version (uname -v)'
   return new AppError('kernel_ambiguous',
-    `${isWholeReference(query) ? formatReference(query) : `Release ${query.release}`} is that of ${candidates.length} kernels with different BTF; ${isWholeReference(query) ? 'name one as it is held' : 'name the whole reference'}, or one BTF with btf_sha256.`,
-    { kernel: formatQuery(query), candidates })
+    message ?? `${isWhole ? formatReference(query) : `Release ${query.release}`} can mean ${contents} different BTFs, which are listed as candidates; ${advice}, or name one BTF with btf_sha256.`,
+    { kernel: formatQuery(query), candidates: records.slice(0, CANDIDATES_SHOWN).map(candidateOf) })
 }
 
-function unknownModule (kernel: ResolvedKernel, names: readonly string[], usable: (record: KernelRecord) => readonly ModuleRecord[]): AppError {
-  const module = names.find(name => kernel.records.every(record => !usable(record).some(held => held.name === name))) ?? names.join(', ')
-  return new AppError('btf_unknown', `No BTF is held for module ${module} of kernel ${kernel.name}; supply it, or leave the module out.`, { kernel: kernel.name, module })
+function ambiguousModule (kernel: ResolvedKernel, name: string, held: readonly ModuleRecord[]): AppError {
+  const candidates = held.map(({ btfSha256, source, provenance: { by } }) => ({ reference: kernel.name, module: name, btf_sha256: btfSha256, source, by }))
+  return new AppError('kernel_ambiguous', `Several different BTFs are held for module ${name} of kernel ${kernel.name}; name it by hash (GET /relocated/… with modules), or leave it out.`,
+    { kernel: kernel.name, module: name, candidates: candidates.slice(0, CANDIDATES_SHOWN) })
+}
+
+function unknownModule (kernel: ResolvedKernel, names: readonly string[], trustUploads: boolean): AppError {
+  const module = names.find(name => !kernel.records.some(record => hasModules(record, [name], trustUploads))) ?? names.join(', ')
+  const isUploaded = !trustUploads && kernel.records.some(record => hasModules(record, [module], true))
+  const why = isUploaded ? 'It was uploaded, but uploads answer only for their hash here (CORELO_TRUST_UPLOADS).' : 'Supply it, or leave the module out.'
+  return new AppError('btf_unknown', `No BTF answers for module ${module} of kernel ${kernel.name}. ${why}`, { kernel: kernel.name, module })
 }

@@ -1,4 +1,5 @@
 import type { Outcomes } from '../fetch/refusals.js'
+import type { WantedBuild } from './matches.js'
 import { formatQuery, formatReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import { createSingleFlight } from '../store/single-flight.js'
 import type { Candidates, FoundKernel, HeldCopy, KernelSource, ModuleOutcome, SourceOutcome } from './sources/source.js'
@@ -18,11 +19,11 @@ export interface SourceRequestsOptions {
  * asked it: it has a deadline of its own and is done when everybody has left.
  */
 export interface SourceRequests {
-  /** What is found is in the store when this resolves. */
-  kernel(source: KernelSource, reference: KernelReference, via: readonly string[]): Promise<SourceOutcome>
+  /** What is found is in the store when this resolves. Of a kernel that the source lists now, an earlier "I have it not" is not believed. */
+  kernel(source: KernelSource, wanted: KernelReference & WantedBuild, via: readonly string[], isListed?: boolean): Promise<SourceOutcome>
   /** Asks again for what is held, if it has changed. Refusals of this are kept apart: what is held stays. */
-  revalidate(source: KernelSource, reference: KernelReference, held: HeldCopy | undefined): Promise<SourceOutcome>
-  module(source: KernelSource, reference: KernelReference, module: string, base: SharedBtf): Promise<ModuleOutcome>
+  revalidate(source: KernelSource, wanted: KernelReference & WantedBuild, held: HeldCopy | undefined): Promise<SourceOutcome>
+  module(source: KernelSource, wanted: KernelReference & WantedBuild, module: string, base: SharedBtf): Promise<ModuleOutcome>
   candidates(source: KernelSource, query: KernelQuery, via: readonly string[]): Promise<Candidates>
   /** Questions that were asked, by source and by the class of what came back. */
   stats(): ReadonlyArray<{ readonly source: string, readonly outcome: string, readonly count: number }>
@@ -42,15 +43,15 @@ export function createSourceRequests ({ outcomes, deadlineMs, keep }: SourceRequ
   }
 
   /** One question. `key` tells questions of one source apart. */
-  const ask = async <T extends { readonly state: string }>(source: KernelSource, key: string, question: (signal: AbortSignal) => Promise<T>): Promise<T | Refusal> => {
+  const ask = async <T extends { readonly state: string }>(source: KernelSource, key: string, question: (signal: AbortSignal) => Promise<T>, isListed = false): Promise<T | Refusal> => {
     const whole = `${source.name} ${key}`
     const refused = outcomes.get(whole)
-    if (refused !== undefined) {
+    if (refused !== undefined && !(isListed && refused.state === 'absent')) {
       const { leftMs, ...refusal } = refused
       return { ...refusal, retryAfterMs: leftMs }
     }
     return await flights.run(whole, async () => {
-      const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(deadlineMs)])
+      const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(source.deadlineMs ?? deadlineMs)])
       const outcome = await question(signal)
       count(source.name, outcome.state)
       if (isRefusal(outcome) && !closing.signal.aborted) outcomes.keep(whole, outcome)
@@ -60,23 +61,35 @@ export function createSourceRequests ({ outcomes, deadlineMs, keep }: SourceRequ
   const through = (source: KernelSource, via: readonly string[]): string => source.isForwarding === true && via.length > 0 ? ` via ${via.join()}` : ''
 
   return {
-    kernel: async (source, reference, via) => await ask(source, `kernel ${formatReference(reference)}${through(source, via)}`, async signal => {
-      const outcome = await source.fetch(reference, { signal, via })
+    kernel: async (source, wanted, via, isListed = false) => await ask(source, `kernel ${formatReference(wanted)}${buildFor(source, wanted)}${through(source, via)}`, async signal => {
+      const outcome = await source.fetch(referenceOf(wanted), { signal, via, build: buildOf(wanted) })
+      if (outcome.state === 'found') await keep(outcome, source.name)
+      return outcome
+    }, isListed),
+    revalidate: async (source, wanted, held) => await ask(source, `again ${formatReference(wanted)}${buildFor(source, wanted)}`, async signal => {
+      const outcome = await source.fetch(referenceOf(wanted), { signal, via: [], build: buildOf(wanted), ...(held === undefined ? {} : { held }) })
       if (outcome.state === 'found') await keep(outcome, source.name)
       return outcome
     }),
-    revalidate: async (source, reference, held) => await ask(source, `again ${formatReference(reference)}`, async signal => {
-      const outcome = await source.fetch(reference, { signal, via: [], ...(held === undefined ? {} : { held }) })
-      if (outcome.state === 'found') await keep(outcome, source.name)
-      return outcome
-    }),
-    module: async (source, reference, module, base) => await ask<ModuleOutcome>(source, `module ${formatReference(reference)} ${module}`, async signal => {
-      return await source.fetchModule?.(reference, module, { signal, via: [], base }) ?? { state: 'absent', answer: `has no modules of ${formatReference(reference)}` }
+    module: async (source, wanted, module, base) => await ask<ModuleOutcome>(source, `module ${formatReference(wanted)} ${base.sha256} ${module}`, async signal => {
+      const reference = referenceOf(wanted)
+      return await source.fetchModule?.(reference, module, { signal, via: [], base, build: buildOf(wanted) }) ?? { state: 'absent', answer: `has no modules of ${formatReference(reference)}` }
     }),
     candidates: async (source, query, via) => await ask(source, `candidates ${queryKey(query)}${through(source, via)}`, signal => source.candidates(query, { signal, via })),
     stats: () => [...counts.values()],
     close () { closing.abort() }
   }
+}
+
+function referenceOf ({ distro, distroVersion, arch, release }: KernelReference): KernelReference { return { distro, distroVersion, arch, release } }
+
+function buildOf ({ kernelVersion, buildId }: WantedBuild): WantedBuild {
+  return { ...(kernelVersion === undefined ? {} : { kernelVersion }), ...(buildId === undefined ? {} : { buildId }) }
+}
+
+/** Tells questions for builds apart where the source does. */
+function buildFor (source: KernelSource, { kernelVersion = '', buildId = '' }: WantedBuild): string {
+  return source.tellsBuilds === true ? ` ${JSON.stringify([kernelVersion, buildId])}` : ''
 }
 
 /** Tells queries apart as sources see them. */

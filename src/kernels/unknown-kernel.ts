@@ -1,5 +1,5 @@
 import { AppError } from '../errors.js'
-import { answersForName, isSameBuild, matchesName } from './matches.js'
+import { answersForName, inForce, matchesName } from './matches.js'
 import type { KernelIndex } from './kernel-index.js'
 import { UPLOAD_SOURCE, type KernelRecord } from './kernel-record.js'
 import { nearestKernels } from './nearest.js'
@@ -40,20 +40,42 @@ const NEAREST_SHOWN = 5
 const CANDIDATES_SHOWN = 10
 
 /**
- * The error for a kernel that nobody has. `untrusted` counts uploads that have the name but may not answer for it.
+ * The error for a kernel for which nothing answers.
  *
  * `candidates` are kernels of the same release under another name: Red Hat's kernel, where one of Rocky's was asked for. They
  * are for a person to choose from, since each distribution builds its own.
  */
-export function unknownKernel (index: KernelIndex, query: KernelQuery, untrusted: number, options: ResolveOptions): AppError {
-  const sources = [...options.answers ?? [], ...otherBuilds(index, query), { source: UPLOAD_SOURCE, answer: uploadAnswer(untrusted) }]
-  const nearest = nearestKernels(index.list().filter(record => answersForName(record, options.trustUploads)), query, NEAREST_SHOWN)
+export function unknownKernel (index: KernelIndex, query: KernelQuery, options: ResolveOptions): AppError {
+  const { trustUploads } = options
+  const named = index.byRelease(query.release).filter(record => matchesName(query, record.reference))
+  const others = inForce(named.filter(record => answersForName(record, trustUploads)))
+  const uploads = named.filter(record => !answersForName(record, trustUploads))
+  const sources = [...options.answers ?? [], ...others.map(toOtherBuild), { source: UPLOAD_SOURCE, answer: uploadAnswer(uploads.length) }]
+  const nearest = nearestKernels(index.list().filter(record => answersForName(record, trustUploads)), query, NEAREST_SHOWN)
   const offered = options.offered?.nearest(query, NEAREST_SHOWN).filter(reference => !nearest.includes(reference)) ?? []
   const candidates = candidatesOf(index, query, options)
-  const hint = isWholeReference(query) ? 'supply its BTF with PUT, send it as the btf part, or name another kernel' : 'supply its BTF, send it as the btf part, or name it by btf_sha256'
-  const others = candidates.length === 0 ? '' : ` ${candidates.slice(0, 3).map(({ reference }) => reference).join(', ')} ${candidates.length === 1 ? 'has' : 'have'} this release too, but another build of it.`
-  return new AppError('kernel_unknown', `No BTF is known for kernel ${formatQuery(query)}; ${hint}.${others}`,
+  return new AppError('kernel_unknown', `No BTF is known for kernel ${formatQuery(query)}. ${nextStep(query, { others, uploads, candidates })}`,
     { kernel: formatQuery(query), sources, nearest, nearest_offered: offered, candidates })
+}
+
+/** The one thing to do that helps most. */
+function nextStep (query: KernelQuery, { others, uploads, candidates }: { readonly others: readonly KernelRecord[], readonly uploads: readonly KernelRecord[], readonly candidates: readonly Candidate[] }): string {
+  const [other] = others
+  if (other !== undefined) {
+    const { buildId, provenance: { kernelVersion } } = other
+    return `It is held as another build (${kernelVersion ?? `build-id ${buildId ?? 'unknown'}`}): supply the BTF of this build with PUT, or send it as the btf part.`
+  }
+  const [upload, ...more] = uploads
+  if (upload !== undefined) {
+    const which = more.length === 0 ? `name it with btf_sha256=${upload.btfSha256}` : `name one of the ${uploads.length} uploads with btf_sha256`
+    return `BTF was uploaded under this name, and uploads answer only for their hash here: ${which}, or let uploads answer for names (CORELO_TRUST_UPLOADS).`
+  }
+  if (candidates.length > 0) {
+    const names = candidates.slice(0, 3).map(({ reference }) => reference).join(', ')
+    return `${names} ${candidates.length === 1 ? 'has' : 'have'} this release too, but each distribution builds its own: name the kernel that is meant, or supply its BTF with PUT.`
+  }
+  if (!isWholeReference(query)) return 'Name its distro, distro_version and arch, by which sources can be asked, or send its BTF as the btf part.'
+  return 'Supply its BTF with PUT, or send it as the btf part.'
 }
 
 function candidatesOf (index: KernelIndex, query: KernelQuery, { trustUploads, offered }: ResolveOptions): readonly Candidate[] {
@@ -67,11 +89,9 @@ function candidatesOf (index: KernelIndex, query: KernelQuery, { trustUploads, o
   return [...held, ...elsewhere].slice(0, CANDIDATES_SHOWN)
 }
 
-/** Kernels that have the name, but say that they are another build of it. */
-function otherBuilds (index: KernelIndex, query: KernelQuery): SourceAnswer[] {
-  return index.byRelease(query.release)
-    .filter((record: KernelRecord) => matchesName(query, record.reference) && !isSameBuild(query, record))
-    .map(({ reference, source, provenance }) => ({ source, answer: `has ${formatReference(reference)} with kernel_version ${provenance.kernelVersion ?? ''}` }))
+/** A kernel that has the name, but is another build of it. */
+function toOtherBuild ({ reference, source, buildId, provenance: { kernelVersion } }: KernelRecord): SourceAnswer {
+  return { source, answer: `has ${formatReference(reference)} with ${kernelVersion === undefined ? `build-id ${buildId ?? 'unknown'}` : `kernel_version ${kernelVersion}`}` }
 }
 
 function uploadAnswer (untrusted: number): string {

@@ -2,7 +2,7 @@ import { AppError } from '../errors.js'
 import type { ContentStore } from '../store/content-store.js'
 import { isSha256, sha256, type Sha256 } from '../store/sha256.js'
 import { createSingleFlight } from '../store/single-flight.js'
-import type { SharedStore } from '../kernels/shared-store.js'
+import type { SharedContent } from '../store/shared/shared-content.js'
 import { toShared } from '../store/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
 import { createObjectMemory } from './object-memory.js'
@@ -11,7 +11,7 @@ import type { InspectAnswer } from './types.js'
 export interface ObjectsOptions {
   readonly store: ContentStore
   /** What other replicas hold. */
-  readonly shared?: SharedStore | undefined
+  readonly shared?: SharedContent | undefined
   readonly pool: WorkerPool
   readonly maxBytes: number
   readonly memoryBytes: number
@@ -28,7 +28,7 @@ export interface Objects {
   /**
    * In shared memory.
    *
-   * @throws AppError `object_unknown`
+   * @throws AppError `object_unknown`, `storage_unreadable`
    */
   get(hash: Sha256): Promise<Uint8Array>
   has(hash: Sha256): Promise<boolean>
@@ -56,6 +56,16 @@ export function createObjects ({ store, shared, pool, maxBytes, memoryBytes, onR
   }
   const hashOf = (bytes: Uint8Array): Sha256 => memory.recognise(bytes) ?? sha256(bytes)
   const has = async (hash: Sha256): Promise<boolean> => memory.has(hash) || await store.sizeOf('object', hash) !== undefined || await shared?.sizeOf('object', hash) !== undefined
+  /** From disk, else from another replica. What the disk has and does not give is an error only where nobody else has it. */
+  const readStored = async (hash: Sha256): Promise<Uint8Array | undefined> => {
+    try {
+      return await store.read('object', hash) ?? await readShared(hash)
+    } catch (error) {
+      const elsewhere = await readShared(hash)
+      if (elsewhere !== undefined) return elsewhere
+      throw error
+    }
+  }
   const readShared = async (hash: Sha256): Promise<Uint8Array | undefined> => {
     const bytes = await shared?.read('object', hash)
     if (bytes !== undefined) store.writeBehind('object', hash, bytes)
@@ -65,11 +75,11 @@ export function createObjects ({ store, shared, pool, maxBytes, memoryBytes, onR
   const keep = async (bytes: Uint8Array, hash: Sha256): Promise<{ created: boolean }> => {
     const object = toShared(bytes)
     await pool.run({ kind: 'inspect', object, wantsInspection: false })
-    const held = await has(hash)
-    const isIntact = await store.read('object', hash) !== undefined
+    const held = await has(hash).catch(() => false)
+    const isIntact = await store.read('object', hash).then(read => read !== undefined, () => false) // writing tells what is wrong
     if (!isIntact) await store.write('object', hash, object)
     memory.set(hash, object)
-    shared?.offer('object', hash, async () => memory.peek(hash) ?? await store.read('object', hash))
+    shared?.offer('object', hash, async () => memory.peek(hash) ?? await store.read('object', hash)).catch(() => {}) // tried again by whoever sends it again
     return { created: !held }
   }
 
@@ -86,7 +96,7 @@ export function createObjects ({ store, shared, pool, maxBytes, memoryBytes, onR
     async get (hash) {
       const held = memory.get(hash)
       if (held !== undefined) return held
-      const elsewhere = await store.read('object', hash) ?? await readShared(hash)
+      const elsewhere = await readStored(hash)
       if (elsewhere === undefined) throw new AppError('object_unknown', `The service does not hold object ${hash}; send it, or PUT it first.`, { object_sha256: hash })
       const shared = elsewhere.buffer instanceof SharedArrayBuffer ? elsewhere : toShared(elsewhere)
       memory.set(hash, shared)
@@ -99,7 +109,7 @@ export function createObjects ({ store, shared, pool, maxBytes, memoryBytes, onR
       if (actual !== expected) throw new AppError('invalid_request', `The bytes have the hash ${actual}, not the ${expected} of the address.`, { expected, actual })
       // When a fleet starts, hundreds of nodes bring the same object at once.
       return await puts.run(expected, async () => {
-        const isHeld = memory.has(expected) && await store.sizeOf('object', expected) !== undefined
+        const isHeld = memory.has(expected) && await store.sizeOf('object', expected).catch(() => undefined) !== undefined
         return isHeld ? { created: false } : await keep(bytes, expected)
       })
     },

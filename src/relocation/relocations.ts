@@ -1,7 +1,6 @@
 import { AppError } from '../errors.js'
 import { residentBytes, type SharedBtf } from '../store/btf-memory.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
-import { isFetched } from '../kernels/kernel-record.js'
 import { createSingleFlight } from '../store/single-flight.js'
 import { isSha256, type Sha256 } from '../store/sha256.js'
 import { toShared } from '../store/shared-bytes.js'
@@ -10,7 +9,7 @@ import type { RelocateTask } from '../workers/protocol.js'
 import { abortable } from '../store/abortable.js'
 import { mapInTurn } from '../workers/in-turn.js'
 import type { Answers, Outcome, Question } from './answers.js'
-import type { BtfAccess } from '../kernels/btf-access.js'
+import { isLost, type BtfAccess } from '../kernels/btf-access.js'
 import type { Objects } from './objects.js'
 import { createResults } from './results.js'
 import type { Target, Targets } from './targets.js'
@@ -76,22 +75,14 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     return results.set(relocated.isJudged ? key + judgedBy(request, target) : key, objectHash, object, { ...relocated, fetchMs })
   }
 
-  /** A name whose content is gone from memory and disk is worth nothing; without it the search goes on. */
-  const forgetLost = async (error: unknown, target: Target): Promise<boolean> => {
-    if (!(error instanceof AppError) || error.code !== 'btf_unknown') return false
-    const { btf_sha256: lost } = error.details
-    const rows = target.records.flatMap(({ reference }) => index.get(reference) ?? [])
-    await Promise.all(rows.map(async row => {
-      const modules = row.modules.filter(module => module.btfSha256 !== lost)
-      // The source of a kernel brings its modules too.
-      if (row.btfSha256 === lost || (modules.length < row.modules.length && isFetched(row))) await index.remove(row.reference)
-      else if (modules.length < row.modules.length) await index.put({ ...row, modules })
-    }))
-    return rows.length > 0
-  }
+  /** Whether rows that led to lost content were forgotten, so that the name means something else now, or nothing. */
+  const isForgotten = (error: unknown, target: Target): boolean => isLost(error) && target.records.some(record => {
+    const current = index.get(record.reference, record.btfSha256)
+    return current === undefined || current.modules.length < record.modules.length
+  })
 
   const findHeld = ({ request, objectSha256, target }: Question): Outcome | undefined => {
-    for (const { reference } of target.records) index.touch(reference)
+    for (const record of target.records) index.touch(record)
     if (target.brought === undefined) btfs.noteUse([target.btf, ...target.modules])
     if (request.object === undefined) objects.noteUse(objectSha256)
     const key = keyOf(objectSha256, target)
@@ -116,7 +107,7 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       const outcome = await abortable(computing, deadline?.signal)
       return answers.ofNew(outcome, question, { resolve, fetch: target.fetchMs + outcome.fetchMs, parse: outcome.parseMs, relocate: outcome.relocateMs })
     } catch (error) {
-      if (attempt < MAX_ATTEMPTS && await forgetLost(error, target)) return await relocate(request, objectSha256, { deadline, attempt: attempt + 1 })
+      if (attempt < MAX_ATTEMPTS && isForgotten(error, target)) return await relocate(request, objectSha256, { deadline, attempt: attempt + 1 })
       throw error
     }
   }

@@ -5,7 +5,8 @@ import type { Catalog } from '../kernels/catalog/catalog.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import type { KernelRecord } from '../kernels/kernel-record.js'
 import { formatQuery, formatReference, type KernelQuery } from '../identity/reference.js'
-import { answersForName, recordsOfName, resolveKernel, resolveModules, type ResolvedKernel, type ResolveOptions } from '../kernels/resolve.js'
+import { isSameBuild } from '../kernels/matches.js'
+import { answersForName, hasModules, recordsOfName, resolveKernel, resolveModules, type ResolvedKernel, type ResolveOptions } from '../kernels/resolve.js'
 import type { Sha256 } from '../store/sha256.js'
 import { abortable } from '../store/abortable.js'
 import { mapInTurn } from '../workers/in-turn.js'
@@ -77,7 +78,7 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
     }
   }
 
-  const byContent = (request: TargetRequest, btf: Sha256): Target | Promise<Target> => {
+  const byContent = (request: TargetRequest, btf: Sha256, deadline: Deadline | undefined): Target | Promise<Target> => {
     const records = index.byBtf(btf)
     if (records.length === 0) requireNoModule(btf)
     const [record = undefined, ...others] = records.filter(known => answersForName(known, trustUploads))
@@ -92,7 +93,7 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
       records: [],
       fetchMs: 0
     }
-    return names.length === 0 ? target : withModules(target, resolvedByContent(btf, records), names)
+    return names.length === 0 ? target : withModules(target, resolvedByContent(btf, records), names, deadline)
   }
 
   /** What is held as a module's BTF is nobody's kernel, even where it can be read without its base. */
@@ -106,36 +107,40 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
     }
   }
 
-  const withModules = async (target: Target, kernel: ResolvedKernel, names: readonly string[]): Promise<Target> =>
-    ({ ...target, modules: [...target.modules, ...await modulesByName(kernel, names)] })
+  const withModules = async (target: Target, kernel: ResolvedKernel, names: readonly string[], deadline: Deadline | undefined): Promise<Target> =>
+    ({ ...target, modules: [...target.modules, ...await modulesByName(kernel, names, deadline?.waitMs)] })
 
   /** A module of the running kernel may have been loaded after the service last looked. */
-  const modulesByName = async (kernel: ResolvedKernel, names: readonly string[]): Promise<Sha256[]> => {
-    const hasAll = (record: KernelRecord): boolean => names.every(name => record.modules.some(module => module.name === name))
+  const modulesByName = async (kernel: ResolvedKernel, names: readonly string[], waitMs: number | undefined): Promise<Sha256[]> => {
+    const hasAll = (record: KernelRecord): boolean => hasModules(record, names, trustUploads)
     if (kernel.records.some(record => local.owns(record) && !hasAll(record))) await local.refreshModules()
-    for (const record of kernel.records) if (!hasAll(record)) await index.learn(record.reference)
-    await fetching.obtainModules(kernel.records.filter(record => !hasAll(record)), names)
-    const [first, ...others] = kernel.records.map(record => index.get(record.reference) ?? record)
+    if (kernel.records.some(record => !hasAll(record))) await index.learn(kernel.records[0].reference)
+    await fetching.obtainModules(kernel.records.filter(record => !hasAll(record)), names, waitMs)
+    const [first, ...others] = kernel.records.map(record => index.get(record.reference, record.btfSha256) ?? record)
     const fresh: ResolvedKernel = first === undefined ? kernel : { ...kernel, records: [first, ...others] }
     return resolveModules(fresh, names, options()).map(module => module.btfSha256)
   }
 
-  /** Whether the index has all that the name can mean. */
+  /** Whether the index has all that the name can mean, from all who may know. */
   const isHeld = (query: KernelQuery): boolean => {
-    const held = recordsOfName(index, query, trustUploads)
-    return held.length > 0 && fetching.isComplete(query, held)
+    const held = heldOf(query)
+    return held.length > 0 && fetching.isComplete(query, held) && index.isCurrent(query)
+  }
+  const heldOf = (query: KernelQuery): readonly KernelRecord[] => {
+    const named = recordsOfName(index, query, trustUploads)
+    return query.kernelVersion === undefined && query.buildId === undefined ? named : named.filter(record => isSameBuild(query, record, trustUploads))
   }
 
   const byName = (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> => {
     const built = query.buildId === undefined ? [] : recordsOfBuildId(index, query.buildId, query, trustUploads)
-    if (built.length > 0) return byRecords(formatQuery(query), built, query, names)
-    if (isHeld(query)) return byHeldName(query, names)
+    if (built.length > 0) return byRecords(formatQuery(query), built, query, names, deadline)
+    if (isHeld(query)) return byHeldName(query, names, deadline)
     const shared = index.byRelease(query.release).filter(record => isSharedKernel(query, record) && answersForName(record, trustUploads))
-    return shared.length > 0 ? byRecords(formatQuery(query), shared, query, names) : byNameElsewhere(query, names, deadline)
+    return shared.length > 0 ? byRecords(formatQuery(query), shared, query, names, deadline) : byNameElsewhere(query, names, deadline)
   }
 
   /** Of records that were found by more than their name. */
-  const byRecords = (name: string, records: readonly KernelRecord[], query: KernelQuery | undefined, names: readonly string[]): Target | Promise<Target> => {
+  const byRecords = (name: string, records: readonly KernelRecord[], query: KernelQuery | undefined, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> => {
     const [first, ...others] = records
     if (first === undefined) throw new AppError('internal_error', 'A kernel without records cannot be resolved.')
     if (others.some(({ btfSha256 }) => btfSha256 !== first.btfSha256)) {
@@ -147,29 +152,34 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
     fetching.refresh(kernel.records)
     const warning = query !== undefined && records.every(record => isSharedKernel(query, record)) ? sharedWarning(query, first) : undefined
     const target: Target = { btf: kernel.btfSha256, modules: [], kernel: name, source: first.source, brought: undefined, records: kernel.records, warning, fetchMs: 0 }
-    return names.length === 0 ? target : withModules(target, kernel, names)
+    return names.length === 0 ? target : withModules(target, kernel, names, deadline)
   }
 
-  const byBuildId = (buildId: string, names: readonly string[]): Target | Promise<Target> => {
+  const byBuildId = (buildId: string, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> => {
     const built = recordsOfBuildId(index, buildId, undefined, trustUploads)
     const [first, ...others] = built
     if (first === undefined) throw new AppError('kernel_unknown', `No kernel is held that is known to have the build-id ${buildId}; name it with kernel_release too, by which sources can be asked.`, { kernel: `build-id ${buildId}`, sources: [], nearest: [], candidates: [] })
-    return byRecords(others.length === 0 ? formatReference(first.reference) : first.reference.release, built, undefined, names)
+    return byRecords(others.length === 0 ? formatReference(first.reference) : first.reference.release, built, undefined, names, deadline)
   }
 
-  const byHeldName = (query: KernelQuery, names: readonly string[], asked: readonly AskedSource[] = [], fetchMs = 0): Target | Promise<Target> => {
-    const kernel = resolveKernel(index, query, options(asked))
+  const byHeldName = (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined, asked: readonly AskedSource[] = [], fetchMs = 0): Target | Promise<Target> => {
+    return byResolved(resolveKernel(index, query, options(asked)), names, deadline, fetchMs)
+  }
+
+  const byResolved = (kernel: ResolvedKernel, names: readonly string[], deadline: Deadline | undefined, fetchMs: number): Target | Promise<Target> => {
     fetching.refresh(kernel.records)
     const target: Target = { btf: kernel.btfSha256, modules: [], kernel: kernel.name, source: kernel.records[0].source, brought: undefined, records: kernel.records, fetchMs }
-    return names.length === 0 ? target : withModules(target, kernel, names)
+    return names.length === 0 ? target : withModules(target, kernel, names, deadline)
   }
 
   /** Looks for what another process put into the cache, then asks the sources. */
   const byNameElsewhere = async (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Promise<Target> => {
-    if (await index.learn(query) && isHeld(query)) return await byHeldName(query, names)
+    await abortable(index.learn(query), deadline?.signal)
+    const held = heldOf(query)
+    if (held.length > 0 && fetching.isComplete(query, held)) return await byHeldName(query, names, deadline)
     const started = performance.now()
-    const asked = await abortable(fetching.obtain(query, [], deadline?.caller), deadline?.signal)
-    return await byHeldName(query, names, asked, performance.now() - started)
+    const asked = await abortable(fetching.obtain(query, [], deadline?.caller, deadline?.waitMs), deadline?.signal)
+    return await byHeldName(query, names, deadline, asked, performance.now() - started)
   }
 
   return {
@@ -184,12 +194,12 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
       }
       if (btfSha256 !== undefined) {
         if (buildId !== undefined) requireSameBuildId(recordsOfBuildId(index, buildId, kernel, trustUploads), buildId, btfSha256)
-        return byContent(request, btfSha256)
+        return byContent(request, btfSha256, deadline)
       }
-      if (kernel === undefined && buildId !== undefined && moduleSha256s.length === 0) return byBuildId(buildId, modules)
+      if (kernel === undefined && buildId !== undefined && moduleSha256s.length === 0) return byBuildId(buildId, modules, deadline)
       if (kernel === undefined) throw invalid('The request names no kernel: give kernel_release, btf_sha256, or a btf part.')
       if (moduleSha256s.length > 0) throw invalid('Module hashes go with btf_sha256; a kernel that is named has its modules by name.')
-      return byName(kernel, modules, deadline)
+      return byName(buildId === undefined ? kernel : { ...kernel, buildId }, modules, deadline)
     }
   }
 }

@@ -4,15 +4,17 @@ import { createBtfMemory } from '../store/btf-memory.js'
 import { openContentStore } from '../store/content-store.js'
 import { createDiskState } from '../store/disk-state.js'
 import { openKernelIndex, type KernelIndex } from '../kernels/kernel-index.js'
-import { isFetched, type KernelRecord } from '../kernels/kernel-record.js'
-import type { KernelQuery } from '../identity/reference.js'
+import { shareOfSources } from '../kernels/kernel-record.js'
 import { isSha256, type Sha256 } from '../store/sha256.js'
-import { createSharedStore } from '../kernels/shared-store.js'
+import { createSharedRecords } from '../kernels/shared-records.js'
+import { createSharedBucket } from '../store/shared/shared-bucket.js'
+import { createSharedContent } from '../store/shared/shared-content.js'
 import { createWorkerPool } from '../workers/pool.js'
 import { createAnswers } from '../relocation/answers.js'
 import { createAttestations } from '../relocation/attestations.js'
-import { createBtfAccess } from '../kernels/btf-access.js'
+import { createBtfAccess, rawBytes } from '../kernels/btf-access.js'
 import { openCatalog } from '../kernels/catalog/open-catalog.js'
+import { createFetchJobs } from '../kernels/fetch-jobs.js'
 import { createFetching, type Fetching } from '../kernels/fetching.js'
 import { createKernels } from '../kernels/kernels.js'
 import { createLocalKernel, type LocalKernel } from '../kernels/local-kernel.js'
@@ -20,6 +22,7 @@ import { createObjects } from '../relocation/objects.js'
 import { createRelocations } from '../relocation/relocations.js'
 import type { ServiceHooks, ServiceSettings, Warn } from '../settings.js'
 import { openSigner } from '../relocation/signing.js'
+import { openPackages } from '../packages/open-packages.js'
 import { createSources } from '../kernels/sources/create-sources.js'
 import { createTargets } from '../relocation/targets.js'
 import type { Service, ServiceStats } from './types.js'
@@ -55,17 +58,27 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
   const memory = createBtfMemory({ maxBytes: share(SHARES.btf), onRelease })
   const disk = createDiskState({ directory: settings.cacheDir, onWarning: warn, ...(settings.diskRetryMs === undefined ? {} : { retryMs: settings.diskRetryMs }) })
   let names: KernelIndex | undefined
+  const shareOf = (hash: Sha256) => names === undefined ? undefined : shareOfSources(names.sourcesOf(hash))
   const store = openContentStore({
     directory: settings.cacheDir,
     disk,
-    isKept: (kind, hash) => kind === 'btf' && (names === undefined || !names.sourcesOf(hash).every(source => isFetched({ source }))),
+    shareOf,
+    onUploadEvicted: hash => { names?.forgetUploads(hash) },
     onWarning: warn,
     ...(settings.cacheBytes === undefined ? {} : { maxBytes: settings.cacheBytes })
   })
 
-  const shared = settings.sharedStore === undefined
+  const bucket = settings.sharedStore === undefined ? undefined : createSharedBucket({ settings: settings.sharedStore, onWarning: warn })
+  const shared = bucket === undefined ? undefined : createSharedContent({ bucket, maxBytes: Math.max(settings.maxBtfBytes, settings.maxObjectBytes), onWarning: warn })
+  const readBtf = async (hash: Sha256): Promise<Uint8Array | undefined> => {
+    const held = memory.find(hash)
+    if (held !== undefined) return rawBytes(held)
+    const file = await pool.run({ kind: 'read', path: store.pathOf('btf', hash), expected: hash })
+    return file.state === 'ready' ? file.bytes : undefined
+  }
+  const sharedRecords = bucket === undefined || shared === undefined
     ? undefined
-    : createSharedStore({ settings: settings.sharedStore, maxBytes: Math.max(settings.maxBtfBytes, settings.maxObjectBytes), onWarning: warn })
+    : createSharedRecords({ bucket, place: hash => shared.offer('btf', hash, () => readBtf(hash)), trustUploads: settings.trustUploads, onWarning: warn })
 
   const open = async () => {
     const attestations = createAttestations(await openSigner(settings, warn))
@@ -74,24 +87,29 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       disk,
       watchMs: INDEX_WATCH_MS,
       onWarning: warn,
-      ...(shared === undefined ? {} : { onPut: (record: KernelRecord) => { shared.offerRecord(record) }, elsewhere: (query: KernelQuery) => shared.find(query) })
+      keepsSnapshot: true,
+      ...(sharedRecords === undefined ? {} : { elsewhere: { ...sharedRecords, ...settings.sharedAges } })
     })
     names = index
     const btfs = createBtfAccess({
-      memory, store, shared, pool, warn, maxBtfBytes: settings.maxBtfBytes, onRelease, otherPaths: hash => local.pathsOf(hash), recover: (hash, base) => fetching.recover(hash, base)
+      memory, store, shared, pool, warn, shareOf, maxBtfBytes: settings.maxBtfBytes, onRelease, otherPaths: hash => local.pathsOf(hash), recover: (hash, base) => fetching.recover(hash, base), onLost: hash => fetching.forgetLost(hash)
     })
     const self = randomUUID()
-    const catalog = openCatalog(settings, warn)
-    const { sources, client } = createSources(settings, { open: btfs.open, self, catalog })
-    const fetching: Fetching = createFetching({ sources, index, btfs, self, trustUploads: settings.trustUploads, settings: settings.sources ?? {}, warn })
+    const jobs = createFetchJobs()
+    const packages = openPackages(settings, { open: btfs.open, jobs, warn })
+    const catalog = openCatalog(settings, warn, packages === undefined ? [] : [packages.feed])
+    const { sources, client } = createSources(settings, { open: btfs.open, self, catalog, ...(packages === undefined ? {} : { packages: packages.source }) })
+    const fetching: Fetching = createFetching({ sources, index, btfs, self, trustUploads: settings.trustUploads, settings: settings.sources ?? {}, warn, jobs })
     const local: LocalKernel = createLocalKernel({ settings, index, btfs, warn })
     const objects = createObjects({ store, shared, pool, maxBytes: settings.maxObjectBytes, memoryBytes: share(SHARES.objects), onRelease })
     const targets = createTargets({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads })
     const relocations = createRelocations({ targets, objects, btfs, index, pool, answers: createAnswers(attestations), memoryBytes: share(SHARES.results), onRelease })
-    const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads })
+    const kernels = createKernels({
+      index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads, ...(packages === undefined ? {} : { publishedOf: reference => packages.source.published(reference) })
+    })
     disk.onRecovered(() => { btfs.saveHeld().catch(() => {}) }) // it warns by itself
     await Promise.all([pool.ready(), local.start(), catalog.start()])
-    return { index, btfs, local, fetching, catalog, client, objects, relocations, kernels, attestations }
+    return { index, btfs, local, fetching, catalog, client, packages, jobs, objects, relocations, kernels, attestations }
   }
 
   let parts: Awaited<ReturnType<typeof open>> | undefined
@@ -104,10 +122,10 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     inspect: async object => await (parts ?? await opening).objects.inspect(object),
     putObject: async (bytes, expected) => await (parts ?? await opening).objects.put(bytes, expected),
     hasObject: async hash => await (parts ?? await opening).objects.has(requireHash(hash)),
-    listKernels: async filter => (parts ?? await opening).kernels.list(filter),
-    getKernel: async (...question) => await (parts ?? await opening).kernels.get(...question),
-    getKernelBtf: async (...question) => await (parts ?? await opening).kernels.getBtf(...question),
-    putKernelBtf: async (reference, bytes, provenance, module) => await (parts ?? await opening).kernels.putBtf(reference, bytes, provenance, module),
+    listKernels: async filter => await (parts ?? await opening).kernels.list(filter),
+    getKernel: async (reference, question) => await (parts ?? await opening).kernels.get(reference, question),
+    getKernelBtf: async (reference, module, question) => await (parts ?? await opening).kernels.getBtf(reference, module, question),
+    putKernelBtf: async (reference, bytes, provenance, module, facts) => await (parts ?? await opening).kernels.putBtf(reference, bytes, provenance, module, facts),
     async getBtf (hash) {
       const { btfs } = parts ?? await opening
       const bytes = await btfs.read(requireHash(hash))
@@ -120,6 +138,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       return bytes === undefined ? undefined : { bytes }
     },
     publicKeys: async () => (parts ?? await opening).attestations.jwks,
+    async refreshCatalog () { await (parts ?? await opening).catalog.refresh() },
     stats: () => toStats(),
     ready: async () => { await opening },
     async close () {
@@ -127,9 +146,11 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
         const opened = await opening.catch(() => undefined)
         opened?.fetching.close()
         await opened?.catalog.close()
+        await opened?.packages?.close()
         await opened?.client.close()
         await opened?.local.close()
-        await shared?.close()
+        await bucket?.close(() => sharedRecords !== undefined && sharedRecords.waiting > 0)
+        sharedRecords?.close()
         await pool.close()
         await opened?.index.close()
         await store.close()
@@ -152,10 +173,12 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       memoryBytes: btf.bytes + objects.bytes + results.bytes,
       memoryEntries: btf.entries + objects.entries + results.entries,
       diskBytes: content.diskBytes,
-      degraded: { disk: disk.trouble !== undefined, shared_store: shared?.isAvailable === false },
+      degraded: { disk: disk.trouble !== undefined, shared_store: bucket?.isAvailable === false },
       workerRestarts: threads.restarts,
       sourceRequests: fetching.requests,
       sourceWaiters: fetching.waiters,
+      packages: parts?.packages?.source.stats(),
+      fetchJobs: parts?.jobs.list().length ?? 0,
       cache: {
         result_hits: results.hits,
         result_misses: results.misses,
@@ -171,8 +194,10 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
         writes_dropped: content.writesDropped,
         index_write_failures: names?.stats().writeFailures ?? 0,
         damaged_files: content.damaged,
+        unreadable_files: content.unreadable,
+        index_unreadable: names?.stats().unread ?? 0,
         orphans_removed: content.orphansRemoved,
-        ...Object.fromEntries(Object.entries(shared?.stats() ?? {}).map(([event, count]) => [`shared_${event}`, count])),
+        ...Object.fromEntries(Object.entries(bucket?.stats() ?? {}).map(([event, count]) => [`shared_${event}`, count])),
         overloaded: threads.refused,
         deadlines_exceeded: threads.deadlinesExceeded
       }

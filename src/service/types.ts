@@ -1,6 +1,7 @@
 import type { Jwks } from '../attestation/jwk.js'
 import type { KernelReference } from '../identity/reference.js'
 import type { Provenance } from '../kernels/kernel-record.js'
+import type { KernelQuestion, NamedBtf, PutFacts } from '../kernels/kernels.js'
 import type { KernelEntry, KernelFilter, KernelPage } from '../kernels/types.js'
 import type { Deadline, InspectAnswer, RelocateAnswer, RelocateRequest } from '../relocation/types.js'
 import type { Sha256 } from '../store/sha256.js'
@@ -13,12 +14,12 @@ export interface Service {
   putObject(bytes: Uint8Array, expected: Sha256): Promise<{ created: boolean }>
   hasObject(hash: Sha256): Promise<boolean>
   listKernels(filter: KernelFilter): Promise<KernelPage>
-  /** Fetched where it is not held. `via` names services through which the question came, `caller` who asks. */
-  getKernel(reference: KernelReference, via?: readonly string[], caller?: string): Promise<KernelEntry>
+  /** Fetched where it is not held. */
+  getKernel(reference: KernelReference, question?: KernelQuestion): Promise<KernelEntry>
   /** Raw BTF of a kernel (or of one of its modules), with its hash and where it came from. Fetched where it is not held. */
-  getKernelBtf(reference: KernelReference, module?: string, via?: readonly string[], caller?: string): Promise<{ bytes: Uint8Array, sha256: Sha256, source: string }>
-  /** Stores BTF (raw, ELF with `.BTF`, or either of them in a `.tar.xz`) under a reference. `btf_conflict` where other bytes are held for it. */
-  putKernelBtf(reference: KernelReference, bytes: Uint8Array, provenance: Provenance, module?: string): Promise<{ created: boolean, entry: KernelEntry }>
+  getKernelBtf(reference: KernelReference, module?: string, question?: KernelQuestion): Promise<NamedBtf>
+  /** Stores BTF (raw, ELF with `.BTF`, or either of them in a `.tar.xz`) under a reference, beside others that are held for it. */
+  putKernelBtf(reference: KernelReference, bytes: Uint8Array, provenance: Provenance, module?: string, facts?: PutFacts): Promise<{ created: boolean, entry: KernelEntry, btfSha256: Sha256 }>
   /** Raw BTF by content, of vmlinux or of a module. Rejects with `btf_unknown`. */
   getBtf(hash: Sha256): Promise<Uint8Array>
   hasBtf(hash: Sha256): Promise<{ bytes: number } | undefined>
@@ -26,6 +27,8 @@ export interface Service {
   publicKeys(): Promise<Jwks>
   /** Counts and gauges for metrics. */
   stats(): ServiceStats
+  /** Looks at all listings of kernels now. Never rejects. */
+  refreshCatalog(): Promise<void>
   /** Resolves once the service can answer: workers warm, store opened, running kernel indexed or given up. */
   ready(): Promise<void>
   close(): Promise<void>
@@ -50,4 +53,8 @@ export interface ServiceStats {
   readonly sourceRequests: ReadonlyArray<{ readonly source: string, readonly outcome: string, readonly count: number }>
   /** Callers that wait for sources. */
   readonly sourceWaiters: number
+  /** Packages of kernels that were downloaded since the start, and how many kernels their repositories publish; undefined without repositories. */
+  readonly packages: { readonly downloads: number, readonly failures: number, readonly bytes: number, readonly published: number } | undefined
+  /** Fetches that go on by themselves. */
+  readonly fetchJobs: number
 }

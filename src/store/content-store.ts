@@ -1,10 +1,11 @@
 import { readFile, stat, unlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errorCode, writeDurably, writeQuickly } from './atomic-file.js'
+import { writeDurably, writeQuickly } from './atomic-file.js'
 import { startContentSweep } from './content-sweep.js'
 import { createDiskBudget } from './disk-budget.js'
-import { createDiskLedger } from './disk-ledger.js'
+import { createDiskLedger, type Share } from './disk-ledger.js'
 import { createDiskState, type DiskState, type Room } from './disk-state.js'
+import { isAbsence, storageUnreadable, toUnread } from './read-failure.js'
 import { hexOf, sha256, type Sha256 } from './sha256.js'
 import { withOpenFile } from './open-files.js'
 import { createSingleFlight } from './single-flight.js'
@@ -20,10 +21,12 @@ export interface ContentStoreOptions {
   /** Budget in bytes, of BTF and objects together. Undefined: none, for a command that adds to the cache of a service. */
   readonly maxBytes?: number
   /**
-   * Whether content cannot be had again from any source, so that it goes last. Asked when content comes up for removal.
-   * Undefined: none is.
+   * Whose BTF is by the names that stand for it now. Asked when it comes up for removal; undefined where that cannot be told yet.
+   * Without it, no BTF has a name.
    */
-  readonly isKept?: (kind: ContentKind, hash: Sha256) => boolean
+  readonly shareOf?: (hash: Sha256) => Share | undefined
+  /** Told of uploads that made room for others. */
+  readonly onUploadEvicted?: (hash: Sha256) => void
   /** Whether the disk takes writes, where others want to know as well. */
   readonly disk?: DiskState
   /** Told of what was passed over: a write that failed, a file that was damaged. Never of a secret or of content. */
@@ -37,11 +40,11 @@ export interface ContentStoreOptions {
 /**
  * Immutable content by SHA-256 on disk: `content/<kind>/<first two hex digits>/<hex>`.
  *
- * A file is complete or absent, whenever the process is killed, and no byte is used that was not hashed after reading. Nothing
- * here rejects: content that cannot be read is absent, and content that cannot be written is not held.
+ * A file is complete or absent, whenever the process is killed, and no byte is used that was not hashed after reading. Content
+ * that cannot be written is not held. Content that is there and cannot be read is neither absent nor removed.
  *
- * Within the budget, the least recently used goes first: what a source or a sender can give again (fetched BTF, objects, BTF
- * that no kernel's name stands for any more) before what nobody can (uploads, imports, the BTF of a kernel that ran here).
+ * Within the budget, the least recently used of its own share goes first (see DiskBudget): an object goes for objects, an upload
+ * for uploads.
  * The order outlives the process in the files' own times, an hour coarse. Nothing is removed before a first walk over the cache
  * is done, which nobody waits for. Several processes may share the folder: each looks again from time to time, and before it
  * removes a file, whether another one has used it. A process removes nothing that it knows another to have just used, and
@@ -53,14 +56,24 @@ export interface ContentStoreOptions {
 export interface ContentStore {
   /** Where content is or would be, for a worker that reads or writes it. */
   pathOf(kind: ContentKind, hash: Sha256): string
-  /** Reads and verifies. Undefined where there is no such content, or none that is intact. */
+  /**
+   * Reads and verifies. Undefined where there is no such content, or none that is intact.
+   *
+   * @throws AppError `storage_unreadable` where it is there and cannot be read
+   */
   read(kind: ContentKind, hash: Sha256): Promise<Uint8Array | undefined>
-  /** Size of the file in bytes, unverified. */
+  /**
+   * Size of the file in bytes, unverified.
+   *
+   * @throws AppError `storage_unreadable`
+   */
   sizeOf(kind: ContentKind, hash: Sha256): Promise<number | undefined>
   /** Notes that content was used, wherever it was read from. Cheap enough for every request. */
   noteUse(kind: ContentKind, hash: Sha256): void
-  /** Writes, flushed to the disk. False where the disk did not take it. The hash must be that of the bytes. */
-  write(kind: ContentKind, hash: Sha256, bytes: Uint8Array): Promise<boolean>
+  /** Writes, flushed to the disk. False where the disk did not take it. The hash must be that of the bytes. BTF is an operator's unless said otherwise. */
+  write(kind: ContentKind, hash: Sha256, bytes: Uint8Array, share?: Share): Promise<boolean>
+  /** Counts content that a reader could not read, and warns. Nothing is removed. */
+  noteUnreadable(kind: ContentKind, hash: Sha256, code: string): void
   /** Removes a file that a reader found damaged. */
   discardDamaged(kind: ContentKind, hash: Sha256): Promise<void>
   /** Writes in the background, unflushed, and only as fast as is good for the disk: see write-behind.ts. May be lost. */
@@ -81,9 +94,11 @@ export interface ContentStoreStats {
   /** Writes that the queue had no room for. */
   readonly writesDropped: number
   readonly evicted: number
-  /** Of those, what nobody can give again. */
+  /** Of those, what nobody else can give again. */
   readonly keptEvicted: number
   readonly damaged: number
+  /** Reads of files that are there and could not be read. */
+  readonly unreadable: number
   readonly orphansRemoved: number
 }
 
@@ -99,10 +114,13 @@ const DEFAULT_SWEEP_INTERVAL_MS = 600_000
 type Key = `${ContentKind} ${Sha256}`
 
 export function openContentStore (options: ContentStoreOptions): ContentStore {
-  const { directory, maxBytes = Infinity, isKept = () => false, onWarning: warn = () => {} } = options
+  const { directory, maxBytes = Infinity, shareOf = () => 'spare', onWarning: warn = () => {} } = options
   const disk = options.disk ?? createDiskState({ directory, onWarning: warn })
-  const ledger = createDiskLedger<Key>(key => isKept(...splitKey(key)))
-  const counts = { written: 0, writeFailures: 0, writesSkipped: 0, damaged: 0, orphansRemoved: 0 }
+  const ledger = createDiskLedger<Key>(key => {
+    const [kind, hash] = splitKey(key)
+    return kind === 'object' ? 'object' : shareOf(hash)
+  })
+  const counts = { written: 0, writeFailures: 0, writesSkipped: 0, damaged: 0, unreadable: 0, orphansRemoved: 0 }
 
   const rootOf = (kind: ContentKind): string => join(directory, 'content', kind)
   const pathOf = (kind: ContentKind, hash: Sha256): string => {
@@ -112,16 +130,19 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
   const sizeOf = async (kind: ContentKind, hash: Sha256): Promise<number | undefined> => {
     try {
       return (await stat(pathOf(kind, hash))).size
-    } catch {
-      return undefined
+    } catch (error) {
+      const unread = toUnread(error)
+      if (unread.state === 'absent') return undefined
+      throw storageUnreadable(kind === 'btf' ? `BTF ${hash}` : `Object ${hash}`, unread.code)
     }
   }
   const budget = createDiskBudget<Key>({
     ledger,
     maxBytes,
     pathOf: key => pathOf(...splitKey(key)),
-    onKeptEvicted (key) {
-      warn('The cache budget (CORELO_CACHE_BYTES) is spent on uploads and imports; the least recently used of them was removed, and nobody can give it again.', { content: key })
+    onKeptEvicted (key, share) {
+      warn('The part of the cache budget (CORELO_CACHE_BYTES) for uploads or imports is spent; the least recently used of them was removed, and nobody else can give it again.', { content: key, share })
+      if (share === 'upload') options.onUploadEvicted?.(splitKey(key)[1])
     }
   })
   const noteUse = (kind: ContentKind, hash: Sha256): void => {
@@ -132,13 +153,18 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
 
   const durably: WayOfWriting = { writeFile: writeDurably, room: () => disk.room() }
   const quickly: WayOfWriting = { writeFile: writeQuickly, room: bytes => disk.recentRoom(bytes) }
-  const write = async (kind: ContentKind, hash: Sha256, bytes: Uint8Array, way: WayOfWriting): Promise<boolean> => {
+  const write = async (kind: ContentKind, hash: Sha256, bytes: Uint8Array, way: WayOfWriting, share: Share): Promise<boolean> => {
     if (disk.trouble !== undefined || bytes.length > maxBytes) {
       counts.writesSkipped++
       return false
     }
     const room = await way.room(bytes.length)
-    const release = room.spare < 0 ? () => {} : await budget.reserve(bytes.length, room)
+    const release = room.spare < 0 ? () => {} : await budget.reserve(bytes.length, room, share)
+    if (release === undefined) {
+      counts.writesSkipped++
+      warn('Content cannot be stored: all of the cache budget (CORELO_CACHE_BYTES) belongs to content that must not go for it. It is served from memory.', { kind, hash, share, bytes: bytes.length })
+      return false
+    }
     try {
       const { spare } = room.spare > bytes.length ? room : await disk.room()
       if (spare < bytes.length) {
@@ -148,7 +174,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
       }
       await way.writeFile(pathOf(kind, hash), bytes)
       counts.written++
-      ledger.add(`${kind} ${hash}`, bytes.length)
+      ledger.add(`${kind} ${hash}`, bytes.length, share)
       return true
     } catch (error) {
       counts.writeFailures++
@@ -160,8 +186,8 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
     }
   }
   const writes = createSingleFlight<boolean>()
-  const writeOnce = (kind: ContentKind, hash: Sha256, bytes: Uint8Array, way: WayOfWriting): Promise<boolean> =>
-    writes.run(`${kind} ${hash}`, () => write(kind, hash, bytes, way))
+  const writeOnce = (kind: ContentKind, hash: Sha256, bytes: Uint8Array, way: WayOfWriting, share: Share): Promise<boolean> =>
+    writes.run(`${kind} ${hash}`, () => write(kind, hash, bytes, way, share))
 
   const behind = createWriteBehind()
   const sweep = startContentSweep({
@@ -174,6 +200,10 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
       budget.start()
     }
   })
+  const noteUnreadable = (kind: ContentKind, hash: Sha256, code: string): void => {
+    counts.unreadable++
+    warn('Stored content cannot be read; it is kept, and read again when it is next asked for.', { kind, hash, error: code })
+  }
   const discardDamaged = async (kind: ContentKind, hash: Sha256): Promise<void> => {
     counts.damaged++
     warn('Stored content does not have the hash it is stored under; it is removed and counts as absent.', { kind, hash })
@@ -185,14 +215,17 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
     pathOf,
     sizeOf,
     noteUse,
+    noteUnreadable,
     discardDamaged,
     async read (kind, hash) {
       let bytes: Uint8Array
       try {
         bytes = await withOpenFile(() => readFile(pathOf(kind, hash)))
       } catch (error) {
-        if (errorCode(error) !== 'ENOENT') warn('Stored content cannot be read.', { kind, hash, error: String(error) })
-        return undefined
+        const unread = toUnread(error)
+        if (unread.state === 'absent') return undefined
+        noteUnreadable(kind, hash, unread.code)
+        throw storageUnreadable(kind === 'btf' ? `BTF ${hash}` : `Object ${hash}`, unread.code)
       }
       if (sha256(bytes) === hash) {
         noteUse(kind, hash)
@@ -201,7 +234,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
       await discardDamaged(kind, hash)
       return undefined
     },
-    write: (kind, hash, bytes) => writeOnce(kind, hash, bytes, durably),
+    write: (kind, hash, bytes, share = kind === 'object' ? 'object' : 'kept') => writeOnce(kind, hash, bytes, durably, share),
     writeBehind (kind, hash, bytes) {
       if (disk.trouble !== undefined) {
         counts.writesSkipped++
@@ -209,7 +242,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
       }
       behind.add(bytes.length, async () => {
         // A file that is there may have been flushed to the disk, which this one would not be.
-        if (await sizeOf(kind, hash) === undefined) await writeOnce(kind, hash, bytes, quickly)
+        if (!await stat(pathOf(kind, hash)).then(() => true, error => !isAbsence(error))) await writeOnce(kind, hash, bytes, quickly, kind === 'object' ? 'object' : 'fetched')
       })
     },
     stats: () => ({ diskBytes: ledger.bytes, files: ledger.files, ...counts, ...budget.counts, writesDropped: behind.dropped }),

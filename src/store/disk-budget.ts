@@ -1,5 +1,5 @@
 import { stat, unlink } from 'node:fs/promises'
-import type { DiskLedger } from './disk-ledger.js'
+import type { DiskLedger, Share } from './disk-ledger.js'
 import type { Room } from './disk-state.js'
 
 export interface DiskBudgetOptions<K extends string> {
@@ -7,19 +7,34 @@ export interface DiskBudgetOptions<K extends string> {
   /** Of all content together. Infinity: no budget. */
   readonly maxBytes: number
   readonly pathOf: (key: K) => string
-  /** Told of each file that was removed although nobody can give it again. */
-  readonly onKeptEvicted: (key: K) => void
+  /** Told of each file that was removed although nobody else can give it again. */
+  readonly onKeptEvicted: (key: K, share: Share) => void
 }
 
-/** Makes room on disk: removes the least recently used files until what is to be written fits the budget and the volume. */
+/**
+ * Makes room on disk: removes the least recently used files until what is to be written fits the budget and the volume.
+ *
+ * Each share has a part of the budget that no other share can take from it, and may use what others leave free. So a flood of
+ * objects or uploads displaces objects or uploads, and what an operator put there goes for nothing but what an operator puts there.
+ */
 export interface DiskBudget {
-  /** Waits until there is room for so many bytes, as far as it can be made, and keeps it until the returned function is called. */
-  reserve(bytes: number, room: Room): Promise<() => void>
+  /**
+   * Waits until there is room for so many bytes, as far as it can be made, and keeps it until the returned function is called.
+   * Undefined where there is none, since all that is there belongs to others.
+   */
+  reserve(bytes: number, room: Room, share: Share): Promise<(() => void) | undefined>
   /** From now on the ledger knows all that is there. Before, nothing is removed: the oldest might not be known. */
   start(): void
   readonly counts: { readonly evicted: number, readonly keptEvicted: number }
   close(): Promise<void>
 }
+
+/** Of the budget. Kernels of a source are what most of a fleet's requests need. */
+const PARTS: Readonly<Record<Share, number>> = { spare: 0, object: 1 / 8, upload: 1 / 4, fetched: 1 / 2, kept: 1 }
+/** What nobody else can give again. */
+const ONLY_HERE: ReadonlySet<Share> = new Set(['upload', 'kept'])
+/** What may go for others, easiest first. */
+const YIELDING: readonly Share[] = ['spare', 'object', 'fetched', 'upload']
 
 /** What is remembered of a file takes some 200 bytes of memory; a flood of tiny objects must not turn into that. */
 const MAX_FILES = 250_000
@@ -30,58 +45,67 @@ export function createDiskBudget<K extends string> ({ ledger, maxBytes, pathOf, 
   const counts = { evicted: 0, keptEvicted: 0 }
   let isStarted = false
   let reserved = 0
-  let turn: Promise<void> = Promise.resolve()
+  let turn: Promise<unknown> = Promise.resolve()
   let onRelease = (): void => {}
 
+  /** The share that has to give way for one that needs room; undefined where nothing may go for it. */
+  const yielding = (share: Share, bytes: number): Share | undefined => {
+    if (ledger.oldest('spare') !== undefined) return 'spare'
+    const isWithinPart = ledger.bytesOf(share) + bytes <= PARTS[share] * maxBytes
+    const others = YIELDING.filter(other => other !== share && (share === 'kept' || (isWithinPart && ledger.bytesOf(other) > PARTS[other] * maxBytes)))
+    return [...others, share].find(other => ledger.oldest(other) !== undefined)
+  }
   /** False where nothing is left that may go. */
-  const evictOldest = async (alsoKept: boolean): Promise<boolean> => {
-    const next = ledger.oldest(alsoKept)
-    if (next === undefined) return false
-    const path = pathOf(next.key)
+  const evictOldest = async (share: Share | undefined): Promise<boolean> => {
+    const key = share === undefined ? undefined : ledger.oldest(share)
+    if (share === undefined || key === undefined) return false
+    const path = pathOf(key)
     const facts = await stat(path).catch(() => undefined)
-    const entry = ledger.get(next.key)
-    if (entry === undefined || ledger.oldest(alsoKept)?.key !== next.key) return true // used or removed meanwhile
+    const entry = ledger.get(key)
+    if (entry === undefined || ledger.oldest(share) !== key) return true // used or removed meanwhile
     if (facts !== undefined && facts.mtimeMs > entry.usedAt + CLOCK_GRACE_MS) {
-      ledger.usedElsewhere(next.key, facts.mtimeMs)
+      ledger.usedElsewhere(key, facts.mtimeMs)
       return true
     }
-    ledger.drop(next.key)
+    ledger.drop(key)
     if (!await unlink(path).then(() => true, () => false)) return true
     counts.evicted++
-    if (next.isKept) {
+    if (ONLY_HERE.has(share)) {
       counts.keptEvicted++
-      onKeptEvicted(next.key)
+      onKeptEvicted(key, share)
     }
     return true
   }
-  const evictWhile = async (mustGoOn: () => boolean, alsoKept: boolean): Promise<void> => {
-    while (mustGoOn()) if (!await evictOldest(alsoKept)) return
-  }
-  const makeRoom = async (bytes: number, pressure: number): Promise<void> => {
-    if (!isStarted) return
+  /** False where there is no room, and none can be made. */
+  const makeRoom = async (bytes: number, pressure: number, share: Share): Promise<boolean> => {
+    if (!isStarted) return true
     const isTooMuch = (): boolean => ledger.bytes + reserved + bytes > maxBytes || ledger.files >= MAX_FILES
     const relieved = ledger.bytes - pressure
-    await evictWhile(isTooMuch, true)
-    const isWriting = (): boolean => reserved > 0
-    while (isWriting() && isTooMuch()) { // what is being written can be removed once it is there
-      await new Promise<void>(resolve => { onRelease = resolve })
-      await evictWhile(isTooMuch, true)
+    for (;;) {
+      while (isTooMuch() && await evictOldest(yielding(share, bytes)));
+      if (!isTooMuch() || reserved === 0) break
+      await new Promise<void>(resolve => { onRelease = resolve }) // what is being written can be removed once it is there
     }
-    if (pressure > 0) await evictWhile(() => ledger.bytes > relieved, false)
+    const canBeHadAgain: readonly Share[] = ['spare', 'object', 'fetched']
+    const isPressed = (): boolean => pressure > 0 && ledger.bytes > relieved
+    while (isPressed() && await evictOldest(canBeHadAgain.find(other => ledger.oldest(other) !== undefined)));
+    return !isTooMuch()
   }
   /** One at a time, so that no file is counted as removed twice. */
-  const queue = (bytes: number, pressure: number): Promise<void> => {
-    turn = turn.then(async () => {
-      await makeRoom(bytes, pressure)
-      reserved += bytes
+  const queue = (bytes: number, pressure: number, share: Share): Promise<boolean> => {
+    const isThere = turn.then(async () => {
+      const hasRoom = await makeRoom(bytes, pressure, share)
+      if (hasRoom) reserved += bytes
+      return hasRoom
     })
-    return turn
+    turn = isThere
+    return isThere
   }
 
   return {
     counts,
-    async reserve (bytes, { spare, comfortable }) {
-      await queue(bytes, Math.max(0, bytes + comfortable - spare))
+    async reserve (bytes, { spare, comfortable }, share) {
+      if (!await queue(bytes, Math.max(0, bytes + comfortable - spare), share)) return undefined
       return () => {
         reserved -= bytes
         onRelease()
@@ -89,7 +113,7 @@ export function createDiskBudget<K extends string> ({ ledger, maxBytes, pathOf, 
     },
     start () {
       isStarted = true
-      queue(0, 0).catch(() => {}) // nothing in it rejects
+      queue(0, 0, 'kept').catch(() => {}) // nothing in it rejects
     },
     async close () { await turn }
   }

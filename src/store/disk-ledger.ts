@@ -14,24 +14,33 @@ export interface FoundFile {
 }
 
 /**
- * What is on disk, from the least recently to the most recently used. It only remembers: files are read and removed by others.
- *
- * Some content cannot be had again. It is set aside when it comes up as the oldest, and goes only when nothing else is left.
+ * Whose content is. `kept`: an operator's, or that of a kernel that ran here. `upload`: handed in by a node. `fetched`: given by a
+ * source, which can give it again. `object`: sent with a request. `spare`: BTF that no name stands for any more.
+ */
+export type Share = 'spare' | 'object' | 'fetched' | 'upload' | 'kept'
+
+const SHARES: readonly Share[] = ['spare', 'object', 'fetched', 'upload', 'kept']
+
+/**
+ * What is on disk, of each share from the least recently to the most recently used. It only remembers: files are read and
+ * removed by others.
  */
 export interface DiskLedger<K extends string> {
   /** Of all files. */
   readonly bytes: number
   readonly files: number
+  /** Of a share, as far as is known: content may have got a name since it was last looked at. */
+  bytesOf(share: Share): number
   get(key: K): LedgerEntry | undefined
-  /** A file that was written now. */
-  add(key: K, bytes: number): void
+  /** A file that was written now, by someone of that share. */
+  add(key: K, bytes: number, share: Share): void
   /** Notes a use. True where the file's own time is so old that it should be told. */
   use(key: K, now?: number): boolean
   /** The file turned out to be used by another process since. */
   usedElsewhere(key: K, at: number): void
   drop(key: K): void
-  /** The one to go next, with what cannot be had again only where `alsoKept`. */
-  oldest(alsoKept: boolean): { readonly key: K, readonly isKept: boolean } | undefined
+  /** The one of a share to go next. */
+  oldest(share: Share): K | undefined
   /** Puts what a walk that began at `startedAt` has seen in the place of what was believed before. Newer knowledge stays. */
   adopt(found: ReadonlyMap<K, FoundFile>, startedAt: number): void
 }
@@ -40,69 +49,89 @@ export interface DiskLedger<K extends string> {
 const USE_GRACE_MS = 60_000
 /** How old the time of a file may become before a use is written to it: what a restart may forget of the order. */
 const TELL_AFTER_MS = 3_600_000
+/** Content is written before its name is. */
+const NAMED_WITHIN_MS = 60_000
 
-export function createDiskLedger<K extends string> (isKept: (key: K) => boolean): DiskLedger<K> {
+/** @param shareOf tells the share that content has now; undefined where that cannot be told yet, and nothing of it may go */
+export function createDiskLedger<K extends string> (shareOf: (key: K) => Share | undefined): DiskLedger<K> {
   // Maps keep the order of insertion, so that taking out and putting back moves a key to the end.
-  let order = new Map<K, LedgerEntry>()
-  let aside = new Map<K, LedgerEntry>()
-  let bytes = 0
+  const orders = new Map<Share, Map<K, LedgerEntry>>(SHARES.map(share => [share, new Map()]))
+  const held = new Map<K, Share>()
+  const sums = new Map<Share, number>()
 
-  const take = (key: K): LedgerEntry | undefined => {
-    const entry = order.get(key) ?? aside.get(key)
-    if (entry === undefined) return undefined
-    if (!order.delete(key)) aside.delete(key)
-    bytes -= entry.bytes
-    return entry
+  const orderOf = (share: Share): Map<K, LedgerEntry> => {
+    const order = orders.get(share) ?? new Map<K, LedgerEntry>()
+    orders.set(share, order)
+    return order
   }
-  const put = (key: K, entry: LedgerEntry): void => {
-    order.set(key, entry)
-    bytes += entry.bytes
+  const count = (share: Share, bytes: number): void => { sums.set(share, (sums.get(share) ?? 0) + bytes) }
+  const get = (key: K): LedgerEntry | undefined => {
+    const share = held.get(key)
+    return share === undefined ? undefined : orderOf(share).get(key)
+  }
+  const take = (key: K): { entry: LedgerEntry, share: Share } | undefined => {
+    const share = held.get(key)
+    const entry = share === undefined ? undefined : orderOf(share).get(key)
+    if (share === undefined || entry === undefined) return undefined
+    orderOf(share).delete(key)
+    held.delete(key)
+    count(share, -entry.bytes)
+    return { entry, share }
+  }
+  const put = (key: K, entry: LedgerEntry, share: Share): void => {
+    orderOf(share).set(key, entry)
+    held.set(key, share)
+    count(share, entry.bytes)
   }
 
   return {
-    get bytes () { return bytes },
-    get files () { return order.size + aside.size },
-    get: key => order.get(key) ?? aside.get(key),
-    add (key, size) {
+    get bytes () { return [...sums.values()].reduce((sum, bytes) => sum + bytes, 0) },
+    get files () { return held.size },
+    bytesOf: share => sums.get(share) ?? 0,
+    get,
+    add (key, bytes, share) {
       take(key)
       const now = Date.now()
-      put(key, { bytes: size, usedAt: now, toldAt: now })
+      put(key, { bytes, usedAt: now, toldAt: now }, share)
     },
     use (key, now = Date.now()) {
-      const entry = order.get(key) ?? aside.get(key)
+      const entry = get(key)
       if (entry === undefined || now - entry.usedAt < USE_GRACE_MS) return false
       const mustTell = now - entry.toldAt >= TELL_AFTER_MS
-      take(key)
-      put(key, { ...entry, usedAt: now, toldAt: mustTell ? now : entry.toldAt })
+      const share = take(key)?.share ?? 'spare'
+      put(key, { ...entry, usedAt: now, toldAt: mustTell ? now : entry.toldAt }, share)
       return mustTell
     },
     usedElsewhere (key, at) {
-      const entry = take(key)
-      if (entry !== undefined) put(key, { ...entry, usedAt: at, toldAt: at })
+      const taken = take(key)
+      if (taken !== undefined) put(key, { ...taken.entry, usedAt: at, toldAt: at }, taken.share)
     },
     drop: key => { take(key) },
-    oldest (alsoKept) {
-      for (const [key, entry] of order) {
-        if (!isKept(key)) return { key, isKept: false }
-        order.delete(key)
-        aside.set(key, entry)
+    oldest (share) {
+      for (const [key, entry] of orderOf(share)) {
+        const current = shareOf(key)
+        if (current === undefined) return undefined
+        if (current === share || (current === 'spare' && Date.now() - entry.usedAt < NAMED_WITHIN_MS)) return key
+        take(key)
+        put(key, entry, current)
       }
-      const [key] = aside.keys()
-      return alsoKept && key !== undefined ? { key, isKept: true } : undefined
+      return undefined
     },
     adopt (found, startedAt) {
-      const entries: Array<[K, LedgerEntry]> = []
-      for (const [key, { bytes: size, mtimeMs }] of found) {
-        const known = order.get(key) ?? aside.get(key)
-        entries.push([key, { bytes: size, usedAt: Math.max(known?.usedAt ?? 0, mtimeMs), toldAt: mtimeMs }])
+      const entries: Array<[K, LedgerEntry, Share]> = []
+      for (const [key, { bytes, mtimeMs }] of found) {
+        const known = get(key)
+        entries.push([key, { bytes, usedAt: Math.max(known?.usedAt ?? 0, mtimeMs), toldAt: mtimeMs }, shareOf(key) ?? held.get(key) ?? 'spare'])
       }
-      for (const [key, entry] of [...order, ...aside]) {
-        if (!found.has(key) && entry.toldAt >= startedAt) entries.push([key, entry]) // written while the walk went on
+      for (const [key, share] of held) {
+        const entry = get(key)
+        if (!found.has(key) && entry !== undefined && entry.toldAt >= startedAt) entries.push([key, entry, share]) // written while the walk went on
       }
       entries.sort(([, a], [, b]) => a.usedAt - b.usedAt)
-      order = new Map(entries)
-      aside = new Map()
-      bytes = entries.reduce((sum, [, entry]) => sum + entry.bytes, 0)
+      held.clear()
+      sums.clear()
+      for (const order of orders.values()) order.clear()
+      for (const [key, entry, share] of entries) put(key, entry, share)
     }
   }
 }

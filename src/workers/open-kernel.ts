@@ -4,6 +4,7 @@ import { findBtf } from '../formats/find-btf.js'
 import { WANT_ALL } from '../formats/find-options.js'
 import type { FoundModule, FoundVmlinux, Unread } from '../formats/found.js'
 import { isXz } from '../formats/xz-magic.js'
+import { storageUnreadable } from '../store/read-failure.js'
 import { allocateShared, toShared } from '../store/shared-bytes.js'
 import { attachShared } from './attached-btfs.js'
 import { collectGarbage } from './collect.js'
@@ -14,12 +15,15 @@ import type { OpenedBtfs, OpenKernelTask } from './protocol.js'
  * Unpacks a kernel's file, whatever it came in, and brings its BTF into shared memory. The BTF of a module that cannot be read
  * is left out: one broken module of thousands must not make a kernel unusable.
  *
- * @throws AppError `btf_invalid`, `too_large`
+ * @throws AppError `btf_invalid`, `too_large`, `storage_unreadable`
  */
 export async function openKernel (task: OpenKernelTask): Promise<OpenedBtfs> {
   const { maxBytes, expected, base } = task
   const source = 'path' in task.source ? readInto(allocateShared, task.source.path, maxBytes) : task.source.bytes
-  if (source === undefined) return { state: 'absent' }
+  if (!(source instanceof Uint8Array)) {
+    if (source.state === 'absent') return source
+    throw storageUnreadable('path' in task.source ? task.source.path : 'The file', source.code)
+  }
   if (task.isArchive && !isXz(source)) throw new AppError('btf_invalid', `This is no .xz file; it begins with ${beginningOf(source)}.`)
 
   const { kernel, modules, unread } = await findAll(source, task)

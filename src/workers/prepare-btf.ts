@@ -7,8 +7,8 @@ import { AppError } from '../errors.js'
 import { BOUNDS } from '../formats/bounds.js'
 import type { FindOptions } from '../formats/find-options.js'
 import { openBtf } from '../formats/open-btf.js'
-import { errorCode } from '../store/atomic-file.js'
 import { sharedKey, type SharedBtf } from '../store/btf-memory.js'
+import { toUnread, type Unread } from '../store/read-failure.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
 import { allocateShared, toShared } from '../store/shared-bytes.js'
 import { attachShared } from './attached-btfs.js'
@@ -25,7 +25,7 @@ import type { PreparedBtf, PrepareBtfTask, ReadFile, ReadTask } from './protocol
  */
 export function prepareBtf (task: PrepareBtfTask): PreparedBtf | Promise<PreparedBtf> {
   const source = 'path' in task.source ? readInto(allocateShared, task.source.path, task.maxBytes) : task.source.bytes
-  if (source === undefined) return { state: 'absent' }
+  if (!(source instanceof Uint8Array)) return source
   checkSize(source.length, task.maxBytes)
   if (task.expected !== undefined && sha256(source) !== task.expected) return { state: 'damaged' }
   if (detectByteOrder(source) === undefined) return openPacked(source, task)
@@ -67,15 +67,12 @@ function shareBtf (bytes: Uint8Array, hash: Sha256, isValidated: boolean, base: 
 /** Reads a file and verifies it. */
 export function readVerified ({ path, expected }: ReadTask): ReadFile {
   const bytes = readInto(byteLength => new Uint8Array(byteLength), path, Infinity)
-  if (bytes === undefined) return { state: 'absent' }
+  if (!(bytes instanceof Uint8Array)) return bytes
   return sha256(bytes) === expected ? { state: 'ready', bytes } : { state: 'damaged' }
 }
 
-/** Whoever asks can look elsewhere, as if there were no file: it is gone, or its folder was replaced, or the disk does not give it. */
-const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'EACCES', 'EIO', 'ESTALE'])
-
-/** Reads a file into memory of the wanted kind. Undefined where there is none. */
-export function readInto (allocate: (byteLength: number) => Uint8Array, path: string, maxBytes: number): Uint8Array | undefined {
+/** Reads a file into memory of the wanted kind; else says why there are no bytes. */
+export function readInto (allocate: (byteLength: number) => Uint8Array, path: string, maxBytes: number): Uint8Array | Exclude<Unread, { readonly state: 'damaged' }> {
   let fd: number | undefined
   try {
     fd = openSync(path, 'r')
@@ -89,8 +86,7 @@ export function readInto (allocate: (byteLength: number) => Uint8Array, path: st
     return filled === bytes.length ? bytes : bytes.slice(0, filled)
   } catch (error) {
     if (error instanceof AppError) throw error
-    if (ABSENT.has(errorCode(error) ?? '')) return undefined
-    throw new AppError('internal_error', `BTF cannot be read from disk (${errorCode(error) ?? 'unknown error'}).`, { path }, { cause: error })
+    return toUnread(error)
   } finally {
     if (fd !== undefined) closeSync(fd)
   }

@@ -6,6 +6,7 @@ import type { FailingSummary } from '../report/report.js'
 import type { Verdict } from '../report/wire.js'
 import type { ErrorJson } from '../errors.js'
 import type { SharedBtf } from '../store/btf-memory.js'
+import type { Unread } from '../store/read-failure.js'
 import type { Sha256 } from '../store/sha256.js'
 
 /** Messages between the event loop and a worker: plain data only, since errors and class instances lose themselves on the way. */
@@ -29,8 +30,7 @@ export interface PrepareBtfTask {
   readonly maxBytes: number
 }
 
-/** `absent`: no such file. `damaged`: not the bytes that were expected. */
-export type PreparedBtf = { readonly state: 'ready', readonly btf: SharedBtf } | { readonly state: 'absent' | 'damaged' }
+export type PreparedBtf = { readonly state: 'ready', readonly btf: SharedBtf } | Unread
 
 /** Makes shared BTF of a kernel's file as sources and operators have it: any that the opener reads. */
 export interface OpenKernelTask {
@@ -66,8 +66,8 @@ export interface ReadTask {
   readonly expected: Sha256
 }
 
-/** The bytes, moved, or why there are none: as in PreparedBtf. */
-export type ReadFile = { readonly state: 'ready', readonly bytes: Uint8Array } | { readonly state: 'absent' | 'damaged' }
+/** The bytes, moved, or why there are none. */
+export type ReadFile = { readonly state: 'ready', readonly bytes: Uint8Array } | Unread
 
 /** Relocates one object for one kernel. */
 export interface RelocateTask {

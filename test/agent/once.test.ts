@@ -86,7 +86,7 @@ describe('corelo agent --once, on a node with BTF', () => {
     const node = withBtf()
     const run = await runOnce(node, own.url, { CORELO_AGENT_KEYS: own.keys })
     expect(run.code, JSON.stringify(run.lines)).toBe(0)
-    expect(run.lines).toContainEqual(expect.objectContaining({ level: 40, code: 'btf_conflict' }))
+    expect(run.lines.filter(({ level }) => Number(level) >= 40)).toEqual([])
     expect(readFileSync(join(node.out, 'exec.bpf.o'))).toEqual(relocated(EXEC))
   })
 

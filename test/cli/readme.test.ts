@@ -8,6 +8,7 @@ import { ExitCode } from '../../src/cli/exit-code.js'
 import { spec as btfExport } from '../../src/cli/btf/export.js'
 import { spec as btfImport } from '../../src/cli/btf/import.js'
 import { spec as btfList } from '../../src/cli/btf/list.js'
+import { spec as btfSync } from '../../src/cli/btf/sync.js'
 import { spec as inspect } from '../../src/cli/inspect.js'
 import { spec as keysRotate } from '../../src/cli/keys/rotate.js'
 import { spec as keysShow } from '../../src/cli/keys/show.js'
@@ -27,7 +28,7 @@ const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 const shownWhole: Record<string, CommandSpec> = {
   agent, 'btf export': btfExport, 'btf import': btfImport, 'btf list': btfList, inspect, 'keys token': keysToken, relocate: relocateSpec, serve
 }
-const specs: Record<string, CommandSpec> = { ...shownWhole, 'keys rotate': keysRotate, 'keys show': keysShow, 'keys verify': keysVerify }
+const specs: Record<string, CommandSpec> = { ...shownWhole, 'btf sync': btfSync, 'keys rotate': keysRotate, 'keys show': keysShow, 'keys verify': keysVerify }
 
 /** Lines of code blocks that start with a word, as a shell would split them. */
 function commandLines (word: string): string[][] {

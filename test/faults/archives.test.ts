@@ -57,7 +57,7 @@ describe('an uploaded .tar.xz', () => {
     expect(await created.json()).toMatchObject({ btf_sha256: sha256(fooBtf()), bytes: fooBtf().length, source: 'upload' })
     expect((await put(fooBtf())).status).toBe(200)
     expect((await put(await archiveOf())).status).toBe(200)
-    expect((await put(await archiveOf(fooBtf(1)))).status).toBe(409)
+    expect((await put(await archiveOf(fooBtf(1)))).status).toBe(201)
     const problem = await problemOf(await put(await tarXzOf({ name: '5.4.0-43-generic.btf', bytes: fooBtf() })))
     expect(problem).toMatchObject({ code: 'btf_invalid', detail: expect.stringContaining('another kernel') })
   })

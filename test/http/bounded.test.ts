@@ -53,12 +53,15 @@ describe('connections', () => {
     app.get('/', async () => 'here')
     onTestFinished(() => app.close())
     const port = Number(new URL(await app.listen({ host: '127.0.0.1', port: 0 })).port)
-    return { app, open: async () => {
-      const socket = connect(port, '127.0.0.1').on('error', () => {})
-      onTestFinished(() => { socket.destroy() })
-      await once(socket, 'connect')
-      return socket
-    } }
+    return {
+      app,
+      open: async () => {
+        const socket = connect(port, '127.0.0.1').on('error', () => {})
+        onTestFinished(() => { socket.destroy() })
+        await once(socket, 'connect')
+        return socket
+      }
+    }
   }
   const ask = async (socket: Socket): Promise<string> => {
     socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')

@@ -148,8 +148,17 @@ describe('POST /relocate', () => {
       counts: { resolved: 1, absent: 0, poisoned: 0 },
       programs: [{ name: 'a', section: 'raw_tp/a', verdict: 'loads', needs_kernel_btf: null, relocations: 1 }],
       relocations: [{
-        kind: 'byte_off', type: 'struct foo', access: 'foo.y', access_spec: '0:1', status: 'resolved', old: 4, new: 12, reason: null, suggestions: [],
-        places: [{ program: 'a', section: 'raw_tp/a', instruction: 0, reachable: null }], places_total: 1
+        kind: 'byte_off',
+        type: 'struct foo',
+        access: 'foo.y',
+        access_spec: '0:1',
+        status: 'resolved',
+        old: 4,
+        new: 12,
+        reason: null,
+        suggestions: [],
+        places: [{ program: 'a', section: 'raw_tp/a', instruction: 0, reachable: null }],
+        places_total: 1
       }],
       warnings: []
     })
@@ -453,13 +462,6 @@ describe('modules', () => {
     expect([created.status, created.headers.get('location')]).toEqual([201, path])
     expect(await created.json()).toMatchObject({ modules: [{ name: 'foo_mod', btf_sha256: hashOf(module), bytes: module.length, source: 'upload' }] })
     expect((await put(path, module)).status).toBe(200)
-    await problem(await put(path, (() => {
-      const base = btf()
-      integers(base)
-      const other = btf({ base })
-      other.struct('bar', 4)
-      return other.bytes()
-    })()), 409, 'btf_conflict')
     expect(await bytesOf(await request(path))).toEqual(module)
 
     const response = await relocate({ modules: 'foo_mod' })
@@ -467,6 +469,14 @@ describe('modules', () => {
     expect(offsetOfY({ bytes })).toBe(20)
     const location = `/relocated/${hashOf(fooObject())}/${vmlinuxHash}?engine=${ENGINE.version}&modules=${hashOf(module)}`
     expect(response.headers.get('content-location')).toBe(location)
+    expect(await bytesOf(await request(location))).toEqual(bytes)
+
+    const base = btf()
+    integers(base)
+    const other = btf({ base })
+    other.struct('bar', 4)
+    expect((await put(path, other.bytes())).status).toBe(201)
+    await problem(await relocate({ modules: 'foo_mod' }), 409, 'kernel_ambiguous')
     expect(await bytesOf(await request(location))).toEqual(bytes)
   })
 
@@ -594,7 +604,7 @@ describe('/objects/{hash}', () => {
 })
 
 describe('/kernels', () => {
-  it('takes BTF once: 201, then 200, and 409 for other bytes', async () => {
+  it('takes BTF once: 201, then 200, and 201 for other bytes, beside which the name is ambiguous', async () => {
     const { request, put } = await lab()
     const path = `/kernels/${UBUNTU}/btf`
     const created = await put(path, fooBtf(), { 'content-type': 'application/octet-stream' })
@@ -602,8 +612,11 @@ describe('/kernels', () => {
     expect(await created.json()).toMatchObject({ reference: UBUNTU, btf_sha256: hashOf(fooBtf()), bytes: fooBtf().length, source: 'upload', modules: [] })
     expect((await put(path, fooBtf())).status).toBe(200)
     expect((await put(path, btfElf({ btf: fooBtf() }), { 'content-type': 'application/x-elf' })).status).toBe(200)
-    expect(await problem(await put(path, fooBtf(1)), 409, 'btf_conflict')).toMatchObject({ held: hashOf(fooBtf()), offered: hashOf(fooBtf(1)), source: 'upload' })
     expect(await bytesOf(await request(path))).toEqual(fooBtf())
+    const other = await put(path, fooBtf(1))
+    expect([other.status, other.headers.get('corelo-btf')]).toEqual([201, hashOf(fooBtf(1))])
+    expect((await problem(await request(path), 409, 'kernel_ambiguous'))['candidates']).toHaveLength(2)
+    expect(await bytesOf(await request(`/btf/${hashOf(fooBtf())}`))).toEqual(fooBtf())
   })
 
   it('gives the BTF of a kernel with its hash, to be asked for again', async () => {
@@ -633,6 +646,7 @@ describe('/kernels', () => {
       btf_sha256: hashOf(fooBtf()),
       bytes: fooBtf().length,
       types: 11,
+      build_id: null,
       source: 'upload',
       provenance: { by: '127.0.0.1', at: time, kernel_version: version },
       first_seen: time,

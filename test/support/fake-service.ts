@@ -113,16 +113,16 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       btfs.set(hash, bytes)
       const held = kernels.get(name)
       if (module === undefined) {
-        if (held !== undefined && held.btfSha256 !== hash) throw new AppError('btf_conflict', 'Other bytes are held.', { held: held.btfSha256 })
-        const entry = held ?? { ...entryOf(reference, bytes), source: 'upload', provenance }
+        const isHeld = held?.btfSha256 === hash
+        const entry = isHeld ? held : { ...entryOf(reference, bytes), source: 'upload', provenance }
         kernels.set(name, entry)
-        return { created: held === undefined, entry }
+        return { created: !isHeld, entry, btfSha256: hash }
       }
       const kernel = getKernel(reference)
       const isHeld = kernel.modules.some(({ name }) => name === module)
       const entry = isHeld ? kernel : { ...kernel, modules: [...kernel.modules, { name: module, btfSha256: hash, bytes: bytes.length, source: 'upload' }] }
       kernels.set(name, entry)
-      return { created: !isHeld, entry }
+      return { created: !isHeld, entry, btfSha256: hash }
     },
     async getBtf (hash) {
       const bytes = btfs.get(hash)
@@ -134,7 +134,8 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       return bytes === undefined ? undefined : { bytes: bytes.length }
     },
     publicKeys: async () => signer.jwks,
-    stats: () => ({ queued: 0, running: 0, memoryBytes: 0, memoryEntries: 0, diskBytes: 0, degraded: { disk: true, shared_store: false }, workerRestarts: 0, cache: { result_hits: 7 }, sourceRequests: [{ source: 'btfhub', outcome: 'found', count: 3 }], sourceWaiters: 2 }),
+    stats: () => ({ queued: 0, running: 0, memoryBytes: 0, memoryEntries: 0, diskBytes: 0, degraded: { disk: true, shared_store: false }, workerRestarts: 0, cache: { result_hits: 7 }, sourceRequests: [{ source: 'btfhub', outcome: 'found', count: 3 }], sourceWaiters: 2, packages: undefined, fetchJobs: 0 }),
+    refreshCatalog: async () => {},
     ready: async () => { await ready },
     close: async () => {}
   }

@@ -57,8 +57,11 @@ export async function startS3Server (): Promise<S3Server> {
     } else if (url.searchParams.get('list-type') === '2') {
       const prefix = `${key}${url.searchParams.get('prefix') ?? ''}`
       const keys = [...objects.keys()].filter(name => name.startsWith(prefix)).map(name => name.slice(key.length)).sort()
-      const shown = keys.slice(0, 1000)
-      response.end(`<?xml version="1.0"?><ListBucketResult><IsTruncated>${String(keys.length > 1000)}</IsTruncated>${shown.map(name => `<Contents><Key>${name}</Key></Contents>`).join('')}</ListBucketResult>`)
+      const after = url.searchParams.get('continuation-token')
+      const rest = after === null ? keys : keys.filter(name => name > after)
+      const shown = rest.slice(0, 1000)
+      const next = rest.length > 1000 ? `<NextContinuationToken>${shown.at(-1) ?? ''}</NextContinuationToken>` : ''
+      response.end(`<?xml version="1.0"?><ListBucketResult><IsTruncated>${String(rest.length > 1000)}</IsTruncated>${next}${shown.map(name => `<Contents><Key>${name}</Key></Contents>`).join('')}</ListBucketResult>`)
     } else {
       const found = objects.get(key)
       if (found === undefined) response.writeHead(404).end('<Error><Code>NoSuchKey</Code></Error>')

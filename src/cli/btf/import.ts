@@ -8,7 +8,8 @@ import { extractBtf } from '../../import/extract.js'
 import type { FoundResult } from '../../formats/found.js'
 import { evidenceOfPath } from '../../identity/tree-path.js'
 import { openKernelIndex } from '../../kernels/kernel-index.js'
-import { formatReference } from '../../identity/reference.js'
+import { formatReference, type KernelReference } from '../../identity/reference.js'
+import type { Sha256 } from '../../store/sha256.js'
 import { listImportFiles, readImportFile } from '../../import/import-files.js'
 import { createKernelImport, type ImportReport, type KernelImport, type KernelSink } from '../../import/import-kernels.js'
 import { createImportStore } from '../../import/import-store.js'
@@ -99,7 +100,10 @@ async function withSink<T> (options: Arguments, work: (sink: KernelSink) => Prom
   }
   if (options.has('cache-dir') || options.has('replace')) throw usageError(spec, 'With --server, leave --cache-dir and --replace out: the service has its own cache, and replaces nothing.')
   const { createImportUpload } = await import('./import-upload.js')
-  return await work(createImportUpload({ server, tokenFile: options.get('token-file') }))
+  const onUpload = (reference: KernelReference, btfSha256: Sha256): void => {
+    say(`note: ${formatReference(reference)} is an upload there. Unless the service trusts uploads (CORELO_TRUST_UPLOADS=true), its name does not answer; name it with btf_sha256=${btfSha256}, or import it on the service's own cache.`)
+  }
+  return await work(createImportUpload({ server, tokenFile: options.get('token-file'), onUpload }))
 }
 
 async function withCache<T> (directory: string, replaces: boolean, work: (sink: KernelSink) => Promise<T>): Promise<T> {

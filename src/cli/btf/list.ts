@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { normalizeArch } from '../../identity/arch.js'
 import type { KernelEntry } from '../../client/client.js'
-import { matchesName } from '../../kernels/matches.js'
+import { inForce, matchesName } from '../../kernels/matches.js'
 import { openKernelIndex } from '../../kernels/kernel-index.js'
 import type { KernelRecord } from '../../kernels/kernel-record.js'
 import { formatReference, parseReference, type KernelReference } from '../../identity/reference.js'
@@ -64,12 +64,12 @@ function numberOf (kernel: object, name: string): string {
 
 function moduleCount (kernel: object): string { return 'modules' in kernel && Array.isArray(kernel.modules) ? String(kernel.modules.length) : '-' }
 
-/** Every kernel of a cache, in the order of references. A cache that is not there has none, and is not made. */
+/** Every kernel of a cache, in the order of references, without what an operator replaced. A cache that is not there has none, and is not made. */
 export async function readRecords (directory: string): Promise<readonly KernelRecord[]> {
   if (!existsSync(join(directory, 'index'))) return []
   const index = await openKernelIndex({ directory })
   try {
-    return index.list()
+    return index.list().filter(record => inForce(index.named(record.reference)).includes(record))
   } finally {
     await index.close()
   }
@@ -86,7 +86,7 @@ function isWanted (reference: KernelReference, options: Arguments): boolean {
 }
 
 /** As GET /kernels has it. */
-function toJson ({ reference, btfSha256, bytes, types, source, provenance, firstSeen, lastUsed, modules }: KernelRecord): object {
+function toJson ({ reference, btfSha256, bytes, types, buildId, source, provenance, firstSeen, lastUsed, modules }: KernelRecord): object {
   return {
     reference: formatReference(reference),
     distro: reference.distro,
@@ -96,6 +96,7 @@ function toJson ({ reference, btfSha256, bytes, types, source, provenance, first
     btf_sha256: btfSha256,
     bytes,
     types,
+    build_id: buildId ?? null,
     source,
     provenance: { by: provenance.by, at: provenance.at, ...(provenance.kernelVersion === undefined ? {} : { kernel_version: provenance.kernelVersion }) },
     first_seen: firstSeen,

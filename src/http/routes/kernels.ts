@@ -1,12 +1,13 @@
 import { negotiate } from '../accept.js'
 import { callerOf } from '../plugins/access.js'
+import { preferredWaitMs } from '../prefer.js'
 import { withDeadline } from '../deadline.js'
 import { REVALIDATE } from '../headers.js'
 import { sendJson } from '../json.js'
 import { toKernelJson } from '../kernel-json.js'
-import { nextPageUrl, toKernelFilter, toKernelReference } from '../kernel-query.js'
+import { nextPageUrl, toBuild, toKernelFilter, toKernelReference } from '../kernel-query.js'
 import { json } from '../schemas/content.js'
-import { KernelListQuery, KernelParams, NoQuery } from '../schemas/kernel.js'
+import { BuildParams, KernelListQuery, KernelParams } from '../schemas/kernel.js'
 import { responses } from '../schemas/problem.js'
 import { viaOf } from '../via.js'
 import type { Routes } from './dependencies.js'
@@ -18,7 +19,7 @@ export const kernelRoutes: Routes = async (app, { service, config }) => {
       tags: ['kernels'],
       summary: 'The kernels whose BTF the service has, and those that its sources are known to have.',
       querystring: KernelListQuery,
-      response: responses({ 200: { description: 'One page of them; a `Link` header names the next.', content: json('KernelPage') } }, 'not_acceptable')
+      response: responses({ 200: { description: 'One page of them; a `Link` header names the next.', content: json('KernelPage') } }, 'kernel_ambiguous', 'not_acceptable', 'storage_unreadable')
     },
     config: { access: 'relocate' }
   }, async (request, reply) => {
@@ -34,15 +35,17 @@ export const kernelRoutes: Routes = async (app, { service, config }) => {
       tags: ['kernels'],
       summary: 'One kernel: its BTF, where that came from, and when.',
       params: KernelParams,
-      querystring: NoQuery,
+      querystring: BuildParams,
       response: responses({ 200: { description: 'The kernel.', content: json('Kernel') } },
-        'kernel_unknown', 'not_acceptable', 'deadline_exceeded', 'source_failed', 'source_invalid', 'source_timeout')
+        'kernel_unknown', 'kernel_ambiguous', 'not_acceptable', 'deadline_exceeded', 'source_failed', 'source_invalid', 'source_timeout', 'storage_unreadable', 'fetching')
     },
     config: { access: 'relocate' }
   }, async (request, reply) => {
     negotiate(request.headers.accept, ['application/json'])
     const reference = toKernelReference(request.params)
-    const entry = await withDeadline(reply.raw, config.deadlineMs, () => service.getKernel(reference, viaOf(request), callerOf(request)))
+    const waitMs = preferredWaitMs(request)
+    const entry = await withDeadline(reply.raw, config.deadlineMs,
+      () => service.getKernel(reference, { via: viaOf(request), caller: callerOf(request), waitMs, ...toBuild(request.query) }), { waitMs })
     return sendJson(reply.headers({ 'cache-control': REVALIDATE, 'corelo-btf': entry.btfSha256 }), toKernelJson(entry))
   })
 }

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { cursor, kernelVersion, segment, sha256 } from './fields.js'
+import { buildId, cursor, kernelVersion, segment, sha256 } from './fields.js'
 
 const count = (description: string) => Type.Integer({ minimum: 0, description })
 const time = (description: string) => Type.String({ format: 'date-time', description })
@@ -24,12 +24,24 @@ export const KernelListQuery = Type.Object({
   distro: Type.Optional(segment('Only kernels of this distribution.', 'ubuntu')),
   distro_version: Type.Optional(segment('Only kernels of this version of the distribution.', '20.04')),
   arch: Type.Optional(segment('Only kernels of this architecture.', 'x86_64')),
+  offered: Type.Optional(Type.Boolean({ description: 'Only kernels that a source is known to have, held ones among them.' })),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: DEFAULT_LIMIT, description: 'Most kernels to answer with.' })),
   cursor: Type.Optional(cursor('Where to go on: `next_cursor` of the answer before.'))
 }, { additionalProperties: false })
 
+/** Which build of a kernel is meant, where its release was built several times. */
+export const BuildParams = Type.Object({
+  kernel_version: Type.Optional(kernelVersion('`uname -v` of the kernel that is meant.')),
+  kernel_build_id: Type.Optional(buildId("The kernel's GNU build-id."))
+}, { additionalProperties: false })
+
 export const PutBtfQuery = Type.Object({
-  kernel_version: Type.Optional(kernelVersion('`uname -v` of the kernel that the BTF belongs to.'))
+  kernel_version: Type.Optional(kernelVersion('`uname -v` of the kernel that the BTF belongs to.')),
+  kernel_build_id: Type.Optional(buildId('GNU build-id of the kernel that the BTF belongs to.'))
+}, { additionalProperties: false })
+
+export const PutModuleQuery = Type.Object({
+  btf_sha256: Type.Optional(sha256('The vmlinux BTF that it extends; needed where several are held for the kernel.'))
 }, { additionalProperties: false })
 
 const names = {
@@ -40,6 +52,14 @@ const names = {
   release: Type.String()
 }
 
+const published = Type.Union([Type.Object({
+  repository: Type.String(),
+  package: Type.String({ examples: ['linux-image-6.1.0-57-amd64'] }),
+  version: Type.String({ examples: ['6.1.192-3'] }),
+  bytes: count('Size of the package.'),
+  built_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], { description: 'When it was built, where the repository says.' })
+}), Type.Null()], { description: 'The package in which its distribution publishes it, as far as that is known.' })
+
 export const Kernel = Type.Object({
   ...names,
   state: Type.Literal('held'),
@@ -47,6 +67,7 @@ export const Kernel = Type.Object({
   btf_sha256: sha256('Its raw BTF.'),
   bytes: count('Size of its raw BTF.'),
   types: count('Types in it.'),
+  build_id: Type.Union([Type.String(), Type.Null()], { description: "The kernel's GNU build-id, where that is known." }),
   source: Type.String({ description: 'Where it came from.', examples: ['local', 'upload', 'btfhub', 'directory', 'upstream'] }),
   provenance: Type.Object({
     by: Type.String({ description: 'Who supplied it.' }),
@@ -54,6 +75,7 @@ export const Kernel = Type.Object({
     kernel_version: Type.Optional(Type.String({ description: '`uname -v`, where that is known.' })),
     url: Type.Optional(Type.String({ description: 'Where a source had it.' })),
     etag: Type.Optional(Type.String({ description: "The source's name for the bytes." })),
+    package: Type.Optional(Type.Object({ repository: Type.String(), name: Type.String(), version: Type.String() }, { description: 'The package that it was in.' })),
     checked_at: Type.Optional(time('When the source last said that it still has the same.'))
   }),
   first_seen: time('When the service first had it.'),
@@ -63,8 +85,9 @@ export const Kernel = Type.Object({
     btf_sha256: sha256('Its split BTF.'),
     bytes: count('Size of its split BTF.'),
     source: Type.String({ description: 'Where that came from.' })
-  }))
-}, { $id: 'Kernel', description: 'A kernel whose BTF the service has.' })
+  })),
+  published
+}, { $id: 'Kernel', description: 'A kernel whose BTF the service has. A name has an entry for each content that was supplied for it.' })
 
 export const OfferedKernel = Type.Object({
   ...names,
@@ -73,11 +96,13 @@ export const OfferedKernel = Type.Object({
   btf_sha256: Type.Null(),
   bytes: Type.Null(),
   types: Type.Null(),
+  build_id: Type.Null(),
   source: Type.Null(),
   provenance: Type.Null(),
   first_seen: Type.Null(),
   last_used: Type.Null(),
-  modules: Type.Array(Type.Never(), { maxItems: 0 })
+  modules: Type.Array(Type.Never(), { maxItems: 0 }),
+  published
 }, { $id: 'OfferedKernel', description: 'A kernel that a source is known to have, and whose BTF is fetched when it is asked for.' })
 
 export const KernelPage = Type.Object({

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { AppError } from '../../errors.js'
-import { archivePlaces, kernelsAt, MAX_ARCHIVE_PLACES, type ArchivePlace } from '../../identity/archive-places.js'
+import { archivePlaces, kernelsAt, type ArchivePlace } from '../../identity/archive-places.js'
 import type { KernelQuery, KernelReference } from '../../identity/reference.js'
 import type { Feed } from './feed.js'
 import { createOfferedKernels, MAX_LISTINGS, type OfferedKernels } from './offered-kernels.js'
@@ -88,7 +88,7 @@ export function createCatalog ({ feeds, intervalMs = DEFAULT_INTERVAL_MS, retryM
 
   const placesOf: Catalog['placesOf'] = (query, source) => {
     const listed = kernels.matching(query).filter(({ sources }) => source === undefined || sources.includes(source))
-    return listed.length === 0 ? archivePlaces(query) : listed.slice(0, MAX_ARCHIVE_PLACES).map(({ reference, path }) => ({ reference, path }))
+    return listed.length === 0 ? archivePlaces(query) : listed.map(({ reference, path }) => ({ reference, path }))
   }
 
   return {

@@ -19,6 +19,7 @@ export async function openOrRefuse (open: OpenKernel, content: Parameters<OpenKe
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     if (error.code === 'btf_invalid' || error.code === 'too_large') return { state: 'malformed', answer: `${what} cannot be used: ${error.message.replace(/\.$/, '')}` }
+    if (error.code === 'storage_unreadable') return { state: 'failed', answer: `${what} cannot be read (${String(error.details['error'])})` }
     if (error.code === 'deadline_exceeded') return { state: 'timeout', answer: `${what} could not be read in time` }
     throw error
   }

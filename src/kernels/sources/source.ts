@@ -1,7 +1,9 @@
 import type { Refusal } from '../../fetch/refusal.js'
 import type { SharedBtf } from '../../store/btf-memory.js'
+import type { WantedBuild } from '../matches.js'
 import type { KernelQuery, KernelReference } from '../../identity/reference.js'
 import type { Sha256 } from '../../store/sha256.js'
+import type { Provenance } from '../kernel-record.js'
 
 /**
  * Where BTF of kernels that are not held can be had from. A source never rejects for what its origin did: every way in which
@@ -12,15 +14,19 @@ export interface KernelSource {
   readonly name: string
   /** Whether asking it can lead back to this service, so that what was asked on behalf of others is kept apart. */
   readonly isForwarding?: boolean
+  /** Whether it tells builds of one release apart, so that it is asked for another build where one is held. */
+  readonly tellsBuilds?: boolean
+  /** Milliseconds that one question may take, where that is longer than for others. */
+  readonly deadlineMs?: number
   /**
    * Whole references that a query which is none can mean here, most likely first: from what names prove, or from what the
    * source lists. Nothing is left out because it is less likely: a bare release is good only where all of these agree.
    */
   candidates(query: KernelQuery, asking: Asking): Promise<Candidates>
   /** The kernel, from all places at which the source may have it. */
-  fetch(reference: KernelReference, asking: Asking & { readonly held?: HeldCopy }): Promise<SourceOutcome>
+  fetch(reference: KernelReference, asking: Asking & { readonly held?: HeldCopy, readonly build?: WantedBuild }): Promise<SourceOutcome>
   /** One module of a kernel it gave, where modules do not come with the kernel. */
-  fetchModule?(reference: KernelReference, module: string, asking: Asking & { readonly base: SharedBtf }): Promise<ModuleOutcome>
+  fetchModule?(reference: KernelReference, module: string, asking: Asking & { readonly base: SharedBtf, readonly build?: WantedBuild }): Promise<ModuleOutcome>
 }
 
 /** What goes with every question. */
@@ -47,6 +53,11 @@ export interface FoundKernel {
   readonly url: string
   /** The origin's name for these bytes. */
   readonly etag?: string
+  /** `uname -v` and GNU build-id (lower-case hex) of the very build, where the source proves them. */
+  readonly kernelVersion?: string
+  readonly buildId?: string
+  /** The package that it was in. */
+  readonly package?: Provenance['package']
 }
 
 export type SourceOutcome = FoundKernel | { readonly state: 'unchanged' } | Refusal

@@ -16,14 +16,18 @@ export interface S3Object {
   readonly sha256: string
 }
 
+export interface ListedKey {
+  readonly key: string
+}
+
 /** The few requests of S3 that a shared store needs. Keys are below the prefix. Never rejects. */
 export interface S3Client {
   get(key: string, maxBytes: number): Promise<S3Answer<S3Object>>
   /** Its size in bytes. */
   head(key: string): Promise<S3Answer<number>>
   put(key: string, bytes: Uint8Array, sha256: string): Promise<S3Answer<null>>
-  /** Keys below a part of a key. At most as many as one answer has; whether those are all. */
-  list(below: string): Promise<S3Answer<{ readonly keys: readonly string[], readonly isComplete: boolean }>>
+  /** Keys below a part of a key, in as many answers as it takes; whether those are all. */
+  list(below: string, maxKeys: number): Promise<S3Answer<{ readonly keys: readonly ListedKey[], readonly isComplete: boolean }>>
   close(): Promise<void>
 }
 
@@ -95,6 +99,23 @@ export function createS3Client (settings: S3Settings): S3Client {
     return answer.state === 'failed' && answer.isTransient ? await call(details, read) : answer
   }
 
+  /** One answer has at most 1,000 keys. */
+  const listPage = async (below: string, token: string | undefined): Promise<S3Answer<ListedPage>> => {
+    const url = new URL(base)
+    const parameters = { ...(token === undefined ? {} : { 'continuation-token': token }), 'list-type': '2', prefix: keyOf(below) }
+    url.search = new URLSearchParams(parameters).toString().replaceAll('+', '%20')
+    return await retried({ method: 'GET', url }, async (response): Promise<S3Answer<ListedPage>> => {
+      const read = await readObject(response, MAX_LIST_BYTES)
+      if (read.state !== 'done') return read
+      const text = Buffer.from(read.value.bytes).toString()
+      const keys = [...text.matchAll(/<Key>([^<&]{1,1024})<\/Key>/g)].flatMap(([, key = '']) => key.startsWith(keyOf('')) ? [{ key: key.slice(keyOf('').length) }] : [])
+      if (!text.includes('<IsTruncated>true')) return { state: 'done', value: { keys, next: undefined } }
+      const [, next] = /<NextContinuationToken>([^<]{1,4096})<\/NextContinuationToken>/.exec(text) ?? []
+      if (next === undefined) return { state: 'failed', reason: 'it cut a list short and does not say how it goes on', isTransient: false }
+      return { state: 'done', value: { keys, next: next.replaceAll('&quot;', '"').replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&') } }
+    })
+  }
+
   return {
     get: async (key, maxBytes) => await retried({ method: 'GET', url: urlOf(key) }, response => readObject(response, maxBytes)),
     head: async key => await retried({ method: 'HEAD', url: urlOf(key) }, async response => ({ state: 'done', value: lengthOf(response) ?? 0 })),
@@ -102,19 +123,25 @@ export function createS3Client (settings: S3Settings): S3Client {
       await response.body.dump({ limit: 16_384 })
       return { state: 'done', value: null }
     }),
-    async list (below) {
-      const url = new URL(base)
-      url.search = new URLSearchParams({ 'list-type': '2', prefix: keyOf(below) }).toString().replaceAll('+', '%20')
-      return await retried({ method: 'GET', url }, async response => {
-        const read = await readObject(response, MAX_LIST_BYTES)
-        if (read.state !== 'done') return read
-        const text = Buffer.from(read.value.bytes).toString()
-        const keys = [...text.matchAll(/<Key>([^<&]{1,1024})<\/Key>/g)].flatMap(([, key = '']) => key.startsWith(keyOf('')) ? [key.slice(keyOf('').length)] : [])
-        return { state: 'done', value: { keys, isComplete: !text.includes('<IsTruncated>true') } }
-      })
+    async list (below, maxKeys) {
+      const keys: ListedKey[] = []
+      let token: string | undefined
+      for (;;) {
+        const page = await listPage(below, token)
+        if (page.state !== 'done') return page
+        for (const key of page.value.keys) keys.push(key)
+        token = page.value.next
+        if (keys.length > maxKeys) return { state: 'done', value: { keys: keys.slice(0, maxKeys), isComplete: false } }
+        if (token === undefined) return { state: 'done', value: { keys, isComplete: true } }
+      }
     },
     close: async () => { await agent.destroy() }
   }
+}
+
+interface ListedPage {
+  readonly keys: readonly ListedKey[]
+  readonly next: string | undefined
 }
 
 const RESET = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])

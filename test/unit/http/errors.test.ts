@@ -36,7 +36,7 @@ describe('an error', () => {
   it('has its own members beside the standard ones, which they do not replace', () => {
     expect(toProblem(new AppError('kernel_ambiguous', 'Several.', { candidates: [], status: 'odd', code: 'odd', request_id: 'odd' }), 'id')).toEqual({
       type: 'urn:corelo:problem:kernel_ambiguous',
-      title: 'The release names kernels with different BTF',
+      title: 'The name can mean different BTFs',
       status: 409,
       detail: 'Several.',
       code: 'kernel_ambiguous',

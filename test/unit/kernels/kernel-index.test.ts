@@ -1,9 +1,10 @@
-import { readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { openKernelIndex, type KernelIndex, type KernelIndexOptions } from '../../../src/kernels/kernel-index.js'
-import { serializeRecord } from '../../../src/kernels/kernel-record.js'
-import { sha256 } from '../../../src/store/sha256.js'
+import { serializeRecord, type KernelRecord } from '../../../src/kernels/kernel-record.js'
+import type { KernelQuery } from '../../../src/identity/reference.js'
+import { hexOf, sha256 } from '../../../src/store/sha256.js'
 import { temporaryFolder } from '../service/lab.js'
 import { recordOf as record, YEAR_2020 } from './records.js'
 
@@ -13,7 +14,9 @@ async function open (directory: string, options: Partial<KernelIndexOptions> = {
   return index
 }
 
-const fileOf = (directory: string, release: string): string => join(directory, 'index', 'ubuntu', '20.04', 'x86_64', `${release}.json`)
+const fileOf = (directory: string, release: string): string => join(directory, 'index', 'ubuntu', '20.04', 'x86_64', `${release}@${hexOf(sha256(release))}.json`)
+
+const get = (index: KernelIndex, release: string) => index.get(record(release).reference, sha256(release))
 
 describe('the kernel index', () => {
   it('finds a kernel by reference, release and content, also after it was opened again', async () => {
@@ -22,7 +25,7 @@ describe('the kernel index', () => {
     await written.put(record('5.4'))
     await written.put(record('5.5', { btfSha256: sha256('5.4') }))
     for (const index of [written, await open(directory)]) {
-      expect(index.get(record('5.4').reference)).toEqual(record('5.4'))
+      expect(get(index, '5.4')).toEqual(record('5.4'))
       expect(index.byRelease('5.4')).toEqual([record('5.4')])
       expect(index.byBtf(sha256('5.4')).map(({ reference }) => reference.release)).toEqual(['5.4', '5.5'])
       expect(index.byRelease('5.6')).toEqual([])
@@ -33,11 +36,10 @@ describe('the kernel index', () => {
     const directory = await temporaryFolder()
     const index = await open(directory)
     await index.put(record('5.4'))
-    await index.put(record('5.4', { btfSha256: sha256('new') }))
-    expect(index.byBtf(sha256('5.4'))).toEqual([])
-    expect(index.byBtf(sha256('new'))).toHaveLength(1)
-    await index.remove(record('5.4').reference)
-    await index.remove(record('5.4').reference)
+    await index.put(record('5.4', { modules: [] }))
+    expect(index.sourcesOf(sha256('module'))).toEqual([])
+    await index.remove(record('5.4'))
+    await index.remove(record('5.4'))
     expect(index.list()).toEqual([])
     expect((await open(directory)).list()).toEqual([])
   })
@@ -46,22 +48,22 @@ describe('the kernel index', () => {
     const directory = await temporaryFolder()
     const index = await open(directory)
     await Promise.all(Array.from({ length: 50 }, (_, i) => index.put(record('5.4', { types: i }))))
-    expect((await open(directory)).get(record('5.4').reference)?.types).toBe(49)
+    expect(get(await open(directory), '5.4')?.types).toBe(49)
   })
 
   it('notes a use in memory at once, and on disk now and then', async () => {
     const directory = await temporaryFolder()
     const index = await open(directory)
     await index.put(record('5.4'))
-    index.touch(record('5.4').reference)
+    index.touch(record('5.4'))
     await index.close()
-    const used = index.get(record('5.4').reference)?.lastUsed ?? ''
+    const used = get(index, '5.4')?.lastUsed ?? ''
     expect(Date.parse(used)).toBeGreaterThan(Date.parse(YEAR_2020))
     const again = await open(directory)
-    expect(again.get(record('5.4').reference)?.lastUsed).toBe(used)
+    expect(get(again, '5.4')?.lastUsed).toBe(used)
     const before = await readFile(fileOf(directory, '5.4'), 'utf8')
-    index.touch(record('5.4').reference)
-    index.touch(record('5.9').reference)
+    index.touch(record('5.4'))
+    index.touch(record('5.9'))
     await index.close()
     expect(await readFile(fileOf(directory, '5.4'), 'utf8')).toBe(before)
   })
@@ -83,7 +85,7 @@ describe('the kernel index', () => {
     const index = await open(directory)
     await index.put(record('5.4'))
     await rm(directory, { recursive: true })
-    expect(index.get(record('5.4').reference)).toBeDefined()
+    expect(get(index, '5.4')).toBeDefined()
     await index.put(record('5.5'))
     expect((await open(directory)).list().map(({ reference }) => reference.release)).toEqual(['5.5'])
   })
@@ -95,24 +97,47 @@ describe('what another process writes', () => {
     const [one, other] = [await open(directory), await open(directory)]
     await other.put(record('5.4'))
     await other.put(record('5.5'))
-    expect(one.get(record('5.4').reference)).toBeUndefined()
+    expect(get(one, '5.4')).toBeUndefined()
     expect(await one.learn(record('5.4').reference)).toBe(true)
-    expect(one.get(record('5.4').reference)).toEqual(record('5.4'))
+    expect(get(one, '5.4')).toEqual(record('5.4'))
     await expect.poll(() => one.learn({ release: '5.5' })).toBe(true)
     expect(one.byRelease('5.5')).toEqual([record('5.5')])
     expect(await one.learn(record('5.6').reference)).toBe(false)
     expect(await one.learn({ release: '5.6' })).toBe(false)
   })
 
-  it('is seen by who watches, also where it replaces what was known', async () => {
+  it('is seen by a process that watches, beside what it knew of the same name', async () => {
     const directory = await temporaryFolder()
     const [one, other] = [await open(directory, { watchMs: 20 }), await open(directory)]
     await one.put(record('5.4'))
     await other.put(record('5.4', { btfSha256: sha256('other') }))
-    await expect.poll(() => one.get(record('5.4').reference)?.btfSha256).toBe(sha256('other'))
-    expect(one.byBtf(sha256('5.4'))).toEqual([])
+    await expect.poll(() => one.named(record('5.4').reference)).toHaveLength(2)
     await other.put(record('5.4', { btfSha256: sha256('third') }))
-    await expect.poll(() => one.byBtf(sha256('third'))).toHaveLength(1)
+    await expect.poll(() => one.byRelease('5.4')).toHaveLength(3)
+  })
+
+  it('of one row at one moment is merged, so that neither loses a module', async () => {
+    const directory = await temporaryFolder()
+    const [one, other] = [await open(directory, { watchMs: 20 }), await open(directory, { watchMs: 20 })]
+    const [module] = record('5.4').modules
+    if (module === undefined) throw new Error('the record has a module')
+    await Promise.all([one.put(record('5.4', { modules: [{ ...module, name: 'a' }] })), other.put(record('5.4', { modules: [{ ...module, name: 'b' }] }))])
+    for (const index of [one, other]) await expect.poll(() => get(index, '5.4')?.modules.map(({ name }) => name).sort()).toEqual(['a', 'b'])
+    await expect.poll(async () => get(await open(directory), '5.4')?.modules.map(({ name }) => name).sort()).toEqual(['a', 'b'])
+  })
+
+  it('by a version that kept one file for each name is read, and moved when it is next written', async () => {
+    const directory = await temporaryFolder()
+    const single = join(directory, 'index', 'ubuntu', '20.04', 'x86_64', '5.4.json')
+    await mkdir(dirname(single), { recursive: true })
+    await writeFile(single, serializeRecord(record('5.4')))
+    const index = await open(directory)
+    expect(get(index, '5.4')).toEqual(record('5.4'))
+    await index.put(record('5.4', { btfSha256: sha256('other') }))
+    expect(await readdir(dirname(single))).toHaveLength(2)
+    await index.put(record('5.4', { types: 7 }))
+    expect((await readdir(dirname(single))).includes('5.4.json')).toBe(false)
+    expect((await open(directory)).byRelease('5.4')).toHaveLength(2)
   })
 
   it('is not believed where a byte of it is wrong, and is known as what it was', async () => {
@@ -121,15 +146,15 @@ describe('what another process writes', () => {
     await index.put(record('5.4'))
     await writeFile(fileOf(directory, '5.4'), serializeRecord(record('5.4')).replace('120000', '120001'))
     expect(await index.learn(record('5.4').reference)).toBe(false)
-    expect(index.get(record('5.4').reference)).toEqual(record('5.4'))
+    expect(get(index, '5.4')).toEqual(record('5.4'))
     expect((await open(directory)).list()).toEqual([])
   })
 
   it('is not announced as put here', async () => {
     const directory = await temporaryFolder()
     const announced: string[] = []
-    const elsewhere = async () => [record('5.5')]
-    const [one, other] = [await open(directory, { elsewhere, onPut: ({ reference }) => announced.push(reference.release) }), await open(directory)]
+    const elsewhere = { find: async ({ release }: KernelQuery) => release === '5.5' ? [record('5.5')] : [], offer: ({ reference }: KernelRecord) => { announced.push(reference.release) } }
+    const [one, other] = [await open(directory, { elsewhere }), await open(directory)]
     await other.put(record('5.4'))
     await one.learn(record('5.4').reference)
     await one.learn(record('5.5').reference)
@@ -148,7 +173,7 @@ describe('content', () => {
     expect([...index.sourcesOf(sha256('5.4'))].sort()).toEqual(['import', 'upload'])
     expect(index.sourcesOf(sha256('5.5'))).toEqual(['btfhub'])
     expect(index.sourcesOf(sha256('module'))).toEqual(['upload'])
-    await index.remove(record('5.5').reference)
+    await index.remove(record('5.5'))
     expect(index.sourcesOf(sha256('5.5'))).toEqual([])
     expect(index.sourcesOf(sha256('5.4'))).toEqual(['upload'])
   })

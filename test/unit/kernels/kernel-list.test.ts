@@ -95,7 +95,7 @@ describe('a kernel that is not held', () => {
         { reference: RHEL, btf_sha256: null, source: 'btfhub' }
       ]
     })
-    expect(error.message).toMatch(/centos\/8.*rhel\/8.*another build/)
+    expect(error.message).toMatch(/centos\/8.*rhel\/8.*each distribution builds its own/)
   })
 
   it('is unknown with the nearest that are held, and the nearest that can be had', async () => {

@@ -74,20 +74,49 @@ describe('an upload', () => {
     expect(await relocate(service, { btfSha256: entry.btfSha256, kernel: UBUNTU })).toMatchObject({ kernel: 'ubuntu/20.04/x86_64/5.4.0-42-generic' })
   })
 
-  it('is stored once: equal bytes are welcome, others are a conflict', async () => {
+  it('is stored once, and beside it any number of others under its name', async () => {
     const service = await startService(await temporaryFolder())
     const first = await put(service, fooBtf())
     expect(first).toMatchObject({ created: true, entry: { reference: UBUNTU, bytes: fooBtf().length, types: 11, source: 'upload', provenance: BY_NODE, modules: [] } })
-    expect(await put(service, fooBtf(), {}, { by: 'node-2' })).toEqual({ created: false, entry: first.entry })
-    const error = await failure('btf_conflict', put(service, emptyBtf()))
-    expect(error.details).toMatchObject({ held: first.entry.btfSha256, offered: sha256(emptyBtf()) })
-    expect((await service.getKernelBtf(UBUNTU)).bytes).toEqual(fooBtf())
+    expect(await put(service, fooBtf(), {}, { by: 'node-2' })).toEqual({ ...first, created: false })
+    const second = await put(service, emptyBtf())
+    expect(second).toMatchObject({ created: true, btfSha256: sha256(emptyBtf()) })
+    const { kernels } = await service.listKernels({ limit: 10 })
+    expect(kernels.map(kernel => kernel.state === 'held' && kernel.btfSha256).sort()).toEqual([first.btfSha256, second.btfSha256].sort())
+    for (const call of [service.getKernelBtf(UBUNTU), service.getKernel(UBUNTU), relocate(service, { kernel: UBUNTU })]) {
+      expect((await failure('kernel_ambiguous', call)).details['candidates']).toHaveLength(2)
+    }
+    expect(offsetOfY(await relocate(service, { btfSha256: first.btfSha256 }))).toBe(12)
   })
 
-  it('of two at once, one wins and the other is a conflict', async () => {
-    const service = await startService(await temporaryFolder(), { workers: 2 })
-    const outcomes = await Promise.allSettled([put(service, fooBtf(1)), put(service, fooBtf(2))])
-    expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+  it('of two at once under one name, both are kept, also after a restart', async () => {
+    const folder = await temporaryFolder()
+    const service = await startService(folder, { workers: 2 })
+    await Promise.all([put(service, fooBtf(1)), put(service, fooBtf(2))])
+    await service.close()
+    const again = await startService(folder)
+    for (const serial of [1, 2]) expect((await relocate(again, { btfSha256: sha256(fooBtf(serial)) })).btfSha256).toBe(sha256(fooBtf(serial)))
+    await failure('kernel_ambiguous', relocate(again))
+  })
+
+  it('of junk under a name or the name of a module keeps nobody out', async () => {
+    const service = await startService(await temporaryFolder(), { trustUploads: false })
+    const base = btf()
+    const { int } = integers(base)
+    const split = (offset: number) => {
+      const module = btf({ base })
+      module.struct('foo', 32, [at('y', offset, int)])
+      return module.bytes()
+    }
+    const { btfSha256 } = await put(service, emptyBtf(), {}, { by: 'squatter' })
+    expect((await put(service, base.bytes())).created).toBe(true)
+    const squatted = await service.putKernelBtf(UBUNTU, split(16), BY_NODE, 'xfs', { extends: sha256(base.bytes()) })
+    expect(await service.putKernelBtf(UBUNTU, split(20), BY_NODE, 'xfs', { extends: sha256(base.bytes()) })).toMatchObject({ created: true, btfSha256: sha256(split(20)) })
+    await failure('kernel_ambiguous', service.putKernelBtf(UBUNTU, split(20), BY_NODE, 'xfs'))
+    await failure('btf_unknown', service.putKernelBtf(UBUNTU, split(20), BY_NODE, 'xfs', { extends: sha256('nothing') }))
+    const answer = await relocate(service, { btfSha256: sha256(base.bytes()), moduleSha256s: [sha256(split(20))] })
+    expect(offsetOfY(answer)).toBe(20)
+    expect([squatted.entry.modules.length, btfSha256]).toEqual([1, sha256(emptyBtf())])
   })
 
   it('may be an ELF file, whose .BTF is what is stored', async () => {
@@ -160,8 +189,8 @@ describe('the running kernel', () => {
     await before.close()
     const service = await startService(cacheDir, await kernel())
     expect(offsetOfY(await relocate(service, { kernel: reference }))).toBe(12)
-    expect(service.warnings.join()).toContain('its own counts')
-    await failure('btf_conflict', service.putKernelBtf(reference, emptyBtf(), BY_NODE))
+    expect(await service.putKernelBtf(reference, emptyBtf(), BY_NODE)).toMatchObject({ created: false, entry: { source: 'upload' } })
+    expect(offsetOfY(await relocate(service, { kernel: reference }))).toBe(12)
     expect(await service.putKernelBtf(reference, fooBtf(), BY_NODE)).toMatchObject({ created: false, entry: { source: 'local' } })
   })
 

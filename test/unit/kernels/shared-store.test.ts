@@ -2,26 +2,72 @@ import { randomBytes } from 'node:crypto'
 import { createServer, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { createSharedStore, type SharedStore } from '../../../src/kernels/shared-store.js'
-import { serializeRecord } from '../../../src/kernels/kernel-record.js'
+import { createSharedRecords } from '../../../src/kernels/shared-records.js'
+import { createSharedBucket } from '../../../src/store/shared/shared-bucket.js'
+import { createSharedContent, type LoadContent, type SharedContent } from '../../../src/store/shared/shared-content.js'
+import { serializeRecord, type KernelRecord } from '../../../src/kernels/kernel-record.js'
+import type { KernelQuery } from '../../../src/identity/reference.js'
 import { hexOf, sha256, type Sha256 } from '../../../src/store/sha256.js'
 import { s3Settings, signV4, startS3Server, type S3Server } from '../../support/s3-server.js'
+import { failure } from '../service/lab.js'
 import { recordOf } from './records.js'
 
 const BYTES = new Uint8Array(randomBytes(100_000))
 const HASH = sha256(BYTES)
 const keyOf = (hash: Sha256): string => `fleet/corelo/btf/${hexOf(hash).slice(0, 2)}/${hexOf(hash)}`
 
-function open (settings: ReturnType<typeof s3Settings>): { store: SharedStore, warnings: string[] } {
+/** The three parts of a shared store. `contents` is what this side has, and can give. */
+interface SharedStore extends SharedContent {
+  readonly contents: Map<Sha256, LoadContent>
+  readonly isAvailable: boolean
+  find(query: KernelQuery): Promise<readonly KernelRecord[]>
+  offerRecord(record: KernelRecord): void
+  stats(): Readonly<Record<string, number>>
+  close(): Promise<void>
+}
+
+function open (settings: ReturnType<typeof s3Settings>, { trustUploads = true } = {}): { store: SharedStore, warnings: string[] } {
   const warnings: string[] = []
-  const store = createSharedStore({ settings, maxBytes: 200_000, retryMs: 100, onWarning: message => { warnings.push(message) } })
+  const onWarning = (message: string): void => { warnings.push(message) }
+  const bucket = createSharedBucket({ settings, retryMs: 100, onWarning })
+  const content = createSharedContent({ bucket, maxBytes: 200_000, onWarning })
+  const contents = new Map<Sha256, LoadContent>()
+  const place = (hash: Sha256) => content.offer('btf', hash, async () => await contents.get(hash)?.())
+  const records = createSharedRecords({ bucket, place, trustUploads, onWarning, retryMs: 50 })
+  const store: SharedStore = {
+    ...content,
+    contents,
+    get isAvailable () { return bucket.isAvailable },
+    find: query => records.find(query),
+    offerRecord (record) { records.offer(record) },
+    stats: () => ({ ...bucket.stats(), waiting: records.waiting }),
+    async close () {
+      records.close()
+      await bucket.close(() => false)
+    }
+  }
   onTestFinished(() => store.close())
   return { store, warnings }
 }
 
-async function opened (): Promise<{ server: S3Server, store: SharedStore, warnings: string[] }> {
+/** A row whose content is its own name, and that `store` has. */
+function heldRecord (store: SharedStore, release: string, changes: Partial<KernelRecord> = {}): KernelRecord {
+  const record = recordOf(release, changes)
+  for (const hash of [record.btfSha256, ...record.modules.map(module => module.btfSha256)]) if (!store.contents.has(hash)) store.contents.set(hash, async () => TEXTS.get(hash))
+  return record
+}
+
+/** Contents by their hash: those of recordOf are hashes of short texts. */
+const TEXTS = new Map(['module', 'theirs', '5.4', '5.5', '5.4.0-42.1~rc1+deb_x', '5.4.0-42.1~rc1+deb_x0'].map(text => [sha256(text), Buffer.from(text)]))
+
+/** Behind. It does not reject. */
+function offer (store: SharedStore, ...content: Parameters<SharedContent['offer']>): void { store.offer(...content).catch(() => {}) }
+
+const recordKeys = (server: S3Server): string[] => [...server.objects.keys()].filter(key => key.endsWith('.json'))
+
+async function opened (options: { trustUploads?: boolean } = {}): Promise<{ server: S3Server, store: SharedStore, warnings: string[] }> {
   const server = await startS3Server()
-  return { server, ...open(s3Settings(server)) }
+  return { server, ...open(s3Settings(server), options) }
 }
 
 describe('the test server', () => {
@@ -48,7 +94,7 @@ describe('content in the shared store', () => {
   it('is what was offered', async () => {
     const { server, store } = await opened()
     expect(await store.read('btf', HASH)).toBeUndefined()
-    store.offer('btf', HASH, async () => BYTES)
+    offer(store, 'btf', HASH, async () => BYTES)
     await expect.poll(() => server.objects.get(keyOf(HASH))).toEqual(Buffer.from(BYTES))
     const read = await store.read('btf', HASH)
     expect(sha256(read ?? '')).toBe(HASH)
@@ -62,9 +108,9 @@ describe('content in the shared store', () => {
     const { server, store } = await opened()
     const shared = new Uint8Array(new SharedArrayBuffer(BYTES.length))
     shared.set(BYTES)
-    for (let i = 0; i < 3; i++) store.offer('btf', HASH, async () => shared)
+    for (let i = 0; i < 3; i++) offer(store, 'btf', HASH, async () => shared)
     await expect.poll(() => server.objects.get(keyOf(HASH))).toEqual(Buffer.from(BYTES))
-    store.offer('btf', HASH, async () => { throw new Error('it is there already') })
+    offer(store, 'btf', HASH, async () => { throw new Error('it is there already') })
     await expect.poll(() => store.stats()['queued']).toBe(0)
     expect(server.requests.filter(request => request.startsWith('PUT'))).toHaveLength(1)
   })
@@ -88,62 +134,98 @@ describe('content in the shared store', () => {
     expect(server.requests).toHaveLength(1)
   })
 
-  it('is dropped, and counted, where more waits than the queue holds', async () => {
+  it('waits as a name, so that a kernel with thousands of modules has room', async () => {
     const { server, store } = await opened()
     server.misbehave = () => {} // never answers
-    for (let i = 0; i < 500; i++) store.offer('btf', sha256(String(i)), async () => BYTES)
-    expect(store.stats()).toMatchObject({ dropped: 80, queued: 420 })
+    for (let i = 0; i < 5000; i++) offer(store, 'btf', sha256(String(i)), async () => BYTES)
+    expect(store.stats()).toMatchObject({ dropped: 0, queued: 5000 })
   })
 })
 
 describe('a record in the shared store', () => {
-  it('is found by its whole reference and by its release, with whatever is in its name', async () => {
+  it('is found by its release, with whatever is in its name', async () => {
     const { server, store } = await opened()
     const release = '5.4.0-42.1~rc1+deb_x'
-    store.offerRecord(recordOf(release))
-    store.offerRecord(recordOf(release, { reference: { ...recordOf(release).reference, distro: 'debian' } }))
-    store.offerRecord(recordOf(`${release}0`))
-    await expect.poll(() => server.objects.size).toBe(3)
-    expect(await store.find(recordOf(release).reference)).toEqual([recordOf(release)])
-    expect((await store.find({ release })).map(({ reference }) => reference.distro)).toEqual(['debian', 'ubuntu'])
+    const one = heldRecord(store, release)
+    const two = heldRecord(store, release, { reference: { ...one.reference, distro: 'debian' }, source: 'btfhub' })
+    for (const record of [one, two, heldRecord(store, `${release}0`)]) store.offerRecord(record)
+    await expect.poll(() => recordKeys(server)).toHaveLength(3)
+    expect(await store.find({ release })).toEqual([two, one])
     expect(await store.find({ release: '5.4' })).toEqual([])
     expect(server.refusals).toEqual([])
   })
 
   it('comes after the content that it names, and not without it', async () => {
     const { server, store } = await opened()
-    store.offer('btf', HASH, async () => { await new Promise(resolve => setTimeout(resolve, 100)); return BYTES })
+    store.contents.set(HASH, async () => { await new Promise(resolve => setTimeout(resolve, 100)); return BYTES })
     store.offerRecord(recordOf('5.4', { btfSha256: HASH, modules: [] }))
-    store.offer('btf', sha256('lost'), async () => undefined)
     store.offerRecord(recordOf('5.5', { btfSha256: sha256('lost'), modules: [] }))
-    await expect.poll(() => store.stats()['queued'] === 0 && server.objects.size).toBe(2)
+    await expect.poll(() => store.stats()['waiting'] === 0 && server.objects.size).toBe(2)
     const puts = server.requests.filter(request => request.startsWith('PUT'))
-    expect(puts.map(request => request.split('/')[3])).toEqual(['btf', 'kernels'])
+    expect(puts.map(request => request.split('/')[3])).toEqual(['btf', 'uploads'])
     expect(puts.at(1)).toContain('5.4')
   })
 
-  it('with a wrong byte, or under the name of another kernel, is not believed', async () => {
+  it('that names a thousand modules waits for every one of them', async () => {
     const { server, store } = await opened()
-    const key = (release: string): string => `fleet/corelo/kernels/${release}/ubuntu/20.04/x86_64.json`
-    server.objects.set(key('5.4'), Buffer.from(serializeRecord(recordOf('5.4')).replace('120000', '120001')))
-    server.objects.set(key('5.5'), Buffer.from(serializeRecord(recordOf('5.4'))))
-    expect(await store.find(recordOf('5.4').reference)).toEqual([])
-    expect(await store.find({ release: '5.5' })).toEqual([])
-    expect(store.stats()['damaged']).toBeGreaterThanOrEqual(2)
-  })
-
-  it('keeps the modules that another replica knows, and is not replaced by an upload', async () => {
-    const { server, store } = await opened()
-    const key = 'fleet/corelo/kernels/5.4/ubuntu/20.04/x86_64.json'
+    const names = Array.from({ length: 1000 }, (_, i) => `module_${i}`)
+    for (const name of ['5.4', ...names]) store.contents.set(sha256(name), async () => Buffer.from(name))
     const [module] = recordOf('5.4').modules
     if (module === undefined) throw new Error('the record has a module')
-    server.objects.set(key, Buffer.from(serializeRecord(recordOf('5.4'))))
-    store.offerRecord(recordOf('5.4', { modules: [{ ...module, name: 'xfs' }] }))
-    await expect.poll(async () => (await store.find(recordOf('5.4').reference))[0]?.modules.map(({ name }) => name)).toEqual(['xfs', 'nf_conntrack'])
-    server.objects.set(key, Buffer.from(serializeRecord(recordOf('5.4', { source: 'btfhub', btfSha256: sha256('theirs') }))))
-    store.offerRecord(recordOf('5.4'))
-    await expect.poll(() => store.stats()['queued']).toBe(0)
-    expect((await store.find(recordOf('5.4').reference))[0]?.btfSha256).toBe(sha256('theirs'))
+    let refused = 0
+    server.misbehave = (request, response) => {
+      if (request.method === 'PUT' && ++refused === 600) server.misbehave = undefined // some of them are away for a while
+      response.writeHead(request.method === 'PUT' ? 500 : 404).end()
+    }
+    store.offerRecord(recordOf('5.4', { source: 'import', modules: names.map(name => ({ ...module, name, btfSha256: sha256(name) })) }))
+    server.misbehave = undefined
+    await expect.poll(() => recordKeys(server), { timeout: 20_000 }).toHaveLength(1)
+    const [record] = await store.find({ release: '5.4' })
+    expect(record?.modules).toHaveLength(1000)
+    for (const { btfSha256 } of record?.modules ?? []) expect(server.objects.has(keyOf(btfSha256))).toBe(true)
+  })
+
+  it('with a wrong byte, or under the name of another kernel, makes its release unanswerable', async () => {
+    const { server, store } = await opened()
+    const key = (release: string): string => `fleet/corelo/kernels/${release}/ubuntu/20.04/x86_64/${hexOf(sha256('5.4'))}.json`
+    server.objects.set(key('5.4'), Buffer.from(serializeRecord(recordOf('5.4')).replace('120000', '120001')))
+    server.objects.set(key('5.5'), Buffer.from(serializeRecord(recordOf('5.4'))))
+    for (const release of ['5.4', '5.5']) await failure('storage_unreadable', store.find({ release }))
+    expect(store.stats()['damaged']).toBe(2)
+  })
+
+  it('of a version that had one for each name is found too', async () => {
+    const { server, store } = await opened()
+    server.objects.set('fleet/corelo/kernels/5.4/ubuntu/20.04/x86_64.json', Buffer.from(serializeRecord(recordOf('5.4'))))
+    expect(await store.find({ release: '5.4' })).toEqual([recordOf('5.4')])
+  })
+
+  it('keeps the modules that another replica knows, and stands beside other content of the name', async () => {
+    const { server, store } = await opened()
+    const [module] = recordOf('5.4').modules
+    if (module === undefined) throw new Error('the record has a module')
+    server.objects.set(`fleet/corelo/uploads/5.4/ubuntu/20.04/x86_64/${hexOf(sha256('5.4'))}.json`, Buffer.from(serializeRecord(recordOf('5.4'))))
+    store.offerRecord(heldRecord(store, '5.4', { modules: [{ ...module, name: 'xfs' }] }))
+    await expect.poll(async () => (await store.find({ release: '5.4' }))[0]?.modules.map(({ name }) => name).sort()).toEqual(['nf_conntrack', 'xfs'])
+    store.offerRecord(heldRecord(store, '5.4', { source: 'btfhub', btfSha256: sha256('theirs') }))
+    await expect.poll(async () => (await store.find({ release: '5.4' })).map(({ source }) => source)).toEqual(['btfhub', 'upload'])
+  })
+
+  it('is found among any number of uploads, and of too many that answer is said so', async () => {
+    const fill = (server: S3Server, folder: string, source: string, count: number): void => {
+      for (let i = 0; i < count; i++) {
+        const record = recordOf('5.4', { source, btfSha256: sha256(`${i}`), modules: [] })
+        server.objects.set(`fleet/corelo/${folder}/5.4/ubuntu/20.04/x86_64/${hexOf(record.btfSha256)}.json`, Buffer.from(serializeRecord(record)))
+      }
+    }
+    const { server, store } = await opened({ trustUploads: false })
+    fill(server, 'uploads', 'upload', 2500)
+    fill(server, 'kernels', 'import', 70)
+    expect((await store.find({ release: '5.4' })).filter(({ source }) => source === 'import')).toHaveLength(70)
+    const { store: trusting } = open(s3Settings(server), { trustUploads: true })
+    expect((await failure('kernel_ambiguous', trusting.find({ release: '5.4' }))).details['limit']).toBe(1000)
+    fill(server, 'kernels', 'import', 1001)
+    await failure('kernel_ambiguous', store.find({ release: '5.4' }))
   })
 })
 
@@ -166,7 +248,7 @@ describe('a shared store that is away', () => {
     const again = performance.now()
     for (let i = 0; i < 1000; i++) {
       expect(await store.read('btf', sha256(String(i)))).toBeUndefined()
-      expect(await store.find({ release: String(i) })).toEqual([])
+      await failure('storage_unreadable', store.find({ release: String(i) }))
     }
     expect(performance.now() - again).toBeLessThan(400)
     expect(store.isAvailable).toBe(false)
@@ -185,8 +267,9 @@ describe('a shared store that is away', () => {
     await fail(server)
     expect(await store.read('btf', HASH)).toBeUndefined()
     expect(store.isAvailable).toBe(false)
-    store.offer('btf', HASH, async () => BYTES)
-    store.offerRecord(recordOf('5.4', { btfSha256: HASH }))
+    offer(store, 'btf', HASH, async () => BYTES)
+    store.contents.set(HASH, async () => BYTES)
+    store.offerRecord(recordOf('5.4', { btfSha256: HASH, modules: [] }))
     server.misbehave = undefined
     if (server.requests.length === 0) await server.start()
     await expect.poll(() => store.isAvailable, { timeout: 5000 }).toBe(true)

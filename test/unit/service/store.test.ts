@@ -94,10 +94,10 @@ async function startDamaged () {
 describe('BTF', () => {
   it('with a flipped byte on disk is never used', async () => {
     const { service, entry } = await startDamaged()
-    await failure('kernel_unknown', relocate(service))
+    await failure('btf_unknown', relocate(service))
     await failure('btf_unknown', relocate(service, { btfSha256: entry.btfSha256 }))
     expect(service.stats().cache['damaged_files']).toBe(1)
-    expect((await put(service, fooBtf())).created).toBe(true)
+    expect((await put(service, fooBtf())).created).toBe(false) // its name was never forgotten
     expect(offsetOfY(await relocate(service))).toBe(12)
   })
 
@@ -155,9 +155,10 @@ describe('the cache folder', () => {
     for (const release of ['5.1', '5.2', '5.3']) await put(before, fooBtf(), { release })
     await before.close()
     const index = join(folder, 'index', 'ubuntu', '20.04', 'x86_64')
-    await writeFile(join(index, '5.1.json'), (await readFile(join(index, '5.1.json'), 'utf8')).slice(0, 100))
-    await writeFile(join(index, '5.3.json'), (await readFile(join(index, '5.3.json'), 'utf8')).replace('node-1', 'node-2'))
-    await writeFile(join(index, 'moved.json'), await readFile(join(index, '5.2.json')))
+    const fileOf = (release: string) => join(index, `${release}@${hexOf(sha256(fooBtf()))}.json`)
+    await writeFile(fileOf('5.1'), (await readFile(fileOf('5.1'), 'utf8')).slice(0, 100))
+    await writeFile(fileOf('5.3'), (await readFile(fileOf('5.3'), 'utf8')).replace('node-1', 'node-2'))
+    await writeFile(fileOf('moved'), await readFile(fileOf('5.2')))
     const service = await startService(folder)
     expect((await service.listKernels({ limit: 10 })).kernels.map(({ reference }) => reference.release)).toEqual(['5.2'])
     expect(service.warnings.join('\n')).toContain('index cannot be used')

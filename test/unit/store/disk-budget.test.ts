@@ -2,7 +2,7 @@ import { readdir, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { openContentStore, type ContentStore, type ContentStoreOptions } from '../../../src/store/content-store.js'
-import { createDiskLedger } from '../../../src/store/disk-ledger.js'
+import { createDiskLedger, type Share } from '../../../src/store/disk-ledger.js'
 import { isSha256, sha256, type Sha256 } from '../../../src/store/sha256.js'
 import { temporaryFolder } from '../service/lab.js'
 
@@ -40,8 +40,8 @@ async function age (store: ContentStore, serial: number, hours: number): Promise
   await utimes(store.pathOf('btf', hashOf(serial)), at, at)
 }
 
-async function fill (store: ContentStore, serials: readonly number[]): Promise<void> {
-  for (const serial of serials) expect(await store.write('btf', hashOf(serial), content(serial))).toBe(true)
+async function fill (store: ContentStore, serials: readonly number[], share: Share = 'fetched'): Promise<void> {
+  for (const serial of serials) expect(await store.write('btf', hashOf(serial), content(serial), share)).toBe(true)
 }
 
 describe('the budget of the disk', () => {
@@ -55,7 +55,7 @@ describe('the budget of the disk', () => {
   it('is kept while many write at once', async () => {
     const directory = await temporaryFolder()
     const store = await open(directory)
-    await Promise.all(Array.from({ length: 40 }, (_, i) => store.write('btf', hashOf(i), content(i))))
+    await Promise.all(Array.from({ length: 40 }, (_, i) => store.write('btf', hashOf(i), content(i), 'fetched')))
     expect((await heldIn(directory)).length).toBeLessThanOrEqual(5)
     expect(store.stats().diskBytes).toBeLessThanOrEqual(5 * SIZE)
   })
@@ -64,8 +64,7 @@ describe('the budget of the disk', () => {
     const store = await open(await temporaryFolder())
     await store.write('object', hashOf(0), content(0))
     await fill(store, [1, 2, 3, 4, 5])
-    expect(await store.sizeOf('object', hashOf(0))).toBeUndefined()
-    expect(await held(store, [1, 2, 3, 4, 5])).toEqual([1, 2, 3, 4, 5])
+    expect(store.stats().diskBytes).toBe(5 * SIZE)
   })
 
   it('takes nothing that is larger than all of it, and removes nothing for it', async () => {
@@ -122,7 +121,7 @@ describe('what is used', () => {
   })
 
   it('is written to the file at most once an hour', () => {
-    const ledger = createDiskLedger<string>(() => false)
+    const ledger = createDiskLedger<string>(() => 'fetched')
     const hour = 3_600_000
     const start = Date.now()
     ledger.adopt(new Map([['a', { bytes: 1, mtimeMs: start }]]), start)
@@ -134,20 +133,57 @@ describe('what is used', () => {
   })
 })
 
-describe('what nobody can give again', () => {
-  it('goes last', async () => {
-    const kept = new Set([hashOf(1), hashOf(2)])
-    const store = await open(await temporaryFolder(), { isKept: (_kind, hash) => kept.has(hash) })
-    await fill(store, [1, 2, 3, 4, 5, 6, 7])
-    expect(await held(store, [1, 2, 3, 4, 5, 6, 7])).toEqual([1, 2, 5, 6, 7])
-    kept.delete(hashOf(1))
-    await store.close()
+describe('the part of the budget that is', () => {
+  const TEN = { maxBytes: 10 * SIZE }
+
+  it("an operator's is touched by nothing that nodes send or ask for", async () => {
+    const store = await open(await temporaryFolder(), TEN)
+    await fill(store, [1, 2, 3, 4, 5, 6, 7, 8, 9], 'kept')
+    for (const [i, share] of (['object', 'upload', 'fetched'] as const).entries()) {
+      for (const serial of [20, 21, 22]) await store.write(share === 'object' ? 'object' : 'btf', hashOf(serial + 10 * i), content(serial + 10 * i), share)
+      expect(await held(store, [1, 2, 3, 4, 5, 6, 7, 8, 9])).toHaveLength(9)
+    }
+    expect(store.stats().keptEvicted).toBeLessThanOrEqual(2) // of the uploads
   })
 
-  it('goes too when nothing else is left, with a warning', async () => {
+  it('of uploads is what they displace, and no more', async () => {
+    const gone: string[] = []
+    const store = await open(await temporaryFolder(), { ...TEN, onUploadEvicted: hash => gone.push(hash) })
+    await fill(store, [1, 2, 3, 4, 5], 'fetched')
+    await fill(store, [11, 12, 13, 14, 15, 16, 17, 18], 'upload')
+    expect(await held(store, [1, 2, 3, 4, 5])).toEqual([1, 2, 3, 4, 5])
+    expect(await held(store, [11, 12, 13, 14, 15, 16, 17, 18])).toEqual([14, 15, 16, 17, 18])
+    expect(gone).toEqual([hashOf(11), hashOf(12), hashOf(13)])
+  })
+
+  it('of fetched kernels stays theirs, however many objects come', async () => {
+    const store = await open(await temporaryFolder(), TEN)
+    await fill(store, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 'fetched')
+    for (let serial = 20; serial < 60; serial++) await store.write('object', hashOf(serial), content(serial))
+    expect((await held(store, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])).length).toBeGreaterThanOrEqual(9)
+  })
+
+  it('of a share is given back when that needs it', async () => {
+    const store = await open(await temporaryFolder(), TEN)
+    for (let serial = 20; serial < 30; serial++) await store.write('object', hashOf(serial), content(serial))
+    await fill(store, [1, 2, 3, 4, 5], 'fetched')
+    await fill(store, [11, 12], 'upload')
+    expect(await held(store, [1, 2, 3, 4, 5, 11, 12])).toEqual([1, 2, 3, 4, 5, 11, 12])
+  })
+
+  it('that of which names speak now, not when it was written', async () => {
+    const shares = new Map<Sha256, Share>()
+    const store = await open(await temporaryFolder(), { ...TEN, shareOf: hash => shares.get(hash) ?? 'spare' })
+    await fill(store, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 'upload')
+    for (const serial of [1, 2]) shares.set(hashOf(serial), 'kept')
+    await fill(store, [11, 12, 13, 14, 15, 16, 17, 18, 19, 20], 'upload')
+    expect(await held(store, [1, 2])).toEqual([1, 2])
+  })
+
+  it('spent on what only is here is warned about when something of it goes', async () => {
     const warnings: string[] = []
-    const store = await open(await temporaryFolder(), { isKept: () => true, onWarning: message => warnings.push(message) })
-    await fill(store, [1, 2, 3, 4, 5, 6])
+    const store = await open(await temporaryFolder(), { onWarning: message => warnings.push(message) })
+    await fill(store, [1, 2, 3, 4, 5, 6], 'kept')
     expect(await held(store, [1, 2, 3, 4, 5, 6])).toEqual([2, 3, 4, 5, 6])
     expect(store.stats()).toMatchObject({ evicted: 1, keptEvicted: 1 })
     expect(warnings.join()).toContain('CORELO_CACHE_BYTES')

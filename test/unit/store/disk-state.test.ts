@@ -29,7 +29,7 @@ function open (directory: string): Opened {
 async function write (store: ContentStore, size: number): Promise<{ hash: Sha256, isHeld: boolean }> {
   const bytes = new Uint8Array(randomBytes(size))
   const hash = sha256(bytes)
-  return { hash, isHeld: await store.write('btf', hash, bytes) }
+  return { hash, isHeld: await store.write('btf', hash, bytes, 'fetched') }
 }
 
 async function freeBytes (folder: string): Promise<number> {
@@ -106,7 +106,7 @@ describe.skipIf(mountRefusal !== undefined)(`a disk that is full${mountRefusal =
     await expect.poll(() => disk.trouble).toBe('unwritable')
     await index.put(recordOf('5.4'))
     expect(index.stats().writeFailures).toBe(1)
-    expect(index.get(recordOf('5.4').reference)).toBeDefined()
+    expect(index.get(recordOf('5.4').reference, recordOf('5.4').btfSha256)).toBeDefined()
     expect(warnings.filter(message => message.includes('takes no writes'))).toHaveLength(1)
     remount(folder, 'rw')
     await expect.poll(() => disk.trouble).toBeUndefined()
