@@ -207,5 +207,6 @@ const REPORT: NonNullable<RelocateAnswer['report']> = {
   changedInstructions: 7,
   failing: Buffer.from('[]'),
   failure: undefined,
-  hasMorePlaces: false
+  hasMorePlaces: false,
+  missingTypes: []
 }

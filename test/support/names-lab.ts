@@ -40,6 +40,7 @@ function createFakeAccess (contents: Map<Sha256, Uint8Array>): BtfAccess {
       return sharedBtf(bytes, base)
     },
     peek: () => undefined,
+    async loadHere () { return undefined },
     read: async hash => contents.get(hash),
     sizeOf: async hash => contents.get(hash)?.length,
     noteUse () {},
