@@ -8,7 +8,7 @@ import { warnOfMisspelt } from './misspelt-settings.js'
 
 export const spec: CommandSpec = {
   name: 'serve',
-  summary: 'Runs the HTTP service until it gets SIGTERM or SIGINT. Logs are JSON lines on standard output.',
+  summary: 'Runs the HTTP service until it gets SIGTERM or SIGINT. Logs are JSON lines on standard output, text on a terminal.',
   options: {
     help: { short: 'h', help: 'Print this text.' }
   },

@@ -1,9 +1,10 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { pino, type DestinationStream } from 'pino'
 import { createLineOutput, type LineOutput } from './log-output.js'
+import { toText } from './log-text.js'
 
 /**
- * JSON lines on standard output. No secret gets there, since no header does: Fastify's own request logging is off, and what
+ * JSON lines on standard output, or lines for people where that is a terminal. No secret gets there, since no header does: Fastify's own request logging is off, and what
  * the multipart plugin shows at level `trace` is cut down to its limits.
  */
 export function createLogger (level: string, destination: DestinationStream = getStandardOutput()): FastifyBaseLogger {
@@ -21,7 +22,11 @@ function getStandardOutput (): LineOutput {
   if (standardOutput === undefined) {
     const output = createLineOutput(STANDARD_OUTPUT)
     process.on('exit', () => { output.flushSync() })
-    standardOutput = output
+    standardOutput = process.stdout.isTTY ? asText(output) : output
   }
   return standardOutput
+}
+
+function asText (output: LineOutput): LineOutput {
+  return { write: line => { output.write(toText(line)) }, flushSync: output.flushSync, get lost () { return output.lost } }
 }

@@ -12,6 +12,7 @@ import type { Service } from '../service/types.js'
 import { buildApp } from './app.js'
 import type { Config } from './config.js'
 import { createLogger } from './log.js'
+import { startFacts } from './start-facts.js'
 
 /** The most time between the first signal and the end of the listening: for load balancers to notice that readiness is gone. */
 const MAX_NOTICE_MS = 5_000
@@ -41,12 +42,12 @@ export async function serve (config: Config): Promise<void> {
   const log = createLogger(config.logLevel)
   await openCacheFolder(config.cacheDir)
   readRepositories(config.packages) // as well
-  await openSigner(config, () => {}) // a setting that is wrong ends the start here, with a sentence; the service opens them for itself
+  const signer = await openSigner(config, () => {}) // a setting that is wrong ends the start here, with a sentence; the service opens them for itself
   const service = createService(config, { onWarning: (message, facts) => { log.warn(facts, message) } })
   let app: FastifyInstance
   try {
     app = await buildApp(service, config, { log })
-    await app.listen({ host: config.host, port: config.port })
+    log.info(startFacts(config, await app.listen({ host: config.host, port: config.port }), signer.keyId()), 'started')
   } catch (error) {
     await service.close()
     throw error

@@ -67,7 +67,7 @@ export const swaggerPlugin = fp<SwaggerOptions>(async (app, { exampleKernel }) =
           return
         }
         // The page is there also while nothing else is.
-        exampleKernel().catch(() => undefined).then(kernel => { if (kernel !== undefined) examples.set(request, kernel) }).finally(done)
+        exampleKernel().then(kernel => { if (kernel !== undefined) examples.set(request, kernel) }).catch(() => {}).finally(done)
       }
     },
     transformSpecification: (document, request) => shownDocument(document, examples.get(request)),
