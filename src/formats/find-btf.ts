@@ -38,7 +38,8 @@ async function * guarded (source: Source, options: FindOptions): AsyncGenerator<
     yield * extract(source, options)
   } catch (error) {
     if (!(error instanceof AppError)) throw error
-    yield { kind: 'unread', place: source.place, reason: error.message, evidence: source.evidence, ...(error.code === 'btf_invalid' || error.code === 'too_large' ? { code: error.code } : {}) }
+    const code = error.code === 'btf_invalid' || error.code === 'too_large' ? { code: error.code } : {}
+    yield { kind: 'unread', place: source.place, reason: error.message, evidence: source.evidence, ...code, details: error.details }
   } finally {
     await source.reader.close()
   }

@@ -1,3 +1,4 @@
+import type { ErrorDetails } from '../errors.js'
 import type { Evidence } from '../identity/evidence.js'
 import type { KernelReference } from '../identity/reference.js'
 
@@ -49,6 +50,8 @@ export interface Unread {
   readonly evidence?: Evidence
   /** Why, where that was the input's own limit or damage: as an AppError's. */
   readonly code?: 'btf_invalid' | 'too_large'
+  /** Where in the file, and what limit. */
+  readonly details?: ErrorDetails
 }
 
 /** What an image of a kernel without BTF is answered with. */

@@ -1,5 +1,5 @@
 import { detectByteOrder } from '../btf/header.js'
-import { AppError } from '../errors.js'
+import { AppError, type ErrorDetails } from '../errors.js'
 import { findBtf } from './find-btf.js'
 import { WANT_ALL, WANT_KERNEL, type FindOptions } from './find-options.js'
 import type { FoundModule, FoundVmlinux, Unread } from './found.js'
@@ -40,5 +40,11 @@ export async function openBtf (content: Uint8Array, { isModule, ...options }: Op
 
 function noBtf (reason: Unread | undefined, hasDwarf: boolean): AppError {
   if (hasDwarf) return new AppError('btf_invalid', 'The file is a kernel with DWARF and no BTF. corelo btf import makes BTF of it where pahole is installed.')
-  return new AppError(reason?.code ?? 'btf_invalid', reason?.reason ?? 'There is no BTF in the file.')
+  return new AppError(reason?.code ?? 'btf_invalid', reason?.reason ?? 'There is no BTF in the file.', placeOf(reason))
+}
+
+/** Where in a file the reason lies that nothing could be taken from it: at its beginning, where nothing in it was recognised. */
+export function placeOf (unread: Unread | undefined): ErrorDetails {
+  const details = unread?.details ?? {}
+  return Object.keys(details).length === 0 ? { offset: 0 } : details
 }

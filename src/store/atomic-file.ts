@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { rename, writeFile } from 'node:fs'
-import { mkdir, stat, unlink } from 'node:fs/promises'
+import { mkdir, open, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import writeFileAtomic from 'write-file-atomic'
@@ -8,7 +8,7 @@ import { withOpenFile } from './open-files.js'
 
 /**
  * Writes a file so that a reader, or a process that is killed at any moment, sees the old content, the new one, or none, and
- * flushes it to the disk before it takes its name. Makes the folders it needs, also when someone has just removed them.
+ * flushes it to the disk before it takes its name, and its folder after. Makes the folders it needs, also when someone has just removed them.
  *
  * @throws the error of the file system (ENOSPC, EROFS, EACCES)
  */
@@ -18,17 +18,31 @@ export async function writeDurably (path: string, data: Uint8Array | string): Pr
     await withOpenFile(() => writeFileAtomic(path, bytes, { mode: 0o644 }))
     // A full disk may take a part of it without an error, which the library does not look at.
     const { size } = await stat(path)
-    if (size === bytes.length) return
-    await unlink(path)
-    throw new Error(`only ${size} of ${bytes.length} bytes were written`)
+    if (size !== bytes.length) {
+      await unlink(path)
+      throw new Error(`only ${size} of ${bytes.length} bytes were written`)
+    }
+    await withOpenFile(() => flushFolder(dirname(path)))
   })
+}
+
+/** After a power failure a new name is there for certain only once its folder was flushed too. Some file systems cannot do that. */
+async function flushFolder (folder: string): Promise<void> {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } catch (error) {
+    if (!['EINVAL', 'ENOTSUP', 'EPERM'].includes(errorCode(error) ?? '')) throw error
+  } finally {
+    await handle.close()
+  }
 }
 
 // Those of node:fs/promises make a FileHandle for every file, which costs the event loop more than the calls themselves.
 const writeWhole = promisify(writeFile)
 const renameTo = promisify(rename)
 
-/** Tells the temporary files of this process from those of others: process ids repeat among containers that share a volume. */
+/** Random, so that no other process has it: process ids repeat among containers that share a volume. */
 const TOKEN = randomBytes(6).toString('base64url')
 let serial = 0
 

@@ -3,6 +3,7 @@ import { AppError } from '../errors.js'
 import { findBtf } from '../formats/find-btf.js'
 import { WANT_ALL } from '../formats/find-options.js'
 import type { FoundModule, FoundVmlinux, Unread } from '../formats/found.js'
+import { placeOf } from '../formats/open-btf.js'
 import { isXz } from '../formats/xz-magic.js'
 import { storageUnreadable } from '../store/read-failure.js'
 import { allocateShared, toShared } from '../store/shared-bytes.js'
@@ -27,12 +28,15 @@ export async function openKernel (task: OpenKernelTask): Promise<OpenedBtfs> {
   if (task.isArchive && !isXz(source)) throw new AppError('btf_invalid', `This is no .xz file; it begins with ${beginningOf(source)}.`)
 
   const { kernel, modules, unread } = await findAll(source, task)
-  if (kernel === undefined) throw new AppError(unread?.code ?? 'btf_invalid', unread?.reason ?? 'There is no BTF of a kernel in the file.')
+  if (kernel === undefined) {
+    const [first] = unread
+    throw new AppError(first?.code ?? 'btf_invalid', first?.reason ?? 'There is no BTF of a kernel in the file.', placeOf(first))
+  }
   const btf = share(kernel, task)
   // Not before: only what was validated here under its hash may go without validation later.
   if (expected !== undefined && btf.sha256 !== expected) throw new AppError('btf_invalid', `The bytes have the hash ${btf.sha256}, not the ${expected} that was announced.`)
   const opened: Array<{ name: string, btf: typeof btf }> = []
-  const skipped: Array<{ name: string, reason: string }> = []
+  const skipped = unread.map(({ place, reason }) => ({ name: place, reason }))
   for (const module of base === undefined ? modules : []) {
     try {
       opened.push({ name: module.name, btf: share(module, { maxBytes, base: btf }) })
@@ -48,16 +52,16 @@ interface FoundInFile {
   /** With a base: the module's. */
   readonly kernel: FoundVmlinux | FoundModule | undefined
   readonly modules: readonly FoundModule[]
-  /** The first thing that could not be read. */
-  readonly unread: Unread | undefined
+  /** What could not be read: files beside the kernel's own. */
+  readonly unread: readonly Unread[]
 }
 
 async function findAll (source: Uint8Array, { maxBytes, releases, base }: OpenKernelTask): Promise<FoundInFile> {
   let kernel: FoundVmlinux | FoundModule | undefined
-  let unread: Unread | undefined
+  const unread: Unread[] = []
   const modules: FoundModule[] = []
-  for await (const found of findBtf(source, '', { ...openerLimits(maxBytes), want: WANT_ALL, releases, onUsedUp: collectGarbage })) {
-    if (found.kind === 'unread') unread ??= found
+  for await (const found of findBtf(source, 'The file', { ...openerLimits(maxBytes), want: WANT_ALL, releases, onUsedUp: collectGarbage })) {
+    if (found.kind === 'unread') unread.push(found)
     if (found.kind === 'module' && (base === undefined || kernel !== undefined)) modules.push(found)
     else if (found.kind === 'vmlinux' || found.kind === 'module') {
       if (kernel !== undefined) throw new AppError('btf_invalid', 'The file has the BTF of several kernels; give it of one.')

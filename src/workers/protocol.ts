@@ -55,7 +55,7 @@ export type OpenedBtfs =
     readonly state: 'ready'
     readonly btf: SharedBtf
     readonly modules: ReadonlyArray<{ readonly name: string, readonly btf: SharedBtf }>
-    /** Modules whose BTF cannot be used, each with the reason. */
+    /** Modules whose BTF cannot be used, each with the reason; by the place in the file where not even the name could be read. */
     readonly skipped: ReadonlyArray<{ readonly name: string, readonly reason: string }>
   }
 
