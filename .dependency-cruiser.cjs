@@ -39,7 +39,7 @@ module.exports = {
     knowsOnly('workers', 'bytes/', 'elf/', 'btf/', 'core/', 'store/', 'formats/', 'report/', 'verdict/'),
     knowsOnly('kernels', 'bytes/', 'btf/', 'identity/', 'store/', 'fetch/', 'workers/', 'settings\\.ts'),
     knowsOnly('import', 'bytes/', 'elf/', 'btf/', 'core/', 'identity/', 'store/', 'formats/', 'kernels/', 'relocation/engine\\.ts', 'report/'),
-    knowsOnly('relocation', 'attestation/', 'keys/', 'core/', 'identity/', 'store/', 'workers/', 'kernels/', 'settings\\.ts', 'report/'),
+    knowsOnly('relocation', 'attestation/', 'keys/', 'core/', 'identity/', 'store/', 'workers/', 'kernels/', 'settings\\.ts', 'report/', 'verdict/'),
     knowsOnly('service', 'attestation/', 'core/', 'identity/', 'store/', 'workers/', 'kernels/', 'relocation/', 'settings\\.ts'),
     { name: 'http-speaks-to-service', severity: 'error', from: { path: folder('http') }, to: { path: '^src/(elf|btf|insn|bytes|workers|formats|import|cli|agent)/' } },
     knowsOnly('client', 'bytes/', 'identity/', 'store/sha256\\.ts', 'report/(parse|wire)\\.ts'),
