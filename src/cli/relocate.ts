@@ -85,12 +85,14 @@ function parseNamed ({ name, bytes, distilledBase }: TargetBtf['vmlinux'], base?
 }
 
 /** Why no object is written, if that is so. */
-function refusalOf (relocation: Relocation, { verdict }: RelocationReport, failsOnUnresolved: boolean): AppError | undefined {
+function refusalOf (relocation: Relocation, { verdict, relocations }: RelocationReport, failsOnUnresolved: boolean): AppError | undefined {
   if (!relocation.ok) {
     return new AppError('relocation_failed', `The object cannot be relocated for this kernel: libbpf would refuse ${count(relocation.counts.failed, 'relocation')} of it. Nothing was written.`)
   }
   if (failsOnUnresolved && verdict !== 'loads') {
-    return new AppError('unresolved_reachable', `${count(relocation.counts.poisoned, 'relocation')} without a value in this kernel may be reached. Nothing was written; guard the access with bpf_core_field_exists(), or leave --on-unresolved fail out to get the object as libbpf would make it.`)
+    const reached = relocations.flatMap(({ status, places }) => status === 'poisoned' ? places.filter(({ reachable }) => reachable !== false) : []).length
+    const known = verdict === 'unknown' ? 'may be reached: that is not known, which counts as reachable' : 'can be reached'
+    return new AppError('unresolved_reachable', `${count(reached, 'relocation')} without a value in this kernel ${known}. Nothing was written; guard the access with bpf_core_field_exists(), or leave --on-unresolved fail out to get the object as libbpf would make it.`)
   }
   return undefined
 }

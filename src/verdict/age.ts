@@ -10,6 +10,8 @@ interface Row {
   readonly commit?: string
   /** First release whose stable updates may have brought it. */
   readonly alsoFrom?: Version
+  /** An update of an older release that has it, and with it all later ones: seen by the verdict's comparison with that kernel. */
+  readonly update?: readonly [...Version, patch: number]
 }
 
 /**
@@ -44,7 +46,7 @@ export const ABILITIES = {
   readsFrozenMaps: { since: [5, 5], commit: commit('a23740ec43ba') },
   foldsXor: { since: [5, 10], commit: commit('2921c90d4718') },
   foldsNegation: { since: [6, 17], commit: commit('aced132599b3'), alsoFrom: [6, 12] },
-  foldsByteSwap: { since: [7, 0], commit: commit('9d2119984224'), alsoFrom: [5, 10] },
+  foldsByteSwap: { since: [7, 0], commit: commit('9d2119984224'), alsoFrom: [5, 10], update: [6, 18, 44] },
   foldsDivision: { since: [7, 0], commit: commit('44fdd581d273') },
   /** A 32-bit result that is not worked out is unknown in all 64 bits; before, in the lower 32. */
   forgetsUpperHalf: { since: [6, 11], commit: commit('0922c78f592c') },
@@ -78,6 +80,12 @@ export function parseRelease (release: string): Version | undefined {
 
 function isAtLeast (version: Version, since: Version): boolean { return version[0] > since[0] || (version[0] === since[0] && version[1] >= since[1]) }
 
+/** Whether a release is an update of the same series, and no older one. Where a distribution writes `.0-`, the update is not known. */
+function hasUpdate (release: string | undefined, update: Row['update']): boolean {
+  const match = /^(\d{1,3})\.(\d{1,3})\.([1-9]\d{0,3})(?!\d)/.exec(release ?? '')
+  return match !== null && update !== undefined && Number(match[1]) === update[0] && Number(match[2]) === update[1] && Number(match[3]) >= update[2]
+}
+
 /** What the verifier of a kernel can do, by `uname -r`; the newest one's abilities where the release is not known. */
 export function ageOf (release: string | undefined): Age {
   const version = release === undefined ? undefined : parseRelease(release)
@@ -85,7 +93,7 @@ export function ageOf (release: string | undefined): Age {
   const answer = (name: AbilityName): Ability => {
     if (version === undefined) return release === undefined ? 'yes' : 'maybe'
     const row: Row = ABILITIES[name]
-    if (isAtLeast(version, row.since)) return 'yes'
+    if (isAtLeast(version, row.since) || hasUpdate(release, row.update)) return 'yes'
     return isBackporting || (row.alsoFrom !== undefined && isAtLeast(version, row.alsoFrom)) ? 'maybe' : 'no'
   }
   return {
