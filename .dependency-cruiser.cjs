@@ -38,9 +38,10 @@ module.exports = {
     knowsOnly('formats', 'bytes/', 'elf/', 'btf/', 'identity/'),
     knowsOnly('workers', 'bytes/', 'elf/', 'btf/', 'core/', 'store/', 'formats/', 'report/', 'verdict/'),
     knowsOnly('kernels', 'bytes/', 'btf/', 'identity/', 'store/', 'fetch/', 'workers/', 'settings\\.ts'),
+    knowsOnly('packages', 'bytes/', 'identity/', 'store/', 'fetch/', 'formats/', 'kernels/', 'workers/collect\\.ts', 'settings\\.ts'),
     knowsOnly('import', 'bytes/', 'elf/', 'btf/', 'core/', 'identity/', 'store/', 'formats/', 'kernels/', 'relocation/engine\\.ts', 'report/'),
     knowsOnly('relocation', 'attestation/', 'keys/', 'core/', 'identity/', 'store/', 'workers/', 'kernels/', 'settings\\.ts', 'report/', 'verdict/'),
-    knowsOnly('service', 'attestation/', 'core/', 'identity/', 'store/', 'workers/', 'kernels/', 'relocation/', 'settings\\.ts'),
+    knowsOnly('service', 'attestation/', 'core/', 'identity/', 'store/', 'workers/', 'kernels/', 'packages/', 'relocation/', 'settings\\.ts'),
     { name: 'http-speaks-to-service', severity: 'error', from: { path: folder('http') }, to: { path: '^src/(elf|btf|insn|bytes|workers|formats|import|cli|agent)/' } },
     knowsOnly('client', 'bytes/', 'identity/', 'store/sha256\\.ts', 'report/(parse|wire)\\.ts'),
     // It looks up which loaded modules have a type that vmlinux lacks: a reader of BTF, and no engine.
@@ -53,6 +54,8 @@ module.exports = {
     onlyIn('^src/workers/pool', 'piscina'),
     onlyIn('^src/http/access/', 'jose'),
     onlyIn('^src/store/shared/', 'aws4fetch'),
+    onlyIn('^src/packages/repomd\\.ts', 'saxes'),
+    onlyIn('^src/packages/signature\\.ts', 'openpgp'),
     onlyIn('^src/http/', 'fastify|@fastify|typebox'),
     onlyIn('^src/(http|agent)/metrics', 'prom-client')
   ],

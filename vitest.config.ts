@@ -7,6 +7,8 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, 'test/differential/**', 'test/kernel/**', 'test/container/**'],
     pool: 'threads',
     isolate: false,
-    testTimeout: 20_000
+    // Only a hang takes so long, also on a machine that is ten times slower. CI has its own limit.
+    testTimeout: 120_000,
+    hookTimeout: 120_000
   }
 })

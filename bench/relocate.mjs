@@ -1,7 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describeRelocation, parseBtf, parseObject, relocate } from '../dist/core/index.js'
+import { parseBtf, parseObject, relocate } from '../dist/core/index.js'
+import { buildReport, judgeRelocation } from '../dist/report/index.js'
 import { labBtfs, labObjects, oracle } from './lab.mjs'
 import { loadLargeObject } from './large-object.mjs'
 import { median } from './statistics.mjs'
@@ -15,32 +16,46 @@ export function benchRelocate ({ runs }) {
   if (kernel === undefined) return []
   const btf = parseBtf(readFileSync(kernel.path))
   const objects = labObjects().map(({ name, path }) => ({ name, path, bytes: readFileSync(path) }))
-  for (let i = 0; i < 20; i++) {
-    for (const { bytes } of objects) relocate(bytes, btf)
-  }
+  for (const { bytes } of objects) timesOf(bytes, btf, 20)
   return objects.flatMap(({ name, path, bytes }) => {
     const records = relocate(bytes, btf).records.length
     if (records === 0) return [] // libbpf has nothing to do there, and does not read the kernel's BTF
-    const ours = []
-    for (let run = 0; run < runs; run++) {
-      const started = performance.now()
-      relocate(parseObject(bytes), btf)
-      ours.push(performance.now() - started)
-    }
-    const times = oracle('bench', path, kernel.path, Math.max(3, Math.ceil(runs / 5)))
-    const total = median(times.map(({ totalNs }) => totalNs)) / 1e6
-    const alone = median(times.map(({ relocateNs }) => relocateNs)) / 1e6
+    const times = timesOf(bytes, btf, runs)
+    const ours = median(times.relocate)
+    const libbpf = oracle('bench', path, kernel.path, Math.max(3, Math.ceil(runs / 5)))
+    const total = median(libbpf.map(({ totalNs }) => totalNs)) / 1e6
+    const alone = median(libbpf.map(({ relocateNs }) => relocateNs)) / 1e6
     return [{
       object: name,
       kB: bytes.length / 1e3,
       records,
-      'corelo ms': median(ours),
+      'corelo ms': ours,
       'libbpf ms': total,
-      ratio: median(ours) / total,
+      ratio: ours / total,
       'libbpf without its BTF parse, ms': alone,
-      'ratio to that': median(ours) / alone
+      'ratio to that': ours / alone,
+      'verdict / relocation': median(times.verdict) / ours,
+      'report / relocation': median(times.report) / ours
     }]
   })
+}
+
+/** Milliseconds of each step, in turn: the relocation from the object's bytes on, the verdict about it, and the report of both. */
+function timesOf (bytes, btf, runs) {
+  const times = { relocate: [], verdict: [], report: [] }
+  for (let run = 0; run < runs; run++) {
+    const started = performance.now()
+    const object = parseObject(bytes)
+    const relocation = relocate(object, btf)
+    const relocated = performance.now()
+    const judgement = judgeRelocation(object, relocation)
+    const judged = performance.now()
+    buildReport(object, relocation, judgement)
+    times.relocate.push(relocated - started)
+    times.verdict.push(judged - relocated)
+    times.report.push(performance.now() - judged)
+  }
+  return times
 }
 
 /** Records, and accesses among them that differ. The last row has no two alike. */
@@ -48,7 +63,7 @@ const LARGE = [[10_000, 200], [35_000, 700], [100_000, 2000], [10_000, 10_000]]
 
 /**
  * The same for objects as large as tracers ship, made here, to show how time grows with records and with distinct accesses; and
- * the report beside it.
+ * report and verdict beside the relocation.
  */
 export async function benchLargeObjects ({ runs }) {
   const [kernel] = labBtfs().filter(({ name }) => name === 'running').concat(labBtfs())
@@ -61,16 +76,7 @@ export async function benchLargeObjects ({ runs }) {
       const bytes = largeObject({ kernel: btf, records, distinct })
       const path = join(folder, `${records}-${distinct}.bpf.o`)
       writeFileSync(path, bytes)
-      const times = { relocate: [], report: [] }
-      for (let run = 0; run < runs; run++) {
-        const started = performance.now()
-        const object = parseObject(bytes)
-        const relocation = relocate(object, btf)
-        const relocated = performance.now()
-        describeRelocation(object, relocation)
-        times.relocate.push(relocated - started)
-        times.report.push(performance.now() - relocated)
-      }
+      const times = timesOf(bytes, btf, runs)
       const alone = median(oracle('bench', path, kernel.path, Math.max(3, Math.ceil(runs / 5))).map(({ relocateNs }) => relocateNs)) / 1e6
       const ours = median(times.relocate)
       return {
@@ -80,8 +86,8 @@ export async function benchLargeObjects ({ runs }) {
         'us a record': ours / records * 1000,
         'libbpf without its BTF parse, ms': alone,
         ratio: ours / alone,
-        'report ms': median(times.report),
-        'report, ratio to libbpf': median(times.report) / alone
+        'report and verdict ms': median(times.verdict) + median(times.report),
+        'ratio to the relocation': (median(times.verdict) + median(times.report)) / ours
       }
     })
   } finally {

@@ -28,6 +28,7 @@ export const ERRORS = {
   source_invalid: { status: 502, title: 'A BTF source answered with something else than BTF' },
   storage_unreadable: { status: 503, title: 'Stored content cannot be read at the moment' },
   overloaded: { status: 503, title: 'The service is at its limit' },
+  fetching: { status: 503, title: 'The kernel is being fetched' },
   draining: { status: 503, title: 'The service is stopping' },
   source_timeout: { status: 504, title: 'A BTF source did not answer in time' },
   deadline_exceeded: { status: 504, title: 'The request took longer than its deadline' }

@@ -37,6 +37,10 @@ export interface ServiceSettings {
   readonly btfhubDir?: string
   /** Another service of this kind. */
   readonly upstreamUrl?: string
+  /** Package repositories: names of presets, and files that describe them. */
+  readonly packages?: readonly string[]
+  /** Packages that are downloaded at once. Undefined: 2. */
+  readonly packageDownloads?: number
   readonly sources?: SourceSettings
   /** What replicas share. */
   readonly sharedStore?: S3Settings

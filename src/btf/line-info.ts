@@ -22,24 +22,25 @@ interface LineRecord {
 
 /** A look-up over `.BTF.ext`'s line_info: the last record at or before the instruction, as the kernel's verifier log uses it. */
 export function sourceLines (ext: BtfExt | undefined, btf: Btf): SourceLines {
-  const bySection = ext === undefined ? new Map<string, LineRecord[]>() : readRecords(ext)
+  if (ext === undefined) return () => undefined
+  const bySection = new Map<string, LineRecord[]>()
   return (sectionName, insnOff) => {
-    const record = lastAtOrBefore(bySection.get(sectionName) ?? [], insnOff)
-    return record === undefined || ext === undefined ? undefined : readLine(ext, btf, record.offset)
+    let records = bySection.get(sectionName)
+    if (records === undefined) bySection.set(sectionName, records = readRecords(ext, sectionName))
+    const record = lastAtOrBefore(records, insnOff)
+    return record === undefined ? undefined : readLine(ext, btf, record.offset)
   }
 }
 
-function readRecords ({ lineInfo, view, littleEndian }: BtfExt): Map<string, LineRecord[]> {
-  const bySection = new Map<string, LineRecord[]>()
+function readRecords ({ lineInfo, view, littleEndian }: BtfExt, wanted: string): LineRecord[] {
+  const records: LineRecord[] = []
   for (const { sectionName, offset: start, count } of lineInfo?.blocks ?? []) {
-    const records = bySection.get(sectionName) ?? []
+    if (sectionName !== wanted) continue
     for (let i = 0, offset = start; i < count; i++, offset += lineInfo?.recordSize ?? 0) {
       records.push({ offset, insnOff: view.getUint32(offset + BPF_LINE_INFO.insnOff, littleEndian) })
     }
-    bySection.set(sectionName, records)
   }
-  for (const records of bySection.values()) records.sort((a, b) => a.insnOff - b.insnOff)
-  return bySection
+  return records.sort((a, b) => a.insnOff - b.insnOff)
 }
 
 function lastAtOrBefore (records: readonly LineRecord[], insnOff: number): LineRecord | undefined {

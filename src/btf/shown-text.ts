@@ -2,7 +2,7 @@ import { stringAt } from '../bytes/strings.js'
 import { findString, nameOffsetOf, type Btf, type TypeId } from './btf.js'
 
 /** Longest text that reports and messages show, in characters. The longest name in any kernel has about 120; C lines are shorter. */
-export const SHOWN_CHARACTERS = 500
+const SHOWN_CHARACTERS = 500
 /** UTF-8 takes at most four bytes a character. */
 const SHOWN_BYTES = 4 * SHOWN_CHARACTERS
 

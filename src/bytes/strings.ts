@@ -11,7 +11,7 @@ export function endOfString (bytes: Uint8Array, offset: number): number {
 }
 
 /** Whether the string at `offset` is longer than what is read as text, LIMITS.nameBytes. Looks no further than that. */
-export function isTooLong (bytes: Uint8Array, offset: number): boolean {
+function isTooLong (bytes: Uint8Array, offset: number): boolean {
   const end = offset + LIMITS.nameBytes
   return end < bytes.length && bytes.subarray(offset, end + 1).indexOf(0) === -1
 }

@@ -11,13 +11,14 @@ interface Subcommand {
 const SUBCOMMANDS: Readonly<Record<string, { readonly summary: string, readonly load: () => Promise<Subcommand> }>> = {
   import: { summary: 'Take BTF out of images, packages, archives and bundles, into the cache or a service.', load: () => import('./btf/import.js') },
   list: { summary: 'List the kernels whose BTF is held.', load: () => import('./btf/list.js') },
+  sync: { summary: 'Fetch the BTF of published kernels ahead, from package repositories.', load: () => import('./btf/sync.js') },
   export: { summary: 'Pack BTF, or relocated objects, of kernels into one file.', load: () => import('./btf/export.js') }
 }
 
-export const spec: CommandSpec = { name: 'btf', operand: 'COMMAND', summary: 'Imports, lists and exports the BTF of kernels.', options: {} }
+export const spec: CommandSpec = { name: 'btf', operand: 'COMMAND', summary: 'Imports, lists, fetches and exports the BTF of kernels.', options: {} }
 
 export async function run ([name, ...args]: readonly string[]): Promise<ExitCode> {
-  if (name === undefined) throw new AppError('invalid_request', 'corelo btf needs a command: import, list or export. See: corelo btf --help')
+  if (name === undefined) throw new AppError('invalid_request', 'corelo btf needs a command: import, list, sync or export. See: corelo btf --help')
   return await (await load(name)).run(args)
 }
 

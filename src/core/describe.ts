@@ -2,20 +2,23 @@ import { BtfKind } from '../btf/constants.js'
 import { isValidId, kindFlagOf, kindName, kindOf, nameOffsetOf, referencedType, type Btf, type TypeId } from '../btf/btf.js'
 import { essentialName } from '../btf/find.js'
 import { cut, shownName, shownText } from '../btf/shown-text.js'
-import { newWork } from '../btf/work.js'
+import type { Work } from '../btf/work.js'
 import { AppError } from '../errors.js'
 import { coreReloKindOf, isEnumvalKind, isFieldKind } from './kinds.js'
 import type { RecordOutcome } from './outcome.js'
 import { parseSpec, type Accessor, type Spec } from './spec.js'
 
-/** What a record is about, in C: its root type, and the access that its string spells. A record that does not parse shows its string. */
-export function describeRecord (btf: Btf, record: Pick<RecordOutcome, 'typeId' | 'accessSpec' | 'kind'>): { type: string, access: string } {
+/**
+ * What a record is about, in C: its root type, and the access that its string spells. A record that does not parse shows its
+ * string, and so does one for which there are not enough steps.
+ */
+export function describeRecord (btf: Btf, record: Pick<RecordOutcome, 'typeId' | 'accessSpec' | 'kind'>, work: Work): { type: string, access: string } {
   if (!isValidId(btf, record.typeId)) return { type: `type ${record.typeId}`, access: record.accessSpec }
   const type = describeType(btf, record.typeId)
   const kind = coreReloKindOf(record.kind)
   if (kind === undefined) return { type, access: record.accessSpec }
   try {
-    return { type, access: describeAccess(parseSpec(btf, record.typeId, record.accessSpec, kind, newWork())) }
+    return { type, access: describeAccess(parseSpec(btf, record.typeId, record.accessSpec, kind, work)) }
   } catch (error) {
     if (error instanceof AppError) return { type, access: record.accessSpec }
     throw error

@@ -5,18 +5,13 @@ import { strip } from '../btf/resolve.js'
 import { externReferences, type ElfFunction } from '../elf/functions.js'
 import { findFunction, isAutoloaded, type BpfObject } from './object.js'
 
-/** Section name prefixes of programs that the kernel attaches by BTF id, with what the report says of them. From libbpf's section_defs. */
-const BTF_ATTACHED: ReadonlyArray<readonly [RegExp, string]> = [
-  [/^fentry(\.s)?(\/|$)/, 'attaches by BTF (fentry)'],
-  [/^fexit(\.s)?(\/|$)/, 'attaches by BTF (fexit)'],
-  [/^fsession(\.s)?(\/|$)/, 'attaches by BTF (fsession)'],
-  [/^fmod_ret(\.s)?(\/|$)/, 'attaches by BTF (fmod_ret)'],
-  [/^tp_btf(\/|$)/, 'attaches by BTF (tp_btf)'],
-  [/^lsm(\.s)?(\/|$)/, 'attaches by BTF (lsm)'],
-  [/^lsm_cgroup(\/|$)/, 'attaches by BTF (lsm_cgroup)'],
-  [/^iter(\.s)?(\/|$)/, 'attaches by BTF (iter)'],
-  [/^struct_ops(\.s)?(\/|$)/, 'implements a kernel interface described by BTF (struct_ops)']
-]
+/** Section names of programs that the kernel attaches by BTF id, up to a slash, with what the report says of them. From libbpf's section_defs. */
+const BTF_ATTACHED: ReadonlyMap<string, string> = new Map([
+  ...['fentry', 'fexit', 'fsession', 'fmod_ret', 'tp_btf', 'lsm', 'lsm_cgroup', 'iter'].map(name => [name, `attaches by BTF (${name})`] as const),
+  ['struct_ops', 'implements a kernel interface described by BTF (struct_ops)']
+])
+/** Those that have a variant for programs that sleep. */
+const SLEEPABLE = /^(fentry|fexit|fsession|fmod_ret|lsm|iter|struct_ops)\.s$/
 
 /**
  * Why a program needs BTF in the running kernel however it is relocated, or null. Relocation cannot remove these needs: the
@@ -41,8 +36,8 @@ export function needsKernelBtf (object: BpfObject): boolean {
 const STRUCT_OPS_MAPS = /^\??\.struct_ops(\.link)?$/
 
 function attachmentNeed (fn: ElfFunction): string | undefined {
-  const section = fn.section.name.replace(/^\?/, '')
-  return BTF_ATTACHED.find(([prefix]) => prefix.test(section))?.[1]
+  const [, kind = ''] = /^\??([^/]*)/.exec(fn.section.name) ?? []
+  return BTF_ATTACHED.get(SLEEPABLE.exec(kind)?.[1] ?? kind)
 }
 
 /** What functions use of the kernel's typed symbols: the first that each refers to, by where it starts. */

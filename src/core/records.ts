@@ -2,6 +2,7 @@ import { textOf, type Btf } from '../btf/btf.js'
 import { readCoreRelo, type CoreRelo } from '../btf/ext.js'
 import type { ElfFunction } from '../elf/functions.js'
 import { AppError } from '../errors.js'
+import { LIMITS } from '../limits.js'
 import { BPF_INSN } from '../insn/insn.js'
 import { findFunction, type BpfObject } from './object.js'
 
@@ -28,7 +29,7 @@ export interface LocatedRecords {
 /** They follow from the object alone, which is relocated for many kernels. */
 const known = new WeakMap<BpfObject, LocatedRecords>()
 
-/** @throws AppError `object_invalid` where two sections have the name that records belong to */
+/** @throws AppError `object_invalid` where two sections have the name that records belong to, or access strings are too long altogether */
 export function locateRecords (object: BpfObject): LocatedRecords {
   let located = known.get(object)
   if (located === undefined) {
@@ -40,7 +41,7 @@ export function locateRecords (object: BpfObject): LocatedRecords {
 
 function locate ({ ext, elf, btf }: BpfObject): LocatedRecords {
   const subsection = ext?.coreRelo
-  const accessAt = cachedTexts(btf)
+  const accessAt = accessStrings(btf)
   const records: LocatedRecord[] = []
   let outside = 0
   if (ext === undefined || subsection === undefined) return { records, outside }
@@ -65,13 +66,21 @@ function locate ({ ext, elf, btf }: BpfObject): LocatedRecords {
   return { records, outside }
 }
 
-/** The strings at offsets, each made once: thousands of records share a few hundred. Empty for an offset past the strings. */
-function cachedTexts (btf: Btf): (offset: number) => string {
+/**
+ * Access strings by their offset, each made once: thousands of records share a few hundred. Empty for an offset past the strings.
+ * Strings may lie within each other, so that the size of their table bounds nothing.
+ *
+ * @throws AppError `object_invalid` where they have more than LIMITS.namesBytes altogether
+ */
+export function accessStrings (btf: Btf): (offset: number) => string {
   const texts = new Map<number, string>()
+  let left: number = LIMITS.namesBytes
   return offset => {
     let text = texts.get(offset)
     if (text === undefined) {
       text = offset < btf.strLen ? textOf(btf, offset) : ''
+      left -= text.length
+      if (left < 0) throw new AppError('object_invalid', `The access strings of the object's relocations have more than ${LIMITS.namesBytes} bytes altogether.`, { section: '.BTF.ext', limit: LIMITS.namesBytes })
       texts.set(offset, text)
     }
     return text

@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
+import { rootCertificates } from 'node:tls'
 import { Agent, buildConnector, type Dispatcher } from 'undici'
 import type { FetchLimits } from './limits.js'
 import { isPublicAddress } from './public-address.js'
@@ -19,9 +20,16 @@ export class AddressRefused extends Error {
   constructor (address: string) { super(`${address} is not a public address`) }
 }
 
-export function createAgents (limits: FetchLimits): Agents {
+/** A certificate that the client shows, and an authority beside the system's own. PEM. */
+export interface ClientTls {
+  readonly cert?: string
+  readonly key?: string
+  readonly ca?: string
+}
+
+export function createAgents (limits: FetchLimits, tls: ClientTls = {}): Agents {
   const options = { connections: limits.connections, headersTimeout: limits.headersMs, bodyTimeout: limits.stallMs }
-  const connect = buildConnector({ timeout: limits.connectMs })
+  const connect = buildConnector({ timeout: limits.connectMs, ...tls, ...(tls.ca === undefined ? {} : { ca: [...rootCertificates, tls.ca] }) })
   const configured = new Agent({ ...options, connect })
   const elsewhere = new Agent({ ...options, connect: publicOnly(buildConnector({ timeout: limits.connectMs, lookup: lookupPublic })) })
   return {

@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'
+import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Refusal } from './refusal.js'
 import { AddressRefused, type Agents } from './agents.js'
-import { BodyCutOff, BodyStalled, BodyTooLarge, discard, readBody } from './body.js'
+import { BodyCutOff, BodyStalled, BodyTooLarge, discard, readBody, watchBody, type BodyLimits } from './body.js'
 import type { FetchLimits } from './limits.js'
 import { isPublicAddress } from './public-address.js'
 import { parseRetryAfter } from '../retry-after.js'
@@ -16,6 +17,22 @@ export interface FetchRequest {
   readonly headers?: Readonly<Record<string, string>>
   /** What is held: `unchanged` is answered where the origin still has the same. */
   readonly etag?: string | undefined
+  /**
+   * Takes the body as it comes, once for each try, where it is too large to be held. It is not read faster than it is taken. The answer has no
+   * bytes then, and what this throws as a BodyRefused is the answer.
+   */
+  readonly receive?: (pieces: AsyncIterable<Uint8Array>) => Promise<void>
+}
+
+/** Thrown by a receiver of a body that is not what was wanted. */
+export class BodyRefused extends Error {
+  override readonly name = 'BodyRefused'
+  readonly refusal: Refusal
+
+  constructor (refusal: Refusal) {
+    super(refusal.answer)
+    this.refusal = refusal
+  }
 }
 
 export type Answered =
@@ -101,7 +118,8 @@ async function judge (request: FetchRequest, url: URL, { statusCode: status, hea
       return final('malformed', `${where} answered in the coding ${coding}, which was not asked for`)
     }
     const length = Number(single(headers, 'content-length') ?? NaN)
-    const bytes = await readBody(body, { maxBytes: request.maxBytes, announced: Number.isNaN(length) ? undefined : length, stallMs: limits.stallMs, stallBytes: limits.stallBytes })
+    const bounds = { maxBytes: request.maxBytes, announced: Number.isNaN(length) ? undefined : length, stallMs: limits.stallMs, stallBytes: limits.stallBytes }
+    const bytes = request.receive === undefined ? await readBody(body, bounds) : await receive(request.receive, body, bounds)
     return { answer: { state: 'ok', bytes, url: where, etag: single(headers, 'etag'), header: name => single(headers, name) }, isTransient: false }
   }
   await body.dump()
@@ -117,8 +135,18 @@ async function judge (request: FetchRequest, url: URL, { statusCode: status, hea
   return final('failed', answer)
 }
 
+async function receive (take: NonNullable<FetchRequest['receive']>, body: Readable, bounds: BodyLimits): Promise<Uint8Array> {
+  try {
+    await take(watchBody(body, bounds))
+  } finally {
+    discard(body)
+  }
+  return new Uint8Array(0)
+}
+
 /** What an error on the way means. Time-outs have taken their time already, and are not tried again. */
 function explain (error: unknown, where: string, limits: FetchLimits): Attempted {
+  if (error instanceof BodyRefused) return { answer: error.refusal, isTransient: false }
   if (error instanceof BodyTooLarge) return final('malformed', `${where} is larger than is taken (${error.message})`)
   if (error instanceof BodyStalled) return final('timeout', `${where} came too slowly (${error.message})`)
   if (error instanceof AddressRefused) return final('failed', `${where} redirects to where it must not: ${error.message}`)

@@ -15,17 +15,16 @@ export class BodyStalled extends Error { override readonly name = 'BodyStalled' 
 export class BodyCutOff extends Error { override readonly name = 'BodyCutOff' }
 
 /**
- * All of a body, in shared memory, where workers read it.
+ * A body as it comes, counted and watched.
  *
  * @throws BodyTooLarge, BodyStalled, BodyCutOff, and what the stream throws
  */
-export async function readBody (body: Readable, limits: BodyLimits): Promise<Uint8Array> {
+export async function * watchBody (body: Readable, limits: BodyLimits): AsyncGenerator<Uint8Array, number> {
   const { maxBytes, announced, stallMs, stallBytes } = limits
   if (announced !== undefined && announced > maxBytes) {
     discard(body)
     throw new BodyTooLarge(`${announced} bytes`)
   }
-  const chunks: Uint8Array[] = []
   let size = 0
   let sizeBefore = 0
   const watch = setInterval(() => {
@@ -36,13 +35,24 @@ export async function readBody (body: Readable, limits: BodyLimits): Promise<Uin
     for await (const chunk of body) {
       size += chunk.length
       if (size > maxBytes) throw new BodyTooLarge(`more than ${maxBytes} bytes`)
-      chunks.push(chunk)
+      yield chunk
     }
   } finally {
     clearInterval(watch)
   }
   if (announced !== undefined && announced !== size) throw new BodyCutOff(`${size} of ${announced} bytes`)
-  return toShared(Buffer.concat(chunks, size))
+  return size
+}
+
+/**
+ * All of a body, in shared memory, where workers read it.
+ *
+ * @throws BodyTooLarge, BodyStalled, BodyCutOff, and what the stream throws
+ */
+export async function readBody (body: Readable, limits: BodyLimits): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of watchBody(body, limits)) chunks.push(chunk)
+  return toShared(Buffer.concat(chunks))
 }
 
 /** Ends a body of which no more is wanted. Its stream then fails, which without a listener would end the process. */

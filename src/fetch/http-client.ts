@@ -1,17 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Refusal } from './refusal.js'
-import { createAgents } from './agents.js'
+import { createAgents, type ClientTls } from './agents.js'
 import { createAttempt, type Answered, type FetchRequest } from './attempt.js'
 import { createBreakers } from './breakers.js'
 import { FETCH_LIMITS, type FetchLimits } from './limits.js'
 
-export { shownUrl } from './attempt.js'
+export { BodyRefused, shownUrl } from './attempt.js'
 export type { Answered, FetchRequest } from './attempt.js'
 
 export interface HttpClientOptions {
   /** Addresses that the operator configured. Redirects may lead to these, or into the public Internet. */
   readonly origins: readonly URL[]
   readonly limits?: Partial<FetchLimits>
+  /** What the client shows of itself to those origins, and whom it believes there. PEM. */
+  readonly tls?: ClientTls
 }
 
 /** GET with deadlines, limits, retries and a breaker. Never rejects: whatever an origin does is an answer. */
@@ -23,7 +25,7 @@ export interface HttpClient {
 
 export function createHttpClient (options: HttpClientOptions): HttpClient {
   const limits = { ...FETCH_LIMITS, ...options.limits }
-  const agents = createAgents(limits)
+  const agents = createAgents(limits, options.tls)
   const attempt = createAttempt({ limits, agents, origins: new Set(options.origins.map(url => url.origin)) })
   const breakers = createBreakers<Awaited<ReturnType<typeof attempt>>>(limits, ({ answer }) => answer.state === 'failed' || answer.state === 'timeout')
 

@@ -26,6 +26,7 @@ import { relocateRoutes } from './routes/relocate.js'
 import { relocatedRoutes } from './routes/relocated.js'
 import { COMPONENTS } from './schemas/components.js'
 import { parseQueryString } from './query-string.js'
+import { findExampleKernel } from './shown-document.js'
 import { createUploadBudget } from './upload.js'
 import { toInvalidRequest } from './validation.js'
 
@@ -86,7 +87,7 @@ export async function buildApp (service: Service, config: Config, { log = create
   await app.register(accessPlugin, { authenticator, openBelow: DOCS })
   await app.register(rateLimitPlugin, { perMinute: config.rateLimit })
   await app.register(underPressurePlugin, { maxDelayMs: config.maxDelayMs })
-  await app.register(swaggerPlugin)
+  await app.register(swaggerPlugin, { exampleKernel: async () => config.auth === 'none' ? await findExampleKernel(service) : undefined })
 
   await app.register(relocateRoutes, dependencies)
   await app.register(relocatedRoutes, dependencies)

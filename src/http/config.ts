@@ -47,6 +47,9 @@ export interface Config {
   /** Roots of BTFHub's archive and its mirrors. */
   readonly btfhubUrls: readonly string[]
   readonly btfhubDir?: string
+  /** Package repositories: names of presets, and files that describe them. */
+  readonly packages: readonly string[]
+  readonly packageDownloads: number
   /** Another service of this kind. */
   readonly upstreamUrl?: string
   /** What replicas share: the place that the setting names, and what the AWS variables say. */
@@ -99,6 +102,8 @@ export const SETTINGS: readonly Setting[] = [
     accepts: value => listOf(value).every(isWebAddress)
   },
   text('CORELO_BTFHUB_DIR', 'btfhubDir', undefined, "A directory in BTFHub's layout.", 'none'),
+  text('CORELO_PACKAGES', 'packages', undefined, 'Package repositories of distributions whose kernels are fetched: presets (debian, ubuntu, fedora, centos-stream, rocky, almalinux, oraclelinux, amazonlinux, opensuse) and YAML files that describe others, comma separated.', 'none'),
+  integer('CORELO_PACKAGE_DOWNLOADS', 'packageDownloads', 2, 'Packages that are downloaded at once, each by a thread of its own.', 1, 64),
   {
     ...text('CORELO_CATALOG', 'catalog', undefined, 'List of the paths in the archive, a file or an address: what can be had without asking for it.', 'none'),
     must: 'a file, or an http or https address',
@@ -154,6 +159,7 @@ export function readConfig (env: Environment = process.env): Config {
     auth: known.auth ?? 'none',
     memoryBytes: known.memoryBytes ?? Math.floor(memoryLimit() / 4),
     workers: known.workers ?? availableParallelism(),
+    packages: listOf(String(values['CORELO_PACKAGES'] ?? '')),
     btfhubUrls: listOf(String(values['CORELO_BTFHUB_URL'])),
     ...(values['CORELO_SHARED_STORE'] === undefined ? {} : { sharedStore: readS3Settings(String(values['CORELO_SHARED_STORE']), env) })
   } as Config

@@ -10,12 +10,12 @@ import type { UploadLease } from './upload.js'
  *
  * @throws AppError `deadline_exceeded`
  */
-export function withDeadline<T> (response: ServerResponse, deadlineMs: number, work: (deadline: Deadline) => T | Promise<T>, { caller, lease }: DeadlineOptions = {}): T | Promise<T> {
-  const ending = new Ending(caller, lease)
+export function withDeadline<T> (response: ServerResponse, deadlineMs: number, work: (deadline: Deadline) => T | Promise<T>, { caller, lease, waitMs = 0 }: DeadlineOptions = {}): T | Promise<T> {
+  const ending = new Ending(caller, lease, waitMs)
   const started = work(ending)
   if (!(started instanceof Promise)) return started
   ending.keep(started)
-  return untilEnd(response, deadlineMs, started, ending)
+  return untilEnd(response, deadlineMs + waitMs, started, ending)
 }
 
 export interface DeadlineOptions {
@@ -23,6 +23,8 @@ export interface DeadlineOptions {
   readonly caller?: string | undefined
   /** What the request holds of the upload budget: for as long as the work goes on, though nobody waits for it any more. */
   readonly lease?: UploadLease | undefined
+  /** Milliseconds that the caller wants to wait for a fetch, on top of those that the work may take. */
+  readonly waitMs?: number
 }
 
 /** The end of work. A class: an object literal with a getter would get a shape of its own for every request. */
@@ -31,9 +33,11 @@ class Ending implements Deadline {
   #reason: AppError | undefined
   readonly #lease: UploadLease | undefined
   readonly caller: string | undefined
+  readonly waitMs: number
 
-  constructor (caller: string | undefined, lease: UploadLease | undefined) {
+  constructor (caller: string | undefined, lease: UploadLease | undefined, waitMs: number) {
     this.caller = caller
+    this.waitMs = waitMs
     this.#lease = lease
   }
 

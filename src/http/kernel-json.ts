@@ -1,10 +1,10 @@
 import { formatReference, type KernelReference } from '../identity/reference.js'
-import type { KernelEntry, OfferedEntry } from '../kernels/types.js'
+import type { KernelEntry, OfferedEntry, Published } from '../kernels/types.js'
 
 /** A kernel in the API's spelling. What is not known of one that is only offered is null. */
 export function toKernelJson (entry: KernelEntry | OfferedEntry): Record<string, unknown> {
   const { reference, state, sources } = entry
-  if (entry.state === 'offered') return { ...namesOf(reference), state, sources, ...UNKNOWN }
+  if (entry.state === 'offered') return { ...namesOf(reference), state, sources, ...UNKNOWN, published: toPublishedJson(entry.published) }
   const { provenance } = entry
   return {
     ...namesOf(reference),
@@ -21,15 +21,23 @@ export function toKernelJson (entry: KernelEntry | OfferedEntry): Record<string,
       ...(provenance.kernelVersion === undefined ? {} : { kernel_version: provenance.kernelVersion }),
       ...(provenance.url === undefined ? {} : { url: provenance.url }),
       ...(provenance.etag === undefined ? {} : { etag: provenance.etag }),
+      ...(provenance.package === undefined ? {} : { package: provenance.package }),
       ...(provenance.checkedAt === undefined ? {} : { checked_at: provenance.checkedAt })
     },
     first_seen: entry.firstSeen,
     last_used: entry.lastUsed,
-    modules: entry.modules.map(({ name, btfSha256, bytes, source }) => ({ name, btf_sha256: btfSha256, bytes, source }))
+    modules: entry.modules.map(({ name, btfSha256, bytes, source }) => ({ name, btf_sha256: btfSha256, bytes, source })),
+    published: toPublishedJson(entry.published)
   }
 }
 
 const UNKNOWN = { btf_sha256: null, bytes: null, types: null, build_id: null, source: null, provenance: null, first_seen: null, last_used: null, modules: [] } as const
+
+function toPublishedJson (published: Published | undefined): Record<string, string | number | null> | null {
+  if (published === undefined) return null
+  const { builtAt, ...facts } = published
+  return { ...facts, built_at: builtAt ?? null }
+}
 
 function namesOf (reference: KernelReference): Record<string, string> {
   return { reference: formatReference(reference), distro: reference.distro, distro_version: reference.distroVersion, arch: reference.arch, release: reference.release }

@@ -2,6 +2,7 @@ import { normalizeArch } from '../identity/arch.js'
 import { toReference, type KernelReference } from '../identity/reference.js'
 import type { WantedBuild } from '../kernels/matches.js'
 import type { KernelFilter } from '../kernels/types.js'
+import { DEFAULT_LIMIT } from './schemas/kernel.js'
 
 /** The kernel that an address names. */
 export function toKernelReference (params: { readonly distro: string, readonly version: string, readonly arch: string, readonly release: string }): KernelReference {
@@ -23,17 +24,19 @@ interface ListQuery {
   readonly distro?: string | undefined
   readonly distro_version?: string | undefined
   readonly arch?: string | undefined
-  readonly limit: number
+  readonly offered?: boolean | undefined
+  readonly limit?: number | undefined
   readonly cursor?: string | undefined
 }
 
 export function toKernelFilter (query: ListQuery): KernelFilter {
   return {
-    limit: query.limit,
+    limit: query.limit ?? DEFAULT_LIMIT,
     ...(query.release === undefined ? {} : { release: query.release }),
     ...(query.distro === undefined ? {} : { distro: query.distro }),
     ...(query.distro_version === undefined ? {} : { distroVersion: query.distro_version }),
     ...(query.arch === undefined ? {} : { arch: normalizeArch(query.arch) }),
+    ...(query.offered === undefined ? {} : { offered: query.offered }),
     ...(query.cursor === undefined ? {} : { cursor: query.cursor })
   }
 }

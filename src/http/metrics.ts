@@ -117,5 +117,12 @@ function addServiceMetrics (service: Service, uploadBytes: () => number, registe
   addGauge(registers, 'corelo_source_waiters', 'Requests that wait for sources.', () => service.stats().sourceWaiters)
   addCounter(registers, 'corelo_source_requests_total', 'Questions to sources of BTF, by what came back.', ['source', 'outcome'],
     () => service.stats().sourceRequests.map(({ source, outcome, count }) => [{ source, outcome }, count] as const))
+  addGauge(registers, 'corelo_fetch_jobs', 'Fetches of kernels from package repositories that are going on.', () => service.stats().fetchJobs)
+  addGauge(registers, 'corelo_published_kernels', 'Kernels that the package repositories list.', () => service.stats().packages?.published ?? 0)
+  addCounter(registers, 'corelo_package_downloads_total', 'Packages of kernels that were downloaded, by what came of it.', ['outcome'], () => {
+    const { downloads = 0, failures = 0 } = service.stats().packages ?? {}
+    return [[{ outcome: 'found' }, downloads - failures], [{ outcome: 'refused' }, failures]]
+  })
+  addCounter(registers, 'corelo_package_bytes_total', 'Bytes of the packages that were downloaded.', [], () => [[{}, service.stats().packages?.bytes ?? 0]])
   addCounter(registers, 'corelo_cache_events_total', 'What the caches did.', ['event'], () => Object.entries(service.stats().cache).map(([event, count]) => [{ event }, count]))
 }

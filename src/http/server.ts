@@ -7,6 +7,7 @@ import { AppError } from '../errors.js'
 import { openSigner } from '../relocation/signing.js'
 import { errorCode } from '../store/atomic-file.js'
 import { makeFolder } from '../store/folder.js'
+import { readRepositories } from '../packages/read-repositories.js'
 import type { Service } from '../service/types.js'
 import { buildApp } from './app.js'
 import type { Config } from './config.js'
@@ -39,6 +40,7 @@ export async function serve (config: Config): Promise<void> {
   setFlagsFromString(NO_PRETENURING)
   const log = createLogger(config.logLevel)
   await openCacheFolder(config.cacheDir)
+  readRepositories(config.packages) // as well
   await openSigner(config, () => {}) // a setting that is wrong ends the start here, with a sentence; the service opens them for itself
   const service = createService(config, { onWarning: (message, facts) => { log.warn(facts, message) } })
   let app: FastifyInstance

@@ -41,6 +41,8 @@ export interface BtfAccess {
   load(hash: Sha256, base?: SharedBtf): Promise<SharedBtf>
   /** The same where it is in memory already. */
   peek(hash: Sha256, base?: SharedBtf): SharedBtf | undefined
+  /** The same from memory or disk alone, and not kept in memory: for what is nice to know. Undefined where it is not there. */
+  loadHere(hash: Sha256, base: SharedBtf): Promise<SharedBtf | undefined>
   /** Raw bytes that are held: of vmlinux or of a module. Undefined where there are none. */
   read(hash: Sha256): Promise<Uint8Array | undefined>
   sizeOf(hash: Sha256): Promise<number | undefined>
@@ -134,6 +136,11 @@ export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, 
   return {
     peek: (hash, base) => memory.peek(sharedKey(hash, base?.sha256)),
     load: (hash, base) => memory.get(sharedKey(hash, base?.sha256), () => obtain(hash, base)),
+    async loadHere (hash, base) {
+      const held = memory.peek(sharedKey(hash, base.sha256))
+      if (held !== undefined) return held
+      return (await readFiles<{ readonly btf: SharedBtf }>(hash, path => prepareFile(path, hash, base))).found?.btf
+    },
     noteUse (hashes) { for (const hash of hashes) store.noteUse('btf', hash) },
     async read (hash) {
       store.noteUse('btf', hash)

@@ -4,6 +4,7 @@ import type { KernelIndex } from './kernel-index.js'
 import { isFetched, type KernelRecord } from './kernel-record.js'
 import { formatReference, type KernelReference } from '../identity/reference.js'
 import type { Sha256 } from '../store/sha256.js'
+import type { FetchJobs } from './fetch-jobs.js'
 import type { KernelSource } from './sources/source.js'
 import type { BtfAccess } from './btf-access.js'
 import { buildsOf } from './merge-records.js'
@@ -22,6 +23,7 @@ export interface FetchedKernelsOptions {
   readonly staleMs: number
   readonly trustUploads: boolean
   readonly warn: Warn
+  readonly jobs: FetchJobs
 }
 
 /** What kernels that were fetched once still need of their source. */
@@ -29,9 +31,10 @@ export interface FetchedKernels {
   /**
    * Has modules of fetched kernels brought that come one by one.
    *
-   * @throws AppError `source_failed`, `source_timeout`, `source_invalid`
+   * @param waitMs milliseconds that the caller wants to wait for a fetch that takes longer than a request
+   * @throws AppError `source_failed`, `source_timeout`, `source_invalid`, `fetching`
    */
-  obtainModules(records: readonly KernelRecord[], names: readonly string[]): Promise<void>
+  obtainModules(records: readonly KernelRecord[], names: readonly string[], waitMs?: number): Promise<void>
   /** Asks in the background whether what is old has changed at its source. What is held answers meanwhile, and after a failure. */
   refresh(records: readonly KernelRecord[]): void
   /** See BtfAccessOptions. */
@@ -40,7 +43,7 @@ export interface FetchedKernels {
   forgetLost(hash: Sha256): Promise<void>
 }
 
-export function createFetchedKernels ({ sources, requests, index, btfs, staleMs, trustUploads, warn }: FetchedKernelsOptions): FetchedKernels {
+export function createFetchedKernels ({ sources, requests, index, btfs, staleMs, trustUploads, warn, jobs }: FetchedKernelsOptions): FetchedKernels {
   const sourceOf = (record: KernelRecord): KernelSource | undefined => sources.find(({ name }) => name === record.source)
 
   const revalidate = async (record: KernelRecord, source: KernelSource): Promise<void> => {
@@ -85,13 +88,14 @@ export function createFetchedKernels ({ sources, requests, index, btfs, staleMs,
   }
 
   return {
-    async obtainModules (records, names) {
+    async obtainModules (records, names, waitMs = 0) {
       for (const record of records) {
         const source = sourceOf(record)
         const missing = names.filter(name => !hasModules(record, [name], trustUploads))
         if (source?.fetchModule === undefined || missing.length === 0) continue
         const base = await btfs.load(record.btfSha256)
-        for (const name of missing) await obtainModule(record, source, name, base)
+        const work = async (): Promise<void> => { for (const name of missing) await obtainModule(record, source, name, base) }
+        await jobs.race(record.reference, work(), waitMs)
       }
     },
     refresh (records) {

@@ -8,6 +8,7 @@ import { createOutcomes } from '../fetch/refusals.js'
 import { formatQuery, formatReference, isWholeReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import { recordsOfName } from './resolve.js'
 import { createSingleFlight } from '../store/single-flight.js'
+import type { FetchJobs } from './fetch-jobs.js'
 import type { KernelSource } from './sources/source.js'
 import type { Refusal } from '../fetch/refusal.js'
 import type { BtfAccess } from './btf-access.js'
@@ -27,6 +28,7 @@ export interface FetchingOptions {
   readonly trustUploads: boolean
   readonly settings: SourceSettings
   readonly warn: Warn
+  readonly jobs: FetchJobs
 }
 
 /** Brings kernels that are not held from the sources into the index and the store. */
@@ -37,10 +39,11 @@ export interface Fetching extends FetchedKernels {
    *
    * @param via services through which the question came
    * @param caller on whose behalf sources are asked: callers take turns
+   * @param waitMs milliseconds that the caller wants to wait for a fetch that takes longer than a request
    * @returns what the sources said of the kernels that none has
-   * @throws AppError `source_failed`, `source_timeout`, `source_invalid` where a source may have one that it did not give; `rate_limited`, `overloaded`
+   * @throws AppError `source_failed`, `source_timeout`, `source_invalid` where a source may have one that it did not give; `rate_limited`, `overloaded`, `fetching`
    */
-  obtain(query: KernelQuery, via?: readonly string[], caller?: string): Promise<readonly AskedSource[]>
+  obtain(query: KernelQuery, via?: readonly string[], caller?: string, waitMs?: number): Promise<readonly AskedSource[]>
   /**
    * Whether these, which are all that the index has for the query, are all that it can mean. What was supplied by whole names says
    * nothing of other kernels with the same release, whoever supplied it.
@@ -66,7 +69,7 @@ const STALE_MS = 24 * 3_600_000
 const FORWARDED_MS = 60_000
 
 export function createFetching (options: FetchingOptions): Fetching {
-  const { sources, index, btfs, self, trustUploads, warn, settings } = options
+  const { sources, index, btfs, self, trustUploads, warn, settings, jobs } = options
   const staleMs = settings.staleMs ?? STALE_MS
   const flights = createSingleFlight<readonly AskedSource[]>()
   const complete = new LRUCache<string, true>({ max: MAX_COMPLETE, ttl: staleMs })
@@ -79,7 +82,7 @@ export function createFetching (options: FetchingOptions): Fetching {
   const requests = createSourceRequests({
     outcomes: createOutcomes(settings.lifetimes), deadlineMs: settings.deadlineMs ?? DEADLINE_MS, keep: createKeepFound({ index, btfs, warn })
   })
-  const fetched = createFetchedKernels({ sources, requests, index, btfs, staleMs, trustUploads, warn })
+  const fetched = createFetchedKernels({ sources, requests, index, btfs, staleMs, trustUploads, warn, jobs })
 
   /** Whether something answers for the name of a kernel, and for its build where one is meant. */
   const isHeld = (wanted: KernelReference & WantedBuild): boolean => recordsOfName(index, wanted, trustUploads).some(record => isSameBuild(wanted, record, trustUploads))
@@ -144,18 +147,19 @@ export function createFetching (options: FetchingOptions): Fetching {
 
   return {
     ...fetched,
-    async obtain (query, via = [], caller = '') {
+    async obtain (query, via = [], caller = '', waitMs = 0) {
       if (sources.length === 0) return []
       if (via.includes(self)) return [{ source: 'upstream', kernel: formatQuery(query), refusal: ASKED_BY_ITSELF }]
       waiters++
       try {
         const key = `${completeKey(query)} via ${via.join()}`
-        return await flights.run(key, () => shares.run(caller, async () => {
+        const flight = flights.run(key, () => shares.run(caller, async () => {
           if (!isWholeReference(query)) return await obtainRelease(query, via)
           const asked = await obtainOne(query, via)
           requireNoneOpen(query, asked)
           return asked
         }))
+        return await jobs.race(query, flight, waitMs)
       } finally {
         waiters--
       }

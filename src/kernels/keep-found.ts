@@ -16,7 +16,7 @@ export interface KeepFoundOptions {
  * gave before for the same build does not count any more.
  */
 export function createKeepFound ({ index, btfs, warn }: KeepFoundOptions): (found: FoundKernel, source: string) => Promise<void> {
-  return async ({ reference, btf, modules, url, etag, kernelVersion, buildId }, source) => {
+  return async ({ reference, btf, modules, url, etag, kernelVersion, buildId, package: from }, source) => {
     await Promise.all([btf, ...modules.map(module => module.btf)].map(content => btfs.keep(content, 'fetched')))
     const before = index.named(reference).find(record => record.source === source && record.provenance.kernelVersion === kernelVersion && record.btfSha256 !== btf.sha256)
     const held = index.get(reference, btf.sha256)
@@ -30,7 +30,8 @@ export function createKeepFound ({ index, btfs, warn }: KeepFoundOptions): (foun
       url,
       checkedAt: now,
       ...(etag === undefined ? {} : { etag }),
-      ...(kernelVersion === undefined ? {} : { kernelVersion })
+      ...(kernelVersion === undefined ? {} : { kernelVersion }),
+      ...(from === undefined ? {} : { package: from })
     }
     await index.add({
       reference,

@@ -23,10 +23,15 @@ export function listKernels (index: KernelIndex, offered: OfferedKernels, filter
   const page: Array<KernelEntry | OfferedEntry> = []
   for (const entry of merged(heldKernels(index, offered, filter, after), offeredKernels(index, offered, filter, after))) {
     const last = page.at(-1)
+    if (filter.offered === true && entry.state === 'held' && !isOffered(offered, entry.reference)) continue
     if (page.length === limit && last !== undefined) return { kernels: page, nextCursor: formatCursor(last) }
     page.push(entry)
   }
   return { kernels: page, nextCursor: null }
+}
+
+function isOffered (offered: OfferedKernels, reference: KernelReference): boolean {
+  return offered.byRelease(reference.release).some(kernel => matchesName(reference, kernel.reference))
 }
 
 /** A held kernel as callers see it, with the sources that are known to have it too. */

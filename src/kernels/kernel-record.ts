@@ -9,6 +9,8 @@ export interface Provenance {
   readonly at: string
   /** `uname -v` of the kernel, where the supplier knew it. */
   readonly kernelVersion?: string
+  /** The package that it was in. */
+  readonly package?: { readonly repository: string, readonly name: string, readonly version: string }
   /** Where a source had it: an address without credentials, or a file. */
   readonly url?: string
   /** The origin's name for the bytes. */

@@ -13,7 +13,7 @@ import type { Fetching } from './fetching.js'
 import { listKernels, toEntry } from './kernel-list.js'
 import type { LocalKernel } from './local-kernel.js'
 import { toAnswers, type AskedSource } from './source-error.js'
-import type { KernelEntry, KernelFilter, KernelPage } from './types.js'
+import type { KernelEntry, KernelFilter, KernelPage, PublishedOf } from './types.js'
 
 export interface KernelsOptions {
   readonly index: KernelIndex
@@ -22,6 +22,7 @@ export interface KernelsOptions {
   readonly fetching: Fetching
   readonly catalog: Catalog
   readonly trustUploads: boolean
+  readonly publishedOf?: PublishedOf
 }
 
 /** Which build of a kernel is meant, who asks, and through which services the question came. */
@@ -29,6 +30,8 @@ export interface KernelQuestion extends WantedBuild {
   readonly via?: readonly string[]
   /** Who asks: callers take turns at sources. */
   readonly caller?: string | undefined
+  /** Milliseconds that the caller wants to wait for a fetch that takes longer than a request. */
+  readonly waitMs?: number
 }
 
 /** What goes with BTF that is handed in. */
@@ -60,7 +63,7 @@ export interface Kernels {
   putBtf(reference: KernelReference, bytes: Uint8Array, provenance: Provenance, module?: string, facts?: PutFacts): Promise<{ created: boolean, entry: KernelEntry, btfSha256: Sha256 }>
 }
 
-export function createKernels ({ index, btfs, local, fetching, catalog, trustUploads }: KernelsOptions): Kernels {
+export function createKernels ({ index, btfs, local, fetching, catalog, trustUploads, publishedOf = () => undefined }: KernelsOptions): Kernels {
   /** What answers for the name; where nothing does, an upload that has it and says of itself that it is one. */
   const findRecord = (query: KernelQuery): KernelRecord | undefined => {
     for (const trusts of trustUploads ? [true] : [false, true]) {
@@ -79,13 +82,13 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
   }
 
   /** The row, fetched where nothing answers for the name. */
-  const obtainRecord = async (query: KernelQuery, via: readonly string[], caller?: string): Promise<KernelRecord> => {
+  const obtainRecord = async (query: KernelQuery, { via = [], caller, waitMs = 0 }: Omit<KernelQuestion, keyof WantedBuild> = {}): Promise<KernelRecord> => {
     const isAnswered = (): boolean => recordsOfName(index, query, trustUploads).some(record => isSameBuild(query, record, trustUploads))
     if (!isAnswered() || !index.isCurrent(query)) await index.learn(query)
     if (isAnswered()) return requireRecord(query)
     let asked: readonly AskedSource[] = []
     try {
-      asked = await fetching.obtain(query, via, caller)
+      asked = await fetching.obtain(query, via, caller, waitMs)
     } catch (error) {
       if (recordsOfName(index, query, true).length === 0) throw error // what is held says of itself that it is an upload
     }
@@ -93,13 +96,13 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
   }
 
   /** A row whose content turned out to be lost is forgotten where it was fetched, and fetched again. */
-  const loadVmlinux = async (query: KernelQuery, via: readonly string[], caller?: string): Promise<{ record: KernelRecord, base: SharedBtf }> => {
-    const record = await obtainRecord(query, via, caller)
+  const loadVmlinux = async (query: KernelQuery, asking: Omit<KernelQuestion, keyof WantedBuild>): Promise<{ record: KernelRecord, base: SharedBtf }> => {
+    const record = await obtainRecord(query, asking)
     try {
       return { record, base: await btfs.load(record.btfSha256) }
     } catch (error) {
       if (!isLost(error) || index.get(record.reference, record.btfSha256) !== undefined) throw error
-      const renewed = await obtainRecord(query, via, caller)
+      const renewed = await obtainRecord(query, asking)
       return { record: renewed, base: await btfs.load(renewed.btfSha256) }
     }
   }
@@ -129,7 +132,7 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
 
   /** The row whose content a module that is handed in extends. */
   const baseRecord = async (reference: KernelReference, base: Sha256 | undefined): Promise<KernelRecord> => {
-    if (base === undefined) return await obtainRecord(reference, [])
+    if (base === undefined) return await obtainRecord(reference)
     if (index.get(reference, base) === undefined) await index.learn(reference)
     const record = index.get(reference, base) ?? index.byBtf(base).find(held => held.reference.release === reference.release && matchesName(reference, held.reference))
     if (record !== undefined) return record
@@ -169,23 +172,24 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
   return {
     async list (filter) {
       if (filter.release !== undefined && !index.isCurrent({ release: filter.release })) await index.learn({ release: filter.release })
-      return listKernels(index, catalog.kernels(), filter)
+      const { kernels, nextCursor } = listKernels(index, catalog.kernels(), filter)
+      return { kernels: kernels.map(entry => ({ ...entry, published: publishedOf(entry.reference) })), nextCursor }
     },
-    async get (given, { via = [], caller, ...build } = {}) {
+    async get (given, { via = [], caller, waitMs = 0, ...build } = {}) {
       const reference = toReference(given)
-      const record = await obtainRecord({ ...reference, ...build }, via, caller)
+      const record = await obtainRecord({ ...reference, ...build }, { via, caller, waitMs })
       fetching.refresh([record])
-      return toEntry({ ...record, reference }, catalog.kernels())
+      return { ...toEntry({ ...record, reference }, catalog.kernels()), published: publishedOf(reference) }
     },
-    async getBtf (given, module, { via = [], caller, ...build } = {}) {
+    async getBtf (given, module, { via = [], caller, waitMs = 0, ...build } = {}) {
       const reference = toReference(given)
-      const { record, base } = await loadVmlinux({ ...reference, ...build }, via, caller)
+      const { record, base } = await loadVmlinux({ ...reference, ...build }, { via, caller, waitMs })
       index.touch(record)
       btfs.noteUse([base.sha256])
       fetching.refresh([record])
       const known = knownBuild(record, trustUploads)
       if (module === undefined) return { bytes: rawBytes(base), sha256: base.sha256, source: record.source, ...known }
-      if (!hasModules(record, [module], trustUploads)) await fetching.obtainModules([record], [module])
+      if (!hasModules(record, [module], trustUploads)) await fetching.obtainModules([record], [module], waitMs)
       const held = findModule(index.get(record.reference, record.btfSha256) ?? record, module)
       if (held === undefined) throw new AppError('btf_unknown', `No BTF is held for module ${module} of kernel ${formatReference(reference)}.`, { kernel: formatReference(reference), module })
       const split = await btfs.load(held.btfSha256, base)

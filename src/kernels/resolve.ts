@@ -82,7 +82,7 @@ function spelledAs (query: KernelQuery, records: readonly KernelRecord[]): reado
 }
 
 /** The BTFs of a row that may answer for a module's name: one for each content that counts. */
-export function modulesNamed (record: KernelRecord, name: string, trustUploads: boolean): readonly ModuleRecord[] {
+function modulesNamed (record: KernelRecord, name: string, trustUploads: boolean): readonly ModuleRecord[] {
   const named = record.modules.filter(module => module.name === name && answersForName(module, trustUploads))
   return named.length < 2 ? named : named.filter(module => !named.some(later => replacesModule(later, module)))
 }
@@ -118,7 +118,7 @@ export function resolveModules (kernel: ResolvedKernel, names: readonly string[]
 }
 
 /** What tells rows apart, as an error lists them. */
-export function candidateOf ({ reference, btfSha256, source, buildId, provenance: { kernelVersion } }: KernelRecord): Record<string, unknown> {
+function candidateOf ({ reference, btfSha256, source, buildId, provenance: { kernelVersion } }: KernelRecord): Record<string, unknown> {
   return {
     reference: formatReference(reference),
     btf_sha256: btfSha256,
@@ -131,7 +131,7 @@ export function candidateOf ({ reference, btfSha256, source, buildId, provenance
 /** Most rows that an error lists. */
 const CANDIDATES_SHOWN = 64
 
-export function ambiguous (query: KernelQuery, records: readonly KernelRecord[], message?: string): AppError {
+function ambiguous (query: KernelQuery, records: readonly KernelRecord[], message?: string): AppError {
   const contents = new Set(records.map(({ btfSha256 }) => btfSha256)).size
   const isWhole = isWholeReference(query)
   const names = new Set(records.map(({ reference }) => formatReference(reference)))

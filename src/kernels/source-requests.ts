@@ -51,7 +51,7 @@ export function createSourceRequests ({ outcomes, deadlineMs, keep }: SourceRequ
       return { ...refusal, retryAfterMs: leftMs }
     }
     return await flights.run(whole, async () => {
-      const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(deadlineMs)])
+      const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(source.deadlineMs ?? deadlineMs)])
       const outcome = await question(signal)
       count(source.name, outcome.state)
       if (isRefusal(outcome) && !closing.signal.aborted) outcomes.keep(whole, outcome)

@@ -5,12 +5,13 @@ import { createSingleFlight } from '../store/single-flight.js'
 import { isSha256, type Sha256 } from '../store/sha256.js'
 import { toShared } from '../store/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
-import type { RelocateTask } from '../workers/protocol.js'
+import type { OtherModule, RelocateTask } from '../workers/protocol.js'
 import { abortable } from '../store/abortable.js'
 import { mapInTurn } from '../workers/in-turn.js'
 import type { Answers, Outcome, Question } from './answers.js'
 import { isLost, type BtfAccess } from '../kernels/btf-access.js'
 import type { Objects } from './objects.js'
+import { likeliestModules } from './other-modules.js'
 import { createResults } from './results.js'
 import type { Target, Targets } from './targets.js'
 import type { Deadline, RelocateAnswer, RelocateRequest } from './types.js'
@@ -50,6 +51,14 @@ export function createRelocations (options: RelocationsOptions): Relocations {
   const flights = createSingleFlight<Outcome>()
   const counts = { hits: 0, misses: 0, runs: 0 }
 
+  const findOtherModules = async (base: SharedBtf, { records, modules }: Target, types: readonly string[]): Promise<OtherModule[]> => {
+    if (types.length === 0) return []
+    const rows = records.flatMap(({ reference, btfSha256 }) => index.get(reference, btfSha256)?.modules ?? [])
+    const others = likeliestModules(rows.filter(({ btfSha256 }) => !modules.includes(btfSha256)), types)
+    const found = await mapInTurn(others, async ({ name, btfSha256 }) => ({ name, btf: await btfs.loadHere(btfSha256, base).catch(() => undefined) }))
+    return found.flatMap(({ name, btf }) => btf === undefined ? [] : [{ name, btf }])
+  }
+
   const compute = async (request: RelocateRequest, objectHash: Sha256, target: Target, key: string, report: RelocateTask['report']): Promise<Outcome> => {
     const started = performance.now()
     const [btf, ...modules] = target.brought ?? await loadBtfs(btfs, target)
@@ -64,12 +73,15 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       else options.onRelease(object.length)
     }
     const places = request.places ?? 'some'
-    const relocated = await pool.run({ kind: 'relocate' as const, object, btf, modules, report, places, kernelRelease: releaseOf(request, target), assume: request.assume }).catch((error: unknown) => {
-      const isObject = error instanceof AppError && error.code === 'relocation_failed'
+    const task = { kind: 'relocate' as const, object, btf, modules, report, places, kernelRelease: releaseOf(request, target), assume: request.assume }
+    const first = await pool.run(task).catch((error: unknown) => {
+      const isObject = error instanceof AppError && (error.code === 'relocation_failed' || error.code === 'invalid_request')
       settle(isObject)
       throw error
     })
     settle(true)
+    const otherModules = target.brought === undefined ? await findOtherModules(btf, target, first.report?.missingTypes ?? []) : []
+    const relocated = otherModules.length === 0 ? first : await pool.run({ ...task, otherModules }).catch(() => first)
     // A report with every place is asked for once, by somebody who looks into something.
     if (places === 'all') return { ...relocated, fetchMs, object }
     return results.set(relocated.isJudged || isAssuming(request) ? key + judgedBy(request, target) : key, objectHash, object, { ...relocated, fetchMs })

@@ -78,7 +78,7 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
     }
   }
 
-  const byContent = (request: TargetRequest, btf: Sha256): Target | Promise<Target> => {
+  const byContent = (request: TargetRequest, btf: Sha256, deadline: Deadline | undefined): Target | Promise<Target> => {
     const records = index.byBtf(btf)
     if (records.length === 0) requireNoModule(btf)
     const [record = undefined, ...others] = records.filter(known => answersForName(known, trustUploads))
@@ -93,7 +93,7 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
       records: [],
       fetchMs: 0
     }
-    return names.length === 0 ? target : withModules(target, resolvedByContent(btf, records), names)
+    return names.length === 0 ? target : withModules(target, resolvedByContent(btf, records), names, deadline)
   }
 
   /** What is held as a module's BTF is nobody's kernel, even where it can be read without its base. */
@@ -107,15 +107,15 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
     }
   }
 
-  const withModules = async (target: Target, kernel: ResolvedKernel, names: readonly string[]): Promise<Target> =>
-    ({ ...target, modules: [...target.modules, ...await modulesByName(kernel, names)] })
+  const withModules = async (target: Target, kernel: ResolvedKernel, names: readonly string[], deadline: Deadline | undefined): Promise<Target> =>
+    ({ ...target, modules: [...target.modules, ...await modulesByName(kernel, names, deadline?.waitMs)] })
 
   /** A module of the running kernel may have been loaded after the service last looked. */
-  const modulesByName = async (kernel: ResolvedKernel, names: readonly string[]): Promise<Sha256[]> => {
+  const modulesByName = async (kernel: ResolvedKernel, names: readonly string[], waitMs: number | undefined): Promise<Sha256[]> => {
     const hasAll = (record: KernelRecord): boolean => hasModules(record, names, trustUploads)
     if (kernel.records.some(record => local.owns(record) && !hasAll(record))) await local.refreshModules()
     if (kernel.records.some(record => !hasAll(record))) await index.learn(kernel.records[0].reference)
-    await fetching.obtainModules(kernel.records.filter(record => !hasAll(record)), names)
+    await fetching.obtainModules(kernel.records.filter(record => !hasAll(record)), names, waitMs)
     const [first, ...others] = kernel.records.map(record => index.get(record.reference, record.btfSha256) ?? record)
     const fresh: ResolvedKernel = first === undefined ? kernel : { ...kernel, records: [first, ...others] }
     return resolveModules(fresh, names, options()).map(module => module.btfSha256)
@@ -133,14 +133,14 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
 
   const byName = (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> => {
     const built = query.buildId === undefined ? [] : recordsOfBuildId(index, query.buildId, query, trustUploads)
-    if (built.length > 0) return byRecords(formatQuery(query), built, query, names)
-    if (isHeld(query)) return byHeldName(query, names)
+    if (built.length > 0) return byRecords(formatQuery(query), built, query, names, deadline)
+    if (isHeld(query)) return byHeldName(query, names, deadline)
     const shared = index.byRelease(query.release).filter(record => isSharedKernel(query, record) && answersForName(record, trustUploads))
-    return shared.length > 0 ? byRecords(formatQuery(query), shared, query, names) : byNameElsewhere(query, names, deadline)
+    return shared.length > 0 ? byRecords(formatQuery(query), shared, query, names, deadline) : byNameElsewhere(query, names, deadline)
   }
 
   /** Of records that were found by more than their name. */
-  const byRecords = (name: string, records: readonly KernelRecord[], query: KernelQuery | undefined, names: readonly string[]): Target | Promise<Target> => {
+  const byRecords = (name: string, records: readonly KernelRecord[], query: KernelQuery | undefined, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> => {
     const [first, ...others] = records
     if (first === undefined) throw new AppError('internal_error', 'A kernel without records cannot be resolved.')
     if (others.some(({ btfSha256 }) => btfSha256 !== first.btfSha256)) {
@@ -152,34 +152,34 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
     fetching.refresh(kernel.records)
     const warning = query !== undefined && records.every(record => isSharedKernel(query, record)) ? sharedWarning(query, first) : undefined
     const target: Target = { btf: kernel.btfSha256, modules: [], kernel: name, source: first.source, brought: undefined, records: kernel.records, warning, fetchMs: 0 }
-    return names.length === 0 ? target : withModules(target, kernel, names)
+    return names.length === 0 ? target : withModules(target, kernel, names, deadline)
   }
 
-  const byBuildId = (buildId: string, names: readonly string[]): Target | Promise<Target> => {
+  const byBuildId = (buildId: string, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> => {
     const built = recordsOfBuildId(index, buildId, undefined, trustUploads)
     const [first, ...others] = built
     if (first === undefined) throw new AppError('kernel_unknown', `No kernel is held that is known to have the build-id ${buildId}; name it with kernel_release too, by which sources can be asked.`, { kernel: `build-id ${buildId}`, sources: [], nearest: [], candidates: [] })
-    return byRecords(others.length === 0 ? formatReference(first.reference) : first.reference.release, built, undefined, names)
+    return byRecords(others.length === 0 ? formatReference(first.reference) : first.reference.release, built, undefined, names, deadline)
   }
 
-  const byHeldName = (query: KernelQuery, names: readonly string[], asked: readonly AskedSource[] = [], fetchMs = 0): Target | Promise<Target> => {
-    return byResolved(resolveKernel(index, query, options(asked)), names, fetchMs)
+  const byHeldName = (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined, asked: readonly AskedSource[] = [], fetchMs = 0): Target | Promise<Target> => {
+    return byResolved(resolveKernel(index, query, options(asked)), names, deadline, fetchMs)
   }
 
-  const byResolved = (kernel: ResolvedKernel, names: readonly string[], fetchMs: number): Target | Promise<Target> => {
+  const byResolved = (kernel: ResolvedKernel, names: readonly string[], deadline: Deadline | undefined, fetchMs: number): Target | Promise<Target> => {
     fetching.refresh(kernel.records)
     const target: Target = { btf: kernel.btfSha256, modules: [], kernel: kernel.name, source: kernel.records[0].source, brought: undefined, records: kernel.records, fetchMs }
-    return names.length === 0 ? target : withModules(target, kernel, names)
+    return names.length === 0 ? target : withModules(target, kernel, names, deadline)
   }
 
   /** Looks for what another process put into the cache, then asks the sources. */
   const byNameElsewhere = async (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Promise<Target> => {
     await abortable(index.learn(query), deadline?.signal)
     const held = heldOf(query)
-    if (held.length > 0 && fetching.isComplete(query, held)) return await byHeldName(query, names)
+    if (held.length > 0 && fetching.isComplete(query, held)) return await byHeldName(query, names, deadline)
     const started = performance.now()
-    const asked = await abortable(fetching.obtain(query, [], deadline?.caller), deadline?.signal)
-    return await byHeldName(query, names, asked, performance.now() - started)
+    const asked = await abortable(fetching.obtain(query, [], deadline?.caller, deadline?.waitMs), deadline?.signal)
+    return await byHeldName(query, names, deadline, asked, performance.now() - started)
   }
 
   return {
@@ -194,9 +194,9 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
       }
       if (btfSha256 !== undefined) {
         if (buildId !== undefined) requireSameBuildId(recordsOfBuildId(index, buildId, kernel, trustUploads), buildId, btfSha256)
-        return byContent(request, btfSha256)
+        return byContent(request, btfSha256, deadline)
       }
-      if (kernel === undefined && buildId !== undefined && moduleSha256s.length === 0) return byBuildId(buildId, modules)
+      if (kernel === undefined && buildId !== undefined && moduleSha256s.length === 0) return byBuildId(buildId, modules, deadline)
       if (kernel === undefined) throw invalid('The request names no kernel: give kernel_release, btf_sha256, or a btf part.')
       if (moduleSha256s.length > 0) throw invalid('Module hashes go with btf_sha256; a kernel that is named has its modules by name.')
       return byName(buildId === undefined ? kernel : { ...kernel, buildId }, modules, deadline)

@@ -32,6 +32,8 @@ export interface RelocateRequest {
 export interface Deadline {
   /** Asked for only where there is something to wait for. Work that others share goes on when it aborts. */
   readonly signal: AbortSignal
+  /** Milliseconds that the caller wants to wait for a kernel that is being fetched (`Prefer: wait`). */
+  readonly waitMs?: number
   /** Who asks, where that is known: what takes long is shared among callers. */
   readonly caller?: string | undefined
   /** Told of work that goes on with the request's own bytes, though the caller may have stopped waiting. */

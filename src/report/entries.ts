@@ -4,7 +4,7 @@ import type { RecordOutcome, Relocation } from '../core/outcome.js'
 import type { Resolution } from '../core/resolution.js'
 import { cut } from '../btf/shown-text.js'
 import type { JsonU64, ReportRelocation } from './wire.js'
-import { newWork } from '../btf/work.js'
+import { newWork, tryWithin, type Work } from '../btf/work.js'
 import { brokenAccess } from './reasons/malformed.js'
 import { needsRemark, remarkOn, type HasShifts, type Remark } from './reasons/remarks.js'
 import type { Explanation } from './reasons/reason.js'
@@ -31,8 +31,9 @@ interface Group {
 /** Groups records that are equal but for their place, in the order of their first place. */
 export function groupRecords (object: BpfObject, { records }: Relocation, explain: Explain): Entry[] {
   const entries = new Map<string, { text: EntryText, records: number[] }>()
+  const work = newWork()
   for (const group of groupAlike(object, records)) {
-    const text = textOf(object, group, explain)
+    const text = textOf(object, group, explain, work)
     const key = [text.kind, text.type, text.access, text.access_spec, text.status, text.old, text.new, text.reason, text.detail].join('\0')
     const known = entries.get(key)
     if (known === undefined) entries.set(key, { text, records: group.records })
@@ -67,11 +68,12 @@ function groupAlike (object: BpfObject, records: readonly RecordOutcome[]): Grou
   return groups
 }
 
-function textOf (object: BpfObject, { record, remark }: Group, explain: Explain): EntryText {
+/** @param work steps that what is told of all records may take: past them, an access is shown as its string */
+function textOf (object: BpfObject, { record, remark }: Group, explain: Explain, work: Work): EntryText {
   const found = explain(record, remark)
-  const { type, access: whole } = describeRecord(object.btf, record)
+  const { type, access: whole } = describeRecord(object.btf, record, work)
   // A broken access is shown as far as it goes.
-  const access = record.reason === 'access_malformed' ? brokenAccess(object.btf, record, newWork())?.access ?? whole : whole
+  const access = record.reason === 'access_malformed' ? tryWithin(() => brokenAccess(object.btf, record, work)?.access, () => undefined) ?? whole : whole
   return {
     kind: record.kind,
     type: cut(type),

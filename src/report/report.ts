@@ -7,12 +7,12 @@ import type { BpfObject } from '../core/object.js'
 import type { OutcomeCounts, RecordOutcome, Relocation } from '../core/outcome.js'
 import type { Judgement } from '../verdict/index.js'
 import { LIMITS } from '../limits.js'
-import { concatBytes, createJsonBudget, encode, jsonList, type JsonBudget } from './budget.js'
+import { createJsonBudget, encode, jsonList, type JsonBudget } from './budget.js'
 import { groupRecords, type Entry, type Explain } from './entries.js'
 import { holders, programsOf, type HoldersOf } from './programs.js'
 import { createNewNames } from './reasons/names-in-use.js'
 import { explainRecord } from './reasons/explain.js'
-import type { ModulesWith } from './reasons/reason.js'
+import type { Explanation, ModulesWith } from './reasons/reason.js'
 import { listWarnings } from './warnings.js'
 import type { ReportCounts, ReportMembers, ReportPlace, ReportProgram, ReportRelocation, ReportSuggestion, ReportWarning } from './wire.js'
 
@@ -87,8 +87,8 @@ export function buildReport (object: BpfObject, relocation: Relocation, judgemen
   const failing = relocations.kept.filter(({ isFailing }) => isFailing)
   return {
     report: { byte_order: object.elf.byteOrder, changed_instructions: relocation.changedInstructions, ...members },
-    members: concatBytes(membersJson(members, programs.map(({ json }) => json), relocations.kept.map(({ json }) => json))),
-    failing: concatBytes(jsonList(failing.map(({ json }) => json))),
+    members: encode(membersJson(members, programs.map(({ json }) => json), relocations.kept.map(({ json }) => json))),
+    failing: encode(jsonList(failing.map(({ json }) => json))),
     failure: summaryOf(failing.map(({ value }) => value)),
     hasMorePlaces: relocations.kept.some(({ value }) => value.places.length < value.places_total)
   }
@@ -104,7 +104,7 @@ function summaryOf (failing: readonly ReportRelocation[]): FailingSummary | unde
 
 interface Encoded<T> {
   readonly value: T
-  readonly json: Uint8Array
+  readonly json: string
 }
 
 function fitPrograms (object: BpfObject, { records }: Relocation, judgement: Judgement, holdersOf: HoldersOf, budget: JsonBudget): Array<Encoded<ReportProgram>> {
@@ -194,12 +194,13 @@ function toPlace (record: RecordOutcome, program: string, judgement: Judgement, 
 function explainer (object: BpfObject, { target, records }: Relocation, modulesWith: ModulesWith): Explain {
   let left: number = LIMITS.workSteps
   const names = createNewNames(object.btf)
+  const fields = new Map<string, Explanation>()
   // Relocations of one field, such as its offset and its size, are told alike: what to write is the same code.
   const told = new Map<string, readonly ReportSuggestion[]>()
   return (record, remark) => {
     const steps = Math.min(left, MAX_STEPS_EACH)
     const work = newWork(steps)
-    const found = explainRecord(record, remark, { object, target, records, modulesWith, names, work })
+    const found = explainRecord(record, remark, { object, target, records, modulesWith, names, fields, wantsAdvice: record.status !== 'absent', work })
     left -= steps - Math.max(0, work.left)
     if (found === undefined || found.suggestions.length === 0) return found
     const key = `${record.typeId} ${record.accessSpec} ${found.detail}`
@@ -219,10 +220,6 @@ function truncationWarnings (programs: number, relocations: number, maxBytes: nu
 
 function toCounts ({ failed, ...counts }: OutcomeCounts): ReportCounts { return failed === 0 ? counts : { ...counts, failed } }
 
-function membersJson ({ programs: _, relocations: __, warnings, ...rest }: ReportMembers, programs: readonly Uint8Array[], relocations: readonly Uint8Array[]): Uint8Array[] {
-  return [
-    encode(`${JSON.stringify(rest).slice(1, -1)},"programs":`), ...jsonList(programs),
-    encode(',"relocations":'), ...jsonList(relocations),
-    encode(`,"warnings":${JSON.stringify(warnings)}`)
-  ]
+function membersJson ({ programs: _, relocations: __, warnings, ...rest }: ReportMembers, programs: readonly string[], relocations: readonly string[]): string {
+  return `${JSON.stringify(rest).slice(1, -1)},"programs":${jsonList(programs)},"relocations":${jsonList(relocations)},"warnings":${JSON.stringify(warnings)}`
 }

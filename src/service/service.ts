@@ -14,6 +14,7 @@ import { createAnswers } from '../relocation/answers.js'
 import { createAttestations } from '../relocation/attestations.js'
 import { createBtfAccess, rawBytes } from '../kernels/btf-access.js'
 import { openCatalog } from '../kernels/catalog/open-catalog.js'
+import { createFetchJobs } from '../kernels/fetch-jobs.js'
 import { createFetching, type Fetching } from '../kernels/fetching.js'
 import { createKernels } from '../kernels/kernels.js'
 import { createLocalKernel, type LocalKernel } from '../kernels/local-kernel.js'
@@ -21,6 +22,7 @@ import { createObjects } from '../relocation/objects.js'
 import { createRelocations } from '../relocation/relocations.js'
 import type { ServiceHooks, ServiceSettings, Warn } from '../settings.js'
 import { openSigner } from '../relocation/signing.js'
+import { openPackages } from '../packages/open-packages.js'
 import { createSources } from '../kernels/sources/create-sources.js'
 import { createTargets } from '../relocation/targets.js'
 import type { Service, ServiceStats } from './types.js'
@@ -93,17 +95,21 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       memory, store, shared, pool, warn, shareOf, maxBtfBytes: settings.maxBtfBytes, onRelease, otherPaths: hash => local.pathsOf(hash), recover: (hash, base) => fetching.recover(hash, base), onLost: hash => fetching.forgetLost(hash)
     })
     const self = randomUUID()
-    const catalog = openCatalog(settings, warn)
-    const { sources, client } = createSources(settings, { open: btfs.open, self, catalog })
-    const fetching: Fetching = createFetching({ sources, index, btfs, self, trustUploads: settings.trustUploads, settings: settings.sources ?? {}, warn })
+    const jobs = createFetchJobs()
+    const packages = openPackages(settings, { open: btfs.open, jobs, warn })
+    const catalog = openCatalog(settings, warn, packages === undefined ? [] : [packages.feed])
+    const { sources, client } = createSources(settings, { open: btfs.open, self, catalog, ...(packages === undefined ? {} : { packages: packages.source }) })
+    const fetching: Fetching = createFetching({ sources, index, btfs, self, trustUploads: settings.trustUploads, settings: settings.sources ?? {}, warn, jobs })
     const local: LocalKernel = createLocalKernel({ settings, index, btfs, warn })
     const objects = createObjects({ store, shared, pool, maxBytes: settings.maxObjectBytes, memoryBytes: share(SHARES.objects), onRelease })
     const targets = createTargets({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads })
     const relocations = createRelocations({ targets, objects, btfs, index, pool, answers: createAnswers(attestations), memoryBytes: share(SHARES.results), onRelease })
-    const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads })
+    const kernels = createKernels({
+      index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads, ...(packages === undefined ? {} : { publishedOf: reference => packages.source.published(reference) })
+    })
     disk.onRecovered(() => { btfs.saveHeld().catch(() => {}) }) // it warns by itself
     await Promise.all([pool.ready(), local.start(), catalog.start()])
-    return { index, btfs, local, fetching, catalog, client, objects, relocations, kernels, attestations }
+    return { index, btfs, local, fetching, catalog, client, packages, jobs, objects, relocations, kernels, attestations }
   }
 
   let parts: Awaited<ReturnType<typeof open>> | undefined
@@ -132,6 +138,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       return bytes === undefined ? undefined : { bytes }
     },
     publicKeys: async () => (parts ?? await opening).attestations.jwks,
+    async refreshCatalog () { await (parts ?? await opening).catalog.refresh() },
     stats: () => toStats(),
     ready: async () => { await opening },
     async close () {
@@ -139,6 +146,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
         const opened = await opening.catch(() => undefined)
         opened?.fetching.close()
         await opened?.catalog.close()
+        await opened?.packages?.close()
         await opened?.client.close()
         await opened?.local.close()
         await bucket?.close(() => sharedRecords !== undefined && sharedRecords.waiting > 0)
@@ -169,6 +177,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       workerRestarts: threads.restarts,
       sourceRequests: fetching.requests,
       sourceWaiters: fetching.waiters,
+      packages: parts?.packages?.source.stats(),
+      fetchJobs: parts?.jobs.list().length ?? 0,
       cache: {
         result_hits: results.hits,
         result_misses: results.misses,

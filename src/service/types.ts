@@ -27,6 +27,8 @@ export interface Service {
   publicKeys(): Promise<Jwks>
   /** Counts and gauges for metrics. */
   stats(): ServiceStats
+  /** Looks at all listings of kernels now. Never rejects. */
+  refreshCatalog(): Promise<void>
   /** Resolves once the service can answer: workers warm, store opened, running kernel indexed or given up. */
   ready(): Promise<void>
   close(): Promise<void>
@@ -51,4 +53,8 @@ export interface ServiceStats {
   readonly sourceRequests: ReadonlyArray<{ readonly source: string, readonly outcome: string, readonly count: number }>
   /** Callers that wait for sources. */
   readonly sourceWaiters: number
+  /** Packages of kernels that were downloaded since the start, and how many kernels their repositories publish; undefined without repositories. */
+  readonly packages: { readonly downloads: number, readonly failures: number, readonly bytes: number, readonly published: number } | undefined
+  /** Fetches that go on by themselves. */
+  readonly fetchJobs: number
 }

@@ -19,7 +19,7 @@ export interface FoundFile {
  */
 export type Share = 'spare' | 'object' | 'fetched' | 'upload' | 'kept'
 
-export const SHARES: readonly Share[] = ['spare', 'object', 'fetched', 'upload', 'kept']
+const SHARES: readonly Share[] = ['spare', 'object', 'fetched', 'upload', 'kept']
 
 /**
  * What is on disk, of each share from the least recently to the most recently used. It only remembers: files are read and

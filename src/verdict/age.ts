@@ -17,7 +17,7 @@ interface Row {
 /**
  * What verifiers learned that changes which instructions they reach: the first release with it, and the commit where it is one.
  */
-export const ABILITIES = {
+const ABILITIES = {
   /** A comparison with a constant decides a branch both ways; before, only `==` that holds and `!=` that does not. */
   decidesBranches: { since: [4, 20], commit: commit('4f7b3e82589e'), alsoFrom: [4, 19] },
   /** BPF_JSET decides, too. */

@@ -85,8 +85,13 @@ export interface RelocateTask {
   readonly kernelRelease?: string | undefined
   /** Values that user space will set, by name, for the verdict. */
   readonly assume?: ReadonlyMap<string, AssumedValue> | undefined
-  /** Modules by the types that they have and the kernel lacks, of those that were not asked with. */
-  readonly modulesWith?: Readonly<Record<string, readonly string[]>>
+  /** Modules of the kernel that the object is not relocated with: the report names those that have a type which the kernel lacks. */
+  readonly otherModules?: readonly OtherModule[]
+}
+
+export interface OtherModule {
+  readonly name: string
+  readonly btf: SharedBtf
 }
 
 export interface RelocatedObject {
@@ -119,6 +124,8 @@ export interface MadeReport {
   readonly failure: FailingSummary | undefined
   /** Whether `places: 'all'` would say more. */
   readonly hasMorePlaces: boolean
+  /** Types that neither the kernel nor a module that was asked with has, as the report writes them. */
+  readonly missingTypes: readonly string[]
 }
 
 /** Parses an object, so that only what can be read is kept, and tells what is in it where that is asked for. */

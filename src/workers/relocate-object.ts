@@ -1,3 +1,6 @@
+import type { Btf } from '../btf/btf.js'
+import { hasCandidate } from '../btf/lookup.js'
+import { attachBtf } from '../btf/parse.js'
 import { isAlreadyRelocated } from '../core/already-relocated.js'
 import { applyPatches, parseObject, relocate, type BpfObject, type Relocation } from '../core/index.js'
 import { inspectObject } from '../core/inspect.js'
@@ -6,7 +9,7 @@ import { buildReport, hasUnknownOpcodes, judgeRelocation, kernelSymbols, type Bu
 import { sha256 } from '../store/sha256.js'
 import { resolveAssumptions, type Judgement } from '../verdict/index.js'
 import { attachShared } from './attached-btfs.js'
-import type { InspectedObject, InspectTask, MadeReport, RelocatedObject, RelocateTask } from './protocol.js'
+import type { InspectedObject, InspectTask, MadeReport, OtherModule, RelocatedObject, RelocateTask } from './protocol.js'
 
 /**
  * Relocates, and explains where that was asked for.
@@ -41,12 +44,30 @@ export function relocateObject (task: RelocateTask): RelocatedObject {
   }
 }
 
-function build ({ places, modulesWith }: RelocateTask, object: BpfObject, relocation: Relocation, judgement: Judgement): BuiltReport {
-  return buildReport(object, relocation, judgement, { ...(places === undefined ? {} : { places }), modulesWith: type => modulesWith?.[type] ?? [] })
+function build ({ places, otherModules }: RelocateTask, object: BpfObject, relocation: Relocation, judgement: Judgement): BuiltReport {
+  return buildReport(object, relocation, judgement, { ...(places === undefined ? {} : { places }), modulesWith: modulesWith(relocation.target.btf, otherModules ?? []) })
+}
+
+/** Each type is looked for once. */
+function modulesWith (base: Btf, modules: readonly OtherModule[]): (type: string) => readonly string[] {
+  const attached = modules.map(({ name, btf }) => ({ name, btf: attachBtf(btf.parts, base) }))
+  const known = new Map<string, readonly string[]>()
+  return type => {
+    const names = known.get(type) ?? attached.filter(({ btf }) => hasCandidate(btf, type)).map(({ name }) => name)
+    known.set(type, names)
+    return names
+  }
+}
+
+/** Types that are told of as missing. An object that asks for more of them is for no kernel. */
+const MAX_MISSING_TYPES = 64
+
+function missingTypes ({ relocations }: BuiltReport['report']): string[] {
+  return [...new Set(relocations.filter(({ reason }) => reason === 'type_missing' || reason === 'type_kind_differs').map(({ type }) => type))].slice(0, MAX_MISSING_TYPES)
 }
 
 function toMade ({ report, members, failing, failure, hasMorePlaces }: BuiltReport): MadeReport {
-  return { members, byteOrder: report.byte_order, changedInstructions: report.changed_instructions, failing, failure, hasMorePlaces }
+  return { members, byteOrder: report.byte_order, changedInstructions: report.changed_instructions, failing, failure, hasMorePlaces, missingTypes: missingTypes(report) }
 }
 
 /** The list of relocations goes as the JSON that it is sent as. */

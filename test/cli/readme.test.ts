@@ -8,6 +8,7 @@ import { ExitCode } from '../../src/cli/exit-code.js'
 import { spec as btfExport } from '../../src/cli/btf/export.js'
 import { spec as btfImport } from '../../src/cli/btf/import.js'
 import { spec as btfList } from '../../src/cli/btf/list.js'
+import { spec as btfSync } from '../../src/cli/btf/sync.js'
 import { spec as inspect } from '../../src/cli/inspect.js'
 import { spec as keysRotate } from '../../src/cli/keys/rotate.js'
 import { spec as keysShow } from '../../src/cli/keys/show.js'
@@ -27,7 +28,7 @@ const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 const shownWhole: Record<string, CommandSpec> = {
   agent, 'btf export': btfExport, 'btf import': btfImport, 'btf list': btfList, inspect, 'keys token': keysToken, relocate: relocateSpec, serve
 }
-const specs: Record<string, CommandSpec> = { ...shownWhole, 'keys rotate': keysRotate, 'keys show': keysShow, 'keys verify': keysVerify }
+const specs: Record<string, CommandSpec> = { ...shownWhole, 'btf sync': btfSync, 'keys rotate': keysRotate, 'keys show': keysShow, 'keys verify': keysVerify }
 
 /** Lines of code blocks that start with a word, as a shell would split them. */
 function commandLines (word: string): string[][] {
@@ -96,9 +97,10 @@ describe('README', () => {
     expect(documents.replaceAll('\n', ' ')).toContain(`${ExitCode.OK} fine, ${ExitCode.FINDING} a finding (the object does not do for that kernel), ${ExitCode.USAGE} wrong use, ${ExitCode.CANNOT_TELL} cannot tell`)
   })
 
-  it('shows a message that the command prints', () => {
-    const [shown] = /^unguarded\.bpf\.c:.*$/m.exec(readme) ?? []
-    expect(corelo(['relocate', UNGUARDED, '--btf', SAMPLE, '-o', '-']).stderr).toContain(`${shown}\n`)
+  it('shows a message that the command prints, with what to write instead', () => {
+    const [shown = 'none'] = /^unguarded\.bpf\.c:[\s\S]*?(?=^```$)/m.exec(readme) ?? []
+    expect(shown.split('\n').length).toBeGreaterThan(10)
+    expect(corelo(['relocate', UNGUARDED, '--btf', SAMPLE, '-o', '-']).stderr).toContain(shown)
   })
 
   it('shows a relocation as the report has it', () => {

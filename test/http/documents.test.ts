@@ -10,6 +10,7 @@ const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
 interface Operation {
   readonly operationId: string
   readonly summary: string
+  readonly parameters?: ReadonlyArray<{ readonly name: string, readonly in: string, readonly required?: boolean }>
   readonly responses: Readonly<Record<string, { readonly description: string, readonly content?: Readonly<Record<string, { readonly schema: { readonly $ref?: string } }>> }>>
 }
 interface OpenApi {
@@ -70,6 +71,12 @@ describe('docs/openapi.json', () => {
       'GET /kernels', `GET ${kernel}`, `GET ${kernel}/btf`, `PUT ${kernel}/btf`, `GET ${kernel}/btf/{module}`, `PUT ${kernel}/btf/{module}`,
       'GET /livez', 'GET /readyz', 'GET /metrics', 'GET /openapi.json'
     ].toSorted())
+  })
+
+  it('asks for nothing that may be left out: a form needs its object, and no query needs a field', () => {
+    expect(document.components.schemas.RelocateForm).toMatchObject({ required: ['object'] })
+    const needed = operations.flatMap(({ name, operation }) => (operation.parameters ?? []).filter(field => field.in !== 'path' && field.required === true).map(field => `${name} ${field.name}`))
+    expect(needed).toEqual([])
   })
 
   it('names each operation once and says what it does', () => {

@@ -134,7 +134,8 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       return bytes === undefined ? undefined : { bytes: bytes.length }
     },
     publicKeys: async () => signer.jwks,
-    stats: () => ({ queued: 0, running: 0, memoryBytes: 0, memoryEntries: 0, diskBytes: 0, degraded: { disk: true, shared_store: false }, workerRestarts: 0, cache: { result_hits: 7 }, sourceRequests: [{ source: 'btfhub', outcome: 'found', count: 3 }], sourceWaiters: 2 }),
+    stats: () => ({ queued: 0, running: 0, memoryBytes: 0, memoryEntries: 0, diskBytes: 0, degraded: { disk: true, shared_store: false }, workerRestarts: 0, cache: { result_hits: 7 }, sourceRequests: [{ source: 'btfhub', outcome: 'found', count: 3 }], sourceWaiters: 2, packages: undefined, fetchJobs: 0 }),
+    refreshCatalog: async () => {},
     ready: async () => { await ready },
     close: async () => {}
   }
@@ -206,5 +207,6 @@ const REPORT: NonNullable<RelocateAnswer['report']> = {
   changedInstructions: 7,
   failing: Buffer.from('[]'),
   failure: undefined,
-  hasMorePlaces: false
+  hasMorePlaces: false,
+  missingTypes: []
 }

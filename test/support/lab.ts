@@ -8,7 +8,7 @@ import { afterAll, describe, it } from 'vitest'
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Where test/lab/prepare.sh puts what it makes. */
-const LAB = process.env['CORELO_LAB_DIR'] ?? join(ROOT, '.lab')
+export const LAB = process.env['CORELO_LAB_DIR'] ?? join(ROOT, '.lab')
 
 /** The oracle may be built over another libbpf than the distribution's, to compare with that one. */
 const ORACLE = process.env['CORELO_ORACLE'] ?? join(LAB, 'bin/oracle')
@@ -88,6 +88,7 @@ export const NEEDS = {
   qemu: command('qemu-system-x86_64'),
   btf: (name: string) => file(labBtf(name)),
   package: (name: string): Need => ({ what: `packages/${name} in ${LAB}`, isHere: () => labPackage(name) !== undefined }),
+  tool: command,
   guest: (series: string) => file(join(LAB, 'kernels', series, 'vmlinux'))
 } as const
 

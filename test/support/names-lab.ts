@@ -4,6 +4,7 @@ import { formatReference, parseReference, type KernelReference } from '../../src
 import { createImportStore } from '../../src/import/import-store.js'
 import type { BtfAccess } from '../../src/kernels/btf-access.js'
 import { createCatalog } from '../../src/kernels/catalog/catalog.js'
+import { createFetchJobs } from '../../src/kernels/fetch-jobs.js'
 import { createFetching } from '../../src/kernels/fetching.js'
 import { openKernelIndex } from '../../src/kernels/kernel-index.js'
 import { createKernels, type Kernels } from '../../src/kernels/kernels.js'
@@ -39,6 +40,7 @@ function createFakeAccess (contents: Map<Sha256, Uint8Array>): BtfAccess {
       return sharedBtf(bytes, base)
     },
     peek: () => undefined,
+    async loadHere () { return undefined },
     read: async hash => contents.get(hash),
     sizeOf: async hash => contents.get(hash)?.length,
     noteUse () {},
@@ -146,7 +148,7 @@ export async function openReplica ({ directory, contents, trustUploads, bucket, 
     ...(upstream === undefined ? [] : [createUpstreamSource({ base: new URL('http://upstream.test/'), client: clientOf(upstream), open: btfs.open, self, maxBtfBytes: 1000, trustUploads })]),
     ...(archive === undefined ? [] : [archive])
   ]
-  const fetching = createFetching({ sources, index, btfs, self, trustUploads, settings: { lifetimes: { absent: 0, malformed: 0, denied: 0, busy: 0, failed: 0, timeout: 0 }, forwardedMs: 1 }, warn })
+  const fetching = createFetching({ jobs: createFetchJobs(), sources, index, btfs, self, trustUploads, settings: { lifetimes: { absent: 0, malformed: 0, denied: 0, busy: 0, failed: 0, timeout: 0 }, forwardedMs: 1 }, warn })
   const local: LocalKernel = { start: async () => {}, refreshModules: async () => {}, owns: () => false, pathsOf: () => [], answer: () => ({ source: 'local', answer: 'none' }), close: async () => {} }
   const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads })
   const targets = createTargets({ index, btfs, local, fetching, catalog, trustUploads })

@@ -2,6 +2,7 @@ import { basename } from 'node:path'
 import { AppError } from '../../errors.js'
 import { openContentStore } from '../../store/content-store.js'
 import type { KernelRecord } from '../../kernels/kernel-record.js'
+import { matchesPattern } from '../../identity/pattern.js'
 import { formatReference, isSegment } from '../../identity/reference.js'
 import { exportBundle, type ExportReport } from '../../import/export-bundle.js'
 import { parseArguments, usageError, type CommandSpec } from '../arguments.js'
@@ -64,23 +65,11 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
 function select (records: readonly KernelRecord[], patterns: readonly string[], directory: string): KernelRecord[] {
   const selected = new Map<string, KernelRecord>()
   for (const pattern of patterns) {
-    const matching = records.filter(record => matches(pattern, record))
+    const matching = records.filter(({ reference }) => matchesPattern(pattern, reference))
     if (matching.length === 0) throw new AppError('kernel_unknown', `${directory} holds no kernel ${pattern}; corelo btf list shows what it holds.`, { kernel: pattern })
     for (const record of matching) selected.set(formatReference(record.reference), record)
   }
   return [...selected.values()].sort((a, b) => formatReference(a.reference) < formatReference(b.reference) ? -1 : 1)
-}
-
-function matches (pattern: string, { reference }: KernelRecord): boolean {
-  if (pattern === '*') return true
-  if (!pattern.includes('/')) return isMatch(pattern, reference.release)
-  const parts = pattern.split('/')
-  const own = formatReference(reference).split('/')
-  return parts.length === own.length && parts.every((part, i) => isMatch(part, own[i] ?? ''))
-}
-
-function isMatch (pattern: string, text: string): boolean {
-  return new RegExp(`^${pattern.split('*').map(part => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('[^/]*')}$`).test(text)
 }
 
 /** `exec.bpf.o` as exec, the name that results are filed under. */

@@ -40,6 +40,11 @@ export function readBuildId (elf: ElfFile): string | undefined {
   return undefined
 }
 
+/** Where the notes are in a little-endian ELF file, by the program headers at its start. */
+export function noteRanges (start: Uint8Array): Array<{ readonly start: number, readonly size: number }> {
+  return segmentsOf(start, start[4] === 2, true).filter(({ type }) => type === PT_NOTE).map(({ offset, size }) => ({ start: offset, size }))
+}
+
 /**
  * The same for an image without ELF headers (arm64's `Image`, what a zImage unpacks to): the one build-id note that is in none of
  * the ELF files within the image.

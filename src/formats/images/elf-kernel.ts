@@ -2,7 +2,7 @@ import { inflateSync } from 'node:zlib'
 import { dataView } from '../../bytes/checked.js'
 import { stringAt } from '../../bytes/strings.js'
 import { EM_BPF, SHT_PROGBITS } from '../../elf/constants.js'
-import { findLastSection, parseSections, readU64, sectionBytes, type ElfFile } from '../../elf/sections.js'
+import { findLastSection, isElf, parseSections, readU64, sectionBytes, type ElfFile } from '../../elf/sections.js'
 import { AppError, recode } from '../../errors.js'
 import { isSegment } from '../../identity/reference.js'
 import { BOUNDS } from '../bounds.js'
@@ -22,6 +22,11 @@ const ELFCOMPRESS_ZSTD = 2
 
 /** Of one string in .modinfo. A name has at most 56 bytes, a vermagic some hundred; what a longer one says is of no interest. */
 const MAX_FACT_BYTES = 1024
+
+/** BTFHub's name of the architecture that a little-endian ELF file's header names; undefined for anything else. */
+export function elfArch (bytes: Uint8Array): string | undefined {
+  return isElf(bytes) && bytes[5] === 1 ? ARCHS.get(dataView(bytes).getUint16(18, true)) : undefined
+}
 
 /** An ELF file of a kernel: vmlinux, or a module. */
 export interface ElfKernel {

@@ -40,8 +40,12 @@ export function scanForBtf (image: Uint8Array): Uint8Array | undefined {
   return found[0]
 }
 
-/** Length of the BTF whose header this is; undefined where the header does not describe two sections that follow each other. */
-function plausibleLength (image: Uint8Array, start: number, littleEndian: boolean): number | undefined {
+/**
+ * Length of the BTF whose header this is; undefined where the header does not describe two sections that follow each other.
+ *
+ * @param room bytes that it may have
+ */
+export function plausibleLength (image: Uint8Array, start: number, littleEndian: boolean, room = image.length - start): number | undefined {
   if (start + BTF_HEADER.MIN_SIZE > image.length) return undefined
   const view = dataView(image)
   const word = (offset: number): number => view.getUint32(start + offset, littleEndian)
@@ -50,11 +54,12 @@ function plausibleLength (image: Uint8Array, start: number, littleEndian: boolea
   const strLen = word(BTF_HEADER.strLen)
   const length = hdrLen + strOff + strLen
   const isPlausible = hdrLen >= BTF_HEADER.MIN_SIZE && hdrLen <= 64 && word(BTF_HEADER.typeOff) === 0 && strOff >= word(BTF_HEADER.typeLen) &&
-    strOff % 4 === 0 && length >= MIN_BYTES && start + length <= image.length
+    strOff % 4 === 0 && length >= MIN_BYTES && length <= room
   return isPlausible ? length : undefined
 }
 
-function isKernelBtf (bytes: Uint8Array): boolean {
+/** Whether the bytes are whole, valid, and a kernel's BTF. */
+export function isKernelBtf (bytes: Uint8Array): boolean {
   try {
     return findCandidates(parseRawBtf(bytes), BtfKind.STRUCT, TASK_STRUCT, false, newWork()).length > 0
   } catch (error) {

@@ -1,9 +1,10 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Scope } from '../access/identity.js'
-import { withoutExamples, type Fields } from '../schemas/fields.js'
 import { responses } from '../schemas/problem.js'
+import { leaveOutEmpty, shownDocument } from '../shown-document.js'
 import { ENGINE } from '../../relocation/engine.js'
 
 declare module 'fastify' {
@@ -28,8 +29,14 @@ const SECURITY = 'Where the operator asks for it (CORELO_AUTH): a token of the s
 /** Everything comes from this host, also where it is served without TLS. */
 const CONTENT_SECURITY_POLICY = "default-src 'none'; connect-src 'self'; font-src 'self' data:; img-src 'self' data:; script-src 'self'; style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+export interface SwaggerOptions {
+  /** A kernel that the service can relocate for, where it may tell everybody: what the page fills in. */
+  readonly exampleKernel: () => Promise<string | undefined>
+}
+
 /** The OpenAPI document, made from the routes' schemas, and a page that shows it. */
-export const swaggerPlugin = fp(async app => {
+export const swaggerPlugin = fp<SwaggerOptions>(async (app, { exampleKernel }) => {
+  const examples = new WeakMap<FastifyRequest, string>()
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -46,8 +53,6 @@ export const swaggerPlugin = fp(async app => {
     transform: ({ schema, url, route }) => {
       const { requestBody: body, access = 'open' } = route.config ?? {}
       const withBody = body === undefined ? schema : { ...schema, body: { content: body } }
-      // With a form the fields are its parts. An example on the parameters too would have the page send both, which is refused.
-      if (body?.['multipart/form-data'] !== undefined) withBody.querystring = withoutExamples(schema.querystring as Fields)
       return { schema: access === 'open' ? withBody : { ...withBody, ...restrictedTo(access, schema?.response) }, url }
     }
   })
@@ -55,7 +60,18 @@ export const swaggerPlugin = fp(async app => {
     routePrefix: DOCS,
     staticCSP: CONTENT_SECURITY_POLICY,
     theme: { title: 'corelo API' },
-    uiConfig: { docExpansion: 'list', validatorUrl: null, deepLinking: true }
+    uiHooks: {
+      preHandler: (request, _reply, done) => {
+        if (request.routeOptions.url !== `${DOCS}/json`) {
+          done()
+          return
+        }
+        // The page is there also while nothing else is.
+        exampleKernel().catch(() => undefined).then(kernel => { if (kernel !== undefined) examples.set(request, kernel) }).finally(done)
+      }
+    },
+    transformSpecification: (document, request) => shownDocument(document, examples.get(request)),
+    uiConfig: { docExpansion: 'list', validatorUrl: null, deepLinking: true, requestInterceptor: leaveOutEmpty }
   })
 }, { name: 'corelo-swagger' })
 

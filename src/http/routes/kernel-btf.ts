@@ -6,6 +6,7 @@ import type { NamedBtf } from '../../kernels/kernels.js'
 import { isSha256, type Sha256 } from '../../store/sha256.js'
 import { negotiate } from '../accept.js'
 import { callerOf } from '../plugins/access.js'
+import { preferredWaitMs } from '../prefer.js'
 import { withDeadline } from '../deadline.js'
 import { REVALIDATE } from '../headers.js'
 import { sendJson } from '../json.js'
@@ -26,7 +27,7 @@ const requestBody = { 'application/octet-stream': binary, 'application/x-elf': b
 const got = responses({
   200: { description: 'Raw BTF.', content: { 'application/octet-stream': binary } },
   304: NOT_MODIFIED
-}, 'kernel_unknown', 'btf_unknown', 'kernel_ambiguous', 'not_acceptable', 'deadline_exceeded', 'source_failed', 'source_invalid', 'source_timeout', 'storage_unreadable')
+}, 'kernel_unknown', 'btf_unknown', 'kernel_ambiguous', 'not_acceptable', 'deadline_exceeded', 'source_failed', 'source_invalid', 'source_timeout', 'storage_unreadable', 'fetching')
 const stored = responses({
   200: { description: 'The same bytes were there already.', content: json('Kernel') },
   201: { description: 'It is stored now.', content: json('Kernel') }
@@ -43,7 +44,9 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
   const get = async (request: FastifyRequest, reply: FastifyReply, { module, ...params }: Params, build: BuildQuery): Promise<FastifyReply> => {
     negotiate(request.headers.accept, ['application/octet-stream'])
     const reference = toKernelReference(params)
-    const btf = await withDeadline(reply.raw, config.deadlineMs, () => service.getKernelBtf(reference, module, { via: viaOf(request), caller: callerOf(request), ...toBuild(build) }))
+    const waitMs = preferredWaitMs(request)
+    const btf = await withDeadline(reply.raw, config.deadlineMs,
+      () => service.getKernelBtf(reference, module, { via: viaOf(request), caller: callerOf(request), waitMs, ...toBuild(build) }), { waitMs })
     return sendBtf(request, reply.headers(factsOf(btf)), btf, REVALIDATE)
   }
 

@@ -1,5 +1,6 @@
 import { negotiate } from '../accept.js'
 import { callerOf } from '../plugins/access.js'
+import { preferredWaitMs } from '../prefer.js'
 import { withDeadline } from '../deadline.js'
 import { REVALIDATE } from '../headers.js'
 import { sendJson } from '../json.js'
@@ -36,13 +37,15 @@ export const kernelRoutes: Routes = async (app, { service, config }) => {
       params: KernelParams,
       querystring: BuildParams,
       response: responses({ 200: { description: 'The kernel.', content: json('Kernel') } },
-        'kernel_unknown', 'kernel_ambiguous', 'not_acceptable', 'deadline_exceeded', 'source_failed', 'source_invalid', 'source_timeout', 'storage_unreadable')
+        'kernel_unknown', 'kernel_ambiguous', 'not_acceptable', 'deadline_exceeded', 'source_failed', 'source_invalid', 'source_timeout', 'storage_unreadable', 'fetching')
     },
     config: { access: 'relocate' }
   }, async (request, reply) => {
     negotiate(request.headers.accept, ['application/json'])
     const reference = toKernelReference(request.params)
-    const entry = await withDeadline(reply.raw, config.deadlineMs, () => service.getKernel(reference, { via: viaOf(request), caller: callerOf(request), ...toBuild(request.query) }))
+    const waitMs = preferredWaitMs(request)
+    const entry = await withDeadline(reply.raw, config.deadlineMs,
+      () => service.getKernel(reference, { via: viaOf(request), caller: callerOf(request), waitMs, ...toBuild(request.query) }), { waitMs })
     return sendJson(reply.headers({ 'cache-control': REVALIDATE, 'corelo-btf': entry.btfSha256 }), toKernelJson(entry))
   })
 }

@@ -33,14 +33,3 @@ export const kernelVersion = (description: string) => text('kernelVersion', desc
 export const buildId = (description: string) => text('buildId', description, { examples: ['24a3598fd700114d0a1b1a4871badcee75d0acac'] })
 export const moduleList = (description: string) => text('moduleList', description, { examples: ['nf_conntrack,xfs'] })
 export const cursor = (description: string) => text('cursor', description)
-
-export interface Fields { readonly properties: Readonly<Record<string, object>> }
-
-/** A schema of an object whose members show no example. */
-export function withoutExamples<T extends Fields> (schema: T): T {
-  return mapProperties(schema, property => Object.fromEntries(Object.entries(property).filter(([key]) => key !== 'examples')))
-}
-
-function mapProperties<T extends Fields> (schema: T, change: (property: object) => object): T {
-  return { ...schema, properties: Object.fromEntries(Object.entries(schema.properties).map(([name, property]) => [name, change(property)])) }
-}

@@ -16,12 +16,16 @@ export const ModuleParams = Type.Object({ ...reference, module: segment('Name of
 
 export const NoQuery = Type.Object({}, { additionalProperties: false })
 
+/** Kernels on a page, where the query does not say. */
+export const DEFAULT_LIMIT = 100
+
 export const KernelListQuery = Type.Object({
   release: Type.Optional(segment('Only kernels of this release.', '5.4.0-42-generic')),
   distro: Type.Optional(segment('Only kernels of this distribution.', 'ubuntu')),
   distro_version: Type.Optional(segment('Only kernels of this version of the distribution.', '20.04')),
   arch: Type.Optional(segment('Only kernels of this architecture.', 'x86_64')),
-  limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'Most kernels to answer with.' }),
+  offered: Type.Optional(Type.Boolean({ description: 'Only kernels that a source is known to have, held ones among them.' })),
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: DEFAULT_LIMIT, description: 'Most kernels to answer with.' })),
   cursor: Type.Optional(cursor('Where to go on: `next_cursor` of the answer before.'))
 }, { additionalProperties: false })
 
@@ -48,6 +52,14 @@ const names = {
   release: Type.String()
 }
 
+const published = Type.Union([Type.Object({
+  repository: Type.String(),
+  package: Type.String({ examples: ['linux-image-6.1.0-57-amd64'] }),
+  version: Type.String({ examples: ['6.1.192-3'] }),
+  bytes: count('Size of the package.'),
+  built_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], { description: 'When it was built, where the repository says.' })
+}), Type.Null()], { description: 'The package in which its distribution publishes it, as far as that is known.' })
+
 export const Kernel = Type.Object({
   ...names,
   state: Type.Literal('held'),
@@ -63,6 +75,7 @@ export const Kernel = Type.Object({
     kernel_version: Type.Optional(Type.String({ description: '`uname -v`, where that is known.' })),
     url: Type.Optional(Type.String({ description: 'Where a source had it.' })),
     etag: Type.Optional(Type.String({ description: "The source's name for the bytes." })),
+    package: Type.Optional(Type.Object({ repository: Type.String(), name: Type.String(), version: Type.String() }, { description: 'The package that it was in.' })),
     checked_at: Type.Optional(time('When the source last said that it still has the same.'))
   }),
   first_seen: time('When the service first had it.'),
@@ -72,7 +85,8 @@ export const Kernel = Type.Object({
     btf_sha256: sha256('Its split BTF.'),
     bytes: count('Size of its split BTF.'),
     source: Type.String({ description: 'Where that came from.' })
-  }))
+  })),
+  published
 }, { $id: 'Kernel', description: 'A kernel whose BTF the service has. A name has an entry for each content that was supplied for it.' })
 
 export const OfferedKernel = Type.Object({
@@ -87,7 +101,8 @@ export const OfferedKernel = Type.Object({
   provenance: Type.Null(),
   first_seen: Type.Null(),
   last_used: Type.Null(),
-  modules: Type.Array(Type.Never(), { maxItems: 0 })
+  modules: Type.Array(Type.Never(), { maxItems: 0 }),
+  published
 }, { $id: 'OfferedKernel', description: 'A kernel that a source is known to have, and whose BTF is fetched when it is asked for.' })
 
 export const KernelPage = Type.Object({

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { LIMITS } from '../../limits.js'
-import { buildId, choice, kernelVersion, moduleList, release, segment, sha256, sha256List, withoutExamples } from './fields.js'
+import { buildId, choice, kernelVersion, moduleList, release, segment, sha256, sha256List } from './fields.js'
 
 const places = choice(['all'], { description: 'The report lists every place of every relocation, and not only the first 20 of those that have a value or answer 0, and 1,000 of others.' })
 
@@ -28,12 +28,11 @@ export type RelocateFields = Static<typeof RelocateFields>
 
 const file = (description: string) => Type.Unsafe<unknown>({ type: 'string', format: 'binary', description })
 
-/** The whole form: for the OpenAPI document. One field shows an example, because the page that shows the document sends all of them. */
+/** The whole form: for the OpenAPI document. */
 export const RelocateForm = Type.Object({
   object: file('The eBPF ELF object; or, as text, the `sha256:…` of one that the service holds.'),
   btf: Type.Optional(Type.Array(file('Raw BTF, or ELF with `.BTF`.'), { description: 'Relocate against this BTF and store nothing: vmlinux first, then split BTF.' })),
-  ...withoutExamples(RelocateFields).properties,
-  kernel_release: RelocateFields.properties.kernel_release
+  ...RelocateFields.properties
 }, { $id: 'RelocateForm', additionalProperties: false })
 
 export const RelocatedParams = Type.Object({

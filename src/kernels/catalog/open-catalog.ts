@@ -5,10 +5,10 @@ import { createFileFeed, createUrlFeed, type Feed } from './feed.js'
 import { createHttpClient } from '../../fetch/http-client.js'
 import type { ServiceSettings, Warn } from '../../settings.js'
 
-/** The catalog that the settings ask for: the listing of the archive, and the directory. */
-export function openCatalog (settings: ServiceSettings, warn: Warn): Catalog {
+/** The catalog that the settings ask for: the listing of the archive, the directory, and what else there is. */
+export function openCatalog (settings: ServiceSettings, warn: Warn, more: readonly Feed[] = []): Catalog {
   const { catalog, btfhubDir } = settings
-  const feeds: Feed[] = []
+  const feeds: Feed[] = [...more]
   if (catalog !== undefined) feeds.push(isUrl(catalog) ? urlFeed(new URL(catalog), settings) : createFileFeed(catalog, 'btfhub'))
   if (btfhubDir !== undefined) feeds.push(createDirectoryFeed(btfhubDir, 'directory'))
   return createCatalog({ feeds, onWarning: warn })

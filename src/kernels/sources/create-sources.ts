@@ -9,8 +9,16 @@ import type { KernelQuery } from '../../identity/reference.js'
 import type { KernelSource, OpenKernel } from './source.js'
 import type { ServiceSettings } from '../../settings.js'
 
+interface CreateSourcesOptions {
+  readonly open: OpenKernel
+  readonly self: string
+  readonly catalog: Catalog
+  /** The package repositories, which know what they have, and are asked before an archive that does not. */
+  readonly packages?: KernelSource
+}
+
 /** The sources that the settings name, in the order in which they are asked: the nearest first. */
-export function createSources (settings: ServiceSettings, { open, self, catalog }: { readonly open: OpenKernel, readonly self: string, readonly catalog: Catalog }): { readonly sources: readonly KernelSource[], readonly client: HttpClient } {
+export function createSources (settings: ServiceSettings, { open, self, catalog, packages }: CreateSourcesOptions): { readonly sources: readonly KernelSource[], readonly client: HttpClient } {
   const { btfhubUrls = [], btfhubDir, upstreamUrl } = settings
   const bases = btfhubUrls.map(url => new URL(url))
   const upstream = upstreamUrl === undefined ? [] : [new URL(upstreamUrl)]
@@ -20,6 +28,7 @@ export function createSources (settings: ServiceSettings, { open, self, catalog 
   const sources = [
     ...(btfhubDir === undefined ? [] : [createDirectorySource({ root: btfhubDir, open, placesOf: query => listedAndPossible(catalog, query) })]),
     ...upstream.map(base => createUpstreamSource({ base, client, open, self, maxBtfBytes: settings.maxBtfBytes, trustUploads: settings.trustUploads })),
+    ...(packages === undefined ? [] : [packages]),
     ...(bases.length === 0 ? [] : [createBtfhubSource({ bases, client, open, placesOf: btfhubPlaces })])
   ]
   return { sources, client }

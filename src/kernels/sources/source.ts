@@ -3,6 +3,7 @@ import type { SharedBtf } from '../../store/btf-memory.js'
 import type { WantedBuild } from '../matches.js'
 import type { KernelQuery, KernelReference } from '../../identity/reference.js'
 import type { Sha256 } from '../../store/sha256.js'
+import type { Provenance } from '../kernel-record.js'
 
 /**
  * Where BTF of kernels that are not held can be had from. A source never rejects for what its origin did: every way in which
@@ -15,6 +16,8 @@ export interface KernelSource {
   readonly isForwarding?: boolean
   /** Whether it tells builds of one release apart, so that it is asked for another build where one is held. */
   readonly tellsBuilds?: boolean
+  /** Milliseconds that one question may take, where that is longer than for others. */
+  readonly deadlineMs?: number
   /**
    * Whole references that a query which is none can mean here, most likely first: from what names prove, or from what the
    * source lists. Nothing is left out because it is less likely: a bare release is good only where all of these agree.
@@ -53,6 +56,8 @@ export interface FoundKernel {
   /** `uname -v` and GNU build-id (lower-case hex) of the very build, where the source proves them. */
   readonly kernelVersion?: string
   readonly buildId?: string
+  /** The package that it was in. */
+  readonly package?: Provenance['package']
 }
 
 export type SourceOutcome = FoundKernel | { readonly state: 'unchanged' } | Refusal

@@ -3,7 +3,7 @@ import type { BpfObject } from '../../core/object.js'
 import type { RecordOutcome } from '../../core/outcome.js'
 import type { Work } from '../../btf/work.js'
 import type { NewNames } from './names-in-use.js'
-import type { ModulesWith } from './reason.js'
+import type { Explanation, ModulesWith } from './reason.js'
 
 /** What a search for a reason may look at. */
 export interface ReasonContext {
@@ -12,6 +12,10 @@ export interface ReasonContext {
   readonly records: readonly RecordOutcome[]
   readonly modulesWith: ModulesWith
   readonly names: NewNames
+  /** What was found out of fields already. */
+  readonly fields: Map<string, Explanation>
+  /** Whether to look for what the program could read instead. */
+  readonly wantsAdvice: boolean
   /** Steps of one search, none of which the relocation needs. */
   readonly work: Work
 }

@@ -2,6 +2,7 @@ import { AppError } from '../../errors.js'
 import { describeAccess } from '../../core/describe.js'
 import { isEnumvalKind, isFieldKind } from '../../core/kinds.js'
 import type { RecordOutcome } from '../../core/outcome.js'
+import type { Candidate } from '../../core/match-spec.js'
 import type { Resolution } from '../../core/resolution.js'
 import type { Spec } from '../../core/spec.js'
 import type { ReportSuggestion } from '../wire.js'
@@ -73,5 +74,15 @@ function explainAbsence (record: RecordOutcome, resolution: Resolution, context:
   const [candidate] = candidates
   if (candidate === undefined) return explainMissingType(local, context)
   if (isEnumvalKind(local.kind)) return explainEnumerator(local, candidate, context)
-  return isFieldKind(local.kind) ? explainField(local, candidate, context) : explainDifferentType(local, candidate, context)
+  return isFieldKind(local.kind) ? explainFieldOnce(record, local, candidate, context) : explainDifferentType(local, candidate, context)
+}
+
+/** Relocations of one field, such as its offset and its size, have one reason, and what to write is the same code. */
+function explainFieldOnce ({ typeId, accessSpec }: RecordOutcome, local: Spec, candidate: Candidate, context: ReasonContext): Explanation {
+  const key = `${typeId} ${candidate.id} ${context.target.modules.indexOf(candidate.btf)} ${context.wantsAdvice} ${accessSpec}`
+  const known = context.fields.get(key)
+  if (known !== undefined) return known
+  const made = explainField(local, candidate, context)
+  context.fields.set(key, made)
+  return made
 }

@@ -11,7 +11,7 @@ import { declaration, isScalar, memberDeclaration, sizedMember } from '../c-text
 import { newWork, tryWithin } from '../../btf/work.js'
 import type { ReasonContext } from './context.js'
 import { nearNames } from './near.js'
-import { findNested, findPath, membersOf, pathText, type MemberPlace, type Path } from './paths.js'
+import { findMember, findNested, findPath, membersOf, pathText, type MemberPlace, type Path } from './paths.js'
 import { listed, type Explanation } from './reason.js'
 import { otherNamesOf } from './renames.js'
 import { guardField, readElsewhere } from './snippets.js'
@@ -31,12 +31,11 @@ export function explainField (local: Spec, candidate: Candidate, context: Reason
   if (accessor?.name === undefined) return explainIndex(local, failing, candidate, ownerType, context)
 
   const name = shownText(local.btf, accessor.name)
-  const members = membersOf(candidate.btf, ownerType, work)
-  const there = members.find(member => member.name === name)
+  const there = findMember(candidate.btf, ownerType, name, work)
   const parent = parentTypeOf(local, failing, context)
   if (there !== undefined) return explainIncompatible(local, failing, candidate, ownerType, there, parent, context)
 
-  const { paths, isMoved } = findElsewhere(local, failing, candidate, ownerType, members, context)
+  const { paths, isMoved } = context.wantsAdvice ? findElsewhere(local, failing, candidate, ownerType, context) : NOWHERE
   const rest = restOf(local, failing)
   const root = failing === 1 ? candidate.id : ownerType
   const suggestions = failing === 1 ? paths.slice(0, 1).flatMap(path => suggest(local, candidate, root, path, rest, context)) : []
@@ -46,6 +45,8 @@ export function explainField (local: Spec, candidate: Candidate, context: Reason
     suggestions: [...suggestions, guardField(local)]
   }
 }
+
+const NOWHERE = { paths: [], isMoved: false }
 
 /** A read of another path, where that ends in a number or pointer as the program's does. The rest of the access goes on from there, where it can. */
 function suggest (local: Spec, candidate: Candidate, root: TypeId, path: Path, rest: string, context: ReasonContext) {
@@ -59,7 +60,7 @@ function suggest (local: Spec, candidate: Candidate, root: TypeId, path: Path, r
 }
 
 /** Where the field may be instead: where the kernel's history says, in a nested struct, or under a name that is near. */
-function findElsewhere (local: Spec, failing: number, { btf }: Candidate, owner: TypeId, members: readonly MemberPlace[], context: ReasonContext): { paths: readonly Path[], isMoved: boolean } {
+function findElsewhere (local: Spec, failing: number, { btf }: Candidate, owner: TypeId, context: ReasonContext): { paths: readonly Path[], isMoved: boolean } {
   const { work } = context
   const accessor = local.accessors[failing]
   const name = accessor?.name === undefined ? '' : shownText(local.btf, accessor.name)
@@ -72,6 +73,7 @@ function findElsewhere (local: Spec, failing: number, { btf }: Candidate, owner:
   const sides = { local: local.btf, target: btf, work }
   const nested = wanted === undefined ? [] : tryWithin(() => findNested(btf, owner, name, newWork(NESTED_STEPS)), () => []).filter(path => fieldsAreCompatible(sides, wanted, path.at(-1)?.type ?? owner))
   if (nested.length > 0) return { paths: nested.slice(0, MAX_PATHS), isMoved: true }
+  const members = membersOf(btf, owner, work)
   const near = nearNames(name, members.map(member => member.name))
   return { paths: near.flatMap(other => members.filter(member => member.name === other).slice(0, 1)).map(member => [{ ...member, isPointer: false }]), isMoved: false }
 }

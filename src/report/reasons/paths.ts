@@ -1,5 +1,6 @@
+import { sameBytes } from '../../bytes/strings.js'
 import { BtfKind } from '../../btf/constants.js'
-import { isComposite, isEmptyString, kindOf, memberNameOffset, memberType, referencedType, vlenOf, type Btf, type TypeId } from '../../btf/btf.js'
+import { findString, isComposite, isEmptyString, kindOf, memberNameOffset, memberType, referencedType, vlenOf, type Btf, type TypeId } from '../../btf/btf.js'
 import { strip } from '../../btf/resolve.js'
 import { shownText } from '../../btf/shown-text.js'
 import { step, type Work } from '../../btf/work.js'
@@ -26,33 +27,57 @@ export function pathText (path: Path): string {
 const MAX_ANONYMOUS = 16
 const MAX_NESTED = 4
 
-/** All named members, anonymous ones looked through. One step of work each. */
-export function membersOf (btf: Btf, id: TypeId, work: Work, depth = 0): MemberPlace[] {
+/** Sees each named member, anonymous ones looked through, until it answers true. One step of work each. */
+function someMember (btf: Btf, id: TypeId, work: Work, visit: (nameOffset: number, composite: TypeId, index: number) => boolean, depth = 0): boolean {
   const composite = strip(btf, id, work)
-  if (!isComposite(kindOf(btf, composite)) || depth > MAX_ANONYMOUS) return []
-  const members: MemberPlace[] = []
-  for (let index = 0; index < vlenOf(btf, composite); index++) {
+  if (!isComposite(kindOf(btf, composite)) || depth > MAX_ANONYMOUS) return false
+  const count = vlenOf(btf, composite)
+  for (let index = 0; index < count; index++) {
     step(work)
     const nameOffset = memberNameOffset(btf, composite, index)
-    const type = memberType(btf, composite, index)
-    if (isEmptyString(btf, nameOffset)) members.push(...membersOf(btf, type, work, depth + 1))
-    else members.push({ name: shownText(btf, nameOffset), composite, index, type })
+    if (isEmptyString(btf, nameOffset) ? someMember(btf, memberType(btf, composite, index), work, visit, depth + 1) : visit(nameOffset, composite, index)) return true
   }
+  return false
+}
+
+function placeOf (btf: Btf, nameOffset: number, composite: TypeId, index: number): MemberPlace {
+  return { name: shownText(btf, nameOffset), composite, index, type: memberType(btf, composite, index) }
+}
+
+/** All named members, anonymous ones looked through. One step of work each. */
+export function membersOf (btf: Btf, id: TypeId, work: Work): MemberPlace[] {
+  const members: MemberPlace[] = []
+  someMember(btf, id, work, (nameOffset, composite, index) => {
+    members.push(placeOf(btf, nameOffset, composite, index))
+    return false
+  })
   return members
+}
+
+/** The named member of that name, anonymous ones looked through. One step of work for each that is passed. */
+export function findMember (btf: Btf, id: TypeId, name: string, work: Work): MemberPlace | undefined {
+  const wanted = encoder.encode(name)
+  let found: MemberPlace | undefined
+  someMember(btf, id, work, (nameOffset, composite, index) => {
+    if (!hasName(btf, nameOffset, wanted)) return false
+    found = placeOf(btf, nameOffset, composite, index)
+    return true
+  })
+  return found
 }
 
 /** Follows a path in C from a struct. Undefined where the struct does not have it. */
 export function findPath (btf: Btf, root: TypeId, text: string, work: Work): Path | undefined {
   const path: Array<Path[number]> = []
   let current = root
-  for (const [, arrow, name] of text.matchAll(/(^|\.|->)([A-Za-z0-9_]+)/g)) {
+  for (const [, arrow, name = ''] of text.matchAll(/(^|\.|->)([A-Za-z0-9_]+)/g)) {
     const isPointer = arrow === '->'
     if (isPointer) {
       const pointer = strip(btf, current, work)
       if (kindOf(btf, pointer) !== BtfKind.PTR) return undefined
       current = referencedType(btf, pointer)
     }
-    const member = membersOf(btf, current, work).find(member => member.name === name)
+    const member = findMember(btf, current, name, work)
     if (member === undefined) return undefined
     path.push({ ...member, isPointer })
     current = member.type
@@ -60,21 +85,49 @@ export function findPath (btf: Btf, root: TypeId, text: string, work: Work): Pat
   return path
 }
 
-/** The shortest ways to members of that name inside named members of a struct: where a member may have moved to. */
+/** A member on the way to another; what it is called is read only where the way ends well. */
+interface Way {
+  readonly before: Way | undefined
+  readonly nameOffset: number
+  readonly composite: TypeId
+  readonly index: number
+}
+
+/**
+ * The shortest ways to members of that name inside named members of a struct: where a member may have moved to. None where
+ * there are not steps enough to look through a level.
+ */
 export function findNested (btf: Btf, root: TypeId, name: string, work: Work): Path[] {
-  let level: Array<{ readonly id: TypeId, readonly path: Path }> = [{ id: root, path: [] }]
+  const wanted = encoder.encode(name)
+  let level: ReadonlyArray<Way | undefined> = [undefined]
   for (let depth = 0; depth <= MAX_NESTED && level.length > 0; depth++) {
-    const found: Path[] = []
-    const next: typeof level = []
-    for (const { id, path } of level) {
-      for (const member of membersOf(btf, id, work)) {
-        const longer = [...path, { ...member, isPointer: false }]
-        if (member.name === name && depth > 0) found.push(longer)
-        else if (isComposite(kindOf(btf, strip(btf, member.type, work)))) next.push({ id: member.type, path: longer })
-      }
+    const found: Way[] = []
+    const next: Way[] = []
+    for (const before of level) {
+      const isOver = someMember(btf, before === undefined ? root : memberType(btf, before.composite, before.index), work, (nameOffset, composite, index) => {
+        if (work.left < STEPS_LEFT) return true
+        if (depth > 0 && hasName(btf, nameOffset, wanted)) found.push({ before, nameOffset, composite, index })
+        else if (isComposite(kindOf(btf, strip(btf, memberType(btf, composite, index), work)))) next.push({ before, nameOffset, composite, index })
+        return false
+      })
+      if (isOver) return []
     }
-    if (found.length > 0) return found
+    if (found.length > 0) return found.map(way => toPath(btf, way))
     level = next
   }
   return []
+}
+
+/** Enough for the typedefs of a member, so that a search ends by itself: to throw costs more than the rest of it. */
+const STEPS_LEFT = 40
+
+function toPath (btf: Btf, { before, nameOffset, composite, index }: Way): Path {
+  return [...before === undefined ? [] : toPath(btf, before), { ...placeOf(btf, nameOffset, composite, index), isPointer: false }]
+}
+
+const encoder = new TextEncoder()
+
+function hasName (btf: Btf, nameOffset: number, wanted: Uint8Array): boolean {
+  const place = findString(btf, nameOffset)
+  return place !== undefined && place.bytes[place.offset + wanted.length] === 0 && sameBytes(place.bytes, place.offset, wanted, 0, wanted.length)
 }

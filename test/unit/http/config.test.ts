@@ -63,6 +63,8 @@ describe('settings', () => {
     })).toEqual({
       host: '127.0.0.2',
       port: 0,
+      packages: [],
+      packageDownloads: 2,
       auth: 'jwt',
       cacheDir: '/cache',
       cacheBytes: 2_000_000,

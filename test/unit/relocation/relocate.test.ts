@@ -107,7 +107,7 @@ describe('a relocation', () => {
     expect(await relocate(service)).toMatchObject({ verdict: 'fails', counts: { poisoned: 1 } })
     const error = await failure('unresolved_reachable', relocate(service, { onUnresolved: 'fail' }))
     expect(listOf(error)).toMatchObject([{ status: 'poisoned', reason: 'type_missing', places: [{ program: 'a', instruction: 0 }] }])
-    expect(error.message).toContain('instruction 0')
+    expect(error.message).toContain('a, instruction 0: This kernel has no struct foo.')
   })
 
   it('refuses an object that libbpf would refuse, with every failing record', async () => {

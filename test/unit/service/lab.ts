@@ -14,7 +14,7 @@ import { btf } from '../../support/btf-builder.js'
 /** A folder that is gone after the test. */
 export async function temporaryFolder (): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'corelo-'))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }))
   return folder
 }
 

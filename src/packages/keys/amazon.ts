@@ -1,0 +1,36 @@
+/**
+ * Public keys of the distribution, by their fingerprints, which are pinned: each as base64 of its binary form, without other people's signatures.
+ *
+ * From distribution-gpg-keys (CC0-1.0), which has them from the distribution's own package.
+ */
+export const AMAZON_KEYS: Readonly<Record<string, string>> = {
+  // Amazon Linux
+  '99E617FE5DB527C0D8BD5F8E11CF1F95C87F5B1A':
+    'mQINBFk4Y/gBEACo0PXWKPOeXB2BuxYOItNNX1GAJCSyIT5+tX28VilkpLtWZP0uyXuxeZsIjtWm8ZKA81OxB9/+JauFnYkDIchcMIh7Dgh9h/RHOjc2tkvvq7Zq37aJSY29' +
+    'vTMPuWbc/tbqGOaNZfzGBqeWy/eqP4IrM3h7TuajjTHjhrumqUrCgnZUE7/KeVowJYNOAAOadqb5vS6QMwbv6Ph3t/fCi7DP/FvgiQ0I/6aU5f4MiPO/W+0+F4du7NnIwKmY' +
+    'sZsUtUW228CRKRFYzdoSzADj6K9hMmq4fN42uQujQdJ1tftWHafQVwU/jQ70dX1pAdAKQ3sEbShJcSmAjCjBJLhLK/0rbMXuErrhrxewXfPEgpzm+Fp+jlo2Ni2GTA3QPo21' +
+    'dOo4XL2SrVzc5Q+abYBRYncuZhZ7fwynG982BtDEZ066Q1G6eT1fQ9YPlqrfw6Hq16kXfPWQTbkUa8oR36q1TQAF1oHiAkIruV/+O7VHlfECEApht2HDeV87LbsN1TyYbtI8' +
+    'o9AQki77/9S6PPuWeN7QbgnmET/NXuPht2p69Kn/3DfJhKrndkujEFmhK0fWtEQk0SGrJcRJ6aD+ZB2DmtCv9Mki9pImkvjoxBBq1/ZNCFu/6BfMR9X72/JyVWM1lWs77zhw' +
+    'Jp5bRw5hYQqXO0x2ld91PNKRsTi5A6sykvJ7ewARAQABtCZBbWF6b24gTGludXggPGFtYXpvbi1saW51eEBhbWF6b24uY29tPokCNwQTAQgAIQUCWThj+AIbAwULCQgHAgYV' +
+    'CAkKCwIEFgIDAQIeAQIXgAAKCRARzx+VyH9bGutzD/9m4aF5W2uE5eI/IzTyjI9qPL8jKM0GISo4SKE8GeUgAlZ6/RfTKU1Wv2EicFTSaKpX6oXDVfOumi2ZrooqlF7YdfRE' +
+    'oVrn+dKHHXVzuMwJyFfd0t6FERLWNPeFAqWDn1bmPBNJ5hP+FRRd4zNaje7ZnD2YHcpaTtnHP6jBTTOsJs675DswzqcwLJ4dIPmHvkRbLc/1/7rjU2b29RyCVNsf+3hqx9hk' +
+    'k2I77nUCY8NHGxUvFhun98JmHG+xfyWkW/Cv929+NKDsrdZLjVcVOvnZg2WPNz+F9SPV6fF5kTP/qh4Dalfzfq0fKG8csnQ9lXUhIBk3v/carfrF3ChMKZf6gHxEW0g0zFv2' +
+    'Dc+vNS1E5mBn3LlzxpryzBay4O6nZr+IZhIa5P2K0vqqzaYjmwPwm/sYulxbwPUrpN4kczCTBwqb/DfArS29w7UMTj/i3V6/feFOFJMfF74irr0rYNBB6syINkVyTv3KiKgv' +
+    'lXeY6qCux47PQirRH68l08TIMgXOAWjW6rOAlmZBiyzAC3GMytG2IccbHTEow407Oc5ElPbss7uIPHaQzG2MzCDMZaaM0bT64vu5yAV3c3EUYXg7v55XlkRYBFX6m/hSc0ug' +
+    '9WyQi71JkrQg6twWnXzxwZ4hd0iTciWC5+mH4pxCMrCymz+x26UfvLdd7hbt4xEACw==',
+  // Amazon Linux
+  B21C50FA44A99720EAA72F7FE951904AD832C631:
+    'mQINBGOSDXkBEADR0NT7Y5EHACoAUEEdT3J742u8zXftpjh3hwBMYCC9d5VtTDJ2MLjBQXljlm9byrd0aLEaa90zurhvnwuFJQlSdVHXsZEgyJIaONTw64lVUnwQmgV0iTas' +
+    'VSxK0inLODIxLa92kSebaGj6GOyGDMgRtu30dpTgrFosOILXu9trL1FN6czSudq8fbsol6kx3Q7BknYs0F07af+1f7LVKGMA2o4TuTjs8i4HPChJ7Rvjffzb2NtP3lfqh4Hw' +
+    'zNgc2nRG7ftq1A9MbfpyouiXlTjeri66TpkRp7MvinnBzPznE6LxK/VqpK5IDEje1LRSA2Sz7Yxw5731/7cM2aVtnM99i98m2E93aaq9RqiHa2RrMamt/Qz0sMSMBXuztGJ8' +
+    'cpmUbMlq4sIfIMnU+bgNqBmEViJlFpAd34Ypn3DIxdFOAL2Hr1lAc3DO/9OsrxZq346flmjoQw9R/Yigy2r9qwWNFNoMIL09VQm9jAk848c7EB6nyrFERBzIVtf8i3buOnLN' +
+    'A2Nj3yRB4JmIiGGr9lKppoSwfXd0SUFXQFDgRCU6c8y5M68AMzvfeslMZyUjYYMHRk16cifwfDOXCRJf+igPedJLGPKsu2UYIYrVvAIxK1H6Db7m2AiwX08Rhpd6pHzILr3I' +
+    'NkogxY1v8IBIt2q1SDMOp5e4VS1IDcYC4+II6QARAQABtCZBbWF6b24gTGludXggPGFtYXpvbi1saW51eEBhbWF6b24uY29tPokCfgQTAQoAcgWCZRXIXgkQ6VGQStgyxjFH' +
+    'FAAAAAAAHgAgc2FsdEBub3RhdGlvbnMuc2VxdW9pYS1wZ3Aub3JnVoQZ9CB5X7OFiIXWG972pn+O3yZ+RuNcZXkkP8SxIkcCmwMWIQSyHFD6RKmXIOqnL3/pUZBK2DLGMQAA' +
+    '7FkQAJdU1Ktc6iMkhrvXMNRUVnudss49GYiWIVRXhl7ZiZaha2s3JTdxK0VxIgrc+3tvny7WGDDKf5O85Io5GnL4fewL4ZCfqB/0sjG5OhgCD0WWtLeFrxc/Lay3+7xvKQxL' +
+    '9IgT7UpfnRm/iHlCWY7UEZelvQaE9uNNXbYjbah1EzJExP1okVauOW0P3/BP8kRX976w11JOlvU+Z3CndumDRR7IegZexQrmCNlV47uh5QFCbFt8m7+cS5PRTD3pB8vJyu8M' +
+    'Z3cbhxNZTwo2F7u0Y9SJRh+sjAuoNSls/YdbWvuWJwpNbJU2KN0oo9B1uuRDjz/qh0HWnhYifWoisjg6VZTdQom1dceehjLmfH09pLNKR2uddjyJNjMuuAoOLMKbBoPwP459' +
+    'w/CcmakkP0v0mShi9MeoQOObEE6H2BnMw9RbveXFJ2uHCSK3BpJaGeWbMGAbPsSIRXDs0DY8g+gnGr5+CKOuubkbMwp7HYLHNR2m0Gvi2lqY3VMh/j+y4frKb2fwqPupkmYG' +
+    '0TEoCR1NuJhyG9GS046vpBuIXMGNfIqwNl3IehGWMtZScfJncAyDcmqvlbUggG9lKYAT+8Dp3U8+a4BI0KayIfoH1wfyx0hjYeWqBjjY4W2Y1mgJ6QqATUp6yglC6/RTJZ0+' +
+    '0GlCS/EUxGFTRik6jE0MDu0zcISc'
+}

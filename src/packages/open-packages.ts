@@ -1,0 +1,52 @@
+import { ARCHIVE_SUFFIX } from '../identity/archive-places.js'
+import { formatReference } from '../identity/reference.js'
+import type { Feed } from '../kernels/catalog/feed.js'
+import type { FetchJobs } from '../kernels/fetch-jobs.js'
+import type { OpenKernel } from '../kernels/sources/source.js'
+import type { ServiceSettings, Warn } from '../settings.js'
+import { createIndexes } from './indexes.js'
+import { createPackagesSource, type PackagesSource } from './packages-source.js'
+import { readRepositories } from './read-repositories.js'
+
+export interface Packages {
+  readonly source: PackagesSource
+  /** What they list, for the catalog. */
+  readonly feed: Feed
+  close(): Promise<void>
+}
+
+const DEFAULT_DOWNLOADS = 2
+
+/**
+ * The package repositories that the settings ask for; undefined for none.
+ *
+ * @throws AppError `invalid_request`
+ */
+export function openPackages (settings: ServiceSettings, { open, jobs, warn }: { readonly open: OpenKernel, readonly jobs: FetchJobs, readonly warn: Warn }): Packages | undefined {
+  const { packages = [], cacheDir, packageDownloads = DEFAULT_DOWNLOADS, sources: { fetch: limits } = {} } = settings
+  if (packages.length === 0) return undefined
+  const repositories = readRepositories(packages)
+  const indexes = createIndexes({ repositories, directory: cacheDir, warn, ...(limits === undefined ? {} : { limits }) })
+  const source = createPackagesSource({ repositories, indexes, open, jobs, downloads: packageDownloads })
+  return { source, feed: createPackagesFeed(source, indexes.intervalMs), close: () => indexes.close() }
+}
+
+/** All published kernels, as the catalog lists what can be had. */
+function createPackagesFeed (source: PackagesSource, intervalMs: number): Feed {
+  let before = ''
+  return {
+    source: source.name,
+    what: 'package repositories',
+    intervalMs,
+    restore: async () => undefined,
+    async load () {
+      await source.refresh()
+      const paths = [...new Set(source.publications().map(({ kernel }) => `${formatReference(kernel.reference)}${ARCHIVE_SUFFIX}`))].sort()
+      const now = paths.join('\n')
+      if (now === before) return undefined
+      before = now
+      return paths
+    },
+    close: async () => {}
+  }
+}

@@ -1,0 +1,43 @@
+import type { ClientTls } from '../fetch/agents.js'
+import type { DebNaming } from './deb-kernels.js'
+
+/** Who may sign for a repository. */
+export type Signers =
+  /** Files of public keys. */
+  | { readonly kind: 'files', readonly paths: readonly string[] }
+  /** Keys of a preset by their fingerprints, in base64. */
+  | { readonly kind: 'pinned', readonly distribution: string, readonly keys: Readonly<Record<string, string>> }
+  /** The operator said that nobody needs to. */
+  | { readonly kind: 'nobody' }
+
+interface Common {
+  /** Tells repositories apart: in records, answers, and as the name of the copy of the index. Safe as a file name. */
+  readonly id: string
+  readonly distro: string
+  readonly distroVersion: string
+  /** As the repository spells it. */
+  readonly arch: string
+  readonly signers: Signers
+  /** User and password for the repository's own origin are in the address. */
+  readonly url: URL
+  readonly tls?: ClientTls
+  /** Asked only for what the others of its distribution do not have: a tree that does not change any more. */
+  readonly isHistory?: boolean
+}
+
+/** One architecture of one suite. */
+export interface AptRepository extends Common {
+  readonly type: 'apt'
+  readonly suite: string
+  readonly components: readonly string[]
+  readonly naming: DebNaming
+}
+
+export interface RpmRepository extends Common {
+  readonly type: 'rpm'
+  /** Whether `url` is a list of mirrors, an address a line. */
+  readonly isMirrorList?: boolean
+}
+
+/** One index: what is refreshed, verified and kept as one. */
+export type Repository = AptRepository | RpmRepository

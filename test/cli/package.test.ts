@@ -1,0 +1,42 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { removeFoldersAfterEach, ROOT, temporaryFolder } from './corelo.js'
+
+removeFoldersAfterEach()
+
+const { bin, version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { bin: { corelo: string }, version: string }
+
+/** Packs a folder, and unpacks the package where npm would install it, beside the packages of this project. */
+function installFrom (folder: string): string {
+  const place = temporaryFolder()
+  execFileSync('npm', ['pack', '--offline', '--silent', '--pack-destination', place], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
+  execFileSync('tar', ['-xzf', join(place, `corelo-${version}.tgz`), '-C', place])
+  symlinkSync(join(ROOT, 'node_modules'), join(place, 'node_modules'))
+  return join(place, 'package')
+}
+
+function run (installed: string, args: readonly string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(installed, bin.corelo), ...args], { encoding: 'utf8', cwd: installed })
+  return { status, stdout, stderr }
+}
+
+describe('the package', () => {
+  it('has all that the command needs', () => {
+    const installed = installFrom(ROOT)
+    expect(run(installed, ['--help'])).toMatchObject({ status: 0, stderr: '' })
+    expect(run(installed, ['--version']).stdout).toMatch(/^corelo \d/)
+    const inspected = run(installed, ['inspect', join(ROOT, 'examples/exec.bpf.o'), '--json'])
+    expect(inspected).toMatchObject({ status: 0, stderr: '' })
+  })
+
+  it('says what to do where it was packed without a build', () => {
+    const clone = join(temporaryFolder(), 'clone')
+    mkdirSync(clone)
+    for (const name of ['package.json', '.npmrc', 'README.md', 'LICENSE', 'bin']) cpSync(join(ROOT, name), join(clone, name), { recursive: true })
+    const { status, stderr } = run(installFrom(clone), ['--help'])
+    expect(status).toBe(2)
+    expect(stderr).toContain('npm run pack')
+  })
+})

@@ -1,0 +1,208 @@
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { AppError } from '../../src/errors.js'
+import { parseReference } from '../../src/identity/reference.js'
+import { createService } from '../../src/service/service.js'
+import type { Service } from '../../src/service/types.js'
+import { describeLab, NEEDS } from '../support/lab.js'
+import { makeDeb, readLabKernel, renameKernel, sha256Of, type LabKernel } from './kernels.js'
+import { makeKey, publishSuite, serveFiles, type RepositoryServer, type TestKey } from './repositories.js'
+
+const RELEASE = '6.1.0-57-amd64'
+const REFERENCE = parseReference(`debian/12/x86_64/${RELEASE}`)
+const DAY_MS = 86_400_000
+const rfc = (ms: number): string => new Date(ms).toUTCString().replace('GMT', 'UTC')
+
+describeLab('what a package repository must not get away with', [...['apt-ftparchive', 'gpg', 'objcopy', 'zstd'].map(NEEDS.tool), NEEDS.guest('6.1')], () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'corelo-refusals-'))
+  const good = join(scratch, 'good')
+  let kernel: LabKernel
+  let key: TestKey
+  let stranger: TestKey
+  let server: RepositoryServer | undefined
+  let service: Service | undefined
+  let count = 0
+
+  beforeAll(() => {
+    kernel = readLabKernel('6.1', scratch)
+    key = makeKey(scratch, 'archive')
+    stranger = makeKey(scratch, 'stranger')
+    makeDeb({ name: `linux-image-${RELEASE}`, version: '6.1.192-3', arch: 'amd64', files: { [`boot/vmlinuz-${RELEASE}`]: kernel.vmlinuz } }, join(good, 'pool/bookworm'), scratch, 'zstd')
+    publishSuite({ root: good, suite: 'bookworm', component: 'main', arch: 'amd64', key })
+  }, 300_000)
+
+  afterAll(async () => {
+    await stop()
+    rmSync(scratch, { recursive: true, force: true })
+  })
+
+  const stop = async (): Promise<void> => {
+    await service?.close()
+    await server?.close()
+    service = undefined
+    server = undefined
+  }
+
+  /** A service on a copy of the good repository, which a test spoils before. */
+  const start = async (spoil: (root: string) => void = () => {}, options: { readonly cacheDir?: string, readonly more?: string } = {}): Promise<Service> => {
+    await stop()
+    const root = join(scratch, `www-${++count}`)
+    cpSync(good, root, { recursive: true })
+    spoil(root)
+    server = await serveFiles(root)
+    const file = join(scratch, `repositories-${count}.yaml`)
+    writeFileSync(file, `repositories: [{ preset: debian, mirror: "${server.url}", suites: [bookworm], arches: [amd64], ${options.more ?? `key: ${key.publicKey}`} }]\n`)
+    service = createService({
+      cacheDir: options.cacheDir ?? join(scratch, `cache-${count}`),
+      memoryBytes: 512 * 1024 * 1024,
+      workers: 1,
+      deadlineMs: 60_000,
+      maxObjectBytes: 1 << 24,
+      maxBtfBytes: 1 << 26,
+      localKernel: false,
+      trustUploads: false,
+      packages: [file],
+      sources: { fetch: { tries: 1 } }
+    })
+    await service.ready()
+    return service
+  }
+
+  const refusal = async (asked: Service): Promise<AppError> => {
+    const error: unknown = await asked.getKernelBtf(REFERENCE, undefined, { waitMs: 300_000 }).then(() => undefined, (reason: unknown) => reason)
+    if (!(error instanceof AppError)) throw new Error(`It was not refused: ${String(error)}`)
+    const { kernels } = await asked.listKernels({ limit: 100 })
+    expect(kernels.filter(({ state }) => state === 'held')).toEqual([])
+    return error
+  }
+
+  const deb = (root: string): string => join(root, `pool/bookworm/linux-image-${RELEASE}_6.1.192-3_amd64.deb`)
+  const publish = (root: string, options: Partial<Parameters<typeof publishSuite>[0]> = {}): void => { publishSuite({ root, suite: 'bookworm', component: 'main', arch: 'amd64', key, ...options }) }
+
+  it('the good repository is taken, once for a hundred who ask at the same time', async () => {
+    const asked = await start()
+    const answers = await Promise.all(Array.from({ length: 100 }, () => asked.getKernelBtf(REFERENCE, undefined, { waitMs: 300_000 })))
+    expect(new Set(answers.map(({ sha256 }) => sha256))).toEqual(new Set([sha256Of(kernel.btf)]))
+    expect(server?.requests.filter(path => path.endsWith('.deb'))).toHaveLength(1)
+  })
+
+  it('who does not want to wait is told how far it is, and when to come again', async () => {
+    const asked = await start()
+    let release = (): void => {}
+    const held = new Promise<void>(resolve => { release = resolve })
+    let isAsked = (): void => {}
+    const begun = new Promise<void>(resolve => { isAsked = resolve })
+    if (server !== undefined) {
+      server.intercept = (_request, response, path) => {
+        if (!path.endsWith('.deb')) return false
+        const bytes = readFileSync(deb(join(scratch, `www-${count}`)))
+        response.writeHead(200, { 'content-length': bytes.length })
+        response.write(bytes.subarray(0, 1 << 20))
+        isAsked()
+        held.then(() => response.end(bytes.subarray(1 << 20)), () => {})
+        return true
+      }
+    }
+    const first = await asked.getKernelBtf(REFERENCE).then(() => undefined, (reason: unknown) => reason)
+    expect(first).toMatchObject({ code: 'fetching', details: { kernel: `debian/12/x86_64/${RELEASE}`, retry_after: expect.any(Number), progress: { phase: expect.any(String) } } })
+    await begun
+    release()
+    expect((await asked.getKernelBtf(REFERENCE, undefined, { waitMs: 300_000 })).sha256).toBe(sha256Of(kernel.btf))
+  })
+
+  it.each<[string, (root: string) => void, string, string]>([
+    ['an index that is signed by somebody else', root => { publish(root, { key: stranger }) }, 'source_invalid', 'is not to be trusted: No signature is good'],
+    ['an index without a signature', root => { publish(root, { key: undefined }) }, 'source_invalid', 'is not to be trusted'],
+    ['a signed text with another one around it', root => {
+      const path = join(root, 'dists/bookworm/InRelease')
+      writeFileSync(path, readFileSync(path, 'utf8').replace(/^Suite: bookworm$/m, 'Suite: sid'))
+    }, 'source_invalid', 'is not to be trusted'],
+    ['an index that has expired', root => { publish(root, { date: rfc(Date.now() - 8 * DAY_MS), validUntil: rfc(Date.now() - DAY_MS) }) }, 'source_invalid', '(Valid-Until)'],
+    ['the index of another suite', root => {
+      cpSync(join(root, 'pool/bookworm'), join(root, 'pool/trixie'), { recursive: true })
+      publishSuite({ root, suite: 'trixie', component: 'main', arch: 'amd64', key })
+      copyFileSync(join(root, 'dists/trixie/InRelease'), join(root, 'dists/bookworm/InRelease'))
+    }, 'source_invalid', 'is that of another suite (trixie)'],
+    ['packages\' indexes of another version of the mirror', root => {
+      rmSync(join(root, 'dists/bookworm/main/binary-amd64/by-hash'), { recursive: true })
+      writeFileSync(join(root, 'dists/bookworm/main/binary-amd64/Packages.xz'), Buffer.alloc(64))
+    }, 'source_invalid', 'the index cannot be used: What came as'],
+    ['an index that the mirror does not have', root => { rmSync(join(root, 'dists/bookworm/main'), { recursive: true }) }, 'source_failed', 'the mirror is out of date'],
+    ['a package that the mirror does not have', root => { rmSync(deb(root)) }, 'source_failed', 'although the index lists it; the mirror is out of date'],
+    ['a package that is cut off', root => { writeFileSync(deb(root), readFileSync(deb(root)).subarray(0, 5_000_000)) }, 'source_invalid', 'has the SHA-256'],
+    ['a package of another content', root => {
+      const bytes = readFileSync(deb(root))
+      bytes.writeUInt8(bytes.readUInt8(bytes.length - 100) ^ 1, bytes.length - 100)
+      writeFileSync(deb(root), bytes)
+    }, 'source_invalid', 'has the SHA-256'],
+    ['a package that is larger than its index says', root => { writeFileSync(deb(root), Buffer.concat([readFileSync(deb(root)), Buffer.alloc(1000)])) }, 'source_invalid', 'is larger than is taken'],
+    ['another kernel inside', root => {
+      rmSync(join(root, 'pool'), { recursive: true })
+      makeDeb({ name: `linux-image-${RELEASE}`, version: '6.1.192-3', arch: 'amd64', files: { [`boot/vmlinuz-${RELEASE}`]: renameKernel(kernel, '6.1.0-56-amd64', scratch) } }, join(root, 'pool/bookworm'), join(scratch, 'wrong'), 'zstd')
+      publish(root)
+    }, 'source_invalid', `calls itself 6.1.0-56-amd64, not ${RELEASE}`],
+    ['no kernel inside', root => {
+      rmSync(join(root, 'pool'), { recursive: true })
+      makeDeb({ name: `linux-image-${RELEASE}`, version: '6.1.192-3', arch: 'amd64', files: { 'boot/vmlinuz-6.1.0-1-amd64': kernel.vmlinuz } }, join(root, 'pool/bookworm'), join(scratch, 'none'), 'zstd')
+      publish(root)
+    }, 'source_invalid', `There is no kernel ${RELEASE} in linux-image-${RELEASE}. It has 6.1.0-1-amd64; `]
+  ])('%s is refused with its reason, and nothing is kept', async (_what, spoil, code, message) => {
+    const error = await refusal(await start(spoil))
+    expect({ code: error.code, message: error.message }).toEqual({ code, message: expect.stringContaining(message) })
+  }, 120_000)
+
+  it('an index that is older than the one that was seen before is refused, also after a restart; what was known still answers', async () => {
+    const cacheDir = join(scratch, 'replay')
+    mkdirSync(cacheDir, { recursive: true })
+    await (await start(undefined, { cacheDir })).getKernelBtf(REFERENCE, undefined, { waitMs: 300_000 })
+    const port = new URL(server?.url ?? 'http://localhost').port
+    expect(port).not.toBe('')
+    const root = join(scratch, `www-${count}`)
+    publish(root, { date: rfc(Date.now() - 30 * DAY_MS) })
+    const unknown = parseReference('debian/12/x86_64/6.1.0-99-amd64')
+    const files = join(scratch, `repositories-${count}.yaml`)
+    await service?.close()
+    service = createService({
+      cacheDir,
+      memoryBytes: 1 << 28,
+      workers: 1,
+      deadlineMs: 60_000,
+      maxObjectBytes: 1 << 24,
+      maxBtfBytes: 1 << 26,
+      localKernel: false,
+      trustUploads: false,
+      packages: [files],
+      sources: { fetch: { tries: 1 } }
+    })
+    expect((await service.getKernelBtf(REFERENCE)).source).toBe('packages')
+    expect(await service.getKernelBtf(unknown, undefined, { waitMs: 300_000 }).catch((error: unknown) => error)).toMatchObject({ code: 'kernel_unknown' })
+  })
+
+  it('an unsigned repository is taken where the operator says so', async () => {
+    const asked = await start(root => { publish(root, { key: undefined }) }, { more: 'unsigned: true' })
+    expect((await asked.getKernelBtf(REFERENCE, undefined, { waitMs: 300_000 })).sha256).toBe(sha256Of(kernel.btf))
+  })
+
+  it('a redirect within the mirror is followed, and one to a private address is not', async () => {
+    const asked = await start()
+    if (server !== undefined) {
+      server.intercept = (_request, response, path) => {
+        if (!path.endsWith('.deb') || path.startsWith('/moved')) return false
+        response.writeHead(302, { location: 'http://10.0.0.1/x.deb' }).end()
+        return true
+      }
+    }
+    expect((await refusal(asked)).message).toContain('redirects to 10.0.0.1, which is not a public address')
+    const other = await start(root => { cpSync(join(root, 'pool'), join(root, 'moved/pool'), { recursive: true }) })
+    if (server !== undefined) {
+      server.intercept = (_request, response, path) => {
+        if (!path.startsWith('/pool')) return false
+        response.writeHead(302, { location: `/moved${path}` }).end()
+        return true
+      }
+    }
+    expect((await other.getKernelBtf(REFERENCE, undefined, { waitMs: 300_000 })).sha256).toBe(sha256Of(kernel.btf))
+  })
+})
