@@ -40,7 +40,7 @@ module.exports = {
     knowsOnly('kernels', 'bytes/', 'btf/', 'identity/', 'store/', 'fetch/', 'workers/', 'settings\\.ts'),
     knowsOnly('packages', 'bytes/', 'identity/', 'store/', 'fetch/', 'formats/', 'kernels/', 'workers/collect\\.ts', 'settings\\.ts'),
     knowsOnly('import', 'bytes/', 'elf/', 'btf/', 'core/', 'identity/', 'store/', 'formats/', 'kernels/', 'relocation/engine\\.ts', 'report/'),
-    knowsOnly('relocation', 'attestation/', 'keys/', 'core/', 'identity/', 'store/', 'workers/', 'kernels/', 'settings\\.ts', 'report/'),
+    knowsOnly('relocation', 'attestation/', 'keys/', 'core/', 'identity/', 'store/', 'workers/', 'kernels/', 'settings\\.ts', 'report/', 'verdict/'),
     knowsOnly('service', 'attestation/', 'core/', 'identity/', 'store/', 'workers/', 'kernels/', 'packages/', 'relocation/', 'settings\\.ts'),
     { name: 'http-speaks-to-service', severity: 'error', from: { path: folder('http') }, to: { path: '^src/(elf|btf|insn|bytes|workers|formats|import|cli|agent)/' } },
     knowsOnly('client', 'bytes/', 'identity/', 'store/sha256\\.ts', 'report/(parse|wire)\\.ts'),

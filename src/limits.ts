@@ -45,5 +45,7 @@ export const LIMITS = {
   /** Types that a search without an index passes for one step. */
   typesPerStep: 64,
   /** BTFs of modules that one request may name. A desktop kernel has about 150 modules loaded. */
-  moduleBtfs: 512
+  moduleBtfs: 512,
+  /** Values that one request may assume. Programs have a dozen settings in .rodata. */
+  assumptions: 64
 } as const

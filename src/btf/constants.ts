@@ -49,3 +49,4 @@ export const BTF_KIND_NAMES = [
 
 /** Encoding bits of an INT. */
 export const BTF_INT_SIGNED = 1
+export const BTF_INT_BOOL = 4

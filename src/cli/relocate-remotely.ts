@@ -30,7 +30,7 @@ export async function relocateRemotely (options: Arguments, input: Uint8Array): 
   const client = createClient({ server: options.get('server') ?? '', tokenFile: options.get('token-file') })
   const target = await findTarget(options)
   const onUnresolved = options.get('on-unresolved') === 'fail' ? 'fail' : 'poison'
-  const answer = await ask(client, { ...target.request, object: input, modules: options.getList('modules'), onUnresolved }, target.ownBtf).catch((error: unknown) => {
+  const answer = await ask(client, { ...target.request, object: input, modules: options.getList('modules'), onUnresolved, assume: options.getAll('assume') }, target.ownBtf).catch((error: unknown) => {
     if (!(error instanceof AppError)) throw error
     sayWhy(error, options.operand)
     throw withNearest(error)

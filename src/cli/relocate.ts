@@ -11,6 +11,7 @@ import { about, readInput } from './files.js'
 import { printForPeople, writeResult } from './relocation-output.js'
 import { findTarget, placesFrom } from './target.js'
 import type { TargetBtf } from './target-request.js'
+import { parseAssumptions, resolveAssumptions } from '../verdict/index.js'
 
 export const spec: CommandSpec = {
   name: 'relocate',
@@ -22,6 +23,7 @@ export const spec: CommandSpec = {
     btf: { short: 'b', value: 'FILE', repeatable: true, help: "The kernel's BTF instead: raw, or a file that has it (vmlinux, vmlinuz, .btf.tar.xz, .deb, .rpm). Give it again for the split BTF of modules: vmlinux first." },
     modules: { short: 'm', value: 'A,B', help: 'Kernel modules whose BTF may be consulted, in the order in which the kernel loaded them.' },
     'on-unresolved': { value: 'poison|fail', help: 'What to do when a program may reach an instruction that has no value in that kernel: poison it as libbpf does (default), or refuse the object.' },
+    assume: { value: 'NAME=VALUE', repeatable: true, help: 'A value that user space or the kernel configuration will have set: of a .rodata variable, or of a .kconfig extern. For the verdict only. Default: what the object has.' },
     server: { short: 's', value: 'URL', help: 'Let a service do it, which knows the kernels: nothing is relocated here. Default: here, without a service.' },
     'token-file': { value: 'FILE', help: 'With --server: file with the token to send.' },
     keys: { value: 'FILE', help: 'With --server: public keys (JWKS) of which one must have signed the result.' },
@@ -41,11 +43,12 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   const input = readInput(options.operand, 'object')
   if (options.has('server')) return await (await import('./relocate-remotely.js')).relocateRemotely(options, input)
   const object = about(options.operand, () => parseObject(input))
+  const assume = resolveAssumptions(object, parseAssumptions(options.getAll('assume')))
   const target = await findTarget({ btf: options.getAll('btf'), kernel: options.get('kernel'), modules: options.getList('modules') }, placesFrom(process.env))
   const { vmlinux, modules } = parseTarget(target)
 
   const relocation = relocate(object, vmlinux, { modules })
-  const report = describeRelocation(object, relocation, { kernelRelease: target.kernel?.split('/').at(-1), hasKernelSymbol: kernelSymbols([vmlinux, ...modules]) })
+  const report = describeRelocation(object, relocation, { kernelRelease: target.kernel?.split('/').at(-1), assume, hasKernelSymbol: kernelSymbols([vmlinux, ...modules]) })
   const bytes = relocation.patches === undefined ? undefined : applyPatches(object.bytes, relocation.patches)
   const refusal = refusalOf(relocation, report, options.get('on-unresolved') === 'fail')
   printForPeople(options.operand, report, target.kernel ?? target.vmlinux.name)
@@ -82,12 +85,14 @@ function parseNamed ({ name, bytes, distilledBase }: TargetBtf['vmlinux'], base?
 }
 
 /** Why no object is written, if that is so. */
-function refusalOf (relocation: Relocation, { verdict }: RelocationReport, failsOnUnresolved: boolean): AppError | undefined {
+function refusalOf (relocation: Relocation, { verdict, relocations }: RelocationReport, failsOnUnresolved: boolean): AppError | undefined {
   if (!relocation.ok) {
     return new AppError('relocation_failed', `The object cannot be relocated for this kernel: libbpf would refuse ${count(relocation.counts.failed, 'relocation')} of it. Nothing was written.`)
   }
   if (failsOnUnresolved && verdict !== 'loads') {
-    return new AppError('unresolved_reachable', `${count(relocation.counts.poisoned, 'relocation')} without a value in this kernel may be reached. Nothing was written; guard the access with bpf_core_field_exists(), or leave --on-unresolved fail out to get the object as libbpf would make it.`)
+    const reached = relocations.flatMap(({ status, places }) => status === 'poisoned' ? places.filter(({ reachable }) => reachable !== false) : []).length
+    const known = verdict === 'unknown' ? 'may be reached: that is not known, which counts as reachable' : 'can be reached'
+    return new AppError('unresolved_reachable', `${count(reached, 'relocation')} without a value in this kernel ${known}. Nothing was written; guard the access with bpf_core_field_exists(), or leave --on-unresolved fail out to get the object as libbpf would make it.`)
   }
   return undefined
 }

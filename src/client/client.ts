@@ -32,6 +32,8 @@ export interface RelocationRequest {
   /** Modules by the hash of their BTF, which the service holds. The object and its kernel's BTF are named by hash then, and nothing else is asked. */
   readonly moduleSha256s?: readonly Sha256[] | undefined
   readonly onUnresolved?: 'poison' | 'fail' | undefined
+  /** `name=value` of `.rodata` variables and `.kconfig` externs, for the verdict. */
+  readonly assume?: readonly string[] | undefined
   /** Entity tag of an answer that is held: the service then says so instead of sending it again. */
   readonly heldTag?: string | undefined
   readonly signal?: AbortSignal | undefined
@@ -129,7 +131,7 @@ function sourceIn (kernel: unknown): string | undefined {
   return typeof kernel === 'object' && kernel !== null && 'source' in kernel && typeof kernel.source === 'string' ? kernel.source : undefined
 }
 
-function toForm ({ object, kernel, btfSha256, btf = [], modules = [], onUnresolved }: RelocationRequest): FormData {
+function toForm ({ object, kernel, btfSha256, btf = [], modules = [], onUnresolved, assume = [] }: RelocationRequest): FormData {
   const form = new FormData()
   if (typeof object === 'string') form.append('object', object)
   else form.append('object', new Blob([object]), 'object.bpf.o')
@@ -142,6 +144,7 @@ function toForm ({ object, kernel, btfSha256, btf = [], modules = [], onUnresolv
   if (btfSha256 !== undefined) form.append('btf_sha256', btfSha256)
   if (modules.length > 0) form.append('modules', modules.join(','))
   if (onUnresolved !== undefined) form.append('on_unresolved', onUnresolved)
+  for (const assumption of assume) form.append('assume', assumption)
   for (const bytes of btf) form.append('btf', new Blob([bytes]), 'vmlinux.btf')
   return form
 }

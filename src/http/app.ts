@@ -66,7 +66,7 @@ export async function buildApp (service: Service, config: Config, { log = create
     bodyLimit: 1024,
     frameworkErrors: handleError,
     clientErrorHandler: handleClientError,
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: true, useDefaults: true, verbose: true } },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', useDefaults: true, verbose: true } },
     schemaErrorFormatter: toInvalidRequest
   })
   const authenticator = await openAuthenticator(config, (message, facts) => { log.warn(facts, message) })

@@ -9,7 +9,7 @@ const MAX_TEXT_BYTES = 64 * 1024
 const MAX_PARTS = LIMITS.moduleBtfs + 16
 
 /** What a form may contain, by the name of the part. A `file or text` part is a file where it has a file name or a binary type. */
-export type PartKind = 'text' | 'file or text' | 'repeatable file'
+export type PartKind = 'text' | 'repeatable text' | 'file or text' | 'repeatable file'
 
 export interface FormLimits {
   /** By part: the most bytes that its files may have together. */
@@ -20,6 +20,8 @@ export interface FormLimits {
 /** A form, read completely. */
 export interface Form {
   readonly texts: Readonly<Record<string, string>>
+  /** Of parts that may be repeated. */
+  readonly repeated: Readonly<Record<string, readonly string[]>>
   readonly files: Readonly<Record<string, readonly Uint8Array[]>>
 }
 
@@ -41,6 +43,7 @@ export async function readForm (request: FastifyRequest, kinds: Readonly<Record<
 
 async function readParts (request: FastifyRequest, kinds: Readonly<Record<string, PartKind>>, { fileBytes, lease }: FormLimits): Promise<Form> {
   const texts: Record<string, string> = {}
+  const repeated: Record<string, string[]> = {}
   const files: Record<string, Uint8Array[]> = {}
   const isPartAFile = (name: string | undefined, type: string | undefined, fileName: string | undefined): boolean =>
     fileName !== undefined || BINARY_TYPES.has(type ?? '') || kindOf(kinds, name ?? '') === 'repeatable file'
@@ -52,17 +55,19 @@ async function readParts (request: FastifyRequest, kinds: Readonly<Record<string
     const isRepeated = Object.hasOwn(texts, name) || Object.hasOwn(files, name)
     if (isRepeated && kind !== 'repeatable file') throw invalid(name, `The part ${name} is there more than once; send it once.`)
     if (part.type === 'field') {
-      texts[name] = readText(name, part.value)
+      const text = readText(name, part.value)
+      if (kind === 'repeatable text') repeated[name] = [...repeated[name] ?? [], text]
+      else texts[name] = text
       continue
     }
-    if (kind === 'text') throw invalid(name, `The part ${name} must be text, not a file.`)
+    if (kind === 'text' || kind === 'repeatable text') throw invalid(name, `The part ${name} must be text, not a file.`)
     const limit = fileBytes[name] ?? 0
     const earlier = files[name] ?? []
     const content = createCollector(name, limit - totalOf(earlier), lease, limit)
     await readChunks(part.file, content.add)
     files[name] = [...earlier, content.toBytes()]
   }
-  return { texts, files }
+  return { texts, repeated, files }
 }
 
 function kindOf (kinds: Readonly<Record<string, PartKind>>, name: string): PartKind | undefined {

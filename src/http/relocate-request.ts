@@ -13,6 +13,7 @@ import { readBody } from './raw-body.js'
 import type { RelocateFields } from './schemas/relocate.js'
 import type { UploadLease } from './upload.js'
 import { toInvalidRequest } from './validation.js'
+import { parseAssumptions } from '../verdict/index.js'
 
 /** What a form of a relocation consists of. */
 const PARTS = {
@@ -27,7 +28,8 @@ const PARTS = {
   btf: 'repeatable file',
   modules: 'text',
   on_unresolved: 'text',
-  places: 'text'
+  places: 'text',
+  assume: 'repeatable text'
 } as const satisfies Record<string, PartKind>
 
 /** What says more of the kernel beside its release. */
@@ -62,10 +64,12 @@ async function readRawObject (request: FastifyRequest, { maxObjectBytes }: Confi
 async function readFromForm (request: FastifyRequest, { maxObjectBytes, maxBtfBytes }: Config, lease: UploadLease, wantsReport: boolean): Promise<RelocateRequest> {
   const [parameter] = Object.keys(request.query as object)
   if (parameter !== undefined) throw invalid(parameter, `With multipart/form-data the fields are parts, not query parameters; send ${parameter} as a part.`)
-  const { texts, files } = await readForm(request, PARTS, { fileBytes: { object: maxObjectBytes, btf: maxBtfBytes }, lease })
-  const { object: objectText, ...fields } = texts
+  const { texts, repeated, files } = await readForm(request, PARTS, { fileBytes: { object: maxObjectBytes, btf: maxBtfBytes }, lease })
+  const { object: objectText, ...single } = texts
+  const fields = { ...single, ...repeated }
   const validate = request.getValidationFunction('querystring')
-  if (validate?.(fields) !== true) throw toInvalidRequest(validate?.errors ?? [], 'form')
+  const isValid = (form: object): form is RelocateFields => validate?.(form) === true
+  if (!isValid(fields)) throw toInvalidRequest(validate?.errors ?? [], 'form')
   const [object] = files['object'] ?? []
   if (object?.length === 0) throw new AppError('object_invalid', 'The part object is empty; send the eBPF ELF object.', { part: 'object' })
   const { btf } = files
@@ -94,6 +98,7 @@ function toRelocateRequest (fields: RelocateFields, { object, objectSha256, btf 
     modules: fields.modules === undefined ? undefined : toList('modules', fields.modules),
     onUnresolved: fields.on_unresolved ?? 'poison',
     places: fields.places,
+    assume: fields.assume === undefined ? undefined : parseAssumptions(fields.assume),
     wantsReport
   }
 }

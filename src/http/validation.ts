@@ -21,6 +21,7 @@ export function toInvalidRequest (errors: readonly FastifySchemaValidationError[
 function sentence (error: FastifySchemaValidationError, name: string): string {
   const { keyword, params } = error
   const { data } = error as { data?: unknown }
+  if (keyword === 'maxItems') return `${name} is given more than ${String(params['limit'])} times.`
   if (Array.isArray(data)) return `${name} is given ${data.length} times; give it once.`
   if (data === '') return `${name} is empty; give it a value, or leave it out.`
   switch (keyword) {

@@ -73,9 +73,9 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       else options.onRelease(object.length)
     }
     const places = request.places ?? 'some'
-    const task = { kind: 'relocate' as const, object, btf, modules, report, places, kernelRelease: releaseOf(target), assume: request.assume }
+    const task = { kind: 'relocate' as const, object, btf, modules, report, places, kernelRelease: releaseOf(request, target), assume: request.assume }
     const first = await pool.run(task).catch((error: unknown) => {
-      const isObject = error instanceof AppError && error.code === 'relocation_failed'
+      const isObject = error instanceof AppError && (error.code === 'relocation_failed' || error.code === 'invalid_request')
       settle(isObject)
       throw error
     })
@@ -84,7 +84,7 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     const relocated = otherModules.length === 0 ? first : await pool.run({ ...task, otherModules }).catch(() => first)
     // A report with every place is asked for once, by somebody who looks into something.
     if (places === 'all') return { ...relocated, fetchMs, object }
-    return results.set(relocated.isJudged ? key + judgedBy(request, target) : key, objectHash, object, { ...relocated, fetchMs })
+    return results.set(relocated.isJudged || isAssuming(request) ? key + judgedBy(request, target) : key, objectHash, object, { ...relocated, fetchMs })
   }
 
   /** Whether rows that led to lost content were forgotten, so that the name means something else now, or nothing. */
@@ -98,7 +98,7 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     if (target.brought === undefined) btfs.noteUse([target.btf, ...target.modules])
     if (request.object === undefined) objects.noteUse(objectSha256)
     const key = keyOf(objectSha256, target)
-    const held = results.get(key) ?? results.get(key + judgedBy(request, target))
+    const held = (isAssuming(request) ? undefined : results.get(key)) ?? results.get(key + judgedBy(request, target))
     if (held === undefined || !hasReport(held, request)) {
       counts.misses++
       return undefined
@@ -162,10 +162,16 @@ function keyOf (objectSha256: Sha256, { btf, modules }: Target): string { return
 /** What a verdict depends on beyond object and BTF: the kernel's release, and values that user space will set. */
 function judgedBy (request: RelocateRequest, target: Target): string {
   const assumed = [...request.assume ?? []].map(([name, value]) => `${name}=${value}`).sort()
-  return ` ${releaseOf(target) ?? ''} ${assumed.join(' ')}`
+  return ` ${releaseOf(request, target) ?? ''} ${assumed.join(' ')}`
 }
 
-function releaseOf ({ kernel }: Target): string | undefined { return kernel?.split('/').at(-1) }
+/** Whether something is assumed that has to be looked for in the object first, whatever the verdict depends on. */
+function isAssuming ({ assume }: RelocateRequest): boolean { return assume !== undefined && assume.size > 0 }
+
+/** Of the kernel that the request names. Content alone is that of any number of releases, whichever of them are known now. */
+function releaseOf (request: RelocateRequest, { kernel, records }: Target): string | undefined {
+  return request.kernel === undefined && records.length === 0 ? undefined : kernel?.split('/').at(-1)
+}
 
 /** When a request needs its outcome explained. */
 function reportFor ({ wantsReport, onUnresolved }: RelocateRequest): RelocateTask['report'] {

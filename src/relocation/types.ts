@@ -1,5 +1,6 @@
 import type { Inspection } from '../core/inspect.js'
 import type { Verdict } from '../report/wire.js'
+import type { AssumedValue } from '../verdict/index.js'
 import type { MadeReport } from '../workers/protocol.js'
 import type { KernelQuery } from '../identity/reference.js'
 import type { Sha256 } from '../store/sha256.js'
@@ -24,7 +25,7 @@ export interface RelocateRequest {
   /** Whether the report lists every place. */
   readonly places?: 'some' | 'all' | undefined
   /** Values that user space will set, by name, for the verdict. */
-  readonly assume?: ReadonlyMap<string, bigint> | undefined
+  readonly assume?: ReadonlyMap<string, AssumedValue> | undefined
 }
 
 /** When a caller stops waiting: it has gone, or its time is over. */

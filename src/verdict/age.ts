@@ -7,51 +7,53 @@ type Version = readonly [number, number]
 
 interface Row {
   readonly since: Version
-  readonly commit: string
+  readonly commit?: string
   /** First release whose stable updates may have brought it. */
   readonly alsoFrom?: Version
+  /** An update of an older release that has it, and with it all later ones: seen by the verdict's comparison with that kernel. */
+  readonly update?: readonly [...Version, patch: number]
 }
 
 /**
- * What verifiers learned that changes which instructions they reach: the first release with it, and the commit.
+ * What verifiers learned that changes which instructions they reach: the first release with it, and the commit where it is one.
  */
 const ABILITIES = {
   /** A comparison with a constant decides a branch both ways; before, only `==` that holds and `!=` that does not. */
-  decidesBranches: { since: [5, 0], commit: commit('4f7b3e82589e') },
+  decidesBranches: { since: [4, 20], commit: commit('4f7b3e82589e'), alsoFrom: [4, 19] },
   /** BPF_JSET decides, too. */
-  decidesBitTests: { since: [5, 0], commit: commit('960ea056561a') },
+  decidesBitTests: { since: [5, 0], alsoFrom: [4, 19] },
   /** Ranges decide as exactly as they do today: two registers, both edges of an inequality, 64 bits and 32 from each other. */
   comparesRanges: { since: [6, 8], commit: commit('5f99f312bd3b') },
   /** Ranges of 32 bits beside those of 64. */
   knowsSubregisters: { since: [5, 7], commit: commit('3f50f132d840') },
   /** A copy of a number is narrowed with it. */
-  linksCopies: { since: [5, 11], commit: commit('75748837b7e5') },
+  linksCopies: { since: [5, 10], commit: commit('75748837b7e5') },
   /** A number that was spilled to the stack is narrowed with its register. */
-  linksSpills: { since: [6, 9], commit: commit('713274f1f2c8') },
+  linksSpills: { since: [6, 9], commit: commit('8ecfc371d829') },
   /** A constant of 8 bytes survives on the stack. */
   spillsConstants: { since: [5, 3], commit: commit('b5dc0163d8fd') },
   /** A range of 8 bytes does. */
-  spillsRanges: { since: [5, 11], commit: commit('5689d49b71ad') },
+  spillsRanges: { since: [5, 10], commit: commit('5689d49b71ad') },
   /** Numbers of 4, 2 and 1 bytes do, where they start a slot of 8. */
   spillsNarrow: { since: [5, 16], commit: commit('354e8f1970f8') },
   /** A part of a spilled number can be read back. */
   fillsNarrow: { since: [6, 9], commit: commit('c1e6148cb4f8') },
   /** A constant that BPF_ST wrote survives on the stack. */
-  spillsImmediates: { since: [6, 3], commit: commit('ecdf985d7615') },
+  spillsImmediates: { since: [6, 3], commit: commit('ecdf985d7615'), alsoFrom: [6, 1] },
   /** Zeroes survive a write to another part of their slot. */
-  keepsZeroes: { since: [6, 8], commit: commit('eaf18febd6eb') },
+  keepsZeroes: { since: [6, 8], commit: commit('eaf18febd6eb'), alsoFrom: [6, 6] },
   /** What a frozen read-only map holds is known. */
   readsFrozenMaps: { since: [5, 5], commit: commit('a23740ec43ba') },
   foldsXor: { since: [5, 10], commit: commit('2921c90d4718') },
   foldsNegation: { since: [6, 17], commit: commit('aced132599b3'), alsoFrom: [6, 12] },
-  foldsByteSwap: { since: [6, 18], commit: commit('9d2119984224'), alsoFrom: [5, 10] },
+  foldsByteSwap: { since: [7, 0], commit: commit('9d2119984224'), alsoFrom: [5, 10], update: [6, 18, 44] },
   foldsDivision: { since: [7, 0], commit: commit('44fdd581d273') },
   /** A 32-bit result that is not worked out is unknown in all 64 bits; before, in the lower 32. */
   forgetsUpperHalf: { since: [6, 11], commit: commit('0922c78f592c') },
   /** A product is worked out where the second factor is not known. */
   multipliesUnknowns: { since: [6, 11], commit: commit('0922c78f592c') },
   /** A comparison of a pointer that is not null with 0 decides. */
-  decidesPointers: { since: [5, 9], commit: commit('cac616db39c2') },
+  decidesPointers: { since: [5, 8], commit: commit('cac616db39c2') },
   /** An element of an array whose index is known and within it is not null. */
   knowsElements: { since: [6, 14], commit: commit('d2102f2f5d75') },
   /** Global subprograms are verified by themselves, with unknown arguments. */
@@ -59,7 +61,7 @@ const ABILITIES = {
   /** Only those that are called where the verifier gets to. */
   verifiesGlobalsLazily: { since: [6, 8], commit: commit('2afae08c9dcb') },
   /** A callback is verified for any number of calls; before, for one. */
-  repeatsCallbacks: { since: [6, 7], commit: commit('ab5cfac139ab') }
+  repeatsCallbacks: { since: [6, 7], commit: commit('ab5cfac139ab'), alsoFrom: [6, 6] }
 } as const satisfies Record<string, Row>
 
 export type AbilityName = keyof typeof ABILITIES
@@ -78,6 +80,12 @@ export function parseRelease (release: string): Version | undefined {
 
 function isAtLeast (version: Version, since: Version): boolean { return version[0] > since[0] || (version[0] === since[0] && version[1] >= since[1]) }
 
+/** Whether a release is an update of the same series, and no older one. Where a distribution writes `.0-`, the update is not known. */
+function hasUpdate (release: string | undefined, update: Row['update']): boolean {
+  const match = /^(\d{1,3})\.(\d{1,3})\.([1-9]\d{0,3})(?!\d)/.exec(release ?? '')
+  return match !== null && update !== undefined && Number(match[1]) === update[0] && Number(match[2]) === update[1] && Number(match[3]) >= update[2]
+}
+
 /** What the verifier of a kernel can do, by `uname -r`; the newest one's abilities where the release is not known. */
 export function ageOf (release: string | undefined): Age {
   const version = release === undefined ? undefined : parseRelease(release)
@@ -85,7 +93,7 @@ export function ageOf (release: string | undefined): Age {
   const answer = (name: AbilityName): Ability => {
     if (version === undefined) return release === undefined ? 'yes' : 'maybe'
     const row: Row = ABILITIES[name]
-    if (isAtLeast(version, row.since)) return 'yes'
+    if (isAtLeast(version, row.since) || hasUpdate(release, row.update)) return 'yes'
     return isBackporting || (row.alsoFrom !== undefined && isAtLeast(version, row.alsoFrom)) ? 'maybe' : 'no'
   }
   return {

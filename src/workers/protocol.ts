@@ -4,6 +4,7 @@ import type { Patches } from '../core/patches.js'
 import type { ByteOrder } from '../bytes/byte-order.js'
 import type { FailingSummary } from '../report/report.js'
 import type { Verdict } from '../report/wire.js'
+import type { AssumedValue } from '../verdict/index.js'
 import type { ErrorJson } from '../errors.js'
 import type { SharedBtf } from '../store/btf-memory.js'
 import type { Unread } from '../store/read-failure.js'
@@ -83,7 +84,7 @@ export interface RelocateTask {
   /** Of the kernel, for the verdict; undefined where only content is named. */
   readonly kernelRelease?: string | undefined
   /** Values that user space will set, by name, for the verdict. */
-  readonly assume?: ReadonlyMap<string, bigint> | undefined
+  readonly assume?: ReadonlyMap<string, AssumedValue> | undefined
   /** Modules of the kernel that the object is not relocated with: the report names those that have a type which the kernel lacks. */
   readonly otherModules?: readonly OtherModule[]
 }

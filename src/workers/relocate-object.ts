@@ -7,14 +7,14 @@ import { inspectObject } from '../core/inspect.js'
 import { AppError } from '../errors.js'
 import { buildReport, hasUnknownOpcodes, judgeRelocation, kernelSymbols, type BuiltReport } from '../report/index.js'
 import { sha256 } from '../store/sha256.js'
-import type { Judgement } from '../verdict/index.js'
+import { resolveAssumptions, type Judgement } from '../verdict/index.js'
 import { attachShared } from './attached-btfs.js'
 import type { InspectedObject, InspectTask, MadeReport, OtherModule, RelocatedObject, RelocateTask } from './protocol.js'
 
 /**
  * Relocates, and explains where that was asked for.
  *
- * @throws AppError `object_invalid`, `btf_invalid`, and `relocation_failed` with every failing record under `relocations`
+ * @throws AppError `object_invalid`, `btf_invalid`, `invalid_request` for an assumption about nothing in the object, and `relocation_failed` with every failing record under `relocations`
  */
 export function relocateObject (task: RelocateTask): RelocatedObject {
   const started = performance.now()
@@ -24,7 +24,8 @@ export function relocateObject (task: RelocateTask): RelocatedObject {
   const parsed = performance.now()
   const relocation = relocate(object, target, { modules })
   const { patches, counts } = relocation
-  const { kernelRelease, assume } = task
+  const { kernelRelease } = task
+  const assume = resolveAssumptions(object, task.assume ?? new Map())
   const judgement = judgeRelocation(object, relocation, { kernelRelease, assume, hasKernelSymbol: kernelSymbols([target, ...modules]) })
   if (patches === undefined) throw failureOf(relocation, build(task, object, relocation, judgement))
   const isJudged = counts.poisoned > 0 || hasUnknownOpcodes(object, relocation)

@@ -2,7 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { cleanUpAfterAll, DEAD_ADDRESS, REFERENCE, startService, type Service } from '../agent/support.js'
-import { fooSpec, targetFoo } from '../support/corpus.js'
+import { btf } from '../support/btf-builder.js'
+import { fooSpec, guardedObject, targetFoo } from '../support/corpus.js'
 import { buildObject } from '../support/object-builder.js'
 import { corelo, EXEC, removeFoldersAfterEach, ROOT, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
 
@@ -20,6 +21,19 @@ describe('corelo relocate --server', () => {
     const remote = corelo(['relocate', EXEC, '--btf', SAMPLE, '--server', service.url, '-o', there])
     expect(remote).toEqual(local)
     expect(readFileSync(there)).toEqual(readFileSync(here))
+  })
+
+  it('judges by the values that are assumed, here and there', () => {
+    const folder = temporaryFolder()
+    const [object, empty, out] = [join(folder, 'x.bpf.o'), join(folder, 'empty.btf'), join(folder, 'out.o')]
+    writeFileSync(object, guardedObject('setting'))
+    writeFileSync(empty, btf().bytes())
+    for (const there of [[], ['--server', service.url]]) {
+      const relocate = (...more: string[]) => corelo(['relocate', object, '--btf', empty, '-o', out, ...there, ...more])
+      expect(relocate('--on-unresolved', 'fail')).toMatchObject({ code: 0, stderr: expect.stringContaining('verdict loads, assuming .rodata.enabled = 0') })
+      expect(relocate('--assume', 'enabled=1', '--assume', 'CONFIG_BPF_JIT=y')).toMatchObject({ code: 1, stderr: expect.stringContaining('verdict fails, assuming .rodata.enabled = 1') })
+      expect(relocate('--assume', 'enabeld=1').stderr).toContain('it has enabled, ')
+    }
   })
 
   it('names a kernel that only the service knows, and verifies who made the result', () => {
@@ -48,13 +62,13 @@ describe('corelo relocate --server', () => {
     const out = join(temporaryFolder(), 'out.o')
     const deb = join(ROOT, 'test/fixtures/extraction/packed/linux-image.xz.deb')
     const { code, stderr } = corelo(['relocate', EXEC, '--btf', deb, '--server', service.url, '--keys', service.keys, '-o', out])
-    expect({ code, written: existsSync(out) }, stderr).toEqual({ code: 0, written: true })
+    expect({ code, written: existsSync(out) }, stderr).toEqual({ code: 1, written: true }) // verdict fails: that BTF lacks most of it
   })
 
   it('prints the report with --json', () => {
     const { code, stdout } = corelo(['relocate', '-', '--kernel', REFERENCE, '--server', service.url, '--json'], { input: readFileSync(UNGUARDED) })
-    expect(code).toBe(0)
-    expect(JSON.parse(stdout.toString())).toMatchObject({ kernel: { reference: REFERENCE, source: 'upload' }, counts: { poisoned: 1 } })
+    expect(code).toBe(1)
+    expect(JSON.parse(stdout.toString())).toMatchObject({ kernel: { reference: REFERENCE, source: 'upload' }, verdict: 'fails', counts: { poisoned: 1 } })
   })
 
   it('says what libbpf would refuse, and exits with 1', () => {

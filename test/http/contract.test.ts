@@ -7,7 +7,7 @@ import { ENGINE } from '../../src/relocation/engine.js'
 import { assembler } from '../support/asm.js'
 import { at, btf, integers } from '../support/btf-builder.js'
 import { concat } from '../support/byte-writer.js'
-import { fooSpec } from '../support/corpus.js'
+import { fooSpec, guardedObject } from '../support/corpus.js'
 import { btfElf } from '../support/elf-writer.js'
 import { createFakeService } from '../support/fake-service.js'
 import { buildObject } from '../support/object-builder.js'
@@ -322,6 +322,45 @@ describe('the kernel of a relocation', () => {
 })
 
 describe('what a kernel does not have', () => {
+  const setting = Buffer.from(guardedObject('setting'))
+
+  it('is no failure where it cannot be reached, which depends on what is assumed', async () => {
+    const { request, relocate, supply } = await lab()
+    const release = '6.8.0-31-generic'
+    await supply(emptyBtf(), `ubuntu/24.04/x86_64/${release}`)
+    const guarded = await relocate({ object: setting, kernel_release: release, on_unresolved: 'fail' })
+    expect([guarded.status, guarded.headers.get('corelo-verdict')]).toEqual([200, 'loads'])
+    const assumed = await relocate({ object: setting, kernel_release: release, assume: ['enabled=1', 'CONFIG_NF_TABLES=m'] })
+    expect([assumed.status, assumed.headers.get('corelo-verdict')]).toEqual([200, 'fails'])
+    const report = await relocate({ object: setting, kernel_release: release, assume: 'enabled=1' }, { accept: 'application/json' })
+    expect(await report.json()).toMatchObject({ verdict: 'fails', assumes: ['.rodata.enabled = 1'] })
+    const refused = await problem(await relocate({ object: setting, kernel_release: release, assume: 'enabled=1', on_unresolved: 'fail' }), 422, 'unresolved_reachable')
+    expect(refused.detail).not.toContain('not known')
+    const raw = async (query: string) => (await request(`/relocate?kernel_release=${release}&${query}`, { method: 'POST', body: setting })).headers.get('corelo-verdict')
+    expect([await raw('assume=enabled=0'), await raw('assume=enabled=1'), await raw('assume=enabled=1&assume=CONFIG_NF_TABLES=y')]).toEqual(['loads', 'fails', 'fails'])
+    const metrics = await (await request('/metrics')).text()
+    const counted = (verdict: string) => [...metrics.matchAll(new RegExp(`corelo_relocations_total\\{verdict="${verdict}",cached="\\w+"\\} (\\d+)`, 'g'))].reduce((sum, [, count]) => sum + Number(count), 0)
+    expect([counted('loads'), counted('fails'), counted('unknown')]).toEqual([2, 4, 0])
+  })
+
+  it('is a failure where it is not known whether it can be reached, which the answer says', async () => {
+    const { relocate } = await lab()
+    const unknown = { object: Buffer.from(guardedObject('version')), btf: emptyBtf() }
+    expect((await relocate(unknown)).headers.get('corelo-verdict')).toBe('unknown')
+    expect((await problem(await relocate({ ...unknown, on_unresolved: 'fail' }), 422, 'unresolved_reachable')).detail).toContain('not known, which counts as reachable')
+  })
+
+  it('cannot be guessed at with values for variables that the object does not have', async () => {
+    const { request, relocate, supply } = await lab()
+    await supply(emptyBtf())
+    for (const [assume, must] of [['enabeld=1', 'it has enabled'], ['enabled', 'name=value'], ['enabled=x', 'must be'], [['enabled=1', 'enabled=1'], 'twice'], ['', 'empty'], [Array.from({ length: 65 }, (_, i) => `v${i}=1`), 'more than 64 times']] as const) {
+      const refused = await problem(await relocate({ object: setting, assume }), 400, 'invalid_request')
+      expect(refused['field']).toBe('assume')
+      expect(refused.detail).toContain(must)
+    }
+    await problem(await request(`/relocate?kernel_release=${RELEASE}&assume=nothing=1`, { method: 'POST', body: setting }), 400, 'invalid_request')
+  })
+
   it('is poisoned, or refused with on_unresolved=fail, naming every instruction', async () => {
     const { relocate, supply } = await lab()
     await supply(emptyBtf())

@@ -1,6 +1,7 @@
 import { assembler } from './asm.js'
 import { at, bitsAt, btf, integers, layoutOfKnownKinds, type BtfBuilder } from './btf-builder.js'
 import { BYTE_ORDERS, concat, type ByteOrder } from './byte-writer.js'
+import { STB, STT } from './elf-writer.js'
 import { buildObject, type BuiltObject, type CoreRecord, type ObjectSpec } from './object-builder.js'
 
 /** A local `struct foo { int x; int y; }` in a BTF of its own. */
@@ -135,4 +136,33 @@ export function validBtf (): Array<{ name: string, bytes: Uint8Array }> {
     { name: `small ${byteOrder}`, bytes: targetFoo(byteOrder).bytes() },
     { name: `empty ${byteOrder}`, bytes: btf({ byteOrder }).bytes() }
   ])
+}
+
+/**
+ * An access of `foo.y` behind a condition that is decided when the object is loaded: `if (LINUX_KERNEL_VERSION < 5.11)`, or
+ * `if (enabled)` with `enabled` 0 in .rodata.
+ */
+export function guardedObject (by: 'version' | 'setting'): Uint8Array {
+  const { b, foo } = localFoo()
+  const { int, char, bool } = integers(b)
+  const isVersion = by === 'version'
+  const tristate = b.enum('libbpf_tristate', [['TRI_NO', 0], ['TRI_YES', 1], ['TRI_MODULE', 2]])
+  b.datasec('.kconfig', 10, [
+    [b.var('LINUX_KERNEL_VERSION', int, 2), 0, 4], [b.var('CONFIG_NF_TABLES', tristate, 2), 4, 4], [b.var('CONFIG_BPF_JIT', bool, 2), 8, 1], [b.var('CONFIG_LETTER', char, 2), 9, 1]
+  ])
+  const asm = assembler('little')
+  const jump = isVersion ? asm.slot(0x25, 1, 0, 1, 0x50aff) : asm.jeq(1, 0, 1)
+  const code = concat(asm.ldImm64(1, 0), asm.ldx('w', 1, 1, 0), jump, asm.ldx('w', 2, 1, 4), asm.mov(0, 0), asm.exit())
+  const section = 'raw_tp/a'
+  return buildObject({
+    local: b,
+    sectionsBefore: [{ name: '.rodata', data: new Uint8Array(16) }],
+    symbols: [
+      isVersion ? { name: 'LINUX_KERNEL_VERSION', type: STT.NOTYPE, binding: STB.GLOBAL } : { name: 'enabled', section: 1, size: 4, type: STT.OBJECT, binding: STB.GLOBAL },
+      { name: 'limits', section: 1, value: 4, size: 12, type: STT.OBJECT, binding: STB.GLOBAL }
+    ],
+    programs: [{ section, name: 'a', code }],
+    records: [{ section, insnOff: 32, typeId: foo, access: '0:1', kind: 'byte_off' }],
+    relocations: [{ section, offset: 0 }]
+  }).bytes
 }

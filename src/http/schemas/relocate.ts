@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox'
+import { LIMITS } from '../../limits.js'
 import { buildId, choice, kernelVersion, moduleList, release, segment, sha256, sha256List } from './fields.js'
 
 const places = choice(['all'], { description: 'The report lists every place of every relocation, and not only the first 20 of those that have a value or answer 0, and 1,000 of others.' })
@@ -14,9 +15,13 @@ export const RelocateFields = Type.Object({
   btf_sha256: Type.Optional(sha256('Names the BTF to relocate against by content; settles the kernel by itself.')),
   modules: Type.Optional(moduleList('Kernel modules whose BTF may also be consulted.')),
   on_unresolved: Type.Optional(choice(['poison', 'fail'], {
-    description: '`poison` (the default, what libbpf does), or `fail`: 422 when a poisoned instruction can be reached.'
+    description: '`poison` (the default, what libbpf does), or `fail`: 422 when a poisoned instruction can be reached, or when that is `unknown`.'
   })),
-  places: Type.Optional(places)
+  places: Type.Optional(places),
+  assume: Type.Optional(Type.Array(Type.String({ minLength: 1 }), {
+    maxItems: LIMITS.assumptions,
+    description: '`name=value` of a `.rodata` variable or a `.kconfig` extern, for the verdict only: user space may set these before loading. A decimal or hex number, `true`, `false`, or for a configuration value `y`, `n` or `m`.'
+  }))
 }, { additionalProperties: false })
 
 export type RelocateFields = Static<typeof RelocateFields>

@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest'
+import { parseObject } from '../../../src/core/index.js'
+import { parseAssumptions, resolveAssumptions } from '../../../src/verdict/index.js'
+import { guardedObject } from '../../support/corpus.js'
+
+/** What is assumed about the object; or the message of the refusal. */
+function resolved (...texts: string[]): object | string {
+  try {
+    return Object.fromEntries(resolveAssumptions(parseObject(guardedObject('setting')), parseAssumptions(texts)))
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'invalid_request', details: { field: 'assume' } })
+    return error instanceof Error ? error.message : ''
+  }
+}
+
+describe('what is assumed', () => {
+  it.each([
+    ['enabled=1', { enabled: 1n }],
+    ['enabled=0xfF', { enabled: 255n }],
+    ['enabled=-1', { enabled: 0xffff_ffffn }],
+    ['enabled=true', { enabled: 1n }],
+    ['.rodata.enabled=false', { '.rodata.enabled': 0n }],
+    ['CONFIG_NF_TABLES=m', { CONFIG_NF_TABLES: 2n }],
+    ['CONFIG_NF_TABLES=y', { CONFIG_NF_TABLES: 1n }],
+    ['CONFIG_BPF_JIT=n', { CONFIG_BPF_JIT: 0n }],
+    ['CONFIG_LETTER=y', { CONFIG_LETTER: 121n }],
+    ['LINUX_KERNEL_VERSION=0x60100', { LINUX_KERNEL_VERSION: 0x60100n }]
+  ])('may be %s', (text, value) => { expect(resolved(text)).toEqual(value) })
+
+  it.each([
+    ['enabled', '"enabled" is no assumption; write name=value, such as enabled=1.'],
+    ['enabled=', '"enabled=" is no assumption; write name=value, such as enabled=1.'],
+    ['=1', '"=1" is no assumption; write name=value, such as enabled=1.'],
+    ['enabled=1.5', 'The value of "enabled=1.5" must be a decimal or hex number of at most 64 bits, true, false, y, n or m.'],
+    ['enabled=18446744073709551616', 'The value of "enabled=18446744073709551616" must be a decimal or hex number of at most 64 bits, true, false, y, n or m.'],
+    ['enabled=0x1ffffffff', 'enabled has 4 bytes, in which 8589934591 does not fit.'],
+    ['enabled=y', 'enabled is a variable, which takes a number, not y.'],
+    ['CONFIG_BPF_JIT=m', 'CONFIG_BPF_JIT cannot be m: the object declares it as a bool.'],
+    ['LINUX_KERNEL_VERSION=y', 'LINUX_KERNEL_VERSION cannot be y: the object declares it as a number.'],
+    ['limits=1', 'limits has 12 bytes; only values of at most 8 bytes can be assumed.'],
+    ['enabeld=1', 'The object has no variable enabeld in .rodata, and no .kconfig extern of that name; it has enabled, LINUX_KERNEL_VERSION, CONFIG_NF_TABLES, CONFIG_BPF_JIT, CONFIG_LETTER.']
+  ])('cannot be %s', (text, message) => { expect(resolved(text)).toBe(message) })
+
+  it('is one value for each name, and a bounded number of names', () => {
+    expect(resolved('enabled=1', 'enabled=2')).toBe('enabled is assumed twice; give it one value.')
+    expect(resolved(...Array.from({ length: 65 }, (_, i) => `v${i}=1`))).toBe('65 values are assumed; at most 64 can be.')
+  })
+})
