@@ -5,9 +5,9 @@
 export const LIMITS = {
   /** Sections of an ELF object. A large real object has about a hundred. */
   elfSections: 4096,
-  /** CO-RE records of an object: its outcomes take 200 bytes each. The largest known object, of a tracer, has 34,752. */
+  /** CO-RE records of an object, each of which has an outcome in memory. The largest known object, of a tracer, has 34,752. */
   coreRelocations: 262_144,
-  /** ELF relocations (of maps, variables and calls) of an object's code. The largest known object has about 50,000. */
+  /** ELF relocations (of maps, variables and calls) of an object's code. Each takes 16 bytes of the file, but tables may overlap. */
   elfRelocations: 1_048_576,
   /**
    * Bytes of one name (of a section, a symbol, a type) that are read as text. A section's name may hold a path, which Linux ends at
@@ -16,7 +16,7 @@ export const LIMITS = {
   nameBytes: 8192,
   /**
    * Bytes of all section and symbol names of one file, or of all section names of its `.BTF.ext`: names may overlap in their table,
-   * so that its size bounds nothing. A large real object has 2 MB.
+   * so that its size bounds nothing. Of real objects, tables of names are a part of the file, and the names no longer than they.
    */
   namesBytes: 16 * 1024 * 1024,
   /**

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { applyPatches } from '../core/index.js'
+import { applyPatches, type Patches } from '../core/index.js'
 import { AppError } from '../errors.js'
 import type { Sha256 } from '../store/sha256.js'
 import type { RelocatedObject } from '../workers/protocol.js'
@@ -51,21 +51,32 @@ interface Kept {
 
 /** Questions to which one result is the answer: kernels that share a BTF. More of them take turns. */
 const MAX_QUESTIONS = 8
-/** Results whose answers are kept, the last ones asked for. An answer weighs several times what its patches do, and takes 0.1 ms to make. */
+/** Results whose answers are kept, the last ones asked for: with its headers and envelope, an answer weighs more than the patches of most results. */
 const MAX_KEPT = 1024
+/** Patched objects that are kept whole, in bytes: those that a fleet asks for at the moment, each of which is made once and not for every request. */
+const MAX_WHOLE_BYTES = 16 * 1024 * 1024
 const AT_ONCE: Timing = { resolve: 0, fetch: 0, parse: 0, relocate: 0 }
 
 export function createAnswers (attestations: Attestations): Answers {
   const kept = new LRUCache<Outcome, Kept[]>({ max: MAX_KEPT })
+  const whole = new LRUCache<Patches, Uint8Array>({ maxSize: MAX_WHOLE_BYTES, sizeCalculation: bytes => Math.max(1, bytes.length) })
+
+  const bytesOf = ({ object, patches }: Outcome, isHeld: boolean): Uint8Array => {
+    const known = whole.get(patches)
+    if (known !== undefined) return known
+    const made = applyPatches(object, patches, Buffer.allocUnsafeSlow)
+    if (isHeld) whole.set(patches, made)
+    return made
+  }
 
   /** Of what came relocated nobody here knows for which kernel it is. */
   const attest = (outcome: Outcome, facts: Parameters<Attestations['of']>[1]): string | undefined => outcome.isAlreadyRelocated ? undefined : attestations.of(outcome, facts)
 
   const make = (outcome: Outcome, { request, objectSha256, target }: Question, timing: Timing, cached: boolean): RelocateAnswer => {
-    const { object, patches, sha256, counts: { resolved, absent, poisoned }, verdict, assumes, isAlreadyRelocated, report } = outcome
+    const { object, sha256, counts: { resolved, absent, poisoned }, verdict, assumes, isAlreadyRelocated, report } = outcome
     const result = { objectSha256, btfSha256: target.btf, moduleSha256s: target.modules }
     return {
-      get bytes () { return applyPatches(object, patches, Buffer.allocUnsafe) },
+      get bytes () { return bytesOf(outcome, cached) },
       byteLength: object.length,
       sha256,
       ...result,
@@ -89,7 +100,10 @@ export function createAnswers (attestations: Attestations): Answers {
   }
 
   return {
-    forget (outcome) { kept.delete(outcome) },
+    forget (outcome) {
+      kept.delete(outcome)
+      whole.delete(outcome.patches)
+    },
     ofNew (outcome, question, timing) {
       if (question.request.onUnresolved === 'fail') requireAllReachableResolved(outcome)
       return make(outcome, question, timing, false)

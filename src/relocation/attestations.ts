@@ -20,7 +20,7 @@ export interface Attestations {
 /** Names under which one result is asked for: kernels that share a BTF. More of them take turns. */
 const MAX_NAMES = 8
 
-/** Results whose envelopes are held, of 2 KB each. Those of others are signed anew, which takes less than 0.1 ms. */
+/** Results whose envelopes are held, of 2 KB each. Those of others are signed anew. */
 const MAX_HELD = 1024
 
 export function createAttestations (signer: Signer): Attestations {

@@ -22,7 +22,7 @@ export interface ResultsOptions {
   readonly onRelease: (bytes: number) => void
 }
 
-/** What a result weighs besides its patches and its report, in bytes: counts, hashes, three views of the patches. Measured: 1,100. */
+/** What a result weighs besides its patches and its report, in bytes, as an estimate from above: counts, hashes, three views of the patches. */
 const RESULT_OVERHEAD = 1500
 const KEY_COPIES = 2
 

@@ -55,7 +55,7 @@ export interface Warning {
 }
 
 export interface RelocateAnswer {
-  /** The patched object, made anew each time that it is asked for. */
+  /** The patched object. Not to be changed: other answers may have the same bytes. */
   readonly bytes: Uint8Array
   /** Its size, which is the object's. */
   readonly byteLength: number

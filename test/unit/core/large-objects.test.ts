@@ -73,3 +73,17 @@ it('searches for reasons with steps of their own: where these do not do, it says
 it('takes as many records as the limit says', () => {
   expect(LIMITS.coreRelocations).toBeGreaterThan(7 * 34_752)
 })
+
+it('refuses access strings that lie within each other and so are longer together than their table bounds', () => {
+  const local = btf()
+  const id = local.struct('struct_1', 4, [at('a', 0, integers(local).int)])
+  const section = 'raw_tp/a'
+  const asm = assembler('little')
+  const count = 6000
+  const code = Buffer.concat([...Array.from({ length: count }, () => asm.mov(1, 0)), asm.exit()])
+  const long = '0:'.repeat(4000) + '0'
+  const first = local.string(long)
+  const records = Array.from({ length: count }, (_, i) => ({ section, insnOff: i * 8, typeId: id, kind: 'byte_off', accessOff: first + i } as const))
+  const object = buildObject({ local, programs: [{ section, name: 'a', code }], records }).bytes
+  expect(() => relocate(object, kernel)).toThrow(/access strings of the object's relocations have more than 16777216 bytes/)
+})
