@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { AttestedFindings } from '../attestation/findings.js'
+import { assumptionsDigest, type AttestedFindings } from '../attestation/findings.js'
 import { parseJwks } from '../attestation/jwk.js'
 import { verifyAttestation } from '../attestation/verify.js'
 import { createClient, type Client, type RelocationAnswer, type RelocationRequest } from '../client/client.js'
@@ -38,11 +38,11 @@ export async function relocateRemotely (options: Arguments, input: Uint8Array): 
     throw withNearest(error)
   })
   const keys = options.get('keys')
-  const signed = keys === undefined ? undefined : requireTrust(keys, answer, sha256(input), target.request)
-  printForPeople(options.operand, toPrinted(answer.report, signed), target.name)
+  const report = keys === undefined ? answer.report : asSigned(answer.report, requireTrust(keys, answer, sha256(input), target.request))
+  printForPeople(options.operand, { ...report, changed_instructions: report.result.changed_instructions }, target.name)
   writeResult(options.get('output'), answer.bytes)
-  if (options.has('json')) process.stdout.write(`${JSON.stringify(answer.report, null, 2)}\n`)
-  return (signed ?? answer.report).verdict === 'fails' ? ExitCode.FINDING : ExitCode.OK
+  if (options.has('json')) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+  return report.verdict === 'fails' ? ExitCode.FINDING : ExitCode.OK
 }
 
 interface RemoteTarget {
@@ -104,6 +104,18 @@ function requireTrust (path: string, answer: RelocationAnswer, object: ReturnTyp
   return verification.facts.findings
 }
 
+/**
+ * The report, with what is signed in the place of what it says of the same.
+ *
+ * @throws AppError `source_invalid` where the assumptions that it lists are not those whose hash is signed
+ */
+function asSigned (report: Report, { verdict, assumes, assumesSha256, counts }: AttestedFindings): Report {
+  if (assumesSha256 !== undefined && assumptionsDigest(report.assumes) !== assumesSha256) {
+    throw new AppError('source_invalid', 'The result is refused: the report lists other assumptions than those that are attested. Nothing was written.')
+  }
+  return { ...report, verdict, assumes: assumes ?? report.assumes, counts: { ...report.counts, ...counts } }
+}
+
 function readKeys (path: string): string {
   try {
     return readFileSync(path, 'utf8')
@@ -128,12 +140,3 @@ function withNearest (error: AppError): AppError {
 }
 
 const NEAREST_SHOWN = 5
-
-/** The report, with what is signed in the place of what it says of the same. */
-function toPrinted (report: Report, signed: AttestedFindings | undefined): Parameters<typeof printForPeople>[1] {
-  return {
-    ...report,
-    changed_instructions: report.result.changed_instructions,
-    ...(signed === undefined ? {} : { verdict: signed.verdict, counts: signed.counts, assumes: signed.assumes ?? report.assumes })
-  }
-}
