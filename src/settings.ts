@@ -1,5 +1,6 @@
 import type { FetchLimits } from './fetch/limits.js'
 import type { OutcomeLifetimes } from './fetch/refusals.js'
+import type { Network } from './network/network.js'
 import type { S3Settings } from './store/shared/s3-settings.js'
 
 /** What an operator decides. Who reads the environment fills it in; the service has no defaults of its own but where noted. */
@@ -42,6 +43,8 @@ export interface ServiceSettings {
   /** Packages that are downloaded at once. Undefined: 2. */
   readonly packageDownloads?: number
   readonly sources?: SourceSettings
+  /** Proxies, and authorities that are believed, for every connection that goes out. Undefined: as Node by itself. */
+  readonly network?: Network
   /** What replicas share. */
   readonly sharedStore?: S3Settings
   /** Ages in milliseconds at which what the shared store said of a release is asked for anew: behind the next answer, and before it. Undefined: 5 s and 60 s. */

@@ -83,7 +83,7 @@ function checkOurs (container, spec, { settings, port, readConfig }, env) {
     container.resources?.limits?.memory === undefined && 'its memory has no limit',
     env['CORELO_SHUTDOWN_MS'] !== undefined && spec.terminationGracePeriodSeconds * 1000 <= Number(env['CORELO_SHUTDOWN_MS']) && 'the grace period is not longer than CORELO_SHUTDOWN_MS',
     cacheSize > 0 && Number(env['CORELO_CACHE_BYTES']) > CACHE_SHARE * cacheSize && `CORELO_CACHE_BYTES is more than ${CACHE_SHARE * 100} % of the volume's size`,
-    readConfig !== undefined && whyNot(() => readConfig(env))
+    readConfig !== undefined && whyNot(() => readConfig({ ...env, CORELO_CA_FILE: '' })) // a file that is in the pod only
   ].filter(problem => problem !== false)
 }
 

@@ -38,6 +38,10 @@ export const SETTINGS = [
       'monitoring.dashboard.enabled': true
     })]
   },
+  {
+    name: 'proxies and an authority, beside that of the API server',
+    args: sets({ 'network.httpsProxy': 'http://proxy.example.com:3128', 'network.httpProxy': 'http://proxy.example.com:3128/', 'network.caConfigMap': 'company-ca' })
+  },
   { name: 'open, fixed size, no archive', args: sets({ 'auth.mode': 'none', 'service.autoscaling.enabled': false, 'service.btfhubUrl': 'none', 'networkPolicy.enabled': false }) }
 ]
 
@@ -47,6 +51,7 @@ export const WRONG_SETTINGS = [
   { name: 'a setting that is misspelt', args: sets({ 'service.replica': 3 }), message: "additional properties 'replica' not allowed" },
   { name: 'a value of a wrong type', args: sets({ 'service.workers': 'many' }), message: '/service/workers' },
   { name: 'an unknown way of access', args: sets({ 'auth.mode': 'open' }), message: '/auth/mode' },
+  { name: 'a proxy without a scheme', args: sets({ 'network.httpsProxy': 'proxy.example.com:3128' }), message: '/network/httpsProxy' },
   { name: 'a grace period shorter than the shutdown', args: sets({ 'service.terminationGracePeriodSeconds': 20 }), message: 'terminationGracePeriodSeconds must be longer' },
   { name: 'an agent without objects', args: sets({ 'agent.enabled': true }), message: 'agent.objects must be a volume' },
   { name: 'a store without credentials', args: sets({ 'service.sharedStore.url': 's3://b/p' }), message: 'service.sharedStore.secret must name' },

@@ -36,7 +36,7 @@ export async function runAgent (settings: AgentSettings, version: string): Promi
   const client = createClient(settings)
   const trust = settings.insecureSkipVerify
     ? TRUST_ANYTHING
-    : createTrust({ keys: settings.keys, stateFolder, fetchKeys: async url => url === undefined ? await client.keys() : await fetchKeys(url, settings.timeoutMs), onFirstContact: journal.firstContact })
+    : createTrust({ keys: settings.keys, stateFolder, fetchKeys: async url => url === undefined ? await client.keys() : await fetchKeys(url, settings), onFirstContact: journal.firstContact })
   const copies = createCopies(settings.out)
   const agent = createAgent({
     objects: settings.objects,
@@ -117,9 +117,9 @@ function countsOf (statuses: readonly ObjectStatus[]): Record<string, number> {
 }
 
 /** Keys of another address than the service's, without the token that is for the service. */
-async function fetchKeys (address: string, timeoutMs: number): Promise<unknown> {
+async function fetchKeys (address: string, { timeoutMs, network }: AgentSettings): Promise<unknown> {
   const url = new URL(address)
-  const { body } = await createTransport({ server: url.origin, timeoutMs }).send({ method: 'GET', path: `${url.pathname}${url.search}`, maxBytes: MAX_KEYS_BYTES })
+  const { body } = await createTransport({ server: url.origin, timeoutMs, network }).send({ method: 'GET', path: `${url.pathname}${url.search}`, maxBytes: MAX_KEYS_BYTES })
   try {
     return JSON.parse(body.toString())
   } catch {

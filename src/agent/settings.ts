@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { AppError } from '../errors.js'
 import { KERNEL_NOTES } from '../identity/build-id.js'
 import { isSegment } from '../identity/reference.js'
+import { NETWORK_SETTINGS, readNetwork, type Network } from '../network/network.js'
 import { KERNEL_BTF_DIR } from '../identity/running-kernel.js'
 
 /** What the agent was told to do. */
@@ -33,6 +34,8 @@ export interface AgentSettings {
   readonly kernelBtfDir: string
   readonly kernelRelease: string | undefined
   readonly kernelNotes: string | undefined
+  /** Proxies, and authorities that are believed. */
+  readonly network: Network
 }
 
 /** One setting: an environment variable, and an option of the same meaning where it has one. */
@@ -48,8 +51,11 @@ export interface AgentSetting {
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 const MAX_MS = 24 * 3_600_000
 
+/** `network` is what several variables come to. */
+type SettingName = Exclude<keyof AgentSettings, 'network'> | keyof typeof NETWORK_SETTINGS
+
 /** All settings, in the order in which they are listed. */
-export const AGENT_SETTINGS: Readonly<Record<keyof AgentSettings, AgentSetting>> = {
+export const AGENT_SETTINGS: Readonly<Record<SettingName, AgentSetting>> = {
   server: { env: 'CORELO_AGENT_SERVER', option: 'server', value: 'URL', defaultText: 'required', meaning: 'Address of the service.' },
   objects: { env: 'CORELO_AGENT_OBJECTS', option: 'objects', value: 'DIR', defaultText: 'required', meaning: 'Folder with the eBPF objects (*.bpf.o, *.o).' },
   out: { env: 'CORELO_AGENT_OUT', option: 'out', value: 'DIR', defaultText: 'required', meaning: 'Folder for the results. It belongs to the agent, which takes away what is not for the running kernel.' },
@@ -74,7 +80,8 @@ export const AGENT_SETTINGS: Readonly<Record<keyof AgentSettings, AgentSetting>>
   distroVersion: { env: 'CORELO_AGENT_DISTRO_VERSION', option: 'distro-version', value: 'VERSION', defaultText: "what the host's os-release says", meaning: 'For which of its versions that kernel was made (12, 9).' },
   kernelBtfDir: { env: 'CORELO_AGENT_KERNEL_BTF_DIR', defaultText: KERNEL_BTF_DIR, meaning: 'Where the kernel shows its BTF.' },
   kernelRelease: { env: 'CORELO_AGENT_KERNEL_RELEASE', defaultText: 'that of the kernel', meaning: 'Stands in for uname -r. For tests: with another kernel than the one that runs, programs read wrong values.' },
-  kernelNotes: { env: 'CORELO_AGENT_KERNEL_NOTES', defaultText: KERNEL_NOTES, meaning: 'Where the kernel shows its notes, with its build-id.' }
+  kernelNotes: { env: 'CORELO_AGENT_KERNEL_NOTES', defaultText: KERNEL_NOTES, meaning: 'Where the kernel shows its notes, with its build-id.' },
+  ...NETWORK_SETTINGS
 }
 
 /** The value of a setting's option on the command line: `''` for a switch, undefined where it was not given. */
@@ -86,29 +93,29 @@ type Options = (option: string) => string | undefined
  * @throws AppError `invalid_request` whose sentence names the setting at fault
  */
 export function readAgentSettings (options: Options, env: NodeJS.ProcessEnv): AgentSettings {
-  const given = (key: keyof AgentSettings): { readonly value: string | undefined, readonly name: string } => {
+  const given = (key: SettingName): { readonly value: string | undefined, readonly name: string } => {
     const { option, env: variable } = AGENT_SETTINGS[key]
     const value = option === undefined ? undefined : options(option)
     return value === undefined ? { value: env[variable] || undefined, name: variable } : { value: value === '' ? 'true' : value, name: `--${option}` }
   }
-  const text = (key: keyof AgentSettings): string | undefined => given(key).value
+  const text = (key: SettingName): string | undefined => given(key).value
   const required = (key: 'server' | 'objects' | 'out'): string => {
     const value = text(key)
     const { option, env: variable, value: stand } = AGENT_SETTINGS[key]
     if (value === undefined) throw wrong(`The agent needs --${option} ${stand} (or ${variable}).`, key)
     return value
   }
-  const flag = (key: keyof AgentSettings): boolean => {
+  const flag = (key: SettingName): boolean => {
     const { value, name } = given(key)
     if (value !== undefined && value !== 'true' && value !== 'false') throw wrong(`${name} must be true or false, not ${JSON.stringify(value)}.`, key)
     return value === 'true'
   }
-  const choice = (key: keyof AgentSettings, choices: readonly string[]): string => {
+  const choice = (key: SettingName, choices: readonly string[]): string => {
     const { value = AGENT_SETTINGS[key].defaultText, name } = given(key)
     if (!choices.includes(value)) throw wrong(`${name} must be ${choices.join(' or ')}, not ${JSON.stringify(value)}.`, key)
     return value
   }
-  const integer = (key: keyof AgentSettings, minimum: number, maximum: number): number => {
+  const integer = (key: SettingName, minimum: number, maximum: number): number => {
     const { value = AGENT_SETTINGS[key].defaultText, name } = given(key)
     // Kubernetes sets CORELO_AGENT_PORT=tcp://… for a service that is called corelo-agent.
     const number = value.startsWith('tcp://') ? Number(AGENT_SETTINGS[key].defaultText) : /^\d{1,15}$/.test(value) ? Number(value) : NaN
@@ -141,7 +148,8 @@ export function readAgentSettings (options: Options, env: NodeJS.ProcessEnv): Ag
     distro: text('distro'),
     distroVersion: text('distroVersion'),
     kernelRelease: text('kernelRelease'),
-    kernelNotes: text('kernelNotes')
+    kernelNotes: text('kernelNotes'),
+    network: readNetwork(env)
   }
   checkFolders(settings)
   if (settings.pin?.includes('.') === true) throw wrong(`--pin ${settings.pin} has a dot in it, which a bpf file system does not take; give another folder.`, 'pin')
@@ -172,4 +180,4 @@ function realFolder (path: string, setting: 'objects' | 'out'): string | undefin
   }
 }
 
-function wrong (message: string, setting: keyof AgentSettings): AppError { return new AppError('invalid_request', message, { setting: AGENT_SETTINGS[setting].env }) }
+function wrong (message: string, setting: SettingName): AppError { return new AppError('invalid_request', message, { setting: AGENT_SETTINGS[setting].env }) }

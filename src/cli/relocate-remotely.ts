@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { assumptionsDigest, type AttestedFindings } from '../attestation/findings.js'
 import { parseJwks } from '../attestation/jwk.js'
 import { verifyAttestation } from '../attestation/verify.js'
 import { createClient, type Client, type RelocationAnswer, type RelocationRequest } from '../client/client.js'
@@ -17,6 +18,7 @@ import { printForPeople, writeResult } from './relocation-output.js'
 import { diagnostics } from './report-text.js'
 import { placesFrom } from './target.js'
 import { paintFor, say } from './terminal.js'
+import { readNetwork } from '../network/network.js'
 
 /** How long to go on trying while the service is busy. Somebody at a terminal is told at once that it is not there. */
 const PATIENCE_MS = 10_000
@@ -27,7 +29,7 @@ const PATIENCE_MS = 10_000
  * @throws AppError with the code of the service's problem, or of the failure to talk to it
  */
 export async function relocateRemotely (options: Arguments, input: Uint8Array): Promise<ExitCode> {
-  const client = createClient({ server: options.get('server') ?? '', tokenFile: options.get('token-file') })
+  const client = createClient({ server: options.get('server') ?? '', tokenFile: options.get('token-file'), network: readNetwork(process.env) })
   const target = await findTarget(options)
   const onUnresolved = options.get('on-unresolved') === 'fail' ? 'fail' : 'poison'
   const answer = await ask(client, { ...target.request, object: input, modules: options.getList('modules'), onUnresolved, assume: options.getAll('assume') }, target.ownBtf).catch((error: unknown) => {
@@ -36,11 +38,11 @@ export async function relocateRemotely (options: Arguments, input: Uint8Array): 
     throw withNearest(error)
   })
   const keys = options.get('keys')
-  if (keys !== undefined) requireTrust(keys, answer, sha256(input), target.request)
-  printForPeople(options.operand, toPrinted(answer.report), target.name)
+  const report = keys === undefined ? answer.report : asSigned(answer.report, requireTrust(keys, answer, sha256(input), target.request))
+  printForPeople(options.operand, { ...report, changed_instructions: report.result.changed_instructions }, target.name)
   writeResult(options.get('output'), answer.bytes)
-  if (options.has('json')) process.stdout.write(`${JSON.stringify(answer.report, null, 2)}\n`)
-  return answer.report.verdict === 'fails' ? ExitCode.FINDING : ExitCode.OK
+  if (options.has('json')) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+  return report.verdict === 'fails' ? ExitCode.FINDING : ExitCode.OK
 }
 
 interface RemoteTarget {
@@ -88,7 +90,8 @@ async function ask (client: Client, request: RelocationRequest, ownBtf: string |
   return answer
 }
 
-function requireTrust (path: string, answer: RelocationAnswer, object: ReturnType<typeof sha256>, { kernel, btfSha256, btf }: RemoteTarget['request']): void {
+/** What a trusted key signed of the result. The report beside it is not signed, and whoever is on the way may write another verdict into it. */
+function requireTrust (path: string, answer: RelocationAnswer, object: ReturnType<typeof sha256>, { kernel, btfSha256, btf }: RemoteTarget['request']): AttestedFindings {
   const [vmlinux] = btf ?? []
   const target = btfSha256 ?? (vmlinux === undefined ? undefined : sha256(vmlinux))
   const verification = verifyAttestation({
@@ -98,6 +101,19 @@ function requireTrust (path: string, answer: RelocationAnswer, object: ReturnTyp
     asked: { objectSha256: object, ...(target === undefined ? {} : { btfSha256: target }), ...(kernel === undefined ? {} : { kernel: formatQuery(kernel) }) }
   })
   if (!verification.ok) throw new AppError('source_invalid', `The result is refused: ${verification.message} Nothing was written.`, { refusal: verification.cause })
+  return verification.facts.findings
+}
+
+/**
+ * The report, with what is signed in the place of what it says of the same.
+ *
+ * @throws AppError `source_invalid` where the assumptions that it lists are not those whose hash is signed
+ */
+function asSigned (report: Report, { verdict, assumes, assumesSha256, counts }: AttestedFindings): Report {
+  if (assumesSha256 !== undefined && assumptionsDigest(report.assumes) !== assumesSha256) {
+    throw new AppError('source_invalid', 'The result is refused: the report lists other assumptions than those that are attested. Nothing was written.')
+  }
+  return { ...report, verdict, assumes: assumes ?? report.assumes, counts: { ...report.counts, ...counts } }
 }
 
 function readKeys (path: string): string {
@@ -124,7 +140,3 @@ function withNearest (error: AppError): AppError {
 }
 
 const NEAREST_SHOWN = 5
-
-function toPrinted (report: Report): Parameters<typeof printForPeople>[1] {
-  return { ...report, changed_instructions: report.result.changed_instructions }
-}

@@ -5,6 +5,7 @@ import { parseReport } from '../report/parse.js'
 import type { Report } from '../report/wire.js'
 import { createTransport, type Reply } from './transport.js'
 import { AppError } from '../errors.js'
+import type { Network } from '../network/network.js'
 
 const DEFAULT_TIMEOUT_MS = 30_000
 /** A relocated object has the size of the original, and a report at most 16 MiB. */
@@ -19,6 +20,8 @@ export interface ClientOptions {
   readonly tokenFile?: string | undefined
   /** Longest time of one request. */
   readonly timeoutMs?: number | undefined
+  /** Proxies, and authorities that are believed. Undefined: as Node by itself. */
+  readonly network?: Network | undefined
 }
 
 /** What one relocation is asked for: the object by its bytes or by its hash, and at least one way to name the kernel. */

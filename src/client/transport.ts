@@ -2,6 +2,9 @@ import { AppError } from '../errors.js'
 import { requireDigest } from './digest.js'
 import { answerError, toError, transportError } from './problem.js'
 import { readAuthorization } from './token.js'
+import { wayFailure } from '../network/failure.js'
+import { openFetch } from '../network/fetch.js'
+import type { Network } from '../network/network.js'
 
 /** A problem document may list every relocation of an object that cannot be relocated. */
 const MAX_PROBLEM_BYTES = 16 * 1024 * 1024
@@ -39,20 +42,24 @@ export interface TransportOptions {
   readonly tokenFile?: string | undefined
   /** Longest time of one request, from the connection to the last byte. */
   readonly timeoutMs: number
+  /** Proxies, and authorities that are believed. Undefined: as Node by itself. */
+  readonly network?: Network | undefined
 }
 
 /**
  * The platform's `fetch` does it: next to the undici package, which is the same client, it takes ten megabytes less of memory,
- * of which an agent on every node should have little.
+ * of which an agent on every node should have little. Only a proxy or an authority of one's own takes the package.
  */
-export function createTransport ({ server, tokenFile, timeoutMs }: TransportOptions): Transport {
+export function createTransport ({ server, tokenFile, timeoutMs, network = {} }: TransportOptions): Transport {
   const base = toBase(server)
+  const opening = openFetch(network)
   return {
     async send ({ method, path, headers = {}, body, maxBytes, signal }) {
       const authorization = tokenFile === undefined ? {} : { authorization: await readAuthorization(tokenFile) }
       const deadline = AbortSignal.timeout(timeoutMs)
       const excess = new AbortController()
       try {
+        const fetch = await opening
         const response = await fetch(`${base}${path}`, {
           method,
           // The digest is about what is sent, so that nothing may be compressed on the way.
@@ -105,6 +112,8 @@ function toBase (server: string): string {
 
 /** What the network said, in words. */
 function explain (error: unknown): string {
+  const way = wayFailure(error)
+  if (way !== undefined) return way
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
   switch (code) {

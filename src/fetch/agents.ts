@@ -1,7 +1,10 @@
 import { lookup } from 'node:dns'
+import { lookup as lookupAll } from 'node:dns/promises'
 import { isIP, type LookupFunction } from 'node:net'
-import { rootCertificates } from 'node:tls'
-import { Agent, buildConnector, type Dispatcher } from 'undici'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { buildConnector, type Dispatcher } from 'undici'
+import { createDispatcher, type ClientTls } from '../network/dispatcher.js'
+import type { Network } from '../network/network.js'
 import type { FetchLimits } from './limits.js'
 import { isPublicAddress } from './public-address.js'
 
@@ -9,6 +12,12 @@ import { isPublicAddress } from './public-address.js'
 export interface Agents {
   readonly configured: Dispatcher
   readonly elsewhere: Dispatcher
+  /**
+   * To be asked before `elsewhere` is: through a proxy, connecting there does not show the address.
+   *
+   * @throws AddressRefused
+   */
+  check(url: URL): Promise<void>
   close(): Promise<void>
 }
 
@@ -20,23 +29,29 @@ export class AddressRefused extends Error {
   constructor (address: string) { super(`${address} is not a public address`) }
 }
 
-/** A certificate that the client shows, and an authority beside the system's own. PEM. */
-export interface ClientTls {
-  readonly cert?: string
-  readonly key?: string
-  readonly ca?: string
-}
-
-export function createAgents (limits: FetchLimits, tls: ClientTls = {}): Agents {
-  const options = { connections: limits.connections, headersTimeout: limits.headersMs, bodyTimeout: limits.stallMs }
-  const connect = buildConnector({ timeout: limits.connectMs, ...tls, ...(tls.ca === undefined ? {} : { ca: [...rootCertificates, tls.ca] }) })
-  const configured = new Agent({ ...options, connect })
-  const elsewhere = new Agent({ ...options, connect: publicOnly(buildConnector({ timeout: limits.connectMs, lookup: lookupPublic })) })
+export function createAgents (limits: FetchLimits, { network = {}, tls }: { readonly network?: Network | undefined, readonly tls?: ClientTls } = {}): Agents {
+  const options = { connections: limits.connections, headersTimeout: limits.headersMs, bodyTimeout: limits.stallMs, connectMs: limits.connectMs }
+  const configured = createDispatcher(network, { ...options, ...(tls === undefined ? {} : { tls }) })
+  const elsewhere = createDispatcher(network, { ...options, direct: build => publicOnly(buildConnector({ ...build, lookup: lookupPublic })) })
+  const hasProxy = network.httpProxy !== undefined || network.httpsProxy !== undefined
   return {
     configured,
     elsewhere,
+    async check ({ hostname }) { if (hasProxy) await requirePublicName(hostname, limits.connectMs) },
     async close () { await Promise.all([configured.destroy(), elsewhere.destroy()]) }
   }
+}
+
+/**
+ * A proxy looks names up by itself, and does not say what it found. What this machine knows of the name still counts; where it
+ * knows nothing, which is usual behind a proxy, only the proxy's own rules keep a redirect out of its network.
+ *
+ * @throws AddressRefused
+ */
+async function requirePublicName (hostname: string, timeoutMs: number): Promise<void> {
+  const known = await Promise.race([lookupAll(hostname.replace(/^\[|\]$/g, ''), { all: true }).catch(() => []), sleep(timeoutMs, [], { ref: false })])
+  const refused = known.find(({ address }) => !isPublicAddress(address))
+  if (refused !== undefined) throw new AddressRefused(`${hostname} (${refused.address})`)
 }
 
 /**

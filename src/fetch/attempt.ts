@@ -6,6 +6,7 @@ import type { Refusal } from './refusal.js'
 import { AddressRefused, type Agents } from './agents.js'
 import { BodyCutOff, BodyStalled, BodyTooLarge, discard, readBody, watchBody, type BodyLimits } from './body.js'
 import type { FetchLimits } from './limits.js'
+import { wayFailure } from '../network/failure.js'
 import { isPublicAddress } from './public-address.js'
 import { parseRetryAfter } from '../retry-after.js'
 
@@ -65,19 +66,23 @@ export function createAttempt ({ limits, agents, origins }: AttemptOptions): (re
     return undefined
   }
 
-  const send = async (request: FetchRequest, url: URL): Promise<Dispatcher.ResponseData> => await (origins.has(url.origin) ? agents.configured : agents.elsewhere).request({
-    origin: url.origin,
-    path: `${url.pathname}${url.search}`,
-    method: 'GET',
-    signal: request.signal,
-    headers: {
-      'accept-encoding': 'identity',
-      'user-agent': 'corelo',
-      ...request.headers,
-      ...(request.etag === undefined ? {} : { 'if-none-match': request.etag }),
-      ...(url.origin === request.url.origin && request.url.username !== '' ? { authorization: basic(request.url) } : {})
-    }
-  })
+  const send = async (request: FetchRequest, url: URL): Promise<Dispatcher.ResponseData> => {
+    const isConfigured = origins.has(url.origin)
+    if (!isConfigured) await agents.check(url)
+    return await (isConfigured ? agents.configured : agents.elsewhere).request({
+      origin: url.origin,
+      path: `${url.pathname}${url.search}`,
+      method: 'GET',
+      signal: request.signal,
+      headers: {
+        'accept-encoding': 'identity',
+        'user-agent': 'corelo',
+        ...request.headers,
+        ...(request.etag === undefined ? {} : { 'if-none-match': request.etag }),
+        ...(url.origin === request.url.origin && request.url.username !== '' ? { authorization: basic(request.url) } : {})
+      }
+    })
+  }
 
   const follow = async (request: FetchRequest): Promise<Attempted> => {
     let url = request.url
@@ -150,6 +155,8 @@ function explain (error: unknown, where: string, limits: FetchLimits): Attempted
   if (error instanceof BodyTooLarge) return final('malformed', `${where} is larger than is taken (${error.message})`)
   if (error instanceof BodyStalled) return final('timeout', `${where} came too slowly (${error.message})`)
   if (error instanceof AddressRefused) return final('failed', `${where} redirects to where it must not: ${error.message}`)
+  const way = wayFailure(error)
+  if (way !== undefined) return { answer: { state: 'failed', answer: `${where} was not reached: ${way}` }, isTransient: false }
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   const name = error instanceof Error ? error.name : ''
   if (code === 'UND_ERR_CONNECT_TIMEOUT') return final('timeout', `${where} could not be reached within ${limits.connectMs} ms`)

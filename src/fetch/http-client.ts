@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Refusal } from './refusal.js'
-import { createAgents, type ClientTls } from './agents.js'
+import { createAgents } from './agents.js'
 import { createAttempt, type Answered, type FetchRequest } from './attempt.js'
 import { createBreakers } from './breakers.js'
 import { FETCH_LIMITS, type FetchLimits } from './limits.js'
+import type { ClientTls } from '../network/dispatcher.js'
+import type { Network } from '../network/network.js'
 
 export { BodyRefused, shownUrl } from './attempt.js'
 export type { Answered, FetchRequest } from './attempt.js'
@@ -14,6 +16,8 @@ export interface HttpClientOptions {
   readonly limits?: Partial<FetchLimits>
   /** What the client shows of itself to those origins, and whom it believes there. PEM. */
   readonly tls?: ClientTls
+  /** Proxies, and authorities that are believed. Undefined: as Node by itself. */
+  readonly network?: Network | undefined
 }
 
 /** GET with deadlines, limits, retries and a breaker. Never rejects: whatever an origin does is an answer. */
@@ -25,7 +29,7 @@ export interface HttpClient {
 
 export function createHttpClient (options: HttpClientOptions): HttpClient {
   const limits = { ...FETCH_LIMITS, ...options.limits }
-  const agents = createAgents(limits, options.tls)
+  const agents = createAgents(limits, options)
   const attempt = createAttempt({ limits, agents, origins: new Set(options.origins.map(url => url.origin)) })
   const breakers = createBreakers<Awaited<ReturnType<typeof attempt>>>(limits, ({ answer }) => answer.state === 'failed' || answer.state === 'timeout')
 

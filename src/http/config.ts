@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { availableParallelism, totalmem } from 'node:os'
 import { envSchema } from 'env-schema'
 import { AppError } from '../errors.js'
+import { NETWORK_SETTINGS, readNetwork, type Network, type NetworkSetting } from '../network/network.js'
 import { PUBLIC_ARCHIVE } from '../kernels/sources/public-archive.js'
 import { isS3Location, readS3Settings, type S3Settings } from '../store/shared/s3-settings.js'
 
@@ -54,6 +55,8 @@ export interface Config {
   readonly upstreamUrl?: string
   /** What replicas share: the place that the setting names, and what the AWS variables say. */
   readonly sharedStore?: S3Settings
+  /** Proxies, and authorities that are believed. */
+  readonly network: Network
 }
 
 /** One environment variable: what `corelo serve --help` and the README list, and what it is checked against. */
@@ -137,7 +140,8 @@ export const SETTINGS: readonly Setting[] = [
     schema: { type: 'string', enum: LOG_LEVELS, default: 'info' },
     must: LOG_LEVELS.join(', ')
   },
-  text('CORELO_HOST_ROOT', 'hostRoot', undefined, "Root of the host's file system, for its os-release.", '/host where that exists, else /')
+  text('CORELO_HOST_ROOT', 'hostRoot', undefined, "Root of the host's file system, for its os-release.", '/host where that exists, else /'),
+  ...Object.values<NetworkSetting>(NETWORK_SETTINGS).map(({ env, meaning, defaultText }) => text(env, 'network', undefined, meaning, defaultText))
 ]
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -159,6 +163,7 @@ export function readConfig (env: Environment = process.env): Config {
     auth: known.auth ?? 'none',
     memoryBytes: known.memoryBytes ?? Math.floor(memoryLimit() / 4),
     workers: known.workers ?? availableParallelism(),
+    network: readNetwork(env),
     packages: listOf(String(values['CORELO_PACKAGES'] ?? '')),
     btfhubUrls: listOf(String(values['CORELO_BTFHUB_URL'])),
     ...(values['CORELO_SHARED_STORE'] === undefined ? {} : { sharedStore: readS3Settings(String(values['CORELO_SHARED_STORE']), env) })

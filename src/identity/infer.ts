@@ -55,6 +55,8 @@ const RULES: readonly Rule[] = [
   rule(new RegExp(String.raw`${RPM}amzn(1|2|20\d\d)${RPM_END}`), true, ([, version = '']) => [platform('amzn', version)]),
   // 5.8.18-100.fc31.x86_64
   rule(new RegExp(String.raw`${RPM}fc(\d+)${RPM_END}`), true, ([, version = '']) => [platform('fedora', version)]),
+  // 6.1.56-2.ph5, 5.10.260-3.ph4-esx: Photon's, whose packages have no architecture in their kernel's name
+  rule(/^\d+\.\d+\.\d+-(?:0\.rc\d+\.)?\d+\.ph(\d)(?:-(?:esx|rt|aws|secure))?$/, true, ([, major = '']) => [platform('photon', `${major}.0`)]),
   // openEuler since 22.03 has its version in the tag (5.10.0-136.14.2.90.oe2203sp1.aarch64); oe1 is that of several before it
   rule(new RegExp(String.raw`${RPM}oe(2\d)(\d\d)(?:sp\d+)?${RPM_END}`), true, ([, year = '', month = '']) => [platform('openEuler', `${year}.${month}`)]),
   rule(new RegExp(String.raw`${RPM}oe1${RPM_END}`), false, () => ['20.03', '20.09', '21.03'].map(version => platform('openEuler', version))),

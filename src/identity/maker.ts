@@ -14,6 +14,9 @@ const DEBIAN_BANNER = / (?:Debian|Raspbian|Kali|PureOS|Parrot) (\d\S*) \(\d{4}-\
 /** A version of Debian's own package: upstream's, a revision, and the marks of security updates, backports, uploads to experimental and binary rebuilds. */
 const DEBIAN_VERSION = /^\d+(?:\.\d+)*(?:~rc\d+)?(?:-ckt\d+)?-\d+(?:\.\d+)?(?:[~+](?:deb|bpo|exp|b)[\du+~]*)*$/
 
+/** Images that are their own kernel's only users write their name at the end of its release, and no version: 5.15.132-flatcar, 6.1.58-talos. */
+const IMAGE_RELEASE = /^\d+\.\d+\.\d+-(flatcar|talos)(?:-r\d+)?$/
+
 /** What others put into the version of a package that they build anew, where it is not the name in their os-release. */
 const REBUILDERS: ReadonlyMap<string, string> = new Map([['rpt', 'raspbian'], ['rpi', 'raspbian'], ['pve', 'proxmox']])
 
@@ -41,6 +44,8 @@ export function makerOf (release: string, kernelVersion: string): Maker | undefi
   if (ubuntu !== null) return { distro: 'ubuntu', distroVersion: ubuntu[1] ?? unmarkedUbuntu(release, kernelVersion) }
   const [, version] = DEBIAN_BANNER.exec(kernelVersion) ?? []
   if (version !== undefined) return debianFamily(release, version)
+  const [, image] = IMAGE_RELEASE.exec(release) ?? []
+  if (image !== undefined) return { distro: image, distroVersion: undefined }
   const { distro, distroVersion } = inferFromRelease(release)
   return distro === undefined ? undefined : { distro, distroVersion }
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../errors.js'
 import { createHttpClient, type HttpClient } from '../fetch/http-client.js'
+import type { Network } from '../network/network.js'
 import type { FetchLimits } from '../fetch/limits.js'
 import type { Refusal } from '../fetch/refusal.js'
 import { createSingleFlight } from '../store/single-flight.js'
@@ -18,6 +19,7 @@ export interface IndexesOptions {
   readonly limits?: Partial<FetchLimits>
   /** Milliseconds after which an index is looked at again. */
   readonly intervalMs?: number
+  readonly network?: Network | undefined
   readonly warn: (message: string, facts: Record<string, unknown>) => void
 }
 
@@ -49,7 +51,7 @@ const PAUSE_MS = 30_000
 /** Indexes read at once: each takes seconds of CPU in a thread of its own. */
 const AT_ONCE = 2
 
-export function createIndexes ({ repositories, directory, limits = {}, intervalMs = DEFAULT_INTERVAL_MS, warn }: IndexesOptions): Indexes {
+export function createIndexes ({ repositories, directory, limits = {}, intervalMs = DEFAULT_INTERVAL_MS, network, warn }: IndexesOptions): Indexes {
   const folder = join(directory, 'packages')
   const closing = new AbortController()
   const states = new Map<string, { index: RepositoryIndex | undefined, refusal: Refusal | undefined, triedAt: number, restored: boolean }>()
@@ -57,7 +59,7 @@ export function createIndexes ({ repositories, directory, limits = {}, intervalM
   const keyrings = new Map<string, Promise<Keyring | undefined>>()
   const slot = createLimit(AT_ONCE)
   const clients = new Map(repositories.map(repository => [repository.id, createHttpClient({
-    origins: [repository.url], limits: { ...limits, totalMs: REFRESH_MS }, ...(repository.tls === undefined ? {} : { tls: repository.tls })
+    origins: [repository.url], limits: { ...limits, totalMs: REFRESH_MS }, network, ...(repository.tls === undefined ? {} : { tls: repository.tls })
   })]))
 
   const clientOf = (repository: Repository): HttpClient => {

@@ -26,7 +26,7 @@ export function openPackages (settings: ServiceSettings, { open, jobs, warn }: {
   const { packages = [], cacheDir, packageDownloads = DEFAULT_DOWNLOADS, sources: { fetch: limits } = {} } = settings
   if (packages.length === 0) return undefined
   const repositories = readRepositories(packages)
-  const indexes = createIndexes({ repositories, directory: cacheDir, warn, ...(limits === undefined ? {} : { limits }) })
+  const indexes = createIndexes({ repositories, directory: cacheDir, warn, network: settings.network, ...(limits === undefined ? {} : { limits }) })
   const source = createPackagesSource({ repositories, indexes, open, jobs, downloads: packageDownloads })
   return { source, feed: createPackagesFeed(source, indexes.intervalMs), close: () => indexes.close() }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
-import type { ClientTls } from '../fetch/agents.js'
+import type { ClientTls } from '../network/dispatcher.js'
 import { AppError } from '../errors.js'
 import { normalizeArch } from '../identity/arch.js'
 import { isSegment } from '../identity/reference.js'

@@ -1,4 +1,4 @@
-import type { ClientTls } from '../fetch/agents.js'
+import type { ClientTls } from '../network/dispatcher.js'
 import type { DebNaming } from './deb-kernels.js'
 
 /** Who may sign for a repository. */

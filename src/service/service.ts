@@ -68,7 +68,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     ...(settings.cacheBytes === undefined ? {} : { maxBytes: settings.cacheBytes })
   })
 
-  const bucket = settings.sharedStore === undefined ? undefined : createSharedBucket({ settings: settings.sharedStore, onWarning: warn })
+  const bucket = settings.sharedStore === undefined ? undefined : createSharedBucket({ settings: settings.sharedStore, network: settings.network, onWarning: warn })
   const shared = bucket === undefined ? undefined : createSharedContent({ bucket, maxBytes: Math.max(settings.maxBtfBytes, settings.maxObjectBytes), onWarning: warn })
   const readBtf = async (hash: Sha256): Promise<Uint8Array | undefined> => {
     const held = memory.find(hash)

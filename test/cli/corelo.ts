@@ -1,7 +1,9 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterEach } from 'vitest'
 
@@ -28,6 +30,13 @@ export function corelo (args: readonly string[], options: { input?: Uint8Array, 
   })
   if (error !== undefined) throw error
   return { code: status, stdout, stderr: stderr.toString() }
+}
+
+/** The same while this process goes on, for commands that talk to a server of the test. */
+export async function coreloBeside (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<{ readonly code: number | null, readonly stdout: string, readonly stderr: string }> {
+  const child = spawn(process.execPath, [MAIN, ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined, CORELO_BTFHUB_URL: '', ...env } })
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  return { code: typeof code === 'number' ? code : null, stdout, stderr }
 }
 
 /** A folder that is removed after the test. */

@@ -1,11 +1,12 @@
+import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { cleanUpAfterAll, DEAD_ADDRESS, REFERENCE, startService, type Service } from '../agent/support.js'
+import { cleanUpAfterAll, DEAD_ADDRESS, REFERENCE, startProxy, startService, type Service } from '../agent/support.js'
 import { btf } from '../support/btf-builder.js'
 import { fooSpec, guardedObject, targetFoo } from '../support/corpus.js'
 import { buildObject } from '../support/object-builder.js'
-import { corelo, EXEC, removeFoldersAfterEach, ROOT, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
+import { corelo, coreloBeside, EXEC, removeFoldersAfterEach, ROOT, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
 
 removeFoldersAfterEach()
 const cleanup = cleanUpAfterAll()
@@ -50,6 +51,21 @@ describe('corelo relocate --server', () => {
     const { code, stderr } = corelo(['relocate', EXEC, '--btf', SAMPLE, '--server', service.url, '--keys', other.keys, '-o', out])
     expect({ code, written: existsSync(out) }).toEqual({ code: 3, written: false })
     expect(stderr).toContain('which is none of the trusted ones. Nothing was written.')
+  })
+
+  it('takes verdict and exit code from what is signed, not from the report beside it', async () => {
+    const proxy = await startProxy(cleanup, service.url)
+    proxy.tampering = {
+      answer (answer) {
+        const body = Buffer.from(answer.body.toString('latin1').replaceAll('"verdict":"loads"', '"verdict":"fails"').replaceAll('"poisoned":1', '"poisoned":7'), 'latin1')
+        return { ...answer, headers: { ...answer.headers, 'content-digest': `sha-256=:${createHash('sha256').update(body).digest('base64')}:` }, body }
+      }
+    }
+    const args = ['relocate', EXEC, '--kernel', REFERENCE, '--server', proxy.url, '--json']
+    expect(await coreloBeside(args)).toMatchObject({ code: 1, stderr: expect.stringContaining('7 poisoned') })
+    const believed = await coreloBeside([...args, '--keys', service.keys])
+    expect(believed).toMatchObject({ code: 0, stderr: expect.stringMatching(/1 poisoned.*verdict loads/) })
+    expect(JSON.parse(believed.stdout)).toMatchObject({ verdict: 'loads', counts: { poisoned: 1 } })
   })
 
   it('names the nearest kernels that the service has, where it has not the one that was asked for', () => {

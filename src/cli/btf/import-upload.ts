@@ -3,6 +3,7 @@ import { AppError } from '../../errors.js'
 import { formatReference, type KernelReference } from '../../identity/reference.js'
 import type { Sha256 } from '../../store/sha256.js'
 import type { KernelSink } from '../../import/import-kernels.js'
+import { readNetwork } from '../../network/network.js'
 
 export interface ImportUploadOptions {
   readonly server: string
@@ -13,7 +14,7 @@ export interface ImportUploadOptions {
 
 /** The sink of an import that is a service. What is uploaded answers for a name only where the operator lets uploads do so. */
 export function createImportUpload ({ server, tokenFile, onUpload }: ImportUploadOptions): KernelSink {
-  const client = createClient({ server, tokenFile, timeoutMs: TIMEOUT_MS })
+  const client = createClient({ server, tokenFile, timeoutMs: TIMEOUT_MS, network: readNetwork(process.env) })
   /** The vmlinux BTF of each kernel that was sent, which its modules extend. */
   const sent = new Map<string, Sha256>()
   return {

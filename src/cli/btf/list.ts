@@ -11,6 +11,7 @@ import { ExitCode } from '../exit-code.js'
 import { table } from '../table.js'
 import { placesFrom } from '../target.js'
 import { paintFor, say } from '../terminal.js'
+import { readNetwork } from '../../network/network.js'
 
 export const spec: CommandSpec = {
   name: 'btf list',
@@ -44,7 +45,7 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
 async function listRemotely (server: string, options: Arguments): Promise<ExitCode> {
   if (options.has('cache-dir')) throw usageError(spec, 'With --server, leave --cache-dir out: the service has its own cache.')
   const { createClient } = await import('../../client/client.js')
-  const client = createClient({ server, tokenFile: options.get('token-file') })
+  const client = createClient({ server, tokenFile: options.get('token-file'), network: readNetwork(process.env) })
   const kernels: KernelEntry[] = []
   for (let cursor: string | undefined, isLast = false; !isLast;) {
     const page = await client.kernels(cursor)

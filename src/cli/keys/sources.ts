@@ -1,6 +1,9 @@
 import { parseJwks, type TrustedKey } from '../../attestation/jwk.js'
 import { AppError } from '../../errors.js'
 import { readKeyFiles, type Keys } from '../../keys/key-file.js'
+import { wayFailure } from '../../network/failure.js'
+import { openFetch } from '../../network/fetch.js'
+import { readNetwork } from '../../network/network.js'
 import { usageError, type CommandSpec } from '../arguments.js'
 import { readInput } from '../files.js'
 
@@ -40,12 +43,13 @@ function isAddress (source: string): boolean { return /^https?:\/\//.test(source
 
 async function download (url: string): Promise<string> {
   try {
+    const fetch = await openFetch(readNetwork(process.env))
     const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS), headers: { accept: 'application/json' } })
     if (!response.ok) throw new Error(`the answer has status ${response.status}`)
     return await response.text()
   } catch (error) {
     const { message, cause } = error instanceof Error ? error : new Error(String(error))
-    throw new AppError('not_found', `The keys at ${url} cannot be had: ${cause instanceof Error ? cause.message : message}.`, {}, { cause: error })
+    throw new AppError('not_found', `The keys at ${url} cannot be had: ${wayFailure(error) ?? (cause instanceof Error ? cause.message : message)}.`, {}, { cause: error })
   }
 }
 

@@ -1,6 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { createLocalJWKSet, type JSONWebKeySet, type LocalJWKSet } from 'jose'
 import { AppError } from '../../errors.js'
+import { wayFailure } from '../../network/failure.js'
+import { openFetch } from '../../network/fetch.js'
+import type { Fetch, Network } from '../../network/network.js'
 import { createSingleFlight } from '../../store/single-flight.js'
 
 export interface KeySourceOptions {
@@ -8,6 +11,8 @@ export interface KeySourceOptions {
   readonly url: string
   /** File of a bearer token for that address: the API server of Kubernetes asks for one. Read each time, since such tokens are replaced. */
   readonly tokenFile: string | undefined
+  /** Undefined: as Node by itself. */
+  readonly network?: Network | undefined
   readonly onWarning: (message: string, facts: Record<string, unknown>) => void
   /** Milliseconds since some moment that does not move; for tests. */
   readonly now?: () => number
@@ -34,8 +39,9 @@ const COOLDOWN_MS = 10_000
 const TIMEOUT_MS = 5_000
 const MAX_BYTES = 1024 * 1024
 
-export function createKeySource ({ url, tokenFile, onWarning, now = () => performance.now() }: KeySourceOptions): KeySource {
+export function createKeySource ({ url, tokenFile, network = {}, onWarning, now = () => performance.now() }: KeySourceOptions): KeySource {
   const flights = createSingleFlight<boolean>()
+  const fetching = openFetch(network)
   let held: { readonly keys: LocalJWKSet, readonly at: number } | undefined
   let attempted = -Infinity
 
@@ -43,10 +49,10 @@ export function createKeySource ({ url, tokenFile, onWarning, now = () => perfor
   const load = async (): Promise<boolean> => await flights.run('', async () => {
     attempted = now()
     try {
-      held = { keys: createLocalJWKSet(await readJwks(url, tokenFile)), at: now() }
+      held = { keys: createLocalJWKSet(await readJwks(url, tokenFile, await fetching)), at: now() }
       return true
     } catch (error) {
-      onWarning('the keys that verify tokens cannot be had', { url, err: error, still_used: held !== undefined })
+      onWarning('the keys that verify tokens cannot be had', { url, err: error, ...reasonOf(error), still_used: held !== undefined })
       return false
     }
   })
@@ -73,14 +79,20 @@ function unavailable (): AppError {
   return new AppError('overloaded', 'The keys that verify tokens cannot be had at the moment; try again after the time in Retry-After.', { retry_after: COOLDOWN_MS / 1000 })
 }
 
-async function readJwks (url: string, tokenFile: string | undefined): Promise<JSONWebKeySet> {
-  const text = /^https?:/.test(url) ? await download(url, tokenFile) : await readFile(url, 'utf8')
+/** What an operator can put right. */
+function reasonOf (error: unknown): { readonly reason?: string } {
+  const reason = wayFailure(error)
+  return reason === undefined ? {} : { reason }
+}
+
+async function readJwks (url: string, tokenFile: string | undefined, fetch: Fetch): Promise<JSONWebKeySet> {
+  const text = /^https?:/.test(url) ? await download(url, tokenFile, fetch) : await readFile(url, 'utf8')
   const json = JSON.parse(text) as unknown
   if (typeof json !== 'object' || json === null || !('keys' in json) || !Array.isArray(json.keys)) throw new Error('what is there is no JWKS')
   return { keys: json.keys }
 }
 
-async function download (url: string, tokenFile: string | undefined): Promise<string> {
+async function download (url: string, tokenFile: string | undefined, fetch: Fetch): Promise<string> {
   const authorization = tokenFile === undefined ? {} : { authorization: `Bearer ${(await readFile(tokenFile, 'utf8')).trim()}` }
   // A redirect would carry the token, and the trust, to an address that nobody configured.
   const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS), headers: { accept: 'application/jwk-set+json, application/json', ...authorization } })

@@ -22,7 +22,7 @@ export function createSources (settings: ServiceSettings, { open, self, catalog,
   const { btfhubUrls = [], btfhubDir, upstreamUrl } = settings
   const bases = btfhubUrls.map(url => new URL(url))
   const upstream = upstreamUrl === undefined ? [] : [new URL(upstreamUrl)]
-  const client = createHttpClient({ origins: [...bases, ...upstream], ...(settings.sources?.fetch === undefined ? {} : { limits: settings.sources.fetch }) })
+  const client = createHttpClient({ origins: [...bases, ...upstream], network: settings.network, ...(settings.sources?.fetch === undefined ? {} : { limits: settings.sources.fetch }) })
   const listed = (query: KernelQuery): readonly ArchivePlace[] => catalog.placesOf(query, 'btfhub')
   const btfhubPlaces = btfhubUrls.every(url => url === PUBLIC_ARCHIVE) ? (query: KernelQuery) => inPublicArchive(listed(query)) : listed
   const sources = [

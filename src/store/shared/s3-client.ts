@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto'
 import { AwsV4Signer } from 'aws4fetch'
-import { Agent, request, type Dispatcher } from 'undici'
+import { request, type Dispatcher } from 'undici'
+import { createDispatcher } from '../../network/dispatcher.js'
+import { wayFailure } from '../../network/failure.js'
+import type { Network } from '../../network/network.js'
 import { bucketUrl, type S3Settings } from './s3-settings.js'
 
 /** What a request came to. `absent`: there is no such key. `failed`: the store is to blame, or how it is set up. */
@@ -43,11 +46,11 @@ const CONNECTIONS = 50
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 const MAX_LIST_BYTES = 4 * 1024 * 1024
 
-export function createS3Client (settings: S3Settings): S3Client {
+export function createS3Client (settings: S3Settings, network: Network = {}): S3Client {
   const { accessKeyId, secretAccessKey, sessionToken, region, prefix } = settings
   const base = bucketUrl(settings)
   const signingKeys = new Map<string, ArrayBuffer>()
-  const agent = new Agent({ connections: CONNECTIONS, connect: { timeout: FIRST_BYTE_MS }, bodyTimeout: STALL_MS })
+  const agent = createDispatcher(network, { connections: CONNECTIONS, connectMs: FIRST_BYTE_MS, bodyTimeout: STALL_MS })
   const keyOf = (key: string): string => prefix === '' ? key : `${prefix}/${key}`
   const urlOf = (key: string): URL => new URL(keyOf(key).split('/').map(encodeURIComponent).join('/'), base)
 
@@ -89,7 +92,7 @@ export function createS3Client (settings: S3Settings): S3Client {
       return { state: 'failed', reason: `it answered ${statusCode} to ${method}`, isTransient: statusCode >= 500 && statusCode !== 503 }
     } catch (error) {
       // A connection that was kept open too long is closed under the next request.
-      return { state: 'failed', reason: String(error), isTransient: !aborter.signal.aborted && RESET.has(codeOf(error)) }
+      return { state: 'failed', reason: wayFailure(error) ?? String(error), isTransient: !aborter.signal.aborted && RESET.has(codeOf(error)) }
     } finally {
       for (const timer of timers) clearTimeout(timer)
     }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Network } from '../../network/network.js'
 import { hexOf, sha256, type Sha256 } from '../sha256.js'
 import { createAvailability } from './availability.js'
 import { createS3Client, type ListedKey, type S3Answer, type S3Object } from './s3-client.js'
@@ -7,6 +8,7 @@ import { createUploadQueue } from './upload-queue.js'
 
 export interface SharedBucketOptions {
   readonly settings: S3Settings
+  readonly network?: Network | undefined
   readonly onWarning: (message: string, facts: Record<string, unknown>) => void
   /** Between two looks at a store that does not answer, in milliseconds. */
   readonly retryMs?: number
@@ -40,8 +42,8 @@ const CLOSE_MS = 3000
 /** What waits are names of content, not the content: a distribution's kernel has some 6,000 modules. */
 const QUEUE_LENGTH = 50_000
 
-export function createSharedBucket ({ settings, onWarning: warn, retryMs = DEFAULT_RETRY_MS }: SharedBucketOptions): SharedBucket {
-  const client = createS3Client(settings)
+export function createSharedBucket ({ settings, network, onWarning: warn, retryMs = DEFAULT_RETRY_MS }: SharedBucketOptions): SharedBucket {
+  const client = createS3Client(settings, network)
   const counts = { hits: 0, misses: 0, failures: 0, skipped: 0, damaged: 0, written: 0 }
   const listeners: Array<() => void> = []
   const availability = createAvailability({

@@ -90,7 +90,8 @@ describe('settings', () => {
       jwtIssuer: 'https://issuer.example',
       jwtScopes: '*=relocate',
       rateLimit: 6,
-      signingKeyFile: '/a.pem,/b.pem'
+      signingKeyFile: '/a.pem,/b.pem',
+      network: {}
     })
   })
 
@@ -121,7 +122,7 @@ describe('settings', () => {
   it('are listed, each with its default and its meaning', () => {
     expect(new Set(SETTINGS.map(({ name }) => name)).size).toBe(SETTINGS.length)
     for (const { name, defaultText, meaning } of SETTINGS) {
-      expect(name).toMatch(/^CORELO_[A-Z_]+$/)
+      expect(name).toMatch(/^CORELO_[A-Z_]+$|^(?:HTTPS?|NO)_PROXY$/)
       expect(defaultText, name).not.toBe('')
       expect(meaning, name).toMatch(/\.$/)
     }

@@ -30,7 +30,11 @@ describe('the maker of a kernel', () => {
     ['6.12.47+rpt-rpi-2712', '#1 SMP PREEMPT Debian 1:6.12.47-1+rpt1~bookworm (2025-09-16)', 'raspbian', '12'],
     ['6.1.0-kali9-amd64', '#1 SMP PREEMPT_DYNAMIC Debian 6.1.27-1kali1 (2023-05-12)', 'kali', undefined],
     ['6.5.0-kali3-amd64', '#1 SMP PREEMPT_DYNAMIC Kali 6.5.6-1kali1 (2023-10-09)', 'kali', undefined],
-    ['5.8.18-100.fc31.x86_64', '#1 SMP Mon Nov 2 20:32:55 UTC 2020', 'fedora', '31']
+    ['5.8.18-100.fc31.x86_64', '#1 SMP Mon Nov 2 20:32:55 UTC 2020', 'fedora', '31'],
+    ['5.15.132-flatcar', '#1 SMP Fri Sep 22', 'flatcar', undefined],
+    ['6.1.58-talos', '#1 SMP Mon Oct 16 13:18:26 UTC 2023', 'talos', undefined],
+    ['6.1.56-2.ph5', '#1-photon SMP Tue Oct 10', 'photon', '5.0'],
+    ['5.10.260-3.ph4-esx', '', 'photon', '4.0']
   ])('of %s (%s) is %s %s', (release, kernelVersion, distro, distroVersion) => {
     expect(makerOf(release, kernelVersion)).toEqual({ distro, distroVersion })
   })
@@ -38,7 +42,9 @@ describe('the maker of a kernel', () => {
   it.each([
     ['5.14.0-362.8.1.el9_3.x86_64', '#1 SMP PREEMPT_DYNAMIC Tue Nov 7 14:54:22 EST 2023'],
     ['6.18.5', '#1 SMP PREEMPT_DYNAMIC @0'],
-    ['6.1.58-talos', '#1 SMP Mon Oct 16 13:18:26 UTC 2023']
+    // Neither Bottlerocket nor Container-Optimized OS puts its name into its kernel's.
+    ['5.15.148', '#1 SMP Fri Feb 9 03:33:24 UTC 2024'],
+    ['6.1.58+', '#1 SMP PREEMPT_DYNAMIC Sat Jan 6 16:00:00 UTC 2024']
   ])('of %s is not told', (release, kernelVersion) => {
     expect(makerOf(release, kernelVersion)).toBeUndefined()
   })
@@ -52,6 +58,9 @@ describe('a kernel', () => {
     ['debian/12', '6.6.31+rpt-rpi-v8', '#1 SMP PREEMPT Debian 1:6.6.31-1+rpt1 (2024-05-29)', 'is that of raspbian'],
     ['debian/12', '5.15.0-91-generic', '#101-Ubuntu SMP Tue Nov 14 13:30:08 UTC 2023', 'is that of ubuntu'],
     ['debian/12', '5.14.0-362.8.1.el9_3.x86_64', '#1 SMP PREEMPT_DYNAMIC Tue Nov 7 14:54:22 EST 2023', 'is called as those of centos, rhel, ol, rocky, almalinux are'],
+    ['debian/12', '5.15.132-flatcar', '#1 SMP Fri Sep 22', 'is that of flatcar'],
+    ['alpine/3.19.1', '6.1.58-talos', '#1 SMP Mon Oct 16 13:18:26 UTC 2023', 'is that of talos'],
+    ['debian/12', '6.1.56-2.ph5', '#1-photon SMP Tue Oct 10', 'is that of photon'],
     ['amzn/2', '5.8.18-100.fc31.x86_64', '#1 SMP Mon Nov 2 20:32:55 UTC 2020', 'is that of fedora']
   ])('is none of %s where it is %s (%s)', (platform, release, kernelVersion, why) => {
     const [distro = '', distroVersion = ''] = platform.split('/')
@@ -65,6 +74,9 @@ describe('a kernel', () => {
     ['debian/trixie', '6.12.38+deb13-amd64', '#1 SMP PREEMPT_DYNAMIC Debian 6.12.38-1 (2025-07-16)'],
     ['rhcos/4.14', '5.14.0-284.36.1.el9_2.x86_64', '#1 SMP PREEMPT_DYNAMIC Tue Oct 10'],
     ['rocky/9.3', '5.14.0-362.24.1.el9_3.0.1.x86_64', '#1 SMP PREEMPT_DYNAMIC Tue Nov 7'],
+    ['flatcar/3510.2.8', '5.15.132-flatcar', '#1 SMP Fri Sep 22'],
+    ['talos/v1.5.5', '6.1.58-talos', '#1 SMP Mon Oct 16'],
+    ['photon/4.0', '6.1.56-2.ph5', '#1-photon SMP Tue Oct 10'],
     ['bottlerocket/1.19.5', '5.15.148', '#1 SMP Fri Feb 9 03:33:24 UTC 2024'],
     ['opensuse-leap/15.3', '5.3.18-150300.59.43-default', '#1 SMP Sun Jan 23'],
     ['myos/1', '5.4.0-42-generic', '#46-Ubuntu SMP Fri Jul 10 00:24:02 UTC 2020']
