@@ -78,7 +78,7 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
         types,
         ...(buildId === undefined ? {} : { buildId }),
         source: IMPORT_SOURCE,
-        provenance: provenanceOf(kernelVersion),
+        provenance: laterThan(others, provenanceOf(kernelVersion)),
         firstSeen: now(),
         lastUsed: now(),
         modules: [],
@@ -97,7 +97,10 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
       if (other !== undefined && !replaces) throw conflict(`module ${name} of ${formatReference(reference)}`, other, sha256)
       await write(sha256, btf)
       if (same !== undefined && same.source !== UPLOAD_SOURCE && other === undefined) return 'held'
-      const module: ModuleRecord = { name, btfSha256: sha256, bytes: btf.length, source: IMPORT_SOURCE, provenance: record.source === IMPORT_SOURCE && record.provenance.by === by ? record.provenance : provenanceOf(undefined) }
+      const provenance = record.source === IMPORT_SOURCE && record.provenance.by === by ? record.provenance : provenanceOf(undefined)
+      const module: ModuleRecord = {
+        name, btfSha256: sha256, bytes: btf.length, source: IMPORT_SOURCE, provenance: other === undefined ? provenance : laterThan(named, provenance)
+      }
       const supersedes = named.flatMap(held => held.btfSha256 !== sha256 && held.source !== UPLOAD_SOURCE ? held.btfSha256 : [])
       const row = { ...module, ...(supersedes.length === 0 ? {} : { supersedes }) }
       change({ ...record, modules: [...record.modules.filter(held => held !== same), row] })
@@ -135,4 +138,10 @@ function isKnownOther (row: KernelRecord, kernelVersion: string | undefined, bui
 /** Whether an import brings nothing that the row does not say. */
 function saysAlready (row: KernelRecord, kernelVersion: string | undefined, buildId: string | undefined): boolean {
   return buildsOf(row).some(build => (kernelVersion === undefined || build.kernelVersion === kernelVersion) && (buildId === undefined || build.buildId === buildId))
+}
+
+/** Of two contents that took each other's place, the later one counts; a clock of milliseconds does not always tell which that is. */
+function laterThan (replaced: ReadonlyArray<{ readonly provenance: Provenance }>, provenance: Provenance): Provenance {
+  const last = Math.max(...replaced.map(({ provenance: { at } }) => Date.parse(at)))
+  return Date.parse(provenance.at) > last ? provenance : { ...provenance, at: new Date(last + 1).toISOString() }
 }

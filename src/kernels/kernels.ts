@@ -115,7 +115,7 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
     if (index.get(reference, btf.sha256) === undefined) await index.learn(reference).catch(() => {}) // whoever asks for the name is told
     const held = index.get(reference, btf.sha256)
     const now = new Date().toISOString()
-    await index.add({
+    const row: KernelRecord = {
       reference,
       btfSha256: btf.sha256,
       bytes: btf.parts.byteLength,
@@ -126,8 +126,9 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
       firstSeen: held?.firstSeen ?? now,
       lastUsed: held?.lastUsed ?? now,
       modules: modules.map(module => ({ name: module.name, btfSha256: module.btf.sha256, bytes: module.btf.parts.byteLength, source: UPLOAD_SOURCE, provenance }))
-    })
-    return answerOf(reference, btf.sha256, btf.sha256, held === undefined)
+    }
+    await index.add(row)
+    return answerOf(row, btf.sha256, held === undefined)
   }
 
   /** The row whose content a module that is handed in extends. */
@@ -149,15 +150,14 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
     const module: ModuleRecord = { name, btfSha256: btf.sha256, bytes: btf.parts.byteLength, source: UPLOAD_SOURCE, provenance }
     const created = !record.modules.some(held => keyOfModule(held) === keyOfModule(module))
     if (created && trustUploads) requireRoom(record)
-    await index.add({ ...record, modules: [module] })
-    return answerOf(reference, btfSha256, btf.sha256, created)
+    const row = { ...record, modules: [module] }
+    await index.add(row)
+    return answerOf(row, btf.sha256, created)
   }
 
-  const answerOf = (reference: KernelReference, vmlinux: Sha256, btfSha256: Sha256, created: boolean) => {
-    const record = index.get(reference, vmlinux)
-    if (record === undefined) throw new AppError('internal_error', 'A row that was just put is gone.')
-    return { created, entry: toEntry(record, catalog.kernels()), btfSha256 }
-  }
+  /** Other uploads may have taken the room of this one already, and with it its row. */
+  const answerOf = (row: KernelRecord, btfSha256: Sha256, created: boolean) =>
+    ({ created, entry: toEntry(index.get(row.reference, row.btfSha256) ?? row, catalog.kernels()), btfSha256 })
 
   /** What answers for a module's name; else what was uploaded, as with kernels. */
   const findModule = (record: KernelRecord, name: string): ModuleRecord | undefined => {

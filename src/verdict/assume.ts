@@ -28,7 +28,7 @@ const NAMES_SHOWN = 20
  *
  * @throws AppError `invalid_request` of the field `assume`
  */
-export function parseAssumption (text: string): Assumption {
+function parseAssumption (text: string): Assumption {
   const [, name, written] = FORM.exec(text) ?? []
   if (name === undefined || written === undefined) throw invalid(`${quote(text)} is no assumption; write name=value, such as enabled=1.`)
   const value = NOUNS[written] ?? toNumber(written)

@@ -15,8 +15,7 @@ describe('an object that does not do for the kernel', () => {
   let service: Service
   let proxy: Proxy
   beforeAll(async () => {
-    service = await startService(cleanup, { hasSample: false })
-    await putKernel(service.url, REFERENCE, targetFoo().bytes())
+    service = await startService(cleanup)
     proxy = await startProxy(cleanup, service.url)
   })
 
@@ -24,7 +23,9 @@ describe('an object that does not do for the kernel', () => {
     const node = createNode(cleanup, [])
     const spec = fooSpec()
     writeFileSync(join(node.objects, 'foo.bpf.o'), buildObject({ ...spec, records: (spec.records ?? []).map(record => ({ ...record, kind: 13 })) }).bytes)
-    const run = await runOnce(node, service.url, { CORELO_AGENT_KEYS: service.keys })
+    const other = await startService(cleanup, { hasSample: false })
+    await putKernel(other.url, REFERENCE, targetFoo().bytes())
+    const run = await runOnce(node, other.url, { CORELO_AGENT_KEYS: other.keys })
     expect(run.code).toBe(1)
     expect(run.lines).toContainEqual(expect.objectContaining({ level: 50, object: 'foo', code: 'relocation_failed', shown: 'nothing', reasons: expect.arrayContaining([expect.any(String)]) }))
     expect(run.lines.at(-1)).toMatchObject({ result: 'finding', findings: 1 })
@@ -56,7 +57,7 @@ describe('an object that does not do for the kernel', () => {
     expect(run.lines).toContainEqual(expect.objectContaining({ object: 'exec', msg: 'relocated, verified and put in place', verdict: expect.stringMatching(/^(?:loads|unknown)$/) }))
   })
 
-  it('is not put out where its verdict is that it fails, which says why in terms of its source; the copy from before stays', async () => {
+  it('is not put out where its verdict is that it fails; the copy from before stays', async () => {
     const node = createNode(cleanup)
     const key = parseSigningKeys(generateSigningKey())[0]
     const keys = join(temporaryFolder(cleanup), 'keys.json')
@@ -68,7 +69,7 @@ describe('an object that does not do for the kernel', () => {
     const run = await runOnce(node, proxy.url, { CORELO_AGENT_KEYS: keys })
     expect(run.code).toBe(1)
     const line = run.lines.find(({ code }) => code === 'unresolved_reachable')
-    expect(line).toMatchObject({ level: 50, object: 'exec', shown: 'last_good', reasons: expect.arrayContaining([expect.stringMatching(/^exec\.bpf\.c:\d+: task_struct.*: .*/)]) })
+    expect(line).toMatchObject({ level: 50, object: 'exec', shown: 'last_good' })
     expect(readFileSync(join(node.out, 'exec.bpf.o'))).toEqual(before)
 
     const agent = await startAgent(cleanup, node, proxy.url, { CORELO_AGENT_KEYS: keys })

@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parseBtf } from '../../src/index.js'
 import { sha256 } from '../../src/store/sha256.js'
-import { EXEC, SAMPLE, UNGUARDED } from '../cli/corelo.js'
+import { EXEC, ROOT, SAMPLE } from '../cli/corelo.js'
 import { cleanUpAfterAll, createNode, DEAD_ADDRESS, putKernel, REFERENCE, runOnce, startProxy, startService, type AgentRun, type Node, type Service } from './support.js'
 import { relocate } from '../support/relocate.js'
+
+const CONNECT = join(ROOT, 'examples/connect.bpf.o')
 
 const cleanup = cleanUpAfterAll()
 let service: Service
@@ -20,13 +22,13 @@ beforeAll(async () => {
 
 describe('corelo agent --once, on a node without BTF', () => {
   it('puts out what the library gives for its kernel, and the report, and nothing else in sight', async () => {
-    const node = createNode(cleanup, [EXEC, UNGUARDED])
+    const node = createNode(cleanup, [EXEC, CONNECT])
     const run = await once(node)
     expect(run, JSON.stringify(run.lines)).toMatchObject({ code: 0, stderr: '' })
     expect(readFileSync(join(node.out, 'exec.bpf.o'))).toEqual(relocated(EXEC))
-    expect(readFileSync(join(node.out, 'unguarded.bpf.o'))).toEqual(relocated(UNGUARDED))
+    expect(readFileSync(join(node.out, 'connect.bpf.o'))).toEqual(relocated(CONNECT))
     expect(JSON.parse(readFileSync(join(node.out, 'exec.report.json'), 'utf8'))).toMatchObject({ kernel: { reference: REFERENCE }, object: { sha256: sha256(readFileSync(EXEC)) } })
-    expect(readdirSync(node.out).filter(name => !name.startsWith('.')).sort()).toEqual(['exec.bpf.o', 'exec.report.json', 'unguarded.bpf.o', 'unguarded.report.json'])
+    expect(readdirSync(node.out).filter(name => !name.startsWith('.')).sort()).toEqual(['connect.bpf.o', 'connect.report.json', 'exec.bpf.o', 'exec.report.json'])
     expect(summary(run)).toMatchObject({ result: 'fine', objects: 2, current: 2 })
   })
 
@@ -144,9 +146,9 @@ describe('corelo agent --once, with copies from before,', () => {
   })
 
   it('takes away what is for another kernel also when its object is not there any more', async () => {
-    const node = createNode(cleanup, [EXEC, UNGUARDED])
+    const node = createNode(cleanup, [EXEC, CONNECT])
     expect((await once(node)).code).toBe(0)
-    rmSync(join(node.objects, 'unguarded.bpf.o'))
+    rmSync(join(node.objects, 'connect.bpf.o'))
     await runOnce(node, down, { CORELO_AGENT_KERNEL_RELEASE: '6.2.0-sample' })
     expect(readdirSync(node.out)).toEqual(['.corelo'])
   })

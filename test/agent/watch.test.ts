@@ -2,9 +2,11 @@ import { cpSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } f
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parseBtf } from '../../src/index.js'
-import { EXEC, SAMPLE, UNGUARDED } from '../cli/corelo.js'
+import { EXEC, ROOT, SAMPLE, UNGUARDED } from '../cli/corelo.js'
 import { cleanUpAfterAll, createNode, runOnce, startAgent, startProxy, startService, temporaryFolder, type LogLine, type Service } from './support.js'
 import { relocate } from '../support/relocate.js'
+
+const CONNECT = join(ROOT, 'examples/connect.bpf.o')
 
 const cleanup = cleanUpAfterAll()
 const isPut = (object: string) => (line: LogLine): boolean => line.object === object && line.msg === 'relocated, verified and put in place'
@@ -32,15 +34,15 @@ describe('corelo agent, watching', () => {
     const node = createNode(cleanup)
     const agent = await startAgent(cleanup, node, service.url)
     await agent.line(isPut('exec'))
-    cpSync(UNGUARDED, join(node.objects, 'more.bpf.o'))
+    cpSync(CONNECT, join(node.objects, 'more.bpf.o'))
     await agent.line(isPut('more'))
-    expect(readFileSync(join(node.out, 'more.bpf.o'))).toEqual(relocated(UNGUARDED))
+    expect(readFileSync(join(node.out, 'more.bpf.o'))).toEqual(relocated(CONNECT))
     agent.lines.length = 0
     const fresh = join(node.objects, '.exec.new')
-    writeFileSync(fresh, readFileSync(UNGUARDED))
+    writeFileSync(fresh, readFileSync(CONNECT))
     renameSync(fresh, join(node.objects, 'exec.bpf.o'))
     await agent.line(isPut('exec'))
-    expect(readFileSync(join(node.out, 'exec.bpf.o'))).toEqual(relocated(UNGUARDED))
+    expect(readFileSync(join(node.out, 'exec.bpf.o'))).toEqual(relocated(CONNECT))
     rmSync(join(node.objects, 'more.bpf.o'))
     await agent.line(({ object, msg }) => object === 'more' && msg.startsWith('the object is gone'))
     expect(existsSync(join(node.out, 'more.bpf.o'))).toBe(false)

@@ -16,8 +16,7 @@ const { version, bin } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'ut
 
 describe('corelo', () => {
   it('is what package.json installs, and can be started as a program', () => {
-    expect(join(ROOT, bin.corelo)).toBe(MAIN)
-    expect(readFileSync(MAIN, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
+    expect(readFileSync(join(ROOT, bin.corelo), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
   })
 
   it('prints its version', () => {

@@ -63,7 +63,7 @@ describe('corelo relocate', () => {
 
   it('says where in the source a value is missing', () => {
     const { code, stderr } = corelo(['relocate', UNGUARDED, '--btf', SAMPLE, '-o', '-'])
-    expect(code).toBe(0)
+    expect(code).toBe(1)
     expect(stderr).toMatch(/^unguarded\.bpf\.c:\d+: task_struct\.state: struct task_struct has no member state in this kernel\. It has __state \(instruction 0 of on_exit poisoned\)$/m)
     expect(stderr).toContain('    struct task_struct___new { unsigned int __state; } __attribute__((preserve_access_index));\n')
   })

@@ -690,7 +690,8 @@ describe('/kernels', () => {
       provenance: { by: '127.0.0.1', at: time, kernel_version: version },
       first_seen: time,
       last_used: time,
-      modules: []
+      modules: [],
+      published: null
     })
     await problem(await request('/kernels/ubuntu/20.04/x86_64/other'), 404, 'kernel_unknown')
   })

@@ -32,7 +32,7 @@ describe('a bare release that two distributions share', () => {
     const refused = await relocate({ kernel_release: RELEASE })
     expect([refused.status, await problemOf(refused)]).toMatchObject([409, {
       code: 'kernel_ambiguous',
-      detail: expect.stringContaining('2 kernels'),
+      detail: expect.stringContaining('2 different BTFs'),
       candidates: [{ reference: CENTOS, btf_sha256: centos, source: 'upload' }, { reference: RHEL, btf_sha256: rhel, source: 'upload' }]
     }])
     for (const parts of [{ kernel_release: RHEL }, { kernel_release: RELEASE, distro: 'rhel' }, { kernel_release: `rhel/7.9/x86_64/${RELEASE}` }, { btf_sha256: rhel }]) {

@@ -7,7 +7,11 @@ it('the line of the start says version, address, who may call, sources, cache fo
   const config = readConfig({ CORELO_BTFHUB_URL: 'https://user:secret@hub.example/archive/?key=secret', CORELO_UPSTREAM: 'http://site:secret@site.example', CORELO_CACHE_DIR: '/cache' })
   const facts = startFacts(config, 'http://127.0.0.1:8080', 'key-1')
   expect(facts).toEqual({
-    version: ENGINE.version, address: 'http://127.0.0.1:8080', auth: 'none', cache_dir: '/cache', key_id: 'key-1',
+    version: ENGINE.version,
+    address: 'http://127.0.0.1:8080',
+    auth: 'none',
+    cache_dir: '/cache',
+    key_id: 'key-1',
     sources: ['the running kernel', 'https://hub.example/archive/', 'http://site.example/']
   })
 })
