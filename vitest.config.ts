@@ -4,7 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: [...configDefaults.exclude, 'test/differential/**', 'test/kernel/**', 'test/container/**'],
+    exclude: [...configDefaults.exclude, 'test/differential/**', 'test/kernel/**', 'test/container/**', 'test/network/**'],
     pool: 'threads',
     isolate: false,
     // Only a hang takes so long, also on a machine that is ten times slower. CI has its own limit.
