@@ -1,8 +1,9 @@
 import type { Btf } from '../btf/btf.js'
 import { relocateDistilledBase } from '../btf/distilled-base.js'
 import { parseRawBtf, type ParseRawBtfOptions } from '../btf/parse.js'
+import { requireKernelElf } from '../elf/kernel-elf.js'
 import { findLastSection, isElf, parseSections, sectionBytes, type ElfFile } from '../elf/sections.js'
-import { EM_BPF, SHT_PROGBITS } from '../elf/constants.js'
+import { SHT_PROGBITS } from '../elf/constants.js'
 import { AppError, recode } from '../errors.js'
 
 export type ParseBtfOptions = Omit<ParseRawBtfOptions, 'indexNames'>
@@ -16,7 +17,7 @@ export type ParseBtfOptions = Omit<ParseRawBtfOptions, 'indexNames'>
 export function parseBtf (bytes: Uint8Array, options: ParseBtfOptions = {}): Btf {
   if (!isElf(bytes)) return parseRawBtf(bytes, options)
   const elf = asBtfError(() => parseSections(bytes))
-  if (elf.machine === EM_BPF) throw new AppError('btf_invalid', "The file is an eBPF object (machine 247): its .BTF is of the program's own types, not of a kernel's. Give the kernel's: /sys/kernel/btf/vmlinux, a vmlinux, or what corelo btf export wrote.", { machine: EM_BPF })
+  requireKernelElf(elf)
   const own = btfSection(elf, '.BTF')
   if (own === undefined) throw new AppError('btf_invalid', 'The ELF file has no .BTF section; the kernel was built without CONFIG_DEBUG_INFO_BTF, or the section was stripped.', { section: '.BTF' })
   const pointerSize = options.pointerSize ?? (elf.is64 ? 8 : 4)

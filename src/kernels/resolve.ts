@@ -5,10 +5,8 @@ import { isFetched, type KernelRecord, type ModuleRecord } from './kernel-record
 import { buildsOf, saidAt } from './merge-records.js'
 import { formatQuery, formatReference, isWholeReference, type KernelQuery } from '../identity/reference.js'
 import type { Sha256 } from '../store/sha256.js'
+import { isSharedKernel } from './shared-kernels.js'
 import { unknownKernel, type ResolveOptions } from './unknown-kernel.js'
-
-export { answersForName, unknownKernel }
-export type { ResolveOptions, SourceAnswer } from './unknown-kernel.js'
 
 /** The kernel that a query means. */
 export interface ResolvedKernel {
@@ -35,30 +33,39 @@ export function recordsOfName (index: KernelIndex, query: KernelQuery, trustUplo
  */
 export function resolveKernel (index: KernelIndex, query: KernelQuery, options: ResolveOptions): ResolvedKernel {
   const { trustUploads } = options
-  const built = query.buildId === undefined ? [] : recordsOfBuild(index, query.buildId, trustUploads)
-  if (built.length > 0) return resolveBuild(index, query, built, trustUploads)
+  const built = query.buildId === undefined ? [] : recordsOfBuild(index, query.buildId, trustUploads, query)
+  if (built.length > 0) return resolveRecords(query, spelledAs(query, built))
   const meant = spelledAs(query, ofSameBuild(query, recordsOfName(index, query, trustUploads), trustUploads))
   const [first] = meant
   if (first === undefined) throw unknownKernel(index, query, options)
-  return agreeing(query, meant)
+  return resolveRecords(query, meant)
 }
 
-/** The rows that a build-id names and that may answer for it. */
-export function recordsOfBuild (index: KernelIndex, buildId: string, trustUploads: boolean): readonly KernelRecord[] {
-  return index.byBuildId(buildId).filter(record => answersForName(record, trustUploads) && inForce(index.named(record.reference)).includes(record) &&
+/**
+ * The rows that a build-id names and that may answer for it. A build-id settles the kernel by itself, as a hash does. A name beside it
+ * must be one of that kernel's, that of a distribution which installs it included.
+ *
+ * @param query the name, where there is one
+ * @returns none where no row is known to have the build-id: the name has to do then
+ * @throws AppError `kernel_ambiguous` where the name is of another kernel, with both
+ */
+export function recordsOfBuild (index: KernelIndex, buildId: string, trustUploads: boolean, query?: KernelQuery): readonly KernelRecord[] {
+  const built = index.byBuildId(buildId).filter(record => answersForName(record, trustUploads) && inForce(index.named(record.reference)).includes(record) &&
     buildsOf(record).some(build => build.buildId === buildId && (build.source === record.source || answersForName(build, trustUploads))))
+  if (query === undefined || built.length === 0) return built
+  const named = built.filter(record => record.reference.release === query.release && (matchesName(query, record.reference) || isSharedKernel(query, record)))
+  if (named.length > 0) return named
+  const names = built.map(({ reference }) => formatReference(reference)).join(', ')
+  throw ambiguous({ ...query, buildId }, built,
+    `The build-id ${buildId} is that of ${names}, and not of ${formatQuery(query)}, which the request names; correct the one, or leave the other out.`)
 }
 
-/** A build-id settles the kernel by itself, as a hash does. A name beside it must be that of the kernel. */
-function resolveBuild (index: KernelIndex, query: KernelQuery, built: readonly KernelRecord[], trustUploads: boolean): ResolvedKernel {
-  const named = built.filter(({ reference }) => reference.release === query.release && matchesName(query, reference))
-  if (named.length > 0) return agreeing(query, spelledAs(query, named))
-  throw ambiguous(query, [...built, ...recordsOfName(index, query, trustUploads)],
-    `The build-id ${query.buildId ?? ''} is that of ${built.map(({ reference }) => formatReference(reference)).join(', ')}, and not of kernel ${formatQuery(query)}; correct the one or leave the other out.`)
-}
-
-/** @throws AppError `kernel_ambiguous` */
-function agreeing (query: KernelQuery, records: readonly KernelRecord[]): ResolvedKernel {
+/**
+ * The one BTF that all of these rows have.
+ *
+ * @throws AppError `kernel_ambiguous`
+ */
+export function resolveRecords (query: KernelQuery, records: readonly KernelRecord[]): ResolvedKernel {
   const [first, ...others] = records
   if (first === undefined) throw new AppError('internal_error', 'A kernel without rows cannot be resolved.')
   if (others.some(record => record.btfSha256 !== first.btfSha256)) throw ambiguous(query, records)
@@ -138,7 +145,7 @@ function ambiguous (query: KernelQuery, records: readonly KernelRecord[], messag
   const advice = !isWhole && names.size > 1 ? 'name the whole reference' : 'say which build it is with kernel_version (uname -v)'
   return new AppError('kernel_ambiguous',
     message ?? `${isWhole ? formatReference(query) : `Release ${query.release}`} can mean ${contents} different BTFs, which are listed as candidates; ${advice}, or name one BTF with btf_sha256.`,
-    { kernel: formatQuery(query), candidates: records.slice(0, CANDIDATES_SHOWN).map(candidateOf) })
+    { kernel: formatQuery(query), ...(query.buildId === undefined ? {} : { build_id: query.buildId }), candidates: records.slice(0, CANDIDATES_SHOWN).map(candidateOf) })
 }
 
 function ambiguousModule (kernel: ResolvedKernel, name: string, held: readonly ModuleRecord[]): AppError {

@@ -5,8 +5,9 @@ import type { Catalog } from '../kernels/catalog/catalog.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import type { KernelRecord } from '../kernels/kernel-record.js'
 import { formatQuery, formatReference, type KernelQuery } from '../identity/reference.js'
-import { isSameBuild } from '../kernels/matches.js'
-import { answersForName, hasModules, recordsOfName, resolveKernel, resolveModules, type ResolvedKernel, type ResolveOptions } from '../kernels/resolve.js'
+import { answersForName, isSameBuild } from '../kernels/matches.js'
+import { hasModules, recordsOfBuild, recordsOfName, resolveKernel, resolveModules, resolveRecords, type ResolvedKernel } from '../kernels/resolve.js'
+import type { ResolveOptions } from '../kernels/unknown-kernel.js'
 import type { Sha256 } from '../store/sha256.js'
 import { abortable } from '../store/abortable.js'
 import { mapInTurn } from '../workers/in-turn.js'
@@ -14,7 +15,6 @@ import type { BtfAccess } from '../kernels/btf-access.js'
 import type { Fetching } from '../kernels/fetching.js'
 import type { LocalKernel } from '../kernels/local-kernel.js'
 import { toAnswers, type AskedSource } from '../kernels/source-error.js'
-import { recordsOfBuildId } from '../kernels/build-ids.js'
 import { isSharedKernel } from '../kernels/shared-kernels.js'
 import type { Deadline, RelocateRequest, Warning } from './types.js'
 
@@ -98,13 +98,14 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
 
   /** What is held as a module's BTF is nobody's kernel, even where it can be read without its base. */
   const requireNoModule = (btf: Sha256): void => {
-    for (const record of index.list()) {
-      const module = moduleNames(record).get(btf)
-      if (module === undefined) continue
-      throw new AppError('btf_invalid',
-        `btf_sha256 ${btf} is the BTF of module ${module} of kernel ${formatReference(record.reference)}, not that of a kernel; name the kernel's BTF (${record.btfSha256}), and the module in modules.`,
-        { btf_sha256: btf, module, kernel: formatReference(record.reference) })
-    }
+    const [record] = index.byModuleBtf(btf)
+    const module = record?.modules.find(({ btfSha256 }) => btfSha256 === btf)
+    if (record === undefined || module === undefined) return
+    const kernel = formatReference(record.reference)
+    throw new AppError('btf_invalid',
+      `btf_sha256 ${btf} is the BTF of module ${module.name} of kernel ${kernel}, not that of a kernel; ` +
+      `name the kernel's BTF (${record.btfSha256}), and the module in modules.`,
+      { btf_sha256: btf, module: module.name, kernel })
   }
 
   const withModules = async (target: Target, kernel: ResolvedKernel, names: readonly string[], deadline: Deadline | undefined): Promise<Target> =>
@@ -132,43 +133,29 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
   }
 
   const byName = (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> => {
-    const built = query.buildId === undefined ? [] : recordsOfBuildId(index, query.buildId, query, trustUploads)
-    if (built.length > 0) return byRecords(formatQuery(query), built, query, names, deadline)
-    if (isHeld(query)) return byHeldName(query, names, deadline)
+    const isBuilt = query.buildId !== undefined && recordsOfBuild(index, query.buildId, trustUploads).length > 0
+    if (isBuilt || isHeld(query)) return byResolved(resolveKernel(index, query, options()), query, names, deadline)
     const shared = index.byRelease(query.release).filter(record => isSharedKernel(query, record) && answersForName(record, trustUploads))
-    return shared.length > 0 ? byRecords(formatQuery(query), shared, query, names, deadline) : byNameElsewhere(query, names, deadline)
-  }
-
-  /** Of records that were found by more than their name. */
-  const byRecords = (name: string, records: readonly KernelRecord[], query: KernelQuery | undefined, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> => {
-    const [first, ...others] = records
-    if (first === undefined) throw new AppError('internal_error', 'A kernel without records cannot be resolved.')
-    if (others.some(({ btfSha256 }) => btfSha256 !== first.btfSha256)) {
-      throw new AppError('kernel_ambiguous', `${name} is that of ${records.length} kernels with different BTF; name one BTF with btf_sha256.`, {
-        kernel: name, candidates: records.map(({ reference, btfSha256, source }) => ({ reference: formatReference(reference), btf_sha256: btfSha256, source }))
-      })
-    }
-    const kernel: ResolvedKernel = { name, btfSha256: first.btfSha256, records: [first, ...others] }
-    fetching.refresh(kernel.records)
-    const warning = query !== undefined && records.every(record => isSharedKernel(query, record)) ? sharedWarning(query, first) : undefined
-    const target: Target = { btf: kernel.btfSha256, modules: [], kernel: name, source: first.source, brought: undefined, records: kernel.records, warning, fetchMs: 0 }
-    return names.length === 0 ? target : withModules(target, kernel, names, deadline)
+    return shared.length > 0 ? byResolved(resolveRecords(query, shared), query, names, deadline) : byNameElsewhere(query, names, deadline)
   }
 
   const byBuildId = (buildId: string, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> => {
-    const built = recordsOfBuildId(index, buildId, undefined, trustUploads)
-    const [first, ...others] = built
-    if (first === undefined) throw new AppError('kernel_unknown', `No kernel is held that is known to have the build-id ${buildId}; name it with kernel_release too, by which sources can be asked.`, { kernel: `build-id ${buildId}`, sources: [], nearest: [], candidates: [] })
-    return byRecords(others.length === 0 ? formatReference(first.reference) : first.reference.release, built, undefined, names, deadline)
+    const built = recordsOfBuild(index, buildId, trustUploads)
+    const [first] = built
+    if (first !== undefined) {
+      const query = { release: first.reference.release, buildId }
+      return byResolved(resolveRecords(query, built), query, names, deadline)
+    }
+    throw new AppError('kernel_unknown',
+      `No kernel is held that is known to have the build-id ${buildId}; name it with kernel_release too, by which sources can be asked.`,
+      { kernel: `build-id ${buildId}`, sources: [], nearest: [], candidates: [] })
   }
 
-  const byHeldName = (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined, asked: readonly AskedSource[] = [], fetchMs = 0): Target | Promise<Target> => {
-    return byResolved(resolveKernel(index, query, options(asked)), names, deadline, fetchMs)
-  }
-
-  const byResolved = (kernel: ResolvedKernel, names: readonly string[], deadline: Deadline | undefined, fetchMs: number): Target | Promise<Target> => {
-    fetching.refresh(kernel.records)
-    const target: Target = { btf: kernel.btfSha256, modules: [], kernel: kernel.name, source: kernel.records[0].source, brought: undefined, records: kernel.records, fetchMs }
+  const byResolved = (kernel: ResolvedKernel, query: KernelQuery, names: readonly string[], deadline: Deadline | undefined, fetchMs = 0): Target | Promise<Target> => {
+    const { name, btfSha256: btf, records } = kernel
+    fetching.refresh(records)
+    const warning = records.every(record => isSharedKernel(query, record)) ? sharedWarning(query, records[0]) : undefined
+    const target: Target = { btf, modules: [], kernel: name, source: records[0].source, brought: undefined, records, warning, fetchMs }
     return names.length === 0 ? target : withModules(target, kernel, names, deadline)
   }
 
@@ -176,10 +163,10 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
   const byNameElsewhere = async (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Promise<Target> => {
     await abortable(index.learn(query), deadline?.signal)
     const held = heldOf(query)
-    if (held.length > 0 && fetching.isComplete(query, held)) return await byHeldName(query, names, deadline)
+    if (held.length > 0 && fetching.isComplete(query, held)) return await byResolved(resolveKernel(index, query, options()), query, names, deadline)
     const started = performance.now()
     const asked = await abortable(fetching.obtain(query, [], deadline?.caller, deadline?.waitMs), deadline?.signal)
-    return await byHeldName(query, names, deadline, asked, performance.now() - started)
+    return await byResolved(resolveKernel(index, query, options(asked)), query, names, deadline, performance.now() - started)
   }
 
   return {
@@ -193,7 +180,7 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
         return fromParts([vmlinux, ...split], kernel)
       }
       if (btfSha256 !== undefined) {
-        if (buildId !== undefined) requireSameBuildId(recordsOfBuildId(index, buildId, kernel, trustUploads), buildId, btfSha256)
+        if (buildId !== undefined) requireSameBuildId(recordsOfBuild(index, buildId, trustUploads, kernel), buildId, btfSha256)
         return byContent(request, btfSha256, deadline)
       }
       if (kernel === undefined && buildId !== undefined && moduleSha256s.length === 0) return byBuildId(buildId, modules, deadline)
@@ -202,15 +189,6 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
       return byName(buildId === undefined ? kernel : { ...kernel, buildId }, modules, deadline)
     }
   }
-}
-
-/** Modules of a record by their content. Kept with it: a kernel has thousands. */
-const namesOfModules = new WeakMap<KernelRecord, ReadonlyMap<Sha256, string>>()
-
-function moduleNames (record: KernelRecord): ReadonlyMap<Sha256, string> {
-  const known = namesOfModules.get(record) ?? new Map(record.modules.map(({ btfSha256, name }) => [btfSha256, name]))
-  namesOfModules.set(record, known)
-  return known
 }
 
 function resolvedByContent (btf: Sha256, records: readonly KernelRecord[]): ResolvedKernel {

@@ -1,7 +1,8 @@
 import { inflateSync } from 'node:zlib'
 import { dataView } from '../../bytes/checked.js'
 import { stringAt } from '../../bytes/strings.js'
-import { EM_BPF, SHT_PROGBITS } from '../../elf/constants.js'
+import { SHT_PROGBITS } from '../../elf/constants.js'
+import { requireKernelElf } from '../../elf/kernel-elf.js'
 import { findLastSection, isElf, parseSections, readU64, sectionBytes, type ElfFile } from '../../elf/sections.js'
 import { AppError, recode } from '../../errors.js'
 import { isSegment } from '../../identity/reference.js'
@@ -46,7 +47,7 @@ export interface ElfKernel {
  */
 export async function readElfKernel (bytes: Uint8Array): Promise<ElfKernel> {
   const elf = parse(bytes)
-  if (elf.machine === EM_BPF) throw new AppError('btf_invalid', "The file is an eBPF object (machine 247): its .BTF is of the program's own types, not of a kernel's. Give the kernel's: /sys/kernel/btf/vmlinux, a vmlinux, or what corelo btf export wrote.", { machine: EM_BPF })
+  requireKernelElf(elf)
   const facts = moduleFacts(elf)
   const banner = facts === undefined ? findBanner(bytes) : undefined
   const arch = elf.machine === EM_PPC64 ? elf.littleEndian ? 'ppc64le' : 'ppc64' : ARCHS.get(elf.machine)
