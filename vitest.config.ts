@@ -1,10 +1,11 @@
 import { configDefaults, defineConfig } from 'vitest/config'
+import { LAB_TESTS } from './vitest.lab.config.js'
 
 /** What runs wherever Node runs. What needs libbpf, kernels or root is in vitest.lab.config.ts. */
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: [...configDefaults.exclude, 'test/differential/**', 'test/kernel/**', 'test/container/**', 'test/network/**'],
+    exclude: [...configDefaults.exclude, ...LAB_TESTS],
     pool: 'threads',
     isolate: false,
     // Only a hang takes so long, also on a machine that is ten times slower. CI has its own limit.

@@ -1,9 +1,12 @@
 import { defineConfig } from 'vitest/config'
 
-/** Tests against libbpf, in kernels and of the images; see scripts/test-lab.mjs. A guest boots in software, which takes its time. */
+/** Tests that need more than Node: libbpf, kernels, images, package repositories, network namespaces. Everything else is for `npm test`. */
+export const LAB_TESTS = ['differential', 'kernel', 'container', 'packages', 'network'].map(folder => `test/${folder}/**/*.test.ts`)
+
+/** See scripts/test-lab.mjs. A guest boots in software, which takes its time. */
 export default defineConfig({
   test: {
-    include: ['test/differential/**/*.test.ts', 'test/kernel/**/*.test.ts', 'test/container/**/*.test.ts', 'test/packages/**/*.test.ts', 'test/network/**/*.test.ts'],
+    include: LAB_TESTS,
     pool: 'threads',
     isolate: false,
     testTimeout: 300_000
