@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { parseReference } from '../../src/identity/reference.js'
-import { createService } from '../../src/service/service.js'
 import type { Service } from '../../src/service/types.js'
 import { describeLab, labBtf, NEEDS } from '../support/lab.js'
 import { sha256Of } from './kernels.js'
+import { startWithRepositories } from './service.js'
 
 /** Debian's mirror as apt on this machine knows it; undefined where it knows none. It is written nowhere. */
 function mirrorOfApt (): string | undefined {
@@ -29,10 +29,7 @@ describeLab("Debian's own repository", [{ what: "Debian's mirror in apt's source
   beforeAll(async () => {
     const file = join(scratch, 'debian.yaml')
     writeFileSync(file, `repositories: [{ preset: debian, mirror: "${mirrorOfApt()}", suites: [bookworm, bookworm-security, bookworm-backports], arches: [amd64] }]\n`)
-    service = createService({
-      cacheDir: join(scratch, 'cache'), memoryBytes: 1 << 29, workers: 1, deadlineMs: 60_000, maxObjectBytes: 1 << 24, maxBtfBytes: 1 << 26, localKernel: false, trustUploads: false, packages: [file]
-    })
-    await service.ready()
+    service = await startWithRepositories(file, join(scratch, 'cache'))
   })
   afterAll(async () => {
     await service?.close()

@@ -2,12 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { createService } from '../../src/service/service.js'
 import type { Service } from '../../src/service/types.js'
 import { parseReference } from '../../src/identity/reference.js'
 import { describeLab, labPackage, NEEDS } from '../support/lab.js'
 import { makeDeb, makeRpm, readFromDeb, readLabKernel, renameKernel, sha256Of, type LabKernel } from './kernels.js'
 import { makeKey, publishRpms, publishSuite, serveFiles, signRpm, type RepositoryServer } from './repositories.js'
+import { startWithRepositories } from './service.js'
 
 /** What each family calls the package of a kernel, and where its image lies in it. */
 const DEBS = [
@@ -73,18 +73,7 @@ describeLab('package repositories made by the real tools', [...['apt-ftparchive'
     for (const version of ['2', '2023']) writeFileSync(join(root, 'rpm/amzn', version, 'mirror.list'), `${server.url}/rpm/amzn/${version}\n`)
     const file = join(scratch, 'repositories.yaml')
     writeFileSync(file, `repositories:\n${entries.map(entry => `  - ${entry.replaceAll('$URL', server.url)}`).join('\n')}\n`)
-    service = createService({
-      cacheDir: join(scratch, 'cache'),
-      memoryBytes: 512 * 1024 * 1024,
-      workers: 1,
-      deadlineMs: 60_000,
-      maxObjectBytes: 1 << 24,
-      maxBtfBytes: 1 << 26,
-      localKernel: false,
-      trustUploads: false,
-      packages: [file]
-    })
-    await service.ready()
+    service = await startWithRepositories(file, join(scratch, 'cache'))
   }, 600_000)
 
   afterAll(async () => {

@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { AppError } from '../../src/errors.js'
 import { parseReference } from '../../src/identity/reference.js'
-import { createService } from '../../src/service/service.js'
 import type { Service } from '../../src/service/types.js'
 import { describeLab, NEEDS } from '../support/lab.js'
 import { makeDeb, readLabKernel, renameKernel, sha256Of, type LabKernel } from './kernels.js'
 import { makeKey, publishSuite, serveFiles, type RepositoryServer, type TestKey } from './repositories.js'
+import { startWithRepositories } from './service.js'
 
 const RELEASE = '6.1.0-57-amd64'
 const REFERENCE = parseReference(`debian/12/x86_64/${RELEASE}`)
@@ -54,19 +54,7 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
     server = await serveFiles(root)
     const file = join(scratch, `repositories-${count}.yaml`)
     writeFileSync(file, `repositories: [{ preset: debian, mirror: "${server.url}", suites: [bookworm], arches: [amd64], ${options.more ?? `key: ${key.publicKey}`} }]\n`)
-    service = createService({
-      cacheDir: options.cacheDir ?? join(scratch, `cache-${count}`),
-      memoryBytes: 512 * 1024 * 1024,
-      workers: 1,
-      deadlineMs: 60_000,
-      maxObjectBytes: 1 << 24,
-      maxBtfBytes: 1 << 26,
-      localKernel: false,
-      trustUploads: false,
-      packages: [file],
-      sources: { fetch: { tries: 1 } }
-    })
-    await service.ready()
+    service = await startWithRepositories(file, options.cacheDir ?? join(scratch, `cache-${count}`), { fetch: { tries: 1 } })
     return service
   }
 
@@ -164,18 +152,7 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
     const unknown = parseReference('debian/12/x86_64/6.1.0-99-amd64')
     const files = join(scratch, `repositories-${count}.yaml`)
     await service?.close()
-    service = createService({
-      cacheDir,
-      memoryBytes: 1 << 28,
-      workers: 1,
-      deadlineMs: 60_000,
-      maxObjectBytes: 1 << 24,
-      maxBtfBytes: 1 << 26,
-      localKernel: false,
-      trustUploads: false,
-      packages: [files],
-      sources: { fetch: { tries: 1 } }
-    })
+    service = await startWithRepositories(files, cacheDir, { fetch: { tries: 1 } })
     expect((await service.getKernelBtf(REFERENCE)).source).toBe('packages')
     expect(await service.getKernelBtf(unknown, undefined, { waitMs: 300_000 }).catch((error: unknown) => error)).toMatchObject({ code: 'kernel_unknown' })
   })
