@@ -86,8 +86,8 @@ function prepare (answer: RelocateAnswer, representation: Representation, cacheC
 }
 
 /** Tells reports of one result apart: they also say for which kernel it is, what was assumed, and how many places they list. */
-function reportMark ({ kernel, source, warning, verdict, assumes, report }: RelocateAnswer): string {
-  const facts = [ENGINE.version, kernel ?? '', source, warning?.code ?? '', verdict, ...assumes, report?.members.length ?? 0]
+function reportMark ({ kernel, buildId, source, warning, verdict, assumes, report }: RelocateAnswer): string {
+  const facts = [ENGINE.version, kernel ?? '', buildId ?? '', source, warning?.code ?? '', verdict, ...assumes, report?.members.length ?? 0]
   return hexOf(sha256(Buffer.from(facts.join('\n')))).slice(0, 16)
 }
 

@@ -12,7 +12,7 @@ export function reportOf (answer: RelocateAnswer): Buffer {
     kernel: {
       reference: answer.kernel,
       btf_sha256: answer.btfSha256,
-      build_id: null,
+      build_id: answer.buildId ?? null,
       source: answer.source,
       ...(answer.moduleSha256s.length === 0 ? {} : { modules: answer.moduleSha256s })
     },

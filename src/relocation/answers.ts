@@ -81,6 +81,7 @@ export function createAnswers (attestations: Attestations): Answers {
       sha256,
       ...result,
       kernel: target.kernel,
+      buildId: target.records[0]?.buildId,
       warning: target.warning,
       source: target.source,
       verdict,
@@ -117,7 +118,8 @@ export function createAnswers (attestations: Attestations): Answers {
       let answers = kept.get(outcome)
       if (answers === undefined) kept.set(outcome, answers = [])
       for (const { answer, hasReport, isNamed, keyId: signedWith } of answers) {
-        if (answer.kernel === target.kernel && answer.source === target.source && answer.warning?.message === target.warning?.message && hasReport === wantsReport && isNamed === named && signedWith === keyId) return answer
+        if (answer.kernel === target.kernel && answer.buildId === target.records[0]?.buildId && answer.source === target.source && answer.warning?.message === target.warning?.message &&
+          hasReport === wantsReport && isNamed === named && signedWith === keyId) return answer
       }
       if (answers.length >= MAX_QUESTIONS) answers.shift()
       const answer = make(outcome, question, AT_ONCE, true)

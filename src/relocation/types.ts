@@ -67,6 +67,8 @@ export interface RelocateAnswer {
   readonly kernel: string | null
   /** What is to be known of the answer besides what the engine warns of. */
   readonly warning?: Warning | undefined
+  /** The kernel's GNU build-id, in lower-case hex; undefined where it is not known, or where content was named. */
+  readonly buildId?: string | undefined
   /** Where the BTF came from: `local`, `upload`, `request`, `btfhub`, `directory`, `upstream`; `cache` where only its hash is known. */
   readonly source: string
   readonly verdict: Verdict

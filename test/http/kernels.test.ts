@@ -24,6 +24,20 @@ async function lab (offered: readonly string[] = []) {
   }
 }
 
+describe('a kernel whose build-id is known', () => {
+  it('settles the kernel by it, and has it in its report', async () => {
+    const { request, relocate } = await lab()
+    const buildId = '24a3598fd700114d0a1b1a4871badcee75d0acac'
+    const put = await request(`/kernels/${CENTOS}/btf?kernel_build_id=${buildId}`, { method: 'PUT', body: fooBtf(1), headers: { 'content-type': 'application/octet-stream' } })
+    expect(put.status).toBe(201)
+    for (const parts of [{ kernel_build_id: buildId }, { kernel_release: CENTOS }]) {
+      const answer = await request('/relocate', { method: 'POST', body: form({ object: fooObject(), ...parts }), headers: { accept: 'application/json' } })
+      expect([answer.status, await answer.json()]).toMatchObject([200, { kernel: { reference: CENTOS, build_id: buildId } }])
+    }
+    expect((await relocate({ kernel_release: RHEL, kernel_build_id: buildId })).status).toBe(409)
+  })
+})
+
 describe('a bare release that two distributions share', () => {
   it('is refused with both named, and one of them is enough to go on', async () => {
     const { supply, relocate } = await lab()
