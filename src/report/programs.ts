@@ -9,18 +9,29 @@ import type { ReportProgram } from './wire.js'
 /** The functions that hold a record: one, or several where symbols share a function. libbpf makes a program of each. */
 export type HoldersOf = (record: RecordOutcome) => readonly ElfFunction[]
 
+/** Functions of one start, which mostly are one function with several names. */
+interface Names {
+  readonly functions: ElfFunction[]
+  /** Bytes of the shortest. */
+  shortest: number
+}
+
 export function holders ({ elf }: BpfObject): HoldersOf {
-  const byStart = new Map<string, ElfFunction[]>()
+  const byStart = new Map<string, Names>()
   for (const fn of elf.functions) {
     const key = `${fn.section.index} ${fn.start}`
     const known = byStart.get(key)
-    if (known === undefined) byStart.set(key, [fn])
-    else known.push(fn)
+    if (known === undefined) {
+      byStart.set(key, { functions: [fn], shortest: fn.size })
+    } else {
+      known.functions.push(fn)
+      known.shortest = Math.min(known.shortest, fn.size)
+    }
   }
   return ({ fn, insnOff }) => {
-    if (fn === undefined) return []
-    const alike = byStart.get(`${fn.section.index} ${fn.start}`) ?? []
-    return alike.length < 2 ? alike : alike.filter(other => insnOff < other.start + other.size)
+    const names = fn === undefined ? undefined : byStart.get(`${fn.section.index} ${fn.start}`)
+    if (fn === undefined || names === undefined) return []
+    return insnOff < fn.start + names.shortest ? names.functions : names.functions.filter(({ start, size }) => insnOff < start + size)
   }
 }
 
@@ -30,10 +41,7 @@ const MAX_ASSUMES = 64
 /** Every function of the object, with what becomes of it. */
 export function * programsOf (object: BpfObject, records: readonly RecordOutcome[], judgement: Judgement, holdersOf: HoldersOf): Generator<ReportProgram> {
   const needsOf = kernelBtfNeeds(object)
-  const counts = new Map<ElfFunction, number>()
-  for (const record of records) {
-    for (const fn of holdersOf(record)) counts.set(fn, (counts.get(fn) ?? 0) + 1)
-  }
+  const counts = countRecords(records, holdersOf)
   const verdicts = new Map(judgement.programs.map(program => [program.fn, program]))
   for (const fn of object.elf.functions) {
     const judged = verdicts.get(fn)
@@ -45,7 +53,21 @@ export function * programsOf (object: BpfObject, records: readonly RecordOutcome
       verdict_reason: judged?.reason == null ? null : cut(judged.reason),
       assumes: (judged?.assumes ?? []).slice(0, MAX_ASSUMES).map(cut),
       needs_kernel_btf: needs === null ? null : cut(needs),
-      relocations: counts.get(fn) ?? 0
+      relocations: counts(fn)
     }
   }
+}
+
+/** Records in each function. Counted once for all names that hold the same ones: names times records would be too many to count. */
+function countRecords (records: readonly RecordOutcome[], holdersOf: HoldersOf): (fn: ElfFunction) => number {
+  const counts = new Map<readonly ElfFunction[], number>()
+  for (const record of records) {
+    const names = holdersOf(record)
+    counts.set(names, (counts.get(names) ?? 0) + 1)
+  }
+  const totals = new Map<ElfFunction, number>()
+  for (const [names, count] of counts) {
+    for (const fn of names) totals.set(fn, (totals.get(fn) ?? 0) + count)
+  }
+  return fn => totals.get(fn) ?? 0
 }

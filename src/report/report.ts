@@ -169,12 +169,11 @@ function placer (object: BpfObject, { records }: Relocation, judgement: Judgemen
       const record = records[index]
       if (record === undefined) continue
       isReached ||= record.status === 'poisoned' && judgement.isReachable(record.section, record.insnOff) !== false
-      const programs = holdersOf(record).map(({ name }) => name)
+      const programs = holdersOf(record)
       total += Math.max(1, programs.length)
-      if (places.length >= most) continue
-      for (const program of programs.length === 0 ? [record.program] : programs) {
-        if (places.length < most) places.push(toPlace(record, program, judgement, lineOf))
-      }
+      const names = programs.slice(0, most - places.length).map(({ name }) => name)
+      if (programs.length === 0 && places.length < most) names.push(record.program)
+      for (const name of names) places.push(toPlace(record, name, judgement, lineOf))
     }
     return { places, total, isReached }
   }

@@ -18,8 +18,15 @@ const STV_HIDDEN = 2
 export const PSEUDO = { CALL: 1, KFUNC_CALL: 2, MAP_VALUE: 2, FUNC: 4 } as const
 
 /** A function's instructions, ready to be interpreted. */
-export interface Code {
+export interface Code extends Body {
   readonly fn: ElfFunction
+  /** Whether the kernel verifies it by itself. */
+  readonly isGlobal: boolean
+}
+
+/** What all names of one function have in common. */
+interface Body {
+  /** The same list for each name, by which what follows from the instructions can be kept. */
   readonly insns: readonly Insn[]
   /** Symbols that instructions refer to, by index of the instruction. */
   readonly symbols: ReadonlyMap<number, ElfSymbol>
@@ -28,8 +35,6 @@ export interface Code {
   /** Registers that are read later, a bit each, before each instruction. */
   readonly live: Uint16Array
   readonly hasPoison: boolean
-  /** Whether the kernel verifies it by itself. */
-  readonly isGlobal: boolean
 }
 
 /** The functions of an object with patched instructions. */
@@ -37,6 +42,12 @@ export interface Functions {
   readonly codeOf: (fn: ElfFunction) => Code
   /** The function of `.text` that a call or a function pointer means; undefined where there is none. */
   readonly callee: (code: Code, index: number) => Code | undefined
+}
+
+/** One of each function that has several names: the first. */
+export function withoutAliases (codes: readonly Code[]): readonly Code[] {
+  const seen = new Set<Code['insns']>()
+  return codes.filter(({ insns }) => seen.size < seen.add(insns).size)
 }
 
 export function isPoison (insn: Insn): boolean { return insn.code === BPF_CALL && insn.imm === POISON_IMM && insn.src === 0 }
@@ -62,6 +73,13 @@ export function readFunctions (object: BpfObject, bytes: Uint8Array): Functions 
   const text = object.elf.sections.find(section => section.name === '.text')
   const tables = new Map<number, ReadonlyMap<number, number>>()
   const codes = new Map<ElfFunction, Code>()
+  /** By place: a file has room for 60,000 names of one function. */
+  const bodies = new Map<string, Body>()
+  const bindings = new Map<string, ElfSymbol>()
+  for (const symbol of symbols) {
+    const key = `${symbol.sectionIndex} ${symbol.value} ${symbol.name}`
+    if (!bindings.has(key)) bindings.set(key, symbol)
+  }
 
   const symbolsOf = (fn: ElfFunction): ReadonlyMap<number, ElfSymbol> => {
     let table = tables.get(fn.section.index)
@@ -79,15 +97,24 @@ export function readFunctions (object: BpfObject, bytes: Uint8Array): Functions 
     return found
   }
 
-  const codeOf = (fn: ElfFunction): Code => {
-    const known = codes.get(fn)
+  const bodyOf = (fn: ElfFunction): Body => {
+    const key = `${fn.section.index} ${fn.start} ${fn.size}`
+    const known = bodies.get(key)
     if (known !== undefined) return known
     const insns = Array.from({ length: fn.size / BPF_INSN.SIZE }, (_, i) => readInsn(view, fn.section.offset + fn.start + i * BPF_INSN.SIZE, object.elf.littleEndian))
     const isTarget = new Uint8Array(insns.length)
     insns.forEach((insn, i) => { if (isJump(insn)) isTarget[targetOf(insn, i)] = 1 })
-    const symbol = symbols.find(({ sectionIndex, value, name }) => sectionIndex === fn.section.index && value === fn.start && name === fn.name)
+    const body = { insns, symbols: symbolsOf(fn), isTarget, live: liveRegisters(insns), hasPoison: insns.some(isPoison) }
+    bodies.set(key, body)
+    return body
+  }
+
+  const codeOf = (fn: ElfFunction): Code => {
+    const known = codes.get(fn)
+    if (known !== undefined) return known
+    const symbol = bindings.get(`${fn.section.index} ${fn.start} ${fn.name}`)
     const isGlobal = symbol !== undefined && symbol.binding !== STB_LOCAL && symbol.visibility !== STV_HIDDEN && symbol.visibility !== STV_INTERNAL
-    const code = { fn, insns, symbols: symbolsOf(fn), isTarget, live: liveRegisters(insns), hasPoison: insns.some(isPoison), isGlobal }
+    const code = { fn, ...bodyOf(fn), isGlobal }
     codes.set(fn, code)
     return code
   }

@@ -4,7 +4,7 @@ import { applyPatches } from '../core/patches.js'
 import { isProgramSection, type ElfFunction } from '../elf/functions.js'
 import { BPF_INSN } from '../insn/insn.js'
 import { ageOf, type Age } from './age.js'
-import { POISON_IMM, readFunctions, type Code, type Functions } from './code.js'
+import { POISON_IMM, readFunctions, withoutAliases, type Code, type Functions } from './code.js'
 import { explore } from './explore.js'
 import type { JudgeOptions, Judgement, ProgramVerdict, Verdict } from './judgement.js'
 import { callGraph, type CallGraph } from './reach.js'
@@ -170,17 +170,27 @@ function subprogramResult (fn: ElfFunction, results: readonly Result[], code: Co
 }
 
 function reachability (object: BpfObject, functions: Functions, results: readonly Result[]): Judgement['isReachable'] {
+  const bySection = new Map<string, Code[]>()
+  for (const code of withoutAliases(object.elf.functions.map(functions.codeOf))) addTo(bySection, code.fn.section.name, code)
+  const ownersOf = new Map<Code, Result[]>()
+  for (const result of results) {
+    for (const code of result.codes) addTo(ownersOf, code, result)
+  }
   return (section, insnOff) => {
-    const fn = object.elf.functions.find(({ section: { name }, start, size }) => name === section && insnOff >= start && insnOff < start + size)
-    if (fn === undefined) return null
-    const code = functions.codeOf(fn)
-    if (!code.hasPoison) return null
-    const index = (insnOff - fn.start) / BPF_INSN.SIZE
-    const owners = results.filter(({ codes }) => codes.has(code))
+    const code = bySection.get(section)?.find(({ fn: { start, size } }) => insnOff >= start && insnOff < start + size)
+    if (code === undefined || !code.hasPoison) return null
+    const index = (insnOff - code.fn.start) / BPF_INSN.SIZE
+    const owners = ownersOf.get(code) ?? []
     const answers = owners.map(({ reached }) => reached.get(code)?.get(index))
     if (answers.some(answer => answer?.doubt === null)) return true
     return answers.some(answer => answer !== undefined) || !owners.every(({ isComplete }) => isComplete) ? null : false
   }
+}
+
+function addTo<K, V> (lists: Map<K, V[]>, key: K, value: V): void {
+  const known = lists.get(key)
+  if (known === undefined) lists.set(key, [value])
+  else known.push(value)
 }
 
 /** libbpf refuses the whole object before a verifier sees it. */

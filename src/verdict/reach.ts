@@ -3,7 +3,7 @@ import { BtfKind } from '../btf/constants.js'
 import type { BpfObject } from '../core/object.js'
 import type { ElfFunction } from '../elf/functions.js'
 import { BPF_CALL, BPF_LD_IMM64, BpfClass, classOf, isSubprogramCall } from '../insn/opcodes.js'
-import { isConditional, isJump, isPoison, targetOf, type Code, type Functions } from './code.js'
+import { isConditional, isJump, isPoison, targetOf, withoutAliases, type Code, type Functions } from './code.js'
 import { JMP } from './compare.js'
 import { CALLBACKS } from './helpers.js'
 
@@ -23,26 +23,29 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
   const { elf: { functions: all } } = object
   const programs = all.filter(({ section }) => section.name !== '.text' || all.length === 1)
   const closures = new Map<Code, ReadonlySet<Code>>()
-  const ahead = new Map<Code, Uint8Array>()
+  const ahead = new Map<Code['insns'], Uint8Array>()
+  const callees = new Map<Code['insns'], readonly Code[]>()
   const exceptions = exceptionTags(object)
 
+  const calleesOf = (code: Code): readonly Code[] => {
+    const known = callees.get(code.insns) ?? findCallees(code, functions)
+    callees.set(code.insns, known)
+    return known
+  }
   const reachedFrom = (code: Code): ReadonlySet<Code> => {
     const known = closures.get(code)
     if (known !== undefined) return known
     const found = new Set([code])
-    for (const member of found) for (const callee of calleesOf(member, functions)) found.add(callee)
+    for (const member of found) for (const callee of calleesOf(member)) found.add(callee)
     closures.set(code, found)
     return found
   }
   let poisonedCallback: boolean | undefined
   const hasPoisonedCallback = (): boolean => {
-    poisonedCallback ??= all.some(fn => {
-      const code = functions.codeOf(fn)
-      return code.insns.some((insn, i) => {
-        const callee = insn.code === BPF_LD_IMM64 ? functions.callee(code, i) : undefined
-        return callee !== undefined && hasPoison(callee)
-      })
-    })
+    poisonedCallback ??= withoutAliases(all.map(functions.codeOf)).some(code => code.insns.some((insn, i) => {
+      const callee = insn.code === BPF_LD_IMM64 ? functions.callee(code, i) : undefined
+      return callee !== undefined && hasPoison(callee)
+    }))
     return poisonedCallback
   }
   const hasPoison = (code: Code): boolean => [...reachedFrom(code)].some(member => member.hasPoison)
@@ -51,10 +54,10 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
     programs,
     reachedFrom,
     isPoisonAhead: (code, index) => {
-      let flags = ahead.get(code)
+      let flags = ahead.get(code.insns)
       if (flags === undefined) {
         flags = poisonAhead(code, functions, hasPoison, hasPoisonedCallback)
-        ahead.set(code, flags)
+        ahead.set(code.insns, flags)
       }
       return flags[index] === 1
     },
@@ -66,7 +69,7 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
   }
 }
 
-function calleesOf (code: Code, functions: Functions): Code[] {
+function findCallees (code: Code, functions: Functions): Code[] {
   return code.insns.flatMap((insn, i) => isSubprogramCall(insn) || insn.code === BPF_LD_IMM64 ? functions.callee(code, i) ?? [] : [])
 }
 
