@@ -1,9 +1,12 @@
 import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
 import fastify from 'fastify'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { connectionsPlugin, connectionsWithin } from '../../src/http/plugins/connections.js'
 import { underPressurePlugin } from '../../src/http/plugins/under-pressure.js'
+import { temporaryFolder } from '../unit/service/lab.js'
 import { problemOf, startApp } from './harness.js'
 
 const CHUNKS = '1\r\na\r\n'.repeat(1000)
@@ -29,6 +32,16 @@ describe('an upload that is refused', () => {
     const { closed } = sendWithoutEnd(url, `${line} HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n`)
     const answer = await closed
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(answer).toMatch(/^connection: close\r$/m)
+  })
+
+  it('because nobody knows who sends it is answered, and its connection closed though the caller goes on sending', async () => {
+    const tokensFile = join(await temporaryFolder(), 'tokens')
+    await writeFile(tokensFile, `somebody sha256:${'0'.repeat(64)} relocate\n`)
+    const { url } = await startApp({ auth: 'token', tokensFile })
+    const { closed } = sendWithoutEnd(url, 'POST /relocate?kernel_release=6.1 HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-elf\r\ntransfer-encoding: chunked\r\n\r\n')
+    const answer = await closed
+    expect(answer).toMatch(/^HTTP\/1.1 401 /)
     expect(answer).toMatch(/^connection: close\r$/m)
   })
 
