@@ -69,7 +69,7 @@ describe('content', () => {
     expect(store.stats().written).toBe(1)
   })
 
-  it('written behind leaves a file alone that is there, which may have been flushed to the disk', async () => {
+  it('written behind leaves a file alone that is there', async () => {
     const directory = await temporaryFolder()
     const before = open(directory)
     await before.write('object', HASH, BYTES)
