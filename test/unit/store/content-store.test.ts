@@ -116,7 +116,7 @@ describe('what a killed process leaves', () => {
     const store = open(directory, { orphanAgeMs: 300 })
     await expect.poll(() => store.stats().orphansRemoved).toBe(1)
     expect(await readdir(folder)).toEqual(['young.5678'])
-    await expect.poll(() => store.stats().orphansRemoved, { timeout: 3000 }).toBe(2)
+    await expect.poll(() => store.stats().orphansRemoved).toBe(2)
   })
 
   it('is never half a file: killed 20 times while writing, all that can be read is right', async () => {
