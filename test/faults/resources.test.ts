@@ -8,7 +8,11 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { MAIN, temporaryFolder } from '../cli/corelo.js'
 import { btf } from '../support/btf-builder.js'
 import { targetFoo } from '../support/corpus.js'
+import { runs } from '../support/property-runs.js'
 import { tarXzOf } from '../support/xz-writer.js'
+
+/** A kernel of Ubuntu has 6,000: CORELO_RUNS=4. */
+const MODULES = runs(1500).numRuns
 
 /** A service whose standard output the test decides on. */
 function start (settings: Readonly<Record<string, string>>, { output = 'pipe', files }: { output?: number | 'pipe', files?: number } = {}): ChildProcess {
@@ -97,13 +101,13 @@ describe('a process that may open few files', () => {
     await expect.poll(() => statusOf(port, '/kernels')).toBe(200)
   })
 
-  it('stores an archive of 6,000 modules', { timeout: 300_000 }, async () => {
+  it('stores an archive of many more modules than that', async () => {
     const port = await freePort()
     const child = start({ CORELO_PORT: String(port), CORELO_DEADLINE_MS: '240000', CORELO_MAX_BTF_BYTES: String(1 << 28) }, { files: 200 })
     child.stdout?.resume()
     await untilReady(port)
     const base = targetFoo()
-    const modules = Array.from({ length: 6000 }, (_, i) => {
+    const modules = Array.from({ length: MODULES }, (_, i) => {
       const module = btf({ base })
       module.struct(`in_module_${i}`, 4, [])
       return { name: `module_${i}`, bytes: module.bytes() }
@@ -111,7 +115,7 @@ describe('a process that may open few files', () => {
     const archive = await tarXzOf({ name: 'vmlinux', bytes: base.bytes() }, ...modules)
     const kernel = `http://127.0.0.1:${port}/kernels/fedora/42/x86_64/6.14.0-63.fc42.x86_64/btf`
     const put = await fetch(kernel, { method: 'PUT', body: Buffer.from(archive), headers: { 'content-type': 'application/octet-stream' } })
-    expect([put.status, await put.text()]).toMatchObject([201, expect.stringContaining('"module_5999"')])
+    expect([put.status, await put.text()]).toMatchObject([201, expect.stringContaining(`"module_${MODULES - 1}"`)])
     const last = modules.at(-1)
     expect(Buffer.from(await (await fetch(`${kernel}/${last?.name}`)).arrayBuffer())).toEqual(Buffer.from(last?.bytes ?? []))
     expect(child.exitCode).toBe(null)
