@@ -113,8 +113,10 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     const relocations = createRelocations({ targets, objects, btfs, index, pool, answers: createAnswers(attestations), memoryBytes: share(SHARES.results), onRelease })
     const publishedOf: PublishedOf = reference => packages?.source.published(reference)
     const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads, publishedOf })
-    const watch: Watch | undefined = await openWatch(settings, warn, {
+    const watch: Watch | undefined = await openWatch(settings, {
       catalog,
+      bucket,
+      warn,
       publishedOf,
       fetch: async reference => await kernels.get(reference, { caller: 'the watch for new kernels', waitMs: FETCH_AHEAD_MS }),
       findHeld (reference) {

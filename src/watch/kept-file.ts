@@ -10,8 +10,15 @@ export interface KeptFile {
   save(): Promise<boolean>
 }
 
+/** Where replicas keep a copy for those that start without a file of their own. Nothing here rejects. */
+export interface KeptElsewhere {
+  read(): Promise<string | undefined>
+  write(text: string): void
+}
+
 export interface KeptFileOptions {
   readonly path: string
+  readonly elsewhere?: KeptElsewhere | undefined
   readonly text: () => string
   readonly warn: (message: string, facts: Record<string, unknown>) => void
 }
@@ -19,14 +26,16 @@ export interface KeptFileOptions {
 const FORMAT = 'corelo watch 1'
 
 /** The first line has a checksum over the rest, so that a damaged file is noticed and not believed. */
-export function createKeptFile ({ path, text, warn }: KeptFileOptions): KeptFile {
+export function createKeptFile ({ path, elsewhere, text, warn }: KeptFileOptions): KeptFile {
   let running: Promise<boolean> = Promise.resolve(true)
   let next: Promise<boolean> | undefined
 
   const write = async (): Promise<boolean> => {
     const body = text()
+    const whole = `${headerOf(body)}\n${body}`
+    elsewhere?.write(whole)
     try {
-      await writeDurably(path, `${headerOf(body)}\n${body}`)
+      await writeDurably(path, whole)
       return true
     } catch (error) {
       warn('What is known of new kernels cannot be kept: after a restart some are told of again, or not at all.', { path, error: errorCode(error) ?? String(error) })
@@ -36,10 +45,11 @@ export function createKeptFile ({ path, text, warn }: KeptFileOptions): KeptFile
 
   return {
     async read () {
-      const whole = await readFile(path, 'utf8').catch((error: unknown) => {
+      const own = await readFile(path, 'utf8').catch((error: unknown) => {
         if (errorCode(error) !== 'ENOENT') warn('What was known of new kernels cannot be read.', { path, error: errorCode(error) ?? String(error) })
         return undefined
       })
+      const whole = own ?? await elsewhere?.read()
       if (whole === undefined) return undefined
       const end = whole.indexOf('\n')
       const body = whole.slice(end + 1)

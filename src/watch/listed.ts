@@ -17,11 +17,11 @@ export interface Listed {
 /** More than all that all archives list. Beyond it, what is not listed any more is forgotten. */
 const MOST_KERNELS = 200_000
 
-export async function openListed ({ path, warn }: Pick<KeptFileOptions, 'path' | 'warn'>): Promise<Listed> {
+export async function openListed ({ path, elsewhere, warn }: Pick<KeptFileOptions, 'path' | 'elsewhere' | 'warn'>): Promise<Listed> {
   const places = new Set<string>()
   let names = new Set<string>()
   let isSaved = true
-  const file = createKeptFile({ path, warn, text: () => [JSON.stringify([...places]), ...names].join('\n') })
+  const file = createKeptFile({ path, elsewhere, warn, text: () => [JSON.stringify([...places]), ...names].join('\n') })
   const [first = '[]', ...rest] = (await file.read())?.split('\n') ?? []
   for (const place of JSON.parse(first) as string[]) places.add(place) // its checksum proves that save wrote it
   for (const name of rest) names.add(name)

@@ -52,6 +52,22 @@ describe('a kernel is new', () => {
     expect(warnings).toEqual([])
   })
 
+  it('for a replica that starts with nothing, by what the others know, where that can be had', async () => {
+    const kept: { text: string | undefined } = { text: undefined }
+    const elsewhere = { read: async () => kept.text, write: (text: string) => { kept.text = text } }
+    const warnings: string[] = []
+    const open = async () => await openListed({ path: join(await temporaryFolder(), 'listed'), elsewhere, warn: message => { warnings.push(message) } })
+    const first = await open()
+    expect(first.sift(placesOf({ main: ['6.1.0-1'] }))).toEqual([])
+    await first.save()
+    const second = await open()
+    expect(second.sift(placesOf({ main: ['6.1.0-1', '6.1.0-2'], other: ['6.1.0-3'] }))).toEqual([nameOf('6.1.0-2')])
+    expect(warnings).toEqual([])
+    kept.text = kept.text?.slice(1)
+    expect((await open()).sift(placesOf({ main: ['6.1.0-1', '6.1.0-2'] }))).toEqual([])
+    expect(warnings).toHaveLength(1)
+  })
+
   it.each([
     ['cut off', (text: string) => text.slice(0, -3)],
     ['changed', (text: string) => text.replace('6.1.0-1', '6.1.0-9')],
