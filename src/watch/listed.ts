@@ -20,6 +20,8 @@ const MOST_KERNELS = 200_000
 export async function openListed ({ path, elsewhere, warn }: Pick<KeptFileOptions, 'path' | 'elsewhere' | 'warn'>): Promise<Listed> {
   const places = new Set<string>()
   let names = new Set<string>()
+  /** What each place listed last time, to pass over what is the very same: an archive has fifty thousand. */
+  const sifted = new Map<string, readonly string[]>()
   let isSaved = true
   const file = createKeptFile({ path, elsewhere, warn, text: () => [JSON.stringify([...places]), ...names].join('\n') })
   const [first = '[]', ...rest] = (await file.read())?.split('\n') ?? []
@@ -32,6 +34,8 @@ export async function openListed ({ path, elsewhere, warn }: Pick<KeptFileOption
       const fresh = new Set<string>()
       const unseen = new Set<string>()
       for (const [place, paths] of listings) {
+        if (sifted.get(place) === paths) continue
+        sifted.set(place, paths)
         const isFirst = !places.has(place)
         for (const path of paths) {
           const name = read(path)?.name
