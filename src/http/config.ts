@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { availableParallelism, totalmem } from 'node:os'
 import { envSchema } from 'env-schema'
 import { AppError } from '../errors.js'
+import { isPattern } from '../identity/pattern.js'
 import { NETWORK_SETTINGS, readNetwork, type Network, type NetworkSetting } from '../network/network.js'
 import { PUBLIC_ARCHIVE } from '../kernels/sources/public-archive.js'
 import { isS3Location, readS3Settings, type S3Settings } from '../store/shared/s3-settings.js'
@@ -51,6 +52,14 @@ export interface Config {
   /** Package repositories: names of presets, and files that describe them. */
   readonly packages: readonly string[]
   readonly packageDownloads: number
+  /** The most milliseconds between two looks at what sources list. */
+  readonly catalogMs: number
+  /** Patterns of kernels. New ones are fetched ahead. */
+  readonly watch: readonly string[]
+  readonly watchNewest: number
+  /** Who is told of new kernels, and the file of the secrets that sign it. */
+  readonly webhookUrl?: string
+  readonly webhookSecretFile?: string
   /** Another service of this kind. */
   readonly upstreamUrl?: string
   /** What replicas share: the place that the setting names, and what the AWS variables say. */
@@ -112,6 +121,15 @@ export const SETTINGS: readonly Setting[] = [
     must: 'a file, or an http or https address',
     accepts: value => !value.includes('://') || isWebAddress(value)
   },
+  integer('CORELO_CATALOG_MS', 'catalogMs', 6 * 3_600_000, 'About how often to look at what sources list: CORELO_CATALOG, the indexes of CORELO_PACKAGES, CORELO_BTFHUB_DIR (that one every ten minutes at least).', 1000, 7 * 24 * 3_600_000),
+  {
+    ...text('CORELO_WATCH', 'watch', undefined, 'Patterns of kernels, comma separated, such as debian/12/x86_64/*: new ones are fetched before anybody asks for them, and only of these CORELO_WEBHOOK is told.', 'none'),
+    must: 'patterns of kernels (<distro>/<distro_version>/<arch>/<kernel_release>, or a release, with * for any text within a part), comma separated',
+    accepts: value => listOf(value).every(isPattern)
+  },
+  integer('CORELO_WATCH_NEWEST', 'watchNewest', 10, 'Of the new kernels that one look finds, so many of each distribution, version and architecture are fetched ahead, the highest releases first.', 1, 1000),
+  text('CORELO_WEBHOOK', 'webhookUrl', undefined, 'Address that is told of each new kernel, by POST, and again once its BTF is held.', 'none'),
+  text('CORELO_WEBHOOK_SECRET_FILE', 'webhookSecretFile', undefined, 'File of the secrets that sign what CORELO_WEBHOOK is told, a line each: whsec_ and base64 of 24 to 64 random bytes. Read for each event.', 'none'),
   {
     ...text('CORELO_UPSTREAM', 'upstreamUrl', undefined, 'Address of another corelo to ask for BTF.', 'none'),
     must: 'an http or https address',
@@ -166,9 +184,11 @@ export function readConfig (env: Environment = process.env): Config {
     network: readNetwork(env),
     packages: listOf(String(values['CORELO_PACKAGES'] ?? '')),
     btfhubUrls: listOf(String(values['CORELO_BTFHUB_URL'])),
+    watch: listOf(String(values['CORELO_WATCH'] ?? '')),
     ...(values['CORELO_SHARED_STORE'] === undefined ? {} : { sharedStore: readS3Settings(String(values['CORELO_SHARED_STORE']), env) })
   } as Config
   requireAuth(config.host, values['CORELO_AUTH'])
+  requireListing(config)
   return config
 }
 
@@ -201,6 +221,19 @@ function requireAuth (host: string, auth: unknown): void {
       `CORELO_HOST=${host} can be reached by others; say with CORELO_AUTH who may call (token or jwt, or none to serve everyone), or listen on 127.0.0.1.`,
       { setting: 'CORELO_AUTH' })
   }
+}
+
+/** New kernels are noticed in what sources list, and are told of with a signature. The address is not shown, since it may have a secret in it. */
+function requireListing ({ watch, webhookUrl, webhookSecretFile, packages, catalog, btfhubDir }: Config): void {
+  if (webhookUrl !== undefined && (!isWebAddress(webhookUrl) || new URL(webhookUrl).username !== '' || new URL(webhookUrl).password !== '')) {
+    throw new AppError('invalid_request', 'CORELO_WEBHOOK must be an http or https address without user and password.', { setting: 'CORELO_WEBHOOK' })
+  }
+  if (webhookUrl !== undefined && webhookSecretFile === undefined) {
+    throw new AppError('invalid_request', 'CORELO_WEBHOOK needs CORELO_WEBHOOK_SECRET_FILE: the receiver tells by the signature that it is this service who speaks.', { setting: 'CORELO_WEBHOOK_SECRET_FILE' })
+  }
+  const name = watch.length > 0 ? 'CORELO_WATCH' : webhookUrl !== undefined ? 'CORELO_WEBHOOK' : undefined
+  if (name === undefined || packages.length > 0 || catalog !== undefined || btfhubDir !== undefined) return
+  throw new AppError('invalid_request', `${name} has nothing to watch: no source lists its kernels. Set CORELO_PACKAGES, CORELO_CATALOG or CORELO_BTFHUB_DIR.`, { setting: name })
 }
 
 function isLoopback (host: string): boolean {

@@ -124,5 +124,17 @@ function addServiceMetrics (service: Service, uploadBytes: () => number, registe
     return [[{ outcome: 'found' }, downloads - failures], [{ outcome: 'refused' }, failures]]
   })
   addCounter(registers, 'corelo_package_bytes_total', 'Bytes of kernel packages downloaded.', [], () => [[{}, service.stats().packages?.bytes ?? 0]])
+  addCounter(registers, 'corelo_new_kernels_total', 'Kernels that sources list and did not list before, as far as CORELO_WATCH names them.', [], () => [[{}, service.stats().watch?.newKernels ?? 0]])
+  addCounter(registers, 'corelo_kernels_fetched_ahead_total', 'New kernels that were fetched before anybody asked, by what came of it.', ['outcome'], () => {
+    const { fetched = 0, failed = 0 } = service.stats().watch ?? {}
+    return [[{ outcome: 'fetched' }, fetched], [{ outcome: 'failed' }, failed]]
+  })
+  addGauge(registers, 'corelo_fetch_ahead_waiting', 'New kernels that are still to be fetched ahead.', () => service.stats().watch?.waiting ?? 0)
+  addCounter(registers, 'corelo_webhook_attempts_total', 'Attempts to tell CORELO_WEBHOOK of an event, by what came of it.', ['outcome'], () => {
+    const { delivered = 0, failed = 0 } = service.stats().watch?.webhook ?? {}
+    return [[{ outcome: 'delivered' }, delivered], [{ outcome: 'failed' }, failed]]
+  })
+  addCounter(registers, 'corelo_webhook_events_dropped_total', 'Events that CORELO_WEBHOOK did not take for so long that they were given up.', [], () => [[{}, service.stats().watch?.webhook?.dropped ?? 0]])
+  addGauge(registers, 'corelo_webhook_events_waiting', 'Events that CORELO_WEBHOOK has not taken yet.', () => service.stats().watch?.webhook?.waiting ?? 0)
   addCounter(registers, 'corelo_cache_events_total', 'Cache hits, misses and other events.', ['event'], () => Object.entries(service.stats().cache).map(([event, count]) => [{ event }, count]))
 }
