@@ -94,7 +94,7 @@ describe('README', () => {
   })
 
   it('states the exit codes as they are', () => {
-    expect(documents.replaceAll('\n', ' ')).toContain(`${ExitCode.OK} fine, ${ExitCode.FINDING} a finding (the object does not do for that kernel), ${ExitCode.USAGE} wrong use, ${ExitCode.CANNOT_TELL} cannot tell`)
+    expect(documents.replaceAll('\n', ' ')).toContain(`${ExitCode.OK} success, ${ExitCode.FINDING} a finding (the object fails on that kernel), ${ExitCode.USAGE} wrong use, ${ExitCode.CANNOT_TELL} undecided`)
   })
 
   it('shows a message that the command prints, with what to write instead', () => {
