@@ -5,14 +5,14 @@ import { sha256 } from '../store/sha256.js'
 /** A file that is written as a whole whenever its content has changed, one write at a time. */
 export interface KeptFile {
   /** What was last written; undefined where there is nothing, or something that is damaged. */
-  read(): Promise<string | undefined>
+  read(signal?: AbortSignal): Promise<string | undefined>
   /** Writes what `text` gives when its turn comes. Resolves when that is on disk: true; or could not be put there: false. */
   save(): Promise<boolean>
 }
 
 /** Where replicas keep a copy for those that start without a file of their own. Nothing here rejects. */
 export interface KeptElsewhere {
-  read(): Promise<string | undefined>
+  read(signal?: AbortSignal): Promise<string | undefined>
   write(text: string): void
 }
 
@@ -44,12 +44,12 @@ export function createKeptFile ({ path, elsewhere, text, warn }: KeptFileOptions
   }
 
   return {
-    async read () {
+    async read (signal) {
       const own = await readFile(path, 'utf8').catch((error: unknown) => {
         if (errorCode(error) !== 'ENOENT') warn('What was known of new kernels cannot be read.', { path, error: errorCode(error) ?? String(error) })
         return undefined
       })
-      const whole = own ?? await elsewhere?.read()
+      const whole = own ?? await elsewhere?.read(signal)
       if (whole === undefined) return undefined
       const end = whole.indexOf('\n')
       const body = whole.slice(end + 1)

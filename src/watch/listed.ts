@@ -1,8 +1,12 @@
 import { createPathReader } from '../kernels/catalog/offered-path.js'
 import { createKeptFile, type KeptFileOptions } from './kept-file.js'
 
+export type ListedOptions = Pick<KeptFileOptions, 'path' | 'elsewhere' | 'warn'>
+
 /** Which kernels were ever listed, and by which places. Outlives the process. */
 export interface Listed {
+  /** Reads what was known when the service last ran, or what replicas know: before anything else, and once. */
+  load(signal?: AbortSignal): Promise<void>
   /**
    * The references that are new: listed by a place that was read before, and by none ever. All that is listed counts as known from then on.
    * What a place lists when it is read for the first time is not new: nobody knows since when it has been there.
@@ -17,18 +21,20 @@ export interface Listed {
 /** More than all that all archives list. Beyond it, what is not listed any more is forgotten. */
 const MOST_KERNELS = 200_000
 
-export async function openListed ({ path, elsewhere, warn }: Pick<KeptFileOptions, 'path' | 'elsewhere' | 'warn'>): Promise<Listed> {
+export function createListed ({ path, elsewhere, warn }: ListedOptions): Listed {
   const places = new Set<string>()
   let names = new Set<string>()
   /** What each place listed last time, to pass over what is the very same: an archive has fifty thousand. */
   const sifted = new Map<string, readonly string[]>()
   let isSaved = true
   const file = createKeptFile({ path, elsewhere, warn, text: () => [JSON.stringify([...places]), ...names].join('\n') })
-  const [first = '[]', ...rest] = (await file.read())?.split('\n') ?? []
-  for (const place of JSON.parse(first) as string[]) places.add(place) // its checksum proves that save wrote it
-  for (const name of rest) names.add(name)
 
   return {
+    async load (signal) {
+      const [first = '[]', ...rest] = (await file.read(signal))?.split('\n') ?? []
+      for (const place of JSON.parse(first) as string[]) places.add(place) // its checksum proves that save wrote it
+      for (const name of rest) names.add(name)
+    },
     sift (listings) {
       const read = createPathReader()
       const fresh = new Set<string>()

@@ -60,7 +60,9 @@ export function createWatch ({ catalog, patterns, newest, listed, pending, webho
   const counts = { newKernels: 0, fetched: 0, failed: 0 }
   /** Tried since the last look. */
   const tried = new Set<string>()
-  let isClosed = false
+  const closing = new AbortController()
+  const isClosed = (): boolean => closing.signal.aborted
+  let loading: Promise<void> | undefined
   let looking: Promise<void> = Promise.resolve()
   let fetching: Promise<void> | undefined
 
@@ -96,7 +98,9 @@ export function createWatch ({ catalog, patterns, newest, listed, pending, webho
   const letGo = (): void => { for (const [name, { since }] of awaited) if (awaited.size > MOST_AWAITED || isTooOld(since)) awaited.delete(name) }
 
   const lookNow = async (): Promise<void> => {
-    if (isClosed) return
+    if (isClosed()) return
+    await (loading ??= listed.load(closing.signal))
+    if (isClosed()) return
     const fresh = listed.sift(catalog.places())
     welcome(fresh)
     const settled = [...awaited.keys()].filter(settle)
@@ -114,14 +118,14 @@ export function createWatch ({ catalog, patterns, newest, listed, pending, webho
       await fetch(parseReference(name))
       counts.fetched++
     } catch (error) {
-      if (isClosed) return
+      if (isClosed()) return
       counts.failed++
       const kernel = awaited.get(name)
       const tries = (kernel?.tries ?? 0) + 1
       if (kernel !== undefined) awaited.set(name, { ...kernel, tries, isWatched: tries < MOST_TRIES })
       warn('A new kernel cannot be fetched ahead.', { kernel: name, tries, again: tries < MOST_TRIES, reason: error instanceof AppError ? error.message : String(error) })
     }
-    if (isClosed) return // the next start notices
+    if (isClosed()) return // the next start notices
     settle(name)
     await pending.save()
     webhook?.wake()
@@ -130,7 +134,7 @@ export function createWatch ({ catalog, patterns, newest, listed, pending, webho
   const fetchAll = async (): Promise<void> => {
     for (;;) {
       const [next] = [...awaited].find(([name, { isWatched }]) => isWatched && !tried.has(name)) ?? []
-      if (next === undefined || isClosed) return
+      if (next === undefined || isClosed()) return
       tried.add(next)
       await tryOne(next)
     }
@@ -145,7 +149,7 @@ export function createWatch ({ catalog, patterns, newest, listed, pending, webho
       return looking
     },
     noteHeld (reference) {
-      if (isClosed || !settle(formatReference(reference))) return
+      if (isClosed() || !settle(formatReference(reference))) return
       pending.save().then(() => { webhook?.wake() }, () => {})
     },
     stats: () => ({
@@ -154,7 +158,7 @@ export function createWatch ({ catalog, patterns, newest, listed, pending, webho
       webhook: webhook === undefined ? undefined : { ...webhook.stats(), waiting: events.size }
     }),
     async close () {
-      isClosed = true
+      closing.abort()
       await looking
       await webhook?.close()
       await pending.save()

@@ -27,7 +27,7 @@ it('a replica with an empty cache folder goes on from what those before it knew,
   await repository.publish('6.1.0-52-amd64')
   const second = await replica()
   await eventually(() => receiver.messages.map(({ type, data }) => `${type} ${String(data['release'])}`)).toEqual(['kernel.listed 6.1.0-52-amd64', 'kernel.held 6.1.0-52-amd64'])
-  expect(second.stats().watch).toMatchObject({ newKernels: 1, fetched: 1, failed: 0 })
+  await eventually(() => second.stats().watch).toMatchObject({ newKernels: 1, fetched: 1, failed: 0 })
   await eventually(() => bucket.objects.get('fleet/corelo/watch/listed')?.toString()).toContain('6.1.0-52-amd64')
   const third = await replica()
   await third.refreshCatalog()

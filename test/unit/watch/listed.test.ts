@@ -1,17 +1,23 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { openListed, type Listed } from '../../../src/watch/listed.js'
+import { createListed, type Listed, type ListedOptions } from '../../../src/watch/listed.js'
 import { temporaryFolder } from '../service/lab.js'
 
 const nameOf = (release: string): string => `debian/12/x86_64/${release}`
 const placesOf = (places: Readonly<Record<string, readonly string[]>>): ReadonlyMap<string, readonly string[]> =>
   new Map(Object.entries(places).map(([place, releases]) => [place, releases.map(release => `${nameOf(release)}.btf.tar.xz`)]))
 
+async function load (options: ListedOptions): Promise<Listed> {
+  const listed = createListed(options)
+  await listed.load()
+  return listed
+}
+
 async function start () {
   const path = join(await temporaryFolder(), 'watch/listed')
   const warnings: string[] = []
-  const open = async (): Promise<Listed> => await openListed({ path, warn: message => { warnings.push(message) } })
+  const open = async (): Promise<Listed> => await load({ path, warn: message => { warnings.push(message) } })
   return { path, warnings, open, listed: await open() }
 }
 
@@ -56,7 +62,7 @@ describe('a kernel is new', () => {
     const kept: { text: string | undefined } = { text: undefined }
     const elsewhere = { read: async () => kept.text, write: (text: string) => { kept.text = text } }
     const warnings: string[] = []
-    const open = async () => await openListed({ path: join(await temporaryFolder(), 'listed'), elsewhere, warn: message => { warnings.push(message) } })
+    const open = async () => await load({ path: join(await temporaryFolder(), 'listed'), elsewhere, warn: message => { warnings.push(message) } })
     const first = await open()
     expect(first.sift(placesOf({ main: ['6.1.0-1'] }))).toEqual([])
     await first.save()

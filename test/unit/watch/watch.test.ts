@@ -6,7 +6,7 @@ import { formatReference, parseReference, type KernelReference } from '../../../
 import { createOfferedKernels } from '../../../src/kernels/catalog/offered-kernels.js'
 import type { KernelRecord } from '../../../src/kernels/kernel-record.js'
 import { sha256 } from '../../../src/store/sha256.js'
-import { openListed } from '../../../src/watch/listed.js'
+import { createListed } from '../../../src/watch/listed.js'
 import { openPending } from '../../../src/watch/pending.js'
 import { createWatch, type Watch, type WatchOptions } from '../../../src/watch/watch.js'
 import type { Webhook } from '../../../src/watch/webhook.js'
@@ -47,7 +47,7 @@ async function start ({ folder, patterns = ['*'], newest = 10, missing = new Set
     catalog: { places: () => new Map([['packages main', pathsOf()]]), kernels: () => createOfferedKernels([{ source: 'packages', paths: pathsOf() }]) },
     patterns,
     newest,
-    listed: await openListed({ path: join(place, 'listed'), warn }),
+    listed: createListed({ path: join(place, 'listed'), warn }),
     pending,
     webhook,
     warn,
