@@ -123,6 +123,7 @@ function expandApt (entry: Entry, preset: AptPreset | undefined, where: string, 
       naming: entry.naming ?? preset?.naming ?? (distro === 'ubuntu' ? 'ubuntu' : 'debian'),
       url: addressOf(address, entry, where, folder),
       signers: signersOf(entry, preset, where, folder),
+      ...(entry.history === true ? { isHistory: true } : {}),
       ...tlsOf(entry, where, folder)
     }
   }))
