@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { hasLab } from './lab.mjs'
 import { benchMemory } from './memory.mjs'
+import { benchPackage } from './package.mjs'
 import { benchParse } from './parse.mjs'
 import { benchLargeObjects, benchRelocate } from './relocate.mjs'
 import { benchRequest } from './request.mjs'
@@ -32,6 +33,7 @@ const sections = [
   { name: 'large', title: 'Relocating objects of tens of thousands of records, beside libbpf', run: () => benchLargeObjects({ runs: values.short ? 5 : 15 }) },
   { name: 'request', title: 'CPU of POST /relocate with the BTF in memory, beside bare Fastify', run: () => benchRequest(values.short ? { requests: 500, rounds: 3 } : { requests: 2000, rounds: 9 }) },
   { name: 'memory', title: 'Resident memory of a service that holds many kernels', run: () => benchMemory({ kernels: values.short ? 10 : 50 }) },
+  { name: 'package', title: 'A cold kernel out of a package repository', run: () => benchPackage() },
   { name: 'restart', title: 'From the start of the process until it is ready, with 500 kernels held', run: () => benchRestart({ kernels: 500, runs: values.short ? 3 : 9 }) }
 ].filter(({ name }) => values.only === undefined || values.only.split(',').includes(name))
 
