@@ -40,6 +40,8 @@ export const S64_MAX = (1n << 63n) - 1n
 export const S32_MIN = -(1n << 31n)
 export const S32_MAX = (1n << 31n) - 1n
 const NOTHING: readonly string[] = []
+/** So many bits, all set. */
+const BELOW = Array.from({ length: 65 }, (_, width) => (1n << BigInt(width)) - 1n)
 
 export const ANY_NUMBER: Bounds = {
   bits: 0n, mask: U64, umin: 0n, umax: U64, smin: S64_MIN, smax: S64_MAX, umin32: 0n, umax32: U32, smin32: S32_MIN, smax32: S32_MAX
@@ -195,8 +197,7 @@ function tighten (b: Bounds): Bounds | undefined {
 function bitsBelow (value: bigint): bigint {
   if (value === U64 || value === U32) return value
   const high = Number(value >> 32n)
-  const width = high === 0 ? 32 - Math.clz32(Number(value)) : 64 - Math.clz32(high)
-  return (1n << BigInt(width)) - 1n
+  return BELOW[high === 0 ? 32 - Math.clz32(Number(value)) : 64 - Math.clz32(high)] ?? U64
 }
 
 export function sameBounds (a: Bounds, b: Bounds): boolean {
