@@ -93,7 +93,7 @@ export async function runAgent (settings: AgentSettings, version: string): Promi
 
 const SUMMARIES: Readonly<Record<OnceResult, (settings: AgentSettings) => string>> = {
   fine: ({ out }) => `every object has a good result for this kernel in ${out}`,
-  finding: () => 'an object does not do for this kernel; the lines above say why',
+  finding: () => 'an object fails on this kernel; the lines above say why',
   nothing_to_do: ({ objects }) => `there is no *.bpf.o or *.o in ${objects}; put the objects there, or give another folder with --objects`,
   cannot_tell: () => 'not every object could be settled; the lines above say why, and what is in use instead'
 }

@@ -46,13 +46,14 @@ const DEFAULT_INTERVAL_MS = 6 * 3_600_000
 const HISTORY_INTERVAL_MS = 7 * 24 * 3_600_000
 /** One look at one index takes no longer, whatever its origin does. */
 const REFRESH_MS = 10 * 60_000
-/** After a refusal the origin is left alone for so long. */
+/** After a look the origin is left alone for so long. */
 const PAUSE_MS = 30_000
 /** Indexes read at once: each takes seconds of CPU in a thread of its own. */
 const AT_ONCE = 2
 
 export function createIndexes ({ repositories, directory, limits = {}, intervalMs = DEFAULT_INTERVAL_MS, network, warn }: IndexesOptions): Indexes {
   const folder = join(directory, 'packages')
+  const pauseMs = Math.min(PAUSE_MS, intervalMs / 2)
   const closing = new AbortController()
   const states = new Map<string, { index: RepositoryIndex | undefined, refusal: Refusal | undefined, triedAt: number, restored: boolean }>()
   const flights = createSingleFlight<KnownIndex>()
@@ -121,7 +122,7 @@ export function createIndexes ({ repositories, directory, limits = {}, intervalM
       await restore(repository)
       const state = stateOf(repository)
       const age = Date.now() - (state.index?.checkedAt ?? -Infinity)
-      const isRested = Date.now() - state.triedAt > (state.refusal?.retryAfterMs ?? PAUSE_MS)
+      const isRested = Date.now() - state.triedAt > (state.refusal?.retryAfterMs ?? pauseMs)
       const isExpired = state.index?.validUntil !== undefined && state.index.validUntil < Date.now()
       if ((age <= maxAgeMs && !isExpired) || !isRested) return flightOr(state, repository)
       return await flights.run(repository.id, () => look(repository))

@@ -30,12 +30,12 @@ export interface Publication {
 }
 
 export interface PackagesSource extends KernelSource {
-  /** All that the indexes list which are known now. */
-  publications(): readonly Publication[]
   /** The package of a kernel, as far as the indexes are known that list it. */
   published(reference: KernelReference): Published | undefined
-  /** Looks at all indexes that are older than they may be. Never rejects. */
-  refresh(): Promise<void>
+  /** The kernels of each index that is known now, by the repository's id. */
+  listings(): ReadonlyMap<string, readonly KernelReference[]>
+  /** Looks at all indexes that are older, in milliseconds. Never rejects. */
+  refresh(maxAgeMs: number): Promise<void>
   stats(): PackagesStats
 }
 
@@ -243,14 +243,17 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
       }
       return { state: 'absent', answer: `has no module ${module} in the packages of ${formatReference(reference)}` }
     },
-    publications: () => repositories.flatMap(repository => (indexes.peek(repository).index?.kernels ?? []).map(kernel => ({ repository, kernel }))),
     published (reference) {
       const found = publicationOf(reference)
       if (found === undefined) return undefined
       const { name, version, bytes, builtAt } = found.kernel.image
       return { repository: found.repository.id, package: name, version, bytes, builtAt }
     },
-    async refresh () { await Promise.all(current.map(repository => indexes.get(repository))) },
+    listings: () => new Map(repositories.flatMap(repository => {
+      const kernels = indexes.peek(repository).index?.kernels
+      return kernels === undefined ? [] : [[repository.id, kernels.map(({ reference }) => reference)]]
+    })),
+    async refresh (maxAgeMs) { await Promise.all(current.map(repository => indexes.get(repository, maxAgeMs))) },
     stats: () => ({ ...counts, published: repositories.reduce((sum, repository) => sum + (indexes.peek(repository).index?.kernels.length ?? 0), 0) })
   }
 }

@@ -1,8 +1,9 @@
 import type { Insn } from '../insn/insn.js'
 import { BpfClass, classOf } from '../insn/opcodes.js'
 import type { Age } from './age.js'
-import { targetOf, usesRegister } from './code.js'
+import { usesRegister } from './code.js'
 import { decide, exchanged, isPlain, JMP, limitOf, narrow, narrowBoth, opposite } from './compare.js'
+import { targetOf } from './flow.js'
 import { fork, operand, restOn, type Run } from './run.js'
 import { constant, isConstant, sameBounds, scalar, union, type Bounds, type Scalar } from './scalar.js'
 import { mapValues, topFrame, type State } from './state.js'
@@ -29,12 +30,11 @@ export function branch (run: Run, state: State, insn: Insn): void {
   const left = operand(state, insn.dst)
   const right = usesRegister(insn) ? operand(state, insn.src) : constant(BigInt(insn.imm))
   const rightRegister = usesRegister(insn) ? insn.src : undefined
-  const common = { operation, is64, leftRegister: insn.dst, rightRegister, next, target }
   if (left?.kind === 'scalar' && right?.kind === 'scalar') {
-    compareNumbers(run, state, { ...common, left, right })
+    compareNumbers(run, state, { operation, is64, left, right, leftRegister: insn.dst, rightRegister, next, target })
     return
   }
-  comparePointers(run, state, { ...common, left, right })
+  comparePointers(run, state, { operation, is64, left, right, leftRegister: insn.dst, rightRegister, next, target })
 }
 
 interface Comparison<Side> {
@@ -52,10 +52,9 @@ interface Comparison<Side> {
 function compareNumbers (run: Run, state: State, comparison: Comparison<Scalar>): void {
   const { operation, is64, left, right, next, target } = comparison
   const taken = decide(operation, left, right, is64)
-  const place = `the branch at instruction ${state.pc} of ${topFrame(state).code.fn.name}`
   if (taken === undefined) {
     const isOpen = left.exact && right.exact && (left.id === 0 || left.id !== right.id)
-    const doubt = isOpen ? null : `Whether the verifier decides ${place} is not known.`
+    const doubt = isOpen ? null : `Whether the verifier decides ${placeOf(state)} is not known.`
     const other = fork(run, state, target, doubt)
     if (doubt !== null) state.doubt ??= doubt
     learn(run, other, comparison, true)
@@ -69,10 +68,12 @@ function compareNumbers (run: Run, state: State, comparison: Comparison<Scalar>)
     state.pc = taken ? target : next
     return
   }
-  const doubt = ability === 'no' && left.exact && right.exact ? null : `Whether the verifier of this kernel decides ${place} is not known.`
+  const doubt = ability === 'no' && left.exact && right.exact ? null : `Whether the verifier of this kernel decides ${placeOf(state)} is not known.`
   fork(run, state, taken ? next : target, doubt)
   state.pc = taken ? target : next
 }
+
+function placeOf (state: State): string { return `the branch at instruction ${state.pc} of ${topFrame(state).code.fn.name}` }
 
 /** Which verifiers decide the comparison as it comes out. */
 function decisionOf (age: Age, { operation, is64, left, right }: Comparison<Scalar>, taken: boolean): Decision {
@@ -168,11 +169,10 @@ function comparePointers (run: Run, state: State, comparison: Comparison<Value |
   const register = isLeft ? comparison.leftRegister : comparison.rightRegister
   const nullWay = operation === JMP.JEQ ? target : next
   const otherWay = operation === JMP.JEQ ? next : target
-  const place = `the branch at instruction ${state.pc} of ${topFrame(state).code.fn.name}`
   if (isEquality && is64 && pointer !== undefined && other !== undefined && isNullConstant(other)) {
     const knows = nullness(run.age, pointer)
     if (knows !== 'never') {
-      const isNull = fork(run, state, nullWay, knows === 'maybe' ? null : `Whether the verifier takes the pointer for null in ${place} is not known.`)
+      const isNull = fork(run, state, nullWay, knows === 'maybe' ? null : `Whether the verifier takes the pointer for null in ${placeOf(state)} is not known.`)
       settleNull(isNull, register, pointer, true)
     }
     settleNull(state, register, pointer, false)
@@ -180,7 +180,7 @@ function comparePointers (run: Run, state: State, comparison: Comparison<Value |
     return
   }
   const isNumber = other?.kind === 'scalar' && pointer?.kind === 'pointer'
-  const doubt = isNumber || !state.compared ? null : `Whether the verifier decides ${place}, which compares pointers, is not known.`
+  const doubt = isNumber || !state.compared ? null : `Whether the verifier decides ${placeOf(state)}, which compares pointers, is not known.`
   if (doubt !== null) state.doubt ??= doubt
   if (!isNumber) state.compared = true
   fork(run, state, target, null)

@@ -84,7 +84,7 @@ export function isPlain (left: Scalar, right: Scalar, is64: boolean): boolean {
 export function narrow (operation: number, value: Scalar, limit: bigint, is64: boolean, edges: boolean): Scalar | undefined {
   if (isConstant(value)) return value
   const bounds = is64 ? narrow64(operation, value, limit, edges) : narrow32(operation, value, limit & U32, edges)
-  const settled = bounds === undefined ? undefined : settle(bounds)
+  const settled = bounds === undefined || bounds === value ? bounds : settle(bounds)
   if (settled === undefined) return undefined
   if (settled.mask === 0n) return constant(settled.bits, value.from)
   return scalar(settled, value)
@@ -94,8 +94,8 @@ function narrow64 (operation: number, v: Scalar, limit: bigint, edges: boolean):
   const c = unsigned(limit)
   const s = signed(limit)
   switch (operation) {
-    case JMP.JEQ: return { ...ANY_NUMBER, bits: c, mask: 0n, umin: max(v.umin, c), umax: min(v.umax, c), smin: max(v.smin, s), smax: min(v.smax, s) }
-    case JMP.JNE: return edges
+    case JMP.JEQ: return c < v.umin || c > v.umax || s < v.smin || s > v.smax ? undefined : constant(c)
+    case JMP.JNE: return edges && (v.umin === c || v.umax === c || v.smin === s || v.smax === s)
       ? { ...v, umin: v.umin === c ? c + 1n : v.umin, umax: v.umax === c ? c - 1n : v.umax, smin: v.smin === s ? s + 1n : v.smin, smax: v.smax === s ? s - 1n : v.smax }
       : v
     case JMP.JGT: return { ...v, umin: max(v.umin, c + 1n) }
@@ -116,7 +116,7 @@ function narrow32 (operation: number, v: Scalar, c: bigint, edges: boolean): Bou
   const s = BigInt.asIntN(32, c)
   switch (operation) {
     case JMP.JEQ: return { ...v, bits: (v.bits & ~U32) | c, mask: v.mask & ~U32, umin32: max(v.umin32, c), umax32: min(v.umax32, c), smin32: max(v.smin32, s), smax32: min(v.smax32, s) }
-    case JMP.JNE: return edges
+    case JMP.JNE: return edges && (v.umin32 === c || v.umax32 === c || v.smin32 === s || v.smax32 === s)
       ? { ...v, umin32: v.umin32 === c ? c + 1n : v.umin32, umax32: v.umax32 === c ? c - 1n : v.umax32, smin32: v.smin32 === s ? s + 1n : v.smin32, smax32: v.smax32 === s ? s - 1n : v.smax32 }
       : v
     case JMP.JGT: return { ...v, umin32: max(v.umin32, c + 1n) }

@@ -107,11 +107,15 @@ export function isUnknown (value: Scalar): boolean { return value.mask === U64 &
 function hasFullLow (value: Bounds): boolean { return value.umin32 === 0n && value.umax32 === U32 && value.smin32 === S32_MIN && value.smax32 === S32_MAX }
 
 /** An unknown number of so many bytes, as a load leaves it. */
-export function ofSize (bytes: number, traits: Traits = {}): Scalar {
-  if (bytes >= 8) return scalar(ANY_NUMBER, traits)
-  const top = (1n << BigInt(bytes * 8)) - 1n
-  return scalar(settle({ ...ANY_NUMBER, mask: top, umax: top, smin: 0n, smax: top }) ?? ANY_NUMBER, traits)
+export function ofSize (bytes: number, traits?: Traits): Scalar {
+  return traits === undefined ? LOADED[bytes] ?? UNKNOWN : scalar(LOADED[bytes] ?? ANY_NUMBER, traits)
 }
+
+/** By their size in bytes, since loads are the most of what is interpreted. */
+const LOADED = Array.from({ length: 8 }, (_, bytes) => {
+  const top = (1n << BigInt(bytes * 8)) - 1n
+  return scalar(settle({ ...ANY_NUMBER, mask: top, umax: top, smin: 0n, smax: top }) ?? ANY_NUMBER, {})
+})
 
 export function union (a: readonly string[], b: readonly string[]): readonly string[] {
   if (a === b || b.length === 0) return a
@@ -174,22 +178,25 @@ function tighten (b: Bounds): Bounds | undefined {
   umax = min(umax, umax - (umax & U32) + umax32)
   if (umin > umax || smin > smax || umin32 > umax32 || smin32 > smax32) return undefined
   // Leading bits that all numbers of the range share.
-  const spread = umin ^ umax
-  const width = spread === 0n ? 0 : spread.toString(2).length
-  const open = (1n << BigInt(width)) - 1n
-  const known = U64 & ~open & mask
+  const known = U64 & ~bitsBelow(umin ^ umax) & mask
   if (known !== 0n) {
     bits |= umin & known
     mask &= ~known
   }
-  const spread32 = umin32 ^ umax32
-  const width32 = spread32 === 0n ? 0 : spread32.toString(2).length
-  const known32 = U32 & ~((1n << BigInt(width32)) - 1n) & mask
+  const known32 = U32 & ~bitsBelow(umin32 ^ umax32) & mask
   if (known32 !== 0n) {
     bits |= umin32 & known32
     mask &= ~known32
   }
   return { bits, mask, umin, umax, smin, smax, umin32, umax32, smin32, smax32 }
+}
+
+/** All bits up to the highest that is set in a u64. */
+function bitsBelow (value: bigint): bigint {
+  if (value === U64 || value === U32) return value
+  const high = Number(value >> 32n)
+  const width = high === 0 ? 32 - Math.clz32(Number(value)) : 64 - Math.clz32(high)
+  return (1n << BigInt(width)) - 1n
 }
 
 export function sameBounds (a: Bounds, b: Bounds): boolean {
@@ -210,6 +217,7 @@ export function zeroExtend (value: Scalar, bytes: number): Scalar {
   if (value.umax <= top) return value
   if (isConstant(value)) return constant(value.bits & top, value.from)
   const traits = { exact: value.exact, related: value.id === 0 ? value.related : value.id, from: value.from, isOne: value.isOne }
+  if (isUnknown(value)) return ofSize(bytes, traits)
   if (bytes === 4) {
     return scalar(settle({
       ...ANY_NUMBER,
