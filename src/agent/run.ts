@@ -69,7 +69,7 @@ export async function runAgent (settings: AgentSettings, version: string): Promi
     stop.abort()
   }
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
-  if (settings.insecureSkipVerify) log.warn('results are not verified (--insecure-skip-verify): whoever can alter the traffic decides what this kernel runs')
+  if (settings.insecureSkipVerify) log.warn('results are not verified (--insecure-skip-verify): anyone who can alter the traffic decides what this kernel runs')
 
   if (settings.once) {
     await agent.once(settings.waitMs, stop.signal)

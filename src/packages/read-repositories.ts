@@ -110,7 +110,7 @@ function expandApt (entry: Entry, preset: AptPreset | undefined, where: string, 
     const spelled = APT_ARCHES[normalizeArch(arch)] ?? arch
     const distro = requireName(entry.distro ?? preset?.distro, 'distro', where)
     const distroVersion = requireName(entry.distro_version ?? preset?.versions[suite.split('-')[0] ?? ''] ?? suite.split(/[-/]/)[0], 'distro_version', where)
-    if (!isRelativePath(suite)) throw invalid(`The suite ${JSON.stringify(suite)} in ${where} is none.`)
+    if (!isRelativePath(suite)) throw invalid(`The suite ${JSON.stringify(suite)} in ${where} is not a valid name.`)
     const address = aptMirror(mirror, suite, spelled, entry, preset)
     return {
       type: 'apt',

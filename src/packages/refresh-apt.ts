@@ -33,7 +33,7 @@ const MOST_INDEX_BYTES = 256 * 1024 * 1024
 export async function refreshApt ({ repository, client, keyring, held, signal, now }: RefreshOptions<AptRepository>): Promise<Refreshed> {
   const where = `${repository.suite} at ${shownUrl(repository.url)}`
   const answer = await getRelease({ repository, client, keyring, held, signal })
-  if (answer.state === 'unchanged') return held === undefined ? refused('failed', `${where} answered 304 to what was no such question`) : { state: 'ok', index: { ...held, checkedAt: now } }
+  if (answer.state === 'unchanged') return held === undefined ? refused('failed', `${where} answered 304 (not modified) to a request that had no condition`) : { state: 'ok', index: { ...held, checkedAt: now } }
   if (answer.state !== 'ok') return answer
   let release: ReleaseFile
   try {
@@ -134,7 +134,7 @@ export async function getIndex (client: HttpClient, { url, sha256, kind, arch, s
     }
   })
   if (answer.state === 'ok') return { state: 'ok', packages: found }
-  return answer.state === 'unchanged' ? refused('failed', `${shownUrl(url)} answered 304 to what was no such question`) : answer
+  return answer.state === 'unchanged' ? refused('failed', `${shownUrl(url)} answered 304 (not modified) to a request that had no condition`) : answer
 }
 
 /** `stable` and `bookworm` are both names of the suite; security's was `buster/updates` before it was `bullseye-security`. */

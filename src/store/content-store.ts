@@ -138,7 +138,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
     maxBytes,
     pathOf: key => pathOf(...splitKey(key)),
     onKeptEvicted (key, share) {
-      warn('The part of the cache budget (CORELO_CACHE_BYTES) for uploads or imports is spent; the least recently used of them was removed, and nobody else can give it again.', { content: key, share })
+      warn('The part of the cache budget (CORELO_CACHE_BYTES) for uploads or imports is used up. The least recently used of them was removed, and no source can replace it.', { content: key, share })
       if (share === 'upload') options.onUploadEvicted?.(splitKey(key)[1])
     }
   })
@@ -157,7 +157,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
     const release = room.spare < 0 ? () => {} : await budget.reserve(bytes.length, room, share)
     if (release === undefined) {
       counts.writesSkipped++
-      warn('Content cannot be stored: all of the cache budget (CORELO_CACHE_BYTES) belongs to content that must not go for it. It is served from memory.', { kind, hash, share, bytes: bytes.length })
+      warn('Content cannot be stored: the cache budget (CORELO_CACHE_BYTES) is full of content that must not be removed for it. It is served from memory.', { kind, hash, share, bytes: bytes.length })
       return false
     }
     try {
