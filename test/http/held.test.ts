@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../src/store/sha256.js'
 import { fooBtf, fooObject, startService, temporaryFolder } from '../unit/service/lab.js'
+import type {} from '../../src/http/plugins/lifecycle.js' // what it adds to Fastify's types
 import { form, startAppWith } from './harness.js'
 
 const RELEASES = ['5.4.0-42-generic', '5.4.0-43-generic'] as const
@@ -12,7 +13,7 @@ const PASSING = ['date', 'x-request-id', 'server-timing', 'connection', 'keep-al
 interface Seen { readonly status: number, readonly headers: Record<string, string>, readonly body: string }
 
 async function lab () {
-  const { request } = await startAppWith(await startService(await temporaryFolder()))
+  const { request, app } = await startAppWith(await startService(await temporaryFolder()))
   for (const release of RELEASES) expect((await request(`/kernels/ubuntu/20.04/x86_64/${release}/btf`, { method: 'PUT', body: fooBtf() })).status).toBe(201)
   const see = async (path: string, options: RequestInit): Promise<Seen> => {
     const response = await request(path, options)
@@ -20,6 +21,7 @@ async function lab () {
     return { status: response.status, headers, body: sha256(new Uint8Array(await response.arrayBuffer())) }
   }
   return {
+    app,
     request,
     post: (fields: Record<string, string>, headers: Record<string, string> = {}, object = fooObject()) => see('/relocate', { method: 'POST', body: form({ object, ...fields }), headers }),
     get: (method = 'GET', headers: Record<string, string> = {}) => see(RELOCATED, { method, headers })
@@ -47,6 +49,20 @@ describe('a held result', () => {
       expect((await get('GET', { accept: 'application/octet-stream' })).headers).toMatchObject({ 'content-type': 'application/octet-stream', 'cache-control': 'public, max-age=300' })
       expect((await post(named, { accept: 'application/json' })).headers).toMatchObject({ 'content-type': 'application/json', 'cache-control': 'no-cache' })
     }
+  })
+
+  it('is the last one on its connection once the service is to stop', async () => {
+    const { post, request, app } = await lab()
+    await post({ kernel_release: RELEASES[0] })
+    const connections = async (): Promise<Array<string | null>> => {
+      const held = await request('/relocate', { method: 'POST', body: form({ object: fooObject(), kernel_release: RELEASES[0] }) })
+      const answers = [held, await request(RELOCATED), await request(RELOCATED, { headers: { 'if-none-match': held.headers.get('etag') ?? '' } }), await request('/livez')]
+      await Promise.all(answers.map(answer => answer.arrayBuffer()))
+      return answers.map(({ headers }) => headers.get('connection'))
+    }
+    expect(await connections()).not.toContain('close')
+    app.lifecycle.state = 'draining'
+    expect(await connections()).toEqual(['close', 'close', 'close', 'close'])
   })
 
   it('has the digest of nothing under HEAD, and its own again after it', async () => {
