@@ -140,7 +140,7 @@ function withoutIds (frame: Frame): Frame {
 
 /** A number that other verifier states narrow with its copies: that is not followed, so what is known of it is not all there is. */
 function unlink (value: Value): Value {
-  if (value.kind === 'scalar') return value.id === 0 && value.related === 0 ? value : scalar(value, { exact: false, from: value.from })
+  if (value.kind === 'scalar') return value.id === 0 && value.related === 0 ? value : scalar(value, { exact: false, from: value.from, isOne: value.isOne })
   return idOf(value) === 0 ? value : UNCLEAR
 }
 

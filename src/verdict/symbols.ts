@@ -4,8 +4,8 @@ import type { BpfObject } from '../core/object.js'
 import { readSymbols, type ElfSymbol } from '../elf/symbols.js'
 import { parseRelease } from './age.js'
 import type { JudgeOptions } from './judgement.js'
-import { ANY_NUMBER, constant, scalar, settle, VAGUE, zeroExtend, type Scalar } from './scalar.js'
-import { NOT_NULL, UNCLEAR, type DataRegion, type Value } from './value.js'
+import { constant, isConstant, ofSize, scalar, VAGUE, type Scalar } from './scalar.js'
+import { MAP, NOT_NULL, UNCLEAR, type DataRegion, type Value } from './value.js'
 
 const STB_WEAK = 2
 const STT_OBJECT = 1
@@ -41,7 +41,7 @@ export function symbolValues (object: BpfObject, bytes: Uint8Array, options: Jud
     let region = kconfig.get(name)
     if (region === undefined) {
       const value = kconfigValue(name, options)
-      region = { read: (offset, size) => offset === 0 ? zeroExtend(value, size) : undefined }
+      region = { read: (offset, size) => offset === 0 ? lowBytes(value, size) : undefined }
       kconfig.set(name, region)
     }
     return region
@@ -51,7 +51,7 @@ export function symbolValues (object: BpfObject, bytes: Uint8Array, options: Jud
     load: (symbol, addend) => {
       if (symbol.sectionIndex !== 0) {
         const region = regionOf(symbol.sectionIndex)
-        return region === undefined ? NOT_NULL : { kind: 'data', data: region, offset: symbol.value + addend }
+        return region === undefined ? /^\.?maps/.test(object.elf.sections[symbol.sectionIndex]?.name ?? '') ? MAP : NOT_NULL : { kind: 'data', data: region, offset: symbol.value + addend }
       }
       const extern = externs.get(symbol.name)
       if (extern?.section === '.kconfig') return { kind: 'data', data: kconfigOf(symbol.name), offset: 0 }
@@ -148,8 +148,14 @@ function kernelVersion (release: string): Scalar {
   if (patch !== undefined && !/^\d+\.\d+\.0-/.test(release)) {
     return constant(base + BigInt(Math.min(Number(patch), 255)), [`LINUX_KERNEL_VERSION = ${major}.${minor}.${patch}`])
   }
-  const bounds = settle({ ...ANY_NUMBER, umin: base, umax: base + 255n })
-  return scalar(bounds ?? ANY_NUMBER, { exact: false, from: [`LINUX_KERNEL_VERSION = ${major}.${minor}`], isOne: true })
+  const last = base + 255n
+  return scalar({ bits: base, mask: 255n, umin: base, umax: last, smin: base, smax: last, umin32: base, umax32: last, smin32: base, smax32: last },
+    { exact: false, from: [`LINUX_KERNEL_VERSION = ${major}.${minor}`], isOne: true })
+}
+
+function lowBytes (value: Scalar, bytes: number): Scalar {
+  if (isConstant(value)) return constant(value.bits & ((1n << BigInt(8 * bytes)) - 1n), value.from)
+  return value.isOne && bytes >= 4 ? value : ofSize(bytes, { exact: false, from: value.from })
 }
 
 /** For `hasKernelSymbol`: whether a kernel's BTF has a function or variable of the name. Reads the whole BTF at the first question. */

@@ -1,0 +1,85 @@
+/**
+ * Numbers of which some bits are known, as the kernel's verifier has them.
+ *
+ * @see https://www.kernel.org/doc/html/latest/bpf/verifier.html#register-value-tracking
+ */
+export interface Tnum {
+  /** Bits known to be set, as u64. */
+  readonly bits: bigint
+  /** Bits that are not known, as u64. */
+  readonly mask: bigint
+}
+
+export const U64 = 0xffff_ffff_ffff_ffffn
+export const U32 = 0xffff_ffffn
+
+export const unsigned = (value: bigint): bigint => BigInt.asUintN(64, value)
+export const signed = (value: bigint): bigint => BigInt.asIntN(64, value)
+export const signed32 = (value: bigint): bigint => BigInt.asIntN(32, value)
+
+export function addTnums (a: Tnum, b: Tnum): Tnum {
+  const known = unsigned(a.bits + b.bits)
+  const mask = (unsigned(a.mask + b.mask + known) ^ known) | a.mask | b.mask
+  return { bits: known & ~mask, mask }
+}
+
+export function subtractTnums (a: Tnum, b: Tnum): Tnum {
+  const difference = unsigned(a.bits - b.bits)
+  const mask = (unsigned(difference + a.mask) ^ unsigned(difference - b.mask)) | a.mask | b.mask
+  return { bits: difference & ~mask, mask }
+}
+
+export function andTnums (a: Tnum, b: Tnum): Tnum {
+  const bits = a.bits & b.bits
+  return { bits, mask: (a.bits | a.mask) & (b.bits | b.mask) & ~bits }
+}
+
+export function orTnums (a: Tnum, b: Tnum): Tnum {
+  const bits = a.bits | b.bits
+  return { bits, mask: (a.mask | b.mask) & ~bits }
+}
+
+export function xorTnums (a: Tnum, b: Tnum): Tnum {
+  const mask = a.mask | b.mask
+  return { bits: (a.bits ^ b.bits) & ~mask, mask }
+}
+
+/** Adds partial products: all known parts first, or (`joins`) one after the other, which keeps more. */
+export function multiplyTnums (a: Tnum, b: Tnum, joins: boolean): Tnum {
+  let sum: Tnum = { bits: joins ? 0n : unsigned(a.bits * b.bits), mask: 0n }
+  let doubt: Tnum = { bits: 0n, mask: 0n }
+  let factor = b
+  for (let set = a.bits, open = a.mask; (set | open) !== 0n; set >>= 1n, open >>= 1n) {
+    if (joins) {
+      if ((set & 1n) === 1n) sum = addTnums(sum, factor)
+      else if ((open & 1n) === 1n) sum = joinTnums(sum, addTnums(sum, factor))
+    } else if ((set & 1n) === 1n) doubt = addTnums(doubt, { bits: 0n, mask: factor.mask })
+    else if ((open & 1n) === 1n) doubt = addTnums(doubt, { bits: 0n, mask: factor.bits | factor.mask })
+    factor = { bits: unsigned(factor.bits << 1n), mask: unsigned(factor.mask << 1n) }
+  }
+  return joins ? sum : addTnums(sum, doubt)
+}
+
+function joinTnums (a: Tnum, b: Tnum): Tnum {
+  const mask = (a.bits ^ b.bits) | a.mask | b.mask
+  return { bits: a.bits & b.bits & ~mask, mask }
+}
+
+/** What both allow. */
+export function meetTnums (a: Tnum, b: Tnum): Tnum {
+  const mask = a.mask & b.mask
+  return { bits: (a.bits | b.bits) & ~mask, mask }
+}
+
+/** The bits that all numbers from `low` to `high` share. */
+export function tnumOfRange (low: bigint, high: bigint): Tnum {
+  const spread = low ^ high
+  const width = spread === 0n ? 0 : spread.toString(2).length
+  const mask = (1n << BigInt(width)) - 1n
+  return { bits: low & ~mask, mask }
+}
+
+/** `a` with the lower half of `low`. */
+export function withLowHalf (a: Tnum, low: Tnum): Tnum {
+  return { bits: (a.bits & ~U32) | (low.bits & U32), mask: (a.mask & ~U32) | (low.mask & U32) }
+}
