@@ -29,7 +29,7 @@ const ABILITIES = {
   /** A comparison with a constant decides a branch both ways; before, only `==` that holds and `!=` that does not. */
   decidesBranches: { since: [4, 20], commit: commit('4f7b3e82589e'), alsoFrom: [4, 19] },
   /** BPF_JSET decides, too. */
-  decidesBitTests: { since: [5, 0], commit: commit('960ea056561a'), alsoFrom: [4, 19] },
+  decidesBitTests: { since: [5, 0], alsoFrom: [4, 19] },
   /** Ranges decide as exactly as they do today: two registers, both edges of an inequality, 64 bits and 32 from each other. */
   comparesRanges: { since: [6, 8], commit: commit('5f99f312bd3b'), alsoFrom: [6, 2] },
   /** `==` is decided by bits that differ, where ranges do not tell. */

@@ -15,7 +15,7 @@ export const ALU = {
  * @see https://www.rfc-editor.org/rfc/rfc9669#name-arithmetic-instructions
  */
 export function compute (age: Age, operation: number, a: Scalar, b: Scalar, is64: boolean): Scalar {
-  const isOne = (a.isOne || isConstant(a)) && (b.isOne || isConstant(b))
+  const isOne = (a.isOne && (b.isOne || isConstant(b))) || (isConstant(a) && b.isOne)
   const isSum = is64 && (operation === ALU.ADD || operation === ALU.SUB) && isConstant(b) && age.linksSums !== 'no'
   const traits: Traits = { exact: a.exact && b.exact, related: isSum ? a.id === 0 ? a.related : a.id : 0, from: union(a.from, b.from), isOne }
   if (isConstant(a) && isConstant(b) && age.foldsXor === 'yes') {

@@ -71,15 +71,19 @@ function narrowSides (run: Run, state: State, { operation, is64, left, right, le
   replace(run, state, leftRegister, left, newLeft)
 }
 
+/** Newer verifiers narrow six copies at once, of which some may be in registers that are not read any more. */
+const SURE_COPIES = 3
+
 /** Puts what is known now into the register and all its copies. What was computed from the number is narrowed by some verifiers. */
 function replace (run: Run, state: State, register: number, before: Scalar, value: Scalar): void {
   if (value === before) return
   const { id, related } = before
   topFrame(state).registers[register] = value
   if (id === 0 && related === 0) return
+  let copies = 0
   mapValues(state, other => {
     if (other.kind !== 'scalar' || other === value) return other
-    if (id !== 0 && other.id === id) return copyOf(run.age, other, value)
+    if (id !== 0 && other.id === id) return ++copies > SURE_COPIES && run.age.linksSums !== 'no' ? scalar(other, { ...other, id: 0, exact: false }) : copyOf(run.age, other, value)
     const isRelated = (id !== 0 && other.related === id) || (related !== 0 && (other.id === related || other.related === related))
     return isRelated ? inexact(other) : other
   })

@@ -106,7 +106,8 @@ export function byRules (age: Age, traits: Traits, calculate: (rules: Rules) => 
   if (contradict(sure)) return scalar(ANY_NUMBER, { exact: false, from: traits.from ?? NOTHING })
   const isAgreed = age.sure === age.perhaps || sameBounds(sure, calculate(age.perhaps) ?? ANY_NUMBER)
   if (sure.mask === 0n) return isAgreed ? constant(sure.bits, traits.from) : scalar(sure, { ...traits, exact: false })
-  const isBeyond = (age.perhaps.keepsArcs || age.followsRanges === 'maybe') && !isUnknown(sure)
+  if (isUnknown(sure)) return scalar(ANY_NUMBER, { ...traits, isOne: false, exact: isAgreed && traits.exact !== false })
+  const isBeyond = age.perhaps.keepsArcs || age.followsRanges === 'maybe'
   return scalar(sure, isAgreed && !isBeyond ? traits : { ...traits, exact: false })
 }
 

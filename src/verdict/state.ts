@@ -144,9 +144,11 @@ function unlink (value: Value): Value {
   return idOf(value) === 0 ? value : UNCLEAR
 }
 
-/** Replaces every value, in registers and on the stack, of all frames. */
+/** Replaces every value, in registers and on the stack, of all frames: in the verifier's order, callees first. */
 export function mapValues (state: State, change: (value: Value) => Value): void {
-  for (const frame of state.frames) {
+  for (let depth = state.frames.length - 1; depth >= 0; depth--) {
+    const frame = state.frames[depth]
+    if (frame === undefined) continue
     for (let r = 0; r < 10; r++) {
       const value = frame.registers[r]
       if (value !== undefined) frame.registers[r] = change(value)
