@@ -48,6 +48,8 @@ const ABILITIES = {
   forksSigns: { since: [7, 0], alsoFrom: [6, 2], updates: [OF_6_12, OF_6_18] },
   /** Ranges are followed as by Linux 5.10, the oldest of the comparison; before, some are. */
   followsRanges: { since: [5, 10], alsoFrom: [0, 0] },
+  /** The bits of the lower half are learned from ranges of both widths, one after the other. */
+  learnsBitsTwice: { since: [6, 1], alsoFrom: [5, 11] },
   /** A copy of a number is narrowed with it. */
   linksCopies: { since: [5, 10], commit: commit('75748837b7e5') },
   /** So is a copy of its lower half, where the upper is zero. */

@@ -19,6 +19,7 @@ export type Draft = { -readonly [Part in keyof Bounds]: bigint }
 export interface BoundsRules {
   readonly comparesRanges: boolean
   readonly crossesSigns: boolean
+  readonly learnsBitsTwice: boolean
 }
 
 export const S64_MIN = -(1n << 63n)
@@ -60,7 +61,7 @@ export function settle (rules: BoundsRules, b: Bounds): Bounds {
   } else {
     deduceSigns(d)
   }
-  learnBits(d)
+  learnBits(rules, d)
   learnFromBits(d)
   return d
 }
@@ -83,9 +84,10 @@ export function learnFromLowBits (d: Draft): void {
   d.umax32 = min(d.umax32, bits | mask)
 }
 
-function learnBits (d: Draft): void {
+function learnBits (rules: BoundsRules, d: Draft): void {
   const whole = meetTnums(d, tnumOfRange(d.umin, d.umax))
-  const low = meetTnums({ bits: whole.bits & U32, mask: whole.mask & U32 }, tnumOfRange(d.umin32, d.umax32))
+  const known = rules.learnsBitsTwice ? whole : d
+  const low = meetTnums({ bits: known.bits & U32, mask: known.mask & U32 }, tnumOfRange(d.umin32, d.umax32))
   Object.assign(d, withLowHalf(whole, low))
 }
 
