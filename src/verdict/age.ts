@@ -42,6 +42,8 @@ const ABILITIES = {
   keepsArcs: { since: [7, 1] },
   /** A product's signed range is that of its four corners. */
   multipliesSigned: { since: [6, 14], commit: commit('9aa0ebde0014'), alsoFrom: [6, 13] },
+  /** Partial products are added known parts first. */
+  sumsProducts: { since: [6, 1], alsoFrom: [5, 11] },
   /** The bits of a product are joined partial product by partial product. */
   joinsProducts: { since: [6, 18], commit: commit('1df7dad4d5c4'), alsoFrom: [6, 13] },
   /** `&` and `|` of a number that is 0 or -1 are followed for each. */

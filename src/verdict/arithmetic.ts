@@ -107,7 +107,7 @@ function tnumOf (rules: Rules, operation: number, a: Bounds, b: Bounds): Pick<Bo
   switch (operation) {
     case ALU.ADD: return addTnums(a, b)
     case ALU.SUB: return subtractTnums(a, b)
-    case ALU.MUL: return multiplyTnums(a, b, rules.joinsProducts)
+    case ALU.MUL: return multiplyTnums(a, b, rules.joinsProducts ? 'joined' : rules.sumsProducts ? 'sums' : 'masks')
     case ALU.AND: return andTnums(a, b)
     case ALU.OR: return orTnums(a, b)
     case ALU.XOR: return xorTnums(a, b)

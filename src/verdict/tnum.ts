@@ -44,8 +44,16 @@ export function xorTnums (a: Tnum, b: Tnum): Tnum {
   return { bits: (a.bits ^ b.bits) & ~mask, mask }
 }
 
-/** Adds partial products: all known parts first, or (`joins`) one after the other, which keeps more. */
-export function multiplyTnums (a: Tnum, b: Tnum, joins: boolean): Tnum {
+/**
+ * Adds partial products: each as it is (`joined`), which keeps most; all known parts first and then the doubts (`sums`); or the
+ * product of what is known, and then what the open bits of each side may add to it (`masks`).
+ */
+export function multiplyTnums (a: Tnum, b: Tnum, way: 'joined' | 'sums' | 'masks'): Tnum {
+  if (way === 'masks') {
+    const product = addDoubts({ bits: unsigned(a.bits * b.bits), mask: 0n }, a.mask, b.mask | b.bits)
+    return addDoubts(product, b.mask, a.bits)
+  }
+  const joins = way === 'joined'
   let sum: Tnum = { bits: joins ? 0n : unsigned(a.bits * b.bits), mask: 0n }
   let doubt: Tnum = { bits: 0n, mask: 0n }
   let factor = b
@@ -58,6 +66,14 @@ export function multiplyTnums (a: Tnum, b: Tnum, joins: boolean): Tnum {
     factor = { bits: unsigned(factor.bits << 1n), mask: unsigned(factor.mask << 1n) }
   }
   return joins ? sum : addTnums(sum, doubt)
+}
+
+function addDoubts (sum: Tnum, places: bigint, doubt: bigint): Tnum {
+  let all = sum
+  for (let open = places, mask = doubt; open !== 0n; open >>= 1n, mask = unsigned(mask << 1n)) {
+    if ((open & 1n) === 1n) all = addTnums(all, { bits: 0n, mask })
+  }
+  return all
 }
 
 function joinTnums (a: Tnum, b: Tnum): Tnum {
