@@ -50,8 +50,8 @@ export function xorTnums (a: Tnum, b: Tnum): Tnum {
  */
 export function multiplyTnums (a: Tnum, b: Tnum, way: 'joined' | 'sums' | 'masks'): Tnum {
   if (way === 'masks') {
-    const product = addDoubts({ bits: unsigned(a.bits * b.bits), mask: 0n }, a.mask, b.mask | b.bits)
-    return addDoubts(product, b.mask, a.bits)
+    const product = addDoubts({ bits: unsigned(a.bits * b.bits), mask: 0n }, b.mask | b.bits, a.mask)
+    return addDoubts(product, a.bits, b.mask)
   }
   const joins = way === 'joined'
   let sum: Tnum = { bits: joins ? 0n : unsigned(a.bits * b.bits), mask: 0n }

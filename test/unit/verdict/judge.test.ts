@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseObject } from '../../../src/core/index.js'
 import type { Relocation } from '../../../src/core/outcome.js'
+import { ageOf } from '../../../src/verdict/age.js'
 import { judge, type JudgeOptions, type Verdict } from '../../../src/verdict/index.js'
 import { assembler, poison } from '../../support/asm.js'
 import { btf } from '../../support/btf-builder.js'
@@ -83,6 +84,19 @@ describe('the verdict, where it was wrong before', () => {
     const multiply = asm.slot(0x2f, 1, 0)
     const program = [RANDOM, asm.mov(1, 0), multiply, asm.jeq(1, 0, 1), POISON, ...EXIT]
     expect(verdictOf(program, { kernelRelease: '6.1.176' })).not.toBe('loads')
+  })
+
+  it('knows that what was negated is no constant before Linux 6.17', () => {
+    // Linux 6.1 and random programs: r6 = 100; r6 = -r6; if r7 > r6, where r7 is 0
+    const program = [asm.mov(6, 100), asm.slot(0x87, 6), asm.mov(7, 0), asm.slot(0x2d, 7, 6, 2, 0), ...EXIT, POISON, ...EXIT]
+    expect(verdictOf(program, { kernelRelease: '6.1.0-57-amd64' })).toBe('fails')
+  })
+
+  it('knows that a map is compared with null before Linux 6.17, unless an update says otherwise', () => {
+    expect(ageOf('6.6.99').decidesMaps).toBe('maybe')
+    expect(ageOf('5.10.0-46-amd64').decidesMaps).toBe('no')
+    expect(ageOf('6.12.117+deb12-amd64').decidesMaps).toBe('yes')
+    expect(ageOf(undefined).sure.decidesMaps).toBe(true)
   })
 
   it('folds byte swaps as Linux 7.0 and the update 6.18.44 do, and does not guess what other updates brought', () => {
