@@ -8,8 +8,10 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, ...LAB_TESTS],
     pool: 'threads',
     isolate: false,
+    maxWorkers: '100%',
     // Only a hang takes so long, also on a machine that is ten times slower. CI has its own limit.
     testTimeout: 120_000,
-    hookTimeout: 120_000
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 100_000 } }
   }
 })

@@ -9,6 +9,7 @@ export default defineConfig({
     include: LAB_TESTS,
     pool: 'threads',
     isolate: false,
-    testTimeout: 300_000
+    testTimeout: 300_000,
+    expect: { poll: { timeout: 100_000 } }
   }
 })

@@ -2,8 +2,10 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { benchHeld } from './held.mjs'
 import { hasLab } from './lab.mjs'
 import { benchMemory } from './memory.mjs'
+import { benchPackage } from './package.mjs'
 import { benchParse } from './parse.mjs'
 import { benchLargeObjects, benchRelocate } from './relocate.mjs'
 import { benchRequest } from './request.mjs'
@@ -18,6 +20,7 @@ const { values } = parseArgs({
   options: {
     short: { type: 'boolean', default: false },
     only: { type: 'string' },
+    beside: { type: 'string' },
     out: { type: 'string', default: join(import.meta.dirname, 'results', 'latest.json') }
   }
 })
@@ -31,7 +34,9 @@ const sections = [
   { name: 'relocate', title: 'Relocating an object against BTF read already, beside libbpf', run: () => benchRelocate({ runs: values.short ? 5 : 25 }) },
   { name: 'large', title: 'Relocating objects of tens of thousands of records, beside libbpf', run: () => benchLargeObjects({ runs: values.short ? 5 : 15 }) },
   { name: 'request', title: 'CPU of POST /relocate with the BTF in memory, beside bare Fastify', run: () => benchRequest(values.short ? { requests: 500, rounds: 3 } : { requests: 2000, rounds: 9 }) },
+  { name: 'held', title: 'Results that are held, beside bare Fastify (and beside the checkout of --beside)', run: () => benchHeld(values.short ? { rounds: 2, seconds: 1, beside: values.beside } : { rounds: 7, seconds: 2, beside: values.beside }) },
   { name: 'memory', title: 'Resident memory of a service that holds many kernels', run: () => benchMemory({ kernels: values.short ? 10 : 50 }) },
+  { name: 'package', title: 'A cold kernel out of a package repository', run: () => benchPackage() },
   { name: 'restart', title: 'From the start of the process until it is ready, with 500 kernels held', run: () => benchRestart({ kernels: 500, runs: values.short ? 3 : 9 }) }
 ].filter(({ name }) => values.only === undefined || values.only.split(',').includes(name))
 

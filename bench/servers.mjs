@@ -5,9 +5,12 @@ import { join } from 'node:path'
 /** Starts the measure: bare Fastify. */
 export async function startBare () { return await start([join(import.meta.dirname, 'bare-server.mjs')], {}) }
 
-/** Starts the service as an operator does, with its default settings (its log included) but for those given. */
-export async function startService (settings) {
-  return await start([join(import.meta.dirname, '..', 'dist', 'cli', 'main.js'), 'serve'], { CORELO_PORT: '0', CORELO_BTFHUB_URL: '', CORELO_TRUST_UPLOADS: 'true', ...settings })
+/** The same for a held result, which it takes from that address. */
+export async function startBareRelocated (address) { return await start([join(import.meta.dirname, 'bare-relocated.mjs'), address], {}) }
+
+/** Starts the service as an operator does, with its default settings (its log included) but for those given; that of another checkout where one is named. */
+export async function startService (settings, checkout = join(import.meta.dirname, '..')) {
+  return await start([join(checkout, 'dist', 'cli', 'main.js'), 'serve'], { CORELO_PORT: '0', CORELO_BTFHUB_URL: '', CORELO_TRUST_UPLOADS: 'true', ...settings })
 }
 
 async function start (args, env) {

@@ -6,25 +6,37 @@ import { fileURLToPath } from 'node:url'
 
 const LOOPS_PER_CORE = 3
 const NICENESS = '5'
+/** Given to the process that has the tests and the loops in a session of its own. */
+const INSIDE = '--inside'
 const minutes = Number(process.env.CORELO_SLOWED_MINUTES ?? 60)
 if (!(minutes > 0)) throw new Error('CORELO_SLOWED_MINUTES must be a number of minutes above 0.')
 
-const root = fileURLToPath(new URL('..', import.meta.url))
-/** A loop looks every tenth of a second whether its parent is still there, and knows its own end. */
-const loop = `const end = Date.now() + ${minutes * 60_000}; while (process.ppid === ${process.pid} && Date.now() < end) for (const pause = Date.now() + 100; Date.now() < pause;);`
-const loops = Array.from({ length: LOOPS_PER_CORE * availableParallelism() }, () => spawn(process.execPath, ['-e', loop], { stdio: 'ignore' }))
+const [first, ...rest] = process.argv.slice(2)
+if (first === INSIDE) runTests(rest)
+else runInSession(process.argv.slice(2))
 
-const vitest = process.argv.slice(2)
-const tests = spawn('nice', ['-n', NICENESS, 'npm', 'test', ...(vitest.length === 0 ? [] : ['--', ...vitest])], { cwd: root, stdio: 'inherit', detached: true })
-const stop = () => { if (tests.pid !== undefined && tests.exitCode === null) process.kill(-tests.pid, 'SIGTERM') }
-const limit = setTimeout(() => {
-  console.error(`The tests were not done after ${minutes} minutes.`)
-  stop()
-}, minutes * 60_000)
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, stop)
+/** Linux shares the processors among sessions first (autogroup): loops in another session than the tests would slow nothing. */
+function runInSession (args) {
+  const session = spawn(process.execPath, [fileURLToPath(import.meta.url), INSIDE, ...args], { stdio: 'inherit', detached: true })
+  const stop = () => { if (session.exitCode === null && session.signalCode === null) process.kill(-session.pid, 'SIGTERM') }
+  const limit = setTimeout(() => {
+    console.error(`The tests were not done after ${minutes} minutes.`)
+    stop()
+  }, minutes * 60_000)
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, stop)
+  session.on('exit', code => {
+    clearTimeout(limit)
+    process.exitCode = code ?? 1
+  })
+}
 
-tests.on('exit', code => {
-  clearTimeout(limit)
-  for (const child of loops) child.kill()
-  process.exitCode = code ?? 1
-})
+function runTests (args) {
+  /** A loop looks every tenth of a second whether its parent is still there, and knows its own end. */
+  const loop = `const end = Date.now() + ${minutes * 60_000}; while (process.ppid === ${process.pid} && Date.now() < end) for (const pause = Date.now() + 100; Date.now() < pause;);`
+  const loops = Array.from({ length: LOOPS_PER_CORE * availableParallelism() }, () => spawn(process.execPath, ['-e', loop], { stdio: 'ignore' }))
+  const root = fileURLToPath(new URL('..', import.meta.url))
+  spawn('nice', ['-n', NICENESS, 'npm', 'test', ...(args.length === 0 ? [] : ['--', ...args])], { cwd: root, stdio: 'inherit' }).on('exit', code => {
+    for (const child of loops) child.kill()
+    process.exitCode = code ?? 1
+  })
+}

@@ -43,6 +43,10 @@ export interface ServiceSettings {
   /** Packages that are downloaded at once. Undefined: 2. */
   readonly packageDownloads?: number
   readonly sources?: SourceSettings
+  /** The most milliseconds between two looks at what sources list. Undefined: six hours. */
+  readonly catalogMs?: number
+  /** What is done about kernels that sources list for the first time. Undefined: nothing. */
+  readonly watching?: WatchSettings
   /** Proxies, and authorities that are believed, for every connection that goes out. Undefined: as Node by itself. */
   readonly network?: Network
   /** What replicas share. */
@@ -61,6 +65,26 @@ export interface SourceSettings {
   readonly forwardedMs?: number
   /** The longest that one question to one source may take, whatever it does. */
   readonly deadlineMs?: number
+}
+
+export interface WatchSettings {
+  /** Kernels that are fetched ahead, and told of. None: none are fetched, and all are told of. */
+  readonly patterns: readonly string[]
+  /** Of the new kernels of one look, so many of each distribution, version and architecture are fetched. */
+  readonly newest: number
+  /** Who is told, and the file with the secrets that sign what is said. */
+  readonly webhook?: { readonly url: string, readonly secretFile: string, readonly times?: Partial<WebhookTimes> }
+}
+
+/** In milliseconds. */
+export interface WebhookTimes {
+  /** The longest that an attempt takes. */
+  readonly timeoutMs: number
+  /** The first wait after a failure, and the longest one. */
+  readonly baseMs: number
+  readonly maxMs: number
+  /** Age of an event at which it is given up. */
+  readonly giveUpMs: number
 }
 
 export interface ServiceHooks {

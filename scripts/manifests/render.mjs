@@ -27,6 +27,10 @@ export const SETTINGS = [
       'service.sharedStore.endpoint': 'https://s3.example.com',
       'service.upstream': 'https://corelo.example.com',
       'service.btfhubUrl': 'https://btf.example.com/archive',
+      'service.packages': 'debian',
+      'service.watch': 'debian/12/x86_64/*',
+      'service.webhook.url': 'http://checks.example.com:8443/hooks',
+      'service.webhook.secret': 'corelo-webhook',
       'service.env.CORELO_DEADLINE_MS': '5000',
       'service.priorityClassName': 'high',
       'service.nodeSelector.pool': 'infra',
@@ -40,7 +44,7 @@ export const SETTINGS = [
   },
   {
     name: 'proxies and an authority, beside that of the API server',
-    args: sets({ 'network.httpsProxy': 'http://proxy.example.com:3128', 'network.httpProxy': 'http://proxy.example.com:3128/', 'network.caConfigMap': 'company-ca' })
+    args: sets({ 'service.packages': 'debian', 'service.webhook.url': 'http://checks.example.com', 'service.webhook.secret': 'corelo-webhook', 'network.httpsProxy': 'http://proxy.example.com:3128', 'network.httpProxy': 'http://proxy.example.com:3128/', 'network.caConfigMap': 'company-ca' })
   },
   { name: 'open, fixed size, no archive', args: sets({ 'auth.mode': 'none', 'service.autoscaling.enabled': false, 'service.btfhubUrl': 'none', 'networkPolicy.enabled': false }) }
 ]
@@ -55,6 +59,7 @@ export const WRONG_SETTINGS = [
   { name: 'a grace period shorter than the shutdown', args: sets({ 'service.terminationGracePeriodSeconds': 20 }), message: 'terminationGracePeriodSeconds must be longer' },
   { name: 'an agent without objects', args: sets({ 'agent.enabled': true }), message: 'agent.objects must be a volume' },
   { name: 'a store without credentials', args: sets({ 'service.sharedStore.url': 's3://b/p' }), message: 'service.sharedStore.secret must name' },
+  { name: 'a webhook without what signs', args: sets({ 'service.webhook.url': 'https://checks.example.com' }), message: 'service.webhook.secret must name' },
   { name: 'a capability too many', args: [...AGENT, ...sets({ 'agent.pin.extraCapabilities': '{SYS_PTRACE}' })], message: '/agent/pin/extraCapabilities' }
 ]
 

@@ -148,7 +148,7 @@ function sameModules (a: Consultation, b: Consultation): boolean { return a.modu
 
 /** Nobody vouches for such a result, and nobody can: it is for the kernel that it was first relocated for. */
 function relocatedBefore (): AppError {
-  return new AppError('object_invalid', 'The object was relocated before, for a kernel that nothing tells any more; give the agent the object as the compiler wrote it.', { warning: 'already_relocated' })
+  return new AppError('object_invalid', 'The object was relocated before, and nothing tells for which kernel; give the agent the object as the compiler wrote it.', { warning: 'already_relocated' })
 }
 
 /** The report is not signed; one of another result must not stand beside the object. */

@@ -69,7 +69,7 @@ export async function runAgent (settings: AgentSettings, version: string): Promi
     stop.abort()
   }
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
-  if (settings.insecureSkipVerify) log.warn('results are not verified (--insecure-skip-verify): whoever can alter the traffic decides what this kernel runs')
+  if (settings.insecureSkipVerify) log.warn('results are not verified (--insecure-skip-verify): anyone who can alter the traffic decides what this kernel runs')
 
   if (settings.once) {
     await agent.once(settings.waitMs, stop.signal)
@@ -93,7 +93,7 @@ export async function runAgent (settings: AgentSettings, version: string): Promi
 
 const SUMMARIES: Readonly<Record<OnceResult, (settings: AgentSettings) => string>> = {
   fine: ({ out }) => `every object has a good result for this kernel in ${out}`,
-  finding: () => 'an object does not do for this kernel; the lines above say why',
+  finding: () => 'an object fails on this kernel; the lines above say why',
   nothing_to_do: ({ objects }) => `there is no *.bpf.o or *.o in ${objects}; put the objects there, or give another folder with --objects`,
   cannot_tell: () => 'not every object could be settled; the lines above say why, and what is in use instead'
 }

@@ -58,29 +58,29 @@ type SettingName = Exclude<keyof AgentSettings, 'network'> | keyof typeof NETWOR
 export const AGENT_SETTINGS: Readonly<Record<SettingName, AgentSetting>> = {
   server: { env: 'CORELO_AGENT_SERVER', option: 'server', value: 'URL', defaultText: 'required', meaning: 'Address of the service.' },
   objects: { env: 'CORELO_AGENT_OBJECTS', option: 'objects', value: 'DIR', defaultText: 'required', meaning: 'Folder with the eBPF objects (*.bpf.o, *.o).' },
-  out: { env: 'CORELO_AGENT_OUT', option: 'out', value: 'DIR', defaultText: 'required', meaning: 'Folder for the results. It belongs to the agent, which takes away what is not for the running kernel.' },
-  pin: { env: 'CORELO_AGENT_PIN', option: 'pin', value: 'BPFFS_DIR', defaultText: 'nothing is loaded', meaning: 'Load each result with bpftool, and pin its programs and maps in this folder of a bpf file system.' },
-  keys: { env: 'CORELO_AGENT_KEYS', option: 'keys', value: 'FILE|URL', defaultText: "the service's own, as it shows them at the first contact", meaning: 'Public keys (JWKS) of which one must have signed each result. A file is read anew each time. Keys of an address are taken once and kept, which protects from then on only.' },
-  tokenFile: { env: 'CORELO_AGENT_TOKEN_FILE', option: 'token-file', value: 'FILE', defaultText: 'no token', meaning: 'File with the token to send. Read for each request, since Kubernetes replaces its tokens.' },
-  uploadBtf: { env: 'CORELO_AGENT_UPLOAD_BTF', option: 'upload-btf', value: 'auto|never', defaultText: 'auto', meaning: "Whether to give the service the node's own BTF where it lacks it." },
-  once: { env: 'CORELO_AGENT_ONCE', option: 'once', defaultText: 'false', meaning: 'Relocate what is there, and exit.' },
-  lastGoodOk: { env: 'CORELO_AGENT_LAST_GOOD_OK', option: 'last-good-ok', defaultText: 'false', meaning: 'With --once: exit with 0 where the service could not be asked, but every object has a good copy for this kernel.' },
-  insecureSkipVerify: { env: 'CORELO_AGENT_INSECURE_SKIP_VERIFY', option: 'insecure-skip-verify', defaultText: 'false', meaning: 'Take results without verifying who made them.' },
+  out: { env: 'CORELO_AGENT_OUT', option: 'out', value: 'DIR', defaultText: 'required', meaning: 'Folder for the results. It belongs to the agent, which removes files for other kernels from it.' },
+  pin: { env: 'CORELO_AGENT_PIN', option: 'pin', value: 'BPFFS_DIR', defaultText: 'nothing is loaded', meaning: 'Load each result with bpftool and pin its programs and maps in this folder of a bpf file system.' },
+  keys: { env: 'CORELO_AGENT_KEYS', option: 'keys', value: 'FILE|URL', defaultText: 'the keys that the service shows at the first contact', meaning: 'Public keys (JWKS) to trust: one of them must have signed each result. A file is read again for each answer. Keys of an address are fetched once and kept, which protects only from then on.' },
+  tokenFile: { env: 'CORELO_AGENT_TOKEN_FILE', option: 'token-file', value: 'FILE', defaultText: 'no token', meaning: 'File with the token to send. The agent reads it for each request, because Kubernetes replaces tokens.' },
+  uploadBtf: { env: 'CORELO_AGENT_UPLOAD_BTF', option: 'upload-btf', value: 'auto|never', defaultText: 'auto', meaning: "Whether to upload the node's own BTF if the service does not have it." },
+  once: { env: 'CORELO_AGENT_ONCE', option: 'once', defaultText: 'false', meaning: 'Relocate the objects that are there, and exit.' },
+  lastGoodOk: { env: 'CORELO_AGENT_LAST_GOOD_OK', option: 'last-good-ok', defaultText: 'false', meaning: 'With --once: exit with 0 if the service could not be asked, but every object has a good copy for this kernel.' },
+  insecureSkipVerify: { env: 'CORELO_AGENT_INSECURE_SKIP_VERIFY', option: 'insecure-skip-verify', defaultText: 'false', meaning: 'Accept results without verifying their signatures.' },
   host: { env: 'CORELO_AGENT_HOST', defaultText: '127.0.0.1', meaning: 'Address for health and metrics; in a pod, 0.0.0.0.' },
   port: { env: 'CORELO_AGENT_PORT', defaultText: '8081', meaning: 'Port for health and metrics; 0 takes any free one.' },
-  refreshMs: { env: 'CORELO_AGENT_REFRESH_MS', defaultText: '600000', meaning: 'About how often to ask whether there is a newer result, or an answer for a kernel that was not known.' },
-  pollMs: { env: 'CORELO_AGENT_POLL_MS', defaultText: '2000', meaning: 'How often to look at the objects folder and the kernel.' },
-  retryMs: { env: 'CORELO_AGENT_RETRY_MS', defaultText: '60000', meaning: 'Longest wait between tries while the service cannot be asked.' },
-  waitMs: { env: 'CORELO_AGENT_WAIT_MS', defaultText: '30000', meaning: 'With --once: how long to go on trying while the service cannot be asked.' },
-  spreadMs: { env: 'CORELO_AGENT_SPREAD_MS', defaultText: '10000', meaning: 'Within what time after its start an agent that has good copies asks about them, so that a whole fleet does not ask at once.' },
+  refreshMs: { env: 'CORELO_AGENT_REFRESH_MS', defaultText: '600000', meaning: 'How often to ask for newer results, and again about a kernel that was unknown.' },
+  pollMs: { env: 'CORELO_AGENT_POLL_MS', defaultText: '2000', meaning: 'How often to look for changes of the objects folder and of the kernel.' },
+  retryMs: { env: 'CORELO_AGENT_RETRY_MS', defaultText: '60000', meaning: 'Longest wait between tries while the service does not answer.' },
+  waitMs: { env: 'CORELO_AGENT_WAIT_MS', defaultText: '30000', meaning: 'With --once: how long to keep trying while the service does not answer.' },
+  spreadMs: { env: 'CORELO_AGENT_SPREAD_MS', defaultText: '10000', meaning: 'An agent that starts with good copies waits a random time up to this before it asks about them, so that a fleet does not ask all at once.' },
   timeoutMs: { env: 'CORELO_AGENT_TIMEOUT_MS', defaultText: '30000', meaning: 'Longest time of one request.' },
-  logLevel: { env: 'CORELO_LOG_LEVEL', defaultText: 'info', meaning: 'Least severe level to log.' },
+  logLevel: { env: 'CORELO_LOG_LEVEL', defaultText: 'info', meaning: 'Lowest level to log.' },
   hostRoot: { env: 'CORELO_HOST_ROOT', defaultText: '/host where that exists, else /', meaning: "Root of the host's file system, for its os-release." },
-  distro: { env: 'CORELO_AGENT_DISTRO', option: 'distro', value: 'NAME', defaultText: "what the host's os-release says", meaning: 'Whose kernel runs here (debian, rhel), where the host has no os-release or it is another one.' },
-  distroVersion: { env: 'CORELO_AGENT_DISTRO_VERSION', option: 'distro-version', value: 'VERSION', defaultText: "what the host's os-release says", meaning: 'For which of its versions that kernel was made (12, 9).' },
-  kernelBtfDir: { env: 'CORELO_AGENT_KERNEL_BTF_DIR', defaultText: KERNEL_BTF_DIR, meaning: 'Where the kernel shows its BTF.' },
-  kernelRelease: { env: 'CORELO_AGENT_KERNEL_RELEASE', defaultText: 'that of the kernel', meaning: 'Stands in for uname -r. For tests: with another kernel than the one that runs, programs read wrong values.' },
-  kernelNotes: { env: 'CORELO_AGENT_KERNEL_NOTES', defaultText: KERNEL_NOTES, meaning: 'Where the kernel shows its notes, with its build-id.' },
+  distro: { env: 'CORELO_AGENT_DISTRO', option: 'distro', value: 'NAME', defaultText: "what the host's os-release says", meaning: 'Distribution of the running kernel (debian, rhel), if the host has no os-release or another distribution built the kernel.' },
+  distroVersion: { env: 'CORELO_AGENT_DISTRO_VERSION', option: 'distro-version', value: 'VERSION', defaultText: "what the host's os-release says", meaning: 'Version of that distribution (12, 9).' },
+  kernelBtfDir: { env: 'CORELO_AGENT_KERNEL_BTF_DIR', defaultText: KERNEL_BTF_DIR, meaning: 'Folder in which the kernel shows its BTF.' },
+  kernelRelease: { env: 'CORELO_AGENT_KERNEL_RELEASE', defaultText: 'that of the kernel', meaning: 'Replaces uname -r, for tests. If it is not the running kernel, programs read wrong values.' },
+  kernelNotes: { env: 'CORELO_AGENT_KERNEL_NOTES', defaultText: KERNEL_NOTES, meaning: 'File in which the kernel shows its notes, with its build-id.' },
   ...NETWORK_SETTINGS
 }
 
@@ -88,7 +88,7 @@ export const AGENT_SETTINGS: Readonly<Record<SettingName, AgentSetting>> = {
 type Options = (option: string) => string | undefined
 
 /**
- * The settings that the command line and the environment give. An option goes before its variable.
+ * The settings that the command line and the environment give. An option wins over its variable.
  *
  * @throws AppError `invalid_request` whose sentence names the setting at fault
  */

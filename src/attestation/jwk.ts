@@ -48,7 +48,7 @@ export function toJwk (key: KeyObject, expires?: Date): PublicJwk {
  */
 export function parseJwks (text: string): readonly TrustedKey[] {
   const listed = text.length > MAX_JWKS ? undefined : memberOf(parseJson(text), 'keys')
-  if (!Array.isArray(listed)) throw new AppError('invalid_request', 'The keys are no JWKS: a JSON object with a list keys, as /.well-known/corelo-keys.json answers.')
+  if (!Array.isArray(listed)) throw new AppError('invalid_request', 'The keys are not a JWKS. It is a JSON object with a list "keys", as /.well-known/corelo-keys.json answers.')
   if (listed.length > MAX_KEYS) throw new AppError('invalid_request', `The JWKS has ${listed.length} keys; at most ${MAX_KEYS} are taken.`)
   const keys = listed.flatMap((jwk: unknown) => toTrustedKey(jwk) ?? [])
   if (keys.length === 0) throw new AppError('invalid_request', 'The JWKS has no Ed25519 key (kty OKP, crv Ed25519) to verify signatures with.')

@@ -23,7 +23,7 @@ const EXPIRES = /^Expires: (.+)$/m
  */
 export function parseSigningKeys (pem: string): readonly [SigningKey, ...SigningKey[]] {
   const [first, ...others] = pem.split(BLOCK_END).filter(block => block.includes(BEGIN)).map(parseBlock)
-  if (first === undefined) throw new AppError('invalid_request', 'There is no private key in it: it must hold Ed25519 keys in PEM (BEGIN PRIVATE KEY), such as corelo keys generate writes.')
+  if (first === undefined) throw new AppError('invalid_request', 'It has no private key: it must have Ed25519 keys in PEM (BEGIN PRIVATE KEY), such as corelo keys generate writes.')
   return [first, ...others]
 }
 
@@ -47,7 +47,7 @@ function parsePrivateKey (pem: string): KeyObject {
   try {
     return createPrivateKey(pem)
   } catch (error) {
-    throw new AppError('invalid_request', 'A private key in it cannot be read; it must be an Ed25519 key in PEM, not encrypted.', {}, { cause: error })
+    throw new AppError('invalid_request', 'It has a private key that cannot be read; it must be an Ed25519 key in PEM, not encrypted.', {}, { cause: error })
   }
 }
 

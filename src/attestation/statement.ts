@@ -36,6 +36,18 @@ export interface AttestedFacts extends Omit<RelocationFacts, 'moduleSha256s' | '
   readonly findings: AttestedFindings
 }
 
+/** What each member of the predicate says. docs/attestation.md is made from this. */
+export const PREDICATE_MEMBERS = {
+  object: 'Digest of the object that was relocated.',
+  btf: "Digest of the kernel's BTF (vmlinux).",
+  modules: `Digests of the modules' BTF, in the order in which they were consulted. If there are more than ${MAX_LISTED_MODULES}, one descriptor named \`${MODULE_LIST}\` has the SHA-256 of the list: \`sha256:<hex>\` of each, separated by commas.`,
+  kernel: 'The kernel reference under which the service found the BTF. `null` if the request sent the BTF or named it by hash.',
+  engine: 'Name and version of the engine, and the version of libbpf that it is equal to.',
+  verdict: '`loads`, `fails` or `unknown`, as in the report.',
+  assumes: 'What the verdict rests on that user space may change before it loads the object. A long list is its digest: SHA-256 of the lines, each with its newline.',
+  counts: 'Number of relocations that were resolved, absent and poisoned.'
+} as const satisfies Readonly<Record<string, string>>
+
 /** An in-toto statement whose subject is the patched object, whatever form the answer has. */
 export function serializeStatement (facts: RelocationFacts): string {
   return JSON.stringify({

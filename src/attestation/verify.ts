@@ -49,12 +49,12 @@ export interface VerifyOptions {
 export function verifyAttestation ({ envelope: text = '', keys, result, asked, now = new Date() }: VerifyOptions): Verification {
   if (text === '') return refuse('not_signed', 'The result has no attestation.')
   const envelope = parseEnvelope(text)
-  if (envelope === undefined) return refuse('malformed', 'The attestation is no DSSE envelope.')
+  if (envelope === undefined) return refuse('malformed', 'The attestation is not a DSSE envelope.')
   if (envelope.signatures.length === 0) return refuse('not_signed', 'The attestation has no signature.')
   const signer = findSigner(envelope, keys, now)
   if (!('kid' in signer)) return signer
   const facts = envelope.payloadType === PAYLOAD_TYPE ? parseStatement(envelope.payload.toString()) : undefined
-  if (facts === undefined) return refuse('malformed', 'The attestation is signed, but is no statement about a relocation.')
+  if (facts === undefined) return refuse('malformed', 'The attestation is signed, but is not a statement about a relocation.')
   return compare(facts, sha256(result), asked) ?? { ok: true, keyId: signer.kid, facts }
 }
 
@@ -62,13 +62,13 @@ function findSigner (envelope: Envelope, keys: readonly TrustedKey[], now: Date)
   const signed = preAuthEncoding(envelope.payloadType, envelope.payload)
   // The key's name is a hint that is not signed. A signature without one may be of any key.
   const pairs = envelope.signatures.flatMap(({ keyid, sig }) => keys.filter(({ kid }) => keyid === '' || keyid === kid).map(key => ({ key, sig })))
-  if (pairs.length === 0) return refuse('unknown_key', `The attestation is signed with key ${printable(envelope.signatures[0]?.keyid ?? '')}, which is none of the trusted ones.`)
+  if (pairs.length === 0) return refuse('unknown_key', `The attestation is signed with key ${printable(envelope.signatures[0]?.keyid ?? '')}, which is not trusted.`)
   const signers = pairs.filter(({ key, sig }) => verify(null, signed, key.key, sig)).map(({ key }) => key)
   const current = signers.find(({ expires }) => expires === undefined || expires > now)
   if (current !== undefined) return current
   const [expired] = signers
-  if (expired === undefined) return refuse('bad_signature', 'The signature of the attestation is not that of its key over its content.')
-  return refuse('key_expired', `The attestation is signed with key ${expired.kid}, which ended at ${expired.expires?.toISOString()}.`)
+  if (expired === undefined) return refuse('bad_signature', 'The signature of the attestation does not match its content and key.')
+  return refuse('key_expired', `The attestation is signed with key ${expired.kid}, which expired at ${expired.expires?.toISOString()}.`)
 }
 
 function compare (facts: AttestedFacts, result: Sha256, asked: AskedRelocation): Refusal | undefined {

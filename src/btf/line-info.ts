@@ -24,11 +24,12 @@ interface LineRecord {
 export function sourceLines (ext: BtfExt | undefined, btf: Btf): SourceLines {
   if (ext === undefined) return () => undefined
   const bySection = new Map<string, LineRecord[]>()
+  const textAt = rememberedTexts(btf)
   return (sectionName, insnOff) => {
     let records = bySection.get(sectionName)
     if (records === undefined) bySection.set(sectionName, records = readRecords(ext, sectionName))
     const record = lastAtOrBefore(records, insnOff)
-    return record === undefined ? undefined : readLine(ext, btf, record.offset)
+    return record === undefined ? undefined : readLine(ext, record.offset, textAt)
   }
 }
 
@@ -54,8 +55,23 @@ function lastAtOrBefore (records: readonly LineRecord[], insnOff: number): LineR
   return records[low - 1]
 }
 
+/** Texts that are kept, since many instructions are of one line, and nearly all of a few files. */
+const MAX_TEXTS = 1024
+
+function rememberedTexts (btf: Btf): (offset: number) => string {
+  const texts = new Map<number, string>()
+  return offset => {
+    let text = texts.get(offset)
+    if (text === undefined) {
+      text = shownText(btf, offset)
+      if (texts.size < MAX_TEXTS) texts.set(offset, text)
+    }
+    return text
+  }
+}
+
 /** Line records are only shown, so that a string offset out of range shows as nothing instead of failing the object. */
-function readLine (ext: BtfExt, btf: Btf, offset: number): SourceLine {
-  const word = (field: number): number => ext.view.getUint32(offset + field, ext.littleEndian)
-  return { file: shownText(btf, word(BPF_LINE_INFO.fileNameOff)), line: word(BPF_LINE_INFO.lineCol) >>> 10, text: shownText(btf, word(BPF_LINE_INFO.lineOff)) }
+function readLine ({ view, littleEndian }: BtfExt, offset: number, textAt: (offset: number) => string): SourceLine {
+  const word = (field: number): number => view.getUint32(offset + field, littleEndian)
+  return { file: textAt(word(BPF_LINE_INFO.fileNameOff)), line: word(BPF_LINE_INFO.lineCol) >>> 10, text: textAt(word(BPF_LINE_INFO.lineOff)) }
 }

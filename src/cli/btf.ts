@@ -11,7 +11,7 @@ interface Subcommand {
 const SUBCOMMANDS: Readonly<Record<string, { readonly summary: string, readonly load: () => Promise<Subcommand> }>> = {
   import: { summary: 'Take BTF out of images, packages, archives and bundles, into the cache or a service.', load: () => import('./btf/import.js') },
   list: { summary: 'List the kernels whose BTF is held.', load: () => import('./btf/list.js') },
-  sync: { summary: 'Fetch the BTF of published kernels ahead, from package repositories.', load: () => import('./btf/sync.js') },
+  sync: { summary: 'Fetch the BTF of published kernels ahead, into the cache or a service.', load: () => import('./btf/sync.js') },
   export: { summary: 'Pack BTF, or relocated objects, of kernels into one file.', load: () => import('./btf/export.js') }
 }
 

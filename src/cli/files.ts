@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { AppError } from '../errors.js'
 
@@ -38,9 +39,9 @@ export function writeOutput (path: string, bytes: Uint8Array): void {
   }
 }
 
-/** Not write-file-atomic: on a full disk it takes a short write for a whole one. */
+/** Whole or not at all. The temporary name is random: process ids repeat among containers that share a volume. */
 function replaceFile (path: string, bytes: Uint8Array, mode: number): void {
-  const temporary = `${path}.${process.pid}.tmp`
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
   try {
     const file = openSync(temporary, 'wx', mode)
     try {

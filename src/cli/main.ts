@@ -51,7 +51,7 @@ function mainHelp (): string {
     'Relocates eBPF CO-RE objects for a named kernel, with the result that libbpf would give there.',
     `Commands:\n${definitions(Object.entries(COMMANDS).map(([name, { summary }]) => [`  ${name}`, summary] as const))}`,
     'Options:\n  -h, --help     Print this text; after a command, what that command takes.\n  -V, --version  Print the version.',
-    'Exit codes: 0 fine; 1 a finding (the object does not do for that kernel); 2 wrong use; 3 cannot tell\n(the kernel is unknown, a file cannot be read).'
+    'Exit codes: 0 success; 1 a finding (the object fails on that kernel); 2 wrong use; 3 undecided\n(the kernel is unknown, a file cannot be read).'
   ].join('\n\n')
 }
 

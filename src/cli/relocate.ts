@@ -33,7 +33,7 @@ export const spec: CommandSpec = {
   notes: [
     'What is said about the object goes to standard error: each relocation without a value with its source line, then a summary. On a terminal, tables of all relocations come first.',
     'The local cache is the folder in CORELO_CACHE_DIR (default: btfhub-cache). OBJECT - is standard input.',
-    'Exit codes: 0 relocated; 1 the object does not do for that kernel; 2 wrong use; 3 cannot tell (the kernel is unknown, a file cannot be read, the service is down).'
+    'Exit codes: 0 relocated; 1 the object fails on that kernel; 2 wrong use; 3 undecided (the kernel is unknown, a file cannot be read, the service is down).'
   ]
 }
 

@@ -10,15 +10,16 @@ export const spec: CommandSpec = {
   name: 'serve',
   summary: 'Runs the HTTP service until it gets SIGTERM or SIGINT. Logs are JSON lines on standard output, text on a terminal.',
   options: {
+    watch: { value: 'PATTERNS', help: 'Kernels of which new ones are fetched before anybody asks for them, such as debian/12/x86_64/*, comma separated. Default: CORELO_WATCH.' },
     help: { short: 'h', help: 'Print this text.' }
   },
   notes: ['Settings are environment variables; they are checked at the start.']
 }
 
 export async function run (args: readonly string[]): Promise<ExitCode> {
-  parseArguments(spec, args)
+  const watch = parseArguments(spec, args).get('watch')
   warnOfMisspelt(process.env, [...SETTINGS.map(({ name }) => name), ...Object.values(AGENT_SETTINGS).map(({ env }) => env)])
-  const config = readConfig()
+  const config = readConfig(watch === undefined ? process.env : { ...process.env, CORELO_WATCH: watch })
   const { serve } = await import('../http/server.js')
   try {
     await serve(config)

@@ -55,10 +55,22 @@ export interface RelocationAnswer {
   readonly tag: string | undefined
 }
 
+/** A kernel of the service's list. Of one that a source offers and that is not held, hash and source are null. */
 export interface KernelEntry {
   readonly reference: string
-  readonly btf_sha256: string
-  readonly source: string
+  readonly btf_sha256: string | null
+  readonly source: string | null
+  /** The package in which its distribution publishes it, as far as that is known. */
+  readonly published?: { readonly package: string, readonly bytes: number } | null
+}
+
+/** What narrows a list of kernels. */
+export interface KernelListFilter {
+  readonly distro?: string
+  readonly distro_version?: string
+  readonly arch?: string
+  /** Only kernels that a source is known to have. */
+  readonly offered?: boolean
 }
 
 /** The service over HTTP. Every rejection is an AppError: with the code of the service's problem, or as `kindOf` tells. */
@@ -72,8 +84,14 @@ export interface Client {
   putKernelBtf(reference: KernelReference, btf: Uint8Array, kernelVersion?: string, signal?: AbortSignal, module?: string, extended?: Sha256): Promise<{ readonly created: boolean, readonly source?: string }>
   /** The JWKS with the keys that the service signs with. */
   keys(signal?: AbortSignal): Promise<unknown>
-  /** One page of the kernels that the service has, and where the next one begins. */
-  kernels(cursor?: string): Promise<{ readonly kernels: readonly KernelEntry[], readonly nextCursor: string | null }>
+  /** One page of the kernels that the service has or knows of, and where the next one begins. */
+  kernels(cursor?: string, filter?: KernelListFilter): Promise<{ readonly kernels: readonly KernelEntry[], readonly nextCursor: string | null }>
+  /**
+   * Has the service fetch a kernel that it does not hold. Rejects with `fetching` where that takes longer than it was to wait.
+   *
+   * @param waitSeconds whole seconds that the service waits for it
+   */
+  fetchKernel(reference: KernelReference, waitSeconds: number): Promise<KernelEntry>
 }
 
 export function createClient (options: ClientOptions): Client {
@@ -120,11 +138,16 @@ export function createClient (options: ClientOptions): Client {
     async keys (signal) {
       return parseJson(await transport.send({ method: 'GET', path: '/.well-known/corelo-keys.json', maxBytes: MAX_SMALL_ANSWER_BYTES, signal }), server)
     },
-    async kernels (cursor) {
-      const query = cursor === undefined ? '' : `?cursor=${encodeURIComponent(cursor)}`
-      const page = parseJson(await transport.send({ method: 'GET', path: `/kernels${query}`, maxBytes: MAX_SMALL_ANSWER_BYTES }), server)
+    async kernels (cursor, filter = {}) {
+      const query = Object.entries({ ...filter, cursor }).flatMap(([name, value]) => value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`]).join('&')
+      const page = parseJson(await transport.send({ method: 'GET', path: `/kernels${query === '' ? '' : `?${query}`}`, maxBytes: MAX_ANSWER_BYTES }), server)
       if (!isKernelPage(page)) throw answerError(server, `${server} answered with something else than a list of kernels.`)
       return { kernels: page.kernels, nextCursor: page.next_cursor }
+    },
+    async fetchKernel (reference, waitSeconds) {
+      const kernel = parseJson(await transport.send({ method: 'GET', path: `/kernels/${formatReference(reference)}`, headers: { prefer: `wait=${waitSeconds}` }, maxBytes: MAX_SMALL_ANSWER_BYTES }), server)
+      if (!isKernelEntry(kernel)) throw answerError(server, `${server} answered with something else than a kernel.`)
+      return kernel
     }
   }
 }
@@ -205,5 +228,10 @@ function isKernelPage (value: unknown): value is { kernels: KernelEntry[], next_
 
 function isKernelEntry (value: unknown): value is KernelEntry {
   return typeof value === 'object' && value !== null && 'reference' in value && typeof value.reference === 'string' &&
-    'btf_sha256' in value && typeof value.btf_sha256 === 'string' && isSha256(value.btf_sha256) && 'source' in value && typeof value.source === 'string'
+    'btf_sha256' in value && (value.btf_sha256 === null || (typeof value.btf_sha256 === 'string' && isSha256(value.btf_sha256))) &&
+    'source' in value && (value.source === null || typeof value.source === 'string') && (!('published' in value) || isPublished(value.published))
+}
+
+function isPublished (value: unknown): boolean {
+  return value === null || (typeof value === 'object' && 'package' in value && typeof value.package === 'string' && 'bytes' in value && typeof value.bytes === 'number')
 }

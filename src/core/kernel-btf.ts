@@ -56,8 +56,17 @@ function ksymUsers (object: BpfObject): ReadonlyMap<string, string> {
 /** The same for two names of one function. */
 function placeOf ({ section, start }: ElfFunction): string { return `${section.index} ${start}` }
 
+/** They follow from the object alone, which is reported on for many kernels. */
+const known = new WeakMap<Btf, ReadonlyMap<string, string>>()
+
 /** Kernel functions and typed kernel variables that the object declares extern: what its BTF lists in `.ksyms`. */
 function typedKsyms (btf: Btf): ReadonlyMap<string, string> {
+  let ksyms = known.get(btf)
+  if (ksyms === undefined) known.set(btf, ksyms = readTypedKsyms(btf))
+  return ksyms
+}
+
+function readTypedKsyms (btf: Btf): ReadonlyMap<string, string> {
   const ksyms = new Map<string, string>()
   const work = newWork()
   for (let id = typeId(btf.startId); id < btf.endId; id = typeId(id + 1)) {

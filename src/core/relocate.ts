@@ -18,7 +18,7 @@ import type { OutcomeCounts, RecordOutcome, RecordStatus, Relocation, Warning } 
 import { patchInsn, poison, type Code } from './patch.js'
 import { collectPatches, type Patches } from './patches.js'
 import { locateRecords, type LocatedRecord } from './records.js'
-import { createResolver, isFault, type Attempt, type Resolution, type Resolver } from './resolution.js'
+import { createResolver, isFault, type Attempt, type LocalSpecs, type Resolution, type Resolver } from './resolution.js'
 import { parseSpec } from './spec.js'
 import { calculate } from './values.js'
 
@@ -47,7 +47,7 @@ export function relocate (object: BpfObject | Uint8Array, target: Btf, options: 
   const { records, outside } = locateRecords(parsed)
   const kernel = { btf: target, modules: options.modules ?? [] }
   const work = newWork(LIMITS.workSteps + LIMITS.workStepsPerRecord * records.length)
-  const resolver = createResolver({ local: parsed.btf, target: kernel, byteOrder: parsed.elf.byteOrder, work, indices: createIndices() })
+  const resolver = createResolver({ local: parsed.btf, specs: localSpecs(parsed), target: kernel, byteOrder: parsed.elf.byteOrder, work, indices: createIndices() })
   // Instructions are rewritten in a copy, since a record sees what an earlier one made of its instruction; only differences leave.
   const scratch = new Uint8Array(parsed.bytes)
   const code = { view: dataView(scratch), littleEndian: parsed.elf.littleEndian }
@@ -72,6 +72,14 @@ export function relocate (object: BpfObject | Uint8Array, target: Btf, options: 
     warnings: listWarnings(parsed, outcomes, outside),
     target: kernel
   }
+}
+
+const knownSpecs = new WeakMap<BpfObject, LocalSpecs>()
+
+function localSpecs (object: BpfObject): LocalSpecs {
+  let specs = knownSpecs.get(object)
+  if (specs === undefined) knownSpecs.set(object, specs = new Map())
+  return specs
 }
 
 /** The state of one run over an object. */

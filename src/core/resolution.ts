@@ -78,11 +78,29 @@ export interface Resolver {
 
 export interface ResolverOptions {
   readonly local: Btf
+  readonly specs: LocalSpecs
   readonly target: Target
   readonly byteOrder: ByteOrder
   readonly work: Work
   readonly indices: Indices
 }
+
+/**
+ * Accesses parsed against the object's own BTF, by root type, then by string offset and kind. They follow from the object alone,
+ * which is relocated for many kernels.
+ */
+export type LocalSpecs = Map<TypeId, Map<number, Spec>>
+
+function localSpec ({ local, specs, work }: ResolverOptions, { rootId, accessStrOff, kind }: AccessRequest): Spec {
+  let ofRoot = specs.get(rootId)
+  if (ofRoot === undefined) specs.set(rootId, ofRoot = new Map())
+  const key = accessKey(accessStrOff, kind)
+  let spec = ofRoot.get(key)
+  if (spec === undefined) ofRoot.set(key, spec = parseSpec(local, rootId, textOf(local, accessStrOff), kind, work))
+  return spec
+}
+
+function accessKey (accessStrOff: number, kind: CoreReloKind): number { return accessStrOff * 16 + kind }
 
 export function createResolver (options: ResolverOptions, states = new Map<TypeId, CandidateState>(), localStates = new Map<TypeId, CandidateState>()): Resolver {
   const candidatesOf = (rootId: TypeId): CandidateState => {
@@ -106,7 +124,7 @@ export function createResolver (options: ResolverOptions, states = new Map<TypeI
     resolve (request) {
       const isLocal = request.kind === CoreReloKind.TYPE_ID_LOCAL
       const state = isLocal ? localStateOf(request.rootId) : candidatesOf(request.rootId)
-      const key = request.accessStrOff * 16 + request.kind
+      const key = accessKey(request.accessStrOff, request.kind)
       let attempt = state.attempts.get(key)
       if (attempt === undefined) {
         attempt = attemptOf(options, request, state)
@@ -124,12 +142,13 @@ function stateOf (candidates: readonly Candidate[], pruned: readonly PrunedCandi
 }
 
 /** libbpf's bpf_core_calc_relo_insn from the access string on: spec, matches, agreement, value. */
-function attemptOf (options: ResolverOptions, { rootId, accessStrOff, kind, record }: AccessRequest, state: CandidateState): Attempt {
+function attemptOf (options: ResolverOptions, request: AccessRequest, state: CandidateState): Attempt {
   const { byteOrder, work, indices } = options
+  const { kind, record } = request
   const { candidates, pruned } = state
   let local: Spec | undefined
   try {
-    local = parseSpec(options.local, rootId, textOf(options.local, accessStrOff), kind, work)
+    local = localSpec(options, request)
     if (kind === CoreReloKind.TYPE_ID_LOCAL) {
       const resolution = { local, matched: local, value: calculate(local, local, byteOrder, work), candidates, pruned }
       return { resolution, isAbsent: false, error: undefined, next: state }

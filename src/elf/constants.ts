@@ -23,7 +23,11 @@ export const SHT_REL = 9
 export const SHF_EXECINSTR = 0x4
 
 export const STB_LOCAL = 0
+export const STB_WEAK = 2
+export const STT_OBJECT = 1
 export const STT_FUNC = 2
+export const STV_INTERNAL = 1
+export const STV_HIDDEN = 2
 
 /** Names of the machines that people upload by mistake, for a message that says what the file is. */
 export const MACHINE_NAMES: ReadonlyMap<number, string> = new Map([

@@ -1,7 +1,7 @@
 import { createNameReader, stringAt } from '../bytes/strings.js'
 import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
-import { EM_BPF, EM_NONE, ET_REL, MACHINE_NAMES, SHF_EXECINSTR, SHT_PROGBITS, SHT_REL, SHT_SYMTAB, STB_LOCAL, STT_FUNC } from './constants.js'
+import { EM_BPF, EM_NONE, ET_REL, MACHINE_NAMES, SHF_EXECINSTR, SHT_PROGBITS, SHT_REL, SHT_SYMTAB, STB_LOCAL, STT_FUNC, STV_HIDDEN, STV_INTERNAL } from './constants.js'
 import { REL, SYM } from './layout.js'
 import { parseSections, readU64, sectionBytes, type ElfFile, type ElfSection } from './sections.js'
 
@@ -16,6 +16,8 @@ export interface ElfFunction {
   readonly start: number
   /** Bytes, a multiple of 8. */
   readonly size: number
+  /** Whether its symbol is seen outside of the object: neither static nor hidden. The kernel verifies such a subprogram by itself. */
+  readonly isGlobal: boolean
 }
 
 export interface ParseElfOptions {
@@ -137,6 +139,9 @@ function externNames (elf: ElfFile): ReadonlyMap<number, string> {
   return names
 }
 
+/** Visibilities of symbols that no other object sees. */
+const UNSEEN: ReadonlySet<number> = new Set([STV_INTERNAL, STV_HIDDEN])
+
 function readFunctions (elf: ElfFile, anyFunctions: boolean): ElfFunction[] {
   const tables = elf.sections.filter(section => section.type === SHT_SYMTAB)
   const table = tables[0]
@@ -162,7 +167,8 @@ function readFunctions (elf: ElfFile, anyFunctions: boolean): ElfFunction[] {
       name: reader.read(nameOffset),
       section,
       start: readU64(elf.view, at + SYM.value, elf.littleEndian),
-      size: readU64(elf.view, at + SYM.size, elf.littleEndian)
+      size: readU64(elf.view, at + SYM.size, elf.littleEndian),
+      isGlobal: info >> 4 !== STB_LOCAL && !UNSEEN.has(elf.view.getUint8(at + SYM.other) & 3)
     }
     const problem = problemOf(fn, info >> 4)
     if (problem !== undefined && !anyFunctions) throw problem

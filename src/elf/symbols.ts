@@ -1,4 +1,5 @@
 import { stringAt } from '../bytes/strings.js'
+import { LIMITS } from '../limits.js'
 import { SHT_REL, SHT_SYMTAB } from './constants.js'
 import { REL, SYM } from './layout.js'
 import { readU64, sectionBytes, type ElfFile, type ElfSection } from './sections.js'
@@ -13,35 +14,83 @@ export interface ElfSymbol {
   readonly value: number
   /** Bytes. */
   readonly size: number
-  /** STB_LOCAL, STB_GLOBAL or STB_WEAK. */
-  readonly binding: number
   /** STT_FUNC, STT_OBJECT, STT_SECTION and so on. */
   readonly type: number
-  /** STV_DEFAULT, STV_INTERNAL, STV_HIDDEN or STV_PROTECTED. */
-  readonly visibility: number
+  /** STB_LOCAL, STB_GLOBAL or STB_WEAK. */
+  readonly binding: number
 }
 
-/** All symbols, in the table's order; none where the object has no table. A name past the string table reads as empty. */
-export function readSymbols (elf: ElfFile): ElfSymbol[] {
+/** The symbol table. A row is read when it is asked for, since an object has thousands and a question is about a few. */
+export interface ElfSymbols {
+  /** Undefined past the table's end. */
+  at (index: number): ElfSymbol | undefined
+  /** Those that a section defines, in the table's order. */
+  definedIn (sectionIndex: number): readonly ElfSymbol[]
+}
+
+/** They follow from the file alone, which is relocated for many kernels. */
+const known = new WeakMap<ElfFile, ElfSymbols>()
+
+/**
+ * None where the object has no table. A name past the string table reads as empty, and so do all once those that were read have
+ * more than LIMITS.namesBytes: names may overlap in the file, so that its size does not bound them.
+ */
+export function symbolsOf (elf: ElfFile): ElfSymbols {
+  let symbols = known.get(elf)
+  if (symbols === undefined) known.set(elf, symbols = readTable(elf))
+  return symbols
+}
+
+function readTable (elf: ElfFile): ElfSymbols {
   const table = elf.sections.find(section => section.type === SHT_SYMTAB)
   const strings = elf.sections[table?.link ?? 0]
-  if (table === undefined || strings === undefined) return []
+  if (table === undefined || strings === undefined) return { at: () => undefined, definedIn: () => [] }
   const names = sectionBytes(elf, strings)
-  const symbols: ElfSymbol[] = []
-  for (let at = table.offset; at + SYM.SIZE <= table.offset + table.size; at += SYM.SIZE) {
-    const nameOffset = elf.view.getUint32(at + SYM.name, elf.littleEndian)
-    const info = elf.view.getUint8(at + SYM.info)
-    symbols.push({
-      name: nameOffset < names.length ? stringAt(names, nameOffset) : '',
-      sectionIndex: elf.view.getUint16(at + SYM.shndx, elf.littleEndian),
-      value: readU64(elf.view, at + SYM.value, elf.littleEndian),
-      size: readU64(elf.view, at + SYM.size, elf.littleEndian),
-      binding: info >> 4,
-      type: info & 0xf,
-      visibility: elf.view.getUint8(at + SYM.other) & 3
-    })
+  const count = Math.floor(table.size / SYM.SIZE)
+  const rows = new Map<number, ElfSymbol>()
+  const sections = new Map<number, readonly ElfSymbol[]>()
+  let left: number = LIMITS.namesBytes
+
+  const nameAt = (offset: number): string => {
+    if (offset >= names.length || left <= 0) return ''
+    const name = stringAt(names, offset)
+    left -= name.length
+    return name
   }
-  return symbols
+  const sectionOf = (index: number): number => elf.view.getUint16(table.offset + index * SYM.SIZE + SYM.shndx, elf.littleEndian)
+  const at = (index: number): ElfSymbol | undefined => {
+    if (index < 0 || index >= count) return undefined
+    let symbol = rows.get(index)
+    if (symbol === undefined) {
+      const offset = table.offset + index * SYM.SIZE
+      const info = elf.view.getUint8(offset + SYM.info)
+      symbol = {
+        name: nameAt(elf.view.getUint32(offset + SYM.name, elf.littleEndian)),
+        sectionIndex: sectionOf(index),
+        value: readU64(elf.view, offset + SYM.value, elf.littleEndian),
+        size: readU64(elf.view, offset + SYM.size, elf.littleEndian),
+        type: info & 0xf,
+        binding: info >> 4
+      }
+      rows.set(index, symbol)
+    }
+    return symbol
+  }
+  return {
+    at,
+    definedIn (sectionIndex) {
+      let defined = sections.get(sectionIndex)
+      if (defined === undefined) {
+        const found: ElfSymbol[] = []
+        for (let index = 0; index < count; index++) {
+          const symbol = sectionOf(index) === sectionIndex ? at(index) : undefined
+          if (symbol !== undefined) found.push(symbol)
+        }
+        sections.set(sectionIndex, defined = found)
+      }
+      return defined
+    }
+  }
 }
 
 /** The symbol index of each ELF relocation of a section, by byte offset within the section. */

@@ -19,6 +19,9 @@ export interface ByteReader {
   close(): Promise<void>
 }
 
+/** A kernel's image has up to 64 MB. */
+const MOST_AT_ONCE = 64 * 1024 * 1024
+
 /**
  * @param what is read, for the message
  * @throws AppError `btf_invalid` from take, skip and skipThrough, where the data ends before
@@ -52,13 +55,16 @@ export function createByteReader (source: Uint8Array | AsyncIterable<Uint8Array>
     async take (count) {
       if (piece.length >= count) return advance(count)
       const parts: Uint8Array[] = []
+      // A count is what a header says. Up to here its room is taken at once, which costs only addresses until it is filled, so that there is never a second copy of it.
+      const whole = count <= MOST_AT_ONCE ? new Uint8Array(count) : undefined
       for (let left = count; left > 0;) {
         await requireMore()
         const part = advance(left)
-        parts.push(part)
+        if (whole === undefined) parts.push(part)
+        else whole.set(part, count - left)
         left -= part.length
       }
-      return Buffer.concat(parts) // not allocated before the bytes are there: a count is what a header says
+      return whole ?? Buffer.concat(parts)
     },
     async takeSome (maxCount) {
       await fill()

@@ -68,7 +68,7 @@ async function * extract (source: Source, options: FindOptions): AsyncGenerator<
   }
   const compression = detectCompression(head)
   if (compression === undefined) {
-    throw new AppError('btf_invalid', 'The file is nothing that a kernel\'s BTF could be in: neither BTF, ELF, a kernel image, a .deb or .rpm package, nor one of these packed.')
+    throw new AppError('btf_invalid', 'The file has no known format: it is neither BTF, ELF, a kernel image, a .deb or .rpm package, nor one of these packed.')
   }
   const pieces = counted(unpack(compression, reader, BOUNDS.package), reader, options)
   yield * extract({ ...source, reader: createByteReader(pieces, 'packed file'), depth: source.depth + 1 }, options)
@@ -119,7 +119,7 @@ async function * counted (pieces: AsyncIterable<Uint8Array>, packed: ByteReader,
   for await (const piece of pieces) {
     if (Math.floor((total + piece.length) / USED_UP_EVERY) > Math.floor(total / USED_UP_EVERY)) onUsedUp()
     total += piece.length
-    if (refusesBombs && total > RATIO_FROM + RATIO * packed.consumed) throw new AppError('btf_invalid', `The archive unfolds to more than ${RATIO} times its size, which no BTF does.`)
+    if (refusesBombs && total > RATIO_FROM + RATIO * packed.consumed) throw new AppError('btf_invalid', `The archive unpacks to more than ${RATIO} times its size, which no BTF does.`)
     yield piece
   }
 }

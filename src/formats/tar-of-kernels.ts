@@ -48,7 +48,7 @@ export async function * readTarOfKernels (source: Source, options: FindOptions):
 }
 
 function refuseOther (name: string, kind: string): void {
-  if (kind !== 'directory') throw new AppError('btf_invalid', `The archive has something else than files in it: ${JSON.stringify(name.slice(0, 128))} is a ${kind}.`)
+  if (kind !== 'directory') throw new AppError('btf_invalid', `The archive must have only files, but ${JSON.stringify(name.slice(0, 128))} is a ${kind}.`)
 }
 
 function requireInside (name: string): void {

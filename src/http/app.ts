@@ -3,16 +3,17 @@ import type { Service } from '../service/types.js'
 import { createNotFoundHandler } from './allowed-methods.js'
 import type { Config } from './config.js'
 import { handleClientError, handleError } from './errors.js'
-import { createLogger } from './log.js'
+import { createLogger, type Log } from './log.js'
 import { createMetrics } from './metrics.js'
 import { openAuthenticator } from './access/open.js'
 import { accessPlugin } from './plugins/access.js'
 import { connectionsPlugin } from './plugins/connections.js'
 import { lifecyclePlugin } from './plugins/lifecycle.js'
-import { metricsPlugin } from './plugins/metrics.js'
+import { countRequest, metricsPlugin } from './plugins/metrics.js'
 import { rateLimitPlugin } from './plugins/rate-limit.js'
 import { requestIdOf, requestIdPlugin } from './plugins/request-id.js'
-import { requestLogPlugin } from './plugins/request-log.js'
+import { requestEndPlugin } from './plugins/request-end.js'
+import { requestLine } from './plugins/request-log.js'
 import { DOCS, swaggerPlugin } from './plugins/swagger.js'
 import { underPressurePlugin } from './plugins/under-pressure.js'
 import { btfRoutes } from './routes/btf.js'
@@ -45,13 +46,14 @@ const MAX_PARAM_LENGTH = 256
 
 export interface AppOptions {
   /** Where to log; by default standard output at the configured level. */
-  readonly log?: FastifyBaseLogger
+  readonly log?: Log
 }
 
 /** The HTTP application around a service. It does not listen and does not own the service: whoever calls closes both. */
 export async function buildApp (service: Service, config: Config, { log = createLogger(config.logLevel) }: AppOptions = {}): Promise<FastifyInstance> {
+  const loggerInstance: FastifyBaseLogger = log
   const app = fastify({
-    loggerInstance: log,
+    loggerInstance,
     // One logger for all requests: their one line names the request itself.
     childLoggerFactory: logger => logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -71,6 +73,7 @@ export async function buildApp (service: Service, config: Config, { log = create
   })
   const authenticator = await openAuthenticator(config, (message, facts) => { log.warn(facts, message) })
   const uploads = createUploadBudget(Math.max(config.memoryBytes, config.maxObjectBytes + config.maxBtfBytes))
+  const metrics = createMetrics(service, () => uploads.usedBytes)
   const dependencies: Dependencies = { service, config, uploads }
 
   app.setErrorHandler(handleError)
@@ -81,8 +84,8 @@ export async function buildApp (service: Service, config: Config, { log = create
 
   await app.register(connectionsPlugin)
   await app.register(requestIdPlugin)
-  await app.register(metricsPlugin, { metrics: createMetrics(service, () => uploads.usedBytes) })
-  await app.register(requestLogPlugin)
+  await app.register(metricsPlugin, { metrics })
+  await app.register(requestEndPlugin, { onBegin: metrics.countBegin, onEnd: [countRequest(metrics), requestLine(log)] })
   await app.register(lifecyclePlugin, { service })
   await app.register(accessPlugin, { authenticator, openBelow: DOCS })
   await app.register(rateLimitPlugin, { perMinute: config.rateLimit })

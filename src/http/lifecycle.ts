@@ -2,3 +2,6 @@
 export interface Lifecycle {
   state: 'starting' | 'ready' | 'draining' | 'closing'
 }
+
+/** Whether callers are asked to go elsewhere with their next request. */
+export function isLeaving ({ state }: Lifecycle): boolean { return state === 'draining' || state === 'closing' }

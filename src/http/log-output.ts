@@ -2,8 +2,8 @@ import { write, writeSync } from 'node:fs'
 
 /** Lines are written together, since a write costs more than making ten lines. Nothing waits longer than this, and an exit flushes. */
 const FLUSH_MS = 100
-/** In UTF-16 units, which for our lines are bytes. */
-const FLUSH_LENGTH = 15 * 1024
+/** In UTF-16 units, which for our lines are bytes. A pipe takes 64 KiB at once. */
+const FLUSH_LENGTH = 48 * 1024
 /** Lines that wait while the output takes none, in the same unit. Later ones are lost, and counted. */
 const MAX_WAITING = 1024 * 1024
 /** How long an output is left alone that took nothing. */

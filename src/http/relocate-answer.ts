@@ -6,7 +6,7 @@ import type { RelocateAnswer } from '../relocation/types.js'
 import { negotiate } from './accept.js'
 import { contentLocationOf, countsOf, DIGEST_OF_NOTHING, digestOf, etagOf, isNoneMatchHit, serverTimingOf, type CacheControl } from './headers.js'
 import { reportOf } from './report.js'
-import { sendBytes, viewOf } from './send-bytes.js'
+import { sendAtOnce, viewOf } from './send-bytes.js'
 
 const REPRESENTATIONS = ['application/x-elf', 'application/octet-stream', 'application/json', 'multipart/form-data'] as const
 export type Representation = typeof REPRESENTATIONS[number]
@@ -24,27 +24,28 @@ const SUFFIXES = { 'application/x-elf': '', 'application/octet-stream': '', 'app
 const NO_KERNEL = 'none'
 
 /** Answers with a relocation in the form that was negotiated, or with 304 where the caller has it already. */
-export function sendAnswer (request: FastifyRequest, reply: FastifyReply, answer: RelocateAnswer, representation: Representation, cacheControl: CacheControl): FastifyReply {
+export function sendAnswer (request: FastifyRequest, reply: FastifyReply, answer: RelocateAnswer, representation: Representation, cacheControl: CacheControl): void {
   const prepared = preparedFor(answer, representation, cacheControl)
-  reply.headers(prepared.headers)
-  if (isNoneMatchHit(request.headers['if-none-match'], prepared.etag)) return reply.code(304).send()
-  const { headers, body } = represent(answer, representation, prepared.contentHeaders)
-  prepared.contentHeaders ??= headers
-  reply.headers(headers)
-  if (request.method === 'HEAD') reply.header('content-digest', DIGEST_OF_NOTHING)
-  return sendBytes(reply, body)
+  if (isNoneMatchHit(request.headers['if-none-match'], prepared.etag)) return sendAtOnce(reply, 304, prepared.headers)
+  const isHead = request.method === 'HEAD'
+  if (prepared.wholeHeaders !== undefined && !isHead) return sendAtOnce(reply, 200, prepared.wholeHeaders, viewOf(answer.bytes))
+  const content = represent(answer, representation)
+  const headers = [...prepared.headers, ...headersOf(content, answer, isHead)]
+  if (!needsReport(representation) && !isHead) prepared.wholeHeaders = headers
+  sendAtOnce(reply, 200, headers, content.body)
 }
 
-/** An answer, ready to be sent. */
+/** An answer, ready to be sent. Headers are names and values in turn. */
 interface Prepared {
   readonly etag: string
-  readonly headers: Readonly<Record<string, string>>
-  /** Made when the answer is first sent: 304 has none. The body is made each time. */
-  contentHeaders?: Content['headers']
+  readonly headers: readonly string[]
+  /** With those of the content, which a 304 has not: made when the answer is first sent. The body is made each time. */
+  wholeHeaders?: readonly string[]
 }
 
 interface Content {
-  readonly headers: Readonly<Record<string, string>>
+  readonly type: string
+  readonly digest: string
   readonly body: Buffer
 }
 
@@ -70,18 +71,18 @@ function prepare (answer: RelocateAnswer, representation: Representation, cacheC
   const etag = etagOf(answer.sha256, needsReport(representation) ? `${SUFFIXES[representation]}.${reportMark(answer)}` : '')
   return {
     etag,
-    headers: {
-      etag,
-      vary: 'accept',
-      'cache-control': cacheControl,
-      'content-location': contentLocationOf(answer),
-      'corelo-object': answer.objectSha256,
-      'corelo-btf': answer.btfSha256,
-      'corelo-kernel': answer.kernel ?? NO_KERNEL,
-      'corelo-verdict': answer.verdict,
-      'corelo-relocations': countsOf(answer.counts),
-      'server-timing': serverTimingOf(answer.timing)
-    }
+    headers: [
+      'etag', etag,
+      'vary', 'accept',
+      'cache-control', cacheControl,
+      'content-location', contentLocationOf(answer),
+      'corelo-object', answer.objectSha256,
+      'corelo-btf', answer.btfSha256,
+      'corelo-kernel', answer.kernel ?? NO_KERNEL,
+      'corelo-verdict', answer.verdict,
+      'corelo-relocations', countsOf(answer.counts),
+      'server-timing', serverTimingOf(answer.timing)
+    ]
   }
 }
 
@@ -91,15 +92,21 @@ function reportMark ({ kernel, buildId, source, warning, verdict, assumes, repor
   return hexOf(sha256(Buffer.from(facts.join('\n')))).slice(0, 16)
 }
 
-function represent (answer: RelocateAnswer, representation: Representation, headers: Content['headers'] | undefined): Content {
-  if (!needsReport(representation)) return headers !== undefined ? { headers, body: viewOf(answer.bytes) } : toContent(answer, representation, viewOf(answer.bytes), digestOf(answer.sha256))
+function represent (answer: RelocateAnswer, representation: Representation): Content {
+  if (!needsReport(representation)) return { type: representation, digest: digestOf(answer.sha256), body: viewOf(answer.bytes) }
   const report = reportOf(answer)
   const { type, body } = representation === 'application/json' ? { type: representation, body: report } : toForm(answer, report)
-  return toContent(answer, type, body, digestOf(sha256(body)))
+  return { type, digest: digestOf(sha256(body)), body }
 }
 
-function toContent ({ attestation }: RelocateAnswer, type: string, body: Buffer, digest: string): Content {
-  return { headers: { 'content-type': type, ...(attestation === undefined ? {} : { 'corelo-attestation': attestation }), 'content-digest': digest, 'repr-digest': digest }, body }
+function headersOf ({ type, digest, body }: Content, { attestation }: RelocateAnswer, isHead: boolean): string[] {
+  return [
+    'content-type', type,
+    ...(attestation === undefined ? [] : ['corelo-attestation', attestation]),
+    'content-digest', isHead ? DIGEST_OF_NOTHING : digest,
+    'repr-digest', digest,
+    'content-length', String(body.length)
+  ]
 }
 
 function attestationPart ({ attestation }: RelocateAnswer, boundary: string): Buffer[] {

@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify'
+import { isLeaving } from './lifecycle.js'
 
 /** The bytes as a Buffer, wherever they are: not copied. */
 export function viewOf (bytes: Uint8Array): Buffer { return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) }
@@ -10,3 +11,16 @@ export function viewOf (bytes: Uint8Array): Buffer { return Buffer.from(bytes.bu
 export function sendBytes (reply: FastifyReply, bytes: Buffer): FastifyReply { return reply.serializer(asIs).send(bytes) }
 
 function asIs (payload: unknown): string { return payload as string } // Fastify hands a Buffer on, too; its type knows only text
+
+/**
+ * Sends an answer whose headers are made already, names and values in turn, beside those that hooks have set. Goes past
+ * Fastify's own way of sending, which looks at each header again and costs a fifth of a small answer: `onSend` hooks do not run.
+ */
+export function sendAtOnce (reply: FastifyReply, status: number, headers: readonly string[], body?: Buffer): void {
+  const whole = [...headers]
+  for (const [name, value] of Object.entries(reply.getHeaders())) whole.push(name, String(value))
+  if (isLeaving(reply.server.lifecycle)) whole.push('connection', 'close')
+  reply.raw.writeHead(status, whole) // first, since it may throw
+  reply.hijack()
+  reply.raw.end(body)
+}

@@ -11,6 +11,8 @@ import { readRepositories } from '../packages/read-repositories.js'
 import type { Service } from '../service/types.js'
 import { buildApp } from './app.js'
 import type { Config } from './config.js'
+import type { ServiceSettings } from '../settings.js'
+import { readSecrets } from '../watch/signature.js'
 import { createLogger } from './log.js'
 import { startFacts } from './start-facts.js'
 
@@ -43,7 +45,8 @@ export async function serve (config: Config): Promise<void> {
   await openCacheFolder(config.cacheDir)
   readRepositories(config.packages) // as well
   const signer = await openSigner(config, () => {}) // a setting that is wrong ends the start here, with a sentence; the service opens them for itself
-  const service = createService(config, { onWarning: (message, facts) => { log.warn(facts, message) } })
+  if (config.webhookSecretFile !== undefined) await readSecrets(config.webhookSecretFile) // as well
+  const service = createService({ ...config, ...watchingOf(config) }, { onWarning: (message, facts) => { log.warn(facts, message) } })
   let app: FastifyInstance
   try {
     app = await buildApp(service, config, { log })
@@ -65,6 +68,11 @@ export async function serve (config: Config): Promise<void> {
     log.info('stopped')
   })
   service.ready().catch((error: unknown) => { setImmediate(() => { throw error }) }) // an unexpected failure like any other
+}
+
+function watchingOf ({ watch, watchNewest, webhookUrl, webhookSecretFile }: Config): Pick<ServiceSettings, 'watching'> {
+  if (watch.length === 0 && webhookUrl === undefined) return {}
+  return { watching: { patterns: watch, newest: watchNewest, ...(webhookUrl === undefined || webhookSecretFile === undefined ? {} : { webhook: { url: webhookUrl, secretFile: webhookSecretFile } }) } }
 }
 
 /** A disk that takes no writes is gone on without. A folder that is not there is a setting that is wrong. */

@@ -116,6 +116,7 @@ export function createCollector (part: string, limit: number, lease: UploadLease
         bytes.set(chunk, offset)
         offset += chunk.length
       }
+      chunks.length = 0 // else both would be held until the request ends
       return bytes
     }
   }

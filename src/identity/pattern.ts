@@ -1,17 +1,37 @@
+import { normalizeArch } from './arch.js'
 import type { KernelReference } from './reference.js'
+
+const PART = /^[A-Za-z0-9._+~*-]{1,128}$/
+
+/** Whether a text is a pattern of kernels: a reference, a release or a lone `*`. */
+export function isPattern (text: string): boolean {
+  const parts = text.split('/')
+  return (parts.length === 1 || parts.length === 4) && parts.every(part => PART.test(part))
+}
 
 /**
  * Whether a kernel fits a pattern: a reference in which `*` stands for any text within a part, the same of a release alone, or a lone
- * `*` for every kernel.
+ * `*` for every kernel. The architecture may have any of its names.
  */
 export function matchesPattern (pattern: string, reference: KernelReference): boolean {
   if (pattern === '*') return true
   if (!pattern.includes('/')) return isMatch(pattern, reference.release)
-  const parts = pattern.split('/')
-  const named = [reference.distro, reference.distroVersion, reference.arch, reference.release]
-  return parts.length === named.length && parts.every((part, i) => isMatch(part, named[i] ?? ''))
+  const [distro = '', distroVersion = '', arch = '', release = '', ...rest] = pattern.split('/')
+  return rest.length === 0 && isMatch(distro, reference.distro) && isMatch(distroVersion, reference.distroVersion) &&
+    isMatch(normalizeArch(arch), reference.arch) && isMatch(release, reference.release)
 }
 
+/** Each piece between stars at the first place where it is found: no later one could fit where that does not. */
 function isMatch (pattern: string, text: string): boolean {
-  return new RegExp(`^${pattern.split('*').map(part => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('[^/]*')}$`).test(text)
+  const [first = '', ...pieces] = pattern.split('*')
+  const last = pieces.pop()
+  if (last === undefined) return text === first
+  if (!text.startsWith(first) || !text.endsWith(last)) return false
+  let at = first.length
+  for (const piece of pieces) {
+    const found = text.indexOf(piece, at)
+    if (found < 0) return false
+    at = found + piece.length
+  }
+  return at <= text.length - last.length
 }

@@ -135,9 +135,10 @@ function isKnownOther (row: KernelRecord, kernelVersion: string | undefined, bui
   return !isSameBuild({ ...(kernelVersion === undefined ? {} : { kernelVersion }), ...(buildId === undefined ? {} : { buildId }) }, row, false)
 }
 
-/** Whether an import brings nothing that the row does not say. */
+/** Whether an import brings nothing that the row does not say. What an upload says of the build is not what an operator says. */
 function saysAlready (row: KernelRecord, kernelVersion: string | undefined, buildId: string | undefined): boolean {
-  return buildsOf(row).some(build => (kernelVersion === undefined || build.kernelVersion === kernelVersion) && (buildId === undefined || build.buildId === buildId))
+  return buildsOf(row).some(build => build.source !== UPLOAD_SOURCE &&
+    (kernelVersion === undefined || build.kernelVersion === kernelVersion) && (buildId === undefined || build.buildId === buildId))
 }
 
 /** Of two contents that took each other's place, the later one counts; a clock of milliseconds does not always tell which that is. */

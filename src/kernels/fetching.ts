@@ -29,6 +29,8 @@ export interface FetchingOptions {
   readonly settings: SourceSettings
   readonly warn: Warn
   readonly jobs: FetchJobs
+  /** Told of each kernel that was put into index and store. */
+  readonly onKept?: (reference: KernelReference) => void
 }
 
 /** Brings kernels that are not held from the sources into the index and the store. */
@@ -69,7 +71,7 @@ const STALE_MS = 24 * 3_600_000
 const FORWARDED_MS = 60_000
 
 export function createFetching (options: FetchingOptions): Fetching {
-  const { sources, index, btfs, self, trustUploads, warn, settings, jobs } = options
+  const { sources, index, btfs, self, trustUploads, warn, settings, jobs, onKept = () => {} } = options
   const staleMs = settings.staleMs ?? STALE_MS
   const flights = createSingleFlight<readonly AskedSource[]>()
   const complete = new LRUCache<string, true>({ max: MAX_COMPLETE, ttl: staleMs })
@@ -79,8 +81,14 @@ export function createFetching (options: FetchingOptions): Fetching {
   const forwardedMs = Math.max(1, settings.forwardedMs ?? FORWARDED_MS)
   let waiters = 0
 
+  const keepFound = createKeepFound({ index, btfs, warn })
   const requests = createSourceRequests({
-    outcomes: createOutcomes(settings.lifetimes), deadlineMs: settings.deadlineMs ?? DEADLINE_MS, keep: createKeepFound({ index, btfs, warn })
+    outcomes: createOutcomes(settings.lifetimes),
+    deadlineMs: settings.deadlineMs ?? DEADLINE_MS,
+    async keep (found, source) {
+      await keepFound(found, source)
+      onKept(found.reference)
+    }
   })
   const fetched = createFetchedKernels({ sources, requests, index, btfs, staleMs, trustUploads, warn, jobs })
 

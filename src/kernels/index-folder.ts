@@ -36,7 +36,7 @@ export interface IndexFolder {
 }
 
 const AT_ONCE = 32
-/** `write-file-atomic` of earlier versions, and ours. */
+/** Temporary names, those of earlier versions too. */
 const ORPHAN = /\.json\.[\w-]+$/
 /** Temporary files of a process that was killed; younger ones may be another process's. */
 const ORPHAN_AGE_MS = 10_000

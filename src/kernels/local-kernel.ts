@@ -47,7 +47,7 @@ export function createLocalKernel ({ settings, index, btfs, warn }: LocalKernelO
     }
     if (found.reference === undefined) {
       answer = `the running kernel cannot be named: ${found.problem ?? ''}`
-      warn('The running kernel is not offered, since nothing tells whose it is.', { problem: found.problem })
+      warn('The running kernel is not offered, because nothing tells which distribution it belongs to.', { problem: found.problem })
       return
     }
     const reference = formatReference(found.reference)

@@ -23,18 +23,24 @@ export function answersForName ({ source }: { readonly source: string }, trustUp
 
 /**
  * How a row's build agrees with the one that is meant: known to be it, not known to be another, or known to be another. One
- * release may be built several times. Where either side does not know its build, the name has to do.
+ * release may be built several times. Where either side does not know its build, the name has to do. Whoever does not know the build
+ * takes nothing back from those who do: an upload not from other uploads, and the others not from each other.
  */
 export function agreement (wanted: WantedBuild, record: KernelRecord, trustUploads: boolean): 'same' | 'possible' | 'other' {
+  const builds = buildsOf(record).filter(build => build.source === record.source || answersForName(build, trustUploads))
+  const known = builds.filter(build => !isBlank(build))
+  const isProven = known.some(({ source }) => source !== UPLOAD_SOURCE)
   let best: 'same' | 'possible' | 'other' = 'other'
-  for (const build of buildsOf(record)) {
-    if (build.source !== record.source && !answersForName(build, trustUploads)) continue
+  for (const build of builds) {
+    if (isBlank(build) && (isProven || (known.length > 0 && build.source === UPLOAD_SOURCE))) continue
     const found = agreementOf(wanted, build)
     if (found === 'same') return found
     if (found === 'possible') best = found
   }
   return best
 }
+
+function isBlank ({ kernelVersion, buildId }: Build): boolean { return kernelVersion === undefined && buildId === undefined }
 
 function agreementOf ({ kernelVersion, buildId }: WantedBuild, build: Build): 'same' | 'possible' | 'other' {
   // A build-id is made from the build itself, and says more than the text of a version.

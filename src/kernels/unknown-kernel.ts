@@ -95,6 +95,6 @@ function toOtherBuild ({ reference, source, buildId, provenance: { kernelVersion
 }
 
 function uploadAnswer (untrusted: number): string {
-  if (untrusted === 0) return 'nobody uploaded BTF under this name'
+  if (untrusted === 0) return 'no upload has this name'
   return 'BTF was uploaded under this name, but uploads answer only for their hash here (CORELO_TRUST_UPLOADS)'
 }

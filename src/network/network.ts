@@ -24,10 +24,10 @@ export interface NetworkSetting {
 }
 
 export const NETWORK_SETTINGS = {
-  httpsProxy: { env: 'HTTPS_PROXY', defaultText: 'none', meaning: 'Proxy for https addresses, such as http://proxy.example:3128. The lower-case name goes before, as with the other two.' },
-  httpProxy: { env: 'HTTP_PROXY', defaultText: 'none', meaning: 'Proxy for http addresses, and for https ones where HTTPS_PROXY is not set.' },
-  noProxy: { env: 'NO_PROXY', defaultText: 'none', meaning: 'Hosts that are reached without a proxy, comma separated: names, with all below them, and addresses, with a port or without. * stands for all.' },
-  caFile: { env: 'CORELO_CA_FILE', defaultText: 'none', meaning: "Certificates (PEM) of authorities that are believed beside Node's own and NODE_EXTRA_CA_CERTS, such as a company's." }
+  httpsProxy: { env: 'HTTPS_PROXY', defaultText: 'none', meaning: 'Proxy for https addresses, such as http://proxy.example:3128. If the lower-case name is set too, it wins; the same holds for the next two.' },
+  httpProxy: { env: 'HTTP_PROXY', defaultText: 'none', meaning: 'Proxy for http addresses, and for https addresses if HTTPS_PROXY is not set.' },
+  noProxy: { env: 'NO_PROXY', defaultText: 'none', meaning: 'Hosts to reach without a proxy, separated by commas: names (with all names below them) and addresses, with or without a port. *: all hosts.' },
+  caFile: { env: 'CORELO_CA_FILE', defaultText: 'none', meaning: "File of certificates (PEM) of authorities to trust, such as a company's own, besides Node's and those of NODE_EXTRA_CA_CERTS." }
 } as const satisfies Readonly<Record<string, NetworkSetting>>
 
 /** A request by `fetch`, with what the platform's and undici's have in common. */

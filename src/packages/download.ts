@@ -40,6 +40,6 @@ export async function downloadPackage<T extends KernelTask | ModulesTask> ({ cli
     }
   })
   if (answer.state === 'ok') return value === undefined ? refused('failed', `${shownUrl(url)} gave nothing`) : { state: 'ok', value }
-  if (answer.state === 'unchanged') return refused('failed', `${shownUrl(url)} answered 304 to what was no such question`)
+  if (answer.state === 'unchanged') return refused('failed', `${shownUrl(url)} answered 304 (not modified) to a request that had no condition`)
   return answer.state === 'absent' ? refused('failed', `${answer.answer}, although the index lists it; the mirror is out of date`) : answer
 }

@@ -8,7 +8,7 @@ import type { Refusal } from '../fetch/refusal.js'
 import { createSingleFlight } from '../store/single-flight.js'
 import { refreshApt, refused, type Refreshed } from './refresh-apt.js'
 import { refreshRpm } from './refresh-rpm.js'
-import type { Repository } from './repository.js'
+import type { IndexedRepository, Repository } from './repository.js'
 import { readIndexCopy, writeIndexCopy, type RepositoryIndex } from './repository-index.js'
 import { readKeyring, type Keyring } from './signature.js'
 
@@ -32,12 +32,14 @@ export interface KnownIndex {
 /** The indexes of all repositories, brought up to date when they are asked for and from time to time. */
 export interface Indexes {
   /** At least what was known when the service last ran. Looks at the origin where nothing is known, or the last look was longer ago than `maxAgeMs`. */
-  get(repository: Repository, maxAgeMs?: number): Promise<KnownIndex>
+  get(repository: IndexedRepository, maxAgeMs?: number): Promise<KnownIndex>
   /** What is known without looking. */
   peek(repository: Repository): KnownIndex
   clientOf(repository: Repository): HttpClient
   keyringOf(repository: Repository): Promise<Keyring | undefined>
   readonly intervalMs: number
+  /** Ends with close(). */
+  readonly signal: AbortSignal
   close(): Promise<void>
 }
 
@@ -46,20 +48,21 @@ const DEFAULT_INTERVAL_MS = 6 * 3_600_000
 const HISTORY_INTERVAL_MS = 7 * 24 * 3_600_000
 /** One look at one index takes no longer, whatever its origin does. */
 const REFRESH_MS = 10 * 60_000
-/** After a refusal the origin is left alone for so long. */
+/** After a look the origin is left alone for so long. */
 const PAUSE_MS = 30_000
 /** Indexes read at once: each takes seconds of CPU in a thread of its own. */
 const AT_ONCE = 2
 
 export function createIndexes ({ repositories, directory, limits = {}, intervalMs = DEFAULT_INTERVAL_MS, network, warn }: IndexesOptions): Indexes {
   const folder = join(directory, 'packages')
+  const pauseMs = Math.min(PAUSE_MS, intervalMs / 2)
   const closing = new AbortController()
   const states = new Map<string, { index: RepositoryIndex | undefined, refusal: Refusal | undefined, triedAt: number, restored: boolean }>()
   const flights = createSingleFlight<KnownIndex>()
   const keyrings = new Map<string, Promise<Keyring | undefined>>()
   const slot = createLimit(AT_ONCE)
   const clients = new Map(repositories.map(repository => [repository.id, createHttpClient({
-    origins: [repository.url], limits: { ...limits, totalMs: REFRESH_MS }, network, ...(repository.tls === undefined ? {} : { tls: repository.tls })
+    origins: repository.type === 'launchpad' ? [repository.url, repository.snapshots] : [repository.url], limits: { ...limits, totalMs: REFRESH_MS }, network, ...(repository.tls === undefined ? {} : { tls: repository.tls })
   })]))
 
   const clientOf = (repository: Repository): HttpClient => {
@@ -79,7 +82,7 @@ export function createIndexes ({ repositories, directory, limits = {}, intervalM
     return known
   }
 
-  const look = async (repository: Repository): Promise<KnownIndex> => {
+  const look = async (repository: IndexedRepository): Promise<KnownIndex> => {
     const state = stateOf(repository)
     state.triedAt = Date.now()
     let refreshed: Refreshed
@@ -114,6 +117,7 @@ export function createIndexes ({ repositories, directory, limits = {}, intervalM
 
   return {
     intervalMs,
+    signal: closing.signal,
     clientOf,
     keyringOf,
     peek: stateOf,
@@ -121,7 +125,7 @@ export function createIndexes ({ repositories, directory, limits = {}, intervalM
       await restore(repository)
       const state = stateOf(repository)
       const age = Date.now() - (state.index?.checkedAt ?? -Infinity)
-      const isRested = Date.now() - state.triedAt > (state.refusal?.retryAfterMs ?? PAUSE_MS)
+      const isRested = Date.now() - state.triedAt > (state.refusal?.retryAfterMs ?? pauseMs)
       const isExpired = state.index?.validUntil !== undefined && state.index.validUntil < Date.now()
       if ((age <= maxAgeMs && !isExpired) || !isRested) return flightOr(state, repository)
       return await flights.run(repository.id, () => look(repository))

@@ -1,5 +1,5 @@
 import { ARCHIVE_SUFFIX } from '../identity/archive-places.js'
-import { formatReference } from '../identity/reference.js'
+import { formatReference, type KernelReference } from '../identity/reference.js'
 import type { Feed } from '../kernels/catalog/feed.js'
 import type { FetchJobs } from '../kernels/fetch-jobs.js'
 import type { OpenKernel } from '../kernels/sources/source.js'
@@ -23,30 +23,36 @@ const DEFAULT_DOWNLOADS = 2
  * @throws AppError `invalid_request`
  */
 export function openPackages (settings: ServiceSettings, { open, jobs, warn }: { readonly open: OpenKernel, readonly jobs: FetchJobs, readonly warn: Warn }): Packages | undefined {
-  const { packages = [], cacheDir, packageDownloads = DEFAULT_DOWNLOADS, sources: { fetch: limits } = {} } = settings
+  const { packages = [], cacheDir, packageDownloads = DEFAULT_DOWNLOADS, catalogMs, sources: { fetch: limits } = {} } = settings
   if (packages.length === 0) return undefined
   const repositories = readRepositories(packages)
-  const indexes = createIndexes({ repositories, directory: cacheDir, warn, network: settings.network, ...(limits === undefined ? {} : { limits }) })
+  const indexes = createIndexes({
+    repositories, directory: cacheDir, warn, network: settings.network, ...(limits === undefined ? {} : { limits }), ...(catalogMs === undefined ? {} : { intervalMs: catalogMs })
+  })
   const source = createPackagesSource({ repositories, indexes, open, jobs, downloads: packageDownloads })
   return { source, feed: createPackagesFeed(source, indexes.intervalMs), close: () => indexes.close() }
 }
 
 /** All published kernels, as the catalog lists what can be had. */
 function createPackagesFeed (source: PackagesSource, intervalMs: number): Feed {
-  let before = ''
+  let before: string | undefined
   return {
     source: source.name,
     what: 'package repositories',
     intervalMs,
     restore: async () => undefined,
     async load () {
-      await source.refresh()
-      const paths = [...new Set(source.publications().map(({ kernel }) => `${formatReference(kernel.reference)}${ARCHIVE_SUFFIX}`))].sort()
+      // By the half, since the next look may come sooner by its jitter, and would find an index just young enough to be passed over.
+      await source.refresh(intervalMs / 2)
+      const paths = [...new Set([...source.listings().values()].flat().map(pathOf))].sort()
       const now = paths.join('\n')
       if (now === before) return undefined
       before = now
       return paths
     },
+    places: () => new Map([...source.listings()].map(([id, kernels]) => [id, kernels.map(pathOf)])),
     close: async () => {}
   }
 }
+
+function pathOf (reference: KernelReference): string { return `${formatReference(reference)}${ARCHIVE_SUFFIX}` }

@@ -1,7 +1,8 @@
 import { gravest, type Refusal } from '../fetch/refusal.js'
 import { shownUrl } from '../fetch/http-client.js'
 import { formatReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
-import { isSameDistro, isSamePlatform } from '../identity/platform.js'
+import { inferFromRelease } from '../identity/infer.js'
+import { isSameDistro } from '../identity/platform.js'
 import type { FetchJob, FetchJobs } from '../kernels/fetch-jobs.js'
 import { matchesName } from '../kernels/matches.js'
 import { openOrRefuse } from '../kernels/sources/open.js'
@@ -9,8 +10,10 @@ import type { Candidates, FoundKernel, KernelSource, ModuleOutcome, OpenKernel, 
 import type { Published } from '../kernels/types.js'
 import { downloadPackage } from './download.js'
 import { createLimit, type Indexes, type KnownIndex } from './indexes.js'
+import { mayHave, type Publication } from './publication.js'
 import type { PackageFile, PublishedKernel } from './published.js'
-import type { Repository } from './repository.js'
+import { createPastKernels } from './past/past-kernels.js'
+import { isPast, type IndexedRepository, type Repository } from './repository.js'
 import type { KernelTask } from './worker/protocol.js'
 import { below } from './urls.js'
 
@@ -23,19 +26,13 @@ export interface PackagesSourceOptions {
   readonly downloads: number
 }
 
-/** A published kernel, and where. */
-export interface Publication {
-  readonly repository: Repository
-  readonly kernel: PublishedKernel
-}
-
 export interface PackagesSource extends KernelSource {
-  /** All that the indexes list which are known now. */
-  publications(): readonly Publication[]
   /** The package of a kernel, as far as the indexes are known that list it. */
   published(reference: KernelReference): Published | undefined
-  /** Looks at all indexes that are older than they may be. Never rejects. */
-  refresh(): Promise<void>
+  /** The kernels of each index that is known now, by the repository's id. */
+  listings(): ReadonlyMap<string, readonly KernelReference[]>
+  /** Looks at all indexes that are older, in milliseconds. Never rejects. */
+  refresh(maxAgeMs: number): Promise<void>
   stats(): PackagesStats
 }
 
@@ -78,10 +75,12 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
     return undefined
   }
 
-  const current = repositories.filter(({ isHistory = false }) => !isHistory)
-  const history = repositories.filter(({ isHistory = false }) => isHistory)
+  const indexed = repositories.filter((repository): repository is IndexedRepository => !isPast(repository))
+  const current = indexed.filter(({ isHistory = false }) => !isHistory)
+  const history = indexed.filter(({ isHistory = false }) => isHistory)
+  const past = createPastKernels({ repositories: repositories.filter(isPast), indexes, jobs, slot })
 
-  const know = async (asked: readonly Repository[], what: KernelQuery, maxAgeMs?: number): Promise<Array<{ repository: Repository, known: KnownIndex }>> => {
+  const know = async (asked: readonly IndexedRepository[], what: KernelQuery, maxAgeMs?: number): Promise<Array<{ repository: IndexedRepository, known: KnownIndex }>> => {
     let job: FetchJob | undefined
     const timer = setTimeout(() => { job = jobs.begin(what) }, PATIENCE_MS)
     try {
@@ -93,7 +92,7 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
   }
 
   /** Where the kernels are that a query means, and which of the repositories could not be looked at. */
-  const find = async (query: KernelQuery, among: readonly Repository[], maxAgeMs?: number): Promise<{ publications: Publication[], refusals: Refusal[] }> => {
+  const find = async (query: KernelQuery, among: readonly IndexedRepository[], maxAgeMs?: number): Promise<{ publications: Publication[], refusals: Refusal[] }> => {
     const asked = among.filter(repository => mayHave(repository, query))
     const states = await know(asked, query, maxAgeMs)
     return {
@@ -110,14 +109,18 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
     const fresh = await find(query, current, FRESH_MS)
     if (fresh.publications.length > 0) return fresh
     // Its own distribution has to be named or known from its release: else every unknown name would ask all archives.
-    const past = await find(query, history.filter(repository => query.distro !== undefined && isSameDistro(query.distro, repository.distro)))
-    return { publications: past.publications, refusals: [...fresh.refusals, ...past.refusals] }
+    const distro = query.distro ?? inferFromRelease(query.release).distro
+    if (distro === undefined) return fresh
+    const old = await find(query, history.filter(repository => isSameDistro(distro, repository.distro)))
+    if (old.publications.length > 0) return { publications: old.publications, refusals: [...fresh.refusals, ...old.refusals] }
+    const oldest = await past.find({ ...query, distro })
+    return { publications: oldest.publications, refusals: [...fresh.refusals, ...old.refusals, ...oldest.refusals] }
   }
 
-  const fetchOne = async (reference: KernelReference, { repository, kernel }: Publication, job: FetchJob, signal: AbortSignal): Promise<SourceOutcome> => await slot(async () => {
-    const { image } = kernel
-    const task = await kernelTask(repository, kernel)
-    const url = below(baseOf(repository), image.path)
+  const fetchOne = async (reference: KernelReference, publication: Publication, job: FetchJob, signal: AbortSignal): Promise<SourceOutcome> => await slot(async () => {
+    const { repository, kernel: { image } } = publication
+    const task = await kernelTask(publication)
+    const url = below(baseOf(publication), image.path)
     const downloaded = await downloadPackage({
       client: indexes.clientOf(repository), url, file: image, task, signal, onBytes: bytes => { job.report({ phase: 'package', bytes, total: image.bytes }) }
     })
@@ -161,16 +164,17 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
     return { state: 'absent', answer: `has ${found.length} builds of ${formatReference(reference)} with different BTF (${publications.map(({ kernel }) => kernel.image.version).join(', ')})` }
   }
 
-  const baseOf = (repository: Repository): URL => {
+  const baseOf = ({ repository, base: own }: Publication): URL => {
+    if (own !== undefined) return own
     const base = new URL(indexes.peek(repository).index?.base ?? repository.url)
     base.username = repository.url.username
     base.password = repository.url.password
     return base
   }
 
-  const kernelTask = async (repository: Repository, { reference, image }: PublishedKernel): Promise<KernelTask> => ({
+  const kernelTask = async ({ repository, kernel: { reference, image } }: Publication): Promise<KernelTask> => ({
     kind: 'kernel',
-    format: repository.type === 'apt' ? 'deb' : 'rpm',
+    format: repository.type === 'rpm' ? 'rpm' : 'deb',
     release: reference.release,
     arch: reference.arch,
     sha256: image.sha256,
@@ -180,16 +184,17 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
 
   /** Where the index is not signed, the package has to be. */
   const signedBy = async (repository: Repository): Promise<Pick<KernelTask, 'signedBy'>> => {
+    if (repository.type !== 'rpm') return {} // who signs for an apt repository signs its index
     const keyring = await indexes.keyringOf(repository)
     if (keyring === undefined || indexes.peek(repository).index?.isSigned === true) return {}
     return { signedBy: { keys: keyring.keys.map(key => key.write()), what: keyring.what } }
   }
 
-  const fetchModuleFrom = async (module: string, { repository, kernel }: Publication, file: PackageFile, job: FetchJob, signal: AbortSignal): Promise<Uint8Array | undefined | Refusal> => await slot(async () => {
-    const { kind: _, ...common } = await kernelTask(repository, kernel)
+  const fetchModuleFrom = async (module: string, publication: Publication, file: PackageFile, job: FetchJob, signal: AbortSignal): Promise<Uint8Array | undefined | Refusal> => await slot(async () => {
+    const { kind: _, ...common } = await kernelTask(publication)
     const downloaded = await downloadPackage({
-      client: indexes.clientOf(repository),
-      url: below(baseOf(repository), file.path),
+      client: indexes.clientOf(publication.repository),
+      url: below(baseOf(publication), file.path),
       file,
       task: { ...common, kind: 'modules', names: [module], sha256: file.sha256, what: file.name },
       signal,
@@ -234,7 +239,7 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
           const found = await fetchModuleFrom(module, publication, file, job, signal)
           if (found === undefined) continue
           if ('state' in found) return found
-          const url = shownUrl(below(baseOf(publication.repository), file.path))
+          const url = shownUrl(below(baseOf(publication), file.path))
           const opened = await openOrRefuse(open, { bytes: found }, { names: [], base }, `${url}: ${module}`)
           return opened.state === 'opened' ? { state: 'found', btf: opened.btf, url } : opened
         }
@@ -243,21 +248,17 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
       }
       return { state: 'absent', answer: `has no module ${module} in the packages of ${formatReference(reference)}` }
     },
-    publications: () => repositories.flatMap(repository => (indexes.peek(repository).index?.kernels ?? []).map(kernel => ({ repository, kernel }))),
     published (reference) {
       const found = publicationOf(reference)
       if (found === undefined) return undefined
       const { name, version, bytes, builtAt } = found.kernel.image
       return { repository: found.repository.id, package: name, version, bytes, builtAt }
     },
-    async refresh () { await Promise.all(current.map(repository => indexes.get(repository))) },
+    listings: () => new Map(repositories.flatMap(repository => {
+      const kernels = indexes.peek(repository).index?.kernels
+      return kernels === undefined ? [] : [[repository.id, kernels.map(({ reference }) => reference)]]
+    })),
+    async refresh (maxAgeMs) { await Promise.all(current.map(repository => indexes.get(repository, maxAgeMs))) },
     stats: () => ({ ...counts, published: repositories.reduce((sum, repository) => sum + (indexes.peek(repository).index?.kernels.length ?? 0), 0) })
   }
-}
-
-/** Whether a repository can have what a query means, as far as the names tell. */
-function mayHave (repository: Repository, query: KernelQuery): boolean {
-  const { distro, distroVersion } = repository
-  if (query.distro !== undefined && query.distroVersion !== undefined) return isSamePlatform({ distro: query.distro, distroVersion: query.distroVersion }, { distro, distroVersion })
-  return query.distro === undefined || isSameDistro(query.distro, distro)
 }

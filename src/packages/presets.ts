@@ -26,6 +26,8 @@ export interface AptPreset extends PresetCommon {
   readonly portsMirror?: string
   readonly suites: readonly string[]
   readonly components: readonly string[]
+  /** What has the packages that the suites no longer list. */
+  readonly past: { readonly type: 'debian-snapshot', readonly url: string } | { readonly type: 'launchpad', readonly url: string, readonly snapshots: string }
   /** Version of the distribution by the first word of the suite's name. */
   readonly versions: Readonly<Record<string, string>>
 }
@@ -66,6 +68,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     naming: 'debian',
     mirror: 'https://deb.debian.org/debian',
     securityMirror: 'https://deb.debian.org/debian-security',
+    past: { type: 'debian-snapshot', url: 'https://snapshot.debian.org' },
     suites: [...withUpdates(['bookworm', 'trixie'], ['-updates', '-security', '-backports']), 'bullseye', 'bullseye-security'],
     components: ['main'],
     arches: ['amd64', 'arm64'],
@@ -78,6 +81,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     naming: 'ubuntu',
     mirror: 'http://archive.ubuntu.com/ubuntu',
     portsMirror: 'http://ports.ubuntu.com/ubuntu-ports',
+    past: { type: 'launchpad', url: 'https://api.launchpad.net/devel', snapshots: 'https://snapshot.ubuntu.com/ubuntu' },
     suites: withUpdates(['focal', 'jammy', 'noble'], ['-updates', '-security']),
     components: ['main'],
     arches: ['amd64', 'arm64'],

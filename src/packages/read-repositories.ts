@@ -21,6 +21,8 @@ interface Entry {
   readonly security_mirror?: string
   readonly url?: string
   readonly mirror_list?: string
+  readonly snapshot?: string
+  readonly launchpad?: string
   readonly suites?: readonly string[]
   readonly components?: readonly string[]
   readonly versions?: readonly string[]
@@ -36,7 +38,7 @@ interface Entry {
   readonly ca?: string
 }
 
-const TEXTS = ['preset', 'type', 'name', 'distro', 'distro_version', 'mirror', 'security_mirror', 'url', 'mirror_list', 'naming', 'username', 'password_file', 'client_certificate', 'client_key', 'ca'] as const
+const TEXTS = ['preset', 'type', 'name', 'distro', 'distro_version', 'mirror', 'security_mirror', 'url', 'mirror_list', 'snapshot', 'launchpad', 'naming', 'username', 'password_file', 'client_certificate', 'client_key', 'ca'] as const
 const LISTS = ['suites', 'components', 'versions', 'arches'] as const
 const FLAGS = ['unsigned', 'history'] as const
 
@@ -106,11 +108,11 @@ function expandApt (entry: Entry, preset: AptPreset | undefined, where: string, 
   const mirror = entry.mirror ?? entry.url ?? preset?.mirror
   const suites = entry.suites ?? preset?.suites
   if (mirror === undefined || suites === undefined) throw invalid(`An apt repository needs a mirror and suites (${where}).`)
-  return suites.flatMap(suite => (entry.arches ?? preset?.arches ?? ['amd64']).map((arch): Repository => {
+  const current = suites.flatMap(suite => (entry.arches ?? preset?.arches ?? ['amd64']).map((arch): Repository => {
     const spelled = APT_ARCHES[normalizeArch(arch)] ?? arch
     const distro = requireName(entry.distro ?? preset?.distro, 'distro', where)
-    const distroVersion = requireName(entry.distro_version ?? preset?.versions[suite.split('-')[0] ?? ''] ?? suite.split(/[-/]/)[0], 'distro_version', where)
-    if (!isRelativePath(suite)) throw invalid(`The suite ${JSON.stringify(suite)} in ${where} is none.`)
+    const distroVersion = versionOf(suite, entry, preset, where)
+    if (!isRelativePath(suite)) throw invalid(`The suite ${JSON.stringify(suite)} in ${where} is not a valid name.`)
     const address = aptMirror(mirror, suite, spelled, entry, preset)
     return {
       type: 'apt',
@@ -123,9 +125,45 @@ function expandApt (entry: Entry, preset: AptPreset | undefined, where: string, 
       naming: entry.naming ?? preset?.naming ?? (distro === 'ubuntu' ? 'ubuntu' : 'debian'),
       url: addressOf(address, entry, where, folder),
       signers: signersOf(entry, preset, where, folder),
+      ...(entry.history === true ? { isHistory: true } : {}),
       ...tlsOf(entry, where, folder)
     }
   }))
+  return preset === undefined ? current : [...current, ...expandPast(entry, preset, suites, where, folder)]
+}
+
+/** What the suites no longer list: where the preset's own addresses are asked, or where the entry names others. */
+function expandPast (entry: Entry, preset: AptPreset, suites: readonly string[], where: string, folder: string): Repository[] {
+  const { past } = preset
+  if (past.type === 'debian-snapshot' && entry.launchpad !== undefined) throw invalid(`The field launchpad in ${where} is for Ubuntu; Debian has snapshot.`)
+  const isNamed = past.type === 'launchpad' ? entry.launchpad !== undefined : entry.snapshot !== undefined
+  if (entry.history === false || (entry.mirror !== undefined && !isNamed)) return []
+  const address = (past.type === 'launchpad' ? entry.launchpad : entry.snapshot) ?? past.url
+  const codenames = [...new Set(suites.map(suite => suite.split(/[-/]/)[0] ?? suite))]
+  return codenames.flatMap(codename => (entry.arches ?? preset.arches).map((arch): Repository => {
+    const spelled = APT_ARCHES[normalizeArch(arch)] ?? arch
+    const common = {
+      id: idOf(`${entry.name ?? entry.preset ?? preset.distro}-past`, codename, spelled, address),
+      distro: entry.distro ?? preset.distro,
+      distroVersion: versionOf(codename, entry, preset, where),
+      arch: spelled,
+      naming: preset.naming,
+      url: withoutCredentials(address, where, folder),
+      signers: signersOf(entry, preset, where, folder),
+      isHistory: true
+    }
+    return past.type === 'debian-snapshot'
+      ? { ...common, type: past.type, codename }
+      : { ...common, type: past.type, series: codename, snapshots: withoutCredentials(entry.snapshot ?? past.snapshots, where, folder) }
+  }))
+}
+
+/** User and password are for the mirror. */
+function withoutCredentials (address: string, where: string, folder: string): URL { return addressOf(address, {}, where, folder) }
+
+function versionOf (suite: string, entry: Entry, preset: AptPreset | undefined, where: string): string {
+  const codename = suite.split(/[-/]/)[0] ?? suite
+  return requireName(entry.distro_version ?? preset?.versions[codename] ?? codename, 'distro_version', where)
 }
 
 /** Mirrors have Debian's security archive beside the main one, under the name with `-security`. */

@@ -5,8 +5,9 @@ import type { PackageTask, PackageTaskValues, PackageWorkerData, WorkerMessage }
 
 /** Bytes on the way to a worker that it has not taken yet. Beyond that, nothing more is read from the origin. */
 const MOST_ON_THE_WAY = 1024 * 1024
-/** Heap of a worker in MiB. What it reads is outside of it. */
+/** Heap of a worker in MiB, and the part of it for what is new. What it reads is outside of it. */
 const HEAP_MB = 256
+const YOUNG_MB = 4
 
 type Value<T extends PackageTask> = PackageTaskValues[T['kind']]
 
@@ -19,7 +20,7 @@ type Value<T extends PackageTask> = PackageTaskValues[T['kind']]
 export async function receive<T extends PackageTask> (task: T, pieces: AsyncIterable<Uint8Array>, onBytes: (bytes: number) => void): Promise<Value<T>> {
   const { port1, port2 } = new MessageChannel()
   const workerData: PackageWorkerData = { task, pieces: port2 }
-  const worker = new Worker(createRequire(import.meta.url).resolve('#package-worker'), { workerData, transferList: [port2], resourceLimits: { maxOldGenerationSizeMb: HEAP_MB } })
+  const worker = new Worker(createRequire(import.meta.url).resolve('#package-worker'), { workerData, transferList: [port2], resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: YOUNG_MB } })
   let onTheWay = 0
   let wake = (): void => {}
   let failure: unknown

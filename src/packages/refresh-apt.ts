@@ -33,7 +33,7 @@ const MOST_INDEX_BYTES = 256 * 1024 * 1024
 export async function refreshApt ({ repository, client, keyring, held, signal, now }: RefreshOptions<AptRepository>): Promise<Refreshed> {
   const where = `${repository.suite} at ${shownUrl(repository.url)}`
   const answer = await getRelease({ repository, client, keyring, held, signal })
-  if (answer.state === 'unchanged') return held === undefined ? refused('failed', `${where} answered 304 to what was no such question`) : { state: 'ok', index: { ...held, checkedAt: now } }
+  if (answer.state === 'unchanged') return held === undefined ? refused('failed', `${where} answered 304 (not modified) to a request that had no condition`) : { state: 'ok', index: { ...held, checkedAt: now } }
   if (answer.state !== 'ok') return answer
   let release: ReleaseFile
   try {
@@ -43,7 +43,8 @@ export async function refreshApt ({ repository, client, keyring, held, signal, n
   }
   const isNamed = [release.suite, release.codename].some(name => name !== undefined && namesSuite(name, repository.suite))
   if (!isNamed) return refused('malformed', `the InRelease of ${where} is that of another suite (${release.codename ?? release.suite ?? 'without a name'})`)
-  if (release.validUntil !== undefined && release.validUntil < now) return refused('malformed', `the InRelease of ${where} expired at ${new Date(release.validUntil).toISOString()} (Valid-Until); the mirror is out of date, or somebody holds it back`)
+  const validUntil = repository.isHistory === true ? undefined : release.validUntil // a tree that does not change any more has long expired
+  if (validUntil !== undefined && validUntil < now) return refused('malformed', `the InRelease of ${where} expired at ${new Date(validUntil).toISOString()} (Valid-Until); the mirror is out of date, or somebody holds it back`)
   if (held !== undefined && release.date < held.revision) {
     return refused('malformed', `the InRelease of ${where} is of ${new Date(release.date).toISOString()}, older than the one of ${new Date(held.revision).toISOString()} that was seen before`)
   }
@@ -56,7 +57,7 @@ export async function refreshApt ({ repository, client, keyring, held, signal, n
     indexSha256,
     isSigned: keyring !== undefined,
     checkedAt: now,
-    ...(release.validUntil === undefined ? {} : { validUntil: release.validUntil }),
+    ...(validUntil === undefined ? {} : { validUntil }),
     ...(answer.etag === undefined ? {} : { etag: answer.etag })
   }
   if (held?.indexSha256 === indexSha256) return { state: 'ok', index: { ...common, kernels: held.kernels } }
@@ -134,7 +135,7 @@ export async function getIndex (client: HttpClient, { url, sha256, kind, arch, s
     }
   })
   if (answer.state === 'ok') return { state: 'ok', packages: found }
-  return answer.state === 'unchanged' ? refused('failed', `${shownUrl(url)} answered 304 to what was no such question`) : answer
+  return answer.state === 'unchanged' ? refused('failed', `${shownUrl(url)} answered 304 (not modified) to a request that had no condition`) : answer
 }
 
 /** `stable` and `bookworm` are both names of the suite; security's was `buster/updates` before it was `bullseye-security`. */

@@ -32,10 +32,10 @@ export async function refreshRpm (options: RefreshOptions<RpmRepository>): Promi
 
 async function readMirrorList ({ url, arch }: RpmRepository, client: HttpClient, signal: AbortSignal): Promise<{ readonly state: 'ok', readonly urls: readonly URL[] } | Refusal> {
   const answer = await client.get({ url, maxBytes: MOST_LIST_BYTES, signal })
-  if (answer.state === 'unchanged') return refused('failed', `${shownUrl(url)} answered 304 to what was no such question`)
+  if (answer.state === 'unchanged') return refused('failed', `${shownUrl(url)} answered 304 (not modified) to a request that had no condition`)
   if (answer.state !== 'ok') return answer
   const lines = Buffer.from(answer.bytes).toString('utf8').split('\n').map(line => line.trim().replaceAll('$basearch', arch)).filter(line => /^https?:\/\//.test(line) && URL.canParse(line))
-  if (lines.length === 0) return refused('malformed', `${shownUrl(url)} is no list of mirrors`)
+  if (lines.length === 0) return refused('malformed', `${shownUrl(url)} is not a list of mirrors`)
   const urls = lines.slice(0, MOST_MIRRORS).map(line => new URL(line.endsWith('/') ? line : `${line}/`))
   return { state: 'ok', urls }
 }
@@ -44,7 +44,7 @@ async function refreshAt (base: URL, { repository, client, keyring, held, signal
   const url = below(base, 'repodata/repomd.xml')
   const isHeldHere = held?.base === shownUrl(base)
   const answer = await client.get({ url, maxBytes: MOST_REPOMD_BYTES, signal, etag: isHeldHere ? held.etag : undefined, headers: { 'cache-control': 'max-age=0' } })
-  if (answer.state === 'unchanged') return held === undefined ? refused('failed', `${shownUrl(url)} answered 304 to what was no such question`) : { state: 'ok', index: { ...held, checkedAt: now } }
+  if (answer.state === 'unchanged') return held === undefined ? refused('failed', `${shownUrl(url)} answered 304 (not modified) to a request that had no condition`) : { state: 'ok', index: { ...held, checkedAt: now } }
   if (answer.state !== 'ok') return answer
   let repomd: Repomd
   let isSigned = false
@@ -55,7 +55,7 @@ async function refreshAt (base: URL, { repository, client, keyring, held, signal
         await verifyDetached(answer.bytes, signature.bytes, keyring)
         isSigned = true
       } else if (signature.state !== 'absent') {
-        return signature.state === 'unchanged' ? refused('failed', `${shownUrl(url)}.asc answered 304 to what was no such question`) : signature
+        return signature.state === 'unchanged' ? refused('failed', `${shownUrl(url)}.asc answered 304 (not modified) to a request that had no condition`) : signature
       } else if (held?.isSigned === true) {
         return refused('malformed', `${shownUrl(url)} has no signature any more, which it had before`)
       }

@@ -28,7 +28,7 @@ export function parseReleaseFile (text: string): ReleaseFile {
   if (Number.isNaN(date)) throw new AppError('source_invalid', 'The Release file has no date.')
   const until = fields.get('valid-until')
   const validUntil = until === undefined ? undefined : Date.parse(until)
-  if (validUntil !== undefined && Number.isNaN(validUntil)) throw new AppError('source_invalid', `The Release file has a Valid-Until that is no date: ${JSON.stringify(until)}.`)
+  if (validUntil !== undefined && Number.isNaN(validUntil)) throw new AppError('source_invalid', `The Release file has a Valid-Until that is not a date: ${JSON.stringify(until)}.`)
   return {
     suite: fields.get('suite'),
     codename: fields.get('codename'),

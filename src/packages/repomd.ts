@@ -18,7 +18,7 @@ function createReader (onElement: (path: readonly string[], attributes: Readonly
   const parser = new SaxesParser<{ xmlns: false }>({ xmlns: false })
   const path: Array<{ name: string, attributes: Record<string, string>, text: string }> = []
   parser.on('error', error => { throw new AppError('source_invalid', `The XML cannot be read: ${error.message}.`) })
-  parser.on('doctype', () => { throw new AppError('source_invalid', 'The XML has a document type, which no index of packages has.') })
+  parser.on('doctype', () => { throw new AppError('source_invalid', 'The XML has a document type, which indexes of packages do not have.') })
   parser.on('opentag', ({ name, attributes }) => {
     if (path.length > 64) throw new AppError('source_invalid', 'The XML has more than 64 elements within each other.')
     path.push({ name: name.replace(/^.*:/, ''), attributes, text: '' })
@@ -60,7 +60,7 @@ export function parseRepomd (text: string): Repomd {
   reader.end()
   const primary = datas.find(({ type }) => type === 'primary')
   if (primary?.href === undefined || primary.sha256 === undefined) throw new AppError('source_invalid', 'repomd.xml names no primary index with its SHA-256.')
-  if (!/^[0-9a-f]{64}$/.test(primary.sha256) || !isRelativePath(primary.href)) throw new AppError('source_invalid', 'repomd.xml names a primary index by a strange hash or path.')
+  if (!/^[0-9a-f]{64}$/.test(primary.sha256) || !isRelativePath(primary.href)) throw new AppError('source_invalid', 'repomd.xml names a primary index with a malformed hash or path.')
   return { revision, primary: { path: primary.href, sha256: primary.sha256, bytes: primary.size } }
 }
 

@@ -39,5 +39,28 @@ export interface RpmRepository extends Common {
   readonly isMirrorList?: boolean
 }
 
+/** Debian's snapshot archive, for one architecture of one release of the distribution. */
+export interface SnapshotRepository extends Common {
+  readonly type: 'debian-snapshot'
+  readonly codename: string
+  readonly naming: DebNaming
+}
+
+/** What Launchpad knows of Ubuntu's packages, for one architecture of one series, and the snapshots of Ubuntu's archive. */
+export interface LaunchpadRepository extends Common {
+  readonly type: 'launchpad'
+  readonly series: string
+  /** Where a folder for each time is. */
+  readonly snapshots: URL
+  readonly naming: DebNaming
+}
+
 /** One index: what is refreshed, verified and kept as one. */
-export type Repository = AptRepository | RpmRepository
+export type IndexedRepository = AptRepository | RpmRepository
+
+/** Asked for one release at a time, because nothing lists all that there ever was. */
+export type PastRepository = SnapshotRepository | LaunchpadRepository
+
+export type Repository = IndexedRepository | PastRepository
+
+export function isPast (repository: Repository): repository is PastRepository { return repository.type === 'debian-snapshot' || repository.type === 'launchpad' }

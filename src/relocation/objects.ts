@@ -32,6 +32,8 @@ export interface Objects {
    */
   get(hash: Sha256): Promise<Uint8Array>
   has(hash: Sha256): Promise<boolean>
+  /** Whether `get` finds it in memory. */
+  isHere(hash: Sha256): boolean
   /** Notes that an object is in use, so that it stays on disk although it is read from memory, or only its result is. */
   noteUse(hash: Sha256): void
   /**
@@ -87,6 +89,7 @@ export function createObjects ({ store, shared, pool, maxBytes, memoryBytes, onR
     requireSize,
     hashOf,
     has,
+    isHere: hash => memory.has(hash),
     noteUse (hash) { store.noteUse('object', hash) },
     hold (hash, bytes) {
       if (memory.has(hash)) return onRelease(bytes.length)

@@ -64,16 +64,17 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     const [btf, ...modules] = target.brought ?? await loadBtfs(btfs, target)
     if (btf === undefined) throw new AppError('internal_error', 'A target has no vmlinux BTF.')
     const fetchMs = performance.now() - started
-    const object = request.object === undefined ? await objects.get(objectHash) : toShared(request.object)
+    const brought = request.object === undefined || objects.isHere(objectHash) ? undefined : toShared(request.object)
+    const object = brought ?? await objects.get(objectHash)
     counts.runs++
     /** Whatever libbpf thinks of it for this kernel, a worker could read it: it is an object worth keeping. */
     const settle = (isObject: boolean): void => {
-      if (request.object === undefined) return
-      if (isObject) objects.hold(objectHash, object)
-      else options.onRelease(object.length)
+      if (brought === undefined) return
+      if (isObject) objects.hold(objectHash, brought)
+      else options.onRelease(brought.length)
     }
     const places = request.places ?? 'some'
-    const task = { kind: 'relocate' as const, object, btf, modules, report, places, kernelRelease: releaseOf(request, target), assume: request.assume }
+    const task = { kind: 'relocate' as const, object, objectSha256: objectHash, btf, modules, report, places, kernelRelease: releaseOf(request, target), assume: request.assume }
     const first = await pool.run(task).catch((error: unknown) => {
       const isObject = error instanceof AppError && (error.code === 'relocation_failed' || error.code === 'invalid_request')
       settle(isObject)

@@ -127,14 +127,15 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
     const held = heldOf(query)
     return held.length > 0 && fetching.isComplete(query, held) && index.isCurrent(query)
   }
+  /** A build-id that is known settles the kernel, or contradicts the name: no source has to be asked. */
+  const isBuilt = ({ buildId }: KernelQuery): boolean => buildId !== undefined && recordsOfBuild(index, buildId, trustUploads).length > 0
   const heldOf = (query: KernelQuery): readonly KernelRecord[] => {
     const named = recordsOfName(index, query, trustUploads)
     return query.kernelVersion === undefined && query.buildId === undefined ? named : named.filter(record => isSameBuild(query, record, trustUploads))
   }
 
   const byName = (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> => {
-    const isBuilt = query.buildId !== undefined && recordsOfBuild(index, query.buildId, trustUploads).length > 0
-    if (isBuilt || isHeld(query)) return byResolved(resolveKernel(index, query, options()), query, names, deadline)
+    if (isHeld(query) || (isBuilt(query) && index.isCurrent(query))) return byResolved(resolveKernel(index, query, options()), query, names, deadline)
     const shared = index.byRelease(query.release).filter(record => isSharedKernel(query, record) && answersForName(record, trustUploads))
     return shared.length > 0 ? byResolved(resolveRecords(query, shared), query, names, deadline) : byNameElsewhere(query, names, deadline)
   }
@@ -163,7 +164,7 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
   const byNameElsewhere = async (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Promise<Target> => {
     await abortable(index.learn(query), deadline?.signal)
     const held = heldOf(query)
-    if (held.length > 0 && fetching.isComplete(query, held)) return await byResolved(resolveKernel(index, query, options()), query, names, deadline)
+    if (isBuilt(query) || (held.length > 0 && fetching.isComplete(query, held))) return await byResolved(resolveKernel(index, query, options()), query, names, deadline)
     const started = performance.now()
     const asked = await abortable(fetching.obtain(query, [], deadline?.caller, deadline?.waitMs), deadline?.signal)
     return await byResolved(resolveKernel(index, query, options(asked)), query, names, deadline, performance.now() - started)

@@ -1,4 +1,4 @@
-import { describeRecord } from '../core/describe.js'
+import { describeAccess, describeRecord, describeType } from '../core/describe.js'
 import type { BpfObject } from '../core/object.js'
 import type { RecordOutcome, Relocation } from '../core/outcome.js'
 import type { Resolution } from '../core/resolution.js'
@@ -71,7 +71,10 @@ function groupAlike (object: BpfObject, records: readonly RecordOutcome[]): Grou
 /** @param work steps that what is told of all records may take: past them, an access is shown as its string */
 function textOf (object: BpfObject, { record, remark }: Group, explain: Explain, work: Work): EntryText {
   const found = explain(record, remark)
-  const { type, access: whole } = describeRecord(object.btf, record, work)
+  const { resolution } = record
+  const { type, access: whole } = resolution === undefined
+    ? describeRecord(object.btf, record, work)
+    : { type: describeType(object.btf, resolution.local.rootId), access: describeAccess(resolution.local) }
   // A broken access is shown as far as it goes.
   const access = record.reason === 'access_malformed' ? tryWithin(() => brokenAccess(object.btf, record, work)?.access, () => undefined) ?? whole : whole
   return {

@@ -149,7 +149,7 @@ const MIN_PLACE_BYTES = 60
 
 function fitEntry ({ text }: Entry, places: readonly ReportPlace[], total: number, budget: JsonBudget): Encoded<ReportRelocation> | undefined {
   for (let count = places.length; ; count = Math.floor(count / 2)) {
-    const value: ReportRelocation = { ...text, places: places.slice(0, count), places_total: total }
+    const value: ReportRelocation = { ...text, places: count === places.length ? places : places.slice(0, count), places_total: total }
     const json = budget.spend(value)
     if (json !== undefined) return { value, json }
     if (count === 0) return undefined

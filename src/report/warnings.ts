@@ -15,6 +15,6 @@ export function listWarnings (_object: BpfObject, { warnings }: Relocation, relo
     return { code: reason ?? '', message: `${where}${detail ?? ''}${suggestion === undefined ? '' : ' Read it with BPF_CORE_READ_BITFIELD_PROBED().'}` }
   })
   return strange.length > told.length
-    ? [...warnings, ...told, { code: 'more_warnings', message: `${strange.length - told.length} more relocations have a value that does not do; their reasons are in the list.` }]
+    ? [...warnings, ...told, { code: 'more_warnings', message: `${strange.length - told.length} more relocations have a value that is wrong for the program; their reasons are in the list.` }]
     : [...warnings, ...told]
 }

@@ -17,7 +17,9 @@ import { openCatalog } from '../kernels/catalog/open-catalog.js'
 import { createFetchJobs } from '../kernels/fetch-jobs.js'
 import { createFetching, type Fetching } from '../kernels/fetching.js'
 import { createKernels } from '../kernels/kernels.js'
+import { recordsOfName } from '../kernels/resolve.js'
 import { createLocalKernel, type LocalKernel } from '../kernels/local-kernel.js'
+import type { PublishedOf } from '../kernels/types.js'
 import { createObjects } from '../relocation/objects.js'
 import { createRelocations } from '../relocation/relocations.js'
 import type { ServiceHooks, ServiceSettings, Warn } from '../settings.js'
@@ -25,6 +27,8 @@ import { openSigner } from '../relocation/signing.js'
 import { openPackages } from '../packages/open-packages.js'
 import { createSources } from '../kernels/sources/create-sources.js'
 import { createTargets } from '../relocation/targets.js'
+import { openWatch } from '../watch/open-watch.js'
+import type { Watch } from '../watch/watch.js'
 import type { Service, ServiceStats } from './types.js'
 
 export type { ServiceHooks, ServiceSettings } from '../settings.js'
@@ -43,6 +47,9 @@ const COLLECT_IDLE_AFTER = 4 * 1024 * 1024
 const COLLECT_IDLE_MS = 1000
 
 const QUEUE_PER_WORKER = 32
+
+/** The longest that fetching a kernel ahead may take: other downloads may come before. */
+const FETCH_AHEAD_MS = 3 * 3_600_000
 
 /** How soon a kernel that another process put into the cache counts here, where that makes a bare release ambiguous. */
 const INDEX_WATCH_MS = 5000
@@ -99,17 +106,28 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     const packages = openPackages(settings, { open: btfs.open, jobs, warn })
     const catalog = openCatalog(settings, warn, packages === undefined ? [] : [packages.feed])
     const { sources, client } = createSources(settings, { open: btfs.open, self, catalog, ...(packages === undefined ? {} : { packages: packages.source }) })
-    const fetching: Fetching = createFetching({ sources, index, btfs, self, trustUploads: settings.trustUploads, settings: settings.sources ?? {}, warn, jobs })
+    const fetching: Fetching = createFetching({ sources, index, btfs, self, trustUploads: settings.trustUploads, settings: settings.sources ?? {}, warn, jobs, onKept: reference => { watch?.noteHeld(reference) } })
     const local: LocalKernel = createLocalKernel({ settings, index, btfs, warn })
     const objects = createObjects({ store, shared, pool, maxBytes: settings.maxObjectBytes, memoryBytes: share(SHARES.objects), onRelease })
     const targets = createTargets({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads })
     const relocations = createRelocations({ targets, objects, btfs, index, pool, answers: createAnswers(attestations), memoryBytes: share(SHARES.results), onRelease })
-    const kernels = createKernels({
-      index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads, ...(packages === undefined ? {} : { publishedOf: reference => packages.source.published(reference) })
+    const publishedOf: PublishedOf = reference => packages?.source.published(reference)
+    const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads, publishedOf })
+    const watch: Watch | undefined = await openWatch(settings, {
+      catalog,
+      bucket,
+      warn,
+      publishedOf,
+      fetch: async reference => await kernels.get(reference, { caller: 'the watch for new kernels', waitMs: FETCH_AHEAD_MS }),
+      findHeld (reference) {
+        const [first, ...others] = recordsOfName(index, reference, settings.trustUploads)
+        return others.every(({ btfSha256 }) => btfSha256 === first?.btfSha256) ? first : undefined
+      }
     })
+    if (watch !== undefined) catalog.onLook(() => { watch.look().catch(() => {}) }) // it warns by itself
     disk.onRecovered(() => { btfs.saveHeld().catch(() => {}) }) // it warns by itself
     await Promise.all([pool.ready(), local.start(), catalog.start()])
-    return { index, btfs, local, fetching, catalog, client, packages, jobs, objects, relocations, kernels, attestations }
+    return { index, btfs, local, fetching, catalog, client, packages, jobs, objects, relocations, kernels, attestations, watch }
   }
 
   let parts: Awaited<ReturnType<typeof open>> | undefined
@@ -144,8 +162,10 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     async close () {
       closing ??= (async () => {
         const opened = await opening.catch(() => undefined)
+        const watched = opened?.watch?.close()
         opened?.fetching.close()
         await opened?.catalog.close()
+        await watched
         await opened?.packages?.close()
         await opened?.client.close()
         await opened?.local.close()
@@ -179,6 +199,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       sourceWaiters: fetching.waiters,
       packages: parts?.packages?.source.stats(),
       fetchJobs: parts?.jobs.list().length ?? 0,
+      watch: parts?.watch?.stats(),
       cache: {
         result_hits: results.hits,
         result_misses: results.misses,

@@ -5,6 +5,7 @@ import type { KernelQuestion, NamedBtf, PutFacts } from '../kernels/kernels.js'
 import type { KernelEntry, KernelFilter, KernelPage } from '../kernels/types.js'
 import type { Deadline, InspectAnswer, RelocateAnswer, RelocateRequest } from '../relocation/types.js'
 import type { Sha256 } from '../store/sha256.js'
+import type { WatchStats } from '../watch/watch.js'
 
 /** The use cases. What routes, the CLI and tests call; knows nothing of HTTP. Every rejection is an AppError, and so is what relocate throws. */
 export interface Service {
@@ -57,4 +58,6 @@ export interface ServiceStats {
   readonly packages: { readonly downloads: number, readonly failures: number, readonly bytes: number, readonly published: number } | undefined
   /** Fetches that go on by themselves. */
   readonly fetchJobs: number
+  /** What became of kernels that sources list for the first time; undefined where nobody watches for them. */
+  readonly watch: WatchStats | undefined
 }

@@ -1,6 +1,6 @@
 import { readFile, stat, unlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeDurably, writeQuickly } from './atomic-file.js'
+import { writeDurably } from './atomic-file.js'
 import { startContentSweep } from './content-sweep.js'
 import { createDiskBudget } from './disk-budget.js'
 import { createDiskLedger, type Share } from './disk-ledger.js'
@@ -76,7 +76,7 @@ export interface ContentStore {
   noteUnreadable(kind: ContentKind, hash: Sha256, code: string): void
   /** Removes a file that a reader found damaged. */
   discardDamaged(kind: ContentKind, hash: Sha256): Promise<void>
-  /** Writes in the background, unflushed, and only as fast as is good for the disk: see write-behind.ts. May be lost. */
+  /** Writes in the background what is not there yet, and only as fast as is good for the disk: see write-behind.ts. May be lost. */
   writeBehind(kind: ContentKind, hash: Sha256, bytes: Uint8Array): void
   stats(): ContentStoreStats
   /** Ends the sweep that runs since opening, and writes what is queued. */
@@ -102,11 +102,8 @@ export interface ContentStoreStats {
   readonly orphansRemoved: number
 }
 
-interface WayOfWriting {
-  readonly writeFile: typeof writeQuickly
-  /** How the room for so many bytes is learned. */
-  readonly room: (bytes: number) => Promise<Room>
-}
+/** How the room for so many bytes is learned. */
+type FindRoom = (bytes: number) => Promise<Room>
 
 const DEFAULT_ORPHAN_AGE_MS = 10_000
 const DEFAULT_SWEEP_INTERVAL_MS = 600_000
@@ -141,7 +138,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
     maxBytes,
     pathOf: key => pathOf(...splitKey(key)),
     onKeptEvicted (key, share) {
-      warn('The part of the cache budget (CORELO_CACHE_BYTES) for uploads or imports is spent; the least recently used of them was removed, and nobody else can give it again.', { content: key, share })
+      warn('The part of the cache budget (CORELO_CACHE_BYTES) for uploads or imports is used up. The least recently used of them was removed, and no source can replace it.', { content: key, share })
       if (share === 'upload') options.onUploadEvicted?.(splitKey(key)[1])
     }
   })
@@ -151,18 +148,16 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
     utimes(pathOf(kind, hash), now, now).catch(() => {}) // it is gone, or the disk takes no writes: then nothing is evicted either
   }
 
-  const durably: WayOfWriting = { writeFile: writeDurably, room: () => disk.room() }
-  const quickly: WayOfWriting = { writeFile: writeQuickly, room: bytes => disk.recentRoom(bytes) }
-  const write = async (kind: ContentKind, hash: Sha256, bytes: Uint8Array, way: WayOfWriting, share: Share): Promise<boolean> => {
+  const write = async (kind: ContentKind, hash: Sha256, bytes: Uint8Array, findRoom: FindRoom, share: Share): Promise<boolean> => {
     if (disk.trouble !== undefined || bytes.length > maxBytes) {
       counts.writesSkipped++
       return false
     }
-    const room = await way.room(bytes.length)
+    const room = await findRoom(bytes.length)
     const release = room.spare < 0 ? () => {} : await budget.reserve(bytes.length, room, share)
     if (release === undefined) {
       counts.writesSkipped++
-      warn('Content cannot be stored: all of the cache budget (CORELO_CACHE_BYTES) belongs to content that must not go for it. It is served from memory.', { kind, hash, share, bytes: bytes.length })
+      warn('Content cannot be stored: the cache budget (CORELO_CACHE_BYTES) is full of content that must not be removed for it. It is served from memory.', { kind, hash, share, bytes: bytes.length })
       return false
     }
     try {
@@ -172,7 +167,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
         disk.isFull({ free_beyond_reserve: Math.floor(spare), needed: bytes.length })
         return false
       }
-      await way.writeFile(pathOf(kind, hash), bytes)
+      await writeDurably(pathOf(kind, hash), bytes)
       counts.written++
       ledger.add(`${kind} ${hash}`, bytes.length, share)
       return true
@@ -186,8 +181,8 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
     }
   }
   const writes = createSingleFlight<boolean>()
-  const writeOnce = (kind: ContentKind, hash: Sha256, bytes: Uint8Array, way: WayOfWriting, share: Share): Promise<boolean> =>
-    writes.run(`${kind} ${hash}`, () => write(kind, hash, bytes, way, share))
+  const writeOnce = (kind: ContentKind, hash: Sha256, bytes: Uint8Array, findRoom: FindRoom, share: Share): Promise<boolean> =>
+    writes.run(`${kind} ${hash}`, () => write(kind, hash, bytes, findRoom, share))
 
   const behind = createWriteBehind()
   const sweep = startContentSweep({
@@ -234,15 +229,15 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
       await discardDamaged(kind, hash)
       return undefined
     },
-    write: (kind, hash, bytes, share = kind === 'object' ? 'object' : 'kept') => writeOnce(kind, hash, bytes, durably, share),
+    write: (kind, hash, bytes, share = kind === 'object' ? 'object' : 'kept') => writeOnce(kind, hash, bytes, () => disk.room(), share),
     writeBehind (kind, hash, bytes) {
       if (disk.trouble !== undefined) {
         counts.writesSkipped++
         return
       }
       behind.add(bytes.length, async () => {
-        // A file that is there may have been flushed to the disk, which this one would not be.
-        if (!await stat(pathOf(kind, hash)).then(() => true, error => !isAbsence(error))) await writeOnce(kind, hash, bytes, quickly, kind === 'object' ? 'object' : 'fetched')
+        const isThere = await stat(pathOf(kind, hash)).then(() => true, error => !isAbsence(error))
+        if (!isThere) await writeOnce(kind, hash, bytes, size => disk.recentRoom(size), kind === 'object' ? 'object' : 'fetched')
       })
     },
     stats: () => ({ diskBytes: ledger.bytes, files: ledger.files, ...counts, ...budget.counts, writesDropped: behind.dropped }),

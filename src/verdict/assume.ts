@@ -1,7 +1,8 @@
 import { datasecVariable, intEncoding, kindOf, nameOf, referencedType, sizeWordOf, typeId, vlenOf, type Btf, type TypeId } from '../btf/btf.js'
 import { BTF_INT_BOOL, BtfKind } from '../btf/constants.js'
 import type { BpfObject } from '../core/object.js'
-import { readSymbols, type ElfSymbol } from '../elf/symbols.js'
+import { STT_OBJECT } from '../elf/constants.js'
+import { symbolsOf } from '../elf/symbols.js'
 import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
 
@@ -78,14 +79,10 @@ interface Settable {
   readonly isConfig: boolean
 }
 
-const STT_OBJECT = 1
-
 function settableVariables (object: BpfObject): Settable[] {
-  const inSections = readSymbols(object.elf).flatMap((symbol: ElfSymbol): Settable[] => {
-    const section = object.elf.sections[symbol.sectionIndex]
-    if (section === undefined || symbol.type !== STT_OBJECT || symbol.name === '' || !/^\.rodata(\.|$)/.test(section.name)) return []
-    return [{ name: symbol.name, qualified: `${section.name}.${symbol.name}`, size: symbol.size, kind: 'number', isConfig: false }]
-  })
+  const inSections = object.elf.sections.filter(({ name }) => /^\.rodata(\.|$)/.test(name)).flatMap(section => symbolsOf(object.elf).definedIn(section.index)
+    .filter(({ type, name }) => type === STT_OBJECT && name !== '')
+    .map(({ name, size }): Settable => ({ name, qualified: `${section.name}.${name}`, size, kind: 'number', isConfig: false })))
   return [...inSections, ...configurationValues(object.btf)]
 }
 

@@ -24,7 +24,7 @@ export function call (run: Run, state: State, insn: Insn): boolean {
   if (insn.src === PSEUDO.CALL || insn.src === PSEUDO.KFUNC_CALL) {
     if (symbol?.sectionIndex === 0 || insn.src === PSEUDO.KFUNC_CALL) return callKernelFunction(run, state, symbol?.name ?? '')
     const callee = run.functions.callee(code, state.pc)
-    return callee !== undefined && callSubprogram(run, state, callee)
+    return callee !== undefined && callSubprogram(run, state, run.functions.codeOf(callee))
   }
   return callHelper(run, state, insn.imm)
 }
@@ -108,7 +108,7 @@ export function forgetTurn (state: State): void {
 }
 
 function callSubprogram (run: Run, state: State, callee: Code): boolean {
-  const isSeparate = callee.isGlobal && run.age.verifiesGlobals !== 'no'
+  const isSeparate = callee.fn.isGlobal && run.age.verifiesGlobals !== 'no'
   if (isSeparate) {
     const known = run.called.get(callee)
     if (known !== null) run.called.set(callee, known === undefined || state.doubt === null ? state.doubt : known)

@@ -1,18 +1,14 @@
 import type { BpfObject } from '../core/object.js'
 import { findFunction } from '../core/object.js'
-import type { ElfFunction } from '../elf/functions.js'
-import { readSymbols, symbolIndices, type ElfSymbol } from '../elf/symbols.js'
+import { POISON_IMM } from '../core/patch.js'
+import { PATCH_SIZE, type Patches } from '../core/patches.js'
+import { isProgramSection, type ElfFunction } from '../elf/functions.js'
+import { symbolIndices, symbolsOf, type ElfSymbol } from '../elf/symbols.js'
 import { BPF_INSN, readInsn, type Insn } from '../insn/insn.js'
-import { BPF_CALL, BPF_LD_IMM64, BPF_X, BpfClass, classOf } from '../insn/opcodes.js'
+import { BPF_CALL, BPF_LD_IMM64, BPF_X, BpfClass, classOf, isSubprogramCall } from '../insn/opcodes.js'
 import { JMP } from './compare.js'
+import { readFlow, type Flow } from './flow.js'
 import { liveRegisters } from './liveness.js'
-
-/** libbpf's mark on an instruction without a value: a call of this helper, which does not exist. */
-export const POISON_IMM = 195_896_080
-
-const STB_LOCAL = 0
-const STV_INTERNAL = 1
-const STV_HIDDEN = 2
 
 /** The source register of calls and 64-bit loads, which says what the immediate means. */
 export const PSEUDO = { CALL: 1, KFUNC_CALL: 2, MAP_VALUE: 2, FUNC: 4 } as const
@@ -20,8 +16,6 @@ export const PSEUDO = { CALL: 1, KFUNC_CALL: 2, MAP_VALUE: 2, FUNC: 4 } as const
 /** A function's instructions, ready to be interpreted. */
 export interface Code extends Body {
   readonly fn: ElfFunction
-  /** Whether the kernel verifies it by itself. */
-  readonly isGlobal: boolean
 }
 
 /** What all names of one function have in common. */
@@ -30,24 +24,35 @@ interface Body {
   readonly insns: readonly Insn[]
   /** Symbols that instructions refer to, by index of the instruction. */
   readonly symbols: ReadonlyMap<number, ElfSymbol>
-  /** Instructions that jumps lead to. */
-  readonly isTarget: Uint8Array
+  readonly flow: Flow
   /** Registers that are read later, a bit each, before each instruction. */
   readonly live: Uint16Array
-  readonly hasPoison: boolean
+}
+
+/** A function that another one calls, or takes the address of. */
+export interface Reference {
+  readonly fn: ElfFunction
+  readonly isCall: boolean
 }
 
 /** The functions of an object with patched instructions. */
 export interface Functions {
+  /** Reads the function's instructions, when they are asked for: most functions of most objects have no poison anywhere near. */
   readonly codeOf: (fn: ElfFunction) => Code
+  readonly hasPoison: (fn: ElfFunction) => boolean
+  /** What the function refers to, poisoned calls included. */
+  readonly references: (fn: ElfFunction) => readonly Reference[]
   /** The function of `.text` that a call or a function pointer means; undefined where there is none. */
-  readonly callee: (code: Code, index: number) => Code | undefined
+  readonly callee: (code: Code, index: number) => ElfFunction | undefined
 }
 
+/** The same for all names of one function. */
+export function placeOf ({ section, start, size }: ElfFunction): string { return `${section.index} ${start} ${size}` }
+
 /** One of each function that has several names: the first. */
-export function withoutAliases (codes: readonly Code[]): readonly Code[] {
-  const seen = new Set<Code['insns']>()
-  return codes.filter(({ insns }) => seen.size < seen.add(insns).size)
+export function withoutAliases (functions: readonly ElfFunction[]): readonly ElfFunction[] {
+  const seen = new Set<string>()
+  return functions.filter(fn => seen.size < seen.add(placeOf(fn)).size)
 }
 
 export function isPoison (insn: Insn): boolean { return insn.code === BPF_CALL && insn.imm === POISON_IMM && insn.src === 0 }
@@ -59,83 +64,161 @@ export function isJump (insn: Insn): boolean {
   return operation !== JMP.CALL && operation !== JMP.EXIT
 }
 
-/** The jump's target, as an instruction index. The long jump has its distance in the immediate. */
-export function targetOf (insn: Insn, index: number): number {
-  return index + 1 + (insn.code === (BpfClass.JMP32 | JMP.JA) ? insn.imm : insn.off)
-}
-
 export function isConditional (insn: Insn): boolean { return isJump(insn) && (insn.code & 0xf0) !== JMP.JA }
 
-/** @param bytes the object's bytes with the patches in them */
-export function readFunctions (object: BpfObject, bytes: Uint8Array): Functions {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const symbols = readSymbols(object.elf)
-  const text = object.elf.sections.find(section => section.name === '.text')
+export function readFunctions (object: BpfObject, patches: Patches): Functions {
+  const { elf } = object
+  const symbols = symbolsOf(elf)
+  const text = elf.sections.find(section => section.name === '.text')
+  const poison = findPoison(object, patches)
   const tables = new Map<number, ReadonlyMap<number, number>>()
   const codes = new Map<ElfFunction, Code>()
   /** By place: a file has room for 60,000 names of one function. */
   const bodies = new Map<string, Body>()
-  const bindings = new Map<string, ElfSymbol>()
-  for (const symbol of symbols) {
-    const key = `${symbol.sectionIndex} ${symbol.value} ${symbol.name}`
-    if (!bindings.has(key)) bindings.set(key, symbol)
-  }
+  const referred = new Map<string, readonly Reference[]>()
 
-  const symbolsOf = (fn: ElfFunction): ReadonlyMap<number, ElfSymbol> => {
+  const tableOf = (fn: ElfFunction): ReadonlyMap<number, number> => {
     let table = tables.get(fn.section.index)
-    if (table === undefined) {
-      table = symbolIndices(object.elf, fn.section)
-      tables.set(fn.section.index, table)
-    }
+    if (table === undefined) tables.set(fn.section.index, table = symbolIndices(elf, fn.section))
+    return table
+  }
+  /** The symbol that the instruction at a byte offset of the function's section refers to. */
+  const symbolAt = (fn: ElfFunction, offset: number): ElfSymbol | undefined => {
+    const index = tableOf(fn).get(offset)
+    return index === undefined ? undefined : symbols.at(index)
+  }
+  const symbolsIn = (fn: ElfFunction): ReadonlyMap<number, ElfSymbol> => {
     const found = new Map<number, ElfSymbol>()
-    if (table.size === 0) return found
-    for (let at = fn.start; at < fn.start + fn.size; at += BPF_INSN.SIZE) {
-      const index = table.get(at)
-      const symbol = index === undefined ? undefined : symbols[index]
-      if (symbol !== undefined) found.set((at - fn.start) / BPF_INSN.SIZE, symbol)
+    if (tableOf(fn).size === 0) return found
+    for (let offset = fn.start; offset < fn.start + fn.size; offset += BPF_INSN.SIZE) {
+      const symbol = symbolAt(fn, offset)
+      if (symbol !== undefined) found.set((offset - fn.start) / BPF_INSN.SIZE, symbol)
     }
     return found
   }
 
   const bodyOf = (fn: ElfFunction): Body => {
-    const key = `${fn.section.index} ${fn.start} ${fn.size}`
-    const known = bodies.get(key)
-    if (known !== undefined) return known
-    const insns = Array.from({ length: fn.size / BPF_INSN.SIZE }, (_, i) => readInsn(view, fn.section.offset + fn.start + i * BPF_INSN.SIZE, object.elf.littleEndian))
-    const isTarget = new Uint8Array(insns.length)
-    insns.forEach((insn, i) => { if (isJump(insn)) isTarget[targetOf(insn, i)] = 1 })
-    const body = { insns, symbols: symbolsOf(fn), isTarget, live: liveRegisters(insns), hasPoison: insns.some(isPoison) }
-    bodies.set(key, body)
+    const key = placeOf(fn)
+    let body = bodies.get(key)
+    if (body === undefined) {
+      const insns = readInsns(object, patches, fn)
+      const flow = readFlow(insns)
+      body = { insns, symbols: symbolsIn(fn), flow, live: liveRegisters(insns, flow) }
+      bodies.set(key, body)
+    }
     return body
   }
 
   const codeOf = (fn: ElfFunction): Code => {
-    const known = codes.get(fn)
-    if (known !== undefined) return known
-    const symbol = bindings.get(`${fn.section.index} ${fn.start} ${fn.name}`)
-    const isGlobal = symbol !== undefined && symbol.binding !== STB_LOCAL && symbol.visibility !== STV_HIDDEN && symbol.visibility !== STV_INTERNAL
-    const code = { fn, ...bodyOf(fn), isGlobal }
-    codes.set(fn, code)
+    let code = codes.get(fn)
+    if (code === undefined) codes.set(fn, code = { fn, ...bodyOf(fn) })
     return code
   }
 
-  const callee = (code: Code, index: number): Code | undefined => {
-    const insn = code.insns[index]
-    if (insn === undefined || text === undefined) return undefined
-    const symbol = code.symbols.get(index)
-    const isLoad = insn.code === BPF_LD_IMM64
-    let offset: number
-    if (symbol !== undefined) {
-      if (symbol.sectionIndex !== text.index) return undefined
-      offset = symbol.value + (isLoad ? insn.imm : (insn.imm + 1) * BPF_INSN.SIZE)
-    } else {
-      if (isLoad) return undefined
-      offset = code.fn.start + (index + 1 + insn.imm) * BPF_INSN.SIZE
-    }
-    const fn = findFunction(object.elf, text.index, offset)
-    return fn !== undefined && fn.start === offset ? codeOf(fn) : undefined
+  /** @param offset of the instruction, in bytes from the start of its section */
+  const calleeAt = (offset: number, { code, imm }: Insn, symbol: ElfSymbol | undefined): ElfFunction | undefined => {
+    if (text === undefined) return undefined
+    const isLoad = code === BPF_LD_IMM64
+    if (symbol === undefined ? isLoad : symbol.sectionIndex !== text.index) return undefined
+    const start = symbol === undefined
+      ? offset + (1 + imm) * BPF_INSN.SIZE
+      : symbol.value + (isLoad ? imm : (imm + 1) * BPF_INSN.SIZE)
+    const callee = findFunction(elf, text.index, start)
+    return callee?.start === start ? callee : undefined
   }
-  return { codeOf, callee }
+
+  const findReferences = (fn: ElfFunction): Reference[] => {
+    const found: Reference[] = []
+    if (text === undefined) return found
+    for (let offset = fn.start; offset < fn.start + fn.size; offset += BPF_INSN.SIZE) {
+      const at = fn.section.offset + offset
+      const opcode = elf.bytes[at + BPF_INSN.code]
+      if (opcode !== BPF_CALL && opcode !== BPF_LD_IMM64) continue
+      const insn = readInsn(elf.view, at, elf.littleEndian)
+      const callee = isReference(insn) ? calleeAt(offset, insn, symbolAt(fn, offset)) : undefined
+      if (callee !== undefined) found.push({ fn: callee, isCall: opcode === BPF_CALL })
+    }
+    return found
+  }
+
+  return {
+    codeOf,
+    hasPoison: fn => isAnyWithin(poison, fn.section.offset + fn.start, fn.section.offset + fn.start + fn.size),
+    references (fn) {
+      const key = placeOf(fn)
+      let found = referred.get(key)
+      if (found === undefined) referred.set(key, found = findReferences(fn))
+      return found
+    },
+    callee (code, index) {
+      const insn = code.insns[index]
+      return insn === undefined ? undefined : calleeAt(code.fn.start + index * BPF_INSN.SIZE, insn, code.symbols.get(index))
+    }
+  }
+}
+
+/** Whether an instruction may refer to a function of the object. */
+export function isReference (insn: Insn): boolean { return isSubprogramCall(insn) || insn.code === BPF_LD_IMM64 }
+
+function readInsns ({ elf }: BpfObject, { offsets, after }: Patches, fn: ElfFunction): readonly Insn[] {
+  const start = fn.section.offset + fn.start
+  const bytes = new Uint8Array(elf.bytes.subarray(start, start + fn.size)) // `slice` of a Buffer would not copy
+  for (let i = firstAtOrAfter(offsets, start - PATCH_SIZE + 1); i < offsets.length; i++) {
+    const offset = (offsets[i] ?? 0) - start
+    if (offset >= fn.size) break
+    for (let j = Math.max(0, -offset); j < PATCH_SIZE && offset + j < fn.size; j++) bytes[offset + j] = after[i * PATCH_SIZE + j] ?? 0
+  }
+  const view = new DataView(bytes.buffer)
+  const insns: Insn[] = []
+  for (let at = 0; at < fn.size; at += BPF_INSN.SIZE) insns.push(readInsn(view, at, elf.littleEndian))
+  return insns
+}
+
+/**
+ * Byte offsets in the file of poisoned instructions, ascending: those that the relocation poisoned, and those that the object came
+ * with, as one that was relocated before does.
+ */
+function findPoison (object: BpfObject, { offsets, after }: Patches): Uint32Array {
+  const { littleEndian } = object.elf
+  const patched = new DataView(after.buffer, after.byteOffset, after.byteLength)
+  const found = poisonOf(object).filter(offset => offsets[firstAtOrAfter(offsets, offset)] !== offset)
+  offsets.forEach((offset, i) => { if (isPoison(readInsn(patched, i * PATCH_SIZE, littleEndian))) found.push(offset) })
+  return Uint32Array.from(found).sort()
+}
+
+/** It follows from the object alone, which is judged for many kernels. */
+const known = new WeakMap<BpfObject, readonly number[]>()
+
+/** Byte offsets in the file of poison that the object came with. */
+export function poisonOf (object: BpfObject): readonly number[] {
+  let found = known.get(object)
+  if (found === undefined) known.set(object, found = readPoison(object))
+  return found
+}
+
+function readPoison ({ elf: { sections, view, littleEndian } }: BpfObject): number[] {
+  const found: number[] = []
+  for (const section of sections) {
+    if (!isProgramSection(section)) continue
+    for (let at = section.offset; at + BPF_INSN.SIZE <= section.offset + section.size; at += BPF_INSN.SIZE) {
+      if (view.getInt32(at + BPF_INSN.imm, littleEndian) === POISON_IMM && isPoison(readInsn(view, at, littleEndian))) found.push(at)
+    }
+  }
+  return found
+}
+
+function isAnyWithin (sorted: Uint32Array, start: number, end: number): boolean { return (sorted[firstAtOrAfter(sorted, start)] ?? end) < end }
+
+/** Index of the first of ascending numbers that is not below `from`. */
+function firstAtOrAfter (sorted: Uint32Array, from: number): number {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((sorted[middle] ?? 0) < from) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** Whether the second operand is a register. */

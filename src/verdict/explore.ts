@@ -24,7 +24,7 @@ function follow (run: Run, start: State): boolean {
     const insn = code.insns[state.pc]
     if (insn === undefined) return true // falls off its function, which the verifier refuses
     if (!leadsToPoison(run, state)) return true
-    if (code.isTarget[state.pc] === 1 || (state.pc === 0 && state.frames.length > 1)) {
+    if (code.flow.isTarget[state.pc] === 1 || (state.pc === 0 && state.frames.length > 1)) {
       state = arrive(state)
       if (state === undefined) return true
     }
@@ -35,11 +35,15 @@ function follow (run: Run, start: State): boolean {
 }
 
 /** Nothing else is asked for: a state that only leads elsewhere needs no following. */
-function leadsToPoison (run: Run, state: State): boolean {
-  return state.frames.some((frame, depth) => {
-    const callee = state.frames[depth + 1]
-    return run.isPoisonAhead(frame.code, callee === undefined ? state.pc : callee.callback === undefined ? callee.returnTo : callee.returnTo - 1)
-  })
+function leadsToPoison (run: Run, { frames, pc }: State): boolean {
+  let at = pc
+  for (let depth = frames.length - 1; depth >= 0; depth--) {
+    const frame = frames[depth]
+    if (frame === undefined) break
+    if (run.isPoisonAhead(frame.code, at)) return true
+    at = frame.callback === undefined ? frame.returnTo : frame.returnTo - 1
+  }
+  return false
 }
 
 /** Drops a state that adds nothing to those seen here, and joins it with them where they are many. */

@@ -1,10 +1,9 @@
 import { isAutoloaded, type BpfObject } from '../core/object.js'
 import type { Relocation } from '../core/outcome.js'
-import { applyPatches } from '../core/patches.js'
-import { isProgramSection, type ElfFunction } from '../elf/functions.js'
+import type { ElfFunction } from '../elf/functions.js'
 import { BPF_INSN } from '../insn/insn.js'
 import { ageOf, type Age } from './age.js'
-import { POISON_IMM, readFunctions, withoutAliases, type Code, type Functions } from './code.js'
+import { poisonOf, readFunctions, withoutAliases, type Code, type Functions } from './code.js'
 import { explore } from './explore.js'
 import type { JudgeOptions, Judgement, ProgramVerdict, Verdict } from './judgement.js'
 import { callGraph, type CallGraph } from './reach.js'
@@ -22,11 +21,10 @@ const STEPS = 400_000
  */
 export function judge (object: BpfObject, relocation: Relocation, options: JudgeOptions = {}): Judgement {
   if (relocation.patches === undefined) return refused(object, relocation)
-  if (relocation.counts.poisoned === 0 && !hasPoison(object)) return allLoad(object)
-  const bytes = applyPatches(object.bytes, relocation.patches)
-  const functions = readFunctions(object, bytes)
+  if (relocation.counts.poisoned === 0 && poisonOf(object).length === 0) return allLoad(object)
+  const functions = readFunctions(object, relocation.patches)
   const graph = callGraph(object, functions)
-  const shared: Shared = { object, functions, graph, symbols: symbolValues(object, bytes, options), age: ageOf(options.kernelRelease), work: { left: options.steps ?? STEPS } }
+  const shared: Shared = { object, functions, graph, symbols: symbolValues(object, options), age: ageOf(options.kernelRelease), work: { left: options.steps ?? STEPS } }
 
   const programs = graph.programs.map(fn => ({ fn, result: judgeProgram(shared, fn) }))
   const loaded = programs.filter(({ fn }) => isAutoloaded(fn))
@@ -34,20 +32,9 @@ export function judge (object: BpfObject, relocation: Relocation, options: Judge
   return {
     verdict: worst(loaded.map(({ result }) => result.verdict)),
     assumes: loaded.reduce<readonly string[]>((all, { result }) => union(all, result.assumes), []),
-    programs: object.elf.functions.map(fn => toVerdict(fn, results.get(fn) ?? subprogramResult(fn, loaded.map(({ result }) => result), functions.codeOf(fn)))),
+    programs: object.elf.functions.map(fn => toVerdict(fn, results.get(fn) ?? subprogramResult(fn, loaded.map(({ result }) => result), functions))),
     isReachable: reachability(object, functions, programs.map(({ result }) => result))
   }
-}
-
-/** Whether the object came with poison, as one that was relocated before does. */
-function hasPoison ({ elf: { sections, view, littleEndian } }: BpfObject): boolean {
-  return sections.some(section => {
-    if (!isProgramSection(section)) return false
-    for (let at = section.offset; at + BPF_INSN.SIZE <= section.offset + section.size; at += BPF_INSN.SIZE) {
-      if (view.getInt32(at + BPF_INSN.imm, littleEndian) === POISON_IMM) return true
-    }
-    return false
-  })
 }
 
 function allLoad (object: BpfObject): Judgement {
@@ -73,16 +60,18 @@ interface Result {
   readonly reason: string | null
   readonly assumes: readonly string[]
   /** What the verifier gets to, or may get to. */
-  readonly reached: ReadonlyMap<Code, ReadonlyMap<number, Reached>>
+  readonly reached: ReadonlyMap<ElfFunction, ReadonlyMap<number, Reached>>
   /** False where the work ran out. */
   readonly isComplete: boolean
   /** The program, and all functions that libbpf loads with it. */
-  readonly codes: ReadonlySet<Code>
+  readonly functions: ReadonlySet<ElfFunction>
 }
 
 function judgeProgram ({ object, functions, graph, symbols, age, work }: Shared, fn: ElfFunction): Result {
+  const closure = graph.reachedFrom(fn)
+  if (!graph.hasPoison(fn)) return { verdict: 'loads', reason: null, assumes: [], reached: new Map(), isComplete: true, functions: closure }
+
   const code = functions.codeOf(fn)
-  const codes = graph.reachedFrom(code)
   const run: Run = {
     age,
     functions,
@@ -97,37 +86,36 @@ function judgeProgram ({ object, functions, graph, symbols, age, work }: Shared,
     isPoisonAhead: graph.isPoisonAhead,
     nextId: 1
   }
-  const base = { reached: run.reached, codes }
-  if (![...codes].some(({ hasPoison }) => hasPoison)) return { ...base, verdict: 'loads', reason: null, assumes: [], isComplete: true }
-
+  const base = { reached: run.reached, functions: closure }
   run.pending.push(entryState(object, code, 'program', null))
   let isComplete = explore(run)
   for (const root of graph.exceptionCallbacks(fn)) {
     run.pending.push(entryState(object, root, 'callback', null))
     isComplete = isComplete && explore(run)
   }
-  isComplete = isComplete && exploreGlobals(run, object, codes, code)
+  isComplete = isComplete && exploreGlobals(run, object, closure, fn)
 
   const places = [...run.reached].flatMap(([where, found]) => [...found].map(([index, reached]) => ({ where, index, ...reached })))
   const certain = places.find(({ doubt }) => doubt === null)
   if (certain !== undefined) {
-    return { ...base, verdict: 'fails', reason: `The verifier gets to instruction ${certain.index} of ${certain.where.fn.name}, which is poisoned.`, assumes: run.rests, isComplete }
+    return { ...base, verdict: 'fails', reason: `The verifier gets to instruction ${certain.index} of ${certain.where.name}, which is poisoned.`, assumes: run.rests, isComplete }
   }
   if (!isComplete) return { ...base, verdict: 'unknown', reason: 'The program has more paths than are looked at.', assumes: run.assumes, isComplete }
   const doubtful = places[0]
   if (doubtful === undefined) return { ...base, verdict: 'loads', reason: null, assumes: run.assumes, isComplete }
-  return { ...base, verdict: 'unknown', reason: `Instruction ${doubtful.index} of ${doubtful.where.fn.name} is poisoned. ${doubtful.doubt ?? ''}`, assumes: run.assumes, isComplete }
+  return { ...base, verdict: 'unknown', reason: `Instruction ${doubtful.index} of ${doubtful.where.name} is poisoned. ${doubtful.doubt ?? ''}`, assumes: run.assumes, isComplete }
 }
 
 /** Global subprograms by themselves: all of the program's before Linux 6.8, from then on those that are called. */
-function exploreGlobals (run: Run, object: BpfObject, codes: ReadonlySet<Code>, program: Code): boolean {
+function exploreGlobals (run: Run, object: BpfObject, closure: ReadonlySet<ElfFunction>, program: ElfFunction): boolean {
   if (run.age.verifiesGlobals === 'no') return true
   const done = new Map<Code, string | null>()
   const isLazy = run.age.verifiesGlobalsLazily
   if (isLazy !== 'yes') {
-    for (const code of codes) {
-      if (!code.isGlobal || code === program) continue
-      const doubt = isLazy === 'no' && run.age.verifiesGlobals === 'yes' ? null : `Whether the verifier of this kernel verifies ${code.fn.name} by itself is not known.`
+    for (const fn of closure) {
+      if (!fn.isGlobal || fn === program) continue
+      const code = run.functions.codeOf(fn)
+      const doubt = isLazy === 'no' && run.age.verifiesGlobals === 'yes' ? null : `Whether the verifier of this kernel verifies ${fn.name} by itself is not known.`
       if (!run.called.has(code)) run.called.set(code, doubt)
       else if (doubt === null) run.called.set(code, null)
     }
@@ -156,9 +144,9 @@ function toVerdict (fn: ElfFunction, { verdict, reason, assumes }: Pick<Result, 
 }
 
 /** A subprogram fails where a program that calls it gets to poison in it. */
-function subprogramResult (fn: ElfFunction, results: readonly Result[], code: Code): Pick<Result, 'verdict' | 'reason' | 'assumes'> {
-  const callers = results.filter(({ codes }) => code.hasPoison && codes.has(code))
-  const found = callers.flatMap(({ reached, assumes }) => [...reached.get(code) ?? []].map(([index, { doubt }]) => ({ index, doubt, assumes })))
+function subprogramResult (fn: ElfFunction, results: readonly Result[], { hasPoison }: Functions): Pick<Result, 'verdict' | 'reason' | 'assumes'> {
+  const callers = hasPoison(fn) ? results.filter(({ functions }) => functions.has(fn)) : []
+  const found = callers.flatMap(({ reached, assumes }) => [...reached.get(fn) ?? []].map(([index, { doubt }]) => ({ index, doubt, assumes })))
   const certain = found.find(({ doubt }) => doubt === null)
   if (certain !== undefined) return { verdict: 'fails', reason: `The verifier gets to instruction ${certain.index} of ${fn.name}, which is poisoned.`, assumes: certain.assumes }
   const assumes = callers.reduce<readonly string[]>((all, caller) => union(all, caller.assumes), [])
@@ -169,19 +157,19 @@ function subprogramResult (fn: ElfFunction, results: readonly Result[], code: Co
     : { verdict: 'unknown', reason: 'A program that calls it has more paths than are looked at.', assumes }
 }
 
-function reachability (object: BpfObject, functions: Functions, results: readonly Result[]): Judgement['isReachable'] {
-  const bySection = new Map<string, Code[]>()
-  for (const code of withoutAliases(object.elf.functions.map(functions.codeOf))) addTo(bySection, code.fn.section.name, code)
-  const ownersOf = new Map<Code, Result[]>()
+function reachability (object: BpfObject, { hasPoison }: Functions, results: readonly Result[]): Judgement['isReachable'] {
+  const bySection = new Map<string, ElfFunction[]>()
+  for (const fn of withoutAliases(object.elf.functions)) addTo(bySection, fn.section.name, fn)
+  const ownersOf = new Map<ElfFunction, Result[]>()
   for (const result of results) {
-    for (const code of result.codes) addTo(ownersOf, code, result)
+    for (const fn of result.functions) addTo(ownersOf, fn, result)
   }
   return (section, insnOff) => {
-    const code = bySection.get(section)?.find(({ fn: { start, size } }) => insnOff >= start && insnOff < start + size)
-    if (code === undefined || !code.hasPoison) return null
-    const index = (insnOff - code.fn.start) / BPF_INSN.SIZE
-    const owners = ownersOf.get(code) ?? []
-    const answers = owners.map(({ reached }) => reached.get(code)?.get(index))
+    const fn = bySection.get(section)?.find(({ start, size }) => insnOff >= start && insnOff < start + size)
+    if (fn === undefined || !hasPoison(fn)) return null
+    const index = (insnOff - fn.start) / BPF_INSN.SIZE
+    const owners = ownersOf.get(fn) ?? []
+    const answers = owners.map(({ reached }) => reached.get(fn)?.get(index))
     if (answers.some(answer => answer?.doubt === null)) return true
     return answers.some(answer => answer !== undefined) || !owners.every(({ isComplete }) => isComplete) ? null : false
   }

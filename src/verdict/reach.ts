@@ -2,9 +2,10 @@ import { kindOf, nameOf, referencedType, typeId } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
 import type { BpfObject } from '../core/object.js'
 import type { ElfFunction } from '../elf/functions.js'
-import { BPF_CALL, BPF_LD_IMM64, BpfClass, classOf, isSubprogramCall } from '../insn/opcodes.js'
-import { isConditional, isJump, isPoison, targetOf, withoutAliases, type Code, type Functions } from './code.js'
-import { JMP } from './compare.js'
+import { BPF_CALL } from '../insn/opcodes.js'
+import type { Insn } from '../insn/insn.js'
+import { isPoison, isReference, placeOf, withoutAliases, type Code, type Functions } from './code.js'
+import { backwards } from './flow.js'
 import { CALLBACKS } from './helpers.js'
 
 /** Which functions belong to which program, as libbpf puts them together. */
@@ -12,7 +13,9 @@ export interface CallGraph {
   /** Functions that are loaded by themselves: all but those of `.text`, unless there is but one. */
   readonly programs: readonly ElfFunction[]
   /** The function and all that it calls or takes the address of, directly or not. */
-  readonly reachedFrom: (code: Code) => ReadonlySet<Code>
+  readonly reachedFrom: (fn: ElfFunction) => ReadonlySet<ElfFunction>
+  /** Whether one of those is poisoned. */
+  readonly hasPoison: (fn: ElfFunction) => boolean
   /** Whether an instruction, as jumps are drawn, leads to poison within its function or in one that is called on the way. */
   readonly isPoisonAhead: (code: Code, index: number) => boolean
   /** Functions that a declaration tag names as the program's exception callback. */
@@ -22,37 +25,33 @@ export interface CallGraph {
 export function callGraph (object: BpfObject, functions: Functions): CallGraph {
   const { elf: { functions: all } } = object
   const programs = all.filter(({ section }) => section.name !== '.text' || all.length === 1)
-  const closures = new Map<Code, ReadonlySet<Code>>()
+  const closures = new Map<string, ReadonlySet<ElfFunction>>()
   const ahead = new Map<Code['insns'], Uint8Array>()
-  const callees = new Map<Code['insns'], readonly Code[]>()
-  const exceptions = exceptionTags(object)
+  let exceptions: ReadonlyMap<string, string> | undefined
 
-  const calleesOf = (code: Code): readonly Code[] => {
-    const known = callees.get(code.insns) ?? findCallees(code, functions)
-    callees.set(code.insns, known)
-    return known
+  const reachedFrom = (fn: ElfFunction): ReadonlySet<ElfFunction> => {
+    const references = functions.references(fn)
+    if (references.length === 0) return new Set([fn])
+    const key = placeOf(fn)
+    let callees = closures.get(key)
+    if (callees === undefined) {
+      const found = new Set(references.map(reference => reference.fn))
+      for (const member of found) for (const reference of functions.references(member)) found.add(reference.fn)
+      closures.set(key, callees = found)
+    }
+    return new Set([fn, ...callees])
   }
-  const reachedFrom = (code: Code): ReadonlySet<Code> => {
-    const known = closures.get(code)
-    if (known !== undefined) return known
-    const found = new Set([code])
-    for (const member of found) for (const callee of calleesOf(member)) found.add(callee)
-    closures.set(code, found)
-    return found
-  }
+  const hasPoison = (fn: ElfFunction): boolean => [...reachedFrom(fn)].some(functions.hasPoison)
   let poisonedCallback: boolean | undefined
   const hasPoisonedCallback = (): boolean => {
-    poisonedCallback ??= withoutAliases(all.map(functions.codeOf)).some(code => code.insns.some((insn, i) => {
-      const callee = insn.code === BPF_LD_IMM64 ? functions.callee(code, i) : undefined
-      return callee !== undefined && hasPoison(callee)
-    }))
+    poisonedCallback ??= withoutAliases(all).some(fn => functions.references(fn).some(reference => !reference.isCall && hasPoison(reference.fn)))
     return poisonedCallback
   }
-  const hasPoison = (code: Code): boolean => [...reachedFrom(code)].some(member => member.hasPoison)
 
   return {
     programs,
     reachedFrom,
+    hasPoison,
     isPoisonAhead: (code, index) => {
       let flags = ahead.get(code.insns)
       if (flags === undefined) {
@@ -62,6 +61,7 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
       return flags[index] === 1
     },
     exceptionCallbacks: fn => {
+      exceptions ??= exceptionTags(object)
       const name = exceptions.get(fn.name)
       const callback = name === undefined ? undefined : all.find(other => other.name === name)
       return callback === undefined ? [] : [functions.codeOf(callback)]
@@ -69,39 +69,26 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
   }
 }
 
-function findCallees (code: Code, functions: Functions): Code[] {
-  return code.insns.flatMap((insn, i) => isSubprogramCall(insn) || insn.code === BPF_LD_IMM64 ? functions.callee(code, i) ?? [] : [])
-}
-
-function poisonAhead (code: Code, functions: Functions, hasPoison: (code: Code) => boolean, hasPoisonedCallback: () => boolean): Uint8Array {
-  const flags = new Uint8Array(code.insns.length + 1)
-  for (let round = 0, changed = true; changed && round < 32; round++) {
-    changed = false
-    for (let i = code.insns.length - 1; i >= 0; i--) {
-      const insn = code.insns[i]
-      if (insn === undefined || flags[i] === 1) continue
-      const callee = isSubprogramCall(insn) || insn.code === BPF_LD_IMM64 ? functions.callee(code, i) : undefined
-      const isHere = isPoison(insn) || (callee === undefined ? callsBack(insn) && hasPoisonedCallback() : hasPoison(callee))
-      if (isHere || successors(insn, i).some(next => flags[next] === 1)) {
-        flags[i] = 1
-        changed = true
-      }
-    }
-    if (changed && round === 31) flags.fill(1)
-  }
-  return flags
+function poisonAhead (code: Code, functions: Functions, hasPoison: (fn: ElfFunction) => boolean, hasPoisonedCallback: () => boolean): Uint8Array {
+  const { insns, flow } = code
+  const { next, jump } = flow
+  const flags = new Uint8Array(insns.length + 1)
+  insns.forEach((insn, i) => {
+    if (insn.code !== BPF_CALL && !isReference(insn)) return
+    const callee = isReference(insn) ? functions.callee(code, i) : undefined
+    if (isPoison(insn) || (callee === undefined ? callsBack(insn) && hasPoisonedCallback() : hasPoison(callee))) flags[i] = 1
+  })
+  const isSettled = backwards(flow, i => {
+    if (flags[i] === 1 || (flags[next[i] ?? 0] !== 1 && flags[jump[i] ?? 0] !== 1)) return false
+    flags[i] = 1
+    return true
+  })
+  return isSettled ? flags : flags.fill(1)
 }
 
 /** Whether a function of the object may be called by it: a helper that calls back, or a kernel function. */
-function callsBack (insn: Code['insns'][number]): boolean {
+function callsBack (insn: Insn): boolean {
   return insn.code === BPF_CALL && (insn.src !== 0 || CALLBACKS.has(insn.imm))
-}
-
-function successors (insn: Code['insns'][number], index: number): number[] {
-  if (isConditional(insn)) return [index + 1, targetOf(insn, index)]
-  if (isJump(insn)) return [targetOf(insn, index)]
-  if (insn.code === BPF_LD_IMM64) return [index + 2]
-  return classOf(insn.code) === BpfClass.JMP && (insn.code & 0xf0) === JMP.EXIT ? [] : [index + 1]
 }
 
 const EXCEPTION_TAG = 'exception_callback:'

@@ -1,5 +1,6 @@
 import type { Age } from './age.js'
 import type { Code, Functions } from './code.js'
+import type { ElfFunction } from '../elf/functions.js'
 import { union } from './scalar.js'
 import { copyState, topFrame, type State } from './state.js'
 import type { SymbolValues } from './symbols.js'
@@ -22,7 +23,7 @@ export interface Run {
   /** States still to be followed; the last is next. */
   readonly pending: State[]
   /** Poisoned instructions that were reached, by function and index. */
-  readonly reached: Map<Code, Map<number, Reached>>
+  readonly reached: Map<ElfFunction, Map<number, Reached>>
   /** Assumptions that decided a branch beyond which is poison. */
   assumes: readonly string[]
   /** Assumptions on the way to poison that must be reached. */
@@ -41,11 +42,11 @@ export function operand (state: State, register: number): Value | undefined {
 
 /** Notes that the verifier gets to poison, and with which certainty. */
 export function reach (run: Run, state: State): void {
-  const { code } = topFrame(state)
-  let places = run.reached.get(code)
+  const { fn } = topFrame(state).code
+  let places = run.reached.get(fn)
   if (places === undefined) {
     places = new Map()
-    run.reached.set(code, places)
+    run.reached.set(fn, places)
   }
   const known = places.get(state.pc)
   if (known === undefined || (known.doubt !== null && state.doubt === null)) places.set(state.pc, { doubt: state.doubt })

@@ -3,7 +3,8 @@ import { accessSize, BPF_CALL, BPF_LD_IMM64, BPF_X, BpfClass, classOf } from '..
 import { ALU, compute, swapBytes } from './arithmetic.js'
 import { branch } from './branch.js'
 import { call, leave } from './calls.js'
-import { isConditional, isJump, targetOf, usesRegister } from './code.js'
+import { isConditional, isJump, usesRegister } from './code.js'
+import { targetOf } from './flow.js'
 import { clobberAll, fork, newId, operand, type Run } from './run.js'
 import { ANY_NUMBER } from './bounds.js'
 import { fits, lowHalf, signExtend } from './extend.js'
@@ -78,7 +79,7 @@ function immediate (run: Run, state: State, insn: Insn, second: Insn): Value {
   const symbol = code.symbols.get(state.pc)
   if (symbol !== undefined) {
     const target = run.functions.callee(code, state.pc)
-    return target === undefined ? run.symbols.load(symbol, insn.imm) : { kind: 'function', code: target }
+    return target === undefined ? run.symbols.load(symbol, insn.imm) : { kind: 'function', code: run.functions.codeOf(target) }
   }
   if (insn.src !== 0) return UNCLEAR
   return constant(BigInt(second.imm) << 32n | BigInt(insn.imm) & U32)

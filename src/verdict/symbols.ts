@@ -1,14 +1,12 @@
 import { datasecVariable, kindOf, nameOf, referencedType, typeId, vlenOf, type Btf, type TypeId } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
 import type { BpfObject } from '../core/object.js'
-import { readSymbols, type ElfSymbol } from '../elf/symbols.js'
+import { STB_WEAK, STT_OBJECT } from '../elf/constants.js'
+import { symbolsOf, type ElfSymbol } from '../elf/symbols.js'
 import { parseRelease } from './age.js'
 import type { JudgeOptions } from './judgement.js'
 import { constant, isConstant, ofSize, scalar, VAGUE, type Scalar } from './scalar.js'
 import { MAP, NOT_NULL, UNCLEAR, type DataRegion, type Value } from './value.js'
-
-const STB_WEAK = 2
-const STT_OBJECT = 1
 
 /** What symbols of the object stand for once it is loaded. */
 export interface SymbolValues {
@@ -18,11 +16,8 @@ export interface SymbolValues {
   readonly hasFunction: (name: string) => boolean | undefined
 }
 
-/**
- * @param bytes the object's bytes
- */
-export function symbolValues (object: BpfObject, bytes: Uint8Array, options: JudgeOptions): SymbolValues {
-  const externs = readExterns(object.btf)
+export function symbolValues (object: BpfObject, options: JudgeOptions): SymbolValues {
+  let externs: ReadonlyMap<string, Extern> | undefined
   const regions = new Map<number, DataRegion>()
   const kconfig = new Map<string, DataRegion>()
 
@@ -31,7 +26,7 @@ export function symbolValues (object: BpfObject, bytes: Uint8Array, options: Jud
     if (section === undefined || !/^\.rodata(\.|$)/.test(section.name)) return undefined
     let region = regions.get(index)
     if (region === undefined) {
-      region = readOnlyData(object, bytes, index, options.assume)
+      region = readOnlyData(object, index, options.assume)
       regions.set(index, region)
     }
     return region
@@ -53,6 +48,7 @@ export function symbolValues (object: BpfObject, bytes: Uint8Array, options: Jud
         const region = regionOf(symbol.sectionIndex)
         return region === undefined ? /^\.?maps/.test(object.elf.sections[symbol.sectionIndex]?.name ?? '') ? MAP : NOT_NULL : { kind: 'data', data: region, offset: symbol.value + addend }
       }
+      externs ??= readExterns(object.btf)
       const extern = externs.get(symbol.name)
       if (extern?.section === '.kconfig') return { kind: 'data', data: kconfigOf(symbol.name), offset: 0 }
       if (symbol.binding !== STB_WEAK) return UNCLEAR
@@ -93,13 +89,13 @@ function isVoid (btf: Btf, id: TypeId): boolean {
   return type === 0
 }
 
-function readOnlyData (object: BpfObject, bytes: Uint8Array, index: number, assume: JudgeOptions['assume']): DataRegion {
+function readOnlyData (object: BpfObject, index: number, assume: JudgeOptions['assume']): DataRegion {
   const section = object.elf.sections[index]
   if (section === undefined) return { read: () => undefined }
-  const data = bytes.slice(section.offset, section.offset + section.size)
+  const data = new Uint8Array(object.bytes.subarray(section.offset, section.offset + section.size)) // `slice` of a Buffer would not copy
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength)
   const { littleEndian } = object.elf
-  const variables = readSymbols(object.elf).filter(symbol => symbol.sectionIndex === index && symbol.type === STT_OBJECT && symbol.name !== '')
+  const variables = symbolsOf(object.elf).definedIn(index).filter(symbol => symbol.type === STT_OBJECT && symbol.name !== '')
   for (const { name, value, size } of variables) {
     const given = assume?.get(name) ?? assume?.get(`${section.name}.${name}`)
     if (given !== undefined) write(view, value, size, littleEndian, given)

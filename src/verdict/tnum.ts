@@ -87,11 +87,19 @@ export function meetTnums (a: Tnum, b: Tnum): Tnum {
   return { bits: (a.bits | b.bits) & ~mask, mask }
 }
 
+/** So many bits, all set. */
+const BELOW = Array.from({ length: 65 }, (_, width) => (1n << BigInt(width)) - 1n)
+
+/** All bits up to the highest that is set in a u64. */
+function bitsBelow (value: bigint): bigint {
+  if (value === U64 || value === U32) return value
+  const high = Number(value >> 32n)
+  return BELOW[high === 0 ? 32 - Math.clz32(Number(value)) : 64 - Math.clz32(high)] ?? U64
+}
+
 /** The bits that all numbers from `low` to `high` share. */
 export function tnumOfRange (low: bigint, high: bigint): Tnum {
-  const spread = low ^ high
-  const width = spread === 0n ? 0 : spread.toString(2).length
-  const mask = (1n << BigInt(width)) - 1n
+  const mask = bitsBelow(low ^ high)
   return { bits: low & ~mask, mask }
 }
 

@@ -75,6 +75,8 @@ export interface RelocateTask {
   readonly kind: 'relocate'
   /** In shared memory. */
   readonly object: Uint8Array
+  /** By which a worker knows an object that it has parsed already. */
+  readonly objectSha256: Sha256
   readonly btf: SharedBtf
   readonly modules: readonly SharedBtf[]
   /** When to explain the outcome, which costs about as much as the relocation. A failed relocation always is. */

@@ -9,7 +9,16 @@ import { buildReport, hasUnknownOpcodes, judgeRelocation, kernelSymbols, type Bu
 import { sha256 } from '../store/sha256.js'
 import { resolveAssumptions, type Judgement } from '../verdict/index.js'
 import { attachShared } from './attached-btfs.js'
+import { createParsedObjects } from './parsed-objects.js'
 import type { InspectedObject, InspectTask, MadeReport, OtherModule, RelocatedObject, RelocateTask } from './protocol.js'
+
+/** Of parsed objects that a worker keeps, in bytes: the largest known object takes 35 MB, a usual one 0.1. */
+const MAX_PARSED_BYTES = 48 * 1024 * 1024
+
+const parsedObjects = createParsedObjects(MAX_PARSED_BYTES)
+
+/** Lets go of the objects that this worker keeps. They are parsed again when a task brings them. */
+export function forgetObjects (): void { parsedObjects.clear() }
 
 /**
  * Relocates, and explains where that was asked for.
@@ -20,9 +29,10 @@ export function relocateObject (task: RelocateTask): RelocatedObject {
   const started = performance.now()
   const target = attachShared(task.btf)
   const modules = task.modules.map(module => attachShared(module, target))
-  const object = parseObject(task.object)
+  const object = parsedObjects.get(task.objectSha256, task.object)
   const parsed = performance.now()
   const relocation = relocate(object, target, { modules })
+  parsedObjects.hold(task.objectSha256, object)
   const { patches, counts } = relocation
   const { kernelRelease } = task
   const assume = resolveAssumptions(object, task.assume ?? new Map())

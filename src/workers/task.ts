@@ -7,13 +7,14 @@ import { transfer } from './pool-transfer.js'
 import { openKernel } from './open-kernel.js'
 import { prepareBtf, readVerified } from './prepare-btf.js'
 import type { Task, TaskAnswer, TaskValues, WorkerSetup } from './protocol.js'
-import { inspect, relocateObject } from './relocate-object.js'
+import { forgetObjects, inspect, relocateObject } from './relocate-object.js'
 
 const setup = workerData as WorkerSetup // what pool.ts starts workers with
 
 const channel = new BroadcastChannel(setup.channel)
 channel.onmessage = () => {
   detachAll()
+  forgetObjects()
   collectGarbage()
 }
 channel.unref()

@@ -4,10 +4,10 @@ import { describe, expect, it } from 'vitest'
 import { createMetrics } from '../../src/agent/metrics.js'
 import { ROOT } from '../cli/corelo.js'
 
-describe('docs/agent.md', () => {
-  const text = readFileSync(join(ROOT, 'docs/agent.md'), 'utf8')
+describe('docs/metrics.md', () => {
+  const text = readFileSync(join(ROOT, 'docs/metrics.md'), 'utf8')
 
-  it('names every metric', async () => {
+  it('names every metric of the agent', async () => {
     const metrics = (await createMetrics('1').render()).text.matchAll(/^# TYPE (corelo_\w+)/gm)
     for (const [, name = ''] of metrics) expect(text).toContain(`\`${name}`)
   })

@@ -56,7 +56,7 @@ const TABLE: ReadonlyArray<{ readonly what: string, readonly answer: (answer: Pr
   { what: "another kernel's result", answer: async () => await ask(EXEC, OTHER_REFERENCE), message: /kernel/, refusal: 'wrong_kernel' },
   { what: "another object's result", answer: async () => await ask(UNGUARDED, REFERENCE), message: /The attestation is about object sha256:/, refusal: 'wrong_object' },
   { what: 'no attestation', answer: withoutAttestation, message: /The result has no attestation\./, refusal: 'not_signed' },
-  { what: 'an attestation that is none', answer: answer => replaced({ ...answer, headers: { ...answer.headers, 'corelo-attestation': 'e30=' } }, '"payload"', '"pay-off"'), message: /is no DSSE envelope/, refusal: 'malformed' },
+  { what: 'an attestation that is none', answer: answer => replaced({ ...answer, headers: { ...answer.headers, 'corelo-attestation': 'e30=' } }, '"payload"', '"pay-off"'), message: /is not a DSSE envelope/, refusal: 'malformed' },
   { what: 'an attestation whose signature is of something else', answer: answer => replaced(answer, '"sig":"', '"sig":"AAAA'), message: /signature/, refusal: 'bad_signature' },
   { what: 'a report of something else', answer: answer => replaced(answer, '"result":{"sha256":"sha256:', '"result":{"sha256":"sha256:0'), message: /its report is about another result/ },
   { what: 'a form cut short', answer: answer => forged(answer, answer.body.subarray(0, answer.body.length / 2)), message: /a form that/ },
@@ -106,8 +106,8 @@ describe('an answer that was altered on the way', () => {
   })
 
   it.each([
-    { what: 'a key that is not trusted', refusal: 'unknown_key', message: /which is none of the trusted ones\. If the service has a new key, add it to the file in --keys\./, keys: async () => (await startService(cleanup, { hasSample: false })).keys },
-    { what: 'a key that has ended', refusal: 'key_expired', message: /which ended at .* Rotate the key of the service/, keys: async () => withEnd(service.keys, 1_700_000_000) }
+    { what: 'a key that is not trusted', refusal: 'unknown_key', message: /which is not trusted\. If the service has a new key, add it to the file in --keys\./, keys: async () => (await startService(cleanup, { hasSample: false })).keys },
+    { what: 'a key that has ended', refusal: 'key_expired', message: /which expired at .* Rotate the key of the service/, keys: async () => withEnd(service.keys, 1_700_000_000) }
   ])('is refused where it was signed with $what', async ({ refusal, message, keys }) => {
     proxy.tampering = requests
     node = createNode(cleanup)

@@ -94,7 +94,7 @@ describe('corelo keys show', () => {
     const file = join(temporaryFolder(), 'keys')
     expect(corelo(['keys', 'show', file])).toMatchObject({ code: 3, stderr: expect.stringContaining(file) })
     writeFileSync(file, 'neither')
-    expect(corelo(['keys', 'show', file])).toMatchObject({ code: 3, stderr: expect.stringContaining('no JWKS') })
+    expect(corelo(['keys', 'show', file])).toMatchObject({ code: 3, stderr: expect.stringContaining('not a JWKS') })
     expect(corelo(['keys', 'show', '--server', 'http://127.0.0.1:1'])).toMatchObject({ code: 3, stderr: expect.stringContaining('http://127.0.0.1:1/.well-known/corelo-keys.json cannot be had') })
   })
 })

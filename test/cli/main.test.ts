@@ -49,6 +49,8 @@ describe('corelo', () => {
     [['--verison'], 'corelo has no option --verison.'],
     [['toString'], 'corelo has no command toString.'],
     [['serve', '8080'], 'corelo serve takes no argument'],
+    [['serve', '--watch', 'debian/12'], 'CORELO_WATCH must be patterns of kernels'],
+    [['serve', '--watch', 'debian/12/x86_64/*'], 'CORELO_WATCH has nothing to watch: no source lists its kernels. Set CORELO_PACKAGES'],
     [['inspect'], 'corelo inspect needs an OBJECT']
   ])('%j exits with 2', (args, message) => {
     const { code, stderr, stdout } = corelo(args)

@@ -50,7 +50,7 @@ describe('corelo relocate --server', () => {
     const out = join(temporaryFolder(), 'out.o')
     const { code, stderr } = corelo(['relocate', EXEC, '--btf', SAMPLE, '--server', service.url, '--keys', other.keys, '-o', out])
     expect({ code, written: existsSync(out) }).toEqual({ code: 3, written: false })
-    expect(stderr).toContain('which is none of the trusted ones. Nothing was written.')
+    expect(stderr).toContain('which is not trusted. Nothing was written.')
   })
 
   it('takes verdict and exit code from what is signed, not from the report beside it', async () => {

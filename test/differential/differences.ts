@@ -269,6 +269,15 @@ export const DELIBERATE: readonly Difference[] = [
     ours: program(POISON)
   },
   {
+    rule: 'a function with two names is relocated for both; libbpf makes a program of each name, relocates one, and leaves the other as it was compiled',
+    make: () => {
+      const spec = fooSpec()
+      return { object: buildObject({ ...spec, programs: spec.programs.map(first => ({ ...first, aliases: ['b'] })) }), target: targetFoo().bytes() }
+    },
+    libbpf: FOO_AS_COMPILED,
+    ours: FOO_RELOCATED
+  },
+  {
     rule: 'an object with more than 262,144 relocations is refused, because the outcome of each takes memory',
     make: () => {
       const { b, foo: id } = localFoo()

@@ -13,6 +13,8 @@ export interface ServiceProcess {
   metric (name: string): Promise<number>
   /** Most memory that was resident since the last call, in bytes. Linux only. */
   peakMemory (): number
+  /** Ends it, and tells its exit code; null after a kill. */
+  stop (signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): Promise<number | null>
 }
 
 export async function startProcess (settings: Readonly<Record<string, string>>): Promise<ServiceProcess> {
@@ -23,7 +25,7 @@ export async function startProcess (settings: Readonly<Record<string, string>>):
     },
     stdio: ['ignore', 'pipe', 'inherit']
   })
-  const exited = new Promise(resolve => { child.once('exit', resolve) })
+  const exited = new Promise<number | null>(resolve => { child.once('exit', resolve) })
   onTestFinished(async () => {
     child.kill('SIGKILL')
     await exited
@@ -40,6 +42,10 @@ export async function startProcess (settings: Readonly<Record<string, string>>):
   })
   return {
     url,
+    async stop (signal) {
+      child.kill(signal)
+      return await exited
+    },
     async metric (name) {
       const text = await (await fetch(`${url}/metrics`)).text()
       return Number(text.split('\n').find(line => line.startsWith(`${name} `))?.slice(name.length) ?? 0)

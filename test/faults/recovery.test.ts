@@ -1,7 +1,7 @@
 import { appendFile, mkdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../src/store/sha256.js'
 import { failure, fooBtf, offsetOfY, relocate, startService, temporaryFolder } from '../unit/service/lab.js'
 import { tarXzOf } from '../support/xz-writer.js'
@@ -97,7 +97,7 @@ describe('what was fetched', () => {
     expect(origin.headers[0]?.['if-none-match']).toBeUndefined()
     await sleep(120)
     await relocate(service, { kernel: KERNEL })
-    await vi.waitFor(async () => { expect((await service.getKernel(KERNEL)).provenance.checkedAt).not.toBe(provenance.checkedAt) })
+    await expect.poll(async () => (await service.getKernel(KERNEL)).provenance.checkedAt).not.toBe(provenance.checkedAt)
     expect(origin.headers[1]?.['if-none-match']).toBe('"v1"')
     expect(questions(service)).toMatchObject({ found: 1, unchanged: expect.any(Number) })
   })
@@ -110,7 +110,7 @@ describe('what was fetched', () => {
     origin.answer = (_request, response) => response.writeHead(503).end()
     const restarted = await startService(folder, settings)
     for (let i = 0; i < 3; i++) expect((await relocate(restarted, { kernel: KERNEL })).source).toBe('btfhub')
-    await vi.waitFor(() => { expect(questions(restarted)).toEqual({ failed: 1 }) })
+    await expect.poll(async () => questions(restarted)).toEqual({ failed: 1 })
   })
 
   it('is replaced when the source has something else', async () => {
@@ -120,7 +120,7 @@ describe('what was fetched', () => {
     origin.answer = serving({ [PATH]: other }, '"v2"')
     await sleep(60)
     await relocate(service, { kernel: KERNEL })
-    await vi.waitFor(async () => { expect((await relocate(service, { kernel: KERNEL })).btfSha256).toBe(sha256(fooBtf(1))) })
+    await expect.poll(async () => (await relocate(service, { kernel: KERNEL })).btfSha256).toBe(sha256(fooBtf(1)))
     expect(service.warnings.join()).toContain('A source has other BTF for a kernel than before')
   })
 
@@ -178,10 +178,10 @@ describe('a directory in BTFHub\'s layout', () => {
     await relocate(service, { kernel: KERNEL })
     await sleep(5)
     await relocate(service, { kernel: KERNEL })
-    await vi.waitFor(() => { expect(questions(service)).toMatchObject({ unchanged: expect.any(Number) }) })
+    await expect.poll(async () => questions(service)).toMatchObject({ unchanged: expect.any(Number) })
     await write(root, PATH, other)
     await utimes(join(root, PATH), 1, 1)
-    await vi.waitFor(async () => { expect((await relocate(service, { kernel: KERNEL })).btfSha256).toBe(sha256(fooBtf(1))) })
+    await expect.poll(async () => (await relocate(service, { kernel: KERNEL })).btfSha256).toBe(sha256(fooBtf(1)))
   })
 
   it('and an archive over HTTP both say what they do not have', async () => {

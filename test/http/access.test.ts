@@ -121,10 +121,10 @@ describe('with static tokens', () => {
     expect([await status('secret-of-old'), await status('secret-of-new')]).toEqual([200, 401])
     await writeFile(`${file}.next`, line('new', 'relocate'))
     await rename(`${file}.next`, file)
-    await expect.poll(async () => await status('secret-of-new'), { timeout: 5000 }).toBe(200)
+    await expect.poll(async () => await status('secret-of-new')).toBe(200)
     expect(await status('secret-of-old')).toBe(401)
     await writeFile(file, 'damaged')
-    await expect.poll(async () => { await status('secret-of-new'); return logged.map(({ msg }) => msg) }, { timeout: 5000 }).toContainEqual(expect.stringContaining('tokens file cannot be used'))
+    await expect.poll(async () => { await status('secret-of-new'); return logged.map(({ msg }) => msg) }).toContainEqual(expect.stringContaining('tokens file cannot be used'))
     expect(await status('secret-of-new')).toBe(200)
   })
 
@@ -223,7 +223,7 @@ describe('with JSON Web Tokens', () => {
     const { ask } = await start()
     const token = await tokenOf(claims({ exp: now() - 8 })) // within the tolerance for clocks that differ
     expect((await ask(token)).status).toBe(200)
-    await expect.poll(async () => (await ask(token)).status, { timeout: 8000 }).toBe(401)
+    await expect.poll(async () => (await ask(token)).status).toBe(401)
   })
 
   it('gives the scopes of the claim, else those of the subject', async () => {

@@ -131,14 +131,14 @@ describe('a plus in a query', () => {
 })
 
 describe('an event loop that is late', () => {
-  it('has requests refused until it is in time again', { timeout: 90_000 }, async () => {
+  it('has requests refused until it is in time again', async () => {
     const app = fastify()
     await app.register(underPressurePlugin, { maxDelayMs: 200 })
     app.get('/', async () => 'here')
     onTestFinished(() => app.close())
     await app.ready()
     const block = (): void => { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500) }
-    await expect.poll(async () => { block(); return (await app.inject('/')).statusCode }, { interval: 1, timeout: 20_000 }).toBe(503)
-    await expect.poll(async () => (await app.inject('/')).statusCode, { timeout: 60_000 }).toBe(200)
+    await expect.poll(async () => { block(); return (await app.inject('/')).statusCode }, { interval: 1 }).toBe(503)
+    await expect.poll(async () => (await app.inject('/')).statusCode).toBe(200)
   })
 })

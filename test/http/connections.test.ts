@@ -75,16 +75,16 @@ describe('a caller that goes away', () => {
   it('within its upload leaves nothing behind', async () => {
     const http = await startApp()
     const { hostname, port } = new URL(http.url)
+    const metrics = async (): Promise<string> => await (await http.request('/metrics')).text()
     for (const [path, type, body] of [['/relocate?kernel_release=x', 'application/x-elf', '\x7fELF'], ['/relocate', 'multipart/form-data; boundary=b', '--b\r\ncontent-disposition: form-data; name="object"; filename="x"\r\n\r\nabc']] as const) {
       const socket = connect(Number(port), hostname)
       socket.write(`POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\ncontent-length: 1000\r\n\r\n${body}`)
-      await new Promise(resolve => setTimeout(resolve, 50))
+      await expect.poll(metrics).toContain('corelo_http_requests_in_flight 2\n') // it, and the one that asks
       socket.destroy()
+      await expect.poll(metrics).toContain('corelo_http_requests_in_flight 1\n')
     }
     await expect.poll(() => http.logged.filter(line => line['msg'] === 'request whose caller left')).toHaveLength(2)
-    const metrics = await (await http.request('/metrics')).text()
-    expect(metrics).toContain('corelo_upload_bytes 0\n')
-    expect(metrics).toContain('corelo_http_requests_in_flight 1\n')
+    expect(await metrics()).toContain('corelo_upload_bytes 0\n')
     expect(http.service.requests).toEqual([])
   })
 })

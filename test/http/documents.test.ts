@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { PREDICATE_MEMBERS, serializeStatement } from '../../src/attestation/statement.js'
 import { ERRORS } from '../../src/errors.js'
 import { renderOpenApi } from '../../src/http/print-openapi.js'
+import { REASONS, WARNINGS } from '../../src/report/meanings.js'
+import { sha256 } from '../../src/store/sha256.js'
 
 const ROOT = join(import.meta.dirname, '../..')
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8')
@@ -37,6 +40,32 @@ describe('docs/errors.md', () => {
 
   it('is where the README points for the codes', () => {
     expect(read('README.md')).toContain('(docs/errors.md)')
+  })
+})
+
+describe('docs/reasons.md', () => {
+  const rows = [...read('docs/reasons.md').matchAll(/^\| `(\w+)` \| (.+) \|$/gm)]
+
+  it('has a sentence for every reason and every warning', () => {
+    expect(rows.map(([, name]) => name).toSorted()).toEqual([...Object.keys(REASONS), ...Object.keys(WARNINGS)].toSorted())
+    for (const [, name, meaning] of rows) expect(meaning, name).toMatch(/^[A-Z`l].{15,}\.$/)
+  })
+})
+
+describe('docs/attestation.md', () => {
+  it('describes every member of the predicate that is signed, and no other', () => {
+    const hash = sha256('')
+    const statement = JSON.parse(serializeStatement({
+      resultSha256: hash,
+      objectSha256: hash,
+      btfSha256: hash,
+      moduleSha256s: [],
+      kernel: null,
+      engine: { name: 'corelo', version: '1', semantics: 'libbpf 1.8' },
+      findings: { verdict: 'loads', assumes: [], counts: { resolved: 0, absent: 0, poisoned: 0 } }
+    })) as { readonly predicate: object }
+    expect(Object.keys(PREDICATE_MEMBERS)).toEqual(Object.keys(statement.predicate))
+    for (const name of Object.keys(PREDICATE_MEMBERS)) expect(read('docs/attestation.md')).toContain(`| \`${name}\` |`)
   })
 })
 

@@ -384,5 +384,5 @@ describe('whatever comes', () => {
       expect(response.headers.get('content-type')).toBe('application/problem+json')
       expect(JSON.parse(body)).toMatchObject({ status: response.status, code: expect.any(String), detail: expect.stringMatching(/^.{15,}$/s), request_id: expect.any(String) })
     }), runs(150))
-  }, 120_000)
+  })
 })

@@ -28,9 +28,9 @@ async function start (): Promise<Server> {
   let output = ''
   child.stdout.on('data', chunk => { output += String(chunk) })
   const address = (): string | undefined => /http:\/\/127\.0\.0\.1:\d+/.exec(output)?.[0]
-  await expect.poll(address, { timeout: 10_000 }).toBeDefined()
+  await expect.poll(address).toBeDefined()
   const url = new URL(address() ?? '')
-  await expect.poll(async () => (await fetch(new URL('/readyz', url))).status, { timeout: 10_000 }).toBe(200)
+  await expect.poll(async () => (await fetch(new URL('/readyz', url))).status).toBe(200)
   return { child, url, output: () => output, exit }
 }
 

@@ -17,9 +17,7 @@ function mirrorOfApt (): string | undefined {
   return /^\s*(?:URIs:|deb(?:\s+\[[^\]]*\])?)\s*(https?:\/\/\S+\/debian)\/?(?:\s|$)/m.exec(text)?.[1]
 }
 
-/** The long form takes every kernel. */
-const takesAll = process.env['CORELO_PACKAGES_ALL'] === '1'
-/** What the short form takes: those whose BTF the lab has by other means. */
+/** Those whose BTF the lab has by other means. `npm run packages -- --all` takes every one. */
 const KNOWN = ['6.1', '6.12'] as const
 
 describeLab("Debian's own repository", [{ what: "Debian's mirror in apt's sources", isHere: () => mirrorOfApt() !== undefined }, NEEDS.guest('6.1'), NEEDS.btf('debian-6.1'), NEEDS.btf('debian-6.12')], () => {
@@ -42,21 +40,4 @@ describeLab("Debian's own repository", [{ what: "Debian's mirror in apt's source
     const { sha256 } = await service.getKernelBtf(parseReference(`debian/12/x86_64/${release}`), undefined, { waitMs: 600_000 })
     expect(sha256).toBe(sha256Of(readFileSync(labBtf(`debian-${series}`))))
   })
-
-  it.runIf(takesAll)('every published kernel can be had', async () => {
-    await service.refreshCatalog()
-    const { kernels } = await service.listKernels({ offered: true, limit: 1000 })
-    const rows: string[] = []
-    const failures: string[] = []
-    for (const { reference, published } of kernels) {
-      const name = `${reference.distro}/${reference.distroVersion}/${reference.arch}/${reference.release}`
-      const before = process.cpuUsage()
-      const reason = await service.getKernel(reference, { waitMs: 600_000 }).then(() => '', (error: unknown) => String(error))
-      const { user, system } = process.cpuUsage(before)
-      rows.push([name, published?.bytes ?? '', ((user + system) / 1e6).toFixed(2), reason].join('\t'))
-      if (reason !== '') failures.push(`${name}: ${reason}`)
-    }
-    console.log(['KERNEL\tBYTES\tCPU_S\tREASON', ...rows, `${kernels.length} offered, ${kernels.length - failures.length} fetched`].join('\n'))
-    expect(failures).toEqual([])
-  }, 4 * 3_600_000)
 })

@@ -157,6 +157,13 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
     expect(await service.getKernelBtf(unknown, undefined, { waitMs: 300_000 }).catch((error: unknown) => error)).toMatchObject({ code: 'kernel_unknown' })
   })
 
+  it('an index that has expired is taken where the operator says that the tree is one of the past, and its signature is checked all the same', async () => {
+    const expire = (root: string, by = key): void => { publish(root, { date: rfc(Date.now() - 800 * DAY_MS), validUntil: rfc(Date.now() - 790 * DAY_MS), key: by }) }
+    const asked = await start(root => { expire(root) }, { more: `history: true, key: ${key.publicKey}` })
+    expect((await asked.getKernelBtf(REFERENCE, undefined, { waitMs: 300_000 })).sha256).toBe(sha256Of(kernel.btf))
+    expect((await refusal(await start(root => { expire(root, stranger) }, { more: `history: true, key: ${key.publicKey}` }))).message).toContain('No signature is good')
+  })
+
   it('an unsigned repository is taken where the operator says so', async () => {
     const asked = await start(root => { publish(root, { key: undefined }) }, { more: 'unsigned: true' })
     expect((await asked.getKernelBtf(REFERENCE, undefined, { waitMs: 300_000 })).sha256).toBe(sha256Of(kernel.btf))

@@ -48,7 +48,11 @@ class Model {
     this.listed = listed
   }
 
-  trusted (distro: Distro): Said[] { return this.said.filter(said => said.distro === distro && (said.isTrusted || this.trust) && !this.superseded.has(`${distro} ${said.content}`)) }
+  /** What counts under a name. Who does not know the build takes nothing back from those who do, unless these are mere uploads. */
+  trusted (distro: Distro): Said[] {
+    const counts = this.said.filter(said => said.distro === distro && (said.isTrusted || this.trust) && !this.superseded.has(`${distro} ${said.content}`))
+    return counts.filter(said => said.knowsBuild || !counts.some(other => other.knowsBuild && other.content === said.content && (other.isTrusted || !said.isTrusted)))
+  }
 
   fits (said: Said, { version, buildId }: Query): boolean {
     if (!said.knowsBuild) return true
@@ -65,13 +69,16 @@ class Model {
     return 'done'
   }
 
+  all (): Said[] { return DISTROS.flatMap(distro => this.trusted(distro)) }
+  /** What is known to be the build that is meant settles the kernel or contradicts its name, without a further question. */
+  built ({ buildId }: Query): Said[] { return this.all().filter(said => said.knowsBuild && said.content === buildId) }
+
   answer (query: Query): Answer {
-    const asked = query.distro === undefined ? this.listed() : [query.distro]
+    const asked = this.built(query).length > 0 ? [] : query.distro === undefined ? this.listed() : [query.distro]
     // Not at the first refusal: what others give is known from then on.
     if (asked.map(distro => this.obtain(distro, query)).includes('refused')) return 'refused'
-    const all = DISTROS.flatMap(distro => this.trusted(distro))
-    const named = all.filter(({ distro }) => query.distro === undefined || distro === query.distro)
-    const built = all.filter(said => said.knowsBuild && said.content === query.buildId)
+    const named = this.all().filter(({ distro }) => query.distro === undefined || distro === query.distro)
+    const built = this.built(query)
     const exact = named.filter(said => said.knowsBuild && this.fits(said, query) && (query.version ?? query.buildId) !== undefined)
     if (built.length > 0 && exact.length === 0) return 'refused'
     const meant = new Set((exact.length > 0 ? exact : named.filter(said => this.fits(said, query))).map(({ content }) => content))
@@ -166,7 +173,7 @@ async function play ({ trust, archive, steps }: typeof history extends fc.Arbitr
       if (!isTaken) return
       // What an operator replaces means nothing any more, unless it is known to be another build.
       fleet.superseded.delete(`${distro} ${content}`)
-      const goes = (said: Said): boolean => said.distro === distro && said.content !== content && said.isTrusted && !(one.knowsBuild && !contentIsBlank(said))
+      const goes = (said: Said): boolean => said.distro === distro && said.content !== content && said.isTrusted && !(one.knowsBuild && isKnown(said))
       if (one.replaces) for (const said of fleet.said.filter(goes)) fleet.superseded.add(`${distro} ${said.content}`)
       fleet.said.push({ distro, content, isTrusted: true, knowsBuild: one.knowsBuild })
     } else {
@@ -174,8 +181,10 @@ async function play ({ trust, archive, steps }: typeof history extends fc.Arbitr
       if (isTaken) fleet.modules.push({ distro, content, module: one.module, isTrusted: false })
     }
   }
-  /** No trusted supplier of this content under this name knows its build, or one does not. */
-  const contentIsBlank = ({ distro, content }: Said): boolean => fleet.said.some(said => said.distro === distro && said.content === content && said.isTrusted && !said.knowsBuild)
+  /** What is known to be another build than the one that an operator names stays beside it. */
+  const isKnown = ({ distro, content }: Said): boolean => {
+    return fleet.said.some(said => said.distro === distro && said.content === content && said.isTrusted && said.knowsBuild)
+  }
 
   const ask = async ({ at: name, distro, version, buildId, withModule }: { at: string, distro?: Distro | undefined, version?: Content | undefined, buildId?: Content | undefined, withModule: boolean }): Promise<void> => {
     const model = name === 'edge' ? edge : fleet

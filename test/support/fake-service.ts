@@ -134,7 +134,7 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       return bytes === undefined ? undefined : { bytes: bytes.length }
     },
     publicKeys: async () => signer.jwks,
-    stats: () => ({ queued: 0, running: 0, memoryBytes: 0, memoryEntries: 0, diskBytes: 0, degraded: { disk: true, shared_store: false }, workerRestarts: 0, cache: { result_hits: 7 }, sourceRequests: [{ source: 'btfhub', outcome: 'found', count: 3 }], sourceWaiters: 2, packages: undefined, fetchJobs: 0 }),
+    stats: () => ({ queued: 0, running: 0, memoryBytes: 0, memoryEntries: 0, diskBytes: 0, degraded: { disk: true, shared_store: false }, workerRestarts: 0, cache: { result_hits: 7 }, sourceRequests: [{ source: 'btfhub', outcome: 'found', count: 3 }], sourceWaiters: 2, packages: undefined, fetchJobs: 0, watch: undefined }),
     refreshCatalog: async () => {},
     ready: async () => { await ready },
     close: async () => {}

@@ -1,6 +1,8 @@
-/** Settings of a fast-check run. `CORELO_SEED` repeats a run that failed; `CORELO_RUNS` multiplies the number of runs. */
+/**
+ * Settings of a fast-check run. `npm test` takes the same cases each time, so that a failure tells of the change and not of chance.
+ * `CORELO_RUNS` multiplies the number of cases and takes new ones; `CORELO_SEED` repeats a run that failed.
+ */
 export function runs (numRuns = 300): { numRuns: number, seed?: number } {
-  const seed = process.env['CORELO_SEED']
-  const times = Number(process.env['CORELO_RUNS'] ?? 1)
-  return { numRuns: numRuns * times, ...(seed === undefined ? {} : { seed: Number(seed) }) }
+  const { CORELO_RUNS: times, CORELO_SEED: seed = times === undefined ? '1' : undefined } = process.env
+  return { numRuns: numRuns * Number(times ?? 1), ...(seed === undefined ? {} : { seed: Number(seed) }) }
 }

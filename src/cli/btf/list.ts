@@ -49,12 +49,12 @@ async function listRemotely (server: string, options: Arguments): Promise<ExitCo
   const kernels: KernelEntry[] = []
   for (let cursor: string | undefined, isLast = false; !isLast;) {
     const page = await client.kernels(cursor)
-    kernels.push(...page.kernels.filter(({ reference }) => isWanted(parseReference(reference), options)))
+    kernels.push(...page.kernels.filter(kernel => kernel.btf_sha256 !== null && isWanted(parseReference(kernel.reference), options)))
     isLast = page.nextCursor === null
     cursor = page.nextCursor ?? undefined
   }
   if (options.has('json')) process.stdout.write(`${JSON.stringify({ kernels }, null, 2)}\n`)
-  else printRows(kernels.map(kernel => [kernel.reference, shortHash(kernel.btf_sha256), numberOf(kernel, 'bytes'), numberOf(kernel, 'types'), moduleCount(kernel), kernel.source]), server)
+  else printRows(kernels.map(kernel => [kernel.reference, shortHash(kernel.btf_sha256 ?? ''), numberOf(kernel, 'bytes'), numberOf(kernel, 'types'), moduleCount(kernel), kernel.source ?? '']), server)
   return ExitCode.OK
 }
 

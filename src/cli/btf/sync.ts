@@ -1,35 +1,38 @@
 import { AppError } from '../../errors.js'
-import { readConfig } from '../../http/config.js'
-import { matchesPattern } from '../../identity/pattern.js'
-import { formatReference, type KernelReference } from '../../identity/reference.js'
-import type { KernelEntry, OfferedEntry } from '../../kernels/types.js'
-import { compareDebVersions } from '../../packages/versions.js'
-import { createService } from '../../service/service.js'
-import type { Service } from '../../service/types.js'
-import { parseArguments, type CommandSpec } from '../arguments.js'
+import { kindOf } from '../../client/problem.js'
+import { isPattern, matchesPattern } from '../../identity/pattern.js'
+import { formatReference } from '../../identity/reference.js'
+import { newestOf } from '../../watch/newest.js'
+import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
-import { createProgress } from '../progress.js'
+import { createProgress, type Progress } from '../progress.js'
 import { table } from '../table.js'
 import { paintFor, say } from '../terminal.js'
+import type { SyncKernel, SyncPlace } from './sync-place.js'
 
 export const spec: CommandSpec = {
   name: 'btf sync',
   operand: 'PATTERN',
   operandMeaning: 'the kernels to fetch, such as debian/12/x86_64/*',
   takesMany: true,
-  summary: 'Fetches the BTF of published kernels ahead, from package repositories into the local cache.',
+  summary: 'Fetches the BTF of published kernels before anybody asks for it: from package repositories into the local cache, or has a service do it from its own sources.',
   options: {
-    packages: { value: 'LIST', help: 'Presets and files of repositories, comma separated. Default: CORELO_PACKAGES.' },
     newest: { value: 'N', help: 'Only so many of each distribution, version and architecture, the highest releases first.' },
+    packages: { value: 'LIST', help: 'Presets and files of repositories, comma separated. Default: CORELO_PACKAGES.' },
     'cache-dir': { value: 'DIR', help: 'The cache to fill. Default: CORELO_CACHE_DIR, else btfhub-cache.' },
+    server: { short: 's', value: 'URL', help: 'Have this service fetch what its sources offer, instead.' },
+    'token-file': { value: 'FILE', help: 'With --server: a file with the token to send.' },
     json: { help: 'Print JSON instead of a table.' },
     help: { short: 'h', help: 'Print this text.' }
   },
-  notes: ['What is held already is not fetched again. The exit code is 1 where a kernel could not be fetched.']
+  notes: [
+    'PATTERN is a reference in which * stands for any text within a part, the same of a release alone, or a lone *. What is held already is not fetched again.',
+    'Exit codes: 0 all are held now; 1 some could not be fetched; 2 wrong use; 3 no kernel fits, or none could be fetched.'
+  ]
 }
 
-/** Longest time for one kernel, in milliseconds. */
-const KERNEL_MS = 60 * 60_000
+/** Kernels that are fetched at once. A service that downloads fewer lets the others wait. */
+const AT_ONCE = 2
 
 interface Synced {
   readonly reference: string
@@ -41,77 +44,88 @@ interface Synced {
 
 export async function run (args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(spec, args)
-  const given = options.getList('packages')
-  const config = readConfig(process.env)
-  const packages = given.length > 0 ? given : config.packages
-  if (packages.length === 0) throw new AppError('invalid_request', 'No package repositories are known; name them with --packages or CORELO_PACKAGES, such as debian.')
+  const wrong = options.operands.find(pattern => !isPattern(pattern))
+  if (wrong !== undefined) throw usageError(spec, `${JSON.stringify(wrong)} is no pattern of kernels: it must be <distro>/<distro_version>/<arch>/<kernel_release>, or a release, with * for any text within a part.`)
   const newest = toCount(options.get('newest'))
-  const service = createService({ ...config, packages, btfhubUrls: [], localKernel: false, cacheDir: options.get('cache-dir') ?? config.cacheDir }, {
-    onWarning: (message, facts) => { say(`${message} ${JSON.stringify(facts)}`) }
-  })
+  const place = await open(options)
   try {
-    await service.ready()
-    await service.refreshCatalog()
-    const wanted = select(await listOffered(service), options.operands, newest)
-    if (wanted.length === 0) throw new AppError('kernel_unknown', `The package repositories publish no kernel ${options.operands.join(' ')}.`)
-    const synced = await fetchAll(service, wanted)
+    const offered = (await place.list(options.operands)).filter(({ reference }) => options.operands.some(pattern => matchesPattern(pattern, reference)))
+    const wanted = newestOf(onceEach(offered), newest)
+    if (wanted.length === 0) throw new AppError('kernel_unknown', `${place.offeredBy} no kernel ${options.operands.join(' or ')}.`)
+    const synced = await fetchAll(place, wanted)
     if (options.has('json')) process.stdout.write(`${JSON.stringify({ kernels: synced }, null, 2)}\n`)
     else printTable(synced)
-    return synced.some(({ state }) => state === 'failed') ? ExitCode.FINDING : ExitCode.OK
+    const failed = synced.filter(({ state }) => state === 'failed').length
+    say(`${synced.length - failed} of ${synced.length} ${synced.length === 1 ? 'kernel is' : 'kernels are'} held${options.get('server') === undefined ? '' : ` by ${options.get('server')}`}`)
+    return failed === 0 ? ExitCode.OK : failed < synced.length ? ExitCode.FINDING : ExitCode.CANNOT_TELL
   } finally {
-    await service.close()
+    await place.close()
   }
+}
+
+/** A name is listed once for each content that is held for it. */
+function onceEach (kernels: readonly SyncKernel[]): SyncKernel[] {
+  const byName = new Map<string, SyncKernel>()
+  for (const kernel of kernels) {
+    const name = formatReference(kernel.reference)
+    if (byName.get(name)?.isHeld !== true) byName.set(name, kernel)
+  }
+  return [...byName.values()]
+}
+
+async function open (options: Arguments): Promise<SyncPlace> {
+  const server = options.get('server')
+  if (server === undefined) {
+    if (options.has('token-file')) throw usageError(spec, '--token-file goes with --server.')
+    const { syncLocally } = await import('./sync-locally.js')
+    return await syncLocally({ packages: options.getList('packages'), cacheDir: options.get('cache-dir') })
+  }
+  if (options.has('cache-dir') || options.has('packages')) throw usageError(spec, 'With --server, leave --cache-dir and --packages out: the service has its own cache and sources.')
+  const { syncRemotely } = await import('./sync-remotely.js')
+  return syncRemotely(server, options.get('token-file'))
 }
 
 function toCount (text: string | undefined): number {
   if (text === undefined) return Infinity
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new AppError('invalid_request', `--newest must be a whole number above 0, not ${JSON.stringify(text)}.`)
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw usageError(spec, `--newest must be a whole number above 0, not ${JSON.stringify(text)}.`)
   return Number(text)
 }
 
-type Entry = KernelEntry | OfferedEntry
-
-async function listOffered (service: Service): Promise<Entry[]> {
-  const all: Entry[] = []
-  let cursor: string | null = null
-  do {
-    const page: Awaited<ReturnType<Service['listKernels']>> = await service.listKernels({ offered: true, limit: 1000, ...(cursor === null ? {} : { cursor }) })
-    all.push(...page.kernels)
-    cursor = page.nextCursor
-  } while (cursor !== null)
-  return all
-}
-
-/** Those that fit a pattern; of each platform the newest. */
-function select (entries: readonly Entry[], patterns: readonly string[], newest: number): Entry[] {
-  const byPlatform = new Map<string, Entry[]>()
-  for (const entry of entries) {
-    if (!patterns.some(pattern => matchesPattern(pattern, entry.reference))) continue
-    const key = platformOf(entry.reference)
-    byPlatform.set(key, [...byPlatform.get(key) ?? [], entry])
-  }
-  return [...byPlatform.values()].flatMap(kernels => kernels.sort((a, b) => compareDebVersions(b.reference.release, a.reference.release)).slice(0, newest))
-}
-
-function platformOf ({ distro, distroVersion, arch }: KernelReference): string { return `${distro}/${distroVersion}/${arch}` }
-
-async function fetchAll (service: Service, wanted: readonly Entry[]): Promise<Synced[]> {
+async function fetchAll (place: SyncPlace, wanted: readonly SyncKernel[]): Promise<Synced[]> {
   const progress = createProgress(process.stderr)
   const synced: Synced[] = []
-  for (const [i, { reference, state, published }] of wanted.entries()) {
-    const name = formatReference(reference)
-    const common = { reference: name, package: published?.package, bytes: published?.bytes }
-    progress.update(`${i + 1} of ${wanted.length}: ${name}`)
-    try {
-      if (state === 'offered') await service.getKernel(reference, { waitMs: KERNEL_MS })
-      synced.push({ ...common, state: state === 'held' ? 'held' : 'fetched' })
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error
-      synced.push({ ...common, state: 'failed', reason: error.message })
+  const queue = [...wanted.entries()]
+  let lost: AppError | undefined
+  const work = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const [i, kernel] = next
+      // Nobody is there to be asked for the others.
+      const reason = lost ?? await fetchOne(place, kernel, progress, `${i + 1} of ${wanted.length}: ${formatReference(kernel.reference)}`)
+      if (reason !== undefined && kindOf(reason) === 'transport') lost = reason
+      synced[i] = toSynced(kernel, reason)
     }
   }
+  await Promise.all(Array.from({ length: AT_ONCE }, work))
   progress.clear()
   return synced
+}
+
+/** Why a kernel could not be fetched; undefined where it is held now. */
+async function fetchOne (place: SyncPlace, { reference, isHeld }: SyncKernel, progress: Progress, what: string): Promise<AppError | undefined> {
+  progress.update(what)
+  if (isHeld) return undefined
+  try {
+    await place.fetch(reference, how => { progress.update(`${what} (${how})`) })
+    return undefined
+  } catch (error) {
+    if (error instanceof AppError) return error
+    throw error
+  }
+}
+
+function toSynced ({ reference, isHeld, package: name, bytes }: SyncKernel, reason: AppError | undefined): Synced {
+  const common = { reference: formatReference(reference), package: name, bytes }
+  return reason === undefined ? { ...common, state: isHeld ? 'held' : 'fetched' } : { ...common, state: 'failed', reason: reason.message }
 }
 
 function printTable (synced: readonly Synced[]): void {

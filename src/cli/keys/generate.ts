@@ -10,7 +10,7 @@ export const spec: CommandSpec = {
   operand: 'FILE',
   summary: 'Makes an Ed25519 signing key in a new file that only its owner can read, and prints its thumbprint.',
   options: {
-    expires: { value: 'TIME', help: 'From then on nobody believes its signatures. Default: it has no end.' },
+    expires: { value: 'TIME', help: 'When the key expires: from then on new results that it signs are refused. Default: never.' },
     help: { short: 'h', help: 'Print this text.' }
   },
   notes: ['The service signs with the key in CORELO_SIGNING_KEY_FILE. A file that is there already is never replaced; see corelo keys rotate.']

@@ -13,7 +13,7 @@ export const spec: CommandSpec = {
   options: {
     announce: { help: 'Put the new key last instead: it is published, and does not sign yet. For agents that pin keys, and for replicas that are not restarted at once.' },
     promote: { help: 'Make no new key; let the last one, which was announced, sign.' },
-    expires: { value: 'TIME', help: 'End of the new key. Default: it has none.' },
+    expires: { value: 'TIME', help: 'When the new key expires. Default: never.' },
     retire: { value: 'TIME', help: 'End of the key that signed so far: by then, agents should have asked anew for what it signed.' },
     keep: { value: 'N', help: 'Most keys that stay in the file; the oldest go. Default: 2.' },
     help: { short: 'h', help: 'Print this text.' }

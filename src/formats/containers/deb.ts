@@ -30,7 +30,7 @@ const HEAD_BYTES = 16
 export async function openDeb (reader: ByteReader): Promise<DebPackage> {
   const parts = readAr(reader)
   const first = await parts.next()
-  if (first.done === true || first.value.name !== 'debian-binary') throw new AppError('btf_invalid', 'The ar archive is no Debian package: it does not begin with debian-binary.')
+  if (first.done === true || first.value.name !== 'debian-binary') throw new AppError('btf_invalid', 'The ar archive is not a Debian package: its first file is not debian-binary.')
   const control = await readControl(readTar(unpackPart(await findPart(parts, 'control.tar'), MAX_CONTROL_BYTES)))
   return {
     control,

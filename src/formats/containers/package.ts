@@ -26,5 +26,5 @@ export async function openPackage (reader: ByteReader): Promise<KernelPackage> {
     const { facts, files } = await openRpm(reader)
     return { evidence: rpmEvidence(facts), files }
   }
-  throw new AppError('btf_invalid', 'The file is no package: neither .deb nor .rpm.')
+  throw new AppError('btf_invalid', 'The file is neither a .deb nor an .rpm package.')
 }

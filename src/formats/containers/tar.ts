@@ -102,7 +102,7 @@ function checksumOf (block: Uint8Array): number {
 function sizeOf (bytes: Uint8Array): number {
   if ((bytes[0] ?? 0) >= 0x80) return bytes.subarray(1).reduce((sum, byte) => sum * 256 + byte, (bytes[0] ?? 0) & 0x7f)
   const digits = text(bytes).trim()
-  if (!/^[0-7]*$/.test(digits)) throw invalid('The tar archive is damaged: the size of a file is no number.')
+  if (!/^[0-7]*$/.test(digits)) throw invalid('The tar archive is damaged: the size of a file is not a number.')
   return digits === '' ? 0 : parseInt(digits, 8)
 }
 
@@ -117,7 +117,7 @@ function parsePax (bytes: Uint8Array): LongNames {
   for (let at = 0; at < bytes.length;) {
     const space = bytes.indexOf(0x20, at)
     const length = space === -1 ? NaN : Number(latin1(bytes, at, space - at))
-    if (!Number.isInteger(length) || length <= space - at || at + length > bytes.length) throw invalid('The tar archive is damaged: a PAX header is none.')
+    if (!Number.isInteger(length) || length <= space - at || at + length > bytes.length) throw invalid('The tar archive is damaged: a PAX header is malformed.')
     const [, key, value = ''] = /^([^=]*)=(.*)\n$/s.exec(Buffer.from(bytes.subarray(space + 1, at + length)).toString('utf8')) ?? []
     if (key === 'path') {
       if (value.length > MAX_NAME_BYTES) throw new AppError('too_large', `A name in the tar archive has more than ${MAX_NAME_BYTES} bytes.`, { limit: MAX_NAME_BYTES })

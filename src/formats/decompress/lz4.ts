@@ -63,7 +63,7 @@ const IS_STORED = 0x80000000
 async function * unpackFrame (reader: ByteReader): AsyncGenerator<Uint8Array> {
   const [flags = 0, sizes = 0] = await reader.take(2)
   const sizeCode = sizes >> 4
-  if (flags >> 6 !== 1 || (flags & 2) !== 0 || sizeCode < 4 || sizeCode > 7 || (sizes & 0x8f) !== 0) throw damaged('an lz4 frame header is none')
+  if (flags >> 6 !== 1 || (flags & 2) !== 0 || sizeCode < 4 || sizeCode > 7 || (sizes & 0x8f) !== 0) throw damaged('an lz4 frame header is malformed')
   if ((flags & HAS_DICTIONARY) !== 0) throw damaged('an lz4 frame needs a dictionary, which is not at hand')
   const size = (flags & HAS_SIZE) === 0 ? new Uint8Array(0) : await reader.take(8)
   const header = createXxhash32()

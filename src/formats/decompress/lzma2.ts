@@ -18,6 +18,14 @@ const RESET_DICTIONARY = 3
 /** Unpacks LZMA2, the only compression of `.xz`: chunks of at most 2 MiB, each copied or in LZMA. Ends after the last chunk. */
 export async function * unpackLzma2 (reader: ByteReader, dictionaryBytes: number): AsyncGenerator<Uint8Array> {
   const window = new Window(dictionaryBytes)
+  try {
+    yield * unpackChunks(reader, window)
+  } finally {
+    window.release()
+  }
+}
+
+async function * unpackChunks (reader: ByteReader, window: Window): AsyncGenerator<Uint8Array> {
   const decoder = new LzmaDecoder(window)
   let needs: number = RESET_DICTIONARY
   for (;;) {

@@ -1,9 +1,13 @@
 /** Smallest buffer of a window. A module's few kilobytes must not cost a dictionary of megabytes. */
 const FIRST_BYTES = 64 * 1024
+/** Largest one that grows by being copied into another of twice its size. The next has all the room: what is not written of it costs addresses, and no memory. */
+const LAST_GROWN_BYTES = 1024 * 1024
+/** Room beyond the dictionary, as a part of it: each time that it is full the dictionary moves to the front. */
+const SPARE = 1 / 4
 
 /**
- * What a decompressor has written, as far as it may still refer back to it: a buffer that grows with what is really written, never
- * with what a header announces, up to twice the dictionary; then the older half makes room.
+ * What a decompressor has written, as far as it may still refer back to it: a buffer whose memory grows with what is really written, never
+ * with what a header announces, up to a dictionary and a part; then the oldest makes room.
  */
 export class Window {
   readonly #dictionaryBytes: number
@@ -24,10 +28,11 @@ export class Window {
     if (this.position + bytes <= this.buffer.length) return
     const keepFrom = Math.min(this.#taken, Math.max(0, this.position - this.#dictionaryBytes))
     const kept = this.position - keepFrom
-    if (keepFrom > 0 && kept + bytes <= this.buffer.length && keepFrom >= this.buffer.length / 4) {
+    if (kept + bytes <= this.buffer.length && keepFrom >= this.#dictionaryBytes * SPARE / 2) {
       this.buffer.copyWithin(0, keepFrom, this.position)
     } else {
-      const grown = new Uint8Array(Math.max(kept + bytes, Math.min(this.buffer.length * 2, 2 * this.#dictionaryBytes + bytes)))
+      const most = this.#dictionaryBytes + Math.max(this.#dictionaryBytes * SPARE, FIRST_BYTES) + bytes
+      const grown = new Uint8Array(Math.max(kept + bytes, this.buffer.length < LAST_GROWN_BYTES ? Math.min(this.buffer.length * 2, most) : most))
       grown.set(this.buffer.subarray(keepFrom, this.position))
       this.buffer = grown
     }
@@ -47,6 +52,12 @@ export class Window {
 
   /** Bytes written since the beginning. */
   get total (): number { return this.#dropped + this.position }
+
+  /** Lets go of all memory at once, whoever still refers to this. Nothing can be written any more. */
+  release (): void {
+    this.buffer = new Uint8Array(0)
+    this.position = this.#taken = 0
+  }
 
   /** A copy of what was written since the last call. */
   take (): Uint8Array {

@@ -79,7 +79,7 @@ async function * unpackBlock (reader: ByteReader, sizeByte: number, check: Check
   let unpacked = 0
   const settle = (piece: Uint8Array): Uint8Array => {
     unpacked += piece.length
-    if (header.unpacked !== undefined && unpacked > header.unpacked) throw damaged('an xz block holds more than it says')
+    if (header.unpacked !== undefined && unpacked > header.unpacked) throw damaged('an xz block unpacks to more than it says')
     checksum.update(piece)
     return piece
   }
@@ -94,8 +94,8 @@ async function * unpackBlock (reader: ByteReader, sizeByte: number, check: Check
   const size = reader.consumed - start
   await reader.skip((4 - size % 4) % 4)
   const stored = await reader.take(check.size)
-  if (header.packed !== undefined && header.packed !== packed) throw damaged('an xz block takes another room than it says')
-  if (header.unpacked !== undefined && header.unpacked !== unpacked) throw damaged('an xz block holds less than it says')
+  if (header.packed !== undefined && header.packed !== packed) throw damaged('an xz block does not have the packed size that it says')
+  if (header.unpacked !== undefined && header.unpacked !== unpacked) throw damaged('an xz block unpacks to less than it says')
   if (Buffer.compare(checksum.digest(), stored) !== 0) throw damaged('what was unpacked does not have the checksum that xz stored')
   return { unpadded: size + check.size, unpacked }
 }

@@ -1,4 +1,4 @@
-import { Readable, type Transform } from 'node:stream'
+import { Readable, type Transform, type TransformOptions } from 'node:stream'
 import * as zlib from 'node:zlib'
 import { ZSTDDecoder } from 'zstddec/stream'
 import { AppError } from '../../errors.js'
@@ -8,9 +8,12 @@ import { zstdFrames } from './zstd-frames.js'
 
 const MAX_WINDOW_LOG = 27
 
+/** A stream that holds so much asks for the next piece only when the one before is used up. */
+const ONE_PIECE = 1
+
 /** Node's own decoder, which it has from 22.15 on. The types are those of Node 20. */
 interface ZlibWithZstd {
-  readonly createZstdDecompress?: (options: { params: Record<number, number> }) => Transform
+  readonly createZstdDecompress?: (options: TransformOptions & { params: Record<number, number> }) => Transform
   readonly constants: { readonly ZSTD_d_windowLogMax?: number }
 }
 
@@ -19,8 +22,8 @@ export async function * unpackZstd (reader: ByteReader): AsyncGenerator<Uint8Arr
   const { createZstdDecompress, constants } = zlib as ZlibWithZstd
   try {
     if (createZstdDecompress !== undefined && constants.ZSTD_d_windowLogMax !== undefined) {
-      const frames = Readable.from(zstdFrames(reader), { objectMode: false })
-      const decoder = createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: MAX_WINDOW_LOG } })
+      const frames = Readable.from(zstdFrames(reader), { objectMode: false, highWaterMark: ONE_PIECE })
+      const decoder = createZstdDecompress({ writableHighWaterMark: ONE_PIECE, params: { [constants.ZSTD_d_windowLogMax]: MAX_WINDOW_LOG } })
       frames.on('error', error => decoder.destroy(error))
       try {
         yield * frames.pipe(decoder)

@@ -96,7 +96,7 @@ async function searchPayload (image: Uint8Array, maxBytes: number): Promise<Uint
       damage ??= error
     }
   }
-  throw new AppError('btf_invalid', 'No kernel is found in the image: none of its parts unpacks to one.', {}, { cause: damage })
+  throw new AppError('btf_invalid', 'The image has no kernel: none of its parts unpacks to one.', {}, { cause: damage })
 }
 
 /** Where packed data may begin, by its first bytes, in the order of the image. */

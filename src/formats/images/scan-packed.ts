@@ -27,7 +27,7 @@ const LARGEST_BTF = 64 * 1024 * 1024
 const MOST_CANDIDATES = 4
 const MOST_TRIED = 16
 /** Bytes between two calls of `onUnpacked`. */
-const STEP_BYTES = 8 * 1024 * 1024
+const STEP_BYTES = 4 * 1024 * 1024
 
 interface Range {
   readonly start: number
@@ -47,7 +47,8 @@ export async function scanPackedKernel (image: Uint8Array, onUnpacked: () => voi
   const payload = findX86Payload(image)
   const compression = payload === undefined ? undefined : detectCompression(payload)
   if (payload === undefined || compression === undefined) return undefined
-  let window: Buffer = Buffer.alloc(0)
+  const pieces = createWindow()
+  let window = pieces.bytes
   let offset = 0
   let arch: string | undefined
   let notes: Range[] | undefined
@@ -59,7 +60,7 @@ export async function scanPackedKernel (image: Uint8Array, onUnpacked: () => voi
 
   for await (const piece of unpack(compression, payload, BOUNDS.image)) {
     for (const range of [...notes ?? [], ...candidates.values()]) fill(range, piece, offset + window.length)
-    window = Buffer.concat([window, piece])
+    window = pieces.push(piece)
     if (window.length < OVERLAP) continue
     if (notes === undefined) {
       arch = elfArch(window)
@@ -84,9 +85,8 @@ export async function scanPackedKernel (image: Uint8Array, onUnpacked: () => voi
         candidates.set(range.start, range)
       }
     }
-    const kept = window.length - OVERLAP
-    offset += kept
-    window = Buffer.from(window.subarray(kept))
+    offset += window.length - OVERLAP
+    window = pieces.keep(OVERLAP)
     sinceStep += piece.length
     if (sinceStep > STEP_BYTES) {
       sinceStep = 0
@@ -94,6 +94,31 @@ export async function scanPackedKernel (image: Uint8Array, onUnpacked: () => voi
     }
   }
   return undefined
+}
+
+/** The last bytes of what came, in one buffer: two copies of each piece would be garbage of twice the kernel. */
+function createWindow () {
+  let room = Buffer.alloc(0)
+  let length = 0
+  return {
+    get bytes (): Buffer { return room.subarray(0, length) },
+    push (piece: Uint8Array): Buffer {
+      if (length + piece.length > room.length) {
+        const larger = Buffer.alloc(2 * (length + piece.length))
+        room.copy(larger, 0, 0, length)
+        room = larger
+      }
+      room.set(piece, length)
+      length += piece.length
+      return room.subarray(0, length)
+    },
+    /** All but the last bytes go. */
+    keep (bytes: number): Buffer {
+      room.copyWithin(0, length - bytes, length)
+      length = bytes
+      return room.subarray(0, length)
+    }
+  }
 }
 
 /** Takes what a range is still missing out of bytes that begin at an offset. */

@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin'
 import { AppError } from '../../errors.js'
 import type { Service } from '../../service/types.js'
-import type { Lifecycle } from '../lifecycle.js'
+import { isLeaving, type Lifecycle } from '../lifecycle.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -25,7 +25,7 @@ export const lifecyclePlugin = fp<{ service: Service }>(async (app, { service })
   })
   app.addHook('preClose', async () => { lifecycle.state = 'closing' })
   app.addHook('onSend', (_request, reply, _payload, done) => {
-    if (lifecycle.state === 'draining' || lifecycle.state === 'closing') reply.header('connection', 'close')
+    if (isLeaving(lifecycle)) reply.header('connection', 'close')
     done()
   })
   app.addHook('onRequest', (request, _reply, done) => {

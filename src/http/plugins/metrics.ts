@@ -2,6 +2,7 @@ import fp from 'fastify-plugin'
 import type { ErrorCode } from '../../errors.js'
 import type { RelocateAnswer, Timing } from '../../relocation/types.js'
 import type { Metrics } from '../metrics.js'
+import type { EndOfRequest } from './request-end.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -15,29 +16,23 @@ declare module 'fastify' {
   }
 }
 
-/** Status of a request whose caller went away before the answer: nginx's number for it. */
-export const CALLER_GONE = 499
-
 const PHASES = ['resolve', 'fetch', 'parse', 'relocate'] as const satisfies ReadonlyArray<keyof Timing>
 
-/** Counts and times every request. The route's pattern is the label, never the address itself. */
 export const metricsPlugin = fp<{ metrics: Metrics }>(async (app, { metrics }) => {
   app.decorate('metrics', metrics)
   app.decorateRequest('problem', null)
   app.decorateRequest('answer', null)
-  app.addHook('onRequest', (request, reply, done) => {
-    metrics.countBegin()
-    // Comes in every case and once; Fastify's hooks miss a caller that leaves after its upload.
-    reply.raw.once('close', () => {
-      const status = reply.raw.writableFinished ? reply.statusCode : CALLER_GONE
-      metrics.countEnd()
-      metrics.requestSeconds.observe({ method: request.method, route: request.routeOptions.url ?? 'none', status }, reply.elapsedTime / 1000)
-      if (request.problem !== null) metrics.problems.inc({ code: request.problem })
-      if (request.answer !== null) countRelocation(metrics, request.answer)
-    })
-    done()
-  })
 }, { name: 'corelo-metrics' })
+
+/** Counts and times every request. The route's pattern is the label, never the address itself. */
+export function countRequest (metrics: Metrics): EndOfRequest {
+  return ({ method, routeOptions, problem, answer }, { status, ms }) => {
+    metrics.countEnd()
+    metrics.requestSeconds.observe({ method, route: routeOptions.url ?? 'none', status }, ms / 1000)
+    if (problem !== null) metrics.problems.inc({ code: problem })
+    if (answer !== null) countRelocation(metrics, answer)
+  }
+}
 
 function countRelocation (metrics: Metrics, { verdict, cached, timing }: RelocateAnswer): void {
   metrics.countRelocation(verdict, cached)

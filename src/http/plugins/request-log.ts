@@ -1,31 +1,38 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
-import fp from 'fastify-plugin'
-import { CALLER_GONE } from './metrics.js'
+import type { FastifyRequest } from 'fastify'
+import type { RelocateAnswer } from '../../relocation/types.js'
+import type { Log } from '../log.js'
+import type { EndOfRequest } from './request-end.js'
 
-/** One line a request, when it is over. */
-export const requestLogPlugin = fp(async app => {
-  app.addHook('onRequest', (request, reply, done) => {
-    reply.raw.once('close', () => {
-      const { url: route, config } = request.routeOptions
-      const isOver = reply.raw.writableFinished
-      request.log[config.operational === true ? 'debug' : 'info'](lineOf(request, reply, route, isOver ? reply.statusCode : CALLER_GONE), isOver ? 'request' : 'request whose caller left')
-    })
-    done()
-  })
-}, { name: 'corelo-request-log' })
-
-/** Member by member: a line is written for every request, and spreading costs as much as the rest. */
-function lineOf (request: FastifyRequest, { elapsedTime }: FastifyReply, route: string | undefined, status: number): Record<string, unknown> {
-  const { answer, identity, problem } = request
-  const line: Record<string, unknown> = { request_id: request.id, method: request.method, route, status, ms: Math.round(elapsedTime * 100) / 100 }
-  if (identity !== null) line['identity'] = identity.name
-  if (problem !== null) line['code'] = problem
-  if (answer !== null) {
-    line['object'] = answer.objectSha256
-    line['btf'] = answer.btfSha256
-    line['kernel'] = answer.kernel
-    line['verdict'] = answer.verdict
-    line['cached'] = answer.cached
+/** Writes one line a request, when it is over. */
+export function requestLine (log: Log): EndOfRequest {
+  return (request, { status, isAnswered, ms }) => {
+    const { url: route, config } = request.routeOptions
+    const members = membersOf(request, route, status, ms)
+    const message = isAnswered ? 'request' : 'request whose caller left'
+    if (config.operational === true) log.debug(JSON.parse(`{${members}}`), message)
+    else log.infoJson(members, message)
   }
-  return line
+}
+
+/** As JSON without braces. Ids and methods have no characters that JSON escapes, and routes are ours. */
+function membersOf ({ id, method, identity, problem, answer }: FastifyRequest, route: string | undefined, status: number, ms: number): string {
+  let members = `"request_id":"${id}","method":"${method}"`
+  if (route !== undefined) members += `,"route":"${route}"`
+  members += `,"status":${status},"ms":${Math.round(ms * 100) / 100}`
+  if (identity !== null) members += `,"identity":${JSON.stringify(identity.name)}`
+  if (problem !== null) members += `,"code":"${problem}"`
+  if (answer !== null) members += `,${answerMembers(answer)}`
+  return members
+}
+
+/** Answers that are held are the same object each time. */
+const known = new WeakMap<RelocateAnswer, string>()
+
+function answerMembers (answer: RelocateAnswer): string {
+  const held = known.get(answer)
+  if (held !== undefined) return held
+  const { objectSha256: object, btfSha256: btf, kernel, verdict, cached } = answer
+  const members = JSON.stringify({ object, btf, kernel, verdict, cached }).slice(1, -1)
+  if (cached) known.set(answer, members)
+  return members
 }

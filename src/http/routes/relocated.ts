@@ -9,6 +9,7 @@ import { toList } from '../relocate-request.js'
 import { answered } from '../schemas/answer.js'
 import { responses } from '../schemas/problem.js'
 import { RelocatedParams, RelocatedQuery } from '../schemas/relocate.js'
+import type { RelocateAnswer } from '../../relocation/types.js'
 import type { Routes } from './dependencies.js'
 
 export const relocatedRoutes: Routes = async (app, { service, config }) => {
@@ -24,7 +25,7 @@ export const relocatedRoutes: Routes = async (app, { service, config }) => {
         'object_unknown', 'btf_unknown', 'not_found', 'not_acceptable', 'object_invalid', 'btf_invalid', 'relocation_failed', 'deadline_exceeded', 'rate_limited')
     },
     config: { access: 'relocate' }
-  }, async (request, reply) => {
+  }, (request, reply) => {
     const representation = chooseRepresentation(request)
     const { params, query } = request
     if (query.engine !== undefined && query.engine !== ENGINE.version) {
@@ -39,9 +40,12 @@ export const relocatedRoutes: Routes = async (app, { service, config }) => {
       places: query.places,
       wantsReport: needsReport(representation)
     }, deadline))
-    const answer = relocating instanceof Promise ? await relocating : relocating
-    request.answer = answer
-    return sendAnswer(request, reply, answer, representation, query.engine === undefined ? FIVE_MINUTES : IMMUTABLE)
+    const send = (answer: RelocateAnswer): void => {
+      request.answer = answer
+      sendAnswer(request, reply, answer, representation, query.engine === undefined ? FIVE_MINUTES : IMMUTABLE)
+    }
+    // A held result is sent at once: to wait for what is there costs as much as to find it.
+    return relocating instanceof Promise ? relocating.then(send) : send(relocating)
   })
 }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
@@ -20,7 +21,7 @@ export interface BundleFile {
  * @throws the error of the file system, and what `content` throws
  */
 export async function writeBundle (path: string, manifest: Manifest, files: readonly BundleFile[]): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
   const pack = tar.pack()
   const feed = async (): Promise<void> => {
     await add(pack, MANIFEST_NAME, Buffer.from(serializeManifest(manifest)))

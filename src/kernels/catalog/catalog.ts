@@ -7,7 +7,7 @@ import { createOfferedKernels, MAX_LISTINGS, type OfferedKernels } from './offer
 
 export interface CatalogOptions {
   readonly feeds: readonly Feed[]
-  /** Milliseconds between two looks at a feed. A tenth more or less, so that a fleet of services does not ask at once. */
+  /** The most milliseconds between two looks at a feed. A tenth more or less, so that a fleet of services does not ask at once. */
   readonly intervalMs?: number
   /** Milliseconds after which a feed that failed is looked at again; doubled with each failure, up to the interval. */
   readonly retryMs?: number
@@ -31,6 +31,10 @@ export interface Catalog {
   start(): Promise<void>
   /** Looks at all feeds now. Never rejects. */
   refresh(): Promise<void>
+  /** What is listed now, by the places that could be read: paths in an archive of BTFHub's layout. */
+  places(): ReadonlyMap<string, readonly string[]>
+  /** Has someone told after each look at a feed. One listener. */
+  onLook(listener: () => void): void
   close(): Promise<void>
 }
 
@@ -46,6 +50,7 @@ export function createCatalog ({ feeds, intervalMs = DEFAULT_INTERVAL_MS, retryM
   const known = new Map<Feed, readonly string[]>()
   const running = new Map<Feed, Promise<void>>()
   let kernels = createOfferedKernels([])
+  let tell = (): void => {}
   if (feeds.length > MAX_LISTINGS) throw new AppError('invalid_request', `At most ${MAX_LISTINGS} listings of kernels can be used.`)
 
   const learn = (feed: Feed, paths: readonly string[] | undefined): void => {
@@ -61,7 +66,7 @@ export function createCatalog ({ feeds, intervalMs = DEFAULT_INTERVAL_MS, retryM
   }
 
   const look = async (feed: Feed): Promise<void> => {
-    const regular = feed.intervalMs ?? intervalMs
+    const regular = Math.min(feed.intervalMs ?? intervalMs, intervalMs)
     let pause = regular
     try {
       const paths = await feed.load(AbortSignal.any([closing.signal, AbortSignal.timeout(LOAD_MS)]))
@@ -75,6 +80,7 @@ export function createCatalog ({ feeds, intervalMs = DEFAULT_INTERVAL_MS, retryM
       pause = Math.max(Math.min(retryMs * 2 ** failed, regular), retryAfterOf(error))
     }
     if (closing.signal.aborted) return
+    tell()
     clearTimeout(timers.get(feed))
     timers.set(feed, setTimeout(() => { lookOnce(feed).catch(() => {}) }, pause * (0.9 + 0.2 * Math.random())).unref())
   }
@@ -101,6 +107,8 @@ export function createCatalog ({ feeds, intervalMs = DEFAULT_INTERVAL_MS, retryM
       }))
       for (const feed of feeds) lookOnce(feed).catch(() => {})
     },
+    places: () => new Map([...known].flatMap(([feed, paths]) => [...feed.places?.() ?? [[feed.what, paths] as const]].map(([place, listed]) => [`${feed.source} ${place}`, listed] as const))),
+    onLook (listener) { tell = listener },
     async refresh () { await Promise.all(feeds.map(lookOnce)) },
     async close () {
       closing.abort()

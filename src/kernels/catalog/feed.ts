@@ -19,6 +19,8 @@ export interface Feed {
    * @throws AppError `source_failed`, `source_invalid`
    */
   load(signal: AbortSignal): Promise<readonly string[] | undefined>
+  /** What is listed now, by the places that it was read from, where these may fail each by itself. Undefined: the feed is one place. */
+  places?(): ReadonlyMap<string, readonly string[]>
   close(): Promise<void>
 }
 

@@ -7,11 +7,11 @@ import type { ServiceSettings, Warn } from '../../settings.js'
 
 /** The catalog that the settings ask for: the listing of the archive, the directory, and what else there is. */
 export function openCatalog (settings: ServiceSettings, warn: Warn, more: readonly Feed[] = []): Catalog {
-  const { catalog, btfhubDir } = settings
+  const { catalog, btfhubDir, catalogMs } = settings
   const feeds: Feed[] = [...more]
   if (catalog !== undefined) feeds.push(isUrl(catalog) ? urlFeed(new URL(catalog), settings) : createFileFeed(catalog, 'btfhub'))
   if (btfhubDir !== undefined) feeds.push(createDirectoryFeed(btfhubDir, 'directory'))
-  return createCatalog({ feeds, onWarning: warn })
+  return createCatalog({ feeds, onWarning: warn, ...(catalogMs === undefined ? {} : { intervalMs: catalogMs }) })
 }
 
 /** The listing need not be on the archive's origin, so that it has a client of its own. */

@@ -66,7 +66,7 @@ export function createUpstreamSource ({ base, client, open, self, maxBtfBytes, t
         url.search = new URLSearchParams({ ...filterOf(query), limit: String(PAGE), ...(cursor === undefined ? {} : { cursor }) }).toString()
         const answer = await get(url, asking, { maxBytes: MAX_LIST_BYTES })
         if (answer.state === 'absent' && isFirst) return { state: 'listed', references: proven }
-        if (answer.state === 'unchanged') return { state: 'malformed', answer: `${shownUrl(url)} answered 304 to what was no such question` }
+        if (answer.state === 'unchanged') return { state: 'malformed', answer: `${shownUrl(url)} answered 304 (not modified) to a request that had no condition` }
         if (answer.state === 'absent') return { ...answer, state: 'failed' } // the rest of a list that has begun
         if (answer.state !== 'ok') return answer
         const page = parseList(answer.bytes, trustUploads)
@@ -102,7 +102,7 @@ export function createUpstreamSource ({ base, client, open, self, maxBtfBytes, t
       const url = below(base, `kernels/${formatReference(reference)}/btf/${module}`)
       url.search = new URLSearchParams(buildQuery(build)).toString()
       const answer = await get(url, asking, { maxBytes: maxBtfBytes })
-      if (answer.state === 'unchanged') return { state: 'malformed', answer: `${shownUrl(url)} answered 304 to what was no such question` }
+      if (answer.state === 'unchanged') return { state: 'malformed', answer: `${shownUrl(url)} answered 304 (not modified) to a request that had no condition` }
       if (answer.state !== 'ok') return answer
       const refusal = refusalOfUpload(answer, url)
       if (refusal !== undefined) return refusal

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { parentPort, workerData } from 'node:worker_threads'
 import { AppError } from '../../errors.js'
 import { createByteReader } from '../../formats/byte-reader.js'
+import { collectGarbage } from '../../workers/collect.js'
 import type { PackageTask, PackageTaskValues, PackageWorkerData, WorkerMessage } from './protocol.js'
 import { readIndex } from './read-index.js'
 import { extractKernel, extractModules, openPackage } from './read-package.js'
@@ -13,10 +14,18 @@ import { verifyRpmHeader } from './rpm-signature.js'
  */
 const { task, pieces } = workerData as PackageWorkerData // what receive.ts starts it with
 
+/**
+ * Bytes that arrive between two collections: while they are unpacked, to five times as many, and while they are only hashed. They are in buffers, which V8 by
+ * itself lets lie for longer.
+ */
+const COLLECT_AFTER = { unpacking: 2 * 1024 * 1024, hashing: 4 * 1024 * 1024 } as const
+
 const say = (message: WorkerMessage, transfer: ArrayBuffer[] = []): void => { parentPort?.postMessage(message, transfer) }
 
 /** What arrives, hashed as it comes. The first pieces are kept until it is known where the headers end, where those are signed. */
 function createArrival (keepsStart: boolean) {
+  let sinceCollected = 0
+  let collectAfter: number = COLLECT_AFTER.unpacking
   const hash = createHash('sha256')
   const start: Uint8Array[] = []
   let payload: Hash | undefined
@@ -32,6 +41,11 @@ function createArrival (keepsStart: boolean) {
       if (isKept) start.push(piece)
       payload?.update(piece)
       say({ taken: piece.length })
+      sinceCollected += piece.length
+      if (sinceCollected > collectAfter) {
+        sinceCollected = 0
+        collectGarbage()
+      }
       yield piece
     }
   }
@@ -51,6 +65,7 @@ function createArrival (keepsStart: boolean) {
     },
     /** Reads what is left. */
     async finish (): Promise<{ readonly sha256: string, readonly payload: string | undefined }> {
+      collectAfter = COLLECT_AFTER.hashing
       while ((await arriving.next()).done !== true);
       return { sha256: hash.digest('hex'), payload: payload?.digest('hex') }
     }

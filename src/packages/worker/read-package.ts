@@ -23,6 +23,18 @@ export async function openPackage ({ format }: KernelTask | ModulesTask, reader:
  * @throws AppError `btf_invalid`, `source_invalid`, `btf_unknown` where it was built without BTF, `too_large`
  */
 export async function extractKernel (files: AsyncGenerator<Member>, { release, arch, what }: KernelTask): Promise<ExtractedKernel> {
+  const image = await findImage(files, release, what)
+  collectGarbage() // what unpacked the package is not needed any more
+  const found = await readKernel(image, what)
+  const { release: own, kernelVersion, arch: ownArch, buildId } = 'evidence' in found ? found.evidence ?? {} : {}
+  if (own === undefined || kernelVersion === undefined) throw new AppError('source_invalid', `The kernel in ${what} does not say which release it is.`)
+  if (own !== release) throw new AppError('source_invalid', `The kernel in ${what} calls itself ${own}, not ${release}.`)
+  if (ownArch !== undefined && ownArch !== arch) throw new AppError('source_invalid', `The kernel in ${what} is one for ${ownArch}, not for ${arch}.`)
+  if (found.kind !== 'vmlinux') throw new AppError('btf_unknown', `The kernel in ${what} was built without BTF (no CONFIG_DEBUG_INFO_BTF).`)
+  return { btf: found.btf, kernelVersion, buildId }
+}
+
+async function findImage (files: AsyncGenerator<Member>, release: string, what: string): Promise<Uint8Array> {
   const others = new Set<string>()
   for await (const member of files) {
     const file = kernelFileOf(member.name)
@@ -32,13 +44,7 @@ export async function extractKernel (files: AsyncGenerator<Member>, { release, a
       continue
     }
     if (member.size > BOUNDS.image) throw new AppError('too_large', `The kernel in ${what} has ${member.size} bytes; at most ${BOUNDS.image} are read.`, { limit: BOUNDS.image })
-    const found = await readKernel(await member.read(), what)
-    const { release: own, kernelVersion, arch: ownArch, buildId } = 'evidence' in found ? found.evidence ?? {} : {}
-    if (own === undefined || kernelVersion === undefined) throw new AppError('source_invalid', `The kernel in ${what} does not say which release it is.`)
-    if (own !== release) throw new AppError('source_invalid', `The kernel in ${what} calls itself ${own}, not ${release}.`)
-    if (ownArch !== undefined && ownArch !== arch) throw new AppError('source_invalid', `The kernel in ${what} is one for ${ownArch}, not for ${arch}.`)
-    if (found.kind !== 'vmlinux') throw new AppError('btf_unknown', `The kernel in ${what} was built without BTF (no CONFIG_DEBUG_INFO_BTF).`)
-    return { btf: found.btf.slice(), kernelVersion, buildId }
+    return await member.read()
   }
   const instead = others.size === 0 ? '' : ` It has ${[...others].slice(0, 3).join(', ')}.`
   throw new AppError('source_invalid', `There is no kernel ${release} in ${what}.${instead}`)

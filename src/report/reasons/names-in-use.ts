@@ -1,5 +1,6 @@
 import { BtfKind } from '../../btf/constants.js'
-import { kindOf, typeId, type Btf } from '../../btf/btf.js'
+import { getString, kindOf, nameOffsetOf, typeId, type Btf } from '../../btf/btf.js'
+import { sameBytes } from '../../bytes/strings.js'
 import { shownName } from '../../btf/shown-text.js'
 
 /** Names for what suggestions define, so that all of a report can be pasted into one program. */
@@ -8,13 +9,23 @@ export interface NewNames {
   take(name: string): string
 }
 
+/** Names that are looked for one by one; to make a text of each of the program's names pays for more. */
+const FEW = 16
+
 export function createNewNames (local: Btf): NewNames {
-  let taken: Set<string> | undefined
+  const taken = new Set<string>()
+  let asked = 0
+  let known: ReadonlySet<string> | undefined
+  const isInUse = (name: string): boolean => {
+    if (taken.has(name)) return true
+    if (asked++ < FEW) return hasName(local, name)
+    known ??= namesIn(local)
+    return known.has(name)
+  }
   return {
     take (name) {
-      taken ??= namesIn(local)
       let free = name
-      for (let i = 2; taken.has(free); i++) free = `${name}${i}`
+      for (let i = 2; isInUse(free); i++) free = `${name}${i}`
       taken.add(free)
       return free
     }
@@ -22,6 +33,16 @@ export function createNewNames (local: Btf): NewNames {
 }
 
 const NAMED_KINDS: ReadonlySet<number> = new Set([BtfKind.STRUCT, BtfKind.UNION, BtfKind.ENUM, BtfKind.ENUM64, BtfKind.FWD, BtfKind.TYPEDEF, BtfKind.FUNC, BtfKind.VAR])
+
+function hasName (btf: Btf, name: string): boolean {
+  const wanted = new TextEncoder().encode(name)
+  for (let id = typeId(btf.startId); id < btf.endId; id = typeId(id + 1)) {
+    const { bytes, offset } = getString(btf, nameOffsetOf(btf, id))
+    if (bytes[offset] !== wanted[0] || bytes[offset + wanted.length] !== 0) continue
+    if (NAMED_KINDS.has(kindOf(btf, id)) && sameBytes(bytes, offset, wanted, 0, wanted.length)) return true
+  }
+  return false
+}
 
 function namesIn (btf: Btf): Set<string> {
   const names = new Set<string>()

@@ -66,8 +66,8 @@ describe('verifyAttestation', () => {
     ['no attestation', 'not_signed', /no attestation/, { envelope: undefined }],
     ['an empty one', 'not_signed', /no attestation/, { envelope: '' }],
     ['an envelope without signatures', 'not_signed', /no signature/, { envelope: tampered(envelope => { envelope.signatures = [] }) }],
-    ['what is no envelope', 'malformed', /no DSSE envelope/, { envelope: 'x' }],
-    ['an unknown key', 'unknown_key', /none of the trusted/, { envelope: signer().sign(FACTS) }],
+    ['what is no envelope', 'malformed', /not a DSSE envelope/, { envelope: 'x' }],
+    ['an unknown key', 'unknown_key', /is not trusted/, { envelope: signer().sign(FACTS) }],
     ['an unknown key that calls itself by the name of a trusted one', 'bad_signature', /signature/, {
       envelope: signer().sign(FACTS).replace(/"keyid":"[^"]*"/, `"keyid":"${KEY.jwk.kid}"`)
     }],
@@ -88,12 +88,12 @@ describe('verifyAttestation', () => {
     ['a kernel that was put in later', 'bad_signature', /signature/, { envelope: tampered(envelope => { envelope.payload = rewritten(envelope.payload, '20.04', '22.04') }) }],
     ['a payload type that was put in later', 'bad_signature', /signature/, { envelope: tampered(envelope => { envelope.payloadType = 'text/plain' }) }],
     ['a signature cut short', 'bad_signature', /signature/, { envelope: tampered(envelope => { envelope.signatures[0] = { keyid: KEY.jwk.kid, sig: 'AAAA' } }) }],
-    ['a signed text of another type', 'malformed', /no statement/, { envelope: signed(statement(), 'text/plain') }],
-    ['a signed statement about something else', 'malformed', /no statement/, { envelope: signed(statement().replace('urn:corelo:relocation:v1', 'https://slsa.dev/provenance/v1')) }],
-    ['a signed statement of another version', 'malformed', /no statement/, { envelope: signed(statement().replace('Statement/v1', 'Statement/v2')) }],
-    ['a signed statement with two subjects', 'malformed', /no statement/, { envelope: signed(statement().replace('"subject":[', '"subject":[{"name":"a"},')) }],
-    ['a signed statement without object', 'malformed', /no statement/, { envelope: signed(statement().replace('"object":', '"Object":')) }],
-    ['a signed text that is no JSON', 'malformed', /no statement/, { envelope: signed('{') }]
+    ['a signed text of another type', 'malformed', /not a statement/, { envelope: signed(statement(), 'text/plain') }],
+    ['a signed statement about something else', 'malformed', /not a statement/, { envelope: signed(statement().replace('urn:corelo:relocation:v1', 'https://slsa.dev/provenance/v1')) }],
+    ['a signed statement of another version', 'malformed', /not a statement/, { envelope: signed(statement().replace('Statement/v1', 'Statement/v2')) }],
+    ['a signed statement with two subjects', 'malformed', /not a statement/, { envelope: signed(statement().replace('"subject":[', '"subject":[{"name":"a"},')) }],
+    ['a signed statement without object', 'malformed', /not a statement/, { envelope: signed(statement().replace('"object":', '"Object":')) }],
+    ['a signed text that is no JSON', 'malformed', /not a statement/, { envelope: signed('{') }]
   ])('refuses %s', (_what, cause, message, changed) => {
     const verification = check(changed)
     expect(causeOf(verification)).toBe(cause)

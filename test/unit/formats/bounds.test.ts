@@ -121,7 +121,7 @@ describe('counts', () => {
 describe('an opener with the bounds of a request', () => {
   it('refuses what unfolds to more than a hundred times its size', async () => {
     const bomb = concat(xzOf(concat(tarHeader('5.4.0-42-generic.btf', '0', 64 * MIB))), packed('zeros.xz'), packed('zeros.xz'))
-    await expect(openBtf(bomb, { isModule: false, refusesBombs: true })).rejects.toThrow('unfolds to more than 100 times its size')
+    await expect(openBtf(bomb, { isModule: false, refusesBombs: true })).rejects.toThrow('unpacks to more than 100 times its size')
   })
 
   /** A package with a MiB behind what matters, and how much of it was taken. */

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
+import { createLogger } from '../../../src/http/log.js'
 
 const LOG = join(import.meta.dirname, '../../../dist/http/log.js')
 
@@ -15,6 +16,23 @@ async function messages (script: string): Promise<string[]> {
 
 const numbered = (count: number): string[] => Array.from({ length: count }, (_, i) => `line ${i}`)
 const LINES = 'for (let i = 0; i < 2000; i++) log.info("line " + i);'
+
+describe('a line whose members are JSON already', () => {
+  const lines = (level: string): Array<Record<string, unknown>> => {
+    const written: Array<Record<string, unknown>> = []
+    const log = createLogger(level, { write: line => { written.push(JSON.parse(line)) } })
+    log.info({ status: 200 }, 'request')
+    log.infoJson('"status":200', 'request')
+    return written.map(line => ({ ...line, time: typeof line['time'] }))
+  }
+
+  it('is as the logger itself writes it', () => {
+    const [usual, quick] = lines('info')
+    expect(quick).toEqual(usual)
+  })
+
+  it('is left out where the level is higher', () => { expect(lines('warn')).toEqual([]) })
+})
 
 describe('the log', () => {
   it('is whole and in order when the process ends by itself', async () => {

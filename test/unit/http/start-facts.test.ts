@@ -15,3 +15,8 @@ it('the line of the start says version, address, who may call, sources, cache fo
     sources: ['the running kernel', 'https://hub.example/archive/', 'http://site.example/']
   })
 })
+
+it('the line of the start says what is watched and who is told, without the path, which may be a secret', () => {
+  const config = readConfig({ CORELO_BTFHUB_URL: '', CORELO_PACKAGES: 'debian,ubuntu', CORELO_WATCH: 'debian/12/x86_64/*', CORELO_WEBHOOK: 'https://checks.example/hooks/secret?key=secret', CORELO_WEBHOOK_SECRET_FILE: '/etc/secret' })
+  expect(startFacts(config, 'http://127.0.0.1:8080', 'key-1')).toMatchObject({ sources: ['the running kernel', 'debian', 'ubuntu'], watch: ['debian/12/x86_64/*'], webhook: 'https://checks.example' })
+})

@@ -45,7 +45,7 @@ describe('a release', () => {
     const error = await failure('kernel_unknown', relocate(service))
     expect(error.details).toMatchObject({
       kernel: '5.4.0-42-generic',
-      sources: [{ source: 'local', answer: expect.stringContaining('CORELO_LOCAL_KERNEL') }, { source: 'upload', answer: 'nobody uploaded BTF under this name' }]
+      sources: [{ source: 'local', answer: expect.stringContaining('CORELO_LOCAL_KERNEL') }, { source: 'upload', answer: 'no upload has this name' }]
     })
     expect(error.details['nearest']).toEqual([
       'ubuntu/20.04/x86_64/5.4.0-40-generic', 'ubuntu/20.04/x86_64/5.4.0-47-generic', 'ubuntu/20.04/x86_64/5.15.0-1-generic', 'ubuntu/20.04/x86_64/4.18.0'

@@ -179,7 +179,7 @@ describe('a record in the shared store', () => {
     }
     store.offerRecord(recordOf('5.4', { source: 'import', modules: names.map(name => ({ ...module, name, btfSha256: sha256(name) })) }))
     server.misbehave = undefined
-    await expect.poll(() => recordKeys(server), { timeout: 20_000 }).toHaveLength(1)
+    await expect.poll(() => recordKeys(server)).toHaveLength(1)
     const [record] = await store.find({ release: '5.4' })
     expect(record?.modules).toHaveLength(1000)
     for (const { btfSha256 } of record?.modules ?? []) expect(server.objects.has(keyOf(btfSha256))).toBe(true)
@@ -272,7 +272,7 @@ describe('a shared store that is away', () => {
     store.offerRecord(recordOf('5.4', { btfSha256: HASH, modules: [] }))
     server.misbehave = undefined
     if (server.requests.length === 0) await server.start()
-    await expect.poll(() => store.isAvailable, { timeout: 5000 }).toBe(true)
+    await expect.poll(() => store.isAvailable).toBe(true)
     await expect.poll(() => server.objects.size).toBe(2)
     expect(warnings).toEqual([expect.stringContaining('does not answer'), expect.stringContaining('answers again')])
   })

@@ -12,6 +12,8 @@ import { createKeySource } from '../../../src/http/access/jwks.js'
 import { openFetch } from '../../../src/network/fetch.js'
 import { readNetwork, type Network } from '../../../src/network/network.js'
 import { createS3Client } from '../../../src/store/shared/s3-client.js'
+import { openPending } from '../../../src/watch/pending.js'
+import { createWebhook } from '../../../src/watch/webhook.js'
 import { makeAuthority } from '../../support/certificates.js'
 import { startProxy, type Proxy } from '../../support/proxy.js'
 import { s3Settings, startS3Server } from '../../support/s3-server.js'
@@ -150,6 +152,32 @@ describe('behind a proxy', () => {
     expect(proxy.requests).toEqual([`CONNECT ${issuer.host}`])
     await expect(createKeySource({ url: issuer.url, tokenFile: undefined, onWarning: (_, fact) => { facts.push(fact) } }).keys()).rejects.toThrow('cannot be had')
     expect(facts).toEqual([expect.objectContaining({ reason: expect.stringContaining('set CORELO_CA_FILE') })])
+  })
+
+  it('a webhook is told', async () => {
+    const bodies: string[] = []
+    const [proxy, receiver] = [await startProxy(), await startOrigin(true, (request, response) => {
+      bodyOf(request).then(body => {
+        bodies.push(body)
+        response.end()
+      }, () => {})
+    })]
+    const secretFile = join(folder, 'webhook-secret')
+    writeFileSync(secretFile, `whsec_${Buffer.alloc(32).toString('base64')}`)
+    const tell = async (network: Network): Promise<{ stats: () => unknown, reasons: unknown[] }> => {
+      const reasons: unknown[] = []
+      const pending = await openPending({ path: join(folder, 'pending'), warn: () => {} })
+      pending.events.set('msg_1', { id: 'msg_1', at: new Date().toISOString(), body: '{"type":"kernel.listed"}' })
+      const webhook = createWebhook({ url: `${receiver.url}/hook`, secretFile, network, pending, warn: (_, { reason }) => { reasons.push(reason) } })
+      onTestFinished(() => webhook.close())
+      webhook.wake()
+      return { stats: () => webhook.stats(), reasons }
+    }
+    const told = await tell(readNetwork({ ...both(proxy), CORELO_CA_FILE: authority.caFile }))
+    await expect.poll(told.stats, { timeout: 60_000 }).toEqual({ delivered: 1, failed: 0, dropped: 0 })
+    expect([bodies, proxy.requests]).toEqual([['{"type":"kernel.listed"}'], [`CONNECT ${receiver.host}`]])
+    const untold = await tell({})
+    await expect.poll(() => untold.reasons, { timeout: 60_000 }).toEqual([expect.stringContaining('set CORELO_CA_FILE')])
   })
 
   it('what replicas share is read and written', async () => {

@@ -58,7 +58,7 @@ describe('Release files', () => {
   it('are refused without a date, without hashes, and with an end that is no date', () => {
     expect(() => parseReleaseFile('Suite: x\n')).toThrow('The Release file has no date.')
     expect(() => parseReleaseFile('Suite: x\nDate: Sat, 28 Nov 2026 02:53:00 UTC\n')).toThrow('lists no file by SHA-256')
-    expect(() => parseReleaseFile('Date: Sat, 28 Nov 2026 02:53:00 UTC\nValid-Until: soon\n')).toThrow('a Valid-Until that is no date')
+    expect(() => parseReleaseFile('Date: Sat, 28 Nov 2026 02:53:00 UTC\nValid-Until: soon\n')).toThrow('a Valid-Until that is not a date')
   })
 
   it('name only files below the repository', () => {

@@ -56,7 +56,7 @@ describe('repomd.xml', () => {
   it.each([
     ['is no XML', 'not XML at all', 'The XML cannot be read'],
     ['defines entities', '<!DOCTYPE x [<!ENTITY a "b">]><repomd/>', 'document type'],
-    ['names an index outside of it', REPOMD.replace('repodata/9c7df8c2', '../../9c7df8c2'), 'strange hash or path'],
+    ['names an index outside of it', REPOMD.replace('repodata/9c7df8c2', '../../9c7df8c2'), 'malformed hash or path'],
     ['has no primary index', '<repomd><revision>1</revision></repomd>', 'names no primary index']
   ])('is refused where it %s', (_what, text, message) => {
     expect(() => parseRepomd(text)).toThrow(message)

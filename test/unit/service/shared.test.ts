@@ -120,7 +120,7 @@ describe('an outage of the shared store', () => {
     await expect.poll(() => service.stats().degraded['shared_store']).toBe(true)
     expect(service.warnings.filter(warning => warning.includes('shared store'))).toHaveLength(1)
     server.misbehave = undefined
-    await expect.poll(() => server.objects.size, { timeout: 15_000 }).toBe(2)
+    await expect.poll(() => server.objects.size).toBe(2)
     expect(service.stats().degraded['shared_store']).toBe(false)
   })
 })

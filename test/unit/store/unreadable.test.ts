@@ -77,11 +77,13 @@ describe('an index of which a part cannot be read', () => {
   })
 })
 
-/** Runs a script as a user who is not root, to whom the modes of files mean something. */
-function asNobody (script: string, folder: string, limit?: string): { out: string, status: number | null } {
-  const command = `${limit ?? 'true'}; exec ${process.execPath} --input-type=module -e '${script}' ${folder}`
-  const isRoot = process.getuid?.() === 0
-  const run = spawnSync('sh', ['-c', command], { encoding: 'utf8', cwd: join(import.meta.dirname, '../../..'), ...(isRoot ? { uid: 65_534, gid: 65_534 } : {}) })
+/**
+ * Runs a script in the folder as a user who is not root, to whom the modes of files mean something. Root gives up its rights after
+ * the imports and inside the folder: another user may be kept from Node, from the clone, and from what the folder lies in.
+ */
+function asNobody (script: string, folder: string, limit = 'true'): { out: string, status: number | null } {
+  const command = `${limit}; exec "$0" --input-type=module -e "$1" "$2"`
+  const run = spawnSync('sh', ['-c', command, process.execPath, script, folder], { encoding: 'utf8', cwd: join(import.meta.dirname, '../../..') })
   return { out: `${run.stdout}${run.stderr}`, status: run.status }
 }
 
@@ -90,7 +92,13 @@ import { openContentStore } from "./dist/store/content-store.js"
 import { openKernelIndex } from "./dist/kernels/kernel-index.js"
 import { sha256 } from "./dist/store/sha256.js"
 import { openSync } from "node:fs"
-const directory = process.argv[1]
+process.chdir(process.argv[1])
+if (process.getuid() === 0) {
+  process.setgroups([])
+  process.setgid(65_534)
+  process.setuid(65_534)
+}
+const directory = "."
 const index = await openKernelIndex({ directory })
 const store = openContentStore({ directory })
 if (process.env.EXHAUST === "1") try { for (;;) openSync("/dev/null") } catch {}

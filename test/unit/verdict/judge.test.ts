@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { parseObject } from '../../../src/core/index.js'
+import { parseBtf, parseObject, relocate } from '../../../src/core/index.js'
 import type { Relocation } from '../../../src/core/outcome.js'
 import { ageOf } from '../../../src/verdict/age.js'
 import { judge, type JudgeOptions, type Verdict } from '../../../src/verdict/index.js'
 import { assembler, poison } from '../../support/asm.js'
-import { btf } from '../../support/btf-builder.js'
+import { at, btf, integers } from '../../support/btf-builder.js'
 import { concat } from '../../support/byte-writer.js'
 import { buildObject } from '../../support/object-builder.js'
 
@@ -31,6 +31,20 @@ function verdictOf (insns: readonly Uint8Array[], options: JudgeOptions = {}): V
 }
 
 describe('the verdict of a program with poison', () => {
+  it('leaves the bytes of the object as they are, those of a Buffer too, which shares them where arrays copy', () => {
+    const local = btf()
+    const { int } = integers(local)
+    const typeId = local.struct('s', 4, [at('gone', 0, int)])
+    const kernel = btf()
+    kernel.struct('s', 4, [at('kept', 0, integers(kernel).int)])
+    const records = [{ section: 'kprobe/x', insnOff: 0, typeId, access: '0:0', kind: 'byte_off' as const }]
+    const bytes = Buffer.from(buildObject({ local, programs: [{ section: 'kprobe/x', name: 'p', code: concat(asm.mov(1, 0), ...EXIT) }], records }).bytes)
+    const before = Buffer.from(bytes)
+    const object = parseObject(bytes)
+    expect(judge(object, relocate(object, parseBtf(kernel.bytes()))).verdict).toBe('fails')
+    expect(bytes.equals(before)).toBe(true)
+  })
+
   it('is fails where nothing stands before the poison', () => {
     expect(verdictOf([POISON, ...EXIT])).toBe('fails')
   })

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { applyPatches } from '../../../src/core/index.js'
-import { sha256 } from '../../../src/store/sha256.js'
+import { sha256 as hashOf } from '../../../src/store/sha256.js'
 import { toShared } from '../../../src/store/shared-bytes.js'
 import { createWorkerPool, type WorkerPool, type WorkerPoolOptions } from '../../../src/workers/pool.js'
 import { failure, fooBtf, fooObject, offsetOfY, slowBtf, temporaryFolder } from '../service/lab.js'
@@ -25,33 +25,43 @@ describe('the worker pool', () => {
   it('parses BTF once, into memory that every worker reads', async () => {
     const pool = await startPool({ workers: 2 })
     const btf = await prepare(pool, fooBtf())
-    expect(btf.sha256).toBe(sha256(fooBtf()))
+    expect(btf.sha256).toBe(hashOf(fooBtf()))
     expect(btf.parts.bytes).toBeInstanceOf(SharedArrayBuffer)
     expect(btf.parts.index).toBeInstanceOf(SharedArrayBuffer)
     expect(btf.parts.bytes.byteLength).toBe(fooBtf().length)
     const answers = await Promise.all(Array.from({ length: 8 }, async (_, i) => {
       const object = toShared(fooObject(i))
-      const { patches, sha256 } = await pool.run({ kind: 'relocate', object, btf, modules: [], report: 'never' })
+      const { patches, sha256 } = await pool.run({ kind: 'relocate', object, objectSha256: hashOf(object), btf, modules: [], report: 'never' })
       return { bytes: applyPatches(object, patches), hash: sha256 }
     }))
     for (const { bytes, hash } of answers) {
       expect(offsetOfY({ bytes })).toBe(12)
-      expect(hash).toBe(sha256(bytes))
+      expect(hash).toBe(hashOf(bytes))
     }
   })
 
   it('keeps one copy of a file\'s BTF, and tells absent from damaged', async () => {
     const pool = await startPool()
     const path = join(await temporaryFolder(), 'vmlinux')
-    const ask = () => pool.run({ kind: 'prepareBtf', source: { path }, expected: sha256(fooBtf()), maxBytes: 1e6 })
+    const ask = () => pool.run({ kind: 'prepareBtf', source: { path }, expected: hashOf(fooBtf()), maxBytes: 1e6 })
     expect(await ask()).toEqual({ state: 'absent' })
     await writeFile(path, 'something else')
     expect(await ask()).toEqual({ state: 'damaged' })
     await writeFile(path, fooBtf())
-    expect(await ask()).toMatchObject({ state: 'ready', btf: { sha256: sha256(fooBtf()) } })
+    expect(await ask()).toMatchObject({ state: 'ready', btf: { sha256: hashOf(fooBtf()) } })
     await failure('too_large', pool.run({ kind: 'prepareBtf', source: { path }, maxBytes: 10 }))
-    expect(await pool.run({ kind: 'read', path, expected: sha256(fooBtf()) })).toEqual({ state: 'ready', bytes: fooBtf() })
-    expect(await pool.run({ kind: 'read', path, expected: sha256('x') })).toEqual({ state: 'damaged' })
+    expect(await pool.run({ kind: 'read', path, expected: hashOf(fooBtf()) })).toEqual({ state: 'ready', bytes: fooBtf() })
+    expect(await pool.run({ kind: 'read', path, expected: hashOf('x') })).toEqual({ state: 'damaged' })
+  })
+
+  it('parses an object once: it knows it again by its hash', async () => {
+    const pool = await startPool()
+    const btf = await prepare(pool, fooBtf())
+    const object = toShared(fooObject())
+    const task = { kind: 'relocate' as const, object, objectSha256: hashOf(object), btf, modules: [], report: 'never' as const }
+    const first = await pool.run(task)
+    expect(await pool.run({ ...task, object: new Uint8Array(0) })).toMatchObject({ sha256: first.sha256, patches: first.patches })
+    await failure('object_invalid', pool.run({ ...task, object: new Uint8Array(0), objectSha256: hashOf('another') }))
   })
 
   it('tells what is in an object', async () => {
@@ -91,7 +101,7 @@ describe('the worker pool', () => {
     for (let i = 0; i < 3; i++) {
       pool.collectGarbage()
       const object = toShared(fooObject(i))
-      const { patches } = await pool.run({ kind: 'relocate', object, btf, modules: [], report: 'never' })
+      const { patches } = await pool.run({ kind: 'relocate', object, objectSha256: hashOf(object), btf, modules: [], report: 'never' })
       expect(offsetOfY({ bytes: applyPatches(object, patches) })).toBe(12)
     }
   })

@@ -201,3 +201,22 @@ describe('the places of a query', () => {
     expect(catalog.candidatesOf(parseQuery({ kernelRelease: 'sled/12.3/x86_64/4.4.103-6.33-default' })).map(formatReference)).toEqual(['sles/12.3/x86_64/4.4.103-6.33-default'])
   })
 })
+
+describe('what is listed by which place', () => {
+  const fixed = (source: string, what: string, paths: readonly string[], more: Partial<Feed> = {}): Feed => ({ source, what, restore: async () => undefined, load: async () => paths, close: async () => {}, ...more })
+
+  it('is told after each look: a feed is one place, unless it knows better, and one that cannot be read is none', async () => {
+    const places = new Map([['main', [FOCAL]], ['security', []]])
+    const catalog = await start([
+      fixed('packages', 'package repositories', [FOCAL], { places: () => places }),
+      fixed('btfhub', 'list.txt', [BIONIC, FOCAL]),
+      fixed('directory', '/nowhere', [], { load: async () => { throw new Error('not there') } })
+    ])
+    await catalog.refresh()
+    let looks = 0
+    catalog.onLook(() => { looks++ })
+    await catalog.refresh()
+    expect(looks).toBe(3)
+    expect([...catalog.places()]).toEqual([['packages main', [FOCAL]], ['packages security', []], ['btfhub list.txt', [BIONIC, FOCAL]]])
+  })
+})

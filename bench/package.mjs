@@ -1,0 +1,95 @@
+import { execFileSync } from 'node:child_process'
+import { createServer } from 'node:http'
+import { createReadStream, existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { labFolder, labPackages } from './lab.mjs'
+import { startService, stopServer } from './servers.mjs'
+
+/**
+ * What a cold kernel of a package repository costs a service that is warm: CPU, and the most memory that was resident beyond what
+ * was before. Two packages of Debian, whose kernels are packed with xz and with zstd, from a repository on this machine.
+ */
+export async function benchPackage () {
+  if (!existsSync('/proc/self/clear_refs') || !hasTool('apt-ftparchive')) return []
+  const work = mkdtempSync(join(tmpdir(), 'corelo-bench-packages-'))
+  const kernels = ['6.1', '6.12'].flatMap(series => labPackages(series).map(path => ({ path, release: readlinkSync(join(labFolder, 'kernels', series)) })))
+  const server = await publish(work, kernels.map(({ path }) => path))
+  const rows = []
+  try {
+    const file = join(work, 'repositories.yaml')
+    writeFileSync(file, `repositories: [{ preset: debian, mirror: "http://127.0.0.1:${server.address().port}", suites: [bookworm], arches: [amd64], unsigned: true }]\n`)
+    for (const { path, release } of kernels) {
+      const service = await startService({ CORELO_CACHE_DIR: join(work, `cache-${release}`), CORELO_PACKAGES: file, CORELO_LOCAL_KERNEL: 'false', CORELO_TRUST_UPLOADS: 'false' })
+      try {
+        // A name that no index has: the index is read, and code is compiled, before the count starts.
+        await ask(service, 'debian/12/x86_64/6.1.0-1-amd64')
+        const before = residentBytes(service.child.pid)
+        writeFileSync(`/proc/${service.child.pid}/clear_refs`, '5') // from now on the peak counts
+        const cpu = cpuSeconds(service.child.pid)
+        const answer = await ask(service, `debian/12/x86_64/${release}`)
+        const body = Buffer.from(await answer.arrayBuffer())
+        if (!answer.ok) throw new Error(`${release} was answered with ${answer.status}: ${body}`)
+        rows.push({
+          package: basename(path).split('_')[0],
+          'package MB': statSync(path).size / 1e6,
+          'BTF MB': body.length / 1e6,
+          'CPU s': cpuSeconds(service.child.pid) - cpu,
+          'resident before MB': before / 1e6,
+          'at most beyond that MB': (peakBytes(service.child.pid) - before) / 1e6
+        })
+      } finally {
+        await stopServer(service)
+      }
+    }
+    return rows
+  } finally {
+    server.closeAllConnections()
+    server.close()
+    rmSync(work, { recursive: true, force: true })
+  }
+}
+
+async function ask ({ address }, kernel) {
+  return await fetch(`${address}/kernels/${kernel}/btf`, { headers: { prefer: 'wait=600' } })
+}
+
+/** A repository of these packages, made by apt-ftparchive. */
+async function publish (work, packages) {
+  const root = join(work, 'www')
+  const binary = join(root, 'dists/bookworm/main/binary-amd64')
+  mkdirSync(binary, { recursive: true })
+  mkdirSync(join(root, 'pool'))
+  for (const path of packages) symlinkSync(path, join(root, 'pool', basename(path)))
+  writeFileSync(join(binary, 'Packages'), execFileSync('apt-ftparchive', ['packages', 'pool'], { cwd: root, maxBuffer: 1 << 28 }))
+  writeFileSync(join(root, 'dists/bookworm/InRelease'), execFileSync('apt-ftparchive', ['-o', 'APT::FTPArchive::Release::Codename=bookworm', 'release', join(root, 'dists/bookworm')]))
+  const server = createServer((request, response) => {
+    const file = join(root, decodeURIComponent(new URL(request.url, 'http://localhost').pathname))
+    if (!existsSync(file)) return response.writeHead(404).end()
+    response.writeHead(200, { 'content-length': statSync(file).size })
+    return createReadStream(file).pipe(response)
+  })
+  await new Promise(resolve => { server.listen(0, '127.0.0.1', resolve) })
+  return server
+}
+
+function hasTool (name) {
+  try {
+    execFileSync('/bin/sh', ['-c', `command -v ${name}`], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** In ticks of 10 ms, of threads that have ended too: the one that read the package. */
+function cpuSeconds (pid) {
+  const [user = 0, system = 0] = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ').slice(11, 13).map(Number)
+  return (user + system) / 100
+}
+
+function residentBytes (pid) { return statusKb(pid, 'VmRSS') * 1024 }
+
+function peakBytes (pid) { return statusKb(pid, 'VmHWM') * 1024 }
+
+function statusKb (pid, name) { return Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) }

@@ -1,0 +1,71 @@
+import { readFile } from 'node:fs/promises'
+import { errorCode, writeDurably } from '../store/atomic-file.js'
+import { sha256 } from '../store/sha256.js'
+
+/** A file that is written as a whole whenever its content has changed, one write at a time. */
+export interface KeptFile {
+  /** What was last written; undefined where there is nothing, or something that is damaged. */
+  read(signal?: AbortSignal): Promise<string | undefined>
+  /** Writes what `text` gives when its turn comes. Resolves when that is on disk: true; or could not be put there: false. */
+  save(): Promise<boolean>
+}
+
+/** Where replicas keep a copy for those that start without a file of their own. Nothing here rejects. */
+export interface KeptElsewhere {
+  read(signal?: AbortSignal): Promise<string | undefined>
+  write(text: string): void
+}
+
+export interface KeptFileOptions {
+  readonly path: string
+  readonly elsewhere?: KeptElsewhere | undefined
+  readonly text: () => string
+  readonly warn: (message: string, facts: Record<string, unknown>) => void
+}
+
+const FORMAT = 'corelo watch 1'
+
+/** The first line has a checksum over the rest, so that a damaged file is noticed and not believed. */
+export function createKeptFile ({ path, elsewhere, text, warn }: KeptFileOptions): KeptFile {
+  let running: Promise<boolean> = Promise.resolve(true)
+  let next: Promise<boolean> | undefined
+
+  const write = async (): Promise<boolean> => {
+    const body = text()
+    const whole = `${headerOf(body)}\n${body}`
+    elsewhere?.write(whole)
+    try {
+      await writeDurably(path, whole)
+      return true
+    } catch (error) {
+      warn('What is known of new kernels cannot be kept: after a restart some are told of again, or not at all.', { path, error: errorCode(error) ?? String(error) })
+      return false
+    }
+  }
+
+  return {
+    async read (signal) {
+      const own = await readFile(path, 'utf8').catch((error: unknown) => {
+        if (errorCode(error) !== 'ENOENT') warn('What was known of new kernels cannot be read.', { path, error: errorCode(error) ?? String(error) })
+        return undefined
+      })
+      const whole = own ?? await elsewhere?.read(signal)
+      if (whole === undefined) return undefined
+      const end = whole.indexOf('\n')
+      const body = whole.slice(end + 1)
+      if (whole.slice(0, end) === headerOf(body)) return body
+      warn('What was known of new kernels is damaged; what is listed now counts as known.', { path })
+      return undefined
+    },
+    save () {
+      next ??= running.then(() => {
+        next = undefined
+        running = write()
+        return running
+      })
+      return next
+    }
+  }
+}
+
+function headerOf (body: string): string { return JSON.stringify({ format: FORMAT, checksum: sha256(body) }) }
