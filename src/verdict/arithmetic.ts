@@ -1,5 +1,8 @@
-import type { Age } from './age.js'
-import { ANY_NUMBER, constant, isConstant, isUnknown, max, min, S64_MAX, S64_MIN, scalar, settle, signed, U32, U64, union, unsigned, zeroExtend, type Bounds, type Scalar } from './scalar.js'
+import type { Age, Rules } from './age.js'
+import { ANY_NUMBER, ANY_RANGE, ANY_RANGE32, draftOf, learnFromBits, learnFromLowBits, max, min, S32_MAX, S32_MIN, S64_MAX, S64_MIN, settle, type Bounds, type Draft } from './bounds.js'
+import { wholeFromHalf } from './extend.js'
+import { byRules, constant, isConstant, scalar, union, type Scalar, type Traits } from './scalar.js'
+import { addTnums, andTnums, multiplyTnums, orTnums, signed, signed32, subtractTnums, U32, U64, unsigned, xorTnums } from './tnum.js'
 
 /** ALU operations, by the high bits of their opcodes. */
 export const ALU = {
@@ -12,48 +15,20 @@ export const ALU = {
  * @see https://www.rfc-editor.org/rfc/rfc9669#name-arithmetic-instructions
  */
 export function compute (age: Age, operation: number, a: Scalar, b: Scalar, is64: boolean): Scalar {
-  const from = union(a.from, b.from)
-  if (operation === ALU.DIV || operation === ALU.MOD) return unknownOf(age, is64, age.foldsDivision === 'no', from)
-  if (operation === ALU.NEG) {
-    if (age.foldsNegation === 'no') return unknownOf(age, is64, true, from)
-    if (age.foldsNegation === 'maybe') return unknownOf(age, is64, false, from)
-    return compute(age, ALU.SUB, constant(0n), a, is64)
+  const isOne = (a.isOne && (b.isOne || isConstant(b))) || (isConstant(a) && b.isOne)
+  const isSum = is64 && (operation === ALU.ADD || operation === ALU.SUB) && isConstant(b) && age.linksSums !== 'no'
+  const traits: Traits = { exact: a.exact && b.exact, related: isSum ? a.id === 0 ? a.related : a.id : 0, from: union(a.from, b.from), isOne }
+  if (isConstant(a) && isConstant(b) && age.foldsXor === 'yes') {
+    const folded = fold(operation, a.bits, b.bits, is64 ? 64 : 32)
+    if (folded !== undefined) return constant(folded, traits.from)
   }
-  if (operation === ALU.XOR && age.foldsXor !== 'yes') return unknownOf(age, is64, age.foldsXor === 'no', from)
-  // A product of something unknown was not worked out, were the other side 0.
-  if (operation === ALU.MUL && !isConstant(b) && age.multipliesUnknowns !== 'yes') return scalar(ANY_NUMBER, { exact: false, from })
-  if (operation === ALU.OR && !isConstant(b) && age.foldsXor !== 'yes') return scalar(ANY_NUMBER, { exact: false, from })
-  const result = isConstant(a) && isConstant(b) ? fold(operation, a.bits, b.bits, is64) : undefined
-  if (result !== undefined) return constant(result, from)
-  if (isConstant(b) && b.bits === 0n && operation === ALU.AND) return constant(0n, from)
-  const exact = a.exact && b.exact
-  const isOne = (a.isOne || isConstant(a)) && (b.isOne || isConstant(b))
-  if (is64) {
-    const sum = combine(operation, a, b, 64)
-    if (sum === undefined) return scalar(ANY_NUMBER, { exact: b.umax >= 64n && b.exact, from })
-    const related = isConstant(b) && (operation === ALU.ADD || operation === ALU.SUB) ? a.id === 0 ? a.related : a.id : 0
-    return scalar(settle(sum.bounds) ?? ANY_NUMBER, { exact: exact && sum.exact, related, from, isOne })
-  }
-  const sum = combine(operation, zeroExtend(a, 4), zeroExtend(b, 4), 32)
-  if (sum === undefined) return unknownOf(age, false, b.umax32 >= 32n && b.exact, from)
-  const wide = scalar(settle(sum.bounds) ?? ANY_NUMBER, { exact: exact && sum.exact, from, isOne })
-  if (wide.umax <= U32) return wide
-  const coversAll = (operation === ALU.ADD || operation === ALU.SUB) && (isFullWord(a) || isFullWord(b))
-  return scalar(zeroExtend(wide, 4), { exact: exact && coversAll, from, isOne })
+  const isDivision = operation === ALU.DIV || operation === ALU.MOD
+  if (isDivision && age.foldsDivision !== 'no') return scalar(ANY_NUMBER, { exact: false, from: traits.from ?? [] })
+  return byRules(age, traits, rules => calculate(rules, operation, a, b, is64))
 }
 
-function isFullWord (value: Scalar): boolean { return value.umin32 === 0n && value.umax32 === U32 && (value.mask & U32) === U32 && value.smin32 < 0n && value.smax32 > 0n }
-
-/** What the verifier does not work out is unknown in all 64 bits, of a 32-bit operation too; older ones know the upper half. */
-function unknownOf (age: Age, is64: boolean, exact: boolean, from: readonly string[]): Scalar {
-  return scalar(ANY_NUMBER, { exact: exact && (is64 || age.forgetsUpperHalf === 'yes'), from })
-}
-
-function fold (operation: number, a: bigint, b: bigint, is64: boolean): bigint | undefined {
-  const width = is64 ? 64 : 32
-  const x = BigInt.asUintN(width, a)
-  const y = BigInt.asUintN(width, b)
-  const result = foldBits(operation, x, y, width)
+function fold (operation: number, a: bigint, b: bigint, width: number): bigint | undefined {
+  const result = foldBits(operation, BigInt.asUintN(width, a), BigInt.asUintN(width, b), width)
   return result === undefined ? undefined : BigInt.asUintN(width, result)
 }
 
@@ -74,101 +49,188 @@ function foldBits (operation: number, x: bigint, y: bigint, width: number): bigi
   }
 }
 
-interface Combined {
-  readonly bounds: Bounds
-  readonly exact: boolean
-}
-
-/** Known bits and ranges of a result of which one side at least is not constant. Undefined: nothing is known. */
-function combine (operation: number, a: Scalar, b: Scalar, width: number): Combined | undefined {
+/** Undefined: nothing is known of the result. */
+function calculate (rules: Rules, operation: number, a: Scalar, b: Scalar, is64: boolean): Bounds | undefined {
+  const width = is64 ? 64n : 32n
+  const isKnown = is64 ? isConstant(b) : (b.mask & U32) === 0n && b.umin32 === b.umax32 && b.smin32 === b.smax32
+  if (operation === ALU.NEG) {
+    if (!rules.foldsNegation) return undefined
+    return finish(rules, combine(rules, ALU.SUB, constant(0n), a), is64)
+  }
+  const isShift = operation === ALU.LSH || operation === ALU.RSH || operation === ALU.ARSH
+  if (rules.computesUnknowns) {
+    if (isShift && (!isKnown || b.umax >= width)) return undefined
+  } else {
+    if (!isKnown && operation !== ALU.ADD && operation !== ALU.SUB && operation !== ALU.AND) return undefined
+    if (isShift && b.umax >= width) return finish(rules, draftOf(ANY_NUMBER), is64)
+  }
+  if (operation === ALU.DIV || operation === ALU.MOD || (operation === ALU.XOR && !rules.foldsXor)) {
+    return rules.forgetsUpperHalf ? undefined : finish(rules, draftOf(ANY_NUMBER), is64)
+  }
+  const by = is64 ? b.umin : b.umin32
   switch (operation) {
-    case ALU.ADD: return add(a, b)
-    case ALU.SUB: return subtract(a, b)
-    case ALU.AND: return and(a, b)
-    case ALU.OR: return or(a, b)
-    case ALU.XOR: return xor(a, b)
-    case ALU.MUL: return multiply(a, b)
-    case ALU.LSH: return isConstant(b) && b.bits < BigInt(width) ? shiftLeft(a, b.bits) : undefined
-    case ALU.RSH: return isConstant(b) && b.bits < BigInt(width) ? shiftRight(a, b.bits) : undefined
-    case ALU.ARSH: return isConstant(b) && b.bits < BigInt(width) && width === 64 ? shiftRightSigned(a, b.bits) : undefined
-    default: return undefined
+    case ALU.LSH: return finish(rules, is64 ? shiftLeft(a, by) : shiftLeftHalf(a, by), is64)
+    case ALU.RSH: return finish(rules, is64 ? shiftRight(a, by) : shiftRightHalf(a, by), is64)
+    case ALU.ARSH: return finish(rules, is64 ? shiftSigned(a, by) : shiftSignedHalf(a, by), is64)
+    default: return finish(rules, combine(rules, operation, a, b), is64)
   }
 }
 
-function add (a: Scalar, b: Scalar): Combined {
-  const carries = unsigned(a.mask + b.mask + a.bits + b.bits) ^ unsigned(a.bits + b.bits)
-  const mask = (carries | a.mask | b.mask) & U64
-  const bits = unsigned(a.bits + b.bits) & ~mask
-  return ranged(bits, mask, [a.umin + b.umin, a.umax + b.umax], [a.smin + b.smin, a.smax + b.smax])
+function finish (rules: Rules, d: Draft, is64: boolean): Bounds { return settle(rules, is64 ? d : wholeFromHalf(d)) }
+
+interface Range {
+  readonly umin: bigint
+  readonly umax: bigint
+  readonly smin: bigint
+  readonly smax: bigint
 }
 
-function subtract (a: Scalar, b: Scalar): Combined {
-  const difference = unsigned(a.bits - b.bits)
-  const high = unsigned(difference + a.mask)
-  const low = unsigned(difference - b.mask)
-  const mask = ((high ^ low) | a.mask | b.mask) & U64
-  return ranged(difference & ~mask, mask, [a.umin - b.umax, a.umax - b.umin], [a.smin - b.smax, a.smax - b.smin])
+const halfOf = (b: Bounds): Range => ({ umin: b.umin32, umax: b.umax32, smin: b.smin32, smax: b.smax32 })
+
+/** Operations that are worked out for all 64 bits and for the lower half at once. */
+function combine (rules: Rules, operation: number, a: Bounds, b: Bounds): Draft {
+  const tnum = tnumOf(rules, operation, a, b)
+  const d = draftOf(a)
+  d.bits = tnum.bits
+  d.mask = tnum.mask
+  Object.assign(d, rangeOf(rules, operation, a, b, tnum.bits, tnum.bits | tnum.mask, 64))
+  const low = rangeOf(rules, operation, halfOf(a), halfOf(b), tnum.bits & U32, (tnum.bits | tnum.mask) & U32, 32)
+  d.umin32 = low.umin
+  d.umax32 = low.umax
+  d.smin32 = low.smin
+  d.smax32 = low.smax
+  if (operation === ALU.AND || operation === ALU.OR || operation === ALU.XOR) learnFromBits(d)
+  return d
 }
 
-/** Where one range wraps around, verifiers differ in what they keep of it. */
-function ranged (bits: bigint, mask: bigint, u: readonly [bigint, bigint], s: readonly [bigint, bigint]): Combined {
-  const uFits = u[0] >= 0n && u[1] <= U64
-  const sFits = s[0] >= S64_MIN && s[1] <= S64_MAX
-  const bounds = { ...ANY_NUMBER, bits, mask, umin: uFits ? u[0] : 0n, umax: uFits ? u[1] : U64, smin: sFits ? s[0] : S64_MIN, smax: sFits ? s[1] : S64_MAX }
-  const coversAll = u[1] - u[0] >= U64 && s[1] - s[0] >= U64 && mask === U64
-  return { bounds, exact: (uFits && sFits) || coversAll }
+function tnumOf (rules: Rules, operation: number, a: Bounds, b: Bounds): Pick<Bounds, 'bits' | 'mask'> {
+  switch (operation) {
+    case ALU.ADD: return addTnums(a, b)
+    case ALU.SUB: return subtractTnums(a, b)
+    case ALU.MUL: return multiplyTnums(a, b, rules.joinsProducts ? 'joined' : rules.sumsProducts ? 'sums' : 'masks')
+    case ALU.AND: return andTnums(a, b)
+    case ALU.OR: return orTnums(a, b)
+    case ALU.XOR: return xorTnums(a, b)
+    default: return ANY_NUMBER
+  }
 }
 
-function and (a: Scalar, b: Scalar): Combined {
-  const aCan = a.bits | a.mask
-  const bCan = b.bits | b.mask
-  const bits = a.bits & b.bits
-  return { bounds: { ...ANY_NUMBER, bits, mask: aCan & bCan & ~bits, umin: bits, umax: min(a.umax, b.umax) }, exact: true }
+/** @param bits what is known to be set in the result; `open`: what may be */
+function rangeOf (rules: Rules, operation: number, a: Range, b: Range, bits: bigint, open: bigint, width: 64 | 32): Range {
+  switch (operation) {
+    case ALU.ADD: return added(rules, [a.umin + b.umin, a.umax + b.umax], [a.smin + b.smin, a.smax + b.smax], width)
+    case ALU.SUB: return added(rules, [a.umin - b.umax, a.umax - b.umin], [a.smin - b.smax, a.smax - b.smin], width)
+    case ALU.MUL: return rules.multipliesSigned ? productOfSigned(a, b, width) : product(a, b, width)
+    case ALU.AND: return withSigns(rules, bits, min(a.umax, b.umax), a, b, width)
+    case ALU.OR: return withSigns(rules, max(a.umin, b.umin), open, a, b, width)
+    default: return withSigns(rules, bits, open, a, b, width)
+  }
 }
 
-function or (a: Scalar, b: Scalar): Combined {
-  const bits = a.bits | b.bits
-  const mask = (a.mask | b.mask) & ~bits
-  return { bounds: { ...ANY_NUMBER, bits, mask, umin: max(a.umin, b.umin), umax: bits | mask }, exact: true }
-}
+const top = (width: 64 | 32): bigint => width === 64 ? U64 : U32
+const lowest = (width: 64 | 32): bigint => width === 64 ? S64_MIN : S32_MIN
+const highest = (width: 64 | 32): bigint => width === 64 ? S64_MAX : S32_MAX
 
-function xor (a: Scalar, b: Scalar): Combined {
-  const mask = a.mask | b.mask
-  return { bounds: { ...ANY_NUMBER, bits: (a.bits ^ b.bits) & ~mask, mask }, exact: true }
-}
-
-function multiply (a: Scalar, b: Scalar): Combined {
-  if (a.umax > U32 || b.umax > U32) return { bounds: ANY_NUMBER, exact: (isUnknown(a) && (b.bits & 1n) === 1n) || (isUnknown(a) && isUnknown(b)) }
-  return { bounds: { ...ANY_NUMBER, umin: a.umin * b.umin, umax: a.umax * b.umax }, exact: false }
-}
-
-function shiftLeft (a: Scalar, by: bigint): Combined {
-  const fits = a.umax <= U64 >> by
-  const isWord = by === 32n
-  const signedRange = isWord ? { smin: a.smin32 << 32n, smax: a.smax32 << 32n } : {}
+/** A range that wraps around at one end is lost; one that wraps around at both is kept by newer verifiers. */
+function added (rules: Rules, u: readonly [bigint, bigint], s: readonly [bigint, bigint], width: 64 | 32): Range {
+  const fits = u[0] >= 0n && u[1] <= top(width)
+  const wraps = rules.keepsWrapped && ((u[0] > top(width) && u[1] > top(width)) || (u[0] < 0n && u[1] < 0n))
+  const fitsSigned = s[0] >= lowest(width) && s[1] <= highest(width)
   return {
-    bounds: { ...ANY_NUMBER, bits: unsigned(a.bits << by), mask: unsigned(a.mask << by), umin: fits ? a.umin << by : 0n, umax: fits ? a.umax << by : U64, ...signedRange },
-    exact: isWord ? a.smin32 >= 0n || a.mask === U64 : fits || isUnknown(a)
+    umin: fits || wraps ? BigInt.asUintN(width, u[0]) : 0n,
+    umax: fits || wraps ? BigInt.asUintN(width, u[1]) : top(width),
+    ...keptSigned(rules, fitsSigned, s, width)
   }
 }
 
-function shiftRight (a: Scalar, by: bigint): Combined {
-  return { bounds: { ...ANY_NUMBER, bits: a.bits >> by, mask: a.mask >> by, umin: a.umin >> by, umax: a.umax >> by }, exact: true }
+function keptSigned (rules: Rules, fits: boolean, s: readonly [bigint, bigint], width: 64 | 32): Pick<Range, 'smin' | 'smax'> {
+  const wraps = rules.keepsWrapped && ((s[0] > highest(width) && s[1] > highest(width)) || (s[0] < lowest(width) && s[1] < lowest(width)))
+  return fits || wraps ? { smin: BigInt.asIntN(width, s[0]), smax: BigInt.asIntN(width, s[1]) } : { smin: lowest(width), smax: highest(width) }
 }
 
-function shiftRightSigned (a: Scalar, by: bigint): Combined {
+function product (a: Range, b: Range, width: 64 | 32): Range {
+  const limit = width === 64 ? U32 : 0xffffn
+  const isLost = a.smin < 0n || b.smin < 0n || a.umax > limit || b.umax > limit
+  if (isLost) return { umin: 0n, umax: top(width), smin: lowest(width), smax: highest(width) }
+  const [low, high] = [a.umin * b.umin, a.umax * b.umax]
+  return { umin: low, umax: high, ...high > highest(width) ? { smin: lowest(width), smax: highest(width) } : { smin: low, smax: high } }
+}
+
+function productOfSigned (a: Range, b: Range, width: 64 | 32): Range {
+  const [low, high] = [a.umin * b.umin, a.umax * b.umax]
+  const fits = high <= top(width)
+  const corners = [a.smin * b.smin, a.smin * b.smax, a.smax * b.smin, a.smax * b.smax]
+  const smin = corners.reduce(min)
+  const smax = corners.reduce(max)
+  const fitsSigned = smin >= lowest(width) && smax <= highest(width)
+  return { umin: fits ? low : 0n, umax: fits ? high : top(width), smin: fitsSigned ? smin : lowest(width), smax: fitsSigned ? smax : highest(width) }
+}
+
+/** Signs of what bitwise operations leave: older verifiers look at those of the sides, newer ones at the result. */
+function withSigns (rules: Rules, umin: bigint, umax: bigint, a: Range, b: Range, width: 64 | 32): Range {
+  const [smin, smax] = [BigInt.asIntN(width, umin), BigInt.asIntN(width, umax)]
+  const isKept = rules.comparesRanges ? smin <= smax : a.smin >= 0n && b.smin >= 0n
+  return isKept ? { umin, umax, smin, smax } : { umin, umax, smin: lowest(width), smax: highest(width) }
+}
+
+function shiftLeft (a: Bounds, by: bigint): Draft {
+  const fits = a.umax <= 1n << 63n - by
+  const d: Draft = {
+    bits: unsigned(a.bits << by),
+    mask: unsigned(a.mask << by),
+    umin: fits ? a.umin << by : 0n,
+    umax: fits ? a.umax << by : U64,
+    smin: by === 32n ? a.smin32 << 32n : S64_MIN,
+    smax: by === 32n ? a.smax32 << 32n : S64_MAX,
+    ...shiftedHalf(a, by)
+  }
+  learnFromBits(d)
+  return d
+}
+
+function shiftedHalf (a: Bounds, by: bigint): Pick<Draft, 'umin32' | 'umax32' | 'smin32' | 'smax32'> {
+  const fits = by <= 31n && a.umax32 <= 1n << 31n - by
+  return { ...ANY_RANGE32, umin32: fits ? a.umin32 << by : 0n, umax32: fits ? a.umax32 << by : U32 }
+}
+
+function shiftLeftHalf (a: Bounds, by: bigint): Draft {
+  const d: Draft = { ...ANY_RANGE, bits: a.bits << by & U32, mask: a.mask << by & U32, ...shiftedHalf(a, by) }
+  learnFromLowBits(d)
+  return d
+}
+
+function shiftRight (a: Bounds, by: bigint): Draft {
+  const d: Draft = { ...ANY_RANGE, ...ANY_RANGE32, bits: a.bits >> by, mask: a.mask >> by, umin: a.umin >> by, umax: a.umax >> by }
+  learnFromBits(d)
+  return d
+}
+
+function shiftRightHalf (a: Bounds, by: bigint): Draft {
+  const d: Draft = { ...ANY_RANGE, ...ANY_RANGE32, bits: (a.bits & U32) >> by, mask: (a.mask & U32) >> by, umin32: a.umin32 >> by, umax32: a.umax32 >> by }
+  learnFromLowBits(d)
+  return d
+}
+
+function shiftSigned (a: Bounds, by: bigint): Draft {
   const mask = unsigned(signed(a.mask) >> by)
-  return { bounds: { ...ANY_NUMBER, bits: unsigned(signed(a.bits) >> by) & ~mask, mask, smin: a.smin >> by, smax: a.smax >> by }, exact: true }
+  const d: Draft = { ...ANY_RANGE, ...ANY_RANGE32, bits: unsigned(signed(a.bits) >> by) & ~mask, mask, smin: a.smin >> by, smax: a.smax >> by }
+  learnFromBits(d)
+  return d
+}
+
+function shiftSignedHalf (a: Bounds, by: bigint): Draft {
+  const mask = signed32(a.mask) >> by & U32
+  const d: Draft = { ...ANY_RANGE, ...ANY_RANGE32, bits: signed32(a.bits) >> by & U32 & ~mask, mask, smin32: a.smin32 >> by, smax32: a.smax32 >> by }
+  learnFromLowBits(d)
+  return d
 }
 
 /** A byte swap, or a cut to so many bits where the machine's order is the one asked for. */
 export function swapBytes (age: Age, value: Scalar, bits: number, swaps: boolean): Scalar {
-  const { exact, from } = value
-  if (age.foldsByteSwap === 'no') return scalar(ANY_NUMBER, { from })
-  if (age.foldsByteSwap === 'maybe') return scalar(ANY_NUMBER, { exact: false, from })
-  const known = swap(value.bits, bits, swaps)
-  if (isConstant(value)) return constant(known, from)
-  return scalar(settle({ ...ANY_NUMBER, bits: known, mask: swap(value.mask, bits, swaps) }) ?? ANY_NUMBER, { exact, from })
+  return byRules(age, { exact: value.exact, from: value.from, isOne: value.isOne }, rules => {
+    if (!rules.foldsByteSwap) return undefined
+    return settle(rules, { ...ANY_NUMBER, bits: swap(value.bits, bits, swaps), mask: swap(value.mask, bits, swaps) })
+  })
 }
 
 function swap (value: bigint, bits: number, swaps: boolean): bigint {

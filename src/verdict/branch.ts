@@ -2,19 +2,12 @@ import type { Insn } from '../insn/insn.js'
 import { BpfClass, classOf } from '../insn/opcodes.js'
 import type { Age } from './age.js'
 import { usesRegister } from './code.js'
-import { decide, exchanged, isPlain, JMP, limitOf, narrow, narrowBoth, opposite } from './compare.js'
+import { decide, JMP, learn, opposite } from './compare.js'
 import { targetOf } from './flow.js'
 import { fork, operand, restOn, type Run } from './run.js'
-import { constant, isConstant, sameBounds, scalar, union, type Bounds, type Scalar } from './scalar.js'
+import { constant, scalar, union, type Scalar } from './scalar.js'
 import { mapValues, topFrame, type State } from './state.js'
 import { isNullConstant, type Value } from './value.js'
-
-/** Whether a branch is decided as said, whatever the verifier's age within what is known of it. */
-interface Decision {
-  readonly taken: boolean
-  /** `no`: this verifier follows both ways; `maybe`: it may. */
-  readonly ability: Age[keyof Age]
-}
 
 /** Follows a conditional jump: one way where the verifier decides it, otherwise both. */
 export function branch (run: Run, state: State, insn: Insn): void {
@@ -30,11 +23,12 @@ export function branch (run: Run, state: State, insn: Insn): void {
   const left = operand(state, insn.dst)
   const right = usesRegister(insn) ? operand(state, insn.src) : constant(BigInt(insn.imm))
   const rightRegister = usesRegister(insn) ? insn.src : undefined
+  const common = { operation, is64, leftRegister: insn.dst, rightRegister, next, target }
   if (left?.kind === 'scalar' && right?.kind === 'scalar') {
-    compareNumbers(run, state, { operation, is64, left, right, leftRegister: insn.dst, rightRegister, next, target })
+    compareNumbers(run, state, { ...common, left, right })
     return
   }
-  comparePointers(run, state, { operation, is64, left, right, leftRegister: insn.dst, rightRegister, next, target })
+  comparePointers(run, state, { ...common, left, right })
 }
 
 interface Comparison<Side> {
@@ -51,90 +45,46 @@ interface Comparison<Side> {
 
 function compareNumbers (run: Run, state: State, comparison: Comparison<Scalar>): void {
   const { operation, is64, left, right, next, target } = comparison
-  const taken = decide(operation, left, right, is64)
-  if (taken === undefined) {
-    const isOpen = left.exact && right.exact && (left.id === 0 || left.id !== right.id)
-    const doubt = isOpen ? null : `Whether the verifier decides ${placeOf(state)} is not known.`
-    const other = fork(run, state, target, doubt)
-    if (doubt !== null) state.doubt ??= doubt
-    learn(run, other, comparison, true)
-    learn(run, state, comparison, false)
-    state.pc = next
-    return
-  }
-  const { ability } = decisionOf(run.age, comparison, taken)
-  if (ability === 'yes') {
+  const { sure, perhaps } = run.age
+  const taken = decide(sure, operation, left, right, is64)
+  if (taken !== undefined) {
     restOn(run, state, union(left.from, right.from), taken ? next : target)
     state.pc = taken ? target : next
     return
   }
-  const doubt = ability === 'no' && left.exact && right.exact ? null : `Whether the verifier of this kernel decides ${placeOf(state)} is not known.`
-  fork(run, state, taken ? next : target, doubt)
-  state.pc = taken ? target : next
+  const mayDecide = sure !== perhaps && decide(perhaps, operation, left, right, is64) !== undefined
+  const isOpen = left.exact && right.exact && !mayDecide && (!perhaps.comparesRanges || left.id === 0 || left.id !== right.id)
+  if (!isOpen) state.doubt ??= `Whether the verifier decides the branch at instruction ${state.pc} of ${topFrame(state).code.fn.name} is not known.`
+  const other = fork(run, state, target, null)
+  narrowSides(run, other, comparison, true)
+  narrowSides(run, state, comparison, false)
+  state.pc = next
 }
 
-function placeOf (state: State): string { return `the branch at instruction ${state.pc} of ${topFrame(state).code.fn.name}` }
-
-/** Which verifiers decide the comparison as it comes out. */
-function decisionOf (age: Age, { operation, is64, left, right }: Comparison<Scalar>, taken: boolean): Decision {
-  if (operation === JMP.JSET) return { taken, ability: isPlain(left, right, is64) ? age.decidesBitTests : atMost(age.comparesRanges) }
-  if (isPlain(left, right, is64) || ((left.isOne || isConstant(left)) && (right.isOne || isConstant(right)))) {
-    const always = isConstant(left) && isConstant(right) && ((operation === JMP.JEQ && taken) || (operation === JMP.JNE && !taken))
-    return { taken, ability: always ? 'yes' : age.decidesBranches }
-  }
-  // Bits that differ decide from Linux 6.19 on, where ranges do not.
-  const isByBits = (operation === JMP.JEQ || operation === JMP.JNE) && overlap(left, right, is64)
-  return { taken, ability: isByBits ? 'maybe' : atMost(age.comparesRanges) }
-}
-
-function overlap (left: Scalar, right: Scalar, is64: boolean): boolean {
-  return is64
-    ? left.umin <= right.umax && right.umin <= left.umax && left.smin <= right.smax && right.smin <= left.smax
-    : left.umin32 <= right.umax32 && right.umin32 <= left.umax32 && left.smin32 <= right.smax32 && right.smin32 <= left.smax32
-}
-
-/** Older verifiers know some ranges, too, so that none can be said not to decide. */
-function atMost (ability: Age[keyof Age]): Age[keyof Age] { return ability === 'yes' ? 'yes' : 'maybe' }
-
-/** Narrows the side that is compared with a known number, and all copies of it. */
-function learn (run: Run, state: State, comparison: Comparison<Scalar>, taken: boolean): void {
-  const { operation, is64, left, right, leftRegister, rightRegister } = comparison
-  const holds = taken ? operation : opposite(operation)
-  const edges = run.age.comparesRanges === 'yes'
-  const rightLimit = limitOf(right, is64)
-  const leftLimit = limitOf(left, is64)
-  if (rightLimit !== undefined) replace(run, state, leftRegister, left, narrow(holds, left, rightLimit, is64, edges))
-  else if (leftLimit !== undefined && rightRegister !== undefined && Math.abs(holds) !== JMP.JSET) replace(run, state, rightRegister, right, narrow(exchanged(holds), right, leftLimit, is64, edges))
-  else if (rightRegister !== undefined) learnBoth(run, state, comparison, holds)
-}
-
-/** Two numbers of which neither is known narrow each other in newer verifiers. */
-function learnBoth (run: Run, state: State, { is64, left, right, leftRegister, rightRegister }: Comparison<Scalar>, holds: number): void {
-  if (Math.abs(holds) === JMP.JSET || rightRegister === undefined || (left.id !== 0 && left.id === right.id) || run.age.comparesRanges !== 'yes') {
-    blur(state, leftRegister, left)
-    if (rightRegister !== undefined) blur(state, rightRegister, right)
+/** Puts what a comparison says of both sides into their registers, and into all copies of them. */
+function narrowSides (run: Run, state: State, { operation, is64, left, right, leftRegister, rightRegister }: Comparison<Scalar>, taken: boolean): void {
+  if (leftRegister === rightRegister || (left.id !== 0 && left.id === right.id)) {
+    if (run.age.perhaps.comparesRanges) replace(run, state, leftRegister, left, inexact(left))
     return
   }
-  const both = narrowBoth(holds, left, right, is64)
-  replace(run, state, leftRegister, left, both === undefined ? undefined : withBounds(left, both[0]))
-  replace(run, state, rightRegister, right, both === undefined ? undefined : withBounds(right, both[1]))
+  const [newLeft, newRight] = learn(run.age, taken ? operation : opposite(operation), left, right, is64)
+  if (rightRegister !== undefined) replace(run, state, rightRegister, right, newRight)
+  replace(run, state, leftRegister, left, newLeft)
 }
 
-function withBounds (value: Scalar, bounds: Bounds): Scalar {
-  if (sameBounds(value, bounds)) return value
-  return bounds.mask === 0n ? constant(bounds.bits, value.from) : scalar(bounds, value)
-}
+/** Newer verifiers narrow six copies at once, of which some may be in registers that are not read any more. */
+const SURE_COPIES = 3
 
 /** Puts what is known now into the register and all its copies. What was computed from the number is narrowed by some verifiers. */
-function replace (run: Run, state: State, register: number, before: Scalar, after: Scalar | undefined): void {
-  if (after === before) return
-  const value: Scalar = after ?? inexact(before)
+function replace (run: Run, state: State, register: number, before: Scalar, value: Scalar): void {
+  if (value === before) return
   const { id, related } = before
   topFrame(state).registers[register] = value
   if (id === 0 && related === 0) return
+  let copies = 0
   mapValues(state, other => {
     if (other.kind !== 'scalar' || other === value) return other
-    if (id !== 0 && other.id === id) return copyOf(run.age, other, value)
+    if (id !== 0 && other.id === id) return ++copies > SURE_COPIES && run.age.linksSums !== 'no' ? scalar(other, { ...other, id: 0, exact: false }) : copyOf(run.age, other, value)
     const isRelated = (id !== 0 && other.related === id) || (related !== 0 && (other.id === related || other.related === related))
     return isRelated ? inexact(other) : other
   })
@@ -145,18 +95,8 @@ function copyOf (age: Age, copy: Scalar, value: Scalar): Scalar {
   return age.linksCopies === 'no' ? copy : inexact(copy)
 }
 
-/** Notes that some verifiers know more of the number than is followed here. */
-function blur (state: State, register: number, value: Scalar): void {
-  if (isConstant(value)) return
-  topFrame(state).registers[register] = inexact(value)
-  const { id, related } = value
-  if (id === 0 && related === 0) return
-  const isLinked = (other: Scalar): boolean => (id !== 0 && (other.id === id || other.related === id)) || (related !== 0 && (other.id === related || other.related === related))
-  mapValues(state, other => other.kind === 'scalar' && isLinked(other) ? inexact(other) : other)
-}
-
 function inexact (value: Scalar): Scalar {
-  return value.exact ? scalar(value, { exact: false, id: value.id, related: value.related, from: value.from }) : value
+  return value.exact ? scalar(value, { ...value, exact: false }) : value
 }
 
 /** A comparison with a pointer: with null it says what the pointer is; with another it says what this does not follow. */
@@ -169,10 +109,11 @@ function comparePointers (run: Run, state: State, comparison: Comparison<Value |
   const register = isLeft ? comparison.leftRegister : comparison.rightRegister
   const nullWay = operation === JMP.JEQ ? target : next
   const otherWay = operation === JMP.JEQ ? next : target
+  const place = `the branch at instruction ${state.pc} of ${topFrame(state).code.fn.name}`
   if (isEquality && is64 && pointer !== undefined && other !== undefined && isNullConstant(other)) {
     const knows = nullness(run.age, pointer)
     if (knows !== 'never') {
-      const isNull = fork(run, state, nullWay, knows === 'maybe' ? null : `Whether the verifier takes the pointer for null in ${placeOf(state)} is not known.`)
+      const isNull = fork(run, state, nullWay, knows === 'maybe' ? null : `Whether the verifier takes the pointer for null in ${place} is not known.`)
       settleNull(isNull, register, pointer, true)
     }
     settleNull(state, register, pointer, false)
@@ -180,7 +121,7 @@ function comparePointers (run: Run, state: State, comparison: Comparison<Value |
     return
   }
   const isNumber = other?.kind === 'scalar' && pointer?.kind === 'pointer'
-  const doubt = isNumber || !state.compared ? null : `Whether the verifier decides ${placeOf(state)}, which compares pointers, is not known.`
+  const doubt = isNumber || !state.compared ? null : `Whether the verifier decides ${place}, which compares pointers, is not known.`
   if (doubt !== null) state.doubt ??= doubt
   if (!isNumber) state.compared = true
   fork(run, state, target, null)
@@ -188,13 +129,16 @@ function comparePointers (run: Run, state: State, comparison: Comparison<Value |
 }
 
 function nullness (age: Age, pointer: Value): 'maybe' | 'never' | 'unclear' {
-  if (pointer.kind === 'data' || (pointer.kind === 'pointer' && pointer.null === 'no')) return age.decidesPointers === 'yes' ? 'never' : age.decidesPointers === 'no' ? 'maybe' : 'unclear'
+  if (pointer.kind === 'data' || (pointer.kind === 'pointer' && pointer.null === 'no')) {
+    const ability = pointer.kind === 'pointer' && pointer.isOfMemory ? age.decidesMaps : age.decidesPointers
+    return ability === 'yes' ? 'never' : ability === 'no' ? 'maybe' : 'unclear'
+  }
   return pointer.kind === 'pointer' && pointer.null === 'maybe' ? 'maybe' : 'unclear'
 }
 
 function settleNull (state: State, register: number | undefined, pointer: Value, isNull: boolean): void {
   if (pointer.kind !== 'pointer' || pointer.null === 'no') return
-  const known: Value = isNull ? constant(0n) : pointer.null === 'maybe' || pointer.null === 'likely' ? { kind: 'pointer', null: 'no', deep: pointer.deep, id: 0 } : pointer
+  const known: Value = isNull ? constant(0n) : pointer.null === 'maybe' || pointer.null === 'likely' ? { ...pointer, null: 'no', id: 0 } : pointer
   if (register !== undefined && register !== 10) topFrame(state).registers[register] = known
   if (pointer.id !== 0) mapValues(state, other => other.kind === 'pointer' && other.id === pointer.id ? known : other)
 }

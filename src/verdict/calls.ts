@@ -2,7 +2,7 @@ import type { Insn } from '../insn/insn.js'
 import { isPoison, PSEUDO, type Code } from './code.js'
 import { BPF_LOOP, CALLBACKS, MAP_LOOKUP, resultOf, SIZES, WITHOUT_ARGUMENTS } from './helpers.js'
 import { clobberAll, fork, newId, operand, reach, type Run } from './run.js'
-import { ANY_NUMBER, isConstant, scalar, UNKNOWN, VAGUE } from './scalar.js'
+import { isConstant, UNKNOWN, VAGUE } from './scalar.js'
 import { clobber } from './stack.js'
 import { copyFrame, newContext, topFrame, widen, type Context, type Frame, type State } from './state.js'
 import { NOT_NULL, UNCLEAR, type Value } from './value.js'
@@ -54,8 +54,8 @@ function resultOfHelper (run: Run, helper: number): Value {
   switch (resultOf(helper)) {
     case 'number': return UNKNOWN
     case 'ranged': return VAGUE
-    case 'maybe-null': return { kind: 'pointer', null: helper === MAP_LOOKUP && run.age.knowsElements !== 'no' ? 'likely' : 'maybe', deep: false, id: newId(run) }
-    case 'maybe-null-deep': return { kind: 'pointer', null: 'maybe', deep: true, id: newId(run) }
+    case 'maybe-null': return { ...NOT_NULL, null: helper === MAP_LOOKUP && run.age.knowsElements !== 'no' ? 'likely' : 'maybe', isOfMemory: helper !== MAP_LOOKUP, id: newId(run) }
+    case 'maybe-null-deep': return { ...UNCLEAR, null: 'maybe', id: newId(run) }
     case 'pointer': return NOT_NULL
     case 'pointer-deep': return { ...UNCLEAR, id: newId(run) }
     case 'unclear': return { ...UNCLEAR, id: newId(run) }
@@ -93,7 +93,7 @@ function callKernelFunction (run: Run, state: State, name: string): boolean {
   }
   if (ITERATES.test(name)) forgetTurn(state)
   forgetMemory(state, undefined)
-  finishCall(state, ITERATES.test(name) ? { kind: 'pointer', null: 'maybe', deep: true, id: newId(run) } : { ...UNCLEAR, id: newId(run) })
+  finishCall(state, ITERATES.test(name) ? { ...UNCLEAR, null: 'maybe', id: newId(run) } : { ...UNCLEAR, id: newId(run) })
   state.pc++
   return name !== 'bpf_throw'
 }
@@ -117,7 +117,7 @@ function callSubprogram (run: Run, state: State, callee: Code): boolean {
       enter(fork(run, state, state.pc, null), callee, topFrame(state).registers.slice(0, 6), undefined)
     }
     forgetMemory(state, undefined)
-    finishCall(state, scalar(ANY_NUMBER, {}))
+    finishCall(state, UNKNOWN)
     state.pc++
     return true
   }
@@ -150,7 +150,7 @@ function contextOf (parent: Context, callee: Code, at: number): Context {
 }
 
 /**
- * A helper that calls back. Since Linux 6.7 the verifier follows any number of turns, none included; before it followed one.
+ * A helper that calls back. Newer verifiers follow any number of turns, none included; older ones followed one.
  *
  * @param turns how many at most, where the helper is told
  */
@@ -161,15 +161,17 @@ function enterCallback (run: Run, state: State, callee: Code, passed: ReadonlyAr
     state.pc++
     return true
   }
-  const repeats = run.age.repeatsCallbacks
+  const { repeatsCallbacks: repeats, countsCallbacks: counts } = run.age
   const isNone = turns?.kind === 'scalar' && isConstant(turns) && turns.bits === 0n
-  const skipped = fork(run, state, state.pc + 1, repeats === 'yes' ? null : 'Whether the verifier of this kernel skips a callback is not known.')
-  finishCall(skipped, UNKNOWN)
-  if (isNone && repeats === 'yes') return false
-  if (isNone) state.doubt ??= 'Whether the verifier of this kernel follows a callback that is called no time is not known.'
-  const isMany = repeats === 'yes' && (turns === undefined || (turns.kind === 'scalar' && turns.umax >= MANY))
+  if (repeats !== 'no') {
+    const skipped = fork(run, state, state.pc + 1, repeats === 'yes' ? null : 'Whether the verifier of this kernel skips a callback is not known.')
+    finishCall(skipped, UNKNOWN)
+    if (isNone && counts === 'yes') return false
+    if (isNone && counts === 'maybe') state.doubt ??= 'Whether the verifier of this kernel follows a callback that is called no time is not known.'
+  }
+  const isMany = counts === 'no' || turns === undefined || (turns.kind === 'scalar' && turns.umax >= MANY)
   const registers = [undefined, ...passed]
-  return enter(state, callee, registers, { before: state.frames.map(copyFrame), arguments: registers, isCertain: isMany })
+  return enter(state, callee, registers, { before: state.frames.map(copyFrame), arguments: registers, isCertain: repeats === 'yes' && isMany })
 }
 
 /** A callback that runs at some other time: verified by itself, with arguments of its own. */
@@ -192,9 +194,11 @@ export function leave (run: Run, state: State): boolean {
     state.pc = frame.returnTo
     return true
   }
-  const again = fork(run, state, frame.returnTo - 1, callback.isCertain ? null : 'How often the verifier of this kernel follows a callback is not known.')
-  widen(again, callback.before, again.frames.length)
-  enter(again, frame.code, callback.arguments, { ...callback, before: again.frames.map(copyFrame) })
+  if (run.age.repeatsCallbacks !== 'no') {
+    const again = fork(run, state, frame.returnTo - 1, callback.isCertain ? null : 'How often the verifier of this kernel follows a callback is not known.')
+    widen(again, callback.before, again.frames.length)
+    enter(again, frame.code, callback.arguments, { ...callback, before: again.frames.map(copyFrame) })
+  }
   finishCall(state, UNKNOWN)
   state.pc = frame.returnTo
   return true

@@ -1,4 +1,8 @@
-import { ANY_NUMBER, constant, isConstant, max, min, S32_MAX, S32_MIN, scalar, settle, signed, U32, unsigned, zeroExtend, type Bounds, type Scalar } from './scalar.js'
+import type { Age, Rules } from './age.js'
+import { ANY_RANGE, ANY_RANGE32, contradict, draftOf, max, min, sameBounds, settle, type Bounds, type Draft } from './bounds.js'
+import { halfFromWhole, wholeFromHalf } from './extend.js'
+import { constant, isConstant, scalar, type Scalar } from './scalar.js'
+import { meetTnums, signed, signed32, U32, unsigned, withLowHalf } from './tnum.js'
 
 /** Conditional jumps, by the high bits of their opcodes. */
 export const JMP = {
@@ -17,7 +21,7 @@ const EXCHANGED: ReadonlyMap<number, number> = new Map([
 ])
 
 export const opposite = (operation: number): number => OPPOSITE.get(operation) ?? operation
-export const exchanged = (operation: number): number => EXCHANGED.get(operation) ?? operation
+const exchanged = (operation: number): number => EXCHANGED.get(operation) ?? operation
 
 interface Range {
   readonly umin: bigint
@@ -28,19 +32,26 @@ interface Range {
   readonly mask: bigint
 }
 
-function rangeOf (value: Scalar, is64: boolean): Range {
+function rangeOf (value: Bounds, is64: boolean): Range {
   return is64
     ? value
     : { umin: value.umin32, umax: value.umax32, smin: value.smin32, smax: value.smax32, bits: value.bits & U32, mask: value.mask & U32 }
 }
 
-/** Whether the comparison always holds (true) or never does (false), as the ranges and bits show; undefined: both can be. */
-export function decide (operation: number, left: Scalar, right: Scalar, is64: boolean): boolean | undefined {
+/** Whether a verifier by these rules sees that the comparison always holds (true) or never does (false); undefined: it follows both ways. */
+export function decide (rules: Rules, operation: number, left: Scalar, right: Scalar, is64: boolean): boolean | undefined {
   const a = rangeOf(left, is64)
   const b = rangeOf(right, is64)
+  const areOne = (left.isOne || isConstant(left)) && (right.isOne || isConstant(right))
+  const comparesRanges = rules.comparesRanges || areOne
+  if (!comparesRanges && b.mask !== 0n) return undefined
+  const areConstant = (a.mask | b.mask) === 0n
+  if (!rules.decidesBranches && !(areConstant && isOldDecision(operation, a.bits === b.bits))) return undefined
+  if (!rules.followsRanges && !areConstant && !areOne) return undefined
+  if (operation === JMP.JSET && !rules.decidesBitTests) return undefined
   switch (operation) {
-    case JMP.JEQ: return equal(a, b)
-    case JMP.JNE: return not(equal(a, b))
+    case JMP.JEQ: return areConstant || comparesRanges ? equal(rules, a, b, left, right, is64) : undefined
+    case JMP.JNE: return areConstant || comparesRanges ? not(equal(rules, a, b, left, right, is64)) : undefined
     case JMP.JGT: return greater(a.umin, a.umax, b.umin, b.umax)
     case JMP.JLE: return not(greater(a.umin, a.umax, b.umin, b.umax))
     case JMP.JLT: return greater(b.umin, b.umax, a.umin, a.umax)
@@ -49,20 +60,27 @@ export function decide (operation: number, left: Scalar, right: Scalar, is64: bo
     case JMP.JSLE: return not(greater(a.smin, a.smax, b.smin, b.smax))
     case JMP.JSLT: return greater(b.smin, b.smax, a.smin, a.smax)
     case JMP.JSGE: return not(greater(b.smin, b.smax, a.smin, a.smax))
-    case JMP.JSET:
-      if (b.mask !== 0n) return a.mask === 0n && a.bits === 0n ? false : undefined
-      if ((a.bits & b.bits) !== 0n) return true
-      return ((a.bits | a.mask) & b.bits) === 0n ? false : undefined
+    case JMP.JSET: return b.mask === 0n ? testBits(a, b.bits) : a.mask === 0n ? testBits(b, a.bits) : undefined
     default: return undefined
   }
 }
 
+/** What verifiers decided before they could do more: that constants are equal. */
+function isOldDecision (operation: number, areEqual: boolean): boolean { return areEqual && (operation === JMP.JEQ || operation === JMP.JNE) }
+
+function testBits (a: Range, bits: bigint): boolean | undefined {
+  if ((a.bits & bits) !== 0n) return true
+  return ((a.bits | a.mask) & bits) === 0n ? false : undefined
+}
+
 function not (answer: boolean | undefined): boolean | undefined { return answer === undefined ? undefined : !answer }
 
-function equal (a: Range, b: Range): boolean | undefined {
-  if (a.mask === 0n && b.mask === 0n) return a.bits === b.bits
-  if (((a.bits ^ b.bits) & ~a.mask & ~b.mask) !== 0n) return false
-  return a.umin > b.umax || a.umax < b.umin || a.smin > b.smax || a.smax < b.smin ? false : undefined
+function equal (rules: Rules, a: Range, b: Range, left: Bounds, right: Bounds, is64: boolean): boolean | undefined {
+  if ((a.mask | b.mask) === 0n) return a.bits === b.bits
+  if (rules.comparesBits && ((a.bits ^ b.bits) & ~a.mask & ~b.mask) !== 0n) return false
+  if (a.umin > b.umax || a.umax < b.umin || a.smin > b.smax || a.smax < b.smin) return false
+  const halvesDiffer = is64 && (left.umin32 > right.umax32 || left.umax32 < right.umin32 || left.smin32 > right.smax32 || left.smax32 < right.smin32)
+  return halvesDiffer ? false : undefined
 }
 
 function greater (amin: bigint, amax: bigint, bmin: bigint, bmax: bigint): boolean | undefined {
@@ -70,118 +88,129 @@ function greater (amin: bigint, amax: bigint, bmin: bigint, bmax: bigint): boole
   return amax <= bmin ? false : undefined
 }
 
-/** Whether verifiers of every age since conditional jumps are followed decide it the same way: it takes constants alone. */
-export function isPlain (left: Scalar, right: Scalar, is64: boolean): boolean {
-  return is64 ? isConstant(left) && isConstant(right) : ((left.mask | right.mask) & U32) === 0n
-}
-
 /**
- * What is known of `value` where `value operation limit` holds; `-JSET`: where it does not. Undefined where it cannot hold.
- *
- * @param limit a known number, 32 bits of it where the comparison is of 32
- * @param edges whether an inequality with the end of a range shortens the range
+ * What is known of both sides where a comparison of numbers holds (`-JSET`: where no such bit is set), which the verifier did not
+ * decide. A side that comes out contradictory is one that verifiers disagree about: unknown, and not exact.
  */
-export function narrow (operation: number, value: Scalar, limit: bigint, is64: boolean, edges: boolean): Scalar | undefined {
-  if (isConstant(value)) return value
-  const bounds = is64 ? narrow64(operation, value, limit, edges) : narrow32(operation, value, limit & U32, edges)
-  const settled = bounds === undefined || bounds === value ? bounds : settle(bounds)
-  if (settled === undefined) return undefined
-  if (settled.mask === 0n) return constant(settled.bits, value.from)
-  return scalar(settled, value)
+export function learn (age: Age, operation: number, left: Scalar, right: Scalar, is64: boolean): readonly [Scalar, Scalar] {
+  const sure = narrowed(age.sure, operation, left, right, is64)
+  const perhaps = age.sure === age.perhaps ? sure : narrowed(age.perhaps, operation, left, right, is64)
+  return [merge(age, left, sure[0], perhaps[0]), merge(age, right, sure[1], perhaps[1])]
 }
 
-function narrow64 (operation: number, v: Scalar, limit: bigint, edges: boolean): Bounds | undefined {
-  const c = unsigned(limit)
-  const s = signed(limit)
-  switch (operation) {
-    case JMP.JEQ: return c < v.umin || c > v.umax || s < v.smin || s > v.smax ? undefined : constant(c)
-    case JMP.JNE: return edges && (v.umin === c || v.umax === c || v.smin === s || v.smax === s)
-      ? { ...v, umin: v.umin === c ? c + 1n : v.umin, umax: v.umax === c ? c - 1n : v.umax, smin: v.smin === s ? s + 1n : v.smin, smax: v.smax === s ? s - 1n : v.smax }
-      : v
-    case JMP.JGT: return { ...v, umin: max(v.umin, c + 1n) }
-    case JMP.JGE: return { ...v, umin: max(v.umin, c) }
-    case JMP.JLT: return { ...v, umax: min(v.umax, c - 1n) }
-    case JMP.JLE: return { ...v, umax: min(v.umax, c) }
-    case JMP.JSGT: return { ...v, smin: max(v.smin, s + 1n) }
-    case JMP.JSGE: return { ...v, smin: max(v.smin, s) }
-    case JMP.JSLT: return { ...v, smax: min(v.smax, s - 1n) }
-    case JMP.JSLE: return { ...v, smax: min(v.smax, s) }
-    case -JMP.JSET: return { ...v, bits: v.bits & ~c, mask: v.mask & ~c }
-    case JMP.JSET: return (c & (c - 1n)) === 0n ? { ...v, bits: v.bits | c, mask: v.mask & ~c } : v
-    default: return v
+function merge (age: Age, before: Scalar, sure: Bounds, perhaps: Bounds): Scalar {
+  if (isConstant(before)) return before
+  if (contradict(sure) || contradict(perhaps)) return scalar(before, { ...before, exact: false })
+  if (sameBounds(before, sure)) return sameBounds(before, perhaps) ? before : scalar(before, { ...before, exact: false })
+  const isAgreed = sameBounds(sure, perhaps)
+  if (sure.mask === 0n && isAgreed) return constant(sure.bits, before.from)
+  return scalar(sure, { ...before, exact: before.exact && isAgreed && !age.perhaps.keepsArcs && age.followsRanges !== 'maybe' })
+}
+
+function narrowed (rules: Rules, operation: number, left: Scalar, right: Scalar, is64: boolean): readonly [Bounds, Bounds] {
+  if (rules.comparesRanges) {
+    const [a, b] = [draftOf(left), draftOf(right)]
+    refine(operation, a, b, is64)
+    return [settle(rules, a), settle(rules, b)]
   }
+  const isKnown = (value: Scalar): boolean => isConstant(value) || (!is64 && (value.mask & U32) === 0n)
+  if (isKnown(right)) return [narrow(rules, operation, left, right.bits, is64), right]
+  if (isKnown(left)) return [left, operation === JMP.JSET || operation === -JMP.JSET ? narrow(rules, operation, right, left.bits, is64) : narrow(rules, exchanged(operation), right, left.bits, is64)]
+  if (!is64 || operation !== JMP.JEQ) return [left, right]
+  const both = settle(rules, { ...meetRanges(left, right, true), ...meetTnums(left, right), umin32: left.umin32, umax32: left.umax32, smin32: left.smin32, smax32: left.smax32 })
+  const other = settle(rules, { ...both, ...meetRanges(left, right, true), ...meetTnums(left, right), umin32: right.umin32, umax32: right.umax32, smin32: right.smin32, smax32: right.smax32 })
+  return [both, other]
 }
 
-function narrow32 (operation: number, v: Scalar, c: bigint, edges: boolean): Bounds | undefined {
-  const s = BigInt.asIntN(32, c)
-  switch (operation) {
-    case JMP.JEQ: return { ...v, bits: (v.bits & ~U32) | c, mask: v.mask & ~U32, umin32: max(v.umin32, c), umax32: min(v.umax32, c), smin32: max(v.smin32, s), smax32: min(v.smax32, s) }
-    case JMP.JNE: return edges && (v.umin32 === c || v.umax32 === c || v.smin32 === s || v.smax32 === s)
-      ? { ...v, umin32: v.umin32 === c ? c + 1n : v.umin32, umax32: v.umax32 === c ? c - 1n : v.umax32, smin32: v.smin32 === s ? s + 1n : v.smin32, smax32: v.smax32 === s ? s - 1n : v.smax32 }
-      : v
-    case JMP.JGT: return { ...v, umin32: max(v.umin32, c + 1n) }
-    case JMP.JGE: return { ...v, umin32: max(v.umin32, c) }
-    case JMP.JLT: return { ...v, umax32: min(v.umax32, c - 1n) }
-    case JMP.JLE: return { ...v, umax32: min(v.umax32, c) }
-    case JMP.JSGT: return s === S32_MAX ? undefined : { ...v, smin32: max(v.smin32, s + 1n) }
-    case JMP.JSGE: return { ...v, smin32: max(v.smin32, s) }
-    case JMP.JSLT: return s === S32_MIN ? undefined : { ...v, smax32: min(v.smax32, s - 1n) }
-    case JMP.JSLE: return { ...v, smax32: min(v.smax32, s) }
-    case -JMP.JSET: return { ...v, bits: v.bits & ~c, mask: v.mask & ~c }
-    case JMP.JSET: return (c & (c - 1n)) === 0n ? { ...v, bits: v.bits | c, mask: v.mask & ~c } : v
-    default: return v
-  }
+/** Older verifiers: one side is known. The half that was not compared is worked out from the other. */
+function narrow (rules: Rules, operation: number, value: Scalar, limit: bigint, is64: boolean): Bounds {
+  const d = draftOf(value)
+  const c = is64 ? unsigned(limit) : limit & U32
+  if (operation === JMP.JEQ) {
+    if (is64) return constant(c)
+    Object.assign(d, withLowHalf(d, { bits: c, mask: 0n }), { umin32: c, umax32: c, smin32: signed32(c), smax32: signed32(c) })
+  } else if (operation === -JMP.JSET) {
+    Object.assign(d, ANY_RANGE, ANY_RANGE32)
+    d.bits &= ~c
+    d.mask &= ~c
+  } else if (operation === JMP.JSET) setBit(d, c)
+  else if (operation !== JMP.JNE) shorten(operation, d, { umin: c, umax: c, smin: is64 ? signed(c) : signed32(c), smax: is64 ? signed(c) : signed32(c) }, is64)
+  if (is64) return settle(rules, halfFromWhole(d))
+  if ((d.bits | d.mask) <= U32) return settle(rules, wholeFromHalf(d))
+  return settle(rules, Object.assign(d, ANY_RANGE))
 }
 
-/** The 32-bit comparison's side as a whole number, where it is known. */
-export function limitOf (value: Scalar, is64: boolean): bigint | undefined {
-  const side = is64 ? value : zeroExtend(value, 4)
-  return isConstant(side) ? side.bits : undefined
+function setBit (d: Draft, c: bigint): void {
+  if (c === 0n || (c & (c - 1n)) !== 0n) return
+  d.bits |= c
+  d.mask &= ~c
 }
 
-/** What is known of both sides where a comparison of two unknown numbers holds; undefined where it cannot. */
-export function narrowBoth (operation: number, a: Scalar, b: Scalar, is64: boolean): readonly [Bounds, Bounds] | undefined {
-  const pair = is64 ? pair64(operation, a, b) : pair32(operation, a, b)
-  const left = settle(pair[0])
-  const right = settle(pair[1])
-  return left === undefined || right === undefined ? undefined : [left, right]
+function meetRanges (a: Bounds, b: Bounds, is64: boolean): Pick<Bounds, 'umin' | 'umax' | 'smin' | 'smax'> {
+  const [x, y] = [rangeOf(a, is64), rangeOf(b, is64)]
+  return { umin: max(x.umin, y.umin), umax: min(x.umax, y.umax), smin: max(x.smin, y.smin), smax: min(x.smax, y.smax) }
 }
 
-function pair64 (operation: number, a: Scalar, b: Scalar): readonly [Bounds, Bounds] {
+/** Newer verifiers: both sides learn. */
+function refine (operation: number, a: Draft, b: Draft, is64: boolean): void {
+  const isKnown = (d: Draft): boolean => ((is64 ? d.mask : d.mask & U32) === 0n)
+  const [open, known] = isKnown(b) ? [a, b] : [b, a]
+  const c = is64 ? known.bits : known.bits & U32
   switch (operation) {
     case JMP.JEQ: {
-      const mask = a.mask & b.mask
-      const both = { ...ANY_NUMBER, bits: (a.bits | b.bits) & ~mask, mask, umin: max(a.umin, b.umin), umax: min(a.umax, b.umax), smin: max(a.smin, b.smin), smax: min(a.smax, b.smax), umin32: max(a.umin32, b.umin32), umax32: min(a.umax32, b.umax32), smin32: max(a.smin32, b.smin32), smax32: min(a.smax32, b.smax32) }
-      return [both, both]
+      const range = meetRanges(a, b, is64)
+      put(a, range, is64)
+      put(b, range, is64)
+      const tnum = is64 ? meetTnums(a, b) : meetTnums({ bits: a.bits & U32, mask: a.mask & U32 }, { bits: b.bits & U32, mask: b.mask & U32 })
+      Object.assign(a, is64 ? tnum : withLowHalf(a, tnum))
+      Object.assign(b, is64 ? tnum : withLowHalf(b, tnum))
+      return
     }
-    case JMP.JLT: return [{ ...a, umax: min(a.umax, b.umax - 1n) }, { ...b, umin: max(b.umin, a.umin + 1n) }]
-    case JMP.JLE: return [{ ...a, umax: min(a.umax, b.umax) }, { ...b, umin: max(b.umin, a.umin) }]
-    case JMP.JSLT: return [{ ...a, smax: min(a.smax, b.smax - 1n) }, { ...b, smin: max(b.smin, a.smin + 1n) }]
-    case JMP.JSLE: return [{ ...a, smax: min(a.smax, b.smax) }, { ...b, smin: max(b.smin, a.smin) }]
-    case JMP.JGT: case JMP.JGE: case JMP.JSGT: case JMP.JSGE: {
-      const [right, left] = pair64(exchanged(operation), b, a)
-      return [left, right]
+    case JMP.JNE:
+      if (isKnown(known)) shaveEdges(open, c, is64)
+      return
+    case JMP.JSET:
+      if (isKnown(known)) setBit(open, c)
+      return
+    case -JMP.JSET:
+      if (!isKnown(known)) return
+      Object.assign(open, ANY_RANGE, ANY_RANGE32)
+      open.bits &= ~c
+      open.mask &= ~c
+      return
+    default: {
+      const [left, right] = [rangeOf(draftOf(a), is64), rangeOf(draftOf(b), is64)]
+      shorten(operation, a, right, is64)
+      shorten(exchanged(operation), b, left, is64)
     }
-    default: return [a, b]
   }
 }
 
-function pair32 (operation: number, a: Scalar, b: Scalar): readonly [Bounds, Bounds] {
+function put (d: Draft, { umin, umax, smin, smax }: Pick<Bounds, 'umin' | 'umax' | 'smin' | 'smax'>, is64: boolean): void {
+  Object.assign(d, is64 ? { umin, umax, smin, smax } : { umin32: umin, umax32: umax, smin32: smin, smax32: smax })
+}
+
+function shaveEdges (d: Draft, c: bigint, is64: boolean): void {
+  const { umin, umax, smin, smax } = rangeOf(d, is64)
+  const s = is64 ? signed(c) : signed32(c)
+  put(d, { umin: umin === c ? umin + 1n : umin, umax: umax === c ? umax - 1n : umax, smin: smin === s ? smin + 1n : smin, smax: smax === s ? smax - 1n : smax }, is64)
+}
+
+/** Shortens the range of a number that is on the said side of another. */
+function shorten (operation: number, d: Draft, other: Pick<Range, 'umin' | 'umax' | 'smin' | 'smax'>, is64: boolean): void {
+  const range = { ...rangeOf(d, is64) }
+  const width = is64 ? 64 : 32
+  const u = (value: bigint): bigint => BigInt.asUintN(width, value)
+  const s = (value: bigint): bigint => BigInt.asIntN(width, value)
   switch (operation) {
-    case JMP.JEQ: {
-      const low = { umin32: max(a.umin32, b.umin32), umax32: min(a.umax32, b.umax32), smin32: max(a.smin32, b.smin32), smax32: min(a.smax32, b.smax32) }
-      const mask = a.mask & b.mask & U32
-      const bits = (a.bits | b.bits) & U32 & ~mask
-      return [{ ...a, ...low, bits: (a.bits & ~U32) | bits, mask: (a.mask & ~U32) | mask }, { ...b, ...low, bits: (b.bits & ~U32) | bits, mask: (b.mask & ~U32) | mask }]
-    }
-    case JMP.JLT: return [{ ...a, umax32: min(a.umax32, b.umax32 - 1n) }, { ...b, umin32: max(b.umin32, a.umin32 + 1n) }]
-    case JMP.JLE: return [{ ...a, umax32: min(a.umax32, b.umax32) }, { ...b, umin32: max(b.umin32, a.umin32) }]
-    case JMP.JSLT: return [{ ...a, smax32: min(a.smax32, b.smax32 - 1n) }, { ...b, smin32: max(b.smin32, a.smin32 + 1n) }]
-    case JMP.JSLE: return [{ ...a, smax32: min(a.smax32, b.smax32) }, { ...b, smin32: max(b.smin32, a.smin32) }]
-    case JMP.JGT: case JMP.JGE: case JMP.JSGT: case JMP.JSGE: {
-      const [right, left] = pair32(exchanged(operation), b, a)
-      return [left, right]
-    }
-    default: return [a, b]
+    case JMP.JGT: range.umin = max(range.umin, u(other.umin + 1n)); break
+    case JMP.JGE: range.umin = max(range.umin, other.umin); break
+    case JMP.JLT: range.umax = min(range.umax, u(other.umax - 1n)); break
+    case JMP.JLE: range.umax = min(range.umax, other.umax); break
+    case JMP.JSGT: range.smin = max(range.smin, s(other.smin + 1n)); break
+    case JMP.JSGE: range.smin = max(range.smin, other.smin); break
+    case JMP.JSLT: range.smax = min(range.smax, s(other.smax - 1n)); break
+    case JMP.JSLE: range.smax = min(range.smax, other.smax); break
   }
+  put(d, range, is64)
 }

@@ -18,7 +18,7 @@ export type EntryKind = 'program' | 'global' | 'callback'
 export function entryState (object: BpfObject, code: Code, kind: EntryKind, doubt: string | null): State {
   const registers = new Array<Value | undefined>(10).fill(undefined)
   if (kind === 'program' && !EXTENSION.test(code.fn.section.name)) {
-    registers[1] = { kind: 'pointer', null: 'unclear', deep: DEEP.test(code.fn.section.name), id: 0 }
+    registers[1] = { ...UNCLEAR, deep: DEEP.test(code.fn.section.name) }
   } else if (kind === 'callback') {
     registers[1] = UNKNOWN
   } else {

@@ -1,5 +1,6 @@
-import type { Age } from './age.js'
-import { constant, isConstant, isUnknown, ofSize, scalar, ZERO, zeroExtend, type Scalar } from './scalar.js'
+import type { Age, Rules } from './age.js'
+import { cut, fits } from './extend.js'
+import { isConstant, isUnknown, ofSize, scalar, ZERO, type Scalar } from './scalar.js'
 import { covers, idOf, join, sameValue, withId, type Value } from './value.js'
 
 /** What the verifier holds of one slot of 8 bytes. Immutable. */
@@ -34,74 +35,65 @@ const maskOf = (byte: number, size: number): number => ((1 << size) - 1) << byte
 export function store (age: Age, littleEndian: boolean, stack: Stack, offset: number, size: number, value: Value, isImmediate: boolean): void {
   const index = slotIndex(offset)
   if (index === undefined) return
-  const byte = byteOf(offset)
-  const before = stack[index]
-  if (size === 8 && byte === 0) {
-    stack[index] = spill(age, value, isImmediate)
-    return
+  const place = { before: stack[index], byte: byteOf(offset), size, littleEndian }
+  const sure = write(age.sure, place, value, isImmediate)
+  const perhaps = age.sure === age.perhaps ? sure : write(age.perhaps, place, value, isImmediate)
+  stack[index] = sameSlot(sure, perhaps) ? sure : { value: undefined, size: 0, zeroes: zeroBytes(sure) & zeroBytes(perhaps), exact: false }
+}
+
+interface Place {
+  readonly before: Slot | undefined
+  readonly byte: number
+  readonly size: number
+  readonly littleEndian: boolean
+}
+
+function write (rules: Rules, { before, byte, size, littleEndian }: Place, value: Value, isImmediate: boolean): Slot {
+  if (value.kind !== 'scalar') return byte === 0 && size === 8 ? { value, size, zeroes: 0, exact: true } : VAGUE_SLOT
+  const others = (before?.zeroes ?? 0) & ~maskOf(byte, size)
+  const isNull = isConstant(value) && value.bits === 0n
+  if (byte === 0 && spills(rules, value, size, isImmediate, isNull)) {
+    if (!littleEndian && size < 8) return VAGUE_SLOT
+    return { value: fits(value, size) ? value : scalar(value, { ...value, id: 0 }), size, zeroes: rules.spillsZeroes ? others : 0, exact: true }
   }
-  const isZero = value.kind === 'scalar' && isConstant(value) && (value.bits & ((1n << BigInt(size * 8)) - 1n)) === 0n
-  const isNull = isZero && value.bits === 0n
-  const kept = (before?.zeroes ?? 0) & ~maskOf(byte, size)
-  if (byte === 0 && value.kind === 'scalar' && littleEndian && !(isNull && age.spillsNarrow !== 'yes')) {
-    const ability = isImmediate && !isNull ? weakest(age.spillsNarrow, age.spillsImmediates) : age.spillsNarrow
-    if (ability === 'yes') {
-      const zeroes = age.keepsZeroes === 'yes' ? kept : 0
-      stack[index] = { value: isImmediate && isNull ? ZERO : value, size, zeroes, exact: age.keepsZeroes !== 'maybe' }
-      return
-    }
-    stack[index] = { value: undefined, size: 0, zeroes: kept, exact: ability === 'no' && !isZero }
-    return
-  }
-  stack[index] = { value: undefined, size: 0, zeroes: isNull ? kept | maskOf(byte, size) : kept, exact: before?.exact !== false && before?.value === undefined && !(isZero && !isNull) }
+  const kept = before?.value === undefined ? others : 0
+  const isExact = value.exact && (size === 8 || before?.exact !== false)
+  return { value: undefined, size: 0, zeroes: isNull ? kept | maskOf(byte, size) : kept, exact: isExact }
 }
 
-function weakest (a: Age['spillsNarrow'], b: Age['spillsNarrow']): Age['spillsNarrow'] {
-  if (a === 'no' || b === 'no') return 'no'
-  return a === 'yes' && b === 'yes' ? 'yes' : 'maybe'
-}
-
-function spill (age: Age, value: Value, isImmediate: boolean): Slot {
-  if (value.kind !== 'scalar') return { value, size: 8, zeroes: 0, exact: true }
-  if (isUnknown(value)) return age.linksSpills === 'yes' || value.from.length > 0 ? { value, size: 8, zeroes: 0, exact: true } : { value: unlinked(value), size: 8, zeroes: 0, exact: true }
-  if (isConstant(value) && value.bits === 0n) return { value: constant(0n, value.from), size: 8, zeroes: 0, exact: true }
-  const ability = isImmediate ? age.spillsImmediates : isConstant(value) ? age.spillsConstants : age.spillsRanges
-  if (ability === 'no') return MISC
-  if (ability === 'maybe') return VAGUE_SLOT
-  return { value: age.linksSpills === 'yes' ? value : unlinked(value), size: 8, zeroes: 0, exact: true }
-}
-
-/** A number whose link to its copies some verifiers lose. */
-function unlinked (value: Scalar): Scalar {
-  return value.id === 0 ? value : scalar(value, { exact: value.exact, related: value.id, from: value.from })
+function spills (rules: Rules, value: Scalar, size: number, isImmediate: boolean, isNull: boolean): boolean {
+  if (isNull && !rules.spillsZeroes) return false
+  if (isImmediate && !rules.spillsImmediates) return false
+  if (size < 8 && !rules.spillsNarrow) return false
+  if (isConstant(value)) return rules.spillsConstants
+  return isUnknown(value) ? rules.linksSpills : rules.spillsRanges
 }
 
 /** Loads `size` bytes, zero-extended. */
 export function load (age: Age, littleEndian: boolean, stack: Stack, offset: number, size: number): Value {
   const index = slotIndex(offset)
-  if (index === undefined) return ofSize(size)
-  const slot = stack[index]
-  const byte = byteOf(offset)
+  const slot = index === undefined ? undefined : stack[index]
   if (slot === undefined) return ofSize(size)
-  if (slot.value !== undefined && byte < slot.size) return fill(age, littleEndian, slot, byte, size)
-  const wanted = maskOf(byte, size)
-  if ((slot.zeroes & wanted) === wanted) return ZERO
-  return ofSize(size, { exact: slot.exact && slot.zeroes === 0 })
+  const byte = byteOf(offset)
+  const sure = read(age, age.sure, littleEndian, slot, byte, size)
+  if (age.sure === age.perhaps || sameValue(sure, read(age, age.perhaps, littleEndian, slot, byte, size))) return sure
+  return ofSize(size, { exact: false, related: slot.value === undefined ? 0 : idOf(slot.value) })
 }
 
-function fill (age: Age, littleEndian: boolean, slot: Slot, byte: number, size: number): Value {
+function read (age: Age, rules: Rules, littleEndian: boolean, slot: Slot, byte: number, size: number): Value {
   const { value } = slot
-  if (value === undefined) return ofSize(size)
-  if (byte === 0 && size === slot.size) return value.kind === 'scalar' ? zeroExtend(value, size) : value
+  const wanted = maskOf(byte, size)
+  if (value === undefined) return (slot.zeroes & wanted) === wanted ? ZERO : ofSize(size, { exact: slot.exact })
+  if (byte === 0 && size === slot.size) return value.kind === 'scalar' ? cut(age, value, size) : value
   if (value.kind !== 'scalar') return ofSize(size, { exact: false })
-  if (isConstant(value) && value.bits === 0n && byte + size <= slot.size) return age.keepsZeroes === 'yes' || slot.size === 8 ? zeroOrVague(age, size) : ofSize(size, { exact: false })
-  const isPart = byte === 0 && size < slot.size && littleEndian
-  if (isPart && age.fillsNarrow === 'yes') return zeroExtend(value, size)
-  return ofSize(size, { exact: isPart ? age.fillsNarrow === 'no' : byte !== 0 && size <= slot.size - byte, related: value.id, from: value.from })
+  if (byte === 0 && size < slot.size && rules.fillsNarrow) {
+    if (!littleEndian) return ofSize(size, { exact: false })
+    return cut(age, fits(value, size) ? value : scalar(value, { ...value, id: 0 }), size)
+  }
+  const isZero = isConstant(value) && value.bits === 0n
+  if (rules.spillsZeroes && ((isZero && byte + size <= slot.size) || (slot.zeroes & wanted) === wanted)) return ZERO
+  return ofSize(size, { exact: value.exact })
 }
-
-/** Zeroes of 8 bytes are known byte by byte since slots are. */
-function zeroOrVague (age: Age, size: number): Scalar { return age.spillsConstants === 'maybe' ? ofSize(size, { exact: false }) : ZERO }
 
 /** Forgets everything from `offset` on (`size` bytes of it, or all that lies above), because something may write there. */
 export function clobber (stack: Stack, offset: number | undefined, size: number | undefined): void {

@@ -140,13 +140,15 @@ function withoutIds (frame: Frame): Frame {
 
 /** A number that other verifier states narrow with its copies: that is not followed, so what is known of it is not all there is. */
 function unlink (value: Value): Value {
-  if (value.kind === 'scalar') return value.id === 0 && value.related === 0 ? value : scalar(value, { exact: false, from: value.from })
+  if (value.kind === 'scalar') return value.id === 0 && value.related === 0 ? value : scalar(value, { exact: false, from: value.from, isOne: value.isOne })
   return idOf(value) === 0 ? value : UNCLEAR
 }
 
-/** Replaces every value, in registers and on the stack, of all frames. */
+/** Replaces every value, in registers and on the stack, of all frames: in the verifier's order, callees first. */
 export function mapValues (state: State, change: (value: Value) => Value): void {
-  for (const frame of state.frames) {
+  for (let depth = state.frames.length - 1; depth >= 0; depth--) {
+    const frame = state.frames[depth]
+    if (frame === undefined) continue
     for (let r = 0; r < 10; r++) {
       const value = frame.registers[r]
       if (value !== undefined) frame.registers[r] = change(value)

@@ -5,10 +5,13 @@ import { branch } from './branch.js'
 import { call, leave } from './calls.js'
 import { isConditional, isJump, usesRegister } from './code.js'
 import { targetOf } from './flow.js'
-import { clobberAll, newId, operand, type Run } from './run.js'
-import { ANY_NUMBER, constant, isConstant, ofSize, scalar, signed, signExtend, U32, VAGUE, zeroExtend } from './scalar.js'
+import { clobberAll, fork, newId, operand, type Run } from './run.js'
+import { ANY_NUMBER } from './bounds.js'
+import { fits, lowHalf, signExtend } from './extend.js'
+import { constant, isConstant, ofSize, scalar, VAGUE, type Scalar } from './scalar.js'
 import { load, overwrite, store } from './stack.js'
 import { topFrame, type State } from './state.js'
+import { signed, U32 } from './tnum.js'
 import { asScalar, UNCLEAR, withId, type Value } from './value.js'
 
 const MODE = { MEMSX: 0x80, ATOMIC: 0xc0 } as const
@@ -86,7 +89,8 @@ function loadFrom (run: Run, state: State, insn: Insn): Value {
   const size = accessSize(insn.code)
   const value = loadZeroExtended(run, state, insn, size)
   if (modeOf(insn) !== MODE.MEMSX) return value
-  return value.kind === 'scalar' && isConstant(value) ? signExtend(value, size, true) : signExtend(ofSize(size, { exact: value.kind === 'scalar' && value.exact, from: asScalar(value).from }), size, true)
+  const number = value.kind === 'scalar' ? value : ofSize(size, { exact: false })
+  return signExtend(run.age, scalar(number, { ...number, id: 0, related: number.id }), size, true)
 }
 
 function loadZeroExtended (run: Run, state: State, insn: Insn, size: number): Value {
@@ -141,15 +145,11 @@ function storeTo (run: Run, state: State, insn: Insn): void {
   store(run.age, run.littleEndian, stack, offset, size, value ?? VAGUE, !isStx)
 }
 
-/** The register's value; a number that is not known gets an id, so that it and its copy on the stack are narrowed together. */
+/** The register's value; a number gets an id where the verifier narrows it and its copy on the stack together. */
 function spilled (run: Run, state: State, register: number, size: number): Value | undefined {
   const value = operand(state, register)
   if (value?.kind !== 'scalar' || isConstant(value)) return value
-  const copy = value.id === 0 ? withId(value, newId(run)) : value
-  setRegister(state, register, copy)
-  if (size === 8) return copy
-  const fits = value.umax <= (1n << BigInt(size * 8)) - 1n
-  return fits ? copy : scalar(value, { exact: value.exact, related: copy.kind === 'scalar' ? copy.id : 0, from: value.from })
+  return run.age.linksSpills !== 'no' && fits(value, size) ? linked(run, state, register) : value
 }
 
 function alu (run: Run, state: State, insn: Insn): void {
@@ -168,12 +168,21 @@ function alu (run: Run, state: State, insn: Insn): void {
   }
   const right = operation === ALU.NEG ? constant(0n) : usesRegister(insn) ? operand(state, insn.src) : constant(BigInt(insn.imm))
   if (left?.kind === 'scalar' && right?.kind === 'scalar') {
-    const isSelfXor = (operation === ALU.XOR || operation === ALU.SUB) && usesRegister(insn) && insn.src === insn.dst && !isConstant(left)
-    const result = compute(run.age, operation, left, right, is64)
-    setRegister(state, insn.dst, isSelfXor ? scalar(result, { exact: false, from: result.from }) : result)
+    setRegister(state, insn.dst, compute(run.age, operation, forkSigns(run, state, operation, left, right, insn), right, is64))
     return
   }
-  setRegister(state, insn.dst, is64 ? pointerArithmetic(operation, left, right) : zeroExtend(VAGUE, 4))
+  setRegister(state, insn.dst, is64 ? pointerArithmetic(operation, left, right) : lowHalf(run.age, VAGUE))
+}
+
+/** A number that is 0 or -1, as a comparison without a jump leaves it, is followed for each by newer verifiers. */
+function forkSigns (run: Run, state: State, operation: number, left: Scalar, right: Scalar, insn: Insn): Scalar {
+  if ((operation !== ALU.AND && operation !== ALU.OR) || !isConstant(right) || isConstant(left)) return left
+  const isWhole = left.smin === -1n && left.smax === 0n
+  if (!isWhole && !(left.smin32 === -1n && left.smax32 === 0n)) return left
+  if (run.age.forksSigns === 'no') return left
+  if (run.age.forksSigns === 'maybe' || !isWhole) return scalar(left, { ...left, exact: false })
+  setRegister(fork(run, state, state.pc, null), insn.dst, constant(0n, left.from))
+  return constant(-1n, left.from)
 }
 
 function pointerArithmetic (operation: number, left: Value | undefined, right: Value | undefined): Value | undefined {
@@ -189,18 +198,24 @@ function pointerArithmetic (operation: number, left: Value | undefined, right: V
     return { ...pointer, offset }
   }
   if (pointer.kind !== 'pointer') return undefined
-  return pointer.null === 'no' ? { ...pointer, id: 0 } : { kind: 'pointer', null: 'unclear', deep: pointer.deep, id: 0 }
+  return pointer.null === 'no' ? { ...pointer, id: 0 } : { ...pointer, null: 'unclear', id: 0 }
 }
 
 function move (run: Run, state: State, insn: Insn, is64: boolean): Value | undefined {
   if (!usesRegister(insn)) return is64 ? constant(BigInt(insn.imm)) : constant(BigInt(insn.imm) & U32)
-  const value = linked(run, state, insn.src)
-  if (is64 && insn.off === 0) return value
+  if (is64 && insn.off === 0) return linked(run, state, insn.src)
   if (is64 && insn.off === 1) return UNCLEAR
-  if (value?.kind !== 'scalar') return zeroExtend(VAGUE, 4)
-  const extended = insn.off === 0 ? value : signExtend(value, insn.off / 8, is64)
-  return is64 ? extended : zeroExtend(extended, 4)
+  const number = operand(state, insn.src)
+  if (number?.kind !== 'scalar') return lowHalf(run.age, VAGUE)
+  // The low half of a number that has no more is a copy of it, too.
+  const isCopy = insn.off === 0 ? !is64 && fits(number, 4) : number.umax < 1n << BigInt(insn.off - 1)
+  const source = isCopy && run.age.linksHalves !== 'no' ? asScalar(linked(run, state, insn.src)) : unlinked(number)
+  const copy = isCopy && run.age.linksHalves === 'maybe' ? scalar(source, { ...source, id: 0, related: source.id, exact: false }) : source
+  if (insn.off !== 0) return signExtend(run.age, copy, insn.off / 8, is64)
+  return lowHalf(run.age, copy)
 }
+
+const unlinked = (value: Scalar): Scalar => value.id === 0 ? value : scalar(value, { ...value, id: 0 })
 
 /** The register's value, marked as one that has a copy. */
 function linked (run: Run, state: State, register: number): Value | undefined {

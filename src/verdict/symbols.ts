@@ -5,8 +5,8 @@ import { STB_WEAK, STT_OBJECT } from '../elf/constants.js'
 import { symbolsOf, type ElfSymbol } from '../elf/symbols.js'
 import { parseRelease } from './age.js'
 import type { JudgeOptions } from './judgement.js'
-import { ANY_NUMBER, constant, scalar, settle, VAGUE, zeroExtend, type Scalar } from './scalar.js'
-import { NOT_NULL, UNCLEAR, type DataRegion, type Value } from './value.js'
+import { constant, isConstant, ofSize, scalar, VAGUE, type Scalar } from './scalar.js'
+import { MAP, NOT_NULL, UNCLEAR, type DataRegion, type Value } from './value.js'
 
 /** What symbols of the object stand for once it is loaded. */
 export interface SymbolValues {
@@ -36,7 +36,7 @@ export function symbolValues (object: BpfObject, options: JudgeOptions): SymbolV
     let region = kconfig.get(name)
     if (region === undefined) {
       const value = kconfigValue(name, options)
-      region = { read: (offset, size) => offset === 0 ? zeroExtend(value, size) : undefined }
+      region = { read: (offset, size) => offset === 0 ? lowBytes(value, size) : undefined }
       kconfig.set(name, region)
     }
     return region
@@ -46,7 +46,7 @@ export function symbolValues (object: BpfObject, options: JudgeOptions): SymbolV
     load: (symbol, addend) => {
       if (symbol.sectionIndex !== 0) {
         const region = regionOf(symbol.sectionIndex)
-        return region === undefined ? NOT_NULL : { kind: 'data', data: region, offset: symbol.value + addend }
+        return region === undefined ? /^\.?maps/.test(object.elf.sections[symbol.sectionIndex]?.name ?? '') ? MAP : NOT_NULL : { kind: 'data', data: region, offset: symbol.value + addend }
       }
       externs ??= readExterns(object.btf)
       const extern = externs.get(symbol.name)
@@ -144,8 +144,14 @@ function kernelVersion (release: string): Scalar {
   if (patch !== undefined && !/^\d+\.\d+\.0-/.test(release)) {
     return constant(base + BigInt(Math.min(Number(patch), 255)), [`LINUX_KERNEL_VERSION = ${major}.${minor}.${patch}`])
   }
-  const bounds = settle({ ...ANY_NUMBER, umin: base, umax: base + 255n })
-  return scalar(bounds ?? ANY_NUMBER, { exact: false, from: [`LINUX_KERNEL_VERSION = ${major}.${minor}`], isOne: true })
+  const last = base + 255n
+  return scalar({ bits: base, mask: 255n, umin: base, umax: last, smin: base, smax: last, umin32: base, umax32: last, smin32: base, smax32: last },
+    { exact: false, from: [`LINUX_KERNEL_VERSION = ${major}.${minor}`], isOne: true })
+}
+
+function lowBytes (value: Scalar, bytes: number): Scalar {
+  if (isConstant(value)) return constant(value.bits & ((1n << BigInt(8 * bytes)) - 1n), value.from)
+  return value.isOne && bytes >= 4 ? value : ofSize(bytes, { exact: false, from: value.from })
 }
 
 /** For `hasKernelSymbol`: whether a kernel's BTF has a function or variable of the name. Reads the whole BTF at the first question. */

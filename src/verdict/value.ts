@@ -1,5 +1,6 @@
 import type { Code } from './code.js'
-import { includes, isConstant, sameBounds, scalar, union, VAGUE, type Scalar } from './scalar.js'
+import { sameBounds } from './bounds.js'
+import { includes, isConstant, scalar, union, VAGUE, type Scalar } from './scalar.js'
 
 /** A pointer into the stack of a frame of the call chain. */
 export interface StackPointer {
@@ -31,6 +32,8 @@ export interface DataRegion {
 export interface OtherPointer {
   readonly kind: 'pointer'
   readonly null: 'maybe' | 'likely' | 'no' | 'unclear'
+  /** Whether it is one to a map itself or to memory that is no map's, which older verifiers compare with null even where it is not null. */
+  readonly isOfMemory: boolean
   /** Whether 8 bytes loaded from there may be a pointer, too. */
   readonly deep: boolean
   /** Equal for copies. */
@@ -45,8 +48,9 @@ export interface FunctionPointer {
 
 export type Value = Scalar | StackPointer | DataPointer | OtherPointer | FunctionPointer
 
-export const UNCLEAR: OtherPointer = { kind: 'pointer', null: 'unclear', deep: true, id: 0 }
-export const NOT_NULL: OtherPointer = { kind: 'pointer', null: 'no', deep: false, id: 0 }
+export const UNCLEAR: OtherPointer = { kind: 'pointer', null: 'unclear', isOfMemory: true, deep: true, id: 0 }
+export const NOT_NULL: OtherPointer = { kind: 'pointer', null: 'no', isOfMemory: false, deep: false, id: 0 }
+export const MAP: OtherPointer = { ...NOT_NULL, isOfMemory: true }
 
 export function sameValue (a: Value | undefined, b: Value | undefined): boolean {
   if (a === b) return true
@@ -55,7 +59,7 @@ export function sameValue (a: Value | undefined, b: Value | undefined): boolean 
     case 'scalar': return b.kind === 'scalar' && sameBounds(a, b) && a.exact === b.exact
     case 'stack': return b.kind === 'stack' && a.frame === b.frame && a.offset === b.offset
     case 'data': return b.kind === 'data' && a.data === b.data && a.offset === b.offset
-    case 'pointer': return b.kind === 'pointer' && a.null === b.null && a.deep === b.deep
+    case 'pointer': return b.kind === 'pointer' && a.null === b.null && a.deep === b.deep && a.isOfMemory === b.isOfMemory
     case 'function': return b.kind === 'function' && a.code === b.code
   }
 }
@@ -81,8 +85,8 @@ function sameId (a: number, b: number, ids: Map<number, number>): boolean {
 export function idOf (value: Value): number { return value.kind === 'scalar' || value.kind === 'pointer' ? value.id : 0 }
 
 export function withId (value: Value, id: number): Value {
-  if (value.kind === 'scalar') return isConstant(value) || value.id === id ? value : scalar(value, { exact: value.exact, id, related: value.related, from: value.from })
-  return value.kind === 'pointer' ? { kind: 'pointer', null: value.null, deep: value.deep, id } : value
+  if (value.kind === 'scalar') return isConstant(value) || value.id === id ? value : scalar(value, { ...value, id })
+  return value.kind === 'pointer' ? { ...value, id } : value
 }
 
 /** What is known of a place that has `a` on one path and `b` on another. */

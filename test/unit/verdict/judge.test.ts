@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseBtf, parseObject, relocate } from '../../../src/core/index.js'
 import type { Relocation } from '../../../src/core/outcome.js'
+import { ageOf } from '../../../src/verdict/age.js'
 import { judge, type JudgeOptions, type Verdict } from '../../../src/verdict/index.js'
 import { assembler, poison } from '../../support/asm.js'
 import { at, btf, integers } from '../../support/btf-builder.js'
@@ -67,14 +68,17 @@ describe('the verdict of a program with poison', () => {
   it('is loads where four bytes of the stack decide, from Linux 5.16 on', () => {
     const program = [asm.mov(1, 1), asm.stx('w', 10, 1, -8), asm.ldx('w', 2, 10, -8), asm.jeq(2, 1, 1), POISON, ...EXIT]
     expect(verdictOf(program, { kernelRelease: '5.16.0' })).toBe('loads')
-    expect(verdictOf(program, { kernelRelease: '5.15.0' })).toBe('fails')
+    expect(verdictOf(program, { kernelRelease: '5.9.16' })).toBe('fails')
+    expect(verdictOf(program, { kernelRelease: '5.15.0' })).toBe('unknown')
+    expect(verdictOf(program, { kernelRelease: '5.10.0-46-amd64' })).toBe('loads')
   })
 
   it('is loads where what BPF_ST wrote decides, from Linux 6.3 on', () => {
     const program = [asm.st('dw', 10, -8, 1), asm.ldx('dw', 2, 10, -8), asm.jeq(2, 1, 1), POISON, ...EXIT]
     expect(verdictOf(program, { kernelRelease: '6.12.9' })).toBe('loads')
     expect(verdictOf(program, { kernelRelease: '6.1.176' })).toBe('unknown') // its stable updates brought that
-    expect(verdictOf(program, { kernelRelease: '6.0.19' })).toBe('fails')
+    expect(verdictOf(program, { kernelRelease: '6.1.0-57-amd64' })).toBe('loads')
+    expect(verdictOf(program, { kernelRelease: '5.9.16' })).toBe('fails')
   })
 
   it('is unknown where the steps run out, and no error', () => {
@@ -94,6 +98,19 @@ describe('the verdict, where it was wrong before', () => {
     const multiply = asm.slot(0x2f, 1, 0)
     const program = [RANDOM, asm.mov(1, 0), multiply, asm.jeq(1, 0, 1), POISON, ...EXIT]
     expect(verdictOf(program, { kernelRelease: '6.1.176' })).not.toBe('loads')
+  })
+
+  it('knows that what was negated is no constant before Linux 6.17', () => {
+    // Linux 6.1 and random programs: r6 = 100; r6 = -r6; if r7 > r6, where r7 is 0
+    const program = [asm.mov(6, 100), asm.slot(0x87, 6), asm.mov(7, 0), asm.slot(0x2d, 7, 6, 2, 0), ...EXIT, POISON, ...EXIT]
+    expect(verdictOf(program, { kernelRelease: '6.1.0-57-amd64' })).toBe('fails')
+  })
+
+  it('knows that a map is compared with null before Linux 6.17, unless an update says otherwise', () => {
+    expect(ageOf('6.6.99').decidesMaps).toBe('maybe')
+    expect(ageOf('5.10.0-46-amd64').decidesMaps).toBe('no')
+    expect(ageOf('6.12.117+deb12-amd64').decidesMaps).toBe('yes')
+    expect(ageOf(undefined).sure.decidesMaps).toBe(true)
   })
 
   it('folds byte swaps as Linux 7.0 and the update 6.18.44 do, and does not guess what other updates brought', () => {

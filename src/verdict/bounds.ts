@@ -1,0 +1,192 @@
+import { meetTnums, signed, signed32, tnumOfRange, U32, U64, withLowHalf, type Tnum } from './tnum.js'
+
+/** Known bits and ranges of a number: unsigned and signed, of all 64 bits and of the lower 32. */
+export interface Bounds extends Tnum {
+  readonly umin: bigint
+  readonly umax: bigint
+  readonly smin: bigint
+  readonly smax: bigint
+  readonly umin32: bigint
+  readonly umax32: bigint
+  readonly smin32: bigint
+  readonly smax32: bigint
+}
+
+/** Bounds while they are worked out. */
+export type Draft = { -readonly [Part in keyof Bounds]: bigint }
+
+/** How a verifier keeps the parts of a number together: see age.ts. */
+export interface BoundsRules {
+  readonly comparesRanges: boolean
+  readonly crossesSigns: boolean
+  readonly learnsBitsTwice: boolean
+}
+
+export const S64_MIN = -(1n << 63n)
+export const S64_MAX = (1n << 63n) - 1n
+export const S32_MIN = -(1n << 31n)
+export const S32_MAX = (1n << 31n) - 1n
+
+export const ANY_RANGE = { umin: 0n, umax: U64, smin: S64_MIN, smax: S64_MAX } as const
+export const ANY_RANGE32 = { umin32: 0n, umax32: U32, smin32: S32_MIN, smax32: S32_MAX } as const
+export const ANY_NUMBER: Bounds = { bits: 0n, mask: U64, ...ANY_RANGE, ...ANY_RANGE32 }
+
+export const min = (a: bigint, b: bigint): bigint => a < b ? a : b
+export const max = (a: bigint, b: bigint): bigint => a > b ? a : b
+
+export function draftOf (b: Bounds): Draft {
+  return { bits: b.bits, mask: b.mask, umin: b.umin, umax: b.umax, smin: b.smin, smax: b.smax, umin32: b.umin32, umax32: b.umax32, smin32: b.smin32, smax32: b.smax32 }
+}
+
+export function sameBounds (a: Bounds, b: Bounds): boolean {
+  return a.bits === b.bits && a.mask === b.mask && a.umin === b.umin && a.umax === b.umax && a.smin === b.smin && a.smax === b.smax &&
+    a.umin32 === b.umin32 && a.umax32 === b.umax32 && a.smin32 === b.smin32 && a.smax32 === b.smax32
+}
+
+/** Whether no number is within them, which happens on ways that cannot be taken. */
+export function contradict (b: Bounds): boolean {
+  return b.umin > b.umax || b.smin > b.smax || b.umin32 > b.umax32 || b.smin32 > b.smax32 || (b.bits & b.mask) !== 0n
+}
+
+/** Narrows each part by the others, in the verifier's order. */
+export function settle (rules: BoundsRules, b: Bounds): Bounds {
+  const d = draftOf(b)
+  learnFromBits(d)
+  if (rules.comparesRanges) {
+    for (let round = 0; round < (rules.crossesSigns ? 3 : 2); round++) {
+      deduceHalf(rules, d)
+      deduceWhole(rules, d)
+      deduceMixed(d)
+    }
+  } else {
+    deduceSigns(d)
+  }
+  learnBits(rules, d)
+  learnFromBits(d)
+  return d
+}
+
+export function learnFromBits (d: Draft): void {
+  learnFromLowBits(d)
+  const open = d.bits | d.mask
+  d.smin = max(d.smin, signed(d.bits | (d.mask & 1n << 63n)))
+  d.smax = min(d.smax, signed(d.bits | (d.mask & U64 >> 1n)))
+  d.umin = max(d.umin, d.bits)
+  d.umax = min(d.umax, open)
+}
+
+export function learnFromLowBits (d: Draft): void {
+  const bits = d.bits & U32
+  const mask = d.mask & U32
+  d.smin32 = max(d.smin32, signed32(bits | (mask & 1n << 31n)))
+  d.smax32 = min(d.smax32, signed32(bits | (mask & U32 >> 1n)))
+  d.umin32 = max(d.umin32, bits)
+  d.umax32 = min(d.umax32, bits | mask)
+}
+
+function learnBits (rules: BoundsRules, d: Draft): void {
+  const whole = meetTnums(d, tnumOfRange(d.umin, d.umax))
+  const known = rules.learnsBitsTwice ? whole : d
+  const low = meetTnums({ bits: known.bits & U32, mask: known.mask & U32 }, tnumOfRange(d.umin32, d.umax32))
+  Object.assign(d, withLowHalf(whole, low))
+}
+
+/** Older verifiers: only signed and unsigned ranges of the same width learn from each other. */
+function deduceSigns (d: Draft): void {
+  const low = pairSigns(d.umin32, d.umax32, d.smin32, d.smax32, 32)
+  d.umin32 = low.umin
+  d.umax32 = low.umax
+  d.smin32 = low.smin
+  d.smax32 = low.smax
+  Object.assign(d, pairSigns(d.umin, d.umax, d.smin, d.smax, 64))
+}
+
+function pairSigns (umin: bigint, umax: bigint, smin: bigint, smax: bigint, width: number): Pick<Bounds, 'umin' | 'umax' | 'smin' | 'smax'> {
+  const u = (value: bigint): bigint => BigInt.asUintN(width, value)
+  const s = (value: bigint): bigint => BigInt.asIntN(width, value)
+  if (smin >= 0n || smax < 0n) {
+    const low = max(u(smin), umin)
+    const high = min(u(smax), umax)
+    return { umin: low, umax: high, smin: s(low), smax: s(high) }
+  }
+  if (s(umax) >= 0n) {
+    const high = min(u(smax), umax)
+    return { umin, umax: high, smin: s(umin), smax: s(high) }
+  }
+  if (s(umin) < 0n) {
+    const low = max(u(smin), umin)
+    return { umin: low, umax, smin: s(low), smax: s(umax) }
+  }
+  return { umin, umax, smin, smax }
+}
+
+function deduceHalf (rules: BoundsRules, d: Draft): void {
+  const narrowSigned = (low: bigint, high: bigint): void => {
+    d.smin32 = max(d.smin32, signed32(low))
+    d.smax32 = min(d.smax32, signed32(high))
+  }
+  const narrowUnsigned = (low: bigint, high: bigint): void => {
+    d.umin32 = max(d.umin32, low & U32)
+    d.umax32 = min(d.umax32, high & U32)
+  }
+  if (d.umin >> 32n === d.umax >> 32n) {
+    narrowUnsigned(d.umin, d.umax)
+    if (signed32(d.umin) <= signed32(d.umax)) narrowSigned(d.umin, d.umax)
+  }
+  if (d.smin >> 32n === d.smax >> 32n) {
+    if ((d.smin & U32) <= (d.smax & U32)) narrowUnsigned(d.smin, d.smax)
+    if (signed32(d.smin) <= signed32(d.smax)) narrowSigned(d.smin, d.smax)
+  }
+  const isNext = (low: bigint, high: bigint): boolean => ((low >> 32n) + 1n & U32) === (high >> 32n & U32) && signed32(low) < 0n && signed32(high) >= 0n
+  if (isNext(d.umin, d.umax)) narrowSigned(d.umin, d.umax)
+  if (isNext(d.smin, d.smax)) narrowSigned(d.smin, d.smax)
+  if (signed32(d.umin32) <= signed32(d.umax32)) narrowSigned(d.umin32, d.umax32)
+  const [low, high] = [d.smin32 & U32, d.smax32 & U32]
+  if (low <= high) narrowUnsigned(low, high)
+  else if (rules.crossesSigns) {
+    if (d.umax32 < low) {
+      d.smin32 = signed32(d.umin32)
+      d.umax32 = min(d.umax32, high)
+    } else if (high < d.umin32) {
+      d.smax32 = signed32(d.umax32)
+      d.umin32 = max(d.umin32, low)
+    }
+  }
+}
+
+function deduceWhole (rules: BoundsRules, d: Draft): void {
+  if (signed(d.umin) <= signed(d.umax)) {
+    d.smin = max(d.smin, signed(d.umin))
+    d.smax = min(d.smax, signed(d.umax))
+  }
+  const [low, high] = [d.smin & U64, d.smax & U64]
+  if (low <= high) {
+    d.umin = max(low, d.umin)
+    d.umax = min(high, d.umax)
+  } else if (rules.crossesSigns) {
+    if (d.umax < low) {
+      d.smin = signed(d.umin)
+      d.umax = min(d.umax, high)
+    } else if (high < d.umin) {
+      d.smax = signed(d.umax)
+      d.umin = max(d.umin, low)
+    }
+  }
+}
+
+function deduceMixed (d: Draft): void {
+  const putLow = (low: bigint, high: bigint): void => {
+    d.umin = max(d.umin, (d.umin & ~U32) | low)
+    d.umax = min(d.umax, (d.umax & ~U32) | high)
+    d.smin = max(d.smin, (d.smin & ~U32) | low)
+    d.smax = min(d.smax, (d.smax & ~U32) | high)
+  }
+  putLow(d.umin32, d.umax32)
+  const [low, high] = [d.smin32 & U32, d.smax32 & U32]
+  if (low <= high) putLow(low, high)
+  if (d.smin32 >= 0n && d.smin >= S32_MIN && d.smax <= S32_MAX) {
+    d.smin = d.umin = d.smin32
+    d.smax = d.umax = d.smax32
+    Object.assign(d, meetTnums(d, tnumOfRange(d.umin, d.umax)))
+  }
+}
