@@ -83,6 +83,7 @@ function judgeProgram ({ object, functions, graph, symbols, age, work }: Shared,
     assumes: [],
     rests: [],
     called: new Map(),
+    asides: new Map(),
     isPoisonAhead: graph.isPoisonAhead,
     nextId: 1
   }
