@@ -1,11 +1,12 @@
 import type { Insn } from '../insn/insn.js'
+import { STB_WEAK } from '../elf/constants.js'
 import { isPoison, PSEUDO, type Code } from './code.js'
 import { BPF_LOOP, CALLBACKS, MAP_LOOKUP, resultOf, SIZES, TAIL_CALL, WITHOUT_ARGUMENTS } from './helpers.js'
 import { clobberAll, fork, newId, operand, reach, type Run } from './run.js'
 import { isConstant, UNKNOWN, VAGUE } from './scalar.js'
 import { clobber } from './stack.js'
 import { copyFrame, newContext, topFrame, widen, type Context, type Frame, type State } from './state.js'
-import { NOT_NULL, UNCLEAR, type Value } from './value.js'
+import { MAP, NOT_NULL, UNCLEAR, type Value } from './value.js'
 
 /** Frames of a call chain that the verifier allows. */
 const MAX_FRAMES = 8
@@ -22,12 +23,14 @@ export function call (run: Run, state: State, insn: Insn): boolean {
   const { code } = topFrame(state)
   const symbol = code.symbols.get(state.pc)
   if (insn.src === PSEUDO.CALL || insn.src === PSEUDO.KFUNC_CALL) {
-    if (symbol?.sectionIndex === 0 || insn.src === PSEUDO.KFUNC_CALL) return callKernelFunction(run, state, symbol?.name ?? '')
+    if (symbol?.sectionIndex === 0 || insn.src === PSEUDO.KFUNC_CALL) return callKernelFunction(run, state, symbol?.name ?? '', symbol?.binding === STB_WEAK)
     const callee = run.functions.callee(code, state.pc)
     return callee !== undefined && callSubprogram(run, state, run.functions.codeOf(callee))
   }
   return callHelper(run, state, insn.imm)
 }
+
+const PASSED = { map: MAP, number: UNKNOWN, pointer: NOT_NULL, unclear: UNCLEAR } as const
 
 function callHelper (run: Run, state: State, helper: number): boolean {
   const callback = CALLBACKS.get(helper)
@@ -39,7 +42,7 @@ function callHelper (run: Run, state: State, helper: number): boolean {
     } else {
       const passed = callback.passes.map((what): Value | undefined => {
         if (typeof what === 'number') return operand(state, what)
-        return what === 'number' ? UNKNOWN : what === 'pointer' ? NOT_NULL : UNCLEAR
+        return PASSED[what]
       })
       return enterCallback(run, state, fn.code, passed, callback.isAsync, helper === BPF_LOOP ? operand(state, 1) : undefined)
     }
@@ -92,8 +95,9 @@ function forgetMemory (state: State, sizes: ReadonlyMap<number, number> | undefi
 /** Kernel functions that end a loop's turn: there the verifier forgets what changed since the turn before. */
 const ITERATES = /^bpf_iter_.*_next$/
 
-function callKernelFunction (run: Run, state: State, name: string): boolean {
-  if (run.symbols.hasFunction(name) === false) return false // libbpf or the verifier refuses the call itself
+function callKernelFunction (run: Run, state: State, name: string, isWeak: boolean): boolean {
+  const isMissing = run.symbols.hasFunction(name) === false
+  if (isMissing && !isWeak) return false // libbpf refuses the object
   for (let r = 1; r <= 5; r++) {
     const argument = operand(state, r)
     if (argument?.kind === 'function') enterAside(run, state, argument.code)
@@ -102,7 +106,8 @@ function callKernelFunction (run: Run, state: State, name: string): boolean {
   forgetMemory(state, undefined)
   finishCall(state, ITERATES.test(name) ? { ...UNCLEAR, null: 'maybe', id: newId(run) } : { ...UNCLEAR, id: newId(run) })
   state.pc++
-  return name !== 'bpf_throw'
+  // A weak function that is missing is refused when the verifier is through: until then it goes on behind the call.
+  return name !== 'bpf_throw' || isMissing
 }
 
 /** Forgets the numbers that differ from the last visit, at an instruction where the verifier does so. */

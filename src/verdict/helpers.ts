@@ -40,9 +40,9 @@ export const SIZES: ReadonlyMap<number, ReadonlyMap<number, number>> = new Map([
 ])
 
 /** Helpers that call a function of the object: the register of the function, and what its arguments are. */
-export const CALLBACKS: ReadonlyMap<number, { readonly fn: number, readonly passes: ReadonlyArray<'number' | 'pointer' | 'unclear' | number>, readonly isAsync: boolean }> = new Map([
-  [164, { fn: 2, passes: ['pointer', 'pointer', 'pointer', 3], isAsync: false }],
-  [170, { fn: 2, passes: ['pointer', 'pointer', 'pointer'], isAsync: true }],
+export const CALLBACKS: ReadonlyMap<number, { readonly fn: number, readonly passes: ReadonlyArray<'map' | 'number' | 'pointer' | 'unclear' | number>, readonly isAsync: boolean }> = new Map([
+  [164, { fn: 2, passes: ['map', 'pointer', 'pointer', 3], isAsync: false }],
+  [170, { fn: 2, passes: ['map', 'pointer', 'pointer'], isAsync: true }],
   [180, { fn: 3, passes: ['unclear', 'unclear', 4], isAsync: false }],
   [181, { fn: 2, passes: ['number', 3], isAsync: false }],
   [209, { fn: 2, passes: ['unclear', 3], isAsync: false }]

@@ -6,6 +6,7 @@
 char LICENSE[] SEC("license") = "GPL";
 
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 4); __type(key, int); __type(value, long); } array SEC(".maps");
+struct { __uint(type, BPF_MAP_TYPE_PROG_ARRAY); __uint(max_entries, 1); __uint(key_size, 4); __uint(value_size, 4); } programs SEC(".maps");
 const volatile unsigned long long frozen = 5;
 
 #define POISON "call 195896080;"
@@ -96,3 +97,6 @@ static int counts(__u32 i, int *n) { *n += 1; return 0; }
 SEC("raw_tp/sched_switch") int repeatsCallbacks(void *ctx) { int n = 0; bpf_loop(100, counts, &n, 0); if (n == 2) asm volatile(POISON ::: "r0", "r1", "r2", "r3", "r4", "r5"); return 0; }
 SEC("raw_tp/sched_switch") int repeatsCallbacks_never(void *ctx) { int flag = 0; bpf_loop(100, sets, &flag, 0); if (flag == 0) asm volatile(POISON ::: "r0", "r1", "r2", "r3", "r4", "r5"); return 0; }
 SEC("raw_tp/sched_switch") int repeatsCallbacks_none(void *ctx) { int flag = 0; bpf_loop(0, sets, &flag, 0); if (flag == 1) asm volatile(POISON ::: "r0", "r1", "r2", "r3", "r4", "r5"); return 0; }
+
+static __attribute__((noinline)) int calls_tail(void *ctx) { bpf_tail_call(ctx, &programs, 0); return 0; }
+SEC("raw_tp/sched_switch") int returnsFromTailCalls(void *ctx) { if (calls_tail(ctx)) asm volatile(POISON ::: "r0", "r1", "r2", "r3", "r4", "r5"); return 0; }
