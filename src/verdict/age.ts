@@ -95,7 +95,9 @@ const ABILITIES = {
   /** A callback is verified for any number of calls; before, for one. */
   repeatsCallbacks: { since: [6, 7], commit: commit('ab5cfac139ab'), alsoFrom: [5, 17], updates: [OF_6_1] },
   /** The number of calls that bpf_loop is told bounds those that are verified. */
-  countsCallbacks: { since: [6, 7], commit: commit('bb124da69c47'), alsoFrom: [6, 2] }
+  countsCallbacks: { since: [6, 7], commit: commit('bb124da69c47'), alsoFrom: [6, 2] },
+  /** A tail call in a subprogram is followed to the caller, too, with any result. */
+  returnsFromTailCalls: { since: [6, 19], commit: commit('e3245f899043'), alsoFrom: [6, 12], updates: [[6, 18, 2]] }
 } as const satisfies Record<string, Row>
 
 export type AbilityName = keyof typeof ABILITIES

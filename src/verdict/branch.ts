@@ -1,6 +1,7 @@
 import type { Insn } from '../insn/insn.js'
 import { BpfClass, classOf } from '../insn/opcodes.js'
 import type { Age } from './age.js'
+import { forgetTurn } from './calls.js'
 import { usesRegister } from './code.js'
 import { decide, JMP, learn, opposite } from './compare.js'
 import { targetOf } from './flow.js'
@@ -15,7 +16,9 @@ export function branch (run: Run, state: State, insn: Insn): void {
   const next = state.pc + 1
   const target = targetOf(insn, state.pc)
   if (operation === JMP.JCOND) {
+    // The verifier forgets what the turns change where the loop goes on, not where it ends.
     fork(run, state, target, null)
+    forgetTurn(state)
     state.pc = next
     return
   }
@@ -133,6 +136,8 @@ function nullness (age: Age, pointer: Value): 'maybe' | 'never' | 'unclear' {
     const ability = pointer.kind === 'pointer' && pointer.isOfMemory ? age.decidesMaps : age.decidesPointers
     return ability === 'yes' ? 'never' : ability === 'no' ? 'maybe' : 'unclear'
   }
+  // No verifier takes it as known that the stack is somewhere.
+  if (pointer.kind === 'stack') return 'maybe'
   return pointer.kind === 'pointer' && pointer.null === 'maybe' ? 'maybe' : 'unclear'
 }
 

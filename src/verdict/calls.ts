@@ -1,6 +1,6 @@
 import type { Insn } from '../insn/insn.js'
 import { isPoison, PSEUDO, type Code } from './code.js'
-import { BPF_LOOP, CALLBACKS, MAP_LOOKUP, resultOf, SIZES, WITHOUT_ARGUMENTS } from './helpers.js'
+import { BPF_LOOP, CALLBACKS, MAP_LOOKUP, resultOf, SIZES, TAIL_CALL, WITHOUT_ARGUMENTS } from './helpers.js'
 import { clobberAll, fork, newId, operand, reach, type Run } from './run.js'
 import { isConstant, UNKNOWN, VAGUE } from './scalar.js'
 import { clobber } from './stack.js'
@@ -43,6 +43,13 @@ function callHelper (run: Run, state: State, helper: number): boolean {
       })
       return enterCallback(run, state, fn.code, passed, callback.isAsync, helper === BPF_LOOP ? operand(state, 1) : undefined)
     }
+  }
+  if (helper === TAIL_CALL && state.frames.length > 1 && run.age.returnsFromTailCalls !== 'no') {
+    // What is called returns to where this function's caller goes on, with a result that can be anything.
+    const doubt = run.age.returnsFromTailCalls === 'yes' ? null : 'Whether the verifier of this kernel follows a tail call back is not known.'
+    const returned = fork(run, state, state.pc, doubt)
+    topFrame(returned).registers[0] = UNKNOWN
+    leave(run, returned)
   }
   if (!WITHOUT_ARGUMENTS.has(helper)) forgetMemory(state, SIZES.get(helper))
   finishCall(state, resultOfHelper(run, helper))
@@ -170,15 +177,17 @@ function enterCallback (run: Run, state: State, callee: Code, passed: ReadonlyAr
     if (isNone && counts === 'maybe') state.doubt ??= 'Whether the verifier of this kernel follows a callback that is called no time is not known.'
   }
   const isMany = counts === 'no' || turns === undefined || (turns.kind === 'scalar' && turns.umax >= MANY)
+  const limit = !isMany && counts === 'yes' && turns.kind === 'scalar' && turns.exact ? Number(turns.umax) : undefined
   const registers = [undefined, ...passed]
-  return enter(state, callee, registers, { before: state.frames.map(copyFrame), arguments: registers, isCertain: repeats === 'yes' && isMany })
+  const isCertain = repeats === 'yes' && (isMany || limit !== undefined)
+  return enter(state, callee, registers, { before: state.frames.map(copyFrame), arguments: registers, isCertain, turn: 1, limit })
 }
 
-/** A callback that runs at some other time: verified by itself, with arguments of its own. */
+/** A callback that runs at some other time: verified by itself, with arguments of its own, and once where it sets itself again. */
 function enterAside (run: Run, state: State, callee: Code, passed: ReadonlyArray<Value | undefined> = [UNCLEAR, UNCLEAR, UNCLEAR]): void {
-  const { context } = topFrame(state)
-  const root = contextOf(context, callee, -1)
-  const frame: Frame = { context: root, code: callee, registers: new Array<undefined>(10).fill(undefined), stack: [], returnTo: 0, callback: undefined }
+  let context = run.asides.get(callee)
+  if (context === undefined) run.asides.set(callee, context = newContext(callee, undefined))
+  const frame: Frame = { context, code: callee, registers: new Array<undefined>(10).fill(undefined), stack: [], returnTo: 0, callback: undefined }
   passed.forEach((value, i) => { frame.registers[i + 1] = value?.kind === 'stack' ? UNCLEAR : value })
   run.pending.push({ frames: [frame], pc: 0, doubt: state.doubt, compared: false, rests: state.rests })
 }
@@ -197,7 +206,13 @@ export function leave (run: Run, state: State): boolean {
   if (run.age.repeatsCallbacks !== 'no') {
     const again = fork(run, state, frame.returnTo - 1, callback.isCertain ? null : 'How often the verifier of this kernel follows a callback is not known.')
     widen(again, callback.before, again.frames.length)
-    enter(again, frame.code, callback.arguments, { ...callback, before: again.frames.map(copyFrame) })
+    if (callback.limit === undefined) enter(again, frame.code, callback.arguments, { ...callback, before: again.frames.map(copyFrame) })
+    else if (callback.turn < callback.limit) enter(again, frame.code, callback.arguments, { ...callback, before: again.frames.map(copyFrame), turn: callback.turn + 1 })
+    else {
+      // The verifier forgets at the end of the last turn, too.
+      finishCall(again, UNKNOWN)
+      again.pc = frame.returnTo
+    }
   }
   finishCall(state, UNKNOWN)
   state.pc = frame.returnTo

@@ -1,6 +1,3 @@
-import { isJump } from './code.js'
-import { JMP } from './compare.js'
-import { forgetTurn } from './calls.js'
 import type { Run } from './run.js'
 import { step } from './step.js'
 import { copyState, joinStates, stateCovers, tidy, topFrame, type State } from './state.js'
@@ -24,11 +21,10 @@ function follow (run: Run, start: State): boolean {
     const insn = code.insns[state.pc]
     if (insn === undefined) return true // falls off its function, which the verifier refuses
     if (!leadsToPoison(run, state)) return true
-    if (code.flow.isTarget[state.pc] === 1 || (state.pc === 0 && state.frames.length > 1)) {
+    if (code.flow.isTarget[state.pc] === 1 || state.pc === 0) {
       state = arrive(state)
       if (state === undefined) return true
     }
-    if (isJump(insn) && (insn.code & 0xf0) === JMP.JCOND) forgetTurn(state)
     if (!step(run, state, insn)) return true
   }
   return true

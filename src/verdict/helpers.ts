@@ -52,5 +52,7 @@ export const BPF_LOOP = 181
 
 export const MAP_LOOKUP = 1
 
+export const TAIL_CALL = 12
+
 /** Helpers that take no arguments, whatever is in the registers. */
 export const WITHOUT_ARGUMENTS: ReadonlySet<number> = new Set([5, 7, 8, 14, 15, 35, 42, 80, 118, 125, 158, 160, 208])

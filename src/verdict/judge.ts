@@ -83,14 +83,16 @@ function judgeProgram ({ object, functions, graph, symbols, age, work }: Shared,
     assumes: [],
     rests: [],
     called: new Map(),
+    asides: new Map(),
     isPoisonAhead: graph.isPoisonAhead,
     nextId: 1
   }
   const base = { reached: run.reached, functions: closure }
   run.pending.push(entryState(object, code, 'program', null))
   let isComplete = explore(run)
-  for (const root of graph.exceptionCallbacks(fn)) {
-    run.pending.push(entryState(object, root, 'callback', null))
+  const callback = graph.exceptionCallback(fn)
+  if (callback !== undefined) {
+    run.pending.push(entryState(object, callback, 'callback', null))
     isComplete = isComplete && explore(run)
   }
   isComplete = isComplete && exploreGlobals(run, object, closure, fn)

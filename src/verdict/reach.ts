@@ -12,14 +12,14 @@ import { CALLBACKS } from './helpers.js'
 export interface CallGraph {
   /** Functions that are loaded by themselves: all but those of `.text`, unless there is but one. */
   readonly programs: readonly ElfFunction[]
-  /** The function and all that it calls or takes the address of, directly or not. */
+  /** The function, its exception callback, and all that they call or take the address of, directly or not. */
   readonly reachedFrom: (fn: ElfFunction) => ReadonlySet<ElfFunction>
   /** Whether one of those is poisoned. */
   readonly hasPoison: (fn: ElfFunction) => boolean
   /** Whether an instruction, as jumps are drawn, leads to poison within its function or in one that is called on the way. */
   readonly isPoisonAhead: (code: Code, index: number) => boolean
-  /** Functions that a declaration tag names as the program's exception callback. */
-  readonly exceptionCallbacks: (fn: ElfFunction) => readonly Code[]
+  /** The function that a declaration tag names as the program's exception callback. */
+  readonly exceptionCallback: (fn: ElfFunction) => Code | undefined
 }
 
 export function callGraph (object: BpfObject, functions: Functions): CallGraph {
@@ -27,9 +27,13 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
   const programs = all.filter(({ section }) => section.name !== '.text' || all.length === 1)
   const closures = new Map<string, ReadonlySet<ElfFunction>>()
   const ahead = new Map<Code['insns'], Uint8Array>()
-  let exceptions: ReadonlyMap<string, string> | undefined
+  let exceptions: ReadonlyMap<string, ElfFunction> | undefined
 
-  const reachedFrom = (fn: ElfFunction): ReadonlySet<ElfFunction> => {
+  const exceptionCallback = (fn: ElfFunction): ElfFunction | undefined => {
+    exceptions ??= exceptionCallbacks(object)
+    return exceptions.get(fn.name)
+  }
+  const referredFrom = (fn: ElfFunction): ReadonlySet<ElfFunction> => {
     const references = functions.references(fn)
     if (references.length === 0) return new Set([fn])
     const key = placeOf(fn)
@@ -40,6 +44,11 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
       closures.set(key, callees = found)
     }
     return new Set([fn, ...callees])
+  }
+  /** libbpf loads the exception callback with its program, which need not refer to it. */
+  const reachedFrom = (fn: ElfFunction): ReadonlySet<ElfFunction> => {
+    const callback = exceptionCallback(fn)
+    return callback === undefined ? referredFrom(fn) : new Set([...referredFrom(fn), ...referredFrom(callback)])
   }
   const hasPoison = (fn: ElfFunction): boolean => [...reachedFrom(fn)].some(functions.hasPoison)
   let poisonedCallback: boolean | undefined
@@ -60,11 +69,9 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
       }
       return flags[index] === 1
     },
-    exceptionCallbacks: fn => {
-      exceptions ??= exceptionTags(object)
-      const name = exceptions.get(fn.name)
-      const callback = name === undefined ? undefined : all.find(other => other.name === name)
-      return callback === undefined ? [] : [functions.codeOf(callback)]
+    exceptionCallback: fn => {
+      const callback = exceptionCallback(fn)
+      return callback === undefined ? undefined : functions.codeOf(callback)
     }
   }
 }
@@ -93,12 +100,15 @@ function callsBack (insn: Insn): boolean {
 
 const EXCEPTION_TAG = 'exception_callback:'
 
-function exceptionTags ({ btf }: BpfObject): ReadonlyMap<string, string> {
-  const tags = new Map<string, string>()
+/** By name of the program. */
+function exceptionCallbacks ({ btf, elf }: BpfObject): ReadonlyMap<string, ElfFunction> {
+  const callbacks = new Map<string, ElfFunction>()
+  const byName = new Map(elf.functions.map(fn => [fn.name, fn]))
   for (let i = btf.startId; i < btf.endId; i++) {
     const id = typeId(i)
     if (kindOf(btf, id) !== BtfKind.DECL_TAG || !nameOf(btf, id).startsWith(EXCEPTION_TAG)) continue
-    tags.set(nameOf(btf, referencedType(btf, id)), nameOf(btf, id).slice(EXCEPTION_TAG.length))
+    const callback = byName.get(nameOf(btf, id).slice(EXCEPTION_TAG.length))
+    if (callback !== undefined) callbacks.set(nameOf(btf, referencedType(btf, id)), callback)
   }
-  return tags
+  return callbacks
 }

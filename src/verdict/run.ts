@@ -2,7 +2,7 @@ import type { Age } from './age.js'
 import type { Code, Functions } from './code.js'
 import type { ElfFunction } from '../elf/functions.js'
 import { union } from './scalar.js'
-import { copyState, topFrame, type State } from './state.js'
+import { copyState, topFrame, type Context, type State } from './state.js'
 import type { SymbolValues } from './symbols.js'
 import { clobber } from './stack.js'
 import type { Value } from './value.js'
@@ -30,6 +30,8 @@ export interface Run {
   rests: readonly string[]
   /** Global subprograms that were called, with the doubt of the call. */
   readonly called: Map<Code, string | null>
+  /** Callbacks that run at some other time: what was seen of each does not depend on what set it. */
+  readonly asides: Map<Code, Context>
   readonly isPoisonAhead: (code: Code, index: number) => boolean
   nextId: number
 }

@@ -28,8 +28,18 @@ export interface Frame {
   stack: Stack
   /** Instruction of the caller that comes after the call. */
   readonly returnTo: number
-  /** The call chain's frames as they were when a callback was entered, where it may be called again. */
-  readonly callback: { readonly before: readonly Frame[], readonly arguments: ReadonlyArray<Value | undefined>, readonly isCertain: boolean } | undefined
+  /** Of a function that a helper calls: the call chain's frames as they were then, since it may be called again. */
+  readonly callback: Callback | undefined
+}
+
+export interface Callback {
+  readonly before: readonly Frame[]
+  readonly arguments: ReadonlyArray<Value | undefined>
+  readonly isCertain: boolean
+  /** Which call of it this is, from 1; counted where there is a limit only. */
+  readonly turn: number
+  /** How many calls the verifier follows; undefined where it follows any number. */
+  readonly limit: number | undefined
 }
 
 export interface State {
@@ -99,12 +109,15 @@ export function stateCovers (a: State, b: State): boolean {
   const ids = new Map<number, number>()
   return a.frames.every((frame, depth) => {
     const other = b.frames[depth]
-    if (other === undefined) return false
+    if (other === undefined || turnOf(frame) > turnOf(other)) return false
     for (let r = 0; r < 10; r++) if (!covers(frame.registers[r], other.registers[r], ids, needsExact)) return false
     for (let i = 0; i < Math.max(frame.stack.length, other.stack.length); i++) if (!slotCovers(frame.stack[i], other.stack[i], ids, needsExact)) return false
     return true
   })
 }
+
+/** What comes of an earlier turn of a callback comes of a later one only in part. */
+const turnOf = ({ callback }: Frame): number => callback?.turn ?? 0
 
 /** Both states in one, which is `a` itself where `b` adds nothing. */
 export function joinStates (a: State, b: State): State {
@@ -112,6 +125,8 @@ export function joinStates (a: State, b: State): State {
   const frames = a.frames.map((frame, depth) => {
     const other = b.frames[depth]
     if (other === undefined) return frame
+    const isEarlier = turnOf(other) < turnOf(frame)
+    if (isEarlier) changed = true
     const registers = frame.registers.map((value, r) => {
       const joined = join(value, other.registers[r])
       if (!sameValue(joined, value)) changed = true
@@ -123,7 +138,7 @@ export function joinStates (a: State, b: State): State {
       if (!sameSlot(joined, frame.stack[i])) changed = true
       if (joined !== undefined) stack[i] = joined
     }
-    return { ...frame, registers, stack }
+    return { ...frame, registers, stack, callback: isEarlier ? other.callback : frame.callback }
   })
   if (!changed) return a
   return { frames: frames.map(frame => withoutIds(frame)), pc: a.pc, doubt: a.doubt === null ? null : b.doubt, compared: a.compared || b.compared, rests: a.rests }
@@ -167,10 +182,16 @@ export function widen (state: State, earlier: readonly Frame[], depth: number): 
     if (before === undefined) return
     frame.registers = frame.registers.map((value, r) => value?.kind === 'scalar' && !sameValue(value, before.registers[r]) ? vague(value) : value)
     frame.stack.forEach((slot: Slot | undefined, s) => {
-      if (slot === undefined || sameSlot(slot, before.stack[s])) return
-      frame.stack[s] = slot.value === undefined || slot.value.kind === 'scalar' ? { value: undefined, size: 0, zeroes: 0, exact: false } : slot
+      if (slot !== undefined && !sameSlot(slot, before.stack[s])) frame.stack[s] = widenSlot(slot, before.stack[s])
     })
   })
+}
+
+/** Numbers that were spilled at both visits are forgotten; bytes that hold none, zeroes among them, are kept. */
+function widenSlot (slot: Slot, before: Slot | undefined): Slot {
+  if (slot.value === undefined) return slot.exact ? slot : { value: undefined, size: 0, zeroes: 0, exact: false }
+  if (slot.value.kind !== 'scalar' || sameValue(slot.value, before?.value)) return slot
+  return { ...slot, value: vague(slot.value) }
 }
 
 const vague = (value: Scalar): Scalar => scalar(VAGUE, { exact: false, from: value.from })

@@ -158,11 +158,31 @@ static void prepare_maps(struct bpf_object *object)
 	}
 }
 
+// A file descriptor of the object's first program, loaded by itself: the one whose functions its extensions replace.
+static int load_first(const char *path)
+{
+	struct bpf_object *object = bpf_object__open_file(path, NULL);
+	struct bpf_program *prog, *first;
+	int fd = -1;
+
+	if (!object)
+		return -1;
+	first = bpf_object__next_program(object, NULL);
+	bpf_object__for_each_program(prog, object)
+		bpf_program__set_autoload(prog, prog == first);
+	prepare_maps(object);
+	if (!bpf_object__load(object))
+		fd = dup(bpf_program__fd(first));
+	bpf_object__close(object);
+	return fd;
+}
+
 // Loads the object's programs, or only the one with the number `only`.
 static bool load_object(const char *path, int only)
 {
 	struct bpf_object *object = bpf_object__open_file(path, NULL);
 	struct bpf_program *prog;
+	int target = -1;
 	int i = 0;
 
 	if (!object)
@@ -174,6 +194,12 @@ static bool load_object(const char *path, int only)
 		bpf_program__set_autoload(prog, only < 0 || i == only);
 		if (bpf_program__type(prog) == BPF_PROG_TYPE_UNSPEC)
 			bpf_program__set_type(prog, BPF_PROG_TYPE_KPROBE);
+		if (bpf_program__type(prog) == BPF_PROG_TYPE_EXT) {
+			if (target < 0)
+				target = load_first(path);
+			if (target >= 0)
+				bpf_program__set_attach_target(prog, target, NULL);
+		}
 		i++;
 	}
 	program_count = i < MAX_PROGRAMS ? i : MAX_PROGRAMS;
@@ -185,6 +211,8 @@ static bool load_object(const char *path, int only)
 		for (i = 0; i < program_count; i++)
 			programs[i] = NULL;
 	bpf_object__close(object);
+	if (target >= 0)
+		close(target);
 	return true;
 }
 

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { release } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { expect, it } from 'vitest'
 import { parseBtf } from '../../../src/core/index.js'
 import { describeLab, labBtf, labGuestRelease, labObjects, NEEDS, ROOT, runInGuest, scratchFolder, VERIFY } from '../../support/lab.js'
@@ -16,7 +16,8 @@ const RANDOM_PROGRAMS = Number(process.env['CORELO_VERDICT_PROGRAMS'] ?? 400)
 const FIRST_SEED = Number(process.env['CORELO_VERDICT_SEED'] ?? 1)
 const isLong = process.env['CORELO_VERDICT_PROGRAMS'] !== undefined
 
-const CORPUS = join(ROOT, 'test/differential/verdict/guards.bpf.c')
+/** Forms of guards by where they stand: in a function's own code, in what is called back, on other ways, in what replaces another. */
+const CORPUS = ['guards', 'callbacks', 'ways', 'replacing'].map(name => join(ROOT, `test/differential/verdict/${name}.bpf.c`))
 const AGES = join(ROOT, 'test/differential/verdict/ages.bpf.c')
 
 interface Compiler {
@@ -35,7 +36,8 @@ function compile (compiler: string, source: string, output: string, cpu: Cpu, le
 }
 
 function compileCorpus (folder: string): string[] {
-  return COMPILERS.flatMap(({ command, cpus }) => cpus.flatMap(cpu => LEVELS.map(level => compile(command, CORPUS, join(folder, `guards.${command}.${level}.${cpu}.bpf.o`), cpu, level))))
+  return CORPUS.flatMap(source => COMPILERS.flatMap(({ command, cpus }) => cpus.flatMap(cpu => LEVELS.map(level =>
+    compile(command, source, join(folder, `${basename(source, '.bpf.c')}.${command}.${level}.${cpu}.bpf.o`), cpu, level)))))
 }
 
 const compileAges = (folder: string): string => compile('clang-19', AGES, join(folder, 'ages.bpf.o'), 'v3', 'O2')

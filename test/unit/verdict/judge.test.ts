@@ -24,8 +24,13 @@ const NOTHING_DONE: Pick<Relocation, 'ok' | 'patches' | 'records' | 'counts' | '
   warnings: []
 }
 
-function verdictOf (insns: readonly Uint8Array[], options: JudgeOptions = {}): Verdict {
-  const object = parseObject(buildObject({ local: btf(), programs: [{ section: 'kprobe/x', name: 'p', code: concat(...insns) }], records: [] }).bytes)
+function verdictOf (insns: readonly Uint8Array[], options: JudgeOptions = {}): Verdict { return verdictWith([], insns, options) }
+
+/** The verdict of a program with a subprogram, which a call without a relocation finds at the start of `.text`. */
+function verdictWith (subprogram: readonly Uint8Array[], insns: readonly Uint8Array[], options: JudgeOptions = {}, local = btf()): Verdict {
+  const program = { section: 'kprobe/x', name: 'p', code: concat(...insns) }
+  const programs = subprogram.length === 0 ? [program] : [program, { section: '.text', name: 'f', code: concat(...subprogram), binding: 'local' as const }]
+  const object = parseObject(buildObject({ local, programs, records: [] }).bytes)
   const relocation = { ...NOTHING_DONE, target: { btf: object.btf, modules: [] } }
   return judge(object, relocation, options).verdict
 }
@@ -81,6 +86,13 @@ describe('the verdict of a program with poison', () => {
     expect(verdictOf(program, { kernelRelease: '5.9.16' })).toBe('fails')
   })
 
+  it('is fails where the exception callback is poisoned, though the program does not refer to it', () => {
+    const local = btf()
+    local.declTag('exception_callback:f', local.func('p', local.funcProto(integers(local).int)))
+    expect(verdictWith([POISON, ...EXIT], EXIT, {}, local)).toBe('fails')
+    expect(verdictWith([POISON, ...EXIT], EXIT)).toBe('loads')
+  })
+
   it('is unknown where the steps run out, and no error', () => {
     expect(verdictOf([RANDOM, asm.jeq(0, 5, 1), POISON, ...EXIT], { steps: 1 })).toBe('unknown')
   })
@@ -104,6 +116,14 @@ describe('the verdict, where it was wrong before', () => {
     // Linux 6.1 and random programs: r6 = 100; r6 = -r6; if r7 > r6, where r7 is 0
     const program = [asm.mov(6, 100), asm.slot(0x87, 6), asm.mov(7, 0), asm.slot(0x2d, 7, 6, 2, 0), ...EXIT, POISON, ...EXIT]
     expect(verdictOf(program, { kernelRelease: '6.1.0-57-amd64' })).toBe('fails')
+  })
+
+  it('knows that a tail call of a subprogram returns to the caller with any result', () => {
+    const subprogram = [asm.call(12), ...EXIT]
+    const program = [asm.slot(0x85, 0, 1, 0, -1), asm.jeq(0, 0, 1), POISON, ...EXIT]
+    expect(verdictWith(subprogram, program, { kernelRelease: '6.19.0' })).toBe('fails')
+    expect(verdictWith(subprogram, program, { kernelRelease: '6.18.44' })).toBe('fails')
+    expect(verdictWith(subprogram, program, { kernelRelease: '6.1.0-57-amd64' })).toBe('loads')
   })
 
   it('knows that a map is compared with null before Linux 6.17, unless an update says otherwise', () => {
