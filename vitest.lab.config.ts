@@ -10,6 +10,7 @@ export default defineConfig({
     pool: 'threads',
     isolate: false,
     testTimeout: 300_000,
+    hookTimeout: 300_000,
     expect: { poll: { timeout: 100_000 } }
   }
 })

@@ -39,7 +39,10 @@ export const LIMITS = {
   workStepsPerRecord: 8,
   /** Bytes of a name that are hashed or compared for one step. */
   bytesPerStep: 64,
-  /** Members of one struct that are indexed by name, those of anonymous members included, and how deep these may nest; others are found by a walk. */
+  /**
+   * Members of one struct that are indexed by name, those of anonymous members included, and how deep these may nest; others are found
+   * by a walk.
+   */
   indexedMembers: 65_536,
   indexedDepth: 16,
   /** Types that a search without an index passes for one step. */

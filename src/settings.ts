@@ -24,7 +24,10 @@ export interface ServiceSettings {
   readonly trustUploads: boolean
   /** Listing of the archive's kernels: a file, or an address. */
   readonly catalog?: string
-  /** PEM files of Ed25519 keys, separated by commas: the first key signs, all are published. Undefined: one in the cache folder, made when it is missing. */
+  /**
+   * PEM files of Ed25519 keys, separated by commas: the first key signs, all are published. Undefined: one in the cache folder, made
+   * when it is missing.
+   */
   readonly signingKeyFile?: string
   /** Undefined: /sys/kernel/btf. */
   readonly kernelBtfDir?: string
@@ -51,7 +54,10 @@ export interface ServiceSettings {
   readonly network?: Network
   /** What replicas share. */
   readonly sharedStore?: S3Settings
-  /** Ages in milliseconds at which what the shared store said of a release is asked for anew: behind the next answer, and before it. Undefined: 5 s and 60 s. */
+  /**
+   * Ages in milliseconds at which what the shared store said of a release is asked for anew: behind the next answer, and before it.
+   * Undefined: 5 s and 60 s.
+   */
   readonly sharedAges?: { readonly renewMs: number, readonly maxAgeMs: number }
 }
 

@@ -90,7 +90,8 @@ export function createAgent (options: AgentOptions): Agent {
     const names = new Set(found.map(({ name }) => name))
     for (const name of [...files.keys()].filter(name => !names.has(name))) await drop(name)
     for (const file of found) {
-      if (isNewKernel || files.get(file.name)?.stamp !== file.stamp || files.get(file.name)?.problem !== file.problem) await take(current, file, spreadMs)
+      const before = files.get(file.name)
+      if (isNewKernel || before?.stamp !== file.stamp || before?.problem !== file.problem) await take(current, file, spreadMs)
     }
     return current
   }
@@ -152,5 +153,8 @@ function isForeseen (error: unknown): boolean { return error instanceof AppError
 function toTrouble (error: unknown): AppError {
   if (error instanceof AppError) return error
   const text = error instanceof Error ? error.message : String(error)
-  return new AppError('internal_error', isForeseen(error) ? `The agent cannot go on until this is mended: ${text}.` : `Something went wrong in the agent itself: ${text}.`, {}, { cause: error })
+  const message = isForeseen(error)
+    ? `The agent cannot go on until this is mended: ${text}.`
+    : `Something went wrong in the agent itself: ${text}.`
+  return new AppError('internal_error', message, {}, { cause: error })
 }

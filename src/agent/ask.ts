@@ -108,14 +108,21 @@ export function createAsker ({ client, trust, uploadBtf, moduleTypes, moduleOffe
     }
   }
 
-  const answerWith = async (kernel: NodeKernel, { bytes, sha256, held }: Wanted, { modules, lacking }: Consultation, signal: AbortSignal): Promise<VerifiedAnswer | undefined> => {
+  const answerWith = async (
+    kernel: NodeKernel,
+    { bytes, sha256, held }: Wanted,
+    { modules, lacking }: Consultation,
+    signal: AbortSignal
+  ): Promise<VerifiedAnswer | undefined> => {
     const hashes = modules.map(module => module.sha256)
     // A tag stands for the bytes of a result alone; what it was made with has to be the same too.
     const heldTag = held?.moduleSha256s.join() === hashes.join() ? held.tag : undefined
     const named = { object: sha256, heldTag, signal }
+    // Its own BTF leaves no doubt, as a name may.
+    const target = kernel.btf === undefined ? { kernel: kernel.query } : { btfSha256: kernel.btf.sha256 }
     const answer = modules.length > 0
       ? await moduleOffers.relocate(kernel, modules, { ...named, object: sha256 }, bytes)
-      : await request(kernel.btf === undefined ? { ...named, kernel: kernel.query } : { ...named, btfSha256: kernel.btf.sha256 }, kernel, bytes) // its own BTF leaves no doubt, as a name may
+      : await request({ ...named, ...target }, kernel, bytes)
     if (answer === undefined) return undefined
     if (answer.report.warnings.some(({ code }) => code === 'already_relocated')) throw relocatedBefore()
     const trusted = await trust.require(answer, askedOf(kernel, sha256, hashes))
@@ -125,7 +132,9 @@ export function createAsker ({ client, trust, uploadBtf, moduleTypes, moduleOffe
 
   return {
     async ask (kernel, wanted, signal) {
-      if (kernel.btf === undefined && kernel.reference === undefined && kernel.query.buildId === undefined) throw new AppError('kernel_unknown', kernel.problem ?? '', { kernel: kernel.name })
+      if (kernel.btf === undefined && kernel.reference === undefined && kernel.query.buildId === undefined) {
+        throw new AppError('kernel_unknown', kernel.problem ?? '', { kernel: kernel.name })
+      }
       if (kernel.btf !== undefined && uploadBtf) await offer(kernel, kernel.btf, signal)
       let consultation = uploadBtf ? await moduleTypes.consult(kernel, wanted.held?.lacking ?? []) : NOTHING_LACKING
       for (let round = 1; ; round++) {
@@ -137,22 +146,29 @@ export function createAsker ({ client, trust, uploadBtf, moduleTypes, moduleOffe
           if (!isSettled) moduleOffers.withheld(kernel, next)
           return { ...answer, consultation: { ...consultation, lacking: next.lacking } }
         }
-        if (round === MAX_ROUNDS) throw new AppError('btf_unknown', 'The loaded modules change faster than the service can be asked about them.', { kernel: kernel.name })
+        if (round === MAX_ROUNDS) {
+          const message = 'The loaded modules change faster than the service can be asked about them.'
+          throw new AppError('btf_unknown', message, { kernel: kernel.name })
+        }
         consultation = next
       }
     }
   }
 }
 
-function sameModules (a: Consultation, b: Consultation): boolean { return a.modules.map(({ sha256 }) => sha256).join() === b.modules.map(({ sha256 }) => sha256).join() }
+function sameModules (a: Consultation, b: Consultation): boolean {
+  return a.modules.map(({ sha256 }) => sha256).join() === b.modules.map(({ sha256 }) => sha256).join()
+}
 
 /** Nobody vouches for such a result, and nobody can: it is for the kernel that it was first relocated for. */
 function relocatedBefore (): AppError {
-  return new AppError('object_invalid', 'The object was relocated before, and nothing tells for which kernel; give the agent the object as the compiler wrote it.', { warning: 'already_relocated' })
+  return new AppError('object_invalid', 'The object was relocated before, and nothing tells for which kernel; ' +
+    'give the agent the object as the compiler wrote it.', { warning: 'already_relocated' })
 }
 
 /** The report is not signed; one of another result must not stand beside the object. */
 function requireOwnReport ({ report, sha256 }: RelocationAnswer, object: Sha256, server: string): void {
   if (report.result.sha256 === sha256 && report.object.sha256 === object) return
-  throw answerError(server, `The answer is refused: its report is about another result (${report.result.sha256} of ${report.object.sha256}).`)
+  throw answerError(server, 'The answer is refused: its report is about another result ' +
+    `(${report.result.sha256} of ${report.object.sha256}).`)
 }

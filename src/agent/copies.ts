@@ -66,7 +66,8 @@ const MARK = '@'
 export function createCopies (folder: string): Copies {
   const state = join(folder, STATE_FOLDER)
   const recordOf = (key: string, name: string): string => join(state, key, `${name}${RECORD}`)
-  const kept = (key: string, name: string, result: Sha256, ending: string): string => join(state, key, `${name}${MARK}${hexOf(result)}${ending}`)
+  const kept = (key: string, name: string, result: Sha256, ending: string): string =>
+    join(state, key, `${name}${MARK}${hexOf(result)}${ending}`)
   const shown = (name: string, ending: string): string => join(folder, `${name}${ending}`)
 
   const find = async (key: string, name: string): Promise<Copy | undefined> => {
@@ -75,7 +76,8 @@ export function createCopies (folder: string): Copies {
     const { attestation, ...record } = held
     const bytes = await readFile(kept(key, name, record.resultSha256, OBJECT)).catch(() => undefined)
     const report = await readText(kept(key, name, record.resultSha256, REPORT))
-    return bytes === undefined || report === undefined || sha256(bytes) !== record.resultSha256 ? undefined : { record, bytes, report, attestation }
+    if (bytes === undefined || report === undefined || sha256(bytes) !== record.resultSha256) return undefined
+    return { record, bytes, report, attestation }
   }
 
   const publish = async (name: string, copy: Copy): Promise<void> => {
@@ -95,7 +97,10 @@ export function createCopies (folder: string): Copies {
   /** Folders of kernels, the one that was used last first. */
   const kernelFolders = async (): Promise<string[]> => {
     const entries = (await namesIn(state)).filter(entry => /^[0-9a-f]{64}$/.test(entry))
-    const ages = await Promise.all(entries.map(async entry => ({ entry, at: await stat(join(state, entry)).then(({ mtimeMs }) => mtimeMs, () => 0) })))
+    const ages = await Promise.all(entries.map(async entry => ({
+      entry,
+      at: await stat(join(state, entry)).then(({ mtimeMs }) => mtimeMs, () => 0)
+    })))
     return ages.sort((a, b) => b.at - a.at).map(({ entry }) => entry)
   }
 
@@ -108,7 +113,8 @@ export function createCopies (folder: string): Copies {
       await writeDurably(kept(kernel.key, name, result, OBJECT), copy.bytes)
       await writeDurably(recordOf(kernel.key, name), `${JSON.stringify({ ...copy.record, attestation: copy.attestation }, null, 2)}\n`)
       await publish(name, copy)
-      const others = (await namesIn(join(state, kernel.key))).filter(file => file.startsWith(`${name}${MARK}`) && !file.startsWith(`${name}${MARK}${hexOf(result)}`))
+      const isOther = (file: string): boolean => file.startsWith(`${name}${MARK}`) && !file.startsWith(`${name}${MARK}${hexOf(result)}`)
+      const others = (await namesIn(join(state, kernel.key))).filter(isOther)
       for (const file of others) await rm(join(state, kernel.key, file), { force: true })
     },
     publish,
@@ -117,7 +123,11 @@ export function createCopies (folder: string): Copies {
       await utimes(join(state, kernel.key), new Date(), new Date()).catch(() => {}) // where there is none yet
       const folders = await kernelFolders()
       const known = new Set(names)
-      for (const key of folders) for (const file of await namesIn(join(state, key))) if (file.endsWith(RECORD) && !file.includes(MARK)) known.add(file.slice(0, -RECORD.length))
+      for (const key of folders) {
+        for (const file of await namesIn(join(state, key))) {
+          if (file.endsWith(RECORD) && !file.includes(MARK)) known.add(file.slice(0, -RECORD.length))
+        }
+      }
       const withdrawn: string[] = []
       for (const name of known) {
         const there = await readFile(shown(name, OBJECT)).catch(() => undefined)
@@ -127,7 +137,8 @@ export function createCopies (folder: string): Copies {
         await withdraw(name)
         withdrawn.push(name)
       }
-      for (const key of folders.filter(key => key !== kernel.key).slice(KERNELS_KEPT - 1)) await rm(join(state, key), { recursive: true, force: true })
+      const tooMany = folders.filter(key => key !== kernel.key).slice(KERNELS_KEPT - 1)
+      for (const key of tooMany) await rm(join(state, key), { recursive: true, force: true })
       return withdrawn
     },
     pathOf: name => shown(name, OBJECT)
@@ -159,7 +170,8 @@ function isRecord (value: unknown): value is HeldRecord {
   if (typeof value !== 'object' || value === null) return false
   const { objectSha256, resultSha256, btfSha256, kernel, tag, at, attestation, lacking, modules } = value as Record<string, unknown>
   return [objectSha256, resultSha256, btfSha256].every(hash => typeof hash === 'string' && isSha256(hash)) &&
-    typeof kernel === 'string' && typeof at === 'string' && [tag, attestation].every(text => text === undefined || typeof text === 'string') &&
+    typeof kernel === 'string' && typeof at === 'string' &&
+    [tag, attestation].every(text => text === undefined || typeof text === 'string') &&
     (lacking === undefined || (Array.isArray(lacking) && lacking.every(type => typeof type === 'string'))) &&
     (modules === undefined || (Array.isArray(modules) && modules.every(isModule)))
 }

@@ -8,7 +8,8 @@ const MAX_LINES = 20
 /** Why an object does not do for this kernel, in terms of its source: `exec.bpf.c:41: task_struct.state: …`, a line each. */
 export function findingsOf (failure: Report | AppError): string[] {
   const relocations = 'relocations' in failure ? failure.relocations : relocationsIn(failure.details['relocations'])
-  const bad = relocations.filter(({ status, places }) => status === 'failed' || (status === 'poisoned' && places.some(({ reachable }) => reachable !== false)))
+  const bad = relocations.filter(({ status, places }) => status === 'failed' ||
+    (status === 'poisoned' && places.some(({ reachable }) => reachable !== false)))
   const lines = bad.slice(0, MAX_LINES).map(describe)
   return bad.length > MAX_LINES ? [...lines, `and ${bad.length - MAX_LINES} more`] : lines
 }
@@ -16,7 +17,9 @@ export function findingsOf (failure: Report | AppError): string[] {
 function describe ({ access, detail, places, places_total: total }: ReportRelocation): string {
   const place = places.find(({ reachable }) => reachable !== false) ?? places[0]
   const source = place?.source ?? null
-  const where = source === null ? `${place?.program || 'an unused section'}, instruction ${place?.instruction ?? 0}` : `${source.file.replace(/^\.\//, '')}:${source.line}`
+  const where = source === null
+    ? `${place?.program || 'an unused section'}, instruction ${place?.instruction ?? 0}`
+    : `${source.file.replace(/^\.\//, '')}:${source.line}`
   const others = total > 1 ? ` (and at ${total - 1} more ${total === 2 ? 'place' : 'places'})` : ''
   return `${where}: ${access}: ${(detail ?? 'there is no value for it').replace(/\.$/, '')}${others}`
 }

@@ -20,7 +20,10 @@ export interface HealthOptions {
 const MAX_CONNECTIONS = 64
 const TIMEOUT_MS = 10_000
 
-/** Ready: every object has a good result for this kernel, so that what waits for the agent can start. An outage of the service does not change that. */
+/**
+ * Ready: every object has a good result for this kernel, so that what waits for the agent can start. An outage of the service does not
+ * change that.
+ */
 export async function startHealth ({ host, port, metrics, statuses }: HealthOptions): Promise<Health> {
   const answer = async (path: string, response: ServerResponse): Promise<void> => {
     switch (path) {
@@ -29,7 +32,8 @@ export async function startHealth ({ host, port, metrics, statuses }: HealthOpti
         const known = statuses()
         const lacking = [...known ?? []].filter(([, status]) => !isUsable(status))
         if (known !== undefined && lacking.length === 0) return json(response, 200, { status: 'ready' })
-        return json(response, 503, { status: known === undefined ? 'starting' : 'not_ready', objects: lacking.map(([object, { failure }]) => ({ object, reason: failure?.message ?? 'not settled yet' })) })
+        const objects = lacking.map(([object, { failure }]) => ({ object, reason: failure?.message ?? 'not settled yet' }))
+        return json(response, 503, { status: known === undefined ? 'starting' : 'not_ready', objects })
       }
       case '/metrics': {
         const { type, text } = await metrics.render()
@@ -39,7 +43,8 @@ export async function startHealth ({ host, port, metrics, statuses }: HealthOpti
       default: return json(response, 404, { status: 'not_found', available: ['/livez', '/readyz', '/metrics'] })
     }
   }
-  const server = createServer({ requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS, keepAliveTimeout: TIMEOUT_MS }, (request, response) => {
+  const timeouts = { requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS, keepAliveTimeout: TIMEOUT_MS }
+  const server = createServer(timeouts, (request, response) => {
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       json(response, 405, { status: 'method_not_allowed' }, { allow: 'GET, HEAD' })
       return

@@ -69,20 +69,33 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
     }
     // The token is that of the agent, whichever object it asked for.
     const subject = isRefused ? ACCESS : name
-    log[levelOf(subject, `${shown} ${failure.message}`, isFinding || isRefused || shown === 'nothing' ? 'error' : 'warn')](facts, `${failure.message} ${isRefused ? ASKING_ON : ''} ${isNotLoaded(status) ? NOT_LOADED : CONSEQUENCES[shown]}`.replace(/ +/g, ' ').trim())
+    const level = levelOf(subject, `${shown} ${failure.message}`, isFinding || isRefused || shown === 'nothing' ? 'error' : 'warn')
+    const consequence = isNotLoaded(status) ? NOT_LOADED : CONSEQUENCES[shown]
+    log[level](facts, `${failure.message} ${isRefused ? ASKING_ON : ''} ${consequence}`.replace(/ +/g, ' ').trim())
   }
 
   return {
     kernel (kernel, withdrawn) {
       metrics.kernelBtf.set(kernel.btf === undefined ? 0 : 1)
-      const facts = { kernel: kernel.name, kernel_version: kernel.kernelVersion, build_id: kernel.query.buildId ?? null, btf: kernel.btf?.sha256 ?? null }
-      log.info(facts, kernel.btf === undefined ? 'this kernel shows no BTF; the service is asked by its name' : 'this kernel shows BTF; the service is asked by its hash')
+      const facts = {
+        kernel: kernel.name,
+        kernel_version: kernel.kernelVersion,
+        build_id: kernel.query.buildId ?? null,
+        btf: kernel.btf?.sha256 ?? null
+      }
+      log.info(facts, kernel.btf === undefined
+        ? 'this kernel shows no BTF; the service is asked by its name'
+        : 'this kernel shows BTF; the service is asked by its hash')
       if (kernel.note !== undefined) log.info(facts, kernel.note)
       if (kernel.problem !== undefined) log.warn(facts, kernel.problem)
-      if (withdrawn.length > 0) log.warn({ ...facts, objects: withdrawn }, 'the results that were there are for another kernel; they were taken away')
+      if (withdrawn.length > 0) {
+        log.warn({ ...facts, objects: withdrawn }, 'the results that were there are for another kernel; they were taken away')
+      }
     },
     restored (name, status) {
-      if (status.shown === 'last_good') log.info({ object: name }, 'the last good copy for this kernel is in place; asking whether there is a newer one')
+      if (status.shown === 'last_good') {
+        log.info({ object: name }, 'the last good copy for this kernel is in place; asking whether there is a newer one')
+      }
       failed(name, status, undefined, undefined)
     },
     settled (name, status, answer, waitMs) {
@@ -98,11 +111,29 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
         failed(name, status, answer, waitMs)
         return
       }
-      const facts = answer === undefined ? {} : { verdict: answer.findings.verdict, ...answer.findings.counts, ...modulesOf(answer), kernel: answer.report.kernel.reference, btf: answer.report.kernel.btf_sha256, source: answer.report.kernel.source, result: answer.sha256, key: answer.keyId ?? null }
+      const facts = answer === undefined
+        ? {}
+        : {
+            verdict: answer.findings.verdict,
+            ...answer.findings.counts,
+            ...modulesOf(answer),
+            kernel: answer.report.kernel.reference,
+            btf: answer.report.kernel.btf_sha256,
+            source: answer.report.kernel.source,
+            result: answer.sha256,
+            key: answer.keyId ?? null
+          }
       if (answer !== undefined) metrics.verdicts.inc({ verdict: answer.findings.verdict })
-      const text = answer === undefined ? 'the copy that is in place is the current one' : answer.keyId === undefined ? 'relocated and put in place, not verified' : 'relocated, verified and put in place'
+      const text = answer === undefined
+        ? 'the copy that is in place is the current one'
+        : answer.keyId === undefined
+          ? 'relocated and put in place, not verified'
+          : 'relocated, verified and put in place'
       log[answer === undefined ? levelOf(name, text, 'info') : 'info']({ object: name, ...facts }, text)
-      if (answer?.findings.verdict === 'unknown') log.warn({ object: name, verdict: 'unknown', reasons: findingsOf(answer.report) }, 'whether it loads is not known: it may reach an instruction that has no value in this kernel')
+      if (answer?.findings.verdict === 'unknown') {
+        log.warn({ object: name, verdict: 'unknown', reasons: findingsOf(answer.report) },
+          'whether it loads is not known: it may reach an instruction that has no value in this kernel')
+      }
       said.set(name, text)
     },
     removed (name) {
@@ -115,17 +146,27 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
     },
     offered (kernel, error) {
       const facts = { kernel: kernel.name, btf: kernel.btf?.sha256 }
-      if (error === undefined) log.info(facts, 'the service did not have the BTF of this kernel; it has it now')
-      else log.warn({ ...facts, code: error.code }, `The service does not keep the BTF of this kernel, which goes with each request instead: ${error.message}`)
+      if (error === undefined) {
+        log.info(facts, 'the service did not have the BTF of this kernel; it has it now')
+      } else {
+        log.warn({ ...facts, code: error.code },
+          `The service does not keep the BTF of this kernel, which goes with each request instead: ${error.message}`)
+      }
     },
     offeredModules (kernel, modules, error) {
       const facts = { kernel: kernel.name, modules }
-      if (error === undefined) log.info(facts, 'the service did not have the BTF of these modules, which have types that objects ask for; it has it now')
-      else log.warn({ ...facts, code: error.code }, `The service does not keep the BTF of these modules, which goes with each request instead: ${error.message}`)
+      if (error === undefined) {
+        log.info(facts, 'the service did not have the BTF of these modules, which have types that objects ask for; it has it now')
+      } else {
+        log.warn({ ...facts, code: error.code },
+          `The service does not keep the BTF of these modules, which goes with each request instead: ${error.message}`)
+      }
     },
     withheld (kernel, { lacking, modules }) {
       const names = modules.map(({ name }) => name).join(', ')
-      const text = `Objects ask for types (${lacking.slice(0, MAX_TYPES_SAID).join(', ')}) that only modules have (${names}), whose BTF is not given to the service (--upload-btf never); what reads them finds nothing.`
+      const types = lacking.slice(0, MAX_TYPES_SAID).join(', ')
+      const text = `Objects ask for types (${types}) that only modules have (${names}), ` +
+        'whose BTF is not given to the service (--upload-btf never); what reads them finds nothing.'
       log[levelOf('modules', text, 'warn')]({ kernel: kernel.name, modules: modules.map(({ name }) => name) }, text)
     },
     unreadable (module, error) {
@@ -133,13 +174,15 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
       log[levelOf(`module ${module}`, text, 'warn')]({ module, code: error.code }, text)
     },
     firstContact (source, keyIds) {
-      log.warn({ keys: keyIds, source }, 'these keys are trusted from now on because they were there at the first contact; give them in a file with --keys to be sure from the start')
+      log.warn({ keys: keyIds, source }, 'these keys are trusted from now on because they were there at the first contact; ' +
+        'give them in a file with --keys to be sure from the start')
     },
     trouble (error) { log[levelOf('', error.message, 'error')]({ code: error.code }, error.message) },
     unexpected (error) {
       metrics.unexpected.inc()
       const text = error instanceof Error ? error.message : String(error)
-      log[levelOf('unexpected', text, 'error')]({ err: error }, `something went wrong in the agent itself, which goes on and tries again: ${text}`)
+      log[levelOf('unexpected', text, 'error')]({ err: error },
+        `something went wrong in the agent itself, which goes on and tries again: ${text}`)
     }
   }
 }
@@ -150,7 +193,9 @@ function outcomeOf ({ failure, isFinding }: ObjectStatus, answer: VerifiedAnswer
   return failure.details['refusal'] === undefined ? 'failed' : 'refused'
 }
 
-function modulesOf ({ consultation: { modules } }: VerifiedAnswer): { modules?: string[] } { return modules.length === 0 ? {} : { modules: modules.map(({ name }) => name) } }
+function modulesOf ({ consultation: { modules } }: VerifiedAnswer): { modules?: string[] } {
+  return modules.length === 0 ? {} : { modules: modules.map(({ name }) => name) }
+}
 
 function pick ({ details }: AppError, ...names: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(names.flatMap(name => details[name] === undefined ? [] : [[name, details[name]]]))

@@ -16,7 +16,9 @@ const WAIT_MS = 5
  *
  * @param onLost told of each lost line
  */
-export function createLog (level: string, onLost: () => void, descriptor = STANDARD_OUTPUT): Log { return pino({ level }, forgiving(descriptor, onLost)) }
+export function createLog (level: string, onLost: () => void, descriptor = STANDARD_OUTPUT): Log {
+  return pino({ level }, forgiving(descriptor, onLost))
+}
 
 function forgiving (descriptor: number, onLost: () => void): DestinationStream {
   /** The end of a line of which only the beginning was written. */

@@ -42,12 +42,17 @@ const MAX_KEPT = 1024
 export const NOTHING_LACKING: Consultation = { lacking: [], modules: [] }
 
 /**
- * @param onUnreadable told of a loaded module whose BTF cannot be read; it is passed over, as libbpf would fail for it only where it is needed
+ * @param onUnreadable told of a loaded module whose BTF cannot be read; it is passed over, as libbpf would fail for it only where it is
+ * needed
  */
 export function createModuleTypes (onUnreadable: (module: string, error: AppError) => void): ModuleTypes {
   const kept = new Map<string, Consultation>()
 
-  const look = async (btf: NonNullable<NodeKernel['btf']>, modules: readonly RunningModule[], types: readonly string[]): Promise<Consultation> => {
+  const look = async (
+    btf: NonNullable<NodeKernel['btf']>,
+    modules: readonly RunningModule[],
+    types: readonly string[]
+  ): Promise<Consultation> => {
     const vmlinux = parseRawBtf(await readFile(btf.path))
     const lacking = types.filter(type => !hasCandidate(vmlinux, type))
     if (lacking.length === 0) return NOTHING_LACKING
@@ -55,7 +60,9 @@ export function createModuleTypes (onUnreadable: (module: string, error: AppErro
     for (const { name, btfPath: path } of modules) {
       const bytes = await readFile(path).catch(() => undefined) // it may have been unloaded since
       const split = bytes === undefined ? undefined : parseModule(bytes, vmlinux, name)
-      if (bytes !== undefined && split !== undefined && lacking.some(type => hasCandidate(split, type))) found.push({ name, path, sha256: sha256(bytes) })
+      if (bytes !== undefined && split !== undefined && lacking.some(type => hasCandidate(split, type))) {
+        found.push({ name, path, sha256: sha256(bytes) })
+      }
     }
     return { lacking, modules: found }
   }
@@ -88,7 +95,10 @@ export function createModuleTypes (onUnreadable: (module: string, error: AppErro
 }
 
 /** Whether each of these modules is loaded with that very BTF, or not loaded: one that was built anew has other offsets. */
-export async function isSameWhereLoaded ({ modules }: NodeKernel, consulted: ReadonlyArray<Pick<ModuleBtf, 'name' | 'sha256'>>): Promise<boolean> {
+export async function isSameWhereLoaded (
+  { modules }: NodeKernel,
+  consulted: ReadonlyArray<Pick<ModuleBtf, 'name' | 'sha256'>>
+): Promise<boolean> {
   for (const { name, sha256: expected } of consulted) {
     const loaded = modules.find(module => module.name === name)
     const bytes = loaded === undefined ? undefined : await readFile(loaded.btfPath).catch(() => undefined)

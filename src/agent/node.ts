@@ -56,7 +56,10 @@ export interface Node {
 
 export function createNode (options: NodeOptions): Node {
   let known: { readonly stamp: string, readonly sha256: Sha256 } | undefined
-  const given: Partial<Platform> = { ...(options.distro === undefined ? {} : { distro: options.distro }), ...(options.distroVersion === undefined ? {} : { distroVersion: options.distroVersion }) }
+  const given: Partial<Platform> = {
+    ...(options.distro === undefined ? {} : { distro: options.distro }),
+    ...(options.distroVersion === undefined ? {} : { distroVersion: options.distroVersion })
+  }
 
   /** Reading six megabytes every few seconds would be felt; a file that did not change is not read again. */
   const readBtf = async (): Promise<NodeKernel['btf']> => {

@@ -28,7 +28,8 @@ const ENDING = /(?:\.bpf)?\.o$/
  */
 export async function listObjects (folder: string): Promise<ObjectFile[]> {
   const entries = await readdir(folder).catch((error: unknown) => {
-    throw new AppError('not_found', `The objects folder ${folder} cannot be read (${messageOf(error)}); mount it, or give another one.`, { folder }, { cause: error })
+    throw new AppError('not_found', `The objects folder ${folder} cannot be read (${messageOf(error)}); ` +
+      'mount it, or give another one.', { folder }, { cause: error })
   })
   const found: ObjectFile[] = []
   const taken = new Map<string, string>()

@@ -61,7 +61,8 @@ export function createPins ({ folder, stateFolder, bpftool = 'bpftool' }: PinsOp
   const note = async (pinName: string, sha256: Sha256 | undefined): Promise<void> => {
     const { boot, objects } = await readLoaded()
     const others = Object.entries(objects).filter(([name]) => name !== pinName)
-    await writeDurably(stateFile, JSON.stringify({ boot, objects: Object.fromEntries(sha256 === undefined ? others : [...others, [pinName, sha256]]) } satisfies Loaded))
+    const loaded: Loaded = { boot, objects: Object.fromEntries(sha256 === undefined ? others : [...others, [pinName, sha256]]) }
+    await writeDurably(stateFile, JSON.stringify(loaded))
   }
 
   return {
@@ -98,9 +99,14 @@ async function load (bpftool: string, path: string, pinned: string): Promise<voi
   const args = ['prog', 'loadall', path, pinned, 'pinmaps', join(pinned, MAPS)]
   await new Promise<void>((resolve, reject) => {
     execFile(bpftool, args, { timeout: LOAD_TIMEOUT_MS, killSignal: 'SIGKILL', maxBuffer: MAX_OUTPUT_BYTES }, (error, stdout, stderr) => {
-      if (error === null) resolve()
-      else if (error.code === 'ENOENT') reject(new AppError('invalid_request', `${bpftool} is not installed, and --pin needs it; use the agent's image, or leave --pin out.`))
-      else reject(new AppError('object_invalid', `The kernel does not load it: ${lastLines(`${stdout}\n${stderr}`) || error.message}`))
+      if (error === null) {
+        resolve()
+      } else if (error.code === 'ENOENT') {
+        reject(new AppError('invalid_request', `${bpftool} is not installed, and --pin needs it; ` +
+          "use the agent's image, or leave --pin out."))
+      } else {
+        reject(new AppError('object_invalid', `The kernel does not load it: ${lastLines(`${stdout}\n${stderr}`) || error.message}`))
+      }
     })
   })
 }
@@ -115,7 +121,8 @@ async function removePins (path: string): Promise<void> { await rm(path, { recur
 
 /** bpftool makes only the last part of a path, and would mount a file system of its own where there is none. */
 async function makeFolder (folder: string, inside: string): Promise<void> {
-  const wrong = (why: string): AppError => new AppError('invalid_request', `${why}; --pin needs a folder in a bpf file system that this process may write to (mount -t bpf bpf /sys/fs/bpf).`)
+  const wrong = (why: string): AppError => new AppError('invalid_request', `${why}; --pin needs a folder in a bpf file system ` +
+    'that this process may write to (mount -t bpf bpf /sys/fs/bpf).')
   try {
     await mkdir(folder, { recursive: true })
     if ((await statfs(folder)).type !== BPF_FS_MAGIC) throw wrong(`${folder} is in no bpf file system`)
@@ -135,7 +142,10 @@ async function exists (path: string): Promise<boolean> {
 function parseLoaded (text: string): Loaded | undefined {
   try {
     const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && 'boot' in value && typeof value.boot === 'string' && 'objects' in value && isTexts(value.objects) ? { boot: value.boot, objects: value.objects } : undefined
+    return typeof value === 'object' && value !== null && 'boot' in value && typeof value.boot === 'string' &&
+      'objects' in value && isTexts(value.objects)
+      ? { boot: value.boot, objects: value.objects }
+      : undefined
   } catch {
     return undefined
   }

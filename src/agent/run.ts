@@ -36,7 +36,12 @@ export async function runAgent (settings: AgentSettings, version: string): Promi
   const client = createClient(settings)
   const trust = settings.insecureSkipVerify
     ? TRUST_ANYTHING
-    : createTrust({ keys: settings.keys, stateFolder, fetchKeys: async url => url === undefined ? await client.keys() : await fetchKeys(url, settings), onFirstContact: journal.firstContact })
+    : createTrust({
+      keys: settings.keys,
+      stateFolder,
+      fetchKeys: async url => url === undefined ? await client.keys() : await fetchKeys(url, settings),
+      onFirstContact: journal.firstContact
+    })
   const copies = createCopies(settings.out)
   const agent = createAgent({
     objects: settings.objects,
@@ -69,7 +74,9 @@ export async function runAgent (settings: AgentSettings, version: string): Promi
     stop.abort()
   }
   process.on('SIGTERM', onSignal).on('SIGINT', onSignal)
-  if (settings.insecureSkipVerify) log.warn('results are not verified (--insecure-skip-verify): anyone who can alter the traffic decides what this kernel runs')
+  if (settings.insecureSkipVerify) {
+    log.warn('results are not verified (--insecure-skip-verify): anyone who can alter the traffic decides what this kernel runs')
+  }
 
   if (settings.once) {
     await agent.once(settings.waitMs, stop.signal)
@@ -78,10 +85,14 @@ export async function runAgent (settings: AgentSettings, version: string): Promi
     log[result === 'fine' ? 'info' : 'error']({ result, ...countsOf(statuses) }, SUMMARIES[result](settings))
     return result
   }
-  const health = await startHealth({ host: settings.host, port: settings.port, metrics, statuses: () => agent.statuses }).catch((error: unknown) => {
-    throw new AppError('invalid_request', `The agent cannot listen on ${settings.host}:${settings.port} (${error instanceof Error ? error.message : String(error)}); set CORELO_AGENT_HOST and CORELO_AGENT_PORT.`)
+  const { host } = settings
+  const health = await startHealth({ host, port: settings.port, metrics, statuses: () => agent.statuses }).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new AppError('invalid_request', `The agent cannot listen on ${host}:${settings.port} (${reason}); ` +
+      'set CORELO_AGENT_HOST and CORELO_AGENT_PORT.')
   })
-  log.info({ server: settings.server, objects: settings.objects, out: settings.out, pin: settings.pin, port: health.port, version }, `health and metrics are on http://${settings.host}:${health.port}`)
+  const facts = { server: settings.server, objects: settings.objects, out: settings.out, pin: settings.pin, port: health.port, version }
+  log.info(facts, `health and metrics are on http://${host}:${health.port}`)
   try {
     await agent.watch(stop.signal)
   } finally {
@@ -101,7 +112,8 @@ const SUMMARIES: Readonly<Record<OnceResult, (settings: AgentSettings) => string
 function resultOf (statuses: readonly ObjectStatus[], lastGoodOk: boolean): OnceResult {
   if (statuses.length === 0) return 'nothing_to_do'
   if (statuses.some(({ isFinding }) => isFinding)) return 'finding'
-  return statuses.every(status => lastGoodOk ? isUsable(status) : status.failure === undefined && status.shown === 'current') ? 'fine' : 'cannot_tell'
+  const isFine = (status: ObjectStatus): boolean => status.failure === undefined && status.shown === 'current'
+  return statuses.every(lastGoodOk ? isUsable : isFine) ? 'fine' : 'cannot_tell'
 }
 
 function countsOf (statuses: readonly ObjectStatus[]): Record<string, number> {
@@ -119,10 +131,12 @@ function countsOf (statuses: readonly ObjectStatus[]): Record<string, number> {
 /** Keys of another address than the service's, without the token that is for the service. */
 async function fetchKeys (address: string, { timeoutMs, network }: AgentSettings): Promise<unknown> {
   const url = new URL(address)
-  const { body } = await createTransport({ server: url.origin, timeoutMs, network }).send({ method: 'GET', path: `${url.pathname}${url.search}`, maxBytes: MAX_KEYS_BYTES })
+  const transport = createTransport({ server: url.origin, timeoutMs, network })
+  const { body } = await transport.send({ method: 'GET', path: `${url.pathname}${url.search}`, maxBytes: MAX_KEYS_BYTES })
   try {
     return JSON.parse(body.toString())
   } catch {
-    throw new AppError('invalid_request', `${address} answered with something else than keys (JWKS); give another address or a file with --keys.`)
+    throw new AppError('invalid_request', `${address} answered with something else than keys (JWKS); ` +
+      'give another address or a file with --keys.')
   }
 }

@@ -31,8 +31,8 @@ const FIRST_WAIT_MS = 500
 export function isAccess ({ code }: AppError): boolean { return code === 'unauthorized' || code === 'forbidden' }
 
 /**
- * What the service cannot do for one object now (it is down, has asked to wait, or does not take the token) it cannot do for the others either: they all wait. What is
- * wrong with one object, or the kernel that nobody knows, is asked about again on its own, ever more rarely.
+ * What the service cannot do for one object now (it is down, has asked to wait, or does not take the token) it cannot do for the others
+ * either: they all wait. What is wrong with one object, or the kernel that nobody knows, is asked about again on its own, ever more rarely.
  */
 export function createSchedule ({ refreshMs, retryMs }: ScheduleOptions): Schedule {
   const due = new Map<string, number>()
@@ -72,7 +72,8 @@ export function createSchedule ({ refreshMs, retryMs }: ScheduleOptions): Schedu
       release()
       const times = (failures.get(name) ?? 0) + 1
       failures.set(name, times)
-      const wait = waitAfter(times, error, { baseMs: Math.min(FIRST_WAIT_MS, refreshMs), maxMs: error.code === 'internal_error' ? Math.min(retryMs, refreshMs) : refreshMs })
+      const maxMs = error.code === 'internal_error' ? Math.min(retryMs, refreshMs) : refreshMs
+      const wait = waitAfter(times, error, { baseMs: Math.min(FIRST_WAIT_MS, refreshMs), maxMs })
       due.set(name, now + wait)
       return wait
     },

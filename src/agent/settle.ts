@@ -1,7 +1,7 @@
 import { AppError, type ErrorCode, type ErrorDetails } from '../errors.js'
 import { errorCode } from '../store/atomic-file.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
-import { askedOf, type Asker, type VerifiedAnswer } from './ask.js'
+import { askedOf, type Asker, type Held, type VerifiedAnswer } from './ask.js'
 import type { Copies, Copy, CopyRecord } from './copies.js'
 import { isSameWhereLoaded } from './module-types.js'
 import { readObject, type ObjectFile } from './objects.js'
@@ -54,7 +54,8 @@ export function createSettler ({ asker, copies, trust, pins, onLoad }: SettlerOp
       return undefined
     }
     try {
-      await trust.require(copy, askedOf(kernel, copy.record.objectSha256, moduleHashes(copy.record), copy.record.kernel), new Date(copy.record.at))
+      const { record } = copy
+      await trust.require(copy, askedOf(kernel, record.objectSha256, moduleHashes(record), record.kernel), new Date(record.at))
       return copy
     } catch (error) {
       if (!(error instanceof AppError) || error.details['refusal'] === undefined) throw error
@@ -76,7 +77,13 @@ export function createSettler ({ asker, copies, trust, pins, onLoad }: SettlerOp
   }
 
   /** A copy where programs take it, and in the kernel where that was asked for. */
-  const show = async (name: string, copy: Copy, shown: Exclude<Shown, 'nothing'>, failure?: AppError, isFinding = false): Promise<ObjectStatus> => {
+  const show = async (
+    name: string,
+    copy: Copy,
+    shown: Exclude<Shown, 'nothing'>,
+    failure?: AppError,
+    isFinding = false
+  ): Promise<ObjectStatus> => {
     await copies.publish(name, copy)
     const notLoaded = await load(name, copy.record.resultSha256)
     if (notLoaded === undefined) return { shown, failure, isFinding }
@@ -85,7 +92,13 @@ export function createSettler ({ asker, copies, trust, pins, onLoad }: SettlerOp
   }
 
   /** What there is when there is no new result. */
-  const showKept = async (name: string, kept: Copy | undefined, object: Sha256 | undefined, failure: AppError | undefined, isFinding: boolean): Promise<ObjectStatus> => {
+  const showKept = async (
+    name: string,
+    kept: Copy | undefined,
+    object: Sha256 | undefined,
+    failure: AppError | undefined,
+    isFinding: boolean
+  ): Promise<ObjectStatus> => {
     if (kept === undefined) return { shown: 'nothing', failure, isFinding }
     return await show(name, kept, kept.record.objectSha256 === object ? 'last_good' : 'earlier', failure, isFinding)
   }
@@ -109,16 +122,20 @@ export function createSettler ({ asker, copies, trust, pins, onLoad }: SettlerOp
         if (kept?.record.lacking !== undefined) lacking.add(name)
         const bytes = await readObject(file)
         object = sha256(bytes)
-        const held = kept?.record.objectSha256 === object ? { tag: kept.record.tag, lacking: kept.record.lacking ?? [], moduleSha256s: moduleHashes(kept.record) } : undefined
+        const held = kept?.record.objectSha256 === object ? heldOf(kept.record) : undefined
         answer = await asker.ask(kernel, { bytes, sha256: object, held }, signal)
         if (answer === undefined) {
-          if (kept === undefined) throw new AppError('source_invalid', `The service says that a copy of ${name} is still good, which was not asked for.`, { kind: 'answer' })
+          if (kept === undefined) {
+            const message = `The service says that a copy of ${name} is still good, which was not asked for.`
+            throw new AppError('source_invalid', message, { kind: 'answer' })
+          }
           return { status: await show(name, kept, 'current'), answer }
         }
         if (answer.consultation.lacking.length > 0) lacking.add(name)
         else lacking.delete(name)
         if (answer.findings.verdict === 'fails') {
-          const failure = new AppError('unresolved_reachable', `${name} would not load: it reaches an instruction that has no value in this kernel.`)
+          const message = `${name} would not load: it reaches an instruction that has no value in this kernel.`
+          const failure = new AppError('unresolved_reachable', message)
           return { status: await showKept(name, kept, object, failure, true), answer }
         }
         const copy = toCopy(kernel, object, answer)
@@ -128,7 +145,9 @@ export function createSettler ({ asker, copies, trust, pins, onLoad }: SettlerOp
         if (signal.aborted) throw error
         const failure = toAppError(error, `The result of ${name} cannot be kept`)
         const isFinding = FINDINGS.has(failure.code)
-        return { status: await showKept(name, kept, object, failure, isFinding).catch(() => ({ shown: 'nothing' as const, failure, isFinding })), answer }
+        const status = await showKept(name, kept, object, failure, isFinding)
+          .catch(() => ({ shown: 'nothing' as const, failure, isFinding }))
+        return { status, answer }
       }
     },
     asksModules: name => lacking.has(name),
@@ -139,7 +158,8 @@ export function createSettler ({ asker, copies, trust, pins, onLoad }: SettlerOp
   }
 }
 
-function toCopy (kernel: NodeKernel, object: Sha256, { bytes, sha256: result, report, reportText, attestation, tag, consultation: { lacking, modules } }: VerifiedAnswer): Copy {
+function toCopy (kernel: NodeKernel, object: Sha256, answer: VerifiedAnswer): Copy {
+  const { bytes, sha256: result, report, reportText, attestation, tag, consultation: { lacking, modules } } = answer
   return {
     bytes,
     report: reportText,
@@ -157,6 +177,10 @@ function toCopy (kernel: NodeKernel, object: Sha256, { bytes, sha256: result, re
   }
 }
 
+function heldOf (record: CopyRecord): Held {
+  return { tag: record.tag, lacking: record.lacking ?? [], moduleSha256s: moduleHashes(record) }
+}
+
 function moduleHashes ({ modules = [] }: CopyRecord): Sha256[] { return modules.map(module => module.sha256) }
 
 function asSha256 (text: string): Sha256 { return `sha256:${text.replace(/^sha256:/, '')}` }
@@ -164,6 +188,8 @@ function asSha256 (text: string): Sha256 { return `sha256:${text.replace(/^sha25
 /** Failures of the file system are the node's; anything else is a mistake of ours, which must not be taken for one. */
 function toAppError (error: unknown, what: string, details: ErrorDetails = {}): AppError {
   if (error instanceof AppError) return new AppError(error.code, error.message, { ...error.details, ...details }, { cause: error.cause })
-  if (error instanceof Error && errorCode(error) !== undefined) return new AppError('internal_error', `${what}: ${error.message}.`, details, { cause: error })
+  if (error instanceof Error && errorCode(error) !== undefined) {
+    return new AppError('internal_error', `${what}: ${error.message}.`, details, { cause: error })
+  }
   throw error
 }

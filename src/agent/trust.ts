@@ -65,8 +65,11 @@ export function createTrust ({ keys: source, stateFolder, fetchKeys, onFirstCont
     async require ({ bytes, attestation }, asked, at = new Date()) {
       const verification = verifyAttestation({ envelope: attestation, keys: await readKeys(), result: bytes, asked, now: at })
       if (verification.ok) return { keyId: verification.keyId, findings: verification.facts.findings }
-      const remedy = isFile || verification.cause !== 'unknown_key' ? REMEDIES[verification.cause] : `If the service has a new key, and you know that it does, remove ${pinned}; --keys FILE spares you that.`
-      throw new AppError('source_invalid', `The result is refused: ${verification.message}${remedy === undefined ? '' : ` ${remedy}`}`, { kind: 'answer', refusal: verification.cause })
+      const remedy = isFile || verification.cause !== 'unknown_key'
+        ? REMEDIES[verification.cause]
+        : `If the service has a new key, and you know that it does, remove ${pinned}; --keys FILE spares you that.`
+      const message = `The result is refused: ${verification.message}${remedy === undefined ? '' : ` ${remedy}`}`
+      throw new AppError('source_invalid', message, { kind: 'answer', refusal: verification.cause })
     }
   }
 }
@@ -78,10 +81,14 @@ function parseFile (path: string, text: string): readonly TrustedKey[] {
   try {
     return parseJwks(text)
   } catch (error) {
-    throw error instanceof AppError ? new AppError('invalid_request', `The keys of ${path} cannot be used: ${error.message}`, error.details, { cause: error }) : error
+    throw error instanceof AppError
+      ? new AppError('invalid_request', `The keys of ${path} cannot be used: ${error.message}`, error.details, { cause: error })
+      : error
   }
 }
 
 function cannotRead (path: string, error: unknown): AppError {
-  return new AppError('invalid_request', `The keys file ${path} cannot be read (${error instanceof Error ? error.message : String(error)}); mount it there, or give another one with --keys.`, { path }, { cause: error })
+  const reason = error instanceof Error ? error.message : String(error)
+  return new AppError('invalid_request', `The keys file ${path} cannot be read (${reason}); ` +
+    'mount it there, or give another one with --keys.', { path }, { cause: error })
 }

@@ -22,11 +22,14 @@ const MAX_ASSUMPTIONS = 1024
 /** Members of the predicate. */
 export function findingsMembers ({ verdict, assumes, counts: { resolved, absent, poisoned } }: Findings): Record<string, unknown> {
   const isLong = JSON.stringify(assumes).length > MAX_ASSUMPTIONS
-  return { verdict, assumes: isLong ? { digest: { sha256: hexOf(assumptionsDigest(assumes)) } } : assumes, counts: { resolved, absent, poisoned } }
+  const listed = isLong ? { digest: { sha256: hexOf(assumptionsDigest(assumes)) } } : assumes
+  return { verdict, assumes: listed, counts: { resolved, absent, poisoned } }
 }
 
 /** The hash of a list of assumptions: of the lines, in their order, each with its end. */
-export function assumptionsDigest (assumes: readonly string[]): Sha256 { return sha256(assumes.map(assumption => `${assumption}\n`).join('')) }
+export function assumptionsDigest (assumes: readonly string[]): Sha256 {
+  return sha256(assumes.map(assumption => `${assumption}\n`).join(''))
+}
 
 /**
  * The findings in a predicate; undefined where they are malformed. A statement without any is of a service that did not sign them yet:
@@ -34,11 +37,15 @@ export function assumptionsDigest (assumes: readonly string[]): Sha256 { return 
  */
 export function findingsIn (predicate: unknown): AttestedFindings | undefined {
   const [verdict, assumes, counts] = ['verdict', 'assumes', 'counts'].map(member => memberOf(predicate, member))
-  if (verdict === undefined && assumes === undefined && counts === undefined) return { verdict: 'unknown', assumes: [], assumesSha256: undefined, counts: { resolved: 0, absent: 0, poisoned: 0 } }
+  if (verdict === undefined && assumes === undefined && counts === undefined) {
+    return { verdict: 'unknown', assumes: [], assumesSha256: undefined, counts: { resolved: 0, absent: 0, poisoned: 0 } }
+  }
   const [resolved, absent, poisoned] = ['resolved', 'absent', 'poisoned'].map(member => memberOf(counts, member))
   if (!isVerdict(verdict) || !isCount(resolved) || !isCount(absent) || !isCount(poisoned)) return undefined
   const known = { verdict, counts: { resolved, absent, poisoned } }
-  if (Array.isArray(assumes)) return assumes.every(assumption => typeof assumption === 'string') ? { ...known, assumes, assumesSha256: undefined } : undefined
+  if (Array.isArray(assumes)) {
+    return assumes.every(assumption => typeof assumption === 'string') ? { ...known, assumes, assumesSha256: undefined } : undefined
+  }
   const hash = `sha256:${String(memberOf(memberOf(assumes, 'digest'), 'sha256'))}`
   return isSha256(hash) ? { ...known, assumes: undefined, assumesSha256: hash } : undefined
 }

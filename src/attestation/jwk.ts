@@ -34,9 +34,18 @@ export function thumbprintOf (x: string): string { return hash('sha256', JSON.st
 /** @throws AppError `invalid_request` for a key that is not Ed25519 */
 export function toJwk (key: KeyObject, expires?: Date): PublicJwk {
   const { crv, x } = key.export({ format: 'jwk' })
-  if (crv !== 'Ed25519' || x === undefined) throw new AppError('invalid_request', `The key is of type ${key.asymmetricKeyType ?? key.type}; only Ed25519 keys sign attestations.`)
+  if (crv !== 'Ed25519' || x === undefined) {
+    throw new AppError('invalid_request',
+      `The key is of type ${key.asymmetricKeyType ?? key.type}; only Ed25519 keys sign attestations.`)
+  }
   return {
-    kty: 'OKP', crv, x, kid: thumbprintOf(x), alg: 'EdDSA', use: 'sig', ...(expires === undefined ? {} : { exp: Math.floor(expires.getTime() / 1000) })
+    kty: 'OKP',
+    crv,
+    x,
+    kid: thumbprintOf(x),
+    alg: 'EdDSA',
+    use: 'sig',
+    ...(expires === undefined ? {} : { exp: Math.floor(expires.getTime() / 1000) })
   }
 }
 
@@ -48,17 +57,24 @@ export function toJwk (key: KeyObject, expires?: Date): PublicJwk {
  */
 export function parseJwks (text: string): readonly TrustedKey[] {
   const listed = text.length > MAX_JWKS ? undefined : memberOf(parseJson(text), 'keys')
-  if (!Array.isArray(listed)) throw new AppError('invalid_request', 'The keys are not a JWKS. It is a JSON object with a list "keys", as /.well-known/corelo-keys.json answers.')
+  if (!Array.isArray(listed)) {
+    throw new AppError('invalid_request',
+      'The keys are not a JWKS. It is a JSON object with a list "keys", as /.well-known/corelo-keys.json answers.')
+  }
   if (listed.length > MAX_KEYS) throw new AppError('invalid_request', `The JWKS has ${listed.length} keys; at most ${MAX_KEYS} are taken.`)
   const keys = listed.flatMap((jwk: unknown) => toTrustedKey(jwk) ?? [])
-  if (keys.length === 0) throw new AppError('invalid_request', 'The JWKS has no Ed25519 key (kty OKP, crv Ed25519) to verify signatures with.')
+  if (keys.length === 0) {
+    throw new AppError('invalid_request', 'The JWKS has no Ed25519 key (kty OKP, crv Ed25519) to verify signatures with.')
+  }
   return keys
 }
 
 function toTrustedKey (jwk: unknown): TrustedKey | undefined {
   const [kty, crv, x, use, exp] = ['kty', 'crv', 'x', 'use', 'exp'].map(member => memberOf(jwk, member))
-  if (kty !== 'OKP' || crv !== 'Ed25519' || typeof x !== 'string' || !PUBLIC_KEY.test(x) || (use !== undefined && use !== 'sig')) return undefined
+  if (kty !== 'OKP' || crv !== 'Ed25519' || (use !== undefined && use !== 'sig')) return undefined
+  if (typeof x !== 'string' || !PUBLIC_KEY.test(x)) return undefined
   // An end that cannot be read is no reason to believe a key for ever.
   const expires = exp === undefined ? undefined : new Date(typeof exp === 'number' && Number.isFinite(exp) ? exp * 1000 : 0)
-  return { kid: thumbprintOf(x), key: createPublicKey({ key: { kty, crv, x }, format: 'jwk' }), ...(expires === undefined ? {} : { expires }) }
+  const key = createPublicKey({ key: { kty, crv, x }, format: 'jwk' })
+  return { kid: thumbprintOf(x), key, ...(expires === undefined ? {} : { expires }) }
 }

@@ -24,7 +24,10 @@ export function createSigner (keys: readonly [SigningKey, ...SigningKey[]]): Sig
   const current = (): SigningKey => {
     const now = Date.now()
     const key = keys.find(({ expires }) => expires === undefined || expires.getTime() > now)
-    if (key === undefined) throw new AppError('internal_error', 'Every signing key has reached its end; add one with corelo keys rotate, and start the service anew.')
+    if (key === undefined) {
+      throw new AppError('internal_error',
+        'Every signing key has reached its end; add one with corelo keys rotate, and start the service anew.')
+    }
     return key
   }
   return {

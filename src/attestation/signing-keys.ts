@@ -23,7 +23,10 @@ const EXPIRES = /^Expires: (.+)$/m
  */
 export function parseSigningKeys (pem: string): readonly [SigningKey, ...SigningKey[]] {
   const [first, ...others] = pem.split(BLOCK_END).filter(block => block.includes(BEGIN)).map(parseBlock)
-  if (first === undefined) throw new AppError('invalid_request', 'It has no private key: it must have Ed25519 keys in PEM (BEGIN PRIVATE KEY), such as corelo keys generate writes.')
+  if (first === undefined) {
+    throw new AppError('invalid_request',
+      'It has no private key: it must have Ed25519 keys in PEM (BEGIN PRIVATE KEY), such as corelo keys generate writes.')
+  }
   return [first, ...others]
 }
 
@@ -47,7 +50,8 @@ function parsePrivateKey (pem: string): KeyObject {
   try {
     return createPrivateKey(pem)
   } catch (error) {
-    throw new AppError('invalid_request', 'It has a private key that cannot be read; it must be an Ed25519 key in PEM, not encrypted.', {}, { cause: error })
+    throw new AppError('invalid_request',
+      'It has a private key that cannot be read; it must be an Ed25519 key in PEM, not encrypted.', {}, { cause: error })
   }
 }
 
@@ -55,6 +59,8 @@ function parseExpiry (text: string): Date | undefined {
   const [, given] = EXPIRES.exec(text) ?? []
   if (given === undefined) return undefined
   const expires = new Date(given.trim())
-  if (Number.isNaN(expires.getTime())) throw new AppError('invalid_request', `The line "Expires: ${given}" gives no time; write it as 2027-01-31T00:00:00Z.`)
+  if (Number.isNaN(expires.getTime())) {
+    throw new AppError('invalid_request', `The line "Expires: ${given}" gives no time; write it as 2027-01-31T00:00:00Z.`)
+  }
   return expires
 }

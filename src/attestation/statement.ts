@@ -24,7 +24,10 @@ export interface RelocationFacts {
   /** vmlinux BTF. */
   readonly btfSha256: Sha256
   readonly moduleSha256s: readonly Sha256[]
-  /** The name under which the service itself found the BTF. Null where the request brought or named the content: nobody vouches for a name then. */
+  /**
+   * The name under which the service itself found the BTF. Null where the request brought or named the content: nobody vouches for a
+   * name then.
+   */
   readonly kernel: string | null
   readonly engine: { readonly name: string, readonly version: string, readonly semantics: string }
   readonly findings: Findings
@@ -40,11 +43,14 @@ export interface AttestedFacts extends Omit<RelocationFacts, 'moduleSha256s' | '
 export const PREDICATE_MEMBERS = {
   object: 'Digest of the object that was relocated.',
   btf: "Digest of the kernel's BTF (vmlinux).",
-  modules: `Digests of the modules' BTF, in the order in which they were consulted. If there are more than ${MAX_LISTED_MODULES}, one descriptor named \`${MODULE_LIST}\` has the SHA-256 of the list: \`sha256:<hex>\` of each, separated by commas.`,
+  modules: "Digests of the modules' BTF, in the order in which they were consulted. " +
+    `If there are more than ${MAX_LISTED_MODULES}, one descriptor named \`${MODULE_LIST}\` has the SHA-256 of the list: ` +
+    '`sha256:<hex>` of each, separated by commas.',
   kernel: 'The kernel reference under which the service found the BTF. `null` if the request sent the BTF or named it by hash.',
   engine: 'Name and version of the engine, and the version of libbpf that it is equal to.',
   verdict: '`loads`, `fails` or `unknown`, as in the report.',
-  assumes: 'What the verdict rests on that user space may change before it loads the object. A long list is its digest: SHA-256 of the lines, each with its newline.',
+  assumes: 'What the verdict rests on that user space may change before it loads the object. ' +
+    'A long list is its digest: SHA-256 of the lines, each with its newline.',
   counts: 'Number of relocations that were resolved, absent and poisoned.'
 } as const satisfies Readonly<Record<string, string>>
 
@@ -69,7 +75,8 @@ export function serializeStatement (facts: RelocationFacts): string {
 export function parseStatement (text: string): AttestedFacts | undefined {
   const json = parseJson(text)
   const subject = memberOf(json, 'subject')
-  if (memberOf(json, '_type') !== STATEMENT_TYPE || memberOf(json, 'predicateType') !== PREDICATE_TYPE || !Array.isArray(subject) || subject.length !== 1) return undefined
+  if (memberOf(json, '_type') !== STATEMENT_TYPE || memberOf(json, 'predicateType') !== PREDICATE_TYPE) return undefined
+  if (!Array.isArray(subject) || subject.length !== 1) return undefined
   const predicate = memberOf(json, 'predicate')
   const resultSha256 = digestIn(subject[0])
   const objectSha256 = digestIn(memberOf(predicate, 'object'))
@@ -78,7 +85,8 @@ export function parseStatement (text: string): AttestedFacts | undefined {
   const kernel = memberOf(predicate, 'kernel')
   const engine = engineIn(memberOf(predicate, 'engine'))
   const findings = findingsIn(predicate)
-  if (resultSha256 === undefined || objectSha256 === undefined || btfSha256 === undefined || engine === undefined || findings === undefined) return undefined
+  if (resultSha256 === undefined || objectSha256 === undefined || btfSha256 === undefined) return undefined
+  if (engine === undefined || findings === undefined) return undefined
   if (!Array.isArray(modules) || (kernel !== null && typeof kernel !== 'string')) return undefined
   return { resultSha256, objectSha256, btfSha256, modules: JSON.stringify(modules), kernel, engine, findings }
 }
@@ -86,7 +94,10 @@ export function parseStatement (text: string): AttestedFacts | undefined {
 /** The modules of a list as a statement has them, to compare with `AttestedFacts.modules`. */
 export function attestedModules (moduleSha256s: readonly Sha256[]): string { return JSON.stringify(descriptorsOf(moduleSha256s)) }
 
-/** The hash of a long list is the `module_list` of `Content-Location`, that of its text: the hashes as the contract writes them, separated by commas. */
+/**
+ * The hash of a long list is the `module_list` of `Content-Location`, that of its text: the hashes as the contract writes them,
+ * separated by commas.
+ */
 function descriptorsOf (moduleSha256s: readonly Sha256[]): ReadonlyArray<Record<string, unknown>> {
   if (moduleSha256s.length <= MAX_LISTED_MODULES) return moduleSha256s.map(descriptor)
   return [{ name: MODULE_LIST, ...descriptor(sha256(moduleSha256s.join(','))) }]

@@ -61,8 +61,12 @@ export function verifyAttestation ({ envelope: text = '', keys, result, asked, n
 function findSigner (envelope: Envelope, keys: readonly TrustedKey[], now: Date): TrustedKey | Refusal {
   const signed = preAuthEncoding(envelope.payloadType, envelope.payload)
   // The key's name is a hint that is not signed. A signature without one may be of any key.
-  const pairs = envelope.signatures.flatMap(({ keyid, sig }) => keys.filter(({ kid }) => keyid === '' || keyid === kid).map(key => ({ key, sig })))
-  if (pairs.length === 0) return refuse('unknown_key', `The attestation is signed with key ${printable(envelope.signatures[0]?.keyid ?? '')}, which is not trusted.`)
+  const pairs = envelope.signatures.flatMap(({ keyid, sig }) =>
+    keys.filter(({ kid }) => keyid === '' || keyid === kid).map(key => ({ key, sig })))
+  if (pairs.length === 0) {
+    return refuse('unknown_key',
+      `The attestation is signed with key ${printable(envelope.signatures[0]?.keyid ?? '')}, which is not trusted.`)
+  }
   const signers = pairs.filter(({ key, sig }) => verify(null, signed, key.key, sig)).map(({ key }) => key)
   const current = signers.find(({ expires }) => expires === undefined || expires > now)
   if (current !== undefined) return current
@@ -72,14 +76,22 @@ function findSigner (envelope: Envelope, keys: readonly TrustedKey[], now: Date)
 }
 
 function compare (facts: AttestedFacts, result: Sha256, asked: AskedRelocation): Refusal | undefined {
-  if (facts.resultSha256 !== result) return refuse('wrong_result', `The result is ${result}, but the attestation is about ${facts.resultSha256}.`)
-  if (facts.objectSha256 !== asked.objectSha256) return refuse('wrong_object', `The attestation is about object ${facts.objectSha256}, not about ${asked.objectSha256}.`)
-  if (asked.btfSha256 !== undefined && facts.btfSha256 !== asked.btfSha256) return refuse('wrong_btf', `The attestation is about BTF ${facts.btfSha256}, not about ${asked.btfSha256}.`)
+  if (facts.resultSha256 !== result) {
+    return refuse('wrong_result', `The result is ${result}, but the attestation is about ${facts.resultSha256}.`)
+  }
+  if (facts.objectSha256 !== asked.objectSha256) {
+    return refuse('wrong_object', `The attestation is about object ${facts.objectSha256}, not about ${asked.objectSha256}.`)
+  }
+  if (asked.btfSha256 !== undefined && facts.btfSha256 !== asked.btfSha256) {
+    return refuse('wrong_btf', `The attestation is about BTF ${facts.btfSha256}, not about ${asked.btfSha256}.`)
+  }
   if (!isAskedKernel(facts.kernel, asked)) {
     const attested = facts.kernel === null ? 'a BTF that the service knows no kernel of' : `kernel ${printable(facts.kernel)}`
     return refuse('wrong_kernel', `The attestation is about ${attested}, not about ${asked.kernel ?? 'a kernel that was asked for'}.`)
   }
-  if (asked.moduleSha256s !== undefined && facts.modules !== attestedModules(asked.moduleSha256s)) return refuse('wrong_modules', 'The attestation is about other modules than were asked for.')
+  if (asked.moduleSha256s !== undefined && facts.modules !== attestedModules(asked.moduleSha256s)) {
+    return refuse('wrong_modules', 'The attestation is about other modules than were asked for.')
+  }
   return undefined
 }
 

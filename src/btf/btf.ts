@@ -72,7 +72,9 @@ function ownerOf (btf: Btf, id: number): Btf {
 
 function recordOffset (owner: Btf, id: TypeId): number {
   const offset = owner.typeOffsets[id - owner.startId]
-  if (offset === undefined) throw new AppError('btf_invalid', `Type id ${id} does not exist; the BTF has ids up to ${owner.endId - 1}.`, { type_id: id })
+  if (offset === undefined) {
+    throw new AppError('btf_invalid', `Type id ${id} does not exist; the BTF has ids up to ${owner.endId - 1}.`, { type_id: id })
+  }
   return offset
 }
 
@@ -178,7 +180,13 @@ export function findString (btf: Btf, offset: number): StringPlace | undefined {
 /** The string at an offset that validation has seen. */
 export function getString (btf: Btf, offset: number): StringPlace {
   const place = findString(btf, offset)
-  if (place === undefined) throw new AppError('btf_invalid', `String offset ${offset} is past the BTF's strings, which end at ${btf.startStrOff + btf.strLen}.`, { string_offset: offset })
+  if (place === undefined) {
+    throw new AppError(
+      'btf_invalid',
+      `String offset ${offset} is past the BTF's strings, which end at ${btf.startStrOff + btf.strLen}.`,
+      { string_offset: offset }
+    )
+  }
   return place
 }
 
@@ -214,5 +222,6 @@ export function isEnum (kind: number): boolean { return kind === BtfKind.ENUM ||
 
 /** Kinds that say nothing of a type's layout and that every walk goes through: btf_is_mod and TYPEDEF. */
 export function isModifierOrTypedef (kind: number): boolean {
-  return kind === BtfKind.TYPEDEF || kind === BtfKind.CONST || kind === BtfKind.VOLATILE || kind === BtfKind.RESTRICT || kind === BtfKind.TYPE_TAG
+  return kind === BtfKind.TYPEDEF ||
+    kind === BtfKind.CONST || kind === BtfKind.VOLATILE || kind === BtfKind.RESTRICT || kind === BtfKind.TYPE_TAG
 }

@@ -2,7 +2,8 @@ import { at, dataView } from '../bytes/checked.js'
 import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
 import {
-  intEncoding, isComposite, kindFlagOf, kindName, kindOf, memberType, nameOf, nameOffsetOf, sameStrings, sizeWordOf, typeId, vlenOf, type Btf, type TypeId
+  intEncoding, isComposite, kindFlagOf, kindName, kindOf, memberType, nameOf, nameOffsetOf, sameStrings, sizeWordOf, typeId, vlenOf,
+  type Btf, type TypeId
 } from './btf.js'
 import { BtfKind } from './constants.js'
 import { essentialName, findCandidates } from './find.js'
@@ -28,7 +29,11 @@ export function relocateDistilledBase (own: Uint8Array, distilled: Uint8Array, b
   const small = parseRawBtf(distilled, { pointerSize: base.pointerSize })
   const split = parseRawBtf(own, { base: small, indexNames: false })
   if (split.byteOrder !== base.byteOrder || small.byteOrder !== base.byteOrder) {
-    throw new AppError('btf_invalid', `The module's BTF is ${split.byteOrder}-endian, its base ${base.byteOrder}-endian.`, { byte_order: split.byteOrder })
+    throw new AppError(
+      'btf_invalid',
+      `The module's BTF is ${split.byteOrder}-endian, its base ${base.byteOrder}-endian.`,
+      { byte_order: split.byteOrder }
+    )
   }
   const mapping = mapTypes(split, small, base)
   const shifted: Mapping = {
@@ -62,12 +67,19 @@ function mapTypes (split: Btf, small: Btf, base: Btf): Pick<Mapping, 'ids' | 'st
     const kind = kindOf(small, id)
     const name = nameOf(small, id)
     if (name === '' || !DISTILLED_KINDS.has(kind)) {
-      throw unmapped(id, `A distilled base holds named types only, but its type ${id} is ${name === '' ? 'an anonymous' : 'a'} ${kindName(kind)}.`)
+      throw unmapped(
+        id,
+        `A distilled base holds named types only, but its type ${id} is ${name === '' ? 'an anonymous' : 'a'} ${kindName(kind)}.`
+      )
     }
     const matches = baseTypesNamed(small, id, base, work).filter(candidate => isMatch(small, id, base, candidate, embedded.has(id)))
     const match = matches.length === 1 ? matches[0] : undefined
     if (match === undefined) {
-      throw unmapped(id, `The module was built against a ${kindName(kind)} ${name}, of which the vmlinux BTF has ${matches.length === 0 ? 'none that fits' : `${matches.length} that fit`}; it belongs to another kernel.`)
+      throw unmapped(
+        id,
+        `The module was built against a ${kindName(kind)} ${name}, of which the vmlinux BTF has ` +
+        `${matches.length === 0 ? 'none that fits' : `${matches.length} that fit`}; it belongs to another kernel.`
+      )
     }
     ids.set(id, match.id)
     strings.set(nameOffsetOf(small, id), nameOffsetOf(base, match.id))
@@ -83,7 +95,9 @@ interface BaseType {
 
 function baseTypesNamed (small: Btf, id: TypeId, base: Btf, work: Work): BaseType[] {
   const essential = essentialName(small, nameOffsetOf(small, id))
-  const found = BASE_KINDS.flatMap(kind => findCandidates(base, kind, essential, false, work)).filter(candidate => sameStrings(small, nameOffsetOf(small, id), base, nameOffsetOf(base, candidate)))
+  const found = BASE_KINDS
+    .flatMap(kind => findCandidates(base, kind, essential, false, work))
+    .filter(candidate => sameStrings(small, nameOffsetOf(small, id), base, nameOffsetOf(base, candidate)))
   const composites = found.filter(candidate => isComposite(kindOf(base, candidate))).length
   return found.map(candidate => {
     const kind = kindOf(base, candidate)
@@ -138,7 +152,13 @@ function rewrite (split: Btf, mapping: Mapping): Uint8Array {
   const rewriteString = (offset: number): void => {
     const string = view.getUint32(offset, split.littleEndian)
     const mapped = string >= mapping.firstOwnString ? string + mapping.stringShift : mapping.strings.get(string)
-    if (mapped === undefined) throw new AppError('btf_invalid', `String offset ${string} of the distilled base names no type of the base.`, { string_offset: string })
+    if (mapped === undefined) {
+      throw new AppError(
+        'btf_invalid',
+        `String offset ${string} of the distilled base names no type of the base.`,
+        { string_offset: string }
+      )
+    }
     view.setUint32(offset, mapped, split.littleEndian)
   }
   for (let id = typeId(split.startId); id < split.endId; id = typeId(id + 1)) {

@@ -66,12 +66,19 @@ export function parseBtfExt (bytes: Uint8Array, btf: Btf): BtfExt {
   if (version !== 1) throw invalid(`.BTF.ext has version ${version}; only 1 is known.`, BTF_EXT_HEADER.version)
   if (flags !== 0) throw invalid(`.BTF.ext has flags 0x${flags.toString(16)}; none are known.`, BTF_EXT_HEADER.flags)
   const hdrLen = view.getUint32(BTF_EXT_HEADER.hdrLen, littleEndian)
-  if (bytes.length < hdrLen) throw invalid(`The .BTF.ext header has ${hdrLen} bytes, but the section only ${bytes.length}.`, BTF_EXT_HEADER.hdrLen)
+  if (bytes.length < hdrLen) {
+    throw invalid(`The .BTF.ext header has ${hdrLen} bytes, but the section only ${bytes.length}.`, BTF_EXT_HEADER.hdrLen)
+  }
   if (bytes.length === hdrLen) throw invalid('.BTF.ext has a header and no data.', BTF_EXT_HEADER.hdrLen)
-  if (hdrLen < BTF_EXT_HEADER.MIN_SIZE) throw invalid(`The .BTF.ext header has ${hdrLen} bytes; the shortest has ${BTF_EXT_HEADER.MIN_SIZE}.`, BTF_EXT_HEADER.hdrLen)
+  if (hdrLen < BTF_EXT_HEADER.MIN_SIZE) {
+    throw invalid(`The .BTF.ext header has ${hdrLen} bytes; the shortest has ${BTF_EXT_HEADER.MIN_SIZE}.`, BTF_EXT_HEADER.hdrLen)
+  }
 
   const strings = btf.bytes.subarray(btf.strStart, btf.strStart + btf.strLen)
-  const names = createNameReader(strings, (problem, offset) => invalid(`.BTF.ext names its sections by ${problem}, at string offset ${offset}.`, 0))
+  const names = createNameReader(strings, (problem, offset) => invalid(
+    `.BTF.ext names its sections by ${problem}, at string offset ${offset}.`,
+    0
+  ))
   const read = (name: SubsectionName, offsetField: number, minRecordSize: number): BtfExtSubsection | undefined => {
     const offset = view.getUint32(offsetField, littleEndian)
     const length = view.getUint32(offsetField + 4, littleEndian)
@@ -124,7 +131,13 @@ function readSubsection (input: SubsectionInput): BtfExtSubsection | undefined {
   const recordSize = view.getUint32(start, littleEndian)
   // libbpf swaps foreign-order records in place and can do so only when it knows all of them; we keep its rule.
   const isRefused = littleEndian ? recordSize < minRecordSize || recordSize % 4 !== 0 : recordSize !== minRecordSize
-  if (isRefused) throw fail(`its records have ${recordSize} bytes; they need ${littleEndian ? 'at least' : 'exactly'} ${minRecordSize}${littleEndian ? ' and a multiple of 4' : ''}.`, start)
+  if (isRefused) {
+    throw fail(
+      `its records have ${recordSize} bytes; they need ` +
+      `${littleEndian ? 'at least' : 'exactly'} ${minRecordSize}${littleEndian ? ' and a multiple of 4' : ''}.`,
+      start
+    )
+  }
 
   const blocks: BtfExtBlock[] = []
   let at = start + 4
@@ -135,7 +148,9 @@ function readSubsection (input: SubsectionInput): BtfExtSubsection | undefined {
     const count = view.getUint32(at + BTF_EXT_SEC.numInfo, littleEndian)
     const offset = at + BTF_EXT_SEC.SIZE
     if (count === 0) throw fail('a block has no records.', at)
-    if (!isInside(offset, count * recordSize, end)) throw fail(`a block of ${count} records needs ${count * recordSize} bytes, but only ${end - offset} follow.`, at)
+    if (!isInside(offset, count * recordSize, end)) {
+      throw fail(`a block of ${count} records needs ${count * recordSize} bytes, but only ${end - offset} follow.`, at)
+    }
     blocks.push({ sectionName: sectionName(input, nameOff, at), offset, count })
     at = offset + count * recordSize
   }
@@ -150,7 +165,9 @@ function readSubsection (input: SubsectionInput): BtfExtSubsection | undefined {
 function sectionName (input: SubsectionInput, nameOff: number, at: number): string {
   const place = findString(input.btf, nameOff)
   if (input.name !== 'core_relo') return place === undefined ? '' : input.names.read(nameOff)
-  if (place === undefined) throw invalid(`.BTF.ext core_relo: a block's section name is at string offset ${nameOff}, past the strings.`, at, input.name)
+  if (place === undefined) {
+    throw invalid(`.BTF.ext core_relo: a block's section name is at string offset ${nameOff}, past the strings.`, at, input.name)
+  }
   if (isEmptyString(input.btf, nameOff)) throw invalid('.BTF.ext core_relo: a block has an empty section name.', at, input.name)
   return input.names.read(nameOff)
 }

@@ -32,7 +32,9 @@ export function detectByteOrder (bytes: Uint8Array): ByteOrder | undefined {
  * @throws AppError `btf_invalid` with `offset` in bytes
  */
 export function parseBtfHeader (bytes: Uint8Array, isSplit: boolean): BtfHeader {
-  if (bytes.length < BTF_HEADER.MIN_SIZE) throw invalid(`The BTF has ${bytes.length} bytes; its header alone has ${BTF_HEADER.MIN_SIZE}.`, 0)
+  if (bytes.length < BTF_HEADER.MIN_SIZE) {
+    throw invalid(`The BTF has ${bytes.length} bytes; its header alone has ${BTF_HEADER.MIN_SIZE}.`, 0)
+  }
   const byteOrder = detectByteOrder(bytes)
   if (byteOrder === undefined) throw invalid('The data is not BTF: it starts with neither 9f eb nor eb 9f.', 0)
   const littleEndian = byteOrder === 'little'
@@ -40,7 +42,12 @@ export function parseBtfHeader (bytes: Uint8Array, isSplit: boolean): BtfHeader 
   const word = (offset: number): number => view.getUint32(offset, littleEndian)
 
   const hdrLen = word(BTF_HEADER.hdrLen)
-  if (hdrLen < BTF_HEADER.MIN_SIZE) throw invalid(`The BTF header says that it has ${hdrLen} bytes; the shortest has ${BTF_HEADER.MIN_SIZE}.`, BTF_HEADER.hdrLen)
+  if (hdrLen < BTF_HEADER.MIN_SIZE) {
+    throw invalid(
+      `The BTF header says that it has ${hdrLen} bytes; the shortest has ${BTF_HEADER.MIN_SIZE}.`,
+      BTF_HEADER.hdrLen
+    )
+  }
   if (bytes.length < hdrLen) throw invalid(`The BTF header has ${hdrLen} bytes, but the data only ${bytes.length}.`, BTF_HEADER.hdrLen)
   const typeOff = word(BTF_HEADER.typeOff)
   const typeLen = word(BTF_HEADER.typeLen)
@@ -50,17 +57,40 @@ export function parseBtfHeader (bytes: Uint8Array, isSplit: boolean): BtfHeader 
   const layoutOff = hasLayout ? word(BTF_HEADER.layoutOff) : 0
   const layoutLen = hasLayout ? word(BTF_HEADER.layoutLen) : 0
 
-  if (bytes.length - hdrLen < strOff + strLen) throw invalid(`The BTF strings end at ${hdrLen + strOff + strLen}, past the data of ${bytes.length} bytes.`, BTF_HEADER.strOff)
-  if (typeOff + typeLen > strOff) throw invalid(`The BTF types end at ${typeOff + typeLen}, past the start of the strings at ${strOff}.`, BTF_HEADER.typeOff)
+  if (bytes.length - hdrLen < strOff + strLen) {
+    throw invalid(
+      `The BTF strings end at ${hdrLen + strOff + strLen}, past the data of ${bytes.length} bytes.`,
+      BTF_HEADER.strOff
+    )
+  }
+  if (typeOff + typeLen > strOff) {
+    throw invalid(
+      `The BTF types end at ${typeOff + typeLen}, past the start of the strings at ${strOff}.`,
+      BTF_HEADER.typeOff
+    )
+  }
   if (typeOff % 4 !== 0) throw invalid(`The BTF types start at ${typeOff}, which is not a multiple of 4.`, BTF_HEADER.typeOff)
   if (layoutLen !== 0) {
     const isPlaced = layoutOff % 4 === 0 && layoutLen % 4 === 0 && layoutOff >= typeOff + typeLen && layoutOff + layoutLen <= strOff
-    if (!isPlaced) throw invalid(`The BTF layout section (${layoutLen} bytes at ${layoutOff}) does not lie between the types and the strings.`, BTF_HEADER.layoutOff)
+    if (!isPlaced) {
+      throw invalid(
+        `The BTF layout section (${layoutLen} bytes at ${layoutOff}) does not lie between the types and the strings.`,
+        BTF_HEADER.layoutOff
+      )
+    }
   }
 
   const strStart = hdrLen + strOff
   checkStrings(bytes, strStart, strLen, isSplit)
-  return { byteOrder, typeStart: hdrLen + typeOff, typeEnd: hdrLen + typeOff + typeLen, strStart, strLen, layoutStart: hdrLen + layoutOff, layoutLen }
+  return {
+    byteOrder,
+    typeStart: hdrLen + typeOff,
+    typeEnd: hdrLen + typeOff + typeLen,
+    strStart,
+    strLen,
+    layoutStart: hdrLen + layoutOff,
+    layoutLen
+  }
 }
 
 function checkStrings (bytes: Uint8Array, strStart: number, strLen: number, isSplit: boolean): void {

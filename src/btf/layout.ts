@@ -11,7 +11,18 @@
  *
  * @see https://docs.kernel.org/bpf/btf.html#type-encoding
  */
-export const BTF_HEADER = { magic: 0, hdrLen: 4, typeOff: 8, typeLen: 12, strOff: 16, strLen: 20, layoutOff: 24, layoutLen: 28, MIN_SIZE: 24, LAYOUT_SIZE: 32 } as const
+export const BTF_HEADER = {
+  magic: 0,
+  hdrLen: 4,
+  typeOff: 8,
+  typeLen: 12,
+  strOff: 16,
+  strLen: 20,
+  layoutOff: 24,
+  layoutLen: 28,
+  MIN_SIZE: 24,
+  LAYOUT_SIZE: 32
+} as const
 
 export const BTF_TYPE = { nameOff: 0, info: 4, sizeOrType: 8, SIZE: 12 } as const
 

@@ -73,5 +73,9 @@ function rememberedTexts (btf: Btf): (offset: number) => string {
 /** Line records are only shown, so that a string offset out of range shows as nothing instead of failing the object. */
 function readLine ({ view, littleEndian }: BtfExt, offset: number, textAt: (offset: number) => string): SourceLine {
   const word = (field: number): number => view.getUint32(offset + field, littleEndian)
-  return { file: textAt(word(BPF_LINE_INFO.fileNameOff)), line: word(BPF_LINE_INFO.lineCol) >>> 10, text: textAt(word(BPF_LINE_INFO.lineOff)) }
+  return {
+    file: textAt(word(BPF_LINE_INFO.fileNameOff)),
+    line: word(BPF_LINE_INFO.lineCol) >>> 10,
+    text: textAt(word(BPF_LINE_INFO.lineOff))
+  }
 }

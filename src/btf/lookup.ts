@@ -29,12 +29,16 @@ export function hasCandidate (btf: Btf, type: string): boolean {
   const wanted = parseWanted(type)
   if (wanted === undefined) return false
   const { kinds, name } = wanted
-  return kinds.some(kind => findCandidates(btf, kind, { bytes: name, offset: 0, length: name.length }, btf.base !== undefined, newWork()).length > 0)
+  const nameBytes = { bytes: name, offset: 0, length: name.length }
+  return kinds.some(kind => findCandidates(btf, kind, nameBytes, btf.base !== undefined, newWork()).length > 0)
 }
 
 function parseWanted (type: string): Wanted | undefined {
   const [, keyword, name] = WANTED.exec(type) ?? []
   if (name === undefined) return undefined
   const bytes = Uint8Array.from(name, character => character.charCodeAt(0)) // ASCII, by the pattern
-  return { kinds: keyword === undefined ? BARE_KINDS : KEYWORDS.get(keyword) ?? [], name: bytes.subarray(0, essentialNameLength(bytes, 0, bytes.length)) }
+  return {
+    kinds: keyword === undefined ? BARE_KINDS : KEYWORDS.get(keyword) ?? [],
+    name: bytes.subarray(0, essentialNameLength(bytes, 0, bytes.length))
+  }
 }

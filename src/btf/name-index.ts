@@ -84,7 +84,11 @@ function boundedLength (bytes: Uint8Array, start: number): number {
 function overlongNames (id: number, length: number, most: number): AppError {
   return length > LIMITS.nameBytes
     ? new AppError('btf_invalid', `Type ${id} has a name of more than ${LIMITS.nameBytes} bytes.`, { type_id: id, limit: LIMITS.nameBytes })
-    : new AppError('btf_invalid', `The names of the types up to ${id} have more than ${most} bytes altogether, which only names within each other can.`, { type_id: id, limit: most })
+    : new AppError(
+      'btf_invalid',
+      `The names of the types up to ${id} have more than ${most} bytes altogether, which only names within each other can.`,
+      { type_id: id, limit: most }
+    )
 }
 
 /** A power of two near the number of names, so that a bucket holds about one. */

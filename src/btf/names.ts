@@ -9,7 +9,10 @@ const UNDERSCORE = 0x5f
 export function essentialNameLength (bytes: Uint8Array, offset: number, length: number): number {
   for (let i = length - 5; i >= 0; i--) {
     const at = offset + i
-    if (bytes[at] !== UNDERSCORE && bytes[at + 1] === UNDERSCORE && bytes[at + 2] === UNDERSCORE && bytes[at + 3] === UNDERSCORE && bytes[at + 4] !== UNDERSCORE) return i + 1
+    const isSeparator = bytes[at] !== UNDERSCORE &&
+      bytes[at + 1] === UNDERSCORE && bytes[at + 2] === UNDERSCORE && bytes[at + 3] === UNDERSCORE &&
+      bytes[at + 4] !== UNDERSCORE
+    if (isSeparator) return i + 1
   }
   return length
 }

@@ -84,7 +84,11 @@ export function parseBtfParts (bytes: Uint8Array, options: ParseRawBtfOptions = 
   const index = allocate(4 * (offsets.length + starts + names.ids.length))
   new Uint32Array(index, 0, offsets.length).set(offsets)
   if (indexNames) {
-    fillBuckets(names, new Uint32Array(index, 4 * offsets.length, starts), new Uint32Array(index, 4 * (offsets.length + starts), names.ids.length))
+    fillBuckets(
+      names,
+      new Uint32Array(index, 4 * offsets.length, starts),
+      new Uint32Array(index, 4 * (offsets.length + starts), names.ids.length)
+    )
   }
 
   const shape: BtfShape = {
@@ -125,7 +129,10 @@ export function attachBtf (parts: BtfParts, base: Btf | undefined): Btf {
     pointerSize: shape.pointerSize,
     typeOffsets: new Uint32Array(parts.index, 0, types),
     nameIndex: hasNames
-      ? { starts: new Uint32Array(parts.index, 4 * types, buckets + 1), ids: new Uint32Array(parts.index, 4 * (types + buckets + 1), shape.indexedNames) }
+      ? {
+          starts: new Uint32Array(parts.index, 4 * types, buckets + 1),
+          ids: new Uint32Array(parts.index, 4 * (types + buckets + 1), shape.indexedNames)
+        }
       : undefined,
     layout: layoutOf(bytes, header, base)
   }

@@ -20,7 +20,8 @@ export function referencesOf (kind: number): References {
       return { types: [BTF_TYPE.sizeOrType] }
     case BtfKind.ARRAY: return { types: [BTF_ARRAY.type, BTF_ARRAY.indexType] }
     case BtfKind.STRUCT: case BtfKind.UNION: return { types: [], elementName: BTF_MEMBER.nameOff, elementType: BTF_MEMBER.type }
-    case BtfKind.FUNC_PROTO: return { types: [], uncheckedType: BTF_TYPE.sizeOrType, elementName: BTF_PARAM.nameOff, elementType: BTF_PARAM.type }
+    case BtfKind.FUNC_PROTO:
+      return { types: [], uncheckedType: BTF_TYPE.sizeOrType, elementName: BTF_PARAM.nameOff, elementType: BTF_PARAM.type }
     case BtfKind.ENUM: return { types: [], elementName: BTF_ENUM.nameOff }
     case BtfKind.ENUM64: return { types: [], elementName: BTF_ENUM64.nameOff }
     case BtfKind.DATASEC: return { types: [], elementType: BTF_VAR_SECINFO.type }

@@ -1,6 +1,8 @@
 import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
-import { arrayElement, arrayLength, isModifierOrTypedef, isValidId, kindOf, referencedType, sizeWordOf, type Btf, type TypeId } from './btf.js'
+import {
+  arrayElement, arrayLength, isModifierOrTypedef, isValidId, kindOf, referencedType, sizeWordOf, type Btf, type TypeId
+} from './btf.js'
 import { BtfKind } from './constants.js'
 import { step, type Work } from './work.js'
 
@@ -18,7 +20,13 @@ function follow (btf: Btf, id: TypeId, work: Work, next: (id: TypeId) => TypeId 
   let current = id
   let anchor = id
   for (let steps = 1, nextAnchor = 16; ; steps++) {
-    if (!isValidId(btf, current)) throw new AppError('btf_invalid', `Type ${id} leads to type ${current}, but ids end at ${btf.endId - 1}.`, { type_id: current, reason: 'type_id_invalid' })
+    if (!isValidId(btf, current)) {
+      throw new AppError(
+        'btf_invalid',
+        `Type ${id} leads to type ${current}, but ids end at ${btf.endId - 1}.`,
+        { type_id: current, reason: 'type_id_invalid' }
+      )
+    }
     const following = next(current)
     if (following === undefined) return current
     current = following
@@ -42,7 +50,10 @@ export function strip (btf: Btf, id: TypeId, work: Work): TypeId {
   return follow(btf, id, work, current => isModifierOrTypedef(kindOf(btf, current)) ? referencedType(btf, current) : undefined)
 }
 
-/** The innermost element of an array of any dimensions, stripped; the stripped type itself where it is no array. Throws as `follow` does. */
+/**
+ * The innermost element of an array of any dimensions, stripped; the stripped type itself where it is no array. Throws as `follow`
+ * does.
+ */
 export function innermostElement (btf: Btf, id: TypeId, work: Work): TypeId {
   return follow(btf, id, work, current => {
     const kind = kindOf(btf, current)
@@ -62,13 +73,15 @@ export function resolveSize (btf: Btf, id: TypeId): number {
   for (let depth = 0; depth < LIMITS.resolveDepth && size < 0; depth++) {
     if (!isValidId(btf, current)) return EINVAL
     switch (kindOf(btf, current)) {
-      case BtfKind.INT: case BtfKind.STRUCT: case BtfKind.UNION: case BtfKind.ENUM: case BtfKind.ENUM64: case BtfKind.DATASEC: case BtfKind.FLOAT:
+      case BtfKind.INT: case BtfKind.STRUCT: case BtfKind.UNION: case BtfKind.ENUM: case BtfKind.ENUM64:
+      case BtfKind.DATASEC: case BtfKind.FLOAT:
         size = sizeWordOf(btf, current)
         break
       case BtfKind.PTR:
         size = btf.pointerSize
         break
-      case BtfKind.TYPEDEF: case BtfKind.VOLATILE: case BtfKind.CONST: case BtfKind.RESTRICT: case BtfKind.VAR: case BtfKind.DECL_TAG: case BtfKind.TYPE_TAG:
+      case BtfKind.TYPEDEF: case BtfKind.VOLATILE: case BtfKind.CONST: case BtfKind.RESTRICT:
+      case BtfKind.VAR: case BtfKind.DECL_TAG: case BtfKind.TYPE_TAG:
         current = referencedType(btf, current)
         break
       case BtfKind.ARRAY: {

@@ -27,9 +27,13 @@ export interface Scan {
   readonly nameOffs: Int32Array
 }
 
-/** Bit k is set where types of kind k may be a relocation's root and are many enough to be worth a hash index. FUNCs, most of the names, are not. */
-const INDEXED_KINDS = [BtfKind.INT, BtfKind.STRUCT, BtfKind.UNION, BtfKind.ENUM, BtfKind.FWD, BtfKind.TYPEDEF, BtfKind.FLOAT, BtfKind.ENUM64]
-  .reduce((bits, kind) => bits | (1 << kind), 0)
+/**
+ * Bit k is set where types of kind k may be a relocation's root and are many enough to be worth a hash index. FUNCs, most of the
+ * names, are not.
+ */
+const INDEXED_KINDS = [
+  BtfKind.INT, BtfKind.STRUCT, BtfKind.UNION, BtfKind.ENUM, BtfKind.FWD, BtfKind.TYPEDEF, BtfKind.FLOAT, BtfKind.ENUM64
+].reduce((bits, kind) => bits | (1 << kind), 0)
 
 /** Whether the name index holds types of this kind; others are found by a walk. */
 export function isIndexedKind (kind: number): boolean { return kind < 32 && (INDEXED_KINDS >>> kind & 1) === 1 }
@@ -47,7 +51,12 @@ let scratch: Scan | undefined
 function scratchFor (types: number): Scan {
   if (types <= (scratch?.kinds.length ?? 0) && scratch !== undefined) return scratch
   const size = Math.max(types, 4096)
-  const fresh = { offsets: new Uint32Array(size), kinds: new Uint8Array(size), named: new Uint32Array(size), nameOffs: new Int32Array(size) }
+  const fresh = {
+    offsets: new Uint32Array(size),
+    kinds: new Uint8Array(size),
+    named: new Uint32Array(size),
+    nameOffs: new Int32Array(size)
+  }
   if (size <= SCRATCH_TYPES) scratch = fresh
   return fresh
 }
@@ -86,8 +95,19 @@ export function scanTypes (input: ScanInput, words: Int32Array): Scan {
   }
   const rest = typeEnd - typeStart - 4 * at
   if (rest !== 0) throw invalid(`The type section ends ${rest} bytes into type ${startId + types}.`, startId + types, typeEnd - rest)
-  if (types > LIMITS.btfTypes) throw new AppError('btf_invalid', `The BTF has ${types} types; at most ${LIMITS.btfTypes} are read.`, { limit: LIMITS.btfTypes })
-  return { offsets: offsets.subarray(0, types), kinds: kinds.subarray(0, types), named: named.subarray(0, names), nameOffs: nameOffs.subarray(0, names) }
+  if (types > LIMITS.btfTypes) {
+    throw new AppError(
+      'btf_invalid',
+      `The BTF has ${types} types; at most ${LIMITS.btfTypes} are read.`,
+      { limit: LIMITS.btfTypes }
+    )
+  }
+  return {
+    offsets: offsets.subarray(0, types),
+    kinds: kinds.subarray(0, types),
+    named: named.subarray(0, names),
+    nameOffs: nameOffs.subarray(0, names)
+  }
 }
 
 /** Bytes of a record whose kind only the layout section knows. */
@@ -99,12 +119,20 @@ function describedSize (input: ScanInput, info: number, offset: number, id: numb
     throw invalid(`Type ${id} is of kind ${kind}, which is not known and which no layout section describes.`, id, offset)
   }
   if (!input.littleEndian) {
-    throw invalid(`Type ${id} is of kind ${kind}, which is not known; big-endian BTF cannot have such kinds, as libbpf could not swap them.`, id, offset)
+    throw invalid(
+      `Type ${id} is of kind ${kind}, which is not known; big-endian BTF cannot have such kinds, as libbpf could not swap them.`,
+      id,
+      offset
+    )
   }
   const infoSize = at(layout.bytes, layout.offset + entry + BTF_LAYOUT.infoSize)
   const elementSize = at(layout.bytes, layout.offset + entry + BTF_LAYOUT.elementSize)
   if (infoSize % 4 !== 0 || elementSize % 4 !== 0) {
-    throw invalid(`The layout section gives kind ${kind} sizes of ${infoSize} and ${elementSize} bytes, which are not multiples of 4.`, id, offset)
+    throw invalid(
+      `The layout section gives kind ${kind} sizes of ${infoSize} and ${elementSize} bytes, which are not multiples of 4.`,
+      id,
+      offset
+    )
   }
   return BTF_TYPE.SIZE + infoSize + elementSize * (info & 0xffffff)
 }

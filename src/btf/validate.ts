@@ -85,7 +85,9 @@ function findOutOfRange (input: ScanInput, offsets: Uint32Array): never {
   const strEnd = input.startStrOff + input.header.strLen
   const checkName = (place: number, id: number): void => {
     const nameOff = view.getUint32(place, littleEndian)
-    if (nameOff >= strEnd) throw invalid(`Type ${id} has a name at string offset ${nameOff}, past the strings' end at ${strEnd}.`, id, place)
+    if (nameOff >= strEnd) {
+      throw invalid(`Type ${id} has a name at string offset ${nameOff}, past the strings' end at ${strEnd}.`, id, place)
+    }
   }
   const checkId = (place: number, id: number): void => {
     const reference = view.getUint32(place, littleEndian)
@@ -108,7 +110,10 @@ function findOutOfRange (input: ScanInput, offsets: Uint32Array): never {
   throw new AppError('internal_error', 'A reference out of range was met in a type section and not found again.')
 }
 
-/** A FUNC must refer to a FUNC_PROTO. Compilers write the prototype first; this walk is for references that go forward, or into the base. */
+/**
+ * A FUNC must refer to a FUNC_PROTO. Compilers write the prototype first; this walk is for references that go forward, or into the
+ * base.
+ */
 function checkFuncs (input: ScanInput, scan: Scan, words: Int32Array): void {
   const { startId, header } = input
   const { kinds, offsets } = scan
@@ -117,7 +122,9 @@ function checkFuncs (input: ScanInput, scan: Scan, words: Int32Array): void {
     const offset = offsets[i] ?? 0
     const proto = words[(offset - header.typeStart) / 4 + 2] ?? 0
     const kind = proto >= startId ? kinds[proto - startId] ?? BtfKind.UNKN : kindInBase(input.base, proto)
-    if (kind !== BtfKind.FUNC_PROTO) throw invalid(`Type ${startId + i} is a func whose type ${proto} is no func_proto but ${kindName(kind)}.`, startId + i, offset)
+    if (kind !== BtfKind.FUNC_PROTO) {
+      throw invalid(`Type ${startId + i} is a func whose type ${proto} is no func_proto but ${kindName(kind)}.`, startId + i, offset)
+    }
   }
 }
 

@@ -12,7 +12,9 @@ const isLittleEndianHost = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
  */
 export function wordsOf (bytes: Uint8Array, start: number, end: number, littleEndian: boolean): Int32Array {
   const count = Math.floor((end - start) / 4)
-  if (littleEndian === isLittleEndianHost && (bytes.byteOffset + start) % 4 === 0) return new Int32Array(bytes.buffer, bytes.byteOffset + start, count)
+  if (littleEndian === isLittleEndianHost && (bytes.byteOffset + start) % 4 === 0) {
+    return new Int32Array(bytes.buffer, bytes.byteOffset + start, count)
+  }
   const view = dataView(bytes)
   const words = new Int32Array(count)
   for (let i = 0; i < count; i++) words[i] = view.getInt32(start + 4 * i, littleEndian)

@@ -21,7 +21,12 @@ export function newWork (steps: number = LIMITS.workSteps): Work { return { left
 export function step (work: Work, count = 1): void {
   work.left -= count
   if (work.left < 0) {
-    throw new AppError('relocation_failed', `The object's types and the kernel's were compared for ${work.limit} steps without coming to an end. Types in one of the two nest or repeat beyond what compilers make.`, { reason: 'work_limit', limit: work.limit })
+    throw new AppError(
+      'relocation_failed',
+      `The object's types and the kernel's were compared for ${work.limit} steps without coming to an end. ` +
+      'Types in one of the two nest or repeat beyond what compilers make.',
+      { reason: 'work_limit', limit: work.limit }
+    )
   }
 }
 

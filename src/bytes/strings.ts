@@ -38,7 +38,10 @@ function decode (bytes: Uint8Array, start: number, end: number): string { return
 
 /** Reads names of one table of strings, up to a bound of all of them together. */
 export interface NameReader {
-  /** @throws whatever `refuse` gives, for a name that is longer than LIMITS.nameBytes, or where the names together pass LIMITS.namesBytes */
+  /**
+   * @throws whatever `refuse` gives, for a name that is longer than LIMITS.nameBytes, or where the names together pass
+   * LIMITS.namesBytes
+   */
   read(offset: number): string
 }
 

@@ -9,13 +9,16 @@ const SETTINGS: readonly AgentSetting[] = Object.values(AGENT_SETTINGS)
 
 export const spec: CommandSpec = {
   name: 'agent',
-  summary: 'Keeps the objects of a folder relocated for the kernel of this node: asks a service for each object, verifies the results, and writes them to a folder that other programs read. Logs are JSON lines on standard output.',
+  summary: 'Keeps the objects of a folder relocated for the kernel of this node: asks a service for each object, verifies the results, ' +
+    'and writes them to a folder that other programs read. Logs are JSON lines on standard output.',
   options: {
     ...Object.fromEntries(SETTINGS.flatMap(setting => setting.option === undefined ? [] : [[setting.option, toOption(setting)]])),
     help: { short: 'h', help: 'Print this text.' }
   },
   notes: [
-    'Exit codes with --once: 0 every object has a current result; 1 an object fails on this kernel, or the kernel refuses to load it; 2 wrong use; 3 undecided (the service cannot be asked, the kernel is unknown, an answer was refused). With 3, the last line of the log says how many last good copies are in use.'
+    'Exit codes with --once: 0 every object has a current result; 1 an object fails on this kernel, or the kernel refuses to load it; ' +
+    '2 wrong use; 3 undecided (the service cannot be asked, the kernel is unknown, an answer was refused). ' +
+    'With 3, the last line of the log says how many last good copies are in use.'
   ]
 }
 
@@ -33,10 +36,12 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
 }
 
 export function help (): string {
-  const settings = SETTINGS.map(({ env, option, defaultText, meaning }) => [`  ${env}`, option === undefined ? `${meaning} Default: ${defaultText}.` : `As --${option}.`] as const)
+  const settings = SETTINGS.map(({ env, option, defaultText, meaning }) =>
+    [`  ${env}`, option === undefined ? `${meaning} Default: ${defaultText}.` : `As --${option}.`] as const)
   return `${commandHelp(spec)}\nEnvironment:\n${definitions(settings)}\n`
 }
 
 function toOption ({ value, meaning, defaultText, env }: AgentSetting): OptionSpec {
-  return { ...(value === undefined ? {} : { value }), help: `${meaning} ${defaultText === 'required' ? `Required (or ${env}).` : value === undefined ? '' : `Default: ${defaultText}.`}`.trim() }
+  const whenAbsent = defaultText === 'required' ? `Required (or ${env}).` : value === undefined ? '' : `Default: ${defaultText}.`
+  return { ...(value === undefined ? {} : { value }), help: `${meaning} ${whenAbsent}`.trim() }
 }

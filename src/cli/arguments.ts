@@ -93,11 +93,19 @@ export function findNearest (name: string, names: Iterable<string>): string | un
   return best
 }
 
-function checkOption (spec: CommandSpec, token: { name: string, rawName: string, value?: string | undefined, inlineValue?: boolean | undefined }, before: number): string {
+interface OptionToken {
+  readonly name: string
+  readonly rawName: string
+  readonly value?: string | undefined
+  readonly inlineValue?: boolean | undefined
+}
+
+function checkOption (spec: CommandSpec, token: OptionToken, before: number): string {
   const option = Object.hasOwn(spec.options, token.name) ? spec.options[token.name] : undefined
   if (option === undefined) {
     const nearest = findNearest(token.name, Object.keys(spec.options))
-    throw usageError(spec, `corelo ${spec.name} has no option ${token.rawName}${nearest === undefined ? '' : `; did you mean --${nearest}?`}${nearest === undefined ? '.' : ''}`)
+    const end = nearest === undefined ? '.' : `; did you mean --${nearest}?`
+    throw usageError(spec, `corelo ${spec.name} has no option ${token.rawName}${end}`)
   }
   if (before > 0 && option.repeatable !== true) throw usageError(spec, `Option --${token.name} was given more than once; give it once.`)
   if (option.value === undefined) {
@@ -118,8 +126,13 @@ function checkOperands (spec: CommandSpec, operands: readonly string[]): string 
     return ''
   }
   if (first === undefined && spec.isOperandOptional === true) return ''
-  if (first === undefined || first === '') throw usageError(spec, `corelo ${spec.name} needs ${/^[AEIOU]/.test(spec.operand) ? 'an' : 'a'} ${spec.operand}: ${spec.operandMeaning ?? 'the file to work on'}.`)
-  if (second !== undefined && spec.takesMany !== true) throw usageError(spec, `corelo ${spec.name} takes one ${spec.operand}, but was also given "${second}".`)
+  if (first === undefined || first === '') {
+    const article = /^[AEIOU]/.test(spec.operand) ? 'an' : 'a'
+    throw usageError(spec, `corelo ${spec.name} needs ${article} ${spec.operand}: ${spec.operandMeaning ?? 'the file to work on'}.`)
+  }
+  if (second !== undefined && spec.takesMany !== true) {
+    throw usageError(spec, `corelo ${spec.name} takes one ${spec.operand}, but was also given "${second}".`)
+  }
   return first
 }
 

@@ -9,23 +9,34 @@ interface Subcommand {
 }
 
 const SUBCOMMANDS: Readonly<Record<string, { readonly summary: string, readonly load: () => Promise<Subcommand> }>> = {
-  import: { summary: 'Take BTF out of images, packages, archives and bundles, into the cache or a service.', load: () => import('./btf/import.js') },
+  import: {
+    summary: 'Take BTF out of images, packages, archives and bundles, into the cache or a service.',
+    load: () => import('./btf/import.js')
+  },
   list: { summary: 'List the kernels whose BTF is held.', load: () => import('./btf/list.js') },
   sync: { summary: 'Fetch the BTF of published kernels ahead, into the cache or a service.', load: () => import('./btf/sync.js') },
   export: { summary: 'Pack BTF, or relocated objects, of kernels into one file.', load: () => import('./btf/export.js') }
 }
 
-export const spec: CommandSpec = { name: 'btf', operand: 'COMMAND', summary: 'Imports, lists, fetches and exports the BTF of kernels.', options: {} }
+export const spec: CommandSpec = {
+  name: 'btf',
+  operand: 'COMMAND',
+  summary: 'Imports, lists, fetches and exports the BTF of kernels.',
+  options: {}
+}
 
 export async function run ([name, ...args]: readonly string[]): Promise<ExitCode> {
-  if (name === undefined) throw new AppError('invalid_request', 'corelo btf needs a command: import, list, sync or export. See: corelo btf --help')
+  if (name === undefined) {
+    throw new AppError('invalid_request', 'corelo btf needs a command: import, list, sync or export. See: corelo btf --help')
+  }
   return await (await load(name)).run(args)
 }
 
 export async function help ([name]: readonly string[]): Promise<string> {
   if (name !== undefined && !name.startsWith('-')) return commandHelp((await load(name)).spec)
   const commands = definitions(Object.entries(SUBCOMMANDS).map(([command, { summary }]) => [`  ${command}`, summary] as const))
-  return `Usage: corelo btf COMMAND [ARGUMENT...]\n\n${spec.summary}\n\nCommands:\n${commands}\n\nAfter a command, --help prints what it takes.\n`
+  return `Usage: corelo btf COMMAND [ARGUMENT...]\n\n${spec.summary}\n\nCommands:\n${commands}\n\n` +
+    'After a command, --help prints what it takes.\n'
 }
 
 export async function subcommands (): Promise<ReadonlyArray<readonly [name: string, spec: CommandSpec]>> {
@@ -36,7 +47,8 @@ async function load (name: string): Promise<Subcommand> {
   const entry = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined
   if (entry === undefined) {
     const nearest = findNearest(name, Object.keys(SUBCOMMANDS))
-    throw new AppError('invalid_request', `corelo btf has no command ${name}${nearest === undefined ? '.' : `; did you mean ${nearest}?`} See: corelo btf --help`)
+    const end = nearest === undefined ? '.' : `; did you mean ${nearest}?`
+    throw new AppError('invalid_request', `corelo btf has no command ${name}${end} See: corelo btf --help`)
   }
   return await entry.load()
 }

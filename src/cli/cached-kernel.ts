@@ -22,7 +22,10 @@ export async function requireSameInCache (query: KernelQuery, target: TargetBtf,
     throw error
   }
   if (cached !== sha256(target.vmlinux.bytes)) {
-    throw new AppError('kernel_ambiguous', `Release ${query.release} is that of the running kernel and of another one in ${places.cacheDir}, whose BTF is different; name the whole reference (the running kernel is ${target.kernel}).`, { kernel: query.release })
+    throw new AppError('kernel_ambiguous',
+      `Release ${query.release} is that of the running kernel and of another one in ${places.cacheDir}, whose BTF is different; ` +
+      `name the whole reference (the running kernel is ${target.kernel}).`,
+      { kernel: query.release })
   }
 }
 
@@ -38,7 +41,12 @@ export async function readCached (query: KernelQuery, moduleNames: readonly stri
   try {
     const read = async (hash: Sha256, name: string): Promise<NamedBtf> => {
       const bytes = await store.read('btf', hash)
-      if (bytes === undefined) throw new AppError('btf_unknown', `${places.cacheDir} lists ${name}, but does not hold its BTF (any more); ask the service for it again, or give it with --btf FILE.`, { btf_sha256: hash })
+      if (bytes === undefined) {
+        throw new AppError('btf_unknown',
+          `${places.cacheDir} lists ${name}, but does not hold its BTF (any more); ` +
+          'ask the service for it again, or give it with --btf FILE.',
+          { btf_sha256: hash })
+      }
       return { name, bytes }
     }
     return {
@@ -53,7 +61,9 @@ export async function readCached (query: KernelQuery, moduleNames: readonly stri
 }
 
 async function resolveCached (query: KernelQuery, places: Places): Promise<ReturnType<typeof resolveKernel>> {
-  const unknown = (hint: string): AppError => new AppError('kernel_unknown', `No BTF is known for kernel ${isWholeReference(query) ? formatReference(query) : query.release}: it is not the running kernel, and ${hint} Give its BTF with --btf FILE.`)
+  const name = isWholeReference(query) ? formatReference(query) : query.release
+  const unknown = (hint: string): AppError => new AppError('kernel_unknown',
+    `No BTF is known for kernel ${name}: it is not the running kernel, and ${hint} Give its BTF with --btf FILE.`)
   // Opening would make the folder, which a command that only reads must not.
   if (!existsSync(join(places.cacheDir, 'index'))) throw unknown(`there is no cache in ${places.cacheDir} (CORELO_CACHE_DIR).`)
   const index = await openKernelIndex({ directory: places.cacheDir })

@@ -21,8 +21,10 @@ export function completionScript (shell: Shell, completions: readonly Completion
 }
 
 function bashScript (completions: readonly Completion[]): string {
-  const cases = completions.map(({ command, subcommands, options }) =>
-    `    ${quote(command)}) words=${quote([...subcommands.map(({ name }) => name), ...options.map(({ name }) => `--${name}`)].join(' '))} ;;`)
+  const cases = completions.map(({ command, subcommands, options }) => {
+    const words = [...subcommands.map(({ name }) => name), ...options.map(({ name }) => `--${name}`)]
+    return `    ${quote(command)}) words=${quote(words.join(' '))} ;;`
+  })
   return `# bash completion of corelo. Source it: source <(corelo completion bash)
 _corelo () {
   local current=\${COMP_WORDS[COMP_CWORD]} command= words= word
@@ -79,7 +81,8 @@ function fishScript (completions: readonly Completion[]): string {
     const condition = quote(`__corelo_is ${command}`.trimEnd())
     return [
       ...subcommands.map(({ name, summary }) => `complete -c corelo -n ${condition} -f -a ${quote(name)} -d ${quote(summary)}`),
-      ...options.map(({ name, takesValue, help }) => `complete -c corelo -n ${condition} -l ${quote(name)}${takesValue ? ' -r' : ''} -d ${quote(help)}`)
+      ...options.map(({ name, takesValue, help }) =>
+        `complete -c corelo -n ${condition} -l ${quote(name)}${takesValue ? ' -r' : ''} -d ${quote(help)}`)
     ]
   })
   return `# fish completion of corelo. corelo completion fish > ~/.config/fish/completions/corelo.fish

@@ -11,7 +11,10 @@ export const spec: CommandSpec = {
   options: {
     help: { short: 'h', help: 'Print this text.' }
   },
-  notes: ['bash: source <(corelo completion bash), for all sessions in ~/.bashrc. zsh: the same in ~/.zshrc, after compinit. fish: corelo completion fish > ~/.config/fish/completions/corelo.fish']
+  notes: [
+    'bash: source <(corelo completion bash), for all sessions in ~/.bashrc. zsh: the same in ~/.zshrc, after compinit. ' +
+    'fish: corelo completion fish > ~/.config/fish/completions/corelo.fish'
+  ]
 }
 
 export async function run (args: readonly string[]): Promise<ExitCode> {
@@ -42,5 +45,9 @@ async function listCompletions (): Promise<Completion[]> {
 }
 
 function toCompletion (command: string, { options }: CommandSpec, subcommands: Completion['subcommands']): Completion {
-  return { command, subcommands, options: Object.entries(options).map(([name, { value, help }]) => ({ name, takesValue: value !== undefined, help })) }
+  return {
+    command,
+    subcommands,
+    options: Object.entries(options).map(([name, { value, help }]) => ({ name, takesValue: value !== undefined, help }))
+  }
 }

@@ -15,7 +15,9 @@ export function readInput (path: string, what: string): Uint8Array {
   try {
     if (path === '-') return readFileSync(0)
     const { size } = statSync(path)
-    if (size > MAX_INPUT_BYTES) throw new AppError('too_large', `The ${what} ${path} has ${size} bytes; at most ${MAX_INPUT_BYTES} are read.`)
+    if (size > MAX_INPUT_BYTES) {
+      throw new AppError('too_large', `The ${what} ${path} has ${size} bytes; at most ${MAX_INPUT_BYTES} are read.`)
+    }
     return readFileSync(path)
   } catch (error) {
     if (error instanceof AppError) throw error
@@ -70,10 +72,17 @@ export function about<T> (path: string, work: () => T): T {
   }
 }
 
+interface BtfFile {
+  readonly name: string
+  readonly bytes: Uint8Array
+  readonly distilledBase?: Uint8Array | undefined
+}
+
 /** The BTF in a file, raw, whatever it came in: see openBtf. @throws AppError with the file's name in its sentence */
-export async function readBtfFile (path: string, isModule: boolean): Promise<{ readonly name: string, readonly bytes: Uint8Array, readonly distilledBase?: Uint8Array | undefined }> {
+export async function readBtfFile (path: string, isModule: boolean): Promise<BtfFile> {
   const content = readInput(path, 'BTF file')
-  const { openBtf } = await import('../formats/open-btf.js') // what raw BTF of the running kernel does not need must not cost it a slower start
+  // What raw BTF of the running kernel does not need must not cost it a slower start.
+  const { openBtf } = await import('../formats/open-btf.js')
   try {
     const { btf, distilledBase } = await openBtf(content, { isModule })
     return { name: path, bytes: btf, distilledBase }

@@ -10,7 +10,8 @@ import { paintFor } from './terminal.js'
 export const spec: CommandSpec = {
   name: 'inspect',
   operand: 'OBJECT',
-  summary: 'Lists the programs, sections and CO-RE relocations of an eBPF object, each relocation with its access in C and its source line.',
+  summary: 'Lists the programs, sections and CO-RE relocations of an eBPF object, ' +
+    'each relocation with its access in C and its source line.',
   options: {
     json: { help: 'Print JSON instead of tables.' },
     help: { short: 'h', help: 'Print this text.' }
@@ -22,7 +23,9 @@ export function run (args: readonly string[]): ExitCode {
   const options = parseArguments(spec, args)
   const input = readInput(options.operand, 'object')
   const inspection = about(options.operand, () => inspectObject(parseObject(input)))
-  process.stdout.write(options.has('json') ? `${JSON.stringify(inspection, null, 2)}\n` : inspectionText(options.operand, inspection, paintFor(process.stdout)))
+  process.stdout.write(options.has('json')
+    ? `${JSON.stringify(inspection, null, 2)}\n`
+    : inspectionText(options.operand, inspection, paintFor(process.stdout)))
   return ExitCode.OK
 }
 
@@ -30,17 +33,22 @@ function inspectionText (path: string, inspection: Inspection, paint: Paint): st
   const { sections, programs, relocations } = inspection
   const name = path === '-' ? 'standard input' : basename(path)
   const unowned = relocations.filter(({ program }) => program === null)
+  const rows = sections.map(section => [printable(section.name), String(section.bytes), section.executable ? 'yes' : ''])
+  const counts = `${count(programs.length, 'program')}, ${count(relocations.length, 'relocation')}`
   return [
-    `${paint('bold', printable(name))}: ${inspection.byte_order}-endian, ${count(programs.length, 'program')}, ${count(relocations.length, 'relocation')}`,
+    `${paint('bold', printable(name))}: ${inspection.byte_order}-endian, ${counts}`,
     '',
-    ...painted(table(['SECTION', 'BYTES', 'CODE'], sections.map(section => [printable(section.name), String(section.bytes), section.executable ? 'yes' : '']), '  '), paint),
+    ...painted(table(['SECTION', 'BYTES', 'CODE'], rows, '  '), paint),
     '',
     ...programs.flatMap(program => [
       programHeading(program, paint),
-      ...relocationTable(relocations.filter(relocation => relocation.program === program.name && relocation.section === program.section), paint),
+      ...relocationTable(relocations.filter(relocation =>
+        relocation.program === program.name && relocation.section === program.section), paint),
       ''
     ]),
-    ...(unowned.length === 0 ? [] : [paint('bold', 'Outside any program (left behind by a linker; no loader looks at them)'), ...relocationTable(unowned, paint), ''])
+    ...(unowned.length === 0
+      ? []
+      : [paint('bold', 'Outside any program (left behind by a linker; no loader looks at them)'), ...relocationTable(unowned, paint), ''])
   ].join('\n')
 }
 

@@ -26,7 +26,8 @@ export async function run ([name, ...args]: readonly string[]): Promise<ExitCode
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (command !== undefined) return await command.run(args)
   const nearest = findNearest(name, Object.keys(COMMANDS))
-  throw new AppError('invalid_request', `corelo keys has no command ${name}${nearest === undefined ? '.' : `; did you mean ${nearest}?`} See: corelo keys --help`)
+  const end = nearest === undefined ? '.' : `; did you mean ${nearest}?`
+  throw new AppError('invalid_request', `corelo keys has no command ${name}${end} See: corelo keys --help`)
 }
 
 export function help ([name = '']: readonly string[]): string {

@@ -7,7 +7,10 @@ import { ExitCode, exitCodeOf } from './exit-code.js'
 import { commandHelp, definitions } from './help.js'
 import { paintFor, say } from './terminal.js'
 
-const COMMANDS: Readonly<Record<string, CommandEntry>> = { ...OTHER_COMMANDS, completion: { summary: COMPLETION_SUMMARY, load: () => import('./completion.js') } }
+const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  ...OTHER_COMMANDS,
+  completion: { summary: COMPLETION_SUMMARY, load: () => import('./completion.js') }
+}
 
 async function run (args: readonly string[]): Promise<ExitCode> {
   const [name, ...rest] = args
@@ -51,7 +54,8 @@ function mainHelp (): string {
     'Relocates eBPF CO-RE objects for a named kernel, with the result that libbpf would give there.',
     `Commands:\n${definitions(Object.entries(COMMANDS).map(([name, { summary }]) => [`  ${name}`, summary] as const))}`,
     'Options:\n  -h, --help     Print this text; after a command, what that command takes.\n  -V, --version  Print the version.',
-    'Exit codes: 0 success; 1 a finding (the object fails on that kernel); 2 wrong use; 3 undecided\n(the kernel is unknown, a file cannot be read).'
+    'Exit codes: 0 success; 1 a finding (the object fails on that kernel); 2 wrong use; 3 undecided\n' +
+    '(the kernel is unknown, a file cannot be read).'
   ].join('\n\n')
 }
 

@@ -14,7 +14,10 @@ const SERVICE_LINK = /_SERVICE_(?:HOST|PORT)(?:_|$)|_PORT_\d+_(?:TCP|UDP)(?:_|$)
  *
  * @param known the names of all settings, of the service and of the agent
  */
-export function findMisspelt (env: Readonly<Record<string, string | undefined>>, known: Iterable<string>): Array<{ readonly name: string, readonly meant: string }> {
+export function findMisspelt (
+  env: Readonly<Record<string, string | undefined>>,
+  known: Iterable<string>
+): Array<{ readonly name: string, readonly meant: string }> {
   const names = new Set(known)
   return Object.keys(env).filter(name => name.startsWith(PREFIX) && !names.has(name) && !SERVICE_LINK.test(name)).sort().flatMap(name => {
     const [nearest] = [...names].map(meant => ({ meant, distance: editDistance(name, meant) })).sort((a, b) => a.distance - b.distance)

@@ -29,10 +29,21 @@ const PATIENCE_MS = 10_000
  * @throws AppError with the code of the service's problem, or of the failure to talk to it
  */
 export async function relocateRemotely (options: Arguments, input: Uint8Array): Promise<ExitCode> {
-  const client = createClient({ server: options.get('server') ?? '', tokenFile: options.get('token-file'), network: readNetwork(process.env) })
+  const client = createClient({
+    server: options.get('server') ?? '',
+    tokenFile: options.get('token-file'),
+    network: readNetwork(process.env)
+  })
   const target = await findTarget(options)
   const onUnresolved = options.get('on-unresolved') === 'fail' ? 'fail' : 'poison'
-  const answer = await ask(client, { ...target.request, object: input, modules: options.getList('modules'), onUnresolved, assume: options.getAll('assume') }, target.ownBtf).catch((error: unknown) => {
+  const request: RelocationRequest = {
+    ...target.request,
+    object: input,
+    modules: options.getList('modules'),
+    onUnresolved,
+    assume: options.getAll('assume')
+  }
+  const answer = await ask(client, request, target.ownBtf).catch((error: unknown) => {
     if (!(error instanceof AppError)) throw error
     sayWhy(error, options.operand)
     throw withNearest(error)
@@ -62,7 +73,10 @@ async function findTarget (options: Arguments): Promise<RemoteTarget> {
   }
   const places = placesFrom(process.env)
   const running = await findRunningKernel(places)
-  if (running !== undefined) return { name: nameOfRunning(running), request: { btfSha256: sha256(readInput(running.btfPath, 'BTF file')) }, ownBtf: running.btfPath }
+  if (running !== undefined) {
+    const btfSha256 = sha256(readInput(running.btfPath, 'BTF file'))
+    return { name: nameOfRunning(running), request: { btfSha256 }, ownBtf: running.btfPath }
+  }
   const { reference: own, kernelVersion, problem } = await nameRunningKernel(places)
   if (own === undefined) throw new AppError('kernel_unknown', `${problem ?? ''} Or name the kernel with --kernel REF.`)
   return { name: formatReference(own), request: { kernel: { ...own, kernelVersion } } }
@@ -81,7 +95,9 @@ async function readBtfFiles (paths: readonly string[]): Promise<Uint8Array[]> {
 
 async function ask (client: Client, request: RelocationRequest, ownBtf: string | undefined): Promise<RelocationAnswer> {
   const onRetry = (error: AppError, waitMs: number): void => { say(`${error.message} Trying again in ${(waitMs / 1000).toFixed(1)} s.`) }
-  const relocate = async (wanted: RelocationRequest): Promise<RelocationAnswer | undefined> => await withRetries(() => client.relocate(wanted), { withinMs: PATIENCE_MS, isWorthATry: error => isPassing(error) && kindOf(error) === 'problem', onRetry })
+  const isWorthATry = (error: AppError): boolean => isPassing(error) && kindOf(error) === 'problem'
+  const relocate = async (wanted: RelocationRequest): Promise<RelocationAnswer | undefined> =>
+    await withRetries(() => client.relocate(wanted), { withinMs: PATIENCE_MS, isWorthATry, onRetry })
   const answer = await relocate(request).catch(async (error: unknown) => {
     if (!(error instanceof AppError) || error.code !== 'btf_unknown' || ownBtf === undefined) throw error
     return await relocate({ ...request, btfSha256: undefined, btf: [readInput(ownBtf, 'BTF file')] })
@@ -90,17 +106,32 @@ async function ask (client: Client, request: RelocationRequest, ownBtf: string |
   return answer
 }
 
-/** What a trusted key signed of the result. The report beside it is not signed, and whoever is on the way may write another verdict into it. */
-function requireTrust (path: string, answer: RelocationAnswer, object: ReturnType<typeof sha256>, { kernel, btfSha256, btf }: RemoteTarget['request']): AttestedFindings {
+/**
+ * What a trusted key signed of the result. The report beside it is not signed, and whoever is on the way may write another verdict
+ * into it.
+ */
+function requireTrust (
+  path: string,
+  answer: RelocationAnswer,
+  object: ReturnType<typeof sha256>,
+  { kernel, btfSha256, btf }: RemoteTarget['request']
+): AttestedFindings {
   const [vmlinux] = btf ?? []
   const target = btfSha256 ?? (vmlinux === undefined ? undefined : sha256(vmlinux))
   const verification = verifyAttestation({
     envelope: answer.attestation,
     keys: parseJwks(readKeys(path)),
     result: answer.bytes,
-    asked: { objectSha256: object, ...(target === undefined ? {} : { btfSha256: target }), ...(kernel === undefined ? {} : { kernel: formatQuery(kernel) }) }
+    asked: {
+      objectSha256: object,
+      ...(target === undefined ? {} : { btfSha256: target }),
+      ...(kernel === undefined ? {} : { kernel: formatQuery(kernel) })
+    }
   })
-  if (!verification.ok) throw new AppError('source_invalid', `The result is refused: ${verification.message} Nothing was written.`, { refusal: verification.cause })
+  if (!verification.ok) {
+    throw new AppError('source_invalid',
+      `The result is refused: ${verification.message} Nothing was written.`, { refusal: verification.cause })
+  }
   return verification.facts.findings
 }
 
@@ -111,7 +142,8 @@ function requireTrust (path: string, answer: RelocationAnswer, object: ReturnTyp
  */
 function asSigned (report: Report, { verdict, assumes, assumesSha256, counts }: AttestedFindings): Report {
   if (assumesSha256 !== undefined && assumptionsDigest(report.assumes) !== assumesSha256) {
-    throw new AppError('source_invalid', 'The result is refused: the report lists other assumptions than those that are attested. Nothing was written.')
+    throw new AppError('source_invalid',
+      'The result is refused: the report lists other assumptions than those that are attested. Nothing was written.')
   }
   return { ...report, verdict, assumes: assumes ?? report.assumes, counts: { ...report.counts, ...counts } }
 }
@@ -120,7 +152,8 @@ function readKeys (path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
-    throw new AppError('invalid_request', `The keys file ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}.`, {}, { cause: error })
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new AppError('invalid_request', `The keys file ${path} cannot be read: ${reason}.`, {}, { cause: error })
   }
 }
 
@@ -132,11 +165,17 @@ function sayWhy (error: AppError, objectName: string): void {
 
 /** The kernels that the service has instead of the one that was asked for, which its sentence does not name. */
 function withNearest (error: AppError): AppError {
-  const names = (value: unknown): readonly string[] => Array.isArray(value) ? value.filter((name): name is string => typeof name === 'string' && !error.message.includes(name)).slice(0, NEAREST_SHOWN) : []
+  const isNews = (name: unknown): name is string => typeof name === 'string' && !error.message.includes(name)
+  const names = (value: unknown): readonly string[] => Array.isArray(value) ? value.filter(isNews).slice(0, NEAREST_SHOWN) : []
   const held = names(error.details['nearest'])
   const offered = names(error.details['nearest_offered'])
-  const hints = [...held.length === 0 ? [] : [`It has ${held.join(', ')}.`], ...offered.length === 0 ? [] : [`It can fetch ${offered.join(', ')}.`]]
-  return error.code !== 'kernel_unknown' || hints.length === 0 ? error : new AppError(error.code, [error.message, ...hints].join(' '), error.details, { cause: error })
+  const hints = [
+    ...held.length === 0 ? [] : [`It has ${held.join(', ')}.`],
+    ...offered.length === 0 ? [] : [`It can fetch ${offered.join(', ')}.`]
+  ]
+  return error.code !== 'kernel_unknown' || hints.length === 0
+    ? error
+    : new AppError(error.code, [error.message, ...hints].join(' '), error.details, { cause: error })
 }
 
 const NEAREST_SHOWN = 5

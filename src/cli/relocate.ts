@@ -16,24 +16,55 @@ import { parseAssumptions, resolveAssumptions } from '../verdict/index.js'
 export const spec: CommandSpec = {
   name: 'relocate',
   operand: 'OBJECT',
-  summary: 'Relocates an eBPF object for a kernel, as libbpf would on that kernel, so that any loader can load it there with nothing left to relocate.',
+  summary: 'Relocates an eBPF object for a kernel, as libbpf would on that kernel, ' +
+    'so that any loader can load it there with nothing left to relocate.',
   options: {
-    output: { short: 'o', value: 'OUT', help: 'Where the relocated object goes; - is standard output. A file is written whole or not at all.' },
-    kernel: { short: 'k', value: 'REF', help: 'The kernel: <distro>/<distro_version>/<arch>/<kernel_release>, or a bare release (uname -r). Looked for in the running kernel and in the local cache. Default: the running kernel.' },
-    btf: { short: 'b', value: 'FILE', repeatable: true, help: "The kernel's BTF instead: raw, or a file that has it (vmlinux, vmlinuz, .btf.tar.xz, .deb, .rpm). Give it again for the split BTF of modules: vmlinux first." },
+    output: {
+      short: 'o',
+      value: 'OUT',
+      help: 'Where the relocated object goes; - is standard output. A file is written whole or not at all.'
+    },
+    kernel: {
+      short: 'k',
+      value: 'REF',
+      help: 'The kernel: <distro>/<distro_version>/<arch>/<kernel_release>, or a bare release (uname -r). ' +
+        'Looked for in the running kernel and in the local cache. Default: the running kernel.'
+    },
+    btf: {
+      short: 'b',
+      value: 'FILE',
+      repeatable: true,
+      help: "The kernel's BTF instead: raw, or a file that has it (vmlinux, vmlinuz, .btf.tar.xz, .deb, .rpm). " +
+        'Give it again for the split BTF of modules: vmlinux first.'
+    },
     modules: { short: 'm', value: 'A,B', help: 'Kernel modules whose BTF may be consulted, in the order in which the kernel loaded them.' },
-    'on-unresolved': { value: 'poison|fail', help: 'What to do when a program may reach an instruction that has no value in that kernel: poison it as libbpf does (default), or refuse the object.' },
-    assume: { value: 'NAME=VALUE', repeatable: true, help: 'A value that user space or the kernel configuration will have set: of a .rodata variable, or of a .kconfig extern. For the verdict only. Default: what the object has.' },
-    server: { short: 's', value: 'URL', help: 'Let a service do it, which knows the kernels: nothing is relocated here. Default: here, without a service.' },
+    'on-unresolved': {
+      value: 'poison|fail',
+      help: 'What to do when a program may reach an instruction that has no value in that kernel: ' +
+        'poison it as libbpf does (default), or refuse the object.'
+    },
+    assume: {
+      value: 'NAME=VALUE',
+      repeatable: true,
+      help: 'A value that user space or the kernel configuration will have set: of a .rodata variable, or of a .kconfig extern. ' +
+        'For the verdict only. Default: what the object has.'
+    },
+    server: {
+      short: 's',
+      value: 'URL',
+      help: 'Let a service do it, which knows the kernels: nothing is relocated here. Default: here, without a service.'
+    },
     'token-file': { value: 'FILE', help: 'With --server: file with the token to send.' },
     keys: { value: 'FILE', help: 'With --server: public keys (JWKS) of which one must have signed the result.' },
     json: { help: 'Print the report as JSON on standard output.' },
     help: { short: 'h', help: 'Print this text.' }
   },
   notes: [
-    'What is said about the object goes to standard error: each relocation without a value with its source line, then a summary. On a terminal, tables of all relocations come first.',
+    'What is said about the object goes to standard error: each relocation without a value with its source line, then a summary. ' +
+    'On a terminal, tables of all relocations come first.',
     'The local cache is the folder in CORELO_CACHE_DIR (default: btfhub-cache). OBJECT - is standard input.',
-    'Exit codes: 0 relocated; 1 the object fails on that kernel; 2 wrong use; 3 undecided (the kernel is unknown, a file cannot be read, the service is down).'
+    'Exit codes: 0 relocated; 1 the object fails on that kernel; 2 wrong use; ' +
+    '3 undecided (the kernel is unknown, a file cannot be read, the service is down).'
   ]
 }
 
@@ -44,11 +75,16 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   if (options.has('server')) return await (await import('./relocate-remotely.js')).relocateRemotely(options, input)
   const object = about(options.operand, () => parseObject(input))
   const assume = resolveAssumptions(object, parseAssumptions(options.getAll('assume')))
-  const target = await findTarget({ btf: options.getAll('btf'), kernel: options.get('kernel'), modules: options.getList('modules') }, placesFrom(process.env))
+  const request = { btf: options.getAll('btf'), kernel: options.get('kernel'), modules: options.getList('modules') }
+  const target = await findTarget(request, placesFrom(process.env))
   const { vmlinux, modules } = parseTarget(target)
 
   const relocation = relocate(object, vmlinux, { modules })
-  const report = describeRelocation(object, relocation, { kernelRelease: target.kernel?.split('/').at(-1), assume, hasKernelSymbol: kernelSymbols([vmlinux, ...modules]) })
+  const report = describeRelocation(object, relocation, {
+    kernelRelease: target.kernel?.split('/').at(-1),
+    assume,
+    hasKernelSymbol: kernelSymbols([vmlinux, ...modules])
+  })
   const bytes = relocation.patches === undefined ? undefined : applyPatches(object.bytes, relocation.patches)
   const refusal = refusalOf(relocation, report, options.get('on-unresolved') === 'fail')
   printForPeople(options.operand, report, target.kernel ?? target.vmlinux.name)
@@ -62,9 +98,16 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
 function checkCombination (options: Arguments): void {
   const output = options.get('output')
   const onUnresolved = options.get('on-unresolved')
-  if (output === undefined && !options.has('json')) throw usageError(spec, 'Say where the relocated object goes: -o OUT, or -o - for standard output; --json alone prints the report only.')
-  if (output === '-' && options.has('json')) throw usageError(spec, 'The report and the object cannot both go to standard output; give -o a file, or leave --json out.')
-  if (output === '-' && process.stdout.isTTY) throw usageError(spec, 'The object is binary and standard output is a terminal; give -o a file, or send the output elsewhere.')
+  if (output === undefined && !options.has('json')) {
+    throw usageError(spec,
+      'Say where the relocated object goes: -o OUT, or -o - for standard output; --json alone prints the report only.')
+  }
+  if (output === '-' && options.has('json')) {
+    throw usageError(spec, 'The report and the object cannot both go to standard output; give -o a file, or leave --json out.')
+  }
+  if (output === '-' && process.stdout.isTTY) {
+    throw usageError(spec, 'The object is binary and standard output is a terminal; give -o a file, or send the output elsewhere.')
+  }
   if (onUnresolved !== undefined && onUnresolved !== 'poison' && onUnresolved !== 'fail') {
     throw usageError(spec, `--on-unresolved is poison or fail, not ${onUnresolved}.`)
   }
@@ -72,7 +115,10 @@ function checkCombination (options: Arguments): void {
     if (options.has(option) && !options.has('server')) throw usageError(spec, `Option --${option} goes with --server.`)
   }
   if (options.has('btf') && options.has('kernel')) throw usageError(spec, 'Give the kernel by --kernel or by --btf, not by both.')
-  if (options.has('btf') && options.has('modules')) throw usageError(spec, 'With --btf, give the BTF of modules as further --btf FILE after that of vmlinux; --modules goes with --kernel.')
+  if (options.has('btf') && options.has('modules')) {
+    throw usageError(spec,
+      'With --btf, give the BTF of modules as further --btf FILE after that of vmlinux; --modules goes with --kernel.')
+  }
 }
 
 function parseTarget (target: TargetBtf): { vmlinux: Btf, modules: readonly Btf[] } {
@@ -81,18 +127,31 @@ function parseTarget (target: TargetBtf): { vmlinux: Btf, modules: readonly Btf[
 }
 
 function parseNamed ({ name, bytes, distilledBase }: TargetBtf['vmlinux'], base?: Btf): Btf {
-  return about(name, () => parseBtf(distilledBase === undefined || base === undefined ? bytes : relocateDistilledBase(bytes, distilledBase, base), base === undefined ? {} : { base }))
+  return about(name, () => {
+    const raw = distilledBase === undefined || base === undefined ? bytes : relocateDistilledBase(bytes, distilledBase, base)
+    return parseBtf(raw, base === undefined ? {} : { base })
+  })
 }
 
 /** Why no object is written, if that is so. */
-function refusalOf (relocation: Relocation, { verdict, relocations }: RelocationReport, failsOnUnresolved: boolean): AppError | undefined {
+function refusalOf (
+  relocation: Relocation,
+  { verdict, relocations }: RelocationReport,
+  failsOnUnresolved: boolean
+): AppError | undefined {
   if (!relocation.ok) {
-    return new AppError('relocation_failed', `The object cannot be relocated for this kernel: libbpf would refuse ${count(relocation.counts.failed, 'relocation')} of it. Nothing was written.`)
+    const refused = count(relocation.counts.failed, 'relocation')
+    return new AppError('relocation_failed',
+      `The object cannot be relocated for this kernel: libbpf would refuse ${refused} of it. Nothing was written.`)
   }
   if (failsOnUnresolved && verdict !== 'loads') {
-    const reached = relocations.flatMap(({ status, places }) => status === 'poisoned' ? places.filter(({ reachable }) => reachable !== false) : []).length
+    const poisoned = relocations.filter(({ status }) => status === 'poisoned')
+    const reached = poisoned.flatMap(({ places }) => places.filter(({ reachable }) => reachable !== false)).length
     const known = verdict === 'unknown' ? 'may be reached: that is not known, which counts as reachable' : 'can be reached'
-    return new AppError('unresolved_reachable', `${count(reached, 'relocation')} without a value in this kernel ${known}. Nothing was written; guard the access with bpf_core_field_exists(), or leave --on-unresolved fail out to get the object as libbpf would make it.`)
+    return new AppError('unresolved_reachable',
+      `${count(reached, 'relocation')} without a value in this kernel ${known}. Nothing was written; ` +
+      'guard the access with bpf_core_field_exists(), ' +
+      'or leave --on-unresolved fail out to get the object as libbpf would make it.')
   }
   return undefined
 }

@@ -6,7 +6,9 @@ import { printable } from './table.js'
 import { paintFor, say } from './terminal.js'
 
 /** The report of a relocation, made here or by a service. */
-export type PrintedReport = ShownReport & Pick<RelocationReport, 'changed_instructions' | 'assumes'> & { readonly warnings: ReadonlyArray<{ readonly message: string }> }
+export type PrintedReport = ShownReport & Pick<RelocationReport, 'changed_instructions' | 'assumes'> & {
+  readonly warnings: ReadonlyArray<{ readonly message: string }>
+}
 
 /** What is found wrong, one line each, and a summary; on a terminal, tables before that. */
 export function printForPeople (path: string, report: PrintedReport, kernel: string): void {
@@ -19,7 +21,9 @@ export function printForPeople (path: string, report: PrintedReport, kernel: str
   say(`${name} for ${kernel}: ${countsText(report.counts)}, ${changed}, verdict ${report.verdict}${assumed(report.assumes)}`)
 }
 
-function assumed (assumes: readonly string[]): string { return assumes.length === 0 ? '' : `, assuming ${assumes.map(printable).join(', ')}` }
+function assumed (assumes: readonly string[]): string {
+  return assumes.length === 0 ? '' : `, assuming ${assumes.map(printable).join(', ')}`
+}
 
 /** `-` is standard output; undefined: nobody wants the object. */
 export function writeResult (output: string | undefined, bytes: Uint8Array): void {

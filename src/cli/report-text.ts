@@ -25,10 +25,11 @@ export function reportTables (report: ShownReport, paint: Paint = PLAIN): string
   return groups.filter(({ rows }) => rows.length > 0).flatMap(({ program, rows }) => {
     const guarded = rows.filter(({ relocation, places }) => isGuarded(relocation, places))
     const [head = '', ...lines] = table(HEAD, rows.filter(row => !guarded.includes(row)).map(row => cellsOf(row, paint)), '  ')
+    const guardedCount = guarded.reduce((sum, { places }) => sum + places.length, 0)
     return [
       programHeading(program, paint),
       ...(lines.length === 0 ? [] : [paint('dim', head), ...lines]),
-      ...(guarded.length === 0 ? [] : [`  ${guardedText(guarded.map(({ relocation }) => relocation), guarded.reduce((sum, { places }) => sum + places.length, 0))}`]),
+      ...(guarded.length === 0 ? [] : [`  ${guardedText(guarded.map(({ relocation }) => relocation), guardedCount)}`]),
       ''
     ]
   })
@@ -37,7 +38,8 @@ export function reportTables (report: ShownReport, paint: Paint = PLAIN): string
 /**
  * What a compiler would say of the relocations that have no value, with the place in the program's source, and what to write
  * instead below it:
- * `exec.bpf.c:41: task_struct.state: struct task_struct has no member state in this kernel. It has __state (instruction 12 of handle_exec poisoned)`.
+ * `exec.bpf.c:41: task_struct.state: struct task_struct has no member state in this kernel.
+ * It has __state (instruction 12 of handle_exec poisoned)`.
  * Those that no program can reach alarm nobody: one line for all of them.
  *
  * @param objectName stands in for the source where the object has no line for the instruction
@@ -45,7 +47,8 @@ export function reportTables (report: ShownReport, paint: Paint = PLAIN): string
 export function diagnostics (report: Pick<ShownReport, 'relocations'>, objectName: string, paint: Paint = PLAIN): string[] {
   const valueless = report.relocations.filter(({ status }) => status === 'poisoned' || status === 'failed')
   const guarded = valueless.filter(relocation => isGuarded(relocation, relocation.places))
-  const told = valueless.filter(relocation => !guarded.includes(relocation)).flatMap(relocation => [complaint(relocation, objectName, paint), ...suggestionLines(relocation, paint)])
+  const told = valueless.filter(relocation => !guarded.includes(relocation)).flatMap(relocation =>
+    [complaint(relocation, objectName, paint), ...suggestionLines(relocation, paint)])
   return guarded.length === 0
     ? told
     : [...told, `${printable(objectName)}: ${guardedText(guarded, guarded.reduce((sum, { places_total: total }) => sum + total, 0))}`]
@@ -96,7 +99,9 @@ function isGuarded ({ status }: ReportRelocation, places: readonly ReportPlace[]
 
 function guardedText (relocations: readonly ReportRelocation[], count: number): string {
   const accesses = [...new Set(relocations.map(({ access }) => printable(access)))]
-  const named = accesses.length > MAX_NAMED ? `${accesses.slice(0, MAX_NAMED).join(', ')} and ${accesses.length - MAX_NAMED} more` : accesses.join(', ')
+  const named = accesses.length > MAX_NAMED
+    ? `${accesses.slice(0, MAX_NAMED).join(', ')} and ${accesses.length - MAX_NAMED} more`
+    : accesses.join(', ')
   return `${count} ${count === 1 ? 'relocation has no value and is' : 'relocations have no value and are'} never reached: ${named}`
 }
 
@@ -104,15 +109,19 @@ function complaint (relocation: ReportRelocation, objectName: string, paint: Pai
   const { places, places_total: total, status, detail, access } = relocation
   const place = places.find(({ reachable }) => reachable !== false) ?? places[0]
   const line = sourceLine(place?.source ?? null) ?? printable(objectName)
-  const where = place === undefined ? 'an instruction' : `instruction ${place.instruction} of ${printable(place.program) || `section ${printable(place.section)}`}`
+  const where = place === undefined
+    ? 'an instruction'
+    : `instruction ${place.instruction} of ${printable(place.program) || `section ${printable(place.section)}`}`
   const others = total > 1 ? ` and ${total - 1} more` : ''
   const fate = status === 'poisoned' ? `${where}${others} poisoned` : `${where}${others}: libbpf refuses the object for it`
-  return `${paint('bold', `${line}:`)} ${printable(access)}: ${printable(detail ?? 'there is no value for it').replace(/\.$/, '')} (${fate})`
+  const reason = printable(detail ?? 'there is no value for it').replace(/\.$/, '')
+  return `${paint('bold', `${line}:`)} ${printable(access)}: ${reason} (${fate})`
 }
 
 function suggestionLines ({ suggestions: [first] }: ReportRelocation, paint: Paint): string[] {
   if (first === undefined) return []
-  return [`  ${printable(first.text)}`, ...first.code.split('\n').map(line => line === '' ? '' : paint('dim', `    ${line.replaceAll('\t', '  ').replace(CONTROL, '?')}`))]
+  const shown = (line: string): string => paint('dim', `    ${line.replaceAll('\t', '  ').replace(CONTROL, '?')}`)
+  return [`  ${printable(first.text)}`, ...first.code.split('\n').map(line => line === '' ? '' : shown(line))]
 }
 
 // eslint-disable-next-line no-control-regex -- names in the code come from an untrusted file
@@ -122,7 +131,8 @@ function programHeading (program: ReportProgram | undefined, paint: Paint): stri
   if (program === undefined) return paint('bold', 'Outside any program')
   const reason = program.verdict_reason === null ? '' : `: ${printable(program.verdict_reason)}`
   const needs = program.needs_kernel_btf === null ? '' : `, needs kernel BTF: ${printable(program.needs_kernel_btf)}`
-  return `${paint('bold', printable(program.name))} (${printable(program.section)}): verdict ${paint(COLOURS[program.verdict], program.verdict)}${needs}${reason}`
+  const verdict = paint(COLOURS[program.verdict], program.verdict)
+  return `${paint('bold', printable(program.name))} (${printable(program.section)}): verdict ${verdict}${needs}${reason}`
 }
 
 function cellsOf ({ relocation, places }: Row, paint: Paint): string[] {

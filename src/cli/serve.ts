@@ -10,7 +10,11 @@ export const spec: CommandSpec = {
   name: 'serve',
   summary: 'Runs the HTTP service until it gets SIGTERM or SIGINT. Logs are JSON lines on standard output, text on a terminal.',
   options: {
-    watch: { value: 'PATTERNS', help: 'Kernels of which new ones are fetched before anybody asks for them, such as debian/12/x86_64/*, comma separated. Default: CORELO_WATCH.' },
+    watch: {
+      value: 'PATTERNS',
+      help: 'Kernels of which new ones are fetched before anybody asks for them, such as debian/12/x86_64/*, comma separated. ' +
+        'Default: CORELO_WATCH.'
+    },
     help: { short: 'h', help: 'Print this text.' }
   },
   notes: ['Settings are environment variables; they are checked at the start.']
@@ -25,9 +29,17 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
     await serve(config)
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (code === 'EADDRINUSE') throw new AppError('invalid_request', `Port ${config.port} on ${config.host} is in use by another process; stop that, or set CORELO_PORT.`)
-    if (code === 'EACCES') throw new AppError('invalid_request', `Port ${config.port} on ${config.host} may not be used by this user; set CORELO_PORT to one above 1023.`)
-    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') throw new AppError('invalid_request', `${config.host} is no address of this machine; set CORELO_HOST to one.`)
+    if (code === 'EADDRINUSE') {
+      throw new AppError('invalid_request',
+        `Port ${config.port} on ${config.host} is in use by another process; stop that, or set CORELO_PORT.`)
+    }
+    if (code === 'EACCES') {
+      throw new AppError('invalid_request',
+        `Port ${config.port} on ${config.host} may not be used by this user; set CORELO_PORT to one above 1023.`)
+    }
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
+      throw new AppError('invalid_request', `${config.host} is no address of this machine; set CORELO_HOST to one.`)
+    }
     throw error
   }
   return ExitCode.OK

@@ -3,7 +3,8 @@ import { stripVTControlCharacters } from 'node:util'
 /** Columns side by side, each as wide as its widest cell, two spaces between. Trailing space is left out. */
 export function table (head: readonly string[], rows: ReadonlyArray<readonly string[]>, indent = ''): string[] {
   const widths = head.map((title, column) => Math.max(...[title, ...rows.map(row => row[column] ?? '')].map(widthOf)))
-  return [head, ...rows].map(row => indent + row.map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - widthOf(cell))).join('  ').trimEnd())
+  const padded = (cell: string, column: number): string => cell + ' '.repeat((widths[column] ?? 0) - widthOf(cell))
+  return [head, ...rows].map(row => indent + row.map(padded).join('  ').trimEnd())
 }
 
 /** Breaks a text at spaces into lines of at most `width` characters; a longer word stays whole. */

@@ -28,11 +28,20 @@ export function placesFrom (env: NodeJS.ProcessEnv): Places {
 export async function findTarget (request: TargetRequest, places: Places): Promise<TargetBtf> {
   const [vmlinux, ...splits] = request.btf
   if (vmlinux !== undefined) {
-    return { kernel: null, source: 'request', vmlinux: await readBtfFile(vmlinux, false), modules: await Promise.all(splits.map(path => readBtfFile(path, true))) }
+    return {
+      kernel: null,
+      source: 'request',
+      vmlinux: await readBtfFile(vmlinux, false),
+      modules: await Promise.all(splits.map(path => readBtfFile(path, true)))
+    }
   }
   const running = await findRunningKernel(places)
   if (request.kernel === undefined) {
-    if (running === undefined) throw new AppError('kernel_unknown', `The running kernel (${release()}) shows no BTF in ${places.kernelBtfDir}; name another kernel with --kernel REF, or give its BTF with --btf FILE.`)
+    if (running === undefined) {
+      throw new AppError('kernel_unknown',
+        `The running kernel (${release()}) shows no BTF in ${places.kernelBtfDir}; ` +
+        'name another kernel with --kernel REF, or give its BTF with --btf FILE.')
+    }
     return await readRunning(running, request.modules, places)
   }
   const query = parseQuery({ kernelRelease: request.kernel })
@@ -53,7 +62,10 @@ async function readRunning (running: RunningKernel, modules: readonly string[], 
   const known = modules.length === 0 ? [] : await listRunningModules(places.kernelBtfDir)
   const kernel = nameOfRunning(running)
   const missing = modules.find(name => !known.some(module => module.name === name))
-  if (missing !== undefined) throw new AppError('btf_unknown', `The running kernel shows no BTF for module ${missing}; load the module, or leave it out.`, { kernel, module: missing })
+  if (missing !== undefined) {
+    throw new AppError('btf_unknown',
+      `The running kernel shows no BTF for module ${missing}; load the module, or leave it out.`, { kernel, module: missing })
+  }
   return {
     kernel,
     source: 'local',

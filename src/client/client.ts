@@ -32,7 +32,10 @@ export interface RelocationRequest {
   /** BTF that goes with the request and is not kept: vmlinux first. */
   readonly btf?: readonly Uint8Array[] | undefined
   readonly modules?: readonly string[] | undefined
-  /** Modules by the hash of their BTF, which the service holds. The object and its kernel's BTF are named by hash then, and nothing else is asked. */
+  /**
+   * Modules by the hash of their BTF, which the service holds. The object and its kernel's BTF are named by hash then, and nothing
+   * else is asked.
+   */
   readonly moduleSha256s?: readonly Sha256[] | undefined
   readonly onUnresolved?: 'poison' | 'fail' | undefined
   /** `name=value` of `.rodata` variables and `.kconfig` externs, for the verdict. */
@@ -81,11 +84,21 @@ export interface Client {
   putObject(bytes: Uint8Array): Promise<{ readonly created: boolean }>
   hasBtf(hash: Sha256, signal?: AbortSignal): Promise<boolean>
   /** Of the kernel, or of one of its modules, which extends the vmlinux BTF named. `source` says who the service has the BTF from. */
-  putKernelBtf(reference: KernelReference, btf: Uint8Array, kernelVersion?: string, signal?: AbortSignal, module?: string, extended?: Sha256): Promise<{ readonly created: boolean, readonly source?: string }>
+  putKernelBtf(
+    reference: KernelReference,
+    btf: Uint8Array,
+    kernelVersion?: string,
+    signal?: AbortSignal,
+    module?: string,
+    extended?: Sha256
+  ): Promise<{ readonly created: boolean, readonly source?: string }>
   /** The JWKS with the keys that the service signs with. */
   keys(signal?: AbortSignal): Promise<unknown>
   /** One page of the kernels that the service has or knows of, and where the next one begins. */
-  kernels(cursor?: string, filter?: KernelListFilter): Promise<{ readonly kernels: readonly KernelEntry[], readonly nextCursor: string | null }>
+  kernels(
+    cursor?: string,
+    filter?: KernelListFilter
+  ): Promise<{ readonly kernels: readonly KernelEntry[], readonly nextCursor: string | null }>
   /**
    * Has the service fetch a kernel that it does not hold. Rejects with `fetching` where that takes longer than it was to wait.
    *
@@ -115,7 +128,13 @@ export function createClient (options: ClientOptions): Client {
       return reply.status === 304 ? undefined : await readAnswer(reply, server)
     },
     async putObject (bytes) {
-      const { status } = await transport.send({ method: 'PUT', path: `/objects/${sha256(bytes)}`, headers: binary, body: bytes, maxBytes: MAX_SMALL_ANSWER_BYTES })
+      const { status } = await transport.send({
+        method: 'PUT',
+        path: `/objects/${sha256(bytes)}`,
+        headers: binary,
+        body: bytes,
+        maxBytes: MAX_SMALL_ANSWER_BYTES
+      })
       return { created: status === 201 }
     },
     async hasBtf (hash, signal) {
@@ -129,23 +148,51 @@ export function createClient (options: ClientOptions): Client {
       }
     },
     async putKernelBtf (reference, btf, kernelVersion, signal, module, extended) {
-      const parameters = { ...(kernelVersion === undefined ? {} : { kernel_version: kernelVersion }), ...(module === undefined || extended === undefined ? {} : { btf_sha256: extended }) }
-      const query = Object.entries(parameters).map(([name, value]) => `${name}=${encodeURIComponent(value)}`).map((pair, i) => `${i === 0 ? '?' : '&'}${pair}`).join('')
-      const answer = await transport.send({ method: 'PUT', path: `/kernels/${formatReference(reference)}/btf${module === undefined ? '' : `/${module}`}${query}`, headers: binary, body: btf, maxBytes: MAX_SMALL_ANSWER_BYTES, signal })
+      const parameters = {
+        ...(kernelVersion === undefined ? {} : { kernel_version: kernelVersion }),
+        ...(module === undefined || extended === undefined ? {} : { btf_sha256: extended })
+      }
+      const query = Object.entries(parameters)
+        .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+        .map((pair, i) => `${i === 0 ? '?' : '&'}${pair}`)
+        .join('')
+      const answer = await transport.send({
+        method: 'PUT',
+        path: `/kernels/${formatReference(reference)}/btf${module === undefined ? '' : `/${module}`}${query}`,
+        headers: binary,
+        body: btf,
+        maxBytes: MAX_SMALL_ANSWER_BYTES,
+        signal
+      })
       const source = sourceIn(parseJson(answer, server))
       return { created: answer.status === 201, ...(source === undefined ? {} : { source }) }
     },
     async keys (signal) {
-      return parseJson(await transport.send({ method: 'GET', path: '/.well-known/corelo-keys.json', maxBytes: MAX_SMALL_ANSWER_BYTES, signal }), server)
+      const answer = await transport.send({
+        method: 'GET',
+        path: '/.well-known/corelo-keys.json',
+        maxBytes: MAX_SMALL_ANSWER_BYTES,
+        signal
+      })
+      return parseJson(answer, server)
     },
     async kernels (cursor, filter = {}) {
-      const query = Object.entries({ ...filter, cursor }).flatMap(([name, value]) => value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`]).join('&')
-      const page = parseJson(await transport.send({ method: 'GET', path: `/kernels${query === '' ? '' : `?${query}`}`, maxBytes: MAX_ANSWER_BYTES }), server)
+      const query = Object.entries({ ...filter, cursor })
+        .flatMap(([name, value]) => value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`])
+        .join('&')
+      const path = `/kernels${query === '' ? '' : `?${query}`}`
+      const page = parseJson(await transport.send({ method: 'GET', path, maxBytes: MAX_ANSWER_BYTES }), server)
       if (!isKernelPage(page)) throw answerError(server, `${server} answered with something else than a list of kernels.`)
       return { kernels: page.kernels, nextCursor: page.next_cursor }
     },
     async fetchKernel (reference, waitSeconds) {
-      const kernel = parseJson(await transport.send({ method: 'GET', path: `/kernels/${formatReference(reference)}`, headers: { prefer: `wait=${waitSeconds}` }, maxBytes: MAX_SMALL_ANSWER_BYTES }), server)
+      const answer = await transport.send({
+        method: 'GET',
+        path: `/kernels/${formatReference(reference)}`,
+        headers: { prefer: `wait=${waitSeconds}` },
+        maxBytes: MAX_SMALL_ANSWER_BYTES
+      })
+      const kernel = parseJson(answer, server)
       if (!isKernelEntry(kernel)) throw answerError(server, `${server} answered with something else than a kernel.`)
       return kernel
     }
@@ -154,7 +201,9 @@ export function createClient (options: ClientOptions): Client {
 
 /** Who a service has the BTF of a kernel from, by its answer to a PUT. */
 function sourceIn (kernel: unknown): string | undefined {
-  return typeof kernel === 'object' && kernel !== null && 'source' in kernel && typeof kernel.source === 'string' ? kernel.source : undefined
+  return typeof kernel === 'object' && kernel !== null && 'source' in kernel && typeof kernel.source === 'string'
+    ? kernel.source
+    : undefined
 }
 
 function toForm ({ object, kernel, btfSha256, btf = [], modules = [], onUnresolved, assume = [] }: RelocationRequest): FormData {
@@ -163,7 +212,14 @@ function toForm ({ object, kernel, btfSha256, btf = [], modules = [], onUnresolv
   else form.append('object', new Blob([object]), 'object.bpf.o')
   if (kernel !== undefined) {
     form.append('kernel_release', isWholeReference(kernel) ? formatReference(kernel) : kernel.release)
-    for (const [name, value] of [['distro', kernel.distro], ['distro_version', kernel.distroVersion], ['arch', kernel.arch], ['kernel_version', kernel.kernelVersion], ['kernel_build_id', kernel.buildId]] as const) {
+    const names = [
+      ['distro', kernel.distro],
+      ['distro_version', kernel.distroVersion],
+      ['arch', kernel.arch],
+      ['kernel_version', kernel.kernelVersion],
+      ['kernel_build_id', kernel.buildId]
+    ] as const
+    for (const [name, value] of names) {
       if (value !== undefined) form.append(name, value)
     }
   }
@@ -176,10 +232,12 @@ function toForm ({ object, kernel, btfSha256, btf = [], modules = [], onUnresolv
 }
 
 async function readAnswer (reply: Reply, server: string): Promise<RelocationAnswer> {
-  const wrong = (what: string): AppError => answerError(server, `${server} answered with ${what}; is it a corelo service, of a version that this one can talk to?`)
+  const wrong = (what: string): AppError =>
+    answerError(server, `${server} answered with ${what}; is it a corelo service, of a version that this one can talk to?`)
   const contentType = reply.headers.get('content-type') ?? ''
   if (!contentType.startsWith(FORM)) throw wrong('something else than a form')
-  const form = await new Response(reply.body, { headers: { 'content-type': contentType } }).formData().catch(() => { throw wrong('a form that cannot be read') })
+  const form = await new Response(reply.body, { headers: { 'content-type': contentType } }).formData()
+    .catch(() => { throw wrong('a form that cannot be read') })
   const bytes = await bytesOf(form.get('object'))
   const reportText = await textOf(form.get('report'))
   if (bytes === undefined || reportText === undefined) throw wrong('a form that lacks the object or the report')
@@ -205,7 +263,9 @@ async function textOf (value: FormValue): Promise<string | undefined> {
   return value === null || typeof value === 'string' ? value ?? undefined : await value.text()
 }
 
-function fromHeader (header: string | null): string | undefined { return header === null ? undefined : Buffer.from(header, 'base64').toString() }
+function fromHeader (header: string | null): string | undefined {
+  return header === null ? undefined : Buffer.from(header, 'base64').toString()
+}
 
 function parseJson ({ body }: Reply, server: string): unknown {
   const value = tryParse(body.toString())
@@ -222,16 +282,21 @@ function tryParse (text: string): unknown {
 }
 
 function isKernelPage (value: unknown): value is { kernels: KernelEntry[], next_cursor: string | null } {
-  return typeof value === 'object' && value !== null && 'kernels' in value && Array.isArray(value.kernels) && value.kernels.every(isKernelEntry) &&
+  return typeof value === 'object' && value !== null &&
+    'kernels' in value && Array.isArray(value.kernels) && value.kernels.every(isKernelEntry) &&
     'next_cursor' in value && (value.next_cursor === null || typeof value.next_cursor === 'string')
 }
 
 function isKernelEntry (value: unknown): value is KernelEntry {
   return typeof value === 'object' && value !== null && 'reference' in value && typeof value.reference === 'string' &&
     'btf_sha256' in value && (value.btf_sha256 === null || (typeof value.btf_sha256 === 'string' && isSha256(value.btf_sha256))) &&
-    'source' in value && (value.source === null || typeof value.source === 'string') && (!('published' in value) || isPublished(value.published))
+    'source' in value && (value.source === null || typeof value.source === 'string') &&
+    (!('published' in value) || isPublished(value.published))
 }
 
 function isPublished (value: unknown): boolean {
-  return value === null || (typeof value === 'object' && 'package' in value && typeof value.package === 'string' && 'bytes' in value && typeof value.bytes === 'number')
+  return value === null ||
+    (typeof value === 'object' &&
+      'package' in value && typeof value.package === 'string' &&
+      'bytes' in value && typeof value.bytes === 'number')
 }

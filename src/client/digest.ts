@@ -12,5 +12,8 @@ export function requireDigest (header: string | null, body: Uint8Array, server: 
   if (header === null) return
   const [, expected] = /(?:^|,)\s*sha-256=:([A-Za-z0-9+/]*={0,2}):/.exec(header) ?? []
   if (expected === undefined) return
-  if (hash('sha256', body, 'base64') !== expected) throw answerError(server, `What arrived from ${server} is not what was sent: its digest is another. Something on the way damages or alters answers.`)
+  if (hash('sha256', body, 'base64') !== expected) {
+    throw answerError(server, `What arrived from ${server} is not what was sent: its digest is another. ` +
+      'Something on the way damages or alters answers.')
+  }
 }

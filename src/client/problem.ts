@@ -9,7 +9,8 @@ export type FailureKind = 'problem' | 'transport' | 'answer'
 
 /** Problems that another try may not meet. What is wrong with the request stays wrong. */
 const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'rate_limited', 'storage_unreadable', 'overloaded', 'draining', 'deadline_exceeded', 'request_timeout', 'source_failed', 'source_timeout', 'source_invalid', 'internal_error'
+  'rate_limited', 'storage_unreadable', 'overloaded', 'draining', 'deadline_exceeded', 'request_timeout',
+  'source_failed', 'source_timeout', 'source_invalid', 'internal_error'
 ])
 
 /** Members of a problem document that are told elsewhere. */
@@ -34,7 +35,9 @@ export function toError (answer: FailedAnswer): AppError {
     const members = Object.fromEntries(Object.entries(problem.members).filter(([name]) => !STANDARD_MEMBERS.has(name)))
     return new AppError(problem.code, problem.detail, { ...members, ...common, kind: 'problem' satisfies FailureKind })
   }
-  return new AppError(codeOfStatus(status), `${server} answered with status ${status} and no problem document, as a proxy in front of the service may; check the address.`, { ...common, kind: 'problem' satisfies FailureKind })
+  return new AppError(codeOfStatus(status),
+    `${server} answered with status ${status} and no problem document, as a proxy in front of the service may; check the address.`,
+    { ...common, kind: 'problem' satisfies FailureKind })
 }
 
 export function transportError (code: 'source_failed' | 'source_timeout', server: string, message: string, cause: unknown): AppError {
@@ -62,7 +65,9 @@ export function retryAfterOf (error: AppError): number | undefined {
   return typeof seconds === 'number' ? seconds * 1000 : undefined
 }
 
-function parseProblem ({ contentType, body }: FailedAnswer): { code: ErrorCode, detail: string, members: Record<string, unknown> } | undefined {
+interface Problem { readonly code: ErrorCode, readonly detail: string, readonly members: Record<string, unknown> }
+
+function parseProblem ({ contentType, body }: FailedAnswer): Problem | undefined {
   if (!contentType.startsWith('application/problem+json')) return undefined
   try {
     const members: unknown = JSON.parse(Buffer.from(body).toString())

@@ -17,7 +17,12 @@ export const DEFAULT_BACKOFF: Backoff = { baseMs: 500, maxMs: 60_000 }
  * @param failures 1 after the first
  * @param random 0 to 1
  */
-export function waitAfter (failures: number, error: AppError, { baseMs, maxMs }: Backoff = DEFAULT_BACKOFF, random = Math.random()): number {
+export function waitAfter (
+  failures: number,
+  error: AppError,
+  { baseMs, maxMs }: Backoff = DEFAULT_BACKOFF,
+  random = Math.random()
+): number {
   const ceiling = Math.min(maxMs, baseMs * 2 ** Math.min(failures - 1, 30))
   const asked = retryAfterOf(error)
   return asked === undefined ? ceiling * (0.5 + random / 2) : asked + Math.min(ceiling, baseMs + asked / 2) * random
@@ -38,7 +43,10 @@ export interface RetryOptions {
  *
  * @throws the last failure
  */
-export async function withRetries<T> (work: () => Promise<T>, { withinMs, backoff = DEFAULT_BACKOFF, isWorthATry = isPassing, onRetry }: RetryOptions): Promise<T> {
+export async function withRetries<T> (
+  work: () => Promise<T>,
+  { withinMs, backoff = DEFAULT_BACKOFF, isWorthATry = isPassing, onRetry }: RetryOptions
+): Promise<T> {
   const end = performance.now() + withinMs
   for (let failures = 1; ; failures++) {
     try {

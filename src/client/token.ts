@@ -12,11 +12,16 @@ const MAX_TOKEN_CHARACTERS = 12 * 1024
  */
 export async function readAuthorization (path: string): Promise<string> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw new AppError('unauthorized', `The token file ${path} cannot be read (${error instanceof Error ? error.message : String(error)}); mount the token there, or name another file.`, { path }, { cause: error })
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new AppError('unauthorized',
+      `The token file ${path} cannot be read (${reason}); mount the token there, or name another file.`,
+      { path }, { cause: error })
   })
   const token = text.trim()
   if (token.length > MAX_TOKEN_CHARACTERS || !/^[\x21-\x7e]+$/.test(token)) {
-    throw new AppError('unauthorized', `The token file ${path} holds no token: it must be one line of printable characters, at most ${MAX_TOKEN_CHARACTERS}.`, { path })
+    throw new AppError('unauthorized',
+      `The token file ${path} holds no token: it must be one line of printable characters, at most ${MAX_TOKEN_CHARACTERS}.`,
+      { path })
   }
   return `Bearer ${token}`
 }

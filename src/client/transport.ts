@@ -70,12 +70,23 @@ export function createTransport ({ server, tokenFile, timeoutMs, network = {} }:
         })
         const isGood = response.ok || response.status === 304
         const bytes = await readBounded(response, isGood ? maxBytes : MAX_PROBLEM_BYTES, server, excess)
-        if (!isGood) throw toError({ server, status: response.status, contentType: response.headers.get('content-type') ?? '', retryAfter: response.headers.get('retry-after'), body: bytes })
+        if (!isGood) {
+          throw toError({
+            server,
+            status: response.status,
+            contentType: response.headers.get('content-type') ?? '',
+            retryAfter: response.headers.get('retry-after'),
+            body: bytes
+          })
+        }
         if (method !== 'HEAD') requireDigest(response.headers.get('content-digest'), bytes, server)
         return { status: response.status, headers: response.headers, body: bytes }
       } catch (error) {
         if (error instanceof AppError || signal?.aborted === true) throw error
-        if (deadline.aborted) throw transportError('source_timeout', server, `${server} did not answer within ${timeoutMs} ms; check that the service is up and not overloaded.`, error)
+        if (deadline.aborted) {
+          throw transportError('source_timeout', server,
+            `${server} did not answer within ${timeoutMs} ms; check that the service is up and not overloaded.`, error)
+        }
         throw transportError('source_failed', server, `${server} cannot be reached: ${explain(error)}.`, error)
       }
     }
@@ -105,7 +116,9 @@ async function readBounded (response: Response, maxBytes: number, server: string
 function toBase (server: string): string {
   const url = URL.canParse(server) ? new URL(server) : undefined
   if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.search !== '' || url.hash !== '' || url.username !== '') {
-    throw new AppError('invalid_request', `The server must be an http:// or https:// address without query and user, such as https://corelo.example, not ${JSON.stringify(server)}.`)
+    throw new AppError('invalid_request',
+      'The server must be an http:// or https:// address without query and user, such as https://corelo.example, ' +
+      `not ${JSON.stringify(server)}.`)
   }
   return url.href.replace(/\/+$/, '')
 }
@@ -122,6 +135,9 @@ function explain (error: unknown): string {
     case 'ECONNRESET': case 'EPIPE': case 'UND_ERR_SOCKET': return 'the connection broke off'
     case 'EHOSTUNREACH': case 'ENETUNREACH': return 'there is no route to it'
     case 'ETIMEDOUT': case 'UND_ERR_CONNECT_TIMEOUT': return 'the connection could not be made in time'
-    default: return cause instanceof Error ? `${cause.message}${code === '' || cause.message.includes(code) ? '' : ` (${code})`}` : String(cause)
+    default:
+      return cause instanceof Error
+        ? `${cause.message}${code === '' || cause.message.includes(code) ? '' : ` (${code})`}`
+        : String(cause)
   }
 }

@@ -16,13 +16,15 @@ export function isAlreadyRelocated ({ ext, btf }: BpfObject): boolean {
   if (headerSize < BTF_EXT_HEADER.CORE_SIZE) return false
   const offset = word(BTF_EXT_HEADER.coreReloOff)
   // An empty list may also be put before or between the others, whose records are then not its own.
-  const isAnothers = [BTF_EXT_HEADER.funcInfoOff, BTF_EXT_HEADER.lineInfoOff].some(field => offset >= word(field) && offset < word(field) + word(field + 4))
+  const isAnothers = [BTF_EXT_HEADER.funcInfoOff, BTF_EXT_HEADER.lineInfoOff]
+    .some(field => offset >= word(field) && offset < word(field) + word(field + 4))
   const start = headerSize + offset
   const block = start + 4
   if (isAnothers || block + BTF_EXT_SEC.SIZE > bytes.length) return false
   // A list begins with the size of its records, and a section with how many.
   const recordSize = word(start)
   const count = word(block + BTF_EXT_SEC.numInfo)
-  return recordSize >= BPF_CORE_RELO.SIZE && recordSize % 4 === 0 && count > 0 && findString(btf, word(block + BTF_EXT_SEC.secNameOff)) !== undefined &&
+  return recordSize >= BPF_CORE_RELO.SIZE && recordSize % 4 === 0 && count > 0 &&
+    findString(btf, word(block + BTF_EXT_SEC.secNameOff)) !== undefined &&
     isInside(block + BTF_EXT_SEC.SIZE, count * recordSize, bytes.length)
 }

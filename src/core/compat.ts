@@ -1,6 +1,6 @@
 import {
-  arrayElement, arrayLength, enumeratorNameOffset, intBitOffset, isComposite, isEmptyString, isEnum, isSignedInt, kindFlagOf, kindOf, memberNameOffset,
-  memberType, nameOffsetOf, paramType, referencedType, sizeWordOf, vlenOf, type Btf, type TypeId
+  arrayElement, arrayLength, enumeratorNameOffset, intBitOffset, isComposite, isEmptyString, isEnum, isSignedInt, kindFlagOf,
+  kindOf, memberNameOffset, memberType, nameOffsetOf, paramType, referencedType, sizeWordOf, vlenOf, type Btf, type TypeId
 } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
 import { essentialName, isCandidateKind, sameName } from '../btf/find.js'
@@ -111,7 +111,13 @@ export function typesAreCompatible (sides: Sides, localId: TypeId, targetId: Typ
  *
  * @throws AppError `relocation_failed` (EINVAL) past 32 levels of composites and parameters or 32 pointers and arrays in a row
  */
-export function typesMatch (sides: Sides, localId: TypeId, targetId: TypeId, isBehindPointer = false, level: number = LIMITS.resolveDepth): boolean {
+export function typesMatch (
+  sides: Sides,
+  localId: TypeId,
+  targetId: TypeId,
+  isBehindPointer = false,
+  level: number = LIMITS.resolveDepth
+): boolean {
   if (level <= 0) throw tooDeep()
   let local = localId
   let target = targetId
@@ -151,7 +157,8 @@ export function typesMatch (sides: Sides, localId: TypeId, targetId: TypeId, isB
         const params = vlenOf(sides.local, local)
         if (targetKind !== kind || params !== vlenOf(sides.target, target)) return false
         for (let i = 0; i < params; i++) {
-          if (!typesMatch(sides, paramType(sides.local, local, i), paramType(sides.target, target, i), behindPointer, level - 1)) return false
+          const localParam = paramType(sides.local, local, i)
+          if (!typesMatch(sides, localParam, paramType(sides.target, target, i), behindPointer, level - 1)) return false
         }
         local = referencedType(sides.local, local)
         target = referencedType(sides.target, target)

@@ -12,7 +12,11 @@ import { parseSpec, type Accessor, type Spec } from './spec.js'
  * What a record is about, in C: its root type, and the access that its string spells. A record that does not parse shows its
  * string, and so does one for which there are not enough steps.
  */
-export function describeRecord (btf: Btf, record: Pick<RecordOutcome, 'typeId' | 'accessSpec' | 'kind'>, work: Work): { type: string, access: string } {
+export function describeRecord (
+  btf: Btf,
+  record: Pick<RecordOutcome, 'typeId' | 'accessSpec' | 'kind'>,
+  work: Work
+): { type: string, access: string } {
   if (!isValidId(btf, record.typeId)) return { type: `type ${record.typeId}`, access: record.accessSpec }
   const type = describeType(btf, record.typeId)
   const kind = coreReloKindOf(record.kind)
@@ -51,7 +55,8 @@ export function describeType (btf: Btf, id: TypeId, inKernel = false, levels = M
       case BtfKind.TYPE_TAG:
         current = referencedType(btf, current)
         break
-      case BtfKind.PTR: return levels === 0 ? `${prefix}… *` : `${prefix}${describeType(btf, referencedType(btf, current), inKernel, levels - 1)} *`
+      case BtfKind.PTR:
+        return levels === 0 ? `${prefix}… *` : `${prefix}${describeType(btf, referencedType(btf, current), inKernel, levels - 1)} *`
       case BtfKind.ARRAY: return `${prefix}array`
       case BtfKind.FUNC_PROTO: return `${prefix}function`
       default: return `${prefix}${name}`

@@ -11,8 +11,8 @@ const REASON_LIST = [
   'type_missing', 'type_kind_differs', 'type_differs', 'field_missing', 'field_incompatible', 'index_out_of_bounds', 'enumerator_missing',
   'access_size_unsafe',
   'ambiguous', 'bitfield_too_wide', 'spec_too_long', 'size_unknown', 'value_mismatch', 'value_too_big', 'access_size_mismatch',
-  'instruction_unsupported', 'access_malformed', 'kind_unknown', 'type_id_invalid', 'insn_unaligned', 'too_deep', 'root_anonymous', 'no_signedness',
-  'type_cycle', 'bitfield_type_invalid', 'insn_truncated', 'elf_relocation', 'work_limit'
+  'instruction_unsupported', 'access_malformed', 'kind_unknown', 'type_id_invalid', 'insn_unaligned', 'too_deep',
+  'root_anonymous', 'no_signedness', 'type_cycle', 'bitfield_type_invalid', 'insn_truncated', 'elf_relocation', 'work_limit'
 ] as const
 
 export type Reason = typeof REASON_LIST[number]

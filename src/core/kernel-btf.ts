@@ -5,9 +5,13 @@ import { strip } from '../btf/resolve.js'
 import { externReferences, type ElfFunction } from '../elf/functions.js'
 import { findFunction, isAutoloaded, type BpfObject } from './object.js'
 
-/** Section names of programs that the kernel attaches by BTF id, up to a slash, with what the report says of them. From libbpf's section_defs. */
+/**
+ * Section names of programs that the kernel attaches by BTF id, up to a slash, with what the report says of them. From libbpf's
+ * section_defs.
+ */
 const BTF_ATTACHED: ReadonlyMap<string, string> = new Map([
-  ...['fentry', 'fexit', 'fsession', 'fmod_ret', 'tp_btf', 'lsm', 'lsm_cgroup', 'iter'].map(name => [name, `attaches by BTF (${name})`] as const),
+  ...['fentry', 'fexit', 'fsession', 'fmod_ret', 'tp_btf', 'lsm', 'lsm_cgroup', 'iter']
+    .map(name => [name, `attaches by BTF (${name})`] as const),
   ['struct_ops', 'implements a kernel interface described by BTF (struct_ops)']
 ])
 /** Those that have a variant for programs that sleep. */
@@ -76,9 +80,12 @@ function readTypedKsyms (btf: Btf): ReadonlyMap<string, string> {
       step(work)
       const variable = datasecVariable(btf, id, i)
       const kind = kindOf(btf, variable)
-      if (kind === BtfKind.FUNC) ksyms.set(nameOf(btf, variable), 'kernel function (kfunc)')
-      // A variable of type void is looked up in /proc/kallsyms; only one with a type needs BTF.
-      else if (kind === BtfKind.VAR && strip(btf, referencedType(btf, variable), work) !== 0) ksyms.set(nameOf(btf, variable), 'typed kernel variable')
+      if (kind === BtfKind.FUNC) {
+        ksyms.set(nameOf(btf, variable), 'kernel function (kfunc)')
+      } else if (kind === BtfKind.VAR && strip(btf, referencedType(btf, variable), work) !== 0) {
+        // A variable of type void is looked up in /proc/kallsyms; only one with a type needs BTF.
+        ksyms.set(nameOf(btf, variable), 'typed kernel variable')
+      }
     }
   }
   return ksyms

@@ -19,7 +19,8 @@ export type CoreReloKind = typeof CoreReloKind[keyof typeof CoreReloKind]
 
 /** libbpf's short names (core_relo_kind_str), indexed by number, so that reports can be grepped against its log. */
 const KIND_NAMES = [
-  'byte_off', 'byte_sz', 'field_exists', 'signed', 'lshift_u64', 'rshift_u64', 'local_type_id', 'target_type_id', 'type_exists', 'type_size',
+  'byte_off', 'byte_sz', 'field_exists', 'signed', 'lshift_u64', 'rshift_u64',
+  'local_type_id', 'target_type_id', 'type_exists', 'type_size',
   'enumval_exists', 'enumval_value', 'type_matches'
 ] as const
 
@@ -47,7 +48,8 @@ export function answersZero (kind: CoreReloKind): boolean {
     case CoreReloKind.FIELD_EXISTS: case CoreReloKind.TYPE_ID_TARGET: case CoreReloKind.TYPE_EXISTS: case CoreReloKind.TYPE_SIZE:
     case CoreReloKind.ENUMVAL_EXISTS: case CoreReloKind.TYPE_MATCHES:
       return true
-    case CoreReloKind.FIELD_BYTE_OFFSET: case CoreReloKind.FIELD_BYTE_SIZE: case CoreReloKind.FIELD_SIGNED: case CoreReloKind.FIELD_LSHIFT_U64:
+    case CoreReloKind.FIELD_BYTE_OFFSET: case CoreReloKind.FIELD_BYTE_SIZE:
+    case CoreReloKind.FIELD_SIGNED: case CoreReloKind.FIELD_LSHIFT_U64:
     case CoreReloKind.FIELD_RSHIFT_U64: case CoreReloKind.TYPE_ID_LOCAL: case CoreReloKind.ENUMVAL_VALUE:
       return false
   }

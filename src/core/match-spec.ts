@@ -1,6 +1,6 @@
 import {
-  arrayElement, arrayLength, enumeratorNameOffset, isComposite, isEmptyString, isEnum, kindOf, memberBitOffset, memberNameOffset, memberType,
-  sameStrings, vlenOf, type Btf, type TypeId
+  arrayElement, arrayLength, enumeratorNameOffset, isComposite, isEmptyString, isEnum, kindOf, memberBitOffset, memberNameOffset,
+  memberType, sameStrings, vlenOf, type Btf, type TypeId
 } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
 import { essentialName, sameName } from '../btf/find.js'
@@ -83,7 +83,11 @@ function matchFields (local: Spec, candidate: Candidate, sides: SearchedSides): 
   for (const [i, accessor] of local.accessors.entries()) {
     state.current = strip(target, state.current, sides.work)
     if (accessor.name !== undefined) {
-      const wanted = { nameOffset: accessor.name, type: memberType(local.btf, accessor.typeId, accessor.index), cost: costOfName(local.btf, accessor.name) }
+      const wanted = {
+        nameOffset: accessor.name,
+        type: memberType(local.btf, accessor.typeId, accessor.index),
+        cost: costOfName(local.btf, accessor.name)
+      }
       if (!findMember(sides, state, wanted)) return undefined
       continue
     }
@@ -99,7 +103,12 @@ function matchFields (local: Spec, candidate: Candidate, sides: SearchedSides): 
     // libbpf keeps this size in an int, so that one of 2 GiB or more reads as an error too.
     const size = resolveSize(target, state.current) | 0
     if (size < 0) {
-      throw fault(errnoName(size), 'size_unknown', `A candidate type (id ${state.current}) has no size in this kernel, only a forward declaration or no definition; libbpf refuses the object for it.`)
+      throw fault(
+        errnoName(size),
+        'size_unknown',
+        `A candidate type (id ${state.current}) has no size in this kernel, only a forward declaration or no definition; ` +
+        'libbpf refuses the object for it.'
+      )
     }
     state.bitOffset = (state.bitOffset + bitsOf(accessor.index, size)) >>> 0
   }
@@ -167,8 +176,14 @@ function searchMember (sides: Sides, state: MatchState, composite: TypeId, wante
   return false
 }
 
-function costOfName (btf: Btf, nameOffset: number): number { return 1 + Math.floor(wholeName(btf, nameOffset).length / LIMITS.bytesPerStep) }
+function costOfName (btf: Btf, nameOffset: number): number {
+  return 1 + Math.floor(wholeName(btf, nameOffset).length / LIMITS.bytesPerStep)
+}
 
 function tooLong () {
-  return fault('E2BIG', 'spec_too_long', `The field lies more than ${LIMITS.accessSpecLength} accesses deep in this kernel's type, which libbpf refuses.`)
+  return fault(
+    'E2BIG',
+    'spec_too_long',
+    `The field lies more than ${LIMITS.accessSpecLength} accesses deep in this kernel's type, which libbpf refuses.`
+  )
 }

@@ -1,6 +1,9 @@
 import { fnv1a } from '../bytes/hash.js'
 import { sameBytes } from '../bytes/strings.js'
-import { enumeratorNameOffset, getString, isComposite, isEmptyString, kindOf, lengthOf, memberBitOffset, memberNameOffset, memberType, vlenOf, type Btf, type TypeId } from '../btf/btf.js'
+import {
+  enumeratorNameOffset, getString, isComposite, isEmptyString, kindOf, lengthOf, memberBitOffset, memberNameOffset, memberType, vlenOf,
+  type Btf, type TypeId
+} from '../btf/btf.js'
 import { essentialName, type NameBytes } from '../btf/find.js'
 import { strip } from '../btf/resolve.js'
 import { isWorkLimit, step, type Work } from '../btf/work.js'
@@ -52,7 +55,10 @@ export function createIndices (walks = WALKS): Indices {
   return { membersOf: createTable(walks, buildMembers), enumeratorsOf: createTable(walks, buildEnumerators) }
 }
 
-function createTable<T> (walks: number, build: (btf: Btf, id: TypeId, work: Work) => T | undefined): (btf: Btf, id: TypeId, work: Work) => T | undefined {
+function createTable<T> (
+  walks: number,
+  build: (btf: Btf, id: TypeId, work: Work) => T | undefined
+): (btf: Btf, id: TypeId, work: Work) => T | undefined {
   const tables = new Map<Btf, Map<TypeId, { searches: number, index: T | undefined }>>()
   return (btf, id, work) => {
     let table = tables.get(btf)
@@ -146,7 +152,9 @@ function createNames<T> (): Names<T> {
       step(work)
       for (const other of buckets.get(hashOf(name, work)) ?? []) {
         step(work, 1 + Math.floor(name.length / LIMITS.bytesPerStep))
-        if (other.name.length === name.length && sameBytes(other.name.bytes, other.name.offset, name.bytes, name.offset, name.length)) found.push(other.value)
+        const isSame = other.name.length === name.length &&
+          sameBytes(other.name.bytes, other.name.offset, name.bytes, name.offset, name.length)
+        if (isSame) found.push(other.value)
       }
       return found
     },

@@ -100,13 +100,22 @@ export function isAutoloaded (fn: ElfFunction): boolean { return !fn.section.nam
 function parseOwnBtf (elf: BpfElf): Btf {
   const section = findLastSection(elf, '.BTF')
   if (section === undefined) {
-    throw new AppError('object_invalid', 'The object has no .BTF section, so that nothing tells what its instructions mean; compile it with clang -g, and strip it with llvm-strip -g at most.', { section: '.BTF' })
+    throw new AppError(
+      'object_invalid',
+      'The object has no .BTF section, so that nothing tells what its instructions mean; ' +
+      'compile it with clang -g, and strip it with llvm-strip -g at most.',
+      { section: '.BTF' }
+    )
   }
   requireProgbits(section)
   const bytes = sectionBytes(elf, section)
   const byteOrder = detectByteOrder(bytes)
   if (byteOrder !== undefined && byteOrder !== elf.byteOrder) {
-    throw new AppError('object_invalid', `The object is ${elf.byteOrder}-endian, but its .BTF is ${byteOrder}-endian.`, { section: '.BTF', offset: 0 })
+    throw new AppError(
+      'object_invalid',
+      `The object is ${elf.byteOrder}-endian, but its .BTF is ${byteOrder}-endian.`,
+      { section: '.BTF', offset: 0 }
+    )
   }
   try {
     return parseRawBtf(bytes, { pointerSize: 8, indexNames: false })
@@ -116,5 +125,11 @@ function parseOwnBtf (elf: BpfElf): Btf {
 }
 
 function requireProgbits (section: { name: string, type: number }): void {
-  if (section.type !== SHT_PROGBITS) throw new AppError('object_invalid', `Section ${section.name} has type ${section.type} instead of PROGBITS (1).`, { section: section.name })
+  if (section.type !== SHT_PROGBITS) {
+    throw new AppError(
+      'object_invalid',
+      `Section ${section.name} has type ${section.type} instead of PROGBITS (1).`,
+      { section: section.name }
+    )
+  }
 }

@@ -40,7 +40,11 @@ export function listPatches ({ offsets, before, after }: Patches): Patch[] {
  * @param allocate gives the memory of the result, of this many bytes. Ordinary memory unless given.
  * @throws AppError `object_invalid` where the bytes are not those of the object that was relocated
  */
-export function applyPatches (bytes: Uint8Array, { offsets, before, after }: Patches, allocate = (byteLength: number): Uint8Array => new Uint8Array(byteLength)): Uint8Array {
+export function applyPatches (
+  bytes: Uint8Array,
+  { offsets, before, after }: Patches,
+  allocate = (byteLength: number): Uint8Array => new Uint8Array(byteLength)
+): Uint8Array {
   const output = allocate(bytes.length)
   output.set(bytes)
   for (let i = 0; i < offsets.length; i++) {
@@ -73,7 +77,11 @@ export function collectPatches (before: Uint8Array, after: Uint8Array, places: U
   const offsets = new Uint32Array(buffer, 0, count)
   offsets.set(sorted.subarray(0, count))
   const slots = (start: number): Uint8Array => new Uint8Array(buffer, start, count * PATCH_SIZE)
-  return { offsets, before: copySlots(before, offsets, slots(4 * count)), after: copySlots(after, offsets, slots((4 + PATCH_SIZE) * count)) }
+  return {
+    offsets,
+    before: copySlots(before, offsets, slots(4 * count)),
+    after: copySlots(after, offsets, slots((4 + PATCH_SIZE) * count))
+  }
 }
 
 function copySlots (bytes: Uint8Array, offsets: Uint32Array, slots: Uint8Array): Uint8Array {
@@ -85,5 +93,9 @@ function copySlots (bytes: Uint8Array, offsets: Uint32Array, slots: Uint8Array):
 }
 
 function wrongObject (offset: number): AppError {
-  return new AppError('object_invalid', `The bytes at offset ${offset} are not those of the object that these patches were made for.`, { offset })
+  return new AppError(
+    'object_invalid',
+    `The bytes at offset ${offset} are not those of the object that these patches were made for.`,
+    { offset }
+  )
 }

@@ -49,7 +49,11 @@ function locate ({ ext, elf, btf }: BpfObject): LocatedRecords {
     const sections = elf.sectionsByName.get(sectionName) ?? []
     const section = sections[0]
     if (sections.length > 1) {
-      throw new AppError('object_invalid', `The object has ${sections.length} sections named ${sectionName}, so that its relocations could belong to either.`, { section: sectionName })
+      throw new AppError(
+        'object_invalid',
+        `The object has ${sections.length} sections named ${sectionName}, so that its relocations could belong to either.`,
+        { section: sectionName }
+      )
     }
     for (let i = 0; i < count; i++) {
       const { insnOff, typeId, accessStrOff, kind } = readCoreRelo(ext, subsection, { sectionName, offset, count }, i)
@@ -60,7 +64,17 @@ function locate ({ ext, elf, btf }: BpfObject): LocatedRecords {
         continue
       }
       const instruction = Math.floor((insnOff - (fn?.start ?? 0)) / BPF_INSN.SIZE)
-      records.push({ index: records.length, insnOff, typeId, accessStrOff, kind, sectionName, fn, instruction, accessSpec: accessAt(accessStrOff) })
+      records.push({
+        index: records.length,
+        insnOff,
+        typeId,
+        accessStrOff,
+        kind,
+        sectionName,
+        fn,
+        instruction,
+        accessSpec: accessAt(accessStrOff)
+      })
     }
   }
   return { records, outside }
@@ -80,7 +94,13 @@ export function accessStrings (btf: Btf): (offset: number) => string {
     if (text === undefined) {
       text = offset < btf.strLen ? textOf(btf, offset) : ''
       left -= text.length
-      if (left < 0) throw new AppError('object_invalid', `The access strings of the object's relocations have more than ${LIMITS.namesBytes} bytes altogether.`, { section: '.BTF.ext', limit: LIMITS.namesBytes })
+      if (left < 0) {
+        throw new AppError(
+          'object_invalid',
+          `The access strings of the object's relocations have more than ${LIMITS.namesBytes} bytes altogether.`,
+          { section: '.BTF.ext', limit: LIMITS.namesBytes }
+        )
+      }
       texts.set(offset, text)
     }
     return text

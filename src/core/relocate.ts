@@ -42,12 +42,23 @@ export interface RelocateOptions {
 export function relocate (object: BpfObject | Uint8Array, target: Btf, options: RelocateOptions = {}): Relocation {
   const parsed = object instanceof Uint8Array ? parseObject(object) : object
   if (target.byteOrder !== parsed.elf.byteOrder) {
-    throw new AppError('btf_invalid', `The object is ${parsed.elf.byteOrder}-endian, but the kernel's BTF is ${target.byteOrder}-endian.`, { byte_order: target.byteOrder })
+    throw new AppError(
+      'btf_invalid',
+      `The object is ${parsed.elf.byteOrder}-endian, but the kernel's BTF is ${target.byteOrder}-endian.`,
+      { byte_order: target.byteOrder }
+    )
   }
   const { records, outside } = locateRecords(parsed)
   const kernel = { btf: target, modules: options.modules ?? [] }
   const work = newWork(LIMITS.workSteps + LIMITS.workStepsPerRecord * records.length)
-  const resolver = createResolver({ local: parsed.btf, specs: localSpecs(parsed), target: kernel, byteOrder: parsed.elf.byteOrder, work, indices: createIndices() })
+  const resolver = createResolver({
+    local: parsed.btf,
+    specs: localSpecs(parsed),
+    target: kernel,
+    byteOrder: parsed.elf.byteOrder,
+    work,
+    indices: createIndices()
+  })
   // Instructions are rewritten in a copy, since a record sees what an earlier one made of its instruction; only differences leave.
   const scratch = new Uint8Array(parsed.bytes)
   const code = { view: dataView(scratch), littleEndian: parsed.elf.littleEndian }
@@ -98,7 +109,11 @@ function relocateRecord (run: Run, record: LocatedRecord): RecordOutcome {
   let attempt: Attempt | undefined
   try {
     if (record.fn === undefined) {
-      throw fault('EINVAL', 'insn_unaligned', `A relocation of section ${record.sectionName} is at byte ${record.insnOff}, which is not the start of an instruction.`)
+      throw fault(
+        'EINVAL',
+        'insn_unaligned',
+        `A relocation of section ${record.sectionName} is at byte ${record.insnOff}, which is not the start of an instruction.`
+      )
     }
     attempt = resolveRecord(run, record)
     const value = attempt.resolution?.value
@@ -106,7 +121,8 @@ function relocateRecord (run: Run, record: LocatedRecord): RecordOutcome {
     requireNoElfRelocation(run, record.fn.section, record.insnOff)
     const { offset, end } = placeOf(record.fn, record.insnOff)
     const result = patchInsn(run.code, offset, end, value)
-    return outcome(run, record, result === 'poisoned' ? 'poisoned' : attempt.isAbsent ? 'absent' : 'resolved', attempt.resolution, undefined)
+    const status = result === 'poisoned' ? 'poisoned' : attempt.isAbsent ? 'absent' : 'resolved'
+    return outcome(run, record, status, attempt.resolution, undefined)
   } catch (error) {
     if (!isFault(error)) throw error
     const isPoisoned = run.isOptional && record.fn !== undefined
@@ -119,7 +135,13 @@ function relocateRecord (run: Run, record: LocatedRecord): RecordOutcome {
 function resolveRecord (run: Run, record: LocatedRecord): Attempt {
   const { btf } = run.object
   const { typeId: rootId, accessStrOff, kind } = record
-  if (!isValidId(btf, rootId)) throw fault('EINVAL', 'type_id_invalid', `The relocation is of type ${rootId}, but the object's BTF ends at ${btf.endId - 1}.`)
+  if (!isValidId(btf, rootId)) {
+    throw fault(
+      'EINVAL',
+      'type_id_invalid',
+      `The relocation is of type ${rootId}, but the object's BTF ends at ${btf.endId - 1}.`
+    )
+  }
   if (!isCoreReloKind(kind) || accessStrOff >= btf.strLen) {
     if (kind !== CoreReloKind.TYPE_ID_LOCAL) run.resolver.candidatesOf(rootId)
     if (!isCoreReloKind(kind)) throw fault('EINVAL', 'kind_unknown', `The relocation has kind ${kind}; 0 to 12 are known.`)
@@ -148,7 +170,13 @@ function requireNoElfRelocation (run: Run, section: ElfSection, insnOff: number)
     offsets = relocatedOffsets(run.object.elf, section)
     run.elfRelocations.set(section.index, offsets)
   }
-  if (offsets.has(insnOff)) throw fault('EINVAL', 'elf_relocation', 'The instruction has an ELF relocation (of a map, a variable or a call) as well as a CO-RE relocation.')
+  if (offsets.has(insnOff)) {
+    throw fault(
+      'EINVAL',
+      'elf_relocation',
+      'The instruction has an ELF relocation (of a map, a variable or a call) as well as a CO-RE relocation.'
+    )
+  }
 }
 
 /** Byte offsets in the file: of the instruction, and of the end of its function. */
@@ -163,7 +191,13 @@ function poisonWhatIsThere (run: Run, record: LocatedRecord, fn: ElfFunction): v
   poison(run.code, offset, end)
 }
 
-function outcome (run: Run, record: LocatedRecord, status: RecordStatus, resolution: Resolution | undefined, error: AppError | undefined): RecordOutcome {
+function outcome (
+  run: Run,
+  record: LocatedRecord,
+  status: RecordStatus,
+  resolution: Resolution | undefined,
+  error: AppError | undefined
+): RecordOutcome {
   const value = resolution?.value
   return {
     section: record.sectionName,
@@ -229,18 +263,38 @@ function whyNone ({ elf, ext }: BpfObject): string {
 function listWarnings (object: BpfObject, outcomes: readonly RecordOutcome[], outside: number): Warning[] {
   const warnings: Warning[] = []
   if (outside > 0) {
-    warnings.push({ code: 'records_outside_functions', message: `${outside} relocations belong to no function and were passed over, as libbpf does; linkers leave such records of functions that they drop.` })
+    warnings.push({
+      code: 'records_outside_functions',
+      message: `${outside} relocations belong to no function and were passed over, as libbpf does; ` +
+        'linkers leave such records of functions that they drop.'
+    })
   }
   if (isAlreadyRelocated(object)) {
-    warnings.push({ code: 'already_relocated', message: 'The object is relocated already: its list of CO-RE relocations was emptied. It is passed through as it is, and nothing tells for which kernel it is; relocate the object that the compiler wrote.' })
+    warnings.push({
+      code: 'already_relocated',
+      message: 'The object is relocated already: its list of CO-RE relocations was emptied. It is passed through as it is, ' +
+        'and nothing tells for which kernel it is; relocate the object that the compiler wrote.'
+    })
   } else if (outcomes.length === 0 && outside === 0) {
-    warnings.push({ code: 'nothing_to_relocate', message: `The object has no CO-RE relocations (${whyNone(object)}), and is passed through as it is. If its source uses CO-RE, it was compiled without -g, or what clang wrote was stripped.` })
+    warnings.push({
+      code: 'nothing_to_relocate',
+      message: `The object has no CO-RE relocations (${whyNone(object)}), and is passed through as it is. ` +
+        'If its source uses CO-RE, it was compiled without -g, or what clang wrote was stripped.'
+    })
   }
   if (outcomes.some(({ kind }) => kind === 'local_type_id')) {
-    warnings.push({ code: 'local_type_ids', message: "The object holds ids of its own BTF types. They are right for loaders that keep the object's BTF as it is (libbpf, bpftool, aya), and wrong for one that renumbers it (cilium/ebpf) or after static linking." })
+    warnings.push({
+      code: 'local_type_ids',
+      message: "The object holds ids of its own BTF types. They are right for loaders that keep the object's BTF as it is " +
+        '(libbpf, bpftool, aya), and wrong for one that renumbers it (cilium/ebpf) or after static linking.'
+    })
   }
   if (outcomes.some(({ kind, newValue }) => kind === 'target_type_id' && newValue !== null && newValue !== 0n)) {
-    warnings.push({ code: 'target_type_ids', message: 'The object holds type ids of the BTF it was relocated for. They are right only where the running kernel has that very BTF, not a rebuilt or minimised one.' })
+    warnings.push({
+      code: 'target_type_ids',
+      message: 'The object holds type ids of the BTF it was relocated for. ' +
+        'They are right only where the running kernel has that very BTF, not a rebuilt or minimised one.'
+    })
   }
   return warnings
 }

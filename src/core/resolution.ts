@@ -102,7 +102,11 @@ function localSpec ({ local, specs, work }: ResolverOptions, { rootId, accessStr
 
 function accessKey (accessStrOff: number, kind: CoreReloKind): number { return accessStrOff * 16 + kind }
 
-export function createResolver (options: ResolverOptions, states = new Map<TypeId, CandidateState>(), localStates = new Map<TypeId, CandidateState>()): Resolver {
+export function createResolver (
+  options: ResolverOptions,
+  states = new Map<TypeId, CandidateState>(),
+  localStates = new Map<TypeId, CandidateState>()
+): Resolver {
   const candidatesOf = (rootId: TypeId): CandidateState => {
     let state = states.get(rootId)
     if (state === undefined) {
@@ -165,10 +169,16 @@ function attemptOf (options: ResolverOptions, request: AccessRequest, state: Can
     }
     if (first === undefined) {
       const value = calculate(local, undefined, byteOrder, work)
-      return { resolution: { local, matched: undefined, value, candidates, pruned }, isAbsent: value.target !== undefined, error: undefined, next: state }
+      return {
+        resolution: { local, matched: undefined, value, candidates, pruned },
+        isAbsent: value.target !== undefined,
+        error: undefined,
+        next: state
+      }
     }
     const resolution = { local, matched: first.spec, value: first.value, candidates, pruned }
-    return { resolution, isAbsent: false, error: undefined, next: matching.length === candidates.length ? state : narrowed(state, matching, record) }
+    const next = matching.length === candidates.length ? state : narrowed(state, matching, record)
+    return { resolution, isAbsent: false, error: undefined, next }
   } catch (error) {
     if (!isFault(error)) throw error
     const resolution = local === undefined ? undefined : { local, matched: undefined, value: undefined, candidates, pruned }
@@ -191,13 +201,26 @@ interface Match {
   readonly value: ReloValue
 }
 
-/** Several types of one name are fine as long as they say the same. Offsets are compared even where only existence was asked, as libbpf does. */
+/**
+ * Several types of one name are fine as long as they say the same. Offsets are compared even where only existence was asked, as
+ * libbpf does.
+ */
 function requireAgreement (a: Match, b: Match): void {
   const ids = `types ${a.spec.rootId} and ${b.spec.rootId}`
   if (a.spec.bitOffset !== b.spec.bitOffset) {
-    throw fault('EINVAL', 'ambiguous', `This kernel has several types of that name (${ids}), in which the field is at different offsets: ${a.spec.bitOffset} and ${b.spec.bitOffset} bits.`)
+    throw fault(
+      'EINVAL',
+      'ambiguous',
+      `This kernel has several types of that name (${ids}), in which the field is at different offsets: ` +
+      `${a.spec.bitOffset} and ${b.spec.bitOffset} bits.`
+    )
   }
   if (a.value.target?.value !== b.value.target?.value) {
-    throw fault('EINVAL', 'ambiguous', `This kernel has several types of that name (${ids}), which give different values: ${a.value.target?.value} and ${b.value.target?.value}.`)
+    throw fault(
+      'EINVAL',
+      'ambiguous',
+      `This kernel has several types of that name (${ids}), which give different values: ` +
+      `${a.value.target?.value} and ${b.value.target?.value}.`
+    )
   }
 }

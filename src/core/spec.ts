@@ -1,6 +1,6 @@
 import {
-  arrayElement, arrayLength, enumeratorNameOffset, isComposite, isEmptyString, isEnum, kindName, kindOf, memberBitOffset, memberNameOffset, memberType,
-  nameOf, vlenOf, type Btf, type TypeId
+  arrayElement, arrayLength, enumeratorNameOffset, isComposite, isEmptyString, isEnum, kindName, kindOf, memberBitOffset,
+  memberNameOffset, memberType, nameOf, vlenOf, type Btf, type TypeId
 } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
 import { resolveSize, strip } from '../btf/resolve.js'
@@ -71,7 +71,16 @@ function parseEnumSpec (btf: Btf, rootId: TypeId, root: TypeId, raw: number[], f
   return { btf, kind, rootId, raw, accessors: [{ typeId: root, index: first, name: enumeratorNameOffset(btf, root, first) }], bitOffset: 0 }
 }
 
-function parseFieldSpec (btf: Btf, rootId: TypeId, root: TypeId, raw: number[], first: number, access: string, kind: CoreReloKind, work: Work): Spec {
+function parseFieldSpec (
+  btf: Btf,
+  rootId: TypeId,
+  root: TypeId,
+  raw: number[],
+  first: number,
+  access: string,
+  kind: CoreReloKind,
+  work: Work
+): Spec {
   const accessors: Accessor[] = [{ typeId: root, index: first, name: undefined }]
   let bitOffset = bitsOf(first, sizeOrFault(btf, root, access))
   let current = root
@@ -83,13 +92,17 @@ function parseFieldSpec (btf: Btf, rootId: TypeId, root: TypeId, raw: number[], 
       bitOffset = (bitOffset + memberBitOffset(btf, id, index)) >>> 0
       const name = memberNameOffset(btf, id, index)
       if (name !== 0) {
-        if (isEmptyString(btf, name)) throw malformed(access, `member ${index} of ${kindName(typeKind)} ${nameOf(btf, id)} has an empty name`)
+        if (isEmptyString(btf, name)) {
+          throw malformed(access, `member ${index} of ${kindName(typeKind)} ${nameOf(btf, id)} has an empty name`)
+        }
         accessors.push({ typeId: id, index, name })
       }
       current = memberType(btf, id, index)
     } else if (typeKind === BtfKind.ARRAY) {
       const element = strip(btf, arrayElement(btf, id), work)
-      if (!isFlexibleArray(btf, accessors.at(-1), id) && index >= arrayLength(btf, id)) throw malformed(access, `the array has ${arrayLength(btf, id)} elements`)
+      if (!isFlexibleArray(btf, accessors.at(-1), id) && index >= arrayLength(btf, id)) {
+        throw malformed(access, `the array has ${arrayLength(btf, id)} elements`)
+      }
       accessors.push({ typeId: element, index, name: undefined })
       bitOffset = (bitOffset + bitsOf(index, sizeOrFault(btf, element, access))) >>> 0
       current = element

@@ -19,12 +19,22 @@ export function parseBtf (bytes: Uint8Array, options: ParseBtfOptions = {}): Btf
   const elf = asBtfError(() => parseSections(bytes))
   requireKernelElf(elf)
   const own = btfSection(elf, '.BTF')
-  if (own === undefined) throw new AppError('btf_invalid', 'The ELF file has no .BTF section; the kernel was built without CONFIG_DEBUG_INFO_BTF, or the section was stripped.', { section: '.BTF' })
+  if (own === undefined) {
+    throw new AppError(
+      'btf_invalid',
+      'The ELF file has no .BTF section; the kernel was built without CONFIG_DEBUG_INFO_BTF, or the section was stripped.',
+      { section: '.BTF' }
+    )
+  }
   const pointerSize = options.pointerSize ?? (elf.is64 ? 8 : 4)
   const distilled = btfSection(elf, '.BTF.base')
   if (distilled === undefined) return parseRawBtf(own, { ...options, pointerSize })
   if (options.base === undefined) {
-    throw new AppError('btf_invalid', 'The file has a distilled base (.BTF.base): it is a module, whose BTF needs the vmlinux BTF as its base.', { section: '.BTF.base' })
+    throw new AppError(
+      'btf_invalid',
+      'The file has a distilled base (.BTF.base): it is a module, whose BTF needs the vmlinux BTF as its base.',
+      { section: '.BTF.base' }
+    )
   }
   return parseRawBtf(relocateDistilledBase(own, distilled, options.base), { ...options, pointerSize })
 }
@@ -32,7 +42,9 @@ export function parseBtf (bytes: Uint8Array, options: ParseBtfOptions = {}): Btf
 function btfSection (elf: ElfFile, name: string): Uint8Array | undefined {
   const section = findLastSection(elf, name)
   if (section === undefined) return undefined
-  if (section.type !== SHT_PROGBITS) throw new AppError('btf_invalid', `Section ${name} has type ${section.type} instead of PROGBITS (1).`, { section: name })
+  if (section.type !== SHT_PROGBITS) {
+    throw new AppError('btf_invalid', `Section ${name} has type ${section.type} instead of PROGBITS (1).`, { section: name })
+  }
   return sectionBytes(elf, section)
 }
 

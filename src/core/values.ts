@@ -54,7 +54,9 @@ function canResize (localBtf: Btf, localType: TypeId, targetBtf: Btf, targetType
   const kind = kindOf(localBtf, localType)
   if (kind !== kindOf(targetBtf, targetType)) return false
   if (kind === BtfKind.PTR) return true
-  return kind === BtfKind.INT && intEncoding(localBtf, localType) !== BTF_INT_SIGNED && intEncoding(targetBtf, targetType) !== BTF_INT_SIGNED
+  return kind === BtfKind.INT &&
+    intEncoding(localBtf, localType) !== BTF_INT_SIGNED &&
+    intEncoding(targetBtf, targetType) !== BTF_INT_SIGNED
 }
 
 function plain (value: bigint, validate = true): SideValue {
@@ -118,7 +120,11 @@ function elementValue (spec: Spec, id: TypeId, work: Work): SideValue {
     return { value: BigInt(Math.floor(spec.bitOffset / 8)), validate: true, fieldSize: innermostSize(spec.btf, id, work), fieldType: id }
   }
   if (spec.kind === CoreReloKind.FIELD_BYTE_SIZE) return plain(BigInt(sizeOf(spec.btf, id)))
-  throw fault('EINVAL', 'no_signedness', 'An array element has no sign and no bit position; libbpf supports only its offset, size and existence.')
+  throw fault(
+    'EINVAL',
+    'no_signedness',
+    'An array element has no sign and no bit position; libbpf supports only its offset, size and existence.'
+  )
 }
 
 /** The bytes to load for a field, and the field's width in bits. All u32. */
@@ -138,13 +144,21 @@ function bitfieldPlace (spec: Spec, fieldType: TypeId, bitSize: number): FieldPl
   const kind = kindOf(spec.btf, fieldType)
   const declaredSize = kind === BtfKind.INT || isEnum(kind) ? sizeWordOf(spec.btf, fieldType) : 0
   if (declaredSize === 0) {
-    throw fault('EINVAL', 'bitfield_type_invalid', `A bitfield has type ${fieldType} (${kindName(kind)}), which is no integer or enum with a size.`)
+    throw fault(
+      'EINVAL',
+      'bitfield_type_invalid',
+      `A bitfield has type ${fieldType} (${kindName(kind)}), which is no integer or enum with a size.`
+    )
   }
   let byteSize = declaredSize
   let byteOffset = alignedByte(spec.bitOffset, byteSize)
   while ((spec.bitOffset + bitSize - byteOffset * 8) >>> 0 > (byteSize * 8) >>> 0) {
     if (byteSize >= 8) {
-      throw fault('E2BIG', 'bitfield_too_wide', `A bitfield of ${bitSize} bits at bit ${spec.bitOffset} does not fit any aligned load of up to 8 bytes.`)
+      throw fault(
+        'E2BIG',
+        'bitfield_too_wide',
+        `A bitfield of ${bitSize} bits at bit ${spec.bitOffset} does not fit any aligned load of up to 8 bytes.`
+      )
     }
     byteSize *= 2
     byteOffset = alignedByte(spec.bitOffset, byteSize)

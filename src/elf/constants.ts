@@ -31,5 +31,6 @@ export const STV_HIDDEN = 2
 
 /** Names of the machines that people upload by mistake, for a message that says what the file is. */
 export const MACHINE_NAMES: ReadonlyMap<number, string> = new Map([
-  [3, 'x86'], [8, 'MIPS'], [20, 'PowerPC'], [21, 'PowerPC64'], [22, 's390'], [40, 'ARM'], [62, 'x86-64'], [183, 'AArch64'], [243, 'RISC-V'], [258, 'LoongArch']
+  [3, 'x86'], [8, 'MIPS'], [20, 'PowerPC'], [21, 'PowerPC64'], [22, 's390'], [40, 'ARM'],
+  [62, 'x86-64'], [183, 'AArch64'], [243, 'RISC-V'], [258, 'LoongArch']
 ])

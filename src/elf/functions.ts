@@ -1,7 +1,9 @@
 import { createNameReader, stringAt } from '../bytes/strings.js'
 import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
-import { EM_BPF, EM_NONE, ET_REL, MACHINE_NAMES, SHF_EXECINSTR, SHT_PROGBITS, SHT_REL, SHT_SYMTAB, STB_LOCAL, STT_FUNC, STV_HIDDEN, STV_INTERNAL } from './constants.js'
+import {
+  EM_BPF, EM_NONE, ET_REL, MACHINE_NAMES, SHF_EXECINSTR, SHT_PROGBITS, SHT_REL, SHT_SYMTAB, STB_LOCAL, STT_FUNC, STV_HIDDEN, STV_INTERNAL
+} from './constants.js'
 import { REL, SYM } from './layout.js'
 import { parseSections, readU64, sectionBytes, type ElfFile, type ElfSection } from './sections.js'
 
@@ -21,7 +23,10 @@ export interface ElfFunction {
 }
 
 export interface ParseElfOptions {
-  /** Leaves out what libbpf has something against, instead of refusing the object: where nothing is relocated, that is its loader's business. */
+  /**
+   * Leaves out what libbpf has something against, instead of refusing the object: where nothing is relocated, that is its loader's
+   * business.
+   */
   readonly anyFunctions?: boolean
 }
 
@@ -40,10 +45,19 @@ export interface BpfElf extends ElfFile {
 export function parseBpfElf (bytes: Uint8Array, { anyFunctions = false }: ParseElfOptions = {}): BpfElf {
   const elf = parseSections(bytes)
   if (!elf.is64) throw invalid('The object is 32-bit ELF; eBPF objects are 64-bit, for 32-bit kernels too.', { offset: 4 })
-  if (elf.type !== ET_REL) throw invalid(`The ELF file has type ${elf.type}, not relocatable (1); pass the object that clang wrote, not a linked program.`, { offset: 16 })
+  if (elf.type !== ET_REL) {
+    throw invalid(
+      `The ELF file has type ${elf.type}, not relocatable (1); pass the object that clang wrote, not a linked program.`,
+      { offset: 16 }
+    )
+  }
   if (elf.machine !== EM_BPF && elf.machine !== EM_NONE) {
     const name = MACHINE_NAMES.get(elf.machine)
-    throw invalid(`The ELF file is for machine ${elf.machine}${name === undefined ? '' : ` (${name})`}, not for BPF (247); compile with -target bpf.`, { offset: 18, machine: elf.machine })
+    throw invalid(
+      `The ELF file is for machine ${elf.machine}${name === undefined ? '' : ` (${name})`}, not for BPF (247); ` +
+      'compile with -target bpf.',
+      { offset: 18, machine: elf.machine }
+    )
   }
   return withFunctions(elf, readFunctions(elf, anyFunctions))
 }
@@ -80,9 +94,17 @@ const known = new WeakMap<ElfFile, Map<number, ReadonlySet<number>>>()
 
 /** Tables may overlap in the file, so that its size does not bound them. */
 function requireFewRelocations (elf: ElfFile): void {
-  const tables = elf.sections.filter(({ type, info }) => type === SHT_REL && elf.sections[info] !== undefined && isProgramSection(elf.sections[info]))
+  const tables = elf.sections.filter(({ type, info }) => {
+    const section = elf.sections[info]
+    return type === SHT_REL && section !== undefined && isProgramSection(section)
+  })
   const count = tables.reduce((sum, { size }) => sum + Math.floor(size / REL.SIZE), 0)
-  if (count > LIMITS.elfRelocations) throw invalid(`The code of the object has ${count} ELF relocations; at most ${LIMITS.elfRelocations} are read.`, { limit: LIMITS.elfRelocations })
+  if (count > LIMITS.elfRelocations) {
+    throw invalid(
+      `The code of the object has ${count} ELF relocations; at most ${LIMITS.elfRelocations} are read.`,
+      { limit: LIMITS.elfRelocations }
+    )
+  }
 }
 
 function readOffsets (elf: ElfFile, section: ElfSection): ReadonlySet<number> {
@@ -90,7 +112,10 @@ function readOffsets (elf: ElfFile, section: ElfSection): ReadonlySet<number> {
   for (const table of elf.sections) {
     if (table.type !== SHT_REL || table.info !== section.index) continue
     if (table.entsize !== REL.SIZE || table.size % REL.SIZE !== 0) {
-      throw invalid(`Relocation section ${table.name} has ${table.size} bytes in entries of ${table.entsize}; entries have ${REL.SIZE}.`, { section: table.name })
+      throw invalid(
+        `Relocation section ${table.name} has ${table.size} bytes in entries of ${table.entsize}; entries have ${REL.SIZE}.`,
+        { section: table.name }
+      )
     }
     for (let at = table.offset; at < table.offset + table.size; at += REL.SIZE) {
       const offset = readU64(elf.view, at + REL.offset, elf.littleEndian)
@@ -118,7 +143,9 @@ export function externReferences (elf: ElfFile): ExternReference[] {
     if (table.type !== SHT_REL || table.entsize !== REL.SIZE) continue
     for (let at = table.offset; at + REL.SIZE <= table.offset + table.size; at += REL.SIZE) {
       const name = externs.get(elf.view.getUint32(at + REL.info + (elf.littleEndian ? 4 : 0), elf.littleEndian))
-      if (name !== undefined) references.push({ sectionIndex: table.info, offset: readU64(elf.view, at + REL.offset, elf.littleEndian), name })
+      if (name !== undefined) {
+        references.push({ sectionIndex: table.info, offset: readU64(elf.view, at + REL.offset, elf.littleEndian), name })
+      }
     }
   }
   return references
@@ -134,7 +161,8 @@ function externNames (elf: ElfFile): ReadonlyMap<number, string> {
   for (let index = 1; (index + 1) * SYM.SIZE <= table.size; index++) {
     const at = table.offset + index * SYM.SIZE
     const nameOffset = elf.view.getUint32(at + SYM.name, elf.littleEndian)
-    if (elf.view.getUint16(at + SYM.shndx, elf.littleEndian) === 0 && nameOffset > 0 && nameOffset < bytes.length) names.set(index, stringAt(bytes, nameOffset))
+    const isUndefined = elf.view.getUint16(at + SYM.shndx, elf.littleEndian) === 0
+    if (isUndefined && nameOffset > 0 && nameOffset < bytes.length) names.set(index, stringAt(bytes, nameOffset))
   }
   return names
 }
@@ -146,15 +174,22 @@ function readFunctions (elf: ElfFile, anyFunctions: boolean): ElfFunction[] {
   const tables = elf.sections.filter(section => section.type === SHT_SYMTAB)
   const table = tables[0]
   if (anyFunctions && tables.length !== 1) return []
-  if (table === undefined) throw invalid('The object has no symbol table, so that its programs cannot be found; do not strip it with -s.', {})
+  if (table === undefined) {
+    throw invalid('The object has no symbol table, so that its programs cannot be found; do not strip it with -s.', {})
+  }
   if (tables.length > 1) throw invalid(`The object has ${tables.length} symbol tables; one is allowed.`, { section: tables[1]?.name })
   const strings = elf.sections[table.link]
   if (table.link === 0 || strings === undefined) {
     throw invalid(`The symbol table names section ${table.link} as its strings, which does not exist.`, { section: table.name })
   }
-  if (table.size % SYM.SIZE !== 0) throw invalid(`The symbol table has ${table.size} bytes, not a multiple of ${SYM.SIZE}.`, { section: table.name })
+  if (table.size % SYM.SIZE !== 0) {
+    throw invalid(`The symbol table has ${table.size} bytes, not a multiple of ${SYM.SIZE}.`, { section: table.name })
+  }
   const names = sectionBytes(elf, strings)
-  const reader = createNameReader(names, (problem, offset) => invalid(`The symbols' string table has ${problem}.`, { section: strings.name, offset: strings.offset + offset }))
+  const reader = createNameReader(names, (problem, offset) => invalid(
+    `The symbols' string table has ${problem}.`,
+    { section: strings.name, offset: strings.offset + offset }
+  ))
 
   const functions: ElfFunction[] = []
   for (let at = table.offset; at < table.offset + table.size; at += SYM.SIZE) {
@@ -162,7 +197,9 @@ function readFunctions (elf: ElfFile, anyFunctions: boolean): ElfFunction[] {
     const section = elf.sections[elf.view.getUint16(at + SYM.shndx, elf.littleEndian)]
     if ((info & 0xf) !== STT_FUNC || section === undefined || !isProgramSection(section)) continue
     const nameOffset = elf.view.getUint32(at + SYM.name, elf.littleEndian)
-    if (nameOffset >= names.length) throw invalid(`A function of section ${section.name} has its name past the string table.`, { section: section.name, offset: at })
+    if (nameOffset >= names.length) {
+      throw invalid(`A function of section ${section.name} has its name past the string table.`, { section: section.name, offset: at })
+    }
     const fn = {
       name: reader.read(nameOffset),
       section,
@@ -184,7 +221,10 @@ function problemOf (fn: ElfFunction, binding: number): AppError | undefined {
     return invalid(`Function ${fn.name} spans ${fn.size} bytes from ${fn.start}, which are not whole instructions of ${INSN_SIZE}.`, place)
   }
   if (fn.start + fn.size > fn.section.size) {
-    return invalid(`Function ${fn.name} ends at ${fn.start + fn.size}, past its section ${fn.section.name} of ${fn.section.size} bytes.`, place)
+    return invalid(
+      `Function ${fn.name} ends at ${fn.start + fn.size}, past its section ${fn.section.name} of ${fn.section.size} bytes.`,
+      place
+    )
   }
   if (binding === STB_LOCAL && fn.section.name !== '.text') {
     return invalid(`Function ${fn.name} in section ${fn.section.name} is static; only functions in .text may be.`, place)

@@ -48,24 +48,40 @@ export function isElf (bytes: Uint8Array): boolean {
  */
 export function parseSections (bytes: Uint8Array): ElfFile {
   if (!isElf(bytes)) throw invalid('The file is not ELF: it does not start with 7f 45 4c 46.', { offset: 0 })
-  if (bytes.length < EHDR32.SIZE) throw invalid(`The file ends after ${bytes.length} bytes, within the ELF header.`, { offset: bytes.length })
+  if (bytes.length < EHDR32.SIZE) {
+    throw invalid(`The file ends after ${bytes.length} bytes, within the ELF header.`, { offset: bytes.length })
+  }
   const elfClass = bytes[EHDR.class]
-  if (elfClass !== ELFCLASS64 && elfClass !== ELFCLASS32) throw invalid(`ELF class ${elfClass} is neither 32-bit (1) nor 64-bit (2).`, { offset: EHDR.class })
+  if (elfClass !== ELFCLASS64 && elfClass !== ELFCLASS32) {
+    throw invalid(`ELF class ${elfClass} is neither 32-bit (1) nor 64-bit (2).`, { offset: EHDR.class })
+  }
   const is64 = elfClass === ELFCLASS64
   const headerSize = is64 ? EHDR.SIZE : EHDR32.SIZE
-  if (bytes.length < headerSize) throw invalid(`The file ends after ${bytes.length} bytes, within the ELF header of ${headerSize}.`, { offset: bytes.length })
+  if (bytes.length < headerSize) {
+    throw invalid(`The file ends after ${bytes.length} bytes, within the ELF header of ${headerSize}.`, { offset: bytes.length })
+  }
   const encoding = bytes[EHDR.data]
-  if (encoding !== ELFDATA2LSB && encoding !== ELFDATA2MSB) throw invalid(`ELF data encoding ${encoding} is neither little-endian (1) nor big-endian (2).`, { offset: EHDR.data })
+  if (encoding !== ELFDATA2LSB && encoding !== ELFDATA2MSB) {
+    throw invalid(`ELF data encoding ${encoding} is neither little-endian (1) nor big-endian (2).`, { offset: EHDR.data })
+  }
 
   const littleEndian = encoding === ELFDATA2LSB
   const view = dataView(bytes)
   const table = readTablePlace(view, bytes.length, is64, littleEndian)
-  const names = table.namesIndex < table.count ? readSectionHeader(view, table.offset + table.namesIndex * table.entrySize, is64, littleEndian) : undefined
+  const names = table.namesIndex < table.count
+    ? readSectionHeader(view, table.offset + table.namesIndex * table.entrySize, is64, littleEndian)
+    : undefined
   if (names === undefined || names.type === SHT_NOBITS || !isInside(names.offset, names.size, bytes.length)) {
-    throw invalid(`The section name table (section ${table.namesIndex} of ${table.count}) is not in the file.`, { section: table.namesIndex })
+    throw invalid(
+      `The section name table (section ${table.namesIndex} of ${table.count}) is not in the file.`,
+      { section: table.namesIndex }
+    )
   }
   const nameBytes = bytes.subarray(names.offset, names.offset + names.size)
-  const nameReader = createNameReader(nameBytes, (problem, offset) => invalid(`The section name table has ${problem}.`, { section: table.namesIndex, offset: names.offset + offset }))
+  const nameReader = createNameReader(nameBytes, (problem, offset) => invalid(
+    `The section name table has ${problem}.`,
+    { section: table.namesIndex, offset: names.offset + offset }
+  ))
   const sections: ElfSection[] = []
   for (let index = 0; index < table.count; index++) {
     const header = readSectionHeader(view, table.offset + index * table.entrySize, is64, littleEndian)
@@ -111,14 +127,18 @@ function readTablePlace (view: DataView, fileSize: number, is64: boolean, little
   const size = is64 ? SHDR.SIZE : SHDR32.SIZE
   if (offset === 0) throw invalid('The file has no section table.', { offset: layout.shoff })
   if (entrySize !== size) throw invalid(`A section table entry has ${entrySize} bytes instead of ${size}.`, { offset: layout.shentsize })
-  if (!isInside(offset, size, fileSize)) throw invalid(`The section table starts at ${offset}, but the file has ${fileSize} bytes.`, { offset: layout.shoff })
+  if (!isInside(offset, size, fileSize)) {
+    throw invalid(`The section table starts at ${offset}, but the file has ${fileSize} bytes.`, { offset: layout.shoff })
+  }
 
   // With 65,280 sections or more the header's own fields are 0 and SHN_XINDEX, and section 0 has the numbers.
   const first = readSectionHeader(view, offset, is64, littleEndian)
   const count = view.getUint16(layout.shnum, littleEndian) || first.size
   const shstrndx = view.getUint16(layout.shstrndx, littleEndian)
   const namesIndex = shstrndx === SHN_XINDEX ? first.link : shstrndx
-  if (count > LIMITS.elfSections) throw invalid(`The file has ${count} sections; at most ${LIMITS.elfSections} are read.`, { limit: LIMITS.elfSections })
+  if (count > LIMITS.elfSections) {
+    throw invalid(`The file has ${count} sections; at most ${LIMITS.elfSections} are read.`, { limit: LIMITS.elfSections })
+  }
   if (!isInside(offset, count * size, fileSize)) {
     throw invalid(`The section table needs bytes ${offset} to ${offset + count * size}, but the file has ${fileSize}.`, { offset })
   }
@@ -128,13 +148,24 @@ function readTablePlace (view: DataView, fileSize: number, is64: boolean, little
 type SectionHeader = Omit<ElfSection, 'name' | 'index'> & { readonly nameOffset: number }
 
 /** Names the members one by one: an object built by rest and spread costs a new hidden class each, and what reads it an inline cache. */
-function toSection ({ nameOffset, type, flags, offset, size, link, info, entsize }: SectionHeader, index: number, namesSize: number, names: NameReader, fileSize: number): ElfSection {
+function toSection (
+  { nameOffset, type, flags, offset, size, link, info, entsize }: SectionHeader,
+  index: number,
+  namesSize: number,
+  names: NameReader,
+  fileSize: number
+): ElfSection {
   if (index > 0 && nameOffset >= namesSize) {
     throw invalid(`Section ${index} has its name at ${nameOffset}, past the name table of ${namesSize} bytes.`, { section: index })
   }
   const name = index === 0 ? '' : names.read(nameOffset)
   const inFile = index === 0 || type === SHT_NOBITS || isInside(offset, size, fileSize)
-  if (!inFile) throw invalid(`Section ${name} (${index}) needs bytes ${offset} to ${offset + size}, but the file has ${fileSize}.`, { section: name, offset })
+  if (!inFile) {
+    throw invalid(
+      `Section ${name} (${index}) needs bytes ${offset} to ${offset + size}, but the file has ${fileSize}.`,
+      { section: name, offset }
+    )
+  }
   return { index, name, type, flags, offset, size, link, info, entsize }
 }
 
@@ -142,8 +173,26 @@ function readSectionHeader (view: DataView, at: number, is64: boolean, littleEnd
   const word = (offset: number): number => view.getUint32(at + offset, littleEndian)
   const long = (offset: number): number => readU64(view, at + offset, littleEndian)
   return is64
-    ? { nameOffset: word(SHDR.name), type: word(SHDR.type), flags: long(SHDR.flags), offset: long(SHDR.offset), size: long(SHDR.size), link: word(SHDR.link), info: word(SHDR.info), entsize: long(SHDR.entsize) }
-    : { nameOffset: word(SHDR32.name), type: word(SHDR32.type), flags: word(SHDR32.flags), offset: word(SHDR32.offset), size: word(SHDR32.size), link: word(SHDR32.link), info: word(SHDR32.info), entsize: word(SHDR32.entsize) }
+    ? {
+        nameOffset: word(SHDR.name),
+        type: word(SHDR.type),
+        flags: long(SHDR.flags),
+        offset: long(SHDR.offset),
+        size: long(SHDR.size),
+        link: word(SHDR.link),
+        info: word(SHDR.info),
+        entsize: long(SHDR.entsize)
+      }
+    : {
+        nameOffset: word(SHDR32.name),
+        type: word(SHDR32.type),
+        flags: word(SHDR32.flags),
+        offset: word(SHDR32.offset),
+        size: word(SHDR32.size),
+        link: word(SHDR32.link),
+        info: word(SHDR32.info),
+        entsize: word(SHDR32.entsize)
+      }
 }
 
 /** A u64 as a number. Above 2^53 it loses low bits, which no check can miss: such an offset or size is past any file's end. */

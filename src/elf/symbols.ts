@@ -99,7 +99,8 @@ export function symbolIndices (elf: ElfFile, section: ElfSection): ReadonlyMap<n
   for (const table of elf.sections) {
     if (table.type !== SHT_REL || table.info !== section.index || table.entsize !== REL.SIZE) continue
     for (let at = table.offset; at + REL.SIZE <= table.offset + table.size; at += REL.SIZE) {
-      indices.set(readU64(elf.view, at + REL.offset, elf.littleEndian), elf.view.getUint32(at + REL.info + (elf.littleEndian ? 4 : 0), elf.littleEndian))
+      const offset = readU64(elf.view, at + REL.offset, elf.littleEndian)
+      indices.set(offset, elf.view.getUint32(at + REL.info + (elf.littleEndian ? 4 : 0), elf.littleEndian))
     }
   }
   return indices

@@ -29,10 +29,21 @@ export class AddressRefused extends Error {
   constructor (address: string) { super(`${address} is not a public address`) }
 }
 
-export function createAgents (limits: FetchLimits, { network = {}, tls }: { readonly network?: Network | undefined, readonly tls?: ClientTls } = {}): Agents {
-  const options = { connections: limits.connections, headersTimeout: limits.headersMs, bodyTimeout: limits.stallMs, connectMs: limits.connectMs }
+export function createAgents (
+  limits: FetchLimits,
+  { network = {}, tls }: { readonly network?: Network | undefined, readonly tls?: ClientTls } = {}
+): Agents {
+  const options = {
+    connections: limits.connections,
+    headersTimeout: limits.headersMs,
+    bodyTimeout: limits.stallMs,
+    connectMs: limits.connectMs
+  }
   const configured = createDispatcher(network, { ...options, ...(tls === undefined ? {} : { tls }) })
-  const elsewhere = createDispatcher(network, { ...options, direct: build => publicOnly(buildConnector({ ...build, lookup: lookupPublic })) })
+  const elsewhere = createDispatcher(network, {
+    ...options,
+    direct: build => publicOnly(buildConnector({ ...build, lookup: lookupPublic }))
+  })
   const hasProxy = network.httpProxy !== undefined || network.httpsProxy !== undefined
   return {
     configured,
@@ -49,7 +60,10 @@ export function createAgents (limits: FetchLimits, { network = {}, tls }: { read
  * @throws AddressRefused
  */
 async function requirePublicName (hostname: string, timeoutMs: number): Promise<void> {
-  const known = await Promise.race([lookupAll(hostname.replace(/^\[|\]$/g, ''), { all: true }).catch(() => []), sleep(timeoutMs, [], { ref: false })])
+  const known = await Promise.race([
+    lookupAll(hostname.replace(/^\[|\]$/g, ''), { all: true }).catch(() => []),
+    sleep(timeoutMs, [], { ref: false })
+  ])
   const refused = known.find(({ address }) => !isPublicAddress(address))
   if (refused !== undefined) throw new AddressRefused(`${hostname} (${refused.address})`)
 }

@@ -19,8 +19,8 @@ export interface FetchRequest {
   /** What is held: `unchanged` is answered where the origin still has the same. */
   readonly etag?: string | undefined
   /**
-   * Takes the body as it comes, once for each try, where it is too large to be held. It is not read faster than it is taken. The answer has no
-   * bytes then, and what this throws as a BodyRefused is the answer.
+   * Takes the body as it comes, once for each try, where it is too large to be held. It is not read faster than it is taken.
+   * The answer has no bytes then, and what this throws as a BodyRefused is the answer.
    */
   readonly receive?: (pieces: AsyncIterable<Uint8Array>) => Promise<void>
 }
@@ -37,7 +37,13 @@ export class BodyRefused extends Error {
 }
 
 export type Answered =
-  | { readonly state: 'ok', readonly bytes: Uint8Array, readonly url: string, readonly etag: string | undefined, readonly header: (name: string) => string | undefined }
+  | {
+    readonly state: 'ok'
+    readonly bytes: Uint8Array
+    readonly url: string
+    readonly etag: string | undefined
+    readonly header: (name: string) => string | undefined
+  }
   | { readonly state: 'unchanged' }
 
 export interface AttemptOptions {
@@ -61,7 +67,9 @@ export function createAttempt ({ limits, agents, origins }: AttemptOptions): (re
   const isAllowed = (from: URL, to: URL): string | undefined => {
     if (origins.has(to.origin)) return undefined
     const literal = to.hostname.replace(/^\[|\]$/g, '')
-    if (to.protocol !== 'https:' && (to.protocol !== 'http:' || from.protocol === 'https:')) return `to ${to.protocol}, which is not followed`
+    if (to.protocol !== 'https:' && (to.protocol !== 'http:' || from.protocol === 'https:')) {
+      return `to ${to.protocol}, which is not followed`
+    }
     if (isIP(literal) !== 0 && !isPublicAddress(literal)) return `to ${literal}, which is not a public address`
     return undefined
   }
@@ -114,7 +122,12 @@ export function createAttempt ({ limits, agents, origins }: AttemptOptions): (re
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 
 /** What an answer that is no redirect means. */
-async function judge (request: FetchRequest, url: URL, { statusCode: status, headers, body }: Dispatcher.ResponseData, limits: FetchLimits): Promise<Attempted> {
+async function judge (
+  request: FetchRequest,
+  url: URL,
+  { statusCode: status, headers, body }: Dispatcher.ResponseData,
+  limits: FetchLimits
+): Promise<Attempted> {
   const where = shownUrl(url)
   if (status === 200) {
     const coding = single(headers, 'content-encoding')
@@ -123,14 +136,24 @@ async function judge (request: FetchRequest, url: URL, { statusCode: status, hea
       return final('malformed', `${where} answered in the coding ${coding}, which was not asked for`)
     }
     const length = Number(single(headers, 'content-length') ?? NaN)
-    const bounds = { maxBytes: request.maxBytes, announced: Number.isNaN(length) ? undefined : length, stallMs: limits.stallMs, stallBytes: limits.stallBytes }
+    const bounds = {
+      maxBytes: request.maxBytes,
+      announced: Number.isNaN(length) ? undefined : length,
+      stallMs: limits.stallMs,
+      stallBytes: limits.stallBytes
+    }
     const bytes = request.receive === undefined ? await readBody(body, bounds) : await receive(request.receive, body, bounds)
-    return { answer: { state: 'ok', bytes, url: where, etag: single(headers, 'etag'), header: name => single(headers, name) }, isTransient: false }
+    return {
+      answer: { state: 'ok', bytes, url: where, etag: single(headers, 'etag'), header: name => single(headers, name) },
+      isTransient: false
+    }
   }
   await body.dump()
   const retryAfterMs = parseRetryAfter(single(headers, 'retry-after'))
   const later = retryAfterMs === undefined ? {} : { retryAfterMs }
-  if (status === 304 && (request.etag !== undefined || request.headers?.['if-modified-since'] !== undefined)) return { answer: { state: 'unchanged' }, isTransient: false }
+  if (status === 304 && (request.etag !== undefined || request.headers?.['if-modified-since'] !== undefined)) {
+    return { answer: { state: 'unchanged' }, isTransient: false }
+  }
   const answer = `${where} answered ${status}`
   if (status === 404 || status === 410) return { answer: { state: 'absent', answer, ...later }, isTransient: false }
   if (status === 401 || status === 403) return final('denied', answer)

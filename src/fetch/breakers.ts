@@ -16,7 +16,11 @@ export function createBreakers<R> (limits: FetchLimits, isFailure: (result: R) =
     if (known !== undefined) return known
     const policy = circuitBreaker(handleWhenResult(result => isFailure(result as R)), {
       halfOpenAfter: limits.breakerOpenMs,
-      breaker: new SamplingBreaker({ threshold: 0.5, duration: limits.breakerWindowMs, minimumRps: limits.breakerCalls / (limits.breakerWindowMs / 1000) })
+      breaker: new SamplingBreaker({
+        threshold: 0.5,
+        duration: limits.breakerWindowMs,
+        minimumRps: limits.breakerCalls / (limits.breakerWindowMs / 1000)
+      })
     })
     const breaker = { policy, openedAt: 0 }
     policy.onBreak(() => { breaker.openedAt = performance.now() })

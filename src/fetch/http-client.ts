@@ -31,7 +31,8 @@ export function createHttpClient (options: HttpClientOptions): HttpClient {
   const limits = { ...FETCH_LIMITS, ...options.limits }
   const agents = createAgents(limits, options)
   const attempt = createAttempt({ limits, agents, origins: new Set(options.origins.map(url => url.origin)) })
-  const breakers = createBreakers<Awaited<ReturnType<typeof attempt>>>(limits, ({ answer }) => answer.state === 'failed' || answer.state === 'timeout')
+  const breakers = createBreakers<Awaited<ReturnType<typeof attempt>>>(limits,
+    ({ answer }) => answer.state === 'failed' || answer.state === 'timeout')
 
   /** Milliseconds to wait before a further try; undefined where the origin wants to be left alone for longer than we wait. */
   const pauseAfter = (answer: Refusal, tried: number): number | undefined => {
@@ -45,7 +46,11 @@ export function createHttpClient (options: HttpClientOptions): HttpClient {
       for (let tried = 1; ; tried++) {
         const run = await breakers.run(request.url.origin, () => attempt(request))
         if ('openForMs' in run) {
-          return { state: 'failed', answer: `${request.url.origin} is left alone, because most of what it was asked lately failed`, retryAfterMs: run.openForMs }
+          return {
+            state: 'failed',
+            answer: `${request.url.origin} is left alone, because most of what it was asked lately failed`,
+            retryAfterMs: run.openForMs
+          }
         }
         const { answer, isTransient } = run.result
         if (!isTransient || answer.state === 'ok' || answer.state === 'unchanged') return answer

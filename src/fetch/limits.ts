@@ -10,7 +10,10 @@ export interface FetchLimits {
   readonly totalMs: number
   /** Tries of one request, where what went wrong may pass. */
   readonly tries: number
-  /** The wait before a further try is random, up to this much, doubled with each; and at most `retryMaxMs`, also where the origin asks for more. */
+  /**
+   * The wait before a further try is random, up to this much, doubled with each; and at most `retryMaxMs`, also where the origin
+   * asks for more.
+   */
   readonly retryMinMs: number
   readonly retryMaxMs: number
   readonly redirects: number

@@ -48,7 +48,10 @@ export function chooseMembers (members: readonly ArchiveMember[], releases: read
   if (files.length > 0) return files
   const [only, ...others] = members
   if (only === undefined) throw invalid('The archive has no file in it.')
-  if (others.length > 0) throw invalid(`The archive has ${members.length} files, none of which is a kernel's: neither ${wantedNames(releases)}, nor vmlinux, nor below boot/ or lib/modules/.`)
+  if (others.length > 0) {
+    throw invalid(`The archive has ${members.length} files, none of which is a kernel's: ` +
+      `neither ${wantedNames(releases)}, nor vmlinux, nor below boot/ or lib/modules/.`)
+  }
   const name = baseName(only.name)
   if (releases.length > 0 && !releases.includes(name) && /\d+\.\d+/.test(name)) throw anotherKernel(name, releases)
   return [only]
@@ -71,7 +74,9 @@ function anotherKernel (name: string, releases: readonly string[]): AppError {
   return invalid(`The archive has the BTF of another kernel: ${baseName(name).slice(0, 128)}, not ${wantedNames(releases)}.`)
 }
 
-function wantedNames (releases: readonly string[]): string { return releases.length === 0 ? '<release>.btf' : releases.map(release => `${release}.btf`).join(' or ') }
+function wantedNames (releases: readonly string[]): string {
+  return releases.length === 0 ? '<release>.btf' : releases.map(release => `${release}.btf`).join(' or ')
+}
 
 function baseName (name: string): string { return name.split('/').at(-1) ?? name }
 

@@ -2,7 +2,10 @@ const MIB = 1024 * 1024
 
 /** What is read of a file with kernels in it. Each bounds memory or time, whatever a header announces. In bytes unless told otherwise. */
 export const BOUNDS = {
-  /** A file that is given: below what Node reads at once. Debian's largest kernel package has 110 MB, a vmlinux with debugging information 1 GB. */
+  /**
+   * A file that is given: below what Node reads at once. Debian's largest kernel package has 110 MB, a vmlinux with debugging
+   * information 1 GB.
+   */
   file: 2000 * MIB,
   /** A kernel image, packed or not. Debian's have up to 30 MB packed, and 66 MB unpacked. */
   image: 512 * MIB,

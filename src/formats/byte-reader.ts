@@ -55,7 +55,8 @@ export function createByteReader (source: Uint8Array | AsyncIterable<Uint8Array>
     async take (count) {
       if (piece.length >= count) return advance(count)
       const parts: Uint8Array[] = []
-      // A count is what a header says. Up to here its room is taken at once, which costs only addresses until it is filled, so that there is never a second copy of it.
+      // A count is what a header says. Up to here its room is taken at once, which costs only addresses until it is filled, so that
+      // there is never a second copy of it.
       const whole = count <= MOST_AT_ONCE ? new Uint8Array(count) : undefined
       for (let left = count; left > 0;) {
         await requireMore()

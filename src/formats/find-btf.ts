@@ -29,7 +29,12 @@ import { readTarOfKernels } from './tar-of-kernels.js'
  * @param content the bytes, or pieces of them as they arrive
  * @param depth how many archives the file is within already
  */
-export async function * findBtf (content: Uint8Array | AsyncIterable<Uint8Array>, place: string, options: FindOptions = {}, depth = 0): AsyncGenerator<Found> {
+export async function * findBtf (
+  content: Uint8Array | AsyncIterable<Uint8Array>,
+  place: string,
+  options: FindOptions = {},
+  depth = 0
+): AsyncGenerator<Found> {
   yield * guarded({ reader: createByteReader(content, 'file'), place, evidence: options.evidence ?? {}, depth }, options)
 }
 
@@ -46,7 +51,9 @@ async function * guarded (source: Source, options: FindOptions): AsyncGenerator<
 }
 
 async function * extract (source: Source, options: FindOptions): AsyncGenerator<Found> {
-  if (source.depth > BOUNDS.depth) throw new AppError('too_large', `The file has more than ${BOUNDS.depth} packages and archives within each other.`)
+  if (source.depth > BOUNDS.depth) {
+    throw new AppError('too_large', `The file has more than ${BOUNDS.depth} packages and archives within each other.`)
+  }
   const { reader } = source
   const head = await reader.peek(HEAD_BYTES)
   if (head.length === 0) throw new AppError('btf_invalid', 'The file is empty.')
@@ -54,13 +61,19 @@ async function * extract (source: Source, options: FindOptions): AsyncGenerator<
   if (isAr(head) || isRpm(head)) return yield * fromPackage(source, options, want)
   if (isTar(head) || (source.depth > 0 && isEmptyTar(head))) {
     for await (const content of readTarOfKernels(source, options)) {
-      if ('found' in content) yield content.found
-      else if (isWanted(content.module, want)) yield * guarded({ ...content, reader: createByteReader(content.bytes, 'file'), depth: source.depth + 1 }, options)
+      if ('found' in content) {
+        yield content.found
+      } else if (isWanted(content.module, want)) {
+        yield * guarded({ ...content, reader: createByteReader(content.bytes, 'file'), depth: source.depth + 1 }, options)
+      }
     }
     return
   }
   const isWhole = detectByteOrder(head) !== undefined || isElf(head) || detectKernelImage(head) !== undefined
-  if (isWhole) return yield await readFileOfKernel(await takeAll(reader, options.maxBytes ?? BOUNDS.file), source, options.maxBytes ?? BOUNDS.image)
+  if (isWhole) {
+    const bytes = await takeAll(reader, options.maxBytes ?? BOUNDS.file)
+    return yield await readFileOfKernel(bytes, source, options.maxBytes ?? BOUNDS.image)
+  }
   const kernelOf = isUki(head) ? kernelOfUki : isAndroidBoot(head) ? kernelOfAndroidBoot : undefined
   if (kernelOf !== undefined) {
     const kernel = kernelOf(await takeAll(reader, options.maxBytes ?? BOUNDS.file))
@@ -68,7 +81,8 @@ async function * extract (source: Source, options: FindOptions): AsyncGenerator<
   }
   const compression = detectCompression(head)
   if (compression === undefined) {
-    throw new AppError('btf_invalid', 'The file has no known format: it is neither BTF, ELF, a kernel image, a .deb or .rpm package, nor one of these packed.')
+    throw new AppError('btf_invalid', 'The file has no known format: ' +
+      'it is neither BTF, ELF, a kernel image, a .deb or .rpm package, nor one of these packed.')
   }
   const pieces = counted(unpack(compression, reader, BOUNDS.package), reader, options)
   yield * extract({ ...source, reader: createByteReader(pieces, 'packed file'), depth: source.depth + 1 }, options)
@@ -88,18 +102,22 @@ async function * fromPackage (source: Source, options: FindOptions, want: Want):
     const place = `${source.place}: ${member.name}`
     const limit = Math.min(BOUNDS[file.kind], options.maxBytes ?? Infinity)
     if (member.size > limit) {
-      yield { kind: 'unread', place, reason: `The file has ${member.size} bytes; at most ${limit} are read.`, evidence: around, code: 'too_large' }
+      const reason = `The file has ${member.size} bytes; at most ${limit} are read.`
+      yield { kind: 'unread', place, reason, evidence: around, code: 'too_large' }
       continue
     }
-    const content = createByteReader(await member.read(), 'file')
-    for await (const found of guarded({ reader: content, place, evidence: mergeEvidence(around, { release: file.release }), ...moduleOf(file), depth: source.depth + 1 }, options)) {
+    const reader = createByteReader(await member.read(), 'file')
+    const evidence = mergeEvidence(around, { release: file.release })
+    for await (const found of guarded({ reader, place, evidence, ...moduleOf(file), depth: source.depth + 1 }, options)) {
       if (found.kind === 'vmlinux') needsKernel = false
       if (file.kind === 'module') missing?.delete(file.module)
       yield found
     }
     if (!needsKernel && missing?.size === 0) return
   }
-  if (kernelFiles === 0) yield { kind: 'unread', place: source.place, reason: 'The package has no kernel and no modules in it.', evidence: around }
+  if (kernelFiles === 0) {
+    yield { kind: 'unread', place: source.place, reason: 'The package has no kernel and no modules in it.', evidence: around }
+  }
 }
 
 function isWanted (module: string | undefined, { kernel, modules }: Want): boolean {
@@ -114,12 +132,18 @@ const RATIO_FROM = 1024 * 1024
 /** Bytes between two calls of onUsedUp. V8 by itself lets twice as much of such garbage pile up, in some versions more. */
 const USED_UP_EVERY = 16 * 1024 * 1024
 
-async function * counted (pieces: AsyncIterable<Uint8Array>, packed: ByteReader, { refusesBombs = false, onUsedUp = () => {} }: FindOptions): AsyncGenerator<Uint8Array> {
+async function * counted (
+  pieces: AsyncIterable<Uint8Array>,
+  packed: ByteReader,
+  { refusesBombs = false, onUsedUp = () => {} }: FindOptions
+): AsyncGenerator<Uint8Array> {
   let total = 0
   for await (const piece of pieces) {
     if (Math.floor((total + piece.length) / USED_UP_EVERY) > Math.floor(total / USED_UP_EVERY)) onUsedUp()
     total += piece.length
-    if (refusesBombs && total > RATIO_FROM + RATIO * packed.consumed) throw new AppError('btf_invalid', `The archive unpacks to more than ${RATIO} times its size, which no BTF does.`)
+    if (refusesBombs && total > RATIO_FROM + RATIO * packed.consumed) {
+      throw new AppError('btf_invalid', `The archive unpacks to more than ${RATIO} times its size, which no BTF does.`)
+    }
     yield piece
   }
 }

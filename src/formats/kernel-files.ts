@@ -4,7 +4,9 @@ export type KernelFile =
   | { readonly kind: 'debugImage', readonly release: string }
   | { readonly kind: 'module', readonly release: string, readonly module: string }
 
-const IMAGE = /^(?:boot\/(?:vmlinu[xz]|Image|zImage|bzImage|kernel|image)-|(?:usr\/)?lib\/modules\/(?=[^/]+\/(?:vmlinu[xz]|Image|zImage|bzImage|image)$))([^/]+?)(?:\/[^/]+)?$/
+const IN_BOOT = /boot\/(?:vmlinu[xz]|Image|zImage|bzImage|kernel|image)-/.source
+const IN_MODULES = /(?:usr\/)?lib\/modules\/(?=[^/]+\/(?:vmlinu[xz]|Image|zImage|bzImage|image)$)/.source
+const IMAGE = new RegExp(`^(?:${IN_BOOT}|${IN_MODULES})([^/]+?)(?:/[^/]+)?$`)
 const DEBUG_IMAGE = /^usr\/lib\/debug\/(?:boot\/vmlinux-([^/]+?)(?:\.debug)?|(?:usr\/)?lib\/modules\/([^/]+)\/vmlinux(?:\.debug)?)$/
 const MODULE = /^(?:usr\/)?lib\/modules\/([^/]+)\/(?:.*\/)?([^/]+)\.ko(?:\.(?:xz|zst|gz))?$/
 

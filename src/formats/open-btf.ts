@@ -30,16 +30,25 @@ export async function openBtf (content: Uint8Array, { isModule, ...options }: Op
     if (one.kind === 'unread') reason ??= one
     if (one.kind === 'dwarf') hasDwarf = true
     if (one.kind === 'vmlinux' || (isModule && one.kind === 'module')) found.push(one)
-    if (!isModule && one.kind === 'module') reason ??= { kind: 'unread', place: '', reason: `This is the kernel module ${one.name}, whose BTF extends that of its kernel; give the kernel's own first.` }
-    if (found.length > 1) throw new AppError('btf_invalid', `The file has the BTF of several ${isModule ? 'modules' : 'kernels'}; give it of one.`)
+    if (!isModule && one.kind === 'module') reason ??= { kind: 'unread', place: '', reason: moduleAlone(one.name) }
+    if (found.length > 1) {
+      throw new AppError('btf_invalid', `The file has the BTF of several ${isModule ? 'modules' : 'kernels'}; give it of one.`)
+    }
   }
   const [only] = found
   if (only === undefined) throw noBtf(reason, hasDwarf)
   return { btf: only.btf, ...(only.kind === 'module' ? { distilledBase: only.distilledBase } : {}) }
 }
 
+function moduleAlone (name: string): string {
+  return `This is the kernel module ${name}, whose BTF extends that of its kernel; give the kernel's own first.`
+}
+
 function noBtf (reason: Unread | undefined, hasDwarf: boolean): AppError {
-  if (hasDwarf) return new AppError('btf_invalid', 'The file is a kernel with DWARF and no BTF. corelo btf import makes BTF of it where pahole is installed.')
+  if (hasDwarf) {
+    return new AppError('btf_invalid', 'The file is a kernel with DWARF and no BTF. ' +
+      'corelo btf import makes BTF of it where pahole is installed.')
+  }
   return new AppError(reason?.code ?? 'btf_invalid', reason?.reason ?? 'There is no BTF in the file.', placeOf(reason))
 }
 

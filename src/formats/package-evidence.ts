@@ -13,10 +13,17 @@ import type { Evidence } from '../identity/evidence.js'
 export function debEvidence (control: ControlFields): Evidence {
   const architecture = control.get('architecture')
   const version = control.get('version') ?? ''
-  const known = { packageVersion: version === '' ? undefined : version, arch: architecture === undefined || architecture === 'all' ? undefined : normalizeArch(architecture) }
+  const known = {
+    packageVersion: version === '' ? undefined : version,
+    arch: architecture === undefined || architecture === 'all' ? undefined : normalizeArch(architecture)
+  }
   const maintainer = `${control.get('maintainer') ?? ''} ${control.get('original-maintainer') ?? ''}`
-  if (/@(?:lists\.)?ubuntu\.com>|@canonical\.com>/.test(maintainer)) return { ...known, distro: 'ubuntu', distroVersion: /~(\d\d\.\d\d)\.\d+/.exec(version)?.[1] }
-  if (/@lists\.debian\.org>/.test(maintainer)) return { ...known, distro: 'debian', distroVersion: /[~+](?:deb|bpo)(\d+)/.exec(version)?.[1] }
+  if (/@(?:lists\.)?ubuntu\.com>|@canonical\.com>/.test(maintainer)) {
+    return { ...known, distro: 'ubuntu', distroVersion: /~(\d\d\.\d\d)\.\d+/.exec(version)?.[1] }
+  }
+  if (/@lists\.debian\.org>/.test(maintainer)) {
+    return { ...known, distro: 'debian', distroVersion: /[~+](?:deb|bpo)(\d+)/.exec(version)?.[1] }
+  }
   return known
 }
 
@@ -32,7 +39,10 @@ const VENDORS: ReadonlyArray<readonly [pattern: RegExp, distro: string]> = [
   [/^(?:http:\/\/)?openeuler\.org\b|^openEuler\b/i, 'openEuler']
 ]
 
-/** By the dist tag in the release, which the vendor's own build system puts there: `305.25.1.el8_4`, `100.fc31`, `91.76.amzn2`, `136.oe2203sp1`. */
+/**
+ * By the dist tag in the release, which the vendor's own build system puts there: `305.25.1.el8_4`, `100.fc31`, `91.76.amzn2`,
+ * `136.oe2203sp1`.
+ */
 const DIST_TAGS: ReadonlyMap<string, RegExp> = new Map([
   ['rhel', /\.el(\d+)/], ['centos', /\.el(\d+)/], ['rocky', /\.el(\d+)/], ['almalinux', /\.el(\d+)/], ['ol', /\.el(\d+)/],
   ['fedora', /\.fc(\d+)/], ['amzn', /\.amzn(\d+)/]
@@ -54,7 +64,10 @@ export function rpmEvidence (facts: RpmFacts): Evidence {
   return { arch, distro, distroVersion: DIST_TAGS.get(distro)?.exec(facts.release)?.[1] }
 }
 
-/** SUSE's builds say where they come from: `obs://build.suse.de/SUSE:Maintenance:21488/SUSE_SLE-15-SP3_Update/…`, `…/openSUSE:Leap:15.2:Update/…`. */
+/**
+ * SUSE's builds say where they come from: `obs://build.suse.de/SUSE:Maintenance:21488/SUSE_SLE-15-SP3_Update/…`,
+ * `…/openSUSE:Leap:15.2:Update/…`.
+ */
 function suseEvidence ({ disturl, distribution }: RpmFacts): Evidence {
   const [, leap] = /openSUSE[:_]Leap[:_](\d+\.\d+)/.exec(disturl) ?? /^openSUSE Leap (\d+\.\d+)$/.exec(distribution) ?? []
   if (leap !== undefined) return { distro: 'opensuse-leap', distroVersion: leap }

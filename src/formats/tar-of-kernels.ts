@@ -31,7 +31,10 @@ export async function * readTarOfKernels (source: Source, options: FindOptions):
       return
     }
     if (isStrict) requireInside(member.name)
-    if (members.length === BOUNDS.archiveMembers) throw new AppError('too_large', `The archive has more than ${BOUNDS.archiveMembers} files.`, { limit: BOUNDS.archiveMembers })
+    if (members.length === BOUNDS.archiveMembers) {
+      const message = `The archive has more than ${BOUNDS.archiveMembers} files.`
+      throw new AppError('too_large', message, { limit: BOUNDS.archiveMembers })
+    }
     if (member.size > left) throw new AppError('too_large', `The archive holds more than ${limit} bytes.`, { limit })
     left -= member.size
     members.push({ name: member.name, bytes: await member.read() })
@@ -48,9 +51,15 @@ export async function * readTarOfKernels (source: Source, options: FindOptions):
 }
 
 function refuseOther (name: string, kind: string): void {
-  if (kind !== 'directory') throw new AppError('btf_invalid', `The archive must have only files, but ${JSON.stringify(name.slice(0, 128))} is a ${kind}.`)
+  if (kind !== 'directory') {
+    const shown = JSON.stringify(name.slice(0, 128))
+    throw new AppError('btf_invalid', `The archive must have only files, but ${shown} is a ${kind}.`)
+  }
 }
 
 function requireInside (name: string): void {
-  if (name.startsWith('/') || name.split('/').includes('..')) throw new AppError('btf_invalid', `The archive has a file ${JSON.stringify(name.slice(0, 128))}, which would lie outside of it.`)
+  if (name.startsWith('/') || name.split('/').includes('..')) {
+    const shown = JSON.stringify(name.slice(0, 128))
+    throw new AppError('btf_invalid', `The archive has a file ${shown}, which would lie outside of it.`)
+  }
 }

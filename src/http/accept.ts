@@ -20,7 +20,9 @@ export function negotiate<Offer extends string> (header: string | undefined, off
     }
   }
   if (best === undefined) {
-    throw new AppError('not_acceptable', `This address answers with ${offers.join(', ')}; none of them is in the Accept header.`, { available: offers })
+    throw new AppError('not_acceptable',
+      `This address answers with ${offers.join(', ')}; none of them is in the Accept header.`,
+      { available: offers })
   }
   return best
 }
@@ -43,13 +45,21 @@ function qualityIn (parameters: readonly string[]): number {
   return /^q=(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/.test(weight) ? Number(weight.slice(2)) : 0
 }
 
+/** 2 where a range is this very type, 1 where it takes all subtypes, 0 where it takes anything; -1 where it does not match. */
+function specificityOf (range: Range, type: string | undefined, subtype: string | undefined): number {
+  if (range.type === '*') return range.subtype === '*' ? 0 : -1
+  if (range.type !== type) return -1
+  if (range.subtype === '*') return 1
+  return range.subtype === subtype ? 2 : -1
+}
+
 /** The quality of the most specific range that matches. */
 function qualityOf (offer: string, ranges: readonly Range[]): number {
   const [type, subtype] = offer.split('/')
   let quality = 0
   let bestSpecificity = -1
   for (const range of ranges) {
-    const specificity = range.type === '*' ? (range.subtype === '*' ? 0 : -1) : range.type !== type ? -1 : range.subtype === '*' ? 1 : range.subtype === subtype ? 2 : -1
+    const specificity = specificityOf(range, type, subtype)
     if (specificity > bestSpecificity) {
       bestSpecificity = specificity
       quality = range.quality

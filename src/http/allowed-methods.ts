@@ -21,6 +21,9 @@ export function createNotFoundHandler (app: FastifyInstance): (request: FastifyR
 }
 
 function toPattern (url: string): RegExp {
-  const segments = url.split('/').map(segment => segment.startsWith(':') ? '[^/]+' : segment === '*' ? '.*' : segment.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  const segments = url.split('/').map(segment => {
+    if (segment.startsWith(':')) return '[^/]+'
+    return segment === '*' ? '.*' : segment.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+  })
   return new RegExp(`^${segments.join('/')}$`)
 }

@@ -50,7 +50,11 @@ export interface AppOptions {
 }
 
 /** The HTTP application around a service. It does not listen and does not own the service: whoever calls closes both. */
-export async function buildApp (service: Service, config: Config, { log = createLogger(config.logLevel) }: AppOptions = {}): Promise<FastifyInstance> {
+export async function buildApp (
+  service: Service,
+  config: Config,
+  { log = createLogger(config.logLevel) }: AppOptions = {}
+): Promise<FastifyInstance> {
   const loggerInstance: FastifyBaseLogger = log
   const app = fastify({
     loggerInstance,

@@ -10,7 +10,12 @@ import type { UploadLease } from './upload.js'
  *
  * @throws AppError `deadline_exceeded`
  */
-export function withDeadline<T> (response: ServerResponse, deadlineMs: number, work: (deadline: Deadline) => T | Promise<T>, { caller, lease, waitMs = 0 }: DeadlineOptions = {}): T | Promise<T> {
+export function withDeadline<T> (
+  response: ServerResponse,
+  deadlineMs: number,
+  work: (deadline: Deadline) => T | Promise<T>,
+  { caller, lease, waitMs = 0 }: DeadlineOptions = {}
+): T | Promise<T> {
   const ending = new Ending(caller, lease, waitMs)
   const started = work(ending)
   if (!(started instanceof Promise)) return started
@@ -65,7 +70,9 @@ async function untilEnd<T> (response: ServerResponse, deadlineMs: number, work: 
     }
   })
   const timer = setTimeout(() => {
-    end(new AppError('deadline_exceeded', `The work took longer than ${deadlineMs} ms; try again, or ask for less at once.`, { deadline_ms: deadlineMs }))
+    end(new AppError('deadline_exceeded',
+      `The work took longer than ${deadlineMs} ms; try again, or ask for less at once.`,
+      { deadline_ms: deadlineMs }))
   }, deadlineMs)
   const onClose = (): void => { end(new AppError('request_timeout', 'The caller closed the connection before the answer was ready.')) }
   response.once('close', onClose)

@@ -43,7 +43,8 @@ const INTERNAL_DETAIL = 'The service failed; its log has the cause under this re
 export function toAppError (error: unknown): AppError {
   if (error instanceof AppError) return error
   const { code, statusCode, message } = (error ?? {}) as Partial<FastifyError>
-  const ours = FRAMEWORK_CODES[code ?? ''] ?? (isCallersFault(statusCode) ? CODE_BY_STATUS[statusCode] ?? 'invalid_request' : 'internal_error')
+  const byStatus = isCallersFault(statusCode) ? CODE_BY_STATUS[statusCode] ?? 'invalid_request' : 'internal_error'
+  const ours = FRAMEWORK_CODES[code ?? ''] ?? byStatus
   if (ours === 'internal_error') return new AppError(ours, INTERNAL_DETAIL, {}, { cause: error })
   return new AppError(ours, DETAILS[ours] ?? `The request cannot be read: ${message ?? 'no reason given'}.`, {}, { cause: error })
 }
@@ -70,7 +71,11 @@ function problemBytes (problem: Record<string, unknown>): Buffer {
   const made = Object.entries(problem).filter((entry): entry is [string, Uint8Array] => entry[1] instanceof Uint8Array)
   if (made.length === 0) return Buffer.from(JSON.stringify(problem))
   const rest = JSON.stringify({ ...problem, ...Object.fromEntries(made.map(([name]) => [name, undefined])) })
-  return Buffer.concat([Buffer.from(rest.slice(0, -1)), ...made.flatMap(([name, json]) => [Buffer.from(`,${JSON.stringify(name)}:`), json]), Buffer.from('}')])
+  return Buffer.concat([
+    Buffer.from(rest.slice(0, -1)),
+    ...made.flatMap(([name, json]) => [Buffer.from(`,${JSON.stringify(name)}:`), json]),
+    Buffer.from('}')
+  ])
 }
 
 /** What the standard members have, and what goes into a header. */
@@ -149,7 +154,8 @@ export function handleClientError (error: NodeJS.ErrnoException, socket: Socket)
 function fromClientError ({ code }: NodeJS.ErrnoException): AppError {
   switch (code) {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new AppError('request_timeout', 'The request did not arrive completely in time; send it again over a faster or less busy connection.')
+      return new AppError('request_timeout',
+        'The request did not arrive completely in time; send it again over a faster or less busy connection.')
     case 'HPE_HEADER_OVERFLOW':
       return new AppError('headers_too_large', 'The request headers are larger than 16384 bytes.', { limit: 16_384 })
     default:

@@ -33,12 +33,17 @@ const MAX_SPELLED_MODULES = 8
  * tell for as long as it remembers the list: see module-lists.ts.
  */
 export function contentLocationOf ({ objectSha256, btfSha256, moduleSha256s }: RelocateAnswer): string {
-  const modules = moduleSha256s.length === 0 ? '' : moduleSha256s.length <= MAX_SPELLED_MODULES ? `&modules=${moduleSha256s.join(',')}` : `&module_list=${nameModuleList(moduleSha256s)}`
+  const modules = moduleSha256s.length === 0
+    ? ''
+    : moduleSha256s.length <= MAX_SPELLED_MODULES
+      ? `&modules=${moduleSha256s.join(',')}`
+      : `&module_list=${nameModuleList(moduleSha256s)}`
   return `/relocated/${objectSha256}/${btfSha256}?engine=${ENGINE.version}${modules}`
 }
 
 export function serverTimingOf ({ resolve, fetch, parse, relocate }: RelocateAnswer['timing']): string {
-  return `resolve;dur=${milliseconds(resolve)}, fetch;dur=${milliseconds(fetch)}, parse;dur=${milliseconds(parse)}, relocate;dur=${milliseconds(relocate)}`
+  return `resolve;dur=${milliseconds(resolve)}, fetch;dur=${milliseconds(fetch)}, ` +
+    `parse;dur=${milliseconds(parse)}, relocate;dur=${milliseconds(relocate)}`
 }
 
 /** Whole microseconds: finer is noise, and `toFixed` costs more than all the rest of the line. */

@@ -31,7 +31,17 @@ export function toKernelJson (entry: KernelEntry | OfferedEntry): Record<string,
   }
 }
 
-const UNKNOWN = { btf_sha256: null, bytes: null, types: null, build_id: null, source: null, provenance: null, first_seen: null, last_used: null, modules: [] } as const
+const UNKNOWN = {
+  btf_sha256: null,
+  bytes: null,
+  types: null,
+  build_id: null,
+  source: null,
+  provenance: null,
+  first_seen: null,
+  last_used: null,
+  modules: []
+} as const
 
 function toPublishedJson (published: Published | undefined): Record<string, string | number | null> | null {
   if (published === undefined) return null
@@ -40,5 +50,11 @@ function toPublishedJson (published: Published | undefined): Record<string, stri
 }
 
 function namesOf (reference: KernelReference): Record<string, string> {
-  return { reference: formatReference(reference), distro: reference.distro, distro_version: reference.distroVersion, arch: reference.arch, release: reference.release }
+  return {
+    reference: formatReference(reference),
+    distro: reference.distro,
+    distro_version: reference.distroVersion,
+    arch: reference.arch,
+    release: reference.release
+  }
 }

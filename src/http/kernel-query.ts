@@ -5,7 +5,12 @@ import type { KernelFilter } from '../kernels/types.js'
 import { DEFAULT_LIMIT } from './schemas/kernel.js'
 
 /** The kernel that an address names. */
-export function toKernelReference (params: { readonly distro: string, readonly version: string, readonly arch: string, readonly release: string }): KernelReference {
+export function toKernelReference (params: {
+  readonly distro: string
+  readonly version: string
+  readonly arch: string
+  readonly release: string
+}): KernelReference {
   return toReference({ distro: params.distro, distroVersion: params.version, arch: params.arch, release: params.release })
 }
 
@@ -43,6 +48,7 @@ export function toKernelFilter (query: ListQuery): KernelFilter {
 
 /** The address of the page after this one: the same question, from another place. */
 export function nextPageUrl (query: ListQuery, cursor: string): string {
-  const parameters = Object.entries({ ...query, cursor }).flatMap(([name, value]) => value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`])
+  const parameters = Object.entries({ ...query, cursor })
+    .flatMap(([name, value]) => value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`])
   return `/kernels?${parameters.join('&')}`
 }

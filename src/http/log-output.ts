@@ -44,7 +44,7 @@ export function createLineOutput (fd: number): LineOutput {
 
   const schedule = (): void => { timer ??= setTimeout(flush, FLUSH_MS).unref() }
   const take = (): Buffer => {
-    const notice = lost > toldLost ? `${JSON.stringify({ level: 40, time: Date.now(), pid: process.pid, lost_lines: lost - toldLost, msg: 'the log could not be written; lines are lost' })}\n` : ''
+    const notice = lost > toldLost ? noticeOf(lost - toldLost) : ''
     toldLost = lost
     const bytes = Buffer.from(notice + waiting)
     waiting = ''
@@ -98,6 +98,12 @@ export function createLineOutput (fd: number): LineOutput {
     },
     get lost () { return lost }
   }
+}
+
+/** A line of the log about the lines that it lacks. */
+function noticeOf (lines: number): string {
+  const msg = 'the log could not be written; lines are lost'
+  return `${JSON.stringify({ level: 40, time: Date.now(), pid: process.pid, lost_lines: lines, msg })}\n`
 }
 
 function writeNow (fd: number, bytes: Buffer): void {

@@ -21,7 +21,8 @@ export function createLogger (level: string, destination: DestinationStream = ge
   const process = `"pid":${globalThis.process.pid},"hostname":${JSON.stringify(hostname())}`
   return Object.assign(log, {
     infoJson (members: string, message: string): void {
-      if (log.isLevelEnabled('info')) destination.write(`{"level":${pino.levels.values['info']},"time":${Date.now()},${process},${members},"msg":"${message}"}\n`)
+      if (!log.isLevelEnabled('info')) return
+      destination.write(`{"level":${pino.levels.values['info']},"time":${Date.now()},${process},${members},"msg":"${message}"}\n`)
     }
   })
 }

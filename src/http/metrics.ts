@@ -38,15 +38,23 @@ function getProcessRegistry (): Registry {
 export function createMetrics (service: Service, uploadBytes: () => number): Metrics {
   const register = new Registry()
   const registers = [register]
-  new Gauge({ name: 'corelo_build_info', help: 'Always 1; the labels say which version runs.', labelNames: ['version', 'semantics', 'node'], registers })
+  const labelNames = ['version', 'semantics', 'node']
+  new Gauge({ name: 'corelo_build_info', help: 'Always 1; the labels say which version runs.', labelNames, registers })
     .set({ version: ENGINE.version, semantics: ENGINE.semantics, node: process.version }, 1)
   addServiceMetrics(service, uploadBytes, registers)
-  const relocations: Record<Verdict, { cached: number, made: number }> = { loads: { cached: 0, made: 0 }, fails: { cached: 0, made: 0 }, unknown: { cached: 0, made: 0 } }
-  addCounter(registers, 'corelo_relocations_total', 'Relocations answered, by verdict and whether the result was cached.', ['verdict', 'cached'], () => Object.entries(relocations).flatMap(([verdict, { cached, made }]) => [
-    [{ verdict, cached: 'true' }, cached],
-    [{ verdict, cached: 'false' }, made]
-  ]))
-  addCounter(registers, 'corelo_log_lines_lost_total', 'Log lines that could not be written to standard output.', [], () => [[{}, lostLines()]])
+  const relocations: Record<Verdict, { cached: number, made: number }> = {
+    loads: { cached: 0, made: 0 },
+    fails: { cached: 0, made: 0 },
+    unknown: { cached: 0, made: 0 }
+  }
+  addCounter(registers, 'corelo_relocations_total',
+    'Relocations answered, by verdict and whether the result was cached.', ['verdict', 'cached'],
+    () => Object.entries(relocations).flatMap(([verdict, { cached, made }]) => [
+      [{ verdict, cached: 'true' }, cached],
+      [{ verdict, cached: 'false' }, made]
+    ]))
+  addCounter(registers, 'corelo_log_lines_lost_total', 'Log lines that could not be written to standard output.', [],
+    () => [[{}, lostLines()]])
   let inFlight = 0
   addGauge(registers, 'corelo_http_requests_in_flight', 'Requests being answered.', () => inFlight)
   return {
@@ -111,30 +119,43 @@ function addServiceMetrics (service: Service, uploadBytes: () => number, registe
   addGauge(registers, 'corelo_memory_tier_bytes', 'Bytes of BTF in memory.', () => service.stats().memoryBytes)
   addGauge(registers, 'corelo_memory_tier_entries', 'BTFs in memory.', () => service.stats().memoryEntries)
   addGauge(registers, 'corelo_disk_tier_bytes', 'Bytes in the content store.', () => service.stats().diskBytes)
-  labelledGauge('corelo_degraded', '1 if the service runs without this part: disk (it takes no writes) or shared_store (it does not answer).', 'why',
+  labelledGauge('corelo_degraded',
+    '1 if the service runs without this part: disk (it takes no writes) or shared_store (it does not answer).', 'why',
     () => Object.fromEntries(Object.entries(service.stats().degraded).map(([why, isDegraded]) => [why, isDegraded ? 1 : 0])))
-  addCounter(registers, 'corelo_worker_restarts_total', 'Workers that were replaced after a failure.', [], () => [[{}, service.stats().workerRestarts]])
+  addCounter(registers, 'corelo_worker_restarts_total', 'Workers that were replaced after a failure.', [],
+    () => [[{}, service.stats().workerRestarts]])
   addGauge(registers, 'corelo_source_waiters', 'Requests that wait for a source of BTF.', () => service.stats().sourceWaiters)
   addCounter(registers, 'corelo_source_requests_total', 'Requests to sources of BTF, by source and outcome.', ['source', 'outcome'],
     () => service.stats().sourceRequests.map(({ source, outcome, count }) => [{ source, outcome }, count] as const))
   addGauge(registers, 'corelo_fetch_jobs', 'Fetches from package repositories in progress.', () => service.stats().fetchJobs)
-  addGauge(registers, 'corelo_published_kernels', 'Kernels that the package repositories list.', () => service.stats().packages?.published ?? 0)
+  addGauge(registers, 'corelo_published_kernels', 'Kernels that the package repositories list.',
+    () => service.stats().packages?.published ?? 0)
   addCounter(registers, 'corelo_package_downloads_total', 'Kernel packages downloaded, by outcome: found, refused.', ['outcome'], () => {
     const { downloads = 0, failures = 0 } = service.stats().packages ?? {}
     return [[{ outcome: 'found' }, downloads - failures], [{ outcome: 'refused' }, failures]]
   })
-  addCounter(registers, 'corelo_package_bytes_total', 'Bytes of kernel packages downloaded.', [], () => [[{}, service.stats().packages?.bytes ?? 0]])
-  addCounter(registers, 'corelo_new_kernels_total', 'Kernels that sources list and did not list before, as far as CORELO_WATCH names them.', [], () => [[{}, service.stats().watch?.newKernels ?? 0]])
-  addCounter(registers, 'corelo_kernels_fetched_ahead_total', 'New kernels that were fetched before anybody asked, by what came of it.', ['outcome'], () => {
-    const { fetched = 0, failed = 0 } = service.stats().watch ?? {}
-    return [[{ outcome: 'fetched' }, fetched], [{ outcome: 'failed' }, failed]]
-  })
-  addGauge(registers, 'corelo_fetch_ahead_waiting', 'New kernels that are still to be fetched ahead.', () => service.stats().watch?.waiting ?? 0)
-  addCounter(registers, 'corelo_webhook_attempts_total', 'Attempts to tell CORELO_WEBHOOK of an event, by what came of it.', ['outcome'], () => {
-    const { delivered = 0, failed = 0 } = service.stats().watch?.webhook ?? {}
-    return [[{ outcome: 'delivered' }, delivered], [{ outcome: 'failed' }, failed]]
-  })
-  addCounter(registers, 'corelo_webhook_events_dropped_total', 'Events that CORELO_WEBHOOK did not take for so long that they were given up.', [], () => [[{}, service.stats().watch?.webhook?.dropped ?? 0]])
-  addGauge(registers, 'corelo_webhook_events_waiting', 'Events that CORELO_WEBHOOK has not taken yet.', () => service.stats().watch?.webhook?.waiting ?? 0)
-  addCounter(registers, 'corelo_cache_events_total', 'Cache hits, misses and other events.', ['event'], () => Object.entries(service.stats().cache).map(([event, count]) => [{ event }, count]))
+  addCounter(registers, 'corelo_package_bytes_total', 'Bytes of kernel packages downloaded.', [],
+    () => [[{}, service.stats().packages?.bytes ?? 0]])
+  addCounter(registers, 'corelo_new_kernels_total',
+    'Kernels that sources list and did not list before, as far as CORELO_WATCH names them.', [],
+    () => [[{}, service.stats().watch?.newKernels ?? 0]])
+  addCounter(registers, 'corelo_kernels_fetched_ahead_total',
+    'New kernels that were fetched before anybody asked, by what came of it.', ['outcome'], () => {
+      const { fetched = 0, failed = 0 } = service.stats().watch ?? {}
+      return [[{ outcome: 'fetched' }, fetched], [{ outcome: 'failed' }, failed]]
+    })
+  addGauge(registers, 'corelo_fetch_ahead_waiting', 'New kernels that are still to be fetched ahead.',
+    () => service.stats().watch?.waiting ?? 0)
+  addCounter(registers, 'corelo_webhook_attempts_total',
+    'Attempts to tell CORELO_WEBHOOK of an event, by what came of it.', ['outcome'], () => {
+      const { delivered = 0, failed = 0 } = service.stats().watch?.webhook ?? {}
+      return [[{ outcome: 'delivered' }, delivered], [{ outcome: 'failed' }, failed]]
+    })
+  addCounter(registers, 'corelo_webhook_events_dropped_total',
+    'Events that CORELO_WEBHOOK did not take for so long that they were given up.', [],
+    () => [[{}, service.stats().watch?.webhook?.dropped ?? 0]])
+  addGauge(registers, 'corelo_webhook_events_waiting', 'Events that CORELO_WEBHOOK has not taken yet.',
+    () => service.stats().watch?.webhook?.waiting ?? 0)
+  addCounter(registers, 'corelo_cache_events_total', 'Cache hits, misses and other events.', ['event'],
+    () => Object.entries(service.stats().cache).map(([event, count]) => [{ event }, count]))
 }

@@ -18,5 +18,7 @@ export function nameModuleList (modules: readonly Sha256[]): Sha256 {
 export function moduleListOf (name: Sha256): readonly Sha256[] {
   const modules = lists.get(name)
   if (modules !== undefined) return modules
-  throw new AppError('btf_unknown', `The service does not remember the list of modules ${name}; send the hashes as modules, or POST the relocation again.`, { module_list: name })
+  throw new AppError('btf_unknown',
+    `The service does not remember the list of modules ${name}; send the hashes as modules, or POST the relocation again.`,
+    { module_list: name })
 }

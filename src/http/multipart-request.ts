@@ -41,7 +41,11 @@ export async function readForm (request: FastifyRequest, kinds: Readonly<Record<
   }
 }
 
-async function readParts (request: FastifyRequest, kinds: Readonly<Record<string, PartKind>>, { fileBytes, lease }: FormLimits): Promise<Form> {
+async function readParts (
+  request: FastifyRequest,
+  kinds: Readonly<Record<string, PartKind>>,
+  { fileBytes, lease }: FormLimits
+): Promise<Form> {
   const texts: Record<string, string> = {}
   const repeated: Record<string, string[]> = {}
   const files: Record<string, Uint8Array[]> = {}
@@ -50,7 +54,9 @@ async function readParts (request: FastifyRequest, kinds: Readonly<Record<string
   let count = 0
   for await (const part of request.parts({ isPartAFile, limits: { fieldSize: MAX_TEXT_BYTES + 1 } })) {
     const name = part.fieldname
-    if (++count > MAX_PARTS) throw new AppError('too_large', `The form has more than ${MAX_PARTS} parts.`, { part: 'form', limit: MAX_PARTS })
+    if (++count > MAX_PARTS) {
+      throw new AppError('too_large', `The form has more than ${MAX_PARTS} parts.`, { part: 'form', limit: MAX_PARTS })
+    }
     const kind = requireKind(kinds, name)
     const isRepeated = Object.hasOwn(texts, name) || Object.hasOwn(files, name)
     if (isRepeated && kind !== 'repeatable file') throw invalid(name, `The part ${name} is there more than once; send it once.`)
@@ -76,7 +82,9 @@ function kindOf (kinds: Readonly<Record<string, PartKind>>, name: string): PartK
 
 function requireKind (kinds: Readonly<Record<string, PartKind>>, name: string): PartKind {
   const kind = kindOf(kinds, name)
-  if (kind === undefined) throw invalid(name, `This form has no part ${JSON.stringify(name.slice(0, 64))}; it takes ${Object.keys(kinds).join(', ')}.`)
+  if (kind === undefined) {
+    throw invalid(name, `This form has no part ${JSON.stringify(name.slice(0, 64))}; it takes ${Object.keys(kinds).join(', ')}.`)
+  }
   return kind
 }
 

@@ -4,8 +4,8 @@ import type { FastifyRequest } from 'fastify'
 const MOST_WAIT_S = 300
 
 /**
- * Milliseconds that a caller wants to wait for a kernel that is being fetched: `Prefer: wait=<seconds>`. 0 where it does not say; other preferences are not known
- * here and left alone, as is what cannot be understood.
+ * Milliseconds that a caller wants to wait for a kernel that is being fetched: `Prefer: wait=<seconds>`. 0 where it does not say;
+ * other preferences are not known here and left alone, as is what cannot be understood.
  *
  * @see https://www.rfc-editor.org/rfc/rfc7240#section-4.3
  */

@@ -4,7 +4,12 @@ import { DIGEST_OF_NOTHING, digestOf, etagOf, isNoneMatchHit } from './headers.j
 import { sendBytes, viewOf } from './send-bytes.js'
 
 /** Answers with raw BTF, or with 304 where the caller has it already. */
-export function sendBtf (request: FastifyRequest, reply: FastifyReply, btf: { readonly bytes: Uint8Array, readonly sha256: Sha256 }, cacheControl: string): FastifyReply {
+export function sendBtf (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  btf: { readonly bytes: Uint8Array, readonly sha256: Sha256 },
+  cacheControl: string
+): FastifyReply {
   const etag = etagOf(btf.sha256)
   reply.headers({ etag, 'cache-control': cacheControl, 'content-location': `/btf/${btf.sha256}`, 'corelo-btf': btf.sha256 })
   if (isNoneMatchHit(request.headers['if-none-match'], etag)) return reply.code(304).send()

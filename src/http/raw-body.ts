@@ -29,10 +29,17 @@ export async function readBody (request: FastifyRequest, limit: number, lease: U
  *
  * @throws AppError `unsupported_media_type`, `too_large`, `invalid_request`, `overloaded`
  */
-export async function readRawBody (request: FastifyRequest, limit: number, lease: UploadLease, types: readonly string[] = RAW_TYPES): Promise<Uint8Array> {
+export async function readRawBody (
+  request: FastifyRequest,
+  limit: number,
+  lease: UploadLease,
+  types: readonly string[] = RAW_TYPES
+): Promise<Uint8Array> {
   const type = mediaTypeOf(request.headers['content-type'])
   if (type !== undefined && !types.includes(type)) {
-    throw new AppError('unsupported_media_type', `Send the bytes as ${types.join(' or ')} (in the Content-Type header).`, { accepted: types })
+    throw new AppError('unsupported_media_type',
+      `Send the bytes as ${types.join(' or ')} (in the Content-Type header).`,
+      { accepted: types })
   }
   const body = await readBody(request, limit, lease)
   if (body.length === 0) throw new AppError('invalid_request', 'The request has no body; send the bytes to store.', { field: 'body' })

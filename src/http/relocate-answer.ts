@@ -4,7 +4,9 @@ import { ENGINE } from '../relocation/engine.js'
 import { hexOf, sha256 } from '../store/sha256.js'
 import type { RelocateAnswer } from '../relocation/types.js'
 import { negotiate } from './accept.js'
-import { contentLocationOf, countsOf, DIGEST_OF_NOTHING, digestOf, etagOf, isNoneMatchHit, serverTimingOf, type CacheControl } from './headers.js'
+import {
+  contentLocationOf, countsOf, DIGEST_OF_NOTHING, digestOf, etagOf, isNoneMatchHit, serverTimingOf, type CacheControl
+} from './headers.js'
 import { reportOf } from './report.js'
 import { sendAtOnce, viewOf } from './send-bytes.js'
 
@@ -18,13 +20,24 @@ export function needsReport (representation: Representation): boolean {
   return representation === 'application/json' || representation === 'multipart/form-data'
 }
 
-const SUFFIXES = { 'application/x-elf': '', 'application/octet-stream': '', 'application/json': '.report', 'multipart/form-data': '.form' } as const
+const SUFFIXES = {
+  'application/x-elf': '',
+  'application/octet-stream': '',
+  'application/json': '.report',
+  'multipart/form-data': '.form'
+} as const
 
 /** What Corelo-Kernel says where the request named only content: every 200 has the header. The report has null there. */
 const NO_KERNEL = 'none'
 
 /** Answers with a relocation in the form that was negotiated, or with 304 where the caller has it already. */
-export function sendAnswer (request: FastifyRequest, reply: FastifyReply, answer: RelocateAnswer, representation: Representation, cacheControl: CacheControl): void {
+export function sendAnswer (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  answer: RelocateAnswer,
+  representation: Representation,
+  cacheControl: CacheControl
+): void {
   const prepared = preparedFor(answer, representation, cacheControl)
   if (isNoneMatchHit(request.headers['if-none-match'], prepared.etag)) return sendAtOnce(reply, 304, prepared.headers)
   const isHead = request.method === 'HEAD'
@@ -123,7 +136,8 @@ function toForm (answer: RelocateAnswer, report: Buffer): { type: string, body: 
   const body = Buffer.concat([
     Buffer.from(`--${boundary}\r\ncontent-disposition: form-data; name="report"\r\ncontent-type: application/json\r\n\r\n`),
     report,
-    Buffer.from(`\r\n--${boundary}\r\ncontent-disposition: form-data; name="object"; filename="relocated.bpf.o"\r\ncontent-type: application/x-elf\r\n\r\n`),
+    Buffer.from(`\r\n--${boundary}\r\ncontent-disposition: form-data; name="object"; filename="relocated.bpf.o"\r\n` +
+      'content-type: application/x-elf\r\n\r\n'),
     viewOf(answer.bytes),
     ...attestationPart(answer, boundary),
     Buffer.from(`\r\n--${boundary}--\r\n`)

@@ -46,7 +46,12 @@ const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46]
  *
  * @throws AppError `invalid_request`, `too_large`, `unsupported_media_type`, `object_invalid`, `overloaded`
  */
-export async function readRelocation (request: FastifyRequest, config: Config, lease: UploadLease, wantsReport: boolean): Promise<RelocateRequest> {
+export async function readRelocation (
+  request: FastifyRequest,
+  config: Config,
+  lease: UploadLease,
+  wantsReport: boolean
+): Promise<RelocateRequest> {
   const type = mediaTypeOf(request.headers['content-type'])
   if (type === 'multipart/form-data') return await readFromForm(request, config, lease, wantsReport)
   if (type !== undefined && type !== CURL_DEFAULT_TYPE && !RAW_TYPES.includes(type as typeof RAW_TYPES[number])) throw unsupported()
@@ -57,13 +62,23 @@ export async function readRelocation (request: FastifyRequest, config: Config, l
 
 async function readRawObject (request: FastifyRequest, { maxObjectBytes }: Config, lease: UploadLease): Promise<Uint8Array> {
   const object = await readBody(request, maxObjectBytes, lease)
-  if (object.length === 0) throw invalid('object', 'The request has no object; send the eBPF ELF object as the body, or as the part object of multipart/form-data.')
+  if (object.length === 0) {
+    throw invalid('object',
+      'The request has no object; send the eBPF ELF object as the body, or as the part object of multipart/form-data.')
+  }
   return object
 }
 
-async function readFromForm (request: FastifyRequest, { maxObjectBytes, maxBtfBytes }: Config, lease: UploadLease, wantsReport: boolean): Promise<RelocateRequest> {
+async function readFromForm (
+  request: FastifyRequest,
+  { maxObjectBytes, maxBtfBytes }: Config,
+  lease: UploadLease,
+  wantsReport: boolean
+): Promise<RelocateRequest> {
   const [parameter] = Object.keys(request.query as object)
-  if (parameter !== undefined) throw invalid(parameter, `With multipart/form-data the fields are parts, not query parameters; send ${parameter} as a part.`)
+  if (parameter !== undefined) {
+    throw invalid(parameter, `With multipart/form-data the fields are parts, not query parameters; send ${parameter} as a part.`)
+  }
   const { texts, repeated, files } = await readForm(request, PARTS, { fileBytes: { object: maxObjectBytes, btf: maxBtfBytes }, lease })
   const { object: objectText, ...single } = texts
   const fields = { ...single, ...repeated }
@@ -73,17 +88,30 @@ async function readFromForm (request: FastifyRequest, { maxObjectBytes, maxBtfBy
   const [object] = files['object'] ?? []
   if (object?.length === 0) throw new AppError('object_invalid', 'The part object is empty; send the eBPF ELF object.', { part: 'object' })
   const { btf } = files
-  if (btf?.some(({ length }) => length === 0) === true) throw new AppError('btf_invalid', 'A part btf is empty; send raw BTF, or ELF with .BTF.', { part: 'btf' })
-  return toRelocateRequest(fields, { object, objectSha256: object === undefined ? requireObjectHash(objectText) : undefined, btf }, wantsReport)
+  if (btf?.some(({ length }) => length === 0) === true) {
+    throw new AppError('btf_invalid', 'A part btf is empty; send raw BTF, or ELF with .BTF.', { part: 'btf' })
+  }
+  const objectSha256 = object === undefined ? requireObjectHash(objectText) : undefined
+  return toRelocateRequest(fields, { object, objectSha256, btf }, wantsReport)
 }
 
 function requireObjectHash (text: string | undefined): Sha256 {
-  if (text === undefined) throw invalid('object', 'The part object is missing; send the eBPF ELF object as a file, or as text the sha256:… of one that the service holds.')
-  if (!isSha256(text)) throw invalid('object', 'The part object must be a file (a part with a file name), or the text sha256: and 64 lower-case hex digits.')
+  if (text === undefined) {
+    throw invalid('object',
+      'The part object is missing; send the eBPF ELF object as a file, or as text the sha256:… of one that the service holds.')
+  }
+  if (!isSha256(text)) {
+    throw invalid('object',
+      'The part object must be a file (a part with a file name), or the text sha256: and 64 lower-case hex digits.')
+  }
   return text
 }
 
-function toRelocateRequest (fields: RelocateFields, { object, objectSha256, btf }: Pick<RelocateRequest, 'object' | 'objectSha256' | 'btf'>, wantsReport: boolean): RelocateRequest {
+function toRelocateRequest (
+  fields: RelocateFields,
+  { object, objectSha256, btf }: Pick<RelocateRequest, 'object' | 'objectSha256' | 'btf'>,
+  wantsReport: boolean
+): RelocateRequest {
   const kernel = toKernel(fields)
   if (kernel === undefined && fields.btf_sha256 === undefined && fields.kernel_build_id === undefined && btf === undefined) {
     throw invalid('kernel_release', 'The request names no kernel; give kernel_release, kernel_build_id, btf_sha256 or a part btf.')
@@ -104,7 +132,14 @@ function toRelocateRequest (fields: RelocateFields, { object, objectSha256, btf 
 }
 
 function toKernel (fields: RelocateFields): KernelQuery | undefined {
-  const { kernel_release: kernelRelease, arch, distro, distro_version: distroVersion, kernel_version: kernelVersion, kernel_build_id: buildId } = fields
+  const {
+    kernel_release: kernelRelease,
+    arch,
+    distro,
+    distro_version: distroVersion,
+    kernel_version: kernelVersion,
+    kernel_build_id: buildId
+  } = fields
   if (kernelRelease !== undefined) return parseQuery({ kernelRelease, arch, distro, distroVersion, kernelVersion, buildId })
   const narrowing = NARROWING.find(field => fields[field] !== undefined)
   if (narrowing !== undefined) throw invalid(narrowing, `${narrowing} narrows kernel_release, which is missing; give both, or neither.`)
@@ -114,7 +149,9 @@ function toKernel (fields: RelocateFields): KernelQuery | undefined {
 /** The members of a comma separated list whose form the schema has checked. */
 export function toList (field: string, text: string): string[] {
   const members = text.split(',')
-  if (members.length > LIMITS.moduleBtfs) throw invalid(field, `${field} names ${members.length} modules; the limit is ${LIMITS.moduleBtfs}.`)
+  if (members.length > LIMITS.moduleBtfs) {
+    throw invalid(field, `${field} names ${members.length} modules; the limit is ${LIMITS.moduleBtfs}.`)
+  }
   if (new Set(members).size !== members.length) throw invalid(field, `${field} names a module twice; name each once.`)
   return members
 }
@@ -123,7 +160,8 @@ function isElf (bytes: Uint8Array): boolean { return ELF_MAGIC.every((byte, i) =
 
 function unsupported (): AppError {
   return new AppError('unsupported_media_type',
-    `Send the object as ${ACCEPTED.join(', ')} (in the Content-Type header); fields are parts of the form, or query parameters beside a raw body.`,
+    `Send the object as ${ACCEPTED.join(', ')} (in the Content-Type header); ` +
+    'fields are parts of the form, or query parameters beside a raw body.',
     { accepted: ACCEPTED })
 }
 

@@ -44,7 +44,8 @@ export async function serve (config: Config): Promise<void> {
   const log = createLogger(config.logLevel)
   await openCacheFolder(config.cacheDir)
   readRepositories(config.packages) // as well
-  const signer = await openSigner(config, () => {}) // a setting that is wrong ends the start here, with a sentence; the service opens them for itself
+  // A setting that is wrong ends the start here, with a sentence; the service opens them for itself.
+  const signer = await openSigner(config, () => {})
   if (config.webhookSecretFile !== undefined) await readSecrets(config.webhookSecretFile) // as well
   const service = createService({ ...config, ...watchingOf(config) }, { onWarning: (message, facts) => { log.warn(facts, message) } })
   let app: FastifyInstance
@@ -58,7 +59,9 @@ export async function serve (config: Config): Promise<void> {
   closeWithGrace({
     delay: config.shutdownMs,
     logger: false,
-    onTimeout: () => { log.error({ shutdown_ms: config.shutdownMs }, 'requests were still in flight at the end of the shutdown time; exiting') },
+    onTimeout: () => {
+      log.error({ shutdown_ms: config.shutdownMs }, 'requests were still in flight at the end of the shutdown time; exiting')
+    },
     onSecondSignal: signal => { log.warn({ signal }, 'second signal; exiting at once') },
     onSecondError: error => { log.fatal({ err: error }, 'second failure while stopping; exiting at once') }
   }, async ({ signal, err }) => {
@@ -72,7 +75,10 @@ export async function serve (config: Config): Promise<void> {
 
 function watchingOf ({ watch, watchNewest, webhookUrl, webhookSecretFile }: Config): Pick<ServiceSettings, 'watching'> {
   if (watch.length === 0 && webhookUrl === undefined) return {}
-  return { watching: { patterns: watch, newest: watchNewest, ...(webhookUrl === undefined || webhookSecretFile === undefined ? {} : { webhook: { url: webhookUrl, secretFile: webhookSecretFile } }) } }
+  const webhook = webhookUrl === undefined || webhookSecretFile === undefined
+    ? {}
+    : { webhook: { url: webhookUrl, secretFile: webhookSecretFile } }
+  return { watching: { patterns: watch, newest: watchNewest, ...webhook } }
 }
 
 /** A disk that takes no writes is gone on without. A folder that is not there is a setting that is wrong. */
@@ -80,7 +86,9 @@ async function openCacheFolder (path: string): Promise<void> {
   try {
     await makeFolder(path)
   } catch (error) {
-    throw new AppError('invalid_request', `The cache folder ${path} cannot be made (${errorCode(error) ?? String(error)}); set CORELO_CACHE_DIR to a folder that this user may write to.`,
+    throw new AppError('invalid_request',
+      `The cache folder ${path} cannot be made (${errorCode(error) ?? String(error)}); ` +
+      'set CORELO_CACHE_DIR to a folder that this user may write to.',
       { setting: 'CORELO_CACHE_DIR' }, { cause: error })
   }
 }

@@ -3,7 +3,11 @@ import { formatReference } from '../identity/reference.js'
 import type { Service } from '../service/types.js'
 
 interface Field { readonly type?: unknown, readonly format?: unknown, readonly examples?: unknown }
-interface Operation { readonly description?: string, readonly parameters?: unknown, readonly requestBody?: { readonly content: Readonly<Record<string, unknown>> } }
+interface Operation {
+  readonly description?: string
+  readonly parameters?: unknown
+  readonly requestBody?: { readonly content: Readonly<Record<string, unknown>> }
+}
 interface Document {
   readonly paths?: Readonly<Record<string, Readonly<Record<string, Operation>>>>
   readonly components?: { readonly schemas?: Readonly<Record<string, { readonly properties?: Readonly<Record<string, Field>> }>> }
@@ -22,7 +26,17 @@ export function shownDocument (document: Document, kernel: string | undefined): 
   const properties = Object.fromEntries(Object.entries(form.properties ?? {}).map(([name, field]) => [name, fill(name, field, kernel)]))
   return {
     ...document,
-    paths: { '/relocate': { ...others, post: { ...post, parameters: [], requestBody: { ...post.requestBody, content: { [FORM]: post.requestBody?.content[FORM] } } } }, ...paths },
+    paths: {
+      '/relocate': {
+        ...others,
+        post: {
+          ...post,
+          parameters: [],
+          requestBody: { ...post.requestBody, content: { [FORM]: post.requestBody?.content[FORM] } }
+        }
+      },
+      ...paths
+    },
     components: { ...document.components, schemas: { ...schemas, RelocateForm: { ...form, properties } } }
   }
 }
@@ -33,7 +47,10 @@ function fill (name: string, field: Field, kernel: string | undefined): Field {
   return field.type === 'string' && field.format !== 'binary' ? { ...field, examples: [''] } : field
 }
 
-/** Runs in the page before it sends a request: fields that are empty are refused, and the page would send them. Uses nothing of this file. */
+/**
+ * Runs in the page before it sends a request: fields that are empty are refused, and the page would send them. Uses nothing of
+ * this file.
+ */
 export function leaveOutEmpty<Sent extends object> (request: Sent): Sent {
   if ('body' in request && request.body instanceof FormData) {
     for (const [name, value] of [...request.body]) if (value === '') request.body.delete(name)

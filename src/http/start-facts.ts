@@ -8,7 +8,13 @@ export function startFacts (config: Config, address: string, keyId: string): Rec
     version: ENGINE.version,
     address,
     auth: config.auth,
-    sources: [localKernel ? 'the running kernel' : [], btfhubDir ?? [], (btfhubUrls ?? []).map(withoutSecrets), upstreamUrl === undefined ? [] : withoutSecrets(upstreamUrl), packages ?? []].flat(),
+    sources: [
+      localKernel ? 'the running kernel' : [],
+      btfhubDir ?? [],
+      (btfhubUrls ?? []).map(withoutSecrets),
+      upstreamUrl === undefined ? [] : withoutSecrets(upstreamUrl),
+      packages ?? []
+    ].flat(),
     ...(watch === undefined || watch.length === 0 ? {} : { watch }),
     ...(webhookUrl === undefined ? {} : { webhook: new URL(webhookUrl).origin }),
     ...(sharedStore === undefined ? {} : { shared_store: sharedStore }),

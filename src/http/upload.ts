@@ -73,7 +73,8 @@ export function readChunks (stream: Readable, onChunk: (chunk: Uint8Array) => vo
       }
     }
     const onBroken = (): void => {
-      if (!stream.readableEnded) reject(new AppError('invalid_request', 'The request broke off within its body; send it again.', { field: 'body' }))
+      if (stream.readableEnded) return
+      reject(new AppError('invalid_request', 'The request broke off within its body; send it again.', { field: 'body' }))
     }
     stream.on('data', onData)
     stream.once('end', resolve)
@@ -123,5 +124,6 @@ export function createCollector (part: string, limit: number, lease: UploadLease
 }
 
 export function tooLarge (part: string, limit: number): AppError {
-  return new AppError('too_large', `${part === 'body' ? 'The body' : `The part ${part}`} is larger than the limit of ${limit} bytes.`, { part, limit })
+  const what = part === 'body' ? 'The body' : `The part ${part}`
+  return new AppError('too_large', `${what} is larger than the limit of ${limit} bytes.`, { part, limit })
 }

@@ -20,13 +20,17 @@ export function contradiction ({ distro, distroVersion }: Platform, { release, k
   if (maker !== undefined) {
     if (isSameDistro(maker.distro, distro)) {
       // A release that carries the version says it by itself: a kernel may outlive the upgrade of what is around it.
-      if (maker.distroVersion === undefined || !isNumber(distroVersion) || inferFromRelease(release).distroVersion !== undefined) return undefined
-      return isSamePlatform({ distro, distroVersion }, { distro, distroVersion: maker.distroVersion }) ? undefined : `is that of ${maker.distro} ${maker.distroVersion}`
+      if (maker.distroVersion === undefined || !isNumber(distroVersion)) return undefined
+      if (inferFromRelease(release).distroVersion !== undefined) return undefined
+      return isSamePlatform({ distro, distroVersion }, { distro, distroVersion: maker.distroVersion })
+        ? undefined
+        : `is that of ${maker.distro} ${maker.distroVersion}`
     }
     return buildsOwnKernels(distro) && !mayShareKernels(maker.distro, distro) ? `is that of ${maker.distro}` : undefined
   }
   const { platforms } = inferFromRelease(release)
-  if (platforms.length === 0 || !buildsOwnKernels(distro) || platforms.some(platform => mayShareKernels(platform.distro, distro))) return undefined
+  const mayBeOf = (platform: Platform): boolean => mayShareKernels(platform.distro, distro)
+  if (platforms.length === 0 || !buildsOwnKernels(distro) || platforms.some(mayBeOf)) return undefined
   return `is called as those of ${[...new Set(platforms.map(platform => platform.distro))].join(', ')} are`
 }
 

@@ -65,7 +65,9 @@ function toPlace (reference: KernelReference): ArchivePlace | undefined {
 /** What the caller names, and what the release says of the rest. The caller's word counts over that of the release. */
 function platformsOf ({ distro, distroVersion }: KernelQuery, { platforms }: ReleaseFacts): readonly Platform[] {
   if (distro !== undefined && distroVersion !== undefined) return [{ distro, distroVersion }]
-  if (distro !== undefined) return platforms.filter(platform => isSameDistro(platform.distro, distro)).map(({ distroVersion }) => ({ distro, distroVersion }))
+  if (distro !== undefined) {
+    return platforms.filter(platform => isSameDistro(platform.distro, distro)).map(({ distroVersion }) => ({ distro, distroVersion }))
+  }
   if (distroVersion !== undefined) return platforms.filter(platform => isSamePlatform(platform, { distro: platform.distro, distroVersion }))
   return platforms
 }

@@ -49,7 +49,10 @@ export function buildIdOfNotes (notes: Uint8Array, littleEndian = true): string 
  */
 export function parseBuildId (text: string): string {
   if (!/^(?:[0-9A-Fa-f]{2})+$/.test(text) || text.length < 2 * MIN_BYTES || text.length > 2 * MAX_BYTES) {
-    throw new AppError('invalid_request', `kernel_build_id must be the kernel's GNU build-id in hex, ${2 * MIN_BYTES} to ${2 * MAX_BYTES} digits, as its notes in ${KERNEL_NOTES} have it.`, { field: 'kernel_build_id' })
+    throw new AppError('invalid_request',
+      `kernel_build_id must be the kernel's GNU build-id in hex, ${2 * MIN_BYTES} to ${2 * MAX_BYTES} digits, ` +
+      `as its notes in ${KERNEL_NOTES} have it.`,
+      { field: 'kernel_build_id' })
   }
   return text.toLowerCase()
 }

@@ -18,11 +18,13 @@ export interface HostEvidence extends Uname {
   readonly given?: Partial<Platform> | undefined
 }
 
-const REMEDY = "mount the host's root read-only at /host (or name it with CORELO_HOST_ROOT), or say what it is with --distro and --distro-version"
+const REMEDY = "mount the host's root read-only at /host (or name it with CORELO_HOST_ROOT), " +
+  'or say what it is with --distro and --distro-version'
 
 /**
  * Names the platform whose kernel runs. The host's os-release says which, unless the kernel says otherwise: the file may be a container's.
- * A distribution that installs another one's kernels has its kernel named after its maker, where the kernel says for which release it was made.
+ * A distribution that installs another one's kernels has its kernel named after its maker, where the kernel says for which release it
+ * was made.
  */
 export function hostPlatform ({ osRelease, root, given = {}, release, kernelVersion }: HostEvidence): HostPlatform {
   const maker = makerOf(release, kernelVersion)
@@ -35,14 +37,24 @@ export function hostPlatform ({ osRelease, root, given = {}, release, kernelVers
   const against = contradiction({ distro, distroVersion }, { release, kernelVersion })
   // Raspberry Pi OS of 64 bits calls itself debian; its kernels are its own.
   if (maker?.distro === 'raspbian' && distro === 'debian' && !isGiven) {
-    return { platform: { distro: maker.distro, distroVersion: maker.distroVersion ?? distroVersion }, note: 'os-release says debian, and the kernel is that of Raspberry Pi OS' }
+    return {
+      platform: { distro: maker.distro, distroVersion: maker.distroVersion ?? distroVersion },
+      note: 'os-release says debian, and the kernel is that of Raspberry Pi OS'
+    }
   }
   if (against !== undefined) {
     const source = isGiven ? '--distro and --distro-version say' : `os-release below ${root} says`
-    return { problem: `${source} ${distro} ${distroVersion}, but kernel ${release} (${kernelVersion}) ${against}${isGiven ? '; give what the kernel is.' : `; that file is probably a container's: ${REMEDY}.`}` }
+    const remedy = isGiven ? '; give what the kernel is.' : `; that file is probably a container's: ${REMEDY}.`
+    return { problem: `${source} ${distro} ${distroVersion}, but kernel ${release} (${kernelVersion}) ${against}${remedy}` }
   }
   if (maker?.distroVersion === undefined || isGiven) return { platform: { distro, distroVersion }, note: undefined }
-  if (isSameDistro(maker.distro, distro)) return { platform: { distro, distroVersion: isSamePlatform({ distro, distroVersion }, { distro, distroVersion: maker.distroVersion }) || !/^\d/.test(distroVersion) ? distroVersion : maker.distroVersion }, note: undefined }
+  if (isSameDistro(maker.distro, distro)) {
+    const isSame = isSamePlatform({ distro, distroVersion }, { distro, distroVersion: maker.distroVersion })
+    return {
+      platform: { distro, distroVersion: isSame || !/^\d/.test(distroVersion) ? distroVersion : maker.distroVersion },
+      note: undefined
+    }
+  }
   const isLike = osRelease?.idLike.some(like => isSameDistro(like, maker.distro)) === true
   if (!isLike && !mayShareKernels(maker.distro, distro)) return { platform: { distro, distroVersion }, note: undefined }
   return {

@@ -11,10 +11,16 @@ export interface Maker {
 /** What Debian's build system writes at the end of `uname -v`, and those write who build its package anew. */
 const DEBIAN_BANNER = / (?:Debian|Raspbian|Kali|PureOS|Parrot) (\d\S*) \(\d{4}-\d\d-\d\d\)$/
 
-/** A version of Debian's own package: upstream's, a revision, and the marks of security updates, backports, uploads to experimental and binary rebuilds. */
+/**
+ * A version of Debian's own package: upstream's, a revision, and the marks of security updates, backports, uploads to experimental and
+ * binary rebuilds.
+ */
 const DEBIAN_VERSION = /^\d+(?:\.\d+)*(?:~rc\d+)?(?:-ckt\d+)?-\d+(?:\.\d+)?(?:[~+](?:deb|bpo|exp|b)[\du+~]*)*$/
 
-/** Images that are their own kernel's only users write their name at the end of its release, and no version: 5.15.132-flatcar, 6.1.58-talos. */
+/**
+ * Images that are their own kernel's only users write their name at the end of its release, and no version: 5.15.132-flatcar,
+ * 6.1.58-talos.
+ */
 const IMAGE_RELEASE = /^\d+\.\d+\.\d+-(flatcar|talos)(?:-r\d+)?$/
 
 /** What others put into the version of a package that they build anew, where it is not the name in their os-release. */
@@ -66,7 +72,10 @@ function debianFamily (release: string, version: string): Maker {
   return { distro: REBUILDERS.get(word) ?? word, distroVersion: DEBIAN_NUMBERS.get(/~([a-z]+)$/.exec(version)?.[1] ?? '') }
 }
 
-/** The release says it since Linux 6.12 (`+deb13`); before that the mark of an update or backport does (the last one, where there are two), or the series. */
+/**
+ * The release says it since Linux 6.12 (`+deb13`); before that the mark of an update or backport does (the last one, where there are
+ * two), or the series.
+ */
 function debianVersion (release: string, version: string): string | undefined {
   const [, inRelease] = /\+deb(\d+)(?:u\d+)?(?=-|$)/.exec(release) ?? []
   const inVersion = [...version.matchAll(/[~+](?:deb|bpo)(\d+)/g)].at(-1)?.[1]

@@ -24,7 +24,12 @@ export function parseOsRelease (text: string): OsRelease {
     if (name !== undefined && value !== undefined) values.set(name, unquote(value.trim()))
   }
   const nonEmpty = (name: string): string | undefined => values.get(name) || undefined
-  return { id: nonEmpty('ID'), versionId: nonEmpty('VERSION_ID'), versionCodename: nonEmpty('VERSION_CODENAME'), idLike: (nonEmpty('ID_LIKE') ?? '').split(/\s+/).filter(id => id !== '') }
+  return {
+    id: nonEmpty('ID'),
+    versionId: nonEmpty('VERSION_ID'),
+    versionCodename: nonEmpty('VERSION_CODENAME'),
+    idLike: (nonEmpty('ID_LIKE') ?? '').split(/\s+/).filter(id => id !== '')
+  }
 }
 
 /**

@@ -31,7 +31,9 @@ const AMAZON_1 = /^(?:1|2018|201[1-8]\.\d\d)$/
  * has one package history for all of them. Names that no rule knows stay as they are: a private archive may have others.
  */
 export function canonicalPlatform ({ distro, distroVersion }: Platform): Platform {
-  if (distro === 'ubuntu') return { distro, distroVersion: UBUNTU_NUMBERS.get(distroVersion) ?? distroVersion.replace(/^(\d\d\.\d\d)\.\d+$/, '$1') }
+  if (distro === 'ubuntu') {
+    return { distro, distroVersion: UBUNTU_NUMBERS.get(distroVersion) ?? distroVersion.replace(/^(\d\d\.\d\d)\.\d+$/, '$1') }
+  }
   if (distro === 'debian') return { distro, distroVersion: DEBIAN_NUMBERS.get(distroVersion) ?? majorOf(distroVersion) }
   if (BY_MAJOR.has(distro)) return { distro, distroVersion: majorOf(distroVersion) }
   if (distro === 'amzn') return { distro, distroVersion: AMAZON_1.test(distroVersion) ? '1' : distroVersion }
@@ -80,14 +82,18 @@ function debianFolders (version: string): string[] {
  * in the kernel. Raspberry Pi OS, Proxmox and Garden Linux are not among them: they build their own.
  */
 const KERNELS_OF: ReadonlyMap<string, string> = new Map([
-  ['devuan', 'debian'], ['linuxmint', 'ubuntu'], ['lmde', 'debian'], ['pop', 'ubuntu'], ['elementary', 'ubuntu'], ['zorin', 'ubuntu'], ['neon', 'ubuntu'],
-  ['rhcos', 'rhel'], ['opensuse-leap', 'sles'], ['sle-micro', 'sles'], ['sle-micro-rancher', 'sles'], ['sl-micro', 'sles'], ['sle_hpc', 'sles']
+  ['devuan', 'debian'], ['linuxmint', 'ubuntu'], ['lmde', 'debian'],
+  ['pop', 'ubuntu'], ['elementary', 'ubuntu'], ['zorin', 'ubuntu'], ['neon', 'ubuntu'],
+  ['rhcos', 'rhel'],
+  ['opensuse-leap', 'sles'], ['sle-micro', 'sles'], ['sle-micro-rancher', 'sles'], ['sl-micro', 'sles'], ['sle_hpc', 'sles']
 ])
 
 /** Distributions that are known to build their own kernels under names of their own. */
 const BUILDS_OWN: ReadonlySet<string> = new Set([
-  'debian', 'ubuntu', 'raspbian', 'gardenlinux', 'kali', 'proxmox', 'fedora', 'centos', 'rhel', 'ol', 'rocky', 'almalinux', 'amzn', 'sles', 'openEuler', 'kylin',
-  'alpine', 'arch', 'photon', 'mariner', 'azurelinux', 'cos', 'flatcar', 'bottlerocket', 'talos', 'wolfi', 'chainguard', 'void', 'gentoo', 'nixos'
+  'debian', 'ubuntu', 'raspbian', 'gardenlinux', 'kali', 'proxmox',
+  'fedora', 'centos', 'rhel', 'ol', 'rocky', 'almalinux', 'amzn', 'sles', 'openEuler', 'kylin',
+  'alpine', 'arch', 'photon', 'mariner', 'azurelinux', 'cos', 'flatcar', 'bottlerocket', 'talos', 'wolfi', 'chainguard',
+  'void', 'gentoo', 'nixos'
 ])
 
 /**

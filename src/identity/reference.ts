@@ -75,7 +75,9 @@ export function parseReference (text: string): KernelReference {
   const parts = text.split('/')
   const [distro, distroVersion, arch, release] = parts
   if (parts.length !== 4 || distro === undefined || distroVersion === undefined || arch === undefined || release === undefined) {
-    throw invalid('kernel_release', `A whole kernel reference is <distro>/<distro_version>/<arch>/<kernel_release>, such as ubuntu/20.04/x86_64/5.4.0-42-generic; this one has ${parts.length} parts.`)
+    throw invalid('kernel_release',
+      'A whole kernel reference is <distro>/<distro_version>/<arch>/<kernel_release>, such as ubuntu/20.04/x86_64/5.4.0-42-generic; ' +
+      `this one has ${parts.length} parts.`)
   }
   requireParts({ distro, distroVersion, arch, release })
   return { distro, distroVersion, arch: normalizeArch(arch), release }
@@ -104,7 +106,9 @@ export function requireMaker ({ distro, distroVersion, release }: KernelQuery, k
   if (distro === undefined || distroVersion === undefined) return
   const against = contradiction({ distro, distroVersion }, { release, kernelVersion })
   if (against === undefined) return
-  throw invalid('kernel_version', `The request names a kernel of ${distro} ${distroVersion}, but by its kernel_version (uname -v) the kernel ${against}; name it as that, or leave the distribution out.`)
+  throw invalid('kernel_version',
+    `The request names a kernel of ${distro} ${distroVersion}, but by its kernel_version (uname -v) the kernel ${against}; ` +
+    'name it as that, or leave the distribution out.')
 }
 
 function readQuery (fields: KernelFields): KernelQuery {
@@ -138,8 +142,8 @@ function toNarrowing ({ distro, distroVersion, arch, kernelVersion, buildId }: K
 }
 
 /** The field at fault is the one that the caller sent, which holds all four parts. */
-function requireParts (parts: KernelReference): void {
-  for (const [name, value] of Object.entries({ distro: parts.distro, distro_version: parts.distroVersion, arch: parts.arch, kernel_release: parts.release })) {
+function requireParts ({ distro, distroVersion, arch, release }: KernelReference): void {
+  for (const [name, value] of Object.entries({ distro, distro_version: distroVersion, arch, kernel_release: release })) {
     if (!isSegment(value)) throw invalid('kernel_release', `The ${name} in kernel_release ${SEGMENT_RULE}`)
   }
 }

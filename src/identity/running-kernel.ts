@@ -71,7 +71,9 @@ export async function nameRunningKernel (options: NamingOptions): Promise<Runnin
 }
 
 /** What to call the kernel that runs here: its whole reference, or its release where that is all that is known. */
-export function nameOfRunning ({ reference, release }: RunningName): string { return reference === undefined ? release : formatReference(reference) }
+export function nameOfRunning ({ reference, release }: RunningName): string {
+  return reference === undefined ? release : formatReference(reference)
+}
 
 /** A module of the running kernel that has BTF. */
 export interface RunningModule {

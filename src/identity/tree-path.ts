@@ -7,7 +7,8 @@ const ARCHS: ReadonlySet<string> = new Set(['x86_64', 'arm64', 's390x', 'ppc64le
 
 /** Distributions that are known by name, so that a folder which is called so is believed wherever it is. */
 const DISTROS: ReadonlySet<string> = new Set([
-  'almalinux', 'amzn', 'android', 'arch', 'bclinux', 'centos', 'debian', 'fedora', 'kylin', 'ol', 'openEuler', 'opensuse-leap', 'opensuse-tumbleweed', 'rhel', 'rocky', 'sled', 'sles', 'ubuntu'
+  'almalinux', 'amzn', 'android', 'arch', 'bclinux', 'centos', 'debian', 'fedora', 'kylin', 'ol', 'openEuler',
+  'opensuse-leap', 'opensuse-tumbleweed', 'rhel', 'rocky', 'sled', 'sles', 'ubuntu'
 ])
 
 /**

@@ -71,11 +71,17 @@ async function kernelFile (kernel: BundledKernel, { reference }: KernelRecord, s
   const vmlinux = await requireBtf(store, kernel.btf_sha256, kernel.reference)
   if (kernel.modules.length === 0) return await packKernel([{ name: `${reference.release}.btf`, bytes: vmlinux }])
   const files = [{ name: 'vmlinux', bytes: vmlinux }]
-  for (const { name, btf_sha256: hash } of kernel.modules) files.push({ name, bytes: await requireBtf(store, hash, `module ${name} of ${kernel.reference}`) })
+  for (const { name, btf_sha256: hash } of kernel.modules) {
+    files.push({ name, bytes: await requireBtf(store, hash, `module ${name} of ${kernel.reference}`) })
+  }
   return await packKernel(files)
 }
 
-async function exportResults ({ path, records, store, withModules, onProgress }: ExportOptions, objects: readonly ExportObject[], base: Pick<Manifest, 'created' | 'engine'>): Promise<ExportReport> {
+async function exportResults (
+  { path, records, store, withModules, onProgress }: ExportOptions,
+  objects: readonly ExportObject[],
+  base: Pick<Manifest, 'created' | 'engine'>
+): Promise<ExportReport> {
   const results: BundledResult[] = []
   const failures: Array<ExportReport['failures'][number]> = []
   const files: BundleFile[] = []
@@ -85,15 +91,30 @@ async function exportResults ({ path, records, store, withModules, onProgress }:
     onProgress?.(`${i + 1} of ${records.length}: ${reference}`)
     const vmlinux = parseBtf(await requireBtf(store, record.btfSha256, reference))
     const modules = []
-    for (const module of withModules ? record.modules : []) modules.push(parseBtf(await requireBtf(store, module.btfSha256, `module ${module.name} of ${reference}`), { base: vmlinux }))
+    for (const module of withModules ? record.modules : []) {
+      const bytes = await requireBtf(store, module.btfSha256, `module ${module.name} of ${reference}`)
+      modules.push(parseBtf(bytes, { base: vmlinux }))
+    }
     for (const { name, object, sha256: objectHash } of parsed) {
       const relocation = relocate(object, vmlinux, { modules })
       const { patches } = relocation
       if (patches === undefined) {
-        failures.push({ reference, object: name, reason: `libbpf would refuse ${relocation.counts.failed} of its relocations for this kernel` })
+        failures.push({
+          reference,
+          object: name,
+          reason: `libbpf would refuse ${relocation.counts.failed} of its relocations for this kernel`
+        })
         continue
       }
-      const result = { reference, object: name, object_sha256: objectHash, btf_sha256: record.btfSha256, path: `results/${name}/${reference}.bpf.o`, sha256: sha256(applyPatches(object.bytes, patches)), verdict: judgeRelocation(object, relocation, { kernelRelease: record.reference.release }).verdict }
+      const result = {
+        reference,
+        object: name,
+        object_sha256: objectHash,
+        btf_sha256: record.btfSha256,
+        path: `results/${name}/${reference}.bpf.o`,
+        sha256: sha256(applyPatches(object.bytes, patches)),
+        verdict: judgeRelocation(object, relocation, { kernelRelease: record.reference.release }).verdict
+      }
       results.push(result)
       files.push({ path: result.path, content: async () => applyPatches(object.bytes, patches) })
     }
@@ -104,6 +125,10 @@ async function exportResults ({ path, records, store, withModules, onProgress }:
 
 async function requireBtf (store: ContentStore, hash: Sha256, what: string): Promise<Uint8Array> {
   const bytes = await store.read('btf', hash)
-  if (bytes === undefined) throw new AppError('btf_unknown', `The cache lists ${what}, but does not hold its BTF (any more); fetch or import it again, or leave it out.`, { btf_sha256: hash })
+  if (bytes === undefined) {
+    throw new AppError('btf_unknown',
+      `The cache lists ${what}, but does not hold its BTF (any more); fetch or import it again, or leave it out.`,
+      { btf_sha256: hash })
+  }
   return bytes
 }

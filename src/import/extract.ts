@@ -16,13 +16,20 @@ export interface ExtractOptions {
  * Finds the BTF of kernels in a file, and what is in a bundle of `corelo btf export`, which may be any file that the opener reads.
  * See findBtf.
  */
-export function extractBtf (content: Uint8Array | AsyncIterable<Uint8Array>, place: string, options: ExtractOptions = {}, depth = 0): AsyncGenerator<Found> {
-  const openBundle = (first: Member, rest: AsyncGenerator<Member>, bundlePlace: string, innerDepth: number): AsyncGenerator<Found> | undefined =>
+export function extractBtf (
+  content: Uint8Array | AsyncIterable<Uint8Array>, place: string, options: ExtractOptions = {}, depth = 0
+): AsyncGenerator<Found> {
+  const openBundle = (
+    first: Member, rest: AsyncGenerator<Member>, bundlePlace: string, innerDepth: number
+  ): AsyncGenerator<Found> | undefined =>
     first.name === MANIFEST_NAME ? readBundleOf(first, rest, bundlePlace, innerDepth, options) : undefined
   return findBtf(content, place, { ...options, openBundle }, depth)
 }
 
-async function * readBundleOf (manifest: Member, members: AsyncGenerator<Member>, place: string, depth: number, { want }: ExtractOptions): AsyncGenerator<Found> {
-  const inner = (bytes: Uint8Array, innerPlace: string, evidence: Evidence): AsyncGenerator<Found> => extractBtf(bytes, innerPlace, { evidence, ...(want === undefined ? {} : { want }) }, depth)
+async function * readBundleOf (
+  manifest: Member, members: AsyncGenerator<Member>, place: string, depth: number, { want }: ExtractOptions
+): AsyncGenerator<Found> {
+  const inner = (bytes: Uint8Array, innerPlace: string, evidence: Evidence): AsyncGenerator<Found> =>
+    extractBtf(bytes, innerPlace, { evidence, ...(want === undefined ? {} : { want }) }, depth)
   yield * readBundle(await readManifestText(manifest), members, place, inner)
 }

@@ -13,8 +13,18 @@ export type Identified =
 type Part = 'release' | 'arch' | 'distro' | 'distroVersion'
 
 /** What is to be given for a part that is not known. */
-const OPTIONS: Readonly<Record<Part, string>> = { release: '--release', arch: '--arch', distro: '--distro', distroVersion: '--distro-version' }
-const NAMES: Readonly<Record<Part, string>> = { release: 'release', arch: 'architecture', distro: 'distribution', distroVersion: "distribution's version" }
+const OPTIONS: Readonly<Record<Part, string>> = {
+  release: '--release',
+  arch: '--arch',
+  distro: '--distro',
+  distroVersion: '--distro-version'
+}
+const NAMES: Readonly<Record<Part, string>> = {
+  release: 'release',
+  arch: 'architecture',
+  distro: 'distribution',
+  distroVersion: "distribution's version"
+}
 
 /**
  * Names the kernel that the evidence is of. Never a guess: what is neither said by the caller, nor by the file, nor proven by
@@ -27,15 +37,24 @@ export function identify (evidence: Evidence, given: Evidence): Identified {
   const facts = release === undefined ? undefined : inferFromRelease(release)
   const arch = given.arch === undefined ? evidence.arch ?? facts?.arch : normalizeArch(given.arch)
   if (given.arch === undefined && facts?.arch !== undefined && arch !== facts.arch) {
-    return { reason: `The release ${release} is one for ${facts.arch}, but the file is for ${arch}; give the right one with --arch or --release.` }
+    return {
+      reason: `The release ${release} is one for ${facts.arch}, but the file is for ${arch}; give the right one with --arch or --release.`
+    }
   }
   const platform = platformOf(release, evidence, given)
   const parts = { release, arch, distro: platform.distro, distroVersion: platform.distroVersion }
   const missing = (['release', 'arch', 'distro', 'distroVersion'] as const).filter(part => parts[part] === undefined)
   const { distro, distroVersion } = platform
-  if (release === undefined || arch === undefined || distro === undefined || distroVersion === undefined) return { reason: askFor(missing, release) }
+  if (release === undefined || arch === undefined || distro === undefined || distroVersion === undefined) {
+    return { reason: askFor(missing, release) }
+  }
   const strange = (['release', 'arch', 'distro', 'distroVersion'] as const).find(part => !isSegment(parts[part] ?? ''))
-  if (strange !== undefined) return { reason: `The ${NAMES[strange]} ${JSON.stringify(parts[strange])} cannot be part of a kernel's name; give another with ${OPTIONS[strange]}.` }
+  if (strange !== undefined) {
+    return {
+      reason: `The ${NAMES[strange]} ${JSON.stringify(parts[strange])} cannot be part of a kernel's name; ` +
+        `give another with ${OPTIONS[strange]}.`
+    }
+  }
   return { reference: { distro, distroVersion, arch, release }, kernelVersion: evidence.kernelVersion, buildId: evidence.buildId }
 }
 
@@ -62,5 +81,6 @@ function platformOf (release: string | undefined, evidence: Evidence, given: Evi
 function askFor (missing: readonly Part[], release: string | undefined): string {
   const names = missing.map(part => NAMES[part])
   const kernel = release === undefined ? 'the kernel' : `kernel ${release}`
-  return `Neither the file nor its surroundings tell the ${names.join(', nor the ')} of ${kernel}; give ${missing.map(part => `${OPTIONS[part]} …`).join(' ')}.`
+  return `Neither the file nor its surroundings tell the ${names.join(', nor the ')} of ${kernel}; ` +
+    `give ${missing.map(part => `${OPTIONS[part]} …`).join(' ')}.`
 }

@@ -51,7 +51,9 @@ export async function readImportFile ({ path, depth }: ImportFile): Promise<Uint
   const { size } = await orNotFound(path, stat(path))
   const head = await orNotFound(path, readHead(path))
   if (depth > 0 && !isRecognised(head)) return undefined
-  if (size > BOUNDS.file) throw new AppError('too_large', `The file has ${size} bytes; at most ${BOUNDS.file} are read.`, { limit: BOUNDS.file })
+  if (size > BOUNDS.file) {
+    throw new AppError('too_large', `The file has ${size} bytes; at most ${BOUNDS.file} are read.`, { limit: BOUNDS.file })
+  }
   return isStreamed(head) ? readPieces(path) : await orNotFound(path, readFile(path))
 }
 
@@ -85,6 +87,7 @@ async function orNotFound<T> (path: string, work: Promise<T>): Promise<T> {
     return await work
   } catch (error) {
     const code = errorCode(error)
-    throw new AppError('not_found', `${path} cannot be read: ${code === 'ENOENT' ? 'there is no such file or folder' : code === 'EACCES' ? 'permission denied' : String(error)}.`, {}, { cause: error })
+    const reason = code === 'ENOENT' ? 'there is no such file or folder' : code === 'EACCES' ? 'permission denied' : String(error)
+    throw new AppError('not_found', `${path} cannot be read: ${reason}.`, {}, { cause: error })
   }
 }

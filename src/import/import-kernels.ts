@@ -48,7 +48,13 @@ export interface KernelSink {
 export interface ImportedKernel {
   readonly reference: KernelReference
   /** Undefined where only modules came, for a kernel that was held. */
-  readonly kernel: { readonly sha256: Sha256, readonly bytes: number, readonly types: number, readonly state: Stored, readonly place: string } | undefined
+  readonly kernel: {
+    readonly sha256: Sha256
+    readonly bytes: number
+    readonly types: number
+    readonly state: Stored
+    readonly place: string
+  } | undefined
   readonly modules: { readonly new: number, readonly held: number, readonly bytes: number }
 }
 
@@ -136,7 +142,11 @@ export function createKernelImport ({ sink, given, modules: wantedModules, encod
     const key = formatReference(reference)
     const known = kernels.get(key)
     // Met once more in the same run it is held, which says nothing of what became of it.
-    kernels.set(key, { reference, kernel: known?.kernel?.sha256 === hash ? known.kernel : { sha256: hash, bytes: bytes.length, types, state, place }, modules: known?.modules ?? NO_MODULES })
+    kernels.set(key, {
+      reference,
+      kernel: known?.kernel?.sha256 === hash ? known.kernel : { sha256: hash, bytes: bytes.length, types, state, place },
+      modules: known?.modules ?? NO_MODULES
+    })
     base = { key, value: { btf, sha256: hash } }
     const late = waiting.get(key) ?? []
     waiting.delete(key)
@@ -155,7 +165,11 @@ export function createKernelImport ({ sink, given, modules: wantedModules, encod
     const { modules } = known
     kernels.set(key, {
       ...known,
-      modules: { new: modules.new + (state === 'held' ? 0 : 1), held: modules.held + (state === 'held' ? 1 : 0), bytes: modules.bytes + bytes.length }
+      modules: {
+        new: modules.new + (state === 'held' ? 0 : 1),
+        held: modules.held + (state === 'held' ? 1 : 0),
+        bytes: modules.bytes + bytes.length
+      }
     })
   }
 
@@ -165,7 +179,10 @@ export function createKernelImport ({ sink, given, modules: wantedModules, encod
     const reference = 'reason' in identified ? ofFile.get(module.evidence.release ?? '') : identified.reference
     const key = reference === undefined ? undefined : formatReference(reference)
     if (reference !== undefined && base !== undefined && base.key === key) return await storeModule(reference, module, base.value)
-    if (waitingBytes + module.btf.length > MAX_WAITING_BYTES) return fail(module.place, `More than ${MAX_WAITING_BYTES} bytes of modules wait for their kernels; give the kernel's image before its modules.`)
+    if (waitingBytes + module.btf.length > MAX_WAITING_BYTES) {
+      return fail(module.place,
+        `More than ${MAX_WAITING_BYTES} bytes of modules wait for their kernels; give the kernel's image before its modules.`)
+    }
     waitingBytes += module.btf.length
     if (key !== undefined) wait(key, module)
     else if ('reason' in identified) nameless.push({ module, reason: identified.reason })
@@ -188,7 +205,8 @@ export function createKernelImport ({ sink, given, modules: wantedModules, encod
     }
     for (const { module, reason } of nameless) {
       const { release } = module.evidence
-      const reference = ofFile.get(release ?? '') ?? (release === undefined || !isLast ? undefined : kernelOfModule(module.evidence, await heldOf(release)))
+      const reference = ofFile.get(release ?? '') ??
+        (release === undefined || !isLast ? undefined : kernelOfModule(module.evidence, await heldOf(release)))
       if (reference !== undefined) {
         wait(formatReference(reference), { ...module, evidence: { ...module.evidence, ...reference } })
       } else if (isLast) {
@@ -217,11 +235,16 @@ export function createKernelImport ({ sink, given, modules: wantedModules, encod
       waiting.delete(key)
       for (const module of modules) waitingBytes -= module.btf.length
       if (held === undefined) {
-        for (const module of modules) fail(module.place, `The BTF of kernel ${key} itself, which that of its modules extends, is neither held nor among what was given; import its image too.`)
+        for (const module of modules) {
+          fail(module.place, `The BTF of kernel ${key} itself, which that of its modules extends, ` +
+            'is neither held nor among what was given; import its image too.')
+        }
         continue
       }
       const btf = parseRawBtf(held)
-      for (const module of modules) await attempt(module.place, () => storeModule(identified.reference, module, { btf, sha256: sha256(held) }))
+      for (const module of modules) {
+        await attempt(module.place, () => storeModule(identified.reference, module, { btf, sha256: sha256(held) }))
+      }
     }
   }
 

@@ -29,7 +29,8 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
   let failure: AppError | undefined
 
   const now = (): string => new Date().toISOString()
-  const provenanceOf = (kernelVersion: string | undefined): Provenance => ({ by, at: now(), ...(kernelVersion === undefined ? {} : { kernelVersion }) })
+  const provenanceOf = (kernelVersion: string | undefined): Provenance =>
+    ({ by, at: now(), ...(kernelVersion === undefined ? {} : { kernelVersion }) })
   const heldOf = async (reference: KernelReference): Promise<readonly KernelRecord[]> => {
     await index.learn(reference)
     return inForce(index.named(reference).filter(record => record.source !== UPLOAD_SOURCE))
@@ -40,7 +41,9 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
     if (known !== undefined) return known
     const [held, ...others] = await heldOf(reference)
     if (others.length === 0) return held
-    throw new AppError('kernel_ambiguous', `Several BTFs are held for ${formatReference(reference)}; give the kernel's image together with its modules.`, { kernel: formatReference(reference) })
+    throw new AppError('kernel_ambiguous',
+      `Several BTFs are held for ${formatReference(reference)}; give the kernel's image together with its modules.`,
+      { kernel: formatReference(reference) })
   }
   const change = (record: KernelRecord): void => {
     const key = formatReference(record.reference)
@@ -56,8 +59,11 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
     }).finally(() => writes.delete(writing))
     writes.add(writing)
   }
-  const conflict = (what: string, held: { readonly btfSha256: Sha256, readonly source: string }, offered: Sha256): AppError => new AppError('btf_conflict',
-    `Other BTF is held for ${what} already (${held.btfSha256}, source ${held.source}); --replace puts this one (${offered}) in its place.`, { held: held.btfSha256, offered })
+  const conflict = (what: string, held: { readonly btfSha256: Sha256, readonly source: string }, offered: Sha256): AppError =>
+    new AppError('btf_conflict',
+      `Other BTF is held for ${what} already (${held.btfSha256}, source ${held.source}); ` +
+      `--replace puts this one (${offered}) in its place.`,
+      { held: held.btfSha256, offered })
 
   return {
     async putKernel ({ reference, kernelVersion, buildId, btf, sha256, types }) {
@@ -99,7 +105,11 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
       if (same !== undefined && same.source !== UPLOAD_SOURCE && other === undefined) return 'held'
       const provenance = record.source === IMPORT_SOURCE && record.provenance.by === by ? record.provenance : provenanceOf(undefined)
       const module: ModuleRecord = {
-        name, btfSha256: sha256, bytes: btf.length, source: IMPORT_SOURCE, provenance: other === undefined ? provenance : laterThan(named, provenance)
+        name,
+        btfSha256: sha256,
+        bytes: btf.length,
+        source: IMPORT_SOURCE,
+        provenance: other === undefined ? provenance : laterThan(named, provenance)
       }
       const supersedes = named.flatMap(held => held.btfSha256 !== sha256 && held.source !== UPLOAD_SOURCE ? held.btfSha256 : [])
       const row = { ...module, ...(supersedes.length === 0 ? {} : { supersedes }) }
@@ -114,8 +124,10 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
     },
     async findKernels (release) {
       await index.learn({ release })
-      const all = new Map([...index.byRelease(release), ...[...records.values()].filter(({ reference }) => reference.release === release)].map(record => [formatReference(record.reference), record]))
-      return [...all.values()].filter(({ source }) => source !== UPLOAD_SOURCE).map(({ reference, provenance }) => ({ reference, kernelVersion: provenance.kernelVersion }))
+      const imported = [...records.values()].filter(({ reference }) => reference.release === release)
+      const all = new Map([...index.byRelease(release), ...imported].map(record => [formatReference(record.reference), record]))
+      return [...all.values()].filter(({ source }) => source !== UPLOAD_SOURCE)
+        .map(({ reference, provenance }) => ({ reference, kernelVersion: provenance.kernelVersion }))
     },
     async flush () {
       await Promise.all(writes)
@@ -125,14 +137,19 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
         if (record !== undefined) await index.add(record)
       }
       changed.clear()
-      if (index.stats().writeFailures > 0) throw new AppError('internal_error', 'The index of the cache does not take what is imported; see the disk.')
+      if (index.stats().writeFailures > 0) {
+        throw new AppError('internal_error', 'The index of the cache does not take what is imported; see the disk.')
+      }
     }
   }
 }
 
 /** Whether a row is known to be another build than the one that is imported. */
 function isKnownOther (row: KernelRecord, kernelVersion: string | undefined, buildId: string | undefined): boolean {
-  return !isSameBuild({ ...(kernelVersion === undefined ? {} : { kernelVersion }), ...(buildId === undefined ? {} : { buildId }) }, row, false)
+  return !isSameBuild({
+    ...(kernelVersion === undefined ? {} : { kernelVersion }),
+    ...(buildId === undefined ? {} : { buildId })
+  }, row, false)
 }
 
 /** Whether an import brings nothing that the row does not say. What an upload says of the build is not what an operator says. */

@@ -28,7 +28,10 @@ export async function encodeDwarf (image: Uint8Array): Promise<Uint8Array> {
   } catch (error) {
     if (error instanceof AppError) throw error
     const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim().split('\n', 1)[0] : ''
-    throw new AppError('btf_invalid', `The vmlinux has DWARF and no BTF, and pahole could not make BTF of it${said === '' ? '' : ` (${said})`}; version 1.22 or newer is needed.`, {}, { cause: error })
+    throw new AppError('btf_invalid',
+      `The vmlinux has DWARF and no BTF, and pahole could not make BTF of it${said === '' ? '' : ` (${said})`}; ` +
+      'version 1.22 or newer is needed.',
+      {}, { cause: error })
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -39,6 +42,7 @@ async function requirePahole (): Promise<void> {
     await run('pahole', ['--version'])
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error
-    throw new AppError('btf_invalid', 'The vmlinux has DWARF and no BTF. BTF can be made of it by pahole (package pahole or dwarves), which is not installed here.')
+    throw new AppError('btf_invalid', 'The vmlinux has DWARF and no BTF. ' +
+      'BTF can be made of it by pahole (package pahole or dwarves), which is not installed here.')
   }
 }

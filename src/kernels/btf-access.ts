@@ -31,7 +31,10 @@ export interface BtfAccessOptions {
   readonly warn: Warn
 }
 
-/** BTF by content: memory, disk, the shared store, and the source that it once came from, in this order. Reading, hashing and parsing are done by workers. */
+/**
+ * BTF by content: memory, disk, the shared store, and the source that it once came from, in this order. Reading, hashing and
+ * parsing are done by workers.
+ */
 export interface BtfAccess {
   /**
    * BTF that is held, in shared memory. One load for all who ask at a time.
@@ -66,9 +69,23 @@ export interface BtfAccess {
   saveHeld(): Promise<void>
 }
 
-export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, otherPaths, recover, onLost, shareOf, shared, warn }: BtfAccessOptions): BtfAccess {
+export function createBtfAccess ({
+  memory,
+  store,
+  pool,
+  maxBtfBytes,
+  onRelease,
+  otherPaths,
+  recover,
+  onLost,
+  shareOf,
+  shared,
+  warn
+}: BtfAccessOptions): BtfAccess {
   const requireSize = (bytes: number): void => {
-    if (bytes > maxBtfBytes) throw new AppError('too_large', `The BTF has ${bytes} bytes; at most ${maxBtfBytes} are taken.`, { bytes, limit: maxBtfBytes })
+    if (bytes > maxBtfBytes) {
+      throw new AppError('too_large', `The BTF has ${bytes} bytes; at most ${maxBtfBytes} are taken.`, { bytes, limit: maxBtfBytes })
+    }
   }
   const write = async (btf: SharedBtf, share: Share): Promise<void> => {
     const size = await store.sizeOf('btf', btf.sha256).catch(() => undefined) // writing tells what is wrong
@@ -77,7 +94,10 @@ export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, 
   }
 
   /** Files that may hold it: ours, then the running kernel's. */
-  const readFiles = async <T extends object>(hash: Sha256, read: (path: string) => Promise<T | Unread>): Promise<{ found: T | undefined, unreadable: string | undefined }> => {
+  const readFiles = async <T extends object>(
+    hash: Sha256,
+    read: (path: string) => Promise<T | Unread>
+  ): Promise<{ found: T | undefined, unreadable: string | undefined }> => {
     let unreadable: string | undefined
     const own = store.pathOf('btf', hash)
     for (const path of [own, ...otherPaths(hash)]) {
@@ -90,7 +110,10 @@ export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, 
     }
     return { found: undefined, unreadable }
   }
-  const readBytes = async (hash: Sha256): Promise<{ found: { readonly bytes: Uint8Array } | undefined, unreadable: string | undefined }> => {
+  const readBytes = async (hash: Sha256): Promise<{
+    found: { readonly bytes: Uint8Array } | undefined
+    unreadable: string | undefined
+  }> => {
     const held = memory.find(hash)
     if (held !== undefined) return { found: { bytes: rawBytes(held) }, unreadable: undefined }
     return await readFiles<{ readonly bytes: Uint8Array }>(hash, path => pool.run({ kind: 'read', path, expected: hash }))
@@ -103,7 +126,13 @@ export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, 
   const readShared = async (hash: Sha256, base: SharedBtf | undefined): Promise<SharedBtf | undefined> => {
     const bytes = await shared?.read('btf', hash)
     if (bytes === undefined) return undefined
-    const prepared = await pool.run({ kind: 'prepareBtf', source: { bytes }, expected: hash, maxBytes: Infinity, ...(base === undefined ? {} : { base }) })
+    const prepared = await pool.run({
+      kind: 'prepareBtf',
+      source: { bytes },
+      expected: hash,
+      maxBytes: Infinity,
+      ...(base === undefined ? {} : { base })
+    })
     return prepared.state === 'ready' ? prepared.btf : undefined
   }
   const writeBehind = (btf: SharedBtf): void => { write(btf, shareOf(btf.sha256) ?? 'fetched').catch(() => {}) } // it warns by itself
@@ -173,10 +202,19 @@ export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, 
         onRelease(content.bytes.length)
       }
       const opened = await pool.run({
-        kind: 'openKernel', source, releases: names, isArchive, maxBytes: maxBtfBytes, ...(expected === undefined ? {} : { expected }), ...(base === undefined ? {} : { base })
+        kind: 'openKernel',
+        source,
+        releases: names,
+        isArchive,
+        maxBytes: maxBtfBytes,
+        ...(expected === undefined ? {} : { expected }),
+        ...(base === undefined ? {} : { base })
       })
       if (opened.state === 'absent') return undefined
-      if (opened.skipped.length > 0) warn('The BTF of some modules of a kernel cannot be used.', { kernel: names[0], modules: opened.skipped.length, first: opened.skipped[0] })
+      if (opened.skipped.length > 0) {
+        warn('The BTF of some modules of a kernel cannot be used.',
+          { kernel: names[0], modules: opened.skipped.length, first: opened.skipped[0] })
+      }
       return { btf: opened.btf, modules: opened.modules }
     },
     async keep (btf, share) {
@@ -194,7 +232,11 @@ export function createBtfAccess ({ memory, store, pool, maxBtfBytes, onRelease, 
 /** The raw BTF behind the handle, not copied. */
 export function rawBytes ({ parts }: SharedBtf): Uint8Array { return new Uint8Array(parts.bytes, parts.byteOffset, parts.byteLength) }
 
-function isUnread (file: object & { readonly state: unknown }): file is Unread { return file.state === 'absent' || file.state === 'damaged' || file.state === 'unreadable' }
+function isUnread (file: object & { readonly state: unknown }): file is Unread {
+  return file.state === 'absent' || file.state === 'damaged' || file.state === 'unreadable'
+}
 
 /** Whether an error says that content is lost, and so the name that led to it is worth another look. */
-export function isLost (error: unknown): error is AppError { return error instanceof AppError && error.code === 'btf_unknown' && 'btf_sha256' in error.details }
+export function isLost (error: unknown): error is AppError {
+  return error instanceof AppError && error.code === 'btf_unknown' && 'btf_sha256' in error.details
+}

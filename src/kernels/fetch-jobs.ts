@@ -47,7 +47,9 @@ export function createFetchJobs (): FetchJobs {
   const running = new Set<Running>()
   const listeners = new Set<() => void>()
 
-  const jobOf = (query: KernelQuery): Running | undefined => [...running].find(({ what }) => what.release === query.release && isCompatible(what, query))
+  const jobOf = (query: KernelQuery): Running | undefined => {
+    return [...running].find(({ what }) => what.release === query.release && isCompatible(what, query))
+  }
 
   return {
     begin (what) {
@@ -89,10 +91,13 @@ export function createFetchJobs (): FetchJobs {
 
 function isCompatible (what: KernelQuery, query: KernelQuery): boolean {
   const { distro, distroVersion, arch } = what
-  return distro === undefined || distroVersion === undefined || arch === undefined || matchesName(query, toReference(what, { distro, distroVersion, arch }))
+  return distro === undefined || distroVersion === undefined || arch === undefined ||
+    matchesName(query, toReference(what, { distro, distroVersion, arch }))
 }
 
-function toReference ({ release }: KernelQuery, platform: Omit<KernelReference, 'release'>): KernelReference { return { ...platform, release } }
+function toReference ({ release }: KernelQuery, platform: Omit<KernelReference, 'release'>): KernelReference {
+  return { ...platform, release }
+}
 
 function fetching (query: KernelQuery, { what, started, progress }: Running): AppError {
   const { phase, bytes, total } = progress
@@ -103,7 +108,9 @@ function fetching (query: KernelQuery, { what, started, progress }: Running): Ap
   const doing = phase === 'package'
     ? `its package is being downloaded${total === undefined ? '' : ` (${percent(bytes, total)} %)`}`
     : phase === 'queued' ? 'its package waits for other downloads' : 'the indexes of the package repositories are being read'
-  return new AppError('fetching', `Kernel ${kernel} is being fetched: ${doing}; try again after ${retryAfter} s, or say with Prefer: wait=<seconds> how long to wait.`, {
+  const message = `Kernel ${kernel} is being fetched: ${doing}; ` +
+    `try again after ${retryAfter} s, or say with Prefer: wait=<seconds> how long to wait.`
+  return new AppError('fetching', message, {
     kernel,
     fetching: isWhole(what) ? formatReference(what) : formatQuery(what),
     retry_after: retryAfter,
@@ -111,6 +118,8 @@ function fetching (query: KernelQuery, { what, started, progress }: Running): Ap
   })
 }
 
-function isWhole (what: KernelQuery): what is KernelQuery & KernelReference { return what.distro !== undefined && what.distroVersion !== undefined && what.arch !== undefined }
+function isWhole (what: KernelQuery): what is KernelQuery & KernelReference {
+  return what.distro !== undefined && what.distroVersion !== undefined && what.arch !== undefined
+}
 
 function percent (bytes: number, total: number): number { return Math.min(100, Math.floor(100 * bytes / Math.max(1, total))) }

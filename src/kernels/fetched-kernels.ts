@@ -43,7 +43,16 @@ export interface FetchedKernels {
   forgetLost(hash: Sha256): Promise<void>
 }
 
-export function createFetchedKernels ({ sources, requests, index, btfs, staleMs, trustUploads, warn, jobs }: FetchedKernelsOptions): FetchedKernels {
+export function createFetchedKernels ({
+  sources,
+  requests,
+  index,
+  btfs,
+  staleMs,
+  trustUploads,
+  warn,
+  jobs
+}: FetchedKernelsOptions): FetchedKernels {
   const sourceOf = (record: KernelRecord): KernelSource | undefined => sources.find(({ name }) => name === record.source)
 
   const revalidate = async (record: KernelRecord, source: KernelSource): Promise<void> => {
@@ -66,7 +75,8 @@ export function createFetchedKernels ({ sources, requests, index, btfs, staleMs,
     await btfs.keep(found.btf, 'fetched')
     const current = index.get(record.reference, base.sha256)
     if (current === undefined) {
-      throw new AppError('source_failed', `The BTF of ${kernel} changed while that of its module ${name} was fetched; try again.`, { kernel, source: source.name })
+      throw new AppError('source_failed', `The BTF of ${kernel} changed while that of its module ${name} was fetched; try again.`,
+        { kernel, source: source.name })
     }
     const provenance = { by: source.name, at: new Date().toISOString(), url: found.url }
     const module = { name, btfSha256: found.btf.sha256, bytes: found.btf.parts.byteLength, source: source.name, provenance }
@@ -74,7 +84,12 @@ export function createFetchedKernels ({ sources, requests, index, btfs, staleMs,
   }
 
   /** The content, from the source of a kernel that has it. */
-  const refetch = async (record: KernelRecord, source: KernelSource, hash: Sha256, base: SharedBtf | undefined): Promise<SharedBtf | undefined> => {
+  const refetch = async (
+    record: KernelRecord,
+    source: KernelSource,
+    hash: Sha256,
+    base: SharedBtf | undefined
+  ): Promise<SharedBtf | undefined> => {
     const module = base === undefined ? undefined : record.modules.find(({ btfSha256 }) => btfSha256 === hash)
     if (module !== undefined && base !== undefined && source.fetchModule !== undefined) {
       const found = await requests.module(source, wantedOf(record), module.name, base)
@@ -103,7 +118,9 @@ export function createFetchedKernels ({ sources, requests, index, btfs, staleMs,
         const { checkedAt, at } = record.provenance
         const source = isFetched(record) && Date.now() - Date.parse(checkedAt ?? at) >= staleMs ? sourceOf(record) : undefined
         if (source === undefined) continue
-        revalidate(record, source).catch((error: unknown) => { warn('A kernel cannot be revalidated.', { kernel: formatReference(record.reference), error: String(error) }) })
+        revalidate(record, source).catch((error: unknown) => {
+          warn('A kernel cannot be revalidated.', { kernel: formatReference(record.reference), error: String(error) })
+        })
       }
     },
     async recover (hash, base) {

@@ -43,7 +43,8 @@ export interface Fetching extends FetchedKernels {
    * @param caller on whose behalf sources are asked: callers take turns
    * @param waitMs milliseconds that the caller wants to wait for a fetch that takes longer than a request
    * @returns what the sources said of the kernels that none has
-   * @throws AppError `source_failed`, `source_timeout`, `source_invalid` where a source may have one that it did not give; `rate_limited`, `overloaded`, `fetching`
+   * @throws AppError `source_failed`, `source_timeout`, `source_invalid` where a source may have one that it did not give;
+   * `rate_limited`, `overloaded`, `fetching`
    */
   obtain(query: KernelQuery, via?: readonly string[], caller?: string, waitMs?: number): Promise<readonly AskedSource[]>
   /**
@@ -93,9 +94,14 @@ export function createFetching (options: FetchingOptions): Fetching {
   const fetched = createFetchedKernels({ sources, requests, index, btfs, staleMs, trustUploads, warn, jobs })
 
   /** Whether something answers for the name of a kernel, and for its build where one is meant. */
-  const isHeld = (wanted: KernelReference & WantedBuild): boolean => recordsOfName(index, wanted, trustUploads).some(record => isSameBuild(wanted, record, trustUploads))
+  const isHeld = (wanted: KernelReference & WantedBuild): boolean => recordsOfName(index, wanted, trustUploads)
+    .some(record => isSameBuild(wanted, record, trustUploads))
 
-  const obtainOne = async (wanted: KernelReference & WantedBuild, via: readonly string[], listedBy?: ReadonlySet<KernelSource>): Promise<AskedSource[]> => {
+  const obtainOne = async (
+    wanted: KernelReference & WantedBuild,
+    via: readonly string[],
+    listedBy?: ReadonlySet<KernelSource>
+  ): Promise<AskedSource[]> => {
     const asked: AskedSource[] = []
     const kernel = formatReference(wanted)
     if (isHeld(wanted)) return []
@@ -113,15 +119,21 @@ export function createFetching (options: FetchingOptions): Fetching {
   }
 
   /** All kernels that the sources may have under the query. */
-  const findCandidates = async (query: KernelQuery, via: readonly string[]): Promise<{ references: KernelReference[], listedBy: ReadonlyMap<string, ReadonlySet<KernelSource>>, asked: AskedSource[] }> => {
+  const findCandidates = async (query: KernelQuery, via: readonly string[]): Promise<{
+    references: KernelReference[]
+    listedBy: ReadonlyMap<string, ReadonlySet<KernelSource>>
+    asked: AskedSource[]
+  }> => {
     const references = new Map<string, KernelReference>()
     const listedBy = new Map<string, Set<KernelSource>>()
     const asked: AskedSource[] = []
     for (const source of sources) {
       const found = await requests.candidates(source, query, via)
       if (isRefusal(found)) asked.push({ source: source.name, kernel: formatQuery(query), refusal: found })
-      else if (found.references.length === 0) asked.push({ source: source.name, kernel: formatQuery(query), refusal: source.isForwarding === true ? NOT_LISTED : NOT_NAMED })
-      else {
+      else if (found.references.length === 0) {
+        const refusal = source.isForwarding === true ? NOT_LISTED : NOT_NAMED
+        asked.push({ source: source.name, kernel: formatQuery(query), refusal })
+      } else {
         for (const reference of found.references) {
           const name = formatReference(reference)
           references.set(name, reference)
@@ -130,7 +142,8 @@ export function createFetching (options: FetchingOptions): Fetching {
       }
     }
     if (references.size > MAX_CANDIDATES) {
-      throw new AppError('kernel_ambiguous', `Release ${query.release} can be that of ${references.size} kernels; name the whole reference.`,
+      throw new AppError('kernel_ambiguous',
+        `Release ${query.release} can be that of ${references.size} kernels; name the whole reference.`,
         { kernel: formatQuery(query), candidates: [...references.keys()].slice(0, MAX_CANDIDATES).map(reference => ({ reference })) })
     }
     return { references: [...references.values()], listedBy, asked }
@@ -138,15 +151,20 @@ export function createFetching (options: FetchingOptions): Fetching {
 
   const obtainRelease = async (query: KernelQuery, via: readonly string[]): Promise<readonly AskedSource[]> => {
     const { references, listedBy, asked } = await findCandidates(query, via)
-    const build = { ...(query.kernelVersion === undefined ? {} : { kernelVersion: query.kernelVersion }), ...(query.buildId === undefined ? {} : { buildId: query.buildId }) }
-    const refused = await Promise.all(references.map(reference => obtainOne({ ...reference, ...build }, via, listedBy.get(formatReference(reference)))))
+    const build = {
+      ...(query.kernelVersion === undefined ? {} : { kernelVersion: query.kernelVersion }),
+      ...(query.buildId === undefined ? {} : { buildId: query.buildId })
+    }
+    const refused = await Promise.all(references.map(reference =>
+      obtainOne({ ...reference, ...build }, via, listedBy.get(formatReference(reference)))))
     const all = [...asked, ...refused.flatMap((answers, i) => {
       const [reference] = references.slice(i, i + 1)
       return reference !== undefined && isHeld(reference) ? [] : answers
     })]
     requireNoneOpen(query, all)
     complete.set(completeKey(query), true, { ttl: hasForwarding ? forwardedMs : staleMs })
-    if (!hasForwarding && query.distro === undefined && query.distroVersion === undefined && query.arch === undefined && query.kernelVersion === undefined && query.buildId === undefined) {
+    if (!hasForwarding && query.distro === undefined && query.distroVersion === undefined && query.arch === undefined &&
+      query.kernelVersion === undefined && query.buildId === undefined) {
       const releaseAskedAt = new Date().toISOString()
       await Promise.all(index.byRelease(query.release).map(record => index.put({ ...record, releaseAskedAt })))
     }
@@ -188,7 +206,11 @@ const NOT_BUILDS: Refusal = { state: 'absent', answer: 'not asked: it does not t
 const NOT_NAMED: Refusal = { state: 'absent', answer: 'not asked: the release alone does not say of which distribution it is' }
 const NOT_LISTED: Refusal = { state: 'absent', answer: 'lists no kernel of this release' }
 /** Answered for a moment only: this service is asking others right now, and may know more soon. */
-const ASKED_BY_ITSELF: Refusal = { state: 'absent', answer: 'not asked: the question came through this service already', retryAfterMs: 30_000 }
+const ASKED_BY_ITSELF: Refusal = {
+  state: 'absent',
+  answer: 'not asked: the question came through this service already',
+  retryAfterMs: 30_000
+}
 
 function requireNoneOpen (query: KernelQuery, asked: readonly AskedSource[]): void {
   const error = sourceError(formatQuery(query), asked)

@@ -61,7 +61,10 @@ export function openIndexFolder (directory: string, warn: (message: string, fact
     } catch (error) {
       if (isAbsence(error)) unread.delete(path)
       else {
-        if (!unread.has(path)) warn('A part of the kernel index cannot be read; names that it may speak of are not answered.', { path, error: String(error) })
+        if (!unread.has(path)) {
+          warn('A part of the kernel index cannot be read; names that it may speak of are not answered.',
+            { path, error: String(error) })
+        }
         unread.set(path, { parts: relative(directory, path).split('/').filter(part => part !== ''), code: errorCode(error) ?? 'EIO', scan })
       }
       return undefined
@@ -100,7 +103,8 @@ export function openIndexFolder (directory: string, warn: (message: string, fact
       if (signatures.get(path) === signature) return
       signatures.set(path, signature)
       const name = relative(directory, path)
-      const record = snapshot?.signatures.get(name) === signature ? snapshot.records.get(name) ?? await readRecord(path) : await readRecord(path)
+      const known = snapshot?.signatures.get(name) === signature ? snapshot.records.get(name) : undefined
+      const record = known ?? await readRecord(path)
       if (record !== undefined) records.push(record)
     })
     return { records, leftYoung }
@@ -128,7 +132,8 @@ export function openIndexFolder (directory: string, warn: (message: string, fact
     }
     const names = await tryRead(folder, () => readdir(folder))
     if (names === undefined) return []
-    const { records, leftYoung } = await readFiles(names.filter(name => name.endsWith('.json') || ORPHAN.test(name)).map(name => join(folder, name)))
+    const files = names.filter(name => name.endsWith('.json') || ORPHAN.test(name))
+    const { records, leftYoung } = await readFiles(files.map(name => join(folder, name)))
     const isWhole = ![...unread.keys()].some(path => path.startsWith(`${folder}/`))
     if (isWhole && !leftYoung && startedAt - changedAt > SETTLED_MS) settledAt.set(folder, changedAt)
     else settledAt.delete(folder)
@@ -169,7 +174,9 @@ export function openIndexFolder (directory: string, warn: (message: string, fact
       const changedAt = (await tryRead(folder, () => stat(folder)))?.mtimeMs
       if (changedAt === undefined || settledAt.get(folder) === changedAt) return []
       const names = await tryRead(folder, () => readdir(folder)) ?? []
-      const { records } = await readFiles(names.filter(name => name === `${release}.json` || (name.startsWith(`${release}@`) && name.endsWith('.json'))).map(name => join(folder, name)))
+      const isOfRelease = (name: string): boolean => name === `${release}.json` ||
+        (name.startsWith(`${release}@`) && name.endsWith('.json'))
+      const { records } = await readFiles(names.filter(isOfRelease).map(name => join(folder, name)))
       return records
     },
     isSingle: record => singles.has(recordKey(record)),

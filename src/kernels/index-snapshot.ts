@@ -61,7 +61,11 @@ export async function readSnapshot (directory: string): Promise<Snapshot | undef
 const LARGE = '-'
 
 /** @throws the error of the file system */
-export async function writeSnapshot (directory: string, { folders, signatures }: Pick<Snapshot, 'folders' | 'signatures'>, recordAt: (path: string) => KernelRecord | undefined): Promise<void> {
+export async function writeSnapshot (
+  directory: string,
+  { folders, signatures }: Pick<Snapshot, 'folders' | 'signatures'>,
+  recordAt: (path: string) => KernelRecord | undefined
+): Promise<void> {
   const lines = [...folders].map(([folder, changedAt]) => `${folder}\t${changedAt}\n`)
   for (const [path, signature] of signatures) {
     const record = recordAt(path)

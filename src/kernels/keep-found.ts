@@ -18,10 +18,12 @@ export interface KeepFoundOptions {
 export function createKeepFound ({ index, btfs, warn }: KeepFoundOptions): (found: FoundKernel, source: string) => Promise<void> {
   return async ({ reference, btf, modules, url, etag, kernelVersion, buildId, package: from }, source) => {
     await Promise.all([btf, ...modules.map(module => module.btf)].map(content => btfs.keep(content, 'fetched')))
-    const before = index.named(reference).find(record => record.source === source && record.provenance.kernelVersion === kernelVersion && record.btfSha256 !== btf.sha256)
+    const before = index.named(reference).find(record => record.source === source &&
+      record.provenance.kernelVersion === kernelVersion && record.btfSha256 !== btf.sha256)
     const held = index.get(reference, btf.sha256)
     if (before !== undefined && held?.source !== source) {
-      warn('A source has other BTF for a kernel than before; the new one counts.', { kernel: formatReference(reference), source, held: before.btfSha256, found: btf.sha256 })
+      warn('A source has other BTF for a kernel than before; the new one counts.',
+        { kernel: formatReference(reference), source, held: before.btfSha256, found: btf.sha256 })
     }
     const now = new Date().toISOString()
     const provenance: Provenance = {
@@ -43,7 +45,13 @@ export function createKeepFound ({ index, btfs, warn }: KeepFoundOptions): (foun
       provenance,
       firstSeen: now,
       lastUsed: now,
-      modules: modules.map(module => ({ name: module.name, btfSha256: module.btf.sha256, bytes: module.btf.parts.byteLength, source, provenance }))
+      modules: modules.map(module => ({
+        name: module.name,
+        btfSha256: module.btf.sha256,
+        bytes: module.btf.parts.byteLength,
+        source,
+        provenance
+      }))
     })
   }
 }

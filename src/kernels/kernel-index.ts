@@ -144,7 +144,8 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
         if (record !== undefined) {
           writeFailures++
           unsaved.add(key)
-          warn('A kernel cannot be written to the index on disk; it is known until the service stops.', { kernel: key, error: String(error) })
+          warn('A kernel cannot be written to the index on disk; it is known until the service stops.',
+            { kernel: key, error: String(error) })
           options.disk?.failed(error)
         }
       }
@@ -253,7 +254,8 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
     byBuildId: rows.byBuildId,
     sourcesOf (hash) {
       const ofKernels = rows.byBtf(hash).map(({ source }) => source)
-      const ofModules = rows.byModuleBtf(hash).flatMap(({ modules }) => modules.filter(module => module.btfSha256 === hash).map(({ source }) => source))
+      const ofModules = rows.byModuleBtf(hash)
+        .flatMap(({ modules }) => modules.filter(module => module.btfSha256 === hash).map(({ source }) => source))
       return [...new Set([...ofKernels, ...ofModules])]
     },
     list: rows.list,
@@ -273,7 +275,10 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
     async learn (query) {
       const isNews = (await Promise.all([learnHere(query), learnElsewhere(query)])).includes(true)
       const unread = unreadOf(query)
-      if (unread !== undefined) throw storageUnreadable(`The part of the index that may know kernel ${formatQuery(query)}`, unread.code, { kernel: formatQuery(query) })
+      if (unread !== undefined) {
+        throw storageUnreadable(`The part of the index that may know kernel ${formatQuery(query)}`, unread.code,
+          { kernel: formatQuery(query) })
+      }
       return isNews
     },
     remove (record) {
@@ -312,7 +317,10 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
       await Promise.all(writes.values())
       if (options.keepsSnapshot !== true || rows.list().length < SNAPSHOT_ROWS) return
       await scan()
-      const byPath = new Map(rows.list().map(record => [relative(directory, folder.isSingle(record) ? singleRecordPath(directory, record.reference) : recordPath(directory, record)), record]))
+      const fileOf = (record: KernelRecord): string => folder.isSingle(record)
+        ? singleRecordPath(directory, record.reference)
+        : recordPath(directory, record)
+      const byPath = new Map(rows.list().map(record => [relative(directory, fileOf(record)), record]))
       await writeSnapshot(directory, folder.seen(), path => byPath.get(path)).catch(() => {}) // the next start reads the files
     }
   }
@@ -332,4 +340,6 @@ function maySpeakOf ([distro, distroVersion, arch, file]: readonly string[], que
 /** Uses are written to the same file, by every process that has some. */
 function isSameButForUse (a: KernelRecord, b: KernelRecord): boolean { return a === b || membersOf(a) === membersOf(b) }
 
-function membersOf (record: KernelRecord): string { return JSON.stringify(Object.entries({ ...record, lastUsed: '' }).sort(([a], [b]) => a < b ? -1 : 1)) }
+function membersOf (record: KernelRecord): string {
+  return JSON.stringify(Object.entries({ ...record, lastUsed: '' }).sort(([a], [b]) => a < b ? -1 : 1))
+}

@@ -36,7 +36,9 @@ function isOffered (offered: OfferedKernels, reference: KernelReference): boolea
 
 /** A held kernel as callers see it, with the sources that are known to have it too. */
 export function toEntry (record: KernelRecord, offered: OfferedKernels): KernelEntry {
-  const sources = offered.byRelease(record.reference.release).filter(({ reference }) => matchesName(record.reference, reference)).flatMap(kernel => kernel.sources)
+  const sources = offered.byRelease(record.reference.release)
+    .filter(({ reference }) => matchesName(record.reference, reference))
+    .flatMap(kernel => kernel.sources)
   return {
     ...record,
     state: 'held',
@@ -45,7 +47,12 @@ export function toEntry (record: KernelRecord, offered: OfferedKernels): KernelE
   }
 }
 
-function * heldKernels (index: KernelIndex, offered: OfferedKernels, filter: KernelFilter, after: string | undefined): Generator<KernelEntry> {
+function * heldKernels (
+  index: KernelIndex,
+  offered: OfferedKernels,
+  filter: KernelFilter,
+  after: string | undefined
+): Generator<KernelEntry> {
   const narrowing = narrowingOf(filter)
   for (const record of filter.release === undefined ? index.list() : index.byRelease(filter.release)) {
     if (after !== undefined && recordKey(record) <= after) continue
@@ -54,8 +61,16 @@ function * heldKernels (index: KernelIndex, offered: OfferedKernels, filter: Ker
   }
 }
 
-function * offeredKernels (index: KernelIndex, offered: OfferedKernels, filter: KernelFilter, after: string | undefined): Generator<OfferedEntry> {
-  for (const { reference, sources } of filter.release === undefined ? offered.list(narrowingOf(filter), after === undefined ? undefined : referenceIn(after)) : ofRelease(offered, filter.release, filter, after)) {
+function * offeredKernels (
+  index: KernelIndex,
+  offered: OfferedKernels,
+  filter: KernelFilter,
+  after: string | undefined
+): Generator<OfferedEntry> {
+  const kernels = filter.release === undefined
+    ? offered.list(narrowingOf(filter), after === undefined ? undefined : referenceIn(after))
+    : ofRelease(offered, filter.release, filter, after)
+  for (const { reference, sources } of kernels) {
     if (index.byRelease(reference.release).some(record => matchesName(record.reference, reference))) continue
     yield { reference, state: 'offered', sources }
   }
@@ -64,7 +79,8 @@ function * offeredKernels (index: KernelIndex, offered: OfferedKernels, filter: 
 function ofRelease (offered: OfferedKernels, release: string, filter: KernelFilter, after: string | undefined): OfferedKernel[] {
   const narrowing = narrowingOf(filter)
   return offered.byRelease(release)
-    .filter(({ reference }) => matchesName(narrowing, reference) && (after === undefined || formatReference(reference) > referenceIn(after)))
+    .filter(({ reference }) => matchesName(narrowing, reference) &&
+      (after === undefined || formatReference(reference) > referenceIn(after)))
     .sort((a, b) => formatReference(a.reference) < formatReference(b.reference) ? -1 : 1)
 }
 
@@ -77,7 +93,10 @@ function narrowingOf ({ distro, distroVersion, arch }: KernelFilter): KernelNarr
 }
 
 /** Two sequences that are each in the order of their references, as one. */
-function * merged<A extends { readonly reference: KernelReference }, B extends { readonly reference: KernelReference }> (left: Iterator<A>, right: Iterator<B>): Generator<A | B> {
+function * merged<A extends { readonly reference: KernelReference }, B extends { readonly reference: KernelReference }> (
+  left: Iterator<A>,
+  right: Iterator<B>
+): Generator<A | B> {
   let [a, b] = [left.next(), right.next()]
   while (a.done !== true || b.done !== true) {
     if (b.done === true || (a.done !== true && formatReference(a.value.reference) <= formatReference(b.value.reference))) {
@@ -105,6 +124,8 @@ function parseCursor (cursor: string): string {
   const text = Buffer.from(cursor, 'base64url').toString()
   const [reference = '', hash] = text.split(' ')
   const parts = reference.split('/')
-  if (parts.length !== 4 || !parts.every(isSegment) || (hash !== undefined && hash !== ALL_ROWS && !isSha256(hash))) throw new AppError('invalid_request', 'The cursor is not one that this service gave.', { field: 'cursor' })
+  if (parts.length !== 4 || !parts.every(isSegment) || (hash !== undefined && hash !== ALL_ROWS && !isSha256(hash))) {
+    throw new AppError('invalid_request', 'The cursor is not one that this service gave.', { field: 'cursor' })
+  }
   return text
 }

@@ -91,7 +91,9 @@ export function shareOfSources (sources: readonly string[]): Share {
 const FORMAT = 1
 
 /** A row's name among all: no two rows have both the reference and the content. Sorts as its reference does. */
-export function recordKey ({ reference, btfSha256 }: Pick<KernelRecord, 'reference' | 'btfSha256'>): string { return `${formatReference(reference)} ${btfSha256}` }
+export function recordKey ({ reference, btfSha256 }: Pick<KernelRecord, 'reference' | 'btfSha256'>): string {
+  return `${formatReference(reference)} ${btfSha256}`
+}
 
 /** The row's file below the index folder. The parts of a reference are safe as names (isSegment), and have no `@`. */
 export function recordPath (directory: string, { reference, btfSha256 }: Pick<KernelRecord, 'reference' | 'btfSha256'>): string {

@@ -61,15 +61,31 @@ export interface Kernels {
   list(filter: KernelFilter): Promise<KernelPage>
   get(reference: KernelReference, question?: KernelQuestion): Promise<KernelEntry>
   getBtf(reference: KernelReference, module?: string, question?: KernelQuestion): Promise<NamedBtf>
-  putBtf(reference: KernelReference, bytes: Uint8Array, provenance: Provenance, module?: string, facts?: PutFacts): Promise<{ created: boolean, entry: KernelEntry, btfSha256: Sha256 }>
+  putBtf(
+    reference: KernelReference,
+    bytes: Uint8Array,
+    provenance: Provenance,
+    module?: string,
+    facts?: PutFacts
+  ): Promise<{ created: boolean, entry: KernelEntry, btfSha256: Sha256 }>
 }
 
-export function createKernels ({ index, btfs, local, fetching, catalog, trustUploads, publishedOf = () => undefined }: KernelsOptions): Kernels {
+export function createKernels ({
+  index,
+  btfs,
+  local,
+  fetching,
+  catalog,
+  trustUploads,
+  publishedOf = () => undefined
+}: KernelsOptions): Kernels {
   /** What answers for the name; where nothing does, an upload that has it and says of itself that it is one. */
   const findRecord = (query: KernelQuery): KernelRecord | undefined => {
     for (const trusts of trustUploads ? [true] : [false, true]) {
       const isNamed = recordsOfName(index, query, trusts).some(record => isSameBuild(query, record, trusts))
-      if (isNamed || (query.buildId !== undefined && recordsOfBuild(index, query.buildId, trusts).length > 0)) return resolveKernel(index, query, { trustUploads: trusts }).records[0]
+      if (isNamed || (query.buildId !== undefined && recordsOfBuild(index, query.buildId, trusts).length > 0)) {
+        return resolveKernel(index, query, { trustUploads: trusts }).records[0]
+      }
     }
     return undefined
   }
@@ -77,13 +93,22 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
   const requireRecord = (query: KernelQuery, asked: readonly AskedSource[] = [], via: readonly string[] = []): KernelRecord => {
     const record = findRecord(query)
     if (record !== undefined) return record
-    const error = unknownKernel(index, query, { trustUploads: true, answers: [local.answer(), ...toAnswers(asked)], offered: catalog.kernels() })
+    const error = unknownKernel(index, query, {
+      trustUploads: true,
+      answers: [local.answer(), ...toAnswers(asked)],
+      offered: catalog.kernels()
+    })
     const again = Math.min(...asked.map(({ refusal }) => refusal.retryAfterMs ?? Infinity))
-    throw again === Infinity || via.length === 0 ? error : new AppError(error.code, error.message, { ...error.details, retry_after: Math.ceil(again / 1000) })
+    throw again === Infinity || via.length === 0
+      ? error
+      : new AppError(error.code, error.message, { ...error.details, retry_after: Math.ceil(again / 1000) })
   }
 
   /** The row, fetched where nothing answers for the name. */
-  const obtainRecord = async (query: KernelQuery, { via = [], caller, waitMs = 0 }: Omit<KernelQuestion, keyof WantedBuild> = {}): Promise<KernelRecord> => {
+  const obtainRecord = async (
+    query: KernelQuery,
+    { via = [], caller, waitMs = 0 }: Omit<KernelQuestion, keyof WantedBuild> = {}
+  ): Promise<KernelRecord> => {
     const isAnswered = (): boolean => recordsOfName(index, query, trustUploads).some(record => isSameBuild(query, record, trustUploads))
     if (!isAnswered() || !index.isCurrent(query)) await index.learn(query)
     if (isAnswered()) return requireRecord(query)
@@ -97,7 +122,10 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
   }
 
   /** A row whose content turned out to be lost is forgotten where it was fetched, and fetched again. */
-  const loadVmlinux = async (query: KernelQuery, asking: Omit<KernelQuestion, keyof WantedBuild>): Promise<{ record: KernelRecord, base: SharedBtf }> => {
+  const loadVmlinux = async (
+    query: KernelQuery,
+    asking: Omit<KernelQuestion, keyof WantedBuild>
+  ): Promise<{ record: KernelRecord, base: SharedBtf }> => {
     const record = await obtainRecord(query, asking)
     try {
       return { record, base: await btfs.load(record.btfSha256) }
@@ -126,7 +154,13 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
       provenance,
       firstSeen: held?.firstSeen ?? now,
       lastUsed: held?.lastUsed ?? now,
-      modules: modules.map(module => ({ name: module.name, btfSha256: module.btf.sha256, bytes: module.btf.parts.byteLength, source: UPLOAD_SOURCE, provenance }))
+      modules: modules.map(module => ({
+        name: module.name,
+        btfSha256: module.btf.sha256,
+        bytes: module.btf.parts.byteLength,
+        source: UPLOAD_SOURCE,
+        provenance
+      }))
     }
     await index.add(row)
     return answerOf(row, btf.sha256, held === undefined)
@@ -136,9 +170,11 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
   const baseRecord = async (reference: KernelReference, base: Sha256 | undefined): Promise<KernelRecord> => {
     if (base === undefined) return await obtainRecord(reference)
     if (index.get(reference, base) === undefined) await index.learn(reference)
-    const record = index.get(reference, base) ?? index.byBtf(base).find(held => held.reference.release === reference.release && matchesName(reference, held.reference))
+    const record = index.get(reference, base) ?? index.byBtf(base)
+      .find(held => held.reference.release === reference.release && matchesName(reference, held.reference))
     if (record !== undefined) return record
-    throw new AppError('btf_unknown', `Kernel ${formatReference(reference)} is not held with BTF ${base}; PUT that first.`, { kernel: formatReference(reference), btf_sha256: base })
+    throw new AppError('btf_unknown', `Kernel ${formatReference(reference)} is not held with BTF ${base}; PUT that first.`,
+      { kernel: formatReference(reference), btf_sha256: base })
   }
 
   const putModule = async (given: KernelReference, name: string, bytes: Uint8Array, provenance: Provenance, facts: PutFacts) => {
@@ -147,7 +183,10 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
     const btf = await btfs.prepare({ bytes }, base)
     await btfs.keep(btf, 'upload')
     const record = index.get(reference, btfSha256)
-    if (record === undefined) throw new AppError('btf_conflict', `The BTF of ${formatReference(reference)} changed while that of its module ${name} was read; try again.`)
+    if (record === undefined) {
+      throw new AppError('btf_conflict',
+        `The BTF of ${formatReference(reference)} changed while that of its module ${name} was read; try again.`)
+    }
     const module: ModuleRecord = { name, btfSha256: btf.sha256, bytes: btf.parts.byteLength, source: UPLOAD_SOURCE, provenance }
     const created = !record.modules.some(held => keyOfModule(held) === keyOfModule(module))
     if (created && trustUploads) requireRoom(record)
@@ -192,14 +231,21 @@ export function createKernels ({ index, btfs, local, fetching, catalog, trustUpl
       if (module === undefined) return { bytes: rawBytes(base), sha256: base.sha256, source: record.source, ...known }
       if (!hasModules(record, [module], trustUploads)) await fetching.obtainModules([record], [module], waitMs)
       const held = findModule(index.get(record.reference, record.btfSha256) ?? record, module)
-      if (held === undefined) throw new AppError('btf_unknown', `No BTF is held for module ${module} of kernel ${formatReference(reference)}.`, { kernel: formatReference(reference), module })
+      if (held === undefined) {
+        throw new AppError('btf_unknown', `No BTF is held for module ${module} of kernel ${formatReference(reference)}.`,
+          { kernel: formatReference(reference), module })
+      }
       const split = await btfs.load(held.btfSha256, base)
       return { bytes: rawBytes(split), sha256: split.sha256, source: sourceOfBoth(record, held), base: base.sha256, ...known }
     },
     async putBtf (given, bytes, provenance, module, facts = {}) {
       const reference = toReference(given)
       if (module === undefined) return await putVmlinux(reference, bytes, provenance, facts)
-      if (!isSegment(module) || module === 'vmlinux') throw new AppError('invalid_request', "A module's name is 1 to 128 of the characters A-Z a-z 0-9 . _ + ~ - and not vmlinux.", { field: 'module' })
+      if (!isSegment(module) || module === 'vmlinux') {
+        throw new AppError('invalid_request',
+          "A module's name is 1 to 128 of the characters A-Z a-z 0-9 . _ + ~ - and not vmlinux.",
+          { field: 'module' })
+      }
       return await putModule(reference, module, bytes, provenance, facts)
     }
   }
@@ -210,14 +256,22 @@ function knownBuild (record: KernelRecord, trustUploads: boolean): WantedBuild {
   const builds = buildsOf(record).filter(build => build.source === record.source || answersForName(build, trustUploads))
   const [kernelVersion, ...versions] = new Set(builds.flatMap(build => build.kernelVersion ?? []))
   const [buildId, ...ids] = new Set(builds.flatMap(build => build.buildId ?? []))
-  return { ...(kernelVersion === undefined || versions.length > 0 ? {} : { kernelVersion }), ...(buildId === undefined || ids.length > 0 ? {} : { buildId }) }
+  return {
+    ...(kernelVersion === undefined || versions.length > 0 ? {} : { kernelVersion }),
+    ...(buildId === undefined || ids.length > 0 ? {} : { buildId })
+  }
 }
 
 /** A module is no better known than the kernel that it extends. */
-function sourceOfBoth (record: KernelRecord, module: ModuleRecord): string { return record.source === UPLOAD_SOURCE ? UPLOAD_SOURCE : module.source }
+function sourceOfBoth (record: KernelRecord, module: ModuleRecord): string {
+  return record.source === UPLOAD_SOURCE ? UPLOAD_SOURCE : module.source
+}
 
 /** Where uploads answer for names, none makes room for another: two that disagree must not become one that answers. */
 function requireRoom ({ reference, modules }: KernelRecord): void {
   if (modules.filter(({ source }) => source === UPLOAD_SOURCE).length < MAX_UPLOADED_MODULES) return
-  throw new AppError('too_large', `At most ${MAX_UPLOADED_MODULES} uploaded modules are listed for kernel ${formatReference(reference)}; import further ones with corelo btf import.`, { limit: MAX_UPLOADED_MODULES })
+  throw new AppError('too_large',
+    `At most ${MAX_UPLOADED_MODULES} uploaded modules are listed for kernel ${formatReference(reference)}; ` +
+    'import further ones with corelo btf import.',
+    { limit: MAX_UPLOADED_MODULES })
 }

@@ -81,7 +81,13 @@ export function createLocalKernel ({ settings, index, btfs, warn }: LocalKernelO
       const btf = await btfs.prepare({ path }, base)
       paths.set(btf.sha256, path)
       await btfs.keep(btf, 'kept')
-      return { name, btfSha256: btf.sha256, bytes: rawBytes(btf).length, source: LOCAL_SOURCE, provenance: { by: path, at: new Date().toISOString() } }
+      return {
+        name,
+        btfSha256: btf.sha256,
+        bytes: rawBytes(btf).length,
+        source: LOCAL_SOURCE,
+        provenance: { by: path, at: new Date().toISOString() }
+      }
     } catch (error) {
       warn('The BTF of a loaded module cannot be used.', { module: name, error: String(error) })
       return undefined
@@ -106,7 +112,8 @@ export function createLocalKernel ({ settings, index, btfs, warn }: LocalKernelO
     }
     const current = index.get(record.reference, record.btfSha256)
     if (current === undefined || isClosed) return
-    const isListed = (module: ModuleRecord): boolean => listed.some(({ name, btfSha256 }) => name === module.name && (btfSha256 === module.btfSha256 || module.source === LOCAL_SOURCE))
+    const isListed = (module: ModuleRecord): boolean => listed.some(({ name, btfSha256 }) => name === module.name &&
+      (btfSha256 === module.btfSha256 || module.source === LOCAL_SOURCE))
     const gone = current.modules.filter(module => !isListed(module)).map(({ loadOrder: _, ...module }) => module)
     await index.put({ ...current, modules: [...listed, ...gone] })
   }

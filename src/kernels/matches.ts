@@ -9,7 +9,10 @@ export type KernelNarrowing = Partial<Pick<KernelQuery, 'distro' | 'distroVersio
 /** What a query says of the build. */
 export type WantedBuild = Pick<KernelQuery, 'kernelVersion' | 'buildId'>
 
-/** Whether a kernel may be the one that is meant, in any spelling of its platform. The architecture is in BTFHub's spelling on both sides. */
+/**
+ * Whether a kernel may be the one that is meant, in any spelling of its platform. The architecture is in BTFHub's spelling on
+ * both sides.
+ */
 export function matchesName ({ distro, distroVersion, arch }: KernelNarrowing, reference: KernelReference): boolean {
   if (arch !== undefined && arch !== reference.arch) return false
   if (distroVersion !== undefined) return isSamePlatform({ distro: distro ?? reference.distro, distroVersion }, reference)
@@ -49,7 +52,9 @@ function agreementOf ({ kernelVersion, buildId }: WantedBuild, build: Build): 's
   return kernelVersion === build.kernelVersion ? 'same' : 'other'
 }
 
-export function isSameBuild (wanted: WantedBuild, record: KernelRecord, trustUploads: boolean): boolean { return agreement(wanted, record, trustUploads) !== 'other' }
+export function isSameBuild (wanted: WantedBuild, record: KernelRecord, trustUploads: boolean): boolean {
+  return agreement(wanted, record, trustUploads) !== 'other'
+}
 
 /**
  * Those of the rows that still count: neither replaced by an operator, nor followed by other content that the same source now
@@ -60,9 +65,11 @@ export function inForce (records: readonly KernelRecord[]): readonly KernelRecor
 }
 
 function replaces (later: KernelRecord, record: KernelRecord): boolean {
-  if (later === record || later.btfSha256 === record.btfSha256 || formatReference(later.reference) !== formatReference(record.reference)) return false
+  if (later === record || later.btfSha256 === record.btfSha256) return false
+  if (formatReference(later.reference) !== formatReference(record.reference)) return false
   if (supersedes(later, record)) return true
-  return isFetched(later) && later.source === record.source && later.provenance.kernelVersion === record.provenance.kernelVersion && saidAt(later) > saidAt(record)
+  return isFetched(later) && later.source === record.source &&
+    later.provenance.kernelVersion === record.provenance.kernelVersion && saidAt(later) > saidAt(record)
 }
 
 /** Whether an operator put one content in the place of the other, which was not supplied again since. */

@@ -17,7 +17,9 @@ function rankOf (source: string): number {
 }
 
 /** When a supplier last said it. */
-export function saidAt ({ provenance: { at, checkedAt } }: Pick<KernelRecord, 'provenance'>): string { return checkedAt !== undefined && checkedAt > at ? checkedAt : at }
+export function saidAt ({ provenance: { at, checkedAt } }: Pick<KernelRecord, 'provenance'>): string {
+  return checkedAt !== undefined && checkedAt > at ? checkedAt : at
+}
 
 /**
  * Two rows of one reference and one content as one: all that either says, by the supplier that counts more. Neither an order of

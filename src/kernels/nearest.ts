@@ -10,8 +10,13 @@ export function nearestKernels (records: ReadonlyArray<Pick<KernelRecord, 'refer
   const unique = new Map(records.map(({ reference }) => [formatReference(reference), { reference }]))
   return [...unique.values()]
     .filter(({ reference }) => query.arch === undefined || query.arch === reference.arch)
-    .map(({ reference }) => ({ reference: formatReference(reference), isSameDistro: query.distro === reference.distro, ...likeness(wanted, tokensOf(reference.release)) }))
-    .sort((a, b) => b.common - a.common || a.distance - b.distance || Number(b.isSameDistro) - Number(a.isSameDistro) || (a.reference < b.reference ? -1 : 1))
+    .map(({ reference }) => ({
+      reference: formatReference(reference),
+      isSameDistro: query.distro === reference.distro,
+      ...likeness(wanted, tokensOf(reference.release))
+    }))
+    .sort((a, b) => b.common - a.common || a.distance - b.distance ||
+      Number(b.isSameDistro) - Number(a.isSameDistro) || (a.reference < b.reference ? -1 : 1))
     .slice(0, count)
     .map(({ reference }) => reference)
 }

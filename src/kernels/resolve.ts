@@ -22,7 +22,8 @@ export interface ResolvedKernel {
 
 /** The rows that have the name a query says and may answer for it, whatever their build. */
 export function recordsOfName (index: KernelIndex, query: KernelQuery, trustUploads: boolean): readonly KernelRecord[] {
-  return inForce(index.byRelease(query.release).filter(record => matchesName(query, record.reference) && answersForName(record, trustUploads)))
+  const named = index.byRelease(query.release).filter(record => matchesName(query, record.reference))
+  return inForce(named.filter(record => answersForName(record, trustUploads)))
 }
 
 /**
@@ -50,14 +51,17 @@ export function resolveKernel (index: KernelIndex, query: KernelQuery, options: 
  * @throws AppError `kernel_ambiguous` where the name is of another kernel, with both
  */
 export function recordsOfBuild (index: KernelIndex, buildId: string, trustUploads: boolean, query?: KernelQuery): readonly KernelRecord[] {
-  const built = index.byBuildId(buildId).filter(record => answersForName(record, trustUploads) && inForce(index.named(record.reference)).includes(record) &&
+  const built = index.byBuildId(buildId).filter(record => answersForName(record, trustUploads) &&
+    inForce(index.named(record.reference)).includes(record) &&
     buildsOf(record).some(build => build.buildId === buildId && (build.source === record.source || answersForName(build, trustUploads))))
   if (query === undefined || built.length === 0) return built
-  const named = built.filter(record => record.reference.release === query.release && (matchesName(query, record.reference) || isSharedKernel(query, record)))
+  const named = built.filter(record => record.reference.release === query.release &&
+    (matchesName(query, record.reference) || isSharedKernel(query, record)))
   if (named.length > 0) return named
   const names = built.map(({ reference }) => formatReference(reference)).join(', ')
   throw ambiguous({ ...query, buildId }, built,
-    `The build-id ${buildId} is that of ${names}, and not of ${formatQuery(query)}, which the request names; correct the one, or leave the other out.`)
+    `The build-id ${buildId} is that of ${names}, and not of ${formatQuery(query)}, which the request names; ` +
+    'correct the one, or leave the other out.')
 }
 
 /**
@@ -110,7 +114,11 @@ export function hasModules (record: KernelRecord, names: readonly string[], trus
  *
  * @throws AppError `btf_unknown` for a module that no record has, `kernel_ambiguous` where different ones are held
  */
-export function resolveModules (kernel: ResolvedKernel, names: readonly string[], { trustUploads }: ResolveOptions): readonly ModuleRecord[] {
+export function resolveModules (
+  kernel: ResolvedKernel,
+  names: readonly string[],
+  { trustUploads }: ResolveOptions
+): readonly ModuleRecord[] {
   if (names.length === 0) return []
   const complete = kernel.records.filter(record => hasModules(record, names, trustUploads))
   const [first] = complete
@@ -144,19 +152,35 @@ function ambiguous (query: KernelQuery, records: readonly KernelRecord[], messag
   const names = new Set(records.map(({ reference }) => formatReference(reference)))
   const advice = !isWhole && names.size > 1 ? 'name the whole reference' : 'say which build it is with kernel_version (uname -v)'
   return new AppError('kernel_ambiguous',
-    message ?? `${isWhole ? formatReference(query) : `Release ${query.release}`} can mean ${contents} different BTFs, which are listed as candidates; ${advice}, or name one BTF with btf_sha256.`,
-    { kernel: formatQuery(query), ...(query.buildId === undefined ? {} : { build_id: query.buildId }), candidates: records.slice(0, CANDIDATES_SHOWN).map(candidateOf) })
+    message ?? `${isWhole ? formatReference(query) : `Release ${query.release}`} can mean ${contents} different BTFs, ` +
+      `which are listed as candidates; ${advice}, or name one BTF with btf_sha256.`,
+    {
+      kernel: formatQuery(query),
+      ...(query.buildId === undefined ? {} : { build_id: query.buildId }),
+      candidates: records.slice(0, CANDIDATES_SHOWN).map(candidateOf)
+    })
 }
 
 function ambiguousModule (kernel: ResolvedKernel, name: string, held: readonly ModuleRecord[]): AppError {
-  const candidates = held.map(({ btfSha256, source, provenance: { by } }) => ({ reference: kernel.name, module: name, btf_sha256: btfSha256, source, by }))
-  return new AppError('kernel_ambiguous', `Several different BTFs are held for module ${name} of kernel ${kernel.name}; name it by hash (GET /relocated/… with modules), or leave it out.`,
+  const candidates = held.map(({ btfSha256, source, provenance: { by } }) => ({
+    reference: kernel.name,
+    module: name,
+    btf_sha256: btfSha256,
+    source,
+    by
+  }))
+  return new AppError('kernel_ambiguous',
+    `Several different BTFs are held for module ${name} of kernel ${kernel.name}; ` +
+    'name it by hash (GET /relocated/… with modules), or leave it out.',
     { kernel: kernel.name, module: name, candidates: candidates.slice(0, CANDIDATES_SHOWN) })
 }
 
 function unknownModule (kernel: ResolvedKernel, names: readonly string[], trustUploads: boolean): AppError {
   const module = names.find(name => !kernel.records.some(record => hasModules(record, [name], trustUploads))) ?? names.join(', ')
   const isUploaded = !trustUploads && kernel.records.some(record => hasModules(record, [module], true))
-  const why = isUploaded ? 'It was uploaded, but uploads answer only for their hash here (CORELO_TRUST_UPLOADS).' : 'Supply it, or leave the module out.'
-  return new AppError('btf_unknown', `No BTF answers for module ${module} of kernel ${kernel.name}. ${why}`, { kernel: kernel.name, module })
+  const why = isUploaded
+    ? 'It was uploaded, but uploads answer only for their hash here (CORELO_TRUST_UPLOADS).'
+    : 'Supply it, or leave the module out.'
+  return new AppError('btf_unknown', `No BTF answers for module ${module} of kernel ${kernel.name}. ${why}`,
+    { kernel: kernel.name, module })
 }

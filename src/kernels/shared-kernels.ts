@@ -7,7 +7,10 @@ import type { KernelRecord } from './kernel-record.js'
  * (devuan and debian, rhcos and rhel, linuxmint and ubuntu), of the same release and architecture, with an identical `uname -v`, which
  * has package version or time of the build in it.
  */
-export function isSharedKernel ({ distro, distroVersion, arch, release, kernelVersion }: KernelQuery, { reference, provenance }: KernelRecord): boolean {
+export function isSharedKernel (
+  { distro, distroVersion, arch, release, kernelVersion }: KernelQuery,
+  { reference, provenance }: KernelRecord
+): boolean {
   return distro !== undefined && distroVersion !== undefined && distro !== reference.distro && mayShareKernels(distro, reference.distro) &&
     release === reference.release && (arch === undefined || arch === reference.arch) &&
     kernelVersion !== undefined && kernelVersion === provenance.kernelVersion

@@ -43,7 +43,13 @@ const MAX_UPLOADS = 100
 const READS_AT_ONCE = 16
 const DEFAULT_RETRY_MS = 30_000
 
-export function createSharedRecords ({ bucket, place, trustUploads, onWarning: warn, retryMs = DEFAULT_RETRY_MS }: SharedRecordsOptions): SharedRecords {
+export function createSharedRecords ({
+  bucket,
+  place,
+  trustUploads,
+  onWarning: warn,
+  retryMs = DEFAULT_RETRY_MS
+}: SharedRecordsOptions): SharedRecords {
   /** What is to be written, by row. */
   const latest = new Map<string, KernelRecord>()
   const publishing = new Set<string>()
@@ -81,7 +87,10 @@ export function createSharedRecords ({ bucket, place, trustUploads, onWarning: w
     const listed = await bucket.list(`${folder}/${release}/`, MAX_RECORDS)
     if (listed?.state !== 'done') throw unreadable(release)
     if (!listed.value.isComplete) {
-      throw new AppError('kernel_ambiguous', `The shared store has more than ${MAX_RECORDS} kernels of release ${release}, which cannot be compared; name the BTF with btf_sha256.`, { kernel: release, candidates: [], limit: MAX_RECORDS })
+      throw new AppError('kernel_ambiguous',
+        `The shared store has more than ${MAX_RECORDS} kernels of release ${release}, which cannot be compared; ` +
+        'name the BTF with btf_sha256.',
+        { kernel: release, candidates: [], limit: MAX_RECORDS })
     }
     const { records, isWhole } = await readAll(listed.value.keys.map(({ key }: ListedKey) => key))
     if (!isWhole) throw unreadable(release)
@@ -96,7 +105,8 @@ export function createSharedRecords ({ bucket, place, trustUploads, onWarning: w
   /** Writes a row once all that it names is there. False where it is to be tried again. */
   const publish = async (key: string): Promise<boolean> => {
     for (let current = latest.get(key); current !== undefined; current = latest.get(key)) {
-      const placed = new Map(await Promise.all([current.btfSha256, ...current.modules.map(module => module.btfSha256)].map(async hash => [hash, await place(hash)] as const)))
+      const hashes = [current.btfSha256, ...current.modules.map(module => module.btfSha256)]
+      const placed = new Map(await Promise.all(hashes.map(async hash => [hash, await place(hash)] as const)))
       if ([...placed.values()].includes('not yet')) return false
       const writable = current
       // A name must not lead to content that is not there.
@@ -153,7 +163,8 @@ export function createSharedRecords ({ bucket, place, trustUploads, onWarning: w
 }
 
 function unreadable (release: string): AppError {
-  return storageUnreadable('The shared store, which may know other kernels of this release,', 'no answer', { kernel: formatQuery({ release }) })
+  return storageUnreadable('The shared store, which may know other kernels of this release,', 'no answer',
+    { kernel: formatQuery({ release }) })
 }
 
 function keyOf (record: KernelRecord): string {

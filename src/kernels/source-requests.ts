@@ -19,7 +19,10 @@ export interface SourceRequestsOptions {
  * asked it: it has a deadline of its own and is done when everybody has left.
  */
 export interface SourceRequests {
-  /** What is found is in the store when this resolves. Of a kernel that the source lists now, an earlier "I have it not" is not believed. */
+  /**
+   * What is found is in the store when this resolves. Of a kernel that the source lists now, an earlier "I have it not" is not
+   * believed.
+   */
   kernel(source: KernelSource, wanted: KernelReference & WantedBuild, via: readonly string[], isListed?: boolean): Promise<SourceOutcome>
   /** Asks again for what is held, if it has changed. Refusals of this are kept apart: what is held stays. */
   revalidate(source: KernelSource, wanted: KernelReference & WantedBuild, held: HeldCopy | undefined): Promise<SourceOutcome>
@@ -43,7 +46,12 @@ export function createSourceRequests ({ outcomes, deadlineMs, keep }: SourceRequ
   }
 
   /** One question. `key` tells questions of one source apart. */
-  const ask = async <T extends { readonly state: string }>(source: KernelSource, key: string, question: (signal: AbortSignal) => Promise<T>, isListed = false): Promise<T | Refusal> => {
+  const ask = async <T extends { readonly state: string }>(
+    source: KernelSource,
+    key: string,
+    question: (signal: AbortSignal) => Promise<T>,
+    isListed = false
+  ): Promise<T | Refusal> => {
     const whole = `${source.name} ${key}`
     const refused = outcomes.get(whole)
     if (refused !== undefined && !(isListed && refused.state === 'absent')) {
@@ -58,30 +66,48 @@ export function createSourceRequests ({ outcomes, deadlineMs, keep }: SourceRequ
       return outcome
     }) as T | Refusal // the key says which question it is
   }
-  const through = (source: KernelSource, via: readonly string[]): string => source.isForwarding === true && via.length > 0 ? ` via ${via.join()}` : ''
+  const through = (source: KernelSource, via: readonly string[]): string => {
+    return source.isForwarding === true && via.length > 0 ? ` via ${via.join()}` : ''
+  }
 
   return {
-    kernel: async (source, wanted, via, isListed = false) => await ask(source, `kernel ${formatReference(wanted)}${buildFor(source, wanted)}${through(source, via)}`, async signal => {
-      const outcome = await source.fetch(referenceOf(wanted), { signal, via, build: buildOf(wanted) })
-      if (outcome.state === 'found') await keep(outcome, source.name)
-      return outcome
-    }, isListed),
-    revalidate: async (source, wanted, held) => await ask(source, `again ${formatReference(wanted)}${buildFor(source, wanted)}`, async signal => {
-      const outcome = await source.fetch(referenceOf(wanted), { signal, via: [], build: buildOf(wanted), ...(held === undefined ? {} : { held }) })
-      if (outcome.state === 'found') await keep(outcome, source.name)
-      return outcome
-    }),
-    module: async (source, wanted, module, base) => await ask<ModuleOutcome>(source, `module ${formatReference(wanted)} ${base.sha256} ${module}`, async signal => {
-      const reference = referenceOf(wanted)
-      return await source.fetchModule?.(reference, module, { signal, via: [], base, build: buildOf(wanted) }) ?? { state: 'absent', answer: `has no modules of ${formatReference(reference)}` }
-    }),
-    candidates: async (source, query, via) => await ask(source, `candidates ${queryKey(query)}${through(source, via)}`, signal => source.candidates(query, { signal, via })),
+    kernel: async (source, wanted, via, isListed = false) => {
+      const key = `kernel ${formatReference(wanted)}${buildFor(source, wanted)}${through(source, via)}`
+      return await ask(source, key, async signal => {
+        const outcome = await source.fetch(referenceOf(wanted), { signal, via, build: buildOf(wanted) })
+        if (outcome.state === 'found') await keep(outcome, source.name)
+        return outcome
+      }, isListed)
+    },
+    revalidate: async (source, wanted, held) => {
+      const key = `again ${formatReference(wanted)}${buildFor(source, wanted)}`
+      return await ask(source, key, async signal => {
+        const asking = { signal, via: [], build: buildOf(wanted), ...(held === undefined ? {} : { held }) }
+        const outcome = await source.fetch(referenceOf(wanted), asking)
+        if (outcome.state === 'found') await keep(outcome, source.name)
+        return outcome
+      })
+    },
+    module: async (source, wanted, module, base) => {
+      const key = `module ${formatReference(wanted)} ${base.sha256} ${module}`
+      return await ask<ModuleOutcome>(source, key, async signal => {
+        const reference = referenceOf(wanted)
+        const outcome = await source.fetchModule?.(reference, module, { signal, via: [], base, build: buildOf(wanted) })
+        return outcome ?? { state: 'absent', answer: `has no modules of ${formatReference(reference)}` }
+      })
+    },
+    candidates: async (source, query, via) => {
+      const key = `candidates ${queryKey(query)}${through(source, via)}`
+      return await ask(source, key, signal => source.candidates(query, { signal, via }))
+    },
     stats: () => [...counts.values()],
     close () { closing.abort() }
   }
 }
 
-function referenceOf ({ distro, distroVersion, arch, release }: KernelReference): KernelReference { return { distro, distroVersion, arch, release } }
+function referenceOf ({ distro, distroVersion, arch, release }: KernelReference): KernelReference {
+  return { distro, distroVersion, arch, release }
+}
 
 function buildOf ({ kernelVersion, buildId }: WantedBuild): WantedBuild {
   return { ...(kernelVersion === undefined ? {} : { kernelVersion }), ...(buildId === undefined ? {} : { buildId }) }
@@ -97,6 +123,8 @@ export function queryKey (query: KernelQuery): string {
   return [formatQuery(query), query.distro ?? '', query.distroVersion ?? '', query.arch ?? ''].join(' ')
 }
 
-const REFUSALS: ReadonlySet<string> = new Set(['absent', 'malformed', 'denied', 'busy', 'failed', 'timeout'] satisfies Array<Refusal['state']>)
+const REFUSALS: ReadonlySet<string> = new Set(
+  ['absent', 'malformed', 'denied', 'busy', 'failed', 'timeout'] satisfies Array<Refusal['state']>
+)
 
 export function isRefusal (outcome: { readonly state: string }): outcome is Refusal { return REFUSALS.has(outcome.state) }

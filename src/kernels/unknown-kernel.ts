@@ -54,27 +54,39 @@ export function unknownKernel (index: KernelIndex, query: KernelQuery, options: 
   const nearest = nearestKernels(index.list().filter(record => answersForName(record, trustUploads)), query, NEAREST_SHOWN)
   const offered = options.offered?.nearest(query, NEAREST_SHOWN).filter(reference => !nearest.includes(reference)) ?? []
   const candidates = candidatesOf(index, query, options)
-  return new AppError('kernel_unknown', `No BTF is known for kernel ${formatQuery(query)}. ${nextStep(query, { others, uploads, candidates })}`,
+  return new AppError('kernel_unknown',
+    `No BTF is known for kernel ${formatQuery(query)}. ${nextStep(query, { others, uploads, candidates })}`,
     { kernel: formatQuery(query), sources, nearest, nearest_offered: offered, candidates })
 }
 
 /** The one thing to do that helps most. */
-function nextStep (query: KernelQuery, { others, uploads, candidates }: { readonly others: readonly KernelRecord[], readonly uploads: readonly KernelRecord[], readonly candidates: readonly Candidate[] }): string {
+function nextStep (query: KernelQuery, { others, uploads, candidates }: {
+  readonly others: readonly KernelRecord[]
+  readonly uploads: readonly KernelRecord[]
+  readonly candidates: readonly Candidate[]
+}): string {
   const [other] = others
   if (other !== undefined) {
     const { buildId, provenance: { kernelVersion } } = other
-    return `It is held as another build (${kernelVersion ?? `build-id ${buildId ?? 'unknown'}`}): supply the BTF of this build with PUT, or send it as the btf part.`
+    return `It is held as another build (${kernelVersion ?? `build-id ${buildId ?? 'unknown'}`}): ` +
+      'supply the BTF of this build with PUT, or send it as the btf part.'
   }
   const [upload, ...more] = uploads
   if (upload !== undefined) {
-    const which = more.length === 0 ? `name it with btf_sha256=${upload.btfSha256}` : `name one of the ${uploads.length} uploads with btf_sha256`
-    return `BTF was uploaded under this name, and uploads answer only for their hash here: ${which}, or let uploads answer for names (CORELO_TRUST_UPLOADS).`
+    const which = more.length === 0
+      ? `name it with btf_sha256=${upload.btfSha256}`
+      : `name one of the ${uploads.length} uploads with btf_sha256`
+    return `BTF was uploaded under this name, and uploads answer only for their hash here: ${which}, ` +
+      'or let uploads answer for names (CORELO_TRUST_UPLOADS).'
   }
   if (candidates.length > 0) {
     const names = candidates.slice(0, 3).map(({ reference }) => reference).join(', ')
-    return `${names} ${candidates.length === 1 ? 'has' : 'have'} this release too, but each distribution builds its own: name the kernel that is meant, or supply its BTF with PUT.`
+    return `${names} ${candidates.length === 1 ? 'has' : 'have'} this release too, but each distribution builds its own: ` +
+      'name the kernel that is meant, or supply its BTF with PUT.'
   }
-  if (!isWholeReference(query)) return 'Name its distro, distro_version and arch, by which sources can be asked, or send its BTF as the btf part.'
+  if (!isWholeReference(query)) {
+    return 'Name its distro, distro_version and arch, by which sources can be asked, or send its BTF as the btf part.'
+  }
   return 'Supply its BTF with PUT, or send it as the btf part.'
 }
 
@@ -91,7 +103,8 @@ function candidatesOf (index: KernelIndex, query: KernelQuery, { trustUploads, o
 
 /** A kernel that has the name, but is another build of it. */
 function toOtherBuild ({ reference, source, buildId, provenance: { kernelVersion } }: KernelRecord): SourceAnswer {
-  return { source, answer: `has ${formatReference(reference)} with ${kernelVersion === undefined ? `build-id ${buildId ?? 'unknown'}` : `kernel_version ${kernelVersion}`}` }
+  const build = kernelVersion === undefined ? `build-id ${buildId ?? 'unknown'}` : `kernel_version ${kernelVersion}`
+  return { source, answer: `has ${formatReference(reference)} with ${build}` }
 }
 
 function uploadAnswer (untrusted: number): string {

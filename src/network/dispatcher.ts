@@ -45,7 +45,11 @@ export function createDispatcher (network: Network, { connectMs, tls, direct = b
     clientFactory: (proxy, options) => createTunnels(proxy, { ...limits, ...options }),
     factory (origin, options) {
       const proxy = proxies.get(new URL(origin).href)
-      return new Pool(origin, { ...limits, ...options, ...(proxy === undefined ? {} : { connect: naming(proxy, buildConnector(toProxy)) }) })
+      return new Pool(origin, {
+        ...limits,
+        ...options,
+        ...(proxy === undefined ? {} : { connect: naming(proxy, buildConnector(toProxy)) })
+      })
     }
   })
 }

@@ -10,12 +10,19 @@ export class ProxyFailed extends Error {
 
 /** Errors of a certificate chain that does not end in an authority that is believed. */
 const UNKNOWN_AUTHORITY: ReadonlySet<string> = new Set([
-  'UNABLE_TO_GET_ISSUER_CERT', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'SELF_SIGNED_CERT_IN_CHAIN', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'CERT_UNTRUSTED', 'INVALID_CA'
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'CERT_UNTRUSTED',
+  'INVALID_CA'
 ])
 
 /** What a connection to a proxy failed with. */
 export function proxyUnreachable (proxy: string, error: unknown): ProxyFailed {
-  return new ProxyFailed(`the proxy ${shownProxy(proxy)} cannot be reached (${certificateFailure(error) ?? (codeOf(error) || String(error))})`, error)
+  const reason = certificateFailure(error) ?? (codeOf(error) || String(error))
+  return new ProxyFailed(`the proxy ${shownProxy(proxy)} cannot be reached (${reason})`, error)
 }
 
 /** What a proxy answered in the place of connecting. */
@@ -32,7 +39,9 @@ export function proxyRefused (proxy: string, status: number): ProxyFailed {
 export function wayFailure (error: unknown): string | undefined {
   for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
     if (at instanceof ProxyFailed) return at.message
-    if (codeOf(at) === 'UND_ERR_INVALID_ARG' && at.message.includes('(407)')) return 'the proxy in HTTP_PROXY asks for a user and a password (407), which its address there has to have'
+    if (codeOf(at) === 'UND_ERR_INVALID_ARG' && at.message.includes('(407)')) {
+      return 'the proxy in HTTP_PROXY asks for a user and a password (407), which its address there has to have'
+    }
     const certificate = certificateFailure(at)
     if (certificate !== undefined) return certificate
   }
@@ -41,7 +50,10 @@ export function wayFailure (error: unknown): string | undefined {
 
 function certificateFailure (error: unknown): string | undefined {
   const code = codeOf(error)
-  if (UNKNOWN_AUTHORITY.has(code)) return `its certificate is not by an authority that is believed here (${code}); set CORELO_CA_FILE or NODE_EXTRA_CA_CERTS to a PEM file with the certificate of that authority`
+  if (UNKNOWN_AUTHORITY.has(code)) {
+    return `its certificate is not by an authority that is believed here (${code}); ` +
+      'set CORELO_CA_FILE or NODE_EXTRA_CA_CERTS to a PEM file with the certificate of that authority'
+  }
   if (code === 'CERT_HAS_EXPIRED') return `its certificate has expired (${code})`
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return `its certificate is for another name (${code})`
   return undefined

@@ -24,10 +24,29 @@ export interface NetworkSetting {
 }
 
 export const NETWORK_SETTINGS = {
-  httpsProxy: { env: 'HTTPS_PROXY', defaultText: 'none', meaning: 'Proxy for https addresses, such as http://proxy.example:3128. If the lower-case name is set too, it wins; the same holds for the next two.' },
-  httpProxy: { env: 'HTTP_PROXY', defaultText: 'none', meaning: 'Proxy for http addresses, and for https addresses if HTTPS_PROXY is not set.' },
-  noProxy: { env: 'NO_PROXY', defaultText: 'none', meaning: 'Hosts to reach without a proxy, separated by commas: names (with all names below them) and addresses, with or without a port. *: all hosts.' },
-  caFile: { env: 'CORELO_CA_FILE', defaultText: 'none', meaning: "File of certificates (PEM) of authorities to trust, such as a company's own, besides Node's and those of NODE_EXTRA_CA_CERTS." }
+  httpsProxy: {
+    env: 'HTTPS_PROXY',
+    defaultText: 'none',
+    meaning: 'Proxy for https addresses, such as http://proxy.example:3128. ' +
+      'If the lower-case name is set too, it wins; the same holds for the next two.'
+  },
+  httpProxy: {
+    env: 'HTTP_PROXY',
+    defaultText: 'none',
+    meaning: 'Proxy for http addresses, and for https addresses if HTTPS_PROXY is not set.'
+  },
+  noProxy: {
+    env: 'NO_PROXY',
+    defaultText: 'none',
+    meaning: 'Hosts to reach without a proxy, separated by commas: names (with all names below them) and addresses, ' +
+      'with or without a port. *: all hosts.'
+  },
+  caFile: {
+    env: 'CORELO_CA_FILE',
+    defaultText: 'none',
+    meaning: "File of certificates (PEM) of authorities to trust, such as a company's own, " +
+      "besides Node's and those of NODE_EXTRA_CA_CERTS."
+  }
 } as const satisfies Readonly<Record<string, NetworkSetting>>
 
 /** A request by `fetch`, with what the platform's and undici's have in common. */
@@ -60,7 +79,9 @@ export function readNetwork (env: Environment): Network {
     ...(httpProxy === undefined ? {} : { httpProxy }),
     ...(httpsProxy === undefined ? {} : { httpsProxy }),
     ...(noProxy === undefined ? {} : { noProxy }),
-    ...(caFile === undefined || caFile === '' ? {} : { authorities: [...nodeAuthorities(env), ...certificatesIn(NETWORK_SETTINGS.caFile.env, caFile)] })
+    ...(caFile === undefined || caFile === ''
+      ? {}
+      : { authorities: [...nodeAuthorities(env), ...certificatesIn(NETWORK_SETTINGS.caFile.env, caFile)] })
   }
 }
 
@@ -78,7 +99,9 @@ function proxyOf (env: Environment, name: string): string | undefined {
   if (value === undefined) return undefined
   const url = URL.canParse(value) ? new URL(value) : undefined
   // The value is not shown, since it may have a password in it.
-  if (url === undefined || !/^https?:$/.test(url.protocol)) throw wrong(name, `${name} must be the http or https address of a proxy, such as http://proxy.example:3128.`)
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw wrong(name, `${name} must be the http or https address of a proxy, such as http://proxy.example:3128.`)
+  }
   return value
 }
 
@@ -101,7 +124,9 @@ function certificatesIn (name: string, path: string): string[] {
     throw wrong(name, `${name} names ${path}, which cannot be read: ${error instanceof Error ? error.message : String(error)}.`)
   }
   const certificates = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
-  if (certificates.length === 0 || !certificates.every(isCertificate)) throw wrong(name, `${name} names ${path}, which has no certificates in PEM, or a broken one.`)
+  if (certificates.length === 0 || !certificates.every(isCertificate)) {
+    throw wrong(name, `${name} names ${path}, which has no certificates in PEM, or a broken one.`)
+  }
   return certificates
 }
 

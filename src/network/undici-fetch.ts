@@ -9,7 +9,12 @@ export function createFetch (network: Network): Fetch {
   const dispatcher = createDispatcher(network, { connectMs: CONNECT_MS })
   return async (url, { body, headers = {}, ...init }) => {
     const encoded = body instanceof FormData ? await encode(body) : { headers: {}, ...(body === undefined ? {} : { body }) }
-    const { status, headers: answered, body: stream } = await fetch(url, { ...init, dispatcher, ...encoded, headers: { ...headers, ...encoded.headers } })
+    const { status, headers: answered, body: stream } = await fetch(url, {
+      ...init,
+      dispatcher,
+      ...encoded,
+      headers: { ...headers, ...encoded.headers }
+    })
     return new Response(stream, { status, headers: [...answered] })
   }
 }

@@ -28,7 +28,9 @@ type Role = 'image' | 'modules'
  * Debian: `linux-image-<release>`, and `linux-binary-<release>` since 6.19, each with and without `-unsigned` behind it. Ubuntu:
  * `linux-image-unsigned-<release>` and `linux-image-<release>`; `linux-image-fb-` and `linux-image-uc-` are other builds of that release.
  */
-export function parseDebKernel (name: string, naming: DebNaming): { readonly role: Role, readonly release: string, readonly rank: number } | undefined {
+export function parseDebKernel (
+  name: string, naming: DebNaming
+): { readonly role: Role, readonly release: string, readonly rank: number } | undefined {
   if (!isKernelDeb(name)) return undefined
   const [, kind = '', rest = ''] = /^linux-(image|binary|modules)-(.*)$/.exec(name) ?? []
   if (naming === 'ubuntu') {
@@ -47,10 +49,14 @@ export function parseDebKernel (name: string, naming: DebNaming): { readonly rol
 }
 
 /**
- * The kernels that an index of packages has. A release that is there in several versions is there several times, newest first: they are different
- * builds, and which of them a node runs is not for us to say.
+ * The kernels that an index of packages has. A release that is there in several versions is there several times, newest first: they are
+ * different builds, and which of them a node runs is not for us to say.
  */
-export function findDebKernels (packages: readonly IndexedPackage[], platform: { readonly distro: string, readonly distroVersion: string }, naming: DebNaming): PublishedKernel[] {
+export function findDebKernels (
+  packages: readonly IndexedPackage[],
+  platform: { readonly distro: string, readonly distroVersion: string },
+  naming: DebNaming
+): PublishedKernel[] {
   const byRelease = new Map<string, Array<{ role: Role, rank: number, file: IndexedPackage }>>()
   for (const file of packages) {
     const parsed = parseDebKernel(file.name, naming)

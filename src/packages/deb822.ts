@@ -3,7 +3,10 @@ import { AppError } from '../errors.js'
 /** One paragraph of a control file: fields by their names in lower case. Further lines of a value are joined by newlines. */
 export type Stanza = ReadonlyMap<string, string>
 
-/** Characters of one paragraph. The largest in a real index, a package with thousands of dependencies, has 40 kB; InRelease files have 300 kB. */
+/**
+ * Characters of one paragraph. The largest in a real index, a package with thousands of dependencies, has 40 kB; InRelease files
+ * have 300 kB.
+ */
 const MOST_CHARACTERS = 8 * 1024 * 1024
 
 /**
@@ -66,4 +69,6 @@ export function parseStanzas (text: string): Stanza[] {
   return [...reader.feed(text), ...reader.end()]
 }
 
-function tooLong (): AppError { return new AppError('source_invalid', `A paragraph of the control file has more than ${MOST_CHARACTERS} characters.`) }
+function tooLong (): AppError {
+  return new AppError('source_invalid', `A paragraph of the control file has more than ${MOST_CHARACTERS} characters.`)
+}

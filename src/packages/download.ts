@@ -15,12 +15,16 @@ export interface DownloadOptions<T> {
   readonly onBytes: (bytes: number) => void
 }
 
-export type Downloaded<T extends KernelTask | ModulesTask> = { readonly state: 'ok', readonly value: PackageTaskValues[T['kind']] } | Refusal
+export type Downloaded<T extends KernelTask | ModulesTask> =
+  { readonly state: 'ok', readonly value: PackageTaskValues[T['kind']] } | Refusal
 
 /**
- * Streams a package through a worker. What is found in it counts only if it came whole, with the size and the hash of the index. Never rejects for what the origin did.
+ * Streams a package through a worker. What is found in it counts only if it came whole, with the size and the hash of the index. Never
+ * rejects for what the origin did.
  */
-export async function downloadPackage<T extends KernelTask | ModulesTask> ({ client, url, file, task, signal, onBytes }: DownloadOptions<T>): Promise<Downloaded<T>> {
+export async function downloadPackage<T extends KernelTask | ModulesTask> (
+  { client, url, file, task, signal, onBytes }: DownloadOptions<T>
+): Promise<Downloaded<T>> {
   let value: PackageTaskValues[T['kind']] | undefined
   const answer = await client.get({
     url,
@@ -35,11 +39,15 @@ export async function downloadPackage<T extends KernelTask | ModulesTask> ({ cli
         })
       } catch (error) {
         if (!(error instanceof AppError)) throw error
-        throw new BodyRefused(error.code === 'btf_unknown' ? { state: 'absent', answer: error.message.replace(/\.$/, '') } : malformed(`${shownUrl(url)} cannot be used`, error))
+        throw new BodyRefused(error.code === 'btf_unknown'
+          ? { state: 'absent', answer: error.message.replace(/\.$/, '') }
+          : malformed(`${shownUrl(url)} cannot be used`, error))
       }
     }
   })
   if (answer.state === 'ok') return value === undefined ? refused('failed', `${shownUrl(url)} gave nothing`) : { state: 'ok', value }
-  if (answer.state === 'unchanged') return refused('failed', `${shownUrl(url)} answered 304 (not modified) to a request that had no condition`)
+  if (answer.state === 'unchanged') {
+    return refused('failed', `${shownUrl(url)} answered 304 (not modified) to a request that had no condition`)
+  }
   return answer.state === 'absent' ? refused('failed', `${answer.answer}, although the index lists it; the mirror is out of date`) : answer
 }

@@ -31,7 +31,10 @@ export interface KnownIndex {
 
 /** The indexes of all repositories, brought up to date when they are asked for and from time to time. */
 export interface Indexes {
-  /** At least what was known when the service last ran. Looks at the origin where nothing is known, or the last look was longer ago than `maxAgeMs`. */
+  /**
+   * At least what was known when the service last ran. Looks at the origin where nothing is known, or the last look was longer ago than
+   * `maxAgeMs`.
+   */
   get(repository: IndexedRepository, maxAgeMs?: number): Promise<KnownIndex>
   /** What is known without looking. */
   peek(repository: Repository): KnownIndex
@@ -53,7 +56,9 @@ const PAUSE_MS = 30_000
 /** Indexes read at once: each takes seconds of CPU in a thread of its own. */
 const AT_ONCE = 2
 
-export function createIndexes ({ repositories, directory, limits = {}, intervalMs = DEFAULT_INTERVAL_MS, network, warn }: IndexesOptions): Indexes {
+export function createIndexes (
+  { repositories, directory, limits = {}, intervalMs = DEFAULT_INTERVAL_MS, network, warn }: IndexesOptions
+): Indexes {
   const folder = join(directory, 'packages')
   const pauseMs = Math.min(PAUSE_MS, intervalMs / 2)
   const closing = new AbortController()
@@ -62,7 +67,10 @@ export function createIndexes ({ repositories, directory, limits = {}, intervalM
   const keyrings = new Map<string, Promise<Keyring | undefined>>()
   const slot = createLimit(AT_ONCE)
   const clients = new Map(repositories.map(repository => [repository.id, createHttpClient({
-    origins: repository.type === 'launchpad' ? [repository.url, repository.snapshots] : [repository.url], limits: { ...limits, totalMs: REFRESH_MS }, network, ...(repository.tls === undefined ? {} : { tls: repository.tls })
+    origins: repository.type === 'launchpad' ? [repository.url, repository.snapshots] : [repository.url],
+    limits: { ...limits, totalMs: REFRESH_MS },
+    network,
+    ...(repository.tls === undefined ? {} : { tls: repository.tls })
   })]))
 
   const clientOf = (repository: Repository): HttpClient => {
@@ -100,10 +108,14 @@ export function createIndexes ({ repositories, directory, limits = {}, intervalM
     if (refreshed.state === 'ok') {
       state.index = refreshed.index
       state.refusal = undefined
-      await writeIndexCopy(folder, repository, refreshed.index).catch((error: unknown) => { warn('The index of a package repository cannot be kept.', { repository: repository.id, error: String(error) }) })
+      await writeIndexCopy(folder, repository, refreshed.index).catch((error: unknown) => {
+        warn('The index of a package repository cannot be kept.', { repository: repository.id, error: String(error) })
+      })
     } else {
       state.refusal = refreshed
-      if (!closing.signal.aborted) warn('The index of a package repository cannot be renewed.', { repository: repository.id, reason: refreshed.answer })
+      if (!closing.signal.aborted) {
+        warn('The index of a package repository cannot be renewed.', { repository: repository.id, reason: refreshed.answer })
+      }
     }
     return state
   }
@@ -145,7 +157,8 @@ export function createIndexes ({ repositories, directory, limits = {}, intervalM
 async function openKeyring ({ signers }: Repository): Promise<Keyring | undefined> {
   if (signers.kind === 'nobody') return undefined
   if (signers.kind === 'pinned') {
-    const rings = await Promise.all(Object.entries(signers.keys).map(([fingerprint, key]) => readKeyring(Buffer.from(key, 'base64'), `the preset of ${signers.distribution}`, [fingerprint])))
+    const rings = await Promise.all(Object.entries(signers.keys)
+      .map(([fingerprint, key]) => readKeyring(Buffer.from(key, 'base64'), `the preset of ${signers.distribution}`, [fingerprint])))
     return { keys: rings.flatMap(({ keys }) => keys), what: `the preset of ${signers.distribution}` }
   }
   const rings = await Promise.all(signers.paths.map(path => readKeyring(readKeyFile(path), path)))

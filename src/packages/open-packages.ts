@@ -22,12 +22,20 @@ const DEFAULT_DOWNLOADS = 2
  *
  * @throws AppError `invalid_request`
  */
-export function openPackages (settings: ServiceSettings, { open, jobs, warn }: { readonly open: OpenKernel, readonly jobs: FetchJobs, readonly warn: Warn }): Packages | undefined {
+export function openPackages (
+  settings: ServiceSettings,
+  { open, jobs, warn }: { readonly open: OpenKernel, readonly jobs: FetchJobs, readonly warn: Warn }
+): Packages | undefined {
   const { packages = [], cacheDir, packageDownloads = DEFAULT_DOWNLOADS, catalogMs, sources: { fetch: limits } = {} } = settings
   if (packages.length === 0) return undefined
   const repositories = readRepositories(packages)
   const indexes = createIndexes({
-    repositories, directory: cacheDir, warn, network: settings.network, ...(limits === undefined ? {} : { limits }), ...(catalogMs === undefined ? {} : { intervalMs: catalogMs })
+    repositories,
+    directory: cacheDir,
+    warn,
+    network: settings.network,
+    ...(limits === undefined ? {} : { limits }),
+    ...(catalogMs === undefined ? {} : { intervalMs: catalogMs })
   })
   const source = createPackagesSource({ repositories, indexes, open, jobs, downloads: packageDownloads })
   return { source, feed: createPackagesFeed(source, indexes.intervalMs), close: () => indexes.close() }

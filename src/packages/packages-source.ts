@@ -80,7 +80,9 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
   const history = indexed.filter(({ isHistory = false }) => isHistory)
   const past = createPastKernels({ repositories: repositories.filter(isPast), indexes, jobs, slot })
 
-  const know = async (asked: readonly IndexedRepository[], what: KernelQuery, maxAgeMs?: number): Promise<Array<{ repository: IndexedRepository, known: KnownIndex }>> => {
+  const know = async (
+    asked: readonly IndexedRepository[], what: KernelQuery, maxAgeMs?: number
+  ): Promise<Array<{ repository: IndexedRepository, known: KnownIndex }>> => {
     let job: FetchJob | undefined
     const timer = setTimeout(() => { job = jobs.begin(what) }, PATIENCE_MS)
     try {
@@ -92,12 +94,15 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
   }
 
   /** Where the kernels are that a query means, and which of the repositories could not be looked at. */
-  const find = async (query: KernelQuery, among: readonly IndexedRepository[], maxAgeMs?: number): Promise<{ publications: Publication[], refusals: Refusal[] }> => {
+  const find = async (
+    query: KernelQuery, among: readonly IndexedRepository[], maxAgeMs?: number
+  ): Promise<{ publications: Publication[], refusals: Refusal[] }> => {
     const asked = among.filter(repository => mayHave(repository, query))
     const states = await know(asked, query, maxAgeMs)
     return {
       publications: states.flatMap(({ repository, known }) => (known.index?.kernels ?? [])
-        .filter(({ reference }) => reference.release === query.release && matchesName(query, reference)).map(kernel => ({ repository, kernel }))),
+        .filter(({ reference }) => reference.release === query.release && matchesName(query, reference))
+        .map(kernel => ({ repository, kernel }))),
       refusals: states.flatMap(({ known }) => known.refusal ?? [])
     }
   }
@@ -117,12 +122,19 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
     return { publications: oldest.publications, refusals: [...fresh.refusals, ...old.refusals, ...oldest.refusals] }
   }
 
-  const fetchOne = async (reference: KernelReference, publication: Publication, job: FetchJob, signal: AbortSignal): Promise<SourceOutcome> => await slot(async () => {
+  const fetchOne = async (
+    reference: KernelReference, publication: Publication, job: FetchJob, signal: AbortSignal
+  ): Promise<SourceOutcome> => await slot(async () => {
     const { repository, kernel: { image } } = publication
     const task = await kernelTask(publication)
     const url = below(baseOf(publication), image.path)
     const downloaded = await downloadPackage({
-      client: indexes.clientOf(repository), url, file: image, task, signal, onBytes: bytes => { job.report({ phase: 'package', bytes, total: image.bytes }) }
+      client: indexes.clientOf(repository),
+      url,
+      file: image,
+      task,
+      signal,
+      onBytes: bytes => { job.report({ phase: 'package', bytes, total: image.bytes }) }
     })
     if (downloaded.state !== 'ok') return downloaded
     const { btf, kernelVersion, buildId } = downloaded.value
@@ -149,7 +161,9 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
     return outcome
   }
 
-  const fetchAll = async (reference: KernelReference, publications: readonly Publication[], job: FetchJob, signal: AbortSignal): Promise<SourceOutcome> => {
+  const fetchAll = async (
+    reference: KernelReference, publications: readonly Publication[], job: FetchJob, signal: AbortSignal
+  ): Promise<SourceOutcome> => {
     const found: FoundKernel[] = []
     const refusals: Refusal[] = []
     for (const publication of publications) {
@@ -159,9 +173,15 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
     }
     const worst = gravest(refusals)
     const [first, ...others] = found
-    if (first === undefined || worst !== undefined) return worst ?? { state: 'absent', answer: `lists no kernel ${formatReference(reference)}` }
+    if (first === undefined || worst !== undefined) {
+      return worst ?? { state: 'absent', answer: `lists no kernel ${formatReference(reference)}` }
+    }
     if (others.every(({ btf }) => btf.sha256 === first.btf.sha256)) return first
-    return { state: 'absent', answer: `has ${found.length} builds of ${formatReference(reference)} with different BTF (${publications.map(({ kernel }) => kernel.image.version).join(', ')})` }
+    return {
+      state: 'absent',
+      answer: `has ${found.length} builds of ${formatReference(reference)} ` +
+        `with different BTF (${publications.map(({ kernel }) => kernel.image.version).join(', ')})`
+    }
   }
 
   const baseOf = ({ repository, base: own }: Publication): URL => {
@@ -190,7 +210,9 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
     return { signedBy: { keys: keyring.keys.map(key => key.write()), what: keyring.what } }
   }
 
-  const fetchModuleFrom = async (module: string, publication: Publication, file: PackageFile, job: FetchJob, signal: AbortSignal): Promise<Uint8Array | undefined | Refusal> => await slot(async () => {
+  const fetchModuleFrom = async (
+    module: string, publication: Publication, file: PackageFile, job: FetchJob, signal: AbortSignal
+  ): Promise<Uint8Array | undefined | Refusal> => await slot(async () => {
     const { kind: _, ...common } = await kernelTask(publication)
     const downloaded = await downloadPackage({
       client: indexes.clientOf(publication.repository),
@@ -211,14 +233,31 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
       // A repository that cannot be read may have another kernel of that release.
       const worst = gravest(refusals)
       if (worst !== undefined && worst.state !== 'absent') return worst
-      return { state: 'listed', references: [...new Map(publications.map(({ kernel: { reference } }) => [formatReference(reference), reference])).values()] }
+      const byName = new Map(publications.map(({ kernel: { reference } }) => [formatReference(reference), reference]))
+      return { state: 'listed', references: [...byName.values()] }
     },
     async fetch (reference, { signal, held }): Promise<SourceOutcome> {
-      if (!repositories.some(repository => mayHave(repository, reference))) return { state: 'absent', answer: `not asked: no package repository of ${reference.distro}/${reference.distroVersion}/${reference.arch} is configured` }
+      if (!repositories.some(repository => mayHave(repository, reference))) {
+        return {
+          state: 'absent',
+          answer: `not asked: no package repository of ${reference.distro}/${reference.distroVersion}/${reference.arch} is configured`
+        }
+      }
       const { publications, refusals } = await search(reference)
       const builds = [...new Map(publications.map(publication => [publication.kernel.image.sha256, publication])).values()]
-      if (builds.length === 0) return gravest(refusals.filter(({ state }) => state !== 'absent')) ?? { state: 'absent', answer: `list no kernel ${reference.release} for ${reference.distro}/${reference.distroVersion}/${reference.arch}`, retryAfterMs: FRESH_MS }
-      if (builds.length > MOST_BUILDS) return { state: 'absent', answer: `have ${builds.length} builds of ${formatReference(reference)}; at most ${MOST_BUILDS} are compared` }
+      if (builds.length === 0) {
+        return gravest(refusals.filter(({ state }) => state !== 'absent')) ?? {
+          state: 'absent',
+          answer: `list no kernel ${reference.release} for ${reference.distro}/${reference.distroVersion}/${reference.arch}`,
+          retryAfterMs: FRESH_MS
+        }
+      }
+      if (builds.length > MOST_BUILDS) {
+        return {
+          state: 'absent',
+          answer: `have ${builds.length} builds of ${formatReference(reference)}; at most ${MOST_BUILDS} are compared`
+        }
+      }
       if (held !== undefined && builds.some(({ kernel }) => kernel.image.sha256 === held.etag)) return { state: 'unchanged' }
       const job = jobs.begin(reference)
       job.report({ phase: 'queued', bytes: 0, total: builds[0]?.kernel.image.bytes })
@@ -231,7 +270,9 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
     async fetchModule (reference, module, { signal, base }): Promise<ModuleOutcome> {
       const { publications, refusals } = await search(reference)
       const [publication] = publications
-      if (publication === undefined) return gravest(refusals) ?? { state: 'absent', answer: `list no kernel ${formatReference(reference)} any more` }
+      if (publication === undefined) {
+        return gravest(refusals) ?? { state: 'absent', answer: `list no kernel ${formatReference(reference)} any more` }
+      }
       const job = jobs.begin(reference)
       job.report({ phase: 'queued', bytes: 0, total: publication.kernel.modules[0]?.bytes })
       try {
@@ -259,6 +300,9 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
       return kernels === undefined ? [] : [[repository.id, kernels.map(({ reference }) => reference)]]
     })),
     async refresh (maxAgeMs) { await Promise.all(current.map(repository => indexes.get(repository, maxAgeMs))) },
-    stats: () => ({ ...counts, published: repositories.reduce((sum, repository) => sum + (indexes.peek(repository).index?.kernels.length ?? 0), 0) })
+    stats: () => ({
+      ...counts,
+      published: repositories.reduce((sum, repository) => sum + (indexes.peek(repository).index?.kernels.length ?? 0), 0)
+    })
   }
 }

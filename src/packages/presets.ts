@@ -27,7 +27,9 @@ export interface AptPreset extends PresetCommon {
   readonly suites: readonly string[]
   readonly components: readonly string[]
   /** What has the packages that the suites no longer list. */
-  readonly past: { readonly type: 'debian-snapshot', readonly url: string } | { readonly type: 'launchpad', readonly url: string, readonly snapshots: string }
+  readonly past:
+    | { readonly type: 'debian-snapshot', readonly url: string }
+    | { readonly type: 'launchpad', readonly url: string, readonly snapshots: string }
   /** Version of the distribution by the first word of the suite's name. */
   readonly versions: Readonly<Record<string, string>>
 }
@@ -85,7 +87,21 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     suites: withUpdates(['focal', 'jammy', 'noble'], ['-updates', '-security']),
     components: ['main'],
     arches: ['amd64', 'arm64'],
-    versions: { bionic: '18.04', focal: '20.04', groovy: '20.10', hirsute: '21.04', impish: '21.10', jammy: '22.04', kinetic: '22.10', lunar: '23.04', mantic: '23.10', noble: '24.04', oracular: '24.10', plucky: '25.04', questing: '25.10' },
+    versions: {
+      bionic: '18.04',
+      focal: '20.04',
+      groovy: '20.10',
+      hirsute: '21.04',
+      impish: '21.10',
+      jammy: '22.04',
+      kinetic: '22.10',
+      lunar: '23.04',
+      mantic: '23.10',
+      noble: '24.04',
+      oracular: '24.10',
+      plucky: '25.04',
+      questing: '25.10'
+    },
     keys: UBUNTU_KEYS
   },
   fedora: {
@@ -94,7 +110,10 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     mirror: 'https://dl.fedoraproject.org/pub/fedora/linux',
     arches: RPM_ARCHES,
     trees: [
-      ...['41', '42'].flatMap(version => [tree(version, `updates/${version}/Everything/$arch`), tree(version, `releases/${version}/Everything/$arch/os`)]),
+      ...['41', '42'].flatMap(version => [
+        tree(version, `updates/${version}/Everything/$arch`),
+        tree(version, `releases/${version}/Everything/$arch/os`)
+      ]),
       ...['39', '40', '41'].flatMap(version => [
         vault(version, 'https://archives.fedoraproject.org/pub/archive/fedora/linux', `updates/${version}/Everything/$arch`),
         vault(version, 'https://archives.fedoraproject.org/pub/archive/fedora/linux', `releases/${version}/Everything/$arch/os`)
@@ -117,7 +136,8 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     arches: RPM_ARCHES,
     trees: [
       ...['8', '9'].map(version => tree(version, `${version}/BaseOS/$arch/os`)),
-      ...['8.5', '8.6', '8.7', '8.8', '8.9', '9.0', '9.1', '9.2', '9.3', '9.4', '9.5'].map(minor => vault(minor.slice(0, 1), 'https://dl.rockylinux.org/vault/rocky', `${minor}/BaseOS/$arch/os`))
+      ...['8.5', '8.6', '8.7', '8.8', '8.9', '9.0', '9.1', '9.2', '9.3', '9.4', '9.5']
+        .map(minor => vault(minor.slice(0, 1), 'https://dl.rockylinux.org/vault/rocky', `${minor}/BaseOS/$arch/os`))
     ],
     keys: ROCKY_KEYS
   },
@@ -128,7 +148,8 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     arches: RPM_ARCHES,
     trees: [
       ...['8', '9'].map(version => tree(version, `${version}/BaseOS/$arch/os`)),
-      ...['8.5', '8.6', '8.7', '8.8', '8.9', '9.0', '9.1', '9.2', '9.3', '9.4', '9.5'].map(minor => vault(minor.slice(0, 1), 'https://vault.almalinux.org', `${minor}/BaseOS/$arch/os`))
+      ...['8.5', '8.6', '8.7', '8.8', '8.9', '9.0', '9.1', '9.2', '9.3', '9.4', '9.5']
+        .map(minor => vault(minor.slice(0, 1), 'https://vault.almalinux.org', `${minor}/BaseOS/$arch/os`))
     ],
     keys: ALMALINUX_KEYS
   },
@@ -161,7 +182,11 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     distro: 'opensuse-leap',
     mirror: 'https://download.opensuse.org',
     arches: RPM_ARCHES,
-    trees: ['15.5', '15.6'].flatMap(version => [tree(version, `update/leap/${version}/sle`), tree(version, `update/leap/${version}/oss`), tree(version, `distribution/leap/${version}/repo/oss`)]),
+    trees: ['15.5', '15.6'].flatMap(version => [
+      tree(version, `update/leap/${version}/sle`),
+      tree(version, `update/leap/${version}/oss`),
+      tree(version, `distribution/leap/${version}/repo/oss`)
+    ]),
     keys: OPENSUSE_KEYS
   }
 }

@@ -14,6 +14,8 @@ export interface Publication {
 /** Whether a repository can have what a query means, as far as the names tell. */
 export function mayHave (repository: Repository, query: KernelQuery): boolean {
   const { distro, distroVersion } = repository
-  if (query.distro !== undefined && query.distroVersion !== undefined) return isSamePlatform({ distro: query.distro, distroVersion: query.distroVersion }, { distro, distroVersion })
+  if (query.distro !== undefined && query.distroVersion !== undefined) {
+    return isSamePlatform({ distro: query.distro, distroVersion: query.distroVersion }, { distro, distroVersion })
+  }
   return query.distro === undefined || isSameDistro(query.distro, distro)
 }

@@ -38,7 +38,10 @@ interface Entry {
   readonly ca?: string
 }
 
-const TEXTS = ['preset', 'type', 'name', 'distro', 'distro_version', 'mirror', 'security_mirror', 'url', 'mirror_list', 'snapshot', 'launchpad', 'naming', 'username', 'password_file', 'client_certificate', 'client_key', 'ca'] as const
+const TEXTS = [
+  'preset', 'type', 'name', 'distro', 'distro_version', 'mirror', 'security_mirror', 'url', 'mirror_list', 'snapshot', 'launchpad',
+  'naming', 'username', 'password_file', 'client_certificate', 'client_key', 'ca'
+] as const
 const LISTS = ['suites', 'components', 'versions', 'arches'] as const
 const FLAGS = ['unsigned', 'history'] as const
 
@@ -53,12 +56,17 @@ const MOST_REPOSITORIES = 1000
 export function readRepositories (items: readonly string[]): Repository[] {
   const all = items.flatMap(item => {
     if (PRESETS[item] !== undefined) return expand({ preset: item }, `preset ${item}`, '.')
-    if (!/[./]/.test(item)) throw invalid(`CORELO_PACKAGES names ${JSON.stringify(item)}, which is neither a preset (${Object.keys(PRESETS).join(', ')}) nor a file.`)
+    if (!/[./]/.test(item)) {
+      throw invalid(`CORELO_PACKAGES names ${JSON.stringify(item)}, ` +
+        `which is neither a preset (${Object.keys(PRESETS).join(', ')}) nor a file.`)
+    }
     return readEntries(item).flatMap((entry, i) => expand(entry, `entry ${i + 1} of ${item}`, dirname(resolve(item))))
   })
   const known = new Map<string, Repository>()
   for (const repository of all) if (!known.has(repository.id)) known.set(repository.id, repository)
-  if (known.size > MOST_REPOSITORIES) throw invalid(`The settings name ${known.size} indexes of package repositories; at most ${MOST_REPOSITORIES} are kept.`)
+  if (known.size > MOST_REPOSITORIES) {
+    throw invalid(`The settings name ${known.size} indexes of package repositories; at most ${MOST_REPOSITORIES} are kept.`)
+  }
   return [...known.values()]
 }
 
@@ -80,8 +88,15 @@ function toEntry (value: unknown, where: string): Entry {
     const isKnown = [...TEXTS, ...LISTS, ...FLAGS, 'key'].some(known => known === field)
     if (!isKnown) throw invalid(`The field ${JSON.stringify(field)} in ${where} is not known.`)
     const isList = Array.isArray(content) && content.every(part => typeof part === 'string' || typeof part === 'number')
-    const isRight = LISTS.some(list => list === field) ? isList : FLAGS.some(flag => flag === field) ? typeof content === 'boolean' : field === 'key' ? isList || typeof content === 'string' : typeof content === 'string' || typeof content === 'number'
-    if (!isRight) throw invalid(`The field ${field} in ${where} must be ${LISTS.some(list => list === field) ? 'a list of texts' : FLAGS.some(flag => flag === field) ? 'true or false' : 'a text'}.`)
+    const takesList = LISTS.some(list => list === field)
+    const takesFlag = FLAGS.some(flag => flag === field)
+    const isText = typeof content === 'string'
+    const isRight = takesList
+      ? isList
+      : takesFlag ? typeof content === 'boolean' : field === 'key' ? isList || isText : isText || typeof content === 'number'
+    if (!isRight) {
+      throw invalid(`The field ${field} in ${where} must be ${takesList ? 'a list of texts' : takesFlag ? 'true or false' : 'a text'}.`)
+    }
   }
   // Every field was checked above. YAML reads 12 and 22.04 as numbers.
   return Object.fromEntries(Object.entries(value as Record<string, unknown>).map(([field, content]) => [
@@ -91,12 +106,19 @@ function toEntry (value: unknown, where: string): Entry {
 
 function expand (entry: Entry, where: string, folder: string): Repository[] {
   const preset = entry.preset === undefined ? undefined : PRESETS[entry.preset]
-  if (entry.preset !== undefined && preset === undefined) throw invalid(`The preset ${JSON.stringify(entry.preset)} in ${where} is not known; there are ${Object.keys(PRESETS).join(', ')}.`)
+  if (entry.preset !== undefined && preset === undefined) {
+    throw invalid(`The preset ${JSON.stringify(entry.preset)} in ${where} is not known; there are ${Object.keys(PRESETS).join(', ')}.`)
+  }
   const type = entry.type ?? preset?.type
-  if (type === undefined || (preset !== undefined && preset.type !== type) || !['apt', 'rpm'].includes(type)) throw invalid(`The type in ${where} must be apt or rpm${preset === undefined ? '' : `, and the preset ${entry.preset} is ${preset.type}`}.`)
+  if (type === undefined || (preset !== undefined && preset.type !== type) || !['apt', 'rpm'].includes(type)) {
+    throw invalid(`The type in ${where} must be apt or rpm` +
+      `${preset === undefined ? '' : `, and the preset ${entry.preset} is ${preset.type}`}.`)
+  }
   const repositories = preset?.type === 'rpm' && entry.url === undefined && entry.mirror_list === undefined
     ? expandRpmPreset(entry, preset, where, folder)
-    : type === 'rpm' ? expandRpm(entry, preset, where, folder) : expandApt(entry, preset?.type === 'apt' ? preset : undefined, where, folder)
+    : type === 'rpm'
+      ? expandRpm(entry, preset, where, folder)
+      : expandApt(entry, preset?.type === 'apt' ? preset : undefined, where, folder)
   if (repositories.length === 0) throw invalid(`There is no repository in ${where} as it is narrowed down.`)
   return repositories
 }
@@ -135,7 +157,9 @@ function expandApt (entry: Entry, preset: AptPreset | undefined, where: string, 
 /** What the suites no longer list: where the preset's own addresses are asked, or where the entry names others. */
 function expandPast (entry: Entry, preset: AptPreset, suites: readonly string[], where: string, folder: string): Repository[] {
   const { past } = preset
-  if (past.type === 'debian-snapshot' && entry.launchpad !== undefined) throw invalid(`The field launchpad in ${where} is for Ubuntu; Debian has snapshot.`)
+  if (past.type === 'debian-snapshot' && entry.launchpad !== undefined) {
+    throw invalid(`The field launchpad in ${where} is for Ubuntu; Debian has snapshot.`)
+  }
   const isNamed = past.type === 'launchpad' ? entry.launchpad !== undefined : entry.snapshot !== undefined
   if (entry.history === false || (entry.mirror !== undefined && !isNamed)) return []
   const address = (past.type === 'launchpad' ? entry.launchpad : entry.snapshot) ?? past.url
@@ -169,7 +193,10 @@ function versionOf (suite: string, entry: Entry, preset: AptPreset | undefined, 
 /** Mirrors have Debian's security archive beside the main one, under the name with `-security`. */
 function aptMirror (mirror: string, suite: string, arch: string, entry: Entry, preset: AptPreset | undefined): string {
   const isSecurity = preset?.securityMirror !== undefined && /-security$/.test(suite)
-  if (isSecurity) return entry.security_mirror ?? (entry.mirror === undefined ? preset.securityMirror ?? mirror : entry.mirror.replace(/(\/debian)\/?$/, '$1-security'))
+  if (isSecurity) {
+    return entry.security_mirror ??
+      (entry.mirror === undefined ? preset.securityMirror ?? mirror : entry.mirror.replace(/(\/debian)\/?$/, '$1-security'))
+  }
   if (entry.mirror === undefined && preset?.portsMirror !== undefined && !['amd64', 'i386'].includes(arch)) return preset.portsMirror
   return mirror
 }
@@ -198,7 +225,8 @@ function expandRpm (entry: Entry, preset: Preset | undefined, where: string, fol
 }
 
 function expandRpmPreset (entry: Entry, preset: RpmPreset, where: string, folder: string): Repository[] {
-  const trees = preset.trees.filter(({ version, history }) => (entry.versions ?? (entry.distro_version === undefined ? undefined : [entry.distro_version]))?.includes(version) !== false &&
+  const versions = entry.versions ?? (entry.distro_version === undefined ? undefined : [entry.distro_version])
+  const trees = preset.trees.filter(({ version, history }) => versions?.includes(version) !== false &&
     (history === undefined || (entry.history !== false && entry.mirror === undefined)))
   return trees.flatMap(({ version, path, history, isMirrorList = false }) => (entry.arches ?? preset.arches).map((arch): Repository => {
     const spelled = RPM_ARCHES[normalizeArch(arch)] ?? normalizeArch(arch)
@@ -229,7 +257,9 @@ function signersOf (entry: Entry, preset: Preset | undefined, where: string, fol
 }
 
 function addressOf (address: string, { username, password_file: passwordFile }: Entry, where: string, folder: string): URL {
-  if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol)) throw invalid(`${JSON.stringify(address)} in ${where} is no http or https address.`)
+  if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol)) {
+    throw invalid(`${JSON.stringify(address)} in ${where} is no http or https address.`)
+  }
   const url = new URL(address)
   if (!url.pathname.endsWith('/') && !url.pathname.endsWith('.list')) url.pathname += '/'
   if (username !== undefined) url.username = encodeURIComponent(username)
@@ -264,7 +294,10 @@ function idOf (name: string, part: string, arch: string, address: string): strin
 }
 
 function requireName (name: string | undefined, field: string, where: string): string {
-  if (name === undefined || !isSegment(name)) throw invalid(`The field ${field} in ${where} ${name === undefined ? 'is missing' : `cannot be part of a kernel's name: ${JSON.stringify(name)}`}.`)
+  if (name === undefined || !isSegment(name)) {
+    throw invalid(`The field ${field} in ${where} ` +
+      `${name === undefined ? 'is missing' : `cannot be part of a kernel's name: ${JSON.stringify(name)}`}.`)
+  }
   return name
 }
 

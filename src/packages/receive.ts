@@ -12,15 +12,21 @@ const YOUNG_MB = 4
 type Value<T extends PackageTask> = PackageTaskValues[T['kind']]
 
 /**
- * Has a worker of its own read what arrives, apart from the pool of those who answer requests. Nothing is held but what is on the way, and its memory goes with
- * the worker.
+ * Has a worker of its own read what arrives, apart from the pool of those who answer requests. Nothing is held but what is on the way, and
+ * its memory goes with the worker.
  *
  * @throws AppError of the task; whatever `pieces` throws
  */
-export async function receive<T extends PackageTask> (task: T, pieces: AsyncIterable<Uint8Array>, onBytes: (bytes: number) => void): Promise<Value<T>> {
+export async function receive<T extends PackageTask> (
+  task: T, pieces: AsyncIterable<Uint8Array>, onBytes: (bytes: number) => void
+): Promise<Value<T>> {
   const { port1, port2 } = new MessageChannel()
   const workerData: PackageWorkerData = { task, pieces: port2 }
-  const worker = new Worker(createRequire(import.meta.url).resolve('#package-worker'), { workerData, transferList: [port2], resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: YOUNG_MB } })
+  const worker = new Worker(createRequire(import.meta.url).resolve('#package-worker'), {
+    workerData,
+    transferList: [port2],
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: YOUNG_MB }
+  })
   let onTheWay = 0
   let wake = (): void => {}
   let failure: unknown
@@ -36,7 +42,10 @@ export async function receive<T extends PackageTask> (task: T, pieces: AsyncIter
         reject(AppError.fromJSON(message.error))
       }
     })
-    worker.on('error', error => { reject(new AppError('internal_error', `The worker that read ${task.what} died: ${error instanceof Error ? error.message : String(error)}.`)) })
+    worker.on('error', error => {
+      const why = error instanceof Error ? error.message : String(error)
+      reject(new AppError('internal_error', `The worker that read ${task.what} died: ${why}.`))
+    })
     worker.on('exit', () => { reject(new AppError('internal_error', `The worker that read ${task.what} is gone.`)) })
   })
   answered.catch((error: unknown) => {

@@ -28,12 +28,17 @@ const MOST_RELEASE_BYTES = 16 * 1024 * 1024
 const MOST_INDEX_BYTES = 256 * 1024 * 1024
 
 /**
- * Brings the index of a suite up to date: InRelease, whose signature, date and end are checked, and the packages' indexes that it names by hash. Never rejects.
+ * Brings the index of a suite up to date: InRelease, whose signature, date and end are checked, and the packages' indexes that it names by
+ * hash. Never rejects.
  */
 export async function refreshApt ({ repository, client, keyring, held, signal, now }: RefreshOptions<AptRepository>): Promise<Refreshed> {
   const where = `${repository.suite} at ${shownUrl(repository.url)}`
   const answer = await getRelease({ repository, client, keyring, held, signal })
-  if (answer.state === 'unchanged') return held === undefined ? refused('failed', `${where} answered 304 (not modified) to a request that had no condition`) : { state: 'ok', index: { ...held, checkedAt: now } }
+  if (answer.state === 'unchanged') {
+    return held === undefined
+      ? refused('failed', `${where} answered 304 (not modified) to a request that had no condition`)
+      : { state: 'ok', index: { ...held, checkedAt: now } }
+  }
   if (answer.state !== 'ok') return answer
   let release: ReleaseFile
   try {
@@ -42,14 +47,23 @@ export async function refreshApt ({ repository, client, keyring, held, signal, n
     return malformed(`the InRelease of ${where} is not to be trusted`, error)
   }
   const isNamed = [release.suite, release.codename].some(name => name !== undefined && namesSuite(name, repository.suite))
-  if (!isNamed) return refused('malformed', `the InRelease of ${where} is that of another suite (${release.codename ?? release.suite ?? 'without a name'})`)
+  if (!isNamed) {
+    return refused('malformed', `the InRelease of ${where} is that of another suite ` +
+      `(${release.codename ?? release.suite ?? 'without a name'})`)
+  }
   const validUntil = repository.isHistory === true ? undefined : release.validUntil // a tree that does not change any more has long expired
-  if (validUntil !== undefined && validUntil < now) return refused('malformed', `the InRelease of ${where} expired at ${new Date(validUntil).toISOString()} (Valid-Until); the mirror is out of date, or somebody holds it back`)
+  if (validUntil !== undefined && validUntil < now) {
+    return refused('malformed', `the InRelease of ${where} expired at ${new Date(validUntil).toISOString()} (Valid-Until); ` +
+      'the mirror is out of date, or somebody holds it back')
+  }
   if (held !== undefined && release.date < held.revision) {
-    return refused('malformed', `the InRelease of ${where} is of ${new Date(release.date).toISOString()}, older than the one of ${new Date(held.revision).toISOString()} that was seen before`)
+    return refused('malformed', `the InRelease of ${where} is of ${new Date(release.date).toISOString()}, ` +
+      `older than the one of ${new Date(held.revision).toISOString()} that was seen before`)
   }
   const indexes = repository.components.flatMap(component => findPackagesIndex(release, component, repository.arch) ?? [])
-  if (indexes.length === 0) return refused('absent', `${where} has no index of ${repository.arch} packages in ${repository.components.join(', ')}`)
+  if (indexes.length === 0) {
+    return refused('absent', `${where} has no index of ${repository.arch} packages in ${repository.components.join(', ')}`)
+  }
   const indexSha256 = indexes.map(({ sha256 }) => sha256).join(' ')
   const common = {
     base: shownUrl(repository.url),
@@ -70,17 +84,30 @@ export async function refreshApt ({ repository, client, keyring, held, signal, n
   return { state: 'ok', index: { ...common, kernels: findDebKernels(packages, repository, repository.naming) } }
 }
 
-type Release = { readonly state: 'ok', readonly etag: string | undefined, readonly verify: () => Promise<string> } | { readonly state: 'unchanged' } | Refusal
+type Release =
+  | { readonly state: 'ok', readonly etag: string | undefined, readonly verify: () => Promise<string> }
+  | { readonly state: 'unchanged' }
+  | Refusal
 
 /** InRelease, else Release with its signature beside it, as older repositories have it. */
 async function getRelease ({ repository, client, keyring, held, signal }: Omit<RefreshOptions<AptRepository>, 'now'>): Promise<Release> {
   const get = async (name: string, etag?: string): Promise<Answered | Refusal> =>
-    await client.get({ url: below(repository.url, `dists/${repository.suite}/${name}`), maxBytes: MOST_RELEASE_BYTES, signal, etag, headers: NOT_CACHED })
+    await client.get({
+      url: below(repository.url, `dists/${repository.suite}/${name}`),
+      maxBytes: MOST_RELEASE_BYTES,
+      signal,
+      etag,
+      headers: NOT_CACHED
+    })
   const inline = await get('InRelease', held?.etag)
   if (inline.state === 'unchanged') return inline
   if (inline.state === 'ok') {
     const text = Buffer.from(inline.bytes).toString('utf8')
-    return { state: 'ok', etag: inline.etag, verify: async () => keyring === undefined ? withoutArmor(text) : await verifyCleartext(text, keyring) }
+    return {
+      state: 'ok',
+      etag: inline.etag,
+      verify: async () => keyring === undefined ? withoutArmor(text) : await verifyCleartext(text, keyring)
+    }
   }
   if (inline.state !== 'absent') return inline
   const plain = await get('Release')
@@ -88,7 +115,10 @@ async function getRelease ({ repository, client, keyring, held, signal }: Omit<R
   const text = Buffer.from(plain.bytes).toString('utf8')
   if (keyring === undefined) return { state: 'ok', etag: undefined, verify: async () => text }
   const signature = await get('Release.gpg')
-  if (signature.state !== 'ok') return refused('malformed', `${repository.suite} at ${shownUrl(repository.url)} is not signed: it has neither InRelease nor Release.gpg`)
+  if (signature.state !== 'ok') {
+    return refused('malformed', `${repository.suite} at ${shownUrl(repository.url)} is not signed: ` +
+      'it has neither InRelease nor Release.gpg')
+  }
   return {
     state: 'ok',
     etag: undefined,
@@ -103,24 +133,50 @@ async function getRelease ({ repository, client, keyring, held, signal }: Omit<R
 const NOT_CACHED = { 'cache-control': 'max-age=0' } as const
 
 /** By its hash where the repository has that, so that it fits the InRelease also while the mirror is being renewed. */
-async function getPackages ({ repository, client, signal, release }: { readonly repository: AptRepository, readonly client: HttpClient, readonly signal: AbortSignal, readonly release: ReleaseFile }, index: { readonly path: string, readonly sha256: string, readonly bytes: number }): Promise<IndexRead> {
+async function getPackages (
+  { repository, client, signal, release }: {
+    readonly repository: AptRepository
+    readonly client: HttpClient
+    readonly signal: AbortSignal
+    readonly release: ReleaseFile
+  },
+  index: { readonly path: string, readonly sha256: string, readonly bytes: number }
+): Promise<IndexRead> {
   const folder = index.path.slice(0, index.path.lastIndexOf('/'))
   const paths = [...(release.acquireByHash ? [`${folder}/by-hash/SHA256/${index.sha256}`] : []), index.path]
   let last: Refusal = refused('failed', `${index.path} was not asked for`)
   for (const path of paths) {
     const url = below(repository.url, `dists/${repository.suite}/${path}`)
-    const answer = await getIndex(client, { url, sha256: index.sha256, kind: 'packages', arch: repository.arch, signal, maxBytes: Math.min(index.bytes, MOST_INDEX_BYTES) })
+    const answer = await getIndex(client, {
+      url,
+      sha256: index.sha256,
+      kind: 'packages',
+      arch: repository.arch,
+      signal,
+      maxBytes: Math.min(index.bytes, MOST_INDEX_BYTES)
+    })
     if (answer.state === 'ok') return answer
     last = answer
     if (last.state !== 'absent') return last
   }
-  return refused('failed', `${last.answer}, although ${repository.suite} at ${shownUrl(repository.url)} lists it; the mirror is out of date`)
+  return refused('failed', `${last.answer}, although ${repository.suite} at ${shownUrl(repository.url)} lists it; ` +
+    'the mirror is out of date')
 }
 
 type IndexRead = { readonly state: 'ok', readonly packages: readonly IndexedPackage[] } | Refusal
 
 /** An index of packages, read and checked against its hash as it arrives. */
-export async function getIndex (client: HttpClient, { url, sha256, kind, arch, signal, maxBytes = MOST_INDEX_BYTES }: { readonly url: URL, readonly sha256: string, readonly kind: 'packages' | 'primary', readonly arch: string, readonly signal: AbortSignal, readonly maxBytes?: number }): Promise<IndexRead> {
+export async function getIndex (
+  client: HttpClient,
+  { url, sha256, kind, arch, signal, maxBytes = MOST_INDEX_BYTES }: {
+    readonly url: URL
+    readonly sha256: string
+    readonly kind: 'packages' | 'primary'
+    readonly arch: string
+    readonly signal: AbortSignal
+    readonly maxBytes?: number
+  }
+): Promise<IndexRead> {
   let found: readonly IndexedPackage[] = []
   const answer = await client.get({
     url,
@@ -135,11 +191,15 @@ export async function getIndex (client: HttpClient, { url, sha256, kind, arch, s
     }
   })
   if (answer.state === 'ok') return { state: 'ok', packages: found }
-  return answer.state === 'unchanged' ? refused('failed', `${shownUrl(url)} answered 304 (not modified) to a request that had no condition`) : answer
+  return answer.state === 'unchanged'
+    ? refused('failed', `${shownUrl(url)} answered 304 (not modified) to a request that had no condition`)
+    : answer
 }
 
 /** `stable` and `bookworm` are both names of the suite; security's was `buster/updates` before it was `bullseye-security`. */
-function namesSuite (name: string, asked: string): boolean { return name === asked || asked.replace('/updates', '') === name || name.replace('/updates', '') === asked }
+function namesSuite (name: string, asked: string): boolean {
+  return name === asked || asked.replace('/updates', '') === name || name.replace('/updates', '') === asked
+}
 
 function withoutArmor (text: string): string {
   if (!text.startsWith('-----BEGIN PGP SIGNED MESSAGE-----')) return text

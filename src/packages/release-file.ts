@@ -28,7 +28,9 @@ export function parseReleaseFile (text: string): ReleaseFile {
   if (Number.isNaN(date)) throw new AppError('source_invalid', 'The Release file has no date.')
   const until = fields.get('valid-until')
   const validUntil = until === undefined ? undefined : Date.parse(until)
-  if (validUntil !== undefined && Number.isNaN(validUntil)) throw new AppError('source_invalid', `The Release file has a Valid-Until that is not a date: ${JSON.stringify(until)}.`)
+  if (validUntil !== undefined && Number.isNaN(validUntil)) {
+    throw new AppError('source_invalid', `The Release file has a Valid-Until that is not a date: ${JSON.stringify(until)}.`)
+  }
   return {
     suite: fields.get('suite'),
     codename: fields.get('codename'),
@@ -54,7 +56,8 @@ function filesOf (text: string): ReadonlyMap<string, { readonly sha256: string, 
 /** Whether a path that a repository names stays below the repository. */
 export function isRelativePath (path: string): boolean {
   return path.length <= 1024 && !path.includes('\\') && !/^[a-z][a-z0-9+.-]*:/i.test(path) &&
-    path.split('/').every((part, i, parts) => part !== '' && part !== '.' && part !== '..' ? true : part === '.' && i === 0 && parts.length > 1)
+    path.split('/').every((part, i, parts) =>
+      part !== '' && part !== '.' && part !== '..' ? true : part === '.' && i === 0 && parts.length > 1)
 }
 
 /** In which spelling an index may be packed, the one that costs least to send first. */
@@ -64,7 +67,9 @@ const PACKINGS = ['.xz', '.zst', '.gz', ''] as const
  * Where the index of a component lies below the suite's folder. The security archive names its components `updates/main`, and has their
  * indexes below `main`; older suites have them below the name.
  */
-export function findPackagesIndex ({ files }: ReleaseFile, component: string, arch: string): { readonly path: string, readonly sha256: string, readonly bytes: number } | undefined {
+export function findPackagesIndex (
+  { files }: ReleaseFile, component: string, arch: string
+): { readonly path: string, readonly sha256: string, readonly bytes: number } | undefined {
   const short = component.replace(/^updates\//, '')
   for (const folder of new Set([component, short, `updates/${short}`])) {
     for (const packing of PACKINGS) {

@@ -13,12 +13,18 @@ export interface Repomd {
 /** A path of elements is told by its last ones; a text of an element has so many characters at most. */
 const MOST_TEXT = 4096
 
-/** Elements with their own text and attributes, as they end. Entities and doctypes that define something are refused by having no meaning. */
-function createReader (onElement: (path: readonly string[], attributes: Readonly<Record<string, string>>, text: string) => void): { write: (text: string) => void, end: () => void } {
+/**
+ * Elements with their own text and attributes, as they end. Entities and doctypes that define something are refused by having no meaning.
+ */
+function createReader (
+  onElement: (path: readonly string[], attributes: Readonly<Record<string, string>>, text: string) => void
+): { write: (text: string) => void, end: () => void } {
   const parser = new SaxesParser<{ xmlns: false }>({ xmlns: false })
   const path: Array<{ name: string, attributes: Record<string, string>, text: string }> = []
   parser.on('error', error => { throw new AppError('source_invalid', `The XML cannot be read: ${error.message}.`) })
-  parser.on('doctype', () => { throw new AppError('source_invalid', 'The XML has a document type, which indexes of packages do not have.') })
+  parser.on('doctype', () => {
+    throw new AppError('source_invalid', 'The XML has a document type, which indexes of packages do not have.')
+  })
   parser.on('opentag', ({ name, attributes }) => {
     if (path.length > 64) throw new AppError('source_invalid', 'The XML has more than 64 elements within each other.')
     path.push({ name: name.replace(/^.*:/, ''), attributes, text: '' })
@@ -59,8 +65,12 @@ export function parseRepomd (text: string): Repomd {
   reader.write(text)
   reader.end()
   const primary = datas.find(({ type }) => type === 'primary')
-  if (primary?.href === undefined || primary.sha256 === undefined) throw new AppError('source_invalid', 'repomd.xml names no primary index with its SHA-256.')
-  if (!/^[0-9a-f]{64}$/.test(primary.sha256) || !isRelativePath(primary.href)) throw new AppError('source_invalid', 'repomd.xml names a primary index with a malformed hash or path.')
+  if (primary?.href === undefined || primary.sha256 === undefined) {
+    throw new AppError('source_invalid', 'repomd.xml names no primary index with its SHA-256.')
+  }
+  if (!/^[0-9a-f]{64}$/.test(primary.sha256) || !isRelativePath(primary.href)) {
+    throw new AppError('source_invalid', 'repomd.xml names a primary index with a malformed hash or path.')
+  }
   return { revision, primary: { path: primary.href, sha256: primary.sha256, bytes: primary.size } }
 }
 
@@ -69,7 +79,9 @@ export function parseRepomd (text: string): Repomd {
  *
  * @param isWanted by the package's name
  */
-export function createPrimaryReader (isWanted: (name: string) => boolean, onPackage: (file: IndexedPackage) => void): { write: (text: string) => void, end: () => void } {
+export function createPrimaryReader (
+  isWanted: (name: string) => boolean, onPackage: (file: IndexedPackage) => void
+): { write: (text: string) => void, end: () => void } {
   const blank = () => ({ name: '', arch: '', version: '', path: '', bytes: NaN, sha256: '', builtAt: '' })
   let found = blank()
   return createReader((path, attributes, text) => {
@@ -81,15 +93,20 @@ export function createPrimaryReader (isWanted: (name: string) => boolean, onPack
       if (name === 'checksum' && attributes['type'] === 'sha256') found.sha256 = text
       if (name === 'location') found.path = attributes['href'] ?? ''
       if (name === 'size') found.bytes = Number(attributes['package'] ?? NaN)
-      if (name === 'time' && /^\d{1,11}$/.test(attributes['build'] ?? '')) found.builtAt = new Date(Number(attributes['build']) * 1000).toISOString()
+      if (name === 'time' && /^\d{1,11}$/.test(attributes['build'] ?? '')) {
+        found.builtAt = new Date(Number(attributes['build']) * 1000).toISOString()
+      }
     }
     if (path.length === 2 && name === 'package') {
       const { builtAt, ...file } = found
       found = blank()
-      const isUsable = isWanted(file.name) && /^[0-9a-f]{64}$/.test(file.sha256) && isRelativePath(file.path) && Number.isSafeInteger(file.bytes) && file.bytes > 0
+      const isUsable = isWanted(file.name) && /^[0-9a-f]{64}$/.test(file.sha256) && isRelativePath(file.path) &&
+        Number.isSafeInteger(file.bytes) && file.bytes > 0
       if (isUsable) onPackage({ ...file, ...(builtAt === '' ? {} : { builtAt }) })
     }
   })
 }
 
-function versionOf ({ epoch = '0', ver = '', rel = '' }: Readonly<Record<string, string>>): string { return `${epoch === '0' ? '' : `${epoch}:`}${ver}-${rel}` }
+function versionOf ({ epoch = '0', ver = '', rel = '' }: Readonly<Record<string, string>>): string {
+  return `${epoch === '0' ? '' : `${epoch}:`}${ver}-${rel}`
+}

@@ -44,8 +44,13 @@ export async function writeIndexCopy (directory: string, repository: Repository,
   await writeDurably(copyPath(directory, repository), `${headerOf(repository, body)}\n${body}`)
 }
 
-/** Whose copy it is, and a checksum, so that a damaged copy is noticed and asked for anew. Whoever signs is part of it: other keys, another trust. */
+/**
+ * Whose copy it is, and a checksum, so that a damaged copy is noticed and asked for anew. Whoever signs is part of it: other keys,
+ * another trust.
+ */
 function headerOf ({ url, signers }: Repository, body: string): string {
-  const trust = signers.kind === 'files' ? signers.paths.join(' ') : signers.kind === 'pinned' ? Object.keys(signers.keys).join(' ') : 'unsigned'
+  const trust = signers.kind === 'files'
+    ? signers.paths.join(' ')
+    : signers.kind === 'pinned' ? Object.keys(signers.keys).join(' ') : 'unsigned'
   return JSON.stringify({ format: FORMAT, of: `${url.origin}${url.pathname}`, trust, checksum: sha256(body) })
 }

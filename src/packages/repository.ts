@@ -63,4 +63,6 @@ export type PastRepository = SnapshotRepository | LaunchpadRepository
 
 export type Repository = IndexedRepository | PastRepository
 
-export function isPast (repository: Repository): repository is PastRepository { return repository.type === 'debian-snapshot' || repository.type === 'launchpad' }
+export function isPast (repository: Repository): repository is PastRepository {
+  return repository.type === 'debian-snapshot' || repository.type === 'launchpad'
+}

@@ -9,9 +9,10 @@ export interface Keyring {
 }
 
 /**
- * The one importer of openpgp, which is loaded when it is first needed: it takes 50 ms. One library everywhere, rather than gpgv where that is installed, so that
- * what is accepted does not depend on the image. The repositories of the tests are signed by gpg. Old keys of distributions have signatures of themselves by SHA-1, which the library
- * refuses by default; here a key is trusted because its fingerprint is pinned or its file was configured, not for what it says of itself.
+ * The one importer of openpgp, which is loaded when it is first needed: it takes 50 ms. One library everywhere, rather than gpgv where that
+ * is installed, so that what is accepted does not depend on the image. The repositories of the tests are signed by gpg. Old keys of
+ * distributions have signatures of themselves by SHA-1, which the library refuses by default; here a key is trusted because its fingerprint
+ * is pinned or its file was configured, not for what it says of itself.
  */
 const load = async () => await import('openpgp')
 
@@ -27,13 +28,19 @@ export async function readKeyring (bytes: Uint8Array, what: string, fingerprints
   const blocks = text.match(/-----BEGIN PGP PUBLIC KEY BLOCK-----[\s\S]*?-----END PGP PUBLIC KEY BLOCK-----/g)
   let keys: PublicKey[]
   try {
-    const read = blocks === null ? [await readKeys({ binaryKeys: Uint8Array.from(bytes) })] : await Promise.all(blocks.map(block => readKeys({ armoredKeys: block })))
+    const read = blocks === null
+      ? [await readKeys({ binaryKeys: Uint8Array.from(bytes) })]
+      : await Promise.all(blocks.map(block => readKeys({ armoredKeys: block })))
     keys = read.flat().map(key => key.toPublic())
   } catch (error) {
-    throw new AppError('invalid_request', `The keys in ${what} cannot be read as OpenPGP: ${error instanceof Error ? error.message : String(error)}.`)
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new AppError('invalid_request', `The keys in ${what} cannot be read as OpenPGP: ${reason}.`)
   }
   const pinned = fingerprints === undefined ? keys : keys.filter(key => fingerprints.includes(key.getFingerprint().toUpperCase()))
-  if (pinned.length === 0) throw new AppError('invalid_request', `There is no OpenPGP key in ${what}${fingerprints === undefined ? '' : ' with a fingerprint that is pinned'}.`)
+  if (pinned.length === 0) {
+    const which = fingerprints === undefined ? '' : ' with a fingerprint that is pinned'
+    throw new AppError('invalid_request', `There is no OpenPGP key in ${what}${which}.`)
+  }
   return { keys: pinned, what }
 }
 
@@ -58,16 +65,30 @@ export async function verifyCleartext (armored: string, keyring: Keyring): Promi
 export async function verifyDetached (bytes: Uint8Array, signature: Uint8Array, keyring: Keyring): Promise<void> {
   const { createMessage, readSignature, verify } = await load()
   const isArmored = Buffer.from(signature.subarray(0, 10)).toString('latin1') === '-----BEGIN'
-  const read: Promise<Signature> = isArmored ? readSignature({ armoredSignature: Buffer.from(signature).toString('latin1') }) : readSignature({ binarySignature: Uint8Array.from(signature) })
+  const read: Promise<Signature> = isArmored
+    ? readSignature({ armoredSignature: Buffer.from(signature).toString('latin1') })
+    : readSignature({ binarySignature: Uint8Array.from(signature) })
   const message = await createMessage({ binary: Uint8Array.from(bytes) })
-  const { signatures } = await verify({ message, signature: await read.catch(unreadable), verificationKeys: [...keyring.keys], config: await config() })
+  const { signatures } = await verify({
+    message,
+    signature: await read.catch(unreadable),
+    verificationKeys: [...keyring.keys],
+    config: await config()
+  })
   await requireOne(signatures, keyring)
 }
 
-/** Distributions sign by SHA-256 and better; their keys' own signatures are older. Some older keys have 1024 bits: the pinned ones have been looked at. */
+/**
+ * Distributions sign by SHA-256 and better; their keys' own signatures are older. Some older keys have 1024 bits: the pinned ones have been
+ * looked at.
+ */
 async function config () {
   const { enums } = await load()
-  return { minRSABits: 2048, rejectHashAlgorithms: new Set([enums.hash.md5, enums.hash.ripemd]), rejectMessageHashAlgorithms: new Set([enums.hash.md5, enums.hash.ripemd, enums.hash.sha1]) }
+  return {
+    minRSABits: 2048,
+    rejectHashAlgorithms: new Set([enums.hash.md5, enums.hash.ripemd]),
+    rejectMessageHashAlgorithms: new Set([enums.hash.md5, enums.hash.ripemd, enums.hash.sha1])
+  }
 }
 
 interface Verification {
@@ -84,7 +105,8 @@ async function requireOne (signatures: readonly Verification[], { what }: Keyrin
       return
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error)
-      reasons.push(`${keyID.toHex().toUpperCase()}: ${reason.startsWith('Could not find signing key') ? `not one of the keys in ${what}` : reason}`)
+      const why = reason.startsWith('Could not find signing key') ? `not one of the keys in ${what}` : reason
+      reasons.push(`${keyID.toHex().toUpperCase()}: ${why}`)
     }
   }
   throw new AppError('source_invalid', `No signature is good (${reasons.join('; ')}).`)

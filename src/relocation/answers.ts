@@ -51,9 +51,15 @@ interface Kept {
 
 /** Questions to which one result is the answer: kernels that share a BTF. More of them take turns. */
 const MAX_QUESTIONS = 8
-/** Results whose answers are kept, the last ones asked for: with its headers and envelope, an answer weighs more than the patches of most results. */
+/**
+ * Results whose answers are kept, the last ones asked for: with its headers and envelope, an answer weighs more than the patches of most
+ * results.
+ */
 const MAX_KEPT = 1024
-/** Patched objects that are kept whole, in bytes: those that a fleet asks for at the moment, each of which is made once and not for every request. */
+/**
+ * Patched objects that are kept whole, in bytes: those that a fleet asks for at the moment, each of which is made once and not for every
+ * request.
+ */
 const MAX_WHOLE_BYTES = 16 * 1024 * 1024
 const AT_ONCE: Timing = { resolve: 0, fetch: 0, parse: 0, relocate: 0 }
 
@@ -70,7 +76,8 @@ export function createAnswers (attestations: Attestations): Answers {
   }
 
   /** Of what came relocated nobody here knows for which kernel it is. */
-  const attest = (outcome: Outcome, facts: Parameters<Attestations['of']>[1]): string | undefined => outcome.isAlreadyRelocated ? undefined : attestations.of(outcome, facts)
+  const attest = (outcome: Outcome, facts: Parameters<Attestations['of']>[1]): string | undefined =>
+    outcome.isAlreadyRelocated ? undefined : attestations.of(outcome, facts)
 
   const make = (outcome: Outcome, { request, objectSha256, target }: Question, timing: Timing, cached: boolean): RelocateAnswer => {
     const { object, sha256, counts: { resolved, absent, poisoned }, verdict, assumes, isAlreadyRelocated, report } = outcome
@@ -118,7 +125,8 @@ export function createAnswers (attestations: Attestations): Answers {
       let answers = kept.get(outcome)
       if (answers === undefined) kept.set(outcome, answers = [])
       for (const { answer, hasReport, isNamed, keyId: signedWith } of answers) {
-        if (answer.kernel === target.kernel && answer.buildId === target.records[0]?.buildId && answer.source === target.source && answer.warning?.message === target.warning?.message &&
+        if (answer.kernel === target.kernel && answer.buildId === target.records[0]?.buildId &&
+          answer.source === target.source && answer.warning?.message === target.warning?.message &&
           hasReport === wantsReport && isNamed === named && signedWith === keyId) return answer
       }
       if (answers.length >= MAX_QUESTIONS) answers.shift()

@@ -54,10 +54,15 @@ export function createObjects ({ store, shared, pool, maxBytes, memoryBytes, onR
   const puts = createSingleFlight<{ created: boolean }>()
 
   const requireSize = (bytes: Uint8Array): void => {
-    if (bytes.length > maxBytes) throw new AppError('too_large', `The object has ${bytes.length} bytes; at most ${maxBytes} are taken.`, { bytes: bytes.length, limit: maxBytes })
+    if (bytes.length > maxBytes) {
+      throw new AppError('too_large',
+        `The object has ${bytes.length} bytes; at most ${maxBytes} are taken.`,
+        { bytes: bytes.length, limit: maxBytes })
+    }
   }
   const hashOf = (bytes: Uint8Array): Sha256 => memory.recognise(bytes) ?? sha256(bytes)
-  const has = async (hash: Sha256): Promise<boolean> => memory.has(hash) || await store.sizeOf('object', hash) !== undefined || await shared?.sizeOf('object', hash) !== undefined
+  const has = async (hash: Sha256): Promise<boolean> =>
+    memory.has(hash) || await store.sizeOf('object', hash) !== undefined || await shared?.sizeOf('object', hash) !== undefined
   /** From disk, else from another replica. What the disk has and does not give is an error only where nobody else has it. */
   const readStored = async (hash: Sha256): Promise<Uint8Array | undefined> => {
     try {
@@ -81,7 +86,8 @@ export function createObjects ({ store, shared, pool, maxBytes, memoryBytes, onR
     const isIntact = await store.read('object', hash).then(read => read !== undefined, () => false) // writing tells what is wrong
     if (!isIntact) await store.write('object', hash, object)
     memory.set(hash, object)
-    shared?.offer('object', hash, async () => memory.peek(hash) ?? await store.read('object', hash)).catch(() => {}) // tried again by whoever sends it again
+    shared?.offer('object', hash, async () => memory.peek(hash) ?? await store.read('object', hash))
+      .catch(() => {}) // tried again by whoever sends it again
     return { created: !held }
   }
 
@@ -100,16 +106,24 @@ export function createObjects ({ store, shared, pool, maxBytes, memoryBytes, onR
       const held = memory.get(hash)
       if (held !== undefined) return held
       const elsewhere = await readStored(hash)
-      if (elsewhere === undefined) throw new AppError('object_unknown', `The service does not hold object ${hash}; send it, or PUT it first.`, { object_sha256: hash })
+      if (elsewhere === undefined) {
+        throw new AppError('object_unknown', `The service does not hold object ${hash}; send it, or PUT it first.`, { object_sha256: hash })
+      }
       const shared = elsewhere.buffer instanceof SharedArrayBuffer ? elsewhere : toShared(elsewhere)
       memory.set(hash, shared)
       return shared
     },
     async put (bytes, expected) {
-      if (!isSha256(expected)) throw new AppError('invalid_request', 'An object is named by sha256: and 64 lower-case hex digits.', { field: 'hash' })
+      if (!isSha256(expected)) {
+        throw new AppError('invalid_request', 'An object is named by sha256: and 64 lower-case hex digits.', { field: 'hash' })
+      }
       requireSize(bytes)
       const actual = hashOf(bytes)
-      if (actual !== expected) throw new AppError('invalid_request', `The bytes have the hash ${actual}, not the ${expected} of the address.`, { expected, actual })
+      if (actual !== expected) {
+        throw new AppError('invalid_request',
+          `The bytes have the hash ${actual}, not the ${expected} of the address.`,
+          { expected, actual })
+      }
       // When a fleet starts, hundreds of nodes bring the same object at once.
       return await puts.run(expected, async () => {
         const isHeld = memory.has(expected) && await store.sizeOf('object', expected).catch(() => undefined) !== undefined

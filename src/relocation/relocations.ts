@@ -55,11 +55,14 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     if (types.length === 0) return []
     const rows = records.flatMap(({ reference, btfSha256 }) => index.get(reference, btfSha256)?.modules ?? [])
     const others = likeliestModules(rows.filter(({ btfSha256 }) => !modules.includes(btfSha256)), types)
-    const found = await mapInTurn(others, async ({ name, btfSha256 }) => ({ name, btf: await btfs.loadHere(btfSha256, base).catch(() => undefined) }))
+    const found = await mapInTurn(others, async ({ name, btfSha256 }) =>
+      ({ name, btf: await btfs.loadHere(btfSha256, base).catch(() => undefined) }))
     return found.flatMap(({ name, btf }) => btf === undefined ? [] : [{ name, btf }])
   }
 
-  const compute = async (request: RelocateRequest, objectHash: Sha256, target: Target, key: string, report: RelocateTask['report']): Promise<Outcome> => {
+  const compute = async (
+    request: RelocateRequest, objectHash: Sha256, target: Target, key: string, report: RelocateTask['report']
+  ): Promise<Outcome> => {
     const started = performance.now()
     const [btf, ...modules] = target.brought ?? await loadBtfs(btfs, target)
     if (btf === undefined) throw new AppError('internal_error', 'A target has no vmlinux BTF.')
@@ -74,7 +77,17 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       else options.onRelease(brought.length)
     }
     const places = request.places ?? 'some'
-    const task = { kind: 'relocate' as const, object, objectSha256: objectHash, btf, modules, report, places, kernelRelease: releaseOf(request, target), assume: request.assume }
+    const task = {
+      kind: 'relocate' as const,
+      object,
+      objectSha256: objectHash,
+      btf,
+      modules,
+      report,
+      places,
+      kernelRelease: releaseOf(request, target),
+      assume: request.assume
+    }
     const first = await pool.run(task).catch((error: unknown) => {
       const isObject = error instanceof AppError && (error.code === 'relocation_failed' || error.code === 'invalid_request')
       settle(isObject)
@@ -85,7 +98,8 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     const relocated = otherModules.length === 0 ? first : await pool.run({ ...task, otherModules }).catch(() => first)
     // A report with every place is asked for once, by somebody who looks into something.
     if (places === 'all') return { ...relocated, fetchMs, object }
-    return results.set(relocated.isJudged || isAssuming(request) ? key + judgedBy(request, target) : key, objectHash, object, { ...relocated, fetchMs })
+    const resultKey = relocated.isJudged || isAssuming(request) ? key + judgedBy(request, target) : key
+    return results.set(resultKey, objectHash, object, { ...relocated, fetchMs })
   }
 
   /** Whether rows that led to lost content were forgotten, so that the name means something else now, or nothing. */
@@ -113,19 +127,29 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     const key = keyOf(objectSha256, target)
     const report = reportFor(request)
     // Who only names an object or BTF may find that it is not held; who sent it must not get that answer.
-    const flight = `${report} ${request.places ?? 'some'} ${judgedBy(request, target)} ${request.object === undefined ? 'named' : 'sent'} ${target.brought === undefined ? 'named' : 'sent'} ${key}`
+    const flight = `${report} ${request.places ?? 'some'} ${judgedBy(request, target)} ` +
+      `${request.object === undefined ? 'named' : 'sent'} ${target.brought === undefined ? 'named' : 'sent'} ${key}`
     try {
       const computing = flights.run(flight, () => compute(request, objectSha256, target, key, report))
       deadline?.keep?.(computing)
       const outcome = await abortable(computing, deadline?.signal)
-      return answers.ofNew(outcome, question, { resolve, fetch: target.fetchMs + outcome.fetchMs, parse: outcome.parseMs, relocate: outcome.relocateMs })
+      return answers.ofNew(outcome, question, {
+        resolve,
+        fetch: target.fetchMs + outcome.fetchMs,
+        parse: outcome.parseMs,
+        relocate: outcome.relocateMs
+      })
     } catch (error) {
-      if (attempt < MAX_ATTEMPTS && isForgotten(error, target)) return await relocate(request, objectSha256, { deadline, attempt: attempt + 1 })
+      if (attempt < MAX_ATTEMPTS && isForgotten(error, target)) {
+        return await relocate(request, objectSha256, { deadline, attempt: attempt + 1 })
+      }
       throw error
     }
   }
 
-  const answerLater = async (request: RelocateRequest, objectSha256: Sha256, finding: Promise<Target>, asking: Asking): Promise<RelocateAnswer> => {
+  const answerLater = async (
+    request: RelocateRequest, objectSha256: Sha256, finding: Promise<Target>, asking: Asking
+  ): Promise<RelocateAnswer> => {
     const started = performance.now()
     const target = await finding
     const resolve = performance.now() - started - target.fetchMs
@@ -158,7 +182,9 @@ export function createRelocations (options: RelocationsOptions): Relocations {
 }
 
 /** What a result is held under: all that it follows from. Hashes are of one length, so that no two lists of them read alike. */
-function keyOf (objectSha256: Sha256, { btf, modules }: Target): string { return modules.length === 0 ? objectSha256 + btf : objectSha256 + btf + modules.join('') }
+function keyOf (objectSha256: Sha256, { btf, modules }: Target): string {
+  return modules.length === 0 ? objectSha256 + btf : objectSha256 + btf + modules.join('')
+}
 
 /** What a verdict depends on beyond object and BTF: the kernel's release, and values that user space will set. */
 function judgedBy (request: RelocateRequest, target: Target): string {
@@ -181,8 +207,12 @@ function reportFor ({ wantsReport, onUnresolved }: RelocateRequest): RelocateTas
 
 function nameObject ({ object, objectSha256 }: RelocateRequest, objects: Objects): Sha256 {
   if (object !== undefined && objectSha256 === undefined) return objects.hashOf(object)
-  if (object !== undefined || objectSha256 === undefined) throw new AppError('invalid_request', 'A request has either an object or the hash of one.', { field: 'object' })
-  if (!isSha256(objectSha256)) throw new AppError('invalid_request', 'An object is named by sha256: and 64 lower-case hex digits.', { field: 'object' })
+  if (object !== undefined || objectSha256 === undefined) {
+    throw new AppError('invalid_request', 'A request has either an object or the hash of one.', { field: 'object' })
+  }
+  if (!isSha256(objectSha256)) {
+    throw new AppError('invalid_request', 'An object is named by sha256: and 64 lower-case hex digits.', { field: 'object' })
+  }
   return objectSha256
 }
 

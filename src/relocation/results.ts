@@ -22,7 +22,9 @@ export interface ResultsOptions {
   readonly onRelease: (bytes: number) => void
 }
 
-/** What a result weighs besides its patches and its report, in bytes, as an estimate from above: counts, hashes, three views of the patches. */
+/**
+ * What a result weighs besides its patches and its report, in bytes, as an estimate from above: counts, hashes, three views of the patches.
+ */
 const RESULT_OVERHEAD = 1500
 const KEY_COPIES = 2
 
@@ -96,5 +98,6 @@ function createShares<T> () {
 }
 
 function weigh ({ patches, report }: Outcome, key: string): number {
-  return patches.offsets.length * 20 + RESULT_OVERHEAD + KEY_COPIES * key.length + (report === undefined ? 0 : report.members.length + report.failing.length)
+  return patches.offsets.length * 20 + RESULT_OVERHEAD + KEY_COPIES * key.length +
+    (report === undefined ? 0 : report.members.length + report.failing.length)
 }

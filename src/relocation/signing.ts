@@ -10,9 +10,13 @@ import type { ServiceSettings, Warn } from '../settings.js'
  *
  * @throws AppError `invalid_request` where keys are there that cannot be used: signing with others would be noticed too late
  */
-export async function openSigner ({ signingKeyFile, cacheDir }: Pick<ServiceSettings, 'signingKeyFile' | 'cacheDir'>, warn: Warn): Promise<Signer> {
+export async function openSigner (
+  { signingKeyFile, cacheDir }: Pick<ServiceSettings, 'signingKeyFile' | 'cacheDir'>, warn: Warn
+): Promise<Signer> {
   const onExposed = (path: string): void => { warn('a file of signing keys can be read by others than its owner', { path }) }
-  const keys = signingKeyFile === undefined ? await openGenerated(join(cacheDir, GENERATED_KEY_FILE), warn, onExposed) : await readKeyFiles(signingKeyFile.split(','), onExposed)
+  const keys = signingKeyFile === undefined
+    ? await openGenerated(join(cacheDir, GENERATED_KEY_FILE), warn, onExposed)
+    : await readKeyFiles(signingKeyFile.split(','), onExposed)
   const signer = createSigner(keys)
   requireCurrent(signer)
   return signer
@@ -23,7 +27,8 @@ async function openGenerated (path: string, warn: Warn, onExposed: (path: string
     return await openKeyFile(path, onExposed)
   } catch (error) {
     if (error instanceof AppError) throw error
-    warn('no signing key can be kept in the cache folder; attestations are signed with one that ends with this process', { path, err: error })
+    warn('no signing key can be kept in the cache folder; attestations are signed with one that ends with this process',
+      { path, err: error })
     return parseSigningKeys(generateSigningKey())
   }
 }

@@ -6,7 +6,9 @@ import type { KernelIndex } from '../kernels/kernel-index.js'
 import type { KernelRecord } from '../kernels/kernel-record.js'
 import { formatQuery, formatReference, type KernelQuery } from '../identity/reference.js'
 import { answersForName, isSameBuild } from '../kernels/matches.js'
-import { hasModules, recordsOfBuild, recordsOfName, resolveKernel, resolveModules, resolveRecords, type ResolvedKernel } from '../kernels/resolve.js'
+import {
+  hasModules, recordsOfBuild, recordsOfName, resolveKernel, resolveModules, resolveRecords, type ResolvedKernel
+} from '../kernels/resolve.js'
 import type { ResolveOptions } from '../kernels/unknown-kernel.js'
 import type { Sha256 } from '../store/sha256.js'
 import { abortable } from '../store/abortable.js'
@@ -55,13 +57,15 @@ export interface Targets {
   /**
    * At once where content is named, or a kernel that the index has, and none of its modules by name.
    *
-   * @throws AppError `invalid_request`, `kernel_unknown`, `kernel_ambiguous`, `btf_unknown`, `btf_invalid`, `source_failed`, `source_timeout`, `source_invalid`
+   * @throws AppError `invalid_request`, `kernel_unknown`, `kernel_ambiguous`, `btf_unknown`, `btf_invalid`, `source_failed`,
+   *   `source_timeout`, `source_invalid`
    */
   find(request: TargetRequest, deadline?: Deadline): Target | Promise<Target>
 }
 
 export function createTargets ({ index, btfs, local, fetching, catalog, trustUploads }: TargetsOptions): Targets {
-  const options = (asked: readonly AskedSource[] = []): ResolveOptions => ({ trustUploads, answers: [local.answer(), ...toAnswers(asked)], offered: catalog.kernels() })
+  const options = (asked: readonly AskedSource[] = []): ResolveOptions =>
+    ({ trustUploads, answers: [local.answer(), ...toAnswers(asked)], offered: catalog.kernels() })
 
   const fromParts = async (parts: readonly [Uint8Array, ...Uint8Array[]], kernel: KernelQuery | undefined): Promise<Target> => {
     const [vmlinux, ...modules] = parts
@@ -108,7 +112,9 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
       { btf_sha256: btf, module: module.name, kernel })
   }
 
-  const withModules = async (target: Target, kernel: ResolvedKernel, names: readonly string[], deadline: Deadline | undefined): Promise<Target> =>
+  const withModules = async (
+    target: Target, kernel: ResolvedKernel, names: readonly string[], deadline: Deadline | undefined
+  ): Promise<Target> =>
     ({ ...target, modules: [...target.modules, ...await modulesByName(kernel, names, deadline?.waitMs)] })
 
   /** A module of the running kernel may have been loaded after the service last looked. */
@@ -131,11 +137,15 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
   const isBuilt = ({ buildId }: KernelQuery): boolean => buildId !== undefined && recordsOfBuild(index, buildId, trustUploads).length > 0
   const heldOf = (query: KernelQuery): readonly KernelRecord[] => {
     const named = recordsOfName(index, query, trustUploads)
-    return query.kernelVersion === undefined && query.buildId === undefined ? named : named.filter(record => isSameBuild(query, record, trustUploads))
+    return query.kernelVersion === undefined && query.buildId === undefined
+      ? named
+      : named.filter(record => isSameBuild(query, record, trustUploads))
   }
 
   const byName = (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> => {
-    if (isHeld(query) || (isBuilt(query) && index.isCurrent(query))) return byResolved(resolveKernel(index, query, options()), query, names, deadline)
+    if (isHeld(query) || (isBuilt(query) && index.isCurrent(query))) {
+      return byResolved(resolveKernel(index, query, options()), query, names, deadline)
+    }
     const shared = index.byRelease(query.release).filter(record => isSharedKernel(query, record) && answersForName(record, trustUploads))
     return shared.length > 0 ? byResolved(resolveRecords(query, shared), query, names, deadline) : byNameElsewhere(query, names, deadline)
   }
@@ -152,7 +162,9 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
       { kernel: `build-id ${buildId}`, sources: [], nearest: [], candidates: [] })
   }
 
-  const byResolved = (kernel: ResolvedKernel, query: KernelQuery, names: readonly string[], deadline: Deadline | undefined, fetchMs = 0): Target | Promise<Target> => {
+  const byResolved = (
+    kernel: ResolvedKernel, query: KernelQuery, names: readonly string[], deadline: Deadline | undefined, fetchMs = 0
+  ): Target | Promise<Target> => {
     const { name, btfSha256: btf, records } = kernel
     fetching.refresh(records)
     const warning = records.every(record => isSharedKernel(query, record)) ? sharedWarning(query, records[0]) : undefined
@@ -164,7 +176,9 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
   const byNameElsewhere = async (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Promise<Target> => {
     await abortable(index.learn(query), deadline?.signal)
     const held = heldOf(query)
-    if (isBuilt(query) || (held.length > 0 && fetching.isComplete(query, held))) return await byResolved(resolveKernel(index, query, options()), query, names, deadline)
+    if (isBuilt(query) || (held.length > 0 && fetching.isComplete(query, held))) {
+      return await byResolved(resolveKernel(index, query, options()), query, names, deadline)
+    }
     const started = performance.now()
     const asked = await abortable(fetching.obtain(query, [], deadline?.caller, deadline?.waitMs), deadline?.signal)
     return await byResolved(resolveKernel(index, query, options(asked)), query, names, deadline, performance.now() - started)
@@ -177,7 +191,10 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
       const count = modules.length + moduleSha256s.length + split.length
       if (count > LIMITS.moduleBtfs) throw invalid(`The request names ${count} modules; at most ${LIMITS.moduleBtfs} can be consulted.`)
       if (vmlinux !== undefined) {
-        if (modules.length + moduleSha256s.length > 0) throw invalid('BTF that comes with the request brings its modules too: send their BTF as further btf parts, and leave modules out.')
+        if (modules.length + moduleSha256s.length > 0) {
+          throw invalid('BTF that comes with the request brings its modules too: ' +
+            'send their BTF as further btf parts, and leave modules out.')
+        }
         return fromParts([vmlinux, ...split], kernel)
       }
       if (btfSha256 !== undefined) {
@@ -194,7 +211,11 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
 
 function resolvedByContent (btf: Sha256, records: readonly KernelRecord[]): ResolvedKernel {
   const [first, ...others] = records
-  if (first === undefined) throw new AppError('btf_unknown', `No kernel is known that has BTF ${btf}, so that its modules cannot be told by name; name them by hash.`, { btf_sha256: btf })
+  if (first === undefined) {
+    throw new AppError('btf_unknown',
+      `No kernel is known that has BTF ${btf}, so that its modules cannot be told by name; name them by hash.`,
+      { btf_sha256: btf })
+  }
   return { name: btf, btfSha256: btf, records: [first, ...others] }
 }
 
@@ -202,13 +223,23 @@ function resolvedByContent (btf: Sha256, records: readonly KernelRecord[]): Reso
 function requireSameBuildId (built: readonly KernelRecord[], buildId: string, btf: Sha256): void {
   const [first] = built
   if (first === undefined || built.some(({ btfSha256 }) => btfSha256 === btf)) return
-  throw new AppError('kernel_ambiguous', `The build-id ${buildId} is that of ${formatReference(first.reference)}, whose BTF is ${first.btfSha256} and not ${btf}; leave one of them out.`, {
-    kernel: formatReference(first.reference), build_id: buildId, candidates: built.map(({ reference, btfSha256, source }) => ({ reference: formatReference(reference), btf_sha256: btfSha256, source }))
-  })
+  throw new AppError('kernel_ambiguous',
+    `The build-id ${buildId} is that of ${formatReference(first.reference)}, ` +
+    `whose BTF is ${first.btfSha256} and not ${btf}; leave one of them out.`,
+    {
+      kernel: formatReference(first.reference),
+      build_id: buildId,
+      candidates: built.map(({ reference, btfSha256, source }) =>
+        ({ reference: formatReference(reference), btf_sha256: btfSha256, source }))
+    })
 }
 
 function sharedWarning (query: KernelQuery, { reference }: KernelRecord): Warning {
-  return { code: 'shared_kernel', message: `${formatQuery(query)} is answered as ${formatReference(reference)}: ${query.distro ?? ''} installs kernels of ${reference.distro}, and release and uname -v are the same.` }
+  return {
+    code: 'shared_kernel',
+    message: `${formatQuery(query)} is answered as ${formatReference(reference)}: ` +
+      `${query.distro ?? ''} installs kernels of ${reference.distro}, and release and uname -v are the same.`
+  }
 }
 
 function invalid (message: string): AppError { return new AppError('invalid_request', message) }

@@ -80,8 +80,8 @@ export interface RelocateAnswer {
   readonly report: MadeReport | undefined
   readonly timing: Timing
   /**
-   * DSSE envelope in base64: what the service says of the patched object, signed. Whatever form the answer has. Undefined for an object that
-   * came relocated: nothing is known of the kernel that it is for.
+   * DSSE envelope in base64: what the service says of the patched object, signed. Whatever form the answer has. Undefined for an object
+   * that came relocated: nothing is known of the kernel that it is for.
    */
   readonly attestation: string | undefined
   /** Whether the result was held already. */

@@ -1,6 +1,7 @@
 import { BtfKind } from '../btf/constants.js'
 import {
-  arrayElement, arrayLength, isComposite, isEnum, kindOf, memberBitfieldSize, memberBitOffset, memberNameOffset, memberType, paramType, referencedType, vlenOf, type Btf, type TypeId
+  arrayElement, arrayLength, isComposite, isEnum, kindOf, memberBitfieldSize, memberBitOffset, memberNameOffset, memberType, paramType,
+  referencedType, vlenOf, type Btf, type TypeId
 } from '../btf/btf.js'
 import { resolveSize } from '../btf/resolve.js'
 import { cut, shownName, shownText } from '../btf/shown-text.js'
@@ -79,7 +80,9 @@ export function isScalar (btf: Btf, id: TypeId): boolean {
 
 export function isCompositeType (btf: Btf, id: TypeId): boolean { return isComposite(kindOf(btf, id)) }
 
-const QUALIFIERS: ReadonlyMap<number, string> = new Map([[BtfKind.CONST, 'const'], [BtfKind.VOLATILE, 'volatile'], [BtfKind.RESTRICT, 'restrict']])
+const QUALIFIERS: ReadonlyMap<number, string> = new Map([
+  [BtfKind.CONST, 'const'], [BtfKind.VOLATILE, 'volatile'], [BtfKind.RESTRICT, 'restrict']
+])
 
 function parameters (btf: Btf, proto: TypeId): string {
   const count = Math.min(vlenOf(btf, proto), MAX_DEPTH)

@@ -10,7 +10,10 @@ import { needsRemark, remarkOn, type HasShifts, type Remark } from './reasons/re
 import type { Explanation } from './reasons/reason.js'
 
 /** What is told once of records that are equal but for their place. */
-export type EntryText = Pick<ReportRelocation, 'kind' | 'type' | 'access' | 'access_spec' | 'status' | 'old' | 'new' | 'reason' | 'detail' | 'suggestions'>
+export type EntryText = Pick<
+  ReportRelocation,
+  'kind' | 'type' | 'access' | 'access_spec' | 'status' | 'old' | 'new' | 'reason' | 'detail' | 'suggestions'
+>
 
 /** Records that are equal but for their place. */
 export interface Entry {
@@ -76,7 +79,9 @@ function textOf (object: BpfObject, { record, remark }: Group, explain: Explain,
     ? describeRecord(object.btf, record, work)
     : { type: describeType(object.btf, resolution.local.rootId), access: describeAccess(resolution.local) }
   // A broken access is shown as far as it goes.
-  const access = record.reason === 'access_malformed' ? tryWithin(() => brokenAccess(object.btf, record, work)?.access, () => undefined) ?? whole : whole
+  const access = record.reason === 'access_malformed'
+    ? tryWithin(() => brokenAccess(object.btf, record, work)?.access, () => undefined) ?? whole
+    : whole
   return {
     kind: record.kind,
     type: cut(type),
@@ -88,7 +93,11 @@ function textOf (object: BpfObject, { record, remark }: Group, explain: Explain,
     reason: found?.reason ?? record.reason,
     detail: cutOrNull(found?.detail ?? record.detail),
     // An existence check that answers 0 is the guard itself.
-    suggestions: record.status === 'absent' ? [] : (found?.suggestions ?? []).filter(({ code }) => code.length <= MAX_CODE).map(({ text, code }) => ({ text: cut(text), code }))
+    suggestions: record.status === 'absent'
+      ? []
+      : (found?.suggestions ?? [])
+          .filter(({ code }) => code.length <= MAX_CODE)
+          .map(({ text, code }) => ({ text: cut(text), code }))
   }
 }
 

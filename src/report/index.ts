@@ -11,6 +11,10 @@ export { hasUnknownOpcodes, judgeRelocation, kernelSymbols } from './judged.js'
  * Puts a relocation's outcome into the words of the program's source, and says of each program whether it loads. Pure; costs
  * about as much as the relocation. At most 16 MiB of JSON: what does not fit is left out, and counted in a warning.
  */
-export function describeRelocation (object: BpfObject, relocation: Relocation, options: JudgeOptions & ReportOptions = {}): RelocationReport {
+export function describeRelocation (
+  object: BpfObject,
+  relocation: Relocation,
+  options: JudgeOptions & ReportOptions = {}
+): RelocationReport {
   return buildReport(object, relocation, judgeRelocation(object, relocation, options), options).report
 }

@@ -28,7 +28,9 @@ export function judgeRelocation (object: BpfObject, relocation: Relocation, opti
 }
 
 /** Whether some instruction got a size with which no verifier knows it. */
-export function hasUnknownOpcodes (object: BpfObject, { records }: Relocation): boolean { return records.some(record => hasUnknownOpcode(record, object)) }
+export function hasUnknownOpcodes (object: BpfObject, { records }: Relocation): boolean {
+  return records.some(record => hasUnknownOpcode(record, object))
+}
 
 /**
  * Whether a kernel has a function or variable, by its BTF. Not to be found there says nothing: modules that were not asked with
@@ -57,7 +59,10 @@ function poisoned (object: BpfObject, patches: Patches, records: ReadonlySet<Rec
   const view = new DataView(after.buffer, after.byteOffset, after.byteLength)
   const offsets = new Set([...records].flatMap(({ fn, insnOff }) => fn === undefined ? [] : [fn.section.offset + insnOff]))
   patches.offsets.forEach((offset, i) => {
-    if (offsets.has(offset) && PATCH_SIZE === BPF_INSN.SIZE) writeInsn(view, i * PATCH_SIZE, object.elf.littleEndian, { code: BPF_CALL, dst: 0, src: 0, off: 0, imm: POISON_IMM })
+    if (offsets.has(offset) && PATCH_SIZE === BPF_INSN.SIZE) {
+      const poison = { code: BPF_CALL, dst: 0, src: 0, off: 0, imm: POISON_IMM }
+      writeInsn(view, i * PATCH_SIZE, object.elf.littleEndian, poison)
+    }
   })
   return { ...patches, after }
 }

@@ -4,7 +4,9 @@ import type { Report, ReportPlace, ReportProgram, ReportRelocation, Verdict } fr
 export function parseReport (value: unknown): Report | undefined { return isReport(value) ? value : undefined }
 
 /** The relocations in the details of `relocation_failed` and `unresolved_reachable`. */
-export function relocationsIn (value: unknown): readonly ReportRelocation[] { return Array.isArray(value) && value.every(isRelocation) ? value : [] }
+export function relocationsIn (value: unknown): readonly ReportRelocation[] {
+  return Array.isArray(value) && value.every(isRelocation) ? value : []
+}
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -14,7 +16,8 @@ function isReport (value: unknown): value is Report {
   if (!isFields(value)) return false
   const { object, kernel, result, engine, verdict, counts, programs, relocations, warnings } = value
   return isFields(object) && typeof object['sha256'] === 'string' &&
-    isFields(kernel) && isTextOrNull(kernel['reference']) && typeof kernel['btf_sha256'] === 'string' && typeof kernel['source'] === 'string' &&
+    isFields(kernel) && isTextOrNull(kernel['reference']) &&
+    typeof kernel['btf_sha256'] === 'string' && typeof kernel['source'] === 'string' &&
     isFields(result) && typeof result['sha256'] === 'string' && typeof result['changed_instructions'] === 'number' &&
     isFields(engine) && typeof engine['version'] === 'string' &&
     isVerdict(verdict) && isListOf(value['assumes'], isText) && typeof value['loads_without_kernel_btf'] === 'boolean' &&

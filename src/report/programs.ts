@@ -39,7 +39,12 @@ export function holders ({ elf }: BpfObject): HoldersOf {
 const MAX_ASSUMES = 64
 
 /** Every function of the object, with what becomes of it. */
-export function * programsOf (object: BpfObject, records: readonly RecordOutcome[], judgement: Judgement, holdersOf: HoldersOf): Generator<ReportProgram> {
+export function * programsOf (
+  object: BpfObject,
+  records: readonly RecordOutcome[],
+  judgement: Judgement,
+  holdersOf: HoldersOf
+): Generator<ReportProgram> {
   const needsOf = kernelBtfNeeds(object)
   const counts = countRecords(records, holdersOf)
   const verdicts = new Map(judgement.programs.map(program => [program.fn, program]))

@@ -70,7 +70,12 @@ export function buildReport (object: BpfObject, relocation: Relocation, judgemen
   const programBudget = createJsonBudget(programShare)
   const programs = fitPrograms(object, relocation, judgement, holdersOf, programBudget)
   const entries = groupRecords(object, relocation, explainer(object, relocation, options.modulesWith ?? (() => [])))
-  const relocations = fitRelocations(entries, placer(object, relocation, judgement, holdersOf), options.places ?? 'some', createJsonBudget(maxBytes - RESERVE - (programShare - programBudget.left)))
+  const relocations = fitRelocations(
+    entries,
+    placer(object, relocation, judgement, holdersOf),
+    options.places ?? 'some',
+    createJsonBudget(maxBytes - RESERVE - (programShare - programBudget.left))
+  )
   const warnings = [
     ...listWarnings(object, relocation, relocations.kept.map(({ value }) => value)),
     ...truncationWarnings(object.elf.functions.length - programs.length, relocations.leftOut, maxBytes)
@@ -99,7 +104,10 @@ function summaryOf (failing: readonly ReportRelocation[]): FailingSummary | unde
   if (entry === undefined) return undefined
   const place = entry.places.find(({ reachable }) => reachable !== false) ?? entry.places[0]
   const where = place === undefined ? entry.access : `${place.program || place.section}, instruction ${place.instruction}`
-  return { records: failing.reduce((sum, { places_total: total }) => sum + total, 0), first: `${where}: ${entry.detail ?? entry.reason ?? entry.kind}` }
+  return {
+    records: failing.reduce((sum, { places_total: total }) => sum + total, 0),
+    first: `${where}: ${entry.detail ?? entry.reason ?? entry.kind}`
+  }
 }
 
 interface Encoded<T> {
@@ -107,7 +115,13 @@ interface Encoded<T> {
   readonly json: string
 }
 
-function fitPrograms (object: BpfObject, { records }: Relocation, judgement: Judgement, holdersOf: HoldersOf, budget: JsonBudget): Array<Encoded<ReportProgram>> {
+function fitPrograms (
+  object: BpfObject,
+  { records }: Relocation,
+  judgement: Judgement,
+  holdersOf: HoldersOf,
+  budget: JsonBudget
+): Array<Encoded<ReportProgram>> {
   const kept: Array<Encoded<ReportProgram>> = []
   for (const value of programsOf(object, records, judgement, holdersOf)) {
     const json = budget.spend(value)
@@ -137,7 +151,8 @@ function fitRelocations (entries: readonly Entry[], placesOf: PlacesOf, places: 
       const most = places === 'all' ? Infinity : PLACES[entry.text.status]
       const listed = placesOf(entry.records, Math.min(most, Math.ceil(budget.left / MIN_PLACE_BYTES)))
       const found = fitEntry(entry, listed.places, listed.total, budget)
-      fitted[i] = found === undefined ? undefined : { ...found, isFailing: entry.text.status === 'failed' || (entry.text.status === 'poisoned' && listed.isReached) }
+      const isFailing = entry.text.status === 'failed' || (entry.text.status === 'poisoned' && listed.isReached)
+      fitted[i] = found === undefined ? undefined : { ...found, isFailing }
     })
   }
   const kept = fitted.filter(entry => entry !== undefined)
@@ -147,7 +162,12 @@ function fitRelocations (entries: readonly Entry[], placesOf: PlacesOf, places: 
 /** No place takes less as JSON, so that no more of them need be made than would fit. */
 const MIN_PLACE_BYTES = 60
 
-function fitEntry ({ text }: Entry, places: readonly ReportPlace[], total: number, budget: JsonBudget): Encoded<ReportRelocation> | undefined {
+function fitEntry (
+  { text }: Entry,
+  places: readonly ReportPlace[],
+  total: number,
+  budget: JsonBudget
+): Encoded<ReportRelocation> | undefined {
   for (let count = places.length; ; count = Math.floor(count / 2)) {
     const value: ReportRelocation = { ...text, places: count === places.length ? places : places.slice(0, count), places_total: total }
     const json = budget.spend(value)
@@ -157,7 +177,11 @@ function fitEntry ({ text }: Entry, places: readonly ReportPlace[], total: numbe
 }
 
 /** The places of records, as many as are wanted, and how many there are. A place that several programs share counts for each. */
-type PlacesOf = (records: readonly number[], most: number) => { readonly places: ReportPlace[], readonly total: number, readonly isReached: boolean }
+type PlacesOf = (records: readonly number[], most: number) => {
+  readonly places: ReportPlace[]
+  readonly total: number
+  readonly isReached: boolean
+}
 
 function placer (object: BpfObject, { records }: Relocation, judgement: Judgement, holdersOf: HoldersOf): PlacesOf {
   const lineOf = sourceLines(object.ext, object.btf)
@@ -199,7 +223,16 @@ function explainer (object: BpfObject, { target, records }: Relocation, modulesW
   return (record, remark) => {
     const steps = Math.min(left, MAX_STEPS_EACH)
     const work = newWork(steps)
-    const found = explainRecord(record, remark, { object, target, records, modulesWith, names, fields, wantsAdvice: record.status !== 'absent', work })
+    const found = explainRecord(record, remark, {
+      object,
+      target,
+      records,
+      modulesWith,
+      names,
+      fields,
+      wantsAdvice: record.status !== 'absent',
+      work
+    })
     left -= steps - Math.max(0, work.left)
     if (found === undefined || found.suggestions.length === 0) return found
     const key = `${record.typeId} ${record.accessSpec} ${found.detail}`
@@ -214,11 +247,19 @@ const MAX_STEPS_EACH = 20_000
 function truncationWarnings (programs: number, relocations: number, maxBytes: number): ReportWarning[] {
   if (programs === 0 && relocations === 0) return []
   const parts = [...(programs === 0 ? [] : [`${programs} programs`]), ...(relocations === 0 ? [] : [`${relocations} relocations`])]
-  return [{ code: 'report_truncated', message: `${parts.join(' and ')} are left out, because a report has at most ${maxBytes} bytes; the counts include them.` }]
+  return [{
+    code: 'report_truncated',
+    message: `${parts.join(' and ')} are left out, because a report has at most ${maxBytes} bytes; the counts include them.`
+  }]
 }
 
 function toCounts ({ failed, ...counts }: OutcomeCounts): ReportCounts { return failed === 0 ? counts : { ...counts, failed } }
 
-function membersJson ({ programs: _, relocations: __, warnings, ...rest }: ReportMembers, programs: readonly string[], relocations: readonly string[]): string {
-  return `${JSON.stringify(rest).slice(1, -1)},"programs":${jsonList(programs)},"relocations":${jsonList(relocations)},"warnings":${JSON.stringify(warnings)}`
+function membersJson (
+  { programs: _, relocations: __, warnings, ...rest }: ReportMembers,
+  programs: readonly string[],
+  relocations: readonly string[]
+): string {
+  return `${JSON.stringify(rest).slice(1, -1)},"programs":${jsonList(programs)},` +
+    `"relocations":${jsonList(relocations)},"warnings":${JSON.stringify(warnings)}`
 }

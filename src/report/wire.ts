@@ -1,4 +1,7 @@
-/** The report as it goes over the wire. The service writes it, clients read it, and the OpenAPI document describes it; this is the one place that says what it has. */
+/**
+ * The report as it goes over the wire. The service writes it, clients read it, and the OpenAPI document describes it; this is the
+ * one place that says what it has.
+ */
 export interface Report extends ReportMembers {
   readonly object: { readonly sha256: string, readonly bytes: number, readonly byte_order: 'little' | 'big' }
   readonly kernel: ReportKernel

@@ -58,12 +58,19 @@ const INDEX_WATCH_MS = 5000
 export function createService (settings: ServiceSettings, hooks: ServiceHooks = {}): Service {
   const warn = withoutFloods(hooks.onWarning ?? (() => {}))
   const pool = createWorkerPool({
-    workers: settings.workers, queue: settings.queueLimit ?? settings.workers * QUEUE_PER_WORKER, deadlineMs: settings.deadlineMs, onWarning: warn
+    workers: settings.workers,
+    queue: settings.queueLimit ?? settings.workers * QUEUE_PER_WORKER,
+    deadlineMs: settings.deadlineMs,
+    onWarning: warn
   })
   const share = (part: number): number => Math.max(1, Math.floor(settings.memoryBytes * part))
   const onRelease = countReleases(Math.max(MIN_COLLECT_AFTER, share(COLLECT_SHARE)), () => { pool.collectGarbage() })
   const memory = createBtfMemory({ maxBytes: share(SHARES.btf), onRelease })
-  const disk = createDiskState({ directory: settings.cacheDir, onWarning: warn, ...(settings.diskRetryMs === undefined ? {} : { retryMs: settings.diskRetryMs }) })
+  const disk = createDiskState({
+    directory: settings.cacheDir,
+    onWarning: warn,
+    ...(settings.diskRetryMs === undefined ? {} : { retryMs: settings.diskRetryMs })
+  })
   let names: KernelIndex | undefined
   const shareOf = (hash: Sha256) => names === undefined ? undefined : shareOfSources(names.sourcesOf(hash))
   const store = openContentStore({
@@ -75,8 +82,12 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     ...(settings.cacheBytes === undefined ? {} : { maxBytes: settings.cacheBytes })
   })
 
-  const bucket = settings.sharedStore === undefined ? undefined : createSharedBucket({ settings: settings.sharedStore, network: settings.network, onWarning: warn })
-  const shared = bucket === undefined ? undefined : createSharedContent({ bucket, maxBytes: Math.max(settings.maxBtfBytes, settings.maxObjectBytes), onWarning: warn })
+  const bucket = settings.sharedStore === undefined
+    ? undefined
+    : createSharedBucket({ settings: settings.sharedStore, network: settings.network, onWarning: warn })
+  const shared = bucket === undefined
+    ? undefined
+    : createSharedContent({ bucket, maxBytes: Math.max(settings.maxBtfBytes, settings.maxObjectBytes), onWarning: warn })
   const readBtf = async (hash: Sha256): Promise<Uint8Array | undefined> => {
     const held = memory.find(hash)
     if (held !== undefined) return rawBytes(held)
@@ -85,7 +96,12 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
   }
   const sharedRecords = bucket === undefined || shared === undefined
     ? undefined
-    : createSharedRecords({ bucket, place: hash => shared.offer('btf', hash, () => readBtf(hash)), trustUploads: settings.trustUploads, onWarning: warn })
+    : createSharedRecords({
+      bucket,
+      place: hash => shared.offer('btf', hash, () => readBtf(hash)),
+      trustUploads: settings.trustUploads,
+      onWarning: warn
+    })
 
   const open = async () => {
     const attestations = createAttestations(await openSigner(settings, warn))
@@ -99,18 +115,52 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     })
     names = index
     const btfs = createBtfAccess({
-      memory, store, shared, pool, warn, shareOf, maxBtfBytes: settings.maxBtfBytes, onRelease, otherPaths: hash => local.pathsOf(hash), recover: (hash, base) => fetching.recover(hash, base), onLost: hash => fetching.forgetLost(hash)
+      memory,
+      store,
+      shared,
+      pool,
+      warn,
+      shareOf,
+      maxBtfBytes: settings.maxBtfBytes,
+      onRelease,
+      otherPaths: hash => local.pathsOf(hash),
+      recover: (hash, base) => fetching.recover(hash, base),
+      onLost: hash => fetching.forgetLost(hash)
     })
     const self = randomUUID()
     const jobs = createFetchJobs()
     const packages = openPackages(settings, { open: btfs.open, jobs, warn })
     const catalog = openCatalog(settings, warn, packages === undefined ? [] : [packages.feed])
-    const { sources, client } = createSources(settings, { open: btfs.open, self, catalog, ...(packages === undefined ? {} : { packages: packages.source }) })
-    const fetching: Fetching = createFetching({ sources, index, btfs, self, trustUploads: settings.trustUploads, settings: settings.sources ?? {}, warn, jobs, onKept: reference => { watch?.noteHeld(reference) } })
+    const { sources, client } = createSources(settings, {
+      open: btfs.open,
+      self,
+      catalog,
+      ...(packages === undefined ? {} : { packages: packages.source })
+    })
+    const fetching: Fetching = createFetching({
+      sources,
+      index,
+      btfs,
+      self,
+      trustUploads: settings.trustUploads,
+      settings: settings.sources ?? {},
+      warn,
+      jobs,
+      onKept: reference => { watch?.noteHeld(reference) }
+    })
     const local: LocalKernel = createLocalKernel({ settings, index, btfs, warn })
     const objects = createObjects({ store, shared, pool, maxBytes: settings.maxObjectBytes, memoryBytes: share(SHARES.objects), onRelease })
     const targets = createTargets({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads })
-    const relocations = createRelocations({ targets, objects, btfs, index, pool, answers: createAnswers(attestations), memoryBytes: share(SHARES.results), onRelease })
+    const relocations = createRelocations({
+      targets,
+      objects,
+      btfs,
+      index,
+      pool,
+      answers: createAnswers(attestations),
+      memoryBytes: share(SHARES.results),
+      onRelease
+    })
     const publishedOf: PublishedOf = reference => packages?.source.published(reference)
     const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads, publishedOf })
     const watch: Watch | undefined = await openWatch(settings, {
@@ -136,14 +186,17 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
   let closing: Promise<void> | undefined
 
   return {
-    relocate: (request, deadline) => parts === undefined ? opening.then(({ relocations }) => relocations.relocate(request, deadline)) : parts.relocations.relocate(request, deadline),
+    relocate: (request, deadline) => parts === undefined
+      ? opening.then(({ relocations }) => relocations.relocate(request, deadline))
+      : parts.relocations.relocate(request, deadline),
     inspect: async object => await (parts ?? await opening).objects.inspect(object),
     putObject: async (bytes, expected) => await (parts ?? await opening).objects.put(bytes, expected),
     hasObject: async hash => await (parts ?? await opening).objects.has(requireHash(hash)),
     listKernels: async filter => await (parts ?? await opening).kernels.list(filter),
     getKernel: async (reference, question) => await (parts ?? await opening).kernels.get(reference, question),
     getKernelBtf: async (reference, module, question) => await (parts ?? await opening).kernels.getBtf(reference, module, question),
-    putKernelBtf: async (reference, bytes, provenance, module, facts) => await (parts ?? await opening).kernels.putBtf(reference, bytes, provenance, module, facts),
+    putKernelBtf: async (reference, bytes, provenance, module, facts) =>
+      await (parts ?? await opening).kernels.putBtf(reference, bytes, provenance, module, facts),
     async getBtf (hash) {
       const { btfs } = parts ?? await opening
       const bytes = await btfs.read(requireHash(hash))

@@ -7,7 +7,10 @@ import type { Deadline, InspectAnswer, RelocateAnswer, RelocateRequest } from '.
 import type { Sha256 } from '../store/sha256.js'
 import type { WatchStats } from '../watch/watch.js'
 
-/** The use cases. What routes, the CLI and tests call; knows nothing of HTTP. Every rejection is an AppError, and so is what relocate throws. */
+/**
+ * The use cases. What routes, the CLI and tests call; knows nothing of HTTP. Every rejection is an AppError, and so is what
+ * relocate throws.
+ */
 export interface Service {
   /** At once, without a promise, where the answer is held or nothing has to be waited for to refuse it. */
   relocate(request: RelocateRequest, deadline?: Deadline): RelocateAnswer | Promise<RelocateAnswer>
@@ -20,7 +23,13 @@ export interface Service {
   /** Raw BTF of a kernel (or of one of its modules), with its hash and where it came from. Fetched where it is not held. */
   getKernelBtf(reference: KernelReference, module?: string, question?: KernelQuestion): Promise<NamedBtf>
   /** Stores BTF (raw, ELF with `.BTF`, or either of them in a `.tar.xz`) under a reference, beside others that are held for it. */
-  putKernelBtf(reference: KernelReference, bytes: Uint8Array, provenance: Provenance, module?: string, facts?: PutFacts): Promise<{ created: boolean, entry: KernelEntry, btfSha256: Sha256 }>
+  putKernelBtf(
+    reference: KernelReference,
+    bytes: Uint8Array,
+    provenance: Provenance,
+    module?: string,
+    facts?: PutFacts
+  ): Promise<{ created: boolean, entry: KernelEntry, btfSha256: Sha256 }>
   /** Raw BTF by content, of vmlinux or of a module. Rejects with `btf_unknown`. */
   getBtf(hash: Sha256): Promise<Uint8Array>
   hasBtf(hash: Sha256): Promise<{ bytes: number } | undefined>
@@ -54,8 +63,16 @@ export interface ServiceStats {
   readonly sourceRequests: ReadonlyArray<{ readonly source: string, readonly outcome: string, readonly count: number }>
   /** Callers that wait for sources. */
   readonly sourceWaiters: number
-  /** Packages of kernels that were downloaded since the start, and how many kernels their repositories publish; undefined without repositories. */
-  readonly packages: { readonly downloads: number, readonly failures: number, readonly bytes: number, readonly published: number } | undefined
+  /**
+   * Packages of kernels that were downloaded since the start, and how many kernels their repositories publish; undefined without
+   * repositories.
+   */
+  readonly packages: {
+    readonly downloads: number
+    readonly failures: number
+    readonly bytes: number
+    readonly published: number
+  } | undefined
   /** Fetches that go on by themselves. */
   readonly fetchJobs: number
   /** What became of kernels that sources list for the first time; undefined where nobody watches for them. */

@@ -24,5 +24,7 @@ export async function abortable<T> (work: Promise<T>, signal: AbortSignal | unde
 }
 
 function reasonOf (signal: AbortSignal): AppError {
-  return signal.reason instanceof AppError ? signal.reason : new AppError('deadline_exceeded', 'The caller left, or its deadline passed, before the work was done.')
+  return signal.reason instanceof AppError
+    ? signal.reason
+    : new AppError('deadline_exceeded', 'The caller left, or its deadline passed, before the work was done.')
 }

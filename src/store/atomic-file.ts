@@ -11,7 +11,8 @@ const renameTo = promisify(rename)
 
 /**
  * Writes a file so that a reader, or a process that is killed at any moment, sees the old content, the new one, or none, and
- * flushes it to the disk before it takes its name, and its folder after. Makes the folders it needs, also when someone has just removed them.
+ * flushes it to the disk before it takes its name, and its folder after. Makes the folders it needs, also when someone has just
+ * removed them.
  *
  * @throws the error of the file system (ENOSPC, EROFS, EACCES)
  */

@@ -70,7 +70,10 @@ export interface ContentStore {
   sizeOf(kind: ContentKind, hash: Sha256): Promise<number | undefined>
   /** Notes that content was used, wherever it was read from. Cheap enough for every request. */
   noteUse(kind: ContentKind, hash: Sha256): void
-  /** Writes, flushed to the disk. False where the disk did not take it. The hash must be that of the bytes. BTF is an operator's unless said otherwise. */
+  /**
+   * Writes, flushed to the disk. False where the disk did not take it. The hash must be that of the bytes. BTF is an operator's
+   * unless said otherwise.
+   */
   write(kind: ContentKind, hash: Sha256, bytes: Uint8Array, share?: Share): Promise<boolean>
   /** Counts content that a reader could not read, and warns. Nothing is removed. */
   noteUnreadable(kind: ContentKind, hash: Sha256, code: string): void
@@ -138,7 +141,8 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
     maxBytes,
     pathOf: key => pathOf(...splitKey(key)),
     onKeptEvicted (key, share) {
-      warn('The part of the cache budget (CORELO_CACHE_BYTES) for uploads or imports is used up. The least recently used of them was removed, and no source can replace it.', { content: key, share })
+      warn('The part of the cache budget (CORELO_CACHE_BYTES) for uploads or imports is used up. ' +
+        'The least recently used of them was removed, and no source can replace it.', { content: key, share })
       if (share === 'upload') options.onUploadEvicted?.(splitKey(key)[1])
     }
   })
@@ -157,7 +161,8 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
     const release = room.spare < 0 ? () => {} : await budget.reserve(bytes.length, room, share)
     if (release === undefined) {
       counts.writesSkipped++
-      warn('Content cannot be stored: the cache budget (CORELO_CACHE_BYTES) is full of content that must not be removed for it. It is served from memory.', { kind, hash, share, bytes: bytes.length })
+      warn('Content cannot be stored: the cache budget (CORELO_CACHE_BYTES) is full of content that must not be removed for it. ' +
+        'It is served from memory.', { kind, hash, share, bytes: bytes.length })
       return false
     }
     try {

@@ -52,7 +52,8 @@ export function createDiskBudget<K extends string> ({ ledger, maxBytes, pathOf, 
   const yielding = (share: Share, bytes: number): Share | undefined => {
     if (ledger.oldest('spare') !== undefined) return 'spare'
     const isWithinPart = ledger.bytesOf(share) + bytes <= PARTS[share] * maxBytes
-    const others = YIELDING.filter(other => other !== share && (share === 'kept' || (isWithinPart && ledger.bytesOf(other) > PARTS[other] * maxBytes)))
+    const others = YIELDING.filter(other => other !== share &&
+      (share === 'kept' || (isWithinPart && ledger.bytesOf(other) > PARTS[other] * maxBytes)))
     return [...others, share].find(other => ledger.oldest(other) !== undefined)
   }
   /** False where nothing is left that may go. */

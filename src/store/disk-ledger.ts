@@ -121,11 +121,16 @@ export function createDiskLedger<K extends string> (shareOf: (key: K) => Share |
       const entries: Array<[K, LedgerEntry, Share]> = []
       for (const [key, { bytes, mtimeMs }] of found) {
         const known = get(key)
-        entries.push([key, { bytes, usedAt: Math.max(known?.usedAt ?? 0, mtimeMs), toldAt: mtimeMs }, shareOf(key) ?? held.get(key) ?? 'spare'])
+        entries.push([
+          key,
+          { bytes, usedAt: Math.max(known?.usedAt ?? 0, mtimeMs), toldAt: mtimeMs },
+          shareOf(key) ?? held.get(key) ?? 'spare'
+        ])
       }
       for (const [key, share] of held) {
         const entry = get(key)
-        if (!found.has(key) && entry !== undefined && entry.toldAt >= startedAt) entries.push([key, entry, share]) // written while the walk went on
+        // written while the walk went on
+        if (!found.has(key) && entry !== undefined && entry.toldAt >= startedAt) entries.push([key, entry, share])
       }
       entries.sort(([, a], [, b]) => a.usedAt - b.usedAt)
       held.clear()

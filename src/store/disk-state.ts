@@ -94,7 +94,8 @@ export function createDiskState (options: DiskStateOptions): DiskState {
   const enter = (found: DiskTrouble, facts: Record<string, unknown>): void => {
     if (trouble === undefined && !isClosed) {
       const why = found === 'full' ? 'The disk is full' : 'The disk takes no writes'
-      warn(`${why}: content cannot be stored on disk. The service goes on without storing, and tries again by itself.`, { directory, ...facts })
+      warn(`${why}: content cannot be stored on disk. The service goes on without storing, and tries again by itself.`,
+        { directory, ...facts })
       schedule()
     }
     trouble = found

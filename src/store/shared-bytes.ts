@@ -12,4 +12,6 @@ export function toShared (bytes: Uint8Array): Uint8Array<SharedArrayBuffer> {
 }
 
 /** Shared memory of so many bytes, all zero. */
-export function allocateShared (byteLength: number): Uint8Array<SharedArrayBuffer> { return new Uint8Array(new SharedArrayBuffer(byteLength)) }
+export function allocateShared (byteLength: number): Uint8Array<SharedArrayBuffer> {
+  return new Uint8Array(new SharedArrayBuffer(byteLength))
+}

@@ -53,10 +53,13 @@ export function settle (rules: BoundsRules, b: Bounds): Bounds {
   const d = draftOf(b)
   learnFromBits(d)
   if (rules.comparesRanges) {
-    for (let round = 0; round < (rules.crossesSigns ? 3 : 2); round++) {
+    const rounds = rules.crossesSigns ? 3 : 2
+    for (let round = 1; round <= rounds; round++) {
+      const before = round < rounds ? draftOf(d) : undefined
       deduceHalf(rules, d)
       deduceWhole(rules, d)
       deduceMixed(d)
+      if (before !== undefined && sameBounds(before, d)) break // a further round would change nothing either
     }
   } else {
     deduceSigns(d)
@@ -88,7 +91,12 @@ function learnBits (rules: BoundsRules, d: Draft): void {
   const whole = meetTnums(d, tnumOfRange(d.umin, d.umax))
   const known = rules.learnsBitsTwice ? whole : d
   const low = meetTnums({ bits: known.bits & U32, mask: known.mask & U32 }, tnumOfRange(d.umin32, d.umax32))
-  Object.assign(d, withLowHalf(whole, low))
+  putTnum(d, withLowHalf(whole, low))
+}
+
+function putTnum (d: Draft, { bits, mask }: Tnum): void {
+  d.bits = bits
+  d.mask = mask
 }
 
 /** Older verifiers: only signed and unsigned ranges of the same width learn from each other. */
@@ -98,7 +106,11 @@ function deduceSigns (d: Draft): void {
   d.umax32 = low.umax
   d.smin32 = low.smin
   d.smax32 = low.smax
-  Object.assign(d, pairSigns(d.umin, d.umax, d.smin, d.smax, 64))
+  const whole = pairSigns(d.umin, d.umax, d.smin, d.smax, 64)
+  d.umin = whole.umin
+  d.umax = whole.umax
+  d.smin = whole.smin
+  d.smax = whole.smax
 }
 
 function pairSigns (umin: bigint, umax: bigint, smin: bigint, smax: bigint, width: number): Pick<Bounds, 'umin' | 'umax' | 'smin' | 'smax'> {
@@ -120,29 +132,35 @@ function pairSigns (umin: bigint, umax: bigint, smin: bigint, smax: bigint, widt
   return { umin, umax, smin, smax }
 }
 
+function narrowSigned32 (d: Draft, low: bigint, high: bigint): void {
+  d.smin32 = max(d.smin32, low)
+  d.smax32 = min(d.smax32, high)
+}
+
+function narrowUnsigned32 (d: Draft, low: bigint, high: bigint): void {
+  d.umin32 = max(d.umin32, low)
+  d.umax32 = min(d.umax32, high)
+}
+
+/** What the ends of a range of all 64 bits say of the lower half. */
+function deduceHalfFrom (d: Draft, low: bigint, high: bigint, isSigned: boolean): void {
+  const [upper, next] = [low >> 32n, high >> 32n]
+  const [from, to] = [signed32(low), signed32(high)]
+  if (upper === next) {
+    if (!isSigned || (low & U32) <= (high & U32)) narrowUnsigned32(d, low & U32, high & U32)
+    if (from <= to) narrowSigned32(d, from, to)
+  } else if (from < 0n && to >= 0n && (upper + 1n & U32) === (next & U32)) {
+    narrowSigned32(d, from, to)
+  }
+}
+
 function deduceHalf (rules: BoundsRules, d: Draft): void {
-  const narrowSigned = (low: bigint, high: bigint): void => {
-    d.smin32 = max(d.smin32, signed32(low))
-    d.smax32 = min(d.smax32, signed32(high))
-  }
-  const narrowUnsigned = (low: bigint, high: bigint): void => {
-    d.umin32 = max(d.umin32, low & U32)
-    d.umax32 = min(d.umax32, high & U32)
-  }
-  if (d.umin >> 32n === d.umax >> 32n) {
-    narrowUnsigned(d.umin, d.umax)
-    if (signed32(d.umin) <= signed32(d.umax)) narrowSigned(d.umin, d.umax)
-  }
-  if (d.smin >> 32n === d.smax >> 32n) {
-    if ((d.smin & U32) <= (d.smax & U32)) narrowUnsigned(d.smin, d.smax)
-    if (signed32(d.smin) <= signed32(d.smax)) narrowSigned(d.smin, d.smax)
-  }
-  const isNext = (low: bigint, high: bigint): boolean => ((low >> 32n) + 1n & U32) === (high >> 32n & U32) && signed32(low) < 0n && signed32(high) >= 0n
-  if (isNext(d.umin, d.umax)) narrowSigned(d.umin, d.umax)
-  if (isNext(d.smin, d.smax)) narrowSigned(d.smin, d.smax)
-  if (signed32(d.umin32) <= signed32(d.umax32)) narrowSigned(d.umin32, d.umax32)
+  deduceHalfFrom(d, d.umin, d.umax, false)
+  deduceHalfFrom(d, d.smin, d.smax, true)
+  const [from, to] = [signed32(d.umin32), signed32(d.umax32)]
+  if (from <= to) narrowSigned32(d, from, to)
   const [low, high] = [d.smin32 & U32, d.smax32 & U32]
-  if (low <= high) narrowUnsigned(low, high)
+  if (low <= high) narrowUnsigned32(d, low, high)
   else if (rules.crossesSigns) {
     if (d.umax32 < low) {
       d.smin32 = signed32(d.umin32)
@@ -174,19 +192,21 @@ function deduceWhole (rules: BoundsRules, d: Draft): void {
   }
 }
 
+/** Puts the ends of the lower half into the ends of the whole. */
+function putLow (d: Draft, low: bigint, high: bigint): void {
+  d.umin = max(d.umin, (d.umin & ~U32) | low)
+  d.umax = min(d.umax, (d.umax & ~U32) | high)
+  d.smin = max(d.smin, (d.smin & ~U32) | low)
+  d.smax = min(d.smax, (d.smax & ~U32) | high)
+}
+
 function deduceMixed (d: Draft): void {
-  const putLow = (low: bigint, high: bigint): void => {
-    d.umin = max(d.umin, (d.umin & ~U32) | low)
-    d.umax = min(d.umax, (d.umax & ~U32) | high)
-    d.smin = max(d.smin, (d.smin & ~U32) | low)
-    d.smax = min(d.smax, (d.smax & ~U32) | high)
-  }
-  putLow(d.umin32, d.umax32)
+  putLow(d, d.umin32, d.umax32)
   const [low, high] = [d.smin32 & U32, d.smax32 & U32]
-  if (low <= high) putLow(low, high)
+  if (low <= high) putLow(d, low, high)
   if (d.smin32 >= 0n && d.smin >= S32_MIN && d.smax <= S32_MAX) {
     d.smin = d.umin = d.smin32
     d.smax = d.umax = d.smax32
-    Object.assign(d, meetTnums(d, tnumOfRange(d.umin, d.umax)))
+    putTnum(d, meetTnums(d, tnumOfRange(d.umin, d.umax)))
   }
 }

@@ -13,23 +13,50 @@ export interface WatchEvent {
   readonly body: string
 }
 
+/** What is told of a kernel that is listed. */
+interface Listing {
+  readonly sources: readonly string[]
+  readonly published: Published | undefined
+  readonly at: string
+}
+
 /** A source lists a kernel that none listed before. */
-export function listedEvent (reference: KernelReference, { sources, published, at }: { readonly sources: readonly string[], readonly published: Published | undefined, readonly at: string }): WatchEvent {
+export function listedEvent (reference: KernelReference, { sources, published, at }: Listing): WatchEvent {
   return toEvent('kernel.listed', at, [], {
     ...namesOf(reference),
     sources,
-    published: published === undefined ? null : { repository: published.repository, package: published.package, version: published.version, bytes: published.bytes, built_at: published.builtAt ?? null }
+    published: published === undefined
+      ? null
+      : {
+          repository: published.repository,
+          package: published.package,
+          version: published.version,
+          bytes: published.bytes,
+          built_at: published.builtAt ?? null
+        }
   })
 }
 
 /** The BTF of such a kernel is held. */
-export function heldEvent (reference: KernelReference, { btfSha256, bytes, types, buildId, source, provenance }: KernelRecord, at: string): WatchEvent {
+export function heldEvent (reference: KernelReference, record: KernelRecord, at: string): WatchEvent {
+  const { btfSha256, bytes, types, buildId, source, provenance } = record
   return toEvent('kernel.held', at, [btfSha256], {
-    ...namesOf(reference), btf_sha256: btfSha256, bytes, types, build_id: buildId ?? null, kernel_version: provenance.kernelVersion ?? null, source
+    ...namesOf(reference),
+    btf_sha256: btfSha256,
+    bytes,
+    types,
+    build_id: buildId ?? null,
+    kernel_version: provenance.kernelVersion ?? null,
+    source
   })
 }
 
-function toEvent (type: string, at: string, facts: readonly string[], data: { readonly reference: string, readonly [member: string]: unknown }): WatchEvent {
+function toEvent (
+  type: string,
+  at: string,
+  facts: readonly string[],
+  data: { readonly reference: string, readonly [member: string]: unknown }
+): WatchEvent {
   const digest = createHash('sha256').update([type, data.reference, ...facts].join('\n')).digest('base64url')
   return { id: `msg_${digest.slice(0, ID_LENGTH)}`, at, body: JSON.stringify({ type, timestamp: at, data }) }
 }

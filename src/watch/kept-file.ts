@@ -38,7 +38,8 @@ export function createKeptFile ({ path, elsewhere, text, warn }: KeptFileOptions
       await writeDurably(path, whole)
       return true
     } catch (error) {
-      warn('What is known of new kernels cannot be kept: after a restart some are told of again, or not at all.', { path, error: errorCode(error) ?? String(error) })
+      warn('What is known of new kernels cannot be kept: after a restart some are told of again, or not at all.',
+        { path, error: errorCode(error) ?? String(error) })
       return false
     }
   }
@@ -46,7 +47,9 @@ export function createKeptFile ({ path, elsewhere, text, warn }: KeptFileOptions
   return {
     async read (signal) {
       const own = await readFile(path, 'utf8').catch((error: unknown) => {
-        if (errorCode(error) !== 'ENOENT') warn('What was known of new kernels cannot be read.', { path, error: errorCode(error) ?? String(error) })
+        if (errorCode(error) !== 'ENOENT') {
+          warn('What was known of new kernels cannot be read.', { path, error: errorCode(error) ?? String(error) })
+        }
         return undefined
       })
       const whole = own ?? await elsewhere?.read(signal)

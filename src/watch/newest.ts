@@ -9,5 +9,7 @@ export function newestOf<T extends { readonly reference: KernelReference }> (ker
     const platform = `${distro}/${distroVersion}/${arch}`
     byPlatform.set(platform, [...byPlatform.get(platform) ?? [], kernel])
   }
-  return [...byPlatform.values()].flatMap(own => own.sort((a, b) => compareDebVersions(b.reference.release, a.reference.release)).slice(0, count))
+  return [...byPlatform.values()].flatMap(own => own
+    .sort((a, b) => compareDebVersions(b.reference.release, a.reference.release))
+    .slice(0, count))
 }

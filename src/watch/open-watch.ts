@@ -14,20 +14,27 @@ export interface OpenWatchOptions extends Pick<WatchOptions, 'catalog' | 'fetch'
 }
 
 /** The watch that the settings ask for, with what it knew when the service last ran; undefined for none. */
-export async function openWatch ({ watching, cacheDir, network }: ServiceSettings, { bucket, ...parts }: OpenWatchOptions): Promise<Watch | undefined> {
+export async function openWatch (
+  { watching, cacheDir, network }: ServiceSettings,
+  { bucket, ...parts }: OpenWatchOptions
+): Promise<Watch | undefined> {
   if (watching === undefined) return undefined
   const { warn } = parts
-  const { patterns, newest, webhook } = watching
+  const { patterns, newest } = watching
   const folder = join(cacheDir, 'watch')
   const listed = createListed({ path: join(folder, 'listed'), elsewhere: bucket === undefined ? undefined : inBucket(bucket, warn), warn })
   const pending = await openPending({ path: join(folder, 'pending'), warn })
-  return createWatch({ ...parts, patterns, newest, listed, pending, webhook: webhook === undefined ? undefined : createWebhook({ ...webhook, network, pending, warn }) })
+  const webhook = watching.webhook === undefined ? undefined : createWebhook({ ...watching.webhook, network, pending, warn })
+  return createWatch({ ...parts, patterns, newest, listed, pending, webhook })
 }
 
 const KEY = 'watch/listed'
 /** 200,000 names have some 12 MB. */
 const MOST_BYTES = 64 * 1024 * 1024
-/** How often the bucket is asked where it does not answer, and the pause between, in milliseconds. Nobody waits for it but the first look. */
+/**
+ * How often the bucket is asked where it does not answer, and the pause between, in milliseconds. Nobody waits for it but the first
+ * look.
+ */
 const TRIES = 30
 const PAUSE_MS = 2000
 
@@ -40,7 +47,9 @@ function inBucket (bucket: SharedBucket, warn: Warn): KeptElsewhere {
         if (answer?.state === 'absent') return undefined
         await sleep(PAUSE_MS, undefined, { signal, ref: false }).catch(() => {}) // the service ends
       }
-      if (signal?.aborted !== true) warn('What replicas know of new kernels cannot be had from the shared store; what is listed now counts as known.', {})
+      if (signal?.aborted !== true) {
+        warn('What replicas know of new kernels cannot be had from the shared store; what is listed now counts as known.', {})
+      }
       return undefined
     },
     write (text) { bucket.behind(() => bucket.put(KEY, Buffer.from(text))).catch(() => {}) } // it is written again with the next change

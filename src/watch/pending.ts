@@ -24,7 +24,11 @@ export interface Pending {
 export async function openPending ({ path, warn }: Pick<KeptFileOptions, 'path' | 'warn'>): Promise<Pending> {
   const awaited = new Map<string, AwaitedKernel>()
   const events = new Map<string, WatchEvent>()
-  const file = createKeptFile({ path, warn, text: () => JSON.stringify({ awaited: [...awaited], events: [...events.values()] } satisfies Stored) })
+  const file = createKeptFile({
+    path,
+    warn,
+    text: () => JSON.stringify({ awaited: [...awaited], events: [...events.values()] } satisfies Stored)
+  })
   const text = await file.read()
   if (text !== undefined) {
     const stored = JSON.parse(text) as Stored // its checksum proves that save wrote it

@@ -28,7 +28,10 @@ export interface WatchOptions {
   readonly warn: Warn
 }
 
-/** Notices kernels that the catalog lists for the first time, fetches those that patterns name, and has the webhook tell of them. Nothing here rejects. */
+/**
+ * Notices kernels that the catalog lists for the first time, fetches those that patterns name, and has the webhook tell of them.
+ * Nothing here rejects.
+ */
 export interface Watch {
   /** To be called after each look of the catalog. Resolves when what is new is written down. */
   look(): Promise<void>
@@ -55,7 +58,8 @@ const MOST_TRIES = 5
 const MOST_AWAITED = 10_000
 const MOST_AWAITED_MS = 90 * 24 * 3_600_000
 
-export function createWatch ({ catalog, patterns, newest, listed, pending, webhook, fetch, findHeld, publishedOf = () => undefined, warn }: WatchOptions): Watch {
+export function createWatch (options: WatchOptions): Watch {
+  const { catalog, patterns, newest, listed, pending, webhook, fetch, findHeld, publishedOf = () => undefined, warn } = options
   const { awaited, events } = pending
   const counts = { newKernels: 0, fetched: 0, failed: 0 }
   /** Tried since the last look. */
@@ -67,7 +71,9 @@ export function createWatch ({ catalog, patterns, newest, listed, pending, webho
   let fetching: Promise<void> | undefined
 
   const tell = (event: WatchEvent): void => { if (webhook !== undefined && !events.has(event.id)) events.set(event.id, event) }
-  const isWanted = (reference: KernelReference): boolean => patterns.length === 0 || patterns.some(pattern => matchesPattern(pattern, reference))
+  const isWanted = (reference: KernelReference): boolean => {
+    return patterns.length === 0 || patterns.some(pattern => matchesPattern(pattern, reference))
+  }
 
   /** True where a new kernel turned out to be held. */
   const settle = (name: string): boolean => {
@@ -85,17 +91,21 @@ export function createWatch ({ catalog, patterns, newest, listed, pending, webho
     const ahead = new Set(patterns.length === 0 ? [] : newestOf(found, newest).map(({ name }) => name))
     for (const { name, reference } of found) {
       counts.newKernels++
-      const sources = catalog.kernels().byRelease(reference.release).find(kernel => formatReference(kernel.reference) === name)?.sources ?? []
+      const alike = catalog.kernels().byRelease(reference.release)
+      const sources = alike.find(kernel => formatReference(kernel.reference) === name)?.sources ?? []
       tell(listedEvent(reference, { sources, published: publishedOf(reference), at: now }))
       awaited.set(name, { since: now, isWatched: ahead.has(name), tries: 0 })
     }
     if (patterns.length > 0 && ahead.size < found.length) {
-      warn('More new kernels are listed at once than are fetched ahead; the highest releases of each platform are.', { kernels: found.length, fetched_ahead: ahead.size, newest })
+      warn('More new kernels are listed at once than are fetched ahead; the highest releases of each platform are.',
+        { kernels: found.length, fetched_ahead: ahead.size, newest })
     }
   }
 
   const isTooOld = (since: string): boolean => Date.now() - Date.parse(since) > MOST_AWAITED_MS
-  const letGo = (): void => { for (const [name, { since }] of awaited) if (awaited.size > MOST_AWAITED || isTooOld(since)) awaited.delete(name) }
+  const letGo = (): void => {
+    for (const [name, { since }] of awaited) if (awaited.size > MOST_AWAITED || isTooOld(since)) awaited.delete(name)
+  }
 
   const lookNow = async (): Promise<void> => {
     if (isClosed()) return
@@ -123,7 +133,8 @@ export function createWatch ({ catalog, patterns, newest, listed, pending, webho
       const kernel = awaited.get(name)
       const tries = (kernel?.tries ?? 0) + 1
       if (kernel !== undefined) awaited.set(name, { ...kernel, tries, isWatched: tries < MOST_TRIES })
-      warn('A new kernel cannot be fetched ahead.', { kernel: name, tries, again: tries < MOST_TRIES, reason: error instanceof AppError ? error.message : String(error) })
+      const reason = error instanceof AppError ? error.message : String(error)
+      warn('A new kernel cannot be fetched ahead.', { kernel: name, tries, again: tries < MOST_TRIES, reason })
     }
     if (isClosed()) return // the next start notices
     settle(name)

@@ -101,7 +101,8 @@ export function createWebhook ({ url, secretFile, times, network = {}, pending: 
       pausedUntil = Date.now() + wait
       for (const old of [...events.values()].filter(isOld)) drop(old, reason)
     }
-    warn('The webhook did not take an event; it is tried again.', { webhook: origin, id: event.id, reason, failures, again_in_s: Math.ceil(wait / 1000) })
+    warn('The webhook did not take an event; it is tried again.',
+      { webhook: origin, id: event.id, reason, failures, again_in_s: Math.ceil(wait / 1000) })
   }
 
   const deliver = async (event: WatchEvent): Promise<void> => {
@@ -166,7 +167,10 @@ function failureOf ({ status, headers }: Response): Failure {
   }
 }
 
-function soonest (events: Iterable<WatchEvent>, timeOf: (id: string) => number): { readonly event: WatchEvent, readonly at: number } | undefined {
+function soonest (
+  events: Iterable<WatchEvent>,
+  timeOf: (id: string) => number
+): { readonly event: WatchEvent, readonly at: number } | undefined {
   let best: { readonly event: WatchEvent, readonly at: number } | undefined
   for (const event of events) {
     const at = timeOf(event.id)

@@ -68,7 +68,9 @@ export function createAdmission (options: AdmissionOptions): Admission {
       if (queued() >= options.queue) {
         refused++
         const seconds = retryAfter()
-        throw new AppError('overloaded', `All ${options.run} workers are busy and ${queued()} requests wait already; try again in ${seconds} s.`, { retry_after: seconds })
+        throw new AppError('overloaded',
+          `All ${options.run} workers are busy and ${queued()} requests wait already; try again in ${seconds} s.`,
+          { retry_after: seconds })
       }
       return new Promise((resolve, reject) => { waiters.push({ deadlineAt, admit: resolve, refuse: reject }) })
     },

@@ -34,7 +34,9 @@ export async function openKernel (task: OpenKernelTask): Promise<OpenedBtfs> {
   }
   const btf = share(kernel, task)
   // Not before: only what was validated here under its hash may go without validation later.
-  if (expected !== undefined && btf.sha256 !== expected) throw new AppError('btf_invalid', `The bytes have the hash ${btf.sha256}, not the ${expected} that was announced.`)
+  if (expected !== undefined && btf.sha256 !== expected) {
+    throw new AppError('btf_invalid', `The bytes have the hash ${btf.sha256}, not the ${expected} that was announced.`)
+  }
   const opened: Array<{ name: string, btf: typeof btf }> = []
   const skipped = unread.map(({ place, reason }) => ({ name: place, reason }))
   for (const module of base === undefined ? modules : []) {
@@ -60,7 +62,8 @@ async function findAll (source: Uint8Array, { maxBytes, releases, base }: OpenKe
   let kernel: FoundVmlinux | FoundModule | undefined
   const unread: Unread[] = []
   const modules: FoundModule[] = []
-  for await (const found of findBtf(source, 'The file', { ...openerLimits(maxBytes), want: WANT_ALL, releases, onUsedUp: collectGarbage })) {
+  const options = { ...openerLimits(maxBytes), want: WANT_ALL, releases, onUsedUp: collectGarbage }
+  for await (const found of findBtf(source, 'The file', options)) {
     if (found.kind === 'unread') unread.push(found)
     if (found.kind === 'module' && (base === undefined || kernel !== undefined)) modules.push(found)
     else if (found.kind === 'vmlinux' || found.kind === 'module') {

@@ -38,7 +38,8 @@ export function createParsedObjects (maxBytes: number): ParsedObjects {
  */
 export function weightOf (object: BpfObject): number {
   const { bytes, elf: { sections, functions } } = object
-  return OF_ITSELF + 2 * bytes.length + OF_A_PLACE * (sections.length + functions.length) + OF_A_RECORD * locateRecords(object).records.length
+  return OF_ITSELF + 2 * bytes.length + OF_A_PLACE * (sections.length + functions.length) +
+    OF_A_RECORD * locateRecords(object).records.length
 }
 
 const OF_ITSELF = 12_000

@@ -76,7 +76,8 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
     if (error instanceof Error && error.name === 'AbortError') {
       counts.deadlinesExceeded++
       warn('A worker was killed, because its task was not done by the deadline.', facts)
-      return new AppError('deadline_exceeded', `The work was not done within ${options.deadlineMs} ms.`, { deadline_ms: options.deadlineMs }, { cause: error })
+      return new AppError('deadline_exceeded', `The work was not done within ${options.deadlineMs} ms.`,
+        { deadline_ms: options.deadlineMs }, { cause: error })
     }
     warn('A worker died.', facts)
     return new AppError('internal_error', 'A worker died over this request; the service log has the reason.', {}, { cause: error })

@@ -36,7 +36,11 @@ export function prepareBtf (task: PrepareBtfTask): PreparedBtf | Promise<Prepare
 }
 
 async function openPacked (source: Uint8Array, { maxBytes, base }: PrepareBtfTask): Promise<PreparedBtf> {
-  const { btf, distilledBase } = await openBtf(source, { isModule: base !== undefined, ...openerLimits(maxBytes), onUsedUp: collectGarbage })
+  const { btf, distilledBase } = await openBtf(source, {
+    isModule: base !== undefined,
+    ...openerLimits(maxBytes),
+    onUsedUp: collectGarbage
+  })
   const raw = distilledBase === undefined || base === undefined ? btf : relocateDistilledBase(btf, distilledBase, attachShared(base))
   return { state: 'ready', btf: shareRawBtf(toShared(raw), maxBytes, base) }
 }
@@ -47,7 +51,11 @@ async function openPacked (source: Uint8Array, { maxBytes, base }: PrepareBtfTas
  * @param maxBtfBytes of the BTF in it; what is unpacked on the way to that may be larger, as a kernel's image is ten times its BTF
  */
 export function openerLimits (maxBtfBytes: number): Pick<FindOptions, 'maxBytes' | 'maxBtfBytes' | 'refusesBombs'> {
-  return { maxBytes: Number.isFinite(maxBtfBytes) ? Math.max(MIN_IMAGE_BYTES, 2 * maxBtfBytes) : BOUNDS.image, maxBtfBytes, refusesBombs: true }
+  return {
+    maxBytes: Number.isFinite(maxBtfBytes) ? Math.max(MIN_IMAGE_BYTES, 2 * maxBtfBytes) : BOUNDS.image,
+    maxBtfBytes,
+    refusesBombs: true
+  }
 }
 
 /** Debian's vmlinux has 66 MB. */
@@ -59,7 +67,13 @@ export function shareRawBtf (bytes: Uint8Array, maxBytes: number, base: SharedBt
   return shareBtf(bytes, sha256(bytes), false, base === undefined ? undefined : attachShared(base), base)
 }
 
-function shareBtf (bytes: Uint8Array, hash: Sha256, isValidated: boolean, base: Btf | undefined, sharedBase: SharedBtf | undefined): SharedBtf {
+function shareBtf (
+  bytes: Uint8Array,
+  hash: Sha256,
+  isValidated: boolean,
+  base: Btf | undefined,
+  sharedBase: SharedBtf | undefined
+): SharedBtf {
   const parts = parseBtfParts(bytes, { base, isValidated, allocate: byteLength => new SharedArrayBuffer(byteLength) })
   return { key: sharedKey(hash, sharedBase?.sha256), sha256: hash, parts, types: parts.shape.endId - parts.shape.startId }
 }
@@ -72,7 +86,11 @@ export function readVerified ({ path, expected }: ReadTask): ReadFile {
 }
 
 /** Reads a file into memory of the wanted kind; else says why there are no bytes. */
-export function readInto (allocate: (byteLength: number) => Uint8Array, path: string, maxBytes: number): Uint8Array | Exclude<Unread, { readonly state: 'damaged' }> {
+export function readInto (
+  allocate: (byteLength: number) => Uint8Array,
+  path: string,
+  maxBytes: number
+): Uint8Array | Exclude<Unread, { readonly state: 'damaged' }> {
   let fd: number | undefined
   try {
     fd = openSync(path, 'r')
@@ -93,6 +111,8 @@ export function readInto (allocate: (byteLength: number) => Uint8Array, path: st
 }
 
 function checkSize (bytes: number, maxBytes: number): number {
-  if (bytes > maxBytes) throw new AppError('too_large', `The BTF has ${bytes} bytes; at most ${maxBytes} are taken.`, { bytes, limit: maxBytes })
+  if (bytes > maxBytes) {
+    throw new AppError('too_large', `The BTF has ${bytes} bytes; at most ${maxBytes} are taken.`, { bytes, limit: maxBytes })
+  }
   return bytes
 }

@@ -156,7 +156,9 @@ export interface TaskValues {
 export type TaskValue<T extends Task> = TaskValues[T['kind']]
 
 /** How a value or an error comes back. `stack` is for the log only, where the error is a defect of ours. */
-export type TaskAnswer<V> = { readonly ok: true, readonly value: V } | { readonly ok: false, readonly error: ErrorJson, readonly stack?: string }
+export type TaskAnswer<V> =
+  | { readonly ok: true, readonly value: V }
+  | { readonly ok: false, readonly error: ErrorJson, readonly stack?: string }
 
 /** What workers are started with. */
 export interface WorkerSetup {

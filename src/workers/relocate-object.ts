@@ -23,7 +23,8 @@ export function forgetObjects (): void { parsedObjects.clear() }
 /**
  * Relocates, and explains where that was asked for.
  *
- * @throws AppError `object_invalid`, `btf_invalid`, `invalid_request` for an assumption about nothing in the object, and `relocation_failed` with every failing record under `relocations`
+ * @throws AppError `object_invalid`, `btf_invalid`, `invalid_request` for an assumption about nothing in the object, and
+ * `relocation_failed` with every failing record under `relocations`
  */
 export function relocateObject (task: RelocateTask): RelocatedObject {
   const started = performance.now()
@@ -55,7 +56,10 @@ export function relocateObject (task: RelocateTask): RelocatedObject {
 }
 
 function build ({ places, otherModules }: RelocateTask, object: BpfObject, relocation: Relocation, judgement: Judgement): BuiltReport {
-  return buildReport(object, relocation, judgement, { ...(places === undefined ? {} : { places }), modulesWith: modulesWith(relocation.target.btf, otherModules ?? []) })
+  return buildReport(object, relocation, judgement, {
+    ...(places === undefined ? {} : { places }),
+    modulesWith: modulesWith(relocation.target.btf, otherModules ?? [])
+  })
 }
 
 /** Each type is looked for once. */
@@ -73,17 +77,27 @@ function modulesWith (base: Btf, modules: readonly OtherModule[]): (type: string
 const MAX_MISSING_TYPES = 64
 
 function missingTypes ({ relocations }: BuiltReport['report']): string[] {
-  return [...new Set(relocations.filter(({ reason }) => reason === 'type_missing' || reason === 'type_kind_differs').map(({ type }) => type))].slice(0, MAX_MISSING_TYPES)
+  const missing = relocations.filter(({ reason }) => reason === 'type_missing' || reason === 'type_kind_differs')
+  return [...new Set(missing.map(({ type }) => type))].slice(0, MAX_MISSING_TYPES)
 }
 
 function toMade ({ report, members, failing, failure, hasMorePlaces }: BuiltReport): MadeReport {
-  return { members, byteOrder: report.byte_order, changedInstructions: report.changed_instructions, failing, failure, hasMorePlaces, missingTypes: missingTypes(report) }
+  return {
+    members,
+    byteOrder: report.byte_order,
+    changedInstructions: report.changed_instructions,
+    failing,
+    failure,
+    hasMorePlaces,
+    missingTypes: missingTypes(report)
+  }
 }
 
 /** The list of relocations goes as the JSON that it is sent as. */
 function failureOf ({ counts, records }: Relocation, { failing, failure }: BuiltReport): AppError {
   return new AppError('relocation_failed',
-    `${counts.failed} of ${records.length} relocations have no answer that libbpf would take${failure === undefined ? '' : `: ${failure.first}`}`,
+    `${counts.failed} of ${records.length} relocations have no answer that libbpf would take` +
+    (failure === undefined ? '' : `: ${failure.first}`),
     { relocations: failing, counts })
 }
 

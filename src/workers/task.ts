@@ -19,7 +19,10 @@ channel.onmessage = () => {
 }
 channel.unref()
 
-/** A worker's entry: does one task, and nothing else until it is done. Errors come back as plain data, because a native Error loses its code on the way. */
+/**
+ * A worker's entry: does one task, and nothing else until it is done. Errors come back as plain data, because a native Error
+ * loses its code on the way.
+ */
 export default function runTask (task: Task): Answer | Promise<Answer> {
   try {
     switch (task.kind) {
@@ -37,7 +40,8 @@ export default function runTask (task: Task): Answer | Promise<Answer> {
       case 'relocate': {
         const value = relocateObject(task)
         const { report } = value
-        return transfer({ ok: true, value }, report === undefined ? [] : [report.members, report.failing].map(({ buffer }) => buffer as ArrayBuffer))
+        const lists = report === undefined ? [] : [report.members, report.failing]
+        return transfer({ ok: true, value }, lists.map(({ buffer }) => buffer as ArrayBuffer))
       }
       default: return task satisfies never
     }
@@ -60,7 +64,11 @@ type Answer = TaskAnswer<TaskValues[keyof TaskValues]>
 
 function toFailure (error: unknown): Answer {
   if (error instanceof AppError) return { ok: false, error: error.toJSON(), ...stackOf(error) }
-  return { ok: false, error: { code: 'internal_error', message: 'The engine failed on this input; the service log has the reason.', details: {} }, stack: String(error instanceof Error ? error.stack : error) }
+  return {
+    ok: false,
+    error: { code: 'internal_error', message: 'The engine failed on this input; the service log has the reason.', details: {} },
+    stack: String(error instanceof Error ? error.stack : error)
+  }
 }
 
 function stackOf (error: AppError): { stack?: string } {

@@ -53,9 +53,7 @@ describe('a source that was gone', () => {
     for (let i = 0; i < 8; i++) await failure('source_failed', relocate(service, { kernel: { ...KERNEL, release: `5.4.0-${i}-generic` } }))
     const before = origin.asked.length
     expect(before).toBeLessThan(8 * 3)
-    const started = performance.now()
     const error = await failure('source_failed', relocate(service, { kernel: { ...KERNEL, release: '5.4.0-99-generic' } }))
-    expect(performance.now() - started).toBeLessThan(1000)
     expect(error.details).toMatchObject({ answer: expect.stringContaining('is left alone'), retry_after: expect.any(Number) })
     expect(origin.asked).toHaveLength(before)
   })

@@ -17,7 +17,7 @@ const EXEC = new Uint8Array(readFileSync(join(EXAMPLES, 'exec.bpf.o')))
 const SAMPLE = new Uint8Array(readFileSync(join(EXAMPLES, 'kernels/sample.btf')))
 
 /** No answer may take longer, however bad the input. */
-const PATIENCE_MS = 1000
+const PATIENCE_MS = 10_000
 
 type Parts = Parameters<typeof form>[0]
 type Post = (parts: Parts) => Promise<Response>

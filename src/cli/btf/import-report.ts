@@ -19,7 +19,9 @@ export function printImport ({ kernels, results, notImported }: ImportReport): v
   for (const path of results) process.stdout.write(`${path}\n`)
   const modules = kernels.reduce((sum, kernel) => sum + kernel.modules.new + kernel.modules.held, 0)
   const failed = notImported.reduce((sum, { count }) => sum + count, 0)
-  say(`${count(kernels.length, 'kernel')} with ${count(modules, 'module')} imported or held${results.length === 0 ? '' : `, ${count(results.length, 'relocated object')}`}${failed === 0 ? '' : `, ${count(failed, 'file')} not`}`)
+  const unpacked = results.length === 0 ? '' : `, ${count(results.length, 'relocated object')}`
+  const left = failed === 0 ? '' : `, ${count(failed, 'file')} not`
+  say(`${count(kernels.length, 'kernel')} with ${count(modules, 'module')} imported or held${unpacked}${left}`)
 }
 
 /** The same for programs. Names are those of the HTTP contract. */

@@ -25,7 +25,9 @@ export function createImportUpload ({ server, tokenFile, onUpload }: ImportUploa
       return created ? 'new' : 'held'
     },
     async putModule (reference, { name, btf }) {
-      return (await client.putKernelBtf(reference, btf, undefined, undefined, name, sent.get(formatReference(reference)))).created ? 'new' : 'held'
+      const base = sent.get(formatReference(reference))
+      const { created } = await client.putKernelBtf(reference, btf, undefined, undefined, name, base)
+      return created ? 'new' : 'held'
     },
     async getKernel () {
       throw new AppError('kernel_unknown', 'With --server, the image of a kernel must be given together with its modules.')

@@ -25,7 +25,8 @@ export const spec: CommandSpec = {
   name: 'btf import',
   operand: 'PATH',
   takesMany: true,
-  summary: 'Takes the BTF of kernels and their modules out of files, whatever they are, and puts it into the local cache, where it answers for their names, or into a service.',
+  summary: 'Takes the BTF of kernels and their modules out of files, whatever they are, ' +
+    'and puts it into the local cache, where it answers for their names, or into a service.',
   options: {
     release: { value: 'REL', help: 'The kernel release (uname -r), where a file does not say it.' },
     arch: { value: 'ARCH', help: 'The architecture: x86_64, arm64 and so on.' },
@@ -41,8 +42,12 @@ export const spec: CommandSpec = {
     help: { short: 'h', help: 'Print this text.' }
   },
   notes: [
-    'PATH is a file or a folder: raw BTF, an ELF file with .BTF (vmlinux, a module), a bootable image (vmlinuz: gzip, xz, zstd, lz4, bzip2, lzma, lzo; EFI zboot; Image of arm64; a unified kernel image; boot.img of Android), a kernel package (.deb, .rpm), a .btf.tar.xz of BTFHub or a whole tree of them, or a bundle of corelo btf export. What a file is, is told by its content. A vmlinux with DWARF and no BTF is encoded by pahole, where that is installed.',
-    'Distribution, version, architecture and release are found in the file; where they are not, the options settle them for all files. Nothing is guessed: what cannot be named is reported.',
+    'PATH is a file or a folder: raw BTF, an ELF file with .BTF (vmlinux, a module), a bootable image ' +
+    '(vmlinuz: gzip, xz, zstd, lz4, bzip2, lzma, lzo; EFI zboot; Image of arm64; a unified kernel image; boot.img of Android), ' +
+    'a kernel package (.deb, .rpm), a .btf.tar.xz of BTFHub or a whole tree of them, or a bundle of corelo btf export. ' +
+    'What a file is, is told by its content. A vmlinux with DWARF and no BTF is encoded by pahole, where that is installed.',
+    'Distribution, version, architecture and release are found in the file; where they are not, the options settle them for all files. ' +
+    'Nothing is guessed: what cannot be named is reported.',
     'Exit codes: 0 everything was imported or held already; 1 something was not; 2 wrong use; 3 nothing could be imported.'
   ]
 }
@@ -52,7 +57,8 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   const progress = createProgress(process.stderr)
   const modules = modulesOf(options.get('modules'))
   const report = await withSink(options, async sink => {
-    const kernelImport = createKernelImport({ sink, given: givenOf(options), modules, encodeDwarf, saveResult: saverFor(options.get('results')) })
+    const saveResult = saverFor(options.get('results'))
+    const kernelImport = createKernelImport({ sink, given: givenOf(options), modules, encodeDwarf, saveResult })
     return await importAll(options.operands, kernelImport, modules, progress)
   })
   progress.clear()
@@ -62,7 +68,12 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   return report.kernels.length === 0 && report.results.length === 0 ? ExitCode.CANNOT_TELL : ExitCode.FINDING
 }
 
-async function importAll (paths: readonly string[], kernelImport: KernelImport, modules: ReadonlySet<string> | undefined, progress: Progress): Promise<ImportReport> {
+async function importAll (
+  paths: readonly string[],
+  kernelImport: KernelImport,
+  modules: ReadonlySet<string> | undefined,
+  progress: Progress
+): Promise<ImportReport> {
   let passedOver = 0
   for await (const file of listImportFiles(paths)) {
     progress.update(`reading ${file.path}`)
@@ -73,7 +84,10 @@ async function importAll (paths: readonly string[], kernelImport: KernelImport, 
         continue
       }
       let found = 0
-      for await (const find of extractBtf(bytes, file.path, { evidence: evidenceOfPath(file.path, file.depth), want: { kernel: true, modules: modules ?? 'all' } })) {
+      for await (const find of extractBtf(bytes, file.path, {
+        evidence: evidenceOfPath(file.path, file.depth),
+        want: { kernel: true, modules: modules ?? 'all' }
+      })) {
         await kernelImport.add(find)
         progress.update(`${basename(file.path)}: ${++found} read`)
         if (found % BREATH === 0) await new Promise(setImmediate)
@@ -98,10 +112,15 @@ async function withSink<T> (options: Arguments, work: (sink: KernelSink) => Prom
     if (options.has('token-file')) throw usageError(spec, '--token-file goes with --server.')
     return await withCache(options.get('cache-dir') ?? placesFrom(process.env).cacheDir, options.has('replace'), work)
   }
-  if (options.has('cache-dir') || options.has('replace')) throw usageError(spec, 'With --server, leave --cache-dir and --replace out: the service has its own cache, and replaces nothing.')
+  if (options.has('cache-dir') || options.has('replace')) {
+    throw usageError(spec,
+      'With --server, leave --cache-dir and --replace out: the service has its own cache, and replaces nothing.')
+  }
   const { createImportUpload } = await import('./import-upload.js')
   const onUpload = (reference: KernelReference, btfSha256: Sha256): void => {
-    say(`note: ${formatReference(reference)} is an upload there. Unless the service trusts uploads (CORELO_TRUST_UPLOADS=true), its name does not answer; name it with btf_sha256=${btfSha256}, or import it on the service's own cache.`)
+    say(`note: ${formatReference(reference)} is an upload there. ` +
+      'Unless the service trusts uploads (CORELO_TRUST_UPLOADS=true), its name does not answer; ' +
+      `name it with btf_sha256=${btfSha256}, or import it on the service's own cache.`)
   }
   return await work(createImportUpload({ server, tokenFile: options.get('token-file'), onUpload }))
 }
@@ -119,7 +138,12 @@ async function withCache<T> (directory: string, replaces: boolean, work: (sink: 
 }
 
 function givenOf (options: Arguments): Evidence {
-  return { release: options.get('release'), arch: options.get('arch'), distro: options.get('distro'), distroVersion: options.get('distro-version') }
+  return {
+    release: options.get('release'),
+    arch: options.get('arch'),
+    distro: options.get('distro'),
+    distroVersion: options.get('distro-version')
+  }
 }
 
 function saverFor (directory: string | undefined): ((result: FoundResult) => Promise<string>) | undefined {

@@ -53,8 +53,18 @@ async function listRemotely (server: string, options: Arguments): Promise<ExitCo
     isLast = page.nextCursor === null
     cursor = page.nextCursor ?? undefined
   }
-  if (options.has('json')) process.stdout.write(`${JSON.stringify({ kernels }, null, 2)}\n`)
-  else printRows(kernels.map(kernel => [kernel.reference, shortHash(kernel.btf_sha256 ?? ''), numberOf(kernel, 'bytes'), numberOf(kernel, 'types'), moduleCount(kernel), kernel.source ?? '']), server)
+  if (options.has('json')) {
+    process.stdout.write(`${JSON.stringify({ kernels }, null, 2)}\n`)
+  } else {
+    printRows(kernels.map(kernel => [
+      kernel.reference,
+      shortHash(kernel.btf_sha256 ?? ''),
+      numberOf(kernel, 'bytes'),
+      numberOf(kernel, 'types'),
+      moduleCount(kernel),
+      kernel.source ?? ''
+    ]), server)
+  }
   return ExitCode.OK
 }
 
@@ -63,9 +73,14 @@ function numberOf (kernel: object, name: string): string {
   return typeof value === 'number' ? String(value) : '-'
 }
 
-function moduleCount (kernel: object): string { return 'modules' in kernel && Array.isArray(kernel.modules) ? String(kernel.modules.length) : '-' }
+function moduleCount (kernel: object): string {
+  return 'modules' in kernel && Array.isArray(kernel.modules) ? String(kernel.modules.length) : '-'
+}
 
-/** Every kernel of a cache, in the order of references, without what an operator replaced. A cache that is not there has none, and is not made. */
+/**
+ * Every kernel of a cache, in the order of references, without what an operator replaced. A cache that is not there has none, and is
+ * not made.
+ */
 export async function readRecords (directory: string): Promise<readonly KernelRecord[]> {
   if (!existsSync(join(directory, 'index'))) return []
   const index = await openKernelIndex({ directory })
@@ -77,7 +92,7 @@ export async function readRecords (directory: string): Promise<readonly KernelRe
 }
 
 function isWanted (reference: KernelReference, options: Arguments): boolean {
-  const [release, distro, distroVersion, arch] = [options.get('release'), options.get('distro'), options.get('distro-version'), options.get('arch')]
+  const [release, distro, distroVersion, arch] = ['release', 'distro', 'distro-version', 'arch'].map(name => options.get(name))
   if (release !== undefined && release !== reference.release) return false
   return matchesName({
     ...(distro === undefined ? {} : { distro }),
@@ -99,7 +114,11 @@ function toJson ({ reference, btfSha256, bytes, types, buildId, source, provenan
     types,
     build_id: buildId ?? null,
     source,
-    provenance: { by: provenance.by, at: provenance.at, ...(provenance.kernelVersion === undefined ? {} : { kernel_version: provenance.kernelVersion }) },
+    provenance: {
+      by: provenance.by,
+      at: provenance.at,
+      ...(provenance.kernelVersion === undefined ? {} : { kernel_version: provenance.kernelVersion })
+    },
     first_seen: firstSeen,
     last_used: lastUsed,
     modules: modules.map(module => ({ name: module.name, btf_sha256: module.btfSha256, bytes: module.bytes, source: module.source }))
@@ -107,7 +126,14 @@ function toJson ({ reference, btfSha256, bytes, types, buildId, source, provenan
 }
 
 function printTable (records: readonly KernelRecord[], directory: string): void {
-  printRows(records.map(({ reference, btfSha256, bytes, types, modules, source }) => [formatReference(reference), shortHash(btfSha256), String(bytes), String(types), String(modules.length), source]), directory)
+  printRows(records.map(({ reference, btfSha256, bytes, types, modules, source }) => [
+    formatReference(reference),
+    shortHash(btfSha256),
+    String(bytes),
+    String(types),
+    String(modules.length),
+    source
+  ]), directory)
 }
 
 function shortHash (hash: string): string { return hash.slice(0, 'sha256:'.length + 12) }

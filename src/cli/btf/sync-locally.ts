@@ -25,7 +25,10 @@ const WAIT_MS = 1000
 export async function syncLocally ({ packages: given, cacheDir }: SyncLocallyOptions): Promise<SyncPlace> {
   const config = readConfig(process.env)
   const packages = given.length > 0 ? given : config.packages
-  if (packages.length === 0) throw new AppError('invalid_request', 'No package repositories are known; name them with --packages or CORELO_PACKAGES, such as debian, or a service with --server.')
+  if (packages.length === 0) {
+    throw new AppError('invalid_request',
+      'No package repositories are known; name them with --packages or CORELO_PACKAGES, such as debian, or a service with --server.')
+  }
   const service = createService({ ...config, packages, btfhubUrls: [], localKernel: false, cacheDir: cacheDir ?? config.cacheDir }, {
     onWarning: (message, facts) => { say(`warning: ${message} ${JSON.stringify(facts)}`) }
   })
@@ -39,7 +42,9 @@ export async function syncLocally ({ packages: given, cacheDir }: SyncLocallyOpt
   return {
     offeredBy: 'The package repositories publish',
     list: async () => await listOffered(service),
-    async fetch (reference, onProgress) { await untilFetched(async () => await service.getKernel(reference, { waitMs: WAIT_MS }), onProgress) },
+    async fetch (reference, onProgress) {
+      await untilFetched(async () => await service.getKernel(reference, { waitMs: WAIT_MS }), onProgress)
+    },
     close: () => service.close()
   }
 }
@@ -48,9 +53,13 @@ async function listOffered (service: Service): Promise<SyncKernel[]> {
   const all: SyncKernel[] = []
   let cursor: string | null = null
   do {
-    const page: Awaited<ReturnType<Service['listKernels']>> = await service.listKernels({ offered: true, limit: PAGE, ...(cursor === null ? {} : { cursor }) })
+    const page: Awaited<ReturnType<Service['listKernels']>> =
+      await service.listKernels({ offered: true, limit: PAGE, ...(cursor === null ? {} : { cursor }) })
     all.push(...page.kernels.map(kernel => ({
-      reference: kernel.reference, isHeld: kernel.state === 'held' && kernel.source !== UPLOAD_SOURCE, package: kernel.published?.package, bytes: kernel.published?.bytes
+      reference: kernel.reference,
+      isHeld: kernel.state === 'held' && kernel.source !== UPLOAD_SOURCE,
+      package: kernel.published?.package,
+      bytes: kernel.published?.bytes
     })))
     cursor = page.nextCursor
   } while (cursor !== null)

@@ -58,5 +58,7 @@ function progressOf (progress: unknown): string {
   if (progress.phase === 'index') return 'reading the indexes'
   if (progress.phase === 'queued') return 'waits for other downloads'
   const [bytes, total] = ['bytes' in progress ? progress.bytes : undefined, 'total' in progress ? progress.total : undefined]
-  return typeof bytes === 'number' && typeof total === 'number' && total > 0 ? `${Math.min(100, Math.floor(100 * bytes / total))} %` : 'is being downloaded'
+  return typeof bytes === 'number' && typeof total === 'number' && total > 0
+    ? `${Math.min(100, Math.floor(100 * bytes / total))} %`
+    : 'is being downloaded'
 }

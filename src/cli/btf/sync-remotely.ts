@@ -23,7 +23,8 @@ export function syncRemotely (server: string, tokenFile: string | undefined): Sy
       return lists.flat()
     },
     async fetch (reference, onProgress) {
-      await untilFetched(async () => await withRetries(async () => await client.fetchKernel(reference, WAIT_SECONDS), { withinMs: RETRY_MS }), onProgress)
+      const ask = async (): ReturnType<typeof client.fetchKernel> => await client.fetchKernel(reference, WAIT_SECONDS)
+      await untilFetched(async () => await withRetries(ask, { withinMs: RETRY_MS }), onProgress)
     },
     async close () {}
   }
@@ -35,7 +36,10 @@ async function listOffered (client: Client, filter: KernelListFilter): Promise<S
   do {
     const page = await withRetries(async () => await client.kernels(cursor, { ...filter, offered: true }), { withinMs: RETRY_MS })
     all.push(...page.kernels.map(({ reference, source, published }) => ({
-      reference: parseReference(reference), isHeld: source !== null && source !== UPLOAD, package: published?.package, bytes: published?.bytes
+      reference: parseReference(reference),
+      isHeld: source !== null && source !== UPLOAD,
+      package: published?.package,
+      bytes: published?.bytes
     })))
     cursor = page.nextCursor ?? undefined
   } while (cursor !== undefined)
@@ -46,5 +50,9 @@ async function listOffered (client: Client, filter: KernelListFilter): Promise<S
 function narrowingOf (pattern: string): KernelListFilter {
   const [distro = '*', version = '*', arch = '*'] = pattern.includes('/') ? pattern.split('/') : []
   const isPlain = (part: string): boolean => !part.includes('*')
-  return { ...(isPlain(distro) ? { distro } : {}), ...(isPlain(version) ? { distro_version: version } : {}), ...(isPlain(arch) ? { arch } : {}) }
+  return {
+    ...(isPlain(distro) ? { distro } : {}),
+    ...(isPlain(version) ? { distro_version: version } : {}),
+    ...(isPlain(arch) ? { arch } : {})
+  }
 }

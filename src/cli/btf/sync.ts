@@ -15,7 +15,8 @@ export const spec: CommandSpec = {
   operand: 'PATTERN',
   operandMeaning: 'the kernels to fetch, such as debian/12/x86_64/*',
   takesMany: true,
-  summary: 'Fetches the BTF of published kernels before anybody asks for it: from package repositories into the local cache, or has a service do it from its own sources.',
+  summary: 'Fetches the BTF of published kernels before anybody asks for it: from package repositories into the local cache, ' +
+    'or has a service do it from its own sources.',
   options: {
     newest: { value: 'N', help: 'Only so many of each distribution, version and architecture, the highest releases first.' },
     packages: { value: 'LIST', help: 'Presets and files of repositories, comma separated. Default: CORELO_PACKAGES.' },
@@ -26,7 +27,8 @@ export const spec: CommandSpec = {
     help: { short: 'h', help: 'Print this text.' }
   },
   notes: [
-    'PATTERN is a reference in which * stands for any text within a part, the same of a release alone, or a lone *. What is held already is not fetched again.',
+    'PATTERN is a reference in which * stands for any text within a part, the same of a release alone, or a lone *. ' +
+    'What is held already is not fetched again.',
     'Exit codes: 0 all are held now; 1 some could not be fetched; 2 wrong use; 3 no kernel fits, or none could be fetched.'
   ]
 }
@@ -45,18 +47,25 @@ interface Synced {
 export async function run (args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(spec, args)
   const wrong = options.operands.find(pattern => !isPattern(pattern))
-  if (wrong !== undefined) throw usageError(spec, `${JSON.stringify(wrong)} is no pattern of kernels: it must be <distro>/<distro_version>/<arch>/<kernel_release>, or a release, with * for any text within a part.`)
+  if (wrong !== undefined) {
+    throw usageError(spec,
+      `${JSON.stringify(wrong)} is no pattern of kernels: it must be <distro>/<distro_version>/<arch>/<kernel_release>, ` +
+      'or a release, with * for any text within a part.')
+  }
   const newest = toCount(options.get('newest'))
   const place = await open(options)
   try {
-    const offered = (await place.list(options.operands)).filter(({ reference }) => options.operands.some(pattern => matchesPattern(pattern, reference)))
+    const isAsked = ({ reference }: SyncKernel): boolean => options.operands.some(pattern => matchesPattern(pattern, reference))
+    const offered = (await place.list(options.operands)).filter(isAsked)
     const wanted = newestOf(onceEach(offered), newest)
     if (wanted.length === 0) throw new AppError('kernel_unknown', `${place.offeredBy} no kernel ${options.operands.join(' or ')}.`)
     const synced = await fetchAll(place, wanted)
     if (options.has('json')) process.stdout.write(`${JSON.stringify({ kernels: synced }, null, 2)}\n`)
     else printTable(synced)
     const failed = synced.filter(({ state }) => state === 'failed').length
-    say(`${synced.length - failed} of ${synced.length} ${synced.length === 1 ? 'kernel is' : 'kernels are'} held${options.get('server') === undefined ? '' : ` by ${options.get('server')}`}`)
+    const kernels = synced.length === 1 ? 'kernel is' : 'kernels are'
+    const server = options.get('server')
+    say(`${synced.length - failed} of ${synced.length} ${kernels} held${server === undefined ? '' : ` by ${server}`}`)
     return failed === 0 ? ExitCode.OK : failed < synced.length ? ExitCode.FINDING : ExitCode.CANNOT_TELL
   } finally {
     await place.close()
@@ -80,7 +89,10 @@ async function open (options: Arguments): Promise<SyncPlace> {
     const { syncLocally } = await import('./sync-locally.js')
     return await syncLocally({ packages: options.getList('packages'), cacheDir: options.get('cache-dir') })
   }
-  if (options.has('cache-dir') || options.has('packages')) throw usageError(spec, 'With --server, leave --cache-dir and --packages out: the service has its own cache and sources.')
+  if (options.has('cache-dir') || options.has('packages')) {
+    throw usageError(spec,
+      'With --server, leave --cache-dir and --packages out: the service has its own cache and sources.')
+  }
   const { syncRemotely } = await import('./sync-remotely.js')
   return syncRemotely(server, options.get('token-file'))
 }
@@ -111,7 +123,12 @@ async function fetchAll (place: SyncPlace, wanted: readonly SyncKernel[]): Promi
 }
 
 /** Why a kernel could not be fetched; undefined where it is held now. */
-async function fetchOne (place: SyncPlace, { reference, isHeld }: SyncKernel, progress: Progress, what: string): Promise<AppError | undefined> {
+async function fetchOne (
+  place: SyncPlace,
+  { reference, isHeld }: SyncKernel,
+  progress: Progress,
+  what: string
+): Promise<AppError | undefined> {
   progress.update(what)
   if (isHeld) return undefined
   try {
@@ -129,7 +146,8 @@ function toSynced ({ reference, isHeld, package: name, bytes }: SyncKernel, reas
 }
 
 function printTable (synced: readonly Synced[]): void {
-  const [head = '', ...rows] = table(['KERNEL', 'STATE', 'PACKAGE', 'BYTES'], synced.map(({ reference, state, package: name, bytes }) => [reference, state, name ?? '', String(bytes ?? '')]))
+  const cells = synced.map(({ reference, state, package: name, bytes }) => [reference, state, name ?? '', String(bytes ?? '')])
+  const [head = '', ...rows] = table(['KERNEL', 'STATE', 'PACKAGE', 'BYTES'], cells)
   process.stdout.write(`${[paintFor(process.stdout)('dim', head), ...rows].join('\n')}\n`)
   for (const { reference, reason } of synced) if (reason !== undefined) say(`${reference}: ${reason}`)
 }

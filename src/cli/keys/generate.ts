@@ -13,14 +13,19 @@ export const spec: CommandSpec = {
     expires: { value: 'TIME', help: 'When the key expires: from then on new results that it signs are refused. Default: never.' },
     help: { short: 'h', help: 'Print this text.' }
   },
-  notes: ['The service signs with the key in CORELO_SIGNING_KEY_FILE. A file that is there already is never replaced; see corelo keys rotate.']
+  notes: [
+    'The service signs with the key in CORELO_SIGNING_KEY_FILE. A file that is there already is never replaced; see corelo keys rotate.'
+  ]
 }
 
 export async function run (args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(spec, args)
   const text = generateSigningKey(parseTime(spec, 'expires', options.get('expires')))
   const { created } = await writing(options.operand, async () => await createPrivateFile(options.operand, text))
-  if (!created) throw usageError(spec, `${options.operand} is there already; add a key to it with corelo keys rotate, or name another file.`)
+  if (!created) {
+    throw usageError(spec,
+      `${options.operand} is there already; add a key to it with corelo keys rotate, or name another file.`)
+  }
   process.stdout.write(`${parseSigningKeys(text)[0].jwk.kid}\n`)
   return ExitCode.OK
 }

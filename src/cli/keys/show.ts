@@ -11,7 +11,8 @@ export const spec: CommandSpec = {
   name: 'keys show',
   operand: 'FILE',
   isOperandOptional: true,
-  summary: 'Shows keys: those of a file (private keys or a JWKS), those that a service publishes, or those that a service here would sign with.',
+  summary: 'Shows keys: those of a file (private keys or a JWKS), those that a service publishes, ' +
+    'or those that a service here would sign with.',
   options: {
     server: { short: 's', value: 'URL', help: 'Ask this service.' },
     json: { help: 'Print a JWKS instead of a table: what agents pin. It has the public keys only.' },

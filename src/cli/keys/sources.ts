@@ -35,7 +35,9 @@ export async function readSigningKeys (path: string): Promise<Keys> { return awa
 export function parseTime (spec: CommandSpec, option: string, text: string | undefined): Date | undefined {
   if (text === undefined) return undefined
   const time = new Date(text)
-  if (!/^\d{4}-\d{2}-\d{2}/.test(text) || Number.isNaN(time.getTime())) throw usageError(spec, `Option --${option} takes a time, such as 2027-01-31 or 2027-01-31T00:00:00Z, not "${text}".`)
+  if (!/^\d{4}-\d{2}-\d{2}/.test(text) || Number.isNaN(time.getTime())) {
+    throw usageError(spec, `Option --${option} takes a time, such as 2027-01-31 or 2027-01-31T00:00:00Z, not "${text}".`)
+  }
   return time
 }
 
@@ -49,7 +51,8 @@ async function download (url: string): Promise<string> {
     return await response.text()
   } catch (error) {
     const { message, cause } = error instanceof Error ? error : new Error(String(error))
-    throw new AppError('not_found', `The keys at ${url} cannot be had: ${wayFailure(error) ?? (cause instanceof Error ? cause.message : message)}.`, {}, { cause: error })
+    const reason = wayFailure(error) ?? (cause instanceof Error ? cause.message : message)
+    throw new AppError('not_found', `The keys at ${url} cannot be had: ${reason}.`, {}, { cause: error })
   }
 }
 

@@ -10,9 +10,14 @@ export const spec: CommandSpec = {
   name: 'keys token',
   operand: 'NAME',
   operandMeaning: 'what logs and provenance call the caller',
-  summary: 'Makes a token for a caller. The token goes to standard output; the line for CORELO_TOKENS_FILE, which has its hash only, to standard error.',
+  summary: 'Makes a token for a caller. The token goes to standard output; ' +
+    'the line for CORELO_TOKENS_FILE, which has its hash only, to standard error.',
   options: {
-    scopes: { value: 'A,B', help: 'What the caller may do: relocate (ask for results, kernels and BTF; store objects), upload (supply BTF), admin (all). Default: relocate.' },
+    scopes: {
+      value: 'A,B',
+      help: 'What the caller may do: relocate (ask for results, kernels and BTF; store objects), upload (supply BTF), admin (all). ' +
+        'Default: relocate.'
+    },
     json: { help: 'Print JSON on standard output instead: token, and the entry for the file.' },
     help: { short: 'h', help: 'Print this text.' }
   },
@@ -43,6 +48,7 @@ function checkEntry (entry: object): void {
   try {
     parseTokens(JSON.stringify([entry]))
   } catch (error) {
-    throw usageError(spec, `This is no entry of a tokens file: ${error instanceof AppError ? error.message.replace('entry 1 ', 'it ') : String(error)}.`)
+    const reason = error instanceof AppError ? error.message.replace('entry 1 ', 'it ') : String(error)
+    throw usageError(spec, `This is no entry of a tokens file: ${reason}.`)
   }
 }

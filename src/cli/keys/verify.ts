@@ -22,7 +22,10 @@ export const spec: CommandSpec = {
     json: { help: 'Print the outcome as JSON on standard output.' },
     help: { short: 'h', help: 'Print this text.' }
   },
-  notes: ['Exit codes: 0 it is; 1 it is not, or its attestation is not to be believed; 2 wrong use; 3 cannot tell (a file or the keys cannot be had).']
+  notes: [
+    'Exit codes: 0 it is; 1 it is not, or its attestation is not to be believed; 2 wrong use; ' +
+    '3 cannot tell (a file or the keys cannot be had).'
+  ]
 }
 
 export async function run (args: readonly string[]): Promise<ExitCode> {
@@ -39,7 +42,9 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
     return ExitCode.FINDING
   }
   const { keyId, facts: { engine, kernel, btfSha256, findings } } = verification
-  say(`${paint('green', 'verified:')} relocated for ${kernel === null ? btfSha256 : printable(kernel)} by ${printable(`${engine.name} ${engine.version} (${engine.semantics})`)}, signed with key ${keyId}`)
+  const target = kernel === null ? btfSha256 : printable(kernel)
+  const maker = printable(`${engine.name} ${engine.version} (${engine.semantics})`)
+  say(`${paint('green', 'verified:')} relocated for ${target} by ${maker}, signed with key ${keyId}`)
   say(describeFindings(findings))
   return ExitCode.OK
 }
@@ -67,14 +72,26 @@ function decoded (text: string): string { return text.startsWith('{') ? text : B
 
 /** The verdict that was signed with the result, and what it rests on. */
 function describeFindings ({ verdict, assumes, assumesSha256, counts: { resolved, absent, poisoned } }: AttestedFindings): string {
-  const rest = assumesSha256 !== undefined ? `; it assumes the list with hash ${assumesSha256}` : assumes?.length === 0 ? '' : `; it assumes ${assumes?.map(printable).join(', ') ?? ''}`
+  const rest = assumesSha256 !== undefined
+    ? `; it assumes the list with hash ${assumesSha256}`
+    : assumes?.length === 0 ? '' : `; it assumes ${assumes?.map(printable).join(', ') ?? ''}`
   return `verdict: ${verdict} (${resolved} resolved, ${absent} absent, ${poisoned} poisoned)${rest}`
 }
 
 function toJson (verification: ReturnType<typeof verifyAttestation>): object {
   if (!verification.ok) return { verified: false, cause: verification.cause, detail: verification.message }
-  const { objectSha256, btfSha256, resultSha256, kernel, engine, findings: { verdict, assumes, assumesSha256, counts } } = verification.facts
+  const { objectSha256, btfSha256, resultSha256, kernel, engine, findings } = verification.facts
+  const { verdict, assumes, assumesSha256, counts } = findings
   return {
-    verified: true, key: verification.keyId, object: objectSha256, btf: btfSha256, result: resultSha256, kernel, engine, verdict, assumes: assumes ?? { sha256: assumesSha256 }, counts
+    verified: true,
+    key: verification.keyId,
+    object: objectSha256,
+    btf: btfSha256,
+    result: resultSha256,
+    kernel,
+    engine,
+    verdict,
+    assumes: assumes ?? { sha256: assumesSha256 },
+    counts
   }
 }

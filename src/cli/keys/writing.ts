@@ -9,6 +9,7 @@ export async function writing<T> (path: string, write: () => Promise<T>): Promis
   try {
     return await write()
   } catch (error) {
-    throw new AppError('internal_error', `${path} cannot be written: ${error instanceof Error ? error.message : String(error)}.`, {}, { cause: error })
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new AppError('internal_error', `${path} cannot be written: ${reason}.`, {}, { cause: error })
   }
 }

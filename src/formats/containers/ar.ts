@@ -30,7 +30,9 @@ export async function * readAr (reader: ByteReader): AsyncGenerator<ArMember> {
     const header = await reader.take(HEADER_SIZE)
     const name = latin1(header, 0, 16).trimEnd().replace(/\/$/, '')
     const digits = latin1(header, 48, 58).trimEnd()
-    if (latin1(header, 58, HEADER_SIZE) !== '`\n' || !/^\d+$/.test(digits)) throw invalid('The package is damaged: one of its parts has no header.')
+    if (latin1(header, 58, HEADER_SIZE) !== '`\n' || !/^\d+$/.test(digits)) {
+      throw invalid('The package is damaged: one of its parts has no header.')
+    }
     if (count === MAX_MEMBERS) throw invalid(`The package has more than ${MAX_MEMBERS} parts.`)
     const size = Number(digits)
     let left = size
@@ -40,7 +42,10 @@ export async function * readAr (reader: ByteReader): AsyncGenerator<ArMember> {
       async * pieces () {
         while (left > 0) {
           const piece = await reader.takeSome(left)
-          if (piece.length === 0) throw invalid(`The package is cut off: its part ${JSON.stringify(name)} needs ${size} bytes, and ${size - left} are there.`)
+          if (piece.length === 0) {
+            const part = JSON.stringify(name)
+            throw invalid(`The package is cut off: its part ${part} needs ${size} bytes, and ${size - left} are there.`)
+          }
           left -= piece.length
           yield piece
         }
@@ -51,6 +56,8 @@ export async function * readAr (reader: ByteReader): AsyncGenerator<ArMember> {
   }
 }
 
-function latin1 (bytes: Uint8Array, start: number, end: number): string { return Buffer.from(bytes.subarray(start, end)).toString('latin1') }
+function latin1 (bytes: Uint8Array, start: number, end: number): string {
+  return Buffer.from(bytes.subarray(start, end)).toString('latin1')
+}
 
 function invalid (message: string): AppError { return new AppError('btf_invalid', message) }

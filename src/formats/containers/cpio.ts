@@ -22,14 +22,23 @@ export async function * readCpio (pieces: AsyncIterable<Uint8Array>): AsyncGener
   const reader = createByteReader(pieces, 'cpio archive')
   try {
     for (let count = 0; ; count++) {
-      if (count > BOUNDS.members) throw new AppError('too_large', `The archive has more than ${BOUNDS.members} files.`, { limit: BOUNDS.members })
+      if (count > BOUNDS.members) {
+        throw new AppError('too_large', `The archive has more than ${BOUNDS.members} files.`, { limit: BOUNDS.members })
+      }
       const header = Buffer.from(await reader.take(HEADER_SIZE)).toString('latin1')
-      if (header.startsWith('07070X')) throw new AppError('btf_invalid', "The package has a file of 4 GiB or more, for which RPM's payload has another form; that is not read.")
-      if (!/^07070[12][0-9A-Fa-f]{104}$/.test(header)) throw new AppError('btf_invalid', 'The cpio archive is damaged: a header is malformed.')
+      if (header.startsWith('07070X')) {
+        throw new AppError('btf_invalid', 'The package has a file of 4 GiB or more, ' +
+          "for which RPM's payload has another form; that is not read.")
+      }
+      if (!/^07070[12][0-9A-Fa-f]{104}$/.test(header)) {
+        throw new AppError('btf_invalid', 'The cpio archive is damaged: a header is malformed.')
+      }
       const field = (index: number): number => parseInt(header.slice(6 + 8 * index, 14 + 8 * index), 16)
       const size = field(FIELD.fileSize)
       const nameSize = field(FIELD.nameSize)
-      if (nameSize === 0 || nameSize > MAX_NAME_BYTES) throw new AppError('btf_invalid', `The cpio archive is damaged: a name has ${nameSize} bytes.`)
+      if (nameSize === 0 || nameSize > MAX_NAME_BYTES) {
+        throw new AppError('btf_invalid', `The cpio archive is damaged: a name has ${nameSize} bytes.`)
+      }
       const name = Buffer.from(await reader.take(nameSize)).toString('utf8').replace(/\0.*$/s, '')
       await reader.skip(padding(HEADER_SIZE + nameSize))
       if (name === TRAILER) return

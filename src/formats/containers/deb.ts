@@ -30,7 +30,9 @@ const HEAD_BYTES = 16
 export async function openDeb (reader: ByteReader): Promise<DebPackage> {
   const parts = readAr(reader)
   const first = await parts.next()
-  if (first.done === true || first.value.name !== 'debian-binary') throw new AppError('btf_invalid', 'The ar archive is not a Debian package: its first file is not debian-binary.')
+  if (first.done === true || first.value.name !== 'debian-binary') {
+    throw new AppError('btf_invalid', 'The ar archive is not a Debian package: its first file is not debian-binary.')
+  }
   const control = await readControl(readTar(unpackPart(await findPart(parts, 'control.tar'), MAX_CONTROL_BYTES)))
   return {
     control,
@@ -61,7 +63,10 @@ async function readControl (members: AsyncGenerator<Member>): Promise<ControlFie
   const fields = new Map<string, string>()
   for await (const member of members) {
     if (withoutDot(member.name) !== 'control') continue
-    if (member.size > MAX_FIELDS_BYTES) throw new AppError('too_large', `The control file of the Debian package has ${member.size} bytes; at most ${MAX_FIELDS_BYTES} are read.`, { limit: MAX_FIELDS_BYTES })
+    if (member.size > MAX_FIELDS_BYTES) {
+      throw new AppError('too_large', `The control file of the Debian package has ${member.size} bytes; ` +
+        `at most ${MAX_FIELDS_BYTES} are read.`, { limit: MAX_FIELDS_BYTES })
+    }
     const text = Buffer.from(await member.read()).toString('utf8')
     for (const [, name, value] of text.matchAll(/^([A-Za-z][A-Za-z0-9-]*):[ \t]*(.*)$/gm)) {
       if (name !== undefined && value !== undefined) fields.set(name.toLowerCase(), value.trim())

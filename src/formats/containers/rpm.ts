@@ -79,14 +79,18 @@ async function readHeader (reader: ByteReader): Promise<ReadonlyMap<number, stri
   if (head.getUint32(0) !== HEADER_MAGIC) throw invalid('The RPM package is damaged: a header does not begin as one.')
   const entries = head.getUint32(8)
   const valueBytes = head.getUint32(12)
-  if (entries > MAX_ENTRIES || valueBytes > MAX_VALUE_BYTES) throw invalid(`The RPM package is damaged: a header says that it has ${entries} entries and ${valueBytes} bytes.`)
+  if (entries > MAX_ENTRIES || valueBytes > MAX_VALUE_BYTES) {
+    throw invalid(`The RPM package is damaged: a header says that it has ${entries} entries and ${valueBytes} bytes.`)
+  }
   const table = dataView(await reader.take(entries * ENTRY.SIZE))
   const values = await reader.take(valueBytes)
   const texts = new Map<number, string>()
   for (let at = 0; at < table.byteLength; at += ENTRY.SIZE) {
     const tag = table.getUint32(at + ENTRY.tag)
     const offset = table.getUint32(at + ENTRY.offset)
-    if (WANTED.has(tag) && TEXT_TYPES.has(table.getUint32(at + ENTRY.type)) && offset < valueBytes) texts.set(tag, stringAt(values.subarray(offset, offset + MAX_TEXT_BYTES), 0))
+    if (WANTED.has(tag) && TEXT_TYPES.has(table.getUint32(at + ENTRY.type)) && offset < valueBytes) {
+      texts.set(tag, stringAt(values.subarray(offset, offset + MAX_TEXT_BYTES), 0))
+    }
   }
   return texts
 }

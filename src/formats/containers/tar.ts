@@ -14,7 +14,9 @@ const MAX_PAX_BYTES = 64 * 1024
 export function isTar (bytes: Uint8Array): boolean { return latin1(bytes, 257, 5) === 'ustar' }
 
 /** Whether the bytes begin as an archive ends, so that there is no file in it. */
-export function isEmptyTar (bytes: Uint8Array): boolean { return bytes.length >= 2 * BLOCK && bytes.subarray(0, 2 * BLOCK).every(byte => byte === 0) }
+export function isEmptyTar (bytes: Uint8Array): boolean {
+  return bytes.length >= 2 * BLOCK && bytes.subarray(0, 2 * BLOCK).every(byte => byte === 0)
+}
 
 /**
  * The regular files of a tar archive that arrives in pieces, with the long names of GNU and PAX. Links, devices and folders are
@@ -26,14 +28,19 @@ export function isEmptyTar (bytes: Uint8Array): boolean { return bytes.length >=
  * @throws AppError `btf_invalid` where it is damaged or cut off, `too_large`
  * @see https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html
  */
-export async function * readTar (pieces: AsyncIterable<Uint8Array>, onOther?: (name: string, kind: string) => void): AsyncGenerator<Member> {
+export async function * readTar (
+  pieces: AsyncIterable<Uint8Array>,
+  onOther?: (name: string, kind: string) => void
+): AsyncGenerator<Member> {
   const reader = createByteReader(pieces, 'tar archive')
   try {
     let long: LongNames = {}
     for (let count = 0; ; count++) {
       const header = await nextHeader(reader)
       if (header === undefined) return
-      if (count > BOUNDS.members) throw new AppError('too_large', `The archive has more than ${BOUNDS.members} files.`, { limit: BOUNDS.members })
+      if (count > BOUNDS.members) {
+        throw new AppError('too_large', `The archive has more than ${BOUNDS.members} files.`, { limit: BOUNDS.members })
+      }
       const size = long.size ?? header.size
       let left = size
       switch (header.type) {
@@ -59,14 +66,22 @@ export async function * readTar (pieces: AsyncIterable<Uint8Array>, onOther?: (n
       await reader.skip((BLOCK - size % BLOCK) % BLOCK)
     }
   } catch (error) {
-    throw error instanceof AppError ? error : invalid(`The tar archive is damaged (${error instanceof Error ? error.message : String(error)}).`)
+    if (error instanceof AppError) throw error
+    throw invalid(`The tar archive is damaged (${error instanceof Error ? error.message : String(error)}).`)
   } finally {
     await reader.close()
   }
 }
 
 /** Types of members that are no files. */
-const KINDS: Readonly<Record<string, string | undefined>> = { 1: 'link', 2: 'symlink', 3: 'character-device', 4: 'block-device', 5: 'directory', 6: 'fifo' }
+const KINDS: Readonly<Record<string, string | undefined>> = {
+  1: 'link',
+  2: 'symlink',
+  3: 'character-device',
+  4: 'block-device',
+  5: 'directory',
+  6: 'fifo'
+}
 
 /** What stands before a header whose own fields are too short. */
 interface LongNames {
@@ -85,7 +100,9 @@ async function nextHeader (reader: ByteReader): Promise<Header | undefined> {
   if ((await reader.peek(1)).length === 0) return undefined
   const block = await reader.take(BLOCK)
   if (block.every(byte => byte === 0)) return undefined
-  if (parseInt(field(block, FIELD.checksum).trim(), 8) !== checksumOf(block)) throw invalid('The tar archive is damaged: a header does not have its checksum.')
+  if (parseInt(field(block, FIELD.checksum).trim(), 8) !== checksumOf(block)) {
+    throw invalid('The tar archive is damaged: a header does not have its checksum.')
+  }
   const prefix = field(block, FIELD.magic) === 'ustar' ? text(raw(block, FIELD.prefix)) : ''
   const name = text(raw(block, FIELD.name))
   return { name: prefix === '' ? name : `${prefix}/${name}`, size: sizeOf(raw(block, FIELD.size)), type: latin1(block, FIELD.type[0], 1) }
@@ -117,10 +134,15 @@ function parsePax (bytes: Uint8Array): LongNames {
   for (let at = 0; at < bytes.length;) {
     const space = bytes.indexOf(0x20, at)
     const length = space === -1 ? NaN : Number(latin1(bytes, at, space - at))
-    if (!Number.isInteger(length) || length <= space - at || at + length > bytes.length) throw invalid('The tar archive is damaged: a PAX header is malformed.')
+    if (!Number.isInteger(length) || length <= space - at || at + length > bytes.length) {
+      throw invalid('The tar archive is damaged: a PAX header is malformed.')
+    }
     const [, key, value = ''] = /^([^=]*)=(.*)\n$/s.exec(Buffer.from(bytes.subarray(space + 1, at + length)).toString('utf8')) ?? []
     if (key === 'path') {
-      if (value.length > MAX_NAME_BYTES) throw new AppError('too_large', `A name in the tar archive has more than ${MAX_NAME_BYTES} bytes.`, { limit: MAX_NAME_BYTES })
+      if (value.length > MAX_NAME_BYTES) {
+        const message = `A name in the tar archive has more than ${MAX_NAME_BYTES} bytes.`
+        throw new AppError('too_large', message, { limit: MAX_NAME_BYTES })
+      }
       found = { ...found, name: value }
     }
     if (key === 'size' && /^\d{1,15}$/.test(value)) found = { ...found, size: Number(value) }
@@ -139,6 +161,8 @@ function text (bytes: Uint8Array): string {
   return Buffer.from(end === -1 ? bytes : bytes.subarray(0, end)).toString('utf8')
 }
 
-function latin1 (bytes: Uint8Array, start: number, length: number): string { return Buffer.from(bytes.subarray(start, start + length)).toString('latin1') }
+function latin1 (bytes: Uint8Array, start: number, length: number): string {
+  return Buffer.from(bytes.subarray(start, start + length)).toString('latin1')
+}
 
 function invalid (message: string): AppError { return new AppError('btf_invalid', message) }

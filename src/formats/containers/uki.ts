@@ -23,7 +23,9 @@ export function isUki (head: Uint8Array): boolean { return findSection(head) !==
 export function kernelOfUki (bytes: Uint8Array): Uint8Array {
   const section = findSection(bytes)
   if (section === undefined || !isInside(section.offset, section.size, bytes.length)) {
-    throw new AppError('btf_invalid', `The unified kernel image is cut off: its section ${KERNEL} needs bytes ${section?.offset ?? 0} to ${(section?.offset ?? 0) + (section?.size ?? 0)}, and the file has ${bytes.length}.`)
+    const { offset, size } = section ?? { offset: 0, size: 0 }
+    throw new AppError('btf_invalid', 'The unified kernel image is cut off: ' +
+      `its section ${KERNEL} needs bytes ${offset} to ${offset + size}, and the file has ${bytes.length}.`)
   }
   return bytes.subarray(section.offset, section.offset + section.size)
 }
@@ -41,7 +43,8 @@ function findSection (bytes: Uint8Array): { readonly offset: number, readonly si
     const name = Buffer.from(bytes.subarray(at, at + 8)).toString('latin1').replace(/\0+$/, '')
     if (name !== KERNEL) continue
     const [size, rawSize] = [view.getUint32(at + SECTION.size, true), view.getUint32(at + SECTION.rawSize, true)]
-    return { offset: view.getUint32(at + SECTION.rawOffset, true), size: size === 0 ? rawSize : Math.min(size, rawSize) } // in the file it is filled up
+    // In the file it is filled up.
+    return { offset: view.getUint32(at + SECTION.rawOffset, true), size: size === 0 ? rawSize : Math.min(size, rawSize) }
   }
   return undefined
 }

@@ -13,7 +13,10 @@ export interface BranchFilter {
   finish(): Uint8Array
 }
 
-/** Converts instructions in place, as many as are whole; gives the number of bytes that are settled. `position` is that of the first byte. */
+/**
+ * Converts instructions in place, as many as are whole; gives the number of bytes that are settled. `position` is that of the first
+ * byte.
+ */
 type Convert = (bytes: Uint8Array, position: number) => number
 
 /** The filter of that number in a `.xz` block header; undefined where it is none that we know. */

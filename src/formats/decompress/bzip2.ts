@@ -29,7 +29,9 @@ export function unpackBzip2 (input: Uint8Array, maxBytes: number): Uint8Array[] 
     writeByte (byte: number) {
       if (filled === piece.length) {
         pieces.push(piece)
-        if (pieces.length * PIECE_BYTES >= maxBytes) throw new AppError('too_large', `The data unpacks to more than ${maxBytes} bytes.`, { limit: maxBytes })
+        if (pieces.length * PIECE_BYTES >= maxBytes) {
+          throw new AppError('too_large', `The data unpacks to more than ${maxBytes} bytes.`, { limit: maxBytes })
+        }
         piece = new Uint8Array(PIECE_BYTES)
         filled = 0
       }

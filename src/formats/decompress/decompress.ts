@@ -57,7 +57,11 @@ export async function unpackWhole (compression: Compression, input: Uint8Array, 
   return pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces)
 }
 
-async function piecesOf (compression: Compression, reader: ByteReader, maxBytes: number): Promise<Iterable<Uint8Array> | AsyncIterable<Uint8Array>> {
+async function piecesOf (
+  compression: Compression,
+  reader: ByteReader,
+  maxBytes: number
+): Promise<Iterable<Uint8Array> | AsyncIterable<Uint8Array>> {
   switch (compression) {
     case 'gzip': return unpackGzip(reader)
     case 'xz': return unpackXz(reader)

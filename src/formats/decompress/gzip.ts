@@ -37,7 +37,9 @@ async function * unpackMember (reader: ByteReader): AsyncGenerator<Uint8Array> {
     yield piece
   }
   const trailer = dataView(await reader.take(TRAILER_SIZE))
-  if (trailer.getUint32(0, true) !== check || trailer.getUint32(4, true) !== size % 0x1_0000_0000) throw damaged('what was unpacked does not have the checksum that gzip stored')
+  if (trailer.getUint32(0, true) !== check || trailer.getUint32(4, true) !== size % 0x1_0000_0000) {
+    throw damaged('what was unpacked does not have the checksum that gzip stored')
+  }
 }
 
 /** One deflate stream. What comes after it is put back. */

@@ -63,7 +63,9 @@ const IS_STORED = 0x80000000
 async function * unpackFrame (reader: ByteReader): AsyncGenerator<Uint8Array> {
   const [flags = 0, sizes = 0] = await reader.take(2)
   const sizeCode = sizes >> 4
-  if (flags >> 6 !== 1 || (flags & 2) !== 0 || sizeCode < 4 || sizeCode > 7 || (sizes & 0x8f) !== 0) throw damaged('an lz4 frame header is malformed')
+  if (flags >> 6 !== 1 || (flags & 2) !== 0 || sizeCode < 4 || sizeCode > 7 || (sizes & 0x8f) !== 0) {
+    throw damaged('an lz4 frame header is malformed')
+  }
   if ((flags & HAS_DICTIONARY) !== 0) throw damaged('an lz4 frame needs a dictionary, which is not at hand')
   const size = (flags & HAS_SIZE) === 0 ? new Uint8Array(0) : await reader.take(8)
   const header = createXxhash32()
@@ -86,13 +88,17 @@ async function * unpackFrame (reader: ByteReader): AsyncGenerator<Uint8Array> {
     if ((flags & HAS_CHECKSUM) !== 0) check.update(block)
     yield block
   }
-  if ((flags & HAS_CHECKSUM) !== 0 && dataView(await reader.take(4)).getUint32(0, true) !== check.digest()) throw damaged('what was unpacked does not have the checksum that lz4 stored')
+  if ((flags & HAS_CHECKSUM) !== 0 && dataView(await reader.take(4)).getUint32(0, true) !== check.digest()) {
+    throw damaged('what was unpacked does not have the checksum that lz4 stored')
+  }
 }
 
 async function requireChecksum (reader: ByteReader, bytes: Uint8Array, what: string): Promise<void> {
   const hash = createXxhash32()
   hash.update(bytes)
-  if (dataView(await reader.take(4)).getUint32(0, true) !== hash.digest()) throw damaged(`an lz4 ${what} does not have the checksum that was stored`)
+  if (dataView(await reader.take(4)).getUint32(0, true) !== hash.digest()) {
+    throw damaged(`an lz4 ${what} does not have the checksum that was stored`)
+  }
 }
 
 const NOTHING = new Uint8Array(0)

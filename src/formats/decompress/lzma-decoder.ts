@@ -25,7 +25,10 @@ export function parseProperties (byte: number): LzmaProperties {
 
 const STATES = 12
 const POSITION_STATES = 16
-/** Where each kind of probability is in the one array of them. A length coder has 2 choices, 16 low and 16 middle trees of 8, and a high tree of 256. */
+/**
+ * Where each kind of probability is in the one array of them. A length coder has 2 choices, 16 low and 16 middle trees of 8, and a high
+ * tree of 256.
+ */
 const IS_MATCH = 0
 const IS_REP = IS_MATCH + STATES * POSITION_STATES
 const IS_REP_G0 = IS_REP + STATES

@@ -16,7 +16,9 @@ export function * unpackLzma (input: Uint8Array): Generator<Uint8Array> {
   if (input.length < HEADER_SIZE) throw damaged(`the LZMA header has ${HEADER_SIZE} bytes, but only ${input.length} are there`)
   const view = dataView(input)
   const dictionaryBytes = view.getUint32(1, true)
-  if (dictionaryBytes > MAX_DICTIONARY_BYTES) throw damaged(`it asks for a dictionary of ${dictionaryBytes} bytes; at most ${MAX_DICTIONARY_BYTES} are given`)
+  if (dictionaryBytes > MAX_DICTIONARY_BYTES) {
+    throw damaged(`it asks for a dictionary of ${dictionaryBytes} bytes; at most ${MAX_DICTIONARY_BYTES} are given`)
+  }
   const low = view.getUint32(5, true)
   const high = view.getUint32(9, true)
   const hasSize = low !== 0xffffffff || high !== 0xffffffff

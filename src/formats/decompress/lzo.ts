@@ -37,15 +37,21 @@ export function * unpackLzo (input: Uint8Array): Generator<Uint8Array> {
     requireBytes(at + 8)
     const packedSize = view.getUint32(at + 4)
     at += 8
-    if (size > MAX_BLOCK_BYTES || packedSize > size) throw damaged(`an lzo block says that it has ${packedSize} bytes packed and ${size} unpacked`)
+    if (size > MAX_BLOCK_BYTES || packedSize > size) {
+      throw damaged(`an lzo block says that it has ${packedSize} bytes packed and ${size} unpacked`)
+    }
     const checksums = [flags & ADLER32_D, flags & CRC32_D, packedSize < size && flags & ADLER32_C, packedSize < size && flags & CRC32_C]
     const stored = at
     at += 4 * checksums.filter(Boolean).length
     requireBytes(at + packedSize)
     const packed = input.subarray(at, at + packedSize)
     const block = packedSize === size ? packed : unpackLzo1x(packed, size)
-    if ((flags & ADLER32_D) !== 0 && view.getUint32(stored) !== adler32(block)) throw damaged('an lzo block does not have the checksum that was stored')
-    if ((flags & CRC32_D) !== 0 && view.getUint32(stored + ((flags & ADLER32_D) === 0 ? 0 : 4)) !== crc32(block)) throw damaged('an lzo block does not have the CRC that was stored')
+    if ((flags & ADLER32_D) !== 0 && view.getUint32(stored) !== adler32(block)) {
+      throw damaged('an lzo block does not have the checksum that was stored')
+    }
+    if ((flags & CRC32_D) !== 0 && view.getUint32(stored + ((flags & ADLER32_D) === 0 ? 0 : 4)) !== crc32(block)) {
+      throw damaged('an lzo block does not have the CRC that was stored')
+    }
     at += packedSize
     yield block
   }

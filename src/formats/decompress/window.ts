@@ -1,6 +1,9 @@
 /** Smallest buffer of a window. A module's few kilobytes must not cost a dictionary of megabytes. */
 const FIRST_BYTES = 64 * 1024
-/** Largest one that grows by being copied into another of twice its size. The next has all the room: what is not written of it costs addresses, and no memory. */
+/**
+ * Largest one that grows by being copied into another of twice its size. The next has all the room: what is not written of it costs
+ * addresses, and no memory.
+ */
 const LAST_GROWN_BYTES = 1024 * 1024
 /** Room beyond the dictionary, as a part of it: each time that it is full the dictionary moves to the front. */
 const SPARE = 1 / 4
@@ -32,7 +35,8 @@ export class Window {
       this.buffer.copyWithin(0, keepFrom, this.position)
     } else {
       const most = this.#dictionaryBytes + Math.max(this.#dictionaryBytes * SPARE, FIRST_BYTES) + bytes
-      const grown = new Uint8Array(Math.max(kept + bytes, this.buffer.length < LAST_GROWN_BYTES ? Math.min(this.buffer.length * 2, most) : most))
+      const size = this.buffer.length < LAST_GROWN_BYTES ? Math.min(this.buffer.length * 2, most) : most
+      const grown = new Uint8Array(Math.max(kept + bytes, size))
       grown.set(this.buffer.subarray(keepFrom, this.position))
       this.buffer = grown
     }

@@ -130,7 +130,9 @@ async function readBlockHeader (reader: ByteReader, sizeByte: number): Promise<B
       if (size !== 1 || i !== (flags & 3)) throw damaged('LZMA2 is not the last filter of an xz block')
       dictionaryBytes = dictionarySize(fields[at] ?? 0xff)
     } else {
-      if (filter !== undefined || size !== 0) throw damaged('an xz block has more than one branch filter, or one with an offset, which kernels do not use')
+      if (filter !== undefined || size !== 0) {
+        throw damaged('an xz block has more than one branch filter, or one with an offset, which kernels do not use')
+      }
       filter = branchFilter(id)
       if (filter === undefined) throw damaged(`xz filter ${id} is not known`)
     }

@@ -23,7 +23,8 @@ export async function * unpackZstd (reader: ByteReader): AsyncGenerator<Uint8Arr
   try {
     if (createZstdDecompress !== undefined && constants.ZSTD_d_windowLogMax !== undefined) {
       const frames = Readable.from(zstdFrames(reader), { objectMode: false, highWaterMark: ONE_PIECE })
-      const decoder = createZstdDecompress({ writableHighWaterMark: ONE_PIECE, params: { [constants.ZSTD_d_windowLogMax]: MAX_WINDOW_LOG } })
+      const params = { [constants.ZSTD_d_windowLogMax]: MAX_WINDOW_LOG }
+      const decoder = createZstdDecompress({ writableHighWaterMark: ONE_PIECE, params })
       frames.on('error', error => decoder.destroy(error))
       try {
         yield * frames.pipe(decoder)

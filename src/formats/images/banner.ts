@@ -35,5 +35,6 @@ export function findBanner (image: Uint8Array): Banner | undefined {
 
 function parseBanner (text: string): Banner | undefined {
   const [, release, kernelVersion] = /^Linux version (\S+) \([^\n\0]*\) (#\d+[^\n\0]*)\n?\0/.exec(text) ?? []
-  return release === undefined || kernelVersion === undefined || !isSegment(release) ? undefined : { release, kernelVersion: kernelVersion.trim() }
+  if (release === undefined || kernelVersion === undefined || !isSegment(release)) return undefined
+  return { release, kernelVersion: kernelVersion.trim() }
 }

@@ -56,7 +56,12 @@ export async function readElfKernel (bytes: Uint8Array): Promise<ElfKernel> {
     btf: await readSection(elf, '.BTF'),
     distilledBase: await readSection(elf, '.BTF.base'),
     hasDwarf: elf.sectionsByName.has('.debug_info') || elf.sectionsByName.has('.zdebug_info'),
-    evidence: { arch, release: facts?.release ?? banner?.release, kernelVersion: banner?.kernelVersion, buildId: facts === undefined ? readBuildId(elf) : undefined }
+    evidence: {
+      arch,
+      release: facts?.release ?? banner?.release,
+      kernelVersion: banner?.kernelVersion,
+      buildId: facts === undefined ? readBuildId(elf) : undefined
+    }
   }
 }
 
@@ -77,7 +82,10 @@ function moduleFacts (elf: ElfFile): { name: string, release: string | undefined
     if (text.startsWith('vermagic=')) release = text.slice('vermagic='.length).split(' ', 1)[0]
     at = end === -1 ? bytes.length : end + 1
   }
-  return { name: name !== undefined && isSegment(name) ? name : '', release: release !== undefined && isSegment(release) ? release : undefined }
+  return {
+    name: name !== undefined && isSegment(name) ? name : '',
+    release: release !== undefined && isSegment(release) ? release : undefined
+  }
 }
 
 async function readSection (elf: ElfFile, name: string): Promise<Uint8Array | undefined> {
@@ -99,7 +107,10 @@ async function unpackSection (elf: ElfFile, bytes: Uint8Array, name: string): Pr
   const view = dataView(bytes)
   const type = view.getUint32(0, elf.littleEndian)
   const size = elf.is64 ? readU64(view, 8, elf.littleEndian) : view.getUint32(4, elf.littleEndian)
-  if (size > BOUNDS.module) throw new AppError('too_large', `Section ${name} says that it has ${size} bytes; at most ${BOUNDS.module} are read.`, { limit: BOUNDS.module })
+  if (size > BOUNDS.module) {
+    const message = `Section ${name} says that it has ${size} bytes; at most ${BOUNDS.module} are read.`
+    throw new AppError('too_large', message, { limit: BOUNDS.module })
+  }
   const unpacked = await inflateSection(type, bytes.subarray(headerSize), size, name)
   if (unpacked.length !== size) throw invalid(`Section ${name} unpacks to ${unpacked.length} bytes instead of ${size}.`, name)
   return unpacked
@@ -126,4 +137,6 @@ function parse (bytes: Uint8Array): ElfFile {
   }
 }
 
-function invalid (message: string, section: string, cause?: unknown): AppError { return new AppError('btf_invalid', message, { section }, { cause }) }
+function invalid (message: string, section: string, cause?: unknown): AppError {
+  return new AppError('btf_invalid', message, { section }, { cause })
+}

@@ -72,16 +72,23 @@ const ZBOOT = { payloadOffset: 8, payloadSize: 12, END: 0x40 } as const
 async function unpackZboot (image: Uint8Array, maxBytes: number): Promise<UnpackedImage> {
   if (image.length < ZBOOT.END) throw invalid('The EFI zboot image ends within its header.')
   const view = dataView(image)
-  const bytes = await unpackPayload(image, view.getUint32(ZBOOT.payloadOffset, true), view.getUint32(ZBOOT.payloadSize, true), 'EFI zboot image', maxBytes)
+  const start = view.getUint32(ZBOOT.payloadOffset, true)
+  const length = view.getUint32(ZBOOT.payloadSize, true)
+  const bytes = await unpackPayload(image, start, length, 'EFI zboot image', maxBytes)
   const inner = detectKernelImage(bytes)
   return { bytes, arch: inner === 'arm64' || inner === 'riscv64' ? inner : undefined }
 }
 
 async function unpackPayload (image: Uint8Array, start: number, length: number, what: string, maxBytes: number): Promise<Uint8Array> {
-  if (length === 0 || !isInside(start, length, image.length)) throw invalid(`The ${what} says that its kernel is at ${start} with ${length} bytes, but the image has ${image.length}.`)
+  if (length === 0 || !isInside(start, length, image.length)) {
+    throw invalid(`The ${what} says that its kernel is at ${start} with ${length} bytes, but the image has ${image.length}.`)
+  }
   const payload = image.subarray(start, start + length)
   const compression = detectCompression(payload)
-  if (compression === undefined) throw invalid(`The kernel in the ${what} is packed in a way that is not known: it begins with ${Buffer.from(payload.subarray(0, 8)).toString('hex')}.`)
+  if (compression === undefined) {
+    const head = Buffer.from(payload.subarray(0, 8)).toString('hex')
+    throw invalid(`The kernel in the ${what} is packed in a way that is not known: it begins with ${head}.`)
+  }
   return await unpackWhole(compression, payload, maxBytes)
 }
 

@@ -26,7 +26,10 @@ export async function readFileOfKernel (bytes: Uint8Array, around: Surroundings,
   if (detectByteOrder(bytes) !== undefined) return fromRawBtf(bytes, around)
   if (isElf(bytes)) return await fromElf(bytes, around)
   const format = detectKernelImage(bytes)
-  if (format === undefined) return { kind: 'unread', place: around.place, reason: 'The file is neither BTF, ELF, nor a kernel image.', evidence: around.evidence, code: 'btf_invalid' }
+  if (format === undefined) {
+    const reason = 'The file is neither BTF, ELF, nor a kernel image.'
+    return { kind: 'unread', place: around.place, reason, evidence: around.evidence, code: 'btf_invalid' }
+  }
   const image = await unpackKernelImage(bytes, format, maxBytes)
   const evidence = mergeEvidence({ arch: image.arch }, around.evidence)
   if (isElf(image.bytes)) return await fromElf(image.bytes, { ...around, evidence })

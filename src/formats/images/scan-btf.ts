@@ -27,7 +27,8 @@ export function scanForBtf (image: Uint8Array): Uint8Array | undefined {
   const found: Uint8Array[] = []
   let tried = 0
   for (const littleEndian of [true, false]) {
-    const magic = Buffer.from(littleEndian ? [BTF_MAGIC & 0xff, BTF_MAGIC >> 8, 1, 0] : [BTF_MAGIC >> 8, BTF_MAGIC & 0xff, 1, 0]) // version 1, no flags
+    const start = littleEndian ? [BTF_MAGIC & 0xff, BTF_MAGIC >> 8] : [BTF_MAGIC >> 8, BTF_MAGIC & 0xff]
+    const magic = Buffer.from([...start, 1, 0]) // version 1, no flags
     for (let at = bytes.indexOf(magic); at >= 0; at = bytes.indexOf(magic, at + 1)) {
       const length = plausibleLength(image, at, littleEndian)
       if (length === undefined) continue
@@ -36,7 +37,9 @@ export function scanForBtf (image: Uint8Array): Uint8Array | undefined {
       if (isKernelBtf(candidate)) found.push(candidate)
     }
   }
-  if (found.length > 1) throw new AppError('btf_invalid', `The image has ${found.length} parts that are a kernel's BTF; which one counts cannot be told.`)
+  if (found.length > 1) {
+    throw new AppError('btf_invalid', `The image has ${found.length} parts that are a kernel's BTF; which one counts cannot be told.`)
+  }
   return found[0]
 }
 
@@ -53,8 +56,8 @@ export function plausibleLength (image: Uint8Array, start: number, littleEndian:
   const strOff = word(BTF_HEADER.strOff)
   const strLen = word(BTF_HEADER.strLen)
   const length = hdrLen + strOff + strLen
-  const isPlausible = hdrLen >= BTF_HEADER.MIN_SIZE && hdrLen <= 64 && word(BTF_HEADER.typeOff) === 0 && strOff >= word(BTF_HEADER.typeLen) &&
-    strOff % 4 === 0 && length >= MIN_BYTES && length <= room
+  const isPlausible = hdrLen >= BTF_HEADER.MIN_SIZE && hdrLen <= 64 && word(BTF_HEADER.typeOff) === 0 &&
+    strOff >= word(BTF_HEADER.typeLen) && strOff % 4 === 0 && length >= MIN_BYTES && length <= room
   return isPlausible ? length : undefined
 }
 

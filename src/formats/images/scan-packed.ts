@@ -74,7 +74,9 @@ export async function scanPackedKernel (image: Uint8Array, onUnpacked: () => voi
       candidates.delete(start)
       if (isKernelBtf(range.bytes)) btf ??= range.bytes
     }
-    const buildId = notes.every(({ bytes, filled }) => filled === bytes.length) ? notes.map(({ bytes }) => buildIdOfNotes(bytes)).find(id => id !== undefined) : undefined
+    const buildId = notes.every(({ bytes, filled }) => filled === bytes.length)
+      ? notes.map(({ bytes }) => buildIdOfNotes(bytes)).find(id => id !== undefined)
+      : undefined
     if (btf !== undefined && banner !== undefined && buildId !== undefined) return { btf, evidence: { arch, buildId, ...banner } }
     if (btf === undefined) {
       for (const start of headersIn(window)) {

@@ -76,7 +76,9 @@ export function createKeySource ({ url, tokenFile, network = {}, onWarning, now 
 }
 
 function unavailable (): AppError {
-  return new AppError('overloaded', 'The keys that verify tokens cannot be had at the moment; try again after the time in Retry-After.', { retry_after: COOLDOWN_MS / 1000 })
+  return new AppError('overloaded',
+    'The keys that verify tokens cannot be had at the moment; try again after the time in Retry-After.',
+    { retry_after: COOLDOWN_MS / 1000 })
 }
 
 /** What an operator can put right. */
@@ -88,14 +90,20 @@ function reasonOf (error: unknown): { readonly reason?: string } {
 async function readJwks (url: string, tokenFile: string | undefined, fetch: Fetch): Promise<JSONWebKeySet> {
   const text = /^https?:/.test(url) ? await download(url, tokenFile, fetch) : await readFile(url, 'utf8')
   const json = JSON.parse(text) as unknown
-  if (typeof json !== 'object' || json === null || !('keys' in json) || !Array.isArray(json.keys)) throw new Error('what is there is no JWKS')
+  if (typeof json !== 'object' || json === null || !('keys' in json) || !Array.isArray(json.keys)) {
+    throw new Error('what is there is no JWKS')
+  }
   return { keys: json.keys }
 }
 
 async function download (url: string, tokenFile: string | undefined, fetch: Fetch): Promise<string> {
   const authorization = tokenFile === undefined ? {} : { authorization: `Bearer ${(await readFile(tokenFile, 'utf8')).trim()}` }
   // A redirect would carry the token, and the trust, to an address that nobody configured.
-  const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS), headers: { accept: 'application/jwk-set+json, application/json', ...authorization } })
+  const response = await fetch(url, {
+    redirect: 'error',
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+    headers: { accept: 'application/jwk-set+json, application/json', ...authorization }
+  })
   if (!response.ok) throw new Error(`the answer has status ${response.status}`)
   const chunks: Uint8Array[] = []
   let size = 0

@@ -17,7 +17,8 @@ export function parseScopeMap (text: string): ScopeMap {
     const subject = at === -1 ? '*' : entry.slice(0, at).trim()
     if (scopes === undefined || subject === '') {
       throw new AppError('invalid_request',
-        `CORELO_JWT_SCOPES must be scopes (relocate, upload, admin) separated by commas, or <subject>=<scopes> separated by semicolons; ${JSON.stringify(entry.trim())} is neither.`,
+        'CORELO_JWT_SCOPES must be scopes (relocate, upload, admin) separated by commas, ' +
+        `or <subject>=<scopes> separated by semicolons; ${JSON.stringify(entry.trim())} is neither.`,
         { setting: 'CORELO_JWT_SCOPES' })
     }
     return { pattern: new RegExp(`^${subject.split('*').map(escape).join('.*')}$`, 's'), scopes }

@@ -76,7 +76,9 @@ function toAppError (error: unknown, audience: string, issuer: string): AppError
 /** Tells whoever configures the caller which part of the token is wrong. None of it is secret. */
 function sentenceFor (error: errors.JOSEError, audience: string, issuer: string): string {
   if (error instanceof errors.JWTExpired) return 'The token has expired; get a new one.'
-  if (error instanceof errors.JOSEAlgNotAllowed) return 'The token is signed with an algorithm that is not taken; sign it with an asymmetric one, such as ES256, RS256 or EdDSA.'
+  if (error instanceof errors.JOSEAlgNotAllowed) {
+    return 'The token is signed with an algorithm that is not taken; sign it with an asymmetric one, such as ES256, RS256 or EdDSA.'
+  }
   if (error instanceof errors.JWKSNoMatchingKey) return 'The token is signed with a key that its issuer does not publish.'
   if (error instanceof errors.JWSSignatureVerificationFailed) return 'The signature of the token is not that of its key over its content.'
   if (error instanceof errors.JWTClaimValidationFailed) {

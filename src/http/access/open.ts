@@ -11,12 +11,20 @@ import { openTokens } from './tokens.js'
  *
  * @throws AppError `invalid_request` whose sentence names the setting at fault
  */
-export async function openAuthenticator (config: Config, onWarning: (message: string, facts: Record<string, unknown>) => void): Promise<Authenticator | undefined> {
+export async function openAuthenticator (
+  config: Config,
+  onWarning: (message: string, facts: Record<string, unknown>) => void
+): Promise<Authenticator | undefined> {
   switch (config.auth) {
     case 'none': return undefined
     case 'token': return await openTokens({ path: required('CORELO_TOKENS_FILE', config.tokensFile, 'token'), onWarning })
     case 'jwt': return createJwtAuthenticator({
-      keys: createKeySource({ url: required('CORELO_JWKS_URL', config.jwksUrl, 'jwt'), tokenFile: config.jwksTokenFile, network: config.network, onWarning }),
+      keys: createKeySource({
+        url: required('CORELO_JWKS_URL', config.jwksUrl, 'jwt'),
+        tokenFile: config.jwksTokenFile,
+        network: config.network,
+        onWarning
+      }),
       audience: required('CORELO_JWT_AUDIENCE', config.jwtAudience, 'jwt'),
       issuer: required('CORELO_JWT_ISSUER', config.jwtIssuer, 'jwt'),
       scopes: parseScopeMap(config.jwtScopes)

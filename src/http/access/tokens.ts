@@ -72,7 +72,8 @@ async function readTokens (path: string): Promise<{ entries: readonly TokenEntry
     if (text.length > MAX_FILE_BYTES) throw new AppError('too_large', `it is larger than ${MAX_FILE_BYTES} bytes`)
     return { entries: parseTokens(text), version }
   } catch (error) {
-    throw new AppError('invalid_request', `The tokens file ${path} cannot be used: ${error instanceof Error ? error.message : String(error)}.`, { file: path }, { cause: error })
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new AppError('invalid_request', `The tokens file ${path} cannot be used: ${reason}.`, { file: path }, { cause: error })
   }
 }
 
@@ -114,8 +115,13 @@ function fromJson (text: string): TokenEntry[] {
 
 function toEntry (name: unknown, sha256: unknown, scopes: string | undefined, where: string): TokenEntry {
   const parsed = parseScopes(scopes ?? '')
-  if (typeof name !== 'string' || !NAME.test(name)) throw invalid(`${where} has no name of 1 to 128 of the characters A-Z a-z 0-9 . _ @ : / -`)
-  if (typeof sha256 !== 'string' || !isSha256(sha256)) throw invalid(`${where} (${name}) has no hash of a token: sha256: and 64 lower-case hex digits, as corelo keys token prints them`)
+  if (typeof name !== 'string' || !NAME.test(name)) {
+    throw invalid(`${where} has no name of 1 to 128 of the characters A-Z a-z 0-9 . _ @ : / -`)
+  }
+  if (typeof sha256 !== 'string' || !isSha256(sha256)) {
+    throw invalid(`${where} (${name}) has no hash of a token: ` +
+      'sha256: and 64 lower-case hex digits, as corelo keys token prints them')
+  }
   if (parsed === undefined) throw invalid(`${where} (${name}) must give scopes, separated by commas, of relocate, upload and admin`)
   return { name, digest: Buffer.from(hexOf(sha256), 'hex'), scopes: parsed }
 }

@@ -31,7 +31,9 @@ export const accessPlugin = fp<AccessOptions>(async (app, { authenticator, openB
   // A route that forgot to say who may ask must not be open by that.
   app.addHook('onRoute', route => {
     if (route.config?.access !== undefined) return
-    if (route.url !== openBelow && !route.url.startsWith(`${openBelow}/`)) throw new Error(`the route ${route.url} does not say who may ask`)
+    if (route.url !== openBelow && !route.url.startsWith(`${openBelow}/`)) {
+      throw new Error(`the route ${route.url} does not say who may ask`)
+    }
     route.config = { ...route.config, access: 'open' }
   })
   if (authenticator === undefined) return
@@ -40,7 +42,8 @@ export const accessPlugin = fp<AccessOptions>(async (app, { authenticator, openB
     if (access === undefined || access === 'open') return // no access: there is no such route
     request.identity = await identify(authenticator, request.headers.authorization)
     if (!allows(request.identity, access)) {
-      throw new AppError('forbidden', `This needs the scope ${access}, which ${request.identity.name} does not have; ask the operator of the service for it.`,
+      throw new AppError('forbidden',
+        `This needs the scope ${access}, which ${request.identity.name} does not have; ask the operator of the service for it.`,
         { needed: access, challenge: `Bearer realm="corelo", error="insufficient_scope", scope="${access}"` })
     }
   })
@@ -50,8 +53,14 @@ export const accessPlugin = fp<AccessOptions>(async (app, { authenticator, openB
 export function callerOf (request: FastifyRequest): string { return request.identity?.key ?? request.ip }
 
 async function identify (authenticator: Authenticator, header: string | undefined): Promise<Identity> {
-  if (header === undefined) throw new AppError('unauthorized', 'The request has no credentials; send a token: Authorization: Bearer …', { challenge: 'Bearer realm="corelo"' })
+  if (header === undefined) {
+    throw new AppError('unauthorized',
+      'The request has no credentials; send a token: Authorization: Bearer …',
+      { challenge: 'Bearer realm="corelo"' })
+  }
   const [, token] = BEARER.exec(header) ?? []
-  if (token === undefined || token.length > MAX_TOKEN) throw new AppError('unauthorized', 'The Authorization header has no bearer token; write it as: Authorization: Bearer …')
+  if (token === undefined || token.length > MAX_TOKEN) {
+    throw new AppError('unauthorized', 'The Authorization header has no bearer token; write it as: Authorization: Bearer …')
+  }
   return await authenticator.identify(token)
 }

@@ -20,7 +20,8 @@ export const rateLimitPlugin = fp<{ perMinute: number }>(async (app, { perMinute
     addHeaders: { ...headers, 'retry-after': false },
     addHeadersOnExceeding: headers,
     errorResponseBuilder: (request, { ttl }) => new AppError('rate_limited',
-      `${request.identity?.name ?? `The address ${request.ip}`} has made ${perMinute} requests within a minute, which is the limit; try again after the time in Retry-After.`,
+      `${request.identity?.name ?? `The address ${request.ip}`} has made ${perMinute} requests within a minute, ` +
+      'which is the limit; try again after the time in Retry-After.',
       { limit: perMinute, retry_after: Math.max(1, Math.ceil(ttl / 1000)) })
   })
 }, { name: 'corelo-rate-limit', dependencies: ['corelo-access'] })

@@ -15,7 +15,12 @@ export function requestLine (log: Log): EndOfRequest {
 }
 
 /** As JSON without braces. Ids and methods have no characters that JSON escapes, and routes are ours. */
-function membersOf ({ id, method, identity, problem, answer }: FastifyRequest, route: string | undefined, status: number, ms: number): string {
+function membersOf (
+  { id, method, identity, problem, answer }: FastifyRequest,
+  route: string | undefined,
+  status: number,
+  ms: number
+): string {
   let members = `"request_id":"${id}","method":"${method}"`
   if (route !== undefined) members += `,"route":"${route}"`
   members += `,"status":${status},"ms":${Math.round(ms * 100) / 100}`

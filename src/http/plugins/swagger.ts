@@ -27,7 +27,9 @@ export const DOCS = '/docs'
 const SECURITY = 'Where the operator asks for it (CORELO_AUTH): a token of the service, or a JSON Web Token for its audience.'
 
 /** Everything comes from this host, also where it is served without TLS. */
-const CONTENT_SECURITY_POLICY = "default-src 'none'; connect-src 'self'; font-src 'self' data:; img-src 'self' data:; script-src 'self'; style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+const CONTENT_SECURITY_POLICY =
+  "default-src 'none'; connect-src 'self'; font-src 'self' data:; img-src 'self' data:; script-src 'self'; " +
+  "style-src 'self' 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 export interface SwaggerOptions {
   /** A kernel that the service can relocate for, where it may tell everybody: what the page fills in. */
@@ -78,5 +80,8 @@ export const swaggerPlugin = fp<SwaggerOptions>(async (app, { exampleKernel }) =
 /** What a route that asks who calls adds to its answers. */
 function restrictedTo (scope: Scope, response: unknown): Record<string, unknown> {
   const { 401: unauthorized, 403: forbidden, 429: rateLimited } = responses({}, 'unauthorized', 'forbidden', 'rate_limited')
-  return { security: [{ bearer: [scope] }], response: { ...response as Record<number, object>, 401: unauthorized, 403: forbidden, 429: rateLimited } }
+  return {
+    security: [{ bearer: [scope] }],
+    response: { ...response as Record<number, object>, 401: unauthorized, 403: forbidden, 429: rateLimited }
+  }
 }

@@ -16,7 +16,8 @@ export const btfRoutes: Routes = async (app, { service }) => {
       summary: 'Whether the service holds a BTF, and its size.',
       params: HashParams,
       querystring: NoQuery,
-      response: responses({ 200: { description: 'It does; Content-Length is the size.', type: 'null' }, 304: NOT_MODIFIED }, 'btf_unknown', 'not_acceptable')
+      response: responses({ 200: { description: 'It does; Content-Length is the size.', type: 'null' }, 304: NOT_MODIFIED },
+        'btf_unknown', 'not_acceptable')
     },
     config: { access: 'relocate', swagger: { exposeHeadRoute: true } }
   }, async (request, reply) => {
@@ -43,7 +44,10 @@ export const btfRoutes: Routes = async (app, { service }) => {
       summary: 'BTF by content.',
       params: HashParams,
       querystring: NoQuery,
-      response: responses({ 200: { description: 'Raw BTF.', content: { 'application/octet-stream': binary } }, 304: NOT_MODIFIED }, 'btf_unknown', 'not_acceptable')
+      response: responses({
+        200: { description: 'Raw BTF.', content: { 'application/octet-stream': binary } },
+        304: NOT_MODIFIED
+      }, 'btf_unknown', 'not_acceptable')
     },
     config: { access: 'relocate' }
   }, async (request, reply) => {
@@ -54,5 +58,7 @@ export const btfRoutes: Routes = async (app, { service }) => {
 }
 
 function unknownBtf (hash: Sha256): AppError {
-  return new AppError('btf_unknown', 'The service does not hold this BTF; supply it under its kernel with PUT /kernels/…/btf.', { btf_sha256: hash })
+  return new AppError('btf_unknown',
+    'The service does not hold this BTF; supply it under its kernel with PUT /kernels/…/btf.',
+    { btf_sha256: hash })
 }

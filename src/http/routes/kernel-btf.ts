@@ -24,14 +24,22 @@ const BTF = '/kernels/:distro/:version/:arch/:release/btf'
 const MODULE_BTF = `${BTF}/:module`
 
 const requestBody = { 'application/octet-stream': binary, 'application/x-elf': binary, 'application/x-xz': binary }
-const got = responses({
-  200: { description: 'Raw BTF.', content: { 'application/octet-stream': binary } },
-  304: NOT_MODIFIED
-}, 'kernel_unknown', 'btf_unknown', 'kernel_ambiguous', 'not_acceptable', 'deadline_exceeded', 'source_failed', 'source_invalid', 'source_timeout', 'storage_unreadable', 'fetching')
-const stored = responses({
-  200: { description: 'The same bytes were there already.', content: json('Kernel') },
-  201: { description: 'It is stored now.', content: json('Kernel') }
-}, 'kernel_unknown', 'btf_unknown', 'kernel_ambiguous', 'btf_conflict', 'too_large', 'unsupported_media_type', 'btf_invalid', 'deadline_exceeded', 'request_timeout', 'rate_limited', 'storage_unreadable')
+const got = responses(
+  {
+    200: { description: 'Raw BTF.', content: { 'application/octet-stream': binary } },
+    304: NOT_MODIFIED
+  },
+  'kernel_unknown', 'btf_unknown', 'kernel_ambiguous', 'not_acceptable', 'deadline_exceeded',
+  'source_failed', 'source_invalid', 'source_timeout', 'storage_unreadable', 'fetching'
+)
+const stored = responses(
+  {
+    200: { description: 'The same bytes were there already.', content: json('Kernel') },
+    201: { description: 'It is stored now.', content: json('Kernel') }
+  },
+  'kernel_unknown', 'btf_unknown', 'kernel_ambiguous', 'btf_conflict', 'too_large', 'unsupported_media_type',
+  'btf_invalid', 'deadline_exceeded', 'request_timeout', 'rate_limited', 'storage_unreadable'
+)
 
 /** `application/x-xz` for archives; what it is shows in the bytes, whatever the type says. */
 const BTF_TYPES = Object.keys(requestBody)
@@ -41,25 +49,44 @@ type Params = Parameters<typeof toKernelReference>[0] & { readonly module?: stri
 export const kernelBtfRoutes: Routes = async (app, { service, config, uploads }) => {
   leaveBodiesUnread(app)
 
-  const get = async (request: FastifyRequest, reply: FastifyReply, { module, ...params }: Params, build: BuildQuery): Promise<FastifyReply> => {
+  const get = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { module, ...params }: Params,
+    build: BuildQuery
+  ): Promise<FastifyReply> => {
     negotiate(request.headers.accept, ['application/octet-stream'])
     const reference = toKernelReference(params)
     const waitMs = preferredWaitMs(request)
     const btf = await withDeadline(reply.raw, config.deadlineMs,
-      () => service.getKernelBtf(reference, module, { via: viaOf(request), caller: callerOf(request), waitMs, ...toBuild(build) }), { waitMs })
+      () => service.getKernelBtf(reference, module, { via: viaOf(request), caller: callerOf(request), waitMs, ...toBuild(build) }),
+      { waitMs })
     return sendBtf(request, reply.headers(factsOf(btf)), btf, REVALIDATE)
   }
 
-  const put = async (request: FastifyRequest, reply: FastifyReply, { module, ...params }: Params, query: BuildQuery & { readonly btf_sha256?: string | undefined }): Promise<FastifyReply> => {
+  const put = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { module, ...params }: Params,
+    query: BuildQuery & { readonly btf_sha256?: string | undefined }
+  ): Promise<FastifyReply> => {
     const reference = toKernelReference(params)
     if (query.kernel_version !== undefined) requireMaker(reference, query.kernel_version)
     const lease = uploads.open()
     try {
       const bytes = await readRawBody(request, config.maxBtfBytes, lease, BTF_TYPES)
       const { kernelVersion, buildId } = toBuild(query)
-      const facts = { ...(buildId === undefined ? {} : { buildId }), ...(query.btf_sha256 === undefined ? {} : { extends: requireSha256(query.btf_sha256) }) }
-      const provenance = { by: request.identity?.name ?? request.ip, at: new Date().toISOString(), ...(kernelVersion === undefined ? {} : { kernelVersion }) }
-      const { created, entry, btfSha256 } = await withDeadline(reply.raw, config.deadlineMs, () => service.putKernelBtf(reference, bytes, provenance, module, facts), { lease })
+      const facts = {
+        ...(buildId === undefined ? {} : { buildId }),
+        ...(query.btf_sha256 === undefined ? {} : { extends: requireSha256(query.btf_sha256) })
+      }
+      const provenance = {
+        by: request.identity?.name ?? request.ip,
+        at: new Date().toISOString(),
+        ...(kernelVersion === undefined ? {} : { kernelVersion })
+      }
+      const { created, entry, btfSha256 } = await withDeadline(reply.raw, config.deadlineMs,
+        () => service.putKernelBtf(reference, bytes, provenance, module, facts), { lease })
       reply.code(created ? 201 : 200).headers({
         location: `/kernels/${formatReference(reference)}/btf${module === undefined ? '' : `/${module}`}`,
         'corelo-btf': btfSha256
@@ -130,6 +157,8 @@ function factsOf ({ source, base, kernelVersion, buildId }: NamedBtf): Record<st
 }
 
 function requireSha256 (text: string): Sha256 {
-  if (!isSha256(text)) throw new AppError('invalid_request', 'btf_sha256 must be sha256: and 64 lower-case hex digits.', { field: 'btf_sha256' })
+  if (!isSha256(text)) {
+    throw new AppError('invalid_request', 'btf_sha256 must be sha256: and 64 lower-case hex digits.', { field: 'btf_sha256' })
+  }
   return text
 }

@@ -19,7 +19,8 @@ export const kernelRoutes: Routes = async (app, { service, config }) => {
       tags: ['kernels'],
       summary: 'The kernels whose BTF the service has, and those that its sources are known to have.',
       querystring: KernelListQuery,
-      response: responses({ 200: { description: 'One page of them; a `Link` header names the next.', content: json('KernelPage') } }, 'kernel_ambiguous', 'not_acceptable', 'storage_unreadable')
+      response: responses({ 200: { description: 'One page of them; a `Link` header names the next.', content: json('KernelPage') } },
+        'kernel_ambiguous', 'not_acceptable', 'storage_unreadable')
     },
     config: { access: 'relocate' }
   }, async (request, reply) => {
@@ -37,7 +38,8 @@ export const kernelRoutes: Routes = async (app, { service, config }) => {
       params: KernelParams,
       querystring: BuildParams,
       response: responses({ 200: { description: 'The kernel.', content: json('Kernel') } },
-        'kernel_unknown', 'kernel_ambiguous', 'not_acceptable', 'deadline_exceeded', 'source_failed', 'source_invalid', 'source_timeout', 'storage_unreadable', 'fetching')
+        'kernel_unknown', 'kernel_ambiguous', 'not_acceptable', 'deadline_exceeded',
+        'source_failed', 'source_invalid', 'source_timeout', 'storage_unreadable', 'fetching')
     },
     config: { access: 'relocate' }
   }, async (request, reply) => {

@@ -46,7 +46,8 @@ export const objectRoutes: Routes = async (app, { service, config, uploads }) =>
       const bytes = await readRawBody(request, config.maxObjectBytes, lease)
       const size = bytes.length
       const { created } = await service.putObject(bytes, hash)
-      return sendJson(reply.code(created ? 201 : 200).headers({ location: `/objects/${hash}`, 'corelo-object': hash }), { sha256: hash, bytes: size })
+      const headers = { location: `/objects/${hash}`, 'corelo-object': hash }
+      return sendJson(reply.code(created ? 201 : 200).headers(headers), { sha256: hash, bytes: size })
     } finally {
       lease.close()
     }
@@ -54,5 +55,7 @@ export const objectRoutes: Routes = async (app, { service, config, uploads }) =>
 }
 
 function unknownObject (hash: Sha256): AppError {
-  return new AppError('object_unknown', 'The service does not hold this object; store it with PUT at this address.', { object_sha256: hash })
+  return new AppError('object_unknown',
+    'The service does not hold this object; store it with PUT at this address.',
+    { object_sha256: hash })
 }

@@ -36,7 +36,9 @@ export const operationRoutes: Routes = async app => {
     config
   }, async (_request, reply) => {
     const { state } = app.lifecycle
-    if (state === 'starting') throw new AppError('overloaded', 'The service is starting; ask again after the time in Retry-After.', { state })
+    if (state === 'starting') {
+      throw new AppError('overloaded', 'The service is starting; ask again after the time in Retry-After.', { state })
+    }
     if (state !== 'ready') throw new AppError('draining', 'This instance is stopping; send requests to another one.', { state })
     return sendJson(reply.header('cache-control', NO_STORE), { status: state })
   })
@@ -61,7 +63,12 @@ export const operationRoutes: Routes = async app => {
       tags,
       summary: 'This document.',
       querystring: NoQuery,
-      response: responses({ 200: { description: 'OpenAPI 3.1.', content: { 'application/json': { schema: { type: 'object', additionalProperties: true } } } } })
+      response: responses({
+        200: {
+          description: 'OpenAPI 3.1.',
+          content: { 'application/json': { schema: { type: 'object', additionalProperties: true } } }
+        }
+      })
     },
     config
   }, async (_request, reply) => sendJson(reply.header('cache-control', REVALIDATE), app.swagger()))

@@ -24,8 +24,9 @@ export const relocateRoutes: Routes = async (app, { service, config, uploads }) 
       description: 'The object comes as a part of a form, or as the raw body with the other fields as query parameters.',
       querystring: RelocateFields,
       response: responses(answered('The relocated object, its report, or both, by `Accept`.'),
-        'object_unknown', 'btf_unknown', 'kernel_unknown', 'kernel_ambiguous', 'not_acceptable', 'unsupported_media_type', 'too_large', 'object_invalid', 'btf_invalid',
-        'relocation_failed', 'unresolved_reachable', 'deadline_exceeded', 'source_failed', 'source_invalid', 'source_timeout', 'fetching', 'request_timeout', 'rate_limited')
+        'object_unknown', 'btf_unknown', 'kernel_unknown', 'kernel_ambiguous', 'not_acceptable', 'unsupported_media_type',
+        'too_large', 'object_invalid', 'btf_invalid', 'relocation_failed', 'unresolved_reachable', 'deadline_exceeded',
+        'source_failed', 'source_invalid', 'source_timeout', 'fetching', 'request_timeout', 'rate_limited')
     },
     config: {
       access: 'relocate',
@@ -40,7 +41,9 @@ export const relocateRoutes: Routes = async (app, { service, config, uploads }) 
     const lease = uploads.open()
     try {
       const wanted = await readRelocation(request, config, lease, needsReport(representation))
-      const relocating = withDeadline(reply.raw, config.deadlineMs, deadline => service.relocate(wanted, deadline), { caller: callerOf(request), lease, waitMs: preferredWaitMs(request) })
+      const relocating = withDeadline(reply.raw, config.deadlineMs,
+        deadline => service.relocate(wanted, deadline),
+        { caller: callerOf(request), lease, waitMs: preferredWaitMs(request) })
       const answer = relocating instanceof Promise ? await relocating : relocating
       request.answer = answer
       return sendAnswer(request, reply, answer, representation, REVALIDATE)

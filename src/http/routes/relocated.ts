@@ -18,18 +18,23 @@ export const relocatedRoutes: Routes = async (app, { service, config }) => {
       operationId: 'getRelocated',
       tags: ['relocation'],
       summary: 'The relocation of an object for a BTF, both named by hash.',
-      description: 'With `engine`, as Content-Location has it, it never changes, and any HTTP cache may keep it. Without, the current engine answers, and caches keep it for five minutes. HEAD answers with the same headers.',
+      description: 'With `engine`, as Content-Location has it, it never changes, and any HTTP cache may keep it. ' +
+        'Without, the current engine answers, and caches keep it for five minutes. HEAD answers with the same headers.',
       params: RelocatedParams,
       querystring: RelocatedQuery,
       response: responses(answered('The relocated object, its report, or both, by `Accept`.'),
-        'object_unknown', 'btf_unknown', 'not_found', 'not_acceptable', 'object_invalid', 'btf_invalid', 'relocation_failed', 'deadline_exceeded', 'rate_limited')
+        'object_unknown', 'btf_unknown', 'not_found', 'not_acceptable', 'object_invalid', 'btf_invalid', 'relocation_failed',
+        'deadline_exceeded', 'rate_limited')
     },
     config: { access: 'relocate' }
   }, (request, reply) => {
     const representation = chooseRepresentation(request)
     const { params, query } = request
     if (query.engine !== undefined && query.engine !== ENGINE.version) {
-      throw new AppError('not_found', `This service relocates with version ${ENGINE.version} of the engine, not ${query.engine}; leave engine out to take what it gives.`, { engine: ENGINE.version })
+      throw new AppError('not_found',
+        `This service relocates with version ${ENGINE.version} of the engine, not ${query.engine}; ` +
+        'leave engine out to take what it gives.',
+        { engine: ENGINE.version })
     }
     const modules = modulesOf(query)
     const relocating = withDeadline(reply.raw, config.deadlineMs, deadline => service.relocate({
@@ -51,6 +56,8 @@ export const relocatedRoutes: Routes = async (app, { service, config }) => {
 
 function modulesOf ({ modules, module_list: list }: RelocatedQuery): readonly Sha256[] | undefined {
   if (list === undefined) return modules === undefined ? undefined : toList('modules', modules) as Sha256[]
-  if (modules !== undefined) throw new AppError('invalid_request', 'The address has modules and module_list; give one of them.', { field: 'module_list' })
+  if (modules !== undefined) {
+    throw new AppError('invalid_request', 'The address has modules and module_list; give one of them.', { field: 'module_list' })
+  }
   return moduleListOf(list as Sha256)
 }

@@ -14,7 +14,10 @@ const headers = {
   'Corelo-Kernel': text('The kernel; `none` where only content was named.', 'ubuntu/20.04/x86_64/5.4.0-42-generic'),
   'Corelo-Verdict': text('`loads`, `fails` or `unknown`.', 'loads'),
   'Corelo-Relocations': text('How many there were of each outcome.', 'resolved=12, absent=3, poisoned=0'),
-  'Corelo-Attestation': text('A DSSE envelope in base64: an in-toto statement about the relocated object, signed with a key of /.well-known/corelo-keys.json. Missing where the object came relocated.', 'eyJwYXlsb2FkIjoi…'),
+  'Corelo-Attestation': text(
+    'A DSSE envelope in base64: an in-toto statement about the relocated object, ' +
+    'signed with a key of /.well-known/corelo-keys.json. Missing where the object came relocated.',
+    'eyJwYXlsb2FkIjoi…'),
   'Server-Timing': text('Milliseconds in each step.', 'resolve;dur=0.1, fetch;dur=0, parse;dur=0, relocate;dur=1.2')
 }
 
@@ -28,7 +31,13 @@ export function answered (description: string): Record<number, object> {
         'application/x-elf': binary,
         'application/octet-stream': binary,
         'application/json': { schema: Type.Ref('Report') },
-        'multipart/form-data': { schema: Type.Object({ report: Type.Ref('Report'), object: binary.schema, attestation: Type.Optional(Type.Ref('Envelope')) }) }
+        'multipart/form-data': {
+          schema: Type.Object({
+            report: Type.Ref('Report'),
+            object: binary.schema,
+            attestation: Type.Optional(Type.Ref('Envelope'))
+          })
+        }
       }
     },
     304: NOT_MODIFIED

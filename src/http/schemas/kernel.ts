@@ -57,7 +57,9 @@ const published = Type.Union([Type.Object({
   package: Type.String({ examples: ['linux-image-6.1.0-57-amd64'] }),
   version: Type.String({ examples: ['6.1.192-3'] }),
   bytes: count('Size of the package.'),
-  built_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], { description: 'When it was built, where the repository says.' })
+  built_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
+    description: 'When it was built, where the repository says.'
+  })
 }), Type.Null()], { description: 'The package in which its distribution publishes it, as far as that is known.' })
 
 export const Kernel = Type.Object({
@@ -75,7 +77,9 @@ export const Kernel = Type.Object({
     kernel_version: Type.Optional(Type.String({ description: '`uname -v`, where that is known.' })),
     url: Type.Optional(Type.String({ description: 'Where a source had it.' })),
     etag: Type.Optional(Type.String({ description: "The source's name for the bytes." })),
-    package: Type.Optional(Type.Object({ repository: Type.String(), name: Type.String(), version: Type.String() }, { description: 'The package that it was in.' })),
+    package: Type.Optional(Type.Object({ repository: Type.String(), name: Type.String(), version: Type.String() }, {
+      description: 'The package that it was in.'
+    })),
     checked_at: Type.Optional(time('When the source last said that it still has the same.'))
   }),
   first_seen: time('When the service first had it.'),

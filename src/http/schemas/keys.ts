@@ -3,8 +3,15 @@ import { Type } from 'typebox'
 export const Envelope = Type.Object({
   payload: Type.String({ description: 'An in-toto statement, in base64.' }),
   payloadType: Type.Literal('application/vnd.in-toto+json'),
-  signatures: Type.Array(Type.Object({ keyid: Type.String({ description: '`kid` of the key.' }), sig: Type.String({ description: 'Ed25519, in base64.' }) }))
-}, { $id: 'Envelope', description: 'DSSE. The statement has the digest of the relocated object as its subject, and names the object, the BTF, the kernel and the engine.' })
+  signatures: Type.Array(Type.Object({
+    keyid: Type.String({ description: '`kid` of the key.' }),
+    sig: Type.String({ description: 'Ed25519, in base64.' })
+  }))
+}, {
+  $id: 'Envelope',
+  description: 'DSSE. The statement has the digest of the relocated object as its subject, ' +
+    'and names the object, the BTF, the kernel and the engine.'
+})
 
 export const Jwks = Type.Object({
   keys: Type.Array(Type.Object({

@@ -3,10 +3,16 @@ import type * as wire from '../../report/wire.js'
 import { choice, sha256 } from './fields.js'
 
 const orNull = <S extends TSchema>(schema: S) => Type.Union([schema, Type.Null()])
-const Verdict = choice(['loads', 'fails', 'unknown'], { description: '`loads`: no poisoned instruction is reachable. `fails`: one is. `unknown`: cannot be decided.' })
+const Verdict = choice(['loads', 'fails', 'unknown'], {
+  description: '`loads`: no poisoned instruction is reachable. `fails`: one is. `unknown`: cannot be decided.'
+})
 const count = (description: string) => Type.Integer({ minimum: 0, description })
-const u64 = Type.Union([Type.Integer(), Type.String({ pattern: '^-?[0-9]+$' })], { description: 'A number where JavaScript holds it exactly, else its decimal digits.' })
-const Assumes = Type.Array(Type.String({ examples: ['.rodata.enabled = 0'] }), { description: 'What the verdict rests on that user space may set otherwise before it loads the object.' })
+const u64 = Type.Union([Type.Integer(), Type.String({ pattern: '^-?[0-9]+$' })], {
+  description: 'A number where JavaScript holds it exactly, else its decimal digits.'
+})
+const Assumes = Type.Array(Type.String({ examples: ['.rodata.enabled = 0'] }), {
+  description: 'What the verdict rests on that user space may set otherwise before it loads the object.'
+})
 
 const Place = Type.Object({
   program: Type.String(),
@@ -19,7 +25,10 @@ const Place = Type.Object({
 export const Relocation = Type.Object({
   kind: Type.String({
     description: "libbpf's short name.",
-    examples: ['byte_off', 'byte_sz', 'field_exists', 'signed', 'lshift_u64', 'rshift_u64', 'local_type_id', 'target_type_id', 'type_exists', 'type_size', 'enumval_exists', 'enumval_value', 'type_matches']
+    examples: [
+      'byte_off', 'byte_sz', 'field_exists', 'signed', 'lshift_u64', 'rshift_u64', 'local_type_id', 'target_type_id',
+      'type_exists', 'type_size', 'enumval_exists', 'enumval_value', 'type_matches'
+    ]
   }),
   type: Type.String({ examples: ['struct task_struct'] }),
   access: Type.String({ examples: ['task_struct.state'] }),
@@ -30,7 +39,9 @@ export const Relocation = Type.Object({
   reason: orNull(Type.String({ examples: ['field_missing'] })),
   detail: orNull(Type.String()),
   suggestions: Type.Array(Type.Object({ text: Type.String(), code: Type.String({ description: 'C to paste into the program.' }) })),
-  places: Type.Array(Place, { description: 'In the order of the file: the first 20 where it is resolved or absent, else 1,000; with `places=all` every one.' }),
+  places: Type.Array(Place, {
+    description: 'In the order of the file: the first 20 where it is resolved or absent, else 1,000; with `places=all` every one.'
+  }),
   places_total: count('How many there are.')
 }, { $id: 'Relocation', description: 'What became of the CO-RE relocations that are equal but for their place.' })
 
@@ -51,14 +62,26 @@ export const Report = Type.Object({
     btf_sha256: sha256('The BTF that was relocated against.'),
     build_id: orNull(Type.String({ description: "The kernel's GNU build id in hex, where it is known." })),
     source: Type.String({ description: 'Where that BTF came from.', examples: ['local', 'upload', 'request'] }),
-    modules: Type.Optional(Type.Array(sha256('BTF of a module.'), { description: 'BTF of the modules that were consulted, in their order.' }))
+    modules: Type.Optional(Type.Array(sha256('BTF of a module.'), {
+      description: 'BTF of the modules that were consulted, in their order.'
+    }))
   }),
-  result: Type.Object({ sha256: sha256('The patched object.'), bytes: count('Its size.'), changed_instructions: count('Instructions that differ.') }),
+  result: Type.Object({
+    sha256: sha256('The patched object.'),
+    bytes: count('Its size.'),
+    changed_instructions: count('Instructions that differ.')
+  }),
   engine: Type.Object({ name: Type.String(), version: Type.String(), semantics: Type.String() }),
   verdict: Verdict,
   assumes: Assumes,
-  loads_without_kernel_btf: Type.Boolean({ description: 'Whether nothing in the object needs BTF in the running kernel once it is relocated.' }),
-  counts: Type.Object({ resolved: count('A value from the kernel was written.'), absent: count('An existence check answered 0.'), poisoned: count('No value exists.') }),
+  loads_without_kernel_btf: Type.Boolean({
+    description: 'Whether nothing in the object needs BTF in the running kernel once it is relocated.'
+  }),
+  counts: Type.Object({
+    resolved: count('A value from the kernel was written.'),
+    absent: count('An existence check answered 0.'),
+    poisoned: count('No value exists.')
+  }),
   programs: Type.Array(Type.Ref('Program')),
   relocations: Type.Array(Type.Ref('Relocation')),
   warnings: Type.Array(Type.Object({ code: Type.String(), message: Type.String() }))
@@ -66,7 +89,12 @@ export const Report = Type.Object({
 
 /** The document says of the report what the code says, member by member. */
 type Same<A, B> = [A] extends [B] ? [B] extends [A] ? true : never : never
-type Mutable<T> = T extends ReadonlyArray<infer Item> ? Array<Mutable<Item>> : T extends object ? { -readonly [Key in keyof T]: Mutable<T[Key]> } : T
-type Documented = Omit<Static<typeof Report>, 'programs' | 'relocations'> & { programs: Array<Static<typeof Program>>, relocations: Array<Static<typeof Relocation>> }
+type Mutable<T> = T extends ReadonlyArray<infer Item>
+  ? Array<Mutable<Item>>
+  : T extends object ? { -readonly [Key in keyof T]: Mutable<T[Key]> } : T
+type Documented = Omit<Static<typeof Report>, 'programs' | 'relocations'> & {
+  programs: Array<Static<typeof Program>>
+  relocations: Array<Static<typeof Relocation>>
+}
 type Written = Mutable<Omit<wire.Report, 'counts'> & { counts: Omit<wire.ReportCounts, 'failed'> }>
 true satisfies Same<Mutable<Documented>, Written>

@@ -37,7 +37,9 @@ export interface Manifest {
   readonly results: readonly BundledResult[]
 }
 
-export function serializeManifest (manifest: Manifest): string { return `${JSON.stringify({ format: FORMAT, version: VERSION, ...manifest }, null, 2)}\n` }
+export function serializeManifest (manifest: Manifest): string {
+  return `${JSON.stringify({ format: FORMAT, version: VERSION, ...manifest }, null, 2)}\n`
+}
 
 /** @throws AppError `btf_invalid` where the text is no manifest that this version reads */
 export function parseManifest (text: string): Manifest {
@@ -47,7 +49,9 @@ export function parseManifest (text: string): Manifest {
   } catch (error) {
     throw new AppError('btf_invalid', `The bundle's ${MANIFEST_NAME} is no JSON.`, {}, { cause: error })
   }
-  if (!isFields(json) || json['format'] !== FORMAT || json['version'] !== VERSION) throw new AppError('btf_invalid', `The bundle is of another version than ${VERSION}, which this one reads.`)
+  if (!isFields(json) || json['format'] !== FORMAT || json['version'] !== VERSION) {
+    throw new AppError('btf_invalid', `The bundle is of another version than ${VERSION}, which this one reads.`)
+  }
   const { created, engine, kernels, results } = json
   if (typeof created !== 'string' || typeof engine !== 'string' || !isList(kernels, isKernel) || !isList(results, isResult)) {
     throw new AppError('btf_invalid', `The bundle's ${MANIFEST_NAME} lacks what it must have.`)
@@ -59,7 +63,9 @@ type Fields = Readonly<Record<string, unknown>>
 
 function isFields (value: unknown): value is Fields { return typeof value === 'object' && value !== null }
 
-function isList<T> (value: unknown, isItem: (item: unknown) => item is T): value is T[] { return Array.isArray(value) && value.length <= MAX_ENTRIES && value.every(isItem) }
+function isList<T> (value: unknown, isItem: (item: unknown) => item is T): value is T[] {
+  return Array.isArray(value) && value.length <= MAX_ENTRIES && value.every(isItem)
+}
 
 function isHash (value: unknown): value is Sha256 { return typeof value === 'string' && isSha256(value) }
 
@@ -72,7 +78,8 @@ function isReference (value: unknown): value is string {
 }
 
 function isKernel (value: unknown): value is BundledKernel {
-  return isFields(value) && isReference(value['reference']) && (value['kernel_version'] === null || typeof value['kernel_version'] === 'string') && typeof value['path'] === 'string' &&
+  return isFields(value) && isReference(value['reference']) &&
+    (value['kernel_version'] === null || typeof value['kernel_version'] === 'string') && typeof value['path'] === 'string' &&
     isHash(value['btf_sha256']) && isList(value['modules'], isModule)
 }
 
@@ -81,6 +88,7 @@ function isModule (value: unknown): value is BundledKernel['modules'][number] {
 }
 
 function isResult (value: unknown): value is BundledResult {
-  return isFields(value) && isReference(value['reference']) && typeof value['object'] === 'string' && isSegment(value['object']) && typeof value['path'] === 'string' &&
+  return isFields(value) && isReference(value['reference']) && typeof value['object'] === 'string' && isSegment(value['object']) &&
+    typeof value['path'] === 'string' &&
     isHash(value['object_sha256']) && isHash(value['btf_sha256']) && isHash(value['sha256']) && typeof value['verdict'] === 'string'
 }

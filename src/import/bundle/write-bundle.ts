@@ -58,7 +58,8 @@ export async function packKernel (files: ReadonlyArray<{ readonly name: string, 
 async function add (pack: tar.Pack, name: string, content: Uint8Array): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
-    pack.entry({ name, size: bytes.length, mode: 0o444, uid: 0, gid: 0, uname: 'root', gname: 'root', mtime: new Date(0) }, bytes, error => {
+    const header = { name, size: bytes.length, mode: 0o444, uid: 0, gid: 0, uname: 'root', gname: 'root', mtime: new Date(0) }
+    pack.entry(header, bytes, error => {
       if (error === undefined || error === null) resolve()
       else reject(error)
     })

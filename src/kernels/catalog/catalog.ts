@@ -43,7 +43,12 @@ const DEFAULT_RETRY_MS = 60_000
 /** A look at a feed takes no longer, whatever its origin does. */
 const LOAD_MS = 120_000
 
-export function createCatalog ({ feeds, intervalMs = DEFAULT_INTERVAL_MS, retryMs = DEFAULT_RETRY_MS, onWarning: warn = () => {} }: CatalogOptions): Catalog {
+export function createCatalog ({
+  feeds,
+  intervalMs = DEFAULT_INTERVAL_MS,
+  retryMs = DEFAULT_RETRY_MS,
+  onWarning: warn = () => {}
+}: CatalogOptions): Catalog {
   const closing = new AbortController()
   const timers = new Map<Feed, NodeJS.Timeout>()
   const failures = new Map<Feed, number>()
@@ -61,7 +66,9 @@ export function createCatalog ({ feeds, intervalMs = DEFAULT_INTERVAL_MS, retryM
 
   const complain = (feed: Feed, error: unknown): void => {
     if (closing.signal.aborted) return
-    const message = known.has(feed) ? 'The listing of kernels cannot be renewed; what was listed before still counts.' : 'The listing of kernels cannot be read.'
+    const message = known.has(feed)
+      ? 'The listing of kernels cannot be renewed; what was listed before still counts.'
+      : 'The listing of kernels cannot be read.'
     warn(message, { listing: feed.what, error: error instanceof Error ? error.message : String(error) })
   }
 
@@ -107,7 +114,10 @@ export function createCatalog ({ feeds, intervalMs = DEFAULT_INTERVAL_MS, retryM
       }))
       for (const feed of feeds) lookOnce(feed).catch(() => {})
     },
-    places: () => new Map([...known].flatMap(([feed, paths]) => [...feed.places?.() ?? [[feed.what, paths] as const]].map(([place, listed]) => [`${feed.source} ${place}`, listed] as const))),
+    places: () => new Map([...known].flatMap(([feed, paths]) => {
+      const places = [...feed.places?.() ?? [[feed.what, paths] as const]]
+      return places.map(([place, listed]) => [`${feed.source} ${place}`, listed] as const)
+    })),
     onLook (listener) { tell = listener },
     async refresh () { await Promise.all(feeds.map(lookOnce)) },
     async close () {

@@ -29,7 +29,8 @@ export function createDirectoryFeed (root: string, source: string): Feed {
     async load (signal) {
       const found = new Set<string>()
       const base = await realpath(root).catch((error: unknown) => {
-        throw new AppError('source_failed', `The directory ${root} cannot be read: ${error instanceof Error ? error.message : String(error)}.`)
+        throw new AppError('source_failed',
+          `The directory ${root} cannot be read: ${error instanceof Error ? error.message : String(error)}.`)
       })
       await walk({ root: base, read: createPathReader(), paths: found, signal }, [])
       const paths = [...found].sort()
@@ -51,7 +52,9 @@ interface Walk {
 async function walk (way: Walk, parts: readonly string[]): Promise<void> {
   const { root, read, paths, signal } = way
   signal.throwIfAborted()
-  if (paths.size > LISTING_LIMITS.kernels) throw new AppError('source_invalid', `The directory ${root} has more than ${LISTING_LIMITS.kernels} kernels.`)
+  if (paths.size > LISTING_LIMITS.kernels) {
+    throw new AppError('source_invalid', `The directory ${root} has more than ${LISTING_LIMITS.kernels} kernels.`)
+  }
   const entries = await readdir(join(root, ...parts), { withFileTypes: true }).catch(() => [])
   for (const entry of entries) {
     if (entry.name.startsWith('.') || !isSegment(entry.name.replace(ARCHIVE_SUFFIX, ''))) continue

@@ -33,7 +33,12 @@ export type GetListing = (request: {
   /** Where given, `unchanged` may be the answer. */
   readonly etag?: string | undefined
 }) => Promise<
-  | { readonly state: 'ok', readonly bytes: Uint8Array, readonly etag: string | undefined, readonly header: (name: string) => string | undefined }
+  | {
+    readonly state: 'ok'
+    readonly bytes: Uint8Array
+    readonly etag: string | undefined
+    readonly header: (name: string) => string | undefined
+  }
   | { readonly state: 'unchanged' }
   | { readonly state: string, readonly answer: string, readonly retryAfterMs?: number }
 >
@@ -46,7 +51,10 @@ export function createFileFeed (path: string, source: string): Feed {
     const now = `${file.ino}-${file.size}-${file.mtimeMs}`
     if (now === version) return undefined
     if (!file.isFile()) throw new AppError('source_invalid', `The listing ${path} is no file.`)
-    if (file.size > LISTING_LIMITS.bytes) throw new AppError('source_invalid', `The listing ${path} has ${file.size} bytes, and at most ${LISTING_LIMITS.bytes} are read.`)
+    if (file.size > LISTING_LIMITS.bytes) {
+      throw new AppError('source_invalid',
+        `The listing ${path} has ${file.size} bytes, and at most ${LISTING_LIMITS.bytes} are read.`)
+    }
     const { paths } = parseListing(await readFile(path).catch(fail(path)))
     version = now
     return paths
@@ -81,7 +89,8 @@ export function createUrlFeed ({ url, source, get, close = async () => {}, copyP
       const answer = await get({ url, maxBytes: LISTING_LIMITS.bytes, signal, headers, etag: held?.etag })
       if (answer.state === 'unchanged') return undefined
       if ('answer' in answer) {
-        throw new AppError('source_failed', `The listing cannot be had: ${answer.answer}.`, answer.retryAfterMs === undefined ? {} : { retry_after_ms: answer.retryAfterMs })
+        throw new AppError('source_failed', `The listing cannot be had: ${answer.answer}.`,
+          answer.retryAfterMs === undefined ? {} : { retry_after_ms: answer.retryAfterMs })
       }
       if (!('bytes' in answer)) return undefined
       const { paths } = parseListing(answer.bytes)
@@ -95,5 +104,8 @@ export function createUrlFeed ({ url, source, get, close = async () => {}, copyP
 }
 
 function fail (path: string): (error: unknown) => never {
-  return error => { throw new AppError('source_failed', `The listing ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}.`) }
+  return error => {
+    throw new AppError('source_failed',
+      `The listing ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}.`)
+  }
 }

@@ -68,7 +68,8 @@ export function createOfferedKernels (listings: readonly SourceListing[]): Offer
     const path = paths.get(name) ?? `${name}${ARCHIVE_SUFFIX}`
     const [distro = '', distroVersion = '', arch = '', release = ''] = name.split('/')
     const mask = masks[at] ?? 0
-    return { reference: { distro, distroVersion, arch, release }, path, sources: listings.flatMap(({ source }, bit) => (mask & (1 << bit)) === 0 ? [] : source) }
+    const sources = listings.flatMap(({ source }, bit) => (mask & (1 << bit)) === 0 ? [] : source)
+    return { reference: { distro, distroVersion, arch, release }, path, sources }
   }
   const byRelease = (release: string): readonly OfferedKernel[] => [releases.get(release) ?? []].flat().map(kernelAt)
 

@@ -17,7 +17,13 @@ export function openCatalog (settings: ServiceSettings, warn: Warn, more: readon
 /** The listing need not be on the archive's origin, so that it has a client of its own. */
 function urlFeed (url: URL, { cacheDir, sources, network }: ServiceSettings): Feed {
   const client = createHttpClient({ origins: [url], network, ...(sources?.fetch === undefined ? {} : { limits: sources.fetch }) })
-  return createUrlFeed({ url, source: 'btfhub', get: request => client.get(request), close: () => client.close(), copyPath: join(cacheDir, 'catalog', 'btfhub.txt') })
+  return createUrlFeed({
+    url,
+    source: 'btfhub',
+    get: request => client.get(request),
+    close: () => client.close(),
+    copyPath: join(cacheDir, 'catalog', 'btfhub.txt')
+  })
 }
 
 function isUrl (text: string): boolean { return /^https?:\/\//.test(text) }

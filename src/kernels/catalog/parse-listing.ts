@@ -23,7 +23,10 @@ export interface Listing {
  */
 export function parseListing (bytes: Uint8Array): Listing {
   if (bytes.length > LISTING_LIMITS.bytes) throw invalid(`has ${bytes.length} bytes, and at most ${LISTING_LIMITS.bytes} are read`)
-  if (!isWithinJsonBounds(bytes, LISTING_LIMITS.json)) throw invalid(`has more than ${LISTING_LIMITS.json.values} values, or more than ${LISTING_LIMITS.json.depth} within each other`)
+  if (!isWithinJsonBounds(bytes, LISTING_LIMITS.json)) {
+    const { values, depth } = LISTING_LIMITS.json
+    throw invalid(`has more than ${values} values, or more than ${depth} within each other`)
+  }
   const text = new TextDecoder().decode(bytes)
   const entries = /^\s*\{/.test(text) ? fromJson(text) : lines(text)
   const read = createPathReader()
@@ -35,7 +38,9 @@ export function parseListing (bytes: Uint8Array): Listing {
     else paths.add(path)
     if (paths.size > LISTING_LIMITS.kernels) throw invalid(`names more than ${LISTING_LIMITS.kernels} kernels`)
   }
-  if (paths.size === 0) throw invalid('names no kernel: expected are paths such as ubuntu/20.04/x86_64/5.4.0-42-generic.btf.tar.xz, one a line')
+  if (paths.size === 0) {
+    throw invalid('names no kernel: expected are paths such as ubuntu/20.04/x86_64/5.4.0-42-generic.btf.tar.xz, one a line')
+  }
   return { paths: [...paths].sort(), passedOver }
 }
 
@@ -76,8 +81,12 @@ function pathOfEntry ({ distro, release, arch, name_of_file: name }: Readonly<Re
 const SYMBOLIC_LINK = '120000'
 
 function * fromTree (json: unknown): Generator<string | undefined> {
-  if (!isRecord(json) || !Array.isArray(json['tree'])) throw invalid('is neither a list of paths, nor a manifest of BTFHub, nor a tree of GitHub')
-  if (json['truncated'] === true) throw invalid('was cut short by GitHub (truncated), so that kernels would seem to be missing; use a list of paths instead')
+  if (!isRecord(json) || !Array.isArray(json['tree'])) {
+    throw invalid('is neither a list of paths, nor a manifest of BTFHub, nor a tree of GitHub')
+  }
+  if (json['truncated'] === true) {
+    throw invalid('was cut short by GitHub (truncated), so that kernels would seem to be missing; use a list of paths instead')
+  }
   for (const item of json['tree']) {
     if (!isRecord(item) || item['type'] === 'tree') continue
     yield typeof item['path'] === 'string' && item['mode'] !== SYMBOLIC_LINK ? item['path'] : undefined

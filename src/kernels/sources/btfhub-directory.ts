@@ -31,7 +31,9 @@ export function createDirectorySource ({ root, open, placesOf = archivePlaces }:
         if (held?.url === name && held.etag === version) return { state: 'unchanged' }
         const names = [posix.basename(path, ARCHIVE_SUFFIX), reference.release]
         const opened = await openOrRefuse(open, { path: file }, { names, isArchive: name.endsWith(PACKED) }, name)
-        if (opened.state === 'opened') return { state: 'found', reference, btf: opened.btf, modules: opened.modules, url: name, etag: version }
+        if (opened.state === 'opened') {
+          return { state: 'found', reference, btf: opened.btf, modules: opened.modules, url: name, etag: version }
+        }
         refusals.push(opened)
       }
       return gravest(refusals) ?? { state: 'absent', answer: 'has no file' }

@@ -31,7 +31,12 @@ export function createBtfhubSource ({ bases, client, open, placesOf = archivePla
       const refusals: Refusal[] = []
       for (const base of bases) {
         const url = below(base, path)
-        const answer = await client.get({ url, maxBytes: MAX_PACKED_BYTES, signal, etag: held?.url === shownUrl(url) ? held.etag : undefined })
+        const answer = await client.get({
+          url,
+          maxBytes: MAX_PACKED_BYTES,
+          signal,
+          etag: held?.url === shownUrl(url) ? held.etag : undefined
+        })
         if (answer.state === 'unchanged') return answer
         if (answer.state !== 'ok') {
           refusals.push(answer)
@@ -39,7 +44,16 @@ export function createBtfhubSource ({ bases, client, open, placesOf = archivePla
         }
         const names = [posix.basename(path, ARCHIVE_SUFFIX), reference.release]
         const opened = await openOrRefuse(open, { bytes: answer.bytes }, { names, isArchive: true }, answer.url)
-        if (opened.state === 'opened') return { state: 'found', reference, btf: opened.btf, modules: opened.modules, url: shownUrl(url), ...(answer.etag === undefined ? {} : { etag: answer.etag }) }
+        if (opened.state === 'opened') {
+          return {
+            state: 'found',
+            reference,
+            btf: opened.btf,
+            modules: opened.modules,
+            url: shownUrl(url),
+            ...(answer.etag === undefined ? {} : { etag: answer.etag })
+          }
+        }
         refusals.push(opened)
       }
       return gravest(refusals) ?? { state: 'absent', answer: 'has no address' }

@@ -41,8 +41,14 @@ const MAX_LISTED = 20_000
 
 /** Another service of this kind. What it sends is verified against the hash that it names. */
 export function createUpstreamSource ({ base, client, open, self, maxBtfBytes, trustUploads }: CoreloUpstreamOptions): KernelSource {
-  const get = async (url: URL, { signal, via }: Asking, more: { readonly etag?: string | undefined, readonly maxBytes: number }): Promise<Answered | Refusal> => {
-    if (via.length >= MAX_HOPS) return { state: 'absent', answer: `not asked: the question came through ${via.length} services already`, retryAfterMs: 0 }
+  const get = async (
+    url: URL,
+    { signal, via }: Asking,
+    more: { readonly etag?: string | undefined, readonly maxBytes: number }
+  ): Promise<Answered | Refusal> => {
+    if (via.length >= MAX_HOPS) {
+      return { state: 'absent', answer: `not asked: the question came through ${via.length} services already`, retryAfterMs: 0 }
+    }
     return await client.get({ url, signal, ...more, headers: { [VIA_HEADER]: [...via, self].join(', ') } })
   }
   /** Why what it sent does not count for a name; undefined where it does. */
@@ -63,16 +69,24 @@ export function createUpstreamSource ({ base, client, open, self, maxBtfBytes, t
       const listed = new Map<string, KernelReference>()
       for (let cursor: string | undefined, isFirst = true; isFirst || cursor !== undefined; isFirst = false) {
         const url = below(base, 'kernels')
-        url.search = new URLSearchParams({ ...filterOf(query), limit: String(PAGE), ...(cursor === undefined ? {} : { cursor }) }).toString()
+        url.search = new URLSearchParams({
+          ...filterOf(query),
+          limit: String(PAGE),
+          ...(cursor === undefined ? {} : { cursor })
+        }).toString()
         const answer = await get(url, asking, { maxBytes: MAX_LIST_BYTES })
         if (answer.state === 'absent' && isFirst) return { state: 'listed', references: proven }
-        if (answer.state === 'unchanged') return { state: 'malformed', answer: `${shownUrl(url)} answered 304 (not modified) to a request that had no condition` }
+        if (answer.state === 'unchanged') return unexpectedlyUnchanged(url)
         if (answer.state === 'absent') return { ...answer, state: 'failed' } // the rest of a list that has begun
         if (answer.state !== 'ok') return answer
         const page = parseList(answer.bytes, trustUploads)
-        if (page === undefined || (page.next !== undefined && page.next === cursor)) return { state: 'malformed', answer: `${shownUrl(url)} answered with something else than a list of kernels` }
+        if (page === undefined || (page.next !== undefined && page.next === cursor)) {
+          return { state: 'malformed', answer: `${shownUrl(url)} answered with something else than a list of kernels` }
+        }
         for (const reference of page.references) listed.set(formatReference(reference), reference)
-        if (listed.size > MAX_LISTED) return { state: 'malformed', answer: `${shownUrl(url)} lists more than ${MAX_LISTED} kernels of this release` }
+        if (listed.size > MAX_LISTED) {
+          return { state: 'malformed', answer: `${shownUrl(url)} lists more than ${MAX_LISTED} kernels of this release` }
+        }
         cursor = page.next
       }
       return { state: 'listed', references: [...listed.values(), ...proven] }
@@ -85,7 +99,7 @@ export function createUpstreamSource ({ base, client, open, self, maxBtfBytes, t
       const refusal = refusalOfUpload(answer, url)
       if (refusal !== undefined) return refusal
       const expected = answer.header('corelo-btf')
-      if (expected === undefined || !isSha256(expected)) return { state: 'malformed', answer: `${shownUrl(url)} does not say which hash its BTF has` }
+      if (expected === undefined || !isSha256(expected)) return withoutHash(url)
       const opened = await openOrRefuse(open, { bytes: answer.bytes }, { names: [], expected }, shownUrl(url))
       if (opened.state !== 'opened') return opened
       return {
@@ -102,14 +116,20 @@ export function createUpstreamSource ({ base, client, open, self, maxBtfBytes, t
       const url = below(base, `kernels/${formatReference(reference)}/btf/${module}`)
       url.search = new URLSearchParams(buildQuery(build)).toString()
       const answer = await get(url, asking, { maxBytes: maxBtfBytes })
-      if (answer.state === 'unchanged') return { state: 'malformed', answer: `${shownUrl(url)} answered 304 (not modified) to a request that had no condition` }
+      if (answer.state === 'unchanged') return unexpectedlyUnchanged(url)
       if (answer.state !== 'ok') return answer
       const refusal = refusalOfUpload(answer, url)
       if (refusal !== undefined) return refusal
       const expected = answer.header('corelo-btf')
-      if (expected === undefined || !isSha256(expected)) return { state: 'malformed', answer: `${shownUrl(url)} does not say which hash its BTF has` }
+      if (expected === undefined || !isSha256(expected)) return withoutHash(url)
       const extended = answer.header(BASE_HEADER)
-      if (extended !== vmlinux.sha256) return { state: 'malformed', answer: `${shownUrl(url)} extends vmlinux BTF ${extended ?? 'that it does not name'}, and not the ${vmlinux.sha256} that is held` }
+      if (extended !== vmlinux.sha256) {
+        return {
+          state: 'malformed',
+          answer: `${shownUrl(url)} extends vmlinux BTF ${extended ?? 'that it does not name'}, ` +
+            `and not the ${vmlinux.sha256} that is held`
+        }
+      }
       const opened = await openOrRefuse(open, { bytes: answer.bytes }, { names: [], expected, base: vmlinux }, shownUrl(url))
       return opened.state === 'opened' ? { state: 'found', btf: opened.btf, url: shownUrl(url) } : opened
     }
@@ -126,7 +146,18 @@ function filterOf ({ release, distro, distroVersion, arch }: KernelQuery): Recor
 }
 
 function buildQuery ({ kernelVersion, buildId }: WantedBuild = {}): Record<string, string> {
-  return { ...(kernelVersion === undefined ? {} : { kernel_version: kernelVersion }), ...(buildId === undefined ? {} : { kernel_build_id: buildId }) }
+  return {
+    ...(kernelVersion === undefined ? {} : { kernel_version: kernelVersion }),
+    ...(buildId === undefined ? {} : { kernel_build_id: buildId })
+  }
+}
+
+function unexpectedlyUnchanged (url: URL): Refusal {
+  return { state: 'malformed', answer: `${shownUrl(url)} answered 304 (not modified) to a request that had no condition` }
+}
+
+function withoutHash (url: URL): Refusal {
+  return { state: 'malformed', answer: `${shownUrl(url)} does not say which hash its BTF has` }
 }
 
 /** The build that the service says it gave; nothing where it does not know. */

@@ -18,16 +18,32 @@ interface CreateSourcesOptions {
 }
 
 /** The sources that the settings name, in the order in which they are asked: the nearest first. */
-export function createSources (settings: ServiceSettings, { open, self, catalog, packages }: CreateSourcesOptions): { readonly sources: readonly KernelSource[], readonly client: HttpClient } {
+export function createSources (settings: ServiceSettings, { open, self, catalog, packages }: CreateSourcesOptions): {
+  readonly sources: readonly KernelSource[]
+  readonly client: HttpClient
+} {
   const { btfhubUrls = [], btfhubDir, upstreamUrl } = settings
   const bases = btfhubUrls.map(url => new URL(url))
   const upstream = upstreamUrl === undefined ? [] : [new URL(upstreamUrl)]
-  const client = createHttpClient({ origins: [...bases, ...upstream], network: settings.network, ...(settings.sources?.fetch === undefined ? {} : { limits: settings.sources.fetch }) })
+  const client = createHttpClient({
+    origins: [...bases, ...upstream],
+    network: settings.network,
+    ...(settings.sources?.fetch === undefined ? {} : { limits: settings.sources.fetch })
+  })
   const listed = (query: KernelQuery): readonly ArchivePlace[] => catalog.placesOf(query, 'btfhub')
   const btfhubPlaces = btfhubUrls.every(url => url === PUBLIC_ARCHIVE) ? (query: KernelQuery) => inPublicArchive(listed(query)) : listed
   const sources = [
-    ...(btfhubDir === undefined ? [] : [createDirectorySource({ root: btfhubDir, open, placesOf: query => listedAndPossible(catalog, query) })]),
-    ...upstream.map(base => createUpstreamSource({ base, client, open, self, maxBtfBytes: settings.maxBtfBytes, trustUploads: settings.trustUploads })),
+    ...(btfhubDir === undefined
+      ? []
+      : [createDirectorySource({ root: btfhubDir, open, placesOf: query => listedAndPossible(catalog, query) })]),
+    ...upstream.map(base => createUpstreamSource({
+      base,
+      client,
+      open,
+      self,
+      maxBtfBytes: settings.maxBtfBytes,
+      trustUploads: settings.trustUploads
+    })),
     ...(packages === undefined ? [] : [packages]),
     ...(bases.length === 0 ? [] : [createBtfhubSource({ bases, client, open, placesOf: btfhubPlaces })])
   ]

@@ -15,7 +15,11 @@ export async function placeCandidates (query: KernelQuery, placesOf: PlacesOf): 
  * Looks for a kernel at all its places in BTFHub's layout, one after the other. A file that is named after the very release is
  * the kernel. Files of its rebuilds, which `uname -r` does not tell apart, are it only where they all have the same BTF.
  */
-export async function searchPlaces (reference: KernelReference, placesOf: PlacesOf, look: (place: ArchivePlace) => Promise<SourceOutcome>): Promise<SourceOutcome> {
+export async function searchPlaces (
+  reference: KernelReference,
+  placesOf: PlacesOf,
+  look: (place: ArchivePlace) => Promise<SourceOutcome>
+): Promise<SourceOutcome> {
   const refusals: Refusal[] = []
   const rebuilds: FoundKernel[] = []
   for (const place of placesOf(reference)) {
@@ -30,8 +34,11 @@ export async function searchPlaces (reference: KernelReference, placesOf: Places
   if (worst !== undefined && worst.state !== 'absent') return worst
   if (rebuild !== undefined) {
     if (others.every(({ btf }) => btf.sha256 === rebuild.btf.sha256)) return rebuild
-    return { state: 'absent', answer: `has builds of it with different BTF (${rebuilds.map(({ url }) => url).join(', ')}); name one of those` }
+    const names = rebuilds.map(({ url }) => url).join(', ')
+    return { state: 'absent', answer: `has builds of it with different BTF (${names}); name one of those` }
   }
-  if (worst === undefined) return { state: 'absent', answer: `not asked: no directory of the archive can be named for ${formatReference(reference)}` }
+  if (worst === undefined) {
+    return { state: 'absent', answer: `not asked: no directory of the archive can be named for ${formatReference(reference)}` }
+  }
   return refusals.length === 1 ? worst : { ...worst, answer: `${worst.answer}, and so it was at ${refusals.length - 1} further places` }
 }

@@ -26,7 +26,11 @@ export interface KernelSource {
   /** The kernel, from all places at which the source may have it. */
   fetch(reference: KernelReference, asking: Asking & { readonly held?: HeldCopy, readonly build?: WantedBuild }): Promise<SourceOutcome>
   /** One module of a kernel it gave, where modules do not come with the kernel. */
-  fetchModule?(reference: KernelReference, module: string, asking: Asking & { readonly base: SharedBtf, readonly build?: WantedBuild }): Promise<ModuleOutcome>
+  fetchModule?(
+    reference: KernelReference,
+    module: string,
+    asking: Asking & { readonly base: SharedBtf, readonly build?: WantedBuild }
+  ): Promise<ModuleOutcome>
 }
 
 /** What goes with every question. */
@@ -85,4 +89,7 @@ export interface OpenedKernel {
  *
  * @throws AppError `btf_invalid`, `too_large`, and what a worker that has no time for it throws
  */
-export type OpenKernel = (content: { readonly path: string } | { readonly bytes: Uint8Array }, options: OpenOptions) => Promise<OpenedKernel | undefined>
+export type OpenKernel = (
+  content: { readonly path: string } | { readonly bytes: Uint8Array },
+  options: OpenOptions
+) => Promise<OpenedKernel | undefined>

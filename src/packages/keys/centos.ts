@@ -1,5 +1,6 @@
 /**
- * Public keys of the distribution, by their fingerprints, which are pinned: each as base64 of its binary form, without other people's signatures.
+ * Public keys of the distribution, by their fingerprints, which are pinned: each as base64 of its binary form, without other
+ * people's signatures.
  *
  * From distribution-gpg-keys (CC0-1.0), which has them from the distribution's own package.
  */

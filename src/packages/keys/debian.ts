@@ -1,5 +1,6 @@
 /**
- * Public keys of the distribution, by their fingerprints, which are pinned: each as base64 of its binary form, without other people's signatures.
+ * Public keys of the distribution, by their fingerprints, which are pinned: each as base64 of its binary form, without other
+ * people's signatures.
  *
  * From the package debian-archive-keyring of Debian 12.
  */

@@ -1,5 +1,6 @@
 /**
- * Public keys of the distribution, by their fingerprints, which are pinned: each as base64 of its binary form, without other people's signatures.
+ * Public keys of the distribution, by their fingerprints, which are pinned: each as base64 of its binary form, without other
+ * people's signatures.
  *
  * From chisel, a tool of Canonical (its test data); the fingerprint is the one that the package ubuntu-keyring has.
  */

@@ -14,7 +14,8 @@ const TIMESTAMP = /^\d{8}T\d{6}Z$/
  * SHA-1, which prove nothing: it only tells at which times the signed indexes are worth reading, which that archive keeps too.
  *
  *     /mr/binary/<name>/                                    { result: [{ binary_version }] }
- *     /mr/binary/<name>/<version>/binfiles?fileinfo=1       { result: [{ architecture, hash }], fileinfo: { <hash>: [{ archive_name, first_seen }] } }
+ *     /mr/binary/<name>/<version>/binfiles?fileinfo=1       { result: [{ architecture, hash }],
+ *                                                             fileinfo: { <hash>: [{ archive_name, first_seen }] } }
  *     /archive/<archive>/<timestamp>/dists/<suite>/         as it was then
  *
  * @see https://salsa.debian.org/snapshot-team/snapshot/-/blob/master/API
@@ -26,7 +27,8 @@ export async function findInSnapshot (repository: SnapshotRepository, { client, 
     const listed = await getJson(client, folder, signal)
     if (listed.state === 'absent') continue
     if (listed.state !== 'ok') return listed
-    const versions = [...new Set(listOf(listed.json, 'result').flatMap(row => textsOf(row)['binary_version'] ?? []))].sort((a, b) => compareDebVersions(b, a)).slice(0, MOST_VERSIONS)
+    const versions = [...new Set(listOf(listed.json, 'result').flatMap(row => textsOf(row)['binary_version'] ?? []))]
+      .sort((a, b) => compareDebVersions(b, a)).slice(0, MOST_VERSIONS)
     const places: PastPlace[] = []
     for (const version of versions) {
       const url = below(repository.url, `mr/binary/${name}/${version}/binfiles`)
@@ -56,6 +58,9 @@ function placesIn (json: unknown, { url, arch, codename }: SnapshotRepository, v
     const base = below(url, `archive/${archive}/${seen}/`)
     if (archive === 'debian-security') return [{ base, suite: `${codename}-security`, components: ['updates/main'], version }]
     // A kernel waits in proposed-updates for the next release of the distribution.
-    return archive === 'debian' ? [`${codename}-backports`, `${codename}-proposed-updates`, `${codename}-updates`, codename].map(suite => ({ base, suite, components: ['main'], version })) : []
+    return archive === 'debian'
+      ? [`${codename}-backports`, `${codename}-proposed-updates`, `${codename}-updates`, codename]
+          .map(suite => ({ base, suite, components: ['main'], version }))
+      : []
   })
 }

@@ -32,12 +32,15 @@ const MOST_INDEXES = 8
 const MOST_MS = 10 * 60_000
 
 /**
- * Looks for a kernel in what its distribution published once. The interfaces of such archives are not signed; they only say when the kernel was there. What
- * counts is the suite's own signed index of that time, with its SHA-256 of the package. Its end (Valid-Until) has passed. Never rejects.
+ * Looks for a kernel in what its distribution published once. The interfaces of such archives are not signed; they only say when the kernel
+ * was there. What counts is the suite's own signed index of that time, with its SHA-256 of the package. Its end (Valid-Until) has passed.
+ * Never rejects.
  */
 export async function findPast ({ repository, client, keyring, release, signal: outer, now }: PastOptions): Promise<PastFound> {
   const signal = AbortSignal.any([outer, AbortSignal.timeout(MOST_MS)])
-  const found = repository.type === 'debian-snapshot' ? await findInSnapshot(repository, { client, release, signal }) : await findInLaunchpad(repository, { client, release, signal })
+  const found = repository.type === 'debian-snapshot'
+    ? await findInSnapshot(repository, { client, release, signal })
+    : await findInLaunchpad(repository, { client, release, signal })
   if (found.state !== 'ok') return found
   const kernels = new Map<string, PastKernel>()
   const proven = new Set<string>()
@@ -60,9 +63,26 @@ export async function findPast ({ repository, client, keyring, release, signal: 
   // One build of several that cannot be proven may be the one that a node runs.
   if (missing.length === 0) return { state: 'ok', kernels: [...kernels.values()] }
   const why = gravest(refusals)
-  return refused('malformed', `${shownUrl(repository.url)} had ${release} in version ${missing.join(', ')}, but no signed index of that time proves its package${why === undefined ? '' : ` (${why.answer})`}`)
+  return refused('malformed', `${shownUrl(repository.url)} had ${release} in version ${missing.join(', ')}, ` +
+    `but no signed index of that time proves its package${why === undefined ? '' : ` (${why.answer})`}`)
 }
 
-function suiteAt ({ id, distro, distroVersion, arch, signers, naming, tls }: SnapshotRepository | LaunchpadRepository, { base, suite, components }: PastPlace): AptRepository {
-  return { type: 'apt', id, distro, distroVersion, arch, signers, naming, url: base, suite, components, isHistory: true, ...(tls === undefined ? {} : { tls }) }
+function suiteAt (
+  { id, distro, distroVersion, arch, signers, naming, tls }: SnapshotRepository | LaunchpadRepository,
+  { base, suite, components }: PastPlace
+): AptRepository {
+  return {
+    type: 'apt',
+    id,
+    distro,
+    distroVersion,
+    arch,
+    signers,
+    naming,
+    url: base,
+    suite,
+    components,
+    isHistory: true,
+    ...(tls === undefined ? {} : { tls })
+  }
 }

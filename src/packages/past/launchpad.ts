@@ -10,8 +10,8 @@ const POCKETS: Readonly<Record<string, string | undefined>> = { Release: '', Sec
 const DELAYS_MS = [2 * 3_600_000, 12 * 3_600_000] as const
 
 /**
- * Where Ubuntu's snapshots have a kernel that no current index lists. Launchpad says when it was published, in which pocket. What it says is
- * not signed and decides nothing: it only tells at which times the signed indexes are worth reading.
+ * Where Ubuntu's snapshots have a kernel that no current index lists. Launchpad says when it was published, in which pocket. What it says
+ * is not signed and decides nothing: it only tells at which times the signed indexes are worth reading.
  *
  *     /ubuntu/+archive/primary?ws.op=getPublishedBinaries&binary_name=…&exact_match=true&distro_arch_series=…
  *         { entries: [{ binary_package_version, pocket, date_published, date_superseded }] }
@@ -22,7 +22,13 @@ export async function findInLaunchpad (repository: LaunchpadRepository, { client
   for (const name of [`linux-image-unsigned-${release}`, `linux-image-${release}`]) {
     const url = below(repository.url, 'ubuntu/+archive/primary')
     const series = below(repository.url, `ubuntu/${repository.series}/${repository.arch}`)
-    for (const [key, value] of Object.entries({ 'ws.op': 'getPublishedBinaries', binary_name: name, exact_match: 'true', distro_arch_series: shownUrl(series) })) url.searchParams.set(key, value)
+    const question = {
+      'ws.op': 'getPublishedBinaries',
+      binary_name: name,
+      exact_match: 'true',
+      distro_arch_series: shownUrl(series)
+    }
+    for (const [key, value] of Object.entries(question)) url.searchParams.set(key, value)
     const answer = await getJson(client, url, signal)
     if (answer.state === 'absent') continue
     if (answer.state !== 'ok') return answer
@@ -33,7 +39,8 @@ export async function findInLaunchpad (repository: LaunchpadRepository, { client
   return refused('absent', `${shownUrl(repository.url)} has never published a package of ${release} for ${repository.arch}`)
 }
 
-function placesOf ({ binary_package_version: version, pocket = '', date_published: published = '', date_superseded: superseded = '' }: Readonly<Record<string, string | undefined>>, { snapshots, series }: LaunchpadRepository): PastPlace[] {
+function placesOf (entry: Readonly<Record<string, string | undefined>>, { snapshots, series }: LaunchpadRepository): PastPlace[] {
+  const { binary_package_version: version, pocket = '', date_published: published = '', date_superseded: superseded = '' } = entry
   const ending = POCKETS[pocket]
   const from = Date.parse(published)
   if (version === undefined || ending === undefined || Number.isNaN(from)) return []

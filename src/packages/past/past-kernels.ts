@@ -33,7 +33,12 @@ export function createPastKernels ({ repositories, indexes, jobs, slot }: PastKe
     const held = known.get(key)
     if (held !== undefined) return held
     const found = await slot(async () => await findPast({
-      repository, client: indexes.clientOf(repository), keyring: await indexes.keyringOf(repository), release, signal: indexes.signal, now: Date.now()
+      repository,
+      client: indexes.clientOf(repository),
+      keyring: await indexes.keyringOf(repository),
+      release,
+      signal: indexes.signal,
+      now: Date.now()
     }))
     if (found.state !== 'ok') return found
     known.set(key, found.kernels)
@@ -42,7 +47,8 @@ export function createPastKernels ({ repositories, indexes, jobs, slot }: PastKe
 
   return {
     async find (query) {
-      const asked = repositories.filter(repository => mayHave(repository, query) && (query.arch === undefined || normalizeArch(query.arch) === normalizeArch(repository.arch)))
+      const asked = repositories.filter(repository => mayHave(repository, query) &&
+        (query.arch === undefined || normalizeArch(query.arch) === normalizeArch(repository.arch)))
       const publications: Publication[] = []
       const refusals: Refusal[] = []
       if (asked.length === 0) return { publications, refusals }

@@ -25,7 +25,9 @@ export const MOST_VERSIONS = 4
 const MOST_BYTES = 4 * 1024 * 1024
 
 /** What an interface answers in JSON. Never rejects. */
-export async function getJson (client: HttpClient, url: URL, signal: AbortSignal): Promise<{ readonly state: 'ok', readonly json: unknown } | Refusal> {
+export async function getJson (
+  client: HttpClient, url: URL, signal: AbortSignal
+): Promise<{ readonly state: 'ok', readonly json: unknown } | Refusal> {
   const answer = await client.get({ url, maxBytes: MOST_BYTES, signal, headers: { accept: 'application/json' } })
   if (answer.state === 'unchanged') return refused('failed', `${shownUrl(url)} answered 304 to what was no such question`)
   if (answer.state !== 'ok') return answer
@@ -39,7 +41,8 @@ export async function getJson (client: HttpClient, url: URL, signal: AbortSignal
 /** The texts of an object; what is no text, or of a form that a path cannot have, is left out. */
 export function textsOf (value: unknown): Readonly<Record<string, string | undefined>> {
   if (typeof value !== 'object' || value === null) return {}
-  return Object.fromEntries(Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string' && entry[1].length <= 1024))
+  return Object.fromEntries(Object.entries(value)
+    .filter((entry): entry is [string, string] => typeof entry[1] === 'string' && entry[1].length <= 1024))
 }
 
 export function listOf (value: unknown, member: string): readonly unknown[] {

@@ -10,13 +10,14 @@ import { extractKernel, extractModules, openPackage } from './read-package.js'
 import { verifyRpmHeader } from './rpm-signature.js'
 
 /**
- * A worker for one package or index that is being downloaded. All of it is read and hashed; what was found counts only if the hash is right.
+ * A worker for one package or index that is being downloaded. All of it is read and hashed; what was found counts only if the
+ * hash is right.
  */
 const { task, pieces } = workerData as PackageWorkerData // what receive.ts starts it with
 
 /**
- * Bytes that arrive between two collections: while they are unpacked, to five times as many, and while they are only hashed. They are in buffers, which V8 by
- * itself lets lie for longer.
+ * Bytes that arrive between two collections: while they are unpacked, to five times as many, and while they are only hashed. They are in
+ * buffers, which V8 by itself lets lie for longer.
  */
 const COLLECT_AFTER = { unpacking: 2 * 1024 * 1024, hashing: 4 * 1024 * 1024 } as const
 
@@ -85,9 +86,12 @@ async function work (given: PackageTask): Promise<PackageTaskValues[keyof Packag
   })
   const { sha256, payload } = await arrival.finish()
   if (given.sha256 !== undefined && sha256 !== given.sha256) {
-    throw new AppError('source_invalid', `What came as ${given.what} has the SHA-256 ${sha256}, not the ${given.sha256} that the index names.`)
+    throw new AppError('source_invalid',
+      `What came as ${given.what} has the SHA-256 ${sha256}, not the ${given.sha256} that the index names.`)
   }
-  if (promised !== undefined && payload !== promised) throw new AppError('source_invalid', `What is in ${given.what} does not have the hash that its signed header names.`)
+  if (promised !== undefined && payload !== promised) {
+    throw new AppError('source_invalid', `What is in ${given.what} does not have the hash that its signed header names.`)
+  }
   if ('error' in outcome) throw outcome.error
   return outcome.value
 }
@@ -103,6 +107,9 @@ async function attempt<T> (run: () => Promise<T>): Promise<{ readonly value: T }
 work(task).then(done => {
   say({ done }, 'btf' in done ? [done.btf.buffer as ArrayBuffer] : [])
 }, (error: unknown) => {
-  const known = error instanceof AppError ? error : new AppError('internal_error', `The package could not be read: ${error instanceof Error ? error.stack ?? error.message : String(error)}`)
+  const known = error instanceof AppError
+    ? error
+    : new AppError('internal_error',
+        `The package could not be read: ${error instanceof Error ? error.stack ?? error.message : String(error)}`)
   say({ error: known.toJSON() })
 }).finally(() => { pieces.close() })

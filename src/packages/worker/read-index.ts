@@ -28,7 +28,9 @@ export async function readIndex ({ kind, arch }: IndexTask, reader: ByteReader):
   const found: IndexedPackage[] = []
   const keep = (file: IndexedPackage): void => {
     if (file.arch !== arch) return
-    if (found.length === MOST_PACKAGES) throw new AppError('too_large', `The index has more than ${MOST_PACKAGES} kernel packages.`, { limit: MOST_PACKAGES })
+    if (found.length === MOST_PACKAGES) {
+      throw new AppError('too_large', `The index has more than ${MOST_PACKAGES} kernel packages.`, { limit: MOST_PACKAGES })
+    }
     found.push(file)
   }
   const compression = detectCompression(await reader.peek(HEAD_BYTES))
@@ -56,5 +58,12 @@ function toPackage (fields: Stanza): IndexedPackage | undefined {
   const path = fields.get('filename') ?? ''
   const bytes = Number(fields.get('size') ?? NaN)
   if (!/^[0-9a-f]{64}$/.test(sha256) || !isRelativePath(path) || !Number.isSafeInteger(bytes) || bytes <= 0) return undefined
-  return { name, version: fields.get('version') ?? '', arch: fields.get('architecture') ?? '', path: path.replace(/^\.\//, ''), bytes, sha256 }
+  return {
+    name,
+    version: fields.get('version') ?? '',
+    arch: fields.get('architecture') ?? '',
+    path: path.replace(/^\.\//, ''),
+    bytes,
+    sha256
+  }
 }

@@ -27,9 +27,13 @@ export async function extractKernel (files: AsyncGenerator<Member>, { release, a
   collectGarbage() // what unpacked the package is not needed any more
   const found = await readKernel(image, what)
   const { release: own, kernelVersion, arch: ownArch, buildId } = 'evidence' in found ? found.evidence ?? {} : {}
-  if (own === undefined || kernelVersion === undefined) throw new AppError('source_invalid', `The kernel in ${what} does not say which release it is.`)
+  if (own === undefined || kernelVersion === undefined) {
+    throw new AppError('source_invalid', `The kernel in ${what} does not say which release it is.`)
+  }
   if (own !== release) throw new AppError('source_invalid', `The kernel in ${what} calls itself ${own}, not ${release}.`)
-  if (ownArch !== undefined && ownArch !== arch) throw new AppError('source_invalid', `The kernel in ${what} is one for ${ownArch}, not for ${arch}.`)
+  if (ownArch !== undefined && ownArch !== arch) {
+    throw new AppError('source_invalid', `The kernel in ${what} is one for ${ownArch}, not for ${arch}.`)
+  }
   if (found.kind !== 'vmlinux') throw new AppError('btf_unknown', `The kernel in ${what} was built without BTF (no CONFIG_DEBUG_INFO_BTF).`)
   return { btf: found.btf, kernelVersion, buildId }
 }
@@ -43,7 +47,11 @@ async function findImage (files: AsyncGenerator<Member>, release: string, what: 
       others.add(file.release)
       continue
     }
-    if (member.size > BOUNDS.image) throw new AppError('too_large', `The kernel in ${what} has ${member.size} bytes; at most ${BOUNDS.image} are read.`, { limit: BOUNDS.image })
+    if (member.size > BOUNDS.image) {
+      throw new AppError('too_large',
+        `The kernel in ${what} has ${member.size} bytes; at most ${BOUNDS.image} are read.`,
+        { limit: BOUNDS.image })
+    }
     return await member.read()
   }
   const instead = others.size === 0 ? '' : ` It has ${[...others].slice(0, 3).join(', ')}.`
@@ -66,8 +74,13 @@ export async function extractModules (files: AsyncGenerator<Member>, { release, 
   const found: Array<{ name: string, elf: Uint8Array }> = []
   for await (const member of files) {
     const file = kernelFileOf(member.name)
-    if (file?.kind !== 'module' || file.release !== release || !names.includes(file.module) || found.some(({ name }) => name === file.module)) continue
-    if (member.size > BOUNDS.module) throw new AppError('too_large', `The module ${file.module} has ${member.size} bytes; at most ${BOUNDS.module} are read.`, { limit: BOUNDS.module })
+    if (file?.kind !== 'module' || file.release !== release || !names.includes(file.module)) continue
+    if (found.some(({ name }) => name === file.module)) continue
+    if (member.size > BOUNDS.module) {
+      throw new AppError('too_large',
+        `The module ${file.module} has ${member.size} bytes; at most ${BOUNDS.module} are read.`,
+        { limit: BOUNDS.module })
+    }
     const bytes = await member.read()
     const compression = detectCompression(bytes)
     found.push({ name: file.module, elf: compression === undefined ? bytes.slice() : await unpackWhole(compression, bytes, BOUNDS.module) })

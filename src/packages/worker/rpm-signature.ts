@@ -25,17 +25,22 @@ const TYPE_STRING_ARRAY = 8
  * @throws AppError `source_invalid`
  * @see https://rpm-software-management.github.io/rpm/manual/signatures_digests.html
  */
-export async function verifyRpmHeader (headers: Uint8Array, signedBy: { readonly keys: readonly Uint8Array[], readonly what: string }): Promise<string> {
+export async function verifyRpmHeader (
+  headers: Uint8Array, signedBy: { readonly keys: readonly Uint8Array[], readonly what: string }
+): Promise<string> {
   const { signatures, header } = split(headers)
   const signature = findValue(signatures, RPMSIGTAG_RSA, TYPE_BIN) ?? findValue(signatures, RPMSIGTAG_DSA, TYPE_BIN)
-  if (signature === undefined) throw new AppError('source_invalid', 'The package is not signed, and neither is the index of its repository.')
+  if (signature === undefined) {
+    throw new AppError('source_invalid', 'The package is not signed, and neither is the index of its repository.')
+  }
   const rings = await Promise.all(signedBy.keys.map(key => readKeyring(key, signedBy.what)))
   const keyring: Keyring = { keys: rings.flatMap(ring => ring.keys), what: signedBy.what }
   await verifyDetached(header, signature, keyring)
   const algorithm = findValue(header, RPMTAG_PAYLOADDIGESTALGO, TYPE_INT32)
   const digest = findValue(header, RPMTAG_PAYLOADDIGEST, TYPE_STRING_ARRAY)
   if (algorithm === undefined || digest === undefined || dataView(algorithm).getUint32(0) !== PGPHASHALGO_SHA256) {
-    throw new AppError('source_invalid', 'The header of the package is signed, but does not name a SHA-256 of what is in it, as packages did before RPM 4.14.')
+    throw new AppError('source_invalid', 'The header of the package is signed, ' +
+      'but does not name a SHA-256 of what is in it, as packages did before RPM 4.14.')
   }
   return Buffer.from(digest).toString('latin1')
 }

@@ -24,7 +24,8 @@ export function explainAmbiguous ({ local, candidates }: Resolution, { object, w
   const shown = all.length > MAX_CANDIDATES ? [...all.slice(0, MAX_CANDIDATES), `${all.length - MAX_CANDIDATES} more`] : all
   return {
     reason: 'ambiguous',
-    detail: `This kernel has several types ${describeType(local.btf, local.rootId, true)}, which do not agree: ${describeAccess(local)} is ${listed(shown)}. libbpf refuses to choose.`,
+    detail: `This kernel has several types ${describeType(local.btf, local.rootId, true)}, which do not agree: ` +
+      `${describeAccess(local)} is ${listed(shown)}. libbpf refuses to choose.`,
     suggestions: []
   }
 }

@@ -23,10 +23,15 @@ export function firstDifference (sides: Sides, local: TypeId, target: TypeId, pa
     return vlenOf(sides.local, a) > vlenOf(sides.target, b) ? 'it has fewer members.' : undefined
   }
   if (path === '') return undefined
-  const both = `its member ${path} is ${declaration(sides.local, local)} in the object and ${declaration(sides.target, target)} in this kernel.`
-  return isSameInteger(sides, a, b) ? `${both} That is one type in the spelling of two compilers (${shownName(sides.local, a)}, ${shownName(sides.target, b)}), and type_matches compares the spelling.` : both
+  const both = `its member ${path} is ${declaration(sides.local, local)} in the object ` +
+    `and ${declaration(sides.target, target)} in this kernel.`
+  return isSameInteger(sides, a, b)
+    ? `${both} That is one type in the spelling of two compilers (${shownName(sides.local, a)}, ${shownName(sides.target, b)}), ` +
+      'and type_matches compares the spelling.'
+    : both
 }
 
 function isSameInteger ({ local, target }: Sides, a: TypeId, b: TypeId): boolean {
-  return kindOf(local, a) === BtfKind.INT && kindOf(target, b) === BtfKind.INT && sizeWordOf(local, a) === sizeWordOf(target, b) && isSignedInt(local, a) === isSignedInt(target, b)
+  return kindOf(local, a) === BtfKind.INT && kindOf(target, b) === BtfKind.INT &&
+    sizeWordOf(local, a) === sizeWordOf(target, b) && isSignedInt(local, a) === isSignedInt(target, b)
 }

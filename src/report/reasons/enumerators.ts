@@ -18,7 +18,8 @@ export function explainEnumerator (local: Spec, candidate: Candidate, context: R
   const [best] = near
   return {
     reason: 'enumerator_missing',
-    detail: `${describeType(local.btf, local.rootId, true)} has no enumerator ${name} in this kernel.${near.length === 0 ? '' : ` It has ${listed(near)}.`}`,
+    detail: `${describeType(local.btf, local.rootId, true)} has no enumerator ${name} in this kernel.` +
+      (near.length === 0 ? '' : ` It has ${listed(near)}.`),
     suggestions: [...(best === undefined ? [] : [otherEnumerator(local, name, best, context)]), guardEnumerator(local, name)]
   }
 }

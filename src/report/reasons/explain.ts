@@ -24,7 +24,11 @@ import { explainDifferentType, explainMissingType, explainRuledOut } from './typ
 export function explainRecord (record: RecordOutcome, remark: Remark | undefined, context: ReasonContext): Explanation | undefined {
   const { reason, detail, resolution, status } = record
   const plain = reason === null ? undefined : { reason, detail: detail ?? '', suggestions: [] }
-  if (status === 'resolved') return remark === undefined || resolution === undefined ? undefined : { ...remark, suggestions: atAnySize(resolution.local, context) }
+  if (status === 'resolved') {
+    return remark === undefined || resolution === undefined
+      ? undefined
+      : { ...remark, suggestions: atAnySize(resolution.local, context) }
+  }
   try {
     if (plain !== undefined) return explainError(record, context) ?? plain
     return resolution === undefined ? undefined : explainAbsence(record, resolution, context)
@@ -32,7 +36,8 @@ export function explainRecord (record: RecordOutcome, remark: Remark | undefined
     if (!(error instanceof AppError) || (error.code !== 'relocation_failed' && error.code !== 'btf_invalid')) throw error
     return plain ?? {
       reason: 'work_limit',
-      detail: `This kernel has no ${resolution === undefined ? record.accessSpec : describeAccess(resolution.local)}. Why was not found out, because its types nest or repeat beyond what compilers make.`,
+      detail: `This kernel has no ${resolution === undefined ? record.accessSpec : describeAccess(resolution.local)}. ` +
+        'Why was not found out, because its types nest or repeat beyond what compilers make.',
       suggestions: []
     }
   }
@@ -54,7 +59,9 @@ function explainError (record: RecordOutcome, context: ReasonContext): Explanati
       return broken === undefined ? undefined : { reason, detail: broken.detail, suggestions: [] }
     }
     case 'bitfield_too_wide':
-      return resolution === undefined ? undefined : { reason, detail: `${describeAccess(resolution.local)} cannot be read in this kernel. ${record.detail ?? ''}`, suggestions: [] }
+      return resolution === undefined
+        ? undefined
+        : { reason, detail: `${describeAccess(resolution.local)} cannot be read in this kernel. ${record.detail ?? ''}`, suggestions: [] }
     default: return undefined
   }
 }

@@ -48,7 +48,10 @@ export function explainField (local: Spec, candidate: Candidate, context: Reason
 
 const NOWHERE = { paths: [], isMoved: false }
 
-/** A read of another path, where that ends in a number or pointer as the program's does. The rest of the access goes on from there, where it can. */
+/**
+ * A read of another path, where that ends in a number or pointer as the program's does. The rest of the access goes on from there,
+ * where it can.
+ */
 function suggest (local: Spec, candidate: Candidate, root: TypeId, path: Path, rest: string, context: ReasonContext) {
   const { work } = context
   const end = path.at(-1)
@@ -60,7 +63,13 @@ function suggest (local: Spec, candidate: Candidate, root: TypeId, path: Path, r
 }
 
 /** Where the field may be instead: where the kernel's history says, in a nested struct, or under a name that is near. */
-function findElsewhere (local: Spec, failing: number, { btf }: Candidate, owner: TypeId, context: ReasonContext): { paths: readonly Path[], isMoved: boolean } {
+function findElsewhere (
+  local: Spec,
+  failing: number,
+  { btf }: Candidate,
+  owner: TypeId,
+  context: ReasonContext
+): { paths: readonly Path[], isMoved: boolean } {
   const { work } = context
   const accessor = local.accessors[failing]
   const name = accessor?.name === undefined ? '' : shownText(local.btf, accessor.name)
@@ -71,27 +80,43 @@ function findElsewhere (local: Spec, failing: number, { btf }: Candidate, owner:
   if (usual.length > 0) return { paths: usual, isMoved: usual.every(path => path.at(-1)?.name === name) }
   const wanted = accessor === undefined ? undefined : memberType(local.btf, accessor.typeId, accessor.index)
   const sides = { local: local.btf, target: btf, work }
-  const nested = wanted === undefined ? [] : tryWithin(() => findNested(btf, owner, name, newWork(NESTED_STEPS)), () => []).filter(path => fieldsAreCompatible(sides, wanted, path.at(-1)?.type ?? owner))
+  const nested = wanted === undefined
+    ? []
+    : tryWithin(() => findNested(btf, owner, name, newWork(NESTED_STEPS)), () => [])
+      .filter(path => fieldsAreCompatible(sides, wanted, path.at(-1)?.type ?? owner))
   if (nested.length > 0) return { paths: nested.slice(0, MAX_PATHS), isMoved: true }
   const members = membersOf(btf, owner, work)
   const near = nearNames(name, members.map(member => member.name))
-  return { paths: near.flatMap(other => members.filter(member => member.name === other).slice(0, 1)).map(member => [{ ...member, isPointer: false }]), isMoved: false }
+  const renamed = near.flatMap(other => members.filter(member => member.name === other).slice(0, 1))
+  return { paths: renamed.map(member => [{ ...member, isPointer: false }]), isMoved: false }
 }
 
-function explainIncompatible (local: Spec, failing: number, candidate: Candidate, owner: TypeId, there: MemberPlace, parent: string, context: ReasonContext): Explanation {
+function explainIncompatible (
+  local: Spec,
+  failing: number,
+  candidate: Candidate,
+  owner: TypeId,
+  there: MemberPlace,
+  parent: string,
+  context: ReasonContext
+): Explanation {
   const { work } = context
   const accessor = local.accessors[failing]
   const here = accessor === undefined ? '' : memberDeclaration(local.btf, accessor.typeId, accessor.index)
   const inside = isComposite(kindOf(candidate.btf, strip(candidate.btf, there.type, work)))
     ? membersOf(candidate.btf, there.type, work).filter(({ type }) => isScalar(candidate.btf, strip(candidate.btf, type, work)))
     : []
-  const usual = otherNamesOf(shownName(candidate.btf, strip(candidate.btf, owner, work)), there.name).flatMap(text => findPath(candidate.btf, owner, text, work) ?? [])
+  const usual = otherNamesOf(shownName(candidate.btf, strip(candidate.btf, owner, work)), there.name)
+    .flatMap(text => findPath(candidate.btf, owner, text, work) ?? [])
   const [only] = inside
-  const path: Path | undefined = usual.length > 0 ? usual : inside.length === 1 && only !== undefined ? [{ ...there, isPointer: false }, { ...only, isPointer: false }] : undefined
+  const path: Path | undefined = usual.length > 0
+    ? usual
+    : inside.length === 1 && only !== undefined ? [{ ...there, isPointer: false }, { ...only, isPointer: false }] : undefined
   const suggestions = path === undefined || failing !== 1 ? [] : suggest(local, candidate, owner, path, '', context)
   return {
     reason: 'field_incompatible',
-    detail: `${parent} has ${memberDeclaration(candidate.btf, there.composite, there.index)} in this kernel, which cannot be read as ${here}.${path === undefined ? '' : ` It has ${pathText(path)}.`}`,
+    detail: `${parent} has ${memberDeclaration(candidate.btf, there.composite, there.index)} in this kernel, ` +
+      `which cannot be read as ${here}.${path === undefined ? '' : ` It has ${pathText(path)}.`}`,
     suggestions: [...suggestions, guardField(local)]
   }
 }
@@ -120,7 +145,9 @@ function sizedEnd (spec: Spec): string {
 }
 
 /** The access up to a step, for whether the kernel has that much. */
-function firstSteps (local: Spec, count: number): Spec { return { ...local, kind: CoreReloKind.FIELD_EXISTS, accessors: local.accessors.slice(0, count) } }
+function firstSteps (local: Spec, count: number): Spec {
+  return { ...local, kind: CoreReloKind.FIELD_EXISTS, accessors: local.accessors.slice(0, count) }
+}
 
 /** The named steps after one, as C appends them; empty where an index is among them. */
 function restOf (local: Spec, failing: number): string {
@@ -135,7 +162,9 @@ function endOf (spec: Spec): TypeId {
   return endOfStep(spec, last)
 }
 
-function endOfStep (spec: Spec, last: Accessor): TypeId { return last.name === undefined ? last.typeId : memberType(spec.btf, last.typeId, last.index) }
+function endOfStep (spec: Spec, last: Accessor): TypeId {
+  return last.name === undefined ? last.typeId : memberType(spec.btf, last.typeId, last.index)
+}
 
 /** Index of the first accessor that the candidate does not have. */
 function firstFailingStep (local: Spec, candidate: Candidate, { work }: ReasonContext): number {
@@ -148,7 +177,9 @@ function firstFailingStep (local: Spec, candidate: Candidate, { work }: ReasonCo
 /** The composite that the step is looked up in, in the object's words; one without a name is told by the root that it is nested in. */
 function parentTypeOf (local: Spec, step: number, { work }: ReasonContext): string {
   const id = strip(local.btf, endOf(firstSteps(local, step)), work)
-  return shownName(local.btf, id) === '' ? `a nested type of ${describeType(local.btf, local.rootId, true)}` : describeType(local.btf, id, true)
+  return shownName(local.btf, id) === ''
+    ? `a nested type of ${describeType(local.btf, local.rootId, true)}`
+    : describeType(local.btf, id, true)
 }
 
 function elements (count: number): string { return count === 1 ? '1 element' : `${count} elements` }

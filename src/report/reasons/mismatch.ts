@@ -19,7 +19,8 @@ export function explainMismatch (record: RecordOutcome, resolution: Resolution, 
   if (expected === undefined || held === undefined) return undefined
   return {
     reason: 'value_mismatch',
-    detail: `The instruction holds ${bothSigns(held)} where the object's own types say ${bothSigns(expected)} for ${describeAccess(resolution.local)}. ${causeOf(record, resolution, held, expected, context)}`,
+    detail: `The instruction holds ${bothSigns(held)} where the object's own types say ${bothSigns(expected)} ` +
+      `for ${describeAccess(resolution.local)}. ${causeOf(record, resolution, held, expected, context)}`,
     suggestions: []
   }
 }
@@ -28,18 +29,23 @@ function causeOf (record: RecordOutcome, { local }: Resolution, held: bigint, ex
   if (held === expected) return 'Another relocation of the same instruction changed it.'
   const insn = instructionOf(object, record)
   const isAccess = insn !== undefined && [BpfClass.LDX, BpfClass.ST, BpfClass.STX].some(accessing => classOf(insn.code) === accessing)
-  if (local.kind === CoreReloKind.FIELD_BYTE_OFFSET && isAccess && expected > MAX_OFFSET && BigInt.asIntN(16, expected) === BigInt.asIntN(64, held)) {
-    return `The compiler cut the offset to 16 bits: a load or store reaches ${MAX_OFFSET} at most. Declare the struct in the program without what lies before the field, since CO-RE needs only the name.`
+  const isCut = expected > MAX_OFFSET && BigInt.asIntN(16, expected) === BigInt.asIntN(64, held)
+  if (local.kind === CoreReloKind.FIELD_BYTE_OFFSET && isAccess && isCut) {
+    return `The compiler cut the offset to 16 bits: a load or store reaches ${MAX_OFFSET} at most. ` +
+      'Declare the struct in the program without what lies before the field, since CO-RE needs only the name.'
   }
   const last = local.accessors.at(-1)
   if (local.kind === CoreReloKind.FIELD_SIGNED && last?.name !== undefined && held === 1n && expected === 0n) {
     const type = strip(local.btf, memberType(local.btf, last.typeId, last.index), work)
     if (isEnum(kindOf(local.btf, type)) && !kindFlagOf(local.btf, type)) {
-      return 'clang 14 and older say "signed" of such an enum here and leave it out of its BTF. Compile with clang 15 or newer, or declare the field as an int.'
+      return 'clang 14 and older say "signed" of such an enum here and leave it out of its BTF. ' +
+        'Compile with clang 15 or newer, or declare the field as an int.'
     }
   }
   if (local.kind === CoreReloKind.ENUMVAL_VALUE && BigInt.asUintN(32, held) === BigInt.asUintN(32, expected)) {
-    return 'The compiler takes the enumerator as unsigned, libbpf reads all 32-bit enumerators as signed, so that none of 2147483648 and more can be relocated. Give the enum an enumerator that needs 64 bits, or use a constant.'
+    return 'The compiler takes the enumerator as unsigned, libbpf reads all 32-bit enumerators as signed, ' +
+      'so that none of 2147483648 and more can be relocated. ' +
+      'Give the enum an enumerator that needs 64 bits, or use a constant.'
   }
   return 'The object was changed after it was compiled, or is relocated already.'
 }

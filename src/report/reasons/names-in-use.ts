@@ -32,7 +32,9 @@ export function createNewNames (local: Btf): NewNames {
   }
 }
 
-const NAMED_KINDS: ReadonlySet<number> = new Set([BtfKind.STRUCT, BtfKind.UNION, BtfKind.ENUM, BtfKind.ENUM64, BtfKind.FWD, BtfKind.TYPEDEF, BtfKind.FUNC, BtfKind.VAR])
+const NAMED_KINDS: ReadonlySet<number> = new Set([
+  BtfKind.STRUCT, BtfKind.UNION, BtfKind.ENUM, BtfKind.ENUM64, BtfKind.FWD, BtfKind.TYPEDEF, BtfKind.FUNC, BtfKind.VAR
+])
 
 function hasName (btf: Btf, name: string): boolean {
   const wanted = new TextEncoder().encode(name)

@@ -1,6 +1,8 @@
 import { sameBytes } from '../../bytes/strings.js'
 import { BtfKind } from '../../btf/constants.js'
-import { findString, isComposite, isEmptyString, kindOf, memberNameOffset, memberType, referencedType, vlenOf, type Btf, type TypeId } from '../../btf/btf.js'
+import {
+  findString, isComposite, isEmptyString, kindOf, memberNameOffset, memberType, referencedType, vlenOf, type Btf, type TypeId
+} from '../../btf/btf.js'
 import { strip } from '../../btf/resolve.js'
 import { shownText } from '../../btf/shown-text.js'
 import { step, type Work } from '../../btf/work.js'
@@ -28,14 +30,23 @@ const MAX_ANONYMOUS = 16
 const MAX_NESTED = 4
 
 /** Sees each named member, anonymous ones looked through, until it answers true. One step of work each. */
-function someMember (btf: Btf, id: TypeId, work: Work, visit: (nameOffset: number, composite: TypeId, index: number) => boolean, depth = 0): boolean {
+function someMember (
+  btf: Btf,
+  id: TypeId,
+  work: Work,
+  visit: (nameOffset: number, composite: TypeId, index: number) => boolean,
+  depth = 0
+): boolean {
   const composite = strip(btf, id, work)
   if (!isComposite(kindOf(btf, composite)) || depth > MAX_ANONYMOUS) return false
   const count = vlenOf(btf, composite)
   for (let index = 0; index < count; index++) {
     step(work)
     const nameOffset = memberNameOffset(btf, composite, index)
-    if (isEmptyString(btf, nameOffset) ? someMember(btf, memberType(btf, composite, index), work, visit, depth + 1) : visit(nameOffset, composite, index)) return true
+    const isOver = isEmptyString(btf, nameOffset)
+      ? someMember(btf, memberType(btf, composite, index), work, visit, depth + 1)
+      : visit(nameOffset, composite, index)
+    if (isOver) return true
   }
   return false
 }
@@ -104,10 +115,14 @@ export function findNested (btf: Btf, root: TypeId, name: string, work: Work): P
     const found: Way[] = []
     const next: Way[] = []
     for (const before of level) {
-      const isOver = someMember(btf, before === undefined ? root : memberType(btf, before.composite, before.index), work, (nameOffset, composite, index) => {
+      const from = before === undefined ? root : memberType(btf, before.composite, before.index)
+      const isOver = someMember(btf, from, work, (nameOffset, composite, index) => {
         if (work.left < STEPS_LEFT) return true
-        if (depth > 0 && hasName(btf, nameOffset, wanted)) found.push({ before, nameOffset, composite, index })
-        else if (isComposite(kindOf(btf, strip(btf, memberType(btf, composite, index), work)))) next.push({ before, nameOffset, composite, index })
+        if (depth > 0 && hasName(btf, nameOffset, wanted)) {
+          found.push({ before, nameOffset, composite, index })
+        } else if (isComposite(kindOf(btf, strip(btf, memberType(btf, composite, index), work)))) {
+          next.push({ before, nameOffset, composite, index })
+        }
         return false
       })
       if (isOver) return []
@@ -129,5 +144,6 @@ const encoder = new TextEncoder()
 
 function hasName (btf: Btf, nameOffset: number, wanted: Uint8Array): boolean {
   const place = findString(btf, nameOffset)
-  return place !== undefined && place.bytes[place.offset + wanted.length] === 0 && sameBytes(place.bytes, place.offset, wanted, 0, wanted.length)
+  return place !== undefined && place.bytes[place.offset + wanted.length] === 0 &&
+    sameBytes(place.bytes, place.offset, wanted, 0, wanted.length)
 }

@@ -36,24 +36,33 @@ export function needsRemark ({ status, resolution }: RecordOutcome): boolean {
  */
 export function remarkOn (record: RecordOutcome, object: BpfObject, hasShifts: HasShifts): Remark | undefined {
   const { status, resolution } = record
-  if (status !== 'resolved' || resolution?.matched === undefined || resolution.local.kind !== CoreReloKind.FIELD_BYTE_OFFSET) return undefined
+  if (status !== 'resolved' || resolution?.matched === undefined) return undefined
+  if (resolution.local.kind !== CoreReloKind.FIELD_BYTE_OFFSET) return undefined
   const { local, matched, value } = resolution
   const what = unknownOpcode(record, object)
   if (what !== undefined) {
-    return { reason: 'opcode_invalid', detail: `${sizesOf(local, matched)}. libbpf gives the instruction that size, which makes it ${what}.` }
+    return {
+      reason: 'opcode_invalid',
+      detail: `${sizesOf(local, matched)}. libbpf gives the instruction that size, which makes it ${what}.`
+    }
   }
   const bits = bitfieldBits(matched)
   if (bits === undefined || hasShifts(record)) return undefined
-  const isSamePlace = bitfieldBits(local) !== undefined && bitsInLoad(local, value?.local.value) === bitsInLoad(matched, value?.target?.value)
+  const isSamePlace = bitfieldBits(local) !== undefined &&
+    bitsInLoad(local, value?.local.value) === bitsInLoad(matched, value?.target?.value)
   if (isSamePlace) return undefined
   return {
     reason: 'bitfield_read_plainly',
-    detail: `${sizesOf(local, matched)}. The program reads it ${bitfieldBits(local) === undefined ? 'as a plain field' : 'at the bits that it has in the object'}, so that it gets a wrong value, as it would from libbpf.`
+    detail: `${sizesOf(local, matched)}. The program reads it ` +
+      `${bitfieldBits(local) === undefined ? 'as a plain field' : 'at the bits that it has in the object'}, ` +
+      'so that it gets a wrong value, as it would from libbpf.'
   }
 }
 
 /** Whether the instruction got a size with which no verifier knows it. */
-export function hasUnknownOpcode (record: RecordOutcome, object: BpfObject): boolean { return needsRemark(record) && unknownOpcode(record, object) !== undefined }
+export function hasUnknownOpcode (record: RecordOutcome, object: BpfObject): boolean {
+  return needsRemark(record) && unknownOpcode(record, object) !== undefined
+}
 
 /** What a load or store is after it got another size; undefined where the verifier knows it. */
 function unknownOpcode (record: RecordOutcome, object: BpfObject): string | undefined {
@@ -63,7 +72,8 @@ function unknownOpcode (record: RecordOutcome, object: BpfObject): string | unde
   if (insn === undefined) return undefined
   const isLoad = classOf(insn.code) === BpfClass.LDX
   if (isLoad && (insn.code & MODE) === BPF_MEMSX && size === 8) return 'a sign-extending load of 8 bytes, an opcode that no verifier knows'
-  const isAtomic = classOf(insn.code) === BpfClass.STX && (insn.code & MODE) === BPF_ATOMIC && insn.imm !== LOAD_ACQUIRE && insn.imm !== STORE_RELEASE
+  const isAtomic = classOf(insn.code) === BpfClass.STX && (insn.code & MODE) === BPF_ATOMIC &&
+    insn.imm !== LOAD_ACQUIRE && insn.imm !== STORE_RELEASE
   return isAtomic && size < 4 ? `an atomic operation on ${size === 1 ? 'one byte' : `${size} bytes`}, which no verifier allows` : undefined
 }
 

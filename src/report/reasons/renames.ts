@@ -27,5 +27,7 @@ const RENAMES: readonly Rename[] = [
 
 /** Paths that other kernels have for what `type` has at `path`, in the order in which they came. */
 export function otherNamesOf (type: string, path: string): string[] {
-  return RENAMES.filter(rename => rename.type === type && rename.names.includes(path)).flatMap(({ names }) => names.filter(name => name !== path))
+  return RENAMES
+    .filter(rename => rename.type === type && rename.names.includes(path))
+    .flatMap(({ names }) => names.filter(name => name !== path))
 }

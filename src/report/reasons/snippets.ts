@@ -1,5 +1,7 @@
 import { BtfKind } from '../../btf/constants.js'
-import { kindOf, memberBitfieldSize, memberType, nameOffsetOf, referencedType, isEmptyString, type Btf, type TypeId } from '../../btf/btf.js'
+import {
+  kindOf, memberBitfieldSize, memberType, nameOffsetOf, referencedType, isEmptyString, type Btf, type TypeId
+} from '../../btf/btf.js'
 import { strip } from '../../btf/resolve.js'
 import { shownName, shownText } from '../../btf/shown-text.js'
 import { describeType } from '../../core/describe.js'
@@ -21,7 +23,9 @@ const C_INTEGER = /^(?:(?:unsigned|signed|char|short|int|long|_Bool)(?: |$))+$/
 
 /** The access without its root: `i_atime.tv_sec`, `comm[3]`. */
 export function accessPath (local: Spec): string {
-  return local.accessors.map(({ name, index }, i) => name === undefined ? (i === 0 ? '' : `[${index}]`) : `.${shownText(local.btf, name)}`).join('').replace(/^\./, '')
+  return local.accessors
+    .map(({ name, index }, i) => name === undefined ? (i === 0 ? '' : `[${index}]`) : `.${shownText(local.btf, name)}`)
+    .join('').replace(/^\./, '')
 }
 
 export function guardField (local: Spec): ReportSuggestion {
@@ -66,7 +70,10 @@ export function otherEnumerator (local: Spec, missing: string, present: string, 
   }
 }
 
-/** A read at the width and place that the field has in the kernel, whatever they are. Undefined for an element of an array, which has no sign in CO-RE. */
+/**
+ * A read at the width and place that the field has in the kernel, whatever they are. Undefined for an element of an array, which has
+ * no sign in CO-RE.
+ */
 export function readAtAnySize (local: Spec, { names }: Pick<ReasonContext, 'names'>): ReportSuggestion | undefined {
   if (local.accessors.at(-1)?.name === undefined) return undefined
   const type = describeType(local.btf, local.rootId)
@@ -86,7 +93,13 @@ export function readAtAnySize (local: Spec, { names }: Pick<ReasonContext, 'name
  * A function that reads the field where it is in this kernel, and where the program expects it in others. Undefined where one
  * of them is no number or pointer.
  */
-export function readElsewhere (local: Spec, target: Btf, root: TypeId, path: Path, context: Pick<ReasonContext, 'names' | 'work'>): ReportSuggestion | undefined {
+export function readElsewhere (
+  local: Spec,
+  target: Btf,
+  root: TypeId,
+  path: Path,
+  context: Pick<ReasonContext, 'names' | 'work'>
+): ReportSuggestion | undefined {
   const { work } = context
   const result = resultType(local, work)
   if (result === undefined) return undefined
@@ -115,19 +128,29 @@ export function readElsewhere (local: Spec, target: Btf, root: TypeId, path: Pat
 }
 
 function functionName (local: Spec): string {
-  return `${describeType(local.btf, local.rootId, true).replace(/^(struct|union|enum) /, '')}_${local.accessors.map(({ name, index }) => name === undefined ? (index === 0 ? '' : index) : shownText(local.btf, name)).join('_')}`
+  const root = describeType(local.btf, local.rootId, true).replace(/^(struct|union|enum) /, '')
+  const steps = local.accessors
+    .map(({ name, index }) => name === undefined ? (index === 0 ? '' : index) : shownText(local.btf, name))
+  return `${root}_${steps.join('_')}`
     .replace(/[^A-Za-z0-9_]/g, '_').replace(/__+/g, '_')
 }
 
 /** What a read of the local field gives. */
-function resultType (local: Spec, work: ReasonContext['work']): { readonly type: string, readonly isPointer: boolean, readonly isBitfield: boolean } | undefined {
+function resultType (
+  local: Spec,
+  work: ReasonContext['work']
+): { readonly type: string, readonly isPointer: boolean, readonly isBitfield: boolean } | undefined {
   const last = local.accessors.at(-1)
   if (last === undefined) return undefined
   const { btf } = local
-  if (last.name !== undefined && memberBitfieldSize(btf, last.typeId, last.index) > 0) return { type: 'unsigned long long ', isPointer: false, isBitfield: true }
+  if (last.name !== undefined && memberBitfieldSize(btf, last.typeId, last.index) > 0) {
+    return { type: 'unsigned long long ', isPointer: false, isBitfield: true }
+  }
   const id = last.name === undefined ? last.typeId : memberType(btf, last.typeId, last.index)
   const kind = kindOf(btf, strip(btf, id, work))
-  if (kind === BtfKind.INT) return { type: `${declaration(btf, id).replace(/\b(const|volatile) /g, '')} `, isPointer: false, isBitfield: false }
+  if (kind === BtfKind.INT) {
+    return { type: `${declaration(btf, id).replace(/\b(const|volatile) /g, '')} `, isPointer: false, isBitfield: false }
+  }
   return kind === BtfKind.PTR ? { type: pointerTo(btf, strip(btf, id, work), ''), isPointer: true, isBitfield: false } : undefined
 }
 
@@ -141,7 +164,13 @@ interface Flavors {
 }
 
 /** Structs with nothing but the path in them, of which CO-RE finds the rest. */
-function flavors (local: Spec, target: Btf, root: TypeId, path: Path, { work, names }: Pick<ReasonContext, 'names' | 'work'>): Flavors | undefined {
+function flavors (
+  local: Spec,
+  target: Btf,
+  root: TypeId,
+  path: Path,
+  { work, names }: Pick<ReasonContext, 'names' | 'work'>
+): Flavors | undefined {
   const definitions: string[] = []
   const [last] = path.slice(-1)
   let inner = last === undefined ? undefined : fieldDeclaration(target, last.type, last.name, work)
@@ -170,7 +199,8 @@ function flavors (local: Spec, target: Btf, root: TypeId, path: Path, { work, na
     if (before !== undefined) inner = `${name} *${before.name};`
   }
   const pointers = path.map(({ isPointer }) => isPointer)
-  const lastPath = pathText(path.slice(Math.max(0, pointers.lastIndexOf(true))).map((step, i) => i === 0 ? { ...step, isPointer: false } : step))
+  const lastSteps = path.slice(Math.max(0, pointers.lastIndexOf(true)))
+  const lastPath = pathText(lastSteps.map((step, i) => i === 0 ? { ...step, isPointer: false } : step))
   return inner === undefined || lastStruct === undefined ? undefined : { definitions, root: rootStruct, last: lastStruct, lastPath }
 }
 
@@ -199,7 +229,11 @@ function fieldDeclaration (btf: Btf, id: TypeId, name: string, work: ReasonConte
 
 function pointerTo (btf: Btf, pointer: TypeId, name: string): string {
   const pointee = referencedType(btf, pointer)
-  return isCompositeType(btf, pointee) && !isEmptyString(btf, nameOffsetOf(btf, pointee)) ? `${describeType(btf, pointee)} *${name}` : `void *${name}`
+  return isCompositeType(btf, pointee) && !isEmptyString(btf, nameOffsetOf(btf, pointee))
+    ? `${describeType(btf, pointee)} *${name}`
+    : `void *${name}`
 }
 
-function isPointerType (btf: Btf, id: TypeId, work: ReasonContext['work']): boolean { return kindOf(btf, strip(btf, id, work)) === BtfKind.PTR }
+function isPointerType (btf: Btf, id: TypeId, work: ReasonContext['work']): boolean {
+  return kindOf(btf, strip(btf, id, work)) === BtfKind.PTR
+}

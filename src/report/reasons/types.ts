@@ -14,10 +14,14 @@ import { findPath } from './paths.js'
 import { listed, type Explanation } from './reason.js'
 import { accessPath, guardType, readElsewhere } from './snippets.js'
 
-/** The kinds that two types of one name are mistaken for in practice: a typedef for its struct, a forward declaration for the definition. */
+/**
+ * The kinds that two types of one name are mistaken for in practice: a typedef for its struct, a forward declaration for the
+ * definition.
+ */
 const MISTAKABLE_KINDS = [BtfKind.STRUCT, BtfKind.UNION, BtfKind.ENUM, BtfKind.TYPEDEF, BtfKind.FWD]
 const KIND_TEXTS: ReadonlyMap<number, string> = new Map([
-  [BtfKind.STRUCT, 'a struct'], [BtfKind.UNION, 'a union'], [BtfKind.ENUM, 'an enum'], [BtfKind.TYPEDEF, 'a typedef'], [BtfKind.FWD, 'only declared (struct or union, without members)']
+  [BtfKind.STRUCT, 'a struct'], [BtfKind.UNION, 'a union'], [BtfKind.ENUM, 'an enum'], [BtfKind.TYPEDEF, 'a typedef'],
+  [BtfKind.FWD, 'only declared (struct or union, without members)']
 ])
 /** Modules that are named. */
 const MAX_MODULES = 5
@@ -33,7 +37,9 @@ export function explainMissingType (local: Spec, { target, work, modulesWith }: 
     const shown = modules.length > MAX_MODULES ? [...modules.slice(0, MAX_MODULES), `${modules.length - MAX_MODULES} more`] : modules
     return {
       reason: 'type_in_module',
-      detail: `The kernel itself has no ${type}; its ${modules.length === 1 ? 'module' : 'modules'} ${listed(shown)} ${modules.length === 1 ? 'has' : 'have'} one. Name the module in \`modules\`, where the node has it loaded before the program.`,
+      detail: `The kernel itself has no ${type}; its ${modules.length === 1 ? 'module' : 'modules'} ${listed(shown)} ` +
+        `${modules.length === 1 ? 'has' : 'have'} one. ` +
+        'Name the module in `modules`, where the node has it loaded before the program.',
       suggestions
     }
   }
@@ -41,7 +47,11 @@ export function explainMissingType (local: Spec, { target, work, modulesWith }: 
     if (other === kind) continue
     const found = [target.btf, ...target.modules].flatMap(btf => findCandidates(btf, other, name, btf !== target.btf, work))
     if (found.length > 0) {
-      return { reason: 'type_kind_differs', detail: `This kernel has no ${type}; the name is ${KIND_TEXTS.get(other) ?? kindName(other)} there.`, suggestions }
+      return {
+        reason: 'type_kind_differs',
+        detail: `This kernel has no ${type}; the name is ${KIND_TEXTS.get(other) ?? kindName(other)} there.`,
+        suggestions
+      }
     }
   }
   return { reason: 'type_missing', detail: `This kernel has no ${type}.`, suggestions }
@@ -70,13 +80,17 @@ export function explainRuledOut ({ local, candidates, pruned }: Resolution, cont
     const kept = candidates.map(({ id, btf }) => `type ${id} of ${bytesText(resolveSize(btf, id))}`)
     const decided = records[by]
     const record = decided?.resolution
-    const place = decided === undefined || record === undefined ? 'an earlier relocation' : `the relocation of ${describeAccess(record.local)} (instruction ${decided.instruction} of ${decided.program})`
+    const place = decided === undefined || record === undefined
+      ? 'an earlier relocation'
+      : `the relocation of ${describeAccess(record.local)} (instruction ${decided.instruction} of ${decided.program})`
     const type = describeType(local.btf, local.rootId, true)
     const path = findPath(candidate.btf, candidate.id, accessPath(local), work)
     const suggestion = path === undefined ? undefined : readElsewhere(local, candidate.btf, candidate.id, path, context)
     return {
       reason: 'type_ruled_out',
-      detail: `This kernel has several types ${type}. ${describeAccess(local)} is in type ${candidate.id} of ${bytesText(resolveSize(candidate.btf, candidate.id))}, which ${place} ruled out, because only ${listed(kept)} has that field. Each flavour of the struct is looked up by itself.`,
+      detail: `This kernel has several types ${type}. ${describeAccess(local)} is in type ${candidate.id} ` +
+        `of ${bytesText(resolveSize(candidate.btf, candidate.id))}, which ${place} ruled out, ` +
+        `because only ${listed(kept)} has that field. Each flavour of the struct is looked up by itself.`,
       suggestions: suggestion === undefined ? [] : [suggestion]
     }
   }

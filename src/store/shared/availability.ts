@@ -44,7 +44,8 @@ export function createAvailability ({ probe, onWarning, onAvailable, retryMs }: 
   policy.onBreak(reason => {
     if (!isAway) {
       const value = 'value' in reason ? reason.value as { readonly reason?: string } : {}
-      onWarning('The shared store does not answer as it should; the service goes on without it, and tries again by itself.', { reason: value.reason })
+      onWarning('The shared store does not answer as it should; the service goes on without it, and tries again by itself.',
+        { reason: value.reason })
     }
     isAway = true
     tryAgain()

@@ -60,9 +60,15 @@ export function createS3Client (settings: S3Settings, network: Network = {}): S3
     readonly body?: { readonly bytes: Uint8Array, readonly sha256: string }
     readonly firstByteMs?: number
   }
-  const call = async <T>({ method, url, body, firstByteMs = FIRST_BYTE_MS }: Call, read: (response: Dispatcher.ResponseData) => Promise<S3Answer<T>>): Promise<S3Answer<T>> => {
+  const call = async <T>(
+    { method, url, body, firstByteMs = FIRST_BYTE_MS }: Call,
+    read: (response: Dispatcher.ResponseData) => Promise<S3Answer<T>>
+  ): Promise<S3Answer<T>> => {
     const aborter = new AbortController()
-    const timers = [setTimeout(() => { aborter.abort(new Error(`no answer within ${firstByteMs} ms`)) }, firstByteMs), setTimeout(() => { aborter.abort(new Error(`not done within ${TOTAL_MS} ms`)) }, TOTAL_MS)]
+    const timers = [
+      setTimeout(() => { aborter.abort(new Error(`no answer within ${firstByteMs} ms`)) }, firstByteMs),
+      setTimeout(() => { aborter.abort(new Error(`not done within ${TOTAL_MS} ms`)) }, TOTAL_MS)
+    ]
     try {
       const signed = await new AwsV4Signer({
         method,
@@ -92,7 +98,11 @@ export function createS3Client (settings: S3Settings, network: Network = {}): S3
       return { state: 'failed', reason: `it answered ${statusCode} to ${method}`, isTransient: statusCode >= 500 && statusCode !== 503 }
     } catch (error) {
       // A connection that was kept open too long is closed under the next request.
-      return { state: 'failed', reason: wayFailure(error) ?? String(error), isTransient: !aborter.signal.aborted && RESET.has(codeOf(error)) }
+      return {
+        state: 'failed',
+        reason: wayFailure(error) ?? String(error),
+        isTransient: !aborter.signal.aborted && RESET.has(codeOf(error))
+      }
     } finally {
       for (const timer of timers) clearTimeout(timer)
     }
@@ -111,18 +121,32 @@ export function createS3Client (settings: S3Settings, network: Network = {}): S3
       const read = await readObject(response, MAX_LIST_BYTES)
       if (read.state !== 'done') return read
       const text = Buffer.from(read.value.bytes).toString()
-      const keys = [...text.matchAll(/<Key>([^<&]{1,1024})<\/Key>/g)].flatMap(([, key = '']) => key.startsWith(keyOf('')) ? [{ key: key.slice(keyOf('').length) }] : [])
+      const keys = [...text.matchAll(/<Key>([^<&]{1,1024})<\/Key>/g)]
+        .flatMap(([, key = '']) => key.startsWith(keyOf('')) ? [{ key: key.slice(keyOf('').length) }] : [])
       if (!text.includes('<IsTruncated>true')) return { state: 'done', value: { keys, next: undefined } }
       const [, next] = /<NextContinuationToken>([^<]{1,4096})<\/NextContinuationToken>/.exec(text) ?? []
       if (next === undefined) return { state: 'failed', reason: 'it cut a list short and does not say how it goes on', isTransient: false }
-      return { state: 'done', value: { keys, next: next.replaceAll('&quot;', '"').replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&') } }
+      return {
+        state: 'done',
+        value: {
+          keys,
+          next: next.replaceAll('&quot;', '"').replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&')
+        }
+      }
     })
   }
 
   return {
     get: async (key, maxBytes) => await retried({ method: 'GET', url: urlOf(key) }, response => readObject(response, maxBytes)),
-    head: async key => await retried({ method: 'HEAD', url: urlOf(key) }, async response => ({ state: 'done', value: lengthOf(response) ?? 0 })),
-    put: async (key, bytes, sha256) => await retried({ method: 'PUT', url: urlOf(key), body: { bytes, sha256 }, firstByteMs: PATIENT_MS }, async response => {
+    head: async key => await retried({ method: 'HEAD', url: urlOf(key) }, async response => {
+      return { state: 'done', value: lengthOf(response) ?? 0 }
+    }),
+    put: async (key, bytes, sha256) => await retried({
+      method: 'PUT',
+      url: urlOf(key),
+      body: { bytes, sha256 },
+      firstByteMs: PATIENT_MS
+    }, async response => {
       await response.body.dump({ limit: 16_384 })
       return { state: 'done', value: null }
     }),

@@ -27,7 +27,9 @@ export function isS3Location (text: string): boolean { return LOCATION.test(text
  */
 export function readS3Settings (location: string, env: Readonly<Record<string, string | undefined>>): S3Settings {
   const [, bucket, prefix = ''] = LOCATION.exec(location) ?? []
-  if (bucket === undefined) throw invalid('CORELO_SHARED_STORE', `CORELO_SHARED_STORE must be s3://bucket/prefix, not ${JSON.stringify(location)}.`)
+  if (bucket === undefined) {
+    throw invalid('CORELO_SHARED_STORE', `CORELO_SHARED_STORE must be s3://bucket/prefix, not ${JSON.stringify(location)}.`)
+  }
   const given = (name: string): string | undefined => env[name] === '' ? undefined : env[name]
   const required = (name: string): string => {
     const value = given(name)
@@ -36,7 +38,8 @@ export function readS3Settings (location: string, env: Readonly<Record<string, s
   }
   const endpoint = given('AWS_ENDPOINT_URL_S3') ?? given('AWS_ENDPOINT_URL')
   if (endpoint !== undefined && !(URL.canParse(endpoint) && /^https?:$/.test(new URL(endpoint).protocol))) {
-    throw invalid('AWS_ENDPOINT_URL_S3', `AWS_ENDPOINT_URL_S3 (or AWS_ENDPOINT_URL) must be an http or https address, not ${JSON.stringify(endpoint)}.`)
+    throw invalid('AWS_ENDPOINT_URL_S3',
+      `AWS_ENDPOINT_URL_S3 (or AWS_ENDPOINT_URL) must be an http or https address, not ${JSON.stringify(endpoint)}.`)
   }
   const sessionToken = given('AWS_SESSION_TOKEN')
   return {
@@ -53,7 +56,9 @@ export function readS3Settings (location: string, env: Readonly<Record<string, s
 /** The address of the bucket, with a slash at its end. A name with dots fits no certificate as a part of the host. */
 export function bucketUrl ({ bucket, region, endpoint }: S3Settings): URL {
   if (endpoint !== undefined) return new URL(`${endpoint.replace(/\/+$/, '')}/${bucket}/`)
-  return bucket.includes('.') ? new URL(`https://s3.${region}.amazonaws.com/${bucket}/`) : new URL(`https://${bucket}.s3.${region}.amazonaws.com/`)
+  return bucket.includes('.')
+    ? new URL(`https://s3.${region}.amazonaws.com/${bucket}/`)
+    : new URL(`https://${bucket}.s3.${region}.amazonaws.com/`)
 }
 
 function invalid (setting: string, message: string): AppError { return new AppError('invalid_request', message, { setting }) }

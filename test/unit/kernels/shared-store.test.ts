@@ -230,7 +230,7 @@ describe('a record in the shared store', () => {
 })
 
 describe('a shared store that is away', () => {
-  it('costs one question half a second, and the others nothing, until it is there again', async () => {
+  it('is waited for once, and the others are answered without a question to it, until it is there again', async () => {
     const sockets = new Set<Socket>()
     const silent = createServer(socket => { sockets.add(socket) })
     silent.listen(0, '127.0.0.1')
@@ -240,17 +240,14 @@ describe('a shared store that is away', () => {
     const port = typeof address === 'object' && address !== null ? address.port : 0
     const server = await startS3Server()
     const { store, warnings } = open({ ...s3Settings(server), endpoint: `http://127.0.0.1:${port}` })
-    const started = performance.now()
     expect(await store.read('btf', HASH)).toBeUndefined()
-    const once_ = performance.now() - started
-    expect(once_).toBeGreaterThan(400)
-    expect(once_).toBeLessThan(1500)
-    const again = performance.now()
+    expect(sockets.size).toBeGreaterThan(0)
+    const waited = sockets.size
     for (let i = 0; i < 1000; i++) {
       expect(await store.read('btf', sha256(String(i)))).toBeUndefined()
       await failure('storage_unreadable', store.find({ release: String(i) }))
     }
-    expect(performance.now() - again).toBeLessThan(400)
+    expect(sockets.size - waited).toBeLessThan(20) // looks whether it is back, now and then
     expect(store.isAvailable).toBe(false)
     expect(warnings).toHaveLength(1)
   })
