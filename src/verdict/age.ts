@@ -11,7 +11,10 @@ interface Row {
   readonly commit?: string
   /** First release whose stable updates may have brought it. */
   readonly alsoFrom?: Version
-  /** Updates of older releases that have it, and with them all later ones of that release: seen by the verdict's comparison with those kernels. */
+  /**
+   * Updates of older releases that have it, and with them all later ones of that release: seen by the verdict's comparison with those
+   * kernels.
+   */
   readonly updates?: readonly Update[]
 }
 
@@ -125,7 +128,10 @@ export interface Age extends Readonly<Record<AbilityName, Ability>> {
   readonly perhaps: Rules
 }
 
-/** Releases of distributions that bring new parts of the verifier to old kernels: RHEL and its family, SUSE, openEuler, Anolis, Kylin, BC-Linux, Oracle's UEK. */
+/**
+ * Releases of distributions that bring new parts of the verifier to old kernels: RHEL and its family, SUSE, openEuler, Anolis, Kylin,
+ * BC-Linux, Oracle's UEK.
+ */
 const BACKPORTING = /\.el\d|\.fc\d|\.oe\d|\.an\d|\.al\d|\.ky\d|\.bclinux|\.uel|el\d+uek|-default$|^3\.10\.0-|\.tl\d|\.oc\d|\.ocs/
 
 /** Major and minor number of a release, such as 6.1; undefined where it does not start with two numbers. */
@@ -134,7 +140,9 @@ export function parseRelease (release: string): Version | undefined {
   return match === null ? undefined : [Number(match[1]), Number(match[2])]
 }
 
-function isAtLeast (version: Version, since: Version): boolean { return version[0] > since[0] || (version[0] === since[0] && version[1] >= since[1]) }
+function isAtLeast (version: Version, since: Version): boolean {
+  return version[0] > since[0] || (version[0] === since[0] && version[1] >= since[1])
+}
 
 /** Debian's numbers of kernels whose releases have a 0 where their update would be, and the update of each. */
 const DEBIAN: readonly (readonly [...Version, number: number, patch: number])[] = [[5, 10, 46, 262], [6, 1, 57, 192]]
@@ -144,7 +152,8 @@ function updateOf (release: string, [major, minor]: Version): number | undefined
   const patch = /^\d{1,3}\.\d{1,3}\.([1-9]\d{0,3})(?!\d)/.exec(release)?.[1]
   if (patch !== undefined) return Number(patch)
   const number = /^\d+\.\d+\.0-(\d{1,3})(?:-cloud|-rt)?-(?:amd64|arm64)$/.exec(release)?.[1]
-  return number === undefined ? undefined : DEBIAN.find(known => known[0] === major && known[1] === minor && Number(number) >= known[2])?.[3]
+  if (number === undefined) return undefined
+  return DEBIAN.find(known => known[0] === major && known[1] === minor && Number(number) >= known[2])?.[3]
 }
 
 /** What the verifier of a kernel can do, by `uname -r`; the newest one's abilities where the release is not known. */

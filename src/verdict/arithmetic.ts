@@ -1,12 +1,28 @@
 import type { Age, Rules } from './age.js'
-import { ANY_NUMBER, ANY_RANGE, ANY_RANGE32, draftOf, learnFromBits, learnFromLowBits, max, min, S32_MAX, S32_MIN, S64_MAX, S64_MIN, settle, type Bounds, type Draft } from './bounds.js'
+import {
+  ANY_NUMBER, ANY_RANGE, ANY_RANGE32, draftOf, learnFromBits, learnFromLowBits, max, min, S32_MAX, S32_MIN, S64_MAX, S64_MIN, settle,
+  type Bounds, type Draft
+} from './bounds.js'
 import { wholeFromHalf } from './extend.js'
 import { byRules, constant, isConstant, scalar, union, type Scalar, type Traits } from './scalar.js'
 import { addTnums, andTnums, multiplyTnums, orTnums, signed, signed32, subtractTnums, U32, U64, unsigned, xorTnums } from './tnum.js'
 
 /** ALU operations, by the high bits of their opcodes. */
 export const ALU = {
-  ADD: 0x00, SUB: 0x10, MUL: 0x20, DIV: 0x30, OR: 0x40, AND: 0x50, LSH: 0x60, RSH: 0x70, NEG: 0x80, MOD: 0x90, XOR: 0xa0, MOV: 0xb0, ARSH: 0xc0, END: 0xd0
+  ADD: 0x00,
+  SUB: 0x10,
+  MUL: 0x20,
+  DIV: 0x30,
+  OR: 0x40,
+  AND: 0x50,
+  LSH: 0x60,
+  RSH: 0x70,
+  NEG: 0x80,
+  MOD: 0x90,
+  XOR: 0xa0,
+  MOV: 0xb0,
+  ARSH: 0xc0,
+  END: 0xd0
 } as const
 
 /**
@@ -17,7 +33,8 @@ export const ALU = {
 export function compute (age: Age, operation: number, a: Scalar, b: Scalar, is64: boolean): Scalar {
   const isOne = (a.isOne && (b.isOne || isConstant(b))) || (isConstant(a) && b.isOne)
   const isSum = is64 && (operation === ALU.ADD || operation === ALU.SUB) && isConstant(b) && age.linksSums !== 'no'
-  const traits: Traits = { exact: a.exact && b.exact, related: isSum ? a.id === 0 ? a.related : a.id : 0, from: union(a.from, b.from), isOne }
+  const related = isSum ? a.id === 0 ? a.related : a.id : 0
+  const traits: Traits = { exact: a.exact && b.exact, related, from: union(a.from, b.from), isOne }
   if (isConstant(a) && isConstant(b) && age.foldsXor === 'yes') {
     const folded = fold(operation, a.bits, b.bits, is64 ? 64 : 32)
     if (folded !== undefined) return constant(folded, traits.from)
@@ -145,7 +162,9 @@ function added (rules: Rules, u: readonly [bigint, bigint], s: readonly [bigint,
 
 function keptSigned (rules: Rules, fits: boolean, s: readonly [bigint, bigint], width: 64 | 32): Pick<Range, 'smin' | 'smax'> {
   const wraps = rules.keepsWrapped && ((s[0] > highest(width) && s[1] > highest(width)) || (s[0] < lowest(width) && s[1] < lowest(width)))
-  return fits || wraps ? { smin: BigInt.asIntN(width, s[0]), smax: BigInt.asIntN(width, s[1]) } : { smin: lowest(width), smax: highest(width) }
+  return fits || wraps
+    ? { smin: BigInt.asIntN(width, s[0]), smax: BigInt.asIntN(width, s[1]) }
+    : { smin: lowest(width), smax: highest(width) }
 }
 
 function product (a: Range, b: Range, width: 64 | 32): Range {
@@ -163,7 +182,12 @@ function productOfSigned (a: Range, b: Range, width: 64 | 32): Range {
   const smin = corners.reduce(min)
   const smax = corners.reduce(max)
   const fitsSigned = smin >= lowest(width) && smax <= highest(width)
-  return { umin: fits ? low : 0n, umax: fits ? high : top(width), smin: fitsSigned ? smin : lowest(width), smax: fitsSigned ? smax : highest(width) }
+  return {
+    umin: fits ? low : 0n,
+    umax: fits ? high : top(width),
+    smin: fitsSigned ? smin : lowest(width),
+    smax: fitsSigned ? smax : highest(width)
+  }
 }
 
 /** Signs of what bitwise operations leave: older verifiers look at those of the sides, newer ones at the result. */
@@ -206,21 +230,30 @@ function shiftRight (a: Bounds, by: bigint): Draft {
 }
 
 function shiftRightHalf (a: Bounds, by: bigint): Draft {
-  const d: Draft = { ...ANY_RANGE, ...ANY_RANGE32, bits: (a.bits & U32) >> by, mask: (a.mask & U32) >> by, umin32: a.umin32 >> by, umax32: a.umax32 >> by }
+  const d: Draft = {
+    ...ANY_RANGE,
+    ...ANY_RANGE32,
+    bits: (a.bits & U32) >> by,
+    mask: (a.mask & U32) >> by,
+    umin32: a.umin32 >> by,
+    umax32: a.umax32 >> by
+  }
   learnFromLowBits(d)
   return d
 }
 
 function shiftSigned (a: Bounds, by: bigint): Draft {
   const mask = unsigned(signed(a.mask) >> by)
-  const d: Draft = { ...ANY_RANGE, ...ANY_RANGE32, bits: unsigned(signed(a.bits) >> by) & ~mask, mask, smin: a.smin >> by, smax: a.smax >> by }
+  const bits = unsigned(signed(a.bits) >> by) & ~mask
+  const d: Draft = { ...ANY_RANGE, ...ANY_RANGE32, bits, mask, smin: a.smin >> by, smax: a.smax >> by }
   learnFromBits(d)
   return d
 }
 
 function shiftSignedHalf (a: Bounds, by: bigint): Draft {
   const mask = signed32(a.mask) >> by & U32
-  const d: Draft = { ...ANY_RANGE, ...ANY_RANGE32, bits: signed32(a.bits) >> by & U32 & ~mask, mask, smin32: a.smin32 >> by, smax32: a.smax32 >> by }
+  const bits = signed32(a.bits) >> by & U32 & ~mask
+  const d: Draft = { ...ANY_RANGE, ...ANY_RANGE32, bits, mask, smin32: a.smin32 >> by, smax32: a.smax32 >> by }
   learnFromLowBits(d)
   return d
 }

@@ -1,4 +1,6 @@
-import { datasecVariable, intEncoding, kindOf, nameOf, referencedType, sizeWordOf, typeId, vlenOf, type Btf, type TypeId } from '../btf/btf.js'
+import {
+  datasecVariable, intEncoding, kindOf, nameOf, referencedType, sizeWordOf, typeId, vlenOf, type Btf, type TypeId
+} from '../btf/btf.js'
 import { BTF_INT_BOOL, BtfKind } from '../btf/constants.js'
 import type { BpfObject } from '../core/object.js'
 import { STT_OBJECT } from '../elf/constants.js'
@@ -33,7 +35,9 @@ function parseAssumption (text: string): Assumption {
   const [, name, written] = FORM.exec(text) ?? []
   if (name === undefined || written === undefined) throw invalid(`${quote(text)} is no assumption; write name=value, such as enabled=1.`)
   const value = NOUNS[written] ?? toNumber(written)
-  if (value === undefined) throw invalid(`The value of ${quote(text)} must be a decimal or hex number of at most 64 bits, true, false, y, n or m.`)
+  if (value === undefined) {
+    throw invalid(`The value of ${quote(text)} must be a decimal or hex number of at most 64 bits, true, false, y, n or m.`)
+  }
   return { name, value }
 }
 
@@ -80,9 +84,11 @@ interface Settable {
 }
 
 function settableVariables (object: BpfObject): Settable[] {
-  const inSections = object.elf.sections.filter(({ name }) => /^\.rodata(\.|$)/.test(name)).flatMap(section => symbolsOf(object.elf).definedIn(section.index)
-    .filter(({ type, name }) => type === STT_OBJECT && name !== '')
-    .map(({ name, size }): Settable => ({ name, qualified: `${section.name}.${name}`, size, kind: 'number', isConfig: false })))
+  const inSections = object.elf.sections
+    .filter(({ name }) => /^\.rodata(\.|$)/.test(name))
+    .flatMap(section => symbolsOf(object.elf).definedIn(section.index)
+      .filter(({ type, name }) => type === STT_OBJECT && name !== '')
+      .map(({ name, size }): Settable => ({ name, qualified: `${section.name}.${name}`, size, kind: 'number', isConfig: false })))
   return [...inSections, ...configurationValues(object.btf)]
 }
 
@@ -128,9 +134,14 @@ function valueOf ({ size, kind, isConfig }: Settable, name: string, value: Assum
     if (kind === 'bool' && value !== 'm') return TRISTATE[value]
     throw invalid(`${name} cannot be ${value}: the object declares it as ${kind === 'bool' ? 'a bool' : 'a number'}.`)
   }
-  if (size > 8) throw invalid(`${name} has ${Number.isFinite(size) ? `${size} bytes` : 'the type of a text'}; only values of at most 8 bytes can be assumed.`)
+  if (size > 8) {
+    throw invalid(`${name} has ${Number.isFinite(size) ? `${size} bytes` : 'the type of a text'}; ` +
+      'only values of at most 8 bytes can be assumed.')
+  }
   const bits = BigInt(8 * size)
-  if (value >= 1n << bits || value < -(1n << bits) / 2n) throw invalid(`${name} has ${size} ${size === 1 ? 'byte' : 'bytes'}, in which ${value} does not fit.`)
+  if (value >= 1n << bits || value < -(1n << bits) / 2n) {
+    throw invalid(`${name} has ${size} ${size === 1 ? 'byte' : 'bytes'}, in which ${value} does not fit.`)
+  }
   return BigInt.asUintN(8 * size, value)
 }
 

@@ -35,7 +35,8 @@ export const min = (a: bigint, b: bigint): bigint => a < b ? a : b
 export const max = (a: bigint, b: bigint): bigint => a > b ? a : b
 
 export function draftOf (b: Bounds): Draft {
-  return { bits: b.bits, mask: b.mask, umin: b.umin, umax: b.umax, smin: b.smin, smax: b.smax, umin32: b.umin32, umax32: b.umax32, smin32: b.smin32, smax32: b.smax32 }
+  const { bits, mask, umin, umax, smin, smax, umin32, umax32, smin32, smax32 } = b
+  return { bits, mask, umin, umax, smin, smax, umin32, umax32, smin32, smax32 }
 }
 
 export function sameBounds (a: Bounds, b: Bounds): boolean {
@@ -113,7 +114,9 @@ function deduceSigns (d: Draft): void {
   d.smax = whole.smax
 }
 
-function pairSigns (umin: bigint, umax: bigint, smin: bigint, smax: bigint, width: number): Pick<Bounds, 'umin' | 'umax' | 'smin' | 'smax'> {
+function pairSigns (
+  umin: bigint, umax: bigint, smin: bigint, smax: bigint, width: number
+): Pick<Bounds, 'umin' | 'umax' | 'smin' | 'smax'> {
   const u = (value: bigint): bigint => BigInt.asUintN(width, value)
   const s = (value: bigint): bigint => BigInt.asIntN(width, value)
   if (smin >= 0n || smax < 0n) {

@@ -57,7 +57,9 @@ function compareNumbers (run: Run, state: State, comparison: Comparison<Scalar>)
   }
   const mayDecide = sure !== perhaps && decide(perhaps, operation, left, right, is64) !== undefined
   const isOpen = left.exact && right.exact && !mayDecide && (!perhaps.comparesRanges || left.id === 0 || left.id !== right.id)
-  if (!isOpen) state.doubt ??= `Whether the verifier decides the branch at instruction ${state.pc} of ${topFrame(state).code.fn.name} is not known.`
+  if (!isOpen) {
+    state.doubt ??= `Whether the verifier decides the branch at instruction ${state.pc} of ${topFrame(state).code.fn.name} is not known.`
+  }
   const other = fork(run, state, target, null)
   narrowSides(run, other, comparison, true)
   narrowSides(run, state, comparison, false)
@@ -65,7 +67,12 @@ function compareNumbers (run: Run, state: State, comparison: Comparison<Scalar>)
 }
 
 /** Puts what a comparison says of both sides into their registers, and into all copies of them. */
-function narrowSides (run: Run, state: State, { operation, is64, left, right, leftRegister, rightRegister }: Comparison<Scalar>, taken: boolean): void {
+function narrowSides (
+  run: Run,
+  state: State,
+  { operation, is64, left, right, leftRegister, rightRegister }: Comparison<Scalar>,
+  taken: boolean
+): void {
   if (leftRegister === rightRegister || (left.id !== 0 && left.id === right.id)) {
     if (run.age.perhaps.comparesRanges) replace(run, state, leftRegister, left, inexact(left))
     return
@@ -87,7 +94,11 @@ function replace (run: Run, state: State, register: number, before: Scalar, valu
   let copies = 0
   mapValues(state, other => {
     if (other.kind !== 'scalar' || other === value) return other
-    if (id !== 0 && other.id === id) return ++copies > SURE_COPIES && run.age.linksSums !== 'no' ? scalar(other, { ...other, id: 0, exact: false }) : copyOf(run.age, other, value)
+    if (id !== 0 && other.id === id) {
+      return ++copies > SURE_COPIES && run.age.linksSums !== 'no'
+        ? scalar(other, { ...other, id: 0, exact: false })
+        : copyOf(run.age, other, value)
+    }
     const isRelated = (id !== 0 && other.related === id) || (related !== 0 && (other.id === related || other.related === related))
     return isRelated ? inexact(other) : other
   })
@@ -116,7 +127,8 @@ function comparePointers (run: Run, state: State, comparison: Comparison<Value |
   if (isEquality && is64 && pointer !== undefined && other !== undefined && isNullConstant(other)) {
     const knows = nullness(run.age, pointer)
     if (knows !== 'never') {
-      const isNull = fork(run, state, nullWay, knows === 'maybe' ? null : `Whether the verifier takes the pointer for null in ${place} is not known.`)
+      const doubt = knows === 'maybe' ? null : `Whether the verifier takes the pointer for null in ${place} is not known.`
+      const isNull = fork(run, state, nullWay, doubt)
       settleNull(isNull, register, pointer, true)
     }
     settleNull(state, register, pointer, false)
@@ -143,7 +155,8 @@ function nullness (age: Age, pointer: Value): 'maybe' | 'never' | 'unclear' {
 
 function settleNull (state: State, register: number | undefined, pointer: Value, isNull: boolean): void {
   if (pointer.kind !== 'pointer' || pointer.null === 'no') return
-  const known: Value = isNull ? constant(0n) : pointer.null === 'maybe' || pointer.null === 'likely' ? { ...pointer, null: 'no', id: 0 } : pointer
+  const mayBeNull = pointer.null === 'maybe' || pointer.null === 'likely'
+  const known: Value = isNull ? constant(0n) : mayBeNull ? { ...pointer, null: 'no', id: 0 } : pointer
   if (register !== undefined && register !== 10) topFrame(state).registers[register] = known
   if (pointer.id !== 0) mapValues(state, other => other.kind === 'pointer' && other.id === pointer.id ? known : other)
 }

@@ -49,7 +49,9 @@ function callHelper (run: Run, state: State, helper: number): boolean {
   }
   if (helper === TAIL_CALL && state.frames.length > 1 && run.age.returnsFromTailCalls !== 'no') {
     // What is called returns to where this function's caller goes on, with a result that can be anything.
-    const doubt = run.age.returnsFromTailCalls === 'yes' ? null : 'Whether the verifier of this kernel follows a tail call back is not known.'
+    const doubt = run.age.returnsFromTailCalls === 'yes'
+      ? null
+      : 'Whether the verifier of this kernel follows a tail call back is not known.'
     const returned = fork(run, state, state.pc, doubt)
     topFrame(returned).registers[0] = UNKNOWN
     leave(run, returned)
@@ -64,7 +66,12 @@ function resultOfHelper (run: Run, helper: number): Value {
   switch (resultOf(helper)) {
     case 'number': return UNKNOWN
     case 'ranged': return VAGUE
-    case 'maybe-null': return { ...NOT_NULL, null: helper === MAP_LOOKUP && run.age.knowsElements !== 'no' ? 'likely' : 'maybe', isOfMemory: helper !== MAP_LOOKUP, id: newId(run) }
+    case 'maybe-null': return {
+      ...NOT_NULL,
+      null: helper === MAP_LOOKUP && run.age.knowsElements !== 'no' ? 'likely' : 'maybe',
+      isOfMemory: helper !== MAP_LOOKUP,
+      id: newId(run)
+    }
     case 'maybe-null-deep': return { ...UNCLEAR, null: 'maybe', id: newId(run) }
     case 'pointer': return NOT_NULL
     case 'pointer-deep': return { ...UNCLEAR, id: newId(run) }
@@ -140,7 +147,14 @@ function callSubprogram (run: Run, state: State, callee: Code): boolean {
 function enter (state: State, callee: Code, passed: ReadonlyArray<Value | undefined>, callback: Frame['callback']): boolean {
   if (state.frames.length >= MAX_FRAMES) return false
   const caller = topFrame(state)
-  const frame: Frame = { context: contextOf(caller.context, callee, state.pc), code: callee, registers: new Array<undefined>(10).fill(undefined), stack: [], returnTo: state.pc + 1, callback }
+  const frame: Frame = {
+    context: contextOf(caller.context, callee, state.pc),
+    code: callee,
+    registers: new Array<undefined>(10).fill(undefined),
+    stack: [],
+    returnTo: state.pc + 1,
+    callback
+  }
   for (let r = 1; r <= 5; r++) {
     frame.registers[r] = passed[r]
     caller.registers[r] = undefined
@@ -166,7 +180,9 @@ function contextOf (parent: Context, callee: Code, at: number): Context {
  *
  * @param turns how many at most, where the helper is told
  */
-function enterCallback (run: Run, state: State, callee: Code, passed: ReadonlyArray<Value | undefined>, isAsync: boolean, turns: Value | undefined): boolean {
+function enterCallback (
+  run: Run, state: State, callee: Code, passed: ReadonlyArray<Value | undefined>, isAsync: boolean, turns: Value | undefined
+): boolean {
   if (isAsync) {
     enterAside(run, state, callee, passed)
     finishCall(state, UNKNOWN)
@@ -176,10 +192,13 @@ function enterCallback (run: Run, state: State, callee: Code, passed: ReadonlyAr
   const { repeatsCallbacks: repeats, countsCallbacks: counts } = run.age
   const isNone = turns?.kind === 'scalar' && isConstant(turns) && turns.bits === 0n
   if (repeats !== 'no') {
-    const skipped = fork(run, state, state.pc + 1, repeats === 'yes' ? null : 'Whether the verifier of this kernel skips a callback is not known.')
+    const doubt = repeats === 'yes' ? null : 'Whether the verifier of this kernel skips a callback is not known.'
+    const skipped = fork(run, state, state.pc + 1, doubt)
     finishCall(skipped, UNKNOWN)
     if (isNone && counts === 'yes') return false
-    if (isNone && counts === 'maybe') state.doubt ??= 'Whether the verifier of this kernel follows a callback that is called no time is not known.'
+    if (isNone && counts === 'maybe') {
+      state.doubt ??= 'Whether the verifier of this kernel follows a callback that is called no time is not known.'
+    }
   }
   const isMany = counts === 'no' || turns === undefined || (turns.kind === 'scalar' && turns.umax >= MANY)
   const limit = !isMany && counts === 'yes' && turns.kind === 'scalar' && turns.exact ? Number(turns.umax) : undefined
@@ -192,7 +211,8 @@ function enterCallback (run: Run, state: State, callee: Code, passed: ReadonlyAr
 function enterAside (run: Run, state: State, callee: Code, passed: ReadonlyArray<Value | undefined> = [UNCLEAR, UNCLEAR, UNCLEAR]): void {
   let context = run.asides.get(callee)
   if (context === undefined) run.asides.set(callee, context = newContext(callee, undefined))
-  const frame: Frame = { context, code: callee, registers: new Array<undefined>(10).fill(undefined), stack: [], returnTo: 0, callback: undefined }
+  const registers = new Array<undefined>(10).fill(undefined)
+  const frame: Frame = { context, code: callee, registers, stack: [], returnTo: 0, callback: undefined }
   passed.forEach((value, i) => { frame.registers[i + 1] = value?.kind === 'stack' ? UNCLEAR : value })
   run.pending.push({ frames: [frame], pc: 0, doubt: state.doubt, compared: false, rests: state.rests })
 }
@@ -209,11 +229,14 @@ export function leave (run: Run, state: State): boolean {
     return true
   }
   if (run.age.repeatsCallbacks !== 'no') {
-    const again = fork(run, state, frame.returnTo - 1, callback.isCertain ? null : 'How often the verifier of this kernel follows a callback is not known.')
+    const doubt = callback.isCertain ? null : 'How often the verifier of this kernel follows a callback is not known.'
+    const again = fork(run, state, frame.returnTo - 1, doubt)
     widen(again, callback.before, again.frames.length)
     if (callback.limit === undefined) enter(again, frame.code, callback.arguments, { ...callback, before: again.frames.map(copyFrame) })
-    else if (callback.turn < callback.limit) enter(again, frame.code, callback.arguments, { ...callback, before: again.frames.map(copyFrame), turn: callback.turn + 1 })
-    else {
+    else if (callback.turn < callback.limit) {
+      const before = again.frames.map(copyFrame)
+      enter(again, frame.code, callback.arguments, { ...callback, before, turn: callback.turn + 1 })
+    } else {
       // The verifier forgets at the end of the last turn, too.
       finishCall(again, UNKNOWN)
       again.pc = frame.returnTo

@@ -207,7 +207,9 @@ function readPoison ({ elf: { sections, view, littleEndian } }: BpfObject): numb
   return found
 }
 
-function isAnyWithin (sorted: Uint32Array, start: number, end: number): boolean { return (sorted[firstAtOrAfter(sorted, start)] ?? end) < end }
+function isAnyWithin (sorted: Uint32Array, start: number, end: number): boolean {
+  return (sorted[firstAtOrAfter(sorted, start)] ?? end) < end
+}
 
 /** Index of the first of ascending numbers that is not below `from`. */
 function firstAtOrAfter (sorted: Uint32Array, from: number): number {

@@ -6,7 +6,21 @@ import { meetTnums, signed, signed32, U32, unsigned, withLowHalf } from './tnum.
 
 /** Conditional jumps, by the high bits of their opcodes. */
 export const JMP = {
-  JA: 0x00, JEQ: 0x10, JGT: 0x20, JGE: 0x30, JSET: 0x40, JNE: 0x50, JSGT: 0x60, JSGE: 0x70, CALL: 0x80, EXIT: 0x90, JLT: 0xa0, JLE: 0xb0, JSLT: 0xc0, JSLE: 0xd0, JCOND: 0xe0
+  JA: 0x00,
+  JEQ: 0x10,
+  JGT: 0x20,
+  JGE: 0x30,
+  JSET: 0x40,
+  JNE: 0x50,
+  JSGT: 0x60,
+  JSGE: 0x70,
+  CALL: 0x80,
+  EXIT: 0x90,
+  JLT: 0xa0,
+  JLE: 0xb0,
+  JSLT: 0xc0,
+  JSLE: 0xd0,
+  JCOND: 0xe0
 } as const
 
 /** The operation that holds where the given one does not. JSET has none of its own: -JSET. */
@@ -17,7 +31,8 @@ const OPPOSITE: ReadonlyMap<number, number> = new Map([
 
 /** The same comparison with its sides exchanged. */
 const EXCHANGED: ReadonlyMap<number, number> = new Map([
-  [JMP.JGT, JMP.JLT], [JMP.JLT, JMP.JGT], [JMP.JGE, JMP.JLE], [JMP.JLE, JMP.JGE], [JMP.JSGT, JMP.JSLT], [JMP.JSLT, JMP.JSGT], [JMP.JSGE, JMP.JSLE], [JMP.JSLE, JMP.JSGE]
+  [JMP.JGT, JMP.JLT], [JMP.JLT, JMP.JGT], [JMP.JGE, JMP.JLE], [JMP.JLE, JMP.JGE],
+  [JMP.JSGT, JMP.JSLT], [JMP.JSLT, JMP.JSGT], [JMP.JSGE, JMP.JSLE], [JMP.JSLE, JMP.JSGE]
 ])
 
 export const opposite = (operation: number): number => OPPOSITE.get(operation) ?? operation
@@ -38,7 +53,10 @@ function rangeOf (value: Bounds, is64: boolean): Range {
     : { umin: value.umin32, umax: value.umax32, smin: value.smin32, smax: value.smax32, bits: value.bits & U32, mask: value.mask & U32 }
 }
 
-/** Whether a verifier by these rules sees that the comparison always holds (true) or never does (false); undefined: it follows both ways. */
+/**
+ * Whether a verifier by these rules sees that the comparison always holds (true) or never does (false); undefined: it follows both
+ * ways.
+ */
 export function decide (rules: Rules, operation: number, left: Scalar, right: Scalar, is64: boolean): boolean | undefined {
   const a = rangeOf(left, is64)
   const b = rangeOf(right, is64)
@@ -66,7 +84,9 @@ export function decide (rules: Rules, operation: number, left: Scalar, right: Sc
 }
 
 /** What verifiers decided before they could do more: that constants are equal. */
-function isOldDecision (operation: number, areEqual: boolean): boolean { return areEqual && (operation === JMP.JEQ || operation === JMP.JNE) }
+function isOldDecision (operation: number, areEqual: boolean): boolean {
+  return areEqual && (operation === JMP.JEQ || operation === JMP.JNE)
+}
 
 function testBits (a: Range, bits: bigint): boolean | undefined {
   if ((a.bits & bits) !== 0n) return true
@@ -79,7 +99,8 @@ function equal (rules: Rules, a: Range, b: Range, left: Bounds, right: Bounds, i
   if ((a.mask | b.mask) === 0n) return a.bits === b.bits
   if (rules.comparesBits && ((a.bits ^ b.bits) & ~a.mask & ~b.mask) !== 0n) return false
   if (a.umin > b.umax || a.umax < b.umin || a.smin > b.smax || a.smax < b.smin) return false
-  const halvesDiffer = is64 && (left.umin32 > right.umax32 || left.umax32 < right.umin32 || left.smin32 > right.smax32 || left.smax32 < right.smin32)
+  const halvesDiffer = is64 &&
+    (left.umin32 > right.umax32 || left.umax32 < right.umin32 || left.smin32 > right.smax32 || left.smax32 < right.smin32)
   return halvesDiffer ? false : undefined
 }
 
@@ -115,10 +136,28 @@ function narrowed (rules: Rules, operation: number, left: Scalar, right: Scalar,
   }
   const isKnown = (value: Scalar): boolean => isConstant(value) || (!is64 && (value.mask & U32) === 0n)
   if (isKnown(right)) return [narrow(rules, operation, left, right.bits, is64), right]
-  if (isKnown(left)) return [left, operation === JMP.JSET || operation === -JMP.JSET ? narrow(rules, operation, right, left.bits, is64) : narrow(rules, exchanged(operation), right, left.bits, is64)]
+  if (isKnown(left)) {
+    const isOfBits = operation === JMP.JSET || operation === -JMP.JSET
+    return [left, narrow(rules, isOfBits ? operation : exchanged(operation), right, left.bits, is64)]
+  }
   if (!is64 || operation !== JMP.JEQ) return [left, right]
-  const both = settle(rules, { ...meetRanges(left, right, true), ...meetTnums(left, right), umin32: left.umin32, umax32: left.umax32, smin32: left.smin32, smax32: left.smax32 })
-  const other = settle(rules, { ...both, ...meetRanges(left, right, true), ...meetTnums(left, right), umin32: right.umin32, umax32: right.umax32, smin32: right.smin32, smax32: right.smax32 })
+  const both = settle(rules, {
+    ...meetRanges(left, right, true),
+    ...meetTnums(left, right),
+    umin32: left.umin32,
+    umax32: left.umax32,
+    smin32: left.smin32,
+    smax32: left.smax32
+  })
+  const other = settle(rules, {
+    ...both,
+    ...meetRanges(left, right, true),
+    ...meetTnums(left, right),
+    umin32: right.umin32,
+    umax32: right.umax32,
+    smin32: right.smin32,
+    smax32: right.smax32
+  })
   return [both, other]
 }
 
@@ -134,7 +173,10 @@ function narrow (rules: Rules, operation: number, value: Scalar, limit: bigint, 
     d.bits &= ~c
     d.mask &= ~c
   } else if (operation === JMP.JSET) setBit(d, c)
-  else if (operation !== JMP.JNE) shorten(operation, d, { umin: c, umax: c, smin: is64 ? signed(c) : signed32(c), smax: is64 ? signed(c) : signed32(c) }, is64)
+  else if (operation !== JMP.JNE) {
+    const s = is64 ? signed(c) : signed32(c)
+    shorten(operation, d, { umin: c, umax: c, smin: s, smax: s }, is64)
+  }
   if (is64) return settle(rules, halfFromWhole(d))
   if ((d.bits | d.mask) <= U32) return settle(rules, wholeFromHalf(d))
   return settle(rules, Object.assign(d, ANY_RANGE))
@@ -161,7 +203,9 @@ function refine (operation: number, a: Draft, b: Draft, is64: boolean): void {
       const range = meetRanges(a, b, is64)
       put(a, range, is64)
       put(b, range, is64)
-      const tnum = is64 ? meetTnums(a, b) : meetTnums({ bits: a.bits & U32, mask: a.mask & U32 }, { bits: b.bits & U32, mask: b.mask & U32 })
+      const tnum = is64
+        ? meetTnums(a, b)
+        : meetTnums({ bits: a.bits & U32, mask: a.mask & U32 }, { bits: b.bits & U32, mask: b.mask & U32 })
       Object.assign(a, is64 ? tnum : withLowHalf(a, tnum))
       Object.assign(b, is64 ? tnum : withLowHalf(b, tnum))
       return
@@ -193,7 +237,13 @@ function put (d: Draft, { umin, umax, smin, smax }: Pick<Bounds, 'umin' | 'umax'
 function shaveEdges (d: Draft, c: bigint, is64: boolean): void {
   const { umin, umax, smin, smax } = rangeOf(d, is64)
   const s = is64 ? signed(c) : signed32(c)
-  put(d, { umin: umin === c ? umin + 1n : umin, umax: umax === c ? umax - 1n : umax, smin: smin === s ? smin + 1n : smin, smax: smax === s ? smax - 1n : smax }, is64)
+  const rest = {
+    umin: umin === c ? umin + 1n : umin,
+    umax: umax === c ? umax - 1n : umax,
+    smin: smin === s ? smin + 1n : smin,
+    smax: smax === s ? smax - 1n : smax
+  }
+  put(d, rest, is64)
 }
 
 /** Shortens the range of a number that is on the said side of another. */

@@ -80,7 +80,17 @@ function wholeSigned (value: Bounds, width: number): Bounds {
   const top = (1n << BigInt(width - 1)) - 1n
   if (kept === undefined) return { ...ANY_NUMBER, smin: -top - 1n, smax: top, smin32: -top - 1n, smax32: top }
   const [low, high] = [kept[0] & U64, kept[1] & U64]
-  return { ...tnumOfRange(low, high), umin: low, umax: high, smin: kept[0], smax: kept[1], umin32: low & U32, umax32: high & U32, smin32: signed32(low), smax32: signed32(high) }
+  return {
+    ...tnumOfRange(low, high),
+    umin: low,
+    umax: high,
+    smin: kept[0],
+    smax: kept[1],
+    umin32: low & U32,
+    umax32: high & U32,
+    smin32: signed32(low),
+    smax32: signed32(high)
+  }
 }
 
 function lowSigned (rules: Rules, value: Bounds, width: number): Bounds {
@@ -88,6 +98,13 @@ function lowSigned (rules: Rules, value: Bounds, width: number): Bounds {
   const top = (1n << BigInt(width - 1)) - 1n
   const half: Bounds = kept === undefined
     ? { ...ANY_NUMBER, smin32: -top - 1n, smax32: top }
-    : { ...ANY_NUMBER, ...tnumOfRange(kept[0] & U32, kept[1] & U32), umin32: kept[0] & U32, umax32: kept[1] & U32, smin32: kept[0], smax32: kept[1] }
+    : {
+        ...ANY_NUMBER,
+        ...tnumOfRange(kept[0] & U32, kept[1] & U32),
+        umin32: kept[0] & U32,
+        umax32: kept[1] & U32,
+        smin32: kept[0],
+        smax32: kept[1]
+      }
   return settle(rules, wholeFromHalf(draftOf(half)))
 }

@@ -34,13 +34,19 @@ export function resultOf (helper: number): HelperResult {
 
 /** For helpers that take memory and its size: the register of the size, by that of the pointer. */
 export const SIZES: ReadonlyMap<number, ReadonlyMap<number, number>> = new Map([
-  [4, new Map([[1, 2]])], [45, new Map([[1, 2]])], [112, new Map([[1, 2]])], [113, new Map([[1, 2]])], [114, new Map([[1, 2]])], [115, new Map([[1, 2]])],
-  [6, new Map([[1, 2]])], [16, new Map([[1, 2]])], [25, new Map([[4, 5]])], [26, new Map([[3, 4]])], [67, new Map([[2, 3]])], [130, new Map([[2, 3]])], [141, new Map([[2, 3]])],
+  [4, new Map([[1, 2]])], [45, new Map([[1, 2]])], [112, new Map([[1, 2]])], [113, new Map([[1, 2]])],
+  [114, new Map([[1, 2]])], [115, new Map([[1, 2]])],
+  [6, new Map([[1, 2]])], [16, new Map([[1, 2]])], [25, new Map([[4, 5]])], [26, new Map([[3, 4]])],
+  [67, new Map([[2, 3]])], [130, new Map([[2, 3]])], [141, new Map([[2, 3]])],
   [120, new Map([[3, 4]])], [148, new Map([[1, 2]])], [165, new Map([[1, 2]])], [111, new Map([[1, 2]])]
 ])
 
 /** Helpers that call a function of the object: the register of the function, and what its arguments are. */
-export const CALLBACKS: ReadonlyMap<number, { readonly fn: number, readonly passes: ReadonlyArray<'map' | 'number' | 'pointer' | 'unclear' | number>, readonly isAsync: boolean }> = new Map([
+export const CALLBACKS: ReadonlyMap<number, {
+  readonly fn: number
+  readonly passes: ReadonlyArray<'map' | 'number' | 'pointer' | 'unclear' | number>
+  readonly isAsync: boolean
+}> = new Map([
   [164, { fn: 2, passes: ['map', 'pointer', 'pointer', 3], isAsync: false }],
   [170, { fn: 2, passes: ['map', 'pointer', 'pointer'], isAsync: true }],
   [180, { fn: 3, passes: ['unclear', 'unclear', 4], isAsync: false }],

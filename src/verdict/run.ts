@@ -70,7 +70,10 @@ export function restOn (run: Run, state: State, from: readonly string[], untaken
   if (from.length === 0) return
   state.rests = union(state.rests, from)
   const isAhead = run.isPoisonAhead(topFrame(state).code, untaken) ||
-    state.frames.some((frame, depth) => { const callee = state.frames[depth + 1]; return callee !== undefined && run.isPoisonAhead(frame.code, callee.returnTo) })
+    state.frames.some((frame, depth) => {
+      const callee = state.frames[depth + 1]
+      return callee !== undefined && run.isPoisonAhead(frame.code, callee.returnTo)
+    })
   if (isAhead) run.assumes = union(run.assumes, from)
 }
 

@@ -64,7 +64,18 @@ function makeConstant (value: bigint, from: readonly string[]): Scalar {
   const low = value & U32
   const s = signed(value)
   const s32 = signed32(low)
-  return scalar({ bits: value, mask: 0n, umin: value, umax: value, smin: s, smax: s, umin32: low, umax32: low, smin32: s32, smax32: s32 }, { from })
+  return scalar({
+    bits: value,
+    mask: 0n,
+    umin: value,
+    umax: value,
+    smin: s,
+    smax: s,
+    umin32: low,
+    umax32: low,
+    smin32: s32,
+    smax32: s32
+  }, { from })
 }
 
 /** A known number; `value` may be signed. */
@@ -77,15 +88,33 @@ export function constant (value: bigint, from: readonly string[] = NOTHING): Sca
 export const ZERO = constant(0n)
 
 export function isConstant (value: Scalar): boolean { return value.mask === 0n }
-export function isUnknown (value: Bounds): boolean { return value.mask === U64 && value.umin === 0n && value.umax === U64 && value.smin === S64_MIN && value.smax === S64_MAX && hasFullLow(value) }
-function hasFullLow (value: Bounds): boolean { return value.umin32 === 0n && value.umax32 === U32 && value.smin32 === S32_MIN && value.smax32 === S32_MAX }
+
+export function isUnknown (value: Bounds): boolean {
+  return value.mask === U64 && value.umin === 0n && value.umax === U64 && value.smin === S64_MIN && value.smax === S64_MAX &&
+    hasFullLow(value)
+}
+
+function hasFullLow (value: Bounds): boolean {
+  return value.umin32 === 0n && value.umax32 === U32 && value.smin32 === S32_MIN && value.smax32 === S32_MAX
+}
 
 /** An unknown number of so many bytes, as a load leaves it. */
 export function ofSize (bytes: number, traits: Traits = {}): Scalar {
   if (bytes >= 8) return scalar(ANY_NUMBER, traits)
   const top = (1n << BigInt(bytes * 8)) - 1n
   const isWord = bytes === 4
-  return scalar({ bits: 0n, mask: top, umin: 0n, umax: top, smin: 0n, smax: top, umin32: 0n, umax32: top, smin32: isWord ? S32_MIN : 0n, smax32: isWord ? S32_MAX : top }, traits)
+  return scalar({
+    bits: 0n,
+    mask: top,
+    umin: 0n,
+    umax: top,
+    smin: 0n,
+    smax: top,
+    umin32: 0n,
+    umax32: top,
+    smin32: isWord ? S32_MIN : 0n,
+    smax32: isWord ? S32_MAX : top
+  }, traits)
 }
 
 export function union (a: readonly string[], b: readonly string[]): readonly string[] {
@@ -113,6 +142,7 @@ export function byRules (age: Age, traits: Traits, calculate: (rules: Rules) => 
 
 /** Whether every number that `b` allows is allowed by `a`. */
 export function includes (a: Scalar, b: Scalar): boolean {
-  return (b.mask & ~a.mask) === 0n && ((a.bits ^ b.bits) & ~a.mask) === 0n && a.umin <= b.umin && a.umax >= b.umax && a.smin <= b.smin && a.smax >= b.smax &&
+  return (b.mask & ~a.mask) === 0n && ((a.bits ^ b.bits) & ~a.mask) === 0n &&
+    a.umin <= b.umin && a.umax >= b.umax && a.smin <= b.smin && a.smax >= b.smax &&
     a.umin32 <= b.umin32 && a.umax32 >= b.umax32 && a.smin32 <= b.smin32 && a.smax32 >= b.smax32
 }

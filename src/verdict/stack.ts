@@ -32,7 +32,9 @@ const byteOf = (offset: number): number => offset & 7
 const maskOf = (byte: number, size: number): number => ((1 << size) - 1) << byte & 0xff
 
 /** Stores a value. `isImmediate`: by BPF_ST, whose constants older verifiers forget. */
-export function store (age: Age, littleEndian: boolean, stack: Stack, offset: number, size: number, value: Value, isImmediate: boolean): void {
+export function store (
+  age: Age, littleEndian: boolean, stack: Stack, offset: number, size: number, value: Value, isImmediate: boolean
+): void {
   const index = slotIndex(offset)
   if (index === undefined) return
   const place = { before: stack[index], byte: byteOf(offset), size, littleEndian }
@@ -54,7 +56,8 @@ function write (rules: Rules, { before, byte, size, littleEndian }: Place, value
   const isNull = isConstant(value) && value.bits === 0n
   if (byte === 0 && spills(rules, value, size, isImmediate, isNull)) {
     if (!littleEndian && size < 8) return VAGUE_SLOT
-    return { value: fits(value, size) ? value : scalar(value, { ...value, id: 0 }), size, zeroes: rules.spillsZeroes ? others : 0, exact: true }
+    const spilled = fits(value, size) ? value : scalar(value, { ...value, id: 0 })
+    return { value: spilled, size, zeroes: rules.spillsZeroes ? others : 0, exact: true }
   }
   const kept = before?.value === undefined ? others : 0
   const isExact = value.exact && (size === 8 || before?.exact !== false)
@@ -119,7 +122,9 @@ export function slotCovers (a: Slot | undefined, b: Slot | undefined, ids: Map<n
     if ((a.zeroes & ~(b === undefined ? 0 : zeroBytes(b))) !== 0) return false
     return !needsExact || a.exact || b?.exact === false
   }
-  if (b?.value === undefined || b.size !== a.size || (a.zeroes & ~b.zeroes) !== 0) return a.value.kind === 'scalar' && isUnknown(a.value) && a.zeroes === 0 && idOf(a.value) === 0 && (a.value.exact || !needsExact)
+  if (b?.value === undefined || b.size !== a.size || (a.zeroes & ~b.zeroes) !== 0) {
+    return a.value.kind === 'scalar' && isUnknown(a.value) && a.zeroes === 0 && idOf(a.value) === 0 && (a.value.exact || !needsExact)
+  }
   return covers(a.value, b.value, ids, needsExact)
 }
 
@@ -130,7 +135,10 @@ function zeroBytes (slot: Slot): number {
 
 export function joinSlots (a: Slot | undefined, b: Slot | undefined): Slot | undefined {
   if (a === b) return a
-  if (a === undefined || b === undefined) return a?.exact === false || b?.exact === false || a?.value !== undefined || b?.value !== undefined ? VAGUE_SLOT : MISC
+  if (a === undefined || b === undefined) {
+    const isVague = a?.exact === false || b?.exact === false || a?.value !== undefined || b?.value !== undefined
+    return isVague ? VAGUE_SLOT : MISC
+  }
   if (a.value !== undefined && b.value !== undefined && a.size === b.size) {
     const value = join(a.value, b.value)
     if (value === undefined) return VAGUE_SLOT

@@ -62,7 +62,8 @@ export function copyState (state: State): State {
 }
 
 export function copyFrame (frame: Frame): Frame {
-  return { context: frame.context, code: frame.code, registers: frame.registers.slice(), stack: frame.stack.slice(), returnTo: frame.returnTo, callback: frame.callback }
+  const { context, code, registers, stack, returnTo, callback } = frame
+  return { context, code, registers: registers.slice(), stack: stack.slice(), returnTo, callback }
 }
 
 export function topFrame (state: State): Frame {
@@ -111,7 +112,9 @@ export function stateCovers (a: State, b: State): boolean {
     const other = b.frames[depth]
     if (other === undefined || turnOf(frame) > turnOf(other)) return false
     for (let r = 0; r < 10; r++) if (!covers(frame.registers[r], other.registers[r], ids, needsExact)) return false
-    for (let i = 0; i < Math.max(frame.stack.length, other.stack.length); i++) if (!slotCovers(frame.stack[i], other.stack[i], ids, needsExact)) return false
+    for (let i = 0; i < Math.max(frame.stack.length, other.stack.length); i++) {
+      if (!slotCovers(frame.stack[i], other.stack[i], ids, needsExact)) return false
+    }
     return true
   })
 }
@@ -141,7 +144,13 @@ export function joinStates (a: State, b: State): State {
     return { ...frame, registers, stack, callback: isEarlier ? other.callback : frame.callback }
   })
   if (!changed) return a
-  return { frames: frames.map(frame => withoutIds(frame)), pc: a.pc, doubt: a.doubt === null ? null : b.doubt, compared: a.compared || b.compared, rests: a.rests }
+  return {
+    frames: frames.map(frame => withoutIds(frame)),
+    pc: a.pc,
+    doubt: a.doubt === null ? null : b.doubt,
+    compared: a.compared || b.compared,
+    rests: a.rests
+  }
 }
 
 /** Which of two states' copies are copies in both would have to be worked out; a joined state has none. */
@@ -155,7 +164,9 @@ function withoutIds (frame: Frame): Frame {
 
 /** A number that other verifier states narrow with its copies: that is not followed, so what is known of it is not all there is. */
 function unlink (value: Value): Value {
-  if (value.kind === 'scalar') return value.id === 0 && value.related === 0 ? value : scalar(value, { exact: false, from: value.from, isOne: value.isOne })
+  if (value.kind === 'scalar') {
+    return value.id === 0 && value.related === 0 ? value : scalar(value, { exact: false, from: value.from, isOne: value.isOne })
+  }
   return idOf(value) === 0 ? value : UNCLEAR
 }
 
@@ -180,7 +191,8 @@ export function widen (state: State, earlier: readonly Frame[], depth: number): 
   state.frames.slice(0, depth).forEach((frame, i) => {
     const before = earlier[i]
     if (before === undefined) return
-    frame.registers = frame.registers.map((value, r) => value?.kind === 'scalar' && !sameValue(value, before.registers[r]) ? vague(value) : value)
+    frame.registers = frame.registers.map((value, r) =>
+      value?.kind === 'scalar' && !sameValue(value, before.registers[r]) ? vague(value) : value)
     frame.stack.forEach((slot: Slot | undefined, s) => {
       if (slot !== undefined && !sameSlot(slot, before.stack[s])) frame.stack[s] = widenSlot(slot, before.stack[s])
     })

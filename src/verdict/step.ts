@@ -123,7 +123,8 @@ function storeTo (run: Run, state: State, insn: Insn): void {
     return
   }
   if (isAtomic && insn.imm !== ATOMIC.STORE_REL && (insn.imm & ATOMIC.FETCH) !== 0) {
-    setRegister(state, insn.imm === ATOMIC.CMPXCHG ? 0 : insn.src, size === 8 ? scalar(VAGUE, { exact: base?.kind === 'pointer' }) : ofSize(size, { exact: base?.kind === 'pointer' }))
+    const traits = { exact: base?.kind === 'pointer' }
+    setRegister(state, insn.imm === ATOMIC.CMPXCHG ? 0 : insn.src, size === 8 ? scalar(VAGUE, traits) : ofSize(size, traits))
   }
   if (base === undefined || base.kind === 'scalar') {
     clobberAll(state)
@@ -191,11 +192,14 @@ function pointerArithmetic (operation: number, left: Value | undefined, right: V
   const other = isLeft ? right : left
   if (pointer === undefined || other === undefined) return undefined
   if (operation === ALU.SUB && other.kind !== 'scalar') return VAGUE
-  if (operation !== ALU.ADD && operation !== ALU.SUB) return pointer.kind === 'stack' || pointer.kind === 'data' ? undefined : pointer.kind === 'pointer' && pointer.null === 'unclear' ? VAGUE : pointer
+  if (operation !== ALU.ADD && operation !== ALU.SUB) {
+    if (pointer.kind === 'stack' || pointer.kind === 'data') return undefined
+    return pointer.kind === 'pointer' && pointer.null === 'unclear' ? VAGUE : pointer
+  }
   if (pointer.kind === 'stack' || pointer.kind === 'data') {
     const by = other.kind === 'scalar' && isConstant(other) ? Number(signed(other.bits)) : undefined
-    const offset = by === undefined || pointer.offset === undefined ? undefined : operation === ALU.ADD ? pointer.offset + by : pointer.offset - by
-    return { ...pointer, offset }
+    if (by === undefined || pointer.offset === undefined) return { ...pointer, offset: undefined }
+    return { ...pointer, offset: operation === ALU.ADD ? pointer.offset + by : pointer.offset - by }
   }
   if (pointer.kind !== 'pointer') return undefined
   return pointer.null === 'no' ? { ...pointer, id: 0 } : { ...pointer, null: 'unclear', id: 0 }

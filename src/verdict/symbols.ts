@@ -46,7 +46,8 @@ export function symbolValues (object: BpfObject, options: JudgeOptions): SymbolV
     load: (symbol, addend) => {
       if (symbol.sectionIndex !== 0) {
         const region = regionOf(symbol.sectionIndex)
-        return region === undefined ? /^\.?maps/.test(object.elf.sections[symbol.sectionIndex]?.name ?? '') ? MAP : NOT_NULL : { kind: 'data', data: region, offset: symbol.value + addend }
+        if (region !== undefined) return { kind: 'data', data: region, offset: symbol.value + addend }
+        return /^\.?maps/.test(object.elf.sections[symbol.sectionIndex]?.name ?? '') ? MAP : NOT_NULL
       }
       externs ??= readExterns(object.btf)
       const extern = externs.get(symbol.name)
@@ -77,7 +78,10 @@ function readExterns (btf: Btf): ReadonlyMap<string, Extern> {
     if (section !== '.kconfig' && section !== '.ksyms') continue
     for (let v = 0; v < vlenOf(btf, id); v++) {
       const variable = datasecVariable(btf, id, v)
-      externs.set(nameOf(btf, variable), { section, isTyped: kindOf(btf, variable) === BtfKind.FUNC || !isVoid(btf, referencedType(btf, variable)) })
+      externs.set(nameOf(btf, variable), {
+        section,
+        isTyped: kindOf(btf, variable) === BtfKind.FUNC || !isVoid(btf, referencedType(btf, variable))
+      })
     }
   }
   return externs
@@ -85,7 +89,9 @@ function readExterns (btf: Btf): ReadonlyMap<string, Extern> {
 
 function isVoid (btf: Btf, id: TypeId): boolean {
   let type = id
-  for (let i = 0; i < 32 && (kindOf(btf, type) === BtfKind.CONST || kindOf(btf, type) === BtfKind.VOLATILE); i++) type = referencedType(btf, type)
+  for (let i = 0; i < 32 && (kindOf(btf, type) === BtfKind.CONST || kindOf(btf, type) === BtfKind.VOLATILE); i++) {
+    type = referencedType(btf, type)
+  }
   return type === 0
 }
 
@@ -121,7 +127,9 @@ function readNumber (view: DataView, offset: number, size: number, littleEndian:
 
 function write (view: DataView, offset: number, size: number, littleEndian: boolean, value: bigint): void {
   const wide = BigInt.asUintN(64, value)
-  for (let i = 0; i < Math.min(size, 8); i++) view.setUint8(offset + (littleEndian ? i : size - 1 - i), Number(wide >> BigInt(8 * i) & 0xffn))
+  for (let i = 0; i < Math.min(size, 8); i++) {
+    view.setUint8(offset + (littleEndian ? i : size - 1 - i), Number(wide >> BigInt(8 * i) & 0xffn))
+  }
 }
 
 function kconfigValue (name: string, { assume, kernelRelease }: JudgeOptions): Scalar {
@@ -145,8 +153,10 @@ function kernelVersion (release: string): Scalar {
     return constant(base + BigInt(Math.min(Number(patch), 255)), [`LINUX_KERNEL_VERSION = ${major}.${minor}.${patch}`])
   }
   const last = base + 255n
-  return scalar({ bits: base, mask: 255n, umin: base, umax: last, smin: base, smax: last, umin32: base, umax32: last, smin32: base, smax32: last },
-    { exact: false, from: [`LINUX_KERNEL_VERSION = ${major}.${minor}`], isOne: true })
+  return scalar(
+    { bits: base, mask: 255n, umin: base, umax: last, smin: base, smax: last, umin32: base, umax32: last, smin32: base, smax32: last },
+    { exact: false, from: [`LINUX_KERNEL_VERSION = ${major}.${minor}`], isOne: true }
+  )
 }
 
 function lowBytes (value: Scalar, bytes: number): Scalar {
