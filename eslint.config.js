@@ -24,6 +24,7 @@ export default [
       'no-labels': 'error'
     }
   },
+  { files: ['src/**/*.ts'], rules: { '@stylistic/max-len': ['error', { code: 140, tabWidth: 2 }] } },
   {
     files: engine.map(folder => `${folder}/**/*.ts`),
     rules: {

@@ -23,7 +23,9 @@ export function call (run: Run, state: State, insn: Insn): boolean {
   const { code } = topFrame(state)
   const symbol = code.symbols.get(state.pc)
   if (insn.src === PSEUDO.CALL || insn.src === PSEUDO.KFUNC_CALL) {
-    if (symbol?.sectionIndex === 0 || insn.src === PSEUDO.KFUNC_CALL) return callKernelFunction(run, state, symbol?.name ?? '', symbol?.binding === STB_WEAK)
+    if (symbol?.sectionIndex === 0 || insn.src === PSEUDO.KFUNC_CALL) {
+      return callKernelFunction(run, state, symbol?.name ?? '', symbol?.binding === STB_WEAK)
+    }
     const callee = run.functions.callee(code, state.pc)
     return callee !== undefined && callSubprogram(run, state, run.functions.codeOf(callee))
   }

@@ -24,7 +24,14 @@ export function judge (object: BpfObject, relocation: Relocation, options: Judge
   if (relocation.counts.poisoned === 0 && poisonOf(object).length === 0) return allLoad(object)
   const functions = readFunctions(object, relocation.patches)
   const graph = callGraph(object, functions)
-  const shared: Shared = { object, functions, graph, symbols: symbolValues(object, options), age: ageOf(options.kernelRelease), work: { left: options.steps ?? STEPS } }
+  const shared: Shared = {
+    object,
+    functions,
+    graph,
+    symbols: symbolValues(object, options),
+    age: ageOf(options.kernelRelease),
+    work: { left: options.steps ?? STEPS }
+  }
 
   const programs = graph.programs.map(fn => ({ fn, result: judgeProgram(shared, fn) }))
   const loaded = programs.filter(({ fn }) => isAutoloaded(fn))
@@ -32,7 +39,8 @@ export function judge (object: BpfObject, relocation: Relocation, options: Judge
   return {
     verdict: worst(loaded.map(({ result }) => result.verdict)),
     assumes: loaded.reduce<readonly string[]>((all, { result }) => union(all, result.assumes), []),
-    programs: object.elf.functions.map(fn => toVerdict(fn, results.get(fn) ?? subprogramResult(fn, loaded.map(({ result }) => result), functions))),
+    programs: object.elf.functions.map(fn =>
+      toVerdict(fn, results.get(fn) ?? subprogramResult(fn, loaded.map(({ result }) => result), functions))),
     isReachable: reachability(object, functions, programs.map(({ result }) => result))
   }
 }
@@ -100,12 +108,16 @@ function judgeProgram ({ object, functions, graph, symbols, age, work }: Shared,
   const places = [...run.reached].flatMap(([where, found]) => [...found].map(([index, reached]) => ({ where, index, ...reached })))
   const certain = places.find(({ doubt }) => doubt === null)
   if (certain !== undefined) {
-    return { ...base, verdict: 'fails', reason: `The verifier gets to instruction ${certain.index} of ${certain.where.name}, which is poisoned.`, assumes: run.rests, isComplete }
+    const reason = `The verifier gets to instruction ${certain.index} of ${certain.where.name}, which is poisoned.`
+    return { ...base, verdict: 'fails', reason, assumes: run.rests, isComplete }
   }
-  if (!isComplete) return { ...base, verdict: 'unknown', reason: 'The program has more paths than are looked at.', assumes: run.assumes, isComplete }
+  if (!isComplete) {
+    return { ...base, verdict: 'unknown', reason: 'The program has more paths than are looked at.', assumes: run.assumes, isComplete }
+  }
   const doubtful = places[0]
   if (doubtful === undefined) return { ...base, verdict: 'loads', reason: null, assumes: run.assumes, isComplete }
-  return { ...base, verdict: 'unknown', reason: `Instruction ${doubtful.index} of ${doubtful.where.name} is poisoned. ${doubtful.doubt ?? ''}`, assumes: run.assumes, isComplete }
+  const reason = `Instruction ${doubtful.index} of ${doubtful.where.name} is poisoned. ${doubtful.doubt ?? ''}`
+  return { ...base, verdict: 'unknown', reason, assumes: run.assumes, isComplete }
 }
 
 /** Global subprograms by themselves: all of the program's before Linux 6.8, from then on those that are called. */
@@ -117,7 +129,8 @@ function exploreGlobals (run: Run, object: BpfObject, closure: ReadonlySet<ElfFu
     for (const fn of closure) {
       if (!fn.isGlobal || fn === program) continue
       const code = run.functions.codeOf(fn)
-      const doubt = isLazy === 'no' && run.age.verifiesGlobals === 'yes' ? null : `Whether the verifier of this kernel verifies ${fn.name} by itself is not known.`
+      const isCertain = isLazy === 'no' && run.age.verifiesGlobals === 'yes'
+      const doubt = isCertain ? null : `Whether the verifier of this kernel verifies ${fn.name} by itself is not known.`
       if (!run.called.has(code)) run.called.set(code, doubt)
       else if (doubt === null) run.called.set(code, null)
     }
@@ -146,14 +159,22 @@ function toVerdict (fn: ElfFunction, { verdict, reason, assumes }: Pick<Result, 
 }
 
 /** A subprogram fails where a program that calls it gets to poison in it. */
-function subprogramResult (fn: ElfFunction, results: readonly Result[], { hasPoison }: Functions): Pick<Result, 'verdict' | 'reason' | 'assumes'> {
+function subprogramResult (
+  fn: ElfFunction, results: readonly Result[], { hasPoison }: Functions
+): Pick<Result, 'verdict' | 'reason' | 'assumes'> {
   const callers = hasPoison(fn) ? results.filter(({ functions }) => functions.has(fn)) : []
-  const found = callers.flatMap(({ reached, assumes }) => [...reached.get(fn) ?? []].map(([index, { doubt }]) => ({ index, doubt, assumes })))
+  const found = callers.flatMap(({ reached, assumes }) =>
+    [...reached.get(fn) ?? []].map(([index, { doubt }]) => ({ index, doubt, assumes })))
   const certain = found.find(({ doubt }) => doubt === null)
-  if (certain !== undefined) return { verdict: 'fails', reason: `The verifier gets to instruction ${certain.index} of ${fn.name}, which is poisoned.`, assumes: certain.assumes }
+  if (certain !== undefined) {
+    const reason = `The verifier gets to instruction ${certain.index} of ${fn.name}, which is poisoned.`
+    return { verdict: 'fails', reason, assumes: certain.assumes }
+  }
   const assumes = callers.reduce<readonly string[]>((all, caller) => union(all, caller.assumes), [])
   const doubtful = found[0]
-  if (doubtful !== undefined) return { verdict: 'unknown', reason: `Instruction ${doubtful.index} of ${fn.name} is poisoned. ${doubtful.doubt ?? ''}`, assumes }
+  if (doubtful !== undefined) {
+    return { verdict: 'unknown', reason: `Instruction ${doubtful.index} of ${fn.name} is poisoned. ${doubtful.doubt ?? ''}`, assumes }
+  }
   return callers.every(({ isComplete }) => isComplete)
     ? { verdict: 'loads', reason: null, assumes }
     : { verdict: 'unknown', reason: 'A program that calls it has more paths than are looked at.', assumes }
@@ -187,5 +208,6 @@ function addTo<K, V> (lists: Map<K, V[]>, key: K, value: V): void {
 function refused (object: BpfObject, { records }: Relocation): Judgement {
   const record = records.find(({ status }) => status === 'failed')
   const reason = `libbpf refuses the object: ${record?.detail ?? 'a relocation fails.'}`
-  return { verdict: 'fails', assumes: [], programs: object.elf.functions.map(fn => toVerdict(fn, { verdict: 'fails', reason, assumes: [] })), isReachable: () => null }
+  const programs = object.elf.functions.map(fn => toVerdict(fn, { verdict: 'fails', reason, assumes: [] }))
+  return { verdict: 'fails', assumes: [], programs, isReachable: () => null }
 }

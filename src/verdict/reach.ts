@@ -53,7 +53,8 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
   const hasPoison = (fn: ElfFunction): boolean => [...reachedFrom(fn)].some(functions.hasPoison)
   let poisonedCallback: boolean | undefined
   const hasPoisonedCallback = (): boolean => {
-    poisonedCallback ??= withoutAliases(all).some(fn => functions.references(fn).some(reference => !reference.isCall && hasPoison(reference.fn)))
+    poisonedCallback ??= withoutAliases(all).some(fn =>
+      functions.references(fn).some(reference => !reference.isCall && hasPoison(reference.fn)))
     return poisonedCallback
   }
 
@@ -76,7 +77,9 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
   }
 }
 
-function poisonAhead (code: Code, functions: Functions, hasPoison: (fn: ElfFunction) => boolean, hasPoisonedCallback: () => boolean): Uint8Array {
+function poisonAhead (
+  code: Code, functions: Functions, hasPoison: (fn: ElfFunction) => boolean, hasPoisonedCallback: () => boolean
+): Uint8Array {
   const { insns, flow } = code
   const { next, jump } = flow
   const flags = new Uint8Array(insns.length + 1)
