@@ -6,10 +6,10 @@ import { toText } from './log-text.js'
 
 export interface Log extends FastifyBaseLogger {
   /**
-   * Writes a line of level `info` whose own members are JSON already, `"name":value` separated by commas. For the line that
-   * every request writes: to make its JSON from an object costs as much as the rest of a small answer.
+   * Writes a line whose own members are JSON already, `"name":value` separated by commas; they are made where the level is
+   * written. For the line of every request: to make its JSON from an object costs as much as the rest of a small answer.
    */
-  infoJson (members: string, message: string): void
+  json (level: 'debug' | 'info', members: () => string, message: string): void
 }
 
 /**
@@ -20,9 +20,9 @@ export function createLogger (level: string, destination: DestinationStream = ge
   const log = pino({ level, serializers: { busboyOptions: ({ limits }: { limits: unknown }) => ({ limits }) } }, destination)
   const process = `"pid":${globalThis.process.pid},"hostname":${JSON.stringify(hostname())}`
   return Object.assign(log, {
-    infoJson (members: string, message: string): void {
-      if (!log.isLevelEnabled('info')) return
-      destination.write(`{"level":${pino.levels.values['info']},"time":${Date.now()},${process},${members},"msg":"${message}"}\n`)
+    json (level: 'debug' | 'info', members: () => string, message: string): void {
+      if (!log.isLevelEnabled(level)) return
+      destination.write(`{"level":${pino.levels.values[level]},"time":${Date.now()},${process},${members()},"msg":"${message}"}\n`)
     }
   })
 }

@@ -7,10 +7,8 @@ import type { EndOfRequest } from './request-end.js'
 export function requestLine (log: Log): EndOfRequest {
   return (request, { status, isAnswered, ms }) => {
     const { url: route, config } = request.routeOptions
-    const members = membersOf(request, route, status, ms)
-    const message = isAnswered ? 'request' : 'request whose caller left'
-    if (config.operational === true) log.debug(JSON.parse(`{${members}}`), message)
-    else log.infoJson(members, message)
+    const level = config.operational === true ? 'debug' : 'info'
+    log.json(level, () => membersOf(request, route, status, ms), isAnswered ? 'request' : 'request whose caller left')
   }
 }
 

@@ -22,7 +22,7 @@ describe('a line whose members are JSON already', () => {
     const written: Array<Record<string, unknown>> = []
     const log = createLogger(level, { write: line => { written.push(JSON.parse(line)) } })
     log.info({ status: 200 }, 'request')
-    log.infoJson('"status":200', 'request')
+    log.json('info', () => '"status":200', 'request')
     return written.map(line => ({ ...line, time: typeof line['time'] }))
   }
 
