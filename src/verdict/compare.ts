@@ -141,24 +141,8 @@ function narrowed (rules: Rules, operation: number, left: Scalar, right: Scalar,
     return [left, narrow(rules, isOfBits ? operation : exchanged(operation), right, left.bits, is64)]
   }
   if (!is64 || operation !== JMP.JEQ) return [left, right]
-  const both = settle(rules, {
-    ...meetRanges(left, right, true),
-    ...meetTnums(left, right),
-    umin32: left.umin32,
-    umax32: left.umax32,
-    smin32: left.smin32,
-    smax32: left.smax32
-  })
-  const other = settle(rules, {
-    ...both,
-    ...meetRanges(left, right, true),
-    ...meetTnums(left, right),
-    umin32: right.umin32,
-    umax32: right.umax32,
-    smin32: right.smin32,
-    smax32: right.smax32
-  })
-  return [both, other]
+  const whole = { ...meetRanges(left, right, true), ...meetTnums(left, right) }
+  return [settle(rules, { ...draftOf(left), ...whole }), settle(rules, { ...draftOf(right), ...whole })]
 }
 
 /** Older verifiers: one side is known. The half that was not compared is worked out from the other. */
