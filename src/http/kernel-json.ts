@@ -1,13 +1,15 @@
-import { formatReference, type KernelReference } from '../identity/reference.js'
-import type { KernelEntry, OfferedEntry, Published } from '../kernels/types.js'
+import { toReferenceJson } from '../identity/reference.js'
+import { toPublishedJson } from '../kernels/published-json.js'
+import type { KernelEntry, OfferedEntry } from '../kernels/types.js'
 
 /** A kernel in the API's spelling. What is not known of one that is only offered is null. */
 export function toKernelJson (entry: KernelEntry | OfferedEntry): Record<string, unknown> {
   const { reference, state, sources } = entry
-  if (entry.state === 'offered') return { ...namesOf(reference), state, sources, ...UNKNOWN, published: toPublishedJson(entry.published) }
+  const names = toReferenceJson(reference)
+  if (entry.state === 'offered') return { ...names, state, sources, ...UNKNOWN, published: toPublishedJson(entry.published) }
   const { provenance } = entry
   return {
-    ...namesOf(reference),
+    ...names,
     state,
     sources,
     btf_sha256: entry.btfSha256,
@@ -42,19 +44,3 @@ const UNKNOWN = {
   last_used: null,
   modules: []
 } as const
-
-function toPublishedJson (published: Published | undefined): Record<string, string | number | null> | null {
-  if (published === undefined) return null
-  const { builtAt, ...facts } = published
-  return { ...facts, built_at: builtAt ?? null }
-}
-
-function namesOf (reference: KernelReference): Record<string, string> {
-  return {
-    reference: formatReference(reference),
-    distro: reference.distro,
-    distro_version: reference.distroVersion,
-    arch: reference.arch,
-    release: reference.release
-  }
-}

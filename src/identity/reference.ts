@@ -127,6 +127,14 @@ function readQuery (fields: KernelFields): KernelQuery {
   return { ...narrowing, ...reference }
 }
 
+/** A reference and its parts, as answers, events and the command's JSON have them. */
+export function toReferenceJson (
+  reference: KernelReference
+): Record<'reference' | 'distro' | 'distro_version' | 'arch' | 'release', string> {
+  const { distro, distroVersion, arch, release } = reference
+  return { reference: formatReference(reference), distro, distro_version: distroVersion, arch, release }
+}
+
 type Narrowing = Omit<KernelQuery, 'release'>
 type Writable<T> = { -readonly [Field in keyof T]: T[Field] }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { formatReference, type KernelReference } from '../identity/reference.js'
+import { toReferenceJson, type KernelReference } from '../identity/reference.js'
 import type { KernelRecord } from '../kernels/kernel-record.js'
+import { toPublishedJson } from '../kernels/published-json.js'
 import type { Published } from '../kernels/types.js'
 
 /** Something that the webhook is told of. */
@@ -22,26 +23,14 @@ interface Listing {
 
 /** A source lists a kernel that none listed before. */
 export function listedEvent (reference: KernelReference, { sources, published, at }: Listing): WatchEvent {
-  return toEvent('kernel.listed', at, [], {
-    ...namesOf(reference),
-    sources,
-    published: published === undefined
-      ? null
-      : {
-          repository: published.repository,
-          package: published.package,
-          version: published.version,
-          bytes: published.bytes,
-          built_at: published.builtAt ?? null
-        }
-  })
+  return toEvent('kernel.listed', at, [], { ...toReferenceJson(reference), sources, published: toPublishedJson(published) })
 }
 
 /** The BTF of such a kernel is held. */
 export function heldEvent (reference: KernelReference, record: KernelRecord, at: string): WatchEvent {
   const { btfSha256, bytes, types, buildId, source, provenance } = record
   return toEvent('kernel.held', at, [btfSha256], {
-    ...namesOf(reference),
+    ...toReferenceJson(reference),
     btf_sha256: btfSha256,
     bytes,
     types,
@@ -63,8 +52,3 @@ function toEvent (
 
 /** 192 bits. */
 const ID_LENGTH = 32
-
-function namesOf (reference: KernelReference) {
-  const { distro, distroVersion, arch, release } = reference
-  return { reference: formatReference(reference), distro, distro_version: distroVersion, arch, release }
-}

@@ -5,7 +5,7 @@ import type { KernelEntry } from '../../client/client.js'
 import { inForce, matchesName } from '../../kernels/matches.js'
 import { openKernelIndex } from '../../kernels/kernel-index.js'
 import type { KernelRecord } from '../../kernels/kernel-record.js'
-import { formatReference, parseReference, type KernelReference } from '../../identity/reference.js'
+import { formatReference, parseReference, toReferenceJson, type KernelReference } from '../../identity/reference.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { table } from '../table.js'
@@ -104,11 +104,7 @@ function isWanted (reference: KernelReference, options: Arguments): boolean {
 /** As GET /kernels has it. */
 function toJson ({ reference, btfSha256, bytes, types, buildId, source, provenance, firstSeen, lastUsed, modules }: KernelRecord): object {
   return {
-    reference: formatReference(reference),
-    distro: reference.distro,
-    distro_version: reference.distroVersion,
-    arch: reference.arch,
-    release: reference.release,
+    ...toReferenceJson(reference),
     btf_sha256: btfSha256,
     bytes,
     types,
