@@ -1,7 +1,6 @@
 import type { Jwks } from '../attestation/jwk.js'
 import type { KernelReference } from '../identity/reference.js'
-import type { Provenance } from '../kernels/kernel-record.js'
-import type { KernelQuestion, NamedBtf, PutFacts } from '../kernels/kernels.js'
+import type { KernelQuestion, Kernels, NamedBtf } from '../kernels/kernels.js'
 import type { KernelEntry, KernelFilter, KernelPage } from '../kernels/types.js'
 import type { Deadline, InspectAnswer, RelocateAnswer, RelocateRequest } from '../relocation/types.js'
 import type { Sha256 } from '../store/sha256.js'
@@ -23,13 +22,7 @@ export interface Service {
   /** Raw BTF of a kernel (or of one of its modules), with its hash and where it came from. Fetched where it is not held. */
   getKernelBtf(reference: KernelReference, module?: string, question?: KernelQuestion): Promise<NamedBtf>
   /** Stores BTF (raw, ELF with `.BTF`, or either of them in a `.tar.xz`) under a reference, beside others that are held for it. */
-  putKernelBtf(
-    reference: KernelReference,
-    bytes: Uint8Array,
-    provenance: Provenance,
-    module?: string,
-    facts?: PutFacts
-  ): Promise<{ created: boolean, entry: KernelEntry, btfSha256: Sha256 }>
+  readonly putKernelBtf: Kernels['putBtf']
   /** Raw BTF by content, of vmlinux or of a module. Rejects with `btf_unknown`. */
   getBtf(hash: Sha256): Promise<Uint8Array>
   hasBtf(hash: Sha256): Promise<{ bytes: number } | undefined>
