@@ -1,6 +1,5 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { onTestFinished } from 'vitest'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { startLoopbackServer } from '../support/loopback-server.js'
 
 /** A server in BTFHub's layout that does what a test wants of it. */
 export interface Origin {
@@ -15,18 +14,13 @@ export interface Origin {
 
 /** Listens on a port of its own until the test is over. */
 export async function startOrigin (answer: Origin['answer'] = (_request, response) => response.writeHead(404).end()): Promise<Origin> {
-  const server = createServer((request, response) => {
+  const { url } = await startLoopbackServer((request, response) => {
     origin.asked.push(request.url ?? '')
     origin.headers.push(request.headers)
     response.on('error', () => {})
     origin.answer(request, response)
   })
-  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
-  const origin: Origin = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked: [], headers: [], answer }
-  onTestFinished(async () => {
-    server.closeAllConnections()
-    await new Promise(resolve => { server.close(resolve) })
-  })
+  const origin: Origin = { url, asked: [], headers: [], answer }
   return origin
 }
 

@@ -1,7 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { onTestFinished } from 'vitest'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { startLoopbackServer, type LoopbackServer } from './loopback-server.js'
 
 /**
  * The few requests of S3 that matter here, from Amazon's documentation: path-style GET, HEAD and PUT of objects, ListObjectsV2.
@@ -9,8 +8,7 @@ import { onTestFinished } from 'vitest'
  *
  * @see https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
  */
-export interface S3Server {
-  readonly url: string
+export interface S3Server extends LoopbackServer {
   /** By `bucket/key`. */
   readonly objects: Map<string, Buffer>
   /** `<method> <path>` of all requests that came, in order. */
@@ -19,9 +17,6 @@ export interface S3Server {
   readonly refusals: string[]
   /** When set, answers in the place of the store. */
   misbehave: ((request: IncomingMessage, response: ServerResponse) => void) | undefined
-  /** Stops listening and cuts all connections; and listens again at the same address. */
-  stop(): Promise<void>
-  start(): Promise<void>
 }
 
 const S3_KEYS = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' }
@@ -35,8 +30,7 @@ export async function startS3Server (): Promise<S3Server> {
   const objects = new Map<string, Buffer>()
   const requests: string[] = []
   const refusals: string[] = []
-  let port = 0
-  const http: Server = createServer((request, response) => {
+  const http = await startLoopbackServer((request, response) => {
     requests.push(`${request.method ?? ''} ${decodeURIComponent(request.url ?? '')}`)
     if (store.misbehave !== undefined) return store.misbehave(request, response)
     answer(request, response).catch((error: unknown) => response.destroy(error as Error))
@@ -68,26 +62,7 @@ export async function startS3Server (): Promise<S3Server> {
       else response.writeHead(200, { 'content-length': found.length }).end(request.method === 'HEAD' ? undefined : found)
     }
   }
-  const store: S3Server = {
-    get url () { return `http://127.0.0.1:${port}` },
-    objects,
-    requests,
-    refusals,
-    misbehave: undefined,
-    async stop () {
-      http.closeAllConnections()
-      http.close()
-      await once(http, 'close')
-    },
-    async start () {
-      http.listen(port, '127.0.0.1')
-      await once(http, 'listening')
-      const address = http.address()
-      if (typeof address === 'object' && address !== null) port = address.port
-    }
-  }
-  await store.start()
-  onTestFinished(async () => { if (http.listening) await store.stop() })
+  const store: S3Server = { ...http, objects, requests, refusals, misbehave: undefined }
   return store
 }
 

@@ -1,9 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
-import { onTestFinished } from 'vitest'
+import { startLoopbackServer, type LoopbackServer } from './loopback-server.js'
 
 /** A message of which the receiver has verified who sent it. */
 export interface Message {
@@ -14,8 +12,7 @@ export interface Message {
   readonly body: string
 }
 
-export interface WebhookReceiver {
-  readonly url: string
+export interface WebhookReceiver extends LoopbackServer {
   /** What goes into CORELO_WEBHOOK_SECRET_FILE. */
   readonly secret: string
   /** All that came with a right signature, repetitions too. */
@@ -24,9 +21,6 @@ export interface WebhookReceiver {
   readonly refusals: string[]
   /** When set, answers after a message was noted, in the place of 204. */
   answer: ((response: ServerResponse, message: Message) => void) | undefined
-  /** Stops listening and cuts all connections; and listens again at the same address. */
-  stop (): Promise<void>
-  start (): Promise<void>
 }
 
 const TOLERANCE_S = 300
@@ -34,7 +28,6 @@ const TOLERANCE_S = 300
 /** As the specification of Standard Webhooks has it, from its text: https://www.standardwebhooks.com. On loopback, until the test is over. */
 export async function startWebhookReceiver (secret = `whsec_${randomBytes(32).toString('base64')}`): Promise<WebhookReceiver> {
   const key = Buffer.from(secret.slice('whsec_'.length), 'base64')
-  let port = 0
 
   const verify = (request: IncomingMessage, body: string): Message | string => {
     const [id, timestamp, signatures] = ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map(name => String(request.headers[name] ?? ''))
@@ -47,7 +40,7 @@ export async function startWebhookReceiver (secret = `whsec_${randomBytes(32).to
     return { id, timestamp: Number(timestamp), body, ...JSON.parse(body) as Pick<Message, 'type' | 'data'> }
   }
 
-  const http = createServer((request, response) => {
+  const http = await startLoopbackServer((request, response) => {
     buffer(request).then(bytes => {
       const message = verify(request, bytes.toString())
       if (typeof message === 'string') {
@@ -61,23 +54,12 @@ export async function startWebhookReceiver (secret = `whsec_${randomBytes(32).to
     }, () => { response.destroy() })
   })
   const receiver: WebhookReceiver = {
-    get url () { return `http://127.0.0.1:${port}/hooks/a-secret-path` },
+    ...http,
+    url: `${http.url}/hooks/a-secret-path`,
     secret,
     messages: [],
     refusals: [],
-    answer: undefined,
-    async stop () {
-      http.closeAllConnections()
-      http.close()
-      await once(http, 'close')
-    },
-    async start () {
-      http.listen(port, '127.0.0.1')
-      await once(http, 'listening')
-      port = (http.address() as AddressInfo).port
-    }
+    answer: undefined
   }
-  await receiver.start()
-  onTestFinished(async () => { if (http.listening) await receiver.stop() })
   return receiver
 }
