@@ -11,7 +11,9 @@ import { sha256 } from '../store/sha256.js'
 import { resolveAssumptions, type Judgement } from '../verdict/index.js'
 import { attachShared } from './attached-btfs.js'
 import { createParsedObjects } from './parsed-objects.js'
-import type { InspectedObject, InspectTask, MadeReport, MinimisedBtf, MinimiseTask, OtherModule, RelocatedObject, RelocateTask } from './protocol.js'
+import type {
+  InspectedObject, InspectTask, MadeReport, MinimisedBtf, MinimiseTask, OtherModule, RelocatedObject, RelocateTask
+} from './protocol.js'
 
 /** Of parsed objects that a worker keeps, in bytes: the largest known object takes 35 MB, a usual one 0.1. */
 const MAX_PARSED_BYTES = 48 * 1024 * 1024
