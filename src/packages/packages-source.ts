@@ -8,7 +8,7 @@ import { matchesName } from '../kernels/matches.js'
 import { openOrRefuse } from '../kernels/sources/open.js'
 import type { Candidates, FoundKernel, KernelSource, ModuleOutcome, OpenKernel, SourceOutcome } from '../kernels/sources/source.js'
 import type { Published } from '../kernels/types.js'
-import { downloadPackage } from './download.js'
+import { DOWNLOAD_MS, downloadPackage } from './download.js'
 import { createLimit, type Indexes, type KnownIndex } from './indexes.js'
 import { mayHave, type Publication } from './publication.js'
 import type { PackageFile, PublishedKernel } from './published.js'
@@ -44,8 +44,6 @@ export interface PackagesStats {
   readonly published: number
 }
 
-/** A package of 200 MB over 1 Mbit/s takes half an hour; slower ones are cut off by the limit on stalls. */
-const DEADLINE_MS = 45 * 60_000
 /** A kernel that no index lists may have been published just now. No index is looked at again for that reason more often. */
 const FRESH_MS = 10 * 60_000
 /** Indexes may take so many milliseconds before who asks for a kernel is told to come again. */
@@ -227,7 +225,7 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
 
   return {
     name: 'packages',
-    deadlineMs: DEADLINE_MS,
+    deadlineMs: DOWNLOAD_MS,
     async candidates (query): Promise<Candidates> {
       const { publications, refusals } = await search(query)
       // A repository that cannot be read may have another kernel of that release.
