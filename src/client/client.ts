@@ -107,7 +107,7 @@ export interface Client {
     filter?: KernelListFilter
   ): Promise<{ readonly kernels: readonly KernelEntry[], readonly nextCursor: string | null }>
   /**
-   * Has the service fetch a kernel that it does not hold. Rejects with `fetching` where that takes longer than it was to wait.
+   * Has the service fetch a kernel that it does not hold, after those for which somebody waits. Rejects with `fetching` where that takes longer than it was to wait.
    *
    * @param waitSeconds whole seconds that the service waits for it
    */
@@ -209,7 +209,7 @@ export function createClient (options: ClientOptions): Client {
       const answer = await transport.send({
         method: 'GET',
         path: `/kernels/${formatReference(reference)}`,
-        headers: { prefer: `wait=${waitSeconds}` },
+        headers: { prefer: `wait=${waitSeconds}`, priority: 'u=7' }, // RFC 9218: in the background
         maxBytes: MAX_SMALL_ANSWER_BYTES
       })
       const kernel = parseJson(answer, server)

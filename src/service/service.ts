@@ -170,7 +170,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       bucket,
       warn,
       publishedOf,
-      fetch: async reference => await kernels.get(reference, { caller: 'the watch for new kernels', waitMs: FETCH_AHEAD_MS }),
+      fetch: async reference => await kernels.get(reference, { isAhead: true, waitMs: FETCH_AHEAD_MS }),
       findHeld (reference) {
         const [first, ...others] = recordsOfName(index, reference, settings.trustUploads)
         return others.every(({ btfSha256 }) => btfSha256 === first?.btfSha256) ? first : undefined
