@@ -28,6 +28,7 @@ module.exports = {
     knowsOnly('insn', 'bytes/'),
     knowsOnly('core', 'bytes/', 'elf/', 'btf/', 'insn/'),
     knowsOnly('verdict', 'bytes/', 'elf/', 'btf/', 'insn/', 'core/'),
+    knowsOnly('c-types', 'bytes/', 'btf/'),
     knowsOnly('min-btf', 'bytes/', 'btf/', 'insn/', 'core/'),
     knowsOnly('report', 'bytes/', 'elf/', 'btf/', 'insn/', 'core/', 'verdict/'),
     knowsOnly('identity'),

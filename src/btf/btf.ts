@@ -157,6 +157,10 @@ export function enumeratorValue (btf: Btf, id: TypeId, index: number): bigint {
   return BigInt.asUintN(64, BigInt(word(btf, id, BTF_TYPE.SIZE + index * BTF_ENUM.SIZE + BTF_ENUM.value) | 0))
 }
 
+export function paramNameOffset (btf: Btf, id: TypeId, index: number): number {
+  return word(btf, id, BTF_TYPE.SIZE + index * BTF_PARAM.SIZE + BTF_PARAM.nameOff)
+}
+
 export function paramType (btf: Btf, id: TypeId, index: number): TypeId {
   return typeId(word(btf, id, BTF_TYPE.SIZE + index * BTF_PARAM.SIZE + BTF_PARAM.type))
 }
