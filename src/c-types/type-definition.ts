@@ -24,6 +24,11 @@ export const NAMED_KINDS = {
 
 export type NamedKind = keyof typeof NAMED_KINDS
 
+/** Which types of a kernel are wanted, and how: all of them as a header, or those of one name. */
+export type WantedTypes =
+  | { readonly form: 'header' }
+  | { readonly form: 'c' | 'json', readonly kind: NamedKind, readonly name: string }
+
 /** A member of a struct or union. */
 export interface MemberDefinition {
   /** Null where it has none: its own members count as those of what it is in. */

@@ -107,7 +107,8 @@ export interface Client {
     filter?: KernelListFilter
   ): Promise<{ readonly kernels: readonly KernelEntry[], readonly nextCursor: string | null }>
   /**
-   * Has the service fetch a kernel that it does not hold, after those for which somebody waits. Rejects with `fetching` where that takes longer than it was to wait.
+   * Has the service fetch a kernel that it does not hold, after those for which somebody waits. Rejects with `fetching` where that
+   * takes longer than it was to wait.
    *
    * @param waitSeconds whole seconds that the service waits for it
    */

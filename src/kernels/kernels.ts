@@ -63,6 +63,8 @@ export interface Kernels {
   list(filter: KernelFilter): Promise<KernelPage>
   get(reference: KernelReference, question?: KernelQuestion): Promise<KernelEntry>
   getBtf(reference: KernelReference, module?: string, question?: KernelQuestion): Promise<NamedBtf>
+  /** A kernel's own BTF, parsed, for workers; found as `getBtf` finds it. */
+  load(reference: KernelReference, question?: KernelQuestion): Promise<{ readonly btf: SharedBtf, readonly source: string }>
   putBtf(
     reference: KernelReference,
     bytes: Uint8Array,
@@ -222,6 +224,13 @@ export function createKernels ({
       const record = await obtainRecord({ ...reference, ...build }, { via, caller, waitMs, isAhead })
       fetching.refresh([record])
       return { ...toEntry({ ...record, reference }, catalog.kernels()), published: publishedOf(reference) }
+    },
+    async load (given, { via = [], caller, waitMs = 0, isAhead = false, ...build } = {}) {
+      const { record, base } = await loadVmlinux({ ...toReference(given), ...build }, { via, caller, waitMs, isAhead })
+      index.touch(record)
+      btfs.noteUse([base.sha256])
+      fetching.refresh([record])
+      return { btf: base, source: record.source }
     },
     async getBtf (given, module, { via = [], caller, waitMs = 0, isAhead = false, ...build } = {}) {
       const reference = toReference(given)

@@ -16,6 +16,7 @@ import { createBtfAccess, rawBytes } from '../kernels/btf-access.js'
 import { openCatalog } from '../kernels/catalog/open-catalog.js'
 import { createFetchJobs } from '../kernels/fetch-jobs.js'
 import { createFetching, type Fetching } from '../kernels/fetching.js'
+import { writeKernelTypes } from '../kernels/kernel-types.js'
 import { createKernels } from '../kernels/kernels.js'
 import { recordsOfName } from '../kernels/resolve.js'
 import { createLocalKernel, type LocalKernel } from '../kernels/local-kernel.js'
@@ -198,6 +199,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     listKernels: async filter => await (parts ?? await opening).kernels.list(filter),
     getKernel: async (reference, question) => await (parts ?? await opening).kernels.get(reference, question),
     getKernelBtf: async (reference, module, question) => await (parts ?? await opening).kernels.getBtf(reference, module, question),
+    writeTypes: async (reference, wanted, question) =>
+      await writeKernelTypes({ kernels: (parts ?? await opening).kernels, pool }, reference, wanted, question),
     putKernelBtf: async (reference, bytes, provenance, module, facts) =>
       await (parts ?? await opening).kernels.putBtf(reference, bytes, provenance, module, facts),
     async getBtf (hash) {

@@ -2,6 +2,7 @@ import type { Inspection } from '../core/inspect.js'
 import type { OutcomeCounts } from '../core/outcome.js'
 import type { Patches } from '../core/patches.js'
 import type { ByteOrder } from '../bytes/byte-order.js'
+import type { WantedTypes } from '../c-types/type-definition.js'
 import type { FailingSummary } from '../report/report.js'
 import type { Verdict } from '../report/wire.js'
 import type { AssumedValue } from '../verdict/index.js'
@@ -11,7 +12,7 @@ import type { Unread } from '../store/read-failure.js'
 import type { Sha256 } from '../store/sha256.js'
 
 /** Messages between the event loop and a worker: plain data only, since errors and class instances lose themselves on the way. */
-export type Task = WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask | MinimiseTask
+export type Task = WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask | MinimiseTask | WriteTypesTask
 
 /** Does nothing, which a worker can only do once it has started. */
 export interface WarmTask {
@@ -158,6 +159,19 @@ export interface MinimisedBtf {
   readonly sha256: Sha256
 }
 
+/** Writes types of a kernel: all of them as a C header, or those of one name as C or as JSON. */
+export interface WriteTypesTask {
+  readonly kind: 'writeTypes'
+  readonly btf: SharedBtf
+  readonly wanted: WantedTypes
+}
+
+/** UTF-8 text, moved, with its hash. JSON is a list of TypeDefinition. */
+export interface WrittenTypes {
+  readonly bytes: Uint8Array
+  readonly sha256: Sha256
+}
+
 /** What a task of each kind answers. */
 export interface TaskValues {
   readonly warm: null
@@ -167,6 +181,7 @@ export interface TaskValues {
   readonly relocate: RelocatedObject
   readonly inspect: InspectedObject
   readonly minimise: MinimisedBtf
+  readonly writeTypes: WrittenTypes
 }
 
 export type TaskValue<T extends Task> = TaskValues[T['kind']]

@@ -8,6 +8,7 @@ import { openKernel } from './open-kernel.js'
 import { prepareBtf, readVerified } from './prepare-btf.js'
 import type { Task, TaskAnswer, TaskValues, WorkerSetup } from './protocol.js'
 import { forgetObjects, inspect, minimise, relocateObject } from './relocate-object.js'
+import { writeTypes } from './write-types.js'
 
 const setup = workerData as WorkerSetup // what pool.ts starts workers with
 
@@ -45,6 +46,10 @@ export default function runTask (task: Task): Answer | Promise<Answer> {
       }
       case 'minimise': {
         const value = minimise(task)
+        return transfer({ ok: true, value }, [value.bytes.buffer as ArrayBuffer])
+      }
+      case 'writeTypes': {
+        const value = writeTypes(task)
         return transfer({ ok: true, value }, [value.bytes.buffer as ArrayBuffer])
       }
       default: return task satisfies never

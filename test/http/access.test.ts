@@ -35,6 +35,8 @@ const ROUTES: readonly Route[] = [
   { name: 'PUT its BTF', path: `${KERNEL}/btf`, init: put(FAKE_BTF), needs: 'upload' },
   { name: 'PUT BTF of a module', path: `${KERNEL}/btf/nf_tables`, init: put(Buffer.from('module')), needs: 'upload' },
   { name: 'GET BTF of a module', path: `${KERNEL}/btf/nf_tables`, needs: 'relocate' },
+  { name: 'GET a type', path: `${KERNEL}/types/struct/task_struct`, needs: 'relocate' },
+  { name: 'GET vmlinux.h', path: `${KERNEL}/vmlinux.h`, needs: 'relocate' },
   { name: 'GET /livez', path: '/livez', needs: 'open' },
   { name: 'GET /readyz', path: '/readyz', needs: 'open' },
   { name: 'GET /metrics', path: '/metrics', needs: 'open' },

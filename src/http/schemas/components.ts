@@ -4,8 +4,10 @@ import { Kernel, KernelPage, OfferedKernel } from './kernel.js'
 import { Problem } from './problem.js'
 import { MinBtfForm, RelocateForm } from './relocate.js'
 import { Program, Relocation, Report } from './report.js'
+import { KernelTypes, Member } from './types.js'
 
 /** Every schema with a name of its own in the OpenAPI document. */
 export const COMPONENTS = [
-  Problem, Report, Program, Relocation, RelocateForm, MinBtfForm, Kernel, OfferedKernel, KernelPage, StoredObject, State, Envelope, Jwks
+  Problem, Report, Program, Relocation, RelocateForm, MinBtfForm, Kernel, OfferedKernel, KernelPage, KernelTypes, Member,
+  StoredObject, State, Envelope, Jwks
 ] as const
