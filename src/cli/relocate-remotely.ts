@@ -18,7 +18,7 @@ import { printForPeople, writeResult } from './relocation-output.js'
 import { diagnostics } from './report-text.js'
 import { placesFrom } from './target.js'
 import { paintFor, say } from './terminal.js'
-import { readNetwork } from '../network/network.js'
+import { readNetwork } from '../settings/network-settings.js'
 
 /** How long to go on trying while the service is busy. Somebody at a terminal is told at once that it is not there. */
 const PATIENCE_MS = 10_000

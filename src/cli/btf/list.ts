@@ -11,7 +11,7 @@ import { ExitCode } from '../exit-code.js'
 import { table } from '../table.js'
 import { placesFrom } from '../target.js'
 import { paintFor, say } from '../terminal.js'
-import { readNetwork } from '../../network/network.js'
+import { readNetwork } from '../../settings/network-settings.js'
 
 export const spec: CommandSpec = {
   name: 'btf list',
