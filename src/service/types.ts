@@ -1,4 +1,4 @@
-import type { Jwks } from '../attestation/jwk.js'
+import type { Jwks } from '../wire/keys.js'
 import type { KernelReference } from '../identity/reference.js'
 import type { KernelQuestion, Kernels, NamedBtf } from '../kernels/kernels.js'
 import type { KernelEntry, KernelFilter, KernelPage } from '../kernels/types.js'

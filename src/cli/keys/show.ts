@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { thumbprintOf, toJwk, type PublicJwk } from '../../attestation/jwk.js'
+import { thumbprintOf, toJwk } from '../../attestation/jwk.js'
+import type { PublicJwk } from '../../wire/keys.js'
 import { GENERATED_KEY_FILE } from '../../keys/key-file.js'
 import { readSettings } from '../../settings/read.js'
 import { SERVICE_SETTINGS } from '../../settings/service-settings.js'

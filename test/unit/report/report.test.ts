@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseBtf, parseObject, relocate } from '../../../src/core/index.js'
 import { buildReport, describeRelocation, judgeRelocation, type BuiltReport, type ReportOptions } from '../../../src/report/index.js'
-import type { ReportMembers } from '../../../src/report/wire.js'
+import type { ReportMembers } from '../../../src/wire/report.js'
 import { assembler } from '../../support/asm.js'
 import { at, btf, integers } from '../../support/btf-builder.js'
 import { concat } from '../../support/byte-writer.js'
