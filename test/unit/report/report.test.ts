@@ -130,7 +130,7 @@ describe('an object with nothing to relocate', () => {
   it('is passed through with a warning: without records, without .BTF.ext, without .BTF', () => {
     for (const [spec, why] of [[{}, '.BTF.ext lists none'], [{ btfExt: null }, 'it has no .BTF.ext section'], [{ btf: null, btfExt: null }, 'it has no .BTF section']] as const) {
       expect(pass({ programs: [{ section: SECTION, name: 'a', code }], ...spec }), why).toEqual({
-        warnings: [{ code: 'nothing_to_relocate', message: expect.stringContaining(`The object has no CO-RE relocations (${why}), and is passed through as it is.`) }],
+        warnings: [{ code: 'nothing_to_relocate', message: expect.stringContaining(`The object has no CO-RE relocations (${why}). It is passed through unchanged.`) }],
         patches: 0
       })
     }
