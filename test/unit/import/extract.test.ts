@@ -127,7 +127,7 @@ describe('what a file is', () => {
   })
 
   it('is said in plain words where it is nothing of a kernel', async () => {
-    expect(await find(new TextEncoder().encode('<html>not found</html>'))).toMatchObject([{ kind: 'unread', reason: expect.stringContaining('neither BTF, ELF') }])
+    expect(await find(new TextEncoder().encode('<html>not found</html>'))).toMatchObject([{ kind: 'unread', reason: expect.stringContaining('not BTF, ELF') }])
     expect(await find(new Uint8Array(0))).toMatchObject([{ kind: 'unread', reason: 'The file is empty.' }])
   })
 })
