@@ -6,7 +6,7 @@ import type { KernelJson } from '../wire/kernel.js'
 import { parseKernel, parseKernelPage } from '../wire/parse-kernel.js'
 import { parseJson } from './json.js'
 import { answerError } from './problem.js'
-import { FORM, readAnswer, toForm, type RelocationAnswer, type RelocationRequest } from './relocation.js'
+import { FORM, readAnswer, toForm, toMinimiseForm, type MinimiseRequest, type RelocationAnswer, type RelocationRequest } from './relocation.js'
 import { createTransport } from './transport.js'
 
 const DEFAULT_TIMEOUT_MS = 30_000
@@ -39,6 +39,8 @@ export interface Client {
   readonly server: string
   /** Undefined where the answer that `heldTag` names is still the one. */
   relocate(request: RelocationRequest): Promise<RelocationAnswer | undefined>
+  /** The smallest BTF with which the objects relocate as with the kernel's: raw. */
+  minimiseBtf(request: MinimiseRequest): Promise<Uint8Array>
   putObject(bytes: Uint8Array): Promise<{ readonly created: boolean }>
   hasBtf(hash: Sha256, signal?: AbortSignal): Promise<boolean>
   /** Of the kernel, or of one of its modules, which extends the vmlinux BTF named. `source` says who the service has the BTF from. */
@@ -58,7 +60,8 @@ export interface Client {
     filter?: KernelListFilter
   ): Promise<{ readonly kernels: readonly KernelJson[], readonly nextCursor: string | null }>
   /**
-   * Has the service fetch a kernel that it does not hold. Rejects with `fetching` where that takes longer than it was to wait.
+   * Has the service fetch a kernel that it does not hold, after those that callers wait for. Rejects with `fetching` if that takes
+   * longer than the wait.
    *
    * @param waitSeconds whole seconds that the service waits for it
    */
@@ -84,6 +87,16 @@ export function createClient (options: ClientOptions): Client {
         signal: request.signal
       })
       return reply.status === 304 ? undefined : await readAnswer(reply, server)
+    },
+    async minimiseBtf (request) {
+      const { body } = await transport.send({
+        method: 'POST',
+        path: '/min-btf',
+        body: toMinimiseForm(request),
+        headers: { accept: 'application/octet-stream' },
+        maxBytes: MAX_ANSWER_BYTES
+      })
+      return body
     },
     async putObject (bytes) {
       const { status } = await transport.send({
@@ -147,7 +160,7 @@ export function createClient (options: ClientOptions): Client {
       const answer = await transport.send({
         method: 'GET',
         path: `/kernels/${formatReference(reference)}`,
-        headers: { prefer: `wait=${waitSeconds}` },
+        headers: { prefer: `wait=${waitSeconds}`, priority: 'u=7' }, // RFC 9218: in the background
         maxBytes: MAX_SMALL_ANSWER_BYTES
       })
       const kernel = parseKernel(parseJson(answer, server))

@@ -30,6 +30,11 @@ export interface RelocationRequest {
   readonly signal?: AbortSignal | undefined
 }
 
+type TargetFields = Pick<RelocationRequest, 'kernel' | 'btfSha256' | 'btf' | 'modules'>
+
+/** What a minimised BTF is asked for: objects by their bytes or by their hash, and at least one way to name the kernel. */
+export type MinimiseRequest = TargetFields & { readonly objects: ReadonlyArray<Uint8Array | Sha256> }
+
 /** A relocation as it arrived, its digest checked. What it claims of itself is not verified here: see the attestation. */
 export interface RelocationAnswer {
   readonly bytes: Uint8Array
@@ -43,11 +48,30 @@ export interface RelocationAnswer {
   readonly tag: string | undefined
 }
 
-/** The form that asks for it. */
-export function toForm ({ object, kernel, btfSha256, btf = [], modules = [], onUnresolved, assume = [] }: RelocationRequest): FormData {
+/** The form that asks for a relocation. */
+export function toForm ({ object, onUnresolved, assume = [], ...target }: RelocationRequest): FormData {
   const form = new FormData()
+  appendObject(form, object)
+  appendTarget(form, target)
+  if (onUnresolved !== undefined) form.append('on_unresolved', onUnresolved)
+  for (const assumption of assume) form.append('assume', assumption)
+  return form
+}
+
+/** The form that asks for a minimised BTF. */
+export function toMinimiseForm ({ objects, ...target }: MinimiseRequest): FormData {
+  const form = new FormData()
+  for (const object of objects) appendObject(form, object)
+  appendTarget(form, target)
+  return form
+}
+
+function appendObject (form: FormData, object: Uint8Array | Sha256): void {
   if (typeof object === 'string') form.append('object', object)
   else form.append('object', new Blob([object]), 'object.bpf.o')
+}
+
+function appendTarget (form: FormData, { kernel, btfSha256, btf = [], modules = [] }: TargetFields): void {
   if (kernel !== undefined) {
     form.append('kernel_release', isWholeReference(kernel) ? formatReference(kernel) : kernel.release)
     const names = [
@@ -63,10 +87,7 @@ export function toForm ({ object, kernel, btfSha256, btf = [], modules = [], onU
   }
   if (btfSha256 !== undefined) form.append('btf_sha256', btfSha256)
   if (modules.length > 0) form.append('modules', modules.join(','))
-  if (onUnresolved !== undefined) form.append('on_unresolved', onUnresolved)
-  for (const assumption of assume) form.append('assume', assumption)
   for (const bytes of btf) form.append('btf', new Blob([bytes]), 'vmlinux.btf')
-  return form
 }
 
 /**

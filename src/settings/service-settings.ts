@@ -71,7 +71,8 @@ export const SERVICE_SETTINGS = {
   }),
   packageDownloads: setting('CORELO_PACKAGE_DOWNLOADS', integer(1, 64), {
     byDefault: 2,
-    meaning: 'Number of packages to download at the same time, each in its own thread.'
+    meaning: 'Number of packages to download at the same time, each in its own thread. ' +
+      'Packages that are fetched ahead may add as many.'
   }),
   catalog: optional('CORELO_CATALOG', FILE_OR_ADDRESS, {
     meaning: 'File or address of a list of the paths in the archive. The service then knows what the archive has without asking for it.'

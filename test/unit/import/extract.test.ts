@@ -122,7 +122,7 @@ describe('what a file is', () => {
     }
     const [found] = await find(file(content.length))
     expect(found?.kind === 'vmlinux' && Buffer.from(found.btf).equals(content)).toBe(true)
-    expect(await find(file(content.length - 1))).toMatchObject([{ kind: 'unread', reason: expect.stringContaining('does not unpack') }])
+    expect(await find(file(content.length - 1))).toMatchObject([{ kind: 'unread', reason: expect.stringContaining('does not decompress') }])
     expect(await find(file(0x7fffffff))).toMatchObject([{ kind: 'unread', reason: expect.stringContaining('at most') }])
   })
 
