@@ -6,7 +6,9 @@ import type { KernelJson } from '../wire/kernel.js'
 import { parseKernel, parseKernelPage } from '../wire/parse-kernel.js'
 import { parseJson } from './json.js'
 import { answerError } from './problem.js'
-import { FORM, readAnswer, toForm, toMinimiseForm, type MinimiseRequest, type RelocationAnswer, type RelocationRequest } from './relocation.js'
+import {
+  FORM, readAnswer, toForm, toMinimiseForm, type MinimiseRequest, type RelocationAnswer, type RelocationRequest
+} from './relocation.js'
 import { createTransport } from './transport.js'
 
 const DEFAULT_TIMEOUT_MS = 30_000
