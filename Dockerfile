@@ -11,7 +11,7 @@ ARG BASE=docker.io/library/node:24.21.0-trixie-slim
 FROM ${BASE} AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --no-audit --no-fund
+RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.base.json tsconfig.engine.json tsconfig.app.json ./
 COPY types types
 COPY src src
@@ -21,7 +21,7 @@ RUN npm run build && find dist ! -type d ! -name '*.js' -delete
 FROM ${BASE} AS modules
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev --no-audit --no-fund \
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
   && find node_modules -type f '(' -name '*.map' -o -name '*.ts' -o -name '*.md' ! -iname 'licen[sc]e*' ')' -delete
 
 # Node and the libraries it is linked with.

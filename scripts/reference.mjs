@@ -2,11 +2,10 @@
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { createMetrics as createAgentMetrics } from '../dist/agent/metrics.js'
-import { AGENT_SETTINGS } from '../dist/agent/settings.js'
 import { PREDICATE_MEMBERS, serializeStatement } from '../dist/attestation/statement.js'
-import { SETTINGS } from '../dist/http/config.js'
 import { createMetrics } from '../dist/http/metrics.js'
 import { REASONS, WARNINGS } from '../dist/report/meanings.js'
+import { LISTED } from '../dist/settings/listed-settings.js'
 import { readLibrary } from './reference/library.mjs'
 
 const docs = fileURLToPath(new URL('../docs/', import.meta.url))
@@ -14,21 +13,26 @@ const cell = text => text.replaceAll('|', '\\|')
 const table = (head, rows) => [`| ${head.join(' | ')} |`, `|${'---|'.repeat(head.length)}`, ...rows.map(row => `| ${row.map(cell).join(' | ')} |`)].join('\n')
 const code = text => `\`${text}\``
 
+const settingRows = settings => settings.map(({ env, option, kind, defaultText, meaning }) => [
+  code(env),
+  option === undefined ? '' : code(`--${option.name}${option.value === undefined ? '' : ` ${option.value}`}`),
+  kind.must.replaceAll('<', '&lt;'),
+  defaultText,
+  meaning
+])
+const settingTable = settings => table(['variable', 'option', 'value', 'default', 'meaning'], settingRows(settings))
 writeFileSync(`${docs}settings.md`, `# Settings
 
-corelo is configured by environment variables. They are checked at the start: if a value is not valid, the process ends with a sentence that names
-the variable. \`corelo serve --help\` and \`corelo agent --help\` print the same lists.
+corelo is configured by environment variables, some of which have an option too. If both are set, the option wins. Values are checked at the start: if
+one is not valid, the process ends with a sentence that names it. \`corelo serve --help\` and \`corelo agent --help\` print the same lists.
 
 ## The service
 
-${table(['name', 'default', 'meaning'], SETTINGS.map(({ name, defaultText, meaning }) => [code(name), defaultText, meaning]))}
+${settingTable(LISTED.service)}
 
 ## The agent
 
-If an option and its variable are both set, the option wins.
-
-${table(['variable', 'option', 'default', 'meaning'], Object.values(AGENT_SETTINGS).map(({ env, option, value, defaultText, meaning }) =>
-  [code(env), option === undefined ? '' : code(`--${option}${value === undefined ? '' : ` ${value}`}`), defaultText, meaning]))}
+${settingTable(LISTED.agent)}
 
 ## Fixed limits
 

@@ -8,7 +8,7 @@ export { minimiseBtf, type MinimiseOptions } from './min-btf/min-btf.js'
 export { describeRelocation, type RelocationReport, type ReportOptions } from './report/index.js'
 export type {
   JsonU64, ReportPlace, ReportProgram, ReportRelocation, ReportSource, ReportSuggestion, ReportWarning, Verdict
-} from './report/wire.js'
+} from './wire/report.js'
 export { judge, type JudgeOptions, type Judgement, type ProgramVerdict } from './verdict/index.js'
 export type { Btf } from './btf/btf.js'
 export { AppError, type ErrorCode, type ErrorDetails } from './errors.js'

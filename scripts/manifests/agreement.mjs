@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { containersOf, podOf } from './documents.mjs'
 
 const AGENT_PATHS = ['/livez', '/readyz', '/metrics']
@@ -23,12 +23,12 @@ export async function checkAgreement (root, documents) {
 }
 
 async function readFacts (root) {
-  const { SETTINGS, readConfig } = await import(`${root}dist/http/config.js`)
-  const agent = existsSync(`${root}dist/agent/settings.js`) ? Object.values((await import(`${root}dist/agent/settings.js`)).AGENT_SETTINGS).map(({ env }) => env) : undefined
+  const { readConfig } = await import(`${root}dist/http/config.js`)
+  const { LISTED } = await import(`${root}dist/settings/listed-settings.js`)
   const { paths } = JSON.parse(readFileSync(`${root}docs/openapi.json`, 'utf8'))
   return {
-    serve: { settings: SETTINGS.map(({ name }) => name), paths: Object.keys(paths), port: 'CORELO_PORT', readConfig },
-    agent: { settings: agent, paths: AGENT_PATHS, port: 'CORELO_AGENT_PORT' }
+    serve: { settings: LISTED.service.map(({ env }) => env), paths: Object.keys(paths), port: 'CORELO_PORT', readConfig },
+    agent: { settings: LISTED.agent.map(({ env }) => env), paths: AGENT_PATHS, port: 'CORELO_AGENT_PORT' }
   }
 }
 

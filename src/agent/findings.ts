@@ -1,5 +1,5 @@
-import { relocationsIn } from '../report/parse.js'
-import type { Report, ReportRelocation } from '../report/wire.js'
+import { relocationsIn } from '../wire/parse-report.js'
+import type { Report, ReportRelocation } from '../wire/report.js'
 import type { AppError } from '../errors.js'
 
 /** More lines than this nobody reads in a log; the report has them all. */

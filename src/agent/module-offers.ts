@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import type { Client, RelocationAnswer } from '../client/client.js'
+import type { Client } from '../client/client.js'
+import type { RelocationAnswer } from '../client/relocation.js'
 import { isPassing } from '../client/problem.js'
 import { AppError } from '../errors.js'
 import type { Sha256 } from '../store/sha256.js'

@@ -37,12 +37,12 @@ export interface NodeKernel {
 
 export interface NodeOptions {
   readonly kernelBtfDir: string
-  readonly hostRoot: string | undefined
+  readonly hostRoot?: string | undefined
   /** What an operator says of the distribution. */
-  readonly distro: string | undefined
-  readonly distroVersion: string | undefined
+  readonly distro?: string | undefined
+  readonly distroVersion?: string | undefined
   /** Stands in for `uname -r`, where one node has to pass for another. */
-  readonly kernelRelease: string | undefined
+  readonly kernelRelease?: string | undefined
   /** Where the kernel has its notes. */
   readonly kernelNotes?: string | undefined
   /** Where the kernel lists its modules, newest first. */

@@ -53,7 +53,7 @@ export async function runAgent (settings: AgentSettings, version: string): Promi
       asker: createAsker({
         client,
         trust,
-        uploadBtf: settings.uploadBtf,
+        uploadBtf: settings.uploadBtf === 'auto',
         moduleTypes: createModuleTypes(journal.unreadable),
         moduleOffers: createModuleOffers({ client, onOffer: journal.offeredModules, onWithheld: journal.withheld }),
         onOffer: journal.offered

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { AttestedFindings } from '../attestation/findings.js'
 import { parseJwks, type TrustedKey } from '../attestation/jwk.js'
 import { verifyAttestation, type AskedRelocation } from '../attestation/verify.js'
-import type { RelocationAnswer } from '../client/client.js'
+import type { RelocationAnswer } from '../client/relocation.js'
 import { AppError } from '../errors.js'
 import { writeDurably } from '../store/atomic-file.js'
 

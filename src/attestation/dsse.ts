@@ -1,3 +1,5 @@
+import type { EnvelopeJson } from '../wire/keys.js'
+
 /**
  * A signed message as DSSE writes it: `{ payload, payloadType, signatures: [{ keyid, sig }] }`, payload and signatures in base64.
  *
@@ -26,11 +28,12 @@ export function preAuthEncoding (payloadType: string, payload: Uint8Array): Buff
 }
 
 export function serializeEnvelope ({ payloadType, payload, signatures }: Envelope): string {
-  return JSON.stringify({
+  const json: EnvelopeJson = {
     payload: payload.toString('base64'),
     payloadType,
     signatures: signatures.map(({ keyid, sig }) => ({ keyid, sig: sig.toString('base64') }))
-  })
+  }
+  return JSON.stringify(json)
 }
 
 /** The envelope that a text holds; undefined where it is none. Members that DSSE does not know are ignored, as it asks. */

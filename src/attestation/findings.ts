@@ -1,12 +1,13 @@
+import type { Counts, Verdict } from '../wire/report.js'
 import { hexOf, isSha256, sha256, type Sha256 } from '../store/sha256.js'
 import { memberOf } from './dsse.js'
 
 /** What relocation came to for one kernel, as it is signed: nobody on the way can make `fails` of `loads`, or the other way round. */
 export interface Findings {
-  readonly verdict: 'loads' | 'fails' | 'unknown'
+  readonly verdict: Verdict
   /** What the verdict rests on and user space may set otherwise before it loads the object: `.rodata.enabled = 0`. */
   readonly assumes: readonly string[]
-  readonly counts: { readonly resolved: number, readonly absent: number, readonly poisoned: number }
+  readonly counts: Counts
 }
 
 /** Findings as a statement has them. `assumes` is undefined where it has only the hash of a long list. */
@@ -50,6 +51,6 @@ export function findingsIn (predicate: unknown): AttestedFindings | undefined {
   return isSha256(hash) ? { ...known, assumes: undefined, assumesSha256: hash } : undefined
 }
 
-function isVerdict (value: unknown): value is Findings['verdict'] { return value === 'loads' || value === 'fails' || value === 'unknown' }
+function isVerdict (value: unknown): value is Verdict { return value === 'loads' || value === 'fails' || value === 'unknown' }
 
 function isCount (value: unknown): value is number { return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 }

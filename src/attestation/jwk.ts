@@ -1,19 +1,7 @@
 import { createPublicKey, hash, type KeyObject } from 'node:crypto'
 import { AppError } from '../errors.js'
+import type { PublicJwk } from '../wire/keys.js'
 import { memberOf, parseJson } from './dsse.js'
-
-/** A public Ed25519 key, RFC 8037. `exp` is the second since 1970 from which on nothing that it signed is to be believed. */
-export interface PublicJwk {
-  readonly kty: 'OKP'
-  readonly crv: 'Ed25519'
-  readonly x: string
-  readonly kid: string
-  readonly alg: 'EdDSA'
-  readonly use: 'sig'
-  readonly exp?: number
-}
-
-export interface Jwks { readonly keys: readonly PublicJwk[] }
 
 /** A key whose signatures are believed, until its end. */
 export interface TrustedKey {

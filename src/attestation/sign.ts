@@ -1,7 +1,7 @@
 import { sign } from 'node:crypto'
 import { AppError } from '../errors.js'
 import { preAuthEncoding, serializeEnvelope } from './dsse.js'
-import type { Jwks } from './jwk.js'
+import type { Jwks } from '../wire/keys.js'
 import type { SigningKey } from './signing-keys.js'
 import { PAYLOAD_TYPE, serializeStatement, type RelocationFacts } from './statement.js'
 

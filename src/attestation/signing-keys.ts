@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { AppError } from '../errors.js'
-import { toJwk, type PublicJwk } from './jwk.js'
+import type { PublicJwk } from '../wire/keys.js'
+import { toJwk } from './jwk.js'
 
 /** A private key, and what is published of it. */
 export interface SigningKey {

@@ -39,7 +39,7 @@ export interface Btf {
   readonly pointerSize: 4 | 8
   /** Byte offset in `bytes` of each own type's record, by id - startId. */
   readonly typeOffsets: Uint32Array
-  /** The hash index over names; undefined for an object's own BTF, which nobody searches. */
+  /** The hash index over names; undefined for an object's own BTF, which is not searched by name. */
   readonly nameIndex: NameIndex | undefined
   /** The section that gives the sizes of kinds this code does not know; a split BTF without one uses its base's. */
   readonly layout: LayoutSection | undefined

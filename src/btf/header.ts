@@ -36,7 +36,7 @@ export function parseBtfHeader (bytes: Uint8Array, isSplit: boolean): BtfHeader 
     throw invalid(`The BTF has ${bytes.length} bytes; its header alone has ${BTF_HEADER.MIN_SIZE}.`, 0)
   }
   const byteOrder = detectByteOrder(bytes)
-  if (byteOrder === undefined) throw invalid('The data is not BTF: it starts with neither 9f eb nor eb 9f.', 0)
+  if (byteOrder === undefined) throw invalid('The data is not BTF: it does not start with 9f eb or eb 9f.', 0)
   const littleEndian = byteOrder === 'little'
   const view = dataView(bytes)
   const word = (offset: number): number => view.getUint32(offset, littleEndian)
@@ -99,7 +99,8 @@ function checkStrings (bytes: Uint8Array, strStart: number, strLen: number, isSp
   if (strLen - 1 > 0x7fffffff) throw invalid(`The BTF has ${strLen} bytes of strings; at most 2147483648 are read.`, BTF_HEADER.strLen)
   if (bytes[strStart + strLen - 1] !== 0) throw invalid('The last BTF string does not end in a NUL byte.', strStart + strLen - 1)
   if (!isSplit && bytes[strStart] !== 0) {
-    throw invalid('The first BTF string is not empty: this is the BTF of a module, which needs the vmlinux BTF as its base.', strStart)
+    throw invalid('The first BTF string is not empty, so this is the BTF of a module. Give the vmlinux BTF first, which is its base.',
+      strStart)
   }
 }
 

@@ -14,7 +14,7 @@ export const ERANGE = -34
 /**
  * Follows `next` from a type until it returns undefined, and returns the last type. One step of work for each type passed.
  *
- * @throws AppError `btf_invalid`: an id out of range, or a cycle, on which libbpf would loop for ever
+ * @throws AppError `btf_invalid`: an id out of range, or a cycle, on which libbpf would loop endlessly
  */
 function follow (btf: Btf, id: TypeId, work: Work, next: (id: TypeId) => TypeId | undefined): TypeId {
   let current = id
@@ -42,7 +42,9 @@ function follow (btf: Btf, id: TypeId, work: Work, next: (id: TypeId) => TypeId 
 
 /** The error for a type that is made of itself, where only a walk without end would show it. */
 function typeCycle (id: TypeId): AppError {
-  return new AppError('btf_invalid', `Type ${id} is a typedef, a qualifier or an array of itself.`, { type_id: id, reason: 'type_cycle' })
+  return new AppError('btf_invalid',
+    `Type ${id} is a typedef, a qualifier or an array that contains itself.`,
+    { type_id: id, reason: 'type_cycle' })
 }
 
 /** The type without typedefs, qualifiers and type tags: libbpf's skip_mods_and_typedefs. Throws as `follow` does. */

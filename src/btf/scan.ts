@@ -116,11 +116,11 @@ function describedSize (input: ScanInput, info: number, offset: number, id: numb
   const { layout } = input
   const entry = kind * BTF_LAYOUT.SIZE
   if (layout === undefined || entry >= layout.length) {
-    throw invalid(`Type ${id} is of kind ${kind}, which is not known and which no layout section describes.`, id, offset)
+    throw invalid(`Type ${id} has the unknown kind ${kind}, which no layout section describes.`, id, offset)
   }
   if (!input.littleEndian) {
     throw invalid(
-      `Type ${id} is of kind ${kind}, which is not known; big-endian BTF cannot have such kinds, as libbpf could not swap them.`,
+      `Type ${id} has the unknown kind ${kind}. Big-endian BTF cannot have such kinds, because libbpf could not swap them.`,
       id,
       offset
     )

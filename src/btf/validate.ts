@@ -107,7 +107,7 @@ function findOutOfRange (input: ScanInput, offsets: Uint32Array): never {
       if (references.elementType !== undefined) checkId(element + references.elementType, id)
     }
   }
-  throw new AppError('internal_error', 'A reference out of range was met in a type section and not found again.')
+  throw new AppError('internal_error', 'A type section has a reference out of range that was not found again.')
 }
 
 /**
@@ -123,7 +123,7 @@ function checkFuncs (input: ScanInput, scan: Scan, words: Int32Array): void {
     const proto = words[(offset - header.typeStart) / 4 + 2] ?? 0
     const kind = proto >= startId ? kinds[proto - startId] ?? BtfKind.UNKN : kindInBase(input.base, proto)
     if (kind !== BtfKind.FUNC_PROTO) {
-      throw invalid(`Type ${startId + i} is a func whose type ${proto} is no func_proto but ${kindName(kind)}.`, startId + i, offset)
+      throw invalid(`Type ${startId + i} is a func, but its type ${proto} is ${kindName(kind)} and not func_proto.`, startId + i, offset)
     }
   }
 }

@@ -4,7 +4,7 @@ const isLittleEndianHost = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 
 /**
  * A stretch of 32-bit words in the host's order, for walks that read all of them: typed arrays are twice as fast as a DataView
- * there. A view where order and alignment allow it, as for every kernel's BTF on its own kind of machine; otherwise a copy.
+ * there. A view where order and alignment allow it, as for the BTF of a kernel on a machine of the same byte order; otherwise a copy.
  *
  * Signed, because a small integer is cheaper than an unsigned one that may need a float; negative numbers are those past 2^31.
  *

@@ -24,7 +24,7 @@ export function step (work: Work, count = 1): void {
     throw new AppError(
       'relocation_failed',
       `The object's types and the kernel's were compared for ${work.limit} steps without coming to an end. ` +
-      'Types in one of the two nest or repeat beyond what compilers make.',
+      'Types of one of the two nest or repeat more than a compiler makes them.',
       { reason: 'work_limit', limit: work.limit }
     )
   }

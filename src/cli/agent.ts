@@ -1,18 +1,18 @@
-import { AGENT_SETTINGS, readAgentSettings, type AgentSetting } from '../agent/settings.js'
-import { parseArguments, type CommandSpec, type OptionSpec } from './arguments.js'
-import { ExitCode } from './exit-code.js'
-import { commandHelp, definitions } from './help.js'
-import { warnOfMisspelt } from './misspelt-settings.js'
+import { readAgentSettings } from '../agent/settings.js'
 import { ENGINE } from '../relocation/engine.js'
-
-const SETTINGS: readonly AgentSetting[] = Object.values(AGENT_SETTINGS)
+import { LISTED } from '../settings/listed-settings.js'
+import { parseArguments, type CommandSpec } from './arguments.js'
+import { ExitCode } from './exit-code.js'
+import { commandHelp } from './help.js'
+import { warnOfMisspelt } from './misspelt-settings.js'
+import { describeVariables, settingOptions } from './setting-help.js'
 
 export const spec: CommandSpec = {
   name: 'agent',
   summary: 'Keeps the objects of a folder relocated for the kernel of this node: asks a service for each object, verifies the results, ' +
     'and writes them to a folder that other programs read. Logs are JSON lines on standard output.',
   options: {
-    ...Object.fromEntries(SETTINGS.flatMap(setting => setting.option === undefined ? [] : [[setting.option, toOption(setting)]])),
+    ...settingOptions(LISTED.agent),
     help: { short: 'h', help: 'Print this text.' }
   },
   notes: [
@@ -24,7 +24,7 @@ export const spec: CommandSpec = {
 
 export async function run (args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(spec, args)
-  warnOfMisspelt(process.env, SETTINGS.map(({ env }) => env))
+  warnOfMisspelt(process.env)
   const settings = readAgentSettings(option => options.get(option), process.env)
   const { runAgent } = await import('../agent/run.js')
   switch (await runAgent(settings, ENGINE.version)) {
@@ -35,13 +35,4 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   }
 }
 
-export function help (): string {
-  const settings = SETTINGS.map(({ env, option, defaultText, meaning }) =>
-    [`  ${env}`, option === undefined ? `${meaning} Default: ${defaultText}.` : `As --${option}.`] as const)
-  return `${commandHelp(spec)}\nEnvironment:\n${definitions(settings)}\n`
-}
-
-function toOption ({ value, meaning, defaultText, env }: AgentSetting): OptionSpec {
-  const whenAbsent = defaultText === 'required' ? `Required (or ${env}).` : value === undefined ? '' : `Default: ${defaultText}.`
-  return { ...(value === undefined ? {} : { value }), help: `${meaning} ${whenAbsent}`.trim() }
-}
+export function help (): string { return `${commandHelp(spec)}\n${describeVariables(LISTED.agent)}` }

@@ -1,4 +1,4 @@
-import type { RelocationRequest } from '../client/client.js'
+import type { RelocationRequest } from '../client/relocation.js'
 import { AppError } from '../errors.js'
 import { formatQuery, formatReference, parseQuery } from '../identity/reference.js'
 import { findRunningKernel, nameOfRunning, nameRunningKernel } from '../identity/running-kernel.js'

@@ -1,4 +1,4 @@
-import type { ReportCounts, ReportMembers, ReportPlace, ReportProgram, ReportRelocation, ReportSource, Verdict } from '../report/wire.js'
+import type { ReportCounts, ReportMembers, ReportPlace, ReportProgram, ReportRelocation, ReportSource, Verdict } from '../wire/report.js'
 import { printable, shorten, table } from './table.js'
 
 /** The part of a report that is shown: what the service answers has it too. */

@@ -1,29 +1,26 @@
-import { AGENT_SETTINGS } from '../agent/settings.js'
 import { AppError } from '../errors.js'
-import { readConfig, SETTINGS } from '../http/config.js'
+import { readConfig } from '../http/config.js'
+import { LISTED } from '../settings/listed-settings.js'
 import { parseArguments, type CommandSpec } from './arguments.js'
 import { ExitCode } from './exit-code.js'
-import { commandHelp, definitions } from './help.js'
+import { commandHelp } from './help.js'
 import { warnOfMisspelt } from './misspelt-settings.js'
+import { describeVariables, settingOptions } from './setting-help.js'
 
 export const spec: CommandSpec = {
   name: 'serve',
   summary: 'Runs the HTTP service until it gets SIGTERM or SIGINT. Logs are JSON lines on standard output, text on a terminal.',
   options: {
-    watch: {
-      value: 'PATTERNS',
-      help: 'Kernels of which new ones are fetched before anybody asks for them, such as debian/12/x86_64/*, comma separated. ' +
-        'Default: CORELO_WATCH.'
-    },
+    ...settingOptions(LISTED.service),
     help: { short: 'h', help: 'Print this text.' }
   },
   notes: ['Settings are environment variables; they are checked at the start.']
 }
 
 export async function run (args: readonly string[]): Promise<ExitCode> {
-  const watch = parseArguments(spec, args).get('watch')
-  warnOfMisspelt(process.env, [...SETTINGS.map(({ name }) => name), ...Object.values(AGENT_SETTINGS).map(({ env }) => env)])
-  const config = readConfig(watch === undefined ? process.env : { ...process.env, CORELO_WATCH: watch })
+  const options = parseArguments(spec, args)
+  warnOfMisspelt(process.env)
+  const config = readConfig(process.env, option => options.get(option))
   const { serve } = await import('../http/server.js')
   try {
     await serve(config)
@@ -45,7 +42,4 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   return ExitCode.OK
 }
 
-export function help (): string {
-  const settings = SETTINGS.map(({ name, defaultText, meaning }) => [`  ${name}`, `${meaning} Default: ${defaultText}.`] as const)
-  return `${commandHelp(spec)}\n${definitions(settings)}\n`
-}
+export function help (): string { return `${commandHelp(spec)}\n${describeVariables(LISTED.service)}` }

@@ -2,22 +2,21 @@ import { release } from 'node:os'
 import { AppError } from '../errors.js'
 import { formatReference, isWholeReference, parseQuery, type KernelQuery } from '../identity/reference.js'
 import { findRunningKernel, KERNEL_BTF_DIR, listRunningModules, nameOfRunning, type RunningKernel } from '../identity/running-kernel.js'
+import { readSettings, type Environment } from '../settings/read.js'
+import { SERVICE_SETTINGS } from '../settings/service-settings.js'
 import { readBtfFile, readInput } from './files.js'
 import { warnOfMisspelt } from './misspelt-settings.js'
 import type { NamedBtf, Places, TargetBtf, TargetRequest } from './target-request.js'
 
-/** The settings of the service that say where kernels are. */
-const NAMES = ['CORELO_CACHE_DIR', 'CORELO_TRUST_UPLOADS', 'CORELO_HOST_ROOT']
-
-/** The places that the service's settings name, so that both find the same kernels. */
-export function placesFrom (env: NodeJS.ProcessEnv): Places {
-  warnOfMisspelt(env, NAMES)
-  return {
-    kernelBtfDir: KERNEL_BTF_DIR,
-    cacheDir: env['CORELO_CACHE_DIR'] || 'btfhub-cache',
-    trustUploads: env['CORELO_TRUST_UPLOADS'] === 'true',
-    hostRoot: env['CORELO_HOST_ROOT']
-  }
+/**
+ * The places that the service's settings name, so that both find the same kernels.
+ *
+ * @throws AppError `invalid_request` whose sentence names the setting at fault
+ */
+export function placesFrom (env: Environment): Places {
+  warnOfMisspelt(env)
+  const { cacheDir, trustUploads, hostRoot } = SERVICE_SETTINGS
+  return { kernelBtfDir: KERNEL_BTF_DIR, hostRoot: undefined, ...readSettings({ cacheDir, trustUploads, hostRoot }, env) }
 }
 
 /**

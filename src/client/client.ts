@@ -1,17 +1,20 @@
-import { formatReference, isWholeReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
-import { isSha256, sha256, type Sha256 } from '../store/sha256.js'
-import { answerError } from './problem.js'
-import { parseReport } from '../report/parse.js'
-import type { Report } from '../report/wire.js'
-import { createTransport, type Reply } from './transport.js'
 import { AppError } from '../errors.js'
+import { formatReference, type KernelReference } from '../identity/reference.js'
 import type { Network } from '../network/network.js'
+import { sha256, type Sha256 } from '../store/sha256.js'
+import type { KernelJson } from '../wire/kernel.js'
+import { parseKernel, parseKernelPage } from '../wire/parse-kernel.js'
+import { parseJson } from './json.js'
+import { answerError } from './problem.js'
+import {
+  FORM, readAnswer, toForm, toMinimiseForm, type MinimiseRequest, type RelocationAnswer, type RelocationRequest
+} from './relocation.js'
+import { createTransport } from './transport.js'
 
 const DEFAULT_TIMEOUT_MS = 30_000
 /** A relocated object has the size of the original, and a report at most 16 MiB. */
 const MAX_ANSWER_BYTES = 128 * 1024 * 1024
 const MAX_SMALL_ANSWER_BYTES = 4 * 1024 * 1024
-const FORM = 'multipart/form-data'
 
 export interface ClientOptions {
   /** `https://corelo.example`, or with a path below which the service is. */
@@ -22,54 +25,6 @@ export interface ClientOptions {
   readonly timeoutMs?: number | undefined
   /** Proxies, and authorities that are believed. Undefined: as Node by itself. */
   readonly network?: Network | undefined
-}
-
-/** What one relocation is asked for: the object by its bytes or by its hash, and at least one way to name the kernel. */
-export interface RelocationRequest {
-  readonly object: Uint8Array | Sha256
-  readonly kernel?: KernelQuery | undefined
-  readonly btfSha256?: Sha256 | undefined
-  /** BTF that goes with the request and is not kept: vmlinux first. */
-  readonly btf?: readonly Uint8Array[] | undefined
-  readonly modules?: readonly string[] | undefined
-  /**
-   * Modules by the hash of their BTF, which the service holds. The object and its kernel's BTF are named by hash then, and nothing
-   * else is asked.
-   */
-  readonly moduleSha256s?: readonly Sha256[] | undefined
-  readonly onUnresolved?: 'poison' | 'fail' | undefined
-  /** `name=value` of `.rodata` variables and `.kconfig` externs, for the verdict. */
-  readonly assume?: readonly string[] | undefined
-  /** Entity tag of an answer that is held: the service then says so instead of sending it again. */
-  readonly heldTag?: string | undefined
-  readonly signal?: AbortSignal | undefined
-}
-
-/** What a minimised BTF is asked for: objects by their bytes or by their hash, and at least one way to name the kernel. */
-export type MinimiseRequest = Pick<RelocationRequest, 'kernel' | 'btfSha256' | 'btf' | 'modules'> & {
-  readonly objects: ReadonlyArray<Uint8Array | Sha256>
-}
-
-/** A relocation as it arrived, its digest checked. What it claims of itself is not verified here: see the attestation. */
-export interface RelocationAnswer {
-  readonly bytes: Uint8Array
-  /** Of the bytes that arrived. */
-  readonly sha256: Sha256
-  readonly report: Report
-  /** The report as it was sent. */
-  readonly reportText: string
-  /** The DSSE envelope, as JSON; undefined where the service does not sign. */
-  readonly attestation: string | undefined
-  readonly tag: string | undefined
-}
-
-/** A kernel of the service's list. Of one that a source offers and that is not held, hash and source are null. */
-export interface KernelEntry {
-  readonly reference: string
-  readonly btf_sha256: string | null
-  readonly source: string | null
-  /** The package in which its distribution publishes it, as far as that is known. */
-  readonly published?: { readonly package: string, readonly bytes: number } | null
 }
 
 /** What narrows a list of kernels. */
@@ -105,14 +60,14 @@ export interface Client {
   kernels(
     cursor?: string,
     filter?: KernelListFilter
-  ): Promise<{ readonly kernels: readonly KernelEntry[], readonly nextCursor: string | null }>
+  ): Promise<{ readonly kernels: readonly KernelJson[], readonly nextCursor: string | null }>
   /**
-   * Has the service fetch a kernel that it does not hold, after those for which somebody waits. Rejects with `fetching` where that
-   * takes longer than it was to wait.
+   * Has the service fetch a kernel that it does not hold, after those that callers wait for. Rejects with `fetching` if that takes
+   * longer than the wait.
    *
    * @param waitSeconds whole seconds that the service waits for it
    */
-  fetchKernel(reference: KernelReference, waitSeconds: number): Promise<KernelEntry>
+  fetchKernel(reference: KernelReference, waitSeconds: number): Promise<KernelJson>
 }
 
 export function createClient (options: ClientOptions): Client {
@@ -135,14 +90,11 @@ export function createClient (options: ClientOptions): Client {
       })
       return reply.status === 304 ? undefined : await readAnswer(reply, server)
     },
-    async minimiseBtf ({ objects, ...target }) {
-      const form = new FormData()
-      for (const object of objects) appendObject(form, object)
-      appendTarget(form, target)
+    async minimiseBtf (request) {
       const { body } = await transport.send({
         method: 'POST',
         path: '/min-btf',
-        body: form,
+        body: toMinimiseForm(request),
         headers: { accept: 'application/octet-stream' },
         maxBytes: MAX_ANSWER_BYTES
       })
@@ -185,8 +137,8 @@ export function createClient (options: ClientOptions): Client {
         maxBytes: MAX_SMALL_ANSWER_BYTES,
         signal
       })
-      const source = sourceIn(parseJson(answer, server))
-      return { created: answer.status === 201, ...(source === undefined ? {} : { source }) }
+      const source = parseKernel(parseJson(answer, server))?.source
+      return { created: answer.status === 201, ...(source === undefined || source === null ? {} : { source }) }
     },
     async keys (signal) {
       const answer = await transport.send({
@@ -202,8 +154,8 @@ export function createClient (options: ClientOptions): Client {
         .flatMap(([name, value]) => value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`])
         .join('&')
       const path = `/kernels${query === '' ? '' : `?${query}`}`
-      const page = parseJson(await transport.send({ method: 'GET', path, maxBytes: MAX_ANSWER_BYTES }), server)
-      if (!isKernelPage(page)) throw answerError(server, `${server} answered with something else than a list of kernels.`)
+      const page = parseKernelPage(parseJson(await transport.send({ method: 'GET', path, maxBytes: MAX_ANSWER_BYTES }), server))
+      if (page === undefined) throw answerError(server, `${server} answered with something else than a list of kernels.`)
       return { kernels: page.kernels, nextCursor: page.next_cursor }
     },
     async fetchKernel (reference, waitSeconds) {
@@ -213,122 +165,9 @@ export function createClient (options: ClientOptions): Client {
         headers: { prefer: `wait=${waitSeconds}`, priority: 'u=7' }, // RFC 9218: in the background
         maxBytes: MAX_SMALL_ANSWER_BYTES
       })
-      const kernel = parseJson(answer, server)
-      if (!isKernelEntry(kernel)) throw answerError(server, `${server} answered with something else than a kernel.`)
+      const kernel = parseKernel(parseJson(answer, server))
+      if (kernel === undefined) throw answerError(server, `${server} answered with something else than a kernel.`)
       return kernel
     }
   }
-}
-
-/** Who a service has the BTF of a kernel from, by its answer to a PUT. */
-function sourceIn (kernel: unknown): string | undefined {
-  return typeof kernel === 'object' && kernel !== null && 'source' in kernel && typeof kernel.source === 'string'
-    ? kernel.source
-    : undefined
-}
-
-function toForm ({ object, onUnresolved, assume = [], ...target }: RelocationRequest): FormData {
-  const form = new FormData()
-  appendObject(form, object)
-  appendTarget(form, target)
-  if (onUnresolved !== undefined) form.append('on_unresolved', onUnresolved)
-  for (const assumption of assume) form.append('assume', assumption)
-  return form
-}
-
-function appendObject (form: FormData, object: Uint8Array | Sha256): void {
-  if (typeof object === 'string') form.append('object', object)
-  else form.append('object', new Blob([object]), 'object.bpf.o')
-}
-
-function appendTarget (
-  form: FormData,
-  { kernel, btfSha256, btf = [], modules = [] }: Pick<RelocationRequest, 'kernel' | 'btfSha256' | 'btf' | 'modules'>
-): void {
-  if (kernel !== undefined) {
-    form.append('kernel_release', isWholeReference(kernel) ? formatReference(kernel) : kernel.release)
-    const names = [
-      ['distro', kernel.distro],
-      ['distro_version', kernel.distroVersion],
-      ['arch', kernel.arch],
-      ['kernel_version', kernel.kernelVersion],
-      ['kernel_build_id', kernel.buildId]
-    ] as const
-    for (const [name, value] of names) {
-      if (value !== undefined) form.append(name, value)
-    }
-  }
-  if (btfSha256 !== undefined) form.append('btf_sha256', btfSha256)
-  if (modules.length > 0) form.append('modules', modules.join(','))
-  for (const bytes of btf) form.append('btf', new Blob([bytes]), 'vmlinux.btf')
-}
-
-async function readAnswer (reply: Reply, server: string): Promise<RelocationAnswer> {
-  const wrong = (what: string): AppError =>
-    answerError(server, `${server} answered with ${what}; is it a corelo service, of a version that this one can talk to?`)
-  const contentType = reply.headers.get('content-type') ?? ''
-  if (!contentType.startsWith(FORM)) throw wrong('something else than a form')
-  const form = await new Response(reply.body, { headers: { 'content-type': contentType } }).formData()
-    .catch(() => { throw wrong('a form that cannot be read') })
-  const bytes = await bytesOf(form.get('object'))
-  const reportText = await textOf(form.get('report'))
-  if (bytes === undefined || reportText === undefined) throw wrong('a form that lacks the object or the report')
-  const report = parseReport(tryParse(reportText))
-  if (report === undefined) throw wrong('a report that cannot be read')
-  return {
-    bytes,
-    sha256: sha256(bytes),
-    report,
-    reportText,
-    attestation: await textOf(form.get('attestation')) ?? fromHeader(reply.headers.get('corelo-attestation')),
-    tag: reply.headers.get('etag') ?? undefined
-  }
-}
-
-type FormValue = ReturnType<FormData['get']>
-
-async function bytesOf (value: FormValue): Promise<Uint8Array | undefined> {
-  return value === null || typeof value === 'string' ? undefined : new Uint8Array(await value.arrayBuffer())
-}
-
-async function textOf (value: FormValue): Promise<string | undefined> {
-  return value === null || typeof value === 'string' ? value ?? undefined : await value.text()
-}
-
-function fromHeader (header: string | null): string | undefined {
-  return header === null ? undefined : Buffer.from(header, 'base64').toString()
-}
-
-function parseJson ({ body }: Reply, server: string): unknown {
-  const value = tryParse(body.toString())
-  if (value === undefined) throw answerError(server, `${server} answered with something else than JSON.`)
-  return value
-}
-
-function tryParse (text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function isKernelPage (value: unknown): value is { kernels: KernelEntry[], next_cursor: string | null } {
-  return typeof value === 'object' && value !== null &&
-    'kernels' in value && Array.isArray(value.kernels) && value.kernels.every(isKernelEntry) &&
-    'next_cursor' in value && (value.next_cursor === null || typeof value.next_cursor === 'string')
-}
-
-function isKernelEntry (value: unknown): value is KernelEntry {
-  return typeof value === 'object' && value !== null && 'reference' in value && typeof value.reference === 'string' &&
-    'btf_sha256' in value && (value.btf_sha256 === null || (typeof value.btf_sha256 === 'string' && isSha256(value.btf_sha256))) &&
-    'source' in value && (value.source === null || typeof value.source === 'string') &&
-    (!('published' in value) || isPublished(value.published))
-}
-
-function isPublished (value: unknown): boolean {
-  return value === null ||
-    (typeof value === 'object' &&
-      'package' in value && typeof value.package === 'string' &&
-      'bytes' in value && typeof value.bytes === 'number')
 }

@@ -1,5 +1,6 @@
 import { AppError, ERRORS, type ErrorCode } from '../errors.js'
 import { parseRetryAfter } from '../retry-after.js'
+import { PROBLEM_TYPE, type ProblemJson } from '../wire/problem.js'
 
 /**
  * What kind of failure an error of the client is, in `details.kind`: the service said no (`problem`), it could not be talked to
@@ -65,10 +66,10 @@ export function retryAfterOf (error: AppError): number | undefined {
   return typeof seconds === 'number' ? seconds * 1000 : undefined
 }
 
-interface Problem { readonly code: ErrorCode, readonly detail: string, readonly members: Record<string, unknown> }
+interface Problem extends Pick<ProblemJson, 'code' | 'detail'> { readonly members: Readonly<Record<string, unknown>> }
 
 function parseProblem ({ contentType, body }: FailedAnswer): Problem | undefined {
-  if (!contentType.startsWith('application/problem+json')) return undefined
+  if (!contentType.startsWith(PROBLEM_TYPE)) return undefined
   try {
     const members: unknown = JSON.parse(Buffer.from(body).toString())
     if (typeof members !== 'object' || members === null || !('code' in members) || !('detail' in members)) return undefined

@@ -21,7 +21,8 @@ export interface Target {
 export function searchCandidates (local: Btf, rootId: TypeId, target: Target, work: Work): readonly Candidate[] {
   const nameOffset = nameOffsetOf(local, rootId)
   if (isEmptyString(local, nameOffset)) {
-    throw fault('EINVAL', 'root_anonymous', `The relocated type (id ${rootId}) has no name, so that it cannot be found in the kernel.`)
+    throw fault('EINVAL', 'root_anonymous',
+      `The relocated type (id ${rootId}) has no name, so libbpf cannot find it in the kernel. Give the type a name.`)
   }
   const kind = kindOf(local, rootId)
   const name = essentialName(local, nameOffset, work)

@@ -217,5 +217,5 @@ function compositesMatch (sides: Sides, local: TypeId, target: TypeId, level: nu
 }
 
 function tooDeep () {
-  return fault('EINVAL', 'too_deep', `The types nest more than ${LIMITS.resolveDepth} levels deep, which libbpf refuses to compare.`)
+  return fault('EINVAL', 'too_deep', `The types nest more than ${LIMITS.resolveDepth} levels deep. libbpf refuses to compare such types.`)
 }

@@ -24,7 +24,7 @@ export interface BpfObject {
  * Parses an eBPF object.
  *
  * Stricter than libbpf in one thing: broken `.BTF` or `.BTF.ext`, which libbpf drops with a warning and so loads the program
- * unrelocated, is an error here. An object without any relocations is none of libbpf's business, and so none of ours: it may
+ * unrelocated, is an error here. An object without any relocations does not concern libbpf, so we accept it too: it may
  * lack `.BTF`, and have functions that libbpf refuses and other loaders take.
  *
  * @throws AppError `object_invalid` with the section and byte offset in `details`
@@ -102,8 +102,8 @@ function parseOwnBtf (elf: BpfElf): Btf {
   if (section === undefined) {
     throw new AppError(
       'object_invalid',
-      'The object has no .BTF section, so that nothing tells what its instructions mean; ' +
-      'compile it with clang -g, and strip it with llvm-strip -g at most.',
+      'The object has no .BTF section, which says what types its instructions use. ' +
+      'Compile it with clang -g, and strip it only with llvm-strip -g.',
       { section: '.BTF' }
     )
   }

@@ -38,7 +38,7 @@ export function patchInsn (code: Code, offset: number, end: number, value: ReloV
         throw fault(
           'EINVAL',
           'instruction_unsupported',
-          'The instruction takes its operand from a register, so that there is no immediate to patch.'
+          'The instruction takes its operand from a register, so it has no immediate to patch.'
         )
       }
       expectValue(value, BigInt.asUintN(64, BigInt(insn.imm)))
@@ -136,7 +136,7 @@ function expectValue (value: ReloValue, found: bigint): void {
       'EINVAL',
       'value_mismatch',
       `The instruction holds ${found} where the object's own types say ${value.local.value}; ` +
-      'the object was changed after it was compiled, or is relocated already.'
+      'the object was changed after compilation, or was relocated before. Relocate the object that the compiler wrote.'
     )
   }
 }

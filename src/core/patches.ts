@@ -95,7 +95,7 @@ function copySlots (bytes: Uint8Array, offsets: Uint32Array, slots: Uint8Array):
 function wrongObject (offset: number): AppError {
   return new AppError(
     'object_invalid',
-    `The bytes at offset ${offset} are not those of the object that these patches were made for.`,
+    `The bytes at offset ${offset} differ from those of the object that these patches were made for. Apply them to that object.`,
     { offset }
   )
 }

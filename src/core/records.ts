@@ -51,7 +51,7 @@ function locate ({ ext, elf, btf }: BpfObject): LocatedRecords {
     if (sections.length > 1) {
       throw new AppError(
         'object_invalid',
-        `The object has ${sections.length} sections named ${sectionName}, so that its relocations could belong to either.`,
+        `The object has ${sections.length} sections named ${sectionName}, so its relocations could belong to any of them.`,
         { section: sectionName }
       )
     }

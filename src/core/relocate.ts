@@ -9,18 +9,18 @@ import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
 import { BPF_INSN } from '../insn/insn.js'
 import { BPF_LD_IMM64 } from '../insn/opcodes.js'
-import { isAlreadyRelocated } from './already-relocated.js'
 import { errnoOf, fault, reasonOf } from './fault.js'
 import { CoreReloKind, coreReloKindName, isCoreReloKind } from './kinds.js'
 import { createIndices } from './member-index.js'
 import { isAutoloaded, parseObject, type BpfObject } from './object.js'
-import type { OutcomeCounts, RecordOutcome, RecordStatus, Relocation, Warning } from './outcome.js'
+import type { OutcomeCounts, RecordOutcome, RecordStatus, Relocation } from './outcome.js'
 import { patchInsn, poison, type Code } from './patch.js'
 import { collectPatches, type Patches } from './patches.js'
 import { locateRecords, type LocatedRecord } from './records.js'
 import { createResolver, isFault, type Attempt, type LocalSpecs, type Resolution, type Resolver } from './resolution.js'
 import { parseSpec } from './spec.js'
 import { calculate } from './values.js'
+import { listWarnings } from './warnings.js'
 
 export interface RelocateOptions {
   /** Split BTFs of modules, in the kernel's BTF id order (the order of loading). Consulted only for types that vmlinux has none of. */
@@ -33,11 +33,11 @@ export interface RelocateOptions {
  *
  * Records are worked on in the file's order, because the order shows in results; those of `?` sections come last, on a copy of
  * the state, since libbpf skips them until an application asks. A record there that libbpf would refuse does not fail the
- * object: its instruction is poisoned, so that whoever enables the program gets the refusal and never an unrelocated read.
+ * object: its instruction is poisoned, so an application that enables the program gets a refusal, never an unrelocated read.
  *
  * @param target vmlinux BTF of the kernel
  * @throws AppError `object_invalid` for an object that cannot be read, `btf_invalid` for a target of the other byte order,
- *   `relocation_failed` with reason `work_limit` where the types nest or repeat beyond all measure
+ *   `relocation_failed` with reason `work_limit` if the types nest or repeat more than a compiler makes them
  */
 export function relocate (object: BpfObject | Uint8Array, target: Btf, options: RelocateOptions = {}): Relocation {
   const parsed = object instanceof Uint8Array ? parseObject(object) : object
@@ -253,48 +253,4 @@ function countChanges ({ bytes }: BpfObject, scratch: Uint8Array, records: reado
   }
   const changed = starts.subarray(0, count).sort()
   return changed.reduce((total, start, i) => start === changed[i - 1] ? total : total + 1, 0)
-}
-
-function whyNone ({ elf, ext }: BpfObject): string {
-  if (!elf.sectionsByName.has('.BTF')) return 'it has no .BTF section'
-  return ext === undefined ? 'it has no .BTF.ext section' : '.BTF.ext lists none'
-}
-
-function listWarnings (object: BpfObject, outcomes: readonly RecordOutcome[], outside: number): Warning[] {
-  const warnings: Warning[] = []
-  if (outside > 0) {
-    warnings.push({
-      code: 'records_outside_functions',
-      message: `${outside} relocations belong to no function and were passed over, as libbpf does; ` +
-        'linkers leave such records of functions that they drop.'
-    })
-  }
-  if (isAlreadyRelocated(object)) {
-    warnings.push({
-      code: 'already_relocated',
-      message: 'The object is relocated already: its list of CO-RE relocations was emptied. It is passed through as it is, ' +
-        'and nothing tells for which kernel it is; relocate the object that the compiler wrote.'
-    })
-  } else if (outcomes.length === 0 && outside === 0) {
-    warnings.push({
-      code: 'nothing_to_relocate',
-      message: `The object has no CO-RE relocations (${whyNone(object)}), and is passed through as it is. ` +
-        'If its source uses CO-RE, it was compiled without -g, or what clang wrote was stripped.'
-    })
-  }
-  if (outcomes.some(({ kind }) => kind === 'local_type_id')) {
-    warnings.push({
-      code: 'local_type_ids',
-      message: "The object holds ids of its own BTF types. They are right for loaders that keep the object's BTF as it is " +
-        '(libbpf, bpftool, aya), and wrong for one that renumbers it (cilium/ebpf) or after static linking.'
-    })
-  }
-  if (outcomes.some(({ kind, newValue }) => kind === 'target_type_id' && newValue !== null && newValue !== 0n)) {
-    warnings.push({
-      code: 'target_type_ids',
-      message: 'The object holds type ids of the BTF it was relocated for. ' +
-        'They are right only where the running kernel has that very BTF, not a rebuilt or minimised one.'
-    })
-  }
-  return warnings
 }

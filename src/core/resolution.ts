@@ -57,7 +57,7 @@ export interface CandidateState {
   readonly attempts: Map<number, Attempt>
 }
 
-/** Who asks for which access of which root. All three are valid. */
+/** A query: the kind of a relocation, its root and its access. All three are valid. */
 export interface AccessRequest {
   readonly rootId: TypeId
   readonly accessStrOff: number

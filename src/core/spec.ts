@@ -58,7 +58,7 @@ export function parseSpec (btf: Btf, rootId: TypeId, access: string, kind: CoreR
   }
   const raw = parseAccessString(access)
   const first = raw?.[0]
-  if (raw === undefined || first === undefined) throw malformed(access, 'it is no list of at most 64 numbers')
+  if (raw === undefined || first === undefined) throw malformed(access, 'it is not a list of at most 64 numbers')
   const root = strip(btf, rootId, work)
   return isEnumvalKind(kind)
     ? parseEnumSpec(btf, rootId, root, raw, first, access, kind)
@@ -66,7 +66,7 @@ export function parseSpec (btf: Btf, rootId: TypeId, access: string, kind: CoreR
 }
 
 function parseEnumSpec (btf: Btf, rootId: TypeId, root: TypeId, raw: number[], first: number, access: string, kind: CoreReloKind): Spec {
-  if (!isEnum(kindOf(btf, root))) throw malformed(access, `${nameOf(btf, rootId)} is no enum`)
+  if (!isEnum(kindOf(btf, root))) throw malformed(access, `${nameOf(btf, rootId)} is not an enum`)
   if (raw.length !== 1 || first >= vlenOf(btf, root)) throw malformed(access, `the enum has ${vlenOf(btf, root)} enumerators`)
   return { btf, kind, rootId, raw, accessors: [{ typeId: root, index: first, name: enumeratorNameOffset(btf, root, first) }], bitOffset: 0 }
 }

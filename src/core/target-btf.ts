@@ -32,7 +32,7 @@ export function parseBtf (bytes: Uint8Array, options: ParseBtfOptions = {}): Btf
   if (options.base === undefined) {
     throw new AppError(
       'btf_invalid',
-      'The file has a distilled base (.BTF.base): it is a module, whose BTF needs the vmlinux BTF as its base.',
+      'The file has a distilled base (.BTF.base), so it is the BTF of a module. Give the vmlinux BTF first, which is its base.',
       { section: '.BTF.base' }
     )
   }

@@ -175,12 +175,12 @@ function readFunctions (elf: ElfFile, anyFunctions: boolean): ElfFunction[] {
   const table = tables[0]
   if (anyFunctions && tables.length !== 1) return []
   if (table === undefined) {
-    throw invalid('The object has no symbol table, so that its programs cannot be found; do not strip it with -s.', {})
+    throw invalid('The object has no symbol table, so its programs cannot be found. Strip it only with llvm-strip -g, not with -s.', {})
   }
   if (tables.length > 1) throw invalid(`The object has ${tables.length} symbol tables; one is allowed.`, { section: tables[1]?.name })
   const strings = elf.sections[table.link]
   if (table.link === 0 || strings === undefined) {
-    throw invalid(`The symbol table names section ${table.link} as its strings, which does not exist.`, { section: table.name })
+    throw invalid(`The symbol table names section ${table.link} as its strings, but there is no such section.`, { section: table.name })
   }
   if (table.size % SYM.SIZE !== 0) {
     throw invalid(`The symbol table has ${table.size} bytes, not a multiple of ${SYM.SIZE}.`, { section: table.name })
@@ -218,7 +218,10 @@ function readFunctions (elf: ElfFile, anyFunctions: boolean): ElfFunction[] {
 function problemOf (fn: ElfFunction, binding: number): AppError | undefined {
   const place = { section: fn.section.name, program: fn.name, offset: fn.start }
   if (fn.size === 0 || fn.start % INSN_SIZE !== 0 || fn.size % INSN_SIZE !== 0) {
-    return invalid(`Function ${fn.name} spans ${fn.size} bytes from ${fn.start}, which are not whole instructions of ${INSN_SIZE}.`, place)
+    return invalid(
+      `Function ${fn.name} spans ${fn.size} bytes from ${fn.start}; both must be multiples of ${INSN_SIZE}, the size of an instruction.`,
+      place
+    )
   }
   if (fn.start + fn.size > fn.section.size) {
     return invalid(
@@ -227,7 +230,7 @@ function problemOf (fn: ElfFunction, binding: number): AppError | undefined {
     )
   }
   if (binding === STB_LOCAL && fn.section.name !== '.text') {
-    return invalid(`Function ${fn.name} in section ${fn.section.name} is static; only functions in .text may be.`, place)
+    return invalid(`Function ${fn.name} in section ${fn.section.name} is static; only functions in .text may be static.`, place)
   }
   return undefined
 }

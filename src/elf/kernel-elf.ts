@@ -10,6 +10,6 @@ import type { ElfFile } from './sections.js'
 export function requireKernelElf ({ machine }: ElfFile): void {
   if (machine !== EM_BPF) return
   throw new AppError('btf_invalid',
-    "The file is an eBPF object (machine 247): its .BTF is of the program's own types, not of a kernel's. " +
-    "Give the kernel's: /sys/kernel/btf/vmlinux, a vmlinux, or what corelo btf export wrote.", { machine })
+    'The file is an eBPF object (machine 247): its .BTF describes the types of the program, not those of a kernel. ' +
+    'Give the BTF of a kernel: /sys/kernel/btf/vmlinux, a vmlinux, or a file of corelo btf export.', { machine })
 }

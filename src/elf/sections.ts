@@ -42,7 +42,7 @@ export function isElf (bytes: Uint8Array): boolean {
 
 /**
  * Reads the header and the section table, and checks that every section lies within the file. Accepts both classes, since a
- * 32-bit kernel's vmlinux may carry a target BTF; whoever reads objects asks for `is64`.
+ * 32-bit kernel's vmlinux may carry a target BTF; readers of objects check `is64`.
  *
  * @throws AppError `object_invalid`, with `offset` in bytes or `section` in `details`.
  */

@@ -47,10 +47,10 @@ export function chooseMembers (members: readonly ArchiveMember[], releases: read
   })
   if (files.length > 0) return files
   const [only, ...others] = members
-  if (only === undefined) throw invalid('The archive has no file in it.')
+  if (only === undefined) throw invalid('The archive has no files.')
   if (others.length > 0) {
-    throw invalid(`The archive has ${members.length} files, none of which is a kernel's: ` +
-      `neither ${wantedNames(releases)}, nor vmlinux, nor below boot/ or lib/modules/.`)
+    throw invalid(`The archive has ${members.length} files, and none belongs to a kernel: ` +
+      `none is ${wantedNames(releases)}, vmlinux, or below boot/ or lib/modules/.`)
   }
   const name = baseName(only.name)
   if (releases.length > 0 && !releases.includes(name) && /\d+\.\d+/.test(name)) throw anotherKernel(name, releases)

@@ -120,7 +120,7 @@ export async function takeAll (reader: ByteReader, maxBytes: number): Promise<Ui
     const part = await reader.takeSome(Infinity)
     if (part.length === 0) break
     total += part.length
-    if (total > maxBytes) throw new AppError('too_large', `There are more than ${maxBytes} bytes.`, { limit: maxBytes })
+    if (total > maxBytes) throw new AppError('too_large', `The data has more than ${maxBytes} bytes.`, { limit: maxBytes })
     parts.push(part)
   }
   const [only] = parts

@@ -52,7 +52,7 @@ async function * guarded (source: Source, options: FindOptions): AsyncGenerator<
 
 async function * extract (source: Source, options: FindOptions): AsyncGenerator<Found> {
   if (source.depth > BOUNDS.depth) {
-    throw new AppError('too_large', `The file has more than ${BOUNDS.depth} packages and archives within each other.`)
+    throw new AppError('too_large', `The file has packages and archives nested more than ${BOUNDS.depth} levels deep.`)
   }
   const { reader } = source
   const head = await reader.peek(HEAD_BYTES)
@@ -82,7 +82,7 @@ async function * extract (source: Source, options: FindOptions): AsyncGenerator<
   const compression = detectCompression(head)
   if (compression === undefined) {
     throw new AppError('btf_invalid', 'The file has no known format: ' +
-      'it is neither BTF, ELF, a kernel image, a .deb or .rpm package, nor one of these packed.')
+      'it is not BTF, ELF, a kernel image, a .deb or .rpm package, or one of these compressed.')
   }
   const pieces = counted(unpack(compression, reader, BOUNDS.package), reader, options)
   yield * extract({ ...source, reader: createByteReader(pieces, 'packed file'), depth: source.depth + 1 }, options)
@@ -116,7 +116,7 @@ async function * fromPackage (source: Source, options: FindOptions, want: Want):
     if (!needsKernel && missing?.size === 0) return
   }
   if (kernelFiles === 0) {
-    yield { kind: 'unread', place: source.place, reason: 'The package has no kernel and no modules in it.', evidence: around }
+    yield { kind: 'unread', place: source.place, reason: 'The package has no kernel and no modules.', evidence: around }
   }
 }
 
@@ -142,7 +142,7 @@ async function * counted (
     if (Math.floor((total + piece.length) / USED_UP_EVERY) > Math.floor(total / USED_UP_EVERY)) onUsedUp()
     total += piece.length
     if (refusesBombs && total > RATIO_FROM + RATIO * packed.consumed) {
-      throw new AppError('btf_invalid', `The archive unpacks to more than ${RATIO} times its size, which no BTF does.`)
+      throw new AppError('btf_invalid', `The archive unpacks to more than ${RATIO} times its size. No BTF does that.`)
     }
     yield piece
   }

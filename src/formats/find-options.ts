@@ -27,7 +27,7 @@ export interface FindOptions {
   readonly refusesBombs?: boolean
   /** Called after every few mebibytes of what was unpacked, for callers that want what was used up to be collected in time. */
   readonly onUsedUp?: () => void
-  /** Takes over a tar archive that begins with the member; undefined: it is none of its own. */
+  /** Takes over a tar archive that begins with the member; undefined: the archive is not of its kind. */
   readonly openBundle?: (first: Member, rest: AsyncGenerator<Member>, place: string, depth: number) => AsyncGenerator<Found> | undefined
 }
 

@@ -32,7 +32,7 @@ export async function openBtf (content: Uint8Array, { isModule, ...options }: Op
     if (one.kind === 'vmlinux' || (isModule && one.kind === 'module')) found.push(one)
     if (!isModule && one.kind === 'module') reason ??= { kind: 'unread', place: '', reason: moduleAlone(one.name) }
     if (found.length > 1) {
-      throw new AppError('btf_invalid', `The file has the BTF of several ${isModule ? 'modules' : 'kernels'}; give it of one.`)
+      throw new AppError('btf_invalid', `The file has the BTF of several ${isModule ? 'modules' : 'kernels'}; give a file with only one.`)
     }
   }
   const [only] = found
@@ -41,15 +41,15 @@ export async function openBtf (content: Uint8Array, { isModule, ...options }: Op
 }
 
 function moduleAlone (name: string): string {
-  return `This is the kernel module ${name}, whose BTF extends that of its kernel; give the kernel's own first.`
+  return `This is the kernel module ${name}. Its BTF extends that of its kernel; give the BTF of the kernel first.`
 }
 
 function noBtf (reason: Unread | undefined, hasDwarf: boolean): AppError {
   if (hasDwarf) {
     return new AppError('btf_invalid', 'The file is a kernel with DWARF and no BTF. ' +
-      'corelo btf import makes BTF of it where pahole is installed.')
+      'corelo btf import makes BTF from it if pahole is installed.')
   }
-  return new AppError(reason?.code ?? 'btf_invalid', reason?.reason ?? 'There is no BTF in the file.', placeOf(reason))
+  return new AppError(reason?.code ?? 'btf_invalid', reason?.reason ?? 'The file has no BTF.', placeOf(reason))
 }
 
 /** Where in a file the reason lies that nothing could be taken from it: at its beginning, where nothing in it was recognised. */

@@ -4,7 +4,7 @@ import type { RpmFacts } from './containers/rpm.js'
 import type { Evidence } from '../identity/evidence.js'
 
 /**
- * What the control fields of a Debian package say of the kernel in it. The distribution is that of who maintains the package;
+ * What the control fields of a Debian package say of the kernel in it. The distribution is that of the maintainer of the package;
  * its version is only told where the package's own version names it.
  *
  * - Debian: `6.12.117-1~deb12u1`, `5.10.120-1~bpo10+1`

@@ -60,6 +60,6 @@ function refuseOther (name: string, kind: string): void {
 function requireInside (name: string): void {
   if (name.startsWith('/') || name.split('/').includes('..')) {
     const shown = JSON.stringify(name.slice(0, 128))
-    throw new AppError('btf_invalid', `The archive has a file ${shown}, which would lie outside of it.`)
+    throw new AppError('btf_invalid', `The archive has a file ${shown}, whose path leads out of the archive.`)
   }
 }

@@ -3,9 +3,8 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { AppError, ERRORS, type ErrorCode } from '../errors.js'
+import { PROBLEM_TYPE, type ProblemJson } from '../wire/problem.js'
 import { closeAfterAnswer } from './linger.js'
-
-export const PROBLEM_TYPE = 'application/problem+json'
 
 /** Seconds after which to try again, where the error itself does not say (`retry_after` in its details). */
 const RETRY_AFTER: Partial<Record<ErrorCode, number>> = { rate_limited: 1, overloaded: 1, draining: 5, storage_unreadable: 10 }
@@ -52,7 +51,7 @@ export function toAppError (error: unknown): AppError {
 function isCallersFault (status: number | undefined): status is number { return status !== undefined && status >= 400 && status < 500 }
 
 /** The body of an error's answer, RFC 9457. Members of the code's own never replace the standard ones. */
-export function toProblem (error: AppError, requestId: string): Record<string, unknown> {
+export function toProblem (error: AppError, requestId: string): ProblemJson & Record<string, unknown> {
   const { status, title } = ERRORS[error.code]
   const isInternal = error.code === 'internal_error'
   return {

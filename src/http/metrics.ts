@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type MetricObject } from 'prom-client'
 import type { Service } from '../service/types.js'
-import type { Verdict } from '../report/wire.js'
+import type { Verdict } from '../wire/report.js'
 import { ENGINE } from '../relocation/engine.js'
 import { lostLines } from './log.js'
 

@@ -1,4 +1,5 @@
 import { AppError } from '../errors.js'
+import type { ReferenceJson } from '../wire/kernel.js'
 import { contradiction } from './agreement.js'
 import { normalizeArch } from './arch.js'
 import { parseBuildId } from './build-id.js'
@@ -128,9 +129,7 @@ function readQuery (fields: KernelFields): KernelQuery {
 }
 
 /** A reference and its parts, as answers, events and the command's JSON have them. */
-export function toReferenceJson (
-  reference: KernelReference
-): Record<'reference' | 'distro' | 'distro_version' | 'arch' | 'release', string> {
+export function toReferenceJson (reference: KernelReference): ReferenceJson {
   const { distro, distroVersion, arch, release } = reference
   return { reference: formatReference(reference), distro, distro_version: distroVersion, arch, release }
 }

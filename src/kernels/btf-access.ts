@@ -9,7 +9,7 @@ import type { SharedContent } from '../store/shared/shared-content.js'
 import { toShared } from '../store/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
 import type { PrepareBtfTask } from '../workers/protocol.js'
-import type { Warn } from '../settings.js'
+import type { Warn } from '../settings/service-options.js'
 
 export interface BtfAccessOptions {
   readonly memory: BtfMemory

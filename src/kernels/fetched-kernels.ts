@@ -10,7 +10,7 @@ import type { BtfAccess } from './btf-access.js'
 import { buildsOf } from './merge-records.js'
 import { hasModules } from './resolve.js'
 import type { WantedBuild } from './matches.js'
-import type { Warn } from '../settings.js'
+import type { Warn } from '../settings/service-options.js'
 import { sourceError } from './source-error.js'
 import type { SourceRequests } from './source-requests.js'
 

@@ -14,7 +14,7 @@ import type { Refusal } from '../fetch/refusal.js'
 import type { BtfAccess } from './btf-access.js'
 import { createFetchedKernels, type FetchedKernels } from './fetched-kernels.js'
 import { createKeepFound } from './keep-found.js'
-import type { SourceSettings, Warn } from '../settings.js'
+import type { SourceSettings, Warn } from '../settings/service-options.js'
 import { sourceError, type AskedSource } from './source-error.js'
 import { createSourceRequests, isRefusal, queryKey } from './source-requests.js'
 

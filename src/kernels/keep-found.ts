@@ -3,7 +3,7 @@ import type { Provenance } from './kernel-record.js'
 import { formatReference } from '../identity/reference.js'
 import type { FoundKernel } from './sources/source.js'
 import type { BtfAccess } from './btf-access.js'
-import type { Warn } from '../settings.js'
+import type { Warn } from '../settings/service-options.js'
 
 export interface KeepFoundOptions {
   readonly index: KernelIndex

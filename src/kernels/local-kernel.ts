@@ -7,7 +7,7 @@ import type { SourceAnswer } from './unknown-kernel.js'
 import { findRunningKernel, KERNEL_BTF_DIR, listRunningModules } from '../identity/running-kernel.js'
 import type { Sha256 } from '../store/sha256.js'
 import { rawBytes, type BtfAccess } from './btf-access.js'
-import type { ServiceSettings, Warn } from '../settings.js'
+import type { ServiceSettings, Warn } from '../settings/service-options.js'
 
 export interface LocalKernelOptions {
   readonly settings: ServiceSettings

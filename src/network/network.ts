@@ -14,41 +14,6 @@ export interface Network {
   readonly authorities?: readonly string[]
 }
 
-type Environment = Readonly<Record<string, string | undefined>>
-
-/** A variable about the network, as the settings of the service and of the agent list it. */
-export interface NetworkSetting {
-  readonly env: string
-  readonly defaultText: string
-  readonly meaning: string
-}
-
-export const NETWORK_SETTINGS = {
-  httpsProxy: {
-    env: 'HTTPS_PROXY',
-    defaultText: 'none',
-    meaning: 'Proxy for https addresses, such as http://proxy.example:3128. ' +
-      'If the lower-case name is set too, it wins; the same holds for the next two.'
-  },
-  httpProxy: {
-    env: 'HTTP_PROXY',
-    defaultText: 'none',
-    meaning: 'Proxy for http addresses, and for https addresses if HTTPS_PROXY is not set.'
-  },
-  noProxy: {
-    env: 'NO_PROXY',
-    defaultText: 'none',
-    meaning: 'Hosts to reach without a proxy, separated by commas: names (with all names below them) and addresses, ' +
-      'with or without a port. *: all hosts.'
-  },
-  caFile: {
-    env: 'CORELO_CA_FILE',
-    defaultText: 'none',
-    meaning: "File of certificates (PEM) of authorities to trust, such as a company's own, " +
-      "besides Node's and those of NODE_EXTRA_CA_CERTS."
-  }
-} as const satisfies Readonly<Record<string, NetworkSetting>>
-
 /** A request by `fetch`, with what the platform's and undici's have in common. */
 export interface FetchInit {
   readonly method?: string
@@ -65,58 +30,30 @@ export function isPlain ({ httpProxy, httpsProxy, authorities }: Network): boole
   return httpProxy === undefined && httpsProxy === undefined && authorities === undefined
 }
 
-/**
- * What the usual variables and CORELO_CA_FILE say. The file is read here, once.
- *
- * @throws AppError `invalid_request` whose sentence names the variable at fault
- */
-export function readNetwork (env: Environment): Network {
-  const httpProxy = proxyOf(env, NETWORK_SETTINGS.httpProxy.env)
-  const httpsProxy = proxyOf(env, NETWORK_SETTINGS.httpsProxy.env)
-  const noProxy = given(env, NETWORK_SETTINGS.noProxy.env)
-  const caFile = env[NETWORK_SETTINGS.caFile.env]
-  return {
-    ...(httpProxy === undefined ? {} : { httpProxy }),
-    ...(httpsProxy === undefined ? {} : { httpsProxy }),
-    ...(noProxy === undefined ? {} : { noProxy }),
-    ...(caFile === undefined || caFile === ''
-      ? {}
-      : { authorities: [...nodeAuthorities(env), ...certificatesIn(NETWORK_SETTINGS.caFile.env, caFile)] })
-  }
-}
-
 /** A proxy's address as it may be shown: without the user and the password that it may have. */
 export function shownProxy (proxy: string): string {
   const { protocol, host } = new URL(proxy)
   return `${protocol}//${host}`
 }
 
-/** As curl and others do: the lower-case name first. */
-function given (env: Environment, name: string): string | undefined { return env[name.toLowerCase()] || env[name] || undefined }
-
-function proxyOf (env: Environment, name: string): string | undefined {
-  const value = given(env, name)
-  if (value === undefined) return undefined
-  const url = URL.canParse(value) ? new URL(value) : undefined
-  // The value is not shown, since it may have a password in it.
-  if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    throw wrong(name, `${name} must be the http or https address of a proxy, such as http://proxy.example:3128.`)
-  }
-  return value
-}
-
 /**
- * The authorities that Node believes by itself. Who gives a connection others has to give it these too, since the one list takes
- * the place of the other: Kubernetes' API server is believed by NODE_EXTRA_CA_CERTS.
+ * The authorities that Node believes by itself. A connection that is given others needs these too, because its list replaces Node's:
+ * Kubernetes' API server is believed by NODE_EXTRA_CA_CERTS.
  *
  * @throws AppError `invalid_request` where NODE_EXTRA_CA_CERTS is no such file
  */
-export function nodeAuthorities (env: Environment = process.env): string[] {
+export function nodeAuthorities (env: Readonly<Record<string, string | undefined>> = process.env): string[] {
   const extra = env['NODE_EXTRA_CA_CERTS']
-  return [...rootCertificates, ...(extra === undefined || extra === '' ? [] : certificatesIn('NODE_EXTRA_CA_CERTS', extra))]
+  return [...rootCertificates, ...(extra === undefined || extra === '' ? [] : readCertificates('NODE_EXTRA_CA_CERTS', extra))]
 }
 
-function certificatesIn (name: string, path: string): string[] {
+/**
+ * The certificates of a PEM file.
+ *
+ * @param name the setting that names the file
+ * @throws AppError `invalid_request` whose sentence names the setting
+ */
+export function readCertificates (name: string, path: string): string[] {
   let text: string
   try {
     text = readFileSync(path, 'utf8')

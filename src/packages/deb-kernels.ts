@@ -3,7 +3,7 @@ import { isSegment } from '../identity/reference.js'
 import type { IndexedPackage, PackageFile, PublishedKernel } from './published.js'
 import { compareDebVersions } from './versions.js'
 
-/** Whose naming rules count. Debian's are those of everyone else who builds Debian's kernel packages. */
+/** The distribution whose naming rules apply. Debian's apply also to its derivatives that rebuild its kernel packages. */
 export type DebNaming = 'debian' | 'ubuntu'
 
 /** Packages of `linux-*` that are worth keeping of an index: all that a kernel's files can be in. */

@@ -161,7 +161,7 @@ export function createIndexes (
     }
   }
 
-  /** Who comes while nothing is known yet waits for who is looking. */
+  /** While nothing is known yet, all callers wait for the one look that is under way. */
   async function flightOr (state: KnownIndex, repository: Repository): Promise<KnownIndex> {
     return state.index === undefined && state.refusal === undefined ? await flights.run(repository.id, async () => state) : state
   }

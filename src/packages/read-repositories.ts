@@ -83,10 +83,10 @@ function readEntries (path: string): Entry[] {
 }
 
 function toEntry (value: unknown, where: string): Entry {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(`In ${where} there are no fields.`)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(`${where} has no fields.`)
   for (const [field, content] of Object.entries(value)) {
     const isKnown = [...TEXTS, ...LISTS, ...FLAGS, 'key'].some(known => known === field)
-    if (!isKnown) throw invalid(`The field ${JSON.stringify(field)} in ${where} is not known.`)
+    if (!isKnown) throw invalid(`The field ${JSON.stringify(field)} in ${where} is unknown.`)
     const isList = Array.isArray(content) && content.every(part => typeof part === 'string' || typeof part === 'number')
     const takesList = LISTS.some(list => list === field)
     const takesFlag = FLAGS.some(flag => flag === field)
@@ -107,7 +107,7 @@ function toEntry (value: unknown, where: string): Entry {
 function expand (entry: Entry, where: string, folder: string): Repository[] {
   const preset = entry.preset === undefined ? undefined : PRESETS[entry.preset]
   if (entry.preset !== undefined && preset === undefined) {
-    throw invalid(`The preset ${JSON.stringify(entry.preset)} in ${where} is not known; there are ${Object.keys(PRESETS).join(', ')}.`)
+    throw invalid(`The preset ${JSON.stringify(entry.preset)} in ${where} is unknown. There are ${Object.keys(PRESETS).join(', ')}.`)
   }
   const type = entry.type ?? preset?.type
   if (type === undefined || (preset !== undefined && preset.type !== type) || !['apt', 'rpm'].includes(type)) {
@@ -119,7 +119,7 @@ function expand (entry: Entry, where: string, folder: string): Repository[] {
     : type === 'rpm'
       ? expandRpm(entry, preset, where, folder)
       : expandApt(entry, preset?.type === 'apt' ? preset : undefined, where, folder)
-  if (repositories.length === 0) throw invalid(`There is no repository in ${where} as it is narrowed down.`)
+  if (repositories.length === 0) throw invalid(`No repository of ${where} fits its versions and architectures.`)
   return repositories
 }
 
@@ -258,7 +258,7 @@ function signersOf (entry: Entry, preset: Preset | undefined, where: string, fol
 
 function addressOf (address: string, { username, password_file: passwordFile }: Entry, where: string, folder: string): URL {
   if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol)) {
-    throw invalid(`${JSON.stringify(address)} in ${where} is no http or https address.`)
+    throw invalid(`${JSON.stringify(address)} in ${where} is not an http or https address.`)
   }
   const url = new URL(address)
   if (!url.pathname.endsWith('/') && !url.pathname.endsWith('.list')) url.pathname += '/'

@@ -15,7 +15,7 @@ const YOUNG_MB = 4
 type Value<T extends PackageTask> = PackageTaskValues[T['kind']]
 
 /**
- * Has a worker of its own read what arrives, apart from the pool of those who answer requests. Nothing is held but what is on the way, and
+ * Has a worker of its own read what arrives, separate from the pool that answers requests. Nothing is held but what is on the way, and
  * its memory goes with the worker.
  *
  * @throws AppError of the task; whatever `pieces` throws
@@ -50,7 +50,7 @@ export async function receive<T extends PackageTask> (
       const why = error instanceof Error ? error.message : String(error)
       reject(new AppError('internal_error', `The worker that read ${task.what} died: ${why}.`))
     })
-    worker.on('exit', () => { reject(new AppError('internal_error', `The worker that read ${task.what} is gone.`)) })
+    worker.on('exit', () => { reject(new AppError('internal_error', `The worker that read ${task.what} ended unexpectedly.`)) })
   })
   answered.catch((error: unknown) => {
     failure = error

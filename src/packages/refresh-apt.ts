@@ -13,7 +13,7 @@ import { below } from './urls.js'
 export interface RefreshOptions<R> {
   readonly repository: R
   readonly client: HttpClient
-  /** Undefined where nobody needs to sign. */
+  /** Undefined if the repository is configured as unsigned. */
   readonly keyring: Keyring | undefined
   readonly held: RepositoryIndex | undefined
   readonly signal: AbortSignal
@@ -44,17 +44,17 @@ export async function refreshApt ({ repository, client, keyring, held, signal, n
   try {
     release = parseReleaseFile(await answer.verify())
   } catch (error) {
-    return malformed(`the InRelease of ${where} is not to be trusted`, error)
+    return malformed(`the InRelease of ${where} cannot be trusted`, error)
   }
   const isNamed = [release.suite, release.codename].some(name => name !== undefined && namesSuite(name, repository.suite))
   if (!isNamed) {
-    return refused('malformed', `the InRelease of ${where} is that of another suite ` +
+    return refused('malformed', `the InRelease of ${where} belongs to another suite ` +
       `(${release.codename ?? release.suite ?? 'without a name'})`)
   }
   const validUntil = repository.isHistory === true ? undefined : release.validUntil // a tree that does not change any more has long expired
   if (validUntil !== undefined && validUntil < now) {
     return refused('malformed', `the InRelease of ${where} expired at ${new Date(validUntil).toISOString()} (Valid-Until); ` +
-      'the mirror is out of date, or somebody holds it back')
+      'the mirror is out of date, or an attacker replays an old index')
   }
   if (held !== undefined && release.date < held.revision) {
     return refused('malformed', `the InRelease of ${where} is of ${new Date(release.date).toISOString()}, ` +
@@ -208,7 +208,7 @@ function withoutArmor (text: string): string {
   return text.slice(start, end < 0 ? undefined : end + 1).replace(/^- /gm, '')
 }
 
-/** How long a refusal of an index is believed, in milliseconds. Mirrors recover. */
+/** How long a refusal of an index is remembered, in milliseconds. Mirrors recover. */
 const REFUSED_MS = 60_000
 
 export function refused (state: Refusal['state'], answer: string): Refusal { return { state, answer, retryAfterMs: REFUSED_MS } }

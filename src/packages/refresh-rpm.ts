@@ -77,12 +77,12 @@ async function refreshAt (
           ? refused('failed', `${shownUrl(url)}.asc answered 304 (not modified) to a request that had no condition`)
           : signature
       } else if (held?.isSigned === true) {
-        return refused('malformed', `${shownUrl(url)} has no signature any more, which it had before`)
+        return refused('malformed', `${shownUrl(url)} has no signature any more, although it had one before`)
       }
     }
     repomd = parseRepomd(Buffer.from(answer.bytes).toString('utf8'))
   } catch (error) {
-    return malformed(`${shownUrl(url)} is not to be trusted`, error)
+    return malformed(`${shownUrl(url)} cannot be trusted`, error)
   }
   const { primary, revision = 0 } = repomd
   if (held !== undefined && revision < held.revision) {

@@ -1,7 +1,7 @@
 import { AppError } from '../errors.js'
 import { parseStanzas } from './deb822.js'
 
-/** What the Release file of a suite says: which indexes there are, and until when that is to be believed. */
+/** What the Release file of a suite says: which indexes there are, and until when the list is valid. */
 export interface ReleaseFile {
   readonly suite: string | undefined
   readonly codename: string | undefined

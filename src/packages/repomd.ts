@@ -26,7 +26,7 @@ function createReader (
     throw new AppError('source_invalid', 'The XML has a document type, which indexes of packages do not have.')
   })
   parser.on('opentag', ({ name, attributes }) => {
-    if (path.length > 64) throw new AppError('source_invalid', 'The XML has more than 64 elements within each other.')
+    if (path.length > 64) throw new AppError('source_invalid', 'The XML has elements nested more than 64 levels deep.')
     path.push({ name: name.replace(/^.*:/, ''), attributes, text: '' })
   })
   parser.on('text', text => {

@@ -1,13 +1,13 @@
 import type { ClientTls } from '../network/dispatcher.js'
 import type { DebNaming } from './deb-kernels.js'
 
-/** Who may sign for a repository. */
+/** The keys that may sign for a repository. */
 export type Signers =
   /** Files of public keys. */
   | { readonly kind: 'files', readonly paths: readonly string[] }
   /** Keys of a preset by their fingerprints, in base64. */
   | { readonly kind: 'pinned', readonly distribution: string, readonly keys: Readonly<Record<string, string>> }
-  /** The operator said that nobody needs to. */
+  /** The operator configured the repository as unsigned. */
   | { readonly kind: 'nobody' }
 
 interface Common {

@@ -39,7 +39,7 @@ export async function readKeyring (bytes: Uint8Array, what: string, fingerprints
   const pinned = fingerprints === undefined ? keys : keys.filter(key => fingerprints.includes(key.getFingerprint().toUpperCase()))
   if (pinned.length === 0) {
     const which = fingerprints === undefined ? '' : ' with a fingerprint that is pinned'
-    throw new AppError('invalid_request', `There is no OpenPGP key in ${what}${which}.`)
+    throw new AppError('invalid_request', `${what} has no OpenPGP key${which}.`)
   }
   return { keys: pinned, what }
 }
@@ -97,7 +97,7 @@ interface Verification {
 }
 
 async function requireOne (signatures: readonly Verification[], { what }: Keyring): Promise<void> {
-  if (signatures.length === 0) throw new AppError('source_invalid', 'There is no signature.')
+  if (signatures.length === 0) throw new AppError('source_invalid', 'The file has no signature.')
   const reasons: string[] = []
   for (const { keyID, verified } of signatures) {
     try {
@@ -109,7 +109,7 @@ async function requireOne (signatures: readonly Verification[], { what }: Keyrin
       reasons.push(`${keyID.toHex().toUpperCase()}: ${why}`)
     }
   }
-  throw new AppError('source_invalid', `No signature is good (${reasons.join('; ')}).`)
+  throw new AppError('source_invalid', `No signature is valid (${reasons.join('; ')}).`)
 }
 
 function unreadable (error: unknown): never {

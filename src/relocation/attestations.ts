@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { Jwks } from '../attestation/jwk.js'
+import type { Jwks } from '../wire/keys.js'
 import type { Signer } from '../attestation/sign.js'
 import type { RelocationFacts } from '../attestation/statement.js'
 import { ENGINE } from './engine.js'

@@ -1,4 +1,4 @@
-import type { Report, ReportMembers } from '../report/wire.js'
+import type { Report, ReportMembers } from '../wire/report.js'
 import type { MadeReport } from '../workers/protocol.js'
 import { ENGINE } from './engine.js'
 import type { Sha256 } from '../store/sha256.js'

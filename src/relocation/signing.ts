@@ -3,7 +3,7 @@ import { createSigner, type Signer } from '../attestation/sign.js'
 import { generateSigningKey, parseSigningKeys } from '../attestation/signing-keys.js'
 import { AppError } from '../errors.js'
 import { GENERATED_KEY_FILE, openKeyFile, readKeyFiles, type Keys } from '../keys/key-file.js'
-import type { ServiceSettings, Warn } from '../settings.js'
+import type { ServiceSettings, Warn } from '../settings/service-options.js'
 
 /**
  * Opens the keys that sign results: those of the settings, else the one in the cache folder, made at the first start.

@@ -1,5 +1,5 @@
 import type { Inspection } from '../core/inspect.js'
-import type { Verdict } from '../report/wire.js'
+import type { Counts, Verdict } from '../wire/report.js'
 import type { AssumedValue } from '../verdict/index.js'
 import type { MadeReport } from '../workers/protocol.js'
 import type { KernelQuery } from '../identity/reference.js'
@@ -72,7 +72,7 @@ export interface RelocateAnswer {
   /** Where the BTF came from: `local`, `upload`, `request`, `btfhub`, `directory`, `upstream`; `cache` where only its hash is known. */
   readonly source: string
   readonly verdict: Verdict
-  readonly counts: { readonly resolved: number, readonly absent: number, readonly poisoned: number }
+  readonly counts: Counts
   /** What the verdict rests on and user space may set otherwise. */
   readonly assumes: readonly string[]
   /** The object came relocated, and is passed through: it is for another kernel, for all that is known. */

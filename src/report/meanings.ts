@@ -94,7 +94,7 @@ export const WARNINGS: Readonly<Record<WarningCode, string>> = {
     'The object holds ids of its own BTF types. A loader that renumbers them (cilium/ebpf), and static linking, make them wrong.',
   target_type_ids: "The object holds ids of the kernel's BTF types. They are right only if the running kernel has exactly this BTF.",
   records_outside_functions:
-    'Some relocations belong to no function and were passed over, as libbpf does. Linkers leave them when they drop a function.',
+    'Some relocations belong to no function and were skipped, as libbpf skips them. Linkers leave them when they drop a function.',
   shared_kernel:
     'The kernel was found under the name of the distribution that built it: the distribution that was asked for installs its kernels.',
   report_truncated: 'The report would have more than 16 MiB. Some of it is left out; the counts include it.',

@@ -4,7 +4,7 @@ import { kernelBtfNeeds } from '../core/kernel-btf.js'
 import type { BpfObject } from '../core/object.js'
 import type { RecordOutcome } from '../core/outcome.js'
 import type { Judgement } from '../verdict/index.js'
-import type { ReportProgram } from './wire.js'
+import type { ReportProgram } from '../wire/report.js'
 
 /** The functions that hold a record: one, or several where symbols share a function. libbpf makes a program of each. */
 export type HoldersOf = (record: RecordOutcome) => readonly ElfFunction[]

@@ -14,7 +14,9 @@ import { createNewNames } from './reasons/names-in-use.js'
 import { explainRecord } from './reasons/explain.js'
 import type { Explanation, ModulesWith } from './reasons/reason.js'
 import { listWarnings } from './warnings.js'
-import type { ReportCounts, ReportMembers, ReportPlace, ReportProgram, ReportRelocation, ReportSuggestion, ReportWarning } from './wire.js'
+import type {
+  ReportCounts, ReportMembers, ReportPlace, ReportProgram, ReportRelocation, ReportSuggestion, ReportWarning
+} from '../wire/report.js'
 
 export interface ReportOptions {
   /** `all` lists every place of every entry; otherwise the first 20 of those that have a value or answer 0, and 1,000 of others. */

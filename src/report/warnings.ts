@@ -1,6 +1,6 @@
 import type { BpfObject } from '../core/object.js'
 import type { Relocation } from '../core/outcome.js'
-import type { ReportRelocation, ReportWarning } from './wire.js'
+import type { ReportRelocation, ReportWarning } from '../wire/report.js'
 
 /** Warnings of one kind that are told one by one. */
 const MAX_OF_A_KIND = 20

@@ -24,7 +24,7 @@ import type { PublishedOf } from '../kernels/types.js'
 import { createMinimising } from '../relocation/minimising.js'
 import { createObjects } from '../relocation/objects.js'
 import { createRelocations } from '../relocation/relocations.js'
-import type { ServiceHooks, ServiceSettings, Warn } from '../settings.js'
+import type { ServiceHooks, ServiceSettings, Warn } from '../settings/service-options.js'
 import { openSigner } from '../relocation/signing.js'
 import { openPackages } from '../packages/open-packages.js'
 import { createSources } from '../kernels/sources/create-sources.js'
@@ -33,7 +33,7 @@ import { openWatch } from '../watch/open-watch.js'
 import type { Watch } from '../watch/watch.js'
 import type { Service, ServiceStats } from './types.js'
 
-export type { ServiceHooks, ServiceSettings } from '../settings.js'
+export type { ServiceHooks, ServiceSettings } from '../settings/service-options.js'
 
 /** Of the memory budget. Most of it is kernels' BTF; objects and results are small, and can be had again. */
 const SHARES = { btf: 3 / 4, objects: 1 / 8, results: 1 / 8 } as const

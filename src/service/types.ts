@@ -1,4 +1,4 @@
-import type { Jwks } from '../attestation/jwk.js'
+import type { Jwks } from '../wire/keys.js'
 import type { KernelReference } from '../identity/reference.js'
 import type { KernelTypes } from '../kernels/kernel-types.js'
 import type { KernelQuestion, Kernels, NamedBtf } from '../kernels/kernels.js'

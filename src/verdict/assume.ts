@@ -33,7 +33,9 @@ const NAMES_SHOWN = 20
  */
 function parseAssumption (text: string): Assumption {
   const [, name, written] = FORM.exec(text) ?? []
-  if (name === undefined || written === undefined) throw invalid(`${quote(text)} is no assumption; write name=value, such as enabled=1.`)
+  if (name === undefined || written === undefined) {
+    throw invalid(`${quote(text)} is not an assumption. Write name=value, such as enabled=1.`)
+  }
   const value = NOUNS[written] ?? toNumber(written)
   if (value === undefined) {
     throw invalid(`The value of ${quote(text)} must be a decimal or hex number of at most 64 bits, true, false, y, n or m.`)
@@ -47,7 +49,7 @@ function parseAssumption (text: string): Assumption {
  * @throws AppError `invalid_request` of the field `assume`, also for a name that is given twice
  */
 export function parseAssumptions (texts: readonly string[]): ReadonlyMap<string, AssumedValue> {
-  if (texts.length > LIMITS.assumptions) throw invalid(`${texts.length} values are assumed; at most ${LIMITS.assumptions} can be.`)
+  if (texts.length > LIMITS.assumptions) throw invalid(`${texts.length} values are assumed; at most ${LIMITS.assumptions} are allowed.`)
   const assumed = new Map<string, AssumedValue>()
   for (const text of texts) {
     const { name, value } = parseAssumption(text)
@@ -128,7 +130,7 @@ const TRISTATE = { n: 0n, y: 1n, m: 2n }
 
 function valueOf ({ size, kind, isConfig }: Settable, name: string, value: AssumedValue): bigint {
   if (typeof value !== 'bigint') {
-    if (!isConfig) throw invalid(`${name} is a variable, which takes a number, not ${value}.`)
+    if (!isConfig) throw invalid(`${name} is a variable. It takes a number, not ${value}.`)
     if (kind === 'tristate') return TRISTATE[value]
     if (kind === 'char') return BigInt(value.charCodeAt(0))
     if (kind === 'bool' && value !== 'm') return TRISTATE[value]
@@ -140,7 +142,7 @@ function valueOf ({ size, kind, isConfig }: Settable, name: string, value: Assum
   }
   const bits = BigInt(8 * size)
   if (value >= 1n << bits || value < -(1n << bits) / 2n) {
-    throw invalid(`${name} has ${size} ${size === 1 ? 'byte' : 'bytes'}, in which ${value} does not fit.`)
+    throw invalid(`${name} has ${size} ${size === 1 ? 'byte' : 'bytes'}; ${value} does not fit in it.`)
   }
   return BigInt.asUintN(8 * size, value)
 }
@@ -150,7 +152,7 @@ function unknownName (name: string, variables: readonly Settable[]): AppError {
   const shown = names.slice(0, NAMES_SHOWN).join(', ')
   const rest = names.length > NAMES_SHOWN ? ` and ${names.length - NAMES_SHOWN} more` : ''
   return new AppError('invalid_request', names.length === 0
-    ? `The object has no variable ${name} in .rodata, and no .kconfig extern of that name; it has none whose value can be assumed.`
+    ? `The object has no variable ${name} in .rodata, and no .kconfig extern of that name; it has no variable whose value can be assumed.`
     : `The object has no variable ${name} in .rodata, and no .kconfig extern of that name; it has ${shown}${rest}.`,
   { field: 'assume', names: names.slice(0, NAMES_SHOWN) })
 }

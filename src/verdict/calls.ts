@@ -115,7 +115,7 @@ function callKernelFunction (run: Run, state: State, name: string, isWeak: boole
   forgetMemory(state, undefined)
   finishCall(state, ITERATES.test(name) ? { ...UNCLEAR, null: 'maybe', id: newId(run) } : { ...UNCLEAR, id: newId(run) })
   state.pc++
-  // A weak function that is missing is refused when the verifier is through: until then it goes on behind the call.
+  // A weak function that is missing is refused only at the end: until then the verifier continues after the call.
   return name !== 'bpf_throw' || isMissing
 }
 

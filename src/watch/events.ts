@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { toReferenceJson, type KernelReference } from '../identity/reference.js'
 import type { KernelRecord } from '../kernels/kernel-record.js'
-import { toPublishedJson } from '../kernels/published-json.js'
+import { toPublishedJson } from '../kernels/kernel-json.js'
 import type { Published } from '../kernels/types.js'
 
 /** Something that the webhook is told of. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { ServiceSettings, Warn } from '../settings.js'
+import type { ServiceSettings, Warn } from '../settings/service-options.js'
 import type { SharedBucket } from '../store/shared/shared-bucket.js'
 import type { KeptElsewhere } from './kept-file.js'
 import { createListed } from './listed.js'

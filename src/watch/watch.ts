@@ -4,7 +4,7 @@ import { formatReference, parseReference, type KernelReference } from '../identi
 import type { Catalog } from '../kernels/catalog/catalog.js'
 import type { KernelRecord } from '../kernels/kernel-record.js'
 import type { PublishedOf } from '../kernels/types.js'
-import type { Warn } from '../settings.js'
+import type { Warn } from '../settings/service-options.js'
 import { heldEvent, listedEvent, type WatchEvent } from './events.js'
 import type { Listed } from './listed.js'
 import { newestOf } from './newest.js'

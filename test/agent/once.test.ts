@@ -206,7 +206,7 @@ describe('the objects folder', () => {
     [{ CORELO_AGENT_OBJECTS: '/nowhere' }, 'The objects folder /nowhere is not there'],
     [{ CORELO_AGENT_UPLOAD_BTF: 'sometimes' }, 'CORELO_AGENT_UPLOAD_BTF must be auto or never, not "sometimes".'],
     [{ CORELO_AGENT_WAIT_MS: 'long' }, 'CORELO_AGENT_WAIT_MS must be a whole number'],
-    [{ CORELO_AGENT_PIN: '/sys/fs/bpf/v1.2' }, 'has a dot in it'],
+    [{ CORELO_AGENT_PIN: '/sys/fs/bpf/v1.2' }, 'must be a folder of a bpf file system without a dot in its path'],
     [{ CORELO_AGENT_INSECURE_SKIP_VERIFY: 'yes' }, 'must be true or false']
   ])('%j is wrong use', async (settings, message) => {
     const { code, stderr, lines } = await once(createNode(cleanup), settings)

@@ -4,10 +4,9 @@ import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { spec as inspectSpec } from '../../src/cli/inspect.js'
-import { AGENT_SETTINGS } from '../../src/agent/settings.js'
 import { spec as agentSpec } from '../../src/cli/agent.js'
 import { spec as relocateSpec } from '../../src/cli/relocate.js'
-import { SETTINGS } from '../../src/http/config.js'
+import { LISTED } from '../../src/settings/listed-settings.js'
 import { corelo, EXEC, MAIN, removeFoldersAfterEach, ROOT, temporaryFolder } from './corelo.js'
 
 removeFoldersAfterEach()
@@ -33,8 +32,8 @@ describe('corelo', () => {
   it.each([
     ['relocate', Object.keys(relocateSpec.options)],
     ['inspect', Object.keys(inspectSpec.options)],
-    ['serve', SETTINGS.map(({ name }) => name)],
-    ['agent', [...Object.keys(agentSpec.options), ...Object.values(AGENT_SETTINGS).map(({ env }) => env)]]
+    ['serve', LISTED.service.map(({ env }) => env)],
+    ['agent', [...Object.keys(agentSpec.options), ...LISTED.agent.map(({ env }) => env)]]
   ])('lists every option of %s in its help', (command, names) => {
     const { code, stdout, stderr } = corelo([command, '--help'])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
@@ -49,7 +48,7 @@ describe('corelo', () => {
     [['--verison'], 'corelo has no option --verison.'],
     [['toString'], 'corelo has no command toString.'],
     [['serve', '8080'], 'corelo serve takes no argument'],
-    [['serve', '--watch', 'debian/12'], 'CORELO_WATCH must be patterns of kernels'],
+    [['serve', '--watch', 'debian/12'], '--watch must be patterns of kernels'],
     [['serve', '--watch', 'debian/12/x86_64/*'], 'CORELO_WATCH has nothing to watch: no source lists its kernels. Set CORELO_PACKAGES'],
     [['inspect'], 'corelo inspect needs an OBJECT']
   ])('%j exits with 2', (args, message) => {

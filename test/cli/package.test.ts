@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { removeFoldersAfterEach, ROOT, temporaryFolder } from './corelo.js'
@@ -8,10 +8,10 @@ removeFoldersAfterEach()
 
 const { bin, version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { bin: { corelo: string }, version: string }
 
-/** Packs a folder, and unpacks the package where npm would install it, beside the packages of this project. */
+/** Packs a folder as it is, and unpacks the package where npm would install it, beside the packages of this project. */
 function installFrom (folder: string): string {
   const place = temporaryFolder()
-  execFileSync('npm', ['pack', '--offline', '--silent', '--pack-destination', place], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
+  execFileSync('npm', ['pack', '--ignore-scripts', '--offline', '--silent', '--pack-destination', place], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
   execFileSync('tar', ['-xzf', join(place, `corelo-${version}.tgz`), '-C', place])
   symlinkSync(join(ROOT, 'node_modules'), join(place, 'node_modules'))
   return join(place, 'package')
@@ -23,6 +23,20 @@ function run (installed: string, args: readonly string[]) {
 }
 
 describe('the package', () => {
+  it('is built when it is packed, and says where the packages for that are missing', () => {
+    const clone = join(temporaryFolder(), 'clone')
+    for (const name of ['package.json', '.npmrc', 'bin', 'scripts/require-packages.mjs']) cpSync(join(ROOT, name), join(clone, name), { recursive: true })
+    const { status, stderr } = spawnSync('npm', ['pack', '--offline', '--pack-destination', clone], { encoding: 'utf8', cwd: clone })
+    expect(status).not.toBe(0)
+    expect(stderr).toContain('run "npm ci" first')
+    expect(readdirSync(clone).filter(name => name.endsWith('.tgz'))).toEqual([])
+  })
+
+  it('needs no package that runs a script of its own when it is installed', () => {
+    const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as { packages: Record<string, { hasInstallScript?: boolean }> }
+    expect(Object.entries(packages).filter(([, { hasInstallScript }]) => hasInstallScript === true).map(([path]) => path)).toEqual([])
+  })
+
   it('has all that the command needs', () => {
     const installed = installFrom(ROOT)
     expect(run(installed, ['--help'])).toMatchObject({ status: 0, stderr: '' })
@@ -37,6 +51,6 @@ describe('the package', () => {
     for (const name of ['package.json', '.npmrc', 'README.md', 'LICENSE', 'bin']) cpSync(join(ROOT, name), join(clone, name), { recursive: true })
     const { status, stderr } = run(installFrom(clone), ['--help'])
     expect(status).toBe(2)
-    expect(stderr).toContain('npm run pack')
+    expect(stderr).toContain('"npm pack" makes a package that is built')
   })
 })

@@ -1,7 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { AGENT_SETTINGS } from '../../src/agent/settings.js'
 import { spec as agent } from '../../src/cli/agent.js'
 import { parseArguments, type CommandSpec } from '../../src/cli/arguments.js'
 import { ExitCode } from '../../src/cli/exit-code.js'
@@ -18,8 +17,8 @@ import { spec as keysToken } from '../../src/cli/keys/token.js'
 import { spec as keysVerify } from '../../src/cli/keys/verify.js'
 import { spec as relocateSpec } from '../../src/cli/relocate.js'
 import { spec as serve } from '../../src/cli/serve.js'
-import { SETTINGS } from '../../src/http/config.js'
 import * as library from '../../src/index.js'
+import { VARIABLES } from '../../src/settings/listed-settings.js'
 import { corelo, ROOT, SAMPLE, UNGUARDED } from './corelo.js'
 
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
@@ -54,8 +53,7 @@ describe('README', () => {
   })
 
   it('and the pages name no settings that are not there', () => {
-    const known = new Set([...SETTINGS.map(({ name }) => name), ...Object.values(AGENT_SETTINGS).map(({ env }) => env)])
-    expect([...documents.matchAll(/CORELO_[A-Z_]+/g)].filter(([name]) => !known.has(name))).toEqual([])
+    expect([...documents.matchAll(/CORELO_[A-Z_]+/g)].filter(([name]) => !VARIABLES.has(name))).toEqual([])
   })
 
   it('shows command lines that the command takes', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { sha256 } from '../../src/store/sha256.js'
 import { launch, problemOf } from '../http/harness.js'
-import type { ServiceSettings } from '../../src/settings.js'
+import type { ServiceSettings } from '../../src/settings/service-options.js'
 import { failure, fooBtf, put, relocate } from '../unit/service/lab.js'
 import { tarXzOf } from '../support/xz-writer.js'
 import { serving, startOrigin } from './origin.js'

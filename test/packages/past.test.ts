@@ -139,7 +139,7 @@ describeLab('kernels that no index lists any more', [...['apt-ftparchive', 'gpg'
     publishPast(makeKey(scratch, `stranger-${count}`))
     const error = await refusal(await debian(), `debian/12/x86_64/${PAST}`)
     expect(error).toMatchObject({ code: 'source_invalid', message: expect.stringContaining('no signed index of that time proves its package') })
-    expect(error.message).toContain('No signature is good')
+    expect(error.message).toContain('No signature is valid')
   })
 
   it('are refused where the interface names a version that no signed index has', async () => {

@@ -101,22 +101,22 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
   })
 
   it.each<[string, (root: string) => void, string, string]>([
-    ['an index that is signed by somebody else', root => { publish(root, { key: stranger }) }, 'source_invalid', 'is not to be trusted: No signature is good'],
-    ['an index without a signature', root => { publish(root, { key: undefined }) }, 'source_invalid', 'is not to be trusted'],
+    ['an index that is signed by somebody else', root => { publish(root, { key: stranger }) }, 'source_invalid', 'cannot be trusted: No signature is valid'],
+    ['an index without a signature', root => { publish(root, { key: undefined }) }, 'source_invalid', 'cannot be trusted'],
     ['a signed text with another one around it', root => {
       const path = join(root, 'dists/bookworm/InRelease')
       writeFileSync(path, readFileSync(path, 'utf8').replace(/^Suite: bookworm$/m, 'Suite: sid'))
-    }, 'source_invalid', 'is not to be trusted'],
+    }, 'source_invalid', 'cannot be trusted'],
     ['an index that has expired', root => { publish(root, { date: rfc(Date.now() - 8 * DAY_MS), validUntil: rfc(Date.now() - DAY_MS) }) }, 'source_invalid', '(Valid-Until)'],
     ['the index of another suite', root => {
       cpSync(join(root, 'pool/bookworm'), join(root, 'pool/trixie'), { recursive: true })
       publishSuite({ root, suite: 'trixie', component: 'main', arch: 'amd64', key })
       copyFileSync(join(root, 'dists/trixie/InRelease'), join(root, 'dists/bookworm/InRelease'))
-    }, 'source_invalid', 'is that of another suite (trixie)'],
+    }, 'source_invalid', 'belongs to another suite (trixie)'],
     ['packages\' indexes of another version of the mirror', root => {
       rmSync(join(root, 'dists/bookworm/main/binary-amd64/by-hash'), { recursive: true })
       writeFileSync(join(root, 'dists/bookworm/main/binary-amd64/Packages.xz'), Buffer.alloc(64))
-    }, 'source_invalid', 'the index cannot be used: What came as'],
+    }, 'source_invalid', 'the index cannot be used: '],
     ['an index that the mirror does not have', root => { rmSync(join(root, 'dists/bookworm/main'), { recursive: true }) }, 'source_failed', 'the mirror is out of date'],
     ['a package that the mirror does not have', root => { rmSync(deb(root)) }, 'source_failed', 'although the index lists it; the mirror is out of date'],
     ['a package that is cut off', root => { writeFileSync(deb(root), readFileSync(deb(root)).subarray(0, 5_000_000)) }, 'source_invalid', 'has the SHA-256'],
@@ -161,7 +161,7 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
     const expire = (root: string, by = key): void => { publish(root, { date: rfc(Date.now() - 800 * DAY_MS), validUntil: rfc(Date.now() - 790 * DAY_MS), key: by }) }
     const asked = await start(root => { expire(root) }, { more: `history: true, key: ${key.publicKey}` })
     expect((await asked.getKernelBtf(REFERENCE, undefined, { waitMs: 300_000 })).sha256).toBe(sha256Of(kernel.btf))
-    expect((await refusal(await start(root => { expire(root, stranger) }, { more: `history: true, key: ${key.publicKey}` }))).message).toContain('No signature is good')
+    expect((await refusal(await start(root => { expire(root, stranger) }, { more: `history: true, key: ${key.publicKey}` }))).message).toContain('No signature is valid')
   })
 
   it('an unsigned repository is taken where the operator says so', async () => {

@@ -1,5 +1,5 @@
 import { createService } from '../../src/service/service.js'
-import type { SourceSettings } from '../../src/settings.js'
+import type { SourceSettings } from '../../src/settings/service-options.js'
 import type { Service } from '../../src/service/types.js'
 
 /** A service that has its kernels from the repositories of a file, and from nowhere else. Resolves when it is ready. */

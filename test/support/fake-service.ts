@@ -6,7 +6,7 @@ import { sha256, type Sha256 } from '../../src/store/sha256.js'
 import { ENGINE } from '../../src/relocation/engine.js'
 import type { Deadline, RelocateAnswer, RelocateRequest } from '../../src/relocation/types.js'
 import type { KernelEntry } from '../../src/kernels/types.js'
-import type { ReportMembers } from '../../src/report/wire.js'
+import type { ReportMembers } from '../../src/wire/report.js'
 import type { Service } from '../../src/service/types.js'
 
 export interface FakeService extends Service {

@@ -3,7 +3,7 @@ import { AppError } from '../../errors.js'
 import { formatReference, type KernelReference } from '../../identity/reference.js'
 import type { Sha256 } from '../../store/sha256.js'
 import type { KernelSink } from '../../import/import-kernels.js'
-import { readNetwork } from '../../network/network.js'
+import { readNetwork } from '../../settings/network-settings.js'
 
 export interface ImportUploadOptions {
   readonly server: string

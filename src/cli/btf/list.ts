@@ -1,17 +1,18 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { normalizeArch } from '../../identity/arch.js'
-import type { KernelEntry } from '../../client/client.js'
 import { inForce, matchesName } from '../../kernels/matches.js'
+import { toHeldJson } from '../../kernels/kernel-json.js'
 import { openKernelIndex } from '../../kernels/kernel-index.js'
 import type { KernelRecord } from '../../kernels/kernel-record.js'
-import { formatReference, parseReference, toReferenceJson, type KernelReference } from '../../identity/reference.js'
+import { formatReference, parseReference, type KernelReference } from '../../identity/reference.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { table } from '../table.js'
 import { placesFrom } from '../target.js'
 import { paintFor, say } from '../terminal.js'
-import { readNetwork } from '../../network/network.js'
+import { readNetwork } from '../../settings/network-settings.js'
+import type { HeldKernelJson } from '../../wire/kernel.js'
 
 export const spec: CommandSpec = {
   name: 'btf list',
@@ -36,8 +37,12 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   if (options.has('token-file')) throw usageError(spec, '--token-file goes with --server.')
   const directory = options.get('cache-dir') ?? placesFrom(process.env).cacheDir
   const records = (await readRecords(directory)).filter(({ reference }) => isWanted(reference, options))
-  if (options.has('json')) process.stdout.write(`${JSON.stringify({ kernels: records.map(toJson) }, null, 2)}\n`)
-  else printTable(records, directory)
+  if (options.has('json')) {
+    const kernels = records.map(record => toHeldJson({ ...record, state: 'held', sources: [record.source] }))
+    process.stdout.write(`${JSON.stringify({ kernels }, null, 2)}\n`)
+  } else {
+    printTable(records, directory)
+  }
   return ExitCode.OK
 }
 
@@ -46,10 +51,11 @@ async function listRemotely (server: string, options: Arguments): Promise<ExitCo
   if (options.has('cache-dir')) throw usageError(spec, 'With --server, leave --cache-dir out: the service has its own cache.')
   const { createClient } = await import('../../client/client.js')
   const client = createClient({ server, tokenFile: options.get('token-file'), network: readNetwork(process.env) })
-  const kernels: KernelEntry[] = []
+  const kernels: HeldKernelJson[] = []
   for (let cursor: string | undefined, isLast = false; !isLast;) {
     const page = await client.kernels(cursor)
-    kernels.push(...page.kernels.filter(kernel => kernel.btf_sha256 !== null && isWanted(parseReference(kernel.reference), options)))
+    const held = page.kernels.filter(kernel => kernel.btf_sha256 !== null)
+    kernels.push(...held.filter(({ reference }) => isWanted(parseReference(reference), options)))
     isLast = page.nextCursor === null
     cursor = page.nextCursor ?? undefined
   }
@@ -58,23 +64,14 @@ async function listRemotely (server: string, options: Arguments): Promise<ExitCo
   } else {
     printRows(kernels.map(kernel => [
       kernel.reference,
-      shortHash(kernel.btf_sha256 ?? ''),
-      numberOf(kernel, 'bytes'),
-      numberOf(kernel, 'types'),
-      moduleCount(kernel),
-      kernel.source ?? ''
+      shortHash(kernel.btf_sha256),
+      String(kernel.bytes),
+      String(kernel.types),
+      String(kernel.modules.length),
+      kernel.source
     ]), server)
   }
   return ExitCode.OK
-}
-
-function numberOf (kernel: object, name: string): string {
-  const value: unknown = Object.entries(kernel).find(([key]) => key === name)?.[1]
-  return typeof value === 'number' ? String(value) : '-'
-}
-
-function moduleCount (kernel: object): string {
-  return 'modules' in kernel && Array.isArray(kernel.modules) ? String(kernel.modules.length) : '-'
 }
 
 /**
@@ -99,26 +96,6 @@ function isWanted (reference: KernelReference, options: Arguments): boolean {
     ...(distroVersion === undefined ? {} : { distroVersion }),
     ...(arch === undefined ? {} : { arch: normalizeArch(arch) })
   }, reference)
-}
-
-/** As GET /kernels has it. */
-function toJson ({ reference, btfSha256, bytes, types, buildId, source, provenance, firstSeen, lastUsed, modules }: KernelRecord): object {
-  return {
-    ...toReferenceJson(reference),
-    btf_sha256: btfSha256,
-    bytes,
-    types,
-    build_id: buildId ?? null,
-    source,
-    provenance: {
-      by: provenance.by,
-      at: provenance.at,
-      ...(provenance.kernelVersion === undefined ? {} : { kernel_version: provenance.kernelVersion })
-    },
-    first_seen: firstSeen,
-    last_used: lastUsed,
-    modules: modules.map(module => ({ name: module.name, btf_sha256: module.btfSha256, bytes: module.bytes, source: module.source }))
-  }
 }
 
 function printTable (records: readonly KernelRecord[], directory: string): void {

@@ -1,7 +1,7 @@
 import { parseObject } from '../../core/index.js'
 import { AppError } from '../../errors.js'
 import { minimiseBtf } from '../../min-btf/min-btf.js'
-import { readNetwork } from '../../network/network.js'
+import { readNetwork } from '../../settings/network-settings.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { about, readInput } from '../files.js'

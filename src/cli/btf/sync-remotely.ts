@@ -1,7 +1,7 @@
 import { createClient, type Client, type KernelListFilter } from '../../client/client.js'
 import { withRetries } from '../../client/retry.js'
 import { parseReference } from '../../identity/reference.js'
-import { readNetwork } from '../../network/network.js'
+import { readNetwork } from '../../settings/network-settings.js'
 import { untilFetched, type SyncKernel, type SyncPlace } from './sync-place.js'
 
 /** How long the service waits before it tells how far a fetch is, and the longest time of a request beyond that. */

@@ -1,6 +1,9 @@
 import { join } from 'node:path'
-import { thumbprintOf, toJwk, type PublicJwk } from '../../attestation/jwk.js'
+import { thumbprintOf, toJwk } from '../../attestation/jwk.js'
+import type { PublicJwk } from '../../wire/keys.js'
 import { GENERATED_KEY_FILE } from '../../keys/key-file.js'
+import { readSettings } from '../../settings/read.js'
+import { SERVICE_SETTINGS } from '../../settings/service-settings.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { readInput } from '../files.js'
@@ -36,10 +39,12 @@ async function readKeys (options: Arguments): Promise<readonly PublicJwk[]> {
   return (await Promise.all(files.map(async file => await (isPem(file) ? privateKeys(file) : publicKeys(file))))).flat()
 }
 
+const LOCATIONS = { cacheDir: SERVICE_SETTINGS.cacheDir, signingKeyFile: SERVICE_SETTINGS.signingKeyFile }
+
 /** Where a service with these settings has its keys. */
 function serviceFiles (): string[] {
-  const { CORELO_SIGNING_KEY_FILE: named, CORELO_CACHE_DIR: cacheDir } = process.env
-  return named === undefined || named === '' ? [join(cacheDir || 'btfhub-cache', GENERATED_KEY_FILE)] : named.split(',')
+  const { cacheDir, signingKeyFile } = readSettings(LOCATIONS, process.env)
+  return signingKeyFile?.split(',') ?? [join(cacheDir, GENERATED_KEY_FILE)]
 }
 
 function isPem (file: string): boolean { return Buffer.from(readInput(file, 'key file')).includes('-----BEGIN ') }

@@ -3,7 +3,7 @@ import { AppError } from '../../errors.js'
 import { readKeyFiles, type Keys } from '../../keys/key-file.js'
 import { wayFailure } from '../../network/failure.js'
 import { openFetch } from '../../network/fetch.js'
-import { readNetwork } from '../../network/network.js'
+import { readNetwork } from '../../settings/network-settings.js'
 import { usageError, type CommandSpec } from '../arguments.js'
 import { readInput } from '../files.js'
 

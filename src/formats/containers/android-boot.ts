@@ -27,8 +27,11 @@ export function kernelOfAndroidBoot (bytes: Uint8Array): Uint8Array {
   const version = view.getUint32(HEADER.version, true)
   const size = view.getUint32(HEADER.kernelSize, true)
   const page = version === 3 || version === 4 ? FIXED_PAGE : view.getUint32(HEADER.pageSize, true)
-  if (!PAGES.includes(page)) throw new AppError('btf_invalid', `The boot.img says that its pages have ${page} bytes, which none has.`)
-  if (size === 0) throw new AppError('btf_invalid', 'The boot.img has no kernel in it, as that of a generic ramdisk (init_boot) has none.')
+  if (!PAGES.includes(page)) throw new AppError('btf_invalid', `The boot.img names a page size of ${page} bytes, which no boot.img has.`)
+  if (size === 0) {
+    throw new AppError('btf_invalid',
+      'The boot.img has no kernel. It is probably an init_boot image, which has only a ramdisk; give the boot image.')
+  }
   if (!isInside(page, size, bytes.length)) {
     throw new AppError('btf_invalid', 'The boot.img is cut off: ' +
       `its kernel needs bytes ${page} to ${page + size}, and the file has ${bytes.length}.`)

@@ -28,7 +28,7 @@ export async function * readCpio (pieces: AsyncIterable<Uint8Array>): AsyncGener
       const header = Buffer.from(await reader.take(HEADER_SIZE)).toString('latin1')
       if (header.startsWith('07070X')) {
         throw new AppError('btf_invalid', 'The package has a file of 4 GiB or more, ' +
-          "for which RPM's payload has another form; that is not read.")
+          'which RPM stores in another form. corelo does not read that form.')
       }
       if (!/^07070[12][0-9A-Fa-f]{104}$/.test(header)) {
         throw new AppError('btf_invalid', 'The cpio archive is damaged: a header is malformed.')

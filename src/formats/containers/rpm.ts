@@ -76,11 +76,11 @@ const WANTED: ReadonlySet<number> = new Set(Object.values(TAGS))
 /** The texts of a header that are of interest, by tag. */
 async function readHeader (reader: ByteReader): Promise<ReadonlyMap<number, string>> {
   const head = dataView(await reader.take(HEADER_SIZE))
-  if (head.getUint32(0) !== HEADER_MAGIC) throw invalid('The RPM package is damaged: a header does not begin as one.')
+  if (head.getUint32(0) !== HEADER_MAGIC) throw invalid('The RPM package is damaged: a header does not start with its magic bytes.')
   const entries = head.getUint32(8)
   const valueBytes = head.getUint32(12)
   if (entries > MAX_ENTRIES || valueBytes > MAX_VALUE_BYTES) {
-    throw invalid(`The RPM package is damaged: a header says that it has ${entries} entries and ${valueBytes} bytes.`)
+    throw invalid(`The RPM package is damaged: a header claims ${entries} entries and ${valueBytes} bytes.`)
   }
   const table = dataView(await reader.take(entries * ENTRY.SIZE))
   const values = await reader.take(valueBytes)

@@ -24,7 +24,7 @@ export function isEmptyTar (bytes: Uint8Array): boolean {
  *
  * Not tar-stream, which makes a text of a name or PAX header of any size.
  *
- * @param onOther told of each member that is no file, by its name and kind; may throw
+ * @param onOther called for each member that is not a file, with its name and kind; may throw
  * @throws AppError `btf_invalid` where it is damaged or cut off, `too_large`
  * @see https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html
  */
@@ -101,7 +101,7 @@ async function nextHeader (reader: ByteReader): Promise<Header | undefined> {
   const block = await reader.take(BLOCK)
   if (block.every(byte => byte === 0)) return undefined
   if (parseInt(field(block, FIELD.checksum).trim(), 8) !== checksumOf(block)) {
-    throw invalid('The tar archive is damaged: a header does not have its checksum.')
+    throw invalid('The tar archive is damaged: the checksum of a header is wrong.')
   }
   const prefix = field(block, FIELD.magic) === 'ustar' ? text(raw(block, FIELD.prefix)) : ''
   const name = text(raw(block, FIELD.name))

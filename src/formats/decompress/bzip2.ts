@@ -30,7 +30,7 @@ export function unpackBzip2 (input: Uint8Array, maxBytes: number): Uint8Array[] 
       if (filled === piece.length) {
         pieces.push(piece)
         if (pieces.length * PIECE_BYTES >= maxBytes) {
-          throw new AppError('too_large', `The data unpacks to more than ${maxBytes} bytes.`, { limit: maxBytes })
+          throw new AppError('too_large', `The data decompresses to more than ${maxBytes} bytes.`, { limit: maxBytes })
         }
         piece = new Uint8Array(PIECE_BYTES)
         filled = 0

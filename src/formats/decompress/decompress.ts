@@ -44,7 +44,7 @@ export async function * unpack (compression: Compression, input: Uint8Array | By
   let total = 0
   for await (const piece of await piecesOf(compression, reader, maxBytes)) {
     total += piece.length
-    if (total > maxBytes) throw new AppError('too_large', `The data unpacks to more than ${maxBytes} bytes.`, { limit: maxBytes })
+    if (total > maxBytes) throw new AppError('too_large', `The data decompresses to more than ${maxBytes} bytes.`, { limit: maxBytes })
     yield piece
   }
 }

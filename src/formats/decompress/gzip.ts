@@ -38,7 +38,7 @@ async function * unpackMember (reader: ByteReader): AsyncGenerator<Uint8Array> {
   }
   const trailer = dataView(await reader.take(TRAILER_SIZE))
   if (trailer.getUint32(0, true) !== check || trailer.getUint32(4, true) !== size % 0x1_0000_0000) {
-    throw damaged('what was unpacked does not have the checksum that gzip stored')
+    throw damaged('the decompressed data does not match the checksum that gzip stored')
   }
 }
 
@@ -71,7 +71,7 @@ async function * inflate (reader: ByteReader): AsyncGenerator<Uint8Array> {
 
 async function skipHeader (reader: ByteReader): Promise<void> {
   const header = await reader.take(HEADER_SIZE)
-  if (!isGzip(header)) throw damaged('it does not begin as gzip does')
+  if (!isGzip(header)) throw damaged('it does not start with the magic bytes of gzip')
   const flags = header[3] ?? 0
   if ((flags & HAS_EXTRA) !== 0) await reader.skip(dataView(await reader.take(2)).getUint16(0, true))
   if ((flags & HAS_NAME) !== 0) await reader.skipThrough(0)

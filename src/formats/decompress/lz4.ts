@@ -20,7 +20,7 @@ const MIN_MATCH = 4
 export async function * unpackLz4 (reader: ByteReader): AsyncGenerator<Uint8Array> {
   const head = await reader.take(4)
   if (LZ4_LEGACY_MAGIC.every((byte, i) => head[i] === byte)) return yield * unpackLegacy(reader)
-  if (!LZ4_MAGIC.every((byte, i) => head[i] === byte)) throw damaged('it does not begin as lz4 does')
+  if (!LZ4_MAGIC.every((byte, i) => head[i] === byte)) throw damaged('it does not start with the magic bytes of lz4')
   yield * unpackFrame(reader)
   while (LZ4_MAGIC.every(await startsWith(reader))) {
     await reader.skip(4)
@@ -44,7 +44,7 @@ async function * unpackLegacy (reader: ByteReader): AsyncGenerator<Uint8Array> {
     await reader.skip(4)
     if (LZ4_LEGACY_MAGIC.every((byte, i) => word[i] === byte)) continue
     const size = dataView(word).getUint32(0, true)
-    if (size === 0 || size > maxPackedBytes(LEGACY_BLOCK_BYTES)) throw damaged(`an lz4 block says that it has ${size} bytes`)
+    if (size === 0 || size > maxPackedBytes(LEGACY_BLOCK_BYTES)) throw damaged(`an lz4 block claims ${size} bytes`)
     const block = unpackBlock(await reader.take(size), NOTHING, LEGACY_BLOCK_BYTES)
     isLast = block.length < LEGACY_BLOCK_BYTES
     yield block
@@ -66,12 +66,12 @@ async function * unpackFrame (reader: ByteReader): AsyncGenerator<Uint8Array> {
   if (flags >> 6 !== 1 || (flags & 2) !== 0 || sizeCode < 4 || sizeCode > 7 || (sizes & 0x8f) !== 0) {
     throw damaged('an lz4 frame header is malformed')
   }
-  if ((flags & HAS_DICTIONARY) !== 0) throw damaged('an lz4 frame needs a dictionary, which is not at hand')
+  if ((flags & HAS_DICTIONARY) !== 0) throw damaged('an lz4 frame needs a dictionary, which the file does not contain')
   const size = (flags & HAS_SIZE) === 0 ? new Uint8Array(0) : await reader.take(8)
   const header = createXxhash32()
   header.update(Uint8Array.of(flags, sizes))
   header.update(size)
-  if ((await reader.take(1))[0] !== (header.digest() >> 8 & 0xff)) throw damaged('an lz4 frame header does not have its checksum')
+  if ((await reader.take(1))[0] !== (header.digest() >> 8 & 0xff)) throw damaged('the checksum of an lz4 frame header is wrong')
 
   const maxBytes = 2 ** (8 + 2 * sizeCode)
   const check = createXxhash32()
@@ -80,7 +80,7 @@ async function * unpackFrame (reader: ByteReader): AsyncGenerator<Uint8Array> {
     const word = dataView(await reader.take(4)).getUint32(0, true)
     if (word === 0) break
     const packedSize = word & 0x7fffffff
-    if (packedSize > maxBytes) throw damaged(`an lz4 block says that it has ${packedSize} bytes`)
+    if (packedSize > maxBytes) throw damaged(`an lz4 block claims ${packedSize} bytes`)
     const packed = await reader.take(packedSize)
     if ((flags & HAS_BLOCK_CHECKSUM) !== 0) await requireChecksum(reader, packed, 'block')
     const block = (word & IS_STORED) === 0 ? unpackBlock(packed, history, maxBytes) : packed
@@ -89,7 +89,7 @@ async function * unpackFrame (reader: ByteReader): AsyncGenerator<Uint8Array> {
     yield block
   }
   if ((flags & HAS_CHECKSUM) !== 0 && dataView(await reader.take(4)).getUint32(0, true) !== check.digest()) {
-    throw damaged('what was unpacked does not have the checksum that lz4 stored')
+    throw damaged('the decompressed data does not match the checksum that lz4 stored')
   }
 }
 
@@ -97,7 +97,7 @@ async function requireChecksum (reader: ByteReader, bytes: Uint8Array, what: str
   const hash = createXxhash32()
   hash.update(bytes)
   if (dataView(await reader.take(4)).getUint32(0, true) !== hash.digest()) {
-    throw damaged(`an lz4 ${what} does not have the checksum that was stored`)
+    throw damaged(`an lz4 ${what} does not match its stored checksum`)
   }
 }
 

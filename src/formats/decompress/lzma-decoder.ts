@@ -96,7 +96,7 @@ export class LzmaDecoder {
   /** Begins to read a range coder's bytes from `start` to `end`. */
   startInput (input: Uint8Array, start: number, end: number): void {
     if (end - start < 5) throw damaged('the LZMA data ends within its first five bytes')
-    if (input[start] !== 0) throw damaged('the LZMA data does not begin with a zero byte')
+    if (input[start] !== 0) throw damaged('the LZMA data does not start with a zero byte')
     this.#input = input
     this.#end = end
     this.#at = start + 5

@@ -13,11 +13,11 @@ const HEADER_SIZE = 13
 
 /** Unpacks `.lzma` (also called LZMA alone). Bytes after the end are left alone. */
 export function * unpackLzma (input: Uint8Array): Generator<Uint8Array> {
-  if (input.length < HEADER_SIZE) throw damaged(`the LZMA header has ${HEADER_SIZE} bytes, but only ${input.length} are there`)
+  if (input.length < HEADER_SIZE) throw damaged(`an LZMA header has ${HEADER_SIZE} bytes, but the data has only ${input.length}`)
   const view = dataView(input)
   const dictionaryBytes = view.getUint32(1, true)
   if (dictionaryBytes > MAX_DICTIONARY_BYTES) {
-    throw damaged(`it asks for a dictionary of ${dictionaryBytes} bytes; at most ${MAX_DICTIONARY_BYTES} are given`)
+    throw damaged(`it needs a dictionary of ${dictionaryBytes} bytes; at most ${MAX_DICTIONARY_BYTES} are allowed`)
   }
   const low = view.getUint32(5, true)
   const high = view.getUint32(9, true)

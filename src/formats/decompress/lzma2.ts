@@ -47,7 +47,7 @@ async function * unpackChunks (reader: ByteReader, window: Window): AsyncGenerat
       const header = dataView(await reader.take(4))
       const size = ((control & 0x1f) << 16 | header.getUint16(0)) + 1
       const packedSize = header.getUint16(2) + 1
-      if (level < needs) throw damaged('an LZMA2 chunk goes on from a state that was never set')
+      if (level < needs) throw damaged('an LZMA2 chunk continues a state that was never set')
       needs = 0
       if (level === RESET_DICTIONARY) decoder.resetDictionary()
       if (level >= NEW_PROPERTIES) {
@@ -60,7 +60,7 @@ async function * unpackChunks (reader: ByteReader, window: Window): AsyncGenerat
       decoder.startInput(await reader.take(packedSize), 0, packedSize)
       const before = window.total
       if (decoder.decode(size) || window.total - before !== size || decoder.at !== packedSize || !decoder.isFinished) {
-        throw damaged('an LZMA2 chunk does not have the size that it says')
+        throw damaged('an LZMA2 chunk does not have the size that its header claims')
       }
     }
     yield window.take()

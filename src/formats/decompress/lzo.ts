@@ -38,7 +38,7 @@ export function * unpackLzo (input: Uint8Array): Generator<Uint8Array> {
     const packedSize = view.getUint32(at + 4)
     at += 8
     if (size > MAX_BLOCK_BYTES || packedSize > size) {
-      throw damaged(`an lzo block says that it has ${packedSize} bytes packed and ${size} unpacked`)
+      throw damaged(`an lzo block claims ${packedSize} bytes compressed and ${size} decompressed`)
     }
     const checksums = [flags & ADLER32_D, flags & CRC32_D, packedSize < size && flags & ADLER32_C, packedSize < size && flags & CRC32_C]
     const stored = at
@@ -47,10 +47,10 @@ export function * unpackLzo (input: Uint8Array): Generator<Uint8Array> {
     const packed = input.subarray(at, at + packedSize)
     const block = packedSize === size ? packed : unpackLzo1x(packed, size)
     if ((flags & ADLER32_D) !== 0 && view.getUint32(stored) !== adler32(block)) {
-      throw damaged('an lzo block does not have the checksum that was stored')
+      throw damaged('an lzo block does not match its stored checksum')
     }
     if ((flags & CRC32_D) !== 0 && view.getUint32(stored + ((flags & ADLER32_D) === 0 ? 0 : 4)) !== crc32(block)) {
-      throw damaged('an lzo block does not have the CRC that was stored')
+      throw damaged('an lzo block does not match its stored CRC')
     }
     at += packedSize
     yield block

@@ -19,7 +19,7 @@ export function unpackLzo1x (input: Uint8Array, size: number): Uint8Array {
     if (byte === undefined) throw damaged('an lzo block ends too early')
     return byte
   }
-  /** A length that does not fit its bits goes on in further bytes, each zero standing for 255. */
+  /** A length that does not fit into its bits continues in further bytes; each zero byte adds 255. */
   const longLength = (base: number): number => {
     for (let length = base; ; length += 255) {
       const byte = next()

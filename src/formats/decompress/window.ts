@@ -57,7 +57,7 @@ export class Window {
   /** Bytes written since the beginning. */
   get total (): number { return this.#dropped + this.position }
 
-  /** Lets go of all memory at once, whoever still refers to this. Nothing can be written any more. */
+  /** Releases all memory at once, even if the window is still referenced. Nothing can be written after that. */
   release (): void {
     this.buffer = new Uint8Array(0)
     this.position = this.#taken = 0

@@ -50,11 +50,11 @@ interface BlockSizes {
 
 async function * unpackStream (reader: ByteReader): AsyncGenerator<Uint8Array> {
   const header = await reader.take(STREAM_EDGE_SIZE)
-  if (!isXz(header)) throw damaged('it does not begin as xz does')
+  if (!isXz(header)) throw damaged('it does not start with the magic bytes of xz')
   const flags = dataView(header).getUint16(6)
   if (dataView(header).getUint32(8, true) !== crc32(header.subarray(6, 8))) throw damaged("the xz header's CRC is wrong")
   const check = CHECKS[flags]
-  if (check === undefined) throw damaged(`xz stream flags ${flags.toString(16)} are not known`)
+  if (check === undefined) throw damaged(`the xz stream flags ${flags.toString(16)} are unknown`)
 
   const blocks: BlockSizes[] = []
   for (;;) {
@@ -79,7 +79,7 @@ async function * unpackBlock (reader: ByteReader, sizeByte: number, check: Check
   let unpacked = 0
   const settle = (piece: Uint8Array): Uint8Array => {
     unpacked += piece.length
-    if (header.unpacked !== undefined && unpacked > header.unpacked) throw damaged('an xz block unpacks to more than it says')
+    if (header.unpacked !== undefined && unpacked > header.unpacked) throw damaged('an xz block decompresses to more than its header says')
     checksum.update(piece)
     return piece
   }
@@ -94,9 +94,9 @@ async function * unpackBlock (reader: ByteReader, sizeByte: number, check: Check
   const size = reader.consumed - start
   await reader.skip((4 - size % 4) % 4)
   const stored = await reader.take(check.size)
-  if (header.packed !== undefined && header.packed !== packed) throw damaged('an xz block does not have the packed size that it says')
-  if (header.unpacked !== undefined && header.unpacked !== unpacked) throw damaged('an xz block unpacks to less than it says')
-  if (Buffer.compare(checksum.digest(), stored) !== 0) throw damaged('what was unpacked does not have the checksum that xz stored')
+  if (header.packed !== undefined && header.packed !== packed) throw damaged('an xz block does not have the compressed size in its header')
+  if (header.unpacked !== undefined && header.unpacked !== unpacked) throw damaged('an xz block decompresses to less than its header says')
+  if (Buffer.compare(checksum.digest(), stored) !== 0) throw damaged('the decompressed data does not match the checksum that xz stored')
   return { unpadded: size + check.size, unpacked }
 }
 
@@ -112,7 +112,7 @@ async function readBlockHeader (reader: ByteReader, sizeByte: number): Promise<B
   const end = fields.length - 4
   if (fields.readUInt32LE(end) !== crc32(fields.subarray(0, end))) throw damaged("an xz block header's CRC is wrong")
   const flags = fields[1] ?? 0
-  if ((flags & 0x3c) !== 0) throw damaged('an xz block header has flags that are not known')
+  if ((flags & 0x3c) !== 0) throw damaged('an xz block header has unknown flags')
   let at = 2
   const number = (): number => {
     const read = readNumber(fields.subarray(0, end), at)
@@ -134,7 +134,7 @@ async function readBlockHeader (reader: ByteReader, sizeByte: number): Promise<B
         throw damaged('an xz block has more than one branch filter, or one with an offset, which kernels do not use')
       }
       filter = branchFilter(id)
-      if (filter === undefined) throw damaged(`xz filter ${id} is not known`)
+      if (filter === undefined) throw damaged(`the xz filter ${id} is unknown`)
     }
     at += size
   }
@@ -145,7 +145,7 @@ async function readBlockHeader (reader: ByteReader, sizeByte: number): Promise<B
 /** 2 or 3 times a power of two; 40 stands for 4 GiB - 1. */
 function dictionarySize (code: number): number {
   const bytes = code > 40 ? Infinity : (2 | code & 1) * 2 ** (Math.floor(code / 2) + 11)
-  if (bytes > MAX_DICTIONARY_BYTES) throw damaged(`it asks for a dictionary of ${bytes} bytes; at most ${MAX_DICTIONARY_BYTES} are given`)
+  if (bytes > MAX_DICTIONARY_BYTES) throw damaged(`it needs a dictionary of ${bytes} bytes; at most ${MAX_DICTIONARY_BYTES} are allowed`)
   return bytes
 }
 

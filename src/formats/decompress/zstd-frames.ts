@@ -21,7 +21,7 @@ export async function * zstdFrames (reader: ByteReader): AsyncGenerator<Uint8Arr
     const magic = head.length < 8 ? 0 : dataView(head).getUint32(0, true)
     if (((magic & 0xfffffff0) >>> 0) === SKIPPABLE_MAGIC) await reader.skip(8 + dataView(head).getUint32(4, true))
     else if (magic === FRAME_MAGIC) yield * frame(reader)
-    else if (isFirst) throw damaged('it does not begin as zstd does')
+    else if (isFirst) throw damaged('it does not start with the magic bytes of zstd')
     else return
   }
 }
@@ -30,18 +30,18 @@ async function * frame (reader: ByteReader): AsyncGenerator<Uint8Array> {
   const descriptor = (await reader.peek(5))[4] ?? 0
   const isSingleSegment = (descriptor & 0x20) !== 0
   const hasChecksum = (descriptor & 4) !== 0
-  if ((descriptor & 8) !== 0) throw damaged('a zstd frame header has a bit set that is reserved')
-  if ((descriptor & 3) !== 0) throw damaged('a zstd frame needs a dictionary, which is not at hand')
+  if ((descriptor & 8) !== 0) throw damaged('a zstd frame header sets a reserved bit')
+  if ((descriptor & 3) !== 0) throw damaged('a zstd frame needs a dictionary, which the file does not contain')
   const sizeBytes = [isSingleSegment ? 1 : 0, 2, 4, 8][descriptor >> 6] ?? 0
   const header = await reader.take(5 + (isSingleSegment ? 0 : 1) + sizeBytes)
   const window = isSingleSegment ? contentSize(dataView(header), header.length - sizeBytes, sizeBytes) : windowSize(header[5] ?? 0)
-  if (window > MAX_DICTIONARY_BYTES) throw damaged(`it asks for a window of ${window} bytes; at most ${MAX_DICTIONARY_BYTES} are given`)
+  if (window > MAX_DICTIONARY_BYTES) throw damaged(`it needs a window of ${window} bytes; at most ${MAX_DICTIONARY_BYTES} are allowed`)
   yield header
   for (let isLast = false; !isLast;) {
     const block = await reader.take(3)
     const word = dataView(block).getUint16(0, true) | (block[2] ?? 0) << 16
     const type = word >> 1 & 3
-    if (type === RESERVED_BLOCK) throw damaged('a zstd block has the type that is reserved')
+    if (type === RESERVED_BLOCK) throw damaged('a zstd block has the reserved type')
     isLast = (word & 1) === 1
     yield Buffer.concat([block, await reader.take(type === RLE_BLOCK ? 1 : word >> 3)])
   }

@@ -39,7 +39,7 @@ export async function * unpackZstd (reader: ByteReader): AsyncGenerator<Uint8Arr
   }
 }
 
-/** The same by zstddec, for Node 20. It does not look at error codes, and would ask for the same piece for ever. */
+/** The same by zstddec, for Node 20. It does not look at error codes, and would ask for the same piece endlessly. */
 async function * unpackInWasm (frames: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
   const decoder = new ZSTDDecoder()
   await decoder.init()

@@ -112,7 +112,7 @@ async function unpackSection (elf: ElfFile, bytes: Uint8Array, name: string): Pr
     throw new AppError('too_large', message, { limit: BOUNDS.module })
   }
   const unpacked = await inflateSection(type, bytes.subarray(headerSize), size, name)
-  if (unpacked.length !== size) throw invalid(`Section ${name} unpacks to ${unpacked.length} bytes instead of ${size}.`, name)
+  if (unpacked.length !== size) throw invalid(`Section ${name} decompresses to ${unpacked.length} bytes instead of ${size}.`, name)
   return unpacked
 }
 
@@ -121,11 +121,11 @@ async function inflateSection (type: number, packed: Uint8Array, size: number, n
     const { unpackWhole } = await import('../decompress/decompress.js')
     return await unpackWhole('zstd', packed, size)
   }
-  if (type !== ELFCOMPRESS_ZLIB) throw invalid(`Section ${name} is compressed in a way (${type}) that ELF does not know.`, name)
+  if (type !== ELFCOMPRESS_ZLIB) throw invalid(`Section ${name} has the compression type ${type}, which ELF does not define.`, name)
   try {
     return inflateSync(packed, { maxOutputLength: Math.max(size, 1) })
   } catch (error) {
-    throw invalid(`Section ${name} does not unpack to the ${size} bytes that it says.`, name, error)
+    throw invalid(`Section ${name} does not decompress to the ${size} bytes that its header claims.`, name, error)
   }
 }
 

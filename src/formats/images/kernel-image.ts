@@ -87,7 +87,7 @@ async function unpackPayload (image: Uint8Array, start: number, length: number, 
   const compression = detectCompression(payload)
   if (compression === undefined) {
     const head = Buffer.from(payload.subarray(0, 8)).toString('hex')
-    throw invalid(`The kernel in the ${what} is packed in a way that is not known: it begins with ${head}.`)
+    throw invalid(`The kernel in the ${what} has an unknown compression: it starts with ${head}.`)
   }
   return await unpackWhole(compression, payload, maxBytes)
 }
@@ -103,7 +103,7 @@ async function searchPayload (image: Uint8Array, maxBytes: number): Promise<Uint
       damage ??= error
     }
   }
-  throw new AppError('btf_invalid', 'The image has no kernel: none of its parts unpacks to one.', {}, { cause: damage })
+  throw new AppError('btf_invalid', 'The image has no kernel: no part of it decompresses to one.', {}, { cause: damage })
 }
 
 /** Where packed data may begin, by its first bytes, in the order of the image. */

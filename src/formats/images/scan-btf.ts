@@ -38,7 +38,7 @@ export function scanForBtf (image: Uint8Array): Uint8Array | undefined {
     }
   }
   if (found.length > 1) {
-    throw new AppError('btf_invalid', `The image has ${found.length} parts that are a kernel's BTF; which one counts cannot be told.`)
+    throw new AppError('btf_invalid', `The image has ${found.length} parts that are BTF of a kernel; corelo cannot tell which one to use.`)
   }
   return found[0]
 }

@@ -1,5 +1,7 @@
-import { Type } from 'typebox'
+import { Type, type Static } from 'typebox'
+import type { HeldKernelJson, KernelPageJson, OfferedKernelJson } from '../../wire/kernel.js'
 import { buildId, choice, cursor, kernelVersion, segment, sha256 } from './fields.js'
+import type { Same } from './same.js'
 
 const count = (description: string) => Type.Integer({ minimum: 0, description })
 const time = (description: string) => Type.String({ format: 'date-time', description })
@@ -119,3 +121,7 @@ export const KernelPage = Type.Object({
   kernels: Type.Array(Type.Union([Type.Ref('Kernel'), Type.Ref('OfferedKernel')])),
   next_cursor: Type.Union([Type.String(), Type.Null()], { description: 'Null on the last page.' })
 }, { $id: 'KernelPage' })
+
+true satisfies Same<Static<typeof Kernel>, HeldKernelJson>
+true satisfies Same<Static<typeof OfferedKernel>, OfferedKernelJson>
+true satisfies Same<Omit<Static<typeof KernelPage>, 'kernels'>, Omit<KernelPageJson, 'kernels'>>

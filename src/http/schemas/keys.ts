@@ -1,4 +1,6 @@
-import { Type } from 'typebox'
+import { Type, type Static } from 'typebox'
+import type * as wire from '../../wire/keys.js'
+import type { Same } from './same.js'
 
 export const Envelope = Type.Object({
   payload: Type.String({ description: 'An in-toto statement, in base64.' }),
@@ -24,3 +26,6 @@ export const Jwks = Type.Object({
     exp: Type.Optional(Type.Integer({ description: 'Second since 1970 from which on nothing is to be believed that the key signed.' }))
   }))
 }, { $id: 'Jwks', description: 'RFC 7517. The first key signs; more than one are there while they are being rotated.' })
+
+true satisfies Same<Static<typeof Jwks>, wire.Jwks>
+true satisfies Same<Omit<Static<typeof Envelope>, 'payloadType'>, Omit<wire.EnvelopeJson, 'payloadType'>>

@@ -1,7 +1,8 @@
-import { Type } from 'typebox'
+import { Type, type Static } from 'typebox'
 import { ERRORS, type ErrorCode } from '../../errors.js'
-import { PROBLEM_TYPE } from '../errors.js'
+import { PROBLEM_TYPE, type ProblemJson } from '../../wire/problem.js'
 import { choice } from './fields.js'
+import type { Same } from './same.js'
 
 const CODES = Object.keys(ERRORS) as ErrorCode[]
 
@@ -13,6 +14,8 @@ export const Problem = Type.Object({
   code: choice(CODES),
   request_id: Type.String()
 }, { $id: 'Problem', additionalProperties: true, description: 'RFC 9457. Codes have members of their own: see docs/errors.md.' })
+
+true satisfies Same<Static<typeof Problem>, ProblemJson>
 
 /** Every route may answer these. */
 const EVERYWHERE: readonly ErrorCode[] = ['invalid_request', 'headers_too_large', 'internal_error', 'overloaded', 'draining']

@@ -3,7 +3,7 @@ import { createCatalog, type Catalog } from './catalog.js'
 import { createDirectoryFeed } from './directory-feed.js'
 import { createFileFeed, createUrlFeed, type Feed } from './feed.js'
 import { createHttpClient } from '../../fetch/http-client.js'
-import type { ServiceSettings, Warn } from '../../settings.js'
+import type { ServiceSettings, Warn } from '../../settings/service-options.js'
 
 /** The catalog that the settings ask for: the listing of the archive, the directory, and what else there is. */
 export function openCatalog (settings: ServiceSettings, warn: Warn, more: readonly Feed[] = []): Catalog {

@@ -7,7 +7,7 @@ import { createDirectorySource } from './btfhub-directory.js'
 import { createUpstreamSource } from './corelo-upstream.js'
 import type { KernelQuery } from '../../identity/reference.js'
 import type { KernelSource, OpenKernel } from './source.js'
-import type { ServiceSettings } from '../../settings.js'
+import type { ServiceSettings } from '../../settings/service-options.js'
 
 interface CreateSourcesOptions {
   readonly open: OpenKernel

@@ -11,7 +11,7 @@ import type { PastPlace } from './places.js'
 export interface PastOptions {
   readonly repository: SnapshotRepository | LaunchpadRepository
   readonly client: HttpClient
-  /** Undefined where the operator said that nobody needs to sign. */
+  /** Undefined if the operator configured the repository as unsigned. */
   readonly keyring: Keyring | undefined
   readonly release: string
   readonly signal: AbortSignal

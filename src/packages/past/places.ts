@@ -34,7 +34,7 @@ export async function getJson (
   try {
     return { state: 'ok', json: JSON.parse(Buffer.from(answer.bytes).toString('utf8')) }
   } catch (error) {
-    return malformed(`${shownUrl(url)} is no JSON`, error)
+    return malformed(`${shownUrl(url)} is not JSON`, error)
   }
 }
 

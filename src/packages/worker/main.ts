@@ -87,10 +87,10 @@ async function work (given: PackageTask): Promise<PackageTaskValues[keyof Packag
   const { sha256, payload } = await arrival.finish()
   if (given.sha256 !== undefined && sha256 !== given.sha256) {
     throw new AppError('source_invalid',
-      `What came as ${given.what} has the SHA-256 ${sha256}, not the ${given.sha256} that the index names.`)
+      `${given.what} has the SHA-256 ${sha256}, but the index names ${given.sha256}.`)
   }
   if (promised !== undefined && payload !== promised) {
-    throw new AppError('source_invalid', `What is in ${given.what} does not have the hash that its signed header names.`)
+    throw new AppError('source_invalid', `The content of ${given.what} does not have the hash that its signed header names.`)
   }
   if ('error' in outcome) throw outcome.error
   return outcome.value

@@ -32,7 +32,7 @@ export async function extractKernel (files: AsyncGenerator<Member>, { release, a
   }
   if (own !== release) throw new AppError('source_invalid', `The kernel in ${what} calls itself ${own}, not ${release}.`)
   if (ownArch !== undefined && ownArch !== arch) {
-    throw new AppError('source_invalid', `The kernel in ${what} is one for ${ownArch}, not for ${arch}.`)
+    throw new AppError('source_invalid', `The kernel in ${what} is for ${ownArch}, not for ${arch}.`)
   }
   if (found.kind !== 'vmlinux') throw new AppError('btf_unknown', `The kernel in ${what} was built without BTF (no CONFIG_DEBUG_INFO_BTF).`)
   return { btf: found.btf, kernelVersion, buildId }

@@ -31,7 +31,7 @@ export async function verifyRpmHeader (
   const { signatures, header } = split(headers)
   const signature = findValue(signatures, RPMSIGTAG_RSA, TYPE_BIN) ?? findValue(signatures, RPMSIGTAG_DSA, TYPE_BIN)
   if (signature === undefined) {
-    throw new AppError('source_invalid', 'The package is not signed, and neither is the index of its repository.')
+    throw new AppError('source_invalid', 'Neither the package nor the index of its repository is signed.')
   }
   const rings = await Promise.all(signedBy.keys.map(key => readKeyring(key, signedBy.what)))
   const keyring: Keyring = { keys: rings.flatMap(ring => ring.keys), what: signedBy.what }
@@ -40,7 +40,7 @@ export async function verifyRpmHeader (
   const digest = findValue(header, RPMTAG_PAYLOADDIGEST, TYPE_STRING_ARRAY)
   if (algorithm === undefined || digest === undefined || dataView(algorithm).getUint32(0) !== PGPHASHALGO_SHA256) {
     throw new AppError('source_invalid', 'The header of the package is signed, ' +
-      'but does not name a SHA-256 of what is in it, as packages did before RPM 4.14.')
+      'but does not name a SHA-256 of its content, as in packages made before RPM 4.14.')
   }
   return Buffer.from(digest).toString('latin1')
 }

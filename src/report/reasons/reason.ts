@@ -1,5 +1,5 @@
 import type { Reason } from '../../core/fault.js'
-import type { ReportSuggestion } from '../wire.js'
+import type { ReportSuggestion } from '../../wire/report.js'
 
 /** What the engine says of a record, and what a search finds out beyond it. */
 export type ReportReason = Reason | 'field_moved' | 'type_ruled_out' | 'type_in_module' | 'opcode_invalid' | 'bitfield_read_plainly'

@@ -7,7 +7,7 @@ import { shownName, shownText } from '../../btf/shown-text.js'
 import { describeType } from '../../core/describe.js'
 import type { Spec } from '../../core/spec.js'
 import { declaration, isCompositeType } from '../c-text.js'
-import type { ReportSuggestion } from '../wire.js'
+import type { ReportSuggestion } from '../../wire/report.js'
 import type { ReasonContext } from './context.js'
 import { pathText, type Path } from './paths.js'
 

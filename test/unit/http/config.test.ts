@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { readConfig, SETTINGS } from '../../../src/http/config.js'
+import { readConfig } from '../../../src/http/config.js'
+import { LISTED } from '../../../src/settings/listed-settings.js'
 import { refusal } from '../../support/scenario.js'
 
 const MIB = 1024 * 1024
@@ -132,11 +133,12 @@ describe('settings', () => {
   })
 
   it('are listed, each with its default and its meaning', () => {
-    expect(new Set(SETTINGS.map(({ name }) => name)).size).toBe(SETTINGS.length)
-    for (const { name, defaultText, meaning } of SETTINGS) {
-      expect(name).toMatch(/^CORELO_[A-Z_]+$|^(?:HTTPS?|NO)_PROXY$/)
-      expect(defaultText, name).not.toBe('')
-      expect(meaning, name).toMatch(/\.$/)
+    expect(new Set(LISTED.service.map(({ env }) => env)).size).toBe(LISTED.service.length)
+    expect(new Set(LISTED.agent.map(({ env }) => env)).size).toBe(LISTED.agent.length)
+    for (const { env, defaultText, meaning } of [...LISTED.service, ...LISTED.agent]) {
+      expect(env).toMatch(/^CORELO_[A-Z_]+$|^(?:HTTPS?|NO)_PROXY$/)
+      expect(defaultText, env).not.toBe('')
+      expect(meaning, env).toMatch(/\.$/)
     }
   })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseObject } from '../../../src/core/index.js'
 import { describeRelocation, type RelocationReport } from '../../../src/report/index.js'
-import type { ReportRelocation } from '../../../src/report/wire.js'
+import type { ReportRelocation } from '../../../src/wire/report.js'
 import { assembler } from '../../support/asm.js'
 import { at, bitsAt, btf, integers, type BtfBuilder, type Member } from '../../support/btf-builder.js'
 import { relocateSteps, type Step } from '../../support/scenario.js'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseBtf, parseObject, relocate } from '../../../src/core/index.js'
 import { buildReport, describeRelocation, judgeRelocation, type BuiltReport, type ReportOptions } from '../../../src/report/index.js'
-import type { ReportMembers } from '../../../src/report/wire.js'
+import type { ReportMembers } from '../../../src/wire/report.js'
 import { assembler } from '../../support/asm.js'
 import { at, btf, integers } from '../../support/btf-builder.js'
 import { concat } from '../../support/byte-writer.js'
@@ -130,7 +130,7 @@ describe('an object with nothing to relocate', () => {
   it('is passed through with a warning: without records, without .BTF.ext, without .BTF', () => {
     for (const [spec, why] of [[{}, '.BTF.ext lists none'], [{ btfExt: null }, 'it has no .BTF.ext section'], [{ btf: null, btfExt: null }, 'it has no .BTF section']] as const) {
       expect(pass({ programs: [{ section: SECTION, name: 'a', code }], ...spec }), why).toEqual({
-        warnings: [{ code: 'nothing_to_relocate', message: expect.stringContaining(`The object has no CO-RE relocations (${why}), and is passed through as it is.`) }],
+        warnings: [{ code: 'nothing_to_relocate', message: expect.stringContaining(`The object has no CO-RE relocations (${why}). It is passed through unchanged.`) }],
         patches: 0
       })
     }

@@ -28,13 +28,13 @@ describe('what is assumed', () => {
   ])('may be %s', (text, value) => { expect(resolved(text)).toEqual(value) })
 
   it.each([
-    ['enabled', '"enabled" is no assumption; write name=value, such as enabled=1.'],
-    ['enabled=', '"enabled=" is no assumption; write name=value, such as enabled=1.'],
-    ['=1', '"=1" is no assumption; write name=value, such as enabled=1.'],
+    ['enabled', '"enabled" is not an assumption. Write name=value, such as enabled=1.'],
+    ['enabled=', '"enabled=" is not an assumption. Write name=value, such as enabled=1.'],
+    ['=1', '"=1" is not an assumption. Write name=value, such as enabled=1.'],
     ['enabled=1.5', 'The value of "enabled=1.5" must be a decimal or hex number of at most 64 bits, true, false, y, n or m.'],
     ['enabled=18446744073709551616', 'The value of "enabled=18446744073709551616" must be a decimal or hex number of at most 64 bits, true, false, y, n or m.'],
-    ['enabled=0x1ffffffff', 'enabled has 4 bytes, in which 8589934591 does not fit.'],
-    ['enabled=y', 'enabled is a variable, which takes a number, not y.'],
+    ['enabled=0x1ffffffff', 'enabled has 4 bytes; 8589934591 does not fit in it.'],
+    ['enabled=y', 'enabled is a variable. It takes a number, not y.'],
     ['CONFIG_BPF_JIT=m', 'CONFIG_BPF_JIT cannot be m: the object declares it as a bool.'],
     ['LINUX_KERNEL_VERSION=y', 'LINUX_KERNEL_VERSION cannot be y: the object declares it as a number.'],
     ['limits=1', 'limits has 12 bytes; only values of at most 8 bytes can be assumed.'],
@@ -43,6 +43,6 @@ describe('what is assumed', () => {
 
   it('is one value for each name, and a bounded number of names', () => {
     expect(resolved('enabled=1', 'enabled=2')).toBe('enabled is assumed twice; give it one value.')
-    expect(resolved(...Array.from({ length: 65 }, (_, i) => `v${i}=1`))).toBe('65 values are assumed; at most 64 can be.')
+    expect(resolved(...Array.from({ length: 65 }, (_, i) => `v${i}=1`))).toBe('65 values are assumed; at most 64 are allowed.')
   })
 })

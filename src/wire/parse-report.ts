@@ -1,4 +1,4 @@
-import type { Report, ReportPlace, ReportProgram, ReportRelocation, Verdict } from './wire.js'
+import type { Report, ReportPlace, ReportProgram, ReportRelocation, Verdict } from './report.js'
 
 /** The report, or undefined where the value is none. Checks what callers rely on, and lets newer services say more. */
 export function parseReport (value: unknown): Report | undefined { return isReport(value) ? value : undefined }

@@ -1,6 +1,5 @@
 /**
- * The report as it goes over the wire. The service writes it, clients read it, and the OpenAPI document describes it; this is the
- * one place that says what it has.
+ * The report as it goes over the wire. The service writes it, clients read it, and the OpenAPI document describes it.
  */
 export interface Report extends ReportMembers {
   readonly object: { readonly sha256: string, readonly bytes: number, readonly byte_order: 'little' | 'big' }
@@ -39,11 +38,15 @@ export interface ReportMembers {
  */
 export type Verdict = 'loads' | 'fails' | 'unknown'
 
-/** Of records, not of entries. `failed` is there where there are any. */
-export interface ReportCounts {
+/** How many records there are of each outcome, in a result. */
+export interface Counts {
   readonly resolved: number
   readonly absent: number
   readonly poisoned: number
+}
+
+/** Of records, not of entries. `failed` is there where there are any: in a report for an object that is refused. */
+export interface ReportCounts extends Counts {
   readonly failed?: number
 }
 

@@ -1,53 +1,22 @@
-import type { FetchLimits } from './fetch/limits.js'
-import type { OutcomeLifetimes } from './fetch/refusals.js'
-import type { Network } from './network/network.js'
-import type { S3Settings } from './store/shared/s3-settings.js'
+import type { FetchLimits } from '../fetch/limits.js'
+import type { OutcomeLifetimes } from '../fetch/refusals.js'
+import type { Network } from '../network/network.js'
+import type { S3Settings } from '../store/shared/s3-settings.js'
+import type { ServiceValues } from './service-settings.js'
 
-/** What an operator decides. Who reads the environment fills it in; the service has no defaults of its own but where noted. */
-export interface ServiceSettings {
-  /** Folder of the content store and the index. Made when it is missing. */
-  readonly cacheDir: string
-  /** Budget of content on disk, in bytes. Undefined: none. */
-  readonly cacheBytes?: number
-  /** Budget of BTFs, objects and results in memory, in bytes. */
-  readonly memoryBytes: number
-  readonly workers: number
-  /** Milliseconds that a task may take, waiting for a worker included. */
-  readonly deadlineMs: number
-  readonly maxObjectBytes: number
-  readonly maxBtfBytes: number
-  /** Whether to offer the running kernel's own BTF. */
-  readonly localKernel: boolean
-  /** Root of the host's file system, for its os-release. Undefined: `/host` where that has one, else `/`. */
-  readonly hostRoot?: string
-  /** Whether uploaded BTF answers for a kernel's name, and not only for its hash. */
-  readonly trustUploads: boolean
-  /** Listing of the archive's kernels: a file, or an address. */
-  readonly catalog?: string
-  /**
-   * PEM files of Ed25519 keys, separated by commas: the first key signs, all are published. Undefined: one in the cache folder, made
-   * when it is missing.
-   */
-  readonly signingKeyFile?: string
+type Decided = 'cacheDir' | 'memoryBytes' | 'workers' | 'deadlineMs' | 'maxObjectBytes' | 'maxBtfBytes' | 'localKernel' | 'trustUploads'
+type Optional = 'cacheBytes' | 'hostRoot' | 'catalog' | 'catalogMs' | 'signingKeyFile' | 'btfhubUrls' | 'btfhubDir' | 'upstreamUrl' |
+  'packages' | 'packageDownloads'
+
+/** What the service is made with: the settings that are its own, as their table says, and times that tests make short. */
+export interface ServiceSettings extends Pick<ServiceValues, Decided>, Partial<Pick<ServiceValues, Optional>> {
   /** Undefined: /sys/kernel/btf. */
   readonly kernelBtfDir?: string
   /** How long to leave a disk alone that takes no writes, in milliseconds. Undefined: 10 s. */
   readonly diskRetryMs?: number
   /** Tasks that may wait for a worker. Undefined: 32 for each worker. */
   readonly queueLimit?: number
-  /** Roots of BTFHub's archive and of its mirrors, in the order in which they are asked. Undefined: none. */
-  readonly btfhubUrls?: readonly string[]
-  /** A directory in BTFHub's layout. */
-  readonly btfhubDir?: string
-  /** Another service of this kind. */
-  readonly upstreamUrl?: string
-  /** Package repositories: names of presets, and files that describe them. */
-  readonly packages?: readonly string[]
-  /** Packages that are downloaded at once. Undefined: 2. */
-  readonly packageDownloads?: number
   readonly sources?: SourceSettings
-  /** The most milliseconds between two looks at what sources list. Undefined: six hours. */
-  readonly catalogMs?: number
   /** What is done about kernels that sources list for the first time. Undefined: nothing. */
   readonly watching?: WatchSettings
   /** Proxies, and authorities that are believed, for every connection that goes out. Undefined: as Node by itself. */

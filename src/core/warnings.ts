@@ -1,0 +1,52 @@
+import { isAlreadyRelocated } from './already-relocated.js'
+import type { BpfObject } from './object.js'
+import type { RecordOutcome, Warning } from './outcome.js'
+
+/**
+ * What a caller should know although the object is relocated.
+ *
+ * @param outside number of records that belong to no function
+ */
+export function listWarnings (object: BpfObject, outcomes: readonly RecordOutcome[], outside: number): Warning[] {
+  const warnings: Warning[] = []
+  if (outside > 0) {
+    warnings.push({
+      code: 'records_outside_functions',
+      message: `${outside} relocations belong to no function. They were skipped, as libbpf skips them: ` +
+        'linkers leave such records behind when they drop functions.'
+    })
+  }
+  if (isAlreadyRelocated(object)) {
+    warnings.push({
+      code: 'already_relocated',
+      message: 'The object was relocated before: its list of CO-RE relocations is empty. It is passed through unchanged, ' +
+        'and it does not say for which kernel it is. Relocate the object that the compiler wrote.'
+    })
+  } else if (outcomes.length === 0 && outside === 0) {
+    warnings.push({
+      code: 'nothing_to_relocate',
+      message: `The object has no CO-RE relocations (${whyNone(object)}). It is passed through unchanged. ` +
+        'If its source uses CO-RE, compile it with -g, and strip it only with llvm-strip -g.'
+    })
+  }
+  if (outcomes.some(({ kind }) => kind === 'local_type_id')) {
+    warnings.push({
+      code: 'local_type_ids',
+      message: "The object holds ids of its own BTF types. They are right for loaders that keep the object's BTF as it is " +
+        '(libbpf, bpftool, aya), and wrong for one that renumbers it (cilium/ebpf) or after static linking.'
+    })
+  }
+  if (outcomes.some(({ kind, newValue }) => kind === 'target_type_id' && newValue !== null && newValue !== 0n)) {
+    warnings.push({
+      code: 'target_type_ids',
+      message: 'The object holds type ids of the BTF that it was relocated for. ' +
+        'They are right only if the running kernel has exactly this BTF, and not a rebuilt or minimised one.'
+    })
+  }
+  return warnings
+}
+
+function whyNone ({ elf, ext }: BpfObject): string {
+  if (!elf.sectionsByName.has('.BTF')) return 'it has no .BTF section'
+  return ext === undefined ? 'it has no .BTF.ext section' : '.BTF.ext lists none'
+}
