@@ -7,10 +7,13 @@ import { compareDebVersions } from './versions.js'
 export type DebNaming = 'debian' | 'ubuntu'
 
 /** Packages of `linux-*` that are worth keeping of an index: all that a kernel's files can be in. */
-const KEPT = /^linux-(?:image|binary|modules)-/
+const KEPT = /^(?:linux-(?:image|binary|modules)|(?:proxmox|pve)-kernel)-/
 
 /** A release begins with its version. Metapackages (`linux-image-amd64`, `linux-image-generic-hwe-22.04`) do not. */
 const RELEASE = /^\d+\.\d+[.\d]*(?:-|\+|~|$)/
+
+/** What Armbian's packages are made of, which alone says their kernel's version. */
+const ARMBIAN_SOURCE = /^linux-(\d+\.\d+\.\d+(?:-rc\d+)?)$/
 
 /** Packages beside the kernel: symbols, templates for signing, and Ubuntu's images for Core and for FIPS boot chains. */
 const OTHER = /-(?:dbg|dbgsym|signed-template|cloud-tools|headers)$/
@@ -27,11 +30,19 @@ type Role = 'image' | 'modules'
  *
  * Debian: `linux-image-<release>`, and `linux-binary-<release>` since 6.19, each with and without `-unsigned` behind it. Ubuntu:
  * `linux-image-unsigned-<release>` and `linux-image-<release>`; `linux-image-fb-` and `linux-image-uc-` are other builds of that release.
+ * Proxmox: `proxmox-kernel-<release>`, before 6.5 `pve-kernel-<release>`, each with and without `-signed`. Armbian: `linux-image-<flavour>`
+ * of the source `linux-<version>` is `<version>-<flavour>`.
+ *
+ * @param source of the package, as its index names it
  */
 export function parseDebKernel (
-  name: string, naming: DebNaming
+  name: string, naming: DebNaming, source?: string
 ): { readonly role: Role, readonly release: string, readonly rank: number } | undefined {
   if (!isKernelDeb(name)) return undefined
+  const proxmox = /^(?:proxmox|pve)-kernel-(.*?)(-signed)?$/.exec(name)
+  if (proxmox?.[1] !== undefined) {
+    return RELEASE.test(proxmox[1]) ? { role: 'image', release: proxmox[1], rank: proxmox[2] === undefined ? 1 : 0 } : undefined
+  }
   const [, kind = '', rest = ''] = /^linux-(image|binary|modules)-(.*)$/.exec(name) ?? []
   if (naming === 'ubuntu') {
     if (kind === 'image') {
@@ -41,6 +52,8 @@ export function parseDebKernel (
     const release = rest.replace(/^extra-/, '')
     return kind === 'modules' && RELEASE.test(release) ? { role: 'modules', release, rank: rest === release ? 0 : 1 } : undefined
   }
+  const [, version] = kind === 'image' ? ARMBIAN_SOURCE.exec(source ?? '') ?? [] : []
+  if (version !== undefined && /^[a-z]/.test(rest)) return { role: 'image', release: `${version}-${rest}`, rank: 0 }
   const release = rest.replace(/-unsigned$/, '')
   if (!RELEASE.test(release)) return undefined
   const isUnsigned = rest !== release
@@ -59,7 +72,7 @@ export function findDebKernels (
 ): PublishedKernel[] {
   const byRelease = new Map<string, Array<{ role: Role, rank: number, file: IndexedPackage }>>()
   for (const file of packages) {
-    const parsed = parseDebKernel(file.name, naming)
+    const parsed = parseDebKernel(file.name, naming, file.source)
     if (parsed === undefined || !isSegment(parsed.release) || file.bytes < LEAST_BYTES) continue
     const key = `${file.arch} ${parsed.release}`
     const known = byRelease.get(key) ?? []
@@ -85,4 +98,4 @@ function modulesFor (image: IndexedPackage, found: ReadonlyArray<{ readonly rank
   return own.length > 0 ? own : [toFile(image)]
 }
 
-function toFile ({ arch: _, ...file }: IndexedPackage): PackageFile { return file }
+function toFile ({ arch: _, source: __, ...file }: IndexedPackage): PackageFile { return file }

@@ -28,4 +28,6 @@ export interface PublishedKernel {
 export interface IndexedPackage extends PackageFile {
   /** As the repository spells it: `amd64`, `aarch64`. */
   readonly arch: string
+  /** What it was made of, where the index tells: `linux-6.12.19`. */
+  readonly source?: string
 }

@@ -4,8 +4,10 @@ import { sha256 } from '../store/sha256.js'
 
 /** A file that is written as a whole whenever its content has changed, one write at a time. */
 export interface KeptFile {
-  /** What was last written; undefined where there is nothing, or something that is damaged. */
-  read(signal?: AbortSignal): Promise<string | undefined>
+  /** What was last written here; undefined where there is nothing, or something that is damaged. */
+  read(): Promise<string | undefined>
+  /** The same of what replicas wrote last. */
+  readElsewhere(signal?: AbortSignal): Promise<string | undefined>
   /** Writes what `text` gives when its turn comes. Resolves when that is on disk: true; or could not be put there: false. */
   save(): Promise<boolean>
 }
@@ -24,6 +26,8 @@ export interface KeptFileOptions {
 }
 
 const FORMAT = 'corelo watch 1'
+
+const DAMAGED = 'What was known of new kernels is damaged; what is listed now counts as known.'
 
 /** The first line has a checksum over the rest, so that a damaged file is noticed and not believed. */
 export function createKeptFile ({ path, elsewhere, text, warn }: KeptFileOptions): KeptFile {
@@ -44,22 +48,25 @@ export function createKeptFile ({ path, elsewhere, text, warn }: KeptFileOptions
     }
   }
 
+  const bodyOf = (whole: string | undefined): string | undefined => {
+    if (whole === undefined) return undefined
+    const end = whole.indexOf('\n')
+    const body = whole.slice(end + 1)
+    if (whole.slice(0, end) === headerOf(body)) return body
+    warn(DAMAGED, { path })
+    return undefined
+  }
+
   return {
-    async read (signal) {
-      const own = await readFile(path, 'utf8').catch((error: unknown) => {
+    async read () {
+      return bodyOf(await readFile(path, 'utf8').catch((error: unknown) => {
         if (errorCode(error) !== 'ENOENT') {
           warn('What was known of new kernels cannot be read.', { path, error: errorCode(error) ?? String(error) })
         }
         return undefined
-      })
-      const whole = own ?? await elsewhere?.read(signal)
-      if (whole === undefined) return undefined
-      const end = whole.indexOf('\n')
-      const body = whole.slice(end + 1)
-      if (whole.slice(0, end) === headerOf(body)) return body
-      warn('What was known of new kernels is damaged; what is listed now counts as known.', { path })
-      return undefined
+      }))
     },
+    async readElsewhere (signal) { return bodyOf(await elsewhere?.read(signal)) },
     save () {
       next ??= running.then(() => {
         next = undefined

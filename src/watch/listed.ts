@@ -31,7 +31,8 @@ export function createListed ({ path, elsewhere, warn }: ListedOptions): Listed 
 
   return {
     async load (signal) {
-      const [first = '[]', ...rest] = (await file.read(signal))?.split('\n') ?? []
+      const text = await file.read() ?? await file.readElsewhere(signal)
+      const [first = '[]', ...rest] = text?.split('\n') ?? []
       for (const place of JSON.parse(first) as string[]) places.add(place) // its checksum proves that save wrote it
       for (const name of rest) names.add(name)
     },

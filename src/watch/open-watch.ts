@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ServiceSettings, Warn } from '../settings/service-options.js'
 import type { SharedBucket } from '../store/shared/shared-bucket.js'
 import type { KeptElsewhere } from './kept-file.js'
-import { createListed } from './listed.js'
+import { createListed, type ListedOptions } from './listed.js'
 import { openPending } from './pending.js'
 import { createWatch, type Watch, type WatchOptions } from './watch.js'
 import { createWebhook } from './webhook.js'
@@ -22,13 +22,17 @@ export async function openWatch (
   const { warn } = parts
   const { patterns, newest } = watching
   const folder = join(cacheDir, 'watch')
-  const listed = createListed({ path: join(folder, 'listed'), elsewhere: bucket === undefined ? undefined : inBucket(bucket, warn), warn })
-  const pending = await openPending({ path: join(folder, 'pending'), warn })
+  const kept = (name: string): ListedOptions => ({
+    path: join(folder, name),
+    elsewhere: bucket === undefined ? undefined : inBucket(bucket, `watch/${name}`, warn),
+    warn
+  })
+  const listed = createListed(kept('listed'))
+  const pending = await openPending(kept('pending'))
   const webhook = watching.webhook === undefined ? undefined : createWebhook({ ...watching.webhook, network, pending, warn })
   return createWatch({ ...parts, patterns, newest, listed, pending, webhook })
 }
 
-const KEY = 'watch/listed'
 /** 200,000 names have some 12 MB. */
 const MOST_BYTES = 64 * 1024 * 1024
 /**
@@ -38,11 +42,11 @@ const MOST_BYTES = 64 * 1024 * 1024
 const TRIES = 30
 const PAUSE_MS = 2000
 
-function inBucket (bucket: SharedBucket, warn: Warn): KeptElsewhere {
+function inBucket (bucket: SharedBucket, key: string, warn: Warn): KeptElsewhere {
   return {
     async read (signal) {
       for (let tries = 1; tries <= TRIES && signal?.aborted !== true; tries++) {
-        const answer = await bucket.get(KEY, MOST_BYTES)
+        const answer = await bucket.get(key, MOST_BYTES)
         if (answer?.state === 'done') return Buffer.from(answer.value.bytes).toString()
         if (answer?.state === 'absent') return undefined
         await sleep(PAUSE_MS, undefined, { signal, ref: false }).catch(() => {}) // the service ends
@@ -52,6 +56,6 @@ function inBucket (bucket: SharedBucket, warn: Warn): KeptElsewhere {
       }
       return undefined
     },
-    write (text) { bucket.behind(() => bucket.put(KEY, Buffer.from(text))).catch(() => {}) } // it is written again with the next change
+    write (text) { bucket.behind(() => bucket.put(key, Buffer.from(text))).catch(() => {}) } // it is written again with the next change
   }
 }

@@ -17,25 +17,45 @@ export interface Pending {
   readonly awaited: Map<string, AwaitedKernel>
   /** Events to be told, by their ids, in the order in which they happened. */
   readonly events: Map<string, WatchEvent>
+  /**
+   * Goes on from what replicas have still to do, where nothing is known here: before anything is added, and once. Nothing is written
+   * before.
+   */
+  adopt(signal: AbortSignal): Promise<void>
   /** Resolves when the present state is on disk: true; or could not be put there: false. */
   save(): Promise<boolean>
 }
 
-export async function openPending ({ path, warn }: Pick<KeptFileOptions, 'path' | 'warn'>): Promise<Pending> {
+/** With what was still to be done when the service last ran here. */
+export async function openPending ({ path, elsewhere, warn }: Pick<KeptFileOptions, 'path' | 'elsewhere' | 'warn'>): Promise<Pending> {
   const awaited = new Map<string, AwaitedKernel>()
   const events = new Map<string, WatchEvent>()
   const file = createKeptFile({
     path,
+    elsewhere,
     warn,
     text: () => JSON.stringify({ awaited: [...awaited], events: [...events.values()] } satisfies Stored)
   })
-  const text = await file.read()
-  if (text !== undefined) {
+  const take = (text: string): void => {
     const stored = JSON.parse(text) as Stored // its checksum proves that save wrote it
-    for (const [name, kernel] of stored.awaited) awaited.set(name, kernel)
-    for (const event of stored.events) events.set(event.id, event)
+    for (const [name, kernel] of stored.awaited) if (!awaited.has(name)) awaited.set(name, kernel)
+    for (const event of stored.events) if (!events.has(event.id)) events.set(event.id, event)
   }
-  return { awaited, events, save: () => file.save() }
+  const own = await file.read()
+  if (own !== undefined) take(own)
+  /** Whether all that is to be done is here, so that it may take the place of what was written. */
+  let isWhole = own !== undefined || elsewhere === undefined
+  return {
+    awaited,
+    events,
+    async adopt (signal) {
+      const others = isWhole ? undefined : await file.readElsewhere(signal)
+      if (signal.aborted) return
+      if (others !== undefined) take(others)
+      isWhole = true
+    },
+    save: async () => isWhole && await file.save()
+  }
 }
 
 interface Stored {

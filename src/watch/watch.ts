@@ -107,9 +107,14 @@ export function createWatch (options: WatchOptions): Watch {
     for (const [name, { since }] of awaited) if (awaited.size > MOST_AWAITED || isTooOld(since)) awaited.delete(name)
   }
 
+  const loadAll = async (): Promise<void> => {
+    await Promise.all([listed.load(closing.signal), pending.adopt(closing.signal)])
+    webhook?.wake()
+  }
+
   const lookNow = async (): Promise<void> => {
     if (isClosed()) return
-    await (loading ??= listed.load(closing.signal))
+    await (loading ??= loadAll())
     if (isClosed()) return
     const fresh = listed.sift(catalog.places())
     welcome(fresh)

@@ -15,6 +15,18 @@ import { describeLab, NEEDS } from '../support/lab.js'
 const ABSENT: RequestListener = (_, response) => { response.writeHead(404).end() }
 const UNKNOWN_KERNEL = 'ubuntu/20.04/x86_64/5.4.0-42-generic'
 
+interface Server { readonly url: string, readonly host: string }
+
+function bucketAt ({ url }: Server): Record<string, string> {
+  return {
+    CORELO_SHARED_STORE: 's3://fleet/corelo',
+    AWS_ENDPOINT_URL_S3: url,
+    AWS_REGION: 'eu-test-1',
+    AWS_ACCESS_KEY_ID: 'id',
+    AWS_SECRET_ACCESS_KEY: 'secret'
+  }
+}
+
 describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.tool('tinyproxy'), NEEDS.tool('openssl')], () => {
   const cleanup = cleanUpAfterAll()
   let authority: PrivateAuthority
@@ -23,8 +35,6 @@ describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.to
   let service: Service
   let front: Server
   let origins: Readonly<Record<'archive' | 'upstream' | 'bucket', Server>>
-
-  interface Server { readonly url: string, readonly host: string }
 
   async function listen (listener: RequestListener, isTls = true): Promise<Server> {
     const server = isTls ? createTlsServer({ cert: authority.cert, key: authority.key }, listener) : createHttpServer(listener)
@@ -46,17 +56,13 @@ describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.to
     authority = makeAuthority(folder)
     proxy = await startTinyproxy(folder)
     env = { HTTP_PROXY: proxy.url, HTTPS_PROXY: proxy.url, CORELO_CA_FILE: authority.caFile }
-    origins = { archive: await listen(ABSENT), upstream: await listen(ABSENT), bucket: await listen(ABSENT, false) }
+    origins = { archive: await listen(ABSENT), upstream: await listen(ABSENT), bucket: await listen(ABSENT) }
     service = await startService(cleanup, {
       settings: {
         ...env,
         CORELO_BTFHUB_URL: origins.archive.url,
         CORELO_UPSTREAM: origins.upstream.url,
-        CORELO_SHARED_STORE: 's3://fleet/corelo',
-        AWS_ENDPOINT_URL_S3: origins.bucket.url,
-        AWS_REGION: 'eu-test-1',
-        AWS_ACCESS_KEY_ID: 'id',
-        AWS_SECRET_ACCESS_KEY: 'secret'
+        ...bucketAt(origins.bucket)
       }
     })
   })
@@ -95,8 +101,59 @@ describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.to
     expect(asked(origins.archive).length).toBeGreaterThan(0)
     expect(asked(origins.upstream).length).toBeGreaterThan(0)
     expect(asked(origins.bucket).length).toBeGreaterThan(0)
-    expect(asked(origins.archive)[0]).toContain('CONNECT')
-    expect(asked(origins.bucket)[0]).toContain(' http://')
+    for (const origin of Object.values(origins)) expect(asked(origin)[0]).toContain('CONNECT')
+  })
+
+  it('a service asks a bucket without TLS through the proxy by whole addresses', async () => {
+    const bucket = await listen(ABSENT, false)
+    const plain = await startService(cleanup, { hasSample: false, settings: { ...env, ...bucketAt(bucket) } })
+    await fetch(`${plain.url}/kernels/${UNKNOWN_KERNEL}`)
+    await expect.poll(() => asked(bucket)[0], { timeout: 60_000 }).toContain(' http://')
+  })
+
+  it('a service asks its package repositories and what has their past through the proxy', async () => {
+    const places = { apt: await listen(ABSENT), rpm: await listen(ABSENT), list: await listen(ABSENT), snapshot: await listen(ABSENT), launchpad: await listen(ABSENT) }
+    const file = join(temporaryFolder(cleanup), 'repositories.yaml')
+    writeFileSync(file, `repositories:
+  - { preset: debian, mirror: "${places.apt.url}/debian", snapshot: "${places.snapshot.url}", suites: [bookworm], arches: [amd64] }
+  - { preset: ubuntu, mirror: "${places.apt.url}/ubuntu", launchpad: "${places.launchpad.url}", snapshot: "${places.snapshot.url}", suites: [noble], arches: [amd64] }
+  - { type: rpm, name: mine, distro: rocky, distro_version: "9", url: "${places.rpm.url}", arches: [x86_64], unsigned: true }
+  - { type: rpm, name: lists, distro: amzn, distro_version: "2023", mirror_list: "${places.list.url}/mirror.list", arches: [x86_64], unsigned: true }
+`)
+    const packaged = await startService(cleanup, { hasSample: false, settings: { ...env, CORELO_PACKAGES: file } })
+    for (const kernel of ['debian/12/x86_64/6.1.0-1-amd64', 'ubuntu/24.04/x86_64/6.8.0-1-generic', 'rocky/9/x86_64/5.14.0-1.el9.x86_64', 'amzn/2023/x86_64/6.1.1-1.amzn2023.x86_64']) {
+      const response = await fetch(`${packaged.url}/kernels/${kernel}`, { headers: { prefer: 'wait=60' } })
+      expect(response.status, await response.text()).toBeGreaterThanOrEqual(404)
+    }
+    for (const [name, place] of Object.entries(places)) expect([name, asked(place)[0]]).toEqual([name, expect.stringContaining('CONNECT')])
+  })
+
+  it('a service tells its webhook through the proxy', async () => {
+    const folder = temporaryFolder(cleanup)
+    const told: string[] = []
+    const receiver = await listen((request, response) => {
+      told.push(String(request.headers['webhook-id']))
+      request.resume().on('end', () => { response.writeHead(204).end() })
+    })
+    const listing = join(folder, 'listing')
+    const secret = join(folder, 'secret')
+    writeFileSync(listing, 'debian/12/x86_64/6.1.0-1-amd64.btf.tar.xz\n')
+    writeFileSync(secret, `whsec_${Buffer.alloc(32, 7).toString('base64')}\n`)
+    const watching = await startService(cleanup, {
+      hasSample: false,
+      settings: {
+        ...env,
+        CORELO_BTFHUB_URL: origins.archive.url,
+        CORELO_CATALOG: listing,
+        CORELO_CATALOG_MS: '1000',
+        CORELO_WEBHOOK: receiver.url,
+        CORELO_WEBHOOK_SECRET_FILE: secret
+      }
+    })
+    await expect.poll(async () => await (await fetch(`${watching.url}/kernels?offered=true`)).text(), { timeout: 60_000 }).toContain('6.1.0-1-amd64')
+    writeFileSync(listing, 'debian/12/x86_64/6.1.0-1-amd64.btf.tar.xz\ndebian/12/x86_64/6.1.0-2-amd64.btf.tar.xz\n')
+    await expect.poll(() => told.length, { timeout: 60_000 }).toBeGreaterThan(0)
+    expect(asked(receiver)[0]).toContain('CONNECT')
   })
 
   it('a service asks for the keys of the issuer through the proxy', async () => {
@@ -119,6 +176,14 @@ describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.to
     expect(asked(front).length).toBeGreaterThan(0)
   })
 
+  it('an agent has its keys by their address through the proxy', async () => {
+    const keys = await listen((_, response) => { response.end(readFileSync(service.keys)) })
+    const node = createNode(cleanup, [EXEC])
+    const run = await runOnce(node, front.url, { ...env, CORELO_AGENT_KEYS: `${keys.url}/keys.json` })
+    expect(run.code, JSON.stringify(run.lines)).toBe(0)
+    expect(asked(keys)[0]).toContain('CONNECT')
+  })
+
   it('the command asks the service through the proxy, and for keys', async () => {
     const out = join(temporaryFolder(cleanup), 'out.o')
     const run = await coreloBeside(['relocate', EXEC, '--kernel', REFERENCE, '--server', front.url, '--keys', service.keys, '-o', out], env)
@@ -129,6 +194,16 @@ describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.to
     const listed = await coreloBeside(['btf', 'list', '--server', front.url], env)
     expect([shown.code, listed.code], `${shown.stderr}${listed.stderr}`).toEqual([0, 0])
     expect(asked(front).length).toBeGreaterThanOrEqual(after + 2)
+  })
+
+  it('the command asks package repositories through the proxy', async () => {
+    const mirror = await listen(ABSENT)
+    const folder = temporaryFolder(cleanup)
+    const file = join(folder, 'repositories.yaml')
+    writeFileSync(file, `repositories: [{ preset: debian, mirror: "${mirror.url}/debian", suites: [bookworm], arches: [amd64] }]\n`)
+    const run = await coreloBeside(['btf', 'sync', 'debian/12/x86_64/*', '--packages', file, '--cache-dir', join(folder, 'cache')], env)
+    expect(run).toMatchObject({ code: 3, stderr: expect.stringContaining(`${mirror.url}/debian/dists/bookworm/Release answered 404`) })
+    expect(asked(mirror)[0]).toContain('CONNECT')
   })
 
   it('NO_PROXY is asked directly, by both', async () => {

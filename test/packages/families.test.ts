@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Service } from '../../src/service/types.js'
 import { parseReference } from '../../src/identity/reference.js'
+import { PRESETS } from '../../src/packages/presets.js'
 import { describeLab, labPackage, NEEDS } from '../support/lab.js'
 import { makeDeb, makeRpm, readFromDeb, readLabKernel, renameKernel, sha256Of, type LabKernel } from './kernels.js'
 import { makeKey, publishRpms, publishSuite, serveFiles, signRpm, type RepositoryServer } from './repositories.js'
@@ -16,11 +17,19 @@ const DEBS = [
   ['debian/12', 'bookworm-backports', 'main', 'linux-image-6.12.9+bpo-rt-amd64', '6.12.9-1~bpo12+1', '6.12.9+bpo-rt-amd64', 'boot/vmlinuz-', 'xz'],
   ['debian/sid', 'sid', 'main', 'linux-binary-7.2.13+deb14-amd64', '7.2.13-1', '7.2.13+deb14-amd64', 'usr/lib/modules/', 'xz'],
   ['ubuntu/22.04', 'jammy-updates', 'main', 'linux-image-unsigned-5.15.0-91-generic', '5.15.0-91.101', '5.15.0-91-generic', 'boot/vmlinuz-', 'zstd'],
-  ['ubuntu/24.04', 'noble', 'main', 'linux-image-6.8.0-1008-aws', '6.8.0-1008.8', '6.8.0-1008-aws', 'boot/vmlinuz-', 'gzip']
+  ['ubuntu/24.04', 'noble', 'main', 'linux-image-6.8.0-1008-aws', '6.8.0-1008.8', '6.8.0-1008-aws', 'boot/vmlinuz-', 'gzip'],
+  ['raspbian/12', 'bookworm', 'main', 'linux-image-6.6.51+rpt-rpi-v8', '6.6.51-1+rpt3', '6.6.51+rpt-rpi-v8', 'boot/vmlinuz-', 'xz'],
+  ['proxmox/8', 'bookworm', 'pve-no-subscription', 'proxmox-kernel-6.8.12-4-pve-signed', '6.8.12-4', '6.8.12-4-pve', 'boot/vmlinuz-', 'zstd'],
+  ['armbian/24.04', 'noble', 'main', 'linux-image-current-x86', '25.2.3', '6.12.19-current-x86', 'boot/vmlinuz-', 'xz']
 ] as const
+
+/** Of those that have no preset: their indexes tell it, and Armbian's say nowhere else which kernel it is. */
+const SOURCES: Readonly<Record<string, string | undefined>> = { armbian: 'linux-6.12.19' }
 
 const RPMS = [
   ['fedora/41', 'kernel-core', '6.11.4-301.fc41', '6.11.4-301.fc41.x86_64', 'lib/modules/', 'xz', 'w1.zstdio', 'index'],
+  ['rocky/10', 'kernel-core', '6.12.0-55.9.1.el10_0', '6.12.0-55.9.1.el10_0.x86_64', 'lib/modules/', 'xz', 'w1.zstdio', 'index'],
+  ['ol/8', 'kernel-uek', '5.4.17-2136.330.7.1.el8uek', '5.4.17-2136.330.7.1.el8uek.x86_64', 'boot/vmlinuz-', 'gz', 'w1.xzdio', 'package'],
   ['rocky/9', 'kernel-core', '5.14.0-503.14.1.el9_5', '5.14.0-503.14.1.el9_5.x86_64', 'lib/modules/', 'gz', 'w1.zstdio', 'index'],
   ['almalinux/8', 'kernel-core', '4.18.0-553.el8_10', '4.18.0-553.el8_10.x86_64', 'lib/modules/', 'xz', 'w1.xzdio', 'index'],
   ['centos/9', 'kernel-rt-core', '5.14.0-522.el9', '5.14.0-522.el9.x86_64+rt', 'lib/modules/', 'gz', 'w1.zstdio', 'index'],
@@ -47,13 +56,17 @@ describeLab('package repositories made by the real tools', [...['apt-ftparchive'
     const module = readFromDeb(labPackage('6.1') ?? '', `./lib/modules/${kernel.release}/kernel/fs/xfs/xfs.ko`)
 
     for (const [platform, suite, component, name, version, release, place, packing] of DEBS) {
-      const [distro = ''] = platform.split('/')
+      const [distro = '', distroVersion = ''] = platform.split('/')
       const base = join(root, distro)
-      makeDeb({ name, version, arch: 'amd64', files: { [imagePath(place, release)]: renameKernel(kernel, release, scratch) } }, join(base, 'pool', suite), scratch, packing)
+      makeDeb({ name, version, arch: 'amd64', source: SOURCES[distro], files: { [imagePath(place, release)]: renameKernel(kernel, release, scratch) } }, join(base, 'pool', suite), scratch, packing)
       if (distro === 'ubuntu') {
         makeDeb({ name: `linux-modules-${release}`, version, arch: 'amd64', files: { [`lib/modules/${release}/kernel/fs/xfs/xfs.ko`]: module } }, join(base, 'pool', suite), scratch, packing)
       }
       publishSuite({ root: base, suite, component, arch: 'amd64', key, packing: packing === 'zstd' ? 'zstd' : packing === 'gzip' ? 'gzip' : 'xz' })
+      if (PRESETS[distro] === undefined) {
+        entries.push(`{ type: apt, name: ${distro}, distro: ${distro}, distro_version: "${distroVersion}", mirror: "$URL/${distro}", suites: [${suite}], components: [${component}], arches: [amd64], key: ${key.publicKey} }`)
+        continue
+      }
       entries.push(`{ preset: ${distro}, mirror: "$URL/${distro}", security_mirror: "$URL/${distro}", suites: [${suite}], arches: [amd64], key: ${key.publicKey} }`)
     }
     for (const [platform, name, version, release, place, packing, payload, signed] of RPMS) {

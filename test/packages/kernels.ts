@@ -63,14 +63,16 @@ export interface Repacked {
   readonly name: string
   readonly version: string
   readonly arch: string
+  /** Of a Debian package: what it was made of. */
+  readonly source?: string | undefined
 }
 
 /** Makes a Debian package with dpkg-deb. */
-export function makeDeb ({ files, name, version, arch }: Repacked, folder: string, scratch: string, packing: 'xz' | 'zstd' | 'gzip' = 'xz'): string {
+export function makeDeb ({ files, name, version, arch, source }: Repacked, folder: string, scratch: string, packing: 'xz' | 'zstd' | 'gzip' = 'xz'): string {
   const root = join(scratch, 'deb-root', `${name}_${version}`)
   writeFiles(root, files)
   mkdirSync(join(root, 'DEBIAN'), { recursive: true })
-  writeFileSync(join(root, 'DEBIAN/control'), `Package: ${name}\nVersion: ${version}\nArchitecture: ${arch}\nMaintainer: Lab <lab@example.org>\nDescription: a kernel\n`)
+  writeFileSync(join(root, 'DEBIAN/control'), `Package: ${name}\n${source === undefined ? '' : `Source: ${source}\n`}Version: ${version}\nArchitecture: ${arch}\nMaintainer: Lab <lab@example.org>\nDescription: a kernel\n`)
   mkdirSync(folder, { recursive: true })
   const path = join(folder, `${name}_${version}_${arch}.deb`)
   execFileSync('dpkg-deb', [`-Z${packing}`, '-z1', '--build', '--root-owner-group', root, path], { stdio: 'ignore' })

@@ -17,7 +17,7 @@ const HEAD_BYTES = 16
 /** Kernel packages of one index. Debian's have some hundreds. */
 const MOST_PACKAGES = 50_000
 
-const FIELDS: ReadonlySet<string> = new Set(['package', 'version', 'architecture', 'filename', 'size', 'sha256'])
+const FIELDS: ReadonlySet<string> = new Set(['package', 'version', 'architecture', 'filename', 'size', 'sha256', 'source'])
 
 /**
  * The kernel packages of an index, which is read as it arrives.
@@ -58,8 +58,10 @@ function toPackage (fields: Stanza): IndexedPackage | undefined {
   const path = fields.get('filename') ?? ''
   const bytes = Number(fields.get('size') ?? NaN)
   if (!/^[0-9a-f]{64}$/.test(sha256) || !isRelativePath(path) || !Number.isSafeInteger(bytes) || bytes <= 0) return undefined
+  const source = fields.get('source')
   return {
     name,
+    ...(source === undefined ? {} : { source }),
     version: fields.get('version') ?? '',
     arch: fields.get('architecture') ?? '',
     path: path.replace(/^\.\//, ''),

@@ -111,12 +111,29 @@ const NAMES = [
   ['linux-modules-5.15.0-91-generic', 'ubuntu', 'modules 5.15.0-91-generic'],
   ['linux-modules-extra-5.15.0-91-generic', 'ubuntu', 'modules 5.15.0-91-generic'],
   ['linux-modules-nvidia-535-5.15.0-91-generic', 'ubuntu', null],
-  ['linux-image-unsigned-5.15.0-91-generic-dbgsym', 'ubuntu', null]
+  ['linux-image-unsigned-5.15.0-91-generic-dbgsym', 'ubuntu', null],
+  ['linux-image-6.6.51+rpt-rpi-v8', 'debian', 'image 6.6.51+rpt-rpi-v8'],
+  ['proxmox-kernel-6.8.12-4-pve', 'debian', 'image 6.8.12-4-pve'],
+  ['proxmox-kernel-6.8.12-4-pve-signed', 'debian', 'image 6.8.12-4-pve'],
+  ['proxmox-kernel-6.8.12-4-pve-signed-template', 'debian', null],
+  ['proxmox-kernel-helper', 'debian', null],
+  ['pve-kernel-5.15.143-1-pve', 'debian', 'image 5.15.143-1-pve']
 ] as const
 
 describe('package names', () => {
   it.each(NAMES)('%s of %s is %s', (name, naming, expected) => {
     const parsed = parseDebKernel(name, naming)
+    expect(parsed === undefined ? null : `${parsed.role} ${parsed.release}`).toBe(expected)
+  })
+
+  it.each([
+    ['linux-image-current-rockchip64', 'linux-6.12.19', 'image 6.12.19-current-rockchip64'],
+    ['linux-image-edge-sunxi64', 'linux-6.16.0-rc3', 'image 6.16.0-rc3-edge-sunxi64'],
+    ['linux-image-amd64', 'linux-signed-amd64 (6.1.192+3)', null],
+    ['linux-image-6.1-amd64', 'linux-6.1 (6.1.106-3~deb11u2)', 'image 6.1-amd64'],
+    ['linux-modules-current-x86', 'linux-6.12.19', null]
+  ])('%s with its kernel\'s version in its source %s is %s', (name, source, expected) => {
+    const parsed = parseDebKernel(name, 'debian', source)
     expect(parsed === undefined ? null : `${parsed.role} ${parsed.release}`).toBe(expected)
   })
 
