@@ -6,7 +6,7 @@ import { usesRegister } from './code.js'
 import { decide, JMP, learn, opposite } from './compare.js'
 import { targetOf } from './flow.js'
 import { fork, operand, restOn, type Run } from './run.js'
-import { constant, scalar, union, type Scalar } from './scalar.js'
+import { constant, inexact, scalar, union, type Scalar } from './scalar.js'
 import { mapValues, topFrame, type State } from './state.js'
 import { isNullConstant, type Value } from './value.js'
 
@@ -96,7 +96,7 @@ function replace (run: Run, state: State, register: number, before: Scalar, valu
     if (other.kind !== 'scalar' || other === value) return other
     if (id !== 0 && other.id === id) {
       return ++copies > SURE_COPIES && run.age.linksSums !== 'no'
-        ? scalar(other, { ...other, id: 0, exact: false })
+        ? scalar(other.bounds, { ...other, id: 0, exact: false })
         : copyOf(run.age, other, value)
     }
     const isRelated = (id !== 0 && other.related === id) || (related !== 0 && (other.id === related || other.related === related))
@@ -107,10 +107,6 @@ function replace (run: Run, state: State, register: number, before: Scalar, valu
 function copyOf (age: Age, copy: Scalar, value: Scalar): Scalar {
   if (age.linksCopies === 'yes') return value
   return age.linksCopies === 'no' ? copy : inexact(copy)
-}
-
-function inexact (value: Scalar): Scalar {
-  return value.exact ? scalar(value, { ...value, exact: false }) : value
 }
 
 /** A comparison with a pointer: with null it says what the pointer is; with another it says what this does not follow. */

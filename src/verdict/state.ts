@@ -1,5 +1,6 @@
+import { ANY_NUMBER } from './bounds.js'
 import type { Code } from './code.js'
-import { scalar, VAGUE, type Scalar } from './scalar.js'
+import { scalar, type Scalar } from './scalar.js'
 import { clearId, joinSlots, mapSlot, sameSlot, slotCovers, type Slot, type Stack } from './stack.js'
 import { covers, idOf, join, sameValue, UNCLEAR, withId, type Value } from './value.js'
 
@@ -165,7 +166,7 @@ function withoutIds (frame: Frame): Frame {
 /** A number that other verifier states narrow with its copies: that is not followed, so what is known of it is not all there is. */
 function unlink (value: Value): Value {
   if (value.kind === 'scalar') {
-    return value.id === 0 && value.related === 0 ? value : scalar(value, { exact: false, from: value.from, isOne: value.isOne })
+    return value.id === 0 && value.related === 0 ? value : scalar(value.bounds, { exact: false, from: value.from, isOne: value.isOne })
   }
   return idOf(value) === 0 ? value : UNCLEAR
 }
@@ -206,4 +207,4 @@ function widenSlot (slot: Slot, before: Slot | undefined): Slot {
   return { ...slot, value: vague(slot.value) }
 }
 
-const vague = (value: Scalar): Scalar => scalar(VAGUE, { exact: false, from: value.from })
+const vague = (value: Scalar): Scalar => scalar(ANY_NUMBER, { exact: false, from: value.from })
