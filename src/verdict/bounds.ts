@@ -36,7 +36,7 @@ export const S32_MAX = (1n << 31n) - 1n
 export const ANY_RANGE = { umin: 0n, umax: U64, smin: S64_MIN, smax: S64_MAX } as const
 export const ANY_RANGE32 = { umin32: 0n, umax32: U32, smin32: S32_MIN, smax32: S32_MAX } as const
 
-/** Bounds that are looked up when equal ones are made; a power of two. A program has some hundred; later ones take the place of earlier ones. */
+/** Bounds that are looked up when equal ones are made; a power of two. Later ones take the places of earlier ones. */
 const SHARED_BOUNDS = 4096
 const shared: Array<SharedBounds | undefined> = new Array<undefined>(SHARED_BOUNDS).fill(undefined)
 
@@ -47,7 +47,9 @@ export function share (b: Bounds): SharedBounds {
   const known = shared[place]
   if (known !== undefined && known.hash === hash && sameBounds(known, b)) return known
   const { bits, mask, umin, umax, smin, smax, umin32, umax32, smin32, smax32 } = b
-  return shared[place] = { bits, mask, umin, umax, smin, smax, umin32, umax32, smin32, smax32, hash }
+  const made = { bits, mask, umin, umax, smin, smax, umin32, umax32, smin32, smax32, hash }
+  shared[place] = made
+  return made
 }
 
 function hashOf (b: Bounds): number {

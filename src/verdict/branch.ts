@@ -26,12 +26,12 @@ export function branch (run: Run, state: State, insn: Insn): void {
   const left = operand(state, insn.dst)
   const right = usesRegister(insn) ? operand(state, insn.src) : constant(BigInt(insn.imm))
   const rightRegister = usesRegister(insn) ? insn.src : undefined
-  const common = { operation, is64, leftRegister: insn.dst, rightRegister, next, target }
+  const leftRegister = insn.dst
   if (left?.kind === 'scalar' && right?.kind === 'scalar') {
-    compareNumbers(run, state, { ...common, left, right })
-    return
+    compareNumbers(run, state, { operation, is64, left, right, leftRegister, rightRegister, next, target })
+  } else {
+    comparePointers(run, state, { operation, is64, left, right, leftRegister, rightRegister, next, target })
   }
-  comparePointers(run, state, { ...common, left, right })
 }
 
 interface Comparison<Side> {
@@ -119,11 +119,11 @@ function comparePointers (run: Run, state: State, comparison: Comparison<Value |
   const register = isLeft ? comparison.leftRegister : comparison.rightRegister
   const nullWay = operation === JMP.JEQ ? target : next
   const otherWay = operation === JMP.JEQ ? next : target
-  const place = `the branch at instruction ${state.pc} of ${topFrame(state).code.fn.name}`
+  const place = (): string => `the branch at instruction ${state.pc} of ${topFrame(state).code.fn.name}`
   if (isEquality && is64 && pointer !== undefined && other !== undefined && isNullConstant(other)) {
     const knows = nullness(run.age, pointer)
     if (knows !== 'never') {
-      const doubt = knows === 'maybe' ? null : `Whether the verifier takes the pointer for null in ${place} is not known.`
+      const doubt = knows === 'maybe' ? null : `Whether the verifier takes the pointer for null in ${place()} is not known.`
       const isNull = fork(run, state, nullWay, doubt)
       settleNull(isNull, register, pointer, true)
     }
@@ -132,7 +132,7 @@ function comparePointers (run: Run, state: State, comparison: Comparison<Value |
     return
   }
   const isNumber = other?.kind === 'scalar' && pointer?.kind === 'pointer'
-  const doubt = isNumber || !state.compared ? null : `Whether the verifier decides ${place}, which compares pointers, is not known.`
+  const doubt = isNumber || !state.compared ? null : `Whether the verifier decides ${place()}, which compares pointers, is not known.`
   if (doubt !== null) state.doubt ??= doubt
   if (!isNumber) state.compared = true
   fork(run, state, target, null)

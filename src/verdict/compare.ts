@@ -1,5 +1,7 @@
 import type { Age, Rules } from './age.js'
-import { ANY_RANGE, ANY_RANGE32, contradict, draftOf, max, min, sameBounds, settle, share, type Bounds, type Draft, type SharedBounds } from './bounds.js'
+import {
+  ANY_RANGE, ANY_RANGE32, contradict, draftOf, max, min, sameBounds, settle, share, type Bounds, type Draft, type SharedBounds
+} from './bounds.js'
 import { halfFromWhole, wholeFromHalf } from './extend.js'
 import { keepResults } from './memo.js'
 import { constant, constantBounds, inexact, isConstant, scalar, type Outcome, type Scalar } from './scalar.js'

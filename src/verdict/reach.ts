@@ -27,6 +27,7 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
   const programs = all.filter(({ section }) => section.name !== '.text' || all.length === 1)
   const closures = new Map<string, ReadonlySet<ElfFunction>>()
   const ahead = new Map<Code['insns'], Uint8Array>()
+  let asked: { readonly insns: Code['insns'], readonly flags: Uint8Array } = { insns: [], flags: new Uint8Array() }
   let exceptions: ReadonlyMap<string, ElfFunction> | undefined
 
   const exceptionCallback = (fn: ElfFunction): ElfFunction | undefined => {
@@ -63,11 +64,13 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
     reachedFrom,
     hasPoison,
     isPoisonAhead: (code, index) => {
+      if (code.insns === asked.insns) return asked.flags[index] === 1 // it is asked of each step
       let flags = ahead.get(code.insns)
       if (flags === undefined) {
         flags = poisonAhead(code, functions, hasPoison, hasPoisonedCallback)
         ahead.set(code.insns, flags)
       }
+      asked = { insns: code.insns, flags }
       return flags[index] === 1
     },
     exceptionCallback: fn => {

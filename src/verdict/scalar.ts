@@ -85,7 +85,9 @@ export function constant (value: bigint, from: readonly string[] = NOTHING): Sca
   const place = Number(wide & BigInt(CONSTANTS - 1))
   const known = constants[place]
   if (known?.bounds.bits === wide) return known
-  return constants[place] = scalar(constantBounds(wide), {})
+  const made = scalar(constantBounds(wide), {})
+  constants[place] = made
+  return made
 }
 
 export const ZERO = constant(0n)
@@ -98,10 +100,11 @@ export function isUnknown ({ bounds }: Scalar): boolean { return sameBounds(boun
 
 /** An unknown number of so many bytes, as a load leaves it. */
 export function ofSize (bytes: number, traits: Traits = {}): Scalar {
-  return scalar(bytes >= 8 ? ANY_NUMBER : ANY_OF_SIZE[bytes] ??= anyOfSize(bytes), traits)
+  return scalar(ANY_OF_SIZE[bytes] ?? ANY_NUMBER, traits)
 }
 
-const ANY_OF_SIZE: Array<SharedBounds | undefined> = new Array<undefined>(8).fill(undefined)
+/** By size; none of 8 bytes. */
+const ANY_OF_SIZE = Array.from({ length: 8 }, (_, bytes) => anyOfSize(bytes))
 
 function anyOfSize (bytes: number): SharedBounds {
   const top = (1n << BigInt(bytes * 8)) - 1n

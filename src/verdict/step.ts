@@ -215,7 +215,9 @@ function move (run: Run, state: State, insn: Insn, is64: boolean): Value | undef
   // The low half of a number that has no more is a copy of it, too.
   const isCopy = insn.off === 0 ? !is64 && fits(number, 4) : number.bounds.umax < 1n << BigInt(insn.off - 1)
   const source = isCopy && run.age.linksHalves !== 'no' ? asScalar(linked(run, state, insn.src)) : unlinked(number)
-  const copy = isCopy && run.age.linksHalves === 'maybe' ? scalar(source.bounds, { ...source, id: 0, related: source.id, exact: false }) : source
+  const copy = isCopy && run.age.linksHalves === 'maybe'
+    ? scalar(source.bounds, { ...source, id: 0, related: source.id, exact: false })
+    : source
   if (insn.off !== 0) return signExtend(run.age, copy, insn.off / 8, is64)
   return lowHalf(run.age, copy)
 }

@@ -154,8 +154,9 @@ function kernelVersion (release: string): Scalar {
     return constant(base + BigInt(Math.min(Number(patch), 255)), [`LINUX_KERNEL_VERSION = ${major}.${minor}.${patch}`])
   }
   const last = base + 255n
+  const range = { umin: base, umax: last, smin: base, smax: last, umin32: base, umax32: last, smin32: base, smax32: last }
   return scalar(
-    share({ bits: base, mask: 255n, umin: base, umax: last, smin: base, smax: last, umin32: base, umax32: last, smin32: base, smax32: last }),
+    share({ bits: base, mask: 255n, ...range }),
     { exact: false, from: [`LINUX_KERNEL_VERSION = ${major}.${minor}`], isOne: true }
   )
 }

@@ -68,9 +68,12 @@ export function sameValue (a: Value | undefined, b: Value | undefined): boolean 
 export function covers (a: Value | undefined, b: Value | undefined, ids: Map<number, number>, needsExact: boolean): boolean {
   if (a === undefined) return b === undefined || !needsExact
   if (b === undefined) return false
-  if (!sameId(idOf(a), idOf(b), ids)) return false
+  return allows(a, b, needsExact) && sameId(idOf(a), idOf(b), ids)
+}
+
+function allows (a: Value, b: Value, needsExact: boolean): boolean {
   if (sameValue(a, b)) return true
-  if (a.kind === 'scalar' && b.kind === 'scalar') return includes(a, b) && (a.exact || !needsExact)
+  if (a.kind === 'scalar' && b.kind === 'scalar') return (a.exact || !needsExact) && includes(a, b)
   return a.kind === 'pointer' && a.null === 'unclear' && !needsExact
 }
 
