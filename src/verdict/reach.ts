@@ -51,7 +51,12 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
     const callback = exceptionCallback(fn)
     return callback === undefined ? referredFrom(fn) : new Set([...referredFrom(fn), ...referredFrom(callback)])
   }
-  const hasPoison = (fn: ElfFunction): boolean => [...reachedFrom(fn)].some(functions.hasPoison)
+  const poisoned = new Map<ElfFunction, boolean>()
+  const hasPoison = (fn: ElfFunction): boolean => {
+    let answer = poisoned.get(fn)
+    if (answer === undefined) poisoned.set(fn, answer = functions.hasPoison(fn) || [...reachedFrom(fn)].some(functions.hasPoison))
+    return answer
+  }
   let poisonedCallback: boolean | undefined
   const hasPoisonedCallback = (): boolean => {
     poisonedCallback ??= withoutAliases(all).some(fn =>
