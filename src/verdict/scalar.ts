@@ -80,8 +80,8 @@ export function constantBounds (value: bigint): SharedBounds {
 
 /** A known number; `value` may be signed. */
 export function constant (value: bigint, from: readonly string[] = NOTHING): Scalar {
+  if (from.length > 0) return scalar(constant(value).bounds, { from })
   const wide = unsigned(value)
-  if (from.length > 0) return scalar(constantBounds(wide), { from })
   const place = Number(wide & BigInt(CONSTANTS - 1))
   const known = constants[place]
   if (known?.bounds.bits === wide) return known
