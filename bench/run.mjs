@@ -3,6 +3,7 @@ import { availableParallelism, cpus } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { benchHeld } from './held.mjs'
+import { benchJudge } from './judge.mjs'
 import { hasLab } from './lab.mjs'
 import { benchMemory } from './memory.mjs'
 import { benchPackage } from './package.mjs'
@@ -33,6 +34,7 @@ const sections = [
   { name: 'parse', title: "Reading and indexing a kernel's BTF, beside btf__parse", run: () => benchParse({ runs: values.short ? 5 : 25 }) },
   { name: 'relocate', title: 'Relocating an object against BTF read already, beside libbpf', run: () => benchRelocate({ runs: values.short ? 5 : 25 }) },
   { name: 'large', title: 'Relocating objects of tens of thousands of records, beside libbpf', run: () => benchLargeObjects({ runs: values.short ? 5 : 15 }) },
+  { name: 'judge', title: 'The verdict about large programs, with the report, at first and later', run: () => benchJudge({ runs: values.short ? 5 : 15 }) },
   { name: 'request', title: 'CPU of POST /relocate with the BTF in memory, beside bare Fastify', run: () => benchRequest(values.short ? { requests: 500, rounds: 3 } : { requests: 2000, rounds: 9 }) },
   { name: 'held', title: 'Results that are held, beside bare Fastify (and beside the checkout of --beside)', run: () => benchHeld(values.short ? { rounds: 2, seconds: 1, beside: values.beside } : { rounds: 7, seconds: 2, beside: values.beside }) },
   { name: 'memory', title: 'Resident memory of a service that holds many kernels', run: () => benchMemory({ kernels: values.short ? 10 : 50 }) },
@@ -53,7 +55,7 @@ writeFileSync(values.out, JSON.stringify(results, null, 2) + '\n')
 
 /** The worst and the middle of the ratios, where a table has fifty rows. */
 function summaries (rows) {
-  return ['ratio', 'ratio to that', 'verdict / relocation', 'report / relocation'].map(name => {
+  return ['ratio', 'ratio to that', 'verdict / relocation', 'report / relocation', 'both / relocation'].map(name => {
     const ratios = rows.map(row => row[name])
     return { ratio: name, objects: rows.length, median: median(ratios), worst: Math.max(...ratios) }
   })

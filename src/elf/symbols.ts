@@ -64,8 +64,12 @@ function readTable (elf: ElfFile): ElfSymbols {
     if (symbol === undefined) {
       const offset = table.offset + index * SYM.SIZE
       const info = elf.view.getUint8(offset + SYM.info)
+      let name: string | undefined
       symbol = {
-        name: nameAt(elf.view.getUint32(offset + SYM.name, elf.littleEndian)),
+        get name () {
+          name ??= nameAt(elf.view.getUint32(offset + SYM.name, elf.littleEndian))
+          return name
+        },
         sectionIndex: sectionOf(index),
         value: readU64(elf.view, offset + SYM.value, elf.littleEndian),
         size: readU64(elf.view, offset + SYM.size, elf.littleEndian),

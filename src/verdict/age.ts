@@ -156,8 +156,28 @@ function updateOf (release: string, [major, minor]: Version): number | undefined
   return DEBIAN.find(known => known[0] === major && known[1] === minor && Number(number) >= known[2])?.[3]
 }
 
+/** Releases whose ages are kept, so that what was worked out for one serves the next object as well. A fleet has some dozens. */
+const MAX_KNOWN = 256
+const known = new Map<string | undefined, Age>()
+/** By abilities: releases of one age share it. */
+const ages = new Map<string, Age>()
+
 /** What the verifier of a kernel can do, by `uname -r`; the newest one's abilities where the release is not known. */
 export function ageOf (release: string | undefined): Age {
+  let age = known.get(release)
+  if (age === undefined) {
+    const made = makeAge(release)
+    const key = NAMES.map(name => made[name]).join(' ')
+    age = ages.get(key) ?? made
+    if (known.size >= MAX_KNOWN) known.clear()
+    if (ages.size >= MAX_KNOWN) ages.clear()
+    known.set(release, age)
+    ages.set(key, age)
+  }
+  return age
+}
+
+function makeAge (release: string | undefined): Age {
   const version = release === undefined ? undefined : parseRelease(release)
   const update = release === undefined || version === undefined ? undefined : updateOf(release, version)
   const isBackporting = release !== undefined && BACKPORTING.test(release)

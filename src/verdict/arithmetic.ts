@@ -4,7 +4,10 @@ import {
   type Bounds, type Draft
 } from './bounds.js'
 import { wholeFromHalf } from './extend.js'
-import { byRules, constant, isConstant, scalar, union, type Scalar, type Traits } from './scalar.js'
+import { keepResults } from './memo.js'
+import {
+  constantBounds, IN_DOUBT, isConstant, keepUnary, numberOf, outcomeOf, union, ZERO, type Outcome, type Scalar
+} from './scalar.js'
 import { addTnums, andTnums, multiplyTnums, orTnums, signed, signed32, subtractTnums, U32, U64, unsigned, xorTnums } from './tnum.js'
 
 /** ALU operations, by the high bits of their opcodes. */
@@ -34,15 +37,24 @@ export function compute (age: Age, operation: number, a: Scalar, b: Scalar, is64
   const isOne = (a.isOne && (b.isOne || isConstant(b))) || (isConstant(a) && b.isOne)
   const isSum = is64 && (operation === ALU.ADD || operation === ALU.SUB) && isConstant(b) && age.linksSums !== 'no'
   const related = isSum ? a.id === 0 ? a.related : a.id : 0
-  const traits: Traits = { exact: a.exact && b.exact, related, from: union(a.from, b.from), isOne }
-  if (isConstant(a) && isConstant(b) && age.foldsXor === 'yes') {
+  const outcome = computed(age, is64 ? operation | IS_64 : operation, a.bounds, b.bounds)
+  return numberOf(age, outcome, { exact: a.exact && b.exact, related, from: union(a.from, b.from), isOne })
+}
+
+/** Beside an operation, which has the upper half of a byte. */
+const IS_64 = 1
+
+const computed = keepResults((age, what, a, b): Outcome => {
+  const operation = what & ~IS_64
+  const is64 = (what & IS_64) !== 0
+  if (a.mask === 0n && b.mask === 0n && age.foldsXor === 'yes') {
     const folded = fold(operation, a.bits, b.bits, is64 ? 64 : 32)
-    if (folded !== undefined) return constant(folded, traits.from)
+    if (folded !== undefined) return { bounds: constantBounds(folded), isAgreed: true }
   }
   const isDivision = operation === ALU.DIV || operation === ALU.MOD
-  if (isDivision && age.foldsDivision !== 'no') return scalar(ANY_NUMBER, { exact: false, from: traits.from ?? [] })
-  return byRules(age, traits, rules => calculate(rules, operation, a, b, is64))
-}
+  if (isDivision && age.foldsDivision !== 'no') return IN_DOUBT
+  return outcomeOf(age, rules => calculate(rules, operation, a, b, is64))
+})
 
 function fold (operation: number, a: bigint, b: bigint, width: number): bigint | undefined {
   const result = foldBits(operation, BigInt.asUintN(width, a), BigInt.asUintN(width, b), width)
@@ -67,12 +79,12 @@ function foldBits (operation: number, x: bigint, y: bigint, width: number): bigi
 }
 
 /** Undefined: nothing is known of the result. */
-function calculate (rules: Rules, operation: number, a: Scalar, b: Scalar, is64: boolean): Bounds | undefined {
+function calculate (rules: Rules, operation: number, a: Bounds, b: Bounds, is64: boolean): Bounds | undefined {
   const width = is64 ? 64n : 32n
-  const isKnown = is64 ? isConstant(b) : (b.mask & U32) === 0n && b.umin32 === b.umax32 && b.smin32 === b.smax32
+  const isKnown = is64 ? b.mask === 0n : (b.mask & U32) === 0n && b.umin32 === b.umax32 && b.smin32 === b.smax32
   if (operation === ALU.NEG) {
     if (!rules.foldsNegation) return undefined
-    return finish(rules, combine(rules, ALU.SUB, constant(0n), a), is64)
+    return finish(rules, combine(rules, ALU.SUB, ZERO.bounds, a), is64)
   }
   const isShift = operation === ALU.LSH || operation === ALU.RSH || operation === ALU.ARSH
   if (rules.computesUnknowns) {
@@ -260,11 +272,15 @@ function shiftSignedHalf (a: Bounds, by: bigint): Draft {
 
 /** A byte swap, or a cut to so many bits where the machine's order is the one asked for. */
 export function swapBytes (age: Age, value: Scalar, bits: number, swaps: boolean): Scalar {
-  return byRules(age, { exact: value.exact, from: value.from, isOne: value.isOne }, rules => {
-    if (!rules.foldsByteSwap) return undefined
-    return settle(rules, { ...ANY_NUMBER, bits: swap(value.bits, bits, swaps), mask: swap(value.mask, bits, swaps) })
-  })
+  return numberOf(age, swapped(age, swaps ? bits : -bits, value.bounds), { exact: value.exact, from: value.from, isOne: value.isOne })
 }
+
+/** Negative where the bytes stay in their order. */
+const swapped = keepUnary((rules, width, { bits, mask }) => {
+  if (!rules.foldsByteSwap) return undefined
+  const [size, swaps] = [Math.abs(width), width > 0]
+  return settle(rules, { ...ANY_NUMBER, bits: swap(bits, size, swaps), mask: swap(mask, size, swaps) })
+})
 
 function swap (value: bigint, bits: number, swaps: boolean): bigint {
   const last = BigInt(bits / 8) - 1n

@@ -12,6 +12,12 @@ export interface Bounds extends Tnum {
   readonly smax32: bigint
 }
 
+/** Bounds that do not change. Equal ones are mostly one object, so that what follows from them is worked out once. */
+export interface SharedBounds extends Bounds {
+  /** Of the content: 32 bits, the same for equal bounds. */
+  readonly hash: number
+}
+
 /** Bounds while they are worked out. */
 export type Draft = { -readonly [Part in keyof Bounds]: bigint }
 
@@ -29,7 +35,39 @@ export const S32_MAX = (1n << 31n) - 1n
 
 export const ANY_RANGE = { umin: 0n, umax: U64, smin: S64_MIN, smax: S64_MAX } as const
 export const ANY_RANGE32 = { umin32: 0n, umax32: U32, smin32: S32_MIN, smax32: S32_MAX } as const
-export const ANY_NUMBER: Bounds = { bits: 0n, mask: U64, ...ANY_RANGE, ...ANY_RANGE32 }
+
+/** Bounds that are looked up when equal ones are made; a power of two. Later ones take the places of earlier ones. */
+const SHARED_BOUNDS = 4096
+const shared: Array<SharedBounds | undefined> = new Array<undefined>(SHARED_BOUNDS).fill(undefined)
+
+/** The same bounds, as one object for as many of them as possible. Two objects may be equal all the same. */
+export function share (b: Bounds): SharedBounds {
+  const hash = hashOf(b)
+  const place = hash & (SHARED_BOUNDS - 1)
+  const known = shared[place]
+  if (known !== undefined && known.hash === hash && sameBounds(known, b)) return known
+  const { bits, mask, umin, umax, smin, smax, umin32, umax32, smin32, smax32 } = b
+  const made = { bits, mask, umin, umax, smin, smax, umin32, umax32, smin32, smax32, hash }
+  shared[place] = made
+  return made
+}
+
+function hashOf (b: Bounds): number {
+  let hash = mix(mix(mix(0, low(b.bits)), low(b.umin)), low(b.umax))
+  if (b.mask !== 0n) hash = mix(mix(mix(mix(hash, low(b.mask)), low(b.mask >> 32n)), low(b.smin)), low(b.smax32))
+  return mix(hash, low(b.bits >> 32n))
+}
+
+const low = (value: bigint): number => Number(BigInt.asIntN(32, value))
+
+/** Murmur's step for one word. */
+export function mix (hash: number, word: number): number {
+  const scattered = Math.imul(word, 0xcc9e2d51)
+  const turned = hash ^ Math.imul(scattered << 15 | scattered >>> 17, 0x1b873593)
+  return Math.imul(turned << 13 | turned >>> 19, 5) + 0xe6546b64 | 0
+}
+
+export const ANY_NUMBER: SharedBounds = share({ bits: 0n, mask: U64, ...ANY_RANGE, ...ANY_RANGE32 })
 
 export const min = (a: bigint, b: bigint): bigint => a < b ? a : b
 export const max = (a: bigint, b: bigint): bigint => a > b ? a : b
@@ -40,6 +78,7 @@ export function draftOf (b: Bounds): Draft {
 }
 
 export function sameBounds (a: Bounds, b: Bounds): boolean {
+  if (a === b) return true
   return a.bits === b.bits && a.mask === b.mask && a.umin === b.umin && a.umax === b.umax && a.smin === b.smin && a.smax === b.smax &&
     a.umin32 === b.umin32 && a.umax32 === b.umax32 && a.smin32 === b.smin32 && a.smax32 === b.smax32
 }

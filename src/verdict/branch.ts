@@ -6,7 +6,7 @@ import { usesRegister } from './code.js'
 import { decide, JMP, learn, opposite } from './compare.js'
 import { targetOf } from './flow.js'
 import { fork, operand, restOn, type Run } from './run.js'
-import { constant, scalar, union, type Scalar } from './scalar.js'
+import { constant, inexact, scalar, union, type Scalar } from './scalar.js'
 import { mapValues, topFrame, type State } from './state.js'
 import { isNullConstant, type Value } from './value.js'
 
@@ -26,12 +26,12 @@ export function branch (run: Run, state: State, insn: Insn): void {
   const left = operand(state, insn.dst)
   const right = usesRegister(insn) ? operand(state, insn.src) : constant(BigInt(insn.imm))
   const rightRegister = usesRegister(insn) ? insn.src : undefined
-  const common = { operation, is64, leftRegister: insn.dst, rightRegister, next, target }
+  const leftRegister = insn.dst
   if (left?.kind === 'scalar' && right?.kind === 'scalar') {
-    compareNumbers(run, state, { ...common, left, right })
-    return
+    compareNumbers(run, state, { operation, is64, left, right, leftRegister, rightRegister, next, target })
+  } else {
+    comparePointers(run, state, { operation, is64, left, right, leftRegister, rightRegister, next, target })
   }
-  comparePointers(run, state, { ...common, left, right })
 }
 
 interface Comparison<Side> {
@@ -96,7 +96,7 @@ function replace (run: Run, state: State, register: number, before: Scalar, valu
     if (other.kind !== 'scalar' || other === value) return other
     if (id !== 0 && other.id === id) {
       return ++copies > SURE_COPIES && run.age.linksSums !== 'no'
-        ? scalar(other, { ...other, id: 0, exact: false })
+        ? scalar(other.bounds, { ...other, id: 0, exact: false })
         : copyOf(run.age, other, value)
     }
     const isRelated = (id !== 0 && other.related === id) || (related !== 0 && (other.id === related || other.related === related))
@@ -109,10 +109,6 @@ function copyOf (age: Age, copy: Scalar, value: Scalar): Scalar {
   return age.linksCopies === 'no' ? copy : inexact(copy)
 }
 
-function inexact (value: Scalar): Scalar {
-  return value.exact ? scalar(value, { ...value, exact: false }) : value
-}
-
 /** A comparison with a pointer: with null it says what the pointer is; with another it says what this does not follow. */
 function comparePointers (run: Run, state: State, comparison: Comparison<Value | undefined>): void {
   const { operation, is64, left, right, next, target } = comparison
@@ -123,11 +119,11 @@ function comparePointers (run: Run, state: State, comparison: Comparison<Value |
   const register = isLeft ? comparison.leftRegister : comparison.rightRegister
   const nullWay = operation === JMP.JEQ ? target : next
   const otherWay = operation === JMP.JEQ ? next : target
-  const place = `the branch at instruction ${state.pc} of ${topFrame(state).code.fn.name}`
+  const place = (): string => `the branch at instruction ${state.pc} of ${topFrame(state).code.fn.name}`
   if (isEquality && is64 && pointer !== undefined && other !== undefined && isNullConstant(other)) {
     const knows = nullness(run.age, pointer)
     if (knows !== 'never') {
-      const doubt = knows === 'maybe' ? null : `Whether the verifier takes the pointer for null in ${place} is not known.`
+      const doubt = knows === 'maybe' ? null : `Whether the verifier takes the pointer for null in ${place()} is not known.`
       const isNull = fork(run, state, nullWay, doubt)
       settleNull(isNull, register, pointer, true)
     }
@@ -136,7 +132,7 @@ function comparePointers (run: Run, state: State, comparison: Comparison<Value |
     return
   }
   const isNumber = other?.kind === 'scalar' && pointer?.kind === 'pointer'
-  const doubt = isNumber || !state.compared ? null : `Whether the verifier decides ${place}, which compares pointers, is not known.`
+  const doubt = isNumber || !state.compared ? null : `Whether the verifier decides ${place()}, which compares pointers, is not known.`
   if (doubt !== null) state.doubt ??= doubt
   if (!isNumber) state.compared = true
   fork(run, state, target, null)

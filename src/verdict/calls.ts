@@ -3,7 +3,7 @@ import { STB_WEAK } from '../elf/constants.js'
 import { isPoison, PSEUDO, type Code } from './code.js'
 import { BPF_LOOP, CALLBACKS, MAP_LOOKUP, resultOf, SIZES, TAIL_CALL, WITHOUT_ARGUMENTS } from './helpers.js'
 import { clobberAll, fork, newId, operand, reach, type Run } from './run.js'
-import { isConstant, UNKNOWN, VAGUE } from './scalar.js'
+import { isZero, UNKNOWN, VAGUE } from './scalar.js'
 import { clobber } from './stack.js'
 import { copyFrame, newContext, topFrame, widen, type Context, type Frame, type State } from './state.js'
 import { MAP, NOT_NULL, UNCLEAR, type Value } from './value.js'
@@ -96,7 +96,7 @@ function forgetMemory (state: State, sizes: ReadonlyMap<number, number> | undefi
     const stack = state.frames[argument.frame]?.stack
     const sizeRegister = sizes?.get(r)
     const size = sizeRegister === undefined ? undefined : operand(state, sizeRegister)
-    const bytes = size?.kind === 'scalar' && size.umax <= 512n ? Number(size.umax) : undefined
+    const bytes = size?.kind === 'scalar' && size.bounds.umax <= 512n ? Number(size.bounds.umax) : undefined
     if (stack !== undefined) clobber(stack, argument.offset, bytes)
   }
 }
@@ -192,7 +192,7 @@ function enterCallback (
     return true
   }
   const { repeatsCallbacks: repeats, countsCallbacks: counts } = run.age
-  const isNone = turns?.kind === 'scalar' && isConstant(turns) && turns.bits === 0n
+  const isNone = turns?.kind === 'scalar' && isZero(turns)
   if (repeats !== 'no') {
     const doubt = repeats === 'yes' ? null : 'Whether the verifier of this kernel skips a callback is not known.'
     const skipped = fork(run, state, state.pc + 1, doubt)
@@ -202,8 +202,8 @@ function enterCallback (
       state.doubt ??= 'Whether the verifier of this kernel follows a callback that is called no time is not known.'
     }
   }
-  const isMany = counts === 'no' || turns === undefined || (turns.kind === 'scalar' && turns.umax >= MANY)
-  const limit = !isMany && counts === 'yes' && turns.kind === 'scalar' && turns.exact ? Number(turns.umax) : undefined
+  const isMany = counts === 'no' || turns === undefined || (turns.kind === 'scalar' && turns.bounds.umax >= MANY)
+  const limit = !isMany && counts === 'yes' && turns.kind === 'scalar' && turns.exact ? Number(turns.bounds.umax) : undefined
   const registers = [undefined, ...passed]
   const isCertain = repeats === 'yes' && (isMany || limit !== undefined)
   return enter(state, callee, registers, { before: state.frames.map(copyFrame), arguments: registers, isCertain, turn: 1, limit })

@@ -1,7 +1,10 @@
 import type { Age, Rules } from './age.js'
-import { ANY_RANGE, ANY_RANGE32, contradict, draftOf, max, min, sameBounds, settle, type Bounds, type Draft } from './bounds.js'
+import {
+  ANY_RANGE, ANY_RANGE32, contradict, draftOf, max, min, sameBounds, settle, share, type Bounds, type Draft, type SharedBounds
+} from './bounds.js'
 import { halfFromWhole, wholeFromHalf } from './extend.js'
-import { constant, isConstant, scalar, type Scalar } from './scalar.js'
+import { keepResults } from './memo.js'
+import { constant, constantBounds, inexact, isConstant, scalar, type Outcome, type Scalar } from './scalar.js'
 import { meetTnums, signed, signed32, U32, unsigned, withLowHalf } from './tnum.js'
 
 /** Conditional jumps, by the high bits of their opcodes. */
@@ -58,8 +61,8 @@ function rangeOf (value: Bounds, is64: boolean): Range {
  * ways.
  */
 export function decide (rules: Rules, operation: number, left: Scalar, right: Scalar, is64: boolean): boolean | undefined {
-  const a = rangeOf(left, is64)
-  const b = rangeOf(right, is64)
+  const a = rangeOf(left.bounds, is64)
+  const b = rangeOf(right.bounds, is64)
   const areOne = (left.isOne || isConstant(left)) && (right.isOne || isConstant(right))
   const comparesRanges = rules.comparesRanges || areOne
   if (!comparesRanges && b.mask !== 0n) return undefined
@@ -68,8 +71,8 @@ export function decide (rules: Rules, operation: number, left: Scalar, right: Sc
   if (!rules.followsRanges && !areConstant && !areOne) return undefined
   if (operation === JMP.JSET && !rules.decidesBitTests) return undefined
   switch (operation) {
-    case JMP.JEQ: return areConstant || comparesRanges ? equal(rules, a, b, left, right, is64) : undefined
-    case JMP.JNE: return areConstant || comparesRanges ? not(equal(rules, a, b, left, right, is64)) : undefined
+    case JMP.JEQ: return areConstant || comparesRanges ? equal(rules, a, b, left.bounds, right.bounds, is64) : undefined
+    case JMP.JNE: return areConstant || comparesRanges ? not(equal(rules, a, b, left.bounds, right.bounds, is64)) : undefined
     case JMP.JGT: return greater(a.umin, a.umax, b.umin, b.umax)
     case JMP.JLE: return not(greater(a.umin, a.umax, b.umin, b.umax))
     case JMP.JLT: return greater(b.umin, b.umax, a.umin, a.umax)
@@ -114,27 +117,37 @@ function greater (amin: bigint, amax: bigint, bmin: bigint, bmax: bigint): boole
  * decide. A side that comes out contradictory is one that verifiers disagree about: unknown, and not exact.
  */
 export function learn (age: Age, operation: number, left: Scalar, right: Scalar, is64: boolean): readonly [Scalar, Scalar] {
-  const sure = narrowed(age.sure, operation, left, right, is64)
-  const perhaps = age.sure === age.perhaps ? sure : narrowed(age.perhaps, operation, left, right, is64)
-  return [merge(age, left, sure[0], perhaps[0]), merge(age, right, sure[1], perhaps[1])]
+  const [a, b] = learned(age, is64 ? operation : operation + 1, left.bounds, right.bounds)
+  return [merge(age, left, a), merge(age, right, b)]
 }
 
-function merge (age: Age, before: Scalar, sure: Bounds, perhaps: Bounds): Scalar {
+const learned = keepResults((age, what, a, b): readonly [Outcome, Outcome] => {
+  const is64 = (what & 1) === 0
+  const operation = is64 ? what : what - 1
+  const sure = narrowed(age.sure, operation, a, b, is64)
+  const perhaps = age.sure === age.perhaps ? sure : narrowed(age.perhaps, operation, a, b, is64)
+  return [agreement(a, sure[0], perhaps[0]), agreement(b, sure[1], perhaps[1])]
+})
+
+function agreement (before: SharedBounds, sure: Bounds, perhaps: Bounds): Outcome {
+  if (contradict(sure) || contradict(perhaps)) return { bounds: before, isAgreed: false }
+  return { bounds: sameBounds(before, sure) ? before : share(sure), isAgreed: sameBounds(sure, perhaps) }
+}
+
+function merge (age: Age, before: Scalar, { bounds = before.bounds, isAgreed }: Outcome): Scalar {
   if (isConstant(before)) return before
-  if (contradict(sure) || contradict(perhaps)) return scalar(before, { ...before, exact: false })
-  if (sameBounds(before, sure)) return sameBounds(before, perhaps) ? before : scalar(before, { ...before, exact: false })
-  const isAgreed = sameBounds(sure, perhaps)
-  if (sure.mask === 0n && isAgreed) return constant(sure.bits, before.from)
-  return scalar(sure, { ...before, exact: before.exact && isAgreed && !age.perhaps.keepsArcs && age.followsRanges !== 'maybe' })
+  if (bounds === before.bounds) return isAgreed ? before : inexact(before)
+  if (bounds.mask === 0n && isAgreed) return constant(bounds.bits, before.from)
+  return scalar(bounds, { ...before, exact: before.exact && isAgreed && !age.perhaps.keepsArcs && age.followsRanges !== 'maybe' })
 }
 
-function narrowed (rules: Rules, operation: number, left: Scalar, right: Scalar, is64: boolean): readonly [Bounds, Bounds] {
+function narrowed (rules: Rules, operation: number, left: Bounds, right: Bounds, is64: boolean): readonly [Bounds, Bounds] {
   if (rules.comparesRanges) {
     const [a, b] = [draftOf(left), draftOf(right)]
     refine(operation, a, b, is64)
     return [settle(rules, a), settle(rules, b)]
   }
-  const isKnown = (value: Scalar): boolean => isConstant(value) || (!is64 && (value.mask & U32) === 0n)
+  const isKnown = ({ mask }: Bounds): boolean => mask === 0n || (!is64 && (mask & U32) === 0n)
   if (isKnown(right)) return [narrow(rules, operation, left, right.bits, is64), right]
   if (isKnown(left)) {
     const isOfBits = operation === JMP.JSET || operation === -JMP.JSET
@@ -146,11 +159,11 @@ function narrowed (rules: Rules, operation: number, left: Scalar, right: Scalar,
 }
 
 /** Older verifiers: one side is known. The half that was not compared is worked out from the other. */
-function narrow (rules: Rules, operation: number, value: Scalar, limit: bigint, is64: boolean): Bounds {
+function narrow (rules: Rules, operation: number, value: Bounds, limit: bigint, is64: boolean): Bounds {
   const d = draftOf(value)
   const c = is64 ? unsigned(limit) : limit & U32
   if (operation === JMP.JEQ) {
-    if (is64) return constant(c)
+    if (is64) return constantBounds(c)
     Object.assign(d, withLowHalf(d, { bits: c, mask: 0n }), { umin32: c, umax32: c, smin32: signed32(c), smax32: signed32(c) })
   } else if (operation === -JMP.JSET) {
     Object.assign(d, ANY_RANGE, ANY_RANGE32)

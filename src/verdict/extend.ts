@@ -1,29 +1,36 @@
 import type { Age, Rules } from './age.js'
 import { ANY_NUMBER, ANY_RANGE32, draftOf, max, min, S32_MAX, S32_MIN, settle, type Bounds, type Draft } from './bounds.js'
-import { byRules, constant, isConstant, isUnknown, ofSize, type Scalar } from './scalar.js'
+import { constant, isConstant, isUnknown, keepUnary, numberOf, ofSize, type Scalar } from './scalar.js'
 import { signed32, tnumOfRange, U32, U64 } from './tnum.js'
 
+/** So many bytes, all bits set. */
+const TOPS = Array.from({ length: 9 }, (_, bytes) => (1n << BigInt(bytes * 8)) - 1n)
+const topOf = (bytes: number): bigint => TOPS[bytes] ?? U64
+
 /** Whether the upper bits are known to be zero, so that a copy of the low `bytes` is the number itself. */
-export function fits (value: Scalar, bytes: number): boolean { return bytes >= 8 || value.umax <= (1n << BigInt(bytes * 8)) - 1n }
+export function fits ({ bounds }: Scalar, bytes: number): boolean { return bytes >= 8 || bounds.umax <= topOf(bytes) }
 
 /** The low `bytes` of a number that is loaded, the rest zero. Keeps the id: whether the copy has one is the caller's to say. */
 export function cut (age: Age, value: Scalar, bytes: number): Scalar {
   if (bytes >= 8) return value
-  const top = (1n << BigInt(bytes * 8)) - 1n
-  if (isConstant(value)) return value.bits <= top ? value : constant(value.bits & top, value.from)
+  const { bits } = value.bounds
+  if (isConstant(value)) return bits <= topOf(bytes) ? value : constant(bits & topOf(bytes), value.from)
   if (isUnknown(value)) return ofSize(bytes, value)
-  return byRules(age, value, rules => {
-    const d = draftOf(value)
-    d.bits &= top
-    d.mask &= top
-    const keepsRange = (d.umin & ~top) === (d.umax & ~top)
-    d.smin = d.umin = keepsRange ? d.umin & top : 0n
-    d.smax = d.umax = keepsRange ? d.umax & top : top
-    if (bytes < 4) Object.assign(d, ANY_RANGE32)
-    if (rules.comparesRanges) return settle(rules, d)
-    return bytes === 4 ? d : settle(rules, halfFromWhole(d))
-  })
+  return numberOf(age, cutOf(age, bytes, value.bounds), value)
 }
+
+const cutOf = keepUnary((rules, bytes, bounds) => {
+  const top = topOf(bytes)
+  const d = draftOf(bounds)
+  d.bits &= top
+  d.mask &= top
+  const keepsRange = (d.umin & ~top) === (d.umax & ~top)
+  d.smin = d.umin = keepsRange ? d.umin & top : 0n
+  d.smax = d.umax = keepsRange ? d.umax & top : top
+  if (bytes < 4) Object.assign(d, ANY_RANGE32)
+  if (rules.comparesRanges) return settle(rules, d)
+  return bytes === 4 ? d : settle(rules, halfFromWhole(d))
+})
 
 /** What older verifiers know of the lower half of a number whose whole they know. */
 export function halfFromWhole (d: Draft): Draft {
@@ -53,9 +60,12 @@ export function wholeFromHalf (d: Draft): Draft {
 
 /** The lower 32 bits of a register, the rest zero. Keeps the id, as cut does. */
 export function lowHalf (age: Age, value: Scalar): Scalar {
-  if (isConstant(value)) return value.bits <= U32 ? value : constant(value.bits & U32, value.from)
-  return byRules(age, value, rules => settle(rules, wholeFromHalf(draftOf(value))))
+  const { bits } = value.bounds
+  if (isConstant(value)) return bits <= U32 ? value : constant(bits & U32, value.from)
+  return numberOf(age, lowHalfOf(age, 0, value.bounds), value)
 }
+
+const lowHalfOf = keepUnary((rules, _, bounds) => settle(rules, wholeFromHalf(draftOf(bounds))))
 
 /**
  * The low `bytes` of a number, its sign copied upwards: the verifier keeps the range where its ends agree in what is cut off
@@ -65,9 +75,15 @@ export function lowHalf (age: Age, value: Scalar): Scalar {
  */
 export function signExtend (age: Age, value: Scalar, bytes: number, is64: boolean): Scalar {
   const width = bytes * 8
-  if (isConstant(value)) return constant(is64 ? BigInt.asIntN(width, value.bits) : BigInt.asIntN(width, value.bits) & U32, value.from)
-  return byRules(age, value, rules => is64 ? wholeSigned(value, width) : lowSigned(rules, value, width))
+  if (isConstant(value)) {
+    const extended = BigInt.asIntN(width, value.bounds.bits)
+    return constant(is64 ? extended : extended & U32, value.from)
+  }
+  return numberOf(age, (is64 ? wholeSignedOf : lowSignedOf)(age, width, value.bounds), value)
 }
+
+const wholeSignedOf = keepUnary((_, width, bounds) => wholeSigned(bounds, width))
+const lowSignedOf = keepUnary((rules, width, bounds) => lowSigned(rules, bounds, width))
 
 function keptRange (low: bigint, high: bigint, width: number): readonly [bigint, bigint] | undefined {
   const from = BigInt.asIntN(width, low)

@@ -12,7 +12,7 @@ import type { Reached, Run } from './run.js'
 import { union } from './scalar.js'
 import { symbolValues, type SymbolValues } from './symbols.js'
 
-/** Instructions interpreted before an object's verdict is unknown. The largest real object takes a tenth. */
+/** Instructions interpreted before an object's verdict is unknown. The largest real object takes a quarter. */
 const STEPS = 400_000
 
 /**
@@ -71,14 +71,18 @@ interface Result {
   readonly reached: ReadonlyMap<ElfFunction, ReadonlyMap<number, Reached>>
   /** False where the work ran out. */
   readonly isComplete: boolean
-  /** The program, and all functions that libbpf loads with it. */
+  /** The program, and all functions that libbpf loads with it; none where none of them is poisoned. */
   readonly functions: ReadonlySet<ElfFunction>
 }
 
-function judgeProgram ({ object, functions, graph, symbols, age, work }: Shared, fn: ElfFunction): Result {
-  const closure = graph.reachedFrom(fn)
-  if (!graph.hasPoison(fn)) return { verdict: 'loads', reason: null, assumes: [], reached: new Map(), isComplete: true, functions: closure }
+/** Nothing is asked of functions without poison, so that none is listed. */
+const WITHOUT_POISON: Result = {
+  verdict: 'loads', reason: null, assumes: [], reached: new Map(), isComplete: true, functions: new Set()
+}
 
+function judgeProgram ({ object, functions, graph, symbols, age, work }: Shared, fn: ElfFunction): Result {
+  if (!graph.hasPoison(fn)) return WITHOUT_POISON
+  const closure = graph.reachedFrom(fn)
   const code = functions.codeOf(fn)
   const run: Run = {
     age,

@@ -27,6 +27,7 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
   const programs = all.filter(({ section }) => section.name !== '.text' || all.length === 1)
   const closures = new Map<string, ReadonlySet<ElfFunction>>()
   const ahead = new Map<Code['insns'], Uint8Array>()
+  let asked: { readonly insns: Code['insns'], readonly flags: Uint8Array } = { insns: [], flags: new Uint8Array() }
   let exceptions: ReadonlyMap<string, ElfFunction> | undefined
 
   const exceptionCallback = (fn: ElfFunction): ElfFunction | undefined => {
@@ -50,7 +51,12 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
     const callback = exceptionCallback(fn)
     return callback === undefined ? referredFrom(fn) : new Set([...referredFrom(fn), ...referredFrom(callback)])
   }
-  const hasPoison = (fn: ElfFunction): boolean => [...reachedFrom(fn)].some(functions.hasPoison)
+  const poisoned = new Map<ElfFunction, boolean>()
+  const hasPoison = (fn: ElfFunction): boolean => {
+    let answer = poisoned.get(fn)
+    if (answer === undefined) poisoned.set(fn, answer = functions.hasPoison(fn) || [...reachedFrom(fn)].some(functions.hasPoison))
+    return answer
+  }
   let poisonedCallback: boolean | undefined
   const hasPoisonedCallback = (): boolean => {
     poisonedCallback ??= withoutAliases(all).some(fn =>
@@ -63,11 +69,13 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
     reachedFrom,
     hasPoison,
     isPoisonAhead: (code, index) => {
+      if (code.insns === asked.insns) return asked.flags[index] === 1 // it is asked of each step
       let flags = ahead.get(code.insns)
       if (flags === undefined) {
         flags = poisonAhead(code, functions, hasPoison, hasPoisonedCallback)
         ahead.set(code.insns, flags)
       }
+      asked = { insns: code.insns, flags }
       return flags[index] === 1
     },
     exceptionCallback: fn => {

@@ -1,6 +1,7 @@
 import type { Age, Rules } from './age.js'
-import { ANY_NUMBER, contradict, S32_MAX, S32_MIN, S64_MAX, S64_MIN, sameBounds, type Bounds } from './bounds.js'
-import { signed, signed32, U32, U64, unsigned } from './tnum.js'
+import { ANY_NUMBER, contradict, S32_MAX, S32_MIN, sameBounds, share, type Bounds, type SharedBounds } from './bounds.js'
+import { keepResults } from './memo.js'
+import { signed, signed32, U32, unsigned } from './tnum.js'
 
 /**
  * What the verifier knows about a number in a register: known bits (its tnum), and ranges as unsigned and signed numbers of 64
@@ -10,8 +11,9 @@ import { signed, signed32, U32, U64, unsigned } from './tnum.js'
  * is decided here is decided there. Where `exact` holds, the verifier's value allows everything that this one does as well, so
  * that what is open here is open there. Where verifiers that it may be differ, the wider value is taken and is not exact.
  */
-export interface Scalar extends Bounds {
+export interface Scalar {
   readonly kind: 'scalar'
+  readonly bounds: SharedBounds
   readonly exact: boolean
   /** Equal for copies of one unknown number, which a branch narrows together. 0: no copy. */
   readonly id: number
@@ -34,37 +36,35 @@ export interface Traits {
 }
 
 /** Names the members one by one, so that all scalars have one hidden class. */
-export function scalar (b: Bounds, { exact = true, id = 0, related = 0, from = NOTHING, isOne = false }: Traits): Scalar {
-  return {
-    kind: 'scalar',
-    bits: b.bits,
-    mask: b.mask,
-    umin: b.umin,
-    umax: b.umax,
-    smin: b.smin,
-    smax: b.smax,
-    umin32: b.umin32,
-    umax32: b.umax32,
-    smin32: b.smin32,
-    smax32: b.smax32,
-    exact,
-    id,
-    related,
-    from,
-    isOne
-  }
+export function scalar (bounds: SharedBounds, { exact = true, id = 0, related = 0, from = NOTHING, isOne = false }: Traits): Scalar {
+  return { kind: 'scalar', bounds, exact, id, related, from, isOne }
+}
+
+/** The same number with another id. */
+export function scalarWithId ({ bounds, exact, related, from, isOne }: Scalar, id: number): Scalar {
+  return { kind: 'scalar', bounds, exact, id, related, from, isOne }
+}
+
+/** The same number, of which verifiers may know more. */
+export function inexact (value: Scalar): Scalar {
+  if (!value.exact) return value
+  const { bounds, id, related, from, isOne } = value
+  return { kind: 'scalar', bounds, exact: false, id, related, from, isOne }
 }
 
 export const UNKNOWN = scalar(ANY_NUMBER, {})
 export const VAGUE = scalar(ANY_NUMBER, { exact: false })
 
-const SMALL = Array.from({ length: 257 }, (_, i) => makeConstant(BigInt(i), NOTHING))
+/** Constants that are looked up when they are made again; a power of two. */
+const CONSTANTS = 1024
+const constants: Array<Scalar | undefined> = new Array<undefined>(CONSTANTS).fill(undefined)
 
-function makeConstant (value: bigint, from: readonly string[]): Scalar {
+/** @param value as u64 */
+export function constantBounds (value: bigint): SharedBounds {
   const low = value & U32
   const s = signed(value)
   const s32 = signed32(low)
-  return scalar({
+  return share({
     bits: value,
     mask: 0n,
     umin: value,
@@ -75,35 +75,41 @@ function makeConstant (value: bigint, from: readonly string[]): Scalar {
     umax32: low,
     smin32: s32,
     smax32: s32
-  }, { from })
+  })
 }
 
 /** A known number; `value` may be signed. */
 export function constant (value: bigint, from: readonly string[] = NOTHING): Scalar {
+  if (from.length > 0) return scalar(constant(value).bounds, { from })
   const wide = unsigned(value)
-  if (wide <= 256n && from.length === 0) return SMALL[Number(wide)] ?? makeConstant(wide, from)
-  return makeConstant(wide, from)
+  const place = Number(wide & BigInt(CONSTANTS - 1))
+  const known = constants[place]
+  if (known?.bounds.bits === wide) return known
+  const made = scalar(constantBounds(wide), {})
+  constants[place] = made
+  return made
 }
 
 export const ZERO = constant(0n)
 
-export function isConstant (value: Scalar): boolean { return value.mask === 0n }
+export function isConstant ({ bounds }: Scalar): boolean { return bounds.mask === 0n }
 
-export function isUnknown (value: Bounds): boolean {
-  return value.mask === U64 && value.umin === 0n && value.umax === U64 && value.smin === S64_MIN && value.smax === S64_MAX &&
-    hasFullLow(value)
-}
+export function isZero ({ bounds }: Scalar): boolean { return bounds.mask === 0n && bounds.bits === 0n }
 
-function hasFullLow (value: Bounds): boolean {
-  return value.umin32 === 0n && value.umax32 === U32 && value.smin32 === S32_MIN && value.smax32 === S32_MAX
-}
+export function isUnknown ({ bounds }: Scalar): boolean { return sameBounds(bounds, ANY_NUMBER) }
 
 /** An unknown number of so many bytes, as a load leaves it. */
 export function ofSize (bytes: number, traits: Traits = {}): Scalar {
-  if (bytes >= 8) return scalar(ANY_NUMBER, traits)
+  return scalar(ANY_OF_SIZE[bytes] ?? ANY_NUMBER, traits)
+}
+
+/** By size; none of 8 bytes. */
+const ANY_OF_SIZE = Array.from({ length: 8 }, (_, bytes) => anyOfSize(bytes))
+
+function anyOfSize (bytes: number): SharedBounds {
   const top = (1n << BigInt(bytes * 8)) - 1n
   const isWord = bytes === 4
-  return scalar({
+  return share({
     bits: 0n,
     mask: top,
     umin: 0n,
@@ -114,7 +120,7 @@ export function ofSize (bytes: number, traits: Traits = {}): Scalar {
     umax32: top,
     smin32: isWord ? S32_MIN : 0n,
     smax32: isWord ? S32_MAX : top
-  }, traits)
+  })
 }
 
 export function union (a: readonly string[], b: readonly string[]): readonly string[] {
@@ -123,25 +129,46 @@ export function union (a: readonly string[], b: readonly string[]): readonly str
   return b.every(name => a.includes(name)) ? a : [...new Set([...a, ...b])].sort()
 }
 
+/** What an operation comes to by the rules of a verifier whose age may be in doubt: by those that it has in any case. */
+export interface Outcome {
+  /** Undefined: verifiers disagree, and nothing is known. */
+  readonly bounds: SharedBounds | undefined
+  /** Whether the rules that it may have come to the same. */
+  readonly isAgreed: boolean
+}
+
+export const IN_DOUBT: Outcome = { bounds: undefined, isAgreed: false }
+
+/** @param calculate undefined: the result is unknown */
+export function outcomeOf (age: Age, calculate: (rules: Rules) => Bounds | undefined): Outcome {
+  const sure = calculate(age.sure) ?? ANY_NUMBER
+  if (contradict(sure)) return IN_DOUBT
+  return { bounds: share(sure), isAgreed: age.sure === age.perhaps || sameBounds(sure, calculate(age.perhaps) ?? ANY_NUMBER) }
+}
+
 /**
- * A number by the rules of a verifier whose age may be in doubt: by those that it has in any case, and exact where those that
- * it may have come to the same.
+ * A function of one number's bounds by the rules of an age.
  *
- * @param traits of what it is worked out from
  * @param calculate undefined: the result is unknown
  */
-export function byRules (age: Age, traits: Traits, calculate: (rules: Rules) => Bounds | undefined): Scalar {
-  const sure = calculate(age.sure) ?? ANY_NUMBER
-  if (contradict(sure)) return scalar(ANY_NUMBER, { exact: false, from: traits.from ?? NOTHING })
-  const isAgreed = age.sure === age.perhaps || sameBounds(sure, calculate(age.perhaps) ?? ANY_NUMBER)
-  if (sure.mask === 0n) return isAgreed ? constant(sure.bits, traits.from) : scalar(sure, { ...traits, exact: false })
-  if (isUnknown(sure)) return scalar(ANY_NUMBER, { ...traits, isOne: false, exact: isAgreed && traits.exact !== false })
+export function keepUnary (
+  calculate: (rules: Rules, what: number, bounds: SharedBounds) => Bounds | undefined
+): (age: Age, what: number, bounds: SharedBounds) => Outcome {
+  const kept = keepResults((age, what, bounds) => outcomeOf(age, rules => calculate(rules, what, bounds)))
+  return (age, what, bounds) => kept(age, what, bounds, bounds)
+}
+
+/** The number that an operation leaves. @param traits of what it is worked out from */
+export function numberOf (age: Age, { bounds, isAgreed }: Outcome, traits: Traits): Scalar {
+  if (bounds === undefined) return scalar(ANY_NUMBER, { exact: false, from: traits.from ?? NOTHING })
+  if (bounds.mask === 0n) return isAgreed ? constant(bounds.bits, traits.from) : scalar(bounds, { ...traits, exact: false })
+  if (sameBounds(bounds, ANY_NUMBER)) return scalar(bounds, { ...traits, isOne: false, exact: isAgreed && traits.exact !== false })
   const isBeyond = age.perhaps.keepsArcs || age.followsRanges === 'maybe'
-  return scalar(sure, isAgreed && !isBeyond ? traits : { ...traits, exact: false })
+  return scalar(bounds, isAgreed && !isBeyond ? traits : { ...traits, exact: false })
 }
 
 /** Whether every number that `b` allows is allowed by `a`. */
-export function includes (a: Scalar, b: Scalar): boolean {
+export function includes ({ bounds: a }: Scalar, { bounds: b }: Scalar): boolean {
   return (b.mask & ~a.mask) === 0n && ((a.bits ^ b.bits) & ~a.mask) === 0n &&
     a.umin <= b.umin && a.umax >= b.umax && a.smin <= b.smin && a.smax >= b.smax &&
     a.umin32 <= b.umin32 && a.umax32 >= b.umax32 && a.smin32 <= b.smin32 && a.smax32 >= b.smax32

@@ -1,6 +1,6 @@
 import type { Age, Rules } from './age.js'
 import { cut, fits } from './extend.js'
-import { isConstant, isUnknown, ofSize, scalar, ZERO, type Scalar } from './scalar.js'
+import { isConstant, isUnknown, isZero, ofSize, scalarWithId, ZERO, type Scalar } from './scalar.js'
 import { covers, idOf, join, sameValue, withId, type Value } from './value.js'
 
 /** What the verifier holds of one slot of 8 bytes. Immutable. */
@@ -53,10 +53,10 @@ interface Place {
 function write (rules: Rules, { before, byte, size, littleEndian }: Place, value: Value, isImmediate: boolean): Slot {
   if (value.kind !== 'scalar') return byte === 0 && size === 8 ? { value, size, zeroes: 0, exact: true } : VAGUE_SLOT
   const others = (before?.zeroes ?? 0) & ~maskOf(byte, size)
-  const isNull = isConstant(value) && value.bits === 0n
+  const isNull = isZero(value)
   if (byte === 0 && spills(rules, value, size, isImmediate, isNull)) {
     if (!littleEndian && size < 8) return VAGUE_SLOT
-    const spilled = fits(value, size) ? value : scalar(value, { ...value, id: 0 })
+    const spilled = fits(value, size) ? value : scalarWithId(value, 0)
     return { value: spilled, size, zeroes: rules.spillsZeroes ? others : 0, exact: true }
   }
   const kept = before?.value === undefined ? others : 0
@@ -91,10 +91,9 @@ function read (age: Age, rules: Rules, littleEndian: boolean, slot: Slot, byte: 
   if (value.kind !== 'scalar') return ofSize(size, { exact: false })
   if (byte === 0 && size < slot.size && rules.fillsNarrow) {
     if (!littleEndian) return ofSize(size, { exact: false })
-    return cut(age, fits(value, size) ? value : scalar(value, { ...value, id: 0 }), size)
+    return cut(age, fits(value, size) ? value : scalarWithId(value, 0), size)
   }
-  const isZero = isConstant(value) && value.bits === 0n
-  if (rules.spillsZeroes && ((isZero && byte + size <= slot.size) || (slot.zeroes & wanted) === wanted)) return ZERO
+  if (rules.spillsZeroes && ((isZero(value) && byte + size <= slot.size) || (slot.zeroes & wanted) === wanted)) return ZERO
   return ofSize(size, { exact: value.exact })
 }
 
@@ -129,8 +128,8 @@ export function slotCovers (a: Slot | undefined, b: Slot | undefined, ids: Map<n
 }
 
 function zeroBytes (slot: Slot): number {
-  const isZero = slot.value?.kind === 'scalar' && isConstant(slot.value) && slot.value.bits === 0n
-  return slot.zeroes | (isZero ? maskOf(0, slot.size) : 0)
+  const { value } = slot
+  return slot.zeroes | (value?.kind === 'scalar' && isZero(value) ? maskOf(0, slot.size) : 0)
 }
 
 export function joinSlots (a: Slot | undefined, b: Slot | undefined): Slot | undefined {

@@ -1,5 +1,6 @@
+import { ANY_NUMBER } from './bounds.js'
 import type { Code } from './code.js'
-import { scalar, VAGUE, type Scalar } from './scalar.js'
+import { scalar, type Scalar } from './scalar.js'
 import { clearId, joinSlots, mapSlot, sameSlot, slotCovers, type Slot, type Stack } from './stack.js'
 import { covers, idOf, join, sameValue, UNCLEAR, withId, type Value } from './value.js'
 
@@ -96,10 +97,14 @@ export function tidy (state: State): void {
     }
     for (const slot of frame.stack) count(slot?.value)
   })
-  const lone = (value: Value): boolean => { const id = idOf(value); return id !== 0 && uses.get(id) === 1 }
+  if (uses.size === 0) return
+  const isLone = (value: Value): boolean => { const id = idOf(value); return id !== 0 && uses.get(id) === 1 }
   for (const frame of state.frames) {
-    frame.registers = frame.registers.map(value => value !== undefined && lone(value) ? withId(value, 0) : value)
-    frame.stack.forEach((slot, i) => { if (slot?.value !== undefined && lone(slot.value)) frame.stack[i] = clearId(slot) })
+    for (let r = 0; r < 10; r++) {
+      const value = frame.registers[r]
+      if (value !== undefined && isLone(value)) frame.registers[r] = withId(value, 0)
+    }
+    frame.stack.forEach((slot, i) => { if (slot?.value !== undefined && isLone(slot.value)) frame.stack[i] = clearId(slot) })
   }
 }
 
@@ -108,15 +113,15 @@ export function stateCovers (a: State, b: State): boolean {
   if (b.doubt === null && (a.doubt !== null || (a.compared && !b.compared))) return false
   const needsExact = b.doubt === null
   const ids = new Map<number, number>()
-  return a.frames.every((frame, depth) => {
+  for (let depth = a.frames.length - 1; depth >= 0; depth--) {
+    const frame = a.frames[depth]
     const other = b.frames[depth]
-    if (other === undefined || turnOf(frame) > turnOf(other)) return false
+    if (frame === undefined || other === undefined || turnOf(frame) > turnOf(other)) return false
     for (let r = 0; r < 10; r++) if (!covers(frame.registers[r], other.registers[r], ids, needsExact)) return false
-    for (let i = 0; i < Math.max(frame.stack.length, other.stack.length); i++) {
-      if (!slotCovers(frame.stack[i], other.stack[i], ids, needsExact)) return false
-    }
-    return true
-  })
+    const slots = Math.max(frame.stack.length, other.stack.length)
+    for (let i = 0; i < slots; i++) if (!slotCovers(frame.stack[i], other.stack[i], ids, needsExact)) return false
+  }
+  return true
 }
 
 /** What comes of an earlier turn of a callback comes of a later one only in part. */
@@ -165,7 +170,7 @@ function withoutIds (frame: Frame): Frame {
 /** A number that other verifier states narrow with its copies: that is not followed, so what is known of it is not all there is. */
 function unlink (value: Value): Value {
   if (value.kind === 'scalar') {
-    return value.id === 0 && value.related === 0 ? value : scalar(value, { exact: false, from: value.from, isOne: value.isOne })
+    return value.id === 0 && value.related === 0 ? value : scalar(value.bounds, { exact: false, from: value.from, isOne: value.isOne })
   }
   return idOf(value) === 0 ? value : UNCLEAR
 }
@@ -206,4 +211,4 @@ function widenSlot (slot: Slot, before: Slot | undefined): Slot {
   return { ...slot, value: vague(slot.value) }
 }
 
-const vague = (value: Scalar): Scalar => scalar(VAGUE, { exact: false, from: value.from })
+const vague = (value: Scalar): Scalar => scalar(ANY_NUMBER, { exact: false, from: value.from })

@@ -8,7 +8,7 @@ import { targetOf } from './flow.js'
 import { clobberAll, fork, newId, operand, type Run } from './run.js'
 import { ANY_NUMBER } from './bounds.js'
 import { fits, lowHalf, signExtend } from './extend.js'
-import { constant, isConstant, ofSize, scalar, VAGUE, type Scalar } from './scalar.js'
+import { constant, inexact, isConstant, ofSize, scalar, scalarWithId, VAGUE, type Scalar } from './scalar.js'
 import { load, overwrite, store } from './stack.js'
 import { topFrame, type State } from './state.js'
 import { signed, U32 } from './tnum.js'
@@ -90,7 +90,7 @@ function loadFrom (run: Run, state: State, insn: Insn): Value {
   const value = loadZeroExtended(run, state, insn, size)
   if (modeOf(insn) !== MODE.MEMSX) return value
   const number = value.kind === 'scalar' ? value : ofSize(size, { exact: false })
-  return signExtend(run.age, scalar(number, { ...number, id: 0, related: number.id }), size, true)
+  return signExtend(run.age, scalar(number.bounds, { ...number, id: 0, related: number.id }), size, true)
 }
 
 function loadZeroExtended (run: Run, state: State, insn: Insn, size: number): Value {
@@ -124,7 +124,7 @@ function storeTo (run: Run, state: State, insn: Insn): void {
   }
   if (isAtomic && insn.imm !== ATOMIC.STORE_REL && (insn.imm & ATOMIC.FETCH) !== 0) {
     const traits = { exact: base?.kind === 'pointer' }
-    setRegister(state, insn.imm === ATOMIC.CMPXCHG ? 0 : insn.src, size === 8 ? scalar(VAGUE, traits) : ofSize(size, traits))
+    setRegister(state, insn.imm === ATOMIC.CMPXCHG ? 0 : insn.src, ofSize(size, traits))
   }
   if (base === undefined || base.kind === 'scalar') {
     clobberAll(state)
@@ -178,10 +178,11 @@ function alu (run: Run, state: State, insn: Insn): void {
 /** A number that is 0 or -1, as a comparison without a jump leaves it, is followed for each by newer verifiers. */
 function forkSigns (run: Run, state: State, operation: number, left: Scalar, right: Scalar, insn: Insn): Scalar {
   if ((operation !== ALU.AND && operation !== ALU.OR) || !isConstant(right) || isConstant(left)) return left
-  const isWhole = left.smin === -1n && left.smax === 0n
-  if (!isWhole && !(left.smin32 === -1n && left.smax32 === 0n)) return left
+  const { smin, smax, smin32, smax32 } = left.bounds
+  const isWhole = smin === -1n && smax === 0n
+  if (!isWhole && !(smin32 === -1n && smax32 === 0n)) return left
   if (run.age.forksSigns === 'no') return left
-  if (run.age.forksSigns === 'maybe' || !isWhole) return scalar(left, { ...left, exact: false })
+  if (run.age.forksSigns === 'maybe' || !isWhole) return inexact(left)
   setRegister(fork(run, state, state.pc, null), insn.dst, constant(0n, left.from))
   return constant(-1n, left.from)
 }
@@ -197,7 +198,7 @@ function pointerArithmetic (operation: number, left: Value | undefined, right: V
     return pointer.kind === 'pointer' && pointer.null === 'unclear' ? VAGUE : pointer
   }
   if (pointer.kind === 'stack' || pointer.kind === 'data') {
-    const by = other.kind === 'scalar' && isConstant(other) ? Number(signed(other.bits)) : undefined
+    const by = other.kind === 'scalar' && isConstant(other) ? Number(signed(other.bounds.bits)) : undefined
     if (by === undefined || pointer.offset === undefined) return { ...pointer, offset: undefined }
     return { ...pointer, offset: operation === ALU.ADD ? pointer.offset + by : pointer.offset - by }
   }
@@ -212,14 +213,16 @@ function move (run: Run, state: State, insn: Insn, is64: boolean): Value | undef
   const number = operand(state, insn.src)
   if (number?.kind !== 'scalar') return lowHalf(run.age, VAGUE)
   // The low half of a number that has no more is a copy of it, too.
-  const isCopy = insn.off === 0 ? !is64 && fits(number, 4) : number.umax < 1n << BigInt(insn.off - 1)
+  const isCopy = insn.off === 0 ? !is64 && fits(number, 4) : number.bounds.umax < 1n << BigInt(insn.off - 1)
   const source = isCopy && run.age.linksHalves !== 'no' ? asScalar(linked(run, state, insn.src)) : unlinked(number)
-  const copy = isCopy && run.age.linksHalves === 'maybe' ? scalar(source, { ...source, id: 0, related: source.id, exact: false }) : source
+  const copy = isCopy && run.age.linksHalves === 'maybe'
+    ? scalar(source.bounds, { ...source, id: 0, related: source.id, exact: false })
+    : source
   if (insn.off !== 0) return signExtend(run.age, copy, insn.off / 8, is64)
   return lowHalf(run.age, copy)
 }
 
-const unlinked = (value: Scalar): Scalar => value.id === 0 ? value : scalar(value, { ...value, id: 0 })
+const unlinked = (value: Scalar): Scalar => value.id === 0 ? value : scalarWithId(value, 0)
 
 /** The register's value, marked as one that has a copy. */
 function linked (run: Run, state: State, register: number): Value | undefined {

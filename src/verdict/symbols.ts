@@ -4,6 +4,7 @@ import type { BpfObject } from '../core/object.js'
 import { STB_WEAK, STT_OBJECT } from '../elf/constants.js'
 import { symbolsOf, type ElfSymbol } from '../elf/symbols.js'
 import { parseRelease } from './age.js'
+import { share } from './bounds.js'
 import type { JudgeOptions } from './judgement.js'
 import { constant, isConstant, ofSize, scalar, VAGUE, type Scalar } from './scalar.js'
 import { MAP, NOT_NULL, UNCLEAR, type DataRegion, type Value } from './value.js'
@@ -153,14 +154,15 @@ function kernelVersion (release: string): Scalar {
     return constant(base + BigInt(Math.min(Number(patch), 255)), [`LINUX_KERNEL_VERSION = ${major}.${minor}.${patch}`])
   }
   const last = base + 255n
+  const range = { umin: base, umax: last, smin: base, smax: last, umin32: base, umax32: last, smin32: base, smax32: last }
   return scalar(
-    { bits: base, mask: 255n, umin: base, umax: last, smin: base, smax: last, umin32: base, umax32: last, smin32: base, smax32: last },
+    share({ bits: base, mask: 255n, ...range }),
     { exact: false, from: [`LINUX_KERNEL_VERSION = ${major}.${minor}`], isOne: true }
   )
 }
 
 function lowBytes (value: Scalar, bytes: number): Scalar {
-  if (isConstant(value)) return constant(value.bits & ((1n << BigInt(8 * bytes)) - 1n), value.from)
+  if (isConstant(value)) return constant(value.bounds.bits & ((1n << BigInt(8 * bytes)) - 1n), value.from)
   return value.isOne && bytes >= 4 ? value : ofSize(bytes, { exact: false, from: value.from })
 }
 

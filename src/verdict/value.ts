@@ -1,6 +1,6 @@
 import type { Code } from './code.js'
-import { sameBounds } from './bounds.js'
-import { includes, isConstant, scalar, union, VAGUE, type Scalar } from './scalar.js'
+import { ANY_NUMBER, sameBounds } from './bounds.js'
+import { includes, isConstant, isZero, scalar, scalarWithId, union, VAGUE, type Scalar } from './scalar.js'
 
 /** A pointer into the stack of a frame of the call chain. */
 export interface StackPointer {
@@ -56,7 +56,7 @@ export function sameValue (a: Value | undefined, b: Value | undefined): boolean 
   if (a === b) return true
   if (a === undefined || b === undefined || a.kind !== b.kind) return false
   switch (a.kind) {
-    case 'scalar': return b.kind === 'scalar' && sameBounds(a, b) && a.exact === b.exact
+    case 'scalar': return b.kind === 'scalar' && a.exact === b.exact && sameBounds(a.bounds, b.bounds)
     case 'stack': return b.kind === 'stack' && a.frame === b.frame && a.offset === b.offset
     case 'data': return b.kind === 'data' && a.data === b.data && a.offset === b.offset
     case 'pointer': return b.kind === 'pointer' && a.null === b.null && a.deep === b.deep && a.isOfMemory === b.isOfMemory
@@ -68,9 +68,12 @@ export function sameValue (a: Value | undefined, b: Value | undefined): boolean 
 export function covers (a: Value | undefined, b: Value | undefined, ids: Map<number, number>, needsExact: boolean): boolean {
   if (a === undefined) return b === undefined || !needsExact
   if (b === undefined) return false
-  if (!sameId(idOf(a), idOf(b), ids)) return false
+  return allows(a, b, needsExact) && sameId(idOf(a), idOf(b), ids)
+}
+
+function allows (a: Value, b: Value, needsExact: boolean): boolean {
   if (sameValue(a, b)) return true
-  if (a.kind === 'scalar' && b.kind === 'scalar') return includes(a, b) && (a.exact || !needsExact)
+  if (a.kind === 'scalar' && b.kind === 'scalar') return (a.exact || !needsExact) && includes(a, b)
   return a.kind === 'pointer' && a.null === 'unclear' && !needsExact
 }
 
@@ -85,7 +88,7 @@ function sameId (a: number, b: number, ids: Map<number, number>): boolean {
 export function idOf (value: Value): number { return value.kind === 'scalar' || value.kind === 'pointer' ? value.id : 0 }
 
 export function withId (value: Value, id: number): Value {
-  if (value.kind === 'scalar') return isConstant(value) || value.id === id ? value : scalar(value, { ...value, id })
+  if (value.kind === 'scalar') return isConstant(value) || value.id === id ? value : scalarWithId(value, id)
   return value.kind === 'pointer' ? { ...value, id } : value
 }
 
@@ -93,7 +96,7 @@ export function withId (value: Value, id: number): Value {
 export function join (a: Value | undefined, b: Value | undefined): Value | undefined {
   if (a === undefined || b === undefined) return undefined
   if (sameValue(a, b)) return idOf(a) === idOf(b) ? a : withId(a, 0)
-  if (a.kind === 'scalar' && b.kind === 'scalar') return scalar(VAGUE, { exact: false, from: union(a.from, b.from) })
+  if (a.kind === 'scalar' && b.kind === 'scalar') return scalar(ANY_NUMBER, { exact: false, from: union(a.from, b.from) })
   if (a.kind === 'stack' && b.kind === 'stack' && a.frame === b.frame) return { kind: 'stack', frame: a.frame, offset: undefined }
   if (a.kind === 'data' && b.kind === 'data' && a.data === b.data) return { kind: 'data', data: a.data, offset: undefined }
   if (a.kind === 'function' || b.kind === 'function' || a.kind === 'stack' || b.kind === 'stack') return undefined
@@ -101,4 +104,4 @@ export function join (a: Value | undefined, b: Value | undefined): Value | undef
 }
 
 export const asScalar = (value: Value | undefined): Scalar => value?.kind === 'scalar' ? value : VAGUE
-export const isNullConstant = (value: Value): boolean => value.kind === 'scalar' && value.mask === 0n && value.bits === 0n
+export const isNullConstant = (value: Value): boolean => value.kind === 'scalar' && isZero(value)

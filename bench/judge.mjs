@@ -1,0 +1,59 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseBtf, parseObject, relocate } from '../dist/core/index.js'
+import { buildReport, judgeRelocation } from '../dist/report/index.js'
+import { labBtfs } from './lab.mjs'
+import { loadBranchyObject } from './large-object.mjs'
+import { median } from './statistics.mjs'
+
+/** Programs, and instructions of each. The first is of the size of the largest tracer that is known. */
+const SIZES = [[35, 4000], [8, 4000], [100, 400]]
+
+/**
+ * The verdict about objects with thousands of instructions before the poison, and the report: at first, in a process that has judged
+ * nothing yet, and later.
+ */
+export async function benchJudge ({ runs }) {
+  const [kernel] = labBtfs().filter(({ name }) => name === 'running').concat(labBtfs())
+  if (kernel === undefined) return []
+  const branchyObject = await loadBranchyObject()
+  const folder = mkdtempSync(join(tmpdir(), 'corelo-bench-'))
+  try {
+    return SIZES.map(([programs, instructions]) => {
+      const path = join(folder, `${programs}-${instructions}.bpf.o`)
+      writeFileSync(path, branchyObject({ programs, instructions }))
+      const fresh = Array.from({ length: 3 }, () => timesInNewProcess(path, kernel.path, runs))
+      return {
+        programs,
+        'instructions each': instructions,
+        'first verdict and report ms': median(fresh.map(([first]) => first)),
+        'later ms': median(fresh.flatMap(([, ...later]) => later))
+      }
+    })
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+function timesInNewProcess (object, kernel, runs) {
+  return JSON.parse(execFileSync(process.execPath, [import.meta.filename, object, kernel, String(runs)]).toString())
+}
+
+function times (object, kernel, runs) {
+  const bytes = readFileSync(object)
+  const btf = parseBtf(readFileSync(kernel))
+  return Array.from({ length: runs }, () => {
+    const parsed = parseObject(bytes)
+    const relocation = relocate(parsed, btf)
+    const started = performance.now()
+    buildReport(parsed, relocation, judgeRelocation(parsed, relocation))
+    return performance.now() - started
+  })
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const [, , object = '', kernel = '', runs] = process.argv
+  console.log(JSON.stringify(times(object, kernel, Number(runs))))
+}
