@@ -57,6 +57,23 @@ extract_objects() {
   touch "$LAB/objects/.complete"
 }
 
+# Objects of other projects, out of packages that are not installed: performance co-pilot, xdp-tools, libxdp and Knot DNS.
+OTHERS='pcp xdp-tools libxdp1 libknot13'
+extract_others() {
+  if [ -e "$LAB/others/.complete" ]; then have others; return; fi
+  local package file
+  mkdir -p "$LAB/others" "$work/others"
+  for package in $OTHERS; do
+    if ! (cd "$work/others" && apt-get download -qq "$package") 2> "$work/apt.log"; then cat "$work/apt.log"; exit 1; fi
+    dpkg-deb -x "$work/others/$package"_*.deb "$work/others/$package"
+    find "$work/others/$package" -type f -size +1k -print0 |
+      xargs -0 node "$here/extract-objects.mjs" "$work/others/$package.objects" > /dev/null
+    for file in "$work/others/$package.objects"/*.bpf.o; do mv "$file" "$LAB/others/$package.$(basename "$file")"; done
+  done
+  touch "$LAB/others/.complete"
+  say "others: $(find "$LAB/others" -name '*.bpf.o' | wc -l) objects of $OTHERS"
+}
+
 running_btf() {
   if [ ! -r /sys/kernel/btf/vmlinux ]; then say 'btf/running.btf: this kernel shows no BTF, left out'; return; fi
   cp /sys/kernel/btf/vmlinux "$work/running.btf"
@@ -165,6 +182,7 @@ build_program oracle "$here/oracle.c" -lbpf -lelf -lz -ldl
 build_program attach "$here/attach.c" -I "$root/test/fixtures/wrong-layout" -static -lbpf -lelf -lz
 build_program verify "$here/verify.c" -static -lbpf -lelf -lz
 extract_objects
+extract_others
 running_btf
 debian_kernel 5.10 oldest_apt
 debian_kernel 6.1
@@ -180,4 +198,4 @@ archived_btf kylin-4.19.90-24 'kylin/*/4.19.90-24.*.btf.tar.xz'
 archived_btf kylin-4.19.90-52 'kylin/*/4.19.90-52.*.btf.tar.xz'
 archived_btf bclinux-4.19 'bclinux/*/4.19.*.btf.tar.xz'
 archived_btf android-5.10 'android/*/a12-5.10-*.btf.tar.xz'
-say "ready: $(find "$LAB/objects" -name '*.bpf.o' | wc -l) objects, $(find "$LAB/btf" -name '*.btf' | wc -l) BTFs"
+say "ready: $(find "$LAB/objects" "$LAB/others" -name '*.bpf.o' | wc -l) objects, $(find "$LAB/btf" -name '*.btf' | wc -l) BTFs"

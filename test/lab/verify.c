@@ -235,7 +235,7 @@ static void print_string(const char *text)
 	putchar('"');
 }
 
-// Maps that the application would size, and struct_ops maps, which bring programs of their own.
+// Maps that the application would size. None is pinned: what is pinned on this machine is not the object's.
 static void prepare_maps(struct bpf_object *object)
 {
 	struct bpf_map *map;
@@ -243,6 +243,7 @@ static void prepare_maps(struct bpf_object *object)
 	bpf_object__for_each_map(map, object) {
 		int type = bpf_map__type(map);
 
+		bpf_map__set_pin_path(map, NULL);
 		if (bpf_map__max_entries(map) == 0 && type != BPF_MAP_TYPE_PERF_EVENT_ARRAY && type != BPF_MAP_TYPE_SK_STORAGE &&
 		    type != BPF_MAP_TYPE_TASK_STORAGE && type != BPF_MAP_TYPE_INODE_STORAGE && type != 32)
 			bpf_map__set_max_entries(map, type == BPF_MAP_TYPE_RINGBUF ? 4096 : 1);

@@ -4,7 +4,7 @@ import { release } from 'node:os'
 import { basename, join } from 'node:path'
 import { expect, it } from 'vitest'
 import { parseBtf } from '../../../src/core/index.js'
-import { describeLab, labBtf, labGuestRelease, labObjects, NEEDS, ROOT, runInGuest, scratchFolder, VERIFY } from '../../support/lab.js'
+import { describeLab, labBtf, labGuestRelease, labObjects, NEEDS, otherObjects, ROOT, runInGuest, scratchFolder, VERIFY } from '../../support/lab.js'
 import { askVerifier, compareVerdicts, judgeAll, readAnswers, tableRow } from './compare.js'
 import { randomPrograms, type Cpu } from './programs.js'
 
@@ -53,7 +53,9 @@ function compileRandom (folder: string, cpu: Cpu, count: number): string[] {
   })
 }
 
-const needs = [NEEDS.verify, NEEDS.clang19, NEEDS.objects]
+const needs = [NEEDS.verify, NEEDS.clang19, NEEDS.objects, NEEDS.others]
+
+const realObjects = (): string[] => [...labObjects(), ...otherObjects()].map(({ path }) => path)
 
 describeLab('the verdict, compared with the running kernel\'s verifier,', [...needs, NEEDS.kernel, NEEDS.btf('running')], () => {
   const sources = scratchFolder()
@@ -67,7 +69,7 @@ describeLab('the verdict, compared with the running kernel\'s verifier,', [...ne
   }
 
   it('agrees about every form of guard and every real object', () => {
-    const { wrong, unknown, counts } = compare('guards and real objects', [...compileCorpus(sources), ...labObjects().map(({ path }) => path)])
+    const { wrong, unknown, counts } = compare('guards and real objects', [...compileCorpus(sources), ...realObjects()])
     expect(wrong).toEqual([])
     expect(counts['loads/ok']).toBeGreaterThan(100)
     expect(counts['fails/poison']).toBeGreaterThan(100)
@@ -103,7 +105,7 @@ for (const series of GUESTS) {
     }
 
     it.runIf(isLong)('agrees about guards and real objects', () => {
-      const { wrong, unknown } = compare('guards and real objects', [...compileCorpus(sources), ...labObjects().map(({ path }) => path)])
+      const { wrong, unknown } = compare('guards and real objects', [...compileCorpus(sources), ...realObjects()])
       expect(wrong).toEqual([])
       expect(unknown).toBeLessThan(0.02)
     })
