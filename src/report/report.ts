@@ -1,4 +1,5 @@
 import type { ByteOrder } from '../bytes/byte-order.js'
+import type { TypeId } from '../btf/btf.js'
 import { sourceLines, type SourceLines } from '../btf/line-info.js'
 import { cut } from '../btf/shown-text.js'
 import { newWork } from '../btf/work.js'
@@ -11,6 +12,7 @@ import { createJsonBudget, encode, jsonList, type JsonBudget } from './budget.js
 import { groupRecords, type Entry, type Explain } from './entries.js'
 import { holders, programsOf, type HoldersOf } from './programs.js'
 import { createNewNames } from './reasons/names-in-use.js'
+import { storedTypes } from './reasons/own-types.js'
 import { explainRecord } from './reasons/explain.js'
 import type { Explanation, ModulesWith } from './reasons/reason.js'
 import { listWarnings } from './warnings.js'
@@ -220,6 +222,8 @@ function explainer (object: BpfObject, { target, records }: Relocation, modulesW
   let left: number = LIMITS.workSteps
   const names = createNewNames(object.btf)
   const fields = new Map<string, Explanation>()
+  let stored: ReturnType<typeof storedTypes> | undefined
+  const storedIn = (type: TypeId): string | undefined => (stored ??= storedTypes(object.btf)).get(type)
   // Relocations of one field, such as its offset and its size, are told alike: what to write is the same code.
   const told = new Map<string, readonly ReportSuggestion[]>()
   return (record, remark) => {
@@ -231,6 +235,7 @@ function explainer (object: BpfObject, { target, records }: Relocation, modulesW
       records,
       modulesWith,
       names,
+      storedIn,
       fields,
       wantsAdvice: record.status !== 'absent',
       work

@@ -32,7 +32,7 @@ const ABILITIES = {
   /** A comparison with a constant decides a branch both ways; before, only `==` that holds and `!=` that does not. */
   decidesBranches: { since: [4, 20], commit: commit('4f7b3e82589e'), alsoFrom: [4, 19] },
   /** BPF_JSET decides, too. */
-  decidesBitTests: { since: [5, 0], alsoFrom: [4, 19] },
+  decidesBitTests: { since: [5, 0], commit: commit('960ea056561a'), alsoFrom: [4, 19] },
   /** Ranges decide as exactly as they do today: two registers, both edges of an inequality, 64 bits and 32 from each other. */
   comparesRanges: { since: [6, 8], commit: commit('5f99f312bd3b'), alsoFrom: [6, 2] },
   /** `==` is decided by bits that differ, where ranges do not tell. */
@@ -42,11 +42,11 @@ const ABILITIES = {
   /** A sum whose range wraps around at both ends keeps it. */
   keepsWrapped: { since: [6, 17], commit: commit('7a998a731627'), alsoFrom: [6, 13] },
   /** A range that wraps around is one range, whatever its sign. */
-  keepsArcs: { since: [7, 1] },
+  keepsArcs: { since: [7, 2], commit: commit('bbc631085503') },
   /** A product's signed range is that of its four corners. */
   multipliesSigned: { since: [6, 14], commit: commit('9aa0ebde0014'), alsoFrom: [6, 13] },
   /** Partial products are added known parts first. */
-  sumsProducts: { since: [6, 1], alsoFrom: [5, 11] },
+  sumsProducts: { since: [5, 14], commit: commit('05924717ac70') },
   /** The bits of a product are joined partial product by partial product. */
   joinsProducts: { since: [6, 18], commit: commit('1df7dad4d5c4'), alsoFrom: [6, 13] },
   /** `&` and `|` of a number that is 0 or -1 are followed for each. */
@@ -54,7 +54,7 @@ const ABILITIES = {
   /** Ranges are followed as by Linux 5.10, the oldest of the comparison; before, some are. */
   followsRanges: { since: [5, 10], alsoFrom: [0, 0] },
   /** The bits of the lower half are learned from ranges of both widths, one after the other. */
-  learnsBitsTwice: { since: [6, 1], alsoFrom: [5, 11] },
+  learnsBitsTwice: { since: [6, 4], commit: commit('7be14c1c9030'), alsoFrom: [5, 11], updates: [OF_6_1] },
   /** A copy of a number is narrowed with it. */
   linksCopies: { since: [5, 10], commit: commit('75748837b7e5') },
   /** So is a copy of its lower half, where the upper is zero. */

@@ -107,6 +107,12 @@ const ITERATES = /^bpf_iter_.*_next$/
 function callKernelFunction (run: Run, state: State, name: string, isWeak: boolean): boolean {
   const isMissing = run.symbols.hasFunction(name) === false
   if (isMissing && !isWeak) return false // libbpf refuses the object
+  if (isMissing) {
+    // The verifier passes over the call, leaves registers and stack as they are, and refuses the program when it is through.
+    topFrame(state).registers[0] ??= UNCLEAR
+    state.pc++
+    return true
+  }
   for (let r = 1; r <= 5; r++) {
     const argument = operand(state, r)
     if (argument?.kind === 'function') enterAside(run, state, argument.code)
@@ -115,8 +121,7 @@ function callKernelFunction (run: Run, state: State, name: string, isWeak: boole
   forgetMemory(state, undefined)
   finishCall(state, ITERATES.test(name) ? { ...UNCLEAR, null: 'maybe', id: newId(run) } : { ...UNCLEAR, id: newId(run) })
   state.pc++
-  // A weak function that is missing is refused only at the end: until then the verifier continues after the call.
-  return name !== 'bpf_throw' || isMissing
+  return name !== 'bpf_throw'
 }
 
 /** Forgets the numbers that differ from the last visit, at an instruction where the verifier does so. */

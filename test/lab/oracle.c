@@ -12,6 +12,8 @@
 // itself and answers bpf(2) calls: every map, BTF and program "loads". So relocation is the only thing that can fail, a
 // verifier never runs, no privileges are needed, maps of size 0 do not stop the load, and two runs print the same bytes.
 //
+// Maps are not pinned either, whatever the object says: another's pinned map is not its own.
+//
 // Two more things would tie a result to the running kernel, and are taken away before libbpf sees them:
 //   - programs that attach to a kernel function or LSM hook by BTF (fentry, tp_btf, lsm, iter, struct_ops ...) get handlers
 //     of ours, which make them plain programs. Relocation does not look at the program type;
@@ -269,12 +271,15 @@ static struct bpf_object *open_object(const char *bytes, size_t size, const char
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name);
 	struct bpf_object *object;
 	struct bpf_program *prog;
+	struct bpf_map *map;
 
 	if (strcmp(btf, "-"))
 		opts.btf_custom_path = btf;
 	object = bpf_object__open_mem(bytes, size, &opts);
 	if (!object)
 		return NULL;
+	bpf_object__for_each_map(map, object)
+		bpf_map__set_pin_path(map, NULL);
 	if (autoload_all)
 		bpf_object__for_each_program(prog, object)
 			bpf_program__set_autoload(prog, true);

@@ -57,6 +57,23 @@ extract_objects() {
   touch "$LAB/objects/.complete"
 }
 
+# Objects of other projects, out of packages that are not installed: performance co-pilot, xdp-tools, libxdp and Knot DNS.
+OTHERS='pcp xdp-tools libxdp1 libknot13'
+extract_others() {
+  if [ -e "$LAB/others/.complete" ]; then have others; return; fi
+  local package file
+  mkdir -p "$LAB/others" "$work/others"
+  for package in $OTHERS; do
+    if ! (cd "$work/others" && apt-get download -qq "$package") 2> "$work/apt.log"; then cat "$work/apt.log"; exit 1; fi
+    dpkg-deb -x "$work/others/$package"_*.deb "$work/others/$package"
+    find "$work/others/$package" -type f -size +1k -print0 |
+      xargs -0 node "$here/extract-objects.mjs" "$work/others/$package.objects" > /dev/null
+    for file in "$work/others/$package.objects"/*.bpf.o; do mv "$file" "$LAB/others/$package.$(basename "$file")"; done
+  done
+  touch "$LAB/others/.complete"
+  say "others: $(find "$LAB/others" -name '*.bpf.o' | wc -l) objects of $OTHERS"
+}
+
 running_btf() {
   if [ ! -r /sys/kernel/btf/vmlinux ]; then say 'btf/running.btf: this kernel shows no BTF, left out'; return; fi
   cp /sys/kernel/btf/vmlinux "$work/running.btf"
@@ -65,28 +82,30 @@ running_btf() {
   say "btf/running.btf: from $(uname -r)"
 }
 
-# Newest package of a kernel series. The plain flavour: not cloud, not rt.
+# Newest package of a kernel series. The plain flavour: not cloud, not rt. The second argument is what to ask apt with.
 newest_kernel_package() {
-  apt-cache search --names-only "^linux-image-$1\\.[0-9a-z.+~-]*-amd64-unsigned\$" | cut -d ' ' -f 1 |
+  ${2:-} apt-cache search --names-only "^linux-image-$1\\.[0-9a-z.+~-]*-amd64-unsigned\$" | cut -d ' ' -f 1 |
     grep -vE -- '-(cloud|rt)-amd64' | sort -V | tail -n 1
 }
 
 # kernels/<release>/{vmlinuz,vmlinux}, kernels/<series> -> <release>, btf/debian-<series>.btf: all from one package, so that
 # the BTF is the booted kernel's own. vmlinux is the unpacked kernel: it boots without decompressing itself in emulation.
+# debian_kernel SERIES [APT]: APT is a function that runs apt with other sources; then the kernel is left out where they have none.
 debian_kernel() {
-  local series=$1 package release
+  local series=$1 via=${2:-} package release
   if [ -e "$LAB/kernels/$series/vmlinux" ] && [ -e "$LAB/btf/debian-$series.btf" ] && compgen -G "$LAB/packages/$series/*.deb" > /dev/null; then
     have "kernels/$series ($(readlink "$LAB/kernels/$series"))"
     return
   fi
-  package=$(newest_kernel_package "$series")
+  package=$(newest_kernel_package "$series" "$via")
+  if [ -z "$package" ] && [ -n "$via" ]; then say "kernels/$series: the mirror has none, left out"; return; fi
   if [ -z "$package" ] && [ "$(id -u)" = 0 ]; then
     apt-get update -qq
     package=$(newest_kernel_package "$series")
   fi
   if [ -z "$package" ]; then say "kernels/$series: apt knows no such kernel"; exit 1; fi
   mkdir -p "$work/$series"
-  if ! (cd "$work/$series" && apt-get download -qq "$package") 2> "$work/apt.log"; then cat "$work/apt.log"; exit 1; fi
+  if ! (cd "$work/$series" && $via apt-get download -qq "$package") 2> "$work/apt.log"; then cat "$work/apt.log"; exit 1; fi
   mkdir -p "$LAB/packages/$series"
   cp "$work/$series"/*.deb "$LAB/packages/$series/"
   dpkg-deb --fsys-tarfile "$work/$series"/*.deb | tar -x -C "$work/$series" --wildcards './boot/vmlinuz-*'
@@ -98,6 +117,25 @@ debian_kernel() {
   ln -sfn "$release" "$LAB/kernels/$series"
   rm -rf "${work:?}/$series"
   say "kernels/$series: $release"
+}
+
+# apt for Debian 11, the oldest release with kernels that have BTF, from the mirrors that this machine's own sources name. Its index has
+# expired, and is signed all the same.
+oldest_apt() {
+  if [ ! -e "$work/oldest/apt.conf" ]; then
+    mkdir -p "$work"/oldest/{state/lists/partial,cache/archives/partial}
+    {
+      echo "Dir::State \"$work/oldest/state\"; Dir::State::status \"/dev/null\"; Dir::Cache \"$work/oldest/cache\";"
+      echo "Dir::Etc::SourceList \"$work/oldest/sources.list\"; Dir::Etc::SourceParts \"/dev/null\";"
+      echo 'Acquire::Languages "none"; Acquire::Check-Valid-Until "false"; APT::Sandbox::User "root";'
+    } > "$work/oldest/apt.conf"
+    # shellcheck disable=SC2016 # apt fills these in
+    apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' | sort -u |
+      sed -n 's|^\([^ ]*\) bookworm|deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] \1 bullseye|p' |
+      sed 's|$| main|' > "$work/oldest/sources.list"
+    APT_CONFIG=$work/oldest/apt.conf apt-get update -qq > /dev/null 2>&1 || true
+  fi
+  APT_CONFIG=$work/oldest/apt.conf "$@"
 }
 
 # apt for architectures other than the machine's, which stays as it is: state, lists and cache are in the work folder.
@@ -144,7 +182,9 @@ build_program oracle "$here/oracle.c" -lbpf -lelf -lz -ldl
 build_program attach "$here/attach.c" -I "$root/test/fixtures/wrong-layout" -static -lbpf -lelf -lz
 build_program verify "$here/verify.c" -static -lbpf -lelf -lz
 extract_objects
+extract_others
 running_btf
+debian_kernel 5.10 oldest_apt
 debian_kernel 6.1
 debian_kernel 6.12
 # 6.1 as such is packed with xz and 6.12 with zstd; the cloud flavour is lz4; arm64's image is not packed; the last three have no BTF.
@@ -158,4 +198,4 @@ archived_btf kylin-4.19.90-24 'kylin/*/4.19.90-24.*.btf.tar.xz'
 archived_btf kylin-4.19.90-52 'kylin/*/4.19.90-52.*.btf.tar.xz'
 archived_btf bclinux-4.19 'bclinux/*/4.19.*.btf.tar.xz'
 archived_btf android-5.10 'android/*/a12-5.10-*.btf.tar.xz'
-say "ready: $(find "$LAB/objects" -name '*.bpf.o' | wc -l) objects, $(find "$LAB/btf" -name '*.btf' | wc -l) BTFs"
+say "ready: $(find "$LAB/objects" "$LAB/others" -name '*.bpf.o' | wc -l) objects, $(find "$LAB/btf" -name '*.btf' | wc -l) BTFs"

@@ -2,9 +2,11 @@
 //
 //     verify < LIST        LIST has the path of an object a line
 //
-// Prints a line of JSON for each program: {"object","program","section","result","log"}. `result` is "ok" (loaded), "poison"
-// (refused for the instruction that relocation poisoned), "other" (refused for something else, and the log's end says what)
-// or "none" (libbpf did not get as far as loading it).
+// Prints a line of JSON for each program: {"object","program","section","result","log","at","ended","ahead"}. `result` is "ok"
+// (loaded), "poison" (refused for the instruction that relocation poisoned), "other" (refused for something else, and the log's
+// end says what) or "none" (libbpf did not get as far as loading it). The last three are about "other": the instruction that the
+// verifier looked at last, or -1 where it had not begun; how many ways through the program it had followed to their end; and
+// whether a jump, a call or a return leads from that instruction to a poisoned one.
 //
 // libbpf prepares the programs and this program's own syscall() hands them to the kernel. A refusal is noted and answered with
 // a file descriptor of something else, so that all programs of an object are tried in one go.
@@ -26,15 +28,19 @@
 #include <bpf/libbpf.h>
 
 #define MAX_PROGRAMS 4096
-#define POISON "195896080"
+#define POISON 195896080
+#define POISON_TEXT "195896080"
 #define LOG_STATS 4 // errors, and no listing of instructions
+#define LOG_ALL 2   // every instruction that is looked at, of every way through the program
+#define LOG_SIZE (16 * 1024 * 1024 - 1) // the most that Linux 5.10 takes
 
 static struct bpf_object *current;
 static const struct bpf_program *programs[MAX_PROGRAMS];
 static char *logs[MAX_PROGRAMS];
-static char results[MAX_PROGRAMS]; // 0, 'o'k, 'p'oison, 'x': other
+static char results[MAX_PROGRAMS]; // 0, 'o'k, 'p'oison, 'x': other, 'n'one
 static int program_count;
-static char log_buffer[1 << 20];
+static struct place { int at, ended; bool ahead; } places[MAX_PROGRAMS];
+static char log_buffer[LOG_SIZE];
 static char last_warning[1024];
 
 static long raw_bpf(int cmd, void *attr, unsigned int size)
@@ -50,12 +56,95 @@ static long raw_bpf(int cmd, void *attr, unsigned int size)
 	return ret;
 }
 
+// The first instruction of the function that instruction `i` belongs to.
+static int start_of(const bool *starts, int i)
+{
+	while (i > 0 && !starts[i])
+		i--;
+	return i;
+}
+
+// Where a call or the address of a function leads; -1 where the instruction is neither.
+static int callee_of(const struct bpf_insn *insn, int i)
+{
+	bool refers = (insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == BPF_PSEUDO_CALL) ||
+		      (insn->code == (BPF_LD | BPF_IMM | BPF_DW) && insn->src_reg == BPF_PSEUDO_FUNC);
+
+	return refers ? i + 1 + insn->imm : -1;
+}
+
+// Whether a way as jumps, calls and returns are drawn leads from instruction `at` to a poisoned one.
+static bool is_poison_ahead(const struct bpf_insn *insns, int count, int at)
+{
+	bool *seen = calloc(count + 1, 1), *starts = calloc(count + 1, 1), found = false;
+	int *pending = calloc(count + 1, sizeof(int)), left = 0;
+
+#define GO_TO(n) do { int to = (n); if (to >= 0 && to < count && !seen[to]) { seen[to] = true; pending[left++] = to; } } while (0)
+	for (int i = 0; i < count; i++)
+		if (callee_of(&insns[i], i) >= 0 && callee_of(&insns[i], i) < count)
+			starts[callee_of(&insns[i], i)] = true;
+	GO_TO(at);
+	while (left > 0 && !found) {
+		int i = pending[--left], op = BPF_OP(insns[i].code), class = BPF_CLASS(insns[i].code);
+		bool is_jump = (class == BPF_JMP || class == BPF_JMP32) && op != BPF_CALL && op != BPF_EXIT;
+		bool is_long = class == BPF_JMP32 && op == BPF_JA;
+
+		found = insns[i].code == (BPF_JMP | BPF_CALL) && insns[i].src_reg == 0 && insns[i].imm == POISON;
+		if (insns[i].code == (BPF_JMP | BPF_EXIT)) {
+			for (int j = 0; j < count; j++)
+				if (callee_of(&insns[j], j) == start_of(starts, i))
+					GO_TO(j + 1);
+			continue;
+		}
+		if (is_jump)
+			GO_TO(i + 1 + (is_long ? insns[i].imm : insns[i].off));
+		GO_TO(callee_of(&insns[i], i));
+		if (!is_jump || op != BPF_JA)
+			GO_TO(i + (insns[i].code == (BPF_LD | BPF_IMM | BPF_DW) ? 2 : 1));
+	}
+#undef GO_TO
+	free(seen);
+	free(starts);
+	free(pending);
+	return found;
+}
+
+// What the log of everything says of a refusal: lines such as `12: (85) call bpf_loop#181`, `from 3 to 9: safe`.
+static struct place read_log(const char *log, const union bpf_attr *attr)
+{
+	struct place place = { .at = -1 };
+
+	for (const char *line = log; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+		int length = strcspn(line, "\n"), at, end = 0;
+
+		if (sscanf(line, "%d: (%*2[0-9a-f])%n", &at, &end) == 1 && end > 0) {
+			place.at = at;
+			place.ended += !strncmp(line + end, " exit", 5);
+		} else if (!strncmp(line, "returning from callee", 21)) {
+			place.ended--;
+		} else if (length > 6 && !strncmp(line + length - 6, ": safe", 6)) {
+			place.ended++;
+		}
+	}
+	place.ahead = place.at < 0 || is_poison_ahead((const struct bpf_insn *)(uintptr_t)attr->insns, attr->insn_cnt, place.at);
+	return place;
+}
+
 static int which_program(const union bpf_attr *attr)
 {
 	for (int i = 0; i < program_count; i++)
 		if ((__u64)(uintptr_t)bpf_program__insns(programs[i]) == attr->insns)
 			return i;
 	return -1;
+}
+
+static long load_patiently(union bpf_attr *attr, unsigned int size)
+{
+	long ret = -EAGAIN;
+
+	for (int tries = 0; tries < 5 && ret == -EAGAIN; tries++)
+		ret = raw_bpf(BPF_PROG_LOAD, attr, size);
+	return ret;
 }
 
 static long load_program(union bpf_attr *given, unsigned int size)
@@ -72,19 +161,23 @@ static long load_program(union bpf_attr *given, unsigned int size)
 	attr.log_size = sizeof(log_buffer);
 	attr.log_level = LOG_STATS;
 	log_buffer[0] = 0;
-	for (int tries = 0; tries < 5; tries++) {
-		ret = raw_bpf(BPF_PROG_LOAD, &attr, size);
-		if (ret != -EAGAIN)
-			break;
-	}
+	ret = load_patiently(&attr, size);
 	free(logs[which]);
 	if (ret >= 0) {
 		results[which] = 'o';
 		logs[which] = strdup("");
 		return ret;
 	}
-	results[which] = strstr(log_buffer, POISON) ? 'p' : 'x';
+	results[which] = strstr(log_buffer, POISON_TEXT) ? 'p' : ret == -EPERM && !log_buffer[0] ? 'n' : 'x';
 	logs[which] = log_buffer[0] ? strdup(log_buffer) : strdup(strerror(-ret));
+	if (results[which] == 'x') {
+		attr.log_level = LOG_ALL;
+		log_buffer[0] = 0;
+		ret = load_patiently(&attr, size);
+		if (ret >= 0)
+			close(ret);
+		places[which] = read_log(log_buffer, &attr);
+	}
 	return memfd_create("refused", MFD_CLOEXEC);
 }
 
@@ -142,7 +235,7 @@ static void print_string(const char *text)
 	putchar('"');
 }
 
-// Maps that the application would size, and struct_ops maps, which bring programs of their own.
+// Maps that the application would size. None is pinned: what is pinned on this machine is not the object's.
 static void prepare_maps(struct bpf_object *object)
 {
 	struct bpf_map *map;
@@ -150,6 +243,7 @@ static void prepare_maps(struct bpf_object *object)
 	bpf_object__for_each_map(map, object) {
 		int type = bpf_map__type(map);
 
+		bpf_map__set_pin_path(map, NULL);
 		if (bpf_map__max_entries(map) == 0 && type != BPF_MAP_TYPE_PERF_EVENT_ARRAY && type != BPF_MAP_TYPE_SK_STORAGE &&
 		    type != BPF_MAP_TYPE_TASK_STORAGE && type != BPF_MAP_TYPE_INODE_STORAGE && type != 32)
 			bpf_map__set_max_entries(map, type == BPF_MAP_TYPE_RINGBUF ? 4096 : 1);
@@ -235,6 +329,8 @@ static void print_results(const char *path)
 		print_string(bpf_program__section_name(prog));
 		printf(",\"result\":\"%s\",\"log\":", result == 'o' ? "ok" : result == 'p' ? "poison" : result == 'x' ? "other" : "none");
 		print_string(result ? logs[i] : last_warning);
+		if (result == 'x')
+			printf(",\"at\":%d,\"ended\":%d,\"ahead\":%s", places[i].at, places[i].ended, places[i].ahead ? "true" : "false");
 		printf("}\n");
 		free(logs[i]);
 		logs[i] = NULL;

@@ -35,6 +35,9 @@ export function labObjects (): LabFile[] {
   ]
 }
 
+/** Objects of other projects: performance co-pilot, xdp-tools, libxdp and Knot DNS, out of Debian's packages. */
+export function otherObjects (): LabFile[] { return filesOf(join(LAB, 'others'), '.bpf.o') }
+
 /** Every kernel's BTF in the lab. */
 export function labBtfs (): LabFile[] {
   return filesOf(join(LAB, 'btf'), '.btf').map(({ name, path }) => ({ name: basename(name, '.btf'), path }))
@@ -68,6 +71,7 @@ const PATHS = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }
 export const NEEDS = {
   oracle: file(ORACLE),
   objects: { what: `objects in ${LAB}`, isHere: () => filesOf(join(LAB, 'objects'), '.bpf.o').length > 0 },
+  others: { what: `objects in ${LAB}/others`, isHere: () => otherObjects().length > 0 },
   attach: file(ATTACH),
   verify: file(VERIFY),
   clang19: command('clang-19'),

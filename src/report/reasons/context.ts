@@ -1,3 +1,4 @@
+import type { TypeId } from '../../btf/btf.js'
 import type { Target } from '../../core/candidates.js'
 import type { BpfObject } from '../../core/object.js'
 import type { RecordOutcome } from '../../core/outcome.js'
@@ -12,6 +13,8 @@ export interface ReasonContext {
   readonly records: readonly RecordOutcome[]
   readonly modulesWith: ModulesWith
   readonly names: NewNames
+  /** A map of the object that has the struct or union as key or value; undefined where none has. */
+  readonly storedIn: (type: TypeId) => string | undefined
   /** What was found out of fields already. */
   readonly fields: Map<string, Explanation>
   /** Whether to look for what the program could read instead. */

@@ -1,8 +1,8 @@
 import { BtfKind } from '../../btf/constants.js'
-import { kindName, kindOf, nameOffsetOf } from '../../btf/btf.js'
+import { isComposite, kindName, kindOf, nameOf, nameOffsetOf } from '../../btf/btf.js'
 import { essentialName, findCandidates } from '../../btf/find.js'
 import { describeAccess, describeType } from '../../core/describe.js'
-import { CoreReloKind } from '../../core/kinds.js'
+import { CoreReloKind, isFieldKind } from '../../core/kinds.js'
 import { matchSpec, type Candidate } from '../../core/match-spec.js'
 import type { Resolution } from '../../core/resolution.js'
 import type { Spec } from '../../core/spec.js'
@@ -10,6 +10,7 @@ import { resolveSize } from '../../btf/resolve.js'
 import { bytesText } from '../c-text.js'
 import type { ReasonContext } from './context.js'
 import { firstDifference } from './difference.js'
+import { declareOwn } from './own-types.js'
 import { findPath } from './paths.js'
 import { listed, type Explanation } from './reason.js'
 import { accessPath, guardType, readElsewhere } from './snippets.js'
@@ -27,7 +28,7 @@ const KIND_TEXTS: ReadonlyMap<number, string> = new Map([
 const MAX_MODULES = 5
 
 /** No type of the root's kind and name: as another kind, in a module that was not asked with, or nowhere. */
-export function explainMissingType (local: Spec, { target, work, modulesWith }: ReasonContext): Explanation {
+export function explainMissingType (local: Spec, { target, work, modulesWith, storedIn }: ReasonContext): Explanation {
   const type = describeType(local.btf, local.rootId, true)
   const suggestions = [guardType(local)]
   const kind = kindOf(local.btf, local.rootId)
@@ -54,7 +55,19 @@ export function explainMissingType (local: Spec, { target, work, modulesWith }: 
       }
     }
   }
-  return { reason: 'type_missing', detail: `This kernel has no ${type}.`, suggestions }
+  const detail = `This kernel has no ${type}.`
+  // A name with a flavour is one of the kernel's by intent; and only accesses to fields are recorded for an attribute of the type.
+  const isFlavored = nameOf(local.btf, local.rootId).includes('___')
+  if (isFlavored || !isComposite(kind) || !isFieldKind(local.kind)) return { reason: 'type_missing', detail, suggestions }
+  const map = storedIn(local.rootId)
+  if (map === undefined) {
+    return { reason: 'type_missing', detail, suggestions: [...suggestions, declareOwn(local.btf, local.rootId, false)] }
+  }
+  return {
+    reason: 'type_missing',
+    detail: `${detail} The program's map ${map} stores it, so it seems to be the program's own type, which no kernel has.`,
+    suggestions: [declareOwn(local.btf, local.rootId, true)]
+  }
 }
 
 /** The type is there, in another shape. */

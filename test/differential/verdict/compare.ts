@@ -9,8 +9,15 @@ import { judge, kernelSymbols, type Verdict } from '../../../src/verdict/index.j
 export interface Answer {
   readonly object: string
   readonly program: string
+  readonly section: string
   readonly result: 'ok' | 'poison' | 'other' | 'none'
   readonly log: string
+  /** Of `other`: the instruction that the verifier looked at last, -1 where it had not begun. */
+  readonly at?: number
+  /** Of `other`: ways through the program that it had followed to their end. */
+  readonly ended?: number
+  /** Of `other`: whether a way leads from that instruction to a poisoned one. */
+  readonly ahead?: boolean
 }
 
 export interface Judged {
@@ -49,7 +56,7 @@ export function readAnswers (text: string): Answer[] {
 }
 
 export interface Comparison {
-  /** How often a verdict met an answer: `fails/poison`. */
+  /** How often a verdict met an outcome: `fails/poison`, `fails/before`. */
   readonly counts: Readonly<Record<string, number>>
   /** Programs whose verdict the verifier refutes. */
   readonly wrong: readonly string[]
@@ -57,20 +64,39 @@ export interface Comparison {
   readonly unknown: number
 }
 
-/** A program that loads was judged wrongly if it is `fails`; one refused for its poison, if it is `loads`. */
+/** Whether the verifier refused it before it looked at any instruction, or on the first way through it that could have led to poison. */
+function isRefusedBeforePoison ({ at, ended, ahead }: Answer): boolean {
+  return at === -1 || (ended === 0 && ahead === true)
+}
+
+/** The row of the table: of `fails`, what is refused for something else than the poison is told apart by when that is. */
+function outcomeOf (verdict: Verdict, answer: Answer): string {
+  if (verdict !== 'fails' || answer.result !== 'other') return answer.result
+  return isRefusedBeforePoison(answer) ? 'before' : 'later'
+}
+
+/**
+ * A program that is refused for its poison was judged wrongly if it is `loads`. One that loads was if it is `fails`, and so was one that
+ * is refused when the verifier had passed where the poison should be.
+ */
 export function compareVerdicts ({ verdicts }: Judged, answers: readonly Answer[]): Comparison {
   const counts: Record<string, number> = {}
   const wrong: string[] = []
   let unknown = 0
   let seen = 0
-  for (const { object, program, result, log } of answers) {
+  for (const answer of answers) {
+    const { object, program, result, log } = answer
     const judged = verdicts.get(`${object} ${program}`)
     if (judged === undefined) continue
     const { verdict, reason } = judged
-    counts[`${verdict}/${result}`] = (counts[`${verdict}/${result}`] ?? 0) + 1
+    const outcome = outcomeOf(verdict, answer)
+    counts[`${verdict}/${outcome}`] = (counts[`${verdict}/${outcome}`] ?? 0) + 1
     if (result !== 'none') seen++
     if (result !== 'none' && verdict === 'unknown') unknown++
-    if ((verdict === 'loads' && result === 'poison') || (verdict === 'fails' && result === 'ok')) wrong.push(`${basename(object)} ${program}: ${verdict} (${reason ?? 'no reason'}), and the verifier: ${result} ${log.slice(0, 200)}`)
+    const isWrong = verdict === 'loads' ? outcome === 'poison' : verdict === 'fails' && (outcome === 'ok' || outcome === 'later')
+    if (isWrong) {
+      wrong.push(`${basename(object)} ${program}: ${verdict} (${reason ?? 'no reason'}), and the verifier: ${outcome} ${log.slice(0, 200)}`)
+    }
   }
   return { counts, wrong, unknown: seen === 0 ? 0 : unknown / seen }
 }

@@ -88,3 +88,37 @@ describe('a compiled function with two names', () => {
       .toEqual([['task_struct.pid', ['second 1', 'first 1']], ['task_struct.gone', ['second 2', 'first 2']]])
   })
 })
+
+describe('a compiled program that reads a struct which no kernel has', () => {
+  const report = reportOf('own-type')
+  const told = (type: string) => report.relocations.filter(entry => entry.type === type).map(({ reason, detail, suggestions }) => ({ reason, detail, suggestions }))
+
+  it('is told to take the attribute off, and not to guard it, where a map stores the struct', () => {
+    expect(told('struct visitor')).toEqual([{
+      reason: 'type_missing',
+      detail: 'This kernel has no struct visitor. The program\'s map visitors stores it, so it seems to be the program\'s own type, which no kernel has.',
+      suggestions: [{
+        text: 'Take preserve_access_index off it, or declare it where no #pragma clang attribute push adds that:',
+        code: 'struct visitor {\n\tunsigned int pid;\n\tchar comm[16];\n\tstruct visitor *next;\n};'
+      }]
+    }])
+  })
+
+  it('is told of the possibility where nothing shows whose struct it is', () => {
+    expect(told('struct unstored')).toEqual([{
+      reason: 'type_missing',
+      detail: 'This kernel has no struct unstored.',
+      suggestions: [
+        { text: 'Use struct unstored only where the kernel has it:', code: 'if (bpf_core_type_exists(struct unstored)) {\n\t/* use struct unstored here */\n}' },
+        {
+          text: 'If struct unstored is the program\'s own, no kernel has it. Then take preserve_access_index off it, or declare it where no #pragma clang attribute push adds that:',
+          code: 'struct unstored {\n\t/* its members */\n};'
+        }
+      ]
+    }])
+  })
+
+  it('is not told so of a flavour, which is meant to be one of the kernel', () => {
+    expect(told('struct task___fast')[0]?.suggestions.map(({ text }) => text)).toEqual(['Use struct task___fast only where the kernel has it:'])
+  })
+})

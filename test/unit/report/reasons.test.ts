@@ -121,7 +121,9 @@ describe('a type that is missing', () => {
 
   it('is told so, with a guard', () => {
     expect(missing(target => { target.int('int', 4) })).toMatchObject({
-      reason: 'type_missing', detail: 'This kernel has no struct foo.', suggestions: [{ code: 'if (bpf_core_type_exists(struct foo)) {\n\t/* use struct foo here */\n}' }]
+      reason: 'type_missing',
+      detail: 'This kernel has no struct foo.',
+      suggestions: [{ code: 'if (bpf_core_type_exists(struct foo)) {\n\t/* use struct foo here */\n}' }, { code: 'struct foo {\n\tint x;\n};' }]
     })
   })
 

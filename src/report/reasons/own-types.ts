@@ -1,0 +1,68 @@
+import { BtfKind } from '../../btf/constants.js'
+import {
+  datasecVariable, isComposite, isEmptyString, kindOf, memberNameOffset, memberType, nameOf, nameOffsetOf, referencedType, typeId, vlenOf,
+  type Btf, type TypeId
+} from '../../btf/btf.js'
+import { shownName, shownText } from '../../btf/shown-text.js'
+import { describeType } from '../../core/describe.js'
+import { declaration, memberDeclaration } from '../c-text.js'
+import type { ReportSuggestion } from '../../wire/report.js'
+
+/** Members of a map's definition that are looked at: libbpf knows of fewer. */
+const MAX_PARTS = 16
+/** Qualifiers and typedefs before a type. */
+const MAX_STEPS = 32
+/** Members that a suggestion spells out. */
+const MAX_MEMBERS = 32
+
+const PASSED: ReadonlySet<number> = new Set([
+  BtfKind.TYPEDEF, BtfKind.CONST, BtfKind.VOLATILE, BtfKind.RESTRICT, BtfKind.TYPE_TAG
+])
+
+/** Structs and unions that maps of the object have as key or value, each with the name of such a map. */
+export function storedTypes (btf: Btf): ReadonlyMap<TypeId, string> {
+  const stored = new Map<TypeId, string>()
+  for (let id = typeId(btf.startId); id < btf.endId; id = typeId(id + 1)) {
+    if (kindOf(btf, id) !== BtfKind.DATASEC || nameOf(btf, id) !== '.maps') continue
+    for (let v = 0; v < vlenOf(btf, id); v++) {
+      const variable = datasecVariable(btf, id, v)
+      const definition = withoutQualifiers(btf, referencedType(btf, variable))
+      if (!isComposite(kindOf(btf, definition))) continue
+      for (let part = 0; part < Math.min(vlenOf(btf, definition), MAX_PARTS); part++) {
+        if (!['key', 'value'].includes(shownText(btf, memberNameOffset(btf, definition, part)))) continue
+        const pointer = withoutQualifiers(btf, memberType(btf, definition, part))
+        if (kindOf(btf, pointer) !== BtfKind.PTR) continue
+        const type = withoutQualifiers(btf, referencedType(btf, pointer))
+        if (isComposite(kindOf(btf, type)) && !stored.has(type)) stored.set(type, shownName(btf, variable))
+      }
+    }
+  }
+  return stored
+}
+
+function withoutQualifiers (btf: Btf, id: TypeId): TypeId {
+  let type = id
+  for (let i = 0; i < MAX_STEPS && PASSED.has(kindOf(btf, type)); i++) type = referencedType(btf, type)
+  return type
+}
+
+/** The type as its author declares it, without what makes clang record accesses to it. */
+export function declareOwn (btf: Btf, id: TypeId, isCertain: boolean): ReportSuggestion {
+  const type = describeType(btf, id)
+  const count = vlenOf(btf, id)
+  const isShown = count <= MAX_MEMBERS && Array.from({ length: count }, (_, i) => canDeclare(btf, memberType(btf, id, i))).every(can => can)
+  const members = isShown ? Array.from({ length: count }, (_, i) => `\t${memberDeclaration(btf, id, i)};`) : ['\t/* its members */']
+  const advice = 'ake preserve_access_index off it, or declare it where no #pragma clang attribute push adds that:'
+  return {
+    text: isCertain ? `T${advice}` : `If ${type} is the program's own, no kernel has it. Then t${advice}`,
+    code: [`${type} {`, ...members, '};'].join('\n')
+  }
+}
+
+/** Whether one line of C declares a member of the type: not where the type has no name, or was cut. */
+function canDeclare (btf: Btf, id: TypeId): boolean {
+  const text = declaration(btf, id)
+  return !text.includes('(anonymous)') && !text.includes('…') && !isUnnamed(btf, withoutQualifiers(btf, id))
+}
+
+function isUnnamed (btf: Btf, id: TypeId): boolean { return isComposite(kindOf(btf, id)) && isEmptyString(btf, nameOffsetOf(btf, id)) }

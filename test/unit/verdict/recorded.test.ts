@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { parseBtf, parseObject, relocate } from '../../../src/core/index.js'
+import { judge } from '../../../src/verdict/index.js'
+import { bytesOf } from '../../support/compiled.js'
+import { at, btf, integers } from '../../support/btf-builder.js'
+
+/** Programs of test/differential/verdict, compiled, and what the verifiers of real kernels said of each: see `npm run test:verdict`. */
+const FOLDER = join(import.meta.dirname, '../../fixtures/verdict')
+
+type Answer = 'ok' | 'poison' | 'before' | 'later'
+
+interface Recorded {
+  /** `uname -r` */
+  readonly kernel: string
+  /** Kernel functions of the programs that its BTF has. */
+  readonly functions: readonly string[]
+  /** By object and program. */
+  readonly answers: Readonly<Record<string, Readonly<Record<string, Answer>>>>
+}
+
+const RECORDED = JSON.parse(readFileSync(join(FOLDER, 'answers.json'), 'utf8')) as readonly Recorded[]
+
+/** What the programs ask for and every kernel has; what they have not is what their verdict is about. */
+function kernelTypes () {
+  const types = btf()
+  const { int } = integers(types)
+  types.struct('task_struct', 16, [at('pid', 0, int), at('tgid', 4, int), at('mm', 8, types.ptr(int))])
+  types.struct('list_head', 8, [at('next', 0, types.ptr(int))])
+  return parseBtf(types.bytes())
+}
+
+describe.each(RECORDED.map(recorded => [recorded.kernel, recorded] as const))('the verdict for Linux %s', (kernelRelease, { functions, answers }) => {
+  it.each(Object.keys(answers))('is what its verifier said of the programs of %s', name => {
+    const object = parseObject(bytesOf(join(FOLDER, `${name}.bpf.o`)))
+    const hasKernelSymbol = (symbol: string): boolean => functions.includes(symbol)
+    const { programs } = judge(object, relocate(object, kernelTypes()), { kernelRelease, hasKernelSymbol })
+    const found = programs.flatMap(({ name: program, verdict }) => {
+      const answer = answers[name]?.[program]
+      return answer === undefined ? [] : [{ program, verdict, answer }]
+    })
+    expect(found.length).toBe(Object.keys(answers[name] ?? {}).length)
+    expect(found.filter(({ verdict, answer }) => verdict === 'loads' && answer === 'poison')).toEqual([])
+    expect(found.filter(({ verdict, answer }) => verdict === 'fails' && (answer === 'ok' || answer === 'later'))).toEqual([])
+    expect(found.filter(({ verdict }) => verdict === 'unknown').length).toBeLessThan(0.1 * found.length)
+    expect(found.some(({ verdict, answer }) => verdict === 'fails' && answer === 'poison')).toBe(true)
+  })
+})
