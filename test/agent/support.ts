@@ -6,7 +6,8 @@ import { machine, tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll } from 'vitest'
 import { normalizeArch } from '../../src/identity/arch.js'
-import { EXEC, MAIN, SAMPLE } from '../cli/corelo.js'
+import { EXEC, SAMPLE } from '../cli/corelo.js'
+import { MAIN, ROOT, runWarm } from '../support/command.js'
 
 /** The kernel that nodes of these tests pass for. Its BTF is that of examples/kernels. */
 const RELEASE = '6.1.0-sample'
@@ -122,13 +123,9 @@ export interface AgentRun {
 
 /** Runs `corelo agent --once` to its end. */
 export async function runOnce (node: Node, server: string, settings: Readonly<Record<string, string>> = {}, args: readonly string[] = []): Promise<AgentRun> {
-  const child = spawn(process.execPath, [MAIN, 'agent', '--once', '--server', server, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'], ...node.settings, ...settings } })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', chunk => { stdout += chunk })
-  child.stderr.on('data', chunk => { stderr += chunk })
-  const code = await new Promise<number | null>(resolve => child.once('close', resolve))
-  return { code, lines: parseLog(stdout), stderr }
+  const env = { PATH: process.env['PATH'], ...node.settings, ...settings }
+  const { code, stdout, stderr } = await runWarm({ args: ['agent', '--once', '--server', server, ...args], env, cwd: ROOT })
+  return { code, lines: parseLog(stdout.toString()), stderr }
 }
 
 export interface RunningAgent {

@@ -19,15 +19,15 @@ describe('corelo', () => {
     expect(readFileSync(join(ROOT, bin.corelo), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
   })
 
-  it('prints its version', () => {
-    expect(corelo(['--version'])).toMatchObject({ code: 0, stdout: Buffer.from(`corelo ${version}\n`), stderr: '' })
+  it('prints its version', async () => {
+    expect(await corelo(['--version'])).toMatchObject({ code: 0, stdout: Buffer.from(`corelo ${version}\n`), stderr: '' })
   })
 
-  it('prints its help on standard output when asked, and on standard error when there is nothing to do', () => {
-    const asked = corelo(['--help'])
+  it('prints its help on standard output when asked, and on standard error when there is nothing to do', async () => {
+    const asked = await corelo(['--help'])
     expect({ code: asked.code, stderr: asked.stderr }).toEqual({ code: 0, stderr: '' })
     for (const command of ['relocate', 'inspect', 'keys', 'serve', 'agent']) expect(asked.stdout.toString()).toMatch(new RegExp(`^  ${command} `, 'm'))
-    expect(corelo([])).toMatchObject({ code: 2, stdout: Buffer.alloc(0), stderr: asked.stdout.toString() })
+    expect(await corelo([])).toMatchObject({ code: 2, stdout: Buffer.alloc(0), stderr: asked.stdout.toString() })
   })
 
   it.each([
@@ -35,11 +35,11 @@ describe('corelo', () => {
     ['inspect', Object.keys(inspectSpec.options)],
     ['serve', SETTINGS.map(({ name }) => name)],
     ['agent', [...Object.keys(agentSpec.options), ...Object.values(AGENT_SETTINGS).map(({ env }) => env)]]
-  ])('lists every option of %s in its help', (command, names) => {
-    const { code, stdout, stderr } = corelo([command, '--help'])
+  ])('lists every option of %s in its help', async (command, names) => {
+    const { code, stdout, stderr } = await corelo([command, '--help'])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     for (const name of names) expect(stdout.toString()).toMatch(new RegExp(`${name}\\b`))
-    expect(corelo(['help', command]).stdout).toEqual(stdout)
+    expect((await corelo(['help', command])).stdout).toEqual(stdout)
     for (const line of stdout.toString().split('\n')) expect(line.length).toBeLessThanOrEqual(100)
   })
 
@@ -52,34 +52,34 @@ describe('corelo', () => {
     [['serve', '--watch', 'debian/12'], 'CORELO_WATCH must be patterns of kernels'],
     [['serve', '--watch', 'debian/12/x86_64/*'], 'CORELO_WATCH has nothing to watch: no source lists its kernels. Set CORELO_PACKAGES'],
     [['inspect'], 'corelo inspect needs an OBJECT']
-  ])('%j exits with 2', (args, message) => {
-    const { code, stderr, stdout } = corelo(args)
+  ])('%j exits with 2', async (args, message) => {
+    const { code, stderr, stdout } = await corelo(args)
     expect({ code, stdout: stdout.length }).toEqual({ code: 2, stdout: 0 })
     expect(stderr).toContain(message)
   })
 })
 
 describe('corelo inspect', () => {
-  it('lists programs and relocations with their access and source line', () => {
-    const { code, stdout, stderr } = corelo(['inspect', EXEC])
+  it('lists programs and relocations with their access and source line', async () => {
+    const { code, stdout, stderr } = await corelo(['inspect', EXEC])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout.toString()).toMatch(/^exec\.bpf\.o: little-endian, 1 program, 22 relocations$/m)
     expect(stdout.toString()).toMatch(/^on_exec \(raw_tp\/sched_process_exec\): 165 instructions, 22 relocations$/m)
     expect(stdout.toString()).toMatch(/^ {2}\d+ +byte_off +cred\.uid\.val +0:0:0 +exec\.bpf\.c:\d+ /m)
   })
 
-  it('gives the same as JSON', () => {
-    const { code, stdout } = corelo(['inspect', '--json', '-'], { input: readFileSync(EXEC) })
+  it('gives the same as JSON', async () => {
+    const { code, stdout } = await corelo(['inspect', '--json', '-'], { input: readFileSync(EXEC) })
     const inspection = JSON.parse(stdout.toString())
     expect(code).toBe(0)
     expect(inspection.programs).toMatchObject([{ name: 'on_exec', relocations: 22 }])
     expect(inspection.relocations).toHaveLength(22)
   })
 
-  it('says what is wrong with a file that is no eBPF object', () => {
+  it('says what is wrong with a file that is no eBPF object', async () => {
     const file = join(temporaryFolder(), 'text')
     writeFileSync(file, 'no object')
-    const { code, stdout, stderr } = corelo(['inspect', file])
+    const { code, stdout, stderr } = await corelo(['inspect', file])
     expect({ code, stdout: stdout.length }).toEqual({ code: 3, stdout: 0 })
     expect(stderr).toMatch(/^corelo: .*ELF/)
   })
@@ -133,14 +133,14 @@ describe('corelo serve', () => {
     [{ CORELO_AUTH: 'token' }, 'CORELO_TOKENS_FILE'],
     [{ CORELO_AUTH: 'token', CORELO_TOKENS_FILE: '/nowhere/tokens' }, '/nowhere/tokens'],
     [{ CORELO_AUTH: 'jwt', CORELO_JWKS_URL: 'https://issuer.example', CORELO_JWT_AUDIENCE: 'corelo' }, 'CORELO_JWT_ISSUER']
-  ])('says in one sentence which file or setting %j lacks, and exits with 2', (env, named) => {
-    const { code, stdout, stderr } = corelo(['serve'], { env: { CORELO_PORT: '0', CORELO_LOCAL_KERNEL: 'false', CORELO_CACHE_DIR: temporaryFolder(), ...env } })
+  ])('says in one sentence which file or setting %j lacks, and exits with 2', async (env, named) => {
+    const { code, stdout, stderr } = await corelo(['serve'], { env: { CORELO_PORT: '0', CORELO_LOCAL_KERNEL: 'false', CORELO_CACHE_DIR: temporaryFolder(), ...env } })
     expect({ code, stdout: stdout.toString(), stderr }).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(new RegExp(`^corelo: .*${named}.*\\n$`)) })
   })
 
-  it('refuses a setting that it cannot use, before anything else', () => {
+  it('refuses a setting that it cannot use, before anything else', async () => {
     const cache = join(temporaryFolder(), 'cache')
-    const { code, stderr } = corelo(['serve'], { env: { CORELO_PORT: 'http', CORELO_CACHE_DIR: cache } })
+    const { code, stderr } = await corelo(['serve'], { env: { CORELO_PORT: 'http', CORELO_CACHE_DIR: cache } })
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('CORELO_PORT must be a whole number') })
     expect(existsSync(cache)).toBe(false)
   })
