@@ -8,6 +8,7 @@ import { AGENT_SETTINGS } from '../../src/agent/settings.js'
 import { spec as agentSpec } from '../../src/cli/agent.js'
 import { spec as relocateSpec } from '../../src/cli/relocate.js'
 import { SETTINGS } from '../../src/http/config.js'
+import { spawnForTest, startProcess } from '../support/service.js'
 import { corelo, EXEC, MAIN, removeFoldersAfterEach, ROOT, temporaryFolder } from './corelo.js'
 
 removeFoldersAfterEach()
@@ -94,38 +95,20 @@ describe('corelo inspect', () => {
 })
 
 describe('corelo serve', () => {
-  const serve = (env: Record<string, string>) => spawn(process.execPath, [MAIN, 'serve'], {
-    env: { PATH: process.env.PATH, CORELO_HOST: '127.0.0.1', CORELO_PORT: '0', CORELO_LOCAL_KERNEL: 'false', CORELO_WORKERS: '1', CORELO_BTFHUB_URL: '', ...env }
-  })
-
   it('answers over HTTP, and ends with 0 on SIGTERM', async () => {
-    const child = serve({ CORELO_CACHE_DIR: temporaryFolder(), CORELO_SHUTDOWN_MS: '1000' })
-    const closed = new Promise(resolve => child.once('close', resolve))
-    let output = ''
-    const address = await new Promise<string>((resolve, reject) => {
-      child.stdout.on('data', chunk => {
-        output += chunk
-        const found = /http:\/\/127\.0\.0\.1:\d+/.exec(output)
-        if (found !== null) resolve(found[0])
-      })
-      child.once('close', code => reject(new Error(`exited with ${code}: ${output}`)))
-    })
-    expect((await fetch(`${address}/livez`)).status).toBe(200)
-    child.kill('SIGTERM')
-    expect(await closed).toBe(0)
+    const service = await startProcess({ CORELO_SHUTDOWN_MS: '1000' })
+    expect((await fetch(`${service.url}/livez`)).status).toBe(200)
+    expect(await service.stop('SIGTERM')).toBe(0)
   })
 
   it('says in one sentence that its port is taken, and exits with 2', async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await new Promise(resolve => server.once('listening', resolve))
     const { port } = server.address() as AddressInfo
-    const child = serve({ CORELO_PORT: String(port), CORELO_CACHE_DIR: temporaryFolder() })
-    let stderr = ''
-    child.stderr.on('data', chunk => { stderr += chunk })
-    const code = await new Promise(resolve => child.once('close', resolve))
+    const service = await spawnForTest({ CORELO_PORT: String(port) }, { stderr: 'pipe' })
+    expect(await service.exited).toBe(2)
     server.close()
-    expect(code).toBe(2)
-    expect(stderr).toMatch(new RegExp(`^corelo: Port ${port} on 127\\.0\\.0\\.1 is in use by another process; stop that, or set CORELO_PORT\\.$`, 'm'))
+    expect(service.output()).toMatch(new RegExp(`^corelo: Port ${port} on 127\\.0\\.0\\.1 is in use by another process; stop that, or set CORELO_PORT\\.$`, 'm'))
   })
 
   it.each([
