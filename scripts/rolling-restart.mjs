@@ -54,7 +54,7 @@ for (const replica of replicas) {
 }
 const probes = replicas.map(watch)
 const proxies = [await startConnectionProxy(), await startRequestProxy()]
-const expected = await ask(new Agent(), proxies[1].port, 'POST')
+const expected = await askUntilTaken(new Agent(), proxies[1].port, 'POST')
 
 const update = { isDone: false }
 const begun = Date.now()
@@ -170,11 +170,17 @@ async function freePort () {
   return port
 }
 
-async function teach ({ port }) {
-  const answer = await fetch(`http://127.0.0.1:${port}/kernels/sample/1/x86_64/1.0.0/btf`, { method: 'PUT', body: BTF, headers: { 'content-type': 'application/octet-stream' } })
+async function teach ({ port }, returns = 0) {
+  const answer = await fetch(`http://127.0.0.1:${port}/kernels/sample/1/x86_64/1.0.0/btf`, {
+    method: 'PUT', body: BTF, headers: { 'content-type': 'application/octet-stream' }
+  })
+  if (answer.status === 503 && returns < MAX_RETURNS) {
+    await sleep(Number(answer.headers.get('retry-after')) * 1000)
+    return await teach({ port }, returns + 1)
+  }
   if (!answer.ok) fail(`a replica does not take the sample's BTF: ${await answer.text()}`)
   // A replica answers for a hash once it was sent the object itself.
-  await ask(new Agent(), port, 'POST')
+  await askUntilTaken(new Agent(), port, 'POST')
 }
 
 async function client (port, index) {
