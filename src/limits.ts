@@ -49,6 +49,8 @@ export const LIMITS = {
   typesPerStep: 64,
   /** BTFs of modules that one request may name. A desktop kernel has about 150 modules loaded. */
   moduleBtfs: 512,
+  /** Objects that one minimised BTF may be for. An agent has a dozen, Debian's libbpf-tools sixty. */
+  minimisedObjects: 256,
   /** Values that one request may assume. Programs have a dozen settings in .rodata. */
   assumptions: 64
 } as const

@@ -64,7 +64,8 @@ export interface NameIndex {
 
 export function isValidId (btf: Btf, id: number): id is TypeId { return id >= 0 && id < btf.endId }
 
-function ownerOf (btf: Btf, id: number): Btf {
+/** The BTF that has the type's record: the one given, or one of its bases. */
+export function ownerOf (btf: Btf, id: number): Btf {
   let owner = btf
   while (id < owner.startId && owner.base !== undefined) owner = owner.base
   return owner
@@ -115,6 +116,8 @@ export function intBitOffset (btf: Btf, id: TypeId): number { return (word(btf, 
 export function isSignedInt (btf: Btf, id: TypeId): boolean { return (intEncoding(btf, id) & BTF_INT_SIGNED) !== 0 }
 
 export function arrayElement (btf: Btf, id: TypeId): TypeId { return typeId(word(btf, id, BTF_ARRAY.type)) }
+
+export function arrayIndexType (btf: Btf, id: TypeId): TypeId { return typeId(word(btf, id, BTF_ARRAY.indexType)) }
 
 export function arrayLength (btf: Btf, id: TypeId): number { return word(btf, id, BTF_ARRAY.nelems) }
 

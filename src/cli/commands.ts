@@ -19,7 +19,7 @@ export interface CommandEntry {
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   relocate: { summary: 'Relocate an object for a kernel.', load: () => import('./relocate.js') },
   inspect: { summary: 'List what an object contains and what it asks of a kernel.', load: () => import('./inspect.js') },
-  btf: { summary: 'Import, list and export the BTF of kernels.', load: () => import('./btf.js') },
+  btf: { summary: 'Import, list, cut down and export the BTF of kernels.', load: () => import('./btf.js') },
   keys: { summary: 'Make, show and rotate signing keys; verify attestations; make tokens.', load: () => import('./keys.js') },
   serve: { summary: 'Run the HTTP service.', load: () => import('./serve.js') },
   agent: { summary: "Keep a node's objects relocated for its kernel, by a service.", load: () => import('./agent.js') }

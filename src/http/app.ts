@@ -21,6 +21,7 @@ import type { Dependencies } from './routes/dependencies.js'
 import { kernelBtfRoutes } from './routes/kernel-btf.js'
 import { kernelRoutes } from './routes/kernels.js'
 import { keyRoutes } from './routes/keys.js'
+import { minBtfRoutes } from './routes/min-btf.js'
 import { objectRoutes } from './routes/objects.js'
 import { operationRoutes } from './routes/operations.js'
 import { relocateRoutes } from './routes/relocate.js'
@@ -98,6 +99,7 @@ export async function buildApp (
 
   await app.register(relocateRoutes, dependencies)
   await app.register(relocatedRoutes, dependencies)
+  await app.register(minBtfRoutes, dependencies)
   await app.register(objectRoutes, dependencies)
   await app.register(btfRoutes, dependencies)
   await app.register(kernelRoutes, dependencies)

@@ -9,7 +9,7 @@ const MAX_TEXT_BYTES = 64 * 1024
 const MAX_PARTS = LIMITS.moduleBtfs + 16
 
 /** What a form may contain, by the name of the part. A `file or text` part is a file where it has a file name or a binary type. */
-export type PartKind = 'text' | 'repeatable text' | 'file or text' | 'repeatable file'
+export type PartKind = 'text' | 'repeatable text' | 'file or text' | 'repeatable file' | 'repeatable file or text'
 
 export interface FormLimits {
   /** By part: the most bytes that its files may have together. */
@@ -58,11 +58,12 @@ async function readParts (
       throw new AppError('too_large', `The form has more than ${MAX_PARTS} parts.`, { part: 'form', limit: MAX_PARTS })
     }
     const kind = requireKind(kinds, name)
-    const isRepeated = Object.hasOwn(texts, name) || Object.hasOwn(files, name)
-    if (isRepeated && kind !== 'repeatable file') throw invalid(name, `The part ${name} is there more than once; send it once.`)
+    const isThere = Object.hasOwn(texts, name) || Object.hasOwn(files, name)
+    const isRepeatable = kind === 'repeatable file' || kind === 'repeatable file or text'
+    if (isThere && !isRepeatable) throw invalid(name, `The part ${name} is there more than once; send it once.`)
     if (part.type === 'field') {
       const text = readText(name, part.value)
-      if (kind === 'repeatable text') repeated[name] = [...repeated[name] ?? [], text]
+      if (kind === 'repeatable text' || kind === 'repeatable file or text') repeated[name] = [...repeated[name] ?? [], text]
       else texts[name] = text
       continue
     }

@@ -20,6 +20,7 @@ import { createKernels } from '../kernels/kernels.js'
 import { recordsOfName } from '../kernels/resolve.js'
 import { createLocalKernel, type LocalKernel } from '../kernels/local-kernel.js'
 import type { PublishedOf } from '../kernels/types.js'
+import { createMinimising } from '../relocation/minimising.js'
 import { createObjects } from '../relocation/objects.js'
 import { createRelocations } from '../relocation/relocations.js'
 import type { ServiceHooks, ServiceSettings, Warn } from '../settings.js'
@@ -161,6 +162,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       memoryBytes: share(SHARES.results),
       onRelease
     })
+    const minimising = createMinimising({ targets, objects, btfs, pool, onRelease })
     const publishedOf: PublishedOf = reference => packages?.source.published(reference)
     const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads, publishedOf })
     const watch: Watch | undefined = await openWatch(settings, {
@@ -168,7 +170,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       bucket,
       warn,
       publishedOf,
-      fetch: async reference => await kernels.get(reference, { caller: 'the watch for new kernels', waitMs: FETCH_AHEAD_MS }),
+      fetch: async reference => await kernels.get(reference, { isAhead: true, waitMs: FETCH_AHEAD_MS }),
       findHeld (reference) {
         const [first, ...others] = recordsOfName(index, reference, settings.trustUploads)
         return others.every(({ btfSha256 }) => btfSha256 === first?.btfSha256) ? first : undefined
@@ -177,7 +179,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     if (watch !== undefined) catalog.onLook(() => { watch.look().catch(() => {}) }) // it warns by itself
     disk.onRecovered(() => { btfs.saveHeld().catch(() => {}) }) // it warns by itself
     await Promise.all([pool.ready(), local.start(), catalog.start()])
-    return { index, btfs, local, fetching, catalog, client, packages, jobs, objects, relocations, kernels, attestations, watch }
+    return { index, btfs, local, fetching, catalog, client, packages, jobs, objects, relocations, minimising, kernels, attestations, watch }
   }
 
   let parts: Awaited<ReturnType<typeof open>> | undefined
@@ -189,6 +191,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     relocate: (request, deadline) => parts === undefined
       ? opening.then(({ relocations }) => relocations.relocate(request, deadline))
       : parts.relocations.relocate(request, deadline),
+    minimiseBtf: async (request, deadline) => await (parts ?? await opening).minimising.minimise(request, deadline),
     inspect: async object => await (parts ?? await opening).objects.inspect(object),
     putObject: async (bytes, expected) => await (parts ?? await opening).objects.put(bytes, expected),
     hasObject: async hash => await (parts ?? await opening).objects.has(requireHash(hash)),

@@ -2,6 +2,7 @@ import type { Jwks } from '../attestation/jwk.js'
 import type { KernelReference } from '../identity/reference.js'
 import type { KernelQuestion, Kernels, NamedBtf } from '../kernels/kernels.js'
 import type { KernelEntry, KernelFilter, KernelPage } from '../kernels/types.js'
+import type { MinimiseAnswer, MinimiseRequest } from '../relocation/minimising.js'
 import type { Deadline, InspectAnswer, RelocateAnswer, RelocateRequest } from '../relocation/types.js'
 import type { Sha256 } from '../store/sha256.js'
 import type { WatchStats } from '../watch/watch.js'
@@ -13,6 +14,8 @@ import type { WatchStats } from '../watch/watch.js'
 export interface Service {
   /** At once, without a promise, where the answer is held or nothing has to be waited for to refuse it. */
   relocate(request: RelocateRequest, deadline?: Deadline): RelocateAnswer | Promise<RelocateAnswer>
+  /** The smallest BTF with which objects relocate as with the kernel's. */
+  minimiseBtf(request: MinimiseRequest, deadline?: Deadline): Promise<MinimiseAnswer>
   inspect(object: Uint8Array): Promise<InspectAnswer>
   putObject(bytes: Uint8Array, expected: Sha256): Promise<{ created: boolean }>
   hasObject(hash: Sha256): Promise<boolean>

@@ -11,7 +11,7 @@ import type { Unread } from '../store/read-failure.js'
 import type { Sha256 } from '../store/sha256.js'
 
 /** Messages between the event loop and a worker: plain data only, since errors and class instances lose themselves on the way. */
-export type Task = WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask
+export type Task = WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask | MinimiseTask
 
 /** Does nothing, which a worker can only do once it has started. */
 export interface WarmTask {
@@ -143,6 +143,21 @@ export interface InspectedObject {
   readonly inspection: Inspection | undefined
 }
 
+/** Makes the smallest BTF with which objects relocate as with the kernel's. */
+export interface MinimiseTask {
+  readonly kind: 'minimise'
+  /** In shared memory, with the hashes by which a worker knows objects that it has parsed already. */
+  readonly objects: ReadonlyArray<{ readonly bytes: Uint8Array, readonly sha256: Sha256 }>
+  readonly btf: SharedBtf
+  readonly modules: readonly SharedBtf[]
+}
+
+/** Raw BTF, moved, with its hash. */
+export interface MinimisedBtf {
+  readonly bytes: Uint8Array
+  readonly sha256: Sha256
+}
+
 /** What a task of each kind answers. */
 export interface TaskValues {
   readonly warm: null
@@ -151,6 +166,7 @@ export interface TaskValues {
   readonly read: ReadFile
   readonly relocate: RelocatedObject
   readonly inspect: InspectedObject
+  readonly minimise: MinimisedBtf
 }
 
 export type TaskValue<T extends Task> = TaskValues[T['kind']]

@@ -8,6 +8,7 @@ import { ExitCode } from '../../src/cli/exit-code.js'
 import { spec as btfExport } from '../../src/cli/btf/export.js'
 import { spec as btfImport } from '../../src/cli/btf/import.js'
 import { spec as btfList } from '../../src/cli/btf/list.js'
+import { spec as btfMin } from '../../src/cli/btf/min.js'
 import { spec as btfSync } from '../../src/cli/btf/sync.js'
 import { spec as inspect } from '../../src/cli/inspect.js'
 import { spec as keysRotate } from '../../src/cli/keys/rotate.js'
@@ -26,7 +27,7 @@ const documents = [readme, ...pages].join('\n')
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 /** Commands of which the pages show every option. */
 const shownWhole: Record<string, CommandSpec> = {
-  agent, 'btf export': btfExport, 'btf import': btfImport, 'btf list': btfList, 'btf sync': btfSync, inspect, 'keys token': keysToken, relocate: relocateSpec, serve
+  agent, 'btf export': btfExport, 'btf import': btfImport, 'btf list': btfList, 'btf min': btfMin, 'btf sync': btfSync, inspect, 'keys token': keysToken, relocate: relocateSpec, serve
 }
 const specs: Record<string, CommandSpec> = { ...shownWhole, 'keys rotate': keysRotate, 'keys show': keysShow, 'keys verify': keysVerify }
 
@@ -88,7 +89,7 @@ describe('README', () => {
   })
 
   it('names the folders of the source', () => {
-    const folders = [...readme.matchAll(/^ {2}(\w+)\/ {2,}/gm)].map(([, name = '']) => name)
+    const folders = [...readme.matchAll(/^ {2}([\w-]+)\/ {2,}/gm)].map(([, name = '']) => name)
     const there = readdirSync(join(ROOT, 'src'), { withFileTypes: true }).filter(entry => entry.isDirectory()).map(({ name }) => name)
     expect(folders.sort()).toEqual(there.sort())
   })

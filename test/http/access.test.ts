@@ -22,6 +22,7 @@ const put = (body: Uint8Array): RequestInit => ({ method: 'PUT', body })
 /** Every route, each with a request that works. Documents.test holds that there is no other. */
 const ROUTES: readonly Route[] = [
   { name: 'POST /relocate', path: '/relocate', init: { method: 'POST', body: form({ object: OBJECT, kernel_release: '5' }) }, needs: 'relocate' },
+  { name: 'POST /min-btf', path: '/min-btf', init: { method: 'POST', body: form({ object: OBJECT, kernel_release: '5' }) }, needs: 'relocate' },
   { name: 'PUT /objects', path: `/objects/${sha256(OBJECT)}`, init: put(OBJECT), needs: 'relocate' },
   { name: 'HEAD /objects', path: `/objects/${sha256(OBJECT)}`, init: { method: 'HEAD' }, needs: 'relocate' },
   { name: 'GET /relocated', path: `/relocated/${sha256(OBJECT)}/${sha256(FAKE_BTF)}`, needs: 'relocate' },

@@ -85,6 +85,7 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
         ...fake.answer
       }
     },
+    async minimiseBtf () { return { bytes: FAKE_BTF, sha256: sha256(FAKE_BTF), btfSha256: sha256(FAKE_BTF), kernel: FAKE_KERNEL } },
     async inspect () { throw new Error('not for HTTP') },
     async putObject (bytes, expected) {
       if (sha256(bytes) !== expected) throw new AppError('invalid_request', 'The bytes have another hash.', { expected })

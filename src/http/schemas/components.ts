@@ -2,10 +2,10 @@ import { Envelope, Jwks } from './keys.js'
 import { State, StoredObject } from './content.js'
 import { Kernel, KernelPage, OfferedKernel } from './kernel.js'
 import { Problem } from './problem.js'
-import { RelocateForm } from './relocate.js'
+import { MinBtfForm, RelocateForm } from './relocate.js'
 import { Program, Relocation, Report } from './report.js'
 
 /** Every schema with a name of its own in the OpenAPI document. */
 export const COMPONENTS = [
-  Problem, Report, Program, Relocation, RelocateForm, Kernel, OfferedKernel, KernelPage, StoredObject, State, Envelope, Jwks
+  Problem, Report, Program, Relocation, RelocateForm, MinBtfForm, Kernel, OfferedKernel, KernelPage, StoredObject, State, Envelope, Jwks
 ] as const
