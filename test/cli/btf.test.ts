@@ -105,7 +105,7 @@ describe('corelo btf import', () => {
       request.resume().on('end', () => { response.writeHead(201, { 'content-type': 'application/json' }).end('{}') })
     })
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-    const { code } = await corelo(['btf', 'import', DEB, '--server', `http://127.0.0.1:${(server.address() as AddressInfo).port}`])
+    const { code } = await corelo(['btf', 'import', DEB, '--server', `http://127.0.0.1:${(server.address() as AddressInfo).port}`], { isAlone: true })
     server.close()
     expect(code).toBe(0)
     expect(puts).toEqual([

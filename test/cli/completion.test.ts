@@ -43,7 +43,7 @@ describe.skipIf(!has('fish'))('completion in fish', () => {
 
 describe('corelo completion', () => {
   it.each(['zsh', 'fish'])('prints a script that %s can read', async shell => {
-    const { stdout, code } = await corelo(['completion', shell])
+    const { stdout, code } = await corelo(['completion', shell], { isAlone: true })
     expect(code).toBe(0)
     expect(stdout.toString()).toContain('on-unresolved')
     if (!has(shell)) return
