@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { labBtfs, labObjects } from './lab.mjs'
-import { cpuMsOf, startBareRelocated, startService, stopServer } from './servers.mjs'
+import { cpuMsOf, startBareRelocated, startMeasured } from './servers.mjs'
 import { median } from './statistics.mjs'
 
 const run = promisify(execFile)
@@ -33,9 +33,9 @@ export async function benchHeld ({ rounds, seconds, beside }) {
     servers.service = await hold(folder, object, btf)
     if (beside !== undefined) servers.beside = await hold(folder, object, btf, beside)
     const path = `/relocated/${hashOf(object)}/${hashOf(btf)}`
-    const answer = await fetch(servers.service.address + path)
+    const answer = await fetch(servers.service.url + path)
     await answer.arrayBuffer()
-    servers.bare = await startBareRelocated(servers.service.address + path)
+    servers.bare = await startBareRelocated(servers.service.url + path)
     const asks = [
       { name: 'GET', path, args: [], isBareToo: true },
       { name: 'GET, 304', path, args: ['-H', `if-none-match: ${answer.headers.get('etag')}`], isBareToo: true },
@@ -51,7 +51,7 @@ export async function benchHeld ({ rounds, seconds, beside }) {
     }
     return rows
   } finally {
-    for (const server of Object.values(servers)) await stopServer(server)
+    for (const server of Object.values(servers)) await server.stop()
     rmSync(folder, { recursive: true, force: true })
   }
 }
@@ -75,18 +75,18 @@ async function compare (ask, service, other, server, { rounds, seconds }) {
 
 /** A service that has relocated the object for the kernel. */
 async function hold (folder, object, btf, checkout) {
-  const server = await startService({ CORELO_CACHE_DIR: mkdtempSync(join(folder, 'cache-')) }, checkout)
+  const server = await startMeasured({ CORELO_CACHE_DIR: mkdtempSync(join(folder, 'cache-')) }, checkout)
   for (const [path, body] of [['/kernels/bench/1/x86_64/bench/btf', btf], [`/objects/${hashOf(object)}`, object]]) {
-    const answer = await fetch(server.address + path, { method: 'PUT', body, headers: { 'content-type': 'application/octet-stream' } })
+    const answer = await fetch(server.url + path, { method: 'PUT', body, headers: { 'content-type': 'application/octet-stream' } })
     if (!answer.ok) throw new Error(`PUT ${path} answered ${answer.status}`)
   }
-  await (await fetch(`${server.address}/relocated/${hashOf(object)}/${hashOf(btf)}`)).arrayBuffer()
+  await (await fetch(`${server.url}/relocated/${hashOf(object)}/${hashOf(btf)}`)).arrayBuffer()
   return server
 }
 
 async function load (server, { path, args }, seconds) {
   const before = cpuMsOf(server)
-  const { stdout } = await run('wrk', ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, ...args, server.address + path])
+  const { stdout } = await run('wrk', ['-t1', `-c${CONNECTIONS}`, `-d${seconds}s`, ...args, server.url + path])
   const requests = Number(/(\d+) requests in/.exec(stdout)?.[1])
   if (!(requests > 0) || /Non-2xx|Socket errors/.test(stdout)) throw new Error(`wrk says of ${path}:\n${stdout}`)
   return { perSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]), cpuUs: (cpuMsOf(server) - before) / requests * 1000 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fetch } from 'undici'
 import { labBtfs } from './lab.mjs'
-import { startService, stopServer } from './servers.mjs'
+import { startMeasured } from './servers.mjs'
 
 const PAGE_BYTES = 4096
 
@@ -15,20 +15,20 @@ export async function benchMemory ({ kernels }) {
   const files = labBtfs().map(({ path }) => readFileSync(path))
   if (files.length === 0 || !existsSync('/proc/self/statm')) return []
   const cache = mkdtempSync(join(tmpdir(), 'corelo-bench-'))
-  const service = await startService({ CORELO_CACHE_DIR: cache, CORELO_MEMORY_BYTES: String(4 * 1024 ** 3), CORELO_LOCAL_KERNEL: 'false' })
+  const service = await startMeasured({ CORELO_CACHE_DIR: cache, CORELO_MEMORY_BYTES: String(4 * 1024 ** 3), CORELO_LOCAL_KERNEL: 'false' })
   try {
     const object = readFileSync(join(import.meta.dirname, '..', 'examples', 'exec.bpf.o'))
-    await relocateOnce(service.address, object, files[0])
+    await relocateOnce(service.url, object, files[0])
     const before = residentBytes(service.child.pid)
     let btfBytes = 0
     for (let i = 0; i < kernels; i++) {
       const btf = Buffer.from(files[i % files.length])
       btf.writeUInt8(1 + Math.floor(i / files.length), 2)
       btfBytes += btf.length
-      const address = `${service.address}/kernels/bench/1/x86_64/bench-${i}/btf`
+      const address = `${service.url}/kernels/bench/1/x86_64/bench-${i}/btf`
       const answer = await fetch(address, { method: 'PUT', body: btf, headers: { 'content-type': 'application/octet-stream' } })
       if (!answer.ok) throw new Error(`PUT answered ${answer.status}: ${await answer.text()}`)
-      await relocate(service.address, object, `bench/1/x86_64/bench-${i}`)
+      await relocate(service.url, object, `bench/1/x86_64/bench-${i}`)
     }
     const resident = await settle(service.child.pid)
     return [{
@@ -40,7 +40,7 @@ export async function benchMemory ({ kernels }) {
       'all / BTF': resident / btfBytes
     }]
   } finally {
-    await stopServer(service)
+    await service.stop()
     rmSync(cache, { recursive: true, force: true })
   }
 }

@@ -4,7 +4,7 @@ import { createReadStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rea
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { labFolder, labPackages } from './lab.mjs'
-import { startService, stopServer } from './servers.mjs'
+import { startService } from '../scripts/service.mjs'
 
 /**
  * What a cold kernel of a package repository costs a service that is warm: CPU, and the most memory that was resident beyond what
@@ -39,7 +39,7 @@ export async function benchPackage () {
           'at most beyond that MB': (peakBytes(service.child.pid) - before) / 1e6
         })
       } finally {
-        await stopServer(service)
+        await service.stop()
       }
     }
     return rows
@@ -50,8 +50,8 @@ export async function benchPackage () {
   }
 }
 
-async function ask ({ address }, kernel) {
-  return await fetch(`${address}/kernels/${kernel}/btf`, { headers: { prefer: 'wait=600' } })
+async function ask ({ url }, kernel) {
+  return await fetch(`${url}/kernels/${kernel}/btf`, { headers: { prefer: 'wait=600' } })
 }
 
 /** A repository of these packages, made by apt-ftparchive. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'undici'
 import { labBtfs, labObjects } from './lab.mjs'
-import { cpuMsOf, startBare, startService, stopServer } from './servers.mjs'
+import { cpuMsOf, startBare, startMeasured } from './servers.mjs'
 import { median } from './statistics.mjs'
 
 const CONNECTIONS = 4
@@ -23,7 +23,7 @@ export async function benchRequest ({ requests, rounds }) {
   try {
     const bare = await startBare()
     servers.push(bare)
-    const service = await startService({ CORELO_CACHE_DIR: cache })
+    const service = await startMeasured({ CORELO_CACHE_DIR: cache })
     servers.push(service)
     const btf = readFileSync(kernel.path)
     const hash = `sha256:${createHash('sha256').update(btf).digest('hex')}`
@@ -55,7 +55,7 @@ export async function benchRequest ({ requests, rounds }) {
     }
     return rows
   } finally {
-    for (const server of servers) await stopServer(server)
+    for (const server of servers) await server.stop()
     rmSync(cache, { recursive: true, force: true })
   }
 }
@@ -68,7 +68,7 @@ function pickObject () {
 }
 
 async function put (server, path, body) {
-  const client = new Client(server.address)
+  const client = new Client(server.url)
   const answer = await client.request({ method: 'PUT', path, body, headers: { 'content-type': 'application/octet-stream' } })
   await answer.body.dump()
   await client.close()
@@ -77,7 +77,7 @@ async function put (server, path, body) {
 
 /** Sends requests over a few connections and tells what each cost the server. */
 async function load (server, { form, isNew, object, btfSha256, requests }) {
-  const clients = Array.from({ length: CONNECTIONS }, () => new Client(server.address))
+  const clients = Array.from({ length: CONNECTIONS }, () => new Client(server.url))
   const times = []
   const cpuBefore = cpuMsOf(server)
   const started = performance.now()

@@ -6,7 +6,7 @@ import { fetch } from 'undici'
 import { openContentStore } from '../dist/store/content-store.js'
 import { openKernelIndex } from '../dist/kernels/kernel-index.js'
 import { sha256 } from '../dist/store/sha256.js'
-import { startService, stopServer } from './servers.mjs'
+import { spawnService } from '../scripts/service.mjs'
 
 /** What is promised: a service that holds 500 kernels is ready this soon after it was started. */
 const PROMISED_MS = 2000
@@ -25,12 +25,13 @@ export async function benchRestart ({ kernels, runs }) {
     const cpu = []
     for (let run = 0; run < runs; run++) {
       const started = performance.now()
-      const service = await startService({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false' })
-      await answered(`${service.address}/readyz`)
+      const service = spawnService({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false' })
+      await service.listening()
+      await answered(`${service.url}/readyz`)
       times.push(performance.now() - started)
       cpu.push(cpuMs(service.child.pid))
-      const held = (await (await answered(`${service.address}/kernels?limit=1000`)).json()).kernels.length
-      await stopServer(service)
+      const held = (await (await answered(`${service.url}/kernels?limit=1000`)).json()).kernels.length
+      await service.stop()
       if (held !== kernels) throw new Error(`the service knows ${held} of ${kernels} kernels after its start`)
     }
     times.sort((a, b) => a - b)

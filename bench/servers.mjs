@@ -1,39 +1,22 @@
-import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { spawnServer, startService } from '../scripts/service.mjs'
 
 /** Starts the measure: bare Fastify. */
-export async function startBare () { return await start([join(import.meta.dirname, 'bare-server.mjs')], {}) }
+export async function startBare () { return await start('bare-server.mjs') }
 
 /** The same for a held result, which it takes from that address. */
-export async function startBareRelocated (address) { return await start([join(import.meta.dirname, 'bare-relocated.mjs'), address], {}) }
+export async function startBareRelocated (address) { return await start('bare-relocated.mjs', address) }
 
-/** Starts the service as an operator does, with its default settings (its log included) but for those given; that of another checkout where one is named. */
-export async function startService (settings, checkout = join(import.meta.dirname, '..')) {
-  return await start([join(checkout, 'dist', 'cli', 'main.js'), 'serve'], { CORELO_PORT: '0', CORELO_BTFHUB_URL: '', CORELO_TRUST_UPLOADS: 'true', ...settings })
+/** Starts the service as an operator does, with its default settings (its log included) but for those given. */
+export async function startMeasured (settings, checkout) {
+  return await startService({ CORELO_TRUST_UPLOADS: 'true', ...settings }, checkout === undefined ? {} : { checkout })
 }
 
-async function start (args, env) {
-  const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] })
-  const address = await new Promise((resolve, reject) => {
-    let output = ''
-    child.stdout.on('data', data => {
-      if (output === undefined) return
-      output += data
-      const found = /http:\/\/[0-9.]+:[0-9]+/.exec(output)
-      if (found === null) return
-      output = undefined
-      resolve(found[0])
-    })
-    child.on('exit', code => reject(new Error(`${args.join(' ')} ended with ${code}`)))
-  })
-  return { child, address }
-}
-
-export async function stopServer ({ child }) {
-  const ended = new Promise(resolve => child.on('exit', resolve))
-  child.kill('SIGINT')
-  await ended
+async function start (script, ...args) {
+  const server = spawnServer([join(import.meta.dirname, script), ...args])
+  await server.listening()
+  return server
 }
 
 /**

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { cpuMsOf, startService, stopServer } from '../bench/servers.mjs'
+import { cpuMsOf, startMeasured } from '../bench/servers.mjs'
 import { printTable } from '../bench/statistics.mjs'
 import { hashOf, runAgents } from './herd/agents.mjs'
 import { startOrigin } from './herd/origin.mjs'
@@ -42,16 +42,16 @@ try {
   running.push(store)
   const replicas = []
   for (let i = 0; i < Number(values.replicas); i++) {
-    const replica = await startService({
+    const replica = await startMeasured({
       CORELO_CACHE_DIR: join(work, `replica-${i}`), CORELO_BTFHUB_URL: origin.url, CORELO_BTFHUB_DIR: '', CORELO_UPSTREAM: '', CORELO_LOCAL_KERNEL: 'false', ...store.settings
     })
-    running.push({ close: () => stopServer(replica) })
+    running.push({ close: () => replica.stop() })
     replicas.push(replica)
   }
   const objects = Array.from({ length: OBJECTS }, (_, i) => makeObject(readFileSync(join(root, 'examples/exec.bpf.o')), i))
   const before = replicas.map(cpuMsOf)
   const seen = await runAgents({
-    services: replicas.map(({ address }) => address), ...size, objects, kernels: origin.releases.map(release => `ubuntu/20.04/x86_64/${release}`), connections: CONNECTIONS
+    services: replicas.map(({ url }) => url), ...size, objects, kernels: origin.releases.map(release => `ubuntu/20.04/x86_64/${release}`), connections: CONNECTIONS
   })
   const cpu = replicas.map((replica, i) => cpuMsOf(replica) - before[i])
   report(seen, cpu, [...origin.fetches.values()], replicas.length)

@@ -4,7 +4,6 @@
 //   npm run kill-loop                  25 moments
 //   npm run kill-loop -- 500           as many as one likes
 //   npm run kill-loop -- 500 --seed 7  the same kernels and the same order of moments again (not the same timing)
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -14,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { Agent, FormData, fetch as undiciFetch } from 'undici'
 import { packKernel, variantOf } from './archive.mjs'
+import { spawnService } from './service.mjs'
 
 const ROOT = join(import.meta.dirname, '..')
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { seed: { type: 'string' } } })
@@ -39,7 +39,7 @@ const wrong = []
 let service
 
 process.on('exit', () => {
-  service?.child.kill('SIGKILL')
+  service?.server.child.kill('SIGKILL')
   rmSync(work, { recursive: true, force: true })
 })
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130))
@@ -60,7 +60,7 @@ for (totals.moments = 0; totals.moments < MOMENTS && wrong.length === 0; totals.
   totals.orphansSeen += orphans().length
   if (random() * 100 < EARLY_KILLS) {
     totals.early++
-    spawnService()
+    spawn()
     await sleep(random() * 400)
     await kill()
     continue
@@ -135,52 +135,27 @@ async function startArchive () {
 
 // The service
 
-function spawnService () {
-  const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CORELO_')))
-  const child = spawn(process.execPath, [join(ROOT, 'dist/cli/main.js'), 'serve'], {
-    env: {
-      ...environment,
-      CORELO_PORT: '0',
-      CORELO_CACHE_DIR: cache,
-      CORELO_CACHE_BYTES: String(CACHE_BYTES),
-      CORELO_MEMORY_BYTES: '2000000',
-      CORELO_WORKERS: '1',
-      CORELO_BTFHUB_URL: archive.url,
-      CORELO_LOCAL_KERNEL: 'false',
-      CORELO_TRUST_UPLOADS: 'true'
-    },
-    stdio: ['ignore', 'pipe', 'inherit']
+function spawn () {
+  const server = spawnService({
+    CORELO_CACHE_DIR: cache,
+    CORELO_CACHE_BYTES: String(CACHE_BYTES),
+    CORELO_MEMORY_BYTES: '2000000',
+    CORELO_WORKERS: '1',
+    CORELO_BTFHUB_URL: archive.url,
+    CORELO_LOCAL_KERNEL: 'false',
+    CORELO_TRUST_UPLOADS: 'true'
   })
-  service = { child, exited: new Promise(resolve => child.on('exit', resolve)), address: undefined, agent: new Agent({ connections: 32 }) }
-  return service
+  service = { server, agent: new Agent({ connections: 32 }) }
 }
 
 async function begin () {
-  const { child, exited } = spawnService()
-  service.address = await Promise.race([
-    new Promise(resolve => {
-      let output = ''
-      child.stdout.on('data', data => {
-        if (output === undefined) return
-        output += data
-        const [address] = /http:\/\/[0-9.]+:[0-9]+/.exec(output) ?? []
-        if (address === undefined) return
-        output = undefined
-        resolve(address)
-      })
-    }),
-    exited.then(code => { throw new Error(`the service ended with ${code}`) })
-  ])
-  for (const until = performance.now() + 10_000; ; await sleep(20)) {
-    if ((await ask('/readyz'))?.status === 200) return
-    if (performance.now() > until) throw new Error('the service is not ready after 10 s')
-  }
+  spawn()
+  await service.server.ready()
 }
 
 async function kill () {
-  const { child, exited, agent } = service
-  child.kill('SIGKILL')
-  await exited
+  const { server, agent } = service
+  await server.stop('SIGKILL')
   await agent.destroy()
 }
 
@@ -188,9 +163,9 @@ async function kill () {
 
 /** The answer; undefined where the service was killed before it was whole. */
 async function ask (path, init) {
-  const { address, agent } = service
+  const { server, agent } = service
   try {
-    const response = await undiciFetch(`${address}${path}`, { dispatcher: agent, ...init })
+    const response = await undiciFetch(`${server.url}${path}`, { dispatcher: agent, ...init })
     const body = Buffer.from(await response.arrayBuffer())
     totals.requests++
     if (response.status === 503 && path !== '/readyz' && JSON.parse(body).code === 'overloaded') {

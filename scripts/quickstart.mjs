@@ -1,10 +1,11 @@
 // From a fresh checkout to a relocated program: builds, starts the service, sends it an example object for the running kernel,
 // prints the report and, where that is allowed, loads the result into the kernel. Leaves nothing behind but dist/.
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { release, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { spawnService } from './service.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const object = 'examples/exec.bpf.o'
@@ -23,7 +24,7 @@ function done (text) { console.log(`   ${text} (${((performance.now() - stepStar
 const work = mkdtempSync(join(tmpdir(), 'corelo-quickstart-'))
 let service
 process.on('exit', () => {
-  service?.kill('SIGKILL')
+  service?.child.kill('SIGKILL')
   rmSync(work, { recursive: true, force: true })
 })
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130))
@@ -64,36 +65,11 @@ function build () {
   if (status !== 0) throw new Error(`the build failed; did "npm ci" run?\n${stdout}${stderr}`)
 }
 
-/** On a free port, with a cache of its own. Resolves when it answers. */
+/** On a free port, with a cache of its own. Resolves when it is ready. */
 async function startService () {
-  const settings = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CORELO_')))
-  service = spawn(process.execPath, ['dist/cli/main.js', 'serve'], {
-    cwd: root,
-    env: { ...settings, CORELO_HOST: '127.0.0.1', CORELO_PORT: '0', CORELO_BTFHUB_URL: '', CORELO_CACHE_DIR: join(work, 'cache') },
-    stdio: ['ignore', 'pipe', 'pipe']
-  })
-  let output = ''
-  const address = await new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`the service did not start within 30 s:\n${output}`)), 30_000)
-    const read = chunk => {
-      output += chunk
-      const url = /http:\/\/127\.0\.0\.1:\d+/.exec(output)
-      if (url !== null) {
-        clearTimeout(timer)
-        resolve(url[0])
-      }
-    }
-    service.stdout.on('data', read)
-    service.stderr.on('data', read)
-    service.once('error', reject)
-    service.once('exit', code => reject(new Error(`the service exited with ${code}:\n${output}`)))
-  })
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const ready = await fetch(`${address}/readyz`).catch(() => undefined)
-    if (ready?.ok) return address
-    await new Promise(resolve => setTimeout(resolve, 50))
-  }
-  throw new Error(`the service is not ready:\n${output}`)
+  service = spawnService({ CORELO_CACHE_DIR: join(work, 'cache') }, { stderr: 'pipe' })
+  await service.ready()
+  return service.url
 }
 
 async function relocate (address, isForRunningKernel) {
@@ -145,10 +121,7 @@ function loadIntoKernel (relocated, isForRunningKernel) {
 function firstLine ({ stdout, stderr, error }) { return (stdout || stderr || error?.message || 'no output').trim().split('\n')[0] }
 
 async function stopService () {
-  service.removeAllListeners('exit')
-  const exited = new Promise(resolve => service.once('exit', (code, signal) => resolve(code ?? signal)))
-  service.kill('SIGINT') // SIGTERM would first wait for load balancers to notice
-  const code = await exited
+  const code = await service.stop() // SIGTERM would first wait for load balancers to notice
   service = undefined
   if (code !== 0) throw new Error(`the service exited with ${code} on SIGINT`)
 }

@@ -10,7 +10,6 @@
 //
 // Where the machine has too little time for the load, a replica turns requests away (`overloaded`, with Retry-After), whether or not one is
 // being restarted. Clients come back as they are told to, and the number is shown.
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { Agent, createServer as createHttpServer, request as httpRequest } from 'node:http'
@@ -19,6 +18,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { spawnService } from './service.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const isShort = process.argv.includes('--short')
@@ -54,7 +54,7 @@ for (const replica of replicas) {
 }
 const probes = replicas.map(watch)
 const proxies = [await startConnectionProxy(), await startRequestProxy()]
-const expected = await ask(new Agent(), proxies[1].port, 'POST')
+const expected = await askUntilTaken(new Agent(), proxies[1].port, 'POST')
 
 const update = { isDone: false }
 const begun = Date.now()
@@ -85,25 +85,21 @@ process.exit(failed === 0 && tally.sent >= REQUESTS && stops.every(({ code }) =>
 
 function createReplica (index, port) {
   const folder = join(work, `replica-${index}`)
-  let child
+  let server
   const replica = {
     port,
     isReady: false,
     async start () {
-      child = spawn(process.execPath, [`${root}dist/cli/main.js`, 'serve'], {
-        cwd: work,
-        stdio: ['ignore', 'ignore', 'inherit'],
-        env: { ...process.env, CORELO_HOST: '127.0.0.1', CORELO_PORT: String(port), CORELO_CACHE_DIR: folder, CORELO_LOCAL_KERNEL: 'false', CORELO_BTFHUB_URL: '', CORELO_WORKERS: '1', CORELO_LOG_LEVEL: 'fatal' }
+      server = spawnService({
+        CORELO_PORT: String(port), CORELO_CACHE_DIR: folder, CORELO_LOCAL_KERNEL: 'false', CORELO_WORKERS: '1', CORELO_LOG_LEVEL: 'fatal'
       })
-      children.add(child)
-      await until(async () => await isReady(port), 30_000, 'a replica does not start')
+      children.add(server.child)
+      await server.ready()
     },
     async stop (signal = 'SIGTERM') {
       const start = Date.now()
-      const code = new Promise(resolve => { child.once('exit', resolve) })
-      child.kill(signal)
-      const result = { code: await code, ms: Date.now() - start }
-      children.delete(child)
+      const result = { code: await server.stop(signal), ms: Date.now() - start }
+      children.delete(server.child)
       return result
     }
   }
@@ -174,11 +170,17 @@ async function freePort () {
   return port
 }
 
-async function teach ({ port }) {
-  const answer = await fetch(`http://127.0.0.1:${port}/kernels/sample/1/x86_64/1.0.0/btf`, { method: 'PUT', body: BTF, headers: { 'content-type': 'application/octet-stream' } })
+async function teach ({ port }, returns = 0) {
+  const answer = await fetch(`http://127.0.0.1:${port}/kernels/sample/1/x86_64/1.0.0/btf`, {
+    method: 'PUT', body: BTF, headers: { 'content-type': 'application/octet-stream' }
+  })
+  if (answer.status === 503 && returns < MAX_RETURNS) {
+    await sleep(Number(answer.headers.get('retry-after')) * 1000)
+    return await teach({ port }, returns + 1)
+  }
   if (!answer.ok) fail(`a replica does not take the sample's BTF: ${await answer.text()}`)
   // A replica answers for a hash once it was sent the object itself.
-  await ask(new Agent(), port, 'POST')
+  await askUntilTaken(new Agent(), port, 'POST')
 }
 
 async function client (port, index) {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../errors.js'
-import { errorCode } from '../store/atomic-file.js'
+import { errorCode } from '../store/error-code.js'
 import type { Copies } from './copies.js'
 import type { Journal } from './journal.js'
 import type { Node, NodeKernel } from './node.js'

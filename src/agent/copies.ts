@@ -1,6 +1,7 @@
 import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errorCode, writeDurably } from '../store/atomic-file.js'
+import { writeDurably } from '../store/atomic-file.js'
+import { errorCode } from '../store/error-code.js'
 import { hexOf, isSha256, sha256, type Sha256 } from '../store/sha256.js'
 import type { NodeKernel } from './node.js'
 

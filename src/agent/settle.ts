@@ -1,5 +1,5 @@
 import { AppError, type ErrorCode, type ErrorDetails } from '../errors.js'
-import { errorCode } from '../store/atomic-file.js'
+import { errorCode } from '../store/error-code.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
 import { askedOf, type Asker, type Held, type VerifiedAnswer } from './ask.js'
 import type { Copies, Copy, CopyRecord } from './copies.js'

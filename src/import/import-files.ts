@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import { open, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../errors.js'
-import { errorCode } from '../store/atomic-file.js'
+import { errorCode } from '../store/error-code.js'
 import { BOUNDS } from '../formats/bounds.js'
 import { HEAD_BYTES, isRecognised, isStreamed } from '../formats/recognise.js'
 

@@ -1,7 +1,7 @@
 import type { Dirent, Stats } from 'node:fs'
 import { readdir, readFile, stat, unlink } from 'node:fs/promises'
 import { join, relative } from 'node:path'
-import { errorCode } from '../store/atomic-file.js'
+import { errorCode } from '../store/error-code.js'
 import { isAbsence } from '../store/read-failure.js'
 import { isSegment, type KernelReference } from '../identity/reference.js'
 import { readSnapshot, type Snapshot } from './index-snapshot.js'

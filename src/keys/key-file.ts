@@ -3,7 +3,7 @@ import { chmod, link, mkdir, open, readFile, rename, stat, unlink } from 'node:f
 import { dirname } from 'node:path'
 import { generateSigningKey, parseSigningKeys, type SigningKey } from '../attestation/signing-keys.js'
 import { AppError } from '../errors.js'
-import { errorCode } from '../store/atomic-file.js'
+import { errorCode } from '../store/error-code.js'
 
 /** Where the key of an installation is that was given none. In the cache folder, so that replicas that share it share the key. */
 export const GENERATED_KEY_FILE = 'signing-key.pem'

@@ -3,6 +3,7 @@ import { rename, writeFile } from 'node:fs'
 import { mkdir, open, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
+import { errorCode } from './error-code.js'
 import { withOpenFile } from './open-files.js'
 
 // Those of node:fs/promises make a FileHandle for every file, which costs the event loop more than the calls themselves.
@@ -41,12 +42,6 @@ async function flushFolder (folder: string): Promise<void> {
   } finally {
     await handle.close()
   }
-}
-
-/** The code of a file system error (`ENOENT`), or of any other error that has one. */
-export function errorCode (error: unknown): string | undefined {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
-  return typeof code === 'string' ? code : undefined
 }
 
 /** A folder may be deleted again between its making and the write, by whoever deletes the whole cache just now. */

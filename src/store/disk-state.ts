@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, statfs, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errorCode } from './atomic-file.js'
+import { errorCode } from './error-code.js'
 
 export interface DiskStateOptions {
   readonly directory: string

@@ -1,6 +1,6 @@
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { errorCode } from './atomic-file.js'
+import { errorCode } from './error-code.js'
 
 /**
  * Makes a folder and those above it, where they are missing. Node's own recursive mkdir never ends where a parent that is there

@@ -1,5 +1,5 @@
 import { AppError } from '../errors.js'
-import { errorCode } from './atomic-file.js'
+import { errorCode } from './error-code.js'
 
 /** What reading content came to, where it is not there whole: not there at all, not what its hash says, or there and not to be read now. */
 export type Unread =

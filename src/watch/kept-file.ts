@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { errorCode, writeDurably } from '../store/atomic-file.js'
+import { writeDurably } from '../store/atomic-file.js'
+import { errorCode } from '../store/error-code.js'
 import { sha256 } from '../store/sha256.js'
 
 /** A file that is written as a whole whenever its content has changed, one write at a time. */

@@ -1,12 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { machine, tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll } from 'vitest'
 import { normalizeArch } from '../../src/identity/arch.js'
-import { EXEC, MAIN, SAMPLE } from '../cli/corelo.js'
+import { EXEC, SAMPLE } from '../cli/corelo.js'
+import { MAIN, ROOT, runWarm } from '../support/command.js'
+import { startListening } from '../support/service.js'
 
 /** The kernel that nodes of these tests pass for. Its BTF is that of examples/kernels. */
 const RELEASE = '6.1.0-sample'
@@ -28,30 +30,13 @@ export interface Service {
   stop (): Promise<unknown>
 }
 
-/** The built service, on a port of its own. Its sample kernel answers for its name. */
+/** A service on a port of its own. Its sample kernel answers for its name. */
 export async function startService (cleanup: Cleanup, options: { port?: number, folder?: string, hasSample?: boolean, settings?: Readonly<Record<string, string>> } = {}): Promise<Service> {
-  if (!existsSync(MAIN)) throw new Error('dist/ is missing; run "npm run build" first ("npm test" does).')
   const folder = options.folder ?? temporaryFolder(cleanup)
-  const child = spawn(process.execPath, [MAIN, 'serve'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: {
-      PATH: process.env['PATH'],
-      CORELO_HOST: '127.0.0.1',
-      CORELO_PORT: String(options.port ?? 0),
-      CORELO_CACHE_DIR: join(folder, 'cache'),
-      CORELO_LOCAL_KERNEL: 'false',
-      CORELO_BTFHUB_URL: '',
-      CORELO_TRUST_UPLOADS: 'true',
-      CORELO_WORKERS: '1',
-      CORELO_SHUTDOWN_MS: '1000',
-      CORELO_MAX_DELAY_MS: '0',
-      ...options.settings
-    }
+  const { url, stop } = await startListening({
+    CORELO_PORT: String(options.port ?? 0), CORELO_CACHE_DIR: join(folder, 'cache'), CORELO_TRUST_UPLOADS: 'true', ...options.settings
   })
-  const stop = stopper(child)
   cleanup.add(stop)
-  const url = await firstMatch(child, /http:\/\/127\.0\.0\.1:\d+/)
-  while ((await fetch(`${url}/readyz`)).status !== 200) await new Promise(resolve => setTimeout(resolve, 20))
   const keys = join(folder, 'keys.json')
   writeFileSync(keys, await (await patiently(async () => await fetch(`${url}/.well-known/corelo-keys.json`))).text())
   if (options.hasSample !== false) await putKernel(url, REFERENCE, readFileSync(SAMPLE))
@@ -122,13 +107,9 @@ export interface AgentRun {
 
 /** Runs `corelo agent --once` to its end. */
 export async function runOnce (node: Node, server: string, settings: Readonly<Record<string, string>> = {}, args: readonly string[] = []): Promise<AgentRun> {
-  const child = spawn(process.execPath, [MAIN, 'agent', '--once', '--server', server, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'], ...node.settings, ...settings } })
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', chunk => { stdout += chunk })
-  child.stderr.on('data', chunk => { stderr += chunk })
-  const code = await new Promise<number | null>(resolve => child.once('close', resolve))
-  return { code, lines: parseLog(stdout), stderr }
+  const env = { PATH: process.env['PATH'], ...node.settings, ...settings }
+  const { code, stdout, stderr } = await runWarm({ args: ['agent', '--once', '--server', server, ...args], env, cwd: ROOT })
+  return { code, lines: parseLog(stdout.toString()), stderr }
 }
 
 export interface RunningAgent {
@@ -243,18 +224,6 @@ function stopper (child: ChildProcess): (signal?: NodeJS.Signals) => Promise<num
     child.kill(signal)
     return await closed
   }
-}
-
-async function firstMatch (child: ChildProcess, pattern: RegExp): Promise<string> {
-  return await new Promise((resolve, reject) => {
-    let output = ''
-    child.stdout?.on('data', chunk => {
-      output += chunk
-      const found = pattern.exec(output)
-      if (found !== null) resolve(found[0])
-    })
-    child.once('close', code => { reject(new Error(`exited with ${code}: ${output}`)) })
-  })
 }
 
 function parseLog (text: string): LogLine[] { return text.split('\n').filter(line => line !== '').map(line => JSON.parse(line) as LogLine) }

@@ -10,8 +10,8 @@ removeFoldersAfterEach()
 const PACKED = join(import.meta.dirname, '../fixtures/extraction/packed')
 
 describe('--btf FILE', () => {
-  it.each(['vmlinux.btf', 'vmlinux', 'vmlinux.gz', 'vmlinux.lz4', '5.4.0-42-generic.btf.tar.xz', 'linux-image.xz.deb', 'linux-image.lz4.deb'])('is the BTF in %s, whatever it came in', name => {
-    const { stdout, code } = corelo(['relocate', EXEC, '--btf', join(PACKED, name), '--json'])
+  it.each(['vmlinux.btf', 'vmlinux', 'vmlinux.gz', 'vmlinux.lz4', '5.4.0-42-generic.btf.tar.xz', 'linux-image.xz.deb', 'linux-image.lz4.deb'])('is the BTF in %s, whatever it came in', async name => {
+    const { stdout, code } = await corelo(['relocate', EXEC, '--btf', join(PACKED, name), '--json'])
     expect([0, 1]).toContain(code)
     expect(JSON.parse(stdout.toString())).toMatchObject({ kernel: { btf_sha256: sha256(packed('vmlinux.btf')) } })
   })
@@ -22,24 +22,24 @@ describe('--btf FILE', () => {
     [join(PACKED, 'vmlinux.nobtf'), /vmlinux\.nobtf: This kernel was built without BTF/],
     [join(PACKED, 'vmlinux.debug'), /vmlinux\.debug: The file is a kernel with DWARF and no BTF/],
     [import.meta.filename, /btf-files\.test\.ts: The file has no known format/]
-  ])('says what %s is instead, and which file it was', (path, message) => {
-    const { code, stderr } = corelo(['relocate', EXEC, '--btf', path, '--json'])
+  ])('says what %s is instead, and which file it was', async (path, message) => {
+    const { code, stderr } = await corelo(['relocate', EXEC, '--btf', path, '--json'])
     expect(code).toBe(3)
     expect(stderr).toMatch(message)
   })
 
-  it('given again is the BTF of a module, as its file has it', () => {
-    const { stdout, code } = corelo(['relocate', EXEC, '--btf', join(PACKED, 'vmlinux'), '--btf', join(PACKED, 'snd-demo.ko'), '--json'])
+  it('given again is the BTF of a module, as its file has it', async () => {
+    const { stdout, code } = await corelo(['relocate', EXEC, '--btf', join(PACKED, 'vmlinux'), '--btf', join(PACKED, 'snd-demo.ko'), '--json'])
     expect([0, 1]).toContain(code)
     expect(JSON.parse(stdout.toString())).toHaveProperty('result')
   })
 })
 
 describe('an object that cannot be read', () => {
-  it.each(['relocate', 'inspect'])('is named by corelo %s', command => {
+  it.each(['relocate', 'inspect'])('is named by corelo %s', async command => {
     const path = join(temporaryFolder(), 'broken.bpf.o')
     copyFileSync(join(PACKED, 'vmlinux.gz'), path)
-    const { code, stderr } = corelo([command, path, ...command === 'relocate' ? ['--json'] : []])
+    const { code, stderr } = await corelo([command, path, ...command === 'relocate' ? ['--json'] : []])
     expect(code).toBe(3)
     expect(stderr).toContain(`${path}: The file is not ELF`)
   })

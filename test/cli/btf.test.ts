@@ -1,11 +1,10 @@
-import { spawn } from 'node:child_process'
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../src/store/sha256.js'
-import { corelo, EXEC, MAIN, removeFoldersAfterEach, ROOT, SAMPLE, temporaryFolder } from './corelo.js'
+import { corelo, EXEC, removeFoldersAfterEach, ROOT, SAMPLE, temporaryFolder } from './corelo.js'
 
 removeFoldersAfterEach()
 
@@ -18,37 +17,37 @@ const NAMES = ['--distro', 'ubuntu', '--distro-version', '20.04', '--arch', 'x86
 function cache (folder: string) {
   const env = { CORELO_CACHE_DIR: join(folder, 'cache') }
   return {
-    btf: (...args: string[]) => corelo(['btf', ...args], { env }),
-    run: (...args: string[]) => corelo(args, { env }),
-    list: () => (JSON.parse(corelo(['btf', 'list', '--json'], { env }).stdout.toString()) as { kernels: Array<{ reference: string, btf_sha256: string, source: string, modules: unknown[] }> }).kernels,
+    btf: async (...args: string[]) => await corelo(['btf', ...args], { env }),
+    run: async (...args: string[]) => await corelo(args, { env }),
+    list: async () => (JSON.parse((await corelo(['btf', 'list', '--json'], { env })).stdout.toString()) as { kernels: Array<{ reference: string, btf_sha256: string, source: string, modules: unknown[] }> }).kernels,
     content: (hash: string) => readFileSync(join(folder, 'cache/content/btf', hash.slice(7, 9), hash.slice(7)))
   }
 }
 
 describe('corelo btf import', () => {
-  it('takes kernels and modules out of packages, and they answer for their names', () => {
+  it('takes kernels and modules out of packages, and they answer for their names', async () => {
     const { btf, list, content, run } = cache(temporaryFolder())
-    const { code, stdout, stderr } = btf('import', DEB, RPM)
+    const { code, stdout, stderr } = await btf('import', DEB, RPM)
     expect(stderr).toContain('2 kernels with 2 modules imported or held')
     expect(code).toBe(0)
     expect(stdout.toString()).toMatch(/^debian\/12\/x86_64\/6\.1\.0-50-amd64 +sha256:[0-9a-f]{12} +\d+ +1 +new$/m)
-    expect(list()).toMatchObject([
+    expect(await list()).toMatchObject([
       { reference: 'debian/12/x86_64/6.1.0-50-amd64', source: 'import', provenance: { kernel_version: '#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-07-02)' }, modules: [{ name: 'snd_demo', btf_sha256: sha256(readFileSync(join(PACKED, 'snd-demo.btf'))) }] },
       { reference: 'fedora/31/x86_64/5.8.18-100.fc31.x86_64', modules: [{ name: 'snd_demo' }] }
     ])
-    expect(content(list()[0]?.btf_sha256 ?? '').equals(readFileSync(join(PACKED, 'vmlinux.btf')))).toBe(true)
-    expect(run('relocate', EXEC, '--kernel', '6.1.0-50-amd64', '--modules', 'snd_demo', '--json').stdout.toString()).toContain('"reference": "debian/12/x86_64/6.1.0-50-amd64"')
-    expect(btf('import', DEB).stdout.toString()).toMatch(/ held$/m)
+    expect(content((await list())[0]?.btf_sha256 ?? '').equals(readFileSync(join(PACKED, 'vmlinux.btf')))).toBe(true)
+    expect((await run('relocate', EXEC, '--kernel', '6.1.0-50-amd64', '--modules', 'snd_demo', '--json')).stdout.toString()).toContain('"reference": "debian/12/x86_64/6.1.0-50-amd64"')
+    expect((await btf('import', DEB)).stdout.toString()).toMatch(/ held$/m)
   })
 
-  it('joins modules with their kernel in whichever order they come', () => {
+  it('joins modules with their kernel in whichever order they come', async () => {
     const { btf, list } = cache(temporaryFolder())
-    expect(btf('import', join(PACKED, 'snd-demo.ko'), '--distro', 'debian', '--distro-version', '12').stderr).toContain('neither held nor among what was given')
-    expect(btf('import', join(PACKED, 'snd-demo.ko'), join(PACKED, 'vmlinux.x86.xz'), '--distro', 'debian', '--distro-version', '12').code).toBe(0)
-    expect(list()).toMatchObject([{ reference: 'debian/12/x86_64/6.1.0-50-amd64', modules: [{ name: 'snd_demo' }] }])
+    expect((await btf('import', join(PACKED, 'snd-demo.ko'), '--distro', 'debian', '--distro-version', '12')).stderr).toContain('neither held nor among what was given')
+    expect((await btf('import', join(PACKED, 'snd-demo.ko'), join(PACKED, 'vmlinux.x86.xz'), '--distro', 'debian', '--distro-version', '12')).code).toBe(0)
+    expect(await list()).toMatchObject([{ reference: 'debian/12/x86_64/6.1.0-50-amd64', modules: [{ name: 'snd_demo' }] }])
   })
 
-  it('takes a tree of BTFHub, with the junk that is in it', () => {
+  it('takes a tree of BTFHub, with the junk that is in it', async () => {
     const folder = temporaryFolder()
     const { btf, list } = cache(folder)
     const tree = join(folder, 'archive')
@@ -62,40 +61,40 @@ describe('corelo btf import', () => {
     copyFileSync(archive, join(tree, 'ubuntu/20.04/x86_64/5.4.0-44-generic.btf.tar.xz'))
     writeFileSync(join(tree, 'README.md'), 'Archive')
     symlinkSync('20.04', join(tree, 'ubuntu/focal'))
-    const { code, stderr } = btf('import', tree)
+    const { code, stderr } = await btf('import', tree)
     expect(code).toBe(1)
-    expect(list().map(({ reference }) => reference)).toEqual(['myos/1/arm64/6.1', UBUNTU])
+    expect((await list()).map(({ reference }) => reference)).toEqual(['myos/1/arm64/6.1', UBUNTU])
     expect(stderr).toContain('1 other file was passed over')
     expect(stderr).toMatch(/5\.4\.0-43-generic\.btf\.tar\.xz: The file is cut off/)
     expect(stderr).toMatch(/5\.4\.0-44-generic\.btf\.tar\.xz: The archive has the BTF of another kernel: 5\.4\.0-42-generic\.btf, not 5\.4\.0-44-generic\.btf/)
     expect(stderr).toMatch(/1\/x86_64\/.*give --arch … --distro/)
   })
 
-  it('guesses nothing: what has no name is not imported until somebody names it', () => {
+  it('guesses nothing: what has no name is not imported until somebody names it', async () => {
     const { btf, list } = cache(temporaryFolder())
-    const unnamed = btf('import', join(PACKED, 'vmlinux.btf'))
+    const unnamed = await btf('import', join(PACKED, 'vmlinux.btf'))
     expect(unnamed.code).toBe(3)
     expect(unnamed.stderr).toContain('give --release … --arch … --distro … --distro-version …')
-    expect(list()).toEqual([])
-    expect(btf('import', join(PACKED, 'vmlinux.btf'), ...NAMES).code).toBe(0)
-    expect(list()).toMatchObject([{ reference: UBUNTU }])
+    expect(await list()).toEqual([])
+    expect((await btf('import', join(PACKED, 'vmlinux.btf'), ...NAMES)).code).toBe(0)
+    expect(await list()).toMatchObject([{ reference: UBUNTU }])
   })
 
-  it('refuses other BTF for a kernel that is held, unless it is told to replace it', () => {
+  it('refuses other BTF for a kernel that is held, unless it is told to replace it', async () => {
     const { btf, list } = cache(temporaryFolder())
-    btf('import', join(PACKED, 'vmlinux.btf'), ...NAMES)
-    const refused = btf('import', SAMPLE, ...NAMES)
+    await btf('import', join(PACKED, 'vmlinux.btf'), ...NAMES)
+    const refused = await btf('import', SAMPLE, ...NAMES)
     expect(refused.code).toBe(3)
     expect(refused.stderr).toContain('--replace')
-    expect(btf('import', SAMPLE, ...NAMES, '--replace').stdout.toString()).toMatch(/ replaced$/m)
-    expect(list()).toMatchObject([{ btf_sha256: sha256(readFileSync(SAMPLE)) }])
+    expect((await btf('import', SAMPLE, ...NAMES, '--replace')).stdout.toString()).toMatch(/ replaced$/m)
+    expect(await list()).toMatchObject([{ btf_sha256: sha256(readFileSync(SAMPLE)) }])
   })
 
-  it('says of a kernel without BTF that it has none, and of one with DWARF what would make some', () => {
+  it('says of a kernel without BTF that it has none, and of one with DWARF what would make some', async () => {
     const folder = temporaryFolder()
     const { btf } = cache(folder)
-    expect(btf('import', join(PACKED, 'vmlinux.nobtf')).stderr).toContain('This kernel was built without BTF (no CONFIG_DEBUG_INFO_BTF).')
-    const { stderr } = corelo(['btf', 'import', join(PACKED, 'vmlinux.debug')], { env: { PATH: folder, CORELO_CACHE_DIR: join(folder, 'cache') } })
+    expect((await btf('import', join(PACKED, 'vmlinux.nobtf'))).stderr).toContain('This kernel was built without BTF (no CONFIG_DEBUG_INFO_BTF).')
+    const { stderr } = await corelo(['btf', 'import', join(PACKED, 'vmlinux.debug')], { env: { PATH: folder, CORELO_CACHE_DIR: join(folder, 'cache') } })
     expect(stderr).toMatch(/has DWARF and no BTF\. BTF can be made of it by pahole/)
   })
 
@@ -106,8 +105,7 @@ describe('corelo btf import', () => {
       request.resume().on('end', () => { response.writeHead(201, { 'content-type': 'application/json' }).end('{}') })
     })
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-    const child = spawn(process.execPath, [MAIN, 'btf', 'import', DEB, '--server', `http://127.0.0.1:${(server.address() as AddressInfo).port}`], { stdio: 'ignore' })
-    const code = await new Promise(resolve => child.on('close', resolve))
+    const { code } = await corelo(['btf', 'import', DEB, '--server', `http://127.0.0.1:${(server.address() as AddressInfo).port}`], { isAlone: true })
     server.close()
     expect(code).toBe(0)
     expect(puts).toEqual([
@@ -116,35 +114,35 @@ describe('corelo btf import', () => {
     ])
   })
 
-  it('tells wrong use from what it cannot tell', () => {
+  it('tells wrong use from what it cannot tell', async () => {
     const { btf } = cache(temporaryFolder())
-    expect(btf('import').code).toBe(2)
-    expect(btf().code).toBe(2)
-    expect(btf('improt', DEB).stderr).toContain('did you mean import?')
-    expect(btf('import', '/nowhere.deb').code).toBe(3)
-    expect(btf('import', '--help').stdout.toString()).toContain('Usage: corelo btf import PATH... [OPTION...]')
+    expect((await btf('import')).code).toBe(2)
+    expect((await btf()).code).toBe(2)
+    expect((await btf('improt', DEB)).stderr).toContain('did you mean import?')
+    expect((await btf('import', '/nowhere.deb')).code).toBe(3)
+    expect((await btf('import', '--help')).stdout.toString()).toContain('Usage: corelo btf import PATH... [OPTION...]')
   })
 })
 
 describe('corelo btf export', () => {
-  it.each(['bundle.tar', 'bundle.tar.gz'])('packs kernels and modules into %s, which another cache takes with every hash checked', name => {
+  it.each(['bundle.tar', 'bundle.tar.gz'])('packs kernels and modules into %s, which another cache takes with every hash checked', async name => {
     const folder = temporaryFolder()
     const { btf, list } = cache(folder)
-    btf('import', DEB, RPM)
+    await btf('import', DEB, RPM)
     const bundle = join(folder, name)
-    expect(btf('export', '*', '-o', bundle).stderr).toContain('2 kernels with 2 modules')
+    expect((await btf('export', '*', '-o', bundle)).stderr).toContain('2 kernels with 2 modules')
     const other = cache(join(folder, 'other'))
-    expect(other.btf('import', bundle).code).toBe(0)
-    const facts = (kernels: ReturnType<typeof list>) => kernels.map(({ reference, btf_sha256: hash, modules }) => ({ reference, hash, modules: modules.length }))
-    expect(facts(other.list())).toEqual(facts(list()))
+    expect((await other.btf('import', bundle)).code).toBe(0)
+    const facts = (kernels: Awaited<ReturnType<typeof list>>) => kernels.map(({ reference, btf_sha256: hash, modules }) => ({ reference, hash, modules: modules.length }))
+    expect(facts(await other.list())).toEqual(facts(await list()))
   })
 
-  it('is noticed where a bundle was altered', () => {
+  it('is noticed where a bundle was altered', async () => {
     const folder = temporaryFolder()
     const { btf } = cache(folder)
-    btf('import', DEB)
+    await btf('import', DEB)
     const bundle = join(folder, 'bundle.tar')
-    btf('export', 'debian/12/*/*', '-o', bundle)
+    await btf('export', 'debian/12/*/*', '-o', bundle)
     const bytes = readFileSync(bundle)
     const other = cache(join(folder, 'other'))
     // The manifest says another hash: what the bundle has is then not what was exported.
@@ -152,33 +150,33 @@ describe('corelo btf export', () => {
     const at = bytes.indexOf(hash)
     bytes.write('0'.repeat(8), at + 'sha256:'.length)
     writeFileSync(bundle, bytes)
-    const { code, stderr } = other.btf('import', bundle)
+    const { code, stderr } = await other.btf('import', bundle)
     expect(code).toBe(3)
     expect(stderr).toContain('does not have the hash that the manifest of the bundle says')
-    expect(other.list()).toEqual([])
+    expect(await other.list()).toEqual([])
   })
 
-  it('packs objects as relocated for each kernel, to be used without a service', () => {
+  it('packs objects as relocated for each kernel, to be used without a service', async () => {
     const folder = temporaryFolder()
     const { btf } = cache(folder)
-    btf('import', SAMPLE, ...NAMES)
+    await btf('import', SAMPLE, ...NAMES)
     const bundle = join(folder, 'objects.tar.gz')
-    expect(btf('export', '5.4.0-*', '-o', bundle, '--object', EXEC).stdout.toString()).toMatch(/^exec +ubuntu\/20\.04\/x86_64\/5\.4\.0-42-generic +[a-z]+$/m)
-    expect(btf('import', bundle).stderr).toContain('--results DIR')
+    expect((await btf('export', '5.4.0-*', '-o', bundle, '--object', EXEC)).stdout.toString()).toMatch(/^exec +ubuntu\/20\.04\/x86_64\/5\.4\.0-42-generic +[a-z]+$/m)
+    expect((await btf('import', bundle)).stderr).toContain('--results DIR')
     const results = join(folder, 'results')
-    expect(btf('import', bundle, '--results', results).code).toBe(0)
+    expect((await btf('import', bundle, '--results', results)).code).toBe(0)
     const direct = join(folder, 'direct.o')
-    corelo(['relocate', EXEC, '-b', SAMPLE, '-o', direct])
+    await corelo(['relocate', EXEC, '-b', SAMPLE, '-o', direct])
     expect(readFileSync(join(results, 'exec', `${UBUNTU}.bpf.o`)).equals(readFileSync(direct))).toBe(true)
   })
 
-  it('refuses a kernel that is not held, and leaves no file behind', () => {
+  it('refuses a kernel that is not held, and leaves no file behind', async () => {
     const folder = temporaryFolder()
     const { btf } = cache(folder)
-    btf('import', DEB)
-    expect(btf('export', '6.99.0', '-o', join(folder, 'x.tar')).code).toBe(3)
+    await btf('import', DEB)
+    expect((await btf('export', '6.99.0', '-o', join(folder, 'x.tar'))).code).toBe(3)
     cpSync(join(folder, 'cache/index'), join(folder, 'empty/cache/index'), { recursive: true })
-    expect(cache(join(folder, 'empty')).btf('export', '*', '-o', join(folder, 'x.tar')).stderr).toContain('does not hold its BTF')
+    expect((await cache(join(folder, 'empty')).btf('export', '*', '-o', join(folder, 'x.tar'))).stderr).toContain('does not hold its BTF')
     expect(existsSync(join(folder, 'x.tar'))).toBe(false)
   })
 })

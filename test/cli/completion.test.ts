@@ -9,9 +9,9 @@ removeFoldersAfterEach()
 const has = (shell: string): boolean => spawnSync(shell, ['-c', 'exit 0']).status === 0
 
 /** What bash offers after the words, of which the last is being written. */
-function completeInBash (words: readonly string[]): string[] {
+async function completeInBash (words: readonly string[]): Promise<string[]> {
   const script = join(temporaryFolder(), 'corelo.bash')
-  writeFileSync(script, corelo(['completion', 'bash']).stdout)
+  writeFileSync(script, (await corelo(['completion', 'bash'])).stdout)
   const quoted = words.map(word => `'${word}'`).join(' ')
   const { stdout, stderr } = spawnSync('bash', ['-c', `source "$0"; COMP_WORDS=(${quoted}); COMP_CWORD=${words.length - 1}; _corelo; printf '%s\\n' "\${COMPREPLY[@]}"`, script], { encoding: 'utf8' })
   expect(stderr).toBe('')
@@ -25,16 +25,16 @@ describe.skipIf(!has('bash'))('completion in bash', () => {
     [['corelo', 'btf', 'list', '--ser'], ['--server']],
     [['corelo', 'relocate', 'x.bpf.o', '--on'], ['--on-unresolved']],
     [['corelo', 'relocate', 'x'], []]
-  ])('%j is completed with %j', (words, expected) => {
-    expect(completeInBash(words)).toEqual(expect.arrayContaining(expected))
-    if (expected.length === 0) expect(completeInBash(words)).toEqual([])
+  ])('%j is completed with %j', async (words, expected) => {
+    expect(await completeInBash(words)).toEqual(expect.arrayContaining(expected))
+    if (expected.length === 0) expect(await completeInBash(words)).toEqual([])
   })
 })
 
 describe.skipIf(!has('fish'))('completion in fish', () => {
-  it.each([['corelo rel', 'relocate'], ['corelo btf list --ser', '--server'], ['corelo btf ', 'import'], ['corelo relocate --on', '--on-unresolved']])('%s is completed with %s', (line, expected) => {
+  it.each([['corelo rel', 'relocate'], ['corelo btf list --ser', '--server'], ['corelo btf ', 'import'], ['corelo relocate --on', '--on-unresolved']])('%s is completed with %s', async (line, expected) => {
     const script = join(temporaryFolder(), 'corelo.fish')
-    writeFileSync(script, corelo(['completion', 'fish']).stdout)
+    writeFileSync(script, (await corelo(['completion', 'fish'])).stdout)
     const { stdout, stderr } = spawnSync('fish', ['-c', `source ${script}; complete -C '${line}'`], { encoding: 'utf8' })
     expect(stderr).toBe('')
     expect(stdout.split('\n').map(row => row.split('\t', 1)[0])).toContain(expected)
@@ -42,8 +42,8 @@ describe.skipIf(!has('fish'))('completion in fish', () => {
 })
 
 describe('corelo completion', () => {
-  it.each(['zsh', 'fish'])('prints a script that %s can read', shell => {
-    const { stdout, code } = corelo(['completion', shell])
+  it.each(['zsh', 'fish'])('prints a script that %s can read', async shell => {
+    const { stdout, code } = await corelo(['completion', shell], { isAlone: true })
     expect(code).toBe(0)
     expect(stdout.toString()).toContain('on-unresolved')
     if (!has(shell)) return
@@ -52,8 +52,8 @@ describe('corelo completion', () => {
     expect(spawnSync(shell, ['-n', script], { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' })
   })
 
-  it('says which shells there are', () => {
-    expect(corelo(['completion', 'tcsh'])).toMatchObject({ code: 2, stderr: expect.stringContaining('bash, zsh, fish') })
-    expect(corelo(['completion'])).toMatchObject({ code: 2, stderr: expect.stringContaining('bash, zsh or fish') })
+  it('says which shells there are', async () => {
+    expect(await corelo(['completion', 'tcsh'])).toMatchObject({ code: 2, stderr: expect.stringContaining('bash, zsh, fish') })
+    expect(await corelo(['completion'])).toMatchObject({ code: 2, stderr: expect.stringContaining('bash, zsh or fish') })
   })
 })

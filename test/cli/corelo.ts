@@ -1,43 +1,47 @@
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import { afterEach } from 'vitest'
+import { MAIN, ROOT, runAlone, runWarm, type Run } from '../support/command.js'
 
-export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-export const MAIN = join(ROOT, 'dist/cli/main.js')
+export { MAIN, ROOT }
 export const EXEC = join(ROOT, 'examples/exec.bpf.o')
 export const UNGUARDED = join(ROOT, 'examples/unguarded.bpf.o')
 export const SAMPLE = join(ROOT, 'examples/kernels/sample.btf')
 
-export interface Run {
+/** What a run is given. */
+export interface RunOptions {
+  readonly input?: Uint8Array
+  /** Added to the environment of the tests. */
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+  /** Runs it in a process of its own, as a shell would. So do input, and `serve`, which has its process for itself. */
+  readonly isAlone?: boolean
+}
+
+/**
+ * Runs the built command to its end. Most of what a start costs is the loading of modules: therefore a process that has loaded them
+ * runs one command after the other. Each has its own arguments, environment, working directory and output.
+ */
+export async function corelo (args: readonly string[], options: RunOptions = {}): Promise<Run> {
+  const env = { ...process.env, NO_COLOR: '1', CORELO_BTFHUB_URL: '', ...options.env }
+  const start = { args, env: withoutColors(env), cwd: options.cwd ?? ROOT }
+  return options.isAlone === true || options.input !== undefined || args[0] === 'serve' ? await runAlone(start, options.input) : await runWarm(start)
+}
+
+/** The same with its output as text. */
+export async function coreloText (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<TextRun> {
+  const run = await corelo(args, { env })
+  return { ...run, stdout: run.stdout.toString() }
+}
+
+export interface TextRun {
   readonly code: number | null
-  readonly stdout: Buffer
+  readonly stdout: string
   readonly stderr: string
 }
 
-/** Runs the built command as a shell would. */
-export function corelo (args: readonly string[], options: { input?: Uint8Array, env?: Record<string, string>, cwd?: string } = {}): Run {
-  if (!existsSync(MAIN)) throw new Error('dist/ is missing; run "npm run build" first ("npm test" does).')
-  const { status, stdout, stderr, error } = spawnSync(process.execPath, [MAIN, ...args], {
-    input: options.input ?? new Uint8Array(),
-    env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined, CORELO_BTFHUB_URL: '', ...options.env },
-    cwd: options.cwd ?? ROOT,
-    maxBuffer: 64 * 1024 * 1024
-  })
-  if (error !== undefined) throw error
-  return { code: status, stdout, stderr: stderr.toString() }
-}
-
-/** The same while this process goes on, for commands that talk to a server of the test. */
-export async function coreloBeside (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<{ readonly code: number | null, readonly stdout: string, readonly stderr: string }> {
-  const child = spawn(process.execPath, [MAIN, ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: undefined, CORELO_BTFHUB_URL: '', ...env } })
-  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
-  return { code: typeof code === 'number' ? code : null, stdout, stderr }
-}
+function withoutColors ({ FORCE_COLOR: _, ...env }: NodeJS.ProcessEnv): NodeJS.ProcessEnv { return env }
 
 /** A folder that is removed after the test. */
 export function temporaryFolder (): string {

@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -6,7 +5,7 @@ import { parseTokens } from '../../src/http/access/tokens.js'
 import { sha256 } from '../../src/store/sha256.js'
 import { form, startAppWith } from '../http/harness.js'
 import { fooBtf, fooObject, startService, temporaryFolder as serviceFolder } from '../unit/service/lab.js'
-import { corelo, MAIN, removeFoldersAfterEach, temporaryFolder } from './corelo.js'
+import { corelo, coreloText, removeFoldersAfterEach, temporaryFolder } from './corelo.js'
 
 removeFoldersAfterEach()
 
@@ -15,130 +14,130 @@ const THUMBPRINT = /^[\w-]{43}\n$/
 
 const text = (run: { stdout: Buffer }): string => run.stdout.toString()
 const kidsIn = (file: string): string[] => [...readFileSync(file, 'utf8').matchAll(/^Key: (.+)$/gm)].map(([, kid]) => kid ?? '')
-const generated = (file: string, ...args: string[]): string => {
-  const run = corelo(['keys', 'generate', file, ...args])
+const generated = async (file: string, ...args: string[]): Promise<string> => {
+  const run = await corelo(['keys', 'generate', file, ...args])
   expect(run).toMatchObject({ code: 0, stderr: '' })
   return text(run).trim()
 }
 
 describe('corelo keys', () => {
-  it('lists its commands, and the options of each', () => {
-    const overview = corelo(['keys', '--help'])
+  it('lists its commands, and the options of each', async () => {
+    const overview = await corelo(['keys', '--help'])
     expect(overview.code).toBe(0)
     for (const command of ['generate', 'show', 'rotate', 'verify', 'token']) {
       expect(text(overview)).toContain(`  ${command}`)
-      const help = corelo(['keys', command, '--help'])
+      const help = await corelo(['keys', command, '--help'])
       expect(help.code).toBe(0)
       expect(text(help)).toMatch(new RegExp(`^Usage: corelo keys ${command} `))
     }
-    expect(corelo(['keys'])).toMatchObject({ code: 2, stderr: overview.stdout.toString() })
+    expect(await corelo(['keys'])).toMatchObject({ code: 2, stderr: overview.stdout.toString() })
   })
 
-  it('suggests the command that was meant', () => {
-    expect(corelo(['keys', 'rotat'])).toMatchObject({ code: 2, stderr: expect.stringContaining('did you mean rotate?') })
+  it('suggests the command that was meant', async () => {
+    expect(await corelo(['keys', 'rotat'])).toMatchObject({ code: 2, stderr: expect.stringContaining('did you mean rotate?') })
   })
 })
 
 describe('corelo keys generate', () => {
-  it('makes a key that only its owner can read, and tells its thumbprint', () => {
+  it('makes a key that only its owner can read, and tells its thumbprint', async () => {
     const file = join(temporaryFolder(), 'new', 'key.pem')
-    const run = corelo(['keys', 'generate', file])
+    const run = await corelo(['keys', 'generate', file], { isAlone: true })
     expect(text(run)).toMatch(THUMBPRINT)
     expect(statSync(file).mode & 0o777).toBe(0o600)
     expect(kidsIn(file)).toEqual([text(run).trim()])
   })
 
-  it('never replaces a file', () => {
+  it('never replaces a file', async () => {
     const file = join(temporaryFolder(), 'key.pem')
     writeFileSync(file, 'mine')
-    expect(corelo(['keys', 'generate', file])).toMatchObject({ code: 2, stderr: expect.stringContaining('corelo keys rotate') })
+    expect(await corelo(['keys', 'generate', file])).toMatchObject({ code: 2, stderr: expect.stringContaining('corelo keys rotate') })
     expect(readFileSync(file, 'utf8')).toBe('mine')
   })
 
-  it.each([[['--expires', 'soon'], 2, /takes a time/], [[], 3, /cannot be written/]])('with %j exits with %i', (args, code, message) => {
+  it.each([[['--expires', 'soon'], 2, /takes a time/], [[], 3, /cannot be written/]])('with %j exits with %i', async (args, code, message) => {
     const file = join(temporaryFolder(), 'key.pem', ...(code === 3 ? ['below-a-file'] : []))
     if (code === 3) writeFileSync(join(file, '..'), '')
-    expect(corelo(['keys', 'generate', file, ...args])).toMatchObject({ code, stderr: expect.stringMatching(message) })
+    expect(await corelo(['keys', 'generate', file, ...args])).toMatchObject({ code, stderr: expect.stringMatching(message) })
   })
 })
 
 describe('corelo keys show', () => {
-  it('tells which key of a file signs, and which ended, and prints the JWKS to pin', () => {
+  it('tells which key of a file signs, and which ended, and prints the JWKS to pin', async () => {
     const file = join(temporaryFolder(), 'key.pem')
-    const old = generated(file, '--expires', '2020-01-01')
-    expect(corelo(['keys', 'rotate', file, '--expires', '2999-01-01']).code).toBe(0)
+    const old = await generated(file, '--expires', '2020-01-01')
+    expect((await corelo(['keys', 'rotate', file, '--expires', '2999-01-01'])).code).toBe(0)
     const [next] = kidsIn(file)
-    expect(text(corelo(['keys', 'show', file])).split('\n')).toEqual([
+    expect(text(await corelo(['keys', 'show', file])).split('\n')).toEqual([
       expect.stringMatching(/^KEY +STATE +ENDS$/),
       expect.stringMatching(new RegExp(`^${next} +signs +2999-01-01T00:00:00.000Z$`)),
       expect.stringMatching(new RegExp(`^${old} +ended +2020-01-01T00:00:00.000Z$`)),
       ''
     ])
-    const jwks = text(corelo(['keys', 'show', file, '--json']))
+    const jwks = text(await corelo(['keys', 'show', file, '--json']))
     expect(JSON.parse(jwks)).toEqual({ keys: [expect.objectContaining({ kid: next, exp: 32472144000 }), expect.objectContaining({ kid: old })] })
     expect(jwks).not.toMatch(/"d"|PRIVATE/)
     const pinned = join(temporaryFolder(), 'jwks.json')
     writeFileSync(pinned, jwks)
-    expect(text(corelo(['keys', 'show', pinned, '--json']))).toBe(jwks)
+    expect(text(await corelo(['keys', 'show', pinned, '--json']))).toBe(jwks)
   })
 
-  it('shows the keys that a service with the same settings has', () => {
+  it('shows the keys that a service with the same settings has', async () => {
     const folder = temporaryFolder()
-    const kid = generated(join(folder, 'signing-key.pem'))
-    expect(text(corelo(['keys', 'show'], { env: { CORELO_CACHE_DIR: folder } }))).toContain(kid)
-    const other = generated(join(folder, 'other.pem'))
-    expect(text(corelo(['keys', 'show'], { env: { CORELO_CACHE_DIR: folder, CORELO_SIGNING_KEY_FILE: join(folder, 'other.pem') } }))).toContain(other)
+    const kid = await generated(join(folder, 'signing-key.pem'))
+    expect(text(await corelo(['keys', 'show'], { env: { CORELO_CACHE_DIR: folder } }))).toContain(kid)
+    const other = await generated(join(folder, 'other.pem'))
+    expect(text(await corelo(['keys', 'show'], { env: { CORELO_CACHE_DIR: folder, CORELO_SIGNING_KEY_FILE: join(folder, 'other.pem') } }))).toContain(other)
   })
 
-  it('says what it cannot read, and exits with 3', () => {
+  it('says what it cannot read, and exits with 3', async () => {
     const file = join(temporaryFolder(), 'keys')
-    expect(corelo(['keys', 'show', file])).toMatchObject({ code: 3, stderr: expect.stringContaining(file) })
+    expect(await corelo(['keys', 'show', file])).toMatchObject({ code: 3, stderr: expect.stringContaining(file) })
     writeFileSync(file, 'neither')
-    expect(corelo(['keys', 'show', file])).toMatchObject({ code: 3, stderr: expect.stringContaining('not a JWKS') })
-    expect(corelo(['keys', 'show', '--server', 'http://127.0.0.1:1'])).toMatchObject({ code: 3, stderr: expect.stringContaining('http://127.0.0.1:1/.well-known/corelo-keys.json cannot be had') })
+    expect(await corelo(['keys', 'show', file])).toMatchObject({ code: 3, stderr: expect.stringContaining('not a JWKS') })
+    expect(await corelo(['keys', 'show', '--server', 'http://127.0.0.1:1'])).toMatchObject({ code: 3, stderr: expect.stringContaining('http://127.0.0.1:1/.well-known/corelo-keys.json cannot be had') })
   })
 })
 
 describe('corelo keys rotate', () => {
-  it('lets a new key sign, keeps the one before, and lets older ones go', () => {
+  it('lets a new key sign, keeps the one before, and lets older ones go', async () => {
     const file = join(temporaryFolder(), 'key.pem')
-    const first = generated(file)
-    const second = text(corelo(['keys', 'rotate', file])).trim()
+    const first = await generated(file)
+    const second = text(await corelo(['keys', 'rotate', file])).trim()
     expect(kidsIn(file)).toEqual([second, first])
-    const third = text(corelo(['keys', 'rotate', file, '--retire', '2999-01-01'])).trim()
+    const third = text(await corelo(['keys', 'rotate', file, '--retire', '2999-01-01'])).trim()
     expect(kidsIn(file)).toEqual([third, second])
     expect(readFileSync(file, 'utf8')).toContain(`Key: ${second}\nExpires: 2999-01-01T00:00:00.000Z\n`)
     expect(statSync(file).mode & 0o777).toBe(0o600)
   })
 
-  it('announces a key, and lets it sign when it is promoted', () => {
+  it('announces a key, and lets it sign when it is promoted', async () => {
     const file = join(temporaryFolder(), 'key.pem')
-    const first = generated(file)
-    expect(text(corelo(['keys', 'rotate', file, '--announce'])).trim()).toBe(first)
+    const first = await generated(file)
+    expect(text(await corelo(['keys', 'rotate', file, '--announce'])).trim()).toBe(first)
     const [, announced] = kidsIn(file)
     expect(kidsIn(file)[0]).toBe(first)
-    expect(text(corelo(['keys', 'rotate', file, '--promote'])).trim()).toBe(announced)
+    expect(text(await corelo(['keys', 'rotate', file, '--promote'])).trim()).toBe(announced)
     expect(kidsIn(file)).toEqual([announced, first])
   })
 
-  it.each([[['--announce', '--promote']], [['--promote']], [['--promote', '--expires', '2999-01-01']], [['--announce', '--retire', '2999-01-01']], [['--keep', '1']], [['--retire', 'x']]])('refuses %j, and leaves the file as it is', args => {
+  it.each([[['--announce', '--promote']], [['--promote']], [['--promote', '--expires', '2999-01-01']], [['--announce', '--retire', '2999-01-01']], [['--keep', '1']], [['--retire', 'x']]])('refuses %j, and leaves the file as it is', async args => {
     const file = join(temporaryFolder(), 'key.pem')
-    const kid = generated(file)
-    expect(corelo(['keys', 'rotate', file, ...args]).code).toBe(2)
+    const kid = await generated(file)
+    expect((await corelo(['keys', 'rotate', file, ...args])).code).toBe(2)
     expect(kidsIn(file)).toEqual([kid])
   })
 
-  it('does not touch a file that has no keys', () => {
+  it('does not touch a file that has no keys', async () => {
     const file = join(temporaryFolder(), 'key.pem')
     writeFileSync(file, 'damaged')
-    expect(corelo(['keys', 'rotate', file]).code).toBe(3)
+    expect((await corelo(['keys', 'rotate', file])).code).toBe(3)
     expect(readFileSync(file, 'utf8')).toBe('damaged')
   })
 })
 
 describe('corelo keys token', () => {
-  it('prints a token, and beside it the entry for the file, which has its hash only', () => {
-    const { code, stdout, stderr } = corelo(['keys', 'token', 'agents', '--scopes', 'relocate,upload'])
+  it('prints a token, and beside it the entry for the file, which has its hash only', async () => {
+    const { code, stdout, stderr } = await corelo(['keys', 'token', 'agents', '--scopes', 'relocate,upload'])
     const token = stdout.toString().trim()
     expect(code).toBe(0)
     expect(token).toMatch(/^corelo_[\w-]{43}$/)
@@ -146,14 +145,14 @@ describe('corelo keys token', () => {
     expect(parseTokens(stderr)).toMatchObject([{ name: 'agents', scopes: new Set(['relocate', 'upload']) }])
   })
 
-  it('prints the same as JSON', () => {
-    const { token, entry } = JSON.parse(text(corelo(['keys', 'token', 'agents', '--json'])))
+  it('prints the same as JSON', async () => {
+    const { token, entry } = JSON.parse(text(await corelo(['keys', 'token', 'agents', '--json'])))
     expect(entry).toEqual({ name: 'agents', sha256: sha256(token), scopes: ['relocate'] })
     expect(parseTokens(JSON.stringify([entry]))).toHaveLength(1)
   })
 
-  it.each([[[]], [['two words']], [['agents', '--scopes', 'everything']], [['#']]])('refuses %j', args => {
-    expect(corelo(['keys', 'token', ...args])).toMatchObject({ code: 2, stdout: Buffer.alloc(0) })
+  it.each([[[]], [['two words']], [['agents', '--scopes', 'everything']], [['#']]])('refuses %j', async args => {
+    expect(await corelo(['keys', 'token', ...args])).toMatchObject({ code: 2, stdout: Buffer.alloc(0) })
   })
 })
 
@@ -170,14 +169,7 @@ describe('corelo keys verify', () => {
     writeFileSync(path('relocated.o'), new Uint8Array(await response.arrayBuffer()))
     writeFileSync(path('object.o'), fooObject())
     writeFileSync(path('jwks.json'), await (await request('/.well-known/corelo-keys.json')).text())
-    const run = async (...args: string[]): Promise<{ code: number, stdout: string, stderr: string }> => {
-      return await new Promise(resolve => {
-        execFile(process.execPath, [MAIN, 'keys', 'verify', ...args], { env: { ...process.env, NO_COLOR: '1' } }, (error, stdout, stderr) => {
-          resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr })
-        })
-      })
-    }
-    return { path, url, run }
+    return { path, url, run: async (...args: string[]) => await coreloText(['keys', 'verify', ...args]) }
   }
 
   it('accepts what was asked for, with keys of a file or of the service, from the header or the envelope', async () => {
@@ -203,8 +195,8 @@ describe('corelo keys verify', () => {
     const { path, run } = await lab()
     const good = ['-a', path('header'), '--keys', path('jwks.json')]
     const other = join(temporaryFolder(), 'other')
-    generated(`${other}.pem`)
-    writeFileSync(other, corelo(['keys', 'show', `${other}.pem`, '--json']).stdout)
+    await generated(`${other}.pem`)
+    writeFileSync(other, (await corelo(['keys', 'show', `${other}.pem`, '--json'])).stdout)
     const refusals = await Promise.all([
       run(path('object.o'), ...good, '--object', path('object.o'), '--kernel', KERNEL, '--json'),
       run(path('relocated.o'), ...good, '--object', path('relocated.o'), '--kernel', KERNEL, '--json'),

@@ -7,6 +7,7 @@ import { spec as inspectSpec } from '../../src/cli/inspect.js'
 import { spec as agentSpec } from '../../src/cli/agent.js'
 import { spec as relocateSpec } from '../../src/cli/relocate.js'
 import { LISTED } from '../../src/settings/listed-settings.js'
+import { spawnForTest, startProcess } from '../support/service.js'
 import { corelo, EXEC, MAIN, removeFoldersAfterEach, ROOT, temporaryFolder } from './corelo.js'
 
 removeFoldersAfterEach()
@@ -18,15 +19,15 @@ describe('corelo', () => {
     expect(readFileSync(join(ROOT, bin.corelo), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
   })
 
-  it('prints its version', () => {
-    expect(corelo(['--version'])).toMatchObject({ code: 0, stdout: Buffer.from(`corelo ${version}\n`), stderr: '' })
+  it('prints its version', async () => {
+    expect(await corelo(['--version'])).toMatchObject({ code: 0, stdout: Buffer.from(`corelo ${version}\n`), stderr: '' })
   })
 
-  it('prints its help on standard output when asked, and on standard error when there is nothing to do', () => {
-    const asked = corelo(['--help'])
+  it('prints its help on standard output when asked, and on standard error when there is nothing to do', async () => {
+    const asked = await corelo(['--help'])
     expect({ code: asked.code, stderr: asked.stderr }).toEqual({ code: 0, stderr: '' })
     for (const command of ['relocate', 'inspect', 'keys', 'serve', 'agent']) expect(asked.stdout.toString()).toMatch(new RegExp(`^  ${command} `, 'm'))
-    expect(corelo([])).toMatchObject({ code: 2, stdout: Buffer.alloc(0), stderr: asked.stdout.toString() })
+    expect(await corelo([])).toMatchObject({ code: 2, stdout: Buffer.alloc(0), stderr: asked.stdout.toString() })
   })
 
   it.each([
@@ -34,11 +35,11 @@ describe('corelo', () => {
     ['inspect', Object.keys(inspectSpec.options)],
     ['serve', LISTED.service.map(({ env }) => env)],
     ['agent', [...Object.keys(agentSpec.options), ...LISTED.agent.map(({ env }) => env)]]
-  ])('lists every option of %s in its help', (command, names) => {
-    const { code, stdout, stderr } = corelo([command, '--help'])
+  ])('lists every option of %s in its help', async (command, names) => {
+    const { code, stdout, stderr } = await corelo([command, '--help'])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     for (const name of names) expect(stdout.toString()).toMatch(new RegExp(`${name}\\b`))
-    expect(corelo(['help', command]).stdout).toEqual(stdout)
+    expect((await corelo(['help', command])).stdout).toEqual(stdout)
     for (const line of stdout.toString().split('\n')) expect(line.length).toBeLessThanOrEqual(100)
   })
 
@@ -51,34 +52,34 @@ describe('corelo', () => {
     [['serve', '--watch', 'debian/12'], '--watch must be patterns of kernels'],
     [['serve', '--watch', 'debian/12/x86_64/*'], 'CORELO_WATCH has nothing to watch: no source lists its kernels. Set CORELO_PACKAGES'],
     [['inspect'], 'corelo inspect needs an OBJECT']
-  ])('%j exits with 2', (args, message) => {
-    const { code, stderr, stdout } = corelo(args)
+  ])('%j exits with 2', async (args, message) => {
+    const { code, stderr, stdout } = await corelo(args)
     expect({ code, stdout: stdout.length }).toEqual({ code: 2, stdout: 0 })
     expect(stderr).toContain(message)
   })
 })
 
 describe('corelo inspect', () => {
-  it('lists programs and relocations with their access and source line', () => {
-    const { code, stdout, stderr } = corelo(['inspect', EXEC])
+  it('lists programs and relocations with their access and source line', async () => {
+    const { code, stdout, stderr } = await corelo(['inspect', EXEC])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     expect(stdout.toString()).toMatch(/^exec\.bpf\.o: little-endian, 1 program, 22 relocations$/m)
     expect(stdout.toString()).toMatch(/^on_exec \(raw_tp\/sched_process_exec\): 165 instructions, 22 relocations$/m)
     expect(stdout.toString()).toMatch(/^ {2}\d+ +byte_off +cred\.uid\.val +0:0:0 +exec\.bpf\.c:\d+ /m)
   })
 
-  it('gives the same as JSON', () => {
-    const { code, stdout } = corelo(['inspect', '--json', '-'], { input: readFileSync(EXEC) })
+  it('gives the same as JSON', async () => {
+    const { code, stdout } = await corelo(['inspect', '--json', '-'], { input: readFileSync(EXEC) })
     const inspection = JSON.parse(stdout.toString())
     expect(code).toBe(0)
     expect(inspection.programs).toMatchObject([{ name: 'on_exec', relocations: 22 }])
     expect(inspection.relocations).toHaveLength(22)
   })
 
-  it('says what is wrong with a file that is no eBPF object', () => {
+  it('says what is wrong with a file that is no eBPF object', async () => {
     const file = join(temporaryFolder(), 'text')
     writeFileSync(file, 'no object')
-    const { code, stdout, stderr } = corelo(['inspect', file])
+    const { code, stdout, stderr } = await corelo(['inspect', file])
     expect({ code, stdout: stdout.length }).toEqual({ code: 3, stdout: 0 })
     expect(stderr).toMatch(/^corelo: .*ELF/)
   })
@@ -93,38 +94,20 @@ describe('corelo inspect', () => {
 })
 
 describe('corelo serve', () => {
-  const serve = (env: Record<string, string>) => spawn(process.execPath, [MAIN, 'serve'], {
-    env: { PATH: process.env.PATH, CORELO_HOST: '127.0.0.1', CORELO_PORT: '0', CORELO_LOCAL_KERNEL: 'false', CORELO_WORKERS: '1', CORELO_BTFHUB_URL: '', ...env }
-  })
-
   it('answers over HTTP, and ends with 0 on SIGTERM', async () => {
-    const child = serve({ CORELO_CACHE_DIR: temporaryFolder(), CORELO_SHUTDOWN_MS: '1000' })
-    const closed = new Promise(resolve => child.once('close', resolve))
-    let output = ''
-    const address = await new Promise<string>((resolve, reject) => {
-      child.stdout.on('data', chunk => {
-        output += chunk
-        const found = /http:\/\/127\.0\.0\.1:\d+/.exec(output)
-        if (found !== null) resolve(found[0])
-      })
-      child.once('close', code => reject(new Error(`exited with ${code}: ${output}`)))
-    })
-    expect((await fetch(`${address}/livez`)).status).toBe(200)
-    child.kill('SIGTERM')
-    expect(await closed).toBe(0)
+    const service = await startProcess({ CORELO_SHUTDOWN_MS: '1000' })
+    expect((await fetch(`${service.url}/livez`)).status).toBe(200)
+    expect(await service.stop('SIGTERM')).toBe(0)
   })
 
   it('says in one sentence that its port is taken, and exits with 2', async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await new Promise(resolve => server.once('listening', resolve))
     const { port } = server.address() as AddressInfo
-    const child = serve({ CORELO_PORT: String(port), CORELO_CACHE_DIR: temporaryFolder() })
-    let stderr = ''
-    child.stderr.on('data', chunk => { stderr += chunk })
-    const code = await new Promise(resolve => child.once('close', resolve))
+    const service = await spawnForTest({ CORELO_PORT: String(port) }, { stderr: 'pipe' })
+    expect(await service.exited).toBe(2)
     server.close()
-    expect(code).toBe(2)
-    expect(stderr).toMatch(new RegExp(`^corelo: Port ${port} on 127\\.0\\.0\\.1 is in use by another process; stop that, or set CORELO_PORT\\.$`, 'm'))
+    expect(service.output()).toMatch(new RegExp(`^corelo: Port ${port} on 127\\.0\\.0\\.1 is in use by another process; stop that, or set CORELO_PORT\\.$`, 'm'))
   })
 
   it.each([
@@ -132,14 +115,14 @@ describe('corelo serve', () => {
     [{ CORELO_AUTH: 'token' }, 'CORELO_TOKENS_FILE'],
     [{ CORELO_AUTH: 'token', CORELO_TOKENS_FILE: '/nowhere/tokens' }, '/nowhere/tokens'],
     [{ CORELO_AUTH: 'jwt', CORELO_JWKS_URL: 'https://issuer.example', CORELO_JWT_AUDIENCE: 'corelo' }, 'CORELO_JWT_ISSUER']
-  ])('says in one sentence which file or setting %j lacks, and exits with 2', (env, named) => {
-    const { code, stdout, stderr } = corelo(['serve'], { env: { CORELO_PORT: '0', CORELO_LOCAL_KERNEL: 'false', CORELO_CACHE_DIR: temporaryFolder(), ...env } })
+  ])('says in one sentence which file or setting %j lacks, and exits with 2', async (env, named) => {
+    const { code, stdout, stderr } = await corelo(['serve'], { env: { CORELO_PORT: '0', CORELO_LOCAL_KERNEL: 'false', CORELO_CACHE_DIR: temporaryFolder(), ...env } })
     expect({ code, stdout: stdout.toString(), stderr }).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(new RegExp(`^corelo: .*${named}.*\\n$`)) })
   })
 
-  it('refuses a setting that it cannot use, before anything else', () => {
+  it('refuses a setting that it cannot use, before anything else', async () => {
     const cache = join(temporaryFolder(), 'cache')
-    const { code, stderr } = corelo(['serve'], { env: { CORELO_PORT: 'http', CORELO_CACHE_DIR: cache } })
+    const { code, stderr } = await corelo(['serve'], { env: { CORELO_PORT: 'http', CORELO_CACHE_DIR: cache } })
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('CORELO_PORT must be a whole number') })
     expect(existsSync(cache)).toBe(false)
   })

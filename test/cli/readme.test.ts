@@ -97,15 +97,15 @@ describe('README', () => {
     expect(documents.replaceAll('\n', ' ')).toContain(`${ExitCode.OK} success, ${ExitCode.FINDING} a finding (the object fails on that kernel), ${ExitCode.USAGE} wrong use, ${ExitCode.CANNOT_TELL} undecided`)
   })
 
-  it('shows a message that the command prints, with what to write instead', () => {
+  it('shows a message that the command prints, with what to write instead', async () => {
     const [shown = 'none'] = /^unguarded\.bpf\.c:[\s\S]*?(?=^```$)/m.exec(readme) ?? []
     expect(shown.split('\n').length).toBeGreaterThan(10)
-    expect(corelo(['relocate', UNGUARDED, '--btf', SAMPLE, '-o', '-']).stderr).toContain(shown)
+    expect((await corelo(['relocate', UNGUARDED, '--btf', SAMPLE, '-o', '-'])).stderr).toContain(shown)
   })
 
-  it('shows a relocation as the report has it', () => {
+  it('shows a relocation as the report has it', async () => {
     const [, shown = ''] = /^```json\n(\{[\s\S]*?)^```$/m.exec(readFileSync(join(ROOT, 'docs/report.md'), 'utf8')) ?? []
-    const report = JSON.parse(corelo(['relocate', UNGUARDED, '--btf', SAMPLE, '--json']).stdout.toString())
+    const report = JSON.parse((await corelo(['relocate', UNGUARDED, '--btf', SAMPLE, '--json'])).stdout.toString())
     expect(report.relocations).toEqual([JSON.parse(shown)])
   })
 

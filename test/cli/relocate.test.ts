@@ -47,29 +47,29 @@ async function cacheWith (directory: string, ...kernels: Array<{ reference: stri
 }
 
 describe('corelo relocate', () => {
-  it('writes the object that the library gives', () => {
+  it('writes the object that the library gives', async () => {
     const out = join(temporaryFolder(), 'out.bpf.o')
-    const { code, stdout, stderr } = corelo(['relocate', EXEC, '--btf', SAMPLE, '-o', out])
+    const { code, stdout, stderr } = await corelo(['relocate', EXEC, '--btf', SAMPLE, '-o', out])
     expect({ code, stdout: stdout.length }).toEqual({ code: 0, stdout: 0 })
     expect(readFileSync(out)).toEqual(expected(EXEC))
     expect(stderr).toMatch(/^exec\.bpf\.o for .*sample\.btf: 21 resolved, 1 poisoned, \d+ instructions changed, verdict /m)
   })
 
-  it('writes nothing but the object to standard output with -o -, and reads it from standard input', () => {
-    const { code, stdout } = corelo(['relocate', '-', '--btf', SAMPLE, '-o', '-'], { input: readFileSync(EXEC) })
+  it('writes nothing but the object to standard output with -o -, and reads it from standard input', async () => {
+    const { code, stdout } = await corelo(['relocate', '-', '--btf', SAMPLE, '-o', '-'], { input: readFileSync(EXEC) })
     expect(code).toBe(0)
     expect(stdout).toEqual(expected(EXEC))
   })
 
-  it('says where in the source a value is missing', () => {
-    const { code, stderr } = corelo(['relocate', UNGUARDED, '--btf', SAMPLE, '-o', '-'])
+  it('says where in the source a value is missing', async () => {
+    const { code, stderr } = await corelo(['relocate', UNGUARDED, '--btf', SAMPLE, '-o', '-'])
     expect(code).toBe(1)
     expect(stderr).toMatch(/^unguarded\.bpf\.c:\d+: task_struct\.state: struct task_struct has no member state in this kernel\. It has __state \(instruction 0 of on_exit poisoned\)$/m)
     expect(stderr).toContain('    struct task_struct___new { unsigned int __state; } __attribute__((preserve_access_index));\n')
   })
 
-  it('prints the report of the contract with --json, and no object without -o', () => {
-    const { code, stdout } = corelo(['relocate', EXEC, '--btf', SAMPLE, '--json'])
+  it('prints the report of the contract with --json, and no object without -o', async () => {
+    const { code, stdout } = await corelo(['relocate', EXEC, '--btf', SAMPLE, '--json'])
     const report = JSON.parse(stdout.toString())
     expect(code).toBe(0)
     expect(Object.keys(report)).toEqual(['object', 'kernel', 'result', 'engine', 'verdict', 'assumes', 'loads_without_kernel_btf', 'counts', 'programs', 'relocations', 'warnings'])
@@ -80,18 +80,18 @@ describe('corelo relocate', () => {
     expect(report.relocations.reduce((sum: number, entry: { places_total: number }) => sum + entry.places_total, 0)).toBe(22)
   })
 
-  it('writes both with --json -o FILE', () => {
+  it('writes both with --json -o FILE', async () => {
     const out = join(temporaryFolder(), 'out.bpf.o')
-    const { stdout } = corelo(['relocate', EXEC, '--btf', SAMPLE, '--json', '-o', out])
+    const { stdout } = await corelo(['relocate', EXEC, '--btf', SAMPLE, '--json', '-o', out])
     expect(JSON.parse(stdout.toString()).result.sha256).toBe(sha256(readFileSync(out)))
   })
 
-  it('exits with 1, names the instruction and leaves the output as it was when libbpf would refuse the object', () => {
+  it('exits with 1, names the instruction and leaves the output as it was when libbpf would refuse the object', async () => {
     const folder = temporaryFolder()
     const { object, target } = refusedObject(folder)
     const out = join(folder, 'out.bpf.o')
     writeFileSync(out, 'before')
-    const { code, stdout, stderr } = corelo(['relocate', object, '--btf', target, '-o', out, '--json'])
+    const { code, stdout, stderr } = await corelo(['relocate', object, '--btf', target, '-o', out, '--json'])
     expect(code).toBe(1)
     expect(stderr).toContain('(instruction 0 of a: libbpf refuses the object for it)')
     expect(readFileSync(out, 'utf8')).toBe('before')
@@ -99,15 +99,15 @@ describe('corelo relocate', () => {
     expect(JSON.parse(stdout.toString())).toMatchObject({ result: null, verdict: 'fails', counts: { failed: 1 } })
   })
 
-  it('refuses an object with an instruction that may be reached without a value, where asked to', () => {
+  it('refuses an object with an instruction that may be reached without a value, where asked to', async () => {
     const out = join(temporaryFolder(), 'out.bpf.o')
-    const { code, stderr } = corelo(['relocate', UNGUARDED, '--btf', SAMPLE, '-o', out, '--on-unresolved', 'fail'])
+    const { code, stderr } = await corelo(['relocate', UNGUARDED, '--btf', SAMPLE, '-o', out, '--on-unresolved', 'fail'])
     expect(code).toBe(1)
     expect(stderr).toContain('Nothing was written')
     expect(existsSync(out)).toBe(false)
   })
 
-  it('looks into the split BTF of modules, given after that of vmlinux, for what vmlinux lacks', () => {
+  it('looks into the split BTF of modules, given after that of vmlinux, for what vmlinux lacks', async () => {
     const folder = temporaryFolder()
     const vmlinux = btf()
     const { int } = integers(vmlinux)
@@ -115,42 +115,42 @@ describe('corelo relocate', () => {
     module.struct('foo', 20, [at('x', 8, int), at('y', 16, int)])
     const files = { object: buildObject(fooSpec()).bytes, vmlinux: vmlinux.bytes(), module: module.bytes() }
     for (const [name, bytes] of Object.entries(files)) writeFileSync(join(folder, name), bytes)
-    const run = (...btfs: string[]) => corelo(['relocate', 'object', ...btfs.flatMap(name => ['--btf', name]), '--json'], { cwd: folder })
+    const run = async (...btfs: string[]) => await corelo(['relocate', 'object', ...btfs.flatMap(name => ['--btf', name]), '--json'], { cwd: folder })
 
-    expect(JSON.parse(run('vmlinux', 'module').stdout.toString()).relocations).toMatchObject([{ status: 'resolved', new: 16 }])
-    expect(JSON.parse(run('vmlinux').stdout.toString()).relocations).toMatchObject([{ status: 'poisoned' }])
-    expect(run('module', 'vmlinux')).toMatchObject({ code: 3, stderr: expect.stringMatching(/^corelo: module: /) })
+    expect(JSON.parse((await run('vmlinux', 'module')).stdout.toString()).relocations).toMatchObject([{ status: 'resolved', new: 16 }])
+    expect(JSON.parse((await run('vmlinux')).stdout.toString()).relocations).toMatchObject([{ status: 'poisoned' }])
+    expect(await run('module', 'vmlinux')).toMatchObject({ code: 3, stderr: expect.stringMatching(/^corelo: module: /) })
   })
 
   describe('output', () => {
-    it('replaces a file through a link, and keeps its mode', () => {
+    it('replaces a file through a link, and keeps its mode', async () => {
       const folder = temporaryFolder()
       const file = join(folder, 'real.bpf.o')
       writeFileSync(file, 'before')
       chmodSync(file, 0o600)
       symlinkSync('real.bpf.o', join(folder, 'link.bpf.o'))
-      expect(corelo(['relocate', EXEC, '--btf', SAMPLE, '-o', join(folder, 'link.bpf.o')]).code).toBe(0)
+      expect((await corelo(['relocate', EXEC, '--btf', SAMPLE, '-o', join(folder, 'link.bpf.o')])).code).toBe(0)
       expect(readFileSync(file)).toEqual(expected(EXEC))
       expect(statSync(file).mode & 0o777).toBe(0o600)
       expect(readdirSync(folder).sort()).toEqual(['link.bpf.o', 'real.bpf.o'])
     })
 
-    it('may be the input itself', () => {
+    it('may be the input itself', async () => {
       const file = join(temporaryFolder(), 'x.bpf.o')
       writeFileSync(file, readFileSync(EXEC))
-      expect(corelo(['relocate', file, '--btf', SAMPLE, '-o', file]).code).toBe(0)
+      expect((await corelo(['relocate', file, '--btf', SAMPLE, '-o', file])).code).toBe(0)
       expect(readFileSync(file)).toEqual(expected(EXEC))
     })
 
-    it('writes to a device and does not replace it', () => {
-      expect(corelo(['relocate', EXEC, '--btf', SAMPLE, '-o', '/dev/null']).code).toBe(0)
+    it('writes to a device and does not replace it', async () => {
+      expect((await corelo(['relocate', EXEC, '--btf', SAMPLE, '-o', '/dev/null'])).code).toBe(0)
       expect(statSync('/dev/null').isCharacterDevice()).toBe(true)
     })
 
-    it('says why it cannot be written', () => {
+    it('says why it cannot be written', async () => {
       const folder = temporaryFolder()
-      expect(corelo(['relocate', EXEC, '--btf', SAMPLE, '-o', join(folder, 'no/such/folder.o')])).toMatchObject({ code: 3, stderr: expect.stringContaining('there is no such file or directory') })
-      expect(corelo(['relocate', EXEC, '--btf', SAMPLE, '-o', folder])).toMatchObject({ code: 3, stderr: expect.stringContaining('it is a directory') })
+      expect(await corelo(['relocate', EXEC, '--btf', SAMPLE, '-o', join(folder, 'no/such/folder.o')])).toMatchObject({ code: 3, stderr: expect.stringContaining('there is no such file or directory') })
+      expect(await corelo(['relocate', EXEC, '--btf', SAMPLE, '-o', folder])).toMatchObject({ code: 3, stderr: expect.stringContaining('it is a directory') })
       expect(readdirSync(folder)).toEqual([])
     })
   })
@@ -165,8 +165,8 @@ describe('corelo relocate', () => {
       [['relocate', EXEC, '-o', 'x', '--kernel', 'debian/12/x86_64'], 'this one has 3 parts'],
       [['relocate', EXEC, '-o', 'x', '--kernel', '../../etc'], 'kernel reference'],
       [['relocate', EXEC, '-o', 'x', '--kernell', '6.1'], 'did you mean --kernel?']
-    ])('%j exits with 2', (args, message) => {
-      const { code, stdout, stderr } = corelo(args)
+    ])('%j exits with 2', async (args, message) => {
+      const { code, stdout, stderr } = await corelo(args)
       expect(stderr).toContain(message)
       expect(stderr.trim().split('\n')).toHaveLength(1)
       expect({ code, stdout: stdout.length }).toEqual({ code: 2, stdout: 0 })
@@ -181,8 +181,8 @@ describe('corelo relocate', () => {
       [['relocate', SAMPLE, '-o', 'x', '--btf', SAMPLE], 'ELF'],
       [['relocate', EXEC, '-o', 'x', '--btf', '/etc/passwd'], '/etc/passwd: '],
       [['relocate', EXEC, '-o', 'x', '--kernel', '1.2.3-nobody'], 'No BTF is known for kernel 1.2.3-nobody']
-    ])('%j exits with 3', (args, message) => {
-      const { code, stdout, stderr } = corelo(args, { env: { CORELO_CACHE_DIR: '/no/such/cache' } })
+    ])('%j exits with 3', async (args, message) => {
+      const { code, stdout, stderr } = await corelo(args, { env: { CORELO_CACHE_DIR: '/no/such/cache' } })
       expect(stderr).toContain(message)
       expect({ code, stdout: stdout.length }).toEqual({ code: 3, stdout: 0 })
     })
@@ -193,7 +193,7 @@ describe('corelo relocate', () => {
       const cacheDir = temporaryFolder()
       await cacheWith(cacheDir, { reference: REFERENCE, bytes: readFileSync(SAMPLE) })
       for (const kernel of [REFERENCE, 'sample/1/amd64/6.1.0-sample', '6.1.0-sample']) {
-        const { code, stdout, stderr } = corelo(['relocate', EXEC, '--kernel', kernel, '-o', '-'], { env: { CORELO_CACHE_DIR: cacheDir } })
+        const { code, stdout, stderr } = await corelo(['relocate', EXEC, '--kernel', kernel, '-o', '-'], { env: { CORELO_CACHE_DIR: cacheDir } })
         expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining(`exec.bpf.o for ${REFERENCE}: `) })
         expect(stdout).toEqual(expected(EXEC))
       }
@@ -202,7 +202,7 @@ describe('corelo relocate', () => {
     it('never guesses between kernels of one release with different BTF', async () => {
       const cacheDir = temporaryFolder()
       await cacheWith(cacheDir, { reference: REFERENCE, bytes: readFileSync(SAMPLE) }, { reference: 'other/1/x86_64/6.1.0-sample', bytes: targetFoo().bytes() })
-      const { code, stderr } = corelo(['relocate', EXEC, '--kernel', '6.1.0-sample', '-o', '-'], { env: { CORELO_CACHE_DIR: cacheDir } })
+      const { code, stderr } = await corelo(['relocate', EXEC, '--kernel', '6.1.0-sample', '-o', '-'], { env: { CORELO_CACHE_DIR: cacheDir } })
       expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringContaining('name the whole reference') })
     })
 
@@ -210,40 +210,40 @@ describe('corelo relocate', () => {
       const cacheDir = temporaryFolder()
       await cacheWith(cacheDir, { reference: REFERENCE, bytes: readFileSync(SAMPLE), source: 'upload' })
       const args = ['relocate', EXEC, '--kernel', REFERENCE, '-o', '-']
-      expect(corelo(args, { env: { CORELO_CACHE_DIR: cacheDir } }).code).toBe(3)
-      expect(corelo(args, { env: { CORELO_CACHE_DIR: cacheDir, CORELO_TRUST_UPLOADS: 'true' } }).code).toBe(0)
+      expect((await corelo(args, { env: { CORELO_CACHE_DIR: cacheDir } })).code).toBe(3)
+      expect((await corelo(args, { env: { CORELO_CACHE_DIR: cacheDir, CORELO_TRUST_UPLOADS: 'true' } })).code).toBe(0)
     })
 
     it('says which kernels are nearest to one that it does not know', async () => {
       const cacheDir = temporaryFolder()
       await cacheWith(cacheDir, { reference: REFERENCE, bytes: readFileSync(SAMPLE) })
-      const { code, stderr } = corelo(['relocate', EXEC, '--kernel', '6.1.1-sample', '-o', '-'], { env: { CORELO_CACHE_DIR: cacheDir } })
+      const { code, stderr } = await corelo(['relocate', EXEC, '--kernel', '6.1.1-sample', '-o', '-'], { env: { CORELO_CACHE_DIR: cacheDir } })
       expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringContaining(`the nearest held are ${REFERENCE}`) })
     })
 
-    it('makes no cache where there is none', () => {
+    it('makes no cache where there is none', async () => {
       const folder = temporaryFolder()
       mkdirSync(join(folder, 'cwd'))
-      expect(corelo(['relocate', EXEC, '--kernel', '1.2.3', '-o', '-'], { cwd: join(folder, 'cwd'), env: { CORELO_CACHE_DIR: 'btfhub-cache' } }).code).toBe(3)
+      expect((await corelo(['relocate', EXEC, '--kernel', '1.2.3', '-o', '-'], { cwd: join(folder, 'cwd'), env: { CORELO_CACHE_DIR: 'btfhub-cache' } })).code).toBe(3)
       expect(readdirSync(join(folder, 'cwd'))).toEqual([])
     })
 
-    it.skipIf(!hasRunningBtf)('takes the running kernel by default, and by its release (needs /sys/kernel/btf/vmlinux)', () => {
+    it.skipIf(!hasRunningBtf)('takes the running kernel by default, and by its release (needs /sys/kernel/btf/vmlinux)', async () => {
       const env = { CORELO_CACHE_DIR: '/no/such/cache' }
-      const byDefault = corelo(['relocate', EXEC, '-o', '-'], { env })
+      const byDefault = await corelo(['relocate', EXEC, '-o', '-'], { env })
       expect({ code: byDefault.code, stderr: byDefault.stderr }).toEqual({ code: 0, stderr: expect.stringContaining(release()) })
-      expect(corelo(['relocate', EXEC, '-o', '-', '--kernel', release()], { env }).stdout).toEqual(byDefault.stdout)
+      expect((await corelo(['relocate', EXEC, '-o', '-', '--kernel', release()], { env })).stdout).toEqual(byDefault.stdout)
       expect(byDefault.stdout).toEqual(Buffer.from(relocate(readFileSync(EXEC), parseBtf(readFileSync('/sys/kernel/btf/vmlinux'))).bytes ?? []))
     })
 
-    it.skipIf(!hasRunningBtf)('names a module that the running kernel does not have (needs /sys/kernel/btf/vmlinux)', () => {
-      expect(corelo(['relocate', EXEC, '-o', '-', '--modules', 'no_such_module'])).toMatchObject({ code: 3, stderr: expect.stringContaining('no BTF for module no_such_module') })
+    it.skipIf(!hasRunningBtf)('names a module that the running kernel does not have (needs /sys/kernel/btf/vmlinux)', async () => {
+      expect(await corelo(['relocate', EXEC, '-o', '-', '--modules', 'no_such_module'])).toMatchObject({ code: 3, stderr: expect.stringContaining('no BTF for module no_such_module') })
     })
 
     it.skipIf(!hasRunningBtf)('refuses a release that both the running kernel and another one in the cache have (needs /sys/kernel/btf/vmlinux)', async () => {
       const cacheDir = temporaryFolder()
       await cacheWith(cacheDir, { reference: `other/1/x86_64/${release()}`, bytes: readFileSync(SAMPLE) })
-      const { code, stderr } = corelo(['relocate', EXEC, '--kernel', release(), '-o', '-'], { env: { CORELO_CACHE_DIR: cacheDir } })
+      const { code, stderr } = await corelo(['relocate', EXEC, '--kernel', release(), '-o', '-'], { env: { CORELO_CACHE_DIR: cacheDir } })
       expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringContaining('name the whole reference') })
     })
   })

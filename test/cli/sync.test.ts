@@ -7,7 +7,7 @@ import { sha256 } from '../../src/store/sha256.js'
 import { startAppWith } from '../http/harness.js'
 import { startPackageRepository, type PackageRepository } from '../support/package-repository.js'
 import { BY_NODE, startService, type StartedService } from '../unit/service/lab.js'
-import { coreloBeside, removeFoldersAfterEach, ROOT, temporaryFolder } from './corelo.js'
+import { coreloText, removeFoldersAfterEach, ROOT, temporaryFolder } from './corelo.js'
 
 removeFoldersAfterEach()
 
@@ -34,7 +34,7 @@ function lose (...releases: readonly string[]): void {
 
 const downloads = (): string[] => repository.requests.filter(path => path.startsWith('pool/'))
 
-async function sync (...args: readonly string[]) { return await coreloBeside(['btf', 'sync', ...args]) }
+async function sync (...args: readonly string[]) { return await coreloText(['btf', 'sync', ...args]) }
 
 interface Output { readonly kernels: ReadonlyArray<{ readonly reference: string, readonly state: string, readonly package?: string, readonly bytes?: number, readonly reason?: string }> }
 const statesIn = (stdout: string): string[] => (JSON.parse(stdout) as Output).kernels.map(({ reference, state }) => `${reference} ${state}`)
@@ -55,7 +55,7 @@ describe('corelo btf sync', () => {
     const { code, stdout } = await sync('debian/12/*/*', ...place, '--json')
     expect([code, ...statesIn(stdout)]).toEqual([0, `${nameOf('6.1.0-53-amd64')} held`, `${nameOf('6.1.0-52-amd64')} held`, `${nameOf('6.1.0-51-amd64')} fetched`])
     expect(downloads().slice(before)).toEqual(['pool/linux-image-6.1.0-51-amd64.deb'])
-    const listed = await coreloBeside(['btf', 'list', '--cache-dir', join(folder, 'cache'), '--json'])
+    const listed = await coreloText(['btf', 'list', '--cache-dir', join(folder, 'cache'), '--json'])
     expect(JSON.parse(listed.stdout).kernels).toMatchObject(Array.from({ length: 3 }, () => ({ btf_sha256: sha256(BTF), source: 'packages' })))
   })
 
@@ -114,7 +114,7 @@ describe('corelo btf sync --server', () => {
     const { code, stdout } = await sync('*', '--server', url, '--newest', '2', '--json')
     expect([code, ...statesIn(stdout)]).toEqual([0, `${nameOf('6.1.0-53-amd64')} held`, `${nameOf('6.1.0-52-amd64')} fetched`])
     expect(downloads().length - before).toBe(2)
-    const listed = await coreloBeside(['btf', 'list', '--server', url])
+    const listed = await coreloText(['btf', 'list', '--server', url])
     expect(listed.stderr).toContain(`2 kernels in ${url}`)
     expect(listed.stdout).not.toContain('6.1.0-51-amd64')
   })

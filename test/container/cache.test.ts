@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { startProcess, type ServiceProcess } from '../support/service.js'
 import { freePort, temporaryFolder } from './runtime.js'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -10,19 +11,6 @@ const OBJECT = readFileSync(join(ROOT, 'examples/exec.bpf.o'))
 const BTF = readFileSync(join(ROOT, 'examples/kernels/sample.btf'))
 
 const sha256 = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
-
-async function startService (): Promise<{ readonly url: string, stop (): Promise<void> }> {
-  const port = await freePort()
-  const child = spawn(process.execPath, ['dist/cli/main.js', 'serve'], {
-    cwd: ROOT, stdio: 'ignore', env: { ...process.env, CORELO_PORT: String(port), CORELO_CACHE_DIR: temporaryFolder(), CORELO_LOCAL_KERNEL: 'false', CORELO_BTFHUB_URL: '', CORELO_LOG_LEVEL: 'silent' }
-  })
-  const exited = new Promise<void>(resolve => { child.once('exit', () => { resolve() }) })
-  const stop = async (): Promise<void> => { child.kill('SIGINT'); await exited }
-  onTestFinished(stop)
-  const url = `http://127.0.0.1:${port}`
-  await expect.poll(async () => (await fetch(`${url}/readyz`).catch(() => undefined))?.status, { timeout: 20_000, interval: 50 }).toBe(200)
-  return { url, stop }
-}
 
 /** nginx with the example's configuration, but for its port, its folder and where corelo is. */
 async function startNginx (service: string): Promise<string> {
@@ -60,11 +48,11 @@ async function teach (url: string): Promise<void> {
 const bytesOf = async (answer: Response): Promise<string> => sha256(new Uint8Array(await answer.arrayBuffer()))
 
 describe('nginx in front of the service', () => {
-  let service: Awaited<ReturnType<typeof startService>>
+  let service: ServiceProcess
   let cache: string
 
   async function startBoth (): Promise<{ readonly path: string, readonly digest: string }> {
-    service = await startService()
+    service = await startProcess({})
     cache = await startNginx(service.url)
     await teach(cache)
     const answer = await relocate(cache)

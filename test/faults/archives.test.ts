@@ -9,7 +9,7 @@ import { tarOf, tarXzOf, xzOf, ZEROS } from '../support/xz-writer.js'
 import { BY_NODE, failure, fooBtf, relocate, temporaryFolder } from '../unit/service/lab.js'
 import { NEEDS } from '../support/lab.js'
 import { serving, startOrigin } from './origin.js'
-import { startProcess } from './process.js'
+import { peakMemory, startProcess } from '../support/service.js'
 import { archiveOf, KERNEL, moduleBtf, PATH, startFetching } from './sources.js'
 
 const MIB = 1024 * 1024
@@ -37,12 +37,12 @@ describe('an archive that unfolds to more than there is memory', () => {
     const origin = await startOrigin((_request, response) => response.writeHead(200, { 'content-length': bytes.length }).end(bytes))
     const service = await startProcess({ CORELO_BTFHUB_URL: origin.url })
     await fetch(`${service.url}/kernels/${REFERENCE.replace('42', '1')}/btf`) // once, so that the decoder is there
-    service.peakMemory()
+    peakMemory(service)
     await fetch(`${service.url}/livez`)
-    const base = service.peakMemory()
+    const base = peakMemory(service)
     for (let i = 2; i < 4; i++) expect(await problemOf(await fetch(`${service.url}/kernels/${REFERENCE.replace('42', String(i))}/btf`))).toMatchObject({ code: 'source_invalid' })
     expect(origin.asked).toHaveLength(3)
-    expect((service.peakMemory() - base) / MIB).toBeLessThan(128)
+    expect((peakMemory(service) - base) / MIB).toBeLessThan(128)
   })
 })
 

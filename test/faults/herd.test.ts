@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { launch } from '../http/harness.js'
 import { fooBtf, fooObject } from '../unit/service/lab.js'
 import { serving, startOrigin, type Origin } from './origin.js'
-import { startProcess } from './process.js'
+import { metricOf, startProcess } from '../support/service.js'
 import { archiveOf, KERNEL, PATH, startFetching } from './sources.js'
 
 const REFERENCE = `${KERNEL.distro}/${KERNEL.distroVersion}/${KERNEL.arch}/${KERNEL.release}`
@@ -59,8 +59,8 @@ async function stampede (callers: number, answer: Origin['answer']) {
   others.catch(() => {}) // the test may fail before it looks at them
   // All of them, unless the machine is so slow that the source would be given up meanwhile.
   const giveUp = performance.now() + 7_000
-  while (await service.metric('corelo_source_waiters') < callers + 1 && performance.now() < giveUp) await sleep(50)
-  expect(await service.metric('corelo_source_waiters')).toBeGreaterThan(callers / 4)
+  while (await metricOf(service, 'corelo_source_waiters') < callers + 1 && performance.now() < giveUp) await sleep(50)
+  expect(await metricOf(service, 'corelo_source_waiters')).toBeGreaterThan(callers / 4)
   leaving.abort()
   expect(await first).toBe('left')
   open()
@@ -74,10 +74,10 @@ describe('many requests at once for a kernel that is not held', () => {
     expect(new Set(answers.map(answer => answer.status))).toEqual(new Set([200]))
     expect(answers[0]?.body).toMatchObject({ kernel: { reference: REFERENCE, source: 'btfhub' }, counts: { resolved: 1 } })
     expect(origin.asked).toEqual([PATH])
-    expect(await service.metric('corelo_source_requests_total{source="btfhub",outcome="found"}')).toBe(1)
-    expect(await service.metric('corelo_cache_events_total{event="relocations"}')).toBe(1)
-    expect(await service.metric('corelo_cache_events_total{event="btf_misses"}')).toBe(0) // what was parsed on its way in was not read again
-    expect(await service.metric('corelo_source_waiters')).toBe(0)
+    expect(await metricOf(service, 'corelo_source_requests_total{source="btfhub",outcome="found"}')).toBe(1)
+    expect(await metricOf(service, 'corelo_cache_events_total{event="relocations"}')).toBe(1)
+    expect(await metricOf(service, 'corelo_cache_events_total{event="btf_misses"}')).toBe(0) // what was parsed on its way in was not read again
+    expect(await metricOf(service, 'corelo_source_waiters')).toBe(0)
     expect(await (await fetch(`${service.url}/metrics`)).text()).not.toContain(KERNEL.release)
   })
 

@@ -5,7 +5,7 @@ import { EXEC } from '../cli/corelo.js'
 import { startPackageRepository, type PackageRepository } from '../support/package-repository.js'
 import { startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js'
 import { temporaryFolder } from '../unit/service/lab.js'
-import { startProcess, type ServiceProcess } from './process.js'
+import { metricOf, startProcess, type ServiceProcess } from '../support/service.js'
 
 /** Also where the machine is slow. */
 const eventually = (read: () => unknown) => expect.poll(read, { timeout: 100_000, interval: 100 })
@@ -29,7 +29,7 @@ async function startWorld (settings: Readonly<Record<string, string>> = {}): Pro
     const service = await startProcess({
       CORELO_CACHE_DIR: join(folder, 'cache'), CORELO_PACKAGES: packages, CORELO_CATALOG_MS: '1000', CORELO_WEBHOOK: receiver.url, CORELO_WEBHOOK_SECRET_FILE: secretFile, ...settings
     })
-    await eventually(() => service.metric('corelo_published_kernels')).toBeGreaterThan(0)
+    await eventually(() => metricOf(service, 'corelo_published_kernels')).toBeGreaterThan(0)
     return service
   }
   return { repository, receiver, start, service: await start() }
@@ -68,7 +68,7 @@ describe('a kernel that a distribution publishes', () => {
     expect(receiver.messages[0]?.data).toMatchObject({ sources: ['packages'], published: { package: `linux-image-${SECOND}`, version: '6.1.2-1' } })
     expect(repository.requests.filter(path => path.startsWith('pool/'))).toEqual([`pool/linux-image-${SECOND}.deb`])
     const metrics = ['corelo_new_kernels_total', 'corelo_kernels_fetched_ahead_total{outcome="fetched"}', 'corelo_kernels_fetched_ahead_total{outcome="failed"}', 'corelo_webhook_attempts_total{outcome="delivered"}', 'corelo_webhook_events_waiting']
-    await eventually(() => Promise.all(metrics.map(name => service.metric(name)))).toEqual([1, 1, 0, 2, 0])
+    await eventually(() => Promise.all(metrics.map(name => metricOf(service, name)))).toEqual([1, 1, 0, 2, 0])
   })
 
   it('is told of without patterns too, and fetched when the receiver asks for it', async () => {
@@ -87,13 +87,13 @@ describe('a kernel that a distribution publishes', () => {
     const { repository, receiver, service, start } = await startWorld({ CORELO_WATCH: 'debian/12/amd64/*' })
     await receiver.stop()
     await repository.publish(SECOND)
-    await eventually(() => service.metric('corelo_webhook_events_waiting')).toBe(2)
+    await eventually(() => metricOf(service, 'corelo_webhook_events_waiting')).toBe(2)
     expect(await service.stop(signal)).toBe(signal === 'SIGTERM' ? 0 : null)
     await repository.publish(THIRD)
     await receiver.start()
     const again = await start()
     await eventually(() => told(receiver).sort()).toEqual([SECOND, THIRD].flatMap(release => [`kernel.held ${nameOf(release)}`, `kernel.listed ${nameOf(release)}`]).sort())
-    await eventually(() => again.metric('corelo_webhook_events_waiting')).toBe(0)
+    await eventually(() => metricOf(again, 'corelo_webhook_events_waiting')).toBe(0)
     expect([new Set(receiver.messages.map(({ id }) => id)).size, receiver.refusals]).toEqual([4, []])
   })
 

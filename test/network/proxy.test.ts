@@ -8,7 +8,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { beforeAll, beforeEach, expect, it } from 'vitest'
 import { cleanUpAfterAll, createNode, REFERENCE, runOnce, startService, temporaryFolder, type Service } from '../agent/support.js'
-import { coreloBeside, EXEC } from '../cli/corelo.js'
+import { coreloText, EXEC } from '../cli/corelo.js'
 import { makeAuthority, type PrivateAuthority } from '../support/certificates.js'
 import { describeLab, NEEDS } from '../support/lab.js'
 
@@ -186,12 +186,12 @@ describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.to
 
   it('the command asks the service through the proxy, and for keys', async () => {
     const out = join(temporaryFolder(cleanup), 'out.o')
-    const run = await coreloBeside(['relocate', EXEC, '--kernel', REFERENCE, '--server', front.url, '--keys', service.keys, '-o', out], env)
+    const run = await coreloText(['relocate', EXEC, '--kernel', REFERENCE, '--server', front.url, '--keys', service.keys, '-o', out], env)
     expect(run.code, run.stderr).toBe(0)
     const after = asked(front).length
     expect(after).toBeGreaterThan(0)
-    const shown = await coreloBeside(['keys', 'show', '--server', front.url], env)
-    const listed = await coreloBeside(['btf', 'list', '--server', front.url], env)
+    const shown = await coreloText(['keys', 'show', '--server', front.url], env)
+    const listed = await coreloText(['btf', 'list', '--server', front.url], env)
     expect([shown.code, listed.code], `${shown.stderr}${listed.stderr}`).toEqual([0, 0])
     expect(asked(front).length).toBeGreaterThanOrEqual(after + 2)
   })
@@ -201,14 +201,14 @@ describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.to
     const folder = temporaryFolder(cleanup)
     const file = join(folder, 'repositories.yaml')
     writeFileSync(file, `repositories: [{ preset: debian, mirror: "${mirror.url}/debian", suites: [bookworm], arches: [amd64] }]\n`)
-    const run = await coreloBeside(['btf', 'sync', 'debian/12/x86_64/*', '--packages', file, '--cache-dir', join(folder, 'cache')], env)
+    const run = await coreloText(['btf', 'sync', 'debian/12/x86_64/*', '--packages', file, '--cache-dir', join(folder, 'cache')], env)
     expect(run).toMatchObject({ code: 3, stderr: expect.stringContaining(`${mirror.url}/debian/dists/bookworm/Release answered 404`) })
     expect(asked(mirror)[0]).toContain('CONNECT')
   })
 
   it('NO_PROXY is asked directly, by both', async () => {
     const direct = { ...env, NO_PROXY: front.host }
-    const run = await coreloBeside(['relocate', EXEC, '--kernel', REFERENCE, '--server', front.url, '--json'], direct)
+    const run = await coreloText(['relocate', EXEC, '--kernel', REFERENCE, '--server', front.url, '--json'], direct)
     expect(run.code, run.stderr).toBe(0)
     const node = createNode(cleanup, [EXEC])
     expect((await runOnce(node, front.url, { ...direct, CORELO_AGENT_KEYS: service.keys })).code).toBe(0)
@@ -218,7 +218,7 @@ describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.to
   it('without the authority, a command and an agent say what to set', async () => {
     const other = makeAuthority(temporaryFolder(cleanup)).caFile
     for (const [name, given] of Object.entries({ none: '', other })) {
-      const run = await coreloBeside(['relocate', EXEC, '--kernel', REFERENCE, '--server', front.url, '--json'], { ...env, CORELO_CA_FILE: given })
+      const run = await coreloText(['relocate', EXEC, '--kernel', REFERENCE, '--server', front.url, '--json'], { ...env, CORELO_CA_FILE: given })
       expect({ name, ...run }).toMatchObject({ code: 3, stderr: expect.stringContaining('set CORELO_CA_FILE or NODE_EXTRA_CA_CERTS') })
     }
     const node = createNode(cleanup, [EXEC])

@@ -1,6 +1,6 @@
 import { access, constants, stat } from 'node:fs/promises'
 import { join, posix } from 'node:path'
-import { errorCode } from '../../store/atomic-file.js'
+import { errorCode } from '../../store/error-code.js'
 import { archivePlaces, ARCHIVE_SUFFIX } from '../../identity/archive-places.js'
 import { openOrRefuse } from './open.js'
 import { placeCandidates, searchPlaces, type PlacesOf } from './places.js'
