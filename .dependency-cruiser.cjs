@@ -28,6 +28,7 @@ module.exports = {
     knowsOnly('insn', 'bytes/'),
     knowsOnly('core', 'bytes/', 'elf/', 'btf/', 'insn/'),
     knowsOnly('verdict', 'bytes/', 'elf/', 'btf/', 'insn/', 'core/'),
+    knowsOnly('layout', 'bytes/', 'elf/', 'btf/', 'core/'),
     knowsOnly('report', 'bytes/', 'elf/', 'btf/', 'insn/', 'core/', 'verdict/'),
     knowsOnly('identity'),
     knowsOnly('network'),
