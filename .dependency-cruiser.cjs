@@ -43,8 +43,9 @@ module.exports = {
     knowsOnly('packages', 'network/', 'bytes/', 'identity/', 'store/', 'fetch/', 'formats/', 'kernels/', 'workers/collect\\.ts', 'settings\\.ts'),
     knowsOnly('import', 'bytes/', 'elf/', 'btf/', 'core/', 'identity/', 'store/', 'formats/', 'kernels/', 'relocation/engine\\.ts', 'report/'),
     knowsOnly('relocation', 'network/', 'attestation/', 'keys/', 'core/', 'identity/', 'store/', 'workers/', 'kernels/', 'settings\\.ts', 'report/', 'verdict/'),
+    knowsOnly('check', 'identity/', 'store/', 'workers/', 'kernels/', 'relocation/(engine|objects)\\.ts', 'report/', 'verdict/'),
     knowsOnly('watch', 'network/', 'identity/', 'store/', 'kernels/', 'packages/versions\\.ts', 'settings\\.ts'),
-    knowsOnly('service', 'network/', 'attestation/', 'core/', 'identity/', 'store/', 'workers/', 'kernels/', 'packages/', 'relocation/', 'watch/', 'settings\\.ts'),
+    knowsOnly('service', 'network/', 'attestation/', 'core/', 'identity/', 'store/', 'workers/', 'kernels/', 'packages/', 'relocation/', 'check/', 'watch/', 'settings\\.ts'),
     { name: 'http-speaks-to-service', severity: 'error', from: { path: folder('http') }, to: { path: '^src/(elf|btf|insn|bytes|workers|formats|import|cli|agent)/' } },
     knowsOnly('client', 'network/', 'bytes/', 'identity/', 'store/sha256\\.ts', 'report/(parse|wire)\\.ts'),
     // It looks up which loaded modules have a type that vmlinux lacks: a reader of BTF, and no engine.

@@ -9,7 +9,7 @@ const MAX_TEXT_BYTES = 64 * 1024
 const MAX_PARTS = LIMITS.moduleBtfs + 16
 
 /** What a form may contain, by the name of the part. A `file or text` part is a file where it has a file name or a binary type. */
-export type PartKind = 'text' | 'repeatable text' | 'file or text' | 'repeatable file'
+export type PartKind = 'text' | 'repeatable text' | 'file or text' | 'repeatable file' | 'repeatable file or text'
 
 export interface FormLimits {
   /** By part: the most bytes that its files may have together. */
@@ -23,6 +23,8 @@ export interface Form {
   /** Of parts that may be repeated. */
   readonly repeated: Readonly<Record<string, readonly string[]>>
   readonly files: Readonly<Record<string, readonly Uint8Array[]>>
+  /** As the caller calls its files, in the same order. */
+  readonly fileNames: Readonly<Record<string, ReadonlyArray<string | undefined>>>
 }
 
 const BINARY_TYPES = new Set(['application/octet-stream', 'application/x-elf'])
@@ -49,6 +51,7 @@ async function readParts (
   const texts: Record<string, string> = {}
   const repeated: Record<string, string[]> = {}
   const files: Record<string, Uint8Array[]> = {}
+  const fileNames: Record<string, Array<string | undefined>> = {}
   const isPartAFile = (name: string | undefined, type: string | undefined, fileName: string | undefined): boolean =>
     fileName !== undefined || BINARY_TYPES.has(type ?? '') || kindOf(kinds, name ?? '') === 'repeatable file'
   let count = 0
@@ -59,10 +62,10 @@ async function readParts (
     }
     const kind = requireKind(kinds, name)
     const isRepeated = Object.hasOwn(texts, name) || Object.hasOwn(files, name)
-    if (isRepeated && kind !== 'repeatable file') throw invalid(name, `The part ${name} is there more than once; send it once.`)
+    if (isRepeated && !kind.startsWith('repeatable file')) throw invalid(name, `The part ${name} is there more than once; send it once.`)
     if (part.type === 'field') {
       const text = readText(name, part.value)
-      if (kind === 'repeatable text') repeated[name] = [...repeated[name] ?? [], text]
+      if (kind === 'repeatable text' || kind === 'repeatable file or text') repeated[name] = [...repeated[name] ?? [], text]
       else texts[name] = text
       continue
     }
@@ -72,8 +75,9 @@ async function readParts (
     const content = createCollector(name, limit - totalOf(earlier), lease, limit)
     await readChunks(part.file, content.add)
     files[name] = [...earlier, content.toBytes()]
+    fileNames[name] = [...fileNames[name] ?? [], part.filename || undefined]
   }
-  return { texts, repeated, files }
+  return { texts, repeated, files, fileNames }
 }
 
 function kindOf (kinds: Readonly<Record<string, PartKind>>, name: string): PartKind | undefined {

@@ -46,6 +46,13 @@ export interface BtfAccess {
   peek(hash: Sha256, base?: SharedBtf): SharedBtf | undefined
   /** The same from memory or disk alone, and not kept in memory: for what is nice to know. Undefined where it is not there. */
   loadHere(hash: Sha256, base: SharedBtf): Promise<SharedBtf | undefined>
+  /**
+   * Where BTF can be had without keeping it in memory: it itself where it is there, else the files that may hold it. Does not count
+   * as a use.
+   */
+  glance(hash: Sha256, base?: Sha256): SharedBtf | { readonly paths: readonly string[], readonly sha256: Sha256 }
+  /** The same as `load`, past the memory. */
+  loadPast(hash: Sha256, base?: SharedBtf): Promise<SharedBtf>
   /** Raw bytes that are held: of vmlinux or of a module. Undefined where there are none. */
   read(hash: Sha256): Promise<Uint8Array | undefined>
   sizeOf(hash: Sha256): Promise<number | undefined>
@@ -170,6 +177,8 @@ export function createBtfAccess ({
       if (held !== undefined) return held
       return (await readFiles<{ readonly btf: SharedBtf }>(hash, path => prepareFile(path, hash, base))).found?.btf
     },
+    glance: (hash, base) => memory.glance(sharedKey(hash, base)) ?? { paths: [store.pathOf('btf', hash), ...otherPaths(hash)], sha256: hash },
+    loadPast: async (hash, base) => memory.glance(sharedKey(hash, base?.sha256)) ?? await obtain(hash, base),
     noteUse (hashes) { for (const hash of hashes) store.noteUse('btf', hash) },
     async read (hash) {
       store.noteUse('btf', hash)

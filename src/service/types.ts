@@ -1,3 +1,4 @@
+import type { Check, CheckRequest } from '../check/checks.js'
 import type { Jwks } from '../attestation/jwk.js'
 import type { KernelReference } from '../identity/reference.js'
 import type { KernelQuestion, Kernels, NamedBtf } from '../kernels/kernels.js'
@@ -13,6 +14,12 @@ import type { WatchStats } from '../watch/watch.js'
 export interface Service {
   /** At once, without a promise, where the answer is held or nothing has to be waited for to refuse it. */
   relocate(request: RelocateRequest, deadline?: Deadline): RelocateAnswer | Promise<RelocateAnswer>
+  /**
+   * Objects on many kernels. Everything that can be refused is refused before the first row; the rows come while they are read.
+   *
+   * @param signal when the caller leaves, or has no more time. To be aborted in any case in the end
+   */
+  check(request: CheckRequest, signal: AbortSignal): Promise<Check>
   inspect(object: Uint8Array): Promise<InspectAnswer>
   putObject(bytes: Uint8Array, expected: Sha256): Promise<{ created: boolean }>
   hasObject(hash: Sha256): Promise<boolean>
@@ -50,6 +57,8 @@ export interface ServiceStats {
   readonly degraded: Readonly<Record<string, boolean>>
   /** Workers that died or were killed, and were replaced. */
   readonly workerRestarts: number
+  /** Checks that are being answered; rows and relocations of checks since the start. */
+  readonly checks: { readonly running: number, readonly rows: number, readonly relocations: number }
   /** Counts since the start, by name: `result_hits`, `btf_misses`, `damaged_files`, `write_failures` and so on. */
   readonly cache: Readonly<Record<string, number>>
   /** Questions to sources since the start, by the class of what came back. */

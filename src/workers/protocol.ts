@@ -11,7 +11,7 @@ import type { Unread } from '../store/read-failure.js'
 import type { Sha256 } from '../store/sha256.js'
 
 /** Messages between the event loop and a worker: plain data only, since errors and class instances lose themselves on the way. */
-export type Task = WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask
+export type Task = WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask | CheckTask
 
 /** Does nothing, which a worker can only do once it has started. */
 export interface WarmTask {
@@ -143,6 +143,32 @@ export interface InspectedObject {
   readonly inspection: Inspection | undefined
 }
 
+/** Says of objects what becomes of them on one kernel: relocates each, and judges it for each release that the BTF stands for. */
+export interface CheckTask {
+  readonly kind: 'check'
+  readonly btf: CheckedBtf
+  /** Of modules, in the order in which they are consulted. */
+  readonly modules: readonly CheckedBtf[]
+  readonly runs: readonly CheckRun[]
+}
+
+/** BTF that is in shared memory already, or the files that may hold it: these are read by the worker, and nothing of them is kept. */
+export type CheckedBtf = SharedBtf | { readonly paths: readonly string[], readonly sha256: Sha256 }
+
+export interface CheckRun {
+  /** In shared memory. */
+  readonly object: Uint8Array
+  readonly objectSha256: Sha256
+  /** Of kernels, for the verdict. */
+  readonly releases: readonly string[]
+}
+
+export type CheckedRuns =
+  /** An outcome as JSON for each release of each run. */
+  | { readonly state: 'ready', readonly outcomes: ReadonlyArray<readonly string[]> }
+  /** None of the files has this BTF. */
+  | { readonly state: 'absent', readonly sha256: Sha256 }
+
 /** What a task of each kind answers. */
 export interface TaskValues {
   readonly warm: null
@@ -151,6 +177,7 @@ export interface TaskValues {
   readonly read: ReadFile
   readonly relocate: RelocatedObject
   readonly inspect: InspectedObject
+  readonly check: CheckedRuns
 }
 
 export type TaskValue<T extends Task> = TaskValues[T['kind']]
@@ -164,4 +191,6 @@ export type TaskAnswer<V> =
 export interface WorkerSetup {
   /** Name of the BroadcastChannel over which the event loop asks for a garbage collection. */
   readonly channel: string
+  /** Whether the thread gives way to all others of the machine. */
+  readonly givesWay: boolean
 }

@@ -1,3 +1,4 @@
+import { CheckAnswer, CheckFailure, CheckForm, CheckGroup, CheckRow, CheckSummary } from './check.js'
 import { Envelope, Jwks } from './keys.js'
 import { State, StoredObject } from './content.js'
 import { Kernel, KernelPage, OfferedKernel } from './kernel.js'
@@ -7,5 +8,6 @@ import { Program, Relocation, Report } from './report.js'
 
 /** Every schema with a name of its own in the OpenAPI document. */
 export const COMPONENTS = [
-  Problem, Report, Program, Relocation, RelocateForm, Kernel, OfferedKernel, KernelPage, StoredObject, State, Envelope, Jwks
+  Problem, Report, Program, Relocation, RelocateForm, Kernel, OfferedKernel, KernelPage, StoredObject, State, Envelope, Jwks,
+  CheckForm, CheckFailure, CheckRow, CheckGroup, CheckSummary, CheckAnswer
 ] as const
