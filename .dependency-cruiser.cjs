@@ -38,7 +38,7 @@ module.exports = {
     knowsOnly('keys', 'attestation/', 'store/(atomic-file|sha256)\\.ts'),
     knowsOnly('fetch', 'store/', 'network/'),
     knowsOnly('formats', 'bytes/', 'elf/', 'btf/', 'identity/'),
-    knowsOnly('workers', 'bytes/', 'elf/', 'btf/', 'core/', 'store/', 'formats/', 'report/', 'verdict/'),
+    knowsOnly('workers', 'bytes/', 'elf/', 'btf/', 'core/', 'layout/', 'store/', 'formats/', 'report/', 'verdict/'),
     knowsOnly('kernels', 'network/', 'bytes/', 'btf/', 'identity/', 'store/', 'fetch/', 'workers/', 'settings\\.ts'),
     knowsOnly('packages', 'network/', 'bytes/', 'identity/', 'store/', 'fetch/', 'formats/', 'kernels/', 'workers/collect\\.ts', 'settings\\.ts'),
     knowsOnly('import', 'bytes/', 'elf/', 'btf/', 'core/', 'identity/', 'store/', 'formats/', 'kernels/', 'relocation/engine\\.ts', 'report/'),

@@ -9,13 +9,16 @@ import type { WorkerPool } from '../workers/pool.js'
 import type { CheckedRuns, CheckRun } from '../workers/protocol.js'
 import { createChecks, type Checks } from './checks.js'
 import { CHECK_LIMITS, type CheckLimits } from './limits.js'
-import { createContentKeys } from './outcome-keys.js'
+import type { LayoutTables } from '../kernels/layout-tables.js'
+import { createLayoutKeys } from './outcome-keys.js'
 import { createOutcomes } from './outcomes.js'
 import type { KernelContent } from './types.js'
 
 export interface OpenChecksOptions {
   readonly index: KernelIndex
   readonly btfs: Pick<BtfAccess, 'glance' | 'loadPast'>
+  /** By which kernels are compared without their BTF. */
+  readonly tables: LayoutTables
   readonly objects: Pick<Objects, 'get' | 'hold' | 'requireSize'>
   readonly fetching: Pick<Fetching, 'obtain'>
   readonly catalog: Pick<Catalog, 'kernels'>
@@ -29,12 +32,15 @@ export interface OpenChecksOptions {
   readonly limits?: Partial<CheckLimits> | undefined
 }
 
+/** An object on each of 100,000 kernels, or 100 objects on 1,000. */
+const MAX_VECTORS = 100_000
+
 /** Checks by the parts of a service. What they read of BTF is read past its memory, in threads that give way to all others. */
-export function openChecks ({ btfs, objects, catalog, lane, threads, memoryBytes, limits, ...options }: OpenChecksOptions): Checks {
+export function openChecks ({ btfs, tables, objects, catalog, lane, threads, memoryBytes, limits, ...options }: OpenChecksOptions): Checks {
   return createChecks({
     ...options,
     offered: () => catalog.kernels(),
-    keys: createContentKeys(),
+    keys: createLayoutKeys({ tables, pool: lane, maxVectors: MAX_VECTORS }),
     outcomes: createOutcomes(memoryBytes),
     concurrency: threads,
     limits: { ...CHECK_LIMITS, ...limits },

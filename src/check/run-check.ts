@@ -28,8 +28,24 @@ const BATCH = 256
 /** What one kernel has to be looked at for. */
 interface Task {
   readonly content: KernelContent
-  readonly runs: Map<NamedObject, Map<string, string>>
+  /** By object and release. */
+  readonly runs: Map<NamedObject, Map<string, RunKey>>
 }
+
+/** What an outcome is known under: `own` is what the keys gave for the kernel, `text` has the object too. */
+interface RunKey {
+  readonly text: string
+  readonly own: string
+}
+
+/** A row whose outcome somebody is finding out. */
+interface Waiting {
+  readonly object: NamedObject
+  readonly kernel: string
+  readonly content: KernelContent
+}
+
+function keyText (object: NamedObject, own: string): string { return `${object.sha256} ${own}` }
 
 /**
  * Rows in the order in which they are known. One kernel is relocated for each outcome that is not known yet, and no work begins that
@@ -40,7 +56,9 @@ interface Task {
 export async function * runCheck (options: RunOptions): AsyncGenerator<Cell> {
   const { objects, kernels, fetches, outcomes, signal, concurrency } = options
   const ready: Cell[] = []
-  const waiting = new Map<string, Array<{ object: NamedObject, kernel: string }>>()
+  const waiting = new Map<string, Waiting[]>()
+  /** Tasks for kernels whose outcome turned out not to be that of others. */
+  const apart: Task[] = []
   const running = new Set<Promise<void>>()
   let fatal: unknown
 
@@ -48,8 +66,27 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<Cell> {
     for (const { object, kernel } of waiting.get(key) ?? []) ready.push({ object, kernel, outcome })
     waiting.delete(key)
   }
-  const fail = (task: Task, outcome: CheckOutcome): void => {
-    for (const releases of task.runs.values()) for (const key of releases.values()) settle(key, outcome)
+  /** An outcome that is of one BTF alone: every other kernel that waits for it is relocated for by itself. */
+  const settleAlone = (object: NamedObject, key: RunKey, content: KernelContent, outcome: CheckOutcome): void => {
+    const own = options.keys.alone(object, content)
+    if (key.own === own) return settle(key.text, outcome)
+    const cells = waiting.get(key.text) ?? []
+    waiting.delete(key.text)
+    const tasks = new Map<string, Task>()
+    for (const cell of cells) {
+      const alone = options.keys.alone(object, cell.content)
+      const text = keyText(object, alone)
+      const known = alone === own ? outcome : outcomes.get(text)
+      if (known !== undefined) ready.push({ object, kernel: cell.kernel, outcome: known })
+      else if (!join(waiting, text, cell)) addRun(tasks, object, cell.content, { text, own: alone })
+    }
+    apart.push(...tasks.values())
+  }
+  /** What went wrong with one kernel says nothing of others that have its layouts. */
+  const fail = ({ content, runs }: Task, outcome: CheckOutcome): void => {
+    for (const [object, releases] of runs) {
+      for (const [release, key] of releases) settleAlone(object, key, { ...content, release }, outcome)
+    }
   }
   const work = async (task: Task): Promise<void> => {
     const entries = [...task.runs]
@@ -57,8 +94,15 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<Cell> {
       const found = await options.relocate(task.content, entries.map(([object, releases]) =>
         ({ object: object.bytes, objectSha256: object.sha256, releases: [...releases.keys()] })))
       if (found.state !== 'ready') throw new AppError('btf_unknown', 'The BTF of this kernel is not held any more.')
-      entries.forEach(([, releases], i) => {
-        [...releases.values()].forEach((key, j) => { settle(key, outcomes.set(key, found.outcomes[i]?.[j] ?? '')) })
+      entries.forEach(([object, releases], i) => {
+        [...releases].forEach(([release, key], j) => {
+          const one = found.outcomes[i]?.[j]
+          if (one === undefined) throw new AppError('internal_error', 'A check of objects has fewer outcomes than it was asked for.')
+          if (one.isOfLayout) return settle(key.text, outcomes.set(key.text, one.json))
+          const content = { ...task.content, release }
+          options.keys.noteAlone(object, key.own)
+          settleAlone(object, key, content, outcomes.set(keyText(object, options.keys.alone(object, content)), one.json))
+        })
       })
     } catch (error) {
       if (!(error instanceof AppError) || error.code === 'draining') throw error
@@ -87,11 +131,11 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<Cell> {
       for (const object of held.length === 0 ? [] : objects) {
         const texts = await options.keys.of(object, held.map(({ content }) => content), signal)
         held.forEach(({ name, content }, i) => {
-          const key = `${object.sha256} ${texts[i] ?? ''}`
-          const known = outcomes.get(key)
-          const cell = { object, kernel: name }
-          if (known !== undefined) ready.push({ ...cell, outcome: known })
-          else if (!join(waiting, key, cell)) addRun(tasks, object, content, key)
+          const own = texts[i] ?? ''
+          const text = keyText(object, own)
+          const known = outcomes.get(text)
+          if (known !== undefined) ready.push({ object, kernel: name, outcome: known })
+          else if (!join(waiting, text, { object, kernel: name, content })) addRun(tasks, object, content, { text, own })
         })
       }
       for (const task of tasks.values()) yield task
@@ -103,6 +147,8 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<Cell> {
   let isPlanned = false
   let fetched = 0
   const startNext = async (): Promise<void> => {
+    const task = apart.shift()
+    if (task !== undefined) return start(work(task))
     if (!isPlanned) {
       const next = await tasks.next()
       isPlanned = next.done === true
@@ -120,7 +166,7 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<Cell> {
   for (;;) {
     signal.throwIfAborted()
     if (fatal !== undefined) throw fatal
-    const isAllStarted = isPlanned && fetched >= fetches.length
+    const isAllStarted = isPlanned && apart.length === 0 && fetched >= fetches.length
     if (ready.length > 0) yield * ready.splice(0)
     else if (!isAllStarted && running.size < concurrency) await startNext()
     else if (running.size > 0) await abortable(Promise.race(running), signal)
@@ -140,11 +186,11 @@ function join<T> (waiting: Map<string, T[]>, key: string, cell: T): boolean {
 }
 
 /** Kernels of one content are one task: its BTF is read once. */
-function addRun (tasks: Map<string, Task>, object: NamedObject, content: KernelContent, key: string): void {
+function addRun (tasks: Map<string, Task>, object: NamedObject, content: KernelContent, key: RunKey): void {
   const name = `${content.btf} ${content.modules.join()}`
-  const task = tasks.get(name) ?? { content, runs: new Map<NamedObject, Map<string, string>>() }
+  const task = tasks.get(name) ?? { content, runs: new Map<NamedObject, Map<string, RunKey>>() }
   tasks.set(name, task)
-  const releases = task.runs.get(object) ?? new Map<string, string>()
+  const releases = task.runs.get(object) ?? new Map<string, RunKey>()
   task.runs.set(object, releases)
   releases.set(content.release, key)
 }

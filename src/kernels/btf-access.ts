@@ -24,6 +24,8 @@ export interface BtfAccessOptions {
   readonly recover: (hash: Sha256, base?: SharedBtf) => Promise<SharedBtf | undefined>
   /** Whose content is by the names that stand for it; undefined where none is known. */
   readonly shareOf: (hash: Sha256) => Share | undefined
+  /** Told of BTF that was taken in. */
+  readonly onKept?: (btf: SharedBtf) => void
   /** Told of content that nobody has any more. */
   readonly onLost: (hash: Sha256) => Promise<void>
   /** What other replicas hold. */
@@ -85,6 +87,7 @@ export function createBtfAccess ({
   otherPaths,
   recover,
   onLost,
+  onKept,
   shareOf,
   shared,
   warn
@@ -230,6 +233,7 @@ export function createBtfAccess ({
       memory.put(btf)
       const { sha256 } = btf
       await write(btf, share)
+      onKept?.(btf)
       shared?.offer('btf', sha256, () => readHere(sha256)).catch(() => {}) // the row that names it asks again
     },
     async saveHeld () {

@@ -47,7 +47,9 @@ export function createRecords (btf: Btf): Records {
         return firstName + offset
       }
       const place = findString(btf, offset)
-      if (place === undefined) throw new AppError('btf_invalid', `String offset ${offset} is past the BTF's strings.`, { string_offset: offset })
+      if (place === undefined) {
+        throw new AppError('btf_invalid', `String offset ${offset} is past the BTF's strings.`, { string_offset: offset })
+      }
       names = place.bytes
       return place.offset
     }

@@ -17,6 +17,7 @@ import { createBtfAccess, rawBytes } from '../kernels/btf-access.js'
 import { openCatalog } from '../kernels/catalog/open-catalog.js'
 import { createFetchJobs } from '../kernels/fetch-jobs.js'
 import { createFetching, type Fetching } from '../kernels/fetching.js'
+import { createLayoutTables, type LayoutTables } from '../kernels/layout-tables.js'
 import { createKernels } from '../kernels/kernels.js'
 import { recordsOfName } from '../kernels/resolve.js'
 import { createLocalKernel, type LocalKernel } from '../kernels/local-kernel.js'
@@ -35,7 +36,7 @@ import type { Service, ServiceStats } from './types.js'
 export type { ServiceHooks, ServiceSettings } from '../settings.js'
 
 /** Of the memory budget. Most of it is kernels' BTF; objects and results are small, and can be had again. */
-const SHARES = { btf: 3 / 4, objects: 1 / 8, results: 3 / 32, checks: 1 / 32 } as const
+const SHARES = { btf: 11 / 16, objects: 1 / 8, results: 3 / 32, checks: 1 / 32, layouts: 1 / 16 } as const
 
 /**
  * Large memory that was let go of after which threads are asked to collect it: a part of the memory budget, and at least so many
@@ -141,7 +142,15 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       onRelease,
       otherPaths: hash => local.pathsOf(hash),
       recover: (hash, base) => fetching.recover(hash, base),
-      onLost: hash => fetching.forgetLost(hash)
+      onLost: hash => fetching.forgetLost(hash),
+      onKept (btf) { if (btf.key === btf.sha256) tables.prepare(btf) } // tables are of kernels, not of modules
+    })
+    const tables: LayoutTables = createLayoutTables({
+      store,
+      glance: hash => btfs.glance(hash),
+      pool: lane,
+      memoryBytes: share(SHARES.layouts),
+      onRelease
     })
     const self = randomUUID()
     const jobs = createFetchJobs()
@@ -180,6 +189,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     const checks = openChecks({
       index,
       btfs,
+      tables,
       objects,
       fetching,
       catalog,
@@ -206,7 +216,9 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     if (watch !== undefined) catalog.onLook(() => { watch.look().catch(() => {}) }) // it warns by itself
     disk.onRecovered(() => { btfs.saveHeld().catch(() => {}) }) // it warns by itself
     await Promise.all([pool.ready(), local.start(), catalog.start()])
-    return { index, btfs, local, fetching, catalog, client, packages, jobs, objects, relocations, checks, kernels, attestations, watch }
+    return {
+      index, btfs, local, fetching, catalog, client, packages, jobs, objects, relocations, checks, tables, kernels, attestations, watch
+    }
   }
 
   let parts: Awaited<ReturnType<typeof open>> | undefined
@@ -254,6 +266,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
         await opened?.local.close()
         await bucket?.close(() => sharedRecords !== undefined && sharedRecords.waiting > 0)
         sharedRecords?.close()
+        await opened?.tables.close()
         await Promise.all([pool.close(), lane.close()])
         await opened?.index.close()
         await store.close()

@@ -1,11 +1,12 @@
 import type { Btf } from '../btf/btf.js'
 import { parseRawBtf } from '../btf/parse.js'
 import { relocate } from '../core/index.js'
+import { isOfLayout } from '../layout/index.js'
 import { buildOutcome, judgeRelocation, kernelSymbols } from '../report/index.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
 import { attachShared } from './attached-btfs.js'
 import { readInto } from './prepare-btf.js'
-import type { CheckedBtf, CheckedRuns, CheckRun, CheckTask } from './protocol.js'
+import type { CheckedBtf, CheckedOutcome, CheckedRuns, CheckRun, CheckTask } from './protocol.js'
 import { parsedObjects } from './relocate-object.js'
 
 /**
@@ -15,11 +16,11 @@ import { parsedObjects } from './relocate-object.js'
  * @throws AppError `object_invalid`, `btf_invalid`
  */
 export function checkObjects ({ btf, modules, runs }: CheckTask): CheckedRuns {
-  const base = open(btf, undefined)
+  const base = openChecked(btf, undefined)
   if (base === undefined) return { state: 'absent', sha256: btf.sha256 }
   const split: Btf[] = []
   for (const module of modules) {
-    const opened = open(module, base)
+    const opened = openChecked(module, base)
     if (opened === undefined) return { state: 'absent', sha256: module.sha256 }
     split.push(opened)
   }
@@ -32,15 +33,28 @@ function outcomesOf (
   base: Btf,
   modules: readonly Btf[],
   hasKernelSymbol: (name: string) => boolean | undefined
-): string[] {
+): CheckedOutcome[] {
   const object = parsedObjects.get(objectSha256, bytes)
   const relocation = relocate(object, base, { modules })
   parsedObjects.hold(objectSha256, object)
-  return releases.map(kernelRelease =>
-    JSON.stringify(buildOutcome(object, relocation, judgeRelocation(object, relocation, { kernelRelease, hasKernelSymbol }))))
+  return releases.map(kernelRelease => {
+    let hasAsked = false
+    const judgement = judgeRelocation(object, relocation, {
+      kernelRelease,
+      hasKernelSymbol (name) {
+        hasAsked = true
+        return hasKernelSymbol(name)
+      }
+    })
+    return {
+      json: JSON.stringify(buildOutcome(object, relocation, judgement)),
+      isOfLayout: isOfLayout(relocation, { kernelSymbols: hasAsked, otherModules: false })
+    }
+  })
 }
 
-function open (btf: CheckedBtf, base: Btf | undefined): Btf | undefined {
+/** The BTF, validated and indexed. Undefined where none of its files has it. */
+export function openChecked (btf: CheckedBtf, base: Btf | undefined): Btf | undefined {
   if ('parts' in btf) return attachShared(btf, base)
   const bytes = readAny(btf.paths, btf.sha256)
   return bytes === undefined ? undefined : parseRawBtf(bytes, { base, isValidated: base === undefined })

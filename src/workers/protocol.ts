@@ -11,7 +11,8 @@ import type { Unread } from '../store/read-failure.js'
 import type { Sha256 } from '../store/sha256.js'
 
 /** Messages between the event loop and a worker: plain data only, since errors and class instances lose themselves on the way. */
-export type Task = WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask | CheckTask
+export type Task =
+  WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask | CheckTask | LayoutTask | LayoutVectorsTask
 
 /** Does nothing, which a worker can only do once it has started. */
 export interface WarmTask {
@@ -163,11 +164,45 @@ export interface CheckRun {
   readonly releases: readonly string[]
 }
 
+export interface CheckedOutcome {
+  readonly json: string
+  /** Whether every kernel that lays out the object's types alike, and whose verifier judges alike, has this outcome. */
+  readonly isOfLayout: boolean
+}
+
 export type CheckedRuns =
-  /** An outcome as JSON for each release of each run. */
-  | { readonly state: 'ready', readonly outcomes: ReadonlyArray<readonly string[]> }
+  /** An outcome for each release of each run. */
+  | { readonly state: 'ready', readonly outcomes: ReadonlyArray<readonly CheckedOutcome[]> }
   /** None of the files has this BTF. */
   | { readonly state: 'absent', readonly sha256: Sha256 }
+
+/** Reads the layout tables of kernels, by which these are compared without their BTF. */
+export interface LayoutTask {
+  readonly kind: 'layout'
+  readonly sources: readonly LayoutSource[]
+}
+
+export interface LayoutSource {
+  /** Of the BTF. */
+  readonly sha256: Sha256
+  /** Where the table is, or would be. */
+  readonly path: string
+  /** The BTF, where the table is to be made if it cannot be read. */
+  readonly btf?: CheckedBtf
+}
+
+/** A table in shared memory. `isNew`: it was made, and is not in its file. */
+export type ReadLayout = { readonly state: 'ready', readonly bytes: Uint8Array, readonly isNew: boolean } | { readonly state: 'absent' }
+
+/** Compares kernels for one object by their layout tables. */
+export interface LayoutVectorsTask {
+  readonly kind: 'layoutVectors'
+  /** In shared memory. */
+  readonly object: Uint8Array
+  readonly objectSha256: Sha256
+  /** As they were read here. */
+  readonly tables: ReadonlyArray<{ readonly sha256: Sha256, readonly bytes: Uint8Array }>
+}
 
 /** What a task of each kind answers. */
 export interface TaskValues {
@@ -178,6 +213,8 @@ export interface TaskValues {
   readonly relocate: RelocatedObject
   readonly inspect: InspectedObject
   readonly check: CheckedRuns
+  readonly layout: readonly ReadLayout[]
+  readonly layoutVectors: ReadonlyArray<string | null>
 }
 
 export type TaskValue<T extends Task> = TaskValues[T['kind']]

@@ -6,6 +6,7 @@ import { checkObjects } from './check-objects.js'
 import { collectGarbage } from './collect.js'
 import { giveWay } from './give-way.js'
 import { transfer } from './pool-transfer.js'
+import { layoutVectors, readLayouts } from './layouts.js'
 import { openKernel } from './open-kernel.js'
 import { prepareBtf, readVerified } from './prepare-btf.js'
 import type { Task, TaskAnswer, TaskValues, WorkerSetup } from './protocol.js'
@@ -41,6 +42,8 @@ export default function runTask (task: Task): Answer | Promise<Answer> {
       }
       case 'inspect': return { ok: true, value: inspect(task) }
       case 'check': return { ok: true, value: checkObjects(task) }
+      case 'layout': return { ok: true, value: readLayouts(task) }
+      case 'layoutVectors': return { ok: true, value: layoutVectors(task) }
       case 'relocate': {
         const value = relocateObject(task)
         const { report } = value
