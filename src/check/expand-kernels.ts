@@ -3,13 +3,13 @@ import { AppError } from '../errors.js'
 import { isPattern, matchesPattern } from '../identity/pattern.js'
 import { formatReference, isWholeReference, parseQuery, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import type { OfferedKernels } from '../kernels/catalog/offered-kernels.js'
-import type { KernelIndex } from '../kernels/kernel-index.js'
+import type { KernelNames } from '../kernels/kernel-index.js'
 import { recordsOfName, resolveKernel } from '../kernels/resolve.js'
 import type { StateOutcomes } from './state-outcomes.js'
 import type { CheckedKernel } from './types.js'
 
 export interface ExpandOptions {
-  readonly index: KernelIndex
+  readonly index: KernelNames
   readonly trustUploads: boolean
   /** What sources list; undefined where there are none. */
   readonly offered?: OfferedKernels | undefined
@@ -77,7 +77,7 @@ function requirePattern (pattern: string): void {
     { field: 'kernels' })
 }
 
-function referencesOf (index: KernelIndex): KernelReference[] {
+function referencesOf (index: KernelNames): KernelReference[] {
   const references: KernelReference[] = []
   let last = ''
   for (const { reference } of index.list()) {
@@ -97,7 +97,7 @@ function * matching (pattern: string, held: readonly KernelReference[], { index,
 }
 
 /** A whole reference is that kernel, by whatever spelling of its platform it is held. A release is every kernel that has it. */
-function * named (query: KernelQuery, index: KernelIndex, offered: OfferedKernels | undefined): Generator<KernelReference> {
+function * named (query: KernelQuery, index: KernelNames, offered: OfferedKernels | undefined): Generator<KernelReference> {
   if (isWholeReference(query)) return yield query
   for (const { reference } of index.byRelease(query.release)) yield reference
   for (const { reference } of offered?.byRelease(query.release) ?? []) yield reference

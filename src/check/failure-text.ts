@@ -31,7 +31,7 @@ export function explanationOf (outcome: CheckOutcome, objectName: string): strin
     : failures.flatMap((failure, i) => {
       const [suggestion] = isToldBefore(failures, i) ? [] : failure.suggestions
       const head = `${lineOf(failure) ?? objectName}: ${failureSentence(failure)}`
-      return suggestion === undefined ? [head] : [head, `  ${suggestion.text}`, ...suggestion.code.split('\n').map(line => `    ${line}`)]
+      return suggestion === undefined ? [head] : [head, `  ${suggestion.text}`, ...suggestion.code.split('\n').map(line => line === '' ? '' : `    ${line}`)]
     })
   const more = total - failures.length
   return failures.length > 0 && more > 0 ? [...lines, `and ${more} more places`] : lines

@@ -10,6 +10,8 @@ import type { Network } from '../network/network.js'
 const DEFAULT_TIMEOUT_MS = 30_000
 /** A relocated object has the size of the original, and a report at most 16 MiB. */
 const MAX_ANSWER_BYTES = 128 * 1024 * 1024
+/** A row of a check lists a hundred places at most, each with what to write instead. */
+const MAX_LINE_BYTES = 16 * 1024 * 1024
 const MAX_SMALL_ANSWER_BYTES = 4 * 1024 * 1024
 const FORM = 'multipart/form-data'
 
@@ -58,6 +60,15 @@ export interface RelocationAnswer {
   readonly tag: string | undefined
 }
 
+/** What a check is asked for. */
+export interface CheckCall {
+  readonly objects: ReadonlyArray<{ readonly name: string, readonly bytes: Uint8Array }>
+  /** Patterns of kernels. */
+  readonly kernels: readonly string[]
+  readonly fetch: boolean
+  readonly signal?: AbortSignal | undefined
+}
+
 /** A kernel of the service's list. Of one that a source offers and that is not held, hash and source are null. */
 export interface KernelEntry {
   readonly reference: string
@@ -81,6 +92,8 @@ export interface Client {
   readonly server: string
   /** Undefined where the answer that `heldTag` names is still the one. */
   relocate(request: RelocationRequest): Promise<RelocationAnswer | undefined>
+  /** Objects on many kernels: the lines of the answer as they come, as `application/x-ndjson` has them. */
+  check(request: CheckCall): Promise<AsyncGenerator<string>>
   putObject(bytes: Uint8Array): Promise<{ readonly created: boolean }>
   hasBtf(hash: Sha256, signal?: AbortSignal): Promise<boolean>
   /** Of the kernel, or of one of its modules, which extends the vmlinux BTF named. `source` says who the service has the BTF from. */
@@ -127,6 +140,14 @@ export function createClient (options: ClientOptions): Client {
       })
       return reply.status === 304 ? undefined : await readAnswer(reply, server)
     },
+    check: async ({ objects, kernels, fetch, signal }) => await transport.lines({
+      method: 'POST',
+      path: '/check',
+      headers: { accept: 'application/x-ndjson' },
+      body: toCheckForm(objects, kernels, fetch),
+      maxBytes: MAX_LINE_BYTES,
+      signal
+    }),
     async putObject (bytes) {
       const { status } = await transport.send({
         method: 'PUT',
@@ -228,6 +249,25 @@ function toForm ({ object, kernel, btfSha256, btf = [], modules = [], onUnresolv
   if (onUnresolved !== undefined) form.append('on_unresolved', onUnresolved)
   for (const assumption of assume) form.append('assume', assumption)
   for (const bytes of btf) form.append('btf', new Blob([bytes]), 'vmlinux.btf')
+  return form
+}
+
+/** Characters of patterns that go as one part. A service takes parts of twice as many bytes. */
+const PATTERNS_PART = 32_000
+
+function toCheckForm (objects: CheckCall['objects'], kernels: readonly string[], fetch: boolean): FormData {
+  const form = new FormData()
+  for (const { name, bytes } of objects) form.append('object', new Blob([bytes]), name)
+  let part = ''
+  for (const kernel of kernels) {
+    if (part !== '' && part.length + kernel.length >= PATTERNS_PART) {
+      form.append('kernels', part)
+      part = ''
+    }
+    part += part === '' ? kernel : `\n${kernel}`
+  }
+  form.append('kernels', part)
+  if (fetch) form.append('fetch', 'true')
   return form
 }
 

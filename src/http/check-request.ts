@@ -67,7 +67,7 @@ const MAX_NAME = 255
 
 function toObject (content: Uint8Array, name: string | undefined): CheckRequest['objects'][number] {
   if (content.length === 0) throw new AppError('object_invalid', 'A part object is empty; send the eBPF ELF object.', { part: 'object' })
-  return { name: name === undefined ? undefined : name.slice(0, MAX_NAME), content }
+  return { name: name?.trim().slice(0, MAX_NAME) || undefined, content }
 }
 
 function toHeld (text: string): { readonly content: Sha256 } {

@@ -16,11 +16,8 @@ export const writeJunit: Writer = async function * ({ objects, cells, isGrouped,
   const rows: ReadonlyArray<Cell | Group> = isGrouped ? await grouped(cells) : await listed(cells)
   const error = problem()
   const { ms } = counter.summary()
-  const all = countsOf(rows)
   const seconds = (ms / 1000).toFixed(3)
-  const unfinished = error === undefined ? 0 : 1
-  const totals = `tests="${rows.length + unfinished}" failures="${all.failures}" errors="${all.errors + unfinished}"`
-  yield `<testsuites name="corelo check" ${totals} time="${seconds}">\n`
+  yield '<testsuites>\n'
   const timestamp = new Date().toISOString().slice(0, 19)
   const suiteHead = (name: string, id: number, counts: string): string =>
     `<testsuite name="${escapeAttribute(name)}" package="corelo" id="${id}" ${counts} time="${seconds}" ` +
