@@ -282,13 +282,14 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     const results = parts?.relocations.stats() ?? { bytes: 0, entries: 0, hits: 0, misses: 0, runs: 0 }
     const content = store.stats()
     const threads = pool.stats()
+    const tables = parts?.tables.stats() ?? { bytes: 0, entries: 0, made: 0 }
     const checks = parts?.checks.stats() ?? { running: 0, rows: 0, relocations: 0, bytes: 0, entries: 0 }
     const fetching = parts?.fetching.stats() ?? { requests: [], waiters: 0 }
     return {
       queued: threads.queued,
       running: threads.running,
-      memoryBytes: btf.bytes + objects.bytes + results.bytes + checks.bytes,
-      memoryEntries: btf.entries + objects.entries + results.entries + checks.entries,
+      memoryBytes: btf.bytes + objects.bytes + results.bytes + checks.bytes + tables.bytes,
+      memoryEntries: btf.entries + objects.entries + results.entries + checks.entries + tables.entries,
       diskBytes: content.diskBytes,
       degraded: { disk: disk.trouble !== undefined, shared_store: bucket?.isAvailable === false },
       workerRestarts: threads.restarts,
@@ -305,6 +306,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
         btf_hits: btf.hits,
         btf_misses: btf.misses,
         btf_evictions: btf.evictions,
+        layouts_made: tables.made,
         files_written: content.written,
         files_evicted: content.evicted,
         kept_files_evicted: content.keptEvicted,
