@@ -100,8 +100,9 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<Cell> {
           if (one === undefined) throw new AppError('internal_error', 'A check of objects has fewer outcomes than it was asked for.')
           if (one.isOfLayout) return settle(key.text, outcomes.set(key.text, one.json))
           const content = { ...task.content, release }
-          options.keys.noteAlone(object, key.own)
-          settleAlone(object, key, content, outcomes.set(keyText(object, options.keys.alone(object, content)), one.json))
+          const own = options.keys.alone(object, content)
+          if (key.own !== own) options.keys.noteAlone(object, key.own)
+          settleAlone(object, key, content, outcomes.set(keyText(object, own), one.json))
         })
       })
     } catch (error) {

@@ -40,6 +40,8 @@ function createFakeAccess (contents: Map<Sha256, Uint8Array>): BtfAccess {
       return sharedBtf(bytes, base)
     },
     peek: () => undefined,
+    glance: hash => ({ paths: [], sha256: hash }),
+    loadPast: async hash => sharedBtf(contents.get(hash) ?? new Uint8Array()),
     async loadHere () { return undefined },
     read: async hash => contents.get(hash),
     sizeOf: async hash => contents.get(hash)?.length,

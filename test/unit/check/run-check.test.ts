@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createContentKeys } from '../../../src/check/outcome-keys.js'
+import { createContentKeys, type OutcomeKeys } from '../../../src/check/outcome-keys.js'
 import { createOutcomes } from '../../../src/check/outcomes.js'
 import { runCheck, type RunOptions } from '../../../src/check/run-check.js'
 import { createStateOutcomes } from '../../../src/check/state-outcomes.js'
@@ -30,7 +30,7 @@ function setUp (options: Partial<RunOptions> & { answer?: (runs: readonly CheckR
     async relocate (_content, runs) {
       asked.push(runs)
       await options.answer?.(runs)
-      return { state: 'ready', outcomes: runs.map(({ releases }) => releases.map(() => LOADS)) }
+      return { state: 'ready', outcomes: runs.map(({ releases }) => releases.map(() => ({ json: LOADS, isOfLayout: true }))) }
     },
     ...options
   })
@@ -88,6 +88,31 @@ describe('a check over kernels', () => {
     await begun
     leaving.abort(new AppError('request_timeout', 'gone'))
     await ended
+  })
+
+  it('relocates every kernel by itself where the first shows that kernels of one layout do not have one outcome, and knows that from then on', async () => {
+    const contents = createContentKeys()
+    const alone = new Set<string>()
+    const keys: OutcomeKeys = {
+      alone: contents.alone,
+      of: (object, all) => all.map(content => alone.has('layout') ? contents.alone(object, content) : 'layout'),
+      noteAlone (_object, text) { alone.add(text) }
+    }
+    const options: Partial<RunOptions> = {
+      keys,
+      outcomes: createOutcomes(1 << 20),
+      kernels: [kernel('one'), kernel('two'), kernel('same', 'two'), kernel('three')],
+      relocate: async ({ btf }, runs) => ({
+        state: 'ready',
+        outcomes: runs.map(({ releases }) => releases.map(() => ({ json: LOADS.replace('null', JSON.stringify(btf)), isOfLayout: false })))
+      })
+    }
+    const expected = { one: sha256('one'), two: sha256('two'), same: sha256('two'), three: sha256('three') }
+    for (let i = 0; i < 2; i++) {
+      const found = await all(setUp(options).cells)
+      expect(Object.fromEntries(found.map(cell => [cell.kernel, cell.outcome.reason]))).toEqual(expected)
+    }
+    expect(alone).toEqual(new Set(['layout']))
   })
 
   it('lets one object that takes too long decide about itself alone', async () => {
