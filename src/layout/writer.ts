@@ -40,24 +40,34 @@ export function createWriter (initialBytes = 64 * 1024): Writer {
     },
     word (value) {
       reserve(4)
-      bytes[at++] = value
-      bytes[at++] = value >>> 8
-      bytes[at++] = value >>> 16
-      bytes[at++] = value >>> 24
+      const to = at
+      bytes[to] = value
+      bytes[to + 1] = value >>> 8
+      bytes[to + 2] = value >>> 16
+      bytes[to + 3] = value >>> 24
+      at = to + 4
     },
+    // Most of what is written is names: the loop has by itself all that it uses.
     name (source, offset) {
-      const first = at
-      for (let from = offset; ; from++) {
-        const byte = source[from] ?? 0
-        if (at === bytes.length) grow(1)
-        bytes[at++] = byte
-        if (byte === 0) break
+      let [output, to] = [bytes, at]
+      for (let from = offset, byte = 1; byte !== 0; from++, to++) {
+        if (to === output.length) {
+          written += to - at
+          at = to
+          grow(1)
+          output = bytes
+        }
+        byte = source[from] ?? 0
+        output[to] = byte
       }
-      written += at - first
+      written += to - at
+      at = to
     },
     text (text) {
       reserve(text.length)
-      for (let i = 0; i < text.length; i++) bytes[at++] = text.charCodeAt(i)
+      const [output, start] = [bytes, at]
+      for (let i = 0; i < text.length; i++) output[start + i] = text.charCodeAt(i)
+      at = start + text.length
     },
     since: start => bytes.subarray(start, at),
     dropTo (start) { at = start }
