@@ -6,7 +6,6 @@ import { parseEarlier } from '../check/parse.js'
 import { createSummaryCounter, type SummaryCounter } from '../check/summary.js'
 import type { Cell, NamedObject } from '../check/types.js'
 import type { CheckVerdict } from '../check/wire.js'
-import { AppError } from '../errors.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from './arguments.js'
 import { createCheckTable } from './check-table.js'
 import { ExitCode } from './exit-code.js'
@@ -86,7 +85,8 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   const groups = createGroups()
   try {
     const cells = baseline === undefined ? source.cells : compared(source.cells, baseline)
-    const kept = await collect(cells, { counter, groups, rows: source.rows, keepsAll: options.has('json') || options.has('junit') || options.has('html') })
+    const keepsAll = ['json', 'junit', 'html'].some(option => options.has(option))
+    const kept = await collect(cells, { counter, groups, rows: source.rows, keepsAll })
     await writeForms(options, source, kept, groups)
   } finally {
     await source.close()
@@ -136,7 +136,7 @@ async function writeForms (options: Arguments, { objects }: CheckSource, kept: r
 function written (type: FormatType, objects: CheckSource['objects'], cells: Iterable<Cell>, comparison: boolean): AsyncGenerator<string> {
   const counter = createSummaryCounter(objects, { comparison })
   const ending = endingCells(asAsync(cells), counter, error => {
-    throw error instanceof AppError ? error : new AppError('internal_error', 'A form of the answer could not be written.', {}, { cause: error })
+    throw error instanceof Error ? error : new Error(String(error))
   })
   return FORMATS[type]({ objects, counter, isGrouped: false, ...ending })
 }
