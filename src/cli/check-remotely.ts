@@ -7,7 +7,7 @@ import { AppError, ERRORS, type ErrorCode } from '../errors.js'
 import { readNetwork } from '../network/network.js'
 import { isSha256, sha256 } from '../store/sha256.js'
 import type { Arguments } from './arguments.js'
-import type { CheckSource } from './check.js'
+import type { CheckSource } from './check-source.js'
 
 /**
  * Checks by a service.

@@ -4,9 +4,10 @@ import { createGroups, type Groups } from '../check/formats/groups.js'
 import { endingCells } from '../check/formats/writer.js'
 import { parseEarlier } from '../check/parse.js'
 import { createSummaryCounter, type SummaryCounter } from '../check/summary.js'
-import type { Cell, NamedObject } from '../check/types.js'
+import type { Cell } from '../check/types.js'
 import type { CheckVerdict } from '../check/wire.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from './arguments.js'
+import type { CheckSource } from './check-source.js'
 import { createCheckTable } from './check-table.js'
 import { ExitCode } from './exit-code.js'
 import { readInput, writeOutput } from './files.js'
@@ -50,15 +51,6 @@ export const spec: CommandSpec = {
     'Exit codes: 0 every object loads on every kernel, or is as in the baseline; 1 one fails; 2 wrong use; ' +
     '3 none fails, but of one it cannot be told: the verdict is unknown, the kernel is unknown or not fetched, the service is down.'
   ]
-}
-
-/** Rows of a check, made here or by a service. */
-export interface CheckSource {
-  readonly objects: ReadonlyArray<Pick<NamedObject, 'sha256' | 'name'>>
-  /** How many rows there will be, where that is known. */
-  readonly rows: number | undefined
-  readonly cells: AsyncIterable<Cell>
-  close(): Promise<void>
 }
 
 const FILES = { junit: 'application/xml', sarif: 'application/sarif+json', html: 'text/html' } as const satisfies Record<string, FormatType>
