@@ -26,16 +26,17 @@ export function failureSentence ({ access, detail, instruction, program, section
 /** All that is to be said of an outcome, a line each, suggestions below the first failure that has them. */
 export function explanationOf (outcome: CheckOutcome, objectName: string): string[] {
   const { state, reason, failures, failures_total: total } = outcome
-  const lines = failures.length === 0
-    ? [reason ?? MEANINGS[state]]
-    : failures.flatMap((failure, i) => {
-      const [suggestion] = isToldBefore(failures, i) ? [] : failure.suggestions
-      const head = `${lineOf(failure) ?? objectName}: ${failureSentence(failure)}`
-      return suggestion === undefined ? [head] : [head, `  ${suggestion.text}`, ...suggestion.code.split('\n').map(line => line === '' ? '' : `    ${line}`)]
-    })
+  if (failures.length === 0) return [reason ?? MEANINGS[state]]
+  const lines = failures.flatMap((failure, i) => {
+    const [suggestion] = isToldBefore(failures, i) ? [] : failure.suggestions
+    const head = `${lineOf(failure) ?? objectName}: ${failureSentence(failure)}`
+    return suggestion === undefined ? [head] : [head, `  ${suggestion.text}`, ...indented(suggestion.code)]
+  })
   const more = total - failures.length
-  return failures.length > 0 && more > 0 ? [...lines, `and ${more} more places`] : lines
+  return more > 0 ? [...lines, `and ${more} more places`] : lines
 }
+
+function indented (code: string): string[] { return code.split('\n').map(line => line === '' ? '' : `    ${line}`) }
 
 /** The same advice once: a field is mostly read in several places. */
 function isToldBefore (failures: readonly OutcomeFailure[], at: number): boolean {

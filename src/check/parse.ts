@@ -13,7 +13,7 @@ function isListOf<T> (value: unknown, isItem: (item: unknown) => item is T): val
   return Array.isArray(value) && value.every(isItem)
 }
 
-export function isState (value: unknown): value is CheckState { return STATES.some(state => state === value) }
+function isState (value: unknown): value is CheckState { return STATES.some(state => state === value) }
 
 /** What names an object, a kernel and a state, whatever else it says: all that a comparison needs. */
 export interface ComparedRow {

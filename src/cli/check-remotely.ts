@@ -5,9 +5,9 @@ import type { CheckOutcome, CheckRow } from '../check/wire.js'
 import { createClient } from '../client/client.js'
 import { AppError, ERRORS, type ErrorCode } from '../errors.js'
 import { readNetwork } from '../network/network.js'
-import { isSha256, sha256, type Sha256 } from '../store/sha256.js'
+import { isSha256, sha256 } from '../store/sha256.js'
 import type { Arguments } from './arguments.js'
-import type { CheckSource } from './check.js'
+import type { CheckSource } from './check-source.js'
 
 /**
  * Checks by a service.
@@ -43,9 +43,11 @@ async function * cellsOf (lines: AsyncIterable<string>, server: string): AsyncGe
     if (said?.kind === 'summary') return
     if (said?.kind === 'problem') throw toError(said.problem, server)
     if (said === undefined || !isSha256(said.row.object)) {
-      throw new AppError('source_invalid', `${server} answered with a line that is no row; is it a corelo service, of a version that this one can talk to?`)
+      throw new AppError('source_invalid',
+        `${server} answered with a line that is no row; is it a corelo service, of a version that this one can talk to?`)
     }
-    yield { object: { sha256: said.row.object satisfies Sha256, name: said.row.object_name }, kernel: said.row.kernel, outcome: intern(said.row) }
+    const { object, object_name: name, kernel } = said.row
+    yield { object: { sha256: object, name }, kernel, outcome: intern(said.row) }
   }
   throw new AppError('source_failed', `${server} ended the answer before its last row.`)
 }

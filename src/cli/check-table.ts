@@ -94,7 +94,8 @@ function namesOf (kernels: readonly string[]): string {
 function explained ({ outcome, object, kernels }: Group): string[] {
   if (outcome.state === 'loads') return []
   const lines = explanationOf(outcome, object.name).map(line => shown(line))
-  return ['', `${printable(object.name)} on ${namesOf(kernels)}: ${MEANINGS[outcome.state]}`, ...lines.map(line => line === '' ? '' : `  ${line}`)]
+  const head = `${printable(object.name)} on ${namesOf(kernels)}: ${MEANINGS[outcome.state]}`
+  return ['', head, ...lines.map(line => line === '' ? '' : `  ${line}`)]
 }
 
 /** A line with its indentation: it may be code. */

@@ -4,10 +4,10 @@ import { createGroups, type Groups } from '../check/formats/groups.js'
 import { endingCells } from '../check/formats/writer.js'
 import { parseEarlier } from '../check/parse.js'
 import { createSummaryCounter, type SummaryCounter } from '../check/summary.js'
-import type { Cell, NamedObject } from '../check/types.js'
+import type { Cell } from '../check/types.js'
 import type { CheckVerdict } from '../check/wire.js'
-import { AppError } from '../errors.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from './arguments.js'
+import type { CheckSource } from './check-source.js'
 import { createCheckTable } from './check-table.js'
 import { ExitCode } from './exit-code.js'
 import { readInput, writeOutput } from './files.js'
@@ -53,15 +53,6 @@ export const spec: CommandSpec = {
   ]
 }
 
-/** Rows of a check, made here or by a service. */
-export interface CheckSource {
-  readonly objects: ReadonlyArray<Pick<NamedObject, 'sha256' | 'name'>>
-  /** How many rows there will be, where that is known. */
-  readonly rows: number | undefined
-  readonly cells: AsyncIterable<Cell>
-  close(): Promise<void>
-}
-
 const FILES = { junit: 'application/xml', sarif: 'application/sarif+json', html: 'text/html' } as const satisfies Record<string, FormatType>
 
 const EXIT_CODES: Readonly<Record<CheckVerdict, ExitCode>> = {
@@ -86,7 +77,8 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   const groups = createGroups()
   try {
     const cells = baseline === undefined ? source.cells : compared(source.cells, baseline)
-    const kept = await collect(cells, { counter, groups, rows: source.rows, keepsAll: options.has('json') || options.has('junit') || options.has('html') })
+    const keepsAll = ['json', 'junit', 'html'].some(option => options.has(option))
+    const kept = await collect(cells, { counter, groups, rows: source.rows, keepsAll })
     await writeForms(options, source, kept, groups)
   } finally {
     await source.close()
@@ -136,7 +128,7 @@ async function writeForms (options: Arguments, { objects }: CheckSource, kept: r
 function written (type: FormatType, objects: CheckSource['objects'], cells: Iterable<Cell>, comparison: boolean): AsyncGenerator<string> {
   const counter = createSummaryCounter(objects, { comparison })
   const ending = endingCells(asAsync(cells), counter, error => {
-    throw error instanceof AppError ? error : new AppError('internal_error', 'A form of the answer could not be written.', {}, { cause: error })
+    throw error instanceof Error ? error : new Error(String(error))
   })
   return FORMATS[type]({ objects, counter, isGrouped: false, ...ending })
 }

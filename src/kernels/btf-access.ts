@@ -180,7 +180,8 @@ export function createBtfAccess ({
       if (held !== undefined) return held
       return (await readFiles<{ readonly btf: SharedBtf }>(hash, path => prepareFile(path, hash, base))).found?.btf
     },
-    glance: (hash, base) => memory.glance(sharedKey(hash, base)) ?? { paths: [store.pathOf('btf', hash), ...otherPaths(hash)], sha256: hash },
+    glance: (hash, base) =>
+      memory.glance(sharedKey(hash, base)) ?? { paths: [store.pathOf('btf', hash), ...otherPaths(hash)], sha256: hash },
     loadPast: async (hash, base) => memory.glance(sharedKey(hash, base?.sha256)) ?? await obtain(hash, base),
     noteUse (hashes) { for (const hash of hashes) store.noteUse('btf', hash) },
     async read (hash) {
