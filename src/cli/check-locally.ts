@@ -3,17 +3,18 @@ import { availableParallelism } from 'node:os'
 import { basename, join } from 'node:path'
 import { createChecks } from '../check/checks.js'
 import { CHECK_LIMITS } from '../check/limits.js'
-import { createContentKeys } from '../check/outcome-keys.js'
+import { createContentKeys, createLayoutKeys } from '../check/outcome-keys.js'
+import { createLayoutTables, type LayoutTables } from '../kernels/layout-tables.js'
 import { createOutcomes } from '../check/outcomes.js'
 import { AppError } from '../errors.js'
 import { findRunningKernel } from '../identity/running-kernel.js'
 import { createIndexRows, type IndexRows } from '../kernels/index-rows.js'
 import { openKernelIndex } from '../kernels/kernel-index.js'
 import { LOCAL_SOURCE } from '../kernels/kernel-record.js'
-import { openContentStore } from '../store/content-store.js'
+import { openContentStore, type ContentStore } from '../store/content-store.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
 import { toShared } from '../store/shared-bytes.js'
-import { createWorkerPool } from '../workers/pool.js'
+import { createWorkerPool, type WorkerPool } from '../workers/pool.js'
 import type { CheckSource } from './check-source.js'
 import { readInput } from './files.js'
 import { placesFrom } from './target.js'
@@ -45,7 +46,7 @@ export async function checkLocally (
     trustUploads: places.trustUploads,
     offered: () => undefined,
     hasSources: false,
-    keys: createContentKeys(),
+    keys: store === undefined ? createContentKeys() : createLayoutKeys({ tables: readTables(store, pool), pool, maxVectors: MAX_VECTORS }),
     outcomes: createOutcomes(OUTCOME_BYTES),
     concurrency: threads,
     limits: { ...CHECK_LIMITS, objects: Infinity, objectBytes: Infinity, timeMs: MAX_TIMER_MS },
@@ -73,6 +74,16 @@ export async function checkLocally (
     await close()
     throw error
   }
+}
+
+/** One for each object on each kernel. */
+const MAX_VECTORS = 1_000_000
+/** Layout tables of some 300 kernels. */
+const TABLE_BYTES = 64 * 1024 * 1024
+
+/** The tables that a service has made: to make one takes longer than to relocate for the kernel. */
+function readTables (store: ContentStore, pool: WorkerPool): LayoutTables {
+  return createLayoutTables({ store, pool, memoryBytes: TABLE_BYTES, onRelease: () => {} })
 }
 
 /** As long as a timer can wait: 24 days. */

@@ -143,7 +143,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       otherPaths: hash => local.pathsOf(hash),
       recover: (hash, base) => fetching.recover(hash, base),
       onLost: hash => fetching.forgetLost(hash),
-      onKept (btf) { if (btf.key === btf.sha256) tables.prepare(btf) } // tables are of kernels, not of modules
+      onKept (btf) { if (btf.key === btf.sha256) tables.prepare(btf.sha256) } // tables are of kernels, not of modules
     })
     const tables: LayoutTables = createLayoutTables({
       store,
