@@ -29,7 +29,9 @@ export interface LayoutTablesOptions {
   readonly store: Pick<ContentStore, 'pathOf' | 'write' | 'noteUse'>
   /** Where BTF can be had without keeping it in memory. Undefined: tables are only read. */
   readonly glance?: (hash: Sha256) => CheckedBtf
-  readonly pool: Pick<WorkerPool, 'run' | 'stats'>
+  readonly pool: Pick<WorkerPool, 'run'>
+  /** Whether there is work for requests and checks, which comes before making tables. */
+  readonly isBusy?: () => boolean
   readonly memoryBytes: number
   /** Told of shared memory that is let go of, in bytes. */
   readonly onRelease: (bytes: number) => void
@@ -39,11 +41,11 @@ export interface LayoutTablesOptions {
 const READ_AT_ONCE = 32
 /** Kernels that wait for their tables to be made. */
 const MAX_WAITING = 100_000
-/** Others come first in the threads that make tables, but not for ever. */
+/** Other work comes first, but not for ever. */
 const GIVE_WAY_MS = 100
 const GIVE_WAY_TIMES = 50
 
-export function createLayoutTables ({ store, glance, pool, memoryBytes, onRelease }: LayoutTablesOptions): LayoutTables {
+export function createLayoutTables ({ store, glance, pool, isBusy = () => false, memoryBytes, onRelease }: LayoutTablesOptions): LayoutTables {
   const held = new LRUCache<Sha256, Uint8Array>({
     maxSize: memoryBytes,
     sizeCalculation: ({ length }) => length,
@@ -56,9 +58,7 @@ export function createLayoutTables ({ store, glance, pool, memoryBytes, onReleas
 
   const pathOf = (hash: Sha256): string => store.pathOf('layout', hash)
   const giveWay = async (): Promise<void> => {
-    for (let i = 0; i < GIVE_WAY_TIMES && !closing.signal.aborted; i++) {
-      const { running, queued } = pool.stats()
-      if (running + queued === 0) return
+    for (let i = 0; i < GIVE_WAY_TIMES && isBusy() && !closing.signal.aborted; i++) {
       await setTimeout(GIVE_WAY_MS, undefined, { signal: closing.signal, ref: false }).catch(() => {}) // it ends the waiting
     }
   }

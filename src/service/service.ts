@@ -149,6 +149,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       store,
       glance: hash => btfs.glance(hash),
       pool: lane,
+      isBusy: () => [pool, lane].some(threads => threads.stats().running + threads.stats().queued > 0),
       memoryBytes: share(SHARES.layouts),
       onRelease
     })
