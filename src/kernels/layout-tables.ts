@@ -45,7 +45,14 @@ const MAX_WAITING = 100_000
 const GIVE_WAY_MS = 100
 const GIVE_WAY_TIMES = 50
 
-export function createLayoutTables ({ store, glance, pool, isBusy = () => false, memoryBytes, onRelease }: LayoutTablesOptions): LayoutTables {
+export function createLayoutTables ({
+  store,
+  glance,
+  pool,
+  isBusy = () => false,
+  memoryBytes,
+  onRelease
+}: LayoutTablesOptions): LayoutTables {
   const held = new LRUCache<Sha256, Uint8Array>({
     maxSize: memoryBytes,
     sizeCalculation: ({ length }) => length,
