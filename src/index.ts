@@ -4,6 +4,7 @@ export type {
   BpfObject, InspectedProgram, InspectedRelocation, Inspection, OutcomeCounts, ParseBtfOptions, Patch, Patches, RecordOutcome,
   RecordStatus, RelocateOptions, Relocation, Warning
 } from './core/index.js'
+export { minimiseBtf, type MinimiseOptions } from './min-btf/min-btf.js'
 export { describeRelocation, type RelocationReport, type ReportOptions } from './report/index.js'
 export type {
   JsonU64, ReportPlace, ReportProgram, ReportRelocation, ReportSource, ReportSuggestion, ReportWarning, Verdict

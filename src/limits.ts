@@ -49,6 +49,15 @@ export const LIMITS = {
   typesPerStep: 64,
   /** BTFs of modules that one request may name. A desktop kernel has about 150 modules loaded. */
   moduleBtfs: 512,
+  /** Objects that one minimised BTF may be for. An agent has a dozen, Debian's libbpf-tools sixty. */
+  minimisedObjects: 256,
+  /** Characters of a BTF's types as C, and steps from one type to another. The largest file known takes 15 million of each. */
+  cTextCharacters: 32 * 1024 * 1024,
+  cSteps: 32 * 1024 * 1024,
+  /** Members of one type that are listed, those of the nameless types in it included. The largest struct of a kernel has about 700. */
+  cMembers: 100_000,
+  /** Levels of types within types, typedefs and pointers included, that are written as C. A kernel's nest about twenty. */
+  cNesting: 512,
   /** Values that one request may assume. Programs have a dozen settings in .rodata. */
   assumptions: 64
 } as const

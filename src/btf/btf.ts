@@ -64,7 +64,8 @@ export interface NameIndex {
 
 export function isValidId (btf: Btf, id: number): id is TypeId { return id >= 0 && id < btf.endId }
 
-function ownerOf (btf: Btf, id: number): Btf {
+/** The BTF that has the type's record: the one given, or one of its bases. */
+export function ownerOf (btf: Btf, id: number): Btf {
   let owner = btf
   while (id < owner.startId && owner.base !== undefined) owner = owner.base
   return owner
@@ -116,6 +117,8 @@ export function isSignedInt (btf: Btf, id: TypeId): boolean { return (intEncodin
 
 export function arrayElement (btf: Btf, id: TypeId): TypeId { return typeId(word(btf, id, BTF_ARRAY.type)) }
 
+export function arrayIndexType (btf: Btf, id: TypeId): TypeId { return typeId(word(btf, id, BTF_ARRAY.indexType)) }
+
 export function arrayLength (btf: Btf, id: TypeId): number { return word(btf, id, BTF_ARRAY.nelems) }
 
 export function memberNameOffset (btf: Btf, id: TypeId, index: number): number {
@@ -152,6 +155,10 @@ export function enumeratorValue (btf: Btf, id: TypeId, index: number): bigint {
     return BigInt(word(btf, id, at + BTF_ENUM64.high)) << 32n | BigInt(word(btf, id, at + BTF_ENUM64.low))
   }
   return BigInt.asUintN(64, BigInt(word(btf, id, BTF_TYPE.SIZE + index * BTF_ENUM.SIZE + BTF_ENUM.value) | 0))
+}
+
+export function paramNameOffset (btf: Btf, id: TypeId, index: number): number {
+  return word(btf, id, BTF_TYPE.SIZE + index * BTF_PARAM.SIZE + BTF_PARAM.nameOff)
 }
 
 export function paramType (btf: Btf, id: TypeId, index: number): TypeId {

@@ -144,6 +144,9 @@ const LONG_NAMES = new Set([
   'long int unsigned', 'int unsigned long', 'int long unsigned'
 ])
 
+/** Whether an integer of this name is as long as a pointer. */
+export function isNameOfLong (name: string): boolean { return LONG_NAMES.has(name) }
+
 const LONGEST_LONG_NAME = Math.max(...[...LONG_NAMES].map(({ length }) => length))
 
 function longSize (input: ScanInput, scan: Scan): 4 | 8 | undefined {

@@ -8,15 +8,14 @@ import { relocationsIn } from '../report/parse.js'
 import type { Report } from '../report/wire.js'
 import { withRetries } from '../client/retry.js'
 import { AppError } from '../errors.js'
-import { formatQuery, formatReference, parseQuery } from '../identity/reference.js'
-import { findRunningKernel, nameOfRunning, nameRunningKernel } from '../identity/running-kernel.js'
+import { formatQuery } from '../identity/reference.js'
 import { sha256 } from '../store/sha256.js'
 import type { Arguments } from './arguments.js'
 import { ExitCode } from './exit-code.js'
-import { readBtfFile, readInput } from './files.js'
+import { readInput } from './files.js'
 import { printForPeople, writeResult } from './relocation-output.js'
+import { findRemoteTarget, type RemoteTarget } from './remote-target.js'
 import { diagnostics } from './report-text.js'
-import { placesFrom } from './target.js'
 import { paintFor, say } from './terminal.js'
 import { readNetwork } from '../network/network.js'
 
@@ -34,7 +33,7 @@ export async function relocateRemotely (options: Arguments, input: Uint8Array): 
     tokenFile: options.get('token-file'),
     network: readNetwork(process.env)
   })
-  const target = await findTarget(options)
+  const target = await findRemoteTarget(options)
   const onUnresolved = options.get('on-unresolved') === 'fail' ? 'fail' : 'poison'
   const request: RelocationRequest = {
     ...target.request,
@@ -54,43 +53,6 @@ export async function relocateRemotely (options: Arguments, input: Uint8Array): 
   writeResult(options.get('output'), answer.bytes)
   if (options.has('json')) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
   return report.verdict === 'fails' ? ExitCode.FINDING : ExitCode.OK
-}
-
-interface RemoteTarget {
-  readonly name: string
-  readonly request: Pick<RelocationRequest, 'kernel' | 'btfSha256' | 'btf'>
-  /** The BTF of this machine, to send where the service lacks it. */
-  readonly ownBtf?: string
-}
-
-async function findTarget (options: Arguments): Promise<RemoteTarget> {
-  const [vmlinux] = options.getAll('btf')
-  if (vmlinux !== undefined) return { name: vmlinux, request: { btf: await readBtfFiles(options.getAll('btf')) } }
-  const reference = options.get('kernel')
-  if (reference !== undefined) {
-    const kernel = parseQuery({ kernelRelease: reference })
-    return { name: formatQuery(kernel), request: { kernel } }
-  }
-  const places = placesFrom(process.env)
-  const running = await findRunningKernel(places)
-  if (running !== undefined) {
-    const btfSha256 = sha256(readInput(running.btfPath, 'BTF file'))
-    return { name: nameOfRunning(running), request: { btfSha256 }, ownBtf: running.btfPath }
-  }
-  const { reference: own, kernelVersion, problem } = await nameRunningKernel(places)
-  if (own === undefined) throw new AppError('kernel_unknown', `${problem ?? ''} Or name the kernel with --kernel REF.`)
-  return { name: formatReference(own), request: { kernel: { ...own, kernelVersion } } }
-}
-
-/**
- * Raw, since that is what the service attests, and a package is larger than what it takes. A module with a base of its own goes as it
- * is: the service puts it on the real one.
- */
-async function readBtfFiles (paths: readonly string[]): Promise<Uint8Array[]> {
-  return await Promise.all(paths.map(async (path, i) => {
-    const { bytes, distilledBase } = await readBtfFile(path, i > 0)
-    return distilledBase === undefined ? bytes : readInput(path, 'BTF file')
-  }))
 }
 
 async function ask (client: Client, request: RelocationRequest, ownBtf: string | undefined): Promise<RelocationAnswer> {

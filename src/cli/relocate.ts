@@ -1,6 +1,4 @@
-import { applyPatches, parseBtf, parseObject, relocate, type Relocation } from '../core/index.js'
-import type { Btf } from '../index.js'
-import { relocateDistilledBase } from '../btf/distilled-base.js'
+import { applyPatches, parseObject, relocate, type Relocation } from '../core/index.js'
 import { AppError } from '../errors.js'
 import { sha256 } from '../store/sha256.js'
 import { headOf } from '../relocation/report.js'
@@ -9,6 +7,7 @@ import { parseArguments, usageError, type Arguments, type CommandSpec } from './
 import { ExitCode } from './exit-code.js'
 import { about, readInput } from './files.js'
 import { printForPeople, writeResult } from './relocation-output.js'
+import { parseTarget } from './parse-target.js'
 import { findTarget, placesFrom } from './target.js'
 import type { TargetBtf } from './target-request.js'
 import { parseAssumptions, resolveAssumptions } from '../verdict/index.js'
@@ -119,18 +118,6 @@ function checkCombination (options: Arguments): void {
     throw usageError(spec,
       'With --btf, give the BTF of modules as further --btf FILE after that of vmlinux; --modules goes with --kernel.')
   }
-}
-
-function parseTarget (target: TargetBtf): { vmlinux: Btf, modules: readonly Btf[] } {
-  const vmlinux = parseNamed(target.vmlinux)
-  return { vmlinux, modules: target.modules.map(module => parseNamed(module, vmlinux)) }
-}
-
-function parseNamed ({ name, bytes, distilledBase }: TargetBtf['vmlinux'], base?: Btf): Btf {
-  return about(name, () => {
-    const raw = distilledBase === undefined || base === undefined ? bytes : relocateDistilledBase(bytes, distilledBase, base)
-    return parseBtf(raw, base === undefined ? {} : { base })
-  })
 }
 
 /** Why no object is written, if that is so. */

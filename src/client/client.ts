@@ -47,6 +47,11 @@ export interface RelocationRequest {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What a minimised BTF is asked for: objects by their bytes or by their hash, and at least one way to name the kernel. */
+export type MinimiseRequest = Pick<RelocationRequest, 'kernel' | 'btfSha256' | 'btf' | 'modules'> & {
+  readonly objects: ReadonlyArray<Uint8Array | Sha256>
+}
+
 /** A relocation as it arrived, its digest checked. What it claims of itself is not verified here: see the attestation. */
 export interface RelocationAnswer {
   readonly bytes: Uint8Array
@@ -94,6 +99,8 @@ export interface Client {
   relocate(request: RelocationRequest): Promise<RelocationAnswer | undefined>
   /** Objects on many kernels: the lines of the answer as they come, as `application/x-ndjson` has them. */
   check(request: CheckCall): Promise<AsyncGenerator<string>>
+  /** The smallest BTF with which the objects relocate as with the kernel's: raw. */
+  minimiseBtf(request: MinimiseRequest): Promise<Uint8Array>
   putObject(bytes: Uint8Array): Promise<{ readonly created: boolean }>
   hasBtf(hash: Sha256, signal?: AbortSignal): Promise<boolean>
   /** Of the kernel, or of one of its modules, which extends the vmlinux BTF named. `source` says who the service has the BTF from. */
@@ -113,7 +120,8 @@ export interface Client {
     filter?: KernelListFilter
   ): Promise<{ readonly kernels: readonly KernelEntry[], readonly nextCursor: string | null }>
   /**
-   * Has the service fetch a kernel that it does not hold. Rejects with `fetching` where that takes longer than it was to wait.
+   * Has the service fetch a kernel that it does not hold, after those for which somebody waits. Rejects with `fetching` where that
+   * takes longer than it was to wait.
    *
    * @param waitSeconds whole seconds that the service waits for it
    */
@@ -148,6 +156,19 @@ export function createClient (options: ClientOptions): Client {
       maxBytes: MAX_LINE_BYTES,
       signal
     }),
+    async minimiseBtf ({ objects, ...target }) {
+      const form = new FormData()
+      for (const object of objects) appendObject(form, object)
+      appendTarget(form, target)
+      const { body } = await transport.send({
+        method: 'POST',
+        path: '/min-btf',
+        body: form,
+        headers: { accept: 'application/octet-stream' },
+        maxBytes: MAX_ANSWER_BYTES
+      })
+      return body
+    },
     async putObject (bytes) {
       const { status } = await transport.send({
         method: 'PUT',
@@ -210,7 +231,7 @@ export function createClient (options: ClientOptions): Client {
       const answer = await transport.send({
         method: 'GET',
         path: `/kernels/${formatReference(reference)}`,
-        headers: { prefer: `wait=${waitSeconds}` },
+        headers: { prefer: `wait=${waitSeconds}`, priority: 'u=7' }, // RFC 9218: in the background
         maxBytes: MAX_SMALL_ANSWER_BYTES
       })
       const kernel = parseJson(answer, server)
@@ -227,10 +248,24 @@ function sourceIn (kernel: unknown): string | undefined {
     : undefined
 }
 
-function toForm ({ object, kernel, btfSha256, btf = [], modules = [], onUnresolved, assume = [] }: RelocationRequest): FormData {
+function toForm ({ object, onUnresolved, assume = [], ...target }: RelocationRequest): FormData {
   const form = new FormData()
+  appendObject(form, object)
+  appendTarget(form, target)
+  if (onUnresolved !== undefined) form.append('on_unresolved', onUnresolved)
+  for (const assumption of assume) form.append('assume', assumption)
+  return form
+}
+
+function appendObject (form: FormData, object: Uint8Array | Sha256): void {
   if (typeof object === 'string') form.append('object', object)
   else form.append('object', new Blob([object]), 'object.bpf.o')
+}
+
+function appendTarget (
+  form: FormData,
+  { kernel, btfSha256, btf = [], modules = [] }: Pick<RelocationRequest, 'kernel' | 'btfSha256' | 'btf' | 'modules'>
+): void {
   if (kernel !== undefined) {
     form.append('kernel_release', isWholeReference(kernel) ? formatReference(kernel) : kernel.release)
     const names = [
@@ -246,10 +281,7 @@ function toForm ({ object, kernel, btfSha256, btf = [], modules = [], onUnresolv
   }
   if (btfSha256 !== undefined) form.append('btf_sha256', btfSha256)
   if (modules.length > 0) form.append('modules', modules.join(','))
-  if (onUnresolved !== undefined) form.append('on_unresolved', onUnresolved)
-  for (const assumption of assume) form.append('assume', assumption)
   for (const bytes of btf) form.append('btf', new Blob([bytes]), 'vmlinux.btf')
-  return form
 }
 
 /** Characters of patterns that go as one part. A service takes parts of twice as many bytes. */

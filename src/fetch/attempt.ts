@@ -18,6 +18,8 @@ export interface FetchRequest {
   readonly headers?: Readonly<Record<string, string>>
   /** What is held: `unchanged` is answered where the origin still has the same. */
   readonly etag?: string | undefined
+  /** Milliseconds for all tries and redirects together, where it may take longer than other requests to that origin. */
+  readonly totalMs?: number
   /**
    * Takes the body as it comes, once for each try, where it is too large to be held. It is not read faster than it is taken.
    * The answer has no bytes then, and what this throws as a BodyRefused is the answer.

@@ -42,7 +42,7 @@ export function createHttpClient (options: HttpClientOptions): HttpClient {
 
   return {
     async get (given) {
-      const request = { ...given, signal: AbortSignal.any([given.signal, AbortSignal.timeout(limits.totalMs)]) }
+      const request = { ...given, signal: AbortSignal.any([given.signal, AbortSignal.timeout(given.totalMs ?? limits.totalMs)]) }
       for (let tried = 1; ; tried++) {
         const run = await breakers.run(request.url.origin, () => attempt(request))
         if ('openForMs' in run) {

@@ -22,10 +22,12 @@ import type { Dependencies } from './routes/dependencies.js'
 import { kernelBtfRoutes } from './routes/kernel-btf.js'
 import { kernelRoutes } from './routes/kernels.js'
 import { keyRoutes } from './routes/keys.js'
+import { minBtfRoutes } from './routes/min-btf.js'
 import { objectRoutes } from './routes/objects.js'
 import { operationRoutes } from './routes/operations.js'
 import { relocateRoutes } from './routes/relocate.js'
 import { relocatedRoutes } from './routes/relocated.js'
+import { typeRoutes } from './routes/types.js'
 import { COMPONENTS } from './schemas/components.js'
 import { parseQueryString } from './query-string.js'
 import { findExampleKernel } from './shown-document.js'
@@ -100,10 +102,12 @@ export async function buildApp (
   await app.register(relocateRoutes, dependencies)
   await app.register(relocatedRoutes, dependencies)
   await app.register(checkRoutes, dependencies)
+  await app.register(minBtfRoutes, dependencies)
   await app.register(objectRoutes, dependencies)
   await app.register(btfRoutes, dependencies)
   await app.register(kernelRoutes, dependencies)
   await app.register(kernelBtfRoutes, dependencies)
+  await app.register(typeRoutes, dependencies)
   await app.register(keyRoutes, dependencies)
   await app.register(operationRoutes, dependencies)
   return app

@@ -133,7 +133,8 @@ export const SETTINGS: readonly Setting[] = [
     'and YAML files that describe others.',
     'none'),
   integer('CORELO_PACKAGE_DOWNLOADS', 'packageDownloads', 2,
-    'Number of packages to download at the same time, each in its own thread.',
+    'Number of packages to download at the same time, each in its own thread. ' +
+    'Those fetched ahead make nobody wait: they may add as many.',
     1, 64),
   {
     ...text('CORELO_CATALOG', 'catalog', undefined,

@@ -61,8 +61,9 @@ async function readParts (
       throw new AppError('too_large', `The form has more than ${MAX_PARTS} parts.`, { part: 'form', limit: MAX_PARTS })
     }
     const kind = requireKind(kinds, name)
-    const isRepeated = Object.hasOwn(texts, name) || Object.hasOwn(files, name)
-    if (isRepeated && !kind.startsWith('repeatable file')) throw invalid(name, `The part ${name} is there more than once; send it once.`)
+    const isThere = Object.hasOwn(texts, name) || Object.hasOwn(files, name)
+    const isRepeatable = kind === 'repeatable file' || kind === 'repeatable file or text'
+    if (isThere && !isRepeatable) throw invalid(name, `The part ${name} is there more than once; send it once.`)
     if (part.type === 'field') {
       const text = readText(name, part.value)
       if (kind === 'repeatable text' || kind === 'repeatable file or text') repeated[name] = [...repeated[name] ?? [], text]

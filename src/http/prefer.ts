@@ -15,3 +15,13 @@ export function preferredWaitMs (request: FastifyRequest): number {
   const seconds = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])/i.exec(String(prefer))?.[1]
   return seconds === undefined ? 0 : Math.min(MOST_WAIT_S, Number(seconds)) * 1000
 }
+
+/**
+ * Whether a caller says that nobody waits for the answer: `Priority: u=7`, the urgency of work in the background. Where that cannot be
+ * understood, somebody waits.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9218#section-4.1
+ */
+export function isInBackground (request: FastifyRequest): boolean {
+  return /(?:^|,)\s*u=7\s*(?:$|[,;])/.test(String(request.headers['priority'] ?? ''))
+}

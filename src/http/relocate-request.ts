@@ -1,13 +1,11 @@
 import type { FastifyRequest } from 'fastify'
 import { AppError } from '../errors.js'
-import { parseBuildId } from '../identity/build-id.js'
-import { parseQuery, type KernelQuery } from '../identity/reference.js'
 import { isSha256 } from '../store/sha256.js'
-import { LIMITS } from '../limits.js'
 import type { RelocateRequest } from '../relocation/types.js'
 import type { Sha256 } from '../store/sha256.js'
 import { mediaTypeOf } from './accept.js'
 import type { Config } from './config.js'
+import { KERNEL_PARTS, toTargetRequest } from './kernel-parts.js'
 import { readForm, type PartKind } from './multipart-request.js'
 import { readBody } from './raw-body.js'
 import type { RelocateFields } from './schemas/relocate.js'
@@ -18,22 +16,11 @@ import { parseAssumptions } from '../verdict/index.js'
 /** What a form of a relocation consists of. */
 const PARTS = {
   object: 'file or text',
-  kernel_release: 'text',
-  arch: 'text',
-  distro: 'text',
-  distro_version: 'text',
-  kernel_version: 'text',
-  btf_sha256: 'text',
-  kernel_build_id: 'text',
-  btf: 'repeatable file',
-  modules: 'text',
+  ...KERNEL_PARTS,
   on_unresolved: 'text',
   places: 'text',
   assume: 'repeatable text'
 } as const satisfies Record<string, PartKind>
-
-/** What says more of the kernel beside its release. */
-const NARROWING = ['arch', 'distro', 'distro_version', 'kernel_version'] as const
 
 const RAW_TYPES = ['application/x-elf', 'application/octet-stream'] as const
 const ACCEPTED = ['multipart/form-data', ...RAW_TYPES]
@@ -87,12 +74,8 @@ async function readFromForm (
   if (!isValid(fields)) throw toInvalidRequest(validate?.errors ?? [], 'form')
   const [object] = files['object'] ?? []
   if (object?.length === 0) throw new AppError('object_invalid', 'The part object is empty; send the eBPF ELF object.', { part: 'object' })
-  const { btf } = files
-  if (btf?.some(({ length }) => length === 0) === true) {
-    throw new AppError('btf_invalid', 'A part btf is empty; send raw BTF, or ELF with .BTF.', { part: 'btf' })
-  }
   const objectSha256 = object === undefined ? requireObjectHash(objectText) : undefined
-  return toRelocateRequest(fields, { object, objectSha256, btf }, wantsReport)
+  return toRelocateRequest(fields, { object, objectSha256, btf: files['btf'] }, wantsReport)
 }
 
 function requireObjectHash (text: string | undefined): Sha256 {
@@ -112,48 +95,15 @@ function toRelocateRequest (
   { object, objectSha256, btf }: Pick<RelocateRequest, 'object' | 'objectSha256' | 'btf'>,
   wantsReport: boolean
 ): RelocateRequest {
-  const kernel = toKernel(fields)
-  if (kernel === undefined && fields.btf_sha256 === undefined && fields.kernel_build_id === undefined && btf === undefined) {
-    throw invalid('kernel_release', 'The request names no kernel; give kernel_release, kernel_build_id, btf_sha256 or a part btf.')
-  }
   return {
     object,
     objectSha256,
-    btf,
-    kernel,
-    buildId: fields.kernel_build_id === undefined ? undefined : parseBuildId(fields.kernel_build_id),
-    btfSha256: fields.btf_sha256 as Sha256 | undefined,
-    modules: fields.modules === undefined ? undefined : toList('modules', fields.modules),
+    ...toTargetRequest(fields, btf),
     onUnresolved: fields.on_unresolved ?? 'poison',
     places: fields.places,
     assume: fields.assume === undefined ? undefined : parseAssumptions(fields.assume),
     wantsReport
   }
-}
-
-function toKernel (fields: RelocateFields): KernelQuery | undefined {
-  const {
-    kernel_release: kernelRelease,
-    arch,
-    distro,
-    distro_version: distroVersion,
-    kernel_version: kernelVersion,
-    kernel_build_id: buildId
-  } = fields
-  if (kernelRelease !== undefined) return parseQuery({ kernelRelease, arch, distro, distroVersion, kernelVersion, buildId })
-  const narrowing = NARROWING.find(field => fields[field] !== undefined)
-  if (narrowing !== undefined) throw invalid(narrowing, `${narrowing} narrows kernel_release, which is missing; give both, or neither.`)
-  return undefined
-}
-
-/** The members of a comma separated list whose form the schema has checked. */
-export function toList (field: string, text: string): string[] {
-  const members = text.split(',')
-  if (members.length > LIMITS.moduleBtfs) {
-    throw invalid(field, `${field} names ${members.length} modules; the limit is ${LIMITS.moduleBtfs}.`)
-  }
-  if (new Set(members).size !== members.length) throw invalid(field, `${field} names a module twice; name each once.`)
-  return members
 }
 
 function isElf (bytes: Uint8Array): boolean { return ELF_MAGIC.every((byte, i) => bytes[i] === byte) }

@@ -1,4 +1,5 @@
 import { AppError } from '../errors.js'
+import { createErrand, type Errand } from '../fetch/lanes.js'
 import { matchesName } from './matches.js'
 import { formatQuery, formatReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
 
@@ -11,7 +12,8 @@ export interface FetchProgress {
   readonly total: number | undefined
 }
 
-export interface FetchJob {
+/** Done ahead where all who wait for it at its begin said so. */
+export interface FetchJob extends Errand {
   report(progress: FetchProgress): void
   end(): void
 }
@@ -26,16 +28,25 @@ export interface FetchJobs {
    * The work, or an error as soon as a job for what the query means is running and the caller has waited long enough.
    *
    * @param waitMs milliseconds that the caller wants to wait for a job
+   * @param isAhead whether nobody needs the kernel yet, so that a job for it comes after those for which somebody waits
    * @throws AppError `fetching`, and what the work throws
    */
-  race<T>(query: KernelQuery, work: Promise<T>, waitMs: number): Promise<T>
+  race<T>(query: KernelQuery, work: Promise<T>, waitMs: number, isAhead?: boolean): Promise<T>
   list(): ReadonlyArray<FetchProgress & { readonly kernel: string }>
 }
 
 interface Running {
   readonly what: KernelQuery
   readonly started: number
+  readonly errand: ReturnType<typeof createErrand>
   progress: FetchProgress
+}
+
+/** Who waits for a kernel. */
+interface Racer {
+  readonly query: KernelQuery
+  readonly isAhead: boolean
+  readonly look: () => void
 }
 
 /** What Retry-After says in seconds, at least and at most, and where nothing can be said of a job yet. */
@@ -45,28 +56,33 @@ const FIRST_RETRY_S = 3
 
 export function createFetchJobs (): FetchJobs {
   const running = new Set<Running>()
-  const listeners = new Set<() => void>()
+  const racers = new Set<Racer>()
 
-  const jobOf = (query: KernelQuery): Running | undefined => {
-    return [...running].find(({ what }) => what.release === query.release && isCompatible(what, query))
+  const isFor = ({ what }: Pick<Running, 'what'>, query: KernelQuery): boolean => {
+    return what.release === query.release && isCompatible(what, query)
   }
+  const jobOf = (query: KernelQuery): Running | undefined => [...running].find(job => isFor(job, query))
 
   return {
     begin (what) {
-      const job: Running = { what, started: performance.now(), progress: { phase: 'index', bytes: 0, total: undefined } }
+      const waiting = [...racers].filter(({ query }) => isFor({ what }, query))
+      const errand = createErrand(waiting.length > 0 && waiting.every(({ isAhead }) => isAhead))
+      const job: Running = { what, started: performance.now(), errand, progress: { phase: 'index', bytes: 0, total: undefined } }
       running.add(job)
-      for (const listen of listeners) listen()
+      for (const { look } of racers) look()
       return {
+        get isAhead () { return errand.isAhead },
+        onAwaited: errand.onAwaited,
         report (progress) { job.progress = progress },
         end () { running.delete(job) }
       }
     },
-    race: async (query, work, waitMs) => await new Promise((resolve, reject) => {
+    race: async (query, work, waitMs, isAhead = false) => await new Promise((resolve, reject) => {
       const asked = performance.now()
       let timer: NodeJS.Timeout | undefined
       const stop = (): void => {
         clearTimeout(timer)
-        listeners.delete(look)
+        racers.delete(racer)
       }
       const look = (): void => {
         const job = jobOf(query)
@@ -80,10 +96,12 @@ export function createFetchJobs (): FetchJobs {
         stop()
         reject(fetching(query, job))
       }
-      listeners.add(look)
+      const racer: Racer = { query, isAhead, look }
+      racers.add(racer)
+      if (!isAhead) for (const job of running) if (isFor(job, query)) job.errand.await()
       work.then(value => { stop(); resolve(value) }, (error: unknown) => { stop(); reject(error) })
       // Not at once: what is known already comes first.
-      setImmediate(() => { if (listeners.has(look)) look() })
+      setImmediate(() => { if (racers.has(racer)) look() })
     }),
     list: () => [...running].map(({ what, progress }) => ({ kernel: formatQuery(what), ...progress }))
   }

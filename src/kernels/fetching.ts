@@ -42,11 +42,12 @@ export interface Fetching extends FetchedKernels {
    * @param via services through which the question came
    * @param caller on whose behalf sources are asked: callers take turns
    * @param waitMs milliseconds that the caller wants to wait for a fetch that takes longer than a request
+   * @param isAhead whether nobody needs the kernel yet, so that what takes long comes after what somebody waits for
    * @returns what the sources said of the kernels that none has
    * @throws AppError `source_failed`, `source_timeout`, `source_invalid` where a source may have one that it did not give;
    * `rate_limited`, `overloaded`, `fetching`
    */
-  obtain(query: KernelQuery, via?: readonly string[], caller?: string, waitMs?: number): Promise<readonly AskedSource[]>
+  obtain(query: KernelQuery, via?: readonly string[], caller?: string, waitMs?: number, isAhead?: boolean): Promise<readonly AskedSource[]>
   /**
    * Whether these, which are all that the index has for the query, are all that it can mean. What was supplied by whole names says
    * nothing of other kernels with the same release, whoever supplied it.
@@ -68,6 +69,8 @@ const MAX_CANDIDATES = 64
 const MAX_COMPLETE = 10_000
 /** Kernels that are asked for at a time. An origin gets six connections, of which one caller must not have all. */
 const SHARES = { running: 3, allRunning: 12, waiting: 29, allWaiting: 512 } as const
+/** In whose name kernels are asked for ahead: no caller has less for it. */
+const AHEAD = 'ahead of all callers'
 const STALE_MS = 24 * 3_600_000
 const FORWARDED_MS = 60_000
 
@@ -173,19 +176,19 @@ export function createFetching (options: FetchingOptions): Fetching {
 
   return {
     ...fetched,
-    async obtain (query, via = [], caller = '', waitMs = 0) {
+    async obtain (query, via = [], caller = '', waitMs = 0, isAhead = false) {
       if (sources.length === 0) return []
       if (via.includes(self)) return [{ source: 'upstream', kernel: formatQuery(query), refusal: ASKED_BY_ITSELF }]
       waiters++
       try {
         const key = `${completeKey(query)} via ${via.join()}`
-        const flight = flights.run(key, () => shares.run(caller, async () => {
+        const flight = flights.run(key, () => shares.run(isAhead ? AHEAD : caller, async () => {
           if (!isWholeReference(query)) return await obtainRelease(query, via)
           const asked = await obtainOne(query, via)
           requireNoneOpen(query, asked)
           return asked
         }))
-        return await jobs.race(query, flight, waitMs)
+        return await jobs.race(query, flight, waitMs, isAhead)
       } finally {
         waiters--
       }

@@ -33,6 +33,8 @@ export interface KernelQuestion extends WantedBuild {
   readonly caller?: string | undefined
   /** Milliseconds that the caller wants to wait for a fetch that takes longer than a request. */
   readonly waitMs?: number
+  /** Nobody needs the kernel yet: what takes long comes after what somebody waits for. */
+  readonly isAhead?: boolean
 }
 
 /** What goes with BTF that is handed in. */
@@ -61,6 +63,8 @@ export interface Kernels {
   list(filter: KernelFilter): Promise<KernelPage>
   get(reference: KernelReference, question?: KernelQuestion): Promise<KernelEntry>
   getBtf(reference: KernelReference, module?: string, question?: KernelQuestion): Promise<NamedBtf>
+  /** A kernel's own BTF, parsed, for workers; found as `getBtf` finds it. */
+  load(reference: KernelReference, question?: KernelQuestion): Promise<{ readonly btf: SharedBtf, readonly source: string }>
   putBtf(
     reference: KernelReference,
     bytes: Uint8Array,
@@ -107,14 +111,14 @@ export function createKernels ({
   /** The row, fetched where nothing answers for the name. */
   const obtainRecord = async (
     query: KernelQuery,
-    { via = [], caller, waitMs = 0 }: Omit<KernelQuestion, keyof WantedBuild> = {}
+    { via = [], caller, waitMs = 0, isAhead = false }: Omit<KernelQuestion, keyof WantedBuild> = {}
   ): Promise<KernelRecord> => {
     const isAnswered = (): boolean => recordsOfName(index, query, trustUploads).some(record => isSameBuild(query, record, trustUploads))
     if (!isAnswered() || !index.isCurrent(query)) await index.learn(query)
     if (isAnswered()) return requireRecord(query)
     let asked: readonly AskedSource[] = []
     try {
-      asked = await fetching.obtain(query, via, caller, waitMs)
+      asked = await fetching.obtain(query, via, caller, waitMs, isAhead)
     } catch (error) {
       if (recordsOfName(index, query, true).length === 0) throw error // what is held says of itself that it is an upload
     }
@@ -215,15 +219,22 @@ export function createKernels ({
       const { kernels, nextCursor } = listKernels(index, catalog.kernels(), filter)
       return { kernels: kernels.map(entry => ({ ...entry, published: publishedOf(entry.reference) })), nextCursor }
     },
-    async get (given, { via = [], caller, waitMs = 0, ...build } = {}) {
+    async get (given, { via = [], caller, waitMs = 0, isAhead = false, ...build } = {}) {
       const reference = toReference(given)
-      const record = await obtainRecord({ ...reference, ...build }, { via, caller, waitMs })
+      const record = await obtainRecord({ ...reference, ...build }, { via, caller, waitMs, isAhead })
       fetching.refresh([record])
       return { ...toEntry({ ...record, reference }, catalog.kernels()), published: publishedOf(reference) }
     },
-    async getBtf (given, module, { via = [], caller, waitMs = 0, ...build } = {}) {
+    async load (given, { via = [], caller, waitMs = 0, isAhead = false, ...build } = {}) {
+      const { record, base } = await loadVmlinux({ ...toReference(given), ...build }, { via, caller, waitMs, isAhead })
+      index.touch(record)
+      btfs.noteUse([base.sha256])
+      fetching.refresh([record])
+      return { btf: base, source: record.source }
+    },
+    async getBtf (given, module, { via = [], caller, waitMs = 0, isAhead = false, ...build } = {}) {
       const reference = toReference(given)
-      const { record, base } = await loadVmlinux({ ...reference, ...build }, { via, caller, waitMs })
+      const { record, base } = await loadVmlinux({ ...reference, ...build }, { via, caller, waitMs, isAhead })
       index.touch(record)
       btfs.noteUse([base.sha256])
       fetching.refresh([record])

@@ -6,6 +6,9 @@ import { receive } from './receive.js'
 import { malformed, refused } from './refresh-apt.js'
 import type { KernelTask, ModulesTask, PackageTaskValues } from './worker/protocol.js'
 
+/** A package of 200 MB over 1 Mbit/s takes half an hour, in milliseconds; slower ones are cut off by the limit on stalls. */
+export const DOWNLOAD_MS = 45 * 60_000
+
 export interface DownloadOptions<T> {
   readonly client: HttpClient
   readonly url: URL
@@ -30,6 +33,7 @@ export async function downloadPackage<T extends KernelTask | ModulesTask> (
     url,
     maxBytes: file.bytes,
     signal,
+    totalMs: DOWNLOAD_MS,
     async receive (pieces) {
       let bytes = 0
       try {

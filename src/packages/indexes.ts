@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../errors.js'
 import { createHttpClient, type HttpClient } from '../fetch/http-client.js'
+import { createErrand, createLanes, type Errand } from '../fetch/lanes.js'
 import type { Network } from '../network/network.js'
 import type { FetchLimits } from '../fetch/limits.js'
 import type { Refusal } from '../fetch/refusal.js'
@@ -34,8 +35,10 @@ export interface Indexes {
   /**
    * At least what was known when the service last ran. Looks at the origin where nothing is known, or the last look was longer ago than
    * `maxAgeMs`.
+   *
+   * @param isAhead whether nobody waits for it; a look that was begun so is hurried up by who comes to wait
    */
-  get(repository: IndexedRepository, maxAgeMs?: number): Promise<KnownIndex>
+  get(repository: IndexedRepository, maxAgeMs?: number, isAhead?: boolean): Promise<KnownIndex>
   /** What is known without looking. */
   peek(repository: Repository): KnownIndex
   clientOf(repository: Repository): HttpClient
@@ -65,7 +68,8 @@ export function createIndexes (
   const states = new Map<string, { index: RepositoryIndex | undefined, refusal: Refusal | undefined, triedAt: number, restored: boolean }>()
   const flights = createSingleFlight<KnownIndex>()
   const keyrings = new Map<string, Promise<Keyring | undefined>>()
-  const slot = createLimit(AT_ONCE)
+  const lanes = createLanes(AT_ONCE)
+  const errands = new Map<string, ReturnType<typeof createErrand>>()
   const clients = new Map(repositories.map(repository => [repository.id, createHttpClient({
     origins: repository.type === 'launchpad' ? [repository.url, repository.snapshots] : [repository.url],
     limits: { ...limits, totalMs: REFRESH_MS },
@@ -90,13 +94,13 @@ export function createIndexes (
     return known
   }
 
-  const look = async (repository: IndexedRepository): Promise<KnownIndex> => {
+  const look = async (repository: IndexedRepository, errand: Errand): Promise<KnownIndex> => {
     const state = stateOf(repository)
     state.triedAt = Date.now()
     let refreshed: Refreshed
     try {
       const keyring = await keyringOf(repository)
-      refreshed = await slot(async () => {
+      refreshed = await lanes.run(errand, async () => {
         const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(REFRESH_MS)])
         const common = { client: clientOf(repository), keyring, held: state.index, signal, now: Date.now() }
         return repository.type === 'apt' ? await refreshApt({ ...common, repository }) : await refreshRpm({ ...common, repository })
@@ -133,14 +137,23 @@ export function createIndexes (
     clientOf,
     keyringOf,
     peek: stateOf,
-    async get (repository, maxAgeMs = repository.isHistory === true ? HISTORY_INTERVAL_MS : intervalMs) {
+    async get (repository, maxAgeMs = repository.isHistory === true ? HISTORY_INTERVAL_MS : intervalMs, isAhead = false) {
+      if (!isAhead) errands.get(repository.id)?.await()
       await restore(repository)
       const state = stateOf(repository)
       const age = Date.now() - (state.index?.checkedAt ?? -Infinity)
       const isRested = Date.now() - state.triedAt > (state.refusal?.retryAfterMs ?? pauseMs)
       const isExpired = state.index?.validUntil !== undefined && state.index.validUntil < Date.now()
       if ((age <= maxAgeMs && !isExpired) || !isRested) return flightOr(state, repository)
-      return await flights.run(repository.id, () => look(repository))
+      return await flights.run(repository.id, async () => {
+        const errand = createErrand(isAhead)
+        errands.set(repository.id, errand)
+        try {
+          return await look(repository, errand)
+        } finally {
+          errands.delete(repository.id)
+        }
+      })
     },
     async close () {
       closing.abort()
@@ -170,22 +183,5 @@ function readKeyFile (path: string): Uint8Array {
     return readFileSync(path)
   } catch (error) {
     throw new AppError('invalid_request', `The keys in ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}.`)
-  }
-}
-
-/** Runs so many at once, in the order in which they came. */
-export function createLimit (most: number): <T>(work: () => Promise<T>) => Promise<T> {
-  let running = 0
-  const waiting: Array<() => void> = []
-  return async work => {
-    if (running >= most) await new Promise<void>(resolve => { waiting.push(resolve) })
-    else running++
-    try {
-      return await work()
-    } finally {
-      const next = waiting.shift()
-      if (next === undefined) running--
-      else next()
-    }
   }
 }

@@ -1,3 +1,4 @@
+import { createLanes } from '../fetch/lanes.js'
 import { gravest, type Refusal } from '../fetch/refusal.js'
 import { shownUrl } from '../fetch/http-client.js'
 import { formatReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
@@ -8,8 +9,8 @@ import { matchesName } from '../kernels/matches.js'
 import { openOrRefuse } from '../kernels/sources/open.js'
 import type { Candidates, FoundKernel, KernelSource, ModuleOutcome, OpenKernel, SourceOutcome } from '../kernels/sources/source.js'
 import type { Published } from '../kernels/types.js'
-import { downloadPackage } from './download.js'
-import { createLimit, type Indexes, type KnownIndex } from './indexes.js'
+import { DOWNLOAD_MS, downloadPackage } from './download.js'
+import type { Indexes, KnownIndex } from './indexes.js'
 import { mayHave, type Publication } from './publication.js'
 import type { PackageFile, PublishedKernel } from './published.js'
 import { createPastKernels } from './past/past-kernels.js'
@@ -44,8 +45,6 @@ export interface PackagesStats {
   readonly published: number
 }
 
-/** A package of 200 MB over 1 Mbit/s takes half an hour; slower ones are cut off by the limit on stalls. */
-const DEADLINE_MS = 45 * 60_000
 /** A kernel that no index lists may have been published just now. No index is looked at again for that reason more often. */
 const FRESH_MS = 10 * 60_000
 /** Indexes may take so many milliseconds before who asks for a kernel is told to come again. */
@@ -55,7 +54,7 @@ const MOST_BUILDS = 4
 
 /** The package repositories of distributions: each kernel's BTF is in the vmlinuz of its package. */
 export function createPackagesSource ({ repositories, indexes, open, jobs, downloads }: PackagesSourceOptions): PackagesSource {
-  const slot = createLimit(downloads)
+  const lanes = createLanes(downloads)
   const counts = { downloads: 0, bytes: 0, failures: 0 }
 
   /** By name, for as long as the indexes stay the same. */
@@ -78,7 +77,7 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
   const indexed = repositories.filter((repository): repository is IndexedRepository => !isPast(repository))
   const current = indexed.filter(({ isHistory = false }) => !isHistory)
   const history = indexed.filter(({ isHistory = false }) => isHistory)
-  const past = createPastKernels({ repositories: repositories.filter(isPast), indexes, jobs, slot })
+  const past = createPastKernels({ repositories: repositories.filter(isPast), indexes, jobs, lanes })
 
   const know = async (
     asked: readonly IndexedRepository[], what: KernelQuery, maxAgeMs?: number
@@ -124,7 +123,7 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
 
   const fetchOne = async (
     reference: KernelReference, publication: Publication, job: FetchJob, signal: AbortSignal
-  ): Promise<SourceOutcome> => await slot(async () => {
+  ): Promise<SourceOutcome> => await lanes.run(job, async () => {
     const { repository, kernel: { image } } = publication
     const task = await kernelTask(publication)
     const url = below(baseOf(publication), image.path)
@@ -212,7 +211,7 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
 
   const fetchModuleFrom = async (
     module: string, publication: Publication, file: PackageFile, job: FetchJob, signal: AbortSignal
-  ): Promise<Uint8Array | undefined | Refusal> => await slot(async () => {
+  ): Promise<Uint8Array | undefined | Refusal> => await lanes.run(job, async () => {
     const { kind: _, ...common } = await kernelTask(publication)
     const downloaded = await downloadPackage({
       client: indexes.clientOf(publication.repository),
@@ -227,7 +226,7 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
 
   return {
     name: 'packages',
-    deadlineMs: DEADLINE_MS,
+    deadlineMs: DOWNLOAD_MS,
     async candidates (query): Promise<Candidates> {
       const { publications, refusals } = await search(query)
       // A repository that cannot be read may have another kernel of that release.
@@ -299,7 +298,7 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
       const kernels = indexes.peek(repository).index?.kernels
       return kernels === undefined ? [] : [[repository.id, kernels.map(({ reference }) => reference)]]
     })),
-    async refresh (maxAgeMs) { await Promise.all(current.map(repository => indexes.get(repository, maxAgeMs))) },
+    async refresh (maxAgeMs) { await Promise.all(current.map(repository => indexes.get(repository, maxAgeMs, true))) },
     stats: () => ({
       ...counts,
       published: repositories.reduce((sum, repository) => sum + (indexes.peek(repository).index?.kernels.length ?? 0), 0)

@@ -62,7 +62,20 @@ function tree (version: string, path: string): RpmTree { return { version, path 
 
 function vault (version: string, history: string, path: string): RpmTree { return { version, path, history } }
 
-/** The distributions whose repositories are known by name. Everything of it can be given otherwise in a file. */
+/** Minor releases of Enterprise Linux after which there was another one, so that they are in vaults. */
+const EL_MINORS = [
+  '8.5', '8.6', '8.7', '8.8', '8.9', '9.0', '9.1', '9.2', '9.3', '9.4', '9.5', '9.6', '9.7', '10.0', '10.1'
+] as const
+
+function majorOf (minor: string): string { return minor.split('.')[0] ?? minor }
+
+/**
+ * The distributions whose repositories are known by name. Everything of it can be given otherwise in a file.
+ *
+ * Debian's were tried. The layouts of the others are those of the distributions' own settings, as the templates of mock repeat them
+ * (rpm-software-management/mock, mock-core-configs/etc/mock/templates) and mkosi (systemd/mkosi, mkosi/distribution); what is from
+ * elsewhere says so.
+ */
 export const PRESETS: Readonly<Record<string, Preset>> = {
   debian: {
     type: 'apt',
@@ -77,6 +90,8 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     versions: { buster: '10', bullseye: '11', bookworm: '12', trixie: '13', forky: '14', sid: 'sid' },
     keys: DEBIAN_KEYS
   },
+  // The suites are those of the package ubuntu-sources; https://documentation.ubuntu.com/server/how-to/software/snapshot-service/
+  // and https://snapshot.ubuntu.com tell of the snapshots, which begin on 1 March 2023.
   ubuntu: {
     type: 'apt',
     distro: 'ubuntu',
@@ -84,7 +99,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     mirror: 'http://archive.ubuntu.com/ubuntu',
     portsMirror: 'http://ports.ubuntu.com/ubuntu-ports',
     past: { type: 'launchpad', url: 'https://api.launchpad.net/devel', snapshots: 'https://snapshot.ubuntu.com/ubuntu' },
-    suites: withUpdates(['focal', 'jammy', 'noble'], ['-updates', '-security']),
+    suites: withUpdates(['focal', 'jammy', 'noble', 'resolute'], ['-updates', '-security']),
     components: ['main'],
     arches: ['amd64', 'arm64'],
     versions: {
@@ -100,21 +115,23 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
       noble: '24.04',
       oracular: '24.10',
       plucky: '25.04',
-      questing: '25.10'
+      questing: '25.10',
+      resolute: '26.04'
     },
     keys: UBUNTU_KEYS
   },
+  // A release moves to the archive some time after its end.
   fedora: {
     type: 'rpm',
     distro: 'fedora',
     mirror: 'https://dl.fedoraproject.org/pub/fedora/linux',
     arches: RPM_ARCHES,
     trees: [
-      ...['41', '42'].flatMap(version => [
+      ...['43', '44'].flatMap(version => [
         tree(version, `updates/${version}/Everything/$arch`),
         tree(version, `releases/${version}/Everything/$arch/os`)
       ]),
-      ...['39', '40', '41'].flatMap(version => [
+      ...['39', '40', '41', '42', '43'].flatMap(version => [
         vault(version, 'https://archives.fedoraproject.org/pub/archive/fedora/linux', `updates/${version}/Everything/$arch`),
         vault(version, 'https://archives.fedoraproject.org/pub/archive/fedora/linux', `releases/${version}/Everything/$arch/os`)
       ])
@@ -126,7 +143,10 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     distro: 'centos',
     mirror: 'https://mirror.stream.centos.org',
     arches: RPM_ARCHES,
-    trees: [tree('9', '9-stream/BaseOS/$arch/os'), vault('8', 'https://vault.centos.org', '8-stream/BaseOS/$arch/os')],
+    trees: [
+      ...['9', '10'].map(version => tree(version, `${version}-stream/BaseOS/$arch/os`)),
+      vault('8', 'https://vault.centos.org', '8-stream/BaseOS/$arch/os')
+    ],
     keys: CENTOS_KEYS
   },
   rocky: {
@@ -135,9 +155,9 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     mirror: 'https://dl.rockylinux.org/pub/rocky',
     arches: RPM_ARCHES,
     trees: [
-      ...['8', '9'].map(version => tree(version, `${version}/BaseOS/$arch/os`)),
-      ...['8.5', '8.6', '8.7', '8.8', '8.9', '9.0', '9.1', '9.2', '9.3', '9.4', '9.5']
-        .map(minor => vault(minor.slice(0, 1), 'https://dl.rockylinux.org/vault/rocky', `${minor}/BaseOS/$arch/os`))
+      ...['8', '9', '10'].map(version => tree(version, `${version}/BaseOS/$arch/os`)),
+      ...EL_MINORS
+        .map(minor => vault(majorOf(minor), 'https://dl.rockylinux.org/vault/rocky', `${minor}/BaseOS/$arch/os`))
     ],
     keys: ROCKY_KEYS
   },
@@ -147,12 +167,13 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     mirror: 'https://repo.almalinux.org/almalinux',
     arches: RPM_ARCHES,
     trees: [
-      ...['8', '9'].map(version => tree(version, `${version}/BaseOS/$arch/os`)),
-      ...['8.5', '8.6', '8.7', '8.8', '8.9', '9.0', '9.1', '9.2', '9.3', '9.4', '9.5']
-        .map(minor => vault(minor.slice(0, 1), 'https://vault.almalinux.org', `${minor}/BaseOS/$arch/os`))
+      ...['8', '9', '10'].map(version => tree(version, `${version}/BaseOS/$arch/os`)),
+      ...EL_MINORS
+        .map(minor => vault(majorOf(minor), 'https://vault.almalinux.org', `${minor}/BaseOS/$arch/os`))
     ],
     keys: ALMALINUX_KEYS
   },
+  // https://yum.oracle.com/oracle-linux-9.html and its like list the repositories.
   oraclelinux: {
     type: 'rpm',
     distro: 'ol',
@@ -160,10 +181,12 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     arches: RPM_ARCHES,
     trees: [
       tree('8', 'OL8/baseos/latest/$arch'), tree('8', 'OL8/UEKR6/$arch'), tree('8', 'OL8/UEKR7/$arch'),
-      tree('9', 'OL9/baseos/latest/$arch'), tree('9', 'OL9/UEKR7/$arch'), tree('9', 'OL9/UEKR8/$arch')
+      tree('9', 'OL9/baseos/latest/$arch'), tree('9', 'OL9/UEKR7/$arch'), tree('9', 'OL9/UEKR8/$arch'),
+      tree('10', 'OL10/baseos/latest/$arch'), tree('10', 'OL10/UEKR8/$arch')
     ],
     keys: ORACLE_KEYS
   },
+  // The extras of 2 are those that kernel-crawler (falcosecurity/kernel-crawler) reads. A list has one line, the address of a tree.
   amazonlinux: {
     type: 'rpm',
     distro: 'amzn',

@@ -1,10 +1,13 @@
 import { createRequire } from 'node:module'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { AppError } from '../errors.js'
+import { collectYoungGarbage } from '../workers/collect.js'
 import type { PackageTask, PackageTaskValues, PackageWorkerData, WorkerMessage } from './worker/protocol.js'
 
 /** Bytes on the way to a worker that it has not taken yet. Beyond that, nothing more is read from the origin. */
 const MOST_ON_THE_WAY = 1024 * 1024
+/** Bytes that were sent between two collections: each piece was copied from one that is garbage then. */
+const COLLECT_AFTER = 2 * 1024 * 1024
 /** Heap of a worker in MiB, and the part of it for what is new. What it reads is outside of it. */
 const HEAP_MB = 256
 const YOUNG_MB = 4
@@ -28,6 +31,7 @@ export async function receive<T extends PackageTask> (
     resourceLimits: { maxOldGenerationSizeMb: HEAP_MB, maxYoungGenerationSizeMb: YOUNG_MB }
   })
   let onTheWay = 0
+  let sinceCollected = 0
   let wake = (): void => {}
   let failure: unknown
   const answered = new Promise<Value<T>>((resolve, reject) => {
@@ -64,7 +68,12 @@ export async function receive<T extends PackageTask> (
     for await (const piece of pieces) {
       if (failure !== undefined) break
       onTheWay += piece.length
+      sinceCollected += piece.length
       post(piece)
+      if (sinceCollected > COLLECT_AFTER) {
+        sinceCollected = 0
+        collectYoungGarbage()
+      }
       while (isCrowded()) await new Promise<void>(resolve => { wake = resolve })
     }
     if (failure === undefined) post(null)

@@ -11,6 +11,7 @@ import { mapInTurn } from '../workers/in-turn.js'
 import type { Answers, Outcome, Question } from './answers.js'
 import { isLost, type BtfAccess } from '../kernels/btf-access.js'
 import type { Objects } from './objects.js'
+import { loadBtfs } from './load-btfs.js'
 import { likeliestModules } from './other-modules.js'
 import { createResults } from './results.js'
 import type { Target, Targets } from './targets.js'
@@ -214,13 +215,6 @@ function nameObject ({ object, objectSha256 }: RelocateRequest, objects: Objects
     throw new AppError('invalid_request', 'An object is named by sha256: and 64 lower-case hex digits.', { field: 'object' })
   }
   return objectSha256
-}
-
-/** The BTFs of a target, vmlinux first. Those in memory are there without waiting. */
-async function loadBtfs (btfs: BtfAccess, target: Target): Promise<SharedBtf[]> {
-  const base = btfs.peek(target.btf) ?? await btfs.load(target.btf)
-  if (target.modules.length === 0) return [base]
-  return [base, ...await mapInTurn(target.modules, hash => btfs.load(hash, base))]
 }
 
 function hasReport ({ report, isJudged }: Outcome, request: RelocateRequest): boolean {

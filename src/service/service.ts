@@ -18,10 +18,12 @@ import { openCatalog } from '../kernels/catalog/open-catalog.js'
 import { createFetchJobs } from '../kernels/fetch-jobs.js'
 import { createFetching, type Fetching } from '../kernels/fetching.js'
 import { createLayoutTables, type LayoutTables } from '../kernels/layout-tables.js'
+import { writeKernelTypes } from '../kernels/kernel-types.js'
 import { createKernels } from '../kernels/kernels.js'
 import { recordsOfName } from '../kernels/resolve.js'
 import { createLocalKernel, type LocalKernel } from '../kernels/local-kernel.js'
 import type { PublishedOf } from '../kernels/types.js'
+import { createMinimising } from '../relocation/minimising.js'
 import { createObjects } from '../relocation/objects.js'
 import { createRelocations } from '../relocation/relocations.js'
 import type { ServiceHooks, ServiceSettings, Warn } from '../settings.js'
@@ -201,6 +203,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       memoryBytes: share(SHARES.checks),
       limits: settings.checks
     })
+    const minimising = createMinimising({ targets, objects, btfs, pool, onRelease })
     const publishedOf: PublishedOf = reference => packages?.source.published(reference)
     const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads, publishedOf })
     const watch: Watch | undefined = await openWatch(settings, {
@@ -208,7 +211,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       bucket,
       warn,
       publishedOf,
-      fetch: async reference => await kernels.get(reference, { caller: 'the watch for new kernels', waitMs: FETCH_AHEAD_MS }),
+      fetch: async reference => await kernels.get(reference, { isAhead: true, waitMs: FETCH_AHEAD_MS }),
       findHeld (reference) {
         const [first, ...others] = recordsOfName(index, reference, settings.trustUploads)
         return others.every(({ btfSha256 }) => btfSha256 === first?.btfSha256) ? first : undefined
@@ -218,7 +221,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     disk.onRecovered(() => { btfs.saveHeld().catch(() => {}) }) // it warns by itself
     await Promise.all([pool.ready(), local.start(), catalog.start()])
     return {
-      index, btfs, local, fetching, catalog, client, packages, jobs, objects, relocations, checks, tables, kernels, attestations, watch
+      index, btfs, local, fetching, catalog, client, packages, jobs, objects,
+      relocations, checks, minimising, tables, kernels, attestations, watch
     }
   }
 
@@ -232,12 +236,15 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       ? opening.then(({ relocations }) => relocations.relocate(request, deadline))
       : parts.relocations.relocate(request, deadline),
     check: async (request, signal) => await (parts ?? await opening).checks.begin(request, signal),
+    minimiseBtf: async (request, deadline) => await (parts ?? await opening).minimising.minimise(request, deadline),
     inspect: async object => await (parts ?? await opening).objects.inspect(object),
     putObject: async (bytes, expected) => await (parts ?? await opening).objects.put(bytes, expected),
     hasObject: async hash => await (parts ?? await opening).objects.has(requireHash(hash)),
     listKernels: async filter => await (parts ?? await opening).kernels.list(filter),
     getKernel: async (reference, question) => await (parts ?? await opening).kernels.get(reference, question),
     getKernelBtf: async (reference, module, question) => await (parts ?? await opening).kernels.getBtf(reference, module, question),
+    writeTypes: async (reference, wanted, question) =>
+      await writeKernelTypes({ kernels: (parts ?? await opening).kernels, pool }, reference, wanted, question),
     putKernelBtf: async (reference, bytes, provenance, module, facts) =>
       await (parts ?? await opening).kernels.putBtf(reference, bytes, provenance, module, facts),
     async getBtf (hash) {

@@ -1,11 +1,14 @@
 import type { Check, CheckRequest } from '../check/checks.js'
 import type { Jwks } from '../attestation/jwk.js'
 import type { KernelReference } from '../identity/reference.js'
+import type { KernelTypes } from '../kernels/kernel-types.js'
 import type { KernelQuestion, Kernels, NamedBtf } from '../kernels/kernels.js'
 import type { KernelEntry, KernelFilter, KernelPage } from '../kernels/types.js'
+import type { MinimiseAnswer, MinimiseRequest } from '../relocation/minimising.js'
 import type { Deadline, InspectAnswer, RelocateAnswer, RelocateRequest } from '../relocation/types.js'
 import type { Sha256 } from '../store/sha256.js'
 import type { WatchStats } from '../watch/watch.js'
+import type { WantedTypes } from '../c-types/type-definition.js'
 
 /**
  * The use cases. What routes, the CLI and tests call; knows nothing of HTTP. Every rejection is an AppError, and so is what
@@ -20,6 +23,8 @@ export interface Service {
    * @param signal when the caller leaves, or has no more time. To be aborted in any case in the end
    */
   check(request: CheckRequest, signal: AbortSignal): Promise<Check>
+  /** The smallest BTF with which objects relocate as with the kernel's. */
+  minimiseBtf(request: MinimiseRequest, deadline?: Deadline): Promise<MinimiseAnswer>
   inspect(object: Uint8Array): Promise<InspectAnswer>
   putObject(bytes: Uint8Array, expected: Sha256): Promise<{ created: boolean }>
   hasObject(hash: Sha256): Promise<boolean>
@@ -28,6 +33,8 @@ export interface Service {
   getKernel(reference: KernelReference, question?: KernelQuestion): Promise<KernelEntry>
   /** Raw BTF of a kernel (or of one of its modules), with its hash and where it came from. Fetched where it is not held. */
   getKernelBtf(reference: KernelReference, module?: string, question?: KernelQuestion): Promise<NamedBtf>
+  /** Types of a kernel as C or JSON. Fetched where it is not held. */
+  writeTypes(reference: KernelReference, wanted: WantedTypes, question?: KernelQuestion): Promise<KernelTypes>
   /** Stores BTF (raw, ELF with `.BTF`, or either of them in a `.tar.xz`) under a reference, beside others that are held for it. */
   readonly putKernelBtf: Kernels['putBtf']
   /** Raw BTF by content, of vmlinux or of a module. Rejects with `btf_unknown`. */

@@ -2,6 +2,7 @@ import type { Inspection } from '../core/inspect.js'
 import type { OutcomeCounts } from '../core/outcome.js'
 import type { Patches } from '../core/patches.js'
 import type { ByteOrder } from '../bytes/byte-order.js'
+import type { WantedTypes } from '../c-types/type-definition.js'
 import type { FailingSummary } from '../report/report.js'
 import type { Verdict } from '../report/wire.js'
 import type { AssumedValue } from '../verdict/index.js'
@@ -12,7 +13,8 @@ import type { Sha256 } from '../store/sha256.js'
 
 /** Messages between the event loop and a worker: plain data only, since errors and class instances lose themselves on the way. */
 export type Task =
-  WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask | CheckTask | LayoutTask | LayoutVectorsTask
+  | WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask | MinimiseTask | WriteTypesTask | CheckTask
+  | LayoutTask | LayoutVectorsTask
 
 /** Does nothing, which a worker can only do once it has started. */
 export interface WarmTask {
@@ -204,6 +206,34 @@ export interface LayoutVectorsTask {
   readonly tables: ReadonlyArray<{ readonly sha256: Sha256, readonly bytes: Uint8Array }>
 }
 
+/** Makes the smallest BTF with which objects relocate as with the kernel's. */
+export interface MinimiseTask {
+  readonly kind: 'minimise'
+  /** In shared memory, with the hashes by which a worker knows objects that it has parsed already. */
+  readonly objects: ReadonlyArray<{ readonly bytes: Uint8Array, readonly sha256: Sha256 }>
+  readonly btf: SharedBtf
+  readonly modules: readonly SharedBtf[]
+}
+
+/** Raw BTF, moved, with its hash. */
+export interface MinimisedBtf {
+  readonly bytes: Uint8Array
+  readonly sha256: Sha256
+}
+
+/** Writes types of a kernel: all of them as a C header, or those of one name as C or as JSON. */
+export interface WriteTypesTask {
+  readonly kind: 'writeTypes'
+  readonly btf: SharedBtf
+  readonly wanted: WantedTypes
+}
+
+/** UTF-8 text, moved, with its hash. JSON is a list of TypeDefinition. */
+export interface WrittenTypes {
+  readonly bytes: Uint8Array
+  readonly sha256: Sha256
+}
+
 /** What a task of each kind answers. */
 export interface TaskValues {
   readonly warm: null
@@ -215,6 +245,8 @@ export interface TaskValues {
   readonly check: CheckedRuns
   readonly layout: readonly ReadLayout[]
   readonly layoutVectors: ReadonlyArray<string | null>
+  readonly minimise: MinimisedBtf
+  readonly writeTypes: WrittenTypes
 }
 
 export type TaskValue<T extends Task> = TaskValues[T['kind']]

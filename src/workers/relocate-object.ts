@@ -5,12 +5,15 @@ import { isAlreadyRelocated } from '../core/already-relocated.js'
 import { applyPatches, parseObject, relocate, type BpfObject, type Relocation } from '../core/index.js'
 import { inspectObject } from '../core/inspect.js'
 import { AppError } from '../errors.js'
+import { minimiseBtf } from '../min-btf/min-btf.js'
 import { buildReport, hasUnknownOpcodes, judgeRelocation, kernelSymbols, type BuiltReport } from '../report/index.js'
 import { sha256 } from '../store/sha256.js'
 import { resolveAssumptions, type Judgement } from '../verdict/index.js'
 import { attachShared } from './attached-btfs.js'
 import { createParsedObjects } from './parsed-objects.js'
-import type { InspectedObject, InspectTask, MadeReport, OtherModule, RelocatedObject, RelocateTask } from './protocol.js'
+import type {
+  InspectedObject, InspectTask, MadeReport, MinimisedBtf, MinimiseTask, OtherModule, RelocatedObject, RelocateTask
+} from './protocol.js'
 
 /** Of parsed objects that a worker keeps, in bytes: the largest known object takes 35 MB, a usual one 0.1. */
 const MAX_PARSED_BYTES = 48 * 1024 * 1024
@@ -107,4 +110,19 @@ export function inspect (task: InspectTask): InspectedObject {
   const hash = sha256(task.object)
   const object = parseObject(task.object)
   return { sha256: hash, inspection: task.wantsInspection ? inspectObject(object) : undefined }
+}
+
+/** @throws AppError `object_invalid`, `btf_invalid`, and `relocation_failed` where libbpf would refuse one of the objects */
+export function minimise ({ objects, btf, modules }: MinimiseTask): MinimisedBtf {
+  const target = attachShared(btf)
+  const parsed = objects.map(({ bytes, sha256: hash }) => {
+    const object = parsedObjects.get(hash, bytes)
+    parsedObjects.hold(hash, object)
+    return object
+  })
+  const bytes = minimiseBtf(parsed, target, {
+    modules: modules.map(module => attachShared(module, target)),
+    names: objects.map(({ sha256: hash }) => `Object ${hash}`)
+  })
+  return { bytes, sha256: sha256(bytes) }
 }

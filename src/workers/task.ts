@@ -10,7 +10,8 @@ import { layoutVectors, readLayouts } from './layouts.js'
 import { openKernel } from './open-kernel.js'
 import { prepareBtf, readVerified } from './prepare-btf.js'
 import type { Task, TaskAnswer, TaskValues, WorkerSetup } from './protocol.js'
-import { forgetObjects, inspect, relocateObject } from './relocate-object.js'
+import { forgetObjects, inspect, minimise, relocateObject } from './relocate-object.js'
+import { writeTypes } from './write-types.js'
 
 const setup = workerData as WorkerSetup // what pool.ts starts workers with
 
@@ -49,6 +50,14 @@ export default function runTask (task: Task): Answer | Promise<Answer> {
         const { report } = value
         const lists = report === undefined ? [] : [report.members, report.failing]
         return transfer({ ok: true, value }, lists.map(({ buffer }) => buffer as ArrayBuffer))
+      }
+      case 'minimise': {
+        const value = minimise(task)
+        return transfer({ ok: true, value }, [value.bytes.buffer as ArrayBuffer])
+      }
+      case 'writeTypes': {
+        const value = writeTypes(task)
+        return transfer({ ok: true, value }, [value.bytes.buffer as ArrayBuffer])
       }
       default: return task satisfies never
     }

@@ -8,8 +8,10 @@ import { ExitCode } from '../../src/cli/exit-code.js'
 import { spec as btfExport } from '../../src/cli/btf/export.js'
 import { spec as btfImport } from '../../src/cli/btf/import.js'
 import { spec as btfList } from '../../src/cli/btf/list.js'
+import { spec as btfMin } from '../../src/cli/btf/min.js'
 import { spec as btfSync } from '../../src/cli/btf/sync.js'
 import { spec as check } from '../../src/cli/check.js'
+import { spec as btfTypes } from '../../src/cli/btf/types.js'
 import { spec as inspect } from '../../src/cli/inspect.js'
 import { spec as keysRotate } from '../../src/cli/keys/rotate.js'
 import { spec as keysShow } from '../../src/cli/keys/show.js'
@@ -27,14 +29,14 @@ const documents = [readme, ...pages].join('\n')
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 /** Commands of which the pages show every option. */
 const shownWhole: Record<string, CommandSpec> = {
-  agent, check, 'btf export': btfExport, 'btf import': btfImport, 'btf list': btfList, 'btf sync': btfSync, inspect, 'keys token': keysToken, relocate: relocateSpec, serve
+  agent, check, 'btf export': btfExport, 'btf import': btfImport, 'btf list': btfList, 'btf min': btfMin, 'btf sync': btfSync, 'btf types': btfTypes, inspect, 'keys token': keysToken, relocate: relocateSpec, serve
 }
 const specs: Record<string, CommandSpec> = { ...shownWhole, 'keys rotate': keysRotate, 'keys show': keysShow, 'keys verify': keysVerify }
 
 /** Lines of code blocks that start with a word, as a shell would split them. */
 function commandLines (word: string): string[][] {
   const blocks = [...documents.matchAll(/^```\w*\n([\s\S]*?)^```$/gm)].flatMap(([, block = '']) => block.split('\n'))
-  return blocks.filter(line => line.startsWith(`${word} `)).map(line => line.split(' '))
+  return blocks.filter(line => line.startsWith(`${word} `)).map(line => line.match(/'[^']*'|\S+/g) ?? [])
 }
 
 /** The command of a line, of one word or of two, and what it is given; redirections are the shell's. */
@@ -89,7 +91,7 @@ describe('README', () => {
   })
 
   it('names the folders of the source', () => {
-    const folders = [...readme.matchAll(/^ {2}(\w+)\/ {2,}/gm)].map(([, name = '']) => name)
+    const folders = [...readme.matchAll(/^ {2}([\w-]+)\/ {2,}/gm)].map(([, name = '']) => name)
     const there = readdirSync(join(ROOT, 'src'), { withFileTypes: true }).filter(entry => entry.isDirectory()).map(({ name }) => name)
     expect(folders.sort()).toEqual(there.sort())
   })

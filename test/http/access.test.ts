@@ -22,6 +22,7 @@ const put = (body: Uint8Array): RequestInit => ({ method: 'PUT', body })
 /** Every route, each with a request that works. Documents.test holds that there is no other. */
 const ROUTES: readonly Route[] = [
   { name: 'POST /relocate', path: '/relocate', init: { method: 'POST', body: form({ object: OBJECT, kernel_release: '5' }) }, needs: 'relocate' },
+  { name: 'POST /min-btf', path: '/min-btf', init: { method: 'POST', body: form({ object: OBJECT, kernel_release: '5' }) }, needs: 'relocate' },
   { name: 'PUT /objects', path: `/objects/${sha256(OBJECT)}`, init: put(OBJECT), needs: 'relocate' },
   { name: 'HEAD /objects', path: `/objects/${sha256(OBJECT)}`, init: { method: 'HEAD' }, needs: 'relocate' },
   { name: 'GET /relocated', path: `/relocated/${sha256(OBJECT)}/${sha256(FAKE_BTF)}`, needs: 'relocate' },
@@ -34,6 +35,8 @@ const ROUTES: readonly Route[] = [
   { name: 'PUT its BTF', path: `${KERNEL}/btf`, init: put(FAKE_BTF), needs: 'upload' },
   { name: 'PUT BTF of a module', path: `${KERNEL}/btf/nf_tables`, init: put(Buffer.from('module')), needs: 'upload' },
   { name: 'GET BTF of a module', path: `${KERNEL}/btf/nf_tables`, needs: 'relocate' },
+  { name: 'GET a type', path: `${KERNEL}/types/struct/task_struct`, needs: 'relocate' },
+  { name: 'GET vmlinux.h', path: `${KERNEL}/vmlinux.h`, needs: 'relocate' },
   { name: 'GET /livez', path: '/livez', needs: 'open' },
   { name: 'GET /readyz', path: '/readyz', needs: 'open' },
   { name: 'GET /metrics', path: '/metrics', needs: 'open' },

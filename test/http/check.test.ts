@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
@@ -9,6 +10,7 @@ import { describe, expect, it } from 'vitest'
 import { answerOf } from '../../src/http/check-answer.js'
 import type { Config } from '../../src/http/config.js'
 import type { ServiceSettings } from '../../src/settings.js'
+import { createFakeService } from '../support/fake-service.js'
 import { emptyBtf, fooBtf, fooObject, startService, temporaryFolder } from '../unit/service/lab.js'
 import { form, problemOf, startAppWith, type Harness } from './harness.js'
 import type { StartedService } from '../unit/service/lab.js'
@@ -321,6 +323,30 @@ describe('a caller who leaves', () => {
     await expect.poll(() => service.stats().checks.running).toBe(0)
     await expect.poll(() => logged.some(({ route }) => route === '/check')).toBe(true)
     expect(service.stats().checks.relocations).toBeLessThanOrEqual(120)
+  })
+})
+
+describe('a service that stops', () => {
+  it('ends its checks, and says so in what it still sends', async () => {
+    const service = createFakeService()
+    const object = { name: 'a', sha256: hashOf(EXEC) as `sha256:${string}`, bytes: EXEC }
+    service.check = async (_request, signal) => ({
+      objects: [object],
+      kernels: 2,
+      rows: 2,
+      hasBaseline: false,
+      cells: (async function * () {
+        yield { object, kernel: 'k', outcome: { state: 'loads' as const, reason: null, programs: [], failures: [], failures_total: 0 } }
+        await once(signal, 'abort')
+        signal.throwIfAborted()
+      })()
+    })
+    const { app, request } = await startAppWith(service)
+    const response = await request('/check', { method: 'POST', body: form({ object: EXEC, kernels: '*' }), headers: { accept: 'application/x-ndjson' } })
+    const closing = app.close()
+    const lines = (await response.text()).trim().split('\n').filter(line => line !== '')
+    await closing
+    expect(lines.map(line => JSON.parse(line))).toMatchObject([{ kernel: 'k' }, { summary: null, problem: { code: 'draining' } }])
   })
 })
 

@@ -86,6 +86,7 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       }
     },
     async check () { throw new Error('not of the fake') },
+    async minimiseBtf () { return { bytes: FAKE_BTF, sha256: sha256(FAKE_BTF), btfSha256: sha256(FAKE_BTF), kernel: FAKE_KERNEL } },
     async inspect () { throw new Error('not for HTTP') },
     async putObject (bytes, expected) {
       if (sha256(bytes) !== expected) throw new AppError('invalid_request', 'The bytes have another hash.', { expected })
@@ -107,6 +108,10 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       const bytes = hash === undefined ? undefined : btfs.get(hash)
       if (hash === undefined || bytes === undefined) throw new AppError('btf_unknown', 'No BTF of this module.')
       return { bytes, sha256: hash, source: entry.source }
+    },
+    async writeTypes () {
+      const bytes = Buffer.from('[]')
+      return { bytes, sha256: sha256(bytes), btfSha256: sha256(FAKE_BTF), source: 'local' }
     },
     async putKernelBtf (reference, bytes, provenance, module) {
       const name = formatReference(reference)

@@ -40,9 +40,9 @@ function createFakeAccess (contents: Map<Sha256, Uint8Array>): BtfAccess {
       return sharedBtf(bytes, base)
     },
     peek: () => undefined,
-    glance: hash => ({ paths: [], sha256: hash }),
-    loadPast: async hash => sharedBtf(contents.get(hash) ?? new Uint8Array()),
     async loadHere () { return undefined },
+    glance: hash => ({ paths: [], sha256: hash }),
+    async loadPast (hash, base) { return await this.load(hash, base) },
     read: async hash => contents.get(hash),
     sizeOf: async hash => contents.get(hash)?.length,
     noteUse () {},

@@ -17,8 +17,8 @@ export interface PackageRepository {
   publish (...releases: readonly string[]): Promise<void>
   /** Paths that were asked for, in their order. */
   readonly requests: string[]
-  /** When set, answers in the place of the files where it says true. */
-  intercept: ((request: IncomingMessage, response: ServerResponse, path: string) => boolean) | undefined
+  /** When set, answers in the place of the files where it says true. The file comes when it has said something else. */
+  intercept: ((request: IncomingMessage, response: ServerResponse, path: string) => boolean | Promise<boolean>) | undefined
   close (): Promise<void>
 }
 
@@ -33,16 +33,17 @@ export async function startPackageRepository (): Promise<PackageRepository> {
   const stanzas: string[] = []
   const requests: string[] = []
   let date = Date.UTC(2026, 10, 1)
-  const server = createServer((request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const path = decodeURIComponent(request.url ?? '/').slice(1)
     requests.push(path)
-    if (repository.intercept?.(request, response, path) === true) return
+    if (repository.intercept !== undefined && await repository.intercept(request, response, path)) return
     const file = files.get(path)
     const etag = file === undefined ? '' : `"${hashOf(file)}"`
     if (file === undefined) response.writeHead(404).end()
     else if (request.headers['if-none-match'] === etag) response.writeHead(304).end()
     else response.writeHead(200, { 'content-length': file.length, etag }).end(file)
-  })
+  }
+  const server = createServer((request, response) => { answer(request, response).catch((error: unknown) => response.destroy(error as Error)) })
   await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 

@@ -27,7 +27,7 @@ const LARGEST_BTF = 64 * 1024 * 1024
 const MOST_CANDIDATES = 4
 const MOST_TRIED = 16
 /** Bytes between two calls of `onUnpacked`. */
-const STEP_BYTES = 4 * 1024 * 1024
+const STEP_BYTES = 1024 * 1024
 
 interface Range {
   readonly start: number

@@ -18,6 +18,7 @@ const TAGS = [
   { name: 'relocation', description: 'Objects in, relocated objects and reports out.' },
   { name: 'content', description: 'Objects and BTF by their hash.' },
   { name: 'kernels', description: 'Kernels and their BTF.' },
+  { name: 'types', description: 'Types of a kernel, as C and as JSON.' },
   { name: 'operations', description: 'The process itself.' }
 ]
 

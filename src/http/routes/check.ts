@@ -36,6 +36,11 @@ const answered = {
 export const checkRoutes: Routes = async (app, { service, uploads }) => {
   leaveBodiesUnread(app)
   await app.register(multipartPlugin)
+  const running = new Set<AbortController>()
+  // A check may take minutes, which a service that stops does not have.
+  app.addHook('preClose', async () => {
+    for (const check of running) check.abort(new AppError('draining', 'The service is stopping; ask another replica.', { retry_after: 1 }))
+  })
 
   app.post('/check', {
     schema: {
@@ -51,7 +56,9 @@ export const checkRoutes: Routes = async (app, { service, uploads }) => {
   }, async (request, reply) => {
     const type = negotiate(request.headers.accept, TYPES)
     const leaving = new AbortController()
+    running.add(leaving)
     reply.raw.once('close', () => {
+      running.delete(leaving)
       leaving.abort(new AppError('request_timeout', 'The caller closed the connection before the answer was ready.'))
     })
     const lease = uploads.open()

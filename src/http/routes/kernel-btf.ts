@@ -6,7 +6,7 @@ import type { NamedBtf } from '../../kernels/kernels.js'
 import { isSha256, type Sha256 } from '../../store/sha256.js'
 import { negotiate } from '../accept.js'
 import { callerOf } from '../plugins/access.js'
-import { preferredWaitMs } from '../prefer.js'
+import { isInBackground, preferredWaitMs } from '../prefer.js'
 import { withDeadline } from '../deadline.js'
 import { REVALIDATE } from '../headers.js'
 import { sendJson } from '../json.js'
@@ -58,9 +58,9 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
     negotiate(request.headers.accept, ['application/octet-stream'])
     const reference = toKernelReference(params)
     const waitMs = preferredWaitMs(request)
+    const asking = { via: viaOf(request), caller: callerOf(request), isAhead: isInBackground(request) }
     const btf = await withDeadline(reply.raw, config.deadlineMs,
-      () => service.getKernelBtf(reference, module, { via: viaOf(request), caller: callerOf(request), waitMs, ...toBuild(build) }),
-      { waitMs })
+      () => service.getKernelBtf(reference, module, { ...asking, waitMs, ...toBuild(build) }), { waitMs })
     return sendBtf(request, reply.headers(factsOf(btf)), btf, REVALIDATE)
   }
 

@@ -1,6 +1,6 @@
 import { negotiate } from '../accept.js'
 import { callerOf } from '../plugins/access.js'
-import { preferredWaitMs } from '../prefer.js'
+import { isInBackground, preferredWaitMs } from '../prefer.js'
 import { withDeadline } from '../deadline.js'
 import { REVALIDATE } from '../headers.js'
 import { sendJson } from '../json.js'
@@ -46,8 +46,9 @@ export const kernelRoutes: Routes = async (app, { service, config }) => {
     negotiate(request.headers.accept, ['application/json'])
     const reference = toKernelReference(request.params)
     const waitMs = preferredWaitMs(request)
+    const asking = { via: viaOf(request), caller: callerOf(request), isAhead: isInBackground(request) }
     const entry = await withDeadline(reply.raw, config.deadlineMs,
-      () => service.getKernel(reference, { via: viaOf(request), caller: callerOf(request), waitMs, ...toBuild(request.query) }), { waitMs })
+      () => service.getKernel(reference, { ...asking, waitMs, ...toBuild(request.query) }), { waitMs })
     return sendJson(reply.headers({ 'cache-control': REVALIDATE, 'corelo-btf': entry.btfSha256 }), toKernelJson(entry))
   })
 }

@@ -3,11 +3,13 @@ import { Envelope, Jwks } from './keys.js'
 import { State, StoredObject } from './content.js'
 import { Kernel, KernelPage, OfferedKernel } from './kernel.js'
 import { Problem } from './problem.js'
-import { RelocateForm } from './relocate.js'
+import { MinBtfForm, RelocateForm } from './relocate.js'
 import { Program, Relocation, Report } from './report.js'
+import { KernelTypes, Member } from './types.js'
 
 /** Every schema with a name of its own in the OpenAPI document. */
 export const COMPONENTS = [
-  Problem, Report, Program, Relocation, RelocateForm, Kernel, OfferedKernel, KernelPage, StoredObject, State, Envelope, Jwks,
+  Problem, Report, Program, Relocation, RelocateForm, MinBtfForm, Kernel, OfferedKernel, KernelPage, KernelTypes, Member,
+  StoredObject, State, Envelope, Jwks,
   CheckForm, CheckFailure, CheckRow, CheckGroup, CheckSummary, CheckAnswer
 ] as const

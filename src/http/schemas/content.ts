@@ -12,5 +12,6 @@ export const State = Type.Object({ status: Type.String({ examples: ['ready'] }) 
 
 /** A body that is bytes, for the OpenAPI document. */
 export const binary = { schema: Type.Unsafe<unknown>({ type: 'string', format: 'binary' }) }
+export const text = { schema: Type.String() }
 export const NOT_MODIFIED = { description: 'The caller has it already (If-None-Match).', type: 'null' }
 export const json = (component: string) => ({ 'application/json': { schema: Type.Ref(component) } })

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { buildId, cursor, kernelVersion, segment, sha256 } from './fields.js'
+import { buildId, choice, cursor, kernelVersion, segment, sha256 } from './fields.js'
 
 const count = (description: string) => Type.Integer({ minimum: 0, description })
 const time = (description: string) => Type.String({ format: 'date-time', description })
@@ -13,6 +13,12 @@ const reference = {
 
 export const KernelParams = Type.Object(reference)
 export const ModuleParams = Type.Object({ ...reference, module: segment('Name of a kernel module.', 'nf_conntrack') })
+
+export const TypeParams = Type.Object({
+  ...reference,
+  kind: choice(['struct', 'union', 'enum', 'typedef'], { description: 'As C writes it.' }),
+  name: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,255}$', description: 'Its name.', examples: ['task_struct'] })
+})
 
 export const NoQuery = Type.Object({}, { additionalProperties: false })
 

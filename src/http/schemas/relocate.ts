@@ -7,8 +7,8 @@ const places = choice(['all'], {
     'and 1,000 of others.'
 })
 
-/** The text fields of a relocation: query parameters beside a raw body, text parts of a form. */
-export const RelocateFields = Type.Object({
+/** The text fields that name a kernel and its modules. */
+const kernelFields = {
   kernel_release: Type.Optional(release('`uname -r`, or a whole kernel reference.')),
   arch: Type.Optional(segment('Narrows the kernel.', 'x86_64')),
   distro: Type.Optional(segment('Narrows the kernel.', 'ubuntu')),
@@ -17,7 +17,16 @@ export const RelocateFields = Type.Object({
   kernel_build_id: Type.Optional(buildId("The kernel's GNU build-id, from its notes in /sys/kernel/notes; " +
     'settles the kernel by itself, and contradicts a wrong name.')),
   btf_sha256: Type.Optional(sha256('Names the BTF to relocate against by content; settles the kernel by itself.')),
-  modules: Type.Optional(moduleList('Kernel modules whose BTF may also be consulted.')),
+  modules: Type.Optional(moduleList('Kernel modules whose BTF may also be consulted.'))
+}
+
+export const KernelFields = Type.Object(kernelFields, { additionalProperties: false })
+
+export type KernelFields = Static<typeof KernelFields>
+
+/** The text fields of a relocation: query parameters beside a raw body, text parts of a form. */
+export const RelocateFields = Type.Object({
+  ...kernelFields,
   on_unresolved: Type.Optional(choice(['poison', 'fail'], {
     description: '`poison` (the default, what libbpf does), or `fail`: ' +
       '422 when a poisoned instruction can be reached, or when that is `unknown`.'
@@ -43,6 +52,16 @@ export const RelocateForm = Type.Object({
   })),
   ...RelocateFields.properties
 }, { $id: 'RelocateForm', additionalProperties: false })
+
+export const MinBtfForm = Type.Object({
+  object: Type.Array(file('An eBPF ELF object; or, as text, the `sha256:…` of one that the service holds.'), {
+    minItems: 1, maxItems: LIMITS.minimisedObjects
+  }),
+  btf: Type.Optional(Type.Array(file('Raw BTF, or ELF with `.BTF`.'), {
+    description: 'Cut down this BTF, and store nothing: vmlinux first, then split BTF.'
+  })),
+  ...kernelFields
+}, { $id: 'MinBtfForm', additionalProperties: false })
 
 export const RelocatedParams = Type.Object({
   object: sha256('The object.'),

@@ -3,7 +3,7 @@ import { refused } from '../refresh-apt.js'
 import type { SnapshotRepository } from '../repository.js'
 import { below } from '../urls.js'
 import { compareDebVersions } from '../versions.js'
-import { getJson, listOf, MOST_VERSIONS, textsOf, type PastPlace, type PastPlaces, type PastQuestion } from './places.js'
+import { getJson, listOf, MOST_VERSIONS, textsOf, type Texts, type PastPlace, type PastPlaces, type PastQuestion } from './places.js'
 
 /** From this version on the kernel is in `linux-binary-`, and `linux-image-` is a metapackage. */
 const BINARY_SINCE = [6, 19] as const
@@ -15,7 +15,7 @@ const TIMESTAMP = /^\d{8}T\d{6}Z$/
  *
  *     /mr/binary/<name>/                                    { result: [{ binary_version }] }
  *     /mr/binary/<name>/<version>/binfiles?fileinfo=1       { result: [{ architecture, hash }],
- *                                                             fileinfo: { <hash>: [{ archive_name, first_seen }] } }
+ *                                                             fileinfo: { <hash>: [{ archive_name, first_seen, name }] } }
  *     /archive/<archive>/<timestamp>/dists/<suite>/         as it was then
  *
  * @see https://salsa.debian.org/snapshot-team/snapshot/-/blob/master/API
@@ -50,8 +50,12 @@ function namesOf (release: string): string[] {
 }
 
 function placesIn (json: unknown, { url, arch, codename }: SnapshotRepository, version: string): PastPlace[] {
-  const hash = listOf(json, 'result').map(textsOf).find(({ architecture }) => architecture === arch)?.['hash']
   const fileinfo = typeof json === 'object' && json !== null && 'fileinfo' in json ? json.fileinfo : undefined
+  /** Some answers leave the architecture out; the name of the file ends with it. */
+  const isForArch = ({ architecture, hash = '' }: Texts): boolean => architecture === undefined
+    ? listOf(fileinfo, hash).map(textsOf).some(({ name }) => name?.endsWith(`_${arch}.deb`) === true)
+    : architecture === arch
+  const hash = listOf(json, 'result').map(textsOf).find(isForArch)?.['hash']
   if (hash === undefined) return []
   return listOf(fileinfo, hash).map(textsOf).flatMap(({ archive_name: archive, first_seen: seen = '' }) => {
     if (!TIMESTAMP.test(seen)) return []

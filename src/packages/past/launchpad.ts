@@ -2,7 +2,7 @@ import { shownUrl } from '../../fetch/http-client.js'
 import { refused } from '../refresh-apt.js'
 import type { LaunchpadRepository } from '../repository.js'
 import { below } from '../urls.js'
-import { getJson, listOf, MOST_VERSIONS, textsOf, type PastPlace, type PastPlaces, type PastQuestion } from './places.js'
+import { getJson, listOf, MOST_VERSIONS, textsOf, type Texts, type PastPlace, type PastPlaces, type PastQuestion } from './places.js'
 
 /** What Launchpad calls the parts of a series, and how their suites end. */
 const POCKETS: Readonly<Record<string, string | undefined>> = { Release: '', Security: '-security', Updates: '-updates' }
@@ -20,7 +20,8 @@ const DELAYS_MS = [2 * 3_600_000, 12 * 3_600_000] as const
  */
 export async function findInLaunchpad (repository: LaunchpadRepository, { client, release, signal }: PastQuestion): Promise<PastPlaces> {
   for (const name of [`linux-image-unsigned-${release}`, `linux-image-${release}`]) {
-    const url = below(repository.url, 'ubuntu/+archive/primary')
+    const url = below(repository.url, 'ubuntu')
+    url.pathname += '/+archive/primary' // as it is documented: with the plus itself
     const series = below(repository.url, `ubuntu/${repository.series}/${repository.arch}`)
     const question = {
       'ws.op': 'getPublishedBinaries',
@@ -39,7 +40,7 @@ export async function findInLaunchpad (repository: LaunchpadRepository, { client
   return refused('absent', `${shownUrl(repository.url)} has never published a package of ${release} for ${repository.arch}`)
 }
 
-function placesOf (entry: Readonly<Record<string, string | undefined>>, { snapshots, series }: LaunchpadRepository): PastPlace[] {
+function placesOf (entry: Texts, { snapshots, series }: LaunchpadRepository): PastPlace[] {
   const { binary_package_version: version, pocket = '', date_published: published = '', date_superseded: superseded = '' } = entry
   const ending = POCKETS[pocket]
   const from = Date.parse(published)

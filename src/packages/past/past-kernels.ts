@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { Errand, Lanes } from '../../fetch/lanes.js'
 import type { Refusal } from '../../fetch/refusal.js'
 import { normalizeArch } from '../../identity/arch.js'
 import type { KernelQuery } from '../../identity/reference.js'
@@ -12,8 +13,8 @@ export interface PastKernelsOptions {
   readonly repositories: readonly PastRepository[]
   readonly indexes: Indexes
   readonly jobs: FetchJobs
-  /** Runs what costs as much as a download, a few at once. */
-  readonly slot: <T>(work: () => Promise<T>) => Promise<T>
+  /** Room for what costs as much as a download. */
+  readonly lanes: Lanes
 }
 
 /** Kernels that no index lists any more: each archive is asked for one release at a time. */
@@ -25,14 +26,14 @@ export interface PastKernels {
 /** Releases that were found, which stay as they are. */
 const MOST_KNOWN = 500
 
-export function createPastKernels ({ repositories, indexes, jobs, slot }: PastKernelsOptions): PastKernels {
+export function createPastKernels ({ repositories, indexes, jobs, lanes }: PastKernelsOptions): PastKernels {
   const known = new LRUCache<string, readonly PastKernel[]>({ max: MOST_KNOWN })
 
-  const findOne = async (repository: PastRepository, release: string): Promise<readonly PastKernel[] | Refusal> => {
+  const findOne = async (repository: PastRepository, release: string, errand: Errand): Promise<readonly PastKernel[] | Refusal> => {
     const key = `${repository.id} ${release}`
     const held = known.get(key)
     if (held !== undefined) return held
-    const found = await slot(async () => await findPast({
+    const found = await lanes.run(errand, async () => await findPast({
       repository,
       client: indexes.clientOf(repository),
       keyring: await indexes.keyringOf(repository),
@@ -55,7 +56,7 @@ export function createPastKernels ({ repositories, indexes, jobs, slot }: PastKe
       const job = jobs.begin(query)
       try {
         for (const repository of asked) {
-          const found = await findOne(repository, query.release)
+          const found = await findOne(repository, query.release, job)
           if ('state' in found) refusals.push(found)
           else publications.push(...found.map(({ kernel, base }) => ({ repository, kernel, base })))
         }

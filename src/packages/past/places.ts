@@ -38,8 +38,10 @@ export async function getJson (
   }
 }
 
+export type Texts = Readonly<Record<string, string | undefined>>
+
 /** The texts of an object; what is no text, or of a form that a path cannot have, is left out. */
-export function textsOf (value: unknown): Readonly<Record<string, string | undefined>> {
+export function textsOf (value: unknown): Texts {
   if (typeof value !== 'object' || value === null) return {}
   return Object.fromEntries(Object.entries(value)
     .filter((entry): entry is [string, string] => typeof entry[1] === 'string' && entry[1].length <= 1024))

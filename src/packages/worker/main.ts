@@ -19,7 +19,7 @@ const { task, pieces } = workerData as PackageWorkerData // what receive.ts star
  * Bytes that arrive between two collections: while they are unpacked, to five times as many, and while they are only hashed. They are in
  * buffers, which V8 by itself lets lie for longer.
  */
-const COLLECT_AFTER = { unpacking: 2 * 1024 * 1024, hashing: 4 * 1024 * 1024 } as const
+const COLLECT_AFTER = { unpacking: 1024 * 1024, hashing: 2 * 1024 * 1024 } as const
 
 const say = (message: WorkerMessage, transfer: ArrayBuffer[] = []): void => { parentPort?.postMessage(message, transfer) }
 

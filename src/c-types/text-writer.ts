@@ -1,0 +1,33 @@
+import { AppError } from '../errors.js'
+import { LIMITS } from '../limits.js'
+
+/** Collects C source, up to a bound: anonymous types are written where they are used, so that a small BTF could ask for any amount. */
+export interface TextWriter {
+  /** @throws AppError `btf_invalid` past LIMITS.cTextCharacters */
+  write(text: string): void
+  text(): string
+}
+
+/** Small strings that are joined at once: one by one, each takes more memory than its characters. */
+const CHUNKS_OF_BLOCK = 4096
+
+export function createTextWriter (): TextWriter {
+  let chunks: string[] = []
+  const blocks: string[] = []
+  let left: number = LIMITS.cTextCharacters
+  return {
+    write (text) {
+      left -= text.length
+      if (left < 0) {
+        throw new AppError('btf_invalid',
+          `As C, the types of this BTF take more than ${LIMITS.cTextCharacters} characters; those of a kernel take about three million.`,
+          { limit: LIMITS.cTextCharacters })
+      }
+      chunks.push(text)
+      if (chunks.length < CHUNKS_OF_BLOCK) return
+      blocks.push(chunks.join(''))
+      chunks = []
+    },
+    text: () => blocks.join('') + chunks.join('')
+  }
+}

@@ -1,0 +1,81 @@
+import { writeHeader } from '../../c-types/header.js'
+import { defineType, findTypes, NAMED_KINDS, writeType, type NamedKind } from '../../c-types/type-definition.js'
+import { AppError } from '../../errors.js'
+import type { Btf } from '../../index.js'
+import { parseArguments, usageError, type CommandSpec } from '../arguments.js'
+import { ExitCode } from '../exit-code.js'
+import { writeOutput } from '../files.js'
+import { parseTarget } from '../parse-target.js'
+import { findTarget, placesFrom } from '../target.js'
+
+export const spec: CommandSpec = {
+  name: 'btf types',
+  operand: 'TYPE',
+  operandMeaning: "'struct task_struct', 'enum pid_type', or a typedef's name",
+  isOperandOptional: true,
+  summary: 'Prints a type of a kernel as C, each member with its place in bytes; without TYPE all types as a header: vmlinux.h.',
+  options: {
+    kernel: {
+      short: 'k',
+      value: 'REF',
+      help: 'The kernel: <distro>/<distro_version>/<arch>/<kernel_release>, or a bare release (uname -r). ' +
+        'Looked for in the running kernel and in the local cache. Default: the running kernel.'
+    },
+    btf: {
+      short: 'b',
+      value: 'FILE',
+      help: "The kernel's BTF instead: raw, or a file that has it (vmlinux, vmlinuz, .btf.tar.xz, .deb, .rpm)."
+    },
+    output: { short: 'o', value: 'OUT', help: 'Where the text goes. Default: standard output.' },
+    json: { help: 'Print the type as JSON instead.' },
+    help: { short: 'h', help: 'Print this text.' }
+  },
+  notes: [
+    'The place of a bitfield is written byte:bit. A kernel may have several types of one name: all of them are printed.',
+    'Exit codes: 0 done; 2 wrong use; 3 the kernel or the type is unknown, or a file cannot be read.'
+  ]
+}
+
+export async function run (args: readonly string[]): Promise<ExitCode> {
+  const options = parseArguments(spec, args)
+  if (options.has('btf') && options.has('kernel')) throw usageError(spec, 'Give the kernel by --kernel or by --btf, not by both.')
+  const isWhole = options.operand === ''
+  if (isWhole && options.has('json')) throw usageError(spec, '--json prints one type: say which.')
+  const wanted = isWhole ? undefined : parseType(options.operand)
+  const target = await findTarget({ btf: options.getAll('btf'), kernel: options.get('kernel'), modules: [] }, placesFrom(process.env))
+  const { vmlinux } = parseTarget(target)
+  const text = wanted === undefined
+    ? writeHeader(vmlinux)
+    : textOf(vmlinux, wanted, options.has('json'), target.kernel ?? target.vmlinux.name)
+  const output = options.get('output')
+  if (output === undefined || output === '-') process.stdout.write(text)
+  else writeOutput(output, Buffer.from(text))
+  return ExitCode.OK
+}
+
+interface WantedType {
+  readonly kind: NamedKind
+  readonly name: string
+}
+
+function parseType (text: string): WantedType {
+  const [, keyword, name] = /^(?:(struct|union|enum|typedef) +)?([A-Za-z_]\w*)$/.exec(text.trim()) ?? []
+  if (name === undefined) {
+    throw usageError(spec, `"${text}" is no type; write it as C does: 'struct task_struct', 'enum pid_type', or a typedef's name.`)
+  }
+  return { kind: isKind(keyword) ? keyword : 'typedef', name }
+}
+
+function isKind (word: string | undefined): word is NamedKind { return word !== undefined && Object.hasOwn(NAMED_KINDS, word) }
+
+function textOf (btf: Btf, { kind, name }: WantedType, isJson: boolean, kernel: string): string {
+  const ids = findTypes(btf, kind, name)
+  if (ids.length === 0) {
+    const other = Object.keys(NAMED_KINDS).find(known => isKind(known) && known !== kind && findTypes(btf, known, name).length > 0)
+    const hint = other === undefined ? '' : ` It has ${other} ${name}.`
+    throw new AppError('not_found', `${kernel} has no ${kind} ${name}.${hint}`)
+  }
+  return isJson
+    ? `${JSON.stringify(ids.map(id => defineType(btf, id, kind)), null, 2)}\n`
+    : ids.map(id => writeType(btf, id, kind)).join('\n')
+}

@@ -1,0 +1,51 @@
+import type { RelocationRequest } from '../client/client.js'
+import { AppError } from '../errors.js'
+import { formatQuery, formatReference, parseQuery } from '../identity/reference.js'
+import { findRunningKernel, nameOfRunning, nameRunningKernel } from '../identity/running-kernel.js'
+import { sha256 } from '../store/sha256.js'
+import type { Arguments } from './arguments.js'
+import { readBtfFile, readInput } from './files.js'
+import { placesFrom } from './target.js'
+
+/** A kernel as a service is asked for it. */
+export interface RemoteTarget {
+  readonly name: string
+  readonly request: Pick<RelocationRequest, 'kernel' | 'btfSha256' | 'btf'>
+  /** The BTF of this machine, to send where the service lacks it. */
+  readonly ownBtf?: string
+}
+
+/**
+ * What the options `kernel` and `btf` name; without either the running kernel.
+ *
+ * @throws AppError `kernel_unknown` where the running kernel cannot be told, `invalid_request` for a file that cannot be read
+ */
+export async function findRemoteTarget (options: Arguments): Promise<RemoteTarget> {
+  const [vmlinux] = options.getAll('btf')
+  if (vmlinux !== undefined) return { name: vmlinux, request: { btf: await readBtfFiles(options.getAll('btf')) } }
+  const reference = options.get('kernel')
+  if (reference !== undefined) {
+    const kernel = parseQuery({ kernelRelease: reference })
+    return { name: formatQuery(kernel), request: { kernel } }
+  }
+  const places = placesFrom(process.env)
+  const running = await findRunningKernel(places)
+  if (running !== undefined) {
+    const btfSha256 = sha256(readInput(running.btfPath, 'BTF file'))
+    return { name: nameOfRunning(running), request: { btfSha256 }, ownBtf: running.btfPath }
+  }
+  const { reference: own, kernelVersion, problem } = await nameRunningKernel(places)
+  if (own === undefined) throw new AppError('kernel_unknown', `${problem ?? ''} Or name the kernel with --kernel REF.`)
+  return { name: formatReference(own), request: { kernel: { ...own, kernelVersion } } }
+}
+
+/**
+ * Raw, since that is what the service attests, and a package is larger than what it takes. A module with a base of its own goes as it
+ * is: the service puts it on the real one.
+ */
+async function readBtfFiles (paths: readonly string[]): Promise<Uint8Array[]> {
+  return await Promise.all(paths.map(async (path, i) => {
+    const { bytes, distilledBase } = await readBtfFile(path, i > 0)
+    return distilledBase === undefined ? bytes : readInput(path, 'BTF file')
+  }))
+}

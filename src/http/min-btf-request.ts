@@ -1,0 +1,45 @@
+import type { FastifyRequest } from 'fastify'
+import { AppError } from '../errors.js'
+import type { MinimiseRequest } from '../relocation/minimising.js'
+import { isSha256 } from '../store/sha256.js'
+import { mediaTypeOf } from './accept.js'
+import type { Config } from './config.js'
+import { KERNEL_PARTS, toTargetRequest } from './kernel-parts.js'
+import { readForm, type PartKind } from './multipart-request.js'
+import { KernelFields } from './schemas/relocate.js'
+import type { UploadLease } from './upload.js'
+import { toInvalidRequest } from './validation.js'
+
+const PARTS = { object: 'repeatable file or text', ...KERNEL_PARTS } as const satisfies Record<string, PartKind>
+
+/**
+ * Reads the form that asks for a minimised BTF.
+ *
+ * @throws AppError `invalid_request`, `too_large`, `unsupported_media_type`, `object_invalid`, `btf_invalid`, `overloaded`
+ */
+export async function readMinimising (
+  request: FastifyRequest,
+  { maxObjectBytes, maxBtfBytes }: Config,
+  lease: UploadLease
+): Promise<MinimiseRequest> {
+  if (mediaTypeOf(request.headers['content-type']) !== 'multipart/form-data') {
+    throw new AppError('unsupported_media_type',
+      'Send multipart/form-data: each object as a part object, and the kernel as text parts such as kernel_release.',
+      { accepted: ['multipart/form-data'] })
+  }
+  const { texts, repeated, files } = await readForm(request, PARTS, { fileBytes: { object: maxObjectBytes, btf: maxBtfBytes }, lease })
+  const validate = request.compileValidationSchema(KernelFields, 'querystring')
+  const isValid = (form: object): form is KernelFields => validate(form)
+  if (!isValid(texts)) throw toInvalidRequest(validate.errors ?? [], 'form')
+  const sent = files['object'] ?? []
+  if (sent.some(({ length }) => length === 0)) {
+    throw new AppError('object_invalid', 'A part object is empty; send the eBPF ELF object.', { part: 'object' })
+  }
+  const named = (repeated['object'] ?? []).map(text => {
+    if (isSha256(text)) return text
+    throw new AppError('invalid_request',
+      'A part object must be a file (a part with a file name), or the text sha256: and 64 lower-case hex digits.',
+      { field: 'object' })
+  })
+  return { objects: [...sent, ...named], ...toTargetRequest(texts, files['btf']) }
+}

@@ -1,0 +1,95 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { formatReference } from '../../identity/reference.js'
+import type { KernelTypes } from '../../kernels/kernel-types.js'
+import { SOURCE_HEADER } from '../../kernels/sources/corelo-upstream.js'
+import type { WantedTypes } from '../../c-types/type-definition.js'
+import { negotiate } from '../accept.js'
+import { withDeadline } from '../deadline.js'
+import { etagOf, isNoneMatchHit, REVALIDATE } from '../headers.js'
+import { toBuild, toKernelReference, type BuildQuery } from '../kernel-query.js'
+import { callerOf } from '../plugins/access.js'
+import { preferredWaitMs } from '../prefer.js'
+import { json, NOT_MODIFIED, text } from '../schemas/content.js'
+import { BuildParams, KernelParams, TypeParams } from '../schemas/kernel.js'
+import { responses } from '../schemas/problem.js'
+import { sendBytes, viewOf } from '../send-bytes.js'
+import { viaOf } from '../via.js'
+import type { Routes } from './dependencies.js'
+
+const C_TYPE = 'text/x-c'
+const KERNEL = '/kernels/:distro/:version/:arch/:release'
+
+const failures = [
+  'kernel_unknown', 'btf_unknown', 'kernel_ambiguous', 'not_acceptable', 'btf_invalid', 'deadline_exceeded',
+  'source_failed', 'source_invalid', 'source_timeout', 'storage_unreadable', 'fetching'
+] as const
+
+export const typeRoutes: Routes = async (app, { service, config }) => {
+  const ask = async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    wanted: WantedTypes
+  ): Promise<KernelTypes> => {
+    const waitMs = preferredWaitMs(request)
+    const asking = { via: viaOf(request), caller: callerOf(request), waitMs, ...toBuild(request.query as BuildQuery) }
+    const reference = toKernelReference(request.params as Parameters<typeof toKernelReference>[0])
+    return await withDeadline(reply.raw, config.deadlineMs, async () => await service.writeTypes(reference, wanted, asking), { waitMs })
+  }
+
+  const send = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { sha256, btfSha256, source }: KernelTypes,
+    type: string,
+    body: Buffer
+  ): FastifyReply => {
+    const etag = etagOf(sha256, `-${source}`)
+    reply.headers({ etag, 'cache-control': REVALIDATE, vary: 'accept', 'corelo-btf': btfSha256, [SOURCE_HEADER]: source })
+    if (isNoneMatchHit(request.headers['if-none-match'], etag)) return reply.code(304).send()
+    return sendBytes(reply.header('content-type', type), body)
+  }
+
+  app.get(`${KERNEL}/vmlinux.h`, {
+    schema: {
+      operationId: 'getKernelHeader',
+      tags: ['types'],
+      summary: 'All types of a kernel as a C header: what `bpftool btf dump format c` prints.',
+      params: KernelParams,
+      querystring: BuildParams,
+      response: responses({ 200: { description: 'The header.', content: { [C_TYPE]: text } }, 304: NOT_MODIFIED }, ...failures)
+    },
+    config: { access: 'relocate' }
+  }, async (request, reply) => {
+    negotiate(request.headers.accept, [C_TYPE, 'text/plain'])
+    const types = await ask(request, reply, { form: 'header' })
+    return send(request, reply, types, `${C_TYPE}; charset=utf-8`, viewOf(types.bytes))
+  })
+
+  app.get(`${KERNEL}/types/:kind/:name`, {
+    schema: {
+      operationId: 'getKernelType',
+      tags: ['types'],
+      summary: 'One type of a kernel: its members and their places.',
+      params: TypeParams,
+      querystring: BuildParams,
+      response: responses({
+        200: { description: 'The type, or all of that name.', content: { ...json('KernelTypes'), [C_TYPE]: text } },
+        304: NOT_MODIFIED
+      }, 'not_found', ...failures)
+    },
+    config: { access: 'relocate' }
+  }, async (request, reply) => {
+    const form = negotiate(request.headers.accept, ['application/json', C_TYPE, 'text/plain']) === 'application/json' ? 'json' : 'c'
+    const { kind, name } = request.params
+    const types = await ask(request, reply, { form, kind, name })
+    if (form === 'c') return send(request, reply, types, `${C_TYPE}; charset=utf-8`, viewOf(types.bytes))
+    const head = {
+      kernel: formatReference(toKernelReference(request.params)),
+      btf_sha256: types.btfSha256,
+      source: types.source
+    }
+    // The worker has made the list as JSON, which is put in as it is.
+    const body = Buffer.concat([Buffer.from(`${JSON.stringify(head).slice(0, -1)},"types":`), viewOf(types.bytes), Buffer.from('}')])
+    return send(request, reply, types, 'application/json', body)
+  })
+}

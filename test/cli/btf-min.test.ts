@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { cleanUpAfterAll, REFERENCE, startService } from '../agent/support.js'
+import { corelo, coreloBeside, EXEC, removeFoldersAfterEach, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
+
+removeFoldersAfterEach()
+const cleanup = cleanUpAfterAll()
+
+describe('corelo btf min', () => {
+  it('makes a BTF for which objects become what they become for the whole one', () => {
+    const folder = temporaryFolder()
+    const [small, whole, mini] = [join(folder, 'min.btf'), join(folder, 'whole.o'), join(folder, 'min.o')]
+    const { code, stderr } = corelo(['btf', 'min', EXEC, UNGUARDED, '--btf', SAMPLE, '-o', small])
+    expect(stderr).toMatch(/^\d+ bytes of BTF of .*sample\.btf, for 2 objects$/m)
+    expect(code).toBe(0)
+    for (const object of [EXEC, UNGUARDED]) {
+      corelo(['relocate', object, '--btf', SAMPLE, '-o', whole])
+      corelo(['relocate', object, '--btf', small, '-o', mini])
+      expect(readFileSync(mini)).toEqual(readFileSync(whole))
+    }
+  })
+
+  it('makes the same by a service', async () => {
+    const service = await startService(cleanup)
+    const folder = temporaryFolder()
+    const [here, there] = [join(folder, 'here.btf'), join(folder, 'there.btf')]
+    corelo(['btf', 'min', EXEC, '--btf', SAMPLE, '-o', here])
+    const { code, stderr } = await coreloBeside(['btf', 'min', EXEC, '--kernel', REFERENCE, '--server', service.url, '-o', there])
+    expect(stderr).toContain(`bytes of BTF of ${REFERENCE}, for 1 object`)
+    expect(code).toBe(0)
+    expect(readFileSync(there)).toEqual(readFileSync(here))
+  })
+
+  it('says what is wrong with its arguments', () => {
+    expect(corelo(['btf', 'min', EXEC])).toMatchObject({ code: 2, stderr: expect.stringContaining('Say where the BTF goes') })
+    expect(corelo(['btf', 'min', EXEC, '-o', '-', '--btf', SAMPLE, '--modules', 'xfs'])).toMatchObject({ code: 2, stderr: expect.stringContaining('further --btf FILE') })
+    expect(corelo(['btf', 'min', SAMPLE, '-o', '-', '--btf', SAMPLE])).toMatchObject({ code: 3, stderr: expect.stringContaining('sample.btf') })
+  })
+})

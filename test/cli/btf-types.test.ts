@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { corelo, removeFoldersAfterEach, ROOT, temporaryFolder } from './corelo.js'
+
+removeFoldersAfterEach()
+
+const SHAPES = join(ROOT, 'test/fixtures/c-types/shapes.btf')
+const types = (...args: string[]) => corelo(['btf', 'types', ...args, '--btf', SHAPES])
+
+describe('corelo btf types', () => {
+  it('prints a type with the places of its members', () => {
+    expect(types('struct list')).toMatchObject({
+      code: 0, stderr: '', stdout: Buffer.from('struct list {\n\tstruct list *next; /* 0 */\n\tstruct list *prev; /* 8 */\n}; /* 16 bytes */\n')
+    })
+    expect(types('handler_t').stdout.toString()).toBe('typedef int (*handler_t)(const struct only_declared *, u32, ...); /* 8 bytes */\n')
+    expect(JSON.parse(types('enum small', '--json').stdout.toString())).toMatchObject([{ kind: 'enum', name: 'small', size: 1 }])
+  })
+
+  it('writes all of them as a header', () => {
+    const out = join(temporaryFolder(), 'vmlinux.h')
+    expect(types('-o', out)).toMatchObject({ code: 0, stdout: Buffer.from('') })
+    expect(readFileSync(out, 'utf8')).toMatch(/^#ifndef __VMLINUX_H__\n[^]*\nstruct list \{\n\tstruct list \*next;\n\tstruct list \*prev;\n\};\n/)
+  })
+
+  it('says what is wrong', () => {
+    expect(types('struct handler_t')).toMatchObject({ code: 3, stderr: expect.stringContaining('shapes.btf has no struct handler_t. It has typedef handler_t.') })
+    expect(types('struct a b')).toMatchObject({ code: 2, stderr: expect.stringContaining('"struct a b" is no type') })
+    expect(types('--json')).toMatchObject({ code: 2, stderr: expect.stringContaining('say which') })
+  })
+})
