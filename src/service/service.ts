@@ -210,8 +210,21 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     disk.onRecovered(() => { btfs.saveHeld().catch(() => {}) }) // it warns by itself
     await Promise.all([pool.ready(), local.start(), catalog.start()])
     return {
-      index, btfs, local, fetching, catalog, client, packages, jobs, objects,
-      relocations, checks, minimising, kernels, attestations, watch
+      index,
+      btfs,
+      local,
+      fetching,
+      catalog,
+      client,
+      packages,
+      jobs,
+      objects,
+      relocations,
+      checks,
+      minimising,
+      kernels,
+      attestations,
+      watch
     }
   }
 
