@@ -30,7 +30,7 @@ export async function benchCheck ({ shared, distinct, windows, seconds, most = I
       ['a BTF each', objects.slice(0, 1), 'distinct/1/x86_64/*', distinct],
       ['a BTF each', objects, 'distinct/1/x86_64/*', distinct]
     ]) {
-      const service = await startService({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false', CORELO_LOG_LEVEL: 'warn' })
+      const service = await startService({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false' })
       const cold = await timed(service, () => check(service.address, files, pattern))
       const warm = await timed(service, () => check(service.address, files, pattern))
       rows.push({ kernels: `${kernels} of ${name}`, objects: files.length, 'first ms': cold.ms, 'first CPU ms': cold.cpu, 'again ms': warm.ms, 'again CPU ms': warm.cpu })
@@ -47,7 +47,7 @@ const EMPTY = { kernels: '', objects: '', 'first ms': '', 'first CPU ms': '', 'a
 /** Windows with and without a check take turns, so that what else the machine does is in both. */
 async function besideLoad (cache, objects, { windows, seconds, distinct }) {
   // The memory tier holds a few kernels, so that each check reads them anew. Results are not held for it: each request is another object.
-  const service = await startService({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false', CORELO_LOG_LEVEL: 'warn' })
+  const service = await startService({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false' })
   const alone = []
   const beside = []
   await load(service.address, objects[0], 1)
