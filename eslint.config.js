@@ -1,7 +1,7 @@
 import neostandard from 'neostandard'
 import tseslint from 'typescript-eslint'
 
-const engine = ['src/bytes', 'src/elf', 'src/btf', 'src/insn', 'src/core']
+const engine = ['src/bytes', 'src/elf', 'src/btf', 'src/insn', 'src/core', 'src/layout']
 
 export default [
   { ignores: ['dist/', 'coverage/', '.lab/', 'btfhub-cache/'] },

@@ -18,6 +18,7 @@ export interface CommandEntry {
 /** Loaded when called: `relocate` must not wait for the HTTP server's code. */
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   relocate: { summary: 'Relocate an object for a kernel.', load: () => import('./relocate.js') },
+  check: { summary: 'Say on which kernels objects load, and why not on the others.', load: () => import('./check.js') },
   inspect: { summary: 'List what an object contains and what it asks of a kernel.', load: () => import('./inspect.js') },
   btf: { summary: 'Import, list, cut down and export the BTF of kernels.', load: () => import('./btf.js') },
   keys: { summary: 'Make, show and rotate signing keys; verify attestations; make tokens.', load: () => import('./keys.js') },

@@ -14,6 +14,8 @@ import { createTransport } from './transport.js'
 const DEFAULT_TIMEOUT_MS = 30_000
 /** A relocated object has the size of the original, and a report at most 16 MiB. */
 const MAX_ANSWER_BYTES = 128 * 1024 * 1024
+/** A row of a check lists a hundred places at most, each with what to write instead. */
+const MAX_LINE_BYTES = 16 * 1024 * 1024
 const MAX_SMALL_ANSWER_BYTES = 4 * 1024 * 1024
 
 export interface ClientOptions {
@@ -25,6 +27,15 @@ export interface ClientOptions {
   readonly timeoutMs?: number | undefined
   /** Proxies, and authorities that are believed. Undefined: as Node by itself. */
   readonly network?: Network | undefined
+}
+
+/** What a check is asked for. */
+export interface CheckCall {
+  readonly objects: ReadonlyArray<{ readonly name: string, readonly bytes: Uint8Array }>
+  /** Patterns of kernels. */
+  readonly kernels: readonly string[]
+  readonly fetch: boolean
+  readonly signal?: AbortSignal | undefined
 }
 
 /** What narrows a list of kernels. */
@@ -41,6 +52,8 @@ export interface Client {
   readonly server: string
   /** Undefined where the answer that `heldTag` names is still the one. */
   relocate(request: RelocationRequest): Promise<RelocationAnswer | undefined>
+  /** Objects on many kernels: the lines of the answer as they come, as `application/x-ndjson` has them. */
+  check(request: CheckCall): Promise<AsyncGenerator<string>>
   /** The smallest BTF with which the objects relocate as with the kernel's: raw. */
   minimiseBtf(request: MinimiseRequest): Promise<Uint8Array>
   putObject(bytes: Uint8Array): Promise<{ readonly created: boolean }>
@@ -90,6 +103,14 @@ export function createClient (options: ClientOptions): Client {
       })
       return reply.status === 304 ? undefined : await readAnswer(reply, server)
     },
+    check: async ({ objects, kernels, fetch, signal }) => await transport.lines({
+      method: 'POST',
+      path: '/check',
+      headers: { accept: 'application/x-ndjson' },
+      body: toCheckForm(objects, kernels, fetch),
+      maxBytes: MAX_LINE_BYTES,
+      signal
+    }),
     async minimiseBtf (request) {
       const { body } = await transport.send({
         method: 'POST',
@@ -170,4 +191,23 @@ export function createClient (options: ClientOptions): Client {
       return kernel
     }
   }
+}
+
+/** Characters of patterns that go as one part. A service takes parts of twice as many bytes. */
+const PATTERNS_PART = 32_000
+
+function toCheckForm (objects: CheckCall['objects'], kernels: readonly string[], fetch: boolean): FormData {
+  const form = new FormData()
+  for (const { name, bytes } of objects) form.append('object', new Blob([bytes]), name)
+  let part = ''
+  for (const kernel of kernels) {
+    if (part !== '' && part.length + kernel.length >= PATTERNS_PART) {
+      form.append('kernels', part)
+      part = ''
+    }
+    part += part === '' ? kernel : `\n${kernel}`
+  }
+  form.append('kernels', part)
+  if (fetch) form.append('fetch', 'true')
+  return form
 }

@@ -34,6 +34,12 @@ export interface Transport {
    * @throws AppError with the code of the service's problem document, or a failure of kind `transport` or `answer`
    */
   send(call: Call): Promise<Reply>
+  /**
+   * A good answer line by line, as it comes. The time bounds how long nothing at all arrives; `maxBytes` is of one line.
+   *
+   * @throws AppError as `send`
+   */
+  lines(call: Call): Promise<AsyncGenerator<string>>
 }
 
 export interface TransportOptions {
@@ -89,7 +95,79 @@ export function createTransport ({ server, tokenFile, timeoutMs, network = {} }:
         }
         throw transportError('source_failed', server, `${server} cannot be reached: ${explain(error)}.`, error)
       }
+    },
+    async lines ({ method, path, headers = {}, body, maxBytes, signal }) {
+      const authorization = tokenFile === undefined ? {} : { authorization: await readAuthorization(tokenFile) }
+      const silence = createSilence(timeoutMs)
+      const asError = (error: unknown): unknown => {
+        if (error instanceof AppError || signal?.aborted === true) return error
+        return silence.signal.aborted
+          ? transportError('source_timeout', server,
+            `${server} sent nothing for ${timeoutMs} ms; check that the service is up and not overloaded.`, error)
+          : transportError('source_failed', server, `${server} cannot be reached: ${explain(error)}.`, error)
+      }
+      try {
+        const response = await (await opening)(`${base}${path}`, {
+          method,
+          headers: { 'accept-encoding': 'identity', ...headers, ...authorization },
+          signal: AbortSignal.any([silence.signal, ...(signal === undefined ? [] : [signal])]),
+          redirect: 'manual',
+          ...(body === undefined ? {} : { body })
+        })
+        if (response.ok) return linesOf(response, { maxBytes, server, silence, asError })
+        throw toError({
+          server,
+          status: response.status,
+          contentType: response.headers.get('content-type') ?? '',
+          retryAfter: response.headers.get('retry-after'),
+          body: await readBounded(response, MAX_PROBLEM_BYTES, server, silence)
+        })
+      } catch (error) {
+        silence.end()
+        throw asError(error)
+      }
     }
+  }
+}
+
+/** Aborts where nothing has been heard for a time. */
+interface Silence extends AbortController {
+  heard(): void
+  end(): void
+}
+
+function createSilence (ms: number): Silence {
+  const controller = new AbortController()
+  const timer = setTimeout(() => { controller.abort() }, ms)
+  return Object.assign(controller, { heard () { timer.refresh() }, end () { clearTimeout(timer) } })
+}
+
+interface LinesOptions {
+  readonly maxBytes: number
+  readonly server: string
+  readonly silence: Silence
+  readonly asError: (error: unknown) => unknown
+}
+
+async function * linesOf (response: Response, { maxBytes, server, silence, asError }: LinesOptions): AsyncGenerator<string> {
+  const decoder = new TextDecoder()
+  const reader = response.body?.getReader()
+  let rest = ''
+  try {
+    for (let read = await reader?.read(); read?.done === false; read = await reader?.read()) {
+      silence.heard()
+      const lines = (rest + decoder.decode(read.value, { stream: true })).split('\n')
+      rest = lines.pop() ?? ''
+      if (rest.length > maxBytes) throw answerError(server, `${server} answered with a line of more than ${maxBytes} characters.`)
+      yield * lines
+    }
+    rest += decoder.decode()
+    if (rest !== '') yield rest
+  } catch (error) {
+    throw asError(error)
+  } finally {
+    silence.end()
+    silence.abort() // whoever stops reading wants no more
   }
 }
 

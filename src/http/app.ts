@@ -17,6 +17,7 @@ import { requestLine } from './plugins/request-log.js'
 import { DOCS, swaggerPlugin } from './plugins/swagger.js'
 import { underPressurePlugin } from './plugins/under-pressure.js'
 import { btfRoutes } from './routes/btf.js'
+import { checkRoutes } from './routes/check.js'
 import type { Dependencies } from './routes/dependencies.js'
 import { kernelBtfRoutes } from './routes/kernel-btf.js'
 import { kernelRoutes } from './routes/kernels.js'
@@ -100,6 +101,7 @@ export async function buildApp (
 
   await app.register(relocateRoutes, dependencies)
   await app.register(relocatedRoutes, dependencies)
+  await app.register(checkRoutes, dependencies)
   await app.register(minBtfRoutes, dependencies)
   await app.register(objectRoutes, dependencies)
   await app.register(btfRoutes, dependencies)

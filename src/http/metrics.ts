@@ -116,6 +116,10 @@ function addServiceMetrics (service: Service, uploadBytes: () => number, registe
   addGauge(registers, 'corelo_upload_bytes', 'Bytes of uploads that requests in flight hold in memory.', uploadBytes)
   addGauge(registers, 'corelo_jobs_queued', 'Relocations that wait for a worker.', () => service.stats().queued)
   addGauge(registers, 'corelo_jobs_running', 'Relocations that a worker is doing.', () => service.stats().running)
+  addGauge(registers, 'corelo_checks_running', 'Checks being answered.', () => service.stats().checks.running)
+  addCounter(registers, 'corelo_check_rows_total', 'Rows of checks: an object on a kernel.', [], () => [[{}, service.stats().checks.rows]])
+  addCounter(registers, 'corelo_check_relocations_total', 'Relocations that checks needed for their rows.', [],
+    () => [[{}, service.stats().checks.relocations]])
   addGauge(registers, 'corelo_memory_tier_bytes', 'Bytes of BTF in memory.', () => service.stats().memoryBytes)
   addGauge(registers, 'corelo_memory_tier_entries', 'BTFs in memory.', () => service.stats().memoryEntries)
   addGauge(registers, 'corelo_disk_tier_bytes', 'Bytes in the content store.', () => service.stats().diskBytes)

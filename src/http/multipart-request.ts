@@ -23,6 +23,8 @@ export interface Form {
   /** Of parts that may be repeated. */
   readonly repeated: Readonly<Record<string, readonly string[]>>
   readonly files: Readonly<Record<string, readonly Uint8Array[]>>
+  /** As the caller calls its files, in the same order. */
+  readonly fileNames: Readonly<Record<string, ReadonlyArray<string | undefined>>>
 }
 
 const BINARY_TYPES = new Set(['application/octet-stream', 'application/x-elf'])
@@ -49,6 +51,7 @@ async function readParts (
   const texts: Record<string, string> = {}
   const repeated: Record<string, string[]> = {}
   const files: Record<string, Uint8Array[]> = {}
+  const fileNames: Record<string, Array<string | undefined>> = {}
   const isPartAFile = (name: string | undefined, type: string | undefined, fileName: string | undefined): boolean =>
     fileName !== undefined || BINARY_TYPES.has(type ?? '') || kindOf(kinds, name ?? '') === 'repeatable file'
   let count = 0
@@ -73,8 +76,9 @@ async function readParts (
     const content = createCollector(name, limit - totalOf(earlier), lease, limit)
     await readChunks(part.file, content.add)
     files[name] = [...earlier, content.toBytes()]
+    fileNames[name] = [...fileNames[name] ?? [], part.filename || undefined]
   }
-  return { texts, repeated, files }
+  return { texts, repeated, files, fileNames }
 }
 
 function kindOf (kinds: Readonly<Record<string, PartKind>>, name: string): PartKind | undefined {

@@ -24,6 +24,8 @@ export interface BtfAccessOptions {
   readonly recover: (hash: Sha256, base?: SharedBtf) => Promise<SharedBtf | undefined>
   /** Whose content is by the names that stand for it; undefined where none is known. */
   readonly shareOf: (hash: Sha256) => Share | undefined
+  /** Told of BTF that was taken in. */
+  readonly onKept?: (btf: SharedBtf) => void
   /** Told of content that nobody has any more. */
   readonly onLost: (hash: Sha256) => Promise<void>
   /** What other replicas hold. */
@@ -46,6 +48,13 @@ export interface BtfAccess {
   peek(hash: Sha256, base?: SharedBtf): SharedBtf | undefined
   /** The same from memory or disk alone, and not kept in memory: for what is nice to know. Undefined where it is not there. */
   loadHere(hash: Sha256, base: SharedBtf): Promise<SharedBtf | undefined>
+  /**
+   * Where BTF can be had without keeping it in memory: it itself where it is there, else the files that may hold it. Does not count
+   * as a use.
+   */
+  glance(hash: Sha256, base?: Sha256): SharedBtf | { readonly paths: readonly string[], readonly sha256: Sha256 }
+  /** The same as `load`, past the memory. */
+  loadPast(hash: Sha256, base?: SharedBtf): Promise<SharedBtf>
   /** Raw bytes that are held: of vmlinux or of a module. Undefined where there are none. */
   read(hash: Sha256): Promise<Uint8Array | undefined>
   sizeOf(hash: Sha256): Promise<number | undefined>
@@ -78,6 +87,7 @@ export function createBtfAccess ({
   otherPaths,
   recover,
   onLost,
+  onKept,
   shareOf,
   shared,
   warn
@@ -170,6 +180,9 @@ export function createBtfAccess ({
       if (held !== undefined) return held
       return (await readFiles<{ readonly btf: SharedBtf }>(hash, path => prepareFile(path, hash, base))).found?.btf
     },
+    glance: (hash, base) =>
+      memory.glance(sharedKey(hash, base)) ?? { paths: [store.pathOf('btf', hash), ...otherPaths(hash)], sha256: hash },
+    loadPast: async (hash, base) => memory.glance(sharedKey(hash, base?.sha256)) ?? await obtain(hash, base),
     noteUse (hashes) { for (const hash of hashes) store.noteUse('btf', hash) },
     async read (hash) {
       store.noteUse('btf', hash)
@@ -221,6 +234,7 @@ export function createBtfAccess ({
       memory.put(btf)
       const { sha256 } = btf
       await write(btf, share)
+      onKept?.(btf)
       shared?.offer('btf', sha256, () => readHere(sha256)).catch(() => {}) // the row that names it asks again
     },
     async saveHeld () {

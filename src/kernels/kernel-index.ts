@@ -87,6 +87,9 @@ export interface KernelIndex {
   close(): Promise<void>
 }
 
+/** What resolving a name looks for. */
+export type KernelNames = Pick<KernelIndex, 'byRelease' | 'byBuildId' | 'named' | 'list'>
+
 const DEFAULT_LAST_USED_GRACE_MS = 3_600_000
 const LOST_MS = 60_000
 /** A flood of queries for kernels that do not exist must not become a flood of directory listings. */

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.js'
 import { agreement, answersForName, inForce, isSameBuild, matchesName, supersedes } from './matches.js'
-import type { KernelIndex } from './kernel-index.js'
+import type { KernelNames } from './kernel-index.js'
 import { isFetched, type KernelRecord, type ModuleRecord } from './kernel-record.js'
 import { buildsOf, saidAt } from './merge-records.js'
 import { formatQuery, formatReference, isWholeReference, type KernelQuery } from '../identity/reference.js'
@@ -21,7 +21,7 @@ export interface ResolvedKernel {
 }
 
 /** The rows that have the name a query says and may answer for it, whatever their build. */
-export function recordsOfName (index: KernelIndex, query: KernelQuery, trustUploads: boolean): readonly KernelRecord[] {
+export function recordsOfName (index: KernelNames, query: KernelQuery, trustUploads: boolean): readonly KernelRecord[] {
   const named = index.byRelease(query.release).filter(record => matchesName(query, record.reference))
   return inForce(named.filter(record => answersForName(record, trustUploads)))
 }
@@ -32,7 +32,7 @@ export function recordsOfName (index: KernelIndex, query: KernelQuery, trustUplo
  *
  * @throws AppError `kernel_unknown` with `sources`, `nearest` and `candidates`, `kernel_ambiguous` with `candidates`
  */
-export function resolveKernel (index: KernelIndex, query: KernelQuery, options: ResolveOptions): ResolvedKernel {
+export function resolveKernel (index: KernelNames, query: KernelQuery, options: ResolveOptions): ResolvedKernel {
   const { trustUploads } = options
   const built = query.buildId === undefined ? [] : recordsOfBuild(index, query.buildId, trustUploads, query)
   if (built.length > 0) return resolveRecords(query, spelledAs(query, built))
@@ -50,7 +50,7 @@ export function resolveKernel (index: KernelIndex, query: KernelQuery, options: 
  * @returns none where no row is known to have the build-id: the name has to do then
  * @throws AppError `kernel_ambiguous` where the name is of another kernel, with both
  */
-export function recordsOfBuild (index: KernelIndex, buildId: string, trustUploads: boolean, query?: KernelQuery): readonly KernelRecord[] {
+export function recordsOfBuild (index: KernelNames, buildId: string, trustUploads: boolean, query?: KernelQuery): readonly KernelRecord[] {
   const built = index.byBuildId(buildId).filter(record => answersForName(record, trustUploads) &&
     inForce(index.named(record.reference)).includes(record) &&
     buildsOf(record).some(build => build.buildId === buildId && (build.source === record.source || answersForName(build, trustUploads))))

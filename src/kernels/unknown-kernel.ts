@@ -1,6 +1,6 @@
 import { AppError } from '../errors.js'
 import { answersForName, inForce, matchesName } from './matches.js'
-import type { KernelIndex } from './kernel-index.js'
+import type { KernelNames } from './kernel-index.js'
 import { UPLOAD_SOURCE, type KernelRecord } from './kernel-record.js'
 import { nearestKernels } from './nearest.js'
 import { formatQuery, formatReference, isWholeReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
@@ -45,7 +45,7 @@ const CANDIDATES_SHOWN = 10
  * `candidates` are kernels of the same release under another name: Red Hat's kernel, where one of Rocky's was asked for. They
  * are for a person to choose from, since each distribution builds its own.
  */
-export function unknownKernel (index: KernelIndex, query: KernelQuery, options: ResolveOptions): AppError {
+export function unknownKernel (index: KernelNames, query: KernelQuery, options: ResolveOptions): AppError {
   const { trustUploads } = options
   const named = index.byRelease(query.release).filter(record => matchesName(query, record.reference))
   const others = inForce(named.filter(record => answersForName(record, trustUploads)))
@@ -90,7 +90,7 @@ function nextStep (query: KernelQuery, { others, uploads, candidates }: {
   return 'Supply its BTF with PUT, or send it as the btf part.'
 }
 
-function candidatesOf (index: KernelIndex, query: KernelQuery, { trustUploads, offered }: ResolveOptions): readonly Candidate[] {
+function candidatesOf (index: KernelNames, query: KernelQuery, { trustUploads, offered }: ResolveOptions): readonly Candidate[] {
   const held = index.byRelease(query.release)
     .filter(record => !matchesName(query, record.reference) && answersForName(record, trustUploads))
     .map(({ reference, btfSha256, source }): Candidate => ({ reference: formatReference(reference), btf_sha256: btfSha256, source }))

@@ -5,6 +5,8 @@ import { judgeRelocation } from './judged.js'
 import { buildReport, type RelocationReport, type ReportOptions } from './report.js'
 
 export { buildReport, type BuiltReport, type RelocationReport, type ReportOptions } from './report.js'
+export { buildOutcome, type Outcome, type OutcomeFailure } from './outcome.js'
+export { followedMembers } from './reasons/renames.js'
 export { hasUnknownOpcodes, judgeRelocation, kernelSymbols } from './judged.js'
 
 /**

@@ -10,12 +10,14 @@ import { createSharedRecords } from '../kernels/shared-records.js'
 import { createSharedBucket } from '../store/shared/shared-bucket.js'
 import { createSharedContent } from '../store/shared/shared-content.js'
 import { createWorkerPool } from '../workers/pool.js'
+import { openChecks } from '../check/open-checks.js'
 import { createAnswers } from '../relocation/answers.js'
 import { createAttestations } from '../relocation/attestations.js'
 import { createBtfAccess, rawBytes } from '../kernels/btf-access.js'
 import { openCatalog } from '../kernels/catalog/open-catalog.js'
 import { createFetchJobs } from '../kernels/fetch-jobs.js'
 import { createFetching, type Fetching } from '../kernels/fetching.js'
+import { createLayoutTables, type LayoutTables } from '../kernels/layout-tables.js'
 import { writeKernelTypes } from '../kernels/kernel-types.js'
 import { createKernels } from '../kernels/kernels.js'
 import { recordsOfName } from '../kernels/resolve.js'
@@ -36,7 +38,7 @@ import type { Service, ServiceStats } from './types.js'
 export type { ServiceHooks, ServiceSettings } from '../settings/service-options.js'
 
 /** Of the memory budget. Most of it is kernels' BTF; objects and results are small, and can be had again. */
-const SHARES = { btf: 3 / 4, objects: 1 / 8, results: 1 / 8 } as const
+const SHARES = { btf: 11 / 16, objects: 1 / 8, results: 3 / 32, checks: 1 / 32, layouts: 1 / 16 } as const
 
 /**
  * Large memory that was let go of after which threads are asked to collect it: a part of the memory budget, and at least so many
@@ -49,6 +51,9 @@ const COLLECT_IDLE_AFTER = 4 * 1024 * 1024
 const COLLECT_IDLE_MS = 1000
 
 const QUEUE_PER_WORKER = 32
+
+/** A thread that gives way takes longer for the same work where others are busy. */
+const LANE_DEADLINE_FACTOR = 6
 
 /** The longest that fetching a kernel ahead may take: other downloads may come before. */
 const FETCH_AHEAD_MS = 3 * 3_600_000
@@ -65,8 +70,20 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     deadlineMs: settings.deadlineMs,
     onWarning: warn
   })
+  // Of the machine, checks have at most half the threads, and these give way to all others.
+  const laneThreads = Math.max(1, Math.floor(settings.workers / 2))
+  const lane = createWorkerPool({
+    workers: laneThreads,
+    queue: Infinity, // each check waits for its own tasks, and the checks are counted
+    deadlineMs: LANE_DEADLINE_FACTOR * settings.deadlineMs,
+    isBackground: true,
+    onWarning: warn
+  })
   const share = (part: number): number => Math.max(1, Math.floor(settings.memoryBytes * part))
-  const onRelease = countReleases(Math.max(MIN_COLLECT_AFTER, share(COLLECT_SHARE)), () => { pool.collectGarbage() })
+  const onRelease = countReleases(Math.max(MIN_COLLECT_AFTER, share(COLLECT_SHARE)), () => {
+    pool.collectGarbage()
+    lane.collectGarbage()
+  })
   const memory = createBtfMemory({ maxBytes: share(SHARES.btf), onRelease })
   const disk = createDiskState({
     directory: settings.cacheDir,
@@ -127,7 +144,16 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       onRelease,
       otherPaths: hash => local.pathsOf(hash),
       recover: (hash, base) => fetching.recover(hash, base),
-      onLost: hash => fetching.forgetLost(hash)
+      onLost: hash => fetching.forgetLost(hash),
+      onKept (btf) { if (btf.key === btf.sha256) tables.prepare(btf.sha256) } // tables are of kernels, not of modules
+    })
+    const tables: LayoutTables = createLayoutTables({
+      store,
+      glance: hash => btfs.glance(hash),
+      pool: lane,
+      isBusy: () => [pool, lane].some(threads => threads.stats().running + threads.stats().queued > 0),
+      memoryBytes: share(SHARES.layouts),
+      onRelease
     })
     const self = randomUUID()
     const jobs = createFetchJobs()
@@ -163,6 +189,20 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       memoryBytes: share(SHARES.results),
       onRelease
     })
+    const checks = openChecks({
+      index,
+      btfs,
+      tables,
+      objects,
+      fetching,
+      catalog,
+      trustUploads: settings.trustUploads,
+      hasSources: sources.length > 0,
+      lane,
+      threads: laneThreads,
+      memoryBytes: share(SHARES.checks),
+      limits: settings.checks
+    })
     const minimising = createMinimising({ targets, objects, btfs, pool, onRelease })
     const publishedOf: PublishedOf = reference => packages?.source.published(reference)
     const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads, publishedOf })
@@ -180,7 +220,24 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     if (watch !== undefined) catalog.onLook(() => { watch.look().catch(() => {}) }) // it warns by itself
     disk.onRecovered(() => { btfs.saveHeld().catch(() => {}) }) // it warns by itself
     await Promise.all([pool.ready(), local.start(), catalog.start()])
-    return { index, btfs, local, fetching, catalog, client, packages, jobs, objects, relocations, minimising, kernels, attestations, watch }
+    return {
+      index,
+      btfs,
+      local,
+      fetching,
+      catalog,
+      client,
+      packages,
+      jobs,
+      objects,
+      relocations,
+      checks,
+      minimising,
+      tables,
+      kernels,
+      attestations,
+      watch
+    }
   }
 
   let parts: Awaited<ReturnType<typeof open>> | undefined
@@ -192,6 +249,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     relocate: (request, deadline) => parts === undefined
       ? opening.then(({ relocations }) => relocations.relocate(request, deadline))
       : parts.relocations.relocate(request, deadline),
+    check: async (request, signal) => await (parts ?? await opening).checks.begin(request, signal),
     minimiseBtf: async (request, deadline) => await (parts ?? await opening).minimising.minimise(request, deadline),
     inspect: async object => await (parts ?? await opening).objects.inspect(object),
     putObject: async (bytes, expected) => await (parts ?? await opening).objects.put(bytes, expected),
@@ -230,7 +288,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
         await opened?.local.close()
         await bucket?.close(() => sharedRecords !== undefined && sharedRecords.waiting > 0)
         sharedRecords?.close()
-        await pool.close()
+        await opened?.tables.close()
+        await Promise.all([pool.close(), lane.close()])
         await opened?.index.close()
         await store.close()
         disk.close()
@@ -245,15 +304,18 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     const results = parts?.relocations.stats() ?? { bytes: 0, entries: 0, hits: 0, misses: 0, runs: 0 }
     const content = store.stats()
     const threads = pool.stats()
+    const tables = parts?.tables.stats() ?? { bytes: 0, entries: 0, made: 0 }
+    const checks = parts?.checks.stats() ?? { running: 0, rows: 0, relocations: 0, bytes: 0, entries: 0 }
     const fetching = parts?.fetching.stats() ?? { requests: [], waiters: 0 }
     return {
       queued: threads.queued,
       running: threads.running,
-      memoryBytes: btf.bytes + objects.bytes + results.bytes,
-      memoryEntries: btf.entries + objects.entries + results.entries,
+      memoryBytes: btf.bytes + objects.bytes + results.bytes + checks.bytes + tables.bytes,
+      memoryEntries: btf.entries + objects.entries + results.entries + checks.entries + tables.entries,
       diskBytes: content.diskBytes,
       degraded: { disk: disk.trouble !== undefined, shared_store: bucket?.isAvailable === false },
       workerRestarts: threads.restarts,
+      checks: { running: checks.running, rows: checks.rows, relocations: checks.relocations },
       sourceRequests: fetching.requests,
       sourceWaiters: fetching.waiters,
       packages: parts?.packages?.source.stats(),
@@ -266,6 +328,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
         btf_hits: btf.hits,
         btf_misses: btf.misses,
         btf_evictions: btf.evictions,
+        layouts_made: tables.made,
         files_written: content.written,
         files_evicted: content.evicted,
         kept_files_evicted: content.keptEvicted,

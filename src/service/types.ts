@@ -1,3 +1,4 @@
+import type { Check, CheckRequest } from '../check/checks.js'
 import type { Jwks } from '../wire/keys.js'
 import type { KernelReference } from '../identity/reference.js'
 import type { KernelTypes } from '../kernels/kernel-types.js'
@@ -16,6 +17,12 @@ import type { WantedTypes } from '../c-types/type-definition.js'
 export interface Service {
   /** At once, without a promise, where the answer is held or nothing has to be waited for to refuse it. */
   relocate(request: RelocateRequest, deadline?: Deadline): RelocateAnswer | Promise<RelocateAnswer>
+  /**
+   * Objects on many kernels. Everything that can be refused is refused before the first row; the rows come while they are read.
+   *
+   * @param signal when the caller leaves, or has no more time. To be aborted in any case in the end
+   */
+  check(request: CheckRequest, signal: AbortSignal): Promise<Check>
   /** The smallest BTF with which objects relocate as with the kernel's. */
   minimiseBtf(request: MinimiseRequest, deadline?: Deadline): Promise<MinimiseAnswer>
   inspect(object: Uint8Array): Promise<InspectAnswer>
@@ -57,6 +64,8 @@ export interface ServiceStats {
   readonly degraded: Readonly<Record<string, boolean>>
   /** Workers that died or were killed, and were replaced. */
   readonly workerRestarts: number
+  /** Checks that are being answered; rows and relocations of checks since the start. */
+  readonly checks: { readonly running: number, readonly rows: number, readonly relocations: number }
   /** Counts since the start, by name: `result_hits`, `btf_misses`, `damaged_files`, `write_failures` and so on. */
   readonly cache: Readonly<Record<string, number>>
   /** Questions to sources since the start, by the class of what came back. */

@@ -1,3 +1,4 @@
+import type { CheckLimits } from '../check/limits.js'
 import type { FetchLimits } from '../fetch/limits.js'
 import type { OutcomeLifetimes } from '../fetch/refusals.js'
 import type { Network } from '../network/network.js'
@@ -19,6 +20,8 @@ export interface ServiceSettings extends Pick<ServiceValues, Decided>, Partial<P
   readonly sources?: SourceSettings
   /** What is done about kernels that sources list for the first time. Undefined: nothing. */
   readonly watching?: WatchSettings
+  /** Bounds of checks, where they are other than the fixed ones. */
+  readonly checks?: Partial<CheckLimits>
   /** Proxies, and authorities that are believed, for every connection that goes out. Undefined: as Node by itself. */
   readonly network?: Network
   /** What replicas share. */

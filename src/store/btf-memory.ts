@@ -31,6 +31,8 @@ export interface BtfMemoryOptions {
 export interface BtfMemory {
   /** What is there, without loading. */
   peek(key: string): SharedBtf | undefined
+  /** The same without counting as a use: whoever passes over many must not keep them here. */
+  glance(key: string): SharedBtf | undefined
   /** The same by hash alone, whatever the base. */
   find(hash: Sha256): SharedBtf | undefined
   /** What is there, or what `load` gives. A BTF that alone is larger than the budget is given but not kept. */
@@ -64,6 +66,7 @@ export function createBtfMemory (options: BtfMemoryOptions): BtfMemory {
       if (held !== undefined) counts.hits++
       return held
     },
+    glance: key => cache.peek(key),
     find: hash => cache.get(hash) ?? cache.find(btf => btf.sha256 === hash),
     async get (key, load) {
       const held = cache.get(key)

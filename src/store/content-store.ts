@@ -14,7 +14,10 @@ import { createWriteBehind } from './write-behind.js'
 /** What content is: raw BTF, or an eBPF object. */
 export type ContentKind = 'btf' | 'object'
 
-const KINDS: readonly ContentKind[] = ['btf', 'object']
+/** What is stored: content, or a table that is made of BTF, has its hash for a name, and can be made of it again. */
+export type StoredKind = ContentKind | 'layout'
+
+const KINDS: readonly StoredKind[] = ['btf', 'object', 'layout']
 
 export interface ContentStoreOptions {
   readonly directory: string
@@ -55,7 +58,7 @@ export interface ContentStoreOptions {
  */
 export interface ContentStore {
   /** Where content is or would be, for a worker that reads or writes it. */
-  pathOf(kind: ContentKind, hash: Sha256): string
+  pathOf(kind: StoredKind, hash: Sha256): string
   /**
    * Reads and verifies. Undefined where there is no such content, or none that is intact.
    *
@@ -69,12 +72,12 @@ export interface ContentStore {
    */
   sizeOf(kind: ContentKind, hash: Sha256): Promise<number | undefined>
   /** Notes that content was used, wherever it was read from. Cheap enough for every request. */
-  noteUse(kind: ContentKind, hash: Sha256): void
+  noteUse(kind: StoredKind, hash: Sha256): void
   /**
-   * Writes, flushed to the disk. False where the disk did not take it. The hash must be that of the bytes. BTF is an operator's
-   * unless said otherwise.
+   * Writes, flushed to the disk. False where the disk did not take it. The hash must be that of the bytes; of a layout table, that of the
+   * BTF. BTF is an operator's unless said otherwise.
    */
-  write(kind: ContentKind, hash: Sha256, bytes: Uint8Array, share?: Share): Promise<boolean>
+  write(kind: StoredKind, hash: Sha256, bytes: Uint8Array, share?: Share): Promise<boolean>
   /** Counts content that a reader could not read, and warns. Nothing is removed. */
   noteUnreadable(kind: ContentKind, hash: Sha256, code: string): void
   /** Removes a file that a reader found damaged. */
@@ -105,25 +108,28 @@ export interface ContentStoreStats {
   readonly orphansRemoved: number
 }
 
+/** Whose what is not BTF is: a table can be had again, as what a source gave. */
+const SHARE_OF_KIND: Readonly<Record<Exclude<StoredKind, 'btf'>, Share>> = { object: 'object', layout: 'fetched' }
+
 /** How the room for so many bytes is learned. */
 type FindRoom = (bytes: number) => Promise<Room>
 
 const DEFAULT_ORPHAN_AGE_MS = 10_000
 const DEFAULT_SWEEP_INTERVAL_MS = 600_000
 
-type Key = `${ContentKind} ${Sha256}`
+type Key = `${StoredKind} ${Sha256}`
 
 export function openContentStore (options: ContentStoreOptions): ContentStore {
   const { directory, maxBytes = Infinity, shareOf = () => 'spare', onWarning: warn = () => {} } = options
   const disk = options.disk ?? createDiskState({ directory, onWarning: warn })
   const ledger = createDiskLedger<Key>(key => {
     const [kind, hash] = splitKey(key)
-    return kind === 'object' ? 'object' : shareOf(hash)
+    return kind === 'btf' ? shareOf(hash) : SHARE_OF_KIND[kind]
   })
   const counts = { written: 0, writeFailures: 0, writesSkipped: 0, damaged: 0, unreadable: 0, orphansRemoved: 0 }
 
-  const rootOf = (kind: ContentKind): string => join(directory, 'content', kind)
-  const pathOf = (kind: ContentKind, hash: Sha256): string => {
+  const rootOf = (kind: StoredKind): string => join(directory, 'content', kind)
+  const pathOf = (kind: StoredKind, hash: Sha256): string => {
     const hex = hexOf(hash)
     return join(rootOf(kind), hex.slice(0, 2), hex)
   }
@@ -146,13 +152,13 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
       if (share === 'upload') options.onUploadEvicted?.(splitKey(key)[1])
     }
   })
-  const noteUse = (kind: ContentKind, hash: Sha256): void => {
+  const noteUse = (kind: StoredKind, hash: Sha256): void => {
     if (!ledger.use(`${kind} ${hash}`)) return
     const now = new Date()
     utimes(pathOf(kind, hash), now, now).catch(() => {}) // it is gone, or the disk takes no writes: then nothing is evicted either
   }
 
-  const write = async (kind: ContentKind, hash: Sha256, bytes: Uint8Array, findRoom: FindRoom, share: Share): Promise<boolean> => {
+  const write = async (kind: StoredKind, hash: Sha256, bytes: Uint8Array, findRoom: FindRoom, share: Share): Promise<boolean> => {
     if (disk.trouble !== undefined || bytes.length > maxBytes) {
       counts.writesSkipped++
       return false
@@ -186,7 +192,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
     }
   }
   const writes = createSingleFlight<boolean>()
-  const writeOnce = (kind: ContentKind, hash: Sha256, bytes: Uint8Array, findRoom: FindRoom, share: Share): Promise<boolean> =>
+  const writeOnce = (kind: StoredKind, hash: Sha256, bytes: Uint8Array, findRoom: FindRoom, share: Share): Promise<boolean> =>
     writes.run(`${kind} ${hash}`, () => write(kind, hash, bytes, findRoom, share))
 
   const behind = createWriteBehind()
@@ -234,7 +240,8 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
       await discardDamaged(kind, hash)
       return undefined
     },
-    write: (kind, hash, bytes, share = kind === 'object' ? 'object' : 'kept') => writeOnce(kind, hash, bytes, () => disk.room(), share),
+    write: (kind, hash, bytes, share = kind === 'btf' ? 'kept' : SHARE_OF_KIND[kind]) =>
+      writeOnce(kind, hash, bytes, () => disk.room(), share),
     writeBehind (kind, hash, bytes) {
       if (disk.trouble !== undefined) {
         counts.writesSkipped++
@@ -255,9 +262,9 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
   }
 }
 
-function splitKey (key: Key): [ContentKind, Sha256] {
+function splitKey (key: Key): [StoredKind, Sha256] {
   const at = key.indexOf(' ')
-  return [key.slice(0, at) as ContentKind, key.slice(at + 1) as Sha256] // the type says that it has both
+  return [key.slice(0, at) as StoredKind, key.slice(at + 1) as Sha256] // the type says that it has both
 }
 
 async function remove (path: string): Promise<boolean> {

@@ -2,3 +2,4 @@ export { parseAssumptions, resolveAssumptions, type AssumedValue } from './assum
 export { judge } from './judge.js'
 export type { JudgeOptions, Judgement, ProgramVerdict, Verdict } from './judgement.js'
 export { kernelSymbols } from './symbols.js'
+export { verdictKey } from './verdict-key.js'

@@ -164,7 +164,9 @@ function alu (run: Run, state: State, insn: Insn): void {
   if (operation === ALU.END) {
     // ALU swaps towards one byte order; ALU64 swaps always.
     const swaps = is64 || usesRegister(insn) === run.littleEndian
-    setRegister(state, insn.dst, left?.kind === 'scalar' ? swapBytes(run.age, left, insn.imm, swaps) : VAGUE)
+    // Verifiers refuse other widths, which is not about relocation.
+    const isKnown = insn.imm === 16 || insn.imm === 32 || insn.imm === 64
+    setRegister(state, insn.dst, left?.kind === 'scalar' && isKnown ? swapBytes(run.age, left, insn.imm, swaps) : VAGUE)
     return
   }
   const right = operation === ALU.NEG ? constant(0n) : usesRegister(insn) ? operand(state, insn.src) : constant(BigInt(insn.imm))

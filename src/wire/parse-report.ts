@@ -1,4 +1,4 @@
-import type { Report, ReportPlace, ReportProgram, ReportRelocation, Verdict } from './report.js'
+import type { Report, ReportPlace, ReportProgram, ReportRelocation, ReportSource, Verdict } from './report.js'
 
 /** The report, or undefined where the value is none. Checks what callers rely on, and lets newer services say more. */
 export function parseReport (value: unknown): Report | undefined { return isReport(value) ? value : undefined }
@@ -36,7 +36,7 @@ function isNumberOrText (value: unknown): value is number | string { return type
 
 function isVerdict (value: unknown): value is Verdict { return value === 'loads' || value === 'fails' || value === 'unknown' }
 
-function isProgram (value: unknown): value is ReportProgram {
+export function isProgram (value: unknown): value is ReportProgram {
   return isFields(value) && isText(value['name']) && isText(value['section']) && isVerdict(value['verdict']) &&
     isTextOrNull(value['verdict_reason']) && isListOf(value['assumes'], isText) && isTextOrNull(value['needs_kernel_btf'])
 }
@@ -58,5 +58,9 @@ function isPlace (value: unknown): value is ReportPlace {
   const { source, reachable } = value
   return isText(value['program']) && isText(value['section']) && typeof value['instruction'] === 'number' &&
     (reachable === null || typeof reachable === 'boolean') &&
-    (source === null || (isFields(source) && isText(source['file']) && typeof source['line'] === 'number' && isText(source['text'])))
+    (source === null || isSource(source))
+}
+
+export function isSource (value: unknown): value is ReportSource {
+  return isFields(value) && isText(value['file']) && typeof value['line'] === 'number' && isText(value['text'])
 }

@@ -15,6 +15,11 @@ export interface WorkerPoolOptions {
   /** Milliseconds from asking to the answer, waiting included. A worker that is still at it then is killed and replaced. */
   readonly deadlineMs: number
   readonly onWarning?: (message: string, facts: Record<string, unknown>) => void
+  /**
+   * For work that nobody must notice: threads that give way to all others, that start with the first task and end when there has been
+   * none for a while. A task's time counts from its start, since what waits here may wait.
+   */
+  readonly isBackground?: boolean
 }
 
 export interface WorkerPool {
@@ -45,11 +50,15 @@ export interface WorkerPoolStats {
 /** Heap of one worker, in MiB. It bounds what a hostile input can make the engine hold; bytes are bounded by input limits. */
 const HEAP_MB = 512
 
-/** Starts the threads at once and keeps them: a start costs 50 to 85 ms. */
+/** How long a thread of the background is kept without work. */
+const IDLE_MS = 10_000
+
+/** Starts the threads at once and keeps them: a start costs 50 to 85 ms. But for those of the background. */
 export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
   const warn = options.onWarning ?? (() => {})
+  const isBackground = options.isBackground === true
   const admission = createAdmission({ run: options.workers, queue: options.queue })
-  const setup: WorkerSetup = { channel: `corelo-${randomUUID()}` }
+  const setup: WorkerSetup = { channel: `corelo-${randomUUID()}`, givesWay: isBackground }
   const channel = new BroadcastChannel(setup.channel)
   channel.unref()
   const counts = { restarts: 0, deadlinesExceeded: 0 }
@@ -57,9 +66,9 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
 
   const threads = new Piscina<Task, TaskAnswer<TaskValue<Task>>>({
     filename: createRequire(import.meta.url).resolve('#worker-task'),
-    minThreads: options.workers,
+    minThreads: isBackground ? 0 : options.workers,
     maxThreads: options.workers,
-    idleTimeout: Infinity,
+    idleTimeout: isBackground ? IDLE_MS : Infinity,
     concurrentTasksPerWorker: 1,
     atomics: 'disabled',
     recordTiming: false,
@@ -67,7 +76,7 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
     workerData: setup
   })
   threads.on('error', (error: unknown) => warn('A worker failed while it had nothing to do.', { error: String(error) }))
-  threads.on('workerDestroy', () => { if (!isClosing) counts.restarts++ })
+  threads.on('workerDestroy', () => { if (!isClosing && !isBackground) counts.restarts++ })
 
   const toAppError = (error: unknown, kind: Task['kind']): AppError => {
     if (error instanceof AppError) return error
@@ -85,15 +94,16 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
 
   const pool: WorkerPool = {
     // Without a deadline: how long a start takes is the machine's affair, and a pod that is throttled starts slowly.
-    async ready () { await Promise.all(Array.from({ length: options.workers }, () => threads.run({ kind: 'warm' }))) },
+    async ready () { if (!isBackground) await Promise.all(Array.from({ length: options.workers }, () => threads.run({ kind: 'warm' }))) },
     async run<T extends Task>(task: T) {
       const asked = performance.now()
-      const wait = admission.enter(asked + options.deadlineMs)
+      const wait = admission.enter(isBackground ? Infinity : asked + options.deadlineMs)
       if (wait !== undefined) await wait
       const started = performance.now()
+      const waited = isBackground ? 0 : started - asked
       // An emitter instead of an AbortSignal: piscina takes both, and this one costs a tenth.
       const signal = new EventEmitter()
-      const timer = setTimeout(() => { signal.emit('abort') }, options.deadlineMs - (started - asked))
+      const timer = setTimeout(() => { signal.emit('abort') }, options.deadlineMs - waited)
       try {
         const answer = await threads.run(task, { signal })
         if (answer.ok) return answer.value as TaskValue<T> // the worker answers with the value of the task's kind

@@ -12,7 +12,9 @@ import type { Unread } from '../store/read-failure.js'
 import type { Sha256 } from '../store/sha256.js'
 
 /** Messages between the event loop and a worker: plain data only, since errors and class instances lose themselves on the way. */
-export type Task = WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask | MinimiseTask | WriteTypesTask
+export type Task =
+  | WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask | MinimiseTask | WriteTypesTask | CheckTask
+  | LayoutTask | LayoutVectorsTask
 
 /** Does nothing, which a worker can only do once it has started. */
 export interface WarmTask {
@@ -144,6 +146,66 @@ export interface InspectedObject {
   readonly inspection: Inspection | undefined
 }
 
+/** Says of objects what becomes of them on one kernel: relocates each, and judges it for each release that the BTF stands for. */
+export interface CheckTask {
+  readonly kind: 'check'
+  readonly btf: CheckedBtf
+  /** Of modules, in the order in which they are consulted. */
+  readonly modules: readonly CheckedBtf[]
+  readonly runs: readonly CheckRun[]
+}
+
+/** BTF that is in shared memory already, or the files that may hold it: these are read by the worker, and nothing of them is kept. */
+export type CheckedBtf = SharedBtf | { readonly paths: readonly string[], readonly sha256: Sha256 }
+
+export interface CheckRun {
+  /** In shared memory. */
+  readonly object: Uint8Array
+  readonly objectSha256: Sha256
+  /** Of kernels, for the verdict. */
+  readonly releases: readonly string[]
+}
+
+export interface CheckedOutcome {
+  readonly json: string
+  /** Whether every kernel that lays out the object's types alike, and whose verifier judges alike, has this outcome. */
+  readonly isOfLayout: boolean
+}
+
+export type CheckedRuns =
+  /** An outcome for each release of each run. */
+  | { readonly state: 'ready', readonly outcomes: ReadonlyArray<readonly CheckedOutcome[]> }
+  /** None of the files has this BTF. */
+  | { readonly state: 'absent', readonly sha256: Sha256 }
+
+/** Reads the layout tables of kernels, by which these are compared without their BTF. */
+export interface LayoutTask {
+  readonly kind: 'layout'
+  readonly sources: readonly LayoutSource[]
+}
+
+export interface LayoutSource {
+  /** Of the BTF. */
+  readonly sha256: Sha256
+  /** Where the table is, or would be. */
+  readonly path: string
+  /** The BTF, where the table is to be made if it cannot be read. */
+  readonly btf?: CheckedBtf
+}
+
+/** A table in shared memory. `isNew`: it was made, and is not in its file. */
+export type ReadLayout = { readonly state: 'ready', readonly bytes: Uint8Array, readonly isNew: boolean } | { readonly state: 'absent' }
+
+/** Compares kernels for one object by their layout tables. */
+export interface LayoutVectorsTask {
+  readonly kind: 'layoutVectors'
+  /** In shared memory. */
+  readonly object: Uint8Array
+  readonly objectSha256: Sha256
+  /** As they were read here. */
+  readonly tables: ReadonlyArray<{ readonly sha256: Sha256, readonly bytes: Uint8Array }>
+}
+
 /** Makes the smallest BTF with which objects relocate as with the kernel's. */
 export interface MinimiseTask {
   readonly kind: 'minimise'
@@ -180,6 +242,9 @@ export interface TaskValues {
   readonly read: ReadFile
   readonly relocate: RelocatedObject
   readonly inspect: InspectedObject
+  readonly check: CheckedRuns
+  readonly layout: readonly ReadLayout[]
+  readonly layoutVectors: ReadonlyArray<string | null>
   readonly minimise: MinimisedBtf
   readonly writeTypes: WrittenTypes
 }
@@ -195,4 +260,6 @@ export type TaskAnswer<V> =
 export interface WorkerSetup {
   /** Name of the BroadcastChannel over which the event loop asks for a garbage collection. */
   readonly channel: string
+  /** Whether the thread gives way to all others of the machine. */
+  readonly givesWay: boolean
 }

@@ -18,7 +18,8 @@ import type {
 /** Of parsed objects that a worker keeps, in bytes: the largest known object takes 35 MB, a usual one 0.1. */
 const MAX_PARSED_BYTES = 48 * 1024 * 1024
 
-const parsedObjects = createParsedObjects(MAX_PARSED_BYTES)
+/** Shared with checks: both see the same objects. */
+export const parsedObjects = createParsedObjects(MAX_PARSED_BYTES)
 
 /** Lets go of the objects that this worker keeps. They are parsed again when a task brings them. */
 export function forgetObjects (): void { parsedObjects.clear() }

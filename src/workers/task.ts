@@ -2,8 +2,11 @@ import { setImmediate } from 'node:timers/promises'
 import { BroadcastChannel, workerData } from 'node:worker_threads'
 import { AppError } from '../errors.js'
 import { detachAll } from './attached-btfs.js'
+import { checkObjects } from './check-objects.js'
 import { collectGarbage } from './collect.js'
+import { giveWay } from './give-way.js'
 import { transfer } from './pool-transfer.js'
+import { layoutVectors, readLayouts } from './layouts.js'
 import { openKernel } from './open-kernel.js'
 import { prepareBtf, readVerified } from './prepare-btf.js'
 import type { Task, TaskAnswer, TaskValues, WorkerSetup } from './protocol.js'
@@ -19,6 +22,7 @@ channel.onmessage = () => {
   collectGarbage()
 }
 channel.unref()
+if (setup.givesWay) giveWay()
 
 /**
  * A worker's entry: does one task, and nothing else until it is done. Errors come back as plain data, because a native Error
@@ -38,6 +42,9 @@ export default function runTask (task: Task): Answer | Promise<Answer> {
         return transfer({ ok: true, value }, value.state === 'ready' ? [value.bytes.buffer as ArrayBuffer] : [])
       }
       case 'inspect': return { ok: true, value: inspect(task) }
+      case 'check': return { ok: true, value: checkObjects(task) }
+      case 'layout': return { ok: true, value: readLayouts(task) }
+      case 'layoutVectors': return { ok: true, value: layoutVectors(task) }
       case 'relocate': {
         const value = relocateObject(task)
         const { report } = value

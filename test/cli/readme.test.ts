@@ -9,6 +9,7 @@ import { spec as btfImport } from '../../src/cli/btf/import.js'
 import { spec as btfList } from '../../src/cli/btf/list.js'
 import { spec as btfMin } from '../../src/cli/btf/min.js'
 import { spec as btfSync } from '../../src/cli/btf/sync.js'
+import { spec as check } from '../../src/cli/check.js'
 import { spec as btfTypes } from '../../src/cli/btf/types.js'
 import { spec as inspect } from '../../src/cli/inspect.js'
 import { spec as keysRotate } from '../../src/cli/keys/rotate.js'
@@ -27,7 +28,7 @@ const documents = [readme, ...pages].join('\n')
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 /** Commands of which the pages show every option. */
 const shownWhole: Record<string, CommandSpec> = {
-  agent, 'btf export': btfExport, 'btf import': btfImport, 'btf list': btfList, 'btf min': btfMin, 'btf sync': btfSync, 'btf types': btfTypes, inspect, 'keys token': keysToken, relocate: relocateSpec, serve
+  agent, check, 'btf export': btfExport, 'btf import': btfImport, 'btf list': btfList, 'btf min': btfMin, 'btf sync': btfSync, 'btf types': btfTypes, inspect, 'keys token': keysToken, relocate: relocateSpec, serve
 }
 const specs: Record<string, CommandSpec> = { ...shownWhole, 'keys rotate': keysRotate, 'keys show': keysShow, 'keys verify': keysVerify }
 

@@ -85,6 +85,7 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
         ...fake.answer
       }
     },
+    async check () { throw new Error('not of the fake') },
     async minimiseBtf () { return { bytes: FAKE_BTF, sha256: sha256(FAKE_BTF), btfSha256: sha256(FAKE_BTF), kernel: FAKE_KERNEL } },
     async inspect () { throw new Error('not for HTTP') },
     async putObject (bytes, expected) {
@@ -139,7 +140,7 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       return bytes === undefined ? undefined : { bytes: bytes.length }
     },
     publicKeys: async () => signer.jwks,
-    stats: () => ({ queued: 0, running: 0, memoryBytes: 0, memoryEntries: 0, diskBytes: 0, degraded: { disk: true, shared_store: false }, workerRestarts: 0, cache: { result_hits: 7 }, sourceRequests: [{ source: 'btfhub', outcome: 'found', count: 3 }], sourceWaiters: 2, packages: undefined, fetchJobs: 0, watch: undefined }),
+    stats: () => ({ queued: 0, running: 0, memoryBytes: 0, memoryEntries: 0, diskBytes: 0, degraded: { disk: true, shared_store: false }, workerRestarts: 0, checks: { running: 0, rows: 0, relocations: 0 }, cache: { result_hits: 7 }, sourceRequests: [{ source: 'btfhub', outcome: 'found', count: 3 }], sourceWaiters: 2, packages: undefined, fetchJobs: 0, watch: undefined }),
     refreshCatalog: async () => {},
     ready: async () => { await ready },
     close: async () => {}

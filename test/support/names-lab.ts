@@ -41,6 +41,8 @@ function createFakeAccess (contents: Map<Sha256, Uint8Array>): BtfAccess {
     },
     peek: () => undefined,
     async loadHere () { return undefined },
+    glance: hash => ({ paths: [], sha256: hash }),
+    async loadPast (hash, base) { return await this.load(hash, base) },
     read: async hash => contents.get(hash),
     sizeOf: async hash => contents.get(hash)?.length,
     noteUse () {},

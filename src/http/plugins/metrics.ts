@@ -1,4 +1,5 @@
 import fp from 'fastify-plugin'
+import type { SummaryCounter } from '../../check/summary.js'
 import type { ErrorCode } from '../../errors.js'
 import type { RelocateAnswer, Timing } from '../../relocation/types.js'
 import type { Metrics } from '../metrics.js'
@@ -13,6 +14,8 @@ declare module 'fastify' {
     problem: ErrorCode | null
     /** The relocation that was answered. */
     answer: RelocateAnswer | null
+    /** Knows the sum of the check that was answered. */
+    check: SummaryCounter | null
   }
 }
 
@@ -22,6 +25,7 @@ export const metricsPlugin = fp<{ metrics: Metrics }>(async (app, { metrics }) =
   app.decorate('metrics', metrics)
   app.decorateRequest('problem', null)
   app.decorateRequest('answer', null)
+  app.decorateRequest('check', null)
 }, { name: 'corelo-metrics' })
 
 /** Counts and times every request. The route's pattern is the label, never the address itself. */

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import type { SummaryCounter } from '../../check/summary.js'
 import type { RelocateAnswer } from '../../relocation/types.js'
 import type { Log } from '../log.js'
 import type { EndOfRequest } from './request-end.js'
@@ -14,7 +15,7 @@ export function requestLine (log: Log): EndOfRequest {
 
 /** As JSON without braces. Ids and methods have no characters that JSON escapes, and routes are ours. */
 function membersOf (
-  { id, method, identity, problem, answer }: FastifyRequest,
+  { id, method, identity, problem, answer, check }: FastifyRequest,
   route: string | undefined,
   status: number,
   ms: number
@@ -25,7 +26,13 @@ function membersOf (
   if (identity !== null) members += `,"identity":${JSON.stringify(identity.name)}`
   if (problem !== null) members += `,"code":"${problem}"`
   if (answer !== null) members += `,${answerMembers(answer)}`
+  if (check !== null) members += `,${checkMembers(check)}`
   return members
+}
+
+function checkMembers (check: SummaryCounter): string {
+  const { verdict, objects, kernels, rows, outcomes } = check.summary()
+  return JSON.stringify({ verdict, objects: objects.length, kernels, rows, outcomes }).slice(1, -1)
 }
 
 /** Answers that are held are the same object each time. */

@@ -1,3 +1,4 @@
+import { CheckAnswer, CheckFailure, CheckForm, CheckGroup, CheckRow, CheckSummary } from './check.js'
 import { Envelope, Jwks } from './keys.js'
 import { State, StoredObject } from './content.js'
 import { Kernel, KernelPage, OfferedKernel } from './kernel.js'
@@ -9,5 +10,6 @@ import { KernelTypes, Member } from './types.js'
 /** Every schema with a name of its own in the OpenAPI document. */
 export const COMPONENTS = [
   Problem, Report, Program, Relocation, RelocateForm, MinBtfForm, Kernel, OfferedKernel, KernelPage, KernelTypes, Member,
-  StoredObject, State, Envelope, Jwks
+  StoredObject, State, Envelope, Jwks,
+  CheckForm, CheckFailure, CheckRow, CheckGroup, CheckSummary, CheckAnswer
 ] as const

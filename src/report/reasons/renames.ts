@@ -31,3 +31,10 @@ export function otherNamesOf (type: string, path: string): string[] {
     .filter(rename => rename.type === type && rename.names.includes(path))
     .flatMap(({ names }) => names.filter(name => name !== path))
 }
+
+/** The pointers that reasons follow: members through which a path of the history goes on in another type. */
+export function followedMembers (): ReadonlyArray<{ readonly type: string, readonly member: string }> {
+  const followed = RENAMES.flatMap(({ type, names }) =>
+    names.filter(name => name.includes('->')).map(name => ({ type, member: name.slice(0, name.indexOf('->')) })))
+  return followed.filter(({ type, member }, i) => followed.findIndex(other => other.type === type && other.member === member) === i)
+}

@@ -24,6 +24,8 @@ export interface RandomCase {
   readonly seed: number
   readonly object: BuiltObject
   readonly btf: Uint8Array
+  /** The types that the kernel's BTF has. */
+  readonly kernel: readonly Type[]
   /** The records that belong to a function, in file order. */
   readonly records: readonly PlacedRecord[]
   readonly programs: readonly PlacedProgram[]
@@ -64,7 +66,8 @@ export function makeCase (seed: number, features: Features): RandomCase {
   const r = random(seed)
   const local = makeLocalTypes(r)
   const wishes = makeWishes(r, local.types, features)
-  const target = emit(makeTarget(r, local, wishes.map(({ root }) => root)))
+  const kernel = makeTarget(r, local, wishes.map(({ root }) => root))
+  const target = emit(kernel)
   const btf = target.builder.bytes({ hdrLen: r.chance(0.2) ? 32 : 24 })
   const { builder, idOf } = emit(local.types)
   const places = makePlaces(r, wishes.length)
@@ -80,7 +83,7 @@ export function makeCase (seed: number, features: Features): RandomCase {
   for (let attempt = 0; ; attempt++) {
     const built = assemble(random(layoutSeed), chosen.map(({ wish, place, code }) => ({ wish, place, code, typeId: wish.typeId ?? idOf(wish.root) })), builder, options)
     const relocation = relocateOrRefuse(built.object, btf)
-    if (relocation instanceof AppError || relocation.ok || !wantsSuccess || attempt === 4) return { seed, btf, relocation, ...built }
+    if (relocation instanceof AppError || relocation.ok || !wantsSuccess || attempt === 4) return { seed, btf, kernel, relocation, ...built }
     // One refusal hides all that comes after it: many cases go on without the records that are refused.
     const failed = new Set(relocation.records.flatMap((record, i) => record.status === 'failed' ? [built.sources[i]] : []))
     chosen = chosen.filter((_, i) => !failed.has(i))

@@ -25,6 +25,21 @@ export function makeTarget (r: Random, local: Pool, interesting: readonly Type[]
   return r.chance(0.3) ? r.shuffled(types) : types
 }
 
+/**
+ * The same kernel with one thing elsewhere, changed, gone, doubled or new; now and then with its types in another order.
+ *
+ * @param isInteresting tells the types, by their names, of which most changes are
+ */
+export function changeOnce (r: Random, kernel: readonly Type[], isInteresting: (name: string) => boolean): Type[] {
+  const types = structuredClone([...kernel])
+  const pool = poolOf(types)
+  const interesting = types.filter(type => isInteresting(nameOf(type)))
+  const type = interesting.length > 0 && r.chance(0.8) ? r.pick(interesting) : r.pick(types)
+  if (r.chance(0.1) && nameOf(type) !== '') duplicate(r, pool, type)
+  else change(r, pool, reach(r, type))
+  return r.chance(0.15) ? r.shuffled(types) : types
+}
+
 function poolOf (types: Type[]): Pool {
   let rank = Math.max(...types.map(type => type.rank))
   return {

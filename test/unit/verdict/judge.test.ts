@@ -142,4 +142,10 @@ describe('the verdict, where it was wrong before', () => {
     expect(verdictOf(program, { kernelRelease: '6.18.0-50-generic' })).toBe('unknown')
     expect(verdictOf(program, { kernelRelease: '5.4.0' })).toBe('fails')
   })
+
+  it('does not fold byte swaps of a width that no verifier takes, be it no whole byte or millions of them', () => {
+    for (const bits of [0, 1, 24, 0x7ffffff8, -16]) {
+      expect(verdictOf([asm.mov(1, 2), asm.byteSwap(1, bits), asm.jeq(1, 512, 1), POISON, ...EXIT], { kernelRelease: '7.0.1' })).toBe('unknown')
+    }
+  })
 })

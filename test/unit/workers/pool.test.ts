@@ -1,4 +1,6 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
+import { getPriority } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { applyPatches } from '../../../src/core/index.js'
@@ -112,5 +114,39 @@ describe('the worker pool', () => {
     await pool.close()
     expect((await running).types).toBe(11)
     await failure('draining', prepare(pool, fooBtf()))
+  })
+})
+
+describe('a pool of the background', () => {
+  /** Niceness of the threads of this process, as proc(5) has it in the 19th field of stat. */
+  const niceOfThreads = (): number[] => readdirSync('/proc/self/task').flatMap(thread => {
+    try {
+      return Number(readFileSync(`/proc/self/task/${thread}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')[16])
+    } catch {
+      return [] // it has ended
+    }
+  })
+
+  it.runIf(process.platform === 'linux')('has threads that give way, and leaves the others as they are', async () => {
+    const own = getPriority()
+    const pool = await startPool({ isBackground: true })
+    await pool.run({ kind: 'warm' })
+    expect(niceOfThreads()).toContain(Math.max(own, 10))
+    expect(getPriority()).toBe(own)
+  })
+
+  it('judges objects on a kernel that is in memory, and on one that only a file has', async () => {
+    const pool = await startPool({ isBackground: true })
+    const object = toShared(fooObject())
+    const run = { object, objectSha256: hashOf(object), releases: ['6.1.0', '5.4.0'] }
+    const path = join(await temporaryFolder(), 'vmlinux')
+    await writeFile(path, fooBtf())
+    const file = { paths: ['/nowhere', path], sha256: hashOf(fooBtf()) }
+    for (const btf of [await prepare(pool, fooBtf()), file]) {
+      const found = await pool.run({ kind: 'check', btf, modules: [], runs: [run] })
+      expect(found.state === 'ready' ? found.outcomes.map(texts => texts.map(({ json }) => JSON.parse(json).state)) : found).toEqual([['loads', 'loads']])
+    }
+    const other = { paths: [path], sha256: hashOf('another') }
+    expect(await pool.run({ kind: 'check', btf: other, modules: [], runs: [run] })).toEqual({ state: 'absent', sha256: other.sha256 })
   })
 })

@@ -1,0 +1,214 @@
+import { AppError } from '../errors.js'
+import type { Fetching } from '../kernels/fetching.js'
+import type { KernelQuery } from '../identity/reference.js'
+import { isSha256, sha256, type Sha256 } from '../store/sha256.js'
+import type { CheckedRuns, CheckRun } from '../workers/protocol.js'
+import { compared, createBaseline } from './baseline.js'
+import { expandKernels, lookUpAgain, type ExpandOptions } from './expand-kernels.js'
+import type { CheckLimits } from './limits.js'
+import type { OutcomeKeys } from './outcome-keys.js'
+import type { Outcomes } from './outcomes.js'
+import type { ComparedRow } from './parse.js'
+import { runCheck } from './run-check.js'
+import { createStateOutcomes } from './state-outcomes.js'
+import type { Cell, CheckedKernel, KernelContent, NamedObject } from './types.js'
+
+/** What one check is asked for. */
+export interface CheckRequest {
+  /** By content or by hash. Content is not to be changed before the answer. */
+  readonly objects: ReadonlyArray<{ readonly name?: string | undefined, readonly content: Uint8Array | Sha256 }>
+  /** Patterns of kernels. */
+  readonly kernels: readonly string[]
+  /** Whether kernels that are not held are fetched. */
+  readonly fetch: boolean
+  /** An earlier answer. */
+  readonly baseline?: readonly ComparedRow[] | undefined
+  /** Who asks: callers take turns at sources. */
+  readonly caller?: string | undefined
+}
+
+/** A check that has begun: everything that can be refused was. */
+export interface Check {
+  readonly objects: readonly NamedObject[]
+  readonly kernels: number
+  /** Objects times kernels. */
+  readonly rows: number
+  readonly hasBaseline: boolean
+  /** Rows in the order in which they are known. To be read once; work goes on only while it is. */
+  readonly cells: AsyncIterable<Cell>
+}
+
+export interface Checks {
+  /**
+   * @throws AppError `invalid_request`, `too_large`, `overloaded`, `object_unknown`, `object_invalid` and whatever the signal says
+   */
+  begin(request: CheckRequest, signal: AbortSignal): Promise<Check>
+  stats(): ChecksStats
+}
+
+export interface ChecksStats {
+  readonly running: number
+  readonly rows: number
+  readonly relocations: number
+  readonly bytes: number
+  readonly entries: number
+}
+
+export interface ChecksOptions extends Pick<ExpandOptions, 'index' | 'trustUploads' | 'hasSources'> {
+  readonly offered: () => ExpandOptions['offered']
+  readonly fetching?: Pick<Fetching, 'obtain'> | undefined
+  /** Puts an object that came into shared memory, after it was found to be one. */
+  readonly take: (bytes: Uint8Array, hash: Sha256) => Promise<Uint8Array>
+  /** An object that is held, in shared memory. */
+  readonly get: (hash: Sha256) => Promise<Uint8Array>
+  readonly keys: OutcomeKeys
+  readonly outcomes: Outcomes
+  readonly relocate: (content: KernelContent, runs: readonly CheckRun[]) => Promise<CheckedRuns>
+  /** Kernels that one check works on at a time. */
+  readonly concurrency: number
+  readonly limits: CheckLimits
+}
+
+export function createChecks (options: ChecksOptions): Checks {
+  const { limits } = options
+  const counts = { running: 0, rows: 0, relocations: 0 }
+
+  const takeObjects = async (given: CheckRequest['objects']): Promise<NamedObject[]> => {
+    const objects: NamedObject[] = []
+    for (const { name, content } of given) {
+      const hash = typeof content === 'string' ? content : sha256(content)
+      if (objects.some(object => object.sha256 === hash)) continue
+      const bytes = typeof content === 'string'
+        ? await options.get(hash)
+        : await options.take(content, hash).catch((error: unknown) => {
+          throw name !== undefined && error instanceof AppError && error.code === 'object_invalid'
+            ? new AppError(error.code, `${name}: ${error.message}`, { ...error.details, object: name }, { cause: error })
+            : error
+        })
+      objects.push({ sha256: hash, bytes, name: name ?? hash })
+    }
+    return objects
+  }
+
+  const prepare = async (request: CheckRequest, signal: AbortSignal): Promise<Check> => {
+    requireCounts(request, limits)
+    const outcomeOf = createStateOutcomes()
+    const asked = { ...options, offered: options.offered(), outcomeOf }
+    const expanded = await expandKernels(request.kernels, { ...asked, maxKernels: limits.kernels, signal })
+    const objects = await takeObjects(request.objects)
+    const rows = objects.length * expanded.length
+    if (rows > limits.rows) {
+      throw new AppError('too_large',
+        `${objects.length} objects on ${expanded.length} kernels are ${rows} rows; at most ${limits.rows} are answered at once. ` +
+        'Ask for fewer kernels, or for the objects one after the other.',
+        { rows, limit: limits.rows })
+    }
+    const missing = request.fetch && options.hasSources ? expanded.filter(kernel => kernel.missing !== undefined) : []
+    const fetches = missing.map(({ kernel: { name }, missing: query }, i) => async (): Promise<CheckedKernel> =>
+      query === undefined || i >= limits.fetches
+        ? { name, outcome: outcomeOf('not_fetched', tooManyFetches(limits.fetches)) }
+        : await fetchKernel(query, name, { ...asked, offered: undefined }, request.caller))
+    const cells = runCheck({
+      ...options,
+      objects,
+      kernels: expanded.filter(kernel => !missing.includes(kernel)).map(({ kernel }) => kernel),
+      fetches,
+      outcomeOf,
+      signal,
+      relocate: async (content, runs) => {
+        counts.relocations += runs.length
+        return await options.relocate(content, runs)
+      }
+    })
+    const hasBaseline = request.baseline !== undefined
+    return {
+      objects,
+      kernels: expanded.length,
+      rows,
+      hasBaseline,
+      cells: request.baseline === undefined ? cells : compared(cells, createBaseline(request.baseline))
+    }
+  }
+
+  const fetchKernel = async (
+    query: KernelQuery, name: string, asked: Parameters<typeof lookUpAgain>[2], caller: string | undefined
+  ): Promise<CheckedKernel> => {
+    try {
+      await options.fetching?.obtain(query, [], caller, limits.fetchMs)
+      return lookUpAgain(query, name, asked)
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code === 'draining') throw error
+      const state = error.code === 'fetching' ? 'not_fetched' : error.code === 'kernel_unknown' ? 'unknown_kernel' : 'error'
+      return { name, outcome: asked.outcomeOf(state, error.message) }
+    }
+  }
+
+  const counted = async function * (cells: AsyncIterable<Cell>, end: () => void): AsyncGenerator<Cell> {
+    try {
+      for await (const cell of cells) {
+        counts.rows++
+        yield cell
+      }
+    } finally {
+      end()
+    }
+  }
+
+  return {
+    async begin (request, signal) {
+      if (counts.running >= limits.atOnce) {
+        throw new AppError('overloaded', `${counts.running} checks run already, which is the most at a time; try again in 5 s.`,
+          { retry_after: 5, limit: limits.atOnce })
+      }
+      counts.running++
+      const ending = new AbortController()
+      const timer = setTimeout(() => { ending.abort(tooLong(limits.timeMs)) }, limits.timeMs).unref()
+      let isOpen = true
+      const leave = (): void => {
+        if (isOpen) counts.running--
+        isOpen = false
+        clearTimeout(timer)
+      }
+      signal.addEventListener('abort', leave, { once: true })
+      try {
+        const check = await prepare(request, AbortSignal.any([signal, ending.signal]))
+        return { ...check, cells: counted(check.cells, leave) }
+      } catch (error) {
+        leave()
+        throw error
+      }
+    },
+    stats: () => ({ ...counts, bytes: options.outcomes.bytes, entries: options.outcomes.entries })
+  }
+}
+
+function tooLong (ms: number): AppError {
+  return new AppError('deadline_exceeded', `The check took longer than ${ms / 1000} s; ask for fewer kernels or objects at once.`,
+    { deadline_ms: ms })
+}
+
+function tooManyFetches (limit: number): string {
+  return `At most ${limit} kernels are fetched for one check; ask again for the others.`
+}
+
+function requireCounts ({ objects, kernels }: CheckRequest, limits: CheckLimits): void {
+  if (objects.length === 0) throw invalid('object', 'The request has no object; send at least one as the part object.')
+  if (kernels.length === 0) {
+    throw invalid('kernels', 'The request names no kernels; send a pattern as the part kernels, such as ubuntu/20.04/x86_64/*, or *.')
+  }
+  for (const { content } of objects) {
+    if (typeof content === 'string' && !isSha256(content)) {
+      throw invalid('object', 'An object is named by sha256: and 64 lower-case hex digits.')
+    }
+  }
+  if (objects.length > limits.objects) {
+    throw new AppError('too_large', `The request has ${objects.length} objects; at most ${limits.objects} are checked at once.`,
+      { field: 'object', limit: limits.objects })
+  }
+  if (kernels.length > limits.patterns) {
+    throw new AppError('too_large', `The request has ${kernels.length} patterns of kernels; at most ${limits.patterns} are taken.`,
+      { field: 'kernels', limit: limits.patterns })
+  }
+}
+
+function invalid (field: string, message: string): AppError { return new AppError('invalid_request', message, { field }) }

@@ -1,0 +1,46 @@
+import type { Cell } from '../types.js'
+import type { CheckOutcome } from '../wire.js'
+
+/** Kernels on which an object has one outcome, and stands alike to an earlier answer. */
+export interface Group extends Omit<Cell, 'kernel'> {
+  readonly kernels: string[]
+}
+
+/** Collects rows into groups, in the order of their first rows. Outcomes are told by identity. */
+export interface Groups {
+  add(cell: Cell): void
+  list(): readonly Group[]
+}
+
+export function createGroups (): Groups {
+  const byObject = new Map<string, Map<CheckOutcome, Map<string, Group>>>()
+  const groups: Group[] = []
+  return {
+    add ({ object, outcome, baseline, kernel }) {
+      const ofObject = member(byObject, object.sha256, () => new Map<CheckOutcome, Map<string, Group>>())
+      const ofOutcome = member(ofObject, outcome, () => new Map<string, Group>())
+      const group = member(ofOutcome, baseline ?? '', () => {
+        const made: Group = { object, outcome, baseline, kernels: [] }
+        groups.push(made)
+        return made
+      })
+      group.kernels.push(kernel)
+    },
+    list: () => groups
+  }
+}
+
+function member<Key, Value> (map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const known = map.get(key)
+  if (known !== undefined) return known
+  const made = make()
+  map.set(key, made)
+  return made
+}
+
+/** All rows as groups. */
+export async function grouped (cells: AsyncIterable<Cell>): Promise<readonly Group[]> {
+  const groups = createGroups()
+  for await (const cell of cells) groups.add(cell)
+  return groups.list()
+}

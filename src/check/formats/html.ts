@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto'
+import { failureSentence, lineOf, MEANINGS } from '../failure-text.js'
+import { STATES, type CheckOutcome, type CheckState, type CheckSummary } from '../wire.js'
+import { escapeMarkup as text } from './escape.js'
+import { createGroups, type Group } from './groups.js'
+import { STYLE } from './html-style.js'
+import type { Writer } from './writer.js'
+
+/** What a browser may do with the page: show it, in its own style, and nothing else. */
+export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; ` +
+  "base-uri 'none'; form-action 'none'"
+
+/** A page by itself: the outcomes of each object with what explains them, then the matrix. Needs no script. */
+export const writeHtml: Writer = async function * ({ objects, cells, counter, problem }) {
+  yield '<!doctype html>\n<html lang="en">\n'
+  const groups = createGroups()
+  const states = new Map<string, Map<string, CheckState>>()
+  for await (const cell of cells) {
+    groups.add(cell)
+    const ofKernel = states.get(cell.kernel) ?? new Map<string, CheckState>()
+    states.set(cell.kernel, ofKernel.set(cell.object.sha256, cell.outcome.state))
+  }
+  const summary = counter.summary()
+  yield '<head>\n<meta charset="utf-8">\n' +
+    `<meta http-equiv="Content-Security-Policy" content="${text(PAGE_POLICY)}">\n` +
+    '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" content="light dark">\n' +
+    `<title>${text(titleOf(summary))}</title>\n<style>${STYLE}</style>\n</head>\n<body>\n<main>\n`
+  yield `<h1>${text(titleOf(summary))}</h1>\n<p>${text(countsOf(summary))}</p>\n`
+  const error = problem()
+  if (error !== undefined) yield `<p role="alert" class="alert">Not all rows could be answered. ${text(error.message)}</p>\n`
+  for (const { name, sha256 } of objects) {
+    yield `<section>\n<h2>${text(name)}</h2>\n`
+    for (const group of inOrder(groups.list().filter(({ object }) => object.sha256 === sha256))) yield groupOf(group)
+    yield '</section>\n'
+  }
+  yield * matrix(objects, states)
+  yield '</main>\n</body>\n</html>\n'
+}
+
+function titleOf ({ verdict, objects, kernels }: CheckSummary): string {
+  const what = `${count(objects.length, 'object')} on ${count(kernels, 'kernel')}`
+  return verdict === 'passes' ? `${what}: passes` : verdict === 'fails' ? `${what}: fails` : `${what}: undecided`
+}
+
+function countsOf ({ states, engine, baseline }: CheckSummary): string {
+  const counts = STATES.filter(state => states[state] > 0).map(state => `${states[state]} ${nameOf(state)}`).join(', ')
+  const before = baseline === null
+    ? ''
+    : ` Against the baseline: ${baseline.same} as before, ${baseline.changed} changed, ${baseline.new} new.`
+  return `${counts === '' ? 'No rows' : counts}. By corelo ${engine.version} (${engine.semantics}).${before}`
+}
+
+/** What fails comes first. */
+const ORDER: readonly CheckState[] = ['fails', 'unresolvable', 'error', 'unknown', 'unknown_kernel', 'not_fetched', 'loads']
+
+function inOrder (groups: readonly Group[]): Group[] {
+  return [...groups].sort((a, b) =>
+    ORDER.indexOf(a.outcome.state) - ORDER.indexOf(b.outcome.state) || b.kernels.length - a.kernels.length)
+}
+
+function groupOf ({ outcome, kernels, baseline }: Group): string {
+  const { state } = outcome
+  const before = baseline === 'same' ? ' <span class="known">as in the baseline</span>' : ''
+  const head = `<h3><span class="state ${state}">${nameOf(state)}</span> on ${count(kernels.length, 'kernel')}${before}</h3>\n`
+  const names = kernels.map(kernel => `<li>${text(kernel)}</li>`).join('\n')
+  const list = kernels.length === 1
+    ? `<p class="kernel">${text(kernels[0] ?? '')}</p>\n`
+    : `<details><summary>${text(kernels[0] ?? '')} and ${kernels.length - 1} more</summary>\n` +
+      `<ul class="kernels">\n${names}\n</ul></details>\n`
+  return `<article>\n${head}${list}${state === 'loads' ? '' : explained(outcome)}</article>\n`
+}
+
+function explained (outcome: CheckOutcome): string {
+  const { failures, failures_total: total, reason, state } = outcome
+  if (failures.length === 0) return `<p>${text(reason ?? MEANINGS[state])}</p>\n`
+  const told = new Set<string>()
+  const items = failures.map(failure => {
+    const { source, suggestions: [suggestion] } = failure
+    const place = lineOf(failure)
+    const code = source === null || source.text.trim() === '' ? '' : `<pre><code>${text(source.text)}</code></pre>`
+    const isNew = suggestion !== undefined && !told.has(suggestion.code)
+    if (suggestion !== undefined) told.add(suggestion.code)
+    const advice = suggestion === undefined || !isNew
+      ? ''
+      : `<details><summary>${text(suggestion.text)}</summary><pre><code>${text(suggestion.code)}</code></pre></details>`
+    return `<li>${place === undefined ? '' : `<b>${text(place)}</b> `}${text(failureSentence(failure))}${code}${advice}</li>`
+  })
+  const more = total > failures.length ? `<p>and ${total - failures.length} more places</p>\n` : ''
+  return `<ol>\n${items.join('\n')}\n</ol>\n${more}`
+}
+
+/** Kernels below each other, objects beside each other. A state is a word, not only a colour. */
+function * matrix (
+  objects: ReadonlyArray<{ readonly sha256: string, readonly name: string }>,
+  states: ReadonlyMap<string, ReadonlyMap<string, CheckState>>
+): Generator<string> {
+  const heads = objects.map(({ name }) => `<th scope="col">${text(name)}</th>`).join('')
+  yield '<section>\n<h2 id="all">All kernels</h2>\n<div class="matrix" role="region" aria-labelledby="all" tabindex="0">\n' +
+    `<table>\n<thead><tr><th scope="col">Kernel</th>${heads}</tr></thead>\n<tbody>\n`
+  for (const [kernel, ofKernel] of states) {
+    const cells = objects.map(({ sha256 }) => {
+      const state = ofKernel.get(sha256)
+      return state === undefined ? '<td></td>' : `<td class="${state}">${nameOf(state)}</td>`
+    })
+    yield `<tr><th scope="row">${text(kernel)}</th>${cells.join('')}</tr>\n`
+  }
+  yield '</tbody>\n</table>\n</div>\n</section>\n'
+}
+
+function nameOf (state: CheckState): string { return state.replace('_', ' ') }
+
+function count (n: number, noun: string): string { return `${n} ${noun}${n === 1 ? '' : 's'}` }

@@ -1,0 +1,197 @@
+import { AppError } from '../errors.js'
+import { abortable } from '../store/abortable.js'
+import type { CheckedRuns, CheckRun } from '../workers/protocol.js'
+import type { OutcomeKeys } from './outcome-keys.js'
+import type { Outcomes } from './outcomes.js'
+import type { StateOutcomes } from './state-outcomes.js'
+import type { Cell, CheckedKernel, KernelContent, NamedObject } from './types.js'
+import type { CheckOutcome } from './wire.js'
+
+export interface RunOptions {
+  readonly objects: readonly NamedObject[]
+  readonly kernels: readonly CheckedKernel[]
+  /** Kernels that have to be fetched before they are looked at: after all others. */
+  readonly fetches: ReadonlyArray<() => Promise<CheckedKernel>>
+  readonly keys: OutcomeKeys
+  readonly outcomes: Outcomes
+  readonly outcomeOf: StateOutcomes
+  /** Relocates objects on one kernel. */
+  readonly relocate: (content: KernelContent, runs: readonly CheckRun[]) => Promise<CheckedRuns>
+  /** Kernels that are worked on at a time. */
+  readonly concurrency: number
+  readonly signal: AbortSignal
+}
+
+/** Kernels whose keys are asked for at once. */
+const BATCH = 256
+
+/** What one kernel has to be looked at for. */
+interface Task {
+  readonly content: KernelContent
+  /** By object and release. */
+  readonly runs: Map<NamedObject, Map<string, RunKey>>
+}
+
+/** What an outcome is known under: `own` is what the keys gave for the kernel, `text` has the object too. */
+interface RunKey {
+  readonly text: string
+  readonly own: string
+}
+
+/** A row whose outcome somebody is finding out. */
+interface Waiting {
+  readonly object: NamedObject
+  readonly kernel: string
+  readonly content: KernelContent
+}
+
+function keyText (object: NamedObject, own: string): string { return `${object.sha256} ${own}` }
+
+/**
+ * Rows in the order in which they are known. One kernel is relocated for each outcome that is not known yet, and no work begins that
+ * nobody waits for: neither while the rows are not taken, nor after the signal.
+ *
+ * @throws AppError the signal's reason; `draining`
+ */
+export async function * runCheck (options: RunOptions): AsyncGenerator<Cell> {
+  const { objects, kernels, fetches, outcomes, signal, concurrency } = options
+  const ready: Cell[] = []
+  const waiting = new Map<string, Waiting[]>()
+  /** Tasks for kernels whose outcome turned out not to be that of others. */
+  const apart: Task[] = []
+  const running = new Set<Promise<void>>()
+  let fatal: unknown
+
+  const settle = (key: string, outcome: CheckOutcome): void => {
+    for (const { object, kernel } of waiting.get(key) ?? []) ready.push({ object, kernel, outcome })
+    waiting.delete(key)
+  }
+  /** An outcome that is of one BTF alone: every other kernel that waits for it is relocated for by itself. */
+  const settleAlone = (object: NamedObject, key: RunKey, content: KernelContent, outcome: CheckOutcome): void => {
+    const own = options.keys.alone(object, content)
+    if (key.own === own) return settle(key.text, outcome)
+    const cells = waiting.get(key.text) ?? []
+    waiting.delete(key.text)
+    const tasks = new Map<string, Task>()
+    for (const cell of cells) {
+      const alone = options.keys.alone(object, cell.content)
+      const text = keyText(object, alone)
+      const known = alone === own ? outcome : outcomes.get(text)
+      if (known !== undefined) ready.push({ object, kernel: cell.kernel, outcome: known })
+      else if (!join(waiting, text, cell)) addRun(tasks, object, cell.content, { text, own: alone })
+    }
+    apart.push(...tasks.values())
+  }
+  /** What went wrong with one kernel says nothing of others that have its layouts. */
+  const fail = ({ content, runs }: Task, outcome: CheckOutcome): void => {
+    for (const [object, releases] of runs) {
+      for (const [release, key] of releases) settleAlone(object, key, { ...content, release }, outcome)
+    }
+  }
+  const work = async (task: Task): Promise<void> => {
+    const entries = [...task.runs]
+    try {
+      const found = await options.relocate(task.content, entries.map(([object, releases]) =>
+        ({ object: object.bytes, objectSha256: object.sha256, releases: [...releases.keys()] })))
+      if (found.state !== 'ready') throw new AppError('btf_unknown', 'The BTF of this kernel is not held any more.')
+      entries.forEach(([object, releases], i) => {
+        [...releases].forEach(([release, key], j) => {
+          const one = found.outcomes[i]?.[j]
+          if (one === undefined) throw new AppError('internal_error', 'A check of objects has fewer outcomes than it was asked for.')
+          if (one.isOfLayout) return settle(key.text, outcomes.set(key.text, one.json))
+          const content = { ...task.content, release }
+          const own = options.keys.alone(object, content)
+          if (key.own !== own) options.keys.noteAlone(object, key.own)
+          settleAlone(object, key, content, outcomes.set(keyText(object, own), one.json))
+        })
+      })
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code === 'draining') throw error
+      // One object that takes too long must not decide about the others.
+      if (STOPPED.has(error.code) && entries.length > 1) {
+        for (const [object, releases] of entries) await work({ content: task.content, runs: new Map([[object, releases]]) })
+      } else {
+        fail(task, options.outcomeOf(error.code === 'btf_unknown' ? 'unknown_kernel' : 'error', error.message))
+      }
+    }
+  }
+  const start = (job: Promise<unknown>): void => {
+    const tracked: Promise<void> = job.then(() => {}, (error: unknown) => { fatal ??= error }).then(() => { running.delete(tracked) })
+    running.add(tracked)
+  }
+
+  /** Tasks for kernels whose outcomes are not known; rows of the others become ready by the way. */
+  const plan = async function * (planned: readonly CheckedKernel[]): AsyncGenerator<Task | undefined> {
+    for (let at = 0; at < planned.length; at += BATCH) {
+      const batch = planned.slice(at, at + BATCH)
+      const tasks = new Map<string, Task>()
+      const held = batch.flatMap(kernel => 'content' in kernel ? [kernel] : [])
+      for (const kernel of batch) {
+        if ('outcome' in kernel) for (const object of objects) ready.push({ object, kernel: kernel.name, outcome: kernel.outcome })
+      }
+      for (const object of held.length === 0 ? [] : objects) {
+        const texts = await options.keys.of(object, held.map(({ content }) => content), signal)
+        held.forEach(({ name, content }, i) => {
+          const own = texts[i] ?? ''
+          const text = keyText(object, own)
+          const known = outcomes.get(text)
+          if (known !== undefined) ready.push({ object, kernel: name, outcome: known })
+          else if (!join(waiting, text, { object, kernel: name, content })) addRun(tasks, object, content, { text, own })
+        })
+      }
+      for (const task of tasks.values()) yield task
+      yield undefined
+    }
+  }
+
+  const tasks = plan(kernels)
+  let isPlanned = false
+  let fetched = 0
+  const startNext = async (): Promise<void> => {
+    const task = apart.shift()
+    if (task !== undefined) return start(work(task))
+    if (!isPlanned) {
+      const next = await tasks.next()
+      isPlanned = next.done === true
+      if (next.done !== true && next.value !== undefined) start(work(next.value))
+      return
+    }
+    const fetch = fetches[fetched++]
+    if (fetch === undefined) return
+    start((async () => {
+      const kernel = await fetch()
+      for await (const task of plan([kernel])) if (task !== undefined) await work(task)
+    })())
+  }
+
+  for (;;) {
+    signal.throwIfAborted()
+    if (fatal !== undefined) throw fatal
+    const isAllStarted = isPlanned && apart.length === 0 && fetched >= fetches.length
+    if (ready.length > 0) yield * ready.splice(0)
+    else if (!isAllStarted && running.size < concurrency) await startNext()
+    else if (running.size > 0) await abortable(Promise.race(running), signal)
+    else return
+  }
+}
+
+/** What ends a worker, and may be one object's fault. */
+const STOPPED: ReadonlySet<string> = new Set(['deadline_exceeded', 'internal_error'])
+
+/** Whether somebody waits for this outcome already. */
+function join<T> (waiting: Map<string, T[]>, key: string, cell: T): boolean {
+  const known = waiting.get(key)
+  if (known === undefined) waiting.set(key, [cell])
+  else known.push(cell)
+  return known !== undefined
+}
+
+/** Kernels of one content are one task: its BTF is read once. */
+function addRun (tasks: Map<string, Task>, object: NamedObject, content: KernelContent, key: RunKey): void {
+  const name = `${content.btf} ${content.modules.join()}`
+  const task = tasks.get(name) ?? { content, runs: new Map<NamedObject, Map<string, RunKey>>() }
+  tasks.set(name, task)
+  const releases = task.runs.get(object) ?? new Map<string, RunKey>()
+  task.runs.set(object, releases)
+  releases.set(content.release, key)
+}

@@ -1,0 +1,70 @@
+import { basename } from 'node:path'
+import { parseLine } from '../check/parse.js'
+import type { Cell } from '../check/types.js'
+import type { CheckOutcome, CheckRow } from '../check/wire.js'
+import { createClient } from '../client/client.js'
+import { AppError, ERRORS, type ErrorCode } from '../errors.js'
+import { readNetwork } from '../settings/network-settings.js'
+import { isSha256, sha256 } from '../store/sha256.js'
+import type { Arguments } from './arguments.js'
+import type { CheckSource } from './check-source.js'
+
+/**
+ * Checks by a service.
+ *
+ * @throws AppError with the code of the service's problem, or of the failure to talk to it
+ */
+export async function checkRemotely (
+  options: Arguments,
+  objects: ReadonlyArray<{ readonly path: string, readonly bytes: Uint8Array }>,
+  patterns: readonly string[]
+): Promise<CheckSource> {
+  const client = createClient({
+    server: options.get('server') ?? '',
+    tokenFile: options.get('token-file'),
+    network: readNetwork(process.env)
+  })
+  const leaving = new AbortController()
+  const named = objects.map(({ path, bytes }) => ({ name: path === '-' ? 'standard input' : basename(path), bytes }))
+  const lines = await client.check({ objects: named, kernels: patterns, fetch: options.has('fetch'), signal: leaving.signal })
+  return {
+    objects: named.map(({ name, bytes }) => ({ name, sha256: sha256(bytes) })),
+    rows: undefined,
+    cells: cellsOf(lines, client.server),
+    async close () { leaving.abort() }
+  }
+}
+
+async function * cellsOf (lines: AsyncIterable<string>, server: string): AsyncGenerator<Cell> {
+  const intern = createIntern()
+  for await (const line of lines) {
+    if (line.trim() === '') continue // so that the connection lives
+    const said = parseLine(line)
+    if (said?.kind === 'summary') return
+    if (said?.kind === 'problem') throw toError(said.problem, server)
+    if (said === undefined || !isSha256(said.row.object)) {
+      throw new AppError('source_invalid',
+        `${server} answered with a line that is no row; is it a corelo service, of a version that this one can talk to?`)
+    }
+    const { object, object_name: name, kernel } = said.row
+    yield { object: { sha256: object, name }, kernel, outcome: intern(said.row) }
+  }
+  throw new AppError('source_failed', `${server} ended the answer before its last row.`)
+}
+
+/** Equal outcomes as one object: groups are told by identity. */
+function createIntern (): (row: CheckRow) => CheckOutcome {
+  const known = new Map<string, CheckOutcome>()
+  return ({ state, reason, programs, failures, failures_total: total }) => {
+    const outcome: CheckOutcome = { state, reason, programs, failures, failures_total: total }
+    const key = JSON.stringify(outcome)
+    const held = known.get(key) ?? outcome
+    known.set(key, held)
+    return held
+  }
+}
+
+function toError ({ code, detail }: Readonly<Record<string, unknown>>, server: string): AppError {
+  const isCode = (value: unknown): value is ErrorCode => typeof value === 'string' && Object.hasOwn(ERRORS, value)
+  return new AppError(isCode(code) ? code : 'source_failed', `${server} could not answer all rows: ${String(detail)}`)
+}

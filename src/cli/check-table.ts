@@ -1,0 +1,105 @@
+import { explanationOf, MEANINGS } from '../check/failure-text.js'
+import type { Group } from '../check/formats/groups.js'
+import type { SummaryCounter } from '../check/summary.js'
+import { STATES, type CheckState } from '../check/wire.js'
+import { printable, shorten, table } from './table.js'
+import { paintFor } from './terminal.js'
+
+/** What a person sees of a check: while it runs, a table that grows on a terminal, and in the end the table with what explains it. */
+export interface CheckTable {
+  update(groups: readonly Group[], counter: SummaryCounter): void
+  end(groups: readonly Group[], counter: SummaryCounter): void
+}
+
+/** A terminal is written to so often. */
+const INTERVAL_MS = 100
+/** Lines of the table while it grows: what is above the screen cannot be drawn anew. */
+const LIVE_LINES = 12
+const KERNELS_SHOWN = 3
+
+const COLOURS: Readonly<Record<CheckState, 'green' | 'red' | 'yellow'>> = {
+  loads: 'green',
+  fails: 'red',
+  unresolvable: 'red',
+  unknown: 'yellow',
+  unknown_kernel: 'yellow',
+  not_fetched: 'yellow',
+  error: 'yellow'
+}
+const ORDER: readonly CheckState[] = ['fails', 'unresolvable', 'error', 'unknown', 'unknown_kernel', 'not_fetched', 'loads']
+
+export function createCheckTable (stream: NodeJS.WriteStream, rows: number | undefined): CheckTable {
+  const paint = paintFor(stream)
+  let drawn = 0
+  let drawnAt = -Infinity
+  const width = (): number => Math.max(40, (stream.columns ?? 80) - 1)
+  const erase = (): void => {
+    if (drawn > 0) stream.write(`\u001b[${drawn}A\u001b[J`)
+    drawn = 0
+  }
+  return {
+    update (groups, counter) {
+      const now = performance.now()
+      if (!stream.isTTY || now - drawnAt < INTERVAL_MS) return
+      drawnAt = now
+      const done = counter.summary().rows
+      const all = tableOf(inOrder(groups))
+      const shown = all.slice(0, LIVE_LINES)
+      const more = all.length > shown.length ? [`  and ${all.length - shown.length} more`] : []
+      const lines = [...shown, ...more, `${done}${rows === undefined ? '' : ` of ${rows}`} rows`].map(line => shorten(line, width()))
+      erase()
+      stream.write(`${lines.join('\n')}\n`)
+      drawn = lines.length
+    },
+    end (groups, counter) {
+      erase()
+      const ordered = inOrder(groups)
+      const [head = '', ...lines] = tableOf(ordered)
+      const painted = lines.map((line, i) => {
+        const state = ordered[i]?.outcome.state ?? 'error'
+        return line.replace(state, paint(COLOURS[state], state))
+      })
+      const summary = counter.summary()
+      const counts = STATES.filter(state => summary.states[state] > 0).map(state => `${summary.states[state]} ${state}`)
+      const before = summary.baseline === null ? '' : `, ${summary.baseline.same} as in the baseline`
+      const text = [
+        ...(ordered.length === 0 ? [] : [paint('dim', head), ...painted]),
+        ...ordered.filter(({ baseline }) => baseline !== 'same').flatMap(explained),
+        '',
+        `${counts.join(', ') || 'no rows'}${before}: ${summary.verdict}`
+      ]
+      stream.write(`${text.join('\n')}\n`)
+    }
+  }
+}
+
+function inOrder (groups: readonly Group[]): Group[] {
+  return [...groups].sort((a, b) => ORDER.indexOf(a.outcome.state) - ORDER.indexOf(b.outcome.state))
+}
+
+function tableOf (groups: readonly Group[]): string[] {
+  return table(['STATE', 'OBJECT', 'KERNELS', ''], groups.map(({ outcome, object, kernels, baseline }) => [
+    outcome.state,
+    printable(object.name),
+    String(kernels.length),
+    `${namesOf(kernels)}${baseline === 'same' ? ' (as in the baseline)' : ''}`
+  ]))
+}
+
+function namesOf (kernels: readonly string[]): string {
+  const more = kernels.length - KERNELS_SHOWN
+  return `${kernels.slice(0, KERNELS_SHOWN).map(printable).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+}
+
+function explained ({ outcome, object, kernels }: Group): string[] {
+  if (outcome.state === 'loads') return []
+  const lines = explanationOf(outcome, object.name).map(line => shown(line))
+  const head = `${printable(object.name)} on ${namesOf(kernels)}: ${MEANINGS[outcome.state]}`
+  return ['', head, ...lines.map(line => line === '' ? '' : `  ${line}`)]
+}
+
+/** A line with its indentation: it may be code. */
+function shown (line: string): string {
+  const indent = /^[ \t]*/.exec(line)?.[0] ?? ''
+  return `${indent.replaceAll('\t', '  ')}${printable(line)}`
+}

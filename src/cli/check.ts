@@ -1,0 +1,154 @@
+import { createBaseline, compared } from '../check/baseline.js'
+import { FORMATS, type FormatType } from '../check/formats/formats.js'
+import { createGroups, type Groups } from '../check/formats/groups.js'
+import { endingCells } from '../check/formats/writer.js'
+import { parseEarlier } from '../check/parse.js'
+import { createSummaryCounter, type SummaryCounter } from '../check/summary.js'
+import type { Cell } from '../check/types.js'
+import type { CheckVerdict } from '../check/wire.js'
+import { parseArguments, usageError, type Arguments, type CommandSpec } from './arguments.js'
+import type { CheckSource } from './check-source.js'
+import { createCheckTable } from './check-table.js'
+import { ExitCode } from './exit-code.js'
+import { readInput, writeOutput } from './files.js'
+
+export const spec: CommandSpec = {
+  name: 'check',
+  operand: 'OBJECT',
+  operandMeaning: 'an eBPF object to check; more may follow',
+  takesMany: true,
+  summary: 'Says on which kernels objects load, and why not on the others.',
+  options: {
+    kernels: {
+      short: 'k',
+      value: 'PATTERN',
+      repeatable: true,
+      help: 'Kernels: <distro>/<distro_version>/<arch>/<kernel_release> or a release (uname -r), with * for any text within a part. ' +
+        "'*' alone is every kernel in the cache, or that the service holds."
+    },
+    'kernels-file': {
+      value: 'FILE',
+      repeatable: true,
+      help: 'File of such patterns, a line each; what follows # is a comment.'
+    },
+    baseline: {
+      value: 'FILE',
+      help: 'An earlier output of --json: what is as it was then does not fail the check.'
+    },
+    server: { short: 's', value: 'URL', help: 'Let a service do it, which knows the kernels. Default: here, with the local cache.' },
+    'token-file': { value: 'FILE', help: 'With --server: file with the token to send.' },
+    fetch: { help: 'With --server: have the service fetch kernels that it does not hold.' },
+    json: { help: 'Print the rows as JSON on standard output.' },
+    junit: { value: 'FILE', help: 'Write JUnit XML, a test case for each object and kernel.' },
+    sarif: { value: 'FILE', help: 'Write SARIF 2.1.0, a result for each failing place.' },
+    html: { value: 'FILE', help: 'Write a page with all outcomes.' },
+    help: { short: 'h', help: 'Print this text.' }
+  },
+  notes: [
+    'Kernels with equal outcomes are shown together. What fails is explained with its source line, and with code to write instead.',
+    'The local cache is the folder in CORELO_CACHE_DIR (default: btfhub-cache); corelo btf sync and corelo btf import fill it. ' +
+    'The running kernel counts as well.',
+    'Exit codes: 0 every object loads on every kernel, or is as in the baseline; 1 one fails; 2 wrong use; ' +
+    '3 none fails, but of one it cannot be told: the verdict is unknown, the kernel is unknown or not fetched, the service is down.'
+  ]
+}
+
+const FILES = { junit: 'application/xml', sarif: 'application/sarif+json', html: 'text/html' } as const satisfies Record<string, FormatType>
+
+const EXIT_CODES: Readonly<Record<CheckVerdict, ExitCode>> = {
+  passes: ExitCode.OK,
+  fails: ExitCode.FINDING,
+  undecided: ExitCode.CANNOT_TELL
+}
+
+export async function run (args: readonly string[]): Promise<ExitCode> {
+  const options = parseArguments(spec, args)
+  for (const option of ['token-file', 'fetch']) {
+    if (options.has(option) && !options.has('server')) throw usageError(spec, `Option --${option} goes with --server.`)
+  }
+  const patterns = patternsOf(options)
+  const earlier = options.get('baseline')
+  const baseline = earlier === undefined ? undefined : createBaseline(await parseEarlier(readText(earlier, 'baseline')))
+  const objects = options.operands.map(path => ({ path, bytes: readInput(path, 'object') }))
+  const source = options.has('server')
+    ? await (await import('./check-remotely.js')).checkRemotely(options, objects, patterns)
+    : await (await import('./check-locally.js')).checkLocally(objects, patterns)
+  const counter = createSummaryCounter(source.objects, { comparison: baseline !== undefined })
+  const groups = createGroups()
+  try {
+    const cells = baseline === undefined ? source.cells : compared(source.cells, baseline)
+    const keepsAll = ['json', 'junit', 'html'].some(option => options.has(option))
+    const kept = await collect(cells, { counter, groups, rows: source.rows, keepsAll })
+    await writeForms(options, source, kept, groups)
+  } finally {
+    await source.close()
+  }
+  return EXIT_CODES[counter.summary().verdict]
+}
+
+interface Collecting {
+  readonly counter: SummaryCounter
+  readonly groups: Groups
+  readonly rows: number | undefined
+  /** Whether a form of the answer has each row for itself. */
+  readonly keepsAll: boolean
+}
+
+async function collect (cells: AsyncIterable<Cell>, { counter, groups, rows, keepsAll }: Collecting): Promise<Cell[]> {
+  const kept: Cell[] = []
+  const shown = createCheckTable(process.stderr, rows)
+  try {
+    for await (const cell of cells) {
+      counter.add(cell)
+      groups.add(cell)
+      if (keepsAll) kept.push(cell)
+      shown.update(groups.list(), counter)
+    }
+  } finally {
+    shown.end(groups.list(), counter)
+  }
+  return kept
+}
+
+async function writeForms (options: Arguments, { objects }: CheckSource, kept: readonly Cell[], groups: Groups): Promise<void> {
+  for (const [option, type] of Object.entries(FILES)) {
+    const path = options.get(option)
+    if (path === undefined) continue
+    const cells = option === 'sarif' ? cellsOf(groups) : kept
+    let text = ''
+    for await (const piece of written(type, objects, cells, options.has('baseline'))) text += piece
+    writeOutput(path, Buffer.from(text))
+  }
+  if (!options.has('json')) return
+  for await (const piece of written('application/json', objects, kept, options.has('baseline'))) {
+    if (!process.stdout.write(piece)) await new Promise<void>(resolve => { process.stdout.once('drain', resolve) })
+  }
+}
+
+function written (type: FormatType, objects: CheckSource['objects'], cells: Iterable<Cell>, comparison: boolean): AsyncGenerator<string> {
+  const counter = createSummaryCounter(objects, { comparison })
+  const ending = endingCells(asAsync(cells), counter, error => {
+    throw error instanceof Error ? error : new Error(String(error))
+  })
+  return FORMATS[type]({ objects, counter, isGrouped: false, ...ending })
+}
+
+async function * asAsync (cells: Iterable<Cell>): AsyncGenerator<Cell> { yield * cells }
+
+function * cellsOf (groups: Groups): Generator<Cell> {
+  for (const { kernels, ...group } of groups.list()) for (const kernel of kernels) yield { ...group, kernel }
+}
+
+function patternsOf (options: Arguments): string[] {
+  const inFiles = options.getAll('kernels-file').flatMap(path => readText(path, 'list of kernels').split('\n'))
+    .map(line => line.replace(/#.*/, '').trim()).filter(line => line !== '')
+  const patterns = [...options.getAll('kernels'), ...inFiles]
+  if (patterns.length === 0) {
+    throw usageError(spec, options.has('kernels-file')
+      ? 'The file of --kernels-file names no kernel.'
+      : "Say which kernels: --kernels PATTERN, such as --kernels 'ubuntu/20.04/x86_64/*', or --kernels-file FILE.")
+  }
+  return patterns
+}
+
+function readText (path: string, what: string): string { return Buffer.from(readInput(path, what)).toString() }

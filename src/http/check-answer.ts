@@ -1,0 +1,108 @@
+import { setImmediate } from 'node:timers/promises'
+import type { Check } from '../check/checks.js'
+import { FORMATS, type FormatType } from '../check/formats/formats.js'
+import { endingCells } from '../check/formats/writer.js'
+import { CHECK_LIMITS } from '../check/limits.js'
+import { createSummaryCounter, type SummaryCounter } from '../check/summary.js'
+import type { Cell } from '../check/types.js'
+import { AppError } from '../errors.js'
+import { toAppError } from './errors.js'
+
+export interface CheckAnswerOptions {
+  readonly type: FormatType
+  readonly isGrouped: boolean
+  /** Milliseconds without a row after which an empty line is sent. */
+  readonly heartbeatMs?: number
+  readonly maxBytes?: number
+  /** Told of what ended the rows early. */
+  readonly onProblem?: (error: AppError) => void
+}
+
+/** Proxies close a connection on which nothing moves, the strictest after half a minute. */
+const HEARTBEAT_MS = 10_000
+/** Bytes that go out as one piece, and how long the first of them wait for others. */
+const PIECE_BYTES = 32 * 1024
+const GATHER_MS = 20
+
+/** The answer in pieces, made while they are taken. The counter knows the sum when they have ended. */
+export function answerOf (
+  check: Check,
+  options: CheckAnswerOptions
+): { readonly pieces: AsyncGenerator<string>, readonly counter: SummaryCounter } {
+  const { type, isGrouped, heartbeatMs = HEARTBEAT_MS, maxBytes = CHECK_LIMITS.answerBytes, onProblem = () => {} } = options
+  const counter = createSummaryCounter(check.objects, { comparison: check.hasBaseline })
+  const size = { bytes: 0 }
+  const ending = endingCells(inTurns(bounded(check.cells, size, maxBytes)), counter, error => {
+    const problem = toAppError(error)
+    onProblem(problem)
+    return problem
+  })
+  const texts = FORMATS[type]({ objects: check.objects, counter, isGrouped, ...ending })
+  return { counter, pieces: gathered(texts, size, maxBytes, heartbeatMs) }
+}
+
+/** Ends the rows where what was sent of them is all that may be. */
+async function * bounded (cells: AsyncIterable<Cell>, size: { readonly bytes: number }, maxBytes: number): AsyncGenerator<Cell> {
+  for await (const cell of cells) {
+    if (size.bytes > maxBytes) throw tooLarge(maxBytes)
+    yield cell
+  }
+}
+
+const ROWS_A_TURN = 256
+
+/** Rows that are known already come without a pause; others have their turn between them. */
+async function * inTurns (cells: AsyncIterable<Cell>): AsyncGenerator<Cell> {
+  let count = 0
+  for await (const cell of cells) {
+    yield cell
+    if (++count % ROWS_A_TURN === 0) await setImmediate()
+  }
+}
+
+async function * gathered (
+  texts: AsyncGenerator<string>,
+  size: { bytes: number },
+  maxBytes: number,
+  heartbeatMs: number
+): AsyncGenerator<string> {
+  let piece = ''
+  let pending = texts.next()
+  try {
+    for (;;) {
+      const next = await within(pending, piece === '' ? heartbeatMs : GATHER_MS)
+      if (next === undefined) {
+        yield piece === '' ? '\n' : piece
+        piece = ''
+        continue
+      }
+      if (next.done === true) break
+      piece += next.value
+      size.bytes += next.value.length
+      if (size.bytes > 2 * maxBytes) throw tooLarge(maxBytes) // a form that is written once all rows are there
+      pending = texts.next()
+      if (piece.length < PIECE_BYTES) continue
+      yield piece
+      piece = ''
+    }
+    if (piece !== '') yield piece
+  } finally {
+    pending.catch(() => {}) // nobody waits for it any more
+    await texts.return(undefined)
+  }
+}
+
+/** What the work gives, or undefined where it takes longer. */
+async function within<T> (work: Promise<T>, ms: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  try {
+    return await Promise.race([work, new Promise<undefined>(resolve => { timer = setTimeout(resolve, ms, undefined) })])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function tooLarge (maxBytes: number): AppError {
+  return new AppError('too_large',
+    `The answer has more than ${maxBytes} bytes; ask for fewer kernels at once, or for groups (group=outcome).`, { limit: maxBytes })
+}

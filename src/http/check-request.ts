@@ -1,0 +1,85 @@
+import type { FastifyRequest } from 'fastify'
+import type { CheckRequest } from '../check/checks.js'
+import { CHECK_LIMITS } from '../check/limits.js'
+import { parseEarlier } from '../check/parse.js'
+import { AppError } from '../errors.js'
+import { isSha256, type Sha256 } from '../store/sha256.js'
+import { mediaTypeOf } from './accept.js'
+import { readForm, type PartKind } from './multipart-request.js'
+import { CheckFields } from './schemas/check.js'
+import type { UploadLease } from './upload.js'
+import { toInvalidRequest } from './validation.js'
+
+const PARTS = {
+  object: 'repeatable file or text',
+  kernels: 'repeatable text',
+  baseline: 'file or text',
+  group: 'text',
+  fetch: 'text'
+} as const satisfies Record<string, PartKind>
+
+const FORM = 'multipart/form-data'
+/** Bytes of an earlier answer: some twenty thousand rows, or any number of kernels in groups. */
+const MAX_BASELINE_BYTES = 32 * 1024 * 1024
+
+/** A check as it was asked for, and how its rows are wanted. */
+export interface WantedCheck {
+  readonly request: Omit<CheckRequest, 'caller'>
+  readonly isGrouped: boolean
+}
+
+/**
+ * Reads the form of a check. `group` and `fetch` may stand in the query instead.
+ *
+ * @throws AppError `invalid_request`, `too_large`, `unsupported_media_type`, `object_invalid`, `overloaded`
+ */
+export async function readCheck (request: FastifyRequest, lease: UploadLease): Promise<WantedCheck> {
+  if (mediaTypeOf(request.headers['content-type']) !== FORM) {
+    throw new AppError('unsupported_media_type',
+      `Send the objects and the kernels as ${FORM} (in the Content-Type header).`,
+      { accepted: [FORM] })
+  }
+  const fileBytes = { object: CHECK_LIMITS.objectBytes, baseline: MAX_BASELINE_BYTES }
+  const { texts, repeated, files, fileNames } = await readForm(request, PARTS, { fileBytes, lease })
+  const { baseline: baselineText, ...parts } = texts
+  const fields = { ...parts, ...fromQuery(request.query as CheckFields, parts) }
+  const validate = request.compileValidationSchema(CheckFields, 'body')
+  const isValid = (given: object): given is CheckFields => validate(given) === true
+  if (!isValid(fields)) throw toInvalidRequest(validate.errors ?? [], 'form')
+  const earlier = files['baseline']?.[0]
+  const baseline = baselineText ?? (earlier === undefined ? undefined : Buffer.from(earlier).toString())
+  return {
+    isGrouped: fields.group === 'outcome',
+    request: {
+      objects: [
+        ...(files['object'] ?? []).map((content, i) => toObject(content, fileNames['object']?.[i])),
+        ...(repeated['object'] ?? []).map(toHeld)
+      ],
+      kernels: (repeated['kernels'] ?? []).flatMap(text => text.split(/[\r\n]+/)).map(line => line.trim()).filter(line => line !== ''),
+      fetch: fields.fetch === 'true',
+      ...(baseline === undefined ? {} : { baseline: await parseEarlier(baseline) })
+    }
+  }
+}
+
+/** What a caller may call a file that is shown to others. */
+const MAX_NAME = 255
+
+function toObject (content: Uint8Array, name: string | undefined): CheckRequest['objects'][number] {
+  if (content.length === 0) throw new AppError('object_invalid', 'A part object is empty; send the eBPF ELF object.', { part: 'object' })
+  return { name: name?.trim().slice(0, MAX_NAME) || undefined, content }
+}
+
+function toHeld (text: string): { readonly content: Sha256 } {
+  if (isSha256(text)) return { content: text }
+  throw new AppError('invalid_request',
+    'A part object must be a file (a part with a file name), or the text sha256: and 64 lower-case hex digits.', { field: 'object' })
+}
+
+function fromQuery (query: CheckFields, parts: Readonly<Record<string, unknown>>): CheckFields {
+  const twice = Object.keys(query).find(name => name in parts)
+  if (twice !== undefined) {
+    throw new AppError('invalid_request', `${twice} is in the query and in the form; give it once.`, { field: twice })
+  }
+  return query
+}

@@ -1,0 +1,97 @@
+import { dataView } from '../bytes/checked.js'
+
+/**
+ * A member that searches for reasons follow although it is a pointer: what it points to may hold a field under another name
+ * (`bio.bi_disk` became `bio.bi_bdev->bd_disk`), so that the layout of `type` has that of the pointee in it.
+ */
+export interface FollowedMember {
+  /** Name of the composite that has the member, itself or in an anonymous member. */
+  readonly type: string
+  readonly member: string
+}
+
+/** What layout digests are made with. Tables of different formats are not comparable. */
+export interface LayoutFormat {
+  /** SHA-256 as a string of 32 characters, a byte each. Given from outside, because the engine imports no package. */
+  readonly hash: (bytes: Uint8Array) => string
+  readonly followed: readonly FollowedMember[]
+}
+
+/** Raised whenever another serialisation of a layout, or another arrangement of the table, is written. */
+const VERSION = 1
+
+/** Bytes of a digest: SHA-256 cut to 128 bits. */
+export const DIGEST_SIZE = 16
+
+/**
+ * The file: a header, where each bucket of names starts, what is left of each name's hash, and a digest for each.
+ *
+ *     struct header { u8 magic[4]; u8 big_endian; u8 pointer_size; u8 bucket_bits; u8 is_complete;
+ *                     u8 format[16]; u8 content[32]; u32 names; };                                   // little endian
+ *     u32 starts[2^bucket_bits + 1]; u16 rests[names]; u8 digests[names][16]; u8 sha256[32];         // of all before it
+ *
+ * A name is at the place of its FNV-1a hash: the top `bucket_bits` bits choose the bucket, the 16 below them are its rest. Names that
+ * agree in both share a place; their digest has all of them, names included.
+ */
+export const LAYOUT_HEADER = {
+  magic: 0,
+  bigEndian: 4,
+  pointerSize: 5,
+  bucketBits: 6,
+  isComplete: 7,
+  format: 8,
+  content: 24,
+  names: 56,
+  SIZE: 60
+} as const
+
+export const MAGIC = 0x314c4c43 // "CLL1"
+export const CHECKSUM_SIZE = 32
+const REST_BITS = 16
+
+/** Digests of types that could not be walked: no kernel that has one in a demand can be compared. */
+export const NO_DIGEST = '\0'.repeat(DIGEST_SIZE)
+
+/** Identifies version, followed members and pointee rules, 16 characters. */
+export function formatId ({ hash, followed }: LayoutFormat): string {
+  const text = `layout ${VERSION}\n${followed.map(({ type, member }) => `${type}.${member}`).join('\n')}`
+  return hash(Uint8Array.from(text, character => character.charCodeAt(0))).slice(0, DIGEST_SIZE)
+}
+
+/** Names in a bucket: about 16. */
+export function bucketBitsFor (names: number): number {
+  let bits = 1
+  while (bits < 16 && 2 ** bits * 16 < names) bits++
+  return bits
+}
+
+/** Where a hash of a name is: its bucket and its rest as one number, by which places are sorted. */
+export function placeOfHash (hash: number, bucketBits: number): number {
+  return hash >>> (32 - bucketBits - REST_BITS)
+}
+
+export function bucketOf (place: number): number { return place >>> REST_BITS }
+
+export function restOf (place: number): number { return place & (2 ** REST_BITS - 1) }
+
+/** Byte offsets of the parts of a table. */
+export function partsOf (names: number, bucketBits: number) {
+  const starts = LAYOUT_HEADER.SIZE
+  const rests = starts + 4 * (2 ** bucketBits + 1)
+  const digests = rests + 2 * names
+  const checksum = digests + DIGEST_SIZE * names
+  return { starts, rests, digests, checksum, end: checksum + CHECKSUM_SIZE }
+}
+
+/** Writes characters below 256 as bytes. */
+export function writeBytes (bytes: Uint8Array, offset: number, text: string): void {
+  for (let i = 0; i < text.length; i++) bytes[offset + i] = text.charCodeAt(i)
+}
+
+export function readBytes (bytes: Uint8Array, offset: number, length: number): string {
+  let text = ''
+  for (let i = 0; i < length; i++) text += String.fromCharCode(bytes[offset + i] ?? 0)
+  return text
+}
+
+export function word (bytes: Uint8Array, offset: number): number { return dataView(bytes).getUint32(offset, true) }

@@ -1,0 +1,61 @@
+import { fnv1a } from '../bytes/hash.js'
+import { dataView } from '../bytes/checked.js'
+import type { NameBytes } from '../btf/find.js'
+import {
+  bucketOf, CHECKSUM_SIZE, DIGEST_SIZE, formatId, LAYOUT_HEADER, MAGIC, NO_DIGEST, partsOf, placeOfHash, readBytes, restOf, word,
+  type LayoutFormat
+} from './format.js'
+
+/** The layouts of a kernel's types, or of a module's, by their names. */
+export interface LayoutTable {
+  readonly bigEndian: boolean
+  /** Of the kernel, in bytes. */
+  readonly pointerSize: number
+  readonly names: number
+  /**
+   * The digest of all types of that essential name, DIGEST_SIZE characters; empty where there is none. Undefined where the types of the
+   * name cannot be compared by a digest.
+   */
+  find(name: NameBytes): string | undefined
+}
+
+/**
+ * Reads a layout table. Undefined for one that is damaged, of another format, or of other BTF: it is made anew then.
+ *
+ * @param content SHA-256 of the BTF that it should be of, 32 characters
+ * @param isVerified whether these very bytes were read here before, so that they need not be hashed again
+ */
+export function readLayoutTable (bytes: Uint8Array, content: string, format: LayoutFormat, isVerified = false): LayoutTable | undefined {
+  if (bytes.length < LAYOUT_HEADER.SIZE || word(bytes, LAYOUT_HEADER.magic) !== MAGIC) return undefined
+  const names = word(bytes, LAYOUT_HEADER.names)
+  const bucketBits = bytes[LAYOUT_HEADER.bucketBits] ?? 0
+  if (bucketBits < 1 || bucketBits > 16) return undefined
+  const parts = partsOf(names, bucketBits)
+  const isWhole = bytes.length === parts.end &&
+    readBytes(bytes, LAYOUT_HEADER.format, DIGEST_SIZE) === formatId(format) &&
+    readBytes(bytes, LAYOUT_HEADER.content, content.length) === content &&
+    (isVerified ||
+      readBytes(bytes, parts.checksum, CHECKSUM_SIZE) === format.hash(bytes.subarray(0, parts.checksum)).slice(0, CHECKSUM_SIZE))
+  if (!isWhole) return undefined
+
+  const view = dataView(bytes)
+  const isComplete = bytes[LAYOUT_HEADER.isComplete] === 1
+  return {
+    bigEndian: bytes[LAYOUT_HEADER.bigEndian] === 1,
+    pointerSize: bytes[LAYOUT_HEADER.pointerSize] ?? 0,
+    names,
+    find ({ bytes: name, offset, length }) {
+      if (!isComplete) return undefined
+      const place = placeOfHash(fnv1a(name, offset, length), bucketBits)
+      const bucket = parts.starts + 4 * bucketOf(place)
+      const rest = restOf(place)
+      const end = view.getUint32(bucket + 4, true)
+      for (let i = view.getUint32(bucket, true); i < end; i++) {
+        if (view.getUint16(parts.rests + 2 * i, true) !== rest) continue
+        const digest = readBytes(bytes, parts.digests + DIGEST_SIZE * i, DIGEST_SIZE)
+        return digest === NO_DIGEST ? undefined : digest
+      }
+      return ''
+    }
+  }
+}

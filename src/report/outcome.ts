@@ -1,0 +1,78 @@
+import type { BpfObject } from '../core/object.js'
+import type { Relocation } from '../core/outcome.js'
+import type { Judgement } from '../verdict/index.js'
+import { holders, programsOf } from './programs.js'
+import { buildReport } from './report.js'
+import type { ReportProgram, ReportRelocation, ReportSource, ReportSuggestion } from '../wire/report.js'
+
+/** What becomes of an object on one kernel, without the values that were written. */
+export interface Outcome {
+  /** The verdict; `unresolvable` where libbpf refuses the object for this kernel. */
+  readonly state: 'loads' | 'fails' | 'unknown' | 'unresolvable'
+  /** A sentence; null where the object loads. */
+  readonly reason: string | null
+  readonly programs: readonly ReportProgram[]
+  /** The places that keep a program from loading, or may: the first of them. */
+  readonly failures: readonly OutcomeFailure[]
+  /** How many there are, listed or not. */
+  readonly failures_total: number
+}
+
+/** One place of the program for which the kernel has no value. */
+export interface OutcomeFailure {
+  readonly program: string
+  readonly section: string
+  /** Index of the instruction slot within the program. */
+  readonly instruction: number
+  /** Null where it is not known, or where the object is refused whether it is reached or not. */
+  readonly reachable: boolean | null
+  readonly source: ReportSource | null
+  readonly kind: string
+  readonly type: string
+  readonly access: string
+  readonly reason: string | null
+  readonly detail: string | null
+  readonly suggestions: readonly ReportSuggestion[]
+}
+
+/** Failures that are listed. Who mends the first of them asks again. */
+const MAX_FAILURES = 100
+/** Programs that are listed: more than any known object has. */
+const MAX_PROGRAMS = 1000
+
+/** Bytes of JSON that the report behind an outcome may have. */
+const MAX_BYTES = 1024 * 1024
+
+/** Puts a relocation's outcome into the words of the program's source. Pure; where the object loads it costs next to nothing. */
+export function buildOutcome (object: BpfObject, relocation: Relocation, judgement: Judgement): Outcome {
+  if (relocation.patches !== undefined && judgement.verdict === 'loads') {
+    return { state: 'loads', reason: null, programs: listPrograms(object, relocation, judgement), failures: [], failures_total: 0 }
+  }
+  const { report, failure } = buildReport(object, relocation, judgement, { maxBytes: MAX_BYTES })
+  const failing = report.relocations.flatMap(entry => failuresOf(entry))
+  const programs = report.programs.slice(0, MAX_PROGRAMS)
+  return {
+    state: relocation.patches === undefined ? 'unresolvable' : judgement.verdict,
+    reason: judgement.verdict === 'unknown' && relocation.patches !== undefined
+      ? programs.find(({ verdict }) => verdict === 'unknown')?.verdict_reason ?? null
+      : failure?.first ?? null,
+    programs,
+    failures: failing.slice(0, MAX_FAILURES),
+    failures_total: Math.max(failing.length, failure?.records ?? 0)
+  }
+}
+
+function listPrograms (object: BpfObject, { records }: Relocation, judgement: Judgement): ReportProgram[] {
+  const programs: ReportProgram[] = []
+  for (const program of programsOf(object, records, judgement, holders(object))) {
+    if (programs.length === MAX_PROGRAMS) break
+    programs.push(program)
+  }
+  return programs
+}
+
+function failuresOf ({ status, places, kind, type, access, reason, detail, suggestions }: ReportRelocation): OutcomeFailure[] {
+  if (status !== 'failed' && status !== 'poisoned') return []
+  return places.filter(({ reachable }) => status === 'failed' || reachable !== false)
+    .map(place => ({ ...place, kind, type, access, reason, detail, suggestions }))
+}

@@ -1,0 +1,70 @@
+import type { Btf } from '../btf/btf.js'
+import { parseRawBtf } from '../btf/parse.js'
+import { relocate } from '../core/index.js'
+import { isOfLayout } from '../layout/index.js'
+import { buildOutcome, judgeRelocation, kernelSymbols } from '../report/index.js'
+import { sha256, type Sha256 } from '../store/sha256.js'
+import { attachShared } from './attached-btfs.js'
+import { readInto } from './prepare-btf.js'
+import type { CheckedBtf, CheckedOutcome, CheckedRuns, CheckRun, CheckTask } from './protocol.js'
+import { parsedObjects } from './relocate-object.js'
+
+/**
+ * What becomes of objects on one kernel. BTF that is read for this is this thread's alone, and gone with the task: a check passes
+ * over thousands of kernels, and what others ask for must stay in memory.
+ *
+ * @throws AppError `object_invalid`, `btf_invalid`
+ */
+export function checkObjects ({ btf, modules, runs }: CheckTask): CheckedRuns {
+  const base = openChecked(btf, undefined)
+  if (base === undefined) return { state: 'absent', sha256: btf.sha256 }
+  const split: Btf[] = []
+  for (const module of modules) {
+    const opened = openChecked(module, base)
+    if (opened === undefined) return { state: 'absent', sha256: module.sha256 }
+    split.push(opened)
+  }
+  const hasKernelSymbol = kernelSymbols([base, ...split])
+  return { state: 'ready', outcomes: runs.map(run => outcomesOf(run, base, split, hasKernelSymbol)) }
+}
+
+function outcomesOf (
+  { object: bytes, objectSha256, releases }: CheckRun,
+  base: Btf,
+  modules: readonly Btf[],
+  hasKernelSymbol: (name: string) => boolean | undefined
+): CheckedOutcome[] {
+  const object = parsedObjects.get(objectSha256, bytes)
+  const relocation = relocate(object, base, { modules })
+  parsedObjects.hold(objectSha256, object)
+  return releases.map(kernelRelease => {
+    let hasAsked = false
+    const judgement = judgeRelocation(object, relocation, {
+      kernelRelease,
+      hasKernelSymbol (name) {
+        hasAsked = true
+        return hasKernelSymbol(name)
+      }
+    })
+    return {
+      json: JSON.stringify(buildOutcome(object, relocation, judgement)),
+      isOfLayout: isOfLayout(relocation, { kernelSymbols: hasAsked, otherModules: false })
+    }
+  })
+}
+
+/** The BTF, validated and indexed. Undefined where none of its files has it. */
+export function openChecked (btf: CheckedBtf, base: Btf | undefined): Btf | undefined {
+  if ('parts' in btf) return attachShared(btf, base)
+  const bytes = readAny(btf.paths, btf.sha256)
+  return bytes === undefined ? undefined : parseRawBtf(bytes, { base, isValidated: base === undefined })
+}
+
+/** The first of the files that has what the hash says. */
+function readAny (paths: readonly string[], expected: Sha256): Uint8Array | undefined {
+  for (const path of paths) {
+    const bytes = readInto(byteLength => new Uint8Array(byteLength), path, Infinity)
+    if (bytes instanceof Uint8Array && sha256(bytes) === expected) return bytes
+  }
+  return undefined
+}

@@ -1,0 +1,96 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { cleanUpAfterAll, DEAD_ADDRESS, startService, type Service } from '../agent/support.js'
+import { corelo, coreloText, EXEC, removeFoldersAfterEach, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
+
+removeFoldersAfterEach()
+const cleanup = cleanUpAfterAll()
+
+/** A distribution that no machine runs: the running kernel must not come between. */
+const ACME = 'acme/1/x86_64'
+
+/** A cache with kernels of one BTF. */
+async function cacheWith (...releases: readonly string[]): Promise<{ readonly folder: string, readonly env: { readonly CORELO_CACHE_DIR: string } }> {
+  const folder = temporaryFolder()
+  const cache = join(folder, 'cache')
+  for (const release of releases) {
+    const named = ['--distro', 'acme', '--distro-version', '1', '--arch', 'x86_64', '--release', release]
+    expect(await corelo(['btf', 'import', SAMPLE, ...named, '--cache-dir', cache])).toMatchObject({ code: 0 })
+  }
+  return { folder, env: { CORELO_CACHE_DIR: cache } }
+}
+
+describe('corelo check', () => {
+  it('groups kernels by outcome and explains what fails as a compiler would', async () => {
+    const { env } = await cacheWith('6.1.0-1', '6.1.0-2')
+    const { code, stdout, stderr } = await corelo(['check', EXEC, UNGUARDED, '--kernels', `${ACME}/*`], { env })
+    expect([code, stdout.toString()]).toEqual([1, ''])
+    expect(stderr).toMatch(/^fails +unguarded\.bpf\.o +2 +acme\/1\/x86_64\/6\.1\.0-1, acme\/1\/x86_64\/6\.1\.0-2$/m)
+    expect(stderr).toMatch(/^loads +exec\.bpf\.o +2 +/m)
+    expect(stderr).toContain('unguarded.bpf.c:22: task_struct.state: struct task_struct has no member state in this kernel. It has __state (instruction 0 of on_exit)')
+    expect(stderr).toContain('struct task_struct___new { unsigned int __state; }')
+    expect(stderr).toMatch(/2 loads, 2 fails: fails\n$/)
+  })
+
+  it('says by its exit code what was found', async () => {
+    const { folder, env } = await cacheWith('6.1.0-1')
+    const code = async (...args: readonly string[]): Promise<number | null> => (await corelo(['check', ...args], { env })).code
+    expect(await code(EXEC, '--kernels', `${ACME}/*`)).toBe(0)
+    expect(await code(UNGUARDED, '--kernels', `${ACME}/*`)).toBe(1)
+    expect(await code(EXEC)).toBe(2)
+    expect(await code(EXEC, '--kernels', 'a b')).toBe(2)
+    expect(await code(EXEC, '--kernels', '*', '--fetch')).toBe(2)
+    expect(await code(EXEC, '--kernels', `${ACME}/*`, '--kernels', 'acme/2/x86_64/*')).toBe(3)
+    expect(await code(join(folder, 'nothing.o'), '--kernels', '*')).toBe(3)
+    expect(await code(SAMPLE, '--kernels', '*')).toBe(3)
+    expect((await coreloText(['check', EXEC, '--kernels', '*', '--server', DEAD_ADDRESS])).code).toBe(3)
+  })
+
+  it('makes no cache where there is none', async () => {
+    const cache = join(temporaryFolder(), 'cache')
+    expect(await corelo(['check', EXEC, '--kernels', `${ACME}/*`], { env: { CORELO_CACHE_DIR: cache } })).toMatchObject({ code: 3 })
+    expect(existsSync(cache)).toBe(false)
+  })
+
+  it('writes each form of the answer, and takes its own JSON as the baseline', async () => {
+    const { folder, env } = await cacheWith('6.1.0-1')
+    const [junit, sarif, html, list, earlier] = ['junit.xml', 'check.sarif', 'check.html', 'kernels', 'earlier.json'].map(name => join(folder, name)) as [string, string, string, string, string]
+    writeFileSync(list, `# the fleet\n${ACME}/6.1*  # newest\n\n`)
+    const first = await corelo(['check', UNGUARDED, '--kernels-file', list, '--json', '--junit', junit, '--sarif', sarif, '--html', html], { env })
+    expect(first.code).toBe(1)
+    expect(JSON.parse(first.stdout.toString())).toMatchObject({ rows: [{ object_name: 'unguarded.bpf.o', kernel: `${ACME}/6.1.0-1`, state: 'fails' }], summary: { verdict: 'fails' } })
+    expect(readFileSync(junit, 'utf8')).toContain('<failure type="fails"')
+    expect(JSON.parse(readFileSync(sarif, 'utf8'))).toMatchObject({ version: '2.1.0', runs: [{ results: [{ ruleId: 'field_missing' }] }] })
+    expect(readFileSync(html, 'utf8')).toMatch(/^<!doctype html>[\s\S]*unguarded\.bpf\.c:22/)
+    writeFileSync(earlier, first.stdout)
+    const again = await corelo(['check', UNGUARDED, EXEC, '--kernels-file', list, '--baseline', earlier, '--json'], { env })
+    expect(again).toMatchObject({ code: 0, stderr: expect.stringContaining('1 as in the baseline: passes') })
+    expect(JSON.parse(again.stdout.toString()).summary).toMatchObject({ verdict: 'passes', baseline: { same: 1, changed: 0, new: 1 } })
+  })
+
+  describe('--server', () => {
+    let service: Service
+    beforeAll(async () => { service = await startService(cleanup) })
+
+    it('gives the same rows as without a service', async () => {
+      const { env } = await cacheWith('6.1.0-1')
+      const put = await fetch(`${service.url}/kernels/${ACME}/6.1.0-1/btf`, { method: 'PUT', body: readFileSync(SAMPLE), headers: { 'content-type': 'application/octet-stream' } })
+      expect(put.ok).toBe(true)
+      const args = ['check', EXEC, UNGUARDED, '--kernels', `${ACME}/*`, '--json']
+      const here = await corelo(args, { env })
+      const there = await coreloText([...args, '--server', service.url])
+      const rowsOf = (text: string): unknown[] => (JSON.parse(text) as { rows: Array<{ object: string }> }).rows.sort((a, b) => a.object < b.object ? -1 : 1)
+      expect(there.code).toBe(1)
+      expect(rowsOf(there.stdout)).toEqual(rowsOf(here.stdout.toString()))
+    })
+
+    it('sends lists of kernels that are longer than a part of a form', async () => {
+      const list = join(temporaryFolder(), 'kernels')
+      await writeFile(list, Array.from({ length: 3000 }, (_, i) => `acme/9/x86_64/6.1.0-${i}\n`).join(''))
+      const { code, stdout } = await coreloText(['check', EXEC, '--kernels-file', list, '--json', '--server', service.url])
+      expect([code, JSON.parse(stdout).summary.states.unknown_kernel]).toEqual([3, 3000])
+    })
+  })
+})

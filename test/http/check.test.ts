@@ -1,0 +1,366 @@
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { request as httpRequest } from 'node:http'
+import { join } from 'node:path'
+import type { CheckLimits } from '../../src/check/limits.js'
+import type { CheckRow, CheckSummary } from '../../src/check/wire.js'
+import { describe, expect, it } from 'vitest'
+import { answerOf } from '../../src/http/check-answer.js'
+import type { Config } from '../../src/http/config.js'
+import type { ServiceSettings } from '../../src/settings/service-options.js'
+import { createFakeService } from '../support/fake-service.js'
+import { emptyBtf, fooBtf, fooObject, startService, temporaryFolder } from '../unit/service/lab.js'
+import { form, problemOf, startAppWith, type Harness } from './harness.js'
+import type { StartedService } from '../unit/service/lab.js'
+
+const EXAMPLES = join(import.meta.dirname, '../../examples')
+const EXEC = readFileSync(join(EXAMPLES, 'exec.bpf.o'))
+const UNGUARDED = readFileSync(join(EXAMPLES, 'unguarded.bpf.o'))
+const SAMPLE = readFileSync(join(EXAMPLES, 'kernels/sample.btf'))
+const UBUNTU = 'ubuntu/20.04/x86_64'
+const hashOf = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+
+type Parts = Parameters<typeof form>[0]
+
+interface Lab extends Harness<StartedService> {
+  /** Posts a form to /check: the foo object on every kernel, unless the parts say otherwise. */
+  check (parts?: Parts, accept?: string, query?: string): Promise<Response>
+  rows (parts?: Parts): Promise<{ rows: CheckRow[], summary: CheckSummary }>
+  /** Supplies BTF under a reference, which has to work. */
+  supply (bytes: Uint8Array, reference: string): Promise<void>
+}
+
+async function lab (settings: Partial<ServiceSettings> & Partial<Config> = {}): Promise<Lab> {
+  const harness = await startAppWith(await startService(await temporaryFolder(), settings), settings)
+  const check: Lab['check'] = async (parts = {}, accept = 'application/json', query = '') =>
+    await harness.request(`/check${query}`, { method: 'POST', body: form({ object: fooObject(), kernels: '*', ...parts }), headers: { accept } })
+  return Object.assign(harness, {
+    check,
+    async rows (parts?: Parts) {
+      const response = await check(parts)
+      expect(response.status).toBe(200)
+      return await response.json() as { rows: CheckRow[], summary: CheckSummary }
+    },
+    async supply (body: Uint8Array, reference: string) {
+      const headers = { 'content-type': 'application/octet-stream' }
+      expect((await harness.request(`/kernels/${reference}/btf`, { method: 'PUT', body, headers })).status).toBe(201)
+    }
+  })
+}
+
+async function twoKernels (settings: Partial<ServiceSettings> & Partial<Config> = {}): Promise<Lab> {
+  const started = await lab(settings)
+  await started.supply(fooBtf(), `${UBUNTU}/5.4.0-42-generic`)
+  await started.supply(emptyBtf(), `${UBUNTU}/5.15.0-1-generic`)
+  return started
+}
+
+const statesOf = (rows: readonly CheckRow[]): Record<string, string> => Object.fromEntries(rows.map(({ kernel, state }) => [kernel, state]))
+
+describe('POST /check', () => {
+  it('says of each object on each kernel whether it loads, and where it does not, which line is why', async () => {
+    const { rows, supply } = await lab()
+    await supply(SAMPLE, `${UBUNTU}/6.1.0-1-generic`)
+    const { rows: found, summary } = await rows({ object: [EXEC, UNGUARDED] })
+    expect(found.map(({ object, kernel, state }) => [object, kernel, state]).sort()).toEqual([
+      [hashOf(EXEC), `${UBUNTU}/6.1.0-1-generic`, 'loads'],
+      [hashOf(UNGUARDED), `${UBUNTU}/6.1.0-1-generic`, 'fails']
+    ].sort())
+    expect(found.find(({ state }) => state === 'fails')).toMatchObject({
+      object_name: 'object.bin',
+      programs: [{ name: 'on_exit', verdict: 'fails' }],
+      failures_total: 1,
+      failures: [{
+        program: 'on_exit',
+        instruction: 0,
+        source: { file: './unguarded.bpf.c', line: 22 },
+        access: 'task_struct.state',
+        reason: 'field_missing',
+        detail: expect.stringContaining('It has __state.'),
+        suggestions: [{ code: expect.stringContaining('___new') }, expect.anything()]
+      }]
+    })
+    expect(summary).toMatchObject({ verdict: 'fails', kernels: 1, rows: 2, states: { loads: 1, fails: 1 }, baseline: null })
+  })
+
+  it('agrees with POST /relocate on every kernel', async () => {
+    const { rows, request, supply } = await lab()
+    await supply(SAMPLE, `${UBUNTU}/6.1.0-1-generic`)
+    await supply(emptyBtf(), `${UBUNTU}/5.15.0-1-generic`)
+    const { rows: found } = await rows({ object: UNGUARDED })
+    expect(found.length).toBe(2)
+    for (const { kernel, programs, state } of found) {
+      const report = await (await request('/relocate', { method: 'POST', body: form({ object: UNGUARDED, kernel_release: kernel }), headers: { accept: 'application/json' } })).json() as Pick<CheckRow, 'programs'> & { verdict: string }
+      expect([kernel, state, programs]).toEqual([kernel, report.verdict, report.programs])
+    }
+  })
+
+  it('never takes a kernel that is not known for a pass', async () => {
+    const { rows } = await twoKernels()
+    const { rows: found, summary } = await rows({ kernels: [`${UBUNTU}/5.4.0-42-generic`, `${UBUNTU}/5.4.0-43-generic`, 'debian/*/*/*', '6.9.9'] })
+    expect(statesOf(found)).toEqual({
+      [`${UBUNTU}/5.4.0-42-generic`]: 'loads',
+      [`${UBUNTU}/5.4.0-43-generic`]: 'unknown_kernel',
+      'debian/*/*/*': 'unknown_kernel',
+      '6.9.9': 'unknown_kernel'
+    })
+    expect(summary.verdict).toBe('undecided')
+  })
+
+  it('does not let uploads answer for names where they may not', async () => {
+    const { rows } = await twoKernels({ trustUploads: false })
+    const { rows: found } = await rows()
+    expect(found.map(({ state, reason }) => [state, reason])).toEqual(Array(2).fill(['unknown_kernel', expect.stringContaining('CORELO_TRUST_UPLOADS')]))
+  })
+
+  it('says of a name that can mean several kernels that it cannot be told', async () => {
+    const { rows, supply } = await twoKernels()
+    await supply(fooBtf(1), `${UBUNTU}/5.4.0-42-generic`)
+    const { rows: found } = await rows({ kernels: `${UBUNTU}/5.4.0-42-generic` })
+    expect(found).toMatchObject([{ state: 'error', reason: expect.stringContaining('can mean 2 different BTFs') }])
+  })
+
+  it('takes patterns and releases, several in a part, each kernel once, architectures by any name', async () => {
+    const { rows } = await twoKernels()
+    const { rows: found } = await rows({ kernels: ['ubuntu/*/amd64/5.4*\n\n5.4.0-42-generic\r\n', '*'] })
+    expect(found.map(({ kernel }) => kernel).sort()).toEqual([`${UBUNTU}/5.15.0-1-generic`, `${UBUNTU}/5.4.0-42-generic`])
+  })
+
+  it('gathers kernels with equal outcomes where that is asked for, in the query or in the form', async () => {
+    const { check, supply } = await twoKernels()
+    await supply(fooBtf(1), `${UBUNTU}/5.4.0-43-generic`)
+    for (const response of [await check({ group: 'outcome' }), await check({}, 'application/json', '?group=outcome')]) {
+      const { rows: groups } = await response.json() as { rows: Array<{ kernels: string[], state: string }> }
+      expect(groups.map(({ kernels, state }) => [state, [...kernels].sort()]).sort()).toEqual([
+        ['fails', [`${UBUNTU}/5.15.0-1-generic`]],
+        ['loads', [`${UBUNTU}/5.4.0-42-generic`, `${UBUNTU}/5.4.0-43-generic`]]
+      ])
+    }
+    expect(await problemOf(await check({ group: 'outcome' }, undefined, '?group=outcome'))).toMatchObject({ code: 'invalid_request', field: 'group' })
+    expect(await problemOf(await check({ group: 'kernel' }))).toMatchObject({ code: 'invalid_request' })
+  })
+
+  it('marks what was so in an earlier answer, and passes when nothing else is wrong', async () => {
+    const { check, rows, supply } = await twoKernels()
+    const earlier = Buffer.from(await (await check()).text())
+    const same = await rows({ baseline: earlier })
+    expect(same.rows.map(({ baseline }) => baseline)).toEqual(['same', 'same'])
+    expect(same.summary).toMatchObject({ verdict: 'passes', baseline: { same: 2, changed: 0, new: 0 }, states: { fails: 1 } })
+    await supply(emptyBtf(), `${UBUNTU}/6.0.0-1-generic`)
+    const { summary } = await rows({ baseline: earlier })
+    expect(summary).toMatchObject({ verdict: 'fails', baseline: { same: 2, changed: 0, new: 1 } })
+    expect(await problemOf(await check({ baseline: Buffer.from('hello') }))).toMatchObject({ code: 'invalid_request', field: 'baseline' })
+  })
+
+  it('takes objects by hash once the service has them', async () => {
+    const { check, rows } = await twoKernels()
+    const hash = hashOf(fooObject())
+    expect(await problemOf(await check({ object: hash }))).toMatchObject({ code: 'object_unknown' })
+    await rows()
+    const { rows: found } = await rows({ object: [hash, fooObject()] })
+    expect(found.map(({ object }) => object)).toEqual([hash, hash])
+  })
+
+  it('relocates once for kernels of one content', async () => {
+    const { rows, service, supply } = await lab()
+    for (let i = 0; i < 5; i++) await supply(fooBtf(), `${UBUNTU}/5.4.0-${i}-generic`)
+    expect((await rows()).rows.length).toBe(5)
+    expect(service.stats().checks).toMatchObject({ rows: 5, relocations: 1 })
+    await rows()
+    expect(service.stats().checks).toMatchObject({ rows: 10, relocations: 1 })
+  })
+
+  it('reads BTF past the memory that others need', async () => {
+    const folder = await temporaryFolder()
+    const first = await startService(folder)
+    const { supply } = Object.assign(await startAppWith(first), {
+      supply: async (body: Uint8Array, reference: string) => await first.putKernelBtf(
+        { distro: 'ubuntu', distroVersion: '20.04', arch: 'x86_64', release: reference }, body, { by: 'test', at: '2026-01-01T00:00:00.000Z' })
+    })
+    for (let i = 0; i < 4; i++) await supply(fooBtf(i), `5.4.0-${i}`)
+    await first.close()
+    const service = await startService(folder)
+    const { request } = await startAppWith(service)
+    const before = service.stats()
+    const answer = await (await request('/check', { method: 'POST', body: form({ object: fooObject(), kernels: '*' }) })).json() as { rows: CheckRow[] }
+    expect(answer.rows.map(({ state }) => state)).toEqual(['loads', 'loads', 'loads', 'loads'])
+    expect(service.stats().cache['btf_misses']).toBe(before.cache['btf_misses'])
+    expect(service.stats().cache['btf_evictions']).toBe(0)
+  })
+})
+
+describe('the forms of the answer', () => {
+  it('are chosen by what is accepted', async () => {
+    const { check } = await twoKernels()
+    const types = { 'application/json': /^\{"rows":\[/, 'application/x-ndjson': /^\{"object":/, 'application/xml': /^<\?xml /, 'application/sarif+json': /"version":"2.1.0"/, 'text/html': /^<!doctype html>/ }
+    for (const [type, begins] of Object.entries(types)) {
+      const response = await check({}, type)
+      expect(response.headers.get('content-type')).toMatch(new RegExp(`^${type.replace('+', '\\+')}`))
+      expect(response.headers.get('cache-control')).toBe('no-store')
+      expect(await response.text()).toMatch(begins)
+    }
+    expect((await check({}, '*/*')).headers.get('content-type')).toBe('application/json')
+    expect((await check({}, 'text/html')).headers.get('content-security-policy')).toMatch(/^default-src 'none'/)
+    expect(await problemOf(await check({}, 'image/png'))).toMatchObject({ code: 'not_acceptable', available: Object.keys(types) })
+  })
+
+  it('have an empty line while there is nothing to say', async () => {
+    let goOn = (): void => {}
+    const held = new Promise<void>(resolve => { goOn = resolve })
+    const object = { name: 'a', sha256: hashOf(fooObject()) as `sha256:${string}`, bytes: fooObject() }
+    const { pieces } = answerOf({
+      objects: [object],
+      kernels: 1,
+      rows: 1,
+      hasBaseline: false,
+      cells: (async function * () {
+        await held
+        yield { object, kernel: 'k', outcome: { state: 'loads', reason: null, programs: [], failures: [], failures_total: 0 } }
+      })()
+    }, { type: 'application/x-ndjson', isGrouped: false, heartbeatMs: 1 })
+    expect((await pieces.next()).value).toBe('\n')
+    goOn()
+    let text = ''
+    for await (const piece of pieces) text += piece
+    expect(text.trim().split('\n').filter(line => line !== '').map(line => Object.keys(JSON.parse(line))[0])).toEqual(['object', 'summary'])
+  })
+
+  it('end with the reason where they become too long', async () => {
+    const object = { name: 'a', sha256: hashOf(fooObject()) as `sha256:${string}`, bytes: fooObject() }
+    const outcome = { state: 'loads', reason: null, programs: [], failures: [], failures_total: 0 } as const
+    const { pieces } = answerOf({
+      objects: [object],
+      kernels: 100,
+      rows: 100,
+      hasBaseline: false,
+      cells: (async function * () { for (let i = 0; i < 100; i++) yield { object, kernel: `k${i}`, outcome } })()
+    }, { type: 'application/json', isGrouped: false, maxBytes: 1000 })
+    let text = ''
+    for await (const piece of pieces) text += piece
+    const { rows, summary, problem } = JSON.parse(text)
+    expect(rows.length).toBeGreaterThan(1)
+    expect(rows.length).toBeLessThan(100)
+    expect([summary, problem]).toMatchObject([null, { code: 'too_large', limit: 1000, detail: expect.stringContaining('more than 1000 bytes') }])
+  })
+})
+
+describe('the bounds of a check', () => {
+  const bounded = async (checks: Partial<CheckLimits>, parts: Parts = {}) => await problemOf(await (await twoKernels({ checks })).check(parts))
+
+  it('are named with their numbers', async () => {
+    expect(await bounded({ rows: 1 })).toMatchObject({ status: 413, code: 'too_large', rows: 2, limit: 1 })
+    expect(await bounded({ kernels: 1 })).toMatchObject({ code: 'too_large', limit: 1, field: 'kernels' })
+    expect(await bounded({ objects: 1 }, { object: [fooObject(), fooObject(1)] })).toMatchObject({ code: 'too_large', limit: 1, field: 'object' })
+    expect(await bounded({ patterns: 1 }, { kernels: ['*', '6.1'] })).toMatchObject({ code: 'too_large', limit: 1, field: 'kernels' })
+    expect(await bounded({ atOnce: 0 })).toMatchObject({ status: 503, code: 'overloaded', limit: 0 })
+  })
+
+  it('give back the place of a check that has ended', async () => {
+    const { check, rows } = await twoKernels({ checks: { atOnce: 1 } })
+    for (let i = 0; i < 3; i++) await rows()
+    expect((await check({ object: Buffer.from('no ELF') })).status).toBe(422)
+    await rows()
+  })
+
+  it('refuse what is no check', async () => {
+    const { request, check } = await twoKernels()
+    expect(await problemOf(await check({ object: Buffer.from('no ELF') }))).toMatchObject({ code: 'object_invalid', detail: expect.stringMatching(/^object\.bin: /) })
+    expect(await problemOf(await check({ kernels: 'a b' }))).toMatchObject({ code: 'invalid_request', field: 'kernels' })
+    expect(await problemOf(await check({ kernels: '' }))).toMatchObject({ code: 'invalid_request', field: 'kernels' })
+    expect(await problemOf(await check({ colour: 'red' }))).toMatchObject({ code: 'invalid_request' })
+    expect(await problemOf(await check({}, undefined, '?colour=red'))).toMatchObject({ code: 'invalid_request' })
+    expect(await problemOf(await request('/check', { method: 'POST', body: form({ kernels: '*' }) }))).toMatchObject({ field: 'object' })
+    expect(await problemOf(await request('/check', { method: 'POST', body: form({ object: fooObject() }) }))).toMatchObject({ field: 'kernels' })
+    expect(await problemOf(await request('/check', { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } }))).toMatchObject({ code: 'unsupported_media_type' })
+  })
+})
+
+describe('kernels that sources have', () => {
+  /** A folder in BTFHub's layout with one kernel. */
+  async function archive (): Promise<string> {
+    const folder = await temporaryFolder()
+    await mkdir(join(folder, UBUNTU), { recursive: true })
+    await writeFile(join(folder, UBUNTU, '5.4.0-99-generic.btf'), fooBtf(9))
+    return folder
+  }
+
+  it('are named, and fetched where that is asked for', async () => {
+    const { rows, service } = await twoKernels({ btfhubDir: await archive() })
+    await service.refreshCatalog()
+    expect(statesOf((await rows({ kernels: `${UBUNTU}/5.4*` })).rows)).toEqual({ [`${UBUNTU}/5.4.0-42-generic`]: 'loads', [`${UBUNTU}/5.4.0-99-generic`]: 'not_fetched' })
+    expect(statesOf((await rows()).rows)).not.toHaveProperty([`${UBUNTU}/5.4.0-99-generic`])
+    const fetched = await rows({ kernels: [`${UBUNTU}/5.4*`, `${UBUNTU}/6.6.6`], fetch: 'true' })
+    expect(statesOf(fetched.rows)).toEqual({ [`${UBUNTU}/5.4.0-42-generic`]: 'loads', [`${UBUNTU}/5.4.0-99-generic`]: 'loads', [`${UBUNTU}/6.6.6`]: 'unknown_kernel' })
+    expect(statesOf((await rows()).rows)).toHaveProperty([`${UBUNTU}/5.4.0-99-generic`], 'loads')
+  })
+
+  it('are fetched within a bound', async () => {
+    const { rows, service } = await twoKernels({ btfhubDir: await archive(), checks: { fetches: 0 } })
+    await service.refreshCatalog()
+    const { rows: found } = await rows({ kernels: `${UBUNTU}/5.4.0-99-generic`, fetch: 'true' })
+    expect(found).toMatchObject([{ state: 'not_fetched', reason: expect.stringContaining('At most 0 kernels') }])
+  })
+})
+
+describe('a caller who leaves', () => {
+  it('ends the work of the check, and is logged', async () => {
+    const { url, service, logged, supply } = await lab()
+    for (let i = 0; i < 40; i++) await supply(fooBtf(i), `${UBUNTU}/5.4.0-${i}-generic`)
+    const encoded = new Request(url, { method: 'POST', body: form({ object: [UNGUARDED, EXEC, fooObject()], kernels: '*' }) })
+    const body = Buffer.from(await encoded.arrayBuffer())
+    await new Promise<void>((resolve, reject) => {
+      const call = httpRequest(`${url}/check`, { method: 'POST', headers: { accept: 'application/x-ndjson', 'content-type': encoded.headers.get('content-type') ?? '' } }, response => {
+        response.once('data', () => {
+          call.destroy()
+          resolve()
+        })
+      })
+      call.once('error', reject)
+      call.end(body)
+    })
+    await expect.poll(() => service.stats().checks.running).toBe(0)
+    await expect.poll(() => logged.some(({ route }) => route === '/check')).toBe(true)
+    expect(service.stats().checks.relocations).toBeLessThanOrEqual(120)
+  })
+})
+
+describe('a service that stops', () => {
+  it('ends its checks, and says so in what it still sends', async () => {
+    const service = createFakeService()
+    const object = { name: 'a', sha256: hashOf(EXEC) as `sha256:${string}`, bytes: EXEC }
+    service.check = async (_request, signal) => ({
+      objects: [object],
+      kernels: 2,
+      rows: 2,
+      hasBaseline: false,
+      cells: (async function * () {
+        yield { object, kernel: 'k', outcome: { state: 'loads' as const, reason: null, programs: [], failures: [], failures_total: 0 } }
+        await once(signal, 'abort')
+        signal.throwIfAborted()
+      })()
+    })
+    const { app, request } = await startAppWith(service)
+    const response = await request('/check', { method: 'POST', body: form({ object: EXEC, kernels: '*' }), headers: { accept: 'application/x-ndjson' } })
+    const closing = app.close()
+    const lines = (await response.text()).trim().split('\n').filter(line => line !== '')
+    await closing
+    expect(lines.map(line => JSON.parse(line))).toMatchObject([{ kernel: 'k' }, { summary: null, problem: { code: 'draining' } }])
+  })
+})
+
+describe('who may check', () => {
+  it('is whoever may relocate', async () => {
+    const folder = await temporaryFolder()
+    const tokensFile = join(folder, 'tokens')
+    await writeFile(tokensFile, ['relocate', 'upload'].map(scope => `${scope} ${hashOf(Buffer.from(`${scope}-token`))} ${scope}\n`).join(''))
+    const { request } = await startAppWith(await startService(await temporaryFolder()), { auth: 'token', tokensFile })
+    const asked = async (token?: string) => (await request('/check', {
+      method: 'POST',
+      body: form({ object: fooObject(), kernels: '*' }),
+      headers: token === undefined ? {} : { authorization: `Bearer ${token}` }
+    })).status
+    expect([await asked(), await asked('upload-token'), await asked('relocate-token')]).toEqual([401, 403, 200])
+  })
+})

@@ -1,0 +1,37 @@
+import { AppError } from '../../src/errors.js'
+import type { Btf } from '../../src/btf/btf.js'
+import { listPatches, relocate, type BpfObject } from '../../src/core/index.js'
+import { isOfLayout } from '../../src/layout/index.js'
+import { buildReport, judgeRelocation, kernelSymbols } from '../../src/report/index.js'
+
+export interface FullOutcome {
+  /** Patches, verdicts, reasons and suggestions, as one text. */
+  readonly text: string
+  /** Whether it is said to be that of every kernel with the same layout vector. */
+  readonly isShared: boolean
+}
+
+/** All that can be told of an object on one kernel. */
+export function fullOutcome (object: BpfObject, btf: Btf, kernelRelease?: string): FullOutcome {
+  try {
+    const relocation = relocate(object, btf)
+    const has = kernelSymbols([btf])
+    let asked = false
+    const judgement = judgeRelocation(object, relocation, {
+      kernelRelease,
+      hasKernelSymbol (name) {
+        asked = true
+        return has(name)
+      }
+    })
+    const { report, failing } = buildReport(object, relocation, judgement)
+    const patches = relocation.patches === undefined ? null : listPatches(relocation.patches).map(({ offset, after }) => [offset, [...after]])
+    return {
+      text: JSON.stringify([patches, report, new TextDecoder().decode(failing)]),
+      isShared: isOfLayout(relocation, { kernelSymbols: asked, otherModules: false })
+    }
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    return { text: JSON.stringify(error), isShared: false }
+  }
+}

@@ -1,0 +1,246 @@
+import { SaxesParser } from 'saxes'
+import { describe, expect, it } from 'vitest'
+import { compared, createBaseline } from '../../../src/check/baseline.js'
+import { FORMATS, PAGE_POLICY, type FormatType } from '../../../src/check/formats/formats.js'
+import { endingCells } from '../../../src/check/formats/writer.js'
+import { parseEarlier } from '../../../src/check/parse.js'
+import { createSummaryCounter } from '../../../src/check/summary.js'
+import type { Cell } from '../../../src/check/types.js'
+import type { CheckOutcome } from '../../../src/check/wire.js'
+import { AppError } from '../../../src/errors.js'
+import { sha256 } from '../../../src/store/sha256.js'
+
+const EVIL = '<script>alert("1")</script>\'&]]>\u0000\u001b[31m\u202e\ud800 -->'
+const LOADS: CheckOutcome = { state: 'loads', reason: null, programs: [], failures: [], failures_total: 0 }
+const FAILS: CheckOutcome = {
+  state: 'fails',
+  reason: EVIL,
+  programs: [],
+  failures: [{
+    program: EVIL,
+    section: EVIL,
+    instruction: 12,
+    reachable: true,
+    source: { file: `//host/javascript:${EVIL}`, line: 0, text: EVIL },
+    kind: 'byte_off',
+    type: EVIL,
+    access: EVIL,
+    reason: 'field_missing',
+    detail: EVIL,
+    suggestions: [{ text: EVIL, code: `${EVIL}\n${EVIL}` }]
+  }],
+  failures_total: 3
+}
+const UNKNOWN: CheckOutcome = { state: 'unknown_kernel', reason: 'No BTF.', programs: [], failures: [], failures_total: 0 }
+
+const object = { name: EVIL, sha256: sha256('evil') }
+const CELLS: readonly Cell[] = [
+  { object, kernel: 'a/1/x86_64/1', outcome: LOADS },
+  { object, kernel: 'a/1/x86_64/2', outcome: FAILS },
+  { object, kernel: 'a/1/x86_64/3', outcome: FAILS },
+  { object, kernel: 'nowhere', outcome: UNKNOWN }
+]
+
+async function * iterate (cells: readonly Cell[], failure?: AppError): AsyncGenerator<Cell> {
+  yield * cells
+  if (failure !== undefined) throw failure
+}
+
+interface WriteOptions { readonly isGrouped?: boolean, readonly failure?: AppError, readonly cells?: AsyncIterable<Cell>, readonly heartbeat?: string }
+
+async function write (type: FormatType, { isGrouped = false, failure, cells = iterate(CELLS, failure), heartbeat = '' }: WriteOptions = {}): Promise<string> {
+  const counter = createSummaryCounter([object])
+  const ending = endingCells(cells, counter, error => error as AppError)
+  let text = ''
+  for await (const piece of FORMATS[type]({ objects: [object], counter, isGrouped, ...ending })) text += piece + heartbeat
+  return text
+}
+
+/** What the schemas of Ant's and Jenkins' JUnit XML both take: attributes with whether they must be there, and children in their order. */
+const JUNIT: Readonly<Record<string, { readonly attributes: Readonly<Record<string, boolean>>, readonly children: RegExp }>> = {
+  testsuites: { attributes: {}, children: /^(testsuite )*$/ },
+  testsuite: {
+    attributes: { name: true, package: true, id: true, tests: true, failures: true, errors: true, time: true, timestamp: true, hostname: true, skipped: false },
+    children: /^properties (testcase )*system-out system-err $/
+  },
+  properties: { attributes: {}, children: /^(property )*$/ },
+  property: { attributes: { name: true, value: true }, children: /^$/ },
+  testcase: { attributes: { name: true, classname: true, time: true }, children: /^((skipped|error|failure) )?$/ },
+  skipped: { attributes: { message: false }, children: /^$/ },
+  error: { attributes: { message: false, type: true }, children: /^$/ },
+  failure: { attributes: { message: false, type: true }, children: /^$/ },
+  'system-out': { attributes: {}, children: /^$/ },
+  'system-err': { attributes: {}, children: /^$/ }
+}
+
+interface Element { readonly name: string, readonly attributes: Readonly<Record<string, string>>, readonly children: Element[], text: string }
+
+function parseJunit (text: string): Element {
+  const root: Element = { name: '', attributes: {}, children: [], text: '' }
+  const open: Element[] = [root]
+  const parser = new SaxesParser()
+  parser.on('error', error => { throw error })
+  parser.on('opentag', ({ name, attributes }) => {
+    const element: Element = { name, attributes: Object.fromEntries(Object.entries(attributes)), children: [], text: '' }
+    open.at(-1)?.children.push(element)
+    open.push(element)
+  })
+  parser.on('text', piece => { const last = open.at(-1); if (last !== undefined) last.text += piece })
+  parser.on('closetag', () => {
+    const element = open.pop()
+    const rule = JUNIT[element?.name ?? '']
+    if (element === undefined || rule === undefined) throw new Error(`no element ${element?.name} is known`)
+    const required = Object.entries(rule.attributes).filter(([, isRequired]) => isRequired).map(([name]) => name)
+    expect(Object.keys(element.attributes)).toEqual(expect.arrayContaining(required))
+    expect(Object.keys(rule.attributes)).toEqual(expect.arrayContaining(Object.keys(element.attributes)))
+    expect(element.children.map(({ name }) => `${name} `).join('')).toMatch(rule.children)
+    if (element.name === 'testsuite') {
+      expect(element.attributes['timestamp']).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/)
+      expect(element.attributes['time']).toMatch(/^\d+\.\d+$/)
+      const cases = element.children.filter(({ name }) => name === 'testcase')
+      const count = (name: string): string => String(cases.filter(({ children }) => children[0]?.name === name).length)
+      expect(element.attributes).toMatchObject({ tests: String(cases.length), failures: count('failure'), errors: count('error'), skipped: count('skipped') })
+    }
+  })
+  parser.write(text).close()
+  return root.children[0] ?? root
+}
+
+describe('a check as JUnit XML', () => {
+  it('is what Ant and Jenkins take, whatever is in the objects, and has a case for each row', async () => {
+    const [suite] = parseJunit(await write('application/xml', { heartbeat: '\n' })).children
+    const cases = suite?.children.filter(({ name }) => name === 'testcase') ?? []
+    expect(cases.map(({ attributes, children }) => [attributes['name'], children[0]?.name, children[0]?.attributes['type']])).toEqual([
+      ['a/1/x86_64/1', undefined, undefined],
+      ['a/1/x86_64/2', 'failure', 'fails'],
+      ['a/1/x86_64/3', 'failure', 'fails'],
+      ['nowhere', 'error', 'unknown_kernel']
+    ])
+    expect(cases[1]?.children[0]?.text).toContain('<script>alert("1")</script>')
+  })
+
+  it('has one case for kernels with equal outcomes where groups are asked for', async () => {
+    const [suite] = parseJunit(await write('application/xml', { isGrouped: true })).children
+    expect(suite?.children.filter(({ name }) => name === 'testcase').map(({ attributes }) => attributes['name']))
+      .toEqual(['1 kernel: a/1/x86_64/1', '2 kernels: a/1/x86_64/2, a/1/x86_64/3', '1 kernel: nowhere'])
+  })
+
+  it('skips what is as in the baseline', async () => {
+    const baseline = createBaseline(await parseEarlier(await write('application/x-ndjson')))
+    const suites = parseJunit(await write('application/xml', { cells: compared(iterate(CELLS), baseline) }))
+    expect(suites.children[0]?.attributes).toMatchObject({ failures: '0', errors: '0', skipped: '3' })
+  })
+
+  it('says that rows are missing in a case of its own', async () => {
+    const suites = parseJunit(await write('application/xml', { failure: new AppError('deadline_exceeded', 'It took too long.') }))
+    expect(suites.children.at(-1)?.children[1]?.children[0]?.attributes).toEqual({ type: 'deadline_exceeded', message: 'It took too long.' })
+  })
+})
+
+/** Members of SARIF 2.1.0's objects that are used, with those that its schema requires first. */
+const SARIF = {
+  log: [['version', 'runs'], ['$schema']],
+  run: [['tool'], ['results', 'artifacts', 'invocations', 'columnKind', 'originalUriBaseIds']],
+  result: [['message'], ['ruleId', 'ruleIndex', 'level', 'locations', 'partialFingerprints', 'baselineState', 'properties']],
+  region: [[], ['startLine', 'snippet']],
+  invocation: [['executionSuccessful'], ['toolExecutionNotifications', 'properties']],
+  notification: [['message'], ['level', 'descriptor']]
+} as const
+
+function requireMembers (value: object, [required, optional]: readonly [readonly string[], readonly string[]]): void {
+  expect(Object.keys(value)).toEqual(expect.arrayContaining([...required]))
+  expect([...required, ...optional]).toEqual(expect.arrayContaining(Object.keys(value)))
+}
+
+describe('a check as SARIF', () => {
+  it('has a result for each failing place, with its kernels, and its places as addresses', async () => {
+    const log = JSON.parse(await write('application/sarif+json', { heartbeat: '\n' }))
+    requireMembers(log, SARIF.log)
+    const [run] = log.runs
+    requireMembers(run, SARIF.run)
+    expect(run.results.length).toBe(1)
+    const [result] = run.results
+    requireMembers(result, SARIF.result)
+    expect(result.message.text).toContain('on 2 kernels: a/1/x86_64/2, a/1/x86_64/3')
+    expect(run.tool.driver.rules[result.ruleIndex].id).toBe('field_missing')
+    const [{ physicalLocation: { artifactLocation, region } }] = result.locations
+    requireMembers(region, SARIF.region)
+    expect(region.startLine).toBe(1)
+    expect(new URL(artifactLocation.uri)).toMatchObject({ protocol: 'file:', host: '' })
+    expect(run.artifacts.every(({ location }: { location: { uri: string } }) => new URL(location.uri, 'file:///base/').protocol === 'file:')).toBe(true)
+  })
+
+  it('tells of kernels that are not known in notifications, and of what ended it', async () => {
+    const [run] = JSON.parse(await write('application/sarif+json', { failure: new AppError('deadline_exceeded', 'It took too long.') })).runs
+    const [invocation] = run.invocations
+    requireMembers(invocation, SARIF.invocation)
+    expect(invocation.executionSuccessful).toBe(false)
+    for (const notification of invocation.toolExecutionNotifications) requireMembers(notification, SARIF.notification)
+    expect(invocation.toolExecutionNotifications.map(({ descriptor }: { descriptor: { id: string } }) => descriptor.id)).toEqual(['unknown_kernel', 'deadline_exceeded'])
+  })
+
+  it('says of each place whether it was in the baseline', async () => {
+    const earlier = createBaseline(await parseEarlier(await write('application/json', { cells: iterate(CELLS.slice(0, 2)) })))
+    const [run] = JSON.parse(await write('application/sarif+json', { cells: compared(iterate(CELLS), earlier) })).runs
+    expect(run.results.map(({ baselineState }: { baselineState: string }) => baselineState)).toEqual(['unchanged', 'new'])
+  })
+})
+
+describe('a check as a page', () => {
+  it('has no element, attribute or address that came out of an object', async () => {
+    const page = await write('text/html', { heartbeat: '\n' })
+    const tags = new Set([...page.replace(/<style>[^<]*<\/style>/, '').matchAll(/<([a-z0-9]+)/gi)].map(([, tag]) => tag))
+    expect(tags).not.toContain('script')
+    expect(page).not.toMatch(/\son\w+=|javascript:alert|<a\s|href|src=/)
+    // eslint-disable-next-line no-control-regex -- none may be left
+    expect(page).not.toMatch(/[\u0000-\u0008\u001b\u202e\ud800]/)
+    expect(page.match(/<script|&lt;script/g)?.every(found => found === '&lt;script')).toBe(true)
+  })
+
+  it('may do nothing but show itself in its own style', () => {
+    expect(PAGE_POLICY).toMatch(/^default-src 'none'; style-src 'sha256-[A-Za-z0-9+/=]{44}'; base-uri 'none'; form-action 'none'$/)
+  })
+
+  it('says when rows are missing', async () => {
+    expect(await write('text/html', { failure: new AppError('too_large', 'Too many bytes.') })).toMatch(/role="alert"[^>]*>Not all rows could be answered. Too many bytes\./)
+  })
+})
+
+describe('a check as JSON', () => {
+  it('is the same rows as one document and as lines', async () => {
+    const { rows, summary } = JSON.parse(await write('application/json'))
+    const lines = (await write('application/x-ndjson')).trim().split('\n').map(line => JSON.parse(line))
+    expect(lines.slice(0, -1)).toEqual(rows)
+    expect({ ...lines.at(-1).summary, ms: 0 }).toEqual({ ...summary, ms: 0 })
+    expect(summary).toMatchObject({ verdict: 'fails', rows: 4, kernels: 4, outcomes: 3, states: { loads: 1, fails: 2, unknown_kernel: 1 } })
+  })
+
+  it('has the reason instead of the sum where rows are missing', async () => {
+    const failure = new AppError('deadline_exceeded', 'It took too long.', { deadline_ms: 5 })
+    expect(JSON.parse(await write('application/json', { failure }))).toMatchObject({ summary: null, problem: { code: 'deadline_exceeded', detail: 'It took too long.', deadline_ms: 5 } })
+  })
+})
+
+describe('an earlier answer', () => {
+  it('is read in each form that JSON has', async () => {
+    const json = await write('application/json')
+    const forms = [json, JSON.stringify(JSON.parse(json)), JSON.stringify(JSON.parse(json), null, 2), await write('application/x-ndjson'), await write('application/json', { isGrouped: true })]
+    for (const form of forms) {
+      const baseline = createBaseline(await parseEarlier(form))
+      expect(CELLS.map(({ kernel, outcome }) => baseline(object, kernel, outcome.state))).toEqual(['same', 'same', 'same', 'same'])
+    }
+  })
+
+  it('knows an object by its name when it was built anew', async () => {
+    const baseline = createBaseline(await parseEarlier(await write('application/json')))
+    const rebuilt = { name: object.name, sha256: sha256('rebuilt') }
+    expect(baseline(rebuilt, 'a/1/x86_64/2', 'fails')).toBe('same')
+    expect(baseline(rebuilt, 'a/1/x86_64/1', 'fails')).toBe('changed')
+    expect(baseline(rebuilt, 'a/1/x86_64/9', 'fails')).toBe('new')
+    expect(baseline({ name: 'other', sha256: sha256('other') }, 'a/1/x86_64/2', 'fails')).toBe('new')
+  })
+
+  it('is refused where it is none', async () => {
+    for (const text of ['', '[]', 'hello', '{"rows":[{}]}', '{"object":1}']) await expect(parseEarlier(text), text).rejects.toMatchObject({ code: 'invalid_request' })
+  })
+})

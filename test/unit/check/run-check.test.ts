@@ -1,0 +1,163 @@
+import { describe, expect, it } from 'vitest'
+import { createContentKeys, type OutcomeKeys } from '../../../src/check/outcome-keys.js'
+import { createOutcomes } from '../../../src/check/outcomes.js'
+import { runCheck, type RunOptions } from '../../../src/check/run-check.js'
+import { createStateOutcomes } from '../../../src/check/state-outcomes.js'
+import type { Cell, CheckedKernel, NamedObject } from '../../../src/check/types.js'
+import { AppError } from '../../../src/errors.js'
+import { sha256 } from '../../../src/store/sha256.js'
+import type { CheckRun } from '../../../src/workers/protocol.js'
+
+const LOADS = JSON.stringify({ state: 'loads', reason: null, programs: [], failures: [], failures_total: 0 })
+
+const objectNamed = (name: string): NamedObject => ({ name, sha256: sha256(name), bytes: Buffer.from(name) })
+const kernel = (name: string, btf = name, release = '6.1.0'): CheckedKernel => ({ name, content: { btf: sha256(btf), modules: [], release } })
+const kernels = (count: number): CheckedKernel[] => Array.from({ length: count }, (_, i) => kernel(`k${i}`))
+
+/** A run whose relocations are told, each with the objects that it was for, and answered as `answer` says. */
+function setUp (options: Partial<RunOptions> & { answer?: (runs: readonly CheckRun[]) => Promise<void> } = {}) {
+  const asked: Array<readonly CheckRun[]> = []
+  const leaving = new AbortController()
+  const cells = runCheck({
+    objects: [objectNamed('a')],
+    kernels: kernels(3),
+    fetches: [],
+    keys: createContentKeys(),
+    outcomes: createOutcomes(1 << 20),
+    outcomeOf: createStateOutcomes(),
+    concurrency: 2,
+    signal: leaving.signal,
+    async relocate (_content, runs) {
+      asked.push(runs)
+      await options.answer?.(runs)
+      return { state: 'ready', outcomes: runs.map(({ releases }) => releases.map(() => ({ json: LOADS, isOfLayout: true }))) }
+    },
+    ...options
+  })
+  return { asked, leaving, cells }
+}
+
+async function all (cells: AsyncIterable<Cell>): Promise<Cell[]> {
+  const found: Cell[] = []
+  for await (const cell of cells) found.push(cell)
+  return found
+}
+
+describe('a check over kernels', () => {
+  it('gives one row for each object on each kernel', async () => {
+    const objects = [objectNamed('a'), objectNamed('b')]
+    const found = await all(setUp({ objects, kernels: kernels(600) }).cells)
+    expect(new Set(found.map(({ object, kernel }) => `${object.name} ${kernel}`)).size).toBe(1200)
+  })
+
+  it('relocates once for kernels of one content, and once more only where the verifier is another', async () => {
+    const { asked, cells } = setUp({ kernels: [kernel('one', 'x', '6.1.1'), kernel('two', 'x', '6.1.2'), kernel('old', 'x', '4.19.0')] })
+    expect((await all(cells)).length).toBe(3)
+    expect(asked.map(runs => runs.map(({ releases }) => releases))).toEqual([[['6.1.1', '4.19.0']]])
+  })
+
+  it('tells releases apart where the object names LINUX_KERNEL_VERSION', async () => {
+    const object = { ...objectNamed('a'), bytes: Buffer.from('\0LINUX_KERNEL_VERSION\0') }
+    const { asked, cells } = setUp({ objects: [object], kernels: [kernel('one', 'x', '6.1.1'), kernel('two', 'x', '6.1.2')] })
+    await all(cells)
+    expect(asked.flat().flatMap(({ releases }) => releases)).toEqual(['6.1.1', '6.1.2'])
+  })
+
+  it('begins no work while its rows are not taken, and none after the signal', async () => {
+    const { asked, leaving, cells } = setUp({ kernels: kernels(100) })
+    await cells.next()
+    const begun = asked.length
+    expect(begun).toBeLessThanOrEqual(4)
+    await new Promise(resolve => { setImmediate(resolve) })
+    expect(asked.length).toBe(begun)
+    leaving.abort(new AppError('request_timeout', 'gone'))
+    await expect(all(cells)).rejects.toThrow('gone')
+    expect(asked.length).toBe(begun)
+  })
+
+  it('ends at the signal although a relocation goes on', async () => {
+    let begin = (): void => {}
+    const begun = new Promise<void>(resolve => { begin = resolve })
+    const { leaving, cells } = setUp({
+      answer: async () => {
+        begin()
+        await new Promise(() => {})
+      }
+    })
+    const ended = expect(all(cells)).rejects.toThrow('gone')
+    await begun
+    leaving.abort(new AppError('request_timeout', 'gone'))
+    await ended
+  })
+
+  it('relocates every kernel by itself where the first shows that kernels of one layout do not have one outcome, and knows that from then on', async () => {
+    const contents = createContentKeys()
+    const alone = new Set<string>()
+    const keys: OutcomeKeys = {
+      alone: contents.alone,
+      of: (object, all) => all.map(content => alone.has('layout') ? contents.alone(object, content) : 'layout'),
+      noteAlone (_object, text) { alone.add(text) }
+    }
+    const options: Partial<RunOptions> = {
+      keys,
+      outcomes: createOutcomes(1 << 20),
+      kernels: [kernel('one'), kernel('two'), kernel('same', 'two'), kernel('three')],
+      relocate: async ({ btf }, runs) => ({
+        state: 'ready',
+        outcomes: runs.map(({ releases }) => releases.map(() => ({ json: LOADS.replace('null', JSON.stringify(btf)), isOfLayout: false })))
+      })
+    }
+    const expected = { one: sha256('one'), two: sha256('two'), same: sha256('two'), three: sha256('three') }
+    for (let i = 0; i < 2; i++) {
+      const found = await all(setUp(options).cells)
+      expect(Object.fromEntries(found.map(cell => [cell.kernel, cell.outcome.reason]))).toEqual(expected)
+    }
+    expect(alone).toEqual(new Set(['layout']))
+  })
+
+  it('lets one object that takes too long decide about itself alone', async () => {
+    const objects = [objectNamed('slow'), objectNamed('good')]
+    const { cells } = setUp({
+      objects,
+      kernels: kernels(1),
+      answer: async runs => {
+        if (runs.some(({ objectSha256 }) => objectSha256 === sha256('slow'))) throw new AppError('deadline_exceeded', 'It took too long.')
+      }
+    })
+    const found = await all(cells)
+    expect(Object.fromEntries(found.map(({ object, outcome: { state, reason } }) => [object.name, [state, reason]])))
+      .toEqual({ slow: ['error', 'It took too long.'], good: ['loads', null] })
+  })
+
+  it('says of a kernel whose BTF is lost that it is not known', async () => {
+    const found = await all(setUp({ kernels: kernels(1), relocate: async () => ({ state: 'absent', sha256: sha256('x') }) }).cells)
+    expect(found.map(({ outcome }) => outcome.state)).toEqual(['unknown_kernel'])
+  })
+
+  it('takes outcomes that are known without relocating', async () => {
+    const outcomes = createOutcomes(1 << 20)
+    await all(setUp({ outcomes }).cells)
+    const { asked, cells } = setUp({ outcomes })
+    expect((await all(cells)).length).toBe(3)
+    expect(asked).toEqual([])
+  })
+
+  it('looks at kernels that have to be fetched after the others', async () => {
+    const found = await all(setUp({ fetches: [async () => kernel('fetched'), async () => ({ name: 'lost', outcome: createStateOutcomes()('not_fetched', 'later') })] }).cells)
+    const rows = found.map(({ kernel, outcome }) => `${kernel} ${outcome.state}`)
+    expect(rows.slice(0, 3).sort()).toEqual(['k0 loads', 'k1 loads', 'k2 loads'])
+    expect(rows.slice(3).sort()).toEqual(['fetched loads', 'lost not_fetched'])
+  })
+})
+
+describe('outcomes in memory', () => {
+  it('are one object where they are equal, and stay within their bytes', () => {
+    const outcomes = createOutcomes(20_000)
+    const first = outcomes.set('a', LOADS)
+    expect(outcomes.set('b', LOADS)).toBe(first)
+    for (let i = 0; i < 1000; i++) outcomes.set(`k${i}`, JSON.stringify({ ...JSON.parse(LOADS), reason: `reason ${i}` }))
+    expect(outcomes.bytes).toBeLessThanOrEqual(20_000)
+    expect(outcomes.get('a')).toBeUndefined()
+    expect(outcomes.get('k999')?.reason).toBe('reason 999')
+  })
+})

@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest'
+import { parseRawBtf } from '../../../src/btf/parse.js'
+import { buildLayoutTable, layoutVector, readLayoutTable, type LayoutTable } from '../../../src/layout/index.js'
+import { at, bitsAt, btf, integers, type BtfBuilder } from '../../support/btf-builder.js'
+import { CONTENT, FORMAT } from '../../support/layout-format.js'
+
+type Types = ReturnType<typeof integers> & { readonly b: BtfBuilder }
+
+interface Shape {
+  readonly before?: (types: Types) => void
+  readonly state?: (types: Types) => number
+  readonly inner?: (types: Types) => number
+  readonly pointee?: (types: Types) => number
+  readonly root?: (types: Types & { readonly state: number, readonly inner: number, readonly pointee: number }) => void
+  readonly after?: (types: Types) => void
+}
+
+/** A kernel with a struct root, an enum and a struct that it embeds, and one that it points to; each as it is, or as `shape` says. */
+function tableOf (shape: Shape = {}): LayoutTable {
+  const b = btf()
+  shape.before?.({ b, ...integers(btf()) })
+  const types = { b, ...integers(b) }
+  const state = shape.state?.(types) ?? b.enum('state', [['OFF', 0], ['ON', 1]])
+  const inner = shape.inner?.(types) ?? b.struct('inner', 8, [at('deep', 0, types.int), at('deeper', 4, types.int)])
+  const pointee = shape.pointee?.(types) ?? b.struct('pointee', 4, [at('far', 0, types.int)])
+  const root = shape.root ?? (all => b.struct('root', 48, members(all)))
+  root({ ...types, state, inner, pointee })
+  shape.after?.(types)
+  const table = readLayoutTable(buildLayoutTable(parseRawBtf(b.bytes()), CONTENT, FORMAT), CONTENT, FORMAT)
+  if (table === undefined) throw new Error('a table that was just made cannot be read')
+  return table
+}
+
+type Parts = Parameters<NonNullable<Shape['root']>>[0]
+
+function members ({ b, int, uint, char, state, inner, pointee }: Parts) {
+  return [
+    at('a', 0, int), at('name', 4, b.array(char, 16, uint)), at('state', 20, state), at('inner', 24, inner), at('link', 32, b.ptr(pointee)),
+    bitsAt('flag', 320, 3, uint), at('', 44, b.union('', 4, [at('whole', 0, uint), at('half', 0, uint)]))
+  ]
+}
+
+const ROOT = { bytes: new TextEncoder().encode('root'), offset: 0, length: 4 }
+
+function vectorOf (shape?: Shape): string | undefined { return layoutVector([ROOT], [tableOf(shape)], FORMAT) }
+
+/** The root with one member otherwise. */
+function rootWith (change: (all: Parts) => ReturnType<typeof members>[number], index: number): Shape {
+  return { root: all => { all.b.struct('root', 48, members(all).map((member, i) => i === index ? change(all) : member)) } }
+}
+
+describe('a layout vector', () => {
+  const same: Readonly<Record<string, Shape>> = {
+    'all type ids': { before: ({ b }) => { b.int('other', 4); b.struct('other', 4) } },
+    'what a pointer leads to, by its members': { pointee: ({ b, ullong }) => b.struct('pointee', 8, [at('farther', 0, ullong)]) },
+    'types that the object does not demand': { after: ({ b, int }) => { b.struct('unrelated', 4, [at('x', 0, int)]) } }
+  }
+  it.each(Object.entries(same))('stays with other %s', (_what, shape) => {
+    expect(vectorOf(shape)).toBe(vectorOf())
+  })
+
+  const others: Readonly<Record<string, Shape>> = {
+    'name of a member': rootWith(({ int }) => at('b', 0, int), 0),
+    'place of a member': rootWith(({ int }) => at('a', 44, int), 0),
+    'type of a member': rootWith(({ uint }) => at('a', 0, uint), 0),
+    'typedef of a member': rootWith(({ b, int }) => at('a', 0, b.typedef('a_t', int)), 0),
+    'length of an array': rootWith(({ b, char, uint }) => at('name', 4, b.array(char, 15, uint)), 1),
+    'name of the struct that a pointer leads to': rootWith(({ b }) => at('link', 32, b.ptr(b.struct('else', 4))), 4),
+    'declaration instead of the struct that a pointer leads to': rootWith(({ b }) => at('link', 32, b.ptr(b.fwd('pointee'))), 4),
+    'signature behind a pointer': rootWith(({ b, int }) => at('link', 32, b.ptr(b.funcProto(int))), 4),
+    'width of a bitfield': rootWith(({ uint }) => bitsAt('flag', 320, 4, uint), 5),
+    'place of a bitfield': rootWith(({ uint }) => bitsAt('flag', 321, 3, uint), 5),
+    'member of an anonymous union': rootWith(({ b, uint }) => at('', 44, b.union('', 4, [at('whole', 0, uint), at('rest', 0, uint)])), 6),
+    'name instead of an anonymous union': rootWith(({ b, uint }) => at('both', 44, b.union('', 4, [at('whole', 0, uint), at('half', 0, uint)])), 6),
+    'size of the struct': { root: all => { all.b.struct('root', 56, members(all)) } },
+    'kind of the type': { root: all => { all.b.union('root', 48, members(all)) } },
+    'member more': { root: all => { all.b.struct('root', 48, [...members(all), at('more', 44, all.int)]) } },
+    'order of members': { root: all => { all.b.struct('root', 48, members(all).reverse()) } },
+    'value of an enumerator': { state: ({ b }) => b.enum('state', [['OFF', 0], ['ON', 2]]) },
+    'name of an enumerator': { state: ({ b }) => b.enum('state', [['OFF', 0], ['YES', 1]]) },
+    'sign of an enum': { state: ({ b }) => b.enum('state', [['OFF', 0], ['ON', 1]], { signed: true }) },
+    'size of an enum': { state: ({ b }) => b.enum('state', [['OFF', 0], ['ON', 1]], { size: 1 }) },
+    'enum of 64 bits': { state: ({ b }) => b.enum64('state', [['OFF', 0], ['ON', 1]]) },
+    'place within a struct that is embedded': { inner: ({ b, int }) => b.struct('inner', 8, [at('deep', 4, int), at('deeper', 0, int)]) },
+    'name of a struct that is embedded': { inner: ({ b, int }) => b.struct('inside', 8, [at('deep', 0, int), at('deeper', 4, int)]) },
+    'type of the same name': { after: ({ b, int }) => { b.struct('root', 4, [at('a', 0, int)]) } },
+    'flavour of the same name': { after: ({ b, int }) => { b.struct('root___2', 4, [at('a', 0, int)]) } },
+    'type of another kind with the name': { after: ({ b, int }) => { b.typedef('root', int) } }
+  }
+  it.each(Object.entries(others))('is another with another %s', (_what, shape) => {
+    expect(vectorOf(shape)).toMatch(/^[^]{32}$/)
+    expect(vectorOf(shape)).not.toBe(vectorOf())
+  })
+
+  it('tells the order of two types of one name, of which libbpf takes the first', () => {
+    const small = ({ b, int }: Types): void => { b.struct('root', 4, [at('a', 0, int)]) }
+    const large = ({ b, int }: Types): void => { b.struct('root', 8, [at('a', 0, int)]) }
+    const both = (first: typeof small, second: typeof small): string | undefined => vectorOf({ root: all => { first(all); second(all) } })
+    expect(both(small, large)).not.toBe(both(large, small))
+  })
+
+  it('is another without the type, and the same wherever that is missing', () => {
+    const missing = vectorOf({ root: () => {} })
+    expect(missing).not.toBe(vectorOf())
+    expect(vectorOf({ root: () => {}, after: ({ b }) => { b.struct('unrelated', 4) } })).toBe(missing)
+  })
+
+  it('covers what a pointer leads to where reasons follow it: a disk that moved from bio.bi_disk to bio.bi_bdev->bd_disk', () => {
+    const bio = (device: string): string | undefined => layoutVector([{ bytes: new TextEncoder().encode('bio'), offset: 0, length: 3 }], [tableOf({
+      after: ({ b, int }) => { b.struct('bio', 8, [at('bi_bdev', 0, b.ptr(b.struct('block_device', 4, [at(device, 0, int)])))]) }
+    })], FORMAT)
+    expect(bio('bd_disk')).not.toBe(bio('bd_other'))
+  })
+
+  it('is none for a type that is made of itself, or nested beyond measure', () => {
+    expect(vectorOf({ root: ({ b }) => { b.struct('root', 8, [at('self', 0, b.nextId)]) } })).toBeUndefined()
+    expect(vectorOf({ root: ({ b, int }) => { b.struct('root', 8, [at('a', 0, Array.from({ length: 100 }).reduce<number>(id => b.const(id), int))]) } })).toBeUndefined()
+  })
+
+  it('tells vmlinux from modules, whose types count where vmlinux has none', () => {
+    const [kernel, module] = [tableOf({ root: () => {} }), tableOf()]
+    const vectors = [[kernel], [kernel, module], [module, kernel]].map(tables => layoutVector([ROOT], tables, FORMAT))
+    expect(new Set(vectors).size).toBe(3)
+  })
+})
+
+describe('a layout table', () => {
+  it('is read as what it was made of, and not where a byte of it is another', () => {
+    const b = btf()
+    integers(b)
+    const bytes = buildLayoutTable(parseRawBtf(b.bytes()), CONTENT, FORMAT)
+    expect(readLayoutTable(bytes, CONTENT, FORMAT)?.names).toBe(9)
+    for (let i = 0; i < bytes.length; i++) {
+      const damaged = bytes.slice()
+      damaged[i] = (damaged[i] ?? 0) ^ 1
+      expect(readLayoutTable(damaged, CONTENT, FORMAT), `byte ${i}`).toBeUndefined()
+      expect(readLayoutTable(bytes.slice(0, i), CONTENT, FORMAT), `cut at ${i}`).toBeUndefined()
+    }
+    expect(readLayoutTable(bytes, CONTENT.replace('0', '1'), FORMAT)).toBeUndefined()
+    expect(readLayoutTable(bytes, CONTENT, { ...FORMAT, followed: [] })).toBeUndefined()
+  })
+})
