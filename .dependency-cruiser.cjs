@@ -1,4 +1,4 @@
-/** The direction of imports, as the source layout in README.md draws it. `npm run lint` runs it and asserts that it saw modules. */
+/** The direction of imports, as docs/architecture.md draws it. `npm run lint` runs it and asserts that it saw modules. */
 const folder = (name) => `^src/${name}/`
 
 /** Imports nothing of src but its own folder, the folders and files named, and errors.ts, limits.ts and retry-after.ts. */

@@ -13,10 +13,11 @@ import { union } from './scalar.js'
 import { symbolValues, type SymbolValues } from './symbols.js'
 
 /**
- * Instructions interpreted before the rest of an object's programs are unknown: what a request may cost decides. Most real objects take
- * a quarter at most; the largest that was met, Tracee's with 35,000 relocations, would take four times as many.
+ * Instructions interpreted before the rest of an object's programs are unknown: so many, and for each instruction of the object some
+ * more. Of a large object one to eight are interpreted for each; the largest that was met, Tracee's with 35,000 relocations, takes
+ * close to two million. A step takes one or two microseconds.
  */
-const STEPS = 400_000
+const STEPS = { base: 400_000, perInstruction: 8, most: 2_000_000 } as const
 
 /**
  * Says of each program whether the kernel's verifier gets to an instruction that the relocation poisoned. Pure, and bounded by
@@ -33,7 +34,7 @@ export function judge (object: BpfObject, relocation: Relocation, options: Judge
     graph,
     symbols: symbolValues(object, options),
     age: ageOf(options.kernelRelease),
-    work: { left: options.steps ?? STEPS }
+    work: { left: options.steps ?? stepsFor(object) }
   }
 
   const programs = graph.programs.map(fn => ({ fn, result: judgeProgram(shared, fn) }))
@@ -46,6 +47,11 @@ export function judge (object: BpfObject, relocation: Relocation, options: Judge
       toVerdict(fn, results.get(fn) ?? subprogramResult(fn, loaded.map(({ result }) => result), functions))),
     isReachable: reachability(object, functions, programs.map(({ result }) => result))
   }
+}
+
+function stepsFor ({ elf }: BpfObject): number {
+  const instructions = elf.functions.reduce((sum, { size }) => sum + size / BPF_INSN.SIZE, 0)
+  return Math.min(STEPS.most, STEPS.base + STEPS.perInstruction * instructions)
 }
 
 function allLoad (object: BpfObject): Judgement {

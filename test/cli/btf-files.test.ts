@@ -18,7 +18,7 @@ describe('--btf FILE', () => {
 
   it.each([
     [EXEC, /exec\.bpf\.o: The file is an eBPF object \(machine 247\)/],
-    [join(PACKED, 'snd-demo.ko'), /snd-demo\.ko: This is the kernel module snd_demo, whose BTF extends that of its kernel/],
+    [join(PACKED, 'snd-demo.ko'), /snd-demo\.ko: This is the kernel module snd_demo\. Its BTF extends that of its kernel/],
     [join(PACKED, 'vmlinux.nobtf'), /vmlinux\.nobtf: This kernel was built without BTF/],
     [join(PACKED, 'vmlinux.debug'), /vmlinux\.debug: The file is a kernel with DWARF and no BTF/],
     [import.meta.filename, /btf-files\.test\.ts: The file has no known format/]

@@ -88,10 +88,12 @@ describe('README', () => {
     expect(linksOf(pages.join('\n')).filter(path => !existsSync(join(ROOT, 'docs', path)))).toEqual([])
   })
 
-  it('names the folders of the source', () => {
-    const folders = [...readme.matchAll(/^ {2}([\w-]+)\/ {2,}/gm)].map(([, name = '']) => name)
+  it('leads to a map that names every folder of the source', () => {
+    const map = readFileSync(join(ROOT, 'docs/architecture.md'), 'utf8')
+    const rows = [...map.matchAll(/^\| (`[\w-]+\/[^|]*) \|/gm)].map(([, cell = '']) => cell)
+    const folders = rows.flatMap(cell => [...cell.matchAll(/([\w-]+)\//g)].map(([, name]) => name))
     const there = readdirSync(join(ROOT, 'src'), { withFileTypes: true }).filter(entry => entry.isDirectory()).map(({ name }) => name)
-    expect(folders.sort()).toEqual(there.sort())
+    expect(folders.toSorted()).toEqual(there.toSorted())
   })
 
   it('states the exit codes as they are', () => {

@@ -130,7 +130,7 @@ describe('corelo btf sync --server', () => {
 
   it('waits while the service is fetching, and asks for no more than the pattern needs', async () => {
     const asked: string[] = []
-    const kernel = { reference: nameOf('6.1.0-51-amd64'), source: null, btf_sha256: null, published: null }
+    const kernel = { reference: nameOf('6.1.0-51-amd64'), source: null, btf_sha256: null, bytes: null, types: null, modules: [], published: null }
     const url = await startFake((request, response) => {
       asked.push(`${request.url ?? ''} ${String(request.headers.prefer ?? '')}`.trim())
       if (request.url?.startsWith('/kernels?') === true) {

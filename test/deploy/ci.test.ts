@@ -21,7 +21,7 @@ async function workspace (): Promise<{ readonly folder: string, readonly env: No
   const folder = temporaryFolder()
   const cache = join(folder, 'cache')
   const named = ['--distro', 'acme', '--distro-version', '1', '--arch', 'x86_64', '--release', '6.1.0-1']
-  expect(corelo(['btf', 'import', SAMPLE, ...named, '--cache-dir', cache])).toMatchObject({ code: 0 })
+  expect(await corelo(['btf', 'import', SAMPLE, ...named, '--cache-dir', cache])).toMatchObject({ code: 0 })
   mkdirSync(join(folder, '.corelo'))
   writeFileSync(join(folder, '.corelo/kernels'), 'acme/1/x86_64/*\n')
   await copyFile(EXEC, join(folder, 'exec.bpf.o'))

@@ -72,7 +72,7 @@ describe('a process that may open few files', () => {
   })
 
   it('stores an archive of many more modules than that', async () => {
-    const service = await startProcess({ CORELO_DEADLINE_MS: '240000', CORELO_MAX_BTF_BYTES: String(1 << 28) }, { openFiles: 200 })
+    const service = await startProcess({ CORELO_DEADLINE_MS: '240000', CORELO_MAX_BTF_BYTES: String(1 << 28) }, { openFiles: 400 })
     const base = targetFoo()
     const modules = Array.from({ length: MODULES }, (_, i) => {
       const module = btf({ base })
