@@ -13,11 +13,11 @@ import { union } from './scalar.js'
 import { symbolValues, type SymbolValues } from './symbols.js'
 
 /**
- * Instructions interpreted before the rest of an object's programs are unknown: so many, and for each instruction of the object some
- * more. Of a large object one to eight are interpreted for each; the largest that was met, Tracee's with 35,000 relocations, takes
- * close to two million. A step takes one or two microseconds.
+ * Instructions interpreted before the rest of an object's programs are unknown: what a request may cost decides. A step takes one to
+ * three microseconds. Most real objects take a quarter at most; the largest that was met, Tracee's with 35,000 relocations, would take
+ * five times as many.
  */
-const STEPS = { base: 400_000, perInstruction: 8, most: 2_000_000 } as const
+const STEPS = 400_000
 
 /**
  * Says of each program whether the kernel's verifier gets to an instruction that the relocation poisoned. Pure, and bounded by
@@ -34,7 +34,7 @@ export function judge (object: BpfObject, relocation: Relocation, options: Judge
     graph,
     symbols: symbolValues(object, options),
     age: ageOf(options.kernelRelease),
-    work: { left: options.steps ?? stepsFor(object) }
+    work: { left: options.steps ?? STEPS }
   }
 
   const programs = graph.programs.map(fn => ({ fn, result: judgeProgram(shared, fn) }))
@@ -47,11 +47,6 @@ export function judge (object: BpfObject, relocation: Relocation, options: Judge
       toVerdict(fn, results.get(fn) ?? subprogramResult(fn, loaded.map(({ result }) => result), functions))),
     isReachable: reachability(object, functions, programs.map(({ result }) => result))
   }
-}
-
-function stepsFor ({ elf }: BpfObject): number {
-  const instructions = elf.functions.reduce((sum, { size }) => sum + size / BPF_INSN.SIZE, 0)
-  return Math.min(STEPS.most, STEPS.base + STEPS.perInstruction * instructions)
 }
 
 function allLoad (object: BpfObject): Judgement {
