@@ -134,7 +134,8 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<Cell> {
         held.forEach(({ name, content }, i) => {
           const own = texts[i] ?? ''
           const text = keyText(object, own)
-          const known = outcomes.get(text)
+          // Of this very BTF it may be known from before there was a table of its layouts.
+          const known = outcomes.get(text) ?? outcomes.get(keyText(object, options.keys.alone(object, content)))
           if (known !== undefined) ready.push({ object, kernel: name, outcome: known })
           else if (!join(waiting, text, { object, kernel: name, content })) addRun(tasks, object, content, { text, own })
         })

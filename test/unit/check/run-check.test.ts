@@ -56,6 +56,15 @@ describe('a check over kernels', () => {
     expect(asked.map(runs => runs.map(({ releases }) => releases))).toEqual([[['6.1.1', '4.19.0']]])
   })
 
+  it('knows what it found for a BTF once there is a table of its layouts', async () => {
+    const [object, outcomes, contents] = [objectNamed('a'), createOutcomes(1 << 20), createContentKeys()]
+    await all(setUp({ objects: [object], outcomes, kernels: [kernel('one', 'x')] }).cells)
+    const keys: OutcomeKeys = { ...contents, of: (_object, listed) => listed.map(() => 'layout') }
+    const { asked, cells } = setUp({ objects: [object], outcomes, keys, kernels: [kernel('one', 'x')] })
+    expect((await all(cells)).length).toBe(1)
+    expect(asked).toEqual([])
+  })
+
   it('tells releases apart where the object names LINUX_KERNEL_VERSION', async () => {
     const object = { ...objectNamed('a'), bytes: Buffer.from('\0LINUX_KERNEL_VERSION\0') }
     const { asked, cells } = setUp({ objects: [object], kernels: [kernel('one', 'x', '6.1.1'), kernel('two', 'x', '6.1.2')] })
