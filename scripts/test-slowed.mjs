@@ -17,7 +17,7 @@ const INSIDE = '--inside'
 const SHORT = [
   'test/http/stopping.test.ts',
   'test/http/connections.test.ts',
-  'test/unit/workers',
+  'test/unit/workers/admission.test.ts',
   'test/unit/client/retry.test.ts',
   'test/unit/http/deadline.test.ts',
   'test/unit/agent/schedule.test.ts',

@@ -9,6 +9,8 @@ import { describeLab, labBtfs, NEEDS, scratchFolder } from '../support/lab.js'
 const PATHS = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }
 /** Newer bpftools say it of enumerations that are not as large as an int. */
 const MODE = / __attribute__\(\(mode\((?:byte|word)\)\)\)/g
+/** Two architectures, and the compilers and encoders of seven years. */
+const KERNELS = /^(?:running|debian-6\.1|android-5\.10|kylin-4\.19\.90-24)$/
 /** Programs ask for these, so that what the compiler makes of the header can be compared with the BTF. */
 const PROGRAM = `#include "vmlinux.h"
 _Static_assert(sizeof(struct task_struct) == TASK_BYTES, "task_struct");
@@ -19,7 +21,7 @@ int pid_of(struct task_struct *task) { return task->pid; }
 describeLab('vmlinux.h', [NEEDS.bpftool, NEEDS.tool('clang')], () => {
   const folder = scratchFolder()
 
-  it.each(labBtfs().map(btf => [btf.name, btf] as const))('of %s is that of bpftool to the character, and clang lays it out as the kernel does', (_, { path }) => {
+  it.each(labBtfs().filter(({ name }) => KERNELS.test(name)).map(btf => [btf.name, btf] as const))('of %s is that of bpftool to the character, and clang lays it out as the kernel does', (_, { path }) => {
     const btf = parseBtf(readFileSync(path))
     const header = writeHeader(btf)
     const theirs = spawnSync('bpftool', ['btf', 'dump', 'file', path, 'format', 'c'], { env: PATHS, encoding: 'utf8', maxBuffer: 1 << 28 }).stdout

@@ -8,12 +8,15 @@ import { askOracle, compareDumps, describeLab, labBtfs, labObjects, NEEDS, scrat
 
 const PATHS = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }
 
+/** Of these kernels bpftool makes its own, which takes it a while for each object. */
+const BY_BPFTOOL = /^(?:running|debian-6\.1|android-5\.10)$/
+
 describeLab('libbpf with a minimised BTF', [NEEDS.oracle, NEEDS.objects, NEEDS.bpftool], () => {
   const folder = scratchFolder()
   const objects = labObjects()
-  const done = { pairs: 0, bytes: 0, bpftoolBytes: 0, bpftoolRefused: 0, ids: 0 }
+  const done = { pairs: 0, compared: 0, bytes: 0, bpftoolBytes: 0, bpftoolRefused: 0, ids: 0 }
 
-  it.each(labBtfs().map(btf => [btf.name, btf] as const))('relocates every object as with the whole BTF of %s, and it is no larger than bpftool makes it', async (_, btf) => {
+  it.each(labBtfs().map(btf => [btf.name, btf] as const))('relocates every object as with the whole BTF of %s', async (_, btf) => {
     const target = parseBtf(readFileSync(btf.path))
     const pairs = objects.flatMap(source => {
       const object = parseObject(readFileSync(source.path))
@@ -42,6 +45,8 @@ describeLab('libbpf with a minimised BTF', [NEEDS.oracle, NEEDS.objects, NEEDS.b
   })
 
   function tooLarge (source: LabFile, btf: LabFile, path: string): string[] {
+    if (!BY_BPFTOOL.test(btf.name)) return []
+    done.compared++
     const theirs = join(folder, 'bpftool.btf')
     const { status } = spawnSync('bpftool', ['gen', 'min_core_btf', btf.path, theirs, source.path], { env: PATHS })
     if (status !== 0) {
@@ -54,9 +59,10 @@ describeLab('libbpf with a minimised BTF', [NEEDS.oracle, NEEDS.objects, NEEDS.b
     return (bytes ?? 0) > (bpftoolBytes ?? 0) ? [`${bytes} bytes, and bpftool makes ${bpftoolBytes}`] : []
   }
 
-  it('in as many cases as a comparison needs', () => {
+  it('is no larger than bpftool makes it, in as many cases as a comparison needs', () => {
     expect(done.pairs).toBeGreaterThan(objects.length)
-    expect(done.bpftoolRefused).toBeLessThan(done.pairs / 10)
+    expect(done.compared).toBeGreaterThan(objects.length)
+    expect(done.bpftoolRefused).toBeLessThan(done.compared / 10)
     expect(done.ids).toBeLessThan(done.pairs / 10)
     console.log(`minimised BTF beside bpftool's: ${JSON.stringify(done)}`)
   })
