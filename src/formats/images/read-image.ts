@@ -1,6 +1,7 @@
 import { detectByteOrder } from '../../btf/header.js'
 import { isElf } from '../../elf/sections.js'
 import { mergeEvidence, type Evidence } from '../../identity/evidence.js'
+import { detectCompression, unpackWhole } from '../decompress/decompress.js'
 import { NO_BTF, type Found } from '../found.js'
 import { findBanner } from './banner.js'
 import { scanForBuildId } from './build-id.js'
@@ -17,16 +18,25 @@ export interface Surroundings {
 }
 
 /**
- * The BTF of one file of a kernel: raw BTF, ELF, or a bootable image, which is unpacked.
+ * The BTF of one file of a kernel: raw BTF, ELF, or a bootable image, which is unpacked; each of them packed or not, as Ubuntu's and
+ * Enterprise Linux's vmlinuz for arm64 is an Image in gzip.
  *
- * @param maxBytes of what an image unpacks to
+ * @param maxBytes of what it unpacks to
+ * @param isUnpacked the file was packed as a whole, which nothing is twice
  * @throws AppError `btf_invalid`, `too_large`
  */
-export async function readFileOfKernel (bytes: Uint8Array, around: Surroundings, maxBytes: number): Promise<Found> {
+export async function readFileOfKernel (
+  bytes: Uint8Array,
+  around: Surroundings,
+  maxBytes: number,
+  isUnpacked = false
+): Promise<Found> {
   if (detectByteOrder(bytes) !== undefined) return fromRawBtf(bytes, around)
   if (isElf(bytes)) return await fromElf(bytes, around)
   const format = detectKernelImage(bytes)
   if (format === undefined) {
+    const compression = isUnpacked ? undefined : detectCompression(bytes)
+    if (compression !== undefined) return await readFileOfKernel(await unpackWhole(compression, bytes, maxBytes), around, maxBytes, true)
     const reason = 'The file is neither BTF, ELF, nor a kernel image.'
     return { kind: 'unread', place: around.place, reason, evidence: around.evidence, code: 'btf_invalid' }
   }
