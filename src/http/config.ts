@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import type { Network } from '../network/network.js'
 import { readNetwork } from '../settings/network-settings.js'
 import { invalidSetting, readSettings, type Environment, type ReadOption } from '../settings/read.js'
+import type { ServiceSettings } from '../settings/service-options.js'
 import { SERVICE_SETTINGS, type ServiceValues } from '../settings/service-settings.js'
 import { readS3Settings, type S3Settings } from '../store/shared/s3-settings.js'
 
@@ -57,4 +58,15 @@ function requireListing ({ watch, webhookUrl, packages, catalog, btfhubDir }: Om
 
 function isLoopback (host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}
+
+/** What the service is made with. */
+export function toServiceSettings (config: Config): ServiceSettings { return { ...config, ...watchingOf(config) } }
+
+function watchingOf ({ watch, watchNewest, webhookUrl, webhookSecretFile }: Config): Pick<ServiceSettings, 'watching'> {
+  if (watch.length === 0 && webhookUrl === undefined) return {}
+  const webhook = webhookUrl === undefined || webhookSecretFile === undefined
+    ? {}
+    : { webhook: { url: webhookUrl, secretFile: webhookSecretFile } }
+  return { watching: { patterns: watch, newest: watchNewest, ...webhook } }
 }

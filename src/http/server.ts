@@ -10,8 +10,7 @@ import { makeFolder } from '../store/folder.js'
 import { readRepositories } from '../packages/read-repositories.js'
 import type { Service } from '../service/types.js'
 import { buildApp } from './app.js'
-import type { Config } from './config.js'
-import type { ServiceSettings } from '../settings/service-options.js'
+import { toServiceSettings, type Config } from './config.js'
 import { readSecrets } from '../watch/signature.js'
 import { createLogger } from './log.js'
 import { startFacts } from './start-facts.js'
@@ -47,7 +46,7 @@ export async function serve (config: Config): Promise<void> {
   // A setting that is wrong ends the start here, with a sentence; the service opens them for itself.
   const signer = await openSigner(config, () => {})
   if (config.webhookSecretFile !== undefined) await readSecrets(config.webhookSecretFile) // as well
-  const service = createService({ ...config, ...watchingOf(config) }, { onWarning: (message, facts) => { log.warn(facts, message) } })
+  const service = createService(toServiceSettings(config), { onWarning: (message, facts) => { log.warn(facts, message) } })
   let app: FastifyInstance
   try {
     app = await buildApp(service, config, { log })
@@ -71,14 +70,6 @@ export async function serve (config: Config): Promise<void> {
     log.info('stopped')
   })
   service.ready().catch((error: unknown) => { setImmediate(() => { throw error }) }) // an unexpected failure like any other
-}
-
-function watchingOf ({ watch, watchNewest, webhookUrl, webhookSecretFile }: Config): Pick<ServiceSettings, 'watching'> {
-  if (watch.length === 0 && webhookUrl === undefined) return {}
-  const webhook = webhookUrl === undefined || webhookSecretFile === undefined
-    ? {}
-    : { webhook: { url: webhookUrl, secretFile: webhookSecretFile } }
-  return { watching: { patterns: watch, newest: watchNewest, ...webhook } }
 }
 
 /** A disk that takes no writes is gone on without. A folder that is not there is a setting that is wrong. */

@@ -163,7 +163,7 @@ describeLab('kernels that no index lists any more', [...['apt-ftparchive', 'gpg'
       response.writeHead(200).end('<html>')
       return true
     }
-    expect(await refusal(asked, `debian/12/x86_64/${PAST}`)).toMatchObject({ code: 'source_invalid', message: expect.stringContaining('is no JSON') })
+    expect(await refusal(asked, `debian/12/x86_64/${PAST}`)).toMatchObject({ code: 'source_invalid', message: expect.stringContaining('is not JSON') })
   })
 
   it('of Ubuntu are proven by the snapshot of its archive at the time at which Launchpad says that they were published', async () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { spawnService, TEST_SETTINGS, type Options, type ServiceProcess, type Settings } from '../../scripts/service.mjs'
 import { buildApp } from '../../src/http/app.js'
-import { readConfig } from '../../src/http/config.js'
+import { readConfig, toServiceSettings } from '../../src/http/config.js'
 import { createLogger } from '../../src/http/log.js'
 import { createService } from '../../src/service/service.js'
 
@@ -20,7 +20,7 @@ export interface ListeningService {
 /** Starts a service in this process that listens, and resolves once it is ready. The caller stops it. */
 export async function startListening (settings: Settings): Promise<ListeningService> {
   const config = readConfig({ ...TEST_SETTINGS, ...settings })
-  const service = createService(config)
+  const service = createService(toServiceSettings(config))
   const app = await buildApp(service, config, { log: createLogger('silent') })
   await app.listen({ host: config.host, port: config.port })
   await service.ready()
