@@ -4,5 +4,5 @@
  */
 export function runs (numRuns = 300): { numRuns: number, seed?: number } {
   const { CORELO_RUNS: times, CORELO_SEED: seed = times === undefined ? '1' : undefined } = process.env
-  return { numRuns: numRuns * Number(times ?? 1), ...(seed === undefined ? {} : { seed: Number(seed) }) }
+  return { numRuns: Math.ceil(numRuns * Number(times ?? 1)), ...(seed === undefined ? {} : { seed: Number(seed) }) }
 }
