@@ -114,8 +114,10 @@ export function createKernels ({
     { via = [], caller, waitMs = 0, isAhead = false }: Omit<KernelQuestion, keyof WantedBuild> = {}
   ): Promise<KernelRecord> => {
     const isAnswered = (): boolean => recordsOfName(index, query, trustUploads).some(record => isSameBuild(query, record, trustUploads))
+    /** Whose build-id is known is that kernel, or contradicts its name: no source has to be asked. */
+    const isBuilt = (): boolean => query.buildId !== undefined && recordsOfBuild(index, query.buildId, trustUploads).length > 0
     if (!isAnswered() || !index.isCurrent(query)) await index.learn(query)
-    if (isAnswered()) return requireRecord(query)
+    if (isAnswered() || isBuilt()) return requireRecord(query)
     let asked: readonly AskedSource[] = []
     try {
       asked = await fetching.obtain(query, via, caller, waitMs, isAhead)
