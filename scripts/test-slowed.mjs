@@ -15,7 +15,6 @@ const NICENESS = '5'
 const INSIDE = '--inside'
 /** Deadlines, retries, waiting in turn, connections that are slow or idle, and a stop that gives others time to notice. */
 const SHORT = [
-  'test/http/connections.test.ts',
   'test/unit/workers/admission.test.ts',
   'test/unit/client/retry.test.ts',
   'test/unit/http/deadline.test.ts',
