@@ -13,7 +13,7 @@ const LOOPS_PER_CORE = 3
 const NICENESS = '5'
 /** Given to the process that has the tests and the loops in a session of its own. */
 const INSIDE = '--inside'
-/** Deadlines, retries, waiting in turn, connections that are slow or idle, and a stop that gives others time to notice. */
+/** Deadlines, retries and waiting in turn. `-- test/http/stopping.test.ts test/http/connections.test.ts` takes a minute and a half. */
 const SHORT = [
   'test/unit/workers/admission.test.ts',
   'test/unit/client/retry.test.ts',
