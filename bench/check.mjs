@@ -6,7 +6,7 @@ import { openContentStore } from '../dist/store/content-store.js'
 import { openKernelIndex } from '../dist/kernels/kernel-index.js'
 import { sha256 } from '../dist/store/sha256.js'
 import { labBtfs, labObjects } from './lab.mjs'
-import { cpuMsOf, startService, stopServer } from './servers.mjs'
+import { cpuMsOf, startMeasured } from './servers.mjs'
 import { median } from './statistics.mjs'
 
 /** Requests a second of the load beside a check. */
@@ -30,11 +30,11 @@ export async function benchCheck ({ shared, distinct, windows, seconds, most = I
       ['a BTF each', objects.slice(0, 1), 'distinct/1/x86_64/*', distinct],
       ['a BTF each', objects, 'distinct/1/x86_64/*', distinct]
     ]) {
-      const service = await startService({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false' })
-      const cold = await timed(service, () => check(service.address, files, pattern))
-      const warm = await timed(service, () => check(service.address, files, pattern))
+      const service = await startMeasured({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false' })
+      const cold = await timed(service, () => check(service.url, files, pattern))
+      const warm = await timed(service, () => check(service.url, files, pattern))
       rows.push({ kernels: `${kernels} of ${name}`, objects: files.length, 'first ms': cold.ms, 'first CPU ms': cold.cpu, 'again ms': warm.ms, 'again CPU ms': warm.cpu })
-      await stopServer(service)
+      await service.stop()
     }
     return [...rows, await besideLoad(cache, objects, { windows, seconds, distinct })].map(row => ({ ...EMPTY, ...row }))
   } finally {
@@ -47,19 +47,19 @@ const EMPTY = { kernels: '', objects: '', 'first ms': '', 'first CPU ms': '', 'a
 /** Windows with and without a check take turns, so that what else the machine does is in both. */
 async function besideLoad (cache, objects, { windows, seconds, distinct }) {
   // The memory tier holds a few kernels, so that each check reads them anew. Results are not held for it: each request is another object.
-  const service = await startService({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false' })
+  const service = await startMeasured({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false' })
   const alone = []
   const beside = []
-  await load(service.address, objects[0], 1)
+  await load(service.url, objects[0], 1)
   for (let window = 0; window < windows; window++) {
-    alone.push(await load(service.address, objects[0], seconds))
+    alone.push(await load(service.url, objects[0], seconds))
     const leaving = new AbortController()
-    const running = keepChecking(service.address, objects, leaving.signal)
-    beside.push(await load(service.address, objects[0], seconds))
+    const running = keepChecking(service.url, objects, leaving.signal)
+    beside.push(await load(service.url, objects[0], seconds))
     leaving.abort()
     await running
   }
-  await stopServer(service)
+  await service.stop()
   const [p99, p99Beside] = [alone, beside].map(times => median(times.map(({ p99 }) => p99)))
   return {
     kernels: `POST /relocate beside a check of ${distinct}`,

@@ -41,9 +41,9 @@ const sections = [
   { name: 'held', title: 'Results that are held, beside bare Fastify (and beside the checkout of --beside)', run: () => benchHeld(values.short ? { rounds: 2, seconds: 1, beside: values.beside } : { rounds: 7, seconds: 2, beside: values.beside }) },
   { name: 'memory', title: 'Resident memory of a service that holds many kernels', run: () => benchMemory({ kernels: values.short ? 10 : 50 }) },
   { name: 'package', title: 'A cold kernel out of a package repository', run: () => benchPackage() },
-  { name: 'intake', title: "A kernel's layout table, beside what its BTF costs when it is taken in", run: () => benchIntake({ runs: values.short ? 5 : 15 }) },
-  { name: 'fleet', title: 'Telling kernels apart for an object by their layout tables', run: () => benchFleet({ kernels: 1000 }) },
-  { name: 'check', title: 'Objects on many kernels, and POST /relocate beside that', run: () => benchCheck(values.short ? { shared: 1000, distinct: 10, windows: 2, seconds: 3, most: 5 } : { shared: 1000, distinct: 200, windows: 5, seconds: 10 }) },
+  { name: 'intake', title: "A kernel's layout table, beside what its BTF costs when it is taken in", run: () => benchIntake({ runs: values.short ? 1 : 15 }) },
+  { name: 'fleet', title: 'Telling kernels apart for an object by their layout tables', run: () => benchFleet({ kernels: values.short ? 100 : 1000 }) },
+  { name: 'check', title: 'Objects on many kernels, and POST /relocate beside that', run: () => benchCheck(values.short ? { shared: 50, distinct: 3, windows: 1, seconds: 1, most: 5 } : { shared: 1000, distinct: 200, windows: 5, seconds: 10 }) },
   { name: 'restart', title: 'From the start of the process until it is ready, with 500 kernels held', run: () => benchRestart({ kernels: 500, runs: values.short ? 3 : 9 }) }
 ].filter(({ name }) => values.only === undefined || values.only.split(',').includes(name))
 
