@@ -1,9 +1,8 @@
 import { dataView } from '../bytes/checked.js'
-import {
-  findString, isComposite, isEnum, kindOf, nameOffsetOf, vlenOf, type Btf, type StringPlace, type TypeId
-} from '../btf/btf.js'
-import { BTF_MAGIC, BtfKind } from '../btf/constants.js'
-import { BTF_ARRAY, BTF_HEADER, BTF_MEMBER, BTF_PARAM, BTF_TYPE, KIND_TAILS } from '../btf/layout.js'
+import { findString, isComposite, isEnum, kindOf, typeId, vlenOf, type Btf, type StringPlace, type TypeId } from '../btf/btf.js'
+import { BTF_MAGIC } from '../btf/constants.js'
+import { BTF_HEADER, BTF_TYPE, KIND_TAILS } from '../btf/layout.js'
+import { referencesOf } from '../btf/references.js'
 import { endOfString } from '../bytes/strings.js'
 import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
@@ -59,40 +58,25 @@ function writeType (given: TypeToWrite): void {
   const { btf, id, type, words, strings, newIdOf } = given
   const start = btf.typeOffsets[id - btf.startId] ?? 0
   const word = (offset: number): number => btf.view.getUint32(start + offset, btf.littleEndian)
-  const reference = (offset: number): number => newIdOf(btf, word(offset) as TypeId) // validated when the BTF was parsed
+  const reference = (offset: number): number => newIdOf(btf, typeId(word(offset)))
   const string = (offset: number): number => strings.add(findString(btf, word(offset)))
   const kind = kindOf(btf, id)
-  const vlen = vlenOf(btf, id)
+  const { types, uncheckedType, elementName, elementType } = referencesOf(kind)
+  const copy = (offset: number): number => offset === uncheckedType || types.includes(offset) ? reference(offset) : word(offset)
   const elements = isComposite(kind) || isEnum(kind) ? [...type.elements].sort((a, b) => a - b) : undefined
   const info = word(BTF_TYPE.info)
-  words.push(given.name ?? strings.add(findString(btf, nameOffsetOf(btf, id))))
+  words.push(given.name ?? string(BTF_TYPE.nameOff))
   words.push(elements === undefined ? info : (info & 0xff000000 | elements.length) >>> 0)
-  words.push(hasReference(kind) ? reference(BTF_TYPE.sizeOrType) : word(BTF_TYPE.sizeOrType))
-  const tail = KIND_TAILS[kind]
-  if (tail === undefined) return
-  if (kind === BtfKind.ARRAY) {
-    words.push(reference(BTF_ARRAY.type), reference(BTF_ARRAY.indexType), word(BTF_ARRAY.nelems))
-  } else {
-    for (let offset = 0; offset < tail.fixed; offset += 4) words.push(word(BTF_TYPE.SIZE + offset))
-  }
-  if (tail.element === 0) return
-  for (const index of elements ?? Array(vlen).keys()) {
-    const at = BTF_TYPE.SIZE + index * tail.element
-    words.push(string(at))
-    if (isComposite(kind)) words.push(reference(at + BTF_MEMBER.type), word(at + BTF_MEMBER.offset))
-    else if (kind === BtfKind.FUNC_PROTO) words.push(reference(at + BTF_PARAM.type))
-    else for (let offset = 4; offset < tail.element; offset += 4) words.push(word(at + offset))
-  }
-}
-
-/** Whether the word after `info` is a type id. */
-function hasReference (kind: number): boolean {
-  switch (kind) {
-    case BtfKind.PTR: case BtfKind.TYPEDEF: case BtfKind.VOLATILE: case BtfKind.CONST: case BtfKind.RESTRICT: case BtfKind.TYPE_TAG:
-    case BtfKind.FUNC: case BtfKind.FUNC_PROTO: case BtfKind.VAR: case BtfKind.DECL_TAG:
-      return true
-    default:
-      return false
+  words.push(copy(BTF_TYPE.sizeOrType))
+  const { fixed, element } = KIND_TAILS[kind] ?? { fixed: 0, element: 0 }
+  for (let offset = 0; offset < fixed; offset += 4) words.push(copy(BTF_TYPE.SIZE + offset))
+  if (element === 0) return
+  for (const index of elements ?? Array(vlenOf(btf, id)).keys()) {
+    const first = BTF_TYPE.SIZE + index * element
+    for (let offset = 0; offset < element; offset += 4) {
+      const at = first + offset
+      words.push(offset === elementName ? string(at) : offset === elementType ? reference(at) : word(at))
+    }
   }
 }
 
