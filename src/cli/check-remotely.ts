@@ -2,12 +2,11 @@ import { basename } from 'node:path'
 import { parseLine } from '../check/parse.js'
 import type { Cell } from '../check/types.js'
 import type { CheckOutcome, CheckRow } from '../check/wire.js'
-import { createClient } from '../client/client.js'
 import { AppError, ERRORS, type ErrorCode } from '../errors.js'
-import { readNetwork } from '../settings/network-settings.js'
 import { isSha256, sha256 } from '../store/sha256.js'
 import type { Arguments } from './arguments.js'
 import type { CheckSource } from './check-source.js'
+import { createRemoteClient } from './remote-client.js'
 
 /**
  * Checks by a service.
@@ -19,11 +18,7 @@ export async function checkRemotely (
   objects: ReadonlyArray<{ readonly path: string, readonly bytes: Uint8Array }>,
   patterns: readonly string[]
 ): Promise<CheckSource> {
-  const client = createClient({
-    server: options.get('server') ?? '',
-    tokenFile: options.get('token-file'),
-    network: readNetwork(process.env)
-  })
+  const client = createRemoteClient(options)
   const leaving = new AbortController()
   const named = objects.map(({ path, bytes }) => ({ name: path === '-' ? 'standard input' : basename(path), bytes }))
   const lines = await client.check({ objects: named, kernels: patterns, fetch: options.has('fetch'), signal: leaving.signal })

@@ -11,6 +11,7 @@ import type { CheckSource } from './check-source.js'
 import { createCheckTable } from './check-table.js'
 import { ExitCode } from './exit-code.js'
 import { readInput, writeOutput } from './files.js'
+import { requireServerFor } from './target-options.js'
 
 export const spec: CommandSpec = {
   name: 'check',
@@ -63,9 +64,7 @@ const EXIT_CODES: Readonly<Record<CheckVerdict, ExitCode>> = {
 
 export async function run (args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(spec, args)
-  for (const option of ['token-file', 'fetch']) {
-    if (options.has(option) && !options.has('server')) throw usageError(spec, `Option --${option} goes with --server.`)
-  }
+  requireServerFor(spec, options, ['token-file', 'fetch'])
   const patterns = patternsOf(options)
   const earlier = options.get('baseline')
   const baseline = earlier === undefined ? undefined : createBaseline(await parseEarlier(readText(earlier, 'baseline')))

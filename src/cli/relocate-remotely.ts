@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { assumptionsDigest, type AttestedFindings } from '../attestation/findings.js'
 import { parseJwks } from '../attestation/jwk.js'
 import { verifyAttestation } from '../attestation/verify.js'
-import { createClient, type Client } from '../client/client.js'
+import type { Client } from '../client/client.js'
 import type { RelocationAnswer, RelocationRequest } from '../client/relocation.js'
 import { isPassing, kindOf } from '../client/problem.js'
 import { relocationsIn } from '../wire/parse-report.js'
@@ -13,12 +13,11 @@ import { formatQuery } from '../identity/reference.js'
 import { sha256 } from '../store/sha256.js'
 import type { Arguments } from './arguments.js'
 import { ExitCode } from './exit-code.js'
-import { readInput } from './files.js'
 import { printForPeople, writeResult } from './relocation-output.js'
-import { findRemoteTarget, type RemoteTarget } from './remote-target.js'
+import { createRemoteClient } from './remote-client.js'
+import { askWithOwnBtf, findRemoteTarget, type RemoteTarget } from './remote-target.js'
 import { diagnostics } from './report-text.js'
 import { paintFor, say } from './terminal.js'
-import { readNetwork } from '../settings/network-settings.js'
 
 /** How long to go on trying while the service is busy. Somebody at a terminal is told at once that it is not there. */
 const PATIENCE_MS = 10_000
@@ -29,21 +28,16 @@ const PATIENCE_MS = 10_000
  * @throws AppError with the code of the service's problem, or of the failure to talk to it
  */
 export async function relocateRemotely (options: Arguments, input: Uint8Array): Promise<ExitCode> {
-  const client = createClient({
-    server: options.get('server') ?? '',
-    tokenFile: options.get('token-file'),
-    network: readNetwork(process.env)
-  })
+  const client = createRemoteClient(options)
   const target = await findRemoteTarget(options)
   const onUnresolved = options.get('on-unresolved') === 'fail' ? 'fail' : 'poison'
-  const request: RelocationRequest = {
-    ...target.request,
+  const request: Omit<RelocationRequest, keyof RemoteTarget['request']> = {
     object: input,
     modules: options.getList('modules'),
     onUnresolved,
     assume: options.getAll('assume')
   }
-  const answer = await ask(client, request, target.ownBtf).catch((error: unknown) => {
+  const answer = await ask(client, request, target).catch((error: unknown) => {
     if (!(error instanceof AppError)) throw error
     sayWhy(error, options.operand)
     throw withNearest(error)
@@ -56,15 +50,15 @@ export async function relocateRemotely (options: Arguments, input: Uint8Array): 
   return report.verdict === 'fails' ? ExitCode.FINDING : ExitCode.OK
 }
 
-async function ask (client: Client, request: RelocationRequest, ownBtf: string | undefined): Promise<RelocationAnswer> {
+async function ask (
+  client: Client,
+  request: Omit<RelocationRequest, keyof RemoteTarget['request']>,
+  target: RemoteTarget
+): Promise<RelocationAnswer> {
   const onRetry = (error: AppError, waitMs: number): void => { say(`${error.message} Trying again in ${(waitMs / 1000).toFixed(1)} s.`) }
   const isWorthATry = (error: AppError): boolean => isPassing(error) && kindOf(error) === 'problem'
-  const relocate = async (wanted: RelocationRequest): Promise<RelocationAnswer | undefined> =>
-    await withRetries(() => client.relocate(wanted), { withinMs: PATIENCE_MS, isWorthATry, onRetry })
-  const answer = await relocate(request).catch(async (error: unknown) => {
-    if (!(error instanceof AppError) || error.code !== 'btf_unknown' || ownBtf === undefined) throw error
-    return await relocate({ ...request, btfSha256: undefined, btf: [readInput(ownBtf, 'BTF file')] })
-  })
+  const answer = await askWithOwnBtf(target, async kernel =>
+    await withRetries(() => client.relocate({ ...request, ...kernel }), { withinMs: PATIENCE_MS, isWorthATry, onRetry }))
   if (answer === undefined) throw new AppError('source_invalid', `${client.server} answered that nothing changed, which was not asked.`)
   return answer
 }

@@ -8,6 +8,7 @@ import { ExitCode } from './exit-code.js'
 import { about, readInput } from './files.js'
 import { printForPeople, writeResult } from './relocation-output.js'
 import { parseTarget } from './parse-target.js'
+import { requireOneTarget, requireServerFor, TARGET_OPTIONS } from './target-options.js'
 import { findTarget, placesFrom } from './target.js'
 import type { TargetBtf } from './target-request.js'
 import { parseAssumptions, resolveAssumptions } from '../verdict/index.js'
@@ -23,20 +24,7 @@ export const spec: CommandSpec = {
       value: 'OUT',
       help: 'Where the relocated object goes; - is standard output. A file is written whole or not at all.'
     },
-    kernel: {
-      short: 'k',
-      value: 'REF',
-      help: 'The kernel: <distro>/<distro_version>/<arch>/<kernel_release>, or a bare release (uname -r). ' +
-        'Looked for in the running kernel and in the local cache. Default: the running kernel.'
-    },
-    btf: {
-      short: 'b',
-      value: 'FILE',
-      repeatable: true,
-      help: "The kernel's BTF instead: raw, or a file that has it (vmlinux, vmlinuz, .btf.tar.xz, .deb, .rpm). " +
-        'Give it again for the split BTF of modules: vmlinux first.'
-    },
-    modules: { short: 'm', value: 'A,B', help: 'Kernel modules whose BTF may be consulted, in the order in which the kernel loaded them.' },
+    ...TARGET_OPTIONS,
     'on-unresolved': {
       value: 'poison|fail',
       help: 'What to do when a program may reach an instruction that has no value in that kernel: ' +
@@ -114,14 +102,8 @@ function checkCombination (options: Arguments): void {
   if (onUnresolved !== undefined && onUnresolved !== 'poison' && onUnresolved !== 'fail') {
     throw usageError(spec, `--on-unresolved is poison or fail, not ${onUnresolved}.`)
   }
-  for (const option of ['token-file', 'keys']) {
-    if (options.has(option) && !options.has('server')) throw usageError(spec, `Option --${option} goes with --server.`)
-  }
-  if (options.has('btf') && options.has('kernel')) throw usageError(spec, 'Give the kernel by --kernel or by --btf, not by both.')
-  if (options.has('btf') && options.has('modules')) {
-    throw usageError(spec,
-      'With --btf, give the BTF of modules as further --btf FILE after that of vmlinux; --modules goes with --kernel.')
-  }
+  requireServerFor(spec, options, ['token-file', 'keys'])
+  requireOneTarget(spec, options)
 }
 
 /** Why no object is written, if that is so. */

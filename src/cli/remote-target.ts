@@ -49,3 +49,18 @@ async function readBtfFiles (paths: readonly string[]): Promise<Uint8Array[]> {
     return distilledBase === undefined ? bytes : readInput(path, 'BTF file')
   }))
 }
+
+/**
+ * Asks about a kernel by the hash of its BTF, and sends the BTF where it is this machine's and the service lacks it.
+ *
+ * @throws AppError what `ask` throws
+ */
+export async function askWithOwnBtf<T> (
+  { request, ownBtf }: RemoteTarget,
+  ask: (request: RemoteTarget['request']) => Promise<T>
+): Promise<T> {
+  return await ask(request).catch(async (error: unknown) => {
+    if (!(error instanceof AppError) || error.code !== 'btf_unknown' || ownBtf === undefined) throw error
+    return await ask({ ...request, btfSha256: undefined, btf: [readInput(ownBtf, 'BTF file')] })
+  })
+}

@@ -6,6 +6,7 @@ import { parseArguments, usageError, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { writeOutput } from '../files.js'
 import { parseTarget } from '../parse-target.js'
+import { requireOneTarget, TARGET_OPTIONS } from '../target-options.js'
 import { findTarget, placesFrom } from '../target.js'
 
 export const spec: CommandSpec = {
@@ -15,12 +16,7 @@ export const spec: CommandSpec = {
   isOperandOptional: true,
   summary: 'Prints a type of a kernel as C, each member with its place in bytes; without TYPE all types as a header: vmlinux.h.',
   options: {
-    kernel: {
-      short: 'k',
-      value: 'REF',
-      help: 'The kernel: <distro>/<distro_version>/<arch>/<kernel_release>, or a bare release (uname -r). ' +
-        'Looked for in the running kernel and in the local cache. Default: the running kernel.'
-    },
+    kernel: TARGET_OPTIONS.kernel,
     btf: {
       short: 'b',
       value: 'FILE',
@@ -38,7 +34,7 @@ export const spec: CommandSpec = {
 
 export async function run (args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(spec, args)
-  if (options.has('btf') && options.has('kernel')) throw usageError(spec, 'Give the kernel by --kernel or by --btf, not by both.')
+  requireOneTarget(spec, options)
   const isWhole = options.operand === ''
   if (isWhole && options.has('json')) throw usageError(spec, '--json prints one type: say which.')
   const wanted = isWhole ? undefined : parseType(options.operand)

@@ -1,0 +1,35 @@
+import { usageError, type Arguments, type CommandSpec, type OptionSpec } from './arguments.js'
+
+/** The options that say what to relocate for: as findTarget and findRemoteTarget take them. */
+export const TARGET_OPTIONS = {
+  kernel: {
+    short: 'k',
+    value: 'REF',
+    help: 'The kernel: <distro>/<distro_version>/<arch>/<kernel_release>, or a bare release (uname -r). ' +
+      'Looked for in the running kernel and in the local cache. Default: the running kernel.'
+  },
+  btf: {
+    short: 'b',
+    value: 'FILE',
+    repeatable: true,
+    help: "The kernel's BTF instead: raw, or a file that has it (vmlinux, vmlinuz, .btf.tar.xz, .deb, .rpm). " +
+      'Give it again for the split BTF of modules: vmlinux first.'
+  },
+  modules: { short: 'm', value: 'A,B', help: 'Kernel modules whose BTF may be consulted, in the order in which the kernel loaded them.' }
+} as const satisfies Record<string, OptionSpec>
+
+/** @throws AppError `invalid_request` where the options name a kernel twice */
+export function requireOneTarget (spec: CommandSpec, options: Arguments): void {
+  if (options.has('btf') && options.has('kernel')) throw usageError(spec, 'Give the kernel by --kernel or by --btf, not by both.')
+  if (options.has('btf') && options.has('modules')) {
+    throw usageError(spec,
+      'With --btf, give the BTF of modules as further --btf FILE after that of vmlinux; --modules goes with --kernel.')
+  }
+}
+
+/** @throws AppError `invalid_request` where one of the options is given that only `--server` has a use for, without that */
+export function requireServerFor (spec: CommandSpec, options: Arguments, names: readonly string[]): void {
+  for (const name of names) {
+    if (options.has(name) && !options.has('server')) throw usageError(spec, `Option --${name} goes with --server.`)
+  }
+}
