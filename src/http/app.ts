@@ -25,6 +25,7 @@ import { keyRoutes } from './routes/keys.js'
 import { minBtfRoutes } from './routes/min-btf.js'
 import { objectRoutes } from './routes/objects.js'
 import { operationRoutes } from './routes/operations.js'
+import { pageRoutes } from './routes/page.js'
 import { relocateRoutes } from './routes/relocate.js'
 import { relocatedRoutes } from './routes/relocated.js'
 import { typeRoutes } from './routes/types.js'
@@ -110,5 +111,6 @@ export async function buildApp (
   await app.register(typeRoutes, dependencies)
   await app.register(keyRoutes, dependencies)
   await app.register(operationRoutes, dependencies)
+  await app.register(pageRoutes, dependencies)
   return app
 }
