@@ -30,7 +30,7 @@ module.exports = {
     knowsOnly('core', 'bytes/', 'elf/', 'btf/', 'insn/'),
     knowsOnly('verdict', 'bytes/', 'elf/', 'btf/', 'insn/', 'core/'),
     knowsOnly('layout', 'bytes/', 'elf/', 'btf/', 'core/'),
-    knowsOnly('c-types', 'bytes/', 'btf/'),
+    knowsOnly('c-types', 'wire/', 'bytes/', 'btf/'),
     knowsOnly('min-btf', 'bytes/', 'btf/', 'insn/', 'core/'),
     knowsOnly('report', 'wire/', 'bytes/', 'elf/', 'btf/', 'insn/', 'core/', 'verdict/'),
     knowsOnly('identity', 'wire/'),

@@ -8,6 +8,7 @@ import { essentialNameLength } from '../btf/names.js'
 import { resolveSize, strip } from '../btf/resolve.js'
 import { newWork, step, type Work } from '../btf/work.js'
 import { LIMITS } from '../limits.js'
+import type { MemberDefinition, NamedKind, TypeDefinition } from '../wire/types.js'
 import { createAlignments, tooDeep } from './alignment.js'
 import { createDeclarations } from './declarations.js'
 import { signedValue } from './enumerators.js'
@@ -20,45 +21,12 @@ export const NAMED_KINDS = {
   union: [BtfKind.UNION],
   enum: [BtfKind.ENUM, BtfKind.ENUM64],
   typedef: [BtfKind.TYPEDEF]
-} as const
-
-export type NamedKind = keyof typeof NAMED_KINDS
+} as const satisfies Record<NamedKind, readonly number[]>
 
 /** Which types of a kernel are wanted, and how: all of them as a header, or those of one name. */
 export type WantedTypes =
   | { readonly form: 'header' }
   | { readonly form: 'c' | 'json', readonly kind: NamedKind, readonly name: string }
-
-/** A member of a struct or union. */
-export interface MemberDefinition {
-  /** Null where it has none: its own members count as those of what it is in. */
-  readonly name: string | null
-  /** As C writes it. */
-  readonly type: string
-  /** From the start of the type that was asked for, in bits. */
-  readonly bit_offset: number
-  /** In bits; null for what is no bitfield. */
-  readonly bitfield_size: number | null
-  /** In bytes; null where it has none. */
-  readonly size: number | null
-  /** Of a struct or union without a name. */
-  readonly members?: readonly MemberDefinition[]
-}
-
-/** A type of a kernel. */
-export interface TypeDefinition {
-  /** In the kernel's BTF. */
-  readonly type_id: number
-  readonly kind: NamedKind
-  readonly name: string
-  /** In bytes; null where it has none. */
-  readonly size: number | null
-  readonly members?: readonly MemberDefinition[]
-  /** Values are decimal numbers, as text: they may have 64 bits. */
-  readonly enumerators?: ReadonlyArray<{ readonly name: string, readonly value: string }>
-  /** Of a typedef: what it stands for, as C writes it. */
-  readonly type?: string
-}
 
 /** The types of a name, in id order: a kernel may have several that differ. None where it has no such type. */
 export function findTypes (btf: Btf, kind: NamedKind, name: string): TypeId[] {

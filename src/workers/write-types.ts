@@ -1,8 +1,9 @@
 import type { Btf } from '../btf/btf.js'
 import { writeHeader } from '../c-types/header.js'
-import { defineType, findTypes, NAMED_KINDS, writeType, type NamedKind } from '../c-types/type-definition.js'
+import { defineType, findTypes, NAMED_KINDS, writeType } from '../c-types/type-definition.js'
 import { AppError } from '../errors.js'
 import { sha256 } from '../store/sha256.js'
+import type { NamedKind } from '../wire/types.js'
 import { attachShared } from './attached-btfs.js'
 import type { WrittenTypes, WriteTypesTask } from './protocol.js'
 

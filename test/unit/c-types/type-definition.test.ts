@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { defineType, findTypes, writeType, type NamedKind } from '../../../src/c-types/type-definition.js'
+import { defineType, findTypes, writeType } from '../../../src/c-types/type-definition.js'
+import type { NamedKind } from '../../../src/wire/types.js'
 import { parseBtf } from '../../../src/index.js'
 
 const shapes = parseBtf(readFileSync(join(import.meta.dirname, '../../fixtures/c-types/shapes.btf')))
