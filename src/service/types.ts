@@ -1,7 +1,7 @@
 import type { Check, CheckRequest } from '../check/checks.js'
 import type { Jwks } from '../wire/keys.js'
 import type { KernelReference } from '../identity/reference.js'
-import type { KernelTypes } from '../kernels/kernel-types.js'
+import type { KernelTypes } from '../kernel-types/kernel-types.js'
 import type { KernelQuestion, Kernels, NamedBtf } from '../kernels/kernels.js'
 import type { KernelEntry, KernelFilter, KernelPage } from '../kernels/types.js'
 import type { MinimiseAnswer, MinimiseRequest } from '../relocation/minimising.js'

@@ -13,7 +13,7 @@ export interface MemberDefinition {
   readonly bitfield_size: number | null
   /** In bytes; null where it has none. */
   readonly size: number | null
-  /** Of a struct or union without a name. */
+  /** Of a struct or union without a name, and of a member without one. */
   readonly members?: readonly MemberDefinition[]
 }
 

@@ -1,31 +1,44 @@
-import type { Btf } from '../btf/btf.js'
+import { diffTypes } from '../c-types/diff.js'
 import { writeHeader } from '../c-types/header.js'
-import { defineType, findTypes, NAMED_KINDS, writeType } from '../c-types/type-definition.js'
-import { AppError } from '../errors.js'
+import { findTypes, requireTypes } from '../c-types/named-types.js'
+import { findPlaces } from '../c-types/places.js'
+import { searchTypes } from '../c-types/search.js'
+import { defineType, writeType } from '../c-types/type-definition.js'
 import { sha256 } from '../store/sha256.js'
-import type { NamedKind } from '../wire/types.js'
 import { attachShared } from './attached-btfs.js'
-import type { WrittenTypes, WriteTypesTask } from './protocol.js'
+import { openChecked } from './check-objects.js'
+import type { DiffTypesTask, FindPlacesTask, FoundPlaces, SearchTypesTask, WrittenTypes, WriteTypesTask } from './protocol.js'
 
 /** @throws AppError `not_found` where the kernel has no such type, `btf_invalid` for types that C cannot have */
 export function writeTypes ({ btf, wanted }: WriteTypesTask): WrittenTypes {
   const target = attachShared(btf)
   if (wanted.form === 'header') return written(writeHeader(target))
-  const { kind, name } = wanted
-  const ids = findTypes(target, kind, name)
-  if (ids.length === 0) throw unknownType(target, kind, name)
-  if (wanted.form === 'c') return written(ids.map(id => writeType(target, id, kind)).join('\n'))
-  return written(JSON.stringify(ids.map(id => defineType(target, id, kind))))
+  const ids = requireTypes(target, wanted)
+  if (wanted.form === 'c') return written(ids.map(id => writeType(target, id, wanted.kind)).join('\n'))
+  return written(JSON.stringify(ids.map(id => defineType(target, id, wanted.kind))))
+}
+
+/** @throws AppError `not_found` where neither kernel has such a type */
+export function writeDifferences ({ from, to, wanted }: DiffTypesTask): WrittenTypes {
+  const [before, after] = [from, to].map(btf => {
+    const target = attachShared(btf)
+    return findTypes(target, wanted).map(id => defineType(target, id, wanted.kind))
+  })
+  if (before?.length === 0 && after?.length === 0) requireTypes(attachShared(to), wanted, 'Neither kernel')
+  return written(JSON.stringify(diffTypes(before ?? [], after ?? [])))
+}
+
+export function writeFoundTypes ({ btf, search }: SearchTypesTask): WrittenTypes {
+  return written(JSON.stringify(searchTypes(attachShared(btf), search)))
+}
+
+/** @throws AppError `btf_invalid` */
+export function findPlacesIn ({ btf, wanted, member }: FindPlacesTask): FoundPlaces {
+  const opened = openChecked(btf, undefined)
+  return opened === undefined ? { state: 'absent' } : { state: 'ready', places: findPlaces(opened, wanted, member) }
 }
 
 function written (text: string): WrittenTypes {
   const bytes = new TextEncoder().encode(text)
   return { bytes, sha256: sha256(bytes) }
-}
-
-function unknownType (btf: Btf, kind: NamedKind, name: string): AppError {
-  const kinds = Object.keys(NAMED_KINDS).filter((other): other is NamedKind => Object.hasOwn(NAMED_KINDS, other))
-  const others = kinds.filter(other => other !== kind && findTypes(btf, other, name).length > 0)
-  const hint = others.length === 0 ? '' : ` It has ${others.map(other => `${other} ${name}`).join(' and ')}.`
-  return new AppError('not_found', `This kernel has no ${kind} ${name}.${hint}`, { type: `${kind} ${name}` })
 }

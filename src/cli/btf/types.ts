@@ -1,8 +1,7 @@
 import { writeHeader } from '../../c-types/header.js'
-import { defineType, findTypes, NAMED_KINDS, writeType } from '../../c-types/type-definition.js'
-import { AppError } from '../../errors.js'
+import { parseTypeName, requireTypes, type TypeName } from '../../c-types/named-types.js'
+import { defineType, writeType } from '../../c-types/type-definition.js'
 import type { Btf } from '../../index.js'
-import type { NamedKind } from '../../wire/types.js'
 import { parseArguments, usageError, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { writeOutput } from '../files.js'
@@ -50,29 +49,15 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   return ExitCode.OK
 }
 
-interface WantedType {
-  readonly kind: NamedKind
-  readonly name: string
+function parseType (text: string): TypeName {
+  const wanted = parseTypeName(text)
+  if (wanted !== undefined) return wanted
+  throw usageError(spec, `"${text}" is no type; write it as C does: 'struct task_struct', 'enum pid_type', or a typedef's name.`)
 }
 
-function parseType (text: string): WantedType {
-  const [, keyword, name] = /^(?:(struct|union|enum|typedef) +)?([A-Za-z_]\w*)$/.exec(text.trim()) ?? []
-  if (name === undefined) {
-    throw usageError(spec, `"${text}" is no type; write it as C does: 'struct task_struct', 'enum pid_type', or a typedef's name.`)
-  }
-  return { kind: isKind(keyword) ? keyword : 'typedef', name }
-}
-
-function isKind (word: string | undefined): word is NamedKind { return word !== undefined && Object.hasOwn(NAMED_KINDS, word) }
-
-function textOf (btf: Btf, { kind, name }: WantedType, isJson: boolean, kernel: string): string {
-  const ids = findTypes(btf, kind, name)
-  if (ids.length === 0) {
-    const other = Object.keys(NAMED_KINDS).find(known => isKind(known) && known !== kind && findTypes(btf, known, name).length > 0)
-    const hint = other === undefined ? '' : ` It has ${other} ${name}.`
-    throw new AppError('not_found', `${kernel} has no ${kind} ${name}.${hint}`)
-  }
+function textOf (btf: Btf, wanted: TypeName, isJson: boolean, kernel: string): string {
+  const ids = requireTypes(btf, wanted, kernel)
   return isJson
-    ? `${JSON.stringify(ids.map(id => defineType(btf, id, kind)), null, 2)}\n`
-    : ids.map(id => writeType(btf, id, kind)).join('\n')
+    ? `${JSON.stringify(ids.map(id => defineType(btf, id, wanted.kind)), null, 2)}\n`
+    : ids.map(id => writeType(btf, id, wanted.kind)).join('\n')
 }

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { formatReference } from '../../identity/reference.js'
-import type { KernelTypes } from '../../kernels/kernel-types.js'
+import type { KernelTypes } from '../../kernel-types/kernel-types.js'
 import { SOURCE_HEADER } from '../../kernels/sources/corelo-upstream.js'
 import type { WantedTypes } from '../../c-types/type-definition.js'
 import { negotiate } from '../accept.js'

@@ -2,7 +2,7 @@ import type { KernelReference } from '../identity/reference.js'
 import type { Sha256 } from '../store/sha256.js'
 import type { WorkerPool } from '../workers/pool.js'
 import type { WantedTypes } from '../c-types/type-definition.js'
-import type { KernelQuestion, Kernels } from './kernels.js'
+import type { KernelQuestion, Kernels } from '../kernels/kernels.js'
 
 /** Types of a kernel as text, with where they are from. */
 export interface KernelTypes {
