@@ -4,7 +4,7 @@ import { Icon } from './icons.js'
 import { useWindow } from './use-window.js'
 
 /** Height of a row, as the style sheet has it. */
-const ROW_REM = 1.875
+const ROW_REM = 2.625
 
 /** Thousands of kernels, of which some are picked. Arrows move, Space picks. */
 export function KernelList ({ kernels, picked, onPick }: {
@@ -62,8 +62,10 @@ export function KernelList ({ kernels, picked, onPick }: {
                   tabIndex={at === active ? 0 : -1} style={{ top: `${at * shown.rowHeight}px` }} onClick={() => { toggle(at) }}
                 >
                   <span class='box'>{isPicked && <Icon name='loads' />}</span>
-                  <span class='release'>{kernel.release}</span>
-                  <span class='platform'>{kernel.distro} {kernel.distro_version} {kernel.arch}{kernel.state === 'held' ? '' : ' · offered'}</span>
+                  <span class='names'>
+                    <span class='release'>{kernel.release}</span>{' '}
+                    <span class='platform'>{kernel.distro} {kernel.distro_version} {kernel.arch}{kernel.state === 'held' ? '' : ' · offered'}</span>
+                  </span>
                 </div>
               )
             })}
