@@ -15,11 +15,14 @@ import { Results } from './results.js'
 import { ServiceContext, type PageService } from './service-context.js'
 import { TokenField } from './token-field.js'
 import { useCheck } from './use-check.js'
-import { useIsWide } from './use-is-wide.js'
+import { useMedia } from './use-media.js'
 import { Welcome } from './welcome.js'
 
 const linked = readLink(location.hash)
 let lastId = 0
+
+/** With room for three columns the detail stands beside the matrix, as the style sheet has it. */
+const WIDE = '(min-width: 100rem) and (min-height: 34rem)'
 
 /** The page: what is chosen on the left, what came of it beside it, and one cell of that in detail. */
 export function App () {
@@ -35,7 +38,7 @@ export function App () {
   const [showsToken, setShowsToken] = useState(false)
   const tokenNow = useRef(token)
   tokenNow.current = token
-  const isWide = useIsWide()
+  const isWide = useMedia(WIDE)
 
   const service = useMemo<PageService>(() => ({
     send: createSend(() => tokenNow.current),

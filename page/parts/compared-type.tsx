@@ -62,7 +62,7 @@ function Members ({ compiled, target, member, name }: {
   // A program often declares only what it reads: what it does not know of is no difference that matters to it.
   const own = rows.filter(({ compiled }) => compiled !== undefined)
   const few = own.length <= FEW ? own : own.filter(row => row.marks.length > 0 || row.name === member).slice(0, FEW)
-  const shown = isWhole ? rows : few
+  const shown = isWhole || rows.length <= FEW ? rows : few
   return (
     <>
       <div class='scroll' tabIndex={0} role='region' aria-label={`Members of ${name}`}>
@@ -90,7 +90,7 @@ function Members ({ compiled, target, member, name }: {
 function MemberRow ({ row, isMeant }: { readonly row: ComparedMember, readonly isMeant: boolean }) {
   const { name, compiled, kernel, marks } = row
   return (
-    <tr class={[marks.includes('missing') ? 'bad' : marks.length === 0 ? '' : marks.includes('added') ? 'quiet' : 'doubtful', isMeant ? 'meant' : ''].join(' ')}>
+    <tr class={[marks.includes('missing') ? 'bad' : marks.length === 0 ? '' : marks.includes('added') ? 'quiet' : 'doubtful', isMeant ? 'read' : ''].join(' ')}>
       <th scope='row'><code>{name}</code>{isMeant && <span class='note'>read here</span>}</th>
       <td>{compiled === undefined ? <span class='note'>–</span> : <PlaceText place={compiled} />}</td>
       <td>{kernel === undefined ? <span class='note'>–</span> : <PlaceText place={kernel} />}</td>

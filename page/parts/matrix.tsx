@@ -3,13 +3,16 @@ import type { CheckOutcome } from '../../src/check/wire.js'
 import { describeKernels, type Item } from '../model/groups.js'
 import type { Column, Matrix as MatrixModel } from '../model/matrix.js'
 import { count, counted } from './format.js'
-import { Icon } from './icons.js'
+import { Hidden, Icon } from './icons.js'
 import { rowsWith } from './kernel-list.js'
 import { LOOKS, Mark } from './state-mark.js'
+import { useMedia } from './use-media.js'
 import { useWindow } from './use-window.js'
 
-/** Height of a row, as the style sheet has it. */
+/** Height of a row. On a narrow screen it has two lines. */
 const ROW_REM = 2.25
+const NARROW_ROW_REM = 3.25
+const NARROW = '(max-width: 40rem)'
 
 export interface OpenCell {
   readonly column: number
@@ -27,7 +30,7 @@ export function Matrix ({ matrix, items, open, isGrouped, onToggle, onOpen }: {
 }) {
   const scroller = useRef<HTMLDivElement>(null)
   const head = useRef<HTMLDivElement>(null)
-  const shown = useWindow(scroller, items.length, ROW_REM, head)
+  const shown = useWindow(scroller, items.length, useMedia(NARROW) ? NARROW_ROW_REM : ROW_REM, head)
   const [wanted, setActive] = useState({ row: 0, column: 0 })
   const columns = matrix.columns.length
   const active = { row: Math.max(0, Math.min(wanted.row, items.length - 1)), column: Math.min(wanted.column, columns) }
@@ -88,11 +91,11 @@ export function Matrix ({ matrix, items, open, isGrouped, onToggle, onOpen }: {
   return (
     <div
       class='matrix' ref={scroller} role='treegrid' aria-label='Objects by kernels' aria-rowcount={items.length + 1} aria-colcount={columns + 1}
-      aria-readonly='true' style={{ '--columns': String(columns) }} onKeyDown={keyDown}
+      aria-readonly='true' style={{ '--columns': String(columns), '--row': `${shown.rowHeight}px` }} onKeyDown={keyDown}
     >
       <div role='rowgroup' class='head' ref={head}>
         <div role='row' class='row' aria-rowindex={1}>
-          <div role='columnheader' aria-colindex={1} class='first'>{isGrouped ? 'Kernels with one outcome' : 'Kernel'}</div>
+          <div role='columnheader' aria-colindex={1} class='first'>{isGrouped ? 'Kernels' : 'Kernel'}</div>
           {matrix.columns.map(({ name }, i) => <div key={name} role='columnheader' aria-colindex={i + 2} class='column' title={name}>{name}</div>)}
         </div>
       </div>
@@ -164,7 +167,7 @@ function Cell ({ index, outcome, isActive, isOpen, onPress }: {
   return (
     <div role='gridcell' aria-colindex={index + 2} aria-selected={isOpen} class={isOpen ? 'cell open' : 'cell'} tabIndex={isActive ? 0 : -1} onClick={onPress}>
       {outcome === undefined ? <span class='waiting' aria-label='not known yet'>…</span> : <Mark look={LOOKS[outcome.state]} />}
-      {outcome !== undefined && outcome.failures_total > 0 && <span class='places' title={counted(outcome.failures_total, 'place')}>{count(outcome.failures_total)}</span>}
+      {outcome !== undefined && outcome.failures_total > 0 && <span class='places' title={counted(outcome.failures_total, 'place')}>{count(outcome.failures_total)}<Hidden> {outcome.failures_total === 1 ? 'place' : 'places'}</Hidden></span>}
     </div>
   )
 }
