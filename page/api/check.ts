@@ -17,7 +17,13 @@ const PART = 60_000
  *
  * @param onRows called when some have come
  */
-export async function runCheck (send: Send, question: CheckQuestion, matrix: Matrix, signal: AbortSignal, onRows: () => void): Promise<void> {
+export async function runCheck (
+  send: Send,
+  question: CheckQuestion,
+  matrix: Matrix,
+  signal: AbortSignal,
+  onRows: () => void
+): Promise<void> {
   const response = await begin(send, question, signal)
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
   if (reader === undefined) return
@@ -41,7 +47,8 @@ async function begin (send: Send, question: CheckQuestion, signal: AbortSignal):
   try {
     return await ask(true)
   } catch (error) {
-    if (!(error instanceof Refusal) || error.code !== 'object_unknown' || question.objects.some(({ file }) => file === undefined)) throw error
+    const hasFiles = question.objects.every(({ file }) => file !== undefined)
+    if (!(error instanceof Refusal) || error.code !== 'object_unknown' || !hasFiles) throw error
     return await ask(false)
   }
 }

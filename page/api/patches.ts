@@ -20,7 +20,12 @@ const MAX_KNOWN = 100
  *
  * @param onProgress called with the number of kernels that are done
  */
-export async function makePatchSet (send: Send, question: PatchSetQuestion, signal: AbortSignal, onProgress: (done: number) => void): Promise<PatchSet> {
+export async function makePatchSet (
+  send: Send,
+  question: PatchSetQuestion,
+  signal: AbortSignal,
+  onProgress: (done: number) => void
+): Promise<PatchSet> {
   const { object, kernels, btfOf } = question
   const before = new Uint8Array(await object.file.arrayBuffer())
   const results = new Map<string, { kernels: string[], patches: readonly Patch[] }>()

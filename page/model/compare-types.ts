@@ -46,7 +46,10 @@ export function compareMembers (compiled: TypeDefinition | undefined, kernel: Ty
   return rows
 }
 
-export function compareEnumerators (compiled: TypeDefinition | undefined, kernel: TypeDefinition | undefined): readonly ComparedEnumerator[] {
+export function compareEnumerators (
+  compiled: TypeDefinition | undefined,
+  kernel: TypeDefinition | undefined
+): readonly ComparedEnumerator[] {
   const ours = new Map(compiled?.enumerators?.map(({ name, value }) => [name, value]))
   const theirs = new Map(kernel?.enumerators?.map(({ name, value }) => [name, value]))
   return [...new Set([...theirs.keys(), ...ours.keys()])].map(name => {

@@ -13,7 +13,18 @@ export interface Group {
 /** A row of the table: a group, or a kernel of one. */
 export type Item =
   | { readonly type: 'group', readonly group: Group, readonly isOpen: boolean }
-  | { readonly type: 'kernel', readonly kernel: string, readonly cells: readonly number[], readonly level: 1 | 2, readonly position: number, readonly of: number }
+  | KernelItem
+
+export interface KernelItem {
+  readonly type: 'kernel'
+  readonly kernel: string
+  readonly cells: readonly number[]
+  /** 2: within a group. */
+  readonly level: 1 | 2
+  /** Among those of its level, from 1. */
+  readonly position: number
+  readonly of: number
+}
 
 export interface Wanted {
   readonly grouping: 'outcome' | 'kernel'
@@ -32,7 +43,10 @@ const collator = new Intl.Collator('en', { numeric: true })
 export function compareKernels (a: string, b: string): number { return collator.compare(a, b) }
 
 /** Groups, those with the worst outcomes first, and of these the largest. */
-export function groupByOutcome (matrix: Matrix, kernels: Iterable<readonly [string, readonly number[]]> = matrix.kernels): readonly Group[] {
+export function groupByOutcome (
+  matrix: Matrix,
+  kernels: Iterable<readonly [string, readonly number[]]> = matrix.kernels
+): readonly Group[] {
   const groups = new Map<string, { cells: readonly number[], kernels: string[] }>()
   for (const [kernel, cells] of kernels) {
     const key = cells.join()
@@ -44,7 +58,8 @@ export function groupByOutcome (matrix: Matrix, kernels: Iterable<readonly [stri
   const worst = (cells: readonly number[]): number => Math.min(...cells.map(cell => ranks[cell] ?? STATES.length))
   return [...groups]
     .map(([key, { cells, kernels }]) => ({ key, cells, kernels: kernels.sort(compareKernels) }))
-    .sort((a, b) => worst(a.cells) - worst(b.cells) || b.kernels.length - a.kernels.length || compareKernels(a.kernels[0] ?? '', b.kernels[0] ?? ''))
+    .sort((a, b) => worst(a.cells) - worst(b.cells) || b.kernels.length - a.kernels.length ||
+      compareKernels(a.kernels[0] ?? '', b.kernels[0] ?? ''))
 }
 
 /** The rows of the table. */

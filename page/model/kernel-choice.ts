@@ -1,7 +1,11 @@
 import type { KernelJson } from '../../src/wire/kernel.js'
 
 /** A kernel that can be chosen. */
-export type ListedKernel = Pick<KernelJson, 'reference' | 'distro' | 'distro_version' | 'arch' | 'release' | 'state' | 'btf_sha256'>
+export interface ListedKernel extends Pick<KernelJson, 'reference' | 'distro' | 'arch' | 'release' | 'state'> {
+  readonly distroVersion: string
+  /** Null where it is not held, or where its name has several contents. */
+  readonly btfSha256: string | null
+}
 
 /** Which kernels are meant. */
 export interface KernelChoice {
@@ -60,14 +64,10 @@ export function mergeNames (kernels: readonly ListedKernel[]): readonly ListedKe
   for (const kernel of kernels) {
     const known = byName.get(kernel.reference)
     // A name with several contents has none that could be asked for by itself.
-    const content = known === undefined || known.btf_sha256 === kernel.btf_sha256 ? kernel : { ...known, btf_sha256: null }
-    byName.set(kernel.reference, narrow(content, known?.state === 'held' ? 'held' : kernel.state))
+    const content = known === undefined || known.btfSha256 === kernel.btfSha256 ? kernel : { ...known, btfSha256: null }
+    byName.set(kernel.reference, { ...content, state: known?.state === 'held' ? 'held' : kernel.state })
   }
   return [...byName.values()]
-}
-
-function narrow ({ reference, distro, distro_version, arch, release, btf_sha256 }: ListedKernel, state: ListedKernel['state']): ListedKernel {
-  return { reference, distro, distro_version, arch, release, btf_sha256, state }
 }
 
 function matcherOf (text: string): (reference: string) => boolean {

@@ -13,6 +13,8 @@ export interface StripRow {
 export interface StripRange extends HistoryRange {
   /** What is shown: `+16`, `+16:3` for a bitfield, `missing`. */
   readonly label: string
+  /** Where it was found by another name than the one that was asked for. */
+  readonly path: string | undefined
   /** Ranges with one tone have the member in one place. -1: not there. */
   readonly tone: number
   readonly isHere: boolean
@@ -32,7 +34,9 @@ export function stripOf (ranges: readonly HistoryRange[], kernel: string): reado
     const platform = [range.distro, range.distro_version, range.arch, range.flavour].filter(part => part !== '').join(' ')
     const row = rows.get(platform) ?? []
     rows.set(platform, row)
-    row.push({ ...range, label, tone: tones.get(key) ?? -1, isHere: isIn(range, kernel) })
+    const [place] = range.places
+    const path = place === undefined || place.found === 'named' ? undefined : place.path
+    row.push({ ...range, label, path, tone: tones.get(key) ?? -1, isHere: isIn(range, kernel) })
   }
   return [...rows]
     .map(([platform, ranges]) => ({

@@ -1,11 +1,11 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { loadKernels } from '../api/kernels.js'
-import { hashOf, isElf, type ChosenObject } from '../api/objects.js'
+import { addFiles, heldObject } from '../api/objects.js'
 import { createSend, messageOf, Refusal } from '../api/request.js'
 import { listChoice, patternsOf, type KernelChoice } from '../model/kernel-choice.js'
 import { readLink, writeLink } from '../model/link.js'
 import { Detail } from './detail.js'
-import { count, counted } from './format.js'
+import { count, counted } from '../model/format.js'
 import { Header } from './header.js'
 import { Icon } from './icons.js'
 import { Kernels, type KernelsState } from './kernels.js'
@@ -19,14 +19,12 @@ import { useMedia } from './use-media.js'
 import { Welcome } from './welcome.js'
 
 const linked = readLink(location.hash)
-let lastId = 0
-
 /** With room for three columns the detail stands beside the matrix, as the style sheet has it. */
 const WIDE = '(min-width: 100rem) and (min-height: 34rem)'
 
 /** The page: what is chosen on the left, what came of it beside it, and one cell of that in detail. */
 export function App () {
-  const [objects, setObjects] = useState<readonly ChosenObject[]>(() => linked.objects.map(({ sha256, name }) => ({ id: ++lastId, name, sha256, file: undefined })))
+  const [objects, setObjects] = useState(() => linked.objects.map(heldObject))
   const [dropProblem, setDropProblem] = useState<string | undefined>(undefined)
   const [kernels, setKernels] = useState<KernelsState>({ list: [], state: 'loading', problem: undefined })
   const [choice, setChoice] = useState<KernelChoice>(linked.kernels)
@@ -45,7 +43,10 @@ export function App () {
     announce: setSaid,
     noteFailure (error) {
       if (!(error instanceof Refusal) || (error.status !== 401 && error.status !== 403)) return
-      setTokenProblem(error.status === 403 ? error.message : tokenNow.current === undefined ? 'This service answers to those who have a token.' : `The service does not take this token. ${error.message}`)
+      const why = tokenNow.current === undefined
+        ? 'This service answers to those who have a token.'
+        : `The service does not take this token. ${error.message}`
+      setTokenProblem(error.status === 403 ? error.message : why)
     }
   }), [])
   const { run, start, stop, clear } = useCheck(service.send, service.noteFailure)
@@ -67,7 +68,9 @@ export function App () {
     return () => { leaving.abort() }
   }, [reloads])
 
-  const shown = useMemo(() => choice.picked.length > 0 ? choice.picked.length : listChoice(kernels.list, choice).length, [kernels.list, choice])
+  const shown = useMemo(
+    () => choice.picked.length > 0 ? choice.picked.length : listChoice(kernels.list, choice).length,
+    [kernels.list, choice])
   const check = useCallback(() => {
     setOpen(undefined)
     start({ objects, patterns: patternsOf(kernels.list, choice), fetch: choice.offered }, objects.length * shown)
@@ -115,14 +118,14 @@ export function App () {
   }, [withHashes, choice, grouping, open, run?.state])
 
   const add = (files: readonly File[]): void => {
-    void addFiles(files, objects).then(({ added, problem }) => {
+    addFiles(files, objects).then(({ added, problem }) => {
       setDropProblem(problem)
       if (added.length === 0) return
       clear()
       setOpen(undefined)
       setObjects(before => [...before, ...added])
       service.announce(`${added.map(({ name }) => name).join(', ')} added.`)
-    })
+    }, (error: unknown) => { setDropProblem(messageOf(error)) })
   }
   const useToken = (next: string | undefined): void => {
     tokenNow.current = next
@@ -134,23 +137,35 @@ export function App () {
 
   const canCheck = objects.length > 0 && shown > 0 && kernels.state === 'ready'
   const opened = open === undefined ? undefined : withHashes.find(({ name }) => name === run?.matrix.columns[open.column]?.name)
+  const asksToken = showsToken || tokenProblem !== undefined
   const isCovered = opened !== undefined && !isWide
   return (
     <ServiceContext.Provider value={service}>
-      <a class='skip' href='#results' onClick={event => { event.preventDefault(); document.getElementById('results')?.focus() }}>Skip to the results</a>
+      <a class='skip' href='#results' onClick={event => { event.preventDefault(); document.getElementById('results')?.focus() }}>
+        Skip to the results
+      </a>
       <div class={opened === undefined ? 'page' : 'page detailed'}>
-        <Header hasToken={token !== undefined} isTokenShown={showsToken || tokenProblem !== undefined} onToken={() => { setShowsToken(shows => !shows) }} inert={isCovered} />
-        {(showsToken || tokenProblem !== undefined) && <TokenField hasToken={token !== undefined} problem={tokenProblem} onToken={useToken} />}
+        <Header
+          hasToken={token !== undefined} isTokenShown={asksToken}
+          onToken={() => { setShowsToken(shows => !shows) }} inert={isCovered}
+        />
+        {asksToken && <TokenField hasToken={token !== undefined} problem={tokenProblem} onToken={useToken} />}
         <main inert={isCovered}>
           <div class='choose'>
-            <Objects objects={withHashes} problem={dropProblem} onAdd={add} onRemove={id => { clear(); setOpen(undefined); setObjects(objects => objects.filter(object => object.id !== id)) }} />
-            <Kernels kernels={kernels} choice={choice} chosen={shown} onChoice={setChoice} onReload={() => { setReloads(reloads => reloads + 1) }} />
+            <Objects
+              objects={withHashes} problem={dropProblem} onAdd={add}
+              onRemove={id => { clear(); setOpen(undefined); setObjects(objects => objects.filter(object => object.id !== id)) }}
+            />
+            <Kernels
+              kernels={kernels} choice={choice} chosen={shown} onChoice={setChoice}
+              onReload={() => { setReloads(reloads => reloads + 1) }}
+            />
             <div class='go'>
               {run?.state === 'running'
                 ? <button type='button' class='primary' onClick={stop}><Icon name='stop' />Stop</button>
                 : (
                   <button type='button' class='primary' disabled={!canCheck} onClick={check}>
-                    {canCheck ? `Check ${counted(objects.length, 'object')} on ${counted(shown, 'kernel')}` : objects.length === 0 ? 'Choose an object first' : kernels.state === 'ready' ? 'Choose a kernel first' : `${count(kernels.list.length)} kernels so far …`}
+                    {goText(objects.length, shown, kernels)}
                   </button>
                   )}
             </div>
@@ -163,8 +178,9 @@ export function App () {
         </main>
         {open !== undefined && opened !== undefined && run !== undefined && (
           <Detail
-            key={`${open.column} ${open.kernel}`} object={opened} kernel={open.kernel} run={run} column={open.column} kernels={kernels.list} isModal={!isWide}
-            link={linkOf} onClose={() => { setOpen(undefined) }}
+            key={`${open.column} ${open.kernel}`}
+            object={opened} kernel={open.kernel} run={run} column={open.column} kernels={kernels.list}
+            isModal={!isWide} link={linkOf} onClose={() => { setOpen(undefined) }}
           />
         )}
         <div role='status' class='hidden'>{said}</div>
@@ -173,25 +189,9 @@ export function App () {
   )
 }
 
-/** Files as objects with names of their own. What is no ELF file, and what is there already, is left out, which a sentence says. */
-async function addFiles (files: readonly File[], objects: readonly ChosenObject[]): Promise<{ added: readonly ChosenObject[], problem: string | undefined }> {
-  const added: ChosenObject[] = []
-  const problems: string[] = []
-  for (const file of files) {
-    if (!await isElf(file).catch(() => false)) {
-      problems.push(`${file.name} is no ELF file; choose what clang made with -target bpf.`)
-      continue
-    }
-    const sha256 = await hashOf(file)
-    const there = [...objects, ...added]
-    const same = sha256 === undefined ? undefined : there.find(object => object.sha256 === sha256)
-    if (same !== undefined) {
-      problems.push(`${file.name} has the content of ${same.name}, which is there already.`)
-      continue
-    }
-    let name = file.name
-    for (let i = 2; there.some(object => object.name === name); i++) name = `${file.name} (${i})`
-    added.push({ id: ++lastId, name, file, sha256 })
-  }
-  return { added, problem: problems.length === 0 ? undefined : problems.join(' ') }
+/** What the button says: what it does, or why it cannot. */
+function goText (objects: number, kernels: number, { state, list }: KernelsState): string {
+  if (objects === 0) return 'Choose an object first'
+  if (state !== 'ready') return `${count(list.length)} kernels so far …`
+  return kernels === 0 ? 'Choose a kernel first' : `Check ${counted(objects, 'object')} on ${counted(kernels, 'kernel')}`
 }

@@ -3,9 +3,10 @@ import type { TypeDefinition } from '../../src/wire/types.js'
 import { getKernelTypes, getObjectTypes } from '../api/types.js'
 import { compareEnumerators, compareMembers, type ComparedMember, type Mark, type NamedType, type Place } from '../model/compare-types.js'
 import { formatOffset } from '../model/strip.js'
-import { counted } from './format.js'
-import { Icon } from './icons.js'
+import { counted } from '../model/format.js'
+import { Icon, type IconName } from './icons.js'
 import { useService } from './service-context.js'
+import type { Tone } from './state-mark.js'
 import { useLoaded } from './use-loaded.js'
 
 /** Rows before the rest is asked for. */
@@ -43,12 +44,19 @@ export function ComparedType ({ named, member, kernel, object }: {
       {target === undefined
         ? <p class='note'>This kernel has no {named.kind} {named.essential}.</p>
         : named.kind === 'typedef'
-          ? <p class='note'>Compiled with <code>{compiled?.type ?? 'nothing'}</code>; here it is <code>{target.type ?? 'nothing'}</code>.</p>
+          ? <Typedef compiled={compiled?.type} target={target.type} />
           : named.kind === 'enum'
             ? <Enumerators compiled={compiled} target={target} />
             : <Members compiled={compiled} target={target} member={member} name={named.name} />}
     </section>
   )
+}
+
+function Typedef ({ compiled = 'nothing', target = 'nothing' }: {
+  readonly compiled?: string | undefined
+  readonly target?: string | undefined
+}) {
+  return <p class='note'>Compiled with <code>{compiled}</code>; here it is <code>{target}</code>.</p>
 }
 
 function Members ({ compiled, target, member, name }: {
@@ -90,7 +98,9 @@ function Members ({ compiled, target, member, name }: {
 function MemberRow ({ row, isMeant }: { readonly row: ComparedMember, readonly isMeant: boolean }) {
   const { name, compiled, kernel, marks } = row
   return (
-    <tr class={[marks.includes('missing') ? 'bad' : marks.length === 0 ? '' : marks.includes('added') ? 'quiet' : 'doubtful', isMeant ? 'read' : ''].join(' ')}>
+    <tr
+      class={`${toneOf(marks)} ${isMeant ? 'read' : ''}`}
+    >
       <th scope='row'><code>{name}</code>{isMeant && <span class='note'>read here</span>}</th>
       <td>{compiled === undefined ? <span class='note'>–</span> : <PlaceText place={compiled} />}</td>
       <td>{kernel === undefined ? <span class='note'>–</span> : <PlaceText place={kernel} />}</td>
@@ -100,7 +110,8 @@ function MemberRow ({ row, isMeant }: { readonly row: ComparedMember, readonly i
 }
 
 function PlaceText ({ place: { type, bitOffset, bitSize, isBitfield } }: { readonly place: Place }) {
-  return <><span class='offset number'>+{formatOffset(bitOffset, isBitfield)}</span> <code>{type}{isBitfield && bitSize !== null ? ` : ${bitSize}` : ''}</code></>
+  const width = isBitfield && bitSize !== null ? ` : ${bitSize}` : ''
+  return <><span class='offset number'>+{formatOffset(bitOffset, isBitfield)}</span> <code>{type}{width}</code></>
 }
 
 function Enumerators ({ compiled, target }: { readonly compiled: TypeDefinition | undefined, readonly target: TypeDefinition }) {
@@ -111,27 +122,49 @@ function Enumerators ({ compiled, target }: { readonly compiled: TypeDefinition 
     <>
       <div class='scroll' tabIndex={0} role='region' aria-label='Enumerators'>
         <table class='members'>
-          <thead><tr><th scope='col'>Enumerator</th><th scope='col'>Compiled with</th><th scope='col'>This kernel</th><th scope='col'>Difference</th></tr></thead>
+          <thead>
+            <tr>
+              <th scope='col'>Enumerator</th>
+              <th scope='col'>Compiled with</th>
+              <th scope='col'>This kernel</th>
+              <th scope='col'>Difference</th>
+            </tr>
+          </thead>
           <tbody>
             {shown.map(({ name, compiled, kernel, marks }) => (
-              <tr key={name} class={marks.includes('missing') ? 'bad' : marks.includes('changed') ? 'doubtful' : ''}>
-                <th scope='row'><code>{name}</code></th><td class='number'>{compiled ?? '–'}</td><td class='number'>{kernel ?? '–'}</td><td><Marks marks={marks} /></td>
+              <tr key={name} class={toneOf(marks)}>
+                <th scope='row'><code>{name}</code></th>
+                <td class='number'>{compiled ?? '–'}</td>
+                <td class='number'>{kernel ?? '–'}</td>
+                <td><Marks marks={marks} /></td>
               </tr>
             ))}
           </tbody>
         </table>
       </div>
       {(isWhole || shown.length < rows.length) && (
-        <button type='button' class='quiet' onClick={() => { setWhole(!isWhole) }}>{isWhole ? 'Only what the program was compiled with' : `All ${counted(rows.length, 'enumerator')}`}</button>
+        <button type='button' class='quiet' onClick={() => { setWhole(!isWhole) }}>
+          {isWhole ? 'Only what the program was compiled with' : `All ${counted(rows.length, 'enumerator')}`}
+        </button>
       )}
     </>
   )
 }
 
 function Marks ({ marks }: { readonly marks: ReadonlyArray<Mark | 'changed'> }) {
-  if (marks.length === 0) return <span class='mark good'><Icon name='loads' /><span>same</span></span>
-  const tone = marks.includes('missing') ? 'bad' : marks.includes('added') ? 'quiet' : 'doubtful'
-  return <span class={`mark ${tone}`}><Icon name={tone === 'bad' ? 'fails' : tone === 'quiet' ? 'add' : 'warning'} /><span>{marks.map(mark => WORDS[mark]).join(', ')}</span></span>
+  const tone = toneOf(marks)
+  return (
+    <span class={`mark ${tone}`}>
+      <Icon name={ICONS[tone]} /><span>{marks.length === 0 ? 'same' : marks.map(mark => WORDS[mark]).join(', ')}</span>
+    </span>
+  )
+}
+
+const ICONS: Readonly<Record<Tone, IconName>> = { good: 'loads', bad: 'fails', quiet: 'add', doubtful: 'warning' }
+
+function toneOf (marks: ReadonlyArray<Mark | 'changed'>): Tone {
+  if (marks.length === 0) return 'good'
+  return marks.includes('missing') ? 'bad' : marks.includes('added') ? 'quiet' : 'doubtful'
 }
 
 function sizeText (type: TypeDefinition | undefined): string { return type?.size == null ? '' : counted(type.size, 'byte') }

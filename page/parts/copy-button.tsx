@@ -19,13 +19,14 @@ export function CopyButton ({ text, label, icon = 'copy', isQuiet = false }: {
     const timer = setTimeout(() => { setState('idle') }, DONE_MS)
     return () => { clearTimeout(timer) }
   }, [state])
-  const copy = async (): Promise<void> => {
-    const isCopied = await copyText(text())
-    setState(isCopied ? 'copied' : 'failed')
-    announce(isCopied ? 'Copied.' : 'The browser does not let this page copy.')
+  const copy = (): void => {
+    copyText(text()).catch(() => false).then(isCopied => {
+      setState(isCopied ? 'copied' : 'failed')
+      announce(isCopied ? 'Copied.' : 'The browser does not let this page copy.')
+    }, () => {})
   }
   return (
-    <button type='button' class={isQuiet ? 'quiet' : ''} onClick={() => { void copy() }}>
+    <button type='button' class={isQuiet ? 'quiet' : ''} onClick={copy}>
       <Icon name={state === 'copied' ? 'loads' : icon} />
       <span>{state === 'copied' ? 'Copied' : state === 'failed' ? 'Not copied' : label}</span>
     </button>

@@ -19,13 +19,18 @@ import { useLoaded } from './use-loaded.js'
 /** States in which there is a result to look into. */
 const RELOCATED: ReadonlySet<string> = new Set(['loads', 'fails', 'unknown', 'unresolvable'])
 
-/** One object on one kernel. Takes the focus when it opens, and gives it back. */
-export function Detail ({ object, kernel, run, column, kernels, isModal, link, onClose }: {
+const FETCH = 'Check again with "Also what sources offer" to have it fetched.'
+
+interface Opened {
   readonly object: ChosenObject
   readonly kernel: string
   readonly run: CheckRun
   readonly column: number
   readonly kernels: readonly ListedKernel[]
+}
+
+/** One object on one kernel. Takes the focus when it opens, and gives it back. */
+export function Detail ({ object, kernel, run, column, kernels, isModal, link, onClose }: Opened & {
   /** Whether it covers the rest of the page. */
   readonly isModal: boolean
   readonly link: () => string | undefined
@@ -65,12 +70,12 @@ export function Detail ({ object, kernel, run, column, kernels, isModal, link, o
       )}
       {outcome !== undefined && RELOCATED.has(outcome.state)
         ? <WholeReport object={object} kernel={kernel} run={run} column={column} kernels={kernels} />
-        : <p class='note'>{outcome?.state === 'not_fetched' ? 'Check again with "Also what sources offer" to have it fetched.' : 'There is no result to look into.'}</p>}
+        : <p class='note'>{outcome?.state === 'not_fetched' ? FETCH : 'There is no result to look into.'}</p>}
     </div>
   )
 }
 
-function WholeReport ({ object, kernel, run, column, kernels }: Pick<Parameters<typeof Detail>[0], 'object' | 'kernel' | 'run' | 'column' | 'kernels'>) {
+function WholeReport ({ object, kernel, run, column, kernels }: Opened) {
   const { send } = useService()
   const loaded = useLoaded(`${object.id} ${kernel}`, async signal => await getReport(send, { object, kernel }, signal))
   if (loaded.state === 'loading') return <p class='note' role='status'>Relocating for this kernel …</p>
@@ -87,7 +92,10 @@ function WholeReport ({ object, kernel, run, column, kernels }: Pick<Parameters<
   const report = loaded.value
   return (
     <>
-      <Downloads object={{ ...object, sha256: report.object.sha256 }} kernel={kernel} report={report} run={run} column={column} kernels={kernels} />
+      <Downloads
+        object={{ ...object, sha256: report.object.sha256 }} kernel={kernel} report={report} run={run} column={column}
+        kernels={kernels}
+      />
       <ReportFacts report={report} />
       <Relocations relocations={report.relocations} kernel={kernel} object={report.object.sha256} />
       <Programs programs={report.programs} />

@@ -5,7 +5,7 @@ import { makePatchSet } from '../api/patches.js'
 import { getMinBtf, getRelocated } from '../api/relocation.js'
 import { messageOf } from '../api/request.js'
 import type { ListedKernel } from '../model/kernel-choice.js'
-import { count, counted } from './format.js'
+import { count, counted } from '../model/format.js'
 import { Icon } from './icons.js'
 import { useService } from './service-context.js'
 import type { CheckRun } from './use-check.js'
@@ -43,12 +43,16 @@ export function Downloads ({ object, kernel, report, run, column, kernels }: {
       setProblem(messageOf(error))
     }).finally(() => { setBusy(undefined) })
   }
-  const withResult = [...run.matrix.kernels].filter(([, cells]) => WITH_RESULT.has(run.matrix.outcomes[cells[column] ?? -1]?.state ?? '')).map(([name]) => name)
+  const { outcomes } = run.matrix
+  const withResult = [...run.matrix.kernels]
+    .filter(([, cells]) => WITH_RESULT.has(outcomes[cells[column] ?? -1]?.state ?? ''))
+    .map(([name]) => name)
   const patchSet = async (): Promise<Blob> => {
     const { file } = object
-    if (file === undefined) throw new Error('The service does not give objects back: choose the file itself, and check again, for a patch set.')
-    const contents = new Map(kernels.map(({ reference, btf_sha256: btf }) => [reference, btf ?? undefined]))
-    const set = await makePatchSet(send, { object: { ...object, file }, kernels: withResult, btfOf: kernel => contents.get(kernel) }, leaving.current.signal,
+    if (file === undefined) throw new Error('The service does not give objects back; choose the file itself, and check again.')
+    const contents = new Map(kernels.map(({ reference, btfSha256 }) => [reference, btfSha256 ?? undefined]))
+    const question = { object: { ...object, file }, kernels: withResult, btfOf: (kernel: string) => contents.get(kernel) }
+    const set = await makePatchSet(send, question, leaving.current.signal,
       done => { setBusy({ what: 'patches', progress: `${count(done)} of ${count(withResult.length)}` }) })
     return json(set)
   }

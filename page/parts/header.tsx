@@ -11,7 +11,9 @@ export function Header ({ hasToken, isTokenShown, inert, onToken }: {
       <h1>corelo</h1>
       <p class='tagline'>On which of your kernels does this eBPF object load?</p>
       <nav aria-label='More'>
-        <button type='button' class='quiet' aria-expanded={isTokenShown} onClick={onToken}><Icon name='key' />{hasToken ? 'Token in use' : 'Token'}</button>
+        <button type='button' class='quiet' aria-expanded={isTokenShown} onClick={onToken}>
+          <Icon name='key' />{hasToken ? 'Token in use' : 'Token'}
+        </button>
         <a href='docs'>API</a>
       </nav>
     </header>

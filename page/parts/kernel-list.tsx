@@ -27,7 +27,9 @@ export function KernelList ({ kernels, picked, onPick }: {
   }
   const move = (event: KeyboardEvent): void => {
     const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? 0) / shown.rowHeight) - 1)
-    const moves: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity }
+    const moves: Readonly<Record<string, number>> = {
+      ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity
+    }
     const by = moves[event.key]
     if (by !== undefined) {
       const next = Math.max(0, Math.min(kernels.length - 1, active + by))
@@ -64,7 +66,9 @@ export function KernelList ({ kernels, picked, onPick }: {
                   <span class='box'>{isPicked && <Icon name='loads' />}</span>
                   <span class='names'>
                     <span class='release'>{kernel.release}</span>{' '}
-                    <span class='platform'>{kernel.distro} {kernel.distro_version} {kernel.arch}{kernel.state === 'held' ? '' : ' · offered'}</span>
+                    <span class='platform'>
+                      {kernel.distro} {kernel.distroVersion} {kernel.arch}{kernel.state === 'held' ? '' : ' · offered'}
+                    </span>
                   </span>
                 </div>
               )

@@ -1,6 +1,6 @@
 import { useMemo } from 'preact/hooks'
 import { countFacet, isWholeFleet, listChoice, WHOLE_FLEET, type KernelChoice, type ListedKernel } from '../model/kernel-choice.js'
-import { count, counted } from './format.js'
+import { count, counted } from '../model/format.js'
 import { Icon } from './icons.js'
 import { KernelList } from './kernel-list.js'
 
@@ -25,6 +25,7 @@ export function Kernels ({ kernels, choice, chosen, onChoice, onReload }: {
   const arches = useMemo(() => countFacet(list, choice, 'arch'), [list, choice])
   const held = useMemo(() => list.filter(kernel => kernel.state === 'held').length, [list])
   const offered = list.length - held
+  const word = choice.picked.length > 0 ? 'picked' : chosen === 1 ? 'matches' : 'match'
   const toggle = (values: readonly string[], value: string): readonly string[] =>
     values.includes(value) ? values.filter(other => other !== value) : [...values, value]
 
@@ -32,7 +33,9 @@ export function Kernels ({ kernels, choice, chosen, onChoice, onReload }: {
     <section class='panel kernels' aria-labelledby='kernels-title'>
       <div class='title'>
         <h2 id='kernels-title'>Kernels</h2>
-        <span class='note'>{state === 'loading' ? `${count(list.length)} so far …` : `${count(held)} held${offered > 0 ? `, ${count(offered)} offered` : ''}`}</span>
+        <span class='note'>
+          {state === 'loading' ? `${count(list.length)} so far …` : `${count(held)} held`}{offered > 0 && `, ${count(offered)} offered`}
+        </span>
       </div>
       {state === 'failed' && (
         <p class='problem' role='alert'>
@@ -56,17 +59,28 @@ export function Kernels ({ kernels, choice, chosen, onChoice, onReload }: {
                 value={choice.text} onInput={event => { onChoice({ ...choice, text: event.currentTarget.value }) }}
               />
             </div>
-            <Facets title='Distribution' facets={distros} chosen={choice.distros} onToggle={value => { onChoice({ ...choice, distros: toggle(choice.distros, value) }) }} />
-            <Facets title='Architecture' facets={arches} chosen={choice.arches} onToggle={value => { onChoice({ ...choice, arches: toggle(choice.arches, value) }) }} />
+            <Facets
+              title='Distribution' facets={distros} chosen={choice.distros}
+              onToggle={value => { onChoice({ ...choice, distros: toggle(choice.distros, value) }) }}
+            />
+            <Facets
+              title='Architecture' facets={arches} chosen={choice.arches}
+              onToggle={value => { onChoice({ ...choice, arches: toggle(choice.arches, value) }) }}
+            />
             {offered > 0 && (
               <label class='choice'>
-                <input type='checkbox' checked={choice.offered} onChange={event => { onChoice({ ...choice, offered: event.currentTarget.checked }) }} />
+                <input
+                  type='checkbox' checked={choice.offered}
+                  onChange={event => { onChoice({ ...choice, offered: event.currentTarget.checked }) }}
+                />
                 <span>Also what sources offer, and fetch it (32 kernels a check)</span>
               </label>
             )}
             <KernelList kernels={shown} picked={choice.picked} onPick={picked => { onChoice({ ...choice, picked }) }} />
             <p class='meant'>
-              <strong>{isWholeFleet(choice) ? `The whole fleet: ${counted(held, 'kernel')}` : `${counted(chosen, 'kernel')} ${choice.picked.length > 0 ? 'picked' : 'match'}`}</strong>
+              <strong>
+                {isWholeFleet(choice) ? `The whole fleet: ${counted(held, 'kernel')}` : `${counted(chosen, 'kernel')} ${word}`}
+              </strong>
               {!isWholeFleet(choice) && <button type='button' class='quiet' onClick={() => { onChoice(WHOLE_FLEET) }}>Whole fleet</button>}
             </p>
           </>
@@ -86,7 +100,10 @@ function Facets ({ title, facets, chosen, onToggle }: {
     <fieldset class='facets'>
       <legend>{title}</legend>
       {facets.map(facet => (
-        <button key={facet.value} type='button' class='chip' aria-pressed={chosen.includes(facet.value)} onClick={() => { onToggle(facet.value) }}>
+        <button
+          key={facet.value} type='button' class='chip' aria-pressed={chosen.includes(facet.value)}
+          onClick={() => { onToggle(facet.value) }}
+        >
           {facet.value} <span class='number'>{count(facet.count)}</span>
         </button>
       ))}

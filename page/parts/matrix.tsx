@@ -2,7 +2,7 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks'
 import type { CheckOutcome } from '../../src/check/wire.js'
 import { describeKernels, type Item } from '../model/groups.js'
 import type { Column, Matrix as MatrixModel } from '../model/matrix.js'
-import { count, counted } from './format.js'
+import { count, counted } from '../model/format.js'
 import { Hidden, Icon } from './icons.js'
 import { rowsWith } from './kernel-list.js'
 import { LOOKS, Mark } from './state-mark.js'
@@ -90,13 +90,16 @@ export function Matrix ({ matrix, items, open, isGrouped, onToggle, onOpen }: {
 
   return (
     <div
-      class='matrix' ref={scroller} role='treegrid' aria-label='Objects by kernels' aria-rowcount={items.length + 1} aria-colcount={columns + 1}
-      aria-readonly='true' style={{ '--columns': String(columns), '--row': `${shown.rowHeight}px` }} onKeyDown={keyDown}
+      class='matrix' ref={scroller} role='treegrid' aria-label='Objects by kernels' aria-readonly='true'
+      aria-rowcount={items.length + 1} aria-colcount={columns + 1}
+      style={{ '--columns': String(columns), '--row': `${shown.rowHeight}px` }} onKeyDown={keyDown}
     >
       <div role='rowgroup' class='head' ref={head}>
         <div role='row' class='row' aria-rowindex={1}>
           <div role='columnheader' aria-colindex={1} class='first'>{isGrouped ? 'Kernels' : 'Kernel'}</div>
-          {matrix.columns.map(({ name }, i) => <div key={name} role='columnheader' aria-colindex={i + 2} class='column' title={name}>{name}</div>)}
+          {matrix.columns.map(({ name }, i) => (
+            <div key={name} role='columnheader' aria-colindex={i + 2} class='column' title={name}>{name}</div>
+          ))}
         </div>
       </div>
       <div role='rowgroup' class='body' style={{ height: `${shown.height}px` }}>
@@ -106,7 +109,8 @@ export function Matrix ({ matrix, items, open, isGrouped, onToggle, onOpen }: {
             ? null
             : (
               <Row
-                key={item.type === 'group' ? item.group.key : item.kernel} item={item} at={at} top={at * shown.rowHeight} matrix={matrix} open={open}
+                key={item.type === 'group' ? item.group.key : item.kernel}
+                item={item} at={at} top={at * shown.rowHeight} matrix={matrix} open={open}
                 active={at === active.row ? active.column : -1} onPress={press}
               />
               )
@@ -131,8 +135,9 @@ function Row ({ item, at, top, matrix, open, active, onPress }: {
   const kernels = isGroup ? item.group.kernels : [item.kernel]
   return (
     <div
-      role='row' class={`row ${item.type}${!isGroup && item.level === 2 ? ' inner' : ''}`} style={{ top: `${top}px` }} aria-rowindex={at + 2}
-      aria-level={isGroup ? 1 : item.level} {...isGroup ? { 'aria-expanded': item.isOpen } : { 'aria-posinset': item.position, 'aria-setsize': item.of }}
+      role='row' class={`row ${item.type}${!isGroup && item.level === 2 ? ' inner' : ''}`} style={{ top: `${top}px` }}
+      aria-rowindex={at + 2} aria-level={isGroup ? 1 : item.level}
+      {...isGroup ? { 'aria-expanded': item.isOpen } : { 'aria-posinset': item.position, 'aria-setsize': item.of }}
     >
       <div role='rowheader' aria-colindex={1} class='first' tabIndex={active === 0 ? 0 : -1} onClick={() => { onPress(at, 0) }}>
         {isGroup
@@ -164,10 +169,16 @@ function Cell ({ index, outcome, isActive, isOpen, onPress }: {
   readonly isOpen: boolean
   readonly onPress: () => void
 }) {
+  const places = outcome?.failures_total ?? 0
   return (
-    <div role='gridcell' aria-colindex={index + 2} aria-selected={isOpen} class={isOpen ? 'cell open' : 'cell'} tabIndex={isActive ? 0 : -1} onClick={onPress}>
+    <div
+      role='gridcell' aria-colindex={index + 2} aria-selected={isOpen} class={isOpen ? 'cell open' : 'cell'}
+      tabIndex={isActive ? 0 : -1} onClick={onPress}
+    >
       {outcome === undefined ? <span class='waiting' aria-label='not known yet'>…</span> : <Mark look={LOOKS[outcome.state]} />}
-      {outcome !== undefined && outcome.failures_total > 0 && <span class='places' title={counted(outcome.failures_total, 'place')}>{count(outcome.failures_total)}<Hidden> {outcome.failures_total === 1 ? 'place' : 'places'}</Hidden></span>}
+      {places > 0 && (
+        <span class='places' title={counted(places, 'place')}>{count(places)}<Hidden> {places === 1 ? 'place' : 'places'}</Hidden></span>
+      )}
     </div>
   )
 }

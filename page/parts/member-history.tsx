@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks'
 import { getHistory } from '../api/types.js'
 import type { NamedType } from '../model/compare-types.js'
 import { describeRange, stripOf, type StripRow } from '../model/strip.js'
-import { count, counted } from './format.js'
+import { count, counted } from '../model/format.js'
 import { Icon } from './icons.js'
 import { useService } from './service-context.js'
 import { useLoaded } from './use-loaded.js'
@@ -24,7 +24,9 @@ export function MemberHistory ({ named, member, kernel }: { readonly named: Name
     <section class='history' aria-label={`History of ${member}`}>
       <h4><code>{named.essential}.{member}</code> in {counted(kernels, 'kernel')}</h4>
       {shown.map(row => <Strip key={row.platform} row={row} />)}
-      {shown.length < rows.length && <button type='button' class='quiet' onClick={() => { setAll(true) }}>All {counted(rows.length, 'distribution')}</button>}
+      {shown.length < rows.length && (
+        <button type='button' class='quiet' onClick={() => { setAll(true) }}>All {counted(rows.length, 'distribution')}</button>
+      )}
       {leftOut.map(({ reason, kernels: number }) => <p key={reason} class='note'>{counted(number, 'kernel')} left out: {reason}</p>)}
     </section>
   )
@@ -37,13 +39,14 @@ function Strip ({ row: { platform, ranges, kernels, isHere } }: { readonly row: 
       <ol aria-label={`${platform}, from the oldest release`}>
         {ranges.map(range => (
           <li
-            key={`${range.first} ${range.last}`} class={`${range.tone === -1 ? range.state : `tone-${range.tone}`}${range.isHere ? ' here' : ''}`}
+            key={`${range.first} ${range.last}`}
+            class={`${range.tone === -1 ? range.state : `tone-${range.tone}`}${range.isHere ? ' here' : ''}`}
             style={{ flexGrow: String(range.kernels) }} title={describeRange(range)}
           >
             <span class='hidden'>{describeRange(range)}</span>
             <span class='what' aria-hidden='true'>{range.label}</span>
             <span class='releases' aria-hidden='true'>{range.first === range.last ? range.first : `${range.first} – ${range.last}`}</span>
-            {range.places[0] !== undefined && range.places[0].found !== 'named' && <span class='path' aria-hidden='true'>{range.places[0].path}</span>}
+            {range.path !== undefined && <span class='path' aria-hidden='true'>{range.path}</span>}
           </li>
         ))}
       </ol>

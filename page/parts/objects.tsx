@@ -1,6 +1,6 @@
 import { useRef, useState } from 'preact/hooks'
 import type { ChosenObject } from '../api/objects.js'
-import { bytes } from './format.js'
+import { bytes } from '../model/format.js'
 import { Icon } from './icons.js'
 
 /** Where objects are dropped or chosen, and which they are. */
@@ -57,7 +57,9 @@ export function Objects ({ objects, problem, onAdd, onRemove }: {
               <Icon name='file' />
               <span class='name' title={sha256 ?? ''}>{name}</span>
               <span class='note'>{file === undefined ? 'held' : bytes(file.size)}</span>
-              <button type='button' class='quiet small' aria-label={`Remove ${name}`} onClick={() => { remove(i, id) }}><Icon name='close' /></button>
+              <button type='button' class='quiet small' aria-label={`Remove ${name}`} onClick={() => { remove(i, id) }}>
+                <Icon name='close' />
+              </button>
             </li>
           ))}
         </ul>

@@ -1,5 +1,5 @@
 import type { ReportProgram } from '../../src/wire/report.js'
-import { count } from './format.js'
+import { count } from '../model/format.js'
 import { LOOKS, Mark } from './state-mark.js'
 
 /** Each program with its own verdict. */

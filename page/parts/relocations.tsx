@@ -3,7 +3,7 @@ import type { RelocationStatus, ReportPlace, ReportRelocation } from '../../src/
 import { memberOf, parseNamedType } from '../model/compare-types.js'
 import { ComparedType } from './compared-type.js'
 import { CopyButton } from './copy-button.js'
-import { count, counted } from './format.js'
+import { count, counted } from '../model/format.js'
 import { Icon } from './icons.js'
 import { MemberHistory } from './member-history.js'
 import { Mark, STATUSES } from './state-mark.js'
@@ -29,10 +29,14 @@ export function Relocations ({ relocations, kernel, object }: {
       {relocations.length === 0 && <p class='note'>The object has nothing to relocate.</p>}
       <ul class='relocations'>
         {sorted.slice(0, limit).map((relocation, i) => (
-          <li key={i}><Entry relocation={relocation} kernel={kernel} object={object} isOpenAtFirst={i === 0 && rankOf(relocation) < 2} /></li>
+          <li key={i}>
+            <Entry relocation={relocation} kernel={kernel} object={object} isOpenAtFirst={i === 0 && rankOf(relocation) < 2} />
+          </li>
         ))}
       </ul>
-      {sorted.length > limit && <button type='button' onClick={() => { setLimit(limit * 4) }}>Show more of {counted(sorted.length, 'relocation')}</button>}
+      {sorted.length > limit && (
+        <button type='button' onClick={() => { setLimit(limit * 4) }}>Show more of {counted(sorted.length, 'relocation')}</button>
+      )}
     </section>
   )
 }
@@ -66,7 +70,11 @@ function Entry ({ relocation, kernel, object, isOpenAtFirst }: {
   )
 }
 
-function EntryBody ({ relocation, kernel, object }: { readonly relocation: ReportRelocation, readonly kernel: string, readonly object: string }) {
+function EntryBody ({ relocation, kernel, object }: {
+  readonly relocation: ReportRelocation
+  readonly kernel: string
+  readonly object: string
+}) {
   const { detail, suggestions, places, places_total: total, type, access } = relocation
   const named = parseNamedType(type)
   const member = memberOf(access)
@@ -96,14 +104,17 @@ function Places ({ places, total }: { readonly places: readonly ReportPlace[], r
           <li key={`${section} ${program} ${instruction}`}>
             {source !== null && <code class='source'>{source.text.trim()}</code>}
             <span class='note'>
-              {source !== null && <strong>{source.file}:{source.line}</strong>} in <code>{program === '' ? section : program}</code>, instruction {count(instruction)}
+              {source !== null && <strong>{source.file}:{source.line}</strong>} in{' '}
+              <code>{program === '' ? section : program}</code>, instruction {count(instruction)}
               {reachable === true && ', which the program can reach'}
               {reachable === false && ', which no program reaches'}
             </span>
           </li>
         ))}
       </ol>
-      {shown.length < places.length && <button type='button' class='quiet' onClick={() => { setAll(true) }}>Show all {counted(places.length, 'place')}</button>}
+      {shown.length < places.length && (
+        <button type='button' class='quiet' onClick={() => { setAll(true) }}>Show all {counted(places.length, 'place')}</button>
+      )}
       {places.length < total && <p class='note'>{counted(total - places.length, 'more place')} of {count(total)} in the report.</p>}
     </>
   )

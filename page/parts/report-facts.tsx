@@ -1,5 +1,5 @@
 import type { Report } from '../../src/wire/report.js'
-import { bytes, count } from './format.js'
+import { bytes, count } from '../model/format.js'
 import { Icon } from './icons.js'
 
 /** What a report says of the whole. */
@@ -16,7 +16,12 @@ export function ReportFacts ({ report }: { readonly report: Report }) {
         <Fact term='BTF from'>{kernel.source}</Fact>
         <Fact term='needs BTF on the node'>{report.loads_without_kernel_btf ? 'no' : 'yes'}</Fact>
       </dl>
-      {assumes.length > 0 && <p class='note'>The verdict rests on values that user space may change before it loads the object: {assumes.map(text => <code key={text}>{text}</code>)}</p>}
+      {assumes.length > 0 && (
+        <p class='note'>
+          The verdict rests on values that user space may change before it loads the object:{' '}
+          {assumes.map(text => <code key={text}>{text}</code>)}
+        </p>
+      )}
       {warnings.map(({ code, message }) => <p key={code + message} class='warning'><Icon name='warning' /> {message}</p>)}
     </section>
   )

@@ -1,9 +1,10 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { CheckState } from '../../src/check/wire.js'
 import { listItems } from '../model/groups.js'
-import { countStates, STATES, type Matrix as MatrixModel } from '../model/matrix.js'
+import { countStates, STATES } from '../model/matrix.js'
+import { sentenceOf } from '../model/sentence.js'
 import { CopyButton } from './copy-button.js'
-import { count, counted } from './format.js'
+import { count, counted } from '../model/format.js'
 import { Icon } from './icons.js'
 import { Matrix, type OpenCell } from './matrix.js'
 import { useService } from './service-context.js'
@@ -29,12 +30,15 @@ export function Results ({ run, grouping, open, link, onGrouping, onOpen }: {
   const [states, setStates] = useState<ReadonlySet<CheckState>>(new Set())
   const [text, setText] = useState('')
   const counts = useMemo(() => countStates(matrix), [matrix, version])
-  const items = useMemo(() => listItems(matrix, { grouping, open: openGroups, states, text }), [matrix, version, grouping, openGroups, states, text])
+  const items = useMemo(
+    () => listItems(matrix, { grouping, open: openGroups, states, text }),
+    [matrix, version, grouping, openGroups, states, text])
   const sentence = sentenceOf(matrix)
 
   const toldAt = useRef(0)
   useEffect(() => {
-    if (state !== 'running') announce(state === 'done' ? `The check is done: ${sentence}` : problem ?? `Stopped after ${counted(matrix.rows, 'row')}.`)
+    if (state === 'done') announce(`The check is done: ${sentence}.`)
+    else if (state !== 'running') announce(problem ?? `Stopped after ${counted(matrix.rows, 'row')}.`)
     else if (performance.now() - toldAt.current > TELL_MS) {
       if (toldAt.current > 0) announce(`${count(matrix.rows)} of ${count(expected)} rows.`)
       toldAt.current = performance.now()
@@ -66,7 +70,10 @@ export function Results ({ run, grouping, open, link, onGrouping, onOpen }: {
             {STATES.filter(name => (counts.get(name) ?? 0) > 0).map(name => {
               const { word, icon, tone, meaning } = LOOKS[name]
               return (
-                <button key={name} type='button' class={`chip ${tone}`} aria-pressed={states.has(name)} title={meaning} onClick={() => { setStates(toggle(states, name)) }}>
+                <button
+                  key={name} type='button' class={`chip ${tone}`} aria-pressed={states.has(name)} title={meaning}
+                  onClick={() => { setStates(toggle(states, name)) }}
+                >
                   <Icon name={icon} />{word} <span class='number'>{count(counts.get(name) ?? 0)}</span>
                 </button>
               )
@@ -83,7 +90,10 @@ export function Results ({ run, grouping, open, link, onGrouping, onOpen }: {
           </fieldset>
           <div class='search'>
             <Icon name='search' />
-            <input type='search' aria-label='Find kernels in the results' placeholder='Find a kernel' spellcheck={false} autocomplete='off' value={text} onInput={event => { setText(event.currentTarget.value) }} />
+            <input
+              type='search' aria-label='Find kernels in the results' placeholder='Find a kernel' spellcheck={false}
+              autocomplete='off' value={text} onInput={event => { setText(event.currentTarget.value) }}
+            />
           </div>
         </div>
       </header>
@@ -98,20 +108,3 @@ export function Results ({ run, grouping, open, link, onGrouping, onOpen }: {
     </section>
   )
 }
-
-/** What a check says, in a sentence. */
-export function sentenceOf ({ columns, kernels, outcomes }: MatrixModel): string {
-  const all = counted(kernels.size, 'kernel')
-  const failing = columns.map((_, i) => [...kernels.values()].filter(cells => FAILING.has(outcomes[cells[i] ?? -1]?.state ?? '')).length)
-  const [first] = columns
-  if (columns.length === 1 && first !== undefined) {
-    const [fails = 0] = failing
-    if (fails > 0) return `${first.name} fails on ${count(fails)} of ${all}`
-    const loads = [...kernels.values()].filter(([cell = -1]) => outcomes[cell]?.state === 'loads').length
-    return loads === kernels.size ? `${first.name} loads on ${kernels.size === 1 ? '' : 'all '}${all}` : `${first.name} loads on ${count(loads)} of ${all}`
-  }
-  const some = failing.filter(fails => fails > 0).length
-  return some === 0 ? `None of ${counted(columns.length, 'object')} fails on ${all}` : `${count(some)} of ${counted(columns.length, 'object')} fail somewhere on ${all}`
-}
-
-const FAILING: ReadonlySet<string> = new Set(['fails', 'unresolvable'])

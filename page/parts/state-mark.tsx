@@ -13,13 +13,13 @@ export const LOOKS: Readonly<Record<CheckState, Look>> = {
   unresolvable: { word: 'unresolvable', icon: 'fails', tone: 'bad', meaning: 'libbpf refuses the object for this kernel.' },
   unknown: { word: 'unknown', icon: 'unknown', tone: 'doubtful', meaning: 'It cannot be decided whether such an instruction is reached.' },
   unknown_kernel: { word: 'unknown kernel', icon: 'unknown', tone: 'doubtful', meaning: 'No BTF of this kernel can be had.' },
-  not_fetched: { word: 'not fetched', icon: 'fetch', tone: 'doubtful', meaning: 'A source offers this kernel, and the service does not hold it.' },
+  not_fetched: { word: 'not fetched', icon: 'fetch', tone: 'doubtful', meaning: 'A source offers this kernel, and it is not held.' },
   error: { word: 'error', icon: 'warning', tone: 'doubtful', meaning: 'This kernel could not be checked.' }
 }
 
 export const STATUSES: Readonly<Record<RelocationStatus, Look>> = {
   resolved: { word: 'resolved', icon: 'loads', tone: 'good', meaning: 'A value of the kernel was written.' },
-  absent: { word: 'absent', icon: 'absent', tone: 'quiet', meaning: 'The program asked whether the kernel has it, and the kernel does not.' },
+  absent: { word: 'absent', icon: 'absent', tone: 'quiet', meaning: 'The program asks whether the kernel has it: no.' },
   poisoned: { word: 'poisoned', icon: 'fails', tone: 'bad', meaning: 'The kernel has no value; the instruction is an invalid call now.' },
   failed: { word: 'failed', icon: 'fails', tone: 'bad', meaning: 'libbpf refuses the object because of this.' }
 }

@@ -21,7 +21,10 @@ export function TokenField ({ hasToken, problem, onToken }: {
       {problem !== undefined && <p role='alert'><Icon name='key' /> {problem}</p>}
       <div class='line'>
         <label for='token'>Token of the service</label>
-        <input id='token' type='password' autocomplete='off' spellcheck={false} value={text} onInput={event => { setText(event.currentTarget.value) }} />
+        <input
+          id='token' type='password' autocomplete='off' spellcheck={false} value={text}
+          onInput={event => { setText(event.currentTarget.value) }}
+        />
         <button type='submit'>Use token</button>
         {hasToken && <button type='button' class='quiet' onClick={() => { onToken(undefined) }}>Forget token</button>}
       </div>

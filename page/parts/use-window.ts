@@ -17,7 +17,12 @@ export interface DrawnWindow extends Range {
  * @param scroller what scrolls; the list is at its top, below `head`
  * @param rowRem height of a row, in rem
  */
-export function useWindow (scroller: RefObject<HTMLElement | null>, count: number, rowRem: number, head?: RefObject<HTMLElement | null>): DrawnWindow {
+export function useWindow (
+  scroller: RefObject<HTMLElement | null>,
+  count: number,
+  rowRem: number,
+  head?: RefObject<HTMLElement | null>
+): DrawnWindow {
   const [seen, setSeen] = useState({ top: 0, height: 600, rem: 16 })
   const look = useCallback(() => {
     const element = scroller.current
@@ -42,7 +47,7 @@ export function useWindow (scroller: RefObject<HTMLElement | null>, count: numbe
   useLayoutEffect(look, [count])
   const rowHeight = Math.round(rowRem * seen.rem)
   return {
-    ...rangeOf({ count, rowHeight, top: seen.top, height: seen.height }),
+    ...rangeOf(count, { rowHeight, top: seen.top, height: seen.height }),
     rowHeight,
     height: count * rowHeight,
     reveal (row) {
