@@ -37,7 +37,7 @@ module.exports = {
     knowsOnly('identity', 'wire/'),
     knowsOnly('network'),
     // Types of what they are the settings of, and what a value must be.
-    knowsOnly('settings', 'network/', 'identity/', 'check/limits\\.ts', 'fetch/(limits|refusals)\\.ts', 'kernels/sources/public-archive\\.ts', 'store/shared/s3-settings\\.ts'),
+    knowsOnly('settings', 'network/', 'identity/', 'check/limits\\.ts', 'kernel-types/limits\\.ts', 'fetch/(limits|refusals)\\.ts', 'kernels/sources/public-archive\\.ts', 'store/shared/s3-settings\\.ts'),
     knowsOnly('store', 'btf/', 'network/'),
     knowsOnly('attestation', 'wire/', 'store/sha256\\.ts'),
     { name: 'attestation-is-pure', severity: 'error', from: { path: folder('attestation') }, to: { path: nodeModules } },

@@ -27,7 +27,8 @@ export type TypeKey = Pick<FoundType, 'name' | 'kind' | 'type_id'>
 
 export interface FoundTypes {
   readonly types: readonly FoundType[]
-  readonly hasMore: boolean
+  /** After which to go on; null where there are no more. */
+  readonly next: TypeKey | null
 }
 
 const KINDS: ReadonlyMap<number, NamedKind> = new Map(
@@ -59,13 +60,14 @@ export function searchTypes (btf: Btf, { prefix, member, kind, after, limit }: T
     if (found.length > 4 * (limit + 1)) cut()
   }
   cut()
+  const page = found.slice(0, limit)
   return {
-    types: found.slice(0, limit).map(key => {
+    types: page.map(key => {
       const id = typeId(key.type_id)
       const place = member === undefined || key.kind === 'enum' ? undefined : findMember(btf, id, member, work)
       return { ...key, size: sizeOf(btf, id), member: place === undefined ? null : placeOfPath(btf, [{ ...place, isPointer: false }]) }
     }),
-    hasMore: found.length > limit
+    next: found.length > limit ? page.at(-1) ?? null : null
   }
 }
 

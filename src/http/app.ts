@@ -29,6 +29,7 @@ import { operationRoutes } from './routes/operations.js'
 import { pageRoutes } from './routes/page.js'
 import { relocateRoutes } from './routes/relocate.js'
 import { relocatedRoutes } from './routes/relocated.js'
+import { typeChangeRoutes } from './routes/type-changes.js'
 import { typeRoutes } from './routes/types.js'
 import { COMPONENTS } from './schemas/components.js'
 import { parseQueryString } from './query-string.js'
@@ -111,6 +112,7 @@ export async function buildApp (
   await app.register(kernelRoutes, dependencies)
   await app.register(kernelBtfRoutes, dependencies)
   await app.register(typeRoutes, dependencies)
+  await app.register(typeChangeRoutes, dependencies)
   await app.register(keyRoutes, dependencies)
   await app.register(operationRoutes, dependencies)
   await app.register(pageRoutes, dependencies)

@@ -4,7 +4,7 @@ import type { Patches } from '../core/patches.js'
 import type { ByteOrder } from '../bytes/byte-order.js'
 import type { TypeName } from '../c-types/named-types.js'
 import type { Places } from '../c-types/places.js'
-import type { TypeSearch } from '../c-types/search.js'
+import type { TypeKey, TypeSearch } from '../c-types/search.js'
 import type { NamedTypes, WantedTypes } from '../c-types/type-definition.js'
 import type { FailingSummary } from '../report/report.js'
 import type { Verdict } from '../wire/report.js'
@@ -274,10 +274,20 @@ export interface FindPlacesTask {
 
 export type FoundPlaces = { readonly state: 'ready', readonly places: Places } | { readonly state: 'absent' }
 
-/** UTF-8 text, moved, with its hash. JSON is a list of TypeDefinition or TypeDifference, or FoundTypes. */
+/** UTF-8 text, moved, with its hash. JSON is a list of TypeDefinition, TypeDifference or FoundType. */
 export interface WrittenTypes {
   readonly bytes: Uint8Array
   readonly sha256: Sha256
+}
+
+export interface WrittenDifferences extends WrittenTypes {
+  /** Whether both kernels have the same types. */
+  readonly isSame: boolean
+}
+
+export interface WrittenSearch extends WrittenTypes {
+  /** After which to go on; null where there are no more. */
+  readonly next: TypeKey | null
 }
 
 /** What a task of each kind answers. */
@@ -294,8 +304,8 @@ export interface TaskValues {
   readonly minimise: MinimisedBtf
   readonly writeTypes: WrittenTypes
   readonly writeObjectTypes: WrittenTypes
-  readonly diffTypes: WrittenTypes
-  readonly searchTypes: WrittenTypes
+  readonly diffTypes: WrittenDifferences
+  readonly searchTypes: WrittenSearch
   /** A text for each table: empty where the kernel has no type of the name, null where it cannot be compared. */
   readonly typeDigests: ReadonlyArray<string | null>
   readonly findPlaces: FoundPlaces

@@ -9,7 +9,7 @@ import { transfer } from './pool-transfer.js'
 import { layoutVectors, readLayouts, typeDigests } from './layouts.js'
 import { openKernel } from './open-kernel.js'
 import { prepareBtf, readVerified } from './prepare-btf.js'
-import type { Task, TaskAnswer, TaskValues, WorkerSetup, WrittenTypes } from './protocol.js'
+import type { Task, TaskAnswer, TaskValues, WorkerSetup, WrittenDifferences, WrittenSearch, WrittenTypes } from './protocol.js'
 import { forgetObjects, inspect, minimise, relocateObject } from './relocate-object.js'
 import { findPlacesIn, writeDifferences, writeFoundTypes, writeObjectTypes, writeTypes } from './write-types.js'
 
@@ -80,7 +80,7 @@ async function failOpening (error: unknown): Promise<Answer> {
 
 type Answer = TaskAnswer<TaskValues[keyof TaskValues]>
 
-function moveText (value: WrittenTypes): Answer {
+function moveText (value: WrittenTypes | WrittenDifferences | WrittenSearch): Answer {
   return transfer({ ok: true, value }, [value.bytes.buffer as ArrayBuffer])
 }
 

@@ -1,15 +1,17 @@
 import type { Btf } from '../btf/btf.js'
 import { diffTypes } from '../c-types/diff.js'
 import { writeHeader } from '../c-types/header.js'
-import { findTypes, requireTypes } from '../c-types/named-types.js'
+import { findTypes, formatTypeName, requireTypes } from '../c-types/named-types.js'
 import { findPlaces } from '../c-types/places.js'
 import { searchTypes } from '../c-types/search.js'
 import { defineType, writeType, type NamedTypes } from '../c-types/type-definition.js'
+import { AppError } from '../errors.js'
 import { sha256 } from '../store/sha256.js'
 import { attachShared } from './attached-btfs.js'
 import { openChecked } from './check-objects.js'
 import type {
-  DiffTypesTask, FindPlacesTask, FoundPlaces, SearchTypesTask, WriteObjectTypesTask, WrittenTypes, WriteTypesTask
+  DiffTypesTask, FindPlacesTask, FoundPlaces, SearchTypesTask, WriteObjectTypesTask, WrittenDifferences, WrittenSearch, WrittenTypes,
+  WriteTypesTask
 } from './protocol.js'
 import { parsedObjects } from './relocate-object.js'
 
@@ -31,17 +33,22 @@ function writeNamed (btf: Btf, wanted: NamedTypes, owner: string): WrittenTypes 
 }
 
 /** @throws AppError `not_found` where neither kernel has such a type */
-export function writeDifferences ({ from, to, wanted }: DiffTypesTask): WrittenTypes {
+export function writeDifferences ({ from, to, wanted }: DiffTypesTask): WrittenDifferences {
   const [before, after] = [from, to].map(btf => {
     const target = attachShared(btf)
     return findTypes(target, wanted).map(id => defineType(target, id, wanted.kind))
   })
-  if (before?.length === 0 && after?.length === 0) requireTypes(attachShared(to), wanted, 'Neither kernel')
-  return written(JSON.stringify(diffTypes(before ?? [], after ?? [])))
+  const types = diffTypes(before ?? [], after ?? [])
+  if (types.length === 0) {
+    const type = formatTypeName(wanted)
+    throw new AppError('not_found', `Neither kernel has a type ${type}.`, { type })
+  }
+  return { ...written(JSON.stringify(types)), isSame: types.every(({ change }) => change === 'same') }
 }
 
-export function writeFoundTypes ({ btf, search }: SearchTypesTask): WrittenTypes {
-  return written(JSON.stringify(searchTypes(attachShared(btf), search)))
+export function writeFoundTypes ({ btf, search }: SearchTypesTask): WrittenSearch {
+  const { types, next } = searchTypes(attachShared(btf), search)
+  return { ...written(JSON.stringify(types)), next }
 }
 
 /** @throws AppError `btf_invalid` */
