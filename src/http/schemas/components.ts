@@ -6,7 +6,8 @@ import { Problem } from './problem.js'
 import { MinBtfForm, RelocateForm } from './relocate.js'
 import { Program, Relocation, Report } from './report.js'
 import {
-  FoundType, HistoryRange, KernelTypes, Member, MemberDifference, MemberPlace, ObjectTypes, TypeDifference, TypeHistory, TypesDiff, TypeSearch
+  FoundType, HistoryRange, KernelTypes, Member, MemberDifference, MemberPlace, ObjectTypes, TypeDifference, TypeHistory, TypesDiff,
+  TypeSearch
 } from './types.js'
 
 /** Every schema with a name of its own in the OpenAPI document. */
