@@ -13,6 +13,7 @@ export interface View {
 const HASH = /^sha256:[0-9a-f]{64}$/
 /** A name of four parts, or one that stands for a pattern that nothing matches. */
 const KERNEL = /^[A-Za-z0-9._+~*-]{1,128}(?:\/[A-Za-z0-9._+~*-]{1,128}){0,3}$/
+const isKernel = (text: string): boolean => KERNEL.test(text) && !text.split('/').some(part => part === '.' || part === '..')
 /** What a link may hold of each. The address stays shorter than what mail and chat cut off, but for who picks hundreds by hand. */
 const MAX_OBJECTS = 128
 const MAX_KERNELS = 2000
@@ -44,12 +45,12 @@ export function readLink (fragment: string): View {
     kernels: {
       ...WHOLE_FLEET,
       text: (parameters.get('search') ?? '').slice(0, 256),
-      distros: parameters.getAll('distro').filter(value => KERNEL.test(value)).slice(0, MAX_KERNELS),
-      arches: parameters.getAll('arch').filter(value => KERNEL.test(value)).slice(0, MAX_KERNELS),
-      picked: parameters.getAll('kernel').filter(value => KERNEL.test(value)).slice(0, MAX_KERNELS),
+      distros: parameters.getAll('distro').filter(isKernel).slice(0, MAX_KERNELS),
+      arches: parameters.getAll('arch').filter(isKernel).slice(0, MAX_KERNELS),
+      picked: parameters.getAll('kernel').filter(isKernel).slice(0, MAX_KERNELS),
       offered: parameters.get('offered') === 'true'
     },
     grouping: parameters.get('group') === 'kernel' ? 'kernel' : 'outcome',
-    open: HASH.test(sha256) && KERNEL.test(kernel) ? { sha256, kernel } : undefined
+    open: HASH.test(sha256) && isKernel(kernel) ? { sha256, kernel } : undefined
   }
 }

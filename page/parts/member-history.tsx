@@ -44,9 +44,8 @@ function Strip ({ row: { platform, ranges, kernels, isHere } }: { readonly row: 
             style={{ flexGrow: String(range.kernels) }} title={describeRange(range)}
           >
             <span class='hidden'>{describeRange(range)}</span>
-            <span class='what' aria-hidden='true'>{range.label}</span>
+            <span class='what' aria-hidden='true'>{range.path !== undefined && <code>{range.path} </code>}{range.label}</span>
             <span class='releases' aria-hidden='true'>{range.first === range.last ? range.first : `${range.first} – ${range.last}`}</span>
-            {range.path !== undefined && <span class='path' aria-hidden='true'>{range.path}</span>}
           </li>
         ))}
       </ol>

@@ -37,6 +37,8 @@ const ROUTES: readonly Route[] = [
   { name: 'GET BTF of a module', path: `${KERNEL}/btf/nf_tables`, needs: 'relocate' },
   { name: 'GET a type', path: `${KERNEL}/types/struct/task_struct`, needs: 'relocate' },
   { name: 'GET vmlinux.h', path: `${KERNEL}/vmlinux.h`, needs: 'relocate' },
+  { name: 'GET a type of an object', path: `/objects/${sha256(OBJECT)}/types/struct/task_struct`, needs: 'relocate' },
+  { name: 'GET the page', path: '/', needs: 'open' },
   { name: 'GET /livez', path: '/livez', needs: 'open' },
   { name: 'GET /readyz', path: '/readyz', needs: 'open' },
   { name: 'GET /metrics', path: '/metrics', needs: 'open' },
