@@ -7,7 +7,7 @@ export interface OrderedRelease {
 }
 
 /** Red Hat's kernels of another flavour: `5.14.0-503.11.1.el9_5.x86_64+rt`. */
-const PLUS_FLAVOUR = /^(.*\.[a-z0-9_]+)\+([a-z][\w-]*)$/i
+const PLUS_FLAVOUR = /^(.*\.[a-z][a-z0-9_]*)\+([a-z][\w-]*)$/i
 /** Words with a number that belong to the version: of candidates, and of builds for the Raspberry Pi. */
 const IS_VERSION = /^(?:rc|rpi)\d+$/
 
