@@ -74,13 +74,17 @@ function likenessOf (a: TypeDefinition, b: TypeDefinition): number {
   return common / Math.max(left?.size ?? 0, right?.size ?? 0)
 }
 
+/** Where C writes the members of a struct or union: not behind a typedef's name. */
+const IS_WRITTEN_OUT = /^(?:(?:const|volatile) )*(?:struct|union)$/
+
 /** All members with names, each with its path; what nameless structs and unions have counts as what they are in. */
 export function placesOf (members: readonly MemberDefinition[], prefix = ''): MemberPlace[] {
   return members.flatMap(({ name, type, bit_offset: bits, bitfield_size: width, size, members: inner = [] }) => {
     if (name === null) return placesOf(inner, prefix)
     const path = prefix + name
     const bitSize = width ?? (size === null ? null : 8 * size)
-    return [{ path, type, bit_offset: bits, bit_size: bitSize, is_bitfield: width !== null }, ...placesOf(inner, `${path}.`)]
+    const own = { path, type, bit_offset: bits, bit_size: bitSize, is_bitfield: width !== null }
+    return IS_WRITTEN_OUT.test(type) ? [own, ...placesOf(inner, `${path}.`)] : [own]
   })
 }
 
