@@ -9,9 +9,10 @@ import type { KernelEntry, KernelFilter, KernelPage } from '../kernels/types.js'
 import type { MinimiseAnswer, MinimiseRequest } from '../relocation/minimising.js'
 import type { Deadline, InspectAnswer, RelocateAnswer, RelocateRequest } from '../relocation/types.js'
 import type { Sha256 } from '../store/sha256.js'
+import type { WrittenTypes } from '../workers/protocol.js'
 import type { WatchStats } from '../watch/watch.js'
 import type { TypeSearch } from '../c-types/search.js'
-import type { WantedTypes } from '../c-types/type-definition.js'
+import type { NamedTypes, WantedTypes } from '../c-types/type-definition.js'
 import type { TypeHistoryJson } from '../wire/types.js'
 
 /**
@@ -32,6 +33,8 @@ export interface Service {
   inspect(object: Uint8Array): Promise<InspectAnswer>
   putObject(bytes: Uint8Array, expected: Sha256): Promise<{ created: boolean }>
   hasObject(hash: Sha256): Promise<boolean>
+  /** Types that a program was compiled with, of an object that is held. */
+  writeObjectTypes(object: Sha256, wanted: NamedTypes): Promise<WrittenTypes>
   listKernels(filter: KernelFilter): Promise<KernelPage>
   /** Fetched where it is not held. */
   getKernel(reference: KernelReference, question?: KernelQuestion): Promise<KernelEntry>

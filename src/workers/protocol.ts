@@ -5,7 +5,7 @@ import type { ByteOrder } from '../bytes/byte-order.js'
 import type { TypeName } from '../c-types/named-types.js'
 import type { Places } from '../c-types/places.js'
 import type { TypeKey, TypeSearch } from '../c-types/search.js'
-import type { WantedTypes } from '../c-types/type-definition.js'
+import type { NamedTypes, WantedTypes } from '../c-types/type-definition.js'
 import type { FailingSummary } from '../report/report.js'
 import type { Verdict } from '../wire/report.js'
 import type { AssumedValue } from '../verdict/index.js'
@@ -17,7 +17,7 @@ import type { Sha256 } from '../store/sha256.js'
 /** Messages between the event loop and a worker: plain data only, since errors and class instances lose themselves on the way. */
 export type Task =
   | WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask | MinimiseTask | WriteTypesTask | CheckTask
-  | LayoutTask | LayoutVectorsTask | DiffTypesTask | SearchTypesTask | TypeDigestsTask | FindPlacesTask
+  | LayoutTask | LayoutVectorsTask | DiffTypesTask | SearchTypesTask | TypeDigestsTask | FindPlacesTask | WriteObjectTypesTask
 
 /** Does nothing, which a worker can only do once it has started. */
 export interface WarmTask {
@@ -231,6 +231,15 @@ export interface WriteTypesTask {
   readonly wanted: WantedTypes
 }
 
+/** Writes types that a program was compiled with: those of one name, as WriteTypesTask does. */
+export interface WriteObjectTypesTask {
+  readonly kind: 'writeObjectTypes'
+  /** In shared memory. */
+  readonly object: Uint8Array
+  readonly objectSha256: Sha256
+  readonly wanted: NamedTypes
+}
+
 /** Compares the types of one name between two kernels. */
 export interface DiffTypesTask {
   readonly kind: 'diffTypes'
@@ -294,6 +303,7 @@ export interface TaskValues {
   readonly layoutVectors: ReadonlyArray<string | null>
   readonly minimise: MinimisedBtf
   readonly writeTypes: WrittenTypes
+  readonly writeObjectTypes: WrittenTypes
   readonly diffTypes: WrittenDifferences
   readonly searchTypes: WrittenSearch
   /** A text for each table: empty where the kernel has no type of the name, null where it cannot be compared. */

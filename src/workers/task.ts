@@ -11,7 +11,7 @@ import { openKernel } from './open-kernel.js'
 import { prepareBtf, readVerified } from './prepare-btf.js'
 import type { Task, TaskAnswer, TaskValues, WorkerSetup, WrittenDifferences, WrittenSearch, WrittenTypes } from './protocol.js'
 import { forgetObjects, inspect, minimise, relocateObject } from './relocate-object.js'
-import { findPlacesIn, writeDifferences, writeFoundTypes, writeTypes } from './write-types.js'
+import { findPlacesIn, writeDifferences, writeFoundTypes, writeObjectTypes, writeTypes } from './write-types.js'
 
 const setup = workerData as WorkerSetup // what pool.ts starts workers with
 
@@ -56,6 +56,7 @@ export default function runTask (task: Task): Answer | Promise<Answer> {
         return transfer({ ok: true, value }, [value.bytes.buffer as ArrayBuffer])
       }
       case 'writeTypes': return moveText(writeTypes(task))
+      case 'writeObjectTypes': return moveText(writeObjectTypes(task))
       case 'diffTypes': return moveText(writeDifferences(task))
       case 'searchTypes': return moveText(writeFoundTypes(task))
       case 'typeDigests': return { ok: true, value: typeDigests(task) }

@@ -109,6 +109,10 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       if (hash === undefined || bytes === undefined) throw new AppError('btf_unknown', 'No BTF of this module.')
       return { bytes, sha256: hash, source: entry.source }
     },
+    async writeObjectTypes () {
+      const bytes = Buffer.from('[]')
+      return { bytes, sha256: sha256(bytes) }
+    },
     async writeTypes () {
       const bytes = Buffer.from('[]')
       return { bytes, sha256: sha256(bytes), btfSha256: sha256(FAKE_BTF), source: 'local' }
