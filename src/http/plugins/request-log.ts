@@ -1,25 +1,18 @@
-import type { FastifyRequest } from 'fastify'
 import type { SummaryCounter } from '../../check/summary.js'
 import type { RelocateAnswer } from '../../relocation/types.js'
 import type { Log } from '../log.js'
-import type { EndOfRequest } from './request-end.js'
+import type { RequestEnd, RequestFacts } from './request-end.js'
 
 /** Writes one line a request, when it is over. */
-export function requestLine (log: Log): EndOfRequest {
-  return (request, { status, isAnswered, ms }) => {
-    const { url: route, config } = request.routeOptions
-    const level = config.operational === true ? 'debug' : 'info'
-    log.json(level, () => membersOf(request, route, status, ms), isAnswered ? 'request' : 'request whose caller left')
+export function requestLine (log: Log): (facts: RequestFacts, end: RequestEnd) => void {
+  return (facts, { status, isAnswered, ms }) => {
+    const level = facts.isOperational ? 'debug' : 'info'
+    log.json(level, () => membersOf(facts, status, ms), isAnswered ? 'request' : 'request whose caller left')
   }
 }
 
 /** As JSON without braces. Ids and methods have no characters that JSON escapes, and routes are ours. */
-function membersOf (
-  { id, method, identity, problem, answer, check }: FastifyRequest,
-  route: string | undefined,
-  status: number,
-  ms: number
-): string {
+function membersOf ({ id, method, route, identity, problem, answer, check }: RequestFacts, status: number, ms: number): string {
   let members = `"request_id":"${id}","method":"${method}"`
   if (route !== undefined) members += `,"route":"${route}"`
   members += `,"status":${status},"ms":${Math.round(ms * 100) / 100}`
