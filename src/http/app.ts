@@ -72,7 +72,7 @@ export async function buildApp (
   const observer: RequestObserver = { onBegin: metrics.countBegin, onEnd: [countRequest(metrics), requestLine(log)] }
   const lifecycle: Lifecycle = { state: 'starting' }
   const pressure = createPressure(config.maxDelayMs)
-  const counts = createCallerCounts(config.rateLimit)
+  const counts = config.rateLimit === 0 ? undefined : createCallerCounts(config.rateLimit)
   const addresses = createHeldAddresses()
   const fastPath = hasFastPath
     ? createFastPath({ service, addresses, authenticator, counts, lifecycle, pressure, observer })

@@ -19,7 +19,7 @@ export interface CallerCounts {
 
 const MINUTE_MS = 60_000
 
-/** @param perMinute requests of one caller that are answered; 0: any number, and none is counted */
+/** @param perMinute requests of one caller that are answered */
 export function createCallerCounts (perMinute: number): CallerCounts {
   const minutes = new LRUCache<string, { readonly beganAt: number, count: number }>({ max: MAX_CALLERS })
   const find = (caller: string, now: number): { readonly beganAt: number, count: number } | undefined => {
@@ -28,7 +28,6 @@ export function createCallerCounts (perMinute: number): CallerCounts {
   }
   return {
     count (caller) {
-      if (perMinute === 0) return { current: 0, ttl: 0 }
       const now = Date.now()
       const minute = find(caller, now)
       if (minute === undefined) {
@@ -37,6 +36,6 @@ export function createCallerCounts (perMinute: number): CallerCounts {
       }
       return { current: ++minute.count, ttl: MINUTE_MS - (now - minute.beganAt) }
     },
-    isSpent: caller => perMinute > 0 && (find(caller, Date.now())?.count ?? 0) >= perMinute
+    isSpent: caller => (find(caller, Date.now())?.count ?? 0) >= perMinute
   }
 }

@@ -14,7 +14,8 @@ export interface FastPathOptions {
   readonly service: Pick<Service, 'findHeld'>
   readonly addresses: HeldAddresses
   readonly authenticator: Authenticator | undefined
-  readonly counts: CallerCounts
+  /** Undefined where no number of requests is too many. */
+  readonly counts: CallerCounts | undefined
   readonly lifecycle: Lifecycle
   readonly pressure: Pressure
   readonly observer: RequestObserver
@@ -43,14 +44,16 @@ export function createFastPath (options: FastPathOptions): FastPath {
       identity = authenticator.identifyAtOnce(tokenOf(headers.authorization)) ?? null
       if (identity === null || !allows(identity, address.access)) return false
     }
-    const caller = callerOf({ identity, ip: request.socket.remoteAddress ?? '' })
-    if (counts.isSpent(caller)) return false
+    const caller = counts === undefined ? '' : callerOf({ identity, ip: request.socket.remoteAddress ?? '' })
+    if (counts?.isSpent(caller) === true) return false
     const held = service.findHeld(address.question)
     if (held === undefined) return false
     const id = requestIdOf(request)
     const { status, headers: ready, body } = readyAnswer(held, representation, address.cacheControl, method, headers['if-none-match'])
-    response.writeHead(status, ready.concat(headersOfEvery(id)))
-    counts.count(caller)
+    const whole = ready.slice()
+    whole.push(...headersOfEvery(id))
+    response.writeHead(status, whole)
+    counts?.count(caller)
     const facts = { id, method, route: address.route, isOperational: false, identity, problem: null, answer: held, check: null }
     observe(response, observer, () => facts, () => performance.now() - began)
     response.end(body)

@@ -7,8 +7,8 @@ import { callerOf } from './access.js'
 const MINUTE_MS = 60_000
 
 /** Bounds how many requests one caller gets answered, so that one that runs wild leaves room for the others. */
-export const rateLimitPlugin = fp<{ perMinute: number, counts: CallerCounts }>(async (app, { perMinute, counts }) => {
-  if (perMinute === 0) return
+export const rateLimitPlugin = fp<{ perMinute: number, counts: CallerCounts | undefined }>(async (app, { perMinute, counts }) => {
+  if (counts === undefined) return
   const headers = { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false }
   await app.register(rateLimit, {
     max: perMinute,
