@@ -11,7 +11,7 @@ import type { Outcomes } from './outcomes.js'
 import type { ComparedRow } from './parse.js'
 import { runCheck } from './run-check.js'
 import { createStateOutcomes } from './state-outcomes.js'
-import type { Cell, CheckedKernel, KernelContent, NamedObject } from './types.js'
+import type { Cell, Cells, CheckedKernel, KernelContent, NamedObject } from './types.js'
 
 /** What one check is asked for. */
 export interface CheckRequest {
@@ -34,8 +34,8 @@ export interface Check {
   /** Objects times kernels. */
   readonly rows: number
   readonly hasBaseline: boolean
-  /** Rows in the order in which they are known. To be read once; work goes on only while it is. */
-  readonly cells: AsyncIterable<Cell>
+  /** To be read once; work goes on only while they are. */
+  readonly cells: Cells
 }
 
 export interface Checks {
@@ -143,11 +143,11 @@ export function createChecks (options: ChecksOptions): Checks {
     }
   }
 
-  const counted = async function * (cells: AsyncIterable<Cell>, end: () => void): AsyncGenerator<Cell> {
+  const counted = async function * (cells: Cells, end: () => void): AsyncGenerator<readonly Cell[]> {
     try {
-      for await (const cell of cells) {
-        counts.rows++
-        yield cell
+      for await (const some of cells) {
+        counts.rows += some.length
+        yield some
       }
     } finally {
       end()
@@ -178,7 +178,7 @@ export function createChecks (options: ChecksOptions): Checks {
         throw error
       }
     },
-    stats: () => ({ ...counts, bytes: options.outcomes.bytes, entries: options.outcomes.entries })
+    stats: () => ({ ...counts, bytes: options.outcomes.bytes + options.keys.bytes, entries: options.outcomes.entries })
   }
 }
 

@@ -28,20 +28,18 @@ export interface OpenChecksOptions {
   /** Threads of the background: nothing else has them. */
   readonly lane: WorkerPool
   readonly threads: number
-  readonly memoryBytes: number
+  /** Bytes of outcomes, and of what kernels are told apart by. */
+  readonly memoryBytes: { readonly outcomes: number, readonly vectors: number }
   readonly limits?: Partial<CheckLimits> | undefined
 }
-
-/** An object on each of 100,000 kernels, or 100 objects on 1,000. */
-const MAX_VECTORS = 100_000
 
 /** Checks by the parts of a service. What they read of BTF is read past its memory, in threads that give way to all others. */
 export function openChecks ({ btfs, tables, objects, catalog, lane, threads, memoryBytes, limits, ...options }: OpenChecksOptions): Checks {
   return createChecks({
     ...options,
     offered: () => catalog.kernels(),
-    keys: createLayoutKeys({ tables, pool: lane, maxVectors: MAX_VECTORS }),
-    outcomes: createOutcomes(memoryBytes),
+    keys: createLayoutKeys({ tables, maxBytes: memoryBytes.vectors }),
+    outcomes: createOutcomes(memoryBytes.outcomes),
     concurrency: threads,
     limits: { ...CHECK_LIMITS, ...limits },
     get: hash => objects.get(hash),

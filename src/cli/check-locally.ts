@@ -4,17 +4,17 @@ import { basename, join } from 'node:path'
 import { createChecks } from '../check/checks.js'
 import { CHECK_LIMITS } from '../check/limits.js'
 import { createContentKeys, createLayoutKeys } from '../check/outcome-keys.js'
-import { createLayoutTables, type LayoutTables } from '../kernels/layout-tables.js'
+import { createLayoutTables } from '../kernels/layout-tables.js'
 import { createOutcomes } from '../check/outcomes.js'
 import { AppError } from '../errors.js'
 import { findRunningKernel } from '../identity/running-kernel.js'
 import { createIndexRows, type IndexRows } from '../kernels/index-rows.js'
 import { openKernelIndex } from '../kernels/kernel-index.js'
 import { LOCAL_SOURCE } from '../kernels/kernel-record.js'
-import { openContentStore, type ContentStore } from '../store/content-store.js'
+import { openContentStore } from '../store/content-store.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
 import { toShared } from '../store/shared-bytes.js'
-import { createWorkerPool, type WorkerPool } from '../workers/pool.js'
+import { createWorkerPool } from '../workers/pool.js'
 import type { CheckSource } from './check-source.js'
 import { readInput } from './files.js'
 import { placesFrom } from './target.js'
@@ -46,7 +46,9 @@ export async function checkLocally (
     trustUploads: places.trustUploads,
     offered: () => undefined,
     hasSources: false,
-    keys: store === undefined ? createContentKeys() : createLayoutKeys({ tables: readTables(store, pool), pool, maxVectors: MAX_VECTORS }),
+    keys: store === undefined
+      ? createContentKeys()
+      : createLayoutKeys({ tables: createLayoutTables({ store, pool, threads }), maxBytes: VECTOR_BYTES }),
     outcomes: createOutcomes(OUTCOME_BYTES),
     concurrency: threads,
     limits: { ...CHECK_LIMITS, objects: Infinity, objectBytes: Infinity, timeMs: MAX_TIMER_MS },
@@ -76,15 +78,8 @@ export async function checkLocally (
   }
 }
 
-/** One for each object on each kernel. */
-const MAX_VECTORS = 1_000_000
-/** Layout tables of some 300 kernels. */
-const TABLE_BYTES = 64 * 1024 * 1024
-
-/** The tables that a service has made: to make one takes longer than to relocate for the kernel. */
-function readTables (store: ContentStore, pool: WorkerPool): LayoutTables {
-  return createLayoutTables({ store, pool, memoryBytes: TABLE_BYTES, onRelease: () => {} })
-}
+/** Of what tells kernels apart: a hundred objects on ten thousand kernels. */
+const VECTOR_BYTES = 64 * 1024 * 1024
 
 /** As long as a timer can wait: 24 days. */
 const MAX_TIMER_MS = 2 ** 31 - 1

@@ -38,7 +38,7 @@ import type { Service, ServiceStats } from './types.js'
 export type { ServiceHooks, ServiceSettings } from '../settings/service-options.js'
 
 /** Of the memory budget. Most of it is kernels' BTF; objects and results are small, and can be had again. */
-const SHARES = { btf: 11 / 16, objects: 1 / 8, results: 3 / 32, checks: 1 / 32, layouts: 1 / 16 } as const
+const SHARES = { btf: 11 / 16, objects: 1 / 8, results: 3 / 32, checks: 1 / 32, vectors: 1 / 32 } as const
 
 /**
  * Large memory that was let go of after which threads are asked to collect it: a part of the memory budget, and at least so many
@@ -64,8 +64,10 @@ const INDEX_WATCH_MS = 5000
 /** Starts a service: threads, store, running kernel. It takes requests at once; ready() tells when they need not wait for the start. */
 export function createService (settings: ServiceSettings, hooks: ServiceHooks = {}): Service {
   const warn = withoutFloods(hooks.onWarning ?? (() => {}))
+  const tasks = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
   const pool = createWorkerPool({
     workers: settings.workers,
+    tasks,
     queue: settings.queueLimit ?? settings.workers * QUEUE_PER_WORKER,
     deadlineMs: settings.deadlineMs,
     onWarning: warn
@@ -77,6 +79,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     queue: Infinity, // each check waits for its own tasks, and the checks are counted
     deadlineMs: LANE_DEADLINE_FACTOR * settings.deadlineMs,
     isBackground: true,
+    tasks,
     onWarning: warn
   })
   const share = (part: number): number => Math.max(1, Math.floor(settings.memoryBytes * part))
@@ -151,9 +154,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       store,
       glance: hash => btfs.glance(hash),
       pool: lane,
-      isBusy: () => [pool, lane].some(threads => threads.stats().running + threads.stats().queued > 0),
-      memoryBytes: share(SHARES.layouts),
-      onRelease
+      threads: laneThreads,
+      isBusy: () => [pool, lane].some(threads => threads.stats().running + threads.stats().queued > 0)
     })
     const self = randomUUID()
     const jobs = createFetchJobs()
@@ -200,7 +202,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       hasSources: sources.length > 0,
       lane,
       threads: laneThreads,
-      memoryBytes: share(SHARES.checks),
+      memoryBytes: { outcomes: share(SHARES.checks), vectors: share(SHARES.vectors) },
       limits: settings.checks
     })
     const minimising = createMinimising({ targets, objects, btfs, pool, onRelease })
@@ -304,14 +306,14 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     const results = parts?.relocations.stats() ?? { bytes: 0, entries: 0, hits: 0, misses: 0, runs: 0 }
     const content = store.stats()
     const threads = pool.stats()
-    const tables = parts?.tables.stats() ?? { bytes: 0, entries: 0, made: 0 }
+    const tables = parts?.tables.stats() ?? { made: 0 }
     const checks = parts?.checks.stats() ?? { running: 0, rows: 0, relocations: 0, bytes: 0, entries: 0 }
     const fetching = parts?.fetching.stats() ?? { requests: [], waiters: 0 }
     return {
       queued: threads.queued,
       running: threads.running,
-      memoryBytes: btf.bytes + objects.bytes + results.bytes + checks.bytes + tables.bytes,
-      memoryEntries: btf.entries + objects.entries + results.entries + checks.entries + tables.entries,
+      memoryBytes: btf.bytes + objects.bytes + results.bytes + checks.bytes,
+      memoryEntries: btf.entries + objects.entries + results.entries + checks.entries,
       diskBytes: content.diskBytes,
       degraded: { disk: disk.trouble !== undefined, shared_store: bucket?.isAvailable === false },
       workerRestarts: threads.restarts,

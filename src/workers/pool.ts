@@ -20,6 +20,11 @@ export interface WorkerPoolOptions {
    * none for a while. A task's time counts from its start, since what waits here may wait.
    */
   readonly isBackground?: boolean
+  /**
+   * A number in shared memory: the tasks that threads have which do not give way. A pool of such threads counts its own there, one of
+   * the background waits for it between pieces of its work.
+   */
+  readonly tasks?: Int32Array | undefined
 }
 
 export interface WorkerPool {
@@ -58,7 +63,8 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
   const warn = options.onWarning ?? (() => {})
   const isBackground = options.isBackground === true
   const admission = createAdmission({ run: options.workers, queue: options.queue })
-  const setup: WorkerSetup = { channel: `corelo-${randomUUID()}`, givesWay: isBackground }
+  const setup: WorkerSetup = { channel: `corelo-${randomUUID()}`, givesWay: isBackground, others: isBackground ? options.tasks : undefined }
+  const counted = isBackground ? undefined : options.tasks
   const channel = new BroadcastChannel(setup.channel)
   channel.unref()
   const counts = { restarts: 0, deadlinesExceeded: 0 }
@@ -104,6 +110,7 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
       // An emitter instead of an AbortSignal: piscina takes both, and this one costs a tenth.
       const signal = new EventEmitter()
       const timer = setTimeout(() => { signal.emit('abort') }, options.deadlineMs - waited)
+      if (counted !== undefined) Atomics.add(counted, 0, 1)
       try {
         const answer = await threads.run(task, { signal })
         if (answer.ok) return answer.value as TaskValue<T> // the worker answers with the value of the task's kind
@@ -113,6 +120,7 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
         throw toAppError(error, task.kind)
       } finally {
         clearTimeout(timer)
+        if (counted !== undefined && Atomics.sub(counted, 0, 1) === 1) Atomics.notify(counted, 0)
         admission.leave(performance.now() - started)
       }
     },

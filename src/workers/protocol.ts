@@ -178,9 +178,29 @@ export type CheckedRuns =
   /** None of the files has this BTF. */
   | { readonly state: 'absent', readonly sha256: Sha256 }
 
-/** Reads the layout tables of kernels, by which these are compared without their BTF. */
+/** Makes the layout table of a kernel, by which it is compared with others without its BTF. */
 export interface LayoutTask {
   readonly kind: 'layout'
+  /** Of the BTF. */
+  readonly sha256: Sha256
+  /** Where the table is, or would be. */
+  readonly path: string
+  readonly btf: CheckedBtf
+}
+
+export type MadeLayout =
+  /** The bytes, moved: they are not in their file yet. */
+  | { readonly state: 'made', readonly bytes: Uint8Array }
+  /** The file has it. */
+  | { readonly state: 'there' }
+  /** There is no such BTF. */
+  | { readonly state: 'absent' }
+
+/** Compares kernels for objects by their layout tables. */
+export interface LayoutVectorsTask {
+  readonly kind: 'layoutVectors'
+  /** In shared memory. */
+  readonly objects: ReadonlyArray<{ readonly object: Uint8Array, readonly objectSha256: Sha256 }>
   readonly sources: readonly LayoutSource[]
 }
 
@@ -193,17 +213,19 @@ export interface LayoutSource {
   readonly btf?: CheckedBtf
 }
 
-/** A table in shared memory. `isNew`: it was made, and is not in its file. */
-export type ReadLayout = { readonly state: 'ready', readonly bytes: Uint8Array, readonly isNew: boolean } | { readonly state: 'absent' }
+/** In the place of a vector: the source has no table; it has one, by which it cannot be compared for the object. */
+export const NO_TABLE = -1
+export const NOT_COMPARABLE = -2
 
-/** Compares kernels for one object by their layout tables. */
-export interface LayoutVectorsTask {
-  readonly kind: 'layoutVectors'
-  /** In shared memory. */
-  readonly object: Uint8Array
-  readonly objectSha256: Sha256
-  /** As they were read here. */
-  readonly tables: ReadonlyArray<{ readonly sha256: Sha256, readonly bytes: Uint8Array }>
+export interface LayoutVectors {
+  /** How many of the sources were come to: others are to be asked for again. */
+  readonly read: number
+  /** Each once. */
+  readonly vectors: readonly string[]
+  /** Place of the vector for each object, of one source after the other: or why there is none. */
+  readonly places: Int32Array
+  /** Tables that were made, moved: they are not in their files yet. */
+  readonly made: ReadonlyArray<{ readonly source: number, readonly bytes: Uint8Array }>
 }
 
 /** Makes the smallest BTF with which objects relocate as with the kernel's. */
@@ -243,8 +265,8 @@ export interface TaskValues {
   readonly relocate: RelocatedObject
   readonly inspect: InspectedObject
   readonly check: CheckedRuns
-  readonly layout: readonly ReadLayout[]
-  readonly layoutVectors: ReadonlyArray<string | null>
+  readonly layout: MadeLayout
+  readonly layoutVectors: LayoutVectors
   readonly minimise: MinimisedBtf
   readonly writeTypes: WrittenTypes
 }
@@ -262,4 +284,6 @@ export interface WorkerSetup {
   readonly channel: string
   /** Whether the thread gives way to all others of the machine. */
   readonly givesWay: boolean
+  /** The tasks that other threads have, for one that gives way: a number in shared memory. */
+  readonly others?: Int32Array | undefined
 }

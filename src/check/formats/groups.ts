@@ -1,4 +1,4 @@
-import type { Cell } from '../types.js'
+import type { Cell, Cells } from '../types.js'
 import type { CheckOutcome } from '../wire.js'
 
 /** Kernels on which an object has one outcome, and stands alike to an earlier answer. */
@@ -39,8 +39,8 @@ function member<Key, Value> (map: Map<Key, Value>, key: Key, make: () => Value):
 }
 
 /** All rows as groups. */
-export async function grouped (cells: AsyncIterable<Cell>): Promise<readonly Group[]> {
+export async function grouped (cells: Cells): Promise<readonly Group[]> {
   const groups = createGroups()
-  for await (const cell of cells) groups.add(cell)
+  for await (const some of cells) for (const cell of some) groups.add(cell)
   return groups.list()
 }

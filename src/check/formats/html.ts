@@ -15,10 +15,12 @@ export const writeHtml: Writer = async function * ({ objects, cells, counter, pr
   yield '<!doctype html>\n<html lang="en">\n'
   const groups = createGroups()
   const states = new Map<string, Map<string, CheckState>>()
-  for await (const cell of cells) {
-    groups.add(cell)
-    const ofKernel = states.get(cell.kernel) ?? new Map<string, CheckState>()
-    states.set(cell.kernel, ofKernel.set(cell.object.sha256, cell.outcome.state))
+  for await (const some of cells) {
+    for (const cell of some) {
+      groups.add(cell)
+      const ofKernel = states.get(cell.kernel) ?? new Map<string, CheckState>()
+      states.set(cell.kernel, ofKernel.set(cell.object.sha256, cell.outcome.state))
+    }
   }
   const summary = counter.summary()
   yield '<head>\n<meta charset="utf-8">\n' +

@@ -1,5 +1,5 @@
 import { explanationOf, MEANINGS } from '../failure-text.js'
-import type { Cell } from '../types.js'
+import type { Cell, Cells } from '../types.js'
 import { escapeAttribute, escapeMarkup } from './escape.js'
 import { grouped, type Group } from './groups.js'
 import type { Writer } from './writer.js'
@@ -38,9 +38,9 @@ export const writeJunit: Writer = async function * ({ objects, cells, isGrouped,
   yield '</testsuites>\n'
 }
 
-async function listed (cells: AsyncIterable<Cell>): Promise<Cell[]> {
+async function listed (cells: Cells): Promise<Cell[]> {
   const all: Cell[] = []
-  for await (const cell of cells) all.push(cell)
+  for await (const some of cells) all.push(...some)
   return all
 }
 
