@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { LayoutTables } from '../kernels/layout-tables.js'
+import type { Asking, LayoutTables } from '../kernels/layout-tables.js'
 import type { Sha256 } from '../store/sha256.js'
 import { verdictKey } from '../verdict/index.js'
 import type { CheckedObject, KernelContent } from './types.js'
@@ -11,7 +11,7 @@ export interface OutcomeKeys {
    * verdicts with reasons and assumptions, failing places with their sentences and suggestions), unless the first of them shows that its
    * outcome is of its BTF alone. Called with some hundred kernels at a time.
    */
-  of(objects: readonly CheckedObject[], kernels: readonly KernelContent[], signal: AbortSignal): KeyTexts | Promise<KeyTexts>
+  of(objects: readonly CheckedObject[], kernels: readonly KernelContent[], asking: Asking): KeyTexts | Promise<KeyTexts>
   /** The text of a kernel whose outcome is of its BTF alone. */
   alone(object: CheckedObject, kernel: KernelContent): string
   /** Notes that a text does not stand for one outcome, so that `of` gives kernels of it texts of their own. */
@@ -25,7 +25,12 @@ type KeyTexts = ReadonlyArray<readonly string[]>
 /** By content: kernels of one BTF, as far as the verdict reads the same of their releases. */
 export function createContentKeys (): OutcomeKeys {
   const alone: OutcomeKeys['alone'] = (object, kernel) => contentText(kernel, readsVersion(object))
-  return { alone, of: (objects, kernels) => objects.map(object => kernels.map(kernel => alone(object, kernel))), noteAlone: () => {}, bytes: 0 }
+  return {
+    alone,
+    of: (objects, kernels) => objects.map(object => kernels.map(kernel => alone(object, kernel))),
+    noteAlone: () => {},
+    bytes: 0
+  }
 }
 
 export interface LayoutKeysOptions {
@@ -54,7 +59,7 @@ export function createLayoutKeys ({ tables, maxBytes }: LayoutKeysOptions): Outc
 
   /** For each object, of kernels with a table. */
   const findVectors = async (
-    objects: readonly CheckedObject[], btfs: ReadonlySet<Sha256>, signal: AbortSignal
+    objects: readonly CheckedObject[], btfs: ReadonlySet<Sha256>, asking: Asking
   ): Promise<ReadonlyArray<ReadonlyMap<Sha256, string>>> => {
     const known = objects.map(({ sha256 }) => remembered.get(sha256) ?? new Map<Sha256, string>())
     const missing = [...btfs].filter(btf => known.some(vectors => !vectors.has(btf)))
@@ -63,7 +68,8 @@ export function createLayoutKeys ({ tables, maxBytes }: LayoutKeysOptions): Outc
       const vectors = known[i]
       return vectors === undefined || missing.every(btf => vectors.has(btf)) ? [] : [{ object, vectors }]
     })
-    const found = await tables.vectors(lacking.map(({ object: { bytes: object, sha256: objectSha256 } }) => ({ object, objectSha256 })), missing, signal)
+    const asked = lacking.map(({ object: { bytes: object, sha256: objectSha256 } }) => ({ object, objectSha256 }))
+    const found = await tables.vectors(asked, missing, asking)
     lacking.forEach(({ object, vectors }, i) => {
       missing.forEach((btf, j) => {
         const vector = found[i]?.[j]
@@ -79,17 +85,15 @@ export function createLayoutKeys ({ tables, maxBytes }: LayoutKeysOptions): Outc
     alone: contents.alone,
     noteAlone (object, text) { areAlone.set(object.sha256 + text, true) },
     get bytes () { return VECTOR_BYTES * remembered.calculatedSize },
-    async of (objects, kernels, signal) {
-      const known = await findVectors(objects, new Set(kernels.flatMap(({ modules, btf }) => modules.length === 0 ? [btf] : [])), signal)
-      const verdicts = [false, true].map(version => kernels.map(({ release }) => verdictKey(release, { readsVersion: version })))
+    async of (objects, kernels, asking) {
+      const known = await findVectors(objects, new Set(kernels.flatMap(({ modules, btf }) => modules.length === 0 ? [btf] : [])), asking)
       return objects.map((object, i) => {
         const version = readsVersion(object)
         const vectors = known[i]
-        const ofReleases = verdicts[Number(version)]
-        return kernels.map((kernel, j) => {
+        return kernels.map(kernel => {
           const vector = kernel.modules.length === 0 ? vectors?.get(kernel.btf) ?? '' : ''
           if (vector === '') return contentText(kernel, version)
-          const text = `layout ${vector} ${ofReleases?.[j]}`
+          const text = `layout ${vector} ${verdictText(kernel.release, version)}`
           return areAlone.size > 0 && areAlone.has(object.sha256 + text) ? contentText(kernel, version) : text
         })
       })
@@ -98,7 +102,19 @@ export function createLayoutKeys ({ tables, maxBytes }: LayoutKeysOptions): Outc
 }
 
 function contentText ({ btf, modules, release }: KernelContent, version: boolean): string {
-  return `${btf} ${modules.join()} ${verdictKey(release, { readsVersion: version })}`
+  return `${btf} ${modules.join()} ${verdictText(release, version)}`
+}
+
+/** Of releases that were asked for, which each object of a check asks for again: to read one takes longer than all else about its row. */
+const verdictTexts = new LRUCache<string, { readonly [readsVersion in 'true' | 'false']?: string }>({ max: 50_000 })
+
+function verdictText (release: string, readsVersion: boolean): string {
+  const known = verdictTexts.get(release)
+  const text = known?.[`${readsVersion}`]
+  if (text !== undefined) return text
+  const made = verdictKey(release, { readsVersion })
+  verdictTexts.set(release, { ...known, [`${readsVersion}`]: made })
+  return made
 }
 
 /** They follow from the object alone, which is asked of for many kernels. */

@@ -19,6 +19,7 @@ export interface RunOptions {
   readonly relocate: (content: KernelContent, runs: readonly CheckRun[]) => Promise<CheckedRuns>
   /** Kernels that are worked on at a time. */
   readonly concurrency: number
+  readonly caller: string
   readonly signal: AbortSignal
 }
 
@@ -145,7 +146,7 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<readonly 
       for (const kernel of batch) {
         if ('outcome' in kernel) for (const object of objects) ready.push({ object, kernel: kernel.name, outcome: kernel.outcome })
       }
-      const texts = held.length === 0 ? [] : await options.keys.of(objects, held.map(({ content }) => content), signal)
+      const texts = held.length === 0 ? [] : await options.keys.of(objects, held.map(({ content }) => content), options)
       for (const [o, object] of objects.entries()) {
         /** Few of the kernels differ: each outcome is looked for once. */
         const known = new Map<string, { readonly text: string, readonly outcome: CheckOutcome | undefined }>()

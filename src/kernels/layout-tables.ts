@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import type { FairShare } from '../fetch/fair-share.js'
 import type { ContentStore } from '../store/content-store.js'
 import type { Sha256 } from '../store/sha256.js'
 import type { WorkerPool } from '../workers/pool.js'
@@ -19,7 +20,7 @@ export interface LayoutTables {
    * @throws AppError `object_invalid`, and whatever the signal says
    */
   vectors(
-    objects: LayoutVectorsTask['objects'], hashes: readonly Sha256[], signal?: AbortSignal
+    objects: LayoutVectorsTask['objects'], hashes: readonly Sha256[], asking: Asking
   ): Promise<ReadonlyArray<ReadonlyArray<string | undefined>>>
   /** Makes the table of a kernel that was taken in, unless it is there. */
   prepare(hash: Sha256): void
@@ -28,11 +29,19 @@ export interface LayoutTables {
   close(): Promise<void>
 }
 
+/** Who asks, and until when. */
+export interface Asking {
+  readonly caller: string
+  readonly signal: AbortSignal
+}
+
 export interface LayoutTablesOptions {
   readonly store: Pick<ContentStore, 'pathOf' | 'write' | 'noteUse'>
   /** Where BTF can be had without keeping it in memory. Undefined: tables are only read. */
   readonly glance?: (hash: Sha256) => CheckedBtf
   readonly pool: Pick<WorkerPool, 'run'>
+  /** Does what is asked of the pool when it is the caller's turn. */
+  readonly inTurn?: FairShare['run']
   /** Tasks that are asked of the pool at a time. */
   readonly threads: number
   /** Whether there is work for requests and checks, which comes before making tables. */
@@ -47,7 +56,14 @@ const MAX_WAITING = 100_000
 const GIVE_WAY_MS = 100
 const GIVE_WAY_TIMES = 50
 
-export function createLayoutTables ({ store, glance, pool, threads, isBusy = () => false }: LayoutTablesOptions): LayoutTables {
+export function createLayoutTables ({
+  store,
+  glance,
+  pool,
+  inTurn = async (_caller, work) => await work(),
+  threads,
+  isBusy = () => false
+}: LayoutTablesOptions): LayoutTables {
   const waiting = new Set<Sha256>()
   const closing = new AbortController()
   let making: Promise<void> | undefined
@@ -80,13 +96,16 @@ export function createLayoutTables ({ store, glance, pool, threads, isBusy = () 
     ({ sha256: hash, path: pathOf(hash), ...(glance === undefined ? {} : { btf: glance(hash) }) })
 
   return {
-    async vectors (objects, hashes, signal) {
+    async vectors (objects, hashes, { caller, signal }) {
       const found = objects.map(() => new Array<string | undefined>(hashes.length))
       const take = async (from: number, end: number): Promise<void> => {
         for (let at = from; at < end;) {
-          signal?.throwIfAborted()
+          signal.throwIfAborted()
           const part = hashes.slice(at, end)
-          const { read, vectors, places, made: tables } = await pool.run({ kind: 'layoutVectors', objects, sources: part.map(sourceOf) })
+          const { read, vectors, places, made: tables } = await inTurn(caller, async () => {
+            signal.throwIfAborted()
+            return await pool.run({ kind: 'layoutVectors', objects, sources: part.map(sourceOf) })
+          })
           for (const { source, bytes } of tables) {
             const hash = part[source]
             if (hash !== undefined) await keep(hash, bytes)

@@ -11,6 +11,7 @@ import { createSharedBucket } from '../store/shared/shared-bucket.js'
 import { createSharedContent } from '../store/shared/shared-content.js'
 import { createWorkerPool } from '../workers/pool.js'
 import { openChecks } from '../check/open-checks.js'
+import { createFairShare } from '../fetch/fair-share.js'
 import { createAnswers } from '../relocation/answers.js'
 import { createAttestations } from '../relocation/attestations.js'
 import { createBtfAccess, rawBytes } from '../kernels/btf-access.js'
@@ -82,6 +83,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     tasks,
     onWarning: warn
   })
+  // A caller with several checks has no more of the threads than one with a single check. Each check waits for what it asked for.
+  const turns = createFairShare({ running: laneThreads, allRunning: laneThreads, waiting: Infinity, allWaiting: Infinity })
   const share = (part: number): number => Math.max(1, Math.floor(settings.memoryBytes * part))
   const onRelease = countReleases(Math.max(MIN_COLLECT_AFTER, share(COLLECT_SHARE)), () => {
     pool.collectGarbage()
@@ -154,6 +157,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       store,
       glance: hash => btfs.glance(hash),
       pool: lane,
+      inTurn: turns.run,
       threads: laneThreads,
       isBusy: () => [pool, lane].some(threads => threads.stats().running + threads.stats().queued > 0)
     })
@@ -202,6 +206,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       hasSources: sources.length > 0,
       lane,
       threads: laneThreads,
+      inTurn: turns.run,
       memoryBytes: { outcomes: share(SHARES.checks), vectors: share(SHARES.vectors) },
       limits: settings.checks
     })

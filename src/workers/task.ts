@@ -50,7 +50,8 @@ export default function runTask (task: Task): Answer | Promise<Answer> {
       }
       case 'layoutVectors': {
         const value = layoutVectors(task)
-        return transfer({ ok: true, value }, [value.places, ...value.made.map(({ bytes }) => bytes)].map(({ buffer }) => buffer as ArrayBuffer))
+        const moved = [value.places, ...value.made.map(({ bytes }) => bytes)]
+        return transfer({ ok: true, value }, moved.map(({ buffer }) => buffer as ArrayBuffer))
       }
       case 'relocate': {
         const value = relocateObject(task)
