@@ -12,6 +12,7 @@ import { requireOneTarget, requireServerFor, TARGET_OPTIONS } from './target-opt
 import { findTarget, placesFrom } from './target.js'
 import type { TargetBtf } from './target-request.js'
 import { parseAssumptions, resolveAssumptions } from '../verdict/index.js'
+import { count } from '../words.js'
 
 export const spec: CommandSpec = {
   name: 'relocate',
@@ -141,5 +142,3 @@ function fullReport (input: Uint8Array, target: TargetBtf, bytes: Uint8Array | u
     ...members
   }
 }
-
-function count (n: number, noun: string): string { return `${n} ${noun}${n === 1 ? '' : 's'}` }

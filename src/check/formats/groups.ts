@@ -1,5 +1,5 @@
 import type { Cell, Cells } from '../types.js'
-import type { CheckOutcome } from '../wire.js'
+import type { CheckOutcome, CheckState } from '../wire.js'
 
 /** Kernels on which an object has one outcome, and stands alike to an earlier answer. */
 export interface Group extends Omit<Cell, 'kernel'> {
@@ -36,6 +36,13 @@ function member<Key, Value> (map: Map<Key, Value>, key: Key, make: () => Value):
   const made = make()
   map.set(key, made)
   return made
+}
+
+const ORDER: readonly CheckState[] = ['fails', 'unresolvable', 'error', 'unknown', 'unknown_kernel', 'not_fetched', 'loads']
+
+/** What fails comes first; groups of one state stay in their order. */
+export function inOrder (groups: readonly Group[]): Group[] {
+  return [...groups].sort((a, b) => ORDER.indexOf(a.outcome.state) - ORDER.indexOf(b.outcome.state))
 }
 
 /** All rows as groups. */

@@ -3,6 +3,7 @@ import type { Cell, Cells } from '../types.js'
 import { escapeAttribute, escapeMarkup } from './escape.js'
 import { grouped, type Group } from './groups.js'
 import type { Writer } from './writer.js'
+import { count } from '../../words.js'
 
 /**
  * JUnit's XML: a suite for each object, a case for each row. What fails is a failure, what cannot be told an error, and what was so in
@@ -75,7 +76,7 @@ function caseOf (row: Cell | Group): string {
 }
 
 function nameOfGroup (kernels: readonly string[]): string {
-  return `${kernels.length} ${kernels.length === 1 ? 'kernel' : 'kernels'}: ${kernels.slice(0, KERNELS_NAMED).join(', ')}`
+  return `${count(kernels.length, 'kernel')}: ${kernels.slice(0, KERNELS_NAMED).join(', ')}`
 }
 
 /** In the name of a case of many kernels. */
