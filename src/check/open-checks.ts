@@ -1,7 +1,7 @@
 import { AppError } from '../errors.js'
 import type { Catalog } from '../kernels/catalog/catalog.js'
 import type { BtfAccess } from '../kernels/btf-access.js'
-import type { FairShare } from '../fetch/fair-share.js'
+import type { FairShare } from '../workers/fair-share.js'
 import type { Fetching } from '../kernels/fetching.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import type { Objects } from '../relocation/objects.js'

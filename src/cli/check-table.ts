@@ -4,7 +4,7 @@ import type { SummaryCounter } from '../check/summary.js'
 import { STATES, type CheckState } from '../check/wire.js'
 import { printable, shorten, table } from './table.js'
 import { paintFor } from './terminal.js'
-import { firstOf } from '../words.js'
+import { firstOf } from '../wire/words.js'
 
 /** What a person sees of a check: while it runs, a table that grows on a terminal, and in the end the table with what explains it. */
 export interface CheckTable {

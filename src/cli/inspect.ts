@@ -6,7 +6,7 @@ import { about, readInput } from './files.js'
 import { sourceLine, type Paint } from './report-text.js'
 import { printable, shorten, table } from './table.js'
 import { paintFor } from './terminal.js'
-import { count } from '../words.js'
+import { count } from '../wire/words.js'
 
 export const spec: CommandSpec = {
   name: 'inspect',

@@ -12,7 +12,7 @@ import { requireOneTarget, requireServerFor, TARGET_OPTIONS } from './target-opt
 import { findTarget, placesFrom } from './target.js'
 import type { TargetBtf } from './target-request.js'
 import { parseAssumptions, resolveAssumptions } from '../verdict/index.js'
-import { count } from '../words.js'
+import { count } from '../wire/words.js'
 
 export const spec: CommandSpec = {
   name: 'relocate',

@@ -4,7 +4,7 @@ import { writeOutput } from './files.js'
 import { countsText, diagnostics, reportTables, type ShownReport } from './report-text.js'
 import { printable } from './table.js'
 import { paintFor, say } from './terminal.js'
-import { count } from '../words.js'
+import { count } from '../wire/words.js'
 
 /** The report of a relocation, made here or by a service. */
 export type PrintedReport = ShownReport & Pick<RelocationReport, 'changed_instructions' | 'assumes'> & {

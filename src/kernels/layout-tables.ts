@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import type { FairShare } from '../fetch/fair-share.js'
+import type { FairShare } from '../workers/fair-share.js'
 import type { ContentStore } from '../store/content-store.js'
 import type { Sha256 } from '../store/sha256.js'
 import type { WorkerPool } from '../workers/pool.js'

@@ -5,7 +5,7 @@ import { escapeMarkup as text } from './escape.js'
 import { createGroups, inOrder, type Group } from './groups.js'
 import { STYLE } from './html-style.js'
 import type { Writer } from './writer.js'
-import { count } from '../../words.js'
+import { count } from '../../wire/words.js'
 
 /** What a browser may do with the page: show it, in its own style, and nothing else. */
 export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; ` +

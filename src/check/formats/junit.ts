@@ -3,7 +3,7 @@ import type { Cell, Cells } from '../types.js'
 import { escapeAttribute, escapeMarkup } from './escape.js'
 import { grouped, type Group } from './groups.js'
 import type { Writer } from './writer.js'
-import { count } from '../../words.js'
+import { count } from '../../wire/words.js'
 
 /**
  * JUnit's XML: a suite for each object, a case for each row. What fails is a failure, what cannot be told an error, and what was so in

@@ -5,7 +5,7 @@ import { failureSentence, MEANINGS } from '../failure-text.js'
 import type { CheckState } from '../wire.js'
 import { grouped, type Group } from './groups.js'
 import type { Writer } from './writer.js'
-import { firstOf } from '../../words.js'
+import { firstOf } from '../../wire/words.js'
 
 /**
  * SARIF 2.1.0: a result for each failing place, with the kernels in its message. Kernels of which nothing can be told are notifications

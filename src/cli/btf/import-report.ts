@@ -2,7 +2,7 @@ import type { ImportedKernel, ImportReport } from '../../import/import-kernels.j
 import { formatReference } from '../../identity/reference.js'
 import { printable, table } from '../table.js'
 import { paintFor, say } from '../terminal.js'
-import { count } from '../../words.js'
+import { count } from '../../wire/words.js'
 
 /** Hex digits of a hash that people compare. */
 const SHORT_HASH = 12
