@@ -22,6 +22,11 @@ export interface LayoutTables {
   vectors(
     objects: LayoutVectorsTask['objects'], hashes: readonly Sha256[], asking: Asking
   ): Promise<ReadonlyArray<ReadonlyArray<string | undefined>>>
+  /**
+   * What tells kernels apart by the types of one name: see TaskValues. Null also where there is no table: it is made soon, where the BTF
+   * is held.
+   */
+  typeDigests(name: string, hashes: readonly Sha256[], signal: AbortSignal): Promise<ReadonlyArray<string | null>>
   /** Makes the table of a kernel that was taken in, unless it is there. */
   prepare(hash: Sha256): void
   stats(): { readonly made: number }
@@ -92,6 +97,11 @@ export function createLayoutTables ({
     }
     making = undefined
   }
+  const prepare = (hash: Sha256): void => {
+    if (glance === undefined || closing.signal.aborted || waiting.size === MAX_WAITING) return
+    waiting.add(hash)
+    making ??= makeAll(glance)
+  }
   const sourceOf = (hash: Sha256): LayoutSource =>
     ({ sha256: hash, path: pathOf(hash), ...(glance === undefined ? {} : { btf: glance(hash) }) })
 
@@ -132,11 +142,21 @@ export function createLayoutTables ({
       }))
       return found
     },
-    prepare (hash) {
-      if (glance === undefined || closing.signal.aborted || waiting.size === MAX_WAITING) return
-      waiting.add(hash)
-      making ??= makeAll(glance)
+    async typeDigests (name, hashes, signal) {
+      const found: Array<string | null> = []
+      for (let at = 0; at < hashes.length; at += READ_AT_ONCE) {
+        signal.throwIfAborted()
+        const part = hashes.slice(at, at + READ_AT_ONCE)
+        const digests = await pool.run({ kind: 'typeDigests', name, sources: part.map(sha256 => ({ sha256, path: pathOf(sha256) })) })
+        found.push(...digests)
+        part.forEach((hash, i) => {
+          if (typeof digests[i] === 'string') store.noteUse('layout', hash)
+          else prepare(hash)
+        })
+      }
+      return found
     },
+    prepare,
     stats: () => ({ made }),
     async close () {
       closing.abort()

@@ -17,11 +17,8 @@ let since = performance.now()
 /**
  * Lets this thread give way to all others, those of this process among them. Only Linux knows the priority of one thread
  * (setpriority(2), "C library/kernel differences"); elsewhere it would be that of the process.
- *
- * @param counter of the tasks that other threads have, in shared memory: `giveWay` waits while there are any
  */
-export function giveWayTo (counter: Int32Array | undefined): void {
-  others = counter
+export function lowerPriority (): void {
   if (process.platform !== 'linux') return
   try {
     setPriority(0, NICENESS)
@@ -46,5 +43,12 @@ export function giveWay (): void {
   since = performance.now()
 }
 
-/** Begins a task: time without one was no work. */
-export function beginTask (): void { since = performance.now() }
+/**
+ * Begins a task: time without one was no work.
+ *
+ * @param counter of the tasks that other threads have, in shared memory: `giveWay` waits while there are any
+ */
+export function beginTask (counter: Int32Array | undefined): void {
+  others = counter
+  since = performance.now()
+}

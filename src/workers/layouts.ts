@@ -1,3 +1,4 @@
+import { essentialNameLength } from '../btf/names.js'
 import { buildLayoutTable, demandsOf, layoutVector, readLayoutTable, type Demands, type LayoutTable } from '../layout/index.js'
 import type { Sha256 } from '../store/sha256.js'
 import { openChecked } from './check-objects.js'
@@ -5,7 +6,7 @@ import { giveWay } from './give-way.js'
 import { LAYOUT_FORMAT, layoutContent } from './layout-format.js'
 import { readInto } from './prepare-btf.js'
 import { NO_TABLE, NOT_COMPARABLE } from './protocol.js'
-import type { CheckedBtf, LayoutTask, LayoutVectors, LayoutVectorsTask, MadeLayout } from './protocol.js'
+import type { CheckedBtf, LayoutTask, LayoutVectors, LayoutVectorsTask, MadeLayout, TypeDigestsTask } from './protocol.js'
 import { parsedObjects } from './relocate-object.js'
 
 /**
@@ -108,4 +109,20 @@ function readTable (hash: Sha256, path: string): LayoutTable | undefined {
     return buffer.subarray(0, byteLength)
   }, path, Infinity)
   return bytes instanceof Uint8Array ? readLayoutTable(bytes, layoutContent(hash), LAYOUT_FORMAT) : undefined
+}
+
+/**
+ * What tells kernels apart by the types of one name: kernels with the same text lay out all types of that name alike, whatever kind they
+ * are of, and have pointers of the same size. See TaskValues.
+ */
+export function typeDigests ({ name, sources }: TypeDigestsTask): Array<string | null> {
+  const bytes = new TextEncoder().encode(name)
+  const essential = { bytes, offset: 0, length: essentialNameLength(bytes, 0, bytes.length) }
+  return sources.map(({ sha256, path }) => {
+    giveWay()
+    const read = readTable(sha256, path)
+    const digest = read?.find(essential)
+    if (read === undefined || digest === undefined) return null
+    return digest === '' ? '' : `${read.bigEndian ? 'b' : 'l'}${read.pointerSize}${Buffer.from(digest, 'latin1').toString('base64url')}`
+  })
 }
