@@ -6,6 +6,7 @@ import { ageOf, type Age } from './age.js'
 import { poisonOf, readFunctions, withoutAliases, type Code, type Functions } from './code.js'
 import { explore } from './explore.js'
 import type { JudgeOptions, Judgement, ProgramVerdict, Verdict } from './judgement.js'
+import { openPoison, type OpenPoison } from './open.js'
 import { callGraph, type CallGraph } from './reach.js'
 import { entryState } from './entry.js'
 import type { Reached, Run } from './run.js'
@@ -28,14 +29,10 @@ export function judge (object: BpfObject, relocation: Relocation, options: Judge
   if (relocation.counts.poisoned === 0 && poisonOf(object).length === 0) return allLoad(object)
   const functions = readFunctions(object, relocation.patches)
   const graph = callGraph(object, functions)
-  const shared: Shared = {
-    object,
-    functions,
-    graph,
-    symbols: symbolValues(object, options),
-    age: ageOf(options.kernelRelease),
-    work: { left: options.steps ?? STEPS }
-  }
+  const age = ageOf(options.kernelRelease)
+  const work = { left: options.steps ?? STEPS }
+  const open = openPoison(object, functions, graph, age, work)
+  const shared: Shared = { object, functions, graph, open, symbols: symbolValues(object, options), age, work }
 
   const programs = graph.programs.map(fn => ({ fn, result: judgeProgram(shared, fn) }))
   const loaded = programs.filter(({ fn }) => isAutoloaded(fn))
@@ -62,6 +59,7 @@ interface Shared {
   readonly object: BpfObject
   readonly functions: Functions
   readonly graph: CallGraph
+  readonly open: OpenPoison
   readonly symbols: SymbolValues
   readonly age: Age
   readonly work: { left: number }
@@ -84,34 +82,19 @@ const WITHOUT_POISON: Result = {
   verdict: 'loads', reason: null, assumes: [], reached: new Map(), isComplete: true, functions: new Set()
 }
 
-function judgeProgram ({ object, functions, graph, symbols, age, work }: Shared, fn: ElfFunction): Result {
+function judgeProgram (shared: Shared, fn: ElfFunction): Result {
+  const { object, functions, graph, open } = shared
   if (!graph.hasPoison(fn)) return WITHOUT_POISON
   const closure = graph.reachedFrom(fn)
   const code = functions.codeOf(fn)
-  const run: Run = {
-    age,
-    functions,
-    symbols,
-    littleEndian: object.elf.littleEndian,
-    work,
-    pending: [],
-    reached: new Map(),
-    assumes: [],
-    rests: [],
-    called: new Map(),
-    asides: new Map(),
-    isPoisonAhead: graph.isPoisonAhead,
-    nextId: 1
-  }
+  const run = newRun(shared, fn)
   const base = { reached: run.reached, functions: closure }
-  run.pending.push(entryState(object, code, 'program', null))
-  let isComplete = explore(run)
-  const callback = graph.exceptionCallback(fn)
-  if (callback !== undefined) {
-    run.pending.push(entryState(object, callback, 'callback', null))
-    isComplete = isComplete && explore(run)
+  const { certain: first } = open.sweepOf(code)
+  if (first !== undefined) {
+    run.reached.set(fn, new Map([[first, { doubt: null }]]))
+    run.left--
   }
-  isComplete = isComplete && exploreGlobals(run, object, closure, fn)
+  const isComplete = run.left === 0 || exploreProgram(run, object, graph, closure, fn)
 
   const places = [...run.reached].flatMap(([where, found]) => [...found].map(([index, reached]) => ({ where, index, ...reached })))
   const certain = places.find(({ doubt }) => doubt === null)
@@ -126,6 +109,41 @@ function judgeProgram ({ object, functions, graph, symbols, age, work }: Shared,
   if (doubtful === undefined) return { ...base, verdict: 'loads', reason: null, assumes: run.assumes, isComplete }
   const reason = `Instruction ${doubtful.index} of ${doubtful.where.name} is poisoned. ${doubtful.doubt ?? ''}`
   return { ...base, verdict: 'unknown', reason, assumes: run.assumes, isComplete }
+}
+
+function newRun ({ object, functions, open, symbols, age, work }: Shared, fn: ElfFunction): Run {
+  const left = [...open.reachedFrom(fn)].reduce((sum, member) => sum + open.sweepOf(functions.codeOf(member)).poison.size, 0)
+  return {
+    age,
+    functions,
+    symbols,
+    littleEndian: object.elf.littleEndian,
+    work,
+    pending: [],
+    reached: new Map(),
+    assumes: [],
+    rests: [],
+    called: new Map(),
+    asides: new Map(),
+    isPoisonAhead: open.isAhead,
+    isAsked: open.isAhead,
+    isAheadBut: open.isAheadBut,
+    left,
+    renewAt: left >> 1,
+    nextId: 1
+  }
+}
+
+/** The program, its exception callback, and the functions that are verified by themselves. False where the work ran out. */
+function exploreProgram (run: Run, object: BpfObject, graph: CallGraph, closure: ReadonlySet<ElfFunction>, fn: ElfFunction): boolean {
+  run.pending.push(entryState(object, run.functions.codeOf(fn), 'program', null))
+  if (!explore(run)) return false
+  const callback = graph.exceptionCallback(fn)
+  if (callback !== undefined) {
+    run.pending.push(entryState(object, callback, 'callback', null))
+    if (!explore(run)) return false
+  }
+  return exploreGlobals(run, object, closure, fn)
 }
 
 /** Global subprograms by themselves: all of the program's before Linux 6.8, from then on those that are called. */

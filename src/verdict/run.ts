@@ -1,6 +1,8 @@
 import type { Age } from './age.js'
+import type { IsAhead } from './ahead.js'
 import type { Code, Functions } from './code.js'
 import type { ElfFunction } from '../elf/functions.js'
+import type { OpenPoison } from './open.js'
 import { union } from './scalar.js'
 import { copyState, topFrame, type Context, type State } from './state.js'
 import type { SymbolValues } from './symbols.js'
@@ -32,7 +34,15 @@ export interface Run {
   readonly called: Map<Code, string | null>
   /** Callbacks that run at some other time: what was seen of each does not depend on what set it. */
   readonly asides: Map<Code, Context>
-  readonly isPoisonAhead: (code: Code, index: number) => boolean
+  /** Whether an instruction leads to poison that the verifier may get to. */
+  readonly isPoisonAhead: IsAhead
+  /** Whether it leads to some that is not shown yet to be reached for certain: only that is worth following. */
+  isAsked: IsAhead
+  readonly isAheadBut: OpenPoison['isAheadBut']
+  /** Poison of that kind. */
+  left: number
+  /** At how many that are left `isAsked` is worked out anew. */
+  renewAt: number
   nextId: number
 }
 
@@ -51,7 +61,10 @@ export function reach (run: Run, state: State): void {
     run.reached.set(fn, places)
   }
   const known = places.get(state.pc)
-  if (known === undefined || (known.doubt !== null && state.doubt === null)) places.set(state.pc, { doubt: state.doubt })
+  if (known === undefined || (known.doubt !== null && state.doubt === null)) {
+    places.set(state.pc, { doubt: state.doubt })
+    if (state.doubt === null) run.left--
+  }
   if (state.doubt === null) run.rests = union(run.rests, state.rests)
   else run.assumes = union(run.assumes, state.rests)
 }
