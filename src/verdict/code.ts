@@ -86,20 +86,15 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
   const text = elf.sections.find(section => section.name === '.text')
   const poison = findPoison(object, patches)
   const patched = new DataView(patches.after.buffer, patches.after.byteOffset, patches.after.byteLength)
-  const tables = new Map<number, ReadonlyMap<number, number>>()
+  const indicesOf = symbolIndices(elf)
   const codes = new Map<ElfFunction, Code>()
   /** By place: a file has room for 60,000 names of one function. */
   const bodies = new Map<string, Body>()
   const referred = new Map<string, readonly Reference[]>()
 
-  const tableOf = (fn: ElfFunction): ReadonlyMap<number, number> => {
-    let table = tables.get(fn.section.index)
-    if (table === undefined) tables.set(fn.section.index, table = symbolIndices(elf, fn.section))
-    return table
-  }
   /** The symbol that the instruction at a byte offset of the function's section refers to. */
   const symbolAt = (fn: ElfFunction, offset: number): ElfSymbol | undefined => {
-    const index = tableOf(fn).get(offset)
+    const index = indicesOf(fn.section).get(offset)
     return index === undefined ? undefined : symbols.at(index)
   }
   const bodyOf = (fn: ElfFunction): Body => {
@@ -124,9 +119,9 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
     const first = section.offset + start
     const count = Math.floor(size / BPF_INSN.SIZE)
     const [from, to] = [firstAtOrAfter(patches.offsets, first), firstAtOrAfter(patches.offsets, first + size)]
-    const read: Array<Insn | undefined> = new Array<undefined>(count)
+    const read = new Array<Insn>(count)
     const insnAt = (index: number): Insn | undefined => {
-      let insn = read[index]
+      let insn: Insn | undefined = read[index]
       if (insn === undefined && index >= 0 && index < count) {
         const at = first + index * BPF_INSN.SIZE
         const patch = firstAtOrAfter(patches.offsets, at, from, to)
@@ -137,11 +132,10 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
       }
       return insn
     }
-    const all = (): readonly Insn[] => {
-      const insns: Insn[] = []
-      for (let i = 0; i < count; i++) insns.push(insnAt(i) ?? NO_INSN)
-      return insns
-    }
+    const all = once((): readonly Insn[] => {
+      for (let i = 0; i < count; i++) read[i] = insnAt(i) ?? NO_INSN
+      return read
+    })
     return { insnAt, all }
   }
 

@@ -18,7 +18,7 @@ export function explore (run: Run): boolean {
 /** Leaves out what was found since: not each time, since it takes a pass over the functions. */
 function renew (run: Run): void {
   run.isAsked = run.isAheadBut((fn, index) => run.reached.get(fn)?.get(index)?.doubt === null)
-  run.renewAt = run.left >> 1
+  run.renewAt = run.left >> 2
 }
 
 function follow (run: Run, start: State): boolean {

@@ -88,7 +88,6 @@ function judgeProgram (shared: Shared, fn: ElfFunction): Result {
   const closure = graph.reachedFrom(fn)
   const code = functions.codeOf(fn)
   const run = newRun(shared, fn)
-  const base = { reached: run.reached, functions: closure }
   const { certain: first } = open.sweepOf(code)
   if (first !== undefined) {
     run.reached.set(fn, new Map([[first, { doubt: null }]]))
@@ -96,19 +95,34 @@ function judgeProgram (shared: Shared, fn: ElfFunction): Result {
   }
   const isComplete = run.left === 0 || exploreProgram(run, object, graph, closure, fn)
 
-  const places = [...run.reached].flatMap(([where, found]) => [...found].map(([index, reached]) => ({ where, index, ...reached })))
-  const certain = places.find(({ doubt }) => doubt === null)
+  const [certain, doubtful] = firstPlaces(run.reached)
+  const result = (verdict: Verdict, reason: string | null, assumes: readonly string[]): Result =>
+    ({ verdict, reason, assumes, reached: run.reached, isComplete, functions: closure })
   if (certain !== undefined) {
-    const reason = `The verifier gets to instruction ${certain.index} of ${certain.where.name}, which is poisoned.`
-    return { ...base, verdict: 'fails', reason, assumes: run.rests, isComplete }
+    return result('fails', `The verifier gets to instruction ${certain.index} of ${certain.fn.name}, which is poisoned.`, run.rests)
   }
-  if (!isComplete) {
-    return { ...base, verdict: 'unknown', reason: 'The program has more paths than are looked at.', assumes: run.assumes, isComplete }
+  if (!isComplete) return result('unknown', 'The program has more paths than are looked at.', run.assumes)
+  if (doubtful === undefined) return result('loads', null, run.assumes)
+  const { index, fn: where, doubt } = doubtful
+  return result('unknown', `Instruction ${index} of ${where.name} is poisoned. ${doubt ?? ''}`, run.assumes)
+}
+
+interface Place extends Reached {
+  readonly fn: ElfFunction
+  readonly index: number
+}
+
+/** The first place that must be reached, and the first of all. */
+function firstPlaces (reached: ReadonlyMap<ElfFunction, ReadonlyMap<number, Reached>>): [Place | undefined, Place | undefined] {
+  let first: Place | undefined
+  for (const [fn, places] of reached) {
+    for (const [index, { doubt }] of places) {
+      const place = { fn, index, doubt }
+      if (doubt === null) return [place, first ?? place]
+      first ??= place
+    }
   }
-  const doubtful = places[0]
-  if (doubtful === undefined) return { ...base, verdict: 'loads', reason: null, assumes: run.assumes, isComplete }
-  const reason = `Instruction ${doubtful.index} of ${doubtful.where.name} is poisoned. ${doubtful.doubt ?? ''}`
-  return { ...base, verdict: 'unknown', reason, assumes: run.assumes, isComplete }
+  return [undefined, first]
 }
 
 function newRun ({ object, functions, open, symbols, age, work }: Shared, fn: ElfFunction): Run {
@@ -129,7 +143,7 @@ function newRun ({ object, functions, open, symbols, age, work }: Shared, fn: El
     isAsked: open.isAhead,
     isAheadBut: open.isAheadBut,
     left,
-    renewAt: left >> 1,
+    renewAt: left >> 2,
     nextId: 1
   }
 }

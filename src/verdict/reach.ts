@@ -2,7 +2,7 @@ import { kindOf, nameOf, referencedType, typeId } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
 import type { BpfObject } from '../core/object.js'
 import type { ElfFunction } from '../elf/functions.js'
-import { placeOf, type Code, type Functions } from './code.js'
+import { once, placeOf, type Code, type Functions } from './code.js'
 
 /** Which functions belong to which program, as libbpf puts them together. */
 export interface CallGraph {
@@ -65,11 +65,11 @@ const EXCEPTION_TAG = 'exception_callback:'
 /** By name of the program. */
 function exceptionCallbacks ({ btf, elf }: BpfObject): ReadonlyMap<string, ElfFunction> {
   const callbacks = new Map<string, ElfFunction>()
-  const byName = new Map(elf.functions.map(fn => [fn.name, fn]))
+  const byName = once(() => new Map(elf.functions.map(fn => [fn.name, fn])))
   for (let i = btf.startId; i < btf.endId; i++) {
     const id = typeId(i)
     if (kindOf(btf, id) !== BtfKind.DECL_TAG || !nameOf(btf, id).startsWith(EXCEPTION_TAG)) continue
-    const callback = byName.get(nameOf(btf, id).slice(EXCEPTION_TAG.length))
+    const callback = byName().get(nameOf(btf, id).slice(EXCEPTION_TAG.length))
     if (callback !== undefined) callbacks.set(nameOf(btf, referencedType(btf, id)), callback)
   }
   return callbacks

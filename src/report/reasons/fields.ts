@@ -10,6 +10,7 @@ import type { Accessor, Spec } from '../../core/spec.js'
 import { declaration, isScalar, memberDeclaration, sizedMember } from '../c-text.js'
 import { newWork, tryWithin } from '../../btf/work.js'
 import type { ReasonContext } from './context.js'
+import { keepSearches } from './kept-searches.js'
 import { nearNames } from './near.js'
 import { findMember, findNested, findPath, membersOf, pathText, type MemberPlace, type Path } from './paths.js'
 import { listed, type Explanation } from './reason.js'
@@ -82,14 +83,22 @@ function findElsewhere (
   const sides = { local: local.btf, target: btf, work }
   const nested = wanted === undefined
     ? []
-    : tryWithin(() => findNested(btf, owner, name, newWork(NESTED_STEPS)), () => [])
+    : nestedMembers(btf, owner, name, newWork(NESTED_STEPS))
       .filter(path => fieldsAreCompatible(sides, wanted, path.at(-1)?.type ?? owner))
   if (nested.length > 0) return { paths: nested.slice(0, MAX_PATHS), isMoved: true }
-  const members = membersOf(btf, owner, work)
-  const near = nearNames(name, members.map(member => member.name))
-  const renamed = near.flatMap(other => members.filter(member => member.name === other).slice(0, 1))
-  return { paths: renamed.map(member => [{ ...member, isPointer: false }]), isMoved: false }
+  return { paths: nearMembers(btf, owner, name, work), isMoved: false }
 }
+
+const nestedMembers = keepSearches<readonly Path[]>((btf, owner, name, work) =>
+  tryWithin(() => findNested(btf, owner, name, work), () => []))
+
+const nearMembers = keepSearches<readonly Path[]>((btf, owner, name, work) => {
+  const members = membersOf(btf, owner, work)
+  return nearNames(name, members.map(member => member.name)).flatMap(near => {
+    const member = members.find(other => other.name === near)
+    return member === undefined ? [] : [[{ ...member, isPointer: false }]]
+  })
+})
 
 function explainIncompatible (
   local: Spec,
