@@ -1,5 +1,5 @@
 import { BpfClass, classOf } from '../insn/opcodes.js'
-import type { Run } from './run.js'
+import type { Reached, Run, Search } from './run.js'
 import { step } from './step.js'
 import { copyState, joinStates, stateCovers, tidy, topFrame, type State } from './state.js'
 
@@ -8,17 +8,22 @@ const STATES_PER_PLACE = 64
 
 /** Follows all pending states to their ends, or until nothing is left to find. False where the work ran out first. */
 export function explore (run: Run): boolean {
-  for (let state = run.pending.pop(); state !== undefined && run.left > 0; state = run.pending.pop()) {
-    if (run.left <= run.renewAt) renew(run)
+  for (let state = run.pending.pop(); state !== undefined && run.certain.left > 0; state = run.pending.pop()) {
+    renew(run, run.certain, reached => reached.doubt === null)
+    renew(run, run.doubtful, () => true)
     if (!follow(run, state)) return false
   }
   return true
 }
 
-/** Leaves out what was found since: not each time, since it takes a pass over the functions. */
-function renew (run: Run): void {
-  run.isAsked = run.isAheadBut((fn, index) => run.reached.get(fn)?.get(index)?.doubt === null)
-  run.renewAt = run.left >> 2
+/** Leaves out what was found since the last time: not each time, since it takes a pass over the functions. */
+function renew (run: Run, search: Search, isFound: (reached: Reached) => boolean): void {
+  if (search.left > search.renewAt) return
+  search.isAhead = run.isAheadBut((fn, index) => {
+    const reached = run.reached.get(fn)?.get(index)
+    return reached !== undefined && isFound(reached)
+  })
+  search.renewAt = search.left >> 2
 }
 
 function follow (run: Run, start: State): boolean {
@@ -42,12 +47,14 @@ function follow (run: Run, start: State): boolean {
 }
 
 /** Nothing else is asked for: a state that only leads elsewhere needs no following. */
-function leadsToPoison (run: Run, { frames, pc }: State): boolean {
+function leadsToPoison ({ certain, doubtful }: Run, { frames, pc, doubt }: State): boolean {
+  const { left, isAhead } = doubt === null ? certain : doubtful
+  if (left === 0) return false
   let at = pc
   for (let depth = frames.length - 1; depth >= 0; depth--) {
     const frame = frames[depth]
     if (frame === undefined) break
-    if (run.isAsked(frame.code, at)) return true
+    if (isAhead(frame.code, at)) return true
     at = frame.callback === undefined ? frame.returnTo : frame.returnTo - 1
   }
   return false

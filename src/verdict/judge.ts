@@ -91,9 +91,10 @@ function judgeProgram (shared: Shared, fn: ElfFunction): Result {
   const { certain: first } = open.sweepOf(code)
   if (first !== undefined) {
     run.reached.set(fn, new Map([[first, { doubt: null }]]))
-    run.left--
+    run.certain.left--
+    run.doubtful.left--
   }
-  const isComplete = run.left === 0 || exploreProgram(run, object, graph, closure, fn)
+  const isComplete = run.certain.left === 0 || exploreProgram(run, object, graph, closure, fn)
 
   const [certain, doubtful] = firstPlaces(run.reached)
   const result = (verdict: Verdict, reason: string | null, assumes: readonly string[]): Result =>
@@ -140,10 +141,9 @@ function newRun ({ object, functions, open, symbols, age, work }: Shared, fn: El
     called: new Map(),
     asides: new Map(),
     isPoisonAhead: open.isAhead,
-    isAsked: open.isAhead,
     isAheadBut: open.isAheadBut,
-    left,
-    renewAt: left >> 2,
+    certain: { left, renewAt: left >> 2, isAhead: open.isAhead },
+    doubtful: { left, renewAt: left >> 2, isAhead: open.isAhead },
     nextId: 1
   }
 }

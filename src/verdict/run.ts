@@ -15,6 +15,16 @@ export interface Reached {
   readonly doubt: string | null
 }
 
+/** What is still to be found. */
+export interface Search {
+  /** Poisoned instructions. */
+  left: number
+  /** At how many that are left `isAhead` is worked out anew. */
+  renewAt: number
+  /** Whether an instruction leads to one of them, or to one that was found since this was worked out. */
+  isAhead: IsAhead
+}
+
 /** One program's exploration. */
 export interface Run {
   readonly age: Age
@@ -36,13 +46,11 @@ export interface Run {
   readonly asides: Map<Code, Context>
   /** Whether an instruction leads to poison that the verifier may get to. */
   readonly isPoisonAhead: IsAhead
-  /** Whether it leads to some that is not shown yet to be reached for certain: only that is worth following. */
-  isAsked: IsAhead
   readonly isAheadBut: OpenPoison['isAheadBut']
-  /** Poison of that kind. */
-  left: number
-  /** At how many that are left `isAsked` is worked out anew. */
-  renewAt: number
+  /** For poison that is not shown yet to be reached for certain. */
+  readonly certain: Search
+  /** For poison that is not shown yet to be reached at all, which is all that a state in doubt can show. */
+  readonly doubtful: Search
   nextId: number
 }
 
@@ -63,7 +71,8 @@ export function reach (run: Run, state: State): void {
   const known = places.get(state.pc)
   if (known === undefined || (known.doubt !== null && state.doubt === null)) {
     places.set(state.pc, { doubt: state.doubt })
-    if (state.doubt === null) run.left--
+    if (known === undefined) run.doubtful.left--
+    if (state.doubt === null) run.certain.left--
   }
   if (state.doubt === null) run.rests = union(run.rests, state.rests)
   else run.assumes = union(run.assumes, state.rests)
