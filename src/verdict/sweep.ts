@@ -61,6 +61,11 @@ export function sweep (code: Code, functions: Functions, age: Age, work: { left:
     if (isNew) isSettled = false
   }
 
+  const refer = (index: number): void => {
+    const callee = functions.callee(code, index)
+    if (callee !== undefined) callees.add(callee)
+  }
+
   for (let round = 0; round < MAX_ROUNDS && !isSettled; round++) {
     isSettled = true
     work.left -= Math.ceil(body.count / PASSED_A_STEP)
@@ -78,11 +83,13 @@ export function sweep (code: Code, functions: Functions, age: Age, work: { left:
       if (registers === undefined) continue
       const insn = body.insnAt(i)
       if (insn === undefined) break
-      if (isReference(insn)) {
-        const callee = functions.callee(code, i)
-        if (callee !== undefined) callees.add(callee)
-      }
-      if (isConditional(insn)) {
+      if (insn.code === BPF_LD_IMM64) {
+        refer(i)
+        set(registers, insn.dst, body.symbolAt(i) === undefined ? wideNumber(insn, body.insnAt(i + 1)) : NOT_KNOWN)
+        i++
+      } else if (!isOfJumps(insn)) {
+        follow(age, registers, insn, work)
+      } else if (isConditional(insn)) {
         const taken = outcomeOf(age, registers, insn, work)
         if (taken === undefined) isOnly = false
         if (taken !== false) arrive(i, targetOf(insn, i), registers)
@@ -95,15 +102,11 @@ export function sweep (code: Code, functions: Functions, age: Age, work: { left:
         if (isOnly) certain = i
         registers = undefined
       } else if (isCall(insn)) {
+        if (isReference(insn)) refer(i)
         if (insn.src !== 0 || CALLBACKS.has(insn.imm)) isOnly = false
         registers.fill(NOT_KNOWN, 0, 6)
-      } else if (isOther(insn)) {
-        registers = undefined // the function's end
-      } else if (insn.code === BPF_LD_IMM64) {
-        set(registers, insn.dst, body.symbolAt(i) === undefined ? wideNumber(insn, body.insnAt(i + 1)) : NOT_KNOWN)
-        i++
       } else {
-        follow(age, registers, insn, work)
+        registers = undefined // the function's end
       }
     }
     isOnly = false
@@ -111,7 +114,7 @@ export function sweep (code: Code, functions: Functions, age: Age, work: { left:
   return isSettled ? { poison, certain, callees } : undefined
 }
 
-const isOther = ({ code }: Insn): boolean => classOf(code) === BpfClass.JMP || classOf(code) === BpfClass.JMP32
+const isOfJumps = ({ code }: Insn): boolean => classOf(code) === BpfClass.JMP || classOf(code) === BpfClass.JMP32
 const isCall = ({ code }: Insn): boolean => code === BPF_CALL || code === (BPF_CALL | BPF_X)
 
 /** Joins what is known on another way into it. Whether that changed it. */
