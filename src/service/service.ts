@@ -10,6 +10,7 @@ import { createSharedRecords } from '../kernels/shared-records.js'
 import { createSharedBucket } from '../store/shared/shared-bucket.js'
 import { createSharedContent } from '../store/shared/shared-content.js'
 import { createWorkerPool } from '../workers/pool.js'
+import type { StartThreads } from '../workers/threads.js'
 import { openChecks } from '../check/open-checks.js'
 import { createAnswers } from '../relocation/answers.js'
 import { createAttestations } from '../relocation/attestations.js'
@@ -18,7 +19,9 @@ import { openCatalog } from '../kernels/catalog/open-catalog.js'
 import { createFetchJobs } from '../kernels/fetch-jobs.js'
 import { createFetching, type Fetching } from '../kernels/fetching.js'
 import { createLayoutTables, type LayoutTables } from '../kernels/layout-tables.js'
-import { writeKernelTypes } from '../kernels/kernel-types.js'
+import { searchKernelTypes, writeKernelTypes } from '../kernel-types/kernel-types.js'
+import { diffKernelTypes } from '../kernel-types/type-diff.js'
+import { createTypeHistories } from '../kernel-types/type-history.js'
 import { createKernels } from '../kernels/kernels.js'
 import { recordsOfName } from '../kernels/resolve.js'
 import { createLocalKernel, type LocalKernel } from '../kernels/local-kernel.js'
@@ -61,14 +64,21 @@ const FETCH_AHEAD_MS = 3 * 3_600_000
 /** How soon a kernel that another process put into the cache counts here, where that makes a bare release ambiguous. */
 const INDEX_WATCH_MS = 5000
 
+/** What a service is given beside its settings. */
+export interface ServiceParts extends ServiceHooks {
+  /** Where the threads of its workers come from. Undefined: they are its own. */
+  readonly startThreads?: StartThreads
+}
+
 /** Starts a service: threads, store, running kernel. It takes requests at once; ready() tells when they need not wait for the start. */
-export function createService (settings: ServiceSettings, hooks: ServiceHooks = {}): Service {
-  const warn = withoutFloods(hooks.onWarning ?? (() => {}))
+export function createService (settings: ServiceSettings, { onWarning, ...threads }: ServiceParts = {}): Service {
+  const warn = withoutFloods(onWarning ?? (() => {}))
   const pool = createWorkerPool({
     workers: settings.workers,
     queue: settings.queueLimit ?? settings.workers * QUEUE_PER_WORKER,
     deadlineMs: settings.deadlineMs,
-    onWarning: warn
+    onWarning: warn,
+    ...threads
   })
   // Of the machine, checks have at most half the threads, and these give way to all others.
   const laneThreads = Math.max(1, Math.floor(settings.workers / 2))
@@ -77,7 +87,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     queue: Infinity, // each check waits for its own tasks, and the checks are counted
     deadlineMs: LANE_DEADLINE_FACTOR * settings.deadlineMs,
     isBackground: true,
-    onWarning: warn
+    onWarning: warn,
+    ...threads
   })
   const share = (part: number): number => Math.max(1, Math.floor(settings.memoryBytes * part))
   const onRelease = countReleases(Math.max(MIN_COLLECT_AFTER, share(COLLECT_SHARE)), () => {
@@ -203,6 +214,16 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       memoryBytes: share(SHARES.checks),
       limits: settings.checks
     })
+    const histories = createTypeHistories({
+      index,
+      trustUploads: settings.trustUploads,
+      tables,
+      pool: lane,
+      glance: hash => btfs.glance(hash),
+      loadPast: hash => btfs.loadPast(hash),
+      concurrency: laneThreads,
+      limits: settings.histories
+    })
     const minimising = createMinimising({ targets, objects, btfs, pool, onRelease })
     const publishedOf: PublishedOf = reference => packages?.source.published(reference)
     const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads, publishedOf })
@@ -232,6 +253,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       objects,
       relocations,
       checks,
+      targets,
+      histories,
       minimising,
       tables,
       kernels,
@@ -254,11 +277,19 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     inspect: async object => await (parts ?? await opening).objects.inspect(object),
     putObject: async (bytes, expected) => await (parts ?? await opening).objects.put(bytes, expected),
     hasObject: async hash => await (parts ?? await opening).objects.has(requireHash(hash)),
+    writeObjectTypes: async (object, wanted) => await (parts ?? await opening).objects.writeTypes(requireHash(object), wanted),
     listKernels: async filter => await (parts ?? await opening).kernels.list(filter),
     getKernel: async (reference, question) => await (parts ?? await opening).kernels.get(reference, question),
     getKernelBtf: async (reference, module, question) => await (parts ?? await opening).kernels.getBtf(reference, module, question),
     writeTypes: async (reference, wanted, question) =>
       await writeKernelTypes({ kernels: (parts ?? await opening).kernels, pool }, reference, wanted, question),
+    searchTypes: async (reference, search, question) =>
+      await searchKernelTypes({ kernels: (parts ?? await opening).kernels, pool }, reference, search, question),
+    async diffTypes (request, deadline) {
+      const { targets, btfs } = parts ?? await opening
+      return await diffKernelTypes({ targets, btfs, pool }, request, deadline)
+    },
+    typeHistory: async (request, signal) => await (parts ?? await opening).histories.find(request, signal),
     putKernelBtf: async (reference, bytes, provenance, module, facts) =>
       await (parts ?? await opening).kernels.putBtf(reference, bytes, provenance, module, facts),
     async getBtf (hash) {
