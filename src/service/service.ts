@@ -19,7 +19,9 @@ import { openCatalog } from '../kernels/catalog/open-catalog.js'
 import { createFetchJobs } from '../kernels/fetch-jobs.js'
 import { createFetching, type Fetching } from '../kernels/fetching.js'
 import { createLayoutTables, type LayoutTables } from '../kernels/layout-tables.js'
-import { writeKernelTypes } from '../kernels/kernel-types.js'
+import { searchKernelTypes, writeKernelTypes } from '../kernel-types/kernel-types.js'
+import { diffKernelTypes } from '../kernel-types/type-diff.js'
+import { createTypeHistories } from '../kernel-types/type-history.js'
 import { createKernels } from '../kernels/kernels.js'
 import { recordsOfName } from '../kernels/resolve.js'
 import { createLocalKernel, type LocalKernel } from '../kernels/local-kernel.js'
@@ -212,6 +214,16 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
       memoryBytes: share(SHARES.checks),
       limits: settings.checks
     })
+    const histories = createTypeHistories({
+      index,
+      trustUploads: settings.trustUploads,
+      tables,
+      pool: lane,
+      glance: hash => btfs.glance(hash),
+      loadPast: hash => btfs.loadPast(hash),
+      concurrency: laneThreads,
+      limits: settings.histories
+    })
     const minimising = createMinimising({ targets, objects, btfs, pool, onRelease })
     const publishedOf: PublishedOf = reference => packages?.source.published(reference)
     const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads, publishedOf })
@@ -241,6 +253,8 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
       objects,
       relocations,
       checks,
+      targets,
+      histories,
       minimising,
       tables,
       kernels,
@@ -263,11 +277,19 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
     inspect: async object => await (parts ?? await opening).objects.inspect(object),
     putObject: async (bytes, expected) => await (parts ?? await opening).objects.put(bytes, expected),
     hasObject: async hash => await (parts ?? await opening).objects.has(requireHash(hash)),
+    writeObjectTypes: async (object, wanted) => await (parts ?? await opening).objects.writeTypes(requireHash(object), wanted),
     listKernels: async filter => await (parts ?? await opening).kernels.list(filter),
     getKernel: async (reference, question) => await (parts ?? await opening).kernels.get(reference, question),
     getKernelBtf: async (reference, module, question) => await (parts ?? await opening).kernels.getBtf(reference, module, question),
     writeTypes: async (reference, wanted, question) =>
       await writeKernelTypes({ kernels: (parts ?? await opening).kernels, pool }, reference, wanted, question),
+    searchTypes: async (reference, search, question) =>
+      await searchKernelTypes({ kernels: (parts ?? await opening).kernels, pool }, reference, search, question),
+    async diffTypes (request, deadline) {
+      const { targets, btfs } = parts ?? await opening
+      return await diffKernelTypes({ targets, btfs, pool }, request, deadline)
+    },
+    typeHistory: async (request, signal) => await (parts ?? await opening).histories.find(request, signal),
     putKernelBtf: async (reference, bytes, provenance, module, facts) =>
       await (parts ?? await opening).kernels.putBtf(reference, bytes, provenance, module, facts),
     async getBtf (hash) {

@@ -1,9 +1,10 @@
+import { essentialNameLength } from '../btf/names.js'
 import { buildLayoutTable, demandsOf, layoutVector, readLayoutTable, type LayoutTable } from '../layout/index.js'
 import { allocateShared } from '../store/shared-bytes.js'
 import { openChecked } from './check-objects.js'
 import { LAYOUT_FORMAT, layoutContent } from './layout-format.js'
 import { readInto } from './prepare-btf.js'
-import type { LayoutSource, LayoutTask, LayoutVectorsTask, ReadLayout } from './protocol.js'
+import type { LayoutSource, LayoutTask, LayoutVectorsTask, ReadLayout, TypeDigestsTask } from './protocol.js'
 import { parsedObjects } from './relocate-object.js'
 
 /**
@@ -39,5 +40,20 @@ export function layoutVectors ({ object: bytes, objectSha256, tables }: LayoutVe
     const read: LayoutTable | undefined = readLayoutTable(table, layoutContent(sha256), LAYOUT_FORMAT, true)
     const vector = read === undefined ? undefined : layoutVector(demands, [read], LAYOUT_FORMAT)
     return vector === undefined ? null : Buffer.from(vector, 'latin1').toString('base64url')
+  })
+}
+
+/**
+ * What tells kernels apart by the types of one name: kernels with the same text lay out all types of that name alike, whatever kind they
+ * are of, and have pointers of the same size. See TaskValues.
+ */
+export function typeDigests ({ name, tables }: TypeDigestsTask): Array<string | null> {
+  const bytes = new TextEncoder().encode(name)
+  const essential = { bytes, offset: 0, length: essentialNameLength(bytes, 0, bytes.length) }
+  return tables.map(({ sha256, bytes: table }) => {
+    const read: LayoutTable | undefined = readLayoutTable(table, layoutContent(sha256), LAYOUT_FORMAT, true)
+    const digest = read?.find(essential)
+    if (read === undefined || digest === undefined) return null
+    return digest === '' ? '' : `${read.bigEndian ? 'b' : 'l'}${read.pointerSize}${Buffer.from(digest, 'latin1').toString('base64url')}`
   })
 }

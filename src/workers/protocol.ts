@@ -2,7 +2,10 @@ import type { Inspection } from '../core/inspect.js'
 import type { OutcomeCounts } from '../core/outcome.js'
 import type { Patches } from '../core/patches.js'
 import type { ByteOrder } from '../bytes/byte-order.js'
-import type { WantedTypes } from '../c-types/type-definition.js'
+import type { TypeName } from '../c-types/named-types.js'
+import type { Places } from '../c-types/places.js'
+import type { TypeKey, TypeSearch } from '../c-types/search.js'
+import type { NamedTypes, WantedTypes } from '../c-types/type-definition.js'
 import type { FailingSummary } from '../report/report.js'
 import type { Verdict } from '../wire/report.js'
 import type { AssumedValue } from '../verdict/index.js'
@@ -14,7 +17,7 @@ import type { Sha256 } from '../store/sha256.js'
 /** Messages between the event loop and a worker: plain data only, since errors and class instances lose themselves on the way. */
 export type Task =
   | WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask | MinimiseTask | WriteTypesTask | CheckTask
-  | LayoutTask | LayoutVectorsTask
+  | LayoutTask | LayoutVectorsTask | DiffTypesTask | SearchTypesTask | TypeDigestsTask | FindPlacesTask | WriteObjectTypesTask
 
 /** Does nothing, which a worker can only do once it has started. */
 export interface WarmTask {
@@ -228,10 +231,63 @@ export interface WriteTypesTask {
   readonly wanted: WantedTypes
 }
 
-/** UTF-8 text, moved, with its hash. JSON is a list of TypeDefinition. */
+/** Writes types that a program was compiled with: those of one name, as WriteTypesTask does. */
+export interface WriteObjectTypesTask {
+  readonly kind: 'writeObjectTypes'
+  /** In shared memory. */
+  readonly object: Uint8Array
+  readonly objectSha256: Sha256
+  readonly wanted: NamedTypes
+}
+
+/** Compares the types of one name between two kernels. */
+export interface DiffTypesTask {
+  readonly kind: 'diffTypes'
+  readonly from: SharedBtf
+  readonly to: SharedBtf
+  readonly wanted: TypeName
+}
+
+/** Finds types of a kernel by their names and members. */
+export interface SearchTypesTask {
+  readonly kind: 'searchTypes'
+  readonly btf: SharedBtf
+  readonly search: TypeSearch
+}
+
+/** Tells kernels apart by how they lay out the types of one name. */
+export interface TypeDigestsTask {
+  readonly kind: 'typeDigests'
+  readonly name: string
+  /** As they were read here. */
+  readonly tables: ReadonlyArray<{ readonly sha256: Sha256, readonly bytes: Uint8Array }>
+}
+
+/** Finds where a type, or a member of it, is in one kernel. */
+export interface FindPlacesTask {
+  readonly kind: 'findPlaces'
+  readonly btf: CheckedBtf
+  readonly wanted: TypeName
+  /** Null for the type itself. */
+  readonly member: string | null
+}
+
+export type FoundPlaces = { readonly state: 'ready', readonly places: Places } | { readonly state: 'absent' }
+
+/** UTF-8 text, moved, with its hash. JSON is a list of TypeDefinition, TypeDifference or FoundType. */
 export interface WrittenTypes {
   readonly bytes: Uint8Array
   readonly sha256: Sha256
+}
+
+export interface WrittenDifferences extends WrittenTypes {
+  /** Whether both kernels have the same types. */
+  readonly isSame: boolean
+}
+
+export interface WrittenSearch extends WrittenTypes {
+  /** After which to go on; null where there are no more. */
+  readonly next: TypeKey | null
 }
 
 /** What a task of each kind answers. */
@@ -247,6 +303,12 @@ export interface TaskValues {
   readonly layoutVectors: ReadonlyArray<string | null>
   readonly minimise: MinimisedBtf
   readonly writeTypes: WrittenTypes
+  readonly writeObjectTypes: WrittenTypes
+  readonly diffTypes: WrittenDifferences
+  readonly searchTypes: WrittenSearch
+  /** A text for each table: empty where the kernel has no type of the name, null where it cannot be compared. */
+  readonly typeDigests: ReadonlyArray<string | null>
+  readonly findPlaces: FoundPlaces
 }
 
 export type TaskValue<T extends Task> = TaskValues[T['kind']]

@@ -6,12 +6,12 @@ import { checkObjects } from './check-objects.js'
 import { collectGarbage } from './collect.js'
 import { giveWay } from './give-way.js'
 import { transfer } from './pool-transfer.js'
-import { layoutVectors, readLayouts } from './layouts.js'
+import { layoutVectors, readLayouts, typeDigests } from './layouts.js'
 import { openKernel } from './open-kernel.js'
 import { prepareBtf, readVerified } from './prepare-btf.js'
-import type { Task, TaskAnswer, TaskValues, WorkerSetup } from './protocol.js'
+import type { Task, TaskAnswer, TaskValues, WorkerSetup, WrittenDifferences, WrittenSearch, WrittenTypes } from './protocol.js'
 import { forgetObjects, inspect, minimise, relocateObject } from './relocate-object.js'
-import { writeTypes } from './write-types.js'
+import { findPlacesIn, writeDifferences, writeFoundTypes, writeObjectTypes, writeTypes } from './write-types.js'
 
 const setup = workerData as WorkerSetup // what pool.ts starts workers with
 
@@ -55,10 +55,12 @@ export default function runTask (task: Task): Answer | Promise<Answer> {
         const value = minimise(task)
         return transfer({ ok: true, value }, [value.bytes.buffer as ArrayBuffer])
       }
-      case 'writeTypes': {
-        const value = writeTypes(task)
-        return transfer({ ok: true, value }, [value.bytes.buffer as ArrayBuffer])
-      }
+      case 'writeTypes': return moveText(writeTypes(task))
+      case 'writeObjectTypes': return moveText(writeObjectTypes(task))
+      case 'diffTypes': return moveText(writeDifferences(task))
+      case 'searchTypes': return moveText(writeFoundTypes(task))
+      case 'typeDigests': return { ok: true, value: typeDigests(task) }
+      case 'findPlaces': return { ok: true, value: findPlacesIn(task) }
       default: return task satisfies never
     }
   } catch (error) {
@@ -77,6 +79,10 @@ async function failOpening (error: unknown): Promise<Answer> {
 }
 
 type Answer = TaskAnswer<TaskValues[keyof TaskValues]>
+
+function moveText (value: WrittenTypes | WrittenDifferences | WrittenSearch): Answer {
+  return transfer({ ok: true, value }, [value.bytes.buffer as ArrayBuffer])
+}
 
 function toFailure (error: unknown): Answer {
   if (error instanceof AppError) return { ok: false, error: error.toJSON(), ...stackOf(error) }

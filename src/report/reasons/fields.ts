@@ -10,10 +10,10 @@ import type { Accessor, Spec } from '../../core/spec.js'
 import { declaration, isScalar, memberDeclaration, sizedMember } from '../c-text.js'
 import { newWork, tryWithin } from '../../btf/work.js'
 import type { ReasonContext } from './context.js'
-import { nearNames } from './near.js'
-import { findMember, findNested, findPath, membersOf, pathText, type MemberPlace, type Path } from './paths.js'
+import { nearNames } from '../../members/near.js'
+import { findMember, findNested, findPath, membersOf, pathText, type NamedMember, type Path } from '../../members/paths.js'
 import { listed, type Explanation } from './reason.js'
-import { otherNamesOf } from './renames.js'
+import { otherNamesOf } from '../../members/renames.js'
 import { guardField, readElsewhere } from './snippets.js'
 
 /** Members that are looked at for one that moved. A large struct has some hundreds, and most moves are one level down. */
@@ -96,7 +96,7 @@ function explainIncompatible (
   failing: number,
   candidate: Candidate,
   owner: TypeId,
-  there: MemberPlace,
+  there: NamedMember,
   parent: string,
   context: ReasonContext
 ): Explanation {

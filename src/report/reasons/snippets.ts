@@ -9,7 +9,7 @@ import type { Spec } from '../../core/spec.js'
 import { declaration, isCompositeType } from '../c-text.js'
 import type { ReportSuggestion } from '../../wire/report.js'
 import type { ReasonContext } from './context.js'
-import { pathText, type Path } from './paths.js'
+import { pathText, type Path } from '../../members/paths.js'
 
 /**
  * C that a programmer can paste: at file scope where it defines a function, inside one where it starts with `if`. It needs what
