@@ -14,8 +14,11 @@ import { createTextWriter } from './text-writer.js'
 import { sizeOf, typeText } from './type-text.js'
 import { createUniqueNames } from './unique-names.js'
 
+/** Types of one name, and how they are wanted. */
+export type NamedTypes = { readonly form: 'c' | 'json' } & TypeName
+
 /** Which types of a kernel are wanted, and how: all of them as a header, or those of one name. */
-export type WantedTypes = { readonly form: 'header' } | ({ readonly form: 'c' | 'json' } & TypeName)
+export type WantedTypes = { readonly form: 'header' } | NamedTypes
 
 /** @throws AppError `btf_invalid` for a type that nests beyond LIMITS.cNesting */
 export function defineType (btf: Btf, id: TypeId, kind: NamedKind): TypeDefinition {

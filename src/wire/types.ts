@@ -179,3 +179,10 @@ export interface FoundType {
   /** The member that was asked for; null where none was, and for an enumerator. */
   readonly member: MemberPlace | null
 }
+
+/** `GET /objects/{hash}/types/{kind}/{name}`: types that a program was compiled with. */
+export interface ObjectTypesJson {
+  /** The object's hash. */
+  readonly object: string
+  readonly types: readonly TypeDefinition[]
+}

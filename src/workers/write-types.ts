@@ -1,24 +1,35 @@
+import type { Btf } from '../btf/btf.js'
 import { diffTypes } from '../c-types/diff.js'
 import { writeHeader } from '../c-types/header.js'
 import { findTypes, formatTypeName, requireTypes } from '../c-types/named-types.js'
 import { findPlaces } from '../c-types/places.js'
 import { searchTypes } from '../c-types/search.js'
-import { defineType, writeType } from '../c-types/type-definition.js'
+import { defineType, writeType, type NamedTypes } from '../c-types/type-definition.js'
 import { AppError } from '../errors.js'
 import { sha256 } from '../store/sha256.js'
 import { attachShared } from './attached-btfs.js'
 import { openChecked } from './check-objects.js'
 import type {
-  DiffTypesTask, FindPlacesTask, FoundPlaces, SearchTypesTask, WrittenDifferences, WrittenSearch, WrittenTypes, WriteTypesTask
+  DiffTypesTask, FindPlacesTask, FoundPlaces, SearchTypesTask, WriteObjectTypesTask, WrittenDifferences, WrittenSearch, WrittenTypes,
+  WriteTypesTask
 } from './protocol.js'
+import { parsedObjects } from './relocate-object.js'
 
 /** @throws AppError `not_found` where the kernel has no such type, `btf_invalid` for types that C cannot have */
 export function writeTypes ({ btf, wanted }: WriteTypesTask): WrittenTypes {
   const target = attachShared(btf)
-  if (wanted.form === 'header') return written(writeHeader(target))
-  const ids = requireTypes(target, wanted)
-  if (wanted.form === 'c') return written(ids.map(id => writeType(target, id, wanted.kind)).join('\n'))
-  return written(JSON.stringify(ids.map(id => defineType(target, id, wanted.kind))))
+  return wanted.form === 'header' ? written(writeHeader(target)) : writeNamed(target, wanted, 'This kernel')
+}
+
+/** @throws AppError `object_invalid`, `not_found` where the object has no such type, `btf_invalid` for types that C cannot have */
+export function writeObjectTypes ({ object, objectSha256, wanted }: WriteObjectTypesTask): WrittenTypes {
+  return writeNamed(parsedObjects.get(objectSha256, object).btf, wanted, 'This object')
+}
+
+function writeNamed (btf: Btf, wanted: NamedTypes, owner: string): WrittenTypes {
+  const ids = requireTypes(btf, wanted, owner)
+  if (wanted.form === 'c') return written(ids.map(id => writeType(btf, id, wanted.kind)).join('\n'))
+  return written(JSON.stringify(ids.map(id => defineType(btf, id, wanted.kind))))
 }
 
 /** @throws AppError `not_found` where neither kernel has such a type */

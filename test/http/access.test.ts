@@ -40,6 +40,8 @@ const ROUTES: readonly Route[] = [
   { name: 'GET a history', path: '/types/history?type=pid_t', needs: 'relocate' },
   { name: 'GET a type', path: `${KERNEL}/types/struct/task_struct`, needs: 'relocate' },
   { name: 'GET vmlinux.h', path: `${KERNEL}/vmlinux.h`, needs: 'relocate' },
+  { name: 'GET a type of an object', path: `/objects/${sha256(OBJECT)}/types/struct/task_struct`, needs: 'relocate' },
+  { name: 'GET the page', path: '/', needs: 'open' },
   { name: 'GET /livez', path: '/livez', needs: 'open' },
   { name: 'GET /readyz', path: '/readyz', needs: 'open' },
   { name: 'GET /metrics', path: '/metrics', needs: 'open' },

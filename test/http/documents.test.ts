@@ -82,7 +82,7 @@ describe('docs/openapi.json', () => {
     expect(document.openapi).toBe('3.1.0')
     expect(Object.keys(document.components.schemas).toSorted()).toEqual([
       'CheckAnswer', 'CheckFailure', 'CheckForm', 'CheckGroup', 'CheckRow', 'CheckSummary', 'Envelope', 'FoundType', 'HistoryRange', 'Jwks', 'Kernel', 'KernelPage', 'KernelTypes',
-      'Member', 'MemberDifference', 'MemberPlace', 'MinBtfForm', 'OfferedKernel', 'Problem', 'Program', 'RelocateForm', 'Relocation', 'Report', 'State', 'StoredObject',
+      'Member', 'MemberDifference', 'MemberPlace', 'MinBtfForm', 'ObjectTypes', 'OfferedKernel', 'Problem', 'Program', 'RelocateForm', 'Relocation', 'Report', 'State', 'StoredObject',
       'TypeDifference', 'TypeHistory', 'TypeSearch', 'TypesDiff'
     ])
   })
@@ -98,10 +98,10 @@ describe('docs/openapi.json', () => {
     const kernel = '/kernels/{distro}/{version}/{arch}/{release}'
     expect(operations.map(({ name }) => name).toSorted()).toEqual([
       'POST /check', 'POST /relocate', 'POST /min-btf', 'GET /relocated/{object}/{btf}', 'GET /.well-known/corelo-keys.json',
-      'HEAD /objects/{hash}', 'PUT /objects/{hash}', 'HEAD /btf/{hash}', 'GET /btf/{hash}',
+      'HEAD /objects/{hash}', 'PUT /objects/{hash}', 'GET /objects/{hash}/types/{kind}/{name}', 'HEAD /btf/{hash}', 'GET /btf/{hash}',
       'GET /kernels', `GET ${kernel}`, `GET ${kernel}/btf`, `PUT ${kernel}/btf`, `GET ${kernel}/btf/{module}`, `PUT ${kernel}/btf/{module}`, `GET ${kernel}/vmlinux.h`, `GET ${kernel}/types`, `GET ${kernel}/types/{kind}/{name}`,
       'GET /types/diff', 'GET /types/history',
-      'GET /livez', 'GET /readyz', 'GET /metrics', 'GET /openapi.json'
+      'GET /', 'GET /livez', 'GET /readyz', 'GET /metrics', 'GET /openapi.json'
     ].toSorted())
   })
 

@@ -52,6 +52,7 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
     btfs,
     kernels,
     becomeReady: () => { becomeReady() },
+    findHeld: () => undefined,
     async relocate (request, deadline) {
       fake.requests.push(request)
       if (deadline !== undefined) fake.deadlines.push(deadline)
@@ -108,6 +109,10 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       const bytes = hash === undefined ? undefined : btfs.get(hash)
       if (hash === undefined || bytes === undefined) throw new AppError('btf_unknown', 'No BTF of this module.')
       return { bytes, sha256: hash, source: entry.source }
+    },
+    async writeObjectTypes () {
+      const bytes = Buffer.from('[]')
+      return { bytes, sha256: sha256(bytes) }
     },
     async writeTypes () {
       const bytes = Buffer.from('[]')

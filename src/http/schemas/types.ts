@@ -29,21 +29,28 @@ export const Member = Type.Object({
   }))
 }, { $id: 'Member' })
 
+const definition = Type.Object({
+  type_id: Type.Integer({ description: 'In the BTF that has it.' }),
+  kind: Type.String({ examples: ['struct'] }),
+  name: Type.String({ examples: ['task_struct'] }),
+  size: nullable(Type.Integer(), 'In bytes; null where it has none.'),
+  members: Type.Optional(Type.Array(Type.Ref('Member'))),
+  enumerators: Type.Optional(Type.Array(Type.Object({
+    name: Type.String(),
+    value: Type.String({ description: 'A decimal number of up to 64 bits.' })
+  }))),
+  type: Type.Optional(Type.String({ description: 'Of a typedef: what it stands for, as C writes it.' }))
+})
+
 export const KernelTypes = Type.Object({
   ...kernelOfTypes,
-  types: Type.Array(Type.Object({
-    type_id: Type.Integer({ description: "In the kernel's BTF." }),
-    kind: Type.String({ examples: ['struct'] }),
-    name: Type.String({ examples: ['task_struct'] }),
-    size: nullable(Type.Integer(), 'In bytes; null where it has none.'),
-    members: Type.Optional(Type.Array(Type.Ref('Member'))),
-    enumerators: Type.Optional(Type.Array(Type.Object({
-      name: Type.String(),
-      value: Type.String({ description: 'A decimal number of up to 64 bits.' })
-    }))),
-    type: Type.Optional(Type.String({ description: 'Of a typedef: what it stands for, as C writes it.' }))
-  }), { description: 'A kernel may have several of one name that differ.' })
+  types: Type.Array(definition, { description: 'A kernel may have several of one name that differ.' })
 }, { $id: 'KernelTypes', description: 'The types of one kind and name in a kernel.' })
+
+export const ObjectTypes = Type.Object({
+  object: sha256('The object that they are from.'),
+  types: Type.Array(definition, { description: 'A program may have several of one name that differ.' })
+}, { $id: 'ObjectTypes', description: 'The types of one kind and name in an object.' })
 
 /** Types on a page, where the query does not say. */
 export const DEFAULT_TYPES = 100
