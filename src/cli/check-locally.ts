@@ -26,7 +26,7 @@ export async function checkLocally (
     trustUploads,
     offered: () => undefined,
     hasSources: false,
-    keys: tables === undefined ? createContentKeys() : createLayoutKeys({ tables, pool, maxVectors: MAX_VECTORS }),
+    keys: tables === undefined ? createContentKeys() : createLayoutKeys({ tables, maxBytes: VECTOR_BYTES }),
     outcomes: createOutcomes(OUTCOME_BYTES),
     concurrency: threads,
     limits: { ...CHECK_LIMITS, objects: Infinity, objectBytes: Infinity, timeMs: MAX_TIMER_MS },
@@ -51,7 +51,7 @@ export async function checkLocally (
   }
 }
 
-/** One for each object on each kernel. */
-const MAX_VECTORS = 1_000_000
+/** Of what tells kernels apart: a hundred objects on ten thousand kernels. */
+const VECTOR_BYTES = 64 * 1024 * 1024
 /** As long as a timer can wait: 24 days. */
 const MAX_TIMER_MS = 2 ** 31 - 1

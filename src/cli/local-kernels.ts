@@ -29,8 +29,6 @@ export interface LocalKernels {
 
 /** Longest time of one kernel. The largest real one takes a fraction of a second. */
 const DEADLINE_MS = 60_000
-/** Layout tables of some 300 kernels. */
-const TABLE_BYTES = 64 * 1024 * 1024
 
 export async function openLocalKernels (): Promise<LocalKernels> {
   const places = placesFrom(process.env)
@@ -43,7 +41,7 @@ export async function openLocalKernels (): Promise<LocalKernels> {
     trustUploads: places.trustUploads,
     threads,
     pool,
-    tables: store === undefined ? undefined : createLayoutTables({ store, pool, memoryBytes: TABLE_BYTES, onRelease: () => {} }),
+    tables: store === undefined ? undefined : createLayoutTables({ store, pool, threads }),
     glance: hash => ({ paths: [...store === undefined ? [] : [store.pathOf('btf', hash)], ...paths.get(hash) ?? []], sha256: hash }),
     async close () { await Promise.all([pool.close(), store?.close()]) }
   }

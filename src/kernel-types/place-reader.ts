@@ -10,7 +10,7 @@ import type { CheckedBtf } from '../workers/protocol.js'
 
 export interface PlaceReaderOptions {
   /** Tables that tell which kernels lay out a type alike. Undefined: each BTF is read. */
-  readonly tables?: Pick<LayoutTables, 'load'> | undefined
+  readonly tables?: Pick<LayoutTables, 'typeDigests'> | undefined
   /** Threads that give way to all others. */
   readonly pool: Pick<WorkerPool, 'run'>
   /** Where BTF can be had without keeping it in memory. */
@@ -47,8 +47,6 @@ export interface PlaceReader {
 const MAX_KNOWN = 50_000
 /** Layouts that are remembered, of a type's name and a BTF. Some 200 bytes each. */
 const MAX_LAYOUTS = 100_000
-/** Tables that are in memory for one question at a time. Each has some 200 KB. */
-const TABLES_AT_ONCE = 128
 
 const TYPE_MISSING: Places = { state: 'type_missing', places: [] }
 
@@ -65,21 +63,13 @@ export function createPlaceReader ({ tables, pool, glance, loadPast, concurrency
       return layout === undefined
     })
     if (tables === undefined) return found
-    for (let at = 0; at < missing.length; at += TABLES_AT_ONCE) {
-      const part = missing.slice(at, at + TABLES_AT_ONCE)
-      const loaded = await tables.load(part, signal)
-      const there = part.flatMap((sha256, i) => {
-        const bytes = loaded[i]
-        return bytes === undefined ? [] : [{ sha256, bytes }]
-      })
-      const digests = there.length === 0 ? [] : await pool.run({ kind: 'typeDigests', name, tables: there })
-      there.forEach(({ sha256 }, i) => {
-        const digest = digests[i] ?? null
-        if (digest === null) return
-        layouts.set(`${name} ${sha256}`, digest)
-        found.set(sha256, digest)
-      })
-    }
+    const digests = await tables.typeDigests(name, missing, signal)
+    missing.forEach((btf, i) => {
+      const digest = digests[i] ?? null
+      if (digest === null) return
+      layouts.set(`${name} ${btf}`, digest)
+      found.set(btf, digest)
+    })
     return found
   }
 

@@ -12,6 +12,7 @@ import { createSharedContent } from '../store/shared/shared-content.js'
 import { createWorkerPool } from '../workers/pool.js'
 import type { StartThreads } from '../workers/threads.js'
 import { openChecks } from '../check/open-checks.js'
+import { createFairShare } from '../workers/fair-share.js'
 import { createAnswers } from '../relocation/answers.js'
 import { createAttestations } from '../relocation/attestations.js'
 import { createBtfAccess, rawBytes } from '../kernels/btf-access.js'
@@ -41,7 +42,7 @@ import type { Service, ServiceStats } from './types.js'
 export type { ServiceHooks, ServiceSettings } from '../settings/service-options.js'
 
 /** Of the memory budget. Most of it is kernels' BTF; objects and results are small, and can be had again. */
-const SHARES = { btf: 11 / 16, objects: 1 / 8, results: 3 / 32, checks: 1 / 32, layouts: 1 / 16 } as const
+const SHARES = { btf: 11 / 16, objects: 1 / 8, results: 3 / 32, checks: 1 / 32, vectors: 1 / 32 } as const
 
 /**
  * Large memory that was let go of after which threads are asked to collect it: a part of the memory budget, and at least so many
@@ -73,8 +74,10 @@ export interface ServiceParts extends ServiceHooks {
 /** Starts a service: threads, store, running kernel. It takes requests at once; ready() tells when they need not wait for the start. */
 export function createService (settings: ServiceSettings, { onWarning, ...threads }: ServiceParts = {}): Service {
   const warn = withoutFloods(onWarning ?? (() => {}))
+  const tasks = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
   const pool = createWorkerPool({
     workers: settings.workers,
+    tasks,
     queue: settings.queueLimit ?? settings.workers * QUEUE_PER_WORKER,
     deadlineMs: settings.deadlineMs,
     onWarning: warn,
@@ -87,9 +90,12 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
     queue: Infinity, // each check waits for its own tasks, and the checks are counted
     deadlineMs: LANE_DEADLINE_FACTOR * settings.deadlineMs,
     isBackground: true,
+    tasks,
     onWarning: warn,
     ...threads
   })
+  // A caller with several checks has no more of the threads than one with a single check. Each check waits for what it asked for.
+  const turns = createFairShare({ running: laneThreads, allRunning: laneThreads, waiting: Infinity, allWaiting: Infinity })
   const share = (part: number): number => Math.max(1, Math.floor(settings.memoryBytes * part))
   const onRelease = countReleases(Math.max(MIN_COLLECT_AFTER, share(COLLECT_SHARE)), () => {
     pool.collectGarbage()
@@ -162,9 +168,9 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
       store,
       glance: hash => btfs.glance(hash),
       pool: lane,
-      isBusy: () => [pool, lane].some(threads => threads.stats().running + threads.stats().queued > 0),
-      memoryBytes: share(SHARES.layouts),
-      onRelease
+      inTurn: turns.run,
+      threads: laneThreads,
+      isBusy: () => [pool, lane].some(threads => threads.stats().running + threads.stats().queued > 0)
     })
     const self = randomUUID()
     const jobs = createFetchJobs()
@@ -211,7 +217,8 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
       hasSources: sources.length > 0,
       lane,
       threads: laneThreads,
-      memoryBytes: share(SHARES.checks),
+      inTurn: turns.run,
+      memoryBytes: { outcomes: share(SHARES.checks), vectors: share(SHARES.vectors) },
       limits: settings.checks
     })
     const histories = createTypeHistories({
@@ -272,6 +279,7 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
     relocate: (request, deadline) => parts === undefined
       ? opening.then(({ relocations }) => relocations.relocate(request, deadline))
       : parts.relocations.relocate(request, deadline),
+    findHeld: question => parts?.relocations.findHeld(question),
     check: async (request, signal) => await (parts ?? await opening).checks.begin(request, signal),
     minimiseBtf: async (request, deadline) => await (parts ?? await opening).minimising.minimise(request, deadline),
     inspect: async object => await (parts ?? await opening).objects.inspect(object),
@@ -335,14 +343,14 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
     const results = parts?.relocations.stats() ?? { bytes: 0, entries: 0, hits: 0, misses: 0, runs: 0 }
     const content = store.stats()
     const threads = pool.stats()
-    const tables = parts?.tables.stats() ?? { bytes: 0, entries: 0, made: 0 }
+    const tables = parts?.tables.stats() ?? { made: 0 }
     const checks = parts?.checks.stats() ?? { running: 0, rows: 0, relocations: 0, bytes: 0, entries: 0 }
     const fetching = parts?.fetching.stats() ?? { requests: [], waiters: 0 }
     return {
       queued: threads.queued,
       running: threads.running,
-      memoryBytes: btf.bytes + objects.bytes + results.bytes + checks.bytes + tables.bytes,
-      memoryEntries: btf.entries + objects.entries + results.entries + checks.entries + tables.entries,
+      memoryBytes: btf.bytes + objects.bytes + results.bytes + checks.bytes,
+      memoryEntries: btf.entries + objects.entries + results.entries + checks.entries,
       diskBytes: content.diskBytes,
       degraded: { disk: disk.trouble !== undefined, shared_store: bucket?.isAvailable === false },
       workerRestarts: threads.restarts,

@@ -19,6 +19,9 @@ export type Task =
   | WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask | MinimiseTask | WriteTypesTask | CheckTask
   | LayoutTask | LayoutVectorsTask | DiffTypesTask | SearchTypesTask | TypeDigestsTask | FindPlacesTask | WriteObjectTypesTask
 
+/** A task as a thread is given it. `others`: the tasks that other threads have, for one that gives way, a number in shared memory. */
+export type GivenTask = Task & { readonly others?: Int32Array | undefined }
+
 /** Does nothing, which a worker can only do once it has started. */
 export interface WarmTask {
   readonly kind: 'warm'
@@ -85,8 +88,11 @@ export interface RelocateTask {
   readonly objectSha256: Sha256
   readonly btf: SharedBtf
   readonly modules: readonly SharedBtf[]
-  /** When to explain the outcome, which costs about as much as the relocation. A failed relocation always is. */
-  readonly report: 'never' | 'poisoned' | 'always'
+  /**
+   * When to explain the outcome, which costs about as much as the relocation: `failing` where the verdict is not `loads`. A failed
+   * relocation always is explained.
+   */
+  readonly report: 'never' | 'failing' | 'always'
   /** Whether the report lists every place. */
   readonly places?: 'some' | 'all'
   /** Of the kernel, for the verdict; undefined where only content is named. */
@@ -181,9 +187,29 @@ export type CheckedRuns =
   /** None of the files has this BTF. */
   | { readonly state: 'absent', readonly sha256: Sha256 }
 
-/** Reads the layout tables of kernels, by which these are compared without their BTF. */
+/** Makes the layout table of a kernel, by which it is compared with others without its BTF. */
 export interface LayoutTask {
   readonly kind: 'layout'
+  /** Of the BTF. */
+  readonly sha256: Sha256
+  /** Where the table is, or would be. */
+  readonly path: string
+  readonly btf: CheckedBtf
+}
+
+export type MadeLayout =
+  /** The bytes, moved: they are not in their file yet. */
+  | { readonly state: 'made', readonly bytes: Uint8Array }
+  /** The file has it. */
+  | { readonly state: 'there' }
+  /** There is no such BTF. */
+  | { readonly state: 'absent' }
+
+/** Compares kernels for objects by their layout tables. */
+export interface LayoutVectorsTask {
+  readonly kind: 'layoutVectors'
+  /** In shared memory. */
+  readonly objects: ReadonlyArray<{ readonly object: Uint8Array, readonly objectSha256: Sha256 }>
   readonly sources: readonly LayoutSource[]
 }
 
@@ -196,17 +222,19 @@ export interface LayoutSource {
   readonly btf?: CheckedBtf
 }
 
-/** A table in shared memory. `isNew`: it was made, and is not in its file. */
-export type ReadLayout = { readonly state: 'ready', readonly bytes: Uint8Array, readonly isNew: boolean } | { readonly state: 'absent' }
+/** In the place of a vector: the source has no table; it has one, by which it cannot be compared for the object. */
+export const NO_TABLE = -1
+export const NOT_COMPARABLE = -2
 
-/** Compares kernels for one object by their layout tables. */
-export interface LayoutVectorsTask {
-  readonly kind: 'layoutVectors'
-  /** In shared memory. */
-  readonly object: Uint8Array
-  readonly objectSha256: Sha256
-  /** As they were read here. */
-  readonly tables: ReadonlyArray<{ readonly sha256: Sha256, readonly bytes: Uint8Array }>
+export interface LayoutVectors {
+  /** How many of the sources were come to: others are to be asked for again. */
+  readonly read: number
+  /** Each once. */
+  readonly vectors: readonly string[]
+  /** Place of the vector for each object, of one source after the other: or why there is none. */
+  readonly places: Int32Array
+  /** Tables that were made, moved: they are not in their files yet. */
+  readonly made: ReadonlyArray<{ readonly source: number, readonly bytes: Uint8Array }>
 }
 
 /** Makes the smallest BTF with which objects relocate as with the kernel's. */
@@ -259,8 +287,7 @@ export interface SearchTypesTask {
 export interface TypeDigestsTask {
   readonly kind: 'typeDigests'
   readonly name: string
-  /** As they were read here. */
-  readonly tables: ReadonlyArray<{ readonly sha256: Sha256, readonly bytes: Uint8Array }>
+  readonly sources: ReadonlyArray<Pick<LayoutSource, 'sha256' | 'path'>>
 }
 
 /** Finds where a type, or a member of it, is in one kernel. */
@@ -299,14 +326,14 @@ export interface TaskValues {
   readonly relocate: RelocatedObject
   readonly inspect: InspectedObject
   readonly check: CheckedRuns
-  readonly layout: readonly ReadLayout[]
-  readonly layoutVectors: ReadonlyArray<string | null>
+  readonly layout: MadeLayout
+  readonly layoutVectors: LayoutVectors
   readonly minimise: MinimisedBtf
   readonly writeTypes: WrittenTypes
   readonly writeObjectTypes: WrittenTypes
   readonly diffTypes: WrittenDifferences
   readonly searchTypes: WrittenSearch
-  /** A text for each table: empty where the kernel has no type of the name, null where it cannot be compared. */
+  /** A text for each source: empty where the kernel has no type of the name, null where it cannot be compared or has no table. */
   readonly typeDigests: ReadonlyArray<string | null>
   readonly findPlaces: FoundPlaces
 }

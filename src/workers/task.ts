@@ -4,12 +4,12 @@ import { AppError } from '../errors.js'
 import { detachAll } from './attached-btfs.js'
 import { checkObjects } from './check-objects.js'
 import { collectGarbage } from './collect.js'
-import { giveWay } from './give-way.js'
+import { beginTask, lowerPriority } from './give-way.js'
 import { transfer } from './pool-transfer.js'
-import { layoutVectors, readLayouts, typeDigests } from './layouts.js'
+import { layoutVectors, makeLayout, typeDigests } from './layouts.js'
 import { openKernel } from './open-kernel.js'
 import { prepareBtf, readVerified } from './prepare-btf.js'
-import type { Task, TaskAnswer, TaskValues, WorkerSetup, WrittenDifferences, WrittenSearch, WrittenTypes } from './protocol.js'
+import type { GivenTask, TaskAnswer, TaskValues, WorkerSetup, WrittenDifferences, WrittenSearch, WrittenTypes } from './protocol.js'
 import { forgetObjects, inspect, minimise, relocateObject } from './relocate-object.js'
 import { findPlacesIn, writeDifferences, writeFoundTypes, writeObjectTypes, writeTypes } from './write-types.js'
 
@@ -22,13 +22,14 @@ channel.onmessage = () => {
   collectGarbage()
 }
 channel.unref()
-if (setup.givesWay) giveWay()
+if (setup.givesWay) lowerPriority()
 
 /**
  * A worker's entry: does one task, and nothing else until it is done. Errors come back as plain data, because a native Error
  * loses its code on the way.
  */
-export default function runTask (task: Task): Answer | Promise<Answer> {
+export default function runTask (task: GivenTask): Answer | Promise<Answer> {
+  beginTask(task.others)
   try {
     switch (task.kind) {
       case 'warm': return { ok: true, value: null }
@@ -43,8 +44,15 @@ export default function runTask (task: Task): Answer | Promise<Answer> {
       }
       case 'inspect': return { ok: true, value: inspect(task) }
       case 'check': return { ok: true, value: checkObjects(task) }
-      case 'layout': return { ok: true, value: readLayouts(task) }
-      case 'layoutVectors': return { ok: true, value: layoutVectors(task) }
+      case 'layout': {
+        const value = makeLayout(task)
+        return transfer({ ok: true, value }, value.state === 'made' ? [value.bytes.buffer as ArrayBuffer] : [])
+      }
+      case 'layoutVectors': {
+        const value = layoutVectors(task)
+        const moved = [value.places, ...value.made.map(({ bytes }) => bytes)]
+        return transfer({ ok: true, value }, moved.map(({ buffer }) => buffer as ArrayBuffer))
+      }
       case 'relocate': {
         const value = relocateObject(task)
         const { report } = value
