@@ -64,8 +64,19 @@ function compare (name: string, compiled: Place | undefined, kernel: Place | und
   const marks: Mark[] = []
   if (compiled.bitOffset !== kernel.bitOffset) marks.push('moved')
   if (compiled.bitSize !== kernel.bitSize || compiled.isBitfield !== kernel.isBitfield) marks.push('resized')
-  if (compiled.type !== kernel.type) marks.push('retyped')
+  if (spell(compiled.type) !== spell(kernel.type)) marks.push('retyped')
   return { name, compiled, kernel, marks }
+}
+
+/** Compilers spell integers in their own ways: gcc's `long unsigned int` is clang's `unsigned long`. */
+function spell (type: string): string {
+  return type.replace(/\b(?:(?:unsigned|signed|long|short|int|char)\b ?)+/g, words => {
+    const given = words.trim().split(' ')
+    const isChar = given.includes('char')
+    const sign = given.includes('unsigned') ? ['unsigned'] : isChar && given.includes('signed') ? ['signed'] : []
+    const sizes = given.filter(word => word === 'long' || word === 'short' || word === 'char')
+    return `${[...sign, ...(sizes.length === 0 ? ['int'] : sizes)].join(' ')}${words.endsWith(' ') ? ' ' : ''}`
+  })
 }
 
 function placesOf (members: readonly MemberDefinition[]): Map<string, Place> {

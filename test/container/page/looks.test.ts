@@ -54,11 +54,11 @@ describe.skipIf(!HAS_CHROMIUM)('the page', () => {
     const object = { sha256: sha256(UNGUARDED.buffer), name: UNGUARDED.name, bytes: UNGUARDED.buffer }
     let goOn = (): void => {}
     const half = new Promise<void>(resolve => { goOn = resolve })
-    async function * cells (): AsyncGenerator<Cell> {
-      for (const [i, kernel] of names.entries()) {
-        if (i === KERNELS / 2) await half
-        yield { object, kernel, outcome: i % 100 === 0 ? FAILS : LOADS }
-      }
+    async function * cells (): AsyncGenerator<readonly Cell[]> {
+      const all = names.map((kernel, i) => ({ object, kernel, outcome: i % 100 === 0 ? FAILS : LOADS }))
+      yield all.slice(0, KERNELS / 2)
+      await half
+      yield all.slice(KERNELS / 2)
     }
     const { url } = await startAppWith({
       ...service,

@@ -32,6 +32,18 @@ describe('a type beside the one that the program was compiled with', () => {
     expect(rows(struct(bitfield), struct(member('b', 'unsigned int', 3)))).toEqual([['b', 'resized']])
   })
 
+  it('takes an integer for the same however a compiler spells it', () => {
+    const pairs = [
+      ['unsigned long', 'long unsigned int'], ['long long', 'long long int'], ['unsigned int', 'unsigned'], ['short', 'short int'],
+      ['const unsigned char *', 'const unsigned char *'], ['unsigned long[4]', 'long unsigned int[4]'], ['volatile long', 'volatile long int']
+    ]
+    for (const [clang = '', gcc = ''] of pairs) expect(rows(struct(member('a', clang, 0)), struct(member('a', gcc, 0)))).toEqual([['a']])
+    for (const other of ['long', 'unsigned int', 'unsigned long *', 'struct long_name']) {
+      expect(rows(struct(member('a', 'unsigned long', 0)), struct(member('a', other, 0))), other).toEqual([['a', 'retyped']])
+    }
+    expect(rows(struct(member('a', 'signed char', 0)), struct(member('a', 'char', 0)))).toEqual([['a', 'retyped']])
+  })
+
   it('is everything missing, or everything new, where one of them is not there', () => {
     expect(rows(struct(member('a', 'int', 0)), undefined)).toEqual([['a', 'missing']])
     expect(rows(undefined, struct(member('a', 'int', 0)))).toEqual([['a', 'added']])
