@@ -75,7 +75,7 @@ writeFileSync(values.out, JSON.stringify(results, null, 2) + '\n')
 
 /** The worst and the middle of the ratios, where a table has fifty rows. */
 function summaries (rows) {
-  return ['ratio', 'ratio to that', 'verdict / relocation', 'report / relocation', 'both / relocation'].map(name => {
+  return ['ratio', 'ratio to that', 'verdict / relocation', 'report / relocation', 'both / relocation', 'both on a new kernel / relocation'].map(name => {
     const ratios = rows.map(row => row[name])
     return { ratio: name, objects: rows.length, median: median(ratios), worst: Math.max(...ratios) }
   })
