@@ -123,7 +123,9 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     })
 
   const open = async () => {
-    const attestations = createAttestations(await openSigner(settings, warn))
+    const signer = await openSigner(settings, warn)
+    const attestations = createAttestations(signer)
+    const { sealKeys } = signer
     const index = await openKernelIndex({
       directory: settings.cacheDir,
       disk,
@@ -142,6 +144,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       shareOf,
       maxBtfBytes: settings.maxBtfBytes,
       onRelease,
+      sealKeys,
       otherPaths: hash => local.pathsOf(hash),
       recover: (hash, base) => fetching.recover(hash, base),
       onLost: hash => fetching.forgetLost(hash),
@@ -304,6 +307,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     const results = parts?.relocations.stats() ?? { bytes: 0, entries: 0, hits: 0, misses: 0, runs: 0 }
     const content = store.stats()
     const threads = pool.stats()
+    const indexes = parts?.btfs.stats() ?? { indexesRead: 0, indexesMade: 0 }
     const tables = parts?.tables.stats() ?? { bytes: 0, entries: 0, made: 0 }
     const checks = parts?.checks.stats() ?? { running: 0, rows: 0, relocations: 0, bytes: 0, entries: 0 }
     const fetching = parts?.fetching.stats() ?? { requests: [], waiters: 0 }
@@ -329,6 +333,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
         btf_misses: btf.misses,
         btf_evictions: btf.evictions,
         layouts_made: tables.made,
+        btf_indexes_read: indexes.indexesRead,
+        btf_indexes_made: indexes.indexesMade,
         files_written: content.written,
         files_evicted: content.evicted,
         kept_files_evicted: content.keptEvicted,

@@ -3,21 +3,16 @@ import { join } from 'node:path'
 import { writeDurably } from './atomic-file.js'
 import { startContentSweep } from './content-sweep.js'
 import { createDiskBudget } from './disk-budget.js'
-import { createDiskLedger, type Share } from './disk-ledger.js'
+import { createDiskLedger, type FoundFile, type Share } from './disk-ledger.js'
 import { createDiskState, type DiskState, type Room } from './disk-state.js'
-import { isAbsence, storageUnreadable, toUnread } from './read-failure.js'
+import { isAbsence, storageUnreadable, toUnread, type Unread } from './read-failure.js'
 import { hexOf, sha256, type Sha256 } from './sha256.js'
 import { withOpenFile } from './open-files.js'
 import { createSingleFlight } from './single-flight.js'
+import {
+  isContentKind, SHARE_OF_KIND, splitKey, STORED_KINDS, type ContentKind, type DerivedKind, type StoredKey, type StoredKind
+} from './stored-kinds.js'
 import { createWriteBehind } from './write-behind.js'
-
-/** What content is: raw BTF, or an eBPF object. */
-export type ContentKind = 'btf' | 'object'
-
-/** What is stored: content, or a table that is made of BTF, has its hash for a name, and can be made of it again. */
-export type StoredKind = ContentKind | 'layout'
-
-const KINDS: readonly StoredKind[] = ['btf', 'object', 'layout']
 
 export interface ContentStoreOptions {
   readonly directory: string
@@ -74,16 +69,25 @@ export interface ContentStore {
   /** Notes that content was used, wherever it was read from. Cheap enough for every request. */
   noteUse(kind: StoredKind, hash: Sha256): void
   /**
-   * Writes, flushed to the disk. False where the disk did not take it. The hash must be that of the bytes; of a layout table, that of the
-   * BTF. BTF is an operator's unless said otherwise.
+   * Writes, flushed to the disk. False where the disk did not take it. The hash must be that of the bytes; of what is made of content,
+   * that of the content. BTF is an operator's unless said otherwise.
    */
   write(kind: StoredKind, hash: Sha256, bytes: Uint8Array, share?: Share): Promise<boolean>
-  /** Counts content that a reader could not read, and warns. Nothing is removed. */
-  noteUnreadable(kind: ContentKind, hash: Sha256, code: string): void
+  /** Reads what was made of content, as it is: whoever asks looks whether it was made here. What cannot be read is counted. */
+  readDerived(kind: DerivedKind, hash: Sha256): Promise<Uint8Array | Exclude<Unread, { readonly state: 'damaged' }>>
+  /** Counts a file that a reader could not read, and warns. Nothing is removed. */
+  noteUnreadable(kind: StoredKind, hash: Sha256, code: string): void
   /** Removes a file that a reader found damaged. */
-  discardDamaged(kind: ContentKind, hash: Sha256): Promise<void>
+  discardDamaged(kind: StoredKind, hash: Sha256): Promise<void>
   /** Writes in the background what is not there yet, and only as fast as is good for the disk: see write-behind.ts. May be lost. */
   writeBehind(kind: ContentKind, hash: Sha256, bytes: Uint8Array): void
+  /**
+   * The same of what is made of content, in the place of what is there.
+   *
+   * @param bytes about how many there are
+   * @param make gives them when their turn comes; undefined where nothing is to be written. Must not throw
+   */
+  rewriteBehind(kind: DerivedKind, hash: Sha256, bytes: number, make: () => Uint8Array | undefined | Promise<Uint8Array | undefined>): void
   stats(): ContentStoreStats
   /** Ends the sweep that runs since opening, and writes what is queued. */
   close(): Promise<void>
@@ -108,21 +112,16 @@ export interface ContentStoreStats {
   readonly orphansRemoved: number
 }
 
-/** Whose what is not BTF is: a table can be had again, as what a source gave. */
-const SHARE_OF_KIND: Readonly<Record<Exclude<StoredKind, 'btf'>, Share>> = { object: 'object', layout: 'fetched' }
-
 /** How the room for so many bytes is learned. */
 type FindRoom = (bytes: number) => Promise<Room>
 
 const DEFAULT_ORPHAN_AGE_MS = 10_000
 const DEFAULT_SWEEP_INTERVAL_MS = 600_000
 
-type Key = `${StoredKind} ${Sha256}`
-
 export function openContentStore (options: ContentStoreOptions): ContentStore {
   const { directory, maxBytes = Infinity, shareOf = () => 'spare', onWarning: warn = () => {} } = options
   const disk = options.disk ?? createDiskState({ directory, onWarning: warn })
-  const ledger = createDiskLedger<Key>(key => {
+  const ledger = createDiskLedger<StoredKey>(key => {
     const [kind, hash] = splitKey(key)
     return kind === 'btf' ? shareOf(hash) : SHARE_OF_KIND[kind]
   })
@@ -142,7 +141,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
       throw storageUnreadable(kind === 'btf' ? `BTF ${hash}` : `Object ${hash}`, unread.code)
     }
   }
-  const budget = createDiskBudget<Key>({
+  const budget = createDiskBudget<StoredKey>({
     ledger,
     maxBytes,
     pathOf: key => pathOf(...splitKey(key)),
@@ -150,9 +149,19 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
       warn('The part of the cache budget (CORELO_CACHE_BYTES) for uploads or imports is used up. ' +
         'The least recently used of them was removed, and no source can replace it.', { content: key, share })
       if (share === 'upload') options.onUploadEvicted?.(splitKey(key)[1])
+    },
+    async onEvicted (key) {
+      const [kind, hash] = splitKey(key)
+      if (kind === 'btf') await removeIndex(hash)
     }
   })
+  /** An index is of no use without its BTF. A layout table is: it tells kernels apart whose BTF is not held any more. */
+  const removeIndex = async (hash: Sha256): Promise<void> => {
+    ledger.drop(`index ${hash}`)
+    await remove(pathOf('index', hash))
+  }
   const noteUse = (kind: StoredKind, hash: Sha256): void => {
+    if (kind === 'btf') noteUse('index', hash)
     if (!ledger.use(`${kind} ${hash}`)) return
     const now = new Date()
     utimes(pathOf(kind, hash), now, now).catch(() => {}) // it is gone, or the disk takes no writes: then nothing is evicted either
@@ -197,24 +206,28 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
 
   const behind = createWriteBehind()
   const sweep = startContentSweep({
-    roots: new Map(KINDS.map(kind => [kind, rootOf(kind)])),
+    roots: new Map(STORED_KINDS.map(kind => [kind, rootOf(kind)])),
     orphanAgeMs: options.orphanAgeMs ?? DEFAULT_ORPHAN_AGE_MS,
     intervalMs: options.sweepIntervalMs ?? DEFAULT_SWEEP_INTERVAL_MS,
     onOrphan () { counts.orphansRemoved++ },
     onWalked (found, startedAt) {
-      ledger.adopt(found as ReadonlyMap<Key, { bytes: number, mtimeMs: number }>, startedAt) // its kinds are the roots' above
+      ledger.adopt(found as ReadonlyMap<StoredKey, FoundFile>, startedAt) // its kinds are the roots' above
       budget.start()
+      for (const hash of strayIndexes(found, startedAt)) removeIndex(hash).catch(() => {}) // it does not reject
     }
   })
-  const noteUnreadable = (kind: ContentKind, hash: Sha256, code: string): void => {
+  const noteUnreadable = (kind: StoredKind, hash: Sha256, code: string): void => {
     counts.unreadable++
     warn('Stored content cannot be read; it is kept, and read again when it is next asked for.', { kind, hash, error: code })
   }
-  const discardDamaged = async (kind: ContentKind, hash: Sha256): Promise<void> => {
+  const discardDamaged = async (kind: StoredKind, hash: Sha256): Promise<void> => {
     counts.damaged++
-    warn('Stored content does not have the hash it is stored under; it is removed and counts as absent.', { kind, hash })
+    warn(isContentKind(kind)
+      ? 'Stored content does not have the hash it is stored under; it is removed and counts as absent.'
+      : 'A file that is made of content is not as this service made it; it is removed, and made anew.', { kind, hash })
     ledger.drop(`${kind} ${hash}`)
     await remove(pathOf(kind, hash))
+    if (kind === 'btf') await removeIndex(hash)
   }
 
   return {
@@ -223,6 +236,15 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
     noteUse,
     noteUnreadable,
     discardDamaged,
+    async readDerived (kind, hash) {
+      try {
+        return await withOpenFile(() => readFile(pathOf(kind, hash)))
+      } catch (error) {
+        const unread = toUnread(error)
+        if (unread.state === 'unreadable') noteUnreadable(kind, hash, unread.code)
+        return unread
+      }
+    },
     async read (kind, hash) {
       let bytes: Uint8Array
       try {
@@ -252,6 +274,16 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
         if (!isThere) await writeOnce(kind, hash, bytes, size => disk.recentRoom(size), kind === 'object' ? 'object' : 'fetched')
       })
     },
+    rewriteBehind (kind, hash, bytes, make) {
+      if (disk.trouble !== undefined) {
+        counts.writesSkipped++
+        return
+      }
+      behind.add(bytes, async () => {
+        const made = await make()
+        if (made !== undefined) await writeOnce(kind, hash, made, size => disk.recentRoom(size), SHARE_OF_KIND[kind])
+      })
+    },
     stats: () => ({ diskBytes: ledger.bytes, files: ledger.files, ...counts, ...budget.counts, writesDropped: behind.dropped }),
     async close () {
       await sweep.stop()
@@ -262,9 +294,14 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
   }
 }
 
-function splitKey (key: Key): [StoredKind, Sha256] {
-  const at = key.indexOf(' ')
-  return [key.slice(0, at) as StoredKind, key.slice(at + 1) as Sha256] // the type says that it has both
+/** BTF is written before its index: an index that is older than a minute and stands alone has lost it. */
+const STRAY_AFTER_MS = 60_000
+
+function strayIndexes (found: ReadonlyMap<string, FoundFile>, startedAt: number): Sha256[] {
+  return [...found].flatMap(([key, { mtimeMs }]) => {
+    const [kind, hash] = splitKey(key as StoredKey) // as above
+    return kind === 'index' && mtimeMs < startedAt - STRAY_AFTER_MS && !found.has(`btf ${hash}`) ? [hash] : []
+  })
 }
 
 async function remove (path: string): Promise<boolean> {

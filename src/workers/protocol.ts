@@ -9,6 +9,7 @@ import type { AssumedValue } from '../verdict/index.js'
 import type { ErrorJson } from '../errors.js'
 import type { SharedBtf } from '../store/btf-memory.js'
 import type { Unread } from '../store/read-failure.js'
+import type { SealKeys } from '../store/seal.js'
 import type { Sha256 } from '../store/sha256.js'
 
 /** Messages between the event loop and a worker: plain data only, since errors and class instances lose themselves on the way. */
@@ -32,9 +33,20 @@ export interface PrepareBtfTask {
   readonly base?: SharedBtf
   /** Most bytes the source may have. */
   readonly maxBytes: number
+  /** With which the index is sealed, so that it can be kept. Without any it is not. */
+  readonly sealKeys?: SealKeys
+  /** Where the index of what is expected may be, made and sealed before. */
+  readonly indexPath?: string
 }
 
-export type PreparedBtf = { readonly state: 'ready', readonly btf: SharedBtf } | Unread
+export type PreparedBtf =
+  | {
+    readonly state: 'ready'
+    readonly btf: SharedBtf
+    /** What became of the index file, where one was looked for. `outdated`: of another version. */
+    readonly indexFile?: { readonly state: 'ready' | 'outdated' } | Unread
+  }
+  | Unread
 
 /** Makes shared BTF of a kernel's file as sources and operators have it: any that the opener reads. */
 export interface OpenKernelTask {
@@ -51,6 +63,8 @@ export interface OpenKernelTask {
   readonly base?: SharedBtf
   /** Most bytes of the source, and of what it unfolds to. */
   readonly maxBytes: number
+  /** As PrepareBtfTask has it. */
+  readonly sealKeys?: SealKeys
 }
 
 export type OpenedBtfs =
