@@ -5,11 +5,12 @@ import { createSingleFlight } from '../store/single-flight.js'
 import { isSha256, type Sha256 } from '../store/sha256.js'
 import { toShared } from '../store/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
-import type { OtherModule, RelocateTask } from '../workers/protocol.js'
+import type { OtherModule, RelocatedObject, RelocateTask } from '../workers/protocol.js'
 import { abortable } from '../store/abortable.js'
 import { mapInTurn } from '../workers/in-turn.js'
 import type { Answers, Outcome, Question } from './answers.js'
 import { isLost, type BtfAccess } from '../kernels/btf-access.js'
+import type { KeptResults } from './kept-results.js'
 import type { Objects } from './objects.js'
 import { loadBtfs } from './load-btfs.js'
 import { likeliestModules } from './other-modules.js'
@@ -24,6 +25,10 @@ export interface RelocationsOptions {
   readonly index: KernelIndex
   readonly pool: WorkerPool
   readonly answers: Answers
+  /** Results that were made before, also by an earlier process. */
+  readonly kept: KeptResults
+  /** Where the layout table of a kernel is or would be. */
+  readonly layoutPath: (btf: Sha256) => string
   readonly memoryBytes: number
   /** Told of shared memory that was let go of, in bytes. */
   readonly onRelease: (bytes: number) => void
@@ -32,7 +37,7 @@ export interface RelocationsOptions {
 export interface Relocations {
   /** At once where the result is held, and nothing has to be waited for to know which one is meant. */
   relocate(request: RelocateRequest, deadline?: Deadline): RelocateAnswer | Promise<RelocateAnswer>
-  stats(): { readonly bytes: number, readonly entries: number, readonly hits: number, readonly misses: number, readonly runs: number }
+  stats(): { readonly bytes: number, readonly entries: number, readonly hits: number, readonly misses: number, readonly runs: number, readonly kept: number }
 }
 
 /** How long a request waits, and how often it was resolved before. */
@@ -44,10 +49,10 @@ interface Asking {
 /** How often a request is resolved anew because what its name stood for is lost. */
 const MAX_ATTEMPTS = 3
 
+const NO_BYTES = new Uint8Array()
+
 export function createRelocations (options: RelocationsOptions): Relocations {
-  const { targets, objects, btfs, index, pool, answers } = options
-  // In memory only: a result is recomputed in milliseconds from an object and BTF that are on disk, while kept on disk it would
-  // cost a file for each pair of them, and would have to be kept apart by engine version.
+  const { targets, objects, btfs, index, pool, answers, kept } = options
   const results = createResults({ memoryBytes: options.memoryBytes, onEvict: answers.forget, onRelease: options.onRelease })
   const flights = createSingleFlight<Outcome>()
   const counts = { hits: 0, misses: 0, runs: 0 }
@@ -64,20 +69,39 @@ export function createRelocations (options: RelocationsOptions): Relocations {
   const compute = async (
     request: RelocateRequest, objectHash: Sha256, target: Target, key: string, report: RelocateTask['report']
   ): Promise<Outcome> => {
-    const started = performance.now()
-    const [btf, ...modules] = target.brought ?? await loadBtfs(btfs, target)
-    if (btf === undefined) throw new AppError('internal_error', 'A target has no vmlinux BTF.')
-    const fetchMs = performance.now() - started
-    const brought = request.object === undefined || objects.isHere(objectHash) ? undefined : toShared(request.object)
-    const object = brought ?? await objects.get(objectHash)
-    counts.runs++
+    let brought: Uint8Array | undefined
+    const takeObject = async (): Promise<Uint8Array> => {
+      if (brought === undefined && (request.object === undefined || objects.isHere(objectHash))) return await objects.get(objectHash)
+      return brought ??= toShared(request.object ?? NO_BYTES)
+    }
     /** Whatever libbpf thinks of it for this kernel, a worker could read it: it is an object worth keeping. */
     const settle = (isObject: boolean): void => {
       if (brought === undefined) return
       if (isObject) objects.hold(objectHash, brought)
       else options.onRelease(brought.length)
     }
+    const hold = (relocated: RelocatedObject, object: Uint8Array, fetchMs: number): Outcome => {
+      const resultKey = relocated.isJudged || isAssuming(request) ? key + judgedBy(request, target) : key
+      return results.set(resultKey, objectHash, object, { ...relocated, fetchMs })
+    }
     const places = request.places ?? 'some'
+    // BTF that came with the request is used and forgotten, and so is what follows from it.
+    const isKept = target.brought === undefined && !isAssuming(request)
+    const resultOf = { btf: target.btf, modules: target.modules, release: releaseOf(request, target) }
+    if (isKept) {
+      const known = await kept.find(objectHash, resultOf, result => hasReport(result, request), takeObject)
+      if (known !== undefined) {
+        const object = await takeObject()
+        settle(true)
+        return hold(known, object, 0)
+      }
+    }
+    const started = performance.now()
+    const [btf, ...modules] = target.brought ?? await loadBtfs(btfs, target)
+    if (btf === undefined) throw new AppError('internal_error', 'A target has no vmlinux BTF.')
+    const fetchMs = performance.now() - started
+    const object = await takeObject()
+    counts.runs++
     const task = {
       kind: 'relocate' as const,
       object,
@@ -87,7 +111,8 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       report,
       places,
       kernelRelease: releaseOf(request, target),
-      assume: request.assume
+      assume: request.assume,
+      ...(isKept ? { layoutPath: options.layoutPath(target.btf) } : {})
     }
     const first = await pool.run(task).catch((error: unknown) => {
       const isObject = error instanceof AppError && (error.code === 'relocation_failed' || error.code === 'invalid_request')
@@ -99,8 +124,8 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     const relocated = otherModules.length === 0 ? first : await pool.run({ ...task, otherModules }).catch(() => first)
     // A report with every place is asked for once, by somebody who looks into something.
     if (places === 'all') return { ...relocated, fetchMs, object }
-    const resultKey = relocated.isJudged || isAssuming(request) ? key + judgedBy(request, target) : key
-    return results.set(resultKey, objectHash, object, { ...relocated, fetchMs })
+    if (isKept) kept.keep(objectHash, resultOf, relocated)
+    return hold(relocated, object, fetchMs)
   }
 
   /** Whether rows that led to lost content were forgotten, so that the name means something else now, or nothing. */
@@ -178,7 +203,7 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       if (request.object !== undefined) objects.requireSize(request.object)
       return relocate(request, nameObject(request, objects), { deadline, attempt: 1 })
     },
-    stats: () => ({ bytes: results.size, entries: results.entries, ...counts })
+    stats: () => ({ bytes: results.size, entries: results.entries, ...counts, kept: kept.hits })
   }
 }
 
@@ -217,7 +242,7 @@ function nameObject ({ object, objectSha256 }: RelocateRequest, objects: Objects
   return objectSha256
 }
 
-function hasReport ({ report, isJudged }: Outcome, request: RelocateRequest): boolean {
+function hasReport ({ report, isJudged }: RelocatedObject, request: RelocateRequest): boolean {
   const wanted = reportFor(request)
   if (wanted === 'never' || (wanted === 'poisoned' && !isJudged)) return true
   return report !== undefined && (wanted === 'poisoned' || request.places !== 'all' || !report.hasMorePlaces)

@@ -5,6 +5,7 @@ import { openContentStore } from '../store/content-store.js'
 import { createDiskState } from '../store/disk-state.js'
 import { openKernelIndex, type KernelIndex } from '../kernels/kernel-index.js'
 import { shareOfSources } from '../kernels/kernel-record.js'
+import { createKeptValues } from '../store/kept-values.js'
 import { isSha256, type Sha256 } from '../store/sha256.js'
 import { createSharedRecords } from '../kernels/shared-records.js'
 import { createSharedBucket } from '../store/shared/shared-bucket.js'
@@ -27,6 +28,8 @@ import { createMinimising } from '../relocation/minimising.js'
 import { createObjects } from '../relocation/objects.js'
 import { createRelocations } from '../relocation/relocations.js'
 import type { ServiceHooks, ServiceSettings, Warn } from '../settings/service-options.js'
+import { createKeptResults } from '../relocation/kept-results.js'
+import { engineBuild } from '../relocation/engine-build.js'
 import { openSigner } from '../relocation/signing.js'
 import { openPackages } from '../packages/open-packages.js'
 import { createSources } from '../kernels/sources/create-sources.js'
@@ -38,7 +41,7 @@ import type { Service, ServiceStats } from './types.js'
 export type { ServiceHooks, ServiceSettings } from '../settings/service-options.js'
 
 /** Of the memory budget. Most of it is kernels' BTF; objects and results are small, and can be had again. */
-const SHARES = { btf: 11 / 16, objects: 1 / 8, results: 3 / 32, checks: 1 / 32, layouts: 1 / 16 } as const
+const SHARES = { btf: 11 / 16, objects: 1 / 8, results: 5 / 64, kept: 1 / 64, checks: 1 / 32, layouts: 1 / 16 } as const
 
 /**
  * Large memory that was let go of after which threads are asked to collect it: a part of the memory budget, and at least so many
@@ -123,6 +126,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     })
 
   const open = async () => {
+    const building = engineBuild()
+    building.catch(() => {}) // it is awaited later
     const signer = await openSigner(settings, warn)
     const attestations = createAttestations(signer)
     const { sealKeys } = signer
@@ -182,6 +187,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     const local: LocalKernel = createLocalKernel({ settings, index, btfs, warn })
     const objects = createObjects({ store, shared, pool, maxBytes: settings.maxObjectBytes, memoryBytes: share(SHARES.objects), onRelease })
     const targets = createTargets({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads })
+    const layoutPath = (btf: Sha256): string => store.pathOf('layout', btf)
+    const values = createKeptValues({ store, sealKeys, engine: await building, memoryBytes: share(SHARES.kept) })
     const relocations = createRelocations({
       targets,
       objects,
@@ -189,6 +196,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       index,
       pool,
       answers: createAnswers(attestations),
+      kept: createKeptResults({ values, pool, layoutPath }),
+      layoutPath,
       memoryBytes: share(SHARES.results),
       onRelease
     })
@@ -235,6 +244,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       objects,
       relocations,
       checks,
+      values,
       minimising,
       tables,
       kernels,
@@ -304,18 +314,19 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
   function toStats (): ServiceStats {
     const btf = memory.stats()
     const objects = parts?.objects.stats() ?? { bytes: 0, entries: 0 }
-    const results = parts?.relocations.stats() ?? { bytes: 0, entries: 0, hits: 0, misses: 0, runs: 0 }
+    const results = parts?.relocations.stats() ?? { bytes: 0, entries: 0, hits: 0, misses: 0, runs: 0, kept: 0 }
     const content = store.stats()
     const threads = pool.stats()
     const indexes = parts?.btfs.stats() ?? { indexesRead: 0, indexesMade: 0 }
     const tables = parts?.tables.stats() ?? { bytes: 0, entries: 0, made: 0 }
+    const values = parts?.values.stats() ?? { bytes: 0, entries: 0 }
     const checks = parts?.checks.stats() ?? { running: 0, rows: 0, relocations: 0, bytes: 0, entries: 0 }
     const fetching = parts?.fetching.stats() ?? { requests: [], waiters: 0 }
     return {
       queued: threads.queued,
       running: threads.running,
-      memoryBytes: btf.bytes + objects.bytes + results.bytes + checks.bytes + tables.bytes,
-      memoryEntries: btf.entries + objects.entries + results.entries + checks.entries + tables.entries,
+      memoryBytes: btf.bytes + objects.bytes + results.bytes + values.bytes + checks.bytes + tables.bytes,
+      memoryEntries: btf.entries + objects.entries + results.entries + values.entries + checks.entries + tables.entries,
       diskBytes: content.diskBytes,
       degraded: { disk: disk.trouble !== undefined, shared_store: bucket?.isAvailable === false },
       workerRestarts: threads.restarts,
@@ -329,6 +340,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
         result_hits: results.hits,
         result_misses: results.misses,
         relocations: results.runs,
+        kept_results: results.kept,
         btf_hits: btf.hits,
         btf_misses: btf.misses,
         btf_evictions: btf.evictions,

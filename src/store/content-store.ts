@@ -82,12 +82,12 @@ export interface ContentStore {
   /** Writes in the background what is not there yet, and only as fast as is good for the disk: see write-behind.ts. May be lost. */
   writeBehind(kind: ContentKind, hash: Sha256, bytes: Uint8Array): void
   /**
-   * The same of what is made of content, in the place of what is there.
+   * The same of what is made of content, in the place of what is there. False where it will not be written.
    *
    * @param bytes about how many there are
    * @param make gives them when their turn comes; undefined where nothing is to be written. Must not throw
    */
-  rewriteBehind(kind: DerivedKind, hash: Sha256, bytes: number, make: () => Uint8Array | undefined | Promise<Uint8Array | undefined>): void
+  rewriteBehind(kind: DerivedKind, hash: Sha256, bytes: number, make: () => Uint8Array | undefined | Promise<Uint8Array | undefined>): boolean
   stats(): ContentStoreStats
   /** Ends the sweep that runs since opening, and writes what is queued. */
   close(): Promise<void>
@@ -115,6 +115,8 @@ export interface ContentStoreStats {
 /** How the room for so many bytes is learned. */
 type FindRoom = (bytes: number) => Promise<Room>
 
+/** What can be made again has time, and must not take it from what cannot. */
+const DERIVED_PACE = { burst: 32, perSecond: 10 }
 const DEFAULT_ORPHAN_AGE_MS = 10_000
 const DEFAULT_SWEEP_INTERVAL_MS = 600_000
 
@@ -205,6 +207,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
     writes.run(`${kind} ${hash}`, () => write(kind, hash, bytes, findRoom, share))
 
   const behind = createWriteBehind()
+  const derived = createWriteBehind(DERIVED_PACE)
   const sweep = startContentSweep({
     roots: new Map(STORED_KINDS.map(kind => [kind, rootOf(kind)])),
     orphanAgeMs: options.orphanAgeMs ?? DEFAULT_ORPHAN_AGE_MS,
@@ -277,17 +280,18 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
     rewriteBehind (kind, hash, bytes, make) {
       if (disk.trouble !== undefined) {
         counts.writesSkipped++
-        return
+        return false
       }
-      behind.add(bytes, async () => {
+      return derived.add(bytes, async () => {
         const made = await make()
         if (made !== undefined) await writeOnce(kind, hash, made, size => disk.recentRoom(size), SHARE_OF_KIND[kind])
       })
     },
-    stats: () => ({ diskBytes: ledger.bytes, files: ledger.files, ...counts, ...budget.counts, writesDropped: behind.dropped }),
+    stats: () => ({ diskBytes: ledger.bytes, files: ledger.files, ...counts, ...budget.counts, writesDropped: behind.dropped + derived.dropped }),
     async close () {
       await sweep.stop()
       await behind.close()
+      await derived.close()
       await budget.close()
       if (options.disk === undefined) disk.close()
     }

@@ -3,7 +3,8 @@ import { allocateShared } from '../store/shared-bytes.js'
 import { openChecked } from './check-objects.js'
 import { LAYOUT_FORMAT, layoutContent } from './layout-format.js'
 import { readInto } from './prepare-btf.js'
-import type { LayoutSource, LayoutTask, LayoutVectorsTask, ReadLayout } from './protocol.js'
+import { vectorOfKernel } from './kernel-layouts.js'
+import type { LayoutSource, LayoutTask, LayoutVectorsTask, LayoutVectorTask, ReadLayout } from './protocol.js'
 import { parsedObjects } from './relocate-object.js'
 
 /**
@@ -40,4 +41,16 @@ export function layoutVectors ({ object: bytes, objectSha256, tables }: LayoutVe
     const vector = read === undefined ? undefined : layoutVector(demands, [read], LAYOUT_FORMAT)
     return vector === undefined ? null : Buffer.from(vector, 'latin1').toString('base64url')
   })
+}
+
+/**
+ * The same of one kernel, by the file of its table.
+ *
+ * @throws AppError `object_invalid`
+ */
+export function layoutVectorOf ({ object: bytes, objectSha256, btf, path }: LayoutVectorTask): string | null {
+  const object = parsedObjects.get(objectSha256, bytes)
+  const vector = vectorOfKernel(object, btf, path)
+  parsedObjects.hold(objectSha256, object)
+  return vector ?? null
 }

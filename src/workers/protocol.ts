@@ -15,7 +15,7 @@ import type { Sha256 } from '../store/sha256.js'
 /** Messages between the event loop and a worker: plain data only, since errors and class instances lose themselves on the way. */
 export type Task =
   | WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask | MinimiseTask | WriteTypesTask | CheckTask
-  | LayoutTask | LayoutVectorsTask
+  | LayoutTask | LayoutVectorsTask | LayoutVectorTask
 
 /** Does nothing, which a worker can only do once it has started. */
 export interface WarmTask {
@@ -106,6 +106,8 @@ export interface RelocateTask {
   readonly assume?: ReadonlyMap<string, AssumedValue> | undefined
   /** Modules of the kernel that the object is not relocated with: the report names those that have a type which the kernel lacks. */
   readonly otherModules?: readonly OtherModule[]
+  /** Where the layout table of the kernel is or would be, for what is known of other kernels that lay out alike what the object asks for. */
+  readonly layoutPath?: string
 }
 
 export interface OtherModule {
@@ -127,6 +129,8 @@ export interface RelocatedObject {
   /** The object came relocated, and is passed through: it is for another kernel, for all that is known. */
   readonly isAlreadyRelocated: boolean
   readonly report: MadeReport | undefined
+  /** Of the kernel, where every kernel with this layout vector has the same result, verdicts of other releases apart. */
+  readonly layoutVector?: string
   /** Milliseconds. */
   readonly parseMs: number
   readonly relocateMs: number
@@ -220,6 +224,16 @@ export interface LayoutVectorsTask {
   readonly tables: ReadonlyArray<{ readonly sha256: Sha256, readonly bytes: Uint8Array }>
 }
 
+/** The same of one kernel by its file. Null where it has no table yet, or cannot be compared. */
+export interface LayoutVectorTask {
+  readonly kind: 'layoutVector'
+  /** In shared memory. */
+  readonly object: Uint8Array
+  readonly objectSha256: Sha256
+  readonly btf: Sha256
+  readonly path: string
+}
+
 /** Makes the smallest BTF with which objects relocate as with the kernel's. */
 export interface MinimiseTask {
   readonly kind: 'minimise'
@@ -259,6 +273,7 @@ export interface TaskValues {
   readonly check: CheckedRuns
   readonly layout: readonly ReadLayout[]
   readonly layoutVectors: ReadonlyArray<string | null>
+  readonly layoutVector: string | null
   readonly minimise: MinimisedBtf
   readonly writeTypes: WrittenTypes
 }

@@ -6,7 +6,8 @@ import { checkObjects } from './check-objects.js'
 import { collectGarbage } from './collect.js'
 import { giveWay } from './give-way.js'
 import { transfer } from './pool-transfer.js'
-import { layoutVectors, readLayouts } from './layouts.js'
+import { forgetTables } from './kernel-layouts.js'
+import { layoutVectorOf, layoutVectors, readLayouts } from './layouts.js'
 import { openKernel } from './open-kernel.js'
 import { prepareBtf, readVerified } from './prepare-btf.js'
 import type { Task, TaskAnswer, TaskValues, WorkerSetup } from './protocol.js'
@@ -19,6 +20,7 @@ const channel = new BroadcastChannel(setup.channel)
 channel.onmessage = () => {
   detachAll()
   forgetObjects()
+  forgetTables()
   collectGarbage()
 }
 channel.unref()
@@ -45,6 +47,7 @@ export default function runTask (task: Task): Answer | Promise<Answer> {
       case 'check': return { ok: true, value: checkObjects(task) }
       case 'layout': return { ok: true, value: readLayouts(task) }
       case 'layoutVectors': return { ok: true, value: layoutVectors(task) }
+      case 'layoutVector': return { ok: true, value: layoutVectorOf(task) }
       case 'relocate': {
         const value = relocateObject(task)
         const { report } = value
