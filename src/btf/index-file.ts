@@ -59,7 +59,9 @@ export function finishBtfIndex ({ index, byteLength, shape }: BtfParts, content:
  * @param file from the start of its buffer, to which the parts hold on
  * @throws AppError `btf_invalid` as parseBtfHeader does
  */
-export function readBtfIndex (bytes: Uint8Array, file: Uint8Array, content: Uint8Array, seal: IndexSeal): BtfParts | 'outdated' | 'damaged' {
+export function readBtfIndex (
+  bytes: Uint8Array, file: Uint8Array, content: Uint8Array, seal: IndexSeal
+): BtfParts | 'outdated' | 'damaged' {
   const start = file.length - BTF_INDEX_FOOTER.SIZE
   if (start < 0 || start % 4 !== 0 || file.byteOffset !== 0) return 'damaged'
   const words = new Uint32Array(file.buffer, start, BTF_INDEX_FOOTER.content / 4)

@@ -4,11 +4,13 @@ import type { BtfAccess } from '../kernels/btf-access.js'
 import type { Fetching } from '../kernels/fetching.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import type { Objects } from '../relocation/objects.js'
+import type { KeptValues } from '../store/kept-values.js'
 import { toShared } from '../store/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
 import type { CheckedRuns, CheckRun } from '../workers/protocol.js'
 import { createChecks, type Checks } from './checks.js'
 import { CHECK_LIMITS, type CheckLimits } from './limits.js'
+import { createKeptOutcomes } from './kept-outcomes.js'
 import type { LayoutTables } from '../kernels/layout-tables.js'
 import { createLayoutKeys } from './outcome-keys.js'
 import { createOutcomes } from './outcomes.js'
@@ -19,6 +21,8 @@ export interface OpenChecksOptions {
   readonly btfs: Pick<BtfAccess, 'glance' | 'loadPast'>
   /** By which kernels are compared without their BTF. */
   readonly tables: LayoutTables
+  /** What earlier checks found out, also those of an earlier process. */
+  readonly values: KeptValues
   readonly objects: Pick<Objects, 'get' | 'hold' | 'requireSize'>
   readonly fetching: Pick<Fetching, 'obtain'>
   readonly catalog: Pick<Catalog, 'kernels'>
@@ -36,20 +40,27 @@ export interface OpenChecksOptions {
 const MAX_VECTORS = 100_000
 
 /** Checks by the parts of a service. What they read of BTF is read past its memory, in threads that give way to all others. */
-export function openChecks ({ btfs, tables, objects, catalog, lane, threads, memoryBytes, limits, ...options }: OpenChecksOptions): Checks {
+export function openChecks (
+  { btfs, tables, values, objects, catalog, lane, threads, memoryBytes, limits, ...options }: OpenChecksOptions
+): Checks {
+  const outcomes = createKeptOutcomes(createOutcomes(memoryBytes), values)
   return createChecks({
     ...options,
     offered: () => catalog.kernels(),
     keys: createLayoutKeys({ tables, pool: lane, maxVectors: MAX_VECTORS }),
-    outcomes: createOutcomes(memoryBytes),
+    outcomes,
     concurrency: threads,
     limits: { ...CHECK_LIMITS, ...limits },
-    get: hash => objects.get(hash),
+    async get (hash) {
+      await outcomes.load(hash)
+      return await objects.get(hash)
+    },
     async take (bytes, hash) {
       objects.requireSize(bytes)
       const shared = toShared(bytes)
       await lane.run({ kind: 'inspect', object: shared, wantsInspection: false })
       objects.hold(hash, shared)
+      await outcomes.load(hash)
       return shared
     },
     relocate: (content, runs) => relocateInLane({ btfs, lane }, content, runs)

@@ -15,7 +15,8 @@ const FOLDERS = ['bytes', 'elf', 'btf', 'insn', 'core', 'verdict', 'layout', 're
 export async function engineBuild (): Promise<string> {
   const root = join(import.meta.dirname, '..')
   const entries = await Promise.all(FOLDERS.map(folder => readdir(join(root, folder), { recursive: true, withFileTypes: true })))
-  const paths = entries.flat().filter(entry => entry.isFile() && IS_CODE.test(entry.name)).map(({ parentPath, name }) => join(parentPath, name))
+  const files = entries.flat().filter(entry => entry.isFile() && IS_CODE.test(entry.name))
+  const paths = files.map(({ parentPath, name }) => join(parentPath, name))
   const digest = createHash('sha256')
   for (const path of paths.sort()) digest.update(`${relative(root, path)}\n`).update(await readFile(path))
   return `${ENGINE.version} ${digest.digest('hex').slice(0, 32)}`

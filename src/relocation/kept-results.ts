@@ -26,7 +26,9 @@ export interface KeptResults {
    * @param accepts whether a result will do: it may have no report
    * @param load the object, in shared memory. Called only where something is kept of it
    */
-  find(object: Sha256, key: ResultKey, accepts: (result: RelocatedObject) => boolean, load: () => Promise<Uint8Array>): Promise<RelocatedObject | undefined>
+  find(
+    object: Sha256, key: ResultKey, accepts: (result: RelocatedObject) => boolean, load: () => Promise<Uint8Array>
+  ): Promise<RelocatedObject | undefined>
   /** Keeps a result that no assumption of the caller is in. */
   keep(object: Sha256, key: ResultKey, result: RelocatedObject): void
   /** Results that were found. */

@@ -37,7 +37,18 @@ export interface RelocationsOptions {
 export interface Relocations {
   /** At once where the result is held, and nothing has to be waited for to know which one is meant. */
   relocate(request: RelocateRequest, deadline?: Deadline): RelocateAnswer | Promise<RelocateAnswer>
-  stats(): { readonly bytes: number, readonly entries: number, readonly hits: number, readonly misses: number, readonly runs: number, readonly kept: number }
+  stats(): RelocationsStats
+}
+
+export interface RelocationsStats {
+  /** Of results in memory. */
+  readonly bytes: number
+  readonly entries: number
+  readonly hits: number
+  readonly misses: number
+  /** Of misses: runs of the engine, and results that were kept from earlier ones. */
+  readonly runs: number
+  readonly kept: number
 }
 
 /** How long a request waits, and how often it was resolved before. */
@@ -72,7 +83,8 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     let brought: Uint8Array | undefined
     const takeObject = async (): Promise<Uint8Array> => {
       if (brought === undefined && (request.object === undefined || objects.isHere(objectHash))) return await objects.get(objectHash)
-      return brought ??= toShared(request.object ?? NO_BYTES)
+      brought ??= toShared(request.object ?? NO_BYTES)
+      return brought
     }
     /** Whatever libbpf thinks of it for this kernel, a worker could read it: it is an object worth keeping. */
     const settle = (isObject: boolean): void => {

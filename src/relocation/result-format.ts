@@ -29,7 +29,8 @@ export function formatResult (result: RelocatedObject, withReport: boolean): Uin
   numbers.writeUInt32LE(json.length)
   offsets.forEach((offset, i) => numbers.writeUInt32LE(offset, LENGTH_SIZE * (1 + i)))
   return Buffer.concat([
-    numbers.subarray(0, LENGTH_SIZE), json, numbers.subarray(LENGTH_SIZE), before, after, ...(kept === undefined ? [] : [kept.members, kept.failing])
+    numbers.subarray(0, LENGTH_SIZE), json, numbers.subarray(LENGTH_SIZE), before, after,
+    ...(kept === undefined ? [] : [kept.members, kept.failing])
   ])
 }
 

@@ -205,6 +205,7 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
       index,
       btfs,
       tables,
+      values,
       objects,
       fetching,
       catalog,

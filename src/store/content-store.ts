@@ -87,11 +87,13 @@ export interface ContentStore {
    * @param bytes about how many there are
    * @param make gives them when their turn comes; undefined where nothing is to be written. Must not throw
    */
-  rewriteBehind(kind: DerivedKind, hash: Sha256, bytes: number, make: () => Uint8Array | undefined | Promise<Uint8Array | undefined>): boolean
+  rewriteBehind(kind: DerivedKind, hash: Sha256, bytes: number, make: MakeBytes): boolean
   stats(): ContentStoreStats
   /** Ends the sweep that runs since opening, and writes what is queued. */
   close(): Promise<void>
 }
+
+export type MakeBytes = () => Uint8Array | undefined | Promise<Uint8Array | undefined>
 
 export interface ContentStoreStats {
   /** Bytes of content on disk: what the sweep has counted, and what was written since. */
@@ -287,7 +289,13 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
         if (made !== undefined) await writeOnce(kind, hash, made, size => disk.recentRoom(size), SHARE_OF_KIND[kind])
       })
     },
-    stats: () => ({ diskBytes: ledger.bytes, files: ledger.files, ...counts, ...budget.counts, writesDropped: behind.dropped + derived.dropped }),
+    stats: () => ({
+      diskBytes: ledger.bytes,
+      files: ledger.files,
+      ...counts,
+      ...budget.counts,
+      writesDropped: behind.dropped + derived.dropped
+    }),
     async close () {
       await sweep.stop()
       await behind.close()

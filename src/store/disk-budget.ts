@@ -43,7 +43,9 @@ const MAX_FILES = 250_000
 /** Times of files differ from ours by the coarseness of clocks. A use by another process is newer than that. */
 const CLOCK_GRACE_MS = 1000
 
-export function createDiskBudget<K extends string> ({ ledger, maxBytes, pathOf, onKeptEvicted, onEvicted }: DiskBudgetOptions<K>): DiskBudget {
+export function createDiskBudget<K extends string> (
+  { ledger, maxBytes, pathOf, onKeptEvicted, onEvicted }: DiskBudgetOptions<K>
+): DiskBudget {
   const counts = { evicted: 0, keptEvicted: 0 }
   let isStarted = false
   let reserved = 0

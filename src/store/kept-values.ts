@@ -42,8 +42,14 @@ const ENTRY_HEADER = 8
 
 type Values = Map<string, Uint8Array>
 
+interface Held {
+  readonly values: Values
+  /** What they weigh. */
+  readonly bytes: number
+}
+
 export function createKeptValues ({ store, sealKeys, engine, memoryBytes }: KeptValuesOptions): KeptValues {
-  const held = new LRUCache<Sha256, Values>({ maxSize: memoryBytes, sizeCalculation: weigh })
+  const held = new LRUCache<Sha256, Held>({ maxSize: memoryBytes, sizeCalculation: ({ bytes }) => bytes })
   const loads = new Map<Sha256, Promise<Values>>()
   /** What is not in the file yet. */
   const pending = new Map<Sha256, Values>()
@@ -66,7 +72,7 @@ export function createKeptValues ({ store, sealKeys, engine, memoryBytes }: Kept
   }
   const load = async (object: Sha256): Promise<Values> => {
     const values = new Map([...await read(object) ?? [], ...pending.get(object) ?? []])
-    held.set(object, values)
+    held.set(object, { values, bytes: weigh(values) })
     loads.delete(object)
     if (values.size > 0) store.noteUse('result', object)
     return values
@@ -86,7 +92,7 @@ export function createKeptValues ({ store, sealKeys, engine, memoryBytes }: Kept
     async of (object) {
       if (sealKey === undefined) return NOTHING
       const known = held.get(object)
-      if (known !== undefined) return known
+      if (known !== undefined) return known.values
       const loading = loads.get(object) ?? load(object)
       if (!held.has(object)) loads.set(object, loading)
       return await loading
@@ -94,7 +100,7 @@ export function createKeptValues ({ store, sealKeys, engine, memoryBytes }: Kept
     keep (object, key, value) {
       if (sealKey === undefined || value.length > MAX_VALUE_BYTES) return
       const known = held.get(object)
-      if (known !== undefined) held.set(object, new Map([...known, [key, value]]))
+      if (known !== undefined) held.set(object, withValue(known, key, value))
       const waiting = pending.get(object)
       if (waiting !== undefined) {
         waiting.set(key, value)
@@ -117,8 +123,24 @@ const NOTHING: ReadonlyMap<string, Uint8Array> = new Map()
 
 function weigh (values: Values): number {
   let bytes = OVERHEAD
-  for (const [key, value] of values) bytes += OVERHEAD + 2 * key.length + value.length
+  for (const [key, value] of values) bytes += weightOf(key, value)
   return bytes
+}
+
+function weightOf (key: string, value: Uint8Array): number { return OVERHEAD + 2 * key.length + value.length }
+
+/** The same map with one value more, without those that find no room in the file either. */
+function withValue ({ values, bytes }: Held, key: string, value: Uint8Array): Held {
+  const before = values.get(key)
+  let sum = bytes + weightOf(key, value) - (before === undefined ? 0 : weightOf(key, before))
+  values.delete(key)
+  values.set(key, value)
+  for (const [first, other] of values) {
+    if (sum <= MAX_FILE_BYTES) break
+    values.delete(first)
+    sum -= weightOf(first, other)
+  }
+  return { values, bytes: sum }
 }
 
 function startsWith (file: Uint8Array, text: string): boolean {

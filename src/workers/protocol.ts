@@ -106,7 +106,7 @@ export interface RelocateTask {
   readonly assume?: ReadonlyMap<string, AssumedValue> | undefined
   /** Modules of the kernel that the object is not relocated with: the report names those that have a type which the kernel lacks. */
   readonly otherModules?: readonly OtherModule[]
-  /** Where the layout table of the kernel is or would be, for what is known of other kernels that lay out alike what the object asks for. */
+  /** Where the layout table of the kernel is or would be, so that the result can be known for kernels that are laid out alike. */
   readonly layoutPath?: string
 }
 

@@ -54,9 +54,20 @@ describe('kernels of a check', () => {
     const [, second, third] = Object.values(ALIKE)
     for (const bytes of [second, third]) if (bytes !== undefined) await rm(fileOf(folder, 'btf', bytes))
     const service = await startService(folder)
-    expect(await check(service)).toEqual({ '5.4.0-1-generic': 'loads', '5.4.0-2-generic': 'loads', '5.4.0-3-generic': 'loads' })
+    expect(await check(service, fooObject(1))).toEqual({ '5.4.0-1-generic': 'loads', '5.4.0-2-generic': 'loads', '5.4.0-3-generic': 'loads' })
     expect(service.stats().checks.relocations).toBe(1)
     expect(service.stats().cache['layouts_made']).toBe(0)
+  })
+
+  it('have the rows of an earlier process', async () => {
+    const folder = await temporaryFolder()
+    const before = await startService(folder)
+    await putAll(before, { ...ALIKE, '5.4.0-4-generic': emptyBtf() })
+    const rows = await check(before)
+    await before.close()
+    const service = await startService(folder)
+    expect(await check(service)).toEqual(rows)
+    expect(service.stats().checks.relocations).toBe(0)
   })
 
   it('whose table is damaged or of another format are relocated for by themselves until it is made anew', async () => {
@@ -123,7 +134,7 @@ describe('kernels of a check', () => {
     const [lost] = Object.values(ALIKE)
     if (lost !== undefined) await rm(fileOf(folder, 'btf', lost))
     const service = await startService(folder)
-    const states = await check(service)
+    const states = await check(service, fooObject(1))
     expect(states['5.4.0-2-generic']).toBe('loads')
     expect(states['5.4.0-3-generic']).toBe('loads')
   })
