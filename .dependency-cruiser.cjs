@@ -62,7 +62,7 @@ module.exports = {
     onlyIn('^src/(fetch/|store/|workers/in-turn)', 'cockatiel'),
     onlyIn('^src/import/bundle/', 'tar-stream'),
     onlyIn('^src/formats/decompress/', 'seek-bzip|zstddec'),
-    onlyIn('^src/workers/pool', 'piscina'),
+    onlyIn('^src/workers/(threads|pool-transfer)', 'piscina'),
     onlyIn('^src/http/access/', 'jose'),
     onlyIn('^src/store/shared/', 'aws4fetch'),
     onlyIn('^src/packages/repomd\\.ts', 'saxes'),

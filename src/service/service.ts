@@ -11,6 +11,7 @@ import { createSharedRecords } from '../kernels/shared-records.js'
 import { createSharedBucket } from '../store/shared/shared-bucket.js'
 import { createSharedContent } from '../store/shared/shared-content.js'
 import { createWorkerPool } from '../workers/pool.js'
+import type { StartThreads } from '../workers/threads.js'
 import { openChecks } from '../check/open-checks.js'
 import { createAnswers } from '../relocation/answers.js'
 import { createAttestations } from '../relocation/attestations.js'
@@ -64,14 +65,21 @@ const FETCH_AHEAD_MS = 3 * 3_600_000
 /** How soon a kernel that another process put into the cache counts here, where that makes a bare release ambiguous. */
 const INDEX_WATCH_MS = 5000
 
+/** What a service is given beside its settings. */
+export interface ServiceParts extends ServiceHooks {
+  /** Where the threads of its workers come from. Undefined: they are its own. */
+  readonly startThreads?: StartThreads
+}
+
 /** Starts a service: threads, store, running kernel. It takes requests at once; ready() tells when they need not wait for the start. */
-export function createService (settings: ServiceSettings, hooks: ServiceHooks = {}): Service {
-  const warn = withoutFloods(hooks.onWarning ?? (() => {}))
+export function createService (settings: ServiceSettings, { onWarning, ...threads }: ServiceParts = {}): Service {
+  const warn = withoutFloods(onWarning ?? (() => {}))
   const pool = createWorkerPool({
     workers: settings.workers,
     queue: settings.queueLimit ?? settings.workers * QUEUE_PER_WORKER,
     deadlineMs: settings.deadlineMs,
-    onWarning: warn
+    onWarning: warn,
+    ...threads
   })
   // Of the machine, checks have at most half the threads, and these give way to all others.
   const laneThreads = Math.max(1, Math.floor(settings.workers / 2))
@@ -80,7 +88,8 @@ export function createService (settings: ServiceSettings, hooks: ServiceHooks = 
     queue: Infinity, // each check waits for its own tasks, and the checks are counted
     deadlineMs: LANE_DEADLINE_FACTOR * settings.deadlineMs,
     isBackground: true,
-    onWarning: warn
+    onWarning: warn,
+    ...threads
   })
   const share = (part: number): number => Math.max(1, Math.floor(settings.memoryBytes * part))
   const onRelease = countReleases(Math.max(MIN_COLLECT_AFTER, share(COLLECT_SHARE)), () => {

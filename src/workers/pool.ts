@@ -1,12 +1,8 @@
-import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
-import { createRequire } from 'node:module'
-import { BroadcastChannel } from 'node:worker_threads'
-import { Piscina } from 'piscina'
 import { AppError } from '../errors.js'
 import { createAdmission } from './admission.js'
-import { collectGarbage } from './collect.js'
-import type { Task, TaskAnswer, TaskValue, WorkerSetup } from './protocol.js'
+import type { Task, TaskValue } from './protocol.js'
+import { startThreads, type StartThreads } from './threads.js'
 
 export interface WorkerPoolOptions {
   readonly workers: number
@@ -20,6 +16,8 @@ export interface WorkerPoolOptions {
    * none for a while. A task's time counts from its start, since what waits here may wait.
    */
   readonly isBackground?: boolean
+  /** Where its threads come from. Undefined: they are its own. */
+  readonly startThreads?: StartThreads
 }
 
 export interface WorkerPool {
@@ -47,36 +45,19 @@ export interface WorkerPoolStats {
   readonly deadlinesExceeded: number
 }
 
-/** Heap of one worker, in MiB. It bounds what a hostile input can make the engine hold; bytes are bounded by input limits. */
-const HEAP_MB = 512
-
-/** How long a thread of the background is kept without work. */
-const IDLE_MS = 10_000
-
-/** Starts the threads at once and keeps them: a start costs 50 to 85 ms. But for those of the background. */
+/** A pool whose threads start at once and are kept, but for those of the background. */
 export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
   const warn = options.onWarning ?? (() => {})
   const isBackground = options.isBackground === true
   const admission = createAdmission({ run: options.workers, queue: options.queue })
-  const setup: WorkerSetup = { channel: `corelo-${randomUUID()}`, givesWay: isBackground }
-  const channel = new BroadcastChannel(setup.channel)
-  channel.unref()
   const counts = { restarts: 0, deadlinesExceeded: 0 }
   let isClosing = false
-
-  const threads = new Piscina<Task, TaskAnswer<TaskValue<Task>>>({
-    filename: createRequire(import.meta.url).resolve('#worker-task'),
-    minThreads: isBackground ? 0 : options.workers,
-    maxThreads: options.workers,
-    idleTimeout: isBackground ? IDLE_MS : Infinity,
-    concurrentTasksPerWorker: 1,
-    atomics: 'disabled',
-    recordTiming: false,
-    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
-    workerData: setup
+  const threads = (options.startThreads ?? startThreads)({
+    count: options.workers,
+    isBackground,
+    onError: error => { warn('A worker failed while it had nothing to do.', { error: String(error) }) },
+    onEnded: () => { if (!isClosing && !isBackground) counts.restarts++ }
   })
-  threads.on('error', (error: unknown) => warn('A worker failed while it had nothing to do.', { error: String(error) }))
-  threads.on('workerDestroy', () => { if (!isClosing && !isBackground) counts.restarts++ })
 
   const toAppError = (error: unknown, kind: Task['kind']): AppError => {
     if (error instanceof AppError) return error
@@ -105,8 +86,8 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
       const signal = new EventEmitter()
       const timer = setTimeout(() => { signal.emit('abort') }, options.deadlineMs - waited)
       try {
-        const answer = await threads.run(task, { signal })
-        if (answer.ok) return answer.value as TaskValue<T> // the worker answers with the value of the task's kind
+        const answer = await threads.run(task, signal)
+        if (answer.ok) return answer.value
         if (answer.stack !== undefined) warn('The engine failed on an input.', { task: task.kind, stack: answer.stack })
         throw AppError.fromJSON(answer.error)
       } catch (error) {
@@ -117,9 +98,7 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
       }
     },
     collectGarbage () {
-      if (isClosing) return
-      channel.postMessage('collect')
-      collectGarbage()
+      if (!isClosing) threads.collectGarbage()
     },
     stats: () => ({
       running: admission.running,
@@ -130,8 +109,7 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
     async close () {
       await admission.close()
       isClosing = true
-      channel.close()
-      await threads.destroy()
+      await threads.end()
     }
   }
   return pool

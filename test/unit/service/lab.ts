@@ -10,6 +10,7 @@ import type { Service } from '../../../src/service/types.js'
 import { buildObject } from '../../support/object-builder.js'
 import { fooSpec, targetFoo } from '../../support/corpus.js'
 import { btf } from '../../support/btf-builder.js'
+import { startWarmThreads } from '../../support/warm-threads.js'
 
 /** A folder that is gone after the test. */
 export async function temporaryFolder (): Promise<string> {
@@ -35,7 +36,7 @@ export async function startService (cacheDir: string, settings: Partial<ServiceS
     localKernel: false,
     trustUploads: true,
     ...settings
-  }, { onWarning: (message, facts) => { warnings.push(`${message} ${JSON.stringify(facts)}`) } })
+  }, { onWarning: (message, facts) => { warnings.push(`${message} ${JSON.stringify(facts)}`) }, startThreads: startWarmThreads })
   onTestFinished(() => service.close())
   await service.ready()
   return Object.assign(service, { warnings })
