@@ -135,8 +135,10 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
     })
 
   const open = async () => {
-    const building = engineBuild()
-    building.catch(() => {}) // it is awaited later
+    const building = engineBuild().catch((error: unknown) => {
+      warn('The code of the engine cannot be read; results that were kept are made anew.', { error: String(error) })
+      return randomUUID()
+    })
     const signer = await openSigner(settings, warn)
     const attestations = createAttestations(signer)
     const { sealKeys } = signer
