@@ -72,11 +72,10 @@ export function createLayoutTables ({
   const make = async (hash: Sha256, btf: CheckedBtf): Promise<void> => {
     const [table] = await pool.run({ kind: 'layout', sources: [{ sha256: hash, path: pathOf(hash), btf }] })
     if (table?.state !== 'ready') return
-    if (table.isNew) {
-      made++
-      await store.write('layout', hash, table.bytes)
-    }
     held.set(hash, table.bytes)
+    if (!table.isNew) return
+    await store.write('layout', hash, table.bytes)
+    made++
   }
   const makeAll = async (find: (hash: Sha256) => CheckedBtf): Promise<void> => {
     for (const hash of waiting) {

@@ -109,6 +109,9 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
     disk,
     shareOf,
     onUploadEvicted: hash => { names?.forgetUploads(hash) },
+    onWithoutLayout (hash) {
+      opening.then(({ index, tables }) => { if (index.byBtf(hash).length > 0) tables.prepare(hash) }, () => {}) // it did not start
+    },
     onWarning: warn,
     ...(settings.cacheBytes === undefined ? {} : { maxBytes: settings.cacheBytes })
   })

@@ -122,6 +122,9 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
       ledger.adopt(found as ReadonlyMap<StoredKey, FoundFile>, startedAt) // its kinds are the roots' above
       budget.start()
       for (const hash of strayIndexes(found, startedAt)) removeIndex(hash).catch(() => {}) // it does not reject
+      const { onWithoutLayout } = options
+      if (onWithoutLayout === undefined || disk.trouble !== undefined || ledger.bytes > ROOMY_SHARE * maxBytes) return
+      for (const hash of withoutLayout(found)) onWithoutLayout(hash)
     }
   })
   const noteUnreadable = (kind: StoredKind, hash: Sha256, code: string): void => {
@@ -211,6 +214,16 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
 
 /** BTF is written before its index: an index that is older than a minute and stands alone has lost it. */
 const STRAY_AFTER_MS = 60_000
+
+/** Of the budget, up to which what can be made ahead is made. */
+const ROOMY_SHARE = 0.9
+
+function withoutLayout (found: ReadonlyMap<string, FoundFile>): Sha256[] {
+  return [...found.keys()].flatMap(key => {
+    const [kind, hash] = splitKey(key as StoredKey) // as above
+    return kind === 'btf' && !found.has(`layout ${hash}`) ? [hash] : []
+  })
+}
 
 function strayIndexes (found: ReadonlyMap<string, FoundFile>, startedAt: number): Sha256[] {
   return [...found].flatMap(([key, { mtimeMs }]) => {

@@ -15,6 +15,11 @@ export interface ContentStoreOptions {
   readonly shareOf?: (hash: Sha256) => Share | undefined
   /** Told of uploads that made room for others. */
   readonly onUploadEvicted?: (hash: Sha256) => void
+  /**
+   * Told, after each look at the folder, of BTF beside which there is no layout table: another process put it there. Not while the
+   * budget is nearly used up, since what is made then would go at once.
+   */
+  readonly onWithoutLayout?: (hash: Sha256) => void
   /** Whether the disk takes writes, where others want to know as well. */
   readonly disk?: DiskState
   /** Told of what was passed over: a write that failed, a file that was damaged. Never of a secret or of content. */

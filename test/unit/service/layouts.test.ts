@@ -70,6 +70,18 @@ describe('kernels of a check', () => {
     expect(service.stats().checks.relocations).toBe(0)
   })
 
+  it('that another process imported have their tables before the first check', async () => {
+    const folder = await temporaryFolder()
+    const before = await startService(folder)
+    await putAll(before, ALIKE)
+    await before.close()
+    await rm(join(folder, 'content', 'layout'), { recursive: true })
+    const service = await startService(folder)
+    await layoutsMade(service, 3)
+    await check(service)
+    expect(service.stats().checks.relocations).toBe(1)
+  })
+
   it('whose table is damaged or of another format are relocated for by themselves until it is made anew', async () => {
     const folder = await temporaryFolder()
     const first = await startService(folder)
