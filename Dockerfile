@@ -14,8 +14,10 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.base.json tsconfig.engine.json tsconfig.app.json ./
 COPY types types
+COPY scripts/build-page.mjs scripts/
 COPY src src
-RUN npm run build && find dist ! -type d ! -name '*.js' -delete
+COPY page page
+RUN npm run build && find dist -path dist/page -prune -o ! -type d ! -name '*.js' -exec rm {} +
 
 # The packages that run needs, without their documentation, types and maps.
 FROM ${BASE} AS modules

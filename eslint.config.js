@@ -7,10 +7,10 @@ export default [
   { ignores: ['dist/', 'coverage/', '.lab/', 'btfhub-cache/'] },
   ...neostandard({ ts: true }),
   {
-    files: ['src/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'],
+    files: ['src/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts', 'page/**/*.{ts,tsx}'],
     languageOptions: {
       parser: tseslint.parser,
-      parserOptions: { project: ['tsconfig.engine.json', 'tsconfig.app.json', 'tsconfig.test.json'], tsconfigRootDir: import.meta.dirname }
+      parserOptions: { project: ['tsconfig.engine.json', 'tsconfig.app.json', 'tsconfig.test.json', 'page/tsconfig.json'], tsconfigRootDir: import.meta.dirname }
     },
     plugins: { '@typescript-eslint': tseslint.plugin },
     rules: {
@@ -24,7 +24,15 @@ export default [
       'no-labels': 'error'
     }
   },
-  { files: ['src/**/*.ts'], rules: { '@stylistic/max-len': ['error', { code: 140, tabWidth: 2 }] } },
+  { files: ['src/**/*.ts', 'page/**/*.{ts,tsx}'], rules: { '@stylistic/max-len': ['error', { code: 140, tabWidth: 2 }] } },
+  {
+    files: ['page/**/*.{ts,tsx}'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': ['error', {
+        patterns: [{ group: ['**/src/**'], allowTypeImports: true, message: 'The page knows the service by its answers: it imports types alone.' }]
+      }]
+    }
+  },
   {
     files: engine.map(folder => `${folder}/**/*.ts`),
     rules: {

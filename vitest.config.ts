@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { configDefaults, defineConfig } from 'vitest/config'
 import { LAB_TESTS } from './vitest.lab.config.js'
 
@@ -8,7 +9,8 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, ...LAB_TESTS],
     pool: 'threads',
     isolate: false,
-    maxWorkers: '100%',
+    // One more than there are processors, since some files wait for other processes, or for a time that is what they test.
+    maxWorkers: availableParallelism() + 1,
     // Only a hang takes so long, also on a machine that is ten times slower. CI has its own limit.
     testTimeout: 120_000,
     hookTimeout: 120_000,

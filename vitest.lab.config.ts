@@ -9,6 +9,8 @@ export default defineConfig({
     include: LAB_TESTS,
     pool: 'threads',
     isolate: false,
+    // Much of it waits for a guest or another tool that has one thread: one file alone would leave processors without work.
+    maxWorkers: '100%',
     testTimeout: 300_000,
     hookTimeout: 300_000,
     expect: { poll: { timeout: 100_000 } }

@@ -22,6 +22,8 @@ export interface DeclarationsOptions {
   readonly remark?: (bits: number, bitfieldSize: number) => string
   /** Whether structs, unions and enumerations without a name are written without their members. */
   readonly isShort?: boolean
+  /** Whether names of parameters and type tags are left out. */
+  readonly isPlain?: boolean
 }
 
 /** Writes types as C, as libbpf's btf_dump does, to the character. None ends its declaration with a semicolon. */
@@ -51,7 +53,7 @@ interface Place {
 const TOP: Place = { level: 0, base: 0 }
 
 export function createDeclarations (options: DeclarationsOptions): Declarations {
-  const { btf, names, alignments, remark = () => '', isShort = false } = options
+  const { btf, names, alignments, remark = () => '', isShort = false, isPlain = false } = options
   const { write } = options.out
   let depth = 0
 
@@ -161,6 +163,7 @@ export function createDeclarations (options: DeclarationsOptions): Declarations 
     const writeName = (): void => { write(`${name !== '' && !wasPointer ? ' ' : ''}${name}`) }
     for (let id = chain.pop(); id !== undefined; id = chain.pop()) {
       const kind = kindOf(btf, id)
+      if (isPlain && kind === BtfKind.TYPE_TAG) continue
       if (kind === BtfKind.ARRAY) {
         dropQualifiers(chain)
         if (chain.length === 0) writeName()
@@ -225,7 +228,7 @@ export function createDeclarations (options: DeclarationsOptions): Declarations 
         const type = paramType(btf, id, i)
         if (i > 0) write(', ')
         if (i === count - 1 && type === VOID_TYPE) write('...')
-        else declaration(type, textOf(btf, paramNameOffset(btf, id, i)), place)
+        else declaration(type, isPlain ? '' : textOf(btf, paramNameOffset(btf, id, i)), place)
       }
     }
     write(')')

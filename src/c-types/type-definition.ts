@@ -2,71 +2,23 @@ import {
   enumeratorNameOffset, isComposite, isEmptyString, kindOf, memberBitfieldSize, memberBitOffset, memberNameOffset, memberType, nameOf,
   nameOffsetOf, referencedType, textOf, vlenOf, type Btf, type TypeId
 } from '../btf/btf.js'
-import { BtfKind } from '../btf/constants.js'
-import { findCandidates } from '../btf/find.js'
-import { essentialNameLength } from '../btf/names.js'
-import { resolveSize, strip } from '../btf/resolve.js'
+import { strip } from '../btf/resolve.js'
 import { newWork, step, type Work } from '../btf/work.js'
 import { LIMITS } from '../limits.js'
+import type { MemberDefinition, NamedKind, TypeDefinition } from '../wire/types.js'
 import { createAlignments, tooDeep } from './alignment.js'
 import { createDeclarations } from './declarations.js'
 import { signedValue } from './enumerators.js'
+import type { TypeName } from './named-types.js'
 import { createTextWriter } from './text-writer.js'
+import { sizeOf, typeText } from './type-text.js'
 import { createUniqueNames } from './unique-names.js'
 
-/** Kinds of type that are asked for by name, as C writes them. */
-export const NAMED_KINDS = {
-  struct: [BtfKind.STRUCT],
-  union: [BtfKind.UNION],
-  enum: [BtfKind.ENUM, BtfKind.ENUM64],
-  typedef: [BtfKind.TYPEDEF]
-} as const
-
-export type NamedKind = keyof typeof NAMED_KINDS
+/** Types of one name, and how they are wanted. */
+export type NamedTypes = { readonly form: 'c' | 'json' } & TypeName
 
 /** Which types of a kernel are wanted, and how: all of them as a header, or those of one name. */
-export type WantedTypes =
-  | { readonly form: 'header' }
-  | { readonly form: 'c' | 'json', readonly kind: NamedKind, readonly name: string }
-
-/** A member of a struct or union. */
-export interface MemberDefinition {
-  /** Null where it has none: its own members count as those of what it is in. */
-  readonly name: string | null
-  /** As C writes it. */
-  readonly type: string
-  /** From the start of the type that was asked for, in bits. */
-  readonly bit_offset: number
-  /** In bits; null for what is no bitfield. */
-  readonly bitfield_size: number | null
-  /** In bytes; null where it has none. */
-  readonly size: number | null
-  /** Of a struct or union without a name. */
-  readonly members?: readonly MemberDefinition[]
-}
-
-/** A type of a kernel. */
-export interface TypeDefinition {
-  /** In the kernel's BTF. */
-  readonly type_id: number
-  readonly kind: NamedKind
-  readonly name: string
-  /** In bytes; null where it has none. */
-  readonly size: number | null
-  readonly members?: readonly MemberDefinition[]
-  /** Values are decimal numbers, as text: they may have 64 bits. */
-  readonly enumerators?: ReadonlyArray<{ readonly name: string, readonly value: string }>
-  /** Of a typedef: what it stands for, as C writes it. */
-  readonly type?: string
-}
-
-/** The types of a name, in id order: a kernel may have several that differ. None where it has no such type. */
-export function findTypes (btf: Btf, kind: NamedKind, name: string): TypeId[] {
-  const bytes = Uint8Array.from(name, character => character.charCodeAt(0))
-  const essential = { bytes, offset: 0, length: essentialNameLength(bytes, 0, bytes.length) }
-  const ids = NAMED_KINDS[kind].flatMap(wanted => findCandidates(btf, wanted, essential, false, newWork()))
-  return [...new Set(ids)].filter(id => nameOf(btf, id) === name).sort((a, b) => a - b)
-}
+export type WantedTypes = { readonly form: 'header' } | NamedTypes
 
 /** @throws AppError `btf_invalid` for a type that nests beyond LIMITS.cNesting */
 export function defineType (btf: Btf, id: TypeId, kind: NamedKind): TypeDefinition {
@@ -110,7 +62,7 @@ function membersOf (btf: Btf, id: TypeId, base: number, work: Work, depth = 0): 
     const width = memberBitfieldSize(btf, id, i)
     const bits = base + memberBitOffset(btf, id, i)
     const inner = strip(btf, type, work)
-    const isInline = isComposite(kindOf(btf, inner)) && isEmptyString(btf, nameOffsetOf(btf, inner))
+    const isInline = isComposite(kindOf(btf, inner)) && (isAnonymous || isEmptyString(btf, nameOffsetOf(btf, inner)))
     return {
       name: isAnonymous ? null : textOf(btf, nameOffset),
       type: typeText(btf, type),
@@ -120,17 +72,4 @@ function membersOf (btf: Btf, id: TypeId, base: number, work: Work, depth = 0): 
       ...isInline ? { members: membersOf(btf, inner, bits, work, depth + 1) } : {}
     }
   })
-}
-
-/** A type by itself, as C writes it: `const struct list_head *`. */
-function typeText (btf: Btf, id: TypeId): string {
-  const out = createTextWriter()
-  createDeclarations({ btf, out, names: createUniqueNames(btf), alignments: createAlignments(btf), isShort: true }).declare(id, '')
-  return out.text()
-}
-
-/** In bytes; null where it has none, such as a function. */
-function sizeOf (btf: Btf, id: TypeId): number | null {
-  const size = resolveSize(btf, id)
-  return size < 0 ? null : size
 }

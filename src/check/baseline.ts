@@ -1,5 +1,5 @@
 import type { ComparedRow } from './parse.js'
-import type { Cell, NamedObject } from './types.js'
+import type { Cell, Cells, NamedObject } from './types.js'
 import type { CheckState, Comparison } from './wire.js'
 
 /** Compares rows with an earlier answer. */
@@ -26,6 +26,8 @@ export function createBaseline (rows: readonly ComparedRow[]): Baseline {
 function keyOf (object: string, kernel: string): string { return `${kernel} ${object}` }
 
 /** The cells, each with how it stands to the earlier answer. */
-export async function * compared (cells: AsyncIterable<Cell>, baseline: Baseline): AsyncGenerator<Cell> {
-  for await (const cell of cells) yield { ...cell, baseline: baseline(cell.object, cell.kernel, cell.outcome.state) }
+export async function * compared (cells: Cells, baseline: Baseline): AsyncGenerator<readonly Cell[]> {
+  for await (const some of cells) {
+    yield some.map(cell => ({ ...cell, baseline: baseline(cell.object, cell.kernel, cell.outcome.state) }))
+  }
 }

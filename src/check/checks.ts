@@ -9,9 +9,10 @@ import type { CheckLimits } from './limits.js'
 import type { OutcomeKeys } from './outcome-keys.js'
 import type { Outcomes } from './outcomes.js'
 import type { ComparedRow } from './parse.js'
+import { createPlaces } from './places.js'
 import { runCheck } from './run-check.js'
 import { createStateOutcomes } from './state-outcomes.js'
-import type { Cell, CheckedKernel, KernelContent, NamedObject } from './types.js'
+import type { Cell, Cells, CheckedKernel, KernelContent, NamedObject } from './types.js'
 
 /** What one check is asked for. */
 export interface CheckRequest {
@@ -23,7 +24,7 @@ export interface CheckRequest {
   readonly fetch: boolean
   /** An earlier answer. */
   readonly baseline?: readonly ComparedRow[] | undefined
-  /** Who asks: callers take turns at sources. */
+  /** Who asks: callers take turns at sources and at threads. */
   readonly caller?: string | undefined
 }
 
@@ -34,13 +35,14 @@ export interface Check {
   /** Objects times kernels. */
   readonly rows: number
   readonly hasBaseline: boolean
-  /** Rows in the order in which they are known. To be read once; work goes on only while it is. */
-  readonly cells: AsyncIterable<Cell>
+  /** To be read once; work goes on only while they are. */
+  readonly cells: Cells
 }
 
 export interface Checks {
   /**
-   * @throws AppError `invalid_request`, `too_large`, `overloaded`, `object_unknown`, `object_invalid` and whatever the signal says
+   * @throws AppError `invalid_request`, `too_large`, `overloaded`, `rate_limited`,
+   * `object_unknown`, `object_invalid` and whatever the signal says
    */
   begin(request: CheckRequest, signal: AbortSignal): Promise<Check>
   stats(): ChecksStats
@@ -63,7 +65,7 @@ export interface ChecksOptions extends Pick<ExpandOptions, 'index' | 'trustUploa
   readonly get: (hash: Sha256) => Promise<Uint8Array>
   readonly keys: OutcomeKeys
   readonly outcomes: Outcomes
-  readonly relocate: (content: KernelContent, runs: readonly CheckRun[]) => Promise<CheckedRuns>
+  readonly relocate: (content: KernelContent, runs: readonly CheckRun[], caller: string) => Promise<CheckedRuns>
   /** Kernels that one check works on at a time. */
   readonly concurrency: number
   readonly limits: CheckLimits
@@ -71,7 +73,8 @@ export interface ChecksOptions extends Pick<ExpandOptions, 'index' | 'trustUploa
 
 export function createChecks (options: ChecksOptions): Checks {
   const { limits } = options
-  const counts = { running: 0, rows: 0, relocations: 0 }
+  const counts = { rows: 0, relocations: 0 }
+  const places = createPlaces(limits)
 
   const takeObjects = async (given: CheckRequest['objects']): Promise<NamedObject[]> => {
     const objects: NamedObject[] = []
@@ -115,9 +118,10 @@ export function createChecks (options: ChecksOptions): Checks {
       fetches,
       outcomeOf,
       signal,
+      caller: callerOf(request),
       relocate: async (content, runs) => {
         counts.relocations += runs.length
-        return await options.relocate(content, runs)
+        return await options.relocate(content, runs, callerOf(request))
       }
     })
     const hasBaseline = request.baseline !== undefined
@@ -143,11 +147,11 @@ export function createChecks (options: ChecksOptions): Checks {
     }
   }
 
-  const counted = async function * (cells: AsyncIterable<Cell>, end: () => void): AsyncGenerator<Cell> {
+  const counted = async function * (cells: Cells, end: () => void): AsyncGenerator<readonly Cell[]> {
     try {
-      for await (const cell of cells) {
-        counts.rows++
-        yield cell
+      for await (const some of cells) {
+        counts.rows += some.length
+        yield some
       }
     } finally {
       end()
@@ -156,17 +160,11 @@ export function createChecks (options: ChecksOptions): Checks {
 
   return {
     async begin (request, signal) {
-      if (counts.running >= limits.atOnce) {
-        throw new AppError('overloaded', `${counts.running} checks run already, which is the most at a time; try again in 5 s.`,
-          { retry_after: 5, limit: limits.atOnce })
-      }
-      counts.running++
+      const leavePlace = places.take(callerOf(request))
       const ending = new AbortController()
       const timer = setTimeout(() => { ending.abort(tooLong(limits.timeMs)) }, limits.timeMs).unref()
-      let isOpen = true
       const leave = (): void => {
-        if (isOpen) counts.running--
-        isOpen = false
+        leavePlace()
         clearTimeout(timer)
       }
       signal.addEventListener('abort', leave, { once: true })
@@ -178,9 +176,17 @@ export function createChecks (options: ChecksOptions): Checks {
         throw error
       }
     },
-    stats: () => ({ ...counts, bytes: options.outcomes.bytes, entries: options.outcomes.entries })
+    stats: () => ({
+      ...counts,
+      running: places.taken,
+      bytes: options.outcomes.bytes + options.keys.bytes,
+      entries: options.outcomes.entries
+    })
   }
 }
+
+/** A command has no callers but itself. */
+function callerOf ({ caller = '' }: CheckRequest): string { return caller }
 
 function tooLong (ms: number): AppError {
   return new AppError('deadline_exceeded', `The check took longer than ${ms / 1000} s; ask for fewer kernels or objects at once.`,

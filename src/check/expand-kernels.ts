@@ -1,10 +1,9 @@
-import { setImmediate } from 'node:timers/promises'
 import { AppError } from '../errors.js'
-import { isPattern, matchesPattern } from '../identity/pattern.js'
-import { formatReference, isWholeReference, parseQuery, type KernelQuery, type KernelReference } from '../identity/reference.js'
+import { formatReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import type { OfferedKernels } from '../kernels/catalog/offered-kernels.js'
 import type { KernelNames } from '../kernels/kernel-index.js'
-import { recordsOfName, resolveKernel } from '../kernels/resolve.js'
+import { createMatcher, createTurns, findHeld, requirePattern } from '../kernels/matching-kernels.js'
+import { recordsOfName } from '../kernels/resolve.js'
 import type { StateOutcomes } from './state-outcomes.js'
 import type { CheckedKernel } from './types.js'
 
@@ -27,9 +26,6 @@ export interface ExpandedKernel {
   readonly missing: KernelQuery | undefined
 }
 
-/** Kernels that are looked up before others get their turn. */
-const SLICE = 200
-
 /**
  * The kernels that patterns mean, each once, in the order of the patterns and then of the references. A lone `*` is every kernel
  * that is held. Any other pattern is also what sources list. A pattern that means nothing stands for itself, so that a name that is
@@ -41,7 +37,7 @@ export async function expandKernels (patterns: readonly string[], options: Expan
   for (const pattern of patterns) requirePattern(pattern)
   const found = new Map<string, ExpandedKernel>()
   const turn = createTurns(options.signal)
-  let references: readonly KernelReference[] | undefined
+  const matching = createMatcher(options)
   for (const pattern of patterns) {
     await turn()
     let isMatched = false
@@ -52,8 +48,7 @@ export async function expandKernels (patterns: readonly string[], options: Expan
       found.set(name, lookUp(name, reference, options))
       if (found.size > options.maxKernels) throw tooMany(options.maxKernels)
     }
-    references ??= referencesOf(options.index)
-    for (const reference of matching(pattern, references, options)) {
+    for (const reference of matching(pattern)) {
       add(reference)
       await turn()
     }
@@ -68,40 +63,6 @@ export function lookUpAgain (query: KernelQuery, name: string, options: Omit<Exp
 }
 
 const NOT_HELD = 'No BTF is held for this kernel, and no source has it.'
-
-function requirePattern (pattern: string): void {
-  if (isPattern(pattern)) return
-  throw new AppError('invalid_request',
-    `${JSON.stringify(pattern.slice(0, 200))} is no pattern of kernels; write <distro>/<distro_version>/<arch>/<kernel_release> or a ` +
-    'release (uname -r), with * for any text within a part, or * alone for every kernel that is held.',
-    { field: 'kernels' })
-}
-
-function referencesOf (index: KernelNames): KernelReference[] {
-  const references: KernelReference[] = []
-  let last = ''
-  for (const { reference } of index.list()) {
-    const name = formatReference(reference)
-    if (name !== last) references.push(reference)
-    last = name
-  }
-  return references
-}
-
-/** The kernels that a pattern means, held or listed by a source. */
-function * matching (pattern: string, held: readonly KernelReference[], { index, offered }: ExpandOptions): Generator<KernelReference> {
-  if (!pattern.includes('*')) return yield * named(parseQuery({ kernelRelease: pattern }), index, offered)
-  for (const reference of held) if (matchesPattern(pattern, reference)) yield reference
-  if (pattern === '*') return
-  for (const { reference } of offered?.list({}) ?? []) if (matchesPattern(pattern, reference)) yield reference
-}
-
-/** A whole reference is that kernel, by whatever spelling of its platform it is held. A release is every kernel that has it. */
-function * named (query: KernelQuery, index: KernelNames, offered: OfferedKernels | undefined): Generator<KernelReference> {
-  if (isWholeReference(query)) return yield query
-  for (const { reference } of index.byRelease(query.release)) yield reference
-  for (const { reference } of offered?.byRelease(query.release) ?? []) yield reference
-}
 
 function lookUp (name: string, reference: KernelReference, options: ExpandOptions): ExpandedKernel {
   const kernel = resolved(reference, name, options)
@@ -132,26 +93,13 @@ function resolved (
   name: string,
   { index, trustUploads, outcomeOf }: Pick<ExpandOptions, 'index' | 'trustUploads' | 'outcomeOf'>
 ): CheckedKernel | undefined {
-  if (recordsOfName(index, query, trustUploads).length === 0) return undefined // the error lists what is near, which takes long
-  try {
-    const { btfSha256 } = resolveKernel(index, query, { trustUploads })
-    return { name, content: { btf: btfSha256, modules: [], release: query.release } }
-  } catch (error) {
-    if (!(error instanceof AppError) || error.code === 'internal_error') throw error
-    return { name, outcome: outcomeOf('error', error.message) }
-  }
+  const held = findHeld(index, query, trustUploads)
+  if (held === undefined) return undefined
+  if (held instanceof AppError) return { name, outcome: outcomeOf('error', held.message) }
+  return { name, content: { btf: held.btfSha256, modules: [], release: query.release } }
 }
 
 function tooMany (limit: number): AppError {
   return new AppError('too_large', `The patterns mean more than ${limit} kernels, which is the most that one check takes; narrow them.`,
     { field: 'kernels', limit })
-}
-
-/** Lets others have their turn now and then. */
-function createTurns (signal: AbortSignal): () => Promise<void> | undefined {
-  let count = 0
-  return () => {
-    signal.throwIfAborted()
-    return ++count % SLICE === 0 ? setImmediate() : undefined
-  }
 }

@@ -12,7 +12,8 @@ export interface CheckLimits {
   readonly answerBytes: number
   /** Milliseconds from the first row to the last. */
   readonly timeMs: number
-  /** Checks at a time. */
+  /** Checks at a time, of one caller and of all. */
+  readonly atOnceOfCaller: number
   readonly atOnce: number
   /** Kernels that are fetched for one check. */
   readonly fetches: number
@@ -28,7 +29,8 @@ export const CHECK_LIMITS: CheckLimits = {
   rows: 500_000,
   answerBytes: 256 * 1024 * 1024,
   timeMs: 15 * 60_000,
-  atOnce: 4,
+  atOnceOfCaller: 4,
+  atOnce: 12,
   fetches: 32,
   fetchMs: 60_000
 }

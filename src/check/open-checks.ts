@@ -1,13 +1,14 @@
 import { AppError } from '../errors.js'
 import type { Catalog } from '../kernels/catalog/catalog.js'
 import type { BtfAccess } from '../kernels/btf-access.js'
+import type { FairShare } from '../workers/fair-share.js'
 import type { Fetching } from '../kernels/fetching.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import type { Objects } from '../relocation/objects.js'
 import type { KeptValues } from '../store/kept-values.js'
 import { toShared } from '../store/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
-import type { CheckedRuns, CheckRun } from '../workers/protocol.js'
+import type { CheckedRuns, CheckRun, CheckTask } from '../workers/protocol.js'
 import { createChecks, type Checks } from './checks.js'
 import { CHECK_LIMITS, type CheckLimits } from './limits.js'
 import { createKeptOutcomes } from './kept-outcomes.js'
@@ -32,22 +33,32 @@ export interface OpenChecksOptions {
   /** Threads of the background: nothing else has them. */
   readonly lane: WorkerPool
   readonly threads: number
-  readonly memoryBytes: number
+  /** Does what is asked of them when it is the caller's turn. */
+  readonly inTurn: FairShare['run']
+  /** Bytes of outcomes, and of what kernels are told apart by. */
+  readonly memoryBytes: { readonly outcomes: number, readonly vectors: number }
   readonly limits?: Partial<CheckLimits> | undefined
 }
 
-/** An object on each of 100,000 kernels, or 100 objects on 1,000. */
-const MAX_VECTORS = 100_000
-
 /** Checks by the parts of a service. What they read of BTF is read past its memory, in threads that give way to all others. */
-export function openChecks (
-  { btfs, tables, values, objects, catalog, lane, threads, memoryBytes, limits, ...options }: OpenChecksOptions
-): Checks {
-  const outcomes = createKeptOutcomes(createOutcomes(memoryBytes), values)
+export function openChecks ({
+  btfs,
+  tables,
+  values,
+  objects,
+  catalog,
+  lane,
+  threads,
+  inTurn,
+  memoryBytes,
+  limits,
+  ...options
+}: OpenChecksOptions): Checks {
+  const outcomes = createKeptOutcomes(createOutcomes(memoryBytes.outcomes), values)
   return createChecks({
     ...options,
     offered: () => catalog.kernels(),
-    keys: createLayoutKeys({ tables, pool: lane, maxVectors: MAX_VECTORS }),
+    keys: createLayoutKeys({ tables, maxBytes: memoryBytes.vectors }),
     outcomes,
     concurrency: threads,
     limits: { ...CHECK_LIMITS, ...limits },
@@ -63,21 +74,21 @@ export function openChecks (
       await outcomes.load(hash)
       return shared
     },
-    relocate: (content, runs) => relocateInLane({ btfs, lane }, content, runs)
+    relocate: (content, runs, caller) => relocateInLane({ btfs, run: task => inTurn(caller, () => lane.run(task)) }, content, runs)
   })
 }
 
 async function relocateInLane (
-  { btfs, lane }: Pick<OpenChecksOptions, 'btfs' | 'lane'>,
+  { btfs, run }: Pick<OpenChecksOptions, 'btfs'> & { readonly run: (task: CheckTask) => Promise<CheckedRuns> },
   { btf, modules }: KernelContent,
   runs: readonly CheckRun[]
 ): Promise<CheckedRuns> {
-  const here = await lane.run({ kind: 'check', btf: btfs.glance(btf), modules: modules.map(hash => btfs.glance(hash, btf)), runs })
+  const here = await run({ kind: 'check', btf: btfs.glance(btf), modules: modules.map(hash => btfs.glance(hash, btf)), runs })
   if (here.state === 'ready') return here
   // Not in any file of this machine: another replica, or the source that once gave it, may have it.
   const base = await btfs.loadPast(btf)
   const split = await Promise.all(modules.map(hash => btfs.loadPast(hash, base)))
-  const again = await lane.run({ kind: 'check', btf: base, modules: split, runs })
+  const again = await run({ kind: 'check', btf: base, modules: split, runs })
   if (again.state !== 'ready') throw new AppError('internal_error', 'BTF in memory counts as absent.')
   return again
 }

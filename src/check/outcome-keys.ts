@@ -1,90 +1,120 @@
 import { LRUCache } from 'lru-cache'
-import type { LayoutTables } from '../kernels/layout-tables.js'
+import type { Asking, LayoutTables } from '../kernels/layout-tables.js'
 import type { Sha256 } from '../store/sha256.js'
 import { verdictKey } from '../verdict/index.js'
-import type { WorkerPool } from '../workers/pool.js'
 import type { CheckedObject, KernelContent } from './types.js'
 
 /** Tells which kernels have one outcome, before any is relocated. */
 export interface OutcomeKeys {
   /**
-   * One text for each kernel, in their order. Kernels with the same text have the same outcome for the object (state, verdicts with
-   * reasons and assumptions, failing places with their sentences and suggestions), unless the first of them shows that its outcome is
-   * of its BTF alone. Called with some hundred kernels at a time.
+   * For each object one text for each kernel, in their order. Kernels with the same text have the same outcome for the object (state,
+   * verdicts with reasons and assumptions, failing places with their sentences and suggestions), unless the first of them shows that its
+   * outcome is of its BTF alone. Called with some hundred kernels at a time.
    */
-  of(object: CheckedObject, kernels: readonly KernelContent[], signal: AbortSignal): readonly string[] | Promise<readonly string[]>
+  of(objects: readonly CheckedObject[], kernels: readonly KernelContent[], asking: Asking): KeyTexts | Promise<KeyTexts>
   /** The text of a kernel whose outcome is of its BTF alone. */
   alone(object: CheckedObject, kernel: KernelContent): string
   /** Notes that a text does not stand for one outcome, so that `of` gives kernels of it texts of their own. */
   noteAlone(object: CheckedObject, text: string): void
+  /** Memory that is held, as an estimate from above. */
+  readonly bytes: number
 }
+
+type KeyTexts = ReadonlyArray<readonly string[]>
 
 /** By content: kernels of one BTF, as far as the verdict reads the same of their releases. */
 export function createContentKeys (): OutcomeKeys {
   const alone: OutcomeKeys['alone'] = (object, kernel) => contentText(kernel, readsVersion(object))
-  return { alone, of: (object, kernels) => kernels.map(kernel => alone(object, kernel)), noteAlone: () => {} }
+  return {
+    alone,
+    of: (objects, kernels) => objects.map(object => kernels.map(kernel => alone(object, kernel))),
+    noteAlone: () => {},
+    bytes: 0
+  }
 }
 
 export interface LayoutKeysOptions {
-  readonly tables: LayoutTables
-  readonly pool: Pick<WorkerPool, 'run'>
-  /** Vectors that are remembered, one for an object on a kernel; some 300 bytes each. */
-  readonly maxVectors: number
+  readonly tables: Pick<LayoutTables, 'vectors'>
+  /** For vectors that are remembered, one for each object on each kernel. */
+  readonly maxBytes: number
 }
 
 /** Texts that turned out to stand for more than one outcome. */
 const MAX_ALONE = 50_000
+/** A vector that is remembered: a place in a map, with texts that it shares with others. */
+const VECTOR_BYTES = 64
 
 /**
  * By layout: kernels that lay out all types that the object demands alike, as far as the verdict reads the same of their releases. A
  * kernel that cannot be compared so, and one with modules, has its content's key.
  */
-export function createLayoutKeys ({ tables, pool, maxVectors }: LayoutKeysOptions): OutcomeKeys {
+export function createLayoutKeys ({ tables, maxBytes }: LayoutKeysOptions): OutcomeKeys {
   const contents = createContentKeys()
-  const vectors = new LRUCache<string, string>({ max: maxVectors })
+  /** By object: empty for a kernel that cannot be compared. */
+  const remembered = new LRUCache<Sha256, Map<Sha256, string>>({
+    maxSize: Math.max(1, Math.floor(maxBytes / VECTOR_BYTES)),
+    sizeCalculation: vectors => 1 + vectors.size
+  })
   const areAlone = new LRUCache<string, true>({ max: MAX_ALONE })
 
-  /** Empty for kernels that cannot be compared. */
-  const findVectors = async (object: CheckedObject, btfs: readonly Sha256[], signal: AbortSignal): Promise<ReadonlyMap<Sha256, string>> => {
-    const found = new Map<Sha256, string>()
-    const missing: Sha256[] = []
-    for (const btf of new Set(btfs)) {
-      const vector = vectors.get(object.sha256 + btf)
-      if (vector === undefined) missing.push(btf)
-      else found.set(btf, vector)
-    }
-    const read = missing.length === 0 ? [] : await tables.load(missing, signal)
-    const known = missing.flatMap((sha256, i) => {
-      const bytes = read[i]
-      return bytes === undefined ? [] : [{ sha256, bytes }]
+  /** For each object, of kernels with a table. */
+  const findVectors = async (
+    objects: readonly CheckedObject[], btfs: ReadonlySet<Sha256>, asking: Asking
+  ): Promise<ReadonlyArray<ReadonlyMap<Sha256, string>>> => {
+    const known = objects.map(({ sha256 }) => remembered.get(sha256) ?? new Map<Sha256, string>())
+    const missing = [...btfs].filter(btf => known.some(vectors => !vectors.has(btf)))
+    if (missing.length === 0) return known
+    const lacking = objects.flatMap((object, i) => {
+      const vectors = known[i]
+      return vectors === undefined || missing.every(btf => vectors.has(btf)) ? [] : [{ object, vectors }]
     })
-    if (known.length === 0) return found
-    const made = await pool.run({ kind: 'layoutVectors', object: object.bytes, objectSha256: object.sha256, tables: known })
-    known.forEach(({ sha256 }, i) => {
-      const vector = made[i] ?? ''
-      vectors.set(object.sha256 + sha256, vector)
-      found.set(sha256, vector)
+    const asked = lacking.map(({ object: { bytes: object, sha256: objectSha256 } }) => ({ object, objectSha256 }))
+    const found = await tables.vectors(asked, missing, asking)
+    lacking.forEach(({ object, vectors }, i) => {
+      missing.forEach((btf, j) => {
+        const vector = found[i]?.[j]
+        if (vector !== undefined) vectors.set(btf, vector)
+      })
+      remembered.delete(object.sha256) // its weight is another one now
+      remembered.set(object.sha256, vectors)
     })
-    return found
+    return known
   }
 
   return {
     alone: contents.alone,
     noteAlone (object, text) { areAlone.set(object.sha256 + text, true) },
-    async of (object, kernels, signal) {
-      const found = await findVectors(object, kernels.filter(({ modules }) => modules.length === 0).map(({ btf }) => btf), signal)
-      const version = readsVersion(object)
-      return kernels.map(kernel => {
-        const vector = kernel.modules.length === 0 ? found.get(kernel.btf) ?? '' : ''
-        const text = `layout ${vector} ${verdictKey(kernel.release, { readsVersion: version })}`
-        return vector === '' || areAlone.has(object.sha256 + text) ? contentText(kernel, version) : text
+    get bytes () { return VECTOR_BYTES * remembered.calculatedSize },
+    async of (objects, kernels, asking) {
+      const known = await findVectors(objects, new Set(kernels.flatMap(({ modules, btf }) => modules.length === 0 ? [btf] : [])), asking)
+      return objects.map((object, i) => {
+        const version = readsVersion(object)
+        const vectors = known[i]
+        return kernels.map(kernel => {
+          const vector = kernel.modules.length === 0 ? vectors?.get(kernel.btf) ?? '' : ''
+          if (vector === '') return contentText(kernel, version)
+          const text = `layout ${vector} ${verdictText(kernel.release, version)}`
+          return areAlone.size > 0 && areAlone.has(object.sha256 + text) ? contentText(kernel, version) : text
+        })
       })
     }
   }
 }
 
 function contentText ({ btf, modules, release }: KernelContent, version: boolean): string {
-  return `${btf} ${modules.join()} ${verdictKey(release, { readsVersion: version })}`
+  return `${btf} ${modules.join()} ${verdictText(release, version)}`
+}
+
+/** Of releases that were asked for, which each object of a check asks for again: to read one takes longer than all else about its row. */
+const verdictTexts = new LRUCache<string, { readonly [readsVersion in 'true' | 'false']?: string }>({ max: 50_000 })
+
+function verdictText (release: string, readsVersion: boolean): string {
+  const known = verdictTexts.get(release)
+  const text = known?.[`${readsVersion}`]
+  if (text !== undefined) return text
+  const made = verdictKey(release, { readsVersion })
+  verdictTexts.set(release, { ...known, [`${readsVersion}`]: made })
+  return made
 }
 
 /** They follow from the object alone, which is asked of for many kernels. */

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { AppError } from '../errors.js'
+import { tryParse } from '../wire/parse-json.js'
 import { isProgram, isSource } from '../wire/parse-report.js'
 import type { OutcomeFailure } from '../report/outcome.js'
 import { STATES, type CheckRow, type CheckState, type CheckSummary } from './wire.js'
@@ -110,12 +111,4 @@ function isSummaryLine (value: Fields): value is { readonly summary: CheckSummar
   const { summary } = value
   return isFields(summary) && ['passes', 'fails', 'undecided'].some(verdict => verdict === summary['verdict']) &&
     typeof summary['rows'] === 'number' && isFields(summary['states'])
-}
-
-function tryParse (text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

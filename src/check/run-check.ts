@@ -4,7 +4,7 @@ import type { CheckedRuns, CheckRun } from '../workers/protocol.js'
 import type { OutcomeKeys } from './outcome-keys.js'
 import type { Outcomes } from './outcomes.js'
 import type { StateOutcomes } from './state-outcomes.js'
-import type { Cell, CheckedKernel, KernelContent, NamedObject } from './types.js'
+import { CELLS_AT_ONCE, type Cell, type CheckedKernel, type KernelContent, type NamedObject } from './types.js'
 import type { CheckOutcome } from './wire.js'
 
 export interface RunOptions {
@@ -19,11 +19,12 @@ export interface RunOptions {
   readonly relocate: (content: KernelContent, runs: readonly CheckRun[]) => Promise<CheckedRuns>
   /** Kernels that are worked on at a time. */
   readonly concurrency: number
+  readonly caller: string
   readonly signal: AbortSignal
 }
 
-/** Kernels whose keys are asked for at once. */
-const BATCH = 256
+/** Kernels whose keys are asked for at once, for each that is worked on at a time. */
+const BATCH = 64
 
 /** What one kernel has to be looked at for. */
 interface Task {
@@ -53,7 +54,7 @@ function keyText (object: NamedObject, own: string): string { return `${object.s
  *
  * @throws AppError the signal's reason; `draining`
  */
-export async function * runCheck (options: RunOptions): AsyncGenerator<Cell> {
+export async function * runCheck (options: RunOptions): AsyncGenerator<readonly Cell[]> {
   const { objects, kernels, fetches, outcomes, signal, concurrency } = options
   const ready: Cell[] = []
   const waiting = new Map<string, Waiting[]>()
@@ -82,11 +83,26 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<Cell> {
     }
     apart.push(...tasks.values())
   }
-  /** What went wrong with one kernel says nothing of others that have its layouts. */
+  /** What went wrong with one kernel says nothing of others that have its layouts: the next of them is looked at in its place. */
   const fail = ({ content, runs }: Task, outcome: CheckOutcome): void => {
+    const tasks = new Map<string, Task>()
     for (const [object, releases] of runs) {
-      for (const [release, key] of releases) settleAlone(object, key, { ...content, release }, outcome)
+      for (const [release, key] of releases) {
+        const own = options.keys.alone(object, { ...content, release })
+        const isFailed = (cell: Waiting): boolean => cell.content.btf === content.btf && options.keys.alone(object, cell.content) === own
+        const cells = waiting.get(key.text) ?? []
+        for (const { kernel } of cells.filter(isFailed)) ready.push({ object, kernel, outcome })
+        const others = cells.filter(cell => !isFailed(cell))
+        const [next] = others
+        if (next === undefined) {
+          waiting.delete(key.text)
+        } else {
+          waiting.set(key.text, others)
+          addRun(tasks, object, next.content, key)
+        }
+      }
     }
+    apart.push(...tasks.values())
   }
   const work = async (task: Task): Promise<void> => {
     const entries = [...task.runs]
@@ -122,23 +138,32 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<Cell> {
 
   /** Tasks for kernels whose outcomes are not known; rows of the others become ready by the way. */
   const plan = async function * (planned: readonly CheckedKernel[]): AsyncGenerator<Task | undefined> {
-    for (let at = 0; at < planned.length; at += BATCH) {
-      const batch = planned.slice(at, at + BATCH)
+    const size = BATCH * concurrency
+    for (let at = 0; at < planned.length; at += size) {
+      const batch = planned.slice(at, at + size)
       const tasks = new Map<string, Task>()
       const held = batch.flatMap(kernel => 'content' in kernel ? [kernel] : [])
       for (const kernel of batch) {
         if ('outcome' in kernel) for (const object of objects) ready.push({ object, kernel: kernel.name, outcome: kernel.outcome })
       }
-      for (const object of held.length === 0 ? [] : objects) {
-        const texts = await options.keys.of(object, held.map(({ content }) => content), signal)
+      const texts = held.length === 0 ? [] : await options.keys.of(objects, held.map(({ content }) => content), options)
+      for (const [o, object] of objects.entries()) {
+        /** Few of the kernels differ: each outcome is looked for once. */
+        const known = new Map<string, { readonly text: string, readonly outcome: CheckOutcome | undefined }>()
         held.forEach(({ name, content }, i) => {
-          const own = texts[i] ?? ''
-          const text = keyText(object, own)
+          const own = texts[o]?.[i] ?? ''
+          let found = known.get(own)
+          if (found === undefined) {
+            const text = keyText(object, own)
+            known.set(own, found = { text, outcome: outcomes.get(text) })
+          }
+          const { text } = found
           // Of this very BTF it may be known from before there was a table of its layouts.
-          const known = outcomes.get(text) ?? outcomes.get(keyText(object, options.keys.alone(object, content)))
-          if (known !== undefined) ready.push({ object, kernel: name, outcome: known })
+          const outcome = found.outcome ?? outcomes.get(keyText(object, options.keys.alone(object, content)))
+          if (outcome !== undefined) ready.push({ object, kernel: name, outcome })
           else if (!join(waiting, text, { object, kernel: name, content })) addRun(tasks, object, content, { text, own })
         })
+        if (ready.length >= CELLS_AT_ONCE) yield undefined
       }
       for (const task of tasks.values()) yield task
       yield undefined
@@ -169,7 +194,7 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<Cell> {
     signal.throwIfAborted()
     if (fatal !== undefined) throw fatal
     const isAllStarted = isPlanned && apart.length === 0 && fetched >= fetches.length
-    if (ready.length > 0) yield * ready.splice(0)
+    if (ready.length > 0) yield ready.splice(0, CELLS_AT_ONCE)
     else if (!isAllStarted && running.size < concurrency) await startNext()
     else if (running.size > 0) await abortable(Promise.race(running), signal)
     else return

@@ -16,6 +16,8 @@ const SUBCOMMANDS: Readonly<Record<string, { readonly summary: string, readonly 
   list: { summary: 'List the kernels whose BTF is held.', load: () => import('./btf/list.js') },
   sync: { summary: 'Fetch the BTF of published kernels ahead, into the cache or a service.', load: () => import('./btf/sync.js') },
   types: { summary: "Print a kernel's types as C: one, or all of them as vmlinux.h.", load: () => import('./btf/types.js') },
+  diff: { summary: 'Say how a type differs between two kernels.', load: () => import('./btf/diff.js') },
+  history: { summary: 'Say in which releases a type or member was where.', load: () => import('./btf/history.js') },
   min: { summary: 'Cut the BTF of a kernel down to what objects need.', load: () => import('./btf/min.js') },
   export: { summary: 'Pack BTF, or relocated objects, of kernels into one file.', load: () => import('./btf/export.js') }
 }
@@ -23,13 +25,14 @@ const SUBCOMMANDS: Readonly<Record<string, { readonly summary: string, readonly 
 export const spec: CommandSpec = {
   name: 'btf',
   operand: 'COMMAND',
-  summary: 'Imports, lists, fetches, cuts down and exports the BTF of kernels.',
+  summary: 'Imports, lists, fetches, reads, compares, cuts down and exports the BTF of kernels.',
   options: {}
 }
 
 export async function run ([name, ...args]: readonly string[]): Promise<ExitCode> {
   if (name === undefined) {
-    throw new AppError('invalid_request', 'corelo btf needs a command: import, list, sync, types, min or export. See: corelo btf --help')
+    throw new AppError('invalid_request',
+      `corelo btf needs a command: ${Object.keys(SUBCOMMANDS).join(', ').replace(/, (\w+)$/, ' or $1')}. See: corelo btf --help`)
   }
   return await (await load(name)).run(args)
 }

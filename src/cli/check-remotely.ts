@@ -30,7 +30,7 @@ export async function checkRemotely (
   }
 }
 
-async function * cellsOf (lines: AsyncIterable<string>, server: string): AsyncGenerator<Cell> {
+async function * cellsOf (lines: AsyncIterable<string>, server: string): AsyncGenerator<readonly Cell[]> {
   const intern = createIntern()
   for await (const line of lines) {
     if (line.trim() === '') continue // so that the connection lives
@@ -42,7 +42,7 @@ async function * cellsOf (lines: AsyncIterable<string>, server: string): AsyncGe
         `${server} answered with a line that is no row; is it a corelo service, of a version that this one can talk to?`)
     }
     const { object, object_name: name, kernel } = said.row
-    yield { object: { sha256: object, name }, kernel, outcome: intern(said.row) }
+    yield [{ object: { sha256: object, name }, kernel, outcome: intern(said.row) }]
   }
   throw new AppError('source_failed', `${server} ended the answer before its last row.`)
 }

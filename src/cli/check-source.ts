@@ -1,10 +1,10 @@
-import type { Cell, NamedObject } from '../check/types.js'
+import type { Cells, NamedObject } from '../check/types.js'
 
 /** Rows of a check, made here or by a service. */
 export interface CheckSource {
   readonly objects: ReadonlyArray<Pick<NamedObject, 'sha256' | 'name'>>
   /** How many rows there will be, where that is known. */
   readonly rows: number | undefined
-  readonly cells: AsyncIterable<Cell>
+  readonly cells: Cells
   close(): Promise<void>
 }

@@ -1,9 +1,10 @@
 import { explanationOf, MEANINGS } from '../check/failure-text.js'
-import type { Group } from '../check/formats/groups.js'
+import { inOrder, type Group } from '../check/formats/groups.js'
 import type { SummaryCounter } from '../check/summary.js'
 import { STATES, type CheckState } from '../check/wire.js'
 import { printable, shorten, table } from './table.js'
 import { paintFor } from './terminal.js'
+import { firstOf } from '../wire/words.js'
 
 /** What a person sees of a check: while it runs, a table that grows on a terminal, and in the end the table with what explains it. */
 export interface CheckTable {
@@ -26,7 +27,6 @@ const COLOURS: Readonly<Record<CheckState, 'green' | 'red' | 'yellow'>> = {
   not_fetched: 'yellow',
   error: 'yellow'
 }
-const ORDER: readonly CheckState[] = ['fails', 'unresolvable', 'error', 'unknown', 'unknown_kernel', 'not_fetched', 'loads']
 
 export function createCheckTable (stream: NodeJS.WriteStream, rows: number | undefined): CheckTable {
   const paint = paintFor(stream)
@@ -73,10 +73,6 @@ export function createCheckTable (stream: NodeJS.WriteStream, rows: number | und
   }
 }
 
-function inOrder (groups: readonly Group[]): Group[] {
-  return [...groups].sort((a, b) => ORDER.indexOf(a.outcome.state) - ORDER.indexOf(b.outcome.state))
-}
-
 function tableOf (groups: readonly Group[]): string[] {
   return table(['STATE', 'OBJECT', 'KERNELS', ''], groups.map(({ outcome, object, kernels, baseline }) => [
     outcome.state,
@@ -86,10 +82,7 @@ function tableOf (groups: readonly Group[]): string[] {
   ]))
 }
 
-function namesOf (kernels: readonly string[]): string {
-  const more = kernels.length - KERNELS_SHOWN
-  return `${kernels.slice(0, KERNELS_SHOWN).map(printable).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
-}
+function namesOf (kernels: readonly string[]): string { return printable(firstOf(kernels, KERNELS_SHOWN)) }
 
 function explained ({ outcome, object, kernels }: Group): string[] {
   if (outcome.state === 'loads') return []

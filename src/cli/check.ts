@@ -4,7 +4,7 @@ import { createGroups, type Groups } from '../check/formats/groups.js'
 import { endingCells } from '../check/formats/writer.js'
 import { parseEarlier } from '../check/parse.js'
 import { createSummaryCounter, type SummaryCounter } from '../check/summary.js'
-import type { Cell } from '../check/types.js'
+import { CELLS_AT_ONCE, type Cell, type Cells } from '../check/types.js'
 import type { CheckVerdict } from '../check/wire.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from './arguments.js'
 import type { CheckSource } from './check-source.js'
@@ -93,14 +93,16 @@ interface Collecting {
   readonly keepsAll: boolean
 }
 
-async function collect (cells: AsyncIterable<Cell>, { counter, groups, rows, keepsAll }: Collecting): Promise<Cell[]> {
+async function collect (cells: Cells, { counter, groups, rows, keepsAll }: Collecting): Promise<Cell[]> {
   const kept: Cell[] = []
   const shown = createCheckTable(process.stderr, rows)
   try {
-    for await (const cell of cells) {
-      counter.add(cell)
-      groups.add(cell)
-      if (keepsAll) kept.push(cell)
+    for await (const some of cells) {
+      for (const cell of some) {
+        counter.add(cell)
+        groups.add(cell)
+      }
+      if (keepsAll) kept.push(...some)
       shown.update(groups.list(), counter)
     }
   } finally {
@@ -124,18 +126,20 @@ async function writeForms (options: Arguments, { objects }: CheckSource, kept: r
   }
 }
 
-function written (type: FormatType, objects: CheckSource['objects'], cells: Iterable<Cell>, comparison: boolean): AsyncGenerator<string> {
+function written (type: FormatType, objects: CheckSource['objects'], cells: readonly Cell[], comparison: boolean): AsyncGenerator<string> {
   const counter = createSummaryCounter(objects, { comparison })
-  const ending = endingCells(asAsync(cells), counter, error => {
+  const ending = endingCells(inParts(cells), counter, error => {
     throw error instanceof Error ? error : new Error(String(error))
   })
   return FORMATS[type]({ objects, counter, isGrouped: false, ...ending })
 }
 
-async function * asAsync (cells: Iterable<Cell>): AsyncGenerator<Cell> { yield * cells }
+async function * inParts (cells: readonly Cell[]): AsyncGenerator<readonly Cell[]> {
+  for (let at = 0; at < cells.length; at += CELLS_AT_ONCE) yield cells.slice(at, at + CELLS_AT_ONCE)
+}
 
-function * cellsOf (groups: Groups): Generator<Cell> {
-  for (const { kernels, ...group } of groups.list()) for (const kernel of kernels) yield { ...group, kernel }
+function cellsOf (groups: Groups): Cell[] {
+  return groups.list().flatMap(({ kernels, ...group }) => kernels.map(kernel => ({ ...group, kernel })))
 }
 
 function patternsOf (options: Arguments): string[] {

@@ -6,6 +6,7 @@ import { about, readInput } from './files.js'
 import { sourceLine, type Paint } from './report-text.js'
 import { printable, shorten, table } from './table.js'
 import { paintFor } from './terminal.js'
+import { count } from '../wire/words.js'
 
 export const spec: CommandSpec = {
   name: 'inspect',
@@ -71,5 +72,3 @@ function relocationTable (relocations: readonly InspectedRelocation[], paint: Pa
 }
 
 function painted ([head = '', ...rows]: readonly string[], paint: Paint): string[] { return [paint('dim', head), ...rows] }
-
-function count (n: number, noun: string): string { return `${n} ${noun}${n === 1 ? '' : 's'}` }

@@ -12,6 +12,7 @@ import { requireOneTarget, requireServerFor, TARGET_OPTIONS } from './target-opt
 import { findTarget, placesFrom } from './target.js'
 import type { TargetBtf } from './target-request.js'
 import { parseAssumptions, resolveAssumptions } from '../verdict/index.js'
+import { count } from '../wire/words.js'
 
 export const spec: CommandSpec = {
   name: 'relocate',
@@ -55,7 +56,7 @@ export const spec: CommandSpec = {
   ]
 }
 
-/** Of the verdict. Nobody else waits here, so that the largest object known gets one, which takes five times a service's steps. */
+/** Of the verdict. No other request waits here, so that guards which take following way by way get ten times a service's steps. */
 const STEPS = 4_000_000
 
 export async function run (args: readonly string[]): Promise<ExitCode> {
@@ -141,5 +142,3 @@ function fullReport (input: Uint8Array, target: TargetBtf, bytes: Uint8Array | u
     ...members
   }
 }
-
-function count (n: number, noun: string): string { return `${n} ${noun}${n === 1 ? '' : 's'}` }

@@ -4,6 +4,7 @@ import { writeOutput } from './files.js'
 import { countsText, diagnostics, reportTables, type ShownReport } from './report-text.js'
 import { printable } from './table.js'
 import { paintFor, say } from './terminal.js'
+import { count } from '../wire/words.js'
 
 /** The report of a relocation, made here or by a service. */
 export type PrintedReport = ShownReport & Pick<RelocationReport, 'changed_instructions' | 'assumes'> & {
@@ -30,5 +31,3 @@ export function writeResult (output: string | undefined, bytes: Uint8Array): voi
   if (output === '-') process.stdout.write(bytes)
   else if (output !== undefined) writeOutput(output, bytes)
 }
-
-function count (n: number, noun: string): string { return `${n} ${noun}${n === 1 ? '' : 's'}` }

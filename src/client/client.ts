@@ -4,6 +4,8 @@ import type { Network } from '../network/network.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
 import type { KernelJson } from '../wire/kernel.js'
 import { parseKernel, parseKernelPage } from '../wire/parse-kernel.js'
+import { parseTypeHistory, parseTypesDiff, parseTypeSearch } from '../wire/parse-types.js'
+import type { NamedKind, TypeHistoryJson, TypesDiffJson, TypeSearchJson } from '../wire/types.js'
 import { parseJson } from './json.js'
 import { answerError } from './problem.js'
 import {
@@ -38,8 +40,14 @@ export interface CheckCall {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Which types of a kernel are wanted: as WantedTypes of the service. */
+export type TypesCall =
+  | { readonly form: 'header' }
+  | { readonly form: 'c' | 'json', readonly kind: NamedKind, readonly name: string }
+
 /** What narrows a list of kernels. */
 export interface KernelListFilter {
+  readonly release?: string
   readonly distro?: string
   readonly distro_version?: string
   readonly arch?: string
@@ -56,6 +64,21 @@ export interface Client {
   check(request: CheckCall): Promise<AsyncGenerator<string>>
   /** The smallest BTF with which the objects relocate as with the kernel's: raw. */
   minimiseBtf(request: MinimiseRequest): Promise<Uint8Array>
+  /** A type of a kernel as C, or as JSON; all of them as a header. */
+  kernelTypes(reference: KernelReference, wanted: TypesCall): Promise<string>
+  /** A page of a kernel's types by the beginning of their names, and by a member. */
+  searchTypes(
+    reference: KernelReference,
+    search: { readonly name?: string | undefined, readonly member?: string | undefined, readonly cursor?: string | undefined }
+  ): Promise<TypeSearchJson>
+  /** How a type differs between two kernels, which are named by whole references or by releases. */
+  diffTypes(question: { readonly from: string, readonly to: string, readonly type: string }): Promise<TypesDiffJson>
+  /** Where a type, or a member of it, was in the kernels that patterns mean. */
+  typeHistory(question: {
+    readonly type: string
+    readonly member: string | null
+    readonly kernels: readonly string[]
+  }): Promise<TypeHistoryJson>
   putObject(bytes: Uint8Array): Promise<{ readonly created: boolean }>
   hasBtf(hash: Sha256, signal?: AbortSignal): Promise<boolean>
   /** Of the kernel, or of one of its modules, which extends the vmlinux BTF named. `source` says who the service has the BTF from. */
@@ -86,6 +109,8 @@ export interface Client {
 export function createClient (options: ClientOptions): Client {
   const { server } = options
   const transport = createTransport({ ...options, timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS })
+  const getJson = async (path: string): Promise<unknown> =>
+    parseJson(await transport.send({ method: 'GET', path, maxBytes: MAX_ANSWER_BYTES }), server)
   const binary = { 'content-type': 'application/octet-stream' }
 
   return {
@@ -120,6 +145,31 @@ export function createClient (options: ClientOptions): Client {
         maxBytes: MAX_ANSWER_BYTES
       })
       return body
+    },
+    async searchTypes (reference, search) {
+      const found = parseTypeSearch(await getJson(`/kernels/${formatReference(reference)}/types${queryOf({ ...search, limit: '1000' })}`))
+      if (found === undefined) throw answerError(server, `${server} answered with something else than a list of types.`)
+      return found
+    },
+    async kernelTypes (reference, wanted) {
+      const { body } = await transport.send({
+        method: 'GET',
+        path: `/kernels/${formatReference(reference)}/${wanted.form === 'header' ? 'vmlinux.h' : `types/${wanted.kind}/${wanted.name}`}`,
+        headers: { accept: wanted.form === 'json' ? 'application/json' : 'text/x-c' },
+        maxBytes: MAX_ANSWER_BYTES
+      })
+      return body.toString()
+    },
+    async diffTypes (question) {
+      const diff = parseTypesDiff(await getJson(`/types/diff${queryOf(question)}`))
+      if (diff === undefined) throw answerError(server, `${server} answered with something else than a difference of types.`)
+      return diff
+    },
+    async typeHistory ({ type, member, kernels }) {
+      const query = queryOf({ type, member: member ?? undefined, kernels: kernels.join(',') })
+      const history = parseTypeHistory(await getJson(`/types/history${query}`))
+      if (history === undefined) throw answerError(server, `${server} answered with something else than a history of a type.`)
+      return history
     },
     async putObject (bytes) {
       const { status } = await transport.send({
@@ -171,11 +221,7 @@ export function createClient (options: ClientOptions): Client {
       return parseJson(answer, server)
     },
     async kernels (cursor, filter = {}) {
-      const query = Object.entries({ ...filter, cursor })
-        .flatMap(([name, value]) => value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`])
-        .join('&')
-      const path = `/kernels${query === '' ? '' : `?${query}`}`
-      const page = parseKernelPage(parseJson(await transport.send({ method: 'GET', path, maxBytes: MAX_ANSWER_BYTES }), server))
+      const page = parseKernelPage(await getJson(`/kernels${queryOf({ ...filter, cursor })}`))
       if (page === undefined) throw answerError(server, `${server} answered with something else than a list of kernels.`)
       return { kernels: page.kernels, nextCursor: page.next_cursor }
     },
@@ -191,6 +237,12 @@ export function createClient (options: ClientOptions): Client {
       return kernel
     }
   }
+}
+
+/** From the question mark on; empty where there is nothing to ask for. */
+function queryOf (parameters: Readonly<Record<string, string | boolean | undefined>>): string {
+  const pairs = Object.entries(parameters).flatMap(([name, value]) => value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`])
+  return pairs.length === 0 ? '' : `?${pairs.join('&')}`
 }
 
 /** Characters of patterns that go as one part. A service takes parts of twice as many bytes. */

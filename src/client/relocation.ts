@@ -3,7 +3,7 @@ import { formatReference, isWholeReference, type KernelQuery } from '../identity
 import { sha256, type Sha256 } from '../store/sha256.js'
 import { parseReport } from '../wire/parse-report.js'
 import type { Report } from '../wire/report.js'
-import { tryParse } from './json.js'
+import { tryParse } from '../wire/parse-json.js'
 import { answerError } from './problem.js'
 import type { Reply } from './transport.js'
 

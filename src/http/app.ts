@@ -23,10 +23,13 @@ import { kernelBtfRoutes } from './routes/kernel-btf.js'
 import { kernelRoutes } from './routes/kernels.js'
 import { keyRoutes } from './routes/keys.js'
 import { minBtfRoutes } from './routes/min-btf.js'
+import { objectTypeRoutes } from './routes/object-types.js'
 import { objectRoutes } from './routes/objects.js'
 import { operationRoutes } from './routes/operations.js'
+import { pageRoutes } from './routes/page.js'
 import { relocateRoutes } from './routes/relocate.js'
 import { relocatedRoutes } from './routes/relocated.js'
+import { typeChangeRoutes } from './routes/type-changes.js'
 import { typeRoutes } from './routes/types.js'
 import { COMPONENTS } from './schemas/components.js'
 import { parseQueryString } from './query-string.js'
@@ -104,11 +107,14 @@ export async function buildApp (
   await app.register(checkRoutes, dependencies)
   await app.register(minBtfRoutes, dependencies)
   await app.register(objectRoutes, dependencies)
+  await app.register(objectTypeRoutes, dependencies)
   await app.register(btfRoutes, dependencies)
   await app.register(kernelRoutes, dependencies)
   await app.register(kernelBtfRoutes, dependencies)
   await app.register(typeRoutes, dependencies)
+  await app.register(typeChangeRoutes, dependencies)
   await app.register(keyRoutes, dependencies)
   await app.register(operationRoutes, dependencies)
+  await app.register(pageRoutes, dependencies)
   return app
 }

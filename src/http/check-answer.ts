@@ -4,7 +4,7 @@ import { FORMATS, type FormatType } from '../check/formats/formats.js'
 import { endingCells } from '../check/formats/writer.js'
 import { CHECK_LIMITS } from '../check/limits.js'
 import { createSummaryCounter, type SummaryCounter } from '../check/summary.js'
-import type { Cell } from '../check/types.js'
+import type { Cell, Cells } from '../check/types.js'
 import { AppError } from '../errors.js'
 import { toAppError } from './errors.js'
 
@@ -42,21 +42,18 @@ export function answerOf (
 }
 
 /** Ends the rows where what was sent of them is all that may be. */
-async function * bounded (cells: AsyncIterable<Cell>, size: { readonly bytes: number }, maxBytes: number): AsyncGenerator<Cell> {
-  for await (const cell of cells) {
+async function * bounded (cells: Cells, size: { readonly bytes: number }, maxBytes: number): AsyncGenerator<readonly Cell[]> {
+  for await (const some of cells) {
     if (size.bytes > maxBytes) throw tooLarge(maxBytes)
-    yield cell
+    yield some
   }
 }
 
-const ROWS_A_TURN = 256
-
 /** Rows that are known already come without a pause; others have their turn between them. */
-async function * inTurns (cells: AsyncIterable<Cell>): AsyncGenerator<Cell> {
-  let count = 0
-  for await (const cell of cells) {
-    yield cell
-    if (++count % ROWS_A_TURN === 0) await setImmediate()
+async function * inTurns (cells: Cells): AsyncGenerator<readonly Cell[]> {
+  for await (const some of cells) {
+    yield some
+    await setImmediate()
   }
 }
 

@@ -1,28 +1,43 @@
 import { setTimeout } from 'node:timers/promises'
-import { LRUCache } from 'lru-cache'
+import type { FairShare } from '../workers/fair-share.js'
 import type { ContentStore } from '../store/content-store.js'
 import type { Sha256 } from '../store/sha256.js'
 import type { WorkerPool } from '../workers/pool.js'
-import type { CheckedBtf, ReadLayout } from '../workers/protocol.js'
+import { NO_TABLE, type CheckedBtf, type LayoutSource, type LayoutVectorsTask } from '../workers/protocol.js'
 
 /**
- * Layout tables of kernels, by the hash of their BTF: in memory, and on disk beside it. They never come from a shared store, whose
- * content only its hash vouches for.
+ * Layout tables of kernels, by the hash of their BTF: on disk beside it, and read by threads of the background, which keep nothing of
+ * them. They never come from a shared store, whose content only its hash vouches for.
  *
- * Tables that are missing, damaged or of another format are made in the background, since to make one takes longer than to relocate a
- * few objects for the kernel.
+ * A table that is missing, damaged or of another format is made when it is asked for, since it spares relocating all but the first of
+ * the kernels that are alike. Those of kernels that are taken in are made in the background.
  */
 export interface LayoutTables {
   /**
-   * The tables of kernels, in their order and in shared memory, read without the BTF. Undefined where there is none yet: it is made
-   * soon, where the BTF is held.
+   * What tells kernels apart for objects, for each object in the order of the hashes: kernels with equal vectors are alike. Empty for a
+   * kernel that cannot be compared for the object. Undefined where there is no table, nor BTF of which one can be made.
+   *
+   * @throws AppError `object_invalid`, and whatever the signal says
    */
-  load(hashes: readonly Sha256[], signal?: AbortSignal): Promise<ReadonlyArray<Uint8Array | undefined>>
+  vectors(
+    objects: LayoutVectorsTask['objects'], hashes: readonly Sha256[], asking: Asking
+  ): Promise<ReadonlyArray<ReadonlyArray<string | undefined>>>
+  /**
+   * What tells kernels apart by the types of one name: see TaskValues. Null also where there is no table: it is made soon, where the BTF
+   * is held.
+   */
+  typeDigests(name: string, hashes: readonly Sha256[], signal: AbortSignal): Promise<ReadonlyArray<string | null>>
   /** Makes the table of a kernel that was taken in, unless it is there. */
   prepare(hash: Sha256): void
-  stats(): { readonly bytes: number, readonly entries: number, readonly made: number }
+  stats(): { readonly made: number }
   /** Makes no more tables, and waits for the one that is being made. */
   close(): Promise<void>
+}
+
+/** Who asks, and until when. */
+export interface Asking {
+  readonly caller: string
+  readonly signal: AbortSignal
 }
 
 export interface LayoutTablesOptions {
@@ -30,15 +45,16 @@ export interface LayoutTablesOptions {
   /** Where BTF can be had without keeping it in memory. Undefined: tables are only read. */
   readonly glance?: (hash: Sha256) => CheckedBtf
   readonly pool: Pick<WorkerPool, 'run'>
+  /** Does what is asked of the pool when it is the caller's turn. */
+  readonly inTurn?: FairShare['run']
+  /** Tasks that are asked of the pool at a time. */
+  readonly threads: number
   /** Whether there is work for requests and checks, which comes before making tables. */
   readonly isBusy?: () => boolean
-  readonly memoryBytes: number
-  /** Told of shared memory that is let go of, in bytes. */
-  readonly onRelease: (bytes: number) => void
 }
 
-/** Tables that one task reads. Each takes some 0.3 ms. */
-const READ_AT_ONCE = 32
+/** Tables that one task reads, each of which takes some 0.3 ms: threads share what one check asks for. */
+export const READ_AT_ONCE = 64
 /** Kernels that wait for their tables to be made. */
 const MAX_WAITING = 100_000
 /** Other work comes first, but not for ever. */
@@ -49,33 +65,28 @@ export function createLayoutTables ({
   store,
   glance,
   pool,
-  isBusy = () => false,
-  memoryBytes,
-  onRelease
+  inTurn = async (_caller, work) => await work(),
+  threads,
+  isBusy = () => false
 }: LayoutTablesOptions): LayoutTables {
-  const held = new LRUCache<Sha256, Uint8Array>({
-    maxSize: memoryBytes,
-    sizeCalculation: ({ length }) => length,
-    dispose: ({ length }) => { onRelease(length) }
-  })
   const waiting = new Set<Sha256>()
   const closing = new AbortController()
   let making: Promise<void> | undefined
   let made = 0
 
   const pathOf = (hash: Sha256): string => store.pathOf('layout', hash)
+  const keep = async (hash: Sha256, bytes: Uint8Array): Promise<void> => {
+    made++
+    await store.write('layout', hash, bytes)
+  }
   const giveWay = async (): Promise<void> => {
     for (let i = 0; i < GIVE_WAY_TIMES && isBusy() && !closing.signal.aborted; i++) {
       await setTimeout(GIVE_WAY_MS, undefined, { signal: closing.signal, ref: false }).catch(() => {}) // it ends the waiting
     }
   }
   const make = async (hash: Sha256, btf: CheckedBtf): Promise<void> => {
-    const [table] = await pool.run({ kind: 'layout', sources: [{ sha256: hash, path: pathOf(hash), btf }] })
-    if (table?.state !== 'ready') return
-    held.set(hash, table.bytes)
-    if (!table.isNew) return
-    await store.write('layout', hash, table.bytes)
-    made++
+    const table = await pool.run({ kind: 'layout', sha256: hash, path: pathOf(hash), btf })
+    if (table.state === 'made') await keep(hash, table.bytes)
   }
   const makeAll = async (find: (hash: Sha256) => CheckedBtf): Promise<void> => {
     for (const hash of waiting) {
@@ -91,33 +102,62 @@ export function createLayoutTables ({
     waiting.add(hash)
     making ??= makeAll(glance)
   }
-  const readPart = async (hashes: readonly Sha256[]): Promise<readonly ReadLayout[]> =>
-    await pool.run({ kind: 'layout', sources: hashes.map(sha256 => ({ sha256, path: pathOf(sha256) })) })
+  const sourceOf = (hash: Sha256): LayoutSource =>
+    ({ sha256: hash, path: pathOf(hash), ...(glance === undefined ? {} : { btf: glance(hash) }) })
 
   return {
-    async load (hashes, signal) {
-      const found = new Map<Sha256, Uint8Array>()
-      const missing = hashes.filter(hash => {
-        const bytes = held.get(hash)
-        if (bytes !== undefined) found.set(hash, bytes)
-        return bytes === undefined
-      })
-      for (let at = 0; at < missing.length; at += READ_AT_ONCE) {
-        signal?.throwIfAborted()
-        const part = missing.slice(at, at + READ_AT_ONCE)
-        const tables = await readPart(part)
+    async vectors (objects, hashes, { caller, signal }) {
+      const found = objects.map(() => new Array<string | undefined>(hashes.length))
+      const take = async (from: number, end: number): Promise<void> => {
+        for (let at = from; at < end;) {
+          signal.throwIfAborted()
+          const part = hashes.slice(at, end)
+          const { read, vectors, places, made: tables } = await inTurn(caller, async () => {
+            signal.throwIfAborted()
+            return await pool.run({ kind: 'layoutVectors', objects, sources: part.map(sourceOf) })
+          })
+          for (const { source, bytes } of tables) {
+            const hash = part[source]
+            if (hash !== undefined) await keep(hash, bytes)
+          }
+          for (let i = 0; i < read; i++) {
+            objects.forEach((_, j) => {
+              const place = places[i * objects.length + j] ?? NO_TABLE
+              const vectorsOfObject = found[j]
+              if (vectorsOfObject !== undefined) vectorsOfObject[at + i] = place === NO_TABLE ? undefined : vectors[place] ?? ''
+            })
+            const hash = part[i]
+            if (hash !== undefined && places[i * objects.length] !== NO_TABLE) store.noteUse('layout', hash)
+          }
+          at += read
+        }
+      }
+      let next = 0
+      await Promise.all(Array.from({ length: threads }, async () => {
+        while (next < hashes.length) {
+          const from = next
+          next += READ_AT_ONCE
+          await take(from, Math.min(next, hashes.length))
+        }
+      }))
+      return found
+    },
+    async typeDigests (name, hashes, signal) {
+      const found: Array<string | null> = []
+      for (let at = 0; at < hashes.length; at += READ_AT_ONCE) {
+        signal.throwIfAborted()
+        const part = hashes.slice(at, at + READ_AT_ONCE)
+        const digests = await pool.run({ kind: 'typeDigests', name, sources: part.map(sha256 => ({ sha256, path: pathOf(sha256) })) })
+        found.push(...digests)
         part.forEach((hash, i) => {
-          const table = tables[i]
-          if (table?.state !== 'ready') return prepare(hash)
-          found.set(hash, table.bytes)
-          held.set(hash, table.bytes)
-          store.noteUse('layout', hash)
+          if (typeof digests[i] === 'string') store.noteUse('layout', hash)
+          else prepare(hash)
         })
       }
-      return hashes.map(hash => found.get(hash))
+      return found
     },
     prepare,
-    stats: () => ({ bytes: held.calculatedSize, entries: held.size, made }),
+    stats: () => ({ made }),
     async close () {
       closing.abort()
       await making

@@ -5,6 +5,7 @@ import { createSingleFlight } from '../store/single-flight.js'
 import type { SharedContent } from '../store/shared/shared-content.js'
 import { toShared } from '../store/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
+import type { WriteObjectTypesTask, WrittenTypes } from '../workers/protocol.js'
 import { createObjectMemory } from './object-memory.js'
 import type { InspectAnswer } from './types.js'
 
@@ -43,6 +44,12 @@ export interface Objects {
    */
   put(bytes: Uint8Array, expected: Sha256): Promise<{ created: boolean }>
   inspect(bytes: Uint8Array): Promise<InspectAnswer>
+  /**
+   * Types that the program was compiled with, as C or as JSON.
+   *
+   * @throws AppError what `get` throws, and `not_found` for a type that it has not
+   */
+  writeTypes(hash: Sha256, wanted: WriteObjectTypesTask['wanted']): Promise<WrittenTypes>
   /** Keeps an object in shared memory that came with a request and that a worker has read: in memory, and on disk when there is time. */
   hold(hash: Sha256, bytes: Uint8Array): void
   stats(): { readonly bytes: number, readonly entries: number }
@@ -79,6 +86,18 @@ export function createObjects ({ store, shared, pool, maxBytes, memoryBytes, onR
     return bytes
   }
 
+  const get = async (hash: Sha256): Promise<Uint8Array> => {
+    const held = memory.get(hash)
+    if (held !== undefined) return held
+    const elsewhere = await readStored(hash)
+    if (elsewhere === undefined) {
+      throw new AppError('object_unknown', `The service does not hold object ${hash}; send it, or PUT it first.`, { object_sha256: hash })
+    }
+    const shared = elsewhere.buffer instanceof SharedArrayBuffer ? elsewhere : toShared(elsewhere)
+    memory.set(hash, shared)
+    return shared
+  }
+
   const keep = async (bytes: Uint8Array, hash: Sha256): Promise<{ created: boolean }> => {
     const object = toShared(bytes)
     await pool.run({ kind: 'inspect', object, wantsInspection: false })
@@ -102,17 +121,7 @@ export function createObjects ({ store, shared, pool, maxBytes, memoryBytes, onR
       memory.set(hash, bytes)
       store.writeBehind('object', hash, bytes)
     },
-    async get (hash) {
-      const held = memory.get(hash)
-      if (held !== undefined) return held
-      const elsewhere = await readStored(hash)
-      if (elsewhere === undefined) {
-        throw new AppError('object_unknown', `The service does not hold object ${hash}; send it, or PUT it first.`, { object_sha256: hash })
-      }
-      const shared = elsewhere.buffer instanceof SharedArrayBuffer ? elsewhere : toShared(elsewhere)
-      memory.set(hash, shared)
-      return shared
-    },
+    get,
     async put (bytes, expected) {
       if (!isSha256(expected)) {
         throw new AppError('invalid_request', 'An object is named by sha256: and 64 lower-case hex digits.', { field: 'hash' })
@@ -129,6 +138,11 @@ export function createObjects ({ store, shared, pool, maxBytes, memoryBytes, onR
         const isHeld = memory.has(expected) && await store.sizeOf('object', expected).catch(() => undefined) !== undefined
         return isHeld ? { created: false } : await keep(bytes, expected)
       })
+    },
+    async writeTypes (hash, wanted) {
+      const object = await get(hash)
+      store.noteUse('object', hash)
+      return await pool.run({ kind: 'writeObjectTypes', object, objectSha256: hash, wanted })
     },
     async inspect (bytes) {
       requireSize(bytes)

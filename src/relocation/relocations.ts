@@ -240,7 +240,7 @@ function releaseOf (request: RelocateRequest, { kernel, records }: Target): stri
 
 /** When a request needs its outcome explained. */
 function reportFor ({ wantsReport, onUnresolved }: RelocateRequest): RelocateTask['report'] {
-  return wantsReport ? 'always' : onUnresolved === 'fail' ? 'poisoned' : 'never'
+  return wantsReport ? 'always' : onUnresolved === 'fail' ? 'failing' : 'never'
 }
 
 function nameObject ({ object, objectSha256 }: RelocateRequest, objects: Objects): Sha256 {
@@ -254,8 +254,8 @@ function nameObject ({ object, objectSha256 }: RelocateRequest, objects: Objects
   return objectSha256
 }
 
-function hasReport ({ report, isJudged }: RelocatedObject, request: RelocateRequest): boolean {
+function hasReport ({ report, verdict }: RelocatedObject, request: RelocateRequest): boolean {
   const wanted = reportFor(request)
-  if (wanted === 'never' || (wanted === 'poisoned' && !isJudged)) return true
-  return report !== undefined && (wanted === 'poisoned' || request.places !== 'all' || !report.hasMorePlaces)
+  if (wanted === 'never' || (wanted === 'failing' && verdict === 'loads')) return true
+  return report !== undefined && (wanted === 'failing' || request.places !== 'all' || !report.hasMorePlaces)
 }

@@ -6,7 +6,6 @@ import { buildReport, type RelocationReport, type ReportOptions } from './report
 
 export { buildReport, type BuiltReport, type RelocationReport, type ReportOptions } from './report.js'
 export { buildOutcome, type Outcome, type OutcomeFailure } from './outcome.js'
-export { followedMembers } from './reasons/renames.js'
 export { hasUnknownOpcodes, judgeRelocation, kernelSymbols } from './judged.js'
 
 /**

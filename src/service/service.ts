@@ -13,6 +13,7 @@ import { createSharedContent } from '../store/shared/shared-content.js'
 import { createWorkerPool } from '../workers/pool.js'
 import type { StartThreads } from '../workers/threads.js'
 import { openChecks } from '../check/open-checks.js'
+import { createFairShare } from '../workers/fair-share.js'
 import { createAnswers } from '../relocation/answers.js'
 import { createAttestations } from '../relocation/attestations.js'
 import { createBtfAccess, rawBytes } from '../kernels/btf-access.js'
@@ -20,7 +21,9 @@ import { openCatalog } from '../kernels/catalog/open-catalog.js'
 import { createFetchJobs } from '../kernels/fetch-jobs.js'
 import { createFetching, type Fetching } from '../kernels/fetching.js'
 import { createLayoutTables, type LayoutTables } from '../kernels/layout-tables.js'
-import { writeKernelTypes } from '../kernels/kernel-types.js'
+import { searchKernelTypes, writeKernelTypes } from '../kernel-types/kernel-types.js'
+import { diffKernelTypes } from '../kernel-types/type-diff.js'
+import { createTypeHistories } from '../kernel-types/type-history.js'
 import { createKernels } from '../kernels/kernels.js'
 import { recordsOfName } from '../kernels/resolve.js'
 import { createLocalKernel, type LocalKernel } from '../kernels/local-kernel.js'
@@ -42,7 +45,7 @@ import type { Service, ServiceStats } from './types.js'
 export type { ServiceHooks, ServiceSettings } from '../settings/service-options.js'
 
 /** Of the memory budget. Most of it is kernels' BTF; objects and results are small, and can be had again. */
-const SHARES = { btf: 11 / 16, objects: 1 / 8, results: 5 / 64, kept: 1 / 64, checks: 1 / 32, layouts: 1 / 16 } as const
+const SHARES = { btf: 11 / 16, objects: 1 / 8, results: 3 / 32, kept: 1 / 32, checks: 1 / 32, vectors: 1 / 32 } as const
 
 /**
  * Large memory that was let go of after which threads are asked to collect it: a part of the memory budget, and at least so many
@@ -74,8 +77,10 @@ export interface ServiceParts extends ServiceHooks {
 /** Starts a service: threads, store, running kernel. It takes requests at once; ready() tells when they need not wait for the start. */
 export function createService (settings: ServiceSettings, { onWarning, ...threads }: ServiceParts = {}): Service {
   const warn = withoutFloods(onWarning ?? (() => {}))
+  const tasks = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
   const pool = createWorkerPool({
     workers: settings.workers,
+    tasks,
     queue: settings.queueLimit ?? settings.workers * QUEUE_PER_WORKER,
     deadlineMs: settings.deadlineMs,
     onWarning: warn,
@@ -88,9 +93,12 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
     queue: Infinity, // each check waits for its own tasks, and the checks are counted
     deadlineMs: LANE_DEADLINE_FACTOR * settings.deadlineMs,
     isBackground: true,
+    tasks,
     onWarning: warn,
     ...threads
   })
+  // A caller with several checks has no more of the threads than one with a single check. Each check waits for what it asked for.
+  const turns = createFairShare({ running: laneThreads, allRunning: laneThreads, waiting: Infinity, allWaiting: Infinity })
   const share = (part: number): number => Math.max(1, Math.floor(settings.memoryBytes * part))
   const onRelease = countReleases(Math.max(MIN_COLLECT_AFTER, share(COLLECT_SHARE)), () => {
     pool.collectGarbage()
@@ -173,9 +181,9 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
       store,
       glance: hash => btfs.glance(hash),
       pool: lane,
-      isBusy: () => [pool, lane].some(threads => threads.stats().running + threads.stats().queued > 0),
-      memoryBytes: share(SHARES.layouts),
-      onRelease
+      inTurn: turns.run,
+      threads: laneThreads,
+      isBusy: () => [pool, lane].some(threads => threads.stats().running + threads.stats().queued > 0)
     })
     const self = randomUUID()
     const jobs = createFetchJobs()
@@ -227,8 +235,19 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
       hasSources: sources.length > 0,
       lane,
       threads: laneThreads,
-      memoryBytes: share(SHARES.checks),
+      inTurn: turns.run,
+      memoryBytes: { outcomes: share(SHARES.checks), vectors: share(SHARES.vectors) },
       limits: settings.checks
+    })
+    const histories = createTypeHistories({
+      index,
+      trustUploads: settings.trustUploads,
+      tables,
+      pool: lane,
+      glance: hash => btfs.glance(hash),
+      loadPast: hash => btfs.loadPast(hash),
+      concurrency: laneThreads,
+      limits: settings.histories
     })
     const minimising = createMinimising({ targets, objects, btfs, pool, onRelease })
     const publishedOf: PublishedOf = reference => packages?.source.published(reference)
@@ -260,6 +279,8 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
       relocations,
       checks,
       values,
+      targets,
+      histories,
       minimising,
       tables,
       kernels,
@@ -282,11 +303,19 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
     inspect: async object => await (parts ?? await opening).objects.inspect(object),
     putObject: async (bytes, expected) => await (parts ?? await opening).objects.put(bytes, expected),
     hasObject: async hash => await (parts ?? await opening).objects.has(requireHash(hash)),
+    writeObjectTypes: async (object, wanted) => await (parts ?? await opening).objects.writeTypes(requireHash(object), wanted),
     listKernels: async filter => await (parts ?? await opening).kernels.list(filter),
     getKernel: async (reference, question) => await (parts ?? await opening).kernels.get(reference, question),
     getKernelBtf: async (reference, module, question) => await (parts ?? await opening).kernels.getBtf(reference, module, question),
     writeTypes: async (reference, wanted, question) =>
       await writeKernelTypes({ kernels: (parts ?? await opening).kernels, pool }, reference, wanted, question),
+    searchTypes: async (reference, search, question) =>
+      await searchKernelTypes({ kernels: (parts ?? await opening).kernels, pool }, reference, search, question),
+    async diffTypes (request, deadline) {
+      const { targets, btfs } = parts ?? await opening
+      return await diffKernelTypes({ targets, btfs, pool }, request, deadline)
+    },
+    typeHistory: async (request, signal) => await (parts ?? await opening).histories.find(request, signal),
     putKernelBtf: async (reference, bytes, provenance, module, facts) =>
       await (parts ?? await opening).kernels.putBtf(reference, bytes, provenance, module, facts),
     async getBtf (hash) {
@@ -333,15 +362,15 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
     const content = store.stats()
     const threads = pool.stats()
     const indexes = parts?.btfs.stats() ?? { indexesRead: 0, indexesMade: 0 }
-    const tables = parts?.tables.stats() ?? { bytes: 0, entries: 0, made: 0 }
+    const tables = parts?.tables.stats() ?? { made: 0 }
     const values = parts?.values.stats() ?? { bytes: 0, entries: 0 }
     const checks = parts?.checks.stats() ?? { running: 0, rows: 0, relocations: 0, bytes: 0, entries: 0 }
     const fetching = parts?.fetching.stats() ?? { requests: [], waiters: 0 }
     return {
       queued: threads.queued,
       running: threads.running,
-      memoryBytes: btf.bytes + objects.bytes + results.bytes + values.bytes + checks.bytes + tables.bytes,
-      memoryEntries: btf.entries + objects.entries + results.entries + values.entries + checks.entries + tables.entries,
+      memoryBytes: btf.bytes + objects.bytes + results.bytes + values.bytes + checks.bytes,
+      memoryEntries: btf.entries + objects.entries + results.entries + values.entries + checks.entries,
       diskBytes: content.diskBytes,
       degraded: { disk: disk.trouble !== undefined, shared_store: bucket?.isAvailable === false },
       workerRestarts: threads.restarts,

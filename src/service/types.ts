@@ -1,14 +1,19 @@
 import type { Check, CheckRequest } from '../check/checks.js'
 import type { Jwks } from '../wire/keys.js'
 import type { KernelReference } from '../identity/reference.js'
-import type { KernelTypes } from '../kernels/kernel-types.js'
+import type { KernelTypes, KernelTypesPage } from '../kernel-types/kernel-types.js'
+import type { DiffRequest, TypesDiff } from '../kernel-types/type-diff.js'
+import type { HistoryRequest } from '../kernel-types/type-history.js'
 import type { KernelQuestion, Kernels, NamedBtf } from '../kernels/kernels.js'
 import type { KernelEntry, KernelFilter, KernelPage } from '../kernels/types.js'
 import type { MinimiseAnswer, MinimiseRequest } from '../relocation/minimising.js'
 import type { Deadline, InspectAnswer, RelocateAnswer, RelocateRequest } from '../relocation/types.js'
 import type { Sha256 } from '../store/sha256.js'
+import type { WrittenTypes } from '../workers/protocol.js'
 import type { WatchStats } from '../watch/watch.js'
-import type { WantedTypes } from '../c-types/type-definition.js'
+import type { TypeSearch } from '../c-types/search.js'
+import type { NamedTypes, WantedTypes } from '../c-types/type-definition.js'
+import type { TypeHistoryJson } from '../wire/types.js'
 
 /**
  * The use cases. What routes, the CLI and tests call; knows nothing of HTTP. Every rejection is an AppError, and so is what
@@ -28,6 +33,8 @@ export interface Service {
   inspect(object: Uint8Array): Promise<InspectAnswer>
   putObject(bytes: Uint8Array, expected: Sha256): Promise<{ created: boolean }>
   hasObject(hash: Sha256): Promise<boolean>
+  /** Types that a program was compiled with, of an object that is held. */
+  writeObjectTypes(object: Sha256, wanted: NamedTypes): Promise<WrittenTypes>
   listKernels(filter: KernelFilter): Promise<KernelPage>
   /** Fetched where it is not held. */
   getKernel(reference: KernelReference, question?: KernelQuestion): Promise<KernelEntry>
@@ -35,6 +42,16 @@ export interface Service {
   getKernelBtf(reference: KernelReference, module?: string, question?: KernelQuestion): Promise<NamedBtf>
   /** Types of a kernel as C or JSON. Fetched where it is not held. */
   writeTypes(reference: KernelReference, wanted: WantedTypes, question?: KernelQuestion): Promise<KernelTypes>
+  /** Types of a kernel by their names and members. Fetched where it is not held. */
+  searchTypes(reference: KernelReference, search: TypeSearch, question?: KernelQuestion): Promise<KernelTypesPage>
+  /** How types differ between two kernels. Fetched where they are not held. */
+  diffTypes(request: DiffRequest, deadline?: Deadline): Promise<TypesDiff>
+  /**
+   * Where types and members were in the kernels that are held.
+   *
+   * @param signal when the caller leaves, or has no more time
+   */
+  typeHistory(request: HistoryRequest, signal: AbortSignal): Promise<TypeHistoryJson>
   /** Stores BTF (raw, ELF with `.BTF`, or either of them in a `.tar.xz`) under a reference, beside others that are held for it. */
   readonly putKernelBtf: Kernels['putBtf']
   /** Raw BTF by content, of vmlinux or of a module. Rejects with `btf_unknown`. */

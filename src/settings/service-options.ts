@@ -1,4 +1,5 @@
 import type { CheckLimits } from '../check/limits.js'
+import type { HistoryLimits } from '../kernel-types/limits.js'
 import type { FetchLimits } from '../fetch/limits.js'
 import type { OutcomeLifetimes } from '../fetch/refusals.js'
 import type { Network } from '../network/network.js'
@@ -22,6 +23,8 @@ export interface ServiceSettings extends Pick<ServiceValues, Decided>, Partial<P
   readonly watching?: WatchSettings
   /** Bounds of checks, where they are other than the fixed ones. */
   readonly checks?: Partial<CheckLimits>
+  /** The same of histories of types. */
+  readonly histories?: Partial<HistoryLimits>
   /** Proxies, and authorities that are believed, for every connection that goes out. Undefined: as Node by itself. */
   readonly network?: Network
   /** What replicas share. */

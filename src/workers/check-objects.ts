@@ -5,6 +5,7 @@ import { isOfLayout } from '../layout/index.js'
 import { buildOutcome, judgeRelocation, kernelSymbols } from '../report/index.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
 import { attachShared } from './attached-btfs.js'
+import { giveWay } from './give-way.js'
 import { readInto } from './prepare-btf.js'
 import type { CheckedBtf, CheckedOutcome, CheckedRuns, CheckRun, CheckTask } from './protocol.js'
 import { parsedObjects } from './relocate-object.js'
@@ -24,6 +25,7 @@ export function checkObjects ({ btf, modules, runs }: CheckTask): CheckedRuns {
     if (opened === undefined) return { state: 'absent', sha256: module.sha256 }
     split.push(opened)
   }
+  giveWay()
   const hasKernelSymbol = kernelSymbols([base, ...split])
   return { state: 'ready', outcomes: runs.map(run => outcomesOf(run, base, split, hasKernelSymbol)) }
 }
@@ -37,6 +39,7 @@ function outcomesOf (
   const object = parsedObjects.get(objectSha256, bytes)
   const relocation = relocate(object, base, { modules })
   parsedObjects.hold(objectSha256, object)
+  giveWay()
   return releases.map(kernelRelease => {
     let hasAsked = false
     const judgement = judgeRelocation(object, relocation, {
@@ -57,6 +60,7 @@ function outcomesOf (
 export function openChecked (btf: CheckedBtf, base: Btf | undefined): Btf | undefined {
   if ('parts' in btf) return attachShared(btf, base)
   const bytes = readAny(btf.paths, btf.sha256)
+  giveWay()
   return bytes === undefined ? undefined : parseRawBtf(bytes, { base, isValidated: base === undefined })
 }
 
@@ -64,6 +68,7 @@ export function openChecked (btf: CheckedBtf, base: Btf | undefined): Btf | unde
 function readAny (paths: readonly string[], expected: Sha256): Uint8Array | undefined {
   for (const path of paths) {
     const bytes = readInto(byteLength => new Uint8Array(byteLength), path, Infinity)
+    giveWay()
     if (bytes instanceof Uint8Array && sha256(bytes) === expected) return bytes
   }
   return undefined

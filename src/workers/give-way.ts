@@ -5,16 +5,50 @@ import { setPriority } from 'node:os'
  * sched_prio_to_weight), and leaves it at once to one that wakes up. Less would let a busy service starve a check.
  */
 const NICENESS = 10
+/** The same measured by this thread's own clock: for each millisecond of work at most so many are waited. */
+const WAIT_FACTOR = 9
+/** Work that is not worth a look whether others have some. */
+const MIN_WORK_MS = 0.5
+const MAX_WAIT_MS = 100
+
+let others: Int32Array | undefined
+let since = performance.now()
 
 /**
  * Lets this thread give way to all others, those of this process among them. Only Linux knows the priority of one thread
  * (setpriority(2), "C library/kernel differences"); elsewhere it would be that of the process.
  */
-export function giveWay (): void {
+export function lowerPriority (): void {
   if (process.platform !== 'linux') return
   try {
     setPriority(0, NICENESS)
   } catch {
     // a sandbox that forbids it: the thread works as fast as others
   }
+}
+
+/**
+ * To be called between pieces of work: waits while threads that do not give way have tasks, though never so long that work would stop.
+ * Two threads on two processors have the same memory and often the same core, so that a low priority alone does not keep others fast.
+ */
+export function giveWay (): void {
+  if (others === undefined) return
+  const now = performance.now()
+  if (now - since < MIN_WORK_MS) return
+  const until = now + Math.min(MAX_WAIT_MS, WAIT_FACTOR * (now - since))
+  for (let left = until - now; left > 0; left = until - performance.now()) {
+    const tasks = Atomics.load(others, 0)
+    if (tasks === 0 || Atomics.wait(others, 0, tasks, left) === 'timed-out') break
+  }
+  since = performance.now()
+}
+
+/**
+ * Begins a task: time without one was no work.
+ *
+ * @param counter of the tasks that other threads have, in shared memory: `giveWay` waits while there are any
+ */
+export function beginTask (counter: Int32Array | undefined): void {
+  others = counter
+  since = performance.now()
 }

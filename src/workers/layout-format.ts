@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { LayoutFormat } from '../layout/index.js'
-import { followedMembers } from '../report/index.js'
+import { followedMembers } from '../members/renames.js'
 import { hexOf, type Sha256 } from '../store/sha256.js'
 
 /** How layout tables of this engine are made. */

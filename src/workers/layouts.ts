@@ -1,45 +1,132 @@
-import { buildLayoutTable, demandsOf, layoutVector, readLayoutTable, type LayoutTable } from '../layout/index.js'
-import { allocateShared } from '../store/shared-bytes.js'
+import { essentialNameLength } from '../btf/names.js'
+import { buildLayoutTable, demandsOf, layoutVector, readLayoutTable, type Demands, type LayoutTable } from '../layout/index.js'
+import type { Sha256 } from '../store/sha256.js'
 import { openChecked } from './check-objects.js'
+import { giveWay } from './give-way.js'
 import { LAYOUT_FORMAT, layoutContent } from './layout-format.js'
 import { readInto } from './prepare-btf.js'
 import { vectorOfKernel } from './kernel-layouts.js'
-import type { LayoutSource, LayoutTask, LayoutVectorsTask, LayoutVectorTask, ReadLayout } from './protocol.js'
+import { NO_TABLE, NOT_COMPARABLE } from './protocol.js'
+import type {
+  CheckedBtf, LayoutTask, LayoutVectors, LayoutVectorsTask, LayoutVectorTask, MadeLayout, TypeDigestsTask
+} from './protocol.js'
 import { parsedObjects } from './relocate-object.js'
 
 /**
- * Reads layout tables, and makes those that are not there, damaged or of another format, where their BTF is given. A table is a
- * part in twenty of its BTF.
+ * Makes the layout table of a kernel, unless its file has it: a table that is damaged or of another format is made anew.
  *
  * @throws AppError `btf_invalid`
  */
-export function readLayouts ({ sources }: LayoutTask): ReadLayout[] { return sources.map(readLayout) }
-
-function readLayout ({ path, sha256, btf }: LayoutSource): ReadLayout {
-  const content = layoutContent(sha256)
-  const bytes = readInto(allocateShared, path, Infinity)
-  if (bytes instanceof Uint8Array && readLayoutTable(bytes, content, LAYOUT_FORMAT) !== undefined) {
-    return { state: 'ready', bytes, isNew: false }
-  }
-  const opened = btf === undefined ? undefined : openChecked(btf, undefined)
-  if (opened === undefined) return { state: 'absent' }
-  return { state: 'ready', bytes: buildLayoutTable(opened, content, LAYOUT_FORMAT, allocateShared), isNew: true }
+export function makeLayout ({ sha256, path, btf }: LayoutTask): MadeLayout {
+  if (readTable(sha256, path) !== undefined) return { state: 'there' }
+  const bytes = makeTable(sha256, btf)
+  return bytes === undefined ? { state: 'absent' } : { state: 'made', bytes }
 }
 
+function makeTable (hash: Sha256, btf: CheckedBtf): Uint8Array | undefined {
+  const opened = openChecked(btf, undefined)
+  return opened === undefined ? undefined : buildLayoutTable(opened, layoutContent(hash), LAYOUT_FORMAT)
+}
+
+/** Milliseconds of making tables after which a task answers with what it has. */
+const MAKING_MS = 500
+
 /**
- * What tells kernels apart for an object: a vector for each table, null where the kernel cannot be compared.
+ * What tells kernels apart for objects, by the files of their layout tables. Each table is read once for all objects, and nothing of it
+ * is kept: a check passes over thousands of kernels, 200 KB each. Tables that are not there are made where their BTF is given.
  *
  * @throws AppError `object_invalid`
  */
-export function layoutVectors ({ object: bytes, objectSha256, tables }: LayoutVectorsTask): Array<string | null> {
-  const object = parsedObjects.get(objectSha256, bytes)
-  const demands = demandsOf(object)
-  parsedObjects.hold(objectSha256, object)
-  if (demands === undefined) return tables.map(() => null)
-  return tables.map(({ sha256, bytes: table }) => {
-    const read: LayoutTable | undefined = readLayoutTable(table, layoutContent(sha256), LAYOUT_FORMAT, true)
-    const vector = read === undefined ? undefined : layoutVector(demands, [read], LAYOUT_FORMAT)
-    return vector === undefined ? null : Buffer.from(vector, 'latin1').toString('base64url')
+export function layoutVectors ({ objects, sources }: LayoutVectorsTask): LayoutVectors {
+  const demands = objects.map(({ object: bytes, objectSha256 }) => {
+    const object = parsedObjects.get(objectSha256, bytes)
+    const demanded = demandsOf(object)
+    parsedObjects.hold(objectSha256, object)
+    return demanded
+  })
+  const interned = createInterned()
+  const places = new Int32Array(objects.length * sources.length)
+  const made: Array<{ readonly source: number, readonly bytes: Uint8Array }> = []
+  let madeMs = 0
+  let read = 0
+  for (const [at, { sha256, path, btf }] of sources.entries()) {
+    if (madeMs > MAKING_MS) break
+    giveWay()
+    let table = readTable(sha256, path)
+    if (table === undefined && btf !== undefined) {
+      const started = performance.now()
+      const bytes = makeIfValid(sha256, btf)
+      if (bytes !== undefined) made.push({ source: at, bytes })
+      table = bytes === undefined ? undefined : readLayoutTable(bytes, layoutContent(sha256), LAYOUT_FORMAT, true)
+      madeMs += performance.now() - started
+    }
+    for (const [i, demanded] of demands.entries()) places[at * objects.length + i] = placeOf(demanded, table, interned)
+    read++
+  }
+  return { read, vectors: interned.list, places, made }
+}
+
+function placeOf (demands: Demands | undefined, table: LayoutTable | undefined, { placeIn }: Interned): number {
+  if (table === undefined) return NO_TABLE
+  const vector = demands === undefined ? undefined : layoutVector(demands, [table], LAYOUT_FORMAT)
+  return vector === undefined ? NOT_COMPARABLE : placeIn(vector)
+}
+
+/** Few of thousands of vectors differ: each goes over once. */
+interface Interned {
+  readonly list: readonly string[]
+  placeIn (vector: string): number
+}
+
+function createInterned (): Interned {
+  const list: string[] = []
+  const known = new Map<string, number>()
+  return {
+    list,
+    placeIn (vector) {
+      let place = known.get(vector)
+      if (place === undefined) {
+        place = list.push(Buffer.from(vector, 'latin1').toString('base64url')) - 1
+        known.set(vector, place)
+      }
+      return place
+    }
+  }
+}
+
+/** BTF that cannot be read has no table; why shows where the BTF is used. */
+function makeIfValid (hash: Sha256, btf: CheckedBtf): Uint8Array | undefined {
+  try {
+    return makeTable(hash, btf)
+  } catch {
+    return undefined
+  }
+}
+
+/** For one table after the other. */
+let buffer = new Uint8Array(256 * 1024)
+
+function readTable (hash: Sha256, path: string): LayoutTable | undefined {
+  const bytes = readInto(byteLength => {
+    if (byteLength > buffer.length) buffer = new Uint8Array(2 * byteLength)
+    return buffer.subarray(0, byteLength)
+  }, path, Infinity)
+  return bytes instanceof Uint8Array ? readLayoutTable(bytes, layoutContent(hash), LAYOUT_FORMAT) : undefined
+}
+
+/**
+ * What tells kernels apart by the types of one name: kernels with the same text lay out all types of that name alike, whatever kind they
+ * are of, and have pointers of the same size. See TaskValues.
+ */
+export function typeDigests ({ name, sources }: TypeDigestsTask): Array<string | null> {
+  const bytes = new TextEncoder().encode(name)
+  const essential = { bytes, offset: 0, length: essentialNameLength(bytes, 0, bytes.length) }
+  return sources.map(({ sha256, path }) => {
+    giveWay()
+    const read = readTable(sha256, path)
+    const digest = read?.find(essential)
+    if (read === undefined || digest === undefined) return null
+    return digest === '' ? '' : `${read.bigEndian ? 'b' : 'l'}${read.pointerSize}${Buffer.from(digest, 'latin1').toString('base64url')}`
   })
 }
 

@@ -16,6 +16,11 @@ export interface WorkerPoolOptions {
    * none for a while. A task's time counts from its start, since what waits here may wait.
    */
   readonly isBackground?: boolean
+  /**
+   * A number in shared memory: the tasks that threads have which do not give way. A pool of such threads counts its own there, one of
+   * the background waits for it between pieces of its work.
+   */
+  readonly tasks?: Int32Array | undefined
   /** Where its threads come from. Undefined: they are its own. */
   readonly startThreads?: StartThreads
 }
@@ -48,7 +53,8 @@ export interface WorkerPoolStats {
 /** A pool whose threads start at once and are kept, but for those of the background. */
 export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
   const warn = options.onWarning ?? (() => {})
-  const isBackground = options.isBackground === true
+  const { tasks, isBackground = false } = options
+  const counted = isBackground ? undefined : tasks
   const admission = createAdmission({ run: options.workers, queue: options.queue })
   const counts = { restarts: 0, deadlinesExceeded: 0 }
   let isClosing = false
@@ -85,8 +91,9 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
       // An emitter instead of an AbortSignal: piscina takes both, and this one costs a tenth.
       const signal = new EventEmitter()
       const timer = setTimeout(() => { signal.emit('abort') }, options.deadlineMs - waited)
+      if (counted !== undefined) Atomics.add(counted, 0, 1)
       try {
-        const answer = await threads.run(task, signal)
+        const answer = await threads.run(isBackground ? { ...task, others: tasks } : task, signal)
         if (answer.ok) return answer.value
         if (answer.stack !== undefined) warn('The engine failed on an input.', { task: task.kind, stack: answer.stack })
         throw AppError.fromJSON(answer.error)
@@ -94,6 +101,7 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
         throw toAppError(error, task.kind)
       } finally {
         clearTimeout(timer)
+        if (counted !== undefined && Atomics.sub(counted, 0, 1) === 1) Atomics.notify(counted, 0)
         admission.leave(performance.now() - started)
       }
     },

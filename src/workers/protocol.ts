@@ -2,7 +2,10 @@ import type { Inspection } from '../core/inspect.js'
 import type { OutcomeCounts } from '../core/outcome.js'
 import type { Patches } from '../core/patches.js'
 import type { ByteOrder } from '../bytes/byte-order.js'
-import type { WantedTypes } from '../c-types/type-definition.js'
+import type { TypeName } from '../c-types/named-types.js'
+import type { Places } from '../c-types/places.js'
+import type { TypeKey, TypeSearch } from '../c-types/search.js'
+import type { NamedTypes, WantedTypes } from '../c-types/type-definition.js'
 import type { FailingSummary } from '../report/report.js'
 import type { Verdict } from '../wire/report.js'
 import type { AssumedValue } from '../verdict/index.js'
@@ -15,7 +18,11 @@ import type { Sha256 } from '../store/sha256.js'
 /** Messages between the event loop and a worker: plain data only, since errors and class instances lose themselves on the way. */
 export type Task =
   | WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask | MinimiseTask | WriteTypesTask | CheckTask
-  | LayoutTask | LayoutVectorsTask | LayoutVectorTask
+  | LayoutTask | LayoutVectorsTask | LayoutVectorTask | DiffTypesTask | SearchTypesTask | TypeDigestsTask | FindPlacesTask
+  | WriteObjectTypesTask
+
+/** A task as a thread is given it. `others`: the tasks that other threads have, for one that gives way, a number in shared memory. */
+export type GivenTask = Task & { readonly others?: Int32Array | undefined }
 
 /** Does nothing, which a worker can only do once it has started. */
 export interface WarmTask {
@@ -96,8 +103,11 @@ export interface RelocateTask {
   readonly objectSha256: Sha256
   readonly btf: SharedBtf
   readonly modules: readonly SharedBtf[]
-  /** When to explain the outcome, which costs about as much as the relocation. A failed relocation always is. */
-  readonly report: 'never' | 'poisoned' | 'always'
+  /**
+   * When to explain the outcome, which costs about as much as the relocation: `failing` where the verdict is not `loads`. A failed
+   * relocation always is explained.
+   */
+  readonly report: 'never' | 'failing' | 'always'
   /** Whether the report lists every place. */
   readonly places?: 'some' | 'all'
   /** Of the kernel, for the verdict; undefined where only content is named. */
@@ -196,9 +206,29 @@ export type CheckedRuns =
   /** None of the files has this BTF. */
   | { readonly state: 'absent', readonly sha256: Sha256 }
 
-/** Reads the layout tables of kernels, by which these are compared without their BTF. */
+/** Makes the layout table of a kernel, by which it is compared with others without its BTF. */
 export interface LayoutTask {
   readonly kind: 'layout'
+  /** Of the BTF. */
+  readonly sha256: Sha256
+  /** Where the table is, or would be. */
+  readonly path: string
+  readonly btf: CheckedBtf
+}
+
+export type MadeLayout =
+  /** The bytes, moved: they are not in their file yet. */
+  | { readonly state: 'made', readonly bytes: Uint8Array }
+  /** The file has it. */
+  | { readonly state: 'there' }
+  /** There is no such BTF. */
+  | { readonly state: 'absent' }
+
+/** Compares kernels for objects by their layout tables. */
+export interface LayoutVectorsTask {
+  readonly kind: 'layoutVectors'
+  /** In shared memory. */
+  readonly objects: ReadonlyArray<{ readonly object: Uint8Array, readonly objectSha256: Sha256 }>
   readonly sources: readonly LayoutSource[]
 }
 
@@ -211,17 +241,19 @@ export interface LayoutSource {
   readonly btf?: CheckedBtf
 }
 
-/** A table in shared memory. `isNew`: it was made, and is not in its file. */
-export type ReadLayout = { readonly state: 'ready', readonly bytes: Uint8Array, readonly isNew: boolean } | { readonly state: 'absent' }
+/** In the place of a vector: the source has no table; it has one, by which it cannot be compared for the object. */
+export const NO_TABLE = -1
+export const NOT_COMPARABLE = -2
 
-/** Compares kernels for one object by their layout tables. */
-export interface LayoutVectorsTask {
-  readonly kind: 'layoutVectors'
-  /** In shared memory. */
-  readonly object: Uint8Array
-  readonly objectSha256: Sha256
-  /** As they were read here. */
-  readonly tables: ReadonlyArray<{ readonly sha256: Sha256, readonly bytes: Uint8Array }>
+export interface LayoutVectors {
+  /** How many of the sources were come to: others are to be asked for again. */
+  readonly read: number
+  /** Each once. */
+  readonly vectors: readonly string[]
+  /** Place of the vector for each object, of one source after the other: or why there is none. */
+  readonly places: Int32Array
+  /** Tables that were made, moved: they are not in their files yet. */
+  readonly made: ReadonlyArray<{ readonly source: number, readonly bytes: Uint8Array }>
 }
 
 /** The same of one kernel by its file. Null where it has no table yet, or cannot be compared. */
@@ -256,10 +288,62 @@ export interface WriteTypesTask {
   readonly wanted: WantedTypes
 }
 
-/** UTF-8 text, moved, with its hash. JSON is a list of TypeDefinition. */
+/** Writes types that a program was compiled with: those of one name, as WriteTypesTask does. */
+export interface WriteObjectTypesTask {
+  readonly kind: 'writeObjectTypes'
+  /** In shared memory. */
+  readonly object: Uint8Array
+  readonly objectSha256: Sha256
+  readonly wanted: NamedTypes
+}
+
+/** Compares the types of one name between two kernels. */
+export interface DiffTypesTask {
+  readonly kind: 'diffTypes'
+  readonly from: SharedBtf
+  readonly to: SharedBtf
+  readonly wanted: TypeName
+}
+
+/** Finds types of a kernel by their names and members. */
+export interface SearchTypesTask {
+  readonly kind: 'searchTypes'
+  readonly btf: SharedBtf
+  readonly search: TypeSearch
+}
+
+/** Tells kernels apart by how they lay out the types of one name. */
+export interface TypeDigestsTask {
+  readonly kind: 'typeDigests'
+  readonly name: string
+  readonly sources: ReadonlyArray<Pick<LayoutSource, 'sha256' | 'path'>>
+}
+
+/** Finds where a type, or a member of it, is in one kernel. */
+export interface FindPlacesTask {
+  readonly kind: 'findPlaces'
+  readonly btf: CheckedBtf
+  readonly wanted: TypeName
+  /** Null for the type itself. */
+  readonly member: string | null
+}
+
+export type FoundPlaces = { readonly state: 'ready', readonly places: Places } | { readonly state: 'absent' }
+
+/** UTF-8 text, moved, with its hash. JSON is a list of TypeDefinition, TypeDifference or FoundType. */
 export interface WrittenTypes {
   readonly bytes: Uint8Array
   readonly sha256: Sha256
+}
+
+export interface WrittenDifferences extends WrittenTypes {
+  /** Whether both kernels have the same types. */
+  readonly isSame: boolean
+}
+
+export interface WrittenSearch extends WrittenTypes {
+  /** After which to go on; null where there are no more. */
+  readonly next: TypeKey | null
 }
 
 /** What a task of each kind answers. */
@@ -271,11 +355,17 @@ export interface TaskValues {
   readonly relocate: RelocatedObject
   readonly inspect: InspectedObject
   readonly check: CheckedRuns
-  readonly layout: readonly ReadLayout[]
-  readonly layoutVectors: ReadonlyArray<string | null>
+  readonly layout: MadeLayout
+  readonly layoutVectors: LayoutVectors
   readonly layoutVector: string | null
   readonly minimise: MinimisedBtf
   readonly writeTypes: WrittenTypes
+  readonly writeObjectTypes: WrittenTypes
+  readonly diffTypes: WrittenDifferences
+  readonly searchTypes: WrittenSearch
+  /** A text for each source: empty where the kernel has no type of the name, null where it cannot be compared or has no table. */
+  readonly typeDigests: ReadonlyArray<string | null>
+  readonly findPlaces: FoundPlaces
 }
 
 export type TaskValue<T extends Task> = TaskValues[T['kind']]

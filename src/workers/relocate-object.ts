@@ -52,7 +52,7 @@ export function relocateObject (task: RelocateTask): RelocatedObject {
   const judgement = judgeRelocation(object, relocation, { kernelRelease, assume, hasKernelSymbol })
   if (patches === undefined) throw failureOf(relocation, build(task, object, relocation, judgement))
   const isJudged = counts.poisoned > 0 || hasUnknownOpcodes(object, relocation)
-  const wantsReport = task.report === 'always' || (task.report === 'poisoned' && isJudged)
+  const wantsReport = task.report === 'always' || (task.report === 'failing' && judgement.verdict !== 'loads')
   const isShared = task.layoutPath !== undefined && modules.length === 0 &&
     isOfLayout(relocation, { kernelSymbols: hasAsked, otherModules: false })
   const layoutVector = isShared ? vectorOfKernel(object, task.btf.sha256, task.layoutPath) : undefined

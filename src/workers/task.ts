@@ -4,15 +4,15 @@ import { AppError } from '../errors.js'
 import { detachAll } from './attached-btfs.js'
 import { checkObjects } from './check-objects.js'
 import { collectGarbage } from './collect.js'
-import { giveWay } from './give-way.js'
+import { beginTask, lowerPriority } from './give-way.js'
 import { transfer } from './pool-transfer.js'
 import { forgetTables } from './kernel-layouts.js'
-import { layoutVectorOf, layoutVectors, readLayouts } from './layouts.js'
+import { layoutVectorOf, layoutVectors, makeLayout, typeDigests } from './layouts.js'
 import { openKernel } from './open-kernel.js'
 import { prepareBtf, readVerified } from './prepare-btf.js'
-import type { Task, TaskAnswer, TaskValues, WorkerSetup } from './protocol.js'
+import type { GivenTask, TaskAnswer, TaskValues, WorkerSetup, WrittenDifferences, WrittenSearch, WrittenTypes } from './protocol.js'
 import { forgetObjects, inspect, minimise, relocateObject } from './relocate-object.js'
-import { writeTypes } from './write-types.js'
+import { findPlacesIn, writeDifferences, writeFoundTypes, writeObjectTypes, writeTypes } from './write-types.js'
 
 const setup = workerData as WorkerSetup // what pool.ts starts workers with
 
@@ -24,13 +24,14 @@ channel.onmessage = () => {
   collectGarbage()
 }
 channel.unref()
-if (setup.givesWay) giveWay()
+if (setup.givesWay) lowerPriority()
 
 /**
  * A worker's entry: does one task, and nothing else until it is done. Errors come back as plain data, because a native Error
  * loses its code on the way.
  */
-export default function runTask (task: Task): Answer | Promise<Answer> {
+export default function runTask (task: GivenTask): Answer | Promise<Answer> {
+  beginTask(task.others)
   try {
     switch (task.kind) {
       case 'warm': return { ok: true, value: null }
@@ -45,9 +46,16 @@ export default function runTask (task: Task): Answer | Promise<Answer> {
       }
       case 'inspect': return { ok: true, value: inspect(task) }
       case 'check': return { ok: true, value: checkObjects(task) }
-      case 'layout': return { ok: true, value: readLayouts(task) }
-      case 'layoutVectors': return { ok: true, value: layoutVectors(task) }
+      case 'layout': {
+        const value = makeLayout(task)
+        return transfer({ ok: true, value }, value.state === 'made' ? [value.bytes.buffer as ArrayBuffer] : [])
+      }
       case 'layoutVector': return { ok: true, value: layoutVectorOf(task) }
+      case 'layoutVectors': {
+        const value = layoutVectors(task)
+        const moved = [value.places, ...value.made.map(({ bytes }) => bytes)]
+        return transfer({ ok: true, value }, moved.map(({ buffer }) => buffer as ArrayBuffer))
+      }
       case 'relocate': {
         const value = relocateObject(task)
         const { report } = value
@@ -58,10 +66,12 @@ export default function runTask (task: Task): Answer | Promise<Answer> {
         const value = minimise(task)
         return transfer({ ok: true, value }, [value.bytes.buffer as ArrayBuffer])
       }
-      case 'writeTypes': {
-        const value = writeTypes(task)
-        return transfer({ ok: true, value }, [value.bytes.buffer as ArrayBuffer])
-      }
+      case 'writeTypes': return moveText(writeTypes(task))
+      case 'writeObjectTypes': return moveText(writeObjectTypes(task))
+      case 'diffTypes': return moveText(writeDifferences(task))
+      case 'searchTypes': return moveText(writeFoundTypes(task))
+      case 'typeDigests': return { ok: true, value: typeDigests(task) }
+      case 'findPlaces': return { ok: true, value: findPlacesIn(task) }
       default: return task satisfies never
     }
   } catch (error) {
@@ -80,6 +90,10 @@ async function failOpening (error: unknown): Promise<Answer> {
 }
 
 type Answer = TaskAnswer<TaskValues[keyof TaskValues]>
+
+function moveText (value: WrittenTypes | WrittenDifferences | WrittenSearch): Answer {
+  return transfer({ ok: true, value }, [value.bytes.buffer as ArrayBuffer])
+}
 
 function toFailure (error: unknown): Answer {
   if (error instanceof AppError) return { ok: false, error: error.toJSON(), ...stackOf(error) }

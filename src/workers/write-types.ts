@@ -1,30 +1,63 @@
 import type { Btf } from '../btf/btf.js'
+import { diffTypes } from '../c-types/diff.js'
 import { writeHeader } from '../c-types/header.js'
-import { defineType, findTypes, NAMED_KINDS, writeType, type NamedKind } from '../c-types/type-definition.js'
+import { findTypes, formatTypeName, requireTypes } from '../c-types/named-types.js'
+import { findPlaces } from '../c-types/places.js'
+import { searchTypes } from '../c-types/search.js'
+import { defineType, writeType, type NamedTypes } from '../c-types/type-definition.js'
 import { AppError } from '../errors.js'
 import { sha256 } from '../store/sha256.js'
 import { attachShared } from './attached-btfs.js'
-import type { WrittenTypes, WriteTypesTask } from './protocol.js'
+import { openChecked } from './check-objects.js'
+import type {
+  DiffTypesTask, FindPlacesTask, FoundPlaces, SearchTypesTask, WriteObjectTypesTask, WrittenDifferences, WrittenSearch, WrittenTypes,
+  WriteTypesTask
+} from './protocol.js'
+import { parsedObjects } from './relocate-object.js'
 
 /** @throws AppError `not_found` where the kernel has no such type, `btf_invalid` for types that C cannot have */
 export function writeTypes ({ btf, wanted }: WriteTypesTask): WrittenTypes {
   const target = attachShared(btf)
-  if (wanted.form === 'header') return written(writeHeader(target))
-  const { kind, name } = wanted
-  const ids = findTypes(target, kind, name)
-  if (ids.length === 0) throw unknownType(target, kind, name)
-  if (wanted.form === 'c') return written(ids.map(id => writeType(target, id, kind)).join('\n'))
-  return written(JSON.stringify(ids.map(id => defineType(target, id, kind))))
+  return wanted.form === 'header' ? written(writeHeader(target)) : writeNamed(target, wanted, 'This kernel')
+}
+
+/** @throws AppError `object_invalid`, `not_found` where the object has no such type, `btf_invalid` for types that C cannot have */
+export function writeObjectTypes ({ object, objectSha256, wanted }: WriteObjectTypesTask): WrittenTypes {
+  return writeNamed(parsedObjects.get(objectSha256, object).btf, wanted, 'This object')
+}
+
+function writeNamed (btf: Btf, wanted: NamedTypes, owner: string): WrittenTypes {
+  const ids = requireTypes(btf, wanted, owner)
+  if (wanted.form === 'c') return written(ids.map(id => writeType(btf, id, wanted.kind)).join('\n'))
+  return written(JSON.stringify(ids.map(id => defineType(btf, id, wanted.kind))))
+}
+
+/** @throws AppError `not_found` where neither kernel has such a type */
+export function writeDifferences ({ from, to, wanted }: DiffTypesTask): WrittenDifferences {
+  const [before, after] = [from, to].map(btf => {
+    const target = attachShared(btf)
+    return findTypes(target, wanted).map(id => defineType(target, id, wanted.kind))
+  })
+  const types = diffTypes(before ?? [], after ?? [])
+  if (types.length === 0) {
+    const type = formatTypeName(wanted)
+    throw new AppError('not_found', `Neither kernel has a type ${type}.`, { type })
+  }
+  return { ...written(JSON.stringify(types)), isSame: types.every(({ change }) => change === 'same') }
+}
+
+export function writeFoundTypes ({ btf, search }: SearchTypesTask): WrittenSearch {
+  const { types, next } = searchTypes(attachShared(btf), search)
+  return { ...written(JSON.stringify(types)), next }
+}
+
+/** @throws AppError `btf_invalid` */
+export function findPlacesIn ({ btf, wanted, member }: FindPlacesTask): FoundPlaces {
+  const opened = openChecked(btf, undefined)
+  return opened === undefined ? { state: 'absent' } : { state: 'ready', places: findPlaces(opened, wanted, member) }
 }
 
 function written (text: string): WrittenTypes {
   const bytes = new TextEncoder().encode(text)
   return { bytes, sha256: sha256(bytes) }
-}
-
-function unknownType (btf: Btf, kind: NamedKind, name: string): AppError {
-  const kinds = Object.keys(NAMED_KINDS).filter((other): other is NamedKind => Object.hasOwn(NAMED_KINDS, other))
-  const others = kinds.filter(other => other !== kind && findTypes(btf, other, name).length > 0)
-  const hint = others.length === 0 ? '' : ` It has ${others.map(other => `${other} ${name}`).join(' and ')}.`
-  return new AppError('not_found', `This kernel has no ${kind} ${name}.${hint}`, { type: `${kind} ${name}` })
 }

@@ -15,7 +15,7 @@ export interface RunOptions {
   /** Added to the environment of the tests. */
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
-  /** Runs it in a process of its own, as a shell would. So do input, and `serve`, which has its process for itself. */
+  /** Runs it in a process of its own, as a shell would. Undefined: where there is input. `serve` that goes on to run needs it. */
   readonly isAlone?: boolean
 }
 
@@ -26,7 +26,8 @@ export interface RunOptions {
 export async function corelo (args: readonly string[], options: RunOptions = {}): Promise<Run> {
   const env = { ...process.env, NO_COLOR: '1', CORELO_BTFHUB_URL: '', ...options.env }
   const start = { args, env: withoutColors(env), cwd: options.cwd ?? ROOT }
-  return options.isAlone === true || options.input !== undefined || args[0] === 'serve' ? await runAlone(start, options.input) : await runWarm(start)
+  const isAlone = options.isAlone ?? options.input !== undefined
+  return isAlone ? await runAlone(start, options.input) : await runWarm(start)
 }
 
 /** The same with its output as text. */

@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest'
 import { spec as agent } from '../../src/cli/agent.js'
 import { parseArguments, type CommandSpec } from '../../src/cli/arguments.js'
 import { ExitCode } from '../../src/cli/exit-code.js'
+import { spec as btfDiff } from '../../src/cli/btf/diff.js'
 import { spec as btfExport } from '../../src/cli/btf/export.js'
+import { spec as btfHistory } from '../../src/cli/btf/history.js'
 import { spec as btfImport } from '../../src/cli/btf/import.js'
 import { spec as btfList } from '../../src/cli/btf/list.js'
 import { spec as btfMin } from '../../src/cli/btf/min.js'
@@ -28,7 +30,7 @@ const documents = [readme, ...pages].join('\n')
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 /** Commands of which the pages show every option. */
 const shownWhole: Record<string, CommandSpec> = {
-  agent, check, 'btf export': btfExport, 'btf import': btfImport, 'btf list': btfList, 'btf min': btfMin, 'btf sync': btfSync, 'btf types': btfTypes, inspect, 'keys token': keysToken, relocate: relocateSpec, serve
+  agent, check, 'btf diff': btfDiff, 'btf export': btfExport, 'btf history': btfHistory, 'btf import': btfImport, 'btf list': btfList, 'btf min': btfMin, 'btf sync': btfSync, 'btf types': btfTypes, inspect, 'keys token': keysToken, relocate: relocateSpec, serve
 }
 const specs: Record<string, CommandSpec> = { ...shownWhole, 'keys rotate': keysRotate, 'keys show': keysShow, 'keys verify': keysVerify }
 

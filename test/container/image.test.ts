@@ -30,7 +30,7 @@ async function start (image: Image, env: Readonly<Record<string, string>> = {}):
   const cache = temporaryFolder(SERVICE_USER)
   const container = run(image, { env: { CORELO_HOST: '127.0.0.1', CORELO_PORT: String(port), ...env }, mounts: [{ source: cache, destination: '/cache', writable: true }] })
   const url = `http://127.0.0.1:${port}`
-  await expect.poll(async () => (await fetch(`${url}/readyz`).catch(() => undefined))?.status, { timeout: 20_000, interval: 50, message: container.output() }).toBe(200)
+  await expect.poll(async () => (await fetch(`${url}/readyz`).catch(() => undefined))?.status, { interval: 50, message: container.output() }).toBe(200)
   return { container, url, cache }
 }
 

@@ -5,7 +5,7 @@ import { EXEC } from '../cli/corelo.js'
 import { startPackageRepository, type PackageRepository } from '../support/package-repository.js'
 import { startWebhookReceiver, type WebhookReceiver } from '../support/webhook-receiver.js'
 import { temporaryFolder } from '../unit/service/lab.js'
-import { metricOf, startProcess, type ServiceProcess } from '../support/service.js'
+import { metricOf, startListening, startProcess, type ListeningService, type ServiceProcess } from '../support/service.js'
 
 /** Also where the machine is slow. */
 const eventually = (read: () => unknown) => expect.poll(read, { timeout: 100_000, interval: 100 })
@@ -13,10 +13,17 @@ const eventually = (read: () => unknown) => expect.poll(read, { timeout: 100_000
 const nameOf = (release: string): string => `debian/12/x86_64/${release}`
 const [FIRST, SECOND, THIRD] = ['6.1.0-51-amd64', '6.1.0-52-amd64', '6.1.0-53-amd64'] as const
 
-interface World { readonly repository: PackageRepository, readonly receiver: WebhookReceiver, readonly start: () => Promise<ServiceProcess> }
+interface World {
+  readonly repository: PackageRepository
+  readonly receiver: WebhookReceiver
+  /** A service between the two, in this process, that has seen the first kernel. */
+  readonly start: () => Promise<ListeningService>
+  /** The same in a process of its own, for what ends it. */
+  readonly startAlone: () => Promise<ServiceProcess>
+}
 
-/** A distribution that publishes one kernel, a receiver, and a service between them that has seen it. */
-async function startWorld (settings: Readonly<Record<string, string>> = {}): Promise<World & { readonly service: ServiceProcess }> {
+/** A distribution that publishes one kernel, and a receiver. */
+async function startWorld (settings: Readonly<Record<string, string>> = {}): Promise<World> {
   const folder = await temporaryFolder()
   const repository = await startPackageRepository()
   onTestFinished(() => repository.close())
@@ -25,14 +32,23 @@ async function startWorld (settings: Readonly<Record<string, string>> = {}): Pro
   const secretFile = join(folder, 'secret')
   writeFileSync(secretFile, `${receiver.secret}\n`)
   const packages = repository.writeSettings(folder)
-  const start = async (): Promise<ServiceProcess> => {
-    const service = await startProcess({
-      CORELO_CACHE_DIR: join(folder, 'cache'), CORELO_PACKAGES: packages, CORELO_CATALOG_MS: '1000', CORELO_WEBHOOK: receiver.url, CORELO_WEBHOOK_SECRET_FILE: secretFile, ...settings
-    })
+  const all = {
+    CORELO_CACHE_DIR: join(folder, 'cache'), CORELO_PACKAGES: packages, CORELO_CATALOG_MS: '1000', CORELO_WEBHOOK: receiver.url, CORELO_WEBHOOK_SECRET_FILE: secretFile, ...settings
+  }
+  const seen = async <S extends ListeningService | ServiceProcess>(service: S): Promise<S> => {
     await eventually(() => metricOf(service, 'corelo_published_kernels')).toBeGreaterThan(0)
     return service
   }
-  return { repository, receiver, start, service: await start() }
+  return {
+    repository,
+    receiver,
+    async start () {
+      const service = await startListening(all)
+      onTestFinished(() => service.stop())
+      return await seen(service)
+    },
+    startAlone: async () => await seen(await startProcess(all))
+  }
 }
 
 const told = ({ messages }: WebhookReceiver): string[] => messages.map(({ type, data }) => `${type} ${data.reference}`)
@@ -54,7 +70,8 @@ async function check (...args: Parameters<typeof relocate>): Promise<Checked> {
 
 describe('a kernel that a distribution publishes', () => {
   it('is fetched ahead, and an object can be checked for it as soon as the webhook tells, before a node boots it', async () => {
-    const { repository, receiver, service } = await startWorld({ CORELO_WATCH: 'debian/12/x86_64/*' })
+    const { repository, receiver, start } = await startWorld({ CORELO_WATCH: 'debian/12/x86_64/*' })
+    const service = await start()
     const checks: Array<Promise<Checked>> = []
     receiver.answer = (response, { type, data }) => {
       response.writeHead(202).end()
@@ -72,7 +89,8 @@ describe('a kernel that a distribution publishes', () => {
   })
 
   it('is told of without patterns too, and fetched when the receiver asks for it', async () => {
-    const { repository, receiver, service } = await startWorld()
+    const { repository, receiver, start } = await startWorld()
+    const service = await start()
     const checks: Array<Promise<Checked>> = []
     receiver.answer = (response, { type, data }) => {
       response.end()
@@ -84,7 +102,8 @@ describe('a kernel that a distribution publishes', () => {
   })
 
   it.each(['SIGTERM', 'SIGKILL'] as const)('is told of although the receiver was down and the service ended meanwhile (%s), and nothing else is', async signal => {
-    const { repository, receiver, service, start } = await startWorld({ CORELO_WATCH: 'debian/12/amd64/*' })
+    const { repository, receiver, start, startAlone } = await startWorld({ CORELO_WATCH: 'debian/12/amd64/*' })
+    const service = await startAlone()
     await receiver.stop()
     await repository.publish(SECOND)
     await eventually(() => metricOf(service, 'corelo_webhook_events_waiting')).toBe(2)
@@ -98,7 +117,8 @@ describe('a kernel that a distribution publishes', () => {
   })
 
   it('does not keep the service from ending while the receiver does not answer', async () => {
-    const { repository, receiver, service } = await startWorld()
+    const { repository, receiver, startAlone } = await startWorld()
+    const service = await startAlone()
     receiver.answer = () => {}
     await repository.publish(SECOND)
     await eventually(() => receiver.messages.length).toBe(1)

@@ -84,6 +84,17 @@ describe('real answers are what the OpenAPI document says', () => {
     await check(await put(), 200, 'PUT', '/objects/{hash}')
   })
 
+  it('of types: one, those that are found, how they differ, and where they were', async () => {
+    const { request, put } = await lab()
+    await put(RHEL, fooBtf(1))
+    const kernel = `/kernels/${CENTOS}`
+    await check(await request(`${kernel}/types/struct/foo`), 200, 'GET', `${KERNEL}/types/{kind}/{name}`)
+    await check(await request(`${kernel}/types?member=y&limit=1`), 200, 'GET', `${KERNEL}/types`)
+    await check(await request(`/types/diff?from=${CENTOS}&to=${RHEL}&type=struct+foo`), 200, 'GET', '/types/diff')
+    await check(await request('/types/history?type=struct+foo&member=y'), 200, 'GET', '/types/history')
+    await check(await request('/types/history?type=struct+nobody'), 404, 'GET', '/types/history')
+  })
+
   it('of errors', async () => {
     const { request, put, relocate } = await lab()
     await check(await relocate({ kernel_release: '9.9.9' }), 404, 'POST', '/relocate')

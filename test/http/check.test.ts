@@ -217,7 +217,7 @@ describe('the forms of the answer', () => {
       hasBaseline: false,
       cells: (async function * () {
         await held
-        yield { object, kernel: 'k', outcome: { state: 'loads', reason: null, programs: [], failures: [], failures_total: 0 } }
+        yield [{ object, kernel: 'k', outcome: { state: 'loads' as const, reason: null, programs: [], failures: [], failures_total: 0 } }]
       })()
     }, { type: 'application/x-ndjson', isGrouped: false, heartbeatMs: 1 })
     expect((await pieces.next()).value).toBe('\n')
@@ -235,7 +235,7 @@ describe('the forms of the answer', () => {
       kernels: 100,
       rows: 100,
       hasBaseline: false,
-      cells: (async function * () { for (let i = 0; i < 100; i++) yield { object, kernel: `k${i}`, outcome } })()
+      cells: (async function * () { for (let i = 0; i < 100; i++) yield [{ object, kernel: `k${i}`, outcome }] })()
     }, { type: 'application/json', isGrouped: false, maxBytes: 1000 })
     let text = ''
     for await (const piece of pieces) text += piece
@@ -336,7 +336,7 @@ describe('a service that stops', () => {
       rows: 2,
       hasBaseline: false,
       cells: (async function * () {
-        yield { object, kernel: 'k', outcome: { state: 'loads' as const, reason: null, programs: [], failures: [], failures_total: 0 } }
+        yield [{ object, kernel: 'k', outcome: { state: 'loads' as const, reason: null, programs: [], failures: [], failures_total: 0 } }]
         await once(signal, 'abort')
         signal.throwIfAborted()
       })()

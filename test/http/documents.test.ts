@@ -81,7 +81,9 @@ describe('docs/openapi.json', () => {
   it('is OpenAPI 3.1 with components that have names', () => {
     expect(document.openapi).toBe('3.1.0')
     expect(Object.keys(document.components.schemas).toSorted()).toEqual([
-      'CheckAnswer', 'CheckFailure', 'CheckForm', 'CheckGroup', 'CheckRow', 'CheckSummary', 'Envelope', 'Jwks', 'Kernel', 'KernelPage', 'KernelTypes', 'Member', 'MinBtfForm', 'OfferedKernel', 'Problem', 'Program', 'RelocateForm', 'Relocation', 'Report', 'State', 'StoredObject'
+      'CheckAnswer', 'CheckFailure', 'CheckForm', 'CheckGroup', 'CheckRow', 'CheckSummary', 'Envelope', 'FoundType', 'HistoryRange', 'Jwks', 'Kernel', 'KernelPage', 'KernelTypes',
+      'Member', 'MemberDifference', 'MemberPlace', 'MinBtfForm', 'ObjectTypes', 'OfferedKernel', 'Problem', 'Program', 'RelocateForm', 'Relocation', 'Report', 'State', 'StoredObject',
+      'TypeDifference', 'TypeHistory', 'TypeSearch', 'TypesDiff'
     ])
   })
 
@@ -96,16 +98,17 @@ describe('docs/openapi.json', () => {
     const kernel = '/kernels/{distro}/{version}/{arch}/{release}'
     expect(operations.map(({ name }) => name).toSorted()).toEqual([
       'POST /check', 'POST /relocate', 'POST /min-btf', 'GET /relocated/{object}/{btf}', 'GET /.well-known/corelo-keys.json',
-      'HEAD /objects/{hash}', 'PUT /objects/{hash}', 'HEAD /btf/{hash}', 'GET /btf/{hash}',
-      'GET /kernels', `GET ${kernel}`, `GET ${kernel}/btf`, `PUT ${kernel}/btf`, `GET ${kernel}/btf/{module}`, `PUT ${kernel}/btf/{module}`, `GET ${kernel}/vmlinux.h`, `GET ${kernel}/types/{kind}/{name}`,
-      'GET /livez', 'GET /readyz', 'GET /metrics', 'GET /openapi.json'
+      'HEAD /objects/{hash}', 'PUT /objects/{hash}', 'GET /objects/{hash}/types/{kind}/{name}', 'HEAD /btf/{hash}', 'GET /btf/{hash}',
+      'GET /kernels', `GET ${kernel}`, `GET ${kernel}/btf`, `PUT ${kernel}/btf`, `GET ${kernel}/btf/{module}`, `PUT ${kernel}/btf/{module}`, `GET ${kernel}/vmlinux.h`, `GET ${kernel}/types`, `GET ${kernel}/types/{kind}/{name}`,
+      'GET /types/diff', 'GET /types/history',
+      'GET /', 'GET /livez', 'GET /readyz', 'GET /metrics', 'GET /openapi.json'
     ].toSorted())
   })
 
-  it('asks for nothing that may be left out: a form needs its object, and no query needs a field', () => {
+  it('asks for nothing that may be left out: a form needs its object, and a query about types says which', () => {
     expect(document.components.schemas.RelocateForm).toMatchObject({ required: ['object'] })
     const needed = operations.flatMap(({ name, operation }) => (operation.parameters ?? []).filter(field => field.in !== 'path' && field.required === true).map(field => `${name} ${field.name}`))
-    expect(needed).toEqual([])
+    expect(needed).toEqual(['GET /types/diff from', 'GET /types/diff to', 'GET /types/diff type', 'GET /types/history type'])
   })
 
   it('names each operation once and says what it does', () => {

@@ -22,7 +22,10 @@ export async function startApp (settings: Partial<Config> = {}): Promise<Harness
 
 export async function startAppWith<S extends Service> (service: S, settings: Partial<Config> = {}): Promise<Harness<S>> {
   const harness = await launch(service, settings)
-  onTestFinished(() => harness.app.close())
+  onTestFinished(async () => {
+    harness.app.server.closeAllConnections() // of a request that was refused, the connection lingers
+    await harness.app.close()
+  })
   return harness
 }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import type { TypeSearchJson } from '../../src/wire/types.js'
 import { startService, temporaryFolder } from '../unit/service/lab.js'
 import { problemOf, startAppWith } from './harness.js'
 
@@ -33,6 +34,31 @@ describe('GET /kernels/…/vmlinux.h', () => {
     const { get } = await lab()
     expect(await problemOf(await get('x/vmlinux.h'))).toMatchObject({ status: 404, code: 'kernel_unknown' })
     expect(await problemOf(await get('/vmlinux.h', { accept: 'application/json' }))).toMatchObject({ status: 406, code: 'not_acceptable' })
+  })
+})
+
+describe('GET /kernels/…/types', () => {
+  it('finds types by the beginning of their names and by a member, page by page', async () => {
+    const { get } = await lab()
+    const first = await get('/types?name=n&limit=1')
+    const page = await first.json() as TypeSearchJson
+    expect(page).toMatchObject({ kernel: 'ubuntu/20.04/x86_64/5.4.0-42-generic', btf_sha256: BTF, source: 'upload', types: [{ name: expect.stringMatching(/^n/) }] })
+    expect(first.headers.get('link')).toBe(`<${KERNEL}/types?name=n&limit=1&cursor=${page.next_cursor}>; rel="next"`)
+    const all = await (await get('/types?name=n')).json() as TypeSearchJson
+    const second = await (await get(`/types?name=n&limit=1&cursor=${page.next_cursor}`)).json() as TypeSearchJson
+    expect([...page.types, ...second.types]).toEqual(all.types.slice(0, 2))
+    expect(await (await get('/types?member=next&kind=struct')).json()).toMatchObject({
+      types: [{ name: 'list', size: 16, member: { path: 'next', type: 'struct list *', bit_offset: 0 } }], next_cursor: null
+    })
+    expect(await (await get('/types?name=nobody')).json()).toMatchObject({ types: [], next_cursor: null })
+  })
+
+  it('is 400 for a cursor that the service did not give, and for what is no name', async () => {
+    const { get } = await lab()
+    for (const query of ['cursor=abc', 'name=a-b', 'member=', 'kind=class', 'limit=0', 'x=1']) {
+      expect(await problemOf(await get(`/types?${query}`)), query).toMatchObject({ status: 400, code: 'invalid_request' })
+    }
+    expect(await problemOf(await get('x/types?name=a'))).toMatchObject({ status: 404, code: 'kernel_unknown' })
   })
 })
 

@@ -109,10 +109,24 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       if (hash === undefined || bytes === undefined) throw new AppError('btf_unknown', 'No BTF of this module.')
       return { bytes, sha256: hash, source: entry.source }
     },
+    async writeObjectTypes () {
+      const bytes = Buffer.from('[]')
+      return { bytes, sha256: sha256(bytes) }
+    },
     async writeTypes () {
       const bytes = Buffer.from('[]')
       return { bytes, sha256: sha256(bytes), btfSha256: sha256(FAKE_BTF), source: 'local' }
     },
+    async searchTypes () {
+      const bytes = Buffer.from('[]')
+      return { bytes, sha256: sha256(bytes), btfSha256: sha256(FAKE_BTF), source: 'local', next: null }
+    },
+    async diffTypes () {
+      const bytes = Buffer.from('[]')
+      const kernel = { kernel: FAKE_KERNEL, btf_sha256: sha256(FAKE_BTF), source: 'local' }
+      return { bytes, sha256: sha256(bytes), isSame: true, from: kernel, to: kernel }
+    },
+    typeHistory: async () => ({ type: 'pid_t', member: null, kernels: 0, ranges: [], left_out: [] }),
     async putKernelBtf (reference, bytes, provenance, module) {
       const name = formatReference(reference)
       const hash = sha256(bytes)

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { LayoutFormat } from '../../src/layout/index.js'
-import { followedMembers } from '../../src/report/reasons/renames.js'
+import { followedMembers } from '../../src/members/renames.js'
 
 /** As the service makes layout tables. */
 export const FORMAT: LayoutFormat = { hash: bytes => hash('sha256', bytes, 'binary'), followed: followedMembers() }

@@ -1,5 +1,5 @@
-import type { Cell } from '../types.js'
-import type { CheckOutcome } from '../wire.js'
+import type { Cell, Cells } from '../types.js'
+import type { CheckOutcome, CheckState } from '../wire.js'
 
 /** Kernels on which an object has one outcome, and stands alike to an earlier answer. */
 export interface Group extends Omit<Cell, 'kernel'> {
@@ -38,9 +38,16 @@ function member<Key, Value> (map: Map<Key, Value>, key: Key, make: () => Value):
   return made
 }
 
+const ORDER: readonly CheckState[] = ['fails', 'unresolvable', 'error', 'unknown', 'unknown_kernel', 'not_fetched', 'loads']
+
+/** What fails comes first; groups of one state stay in their order. */
+export function inOrder (groups: readonly Group[]): Group[] {
+  return [...groups].sort((a, b) => ORDER.indexOf(a.outcome.state) - ORDER.indexOf(b.outcome.state))
+}
+
 /** All rows as groups. */
-export async function grouped (cells: AsyncIterable<Cell>): Promise<readonly Group[]> {
+export async function grouped (cells: Cells): Promise<readonly Group[]> {
   const groups = createGroups()
-  for await (const cell of cells) groups.add(cell)
+  for await (const some of cells) for (const cell of some) groups.add(cell)
   return groups.list()
 }

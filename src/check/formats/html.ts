@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto'
 import { failureSentence, lineOf, MEANINGS } from '../failure-text.js'
 import { STATES, type CheckOutcome, type CheckState, type CheckSummary } from '../wire.js'
 import { escapeMarkup as text } from './escape.js'
-import { createGroups, type Group } from './groups.js'
+import { createGroups, inOrder, type Group } from './groups.js'
 import { STYLE } from './html-style.js'
 import type { Writer } from './writer.js'
+import { count } from '../../wire/words.js'
 
 /** What a browser may do with the page: show it, in its own style, and nothing else. */
 export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; ` +
@@ -15,10 +16,12 @@ export const writeHtml: Writer = async function * ({ objects, cells, counter, pr
   yield '<!doctype html>\n<html lang="en">\n'
   const groups = createGroups()
   const states = new Map<string, Map<string, CheckState>>()
-  for await (const cell of cells) {
-    groups.add(cell)
-    const ofKernel = states.get(cell.kernel) ?? new Map<string, CheckState>()
-    states.set(cell.kernel, ofKernel.set(cell.object.sha256, cell.outcome.state))
+  for await (const some of cells) {
+    for (const cell of some) {
+      groups.add(cell)
+      const ofKernel = states.get(cell.kernel) ?? new Map<string, CheckState>()
+      states.set(cell.kernel, ofKernel.set(cell.object.sha256, cell.outcome.state))
+    }
   }
   const summary = counter.summary()
   yield '<head>\n<meta charset="utf-8">\n' +
@@ -30,7 +33,8 @@ export const writeHtml: Writer = async function * ({ objects, cells, counter, pr
   if (error !== undefined) yield `<p role="alert" class="alert">Not all rows could be answered. ${text(error.message)}</p>\n`
   for (const { name, sha256 } of objects) {
     yield `<section>\n<h2>${text(name)}</h2>\n`
-    for (const group of inOrder(groups.list().filter(({ object }) => object.sha256 === sha256))) yield groupOf(group)
+    const own = groups.list().filter(({ object }) => object.sha256 === sha256)
+    for (const group of inOrder(own.sort((a, b) => b.kernels.length - a.kernels.length))) yield groupOf(group)
     yield '</section>\n'
   }
   yield * matrix(objects, states)
@@ -48,14 +52,6 @@ function countsOf ({ states, engine, baseline }: CheckSummary): string {
     ? ''
     : ` Against the baseline: ${baseline.same} as before, ${baseline.changed} changed, ${baseline.new} new.`
   return `${counts === '' ? 'No rows' : counts}. By corelo ${engine.version} (${engine.semantics}).${before}`
-}
-
-/** What fails comes first. */
-const ORDER: readonly CheckState[] = ['fails', 'unresolvable', 'error', 'unknown', 'unknown_kernel', 'not_fetched', 'loads']
-
-function inOrder (groups: readonly Group[]): Group[] {
-  return [...groups].sort((a, b) =>
-    ORDER.indexOf(a.outcome.state) - ORDER.indexOf(b.outcome.state) || b.kernels.length - a.kernels.length)
 }
 
 function groupOf ({ outcome, kernels, baseline }: Group): string {
@@ -108,5 +104,3 @@ function * matrix (
 }
 
 function nameOf (state: CheckState): string { return state.replace('_', ' ') }
-
-function count (n: number, noun: string): string { return `${n} ${noun}${n === 1 ? '' : 's'}` }

@@ -7,8 +7,8 @@ import type { Writer, Written } from './writer.js'
 export const writeJson: Writer = async function * (written) {
   yield '{"rows":['
   let isFirst = true
-  for await (const row of rowsOf(written)) {
-    yield isFirst ? `\n${row}` : `,\n${row}`
+  for await (const rows of rowsOf(written)) {
+    yield `${isFirst ? '' : ','}\n${rows.join(',\n')}`
     isFirst = false
   }
   yield `\n],${endOf(written)}}\n`
@@ -16,13 +16,13 @@ export const writeJson: Writer = async function * (written) {
 
 /** A row a line, then a line with the summary, or with the problem for which there is none. */
 export const writeNdjson: Writer = async function * (written) {
-  for await (const row of rowsOf(written)) yield `${row}\n`
+  for await (const rows of rowsOf(written)) yield `${rows.join('\n')}\n`
   yield `{${endOf(written)}}\n`
 }
 
-async function * rowsOf ({ cells, isGrouped }: Written): AsyncGenerator<string> {
-  if (isGrouped) for (const group of await grouped(cells)) yield rowJson(group)
-  else for await (const cell of cells) yield rowJson(cell)
+async function * rowsOf ({ cells, isGrouped }: Written): AsyncGenerator<readonly string[]> {
+  if (isGrouped) for (const group of await grouped(cells)) yield [rowJson(group)]
+  else for await (const some of cells) yield some.map(rowJson)
 }
 
 function endOf ({ counter, problem }: Written): string {
@@ -39,11 +39,14 @@ function rowJson (row: Cell | Group): string {
   const { object, outcome, baseline } = row
   let text = texts.get(outcome)
   if (text === undefined) texts.set(outcome, text = JSON.stringify(outcome).slice(1))
-  const head = {
-    object: object.sha256,
-    object_name: object.name,
-    ...('kernels' in row ? { kernels: row.kernels } : { kernel: row.kernel }),
-    ...(baseline === undefined ? {} : { baseline })
-  }
-  return `${JSON.stringify(head).slice(0, -1)},${text}`
+  const kernels = 'kernels' in row ? `"kernels":${JSON.stringify(row.kernels)}` : `"kernel":${JSON.stringify(row.kernel)}`
+  return `${headOf(object)},${kernels}${baseline === undefined ? '' : `,"baseline":"${baseline}"`},${text}`
+}
+
+const heads = new WeakMap<Cell['object'], string>()
+
+function headOf (object: Cell['object']): string {
+  let head = heads.get(object)
+  if (head === undefined) heads.set(object, head = `{"object":"${object.sha256}","object_name":${JSON.stringify(object.name)}`)
+  return head
 }

@@ -1,8 +1,9 @@
 import { explanationOf, MEANINGS } from '../failure-text.js'
-import type { Cell } from '../types.js'
+import type { Cell, Cells } from '../types.js'
 import { escapeAttribute, escapeMarkup } from './escape.js'
 import { grouped, type Group } from './groups.js'
 import type { Writer } from './writer.js'
+import { count } from '../../wire/words.js'
 
 /**
  * JUnit's XML: a suite for each object, a case for each row. What fails is a failure, what cannot be told an error, and what was so in
@@ -38,9 +39,9 @@ export const writeJunit: Writer = async function * ({ objects, cells, isGrouped,
   yield '</testsuites>\n'
 }
 
-async function listed (cells: AsyncIterable<Cell>): Promise<Cell[]> {
+async function listed (cells: Cells): Promise<Cell[]> {
   const all: Cell[] = []
-  for await (const cell of cells) all.push(cell)
+  for await (const some of cells) all.push(...some)
   return all
 }
 
@@ -75,7 +76,7 @@ function caseOf (row: Cell | Group): string {
 }
 
 function nameOfGroup (kernels: readonly string[]): string {
-  return `${kernels.length} ${kernels.length === 1 ? 'kernel' : 'kernels'}: ${kernels.slice(0, KERNELS_NAMED).join(', ')}`
+  return `${count(kernels.length, 'kernel')}: ${kernels.slice(0, KERNELS_NAMED).join(', ')}`
 }
 
 /** In the name of a case of many kernels. */

@@ -5,6 +5,7 @@ import { failureSentence, MEANINGS } from '../failure-text.js'
 import type { CheckState } from '../wire.js'
 import { grouped, type Group } from './groups.js'
 import type { Writer } from './writer.js'
+import { firstOf } from '../../wire/words.js'
 
 /**
  * SARIF 2.1.0: a result for each failing place, with the kernels in its message. Kernels of which nothing can be told are notifications
@@ -92,7 +93,7 @@ function resultOf (place: Place, rules: readonly string[]): object {
   const { object, failure, kernels, state, isKnown, isCompared } = place
   const { source, program, section, instruction, suggestions: [suggestion] } = failure
   const advice = suggestion === undefined ? '' : `\n\n${suggestion.text}\n${suggestion.code}`
-  const on = `on ${kernels.length} ${kernels.length === 1 ? 'kernel' : 'kernels'}: ${namesOf(kernels)}`
+  const on = `on ${kernels.length} ${kernels.length === 1 ? 'kernel' : 'kernels'}: ${firstOf(kernels, KERNELS_NAMED)}`
   const text = `${failureSentence(failure)}. ${MEANINGS[state]}, ${on}`
   return {
     ruleId: ruleOf(place),
@@ -123,17 +124,12 @@ function fingerprintOf ({ object, failure: { program, access, reason, source } }
   return textOf([object.name, program, access, reason ?? '', source?.file ?? ''].join('|'))
 }
 
-function namesOf (kernels: readonly string[]): string {
-  const more = kernels.length - KERNELS_NAMED
-  return `${kernels.slice(0, KERNELS_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
-}
-
 function notificationOf ({ object, outcome, kernels, baseline }: Group): object | undefined {
   const { state, reason, failures } = outcome
   if (state === 'loads' || failures.length > 0) return undefined
   return {
     level: baseline === 'same' ? 'note' : state === 'error' ? 'error' : 'warning',
-    message: { text: textOf(`${object.name}: ${reason ?? MEANINGS[state]} (${namesOf(kernels)})`) },
+    message: { text: textOf(`${object.name}: ${reason ?? MEANINGS[state]} (${firstOf(kernels, KERNELS_NAMED)})`) },
     descriptor: { id: state }
   }
 }

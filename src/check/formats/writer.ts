@@ -1,12 +1,12 @@
 import type { AppError } from '../../errors.js'
 import type { SummaryCounter } from '../summary.js'
-import type { Cell, NamedObject } from '../types.js'
+import type { Cells, NamedObject } from '../types.js'
 
 /** What a form of the answer is written from. */
 export interface Written {
   readonly objects: ReadonlyArray<Pick<NamedObject, 'sha256' | 'name'>>
   /** Rows as they come. They end early where something went wrong: see `problem`. */
-  readonly cells: AsyncIterable<Cell>
+  readonly cells: Cells
   readonly counter: SummaryCounter
   /** Whether kernels with equal outcomes are one row. */
   readonly isGrouped: boolean
@@ -22,7 +22,7 @@ export type Writer = (written: Written) => AsyncGenerator<string>
 
 /** Rows that end instead of failing, since the answer has begun by then and has to say so itself. */
 export function endingCells (
-  cells: AsyncIterable<Cell>,
+  cells: Cells,
   counter: SummaryCounter,
   toError: (error: unknown) => AppError
 ): Pick<Written, 'cells' | 'problem'> {
@@ -31,9 +31,9 @@ export function endingCells (
     problem: () => problem,
     cells: (async function * () {
       try {
-        for await (const cell of cells) {
-          counter.add(cell)
-          yield cell
+        for await (const some of cells) {
+          for (const cell of some) counter.add(cell)
+          yield some
         }
       } catch (error) {
         problem = toError(error)

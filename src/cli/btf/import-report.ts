@@ -2,6 +2,7 @@ import type { ImportedKernel, ImportReport } from '../../import/import-kernels.j
 import { formatReference } from '../../identity/reference.js'
 import { printable, table } from '../table.js'
 import { paintFor, say } from '../terminal.js'
+import { count } from '../../wire/words.js'
 
 /** Hex digits of a hash that people compare. */
 const SHORT_HASH = 12
@@ -50,5 +51,3 @@ function kernelRow ({ reference, kernel, modules }: ImportedKernel): string[] {
     kernel === undefined || (kernel.state === 'held' && modules.new > 0) ? `${modules.new} new modules` : kernel.state
   ]
 }
-
-function count (n: number, noun: string): string { return `${n} ${noun}${n === 1 ? '' : 's'}` }

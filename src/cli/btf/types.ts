@@ -1,18 +1,22 @@
 import { writeHeader } from '../../c-types/header.js'
-import { defineType, findTypes, NAMED_KINDS, writeType, type NamedKind } from '../../c-types/type-definition.js'
-import { AppError } from '../../errors.js'
-import type { Btf } from '../../index.js'
-import { parseArguments, usageError, type CommandSpec } from '../arguments.js'
+import { requireTypes } from '../../c-types/named-types.js'
+import { searchTypes } from '../../c-types/search.js'
+import { defineType, writeType, type WantedTypes } from '../../c-types/type-definition.js'
+import type { FoundType } from '../../wire/types.js'
+import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { writeOutput } from '../files.js'
 import { parseTarget } from '../parse-target.js'
-import { requireOneTarget, TARGET_OPTIONS } from '../target-options.js'
+import { requireOneTarget, requireServerFor, TARGET_OPTIONS } from '../target-options.js'
 import { findTarget, placesFrom } from '../target.js'
+import { paintFor } from '../terminal.js'
+import { parseType, TYPE_MEANING } from '../type-operand.js'
+import { foundTypesText } from '../types-text.js'
 
 export const spec: CommandSpec = {
   name: 'btf types',
   operand: 'TYPE',
-  operandMeaning: "'struct task_struct', 'enum pid_type', or a typedef's name",
+  operandMeaning: TYPE_MEANING,
   isOperandOptional: true,
   summary: 'Prints a type of a kernel as C, each member with its place in bytes; without TYPE all types as a header: vmlinux.h.',
   options: {
@@ -22,8 +26,12 @@ export const spec: CommandSpec = {
       value: 'FILE',
       help: "The kernel's BTF instead: raw, or a file that has it (vmlinux, vmlinuz, .btf.tar.xz, .deb, .rpm)."
     },
+    search: { value: 'PREFIX', help: 'List the types whose names begin so instead.' },
+    member: { value: 'NAME', help: 'List the types that have a member or an enumerator of this name instead.' },
+    server: { short: 's', value: 'URL', help: 'Ask a service, which knows the kernels. Default: here, with the local cache.' },
+    'token-file': { value: 'FILE', help: 'With --server: file with the token to send.' },
     output: { short: 'o', value: 'OUT', help: 'Where the text goes. Default: standard output.' },
-    json: { help: 'Print the type as JSON instead.' },
+    json: { help: 'Print JSON instead.' },
     help: { short: 'h', help: 'Print this text.' }
   },
   notes: [
@@ -32,46 +40,70 @@ export const spec: CommandSpec = {
   ]
 }
 
+/** What is printed: types themselves, or which there are. */
+type Wanted = WantedTypes | { readonly form: 'search', readonly prefix: string, readonly member: string | undefined }
+
 export async function run (args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(spec, args)
+  requireServerFor(spec, options, ['token-file'])
   requireOneTarget(spec, options)
-  const isWhole = options.operand === ''
-  if (isWhole && options.has('json')) throw usageError(spec, '--json prints one type: say which.')
-  const wanted = isWhole ? undefined : parseType(options.operand)
-  const target = await findTarget({ btf: options.getAll('btf'), kernel: options.get('kernel'), modules: [] }, placesFrom(process.env))
-  const { vmlinux } = parseTarget(target)
-  const text = wanted === undefined
-    ? writeHeader(vmlinux)
-    : textOf(vmlinux, wanted, options.has('json'), target.kernel ?? target.vmlinux.name)
+  const wanted = wantedOf(options)
+  const text = options.has('server') ? await askService(options, wanted) : await readHere(options, wanted)
   const output = options.get('output')
   if (output === undefined || output === '-') process.stdout.write(text)
   else writeOutput(output, Buffer.from(text))
   return ExitCode.OK
 }
 
-interface WantedType {
-  readonly kind: NamedKind
-  readonly name: string
-}
-
-function parseType (text: string): WantedType {
-  const [, keyword, name] = /^(?:(struct|union|enum|typedef) +)?([A-Za-z_]\w*)$/.exec(text.trim()) ?? []
-  if (name === undefined) {
-    throw usageError(spec, `"${text}" is no type; write it as C does: 'struct task_struct', 'enum pid_type', or a typedef's name.`)
+function wantedOf (options: Arguments): Wanted {
+  const { operand } = options
+  if (options.has('search') || options.has('member')) {
+    if (operand !== '') throw usageError(spec, '--search and --member list types: leave TYPE out.')
+    const [prefix = '', member] = [options.get('search'), options.get('member')]
+    for (const name of [prefix, member]) {
+      if (name !== undefined && name !== '' && !NAME.test(name)) throw usageError(spec, `"${name}" is no name that C has.`)
+    }
+    return { form: 'search', prefix, member }
   }
-  return { kind: isKind(keyword) ? keyword : 'typedef', name }
+  if (operand !== '') return { form: options.has('json') ? 'json' : 'c', ...parseType(spec, operand) }
+  if (options.has('json')) throw usageError(spec, '--json prints one type: say which.')
+  return { form: 'header' }
 }
 
-function isKind (word: string | undefined): word is NamedKind { return word !== undefined && Object.hasOwn(NAMED_KINDS, word) }
+const NAME = /^[A-Za-z_]\w{0,255}$/
 
-function textOf (btf: Btf, { kind, name }: WantedType, isJson: boolean, kernel: string): string {
-  const ids = findTypes(btf, kind, name)
-  if (ids.length === 0) {
-    const other = Object.keys(NAMED_KINDS).find(known => isKind(known) && known !== kind && findTypes(btf, known, name).length > 0)
-    const hint = other === undefined ? '' : ` It has ${other} ${name}.`
-    throw new AppError('not_found', `${kernel} has no ${kind} ${name}.${hint}`)
+async function readHere (options: Arguments, wanted: Wanted): Promise<string> {
+  const target = await findTarget({ btf: options.getAll('btf'), kernel: options.get('kernel'), modules: [] }, placesFrom(process.env))
+  const { vmlinux } = parseTarget(target)
+  if (wanted.form === 'header') return writeHeader(vmlinux)
+  if (wanted.form === 'search') {
+    return foundText(searchTypes(vmlinux, { ...wanted, kind: undefined, after: undefined, limit: Infinity }).types, options)
   }
-  return isJson
-    ? `${JSON.stringify(ids.map(id => defineType(btf, id, kind)), null, 2)}\n`
-    : ids.map(id => writeType(btf, id, kind)).join('\n')
+  const ids = requireTypes(vmlinux, wanted, target.kernel ?? target.vmlinux.name)
+  return wanted.form === 'json'
+    ? jsonText(ids.map(id => defineType(vmlinux, id, wanted.kind)))
+    : ids.map(id => writeType(vmlinux, id, wanted.kind)).join('\n')
 }
+
+async function askService (options: Arguments, wanted: Wanted): Promise<string> {
+  if (options.has('btf')) throw usageError(spec, 'With --server, name the kernel by --kernel; the service reads those that it has.')
+  const [{ createRemoteClient }, { findServedKernel }] = await Promise.all([import('../remote-client.js'), import('../served-kernel.js')])
+  const client = createRemoteClient(options)
+  const kernel = await findServedKernel(client, options.get('kernel'))
+  if (wanted.form !== 'search') return await client.kernelTypes(kernel, wanted)
+  const { prefix: name, member } = wanted
+  const types: FoundType[] = []
+  for (let cursor: string | undefined, isLast = false; !isLast;) {
+    const page = await client.searchTypes(kernel, { ...name === '' ? {} : { name }, member, cursor })
+    types.push(...page.types)
+    isLast = page.next_cursor === null
+    cursor = page.next_cursor ?? undefined
+  }
+  return foundText(types, options)
+}
+
+function foundText (types: readonly FoundType[], options: Arguments): string {
+  return options.has('json') ? jsonText(types) : foundTypesText(types, options.has('output') ? (_, text) => text : paintFor(process.stdout))
+}
+
+function jsonText (value: unknown): string { return `${JSON.stringify(value, null, 2)}\n` }

@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { formatReference } from '../../identity/reference.js'
-import type { KernelTypes } from '../../kernels/kernel-types.js'
+import { formatReference, type KernelReference } from '../../identity/reference.js'
+import type { KernelTypes } from '../../kernel-types/kernel-types.js'
 import { SOURCE_HEADER } from '../../kernels/sources/corelo-upstream.js'
-import type { WantedTypes } from '../../c-types/type-definition.js'
+import type { KernelQuestion } from '../../kernels/kernels.js'
 import { negotiate } from '../accept.js'
 import { withDeadline } from '../deadline.js'
 import { etagOf, isNoneMatchHit, REVALIDATE } from '../headers.js'
@@ -12,7 +12,9 @@ import { preferredWaitMs } from '../prefer.js'
 import { json, NOT_MODIFIED, text } from '../schemas/content.js'
 import { BuildParams, KernelParams, TypeParams } from '../schemas/kernel.js'
 import { responses } from '../schemas/problem.js'
+import { DEFAULT_TYPES, TypeSearchQuery } from '../schemas/types.js'
 import { sendBytes, viewOf } from '../send-bytes.js'
+import { formatTypeCursor, parseTypeCursor } from '../type-cursor.js'
 import { viaOf } from '../via.js'
 import type { Routes } from './dependencies.js'
 
@@ -25,15 +27,15 @@ const failures = [
 ] as const
 
 export const typeRoutes: Routes = async (app, { service, config }) => {
-  const ask = async (
+  const ask = async <T>(
     request: FastifyRequest,
     reply: FastifyReply,
-    wanted: WantedTypes
-  ): Promise<KernelTypes> => {
+    work: (reference: KernelReference, question: KernelQuestion) => Promise<T>
+  ): Promise<T> => {
     const waitMs = preferredWaitMs(request)
     const asking = { via: viaOf(request), caller: callerOf(request), waitMs, ...toBuild(request.query as BuildQuery) }
     const reference = toKernelReference(request.params as Parameters<typeof toKernelReference>[0])
-    return await withDeadline(reply.raw, config.deadlineMs, async () => await service.writeTypes(reference, wanted, asking), { waitMs })
+    return await withDeadline(reply.raw, config.deadlineMs, async () => await work(reference, asking), { waitMs })
   }
 
   const send = (
@@ -61,7 +63,8 @@ export const typeRoutes: Routes = async (app, { service, config }) => {
     config: { access: 'relocate' }
   }, async (request, reply) => {
     negotiate(request.headers.accept, [C_TYPE, 'text/plain'])
-    const types = await ask(request, reply, { form: 'header' })
+    const types = await ask(request, reply,
+      async (reference, question) => await service.writeTypes(reference, { form: 'header' }, question))
     return send(request, reply, types, `${C_TYPE}; charset=utf-8`, viewOf(types.bytes))
   })
 
@@ -81,15 +84,50 @@ export const typeRoutes: Routes = async (app, { service, config }) => {
   }, async (request, reply) => {
     const form = negotiate(request.headers.accept, ['application/json', C_TYPE, 'text/plain']) === 'application/json' ? 'json' : 'c'
     const { kind, name } = request.params
-    const types = await ask(request, reply, { form, kind, name })
+    const types = await ask(request, reply,
+      async (reference, question) => await service.writeTypes(reference, { form, kind, name }, question))
     if (form === 'c') return send(request, reply, types, `${C_TYPE}; charset=utf-8`, viewOf(types.bytes))
-    const head = {
-      kernel: formatReference(toKernelReference(request.params)),
-      btf_sha256: types.btfSha256,
-      source: types.source
-    }
     // The worker has made the list as JSON, which is put in as it is.
-    const body = Buffer.concat([Buffer.from(`${JSON.stringify(head).slice(0, -1)},"types":`), viewOf(types.bytes), Buffer.from('}')])
+    const head = headOf(toKernelReference(request.params), types)
+    const body = Buffer.concat([Buffer.from(`${head},"types":`), viewOf(types.bytes), Buffer.from('}')])
     return send(request, reply, types, 'application/json', body)
   })
+  app.get(`${KERNEL}/types`, {
+    schema: {
+      operationId: 'searchKernelTypes',
+      tags: ['types'],
+      summary: 'Types of a kernel by the beginning of their names, and by a member.',
+      params: KernelParams,
+      querystring: TypeSearchQuery,
+      response: responses({
+        200: { description: 'One page of them, in the order of their names; a `Link` header names the next.', content: json('TypeSearch') },
+        304: NOT_MODIFIED
+      }, ...failures)
+    },
+    config: { access: 'relocate' }
+  }, async (request, reply) => {
+    negotiate(request.headers.accept, ['application/json'])
+    const { name: prefix = '', member, kind, limit = DEFAULT_TYPES, cursor } = request.query
+    const after = cursor === undefined ? undefined : parseTypeCursor(cursor)
+    const types = await ask(request, reply,
+      async (reference, question) => await service.searchTypes(reference, { prefix, member, kind, after, limit }, question))
+    const next = types.next === null ? null : formatTypeCursor(types.next)
+    if (next !== null) reply.header('link', `<${nextPage(request, next)}>; rel="next"`)
+    const head = headOf(toKernelReference(request.params), types)
+    const end = `,"next_cursor":${JSON.stringify(next)}}`
+    const body = Buffer.concat([Buffer.from(`${head},"types":`), viewOf(types.bytes), Buffer.from(end)])
+    return send(request, reply, types, 'application/json', body)
+  })
+}
+
+/** The beginning of an answer, without its end. */
+function headOf (reference: KernelReference, { btfSha256, source }: KernelTypes): string {
+  return JSON.stringify({ kernel: formatReference(reference), btf_sha256: btfSha256, source }).slice(0, -1)
+}
+
+/** The same question from another place. */
+function nextPage ({ url }: FastifyRequest, cursor: string): string {
+  const [path = '', query = ''] = url.split('?')
+  const parameters = query.split('&').filter(parameter => parameter !== '' && !parameter.startsWith('cursor='))
+  return `${path}?${[...parameters, `cursor=${cursor}`].join('&')}`
 }

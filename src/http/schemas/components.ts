@@ -5,11 +5,15 @@ import { Kernel, KernelPage, OfferedKernel } from './kernel.js'
 import { Problem } from './problem.js'
 import { MinBtfForm, RelocateForm } from './relocate.js'
 import { Program, Relocation, Report } from './report.js'
-import { KernelTypes, Member } from './types.js'
+import {
+  FoundType, HistoryRange, KernelTypes, Member, MemberDifference, MemberPlace, ObjectTypes, TypeDifference, TypeHistory, TypesDiff,
+  TypeSearch
+} from './types.js'
 
 /** Every schema with a name of its own in the OpenAPI document. */
 export const COMPONENTS = [
-  Problem, Report, Program, Relocation, RelocateForm, MinBtfForm, Kernel, OfferedKernel, KernelPage, KernelTypes, Member,
+  Problem, Report, Program, Relocation, RelocateForm, MinBtfForm, Kernel, OfferedKernel, KernelPage, KernelTypes, ObjectTypes, Member,
+  MemberPlace, MemberDifference, TypeDifference, TypesDiff, HistoryRange, TypeHistory, FoundType, TypeSearch,
   StoredObject, State, Envelope, Jwks,
   CheckForm, CheckFailure, CheckRow, CheckGroup, CheckSummary, CheckAnswer
 ] as const

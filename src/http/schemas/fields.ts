@@ -12,6 +12,15 @@ const PATTERNS = {
   kernelVersion: ['^[\\x20-\\x7e]{1,256}$', 'the output of `uname -v`: 1 to 256 printable ASCII characters'],
   buildId: ['^(?:[0-9A-Fa-f]{2}){8,64}$', "the kernel's GNU build-id: 16 to 128 hex digits"],
   moduleList: ['^[A-Za-z0-9._+~-]{1,128}(?:,[A-Za-z0-9._+~-]{1,128})*$', 'names of kernel modules, separated by commas'],
+  typeName: [
+    '^(?:(?:struct|union|enum|typedef)[ +])?[A-Za-z_][A-Za-z0-9_]{0,255}$',
+    'a type as C writes it: `struct task_struct`, `enum pid_type`, or the name of a typedef'
+  ],
+  member: [
+    '^[A-Za-z_][A-Za-z0-9_]{0,255}(?:\\.[A-Za-z_][A-Za-z0-9_]{0,255}){0,7}$',
+    'the name of a member, or names with dots between for one of an embedded struct'
+  ],
+  patternList: ['^[A-Za-z0-9._+~*/,-]{1,16384}$', 'patterns of kernels, separated by commas'],
   cursor: ['^[\\x21-\\x7e]{1,1024}$', 'the `next_cursor` of an earlier answer']
 } as const
 
@@ -37,4 +46,7 @@ export const kernelVersion = (description: string) =>
   text('kernelVersion', description, { examples: ['#46-Ubuntu SMP Fri Jul 10 00:24:02 UTC 2020'] })
 export const buildId = (description: string) => text('buildId', description, { examples: ['24a3598fd700114d0a1b1a4871badcee75d0acac'] })
 export const moduleList = (description: string) => text('moduleList', description, { examples: ['nf_conntrack,xfs'] })
+export const typeName = (description: string) => text('typeName', description, { examples: ['struct+task_struct'] })
+export const member = (description: string) => text('member', description, { examples: ['state'] })
+export const patternList = (description: string) => text('patternList', description, { examples: ['debian/*/x86_64/*'] })
 export const cursor = (description: string) => text('cursor', description)

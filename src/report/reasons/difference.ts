@@ -4,7 +4,7 @@ import { strip } from '../../btf/resolve.js'
 import { shownName } from '../../btf/shown-text.js'
 import { typesMatch, type Sides } from '../../core/compat.js'
 import { declaration } from '../c-text.js'
-import { membersOf } from './paths.js'
+import { membersOf } from '../../members/paths.js'
 
 /** Levels of members within members that are compared. */
 const MAX_LEVELS = 8

@@ -6,7 +6,7 @@ import { describeType } from '../../core/describe.js'
 import type { Candidate } from '../../core/match-spec.js'
 import type { Spec } from '../../core/spec.js'
 import type { ReasonContext } from './context.js'
-import { nearNames } from './near.js'
+import { nearNames } from '../../members/near.js'
 import { listed, type Explanation } from './reason.js'
 import { guardEnumerator, otherEnumerator } from './snippets.js'
 

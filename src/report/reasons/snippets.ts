@@ -9,7 +9,7 @@ import type { Spec } from '../../core/spec.js'
 import { declaration, isCompositeType } from '../c-text.js'
 import type { ReportSuggestion } from '../../wire/report.js'
 import type { ReasonContext } from './context.js'
-import { pathText, type Path } from './paths.js'
+import { pathText, type Path } from '../../members/paths.js'
 
 /**
  * C that a programmer can paste: at file scope where it defines a function, inside one where it starts with `if`. It needs what
@@ -127,12 +127,15 @@ export function readElsewhere (
   }
 }
 
+/** What is left out of a function's name. */
+const STRANGE = /[^A-Za-z0-9_]|__/
+
 function functionName (local: Spec): string {
   const root = describeType(local.btf, local.rootId, true).replace(/^(struct|union|enum) /, '')
   const steps = local.accessors
     .map(({ name, index }) => name === undefined ? (index === 0 ? '' : index) : shownText(local.btf, name))
-  return `${root}_${steps.join('_')}`
-    .replace(/[^A-Za-z0-9_]/g, '_').replace(/__+/g, '_')
+  const name = `${root}_${steps.join('_')}`
+  return STRANGE.test(name) ? name.replace(/[^A-Za-z0-9_]/g, '_').replace(/__+/g, '_') : name
 }
 
 /** What a read of the local field gives. */

@@ -11,7 +11,7 @@ import { bytesText } from '../c-text.js'
 import type { ReasonContext } from './context.js'
 import { firstDifference } from './difference.js'
 import { declareOwn } from './own-types.js'
-import { findPath } from './paths.js'
+import { findPath } from '../../members/paths.js'
 import { listed, type Explanation } from './reason.js'
 import { accessPath, guardType, readElsewhere } from './snippets.js'
 

@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { defineType, findTypes, writeType, type NamedKind } from '../../../src/c-types/type-definition.js'
+import { findTypes } from '../../../src/c-types/named-types.js'
+import { defineType, writeType } from '../../../src/c-types/type-definition.js'
+import type { NamedKind } from '../../../src/wire/types.js'
 import { parseBtf } from '../../../src/index.js'
 
 const shapes = parseBtf(readFileSync(join(import.meta.dirname, '../../fixtures/c-types/shapes.btf')))
 
 function only (kind: NamedKind, name: string) {
-  const [id, ...others] = findTypes(shapes, kind, name)
+  const [id, ...others] = findTypes(shapes, { kind, name })
   if (id === undefined || others.length > 0) throw new Error(`${kind} ${name} is there ${others.length + 1} times`)
   return id
 }
@@ -40,8 +42,8 @@ describe('one type', () => {
   })
 
   it('is looked for by its very name, not by its flavors', () => {
-    expect(findTypes(shapes, 'struct', 'bits___other')).toEqual([])
-    expect(findTypes(shapes, 'union', 'bits')).toEqual([])
-    expect(findTypes(shapes, 'struct', 'nobody')).toEqual([])
+    expect(findTypes(shapes, { kind: 'struct', name: 'bits___other' })).toEqual([])
+    expect(findTypes(shapes, { kind: 'union', name: 'bits' })).toEqual([])
+    expect(findTypes(shapes, { kind: 'struct', name: 'nobody' })).toEqual([])
   })
 })

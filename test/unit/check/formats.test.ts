@@ -5,7 +5,7 @@ import { FORMATS, PAGE_POLICY, type FormatType } from '../../../src/check/format
 import { endingCells } from '../../../src/check/formats/writer.js'
 import { parseEarlier } from '../../../src/check/parse.js'
 import { createSummaryCounter } from '../../../src/check/summary.js'
-import type { Cell } from '../../../src/check/types.js'
+import type { Cell, Cells } from '../../../src/check/types.js'
 import type { CheckOutcome } from '../../../src/check/wire.js'
 import { AppError } from '../../../src/errors.js'
 import { sha256 } from '../../../src/store/sha256.js'
@@ -41,12 +41,12 @@ const CELLS: readonly Cell[] = [
   { object, kernel: 'nowhere', outcome: UNKNOWN }
 ]
 
-async function * iterate (cells: readonly Cell[], failure?: AppError): AsyncGenerator<Cell> {
-  yield * cells
+async function * iterate (cells: readonly Cell[], failure?: AppError): AsyncGenerator<readonly Cell[]> {
+  for (const cell of cells) yield [cell]
   if (failure !== undefined) throw failure
 }
 
-interface WriteOptions { readonly isGrouped?: boolean, readonly failure?: AppError, readonly cells?: AsyncIterable<Cell>, readonly heartbeat?: string }
+interface WriteOptions { readonly isGrouped?: boolean, readonly failure?: AppError, readonly cells?: Cells, readonly heartbeat?: string }
 
 async function write (type: FormatType, { isGrouped = false, failure, cells = iterate(CELLS, failure), heartbeat = '' }: WriteOptions = {}): Promise<string> {
   const counter = createSummaryCounter([object])

@@ -3,7 +3,7 @@ import { createContentKeys, type OutcomeKeys } from '../../../src/check/outcome-
 import { createOutcomes } from '../../../src/check/outcomes.js'
 import { runCheck, type RunOptions } from '../../../src/check/run-check.js'
 import { createStateOutcomes } from '../../../src/check/state-outcomes.js'
-import type { Cell, CheckedKernel, NamedObject } from '../../../src/check/types.js'
+import type { Cell, Cells, CheckedKernel, NamedObject } from '../../../src/check/types.js'
 import { AppError } from '../../../src/errors.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import type { CheckRun } from '../../../src/workers/protocol.js'
@@ -26,6 +26,7 @@ function setUp (options: Partial<RunOptions> & { answer?: (runs: readonly CheckR
     outcomes: createOutcomes(1 << 20),
     outcomeOf: createStateOutcomes(),
     concurrency: 2,
+    caller: 'a caller',
     signal: leaving.signal,
     async relocate (_content, runs) {
       asked.push(runs)
@@ -37,9 +38,9 @@ function setUp (options: Partial<RunOptions> & { answer?: (runs: readonly CheckR
   return { asked, leaving, cells }
 }
 
-async function all (cells: AsyncIterable<Cell>): Promise<Cell[]> {
+async function all (cells: Cells): Promise<Cell[]> {
   const found: Cell[] = []
-  for await (const cell of cells) found.push(cell)
+  for await (const some of cells) found.push(...some)
   return found
 }
 
@@ -59,7 +60,7 @@ describe('a check over kernels', () => {
   it('knows what it found for a BTF once there is a table of its layouts', async () => {
     const [object, outcomes, contents] = [objectNamed('a'), createOutcomes(1 << 20), createContentKeys()]
     await all(setUp({ objects: [object], outcomes, kernels: [kernel('one', 'x')] }).cells)
-    const keys: OutcomeKeys = { ...contents, of: (_object, listed) => listed.map(() => 'layout') }
+    const keys: OutcomeKeys = { ...contents, of: (objects, listed) => objects.map(() => listed.map(() => 'layout')) }
     const { asked, cells } = setUp({ objects: [object], outcomes, keys, kernels: [kernel('one', 'x')] })
     expect((await all(cells)).length).toBe(1)
     expect(asked).toEqual([])
@@ -103,8 +104,8 @@ describe('a check over kernels', () => {
     const contents = createContentKeys()
     const alone = new Set<string>()
     const keys: OutcomeKeys = {
-      alone: contents.alone,
-      of: (object, all) => all.map(content => alone.has('layout') ? contents.alone(object, content) : 'layout'),
+      ...contents,
+      of: (objects, all) => objects.map(object => all.map(content => alone.has('layout') ? contents.alone(object, content) : 'layout')),
       noteAlone (_object, text) { alone.add(text) }
     }
     const options: Partial<RunOptions> = {
@@ -136,6 +137,23 @@ describe('a check over kernels', () => {
     const found = await all(cells)
     expect(Object.fromEntries(found.map(({ object, outcome: { state, reason } }) => [object.name, [state, reason]])))
       .toEqual({ slow: ['error', 'It took too long.'], good: ['loads', null] })
+  })
+
+  it('looks at the next kernel of a layout where the BTF of the first is lost, and at no more', async () => {
+    const keys: OutcomeKeys = { ...createContentKeys(), of: (objects, listed) => objects.map(() => listed.map(() => 'layout')) }
+    const asked: string[] = []
+    const found = await all(setUp({
+      keys,
+      kernels: kernels(50),
+      relocate: async ({ btf }, runs) => {
+        asked.push(btf)
+        if (btf === sha256('k0')) return { state: 'absent', sha256: btf }
+        return { state: 'ready', outcomes: runs.map(({ releases }) => releases.map(() => ({ json: LOADS, isOfLayout: true }))) }
+      }
+    }).cells)
+    expect(asked).toEqual([sha256('k0'), sha256('k1')])
+    expect(found.filter(({ outcome }) => outcome.state === 'unknown_kernel').map(({ kernel }) => kernel)).toEqual(['k0'])
+    expect(found.filter(({ outcome }) => outcome.state === 'loads')).toHaveLength(49)
   })
 
   it('says of a kernel whose BTF is lost that it is not known', async () => {

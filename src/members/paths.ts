@@ -1,24 +1,27 @@
-import { sameBytes } from '../../bytes/strings.js'
-import { BtfKind } from '../../btf/constants.js'
+import { sameBytes } from '../bytes/strings.js'
+import { BtfKind } from '../btf/constants.js'
 import {
-  findString, isComposite, isEmptyString, kindOf, memberNameOffset, memberType, referencedType, vlenOf, type Btf, type TypeId
-} from '../../btf/btf.js'
-import { strip } from '../../btf/resolve.js'
-import { shownText } from '../../btf/shown-text.js'
-import { step, type Work } from '../../btf/work.js'
+  findString, isComposite, isEmptyString, kindOf, memberBitOffset, memberNameOffset, memberType, referencedType, vlenOf, type Btf,
+  type TypeId
+} from '../btf/btf.js'
+import { strip } from '../btf/resolve.js'
+import { shownText } from '../btf/shown-text.js'
+import { step, type Work } from '../btf/work.js'
 
 /** A named member of a composite. Anonymous members around it are left out, as C leaves them out. */
-export interface MemberPlace {
+export interface NamedMember {
   readonly name: string
   /** The struct or union that has it directly; stripped. */
   readonly composite: TypeId
   readonly index: number
   /** Unstripped. */
   readonly type: TypeId
+  /** From the start of the struct or union that it was looked for in, in bits. */
+  readonly bits: number
 }
 
 /** A way from a struct to a field: each step a member of the one before, or, where `isPointer`, of what it points to. */
-export type Path = ReadonlyArray<MemberPlace & { readonly isPointer: boolean }>
+export type Path = ReadonlyArray<NamedMember & { readonly isPointer: boolean }>
 
 /** In C: `q->disk`, `thread_info.cpu`. */
 export function pathText (path: Path): string {
@@ -29,12 +32,16 @@ export function pathText (path: Path): string {
 const MAX_ANONYMOUS = 16
 const MAX_NESTED = 4
 
-/** Sees each named member, anonymous ones looked through, until it answers true. One step of work each. */
+/** Sees a named member of a composite that is `base` bits into the one that is looked through. True ends the walk. */
+type Visit = (nameOffset: number, composite: TypeId, index: number, base: number) => boolean
+
+/** Sees each named member, anonymous ones looked through. One step of work each. */
 function someMember (
   btf: Btf,
   id: TypeId,
   work: Work,
-  visit: (nameOffset: number, composite: TypeId, index: number) => boolean,
+  visit: Visit,
+  base = 0,
   depth = 0
 ): boolean {
   const composite = strip(btf, id, work)
@@ -44,34 +51,35 @@ function someMember (
     step(work)
     const nameOffset = memberNameOffset(btf, composite, index)
     const isOver = isEmptyString(btf, nameOffset)
-      ? someMember(btf, memberType(btf, composite, index), work, visit, depth + 1)
-      : visit(nameOffset, composite, index)
+      ? someMember(btf, memberType(btf, composite, index), work, visit, base + memberBitOffset(btf, composite, index), depth + 1)
+      : visit(nameOffset, composite, index, base)
     if (isOver) return true
   }
   return false
 }
 
-function placeOf (btf: Btf, nameOffset: number, composite: TypeId, index: number): MemberPlace {
-  return { name: shownText(btf, nameOffset), composite, index, type: memberType(btf, composite, index) }
+function placeOf (btf: Btf, nameOffset: number, composite: TypeId, index: number, base: number): NamedMember {
+  const bits = base + memberBitOffset(btf, composite, index)
+  return { name: shownText(btf, nameOffset), composite, index, type: memberType(btf, composite, index), bits }
 }
 
 /** All named members, anonymous ones looked through. One step of work each. */
-export function membersOf (btf: Btf, id: TypeId, work: Work): MemberPlace[] {
-  const members: MemberPlace[] = []
-  someMember(btf, id, work, (nameOffset, composite, index) => {
-    members.push(placeOf(btf, nameOffset, composite, index))
+export function membersOf (btf: Btf, id: TypeId, work: Work): NamedMember[] {
+  const members: NamedMember[] = []
+  someMember(btf, id, work, (nameOffset, composite, index, base) => {
+    members.push(placeOf(btf, nameOffset, composite, index, base))
     return false
   })
   return members
 }
 
 /** The named member of that name, anonymous ones looked through. One step of work for each that is passed. */
-export function findMember (btf: Btf, id: TypeId, name: string, work: Work): MemberPlace | undefined {
+export function findMember (btf: Btf, id: TypeId, name: string, work: Work): NamedMember | undefined {
   const wanted = encoder.encode(name)
-  let found: MemberPlace | undefined
-  someMember(btf, id, work, (nameOffset, composite, index) => {
+  let found: NamedMember | undefined
+  someMember(btf, id, work, (nameOffset, composite, index, base) => {
     if (!hasName(btf, nameOffset, wanted)) return false
-    found = placeOf(btf, nameOffset, composite, index)
+    found = placeOf(btf, nameOffset, composite, index, base)
     return true
   })
   return found
@@ -102,6 +110,7 @@ interface Way {
   readonly nameOffset: number
   readonly composite: TypeId
   readonly index: number
+  readonly base: number
 }
 
 /**
@@ -116,12 +125,12 @@ export function findNested (btf: Btf, root: TypeId, name: string, work: Work): P
     const next: Way[] = []
     for (const before of level) {
       const from = before === undefined ? root : memberType(btf, before.composite, before.index)
-      const isOver = someMember(btf, from, work, (nameOffset, composite, index) => {
+      const isOver = someMember(btf, from, work, (nameOffset, composite, index, base) => {
         if (work.left < STEPS_LEFT) return true
         if (depth > 0 && hasName(btf, nameOffset, wanted)) {
-          found.push({ before, nameOffset, composite, index })
+          found.push({ before, nameOffset, composite, index, base })
         } else if (isComposite(kindOf(btf, strip(btf, memberType(btf, composite, index), work)))) {
-          next.push({ before, nameOffset, composite, index })
+          next.push({ before, nameOffset, composite, index, base })
         }
         return false
       })
@@ -136,8 +145,8 @@ export function findNested (btf: Btf, root: TypeId, name: string, work: Work): P
 /** Enough for the typedefs of a member, so that a search ends by itself: to throw costs more than the rest of it. */
 const STEPS_LEFT = 40
 
-function toPath (btf: Btf, { before, nameOffset, composite, index }: Way): Path {
-  return [...before === undefined ? [] : toPath(btf, before), { ...placeOf(btf, nameOffset, composite, index), isPointer: false }]
+function toPath (btf: Btf, { before, nameOffset, composite, index, base }: Way): Path {
+  return [...before === undefined ? [] : toPath(btf, before), { ...placeOf(btf, nameOffset, composite, index, base), isPointer: false }]
 }
 
 const encoder = new TextEncoder()

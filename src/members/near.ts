@@ -4,6 +4,8 @@ const MAX_NEAR = 3
 const MIN_LENGTH = 3
 /** Words that are left of a longer name mean something from here on: `nr_pages` of `folio_nr_pages`, but not `count` of `map_count`. */
 const LONG = 5
+/** How far a name is: the same without underscores around it, or with more words behind it. Others are further. */
+export const NEAR = { underscores: 0, furtherWords: 1 } as const
 /** Longer ones are compared by their words only, since comparing letters costs the square of the length. */
 const MAX_LENGTH = 64
 
@@ -11,8 +13,10 @@ const MAX_LENGTH = 64
  * The names that a missing one was most likely renamed to, best first: with other underscores around it (`state`, `__state`),
  * with words before or after it (`i_atime`, `i_atime_sec`), or spelled almost alike. Of several kinds only the best is given,
  * since a good guess loses by standing beside bad ones.
+ *
+ * @param most how far they may be
  */
-export function nearNames (missing: string, names: readonly string[]): string[] {
+export function nearNames (missing: string, names: readonly string[], most = Infinity): string[] {
   const bare = withoutUnderscores(missing)
   if (bare.length < MIN_LENGTH) return []
   const ranked = new Map<number, string[]>()
@@ -24,12 +28,12 @@ export function nearNames (missing: string, names: readonly string[]): string[] 
     else group.push(name)
   }
   const best = Math.min(...ranked.keys())
-  return (ranked.get(best) ?? []).slice(0, MAX_NEAR)
+  return best > most ? [] : (ranked.get(best) ?? []).slice(0, MAX_NEAR)
 }
 
 function rankOf (wanted: string, name: string): number | undefined {
-  if (name === wanted) return 0
-  if (`${name}_`.startsWith(`${wanted}_`)) return 1
+  if (name === wanted) return NEAR.underscores
+  if (`${name}_`.startsWith(`${wanted}_`)) return NEAR.furtherWords
   if (`_${name}`.endsWith(`_${wanted}`)) return 2
   if (name.length > LONG && (`${wanted}_`.startsWith(`${name}_`) || `_${wanted}`.endsWith(`_${name}`))) return 3
   if (name.length < MIN_LENGTH || name.length > MAX_LENGTH || wanted.length > MAX_LENGTH) return undefined

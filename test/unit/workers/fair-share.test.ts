@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createFairShare } from '../../../src/fetch/fair-share.js'
+import { createFairShare } from '../../../src/workers/fair-share.js'
 
 const LIMITS = { running: 2, allRunning: 3, waiting: 3, allWaiting: 5 }
 

@@ -1,0 +1,64 @@
+/** An object that was dropped, or that a link names. */
+export interface ChosenObject {
+  readonly id: number
+  /** Different from that of every other. */
+  readonly name: string
+  /** Undefined where only the hash is known. */
+  readonly file: File | undefined
+  /** Undefined until it was worked out, or the service has said it. */
+  readonly sha256: string | undefined
+}
+
+let lastId = 0
+
+/** An object that the service holds. */
+export function heldObject ({ sha256, name }: { readonly sha256: string, readonly name: string }): ChosenObject {
+  return { id: ++lastId, name, sha256, file: undefined }
+}
+
+/** Files as objects with names of their own. What is no ELF file, and what is there already, is left out, which a sentence says. */
+export async function addFiles (
+  files: readonly File[],
+  objects: readonly ChosenObject[]
+): Promise<{ readonly added: readonly ChosenObject[], readonly problem: string | undefined }> {
+  const added: ChosenObject[] = []
+  const problems: string[] = []
+  for (const file of files) {
+    if (!await isElf(file).catch(() => false)) {
+      problems.push(`${file.name} is no ELF file; choose what clang made with -target bpf.`)
+      continue
+    }
+    const sha256 = await hashOf(file)
+    const there = [...objects, ...added]
+    const same = sha256 === undefined ? undefined : there.find(object => object.sha256 === sha256)
+    if (same !== undefined) {
+      problems.push(`${file.name} has the content of ${same.name}, which is there already.`)
+      continue
+    }
+    let name = file.name
+    for (let i = 2; there.some(object => object.name === name); i++) name = `${file.name} (${i})`
+    added.push({ id: ++lastId, name, file, sha256 })
+  }
+  return { added, problem: problems.length === 0 ? undefined : problems.join(' ') }
+}
+
+/** The hash by which the service knows content. Undefined where the browser has none to give: on pages without TLS. */
+async function hashOf (file: Blob): Promise<string | undefined> {
+  if (!isSecureContext) return undefined
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await file.arrayBuffer()))
+  return `sha256:${Array.from(digest, byte => byte.toString(16).padStart(2, '0')).join('')}`
+}
+
+/** How an object goes into a form: by its hash once the service holds it. */
+export function appendObject (form: FormData, { file, name, sha256 }: ChosenObject, isHeld: boolean): void {
+  if (file === undefined || (isHeld && sha256 !== undefined)) form.append('object', sha256 ?? '')
+  else form.append('object', file, name)
+}
+
+const ELF = [0x7f, 0x45, 0x4c, 0x46]
+
+/** Whether a file begins as every ELF file does: what else somebody drops is not sent. */
+async function isElf (file: Blob): Promise<boolean> {
+  const bytes = new Uint8Array(await file.slice(0, ELF.length).arrayBuffer())
+  return ELF.every((byte, i) => bytes[i] === byte)
+}

@@ -1,0 +1,77 @@
+import type { ProblemJson } from '../../src/wire/problem.js'
+
+/** What the service refused, and why. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly status: number
+  readonly code: string
+  /** The problem document; of what a proxy answers only what is known. */
+  readonly problem: Partial<Omit<ProblemJson, 'code'>> & { readonly code?: string } & Readonly<Record<string, unknown>>
+
+  constructor (status: number, problem: Refusal['problem']) {
+    super(problem.detail ?? `The service answered with status ${status}.`)
+    this.status = status
+    this.code = problem.code ?? 'none'
+    this.problem = problem
+  }
+}
+
+export type Send = (path: string, init?: RequestInit) => Promise<Response>
+
+/** How often a request that the service has no room for is sent again. */
+const MAX_ATTEMPTS = 5
+const MAX_WAIT_S = 60
+
+/**
+ * Sends requests to the service that the page is from.
+ *
+ * @param token what callers are known by; undefined where there is none. Asked for each time
+ */
+export function createSend (token: () => string | undefined): Send {
+  return async (path, init = {}) => {
+    for (let attempt = 1; ; attempt++) {
+      const response = await sendOnce(path, init, token())
+      if (response.ok || response.status === 304) return response
+      const waitS = Number(response.headers.get('retry-after'))
+      const isBusy = response.status === 429 || response.status === 503
+      if (!isBusy || attempt === MAX_ATTEMPTS || !(waitS > 0 && waitS <= MAX_WAIT_S)) throw await refusalOf(response)
+      await response.body?.cancel()
+      await wait(waitS * 1000, init.signal ?? undefined)
+    }
+  }
+}
+
+async function sendOnce (path: string, init: RequestInit, token: string | undefined): Promise<Response> {
+  const headers = new Headers(init.headers)
+  if (token !== undefined) headers.set('authorization', `Bearer ${token}`)
+  try {
+    // Relative: the service may be below a path of a proxy.
+    return await fetch(new URL(path, document.baseURI), { ...init, headers, credentials: 'same-origin', redirect: 'error' })
+  } catch (error) {
+    if (init.signal?.aborted === true) throw error
+    throw new Refusal(0, { code: 'unreachable', detail: 'The service cannot be reached; see whether it runs, and try again.' })
+  }
+}
+
+async function refusalOf (response: Response): Promise<Refusal> {
+  const isProblem = response.headers.get('content-type')?.includes('json') === true
+  return new Refusal(response.status, isProblem ? await readJson<Refusal['problem']>(response).catch(() => ({})) : {})
+}
+
+/** The service and its page are of one build, and a compiler check holds what it writes to the types of src/wire. */
+export async function readJson<T> (response: Response): Promise<T> { return await response.json() as T }
+
+async function wait (ms: number, signal: AbortSignal | undefined): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(resolve, ms)
+    signal?.addEventListener('abort', () => {
+      clearTimeout(timer)
+      reject(signal.reason)
+    }, { once: true })
+  })
+}
+
+/** In a sentence. */
+export function messageOf (error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

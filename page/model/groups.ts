@@ -1,0 +1,104 @@
+import type { CheckState } from '../../src/check/wire.js'
+import { STATES, type Matrix } from './matrix.js'
+
+/** Kernels on which every object has one outcome. */
+export interface Group {
+  readonly key: string
+  /** Places in the matrix' outcomes, one for each column; -1 while it is not known. */
+  readonly cells: readonly number[]
+  /** In order. */
+  readonly kernels: readonly string[]
+}
+
+/** A row of the table: a group, or a kernel of one. */
+export type Item =
+  | { readonly type: 'group', readonly group: Group, readonly isOpen: boolean }
+  | KernelItem
+
+export interface KernelItem {
+  readonly type: 'kernel'
+  readonly kernel: string
+  readonly cells: readonly number[]
+  /** 2: within a group. */
+  readonly level: 1 | 2
+  /** Among those of its level, from 1. */
+  readonly position: number
+  readonly of: number
+}
+
+export interface Wanted {
+  readonly grouping: 'outcome' | 'kernel'
+  /** Keys of groups that are open. */
+  readonly open: ReadonlySet<string>
+  /** Only rows with one of these states; all where it is empty. */
+  readonly states: ReadonlySet<CheckState>
+  /** Only kernels whose name has this. */
+  readonly text: string
+}
+
+/** By number first, so that 5.4 comes before 5.10. */
+const collator = new Intl.Collator('en', { numeric: true })
+
+/** The order of names. One that is known for many is cheaper than comparing. */
+export function compareKernels (a: string, b: string): number { return collator.compare(a, b) }
+
+/** Groups, those with the worst outcomes first, and of these the largest. */
+export function groupByOutcome (
+  matrix: Matrix,
+  kernels: Iterable<readonly [string, readonly number[]]> = matrix.kernels
+): readonly Group[] {
+  const groups = new Map<string, { cells: readonly number[], kernels: string[] }>()
+  for (const [kernel, cells] of kernels) {
+    const key = cells.join()
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, { cells, kernels: [kernel] })
+    else group.kernels.push(kernel)
+  }
+  const ranks = matrix.outcomes.map(({ state }) => STATES.indexOf(state))
+  const worst = (cells: readonly number[]): number => Math.min(...cells.map(cell => ranks[cell] ?? STATES.length))
+  return [...groups]
+    .map(([key, { cells, kernels }]) => ({ key, cells, kernels: kernels.sort(compareKernels) }))
+    .sort((a, b) => worst(a.cells) - worst(b.cells) || b.kernels.length - a.kernels.length ||
+      compareKernels(a.kernels[0] ?? '', b.kernels[0] ?? ''))
+}
+
+/** The rows of the table. */
+export function listItems (matrix: Matrix, { grouping, open, states, text }: Wanted): readonly Item[] {
+  const words = text.toLowerCase().split(/\s+/).filter(word => word !== '')
+  const isWanted = (kernel: string, cells: readonly number[]): boolean =>
+    words.every(word => kernel.toLowerCase().includes(word)) &&
+    (states.size === 0 || cells.some(cell => states.has(matrix.outcomes[cell]?.state ?? 'error')))
+  const wanted = [...matrix.kernels].filter(([kernel, cells]) => isWanted(kernel, cells))
+  if (grouping === 'kernel') {
+    return wanted.sort(([a], [b]) => compareKernels(a, b))
+      .map(([kernel, cells], i) => ({ type: 'kernel', kernel, cells, level: 1, position: i + 1, of: wanted.length }))
+  }
+  return groupByOutcome(matrix, wanted).flatMap<Item>(group => {
+    const isOpen = open.has(group.key)
+    const row: Item = { type: 'group', group, isOpen }
+    if (!isOpen) return [row]
+    return [row, ...group.kernels.map<Item>((kernel, i) =>
+      ({ type: 'kernel', kernel, cells: group.cells, level: 2, position: i + 1, of: group.kernels.length }))]
+  })
+}
+
+/** What a group's kernels are, in a few words: `ubuntu 20.04 x86_64 · 5.4.0-26-generic to 5.4.0-42-generic`. */
+export function describeKernels (kernels: readonly string[]): string {
+  const [first, last] = [kernels[0] ?? '', kernels.at(-1) ?? '']
+  const platforms = new Map<string, string[]>()
+  for (const kernel of kernels) {
+    const at = kernel.lastIndexOf('/')
+    const platform = at === -1 ? '' : kernel.slice(0, at).replaceAll('/', ' ')
+    const releases = platforms.get(platform)
+    if (releases === undefined) platforms.set(platform, [kernel.slice(at + 1)])
+    else releases.push(kernel.slice(at + 1))
+  }
+  if (kernels.length < 2) return first.replaceAll('/', ' ')
+  if (platforms.size === 1) return `${platformOf(first)} · ${releaseOf(first)} to ${releaseOf(last)}`
+  const largest = [...platforms].sort(([, a], [, b]) => b.length - a.length)
+  const named = largest.slice(0, 3).map(([platform, { length }]) => `${platform} (${length})`).join(', ')
+  return largest.length > 3 ? `${named} and ${largest.length - 3} more` : named
+}
+
+function platformOf (kernel: string): string { return kernel.slice(0, Math.max(0, kernel.lastIndexOf('/'))).replaceAll('/', ' ') }
+function releaseOf (kernel: string): string { return kernel.slice(kernel.lastIndexOf('/') + 1) }

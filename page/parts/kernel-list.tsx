@@ -1,0 +1,87 @@
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
+import type { ListedKernel } from '../model/kernel-choice.js'
+import { Icon } from './icons.js'
+import { useWindow } from './use-window.js'
+
+/** Height of a row, as the style sheet has it. */
+const ROW_REM = 2.625
+
+/** Thousands of kernels, of which some are picked. Arrows move, Space picks. */
+export function KernelList ({ kernels, picked, onPick }: {
+  readonly kernels: readonly ListedKernel[]
+  readonly picked: readonly string[]
+  readonly onPick: (picked: readonly string[]) => void
+}) {
+  const scroller = useRef<HTMLDivElement>(null)
+  const shown = useWindow(scroller, kernels.length, ROW_REM)
+  const [wanted, setActive] = useState(0)
+  const active = Math.max(0, Math.min(wanted, kernels.length - 1))
+  const isMoved = useRef(false)
+  const chosen = new Set(picked)
+
+  const toggle = (at: number): void => {
+    const name = kernels[at]?.reference
+    if (name === undefined) return
+    setActive(at)
+    onPick(chosen.has(name) ? picked.filter(other => other !== name) : [...picked, name])
+  }
+  const move = (event: KeyboardEvent): void => {
+    const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? 0) / shown.rowHeight) - 1)
+    const moves: Readonly<Record<string, number>> = {
+      ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity
+    }
+    const by = moves[event.key]
+    if (by !== undefined) {
+      const next = Math.max(0, Math.min(kernels.length - 1, active + by))
+      isMoved.current = true
+      setActive(next)
+      shown.reveal(next)
+    } else if (event.key === ' ' || event.key === 'Enter') toggle(active)
+    else return
+    event.preventDefault()
+  }
+  useLayoutEffect(() => {
+    if (!isMoved.current) return
+    isMoved.current = false
+    scroller.current?.querySelector<HTMLElement>('[tabindex="0"]')?.focus({ preventScroll: true })
+  })
+
+  const rows = rowsWith(shown.first, shown.end, active, kernels.length)
+  return (
+    <div class='kernel-list' ref={scroller}>
+      {kernels.length === 0
+        ? <p class='empty'>No kernel matches. Search for less, or take a facet back.</p>
+        : (
+          <div role='listbox' aria-label='Kernels' aria-multiselectable='true' style={{ height: `${shown.height}px` }} onKeyDown={move}>
+            {rows.map(at => {
+              const kernel = kernels[at]
+              if (kernel === undefined) return null
+              const isPicked = chosen.has(kernel.reference)
+              return (
+                <div
+                  key={kernel.reference} role='option' class={kernel.state === 'held' ? 'option' : 'option offered'}
+                  aria-selected={isPicked} aria-posinset={at + 1} aria-setsize={kernels.length}
+                  tabIndex={at === active ? 0 : -1} style={{ top: `${at * shown.rowHeight}px` }} onClick={() => { toggle(at) }}
+                >
+                  <span class='box'>{isPicked && <Icon name='loads' />}</span>
+                  <span class='names'>
+                    <span class='release'>{kernel.release}</span>{' '}
+                    <span class='platform'>
+                      {kernel.distro} {kernel.distroVersion} {kernel.arch}{kernel.state === 'held' ? '' : ' · offered'}
+                    </span>
+                  </span>
+                </div>
+              )
+            })}
+          </div>
+          )}
+    </div>
+  )
+}
+
+/** The rows of a window, and the one that the keyboard is at, wherever it is: it must not lose the focus by scrolling. */
+export function rowsWith (first: number, end: number, active: number, count: number): readonly number[] {
+  const rows = Array.from({ length: end - first }, (_, i) => first + i)
+  if (active >= count || (active >= first && active < end)) return rows
+  return active < first ? [active, ...rows] : [...rows, active]
+}

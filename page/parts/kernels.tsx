@@ -1,0 +1,112 @@
+import { useMemo } from 'preact/hooks'
+import { countFacet, isWholeFleet, listChoice, WHOLE_FLEET, type KernelChoice, type ListedKernel } from '../model/kernel-choice.js'
+import { count, counted } from '../model/format.js'
+import { Icon } from './icons.js'
+import { KernelList } from './kernel-list.js'
+
+export interface KernelsState {
+  readonly list: readonly ListedKernel[]
+  readonly state: 'loading' | 'ready' | 'failed'
+  readonly problem: string | undefined
+}
+
+/** Which kernels are checked: by search, by facets, one by one, or all. */
+export function Kernels ({ kernels, choice, chosen, onChoice, onReload }: {
+  readonly kernels: KernelsState
+  readonly choice: KernelChoice
+  /** How many the choice means. */
+  readonly chosen: number
+  readonly onChoice: (choice: KernelChoice) => void
+  readonly onReload: () => void
+}) {
+  const { list, state, problem } = kernels
+  const shown = useMemo(() => listChoice(list, choice), [list, choice])
+  const distros = useMemo(() => countFacet(list, choice, 'distro'), [list, choice])
+  const arches = useMemo(() => countFacet(list, choice, 'arch'), [list, choice])
+  const held = useMemo(() => list.filter(kernel => kernel.state === 'held').length, [list])
+  const offered = list.length - held
+  const word = choice.picked.length > 0 ? 'picked' : chosen === 1 ? 'matches' : 'match'
+  const toggle = (values: readonly string[], value: string): readonly string[] =>
+    values.includes(value) ? values.filter(other => other !== value) : [...values, value]
+
+  return (
+    <section class='panel kernels' aria-labelledby='kernels-title'>
+      <div class='title'>
+        <h2 id='kernels-title'>Kernels</h2>
+        <span class='note'>
+          {state === 'loading' ? `${count(list.length)} so far …` : `${count(held)} held`}{offered > 0 && `, ${count(offered)} offered`}
+        </span>
+      </div>
+      {state === 'failed' && (
+        <p class='problem' role='alert'>
+          <Icon name='warning' /> {problem} <button type='button' class='quiet' onClick={onReload}>Load kernels again</button>
+        </p>
+      )}
+      {state === 'ready' && list.length === 0
+        ? (
+          <p class='empty'>
+            This service knows no kernels yet. Import some with <code>corelo btf import</code>, or set a source
+            (<code>CORELO_BTFHUB_URL</code>, <code>CORELO_PACKAGES</code>).{' '}
+            <button type='button' class='quiet' onClick={onReload}>Load kernels again</button>
+          </p>
+          )
+        : (
+          <>
+            <div class='search'>
+              <Icon name='search' />
+              <input
+                type='search' aria-label='Search kernels' placeholder='ubuntu 5.4.0-*' spellcheck={false} autocomplete='off' maxLength={256}
+                value={choice.text} onInput={event => { onChoice({ ...choice, text: event.currentTarget.value }) }}
+              />
+            </div>
+            <Facets
+              title='Distribution' facets={distros} chosen={choice.distros}
+              onToggle={value => { onChoice({ ...choice, distros: toggle(choice.distros, value) }) }}
+            />
+            <Facets
+              title='Architecture' facets={arches} chosen={choice.arches}
+              onToggle={value => { onChoice({ ...choice, arches: toggle(choice.arches, value) }) }}
+            />
+            {offered > 0 && (
+              <label class='choice'>
+                <input
+                  type='checkbox' checked={choice.offered}
+                  onChange={event => { onChoice({ ...choice, offered: event.currentTarget.checked }) }}
+                />
+                <span>Also what sources offer, and fetch it (32 kernels a check)</span>
+              </label>
+            )}
+            <KernelList kernels={shown} picked={choice.picked} onPick={picked => { onChoice({ ...choice, picked }) }} />
+            <p class='meant'>
+              <strong>
+                {isWholeFleet(choice) ? `The whole fleet: ${counted(held, 'kernel')}` : `${counted(chosen, 'kernel')} ${word}`}
+              </strong>
+              {!isWholeFleet(choice) && <button type='button' class='quiet' onClick={() => { onChoice(WHOLE_FLEET) }}>Whole fleet</button>}
+            </p>
+          </>
+          )}
+    </section>
+  )
+}
+
+function Facets ({ title, facets, chosen, onToggle }: {
+  readonly title: string
+  readonly facets: ReadonlyArray<{ readonly value: string, readonly count: number }>
+  readonly chosen: readonly string[]
+  readonly onToggle: (value: string) => void
+}) {
+  if (facets.length === 0) return null
+  return (
+    <fieldset class='facets'>
+      <legend>{title}</legend>
+      {facets.map(facet => (
+        <button
+          key={facet.value} type='button' class='chip' aria-pressed={chosen.includes(facet.value)}
+          onClick={() => { onToggle(facet.value) }}
+        >
+          {facet.value} <span class='number'>{count(facet.count)}</span>
+        </button>
+      ))}
+    </fieldset>
+  )
+}

@@ -1,0 +1,195 @@
+import { useLayoutEffect, useRef, useState } from 'preact/hooks'
+import type { CheckOutcome } from '../../src/check/wire.js'
+import { describeKernels, type Item } from '../model/groups.js'
+import type { Column, Matrix as MatrixModel } from '../model/matrix.js'
+import { count, counted } from '../model/format.js'
+import { Hidden, Icon } from './icons.js'
+import { rowsWith } from './kernel-list.js'
+import { LOOKS, Mark } from './state-mark.js'
+import { useMedia } from './use-media.js'
+import { useWindow } from './use-window.js'
+
+/** Height of a row. On a narrow screen it has two lines. */
+const ROW_REM = 2.25
+const NARROW_ROW_REM = 3.25
+const NARROW = '(max-width: 40rem)'
+
+export interface OpenCell {
+  readonly column: number
+  readonly kernel: string
+}
+
+/** Kernels by objects. One cell can be reached by Tab, all others from there by arrows. */
+export function Matrix ({ matrix, items, open, isGrouped, onToggle, onOpen }: {
+  readonly matrix: MatrixModel
+  readonly items: readonly Item[]
+  readonly open: OpenCell | undefined
+  readonly isGrouped: boolean
+  readonly onToggle: (group: string) => void
+  readonly onOpen: (cell: OpenCell) => void
+}) {
+  const scroller = useRef<HTMLDivElement>(null)
+  const head = useRef<HTMLDivElement>(null)
+  const shown = useWindow(scroller, items.length, useMedia(NARROW) ? NARROW_ROW_REM : ROW_REM, head)
+  const [wanted, setActive] = useState({ row: 0, column: 0 })
+  const columns = matrix.columns.length
+  const active = { row: Math.max(0, Math.min(wanted.row, items.length - 1)), column: Math.min(wanted.column, columns) }
+  const isMoved = useRef(false)
+
+  const go = (row: number, column: number): void => {
+    const next = { row: Math.max(0, Math.min(items.length - 1, row)), column: Math.max(0, Math.min(columns, column)) }
+    isMoved.current = true
+    setActive(next)
+    shown.reveal(next.row)
+  }
+  const toggle = (row: number, wants?: boolean): boolean => {
+    const item = items[row]
+    if (item?.type !== 'group' || item.isOpen === wants) return false
+    onToggle(item.group.key)
+    return true
+  }
+  const press = (row: number, column: number): void => {
+    const item = items[row]
+    if (item === undefined) return
+    setActive({ row, column })
+    if (column === 0) {
+      if (item.type === 'group') toggle(row)
+      else onOpen({ column: 0, kernel: item.kernel })
+      return
+    }
+    const kernel = item.type === 'group' ? item.group.kernels[0] : item.kernel
+    const cells = item.type === 'group' ? item.group.cells : item.cells
+    if (kernel !== undefined && (cells[column - 1] ?? -1) !== -1) onOpen({ column: column - 1, kernel })
+  }
+  const keyDown = (event: KeyboardEvent): void => {
+    const { row, column } = active
+    const page = Math.max(1, Math.floor(((scroller.current?.clientHeight ?? 0) - (head.current?.offsetHeight ?? 0)) / shown.rowHeight) - 1)
+    const isFar = event.ctrlKey || event.metaKey
+    switch (event.key) {
+      case 'ArrowDown': go(row + 1, column); break
+      case 'ArrowUp': go(row - 1, column); break
+      // On a group's name they open and close it, as trees have it.
+      case 'ArrowRight': if (column !== 0 || !toggle(row, true)) go(row, column + 1); break
+      case 'ArrowLeft': if (column !== 0 || !toggle(row, false)) go(row, column - 1); break
+      case 'PageDown': go(row + page, column); break
+      case 'PageUp': go(row - page, column); break
+      case 'Home': go(isFar ? 0 : row, 0); break
+      case 'End': go(isFar ? items.length - 1 : row, columns); break
+      case 'Enter': case ' ': press(row, column); break
+      default: return
+    }
+    event.preventDefault()
+  }
+  useLayoutEffect(() => {
+    if (!isMoved.current) return
+    isMoved.current = false
+    const cell = scroller.current?.querySelector<HTMLElement>('[tabindex="0"]')
+    cell?.focus({ preventScroll: true })
+    cell?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+  })
+
+  return (
+    <div
+      class='matrix' ref={scroller} role='treegrid' aria-label='Objects by kernels' aria-readonly='true'
+      aria-rowcount={items.length + 1} aria-colcount={columns + 1}
+      style={{ '--columns': String(columns), '--row': `${shown.rowHeight}px` }} onKeyDown={keyDown}
+    >
+      <div role='rowgroup' class='head' ref={head}>
+        <div role='row' class='row' aria-rowindex={1}>
+          <div role='columnheader' aria-colindex={1} class='first'>{isGrouped ? 'Kernels' : 'Kernel'}</div>
+          {matrix.columns.map(({ name }, i) => (
+            <div key={name} role='columnheader' aria-colindex={i + 2} class='column' title={name}>{name}</div>
+          ))}
+        </div>
+      </div>
+      <div role='rowgroup' class='body' style={{ height: `${shown.height}px` }}>
+        {rowsWith(shown.first, shown.end, active.row, items.length).map(at => {
+          const item = items[at]
+          return item === undefined
+            ? null
+            : (
+              <Row
+                key={item.type === 'group' ? item.group.key : item.kernel}
+                item={item} at={at} top={at * shown.rowHeight} matrix={matrix} open={open}
+                active={at === active.row ? active.column : -1} onPress={press}
+              />
+              )
+        })}
+      </div>
+    </div>
+  )
+}
+
+function Row ({ item, at, top, matrix, open, active, onPress }: {
+  readonly item: Item
+  readonly at: number
+  readonly top: number
+  readonly matrix: MatrixModel
+  readonly open: OpenCell | undefined
+  /** The column that can be reached by Tab; -1 where the row has none. */
+  readonly active: number
+  readonly onPress: (row: number, column: number) => void
+}) {
+  const isGroup = item.type === 'group'
+  const cells = isGroup ? item.group.cells : item.cells
+  const kernels = isGroup ? item.group.kernels : [item.kernel]
+  return (
+    <div
+      role='row' class={`row ${item.type}${!isGroup && item.level === 2 ? ' inner' : ''}`} style={{ top: `${top}px` }}
+      aria-rowindex={at + 2} aria-level={isGroup ? 1 : item.level}
+      {...isGroup ? { 'aria-expanded': item.isOpen } : { 'aria-posinset': item.position, 'aria-setsize': item.of }}
+    >
+      <div role='rowheader' aria-colindex={1} class='first' tabIndex={active === 0 ? 0 : -1} onClick={() => { onPress(at, 0) }}>
+        {isGroup
+          ? (
+            <>
+              <span class={item.isOpen ? 'twist open' : 'twist'}><Icon name='open' /></span>
+              <span class='size'>{counted(kernels.length, 'kernel')}</span>
+              <span class='names'>{describeKernels(kernels)}</span>
+            </>
+            )
+          : <KernelName kernel={item.kernel} />}
+      </div>
+      {matrix.columns.map((column, i) => (
+        <Cell
+          key={column.name} column={column} index={i} outcome={matrix.outcomes[cells[i] ?? -1]} isActive={active === i + 1}
+          isOpen={open?.column === i && (isGroup ? !item.isOpen && kernels.includes(open.kernel) : open.kernel === item.kernel)}
+          onPress={() => { onPress(at, i + 1) }}
+        />
+      ))}
+    </div>
+  )
+}
+
+function Cell ({ index, outcome, isActive, isOpen, onPress }: {
+  readonly column: Column
+  readonly index: number
+  readonly outcome: CheckOutcome | undefined
+  readonly isActive: boolean
+  readonly isOpen: boolean
+  readonly onPress: () => void
+}) {
+  const places = outcome?.failures_total ?? 0
+  return (
+    <div
+      role='gridcell' aria-colindex={index + 2} aria-selected={isOpen} class={isOpen ? 'cell open' : 'cell'}
+      tabIndex={isActive ? 0 : -1} onClick={onPress}
+    >
+      {outcome === undefined ? <span class='waiting' aria-label='not known yet'>…</span> : <Mark look={LOOKS[outcome.state]} />}
+      {places > 0 && (
+        <span class='places' title={counted(places, 'place')}>{count(places)}<Hidden> {places === 1 ? 'place' : 'places'}</Hidden></span>
+      )}
+    </div>
+  )
+}
+
+/** The release, which tells kernels apart, before the rest. */
+export function KernelName ({ kernel }: { readonly kernel: string }) {
+  const at = kernel.lastIndexOf('/')
+  return (
+    <>
+      <span class='release'>{kernel.slice(at + 1)}</span>
+      {at !== -1 && <span class='platform'>{kernel.slice(0, at).replaceAll('/', ' ')}</span>}
+    </>
+  )
+}

@@ -1,0 +1,34 @@
+import type { ReportProgram } from '../../src/wire/report.js'
+import { count } from '../model/format.js'
+import { LOOKS, Mark } from './state-mark.js'
+
+/** Each program with its own verdict. */
+export function Programs ({ programs }: { readonly programs: readonly ReportProgram[] }) {
+  return (
+    <section aria-labelledby='programs-title'>
+      <h3 id='programs-title'>Programs <span class='number'>{count(programs.length)}</span></h3>
+      {programs.length === 0
+        ? <p class='note'>The object has no program.</p>
+        : (
+          <div class='scroll' tabIndex={0} role='region' aria-label='Programs'>
+            <table>
+              <thead><tr><th scope='col'>Program</th><th scope='col'>Verdict</th><th scope='col' class='right'>Relocations</th></tr></thead>
+              <tbody>
+                {programs.map(({ name, section, verdict, verdict_reason: reason, needs_kernel_btf: needs, relocations }) => (
+                  <tr key={`${section} ${name}`}>
+                    <th scope='row'><code>{name}</code><span class='note'>{section}</span></th>
+                    <td>
+                      <Mark look={LOOKS[verdict]} />
+                      {reason !== null && <span class='note'>{reason}</span>}
+                      {needs !== null && <span class='note'>needs BTF on the node: {needs}</span>}
+                    </td>
+                    <td class='right number'>{count(relocations)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+          )}
+    </section>
+  )
+}

@@ -1,0 +1,110 @@
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import type { CheckState } from '../../src/check/wire.js'
+import { listItems } from '../model/groups.js'
+import { countStates, STATES } from '../model/matrix.js'
+import { sentenceOf } from '../model/sentence.js'
+import { CopyButton } from './copy-button.js'
+import { count, counted } from '../model/format.js'
+import { Icon } from './icons.js'
+import { Matrix, type OpenCell } from './matrix.js'
+import { useService } from './service-context.js'
+import { LOOKS } from './state-mark.js'
+import type { CheckRun } from './use-check.js'
+
+/** How often a screen reader is told how far a check is. */
+const TELL_MS = 5000
+
+/** What a check has found: the sum, and the matrix. */
+export function Results ({ run, grouping, open, link, onGrouping, onOpen }: {
+  readonly run: CheckRun
+  readonly grouping: 'outcome' | 'kernel'
+  readonly open: OpenCell | undefined
+  /** The address of this view; undefined while it has none. */
+  readonly link: () => string | undefined
+  readonly onGrouping: (grouping: 'outcome' | 'kernel') => void
+  readonly onOpen: (cell: OpenCell) => void
+}) {
+  const { matrix, version, state, expected, problem } = run
+  const { announce } = useService()
+  const [openGroups, setOpenGroups] = useState<ReadonlySet<string>>(new Set())
+  const [states, setStates] = useState<ReadonlySet<CheckState>>(new Set())
+  const [text, setText] = useState('')
+  const counts = useMemo(() => countStates(matrix), [matrix, version])
+  const items = useMemo(
+    () => listItems(matrix, { grouping, open: openGroups, states, text }),
+    [matrix, version, grouping, openGroups, states, text])
+  const sentence = sentenceOf(matrix)
+
+  const toldAt = useRef(0)
+  useEffect(() => {
+    if (state === 'done') announce(`The check is done: ${sentence}.`)
+    else if (state !== 'running') announce(problem ?? `Stopped after ${counted(matrix.rows, 'row')}.`)
+    else if (performance.now() - toldAt.current > TELL_MS) {
+      if (toldAt.current > 0) announce(`${count(matrix.rows)} of ${count(expected)} rows.`)
+      toldAt.current = performance.now()
+    }
+  }, [version, state])
+  const toggle = <T,>(set: ReadonlySet<T>, value: T): ReadonlySet<T> => {
+    const next = new Set(set)
+    if (!next.delete(value)) next.add(value)
+    return next
+  }
+
+  return (
+    <section class='results' aria-labelledby='results-title'>
+      <header class='results-head'>
+        <div class='title'>
+          <h2 id='results-title'>{state === 'running' && matrix.rows === 0 ? 'Checking …' : sentence}</h2>
+          <CopyButton icon='link' label='Copy link' text={() => link() ?? ''} isQuiet />
+        </div>
+        {state === 'running' && (
+          <div class='progress'>
+            <progress max={Math.max(1, expected)} value={matrix.rows} aria-label='Rows that are there' />
+            <span class='number'>{count(matrix.rows)} of {count(expected)}</span>
+          </div>
+        )}
+        {problem !== undefined && <p class='problem' role='alert'><Icon name='warning' /> {problem}</p>}
+        {state === 'stopped' && <p class='note'>Stopped: {counted(matrix.rows, 'row')} of {count(expected)} are there.</p>}
+        <div class='tools'>
+          <div class='chips' role='group' aria-label='Only rows with these states'>
+            {STATES.filter(name => (counts.get(name) ?? 0) > 0).map(name => {
+              const { word, icon, tone, meaning } = LOOKS[name]
+              return (
+                <button
+                  key={name} type='button' class={`chip ${tone}`} aria-pressed={states.has(name)} title={meaning}
+                  onClick={() => { setStates(toggle(states, name)) }}
+                >
+                  <Icon name={icon} />{word} <span class='number'>{count(counts.get(name) ?? 0)}</span>
+                </button>
+              )
+            })}
+          </div>
+          <fieldset class='segments'>
+            <legend class='hidden'>Rows</legend>
+            {(['outcome', 'kernel'] as const).map(value => (
+              <label key={value}>
+                <input type='radio' name='grouping' checked={grouping === value} onChange={() => { onGrouping(value) }} />
+                <span>{value === 'outcome' ? 'By outcome' : 'By kernel'}</span>
+              </label>
+            ))}
+          </fieldset>
+          <div class='search'>
+            <Icon name='search' />
+            <input
+              type='search' aria-label='Find kernels in the results' placeholder='Find a kernel' spellcheck={false}
+              autocomplete='off' value={text} onInput={event => { setText(event.currentTarget.value) }}
+            />
+          </div>
+        </div>
+      </header>
+      {items.length === 0 && matrix.rows > 0
+        ? <p class='empty'>No row is left. Take a state back, or search for less.</p>
+        : (
+          <Matrix
+            matrix={matrix} items={items} open={open} isGrouped={grouping === 'outcome'} onOpen={onOpen}
+            onToggle={key => { setOpenGroups(toggle(openGroups, key)) }}
+          />
+          )}
+    </section>
+  )
+}

@@ -1,0 +1,53 @@
+// Builds the page (page/) into dist/page, which the service reads when it starts. Nothing is done where the page was built of the
+// same files by the same packages already.
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const out = join(root, 'dist/page')
+const stamp = join(root, 'dist/.page.stamp')
+
+const sources = readdirSync(join(root, 'page'), { recursive: true, withFileTypes: true })
+  .filter(entry => entry.isFile())
+  .map(({ parentPath, name }) => join(parentPath, name))
+const hash = createHash('sha256')
+for (const path of [...sources.toSorted(), ...['package.json', 'package-lock.json', 'scripts/build-page.mjs'].map(name => join(root, name))]) {
+  const bytes = readFileSync(path)
+  hash.update(`${path.slice(root.length)} ${bytes.length}\n`).update(bytes)
+}
+const wanted = hash.digest('hex')
+
+const isBuilt = existsSync(join(out, 'index.html')) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted
+if (!isBuilt) await buildPage()
+
+async function buildPage () {
+  const { build } = await import('vite')
+  // Beside the place, and then into it, so that a service that starts meanwhile reads one page or the other.
+  const made = join(root, `dist/.page-${process.pid}`)
+  mkdirSync(made, { recursive: true })
+  try {
+    await build({
+      configFile: false,
+      root: join(root, 'page'),
+      base: './', // the service may be below a path of a proxy
+      publicDir: false,
+      logLevel: 'warn',
+      oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+      build: {
+        outDir: made,
+        emptyOutDir: true,
+        target: 'es2022',
+        assetsInlineLimit: 0, // data: addresses are against the page's policy
+        modulePreload: { polyfill: false },
+        reportCompressedSize: false
+      }
+    })
+    rmSync(out, { recursive: true, force: true })
+    renameSync(made, out)
+    writeFileSync(stamp, wanted)
+  } finally {
+    rmSync(made, { recursive: true, force: true })
+  }
+}

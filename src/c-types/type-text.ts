@@ -1,0 +1,24 @@
+import type { Btf, TypeId } from '../btf/btf.js'
+import { resolveSize } from '../btf/resolve.js'
+import { createAlignments } from './alignment.js'
+import { createDeclarations } from './declarations.js'
+import { createTextWriter } from './text-writer.js'
+import { createUniqueNames } from './unique-names.js'
+
+/**
+ * A type by itself, as C writes it: `const struct list_head *`.
+ *
+ * @param isPlain leaves out what no layout has: names of parameters, and type tags
+ */
+export function typeText (btf: Btf, id: TypeId, isPlain = false): string {
+  const out = createTextWriter()
+  const [names, alignments] = [createUniqueNames(btf), createAlignments(btf)]
+  createDeclarations({ btf, out, names, alignments, isShort: true, isPlain }).declare(id, '')
+  return out.text()
+}
+
+/** In bytes; null where it has none, such as a function. */
+export function sizeOf (btf: Btf, id: TypeId): number | null {
+  const size = resolveSize(btf, id)
+  return size < 0 ? null : size
+}

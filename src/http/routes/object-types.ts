@@ -1,0 +1,45 @@
+import { Type } from 'typebox'
+import type { Sha256 } from '../../store/sha256.js'
+import { negotiate } from '../accept.js'
+import { withDeadline } from '../deadline.js'
+import { etagOf, isNoneMatchHit, REVALIDATE } from '../headers.js'
+import { HashParams, json, NOT_MODIFIED, text } from '../schemas/content.js'
+import { NoQuery, TypeParams } from '../schemas/kernel.js'
+import { responses } from '../schemas/problem.js'
+import { sendBytes, viewOf } from '../send-bytes.js'
+import type { Routes } from './dependencies.js'
+
+const C_TYPE = 'text/x-c'
+
+const ObjectTypeParams = Type.Object({ ...HashParams.properties, kind: TypeParams.properties.kind, name: TypeParams.properties.name })
+
+export const objectTypeRoutes: Routes = async (app, { service, config }) => {
+  app.get('/objects/:hash/types/:kind/:name', {
+    schema: {
+      operationId: 'getObjectType',
+      tags: ['types'],
+      summary: 'One type as a program was compiled with it: its members and their places.',
+      description: 'Flavours have names of their own here: `task_struct___new`.',
+      params: ObjectTypeParams,
+      querystring: NoQuery,
+      response: responses({
+        200: { description: 'The type, or all of that name.', content: { ...json('ObjectTypes'), [C_TYPE]: text } },
+        304: NOT_MODIFIED
+      }, 'object_unknown', 'not_found', 'not_acceptable', 'object_invalid', 'btf_invalid', 'deadline_exceeded', 'storage_unreadable')
+    },
+    config: { access: 'relocate' }
+  }, async (request, reply) => {
+    const form = negotiate(request.headers.accept, ['application/json', C_TYPE, 'text/plain']) === 'application/json' ? 'json' : 'c'
+    const { kind, name } = request.params
+    const hash = request.params.hash as Sha256
+    const { bytes, sha256 } = await withDeadline(reply.raw, config.deadlineMs,
+      async () => await service.writeObjectTypes(hash, { form, kind, name }))
+    const etag = etagOf(sha256)
+    reply.headers({ etag, 'cache-control': REVALIDATE, vary: 'accept', 'corelo-object': hash })
+    if (isNoneMatchHit(request.headers['if-none-match'], etag)) return reply.code(304).send()
+    if (form === 'c') return sendBytes(reply.header('content-type', `${C_TYPE}; charset=utf-8`), viewOf(bytes))
+    // The worker has made the list as JSON, which is put in as it is.
+    const body = Buffer.concat([Buffer.from(`{"object":"${hash}","types":`), viewOf(bytes), Buffer.from('}')])
+    return sendBytes(reply.header('content-type', 'application/json'), body)
+  })
+}

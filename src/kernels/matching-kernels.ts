@@ -1,0 +1,82 @@
+import { setImmediate } from 'node:timers/promises'
+import { AppError } from '../errors.js'
+import { isPattern, matchesPattern } from '../identity/pattern.js'
+import { formatReference, isWholeReference, parseQuery, type KernelQuery, type KernelReference } from '../identity/reference.js'
+import type { OfferedKernels } from './catalog/offered-kernels.js'
+import type { KernelNames } from './kernel-index.js'
+import { recordsOfName, resolveKernel, type ResolvedKernel } from './resolve.js'
+
+export interface MatchOptions {
+  readonly index: KernelNames
+  /** What sources list; undefined where only what is held counts. */
+  readonly offered?: OfferedKernels | undefined
+}
+
+/** @throws AppError `invalid_request` for what is no pattern of kernels */
+export function requirePattern (pattern: string): void {
+  if (isPattern(pattern)) return
+  throw new AppError('invalid_request',
+    `${JSON.stringify(pattern.slice(0, 200))} is no pattern of kernels; write <distro>/<distro_version>/<arch>/<kernel_release> or a ` +
+    'release (uname -r), with * for any text within a part, or * alone for every kernel that is held.',
+    { field: 'kernels' })
+}
+
+/**
+ * Tells which kernels a pattern means, in the order of their references; one may come twice. A lone `*` is every kernel that is held. Any
+ * other pattern is also what sources list, and a whole reference is that kernel whether it is held or not.
+ */
+export function createMatcher (options: MatchOptions): (pattern: string) => Iterable<KernelReference> {
+  let references: readonly KernelReference[] | undefined
+  return pattern => {
+    references ??= referencesOf(options.index)
+    return matching(pattern, references, options)
+  }
+}
+
+function referencesOf (index: KernelNames): KernelReference[] {
+  const references: KernelReference[] = []
+  let last = ''
+  for (const { reference } of index.list()) {
+    const name = formatReference(reference)
+    if (name !== last) references.push(reference)
+    last = name
+  }
+  return references
+}
+
+function * matching (pattern: string, held: readonly KernelReference[], { index, offered }: MatchOptions): Generator<KernelReference> {
+  if (!pattern.includes('*')) return yield * named(parseQuery({ kernelRelease: pattern }), index, offered)
+  for (const reference of held) if (matchesPattern(pattern, reference)) yield reference
+  if (pattern === '*') return
+  for (const { reference } of offered?.list({}) ?? []) if (matchesPattern(pattern, reference)) yield reference
+}
+
+/** A whole reference is that kernel, by whatever spelling of its platform it is held. A release is every kernel that has it. */
+function * named (query: KernelQuery, index: KernelNames, offered: OfferedKernels | undefined): Generator<KernelReference> {
+  if (isWholeReference(query)) return yield query
+  for (const { reference } of index.byRelease(query.release)) yield reference
+  for (const { reference } of offered?.byRelease(query.release) ?? []) yield reference
+}
+
+/** What a name stands for; undefined where nothing that is held answers for it, and an error where it is not clear what does. */
+export function findHeld (index: KernelNames, query: KernelQuery, trustUploads: boolean): ResolvedKernel | AppError | undefined {
+  if (recordsOfName(index, query, trustUploads).length === 0) return undefined // the error lists what is near, which takes long
+  try {
+    return resolveKernel(index, query, { trustUploads })
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code === 'internal_error') throw error
+    return error
+  }
+}
+
+/** Kernels that are looked up before others get their turn. */
+const SLICE = 200
+
+/** Lets others have their turn now and then, and stops with the signal. */
+export function createTurns (signal: AbortSignal): () => Promise<void> | undefined {
+  let count = 0
+  return () => {
+    signal.throwIfAborted()
+    return ++count % SLICE === 0 ? setImmediate() : undefined
+  }
+}

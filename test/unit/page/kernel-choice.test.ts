@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest'
+import {
+  countFacet, isWholeFleet, listChoice, mergeNames, patternsOf, WHOLE_FLEET, type ListedKernel
+} from '../../../page/model/kernel-choice.js'
+
+function kernel (reference: string, changes: Partial<ListedKernel> = {}): ListedKernel {
+  const [distro = '', distroVersion = '', arch = '', release = ''] = reference.split('/')
+  return { reference, distro, distroVersion, arch, release, state: 'held', btfSha256: 'sha256:1', ...changes }
+}
+
+const FOCAL = 'ubuntu/20.04/x86_64/5.4.0-42-generic'
+const JAMMY = 'ubuntu/22.04/arm64/5.15.0-25-generic'
+const BOOKWORM = 'debian/12/x86_64/6.1.0-18-amd64'
+const FLEET = [kernel(FOCAL), kernel(JAMMY), kernel(BOOKWORM), kernel('debian/11/x86_64/5.10.0-8-amd64', { state: 'offered', btfSha256: null })]
+const names = (kernels: readonly ListedKernel[]): readonly string[] => kernels.map(({ reference }) => reference)
+
+describe('the choice of kernels', () => {
+  it('is the whole fleet as a pattern where nothing is narrowed down, and only what is held', () => {
+    expect(patternsOf(FLEET, WHOLE_FLEET)).toEqual(['*'])
+    expect(isWholeFleet({ ...WHOLE_FLEET, text: '  ' })).toBe(true)
+    expect(names(listChoice(FLEET, WHOLE_FLEET))).toEqual([FOCAL, JAMMY, BOOKWORM])
+  })
+
+  it('is searched by all words, in which a star is any text within a part', () => {
+    const found = (text: string) => names(listChoice(FLEET, { ...WHOLE_FLEET, text }))
+    expect(found('ubuntu 42')).toEqual([FOCAL])
+    expect(found('UBUNTU')).toEqual([FOCAL, JAMMY])
+    expect(found('5.1*-generic')).toEqual([JAMMY])
+    expect(found('ubuntu*generic')).toEqual([])
+    expect(found('(')).toEqual([])
+  })
+
+  it('is narrowed by facets, of which each counts what the others leave', () => {
+    const choice = { ...WHOLE_FLEET, distros: ['ubuntu'] }
+    expect(patternsOf(FLEET, choice)).toEqual([FOCAL, JAMMY])
+    expect(countFacet(FLEET, choice, 'distro')).toEqual([{ value: 'ubuntu', count: 2 }, { value: 'debian', count: 1 }])
+    expect(countFacet(FLEET, choice, 'arch')).toEqual([{ value: 'arm64', count: 1 }, { value: 'x86_64', count: 1 }])
+    expect(countFacet(FLEET, { ...choice, text: 'amd64' }, 'distro')).toEqual([{ value: 'debian', count: 1 }, { value: 'ubuntu', count: 0 }])
+  })
+
+  it('is what was picked where something was, whatever the search says', () => {
+    expect(patternsOf(FLEET, { ...WHOLE_FLEET, text: 'ubuntu', picked: [BOOKWORM] })).toEqual([BOOKWORM])
+  })
+
+  it('has each name once, without a content where several are held for it', () => {
+    const merged = mergeNames([kernel(FOCAL), kernel(FOCAL, { btfSha256: 'sha256:2' }), kernel(JAMMY), kernel(JAMMY)])
+    expect(merged.map(({ reference, btfSha256 }) => [reference, btfSha256])).toEqual([[FOCAL, null], [JAMMY, 'sha256:1']])
+  })
+})
