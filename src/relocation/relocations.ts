@@ -2,7 +2,7 @@ import { AppError } from '../errors.js'
 import { residentBytes, type SharedBtf } from '../store/btf-memory.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import { createSingleFlight } from '../store/single-flight.js'
-import { isSha256, type Sha256 } from '../store/sha256.js'
+import type { Sha256 } from '../store/sha256.js'
 import { toShared } from '../store/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
 import type { OtherModule, RelocateTask } from '../workers/protocol.js'
@@ -10,7 +10,7 @@ import { abortable } from '../store/abortable.js'
 import { mapInTurn } from '../workers/in-turn.js'
 import type { Answers, Outcome, Question } from './answers.js'
 import { isLost, type BtfAccess } from '../kernels/btf-access.js'
-import type { Objects } from './objects.js'
+import { requireObjectHash, type Objects } from './objects.js'
 import { loadBtfs } from './load-btfs.js'
 import { createHeldAnswers, type HeldAnswer } from './held-answers.js'
 import { likeliestModules } from './other-modules.js'
@@ -258,9 +258,7 @@ function nameObject ({ object, objectSha256 }: RelocateRequest, objects: Objects
   if (object !== undefined || objectSha256 === undefined) {
     throw new AppError('invalid_request', 'A request has either an object or the hash of one.', { field: 'object' })
   }
-  if (!isSha256(objectSha256)) {
-    throw new AppError('invalid_request', 'An object is named by sha256: and 64 lower-case hex digits.', { field: 'object' })
-  }
+  requireObjectHash(objectSha256)
   return objectSha256
 }
 
