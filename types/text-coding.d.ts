@@ -8,4 +8,5 @@ declare class TextDecoder {
 }
 declare class TextEncoder {
   encode (input?: string): Uint8Array
+  encodeInto (text: string, destination: Uint8Array): { read: number, written: number }
 }

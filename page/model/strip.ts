@@ -21,7 +21,7 @@ export interface StripRange extends HistoryRange {
 }
 
 /** Tones that can be told apart. */
-export const TONES = 4
+const TONES = 4
 
 /** @param kernel the reference of the kernel that is looked at, whose row comes first */
 export function stripOf (ranges: readonly HistoryRange[], kernel: string): readonly StripRow[] {

@@ -52,8 +52,8 @@ export function Detail ({ object, kernel, run, column, kernels, isModal, link, o
         onClose()
       }}
     >
-      <header>
-        <div class='detail-title'>
+      <div class='detail-head'>
+        <div>
           <p class='object'><Icon name='file' />{object.name}</p>
           <h2 id='detail-title' ref={title} tabIndex={-1}><KernelName kernel={kernel} /></h2>
         </div>
@@ -61,7 +61,7 @@ export function Detail ({ object, kernel, run, column, kernels, isModal, link, o
           <CopyButton icon='link' label='Copy link' text={() => link() ?? ''} isQuiet />
           <button type='button' class='quiet' onClick={onClose}><Icon name='close' />Close</button>
         </div>
-      </header>
+      </div>
       {outcome !== undefined && (
         <div class='verdict'>
           <Mark look={LOOKS[outcome.state]} />

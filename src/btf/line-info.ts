@@ -15,41 +15,46 @@ export interface SourceLine {
 /** Looks up source lines of one object. */
 export type SourceLines = (sectionName: string, insnOff: number) => SourceLine | undefined
 
-interface LineRecord {
-  readonly insnOff: number
-  readonly offset: number
-}
-
 /** A look-up over `.BTF.ext`'s line_info: the last record at or before the instruction, as the kernel's verifier log uses it. */
 export function sourceLines (ext: BtfExt | undefined, btf: Btf): SourceLines {
   if (ext === undefined) return () => undefined
-  const bySection = new Map<string, LineRecord[]>()
+  const bySection = new Map<string, readonly number[]>()
   const textAt = rememberedTexts(btf)
   return (sectionName, insnOff) => {
     let records = bySection.get(sectionName)
     if (records === undefined) bySection.set(sectionName, records = readRecords(ext, sectionName))
-    const record = lastAtOrBefore(records, insnOff)
-    return record === undefined ? undefined : readLine(ext, record.offset, textAt)
+    const offset = lastAtOrBefore(ext, records, insnOff)
+    return offset === undefined ? undefined : readLine(ext, offset, textAt)
   }
 }
 
-function readRecords ({ lineInfo, view, littleEndian }: BtfExt, wanted: string): LineRecord[] {
-  const records: LineRecord[] = []
-  for (const { sectionName, offset: start, count } of lineInfo?.blocks ?? []) {
+/** Byte offsets in `.BTF.ext` of a section's records, in the order of their instructions, which is mostly the file's. */
+function readRecords (ext: BtfExt, wanted: string): readonly number[] {
+  const offsets: number[] = []
+  let isSorted = true
+  let last = 0
+  for (const { sectionName, offset: start, count } of ext.lineInfo?.blocks ?? []) {
     if (sectionName !== wanted) continue
-    for (let i = 0, offset = start; i < count; i++, offset += lineInfo?.recordSize ?? 0) {
-      records.push({ offset, insnOff: view.getUint32(offset + BPF_LINE_INFO.insnOff, littleEndian) })
+    for (let i = 0, offset = start; i < count; i++, offset += ext.lineInfo?.recordSize ?? 0) {
+      const insnOff = insnOffOf(ext, offset)
+      if (insnOff < last) isSorted = false
+      last = insnOff
+      offsets.push(offset)
     }
   }
-  return records.sort((a, b) => a.insnOff - b.insnOff)
+  return isSorted ? offsets : offsets.sort((a, b) => insnOffOf(ext, a) - insnOffOf(ext, b))
 }
 
-function lastAtOrBefore (records: readonly LineRecord[], insnOff: number): LineRecord | undefined {
+function insnOffOf ({ view, littleEndian }: BtfExt, offset: number): number {
+  return view.getUint32(offset + BPF_LINE_INFO.insnOff, littleEndian)
+}
+
+function lastAtOrBefore (ext: BtfExt, records: readonly number[], insnOff: number): number | undefined {
   let low = 0
   let high = records.length
   while (low < high) {
     const middle = (low + high) >>> 1
-    if ((records[middle]?.insnOff ?? 0) <= insnOff) low = middle + 1
+    if (insnOffOf(ext, records[middle] ?? 0) <= insnOff) low = middle + 1
     else high = middle
   }
   return records[low - 1]

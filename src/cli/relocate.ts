@@ -56,7 +56,7 @@ export const spec: CommandSpec = {
   ]
 }
 
-/** Of the verdict. Nobody else waits here, so that the largest object known gets one, which takes five times a service's steps. */
+/** Of the verdict. No other request waits here, so that guards which take following way by way get ten times a service's steps. */
 const STEPS = 4_000_000
 
 export async function run (args: readonly string[]): Promise<ExitCode> {

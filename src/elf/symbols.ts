@@ -97,15 +97,32 @@ function readTable (elf: ElfFile): ElfSymbols {
   }
 }
 
-/** The symbol index of each ELF relocation of a section, by byte offset within the section. */
-export function symbolIndices (elf: ElfFile, section: ElfSection): ReadonlyMap<number, number> {
-  const indices = new Map<number, number>()
+/** Symbol indices of the ELF relocations of a section, by byte offset within the section. */
+export type SymbolIndices = (section: ElfSection) => ReadonlyMap<number, number>
+
+/** A section's relocations are read when they are first asked for. */
+export function symbolIndices (elf: ElfFile): SymbolIndices {
+  const tables = new Map<number, ElfSection[]>()
   for (const table of elf.sections) {
-    if (table.type !== SHT_REL || table.info !== section.index || table.entsize !== REL.SIZE) continue
-    for (let at = table.offset; at + REL.SIZE <= table.offset + table.size; at += REL.SIZE) {
-      const offset = readU64(elf.view, at + REL.offset, elf.littleEndian)
-      indices.set(offset, elf.view.getUint32(at + REL.info + (elf.littleEndian ? 4 : 0), elf.littleEndian))
-    }
+    if (table.type !== SHT_REL || table.entsize !== REL.SIZE) continue
+    const known = tables.get(table.info)
+    if (known === undefined) tables.set(table.info, [table])
+    else known.push(table)
   }
-  return indices
+  const read = new Map<number, ReadonlyMap<number, number>>()
+  return ({ index }) => {
+    const known = read.get(index)
+    if (known !== undefined) return known
+    const indices = new Map<number, number>()
+    for (const table of tables.get(index) ?? []) addIndices(elf, table, indices)
+    read.set(index, indices)
+    return indices
+  }
+}
+
+function addIndices (elf: ElfFile, table: ElfSection, indices: Map<number, number>): void {
+  for (let at = table.offset; at + REL.SIZE <= table.offset + table.size; at += REL.SIZE) {
+    const offset = readU64(elf.view, at + REL.offset, elf.littleEndian)
+    indices.set(offset, elf.view.getUint32(at + REL.info + (elf.littleEndian ? 4 : 0), elf.littleEndian))
+  }
 }

@@ -12,10 +12,11 @@ import type { Answers, Outcome, Question } from './answers.js'
 import { isLost, type BtfAccess } from '../kernels/btf-access.js'
 import type { Objects } from './objects.js'
 import { loadBtfs } from './load-btfs.js'
+import { createHeldAnswers, type HeldAnswer } from './held-answers.js'
 import { likeliestModules } from './other-modules.js'
 import { createResults } from './results.js'
 import type { Target, Targets } from './targets.js'
-import type { Deadline, RelocateAnswer, RelocateRequest } from './types.js'
+import type { Deadline, HeldQuestion, RelocateAnswer, RelocateRequest } from './types.js'
 
 export interface RelocationsOptions {
   readonly targets: Targets
@@ -32,6 +33,8 @@ export interface RelocationsOptions {
 export interface Relocations {
   /** At once where the result is held, and nothing has to be waited for to know which one is meant. */
   relocate(request: RelocateRequest, deadline?: Deadline): RelocateAnswer | Promise<RelocateAnswer>
+  /** What `relocate` answers where the result is held. Begins nothing, and counts no miss. */
+  findHeld(question: HeldQuestion): RelocateAnswer | undefined
   stats(): { readonly bytes: number, readonly entries: number, readonly hits: number, readonly misses: number, readonly runs: number }
 }
 
@@ -43,12 +46,19 @@ interface Asking {
 
 /** How often a request is resolved anew because what its name stood for is lost. */
 const MAX_ATTEMPTS = 3
+/** How often the use of what a held answer follows from is noted, at most: which is removed first is a matter of minutes. */
+const NOTE_MS = 1000
 
 export function createRelocations (options: RelocationsOptions): Relocations {
   const { targets, objects, btfs, index, pool, answers } = options
+  const heldAnswers = createHeldAnswers({ revision: index.revision, keyId: answers.keyId })
+  const onEvict = (outcome: Outcome): void => {
+    answers.forget(outcome)
+    heldAnswers.clear()
+  }
   // In memory only: a result is recomputed in milliseconds from an object and BTF that are on disk, while kept on disk it would
   // cost a file for each pair of them, and would have to be kept apart by engine version.
-  const results = createResults({ memoryBytes: options.memoryBytes, onEvict: answers.forget, onRelease: options.onRelease })
+  const results = createResults({ memoryBytes: options.memoryBytes, onEvict, onRelease: options.onRelease })
   const flights = createSingleFlight<Outcome>()
   const counts = { hits: 0, misses: 0, runs: 0 }
 
@@ -109,17 +119,42 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     return current === undefined || current.modules.length < record.modules.length
   })
 
-  const findHeld = ({ request, objectSha256, target }: Question): Outcome | undefined => {
+  const noteUse = ({ request, objectSha256, target }: Question): void => {
     for (const record of target.records) index.touch(record)
     if (target.brought === undefined) btfs.noteUse([target.btf, ...target.modules])
     if (request.object === undefined) objects.noteUse(objectSha256)
+  }
+
+  const lookUp = ({ request, objectSha256, target }: Question): Outcome | undefined => {
     const key = keyOf(objectSha256, target)
     const held = (isAssuming(request) ? undefined : results.get(key)) ?? results.get(key + judgedBy(request, target))
-    if (held === undefined || !hasReport(held, request)) {
-      counts.misses++
-      return undefined
+    return held === undefined || !hasReport(held, request) ? undefined : held
+  }
+
+  const findHeld = (question: Question): Outcome | undefined => {
+    noteUse(question)
+    const held = lookUp(question)
+    if (held === undefined) counts.misses++
+    else counts.hits++
+    return held
+  }
+
+  const findHeldAnswer = (named: HeldQuestion): HeldAnswer | undefined => {
+    const { objectSha256 } = named
+    const request: RelocateRequest = { ...named, onUnresolved: 'poison', wantsReport: false }
+    const target = targets.find(request)
+    if (target instanceof Promise) return undefined
+    const question = { request, objectSha256, target }
+    const outcome = lookUp(question)
+    if (outcome === undefined) return undefined
+    const key = keyOf(objectSha256, target)
+    const held = {
+      answer: answers.ofHeld(outcome, question),
+      key: results.get(key) === outcome ? key : key + judgedBy(request, target),
+      question,
+      notedAt: -Infinity
     }
-    counts.hits++
+    heldAnswers.keep(named, held)
     return held
   }
 
@@ -178,6 +213,18 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       if (request.object !== undefined) objects.requireSize(request.object)
       return relocate(request, nameObject(request, objects), { deadline, attempt: 1 })
     },
+    findHeld (named) {
+      const held = heldAnswers.find(named) ?? findHeldAnswer(named)
+      if (held === undefined) return undefined
+      results.get(held.key) // so that it stays
+      const now = performance.now()
+      if (now - held.notedAt >= NOTE_MS) {
+        held.notedAt = now
+        noteUse(held.question)
+      }
+      counts.hits++
+      return held.answer
+    },
     stats: () => ({ bytes: results.size, entries: results.entries, ...counts })
   }
 }
@@ -203,7 +250,7 @@ function releaseOf (request: RelocateRequest, { kernel, records }: Target): stri
 
 /** When a request needs its outcome explained. */
 function reportFor ({ wantsReport, onUnresolved }: RelocateRequest): RelocateTask['report'] {
-  return wantsReport ? 'always' : onUnresolved === 'fail' ? 'poisoned' : 'never'
+  return wantsReport ? 'always' : onUnresolved === 'fail' ? 'failing' : 'never'
 }
 
 function nameObject ({ object, objectSha256 }: RelocateRequest, objects: Objects): Sha256 {
@@ -217,8 +264,8 @@ function nameObject ({ object, objectSha256 }: RelocateRequest, objects: Objects
   return objectSha256
 }
 
-function hasReport ({ report, isJudged }: Outcome, request: RelocateRequest): boolean {
+function hasReport ({ report, verdict }: Outcome, request: RelocateRequest): boolean {
   const wanted = reportFor(request)
-  if (wanted === 'never' || (wanted === 'poisoned' && !isJudged)) return true
-  return report !== undefined && (wanted === 'poisoned' || request.places !== 'all' || !report.hasMorePlaces)
+  if (wanted === 'never' || (wanted === 'failing' && verdict === 'loads')) return true
+  return report !== undefined && (wanted === 'failing' || request.places !== 'all' || !report.hasMorePlaces)
 }

@@ -6,8 +6,14 @@ export interface JsonBudget {
 }
 
 const encoder = new TextEncoder()
-/** Text that takes a byte a character. */
-const ASCII = /^[\x20-\x7e]*$/
+/** Room for most texts, of which only the size is wanted. */
+const scratch = new Uint8Array(1 << 16)
+
+/** Bytes of a text in UTF-8. */
+function sizeOf (text: string): number {
+  const { read, written } = encoder.encodeInto(text, scratch)
+  return read === text.length ? written : encode(text).length
+}
 
 /** @param bytes that all of it may have, in UTF-8; each value also pays for a comma */
 export function createJsonBudget (bytes: number): JsonBudget {
@@ -16,7 +22,7 @@ export function createJsonBudget (bytes: number): JsonBudget {
     spend (value) {
       const json = JSON.stringify(value)
       if (json.length + 1 > left) return undefined
-      const size = (ASCII.test(json) ? json.length : encode(json).length) + 1
+      const size = sizeOf(json) + 1
       if (size > left) return undefined
       left -= size
       return json

@@ -9,7 +9,7 @@ import type { OutcomeCounts, RecordOutcome, Relocation } from '../core/outcome.j
 import type { Judgement } from '../verdict/index.js'
 import { LIMITS } from '../limits.js'
 import { createJsonBudget, encode, jsonList, type JsonBudget } from './budget.js'
-import { groupRecords, type Entry, type Explain } from './entries.js'
+import { groupRecords, type Entry, type EntryText, type Explain } from './entries.js'
 import { holders, programsOf, type HoldersOf } from './programs.js'
 import { createNewNames } from './reasons/names-in-use.js'
 import { storedTypes } from './reasons/own-types.js'
@@ -173,10 +173,28 @@ function fitEntry (
   budget: JsonBudget
 ): Encoded<ReportRelocation> | undefined {
   for (let count = places.length; ; count = Math.floor(count / 2)) {
-    const value: ReportRelocation = { ...text, places: count === places.length ? places : places.slice(0, count), places_total: total }
+    const value = toRelocation(text, count === places.length ? places : places.slice(0, count), total)
     const json = budget.spend(value)
     if (json !== undefined) return { value, json }
     if (count === 0) return undefined
+  }
+}
+
+/** Names the members one by one, which costs a third of a spread. */
+function toRelocation (text: EntryText, places: readonly ReportPlace[], total: number): ReportRelocation {
+  return {
+    kind: text.kind,
+    type: text.type,
+    access: text.access,
+    access_spec: text.access_spec,
+    status: text.status,
+    old: text.old,
+    new: text.new,
+    reason: text.reason,
+    detail: text.detail,
+    suggestions: text.suggestions,
+    places,
+    places_total: total
   }
 }
 

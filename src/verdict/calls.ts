@@ -21,7 +21,7 @@ export function call (run: Run, state: State, insn: Insn): boolean {
     return false
   }
   const { code } = topFrame(state)
-  const symbol = code.symbols.get(state.pc)
+  const symbol = code.body.symbolAt(state.pc)
   if (insn.src === PSEUDO.CALL || insn.src === PSEUDO.KFUNC_CALL) {
     if (symbol?.sectionIndex === 0 || insn.src === PSEUDO.KFUNC_CALL) {
       return callKernelFunction(run, state, symbol?.name ?? '', symbol?.binding === STB_WEAK)

@@ -14,20 +14,34 @@ import { liveRegisters } from './liveness.js'
 export const PSEUDO = { CALL: 1, KFUNC_CALL: 2, MAP_VALUE: 2, FUNC: 4 } as const
 
 /** A function's instructions, ready to be interpreted. */
-export interface Code extends Body {
+export interface Code {
   readonly fn: ElfFunction
+  /** The same for each name, by which what follows from the instructions can be kept. */
+  readonly body: Body
 }
 
-/** What all names of one function have in common. */
-interface Body {
-  /** The same list for each name, by which what follows from the instructions can be kept. */
-  readonly insns: readonly Insn[]
-  /** Symbols that instructions refer to, by index of the instruction. */
-  readonly symbols: ReadonlyMap<number, ElfSymbol>
-  readonly flow: Flow
+/**
+ * What all names of one function have in common. Nothing of it is read before it is asked for: much poison is met by the first
+ * instructions of its function, or by none.
+ */
+export interface Body {
+  /** The function's instruction slots. */
+  readonly count: number
+  /** The instruction of a slot, patched; undefined outside the function. */
+  readonly insnAt: (index: number) => Insn | undefined
+  /** The symbol that an instruction refers to. */
+  readonly symbolAt: (index: number) => ElfSymbol | undefined
+  readonly flow: () => Flow
   /** Registers that are read later, a bit each, before each instruction. */
-  readonly live: Uint16Array
+  readonly live: () => Uint16Array
 }
+
+interface Instructions extends Pick<Body, 'insnAt'> {
+  readonly all: () => readonly Insn[]
+}
+
+/** Of slots that the function does not have. */
+const NO_INSN: Insn = { code: 0, dst: 0, src: 0, off: 0, imm: 0 }
 
 /** A function that another one calls, or takes the address of. */
 export interface Reference {
@@ -71,47 +85,63 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
   const symbols = symbolsOf(elf)
   const text = elf.sections.find(section => section.name === '.text')
   const poison = findPoison(object, patches)
-  const tables = new Map<number, ReadonlyMap<number, number>>()
+  const patched = new DataView(patches.after.buffer, patches.after.byteOffset, patches.after.byteLength)
+  const indicesOf = symbolIndices(elf)
   const codes = new Map<ElfFunction, Code>()
   /** By place: a file has room for 60,000 names of one function. */
   const bodies = new Map<string, Body>()
   const referred = new Map<string, readonly Reference[]>()
 
-  const tableOf = (fn: ElfFunction): ReadonlyMap<number, number> => {
-    let table = tables.get(fn.section.index)
-    if (table === undefined) tables.set(fn.section.index, table = symbolIndices(elf, fn.section))
-    return table
-  }
   /** The symbol that the instruction at a byte offset of the function's section refers to. */
   const symbolAt = (fn: ElfFunction, offset: number): ElfSymbol | undefined => {
-    const index = tableOf(fn).get(offset)
+    const index = indicesOf(fn.section).get(offset)
     return index === undefined ? undefined : symbols.at(index)
   }
-  const symbolsIn = (fn: ElfFunction): ReadonlyMap<number, ElfSymbol> => {
-    const found = new Map<number, ElfSymbol>()
-    if (tableOf(fn).size === 0) return found
-    for (let offset = fn.start; offset < fn.start + fn.size; offset += BPF_INSN.SIZE) {
-      const symbol = symbolAt(fn, offset)
-      if (symbol !== undefined) found.set((offset - fn.start) / BPF_INSN.SIZE, symbol)
-    }
-    return found
-  }
-
   const bodyOf = (fn: ElfFunction): Body => {
     const key = placeOf(fn)
     let body = bodies.get(key)
     if (body === undefined) {
-      const insns = readInsns(object, patches, fn)
-      const flow = readFlow(insns)
-      body = { insns, symbols: symbolsIn(fn), flow, live: liveRegisters(insns, flow) }
+      const { insnAt, all } = instructionsOf(fn)
+      const flow = once(() => readFlow(all()))
+      body = {
+        count: Math.floor(fn.size / BPF_INSN.SIZE),
+        insnAt,
+        symbolAt: index => symbolAt(fn, fn.start + index * BPF_INSN.SIZE),
+        flow,
+        live: once(() => liveRegisters(all(), flow()))
+      }
       bodies.set(key, body)
     }
     return body
   }
 
+  const instructionsOf = ({ section, start, size }: ElfFunction): Instructions => {
+    const first = section.offset + start
+    const count = Math.floor(size / BPF_INSN.SIZE)
+    const [from, to] = [firstAtOrAfter(patches.offsets, first), firstAtOrAfter(patches.offsets, first + size)]
+    const read = new Array<Insn>(count)
+    const insnAt = (index: number): Insn | undefined => {
+      let insn: Insn | undefined = read[index]
+      if (insn === undefined && index >= 0 && index < count) {
+        const at = first + index * BPF_INSN.SIZE
+        const patch = firstAtOrAfter(patches.offsets, at, from, to)
+        insn = patches.offsets[patch] === at
+          ? readInsn(patched, patch * PATCH_SIZE, elf.littleEndian)
+          : readInsn(elf.view, at, elf.littleEndian)
+        read[index] = insn
+      }
+      return insn
+    }
+    const all = once((): readonly Insn[] => {
+      for (let i = 0; i < count; i++) read[i] = insnAt(i) ?? NO_INSN
+      return read
+    })
+    return { insnAt, all }
+  }
+
   const codeOf = (fn: ElfFunction): Code => {
     let code = codes.get(fn)
-    if (code === undefined) codes.set(fn, code = { fn, ...bodyOf(fn) })
+    if (code === undefined) codes.set(fn, code = { fn, body: bodyOf(fn) })
     return code
   }
 
@@ -151,28 +181,23 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
       return found
     },
     callee (code, index) {
-      const insn = code.insns[index]
-      return insn === undefined ? undefined : calleeAt(code.fn.start + index * BPF_INSN.SIZE, insn, code.symbols.get(index))
+      const insn = code.body.insnAt(index)
+      return insn === undefined ? undefined : calleeAt(code.fn.start + index * BPF_INSN.SIZE, insn, code.body.symbolAt(index))
     }
+  }
+}
+
+/** A function that works its answer out when it is first asked. */
+export function once<T> (make: () => T): () => T {
+  let made: T | undefined
+  return () => {
+    if (made === undefined) made = make()
+    return made
   }
 }
 
 /** Whether an instruction may refer to a function of the object. */
 export function isReference (insn: Insn): boolean { return isSubprogramCall(insn) || insn.code === BPF_LD_IMM64 }
-
-function readInsns ({ elf }: BpfObject, { offsets, after }: Patches, fn: ElfFunction): readonly Insn[] {
-  const start = fn.section.offset + fn.start
-  const bytes = new Uint8Array(elf.bytes.subarray(start, start + fn.size)) // `slice` of a Buffer would not copy
-  for (let i = firstAtOrAfter(offsets, start - PATCH_SIZE + 1); i < offsets.length; i++) {
-    const offset = (offsets[i] ?? 0) - start
-    if (offset >= fn.size) break
-    for (let j = Math.max(0, -offset); j < PATCH_SIZE && offset + j < fn.size; j++) bytes[offset + j] = after[i * PATCH_SIZE + j] ?? 0
-  }
-  const view = new DataView(bytes.buffer)
-  const insns: Insn[] = []
-  for (let at = 0; at < fn.size; at += BPF_INSN.SIZE) insns.push(readInsn(view, at, elf.littleEndian))
-  return insns
-}
 
 /**
  * Byte offsets in the file of poisoned instructions, ascending: those that the relocation poisoned, and those that the object came
@@ -212,9 +237,9 @@ function isAnyWithin (sorted: Uint32Array, start: number, end: number): boolean 
 }
 
 /** Index of the first of ascending numbers that is not below `from`. */
-function firstAtOrAfter (sorted: Uint32Array, from: number): number {
-  let low = 0
-  let high = sorted.length
+function firstAtOrAfter (sorted: Uint32Array, from: number, start = 0, end = sorted.length): number {
+  let low = start
+  let high = end
   while (low < high) {
     const middle = (low + high) >>> 1
     if ((sorted[middle] ?? 0) < from) low = middle + 1

@@ -1,42 +1,60 @@
-import type { Run } from './run.js'
+import { BpfClass, classOf } from '../insn/opcodes.js'
+import type { Reached, Run, Search } from './run.js'
 import { step } from './step.js'
 import { copyState, joinStates, stateCovers, tidy, topFrame, type State } from './state.js'
 
 /** States of one instruction that are told apart; later ones are joined, so that the work stays bounded. */
 const STATES_PER_PLACE = 64
 
-/** Follows all pending states to their ends. False where the work ran out first. */
+/** Follows all pending states to their ends, or until nothing is left to find. False where the work ran out first. */
 export function explore (run: Run): boolean {
-  for (let state = run.pending.pop(); state !== undefined; state = run.pending.pop()) {
+  for (let state = run.pending.pop(); state !== undefined && run.certain.left > 0; state = run.pending.pop()) {
+    renew(run, run.certain, reached => reached.doubt === null)
+    renew(run, run.doubtful, () => true)
     if (!follow(run, state)) return false
   }
   return true
 }
 
+/** Leaves out what was found since the last time: not each time, since it takes a pass over the functions. */
+function renew (run: Run, search: Search, isFound: (reached: Reached) => boolean): void {
+  if (search.left > search.renewAt) return
+  search.isAhead = run.isAheadBut((fn, index) => {
+    const reached = run.reached.get(fn)?.get(index)
+    return reached !== undefined && isFound(reached)
+  })
+  search.renewAt = search.left >> 2
+}
+
 function follow (run: Run, start: State): boolean {
   let state: State | undefined = start
+  /** Whether the way here was not the only one from where it was asked before. */
+  let isOpen = true
   while (state !== undefined) {
     if (run.work.left-- <= 0) return false
-    const { code } = topFrame(state)
-    const insn = code.insns[state.pc]
+    const { body } = topFrame(state).code
+    const insn = body.insnAt(state.pc)
     if (insn === undefined) return true // falls off its function, which the verifier refuses
-    if (!leadsToPoison(run, state)) return true
-    if (code.flow.isTarget[state.pc] === 1 || state.pc === 0) {
+    if (isOpen && !leadsToPoison(run, state)) return true
+    if (body.flow().isTarget[state.pc] === 1 || state.pc === 0) {
       state = arrive(state)
       if (state === undefined) return true
     }
+    isOpen = classOf(insn.code) === BpfClass.JMP || classOf(insn.code) === BpfClass.JMP32
     if (!step(run, state, insn)) return true
   }
   return true
 }
 
 /** Nothing else is asked for: a state that only leads elsewhere needs no following. */
-function leadsToPoison (run: Run, { frames, pc }: State): boolean {
+function leadsToPoison ({ certain, doubtful }: Run, { frames, pc, doubt }: State): boolean {
+  const { left, isAhead } = doubt === null ? certain : doubtful
+  if (left === 0) return false
   let at = pc
   for (let depth = frames.length - 1; depth >= 0; depth--) {
     const frame = frames[depth]
     if (frame === undefined) break
-    if (run.isPoisonAhead(frame.code, at)) return true
+    if (isAhead(frame.code, at)) return true
     at = frame.callback === undefined ? frame.returnTo : frame.returnTo - 1
   }
   return false

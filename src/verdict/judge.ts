@@ -6,6 +6,7 @@ import { ageOf, type Age } from './age.js'
 import { poisonOf, readFunctions, withoutAliases, type Code, type Functions } from './code.js'
 import { explore } from './explore.js'
 import type { JudgeOptions, Judgement, ProgramVerdict, Verdict } from './judgement.js'
+import { openPoison, type OpenPoison } from './open.js'
 import { callGraph, type CallGraph } from './reach.js'
 import { entryState } from './entry.js'
 import type { Reached, Run } from './run.js'
@@ -14,8 +15,7 @@ import { symbolValues, type SymbolValues } from './symbols.js'
 
 /**
  * Instructions interpreted before the rest of an object's programs are unknown: what a request may cost decides. A step takes one to
- * three microseconds. Most real objects take a quarter at most; the largest that was met, Tracee's with 35,000 relocations, would take
- * five times as many.
+ * three microseconds. The largest object that was met, Tracee's with 35,000 relocations, takes a quarter on kernels that it supports.
  */
 const STEPS = 400_000
 
@@ -28,14 +28,10 @@ export function judge (object: BpfObject, relocation: Relocation, options: Judge
   if (relocation.counts.poisoned === 0 && poisonOf(object).length === 0) return allLoad(object)
   const functions = readFunctions(object, relocation.patches)
   const graph = callGraph(object, functions)
-  const shared: Shared = {
-    object,
-    functions,
-    graph,
-    symbols: symbolValues(object, options),
-    age: ageOf(options.kernelRelease),
-    work: { left: options.steps ?? STEPS }
-  }
+  const age = ageOf(options.kernelRelease)
+  const work = { left: options.steps ?? STEPS }
+  const open = openPoison(object, functions, graph, age, work)
+  const shared: Shared = { object, functions, graph, open, symbols: symbolValues(object, options), age, work }
 
   const programs = graph.programs.map(fn => ({ fn, result: judgeProgram(shared, fn) }))
   const loaded = programs.filter(({ fn }) => isAutoloaded(fn))
@@ -62,6 +58,7 @@ interface Shared {
   readonly object: BpfObject
   readonly functions: Functions
   readonly graph: CallGraph
+  readonly open: OpenPoison
   readonly symbols: SymbolValues
   readonly age: Age
   readonly work: { left: number }
@@ -84,11 +81,53 @@ const WITHOUT_POISON: Result = {
   verdict: 'loads', reason: null, assumes: [], reached: new Map(), isComplete: true, functions: new Set()
 }
 
-function judgeProgram ({ object, functions, graph, symbols, age, work }: Shared, fn: ElfFunction): Result {
+function judgeProgram (shared: Shared, fn: ElfFunction): Result {
+  const { object, functions, graph, open } = shared
   if (!graph.hasPoison(fn)) return WITHOUT_POISON
   const closure = graph.reachedFrom(fn)
   const code = functions.codeOf(fn)
-  const run: Run = {
+  const run = newRun(shared, fn)
+  const { certain: first } = open.sweepOf(code)
+  if (first !== undefined) {
+    run.reached.set(fn, new Map([[first, { doubt: null }]]))
+    run.certain.left--
+    run.doubtful.left--
+  }
+  const isComplete = run.certain.left === 0 || exploreProgram(run, object, graph, closure, fn)
+
+  const [certain, doubtful] = firstPlaces(run.reached)
+  const result = (verdict: Verdict, reason: string | null, assumes: readonly string[]): Result =>
+    ({ verdict, reason, assumes, reached: run.reached, isComplete, functions: closure })
+  if (certain !== undefined) {
+    return result('fails', `The verifier gets to instruction ${certain.index} of ${certain.fn.name}, which is poisoned.`, run.rests)
+  }
+  if (!isComplete) return result('unknown', 'The program has more paths than are looked at.', run.assumes)
+  if (doubtful === undefined) return result('loads', null, run.assumes)
+  const { index, fn: where, doubt } = doubtful
+  return result('unknown', `Instruction ${index} of ${where.name} is poisoned. ${doubt ?? ''}`, run.assumes)
+}
+
+interface Place extends Reached {
+  readonly fn: ElfFunction
+  readonly index: number
+}
+
+/** The first place that must be reached, and the first of all. */
+function firstPlaces (reached: ReadonlyMap<ElfFunction, ReadonlyMap<number, Reached>>): [Place | undefined, Place | undefined] {
+  let first: Place | undefined
+  for (const [fn, places] of reached) {
+    for (const [index, { doubt }] of places) {
+      const place = { fn, index, doubt }
+      if (doubt === null) return [place, first ?? place]
+      first ??= place
+    }
+  }
+  return [undefined, first]
+}
+
+function newRun ({ object, functions, open, symbols, age, work }: Shared, fn: ElfFunction): Run {
+  const left = [...open.reachedFrom(fn)].reduce((sum, member) => sum + open.sweepOf(functions.codeOf(member)).poison.size, 0)
+  return {
     age,
     functions,
     symbols,
@@ -100,32 +139,24 @@ function judgeProgram ({ object, functions, graph, symbols, age, work }: Shared,
     rests: [],
     called: new Map(),
     asides: new Map(),
-    isPoisonAhead: graph.isPoisonAhead,
+    isPoisonAhead: open.isAhead,
+    isAheadBut: open.isAheadBut,
+    certain: { left, renewAt: left >> 2, isAhead: open.isAhead },
+    doubtful: { left, renewAt: left >> 2, isAhead: open.isAhead },
     nextId: 1
   }
-  const base = { reached: run.reached, functions: closure }
-  run.pending.push(entryState(object, code, 'program', null))
-  let isComplete = explore(run)
+}
+
+/** The program, its exception callback, and the functions that are verified by themselves. False where the work ran out. */
+function exploreProgram (run: Run, object: BpfObject, graph: CallGraph, closure: ReadonlySet<ElfFunction>, fn: ElfFunction): boolean {
+  run.pending.push(entryState(object, run.functions.codeOf(fn), 'program', null))
+  if (!explore(run)) return false
   const callback = graph.exceptionCallback(fn)
   if (callback !== undefined) {
     run.pending.push(entryState(object, callback, 'callback', null))
-    isComplete = isComplete && explore(run)
+    if (!explore(run)) return false
   }
-  isComplete = isComplete && exploreGlobals(run, object, closure, fn)
-
-  const places = [...run.reached].flatMap(([where, found]) => [...found].map(([index, reached]) => ({ where, index, ...reached })))
-  const certain = places.find(({ doubt }) => doubt === null)
-  if (certain !== undefined) {
-    const reason = `The verifier gets to instruction ${certain.index} of ${certain.where.name}, which is poisoned.`
-    return { ...base, verdict: 'fails', reason, assumes: run.rests, isComplete }
-  }
-  if (!isComplete) {
-    return { ...base, verdict: 'unknown', reason: 'The program has more paths than are looked at.', assumes: run.assumes, isComplete }
-  }
-  const doubtful = places[0]
-  if (doubtful === undefined) return { ...base, verdict: 'loads', reason: null, assumes: run.assumes, isComplete }
-  const reason = `Instruction ${doubtful.index} of ${doubtful.where.name} is poisoned. ${doubtful.doubt ?? ''}`
-  return { ...base, verdict: 'unknown', reason, assumes: run.assumes, isComplete }
+  return exploreGlobals(run, object, closure, fn)
 }
 
 /** Global subprograms by themselves: all of the program's before Linux 6.8, from then on those that are called. */

@@ -1,6 +1,8 @@
 import type { Age } from './age.js'
+import type { IsAhead } from './ahead.js'
 import type { Code, Functions } from './code.js'
 import type { ElfFunction } from '../elf/functions.js'
+import type { OpenPoison } from './open.js'
 import { union } from './scalar.js'
 import { copyState, topFrame, type Context, type State } from './state.js'
 import type { SymbolValues } from './symbols.js'
@@ -11,6 +13,16 @@ import type { Value } from './value.js'
 export interface Reached {
   /** Null: it must get there. */
   readonly doubt: string | null
+}
+
+/** What is still to be found. */
+export interface Search {
+  /** Poisoned instructions. */
+  left: number
+  /** At how many that are left `isAhead` is worked out anew. */
+  renewAt: number
+  /** Whether an instruction leads to one of them, or to one that was found since this was worked out. */
+  isAhead: IsAhead
 }
 
 /** One program's exploration. */
@@ -32,7 +44,13 @@ export interface Run {
   readonly called: Map<Code, string | null>
   /** Callbacks that run at some other time: what was seen of each does not depend on what set it. */
   readonly asides: Map<Code, Context>
-  readonly isPoisonAhead: (code: Code, index: number) => boolean
+  /** Whether an instruction leads to poison that the verifier may get to. */
+  readonly isPoisonAhead: IsAhead
+  readonly isAheadBut: OpenPoison['isAheadBut']
+  /** For poison that is not shown yet to be reached for certain. */
+  readonly certain: Search
+  /** For poison that is not shown yet to be reached at all, which is all that a state in doubt can show. */
+  readonly doubtful: Search
   nextId: number
 }
 
@@ -51,7 +69,11 @@ export function reach (run: Run, state: State): void {
     run.reached.set(fn, places)
   }
   const known = places.get(state.pc)
-  if (known === undefined || (known.doubt !== null && state.doubt === null)) places.set(state.pc, { doubt: state.doubt })
+  if (known === undefined || (known.doubt !== null && state.doubt === null)) {
+    places.set(state.pc, { doubt: state.doubt })
+    if (known === undefined) run.doubtful.left--
+    if (state.doubt === null) run.certain.left--
+  }
   if (state.doubt === null) run.rests = union(run.rests, state.rests)
   else run.assumes = union(run.assumes, state.rests)
 }

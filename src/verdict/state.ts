@@ -78,7 +78,7 @@ function liveOf (state: State, depth: number): number {
   const frame = state.frames[depth]
   if (frame === undefined) return 0
   const callee = state.frames[depth + 1]
-  return callee === undefined ? frame.code.live[state.pc] ?? 0 : (frame.code.live[callee.returnTo] ?? 0) & ~0b111111
+  return callee === undefined ? frame.code.body.live()[state.pc] ?? 0 : (frame.code.body.live()[callee.returnTo] ?? 0) & ~0b111111
 }
 
 /** Forgets what no instruction will read, and ids that nothing shares: what remains is what two states are compared by. */

@@ -67,7 +67,7 @@ function loadImmediate (run: Run, state: State, insn: Insn): boolean {
     return true
   }
   const { code } = topFrame(state)
-  const second = code.insns[state.pc + 1]
+  const second = code.body.insnAt(state.pc + 1)
   if (second === undefined) return false
   setRegister(state, insn.dst, immediate(run, state, insn, second))
   state.pc += 2
@@ -76,7 +76,7 @@ function loadImmediate (run: Run, state: State, insn: Insn): boolean {
 
 function immediate (run: Run, state: State, insn: Insn, second: Insn): Value {
   const { code } = topFrame(state)
-  const symbol = code.symbols.get(state.pc)
+  const symbol = code.body.symbolAt(state.pc)
   if (symbol !== undefined) {
     const target = run.functions.callee(code, state.pc)
     return target === undefined ? run.symbols.load(symbol, insn.imm) : { kind: 'function', code: run.functions.codeOf(target) }

@@ -88,8 +88,11 @@ export interface RelocateTask {
   readonly objectSha256: Sha256
   readonly btf: SharedBtf
   readonly modules: readonly SharedBtf[]
-  /** When to explain the outcome, which costs about as much as the relocation. A failed relocation always is. */
-  readonly report: 'never' | 'poisoned' | 'always'
+  /**
+   * When to explain the outcome, which costs about as much as the relocation: `failing` where the verdict is not `loads`. A failed
+   * relocation always is explained.
+   */
+  readonly report: 'never' | 'failing' | 'always'
   /** Whether the report lists every place. */
   readonly places?: 'some' | 'all'
   /** Of the kernel, for the verdict; undefined where only content is named. */

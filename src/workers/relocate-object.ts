@@ -44,7 +44,7 @@ export function relocateObject (task: RelocateTask): RelocatedObject {
   const judgement = judgeRelocation(object, relocation, { kernelRelease, assume, hasKernelSymbol: kernelSymbols([target, ...modules]) })
   if (patches === undefined) throw failureOf(relocation, build(task, object, relocation, judgement))
   const isJudged = counts.poisoned > 0 || hasUnknownOpcodes(object, relocation)
-  const wantsReport = task.report === 'always' || (task.report === 'poisoned' && isJudged)
+  const wantsReport = task.report === 'always' || (task.report === 'failing' && judgement.verdict !== 'loads')
   return {
     patches,
     sha256: sha256(applyPatches(object.bytes, patches)),

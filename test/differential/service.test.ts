@@ -24,7 +24,7 @@ describeLab('the service answers', [NEEDS.oracle, NEEDS.objects], () => {
   let url: string
 
   beforeAll(async () => {
-    const config = readConfig({ CORELO_PORT: '0', CORELO_BTFHUB_URL: '', CORELO_CACHE_DIR: join(folder, 'cache'), CORELO_LOCAL_KERNEL: 'false', CORELO_LOG_LEVEL: 'silent', CORELO_WORKERS: '2' })
+    const config = readConfig({ CORELO_PORT: '0', CORELO_BTFHUB_URL: '', CORELO_CACHE_DIR: join(folder, 'cache'), CORELO_LOCAL_KERNEL: 'false', CORELO_LOG_LEVEL: 'silent', CORELO_WORKERS: '2', CORELO_MAX_DELAY_MS: '0' })
     service = createService(config)
     app = await buildApp(service, config)
     await app.listen({ host: config.host, port: config.port })

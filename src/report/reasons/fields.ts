@@ -10,6 +10,7 @@ import type { Accessor, Spec } from '../../core/spec.js'
 import { declaration, isScalar, memberDeclaration, sizedMember } from '../c-text.js'
 import { newWork, tryWithin } from '../../btf/work.js'
 import type { ReasonContext } from './context.js'
+import { keepSearches } from './kept-searches.js'
 import { nearNames } from '../../members/near.js'
 import { findMember, findNested, findPath, membersOf, pathText, type NamedMember, type Path } from '../../members/paths.js'
 import { listed, type Explanation } from './reason.js'
@@ -31,7 +32,7 @@ export function explainField (local: Spec, candidate: Candidate, context: Reason
   if (accessor?.name === undefined) return explainIndex(local, failing, candidate, ownerType, context)
 
   const name = shownText(local.btf, accessor.name)
-  const there = findMember(candidate.btf, ownerType, name, work)
+  const there = memberOf(candidate.btf, ownerType, name, work)
   const parent = parentTypeOf(local, failing, context)
   if (there !== undefined) return explainIncompatible(local, failing, candidate, ownerType, there, parent, context)
 
@@ -73,23 +74,40 @@ function findElsewhere (
   const { work } = context
   const accessor = local.accessors[failing]
   const name = accessor?.name === undefined ? '' : shownText(local.btf, accessor.name)
-  const type = shownName(btf, strip(btf, owner, work))
-  const names = new Set([...otherNamesOf(type, name + restOf(local, failing)), ...otherNamesOf(type, name)])
-  const usual = [...names].map(text => findPath(btf, owner, text, work)).filter(path => path !== undefined)
+  const rest = restOf(local, failing)
+  const whole = rest === '' ? [] : usualPaths(btf, owner, name + rest, work)
+  const usual = [...whole, ...usualPaths(btf, owner, name, work).filter(path => !whole.some(other => pathText(other) === pathText(path)))]
   // The same name further down is a move, another name a rename.
   if (usual.length > 0) return { paths: usual, isMoved: usual.every(path => path.at(-1)?.name === name) }
   const wanted = accessor === undefined ? undefined : memberType(local.btf, accessor.typeId, accessor.index)
   const sides = { local: local.btf, target: btf, work }
   const nested = wanted === undefined
     ? []
-    : tryWithin(() => findNested(btf, owner, name, newWork(NESTED_STEPS)), () => [])
+    : nestedMembers(btf, owner, name, newWork(NESTED_STEPS))
       .filter(path => fieldsAreCompatible(sides, wanted, path.at(-1)?.type ?? owner))
   if (nested.length > 0) return { paths: nested.slice(0, MAX_PATHS), isMoved: true }
-  const members = membersOf(btf, owner, work)
-  const near = nearNames(name, members.map(member => member.name))
-  const renamed = near.flatMap(other => members.filter(member => member.name === other).slice(0, 1))
-  return { paths: renamed.map(member => [{ ...member, isPointer: false }]), isMoved: false }
+  return { paths: nearMembers(btf, owner, name, work), isMoved: false }
 }
+
+const memberOf = keepSearches(findMember)
+
+/** Where the kernel's history says that the field is in other kernels. */
+const usualPaths = keepSearches<readonly Path[]>((btf, owner, path, work) =>
+  otherNamesOf(shownName(btf, strip(btf, owner, work)), path).flatMap(text => {
+    const found = findPath(btf, owner, text, work)
+    return found === undefined ? [] : [found]
+  }))
+
+const nestedMembers = keepSearches<readonly Path[]>((btf, owner, name, work) =>
+  tryWithin(() => findNested(btf, owner, name, work), () => []))
+
+const nearMembers = keepSearches<readonly Path[]>((btf, owner, name, work) => {
+  const members = membersOf(btf, owner, work)
+  return nearNames(name, members.map(member => member.name)).flatMap(near => {
+    const member = members.find(other => other.name === near)
+    return member === undefined ? [] : [[{ ...member, isPointer: false }]]
+  })
+})
 
 function explainIncompatible (
   local: Spec,
@@ -106,8 +124,7 @@ function explainIncompatible (
   const inside = isComposite(kindOf(candidate.btf, strip(candidate.btf, there.type, work)))
     ? membersOf(candidate.btf, there.type, work).filter(({ type }) => isScalar(candidate.btf, strip(candidate.btf, type, work)))
     : []
-  const usual = otherNamesOf(shownName(candidate.btf, strip(candidate.btf, owner, work)), there.name)
-    .flatMap(text => findPath(candidate.btf, owner, text, work) ?? [])
+  const usual = usualPaths(candidate.btf, owner, there.name, work).flat()
   const [only] = inside
   const path: Path | undefined = usual.length > 0
     ? usual

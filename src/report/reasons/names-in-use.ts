@@ -1,5 +1,5 @@
 import { BtfKind } from '../../btf/constants.js'
-import { getString, kindOf, nameOffsetOf, typeId, type Btf } from '../../btf/btf.js'
+import { kindOf, nameOffsetOf, typeId, type Btf } from '../../btf/btf.js'
 import { sameBytes } from '../../bytes/strings.js'
 import { shownName } from '../../btf/shown-text.js'
 
@@ -36,10 +36,12 @@ const NAMED_KINDS: ReadonlySet<number> = new Set([
   BtfKind.STRUCT, BtfKind.UNION, BtfKind.ENUM, BtfKind.ENUM64, BtfKind.FWD, BtfKind.TYPEDEF, BtfKind.FUNC, BtfKind.VAR
 ])
 
+/** An object's BTF has no base, so that its own bytes have all its names. */
 function hasName (btf: Btf, name: string): boolean {
   const wanted = new TextEncoder().encode(name)
+  const { bytes, strStart } = btf
   for (let id = typeId(btf.startId); id < btf.endId; id = typeId(id + 1)) {
-    const { bytes, offset } = getString(btf, nameOffsetOf(btf, id))
+    const offset = strStart + nameOffsetOf(btf, id)
     if (bytes[offset] !== wanted[0] || bytes[offset + wanted.length] !== 0) continue
     if (NAMED_KINDS.has(kindOf(btf, id)) && sameBytes(bytes, offset, wanted, 0, wanted.length)) return true
   }

@@ -127,12 +127,15 @@ export function readElsewhere (
   }
 }
 
+/** What is left out of a function's name. */
+const STRANGE = /[^A-Za-z0-9_]|__/
+
 function functionName (local: Spec): string {
   const root = describeType(local.btf, local.rootId, true).replace(/^(struct|union|enum) /, '')
   const steps = local.accessors
     .map(({ name, index }) => name === undefined ? (index === 0 ? '' : index) : shownText(local.btf, name))
-  return `${root}_${steps.join('_')}`
-    .replace(/[^A-Za-z0-9_]/g, '_').replace(/__+/g, '_')
+  const name = `${root}_${steps.join('_')}`
+  return STRANGE.test(name) ? name.replace(/[^A-Za-z0-9_]/g, '_').replace(/__+/g, '_') : name
 }
 
 /** What a read of the local field gives. */

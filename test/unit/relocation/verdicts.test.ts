@@ -47,6 +47,12 @@ describe('the verdict about one object and one BTF', () => {
     }
   })
 
+  it('answers from memory who wants a failure for what is unresolved, where the object loads and nothing is to be explained', async () => {
+    const { ask } = await twoReleases()
+    expect(await ask('setting', on(NEW))).toMatchObject({ verdict: 'loads', cached: false })
+    expect(await ask('setting', { ...on(NEW), onUnresolved: 'fail' })).toMatchObject({ verdict: 'loads', cached: true })
+  })
+
   it('is refused for a name that the object does not have, also where a result is held already', async () => {
     const { service, ask } = await twoReleases()
     await put(service, fooBtf(), { release: '6.9.0' })

@@ -1,0 +1,58 @@
+import type { ElfFunction } from '../elf/functions.js'
+import type { Insn } from '../insn/insn.js'
+import { BPF_CALL } from '../insn/opcodes.js'
+import { isReference, type Body, type Code, type Functions } from './code.js'
+import { backwards } from './flow.js'
+import { CALLBACKS } from './helpers.js'
+
+/** Whether an instruction, as jumps are drawn, leads to poison within its function or in one that is called on the way. */
+export type IsAhead = (code: Code, index: number) => boolean
+
+/** The poison that is asked for. */
+export interface Wanted {
+  readonly isWanted: (code: Code, index: number) => boolean
+  /** Whether there is some in the function, or in those that it calls or takes the address of. */
+  readonly hasWanted: (fn: ElfFunction) => boolean
+  /** Whether there is some in a function that may be called back. */
+  readonly isCalledBack: () => boolean
+}
+
+/** Looks at a function when it is first asked about it. */
+export function createAhead (functions: Functions, wanted: Wanted): IsAhead {
+  const ahead = new Map<Body, Uint8Array>()
+  let asked: Body | undefined
+  let flags: Uint8Array = new Uint8Array()
+  return (code, index) => {
+    if (code.body !== asked) {
+      asked = code.body
+      let known = ahead.get(asked)
+      if (known === undefined) ahead.set(asked, known = flagsOf(code, functions, wanted))
+      flags = known
+    }
+    return flags[index] === 1
+  }
+}
+
+function flagsOf (code: Code, functions: Functions, { isWanted, hasWanted, isCalledBack }: Wanted): Uint8Array {
+  const { body } = code
+  const flow = body.flow()
+  const { next, jump } = flow
+  const flags = new Uint8Array(body.count + 1)
+  for (let i = 0; i < body.count; i++) {
+    const insn = body.insnAt(i)
+    if (insn === undefined || (insn.code !== BPF_CALL && !isReference(insn))) continue
+    const callee = isReference(insn) ? functions.callee(code, i) : undefined
+    if (isWanted(code, i) || (callee === undefined ? callsBack(insn) && isCalledBack() : hasWanted(callee))) flags[i] = 1
+  }
+  const isSettled = backwards(flow, i => {
+    if (flags[i] === 1 || (flags[next[i] ?? 0] !== 1 && flags[jump[i] ?? 0] !== 1)) return false
+    flags[i] = 1
+    return true
+  })
+  return isSettled ? flags : flags.fill(1)
+}
+
+/** Whether a function of the object may be called by it: a helper that calls back, or a kernel function. */
+function callsBack (insn: Insn): boolean {
+  return insn.code === BPF_CALL && (insn.src !== 0 || CALLBACKS.has(insn.imm))
+}

@@ -1,0 +1,87 @@
+import type { BpfObject } from '../core/object.js'
+import type { ElfFunction } from '../elf/functions.js'
+import type { Age } from './age.js'
+import { createAhead, type IsAhead } from './ahead.js'
+import { isPoison, once, withoutAliases, type Body, type Code, type Functions } from './code.js'
+import type { CallGraph } from './reach.js'
+import { sweep, type Sweep } from './sweep.js'
+
+/** Poison that a pass over the functions gets to, and so the verifier may: none besides is open. */
+export interface OpenPoison {
+  /** What the pass over a function found. */
+  readonly sweepOf: (code: Code) => Sweep
+  /** Functions that the verifier may get to from a program, with those that it verifies by themselves. */
+  readonly reachedFrom: (program: ElfFunction) => ReadonlySet<ElfFunction>
+  /** Whether an instruction leads to open poison. */
+  readonly isAhead: IsAhead
+  /** Whether it leads to some that is not settled. */
+  readonly isAheadBut: (isSettled: (fn: ElfFunction, index: number) => boolean) => IsAhead
+}
+
+export function openPoison (object: BpfObject, functions: Functions, graph: CallGraph, age: Age, work: { left: number }): OpenPoison {
+  const swept = new Map<Body, Sweep>()
+  const called = new Map<Body, ReadonlySet<ElfFunction>>()
+
+  const sweepOf = (code: Code): Sweep => {
+    let found = swept.get(code.body)
+    if (found === undefined) swept.set(code.body, found = sweep(code, functions, age, work) ?? everything(code, functions))
+    return found
+  }
+  /** Adds what is called from the functions. */
+  const withCallees = (fns: Iterable<ElfFunction>): ReadonlySet<ElfFunction> => {
+    const found = new Set(fns)
+    for (const fn of found) {
+      work.left -= 1 / 16
+      for (const callee of sweepOf(functions.codeOf(fn)).callees) found.add(callee)
+    }
+    return found
+  }
+  const calledFrom = (fn: ElfFunction): ReadonlySet<ElfFunction> => {
+    const { body } = functions.codeOf(fn)
+    let found = called.get(body)
+    if (found === undefined) called.set(body, found = withCallees([fn]))
+    return found
+  }
+  const isAheadBut = (isSettled: (fn: ElfFunction, index: number) => boolean): IsAhead => {
+    const answers = new Map<ElfFunction, boolean>()
+    const isOpen = (fn: ElfFunction): boolean => [...sweepOf(functions.codeOf(fn)).poison].some(index => !isSettled(fn, index))
+    const hasWanted = (fn: ElfFunction): boolean => {
+      let answer = answers.get(fn)
+      if (answer === undefined) answers.set(fn, answer = [...calledFrom(fn)].some(isOpen))
+      return answer
+    }
+    const isCalledBack = (): boolean => withoutAliases(object.elf.functions).some(fn =>
+      functions.references(fn).some(reference => !reference.isCall && hasWanted(reference.fn)))
+    return createAhead(functions, {
+      isWanted: (code, index) => sweepOf(code).poison.has(index) && !isSettled(code.fn, index),
+      hasWanted,
+      isCalledBack: once(isCalledBack)
+    })
+  }
+
+  return {
+    sweepOf,
+    reachedFrom (program) {
+      const callback = graph.exceptionCallback(program)
+      const others = callback === undefined ? [] : [callback.fn]
+      if (age.verifiesGlobals !== 'no' && age.verifiesGlobalsLazily !== 'yes') {
+        for (const fn of graph.reachedFrom(program)) if (fn.isGlobal) others.push(fn)
+      }
+      const own = calledFrom(program)
+      const further = others.filter(fn => !own.has(fn))
+      return further.length === 0 ? own : withCallees([...own, ...further])
+    },
+    isAhead: isAheadBut(() => false),
+    isAheadBut
+  }
+}
+
+/** What may be got to where nothing is known. */
+function everything ({ fn, body }: Code, functions: Functions): Sweep {
+  const poison = new Set<number>()
+  for (let i = 0; i < body.count; i++) {
+    const insn = body.insnAt(i)
+    if (insn !== undefined && isPoison(insn)) poison.add(i)
+  }
+  return { poison, certain: undefined, callees: new Set(functions.references(fn).map(reference => reference.fn)) }
+}

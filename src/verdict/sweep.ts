@@ -1,0 +1,194 @@
+import type { ElfFunction } from '../elf/functions.js'
+import type { Insn } from '../insn/insn.js'
+import { BPF_CALL, BPF_LD_IMM64, BPF_X, BpfClass, classOf } from '../insn/opcodes.js'
+import type { Age } from './age.js'
+import { ALU, compute } from './arithmetic.js'
+import { isConditional, isJump, isPoison, isReference, usesRegister, type Code, type Functions } from './code.js'
+import { decide, JMP } from './compare.js'
+import { lowHalf } from './extend.js'
+import { targetOf } from './flow.js'
+import { CALLBACKS } from './helpers.js'
+import { constant, type Scalar } from './scalar.js'
+
+/** What a pass over a function finds that follows nothing but constants in registers, and joins all ways that meet. */
+export interface Sweep {
+  /** Poisoned instructions that it gets to, by index. The verifier gets to none besides, whatever the function is called with. */
+  readonly poison: ReadonlySet<number>
+  /** One of them before which no branch is open, so that the verifier must get there. */
+  readonly certain: number | undefined
+  /** Functions that are called, or whose address is taken, where it gets to. */
+  readonly callees: ReadonlySet<ElfFunction>
+}
+
+/**
+ * What r0 to r9 hold: a number, or -1 where that is not known. Guards compare small numbers; others are left to those who explore
+ * what remains.
+ */
+type Registers = number[]
+
+const NOT_KNOWN = -1
+
+/** Passes over a function with loops. Each forgets what the turns of a loop change, so that few are needed. */
+const MAX_ROUNDS = 16
+/** Instructions that are passed in the time that one takes to explore. */
+const PASSED_A_STEP = 16
+
+/**
+ * Passes over a function from its start to its end, and again where a loop changes what is known at its head. Most guards compare a
+ * number that the relocation wrote and need no more. Undefined where the rounds or the work do not suffice.
+ *
+ * @param work steps that are left to the object: one for each result that is worked out, and one for many instructions passed
+ */
+export function sweep (code: Code, functions: Functions, age: Age, work: { left: number }): Sweep | undefined {
+  const { body } = code
+  const poison = new Set<number>()
+  const callees = new Set<ElfFunction>()
+  /** What is known where jumps lead to, of all ways there together. */
+  let arrivals: Array<Registers | undefined> = []
+  let certain: number | undefined
+  /** Whether only one way was found so far. */
+  let isOnly = true
+  let isSettled = false
+
+  const arrive = (from: number, target: number, registers: Registers): void => {
+    if (target < 0 || target >= body.count) return
+    if (arrivals.length === 0) arrivals = new Array<undefined>(body.count).fill(undefined)
+    const known = arrivals[target]
+    if (known === undefined) arrivals[target] = registers.slice()
+    const isNew = known === undefined || joinInto(known, registers)
+    if (target > from) return
+    isOnly = false
+    if (isNew) isSettled = false
+  }
+
+  const refer = (index: number): void => {
+    const callee = functions.callee(code, index)
+    if (callee !== undefined) callees.add(callee)
+  }
+
+  for (let round = 0; round < MAX_ROUNDS && !isSettled; round++) {
+    isSettled = true
+    work.left -= Math.ceil(body.count / PASSED_A_STEP)
+    if (work.left < 0) return undefined
+    let registers: Registers | undefined = new Array<number>(10).fill(NOT_KNOWN)
+    for (let i = 0; i < body.count; i++) {
+      const arrived = arrivals[i]
+      if (arrived !== undefined) {
+        if (registers !== undefined) {
+          joinInto(arrived, registers)
+          isOnly = false
+        }
+        registers = arrived.slice()
+      }
+      if (registers === undefined) continue
+      const insn = body.insnAt(i)
+      if (insn === undefined) break
+      if (insn.code === BPF_LD_IMM64) {
+        refer(i)
+        set(registers, insn.dst, body.symbolAt(i) === undefined ? wideNumber(insn, body.insnAt(i + 1)) : NOT_KNOWN)
+        i++
+      } else if (!isOfJumps(insn)) {
+        follow(age, registers, insn, work)
+      } else if (isConditional(insn)) {
+        const taken = outcomeOf(age, registers, insn, work)
+        if (taken === undefined) isOnly = false
+        if (taken !== false) arrive(i, targetOf(insn, i), registers)
+        if (taken === true) registers = undefined
+      } else if (isJump(insn)) {
+        arrive(i, targetOf(insn, i), registers)
+        registers = undefined
+      } else if (isPoison(insn)) {
+        poison.add(i)
+        if (isOnly) certain = i
+        registers = undefined
+      } else if (isCall(insn)) {
+        if (isReference(insn)) refer(i)
+        if (insn.src !== 0 || CALLBACKS.has(insn.imm)) isOnly = false
+        registers.fill(NOT_KNOWN, 0, 6)
+      } else {
+        registers = undefined // the function's end
+      }
+    }
+    isOnly = false
+  }
+  return isSettled ? { poison, certain, callees } : undefined
+}
+
+const isOfJumps = ({ code }: Insn): boolean => classOf(code) === BpfClass.JMP || classOf(code) === BpfClass.JMP32
+const isCall = ({ code }: Insn): boolean => code === BPF_CALL || code === (BPF_CALL | BPF_X)
+
+/** Joins what is known on another way into it. Whether that changed it. */
+function joinInto (known: Registers, other: Registers): boolean {
+  let changed = false
+  for (let r = 0; r < known.length; r++) {
+    if (known[r] === NOT_KNOWN || known[r] === other[r]) continue
+    known[r] = NOT_KNOWN
+    changed = true
+  }
+  return changed
+}
+
+function set (registers: Registers, register: number, value: number): void {
+  if (register < registers.length) registers[register] = value
+}
+
+/** What a register holds; r10, and what is not known, are negative. */
+const held = (registers: Registers, register: number): number => registers[register] ?? NOT_KNOWN
+
+/** The number that a 64-bit load puts into its register. */
+function wideNumber ({ src, imm }: Insn, second: Insn | undefined): number {
+  return src === 0 && second?.imm === 0 ? Math.max(imm, NOT_KNOWN) : NOT_KNOWN
+}
+
+function numberOf ({ bounds }: Scalar): number {
+  return bounds.mask === 0n && bounds.bits <= MOST ? Number(bounds.bits) : NOT_KNOWN
+}
+
+/** The largest number that is the same in a register and in its lower half, signed or not. */
+const MOST = 0x7fffffffn
+
+/** Whether a verifier of that age decides a conditional jump, and how. */
+function outcomeOf (age: Age, registers: Registers, insn: Insn, work: { left: number }): boolean | undefined {
+  const operation = insn.code & 0xf0
+  const left = held(registers, insn.dst)
+  const right = usesRegister(insn) ? held(registers, insn.src) : insn.imm
+  if (operation === JMP.JCOND || left === NOT_KNOWN || (usesRegister(insn) && right === NOT_KNOWN)) return undefined
+  work.left--
+  return decide(age.sure, operation, constant(BigInt(left)), constant(BigInt(right)), classOf(insn.code) === BpfClass.JMP)
+}
+
+/** What an instruction that goes on to the next leaves in the registers. */
+function follow (age: Age, registers: Registers, insn: Insn, work: { left: number }): void {
+  switch (classOf(insn.code)) {
+    case BpfClass.LD: // a packet load by the old instructions: a call in disguise
+      registers.fill(NOT_KNOWN, 0, 6)
+      break
+    case BpfClass.LDX:
+      set(registers, insn.dst, NOT_KNOWN)
+      break
+    case BpfClass.STX:
+      if ((insn.code & 0xe0) === MODE_ATOMIC) for (const register of [0, insn.src, insn.dst]) set(registers, register, NOT_KNOWN)
+      break
+    case BpfClass.ALU: case BpfClass.ALU64:
+      set(registers, insn.dst, resultOf(age, registers, insn, work))
+      break
+    default:
+  }
+}
+
+const MODE_ATOMIC = 0xc0
+
+function resultOf (age: Age, registers: Registers, insn: Insn, work: { left: number }): number {
+  const operation = insn.code & 0xf0
+  const is64 = classOf(insn.code) === BpfClass.ALU64
+  const right = usesRegister(insn) ? held(registers, insn.src) : insn.imm
+  if (operation === ALU.MOV) {
+    if (right < 0 || insn.off !== 0) return NOT_KNOWN
+    return is64 || !usesRegister(insn) ? right : numberOf(lowHalf(age, constant(BigInt(right))))
+  }
+  const left = held(registers, insn.dst)
+  if (left === NOT_KNOWN || (usesRegister(insn) && right === NOT_KNOWN)) return NOT_KNOWN
+  if (operation === ALU.NEG || operation === ALU.END) return NOT_KNOWN
+  work.left--
+  return numberOf(compute(age, operation, constant(BigInt(left)), constant(BigInt(right)), is64))
+}

@@ -1,0 +1,118 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Cell } from '../../../src/check/types.js'
+import type { CheckOutcome } from '../../../src/check/wire.js'
+import type { Service } from '../../../src/service/types.js'
+import { sha256 } from '../../../src/store/sha256.js'
+import { startAppWith } from '../../http/harness.js'
+import { findBarriers, HAS_CHROMIUM, openPage, startChromium } from '../../support/chromium.js'
+import { temporaryFolder } from '../../unit/service/lab.js'
+import { check, checked, EXEC, openCell, startFleet, UNGUARDED } from './fleet.js'
+
+/** CSS pixels, from the smallest telephone to a wall. */
+const SCREENS = [
+  { name: 'a telephone', width: 320, height: 640, colorScheme: 'light' },
+  { name: 'a telephone in the dark', width: 320, height: 640, colorScheme: 'dark' },
+  { name: 'a laptop', width: 1366, height: 768, colorScheme: 'light' },
+  { name: 'a laptop in the dark', width: 1366, height: 768, colorScheme: 'dark' },
+  { name: 'a screen of 4k', width: 3840, height: 2160, colorScheme: 'dark' }
+] as const
+
+const KERNELS = 5000
+const LOADS: CheckOutcome = { state: 'loads', reason: null, programs: [], failures: [], failures_total: 0 }
+const FAILS: CheckOutcome = { ...LOADS, state: 'fails', reason: 'struct task_struct has no member state in this kernel.', failures_total: 1 }
+
+describe.skipIf(!HAS_CHROMIUM)('the page', () => {
+  let browser: Browser
+  let service: Service
+  beforeAll(async () => { [browser, service] = await Promise.all([startChromium(), startFleet()]) })
+  afterAll(async () => { await Promise.all([browser.close(), service.close()]) })
+
+  it.each(SCREENS)('can be used by all on $name, whatever is open, and nothing is cut off', async ({ width, height, colorScheme }) => {
+    const { url } = await startAppWith(service)
+    const page = await openPage(browser, url, { viewport: { width, height }, colorScheme })
+    const look = async (): Promise<void> => {
+      expect(await findBarriers(page)).toEqual([])
+      expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
+    }
+    await page.getByText('The whole fleet:').waitFor()
+    await look()
+    await check(page, [UNGUARDED, EXEC])
+    await page.getByRole('rowheader').first().click()
+    await look()
+    await openCell(page, 'fails')
+    await page.getByRole('region', { name: /^History/ }).first().waitFor()
+    await look()
+    // Beside the matrix where there is room, and over it where there is not.
+    expect(await page.getByRole('dialog').count()).toBe(width > 1600 ? 0 : 1)
+  })
+
+  it(`shows ${KERNELS} kernels while they come, and draws only those that are seen`, async () => {
+    const names = Array.from({ length: KERNELS }, (_, i) => `ubuntu/20.04/x86_64/5.4.0-${i + 1}-generic`)
+    const object = { sha256: sha256(UNGUARDED.buffer), name: UNGUARDED.name, bytes: UNGUARDED.buffer }
+    let goOn = (): void => {}
+    const half = new Promise<void>(resolve => { goOn = resolve })
+    async function * cells (): AsyncGenerator<readonly Cell[]> {
+      for (const [i, kernel] of names.entries()) {
+        if (i === KERNELS / 2) await half
+        yield [{ object, kernel, outcome: i % 100 === 0 ? FAILS : LOADS }]
+      }
+    }
+    const { url } = await startAppWith({
+      ...service,
+      check: async () => ({ objects: [object], kernels: KERNELS, rows: KERNELS, hasBaseline: false, cells: cells() })
+    })
+    const page = await openPage(browser, url)
+    await page.locator('#files').setInputFiles(UNGUARDED)
+    await page.getByRole('button', { name: /^Check 1 object/ }).click()
+    await page.getByText('2,500 of 5').waitFor()
+    await page.getByRole('rowheader', { name: '25 kernels' }).waitFor()
+    goOn()
+    await checked(page)
+    await page.getByRole('heading', { name: 'unguarded.bpf.o fails on 50 of 5,000 kernels' }).waitFor()
+    await page.getByRole('radio', { name: 'By kernel' }).check()
+    const grid = page.getByRole('treegrid')
+    expect(await grid.getAttribute('aria-rowcount')).toBe('5001')
+    await page.getByRole('rowheader').first().focus()
+    await page.keyboard.press('Control+End')
+    await page.getByRole('rowheader', { name: '5.4.0-5000-generic' }).waitFor()
+    expect(await page.evaluate<string>('document.activeElement.getAttribute("role")')).toBe('gridcell')
+    for (const share of [0.5, 0.2, 0.9, 0]) {
+      await grid.evaluate((element, share) => { element.scrollTop = element.scrollHeight * share }, share)
+      await page.getByRole('rowheader', { name: `5.4.0-${Math.max(1, Math.ceil(KERNELS * share))}-generic` }).waitFor()
+      expect(await page.getByRole('rowheader').count()).toBeLessThan(60)
+    }
+    await page.getByRole('searchbox', { name: 'Find kernels in the results' }).fill('-4321-')
+    await expect.poll(async () => await page.getByRole('rowheader').allTextContents()).toEqual(['5.4.0-4321-genericubuntu 20.04 x86_64'])
+  })
+
+  it('asks for a token where the service does, and keeps it nowhere', async () => {
+    const folder = await temporaryFolder()
+    const tokensFile = join(folder, 'tokens')
+    await writeFile(tokensFile, `somebody ${sha256('let-me-in')} relocate\n`)
+    const { url } = await startAppWith(service, { auth: 'token', tokensFile })
+    const page = await openPage(browser, url)
+    const field = page.getByLabel('Token of the service')
+    await page.getByRole('alert').getByText('This service answers to those who have a token.').waitFor()
+    expect(await findBarriers(page)).toEqual([])
+    await field.fill('something-else')
+    await page.getByRole('button', { name: 'Use token' }).click()
+    await page.getByText('The service does not take this token.').waitFor()
+    await field.fill('let-me-in')
+    await field.press('Enter')
+    await page.getByText('The whole fleet: 5 kernels').waitFor()
+    await field.waitFor({ state: 'detached' })
+    await check(page, [UNGUARDED])
+    await openCell(page, 'fails')
+    expect(await page.evaluate<string>('JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])')).toBe('[{},{},""]')
+    expect(page.url()).not.toContain('let-me-in')
+    await page.reload()
+    await page.getByText('This service answers to those who have a token.').waitFor()
+    // What the address says is shown as soon as there is a token.
+    await field.fill('let-me-in')
+    await field.press('Enter')
+    await page.getByRole('heading', { name: /^Relocations/ }).waitFor()
+  })
+})

@@ -1,0 +1,203 @@
+import { readFile } from 'node:fs/promises'
+import type { Browser, Download, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { PatchSet } from '../../../page/model/patch-set.js'
+import type { Service } from '../../../src/service/types.js'
+import { form, startAppWith, type Harness } from '../../http/harness.js'
+import { HAS_CHROMIUM, openPage, startChromium } from '../../support/chromium.js'
+import { check, checked, EXEC, NEW, OLD, openCell, startFleet, UNGUARDED } from './fleet.js'
+
+describe.skipIf(!HAS_CHROMIUM)('the page', () => {
+  let browser: Browser
+  let service: Service
+  beforeAll(async () => { [browser, service] = await Promise.all([startChromium(), startFleet()]) })
+  afterAll(async () => { await Promise.all([browser.close(), service.close()]) })
+
+  async function lab (): Promise<Harness<Service> & { readonly page: Page }> {
+    const harness = await startAppWith(service)
+    return { ...harness, page: await openPage(browser, harness.url) }
+  }
+
+  it('says on which kernels an object fails, and opens the reason in the words of its source', async () => {
+    const { page } = await lab()
+    await page.getByText('Drop an eBPF object to begin').waitFor()
+    await check(page, [UNGUARDED])
+    await page.getByRole('heading', { name: 'unguarded.bpf.o fails on 2 of 5 kernels' }).waitFor()
+    const groups = page.getByRole('rowheader')
+    expect(await groups.allTextContents()).toEqual([
+      '2 kernelsdebian 12 x86_64 · 6.1.0-18-amd64 to 6.1.0-20-amd64', '3 kernelsubuntu 20.04 x86_64 (2), ubuntu 20.04 arm64 (1)'
+    ])
+    await openCell(page, 'fails')
+    const detail = page.getByRole('dialog')
+    await detail.getByText('struct task_struct has no member state in this kernel. It has __state.').first().waitFor()
+    await detail.getByText('unguarded.bpf.c:22').waitFor()
+    await detail.getByText('Read __state where the kernel has that, and state where it does not:').waitFor()
+    const state = detail.getByRole('row').filter({ hasText: 'read here' })
+    expect((await state.getByRole('cell').allTextContents()).map(text => text.trim())).toEqual(['+0 volatile long', '–', 'missing here'])
+    await detail.getByRole('row', { name: /^__state – \+24 unsigned int only here/ }).waitFor()
+    const strip = detail.getByRole('list', { name: /^debian 12 x86_64/ })
+    expect(await strip.getByRole('listitem').allInnerTexts()).toEqual([expect.stringContaining('6.1.0-18-amd64 to 6.1.0-20-amd64, 2 kernels: __state at 24')])
+    await detail.getByRole('list', { name: /^ubuntu 20.04 x86_64/ }).getByText('state at 16').waitFor({ state: 'attached' })
+    await detail.getByRole('table').filter({ hasText: 'on_exit' }).getByText('The verifier gets to instruction').waitFor()
+  })
+
+  it('copies a suggestion', async () => {
+    const { page } = await lab()
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
+    await check(page, [UNGUARDED])
+    await openCell(page, 'fails')
+    await page.getByRole('button', { name: 'Copy', exact: true }).first().click()
+    await page.getByRole('button', { name: 'Copied' }).waitFor()
+    expect(await page.evaluate<string>('navigator.clipboard.readText()')).toContain('struct task_struct___new { unsigned int __state; }')
+  })
+
+  it('takes several objects that are dropped, and says what is none', async () => {
+    const { page } = await lab()
+    const dropped = [UNGUARDED, EXEC, { ...UNGUARDED, name: 'again.bpf.o' }, { ...UNGUARDED, name: 'notes.txt', buffer: Buffer.from('no object') }]
+    const files = JSON.stringify(dropped.map(({ name, buffer }) => ({ name, base64: buffer.toString('base64') })))
+    const transfer = await page.evaluateHandle(`${files}.reduce((data, { name, base64 }) => {
+      data.items.add(new File([Uint8Array.from(atob(base64), character => character.charCodeAt(0))], name))
+      return data
+    }, new DataTransfer())`)
+    await page.locator('.drop').dispatchEvent('drop', { dataTransfer: transfer })
+    const alert = page.getByRole('alert')
+    await alert.getByText('notes.txt is no ELF file').waitFor()
+    await alert.getByText('again.bpf.o has the content of unguarded.bpf.o').waitFor()
+    await page.getByRole('button', { name: 'Check 2 objects on 5 kernels' }).click()
+    await checked(page)
+    expect(await page.getByRole('columnheader').allTextContents()).toEqual(['Kernels', 'unguarded.bpf.o', 'exec.bpf.o'])
+    await page.getByRole('button', { name: 'Remove exec.bpf.o' }).click()
+    await page.getByRole('button', { name: 'Check 1 object on 5 kernels' }).waitFor()
+  })
+
+  it('chooses kernels by search, by distribution and architecture, one by one, or all', async () => {
+    const { page } = await lab()
+    await page.locator('#files').setInputFiles(UNGUARDED)
+    const kernels = page.getByRole('listbox', { name: 'Kernels' }).getByRole('option')
+    const button = async (number: string) => { await page.getByRole('button', { name: `Check 1 object on ${number}` }).waitFor() }
+    await page.getByText('The whole fleet: 5 kernels').waitFor()
+    await page.getByRole('button', { name: /^ubuntu 3/ }).click()
+    await button('3 kernels')
+    await page.getByRole('button', { name: /^arm64 1/ }).click()
+    await button('1 kernel')
+    await page.getByRole('button', { name: /^arm64 1/ }).click()
+    await page.getByRole('searchbox', { name: 'Search kernels' }).fill('5.4.0-4*')
+    await button('2 kernels')
+    await page.getByRole('button', { name: 'Whole fleet' }).click()
+    await button('5 kernels')
+    await page.getByRole('searchbox', { name: 'Search kernels' }).fill('nothing like it')
+    await page.getByText('No kernel matches.').waitFor()
+    await page.getByRole('searchbox', { name: 'Search kernels' }).fill('')
+    await kernels.filter({ hasText: '6.1.0-20-amd64' }).click()
+    await kernels.filter({ hasText: '5.4.0-26-generic' }).click()
+    await button('2 kernels')
+    await page.getByRole('button', { name: 'Check 1 object on 2 kernels' }).click()
+    await checked(page)
+    await page.getByRole('radio', { name: 'By kernel' }).check()
+    expect(await page.getByRole('rowheader').allTextContents()).toEqual(['6.1.0-20-amd64debian 12 x86_64', '5.4.0-26-genericubuntu 20.04 x86_64'])
+    await page.getByRole('group', { name: 'Only rows with these states' }).getByRole('button', { name: /^loads 1/ }).click()
+    expect(await page.getByRole('rowheader').allTextContents()).toEqual(['5.4.0-26-genericubuntu 20.04 x86_64'])
+  })
+
+  it('gives the patched object, the report, a small BTF and the patches for all kernels', async () => {
+    const { page, request } = await lab()
+    await check(page, [UNGUARDED])
+    await openCell(page, 'loads')
+    const take = async (name: RegExp): Promise<{ readonly name: string, readonly bytes: Buffer }> => {
+      const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name }).click()])
+      return { name: download.suggestedFilename(), bytes: await bytesOf(download) }
+    }
+    const wanted = async (path: string, kernel: string, accept = '*/*'): Promise<Buffer> => {
+      const response = await request(path, { method: 'POST', body: form({ object: UNGUARDED.buffer, kernel_release: kernel }), headers: { accept } })
+      return Buffer.from(await response.arrayBuffer())
+    }
+    const [kernel = ''] = [OLD[2]]
+    const object = await take(/^Patched object/)
+    expect(object).toEqual({ name: 'unguarded.5.4.0-42-generic.bpf.o', bytes: await wanted('/relocate', kernel) })
+    const report = await take(/^Report/)
+    expect(report.name).toBe('unguarded.5.4.0-42-generic.report.json')
+    expect(JSON.parse(report.bytes.toString())).toEqual(JSON.parse((await wanted('/relocate', kernel, 'application/json')).toString()))
+    expect(await take(/^Small BTF/)).toEqual({ name: 'unguarded.5.4.0-42-generic.btf', bytes: await wanted('/min-btf', kernel) })
+    const patches = await take(/^Patch set of 5 kernels/)
+    const set = JSON.parse(patches.bytes.toString()) as PatchSet
+    expect(set.results.map(({ kernels }) => kernels).toSorted()).toEqual([NEW, OLD.toSorted()])
+    for (const result of set.results) {
+      const patched = Buffer.from(UNGUARDED.buffer)
+      for (const { position, length, bytes } of result.patches) expect(Buffer.from(bytes, 'hex').copy(patched, position)).toBe(length)
+      for (const name of result.kernels) expect(patched.equals(await wanted('/relocate', name)), name).toBe(true)
+    }
+  })
+
+  it('has an address that shows the same again, to somebody else as well', async () => {
+    const { page, url } = await lab()
+    await check(page, [UNGUARDED])
+    await page.getByRole('button', { name: /^debian 2/ }).click()
+    await page.getByRole('button', { name: 'Check 1 object on 2 kernels' }).click()
+    await page.getByRole('heading', { name: 'fails on 2 of 2 kernels' }).waitFor()
+    await page.getByRole('radio', { name: 'By kernel' }).check()
+    await page.getByRole('gridcell').nth(1).click()
+    await page.getByRole('heading', { name: NEW[1]?.split('/').at(-1) ?? '' }).waitFor()
+    await expect.poll(() => page.url()).toContain('&open=')
+    const other = await openPage(browser, page.url())
+    expect(new URL(other.url()).origin).toBe(url)
+    await other.getByRole('heading', { name: 'unguarded.bpf.o fails on 2 of 2 kernels' }).waitFor()
+    await other.getByRole('heading', { name: '6.1.0-20-amd64' }).waitFor()
+    await other.getByText('struct task_struct has no member state in this kernel.').first().waitFor()
+    expect(await other.getByRole('button', { name: /^debian 2/, includeHidden: true }).getAttribute('aria-pressed')).toBe('true')
+    expect(await other.getByRole('radio', { name: 'By kernel', includeHidden: true }).isChecked()).toBe(true)
+  })
+
+  it('works by keyboard alone, and gives the focus back', async () => {
+    const { page } = await lab()
+    const focused = async (): Promise<string> => await page.evaluate<string>('document.activeElement.textContent.trim()')
+    const tabUntil = async (selector: string): Promise<void> => {
+      for (let i = 0; i < 40; i++) {
+        await page.keyboard.press('Tab')
+        if (await page.evaluate<boolean>(`document.activeElement.matches('${selector}')`)) return
+      }
+      expect.fail(`Tab does not get to ${selector}`)
+    }
+    await page.getByText('The whole fleet:').waitFor()
+    await tabUntil('#files')
+    const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.keyboard.press('Enter')])
+    await chooser.setFiles(UNGUARDED)
+    await page.getByRole('button', { name: 'Check 1 object' }).waitFor()
+    await tabUntil('[role=option]')
+    await page.keyboard.press('End')
+    await page.keyboard.press('Space')
+    await page.keyboard.press('ArrowUp')
+    await page.keyboard.press('Space')
+    await page.keyboard.press('Home')
+    await page.keyboard.press('Enter')
+    await page.getByText('3 kernels picked').waitFor()
+    await tabUntil('button.primary')
+    await page.keyboard.press('Enter')
+    await checked(page)
+    await tabUntil('[role=rowheader]')
+    expect(await focused()).toContain('1 kernel')
+    await page.keyboard.press('ArrowRight') // opens the group
+    await page.keyboard.press('ArrowDown')
+    expect(await focused()).toContain('6.1.0-18-amd64')
+    await page.keyboard.press('End')
+    expect(await focused()).toContain('fails')
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: /^Relocations/ }).waitFor()
+    expect(await focused()).toContain('6.1.0-18-amd64')
+    await tabUntil('.suggestion button')
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await expect.poll(focused).toContain('fails')
+  })
+
+  it('tells what went wrong, and what to do', async () => {
+    const { page, app } = await lab()
+    await page.locator('#files').setInputFiles({ ...UNGUARDED, name: 'broken.bpf.o', buffer: UNGUARDED.buffer.subarray(0, 200) })
+    await page.getByRole('button', { name: 'Check 1 object' }).click()
+    await page.getByRole('alert').getByText('broken.bpf.o').waitFor()
+    await app.close()
+    await page.getByRole('button', { name: 'Check 1 object' }).click()
+    await page.getByRole('alert').getByText('The service cannot be reached').waitFor()
+  })
+})
+
+async function bytesOf (download: Download): Promise<Buffer> { return await readFile(await download.path()) }
