@@ -54,10 +54,10 @@ describe.skipIf(!HAS_CHROMIUM)('the page', () => {
     const object = { sha256: sha256(UNGUARDED.buffer), name: UNGUARDED.name, bytes: UNGUARDED.buffer }
     let goOn = (): void => {}
     const half = new Promise<void>(resolve => { goOn = resolve })
-    async function * cells (): AsyncGenerator<Cell> {
+    async function * cells (): AsyncGenerator<readonly Cell[]> {
       for (const [i, kernel] of names.entries()) {
         if (i === KERNELS / 2) await half
-        yield { object, kernel, outcome: i % 100 === 0 ? FAILS : LOADS }
+        yield [{ object, kernel, outcome: i % 100 === 0 ? FAILS : LOADS }]
       }
     }
     const { url } = await startAppWith({
