@@ -5,6 +5,7 @@ import { basename, join } from 'node:path'
 import { openContentStore } from '../dist/store/content-store.js'
 import { openKernelIndex } from '../dist/kernels/kernel-index.js'
 import { sha256 } from '../dist/store/sha256.js'
+import { withName } from './history.mjs'
 import { labBtfs, labObjects } from './lab.mjs'
 import { cpuMsOf, startMeasured } from './servers.mjs'
 import { median } from './statistics.mjs'
@@ -147,14 +148,4 @@ async function prepare (directory, btf, { shared, distinct }) {
   await put('distinct', distinct, i => withName(btf, `kernel_${i}`))
   await index.close()
   await store.close()
-}
-
-/** The same types with a name more at the end of the strings, which are the end of the file. */
-function withName (btf, name) {
-  const added = Buffer.from(`${name}\0`)
-  const bytes = Buffer.concat([btf, added])
-  const [headerBytes, stringsOffset, stringsBytes] = [4, 16, 20].map(at => bytes.readUInt32LE(at))
-  if (headerBytes + stringsOffset + stringsBytes !== btf.length) throw new Error('strings are not the end of this BTF')
-  bytes.writeUInt32LE(stringsBytes + added.length, 20)
-  return bytes
 }

@@ -3,6 +3,7 @@ import { availableParallelism, cpus } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { benchCheck } from './check.mjs'
+import { benchHistory } from './history.mjs'
 import { benchHeld } from './held.mjs'
 import { benchJudge } from './judge.mjs'
 import { hasLab } from './lab.mjs'
@@ -43,6 +44,7 @@ const sections = [
   { name: 'package', title: 'A cold kernel out of a package repository', run: () => benchPackage() },
   { name: 'intake', title: "A kernel's layout table, beside what its BTF costs when it is taken in", run: () => benchIntake({ runs: values.short ? 1 : 15 }) },
   { name: 'fleet', title: 'Telling kernels apart for an object by their layout tables', run: () => benchFleet({ kernels: values.short ? 100 : 1000 }) },
+  { name: 'history', title: 'Where a member was, over many kernels, beside pahole', run: () => benchHistory(values.short ? { kernels: 20, untabled: 3 } : { kernels: 1000, untabled: 100 }) },
   { name: 'check', title: 'Objects on many kernels, and POST /relocate beside that', run: () => benchCheck(values.short ? { shared: 50, distinct: 3, windows: 1, seconds: 1, most: 5 } : { shared: 1000, distinct: 200, windows: 5, seconds: 10 }) },
   { name: 'restart', title: 'From the start of the process until it is ready, with 500 kernels held, and with 10,000', run: () => benchRestarts() }
 ].filter(({ name }) => values.only === undefined || values.only.split(',').includes(name))

@@ -1,8 +1,13 @@
+import { createServer } from 'node:http'
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { Service } from '../service/types.js'
 import { createNotFoundHandler } from './allowed-methods.js'
+import { createCallerCounts } from './caller-counts.js'
 import type { Config } from './config.js'
 import { handleClientError, handleError } from './errors.js'
+import { createFastPath } from './fast-path.js'
+import { createHeldAddresses } from './held-addresses.js'
+import type { Lifecycle } from './lifecycle.js'
 import { createLogger, type Log } from './log.js'
 import { createMetrics } from './metrics.js'
 import { openAuthenticator } from './access/open.js'
@@ -12,10 +17,10 @@ import { lifecyclePlugin } from './plugins/lifecycle.js'
 import { countRequest, metricsPlugin } from './plugins/metrics.js'
 import { rateLimitPlugin } from './plugins/rate-limit.js'
 import { requestIdOf, requestIdPlugin } from './plugins/request-id.js'
-import { requestEndPlugin } from './plugins/request-end.js'
+import { requestEndPlugin, type RequestObserver } from './plugins/request-end.js'
 import { requestLine } from './plugins/request-log.js'
 import { DOCS, swaggerPlugin } from './plugins/swagger.js'
-import { underPressurePlugin } from './plugins/under-pressure.js'
+import { createPressure, underPressurePlugin } from './plugins/under-pressure.js'
 import { btfRoutes } from './routes/btf.js'
 import { checkRoutes } from './routes/check.js'
 import type { Dependencies } from './routes/dependencies.js'
@@ -53,15 +58,28 @@ const MAX_PARAM_LENGTH = 256
 export interface AppOptions {
   /** Where to log; by default standard output at the configured level. */
   readonly log?: Log
+  /** Whether held results go the short way. By default they do; a test compares. */
+  readonly hasFastPath?: boolean
 }
 
 /** The HTTP application around a service. It does not listen and does not own the service: whoever calls closes both. */
 export async function buildApp (
   service: Service,
   config: Config,
-  { log = createLogger(config.logLevel) }: AppOptions = {}
+  { log = createLogger(config.logLevel), hasFastPath = true }: AppOptions = {}
 ): Promise<FastifyInstance> {
   const loggerInstance: FastifyBaseLogger = log
+  const authenticator = await openAuthenticator(config, (message, facts) => { log.warn(facts, message) })
+  const uploads = createUploadBudget(Math.max(config.memoryBytes, config.maxObjectBytes + config.maxBtfBytes))
+  const metrics = createMetrics(service, () => uploads.usedBytes)
+  const observer: RequestObserver = { onBegin: metrics.countBegin, onEnd: [countRequest(metrics), requestLine(log)] }
+  const lifecycle: Lifecycle = { state: 'starting' }
+  const pressure = createPressure(config.maxDelayMs)
+  const counts = config.rateLimit === 0 ? undefined : createCallerCounts(config.rateLimit)
+  const addresses = createHeldAddresses()
+  const fastPath = hasFastPath
+    ? createFastPath({ service, addresses, authenticator, counts, lifecycle, pressure, observer })
+    : () => false
   const app = fastify({
     loggerInstance,
     // One logger for all requests: their one line names the request itself.
@@ -69,10 +87,15 @@ export async function buildApp (
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestIdOf,
     requestIdHeader: false,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    connectionTimeout: config.deadlineMs + CONNECTION_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS, maxHeaderSize: MAX_HEADER_BYTES },
+    serverFactory: handle => createServer({
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      maxHeaderSize: MAX_HEADER_BYTES
+    }, (request, response) => {
+      if (!fastPath(request, response)) handle(request, response)
+    }).setTimeout(config.deadlineMs + CONNECTION_TIMEOUT_MS),
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH, querystringParser: parseQueryString },
     return503OnClosing: false,
     bodyLimit: 1024,
@@ -81,10 +104,7 @@ export async function buildApp (
     ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', useDefaults: true, verbose: true } },
     schemaErrorFormatter: toInvalidRequest
   })
-  const authenticator = await openAuthenticator(config, (message, facts) => { log.warn(facts, message) })
-  const uploads = createUploadBudget(Math.max(config.memoryBytes, config.maxObjectBytes + config.maxBtfBytes))
-  const metrics = createMetrics(service, () => uploads.usedBytes)
-  const dependencies: Dependencies = { service, config, uploads }
+  const dependencies: Dependencies = { service, config, uploads, addresses }
 
   app.setErrorHandler(handleError)
   app.setNotFoundHandler(createNotFoundHandler(app))
@@ -95,11 +115,11 @@ export async function buildApp (
   await app.register(connectionsPlugin)
   await app.register(requestIdPlugin)
   await app.register(metricsPlugin, { metrics })
-  await app.register(requestEndPlugin, { onBegin: metrics.countBegin, onEnd: [countRequest(metrics), requestLine(log)] })
-  await app.register(lifecyclePlugin, { service })
+  await app.register(requestEndPlugin, { observer })
+  await app.register(lifecyclePlugin, { service, lifecycle })
   await app.register(accessPlugin, { authenticator, openBelow: DOCS })
-  await app.register(rateLimitPlugin, { perMinute: config.rateLimit })
-  await app.register(underPressurePlugin, { maxDelayMs: config.maxDelayMs })
+  await app.register(rateLimitPlugin, { perMinute: config.rateLimit, counts })
+  await app.register(underPressurePlugin, { pressure })
   await app.register(swaggerPlugin, { exampleKernel: async () => config.auth === 'none' ? await findExampleKernel(service) : undefined })
 
   await app.register(relocateRoutes, dependencies)

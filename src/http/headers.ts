@@ -21,7 +21,7 @@ export function etagOf (sha256: Sha256, suffix = ''): string { return `"${sha256
 /** Whether If-None-Match names the tag. Weak comparison, as RFC 9110 13.1.2 asks. */
 export function isNoneMatchHit (header: string | undefined, etag: string): boolean {
   if (header === undefined) return false
-  if (header.trim() === '*') return true
+  if (header === etag || header.trim() === '*') return true
   return (header.match(/(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g) ?? []).some(tag => (tag.startsWith('W/') ? tag.slice(2) : tag) === etag)
 }
 

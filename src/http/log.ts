@@ -19,10 +19,19 @@ export interface Log extends FastifyBaseLogger {
 export function createLogger (level: string, destination: DestinationStream = getStandardOutput()): Log {
   const log = pino({ level, serializers: { busboyOptions: ({ limits }: { limits: unknown }) => ({ limits }) } }, destination)
   const process = `"pid":${globalThis.process.pid},"hostname":${JSON.stringify(hostname())}`
+  const begins = { debug: `{"level":${pino.levels.values['debug']},"time":`, info: `{"level":${pino.levels.values['info']},"time":` }
+  let madeAt = 0
+  /** Many lines are of one millisecond. */
+  let next = ''
   return Object.assign(log, {
     json (level: 'debug' | 'info', members: () => string, message: string): void {
       if (!log.isLevelEnabled(level)) return
-      destination.write(`{"level":${pino.levels.values[level]},"time":${Date.now()},${process},${members()},"msg":"${message}"}\n`)
+      const now = Date.now()
+      if (now !== madeAt) {
+        madeAt = now
+        next = `${now},${process},`
+      }
+      destination.write(`${begins[level]}${next}${members()},"msg":"${message}"}\n`)
     }
   })
 }

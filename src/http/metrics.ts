@@ -3,13 +3,14 @@ import type { Service } from '../service/types.js'
 import type { Verdict } from '../wire/report.js'
 import { ENGINE } from '../relocation/engine.js'
 import { lostLines } from './log.js'
+import { SeriesHistogram, type Series } from './series-histogram.js'
 
 const REQUEST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const PHASE_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
 
 /** What GET /metrics tells. No label takes its values from a request, so that their number is bounded. */
 export interface Metrics {
-  readonly requestSeconds: Histogram<'method' | 'route' | 'status'>
+  countRequest (method: string, route: string, status: number, seconds: number): void
   /** These are plain numbers, read when somebody asks for them: they change with every request. */
   countBegin (): void
   countEnd (): void
@@ -61,13 +62,7 @@ export function createMetrics (service: Service, uploadBytes: () => number): Met
     countBegin () { inFlight++ },
     countEnd () { inFlight-- },
     countRelocation (verdict, cached) { relocations[verdict][cached ? 'cached' : 'made']++ },
-    requestSeconds: new Histogram({
-      name: 'corelo_http_request_duration_seconds',
-      help: 'Time from the first byte of a request to the last byte of its answer.',
-      labelNames: ['method', 'route', 'status'],
-      buckets: REQUEST_SECONDS,
-      registers
-    }),
+    countRequest: createRequestCounter(registers),
     problems: new Counter({ name: 'corelo_problems_total', help: 'Error answers by problem code.', labelNames: ['code'], registers }),
     phaseSeconds: new Histogram({
       name: 'corelo_relocation_phase_duration_seconds',
@@ -81,6 +76,31 @@ export function createMetrics (service: Service, uploadBytes: () => number): Met
     },
     list: () => register.getMetricsAsArray()
   }
+}
+
+/** Times requests by method, route and status. */
+function createRequestCounter (registers: Registry[]): Metrics['countRequest'] {
+  const histogram = new SeriesHistogram({
+    name: 'corelo_http_request_duration_seconds',
+    help: 'Time from the first byte of a request to the last byte of its answer.',
+    labelNames: ['method', 'route', 'status'],
+    buckets: REQUEST_SECONDS,
+    registers
+  })
+  const series = new Map<string, Map<string, Map<number, Series>>>()
+  return (method, route, status, seconds) => {
+    const ofRoute = getOrAdd(series, route, () => new Map<string, Map<number, Series>>())
+    const ofMethod = getOrAdd(ofRoute, method, () => new Map<number, Series>())
+    getOrAdd(ofMethod, status, () => histogram.add({ method, route, status })).observe(seconds)
+  }
+}
+
+function getOrAdd<K, V> (map: Map<K, V>, key: K, make: () => V): V {
+  const known = map.get(key)
+  if (known !== undefined) return known
+  const made = make()
+  map.set(key, made)
+  return made
 }
 
 type Counts = ReadonlyArray<readonly [labels: Record<string, string>, count: number]>

@@ -8,13 +8,13 @@ import {
   contentLocationOf, countsOf, DIGEST_OF_NOTHING, digestOf, etagOf, isNoneMatchHit, serverTimingOf, type CacheControl
 } from './headers.js'
 import { reportOf } from './report.js'
-import { sendAtOnce, viewOf } from './send-bytes.js'
+import { sendAtOnce, viewOf, type ReadyAnswer } from './send-bytes.js'
 
 const REPRESENTATIONS = ['application/x-elf', 'application/octet-stream', 'application/json', 'multipart/form-data'] as const
 export type Representation = typeof REPRESENTATIONS[number]
 
 /** @throws AppError `not_acceptable` */
-export function chooseRepresentation (request: FastifyRequest): Representation { return negotiate(request.headers.accept, REPRESENTATIONS) }
+export function chooseRepresentation (accept: string | undefined): Representation { return negotiate(accept, REPRESENTATIONS) }
 
 export function needsReport (representation: Representation): boolean {
   return representation === 'application/json' || representation === 'multipart/form-data'
@@ -38,18 +38,31 @@ export function sendAnswer (
   representation: Representation,
   cacheControl: CacheControl
 ): void {
+  sendAtOnce(reply, readyAnswer(answer, representation, cacheControl, request.method, request.headers['if-none-match']))
+}
+
+/** What is to be sent for an answer: to a caller that has it already, 304. */
+export function readyAnswer (
+  answer: RelocateAnswer,
+  representation: Representation,
+  cacheControl: CacheControl,
+  method: string,
+  ifNoneMatch: string | undefined
+): ReadyAnswer {
   const prepared = preparedFor(answer, representation, cacheControl)
-  if (isNoneMatchHit(request.headers['if-none-match'], prepared.etag)) return sendAtOnce(reply, 304, prepared.headers)
-  const isHead = request.method === 'HEAD'
-  if (prepared.wholeHeaders !== undefined && !isHead) return sendAtOnce(reply, 200, prepared.wholeHeaders, viewOf(answer.bytes))
+  if (isNoneMatchHit(ifNoneMatch, prepared.etag)) return { status: 304, headers: prepared.headers }
+  const isHead = method === 'HEAD'
+  if (prepared.wholeHeaders !== undefined && !isHead) return { status: 200, headers: prepared.wholeHeaders, body: viewOf(answer.bytes) }
   const content = represent(answer, representation)
   const headers = [...prepared.headers, ...headersOf(content, answer, isHead)]
   if (!needsReport(representation) && !isHead) prepared.wholeHeaders = headers
-  sendAtOnce(reply, 200, headers, content.body)
+  return { status: 200, headers, body: content.body }
 }
 
 /** An answer, ready to be sent. Headers are names and values in turn. */
 interface Prepared {
+  readonly representation: Representation
+  readonly cacheControl: CacheControl
   readonly etag: string
   readonly headers: readonly string[]
   /** With those of the content, which a 304 has not: made when the answer is first sent. The body is made each time. */
@@ -66,23 +79,22 @@ interface Content {
  * What is sent for answers that the service holds, which are one and the same object each time. Not their reports: they are
  * large, and who asks for them does so once.
  */
-const held = new WeakMap<RelocateAnswer, Map<string, Prepared>>()
+const held = new WeakMap<RelocateAnswer, readonly Prepared[]>()
 
 function preparedFor (answer: RelocateAnswer, representation: Representation, cacheControl: CacheControl): Prepared {
   if (!answer.cached || needsReport(representation)) return prepare(answer, representation, cacheControl)
-  const forms = held.get(answer)
-  const name = `${representation} ${cacheControl}`
-  const known = forms?.get(name)
-  if (known !== undefined) return known
+  const forms = held.get(answer) ?? []
+  for (const form of forms) if (form.representation === representation && form.cacheControl === cacheControl) return form
   const made = prepare(answer, representation, cacheControl)
-  if (forms === undefined) held.set(answer, new Map([[name, made]]))
-  else forms.set(name, made)
+  held.set(answer, [...forms, made])
   return made
 }
 
 function prepare (answer: RelocateAnswer, representation: Representation, cacheControl: CacheControl): Prepared {
   const etag = etagOf(answer.sha256, needsReport(representation) ? `${SUFFIXES[representation]}.${reportMark(answer)}` : '')
   return {
+    representation,
+    cacheControl,
     etag,
     headers: [
       'etag', etag,

@@ -110,7 +110,7 @@ export function createCollector (part: string, limit: number, lease: UploadLease
     },
     toBytes () {
       const [first] = chunks
-      if (first !== undefined && chunks.length === 1) return Buffer.isBuffer(first) ? first : viewOf(first)
+      if (first !== undefined && chunks.length === 1) return viewOf(first)
       const bytes = Buffer.allocUnsafeSlow(size)
       let offset = 0
       for (const chunk of chunks) {

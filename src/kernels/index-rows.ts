@@ -19,6 +19,8 @@ export interface IndexRows {
   byBuildId(buildId: string): readonly KernelRecord[]
   /** All, in the order of their keys. */
   list(): readonly KernelRecord[]
+  /** Goes up with every row that is added, replaced or deleted. Not where one is renewed. */
+  revision(): number
 }
 
 /** All lists that it gives are in the order of references, then of hashes. */
@@ -30,6 +32,7 @@ export function createIndexRows (): IndexRows {
   const moduleContents = createKeys()
   const buildIds = createKeys()
   let sorted: readonly KernelRecord[] | undefined
+  let revision = 0
 
   const rowsOf = (keys: ReadonlySet<string> | undefined): readonly KernelRecord[] => {
     const found: KernelRecord[] = []
@@ -43,6 +46,7 @@ export function createIndexRows (): IndexRows {
     const record = rows.get(key)
     if (record === undefined) return
     rows.delete(key)
+    revision++
     references.remove(formatReference(record.reference), key)
     releases.remove(record.reference.release, key)
     contents.remove(record.btfSha256, key)
@@ -57,6 +61,7 @@ export function createIndexRows (): IndexRows {
     set (record) {
       const key = recordKey(record)
       remove(key)
+      revision++
       sorted = undefined
       rows.set(key, record)
       references.add(formatReference(record.reference), key)
@@ -78,7 +83,8 @@ export function createIndexRows (): IndexRows {
     list () {
       sorted ??= [...rows].sort(([a], [b]) => a < b ? -1 : 1).map(([, record]) => record)
       return sorted
-    }
+    },
+    revision: () => revision
   }
 }
 

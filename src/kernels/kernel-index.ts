@@ -63,6 +63,8 @@ export interface KernelIndex {
   /** Who supplied this content, as BTF of a kernel or of a module. Each source once. */
   sourcesOf(hash: Sha256): readonly string[]
   list(): readonly KernelRecord[]
+  /** Changes when other rows are found by anything than before. Not with their use. */
+  revision(): number
   /** Adds a row, or merges it with the one of its reference and content. Resolves when it is on disk, or could not be put there. */
   add(record: KernelRecord): Promise<void>
   /** Replaces the row of its reference and content. */
@@ -262,6 +264,7 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
       return [...new Set([...ofKernels, ...ofModules])]
     },
     list: rows.list,
+    revision: rows.revision,
     put,
     add (record) {
       const known = rows.get(recordKey(record))

@@ -41,6 +41,8 @@ export interface RpmTree {
   readonly isMirrorList?: boolean
   /** A tree of its own that is asked only for what the others do not have. */
   readonly history?: string
+  /** As the repository spells them; all of the preset by default. */
+  readonly arches?: readonly string[]
 }
 
 export interface RpmPreset extends PresetCommon {
@@ -66,6 +68,9 @@ function vault (version: string, history: string, path: string): RpmTree { retur
 const EL_MINORS = [
   '8.5', '8.6', '8.7', '8.8', '8.9', '9.0', '9.1', '9.2', '9.3', '9.4', '9.5', '9.6', '9.7', '10.0', '10.1'
 ] as const
+
+/** Real-time kernels, which Enterprise Linux has in a repository of their own, for x86_64 alone. */
+function realTime (tree: RpmTree): RpmTree { return { ...tree, arches: ['x86_64'] } }
 
 function majorOf (minor: string): string { return minor.split('.')[0] ?? minor }
 
@@ -127,7 +132,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     mirror: 'https://dl.fedoraproject.org/pub/fedora/linux',
     arches: RPM_ARCHES,
     trees: [
-      ...['43', '44'].flatMap(version => [
+      ...['43', '44', '45'].flatMap(version => [
         tree(version, `updates/${version}/Everything/$arch`),
         tree(version, `releases/${version}/Everything/$arch/os`)
       ]),
@@ -145,6 +150,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     arches: RPM_ARCHES,
     trees: [
       ...['9', '10'].map(version => tree(version, `${version}-stream/BaseOS/$arch/os`)),
+      realTime(tree('9', '9-stream/RT/$arch/os')),
       vault('8', 'https://vault.centos.org', '8-stream/BaseOS/$arch/os')
     ],
     keys: CENTOS_KEYS
@@ -156,8 +162,11 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     arches: RPM_ARCHES,
     trees: [
       ...['8', '9', '10'].map(version => tree(version, `${version}/BaseOS/$arch/os`)),
+      ...['8', '9'].map(version => realTime(tree(version, `${version}/RT/$arch/os`))),
       ...EL_MINORS
-        .map(minor => vault(majorOf(minor), 'https://dl.rockylinux.org/vault/rocky', `${minor}/BaseOS/$arch/os`))
+        .map(minor => vault(majorOf(minor), 'https://dl.rockylinux.org/vault/rocky', `${minor}/BaseOS/$arch/os`)),
+      ...EL_MINORS.filter(minor => majorOf(minor) !== '10')
+        .map(minor => realTime(vault(majorOf(minor), 'https://dl.rockylinux.org/vault/rocky', `${minor}/RT/$arch/os`)))
     ],
     keys: ROCKY_KEYS
   },
@@ -200,16 +209,20 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     ],
     keys: AMAZON_KEYS
   },
+  // Leap 16 as openSUSE's own list of its repositories has it (openSUSE/openSUSE-repos, opensuse-leap16-repoindex.xml).
   opensuse: {
     type: 'rpm',
     distro: 'opensuse-leap',
     mirror: 'https://download.opensuse.org',
     arches: RPM_ARCHES,
-    trees: ['15.5', '15.6'].flatMap(version => [
-      tree(version, `update/leap/${version}/sle`),
-      tree(version, `update/leap/${version}/oss`),
-      tree(version, `distribution/leap/${version}/repo/oss`)
-    ]),
+    trees: [
+      ...['15.5', '15.6'].flatMap(version => [
+        tree(version, `update/leap/${version}/sle`),
+        tree(version, `update/leap/${version}/oss`),
+        tree(version, `distribution/leap/${version}/repo/oss`)
+      ]),
+      tree('16.0', 'distribution/leap/16.0/repo/oss/$arch') // with its updates
+    ],
     keys: OPENSUSE_KEYS
   }
 }

@@ -228,8 +228,9 @@ function expandRpmPreset (entry: Entry, preset: RpmPreset, where: string, folder
   const versions = entry.versions ?? (entry.distro_version === undefined ? undefined : [entry.distro_version])
   const trees = preset.trees.filter(({ version, history }) => versions?.includes(version) !== false &&
     (history === undefined || (entry.history !== false && entry.mirror === undefined)))
-  return trees.flatMap(({ version, path, history, isMirrorList = false }) => (entry.arches ?? preset.arches).map((arch): Repository => {
-    const spelled = RPM_ARCHES[normalizeArch(arch)] ?? normalizeArch(arch)
+  const asked = (entry.arches ?? preset.arches).map(arch => RPM_ARCHES[normalizeArch(arch)] ?? normalizeArch(arch))
+  const places = trees.flatMap(tree => asked.filter(arch => tree.arches?.includes(arch) !== false).map(arch => ({ ...tree, arch })))
+  return places.map(({ version, path, history, isMirrorList = false, arch: spelled }): Repository => {
     const address = `${(history ?? entry.mirror ?? preset.mirror).replace(/\/$/, '')}/${path.replaceAll('$arch', spelled)}`
     return {
       type: 'rpm',
@@ -243,7 +244,7 @@ function expandRpmPreset (entry: Entry, preset: RpmPreset, where: string, folder
       ...(history === undefined ? {} : { isHistory: true }),
       ...tlsOf(entry, where, folder)
     }
-  }))
+  })
 }
 
 function signersOf (entry: Entry, preset: Preset | undefined, where: string, folder: string): Signers {

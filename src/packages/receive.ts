@@ -10,7 +10,7 @@ const MOST_ON_THE_WAY = 1024 * 1024
 const COLLECT_AFTER = 2 * 1024 * 1024
 /** Heap of a worker in MiB, and the part of it for what is new. What it reads is outside of it. */
 const HEAP_MB = 256
-const YOUNG_MB = 4
+const YOUNG_MB = 2
 
 type Value<T extends PackageTask> = PackageTaskValues[T['kind']]
 

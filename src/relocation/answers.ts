@@ -37,6 +37,8 @@ export interface Answers {
    * @throws AppError `unresolved_reachable`
    */
   ofHeld(outcome: Outcome, question: Question): RelocateAnswer
+  /** Name of the key that signs now. */
+  keyId(): string
   /** Lets go of what is kept of a result that is held no more. */
   forget(outcome: Outcome): void
 }
@@ -108,6 +110,7 @@ export function createAnswers (attestations: Attestations): Answers {
   }
 
   return {
+    keyId: attestations.keyId,
     forget (outcome) {
       kept.delete(outcome)
       whole.delete(outcome.patches)

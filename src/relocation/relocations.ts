@@ -13,10 +13,11 @@ import { isLost, type BtfAccess } from '../kernels/btf-access.js'
 import type { KeptResults } from './kept-results.js'
 import type { Objects } from './objects.js'
 import { loadBtfs } from './load-btfs.js'
+import { createHeldAnswers, type HeldAnswer } from './held-answers.js'
 import { likeliestModules } from './other-modules.js'
 import { createResults } from './results.js'
 import type { Target, Targets } from './targets.js'
-import type { Deadline, RelocateAnswer, RelocateRequest } from './types.js'
+import type { Deadline, HeldQuestion, RelocateAnswer, RelocateRequest } from './types.js'
 
 export interface RelocationsOptions {
   readonly targets: Targets
@@ -37,6 +38,8 @@ export interface RelocationsOptions {
 export interface Relocations {
   /** At once where the result is held, and nothing has to be waited for to know which one is meant. */
   relocate(request: RelocateRequest, deadline?: Deadline): RelocateAnswer | Promise<RelocateAnswer>
+  /** What `relocate` answers where the result is held. Begins nothing, and counts no miss. */
+  findHeld(question: HeldQuestion): RelocateAnswer | undefined
   stats(): RelocationsStats
 }
 
@@ -59,12 +62,19 @@ interface Asking {
 
 /** How often a request is resolved anew because what its name stood for is lost. */
 const MAX_ATTEMPTS = 3
+/** How often the use of what a held answer follows from is noted, at most: which is removed first is a matter of minutes. */
+const NOTE_MS = 1000
 
 const NO_BYTES = new Uint8Array()
 
 export function createRelocations (options: RelocationsOptions): Relocations {
   const { targets, objects, btfs, index, pool, answers, kept } = options
-  const results = createResults({ memoryBytes: options.memoryBytes, onEvict: answers.forget, onRelease: options.onRelease })
+  const heldAnswers = createHeldAnswers({ revision: index.revision, keyId: answers.keyId })
+  const onEvict = (outcome: Outcome): void => {
+    answers.forget(outcome)
+    heldAnswers.clear()
+  }
+  const results = createResults({ memoryBytes: options.memoryBytes, onEvict, onRelease: options.onRelease })
   const flights = createSingleFlight<Outcome>()
   const counts = { hits: 0, misses: 0, runs: 0 }
 
@@ -146,17 +156,42 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     return current === undefined || current.modules.length < record.modules.length
   })
 
-  const findHeld = ({ request, objectSha256, target }: Question): Outcome | undefined => {
+  const noteUse = ({ request, objectSha256, target }: Question): void => {
     for (const record of target.records) index.touch(record)
     if (target.brought === undefined) btfs.noteUse([target.btf, ...target.modules])
     if (request.object === undefined) objects.noteUse(objectSha256)
+  }
+
+  const lookUp = ({ request, objectSha256, target }: Question): Outcome | undefined => {
     const key = keyOf(objectSha256, target)
     const held = (isAssuming(request) ? undefined : results.get(key)) ?? results.get(key + judgedBy(request, target))
-    if (held === undefined || !hasReport(held, request)) {
-      counts.misses++
-      return undefined
+    return held === undefined || !hasReport(held, request) ? undefined : held
+  }
+
+  const findHeld = (question: Question): Outcome | undefined => {
+    noteUse(question)
+    const held = lookUp(question)
+    if (held === undefined) counts.misses++
+    else counts.hits++
+    return held
+  }
+
+  const findHeldAnswer = (named: HeldQuestion): HeldAnswer | undefined => {
+    const { objectSha256 } = named
+    const request: RelocateRequest = { ...named, onUnresolved: 'poison', wantsReport: false }
+    const target = targets.find(request)
+    if (target instanceof Promise) return undefined
+    const question = { request, objectSha256, target }
+    const outcome = lookUp(question)
+    if (outcome === undefined) return undefined
+    const key = keyOf(objectSha256, target)
+    const held = {
+      answer: answers.ofHeld(outcome, question),
+      key: results.get(key) === outcome ? key : key + judgedBy(request, target),
+      question,
+      notedAt: -Infinity
     }
-    counts.hits++
+    heldAnswers.keep(named, held)
     return held
   }
 
@@ -214,6 +249,18 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     relocate (request, deadline) {
       if (request.object !== undefined) objects.requireSize(request.object)
       return relocate(request, nameObject(request, objects), { deadline, attempt: 1 })
+    },
+    findHeld (named) {
+      const held = heldAnswers.find(named) ?? findHeldAnswer(named)
+      if (held === undefined) return undefined
+      results.get(held.key) // so that it stays
+      const now = performance.now()
+      if (now - held.notedAt >= NOTE_MS) {
+        held.notedAt = now
+        noteUse(held.question)
+      }
+      counts.hits++
+      return held.answer
     },
     stats: () => ({ bytes: results.size, entries: results.entries, ...counts, kept: kept.hits })
   }

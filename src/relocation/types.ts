@@ -28,6 +28,9 @@ export interface RelocateRequest {
   readonly assume?: ReadonlyMap<string, AssumedValue> | undefined
 }
 
+/** Which result is meant, all by content: for the object as it is, without a report. */
+export type HeldQuestion = Pick<RelocateRequest, 'moduleSha256s'> & { readonly objectSha256: Sha256, readonly btfSha256: Sha256 }
+
 /** When a caller stops waiting: it has gone, or its time is over. */
 export interface Deadline {
   /** Asked for only where there is something to wait for. Work that others share goes on when it aborts. */

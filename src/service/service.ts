@@ -298,6 +298,7 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
     relocate: (request, deadline) => parts === undefined
       ? opening.then(({ relocations }) => relocations.relocate(request, deadline))
       : parts.relocations.relocate(request, deadline),
+    findHeld: question => parts?.relocations.findHeld(question),
     check: async (request, signal) => await (parts ?? await opening).checks.begin(request, signal),
     minimiseBtf: async (request, deadline) => await (parts ?? await opening).minimising.minimise(request, deadline),
     inspect: async object => await (parts ?? await opening).objects.inspect(object),

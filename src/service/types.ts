@@ -7,7 +7,7 @@ import type { HistoryRequest } from '../kernel-types/type-history.js'
 import type { KernelQuestion, Kernels, NamedBtf } from '../kernels/kernels.js'
 import type { KernelEntry, KernelFilter, KernelPage } from '../kernels/types.js'
 import type { MinimiseAnswer, MinimiseRequest } from '../relocation/minimising.js'
-import type { Deadline, InspectAnswer, RelocateAnswer, RelocateRequest } from '../relocation/types.js'
+import type { Deadline, HeldQuestion, InspectAnswer, RelocateAnswer, RelocateRequest } from '../relocation/types.js'
 import type { Sha256 } from '../store/sha256.js'
 import type { WrittenTypes } from '../workers/protocol.js'
 import type { WatchStats } from '../watch/watch.js'
@@ -22,6 +22,11 @@ import type { TypeHistoryJson } from '../wire/types.js'
 export interface Service {
   /** At once, without a promise, where the answer is held or nothing has to be waited for to refuse it. */
   relocate(request: RelocateRequest, deadline?: Deadline): RelocateAnswer | Promise<RelocateAnswer>
+  /**
+   * The answer of `relocate` where the result is held; undefined where it is not, and where that cannot be told at once.
+   * Begins nothing, and counts no miss.
+   */
+  findHeld(question: HeldQuestion): RelocateAnswer | undefined
   /**
    * Objects on many kernels. Everything that can be refused is refused before the first row; the rows come while they are read.
    *

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import fastify from 'fastify'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { connectionsPlugin, connectionsWithin } from '../../src/http/plugins/connections.js'
-import { underPressurePlugin } from '../../src/http/plugins/under-pressure.js'
+import { createPressure, underPressurePlugin } from '../../src/http/plugins/under-pressure.js'
 import { temporaryFolder } from '../unit/service/lab.js'
 import { problemOf, startApp } from './harness.js'
 
@@ -133,7 +133,7 @@ describe('a plus in a query', () => {
 describe('an event loop that is late', () => {
   it('has requests refused until it is in time again', async () => {
     const app = fastify()
-    await app.register(underPressurePlugin, { maxDelayMs: 200 })
+    await app.register(underPressurePlugin, { pressure: createPressure(200) })
     app.get('/', async () => 'here')
     onTestFinished(() => app.close())
     await app.ready()

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { onTestFinished } from 'vitest'
-import { buildApp } from '../../src/http/app.js'
+import { buildApp, type AppOptions } from '../../src/http/app.js'
 import { readConfig, type Config } from '../../src/http/config.js'
 import { createLogger } from '../../src/http/log.js'
 import type { Service } from '../../src/service/types.js'
@@ -20,8 +20,8 @@ export interface Harness<S extends Service = FakeService> {
 /** A listening app around a fake service, closed after the test. */
 export async function startApp (settings: Partial<Config> = {}): Promise<Harness> { return await startAppWith(createFakeService(), settings) }
 
-export async function startAppWith<S extends Service> (service: S, settings: Partial<Config> = {}): Promise<Harness<S>> {
-  const harness = await launch(service, settings)
+export async function startAppWith<S extends Service> (service: S, settings: Partial<Config> = {}, options: AppOptions = {}): Promise<Harness<S>> {
+  const harness = await launch(service, settings, options)
   onTestFinished(async () => {
     harness.app.server.closeAllConnections() // of a request that was refused, the connection lingers
     await harness.app.close()
@@ -30,11 +30,11 @@ export async function startAppWith<S extends Service> (service: S, settings: Par
 }
 
 /** A listening app for a whole file, which closes it itself. */
-export async function launch<S extends Service> (service: S, settings: Partial<Config> = {}): Promise<Harness<S>> {
+export async function launch<S extends Service> (service: S, settings: Partial<Config> = {}, options: AppOptions = {}): Promise<Harness<S>> {
   const config = { ...readConfig({ CORELO_BTFHUB_URL: '', CORELO_MAX_DELAY_MS: '0' }), ...settings }
   const logged: Array<Record<string, unknown>> = []
   const log = createLogger('trace', { write: line => { logged.push(JSON.parse(line)) } })
-  const app = await buildApp(service, config, { log })
+  const app = await buildApp(service, config, { log, ...options })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   return { app, service, config, logged, url, request: async (path, init) => await fetch(`${url}${path}`, init) }
 }

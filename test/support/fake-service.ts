@@ -52,6 +52,7 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
     btfs,
     kernels,
     becomeReady: () => { becomeReady() },
+    findHeld: () => undefined,
     async relocate (request, deadline) {
       fake.requests.push(request)
       if (deadline !== undefined) fake.deadlines.push(deadline)

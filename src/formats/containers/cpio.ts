@@ -1,7 +1,7 @@
 import { AppError } from '../../errors.js'
 import { BOUNDS } from '../bounds.js'
 import { createByteReader } from '../byte-reader.js'
-import type { Member } from './member.js'
+import { openMember, type Member } from './member.js'
 
 /** Magic and 13 numbers of eight hex digits. */
 const HEADER_SIZE = 110
@@ -44,14 +44,9 @@ export async function * readCpio (pieces: AsyncIterable<Uint8Array>): AsyncGener
       if (name === TRAILER) return
       let left = size
       if ((field(FIELD.mode) & FILE_TYPE) === REGULAR_FILE) {
-        yield {
-          name,
-          size,
-          async read () {
-            left = 0
-            return await reader.take(size)
-          }
-        }
+        const file = openMember(reader, name, size)
+        yield file.member
+        left = file.left()
       }
       await reader.skip(left + padding(size))
     }

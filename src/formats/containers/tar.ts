@@ -1,7 +1,7 @@
 import { AppError } from '../../errors.js'
 import { BOUNDS } from '../bounds.js'
 import { createByteReader, type ByteReader } from '../byte-reader.js'
-import type { Member } from './member.js'
+import { openMember, type Member } from './member.js'
 
 const BLOCK = 512
 /** Where a header's members are, and how long they are, in bytes. Numbers are octal text. */
@@ -47,17 +47,13 @@ export async function * readTar (
         case 'L': long = { ...long, name: text(await takeBounded(reader, size, MAX_NAME_BYTES, 'name')) }; left = 0; break
         case 'x': long = { ...long, ...parsePax(await takeBounded(reader, size, MAX_PAX_BYTES, 'PAX header')) }; left = 0; break
         case 'K': case 'g': break // the target of a link; what would hold for all files
-        case '0': case '\0': case '7':
-          yield {
-            name: long.name ?? header.name,
-            size,
-            async read () {
-              left = 0
-              return await reader.take(size)
-            }
-          }
+        case '0': case '\0': case '7': {
+          const file = openMember(reader, long.name ?? header.name, size)
+          yield file.member
+          left = file.left()
           long = {}
           break
+        }
         default:
           onOther?.(long.name ?? header.name, KINDS[header.type] ?? `member of type ${JSON.stringify(header.type)}`)
           long = {}

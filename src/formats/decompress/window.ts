@@ -1,3 +1,5 @@
+import { ownPages } from '../own-pages.js'
+
 /** Smallest buffer of a window. A module's few kilobytes must not cost a dictionary of megabytes. */
 const FIRST_BYTES = 64 * 1024
 /**
@@ -36,7 +38,8 @@ export class Window {
     } else {
       const most = this.#dictionaryBytes + Math.max(this.#dictionaryBytes * SPARE, FIRST_BYTES) + bytes
       const size = this.buffer.length < LAST_GROWN_BYTES ? Math.min(this.buffer.length * 2, most) : most
-      const grown = new Uint8Array(Math.max(kept + bytes, size))
+      const room = Math.max(kept + bytes, size)
+      const grown = room > LAST_GROWN_BYTES ? ownPages(room) : new Uint8Array(room)
       grown.set(this.buffer.subarray(keepFrom, this.position))
       this.buffer = grown
     }

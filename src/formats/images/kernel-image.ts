@@ -46,14 +46,21 @@ export async function unpackKernelImage (image: Uint8Array, format: Format, maxB
 const X86_SETUP = { setupSects: 0x1f1, version: 0x206, payloadOffset: 0x248, payloadLength: 0x24c, END: 0x250 } as const
 const X86_WITH_PAYLOAD = 0x208
 
-/** The packed vmlinux in a bzImage, where its header says where that is; undefined for any other image. */
-export function findX86Payload (image: Uint8Array): Uint8Array | undefined {
-  if (detectKernelImage(image) !== 'x86' || image.length < X86_SETUP.END) return undefined
-  const view = dataView(image)
+/**
+ * Where the packed vmlinux is in a bzImage whose header says so; undefined for any other image.
+ *
+ * @param head the first bytes of the image, which has `size` bytes in all
+ * @returns in bytes
+ */
+export function findX86Payload (
+  head: Uint8Array, size: number
+): { readonly start: number, readonly length: number } | undefined {
+  if (detectKernelImage(head) !== 'x86' || head.length < X86_SETUP.END) return undefined
+  const view = dataView(head)
   if (view.getUint16(X86_SETUP.version, true) < X86_WITH_PAYLOAD) return undefined
   const start = ((view.getUint8(X86_SETUP.setupSects) || 4) + 1) * 512 + view.getUint32(X86_SETUP.payloadOffset, true)
   const length = view.getUint32(X86_SETUP.payloadLength, true)
-  return length > 0 && isInside(start, length, image.length) ? image.subarray(start, start + length) : undefined
+  return length > 0 && isInside(start, length, size) ? { start, length } : undefined
 }
 
 async function unpackX86 (image: Uint8Array, maxBytes: number): Promise<Uint8Array> {

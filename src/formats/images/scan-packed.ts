@@ -1,8 +1,10 @@
 import { dataView } from '../../bytes/checked.js'
 import { BTF_MAGIC } from '../../btf/constants.js'
 import { BTF_HEADER } from '../../btf/layout.js'
+import { AppError } from '../../errors.js'
 import type { Evidence } from '../../identity/evidence.js'
 import { BOUNDS } from '../bounds.js'
+import { createByteReader } from '../byte-reader.js'
 import { detectCompression, unpack } from '../decompress/decompress.js'
 import { findBanner } from './banner.js'
 import { buildIdOfNotes } from '../../identity/build-id.js'
@@ -13,8 +15,8 @@ import { isKernelBtf, plausibleLength } from './scan-btf.js'
 
 /** What was found on the way through a packed kernel. */
 export interface ScannedKernel {
-  /** Raw BTF, not validated further than that it is a kernel's. */
-  readonly btf: Uint8Array
+  /** Raw BTF, not validated further than that it is a kernel's. Undefined where there is none. */
+  readonly btf: Uint8Array | undefined
   readonly evidence: Evidence
 }
 
@@ -39,49 +41,80 @@ interface Range {
  * Looks for BTF, banner and build-id in the vmlinux of a bzImage while that is being unpacked, and ends when it has all three: the
  * whole of it has 70 MB, and what is wanted 5. What is found is what readFileOfKernel finds, which reads the table of sections at the end.
  *
- * @param onUnpacked called from time to time: what was unpacked before is garbage
- * @returns undefined where the image is of another form, or not everything was found
+ * @param image in pieces, of which the first has all that comes before the vmlinux. They leave the list as they are read, since what is
+ *   unpacked needs their room; where undefined is returned, all are still in it
+ * @param onUnpacked called from time to time: what was read and unpacked before is garbage
+ * @returns undefined where the image is of another form
  * @throws AppError `btf_invalid`, `too_large`
  */
-export async function scanPackedKernel (image: Uint8Array, onUnpacked: () => void = () => {}): Promise<ScannedKernel | undefined> {
-  const payload = findX86Payload(image)
-  const compression = payload === undefined ? undefined : detectCompression(payload)
+export async function scanPackedKernel (image: Uint8Array[], onUnpacked: () => void = () => {}): Promise<ScannedKernel | undefined> {
+  const head = image[0] ?? new Uint8Array(0)
+  const payload = findX86Payload(head, image.reduce((sum, { length }) => sum + length, 0))
+  const compression = payload === undefined ? undefined : detectCompression(head.subarray(payload.start))
   if (payload === undefined || compression === undefined) return undefined
+  return await scan(unpack(compression, createByteReader(takeOut(image, payload), 'kernel image'), BOUNDS.image), onUnpacked)
+}
+
+/** A part of what is in the list. Each piece leaves the list when it is its turn. */
+async function * takeOut (
+  pieces: Uint8Array[], { start, length }: { readonly start: number, readonly length: number }
+): AsyncGenerator<Uint8Array> {
+  let [passed, left] = [start, length]
+  for (let piece = pieces.shift(); piece !== undefined && left > 0; piece = pieces.shift()) {
+    const part = piece.subarray(passed, passed + left)
+    passed = Math.max(0, passed - piece.length)
+    left -= part.length
+    if (part.length > 0) yield part
+  }
+}
+
+async function scan (unpacked: AsyncIterable<Uint8Array>, onUnpacked: () => void): Promise<ScannedKernel> {
   const pieces = createWindow()
   let window = pieces.bytes
   let offset = 0
   let arch: string | undefined
   let notes: Range[] | undefined
   let banner: ReturnType<typeof findBanner>
+  let buildId: string | undefined
   let btf: Uint8Array | undefined
   const candidates = new Map<number, Range>()
   let tried = 0
+  let isPassedOver = false
   let sinceStep = 0
 
-  for await (const piece of unpack(compression, payload, BOUNDS.image)) {
-    for (const range of [...notes ?? [], ...candidates.values()]) fill(range, piece, offset + window.length)
-    window = pieces.push(piece)
-    if (window.length < OVERLAP) continue
-    if (notes === undefined) {
-      arch = elfArch(window)
-      if (arch === undefined) return undefined
-      notes = noteRanges(window).map(({ start, size }) => ({ start, bytes: new Uint8Array(Math.min(size, OVERLAP)), filled: 0 }))
-      for (const range of notes) fill(range, window, 0)
-    }
-    banner ??= bannerIn(window)
+  /** Tries the candidates that are whole. */
+  const settle = (): void => {
     for (const [start, range] of candidates) {
       if (range.filled < range.bytes.length) continue
       candidates.delete(start)
       if (isKernelBtf(range.bytes)) btf ??= range.bytes
     }
-    const buildId = notes.every(({ bytes, filled }) => filled === bytes.length)
-      ? notes.map(({ bytes }) => buildIdOfNotes(bytes)).find(id => id !== undefined)
-      : undefined
+  }
+
+  for await (const piece of unpacked) {
+    for (const range of [...notes ?? [], ...candidates.values()]) fill(range, piece, offset + window.length)
+    window = pieces.push(piece)
+    if (window.length < OVERLAP) continue
+    if (notes === undefined) {
+      arch = elfArch(window)
+      if (arch === undefined) throw new AppError('btf_invalid', 'The bzImage does not have an ELF file of a known machine in it.')
+      notes = noteRanges(window).map(({ start, size }) => ({ start, bytes: new Uint8Array(Math.min(size, OVERLAP)), filled: 0 }))
+      for (const range of notes) fill(range, window, 0)
+    }
+    banner ??= bannerIn(window)
+    settle()
+    if (notes.every(({ bytes, filled }) => filled === bytes.length)) {
+      buildId ??= notes.map(({ bytes }) => buildIdOfNotes(bytes)).find(id => id !== undefined)
+    }
     if (btf !== undefined && banner !== undefined && buildId !== undefined) return { btf, evidence: { arch, buildId, ...banner } }
     if (btf === undefined) {
       for (const start of headersIn(window)) {
         const length = plausibleLength(window, start, true, LARGEST_BTF)
-        if (length === undefined || candidates.has(offset + start) || candidates.size === MOST_CANDIDATES || ++tried > MOST_TRIED) continue
+        if (length === undefined || candidates.has(offset + start)) continue
+        if (candidates.size === MOST_CANDIDATES || ++tried > MOST_TRIED) {
+          isPassedOver = true
+          continue
+        }
         const range: Range = { start: offset + start, bytes: new Uint8Array(length), filled: 0 }
         fill(range, window, offset)
         candidates.set(range.start, range)
@@ -95,7 +128,12 @@ export async function scanPackedKernel (image: Uint8Array, onUnpacked: () => voi
       onUnpacked()
     }
   }
-  return undefined
+  settle()
+  if (btf === undefined && isPassedOver) {
+    throw new AppError('btf_invalid',
+      `The kernel has more parts that look like BTF than are tried: ${MOST_CANDIDATES} at once, and ${MOST_TRIED} in all.`)
+  }
+  return { btf, evidence: { arch, buildId, ...banner } }
 }
 
 /** The last bytes of what came, in one buffer: two copies of each piece would be garbage of twice the kernel. */

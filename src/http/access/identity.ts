@@ -18,6 +18,8 @@ export interface Authenticator {
    * @throws AppError `unauthorized`, or `overloaded` where it cannot be decided now
    */
   identify (token: string): Promise<Identity>
+  /** The same where it is known without waiting; undefined where it is not, or where the token is refused. */
+  identifyAtOnce (token: string): Identity | undefined
 }
 
 export function isScope (text: string): text is Scope { return (SCOPES as readonly string[]).includes(text) }

@@ -37,11 +37,17 @@ export function createJwtAuthenticator ({ keys, audience, issuer, scopes }: JwtO
     }
   }
 
+  const findVerified = (key: string): Identity | undefined => {
+    const known = verified.get(key)
+    return known !== undefined && known.exp > Date.now() / 1000 ? known.identity : undefined
+  }
+
   return {
+    identifyAtOnce: token => findVerified(hash('sha256', token, 'base64url')),
     async identify (token) {
       const key = hash('sha256', token, 'base64url')
-      const known = verified.get(key)
-      if (known !== undefined && known.exp > Date.now() / 1000) return known.identity
+      const known = findVerified(key)
+      if (known !== undefined) return known
       const { payload } = await jwtVerify(token, getKey, {
         algorithms: ALGORITHMS, audience, issuer, clockTolerance: CLOCK_TOLERANCE, requiredClaims: ['exp', 'sub']
       }).catch((error: unknown) => { throw toAppError(error, audience, issuer) })

@@ -2,7 +2,7 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { AppError } from '../../errors.js'
 import { hexOf, isSha256 } from '../../store/sha256.js'
-import { parseScopes, type Authenticator, type Scope } from './identity.js'
+import { parseScopes, type Authenticator, type Identity, type Scope } from './identity.js'
 
 /** One static token: the file has its hash only. A token of 256 random bits needs no slow hash. */
 interface TokenEntry {
@@ -35,8 +35,9 @@ export async function openTokens ({ path, onWarning, checkMs = CHECK_MS }: Token
   let { entries, version } = await readTokens(path)
   let checked = performance.now()
 
+  const isFresh = (): boolean => performance.now() - checked < checkMs
   const refresh = async (): Promise<void> => {
-    if (performance.now() - checked < checkMs) return
+    if (isFresh()) return
     checked = performance.now()
     try {
       if (await versionOf(path) !== version) ({ entries, version } = await readTokens(path))
@@ -45,17 +46,26 @@ export async function openTokens ({ path, onWarning, checkMs = CHECK_MS }: Token
     }
   }
 
+  const find = (token: string): Identity | undefined => {
+    const digest = hash('sha256', token, 'buffer')
+    let found: TokenEntry | undefined
+    // Every entry is compared, and each takes the same time: how long it took tells nothing of how near a guess was.
+    for (const entry of entries) if (timingSafeEqual(entry.digest, digest)) found = entry
+    if (found === undefined) return undefined
+    const name = `token:${found.name}`
+    return { name, key: name, scopes: found.scopes }
+  }
+
   return {
     async identify (token) {
       await refresh()
-      const digest = hash('sha256', token, 'buffer')
-      let found: TokenEntry | undefined
-      // Every entry is compared, and each takes the same time: how long it took tells nothing of how near a guess was.
-      for (const entry of entries) if (timingSafeEqual(entry.digest, digest)) found = entry
-      if (found === undefined) throw new AppError('unauthorized', 'The token is none that this service knows; ask its operator for one.')
-      const name = `token:${found.name}`
-      return { name, key: name, scopes: found.scopes }
-    }
+      const identity = find(token)
+      if (identity === undefined) {
+        throw new AppError('unauthorized', 'The token is none that this service knows; ask its operator for one.')
+      }
+      return identity
+    },
+    identifyAtOnce: token => isFresh() ? find(token) : undefined
   }
 }
 

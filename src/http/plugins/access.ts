@@ -1,4 +1,3 @@
-import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { AppError } from '../../errors.js'
 import { allows, type Authenticator, type Identity, type Scope } from '../access/identity.js'
@@ -40,7 +39,7 @@ export const accessPlugin = fp<AccessOptions>(async (app, { authenticator, openB
   app.addHook('onRequest', async request => {
     const { access } = request.routeOptions.config
     if (access === undefined || access === 'open') return // no access: there is no such route
-    request.identity = await identify(authenticator, request.headers.authorization)
+    request.identity = await authenticator.identify(tokenOf(request.headers.authorization))
     if (!allows(request.identity, access)) {
       throw new AppError('forbidden',
         `This needs the scope ${access}, which ${request.identity.name} does not have; ask the operator of the service for it.`,
@@ -50,9 +49,16 @@ export const accessPlugin = fp<AccessOptions>(async (app, { authenticator, openB
 }, { name: 'corelo-access' })
 
 /** What requests are counted by: who asks, or from where. */
-export function callerOf (request: FastifyRequest): string { return request.identity?.key ?? request.ip }
+export function callerOf ({ identity, ip }: { readonly identity: Identity | null, readonly ip: string }): string {
+  return identity?.key ?? ip
+}
 
-async function identify (authenticator: Authenticator, header: string | undefined): Promise<Identity> {
+/**
+ * The token of an Authorization header.
+ *
+ * @throws AppError `unauthorized`
+ */
+export function tokenOf (header: string | undefined): string {
   if (header === undefined) {
     throw new AppError('unauthorized',
       'The request has no credentials; send a token: Authorization: Bearer …',
@@ -62,5 +68,5 @@ async function identify (authenticator: Authenticator, header: string | undefine
   if (token === undefined || token.length > MAX_TOKEN) {
     throw new AppError('unauthorized', 'The Authorization header has no bearer token; write it as: Authorization: Bearer …')
   }
-  return await authenticator.identify(token)
+  return token
 }

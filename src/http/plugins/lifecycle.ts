@@ -14,8 +14,7 @@ declare module 'fastify' {
 }
 
 /** Follows the service's start, and turns work away once the server closes. */
-export const lifecyclePlugin = fp<{ service: Service }>(async (app, { service }) => {
-  const lifecycle: Lifecycle = { state: 'starting' }
+export const lifecyclePlugin = fp<{ service: Service, lifecycle: Lifecycle }>(async (app, { service, lifecycle }) => {
   app.decorate('lifecycle', lifecycle)
   app.addHook('onReady', async () => {
     service.ready().then(

@@ -3,7 +3,7 @@ import type { SummaryCounter } from '../../check/summary.js'
 import type { ErrorCode } from '../../errors.js'
 import type { RelocateAnswer, Timing } from '../../relocation/types.js'
 import type { Metrics } from '../metrics.js'
-import type { EndOfRequest } from './request-end.js'
+import type { RequestEnd, RequestFacts } from './request-end.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -29,10 +29,10 @@ export const metricsPlugin = fp<{ metrics: Metrics }>(async (app, { metrics }) =
 }, { name: 'corelo-metrics' })
 
 /** Counts and times every request. The route's pattern is the label, never the address itself. */
-export function countRequest (metrics: Metrics): EndOfRequest {
-  return ({ method, routeOptions, problem, answer }, { status, ms }) => {
+export function countRequest (metrics: Metrics): (facts: RequestFacts, end: RequestEnd) => void {
+  return ({ method, route = 'none', problem, answer }, { status, ms }) => {
     metrics.countEnd()
-    metrics.requestSeconds.observe({ method, route: routeOptions.url ?? 'none', status }, ms / 1000)
+    metrics.countRequest(method, route, status, ms / 1000)
     if (problem !== null) metrics.problems.inc({ code: problem })
     if (answer !== null) countRelocation(metrics, answer)
   }

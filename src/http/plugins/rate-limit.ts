@@ -1,20 +1,22 @@
 import rateLimit from '@fastify/rate-limit'
 import fp from 'fastify-plugin'
 import { AppError } from '../../errors.js'
+import type { CallerCounts } from '../caller-counts.js'
 import { callerOf } from './access.js'
 
 const MINUTE_MS = 60_000
-/** Callers that are counted at once. One that was forgotten begins anew. */
-const MAX_CALLERS = 50_000
 
 /** Bounds how many requests one caller gets answered, so that one that runs wild leaves room for the others. */
-export const rateLimitPlugin = fp<{ perMinute: number }>(async (app, { perMinute }) => {
-  if (perMinute === 0) return
+export const rateLimitPlugin = fp<{ perMinute: number, counts: CallerCounts | undefined }>(async (app, { perMinute, counts }) => {
+  if (counts === undefined) return
   const headers = { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false }
   await app.register(rateLimit, {
     max: perMinute,
     timeWindow: MINUTE_MS,
-    cache: MAX_CALLERS,
+    store: class {
+      incr (caller: string, told: (error: null, count: { current: number, ttl: number }) => void): void { told(null, counts.count(caller)) }
+      child (): this { return this }
+    },
     keyGenerator: callerOf,
     allowList: request => request.routeOptions.config.access === 'open',
     addHeaders: { ...headers, 'retry-after': false },

@@ -1,5 +1,10 @@
+import type { ServerResponse } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import type { SummaryCounter } from '../../check/summary.js'
+import type { ErrorCode } from '../../errors.js'
+import type { RelocateAnswer } from '../../relocation/types.js'
+import type { Identity } from '../access/identity.js'
 
 /** Status of a request whose caller went away before the answer: nginx's number for it. */
 const CALLER_GONE = 499
@@ -12,21 +17,55 @@ export interface RequestEnd {
   readonly ms: number
 }
 
-/** Told of every request when it is over. */
-export type EndOfRequest = (request: FastifyRequest, end: RequestEnd) => void
+/** What is known of a request at its end. */
+export interface RequestFacts {
+  readonly id: string
+  readonly method: string
+  /** The pattern of its route. Undefined where there is none. */
+  readonly route: string | undefined
+  readonly isOperational: boolean
+  /** Who asked. Null where everybody may, or nobody has said. */
+  readonly identity: Identity | null
+  /** The code of the problem that was answered. */
+  readonly problem: ErrorCode | null
+  /** The relocation that was answered. */
+  readonly answer: RelocateAnswer | null
+  /** Knows the sum of the check that was answered. */
+  readonly check: SummaryCounter | null
+}
+
+/** Who is told of every request, once when it begins and once when it is over. */
+export interface RequestObserver {
+  readonly onBegin: () => void
+  readonly onEnd: ReadonlyArray<(facts: RequestFacts, end: RequestEnd) => void>
+}
 
 /**
- * Tells of the end of every request, once, however it ends: Fastify's own hooks miss a caller that leaves after its upload.
- * One listener for all who want to know.
+ * Tells of a request's begin now, and of its end, once, however it ends: Fastify's own hooks miss a caller that leaves after its
+ * upload. One listener for all who want to know.
  */
-export const requestEndPlugin = fp<{ onBegin: () => void, onEnd: readonly EndOfRequest[] }>(async (app, { onBegin, onEnd }) => {
+export function observe (
+  response: ServerResponse,
+  { onBegin, onEnd }: RequestObserver,
+  factsOf: () => RequestFacts,
+  elapsedMs: () => number
+): void {
+  onBegin()
+  response.on('close', () => {
+    const isAnswered = response.writableFinished
+    const end: RequestEnd = { status: isAnswered ? response.statusCode : CALLER_GONE, isAnswered, ms: elapsedMs() }
+    const facts = factsOf()
+    for (const tell of onEnd) tell(facts, end)
+  })
+}
+
+export const requestEndPlugin = fp<{ observer: RequestObserver }>(async (app, { observer }) => {
   app.addHook('onRequest', (request, reply, done) => {
-    onBegin()
-    reply.raw.on('close', () => {
-      const isAnswered = reply.raw.writableFinished
-      const end: RequestEnd = { status: isAnswered ? reply.statusCode : CALLER_GONE, isAnswered, ms: reply.elapsedTime }
-      for (const tell of onEnd) tell(request, end)
-    })
+    observe(reply.raw, observer, () => factsOf(request), () => reply.elapsedTime)
     done()
   })
 }, { name: 'corelo-request-end' })
+
+function factsOf ({ id, method, routeOptions: { url: route, config }, identity, problem, answer, check }: FastifyRequest): RequestFacts {
+  return { id, method, route, isOperational: config.operational === true, identity, problem, answer, check }
+}

@@ -10,11 +10,16 @@ export function requestIdOf (request: IncomingMessage): string {
   return typeof given === 'string' && SANE.test(given) ? given : randomUUID()
 }
 
-/** Every answer says which request it belongs to, and that its content is what its type says. */
+/** What every answer says: which request it belongs to, and that its content is what its type says. Names and values in turn. */
+export function headersOfEvery (id: string): [string, string, string, string] {
+  return ['x-request-id', id, 'x-content-type-options', 'nosniff']
+}
+
 export const requestIdPlugin = fp(async app => {
   app.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id)
-    reply.header('x-content-type-options', 'nosniff')
+    const [idName, id, sniffName, sniff] = headersOfEvery(request.id)
+    reply.header(idName, id)
+    reply.header(sniffName, sniff)
     done()
   })
 }, { name: 'corelo-request-id' })

@@ -6,6 +6,12 @@ const SAMPLE_MS = 1000
 const RESOLUTION_MS = 10
 const NS_PER_MS = 1e6
 
+/** How much the event loop has to do. */
+export interface Pressure {
+  isTooHigh (): boolean
+  close (): void
+}
+
 /**
  * The last resort against overload: where the event loop is late by more than `maxDelayMs` (the mean over a second; 0: never)
  * nothing is answered in time anyway. The service's own admission control acts long before.
@@ -13,8 +19,8 @@ const NS_PER_MS = 1e6
  * Not @fastify/under-pressure: its timer asks for the process's memory, which fails and so ends the process where no file can be
  * opened. This one reads a histogram and nothing else.
  */
-export const underPressurePlugin = fp<{ maxDelayMs: number }>(async (app, { maxDelayMs }) => {
-  if (maxDelayMs === 0) return
+export function createPressure (maxDelayMs: number): Pressure {
+  if (maxDelayMs === 0) return { isTooHigh: () => false, close () {} }
   const delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   delays.enable()
   let delayMs = 0
@@ -22,12 +28,19 @@ export const underPressurePlugin = fp<{ maxDelayMs: number }>(async (app, { maxD
     delayMs = delays.mean / NS_PER_MS - RESOLUTION_MS // NaN without a sample, which is above nothing
     delays.reset()
   }, SAMPLE_MS).unref()
-  app.addHook('onClose', async () => {
-    clearInterval(timer)
-    delays.disable()
-  })
+  return {
+    isTooHigh: () => delayMs > maxDelayMs,
+    close () {
+      clearInterval(timer)
+      delays.disable()
+    }
+  }
+}
+
+export const underPressurePlugin = fp<{ pressure: Pressure }>(async (app, { pressure }) => {
+  app.addHook('onClose', async () => { pressure.close() })
   app.addHook('onRequest', (request, _reply, done) => {
-    if (delayMs > maxDelayMs && request.routeOptions.config.operational !== true) {
+    if (pressure.isTooHigh() && request.routeOptions.config.operational !== true) {
       done(new AppError('overloaded', 'The service is busy; try again after the time in Retry-After.', { retry_after: 1 }))
       return
     }

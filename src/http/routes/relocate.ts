@@ -37,7 +37,7 @@ export const relocateRoutes: Routes = async (app, { service, config, uploads }) 
       }
     }
   }, async (request, reply) => {
-    const representation = chooseRepresentation(request)
+    const representation = chooseRepresentation(request.headers.accept)
     const lease = uploads.open()
     try {
       const wanted = await readRelocation(request, config, lease, needsReport(representation))

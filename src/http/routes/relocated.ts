@@ -9,11 +9,14 @@ import { toList } from '../kernel-parts.js'
 import { answered } from '../schemas/answer.js'
 import { responses } from '../schemas/problem.js'
 import { RelocatedParams, RelocatedQuery } from '../schemas/relocate.js'
-import type { RelocateAnswer } from '../../relocation/types.js'
+import type { HeldQuestion, RelocateAnswer } from '../../relocation/types.js'
 import type { Routes } from './dependencies.js'
 
-export const relocatedRoutes: Routes = async (app, { service, config }) => {
-  app.get('/relocated/:object/:btf', {
+const ROUTE = '/relocated/:object/:btf'
+const ACCESS = 'relocate'
+
+export const relocatedRoutes: Routes = async (app, { service, config, addresses }) => {
+  app.get(ROUTE, {
     schema: {
       operationId: 'getRelocated',
       tags: ['relocation'],
@@ -26,9 +29,9 @@ export const relocatedRoutes: Routes = async (app, { service, config }) => {
         'object_unknown', 'btf_unknown', 'not_found', 'not_acceptable', 'object_invalid', 'btf_invalid', 'relocation_failed',
         'deadline_exceeded', 'rate_limited')
     },
-    config: { access: 'relocate' }
+    config: { access: ACCESS }
   }, (request, reply) => {
-    const representation = chooseRepresentation(request)
+    const representation = chooseRepresentation(request.headers.accept)
     const { params, query } = request
     if (query.engine !== undefined && query.engine !== ENGINE.version) {
       throw new AppError('not_found',
@@ -37,17 +40,21 @@ export const relocatedRoutes: Routes = async (app, { service, config }) => {
         { engine: ENGINE.version })
     }
     const modules = modulesOf(query)
+    const question: HeldQuestion = { objectSha256: params.object as Sha256, btfSha256: params.btf as Sha256, moduleSha256s: modules }
     const relocating = withDeadline(reply.raw, config.deadlineMs, deadline => service.relocate({
-      objectSha256: params.object as Sha256,
-      btfSha256: params.btf as Sha256,
-      moduleSha256s: modules,
+      ...question,
       onUnresolved: 'poison',
       places: query.places,
       wantsReport: needsReport(representation)
     }, deadline))
+    const cacheControl = query.engine === undefined ? FIVE_MINUTES : IMMUTABLE
     const send = (answer: RelocateAnswer): void => {
       request.answer = answer
-      sendAnswer(request, reply, answer, representation, query.engine === undefined ? FIVE_MINUTES : IMMUTABLE)
+      // Not lists of modules by their digest: whether one is remembered is asked each time.
+      if (answer.cached && query.module_list === undefined) {
+        addresses.note(request.url, { route: ROUTE, access: ACCESS, question, cacheControl })
+      }
+      sendAnswer(request, reply, answer, representation, cacheControl)
     }
     // A held result is sent at once: to wait for what is there costs as much as to find it.
     return relocating instanceof Promise ? relocating.then(send) : send(relocating)

@@ -5,10 +5,10 @@ import { openDeb } from '../../formats/containers/deb.js'
 import type { Member } from '../../formats/containers/member.js'
 import { openRpm } from '../../formats/containers/rpm.js'
 import { detectCompression, unpackWhole } from '../../formats/decompress/decompress.js'
-import type { Found } from '../../formats/found.js'
 import { readFileOfKernel } from '../../formats/images/read-image.js'
-import { scanPackedKernel } from '../../formats/images/scan-packed.js'
+import { scanPackedKernel, type ScannedKernel } from '../../formats/images/scan-packed.js'
 import { kernelFileOf } from '../../formats/kernel-files.js'
+import { ownPages } from '../../formats/own-pages.js'
 import { collectGarbage } from '../../workers/collect.js'
 import type { ExtractedKernel, ExtractedModules, KernelTask, ModulesTask } from './protocol.js'
 
@@ -25,8 +25,7 @@ export async function openPackage ({ format }: KernelTask | ModulesTask, reader:
 export async function extractKernel (files: AsyncGenerator<Member>, { release, arch, what }: KernelTask): Promise<ExtractedKernel> {
   const image = await findImage(files, release, what)
   collectGarbage() // what unpacked the package is not needed any more
-  const found = await readKernel(image, what)
-  const { release: own, kernelVersion, arch: ownArch, buildId } = 'evidence' in found ? found.evidence ?? {} : {}
+  const { btf, evidence: { release: own, kernelVersion, arch: ownArch, buildId } } = await readKernel(image, what)
   if (own === undefined || kernelVersion === undefined) {
     throw new AppError('source_invalid', `The kernel in ${what} does not say which release it is.`)
   }
@@ -34,11 +33,12 @@ export async function extractKernel (files: AsyncGenerator<Member>, { release, a
   if (ownArch !== undefined && ownArch !== arch) {
     throw new AppError('source_invalid', `The kernel in ${what} is for ${ownArch}, not for ${arch}.`)
   }
-  if (found.kind !== 'vmlinux') throw new AppError('btf_unknown', `The kernel in ${what} was built without BTF (no CONFIG_DEBUG_INFO_BTF).`)
-  return { btf: found.btf, kernelVersion, buildId }
+  if (btf === undefined) throw new AppError('btf_unknown', `The kernel in ${what} was built without BTF (no CONFIG_DEBUG_INFO_BTF).`)
+  return { btf, kernelVersion, buildId }
 }
 
-async function findImage (files: AsyncGenerator<Member>, release: string, what: string): Promise<Uint8Array> {
+/** In pieces, which can be let go of while what is in them is unpacked. */
+async function findImage (files: AsyncGenerator<Member>, release: string, what: string): Promise<Uint8Array[]> {
   const others = new Set<string>()
   for await (const member of files) {
     const file = kernelFileOf(member.name)
@@ -52,17 +52,24 @@ async function findImage (files: AsyncGenerator<Member>, release: string, what: 
         `The kernel in ${what} has ${member.size} bytes; at most ${BOUNDS.image} are read.`,
         { limit: BOUNDS.image })
     }
-    return await member.read()
+    const pieces: Uint8Array[] = []
+    for await (const piece of member.pieces()) {
+      const own = ownPages(piece.length)
+      own.set(piece)
+      pieces.push(own)
+    }
+    return pieces
   }
   const instead = others.size === 0 ? '' : ` It has ${[...others].slice(0, 3).join(', ')}.`
   throw new AppError('source_invalid', `There is no kernel ${release} in ${what}.${instead}`)
 }
 
 /** On its way out of its packing where that can be, which takes half the time and a third of the memory; else as a whole. */
-async function readKernel (image: Uint8Array, what: string): Promise<Found> {
+async function readKernel (image: Uint8Array[], what: string): Promise<ScannedKernel> {
   const scanned = await scanPackedKernel(image, collectGarbage)
-  if (scanned !== undefined) return { kind: 'vmlinux', place: what, ...scanned }
-  return await readFileOfKernel(image, { place: what, evidence: {} }, BOUNDS.image)
+  if (scanned !== undefined) return scanned
+  const found = await readFileOfKernel(Buffer.concat(image.splice(0)), { place: what, evidence: {} }, BOUNDS.image)
+  return { btf: found.kind === 'vmlinux' ? found.btf : undefined, evidence: 'evidence' in found ? found.evidence ?? {} : {} }
 }
 
 /**

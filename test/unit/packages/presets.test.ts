@@ -18,6 +18,10 @@ describe('the presets', () => {
     ['fedora', 'https://dl.fedoraproject.org/pub/fedora/linux/releases/44/Everything/x86_64/os/'],
     ['fedora', 'https://dl.fedoraproject.org/pub/fedora/linux/updates/44/Everything/aarch64/'],
     ['fedora', 'https://archives.fedoraproject.org/pub/archive/fedora/linux/releases/40/Everything/aarch64/os/'],
+    ['fedora', 'https://dl.fedoraproject.org/pub/fedora/linux/updates/45/Everything/x86_64/'],
+    ['centos-stream', 'https://mirror.stream.centos.org/9-stream/RT/x86_64/os/'],
+    ['rocky', 'https://dl.rockylinux.org/pub/rocky/9/RT/x86_64/os/'],
+    ['opensuse', 'https://download.opensuse.org/distribution/leap/16.0/repo/oss/aarch64/'],
     ['centos-stream', 'https://mirror.stream.centos.org/10-stream/BaseOS/x86_64/os/'],
     ['centos-stream', 'https://vault.centos.org/8-stream/BaseOS/x86_64/os/'],
     ['rocky', 'https://dl.rockylinux.org/pub/rocky/10/BaseOS/aarch64/os/'],
@@ -34,6 +38,10 @@ describe('the presets', () => {
     ['ubuntu', 'http://archive.ubuntu.com/ubuntu/']
   ])('%s asks %s', (name, address) => {
     expect(readRepositories([name]).map(({ url }) => url.href)).toContain(address)
+  })
+
+  it('ask for real-time kernels only where they are built', () => {
+    expect(readRepositories(['rocky', 'centos-stream']).filter(({ url, arch }) => url.pathname.includes('/RT/') && arch !== 'x86_64')).toEqual([])
   })
 
   it('keep a major version apart from the minor ones of its vault', () => {
