@@ -70,7 +70,7 @@ function layOut (layouts) {
 }
 
 /** A table says of which content it is, and has a checksum over that. */
-function tableOf (table, hash) {
+export function tableOf (table, hash) {
   const bytes = Buffer.from(table)
   bytes.write(layoutContent(hash), LAYOUT_HEADER.content, 'latin1')
   bytes.write(digest('sha256', bytes.subarray(0, -CHECKSUM_SIZE), 'hex'), bytes.length - CHECKSUM_SIZE, 'hex')
