@@ -6,7 +6,10 @@ import type { KernelIndex } from '../kernels/kernel-index.js'
 import type { KernelRecord } from '../kernels/kernel-record.js'
 import { formatQuery, formatReference, type KernelQuery } from '../identity/reference.js'
 import { answersForName, isSameBuild } from '../kernels/matches.js'
-import { hasBuild, hasModules, recordsOfBuild, recordsOfName, type ResolvedKernel, resolveKernel, resolveModules, resolveRecords } from '../kernels/resolve.js'
+import {
+  hasBuild, hasModules, recordsOfBuild, recordsOfName,
+  type ResolvedKernel, resolveKernel, resolveModules, resolveRecords
+} from '../kernels/resolve.js'
 import type { ResolveOptions } from '../kernels/unknown-kernel.js'
 import type { Sha256 } from '../store/sha256.js'
 import { abortable } from '../store/abortable.js'
