@@ -70,7 +70,7 @@ module.exports = {
     onlyIn('^src/packages/repomd\\.ts', 'saxes'),
     onlyIn('^src/packages/signature\\.ts', 'openpgp'),
     onlyIn('^src/http/', 'fastify|@fastify|typebox'),
-    onlyIn('^src/(http|agent)/metrics', 'prom-client')
+    onlyIn('^src/(http/(metrics|series-histogram)|agent/metrics)', 'prom-client')
   ],
   options: { tsPreCompilationDeps: true, tsConfig: { fileName: 'tsconfig.app.json' }, doNotFollow: { path: 'node_modules' } }
 }

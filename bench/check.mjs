@@ -1,12 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { Agent, request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { openContentStore } from '../dist/store/content-store.js'
-import { openKernelIndex } from '../dist/kernels/kernel-index.js'
-import { sha256 } from '../dist/store/sha256.js'
-import { withName } from './history.mjs'
-import { labBtfs, labObjects } from './lab.mjs'
+import { FLEET_PATTERN, fillFleet } from './fleet-folder.mjs'
+import { labObjects } from './lab.mjs'
 import { cpuMsOf, startMeasured } from './servers.mjs'
 import { median } from './statistics.mjs'
 
@@ -14,78 +12,114 @@ import { median } from './statistics.mjs'
 const RATE = 100
 
 /**
- * Objects on kernels of one BTF, and on kernels that each have another one: real BTF with a name more, so that nothing but its hash
- * differs. First with nothing known, then with the outcomes of that. Then POST /relocate with a steady load, alone and beside a check.
+ * Checks through the whole service: objects on fleets of several sizes, in a process that has just started, again, and of an object that
+ * is new to it, beside a loop of `bpftool gen min_core_btf` over the same files. CPU is that of all threads. Then POST /relocate with a
+ * steady load, alone and beside checks of one of the fleets, each of objects that no check has had before.
+ *
+ * @param fleets each with so many kernels of so many layouts; with `files` of BTF in bpftool's loop, all BTF is on disk
  */
-export async function benchCheck ({ shared, distinct, windows, seconds, most = Infinity }) {
-  const [btf] = labBtfs()
+export async function benchCheck ({ fleets, windows, seconds, most = Infinity }) {
   const objects = labObjects().map(({ path }) => path).slice(0, most)
-  if (btf === undefined || objects.length === 0) throw new Error('the lab has no BTF or no objects')
-  const cache = mkdtempSync(join(tmpdir(), 'corelo-bench-'))
-  try {
-    await prepare(cache, readFileSync(btf.path), { shared, distinct })
-    const rows = []
-    for (const [name, files, pattern, kernels] of [
-      ['one BTF', objects.slice(0, 1), 'shared/1/x86_64/*', shared],
-      ['one BTF', objects, 'shared/1/x86_64/*', shared],
-      ['a BTF each', objects.slice(0, 1), 'distinct/1/x86_64/*', distinct],
-      ['a BTF each', objects, 'distinct/1/x86_64/*', distinct]
-    ]) {
-      const service = await startMeasured({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false' })
-      const cold = await timed(service, () => check(service.url, files, pattern))
-      const warm = await timed(service, () => check(service.url, files, pattern))
-      rows.push({ kernels: `${kernels} of ${name}`, objects: files.length, 'first ms': cold.ms, 'first CPU ms': cold.cpu, 'again ms': warm.ms, 'again CPU ms': warm.cpu })
-      await service.stop()
+  const one = objects.filter(path => basename(path).startsWith('biolatency')).slice(0, 1)
+  if (one.length === 0) throw new Error('the lab has no objects')
+  const rows = []
+  for (const { kernels, layouts, files = 0, isBesideLoad = false } of fleets) {
+    const cache = mkdtempSync(join(tmpdir(), 'corelo-bench-'))
+    try {
+      const fleet = await fillFleet(cache, { kernels, layouts, holdsAll: files > 0 })
+      const bpftool = files > 0 ? bpftoolMs(one[0], fleet.files.slice(0, files), join(cache, 'min.btf')) : undefined
+      for (const checked of kernels * objects.length > MAX_ROWS ? [one] : [one, objects]) {
+        rows.push({ ...await onFleet(cache, kernels, checked, bpftool === undefined ? undefined : bpftool * kernels * checked.length), 'tables / BTF %': 100 * fleet.bytes.tables / fleet.bytes.btf, 'files in loop': files })
+      }
+      if (isBesideLoad) for (const checked of [one, objects]) rows.push(await besideLoad(cache, kernels, fleet.kernel, checked, { windows, seconds }))
+    } finally {
+      rmSync(cache, { recursive: true, force: true })
     }
-    return [...rows, await besideLoad(cache, objects, { windows, seconds, distinct })].map(row => ({ ...EMPTY, ...row }))
-  } finally {
-    rmSync(cache, { recursive: true, force: true })
+  }
+  const names = Object.keys(Object.assign({}, ...rows))
+  return rows.map(row => Object.fromEntries(names.map(name => [name, row[name] ?? ''])))
+}
+
+/** What one check answers at most (CheckLimits). */
+const MAX_ROWS = 500_000
+
+async function onFleet (cache, kernels, files, bpftool) {
+  const service = await startMeasured({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false' })
+  const before = residentMb(service)
+  const cold = await timed(service, () => check(service.url, files))
+  const again = await timed(service, () => check(service.url, files))
+  const other = await timed(service, () => check(service.url, files, { serial: 0 }))
+  const resident = residentMb(service) - before
+  await service.stop()
+  return {
+    kernels: `${kernels}`,
+    objects: files.length,
+    'cold ms': cold.ms,
+    'cold CPU ms': cold.cpu,
+    'again CPU ms': again.cpu,
+    'other objects CPU ms': other.cpu,
+    outcomes: cold.value.outcomes,
+    'resident +MB': resident,
+    'bpftool CPU ms': bpftool,
+    'cold / bpftool': bpftool === undefined ? undefined : cold.cpu / bpftool,
+    'again / bpftool': bpftool === undefined ? undefined : again.cpu / bpftool,
+    'other / bpftool': bpftool === undefined ? undefined : other.cpu / bpftool
   }
 }
 
-const EMPTY = { kernels: '', objects: '', 'first ms': '', 'first CPU ms': '', 'again ms': '', 'again CPU ms': '', 'p50 alone': '', 'p50 beside': '', 'p99 alone': '', 'p99 beside': '', ratio: '' }
-
-/** Windows with and without a check take turns, so that what else the machine does is in both. */
-async function besideLoad (cache, objects, { windows, seconds, distinct }) {
-  // The memory tier holds a few kernels, so that each check reads them anew. Results are not held for it: each request is another object.
-  const service = await startMeasured({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false' })
+/** Windows with and without checks take turns, so that what else the machine does is in both. */
+async function besideLoad (cache, kernels, kernel, objects, { windows, seconds }) {
+  // Nothing is refused because the machine has much to do: a late answer is what is measured.
+  const service = await startMeasured({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false', CORELO_MAX_DELAY_MS: '0' })
   const alone = []
   const beside = []
-  await load(service.url, objects[0], 1)
+  await load(service.url, kernel, objects[0], 1)
   for (let window = 0; window < windows; window++) {
-    alone.push(await load(service.url, objects[0], seconds))
+    await loopDelayMs(service.url)
+    alone.push({ ...await load(service.url, kernel, objects[0], seconds), delay: await loopDelayMs(service.url) })
     const leaving = new AbortController()
     const running = keepChecking(service.url, objects, leaving.signal)
-    beside.push(await load(service.url, objects[0], seconds))
+    beside.push({ ...await load(service.url, kernel, objects[0], seconds), delay: await loopDelayMs(service.url) })
     leaving.abort()
     await running
   }
   await service.stop()
-  const [p99, p99Beside] = [alone, beside].map(times => median(times.map(({ p99 }) => p99)))
+  const middle = (runs, name) => median(runs.map(run => run[name]))
   return {
-    kernels: `POST /relocate beside a check of ${distinct}`,
+    kernels: `POST /relocate beside ${kernels}`,
     objects: objects.length,
-    'p50 alone': median(alone.map(({ p50 }) => p50)),
-    'p50 beside': median(beside.map(({ p50 }) => p50)),
-    'p99 alone': p99,
-    'p99 beside': p99Beside,
-    ratio: p99Beside / p99
+    'p50 alone': middle(alone, 'p50'),
+    'p50 beside': middle(beside, 'p50'),
+    'p99 alone': middle(alone, 'p99'),
+    'p99 beside': middle(beside, 'p99'),
+    ratio: middle(beside, 'p99') / middle(alone, 'p99'),
+    'loop p99 alone': middle(alone, 'delay'),
+    'loop p99 beside': middle(beside, 'delay')
   }
+}
+
+/** How late the event loop was since this was asked for last: the 99th part in a hundred, of which 10 ms are the clock's own. */
+async function loopDelayMs (address) {
+  const text = await (await fetch(`${address}/metrics`)).text()
+  return 1000 * Number(/^nodejs_eventloop_lag_p99_seconds (.*)$/m.exec(text)?.[1])
 }
 
 /** Checks, each of objects that no check has had before, so that nothing of it is known. */
 async function keepChecking (address, objects, signal) {
-  for (let serial = 0; !signal.aborted; serial++) await check(address, objects, 'distinct/1/x86_64/*', { serial, signal }).catch(error => { if (!signal.aborted) throw error })
+  for (let serial = 0; !signal.aborted; serial++) await check(address, objects, { serial, signal }).catch(error => { if (!signal.aborted) throw error })
 }
 
-async function check (address, files, pattern, { serial, signal } = {}) {
+/** Rows of one object as they come; of several objects in groups, since an answer has its limit. */
+async function check (address, files, { serial, signal } = {}) {
   const form = new FormData()
   for (const file of files) form.append('object', new Blob([anew(readFileSync(file), serial)]), basename(file))
-  form.append('kernels', pattern)
+  form.append('kernels', FLEET_PATTERN)
+  if (files.length > 1) form.append('group', 'outcome')
   const response = await fetch(`${address}/check`, { method: 'POST', body: form, headers: { accept: 'application/x-ndjson' }, ...(signal === undefined ? {} : { signal }) })
   const lines = (await response.text()).trim().split('\n')
   const { summary } = JSON.parse(lines.at(-1))
   if (response.status !== 200 || summary.rows !== summary.kernels * files.length) throw new Error(`the check answered ${response.status} with ${lines.length} lines`)
+  return summary
 }
 
 /** The same object under another hash. */
@@ -95,12 +129,26 @@ function anew (object, serial) {
 
 async function timed (service, work) {
   const [started, cpu] = [performance.now(), cpuMsOf(service)]
-  await work()
-  return { ms: performance.now() - started, cpu: cpuMsOf(service) - cpu }
+  const value = await work()
+  return { value, ms: performance.now() - started, cpu: cpuMsOf(service) - cpu }
+}
+
+function residentMb ({ child }) { return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]) / 1024 }
+
+/** User and system time of one of these files in a loop over all, by the shell's own clock of its children; undefined without bpftool. */
+function bpftoolMs (object, btfs, output) {
+  const script = 'PATH=$PATH:/usr/sbin; object=$1; output=$2; shift 2; ' +
+    'for btf in "$@"; do bpftool gen min_core_btf "$btf" "$output" "$object" >/dev/null 2>&1 || exit 1; done; times'
+  try {
+    const [, children = ''] = execFileSync('/bin/bash', ['-c', script, 'bench', object, output, ...btfs], { stdio: ['ignore', 'pipe', 'ignore'] }).toString().trim().split('\n')
+    return children.split(' ').reduce((sum, part) => sum + 1000 * (60 * Number(part.split('m')[0]) + Number.parseFloat(part.split('m')[1])), 0) / btfs.length
+  } catch {
+    return undefined
+  }
 }
 
 /** POST /relocate at a steady rate; latencies in milliseconds. Each request is another object, so that a worker has to relocate it. */
-async function load (address, file, seconds) {
+async function load (address, kernel, file, seconds) {
   const agent = new Agent({ keepAlive: true, maxSockets: 32 })
   const object = readFileSync(file)
   const times = []
@@ -111,7 +159,7 @@ async function load (address, file, seconds) {
     const due = started + i * 1000 / RATE
     const wait = due - performance.now()
     if (wait > 0) await new Promise(resolve => setTimeout(resolve, wait))
-    pending.push(post(agent, `${address}/relocate?kernel_release=shared/1/x86_64/6.1.0-0`, anew(object, i)).then(() => { times.push(performance.now() - due) }))
+    pending.push(post(agent, `${address}/relocate?kernel_release=${kernel}`, anew(object, i)).then(() => { times.push(performance.now() - due) }))
   }
   await Promise.all(pending)
   agent.destroy()
@@ -128,24 +176,4 @@ function post (agent, address, body) {
     call.on('error', reject)
     call.end(body)
   })
-}
-
-async function prepare (directory, btf, { shared, distinct }) {
-  const store = openContentStore({ directory })
-  const index = await openKernelIndex({ directory })
-  const put = async (distro, count, bytesOf) => {
-    for (let i = 0; i < count; i++) {
-      const bytes = bytesOf(i)
-      const hash = sha256(bytes)
-      await store.write('btf', hash, bytes)
-      const at = new Date().toISOString()
-      const provenance = { by: 'bench', at }
-      const reference = { distro, distroVersion: '1', arch: 'x86_64', release: `6.1.0-${i}` }
-      await index.put({ reference, btfSha256: hash, bytes: bytes.length, types: 1, source: 'import', provenance, firstSeen: at, lastUsed: at, modules: [] })
-    }
-  }
-  await put('shared', shared, () => btf)
-  await put('distinct', distinct, i => withName(btf, `kernel_${i}`))
-  await index.close()
-  await store.close()
 }

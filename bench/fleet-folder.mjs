@@ -8,6 +8,7 @@ import { buildLayoutTable } from '../dist/layout/index.js'
 import { openContentStore } from '../dist/store/content-store.js'
 import { sha256 } from '../dist/store/sha256.js'
 import { LAYOUT_FORMAT, layoutContent } from '../dist/workers/layout-format.js'
+import { withName } from './history.mjs'
 import { labBtfs } from './lab.mjs'
 
 /** By what all kernels of such a folder are meant. */
@@ -24,7 +25,7 @@ const AT_ONCE = 64
  * and of these as many as are asked for, which differ in a name that nothing reads. Each has a content, a row and a layout table of its own.
  *
  * @param holdsAll whether the BTF of each is there; else that of the first of each layout, which is what a check of new objects reads
- * @returns the files of BTF, and the bytes of BTF and tables that the kernels have
+ * @returns the files of BTF, the bytes of BTF and tables that the kernels have, and a kernel whose BTF is there
  */
 export async function fillFleet (directory, { kernels, layouts, holdsAll }) {
   const store = openContentStore({ directory })
@@ -51,7 +52,7 @@ export async function fillFleet (directory, { kernels, layouts, holdsAll }) {
   await Promise.all(rows)
   await index.close()
   await store.close()
-  return { files, bytes }
+  return { files, bytes, kernel: `fleet/1/x86_64/${laid[0].version}.0-00000` }
 }
 
 function write (path, bytes) {
@@ -70,20 +71,10 @@ function layOut (layouts) {
 }
 
 /** A table says of which content it is, and has a checksum over that. */
-function tableOf (table, hash) {
+export function tableOf (table, hash) {
   const bytes = Buffer.from(table)
   bytes.write(layoutContent(hash), LAYOUT_HEADER.content, 'latin1')
   bytes.write(digest('sha256', bytes.subarray(0, -CHECKSUM_SIZE), 'hex'), bytes.length - CHECKSUM_SIZE, 'hex')
-  return bytes
-}
-
-/** The same types with a name more at the end of the strings, which are the end of the file. */
-export function withName (btf, name) {
-  const added = Buffer.from(`${name}\0`)
-  const bytes = Buffer.concat([btf, added])
-  const [headerBytes, stringsOffset, stringsBytes] = [4, 16, 20].map(at => bytes.readUInt32LE(at))
-  if (headerBytes + stringsOffset + stringsBytes !== btf.length) throw new Error('strings are not the end of this BTF')
-  bytes.writeUInt32LE(stringsBytes + added.length, 20)
   return bytes
 }
 

@@ -1,5 +1,4 @@
 import { spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +8,7 @@ import { buildLayoutTable } from '../dist/layout/index.js'
 import { openContentStore } from '../dist/store/content-store.js'
 import { sha256 } from '../dist/store/sha256.js'
 import { LAYOUT_FORMAT, layoutContent } from '../dist/workers/layout-format.js'
+import { tableOf, withName } from './fleet-folder.mjs'
 import { labBtfs } from './lab.mjs'
 import { cpuMsOf, startMeasured } from './servers.mjs'
 
@@ -87,7 +87,7 @@ async function prepare (directory, btfs, { kernels, untabled }) {
     const [bytes, table] = [btfs[i % btfs.length], tables[i % btfs.length]]
     const hash = i < btfs.length ? sha256(bytes) : sha256(`kernel ${i}`)
     if (i < btfs.length) await store.write('btf', hash, bytes) // the first of a layout is the one that is read
-    await store.write('layout', hash, ofContent(table, hash))
+    await store.write('layout', hash, tableOf(table, hash))
     await put('tabled', i, hash, bytes)
   }
   for (let i = 0; i < untabled; i++) {
@@ -98,22 +98,4 @@ async function prepare (directory, btfs, { kernels, untabled }) {
   }
   await index.close()
   await store.close()
-}
-
-/** The same table as that of other BTF: layout/format.ts has where a table says so, and where its checksum is. */
-function ofContent (table, hash) {
-  const bytes = Buffer.from(table)
-  bytes.write(layoutContent(hash), 24, 'latin1')
-  createHash('sha256').update(bytes.subarray(0, -32)).digest().copy(bytes, bytes.length - 32)
-  return bytes
-}
-
-/** The same types with a name more at the end of the strings, which are the end of the file. */
-export function withName (btf, name) {
-  const added = Buffer.from(`${name}\0`)
-  const bytes = Buffer.concat([btf, added])
-  const [headerBytes, stringsOffset, stringsBytes] = [4, 16, 20].map(at => bytes.readUInt32LE(at))
-  if (headerBytes + stringsOffset + stringsBytes !== btf.length) throw new Error('strings are not the end of this BTF')
-  bytes.writeUInt32LE(stringsBytes + added.length, 20)
-  return bytes
 }

@@ -8,8 +8,11 @@ import { labBtfs } from './lab.mjs'
 import { loadBranchyObject } from './large-object.mjs'
 import { median } from './statistics.mjs'
 
-/** Programs, and instructions of each. The first is of the size of the largest tracer that is known. */
-const SIZES = [[35, 4000], [8, 4000], [100, 400]]
+/**
+ * Programs, instructions of each, and where the guard before the poison has its number: in a register, as most have, or on the stack,
+ * where every way to the guard is followed. The first is of the size of a large tracer.
+ */
+const SIZES = [[35, 4000, 'register'], [35, 4000, 'stack'], [8, 4000, 'stack'], [100, 400, 'stack']]
 
 /**
  * The verdict about objects with thousands of instructions before the poison, and the report: at first, in a process that has judged
@@ -21,13 +24,14 @@ export async function benchJudge ({ runs }) {
   const branchyObject = await loadBranchyObject()
   const folder = mkdtempSync(join(tmpdir(), 'corelo-bench-'))
   try {
-    return SIZES.map(([programs, instructions]) => {
-      const path = join(folder, `${programs}-${instructions}.bpf.o`)
-      writeFileSync(path, branchyObject({ programs, instructions }))
+    return SIZES.map(([programs, instructions, guard]) => {
+      const path = join(folder, `${programs}-${instructions}-${guard}.bpf.o`)
+      writeFileSync(path, branchyObject({ programs, instructions, guard }))
       const fresh = Array.from({ length: 3 }, () => timesInNewProcess(path, kernel.path, runs))
       return {
         programs,
         'instructions each': instructions,
+        guard,
         'first verdict and report ms': median(fresh.map(([first]) => first)),
         'later ms': median(fresh.flatMap(([, ...later]) => later))
       }

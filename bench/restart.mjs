@@ -8,19 +8,20 @@ import { openKernelIndex } from '../dist/kernels/kernel-index.js'
 import { sha256 } from '../dist/store/sha256.js'
 import { spawnService } from '../scripts/service.mjs'
 
-/** What is promised: a service that holds 500 kernels is ready this soon after it was started. */
-const PROMISED_MS = 2000
+/** What is promised: how soon after its start a service is ready that holds so many kernels. */
+const PROMISED_MS = { 500: 2000 }
 const MODULES = 120
-const CONTENT_BYTES = 200_000
+/** Files that are written at a time. */
+const AT_ONCE = 64
 
 /**
  * From the start of the process until it is ready, with so many kernels in its cache, every fifth of them with the modules of a
  * desktop kernel. How large content is does not matter: nothing of it is read, or even listed, before.
  */
-export async function benchRestart ({ kernels, runs }) {
+export async function benchRestart ({ kernels, runs, contentBytes = 200_000 }) {
   const cache = mkdtempSync(join(tmpdir(), 'corelo-bench-'))
   try {
-    await prepare(cache, kernels)
+    await prepare(cache, kernels, contentBytes)
     const times = []
     const cpu = []
     for (let run = 0; run < runs; run++) {
@@ -30,18 +31,29 @@ export async function benchRestart ({ kernels, runs }) {
       await answered(`${service.url}/readyz`)
       times.push(performance.now() - started)
       cpu.push(cpuMs(service.child.pid))
-      const held = (await (await answered(`${service.url}/kernels?limit=1000`)).json()).kernels.length
+      const held = await countKernels(service.url)
       await service.stop()
       if (held !== kernels) throw new Error(`the service knows ${held} of ${kernels} kernels after its start`)
     }
     times.sort((a, b) => a - b)
     cpu.sort((a, b) => a - b)
     // Time on the clock says more of what else the machine does. The CPU time bounds it where the machine does nothing else.
-    if (Math.min(times[0], cpu[0]) > PROMISED_MS) throw new Error(`a start with ${kernels} kernels takes ${cpu[0]} ms of CPU time; it is promised in ${PROMISED_MS} ms`)
+    const promised = PROMISED_MS[kernels] ?? Infinity
+    if (Math.min(times[0], cpu[0]) > promised) throw new Error(`a start with ${kernels} kernels takes ${cpu[0]} ms of CPU time; it is promised in ${promised} ms`)
     return [{ kernels, 'best ms': times[0], 'median ms': times[Math.floor(runs / 2)], 'worst ms': times.at(-1), 'CPU ms': cpu[Math.floor(runs / 2)] }]
   } finally {
     rmSync(cache, { recursive: true, force: true })
   }
+}
+
+async function countKernels (url) {
+  let count = 0
+  for (let cursor = ''; cursor !== undefined;) {
+    const page = await (await answered(`${url}/kernels?limit=1000${cursor}`)).json()
+    count += page.kernels.length
+    cursor = page.next_cursor == null ? undefined : `&cursor=${encodeURIComponent(page.next_cursor)}`
+  }
+  return count
 }
 
 /** CPU time of a process and its threads up to now. */
@@ -60,11 +72,11 @@ async function answered (address) {
   }
 }
 
-async function prepare (directory, kernels) {
+async function prepare (directory, kernels, contentBytes) {
   const store = openContentStore({ directory })
   const index = await openKernelIndex({ directory })
-  for (let i = 0; i < kernels; i++) {
-    const bytes = randomBytes(CONTENT_BYTES)
+  const add = async i => {
+    const bytes = randomBytes(contentBytes)
     const hash = sha256(bytes)
     await store.write('btf', hash, bytes)
     const at = new Date(Date.now() - i * 60_000).toISOString()
@@ -73,6 +85,7 @@ async function prepare (directory, kernels) {
     const reference = { distro: 'ubuntu', distroVersion: '20.04', arch: 'x86_64', release: `5.4.0-${i}-generic` }
     await index.put({ reference, btfSha256: hash, bytes: bytes.length, types: 1, source: 'upload', provenance, firstSeen: at, lastUsed: at, modules })
   }
+  for (let i = 0; i < kernels; i += AT_ONCE) await Promise.all(Array.from({ length: Math.min(AT_ONCE, kernels - i) }, (_, j) => add(i + j)))
   await index.close()
   await store.close()
 }

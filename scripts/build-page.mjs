@@ -41,7 +41,8 @@ async function buildPage () {
         target: 'es2022',
         assetsInlineLimit: 0, // data: addresses are against the page's policy
         modulePreload: { polyfill: false },
-        reportCompressedSize: false
+        reportCompressedSize: false,
+        rolldownOptions: { checks: { pluginTimings: false } } // a slow machine is nothing to warn of
       }
     })
     rmSync(out, { recursive: true, force: true })

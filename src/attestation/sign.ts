@@ -2,7 +2,7 @@ import { sign } from 'node:crypto'
 import { AppError } from '../errors.js'
 import { preAuthEncoding, serializeEnvelope } from './dsse.js'
 import type { Jwks } from '../wire/keys.js'
-import type { SigningKey } from './signing-keys.js'
+import { sealKeyOf, type SigningKey } from './signing-keys.js'
 import { PAYLOAD_TYPE, serializeStatement, type RelocationFacts } from './statement.js'
 
 /** Signs what the service says of its results. */
@@ -15,6 +15,8 @@ export interface Signer {
   sign(facts: RelocationFacts): string
   /** Name of the key that signs now. It changes when the first one reaches its end. */
   keyId(): string
+  /** Secrets that follow from the keys, in their order: for what only those may make who may sign. 32 bytes each. */
+  readonly sealKeys: readonly Uint8Array[]
   /** All keys, those past their end too: who verifies then learns that a key is old, not that it is unknown. */
   readonly jwks: Jwks
 }
@@ -38,6 +40,7 @@ export function createSigner (keys: readonly [SigningKey, ...SigningKey[]]): Sig
       return serializeEnvelope({ payloadType: PAYLOAD_TYPE, payload, signatures: [{ keyid: jwk.kid, sig }] })
     },
     keyId: () => current().jwk.kid,
+    sealKeys: keys.map(({ privateKey }) => sealKeyOf(privateKey)),
     jwks: { keys: keys.map(({ jwk }) => jwk) }
   }
 }

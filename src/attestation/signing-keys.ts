@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, hkdfSync, type KeyObject } from 'node:crypto'
 import { AppError } from '../errors.js'
 import type { PublicJwk } from '../wire/keys.js'
 import { toJwk } from './jwk.js'
@@ -38,6 +38,11 @@ export function formatSigningKey (privateKey: KeyObject, expires?: Date): string
   const { kid } = toJwk(createPublicKey(privateKey))
   const end = expires === undefined ? '' : `Expires: ${expires.toISOString()}\n`
   return `Key: ${kid}\n${end}${privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()}`
+}
+
+/** A secret that follows from a private key and tells nothing of it (HKDF, RFC 5869). 32 bytes. */
+export function sealKeyOf (privateKey: KeyObject): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', privateKey.export({ type: 'pkcs8', format: 'der' }), '', 'corelo seal', 32))
 }
 
 function parseBlock (block: string): SigningKey {

@@ -15,7 +15,7 @@ export function diffTypes (from: readonly TypeDefinition[], to: readonly TypeDef
 }
 
 /** @param from undefined where the type was added, as `to` where it was removed */
-export function diffDefinitions (from: TypeDefinition | undefined, to: TypeDefinition | undefined): TypeDifference {
+function diffDefinitions (from: TypeDefinition | undefined, to: TypeDefinition | undefined): TypeDifference {
   const some = to ?? from
   const members = some?.members === undefined
     ? undefined

@@ -1,7 +1,8 @@
 import { AppError } from '../errors.js'
 import type { Fetching } from '../kernels/fetching.js'
 import type { KernelQuery } from '../identity/reference.js'
-import { isSha256, sha256, type Sha256 } from '../store/sha256.js'
+import { requireObjectHash } from '../relocation/objects.js'
+import { sha256, type Sha256 } from '../store/sha256.js'
 import type { CheckedRuns, CheckRun } from '../workers/protocol.js'
 import { compared, createBaseline } from './baseline.js'
 import { expandKernels, lookUpAgain, type ExpandOptions } from './expand-kernels.js'
@@ -202,11 +203,7 @@ function requireCounts ({ objects, kernels }: CheckRequest, limits: CheckLimits)
   if (kernels.length === 0) {
     throw invalid('kernels', 'The request names no kernels; send a pattern as the part kernels, such as ubuntu/20.04/x86_64/*, or *.')
   }
-  for (const { content } of objects) {
-    if (typeof content === 'string' && !isSha256(content)) {
-      throw invalid('object', 'An object is named by sha256: and 64 lower-case hex digits.')
-    }
-  }
+  for (const { content } of objects) if (typeof content === 'string') requireObjectHash(content)
   if (objects.length > limits.objects) {
     throw new AppError('too_large', `The request has ${objects.length} objects; at most ${limits.objects} are checked at once.`,
       { field: 'object', limit: limits.objects })

@@ -5,11 +5,13 @@ import type { FairShare } from '../workers/fair-share.js'
 import type { Fetching } from '../kernels/fetching.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import type { Objects } from '../relocation/objects.js'
+import type { KeptValues } from '../store/kept-values.js'
 import { toShared } from '../store/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
 import type { CheckedRuns, CheckRun, CheckTask } from '../workers/protocol.js'
 import { createChecks, type Checks } from './checks.js'
 import { CHECK_LIMITS, type CheckLimits } from './limits.js'
+import { createKeptOutcomes } from './kept-outcomes.js'
 import type { LayoutTables } from '../kernels/layout-tables.js'
 import { createLayoutKeys } from './outcome-keys.js'
 import { createOutcomes } from './outcomes.js'
@@ -20,6 +22,8 @@ export interface OpenChecksOptions {
   readonly btfs: Pick<BtfAccess, 'glance' | 'loadPast'>
   /** By which kernels are compared without their BTF. */
   readonly tables: LayoutTables
+  /** What earlier checks found out, also those of an earlier process. */
+  readonly values: KeptValues
   readonly objects: Pick<Objects, 'get' | 'hold' | 'requireSize'>
   readonly fetching: Pick<Fetching, 'obtain'>
   readonly catalog: Pick<Catalog, 'kernels'>
@@ -40,6 +44,7 @@ export interface OpenChecksOptions {
 export function openChecks ({
   btfs,
   tables,
+  values,
   objects,
   catalog,
   lane,
@@ -49,19 +54,24 @@ export function openChecks ({
   limits,
   ...options
 }: OpenChecksOptions): Checks {
+  const outcomes = createKeptOutcomes(createOutcomes(memoryBytes.outcomes), values)
   return createChecks({
     ...options,
     offered: () => catalog.kernels(),
     keys: createLayoutKeys({ tables, maxBytes: memoryBytes.vectors }),
-    outcomes: createOutcomes(memoryBytes.outcomes),
+    outcomes,
     concurrency: threads,
     limits: { ...CHECK_LIMITS, ...limits },
-    get: hash => objects.get(hash),
+    async get (hash) {
+      await outcomes.load(hash)
+      return await objects.get(hash)
+    },
     async take (bytes, hash) {
       objects.requireSize(bytes)
       const shared = toShared(bytes)
       await lane.run({ kind: 'inspect', object: shared, wantsInspection: false })
       objects.hold(hash, shared)
+      await outcomes.load(hash)
       return shared
     },
     relocate: (content, runs, caller) => relocateInLane({ btfs, run: task => inTurn(caller, () => lane.run(task)) }, content, runs)

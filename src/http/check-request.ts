@@ -3,9 +3,9 @@ import type { CheckRequest } from '../check/checks.js'
 import { CHECK_LIMITS } from '../check/limits.js'
 import { parseEarlier } from '../check/parse.js'
 import { AppError } from '../errors.js'
-import { isSha256, type Sha256 } from '../store/sha256.js'
 import { mediaTypeOf } from './accept.js'
 import { readForm, type PartKind } from './multipart-request.js'
+import { requireObjectBytes, requireObjectText } from './object-parts.js'
 import { CheckFields } from './schemas/check.js'
 import type { UploadLease } from './upload.js'
 import { toInvalidRequest } from './validation.js'
@@ -53,7 +53,7 @@ export async function readCheck (request: FastifyRequest, lease: UploadLease): P
     request: {
       objects: [
         ...(files['object'] ?? []).map((content, i) => toObject(content, fileNames['object']?.[i])),
-        ...(repeated['object'] ?? []).map(toHeld)
+        ...(repeated['object'] ?? []).map(text => ({ content: requireObjectText(text) }))
       ],
       kernels: (repeated['kernels'] ?? []).flatMap(text => text.split(/[\r\n]+/)).map(line => line.trim()).filter(line => line !== ''),
       fetch: fields.fetch === 'true',
@@ -66,14 +66,7 @@ export async function readCheck (request: FastifyRequest, lease: UploadLease): P
 const MAX_NAME = 255
 
 function toObject (content: Uint8Array, name: string | undefined): CheckRequest['objects'][number] {
-  if (content.length === 0) throw new AppError('object_invalid', 'A part object is empty; send the eBPF ELF object.', { part: 'object' })
-  return { name: name?.trim().slice(0, MAX_NAME) || undefined, content }
-}
-
-function toHeld (text: string): { readonly content: Sha256 } {
-  if (isSha256(text)) return { content: text }
-  throw new AppError('invalid_request',
-    'A part object must be a file (a part with a file name), or the text sha256: and 64 lower-case hex digits.', { field: 'object' })
+  return { name: name?.trim().slice(0, MAX_NAME) || undefined, content: requireObjectBytes(content) }
 }
 
 function fromQuery (query: CheckFields, parts: Readonly<Record<string, unknown>>): CheckFields {

@@ -1,11 +1,11 @@
 import type { FastifyRequest } from 'fastify'
 import { AppError } from '../errors.js'
 import type { MinimiseRequest } from '../relocation/minimising.js'
-import { isSha256 } from '../store/sha256.js'
 import { mediaTypeOf } from './accept.js'
 import type { Config } from './config.js'
 import { KERNEL_PARTS, toTargetRequest } from './kernel-parts.js'
 import { readForm, type PartKind } from './multipart-request.js'
+import { requireObjectBytes, requireObjectText } from './object-parts.js'
 import { KernelFields } from './schemas/relocate.js'
 import type { UploadLease } from './upload.js'
 import { toInvalidRequest } from './validation.js'
@@ -31,15 +31,7 @@ export async function readMinimising (
   const validate = request.compileValidationSchema(KernelFields, 'querystring')
   const isValid = (form: object): form is KernelFields => validate(form)
   if (!isValid(texts)) throw toInvalidRequest(validate.errors ?? [], 'form')
-  const sent = files['object'] ?? []
-  if (sent.some(({ length }) => length === 0)) {
-    throw new AppError('object_invalid', 'A part object is empty; send the eBPF ELF object.', { part: 'object' })
-  }
-  const named = (repeated['object'] ?? []).map(text => {
-    if (isSha256(text)) return text
-    throw new AppError('invalid_request',
-      'A part object must be a file (a part with a file name), or the text sha256: and 64 lower-case hex digits.',
-      { field: 'object' })
-  })
+  const sent = (files['object'] ?? []).map(requireObjectBytes)
+  const named = (repeated['object'] ?? []).map(requireObjectText)
   return { objects: [...sent, ...named], ...toTargetRequest(texts, files['btf']) }
 }

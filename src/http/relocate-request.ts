@@ -1,12 +1,12 @@
 import type { FastifyRequest } from 'fastify'
 import { AppError } from '../errors.js'
-import { isSha256 } from '../store/sha256.js'
 import type { RelocateRequest } from '../relocation/types.js'
 import type { Sha256 } from '../store/sha256.js'
 import { mediaTypeOf } from './accept.js'
 import type { Config } from './config.js'
 import { KERNEL_PARTS, toTargetRequest } from './kernel-parts.js'
 import { readForm, type PartKind } from './multipart-request.js'
+import { requireObjectBytes, requireObjectText } from './object-parts.js'
 import { readBody } from './raw-body.js'
 import type { RelocateFields } from './schemas/relocate.js'
 import type { UploadLease } from './upload.js'
@@ -73,7 +73,7 @@ async function readFromForm (
   const isValid = (form: object): form is RelocateFields => validate?.(form) === true
   if (!isValid(fields)) throw toInvalidRequest(validate?.errors ?? [], 'form')
   const [object] = files['object'] ?? []
-  if (object?.length === 0) throw new AppError('object_invalid', 'The part object is empty; send the eBPF ELF object.', { part: 'object' })
+  if (object !== undefined) requireObjectBytes(object)
   const objectSha256 = object === undefined ? requireObjectHash(objectText) : undefined
   return toRelocateRequest(fields, { object, objectSha256, btf: files['btf'] }, wantsReport)
 }
@@ -83,11 +83,7 @@ function requireObjectHash (text: string | undefined): Sha256 {
     throw invalid('object',
       'The part object is missing; send the eBPF ELF object as a file, or as text the sha256:… of one that the service holds.')
   }
-  if (!isSha256(text)) {
-    throw invalid('object',
-      'The part object must be a file (a part with a file name), or the text sha256: and 64 lower-case hex digits.')
-  }
-  return text
+  return requireObjectText(text)
 }
 
 function toRelocateRequest (

@@ -4,11 +4,12 @@ import { sharedKey, type BtfMemory, type SharedBtf } from '../store/btf-memory.j
 import type { ContentStore } from '../store/content-store.js'
 import type { Share } from '../store/disk-ledger.js'
 import { storageUnreadable, type Unread } from '../store/read-failure.js'
+import type { SealKeys } from '../store/seal.js'
 import type { Sha256 } from '../store/sha256.js'
 import type { SharedContent } from '../store/shared/shared-content.js'
 import { toShared } from '../store/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
-import type { PrepareBtfTask } from '../workers/protocol.js'
+import type { PreparedBtf, PrepareBtfTask } from '../workers/protocol.js'
 import type { Warn } from '../settings/service-options.js'
 
 export interface BtfAccessOptions {
@@ -24,6 +25,8 @@ export interface BtfAccessOptions {
   readonly recover: (hash: Sha256, base?: SharedBtf) => Promise<SharedBtf | undefined>
   /** Whose content is by the names that stand for it; undefined where none is known. */
   readonly shareOf: (hash: Sha256) => Share | undefined
+  /** With which indexes are sealed that are kept beside their BTF. Without any, none is kept. */
+  readonly sealKeys?: SealKeys
   /** Told of BTF that was taken in. */
   readonly onKept?: (btf: SharedBtf) => void
   /** Told of content that nobody has any more. */
@@ -76,6 +79,8 @@ export interface BtfAccess {
   keep(btf: SharedBtf, share: Share): Promise<void>
   /** Writes what is in memory only: after a time in which the disk took nothing. */
   saveHeld(): Promise<void>
+  /** Of BTF on disk that was loaded and is worth it: how often its index was read, and how often it had to be made. */
+  stats(): { readonly indexesRead: number, readonly indexesMade: number }
 }
 
 export function createBtfAccess ({
@@ -90,8 +95,10 @@ export function createBtfAccess ({
   onKept,
   shareOf,
   shared,
+  sealKeys = [],
   warn
 }: BtfAccessOptions): BtfAccess {
+  const counts = { indexesRead: 0, indexesMade: 0 }
   const requireSize = (bytes: number): void => {
     if (bytes > maxBtfBytes) {
       throw new AppError('too_large', `The BTF has ${bytes} bytes; at most ${maxBtfBytes} are taken.`, { bytes, limit: maxBtfBytes })
@@ -100,7 +107,23 @@ export function createBtfAccess ({
   const write = async (btf: SharedBtf, share: Share): Promise<void> => {
     const size = await store.sizeOf('btf', btf.sha256).catch(() => undefined) // writing tells what is wrong
     if (size === btf.parts.byteLength) return store.noteUse('btf', btf.sha256)
-    await store.write('btf', btf.sha256, rawBytes(btf), share)
+    if (await store.write('btf', btf.sha256, rawBytes(btf), share)) keepIndex(btf)
+  }
+  /** Its memory is the file, and does not change. */
+  const keepIndex = ({ sha256: hash, parts: { index }, isSealed }: SharedBtf): void => {
+    if (isSealed) store.rewriteBehind('index', hash, index.byteLength, () => new Uint8Array(index))
+  }
+  /** An index that could not be used is made anew; one that is there and cannot be read is left alone. */
+  const settleIndex = async ({ btf, indexFile: file }: Extract<PreparedBtf, { state: 'ready' }>): Promise<void> => {
+    if (file === undefined) return
+    if (file.state === 'ready') {
+      counts.indexesRead++
+      return
+    }
+    counts.indexesMade++
+    if (file.state === 'unreadable') return store.noteUnreadable('index', btf.sha256, file.code)
+    if (file.state === 'damaged') await store.discardDamaged('index', btf.sha256)
+    keepIndex(btf)
   }
 
   /** Files that may hold it: ours, then the running kernel's. */
@@ -131,8 +154,19 @@ export function createBtfAccess ({
   /** Memory and disk. */
   const readHere = async (hash: Sha256): Promise<Uint8Array | undefined> => (await readBytes(hash)).found?.bytes
 
-  const prepareFile = (path: string, expected: Sha256, base: SharedBtf | undefined) =>
-    pool.run({ kind: 'prepareBtf', source: { path }, expected, maxBytes: Infinity, ...(base === undefined ? {} : { base }) })
+  const prepareFile = async (path: string, expected: Sha256, base: SharedBtf | undefined): Promise<PreparedBtf> => {
+    const prepared = await pool.run({
+      kind: 'prepareBtf',
+      source: { path },
+      expected,
+      maxBytes: Infinity,
+      sealKeys,
+      indexPath: store.pathOf('index', expected),
+      ...(base === undefined ? {} : { base })
+    })
+    if (prepared.state === 'ready') await settleIndex(prepared)
+    return prepared
+  }
   const readShared = async (hash: Sha256, base: SharedBtf | undefined): Promise<SharedBtf | undefined> => {
     const bytes = await shared?.read('btf', hash)
     if (bytes === undefined) return undefined
@@ -141,6 +175,7 @@ export function createBtfAccess ({
       source: { bytes },
       expected: hash,
       maxBytes: Infinity,
+      sealKeys,
       ...(base === undefined ? {} : { base })
     })
     return prepared.state === 'ready' ? prepared.btf : undefined
@@ -202,7 +237,13 @@ export function createBtfAccess ({
         onRelease(source.bytes.length) // an upload is garbage as soon as it is in shared memory
         shared = { bytes: toShared(source.bytes) }
       }
-      const task: PrepareBtfTask = { kind: 'prepareBtf', source: shared, maxBytes: maxBtfBytes, ...(base === undefined ? {} : { base }) }
+      const task: PrepareBtfTask = {
+        kind: 'prepareBtf',
+        source: shared,
+        maxBytes: maxBtfBytes,
+        ...('path' in source ? { sealKeys } : {}), // bytes are those of a request, or of a module: no index of them is kept
+        ...(base === undefined ? {} : { base })
+      }
       const prepared = await pool.run(task)
       if (prepared.state !== 'ready') throw new AppError('btf_unknown', 'The BTF file is gone.')
       return prepared.btf
@@ -220,6 +261,7 @@ export function createBtfAccess ({
         releases: names,
         isArchive,
         maxBytes: maxBtfBytes,
+        sealKeys,
         ...(expected === undefined ? {} : { expected }),
         ...(base === undefined ? {} : { base })
       })
@@ -239,7 +281,8 @@ export function createBtfAccess ({
     },
     async saveHeld () {
       for (const btf of memory.list()) await write(btf, shareOf(btf.sha256) ?? 'fetched')
-    }
+    },
+    stats: () => ({ ...counts })
   }
 }
 

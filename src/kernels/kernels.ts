@@ -6,7 +6,7 @@ import type { KernelIndex } from './kernel-index.js'
 import { answersForName, isSameBuild, matchesName, type WantedBuild } from './matches.js'
 import { buildsOf, keyOfModule, MAX_UPLOADED_MODULES } from './merge-records.js'
 import { formatReference, isSegment, toReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
-import { hasModules, recordsOfBuild, recordsOfName, resolveKernel, resolveModules } from './resolve.js'
+import { hasBuild, hasModules, recordsOfName, resolveKernel, resolveModules } from './resolve.js'
 import { unknownKernel } from './unknown-kernel.js'
 import type { Sha256 } from '../store/sha256.js'
 import { isLost, rawBytes, type BtfAccess } from './btf-access.js'
@@ -87,7 +87,7 @@ export function createKernels ({
   const findRecord = (query: KernelQuery): KernelRecord | undefined => {
     for (const trusts of trustUploads ? [true] : [false, true]) {
       const isNamed = recordsOfName(index, query, trusts).some(record => isSameBuild(query, record, trusts))
-      if (isNamed || (query.buildId !== undefined && recordsOfBuild(index, query.buildId, trusts).length > 0)) {
+      if (isNamed || hasBuild(index, query, trusts)) {
         return resolveKernel(index, query, { trustUploads: trusts }).records[0]
       }
     }
@@ -114,10 +114,8 @@ export function createKernels ({
     { via = [], caller, waitMs = 0, isAhead = false }: Omit<KernelQuestion, keyof WantedBuild> = {}
   ): Promise<KernelRecord> => {
     const isAnswered = (): boolean => recordsOfName(index, query, trustUploads).some(record => isSameBuild(query, record, trustUploads))
-    /** Whose build-id is known is that kernel, or contradicts its name: no source has to be asked. */
-    const isBuilt = (): boolean => query.buildId !== undefined && recordsOfBuild(index, query.buildId, trustUploads).length > 0
     if (!isAnswered() || !index.isCurrent(query)) await index.learn(query)
-    if (isAnswered() || isBuilt()) return requireRecord(query)
+    if (isAnswered() || hasBuild(index, query, trustUploads)) return requireRecord(query)
     let asked: readonly AskedSource[] = []
     try {
       asked = await fetching.obtain(query, via, caller, waitMs, isAhead)

@@ -1,9 +1,10 @@
 import { setTimeout } from 'node:timers/promises'
-import type { FairShare } from '../workers/fair-share.js'
+import { AppError } from '../errors.js'
 import type { ContentStore } from '../store/content-store.js'
 import type { Sha256 } from '../store/sha256.js'
+import type { FairShare } from '../workers/fair-share.js'
 import type { WorkerPool } from '../workers/pool.js'
-import { NO_TABLE, type CheckedBtf, type LayoutSource, type LayoutVectorsTask } from '../workers/protocol.js'
+import { NO_TABLE, type CheckedBtf, type LayoutSource, type LayoutVectors, type LayoutVectorsTask } from '../workers/protocol.js'
 
 /**
  * Layout tables of kernels, by the hash of their BTF: on disk beside it, and read by threads of the background, which keep nothing of
@@ -52,6 +53,9 @@ export interface LayoutTablesOptions {
   /** Whether there is work for requests and checks, which comes before making tables. */
   readonly isBusy?: () => boolean
 }
+
+/** What ends a worker. */
+const STOPPED: ReadonlySet<string> = new Set(['deadline_exceeded', 'internal_error'])
 
 /** Tables that one task reads, each of which takes some 0.3 ms: threads share what one check asks for. */
 export const READ_AT_ONCE = 64
@@ -102,8 +106,17 @@ export function createLayoutTables ({
     waiting.add(hash)
     making ??= makeAll(glance)
   }
-  const sourceOf = (hash: Sha256): LayoutSource =>
-    ({ sha256: hash, path: pathOf(hash), ...(glance === undefined ? {} : { btf: glance(hash) }) })
+  /** BTF that a thread dies over, or that takes too long, must not decide about others: then no table is made. */
+  const compare = async (objects: LayoutVectorsTask['objects'], hashes: readonly Sha256[]): Promise<LayoutVectors> => {
+    const sources: LayoutSource[] = hashes.map(sha256 => ({ sha256, path: pathOf(sha256) }))
+    if (glance === undefined) return await pool.run({ kind: 'layoutVectors', objects, sources })
+    try {
+      return await pool.run({ kind: 'layoutVectors', objects, sources: sources.map(source => ({ ...source, btf: glance(source.sha256) })) })
+    } catch (error) {
+      if (!(error instanceof AppError) || !STOPPED.has(error.code)) throw error
+      return await pool.run({ kind: 'layoutVectors', objects, sources })
+    }
+  }
 
   return {
     async vectors (objects, hashes, { caller, signal }) {
@@ -114,7 +127,7 @@ export function createLayoutTables ({
           const part = hashes.slice(at, end)
           const { read, vectors, places, made: tables } = await inTurn(caller, async () => {
             signal.throwIfAborted()
-            return await pool.run({ kind: 'layoutVectors', objects, sources: part.map(sourceOf) })
+            return await compare(objects, part)
           })
           for (const { source, bytes } of tables) {
             const hash = part[source]

@@ -42,6 +42,11 @@ export function resolveKernel (index: KernelNames, query: KernelQuery, options: 
   return resolveRecords(query, meant)
 }
 
+/** Whether the build-id that the query may have is known: it settles the kernel, or contradicts the name, and no source has to be asked. */
+export function hasBuild (index: KernelNames, { buildId }: KernelQuery, trustUploads: boolean): boolean {
+  return buildId !== undefined && recordsOfBuild(index, buildId, trustUploads).length > 0
+}
+
 /**
  * The rows that a build-id names and that may answer for it. A build-id settles the kernel by itself, as a hash does. A name beside it
  * must be one of that kernel's, that of a distribution which installs it included.

@@ -33,11 +33,13 @@ export function buildLayoutTable (
   const parts = partsOf(places.length, bucketBits)
   const bytes = allocate(parts.end)
   const view = dataView(bytes)
+  // In the order of the BTF, whose records and names are in memory in about that order: half the time of the order of the table.
+  for (const id of ids) digests.of(typeId(id))
   let bucket = 0
   places.forEach((place, i) => {
     while (bucket <= bucketOf(place)) view.setUint32(parts.starts + 4 * bucket++, i, true)
     view.setUint16(parts.rests + 2 * i, restOf(place), true)
-    writeBytes(bytes, parts.digests + DIGEST_SIZE * i, digestOf(groups.get(place) ?? [], digests, format) ?? NO_DIGEST)
+    writeDigest(bytes, parts.digests + DIGEST_SIZE * i, groups.get(place) ?? [], digests, format)
   })
   while (bucket <= 2 ** bucketBits) view.setUint32(parts.starts + 4 * bucket++, places.length, true)
   view.setUint32(LAYOUT_HEADER.magic, MAGIC, true)
@@ -65,18 +67,16 @@ function groupByPlace (btf: Btf, ids: Uint32Array, bucketBits: number): Map<numb
   return groups
 }
 
-/** The types of one place in their order; libbpf takes the first that fits, and refuses those that do not agree. */
-function digestOf (ids: readonly TypeId[], digests: LayoutDigests, { hash }: LayoutFormat): string | undefined {
-  const [first] = ids
-  if (ids.length === 1 && first !== undefined) return digests.of(first)
+/** Of the types of one place in their order; libbpf takes the first that fits, and refuses those that do not agree. */
+function writeDigest (output: Uint8Array, offset: number, ids: readonly TypeId[], digests: LayoutDigests, { hash }: LayoutFormat): void {
   const all = ids.map(id => digests.of(id))
+  const [first, ...others] = all
+  if (all.includes(undefined) || first === undefined) return writeBytes(output, offset, NO_DIGEST)
+  if (others.length === 0) return output.set(digests.bytes.subarray(first, first + DIGEST_SIZE), offset)
   const bytes = new Uint8Array(1 + DIGEST_SIZE * all.length)
   bytes[0] = SEVERAL
-  for (const [i, digest] of all.entries()) {
-    if (digest === undefined) return undefined
-    writeBytes(bytes, 1 + DIGEST_SIZE * i, digest)
-  }
-  return hash(bytes).slice(0, DIGEST_SIZE)
+  all.forEach((digest = 0, i) => { bytes.set(digests.bytes.subarray(digest, digest + DIGEST_SIZE), 1 + DIGEST_SIZE * i) })
+  writeBytes(output, offset, hash(bytes).slice(0, DIGEST_SIZE))
 }
 
 /** Not the number of any kind, with which what is hashed of one type begins. */

@@ -17,10 +17,12 @@ import { createWriter } from './writer.js'
  */
 export interface LayoutDigests {
   /**
-   * The digest of a type, DIGEST_SIZE characters. Undefined for one that cannot be walked to its end: made of itself, nested beyond
-   * what compilers make, or of a kind that no relocation looks into.
+   * Where in `bytes` the digest of a type is. Undefined for one that cannot be walked to its end: made of itself, nested beyond what
+   * compilers make, or of a kind that no relocation looks into.
    */
-  of(id: TypeId): string | undefined
+  of(id: TypeId): number | undefined
+  /** Digests that were made, DIGEST_SIZE bytes each. Another array once more were made. */
+  readonly bytes: Uint8Array
   /** False once more was written than real BTF needs, after which nothing more has a digest. */
   readonly isWithinLimits: boolean
 }
@@ -34,6 +36,9 @@ const MAX_DEPTH = 96
 const BEHIND_POINTER = 0x80
 const FOLLOWED = 0xfe
 
+/** In the place of a digest. */
+const NONE = -1
+
 const WORDS_OF_TYPE = BTF_TYPE.SIZE / 4
 const [NAME, INFO, REFERENCE] = [BTF_TYPE.nameOff / 4, BTF_TYPE.info / 4, BTF_TYPE.sizeOrType / 4]
 
@@ -42,29 +47,34 @@ export function createLayoutDigests (btf: Btf, { hash, followed }: LayoutFormat)
   const writer = createWriter()
   const follow = createFollower(btf, followed)
   const most = btf.bytes.length * LIMITS.hashedBytesPerByte
-  /** By id, and by the negative id for a function's type behind a pointer. Empty: it is being walked, or could not be. */
-  const known = new Map<number, string>()
+  const digests = createWriter()
+  /**
+   * One more than the offset of the digest, by id, and past all ids for a function's type behind a pointer. Arrays and bytes, because a
+   * map of strings costs more than all hashing. NONE: it is being walked, or could not be.
+   */
+  const known = new Int32Array(2 * btf.endId)
   let depth = 0
 
-  const digestOf = (id: number, isFunction: boolean, isBehindPointer: boolean): string => {
-    const key = isFunction && isBehindPointer ? -id : id
-    const held = known.get(key)
-    if (held !== undefined) return held
-    if (depth === MAX_DEPTH || writer.written > most) return ''
-    known.set(key, '')
+  const digestOf = (id: number, isFunction: boolean, isBehindPointer: boolean): number => {
+    const key = isFunction && isBehindPointer ? btf.endId + id : id
+    const held = known[key] ?? 0
+    if (held !== 0) return held
+    if (depth === MAX_DEPTH || writer.written > most) return NONE
+    known[key] = NONE
     const start = writer.at
     depth++
     const isWhole = isFunction ? writeFunction(id, isBehindPointer) : writeType(id)
-    const digest = isWhole ? hash(writer.since(start)).slice(0, DIGEST_SIZE) : ''
+    const digest = isWhole ? digests.at + 1 : NONE
+    if (isWhole) digests.text(hash(writer.since(start)), DIGEST_SIZE)
     depth--
     writer.dropTo(start)
-    known.set(key, digest)
+    known[key] = digest
     return digest
   }
-  const writeDigest = (mark: number, digest: string): boolean => {
-    if (digest === '') return false
+  const writeDigest = (mark: number, digest: number): boolean => {
+    if (digest === NONE) return false
     writer.byte(mark)
-    writer.text(digest)
+    writer.copy(digests.bytes, digest - 1, DIGEST_SIZE)
     return true
   }
   const writeName = (offset: number): void => {
@@ -204,7 +214,8 @@ export function createLayoutDigests (btf: Btf, { hash, followed }: LayoutFormat)
   return {
     of (id) {
       try {
-        return digestOf(id, false, false) || undefined
+        const digest = digestOf(id, false, false)
+        return digest === NONE ? undefined : digest - 1
       } catch (error) {
         // Ids and strings were validated. What cannot be walked all the same has no digest, and nor has what was being walked.
         if (!(error instanceof AppError) || error.code === 'internal_error') throw error
@@ -213,6 +224,7 @@ export function createLayoutDigests (btf: Btf, { hash, followed }: LayoutFormat)
         return undefined
       }
     },
+    get bytes () { return digests.bytes },
     get isWithinLimits () { return writer.written <= most }
   }
 }

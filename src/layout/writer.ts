@@ -7,8 +7,12 @@ export interface Writer {
   word(value: number): void
   /** A string that ends in a NUL byte, and the NUL. */
   name(bytes: Uint8Array, offset: number): void
-  /** Characters below 256, a byte each. */
-  text(text: string): void
+  /** Characters below 256, a byte each: all, or the first ones. */
+  text(text: string, length?: number): void
+  /** So many bytes of an array that is not this writer's. */
+  copy(source: Uint8Array, offset: number, length: number): void
+  /** All that is written, and what room there is behind it. Another array once that is used up. */
+  readonly bytes: Uint8Array
   /** What was written from `start` on, until more is written. */
   since(start: number): Uint8Array
   /** Takes away what was written from `start` on. */
@@ -63,12 +67,19 @@ export function createWriter (initialBytes = 64 * 1024): Writer {
       written += to - at
       at = to
     },
-    text (text) {
-      reserve(text.length)
+    text (text, length = text.length) {
+      reserve(length)
       const [output, start] = [bytes, at]
-      for (let i = 0; i < text.length; i++) output[start + i] = text.charCodeAt(i)
-      at = start + text.length
+      for (let i = 0; i < length; i++) output[start + i] = text.charCodeAt(i)
+      at = start + length
     },
+    copy (source, offset, length) {
+      reserve(length)
+      const [output, start] = [bytes, at]
+      for (let i = 0; i < length; i++) output[start + i] = source[offset + i] ?? 0
+      at = start + length
+    },
+    get bytes () { return bytes },
     since: start => bytes.subarray(start, at),
     dropTo (start) { at = start }
   }

@@ -3,12 +3,12 @@ import { LIMITS } from '../limits.js'
 import type { BtfAccess } from '../kernels/btf-access.js'
 import { abortable } from '../store/abortable.js'
 import { residentBytes, type SharedBtf } from '../store/btf-memory.js'
-import { isSha256, type Sha256 } from '../store/sha256.js'
+import type { Sha256 } from '../store/sha256.js'
 import { toShared } from '../store/shared-bytes.js'
 import { mapInTurn } from '../workers/in-turn.js'
 import type { WorkerPool } from '../workers/pool.js'
 import { loadBtfs } from './load-btfs.js'
-import type { Objects } from './objects.js'
+import { requireObjectHash, type Objects } from './objects.js'
 import type { TargetRequest, Targets } from './targets.js'
 import type { Deadline } from './types.js'
 
@@ -88,9 +88,7 @@ function nameObjects (given: MinimiseRequest['objects'], objects: Objects): Read
       named.set(objects.hashOf(object), object)
       continue
     }
-    if (!isSha256(object)) {
-      throw new AppError('invalid_request', 'An object is named by sha256: and 64 lower-case hex digits.', { field: 'object' })
-    }
+    requireObjectHash(object)
     if (!named.has(object)) named.set(object, undefined)
   }
   return named

@@ -123,9 +123,7 @@ export function createObjects ({ store, shared, pool, maxBytes, memoryBytes, onR
     },
     get,
     async put (bytes, expected) {
-      if (!isSha256(expected)) {
-        throw new AppError('invalid_request', 'An object is named by sha256: and 64 lower-case hex digits.', { field: 'hash' })
-      }
+      requireObjectHash(expected, 'hash')
       requireSize(bytes)
       const actual = hashOf(bytes)
       if (actual !== expected) {
@@ -153,4 +151,9 @@ export function createObjects ({ store, shared, pool, maxBytes, memoryBytes, onR
     },
     stats: () => ({ bytes: memory.size, entries: memory.entries })
   }
+}
+
+/** @param field of the request that names it. @throws AppError `invalid_request` where it is no hash */
+export function requireObjectHash (text: string, field = 'object'): asserts text is Sha256 {
+  if (!isSha256(text)) throw new AppError('invalid_request', 'An object is named by sha256: and 64 lower-case hex digits.', { field })
 }

@@ -2,15 +2,16 @@ import { AppError } from '../errors.js'
 import { residentBytes, type SharedBtf } from '../store/btf-memory.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import { createSingleFlight } from '../store/single-flight.js'
-import { isSha256, type Sha256 } from '../store/sha256.js'
+import type { Sha256 } from '../store/sha256.js'
 import { toShared } from '../store/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
-import type { OtherModule, RelocateTask } from '../workers/protocol.js'
+import type { OtherModule, RelocatedObject, RelocateTask } from '../workers/protocol.js'
 import { abortable } from '../store/abortable.js'
 import { mapInTurn } from '../workers/in-turn.js'
 import type { Answers, Outcome, Question } from './answers.js'
 import { isLost, type BtfAccess } from '../kernels/btf-access.js'
-import type { Objects } from './objects.js'
+import type { KeptResults } from './kept-results.js'
+import { requireObjectHash, type Objects } from './objects.js'
 import { loadBtfs } from './load-btfs.js'
 import { createHeldAnswers, type HeldAnswer } from './held-answers.js'
 import { likeliestModules } from './other-modules.js'
@@ -25,6 +26,10 @@ export interface RelocationsOptions {
   readonly index: KernelIndex
   readonly pool: WorkerPool
   readonly answers: Answers
+  /** Results that were made before, also by an earlier process. */
+  readonly kept: KeptResults
+  /** Where the layout table of a kernel is or would be. */
+  readonly layoutPath: (btf: Sha256) => string
   readonly memoryBytes: number
   /** Told of shared memory that was let go of, in bytes. */
   readonly onRelease: (bytes: number) => void
@@ -35,7 +40,18 @@ export interface Relocations {
   relocate(request: RelocateRequest, deadline?: Deadline): RelocateAnswer | Promise<RelocateAnswer>
   /** What `relocate` answers where the result is held. Begins nothing, and counts no miss. */
   findHeld(question: HeldQuestion): RelocateAnswer | undefined
-  stats(): { readonly bytes: number, readonly entries: number, readonly hits: number, readonly misses: number, readonly runs: number }
+  stats(): RelocationsStats
+}
+
+export interface RelocationsStats {
+  /** Of results in memory. */
+  readonly bytes: number
+  readonly entries: number
+  readonly hits: number
+  readonly misses: number
+  /** Of misses: runs of the engine, and results that were kept from earlier ones. */
+  readonly runs: number
+  readonly kept: number
 }
 
 /** How long a request waits, and how often it was resolved before. */
@@ -49,15 +65,15 @@ const MAX_ATTEMPTS = 3
 /** How often the use of what a held answer follows from is noted, at most: which is removed first is a matter of minutes. */
 const NOTE_MS = 1000
 
+const NO_BYTES = new Uint8Array()
+
 export function createRelocations (options: RelocationsOptions): Relocations {
-  const { targets, objects, btfs, index, pool, answers } = options
+  const { targets, objects, btfs, index, pool, answers, kept } = options
   const heldAnswers = createHeldAnswers({ revision: index.revision, keyId: answers.keyId })
   const onEvict = (outcome: Outcome): void => {
     answers.forget(outcome)
     heldAnswers.clear()
   }
-  // In memory only: a result is recomputed in milliseconds from an object and BTF that are on disk, while kept on disk it would
-  // cost a file for each pair of them, and would have to be kept apart by engine version.
   const results = createResults({ memoryBytes: options.memoryBytes, onEvict, onRelease: options.onRelease })
   const flights = createSingleFlight<Outcome>()
   const counts = { hits: 0, misses: 0, runs: 0 }
@@ -74,20 +90,40 @@ export function createRelocations (options: RelocationsOptions): Relocations {
   const compute = async (
     request: RelocateRequest, objectHash: Sha256, target: Target, key: string, report: RelocateTask['report']
   ): Promise<Outcome> => {
-    const started = performance.now()
-    const [btf, ...modules] = target.brought ?? await loadBtfs(btfs, target)
-    if (btf === undefined) throw new AppError('internal_error', 'A target has no vmlinux BTF.')
-    const fetchMs = performance.now() - started
-    const brought = request.object === undefined || objects.isHere(objectHash) ? undefined : toShared(request.object)
-    const object = brought ?? await objects.get(objectHash)
-    counts.runs++
+    let brought: Uint8Array | undefined
+    const takeObject = async (): Promise<Uint8Array> => {
+      if (brought === undefined && (request.object === undefined || objects.isHere(objectHash))) return await objects.get(objectHash)
+      brought ??= toShared(request.object ?? NO_BYTES)
+      return brought
+    }
     /** Whatever libbpf thinks of it for this kernel, a worker could read it: it is an object worth keeping. */
     const settle = (isObject: boolean): void => {
       if (brought === undefined) return
       if (isObject) objects.hold(objectHash, brought)
       else options.onRelease(brought.length)
     }
+    const hold = (relocated: RelocatedObject, object: Uint8Array, fetchMs: number): Outcome => {
+      const resultKey = relocated.isJudged || isAssuming(request) ? key + judgedBy(request, target) : key
+      return results.set(resultKey, objectHash, object, { ...relocated, fetchMs })
+    }
     const places = request.places ?? 'some'
+    // BTF that came with the request is used and forgotten, and so is what follows from it.
+    const isKept = target.brought === undefined && !isAssuming(request)
+    const resultOf = { btf: target.btf, modules: target.modules, release: releaseOf(request, target) }
+    if (isKept) {
+      const known = await kept.find(objectHash, resultOf, result => hasReport(result, request), takeObject)
+      if (known !== undefined) {
+        const object = await takeObject()
+        settle(true)
+        return hold(known, object, 0)
+      }
+    }
+    const started = performance.now()
+    const [btf, ...modules] = target.brought ?? await loadBtfs(btfs, target)
+    if (btf === undefined) throw new AppError('internal_error', 'A target has no vmlinux BTF.')
+    const fetchMs = performance.now() - started
+    const object = await takeObject()
+    counts.runs++
     const task = {
       kind: 'relocate' as const,
       object,
@@ -97,7 +133,8 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       report,
       places,
       kernelRelease: releaseOf(request, target),
-      assume: request.assume
+      assume: request.assume,
+      ...(isKept ? { layoutPath: options.layoutPath(target.btf) } : {})
     }
     const first = await pool.run(task).catch((error: unknown) => {
       const isObject = error instanceof AppError && (error.code === 'relocation_failed' || error.code === 'invalid_request')
@@ -109,8 +146,8 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     const relocated = otherModules.length === 0 ? first : await pool.run({ ...task, otherModules }).catch(() => first)
     // A report with every place is asked for once, by somebody who looks into something.
     if (places === 'all') return { ...relocated, fetchMs, object }
-    const resultKey = relocated.isJudged || isAssuming(request) ? key + judgedBy(request, target) : key
-    return results.set(resultKey, objectHash, object, { ...relocated, fetchMs })
+    if (isKept) kept.keep(objectHash, resultOf, relocated)
+    return hold(relocated, object, fetchMs)
   }
 
   /** Whether rows that led to lost content were forgotten, so that the name means something else now, or nothing. */
@@ -225,7 +262,7 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       counts.hits++
       return held.answer
     },
-    stats: () => ({ bytes: results.size, entries: results.entries, ...counts })
+    stats: () => ({ bytes: results.size, entries: results.entries, ...counts, kept: kept.hits })
   }
 }
 
@@ -258,13 +295,11 @@ function nameObject ({ object, objectSha256 }: RelocateRequest, objects: Objects
   if (object !== undefined || objectSha256 === undefined) {
     throw new AppError('invalid_request', 'A request has either an object or the hash of one.', { field: 'object' })
   }
-  if (!isSha256(objectSha256)) {
-    throw new AppError('invalid_request', 'An object is named by sha256: and 64 lower-case hex digits.', { field: 'object' })
-  }
+  requireObjectHash(objectSha256)
   return objectSha256
 }
 
-function hasReport ({ report, verdict }: Outcome, request: RelocateRequest): boolean {
+function hasReport ({ report, verdict }: RelocatedObject, request: RelocateRequest): boolean {
   const wanted = reportFor(request)
   if (wanted === 'never' || (wanted === 'failing' && verdict === 'loads')) return true
   return report !== undefined && (wanted === 'failing' || request.places !== 'all' || !report.hasMorePlaces)

@@ -7,7 +7,8 @@ import type { KernelRecord } from '../kernels/kernel-record.js'
 import { formatQuery, formatReference, type KernelQuery } from '../identity/reference.js'
 import { answersForName, isSameBuild } from '../kernels/matches.js'
 import {
-  hasModules, recordsOfBuild, recordsOfName, resolveKernel, resolveModules, resolveRecords, type ResolvedKernel
+  hasBuild, hasModules, recordsOfBuild, recordsOfName,
+  type ResolvedKernel, resolveKernel, resolveModules, resolveRecords
 } from '../kernels/resolve.js'
 import type { ResolveOptions } from '../kernels/unknown-kernel.js'
 import type { Sha256 } from '../store/sha256.js'
@@ -133,8 +134,6 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
     const held = heldOf(query)
     return held.length > 0 && fetching.isComplete(query, held) && index.isCurrent(query)
   }
-  /** A build-id that is known settles the kernel, or contradicts the name: no source has to be asked. */
-  const isBuilt = ({ buildId }: KernelQuery): boolean => buildId !== undefined && recordsOfBuild(index, buildId, trustUploads).length > 0
   const heldOf = (query: KernelQuery): readonly KernelRecord[] => {
     const named = recordsOfName(index, query, trustUploads)
     return query.kernelVersion === undefined && query.buildId === undefined
@@ -143,7 +142,7 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
   }
 
   const byName = (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> => {
-    if (isHeld(query) || (isBuilt(query) && index.isCurrent(query))) {
+    if (isHeld(query) || (hasBuild(index, query, trustUploads) && index.isCurrent(query))) {
       return byResolved(resolveKernel(index, query, options()), query, names, deadline)
     }
     const shared = index.byRelease(query.release).filter(record => isSharedKernel(query, record) && answersForName(record, trustUploads))
@@ -176,7 +175,7 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
   const byNameElsewhere = async (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Promise<Target> => {
     await abortable(index.learn(query), deadline?.signal)
     const held = heldOf(query)
-    if (isBuilt(query) || (held.length > 0 && fetching.isComplete(query, held))) {
+    if (hasBuild(index, query, trustUploads) || (held.length > 0 && fetching.isComplete(query, held))) {
       return await byResolved(resolveKernel(index, query, options()), query, names, deadline)
     }
     const started = performance.now()

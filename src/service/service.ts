@@ -5,6 +5,7 @@ import { openContentStore } from '../store/content-store.js'
 import { createDiskState } from '../store/disk-state.js'
 import { openKernelIndex, type KernelIndex } from '../kernels/kernel-index.js'
 import { shareOfSources } from '../kernels/kernel-record.js'
+import { createKeptValues } from '../store/kept-values.js'
 import { isSha256, type Sha256 } from '../store/sha256.js'
 import { createSharedRecords } from '../kernels/shared-records.js'
 import { createSharedBucket } from '../store/shared/shared-bucket.js'
@@ -31,6 +32,8 @@ import { createMinimising } from '../relocation/minimising.js'
 import { createObjects } from '../relocation/objects.js'
 import { createRelocations } from '../relocation/relocations.js'
 import type { ServiceHooks, ServiceSettings, Warn } from '../settings/service-options.js'
+import { createKeptResults } from '../relocation/kept-results.js'
+import { engineBuild } from '../relocation/engine-build.js'
 import { openSigner } from '../relocation/signing.js'
 import { openPackages } from '../packages/open-packages.js'
 import { createSources } from '../kernels/sources/create-sources.js'
@@ -42,7 +45,7 @@ import type { Service, ServiceStats } from './types.js'
 export type { ServiceHooks, ServiceSettings } from '../settings/service-options.js'
 
 /** Of the memory budget. Most of it is kernels' BTF; objects and results are small, and can be had again. */
-const SHARES = { btf: 11 / 16, objects: 1 / 8, results: 3 / 32, checks: 1 / 32, vectors: 1 / 32 } as const
+const SHARES = { btf: 11 / 16, objects: 1 / 8, results: 3 / 32, kept: 1 / 32, checks: 1 / 32, vectors: 1 / 32 } as const
 
 /**
  * Large memory that was let go of after which threads are asked to collect it: a part of the memory budget, and at least so many
@@ -114,6 +117,9 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
     disk,
     shareOf,
     onUploadEvicted: hash => { names?.forgetUploads(hash) },
+    onWithoutLayout (hash) {
+      opening.then(({ index, tables }) => { if (index.byBtf(hash).length > 0) tables.prepare(hash) }, () => {}) // it did not start
+    },
     onWarning: warn,
     ...(settings.cacheBytes === undefined ? {} : { maxBytes: settings.cacheBytes })
   })
@@ -140,7 +146,13 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
     })
 
   const open = async () => {
-    const attestations = createAttestations(await openSigner(settings, warn))
+    const building = engineBuild().catch((error: unknown) => {
+      warn('The code of the engine cannot be read; results that were kept are made anew.', { error: String(error) })
+      return randomUUID()
+    })
+    const signer = await openSigner(settings, warn)
+    const attestations = createAttestations(signer)
+    const { sealKeys } = signer
     const index = await openKernelIndex({
       directory: settings.cacheDir,
       disk,
@@ -159,6 +171,7 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
       shareOf,
       maxBtfBytes: settings.maxBtfBytes,
       onRelease,
+      sealKeys,
       otherPaths: hash => local.pathsOf(hash),
       recover: (hash, base) => fetching.recover(hash, base),
       onLost: hash => fetching.forgetLost(hash),
@@ -196,6 +209,8 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
     const local: LocalKernel = createLocalKernel({ settings, index, btfs, warn })
     const objects = createObjects({ store, shared, pool, maxBytes: settings.maxObjectBytes, memoryBytes: share(SHARES.objects), onRelease })
     const targets = createTargets({ index, btfs, local, fetching, catalog, trustUploads: settings.trustUploads })
+    const layoutPath = (btf: Sha256): string => store.pathOf('layout', btf)
+    const values = createKeptValues({ store, sealKeys, engine: await building, memoryBytes: share(SHARES.kept) })
     const relocations = createRelocations({
       targets,
       objects,
@@ -203,6 +218,8 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
       index,
       pool,
       answers: createAnswers(attestations),
+      kept: createKeptResults({ values, pool, layoutPath }),
+      layoutPath,
       memoryBytes: share(SHARES.results),
       onRelease
     })
@@ -210,6 +227,7 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
       index,
       btfs,
       tables,
+      values,
       objects,
       fetching,
       catalog,
@@ -260,6 +278,7 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
       objects,
       relocations,
       checks,
+      values,
       targets,
       histories,
       minimising,
@@ -340,17 +359,19 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
   function toStats (): ServiceStats {
     const btf = memory.stats()
     const objects = parts?.objects.stats() ?? { bytes: 0, entries: 0 }
-    const results = parts?.relocations.stats() ?? { bytes: 0, entries: 0, hits: 0, misses: 0, runs: 0 }
+    const results = parts?.relocations.stats() ?? { bytes: 0, entries: 0, hits: 0, misses: 0, runs: 0, kept: 0 }
     const content = store.stats()
     const threads = pool.stats()
+    const indexes = parts?.btfs.stats() ?? { indexesRead: 0, indexesMade: 0 }
     const tables = parts?.tables.stats() ?? { made: 0 }
+    const values = parts?.values.stats() ?? { bytes: 0, entries: 0 }
     const checks = parts?.checks.stats() ?? { running: 0, rows: 0, relocations: 0, bytes: 0, entries: 0 }
     const fetching = parts?.fetching.stats() ?? { requests: [], waiters: 0 }
     return {
       queued: threads.queued,
       running: threads.running,
-      memoryBytes: btf.bytes + objects.bytes + results.bytes + checks.bytes,
-      memoryEntries: btf.entries + objects.entries + results.entries + checks.entries,
+      memoryBytes: btf.bytes + objects.bytes + results.bytes + values.bytes + checks.bytes,
+      memoryEntries: btf.entries + objects.entries + results.entries + values.entries + checks.entries,
       diskBytes: content.diskBytes,
       degraded: { disk: disk.trouble !== undefined, shared_store: bucket?.isAvailable === false },
       workerRestarts: threads.restarts,
@@ -364,10 +385,13 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
         result_hits: results.hits,
         result_misses: results.misses,
         relocations: results.runs,
+        kept_results: results.kept,
         btf_hits: btf.hits,
         btf_misses: btf.misses,
         btf_evictions: btf.evictions,
         layouts_made: tables.made,
+        btf_indexes_read: indexes.indexesRead,
+        btf_indexes_made: indexes.indexesMade,
         files_written: content.written,
         files_evicted: content.evicted,
         kept_files_evicted: content.keptEvicted,

@@ -12,6 +12,8 @@ export interface SharedBtf {
   readonly parts: BtfParts
   /** Number of its own types. */
   readonly types: number
+  /** Whether the memory of its index is that of its file, sealed, to be kept beside the content. */
+  readonly isSealed: boolean
 }
 
 /** What shared BTF is cached under. Ids and string offsets of split BTF go on from its base, so that the base is part of the key. */

@@ -9,6 +9,8 @@ export interface DiskBudgetOptions<K extends string> {
   readonly pathOf: (key: K) => string
   /** Told of each file that was removed although nobody else can give it again. */
   readonly onKeptEvicted: (key: K, share: Share) => void
+  /** Removes what is of no use without a file that was removed. */
+  readonly onEvicted: (key: K) => Promise<void>
 }
 
 /**
@@ -41,7 +43,9 @@ const MAX_FILES = 250_000
 /** Times of files differ from ours by the coarseness of clocks. A use by another process is newer than that. */
 const CLOCK_GRACE_MS = 1000
 
-export function createDiskBudget<K extends string> ({ ledger, maxBytes, pathOf, onKeptEvicted }: DiskBudgetOptions<K>): DiskBudget {
+export function createDiskBudget<K extends string> (
+  { ledger, maxBytes, pathOf, onKeptEvicted, onEvicted }: DiskBudgetOptions<K>
+): DiskBudget {
   const counts = { evicted: 0, keptEvicted: 0 }
   let isStarted = false
   let reserved = 0
@@ -71,6 +75,7 @@ export function createDiskBudget<K extends string> ({ ledger, maxBytes, pathOf, 
     ledger.drop(key)
     if (!await unlink(path).then(() => true, () => false)) return true
     counts.evicted++
+    await onEvicted(key)
     if (ONLY_HERE.has(share)) {
       counts.keptEvicted++
       onKeptEvicted(key, share)

@@ -13,7 +13,8 @@ export interface WriteBehindOptions {
  * dropped: it can be had again from whoever sent it.
  */
 export interface WriteBehind {
-  add(bytes: number, write: () => Promise<void>): void
+  /** False where there is no room. */
+  add(bytes: number, write: () => Promise<void>): boolean
   readonly dropped: number
   /** Writes all that waits, without pause. */
   close(): Promise<void>
@@ -56,11 +57,12 @@ export function createWriteBehind (options: WriteBehindOptions = {}): WriteBehin
     add (bytes, write) {
       if (isClosed || waitingBytes + bytes > maxBytes) {
         dropped++
-        return
+        return false
       }
       waitingBytes += bytes
       queue.push({ bytes, write })
       running ??= drain()
+      return true
     },
     get dropped () { return dropped },
     async close () {

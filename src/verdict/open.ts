@@ -27,12 +27,12 @@ export function openPoison (object: BpfObject, functions: Functions, graph: Call
     if (found === undefined) swept.set(code.body, found = sweep(code, functions, age, work) ?? everything(code, functions))
     return found
   }
-  /** Adds what is called from the functions. */
+  /** Adds what is called from the functions and may lead to poison. */
   const withCallees = (fns: Iterable<ElfFunction>): ReadonlySet<ElfFunction> => {
     const found = new Set(fns)
     for (const fn of found) {
-      work.left -= 1 / 16
-      for (const callee of sweepOf(functions.codeOf(fn)).callees) found.add(callee)
+      work.left--
+      for (const callee of sweepOf(functions.codeOf(fn)).callees) if (graph.hasPoison(callee)) found.add(callee)
     }
     return found
   }
@@ -47,7 +47,7 @@ export function openPoison (object: BpfObject, functions: Functions, graph: Call
     const isOpen = (fn: ElfFunction): boolean => [...sweepOf(functions.codeOf(fn)).poison].some(index => !isSettled(fn, index))
     const hasWanted = (fn: ElfFunction): boolean => {
       let answer = answers.get(fn)
-      if (answer === undefined) answers.set(fn, answer = [...calledFrom(fn)].some(isOpen))
+      if (answer === undefined) answers.set(fn, answer = graph.hasPoison(fn) && [...calledFrom(fn)].some(isOpen))
       return answer
     }
     const isCalledBack = (): boolean => withoutAliases(object.elf.functions).some(fn =>

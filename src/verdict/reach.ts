@@ -8,7 +8,10 @@ import { once, placeOf, type Code, type Functions } from './code.js'
 export interface CallGraph {
   /** Functions that are loaded by themselves: all but those of `.text`, unless there is but one. */
   readonly programs: readonly ElfFunction[]
-  /** The function, its exception callback, and all that they call or take the address of, directly or not. */
+  /**
+   * The function, its exception callback, and all that they call or take the address of, directly or not; the function alone where no
+   * subprogram is poisoned, since then nothing is asked of them.
+   */
   readonly reachedFrom: (fn: ElfFunction) => ReadonlySet<ElfFunction>
   /** Whether one of those is poisoned. */
   readonly hasPoison: (fn: ElfFunction) => boolean
@@ -20,6 +23,7 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
   const { elf: { functions: all } } = object
   const programs = all.filter(({ section }) => section.name !== '.text' || all.length === 1)
   const closures = new Map<string, ReadonlySet<ElfFunction>>()
+  const hasPoisonedSubprogram = once(() => all.some(fn => fn.section.name === '.text' && functions.hasPoison(fn)))
   let exceptions: ReadonlyMap<string, ElfFunction> | undefined
 
   const exceptionCallback = (fn: ElfFunction): ElfFunction | undefined => {
@@ -40,6 +44,7 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
   }
   /** libbpf loads the exception callback with its program, which need not refer to it. */
   const reachedFrom = (fn: ElfFunction): ReadonlySet<ElfFunction> => {
+    if (!hasPoisonedSubprogram()) return new Set([fn])
     const callback = exceptionCallback(fn)
     return callback === undefined ? referredFrom(fn) : new Set([...referredFrom(fn), ...referredFrom(callback)])
   }

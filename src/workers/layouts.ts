@@ -5,8 +5,11 @@ import { openChecked } from './check-objects.js'
 import { giveWay } from './give-way.js'
 import { LAYOUT_FORMAT, layoutContent } from './layout-format.js'
 import { readInto } from './prepare-btf.js'
+import { vectorOfKernel } from './kernel-layouts.js'
 import { NO_TABLE, NOT_COMPARABLE } from './protocol.js'
-import type { CheckedBtf, LayoutTask, LayoutVectors, LayoutVectorsTask, MadeLayout, TypeDigestsTask } from './protocol.js'
+import type {
+  CheckedBtf, LayoutTask, LayoutVectors, LayoutVectorsTask, LayoutVectorTask, MadeLayout, TypeDigestsTask
+} from './protocol.js'
 import { parsedObjects } from './relocate-object.js'
 
 /**
@@ -125,4 +128,16 @@ export function typeDigests ({ name, sources }: TypeDigestsTask): Array<string |
     if (read === undefined || digest === undefined) return null
     return digest === '' ? '' : `${read.bigEndian ? 'b' : 'l'}${read.pointerSize}${Buffer.from(digest, 'latin1').toString('base64url')}`
   })
+}
+
+/**
+ * The same of one kernel, by the file of its table.
+ *
+ * @throws AppError `object_invalid`
+ */
+export function layoutVectorOf ({ object: bytes, objectSha256, btf, path }: LayoutVectorTask): string | null {
+  const object = parsedObjects.get(objectSha256, bytes)
+  const vector = vectorOfKernel(object, btf, path)
+  parsedObjects.hold(objectSha256, object)
+  return vector ?? null
 }

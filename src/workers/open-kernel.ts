@@ -74,10 +74,10 @@ async function findAll (source: Uint8Array, { maxBytes, releases, base }: OpenKe
   return { kernel, modules, unread }
 }
 
-function share (found: FoundVmlinux | FoundModule, { maxBytes, base }: Pick<OpenKernelTask, 'maxBytes' | 'base'>) {
+function share (found: FoundVmlinux | FoundModule, { maxBytes, base, sealKeys }: Pick<OpenKernelTask, 'maxBytes' | 'base' | 'sealKeys'>) {
   const distilled = found.kind === 'module' ? found.distilledBase : undefined
   const raw = distilled === undefined || base === undefined ? found.btf : relocateDistilledBase(found.btf, distilled, attachShared(base))
-  return shareRawBtf(raw.buffer instanceof SharedArrayBuffer ? raw : toShared(raw), maxBytes, base)
+  return shareRawBtf(raw.buffer instanceof SharedArrayBuffer ? raw : toShared(raw), { maxBytes, base, sealKeys })
 }
 
 /** For people who wonder what it is instead: an error page shows as such. */

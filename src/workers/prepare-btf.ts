@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import type { Btf } from '../btf/btf.js'
 import { relocateDistilledBase } from '../btf/distilled-base.js'
 import { detectByteOrder } from '../btf/header.js'
+import { BTF_INDEX_FOOTER, finishBtfIndex, readBtfIndex, type IndexSeal } from '../btf/index-file.js'
 import { parseBtfParts } from '../btf/parse.js'
 import { AppError } from '../errors.js'
 import { BOUNDS } from '../formats/bounds.js'
@@ -9,7 +10,8 @@ import type { FindOptions } from '../formats/find-options.js'
 import { openBtf } from '../formats/open-btf.js'
 import { sharedKey, type SharedBtf } from '../store/btf-memory.js'
 import { toUnread, type Unread } from '../store/read-failure.js'
-import { sha256, type Sha256 } from '../store/sha256.js'
+import { isSealedBy, sealOf, type SealKeys } from '../store/seal.js'
+import { hexOf, sha256, type Sha256 } from '../store/sha256.js'
 import { allocateShared, toShared } from '../store/shared-bytes.js'
 import { attachShared } from './attached-btfs.js'
 import { collectGarbage } from './collect.js'
@@ -30,19 +32,23 @@ export function prepareBtf (task: PrepareBtfTask): PreparedBtf | Promise<Prepare
   if (task.expected !== undefined && sha256(source) !== task.expected) return { state: 'damaged' }
   if (detectByteOrder(source) === undefined) return openPacked(source, task)
   const base = task.base === undefined ? undefined : attachShared(task.base)
+  const hash = task.expected ?? sha256(source)
+  const kept = task.indexPath === undefined || base !== undefined ? undefined : readIndex(source, hash, task.indexPath, task.sealKeys)
+  if (kept !== undefined && 'btf' in kept) return { state: 'ready', btf: kept.btf, indexFile: { state: 'ready' } }
   // What has a name already got it here, after its validation; a module's references depend on its base as well.
   const isValidated = task.expected !== undefined && base === undefined
-  return { state: 'ready', btf: shareBtf(source, task.expected ?? sha256(source), isValidated, base, task.base) }
+  const btf = shareBtf(source, hash, isValidated, base, task)
+  return { state: 'ready', btf, ...(kept === undefined ? {} : { indexFile: kept }) }
 }
 
-async function openPacked (source: Uint8Array, { maxBytes, base }: PrepareBtfTask): Promise<PreparedBtf> {
+async function openPacked (source: Uint8Array, { maxBytes, base, sealKeys }: PrepareBtfTask): Promise<PreparedBtf> {
   const { btf, distilledBase } = await openBtf(source, {
     isModule: base !== undefined,
     ...openerLimits(maxBytes),
     onUsedUp: collectGarbage
   })
   const raw = distilledBase === undefined || base === undefined ? btf : relocateDistilledBase(btf, distilledBase, attachShared(base))
-  return { state: 'ready', btf: shareRawBtf(toShared(raw), maxBytes, base) }
+  return { state: 'ready', btf: shareRawBtf(toShared(raw), { maxBytes, base, sealKeys }) }
 }
 
 /**
@@ -61,22 +67,63 @@ export function openerLimits (maxBtfBytes: number): Pick<FindOptions, 'maxBytes'
 /** Debian's vmlinux has 66 MB. */
 const MIN_IMAGE_BYTES = 128 * 1024 * 1024
 
-/** Raw BTF that is in shared memory already. */
-export function shareRawBtf (bytes: Uint8Array, maxBytes: number, base: SharedBtf | undefined): SharedBtf {
-  checkSize(bytes.length, maxBytes)
-  return shareBtf(bytes, sha256(bytes), false, base === undefined ? undefined : attachShared(base), base)
+/** What BTF is shared with: the BTF that it extends, and what its index is sealed with. */
+interface Sharing {
+  readonly base?: SharedBtf | undefined
+  readonly sealKeys?: SealKeys | undefined
 }
 
-function shareBtf (
-  bytes: Uint8Array,
-  hash: Sha256,
-  isValidated: boolean,
-  base: Btf | undefined,
-  sharedBase: SharedBtf | undefined
-): SharedBtf {
-  const parts = parseBtfParts(bytes, { base, isValidated, allocate: byteLength => new SharedArrayBuffer(byteLength) })
-  return { key: sharedKey(hash, sharedBase?.sha256), sha256: hash, parts, types: parts.shape.endId - parts.shape.startId }
+/** Raw BTF that is in shared memory already. */
+export function shareRawBtf (bytes: Uint8Array, sharing: Sharing & { readonly maxBytes: number }): SharedBtf {
+  checkSize(bytes.length, sharing.maxBytes)
+  return shareBtf(bytes, sha256(bytes), false, sharing.base === undefined ? undefined : attachShared(sharing.base), sharing)
 }
+
+function shareBtf (bytes: Uint8Array, hash: Sha256, isValidated: boolean, base: Btf | undefined, sharing: Sharing): SharedBtf {
+  const { sealKeys: [sealKey] = [] } = sharing
+  const isSealed = sealKey !== undefined && base === undefined && bytes.length >= MIN_INDEXED_BYTES
+  const parts = parseBtfParts(bytes, {
+    base,
+    isValidated,
+    allocate: byteLength => new SharedArrayBuffer(byteLength),
+    trailing: isSealed ? BTF_INDEX_FOOTER.SIZE : 0
+  })
+  if (isSealed) finishBtfIndex(parts, bytesOf(hash), indexSeal([sealKey]))
+  return { key: sharedKey(hash, sharing.base?.sha256), sha256: hash, parts, types: parts.shape.endId - parts.shape.startId, isSealed }
+}
+
+/** BTF with the index of its file, or why there is none to be used. Undefined for BTF that is not worth a file. */
+function readIndex (
+  bytes: Uint8Array, hash: Sha256, path: string, keys: SealKeys = []
+): { readonly btf: SharedBtf } | { readonly state: 'outdated' } | Unread | undefined {
+  if (bytes.length < MIN_INDEXED_BYTES || keys.length === 0) return undefined
+  const file = readInto(allocateShared, path, Infinity)
+  if (!(file instanceof Uint8Array)) return file
+  const parts = readBtfIndex(bytes, file, bytesOf(hash), indexSeal(keys))
+  if (typeof parts === 'string') return { state: parts }
+  return { btf: { key: sharedKey(hash, undefined), sha256: hash, parts, types: parts.shape.endId - 1, isSealed: true } }
+}
+
+/**
+ * Below it, to read a file takes as long as to make what is in it: some 70 µs. Modules are smaller, and what is in their index depends on
+ * their base.
+ */
+const MIN_INDEXED_BYTES = 256 * 1024
+
+function indexSeal (keys: SealKeys): IndexSeal {
+  const [first] = keys
+  return {
+    make (bytes) {
+      if (first === undefined) throw new AppError('internal_error', 'There is nothing to seal an index with.')
+      return sealOf(first, INDEX_PURPOSE, bytes)
+    },
+    matches: (bytes, seal) => isSealedBy(keys, INDEX_PURPOSE, bytes, seal)
+  }
+}
+
+const INDEX_PURPOSE = 'btf index'
+
+function bytesOf (hash: Sha256): Uint8Array { return Buffer.from(hexOf(hash), 'hex') }
 
 /** Reads a file and verifies it. */
 export function readVerified ({ path, expected }: ReadTask): ReadFile {

@@ -12,12 +12,14 @@ import type { AssumedValue } from '../verdict/index.js'
 import type { ErrorJson } from '../errors.js'
 import type { SharedBtf } from '../store/btf-memory.js'
 import type { Unread } from '../store/read-failure.js'
+import type { SealKeys } from '../store/seal.js'
 import type { Sha256 } from '../store/sha256.js'
 
 /** Messages between the event loop and a worker: plain data only, since errors and class instances lose themselves on the way. */
 export type Task =
   | WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask | MinimiseTask | WriteTypesTask | CheckTask
-  | LayoutTask | LayoutVectorsTask | DiffTypesTask | SearchTypesTask | TypeDigestsTask | FindPlacesTask | WriteObjectTypesTask
+  | LayoutTask | LayoutVectorsTask | LayoutVectorTask | DiffTypesTask | SearchTypesTask | TypeDigestsTask | FindPlacesTask
+  | WriteObjectTypesTask
 
 /** A task as a thread is given it. `others`: the tasks that other threads have, for one that gives way, a number in shared memory. */
 export type GivenTask = Task & { readonly others?: Int32Array | undefined }
@@ -38,9 +40,20 @@ export interface PrepareBtfTask {
   readonly base?: SharedBtf
   /** Most bytes the source may have. */
   readonly maxBytes: number
+  /** With which the index is sealed, so that it can be kept. Without any it is not. */
+  readonly sealKeys?: SealKeys
+  /** Where the index of what is expected may be, made and sealed before. */
+  readonly indexPath?: string
 }
 
-export type PreparedBtf = { readonly state: 'ready', readonly btf: SharedBtf } | Unread
+export type PreparedBtf =
+  | {
+    readonly state: 'ready'
+    readonly btf: SharedBtf
+    /** What became of the index file, where one was looked for. `outdated`: of another version. */
+    readonly indexFile?: { readonly state: 'ready' | 'outdated' } | Unread
+  }
+  | Unread
 
 /** Makes shared BTF of a kernel's file as sources and operators have it: any that the opener reads. */
 export interface OpenKernelTask {
@@ -57,6 +70,8 @@ export interface OpenKernelTask {
   readonly base?: SharedBtf
   /** Most bytes of the source, and of what it unfolds to. */
   readonly maxBytes: number
+  /** As PrepareBtfTask has it. */
+  readonly sealKeys?: SealKeys
 }
 
 export type OpenedBtfs =
@@ -101,6 +116,8 @@ export interface RelocateTask {
   readonly assume?: ReadonlyMap<string, AssumedValue> | undefined
   /** Modules of the kernel that the object is not relocated with: the report names those that have a type which the kernel lacks. */
   readonly otherModules?: readonly OtherModule[]
+  /** Where the layout table of the kernel is or would be, so that the result can be known for kernels that are laid out alike. */
+  readonly layoutPath?: string
 }
 
 export interface OtherModule {
@@ -122,6 +139,8 @@ export interface RelocatedObject {
   /** The object came relocated, and is passed through: it is for another kernel, for all that is known. */
   readonly isAlreadyRelocated: boolean
   readonly report: MadeReport | undefined
+  /** Of the kernel, where every kernel with this layout vector has the same result, verdicts of other releases apart. */
+  readonly layoutVector?: string
   /** Milliseconds. */
   readonly parseMs: number
   readonly relocateMs: number
@@ -237,6 +256,16 @@ export interface LayoutVectors {
   readonly made: ReadonlyArray<{ readonly source: number, readonly bytes: Uint8Array }>
 }
 
+/** The same of one kernel by its file. Null where it has no table yet, or cannot be compared. */
+export interface LayoutVectorTask {
+  readonly kind: 'layoutVector'
+  /** In shared memory. */
+  readonly object: Uint8Array
+  readonly objectSha256: Sha256
+  readonly btf: Sha256
+  readonly path: string
+}
+
 /** Makes the smallest BTF with which objects relocate as with the kernel's. */
 export interface MinimiseTask {
   readonly kind: 'minimise'
@@ -328,6 +357,7 @@ export interface TaskValues {
   readonly check: CheckedRuns
   readonly layout: MadeLayout
   readonly layoutVectors: LayoutVectors
+  readonly layoutVector: string | null
   readonly minimise: MinimisedBtf
   readonly writeTypes: WrittenTypes
   readonly writeObjectTypes: WrittenTypes

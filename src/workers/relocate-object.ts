@@ -5,11 +5,13 @@ import { isAlreadyRelocated } from '../core/already-relocated.js'
 import { applyPatches, parseObject, relocate, type BpfObject, type Relocation } from '../core/index.js'
 import { inspectObject } from '../core/inspect.js'
 import { AppError } from '../errors.js'
+import { isOfLayout } from '../layout/index.js'
 import { minimiseBtf } from '../min-btf/min-btf.js'
 import { buildReport, hasUnknownOpcodes, judgeRelocation, kernelSymbols, type BuiltReport } from '../report/index.js'
 import { sha256 } from '../store/sha256.js'
 import { resolveAssumptions, type Judgement } from '../verdict/index.js'
 import { attachShared } from './attached-btfs.js'
+import { vectorOfKernel } from './kernel-layouts.js'
 import { createParsedObjects } from './parsed-objects.js'
 import type {
   InspectedObject, InspectTask, MadeReport, MinimisedBtf, MinimiseTask, OtherModule, RelocatedObject, RelocateTask
@@ -41,10 +43,19 @@ export function relocateObject (task: RelocateTask): RelocatedObject {
   const { patches, counts } = relocation
   const { kernelRelease } = task
   const assume = resolveAssumptions(object, task.assume ?? new Map())
-  const judgement = judgeRelocation(object, relocation, { kernelRelease, assume, hasKernelSymbol: kernelSymbols([target, ...modules]) })
+  const symbols = kernelSymbols([target, ...modules])
+  let hasAsked = false
+  const hasKernelSymbol = (name: string): boolean | undefined => {
+    hasAsked = true
+    return symbols(name)
+  }
+  const judgement = judgeRelocation(object, relocation, { kernelRelease, assume, hasKernelSymbol })
   if (patches === undefined) throw failureOf(relocation, build(task, object, relocation, judgement))
   const isJudged = counts.poisoned > 0 || hasUnknownOpcodes(object, relocation)
   const wantsReport = task.report === 'always' || (task.report === 'failing' && judgement.verdict !== 'loads')
+  const isShared = task.layoutPath !== undefined && modules.length === 0 &&
+    isOfLayout(relocation, { kernelSymbols: hasAsked, otherModules: false })
+  const layoutVector = isShared ? vectorOfKernel(object, task.btf.sha256, task.layoutPath) : undefined
   return {
     patches,
     sha256: sha256(applyPatches(object.bytes, patches)),
@@ -54,6 +65,7 @@ export function relocateObject (task: RelocateTask): RelocatedObject {
     isJudged,
     isAlreadyRelocated: isAlreadyRelocated(object),
     report: wantsReport ? toMade(build(task, object, relocation, judgement)) : undefined,
+    ...(layoutVector === undefined ? {} : { layoutVector }),
     parseMs: parsed - started,
     relocateMs: performance.now() - parsed
   }

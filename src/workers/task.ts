@@ -6,7 +6,8 @@ import { checkObjects } from './check-objects.js'
 import { collectGarbage } from './collect.js'
 import { beginTask, lowerPriority } from './give-way.js'
 import { transfer } from './pool-transfer.js'
-import { layoutVectors, makeLayout, typeDigests } from './layouts.js'
+import { forgetTables } from './kernel-layouts.js'
+import { layoutVectorOf, layoutVectors, makeLayout, typeDigests } from './layouts.js'
 import { openKernel } from './open-kernel.js'
 import { prepareBtf, readVerified } from './prepare-btf.js'
 import type { GivenTask, TaskAnswer, TaskValues, WorkerSetup, WrittenDifferences, WrittenSearch, WrittenTypes } from './protocol.js'
@@ -19,6 +20,7 @@ const channel = new BroadcastChannel(setup.channel)
 channel.onmessage = () => {
   detachAll()
   forgetObjects()
+  forgetTables()
   collectGarbage()
 }
 channel.unref()
@@ -48,6 +50,7 @@ export default function runTask (task: GivenTask): Answer | Promise<Answer> {
         const value = makeLayout(task)
         return transfer({ ok: true, value }, value.state === 'made' ? [value.bytes.buffer as ArrayBuffer] : [])
       }
+      case 'layoutVector': return { ok: true, value: layoutVectorOf(task) }
       case 'layoutVectors': {
         const value = layoutVectors(task)
         const moved = [value.places, ...value.made.map(({ bytes }) => bytes)]

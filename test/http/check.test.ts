@@ -255,6 +255,7 @@ describe('the bounds of a check', () => {
     expect(await bounded({ objects: 1 }, { object: [fooObject(), fooObject(1)] })).toMatchObject({ code: 'too_large', limit: 1, field: 'object' })
     expect(await bounded({ patterns: 1 }, { kernels: ['*', '6.1'] })).toMatchObject({ code: 'too_large', limit: 1, field: 'kernels' })
     expect(await bounded({ atOnce: 0 })).toMatchObject({ status: 503, code: 'overloaded', limit: 0 })
+    expect(await bounded({ atOnceOfCaller: 0 })).toMatchObject({ status: 429, code: 'rate_limited', limit: 0 })
   })
 
   it('give back the place of a check that has ended', async () => {

@@ -67,7 +67,7 @@ describeLab('package repositories with kernels for arm64', [...['apt-ftparchive'
     for (const [name, release] of [['kernel-core', `${ROCKY}.aarch64`], ['kernel-64k-core', `${ROCKY}.aarch64+64k`]] as const) {
       makeRpm({ name, version: ROCKY, arch: 'aarch64', files: { [`lib/modules/${release}/vmlinuz`]: vmlinuz(release) } }, rpms, scratch)
     }
-    publishRpms(rpms, key, 'gz')
+    publishRpms(rpms, key)
     server = await serveFiles(root)
     const entries = [
       ...suites.map(([distro, suite]) => `{ preset: ${distro}, mirror: "${server.url}/${distro}", security_mirror: "${server.url}/${distro}", suites: [${suite}], arches: [arm64], key: ${key.publicKey} }`),

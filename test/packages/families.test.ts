@@ -77,7 +77,7 @@ describeLab('package repositories made by the real tools', [...['apt-ftparchive'
         makeRpm({ name: 'kernel-modules-core', version, arch: 'x86_64', files: { [`lib/modules/${release}/kernel/fs/xfs/xfs.ko`]: module } }, folder, scratch, payload)
       }
       if (signed === 'package') signRpm(path, key)
-      publishRpms(folder, signed === 'index' ? key : undefined, packing)
+      publishRpms(folder, signed === 'index' ? key : undefined, { packing })
       const address = `$URL/rpm/${distro}/${distroVersion}`
       if (distro === 'amzn') writeFileSync(join(folder, 'mirror.list'), address)
       entries.push(`{ type: rpm, name: ${distro}, distro: ${distro}, distro_version: "${distroVersion}", ${distro === 'amzn' ? 'mirror_list' : 'url'}: "${address}${distro === 'amzn' ? '/mirror.list' : ''}", arches: [x86_64], key: ${key.publicKey} }`)

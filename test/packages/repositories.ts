@@ -60,8 +60,11 @@ export function publishSuite ({ root, suite, component, arch, key, validUntil, d
 }
 
 /** Makes the metadata of an RPM repository with createrepo_c, and signs repomd.xml. */
-export function publishRpms (folder: string, key: TestKey | undefined, packing = 'gz'): void {
-  execFileSync('createrepo_c', ['--quiet', '--general-compress-type', packing, folder], { stdio: 'ignore' })
+export function publishRpms (
+  folder: string, key: TestKey | undefined, { packing = 'gz', revision }: { readonly packing?: string, readonly revision?: number } = {}
+): void {
+  const ofRevision = revision === undefined ? [] : ['--revision', String(revision)]
+  execFileSync('createrepo_c', ['--quiet', '--general-compress-type', packing, ...ofRevision, folder], { stdio: 'ignore' })
   if (key !== undefined) gpg(key.home, ['--detach-sign', '--armor', '--output', join(folder, 'repodata/repomd.xml.asc'), join(folder, 'repodata/repomd.xml')])
 }
 

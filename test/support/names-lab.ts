@@ -28,7 +28,7 @@ function sharedBtf (bytes: Uint8Array, base?: SharedBtf): SharedBtf {
   shared.set(bytes)
   const hash = sha256(bytes)
   const parts = { bytes: shared.buffer, byteOffset: 0, byteLength: bytes.length } as unknown as SharedBtf['parts'] // all that rawBytes looks at
-  return { key: base === undefined ? hash : `${base.sha256}+${hash}`, sha256: hash, parts, types: 1 }
+  return { key: base === undefined ? hash : `${base.sha256}+${hash}`, sha256: hash, parts, types: 1, isSealed: false }
 }
 
 /** BTF access without workers and disks: all content that was ever kept is there for everyone. */
@@ -49,7 +49,8 @@ function createFakeAccess (contents: Map<Sha256, Uint8Array>): BtfAccess {
     async prepare (source, base) { return sharedBtf('bytes' in source ? source.bytes : contentOf(source.path), base) },
     async open (content, { base }) { return { btf: sharedBtf('bytes' in content ? content.bytes : contentOf(content.path), base), modules: [] } },
     async keep (btf) { contents.set(btf.sha256, new Uint8Array(new Uint8Array(btf.parts.bytes, 0, btf.parts.byteLength))) },
-    async saveHeld () {}
+    async saveHeld () {},
+    stats: () => ({ indexesRead: 0, indexesMade: 0 })
   }
 }
 

@@ -23,7 +23,12 @@ const S3_KEYS = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7
 const REGION = 'eu-test-1'
 
 /** What a service needs to know of it. */
-export function s3Settings (server: S3Server, prefix = 'corelo') { return { bucket: 'fleet', prefix, region: REGION, endpoint: server.url, ...S3_KEYS } }
+export function s3Settings (server: S3Server, prefix = 'corelo') {
+  return { bucket: 'fleet', prefix, region: REGION, endpoint: server.url, firstByteMs: 60_000, ...S3_KEYS }
+}
+
+/** The same for a server that does not answer: after so many milliseconds it counts as away. */
+export const IMPATIENT = { firstByteMs: 500 } as const
 
 /** On loopback, until the test is over. */
 export async function startS3Server (): Promise<S3Server> {

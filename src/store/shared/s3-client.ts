@@ -34,7 +34,7 @@ export interface S3Client {
   close(): Promise<void>
 }
 
-/** Waiting for the first byte of an answer, with the connection made on the way: the most that an outage may add to a request. */
+/** Waiting for the first byte of an answer, with the connection made on the way. */
 const FIRST_BYTE_MS = 500
 /** The same where nobody waits. */
 const PATIENT_MS = 10_000
@@ -47,10 +47,10 @@ const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b78
 const MAX_LIST_BYTES = 4 * 1024 * 1024
 
 export function createS3Client (settings: S3Settings, network: Network = {}): S3Client {
-  const { accessKeyId, secretAccessKey, sessionToken, region, prefix } = settings
+  const { accessKeyId, secretAccessKey, sessionToken, region, prefix, firstByteMs: hurriedMs = FIRST_BYTE_MS } = settings
   const base = bucketUrl(settings)
   const signingKeys = new Map<string, ArrayBuffer>()
-  const agent = createDispatcher(network, { connections: CONNECTIONS, connectMs: FIRST_BYTE_MS, bodyTimeout: STALL_MS })
+  const agent = createDispatcher(network, { connections: CONNECTIONS, connectMs: hurriedMs, bodyTimeout: STALL_MS })
   const keyOf = (key: string): string => prefix === '' ? key : `${prefix}/${key}`
   const urlOf = (key: string): URL => new URL(keyOf(key).split('/').map(encodeURIComponent).join('/'), base)
 
@@ -61,7 +61,7 @@ export function createS3Client (settings: S3Settings, network: Network = {}): S3
     readonly firstByteMs?: number
   }
   const call = async <T>(
-    { method, url, body, firstByteMs = FIRST_BYTE_MS }: Call,
+    { method, url, body, firstByteMs = hurriedMs }: Call,
     read: (response: Dispatcher.ResponseData) => Promise<S3Answer<T>>
   ): Promise<S3Answer<T>> => {
     const aborter = new AbortController()

@@ -11,6 +11,8 @@ export interface S3Settings {
   readonly accessKeyId: string
   readonly secretAccessKey: string
   readonly sessionToken?: string
+  /** The longest wait for the first byte of an answer, in milliseconds: the most that an outage adds to a request. Undefined: 500. */
+  readonly firstByteMs?: number
 }
 
 /** Amazon's rules for the names of buckets; prefixes that need no escaping anywhere. */

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { ContentKind } from '../content-store.js'
+import type { ContentKind } from '../stored-kinds.js'
 import { hexOf, type Sha256 } from '../sha256.js'
 import { createSingleFlight } from '../single-flight.js'
 import type { SharedBucket } from './shared-bucket.js'

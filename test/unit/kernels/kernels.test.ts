@@ -217,7 +217,7 @@ describe('the running kernel', () => {
     const cacheDir = await temporaryFolder()
     const service = await startService(cacheDir, { ...await kernel(), memoryBytes: 1 })
     const { rm } = await import('node:fs/promises')
-    await rm(cacheDir, { recursive: true })
+    await rm(cacheDir, { recursive: true, maxRetries: 10 })
     expect(offsetOfY(await relocate(service, { kernel: reference }))).toBe(12)
   })
 

@@ -8,7 +8,7 @@ import { createSharedContent, type LoadContent, type SharedContent } from '../..
 import { serializeRecord, type KernelRecord } from '../../../src/kernels/kernel-record.js'
 import type { KernelQuery } from '../../../src/identity/reference.js'
 import { hexOf, sha256, type Sha256 } from '../../../src/store/sha256.js'
-import { s3Settings, signV4, startS3Server, type S3Server } from '../../support/s3-server.js'
+import { IMPATIENT, s3Settings, signV4, startS3Server, type S3Server } from '../../support/s3-server.js'
 import { failure } from '../service/lab.js'
 import { recordOf } from './records.js'
 
@@ -65,9 +65,11 @@ function offer (store: SharedStore, ...content: Parameters<SharedContent['offer'
 
 const recordKeys = (server: S3Server): string[] => [...server.objects.keys()].filter(key => key.endsWith('.json'))
 
-async function opened (options: { trustUploads?: boolean } = {}): Promise<{ server: S3Server, store: SharedStore, warnings: string[] }> {
+async function opened (
+  { trustUploads, ...changes }: { readonly trustUploads?: boolean } & Partial<typeof IMPATIENT> = {}
+): Promise<{ server: S3Server, store: SharedStore, warnings: string[] }> {
   const server = await startS3Server()
-  return { server, ...open(s3Settings(server), options) }
+  return { server, ...open({ ...s3Settings(server), ...changes }, trustUploads === undefined ? {} : { trustUploads }) }
 }
 
 describe('the test server', () => {
@@ -135,7 +137,7 @@ describe('content in the shared store', () => {
   })
 
   it('waits as a name, so that a kernel with thousands of modules has room', async () => {
-    const { server, store } = await opened()
+    const { server, store } = await opened(IMPATIENT)
     server.misbehave = () => {} // never answers
     for (let i = 0; i < 5000; i++) offer(store, 'btf', sha256(String(i)), async () => BYTES)
     expect(store.stats()).toMatchObject({ dropped: 0, queued: 5000 })
@@ -239,7 +241,7 @@ describe('a shared store that is away', () => {
     const address = silent.address()
     const port = typeof address === 'object' && address !== null ? address.port : 0
     const server = await startS3Server()
-    const { store, warnings } = open({ ...s3Settings(server), endpoint: `http://127.0.0.1:${port}` })
+    const { store, warnings } = open({ ...s3Settings(server), ...IMPATIENT, endpoint: `http://127.0.0.1:${port}` })
     expect(await store.read('btf', HASH)).toBeUndefined()
     expect(sockets.size).toBeGreaterThan(0)
     const waited = sockets.size

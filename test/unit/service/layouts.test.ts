@@ -54,9 +54,32 @@ describe('kernels of a check', () => {
     const [, second, third] = Object.values(ALIKE)
     for (const bytes of [second, third]) if (bytes !== undefined) await rm(fileOf(folder, 'btf', bytes))
     const service = await startService(folder)
-    expect(await check(service)).toEqual({ '5.4.0-1-generic': 'loads', '5.4.0-2-generic': 'loads', '5.4.0-3-generic': 'loads' })
+    expect(await check(service, fooObject(1))).toEqual({ '5.4.0-1-generic': 'loads', '5.4.0-2-generic': 'loads', '5.4.0-3-generic': 'loads' })
     expect(service.stats().checks.relocations).toBe(1)
     expect(service.stats().cache['layouts_made']).toBe(0)
+  })
+
+  it('have the rows of an earlier process', async () => {
+    const folder = await temporaryFolder()
+    const before = await startService(folder)
+    await putAll(before, { ...ALIKE, '5.4.0-4-generic': emptyBtf() })
+    const rows = await check(before)
+    await before.close()
+    const service = await startService(folder)
+    expect(await check(service)).toEqual(rows)
+    expect(service.stats().checks.relocations).toBe(0)
+  })
+
+  it('that another process imported have their tables before the first check', async () => {
+    const folder = await temporaryFolder()
+    const before = await startService(folder)
+    await putAll(before, ALIKE)
+    await before.close()
+    await rm(join(folder, 'content', 'layout'), { recursive: true })
+    const service = await startService(folder)
+    await layoutsMade(service, 3)
+    await check(service)
+    expect(service.stats().checks.relocations).toBe(1)
   })
 
   it('whose table is damaged or of another format have it made anew, and are relocated for once', async () => {
@@ -124,7 +147,7 @@ describe('kernels of a check', () => {
     const [lost] = Object.values(ALIKE)
     if (lost !== undefined) await rm(fileOf(folder, 'btf', lost))
     const service = await startService(folder)
-    const states = await check(service)
+    const states = await check(service, fooObject(1))
     expect(states['5.4.0-2-generic']).toBe('loads')
     expect(states['5.4.0-3-generic']).toBe('loads')
   })

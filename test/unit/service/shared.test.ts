@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { hexOf, sha256, type Sha256 } from '../../../src/store/sha256.js'
 import type { ServiceSettings } from '../../../src/service/service.js'
-import { s3Settings, startS3Server, type S3Server } from '../../support/s3-server.js'
+import { IMPATIENT, s3Settings, startS3Server, type S3Server } from '../../support/s3-server.js'
 import { failure, fooBtf, fooObject, offsetOfY, put, relocate, startService, temporaryFolder, UBUNTU, type StartedService } from './lab.js'
 
 /** A replica with a disk of its own. */
@@ -107,7 +107,7 @@ describe('an outage of the shared store', () => {
   it('is invisible but in a gauge, and over by itself', async () => {
     const server = await startS3Server()
     server.misbehave = () => {} // takes questions and never answers
-    const service = await replica(server)
+    const service = await replica(server, { sharedStore: { ...s3Settings(server), ...IMPATIENT } })
     expect(service.stats().degraded).toEqual({ disk: false, shared_store: false })
     expect((await put(service, fooBtf())).created).toBe(true)
     expect(offsetOfY(await relocate(service, { kernel: UBUNTU }))).toBe(12)

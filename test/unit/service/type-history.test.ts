@@ -49,7 +49,7 @@ describe('the history of a member', () => {
     const service = await startService(folder)
     await putAll(service)
     const answer = await history(service)
-    await rm(join(folder, 'content', 'btf'), { recursive: true })
+    await rm(join(folder, 'content', 'btf'), { recursive: true, maxRetries: 10 })
     expect(lines(await history(service))).toEqual(lines(answer))
   })
 
@@ -65,7 +65,7 @@ describe('the history of a member', () => {
     const first = await startService(folder)
     await putAll(first)
     await first.close()
-    await rm(join(folder, 'content', 'layout'), { recursive: true })
+    await rm(join(folder, 'content', 'layout'), { recursive: true, maxRetries: 10 })
     const service = await startService(folder, { histories: { reads: 3 } })
     const held = ({ ranges }: TypeHistoryJson): number => ranges.reduce((sum, { kernels }) => sum + kernels, 0)
     const answer = await history(service)

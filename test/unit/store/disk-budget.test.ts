@@ -35,9 +35,9 @@ async function held (store: ContentStore, serials: readonly number[]): Promise<n
 }
 
 /** Makes the last use of a file be this many hours ago, for whoever looks at the disk. */
-async function age (store: ContentStore, serial: number, hours: number): Promise<void> {
+async function age (store: ContentStore, serial: number, hours: number, kind: 'btf' | 'index' = 'btf'): Promise<void> {
   const at = new Date(Date.now() - hours * 3_600_000)
-  await utimes(store.pathOf('btf', hashOf(serial)), at, at)
+  await utimes(store.pathOf(kind, hashOf(serial)), at, at)
 }
 
 async function fill (store: ContentStore, serials: readonly number[], share: Share = 'fetched'): Promise<void> {
@@ -50,6 +50,29 @@ describe('the budget of the disk', () => {
     await fill(store, [1, 2, 3, 4, 5, 6, 7])
     expect(await held(store, [1, 2, 3, 4, 5, 6, 7])).toEqual([3, 4, 5, 6, 7])
     expect(store.stats()).toMatchObject({ diskBytes: 5 * SIZE, files: 5, evicted: 2, keptEvicted: 0 })
+  })
+
+  it('has the index of a BTF go with it', async () => {
+    const store = await open(await temporaryFolder(), { maxBytes: 2 * SIZE + 300 })
+    await fill(store, [1])
+    store.rewriteBehind('index', hashOf(1), 100, () => new Uint8Array(100))
+    await expect.poll(() => store.stats().files).toBe(2)
+    await fill(store, [2, 3])
+    expect(await held(store, [1, 2, 3])).toEqual([2, 3])
+    expect(await store.readDerived('index', hashOf(1))).toEqual({ state: 'absent' })
+    expect(store.stats()).toMatchObject({ diskBytes: 2 * SIZE, files: 2 })
+  })
+
+  it('counts no index whose BTF another process removed', async () => {
+    const directory = await temporaryFolder()
+    const before = openContentStore({ directory })
+    for (const serial of [1, 2]) before.rewriteBehind('index', hashOf(serial), 100, () => new Uint8Array(100))
+    await before.close()
+    await age(before, 1, 1, 'index')
+    const store = openContentStore({ directory })
+    onTestFinished(() => store.close())
+    await expect.poll(() => store.stats().diskBytes).toBe(100) // the other may be that of BTF that is being written
+    expect(await store.readDerived('index', hashOf(1))).toEqual({ state: 'absent' })
   })
 
   it('is kept while many write at once', async () => {

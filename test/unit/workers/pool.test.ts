@@ -7,6 +7,7 @@ import { applyPatches } from '../../../src/core/index.js'
 import { sha256 as hashOf } from '../../../src/store/sha256.js'
 import { toShared } from '../../../src/store/shared-bytes.js'
 import { createWorkerPool, type WorkerPool, type WorkerPoolOptions } from '../../../src/workers/pool.js'
+import { NO_TABLE } from '../../../src/workers/protocol.js'
 import { failure, fooBtf, fooObject, offsetOfY, slowBtf, temporaryFolder } from '../service/lab.js'
 
 async function startPool (options: Partial<WorkerPoolOptions> = {}): Promise<WorkerPool & { readonly warnings: string[] }> {
@@ -133,6 +134,30 @@ describe('a pool of the background', () => {
     await pool.run({ kind: 'warm' })
     expect(niceOfThreads()).toContain(Math.max(own, 10))
     expect(getPriority()).toBe(own)
+  })
+
+  it('counts its tasks where threads that give way see it, also those that fail', async () => {
+    const tasks = new Int32Array(new SharedArrayBuffer(4))
+    const pool = await startPool({ tasks })
+    const running = pool.run({ kind: 'warm' })
+    expect(Atomics.load(tasks, 0)).toBe(1)
+    await running
+    expect(Atomics.load(tasks, 0)).toBe(0)
+    await failure('object_invalid', pool.run({ kind: 'inspect', object: toShared(Buffer.from('no ELF')), wantsInspection: false }))
+    expect(Atomics.load(tasks, 0)).toBe(0)
+  })
+
+  it('gets the work of the background done although others always have tasks', async () => {
+    const tasks = new Int32Array(new SharedArrayBuffer(4)).fill(1)
+    const pool = await startPool({ isBackground: true, tasks, deadlineMs: 100_000 })
+    const object = toShared(fooObject())
+    const path = join(await temporaryFolder(), 'vmlinux')
+    await writeFile(path, fooBtf())
+    const btf = { paths: [path], sha256: hashOf(fooBtf()) }
+    const sources = [{ sha256: btf.sha256, path: '/nowhere', btf }, { sha256: hashOf('another'), path: '/nowhere' }]
+    const { read, vectors, places, made } = await pool.run({ kind: 'layoutVectors', objects: [{ object, objectSha256: hashOf(object) }], sources })
+    expect({ vectors: vectors.length, places: [...places.slice(0, read)], made: made.map(({ source }) => source) })
+      .toEqual({ vectors: 1, places: [0, NO_TABLE].slice(0, read), made: [0] })
   })
 
   it('judges objects on a kernel that is in memory, and on one that only a file has', async () => {

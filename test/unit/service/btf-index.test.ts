@@ -1,0 +1,100 @@
+import { readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { describe, expect, it } from 'vitest'
+import { join } from 'node:path'
+import { hexOf, sha256 } from '../../../src/store/sha256.js'
+import { targetFoo } from '../../support/corpus.js'
+import { offsetOfY, put, relocate, startService, temporaryFolder, type StartedService } from './lab.js'
+
+/** BTF that is large enough for its index to be kept. */
+function largeBtf (): Uint8Array {
+  const builder = targetFoo()
+  for (let i = 0; i < 40; i++) builder.int(`serial_${i}_`.padEnd(7000, 'x'), 4)
+  return builder.bytes()
+}
+
+const BTF = largeBtf()
+const pathOf = (folder: string, bytes: Uint8Array, kind = 'index'): string => {
+  const hex = hexOf(sha256(bytes))
+  return join(folder, 'content', kind, hex.slice(0, 2), hex)
+}
+
+/** A folder in which a kernel is held with its index. */
+async function heldIn (folder: string): Promise<Buffer> {
+  const service = await startService(folder)
+  await put(service, BTF)
+  await service.close()
+  return await readFile(pathOf(folder, BTF))
+}
+
+const indexes = (service: StartedService): number[] =>
+  [service.stats().cache['btf_indexes_read'] ?? 0, service.stats().cache['btf_indexes_made'] ?? 0]
+
+describe('the index of a kernel on disk', () => {
+  it('is read after a restart instead of being made', async () => {
+    const folder = await temporaryFolder()
+    await heldIn(folder)
+    const service = await startService(folder)
+    expect(offsetOfY(await relocate(service))).toBe(12)
+    expect(indexes(service)).toEqual([1, 0])
+  })
+
+  it.each([
+    ['with a flipped bit in its words', (bytes: Buffer) => { bytes[40] = (bytes[40] ?? 0) ^ 4 }],
+    ['that was cut', (bytes: Buffer) => bytes.subarray(0, 100)],
+    ['that is empty', () => Buffer.alloc(0)],
+    ['that is of other BTF', (bytes: Buffer) => { bytes.fill(9, bytes.length - 64, bytes.length - 32) }]
+  ])('%s is not believed, counted, and made anew', async (_name, damage) => {
+    const folder = await temporaryFolder()
+    const whole = await heldIn(folder)
+    const damaged = Buffer.from(whole)
+    await writeFile(pathOf(folder, BTF), damage(damaged) ?? damaged)
+    const service = await startService(folder)
+    expect(offsetOfY(await relocate(service))).toBe(12)
+    expect(indexes(service)).toEqual([0, 1])
+    expect(service.stats().cache['damaged_files']).toBe(1)
+    await service.close()
+    expect(await readFile(pathOf(folder, BTF))).toEqual(whole)
+  })
+
+  it('that a service with another signing key made is made anew', async () => {
+    const folder = await temporaryFolder()
+    const before = await heldIn(folder)
+    await rm(join(folder, 'signing-key.pem'))
+    const service = await startService(folder)
+    expect(offsetOfY(await relocate(service))).toBe(12)
+    expect(indexes(service)).toEqual([0, 1])
+    await service.close()
+    expect(await readFile(pathOf(folder, BTF))).not.toEqual(before)
+  })
+
+  it('that cannot be read is left where it is, and the kernel answers', async () => {
+    const folder = await temporaryFolder()
+    await heldIn(folder)
+    const path = pathOf(folder, BTF)
+    await rm(path)
+    await symlink(path, path)
+    const service = await startService(folder)
+    expect(offsetOfY(await relocate(service))).toBe(12)
+    expect(service.stats().cache).toMatchObject({ unreadable_files: 1, damaged_files: 0 })
+    await service.close()
+    await expect(stat(path)).rejects.toMatchObject({ code: 'ELOOP' })
+  })
+
+  it('that belongs to damaged BTF goes with it', async () => {
+    const folder = await temporaryFolder()
+    await heldIn(folder)
+    await writeFile(pathOf(folder, BTF, 'btf'), BTF.subarray(1))
+    const service = await startService(folder)
+    await expect(relocate(service)).rejects.toMatchObject({ code: 'btf_unknown' })
+    await expect(stat(pathOf(folder, BTF))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  it('is not kept of BTF that is read as fast without it', async () => {
+    const folder = await temporaryFolder()
+    const small = targetFoo().bytes()
+    const service = await startService(folder)
+    await put(service, small)
+    await service.close()
+    await expect(stat(pathOf(folder, small))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+})

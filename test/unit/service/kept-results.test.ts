@@ -1,0 +1,154 @@
+import { readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import type { RelocateAnswer } from '../../../src/relocation/types.js'
+import { hexOf, sha256 } from '../../../src/store/sha256.js'
+import { assembler } from '../../support/asm.js'
+import { concat } from '../../support/byte-writer.js'
+import { localFoo } from '../../support/corpus.js'
+import { buildObject } from '../../support/object-builder.js'
+import { emptyBtf, fooBtf, fooObject, offsetOfY, put, relocate, startService, temporaryFolder, type StartedService } from './lab.js'
+
+const OBJECT = fooObject()
+const HASH = sha256(OBJECT)
+const KERNELS = { '5.4.0-1-generic': fooBtf(1), '5.4.0-2-generic': fooBtf(2), '6.1.0-3-generic': emptyBtf() }
+const kernel = (release: string) => ({ kernel: { release } })
+const fileOf = (folder: string, object = OBJECT): string => {
+  const hex = hexOf(sha256(object))
+  return join(folder, 'content', 'result', hex.slice(0, 2), hex)
+}
+
+/** A service that holds the kernels, with their layout tables. */
+async function startHeld (folder: string): Promise<StartedService> {
+  const service = await startService(folder)
+  for (const [release, bytes] of Object.entries(KERNELS)) await put(service, bytes, { release })
+  await expect.poll(() => service.stats().cache['layouts_made']).toBe(3)
+  return service
+}
+
+const counts = (service: StartedService): { made: number, kept: number } =>
+  ({ made: service.stats().cache['relocations'] ?? 0, kept: service.stats().cache['kept_results'] ?? 0 })
+const says = ({ bytes, sha256: hash, verdict, counts, assumes, report }: RelocateAnswer): object => ({
+  bytes, hash, verdict, counts, assumes, report: report === undefined ? undefined : { ...report, members: Buffer.from(report.members).toString(), failing: Buffer.from(report.failing).toString() }
+})
+
+describe('a result', () => {
+  it('is known after a restart, for whoever names the object, sends it, or asks by hashes', async () => {
+    const folder = await temporaryFolder()
+    const before = await startHeld(folder)
+    const first = await relocate(before, kernel('5.4.0-1-generic'))
+    await before.close()
+    const service = await startService(folder)
+    expect(says(await relocate(service, { objectSha256: HASH, ...kernel('5.4.0-1-generic') }))).toEqual(says(first))
+    expect(counts(service)).toEqual({ made: 0, kept: 1 })
+    await service.close()
+    for (const request of [{ object: OBJECT, ...kernel('5.4.0-1-generic') }, { objectSha256: HASH, btfSha256: sha256(fooBtf(1)) }]) {
+      const again = await startService(folder)
+      expect(says(await relocate(again, request))).toEqual(says(first))
+      expect(counts(again)).toEqual({ made: 0, kept: 1 })
+      await again.close()
+    }
+  })
+
+  it('is that of every kernel that lays out alike what the object reads', async () => {
+    const folder = await temporaryFolder()
+    const before = await startHeld(folder)
+    const first = await relocate(before, kernel('5.4.0-1-generic'))
+    await before.close()
+    const service = await startService(folder)
+    const other = await relocate(service, kernel('5.4.0-2-generic'))
+    expect(other.sha256).toBe(first.sha256)
+    expect(other.btfSha256).toBe(sha256(fooBtf(2)))
+    expect(other.attestation).not.toBe(first.attestation)
+    expect(counts(service)).toEqual({ made: 0, kept: 1 })
+    await relocate(service, kernel('6.1.0-3-generic'))
+    expect(counts(service)).toEqual({ made: 1, kept: 1 })
+  })
+
+  it('has its report with it, verdict, reasons and all, where one was asked for', async () => {
+    const folder = await temporaryFolder()
+    const before = await startHeld(folder)
+    const asked = { object: OBJECT, wantsReport: true }
+    const made = [await relocate(before, { ...asked, ...kernel('5.4.0-1-generic') }), await relocate(before, { ...asked, ...kernel('6.1.0-3-generic') })]
+    await before.close()
+    const service = await startService(folder)
+    expect(says(await relocate(service, { ...asked, ...kernel('5.4.0-1-generic') }))).toEqual(says(made[0] as RelocateAnswer))
+    expect(counts(service)).toEqual({ made: 0, kept: 1 })
+    // What is missing in the kernel may be in a module that was uploaded since.
+    expect(says(await relocate(service, { ...asked, ...kernel('6.1.0-3-generic') }))).toEqual(says(made[1] as RelocateAnswer))
+    expect(counts(service)).toEqual({ made: 1, kept: 1 })
+  })
+
+  it('without a report is made once more for who asks for one', async () => {
+    const folder = await temporaryFolder()
+    const before = await startHeld(folder)
+    await relocate(before, kernel('5.4.0-1-generic'))
+    await before.close()
+    for (const made of [1, 0]) {
+      const service = await startService(folder)
+      expect((await relocate(service, { wantsReport: true, ...kernel('5.4.0-1-generic') })).report).toBeDefined()
+      expect(counts(service).made).toBe(made)
+      await service.close()
+    }
+  })
+
+  it('that holds a type id of the kernel is of that kernel alone', async () => {
+    const { b, foo } = localFoo()
+    const asm = assembler('little')
+    const { bytes: object } = buildObject({
+      local: b,
+      programs: [{ section: 'raw_tp/a', name: 'a', code: concat(asm.mov(1, foo), asm.exit()) }],
+      records: [{ section: 'raw_tp/a', insnOff: 0, typeId: foo, access: '0', kind: 'target_type_id' }]
+    })
+    const folder = await temporaryFolder()
+    const before = await startHeld(folder)
+    const first = await relocate(before, { object, ...kernel('5.4.0-1-generic') })
+    await before.close()
+    const service = await startService(folder)
+    expect((await relocate(service, { object, ...kernel('5.4.0-1-generic') })).sha256).toBe(first.sha256)
+    expect(counts(service)).toEqual({ made: 0, kept: 1 })
+    await relocate(service, { object, ...kernel('5.4.0-2-generic') })
+    expect(counts(service)).toEqual({ made: 1, kept: 1 })
+  })
+
+  it('of BTF that came with the request is forgotten with it', async () => {
+    const folder = await temporaryFolder()
+    const before = await startService(folder)
+    await relocate(before, { btf: [fooBtf()] })
+    await before.close()
+    await expect(stat(fileOf(folder))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  it('is not believed from a file that was changed, and is made and kept anew', async () => {
+    const folder = await temporaryFolder()
+    const before = await startHeld(folder)
+    await relocate(before, kernel('5.4.0-1-generic'))
+    await before.close()
+    const whole = await readFile(fileOf(folder))
+    for (const place of [40, whole.length >> 1, whole.length - 1]) {
+      const changed = Buffer.from(whole)
+      changed[place] = (changed[place] ?? 0) ^ 1
+      await writeFile(fileOf(folder), changed)
+      const service = await startService(folder)
+      expect(offsetOfY(await relocate(service, kernel('5.4.0-1-generic')))).toBe(12)
+      expect(counts(service)).toEqual({ made: 1, kept: 0 })
+      await service.close()
+      expect(await readFile(fileOf(folder))).toEqual(whole)
+    }
+  })
+
+  it('is made anew, and its file left alone, where that cannot be read', async () => {
+    const folder = await temporaryFolder()
+    const before = await startHeld(folder)
+    await relocate(before, kernel('5.4.0-1-generic'))
+    await before.close()
+    const path = fileOf(folder)
+    await rm(path)
+    await symlink(path, path)
+    const service = await startService(folder)
+    expect(offsetOfY(await relocate(service, kernel('5.4.0-1-generic')))).toBe(12)
+    expect(service.stats().cache['unreadable_files']).toBeGreaterThan(0)
+    await service.close()
+    await expect(stat(path)).rejects.toMatchObject({ code: 'ELOOP' })
+  })
+})
