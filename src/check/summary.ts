@@ -1,4 +1,5 @@
 import { ENGINE } from '../relocation/engine.js'
+import { createOwnVersions } from './own-version.js'
 import type { Cell, NamedObject } from './types.js'
 import { STATES, type CheckOutcome, type CheckState, type CheckSummary, type CheckVerdict, type Comparison } from './wire.js'
 
@@ -30,6 +31,7 @@ export function createSummaryCounter (
   const kernels = new Set<string>()
   const outcomes = new Map<string, Set<CheckOutcome>>()
   const verdicts = new Set<CheckVerdict>()
+  const shared = createOwnVersions()
   let rows = 0
   return {
     add ({ object, kernel, outcome, baseline }) {
@@ -37,7 +39,7 @@ export function createSummaryCounter (
       states[outcome.state]++
       kernels.add(kernel)
       const ofObject = outcomes.get(object.sha256) ?? new Set()
-      outcomes.set(object.sha256, ofObject.add(outcome))
+      outcomes.set(object.sha256, ofObject.add(shared(outcome)))
       if (baseline !== undefined) compared[baseline]++
       verdicts.add(baseline === 'same' ? 'passes' : VERDICTS[outcome.state])
     },

@@ -5,7 +5,7 @@ import type { ReportProgram } from '../wire/report.js'
 export const STATES = ['loads', 'fails', 'unknown', 'unresolvable', 'unknown_kernel', 'not_fetched', 'error'] as const
 export type CheckState = typeof STATES[number]
 
-/** What a row says besides whom it is about. Rows with equal outcomes are one group. */
+/** What a row says besides whom it is about. Rows with equal outcomes are one group, whichever version their kernels have. */
 export interface CheckOutcome {
   readonly state: CheckState
   /** Why it is no `loads`, in a sentence. */
@@ -47,7 +47,7 @@ export interface CheckSummary {
   readonly kernels: number
   readonly rows: number
   readonly states: StateCounts
-  /** Different outcomes, those of each object counted for themselves. */
+  /** Different outcomes, as groups tell them apart. Those of each object are counted for themselves. */
   readonly outcomes: number
   /** Of rows against an earlier answer; null where none was given. */
   readonly baseline: Readonly<Record<Comparison, number>> | null

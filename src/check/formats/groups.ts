@@ -1,3 +1,4 @@
+import { createOwnVersions } from '../own-version.js'
 import type { Cell, Cells } from '../types.js'
 import type { CheckOutcome, CheckState } from '../wire.js'
 
@@ -6,7 +7,7 @@ export interface Group extends Omit<Cell, 'kernel'> {
   readonly kernels: string[]
 }
 
-/** Collects rows into groups, in the order of their first rows. Outcomes are told by identity. */
+/** Collects rows into groups, in the order of their first rows. Outcomes are told by identity, apart from the kernel's own version. */
 export interface Groups {
   add(cell: Cell): void
   list(): readonly Group[]
@@ -15,8 +16,10 @@ export interface Groups {
 export function createGroups (): Groups {
   const byObject = new Map<string, Map<CheckOutcome, Map<string, Group>>>()
   const groups: Group[] = []
+  const shared = createOwnVersions()
   return {
-    add ({ object, outcome, baseline, kernel }) {
+    add ({ object, outcome: own, baseline, kernel }) {
+      const outcome = shared(own)
       const ofObject = member(byObject, object.sha256, () => new Map<CheckOutcome, Map<string, Group>>())
       const ofOutcome = member(ofObject, outcome, () => new Map<string, Group>())
       const group = member(ofOutcome, baseline ?? '', () => {

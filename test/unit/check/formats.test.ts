@@ -6,9 +6,10 @@ import { endingCells } from '../../../src/check/formats/writer.js'
 import { parseEarlier } from '../../../src/check/parse.js'
 import { createSummaryCounter } from '../../../src/check/summary.js'
 import type { Cell, Cells } from '../../../src/check/types.js'
-import type { CheckOutcome } from '../../../src/check/wire.js'
+import type { CheckGroup, CheckOutcome, CheckSummary } from '../../../src/check/wire.js'
 import { AppError } from '../../../src/errors.js'
 import { sha256 } from '../../../src/store/sha256.js'
+import type { ReportProgram } from '../../../src/wire/report.js'
 
 const EVIL = '<script>alert("1")</script>\'&]]>\u0000\u001b[31m\u202e\ud800 -->'
 const LOADS: CheckOutcome = { state: 'loads', reason: null, programs: [], failures: [], failures_total: 0 }
@@ -40,6 +41,22 @@ const CELLS: readonly Cell[] = [
   { object, kernel: 'a/1/x86_64/3', outcome: FAILS },
   { object, kernel: 'nowhere', outcome: UNKNOWN }
 ]
+
+interface CheckOfGroups { readonly rows: readonly CheckGroup[], readonly summary: CheckSummary }
+
+/** Of an object with one program, whose verdict rests on its kernel's version and on a variable. */
+function loadsOn (version: string, on: string): CheckOutcome {
+  const program: ReportProgram = {
+    name: 'p',
+    section: 'kprobe/p',
+    verdict: 'loads',
+    verdict_reason: null,
+    needs_kernel_btf: null,
+    relocations: 1,
+    assumes: [`.rodata.on = ${on}`, `LINUX_KERNEL_VERSION = ${version}`]
+  }
+  return { ...LOADS, programs: [program] }
+}
 
 async function * iterate (cells: readonly Cell[], failure?: AppError): AsyncGenerator<readonly Cell[]> {
   for (const cell of cells) yield [cell]
@@ -123,6 +140,18 @@ describe('a check as JUnit XML', () => {
     const [suite] = parseJunit(await write('application/xml', { isGrouped: true })).children
     expect(suite?.children.filter(({ name }) => name === 'testcase').map(({ attributes }) => attributes['name']))
       .toEqual(['1 kernel: a/1/x86_64/1', '2 kernels: a/1/x86_64/2, a/1/x86_64/3', '1 kernel: nowhere'])
+  })
+
+  it('has one case for kernels whose outcomes differ in nothing but the version that a program reads', async () => {
+    const cells = ['1', '2', '3'].map(patch => ({ object, kernel: `a/1/x86_64/6.1.${patch}`, outcome: loadsOn(`6.1.${patch}`, patch === '3' ? '1' : '0') }))
+    const { rows, summary } = JSON.parse(await write('application/json', { isGrouped: true, cells: iterate(cells) })) as CheckOfGroups
+    expect(rows.map(({ kernels, programs }) => [kernels, programs[0]?.assumes])).toEqual([
+      [['a/1/x86_64/6.1.1', 'a/1/x86_64/6.1.2'], ['.rodata.on = 0', 'LINUX_KERNEL_VERSION = that of each kernel']],
+      [['a/1/x86_64/6.1.3'], ['.rodata.on = 1', 'LINUX_KERNEL_VERSION = that of each kernel']]
+    ])
+    expect(summary.outcomes).toBe(2)
+    const alone = JSON.parse(await write('application/json', { cells: iterate(cells) })) as CheckOfGroups
+    expect(alone.rows.map(({ programs }) => programs[0]?.assumes[1])).toEqual(['1', '2', '3'].map(patch => `LINUX_KERNEL_VERSION = 6.1.${patch}`))
   })
 
   it('skips what is as in the baseline', async () => {
