@@ -45,6 +45,13 @@ describe('the package', () => {
     expect(inspected).toMatchObject({ status: 0, stderr: '' })
   })
 
+  it('has the web page with all that it loads', () => {
+    const page = join(installFrom(ROOT), 'dist/page')
+    const loaded = [...readFileSync(join(page, 'index.html'), 'utf8').matchAll(/(?:src|href)="\.\/([^"]+)"/g)].map(([, name = '']) => name)
+    expect(loaded.map(name => name.split('.').at(-1)).sort()).toEqual(['css', 'js', 'svg'])
+    for (const name of loaded) expect(readFileSync(join(page, name)).length).toBeGreaterThan(0)
+  })
+
   it('says what to do where it was packed without a build', () => {
     const clone = join(temporaryFolder(), 'clone')
     mkdirSync(clone)
