@@ -158,9 +158,10 @@ describe.skipIf(!HAS_CHROMIUM)('the page', () => {
       expect.fail(`Tab does not get to ${selector}`)
     }
     await page.getByText('The whole fleet:').waitFor()
+    const choosing = page.waitForEvent('filechooser', { timeout: 0 }) // the browser has to know of it before the key is pressed
     await tabUntil('#files')
-    const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.keyboard.press('Enter')])
-    await chooser.setFiles(UNGUARDED)
+    await page.keyboard.press('Enter')
+    await (await choosing).setFiles(UNGUARDED)
     await page.getByRole('button', { name: 'Check 1 object' }).waitFor()
     await tabUntil('[role=option]')
     await page.keyboard.press('End')
