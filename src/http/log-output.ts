@@ -35,6 +35,8 @@ export function createLineOutput (fd: number): LineOutput {
   let waiting = ''
   /** What is being written: the write behind it is under way. */
   let current: Buffer | undefined
+  /** The end of what was being written, which the output had no room for: it comes before the lines that wait. */
+  let rest: Buffer | undefined
   let startedAt = 0
   let timer: NodeJS.Timeout | undefined
   /** The output took nothing, and is left alone for a while. */
@@ -54,11 +56,12 @@ export function createLineOutput (fd: number): LineOutput {
     clearTimeout(timer)
     timer = undefined
     isPaused = false
-    if (current !== undefined || waiting === '') return
-    current = take()
-    writeOn(current)
+    if (current !== undefined || (rest === undefined && waiting === '')) return
+    writeOn(rest ?? take())
   }
   const writeOn = (bytes: Buffer): void => {
+    current = bytes
+    rest = undefined
     startedAt = performance.now()
     write(fd, bytes, 0, bytes.length, null, (error, written) => {
       current = undefined
@@ -69,15 +72,16 @@ export function createLineOutput (fd: number): LineOutput {
         timer = setTimeout(flush, RETRY_MS).unref()
         return
       }
-      const rest = bytes.subarray(error === null ? written : 0)
-      if (rest.length === 0) {
-        if (waiting.length >= FLUSH_LENGTH) flush()
-        else if (waiting !== '') schedule()
-        return
+      if (error !== null) {
+        rest = bytes
+        schedule()
+      } else if (written < bytes.length) {
+        writeOn(bytes.subarray(written))
+      } else if (waiting.length >= FLUSH_LENGTH) {
+        flush()
+      } else if (waiting !== '') {
+        schedule()
       }
-      current = rest
-      if (error === null) writeOn(rest)
-      else setTimeout(writeOn, FLUSH_MS, rest).unref()
     })
   }
 
@@ -88,13 +92,16 @@ export function createLineOutput (fd: number): LineOutput {
         return
       }
       waiting += line
-      if (waiting.length >= FLUSH_LENGTH && !isPaused) flush()
+      if (waiting.length >= FLUSH_LENGTH && !isPaused && rest === undefined) flush()
       else schedule()
     },
     flushSync () {
       if (current !== undefined && performance.now() - startedAt > STUCK_MS) return
       if (current !== undefined) pause(IN_FLIGHT_MS)
-      if (waiting !== '') writeNow(fd, take())
+      const last = rest === undefined ? [] : [rest]
+      rest = undefined
+      if (waiting !== '') last.push(take())
+      if (last.length > 0) writeNow(fd, Buffer.concat(last))
     },
     get lost () { return lost }
   }
