@@ -105,7 +105,9 @@ async function attempt<T> (run: () => Promise<T>): Promise<{ readonly value: T }
 }
 
 work(task).then(done => {
-  say({ done }, 'btf' in done ? [done.btf.buffer as ArrayBuffer] : [])
+  if (!('btf' in done)) return say({ done })
+  const btf = new Uint8Array(done.btf) // Node 24 moves no buffer that may be resized, which those of own pages are
+  say({ done: { ...done, btf } }, [btf.buffer])
 }, (error: unknown) => {
   const known = error instanceof AppError
     ? error
