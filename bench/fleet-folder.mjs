@@ -8,7 +8,6 @@ import { buildLayoutTable } from '../dist/layout/index.js'
 import { openContentStore } from '../dist/store/content-store.js'
 import { sha256 } from '../dist/store/sha256.js'
 import { LAYOUT_FORMAT, layoutContent } from '../dist/workers/layout-format.js'
-import { withName } from './history.mjs'
 import { labBtfs } from './lab.mjs'
 
 /** By what all kernels of such a folder are meant. */
@@ -111,4 +110,14 @@ function structsOf (btf) {
     at += 12 + TAILS[kind][0] + TAILS[kind][1] * members
   }
   return structs
+}
+
+/** The same types with a name more at the end of the strings, which are the end of the file. */
+export function withName (btf, name) {
+  const added = Buffer.from(`${name}\0`)
+  const bytes = Buffer.concat([btf, added])
+  const [headerBytes, stringsOffset, stringsBytes] = [4, 16, 20].map(at => bytes.readUInt32LE(at))
+  if (headerBytes + stringsOffset + stringsBytes !== btf.length) throw new Error('strings are not the end of this BTF')
+  bytes.writeUInt32LE(stringsBytes + added.length, 20)
+  return bytes
 }
