@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../src/store/sha256.js'
-import { failure, fooBtf, fooObject, offsetOfY, relocate, startService, temporaryFolder } from '../unit/service/lab.js'
+import { contentPath, failure, fooBtf, fooObject, offsetOfY, relocate, startService, temporaryFolder } from '../unit/service/lab.js'
 import { tarXzOf } from '../support/xz-writer.js'
 import { serving, startOrigin } from './origin.js'
 import { archiveOf, KERNEL, moduleBtf, PATH, QUICK, questions, startFetching } from './sources.js'
@@ -130,8 +130,7 @@ describe('what was fetched', () => {
     const folder = await temporaryFolder()
     const settings = { btfhubUrls: [origin.url], trustUploads: false, sources: { fetch: QUICK } }
     await relocate(await startService(folder, settings), { kernel: KERNEL })
-    const hex = sha256(fooBtf()).slice('sha256:'.length)
-    const file = join(folder, 'content/btf', hex.slice(0, 2), hex)
+    const file = contentPath(folder, 'btf', sha256(fooBtf()))
 
     const asks = [
       { kernel: KERNEL },

@@ -1,15 +1,14 @@
 import { mkdir, readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { hexOf, sha256, type Sha256 } from '../../src/store/sha256.js'
+import { sha256 } from '../../src/store/sha256.js'
 import { mountRefusal, smallDisk } from '../support/tmpfs.js'
-import { fooBtf, fooObject, offsetOfY, startService, temporaryFolder, UBUNTU } from '../unit/service/lab.js'
+import { contentPath, fooBtf, fooObject, offsetOfY, startService, temporaryFolder, UBUNTU } from '../unit/service/lab.js'
 import { form, startAppWith, type Harness } from './harness.js'
 
 type Request = Harness['request']
 
 const kernelPath = (release: string): string => `/kernels/ubuntu/20.04/x86_64/${release}`
-const contentPath = (folder: string, kind: string, hash: Sha256): string => join(folder, 'content', kind, hexOf(hash).slice(0, 2), hexOf(hash))
 
 async function putBtf (request: Request, release: string, btf: Uint8Array): Promise<Response> {
   return await request(`${kernelPath(release)}/btf`, { method: 'PUT', body: btf })

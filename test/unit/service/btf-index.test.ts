@@ -1,9 +1,9 @@
-import { readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { join } from 'node:path'
-import { hexOf, sha256 } from '../../../src/store/sha256.js'
+import { sha256 } from '../../../src/store/sha256.js'
 import { targetFoo } from '../../support/corpus.js'
-import { offsetOfY, put, relocate, startService, temporaryFolder, type StartedService } from './lab.js'
+import { breakFile, contentPath, offsetOfY, put, relocate, startService, temporaryFolder, type StartedService } from './lab.js'
 
 /** BTF that is large enough for its index to be kept. */
 function largeBtf (): Uint8Array {
@@ -13,17 +13,14 @@ function largeBtf (): Uint8Array {
 }
 
 const BTF = largeBtf()
-const pathOf = (folder: string, bytes: Uint8Array, kind = 'index'): string => {
-  const hex = hexOf(sha256(bytes))
-  return join(folder, 'content', kind, hex.slice(0, 2), hex)
-}
+const indexPath = (folder: string, bytes = BTF): string => contentPath(folder, 'index', sha256(bytes))
 
 /** A folder in which a kernel is held with its index. */
 async function heldIn (folder: string): Promise<Buffer> {
   const service = await startService(folder)
   await put(service, BTF)
   await service.close()
-  return await readFile(pathOf(folder, BTF))
+  return await readFile(indexPath(folder))
 }
 
 const indexes = (service: StartedService): number[] =>
@@ -47,13 +44,13 @@ describe('the index of a kernel on disk', () => {
     const folder = await temporaryFolder()
     const whole = await heldIn(folder)
     const damaged = Buffer.from(whole)
-    await writeFile(pathOf(folder, BTF), damage(damaged) ?? damaged)
+    await writeFile(indexPath(folder), damage(damaged) ?? damaged)
     const service = await startService(folder)
     expect(offsetOfY(await relocate(service))).toBe(12)
     expect(indexes(service)).toEqual([0, 1])
     expect(service.stats().cache['damaged_files']).toBe(1)
     await service.close()
-    expect(await readFile(pathOf(folder, BTF))).toEqual(whole)
+    expect(await readFile(indexPath(folder))).toEqual(whole)
   })
 
   it('that a service with another signing key made is made anew', async () => {
@@ -64,15 +61,14 @@ describe('the index of a kernel on disk', () => {
     expect(offsetOfY(await relocate(service))).toBe(12)
     expect(indexes(service)).toEqual([0, 1])
     await service.close()
-    expect(await readFile(pathOf(folder, BTF))).not.toEqual(before)
+    expect(await readFile(indexPath(folder))).not.toEqual(before)
   })
 
   it('that cannot be read is left where it is, and the kernel answers', async () => {
     const folder = await temporaryFolder()
     await heldIn(folder)
-    const path = pathOf(folder, BTF)
-    await rm(path)
-    await symlink(path, path)
+    const path = indexPath(folder)
+    await breakFile(path)
     const service = await startService(folder)
     expect(offsetOfY(await relocate(service))).toBe(12)
     expect(service.stats().cache).toMatchObject({ unreadable_files: 1, damaged_files: 0 })
@@ -83,10 +79,10 @@ describe('the index of a kernel on disk', () => {
   it('that belongs to damaged BTF goes with it', async () => {
     const folder = await temporaryFolder()
     await heldIn(folder)
-    await writeFile(pathOf(folder, BTF, 'btf'), BTF.subarray(1))
+    await writeFile(contentPath(folder, 'btf', sha256(BTF)), BTF.subarray(1))
     const service = await startService(folder)
     await expect(relocate(service)).rejects.toMatchObject({ code: 'btf_unknown' })
-    await expect(stat(pathOf(folder, BTF))).rejects.toMatchObject({ code: 'ENOENT' })
+    await expect(stat(indexPath(folder))).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
   it('is not kept of BTF that is read as fast without it', async () => {
@@ -95,6 +91,6 @@ describe('the index of a kernel on disk', () => {
     const service = await startService(folder)
     await put(service, small)
     await service.close()
-    await expect(stat(pathOf(folder, small))).rejects.toMatchObject({ code: 'ENOENT' })
+    await expect(stat(indexPath(folder, small))).rejects.toMatchObject({ code: 'ENOENT' })
   })
 })

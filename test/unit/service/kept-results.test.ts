@@ -1,28 +1,23 @@
-import { readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import type { RelocateAnswer } from '../../../src/relocation/types.js'
-import { hexOf, sha256 } from '../../../src/store/sha256.js'
+import { sha256 } from '../../../src/store/sha256.js'
 import { assembler } from '../../support/asm.js'
 import { concat } from '../../support/byte-writer.js'
 import { localFoo } from '../../support/corpus.js'
 import { buildObject } from '../../support/object-builder.js'
-import { emptyBtf, fooBtf, fooObject, offsetOfY, put, relocate, startService, temporaryFolder, type StartedService } from './lab.js'
+import { breakFile, contentPath, emptyBtf, fooBtf, fooObject, offsetOfY, putAll, relocate, startService, temporaryFolder, type StartedService } from './lab.js'
 
 const OBJECT = fooObject()
 const HASH = sha256(OBJECT)
 const KERNELS = { '5.4.0-1-generic': fooBtf(1), '5.4.0-2-generic': fooBtf(2), '6.1.0-3-generic': emptyBtf() }
 const kernel = (release: string) => ({ kernel: { release } })
-const fileOf = (folder: string, object = OBJECT): string => {
-  const hex = hexOf(sha256(object))
-  return join(folder, 'content', 'result', hex.slice(0, 2), hex)
-}
+const fileOf = (folder: string): string => contentPath(folder, 'result', HASH)
 
 /** A service that holds the kernels, with their layout tables. */
 async function startHeld (folder: string): Promise<StartedService> {
   const service = await startService(folder)
-  for (const [release, bytes] of Object.entries(KERNELS)) await put(service, bytes, { release })
-  await expect.poll(() => service.stats().cache['layouts_made']).toBe(3)
+  await putAll(service, KERNELS)
   return service
 }
 
@@ -143,8 +138,7 @@ describe('a result', () => {
     await relocate(before, kernel('5.4.0-1-generic'))
     await before.close()
     const path = fileOf(folder)
-    await rm(path)
-    await symlink(path, path)
+    await breakFile(path)
     const service = await startService(folder)
     expect(offsetOfY(await relocate(service, kernel('5.4.0-1-generic')))).toBe(12)
     expect(service.stats().cache['unreadable_files']).toBeGreaterThan(0)

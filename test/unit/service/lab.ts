@@ -1,12 +1,14 @@
 import { LIMITS } from '../../../src/limits.js'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { AppError, type ErrorCode } from '../../../src/errors.js'
 import { createService, type ServiceSettings } from '../../../src/service/service.js'
 import type { Deadline, RelocateAnswer, RelocateRequest } from '../../../src/relocation/types.js'
 import type { Service } from '../../../src/service/types.js'
+import { hexOf, type Sha256 } from '../../../src/store/sha256.js'
+import type { StoredKind } from '../../../src/store/stored-kinds.js'
 import { buildObject } from '../../support/object-builder.js'
 import { fooSpec, targetFoo } from '../../support/corpus.js'
 import { btf } from '../../support/btf-builder.js'
@@ -17,6 +19,18 @@ export async function temporaryFolder (): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'corelo-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }))
   return folder
+}
+
+/** Where a service keeps content, or what it made of that. */
+export function contentPath (folder: string, kind: StoredKind, hash: Sha256): string {
+  const hex = hexOf(hash)
+  return join(folder, 'content', kind, hex.slice(0, 2), hex)
+}
+
+/** Puts a file in the place of another that is there and cannot be opened, as on a disk that is broken: a link to itself. */
+export async function breakFile (path: string): Promise<void> {
+  await rm(path)
+  await symlink(path, path)
 }
 
 export interface StartedService extends Service {
@@ -90,6 +104,12 @@ export const BY_NODE = { by: 'node-1', at: '2026-01-01T00:00:00.000Z' }
 
 export function put (service: Service, btfBytes: Uint8Array, changes: Partial<typeof UBUNTU> = {}, provenance: object = {}) {
   return service.putKernelBtf({ ...UBUNTU, ...changes }, btfBytes, { ...BY_NODE, ...provenance })
+}
+
+/** Puts the BTF of kernels by their release, and waits for the layout table of each. */
+export async function putAll (service: Service, kernels: Readonly<Record<string, Uint8Array>>): Promise<void> {
+  for (const [release, bytes] of Object.entries(kernels)) await put(service, bytes, { release })
+  await expect.poll(() => service.stats().cache['layouts_made']).toBe(Object.keys(kernels).length)
 }
 
 /** Relocates the foo object for UBUNTU's release, unless the request says otherwise. */

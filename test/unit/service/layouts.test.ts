@@ -1,19 +1,13 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { StartedService } from './lab.js'
 import { assembler } from '../../support/asm.js'
 import { at, btf, integers } from '../../support/btf-builder.js'
 import { concat } from '../../support/byte-writer.js'
 import { localFoo } from '../../support/corpus.js'
 import { buildObject } from '../../support/object-builder.js'
-import { hexOf, sha256 } from '../../../src/store/sha256.js'
-import { emptyBtf, fooBtf, fooObject, put, startService, temporaryFolder } from './lab.js'
-
-const fileOf = (folder: string, kind: 'btf' | 'layout', bytes: Uint8Array): string => {
-  const hex = hexOf(sha256(bytes))
-  return join(folder, 'content', kind, hex.slice(0, 2), hex)
-}
+import { sha256 } from '../../../src/store/sha256.js'
+import { contentPath, emptyBtf, fooBtf, fooObject, putAll, startService, temporaryFolder, type StartedService } from './lab.js'
 
 /** State by kernel release. */
 async function check (service: StartedService, object = fooObject()): Promise<Record<string, string>> {
@@ -21,16 +15,6 @@ async function check (service: StartedService, object = fooObject()): Promise<Re
   const states: Record<string, string> = {}
   for await (const some of cells) for (const { kernel, outcome } of some) states[kernel.split('/').at(-1) ?? ''] = outcome.state
   return states
-}
-
-/** Puts kernels, and waits until all that belongs to them is made. */
-async function putAll (service: StartedService, kernels: Readonly<Record<string, Uint8Array>>): Promise<void> {
-  for (const [release, bytes] of Object.entries(kernels)) await put(service, bytes, { release })
-  await layoutsMade(service, Object.keys(kernels).length)
-}
-
-async function layoutsMade (service: StartedService, count: number): Promise<void> {
-  await expect.poll(() => service.stats().cache['layouts_made']).toBe(count)
 }
 
 const ALIKE = { '5.4.0-1-generic': fooBtf(1), '5.4.0-2-generic': fooBtf(2), '5.4.0-3-generic': fooBtf(3) }
@@ -52,7 +36,7 @@ describe('kernels of a check', () => {
     await check(first)
     await first.close()
     const [, second, third] = Object.values(ALIKE)
-    for (const bytes of [second, third]) if (bytes !== undefined) await rm(fileOf(folder, 'btf', bytes))
+    for (const bytes of [second, third]) if (bytes !== undefined) await rm(contentPath(folder, 'btf', sha256(bytes)))
     const service = await startService(folder)
     expect(await check(service, fooObject(1))).toEqual({ '5.4.0-1-generic': 'loads', '5.4.0-2-generic': 'loads', '5.4.0-3-generic': 'loads' })
     expect(service.stats().checks.relocations).toBe(1)
@@ -77,7 +61,7 @@ describe('kernels of a check', () => {
     await before.close()
     await rm(join(folder, 'content', 'layout'), { recursive: true })
     const service = await startService(folder)
-    await layoutsMade(service, 3)
+    await expect.poll(() => service.stats().cache['layouts_made']).toBe(3)
     await check(service)
     expect(service.stats().checks.relocations).toBe(1)
   })
@@ -88,7 +72,7 @@ describe('kernels of a check', () => {
     await putAll(first, ALIKE)
     await check(first)
     await first.close()
-    const paths = Object.values(ALIKE).map(bytes => fileOf(folder, 'layout', bytes))
+    const paths = Object.values(ALIKE).map(bytes => contentPath(folder, 'layout', sha256(bytes)))
     const whole = await Promise.all(paths.map(path => readFile(path)))
     const [damaged = '', cut = '', otherFormat = ''] = paths
     await writeFile(damaged, flipped(whole[0], -40))
@@ -145,7 +129,7 @@ describe('kernels of a check', () => {
     await check(first)
     await first.close()
     const [lost] = Object.values(ALIKE)
-    if (lost !== undefined) await rm(fileOf(folder, 'btf', lost))
+    if (lost !== undefined) await rm(contentPath(folder, 'btf', sha256(lost)))
     const service = await startService(folder)
     const states = await check(service, fooObject(1))
     expect(states['5.4.0-2-generic']).toBe('loads')

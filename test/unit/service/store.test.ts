@@ -1,10 +1,8 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { hexOf, sha256, type Sha256 } from '../../../src/store/sha256.js'
-import { failure, fooBtf, fooObject, offsetOfY, put, relocate, startService, temporaryFolder, UBUNTU } from './lab.js'
-
-const contentPath = (folder: string, kind: string, hash: Sha256): string => join(folder, 'content', kind, hexOf(hash).slice(0, 2), hexOf(hash))
+import { hexOf, sha256 } from '../../../src/store/sha256.js'
+import { contentPath, failure, fooBtf, fooObject, offsetOfY, put, relocate, startService, temporaryFolder, UBUNTU } from './lab.js'
 
 async function flipByte (path: string): Promise<void> {
   const bytes = await readFile(path)

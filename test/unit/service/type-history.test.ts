@@ -2,9 +2,9 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { HistoryRange, TypeHistoryJson } from '../../../src/wire/types.js'
-import { hexOf, sha256 } from '../../../src/store/sha256.js'
+import { sha256 } from '../../../src/store/sha256.js'
 import { TASKS, withSerial } from '../../support/task-btfs.js'
-import { put, startService, temporaryFolder, type StartedService } from './lab.js'
+import { contentPath, put, putAll, startService, temporaryFolder, type StartedService } from './lab.js'
 
 const history = async (service: StartedService, member: string | null = 'state'): Promise<TypeHistoryJson> =>
   await service.typeHistory({ wanted: { kind: 'struct', name: 'task_struct' }, member, kernels: ['*'] }, new AbortController().signal)
@@ -19,21 +19,13 @@ const KERNELS = {
 }
 const EXPECTED = ['5.4.0-1-generic to 5.4.0-3-generic (3) state 128', '5.4.0-4-generic to 5.4.0-4-generic (1) __state 192']
 
-async function putAll (service: StartedService): Promise<void> {
-  for (const [release, bytes] of Object.entries(KERNELS)) await put(service, bytes, { release })
-  await expect.poll(() => service.stats().cache['layouts_made']).toBe(Object.keys(KERNELS).length)
-}
-
 /** What a service finds that has the layout tables of all kernels, and the BTF of some. */
 async function withoutBtfOf (...releases: ReadonlyArray<keyof typeof KERNELS>): Promise<StartedService> {
   const folder = await temporaryFolder()
   const first = await startService(folder)
-  await putAll(first)
+  await putAll(first, KERNELS)
   await first.close()
-  for (const release of releases) {
-    const hex = hexOf(sha256(KERNELS[release]))
-    await rm(join(folder, 'content', 'btf', hex.slice(0, 2), hex))
-  }
+  for (const release of releases) await rm(contentPath(folder, 'btf', sha256(KERNELS[release])))
   return await startService(folder)
 }
 
@@ -47,7 +39,7 @@ describe('the history of a member', () => {
   it('reads none twice', async () => {
     const folder = await temporaryFolder()
     const service = await startService(folder)
-    await putAll(service)
+    await putAll(service, KERNELS)
     const answer = await history(service)
     await rm(join(folder, 'content', 'btf'), { recursive: true, maxRetries: 10 })
     expect(lines(await history(service))).toEqual(lines(answer))
@@ -63,7 +55,7 @@ describe('the history of a member', () => {
   it('is made before there are tables, one BTF at a time up to the limit, and goes on when it is asked again', async () => {
     const folder = await temporaryFolder()
     const first = await startService(folder)
-    await putAll(first)
+    await putAll(first, KERNELS)
     await first.close()
     await rm(join(folder, 'content', 'layout'), { recursive: true, maxRetries: 10 })
     const service = await startService(folder, { histories: { reads: 3 } })

@@ -1,20 +1,12 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync } from 'node:fs'
-import { chmod, chown, readdir, rm, symlink } from 'node:fs/promises'
+import { chmod, chown, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { isAbsence, toUnread } from '../../../src/store/read-failure.js'
 import { openContentStore } from '../../../src/store/content-store.js'
 import { hexOf, sha256 } from '../../../src/store/sha256.js'
-import { failure, fooBtf, fooObject, offsetOfY, put, relocate, startService, temporaryFolder, UBUNTU } from '../service/lab.js'
-
-const contentPath = (folder: string, kind: string, bytes: Uint8Array): string => join(folder, 'content', kind, hexOf(sha256(bytes)).slice(0, 2), hexOf(sha256(bytes)))
-
-/** Puts a file in the place of another that is there and cannot be opened, as on a disk that is broken: a link to itself. */
-async function breakFile (path: string): Promise<void> {
-  await rm(path)
-  await symlink(path, path)
-}
+import { breakFile, contentPath, failure, fooBtf, fooObject, offsetOfY, put, relocate, startService, temporaryFolder, UBUNTU } from '../service/lab.js'
 
 describe('a read that fails', () => {
   it.each(['ENOENT', 'ENOTDIR'])('with %s says that nothing is there', code => {
@@ -34,8 +26,8 @@ describe('content on a disk that does not give it', () => {
     await put(before, fooBtf())
     await before.putObject(fooObject(), sha256(fooObject()))
     await before.close()
-    const path = contentPath(folder, 'btf', fooBtf())
-    const objectPath = contentPath(folder, 'object', fooObject())
+    const path = contentPath(folder, 'btf', sha256(fooBtf()))
+    const objectPath = contentPath(folder, 'object', sha256(fooObject()))
     for (const broken of [path, objectPath]) await breakFile(broken)
     const service = await startService(folder, { trustUploads: true })
     const calls = [() => relocate(service), () => relocate(service, { btfSha256: sha256(fooBtf()) }), () => service.getBtf(sha256(fooBtf())), () => service.getKernelBtf(UBUNTU)]
@@ -114,7 +106,7 @@ describe('a folder that lost its mode between two starts', () => {
     await chmod(folder, 0o777)
     const write = READ.replace('const read =', 'await store.write("btf", sha256("content"), Buffer.from("content"))\nawait index.put({ reference: { distro: "a", distroVersion: "1", arch: "x86_64", release: "5.4" }, btfSha256: sha256("content"), bytes: 7, types: 1, source: "upload", provenance: { by: "n", at: "2026" }, firstSeen: "2026", lastUsed: "2026", modules: [] })\nconst read =')
     expect(asNobody(write, folder)).toEqual({ out: 'read, known 1\n', status: 0 })
-    const content = dirname(contentPath(folder, 'btf', Buffer.from('content')))
+    const content = dirname(contentPath(folder, 'btf', sha256('content')))
     const index = join(folder, 'index', 'a', '1', 'x86_64')
     for (const path of [content, index]) chmodSync(path, 0o000)
     onTestFinished(() => { for (const path of [content, index]) chmodSync(path, 0o777) })
@@ -135,6 +127,6 @@ describe('a process without a file left to open', () => {
     if (process.getuid?.() === 0) await chown(join(folder, 'index'), 65_534, 65_534)
     const script = READ.replace('process.env.EXHAUST === "1"', 'true')
     expect(asNobody(script, folder, 'ulimit -n 64').out).toContain('storage_unreadable EMFILE')
-    expect(await readdir(dirname(contentPath(folder, 'btf', Buffer.from('content'))))).toHaveLength(1)
+    expect(await readdir(dirname(contentPath(folder, 'btf', sha256('content'))))).toHaveLength(1)
   })
 })
