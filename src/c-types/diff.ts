@@ -53,7 +53,10 @@ function pairTypes (from: readonly TypeDefinition[], to: readonly TypeDefinition
     left.delete(before)
   }
   if (Math.max(from.length, to.length) > 1 && Math.max(from.length, to.length) <= MAX_COMPARED) {
-    const all = from.flatMap(before => to.map(after => ({ before, after, likeness: likenessOf(before, after) })))
+    const withParts = (types: readonly TypeDefinition[]) => types.map(type => ({ type, parts: partsOf(type) }))
+    const others = withParts(to)
+    const all = withParts(from).flatMap(({ type: before, parts }) =>
+      others.map(({ type: after, parts: ofAfter }) => ({ before, after, likeness: likenessOf(parts, ofAfter) })))
     for (const { before, after } of all.sort((a, b) => b.likeness - a.likeness)) {
       if (left.has(before) && !partners.has(after)) pair(before, after)
     }
@@ -66,12 +69,15 @@ function pairTypes (from: readonly TypeDefinition[], to: readonly TypeDefinition
   return [...to.map((after): Pair => [partners.get(after), after]), ...[...left].map((before): Pair => [before, undefined])]
 }
 
+/** What a type consists of, for likenessOf. */
+function partsOf ({ size, type, members = [], enumerators = [] }: TypeDefinition): ReadonlySet<string> {
+  return new Set([size, type, ...placesOf(members), ...enumerators].map(part => JSON.stringify(part)))
+}
+
 /** The part of what both have that is the same in both. */
-function likenessOf (a: TypeDefinition, b: TypeDefinition): number {
-  const [left, right] = [a, b].map(({ size, type, members = [], enumerators = [] }) =>
-    new Set([size, type, ...placesOf(members), ...enumerators].map(part => JSON.stringify(part))))
-  const common = [...left ?? []].filter(text => right?.has(text)).length
-  return common / Math.max(left?.size ?? 0, right?.size ?? 0)
+function likenessOf (a: ReadonlySet<string>, b: ReadonlySet<string>): number {
+  const common = [...a].filter(text => b.has(text)).length
+  return common / Math.max(a.size, b.size)
 }
 
 /** Where C writes the members of a struct or union: not behind a typedef's name. */
@@ -91,6 +97,7 @@ export function placesOf (members: readonly MemberDefinition[], prefix = ''): Me
 function diffMembers (type: string, from: readonly MemberPlace[], to: readonly MemberPlace[]): MemberDifference[] {
   const merged = merge(from, to, ({ path }) => path)
   const renames = findRenames(type, merged)
+  const renamed = new Set(renames.values())
   return merged.flatMap(({ from: before, to: after }): MemberDifference[] => {
     if (before !== undefined && after !== undefined) return [{ changes: changesOf(before, after), from: before, to: after }]
     if (after !== undefined) {
@@ -99,8 +106,7 @@ function diffMembers (type: string, from: readonly MemberPlace[], to: readonly M
         ? { changes: ['added'], from: null, to: after }
         : { changes: ['renamed', ...changesOf(old, after)], from: old, to: after }]
     }
-    const isRenamed = before === undefined || [...renames.values()].includes(before)
-    return isRenamed ? [] : [{ changes: ['removed'], from: before, to: null }]
+    return before === undefined || renamed.has(before) ? [] : [{ changes: ['removed'], from: before, to: null }]
   })
 }
 
@@ -169,9 +175,17 @@ function findRenames (type: string, merged: ReadonlyArray<Merged<MemberPlace>>):
     if (after !== undefined) note(from, after)
   }
   for (const gap of gapsOf(merged)) {
+    const byBareName = new Map<string, MemberPlace | undefined>()
+    for (const after of gap.added.filter(place => !renames.has(place))) {
+      const name = bareName(after.path)
+      byBareName.set(name, byBareName.has(name) ? undefined : after)
+    }
     for (const before of gap.removed.filter(place => !taken.has(place))) {
-      const [only, ...others] = gap.added.filter(after => !renames.has(after) && bareName(after.path) === bareName(before.path))
-      if (only !== undefined && others.length === 0) note(before, only)
+      const name = bareName(before.path)
+      const only = byBareName.get(name)
+      if (only === undefined) continue
+      note(before, only)
+      byBareName.delete(name)
     }
     const [before, ...removed] = gap.removed.filter(place => !taken.has(place))
     const [after, ...more] = gap.added.filter(place => !renames.has(place))

@@ -2,7 +2,7 @@ import { AppError } from '../errors.js'
 import { formatReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import type { OfferedKernels } from '../kernels/catalog/offered-kernels.js'
 import type { KernelNames } from '../kernels/kernel-index.js'
-import { createMatcher, createTurns, findHeld, requirePattern } from '../kernels/matching-kernels.js'
+import { createMatcher, findHeld, requirePattern } from '../kernels/matching-kernels.js'
 import { recordsOfName } from '../kernels/resolve.js'
 import type { StateOutcomes } from './state-outcomes.js'
 import type { CheckedKernel } from './types.js'
@@ -36,21 +36,15 @@ export interface ExpandedKernel {
 export async function expandKernels (patterns: readonly string[], options: ExpandOptions): Promise<readonly ExpandedKernel[]> {
   for (const pattern of patterns) requirePattern(pattern)
   const found = new Map<string, ExpandedKernel>()
-  const turn = createTurns(options.signal)
-  const matching = createMatcher(options)
+  const matching = createMatcher(options, options.signal)
   for (const pattern of patterns) {
-    await turn()
     let isMatched = false
-    const add = (reference: KernelReference): void => {
+    for await (const reference of matching(pattern)) {
       isMatched = true
       const name = formatReference(reference)
-      if (found.has(name)) return
+      if (found.has(name)) continue
       found.set(name, lookUp(name, reference, options))
       if (found.size > options.maxKernels) throw tooMany(options.maxKernels)
-    }
-    for (const reference of matching(pattern)) {
-      add(reference)
-      await turn()
     }
     if (!isMatched && !found.has(pattern)) found.set(pattern, unmatched(pattern, options))
   }

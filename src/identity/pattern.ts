@@ -13,25 +13,36 @@ export function isPattern (text: string): boolean {
  * Whether a kernel fits a pattern: a reference in which `*` stands for any text within a part, the same of a release alone, or a lone
  * `*` for every kernel. The architecture may have any of its names.
  */
-export function matchesPattern (pattern: string, reference: KernelReference): boolean {
-  if (pattern === '*') return true
-  if (!pattern.includes('/')) return isMatch(pattern, reference.release)
+export function matchesPattern (pattern: string, reference: KernelReference): boolean { return compilePattern(pattern)(reference) }
+
+/** The same for many kernels: the pattern is taken apart once. */
+export function compilePattern (pattern: string): (reference: KernelReference) => boolean {
+  if (pattern === '*') return () => true
+  if (!pattern.includes('/')) {
+    const fits = compilePart(pattern)
+    return ({ release }) => fits(release)
+  }
   const [distro = '', distroVersion = '', arch = '', release = '', ...rest] = pattern.split('/')
-  return rest.length === 0 && isMatch(distro, reference.distro) && isMatch(distroVersion, reference.distroVersion) &&
-    isMatch(normalizeArch(arch), reference.arch) && isMatch(release, reference.release)
+  if (rest.length > 0) return () => false
+  const [fitsDistro, fitsVersion] = [compilePart(distro), compilePart(distroVersion)]
+  const [fitsArch, fitsRelease] = [compilePart(normalizeArch(arch)), compilePart(release)]
+  return reference => fitsDistro(reference.distro) && fitsVersion(reference.distroVersion) &&
+    fitsArch(reference.arch) && fitsRelease(reference.release)
 }
 
 /** Each piece between stars at the first place where it is found: no later one could fit where that does not. */
-function isMatch (pattern: string, text: string): boolean {
+function compilePart (pattern: string): (text: string) => boolean {
   const [first = '', ...pieces] = pattern.split('*')
   const last = pieces.pop()
-  if (last === undefined) return text === first
-  if (!text.startsWith(first) || !text.endsWith(last)) return false
-  let at = first.length
-  for (const piece of pieces) {
-    const found = text.indexOf(piece, at)
-    if (found < 0) return false
-    at = found + piece.length
+  if (last === undefined) return text => text === first
+  return text => {
+    if (!text.startsWith(first) || !text.endsWith(last)) return false
+    let at = first.length
+    for (const piece of pieces) {
+      const found = text.indexOf(piece, at)
+      if (found < 0) return false
+      at = found + piece.length
+    }
+    return at <= text.length - last.length
   }
-  return at <= text.length - last.length
 }

@@ -3,7 +3,7 @@ import type { Places } from '../c-types/places.js'
 import { AppError } from '../errors.js'
 import { formatReference, type KernelReference } from '../identity/reference.js'
 import type { KernelNames } from '../kernels/kernel-index.js'
-import { createMatcher, createTurns, findHeld, requirePattern } from '../kernels/matching-kernels.js'
+import { createMatcher, findHeld, requirePattern } from '../kernels/matching-kernels.js'
 import { recordsOfName } from '../kernels/resolve.js'
 import { abortable } from '../store/abortable.js'
 import type { Sha256 } from '../store/sha256.js'
@@ -54,21 +54,20 @@ export function createTypeHistories ({ index, trustUploads, limits: given, ...op
   }
 
   const expand = async (patterns: readonly string[], leftOut: LeftOutKernels, signal: AbortSignal): Promise<readonly HeldKernel[]> => {
-    const matching = createMatcher({ index })
-    const turn = createTurns(signal)
+    const matching = createMatcher({ index }, signal)
     const found = new Map<string, HeldKernel | undefined>()
     for (const pattern of patterns) {
-      await turn()
       let isMatched = false
-      for (const reference of matching(pattern)) {
+      for await (const reference of matching(pattern)) {
         const name = formatReference(reference)
-        const held = found.has(name) ? found.get(name) : lookUp(reference)
-        isMatched ||= held !== undefined || found.has(name)
-        if (held === undefined || found.has(name)) continue
-        if (typeof held === 'string') leftOut.add(held, name)
-        found.set(name, typeof held === 'string' ? undefined : held)
-        if (found.size > limits.kernels) throw tooMany(limits.kernels)
-        await turn()
+        if (!found.has(name)) {
+          const held = lookUp(reference)
+          if (held === undefined) continue
+          if (typeof held === 'string') leftOut.add(held, name)
+          found.set(name, typeof held === 'string' ? undefined : held)
+          if (found.size > limits.kernels) throw tooMany(limits.kernels)
+        }
+        isMatched = true
       }
       if (!isMatched) leftOut.note(`No kernel that is held matches ${pattern}.`)
     }

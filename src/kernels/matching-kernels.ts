@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { AppError } from '../errors.js'
-import { isPattern, matchesPattern } from '../identity/pattern.js'
+import { compilePattern, isPattern } from '../identity/pattern.js'
 import { formatReference, isWholeReference, parseQuery, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import type { OfferedKernels } from './catalog/offered-kernels.js'
 import type { KernelNames } from './kernel-index.js'
@@ -23,13 +23,17 @@ export function requirePattern (pattern: string): void {
 
 /**
  * Tells which kernels a pattern means, in the order of their references; one may come twice. A lone `*` is every kernel that is held. Any
- * other pattern is also what sources list, and a whole reference is that kernel whether it is held or not.
+ * other pattern is also what sources list, and a whole reference is that kernel whether it is held or not. Others get their turn
+ * between kernels, whether these match or not.
+ *
+ * @throws whatever the signal says
  */
-export function createMatcher (options: MatchOptions): (pattern: string) => Iterable<KernelReference> {
+export function createMatcher (options: MatchOptions, signal: AbortSignal): (pattern: string) => AsyncGenerator<KernelReference> {
+  const turn = createTurns(signal)
   let references: readonly KernelReference[] | undefined
   return pattern => {
     references ??= referencesOf(options.index)
-    return matching(pattern, references, options)
+    return matching(pattern, references, options, turn)
   }
 }
 
@@ -44,11 +48,28 @@ function referencesOf (index: KernelNames): KernelReference[] {
   return references
 }
 
-function * matching (pattern: string, held: readonly KernelReference[], { index, offered }: MatchOptions): Generator<KernelReference> {
-  if (!pattern.includes('*')) return yield * named(parseQuery({ kernelRelease: pattern }), index, offered)
-  for (const reference of held) if (matchesPattern(pattern, reference)) yield reference
+async function * matching (
+  pattern: string,
+  held: readonly KernelReference[],
+  { index, offered }: MatchOptions,
+  turn: Turn
+): AsyncGenerator<KernelReference> {
+  await turn()
+  const isNamed = !pattern.includes('*')
+  const fits = isNamed ? () => true : compilePattern(pattern)
+  const references = isNamed ? named(parseQuery({ kernelRelease: pattern }), index, offered) : starred(pattern, held, offered)
+  for (const reference of references) {
+    if (fits(reference)) yield reference
+    const others = turn()
+    if (others !== undefined) await others // a promise for each of all that are passed would take longer than to compare them
+  }
+}
+
+/** All that a pattern with stars may mean. */
+function * starred (pattern: string, held: readonly KernelReference[], offered: OfferedKernels | undefined): Generator<KernelReference> {
+  yield * held
   if (pattern === '*') return
-  for (const { reference } of offered?.list({}) ?? []) if (matchesPattern(pattern, reference)) yield reference
+  for (const { reference } of offered?.list({}) ?? []) yield reference
 }
 
 /** A whole reference is that kernel, by whatever spelling of its platform it is held. A release is every kernel that has it. */
@@ -69,11 +90,13 @@ export function findHeld (index: KernelNames, query: KernelQuery, trustUploads: 
   }
 }
 
-/** Kernels that are looked up before others get their turn. */
+/** Kernels that are compared and looked up before others get their turn. */
 const SLICE = 200
 
 /** Lets others have their turn now and then, and stops with the signal. */
-export function createTurns (signal: AbortSignal): () => Promise<void> | undefined {
+type Turn = () => Promise<void> | undefined
+
+function createTurns (signal: AbortSignal): Turn {
   let count = 0
   return () => {
     signal.throwIfAborted()

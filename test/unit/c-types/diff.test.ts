@@ -3,7 +3,7 @@ import { diffTypes } from '../../../src/c-types/diff.js'
 import { findTypes, type TypeName } from '../../../src/c-types/named-types.js'
 import { defineType } from '../../../src/c-types/type-definition.js'
 import { parseBtf } from '../../../src/index.js'
-import type { MemberDifference, TypeDifference } from '../../../src/wire/types.js'
+import type { MemberDifference, TypeDefinition, TypeDifference } from '../../../src/wire/types.js'
 import { at, btf, integers, type Member } from '../../support/btf-builder.js'
 import { shapes, TASKS } from '../../support/task-btfs.js'
 
@@ -61,8 +61,26 @@ describe('a type of two kernels', () => {
     expect(changesOf(structOf('a', 'old_count', 'z'), structOf('a', 'new_count', 'z'))).toEqual(['old_count -> new_count: renamed'])
     expect(changesOf(structOf('a', 'unused', 'z'), structOf('a', 'flags', 'z'))).toEqual(['unused: removed', 'flags: added'].toReversed())
     expect(changesOf(structOf('state', 'a', 'z'), structOf('a', 'z', '__state'))).toEqual(['state: removed', 'a: moved', 'z: moved', '__state: added'])
+    expect(changesOf(structOf('a', 'state', 'z'), structOf('a', '_state', '__state', 'z'))).toEqual(['state: removed', '_state: added', '__state: added', 'z: moved'])
+    expect(changesOf(structOf('a', '_state', '__state', 'z'), structOf('a', 'state', 'z'))).toEqual(['__state: removed', '_state -> state: renamed', 'z: moved'])
     const [task] = diff(TASKS.moved().bytes(), TASKS.renamed().bytes(), { kind: 'struct', name: 'task_struct' })
     expect(task?.members?.map(shown)).toEqual(['thread_info: ', 'state -> __state: renamed resized retyped', 'pid: '])
+  })
+
+  it('is compared although it has many thousand members, all of which are renamed', () => {
+    const MANY = 20_000
+    const typeOf = (prefix: string): TypeDefinition => ({
+      type_id: 1,
+      kind: 'struct',
+      name: 'large',
+      size: 4 * MANY,
+      members: Array.from({ length: MANY }, (_, i) =>
+        ({ name: `${prefix}member_${i}`, type: 'int', bit_offset: 32 * i, bitfield_size: null, size: 4 }))
+    })
+    const [large] = diffTypes([typeOf('')], [typeOf('__')])
+    expect(new Set(large?.members?.map(({ changes }) => changes.join()))).toEqual(new Set(['renamed']))
+    expect(large?.members?.every(({ from, to }) => to?.path === `__${from?.path}`)).toBe(true)
+    expect(large?.members?.length).toBe(MANY)
   })
 
   it('stands beside the one that is most like it where a kernel has several of the name', () => {
