@@ -36,13 +36,6 @@ export interface Body {
   readonly live: () => Uint16Array
 }
 
-interface Instructions extends Pick<Body, 'insnAt'> {
-  readonly all: () => readonly Insn[]
-}
-
-/** Of slots that the function does not have. */
-const NO_INSN: Insn = { code: 0, dst: 0, src: 0, off: 0, imm: 0 }
-
 /** A function that another one calls, or takes the address of. */
 export interface Reference {
   readonly fn: ElfFunction
@@ -101,26 +94,26 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
     const key = placeOf(fn)
     let body = bodies.get(key)
     if (body === undefined) {
-      const { insnAt, all } = instructionsOf(fn)
-      const flow = once(() => readFlow(all()))
+      const count = Math.floor(fn.size / BPF_INSN.SIZE)
+      const insnAt = instructionsOf(fn, count)
+      const flow = once(() => readFlow(count, insnAt))
       body = {
-        count: Math.floor(fn.size / BPF_INSN.SIZE),
+        count,
         insnAt,
         symbolAt: index => symbolAt(fn, fn.start + index * BPF_INSN.SIZE),
         flow,
-        live: once(() => liveRegisters(all(), flow()))
+        live: once(() => liveRegisters(count, insnAt, flow()))
       }
       bodies.set(key, body)
     }
     return body
   }
 
-  const instructionsOf = ({ section, start, size }: ElfFunction): Instructions => {
+  const instructionsOf = ({ section, start, size }: ElfFunction, count: number): Body['insnAt'] => {
     const first = section.offset + start
-    const count = Math.floor(size / BPF_INSN.SIZE)
     const [from, to] = [firstAtOrAfter(patches.offsets, first), firstAtOrAfter(patches.offsets, first + size)]
     const read = new Array<Insn>(count)
-    const insnAt = (index: number): Insn | undefined => {
+    return index => {
       let insn: Insn | undefined = read[index]
       if (insn === undefined && index >= 0 && index < count) {
         const at = first + index * BPF_INSN.SIZE
@@ -132,11 +125,6 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
       }
       return insn
     }
-    const all = once((): readonly Insn[] => {
-      for (let i = 0; i < count; i++) read[i] = insnAt(i) ?? NO_INSN
-      return read
-    })
-    return { insnAt, all }
   }
 
   const codeOf = (fn: ElfFunction): Code => {

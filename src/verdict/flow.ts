@@ -14,14 +14,14 @@ export interface Flow {
   readonly hasLoop: boolean
 }
 
-export function readFlow (insns: readonly Insn[]): Flow {
-  const count = insns.length
+/** @param count of the function's instruction slots */
+export function readFlow (count: number, insnAt: (index: number) => Insn | undefined): Flow {
   const next = new Int32Array(count).fill(count)
   const jump = new Int32Array(count).fill(count)
   const isTarget = new Uint8Array(count + 1)
   let hasLoop = false
   for (let i = 0; i < count; i++) {
-    const insn = insns[i]
+    const insn = insnAt(i)
     if (insn === undefined) break
     const { code } = insn
     const kind = code & 0x07

@@ -13,16 +13,20 @@ const ALL = 0x7ff
 /**
  * Which of r0 to r10 an instruction may read later, a bit each, before each instruction: states that differ in others are the
  * same.
+ *
+ * @param count of the function's instruction slots
  */
-export function liveRegisters (insns: readonly Insn[], flow: Flow): Uint16Array {
+export function liveRegisters (count: number, insnAt: (index: number) => Insn | undefined, flow: Flow): Uint16Array {
   const { next, jump } = flow
-  const reads = new Uint16Array(insns.length)
-  const writes = new Uint16Array(insns.length)
-  insns.forEach((insn, i) => {
+  const reads = new Uint16Array(count)
+  const writes = new Uint16Array(count)
+  for (let i = 0; i < count; i++) {
+    const insn = insnAt(i)
+    if (insn === undefined) break
     reads[i] = readsOf(insn)
     writes[i] = writesOf(insn)
-  })
-  const live = new Uint16Array(insns.length + 1)
+  }
+  const live = new Uint16Array(count + 1)
   const isSettled = backwards(flow, i => {
     const after = (live[next[i] ?? 0] ?? 0) | (live[jump[i] ?? 0] ?? 0)
     const before = (after & ~(writes[i] ?? 0)) | (reads[i] ?? 0)
