@@ -5,7 +5,7 @@ import { PATCH_SIZE, type Patches } from '../core/patches.js'
 import { isProgramSection, type ElfFunction } from '../elf/functions.js'
 import { symbolIndices, symbolsOf, type ElfSymbol } from '../elf/symbols.js'
 import { BPF_INSN, readInsn, type Insn } from '../insn/insn.js'
-import { BPF_CALL, BPF_LD_IMM64, BPF_X, BpfClass, classOf, isSubprogramCall } from '../insn/opcodes.js'
+import { BPF_CALL, BPF_LD_IMM64, BPF_X, isJumpClass, isSubprogramCall } from '../insn/opcodes.js'
 import { JMP } from './compare.js'
 import { readFlow, type Flow } from './flow.js'
 import { liveRegisters } from './liveness.js'
@@ -65,10 +65,8 @@ export function withoutAliases (functions: readonly ElfFunction[]): readonly Elf
 export function isPoison (insn: Insn): boolean { return insn.code === BPF_CALL && insn.imm === POISON_IMM && insn.src === 0 }
 
 export function isJump (insn: Insn): boolean {
-  const kind = classOf(insn.code)
-  if (kind !== BpfClass.JMP && kind !== BpfClass.JMP32) return false
   const operation = insn.code & 0xf0
-  return operation !== JMP.CALL && operation !== JMP.EXIT
+  return isJumpClass(insn.code) && operation !== JMP.CALL && operation !== JMP.EXIT
 }
 
 export function isConditional (insn: Insn): boolean { return isJump(insn) && (insn.code & 0xf0) !== JMP.JA }

@@ -1,5 +1,5 @@
 import type { Insn } from '../insn/insn.js'
-import { BPF_LD_IMM64, BpfClass } from '../insn/opcodes.js'
+import { BPF_LD_IMM64, BpfClass, isJumpClass } from '../insn/opcodes.js'
 import { JMP } from './compare.js'
 
 /** Where control goes from each instruction of a function. The index behind the last instruction stands for nowhere. */
@@ -24,8 +24,7 @@ export function readFlow (count: number, insnAt: (index: number) => Insn | undef
     const insn = insnAt(i)
     if (insn === undefined) break
     const { code } = insn
-    const kind = code & 0x07
-    if (kind !== BpfClass.JMP && kind !== BpfClass.JMP32) {
+    if (!isJumpClass(code)) {
       next[i] = Math.min(count, code === BPF_LD_IMM64 ? i + 2 : i + 1)
       continue
     }
