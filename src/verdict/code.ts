@@ -1,3 +1,4 @@
+import { dataView } from '../bytes/checked.js'
 import type { BpfObject } from '../core/object.js'
 import { findFunction } from '../core/object.js'
 import { POISON_IMM } from '../core/patch.js'
@@ -76,7 +77,7 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
   const symbols = symbolsOf(elf)
   const text = elf.sections.find(section => section.name === '.text')
   const poison = findPoison(object, patches)
-  const patched = new DataView(patches.after.buffer, patches.after.byteOffset, patches.after.byteLength)
+  const patched = dataView(patches.after)
   const indicesOf = symbolIndices(elf)
   const codes = new Map<ElfFunction, Code>()
   /** By place: a file has room for 60,000 names of one function. */
@@ -191,7 +192,7 @@ export function isReference (insn: Insn): boolean { return isSubprogramCall(insn
  */
 function findPoison (object: BpfObject, { offsets, after }: Patches): Uint32Array {
   const { littleEndian } = object.elf
-  const patched = new DataView(after.buffer, after.byteOffset, after.byteLength)
+  const patched = dataView(after)
   const found = poisonOf(object).filter(offset => offsets[firstAtOrAfter(offsets, offset)] !== offset)
   offsets.forEach((offset, i) => { if (isPoison(readInsn(patched, i * PATCH_SIZE, littleEndian))) found.push(offset) })
   return Uint32Array.from(found).sort()
