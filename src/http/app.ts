@@ -118,7 +118,7 @@ export async function buildApp (
   await app.register(requestEndPlugin, { observer })
   await app.register(lifecyclePlugin, { service, lifecycle })
   await app.register(accessPlugin, { authenticator, openBelow: DOCS })
-  await app.register(rateLimitPlugin, { perMinute: config.rateLimit, counts })
+  await app.register(rateLimitPlugin, { counts })
   await app.register(underPressurePlugin, { pressure })
   await app.register(swaggerPlugin, { exampleKernel: async () => config.auth === 'none' ? await findExampleKernel(service) : undefined })
 

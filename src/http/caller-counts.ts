@@ -12,6 +12,8 @@ export interface CallerCount {
 
 /** How many requests each caller has made in the minute that began with the first of them. */
 export interface CallerCounts {
+  /** Requests of one caller that are answered. */
+  readonly perMinute: number
   count (caller: string): CallerCount
   /** Whether one more would be too many. Counts nothing. */
   isSpent (caller: string): boolean
@@ -19,7 +21,6 @@ export interface CallerCounts {
 
 const MINUTE_MS = 60_000
 
-/** @param perMinute requests of one caller that are answered */
 export function createCallerCounts (perMinute: number): CallerCounts {
   const minutes = new LRUCache<string, { readonly beganAt: number, count: number }>({ max: MAX_CALLERS })
   const find = (caller: string, now: number): { readonly beganAt: number, count: number } | undefined => {
@@ -27,6 +28,7 @@ export function createCallerCounts (perMinute: number): CallerCounts {
     return minute === undefined || minute.beganAt + MINUTE_MS <= now ? undefined : minute
   }
   return {
+    perMinute,
     count (caller) {
       const now = Date.now()
       const minute = find(caller, now)

@@ -6,7 +6,7 @@ const FLUSH_MS = 100
 const FLUSH_LENGTH = 48 * 1024
 /** Lines that wait while the output takes none, in the same unit. Later ones are lost, and counted. */
 const MAX_WAITING = 1024 * 1024
-/** How long an output is left alone that took nothing. */
+/** How long an output is left alone that failed. One that has no room just now is asked again with the next lines. */
 const RETRY_MS = 1000
 /** A write under way for so long has met a reader that does not read: a synchronous one would wait for it for ever. */
 const STUCK_MS = 1000
@@ -33,8 +33,8 @@ export interface LineOutput {
  */
 export function createLineOutput (fd: number): LineOutput {
   let waiting = ''
-  /** What is being written: the write behind it is under way. */
-  let current: Buffer | undefined
+  /** A write is under way. */
+  let isWriting = false
   /** The end of what was being written, which the output had no room for: it comes before the lines that wait. */
   let rest: Buffer | undefined
   let startedAt = 0
@@ -56,25 +56,22 @@ export function createLineOutput (fd: number): LineOutput {
     clearTimeout(timer)
     timer = undefined
     isPaused = false
-    if (current !== undefined || (rest === undefined && waiting === '')) return
+    if (isWriting || (rest === undefined && waiting === '')) return
     writeOn(rest ?? take())
   }
   const writeOn = (bytes: Buffer): void => {
-    current = bytes
+    isWriting = true
     rest = undefined
     startedAt = performance.now()
     write(fd, bytes, 0, bytes.length, null, (error, written) => {
-      current = undefined
-      if (error !== null && error.code !== 'EAGAIN') {
-        lost += linesIn(bytes)
+      isWriting = false
+      if (error !== null) {
+        const isBusy = error.code === 'EAGAIN'
+        if (isBusy) rest = bytes
+        else lost += linesIn(bytes)
         isPaused = true
         clearTimeout(timer)
-        timer = setTimeout(flush, RETRY_MS).unref()
-        return
-      }
-      if (error !== null) {
-        rest = bytes
-        schedule()
+        timer = setTimeout(flush, isBusy ? FLUSH_MS : RETRY_MS).unref()
       } else if (written < bytes.length) {
         writeOn(bytes.subarray(written))
       } else if (waiting.length >= FLUSH_LENGTH) {
@@ -92,12 +89,12 @@ export function createLineOutput (fd: number): LineOutput {
         return
       }
       waiting += line
-      if (waiting.length >= FLUSH_LENGTH && !isPaused && rest === undefined) flush()
+      if (waiting.length >= FLUSH_LENGTH && !isPaused) flush()
       else schedule()
     },
     flushSync () {
-      if (current !== undefined && performance.now() - startedAt > STUCK_MS) return
-      if (current !== undefined) pause(IN_FLIGHT_MS)
+      if (isWriting && performance.now() - startedAt > STUCK_MS) return
+      if (isWriting) pause(IN_FLIGHT_MS)
       const last = rest === undefined ? [] : [rest]
       rest = undefined
       if (waiting !== '') last.push(take())

@@ -89,18 +89,14 @@ function createRequestCounter (registers: Registry[]): Metrics['countRequest'] {
   })
   const series = new Map<string, Map<string, Map<number, Series>>>()
   return (method, route, status, seconds) => {
-    const ofRoute = getOrAdd(series, route, () => new Map<string, Map<number, Series>>())
-    const ofMethod = getOrAdd(ofRoute, method, () => new Map<number, Series>())
-    getOrAdd(ofMethod, status, () => histogram.add({ method, route, status })).observe(seconds)
+    let ofRoute = series.get(route)
+    if (ofRoute === undefined) series.set(route, ofRoute = new Map())
+    let ofMethod = ofRoute.get(method)
+    if (ofMethod === undefined) ofRoute.set(method, ofMethod = new Map())
+    let ofStatus = ofMethod.get(status)
+    if (ofStatus === undefined) ofMethod.set(status, ofStatus = histogram.add({ method, route, status }))
+    ofStatus.observe(seconds)
   }
-}
-
-function getOrAdd<K, V> (map: Map<K, V>, key: K, make: () => V): V {
-  const known = map.get(key)
-  if (known !== undefined) return known
-  const made = make()
-  map.set(key, made)
-  return made
 }
 
 type Counts = ReadonlyArray<readonly [labels: Record<string, string>, count: number]>

@@ -1,3 +1,4 @@
+import { dataView } from '../bytes/checked.js'
 import { AppError } from '../errors.js'
 
 /** What the kernel gives its own notes in: all of the .notes section of vmlinux, without those of its vDSOs. */
@@ -26,7 +27,7 @@ const MAX_BYTES = 64
  * @returns undefined where there is none, as with a kernel linked without --build-id
  */
 export function buildIdOfNotes (notes: Uint8Array, littleEndian = true): string | undefined {
-  const view = new DataView(notes.buffer, notes.byteOffset, notes.byteLength)
+  const view = dataView(notes)
   for (let at = 0; at + NOTE.SIZE <= notes.length;) {
     const nameSize = view.getUint32(at + NOTE.nameSize, littleEndian)
     const descriptorSize = view.getUint32(at + NOTE.descriptorSize, littleEndian)

@@ -14,6 +14,9 @@ const BpfSize = { W: 0x00, H: 0x08, B: 0x10, DW: 0x18 } as const
 /** Loads a 64-bit immediate; takes two slots, of which the second holds the high half. */
 export const BPF_LD_IMM64 = 0x18
 
+/** Mode bits of loads and stores. */
+export const BpfMode = { MEMSX: 0x80, ATOMIC: 0xc0 } as const
+
 /** JMP | CALL. */
 export const BPF_CALL = 0x85
 
@@ -25,7 +28,20 @@ export function isSubprogramCall (insn: { readonly code: number, readonly src: n
   return insn.code === BPF_CALL && insn.src === BPF_PSEUDO_CALL
 }
 
+/** Whether the instruction calls anything: also what a register holds, which is an opcode of its own. */
+export function isCall (insn: { readonly code: number }): boolean {
+  return insn.code === BPF_CALL || insn.code === (BPF_CALL | BPF_X)
+}
+
 export function classOf (opcode: number): number { return opcode & 0x07 }
+
+/** Jumps, calls and exits. */
+export function isJumpClass (opcode: number): boolean {
+  return classOf(opcode) === BpfClass.JMP || classOf(opcode) === BpfClass.JMP32
+}
+
+/** What kind of load or store the opcode is, to compare with `BpfMode`. */
+export function modeOf (opcode: number): number { return opcode & 0xe0 }
 
 /** Bytes that a load or store of this opcode accesses. */
 export function accessSize (opcode: number): 1 | 2 | 4 | 8 {

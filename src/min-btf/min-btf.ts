@@ -41,7 +41,7 @@ export function minimiseBtf (objects: readonly BpfObject[], target: Btf, { modul
     const btf = parseRawBtf(bytes, { pointerSize: target.pointerSize })
     if (relocations.every(({ object, relocation }) => isSame(relocation, relocate(object, btf)))) return bytes
   }
-  if (modules.length === 0) return target.bytes.slice()
+  if (modules.length === 0) return new Uint8Array(target.bytes) // a slice of a Buffer would be a view
   throw new AppError('relocation_failed',
     'No single BTF gives these objects what the kernel and its modules give them: they have types of one name that differ. ' +
     'Relocate the objects for the kernel instead.')

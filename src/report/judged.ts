@@ -2,6 +2,7 @@ import type { Btf } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
 import { findCandidates } from '../btf/find.js'
 import { newWork } from '../btf/work.js'
+import { dataView } from '../bytes/checked.js'
 import { BPF_INSN, writeInsn } from '../insn/insn.js'
 import { BPF_CALL } from '../insn/opcodes.js'
 import type { BpfObject } from '../core/object.js'
@@ -56,7 +57,7 @@ const MAX_STEPS = LIMITS.btfTypes
 
 function poisoned (object: BpfObject, patches: Patches, records: ReadonlySet<RecordOutcome>): Patches {
   const after = patches.after.slice()
-  const view = new DataView(after.buffer, after.byteOffset, after.byteLength)
+  const view = dataView(after)
   const offsets = new Set([...records].flatMap(({ fn, insnOff }) => fn === undefined ? [] : [fn.section.offset + insnOff]))
   patches.offsets.forEach((offset, i) => {
     if (offsets.has(offset) && PATCH_SIZE === BPF_INSN.SIZE) {

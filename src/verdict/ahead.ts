@@ -1,9 +1,8 @@
 import type { ElfFunction } from '../elf/functions.js'
-import type { Insn } from '../insn/insn.js'
 import { BPF_CALL } from '../insn/opcodes.js'
 import { isReference, type Body, type Code, type Functions } from './code.js'
 import { backwards } from './flow.js'
-import { CALLBACKS } from './helpers.js'
+import { mayCallBack } from './helpers.js'
 
 /** Whether an instruction, as jumps are drawn, leads to poison within its function or in one that is called on the way. */
 export type IsAhead = (code: Code, index: number) => boolean
@@ -42,7 +41,7 @@ function flagsOf (code: Code, functions: Functions, { isWanted, hasWanted, isCal
     const insn = body.insnAt(i)
     if (insn === undefined || (insn.code !== BPF_CALL && !isReference(insn))) continue
     const callee = isReference(insn) ? functions.callee(code, i) : undefined
-    if (isWanted(code, i) || (callee === undefined ? callsBack(insn) && isCalledBack() : hasWanted(callee))) flags[i] = 1
+    if (isWanted(code, i) || (callee === undefined ? insn.code === BPF_CALL && mayCallBack(insn) && isCalledBack() : hasWanted(callee))) flags[i] = 1
   }
   const isSettled = backwards(flow, i => {
     if (flags[i] === 1 || (flags[next[i] ?? 0] !== 1 && flags[jump[i] ?? 0] !== 1)) return false
@@ -50,9 +49,4 @@ function flagsOf (code: Code, functions: Functions, { isWanted, hasWanted, isCal
     return true
   })
   return isSettled ? flags : flags.fill(1)
-}
-
-/** Whether a function of the object may be called by it: a helper that calls back, or a kernel function. */
-function callsBack (insn: Insn): boolean {
-  return insn.code === BPF_CALL && (insn.src !== 0 || CALLBACKS.has(insn.imm))
 }

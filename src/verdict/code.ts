@@ -1,3 +1,4 @@
+import { dataView } from '../bytes/checked.js'
 import type { BpfObject } from '../core/object.js'
 import { findFunction } from '../core/object.js'
 import { POISON_IMM } from '../core/patch.js'
@@ -5,7 +6,7 @@ import { PATCH_SIZE, type Patches } from '../core/patches.js'
 import { isProgramSection, type ElfFunction } from '../elf/functions.js'
 import { symbolIndices, symbolsOf, type ElfSymbol } from '../elf/symbols.js'
 import { BPF_INSN, readInsn, type Insn } from '../insn/insn.js'
-import { BPF_CALL, BPF_LD_IMM64, BPF_X, BpfClass, classOf, isSubprogramCall } from '../insn/opcodes.js'
+import { BPF_CALL, BPF_LD_IMM64, BPF_X, isJumpClass, isSubprogramCall } from '../insn/opcodes.js'
 import { JMP } from './compare.js'
 import { readFlow, type Flow } from './flow.js'
 import { liveRegisters } from './liveness.js'
@@ -36,13 +37,6 @@ export interface Body {
   readonly live: () => Uint16Array
 }
 
-interface Instructions extends Pick<Body, 'insnAt'> {
-  readonly all: () => readonly Insn[]
-}
-
-/** Of slots that the function does not have. */
-const NO_INSN: Insn = { code: 0, dst: 0, src: 0, off: 0, imm: 0 }
-
 /** A function that another one calls, or takes the address of. */
 export interface Reference {
   readonly fn: ElfFunction
@@ -72,10 +66,8 @@ export function withoutAliases (functions: readonly ElfFunction[]): readonly Elf
 export function isPoison (insn: Insn): boolean { return insn.code === BPF_CALL && insn.imm === POISON_IMM && insn.src === 0 }
 
 export function isJump (insn: Insn): boolean {
-  const kind = classOf(insn.code)
-  if (kind !== BpfClass.JMP && kind !== BpfClass.JMP32) return false
   const operation = insn.code & 0xf0
-  return operation !== JMP.CALL && operation !== JMP.EXIT
+  return isJumpClass(insn.code) && operation !== JMP.CALL && operation !== JMP.EXIT
 }
 
 export function isConditional (insn: Insn): boolean { return isJump(insn) && (insn.code & 0xf0) !== JMP.JA }
@@ -85,7 +77,7 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
   const symbols = symbolsOf(elf)
   const text = elf.sections.find(section => section.name === '.text')
   const poison = findPoison(object, patches)
-  const patched = new DataView(patches.after.buffer, patches.after.byteOffset, patches.after.byteLength)
+  const patched = dataView(patches.after)
   const indicesOf = symbolIndices(elf)
   const codes = new Map<ElfFunction, Code>()
   /** By place: a file has room for 60,000 names of one function. */
@@ -101,26 +93,26 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
     const key = placeOf(fn)
     let body = bodies.get(key)
     if (body === undefined) {
-      const { insnAt, all } = instructionsOf(fn)
-      const flow = once(() => readFlow(all()))
+      const count = Math.floor(fn.size / BPF_INSN.SIZE)
+      const insnAt = instructionsOf(fn, count)
+      const flow = once(() => readFlow(count, insnAt))
       body = {
-        count: Math.floor(fn.size / BPF_INSN.SIZE),
+        count,
         insnAt,
         symbolAt: index => symbolAt(fn, fn.start + index * BPF_INSN.SIZE),
         flow,
-        live: once(() => liveRegisters(all(), flow()))
+        live: once(() => liveRegisters(count, insnAt, flow()))
       }
       bodies.set(key, body)
     }
     return body
   }
 
-  const instructionsOf = ({ section, start, size }: ElfFunction): Instructions => {
+  const instructionsOf = ({ section, start, size }: ElfFunction, count: number): Body['insnAt'] => {
     const first = section.offset + start
-    const count = Math.floor(size / BPF_INSN.SIZE)
     const [from, to] = [firstAtOrAfter(patches.offsets, first), firstAtOrAfter(patches.offsets, first + size)]
     const read = new Array<Insn>(count)
-    const insnAt = (index: number): Insn | undefined => {
+    return index => {
       let insn: Insn | undefined = read[index]
       if (insn === undefined && index >= 0 && index < count) {
         const at = first + index * BPF_INSN.SIZE
@@ -132,11 +124,6 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
       }
       return insn
     }
-    const all = once((): readonly Insn[] => {
-      for (let i = 0; i < count; i++) read[i] = insnAt(i) ?? NO_INSN
-      return read
-    })
-    return { insnAt, all }
   }
 
   const codeOf = (fn: ElfFunction): Code => {
@@ -205,7 +192,7 @@ export function isReference (insn: Insn): boolean { return isSubprogramCall(insn
  */
 function findPoison (object: BpfObject, { offsets, after }: Patches): Uint32Array {
   const { littleEndian } = object.elf
-  const patched = new DataView(after.buffer, after.byteOffset, after.byteLength)
+  const patched = dataView(after)
   const found = poisonOf(object).filter(offset => offsets[firstAtOrAfter(offsets, offset)] !== offset)
   offsets.forEach((offset, i) => { if (isPoison(readInsn(patched, i * PATCH_SIZE, littleEndian))) found.push(offset) })
   return Uint32Array.from(found).sort()

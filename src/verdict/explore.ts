@@ -1,4 +1,4 @@
-import { BpfClass, classOf } from '../insn/opcodes.js'
+import { isJumpClass } from '../insn/opcodes.js'
 import type { Reached, Run, Search } from './run.js'
 import { step } from './step.js'
 import { copyState, joinStates, stateCovers, tidy, topFrame, type State } from './state.js'
@@ -40,7 +40,7 @@ function follow (run: Run, start: State): boolean {
       state = arrive(state)
       if (state === undefined) return true
     }
-    isOpen = classOf(insn.code) === BpfClass.JMP || classOf(insn.code) === BpfClass.JMP32
+    isOpen = isJumpClass(insn.code)
     if (!step(run, state, insn)) return true
   }
   return true

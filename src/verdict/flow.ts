@@ -1,5 +1,5 @@
 import type { Insn } from '../insn/insn.js'
-import { BPF_LD_IMM64, BpfClass } from '../insn/opcodes.js'
+import { BPF_LD_IMM64, BpfClass, isJumpClass } from '../insn/opcodes.js'
 import { JMP } from './compare.js'
 
 /** Where control goes from each instruction of a function. The index behind the last instruction stands for nowhere. */
@@ -14,18 +14,17 @@ export interface Flow {
   readonly hasLoop: boolean
 }
 
-export function readFlow (insns: readonly Insn[]): Flow {
-  const count = insns.length
+/** @param count of the function's instruction slots */
+export function readFlow (count: number, insnAt: (index: number) => Insn | undefined): Flow {
   const next = new Int32Array(count).fill(count)
   const jump = new Int32Array(count).fill(count)
   const isTarget = new Uint8Array(count + 1)
   let hasLoop = false
   for (let i = 0; i < count; i++) {
-    const insn = insns[i]
+    const insn = insnAt(i)
     if (insn === undefined) break
     const { code } = insn
-    const kind = code & 0x07
-    if (kind !== BpfClass.JMP && kind !== BpfClass.JMP32) {
+    if (!isJumpClass(code)) {
       next[i] = Math.min(count, code === BPF_LD_IMM64 ? i + 2 : i + 1)
       continue
     }

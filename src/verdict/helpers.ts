@@ -54,6 +54,11 @@ export const CALLBACKS: ReadonlyMap<number, {
   [209, { fn: 2, passes: ['unclear', 3], isAsync: false }]
 ])
 
+/** Whether what is called may call a function of the object: a helper that calls back, or any kernel function. */
+export function mayCallBack (call: { readonly src: number, readonly imm: number }): boolean {
+  return call.src !== 0 || CALLBACKS.has(call.imm)
+}
+
 export const BPF_LOOP = 181
 
 export const MAP_LOOKUP = 1

@@ -9,7 +9,7 @@ import type { JudgeOptions, Judgement, ProgramVerdict, Verdict } from './judgeme
 import { openPoison, type OpenPoison } from './open.js'
 import { callGraph, type CallGraph } from './reach.js'
 import { entryState } from './entry.js'
-import type { Reached, Run } from './run.js'
+import { note, type Reached, type Run } from './run.js'
 import { union } from './scalar.js'
 import { symbolValues, type SymbolValues } from './symbols.js'
 
@@ -88,11 +88,7 @@ function judgeProgram (shared: Shared, fn: ElfFunction): Result {
   const code = functions.codeOf(fn)
   const run = newRun(shared, fn)
   const { certain: first } = open.sweepOf(code)
-  if (first !== undefined) {
-    run.reached.set(fn, new Map([[first, { doubt: null }]]))
-    run.certain.left--
-    run.doubtful.left--
-  }
+  if (first !== undefined) note(run, fn, first, null)
   const isComplete = run.certain.left === 0 || exploreProgram(run, object, graph, closure, fn)
 
   const [certain, doubtful] = firstPlaces(run.reached)

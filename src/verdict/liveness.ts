@@ -1,10 +1,9 @@
 import type { Insn } from '../insn/insn.js'
-import { BPF_LD_IMM64, BPF_X, BpfClass } from '../insn/opcodes.js'
+import { BPF_LD_IMM64, BPF_X, BpfClass, BpfMode, modeOf } from '../insn/opcodes.js'
 import { ALU } from './arithmetic.js'
 import { JMP } from './compare.js'
 import { backwards, type Flow } from './flow.js'
 
-const MODE_ATOMIC = 0xc0
 const bit = (register: number): number => 1 << register
 const ARGUMENTS = 0b111110
 const CALL_WRITES = 0b111111
@@ -13,16 +12,20 @@ const ALL = 0x7ff
 /**
  * Which of r0 to r10 an instruction may read later, a bit each, before each instruction: states that differ in others are the
  * same.
+ *
+ * @param count of the function's instruction slots
  */
-export function liveRegisters (insns: readonly Insn[], flow: Flow): Uint16Array {
+export function liveRegisters (count: number, insnAt: (index: number) => Insn | undefined, flow: Flow): Uint16Array {
   const { next, jump } = flow
-  const reads = new Uint16Array(insns.length)
-  const writes = new Uint16Array(insns.length)
-  insns.forEach((insn, i) => {
+  const reads = new Uint16Array(count)
+  const writes = new Uint16Array(count)
+  for (let i = 0; i < count; i++) {
+    const insn = insnAt(i)
+    if (insn === undefined) break
     reads[i] = readsOf(insn)
     writes[i] = writesOf(insn)
-  })
-  const live = new Uint16Array(insns.length + 1)
+  }
+  const live = new Uint16Array(count + 1)
   const isSettled = backwards(flow, i => {
     const after = (live[next[i] ?? 0] ?? 0) | (live[jump[i] ?? 0] ?? 0)
     const before = (after & ~(writes[i] ?? 0)) | (reads[i] ?? 0)
@@ -39,7 +42,7 @@ function readsOf ({ code, dst, src }: Insn): number {
     case BpfClass.LD: return code === BPF_LD_IMM64 ? 0 : bit(6) | bit(src)
     case BpfClass.LDX: return bit(src)
     case BpfClass.ST: return bit(dst)
-    case BpfClass.STX: return (code & 0xe0) === MODE_ATOMIC ? bit(dst) | bit(src) | bit(0) : bit(dst) | bit(src)
+    case BpfClass.STX: return modeOf(code) === BpfMode.ATOMIC ? bit(dst) | bit(src) | bit(0) : bit(dst) | bit(src)
     case BpfClass.ALU: case BpfClass.ALU64: {
       const usesSource = (code & BPF_X) !== 0 && operation !== ALU.END && operation !== ALU.NEG
       return (operation === ALU.MOV ? 0 : bit(dst)) | (usesSource ? bit(src) : 0)

@@ -14,7 +14,7 @@ export interface OpenPoison {
   readonly reachedFrom: (program: ElfFunction) => ReadonlySet<ElfFunction>
   /** Whether an instruction leads to open poison. */
   readonly isAhead: IsAhead
-  /** Whether it leads to some that is not settled. */
+  /** Whether it leads to some that is not settled. What is settled once has to stay so. */
   readonly isAheadBut: (isSettled: (fn: ElfFunction, index: number) => boolean) => IsAhead
 }
 
@@ -42,20 +42,28 @@ export function openPoison (object: BpfObject, functions: Functions, graph: Call
     if (found === undefined) called.set(body, found = withCallees([fn]))
     return found
   }
+  /** Functions whose address is taken, so that they may be called back. */
+  const addressed = once(() => new Set(withoutAliases(object.elf.functions).flatMap(fn =>
+    functions.references(fn).flatMap(reference => reference.isCall ? [] : [reference.fn]))))
   const isAheadBut = (isSettled: (fn: ElfFunction, index: number) => boolean): IsAhead => {
     const answers = new Map<ElfFunction, boolean>()
-    const isOpen = (fn: ElfFunction): boolean => [...sweepOf(functions.codeOf(fn)).poison].some(index => !isSettled(fn, index))
+    /** Functions without open poison: what is settled stays so. */
+    const closed = new Set<ElfFunction>()
+    const isOpen = (fn: ElfFunction): boolean => {
+      if (closed.has(fn)) return false
+      for (const index of sweepOf(functions.codeOf(fn)).poison) if (!isSettled(fn, index)) return true
+      closed.add(fn)
+      return false
+    }
     const hasWanted = (fn: ElfFunction): boolean => {
       let answer = answers.get(fn)
       if (answer === undefined) answers.set(fn, answer = graph.hasPoison(fn) && [...calledFrom(fn)].some(isOpen))
       return answer
     }
-    const isCalledBack = (): boolean => withoutAliases(object.elf.functions).some(fn =>
-      functions.references(fn).some(reference => !reference.isCall && hasWanted(reference.fn)))
     return createAhead(functions, {
       isWanted: (code, index) => sweepOf(code).poison.has(index) && !isSettled(code.fn, index),
       hasWanted,
-      isCalledBack: once(isCalledBack)
+      isCalledBack: once(() => [...addressed()].some(hasWanted))
     })
   }
 

@@ -24,12 +24,9 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
   const programs = all.filter(({ section }) => section.name !== '.text' || all.length === 1)
   const closures = new Map<string, ReadonlySet<ElfFunction>>()
   const hasPoisonedSubprogram = once(() => all.some(fn => fn.section.name === '.text' && functions.hasPoison(fn)))
-  let exceptions: ReadonlyMap<string, ElfFunction> | undefined
+  const exceptions = once(() => exceptionCallbacks(object))
 
-  const exceptionCallback = (fn: ElfFunction): ElfFunction | undefined => {
-    exceptions ??= exceptionCallbacks(object)
-    return exceptions.get(fn.name)
-  }
+  const exceptionCallback = (fn: ElfFunction): ElfFunction | undefined => exceptions().get(fn.name)
   const referredFrom = (fn: ElfFunction): ReadonlySet<ElfFunction> => {
     const references = functions.references(fn)
     if (references.length === 0) return new Set([fn])

@@ -61,19 +61,19 @@ export function operand (state: State, register: number): Value | undefined {
 }
 
 /** Notes that the verifier gets to poison, and with which certainty. */
-export function reach (run: Run, state: State): void {
-  const { fn } = topFrame(state).code
+export function note (run: Run, fn: ElfFunction, index: number, doubt: string | null): void {
   let places = run.reached.get(fn)
-  if (places === undefined) {
-    places = new Map()
-    run.reached.set(fn, places)
-  }
-  const known = places.get(state.pc)
-  if (known === undefined || (known.doubt !== null && state.doubt === null)) {
-    places.set(state.pc, { doubt: state.doubt })
-    if (known === undefined) run.doubtful.left--
-    if (state.doubt === null) run.certain.left--
-  }
+  if (places === undefined) run.reached.set(fn, places = new Map())
+  const known = places.get(index)
+  if (known !== undefined && (known.doubt === null || doubt !== null)) return
+  places.set(index, { doubt })
+  if (known === undefined) run.doubtful.left--
+  if (doubt === null) run.certain.left--
+}
+
+/** Notes that the verifier gets to the poison that a state is at, and what was assumed on the way. */
+export function reach (run: Run, state: State): void {
+  note(run, topFrame(state).code.fn, state.pc, state.doubt)
   if (state.doubt === null) run.rests = union(run.rests, state.rests)
   else run.assumes = union(run.assumes, state.rests)
 }

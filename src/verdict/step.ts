@@ -1,5 +1,5 @@
 import type { Insn } from '../insn/insn.js'
-import { accessSize, BPF_CALL, BPF_LD_IMM64, BPF_X, BpfClass, classOf } from '../insn/opcodes.js'
+import { accessSize, BPF_LD_IMM64, BpfClass, BpfMode, classOf, isCall, modeOf } from '../insn/opcodes.js'
 import { ALU, compute, swapBytes } from './arithmetic.js'
 import { branch } from './branch.js'
 import { call, leave } from './calls.js'
@@ -13,9 +13,6 @@ import { load, overwrite, store } from './stack.js'
 import { topFrame, type State } from './state.js'
 import { signed, U32 } from './tnum.js'
 import { asScalar, UNCLEAR, withId, type Value } from './value.js'
-
-const MODE = { MEMSX: 0x80, ATOMIC: 0xc0 } as const
-const modeOf = (insn: Insn): number => insn.code & 0xe0
 
 /** What an atomic operation does besides storing. */
 const ATOMIC = { FETCH: 1, CMPXCHG: 0xf1, LOAD_ACQ: 0x100, STORE_REL: 0x110 } as const
@@ -41,7 +38,7 @@ export function step (run: Run, state: State, insn: Insn): boolean {
 }
 
 function jump (run: Run, state: State, insn: Insn): boolean {
-  if (insn.code === BPF_CALL || insn.code === (BPF_CALL | BPF_X)) return call(run, state, insn)
+  if (isCall(insn)) return call(run, state, insn)
   if (isConditional(insn)) {
     branch(run, state, insn)
     return true
@@ -88,7 +85,7 @@ function immediate (run: Run, state: State, insn: Insn, second: Insn): Value {
 function loadFrom (run: Run, state: State, insn: Insn): Value {
   const size = accessSize(insn.code)
   const value = loadZeroExtended(run, state, insn, size)
-  if (modeOf(insn) !== MODE.MEMSX) return value
+  if (modeOf(insn.code) !== BpfMode.MEMSX) return value
   const number = value.kind === 'scalar' ? value : ofSize(size, { exact: false })
   return signExtend(run.age, scalar(number.bounds, { ...number, id: 0, related: number.id }), size, true)
 }
@@ -117,7 +114,7 @@ function storeTo (run: Run, state: State, insn: Insn): void {
   const isStx = classOf(insn.code) === BpfClass.STX
   const base = operand(state, insn.dst)
   const size = accessSize(insn.code)
-  const isAtomic = isStx && modeOf(insn) === MODE.ATOMIC
+  const isAtomic = isStx && modeOf(insn.code) === BpfMode.ATOMIC
   if (isAtomic && insn.imm === ATOMIC.LOAD_ACQ) {
     setRegister(state, insn.dst, size === 8 ? UNCLEAR : ofSize(size, { exact: false }))
     return

@@ -1,13 +1,13 @@
 import type { ElfFunction } from '../elf/functions.js'
 import type { Insn } from '../insn/insn.js'
-import { BPF_CALL, BPF_LD_IMM64, BPF_X, BpfClass, classOf } from '../insn/opcodes.js'
+import { BPF_LD_IMM64, BpfClass, BpfMode, classOf, isCall, isJumpClass, modeOf } from '../insn/opcodes.js'
 import type { Age } from './age.js'
 import { ALU, compute } from './arithmetic.js'
 import { isConditional, isJump, isPoison, isReference, usesRegister, type Code, type Functions } from './code.js'
 import { decide, JMP } from './compare.js'
 import { lowHalf } from './extend.js'
 import { targetOf } from './flow.js'
-import { CALLBACKS } from './helpers.js'
+import { mayCallBack } from './helpers.js'
 import { constant, type Scalar } from './scalar.js'
 
 /** What a pass over a function finds that follows nothing but constants in registers, and joins all ways that meet. */
@@ -87,7 +87,7 @@ export function sweep (code: Code, functions: Functions, age: Age, work: { left:
         refer(i)
         set(registers, insn.dst, body.symbolAt(i) === undefined ? wideNumber(insn, body.insnAt(i + 1)) : NOT_KNOWN)
         i++
-      } else if (!isOfJumps(insn)) {
+      } else if (!isJumpClass(insn.code)) {
         follow(age, registers, insn, work)
       } else if (isConditional(insn)) {
         const taken = outcomeOf(age, registers, insn, work)
@@ -103,7 +103,7 @@ export function sweep (code: Code, functions: Functions, age: Age, work: { left:
         registers = undefined
       } else if (isCall(insn)) {
         if (isReference(insn)) refer(i)
-        if (insn.src !== 0 || CALLBACKS.has(insn.imm)) isOnly = false
+        if (mayCallBack(insn)) isOnly = false
         registers.fill(NOT_KNOWN, 0, 6)
       } else {
         registers = undefined // the function's end
@@ -113,9 +113,6 @@ export function sweep (code: Code, functions: Functions, age: Age, work: { left:
   }
   return isSettled ? { poison, certain, callees } : undefined
 }
-
-const isOfJumps = ({ code }: Insn): boolean => classOf(code) === BpfClass.JMP || classOf(code) === BpfClass.JMP32
-const isCall = ({ code }: Insn): boolean => code === BPF_CALL || code === (BPF_CALL | BPF_X)
 
 /** Joins what is known on another way into it. Whether that changed it. */
 function joinInto (known: Registers, other: Registers): boolean {
@@ -167,7 +164,7 @@ function follow (age: Age, registers: Registers, insn: Insn, work: { left: numbe
       set(registers, insn.dst, NOT_KNOWN)
       break
     case BpfClass.STX:
-      if ((insn.code & 0xe0) === MODE_ATOMIC) for (const register of [0, insn.src, insn.dst]) set(registers, register, NOT_KNOWN)
+      if (modeOf(insn.code) === BpfMode.ATOMIC) for (const register of [0, insn.src, insn.dst]) set(registers, register, NOT_KNOWN)
       break
     case BpfClass.ALU: case BpfClass.ALU64:
       set(registers, insn.dst, resultOf(age, registers, insn, work))
@@ -175,8 +172,6 @@ function follow (age: Age, registers: Registers, insn: Insn, work: { left: numbe
     default:
   }
 }
-
-const MODE_ATOMIC = 0xc0
 
 function resultOf (age: Age, registers: Registers, insn: Insn, work: { left: number }): number {
   const operation = insn.code & 0xf0

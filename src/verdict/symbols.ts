@@ -1,3 +1,4 @@
+import { dataView } from '../bytes/checked.js'
 import { datasecVariable, kindOf, nameOf, referencedType, typeId, vlenOf, type Btf, type TypeId } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
 import type { BpfObject } from '../core/object.js'
@@ -100,7 +101,7 @@ function readOnlyData (object: BpfObject, index: number, assume: JudgeOptions['a
   const section = object.elf.sections[index]
   if (section === undefined) return { read: () => undefined }
   const data = new Uint8Array(object.bytes.subarray(section.offset, section.offset + section.size)) // `slice` of a Buffer would not copy
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength)
+  const view = dataView(data)
   const { littleEndian } = object.elf
   const variables = symbolsOf(object.elf).definedIn(index).filter(symbol => symbol.type === STT_OBJECT && symbol.name !== '')
   for (const { name, value, size } of variables) {

@@ -21,6 +21,8 @@ export interface Surroundings {
  * The BTF of one file of a kernel: raw BTF, ELF, or a bootable image, which is unpacked; each of them packed or not, as Ubuntu's and
  * Enterprise Linux's vmlinuz for arm64 is an Image in gzip.
  *
+ * What is found in a larger file is a copy, so that the file can go: `slice` of a Buffer is a view, which would keep all of it.
+ *
  * @param maxBytes of what it unpacks to
  * @param isUnpacked the file was packed as a whole, which nothing is twice
  * @throws AppError `btf_invalid`, `too_large`
@@ -45,7 +47,7 @@ export async function readFileOfKernel (
   if (isElf(image.bytes)) return await fromElf(image.bytes, { ...around, evidence })
   const known = mergeEvidence({ ...findBanner(image.bytes), buildId: scanForBuildId(image.bytes) }, evidence)
   const btf = scanForBtf(image.bytes)
-  if (btf !== undefined) return { kind: 'vmlinux', place: around.place, btf: btf.slice(), evidence: known }
+  if (btf !== undefined) return { kind: 'vmlinux', place: around.place, btf: new Uint8Array(btf), evidence: known }
   return { kind: 'unread', place: around.place, reason: NO_BTF, evidence: known, code: 'btf_invalid' }
 }
 
@@ -64,9 +66,10 @@ async function fromElf (bytes: Uint8Array, { place, evidence: around, module }: 
     const name = elf.module || module
     if (elf.btf === undefined) return unread('This module was built without BTF (no CONFIG_DEBUG_INFO_BTF_MODULES).')
     if (name === undefined) return unread('The module does not say its name.')
-    return { kind: 'module', place, name, btf: elf.btf.slice(), distilledBase: elf.distilledBase?.slice(), evidence }
+    const distilledBase = elf.distilledBase === undefined ? undefined : new Uint8Array(elf.distilledBase)
+    return { kind: 'module', place, name, btf: new Uint8Array(elf.btf), distilledBase, evidence }
   }
-  if (elf.btf !== undefined) return { kind: 'vmlinux', place, btf: elf.btf.slice(), evidence } // the image is ten times larger
+  if (elf.btf !== undefined) return { kind: 'vmlinux', place, btf: new Uint8Array(elf.btf), evidence }
   if (elf.hasDwarf) return { kind: 'dwarf', place, image: bytes, evidence }
   return unread(evidence.release === undefined ? 'The ELF file has no .BTF section, and is no kernel.' : NO_BTF)
 }

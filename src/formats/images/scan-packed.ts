@@ -16,7 +16,7 @@ import { isKernelBtf, plausibleLength } from './scan-btf.js'
 /** What was found on the way through a packed kernel. */
 export interface ScannedKernel {
   /** Raw BTF, not validated further than that it is a kernel's. Undefined where there is none. */
-  readonly btf: Uint8Array | undefined
+  readonly btf: Uint8Array<ArrayBuffer> | undefined
   readonly evidence: Evidence
 }
 
@@ -33,7 +33,7 @@ const STEP_BYTES = 1024 * 1024
 
 interface Range {
   readonly start: number
-  readonly bytes: Uint8Array
+  readonly bytes: Uint8Array<ArrayBuffer>
   filled: number
 }
 
@@ -76,7 +76,7 @@ async function scan (unpacked: AsyncIterable<Uint8Array>, onUnpacked: () => void
   let notes: Range[] | undefined
   let banner: ReturnType<typeof findBanner>
   let buildId: string | undefined
-  let btf: Uint8Array | undefined
+  let btf: Uint8Array<ArrayBuffer> | undefined
   const candidates = new Map<number, Range>()
   let tried = 0
   let isPassedOver = false

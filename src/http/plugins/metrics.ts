@@ -3,7 +3,7 @@ import type { SummaryCounter } from '../../check/summary.js'
 import type { ErrorCode } from '../../errors.js'
 import type { RelocateAnswer, Timing } from '../../relocation/types.js'
 import type { Metrics } from '../metrics.js'
-import type { RequestEnd, RequestFacts } from './request-end.js'
+import type { EndOfRequest } from './request-end.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -29,7 +29,7 @@ export const metricsPlugin = fp<{ metrics: Metrics }>(async (app, { metrics }) =
 }, { name: 'corelo-metrics' })
 
 /** Counts and times every request. The route's pattern is the label, never the address itself. */
-export function countRequest (metrics: Metrics): (facts: RequestFacts, end: RequestEnd) => void {
+export function countRequest (metrics: Metrics): EndOfRequest {
   return ({ method, route = 'none', problem, answer }, { status, ms }) => {
     metrics.countEnd()
     metrics.countRequest(method, route, status, ms / 1000)

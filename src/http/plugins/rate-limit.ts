@@ -4,15 +4,13 @@ import { AppError } from '../../errors.js'
 import type { CallerCounts } from '../caller-counts.js'
 import { callerOf } from './access.js'
 
-const MINUTE_MS = 60_000
-
 /** Bounds how many requests one caller gets answered, so that one that runs wild leaves room for the others. */
-export const rateLimitPlugin = fp<{ perMinute: number, counts: CallerCounts | undefined }>(async (app, { perMinute, counts }) => {
+export const rateLimitPlugin = fp<{ counts: CallerCounts | undefined }>(async (app, { counts }) => {
   if (counts === undefined) return
+  const { perMinute } = counts
   const headers = { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false }
   await app.register(rateLimit, {
     max: perMinute,
-    timeWindow: MINUTE_MS,
     store: class {
       incr (caller: string, told: (error: null, count: { current: number, ttl: number }) => void): void { told(null, counts.count(caller)) }
       child (): this { return this }

@@ -9,7 +9,7 @@ import type { Identity } from '../access/identity.js'
 /** Status of a request whose caller went away before the answer: nginx's number for it. */
 const CALLER_GONE = 499
 
-export interface RequestEnd {
+interface RequestEnd {
   readonly status: number
   /** Whether all of the answer was handed to the network. */
   readonly isAnswered: boolean
@@ -34,10 +34,13 @@ export interface RequestFacts {
   readonly check: SummaryCounter | null
 }
 
+/** Is told of a request once it is over. */
+export type EndOfRequest = (facts: RequestFacts, end: RequestEnd) => void
+
 /** Who is told of every request, once when it begins and once when it is over. */
 export interface RequestObserver {
   readonly onBegin: () => void
-  readonly onEnd: ReadonlyArray<(facts: RequestFacts, end: RequestEnd) => void>
+  readonly onEnd: readonly EndOfRequest[]
 }
 
 /**

@@ -1,10 +1,10 @@
 import type { SummaryCounter } from '../../check/summary.js'
 import type { RelocateAnswer } from '../../relocation/types.js'
 import type { Log } from '../log.js'
-import type { RequestEnd, RequestFacts } from './request-end.js'
+import type { EndOfRequest, RequestFacts } from './request-end.js'
 
 /** Writes one line a request, when it is over. */
-export function requestLine (log: Log): (facts: RequestFacts, end: RequestEnd) => void {
+export function requestLine (log: Log): EndOfRequest {
   return (facts, { status, isAnswered, ms }) => {
     const level = facts.isOperational ? 'debug' : 'info'
     log.json(level, () => membersOf(facts, status, ms), isAnswered ? 'request' : 'request whose caller left')

@@ -105,9 +105,7 @@ async function attempt<T> (run: () => Promise<T>): Promise<{ readonly value: T }
 }
 
 work(task).then(done => {
-  if (!('btf' in done)) return say({ done })
-  const btf = new Uint8Array(done.btf) // Node 24 moves no buffer that may be resized, which those of own pages are
-  say({ done: { ...done, btf } }, [btf.buffer])
+  say({ done }, 'btf' in done ? [done.btf.buffer] : [])
 }, (error: unknown) => {
   const known = error instanceof AppError
     ? error

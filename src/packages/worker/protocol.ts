@@ -42,8 +42,8 @@ export interface PrimaryTask extends Omit<PackagesTask, 'kind'> {
 export type PackageTask = KernelTask | ModulesTask | IndexTask
 
 export interface ExtractedKernel {
-  /** Raw BTF, not validated. */
-  readonly btf: Uint8Array
+  /** Raw BTF, not validated; alone in its buffer, which is moved. */
+  readonly btf: Uint8Array<ArrayBuffer>
   readonly kernelVersion: string
   readonly buildId: string | undefined
 }

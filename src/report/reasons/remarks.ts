@@ -3,16 +3,11 @@ import { CoreReloKind } from '../../core/kinds.js'
 import type { BpfObject } from '../../core/object.js'
 import type { RecordOutcome } from '../../core/outcome.js'
 import type { Spec } from '../../core/spec.js'
-import { BpfClass, classOf, sizeBits } from '../../insn/opcodes.js'
+import { BpfClass, BpfMode, classOf, modeOf, sizeBits } from '../../insn/opcodes.js'
 import { sizesOf } from './fields.js'
 import { instructionOf } from './instruction.js'
 import type { Explanation } from './reason.js'
 
-/** Mode bits of loads and stores. */
-const MODE = 0xe0
-/** LDX that extends the sign, from cpu v4 on. Loads of 8 bytes have no sign to extend. */
-const BPF_MEMSX = 0x80
-const BPF_ATOMIC = 0xc0
 /** Atomics that the verifier takes at 1 and 2 bytes too, from Linux 6.15 on. */
 const LOAD_ACQUIRE = 0x100
 const STORE_RELEASE = 0x110
@@ -71,8 +66,9 @@ function unknownOpcode (record: RecordOutcome, object: BpfObject): string | unde
   const insn = size === value?.local.fieldSize || sizeBits(size) === undefined ? undefined : instructionOf(object, record)
   if (insn === undefined) return undefined
   const isLoad = classOf(insn.code) === BpfClass.LDX
-  if (isLoad && (insn.code & MODE) === BPF_MEMSX && size === 8) return 'a sign-extending load of 8 bytes, an opcode that no verifier knows'
-  const isAtomic = classOf(insn.code) === BpfClass.STX && (insn.code & MODE) === BPF_ATOMIC &&
+  // Loads that extend the sign are there from cpu v4 on; those of 8 bytes have no sign to extend.
+  if (isLoad && modeOf(insn.code) === BpfMode.MEMSX && size === 8) return 'a sign-extending load of 8 bytes, an opcode that no verifier knows'
+  const isAtomic = classOf(insn.code) === BpfClass.STX && modeOf(insn.code) === BpfMode.ATOMIC &&
     insn.imm !== LOAD_ACQUIRE && insn.imm !== STORE_RELEASE
   return isAtomic && size < 4 ? `an atomic operation on ${size === 1 ? 'one byte' : `${size} bytes`}, which no verifier allows` : undefined
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { findBtf } from '../../../src/formats/find-btf.js'
 import type { Found } from '../../../src/formats/found.js'
+import { readFileOfKernel } from '../../../src/formats/images/read-image.js'
 import { concat } from '../../support/byte-writer.js'
 import { packed } from './packed.js'
 
@@ -68,5 +69,14 @@ describe('a unified kernel image', () => {
 
   it('is refused where that lies outside of the file', async () => {
     expect(await find(uki(packed('vmlinux.zst'), 0x7fffffff))).toMatchObject([{ kind: 'unread', reason: expect.stringContaining('cut off') }])
+  })
+})
+
+describe('the BTF of a file in a Buffer', () => {
+  it.each(['vmlinux', 'vmlinux.gz'])('is a copy that does not keep the file, from %s', async name => {
+    const found = await readFileOfKernel(Buffer.concat([packed(name)]), { place: 'file', evidence: {} }, 1 << 26)
+    if (found.kind !== 'vmlinux') throw new Error(`A kernel was expected, not ${found.kind}.`)
+    expect(Buffer.compare(found.btf, packed('vmlinux.btf'))).toBe(0)
+    expect(found.btf.buffer.byteLength).toBe(found.btf.length)
   })
 })
