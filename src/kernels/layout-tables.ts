@@ -89,15 +89,15 @@ export function createLayoutTables ({
     }
   }
   const make = async (hash: Sha256, btf: CheckedBtf): Promise<void> => {
-    const table = await pool.run({ kind: 'layout', sha256: hash, path: pathOf(hash), btf })
-    if (table.state === 'made') await keep(hash, table.bytes)
+    const { made: [table] } = await pool.run({ kind: 'layoutVectors', objects: [], sources: [{ sha256: hash, path: pathOf(hash), btf }] })
+    if (table !== undefined) await keep(hash, table.bytes)
   }
   const makeAll = async (find: (hash: Sha256) => CheckedBtf): Promise<void> => {
     for (const hash of waiting) {
       waiting.delete(hash)
       await giveWay()
       if (closing.signal.aborted) break
-      await make(hash, find(hash)).catch(() => {}) // BTF that cannot be read has no table; it shows where the BTF is used
+      await make(hash, find(hash)).catch(() => {}) // BTF that a thread dies over has no table; it shows where the BTF is used
     }
     making = undefined
   }

@@ -7,7 +7,7 @@ import { collectGarbage } from './collect.js'
 import { beginTask, lowerPriority } from './give-way.js'
 import { transfer } from './pool-transfer.js'
 import { forgetTables } from './kernel-layouts.js'
-import { layoutVectorOf, layoutVectors, makeLayout, typeDigests } from './layouts.js'
+import { layoutVectorOf, layoutVectors, typeDigests } from './layouts.js'
 import { openKernel } from './open-kernel.js'
 import { prepareBtf, readVerified } from './prepare-btf.js'
 import type { GivenTask, TaskAnswer, TaskValues, WorkerSetup, WrittenDifferences, WrittenSearch, WrittenTypes } from './protocol.js'
@@ -46,10 +46,6 @@ export default function runTask (task: GivenTask): Answer | Promise<Answer> {
       }
       case 'inspect': return { ok: true, value: inspect(task) }
       case 'check': return { ok: true, value: checkObjects(task) }
-      case 'layout': {
-        const value = makeLayout(task)
-        return transfer({ ok: true, value }, value.state === 'made' ? [value.bytes.buffer as ArrayBuffer] : [])
-      }
       case 'layoutVector': return { ok: true, value: layoutVectorOf(task) }
       case 'layoutVectors': {
         const value = layoutVectors(task)
