@@ -19,7 +19,7 @@ export const ENGINE_CODE = {
 export async function engineBuild (root = join(import.meta.dirname, '..')): Promise<string> {
   const entries = await Promise.all([
     ...ENGINE_CODE.folders.map(folder => readdir(join(root, folder), { recursive: true, withFileTypes: true })),
-    readdir(root, { withFileTypes: true }).then(beside => beside.filter(({ name }) => ENGINE_CODE.files.includes(name.replace(IS_CODE, ''))))
+    readdir(root, { withFileTypes: true }).then(all => all.filter(({ name }) => ENGINE_CODE.files.includes(name.replace(IS_CODE, ''))))
   ])
   const files = entries.flat().filter(entry => entry.isFile() && IS_CODE.test(entry.name))
   const paths = files.map(({ parentPath, name }) => join(parentPath, name))
