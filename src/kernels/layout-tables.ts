@@ -1,10 +1,11 @@
 import { setTimeout } from 'node:timers/promises'
-import { AppError } from '../errors.js'
 import type { ContentStore } from '../store/content-store.js'
 import type { Sha256 } from '../store/sha256.js'
 import type { FairShare } from '../workers/fair-share.js'
 import type { WorkerPool } from '../workers/pool.js'
-import { NO_TABLE, type CheckedBtf, type LayoutSource, type LayoutVectors, type LayoutVectorsTask } from '../workers/protocol.js'
+import {
+  hasEndedWorker, NO_TABLE, type CheckedBtf, type LayoutSource, type LayoutVectors, type LayoutVectorsTask
+} from '../workers/protocol.js'
 
 /**
  * Layout tables of kernels, by the hash of their BTF: on disk beside it, and read by threads of the background, which keep nothing of
@@ -53,9 +54,6 @@ export interface LayoutTablesOptions {
   /** Whether there is work for requests and checks, which comes before making tables. */
   readonly isBusy?: () => boolean
 }
-
-/** What ends a worker. */
-const STOPPED: ReadonlySet<string> = new Set(['deadline_exceeded', 'internal_error'])
 
 /** Tables that one task reads, each of which takes some 0.3 ms: threads share what one check asks for. */
 export const READ_AT_ONCE = 64
@@ -113,7 +111,7 @@ export function createLayoutTables ({
     try {
       return await pool.run({ kind: 'layoutVectors', objects, sources: sources.map(source => ({ ...source, btf: glance(source.sha256) })) })
     } catch (error) {
-      if (!(error instanceof AppError) || !STOPPED.has(error.code)) throw error
+      if (!hasEndedWorker(error)) throw error
       return await pool.run({ kind: 'layoutVectors', objects, sources })
     }
   }

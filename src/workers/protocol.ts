@@ -9,7 +9,7 @@ import type { NamedTypes, WantedTypes } from '../c-types/type-definition.js'
 import type { FailingSummary } from '../report/report.js'
 import type { Verdict } from '../wire/report.js'
 import type { AssumedValue } from '../verdict/index.js'
-import type { ErrorJson } from '../errors.js'
+import { AppError, type ErrorJson } from '../errors.js'
 import type { SharedBtf } from '../store/btf-memory.js'
 import type { Unread } from '../store/read-failure.js'
 import type { SealKeys } from '../store/seal.js'
@@ -355,6 +355,11 @@ export type TaskValue<T extends Task> = TaskValues[T['kind']]
 export type TaskAnswer<V> =
   | { readonly ok: true, readonly value: V }
   | { readonly ok: false, readonly error: ErrorJson, readonly stack?: string }
+
+const STOPPED: ReadonlySet<string> = new Set(['deadline_exceeded', 'internal_error'])
+
+/** Whether an error of a task says that its worker was killed, died, or failed over the input: which may be the fault of one of several. */
+export function hasEndedWorker (error: unknown): error is AppError { return error instanceof AppError && STOPPED.has(error.code) }
 
 /** What workers are started with. */
 export interface WorkerSetup {
