@@ -1,6 +1,6 @@
 import { AppError } from '../errors.js'
 import { abortable } from '../store/abortable.js'
-import type { CheckedRuns, CheckRun } from '../workers/protocol.js'
+import { hasEndedWorker, type CheckedRuns, type CheckRun } from '../workers/protocol.js'
 import type { OutcomeKeys } from './outcome-keys.js'
 import type { Outcomes } from './outcomes.js'
 import type { StateOutcomes } from './state-outcomes.js'
@@ -124,7 +124,7 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<readonly 
     } catch (error) {
       if (!(error instanceof AppError) || error.code === 'draining') throw error
       // One object that takes too long must not decide about the others.
-      if (STOPPED.has(error.code) && entries.length > 1) {
+      if (hasEndedWorker(error) && entries.length > 1) {
         for (const [object, releases] of entries) await work({ content: task.content, runs: new Map([[object, releases]]) })
       } else {
         fail(task, options.outcomeOf(error.code === 'btf_unknown' ? 'unknown_kernel' : 'error', error.message))
@@ -200,9 +200,6 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<readonly 
     else return
   }
 }
-
-/** What ends a worker, and may be one object's fault. */
-const STOPPED: ReadonlySet<string> = new Set(['deadline_exceeded', 'internal_error'])
 
 /** Whether somebody waits for this outcome already. */
 function join<T> (waiting: Map<string, T[]>, key: string, cell: T): boolean {

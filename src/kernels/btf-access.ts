@@ -161,7 +161,8 @@ export function createBtfAccess ({
       expected,
       maxBytes: Infinity,
       sealKeys,
-      indexPath: store.pathOf('index', expected),
+      // Of BTF that is not ours yet, the index is written when it is.
+      ...(path === store.pathOf('btf', expected) ? { indexPath: store.pathOf('index', expected) } : {}),
       ...(base === undefined ? {} : { base })
     })
     if (prepared.state === 'ready') await settleIndex(prepared)

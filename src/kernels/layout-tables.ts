@@ -1,10 +1,11 @@
 import { setTimeout } from 'node:timers/promises'
-import { AppError } from '../errors.js'
 import type { ContentStore } from '../store/content-store.js'
 import type { Sha256 } from '../store/sha256.js'
 import type { FairShare } from '../workers/fair-share.js'
 import type { WorkerPool } from '../workers/pool.js'
-import { NO_TABLE, type CheckedBtf, type LayoutSource, type LayoutVectors, type LayoutVectorsTask } from '../workers/protocol.js'
+import {
+  hasEndedWorker, NO_TABLE, type CheckedBtf, type LayoutSource, type LayoutVectors, type LayoutVectorsTask
+} from '../workers/protocol.js'
 
 /**
  * Layout tables of kernels, by the hash of their BTF: on disk beside it, and read by threads of the background, which keep nothing of
@@ -54,9 +55,6 @@ export interface LayoutTablesOptions {
   readonly isBusy?: () => boolean
 }
 
-/** What ends a worker. */
-const STOPPED: ReadonlySet<string> = new Set(['deadline_exceeded', 'internal_error'])
-
 /** Tables that one task reads, each of which takes some 0.3 ms: threads share what one check asks for. */
 export const READ_AT_ONCE = 64
 /** Kernels that wait for their tables to be made. */
@@ -89,15 +87,15 @@ export function createLayoutTables ({
     }
   }
   const make = async (hash: Sha256, btf: CheckedBtf): Promise<void> => {
-    const table = await pool.run({ kind: 'layout', sha256: hash, path: pathOf(hash), btf })
-    if (table.state === 'made') await keep(hash, table.bytes)
+    const { made: [table] } = await pool.run({ kind: 'layoutVectors', objects: [], sources: [{ sha256: hash, path: pathOf(hash), btf }] })
+    if (table !== undefined) await keep(hash, table.bytes)
   }
   const makeAll = async (find: (hash: Sha256) => CheckedBtf): Promise<void> => {
     for (const hash of waiting) {
       waiting.delete(hash)
       await giveWay()
       if (closing.signal.aborted) break
-      await make(hash, find(hash)).catch(() => {}) // BTF that cannot be read has no table; it shows where the BTF is used
+      await make(hash, find(hash)).catch(() => {}) // BTF that a thread dies over has no table; it shows where the BTF is used
     }
     making = undefined
   }
@@ -113,7 +111,7 @@ export function createLayoutTables ({
     try {
       return await pool.run({ kind: 'layoutVectors', objects, sources: sources.map(source => ({ ...source, btf: glance(source.sha256) })) })
     } catch (error) {
-      if (!(error instanceof AppError) || !STOPPED.has(error.code)) throw error
+      if (!hasEndedWorker(error)) throw error
       return await pool.run({ kind: 'layoutVectors', objects, sources })
     }
   }

@@ -1,25 +1,19 @@
 import type { Reason } from '../core/fault.js'
 import type { RecordOutcome, Relocation } from '../core/outcome.js'
 
-/** What else than layouts the outcome of a relocation was made from. */
-export interface Asked {
-  /** Whether the verdict asked for a function or variable of the kernel, of which layouts say nothing. */
-  readonly kernelSymbols: boolean
-  /** Whether types that are missing were looked for in modules that the object is not relocated with. */
-  readonly otherModules: boolean
-}
-
 /** Reasons whose sentences have type ids in them. */
 const NAMES_IDS: ReadonlySet<Reason> =
   new Set(['ambiguous', 'size_unknown', 'type_id_invalid', 'type_cycle', 'bitfield_type_invalid', 'work_limit'])
 
 /**
  * Whether an outcome is that of every kernel with the same layout vector: patches, report and, for kernels whose verifiers judge alike,
- * the verdict. False where something in it follows from the BTF by other ways: a type id, in an instruction or in a sentence, or
- * what was `asked`. Each such kernel is relocated for by itself. So is one for which relocating threw an error.
+ * the verdict. False where something in it follows from the BTF by other ways: a type id, in an instruction or in a sentence, or a
+ * function or variable of the kernel. Each such kernel is relocated for by itself. So is one for which relocating threw an error.
+ *
+ * @param hasAsked whether the verdict asked for a function or variable of the kernel, of which layouts say nothing
  */
-export function isOfLayout ({ records }: Relocation, { kernelSymbols, otherModules }: Asked): boolean {
-  return !kernelSymbols && !otherModules && !records.some(hasTypeId)
+export function isOfLayout ({ records }: Relocation, hasAsked: boolean): boolean {
+  return !hasAsked && !records.some(hasTypeId)
 }
 
 function hasTypeId ({ kind, reason, resolution }: RecordOutcome): boolean {

@@ -3,18 +3,24 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { ENGINE } from './engine.js'
 
-/** The folders whose code decides what a result says, below that of the built sources. */
-const FOLDERS = ['bytes', 'elf', 'btf', 'insn', 'core', 'verdict', 'layout', 'report']
+/** What decides what a result says, below the built sources: folders with all that is in them, and files without their extension. */
+export const ENGINE_CODE = {
+  folders: ['bytes', 'elf', 'btf', 'insn', 'core', 'verdict', 'layout', 'members', 'report', 'workers'],
+  files: ['limits']
+}
 
 /**
  * The engine's version and a digest of its code. Results outlive the process: those that other code made must not be believed, also
  * where the version is the same, as between two builds of one checkout.
  *
+ * @param root of the built sources
  * @throws the error of the file system
  */
-export async function engineBuild (): Promise<string> {
-  const root = join(import.meta.dirname, '..')
-  const entries = await Promise.all(FOLDERS.map(folder => readdir(join(root, folder), { recursive: true, withFileTypes: true })))
+export async function engineBuild (root = join(import.meta.dirname, '..')): Promise<string> {
+  const entries = await Promise.all([
+    ...ENGINE_CODE.folders.map(folder => readdir(join(root, folder), { recursive: true, withFileTypes: true })),
+    readdir(root, { withFileTypes: true }).then(all => all.filter(({ name }) => ENGINE_CODE.files.includes(name.replace(IS_CODE, ''))))
+  ])
   const files = entries.flat().filter(entry => entry.isFile() && IS_CODE.test(entry.name))
   const paths = files.map(({ parentPath, name }) => join(parentPath, name))
   const digest = createHash('sha256')

@@ -27,7 +27,8 @@ export interface HeldAnswersOptions {
   readonly keyId: () => string
 }
 
-interface Kept extends HeldAnswer {
+interface Kept {
+  readonly held: HeldAnswer
   readonly revision: number
   readonly keyId: string
 }
@@ -37,9 +38,9 @@ export function createHeldAnswers ({ revision, keyId }: HeldAnswersOptions): Hel
   return {
     find (question) {
       const kept = answers.get(question)
-      return kept !== undefined && kept.revision === revision() && kept.keyId === keyId() ? kept : undefined
+      return kept !== undefined && kept.revision === revision() && kept.keyId === keyId() ? kept.held : undefined
     },
-    keep (question, held) { answers.set(question, { ...held, revision: revision(), keyId: keyId() }) },
+    keep (question, held) { answers.set(question, { held, revision: revision(), keyId: keyId() }) },
     clear () { answers = new WeakMap() }
   }
 }

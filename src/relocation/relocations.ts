@@ -1,20 +1,20 @@
 import { AppError } from '../errors.js'
-import { residentBytes, type SharedBtf } from '../store/btf-memory.js'
+import { residentBytes } from '../store/btf-memory.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import { createSingleFlight } from '../store/single-flight.js'
 import type { Sha256 } from '../store/sha256.js'
 import { toShared } from '../store/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
-import type { OtherModule, RelocatedObject, RelocateTask } from '../workers/protocol.js'
+import type { RelocatedObject, RelocateTask } from '../workers/protocol.js'
 import { abortable } from '../store/abortable.js'
-import { mapInTurn } from '../workers/in-turn.js'
 import type { Answers, Outcome, Question } from './answers.js'
 import { isLost, type BtfAccess } from '../kernels/btf-access.js'
 import type { KeptResults } from './kept-results.js'
 import { requireObjectHash, type Objects } from './objects.js'
 import { loadBtfs } from './load-btfs.js'
 import { createHeldAnswers, type HeldAnswer } from './held-answers.js'
-import { likeliestModules } from './other-modules.js'
+import { loadOtherModules } from './other-modules.js'
+import { isAssuming, judgedBy, keyOf, releaseOf } from './result-keys.js'
 import { createResults } from './results.js'
 import type { Target, Targets } from './targets.js'
 import type { Deadline, HeldQuestion, RelocateAnswer, RelocateRequest } from './types.js'
@@ -60,12 +60,16 @@ interface Asking {
   readonly attempt: number
 }
 
+/** A result that is held, and what it is held under. */
+interface Found {
+  readonly key: string
+  readonly outcome: Outcome
+}
+
 /** How often a request is resolved anew because what its name stood for is lost. */
 const MAX_ATTEMPTS = 3
 /** How often the use of what a held answer follows from is noted, at most: which is removed first is a matter of minutes. */
 const NOTE_MS = 1000
-
-const NO_BYTES = new Uint8Array()
 
 export function createRelocations (options: RelocationsOptions): Relocations {
   const { targets, objects, btfs, index, pool, answers, kept } = options
@@ -78,23 +82,14 @@ export function createRelocations (options: RelocationsOptions): Relocations {
   const flights = createSingleFlight<Outcome>()
   const counts = { hits: 0, misses: 0, runs: 0 }
 
-  const findOtherModules = async (base: SharedBtf, { records, modules }: Target, types: readonly string[]): Promise<OtherModule[]> => {
-    if (types.length === 0) return []
-    const rows = records.flatMap(({ reference, btfSha256 }) => index.get(reference, btfSha256)?.modules ?? [])
-    const others = likeliestModules(rows.filter(({ btfSha256 }) => !modules.includes(btfSha256)), types)
-    const found = await mapInTurn(others, async ({ name, btfSha256 }) =>
-      ({ name, btf: await btfs.loadHere(btfSha256, base).catch(() => undefined) }))
-    return found.flatMap(({ name, btf }) => btf === undefined ? [] : [{ name, btf }])
-  }
-
   const compute = async (
     request: RelocateRequest, objectHash: Sha256, target: Target, key: string, report: RelocateTask['report']
   ): Promise<Outcome> => {
     let brought: Uint8Array | undefined
     const takeObject = async (): Promise<Uint8Array> => {
-      if (brought === undefined && (request.object === undefined || objects.isHere(objectHash))) return await objects.get(objectHash)
-      brought ??= toShared(request.object ?? NO_BYTES)
-      return brought
+      if (brought !== undefined) return brought
+      if (request.object === undefined || objects.isHere(objectHash)) return await objects.get(objectHash)
+      return brought = toShared(request.object)
     }
     /** Whatever libbpf thinks of it for this kernel, a worker could read it: it is an object worth keeping. */
     const settle = (isObject: boolean): void => {
@@ -132,7 +127,7 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       modules,
       report,
       places,
-      kernelRelease: releaseOf(request, target),
+      kernelRelease: resultOf.release,
       assume: request.assume,
       ...(isKept ? { layoutPath: options.layoutPath(target.btf) } : {})
     }
@@ -142,7 +137,8 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       throw error
     })
     settle(true)
-    const otherModules = target.brought === undefined ? await findOtherModules(btf, target, first.report?.missingTypes ?? []) : []
+    const missingTypes = target.brought === undefined ? first.report?.missingTypes ?? [] : []
+    const otherModules = await loadOtherModules({ index, btfs }, btf, target, missingTypes)
     const relocated = otherModules.length === 0 ? first : await pool.run({ ...task, otherModules }).catch(() => first)
     // A report with every place is asked for once, by somebody who looks into something.
     if (places === 'all') return { ...relocated, fetchMs, object }
@@ -162,18 +158,22 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     if (request.object === undefined) objects.noteUse(objectSha256)
   }
 
-  const lookUp = ({ request, objectSha256, target }: Question): Outcome | undefined => {
+  const lookUp = ({ request, objectSha256, target }: Question): Found | undefined => {
+    const find = (key: string): Found | undefined => {
+      const outcome = results.get(key)
+      return outcome === undefined ? undefined : { key, outcome }
+    }
     const key = keyOf(objectSha256, target)
-    const held = (isAssuming(request) ? undefined : results.get(key)) ?? results.get(key + judgedBy(request, target))
-    return held === undefined || !hasReport(held, request) ? undefined : held
+    const found = (isAssuming(request) ? undefined : find(key)) ?? find(key + judgedBy(request, target))
+    return found === undefined || !hasReport(found.outcome, request) ? undefined : found
   }
 
   const findHeld = (question: Question): Outcome | undefined => {
     noteUse(question)
-    const held = lookUp(question)
-    if (held === undefined) counts.misses++
+    const found = lookUp(question)
+    if (found === undefined) counts.misses++
     else counts.hits++
-    return held
+    return found?.outcome
   }
 
   const findHeldAnswer = (named: HeldQuestion): HeldAnswer | undefined => {
@@ -182,15 +182,9 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     const target = targets.find(request)
     if (target instanceof Promise) return undefined
     const question = { request, objectSha256, target }
-    const outcome = lookUp(question)
-    if (outcome === undefined) return undefined
-    const key = keyOf(objectSha256, target)
-    const held = {
-      answer: answers.ofHeld(outcome, question),
-      key: results.get(key) === outcome ? key : key + judgedBy(request, target),
-      question,
-      notedAt: -Infinity
-    }
+    const found = lookUp(question)
+    if (found === undefined) return undefined
+    const held = { answer: answers.ofHeld(found.outcome, question), key: found.key, question, notedAt: -Infinity }
     heldAnswers.keep(named, held)
     return held
   }
@@ -264,25 +258,6 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     },
     stats: () => ({ bytes: results.size, entries: results.entries, ...counts, kept: kept.hits })
   }
-}
-
-/** What a result is held under: all that it follows from. Hashes are of one length, so that no two lists of them read alike. */
-function keyOf (objectSha256: Sha256, { btf, modules }: Target): string {
-  return modules.length === 0 ? objectSha256 + btf : objectSha256 + btf + modules.join('')
-}
-
-/** What a verdict depends on beyond object and BTF: the kernel's release, and values that user space will set. */
-function judgedBy (request: RelocateRequest, target: Target): string {
-  const assumed = [...request.assume ?? []].map(([name, value]) => `${name}=${value}`).sort()
-  return ` ${releaseOf(request, target) ?? ''} ${assumed.join(' ')}`
-}
-
-/** Whether something is assumed that has to be looked for in the object first, whatever the verdict depends on. */
-function isAssuming ({ assume }: RelocateRequest): boolean { return assume !== undefined && assume.size > 0 }
-
-/** Of the kernel that the request names. Content alone is that of any number of releases, whichever of them are known now. */
-function releaseOf (request: RelocateRequest, { kernel, records }: Target): string | undefined {
-  return request.kernel === undefined && records.length === 0 ? undefined : kernel?.split('/').at(-1)
 }
 
 /** When a request needs its outcome explained. */

@@ -45,6 +45,20 @@ export function kernelSymbols (btfs: readonly Btf[]): (name: string) => boolean 
   }
 }
 
+type HasKernelSymbol = ReturnType<typeof kernelSymbols>
+
+/** The same question, and whether it has been asked: of what is in BTF by name, layouts of types say nothing. */
+export function noteAsked (has: HasKernelSymbol): { readonly has: HasKernelSymbol, readonly wasAsked: () => boolean } {
+  let wasAsked = false
+  return {
+    has (name) {
+      wasAsked = true
+      return has(name)
+    },
+    wasAsked: () => wasAsked
+  }
+}
+
 function hasSymbol (btf: Btf, name: string): boolean {
   const bytes = new TextEncoder().encode(name)
   const wanted = { bytes, offset: 0, length: bytes.length }

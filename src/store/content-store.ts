@@ -1,5 +1,6 @@
 import { readFile, stat, unlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { AppError } from '../errors.js'
 import { writeDurably } from './atomic-file.js'
 import { startContentSweep } from './content-sweep.js'
 import { createDiskBudget } from './disk-budget.js'
@@ -45,7 +46,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
     } catch (error) {
       const unread = toUnread(error)
       if (unread.state === 'absent') return undefined
-      throw storageUnreadable(kind === 'btf' ? `BTF ${hash}` : `Object ${hash}`, unread.code)
+      throw unreadableContent(kind, hash, unread.code)
     }
   }
   const budget = createDiskBudget<StoredKey>({
@@ -131,6 +132,15 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
     counts.unreadable++
     warn('Stored content cannot be read; it is kept, and read again when it is next asked for.', { kind, hash, error: code })
   }
+  const readAny = async (kind: StoredKind, hash: Sha256): ReturnType<ContentStore['readDerived']> => {
+    try {
+      return await withOpenFile(() => readFile(pathOf(kind, hash)))
+    } catch (error) {
+      const unread = toUnread(error)
+      if (unread.state === 'unreadable') noteUnreadable(kind, hash, unread.code)
+      return unread
+    }
+  }
   const discardDamaged = async (kind: StoredKind, hash: Sha256): Promise<void> => {
     counts.damaged++
     warn(isContentKind(kind)
@@ -147,24 +157,12 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
     noteUse,
     noteUnreadable,
     discardDamaged,
-    async readDerived (kind, hash) {
-      try {
-        return await withOpenFile(() => readFile(pathOf(kind, hash)))
-      } catch (error) {
-        const unread = toUnread(error)
-        if (unread.state === 'unreadable') noteUnreadable(kind, hash, unread.code)
-        return unread
-      }
-    },
+    readDerived: readAny,
     async read (kind, hash) {
-      let bytes: Uint8Array
-      try {
-        bytes = await withOpenFile(() => readFile(pathOf(kind, hash)))
-      } catch (error) {
-        const unread = toUnread(error)
-        if (unread.state === 'absent') return undefined
-        noteUnreadable(kind, hash, unread.code)
-        throw storageUnreadable(kind === 'btf' ? `BTF ${hash}` : `Object ${hash}`, unread.code)
+      const bytes = await readAny(kind, hash)
+      if (!(bytes instanceof Uint8Array)) {
+        if (bytes.state === 'absent') return undefined
+        throw unreadableContent(kind, hash, bytes.code)
       }
       if (sha256(bytes) === hash) {
         noteUse(kind, hash)
@@ -217,6 +215,10 @@ const STRAY_AFTER_MS = 60_000
 
 /** Of the budget, up to which what can be made ahead is made. */
 const ROOMY_SHARE = 0.9
+
+function unreadableContent (kind: ContentKind, hash: Sha256, code: string): AppError {
+  return storageUnreadable(kind === 'btf' ? `BTF ${hash}` : `Object ${hash}`, code)
+}
 
 function withoutLayout (found: ReadonlyMap<string, FoundFile>): Sha256[] {
   return [...found.keys()].flatMap(key => {

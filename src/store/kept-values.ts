@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { ContentStore } from './content-store.js'
 import { isSealedBy, SEAL_SIZE, sealOf, type SealKeys } from './seal.js'
 import type { Sha256 } from './sha256.js'
+import { createSingleFlight } from './single-flight.js'
 
 /**
  * Small values that follow from an object, by keys: a file for each object, in the store's `result` kind. What is not there, damaged,
@@ -50,7 +51,7 @@ interface Held {
 
 export function createKeptValues ({ store, sealKeys, engine, memoryBytes }: KeptValuesOptions): KeptValues {
   const held = new LRUCache<Sha256, Held>({ maxSize: memoryBytes, sizeCalculation: ({ bytes }) => bytes })
-  const loads = new Map<Sha256, Promise<Values>>()
+  const loads = createSingleFlight<Values>()
   /** What is not in the file yet. */
   const pending = new Map<Sha256, Values>()
   const [sealKey] = sealKeys
@@ -73,7 +74,6 @@ export function createKeptValues ({ store, sealKeys, engine, memoryBytes }: Kept
   const load = async (object: Sha256): Promise<Values> => {
     const values = new Map([...await read(object) ?? [], ...pending.get(object) ?? []])
     held.set(object, { values, bytes: weigh(values) })
-    loads.delete(object)
     if (values.size > 0) store.noteUse('result', object)
     return values
   }
@@ -91,11 +91,7 @@ export function createKeptValues ({ store, sealKeys, engine, memoryBytes }: Kept
   return {
     async of (object) {
       if (sealKey === undefined) return NOTHING
-      const known = held.get(object)
-      if (known !== undefined) return known.values
-      const loading = loads.get(object) ?? load(object)
-      if (!held.has(object)) loads.set(object, loading)
-      return await loading
+      return held.get(object)?.values ?? await loads.run(object, () => load(object))
     },
     keep (object, key, value) {
       if (sealKey === undefined || value.length > MAX_VALUE_BYTES) return

@@ -2,7 +2,7 @@ import type { Btf } from '../btf/btf.js'
 import { parseRawBtf } from '../btf/parse.js'
 import { relocate } from '../core/index.js'
 import { isOfLayout } from '../layout/index.js'
-import { buildOutcome, judgeRelocation, kernelSymbols } from '../report/index.js'
+import { buildOutcome, judgeRelocation, kernelSymbols, noteAsked } from '../report/index.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
 import { attachShared } from './attached-btfs.js'
 import { giveWay } from './give-way.js'
@@ -41,17 +41,11 @@ function outcomesOf (
   parsedObjects.hold(objectSha256, object)
   giveWay()
   return releases.map(kernelRelease => {
-    let hasAsked = false
-    const judgement = judgeRelocation(object, relocation, {
-      kernelRelease,
-      hasKernelSymbol (name) {
-        hasAsked = true
-        return hasKernelSymbol(name)
-      }
-    })
+    const symbols = noteAsked(hasKernelSymbol)
+    const judgement = judgeRelocation(object, relocation, { kernelRelease, hasKernelSymbol: symbols.has })
     return {
       json: JSON.stringify(buildOutcome(object, relocation, judgement)),
-      isOfLayout: isOfLayout(relocation, { kernelSymbols: hasAsked, otherModules: false })
+      isOfLayout: isOfLayout(relocation, symbols.wasAsked())
     }
   })
 }

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { demandsOf, layoutVector, readLayoutTable, type LayoutTable } from '../layout/index.js'
+import { demandsOf, layoutVector, readLayoutTable, type Demands, type LayoutTable } from '../layout/index.js'
 import type { BpfObject } from '../core/index.js'
 import type { Sha256 } from '../store/sha256.js'
 import { LAYOUT_FORMAT, layoutContent } from './layout-format.js'
@@ -19,16 +19,29 @@ const tables = new LRUCache<Sha256, LayoutTable>({ max: MAX_TABLES })
 export function vectorOfKernel (object: BpfObject, btf: Sha256, path: string): string | undefined {
   const demands = demandsOf(object)
   const table = demands === undefined ? undefined : tables.get(btf) ?? readTable(btf, path)
-  const vector = demands === undefined || table === undefined ? undefined : layoutVector(demands, [table], LAYOUT_FORMAT)
-  return vector === undefined ? undefined : Buffer.from(vector, 'latin1').toString('base64url')
+  if (table === undefined) return undefined
+  tables.set(btf, table)
+  const vector = vectorBy(demands, table)
+  return vector === undefined ? undefined : digestText(vector)
 }
 
 /** Lets go of all of them. They are read again when a task asks for them. */
 export function forgetTables (): void { tables.clear() }
 
-function readTable (btf: Sha256, path: string): LayoutTable | undefined {
-  const bytes = readInto(byteLength => new Uint8Array(byteLength), path, Infinity)
-  const table = bytes instanceof Uint8Array ? readLayoutTable(bytes, layoutContent(btf), LAYOUT_FORMAT) : undefined
-  if (table !== undefined) tables.set(btf, table)
-  return table
+/** The layout table in a file. Undefined where there is none, or where it is damaged, of another format or of other content. */
+export function readTable (
+  btf: Sha256,
+  path: string,
+  allocate = (byteLength: number): Uint8Array => new Uint8Array(byteLength)
+): LayoutTable | undefined {
+  const bytes = readInto(allocate, path, Infinity)
+  return bytes instanceof Uint8Array ? readLayoutTable(bytes, layoutContent(btf), LAYOUT_FORMAT) : undefined
 }
+
+/** The layout vector of a kernel, of 32 characters. Undefined where the kernel cannot be compared for the object. */
+export function vectorBy (demands: Demands | undefined, table: LayoutTable): string | undefined {
+  return demands === undefined ? undefined : layoutVector(demands, [table], LAYOUT_FORMAT)
+}
+
+/** How vectors and digests leave a worker: they have a character for each byte. */
+export function digestText (digest: string): string { return Buffer.from(digest, 'latin1').toString('base64url') }

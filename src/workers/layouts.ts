@@ -1,39 +1,21 @@
 import { essentialNameLength } from '../btf/names.js'
-import { buildLayoutTable, demandsOf, layoutVector, readLayoutTable, type Demands, type LayoutTable } from '../layout/index.js'
+import { buildLayoutTable, demandsOf, readLayoutTable, type Demands, type LayoutTable } from '../layout/index.js'
 import type { Sha256 } from '../store/sha256.js'
 import { openChecked } from './check-objects.js'
 import { giveWay } from './give-way.js'
+import { digestText, readTable, vectorBy, vectorOfKernel } from './kernel-layouts.js'
 import { LAYOUT_FORMAT, layoutContent } from './layout-format.js'
-import { readInto } from './prepare-btf.js'
-import { vectorOfKernel } from './kernel-layouts.js'
 import { NO_TABLE, NOT_COMPARABLE } from './protocol.js'
-import type {
-  CheckedBtf, LayoutTask, LayoutVectors, LayoutVectorsTask, LayoutVectorTask, MadeLayout, TypeDigestsTask
-} from './protocol.js'
+import type { CheckedBtf, LayoutVectors, LayoutVectorsTask, LayoutVectorTask, TypeDigestsTask } from './protocol.js'
 import { parsedObjects } from './relocate-object.js'
-
-/**
- * Makes the layout table of a kernel, unless its file has it: a table that is damaged or of another format is made anew.
- *
- * @throws AppError `btf_invalid`
- */
-export function makeLayout ({ sha256, path, btf }: LayoutTask): MadeLayout {
-  if (readTable(sha256, path) !== undefined) return { state: 'there' }
-  const bytes = makeTable(sha256, btf)
-  return bytes === undefined ? { state: 'absent' } : { state: 'made', bytes }
-}
-
-function makeTable (hash: Sha256, btf: CheckedBtf): Uint8Array | undefined {
-  const opened = openChecked(btf, undefined)
-  return opened === undefined ? undefined : buildLayoutTable(opened, layoutContent(hash), LAYOUT_FORMAT)
-}
 
 /** Milliseconds of making tables after which a task answers with what it has. */
 const MAKING_MS = 500
 
 /**
  * What tells kernels apart for objects, by the files of their layout tables. Each table is read once for all objects, and nothing of it
- * is kept: a check passes over thousands of kernels, 200 KB each. Tables that are not there are made where their BTF is given.
+ * is kept: a check passes over thousands of kernels, 200 KB each. A table that is missing, damaged or of another format is made where its
+ * BTF is given.
  *
  * @throws AppError `object_invalid`
  */
@@ -52,10 +34,10 @@ export function layoutVectors ({ objects, sources }: LayoutVectorsTask): LayoutV
   for (const [at, { sha256, path, btf }] of sources.entries()) {
     if (madeMs > MAKING_MS) break
     giveWay()
-    let table = readTable(sha256, path)
+    let table = readTable(sha256, path, reuse)
     if (table === undefined && btf !== undefined) {
       const started = performance.now()
-      const bytes = makeIfValid(sha256, btf)
+      const bytes = makeTable(sha256, btf)
       if (bytes !== undefined) made.push({ source: at, bytes })
       table = bytes === undefined ? undefined : readLayoutTable(bytes, layoutContent(sha256), LAYOUT_FORMAT, true)
       madeMs += performance.now() - started
@@ -68,7 +50,7 @@ export function layoutVectors ({ objects, sources }: LayoutVectorsTask): LayoutV
 
 function placeOf (demands: Demands | undefined, table: LayoutTable | undefined, { placeIn }: Interned): number {
   if (table === undefined) return NO_TABLE
-  const vector = demands === undefined ? undefined : layoutVector(demands, [table], LAYOUT_FORMAT)
+  const vector = vectorBy(demands, table)
   return vector === undefined ? NOT_COMPARABLE : placeIn(vector)
 }
 
@@ -86,7 +68,7 @@ function createInterned (): Interned {
     placeIn (vector) {
       let place = known.get(vector)
       if (place === undefined) {
-        place = list.push(Buffer.from(vector, 'latin1').toString('base64url')) - 1
+        place = list.push(digestText(vector)) - 1
         known.set(vector, place)
       }
       return place
@@ -94,10 +76,11 @@ function createInterned (): Interned {
   }
 }
 
-/** BTF that cannot be read has no table; why shows where the BTF is used. */
-function makeIfValid (hash: Sha256, btf: CheckedBtf): Uint8Array | undefined {
+/** Undefined where there is no such BTF, or where it cannot be read: why shows where the BTF is used. */
+function makeTable (hash: Sha256, btf: CheckedBtf): Uint8Array | undefined {
   try {
-    return makeTable(hash, btf)
+    const opened = openChecked(btf, undefined)
+    return opened === undefined ? undefined : buildLayoutTable(opened, layoutContent(hash), LAYOUT_FORMAT)
   } catch {
     return undefined
   }
@@ -106,12 +89,9 @@ function makeIfValid (hash: Sha256, btf: CheckedBtf): Uint8Array | undefined {
 /** For one table after the other. */
 let buffer = new Uint8Array(256 * 1024)
 
-function readTable (hash: Sha256, path: string): LayoutTable | undefined {
-  const bytes = readInto(byteLength => {
-    if (byteLength > buffer.length) buffer = new Uint8Array(2 * byteLength)
-    return buffer.subarray(0, byteLength)
-  }, path, Infinity)
-  return bytes instanceof Uint8Array ? readLayoutTable(bytes, layoutContent(hash), LAYOUT_FORMAT) : undefined
+function reuse (byteLength: number): Uint8Array {
+  if (byteLength > buffer.length) buffer = new Uint8Array(2 * byteLength)
+  return buffer.subarray(0, byteLength)
 }
 
 /**
@@ -123,10 +103,10 @@ export function typeDigests ({ name, sources }: TypeDigestsTask): Array<string |
   const essential = { bytes, offset: 0, length: essentialNameLength(bytes, 0, bytes.length) }
   return sources.map(({ sha256, path }) => {
     giveWay()
-    const read = readTable(sha256, path)
+    const read = readTable(sha256, path, reuse)
     const digest = read?.find(essential)
     if (read === undefined || digest === undefined) return null
-    return digest === '' ? '' : `${read.bigEndian ? 'b' : 'l'}${read.pointerSize}${Buffer.from(digest, 'latin1').toString('base64url')}`
+    return digest === '' ? '' : `${read.bigEndian ? 'b' : 'l'}${read.pointerSize}${digestText(digest)}`
   })
 }
 

@@ -9,7 +9,7 @@ import type { NamedTypes, WantedTypes } from '../c-types/type-definition.js'
 import type { FailingSummary } from '../report/report.js'
 import type { Verdict } from '../wire/report.js'
 import type { AssumedValue } from '../verdict/index.js'
-import type { ErrorJson } from '../errors.js'
+import { AppError, type ErrorJson } from '../errors.js'
 import type { SharedBtf } from '../store/btf-memory.js'
 import type { Unread } from '../store/read-failure.js'
 import type { SealKeys } from '../store/seal.js'
@@ -18,7 +18,7 @@ import type { Sha256 } from '../store/sha256.js'
 /** Messages between the event loop and a worker: plain data only, since errors and class instances lose themselves on the way. */
 export type Task =
   | WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask | MinimiseTask | WriteTypesTask | CheckTask
-  | LayoutTask | LayoutVectorsTask | LayoutVectorTask | DiffTypesTask | SearchTypesTask | TypeDigestsTask | FindPlacesTask
+  | LayoutVectorsTask | LayoutVectorTask | DiffTypesTask | SearchTypesTask | TypeDigestsTask | FindPlacesTask
   | WriteObjectTypesTask
 
 /** A task as a thread is given it. `others`: the tasks that other threads have, for one that gives way, a number in shared memory. */
@@ -206,25 +206,7 @@ export type CheckedRuns =
   /** None of the files has this BTF. */
   | { readonly state: 'absent', readonly sha256: Sha256 }
 
-/** Makes the layout table of a kernel, by which it is compared with others without its BTF. */
-export interface LayoutTask {
-  readonly kind: 'layout'
-  /** Of the BTF. */
-  readonly sha256: Sha256
-  /** Where the table is, or would be. */
-  readonly path: string
-  readonly btf: CheckedBtf
-}
-
-export type MadeLayout =
-  /** The bytes, moved: they are not in their file yet. */
-  | { readonly state: 'made', readonly bytes: Uint8Array }
-  /** The file has it. */
-  | { readonly state: 'there' }
-  /** There is no such BTF. */
-  | { readonly state: 'absent' }
-
-/** Compares kernels for objects by their layout tables. */
+/** Compares kernels for objects by their layout tables. Of no objects, it makes the tables that are not there. */
 export interface LayoutVectorsTask {
   readonly kind: 'layoutVectors'
   /** In shared memory. */
@@ -355,7 +337,6 @@ export interface TaskValues {
   readonly relocate: RelocatedObject
   readonly inspect: InspectedObject
   readonly check: CheckedRuns
-  readonly layout: MadeLayout
   readonly layoutVectors: LayoutVectors
   readonly layoutVector: string | null
   readonly minimise: MinimisedBtf
@@ -374,6 +355,11 @@ export type TaskValue<T extends Task> = TaskValues[T['kind']]
 export type TaskAnswer<V> =
   | { readonly ok: true, readonly value: V }
   | { readonly ok: false, readonly error: ErrorJson, readonly stack?: string }
+
+const STOPPED: ReadonlySet<string> = new Set(['deadline_exceeded', 'internal_error'])
+
+/** Whether an error of a task says that its worker was killed, died, or failed over the input: which may be the fault of one of several. */
+export function hasEndedWorker (error: unknown): error is AppError { return error instanceof AppError && STOPPED.has(error.code) }
 
 /** What workers are started with. */
 export interface WorkerSetup {

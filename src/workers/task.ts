@@ -7,10 +7,12 @@ import { collectGarbage } from './collect.js'
 import { beginTask, lowerPriority } from './give-way.js'
 import { transfer } from './pool-transfer.js'
 import { forgetTables } from './kernel-layouts.js'
-import { layoutVectorOf, layoutVectors, makeLayout, typeDigests } from './layouts.js'
+import { layoutVectorOf, layoutVectors, typeDigests } from './layouts.js'
 import { openKernel } from './open-kernel.js'
 import { prepareBtf, readVerified } from './prepare-btf.js'
-import type { GivenTask, TaskAnswer, TaskValues, WorkerSetup, WrittenDifferences, WrittenSearch, WrittenTypes } from './protocol.js'
+import type {
+  GivenTask, MinimisedBtf, TaskAnswer, TaskValues, WorkerSetup, WrittenDifferences, WrittenSearch, WrittenTypes
+} from './protocol.js'
 import { forgetObjects, inspect, minimise, relocateObject } from './relocate-object.js'
 import { findPlacesIn, writeDifferences, writeFoundTypes, writeObjectTypes, writeTypes } from './write-types.js'
 
@@ -46,10 +48,6 @@ export default function runTask (task: GivenTask): Answer | Promise<Answer> {
       }
       case 'inspect': return { ok: true, value: inspect(task) }
       case 'check': return { ok: true, value: checkObjects(task) }
-      case 'layout': {
-        const value = makeLayout(task)
-        return transfer({ ok: true, value }, value.state === 'made' ? [value.bytes.buffer as ArrayBuffer] : [])
-      }
       case 'layoutVector': return { ok: true, value: layoutVectorOf(task) }
       case 'layoutVectors': {
         const value = layoutVectors(task)
@@ -62,14 +60,11 @@ export default function runTask (task: GivenTask): Answer | Promise<Answer> {
         const lists = report === undefined ? [] : [report.members, report.failing]
         return transfer({ ok: true, value }, lists.map(({ buffer }) => buffer as ArrayBuffer))
       }
-      case 'minimise': {
-        const value = minimise(task)
-        return transfer({ ok: true, value }, [value.bytes.buffer as ArrayBuffer])
-      }
-      case 'writeTypes': return moveText(writeTypes(task))
-      case 'writeObjectTypes': return moveText(writeObjectTypes(task))
-      case 'diffTypes': return moveText(writeDifferences(task))
-      case 'searchTypes': return moveText(writeFoundTypes(task))
+      case 'minimise': return moveBytes(minimise(task))
+      case 'writeTypes': return moveBytes(writeTypes(task))
+      case 'writeObjectTypes': return moveBytes(writeObjectTypes(task))
+      case 'diffTypes': return moveBytes(writeDifferences(task))
+      case 'searchTypes': return moveBytes(writeFoundTypes(task))
       case 'typeDigests': return { ok: true, value: typeDigests(task) }
       case 'findPlaces': return { ok: true, value: findPlacesIn(task) }
       default: return task satisfies never
@@ -91,7 +86,7 @@ async function failOpening (error: unknown): Promise<Answer> {
 
 type Answer = TaskAnswer<TaskValues[keyof TaskValues]>
 
-function moveText (value: WrittenTypes | WrittenDifferences | WrittenSearch): Answer {
+function moveBytes (value: MinimisedBtf | WrittenTypes | WrittenDifferences | WrittenSearch): Answer {
   return transfer({ ok: true, value }, [value.bytes.buffer as ArrayBuffer])
 }
 

@@ -2,7 +2,7 @@ import { AppError } from '../../src/errors.js'
 import type { Btf } from '../../src/btf/btf.js'
 import { listPatches, relocate, type BpfObject } from '../../src/core/index.js'
 import { isOfLayout } from '../../src/layout/index.js'
-import { buildReport, judgeRelocation, kernelSymbols } from '../../src/report/index.js'
+import { buildReport, judgeRelocation, kernelSymbols, noteAsked } from '../../src/report/index.js'
 
 export interface FullOutcome {
   /** Patches, verdicts, reasons and suggestions, as one text. */
@@ -15,20 +15,13 @@ export interface FullOutcome {
 export function fullOutcome (object: BpfObject, btf: Btf, kernelRelease?: string): FullOutcome {
   try {
     const relocation = relocate(object, btf)
-    const has = kernelSymbols([btf])
-    let asked = false
-    const judgement = judgeRelocation(object, relocation, {
-      kernelRelease,
-      hasKernelSymbol (name) {
-        asked = true
-        return has(name)
-      }
-    })
+    const symbols = noteAsked(kernelSymbols([btf]))
+    const judgement = judgeRelocation(object, relocation, { kernelRelease, hasKernelSymbol: symbols.has })
     const { report, failing } = buildReport(object, relocation, judgement)
     const patches = relocation.patches === undefined ? null : listPatches(relocation.patches).map(({ offset, after }) => [offset, [...after]])
     return {
       text: JSON.stringify([patches, report, new TextDecoder().decode(failing)]),
-      isShared: isOfLayout(relocation, { kernelSymbols: asked, otherModules: false })
+      isShared: isOfLayout(relocation, symbols.wasAsked())
     }
   } catch (error) {
     if (!(error instanceof AppError)) throw error

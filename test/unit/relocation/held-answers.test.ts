@@ -18,6 +18,14 @@ it('an answer that was found is found again for the same question only', () => {
   expect(answers.find({} as HeldQuestion)).toBeUndefined()
 })
 
+it('what is noted of an answer when it is first given is known of it afterwards', () => {
+  const { answers } = lab()
+  const held = { ...answer }
+  answers.keep(question, held)
+  held.notedAt = 5
+  expect(answers.find(question)?.notedAt).toBe(5)
+})
+
 it.each([
   ['the index has other rows', ({ state }: ReturnType<typeof lab>) => { state.revision++ }],
   ['another key signs', ({ state }: ReturnType<typeof lab>) => { state.keyId = 'second' }],

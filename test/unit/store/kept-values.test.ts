@@ -127,6 +127,28 @@ describe('what is kept of an object', () => {
     expect(await found(directory)).toEqual([])
   })
 
+  it('is read once for all who ask at the same time, and again after a read that failed', async () => {
+    const { store } = open(await temporaryFolder())
+    let reads = 0
+    const values = createKeptValues({
+      store: {
+        ...store,
+        async readDerived () {
+          if (++reads === 1) throw new Error('a read that fails')
+          return { state: 'absent' }
+        }
+      },
+      sealKeys: [KEY],
+      engine: '1',
+      memoryBytes: 1 << 20
+    })
+    const both = await Promise.allSettled([values.of(OBJECT), values.of(OBJECT)])
+    expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(reads).toBe(1)
+    expect([...await values.of(OBJECT)]).toEqual([])
+    expect(reads).toBe(2)
+  })
+
   it('is neither read nor written without a key to seal it with', async () => {
     const directory = await temporaryFolder()
     const { store, values } = open(directory, { sealKeys: [] })
