@@ -1,3 +1,5 @@
+import { Refusal } from './request.js'
+
 /** An object that was dropped, or that a link names. */
 export interface ChosenObject {
   readonly id: number
@@ -53,6 +55,17 @@ async function hashOf (file: Blob): Promise<string | undefined> {
 export function appendObject (form: FormData, { file, name, sha256 }: ChosenObject, isHeld: boolean): void {
   if (file === undefined || (isHeld && sha256 !== undefined)) form.append('object', sha256 ?? '')
   else form.append('object', file, name)
+}
+
+/** Asks by hash first, and with the bytes where the service does not hold them: most of the time it holds what it was sent before. */
+export async function withObjects (objects: readonly ChosenObject[], ask: (isHeld: boolean) => Promise<Response>): Promise<Response> {
+  try {
+    return await ask(true)
+  } catch (error) {
+    const hasFiles = objects.every(({ file }) => file !== undefined)
+    if (!(error instanceof Refusal) || error.code !== 'object_unknown' || !hasFiles) throw error
+    return await ask(false)
+  }
 }
 
 const ELF = [0x7f, 0x45, 0x4c, 0x46]
