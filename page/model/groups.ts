@@ -85,6 +85,7 @@ export function listItems (matrix: Matrix, { grouping, open, states, text }: Wan
 /** What a group's kernels are, in a few words: `ubuntu 20.04 x86_64 · 5.4.0-26-generic to 5.4.0-42-generic`. */
 export function describeKernels (kernels: readonly string[]): string {
   const [first, last] = [kernels[0] ?? '', kernels.at(-1) ?? '']
+  if (kernels.length < 2) return first.replaceAll('/', ' ')
   const platforms = new Map<string, string[]>()
   for (const kernel of kernels) {
     const at = kernel.lastIndexOf('/')
@@ -93,7 +94,6 @@ export function describeKernels (kernels: readonly string[]): string {
     if (releases === undefined) platforms.set(platform, [kernel.slice(at + 1)])
     else releases.push(kernel.slice(at + 1))
   }
-  if (kernels.length < 2) return first.replaceAll('/', ' ')
   if (platforms.size === 1) return `${platformOf(first)} · ${releaseOf(first)} to ${releaseOf(last)}`
   const largest = [...platforms].sort(([, a], [, b]) => b.length - a.length)
   const named = largest.slice(0, 3).map(([platform, { length }]) => `${platform} (${length})`).join(', ')

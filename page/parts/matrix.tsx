@@ -1,4 +1,4 @@
-import { useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { CheckOutcome } from '../../src/check/wire.js'
 import { describeKernels, type Item } from '../model/groups.js'
 import type { Column, Matrix as MatrixModel } from '../model/matrix.js'
@@ -133,6 +133,7 @@ function Row ({ item, at, top, matrix, open, active, onPress }: {
   const isGroup = item.type === 'group'
   const cells = isGroup ? item.group.cells : item.cells
   const kernels = isGroup ? item.group.kernels : [item.kernel]
+  const described = useMemo(() => isGroup ? describeKernels(kernels) : '', [item])
   return (
     <div
       role='row' class={`row ${item.type}${!isGroup && item.level === 2 ? ' inner' : ''}`} style={{ top: `${top}px` }}
@@ -145,7 +146,7 @@ function Row ({ item, at, top, matrix, open, active, onPress }: {
             <>
               <span class={item.isOpen ? 'twist open' : 'twist'}><Icon name='open' /></span>
               <span class='size'>{counted(kernels.length, 'kernel')}</span>
-              <span class='names'>{describeKernels(kernels)}</span>
+              <span class='names'>{described}</span>
             </>
             )
           : <KernelName kernel={item.kernel} />}

@@ -33,7 +33,7 @@ export function Results ({ run, grouping, open, link, onGrouping, onOpen }: {
   const items = useMemo(
     () => listItems(matrix, { grouping, open: openGroups, states, text }),
     [matrix, version, grouping, openGroups, states, text])
-  const sentence = sentenceOf(matrix)
+  const sentence = useMemo(() => sentenceOf(matrix), [matrix, version])
 
   const toldAt = useRef(0)
   useEffect(() => {
