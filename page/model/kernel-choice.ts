@@ -58,9 +58,15 @@ export function patternsOf (kernels: readonly ListedKernel[], choice: KernelChoi
   return listChoice(kernels, choice).map(({ reference }) => reference)
 }
 
-/** Each name once, in order: the service has an entry for each content of a name. */
-export function mergeNames (kernels: readonly ListedKernel[]): readonly ListedKernel[] {
-  const byName = new Map<string, ListedKernel>()
+/**
+ * Each name once, in order: the service has an entry for each content of a name.
+ *
+ * @param byName what came before, which takes these too
+ */
+export function mergeNames (
+  kernels: readonly ListedKernel[],
+  byName = new Map<string, ListedKernel>()
+): readonly ListedKernel[] {
   for (const kernel of kernels) {
     const known = byName.get(kernel.reference)
     // A name with several contents has none that could be asked for by itself.

@@ -68,9 +68,8 @@ export function App () {
     return () => { leaving.abort() }
   }, [reloads])
 
-  const shown = useMemo(
-    () => choice.picked.length > 0 ? choice.picked.length : listChoice(kernels.list, choice).length,
-    [kernels.list, choice])
+  const listed = useMemo(() => listChoice(kernels.list, choice), [kernels.list, choice])
+  const shown = choice.picked.length > 0 ? choice.picked.length : listed.length
   const check = useCallback(() => {
     setOpen(undefined)
     start({ objects, patterns: patternsOf(kernels.list, choice), fetch: choice.offered }, objects.length * shown)
@@ -157,7 +156,7 @@ export function App () {
               onRemove={id => { clear(); setOpen(undefined); setObjects(objects => objects.filter(object => object.id !== id)) }}
             />
             <Kernels
-              kernels={kernels} choice={choice} chosen={shown} onChoice={setChoice}
+              kernels={kernels} choice={choice} listed={listed} chosen={shown} onChoice={setChoice}
               onReload={() => { setReloads(reloads => reloads + 1) }}
             />
             <div class='go'>

@@ -1,5 +1,5 @@
 import { useMemo } from 'preact/hooks'
-import { countFacet, isWholeFleet, listChoice, WHOLE_FLEET, type KernelChoice, type ListedKernel } from '../model/kernel-choice.js'
+import { countFacet, isWholeFleet, WHOLE_FLEET, type KernelChoice, type ListedKernel } from '../model/kernel-choice.js'
 import { count, counted } from '../model/format.js'
 import { Icon } from './icons.js'
 import { KernelList } from './kernel-list.js'
@@ -11,16 +11,17 @@ export interface KernelsState {
 }
 
 /** Which kernels are checked: by search, by facets, one by one, or all. */
-export function Kernels ({ kernels, choice, chosen, onChoice, onReload }: {
+export function Kernels ({ kernels, choice, listed, chosen, onChoice, onReload }: {
   readonly kernels: KernelsState
   readonly choice: KernelChoice
+  /** Those that its search and facets mean. */
+  readonly listed: readonly ListedKernel[]
   /** How many the choice means. */
   readonly chosen: number
   readonly onChoice: (choice: KernelChoice) => void
   readonly onReload: () => void
 }) {
   const { list, state, problem } = kernels
-  const shown = useMemo(() => listChoice(list, choice), [list, choice])
   const distros = useMemo(() => countFacet(list, choice, 'distro'), [list, choice])
   const arches = useMemo(() => countFacet(list, choice, 'arch'), [list, choice])
   const held = useMemo(() => list.filter(kernel => kernel.state === 'held').length, [list])
@@ -76,7 +77,7 @@ export function Kernels ({ kernels, choice, chosen, onChoice, onReload }: {
                 <span>Also what sources offer, and fetch it (32 kernels a check)</span>
               </label>
             )}
-            <KernelList kernels={shown} picked={choice.picked} onPick={picked => { onChoice({ ...choice, picked }) }} />
+            <KernelList kernels={listed} picked={choice.picked} onPick={picked => { onChoice({ ...choice, picked }) }} />
             <p class='meant'>
               <strong>
                 {isWholeFleet(choice) ? `The whole fleet: ${counted(held, 'kernel')}` : `${counted(chosen, 'kernel')} ${word}`}

@@ -45,5 +45,8 @@ describe('the choice of kernels', () => {
   it('has each name once, without a content where several are held for it', () => {
     const merged = mergeNames([kernel(FOCAL), kernel(FOCAL, { btfSha256: 'sha256:2' }), kernel(JAMMY), kernel(JAMMY)])
     expect(merged.map(({ reference, btfSha256 }) => [reference, btfSha256])).toEqual([[FOCAL, null], [JAMMY, 'sha256:1']])
+    const byName = new Map<string, ListedKernel>()
+    mergeNames([kernel(FOCAL), kernel(JAMMY)], byName)
+    expect(mergeNames([kernel(FOCAL, { btfSha256: 'sha256:2' }), kernel(JAMMY)], byName)).toEqual(merged)
   })
 })
