@@ -33,7 +33,7 @@ interface Opened {
 export function Detail ({ object, kernel, run, column, kernels, isModal, link, onClose }: Opened & {
   /** Whether it covers the rest of the page. */
   readonly isModal: boolean
-  readonly link: () => string | undefined
+  readonly link: () => string
   readonly onClose: () => void
 }) {
   const title = useRef<HTMLHeadingElement>(null)
@@ -58,7 +58,7 @@ export function Detail ({ object, kernel, run, column, kernels, isModal, link, o
           <h2 id='detail-title' ref={title} tabIndex={-1}><KernelName kernel={kernel} /></h2>
         </div>
         <div class='line'>
-          <CopyButton icon='link' label='Copy link' text={() => link() ?? ''} isQuiet />
+          <CopyButton icon='link' label='Copy link' text={link} isQuiet />
           <button type='button' class='quiet' onClick={onClose}><Icon name='close' />Close</button>
         </div>
       </div>

@@ -1,7 +1,7 @@
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { CheckOutcome } from '../../src/check/wire.js'
 import { describeKernels, type Item } from '../model/groups.js'
-import type { Column, Matrix as MatrixModel } from '../model/matrix.js'
+import type { Matrix as MatrixModel } from '../model/matrix.js'
 import { count, counted } from '../model/format.js'
 import { Hidden, Icon } from './icons.js'
 import { rowsWith } from './kernel-list.js'
@@ -153,7 +153,7 @@ function Row ({ item, at, top, matrix, open, active, onPress }: {
       </div>
       {matrix.columns.map((column, i) => (
         <Cell
-          key={column.name} column={column} index={i} outcome={matrix.outcomes[cells[i] ?? -1]} isActive={active === i + 1}
+          key={column.name} index={i} outcome={matrix.outcomes[cells[i] ?? -1]} isActive={active === i + 1}
           isOpen={open?.column === i && (isGroup ? !item.isOpen && kernels.includes(open.kernel) : open.kernel === item.kernel)}
           onPress={() => { onPress(at, i + 1) }}
         />
@@ -163,7 +163,6 @@ function Row ({ item, at, top, matrix, open, active, onPress }: {
 }
 
 function Cell ({ index, outcome, isActive, isOpen, onPress }: {
-  readonly column: Column
   readonly index: number
   readonly outcome: CheckOutcome | undefined
   readonly isActive: boolean

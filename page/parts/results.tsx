@@ -19,8 +19,8 @@ export function Results ({ run, grouping, open, link, onGrouping, onOpen }: {
   readonly run: CheckRun
   readonly grouping: 'outcome' | 'kernel'
   readonly open: OpenCell | undefined
-  /** The address of this view; undefined while it has none. */
-  readonly link: () => string | undefined
+  /** The address of this view. */
+  readonly link: () => string
   readonly onGrouping: (grouping: 'outcome' | 'kernel') => void
   readonly onOpen: (cell: OpenCell) => void
 }) {
@@ -55,7 +55,7 @@ export function Results ({ run, grouping, open, link, onGrouping, onOpen }: {
       <header class='results-head'>
         <div class='title'>
           <h2 id='results-title'>{state === 'running' && matrix.rows === 0 ? 'Checking …' : sentence}</h2>
-          <CopyButton icon='link' label='Copy link' text={() => link() ?? ''} isQuiet />
+          <CopyButton icon='link' label='Copy link' text={link} isQuiet />
         </div>
         {state === 'running' && (
           <div class='progress'>

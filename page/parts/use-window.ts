@@ -1,5 +1,5 @@
 import type { RefObject } from 'preact'
-import { useCallback, useLayoutEffect, useState } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 import { rangeOf, scrollTo, type Range } from '../model/window.js'
 
 export interface DrawnWindow extends Range {
@@ -24,13 +24,13 @@ export function useWindow (
   head?: RefObject<HTMLElement | null>
 ): DrawnWindow {
   const [seen, setSeen] = useState({ top: 0, height: 600, rem: 16 })
-  const look = useCallback(() => {
+  const look = (): void => {
     const element = scroller.current
     if (element === null) return
     const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize)
     const next = { top: element.scrollTop, height: element.clientHeight - (head?.current?.offsetHeight ?? 0), rem }
     setSeen(seen => seen.top === next.top && seen.height === next.height && seen.rem === next.rem ? seen : next)
-  }, [])
+  }
   useLayoutEffect(() => {
     const element = scroller.current
     if (element === null) return
