@@ -1,3 +1,4 @@
+import { hexOf } from '../model/format.js'
 import { Refusal } from './request.js'
 
 /** An object that was dropped, or that a link names. */
@@ -48,7 +49,7 @@ export async function addFiles (
 async function hashOf (file: Blob): Promise<string | undefined> {
   if (!isSecureContext) return undefined
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await file.arrayBuffer()))
-  return `sha256:${Array.from(digest, byte => byte.toString(16).padStart(2, '0')).join('')}`
+  return `sha256:${hexOf(digest)}`
 }
 
 /** How an object goes into a form: by its hash once the service holds it. */

@@ -100,5 +100,8 @@ export function describeKernels (kernels: readonly string[]): string {
   return largest.length > 3 ? `${named} and ${largest.length - 3} more` : named
 }
 
-function platformOf (kernel: string): string { return kernel.slice(0, Math.max(0, kernel.lastIndexOf('/'))).replaceAll('/', ' ') }
-function releaseOf (kernel: string): string { return kernel.slice(kernel.lastIndexOf('/') + 1) }
+/** `ubuntu 20.04 x86_64`; empty for what is no whole reference. */
+export function platformOf (kernel: string): string { return kernel.slice(0, Math.max(0, kernel.lastIndexOf('/'))).replaceAll('/', ' ') }
+
+/** `uname -r`. */
+export function releaseOf (kernel: string): string { return kernel.slice(kernel.lastIndexOf('/') + 1) }

@@ -51,6 +51,11 @@ export function countFacet (kernels: readonly ListedKernel[], choice: KernelChoi
   return [...counts].map(([value, count]) => ({ value, count })).sort((a, b) => b.count - a.count || (a.value < b.value ? -1 : 1))
 }
 
+/** With a value that was not there, or without one that was. */
+export function toggleIn (values: readonly string[], value: string): readonly string[] {
+  return values.includes(value) ? values.filter(other => other !== value) : [...values, value]
+}
+
 /** Patterns of `POST /check`. */
 export function patternsOf (kernels: readonly ListedKernel[], choice: KernelChoice): readonly string[] {
   if (choice.picked.length > 0) return choice.picked

@@ -1,4 +1,5 @@
 import type { HistoryRange } from '../../src/wire/types.js'
+import { counted } from './format.js'
 import { compareKernels } from './groups.js'
 
 /** The kernels of one distribution, version, architecture and flavour, from the oldest release. */
@@ -59,7 +60,7 @@ export function describeRange ({ first, last, kernels, label, state, places, isH
         ? `${place.path} at ${label.replace('+', '')}, ${place.type}`
         : `${place.path} is ${place.value}`
   const releases = first === last ? first : `${first} to ${last}`
-  return `${releases}, ${kernels} ${kernels === 1 ? 'kernel' : 'kernels'}: ${what}${isHere ? ' (this kernel)' : ''}`
+  return `${releases}, ${counted(kernels, 'kernel')}: ${what}${isHere ? ' (this kernel)' : ''}`
 }
 
 function labelOf ({ state, places: [place] }: HistoryRange): string {

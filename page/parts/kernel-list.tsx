@@ -1,5 +1,5 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks'
-import type { ListedKernel } from '../model/kernel-choice.js'
+import { toggleIn, type ListedKernel } from '../model/kernel-choice.js'
 import { Icon } from './icons.js'
 import { useWindow } from './use-window.js'
 
@@ -23,7 +23,7 @@ export function KernelList ({ kernels, picked, onPick }: {
     const name = kernels[at]?.reference
     if (name === undefined) return
     setActive(at)
-    onPick(chosen.has(name) ? picked.filter(other => other !== name) : [...picked, name])
+    onPick(toggleIn(picked, name))
   }
   const move = (event: KeyboardEvent): void => {
     const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? 0) / shown.rowHeight) - 1)

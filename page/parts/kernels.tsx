@@ -1,6 +1,8 @@
 import { useMemo } from 'preact/hooks'
-import { countFacet, isWholeFleet, WHOLE_FLEET, type KernelChoice, type ListedKernel } from '../model/kernel-choice.js'
 import { count, counted } from '../model/format.js'
+import {
+  countFacet, isWholeFleet, toggleIn, WHOLE_FLEET, type Facet, type KernelChoice, type ListedKernel
+} from '../model/kernel-choice.js'
 import { Icon } from './icons.js'
 import { KernelList } from './kernel-list.js'
 
@@ -27,8 +29,6 @@ export function Kernels ({ kernels, choice, listed, chosen, onChoice, onReload }
   const held = useMemo(() => list.filter(kernel => kernel.state === 'held').length, [list])
   const offered = list.length - held
   const word = choice.picked.length > 0 ? 'picked' : chosen === 1 ? 'matches' : 'match'
-  const toggle = (values: readonly string[], value: string): readonly string[] =>
-    values.includes(value) ? values.filter(other => other !== value) : [...values, value]
 
   return (
     <section class='panel kernels' aria-labelledby='kernels-title'>
@@ -62,11 +62,11 @@ export function Kernels ({ kernels, choice, listed, chosen, onChoice, onReload }
             </div>
             <Facets
               title='Distribution' facets={distros} chosen={choice.distros}
-              onToggle={value => { onChoice({ ...choice, distros: toggle(choice.distros, value) }) }}
+              onToggle={value => { onChoice({ ...choice, distros: toggleIn(choice.distros, value) }) }}
             />
             <Facets
               title='Architecture' facets={arches} chosen={choice.arches}
-              onToggle={value => { onChoice({ ...choice, arches: toggle(choice.arches, value) }) }}
+              onToggle={value => { onChoice({ ...choice, arches: toggleIn(choice.arches, value) }) }}
             />
             {offered > 0 && (
               <label class='choice'>
@@ -92,7 +92,7 @@ export function Kernels ({ kernels, choice, listed, chosen, onChoice, onReload }
 
 function Facets ({ title, facets, chosen, onToggle }: {
   readonly title: string
-  readonly facets: ReadonlyArray<{ readonly value: string, readonly count: number }>
+  readonly facets: readonly Facet[]
   readonly chosen: readonly string[]
   readonly onToggle: (value: string) => void
 }) {

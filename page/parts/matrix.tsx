@@ -1,6 +1,6 @@
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { CheckOutcome } from '../../src/check/wire.js'
-import { describeKernels, type Item } from '../model/groups.js'
+import { describeKernels, platformOf, releaseOf, type Item } from '../model/groups.js'
 import type { Matrix as MatrixModel } from '../model/matrix.js'
 import { count, counted } from '../model/format.js'
 import { Hidden, Icon } from './icons.js'
@@ -185,11 +185,11 @@ function Cell ({ index, outcome, isActive, isOpen, onPress }: {
 
 /** The release, which tells kernels apart, before the rest. */
 export function KernelName ({ kernel }: { readonly kernel: string }) {
-  const at = kernel.lastIndexOf('/')
+  const platform = platformOf(kernel)
   return (
     <>
-      <span class='release'>{kernel.slice(at + 1)}</span>
-      {at !== -1 && <span class='platform'>{kernel.slice(0, at).replaceAll('/', ' ')}</span>}
+      <span class='release'>{releaseOf(kernel)}</span>
+      {platform !== '' && <span class='platform'>{platform}</span>}
     </>
   )
 }
