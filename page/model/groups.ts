@@ -1,4 +1,5 @@
 import type { CheckState } from '../../src/check/wire.js'
+import { groupBy } from './group-by.js'
 import { STATES, type Matrix } from './matrix.js'
 
 /** Kernels on which every object has one outcome. */
@@ -47,17 +48,10 @@ export function groupByOutcome (
   matrix: Matrix,
   kernels: Iterable<readonly [string, readonly number[]]> = matrix.kernels
 ): readonly Group[] {
-  const groups = new Map<string, { cells: readonly number[], kernels: string[] }>()
-  for (const [kernel, cells] of kernels) {
-    const key = cells.join()
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, { cells, kernels: [kernel] })
-    else group.kernels.push(kernel)
-  }
   const ranks = matrix.outcomes.map(({ state }) => STATES.indexOf(state))
   const worst = (cells: readonly number[]): number => Math.min(...cells.map(cell => ranks[cell] ?? STATES.length))
-  return [...groups]
-    .map(([key, { cells, kernels }]) => ({ key, cells, kernels: kernels.sort(compareKernels) }))
+  return [...groupBy(kernels, ([, cells]) => cells.join())]
+    .map(([key, rows]) => ({ key, cells: rows[0]?.[1] ?? [], kernels: rows.map(([kernel]) => kernel).sort(compareKernels) }))
     .sort((a, b) => worst(a.cells) - worst(b.cells) || b.kernels.length - a.kernels.length ||
       compareKernels(a.kernels[0] ?? '', b.kernels[0] ?? ''))
 }
@@ -86,14 +80,7 @@ export function listItems (matrix: Matrix, { grouping, open, states, text }: Wan
 export function describeKernels (kernels: readonly string[]): string {
   const [first, last] = [kernels[0] ?? '', kernels.at(-1) ?? '']
   if (kernels.length < 2) return first.replaceAll('/', ' ')
-  const platforms = new Map<string, string[]>()
-  for (const kernel of kernels) {
-    const at = kernel.lastIndexOf('/')
-    const platform = at === -1 ? '' : kernel.slice(0, at).replaceAll('/', ' ')
-    const releases = platforms.get(platform)
-    if (releases === undefined) platforms.set(platform, [kernel.slice(at + 1)])
-    else releases.push(kernel.slice(at + 1))
-  }
+  const platforms = groupBy(kernels, platformOf)
   if (platforms.size === 1) return `${platformOf(first)} · ${releaseOf(first)} to ${releaseOf(last)}`
   const largest = [...platforms].sort(([, a], [, b]) => b.length - a.length)
   const named = largest.slice(0, 3).map(([platform, { length }]) => `${platform} (${length})`).join(', ')
