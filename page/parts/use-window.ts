@@ -7,6 +7,8 @@ export interface DrawnWindow extends Range {
   readonly rowHeight: number
   /** Of all rows. */
   readonly height: number
+  /** Rows by which Page Down goes on: those that are seen whole, but for one that stays in sight. */
+  readonly page: number
   /** Scrolls so that a row is seen. */
   reveal(row: number): void
 }
@@ -50,6 +52,7 @@ export function useWindow (
     ...rangeOf(count, { rowHeight, top: seen.top, height: seen.height }),
     rowHeight,
     height: count * rowHeight,
+    page: Math.max(1, Math.floor(seen.height / rowHeight) - 1),
     reveal (row) {
       const element = scroller.current
       if (element === null) return
