@@ -6,6 +6,7 @@ import { compareEnumerators, compareMembers, type ComparedMember, type Mark, typ
 import { formatOffset } from '../model/strip.js'
 import { counted } from '../model/format.js'
 import { Icon, type IconName } from './icons.js'
+import { Problem } from './problem.js'
 import { useService } from './service-context.js'
 import type { Tone } from './state-mark.js'
 import { useLoaded } from './use-loaded.js'
@@ -29,7 +30,7 @@ export function ComparedType ({ named, member, kernel, object }: {
     await Promise.all([getObjectTypes(send, object, named, signal), getKernelTypes(send, kernel, named, signal)]))
   const [at, setAt] = useState(0)
   if (loaded.state === 'loading') return <p class='note'>Loading {named.kind} {named.essential} …</p>
-  if (loaded.state === 'failed') return <p class='problem'><Icon name='warning' /> {loaded.message}</p>
+  if (loaded.state === 'failed') return <Problem>{loaded.message}</Problem>
   const [[compiled], theirs] = loaded.value
   const target = theirs[at]
   return (

@@ -8,6 +8,7 @@ import { CopyButton } from './copy-button.js'
 import { Downloads } from './downloads.js'
 import { Icon } from './icons.js'
 import { KernelName } from './matrix.js'
+import { Problem } from './problem.js'
 import { Programs } from './programs.js'
 import { Relocations } from './relocations.js'
 import { ReportFacts } from './report-facts.js'
@@ -84,7 +85,7 @@ function WholeReport ({ object, kernel, run, column, kernels }: Opened) {
     const failing = relocationsOf(loaded.error)
     return (
       <>
-        <p class='problem' role='alert'><Icon name='warning' /> {loaded.message}</p>
+        <Problem>{loaded.message}</Problem>
         {failing.length > 0 && sha256 !== undefined && <Relocations relocations={failing} kernel={kernel} object={sha256} />}
       </>
     )

@@ -8,6 +8,7 @@ import { count, counted } from '../model/format.js'
 import { releaseOf } from '../model/groups.js'
 import type { ListedKernel } from '../model/kernel-choice.js'
 import { Icon } from './icons.js'
+import { Problem } from './problem.js'
 import { useService } from './service-context.js'
 import type { CheckRun } from './use-check.js'
 
@@ -72,7 +73,7 @@ export function Downloads ({ object, kernel, report, run, column, kernels }: {
           </button>
         ))}
       </div>
-      {problem !== undefined && <p class='problem' role='alert'><Icon name='warning' /> {problem}</p>}
+      {problem !== undefined && <Problem>{problem}</Problem>}
     </section>
   )
 }

@@ -5,6 +5,7 @@ import {
 } from '../model/kernel-choice.js'
 import { Icon } from './icons.js'
 import { KernelList } from './kernel-list.js'
+import { Problem } from './problem.js'
 
 export interface KernelsState {
   readonly list: readonly ListedKernel[]
@@ -39,9 +40,7 @@ export function Kernels ({ kernels, choice, listed, chosen, onChoice, onReload }
         </span>
       </div>
       {state === 'failed' && (
-        <p class='problem' role='alert'>
-          <Icon name='warning' /> {problem} <button type='button' class='quiet' onClick={onReload}>Load kernels again</button>
-        </p>
+        <Problem>{problem} <button type='button' class='quiet' onClick={onReload}>Load kernels again</button></Problem>
       )}
       {state === 'ready' && list.length === 0
         ? (

@@ -7,6 +7,7 @@ import { CopyButton } from './copy-button.js'
 import { count, counted } from '../model/format.js'
 import { Icon } from './icons.js'
 import { Matrix, type OpenCell } from './matrix.js'
+import { Problem } from './problem.js'
 import { useService } from './service-context.js'
 import { LOOKS } from './state-mark.js'
 import type { CheckRun } from './use-check.js'
@@ -63,7 +64,7 @@ export function Results ({ run, grouping, open, link, onGrouping, onOpen }: {
             <span class='number'>{count(matrix.rows)} of {count(expected)}</span>
           </div>
         )}
-        {problem !== undefined && <p class='problem' role='alert'><Icon name='warning' /> {problem}</p>}
+        {problem !== undefined && <Problem>{problem}</Problem>}
         {state === 'stopped' && <p class='note'>Stopped: {counted(matrix.rows, 'row')} of {count(expected)} are there.</p>}
         <div class='tools'>
           <div class='chips' role='group' aria-label='Only rows with these states'>
