@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest'
 import {
   countFacet, isWholeFleet, listChoice, mergeNames, patternsOf, WHOLE_FLEET, type ListedKernel
 } from '../../../page/model/kernel-choice.js'
+import { parseReference } from '../../../src/identity/reference.js'
 
 function kernel (reference: string, changes: Partial<ListedKernel> = {}): ListedKernel {
-  const [distro = '', distroVersion = '', arch = '', release = ''] = reference.split('/')
-  return { reference, distro, distroVersion, arch, release, state: 'held', btfSha256: 'sha256:1', ...changes }
+  return { ...parseReference(reference), reference, state: 'held', btfSha256: 'sha256:1', ...changes }
 }
 
 const FOCAL = 'ubuntu/20.04/x86_64/5.4.0-42-generic'
