@@ -56,11 +56,20 @@ export function toggleIn (values: readonly string[], value: string): readonly st
   return values.includes(value) ? values.filter(other => other !== value) : [...values, value]
 }
 
-/** Patterns of `POST /check`. */
+/** Patterns that one check takes. */
+const MAX_PATTERNS = 20_000
+
+/** Patterns of `POST /check`: names, or where facets say it all a few that mean just as many kernels. */
 export function patternsOf (kernels: readonly ListedKernel[], choice: KernelChoice): readonly string[] {
   if (choice.picked.length > 0) return choice.picked
   if (isWholeFleet(choice)) return ['*']
-  return listChoice(kernels, choice).map(({ reference }) => reference)
+  const listed = listChoice(kernels, choice)
+  // A pattern of four parts means what sources offer too.
+  const isAllMeant = choice.offered ||
+    (listed.length > MAX_PATTERNS && listChoice(kernels, { ...choice, offered: true }).length === listed.length)
+  if (choice.text.trim() !== '' || !isAllMeant) return listed.map(({ reference }) => reference)
+  const [hasDistros, hasArches] = [choice.distros.length > 0, choice.arches.length > 0]
+  return [...new Set(listed.map(({ distro, arch }) => `${hasDistros ? distro : '*'}/*/${hasArches ? arch : '*'}/*`))]
 }
 
 /**
