@@ -24,8 +24,9 @@ if (!isBuilt) await buildPage()
 
 async function buildPage () {
   const { build } = await import('vite')
-  // Beside the place, and then into it, so that a service that starts meanwhile reads one page or the other.
+  // Beside the place, and then into it: a page is never there half written, and what it takes the place of is gone for a moment only.
   const made = join(root, `dist/.page-${process.pid}`)
+  const old = `${made}-old`
   mkdirSync(made, { recursive: true })
   try {
     await build({
@@ -45,10 +46,10 @@ async function buildPage () {
         rolldownOptions: { checks: { pluginTimings: false } } // a slow machine is nothing to warn of
       }
     })
-    rmSync(out, { recursive: true, force: true })
+    if (existsSync(out)) renameSync(out, old)
     renameSync(made, out)
     writeFileSync(stamp, wanted)
   } finally {
-    rmSync(made, { recursive: true, force: true })
+    for (const folder of [made, old]) rmSync(folder, { recursive: true, force: true })
   }
 }

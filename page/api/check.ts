@@ -1,6 +1,6 @@
 import type { Matrix } from '../model/matrix.js'
-import { appendObject, type ChosenObject } from './objects.js'
-import { Refusal, type Send } from './request.js'
+import { appendObject, withObjects, type ChosenObject } from './objects.js'
+import type { Send } from './request.js'
 
 export interface CheckQuestion {
   readonly objects: readonly ChosenObject[]
@@ -24,7 +24,8 @@ export async function runCheck (
   signal: AbortSignal,
   onRows: () => void
 ): Promise<void> {
-  const response = await begin(send, question, signal)
+  const response = await withObjects(question.objects, async isHeld =>
+    await send('check', { method: 'POST', body: formOf(question, isHeld), headers: { accept: 'application/x-ndjson' }, signal }))
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
   if (reader === undefined) return
   let rest = ''
@@ -38,19 +39,6 @@ export async function runCheck (
   }
   matrix.add(rest)
   onRows()
-}
-
-/** By hash first, where the hashes are known: most of the time the service holds what it was sent before. */
-async function begin (send: Send, question: CheckQuestion, signal: AbortSignal): Promise<Response> {
-  const ask = async (isHeld: boolean): Promise<Response> =>
-    await send('check', { method: 'POST', body: formOf(question, isHeld), headers: { accept: 'application/x-ndjson' }, signal })
-  try {
-    return await ask(true)
-  } catch (error) {
-    const hasFiles = question.objects.every(({ file }) => file !== undefined)
-    if (!(error instanceof Refusal) || error.code !== 'object_unknown' || !hasFiles) throw error
-    return await ask(false)
-  }
 }
 
 function formOf ({ objects, patterns, fetch }: CheckQuestion, isHeld: boolean): FormData {

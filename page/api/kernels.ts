@@ -12,14 +12,13 @@ const MAX_PAGES = 200
  * @param onMore called with what is there so far
  */
 export async function loadKernels (send: Send, signal: AbortSignal, onMore: (kernels: readonly ListedKernel[]) => void): Promise<void> {
-  const kernels: ListedKernel[] = []
+  const byName = new Map<string, ListedKernel>()
   let cursor: string | null = null
   for (let page = 0; page < MAX_PAGES; page++) {
     const query = new URLSearchParams({ limit: String(PAGE), ...(cursor === null ? {} : { cursor }) })
     const answer: KernelPageJson = await readJson(await send(`kernels?${query}`, { signal }))
-    kernels.push(...answer.kernels.map(toListed))
     cursor = answer.next_cursor
-    onMore(mergeNames(kernels))
+    onMore(mergeNames(answer.kernels.map(toListed), byName))
     if (cursor === null) return
   }
 }

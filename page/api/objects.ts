@@ -1,3 +1,6 @@
+import { hexOf } from '../model/format.js'
+import { Refusal } from './request.js'
+
 /** An object that was dropped, or that a link names. */
 export interface ChosenObject {
   readonly id: number
@@ -46,13 +49,24 @@ export async function addFiles (
 async function hashOf (file: Blob): Promise<string | undefined> {
   if (!isSecureContext) return undefined
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await file.arrayBuffer()))
-  return `sha256:${Array.from(digest, byte => byte.toString(16).padStart(2, '0')).join('')}`
+  return `sha256:${hexOf(digest)}`
 }
 
 /** How an object goes into a form: by its hash once the service holds it. */
 export function appendObject (form: FormData, { file, name, sha256 }: ChosenObject, isHeld: boolean): void {
   if (file === undefined || (isHeld && sha256 !== undefined)) form.append('object', sha256 ?? '')
   else form.append('object', file, name)
+}
+
+/** Asks by hash first, and with the bytes where the service does not hold them: most of the time it holds what it was sent before. */
+export async function withObjects (objects: readonly ChosenObject[], ask: (isHeld: boolean) => Promise<Response>): Promise<Response> {
+  try {
+    return await ask(true)
+  } catch (error) {
+    const hasFiles = objects.every(({ file }) => file !== undefined)
+    if (!(error instanceof Refusal) || error.code !== 'object_unknown' || !hasFiles) throw error
+    return await ask(false)
+  }
 }
 
 const ELF = [0x7f, 0x45, 0x4c, 0x46]

@@ -1,3 +1,4 @@
+import { groupBy } from '../model/group-by.js'
 import { comparePatched, type Patch, type PatchSet } from '../model/patch-set.js'
 import type { ChosenObject } from './objects.js'
 import { relocate } from './relocation.js'
@@ -30,11 +31,6 @@ export async function makePatchSet (
   const before = new Uint8Array(await object.file.arrayBuffer())
   const results = new Map<string, { kernels: string[], patches: readonly Patch[] }>()
   const leftOut: Array<{ kernel: string, reason: string }> = []
-  const byBtf = new Map<string, string[]>()
-  for (const kernel of kernels) {
-    const key = btfOf(kernel) ?? kernel
-    byBtf.set(key, [...byBtf.get(key) ?? [], kernel])
-  }
   let done = 0
   const take = async (sharing: readonly string[]): Promise<void> => {
     const [kernel = ''] = sharing
@@ -55,7 +51,7 @@ export async function makePatchSet (
     }
     onProgress(done += sharing.length)
   }
-  const waiting = [...byBtf.values()]
+  const waiting = [...groupBy(kernels, kernel => btfOf(kernel) ?? kernel).values()]
   const work = async (): Promise<void> => {
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) await take(next)
   }

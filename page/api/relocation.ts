@@ -1,6 +1,6 @@
 import type { Report } from '../../src/wire/report.js'
-import { appendObject, type ChosenObject } from './objects.js'
-import { readJson, Refusal, type Send } from './request.js'
+import { appendObject, withObjects, type ChosenObject } from './objects.js'
+import { readJson, type Send } from './request.js'
 
 /** An object for one kernel, by the kernel's whole reference. */
 export interface Pair {
@@ -19,13 +19,7 @@ export async function getRelocated (send: Send, pair: Pair): Promise<Blob> {
 
 /** The smallest BTF with which the object relocates as on the kernel. */
 export async function getMinBtf (send: Send, pair: Pair): Promise<Blob> {
-  const response = await withObject(pair.object, async isHeld => {
-    const form = new FormData()
-    appendObject(form, pair.object, isHeld)
-    form.append('kernel_release', pair.kernel)
-    return await send('min-btf', { method: 'POST', body: form })
-  })
-  return await response.blob()
+  return await (await post(send, 'min-btf', pair, {})).blob()
 }
 
 /**
@@ -34,25 +28,19 @@ export async function getMinBtf (send: Send, pair: Pair): Promise<Blob> {
  */
 export async function relocate (
   send: Send,
-  { object, kernel }: Pair,
+  pair: Pair,
   accept: string,
   { signal, known = [] }: { readonly signal?: AbortSignal, readonly known?: readonly string[] }
 ): Promise<Response> {
-  return await withObject(object, async isHeld => {
+  const headers = { accept, ...(known.length === 0 ? {} : { 'if-none-match': known.join(', ') }) }
+  return await post(send, 'relocate', pair, { headers, ...(signal === undefined ? {} : { signal }) })
+}
+
+async function post (send: Send, path: string, { object, kernel }: Pair, init: RequestInit): Promise<Response> {
+  return await withObjects([object], async isHeld => {
     const form = new FormData()
     appendObject(form, object, isHeld)
     form.append('kernel_release', kernel)
-    const headers = { accept, ...(known.length === 0 ? {} : { 'if-none-match': known.join(', ') }) }
-    return await send('relocate', { method: 'POST', body: form, headers, ...(signal === undefined ? {} : { signal }) })
+    return await send(path, { method: 'POST', body: form, ...init })
   })
-}
-
-/** By hash, and with the bytes where the service does not hold them any more. */
-async function withObject (object: ChosenObject, ask: (isHeld: boolean) => Promise<Response>): Promise<Response> {
-  try {
-    return await ask(true)
-  } catch (error) {
-    if (!(error instanceof Refusal) || error.code !== 'object_unknown' || object.file === undefined) throw error
-    return await ask(false)
-  }
 }

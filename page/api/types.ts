@@ -9,10 +9,7 @@ export async function getKernelTypes (
   { kind, essential }: NamedType,
   signal: AbortSignal
 ): Promise<readonly TypeDefinition[]> {
-  return await orNone(async () => {
-    const { types } = await readJson<KernelTypesJson>(await send(`kernels/${kernel}/types/${kind}/${essential}`, json(signal)))
-    return types
-  })
+  return await getTypes(send, `kernels/${kernel}/types/${kind}/${essential}`, signal)
 }
 
 /** The types of a name that a program was compiled with. */
@@ -22,10 +19,7 @@ export async function getObjectTypes (
   { kind, name }: NamedType,
   signal: AbortSignal
 ): Promise<readonly TypeDefinition[]> {
-  return await orNone(async () => {
-    const { types } = await readJson<ObjectTypesJson>(await send(`objects/${sha256}/types/${kind}/${name}`, json(signal)))
-    return types
-  })
+  return await getTypes(send, `objects/${sha256}/types/${kind}/${name}`, signal)
 }
 
 /** Where a member was in all kernels that the service holds. */
@@ -35,16 +29,15 @@ export async function getHistory (
   member: string,
   signal: AbortSignal
 ): Promise<TypeHistoryJson> {
-  const query = [['type', `${kind} ${essential}`], ['member', member], ['kernels', '*']]
-    .map(([name = '', value = '']) => `${name}=${encodeURIComponent(value)}`).join('&')
+  const query = new URLSearchParams({ type: `${kind} ${essential}`, member, kernels: '*' })
   return await readJson(await send(`types/history?${query}`, json(signal)))
 }
 
 const json = (signal: AbortSignal): RequestInit => ({ headers: { accept: 'application/json' }, signal })
 
-async function orNone (ask: () => Promise<readonly TypeDefinition[]>): Promise<readonly TypeDefinition[]> {
+async function getTypes (send: Send, path: string, signal: AbortSignal): Promise<readonly TypeDefinition[]> {
   try {
-    return await ask()
+    return (await readJson<KernelTypesJson | ObjectTypesJson>(await send(path, json(signal)))).types
   } catch (error) {
     if (error instanceof Refusal && error.code === 'not_found') return []
     throw error

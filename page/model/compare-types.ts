@@ -1,4 +1,4 @@
-import type { MemberDefinition, TypeDefinition } from '../../src/wire/types.js'
+import type { MemberDefinition, NamedKind, TypeDefinition } from '../../src/wire/types.js'
 
 /** Where a member is. */
 export interface Place {
@@ -94,16 +94,19 @@ function placesOf (members: readonly MemberDefinition[]): Map<string, Place> {
 
 /** A type as a record of relocation names it: `struct task_struct___new`. */
 export interface NamedType {
-  readonly kind: 'struct' | 'union' | 'enum' | 'typedef'
+  readonly kind: NamedKind
   readonly name: string
   /** As the kernel has it: without what follows `___`. */
   readonly essential: string
 }
 
+const KINDS: readonly NamedKind[] = ['struct', 'union', 'enum', 'typedef']
+
 /** Undefined for a type that cannot be asked for by its name. */
 export function parseNamedType (text: string): NamedType | undefined {
-  const [, kind, name] = /^(struct|union|enum|typedef) ([A-Za-z_]\w*)$/.exec(text) ?? []
-  if (name === undefined || (kind !== 'struct' && kind !== 'union' && kind !== 'enum' && kind !== 'typedef')) return undefined
+  const [, word, name] = /^(\w+) ([A-Za-z_]\w*)$/.exec(text) ?? []
+  const kind = KINDS.find(kind => kind === word)
+  if (kind === undefined || name === undefined) return undefined
   const at = name.indexOf('___', 1)
   return { kind, name, essential: at === -1 ? name : name.slice(0, at) }
 }

@@ -11,3 +11,6 @@ export function bytes (value: number): string {
   if (value < 1000) return counted(value, 'byte')
   return value < 1_000_000 ? `${(value / 1000).toFixed(1)} KB` : `${(value / 1_000_000).toFixed(1)} MB`
 }
+
+/** Two digits a byte. */
+export function hexOf (bytes: Uint8Array): string { return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('') }

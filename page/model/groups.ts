@@ -1,4 +1,5 @@
 import type { CheckState } from '../../src/check/wire.js'
+import { groupBy } from './group-by.js'
 import { STATES, type Matrix } from './matrix.js'
 
 /** Kernels on which every object has one outcome. */
@@ -47,17 +48,10 @@ export function groupByOutcome (
   matrix: Matrix,
   kernels: Iterable<readonly [string, readonly number[]]> = matrix.kernels
 ): readonly Group[] {
-  const groups = new Map<string, { cells: readonly number[], kernels: string[] }>()
-  for (const [kernel, cells] of kernels) {
-    const key = cells.join()
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, { cells, kernels: [kernel] })
-    else group.kernels.push(kernel)
-  }
   const ranks = matrix.outcomes.map(({ state }) => STATES.indexOf(state))
   const worst = (cells: readonly number[]): number => Math.min(...cells.map(cell => ranks[cell] ?? STATES.length))
-  return [...groups]
-    .map(([key, { cells, kernels }]) => ({ key, cells, kernels: kernels.sort(compareKernels) }))
+  return [...groupBy(kernels, ([, cells]) => cells.join())]
+    .map(([key, rows]) => ({ key, cells: rows[0]?.[1] ?? [], kernels: rows.map(([kernel]) => kernel).sort(compareKernels) }))
     .sort((a, b) => worst(a.cells) - worst(b.cells) || b.kernels.length - a.kernels.length ||
       compareKernels(a.kernels[0] ?? '', b.kernels[0] ?? ''))
 }
@@ -85,20 +79,16 @@ export function listItems (matrix: Matrix, { grouping, open, states, text }: Wan
 /** What a group's kernels are, in a few words: `ubuntu 20.04 x86_64 · 5.4.0-26-generic to 5.4.0-42-generic`. */
 export function describeKernels (kernels: readonly string[]): string {
   const [first, last] = [kernels[0] ?? '', kernels.at(-1) ?? '']
-  const platforms = new Map<string, string[]>()
-  for (const kernel of kernels) {
-    const at = kernel.lastIndexOf('/')
-    const platform = at === -1 ? '' : kernel.slice(0, at).replaceAll('/', ' ')
-    const releases = platforms.get(platform)
-    if (releases === undefined) platforms.set(platform, [kernel.slice(at + 1)])
-    else releases.push(kernel.slice(at + 1))
-  }
   if (kernels.length < 2) return first.replaceAll('/', ' ')
+  const platforms = groupBy(kernels, platformOf)
   if (platforms.size === 1) return `${platformOf(first)} · ${releaseOf(first)} to ${releaseOf(last)}`
   const largest = [...platforms].sort(([, a], [, b]) => b.length - a.length)
   const named = largest.slice(0, 3).map(([platform, { length }]) => `${platform} (${length})`).join(', ')
   return largest.length > 3 ? `${named} and ${largest.length - 3} more` : named
 }
 
-function platformOf (kernel: string): string { return kernel.slice(0, Math.max(0, kernel.lastIndexOf('/'))).replaceAll('/', ' ') }
-function releaseOf (kernel: string): string { return kernel.slice(kernel.lastIndexOf('/') + 1) }
+/** `ubuntu 20.04 x86_64`; empty for what is no whole reference. */
+export function platformOf (kernel: string): string { return kernel.slice(0, Math.max(0, kernel.lastIndexOf('/'))).replaceAll('/', ' ') }
+
+/** `uname -r`. */
+export function releaseOf (kernel: string): string { return kernel.slice(kernel.lastIndexOf('/') + 1) }

@@ -51,16 +51,36 @@ export function countFacet (kernels: readonly ListedKernel[], choice: KernelChoi
   return [...counts].map(([value, count]) => ({ value, count })).sort((a, b) => b.count - a.count || (a.value < b.value ? -1 : 1))
 }
 
-/** Patterns of `POST /check`. */
+/** With a value that was not there, or without one that was. */
+export function toggleIn (values: readonly string[], value: string): readonly string[] {
+  return values.includes(value) ? values.filter(other => other !== value) : [...values, value]
+}
+
+/** Patterns that one check takes. */
+const MAX_PATTERNS = 20_000
+
+/** Patterns of `POST /check`: names, or where facets say it all a few that mean just as many kernels. */
 export function patternsOf (kernels: readonly ListedKernel[], choice: KernelChoice): readonly string[] {
   if (choice.picked.length > 0) return choice.picked
   if (isWholeFleet(choice)) return ['*']
-  return listChoice(kernels, choice).map(({ reference }) => reference)
+  const listed = listChoice(kernels, choice)
+  // A pattern of four parts means what sources offer too.
+  const isAllMeant = choice.offered ||
+    (listed.length > MAX_PATTERNS && listChoice(kernels, { ...choice, offered: true }).length === listed.length)
+  if (choice.text.trim() !== '' || !isAllMeant) return listed.map(({ reference }) => reference)
+  const [hasDistros, hasArches] = [choice.distros.length > 0, choice.arches.length > 0]
+  return [...new Set(listed.map(({ distro, arch }) => `${hasDistros ? distro : '*'}/*/${hasArches ? arch : '*'}/*`))]
 }
 
-/** Each name once, in order: the service has an entry for each content of a name. */
-export function mergeNames (kernels: readonly ListedKernel[]): readonly ListedKernel[] {
-  const byName = new Map<string, ListedKernel>()
+/**
+ * Each name once, in order: the service has an entry for each content of a name.
+ *
+ * @param byName what came before, which takes these too
+ */
+export function mergeNames (
+  kernels: readonly ListedKernel[],
+  byName = new Map<string, ListedKernel>()
+): readonly ListedKernel[] {
   for (const kernel of kernels) {
     const known = byName.get(kernel.reference)
     // A name with several contents has none that could be asked for by itself.

@@ -1,4 +1,4 @@
-import { WHOLE_FLEET, type KernelChoice } from './kernel-choice.js'
+import type { KernelChoice } from './kernel-choice.js'
 
 /** What a link reproduces. */
 export interface View {
@@ -43,7 +43,6 @@ export function readLink (fragment: string): View {
   return {
     objects,
     kernels: {
-      ...WHOLE_FLEET,
       text: (parameters.get('search') ?? '').slice(0, 256),
       distros: parameters.getAll('distro').filter(isKernel).slice(0, MAX_KERNELS),
       arches: parameters.getAll('arch').filter(isKernel).slice(0, MAX_KERNELS),

@@ -87,7 +87,7 @@ export function createMatrix (wanted: readonly Column[]): Matrix {
       const column = columnOf(head.object, head.object_name)
       const outcome = outcomeOf(line.slice(at))
       let cells = kernels.get(head.kernel)
-      if (cells === undefined) kernels.set(head.kernel, cells = columns.map(() => -1))
+      if (cells === undefined) kernels.set(head.kernel, cells = [])
       while (cells.length < columns.length) cells.push(-1)
       cells[column] = outcome
       rows++

@@ -1,3 +1,5 @@
+import { hexOf } from './format.js'
+
 /** Bytes of an object that a result has otherwise. */
 export interface Patch {
   /** From the start of the file, in bytes. */
@@ -40,5 +42,3 @@ export function comparePatched (before: Uint8Array, after: Uint8Array): readonly
   }
   return patches
 }
-
-function hexOf (bytes: Uint8Array): string { return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('') }

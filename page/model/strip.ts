@@ -1,4 +1,6 @@
 import type { HistoryRange } from '../../src/wire/types.js'
+import { counted } from './format.js'
+import { groupBy } from './group-by.js'
 import { compareKernels } from './groups.js'
 
 /** The kernels of one distribution, version, architecture and flavour, from the oldest release. */
@@ -26,19 +28,15 @@ const TONES = 4
 /** @param kernel the reference of the kernel that is looked at, whose row comes first */
 export function stripOf (ranges: readonly HistoryRange[], kernel: string): readonly StripRow[] {
   const tones = new Map<string, number>()
-  const rows = new Map<string, StripRange[]>()
-  for (const range of ranges) {
+  const shown = ranges.map<StripRange>(range => {
     const label = labelOf(range)
     const key = range.places.map(({ path, bit_offset: at, value }) => `${path} ${at} ${value}`).join()
     if (range.state === 'present' && !tones.has(key)) tones.set(key, tones.size % TONES)
-    const platform = [range.distro, range.distro_version, range.arch, range.flavour].filter(part => part !== '').join(' ')
-    const row = rows.get(platform) ?? []
-    rows.set(platform, row)
     const [place] = range.places
     const path = place === undefined || place.found === 'named' ? undefined : place.path
-    row.push({ ...range, label, path, tone: tones.get(key) ?? -1, isHere: isIn(range, kernel) })
-  }
-  return [...rows]
+    return { ...range, label, path, tone: tones.get(key) ?? -1, isHere: isIn(range, kernel) }
+  })
+  return [...groupBy(shown, flavouredPlatform)]
     .map(([platform, ranges]) => ({
       platform,
       ranges,
@@ -59,7 +57,11 @@ export function describeRange ({ first, last, kernels, label, state, places, isH
         ? `${place.path} at ${label.replace('+', '')}, ${place.type}`
         : `${place.path} is ${place.value}`
   const releases = first === last ? first : `${first} to ${last}`
-  return `${releases}, ${kernels} ${kernels === 1 ? 'kernel' : 'kernels'}: ${what}${isHere ? ' (this kernel)' : ''}`
+  return `${releases}, ${counted(kernels, 'kernel')}: ${what}${isHere ? ' (this kernel)' : ''}`
+}
+
+function flavouredPlatform ({ distro, distro_version: version, arch, flavour }: HistoryRange): string {
+  return [distro, version, arch, flavour].filter(part => part !== '').join(' ')
 }
 
 function labelOf ({ state, places: [place] }: HistoryRange): string {

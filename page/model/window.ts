@@ -28,3 +28,10 @@ export function scrollTo (row: number, { rowHeight, top, height }: Seen): number
   if (begin < top) return begin
   return begin + rowHeight > top + height ? begin + rowHeight - height : top
 }
+
+/** The rows of a window, and the one that the keyboard is at, wherever it is: it must not lose the focus by scrolling. */
+export function rowsWith (first: number, end: number, active: number, count: number): readonly number[] {
+  const rows = Array.from({ length: end - first }, (_, i) => first + i)
+  if (active >= count || (active >= first && active < end)) return rows
+  return active < first ? [active, ...rows] : [...rows, active]
+}

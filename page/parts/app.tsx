@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { loadKernels } from '../api/kernels.js'
 import { addFiles, heldObject } from '../api/objects.js'
 import { createSend, messageOf, Refusal } from '../api/request.js'
@@ -68,13 +68,12 @@ export function App () {
     return () => { leaving.abort() }
   }, [reloads])
 
-  const shown = useMemo(
-    () => choice.picked.length > 0 ? choice.picked.length : listChoice(kernels.list, choice).length,
-    [kernels.list, choice])
-  const check = useCallback(() => {
+  const listed = useMemo(() => listChoice(kernels.list, choice), [kernels.list, choice])
+  const shown = choice.picked.length > 0 ? choice.picked.length : listed.length
+  const check = (): void => {
     setOpen(undefined)
     start({ objects, patterns: patternsOf(kernels.list, choice), fetch: choice.offered }, objects.length * shown)
-  }, [objects, kernels.list, choice, shown])
+  }
 
   // A link asks by itself, as soon as the kernels are known.
   const pending = useRef(linked.objects.length > 0)
@@ -99,7 +98,7 @@ export function App () {
     return object.sha256 === undefined && column?.sha256 !== undefined ? { ...object, sha256: column.sha256 } : object
   }), [objects, run?.version])
 
-  const linkOf = (): string | undefined => {
+  const linkOf = (): string => {
     const held = withHashes.flatMap(({ sha256, name }) => sha256 === undefined ? [] : [{ sha256, name }])
     const column = open === undefined ? undefined : run?.matrix.columns[open.column]
     const fragment = writeLink({
@@ -128,7 +127,6 @@ export function App () {
     }, (error: unknown) => { setDropProblem(messageOf(error)) })
   }
   const useToken = (next: string | undefined): void => {
-    tokenNow.current = next
     setToken(next)
     setTokenProblem(undefined)
     setShowsToken(false)
@@ -157,7 +155,7 @@ export function App () {
               onRemove={id => { clear(); setOpen(undefined); setObjects(objects => objects.filter(object => object.id !== id)) }}
             />
             <Kernels
-              kernels={kernels} choice={choice} chosen={shown} onChoice={setChoice}
+              kernels={kernels} choice={choice} listed={listed} chosen={shown} onChoice={setChoice}
               onReload={() => { setReloads(reloads => reloads + 1) }}
             />
             <div class='go'>

@@ -1,3 +1,4 @@
+import type { ComponentChild } from 'preact'
 import { useState } from 'preact/hooks'
 import type { TypeDefinition } from '../../src/wire/types.js'
 import { getKernelTypes, getObjectTypes } from '../api/types.js'
@@ -5,6 +6,7 @@ import { compareEnumerators, compareMembers, type ComparedMember, type Mark, typ
 import { formatOffset } from '../model/strip.js'
 import { counted } from '../model/format.js'
 import { Icon, type IconName } from './icons.js'
+import { Problem } from './problem.js'
 import { useService } from './service-context.js'
 import type { Tone } from './state-mark.js'
 import { useLoaded } from './use-loaded.js'
@@ -28,7 +30,7 @@ export function ComparedType ({ named, member, kernel, object }: {
     await Promise.all([getObjectTypes(send, object, named, signal), getKernelTypes(send, kernel, named, signal)]))
   const [at, setAt] = useState(0)
   if (loaded.state === 'loading') return <p class='note'>Loading {named.kind} {named.essential} …</p>
-  if (loaded.state === 'failed') return <p class='problem'><Icon name='warning' /> {loaded.message}</p>
+  if (loaded.state === 'failed') return <Problem>{loaded.message}</Problem>
   const [[compiled], theirs] = loaded.value
   const target = theirs[at]
   return (
@@ -65,42 +67,24 @@ function Members ({ compiled, target, member, name }: {
   readonly member: string | undefined
   readonly name: string
 }) {
-  const [isWhole, setWhole] = useState(false)
   const rows = compareMembers(compiled, target)
   // A program often declares only what it reads: what it does not know of is no difference that matters to it.
   const own = rows.filter(({ compiled }) => compiled !== undefined)
-  const few = own.length <= FEW ? own : own.filter(row => row.marks.length > 0 || row.name === member).slice(0, FEW)
-  const shown = isWhole || rows.length <= FEW ? rows : few
+  const differing = own.length <= FEW ? own : own.filter(row => row.marks.length > 0 || row.name === member).slice(0, FEW)
   return (
-    <>
-      <div class='scroll' tabIndex={0} role='region' aria-label={`Members of ${name}`}>
-        <table class='members'>
-          <thead>
-            <tr>
-              <th scope='col'>Member</th>
-              <th scope='col'>Compiled with<span class='note'>{sizeText(compiled)}</span></th>
-              <th scope='col'>This kernel<span class='note'>{sizeText(target)}</span></th>
-              <th scope='col'>Difference</th>
-            </tr>
-          </thead>
-          <tbody>{shown.map(row => <MemberRow key={row.name} row={row} isMeant={row.name === member} />)}</tbody>
-        </table>
-      </div>
-      {(isWhole || shown.length < rows.length) && (
-        <button type='button' class='quiet' onClick={() => { setWhole(!isWhole) }}>
-          {isWhole ? 'Only what the program was compiled with' : `All ${counted(rows.length, 'member')}`}
-        </button>
-      )}
-    </>
+    <Comparison
+      label={`Members of ${name}`} noun='member' sizes={[sizeText(compiled), sizeText(target)]}
+      rows={rows} few={rows.length <= FEW ? rows : differing}
+    >
+      {row => <MemberRow key={row.name} row={row} isMeant={row.name === member} />}
+    </Comparison>
   )
 }
 
 function MemberRow ({ row, isMeant }: { readonly row: ComparedMember, readonly isMeant: boolean }) {
   const { name, compiled, kernel, marks } = row
   return (
-    <tr
-      class={`${toneOf(marks)} ${isMeant ? 'read' : ''}`}
-    >
+    <tr class={`${toneOf(marks)} ${isMeant ? 'read' : ''}`}>
       <th scope='row'><code>{name}</code>{isMeant && <span class='note'>read here</span>}</th>
       <td>{compiled === undefined ? <span class='note'>–</span> : <PlaceText place={compiled} />}</td>
       <td>{kernel === undefined ? <span class='note'>–</span> : <PlaceText place={kernel} />}</td>
@@ -115,36 +99,54 @@ function PlaceText ({ place: { type, bitOffset, bitSize, isBitfield } }: { reado
 }
 
 function Enumerators ({ compiled, target }: { readonly compiled: TypeDefinition | undefined, readonly target: TypeDefinition }) {
-  const [isWhole, setWhole] = useState(false)
   const rows = compareEnumerators(compiled, target)
-  const shown = isWhole ? rows : rows.filter(({ compiled }) => compiled !== undefined).slice(0, FEW)
+  return (
+    <Comparison
+      label='Enumerators' noun='enumerator'
+      rows={rows} few={rows.filter(({ compiled }) => compiled !== undefined).slice(0, FEW)}
+    >
+      {({ name, compiled, kernel, marks }) => (
+        <tr key={name} class={toneOf(marks)}>
+          <th scope='row'><code>{name}</code></th>
+          <td class='number'>{compiled ?? '–'}</td>
+          <td class='number'>{kernel ?? '–'}</td>
+          <td><Marks marks={marks} /></td>
+        </tr>
+      )}
+    </Comparison>
+  )
+}
+
+/** A table of what both have, of which a few rows are shown until all are asked for. */
+function Comparison<T> ({ label, noun, sizes, rows, few, children }: {
+  readonly label: string
+  readonly noun: 'member' | 'enumerator'
+  /** Of the whole type: as compiled, and in this kernel. */
+  readonly sizes?: readonly [string, string]
+  readonly rows: readonly T[]
+  readonly few: readonly T[]
+  readonly children: (row: T) => ComponentChild
+}) {
+  const [isWhole, setWhole] = useState(false)
+  const shown = isWhole ? rows : few
   return (
     <>
-      <div class='scroll' tabIndex={0} role='region' aria-label='Enumerators'>
+      <div class='scroll' tabIndex={0} role='region' aria-label={label}>
         <table class='members'>
           <thead>
             <tr>
-              <th scope='col'>Enumerator</th>
-              <th scope='col'>Compiled with</th>
-              <th scope='col'>This kernel</th>
+              <th scope='col'>{noun === 'member' ? 'Member' : 'Enumerator'}</th>
+              <th scope='col'>Compiled with{sizes !== undefined && <span class='note'>{sizes[0]}</span>}</th>
+              <th scope='col'>This kernel{sizes !== undefined && <span class='note'>{sizes[1]}</span>}</th>
               <th scope='col'>Difference</th>
             </tr>
           </thead>
-          <tbody>
-            {shown.map(({ name, compiled, kernel, marks }) => (
-              <tr key={name} class={toneOf(marks)}>
-                <th scope='row'><code>{name}</code></th>
-                <td class='number'>{compiled ?? '–'}</td>
-                <td class='number'>{kernel ?? '–'}</td>
-                <td><Marks marks={marks} /></td>
-              </tr>
-            ))}
-          </tbody>
+          <tbody>{shown.map(row => children(row))}</tbody>
         </table>
       </div>
       {(isWhole || shown.length < rows.length) && (
         <button type='button' class='quiet' onClick={() => { setWhole(!isWhole) }}>
-          {isWhole ? 'Only what the program was compiled with' : `All ${counted(rows.length, 'enumerator')}`}
+          {isWhole ? 'Only what the program was compiled with' : `All ${counted(rows.length, noun)}`}
         </button>
       )}
     </>

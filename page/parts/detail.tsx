@@ -8,6 +8,7 @@ import { CopyButton } from './copy-button.js'
 import { Downloads } from './downloads.js'
 import { Icon } from './icons.js'
 import { KernelName } from './matrix.js'
+import { Problem } from './problem.js'
 import { Programs } from './programs.js'
 import { Relocations } from './relocations.js'
 import { ReportFacts } from './report-facts.js'
@@ -33,7 +34,7 @@ interface Opened {
 export function Detail ({ object, kernel, run, column, kernels, isModal, link, onClose }: Opened & {
   /** Whether it covers the rest of the page. */
   readonly isModal: boolean
-  readonly link: () => string | undefined
+  readonly link: () => string
   readonly onClose: () => void
 }) {
   const title = useRef<HTMLHeadingElement>(null)
@@ -58,7 +59,7 @@ export function Detail ({ object, kernel, run, column, kernels, isModal, link, o
           <h2 id='detail-title' ref={title} tabIndex={-1}><KernelName kernel={kernel} /></h2>
         </div>
         <div class='line'>
-          <CopyButton icon='link' label='Copy link' text={() => link() ?? ''} isQuiet />
+          <CopyButton icon='link' label='Copy link' text={link} isQuiet />
           <button type='button' class='quiet' onClick={onClose}><Icon name='close' />Close</button>
         </div>
       </div>
@@ -84,7 +85,7 @@ function WholeReport ({ object, kernel, run, column, kernels }: Opened) {
     const failing = relocationsOf(loaded.error)
     return (
       <>
-        <p class='problem' role='alert'><Icon name='warning' /> {loaded.message}</p>
+        <Problem>{loaded.message}</Problem>
         {failing.length > 0 && sha256 !== undefined && <Relocations relocations={failing} kernel={kernel} object={sha256} />}
       </>
     )

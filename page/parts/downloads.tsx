@@ -4,9 +4,11 @@ import type { ChosenObject } from '../api/objects.js'
 import { makePatchSet } from '../api/patches.js'
 import { getMinBtf, getRelocated } from '../api/relocation.js'
 import { messageOf } from '../api/request.js'
-import type { ListedKernel } from '../model/kernel-choice.js'
 import { count, counted } from '../model/format.js'
+import { releaseOf } from '../model/groups.js'
+import type { ListedKernel } from '../model/kernel-choice.js'
 import { Icon } from './icons.js'
+import { Problem } from './problem.js'
 import { useService } from './service-context.js'
 import type { CheckRun } from './use-check.js'
 
@@ -29,7 +31,7 @@ export function Downloads ({ object, kernel, report, run, column, kernels }: {
   useEffect(() => () => { leaving.current.abort() }, [])
 
   const name = object.name.replace(/(?:\.bpf)?\.o$/, '')
-  const release = kernel.slice(kernel.lastIndexOf('/') + 1)
+  const release = releaseOf(kernel)
   const take = (what: string, file: string, make: () => Promise<Blob>): void => {
     setBusy({ what, progress: '' })
     setProblem(undefined)
@@ -71,7 +73,7 @@ export function Downloads ({ object, kernel, report, run, column, kernels }: {
           </button>
         ))}
       </div>
-      {problem !== undefined && <p class='problem' role='alert'><Icon name='warning' /> {problem}</p>}
+      {problem !== undefined && <Problem>{problem}</Problem>}
     </section>
   )
 }

@@ -1,6 +1,8 @@
-import { useLayoutEffect, useRef, useState } from 'preact/hooks'
-import type { ListedKernel } from '../model/kernel-choice.js'
+import { useRef, useState } from 'preact/hooks'
+import { toggleIn, type ListedKernel } from '../model/kernel-choice.js'
+import { rowsWith } from '../model/window.js'
 import { Icon } from './icons.js'
+import { useMovedFocus } from './use-moved-focus.js'
 import { useWindow } from './use-window.js'
 
 /** Height of a row, as the style sheet has it. */
@@ -16,35 +18,29 @@ export function KernelList ({ kernels, picked, onPick }: {
   const shown = useWindow(scroller, kernels.length, ROW_REM)
   const [wanted, setActive] = useState(0)
   const active = Math.max(0, Math.min(wanted, kernels.length - 1))
-  const isMoved = useRef(false)
+  const noteMove = useMovedFocus(scroller)
   const chosen = new Set(picked)
 
   const toggle = (at: number): void => {
     const name = kernels[at]?.reference
     if (name === undefined) return
     setActive(at)
-    onPick(chosen.has(name) ? picked.filter(other => other !== name) : [...picked, name])
+    onPick(toggleIn(picked, name))
   }
   const move = (event: KeyboardEvent): void => {
-    const page = Math.max(1, Math.floor((scroller.current?.clientHeight ?? 0) / shown.rowHeight) - 1)
     const moves: Readonly<Record<string, number>> = {
-      ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity
+      ArrowDown: 1, ArrowUp: -1, PageDown: shown.page, PageUp: -shown.page, Home: -Infinity, End: Infinity
     }
     const by = moves[event.key]
     if (by !== undefined) {
       const next = Math.max(0, Math.min(kernels.length - 1, active + by))
-      isMoved.current = true
+      noteMove()
       setActive(next)
       shown.reveal(next)
     } else if (event.key === ' ' || event.key === 'Enter') toggle(active)
     else return
     event.preventDefault()
   }
-  useLayoutEffect(() => {
-    if (!isMoved.current) return
-    isMoved.current = false
-    scroller.current?.querySelector<HTMLElement>('[tabindex="0"]')?.focus({ preventScroll: true })
-  })
 
   const rows = rowsWith(shown.first, shown.end, active, kernels.length)
   return (
@@ -77,11 +73,4 @@ export function KernelList ({ kernels, picked, onPick }: {
           )}
     </div>
   )
-}
-
-/** The rows of a window, and the one that the keyboard is at, wherever it is: it must not lose the focus by scrolling. */
-export function rowsWith (first: number, end: number, active: number, count: number): readonly number[] {
-  const rows = Array.from({ length: end - first }, (_, i) => first + i)
-  if (active >= count || (active >= first && active < end)) return rows
-  return active < first ? [active, ...rows] : [...rows, active]
 }

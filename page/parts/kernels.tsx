@@ -1,8 +1,11 @@
 import { useMemo } from 'preact/hooks'
-import { countFacet, isWholeFleet, listChoice, WHOLE_FLEET, type KernelChoice, type ListedKernel } from '../model/kernel-choice.js'
 import { count, counted } from '../model/format.js'
+import {
+  countFacet, isWholeFleet, toggleIn, WHOLE_FLEET, type Facet, type KernelChoice, type ListedKernel
+} from '../model/kernel-choice.js'
 import { Icon } from './icons.js'
 import { KernelList } from './kernel-list.js'
+import { Problem } from './problem.js'
 
 export interface KernelsState {
   readonly list: readonly ListedKernel[]
@@ -11,23 +14,22 @@ export interface KernelsState {
 }
 
 /** Which kernels are checked: by search, by facets, one by one, or all. */
-export function Kernels ({ kernels, choice, chosen, onChoice, onReload }: {
+export function Kernels ({ kernels, choice, listed, chosen, onChoice, onReload }: {
   readonly kernels: KernelsState
   readonly choice: KernelChoice
+  /** Those that its search and facets mean. */
+  readonly listed: readonly ListedKernel[]
   /** How many the choice means. */
   readonly chosen: number
   readonly onChoice: (choice: KernelChoice) => void
   readonly onReload: () => void
 }) {
   const { list, state, problem } = kernels
-  const shown = useMemo(() => listChoice(list, choice), [list, choice])
   const distros = useMemo(() => countFacet(list, choice, 'distro'), [list, choice])
   const arches = useMemo(() => countFacet(list, choice, 'arch'), [list, choice])
   const held = useMemo(() => list.filter(kernel => kernel.state === 'held').length, [list])
   const offered = list.length - held
   const word = choice.picked.length > 0 ? 'picked' : chosen === 1 ? 'matches' : 'match'
-  const toggle = (values: readonly string[], value: string): readonly string[] =>
-    values.includes(value) ? values.filter(other => other !== value) : [...values, value]
 
   return (
     <section class='panel kernels' aria-labelledby='kernels-title'>
@@ -38,9 +40,7 @@ export function Kernels ({ kernels, choice, chosen, onChoice, onReload }: {
         </span>
       </div>
       {state === 'failed' && (
-        <p class='problem' role='alert'>
-          <Icon name='warning' /> {problem} <button type='button' class='quiet' onClick={onReload}>Load kernels again</button>
-        </p>
+        <Problem>{problem} <button type='button' class='quiet' onClick={onReload}>Load kernels again</button></Problem>
       )}
       {state === 'ready' && list.length === 0
         ? (
@@ -61,11 +61,11 @@ export function Kernels ({ kernels, choice, chosen, onChoice, onReload }: {
             </div>
             <Facets
               title='Distribution' facets={distros} chosen={choice.distros}
-              onToggle={value => { onChoice({ ...choice, distros: toggle(choice.distros, value) }) }}
+              onToggle={value => { onChoice({ ...choice, distros: toggleIn(choice.distros, value) }) }}
             />
             <Facets
               title='Architecture' facets={arches} chosen={choice.arches}
-              onToggle={value => { onChoice({ ...choice, arches: toggle(choice.arches, value) }) }}
+              onToggle={value => { onChoice({ ...choice, arches: toggleIn(choice.arches, value) }) }}
             />
             {offered > 0 && (
               <label class='choice'>
@@ -76,7 +76,7 @@ export function Kernels ({ kernels, choice, chosen, onChoice, onReload }: {
                 <span>Also what sources offer, and fetch it (32 kernels a check)</span>
               </label>
             )}
-            <KernelList kernels={shown} picked={choice.picked} onPick={picked => { onChoice({ ...choice, picked }) }} />
+            <KernelList kernels={listed} picked={choice.picked} onPick={picked => { onChoice({ ...choice, picked }) }} />
             <p class='meant'>
               <strong>
                 {isWholeFleet(choice) ? `The whole fleet: ${counted(held, 'kernel')}` : `${counted(chosen, 'kernel')} ${word}`}
@@ -91,7 +91,7 @@ export function Kernels ({ kernels, choice, chosen, onChoice, onReload }: {
 
 function Facets ({ title, facets, chosen, onToggle }: {
   readonly title: string
-  readonly facets: ReadonlyArray<{ readonly value: string, readonly count: number }>
+  readonly facets: readonly Facet[]
   readonly chosen: readonly string[]
   readonly onToggle: (value: string) => void
 }) {

@@ -1,12 +1,13 @@
-import { useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { useMemo, useRef, useState } from 'preact/hooks'
 import type { CheckOutcome } from '../../src/check/wire.js'
-import { describeKernels, type Item } from '../model/groups.js'
-import type { Column, Matrix as MatrixModel } from '../model/matrix.js'
+import { describeKernels, platformOf, releaseOf, type Item } from '../model/groups.js'
+import type { Matrix as MatrixModel } from '../model/matrix.js'
 import { count, counted } from '../model/format.js'
+import { rowsWith } from '../model/window.js'
 import { Hidden, Icon } from './icons.js'
-import { rowsWith } from './kernel-list.js'
 import { LOOKS, Mark } from './state-mark.js'
 import { useMedia } from './use-media.js'
+import { useMovedFocus } from './use-moved-focus.js'
 import { useWindow } from './use-window.js'
 
 /** Height of a row. On a narrow screen it has two lines. */
@@ -34,11 +35,11 @@ export function Matrix ({ matrix, items, open, isGrouped, onToggle, onOpen }: {
   const [wanted, setActive] = useState({ row: 0, column: 0 })
   const columns = matrix.columns.length
   const active = { row: Math.max(0, Math.min(wanted.row, items.length - 1)), column: Math.min(wanted.column, columns) }
-  const isMoved = useRef(false)
+  const noteMove = useMovedFocus(scroller, cell => { cell.scrollIntoView({ block: 'nearest', inline: 'nearest' }) })
 
   const go = (row: number, column: number): void => {
     const next = { row: Math.max(0, Math.min(items.length - 1, row)), column: Math.max(0, Math.min(columns, column)) }
-    isMoved.current = true
+    noteMove()
     setActive(next)
     shown.reveal(next.row)
   }
@@ -63,7 +64,6 @@ export function Matrix ({ matrix, items, open, isGrouped, onToggle, onOpen }: {
   }
   const keyDown = (event: KeyboardEvent): void => {
     const { row, column } = active
-    const page = Math.max(1, Math.floor(((scroller.current?.clientHeight ?? 0) - (head.current?.offsetHeight ?? 0)) / shown.rowHeight) - 1)
     const isFar = event.ctrlKey || event.metaKey
     switch (event.key) {
       case 'ArrowDown': go(row + 1, column); break
@@ -71,8 +71,8 @@ export function Matrix ({ matrix, items, open, isGrouped, onToggle, onOpen }: {
       // On a group's name they open and close it, as trees have it.
       case 'ArrowRight': if (column !== 0 || !toggle(row, true)) go(row, column + 1); break
       case 'ArrowLeft': if (column !== 0 || !toggle(row, false)) go(row, column - 1); break
-      case 'PageDown': go(row + page, column); break
-      case 'PageUp': go(row - page, column); break
+      case 'PageDown': go(row + shown.page, column); break
+      case 'PageUp': go(row - shown.page, column); break
       case 'Home': go(isFar ? 0 : row, 0); break
       case 'End': go(isFar ? items.length - 1 : row, columns); break
       case 'Enter': case ' ': press(row, column); break
@@ -80,13 +80,6 @@ export function Matrix ({ matrix, items, open, isGrouped, onToggle, onOpen }: {
     }
     event.preventDefault()
   }
-  useLayoutEffect(() => {
-    if (!isMoved.current) return
-    isMoved.current = false
-    const cell = scroller.current?.querySelector<HTMLElement>('[tabindex="0"]')
-    cell?.focus({ preventScroll: true })
-    cell?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
-  })
 
   return (
     <div
@@ -133,6 +126,7 @@ function Row ({ item, at, top, matrix, open, active, onPress }: {
   const isGroup = item.type === 'group'
   const cells = isGroup ? item.group.cells : item.cells
   const kernels = isGroup ? item.group.kernels : [item.kernel]
+  const described = useMemo(() => isGroup ? describeKernels(kernels) : '', [item])
   return (
     <div
       role='row' class={`row ${item.type}${!isGroup && item.level === 2 ? ' inner' : ''}`} style={{ top: `${top}px` }}
@@ -145,14 +139,14 @@ function Row ({ item, at, top, matrix, open, active, onPress }: {
             <>
               <span class={item.isOpen ? 'twist open' : 'twist'}><Icon name='open' /></span>
               <span class='size'>{counted(kernels.length, 'kernel')}</span>
-              <span class='names'>{describeKernels(kernels)}</span>
+              <span class='names'>{described}</span>
             </>
             )
           : <KernelName kernel={item.kernel} />}
       </div>
       {matrix.columns.map((column, i) => (
         <Cell
-          key={column.name} column={column} index={i} outcome={matrix.outcomes[cells[i] ?? -1]} isActive={active === i + 1}
+          key={column.name} index={i} outcome={matrix.outcomes[cells[i] ?? -1]} isActive={active === i + 1}
           isOpen={open?.column === i && (isGroup ? !item.isOpen && kernels.includes(open.kernel) : open.kernel === item.kernel)}
           onPress={() => { onPress(at, i + 1) }}
         />
@@ -162,7 +156,6 @@ function Row ({ item, at, top, matrix, open, active, onPress }: {
 }
 
 function Cell ({ index, outcome, isActive, isOpen, onPress }: {
-  readonly column: Column
   readonly index: number
   readonly outcome: CheckOutcome | undefined
   readonly isActive: boolean
@@ -185,11 +178,11 @@ function Cell ({ index, outcome, isActive, isOpen, onPress }: {
 
 /** The release, which tells kernels apart, before the rest. */
 export function KernelName ({ kernel }: { readonly kernel: string }) {
-  const at = kernel.lastIndexOf('/')
+  const platform = platformOf(kernel)
   return (
     <>
-      <span class='release'>{kernel.slice(at + 1)}</span>
-      {at !== -1 && <span class='platform'>{kernel.slice(0, at).replaceAll('/', ' ')}</span>}
+      <span class='release'>{releaseOf(kernel)}</span>
+      {platform !== '' && <span class='platform'>{platform}</span>}
     </>
   )
 }

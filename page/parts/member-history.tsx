@@ -3,7 +3,7 @@ import { getHistory } from '../api/types.js'
 import type { NamedType } from '../model/compare-types.js'
 import { describeRange, stripOf, type StripRow } from '../model/strip.js'
 import { count, counted } from '../model/format.js'
-import { Icon } from './icons.js'
+import { Problem } from './problem.js'
 import { useService } from './service-context.js'
 import { useLoaded } from './use-loaded.js'
 
@@ -16,7 +16,7 @@ export function MemberHistory ({ named, member, kernel }: { readonly named: Name
   const [isAll, setAll] = useState(false)
   const loaded = useLoaded(`${named.kind} ${named.essential} ${member}`, async signal => await getHistory(send, named, member, signal))
   if (loaded.state === 'loading') return <p class='note'>Looking through the kernels for {member} …</p>
-  if (loaded.state === 'failed') return <p class='problem'><Icon name='warning' /> {loaded.message}</p>
+  if (loaded.state === 'failed') return <Problem>{loaded.message}</Problem>
   const { ranges, kernels, left_out: leftOut } = loaded.value
   const rows = stripOf(ranges, kernel)
   const shown = isAll ? rows : rows.slice(0, FEW)

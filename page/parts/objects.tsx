@@ -2,6 +2,7 @@ import { useRef, useState } from 'preact/hooks'
 import type { ChosenObject } from '../api/objects.js'
 import { bytes } from '../model/format.js'
 import { Icon } from './icons.js'
+import { Problem } from './problem.js'
 
 /** Where objects are dropped or chosen, and which they are. */
 export function Objects ({ objects, problem, onAdd, onRemove }: {
@@ -49,7 +50,7 @@ export function Objects ({ objects, problem, onAdd, onRemove }: {
         <label for='files' class='button'><Icon name='add' />Choose objects</label>
         <span class='note'>or drop eBPF objects (<code>.bpf.o</code>) here</span>
       </div>
-      {problem !== undefined && <p class='problem' role='alert'><Icon name='warning' /> {problem}</p>}
+      {problem !== undefined && <Problem>{problem}</Problem>}
       {objects.length > 0 && (
         <ul class='objects' ref={list}>
           {objects.map(({ id, name, file, sha256 }, i) => (

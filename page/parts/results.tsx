@@ -7,6 +7,7 @@ import { CopyButton } from './copy-button.js'
 import { count, counted } from '../model/format.js'
 import { Icon } from './icons.js'
 import { Matrix, type OpenCell } from './matrix.js'
+import { Problem } from './problem.js'
 import { useService } from './service-context.js'
 import { LOOKS } from './state-mark.js'
 import type { CheckRun } from './use-check.js'
@@ -19,8 +20,8 @@ export function Results ({ run, grouping, open, link, onGrouping, onOpen }: {
   readonly run: CheckRun
   readonly grouping: 'outcome' | 'kernel'
   readonly open: OpenCell | undefined
-  /** The address of this view; undefined while it has none. */
-  readonly link: () => string | undefined
+  /** The address of this view. */
+  readonly link: () => string
   readonly onGrouping: (grouping: 'outcome' | 'kernel') => void
   readonly onOpen: (cell: OpenCell) => void
 }) {
@@ -33,7 +34,7 @@ export function Results ({ run, grouping, open, link, onGrouping, onOpen }: {
   const items = useMemo(
     () => listItems(matrix, { grouping, open: openGroups, states, text }),
     [matrix, version, grouping, openGroups, states, text])
-  const sentence = sentenceOf(matrix)
+  const sentence = useMemo(() => sentenceOf(matrix), [matrix, version])
 
   const toldAt = useRef(0)
   useEffect(() => {
@@ -55,7 +56,7 @@ export function Results ({ run, grouping, open, link, onGrouping, onOpen }: {
       <header class='results-head'>
         <div class='title'>
           <h2 id='results-title'>{state === 'running' && matrix.rows === 0 ? 'Checking …' : sentence}</h2>
-          <CopyButton icon='link' label='Copy link' text={() => link() ?? ''} isQuiet />
+          <CopyButton icon='link' label='Copy link' text={link} isQuiet />
         </div>
         {state === 'running' && (
           <div class='progress'>
@@ -63,7 +64,7 @@ export function Results ({ run, grouping, open, link, onGrouping, onOpen }: {
             <span class='number'>{count(matrix.rows)} of {count(expected)}</span>
           </div>
         )}
-        {problem !== undefined && <p class='problem' role='alert'><Icon name='warning' /> {problem}</p>}
+        {problem !== undefined && <Problem>{problem}</Problem>}
         {state === 'stopped' && <p class='note'>Stopped: {counted(matrix.rows, 'row')} of {count(expected)} are there.</p>}
         <div class='tools'>
           <div class='chips' role='group' aria-label='Only rows with these states'>

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { runCheck, type CheckQuestion } from '../api/check.js'
 import { messageOf, type Send } from '../api/request.js'
 import { createMatrix, type Matrix } from '../model/matrix.js'
@@ -32,7 +32,7 @@ export function useCheck (send: Send, noteFailure: (error: unknown) => void): Ch
   const leaving = useRef<AbortController | undefined>(undefined)
   useEffect(() => () => { leaving.current?.abort() }, [])
 
-  const start = useCallback((question: CheckQuestion, expected: number) => {
+  const start = (question: CheckQuestion, expected: number): void => {
     leaving.current?.abort()
     const own = leaving.current = new AbortController()
     const matrix = createMatrix(question.objects.map(({ name, sha256 }) => ({ name, sha256 })))
@@ -59,16 +59,16 @@ export function useCheck (send: Send, noteFailure: (error: unknown) => void): Ch
       noteFailure(error)
       show('failed', messageOf(error))
     })
-  }, [send])
+  }
 
-  const stop = useCallback(() => {
+  const stop = (): void => {
     leaving.current?.abort()
     setRun(run => run?.state === 'running' ? { ...run, state: 'stopped', version: run.version + 1 } : run)
-  }, [])
-  const clear = useCallback(() => {
+  }
+  const clear = (): void => {
     leaving.current?.abort()
     leaving.current = undefined
     setRun(undefined)
-  }, [])
+  }
   return { run, start, stop, clear }
 }

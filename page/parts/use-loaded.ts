@@ -13,7 +13,6 @@ export function useLoaded<T> (key: string, load: (signal: AbortSignal) => Promis
   const [loaded, setLoaded] = useState<{ readonly key: string, readonly what: Loaded<T> }>({ key, what: { state: 'loading' } })
   useEffect(() => {
     const leaving = new AbortController()
-    setLoaded({ key, what: { state: 'loading' } })
     load(leaving.signal).then(
       value => { if (!leaving.signal.aborted) setLoaded({ key, what: { state: 'ready', value } }) },
       (error: unknown) => {

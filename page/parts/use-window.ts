@@ -1,5 +1,5 @@
 import type { RefObject } from 'preact'
-import { useCallback, useLayoutEffect, useState } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 import { rangeOf, scrollTo, type Range } from '../model/window.js'
 
 export interface DrawnWindow extends Range {
@@ -7,6 +7,8 @@ export interface DrawnWindow extends Range {
   readonly rowHeight: number
   /** Of all rows. */
   readonly height: number
+  /** Rows by which Page Down goes on: those that are seen whole, but for one that stays in sight. */
+  readonly page: number
   /** Scrolls so that a row is seen. */
   reveal(row: number): void
 }
@@ -24,13 +26,13 @@ export function useWindow (
   head?: RefObject<HTMLElement | null>
 ): DrawnWindow {
   const [seen, setSeen] = useState({ top: 0, height: 600, rem: 16 })
-  const look = useCallback(() => {
+  const look = (): void => {
     const element = scroller.current
     if (element === null) return
     const rem = Number.parseFloat(getComputedStyle(document.documentElement).fontSize)
     const next = { top: element.scrollTop, height: element.clientHeight - (head?.current?.offsetHeight ?? 0), rem }
     setSeen(seen => seen.top === next.top && seen.height === next.height && seen.rem === next.rem ? seen : next)
-  }, [])
+  }
   useLayoutEffect(() => {
     const element = scroller.current
     if (element === null) return
@@ -50,6 +52,7 @@ export function useWindow (
     ...rangeOf(count, { rowHeight, top: seen.top, height: seen.height }),
     rowHeight,
     height: count * rowHeight,
+    page: Math.max(1, Math.floor(seen.height / rowHeight) - 1),
     reveal (row) {
       const element = scroller.current
       if (element === null) return

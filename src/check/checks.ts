@@ -5,7 +5,7 @@ import { requireObjectHash } from '../relocation/objects.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
 import type { CheckedRuns, CheckRun } from '../workers/protocol.js'
 import { compared, createBaseline } from './baseline.js'
-import { expandKernels, lookUpAgain, type ExpandOptions } from './expand-kernels.js'
+import { expandKernels, lookUpAgain, type ExpandedKernel, type ExpandOptions } from './expand-kernels.js'
 import type { CheckLimits } from './limits.js'
 import type { OutcomeKeys } from './outcome-keys.js'
 import type { Outcomes } from './outcomes.js'
@@ -107,7 +107,8 @@ export function createChecks (options: ChecksOptions): Checks {
         'Ask for fewer kernels, or for the objects one after the other.',
         { rows, limit: limits.rows })
     }
-    const missing = request.fetch && options.hasSources ? expanded.filter(kernel => kernel.missing !== undefined) : []
+    const isToFetch = ({ missing }: ExpandedKernel): boolean => request.fetch && options.hasSources && missing !== undefined
+    const missing = expanded.filter(isToFetch)
     const fetches = missing.map(({ kernel: { name }, missing: query }, i) => async (): Promise<CheckedKernel> =>
       query === undefined || i >= limits.fetches
         ? { name, outcome: outcomeOf('not_fetched', tooManyFetches(limits.fetches)) }
@@ -115,7 +116,7 @@ export function createChecks (options: ChecksOptions): Checks {
     const cells = runCheck({
       ...options,
       objects,
-      kernels: expanded.filter(kernel => !missing.includes(kernel)).map(({ kernel }) => kernel),
+      kernels: expanded.filter(kernel => !isToFetch(kernel)).map(({ kernel }) => kernel),
       fetches,
       outcomeOf,
       signal,

@@ -29,7 +29,7 @@ async function startNginx (service: string): Promise<string> {
   const exited = new Promise<void>(resolve => { child.once('exit', () => { resolve() }) })
   onTestFinished(async () => { child.kill('SIGTERM'); await exited })
   const url = `http://127.0.0.1:${port}`
-  await expect.poll(async () => (await fetch(`${url}/nginx-health`).catch(() => undefined))?.status, { timeout: 10_000, interval: 50, message: said }).toBe(204)
+  await expect.poll(async () => (await fetch(`${url}/nginx-health`).catch(() => undefined))?.status, { interval: 50, message: said }).toBe(204)
   return url
 }
 

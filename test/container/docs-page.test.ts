@@ -1,13 +1,14 @@
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { sha256 } from '../../src/store/sha256.js'
 import { startAppWith } from '../http/harness.js'
-import { HAS_CHROMIUM, startChromium } from '../support/chromium.js'
+import { startChromium, WAIT_MS } from '../support/chromium.js'
+import { describeLab, NEEDS } from '../support/lab.js'
 import { fooBtf, fooObject, startService, temporaryFolder } from '../unit/service/lab.js'
 
 /** The one that the service holds, which the page fills in. */
 const KERNEL = 'debian/12/x86_64/6.1.0-13-amd64'
 
-describe.skipIf(!HAS_CHROMIUM)('the page that shows the API', () => {
+describeLab('the page that shows the API', [NEEDS.chromium], () => {
   it('relocates with "Try it out" where nothing but a file is filled in', async () => {
     const { request, url } = await startAppWith(await startService(await temporaryFolder(), { trustUploads: true }))
     const stored = await request(`/kernels/${KERNEL}/btf`, { method: 'PUT', body: fooBtf(), headers: { 'content-type': 'application/octet-stream' } })
@@ -15,6 +16,7 @@ describe.skipIf(!HAS_CHROMIUM)('the page that shows the API', () => {
     const browser = await startChromium()
     onTestFinished(() => browser.close())
     const page = await browser.newPage()
+    page.setDefaultTimeout(WAIT_MS)
     await page.goto(`${url}/docs#/relocation/relocate`)
     const operation = page.locator('#operations-relocation-relocate')
     await operation.getByRole('button', { name: 'Try it out' }).click()

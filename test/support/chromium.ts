@@ -1,17 +1,15 @@
-import { existsSync } from 'node:fs'
 import axe from 'axe-core'
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
 import { expect, onTestFinished } from 'vitest'
+import { CHROMIUM } from './lab.js'
 
-/** Debian's package, from test/lab/packages.txt. */
-const CHROMIUM = '/usr/bin/chromium'
 /** A browser that asks nothing of the network but what a page asks for. */
 const QUIET = [
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'
 ]
 
-export const HAS_CHROMIUM = existsSync(CHROMIUM)
-if (!HAS_CHROMIUM) console.warn(`Pages are not tested: there is no ${CHROMIUM}. As root on Debian 12: test/lab/prepare.sh --install`)
+/** Milliseconds that are waited for one thing: less than a test has, and more than Playwright's own, which a slow machine needs. */
+export const WAIT_MS = 100_000
 
 export async function startChromium (): Promise<Browser> {
   return await chromium.launch({ executablePath: CHROMIUM, headless: true, args: QUIET })
@@ -23,6 +21,7 @@ export async function startChromium (): Promise<Browser> {
  */
 export async function openPage (browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Page> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
+  context.setDefaultTimeout(WAIT_MS)
   const wrong: string[] = []
   onTestFinished(async () => {
     await context.close()

@@ -13,6 +13,9 @@ export const LAB = process.env['CORELO_LAB_DIR'] ?? join(ROOT, '.lab')
 /** The oracle may be built over another libbpf than the distribution's, to compare with that one. */
 const ORACLE = process.env['CORELO_ORACLE'] ?? join(LAB, 'bin/oracle')
 
+/** Debian's package, from test/lab/packages.txt. */
+export const CHROMIUM = '/usr/bin/chromium'
+
 export const EFI_STUB = '/usr/lib/systemd/boot/efi/linuxx64.efi.stub'
 
 export const ATTACH = join(LAB, 'bin/attach')
@@ -85,6 +88,7 @@ export const NEEDS = {
   lz4: command('lz4'),
   /** systemd's, which is made a unified kernel image by adding a kernel. */
   efiStub: file(EFI_STUB),
+  chromium: file(CHROMIUM),
   /** Network namespaces, and links between them. */
   network: { what: 'root, and network namespaces', isHere: () => spawnSync('unshare', ['--net', 'ip', 'link', 'add', 'here', 'type', 'veth', 'peer', 'name', 'there'], { env: PATHS }).status === 0 },
   /** BTFHub's layout, with kernels of other distributions. */

@@ -77,7 +77,6 @@ export const checkRoutes: Routes = async (app, { service, uploads }) => {
       reply.headers({
         'content-type': type === 'application/sarif+json' || type === 'application/json' ? type : `${type}; charset=utf-8`,
         'cache-control': 'no-store',
-        'x-content-type-options': 'nosniff',
         vary: 'accept',
         ...(type === 'text/html' ? { 'content-security-policy': `${PAGE_POLICY}; frame-ancestors 'none'` } : {})
       })

@@ -3,10 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
+import { parseReference } from '../../../src/identity/reference.js'
 import { createService } from '../../../src/service/service.js'
 import type { Service } from '../../../src/service/types.js'
 import { at, btf, integers } from '../../support/btf-builder.js'
 import { ROOT } from '../../support/lab.js'
+import { put } from '../../unit/service/lab.js'
 
 const read = (path: string): Buffer => readFileSync(join(ROOT, path))
 /** Reads task_struct.state without asking whether the kernel has it. Linux 5.14 renamed it. */
@@ -42,10 +44,7 @@ export async function startFleet (): Promise<Service> {
     trustUploads: true
   })
   const kernels = [...OLD.map(name => [name, oldKernel()] as const), ...NEW.map(name => [name, NEW_KERNEL] as const)]
-  for (const [name, bytes] of kernels) {
-    const [distro = '', distroVersion = '', arch = '', release = ''] = name.split('/')
-    await service.putKernelBtf({ distro, distroVersion, arch, release }, bytes, { by: 'test', at: '2026-01-01T00:00:00.000Z' })
-  }
+  for (const [name, bytes] of kernels) await put(service, bytes, parseReference(name))
   const close = async (): Promise<void> => {
     await service.close()
     await rm(folder, { recursive: true, force: true, maxRetries: 10 })

@@ -1,13 +1,14 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Cell } from '../../../src/check/types.js'
 import type { CheckOutcome } from '../../../src/check/wire.js'
 import type { Service } from '../../../src/service/types.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import { startAppWith } from '../../http/harness.js'
-import { findBarriers, HAS_CHROMIUM, openPage, startChromium } from '../../support/chromium.js'
+import { findBarriers, openPage, startChromium } from '../../support/chromium.js'
+import { describeLab, NEEDS } from '../../support/lab.js'
 import { temporaryFolder } from '../../unit/service/lab.js'
 import { check, checked, EXEC, openCell, startFleet, UNGUARDED } from './fleet.js'
 
@@ -24,7 +25,7 @@ const KERNELS = 5000
 const LOADS: CheckOutcome = { state: 'loads', reason: null, programs: [], failures: [], failures_total: 0 }
 const FAILS: CheckOutcome = { ...LOADS, state: 'fails', reason: 'struct task_struct has no member state in this kernel.', failures_total: 1 }
 
-describe.skipIf(!HAS_CHROMIUM)('the page', () => {
+describeLab('the page', [NEEDS.chromium], () => {
   let browser: Browser
   let service: Service
   beforeAll(async () => { [browser, service] = await Promise.all([startChromium(), startFleet()]) })

@@ -1,13 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import type { Browser, Download, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { PatchSet } from '../../../page/model/patch-set.js'
 import type { Service } from '../../../src/service/types.js'
 import { form, startAppWith, type Harness } from '../../http/harness.js'
-import { HAS_CHROMIUM, openPage, startChromium } from '../../support/chromium.js'
+import { openPage, startChromium } from '../../support/chromium.js'
+import { describeLab, NEEDS } from '../../support/lab.js'
 import { check, checked, EXEC, NEW, OLD, openCell, startFleet, UNGUARDED } from './fleet.js'
 
-describe.skipIf(!HAS_CHROMIUM)('the page', () => {
+describeLab('the page', [NEEDS.chromium], () => {
   let browser: Browser
   let service: Service
   beforeAll(async () => { [browser, service] = await Promise.all([startChromium(), startFleet()]) })

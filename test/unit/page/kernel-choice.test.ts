@@ -2,10 +2,11 @@ import { describe, expect, it } from 'vitest'
 import {
   countFacet, isWholeFleet, listChoice, mergeNames, patternsOf, WHOLE_FLEET, type ListedKernel
 } from '../../../page/model/kernel-choice.js'
+import { CHECK_LIMITS } from '../../../src/check/limits.js'
+import { parseReference } from '../../../src/identity/reference.js'
 
 function kernel (reference: string, changes: Partial<ListedKernel> = {}): ListedKernel {
-  const [distro = '', distroVersion = '', arch = '', release = ''] = reference.split('/')
-  return { reference, distro, distroVersion, arch, release, state: 'held', btfSha256: 'sha256:1', ...changes }
+  return { ...parseReference(reference), reference, state: 'held', btfSha256: 'sha256:1', ...changes }
 }
 
 const FOCAL = 'ubuntu/20.04/x86_64/5.4.0-42-generic'
@@ -42,8 +43,32 @@ describe('the choice of kernels', () => {
     expect(patternsOf(FLEET, { ...WHOLE_FLEET, text: 'ubuntu', picked: [BOOKWORM] })).toEqual([BOOKWORM])
   })
 
+  it('is a few patterns where those mean all that is offered, so that the largest archive can be asked for', () => {
+    const offered = { ...WHOLE_FLEET, offered: true }
+    expect(patternsOf(FLEET, offered)).toEqual(['*/*/*/*'])
+    expect(patternsOf(FLEET, { ...offered, distros: ['ubuntu'] })).toEqual(['ubuntu/*/*/*'])
+    expect(patternsOf(FLEET, { ...offered, arches: ['x86_64'] })).toEqual(['*/*/x86_64/*'])
+    // Those that mean nothing are left out: the service would show each as a kernel that it does not know.
+    expect(patternsOf(FLEET, { ...offered, distros: ['ubuntu', 'debian'], arches: ['arm64', 'x86_64'] }))
+      .toEqual(['ubuntu/*/x86_64/*', 'ubuntu/*/arm64/*', 'debian/*/x86_64/*'])
+    expect(patternsOf(FLEET, { ...offered, text: 'amd64' })).toEqual([BOOKWORM, 'debian/11/x86_64/5.10.0-8-amd64'])
+    expect(patternsOf(FLEET, { ...offered, distros: ['fedora'] })).toEqual([])
+  })
+
+  it('is a few patterns where the names are more than one check takes, and nothing is offered that it does not mean', () => {
+    const many = Array.from({ length: CHECK_LIMITS.patterns + 1 }, (_, i) => kernel(`ubuntu/20.04/x86_64/5.4.0-${i}-generic`))
+    const ubuntu = { ...WHOLE_FLEET, distros: ['ubuntu'] }
+    expect(patternsOf([...many, kernel(BOOKWORM)], ubuntu).slice(0, 2)).toEqual(['ubuntu/*/*/*'])
+    expect(patternsOf(many.slice(1), ubuntu)).toHaveLength(CHECK_LIMITS.patterns)
+    const withOffered = [...many, kernel(JAMMY, { state: 'offered', btfSha256: null })]
+    expect(patternsOf(withOffered, ubuntu)).toHaveLength(many.length)
+  })
+
   it('has each name once, without a content where several are held for it', () => {
     const merged = mergeNames([kernel(FOCAL), kernel(FOCAL, { btfSha256: 'sha256:2' }), kernel(JAMMY), kernel(JAMMY)])
     expect(merged.map(({ reference, btfSha256 }) => [reference, btfSha256])).toEqual([[FOCAL, null], [JAMMY, 'sha256:1']])
+    const byName = new Map<string, ListedKernel>()
+    mergeNames([kernel(FOCAL), kernel(JAMMY)], byName)
+    expect(mergeNames([kernel(FOCAL, { btfSha256: 'sha256:2' }), kernel(JAMMY)], byName)).toEqual(merged)
   })
 })
