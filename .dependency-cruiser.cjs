@@ -34,7 +34,7 @@ module.exports = {
     knowsOnly('c-types', 'wire/', 'bytes/', 'btf/', 'members/'),
     knowsOnly('min-btf', 'bytes/', 'btf/', 'insn/', 'core/'),
     knowsOnly('report', 'wire/', 'bytes/', 'elf/', 'btf/', 'insn/', 'core/', 'verdict/', 'members/'),
-    knowsOnly('identity', 'wire/'),
+    knowsOnly('identity', 'bytes/', 'wire/'),
     knowsOnly('network'),
     // Types of what they are the settings of, and what a value must be.
     knowsOnly('settings', 'network/', 'identity/', 'check/limits\\.ts', 'kernel-types/limits\\.ts', 'fetch/(limits|refusals)\\.ts', 'kernels/sources/public-archive\\.ts', 'store/shared/s3-settings\\.ts'),

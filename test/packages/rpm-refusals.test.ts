@@ -67,12 +67,12 @@ describeLab('what an rpm repository must not get away with', [...['createrepo_c'
   }
 
   /** A service on a copy of the good repository, which a test spoils before. */
-  const start = async (spoil: (folder: string) => void = () => {}, address = 'url'): Promise<Service> => {
+  const start = async (spoil: (folder: string, url: string) => void = () => {}, address = 'url'): Promise<Service> => {
     await stop()
     root = join(scratch, `www-${++count}`)
     cpSync(good, root, { recursive: true })
-    spoil(root)
     server = await serveFiles(root)
+    spoil(root, server.url)
     const path = address === 'url' ? '' : '/mirror.list'
     const file = join(scratch, 'repositories.yaml')
     writeFileSync(file, `repositories: [{ type: rpm, name: rocky, distro: rocky, distro_version: "9", ${address}: "${server.url}${path}", arches: [x86_64], key: ${key.publicKey} }]\n`)
@@ -94,8 +94,7 @@ describeLab('what an rpm repository must not get away with', [...['createrepo_c'
       withoutSignature(folder)
     })
     expect((await ask(signed)).sha256).toBe(sha256Of(kernel.btf))
-    const listed = await start(() => {}, 'mirror_list')
-    writeFileSync(join(root, 'mirror.list'), `${server?.url}/gone/\n${server?.url}/\n`)
+    const listed = await start((folder, url) => { writeFileSync(join(folder, 'mirror.list'), `${url}/gone/\n${url}/\n`) }, 'mirror_list')
     expect((await ask(listed)).sha256).toBe(sha256Of(kernel.btf))
   }, 300_000)
 

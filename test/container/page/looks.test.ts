@@ -47,7 +47,7 @@ describeLab('the page', [NEEDS.chromium], () => {
     await page.getByRole('region', { name: /^History/ }).first().waitFor()
     await look()
     // Beside the matrix where there is room, and over it where there is not.
-    expect(await page.getByRole('dialog').count()).toBe(width > 1600 ? 0 : 1)
+    await expect.poll(async () => await page.getByRole('dialog').count()).toBe(width > 1600 ? 0 : 1)
   })
 
   it(`shows ${KERNELS} kernels while they come, and draws only those that are seen`, async () => {
@@ -75,15 +75,15 @@ describeLab('the page', [NEEDS.chromium], () => {
     await page.getByRole('heading', { name: 'unguarded.bpf.o fails on 50 of 5,000 kernels' }).waitFor()
     await page.getByRole('radio', { name: 'By kernel' }).check()
     const grid = page.getByRole('treegrid')
-    expect(await grid.getAttribute('aria-rowcount')).toBe('5001')
+    await expect.poll(async () => await grid.getAttribute('aria-rowcount')).toBe('5001')
     await page.getByRole('rowheader').first().focus()
     await page.keyboard.press('Control+End')
     await page.getByRole('rowheader', { name: '5.4.0-5000-generic' }).waitFor()
-    expect(await page.evaluate<string>('document.activeElement.getAttribute("role")')).toBe('gridcell')
+    await expect.poll(async () => await page.evaluate<string>('document.activeElement.getAttribute("role")')).toBe('gridcell')
     for (const share of [0.5, 0.2, 0.9, 0]) {
       await grid.evaluate((element, share) => { element.scrollTop = element.scrollHeight * share }, share)
       await page.getByRole('rowheader', { name: `5.4.0-${Math.max(1, Math.ceil(KERNELS * share))}-generic` }).waitFor()
-      expect(await page.getByRole('rowheader').count()).toBeLessThan(60)
+      await expect.poll(async () => await page.getByRole('rowheader').count()).toBeLessThan(60)
     }
     await page.getByRole('searchbox', { name: 'Find kernels in the results' }).fill('-4321-')
     await expect.poll(async () => await page.getByRole('rowheader').allTextContents()).toEqual(['5.4.0-4321-genericubuntu 20.04 x86_64'])

@@ -25,7 +25,7 @@ describeLab('the page', [NEEDS.chromium], () => {
     await check(page, [UNGUARDED])
     await page.getByRole('heading', { name: 'unguarded.bpf.o fails on 2 of 5 kernels' }).waitFor()
     const groups = page.getByRole('rowheader')
-    expect(await groups.allTextContents()).toEqual([
+    await expect.poll(async () => await groups.allTextContents()).toEqual([
       '2 kernelsdebian 12 x86_64 · 6.1.0-18-amd64 to 6.1.0-20-amd64', '3 kernelsubuntu 20.04 x86_64 (2), ubuntu 20.04 arm64 (1)'
     ])
     await openCell(page, 'fails')
@@ -34,10 +34,11 @@ describeLab('the page', [NEEDS.chromium], () => {
     await detail.getByText('unguarded.bpf.c:22').waitFor()
     await detail.getByText('Read __state where the kernel has that, and state where it does not:').waitFor()
     const state = detail.getByRole('row').filter({ hasText: 'read here' })
-    expect((await state.getByRole('cell').allTextContents()).map(text => text.trim())).toEqual(['+0 volatile long', '–', 'missing here'])
+    await expect.poll(async () => (await state.getByRole('cell').allTextContents()).map(text => text.trim())).toEqual(['+0 volatile long', '–', 'missing here'])
     await detail.getByRole('row', { name: /^__state – \+24 unsigned int only here/ }).waitFor()
     const strip = detail.getByRole('list', { name: /^debian 12 x86_64/ })
-    expect(await strip.getByRole('listitem').allInnerTexts()).toEqual([expect.stringContaining('6.1.0-18-amd64 to 6.1.0-20-amd64, 2 kernels: __state at 24')])
+    await expect.poll(async () => await strip.getByRole('listitem').allInnerTexts())
+      .toEqual([expect.stringContaining('6.1.0-18-amd64 to 6.1.0-20-amd64, 2 kernels: __state at 24')])
     await detail.getByRole('list', { name: /^ubuntu 20.04 x86_64/ }).getByText('state at 16').waitFor({ state: 'attached' })
     await detail.getByRole('table').filter({ hasText: 'on_exit' }).getByText('The verifier gets to instruction').waitFor()
   })
@@ -66,7 +67,7 @@ describeLab('the page', [NEEDS.chromium], () => {
     await alert.getByText('again.bpf.o has the content of unguarded.bpf.o').waitFor()
     await page.getByRole('button', { name: 'Check 2 objects on 5 kernels' }).click()
     await checked(page)
-    expect(await page.getByRole('columnheader').allTextContents()).toEqual(['Kernels', 'unguarded.bpf.o', 'exec.bpf.o'])
+    await expect.poll(async () => await page.getByRole('columnheader').allTextContents()).toEqual(['Kernels', 'unguarded.bpf.o', 'exec.bpf.o'])
     await page.getByRole('button', { name: 'Remove exec.bpf.o' }).click()
     await page.getByRole('button', { name: 'Check 1 object on 5 kernels' }).waitFor()
   })
@@ -95,9 +96,9 @@ describeLab('the page', [NEEDS.chromium], () => {
     await page.getByRole('button', { name: 'Check 1 object on 2 kernels' }).click()
     await checked(page)
     await page.getByRole('radio', { name: 'By kernel' }).check()
-    expect(await page.getByRole('rowheader').allTextContents()).toEqual(['6.1.0-20-amd64debian 12 x86_64', '5.4.0-26-genericubuntu 20.04 x86_64'])
+    await expect.poll(async () => await page.getByRole('rowheader').allTextContents()).toEqual(['6.1.0-20-amd64debian 12 x86_64', '5.4.0-26-genericubuntu 20.04 x86_64'])
     await page.getByRole('group', { name: 'Only rows with these states' }).getByRole('button', { name: /^loads 1/ }).click()
-    expect(await page.getByRole('rowheader').allTextContents()).toEqual(['5.4.0-26-genericubuntu 20.04 x86_64'])
+    await expect.poll(async () => await page.getByRole('rowheader').allTextContents()).toEqual(['5.4.0-26-genericubuntu 20.04 x86_64'])
   })
 
   it('gives the patched object, the report, a small BTF and the patches for all kernels', async () => {
@@ -144,7 +145,7 @@ describeLab('the page', [NEEDS.chromium], () => {
     await other.getByRole('heading', { name: 'unguarded.bpf.o fails on 2 of 2 kernels' }).waitFor()
     await other.getByRole('heading', { name: '6.1.0-20-amd64' }).waitFor()
     await other.getByText('struct task_struct has no member state in this kernel.').first().waitFor()
-    expect(await other.getByRole('button', { name: /^debian 2/, includeHidden: true }).getAttribute('aria-pressed')).toBe('true')
+    await expect.poll(async () => await other.getByRole('button', { name: /^debian 2/, includeHidden: true }).getAttribute('aria-pressed')).toBe('true')
     expect(await other.getByRole('radio', { name: 'By kernel', includeHidden: true }).isChecked()).toBe(true)
   })
 
