@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { diffTypes } from '../../../src/c-types/diff.js'
 import { findTypes, type TypeName } from '../../../src/c-types/named-types.js'
-import { defineType } from '../../../src/c-types/type-definition.js'
+import { defineTypes } from '../../../src/c-types/type-definition.js'
 import { parseBtf } from '../../../src/index.js'
 import type { MemberDifference, TypeDefinition, TypeDifference } from '../../../src/wire/types.js'
 import { at, btf, integers, type Member } from '../../support/btf-builder.js'
@@ -9,7 +9,7 @@ import { shapes, TASKS } from '../../support/task-btfs.js'
 
 const definitionsIn = (bytes: Uint8Array, wanted: TypeName) => {
   const parsed = parseBtf(bytes)
-  return findTypes(parsed, wanted).map(id => defineType(parsed, id, wanted.kind))
+  return defineTypes(parsed, findTypes(parsed, wanted), wanted.kind)
 }
 const diff = (from: Uint8Array, to: Uint8Array, wanted: TypeName): TypeDifference[] =>
   diffTypes(definitionsIn(from, wanted), definitionsIn(to, wanted))
