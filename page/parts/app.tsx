@@ -117,8 +117,9 @@ export function App () {
   }, [withHashes, choice, grouping, open, run?.state])
 
   const add = (files: readonly File[]): void => {
-    addFiles(files, objects).then(({ added, problem }) => {
+    addFiles(files, objects).then(({ added, found, problem }) => {
       setDropProblem(problem)
+      if (found.size > 0) setObjects(before => before.map(object => ({ ...object, file: object.file ?? found.get(object.id) })))
       if (added.length === 0) return
       clear()
       setOpen(undefined)
