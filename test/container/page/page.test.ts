@@ -149,6 +149,24 @@ describeLab('the page', [NEEDS.chromium], () => {
     expect(await other.getByRole('radio', { name: 'By kernel', includeHidden: true }).isChecked()).toBe(true)
   })
 
+  it('has an address that shows the same rows again: states, what was looked for, and open groups', async () => {
+    const { page } = await lab()
+    await check(page, [UNGUARDED])
+    await page.getByRole('group', { name: 'Only rows with these states' }).getByRole('button', { name: /^loads 3/ }).click()
+    await page.getByRole('searchbox', { name: 'Find kernels in the results' }).fill('x86_64')
+    const shown = ['2 kernelsubuntu 20.04 x86_64 · 5.4.0-26-generic to 5.4.0-42-generic', '5.4.0-26-genericubuntu 20.04 x86_64', '5.4.0-42-genericubuntu 20.04 x86_64']
+    await expect.poll(async () => await page.getByRole('rowheader').allTextContents()).toEqual(shown.slice(0, 1))
+    await page.getByRole('rowheader').click()
+    await expect.poll(async () => await page.getByRole('rowheader').allTextContents()).toEqual(shown)
+    await expect.poll(() => page.url()).toContain('&expanded=')
+    const other = await openPage(browser, page.url())
+    await checked(other)
+    await expect.poll(async () => await other.getByRole('rowheader').allTextContents()).toEqual(shown)
+    await other.getByRole('rowheader').first().click()
+    await expect.poll(async () => await other.getByRole('rowheader').allTextContents()).toEqual(shown.slice(0, 1))
+    await expect.poll(() => other.url()).not.toContain('&expanded=')
+  })
+
   it('says why a link alone gives no patch set, and gives it once the object of the link is chosen', async () => {
     const { page } = await lab()
     await check(page, [UNGUARDED])
