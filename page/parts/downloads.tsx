@@ -61,7 +61,10 @@ export function Downloads ({ object, kernel, report, run, column, kernels }: {
     ['object', 'Patched object', `${name}.${release}.bpf.o`, async () => await getRelocated(send, { object, kernel })],
     ['report', 'Report', `${name}.${release}.report.json`, async () => json(report)],
     ['btf', 'Small BTF', `${name}.${release}.btf`, async () => await getMinBtf(send, { object, kernel })],
-    ['patches', `Patch set of ${counted(withResult.length, 'kernel')}`, `${name}.patches.json`, own === undefined ? undefined : async () => await patchSet(own)]
+    [
+      'patches', `Patch set of ${counted(withResult.length, 'kernel')}`, `${name}.patches.json`,
+      own === undefined ? undefined : async () => await patchSet(own)
+    ]
   ]
   return (
     <section class='downloads' aria-label='Downloads'>
@@ -78,8 +81,8 @@ export function Downloads ({ object, kernel, report, run, column, kernels }: {
       </div>
       {own === undefined && (
         <p class='note' id='no-file'>
-          A patch set needs the object itself. A link has only its hash, and the service does not give objects back: choose {object.name}{' '}
-          under Objects.
+          A patch set needs the object itself. A link has only its hash, and the service does not give objects back:{' '}
+          choose {object.name} under Objects.
         </p>
       )}
       {problem !== undefined && <Problem>{problem}</Problem>}

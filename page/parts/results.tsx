@@ -79,7 +79,10 @@ export function Results ({ run, rows, open, link, onRows, onOpen }: {
             <legend class='hidden'>Rows</legend>
             {(['outcome', 'kernel'] as const).map(value => (
               <label key={value}>
-                <input type='radio' name='grouping' checked={grouping === value} onChange={() => { onRows({ ...rows, grouping: value }) }} />
+                <input
+                  type='radio' name='grouping' checked={grouping === value}
+                  onChange={() => { onRows({ ...rows, grouping: value }) }}
+                />
                 <span>{value === 'outcome' ? 'By outcome' : 'By kernel'}</span>
               </label>
             ))}
