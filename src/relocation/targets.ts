@@ -116,14 +116,17 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
   const withModules = async (
     target: Target, kernel: ResolvedKernel, names: readonly string[], deadline: Deadline | undefined
   ): Promise<Target> =>
-    ({ ...target, modules: [...target.modules, ...await modulesByName(kernel, names, deadline?.waitMs)] })
+    ({ ...target, modules: [...target.modules, ...await modulesByName(kernel, names, deadline)] })
 
   /** A module of the running kernel may have been loaded after the service last looked. */
-  const modulesByName = async (kernel: ResolvedKernel, names: readonly string[], waitMs: number | undefined): Promise<Sha256[]> => {
+  const modulesByName = async (
+    kernel: ResolvedKernel, names: readonly string[], deadline: Deadline | undefined
+  ): Promise<Sha256[]> => {
     const hasAll = (record: KernelRecord): boolean => hasModules(record, names, trustUploads)
     if (kernel.records.some(record => local.owns(record) && !hasAll(record))) await local.refreshModules()
     if (kernel.records.some(record => !hasAll(record))) await index.learn(kernel.records[0].reference)
-    await fetching.obtainModules(kernel.records.filter(record => !hasAll(record)), names, waitMs)
+    const lacking = kernel.records.filter(record => !hasAll(record))
+    await fetching.obtainModules(lacking, names, deadline?.caller, deadline?.waitMs)
     const [first, ...others] = kernel.records.map(record => index.get(record.reference, record.btfSha256) ?? record)
     const fresh: ResolvedKernel = first === undefined ? kernel : { ...kernel, records: [first, ...others] }
     return resolveModules(fresh, names, options()).map(module => module.btfSha256)
