@@ -5,7 +5,7 @@ import { isFetched, recordKey, type KernelRecord } from './kernel-record.js'
 import { formatReference, type KernelReference } from '../identity/reference.js'
 import type { Sha256 } from '../store/sha256.js'
 import type { FetchJobs } from './fetch-jobs.js'
-import type { KernelSource } from './sources/source.js'
+import type { HeldCopy, KernelSource } from './sources/source.js'
 import type { BtfAccess } from './btf-access.js'
 import { buildsOf } from './merge-records.js'
 import { hasModules } from './resolve.js'
@@ -60,8 +60,7 @@ export function createFetchedKernels ({
   const sourceOf = (record: KernelRecord): KernelSource | undefined => sources.find(({ name }) => name === record.source)
 
   const revalidate = async (record: KernelRecord, source: KernelSource): Promise<void> => {
-    const { url, etag } = record.provenance
-    const outcome = await requests.revalidate(source, wantedOf(record), url === undefined || etag === undefined ? undefined : { url, etag })
+    const outcome = await requests.revalidate(source, wantedOf(record), heldOf(record))
     if (outcome.state !== 'unchanged') return
     const current = index.get(record.reference, record.btfSha256)
     if (current?.source !== record.source) return
@@ -70,7 +69,7 @@ export function createFetchedKernels ({
 
   const obtainModule = async (record: KernelRecord, source: KernelSource, name: string, base: SharedBtf): Promise<void> => {
     const kernel = formatReference(record.reference)
-    const found = await requests.module(source, wantedOf(record), name, base)
+    const found = await requests.module(source, wantedOf(record), name, base, heldOf(record))
     if (found.state !== 'found') {
       const error = sourceError(kernel, [{ source: source.name, kernel, refusal: found }])
       if (error !== undefined) throw error
@@ -96,7 +95,8 @@ export function createFetchedKernels ({
   ): Promise<SharedBtf | undefined> => {
     const module = base === undefined ? undefined : record.modules.find(({ btfSha256 }) => btfSha256 === hash)
     if (module !== undefined && base !== undefined && source.fetchModule !== undefined) {
-      const found = await requests.module(source, wantedOf(record), module.name, base)
+      const held = source === sourceOf(record) ? heldOf(record) : undefined
+      const found = await requests.module(source, wantedOf(record), module.name, base, held)
       if (found.state !== 'found' || found.btf.sha256 !== hash) return undefined
       await btfs.keep(found.btf, 'fetched')
       return found.btf
@@ -156,6 +156,11 @@ export function createFetchedKernels ({
 /** Its name, with the build that it was said to be. */
 function wantedOf ({ reference, buildId, provenance: { kernelVersion } }: KernelRecord): KernelReference & WantedBuild {
   return { ...reference, ...(kernelVersion === undefined ? {} : { kernelVersion }), ...(buildId === undefined ? {} : { buildId }) }
+}
+
+/** What its supplier can tell again whether it has changed. */
+function heldOf ({ provenance: { url, etag } }: KernelRecord): HeldCopy | undefined {
+  return url === undefined || etag === undefined ? undefined : { url, etag }
 }
 
 /** Nothing of it was handed in: nobody's work is forgotten with it. */

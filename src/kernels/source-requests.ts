@@ -26,7 +26,10 @@ export interface SourceRequests {
   kernel(source: KernelSource, wanted: KernelReference & WantedBuild, via: readonly string[], isListed?: boolean): Promise<SourceOutcome>
   /** Asks again for what is held, if it has changed. Refusals of this are kept apart: what is held stays. */
   revalidate(source: KernelSource, wanted: KernelReference & WantedBuild, held: HeldCopy | undefined): Promise<SourceOutcome>
-  module(source: KernelSource, wanted: KernelReference & WantedBuild, module: string, base: SharedBtf): Promise<ModuleOutcome>
+  /** @param held what is held of the kernel itself */
+  module(
+    source: KernelSource, wanted: KernelReference & WantedBuild, module: string, base: SharedBtf, held?: HeldCopy
+  ): Promise<ModuleOutcome>
   candidates(source: KernelSource, query: KernelQuery, via: readonly string[]): Promise<Candidates>
   /** Questions that were asked, by source and by the class of what came back. */
   stats(): ReadonlyArray<{ readonly source: string, readonly outcome: string, readonly count: number }>
@@ -70,29 +73,33 @@ export function createSourceRequests ({ outcomes, deadlineMs, keep }: SourceRequ
     return source.isForwarding === true && via.length > 0 ? ` via ${via.join()}` : ''
   }
 
+  /** Puts all that an outcome has into the store. What is remembered of it is without other builds, whose BTF is in memory. */
+  const keepAll = async ({ otherBuilds = [], ...outcome }: SourceOutcome, source: KernelSource): Promise<SourceOutcome> => {
+    for (const other of otherBuilds) await keep(other, source.name)
+    if (outcome.state === 'found') await keep(outcome, source.name)
+    return outcome
+  }
+
   return {
     kernel: async (source, wanted, via, isListed = false) => {
       const key = `kernel ${formatReference(wanted)}${buildFor(source, wanted)}${through(source, via)}`
       return await ask(source, key, async signal => {
-        const outcome = await source.fetch(referenceOf(wanted), { signal, via, build: buildOf(wanted) })
-        if (outcome.state === 'found') await keep(outcome, source.name)
-        return outcome
+        return await keepAll(await source.fetch(referenceOf(wanted), { signal, via, build: buildOf(wanted) }), source)
       }, isListed)
     },
     revalidate: async (source, wanted, held) => {
       const key = `again ${formatReference(wanted)}${buildFor(source, wanted)}`
       return await ask(source, key, async signal => {
         const asking = { signal, via: [], build: buildOf(wanted), ...(held === undefined ? {} : { held }) }
-        const outcome = await source.fetch(referenceOf(wanted), asking)
-        if (outcome.state === 'found') await keep(outcome, source.name)
-        return outcome
+        return await keepAll(await source.fetch(referenceOf(wanted), asking), source)
       })
     },
-    module: async (source, wanted, module, base) => {
+    module: async (source, wanted, module, base, held) => {
       const key = `module ${formatReference(wanted)} ${base.sha256} ${module}`
       return await ask<ModuleOutcome>(source, key, async signal => {
         const reference = referenceOf(wanted)
-        const outcome = await source.fetchModule?.(reference, module, { signal, via: [], base, build: buildOf(wanted) })
+        const asking = { signal, via: [], base, build: buildOf(wanted), ...(held === undefined ? {} : { held }) }
+        const outcome = await source.fetchModule?.(reference, module, asking)
         return outcome ?? { state: 'absent', answer: `has no modules of ${formatReference(reference)}` }
       })
     },

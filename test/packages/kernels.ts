@@ -7,6 +7,8 @@ import { LAB } from '../support/lab.js'
 /** A kernel of the lab, unpacked by tools that are not ours. */
 export interface LabKernel {
   readonly release: string
+  /** `uname -v`, as its banner has it. */
+  readonly kernelVersion: string
   readonly vmlinux: Buffer
   readonly vmlinuz: Buffer
   /** Raw BTF as objcopy takes it from vmlinux. */
@@ -18,8 +20,8 @@ export function readLabKernel (series: '6.1' | '6.12', scratch: string): LabKern
   const vmlinux = readFileSync(join(folder, 'vmlinux'))
   const section = join(scratch, `${series}.btf`)
   execFileSync('objcopy', ['--dump-section', `.BTF=${section}`, join(folder, 'vmlinux'), '/dev/null'])
-  const release = /Linux version (\S+) \(/.exec(vmlinux.toString('latin1'))?.[1] ?? ''
-  return { release, vmlinux, vmlinuz: readFileSync(join(folder, 'vmlinuz')), btf: readFileSync(section) }
+  const [, release = '', kernelVersion = ''] = /Linux version (\S+) \([^\n]*(#\d[^\n]*)\n/.exec(vmlinux.toString('latin1')) ?? []
+  return { release, kernelVersion, vmlinux, vmlinuz: readFileSync(join(folder, 'vmlinuz')), btf: readFileSync(section) }
 }
 
 const BANNER = Buffer.from('Linux version ')

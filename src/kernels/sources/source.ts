@@ -29,7 +29,7 @@ export interface KernelSource {
   fetchModule?(
     reference: KernelReference,
     module: string,
-    asking: Asking & { readonly base: SharedBtf, readonly build?: WantedBuild }
+    asking: Asking & { readonly base: SharedBtf, readonly held?: HeldCopy, readonly build?: WantedBuild }
   ): Promise<ModuleOutcome>
 }
 
@@ -64,7 +64,10 @@ export interface FoundKernel {
   readonly package?: Provenance['package']
 }
 
-export type SourceOutcome = FoundKernel | { readonly state: 'unchanged' } | Refusal
+/** Kernels of the name that are other builds than the one that is meant. They are recorded as what they are. */
+export interface OtherBuilds { readonly otherBuilds?: readonly FoundKernel[] }
+
+export type SourceOutcome = (FoundKernel | { readonly state: 'unchanged' } | Refusal) & OtherBuilds
 export type ModuleOutcome = { readonly state: 'found', readonly btf: SharedBtf, readonly url: string } | Refusal
 export type Candidates = { readonly state: 'listed', readonly references: readonly KernelReference[] } | Refusal
 

@@ -69,7 +69,8 @@ async function readKernel (image: Uint8Array[], what: string): Promise<ScannedKe
   const scanned = await scanPackedKernel(image, collectGarbage)
   if (scanned !== undefined) return scanned
   const found = await readFileOfKernel(Buffer.concat(image.splice(0)), { place: what, evidence: {} }, BOUNDS.image)
-  return { btf: found.kind === 'vmlinux' ? new Uint8Array(found.btf) : undefined, evidence: 'evidence' in found ? found.evidence ?? {} : {} }
+  const evidence = 'evidence' in found ? found.evidence ?? {} : {}
+  return { btf: found.kind === 'vmlinux' ? new Uint8Array(found.btf) : undefined, evidence }
 }
 
 /**
@@ -90,7 +91,8 @@ export async function extractModules (files: AsyncGenerator<Member>, { release, 
     }
     const bytes = await member.read()
     const compression = detectCompression(bytes)
-    found.push({ name: file.module, elf: compression === undefined ? new Uint8Array(bytes) : await unpackWhole(compression, bytes, BOUNDS.module) })
+    const elf = compression === undefined ? new Uint8Array(bytes) : await unpackWhole(compression, bytes, BOUNDS.module)
+    found.push({ name: file.module, elf })
     if (found.length === names.length) break
   }
   return found
