@@ -103,7 +103,7 @@ const KEY = new Uint8Array(32)
 const SEAL = { make: bytes => sealOf(KEY, 'bench', bytes), matches: (bytes, seal) => isSealedBy([KEY], 'bench', bytes, seal) }
 
 function keepIndex (path, output) {
-  const parts = parseBtfParts(readShared(path), { trailing: BTF_INDEX_FOOTER.SIZE })
+  const parts = parseBtfParts(readShared(path), { allocate: byteLength => new ArrayBuffer(byteLength + BTF_INDEX_FOOTER.SIZE) })
   finishBtfIndex(parts, CONTENT, SEAL)
   writeFileSync(output, new Uint8Array(parts.index))
 }
