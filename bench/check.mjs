@@ -1,11 +1,11 @@
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { Agent, request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { bpftoolMs } from './bpftool.mjs'
 import { FLEET_PATTERN, fillFleet } from './fleet-folder.mjs'
 import { labObjects } from './lab.mjs'
-import { cpuMsOf, startMeasured } from './servers.mjs'
+import { cpuMsOf, residentBytes, startMeasured } from './servers.mjs'
 import { median } from './statistics.mjs'
 
 /** Requests a second of the load beside a check. */
@@ -40,16 +40,18 @@ export async function benchCheck ({ fleets, windows, seconds, most = Infinity })
   return rows.map(row => Object.fromEntries(names.map(name => [name, row[name] ?? ''])))
 }
 
+const MEBIBYTE = 1024 ** 2
+
 /** What one check answers at most (CheckLimits). */
 const MAX_ROWS = 500_000
 
 async function onFleet (cache, kernels, files, bpftool) {
   const service = await startMeasured({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false' })
-  const before = residentMb(service)
+  const before = residentBytes(service)
   const cold = await timed(service, () => check(service.url, files))
   const again = await timed(service, () => check(service.url, files))
   const other = await timed(service, () => check(service.url, files, { serial: 0 }))
-  const resident = residentMb(service) - before
+  const resident = (residentBytes(service) - before) / MEBIBYTE
   await service.stop()
   return {
     kernels: `${kernels}`,
@@ -69,8 +71,7 @@ async function onFleet (cache, kernels, files, bpftool) {
 
 /** Windows with and without checks take turns, so that what else the machine does is in both. */
 async function besideLoad (cache, kernels, kernel, objects, { windows, seconds }) {
-  // Nothing is refused because the machine has much to do: a late answer is what is measured.
-  const service = await startMeasured({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false', CORELO_MAX_DELAY_MS: '0' })
+  const service = await startMeasured({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false' })
   const alone = []
   const beside = []
   await load(service.url, kernel, objects[0], 1)
@@ -131,20 +132,6 @@ async function timed (service, work) {
   const [started, cpu] = [performance.now(), cpuMsOf(service)]
   const value = await work()
   return { value, ms: performance.now() - started, cpu: cpuMsOf(service) - cpu }
-}
-
-function residentMb ({ child }) { return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]) / 1024 }
-
-/** User and system time of one of these files in a loop over all, by the shell's own clock of its children; undefined without bpftool. */
-function bpftoolMs (object, btfs, output) {
-  const script = 'PATH=$PATH:/usr/sbin; object=$1; output=$2; shift 2; ' +
-    'for btf in "$@"; do bpftool gen min_core_btf "$btf" "$output" "$object" >/dev/null 2>&1 || exit 1; done; times'
-  try {
-    const [, children = ''] = execFileSync('/bin/bash', ['-c', script, 'bench', object, output, ...btfs], { stdio: ['ignore', 'pipe', 'ignore'] }).toString().trim().split('\n')
-    return children.split(' ').reduce((sum, part) => sum + 1000 * (60 * Number(part.split('m')[0]) + Number.parseFloat(part.split('m')[1])), 0) / btfs.length
-  } catch {
-    return undefined
-  }
 }
 
 /** POST /relocate at a steady rate; latencies in milliseconds. Each request is another object, so that a worker has to relocate it. */

@@ -1,11 +1,10 @@
 import { execFile, spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { labBtfs, labObjects } from './lab.mjs'
-import { cpuMsOf, startBareRelocated, startMeasured } from './servers.mjs'
+import { cpuMsOf, hashOf, putBytes, startBareRelocated, startMeasured } from './servers.mjs'
 import { median } from './statistics.mjs'
 
 const run = promisify(execFile)
@@ -77,8 +76,7 @@ async function compare (ask, service, other, server, { rounds, seconds }) {
 async function hold (folder, object, btf, checkout) {
   const server = await startMeasured({ CORELO_CACHE_DIR: mkdtempSync(join(folder, 'cache-')) }, checkout)
   for (const [path, body] of [['/kernels/bench/1/x86_64/bench/btf', btf], [`/objects/${hashOf(object)}`, object]]) {
-    const answer = await fetch(server.url + path, { method: 'PUT', body, headers: { 'content-type': 'application/octet-stream' } })
-    if (!answer.ok) throw new Error(`PUT ${path} answered ${answer.status}`)
+    await putBytes(server, path, body)
   }
   await (await fetch(`${server.url}/relocated/${hashOf(object)}/${hashOf(btf)}`)).arrayBuffer()
   return server
@@ -104,5 +102,3 @@ function form (object, btfSha256) {
   const part = (facts, body) => Buffer.concat([Buffer.from(`--bench\r\ncontent-disposition: form-data; ${facts}\r\n\r\n`), body, Buffer.from('\r\n')])
   return Buffer.concat([part('name="btf_sha256"', Buffer.from(btfSha256)), part('name="object"; filename="x.bpf.o"\r\ncontent-type: application/octet-stream', object), Buffer.from('--bench--\r\n')])
 }
-
-function hashOf (bytes) { return `sha256:${createHash('sha256').update(bytes).digest('hex')}` }

@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'undici'
 import { labBtfs, labObjects } from './lab.mjs'
-import { cpuMsOf, startBare, startMeasured } from './servers.mjs'
+import { cpuMsOf, hashOf, putBytes, startBare, startMeasured } from './servers.mjs'
 import { median } from './statistics.mjs'
 
 const CONNECTIONS = 4
@@ -26,13 +25,12 @@ export async function benchRequest ({ requests, rounds }) {
     const service = await startMeasured({ CORELO_CACHE_DIR: cache })
     servers.push(service)
     const btf = readFileSync(kernel.path)
-    const hash = `sha256:${createHash('sha256').update(btf).digest('hex')}`
-    await put(service, '/kernels/bench/1/x86_64/bench/btf', btf)
+    await putBytes(service, '/kernels/bench/1/x86_64/bench/btf', btf)
 
     const rows = []
     for (const form of ['multipart', 'raw body']) {
       for (const objects of ['same object', 'new objects']) {
-        const ask = { form, isNew: objects === 'new objects', object: object.bytes, btfSha256: hash }
+        const ask = { form, isNew: objects === 'new objects', object: object.bytes, btfSha256: hashOf(btf) }
         await load(bare, { ...ask, requests: requests / 2 })
         await load(service, { ...ask, requests: requests / 2 })
         const costs = { bare: [], service: [] }
@@ -65,14 +63,6 @@ function pickObject () {
   return labObjects()
     .map(({ name, path }) => ({ name, bytes: readFileSync(path) }))
     .sort((a, b) => Math.abs(a.bytes.length - 30_000) - Math.abs(b.bytes.length - 30_000))[0]
-}
-
-async function put (server, path, body) {
-  const client = new Client(server.url)
-  const answer = await client.request({ method: 'PUT', path, body, headers: { 'content-type': 'application/octet-stream' } })
-  await answer.body.dump()
-  await client.close()
-  if (answer.statusCode >= 300) throw new Error(`PUT ${path} answered ${answer.statusCode}`)
 }
 
 /** Sends requests over a few connections and tells what each cost the server. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fetch } from 'undici'
@@ -7,6 +7,7 @@ import { openContentStore } from '../dist/store/content-store.js'
 import { openKernelIndex } from '../dist/kernels/kernel-index.js'
 import { sha256 } from '../dist/store/sha256.js'
 import { spawnService } from '../scripts/service.mjs'
+import { cpuMsOfAll } from './servers.mjs'
 
 /** What is promised: how soon after its start a service is ready that holds so many kernels. */
 const PROMISED_MS = { 500: 2000 }
@@ -30,7 +31,7 @@ export async function benchRestart ({ kernels, runs, contentBytes = 200_000 }) {
       await service.listening()
       await answered(`${service.url}/readyz`)
       times.push(performance.now() - started)
-      cpu.push(cpuMs(service.child.pid))
+      cpu.push(cpuMsOfAll(service))
       const held = await countKernels(service.url)
       await service.stop()
       if (held !== kernels) throw new Error(`the service knows ${held} of ${kernels} kernels after its start`)
@@ -54,12 +55,6 @@ async function countKernels (url) {
     cursor = page.next_cursor == null ? undefined : `&cursor=${encodeURIComponent(page.next_cursor)}`
   }
   return count
-}
-
-/** CPU time of a process and its threads up to now. */
-function cpuMs (pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10
 }
 
 /** The answer, once it is 200: a machine that is busy may make the service refuse for a moment. */

@@ -7,11 +7,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { cpuMsOf, startMeasured } from '../bench/servers.mjs'
+import { cpuMsOf } from '../bench/servers.mjs'
 import { printTable } from '../bench/statistics.mjs'
 import { hashOf, runAgents } from './herd/agents.mjs'
 import { startOrigin } from './herd/origin.mjs'
 import { startSharedStore } from './herd/shared-store.mjs'
+import { startService } from './service.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { values } = parseArgs({
@@ -42,8 +43,8 @@ try {
   running.push(store)
   const replicas = []
   for (let i = 0; i < Number(values.replicas); i++) {
-    const replica = await startMeasured({
-      CORELO_CACHE_DIR: join(work, `replica-${i}`), CORELO_BTFHUB_URL: origin.url, CORELO_BTFHUB_DIR: '', CORELO_UPSTREAM: '', CORELO_LOCAL_KERNEL: 'false', ...store.settings
+    const replica = await startService({
+      CORELO_TRUST_UPLOADS: 'true', CORELO_CACHE_DIR: join(work, `replica-${i}`), CORELO_BTFHUB_URL: origin.url, CORELO_BTFHUB_DIR: '', CORELO_UPSTREAM: '', CORELO_LOCAL_KERNEL: 'false', ...store.settings
     })
     running.push({ close: () => replica.stop() })
     replicas.push(replica)
