@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parse } from 'yaml'
 
 const IMAGES = sets({ 'image.service': 'registry.example.com/corelo', 'image.agent': 'registry.example.com/corelo-agent' })
 const AGENT = ['--set', 'agent.enabled=true', '--set', 'agent.objects.configMap.name=my-objects']
@@ -69,9 +71,22 @@ export function findHelm (root) {
     .find(path => path !== undefined && path !== '' && existsSync(path))
 }
 
-export function render (helm, root, args) {
-  const { status, stdout, stderr, error } = spawnSync(helm, ['template', 'corelo', 'deploy/chart', '--namespace', 'corelo', ...IMAGES, ...args], { cwd: root, encoding: 'utf8' })
+export function render (helm, root, args, chart = 'deploy/chart') {
+  const { status, stdout, stderr, error } = spawnSync(helm, ['template', 'corelo', chart, '--namespace', 'corelo', ...IMAGES, ...args], { cwd: root, encoding: 'utf8' })
   return status === 0 ? { text: stdout } : { error: error?.message ?? stderr }
+}
+
+/** What helm prints after an installation, which it leaves out of the manifests: a copy of the chart has a document with it. */
+export function renderNotes (helm, root, args) {
+  const folder = mkdtempSync(join(tmpdir(), 'corelo-chart-'))
+  try {
+    cpSync(join(root, 'deploy/chart'), folder, { recursive: true })
+    writeFileSync(join(folder, 'templates/notes-as-json.yaml'), 'notes: {{ include (print $.Template.BasePath "/NOTES.txt") . | toJson }}\n')
+    const { text, error } = render(helm, root, ['--show-only', 'templates/notes-as-json.yaml', ...args], folder)
+    return text === undefined ? { error } : { text: parse(text).notes }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 }
 
 export function lint (helm, root) {
