@@ -29,9 +29,15 @@ export async function benchCheck ({ fleets, windows, seconds, most = Infinity })
       const fleet = await fillFleet(cache, { kernels, layouts, holdsAll: files > 0 })
       const bpftool = files > 0 ? bpftoolMs(one[0], fleet.files.slice(0, files), join(cache, 'min.btf')) : undefined
       for (const checked of kernels * objects.length > MAX_ROWS ? [one] : [one, objects]) {
-        rows.push({ ...await onFleet(cache, kernels, checked, bpftool === undefined ? undefined : bpftool * kernels * checked.length), 'tables / BTF %': 100 * fleet.bytes.tables / fleet.bytes.btf, 'files in loop': files })
+        rows.push({
+          ...await onFleet(cache, kernels, checked, bpftool === undefined ? undefined : bpftool * kernels * checked.length),
+          'tables / BTF %': 100 * fleet.bytes.tables / fleet.bytes.btf,
+          'files in loop': files
+        })
       }
-      if (isBesideLoad) for (const checked of [one, objects]) rows.push(await besideLoad(cache, kernels, fleet.kernel, checked, { windows, seconds }))
+      if (isBesideLoad) {
+        for (const checked of [one, objects]) rows.push(await besideLoad(cache, kernels, fleet.kernel, checked, { windows, seconds }))
+      }
     } finally {
       rmSync(cache, { recursive: true, force: true })
     }
@@ -107,7 +113,9 @@ async function loopDelayMs (address) {
 
 /** Checks, each of objects that no check has had before, so that nothing of it is known. */
 async function keepChecking (address, objects, signal) {
-  for (let serial = 0; !signal.aborted; serial++) await check(address, objects, { serial, signal }).catch(error => { if (!signal.aborted) throw error })
+  for (let serial = 0; !signal.aborted; serial++) {
+    await check(address, objects, { serial, signal }).catch(error => { if (!signal.aborted) throw error })
+  }
 }
 
 /** Rows of one object as they come; of several objects in groups, since an answer has its limit. */
@@ -116,10 +124,14 @@ async function check (address, files, { serial, signal } = {}) {
   for (const file of files) form.append('object', new Blob([anew(readFileSync(file), serial)]), basename(file))
   form.append('kernels', FLEET_PATTERN)
   if (files.length > 1) form.append('group', 'outcome')
-  const response = await fetch(`${address}/check`, { method: 'POST', body: form, headers: { accept: 'application/x-ndjson' }, ...(signal === undefined ? {} : { signal }) })
+  const response = await fetch(`${address}/check`, {
+    method: 'POST', body: form, headers: { accept: 'application/x-ndjson' }, ...(signal === undefined ? {} : { signal })
+  })
   const lines = (await response.text()).trim().split('\n')
   const { summary } = JSON.parse(lines.at(-1))
-  if (response.status !== 200 || summary.rows !== summary.kernels * files.length) throw new Error(`the check answered ${response.status} with ${lines.length} lines`)
+  if (response.status !== 200 || summary.rows !== summary.kernels * files.length) {
+    throw new Error(`the check answered ${response.status} with ${lines.length} lines`)
+  }
   return summary
 }
 
@@ -146,7 +158,9 @@ async function load (address, kernel, file, seconds) {
     const due = started + i * 1000 / RATE
     const wait = due - performance.now()
     if (wait > 0) await new Promise(resolve => setTimeout(resolve, wait))
-    pending.push(post(agent, `${address}/relocate?kernel_release=${kernel}`, anew(object, i)).then(() => { times.push(performance.now() - due) }))
+    pending.push(
+      post(agent, `${address}/relocate?kernel_release=${kernel}`, anew(object, i)).then(() => { times.push(performance.now() - due) })
+    )
   }
   await Promise.all(pending)
   agent.destroy()
@@ -156,9 +170,12 @@ async function load (address, kernel, file, seconds) {
 
 function post (agent, address, body) {
   return new Promise((resolve, reject) => {
-    const call = httpRequest(address, { agent, method: 'POST', headers: { 'content-type': 'application/octet-stream', 'content-length': body.length } }, response => {
+    const call = httpRequest(address, {
+      agent, method: 'POST', headers: { 'content-type': 'application/octet-stream', 'content-length': body.length }
+    }, response => {
       response.resume()
-      response.on('end', () => response.statusCode === 200 ? resolve() : reject(new Error(`POST /relocate answered ${response.statusCode}`)))
+      response.on('end', () =>
+        response.statusCode === 200 ? resolve() : reject(new Error(`POST /relocate answered ${response.statusCode}`)))
     })
     call.on('error', reject)
     call.end(body)

@@ -17,14 +17,18 @@ import { labBtfs } from './lab.mjs'
 export const FLEET_PATTERN = 'fleet/1/x86_64/*'
 
 /** Structs that tracing objects read. */
-const STRUCTS = ['task_struct', 'sock', 'sock_common', 'request', 'bio', 'file', 'dentry', 'inode', 'mm_struct', 'net_device', 'sk_buff', 'nsproxy', 'super_block']
+const STRUCTS = [
+  'task_struct', 'sock', 'sock_common', 'request', 'bio', 'file', 'dentry', 'inode', 'mm_struct', 'net_device', 'sk_buff', 'nsproxy',
+  'super_block'
+]
 
 /** Rows of the index that are written at a time. */
 const AT_ONCE = 64
 
 /**
  * Fills a cache folder with a fleet: the lab's kernels, the same with structs laid out anew (each with another member in other places),
- * and of these as many as are asked for, which differ in a name that nothing reads. Each has a content, a row and a layout table of its own.
+ * and of these as many as are asked for, which differ in a name that nothing reads. Each has a content, a row and a layout table of its
+ * own.
  *
  * @param holdsAll whether the BTF of each is there; else that of the first of each layout, which is what a check of new objects reads
  * @returns the files of BTF, the bytes of BTF and tables that the kernels have, and a kernel whose BTF is there
@@ -46,7 +50,17 @@ export async function fillFleet (directory, { kernels, layouts, holdsAll }) {
     write(store.pathOf('layout', hash), tableOf(table, hash))
     const at = new Date().toISOString()
     const reference = { distro: 'fleet', distroVersion: '1', arch: 'x86_64', release: `${version}.0-${String(i).padStart(5, '0')}` }
-    rows.push(index.put({ reference, btfSha256: hash, bytes: btf.length, types: 1, source: 'import', provenance: { by: 'bench', at }, firstSeen: at, lastUsed: at, modules: [] }))
+    rows.push(index.put({
+      reference,
+      btfSha256: hash,
+      bytes: btf.length,
+      types: 1,
+      source: 'import',
+      provenance: { by: 'bench', at },
+      firstSeen: at,
+      lastUsed: at,
+      modules: []
+    }))
     if (rows.length < AT_ONCE) continue
     await Promise.all(rows)
     rows = []
@@ -105,7 +119,8 @@ const POINTER_BYTES = 8
 export function withName (btf, name) {
   const added = Buffer.from(`${name}\0`)
   const bytes = Buffer.concat([btf, added])
-  const [headerBytes, stringsOffset, stringsBytes] = [BTF_HEADER.hdrLen, BTF_HEADER.strOff, BTF_HEADER.strLen].map(at => bytes.readUInt32LE(at))
+  const [headerBytes, stringsOffset, stringsBytes] = [BTF_HEADER.hdrLen, BTF_HEADER.strOff, BTF_HEADER.strLen].map(at =>
+    bytes.readUInt32LE(at))
   if (headerBytes + stringsOffset + stringsBytes !== btf.length) throw new Error('strings are not the end of this BTF')
   bytes.writeUInt32LE(stringsBytes + added.length, BTF_HEADER.strLen)
   return bytes

@@ -17,12 +17,14 @@ import { cpuMsOfAll, peakBytes, residentBytes, startMeasured } from './servers.m
 export async function benchPackage ({ runs }) {
   if (!existsSync('/proc/self/clear_refs') || !hasTool('apt-ftparchive')) return []
   const work = mkdtempSync(join(tmpdir(), 'corelo-bench-packages-'))
-  const kernels = ['6.1', '6.12'].flatMap(series => labPackages(series).map(path => ({ path, release: readlinkSync(join(labFolder, 'kernels', series)) })))
+  const kernels = ['6.1', '6.12'].flatMap(series =>
+    labPackages(series).map(path => ({ path, release: readlinkSync(join(labFolder, 'kernels', series)) })))
   const server = await publish(work, kernels.map(({ path }) => path))
   const rows = []
   try {
     const file = join(work, 'repositories.yaml')
-    writeFileSync(file, `repositories: [{ preset: debian, mirror: "http://127.0.0.1:${server.address().port}", suites: [bookworm], arches: [amd64], unsigned: true }]\n`)
+    const mirror = `http://127.0.0.1:${server.address().port}`
+    writeFileSync(file, `repositories: [{ preset: debian, mirror: "${mirror}", suites: [bookworm], arches: [amd64], unsigned: true }]\n`)
     for (const { path, release } of kernels) {
       const measured = []
       for (let run = 0; run < runs; run++) measured.push(await measure(release, { cache: join(work, `cache-${release}-${run}`), file }))
@@ -47,7 +49,9 @@ export async function benchPackage ({ runs }) {
 }
 
 async function measure (release, { cache, file }) {
-  const service = await startMeasured({ CORELO_CACHE_DIR: cache, CORELO_PACKAGES: file, CORELO_LOCAL_KERNEL: 'false', CORELO_TRUST_UPLOADS: 'false' })
+  const service = await startMeasured({
+    CORELO_CACHE_DIR: cache, CORELO_PACKAGES: file, CORELO_LOCAL_KERNEL: 'false', CORELO_TRUST_UPLOADS: 'false'
+  })
   try {
     // A name that no index has: the index is read, and code is compiled, before the count starts.
     await ask(service, 'debian/12/x86_64/6.1.0-1-amd64')
@@ -80,7 +84,10 @@ async function publish (work, packages) {
   mkdirSync(join(root, 'pool'))
   for (const path of packages) symlinkSync(path, join(root, 'pool', basename(path)))
   writeFileSync(join(binary, 'Packages'), execFileSync('apt-ftparchive', ['packages', 'pool'], { cwd: root, maxBuffer: 1 << 28 }))
-  writeFileSync(join(root, 'dists/bookworm/InRelease'), execFileSync('apt-ftparchive', ['-o', 'APT::FTPArchive::Release::Codename=bookworm', 'release', join(root, 'dists/bookworm')]))
+  writeFileSync(
+    join(root, 'dists/bookworm/InRelease'),
+    execFileSync('apt-ftparchive', ['-o', 'APT::FTPArchive::Release::Codename=bookworm', 'release', join(root, 'dists/bookworm')])
+  )
   const server = createServer((request, response) => {
     const file = join(root, decodeURIComponent(new URL(request.url, 'http://localhost').pathname))
     if (!existsSync(file)) return response.writeHead(404).end()

@@ -81,7 +81,9 @@ async function load (server, { form, isNew, object, btfSha256, requests }) {
       const answer = await client.request(request)
       const bytes = await answer.body.arrayBuffer()
       times.push(performance.now() - at)
-      if (answer.statusCode !== 200 || bytes.byteLength !== object.length) throw new Error(`answered ${answer.statusCode} with ${bytes.byteLength} bytes`)
+      if (answer.statusCode !== 200 || bytes.byteLength !== object.length) {
+        throw new Error(`answered ${answer.statusCode} with ${bytes.byteLength} bytes`)
+      }
     }
   }))
   const seconds = (performance.now() - started) / 1000
@@ -106,11 +108,18 @@ function renumber (object, number) {
 const BOUNDARY = 'corelo-bench-boundary'
 
 function multipartRequest (object, btfSha256) {
-  const head = `--${BOUNDARY}\r\ncontent-disposition: form-data; name="btf_sha256"\r\n\r\n${btfSha256}\r\n--${BOUNDARY}\r\ncontent-disposition: form-data; name="object"; filename="x.bpf.o"\r\ncontent-type: application/octet-stream\r\n\r\n`
+  const field = `--${BOUNDARY}\r\ncontent-disposition: form-data; name="btf_sha256"\r\n\r\n${btfSha256}\r\n`
+  const head = `${field}--${BOUNDARY}\r\ncontent-disposition: form-data; name="object"; filename="x.bpf.o"\r\n` +
+    'content-type: application/octet-stream\r\n\r\n'
   const body = Buffer.concat([Buffer.from(head), object, Buffer.from(`\r\n--${BOUNDARY}--\r\n`)])
   return { method: 'POST', path: '/relocate', headers: { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` }, body }
 }
 
 function rawRequest (object, btfSha256) {
-  return { method: 'POST', path: `/relocate?btf_sha256=${encodeURIComponent(btfSha256)}`, headers: { 'content-type': 'application/octet-stream' }, body: object }
+  return {
+    method: 'POST',
+    path: `/relocate?btf_sha256=${encodeURIComponent(btfSha256)}`,
+    headers: { 'content-type': 'application/octet-stream' },
+    body: object
+  }
 }

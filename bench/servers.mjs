@@ -14,7 +14,9 @@ export async function startBareRelocated (address) { return await start('bare-re
  * the machine has much to do.
  */
 export async function startMeasured (settings, checkout) {
-  return await startService({ CORELO_TRUST_UPLOADS: 'true', CORELO_MAX_DELAY_MS: '0', ...settings }, checkout === undefined ? {} : { checkout })
+  return await startService(
+    { CORELO_TRUST_UPLOADS: 'true', CORELO_MAX_DELAY_MS: '0', ...settings }, checkout === undefined ? {} : { checkout }
+  )
 }
 
 /** Uploads BTF of a kernel, or an object. */

@@ -20,8 +20,11 @@ const isCi = !['', '0', 'false', undefined].includes(process.env.CI)
 const files = process.argv.slice(2)
 const sources = files.length > 0 ? files.map(readSource) : [...examples(), ...charts()]
 const documents = sources.flatMap(({ name, text }) => parseManifests(name, text))
-const noteProblems = sources.flatMap(({ name, text, notes }) => notes === undefined ? [] : checkNotes(notes, parseManifests(name, text)).map(problem => `${name}: NOTES: ${problem}`))
-const problems = [...checkSchemas(root, documents), ...checkPodSecurity(documents), ...await checkAgreement(root, documents), ...noteProblems]
+const noteProblems = sources.flatMap(({ name, text, notes }) =>
+  notes === undefined ? [] : checkNotes(notes, parseManifests(name, text)).map(problem => `${name}: NOTES: ${problem}`))
+const problems = [
+  ...checkSchemas(root, documents), ...checkPodSecurity(documents), ...await checkAgreement(root, documents), ...noteProblems
+]
 
 for (const problem of problems) console.error(problem)
 console.log(`${documents.length} documents of ${sources.length} manifests, ${problems.length} problems`)

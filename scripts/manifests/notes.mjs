@@ -24,9 +24,11 @@ export function checkNotes (notes, documents) {
     ...shell.status === 0 ? [] : [`the shell does not take its commands: ${shell.stderr}`],
     ...notes.includes(image) ? [] : [`the image ${image} is not named`],
     ...matches(/deployment\/(\S+)/g, notes).filter(name => !named('Deployment', name)).map(name => `there is no Deployment ${name}`),
-    ...matches(/svc\/(\S+)|http:\/\/([\w-]+)\.[\w-]+\.svc/g, notes).filter(name => !named('Service', name)).map(name => `there is no Service ${name}`),
+    ...matches(/svc\/(\S+)|http:\/\/([\w-]+)\.[\w-]+\.svc/g, notes).filter(name => !named('Service', name)).map(name =>
+      `there is no Service ${name}`),
     ...neededBy(spec).filter(name => !notes.includes(name)).map(name => `the pods need the ${name}, which is not named`),
-    ...audiences.filter(audience => audience !== settings.get('CORELO_JWT_AUDIENCE')).map(audience => `no token for the audience ${audience} is taken`),
+    ...audiences.filter(audience => audience !== settings.get('CORELO_JWT_AUDIENCE')).map(audience =>
+      `no token for the audience ${audience} is taken`),
     ...auth === 'none' || notes.includes('authorization: Bearer') ? [] : ['callers need a token, and the request has none']
   ]
 }
@@ -36,7 +38,9 @@ function neededBy (spec) {
   const sources = (spec.volumes ?? []).flatMap(volume => [volume, ...volume.projected?.sources ?? []])
   const references = containersOf(spec).flatMap(({ env = [] }) => env.flatMap(({ valueFrom }) => valueFrom ?? []))
   const secrets = [...sources.flatMap(({ secret }) => secret ?? []), ...references.flatMap(({ secretKeyRef }) => secretKeyRef ?? [])]
-  const maps = [...sources.flatMap(({ configMap }) => configMap ?? []), ...references.flatMap(({ configMapKeyRef }) => configMapKeyRef ?? [])]
+  const maps = [
+    ...sources.flatMap(({ configMap }) => configMap ?? []), ...references.flatMap(({ configMapKeyRef }) => configMapKeyRef ?? [])
+  ]
   const needed = [...secrets.map(source => ({ ...source, kind: 'Secret' })), ...maps.map(source => ({ ...source, kind: 'ConfigMap' }))]
     .filter(({ optional, name }) => optional !== true && name !== 'kube-root-ca.crt')
   return [...new Set(needed.map(({ kind, secretName, name }) => `${kind} ${secretName ?? name}`))]
