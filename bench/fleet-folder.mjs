@@ -6,7 +6,7 @@ import { BtfKind } from '../dist/btf/constants.js'
 import { BTF_HEADER, BTF_MEMBER, BTF_TYPE } from '../dist/btf/layout.js'
 import { parseRawBtf } from '../dist/btf/parse.js'
 import { openKernelIndex } from '../dist/kernels/kernel-index.js'
-import { CHECKSUM_SIZE, LAYOUT_HEADER } from '../dist/layout/format.js'
+import { LAYOUT_HEADER, partsOf } from '../dist/layout/format.js'
 import { buildLayoutTable } from '../dist/layout/index.js'
 import { openContentStore } from '../dist/store/content-store.js'
 import { sha256 } from '../dist/store/sha256.js'
@@ -86,11 +86,12 @@ function layOut (layouts) {
   })
 }
 
-/** A table says of which content it is, and has a checksum over that. */
+/** A table says of which content it is, and has a checksum over that and the rest of what comes before the entries. */
 export function tableOf (table, hash) {
   const bytes = Buffer.from(table)
   bytes.write(layoutContent(hash), LAYOUT_HEADER.content, 'latin1')
-  bytes.write(digest('sha256', bytes.subarray(0, -CHECKSUM_SIZE), 'hex'), bytes.length - CHECKSUM_SIZE, 'hex')
+  const { checksum } = partsOf(bytes.readUInt32LE(LAYOUT_HEADER.names), bytes[LAYOUT_HEADER.bucketBits])
+  bytes.write(digest('sha256', bytes.subarray(0, checksum), 'hex'), checksum, 'hex')
   return bytes
 }
 

@@ -35,7 +35,8 @@ const SUREST: ReadonlyArray<HistoryPlace['found']> = ['named', 'renamed', 'moved
 export function findPlaces (btf: Btf, wanted: TypeName, member: string | null): Places {
   const ids = findTypes(btf, wanted).slice(0, MAX_TYPES)
   if (ids.length === 0) return { state: 'type_missing', places: [] }
-  const all = ids.flatMap(id => member === null ? [placeOfType(btf, id, wanted)] : placesOfMember(btf, id, member))
+  const work = newWork(LIMITS.cSteps)
+  const all = ids.flatMap(id => member === null ? [placeOfType(btf, id, wanted)] : placesOfMember(btf, id, member, work))
   const surest = SUREST.find(found => all.some(place => place.found === found))
   const texts = new Map(all.filter(({ found }) => found === surest).map(place => [JSON.stringify(place), place]))
   return { state: all.length === 0 ? 'missing' : 'present', places: [...texts.values()] }
@@ -43,12 +44,11 @@ export function findPlaces (btf: Btf, wanted: TypeName, member: string | null): 
 
 function placeOfType (btf: Btf, id: TypeId, wanted: TypeName): HistoryPlace {
   const size = sizeOf(btf, id)
-  const type = wanted.kind === 'typedef' ? typeText(btf, referencedType(btf, id), true) : formatTypeName(wanted)
+  const type = wanted.kind === 'typedef' ? typeText(btf, referencedType(btf, id), { isPlain: true }) : formatTypeName(wanted)
   return { path: '', type, bit_offset: 0, bit_size: size === null ? null : 8 * size, is_bitfield: false, found: 'named', value: null }
 }
 
-function placesOfMember (btf: Btf, root: TypeId, member: string): HistoryPlace[] {
-  const work = newWork(LIMITS.cSteps)
+function placesOfMember (btf: Btf, root: TypeId, member: string, work: Work): HistoryPlace[] {
   const id = strip(btf, root, work)
   if (isEnum(kindOf(btf, id))) return placesOfEnumerator(btf, id, member, work)
   const as = (found: HistoryPlace['found'], ...paths: ReadonlyArray<Path | undefined>): HistoryPlace[] =>
@@ -57,7 +57,8 @@ function placesOfMember (btf: Btf, root: TypeId, member: string): HistoryPlace[]
   if (named.length > 0) return named
   const renamed = as('renamed', ...otherNamesOf(nameOf(btf, id), member).map(path => findPath(btf, id, path, work)))
   if (renamed.length > 0 || member.includes('.')) return renamed
-  const names = membersOf(btf, id, work).map(({ name }) => name)
+  // A list, unlike a walk, takes memory for each member. Of a type that has too many there is no guess.
+  const names = tryWithin(() => membersOf(btf, id, newWork(LIMITS.cMembers)), () => []).map(({ name }) => name)
   const findNear = (most: number): HistoryPlace[] =>
     as('similar', ...nearNames(member, names, most).map(name => findPath(btf, id, name, work)))
   const spelled = findNear(NEAR.underscores)
@@ -73,7 +74,7 @@ function placesOfEnumerator (btf: Btf, id: TypeId, name: string, work: Work): Hi
     const size = resolveSize(btf, id)
     return [{
       path: name,
-      type: typeText(btf, id, true),
+      type: typeText(btf, id, { isPlain: true }),
       bit_offset: 0,
       bit_size: 8 * size,
       is_bitfield: false,
@@ -91,7 +92,7 @@ export function placeOfPath (btf: Btf, path: Path): MemberPlace {
   const size = last === undefined ? null : sizeOf(btf, last.type)
   return {
     path: pathText(path),
-    type: last === undefined ? '' : typeText(btf, last.type, true),
+    type: last === undefined ? '' : typeText(btf, last.type, { isPlain: true }),
     bit_offset: path.some(({ isPointer }) => isPointer) ? null : path.reduce((sum, { bits }) => sum + bits, 0),
     bit_size: width !== 0 ? width : size === null ? null : 8 * size,
     is_bitfield: width !== 0

@@ -4,7 +4,7 @@ import { writeHeader } from '../c-types/header.js'
 import { findTypes, formatTypeName, requireTypes } from '../c-types/named-types.js'
 import { findPlaces } from '../c-types/places.js'
 import { searchTypes } from '../c-types/search.js'
-import { defineType, writeType, type NamedTypes } from '../c-types/type-definition.js'
+import { defineTypes, writeDefinitions, type NamedTypes } from '../c-types/type-definition.js'
 import { AppError } from '../errors.js'
 import { sha256 } from '../store/sha256.js'
 import { attachShared } from './attached-btfs.js'
@@ -28,15 +28,15 @@ export function writeObjectTypes ({ object, objectSha256, wanted }: WriteObjectT
 
 function writeNamed (btf: Btf, wanted: NamedTypes, owner: string): WrittenTypes {
   const ids = requireTypes(btf, wanted, owner)
-  if (wanted.form === 'c') return written(ids.map(id => writeType(btf, id, wanted.kind)).join('\n'))
-  return written(JSON.stringify(ids.map(id => defineType(btf, id, wanted.kind))))
+  if (wanted.form === 'c') return written(writeDefinitions(btf, ids, wanted.kind))
+  return written(JSON.stringify(defineTypes(btf, ids, wanted.kind)))
 }
 
 /** @throws AppError `not_found` where neither kernel has such a type */
 export function writeDifferences ({ from, to, wanted }: DiffTypesTask): WrittenDifferences {
   const [before, after] = [from, to].map(btf => {
     const target = attachShared(btf)
-    return findTypes(target, wanted).map(id => defineType(target, id, wanted.kind))
+    return defineTypes(target, findTypes(target, wanted), wanted.kind)
   })
   const types = diffTypes(before ?? [], after ?? [])
   if (types.length === 0) {

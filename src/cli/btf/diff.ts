@@ -1,6 +1,6 @@
 import { diffTypes } from '../../c-types/diff.js'
 import { findTypes, formatTypeName, type TypeName } from '../../c-types/named-types.js'
-import { defineType } from '../../c-types/type-definition.js'
+import { defineTypes } from '../../c-types/type-definition.js'
 import { AppError } from '../../errors.js'
 import { parseQuery } from '../../identity/reference.js'
 import { sha256 } from '../../store/sha256.js'
@@ -100,6 +100,6 @@ async function readTypes (
   const { vmlinux } = parseTarget(target)
   return {
     kernel: { kernel: target.kernel ?? target.vmlinux.name, btf_sha256: sha256(target.vmlinux.bytes), source: target.source },
-    types: findTypes(vmlinux, wanted).map(id => defineType(vmlinux, id, wanted.kind))
+    types: defineTypes(vmlinux, findTypes(vmlinux, wanted), wanted.kind)
   }
 }

@@ -1,7 +1,7 @@
 import { writeHeader } from '../../c-types/header.js'
 import { requireTypes } from '../../c-types/named-types.js'
 import { searchTypes } from '../../c-types/search.js'
-import { defineType, writeType, type WantedTypes } from '../../c-types/type-definition.js'
+import { defineTypes, writeDefinitions, type WantedTypes } from '../../c-types/type-definition.js'
 import type { FoundType } from '../../wire/types.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
@@ -81,8 +81,8 @@ async function readHere (options: Arguments, wanted: Wanted): Promise<string> {
   }
   const ids = requireTypes(vmlinux, wanted, target.kernel ?? target.vmlinux.name)
   return wanted.form === 'json'
-    ? jsonText(ids.map(id => defineType(vmlinux, id, wanted.kind)))
-    : ids.map(id => writeType(vmlinux, id, wanted.kind)).join('\n')
+    ? jsonText(defineTypes(vmlinux, ids, wanted.kind))
+    : writeDefinitions(vmlinux, ids, wanted.kind)
 }
 
 async function askService (options: Arguments, wanted: Wanted): Promise<string> {
