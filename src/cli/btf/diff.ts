@@ -1,10 +1,9 @@
-import { diffTypes } from '../../c-types/diff.js'
-import { findTypes, formatTypeName, type TypeName } from '../../c-types/named-types.js'
-import { defineTypes } from '../../c-types/type-definition.js'
-import { AppError } from '../../errors.js'
+import type { Btf } from '../../btf/btf.js'
+import { diffKernels } from '../../c-types/diff-kernels.js'
+import { formatTypeName, type TypeName } from '../../c-types/named-types.js'
 import { parseQuery } from '../../identity/reference.js'
 import { sha256 } from '../../store/sha256.js'
-import type { KernelOfTypes, TypeDefinition, TypesDiffJson } from '../../wire/types.js'
+import type { KernelOfTypes, TypesDiffJson } from '../../wire/types.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { parseTarget } from '../parse-target.js'
@@ -71,11 +70,9 @@ async function diffRemotely (options: Arguments, wanted: TypeName): Promise<Type
 
 async function diffHere (options: Arguments, wanted: TypeName): Promise<TypesDiffJson> {
   const [before, after] = targetsOf(options)
-  const [from, to] = [await readTypes(before, wanted), await readTypes(after, wanted)]
-  const types = diffTypes(from.types, to.types)
-  const type = formatTypeName(wanted)
-  if (types.length === 0) throw new AppError('not_found', `Neither kernel has a type ${type}.`, { type })
-  return { type, from: from.kernel, to: to.kernel, is_same: types.every(({ change }) => change === 'same'), types }
+  const [from, to] = [await readKernel(before), await readKernel(after)]
+  const { isSame, types } = diffKernels(from.vmlinux, to.vmlinux, wanted)
+  return { type: formatTypeName(wanted), from: from.kernel, to: to.kernel, is_same: isSame, types }
 }
 
 /** Which kernels are meant. */
@@ -92,14 +89,10 @@ function targetsOf (options: Arguments): readonly [TargetRequest, TargetRequest]
   return [target(first, options.get('from')), target(second, options.get('to'))]
 }
 
-async function readTypes (
-  request: TargetRequest,
-  wanted: TypeName
-): Promise<{ readonly kernel: KernelOfTypes, readonly types: readonly TypeDefinition[] }> {
+async function readKernel (request: TargetRequest): Promise<{ readonly kernel: KernelOfTypes, readonly vmlinux: Btf }> {
   const target = await findTarget(request, placesFrom(process.env))
-  const { vmlinux } = parseTarget(target)
   return {
     kernel: { kernel: target.kernel ?? target.vmlinux.name, btf_sha256: sha256(target.vmlinux.bytes), source: target.source },
-    types: defineTypes(vmlinux, findTypes(vmlinux, wanted), wanted.kind)
+    vmlinux: parseTarget(target).vmlinux
   }
 }
