@@ -7,7 +7,7 @@ import type { KernelOfTypes, TypesDiffJson } from '../../wire/types.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { parseTarget } from '../parse-target.js'
-import { requireServerFor } from '../target-options.js'
+import { requireServerFor, SERVER_OPTIONS } from '../target-options.js'
 import { findTarget, placesFrom } from '../target.js'
 import type { TargetRequest } from '../target-request.js'
 import { paintFor } from '../terminal.js'
@@ -33,8 +33,7 @@ export const spec: CommandSpec = {
       help: 'BTF of a kernel instead: raw, or a file that has it (vmlinux, vmlinuz, .btf.tar.xz, .deb, .rpm). Once it stands for --from, ' +
         'given again for --to.'
     },
-    server: { short: 's', value: 'URL', help: 'Let a service do it, which knows the kernels. Default: here, with the local cache.' },
-    'token-file': { value: 'FILE', help: 'With --server: file with the token to send.' },
+    ...SERVER_OPTIONS,
     json: { help: 'Print JSON instead, with the members that are the same in both.' },
     help: { short: 'h', help: 'Print this text.' }
   },
