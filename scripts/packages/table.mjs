@@ -2,7 +2,7 @@
 
 const COLUMNS = ['suite', 'arch', 'offered', 'fetched', 'failed', 'compared', 'equal', 'GB', 'CPU s mean', 'CPU s max']
 
-export function summarise ({ suites, rows, distinct, seed }) {
+export function summarise ({ suites, rows, distinct, indexCpu, seed }) {
   const lines = suites.flatMap(({ suite, arches, kernels, hasExpired }) => arches.map(arch => {
     const own = rows.filter(row => row.suite === suite && row.arch === arch)
     const fetched = own.filter(({ reason }) => reason === '')
@@ -25,7 +25,7 @@ export function summarise ({ suites, rows, distinct, seed }) {
   return [
     text, '',
     `${distinct} kernels offered, those that two suites have once; ${fetched.length} fetched, ${rows.length - fetched.length} failed, ${distinct - rows.length} not tried; ${rows.filter(({ equal }) => equal === true).length} of ${rows.filter(({ equal }) => equal !== undefined).length} compared are equal`,
-    `${(fetched.reduce((sum, { bytes }) => sum + bytes, 0) / 1e9).toFixed(1)} GB of packages, ${fetched.reduce((sum, { cpu }) => sum + cpu, 0).toFixed(0)} s of CPU (seed ${seed})`,
+    `${(fetched.reduce((sum, { bytes }) => sum + bytes, 0) / 1e9).toFixed(1)} GB of packages, ${fetched.reduce((sum, { cpu }) => sum + cpu, 0).toFixed(0)} s of CPU, and ${indexCpu.toFixed(0)} s before that for the indexes (seed ${seed})`,
     ...[...failures].flatMap(([reason, kernels]) => ['', `${kernels.length} times: ${reason}`, ...kernels.slice(0, 10).map(kernel => `  ${kernel}`)])
   ].join('\n')
 }
