@@ -1,5 +1,6 @@
 import { AppError } from '../errors.js'
 import type { SharedBtf } from '../store/btf-memory.js'
+import type { KeepModules } from './keep-modules.js'
 import type { KernelIndex } from './kernel-index.js'
 import { isFetched, recordKey, type KernelRecord } from './kernel-record.js'
 import { formatReference, type KernelReference } from '../identity/reference.js'
@@ -17,6 +18,7 @@ import type { SourceRequests } from './source-requests.js'
 export interface FetchedKernelsOptions {
   readonly sources: readonly KernelSource[]
   readonly requests: SourceRequests
+  readonly keepModules: KeepModules
   readonly index: KernelIndex
   readonly btfs: BtfAccess
   /** Age in milliseconds at which what was fetched is asked for again. */
@@ -49,6 +51,7 @@ export interface FetchedKernels {
 export function createFetchedKernels ({
   sources,
   requests,
+  keepModules,
   index,
   btfs,
   staleMs,
@@ -75,15 +78,9 @@ export function createFetchedKernels ({
       if (error !== undefined) throw error
       return // absent: whoever needs it says so
     }
-    await btfs.keep(found.btf, 'fetched')
-    const current = index.get(record.reference, base.sha256)
-    if (current === undefined) {
-      throw new AppError('source_failed', `The BTF of ${kernel} changed while that of its module ${name} was fetched; try again.`,
-        { kernel, source: source.name })
-    }
-    const provenance = { by: source.name, at: new Date().toISOString(), url: found.url }
-    const module = { name, btfSha256: found.btf.sha256, bytes: found.btf.parts.byteLength, source: source.name, provenance }
-    await index.add({ ...current, modules: [module] })
+    if (await keepModules([{ name, btf: found.btf, url: found.url }], record.reference, base.sha256, source.name)) return
+    throw new AppError('source_failed', `The BTF of ${kernel} changed while that of its module ${name} was fetched; try again.`,
+      { kernel, source: source.name })
   }
 
   /** The content, from the source of a kernel that has it. */
@@ -114,7 +111,11 @@ export function createFetchedKernels ({
         if (source?.fetchModule === undefined || missing.length === 0) continue
         const work = inTurn(`${recordKey(record)} ${missing.join()}`, caller, async () => {
           const base = await btfs.load(record.btfSha256)
-          for (const name of missing) await obtainModule(record, source, name, base)
+          for (const name of missing) {
+            const current = index.get(record.reference, record.btfSha256) ?? record
+            if (hasModules(current, [name], trustUploads)) continue // the one before brought it along
+            await obtainModule(record, source, name, base)
+          }
         })
         await jobs.race(record.reference, work, waitMs)
       }

@@ -2,7 +2,8 @@ import type { Outcomes } from '../fetch/refusals.js'
 import type { WantedBuild } from './matches.js'
 import { formatQuery, formatReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import { createSingleFlight } from '../store/single-flight.js'
-import type { Candidates, FoundKernel, HeldCopy, KernelSource, ModuleOutcome, SourceOutcome } from './sources/source.js'
+import type { KeepModules } from './keep-modules.js'
+import type { Candidates, FoundKernel, HeldCopy, KernelSource, ModuleOutcome, OpenedModule, SourceOutcome } from './sources/source.js'
 import type { Refusal } from '../fetch/refusal.js'
 import type { SharedBtf } from '../store/btf-memory.js'
 
@@ -12,6 +13,8 @@ export interface SourceRequestsOptions {
   readonly deadlineMs: number
   /** Puts what was found into the store. Part of the one flight, so that it happens once. */
   readonly keep: (found: FoundKernel, source: string) => Promise<void>
+  /** The same of modules that came along with one that was asked for. */
+  readonly keepModules: KeepModules
 }
 
 /**
@@ -36,7 +39,7 @@ export interface SourceRequests {
   close(): void
 }
 
-export function createSourceRequests ({ outcomes, deadlineMs, keep }: SourceRequestsOptions): SourceRequests {
+export function createSourceRequests ({ outcomes, deadlineMs, keep, keepModules }: SourceRequestsOptions): SourceRequests {
   const flights = createSingleFlight<unknown>()
   const closing = new AbortController()
   const counts = new Map<string, { source: string, outcome: string, count: number }>()
@@ -98,7 +101,10 @@ export function createSourceRequests ({ outcomes, deadlineMs, keep }: SourceRequ
       const key = `module ${formatReference(wanted)} ${base.sha256} ${module}`
       return await ask<ModuleOutcome>(source, key, async signal => {
         const reference = referenceOf(wanted)
-        const asking = { signal, via: [], base, build: buildOf(wanted), ...(held === undefined ? {} : { held }) }
+        const keepOthers = async (modules: AsyncIterable<OpenedModule>): Promise<void> => {
+          await keepModules(modules, reference, base.sha256, source.name)
+        }
+        const asking = { signal, via: [], base, build: buildOf(wanted), keepOthers, ...(held === undefined ? {} : { held }) }
         const outcome = await source.fetchModule?.(reference, module, asking)
         return outcome ?? { state: 'absent', answer: `has no modules of ${formatReference(reference)}` }
       })

@@ -6,17 +6,17 @@ import { formatReference } from '../identity/reference.js'
 import type { FetchJob } from '../kernels/fetch-jobs.js'
 import type { WantedBuild } from '../kernels/matches.js'
 import { openOrRefuse } from '../kernels/sources/open.js'
-import type { FoundKernel, OpenKernel } from '../kernels/sources/source.js'
+import type { FoundKernel, OpenedModule, OpenKernel } from '../kernels/sources/source.js'
 import type { SharedBtf } from '../store/btf-memory.js'
 import type { Sha256 } from '../store/sha256.js'
 import { createSingleFlight } from '../store/single-flight.js'
-import { downloadPackage } from './download.js'
+import { downloadPackage, type Downloaded } from './download.js'
 import type { Indexes } from './indexes.js'
 import type { Publication } from './publication.js'
 import type { PackageFile } from './published.js'
 import type { Repository } from './repository.js'
 import { below } from './urls.js'
-import type { KernelTask } from './worker/protocol.js'
+import type { KernelTask, ModulesTask } from './worker/protocol.js'
 
 export interface PackageContentsOptions {
   readonly indexes: Indexes
@@ -29,19 +29,28 @@ export interface PackagedBuild extends WantedBuild {
   readonly btf: Sha256
 }
 
-export interface OpenedModule {
-  readonly btf: SharedBtf
+/** ELF file or raw BTF of a module, and where it was. */
+export interface PackagedModule {
+  readonly bytes: Uint8Array
   readonly url: string
+}
+
+interface Reading {
+  readonly job: FetchJob
+  readonly signal: AbortSignal
 }
 
 /** What packages have in them. Nothing rejects for what an origin did. */
 export interface PackageContents {
   /** The kernel of a package. One download for all who ask at a time. */
-  kernel(publication: Publication, job: FetchJob, signal: AbortSignal): Promise<FoundKernel | Refusal>
+  kernel(publication: Publication, reading: Reading): Promise<FoundKernel | Refusal>
   /** One module of a kernel; undefined where its packages do not have it. */
   module(
-    name: string, publication: Publication, asking: { readonly base: SharedBtf, readonly job: FetchJob, readonly signal: AbortSignal }
+    name: string, publication: Publication, reading: Reading & { readonly base: SharedBtf }
   ): Promise<OpenedModule | undefined | Refusal>
+  /** All modules of a kernel that have BTF, by their names. */
+  allModules(publication: Publication, reading: Reading): Promise<ReadonlyMap<string, PackagedModule> | Refusal>
+  openModule(name: string, module: PackagedModule, base: SharedBtf): Promise<OpenedModule | Refusal>
   /** The build in a package, where that was read since the start. */
   buildIn(publication: Publication): PackagedBuild | undefined
   stats(): { readonly downloads: number, readonly bytes: number, readonly failures: number }
@@ -100,6 +109,8 @@ export function createPackageContents ({ indexes, open, lanes }: PackageContents
     return base
   }
 
+  const urlOf = (publication: Publication, { path }: PackageFile): string => shownUrl(below(baseOf(publication), path))
+
   const kernelTask = async ({ repository, kernel: { reference, image } }: Publication): Promise<KernelTask> => ({
     kind: 'kernel',
     format: repository.type === 'rpm' ? 'rpm' : 'deb',
@@ -118,38 +129,51 @@ export function createPackageContents ({ indexes, open, lanes }: PackageContents
     return { signedBy: { keys: keyring.keys.map(key => key.write()), what: keyring.what } }
   }
 
-  const readModule = async (
-    module: string, publication: Publication, file: PackageFile, job: FetchJob, signal: AbortSignal
-  ): Promise<Uint8Array | undefined | Refusal> => await lanes.run(job, async () => {
+  const readModules = async (
+    names: ModulesTask['names'], publication: Publication, file: PackageFile, job: FetchJob, signal: AbortSignal
+  ): Promise<Downloaded<ModulesTask>> => await lanes.run(job, async () => {
     const { kind: _, ...common } = await kernelTask(publication)
-    const downloaded = await downloadPackage({
+    return await downloadPackage({
       client: indexes.clientOf(publication.repository),
       url: below(baseOf(publication), file.path),
       file,
-      task: { ...common, kind: 'modules', names: [module], sha256: file.sha256, what: file.name },
+      task: { ...common, kind: 'modules', names, sha256: file.sha256, what: file.name },
       signal,
       onBytes: bytes => { job.report({ phase: 'package', bytes, total: file.bytes }) }
     })
-    return downloaded.state === 'ok' ? downloaded.value.find(({ name }) => name === module)?.elf : downloaded
   })
 
+  const openModule = async (name: string, { bytes, url }: PackagedModule, base: SharedBtf): Promise<OpenedModule | Refusal> => {
+    const opened = await openOrRefuse(open, { bytes }, { names: [], base }, `${url}: ${name}`)
+    return opened.state === 'opened' ? { name, btf: opened.btf, url } : opened
+  }
+
   return {
-    kernel: async (publication, job, signal) => {
+    kernel: async (publication, { job, signal }) => {
       const { bytes } = publication.kernel.image
       const work = async (): Promise<FoundKernel | Refusal> => await counted(bytes, () => readKernel(publication, job, signal))
       return await flights.run(keyOf(publication), () => lanes.run(job, work))
     },
     async module (name, publication, { base, job, signal }) {
       for (const file of publication.kernel.modules) {
-        const found = await readModule(name, publication, file, job, signal)
-        if (found === undefined) continue
-        if ('state' in found) return found
-        const url = shownUrl(below(baseOf(publication), file.path))
-        const opened = await openOrRefuse(open, { bytes: found }, { names: [], base }, `${url}: ${name}`)
-        return opened.state === 'opened' ? { btf: opened.btf, url } : opened
+        const found = await readModules([name], publication, file, job, signal)
+        if (found.state !== 'ok') return found
+        const [module] = found.value
+        if (module !== undefined) return await openModule(name, { bytes: module.bytes, url: urlOf(publication, file) }, base)
       }
       return undefined
     },
+    async allModules (publication, { job, signal }) {
+      const modules = new Map<string, PackagedModule>()
+      for (const file of publication.kernel.modules) {
+        const found = await readModules('all', publication, file, job, signal)
+        if (found.state !== 'ok') return found
+        const url = urlOf(publication, file)
+        for (const { name, bytes } of found.value) if (!modules.has(name)) modules.set(name, { bytes, url })
+      }
+      return modules
+    },
+    openModule,
     buildIn: publication => builds.get(keyOf(publication)),
     stats: () => ({ ...counts })
   }

@@ -10,6 +10,7 @@ import type {
 } from '../kernels/sources/source.js'
 import type { Published } from '../kernels/types.js'
 import type { SharedBtf } from '../store/btf-memory.js'
+import { createAllModules } from './all-modules.js'
 import { chooseBuild, formatBuild } from './choose-build.js'
 import { DOWNLOAD_MS } from './download.js'
 import type { Indexes, KnownIndex } from './indexes.js'
@@ -26,6 +27,8 @@ export interface PackagesSourceOptions {
   readonly jobs: FetchJobs
   /** Packages that are downloaded at once. */
   readonly downloads: number
+  /** Whether all modules of a kernel are taken when one is asked for. */
+  readonly takesAllModules?: boolean
 }
 
 export interface PackagesSource extends KernelSource {
@@ -60,9 +63,12 @@ interface Look {
 }
 
 /** The package repositories of distributions: each kernel's BTF is in the vmlinuz of its package. */
-export function createPackagesSource ({ repositories, indexes, open, jobs, downloads }: PackagesSourceOptions): PackagesSource {
+export function createPackagesSource (
+  { repositories, indexes, open, jobs, downloads, takesAllModules = false }: PackagesSourceOptions
+): PackagesSource {
   const lanes = createLanes(downloads)
   const contents = createPackageContents({ indexes, open, lanes })
+  const all = takesAllModules ? createAllModules(contents) : undefined
 
   /** By name, for as long as the indexes stay the same. */
   const names = new Map<Repository, { kernels: readonly PublishedKernel[] | undefined, byName: ReadonlyMap<string, PublishedKernel> }>()
@@ -152,7 +158,7 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
     const job = beginJob(reference, builds[0]?.kernel.image.bytes)
     try {
       for (const build of builds) {
-        const outcome = await contents.kernel(build, job, signal)
+        const outcome = await contents.kernel(build, { job, signal })
         if (outcome.state === 'found') found.push(outcome)
         else refusals.push(outcome)
       }
@@ -176,7 +182,7 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
     const own = builds.find(({ kernel: { image } }) => image.sha256 === held?.etag)
     if (own !== undefined) return own
     for (const build of builds) {
-      const read = contents.buildIn(build) === undefined ? await contents.kernel(build, job, signal) : undefined
+      const read = contents.buildIn(build) === undefined ? await contents.kernel(build, { job, signal }) : undefined
       if (read !== undefined && read.state !== 'found') return read
       const known = contents.buildIn(build)
       if (known?.btf === base.sha256 && agreementOfBuild(wanted, known) !== 'other') return build
@@ -242,7 +248,7 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
         otherBuilds
       }
     },
-    async fetchModule (reference, module, { signal, base, held, build: wanted = {} }): Promise<ModuleOutcome> {
+    async fetchModule (reference, module, { signal, base, held, keepOthers, build: wanted = {} }): Promise<ModuleOutcome> {
       let unread: readonly Refusal[] = []
       for await (const { publications: builds, refusals } of searchBuilds(reference)) {
         unread = refusals
@@ -252,6 +258,8 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
           const build = await buildOfBtf(builds, { base, held, wanted, job, signal })
           if (build === undefined) continue
           if ('state' in build) return build
+          const outcome = await all?.fetch(module, build, { base, job, signal, ...(keepOthers === undefined ? {} : { keepOthers }) })
+          if (outcome !== undefined) return outcome
           const found = await contents.module(module, build, { base, job, signal })
           if (found === undefined) {
             return { state: 'absent', answer: `has no module ${module} in the packages of ${formatReference(reference)}` }

@@ -59,6 +59,18 @@ export function readFromDeb (deb: string, path: string): Buffer {
   return execFileSync('/bin/sh', ['-c', 'dpkg-deb --fsys-tarfile "$0" | tar -xO "$1"', deb, path], { maxBuffer: 512 * 1024 * 1024 })
 }
 
+/** Of the lab's kernel for arm64, whose image is not packed. */
+export const ARM64_RELEASE = '6.1.0-50-cloud-arm64'
+
+/** The BTF in an image that is not packed, by its header: magic, version 1, 24 bytes, types from 0. */
+export function btfIn (image: Buffer): Buffer {
+  const header = Buffer.from([0x9f, 0xeb, 1, 0, 24, 0, 0, 0, 0, 0, 0, 0])
+  const at = image.indexOf(header)
+  const length = 24 + image.readUInt32LE(at + 16) + image.readUInt32LE(at + 20)
+  if (at < 0 || length < 1_000_000) throw new Error('The image has no BTF that is a kernel\'s.')
+  return image.subarray(at, at + length)
+}
+
 export interface Repacked {
   /** Where it goes below the root of a file system. */
   readonly files: Readonly<Record<string, Uint8Array>>

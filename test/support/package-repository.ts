@@ -19,6 +19,8 @@ export interface PackageRepository {
   publishBuild (release: string, build: PackagedBuild): Promise<void>
   /** A build is not listed any more, and its package is gone. */
   withdrawBuild (release: string, version: string): void
+  /** What is there now, by its path. */
+  readonly files: ReadonlyMap<string, Buffer>
   /** Paths that were asked for, in their order. */
   readonly requests: string[]
   /** When set, answers in the place of the files where it says true. The file comes when it has said something else. */
@@ -88,6 +90,7 @@ export async function startPackageRepository (): Promise<PackageRepository> {
 
   const repository: PackageRepository = {
     url,
+    files,
     requests,
     intercept: undefined,
     writeSettings (folder) {
