@@ -14,7 +14,9 @@ const sources = readdirSync(join(root, 'page'), { recursive: true, withFileTypes
   .filter(entry => entry.isFile())
   .map(({ parentPath, name }) => join(parentPath, name))
 const hash = createHash('sha256')
-for (const path of [...sources.toSorted(), ...['package.json', 'package-lock.json', 'scripts/build-page.mjs'].map(name => join(root, name))]) {
+for (const path of [
+  ...sources.toSorted(), ...['package.json', 'package-lock.json', 'scripts/build-page.mjs'].map(name => join(root, name))
+]) {
   const bytes = readFileSync(path)
   hash.update(`${path.slice(root.length)} ${bytes.length}\n`).update(bytes)
 }

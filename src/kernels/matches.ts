@@ -36,7 +36,7 @@ export function agreement (wanted: WantedBuild, record: KernelRecord, trustUploa
   let best: 'same' | 'possible' | 'other' = 'other'
   for (const build of builds) {
     if (isBlank(build) && (isProven || (known.length > 0 && build.source === UPLOAD_SOURCE))) continue
-    const found = agreementOf(wanted, build)
+    const found = agreementOfBuild(wanted, build)
     if (found === 'same') return found
     if (found === 'possible') best = found
   }
@@ -45,7 +45,8 @@ export function agreement (wanted: WantedBuild, record: KernelRecord, trustUploa
 
 function isBlank ({ kernelVersion, buildId }: Build): boolean { return kernelVersion === undefined && buildId === undefined }
 
-function agreementOf ({ kernelVersion, buildId }: WantedBuild, build: Build): 'same' | 'possible' | 'other' {
+/** The same of one build, as one supplier knows it. */
+export function agreementOfBuild ({ kernelVersion, buildId }: WantedBuild, build: WantedBuild): 'same' | 'possible' | 'other' {
   // A build-id is made from the build itself, and says more than the text of a version.
   if (buildId !== undefined && build.buildId !== undefined) return buildId === build.buildId ? 'same' : 'other'
   if (kernelVersion === undefined || build.kernelVersion === undefined) return 'possible'
@@ -61,7 +62,10 @@ export function isSameBuild (wanted: WantedBuild, record: KernelRecord, trustUpl
  * gives for the same build.
  */
 export function inForce (records: readonly KernelRecord[]): readonly KernelRecord[] {
-  return records.length < 2 ? records : records.filter(record => !records.some(other => replaces(other, record)))
+  if (records.length < 2) return records
+  // Any number of uploads may be under one name, and none of them replaces anything.
+  const later = records.filter(record => record.supersedes !== undefined || isFetched(record))
+  return later.length === 0 ? records : records.filter(record => !later.some(other => replaces(other, record)))
 }
 
 function replaces (later: KernelRecord, record: KernelRecord): boolean {

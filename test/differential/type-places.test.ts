@@ -7,9 +7,7 @@ import { findPlaces } from '../../src/c-types/places.js'
 import { defineTypes } from '../../src/c-types/type-definition.js'
 import { parseBtf, type Btf } from '../../src/index.js'
 import type { TypeDefinition } from '../../src/wire/types.js'
-import { describeLab, labBtfs, NEEDS } from '../support/lab.js'
-
-const PATHS = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }
+import { describeLab, labBtfs, NEEDS, PATHS } from '../support/lab.js'
 
 /** Members that moved or were renamed in the life of these kernels. */
 const MOVED = [

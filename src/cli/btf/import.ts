@@ -6,6 +6,7 @@ import { openContentStore } from '../../store/content-store.js'
 import type { Evidence } from '../../identity/evidence.js'
 import { extractBtf } from '../../import/extract.js'
 import type { FoundResult } from '../../formats/found.js'
+import { moduleOfFile } from '../../formats/kernel-files.js'
 import { evidenceOfPath } from '../../identity/tree-path.js'
 import { openKernelIndex } from '../../kernels/kernel-index.js'
 import { formatReference, type KernelReference } from '../../identity/reference.js'
@@ -77,6 +78,8 @@ async function importAll (
 ): Promise<ImportReport> {
   let passedOver = 0
   for await (const file of listImportFiles(paths)) {
+    const module = moduleOfFile(file.path)
+    if (module !== undefined && modules?.has(module) === false) continue // read, it could be found broken, which is of no interest
     progress.update(`reading ${file.path}`)
     try {
       const bytes = await readImportFile(file)
