@@ -24,7 +24,10 @@ export default [
       'no-labels': 'error'
     }
   },
-  { files: ['src/**/*.ts', 'page/**/*.{ts,tsx}'], rules: { '@stylistic/max-len': ['error', { code: 140, tabWidth: 2 }] } },
+  {
+    files: ['src/**/*.ts', 'page/**/*.{ts,tsx}', 'bench/**/*.{mjs,ts}', 'scripts/**/*.{mjs,ts}'],
+    rules: { '@stylistic/max-len': ['error', { code: 140, tabWidth: 2 }] }
+  },
   {
     files: ['page/**/*.{ts,tsx}'],
     rules: {

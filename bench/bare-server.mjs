@@ -4,7 +4,8 @@ import Fastify from 'fastify'
 /** The measure for the service's own cost: Fastify that takes an upload and sends the same bytes back. */
 const app = Fastify({ bodyLimit: 16 * 1024 * 1024 })
 await app.register(multipart)
-app.addContentTypeParser(['application/octet-stream', 'application/x-elf'], { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+app.addContentTypeParser(['application/octet-stream', 'application/x-elf'], { parseAs: 'buffer' }, (_request, body, done) =>
+  done(null, body))
 app.post('/relocate', async (request, reply) => {
   let object = request.body
   if (request.isMultipart()) {

@@ -1,11 +1,11 @@
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { Agent, request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { bpftoolMs } from './bpftool.mjs'
 import { FLEET_PATTERN, fillFleet } from './fleet-folder.mjs'
 import { labObjects } from './lab.mjs'
-import { cpuMsOf, startMeasured } from './servers.mjs'
+import { cpuMsOf, residentBytes, startMeasured } from './servers.mjs'
 import { median } from './statistics.mjs'
 
 /** Requests a second of the load beside a check. */
@@ -29,9 +29,15 @@ export async function benchCheck ({ fleets, windows, seconds, most = Infinity })
       const fleet = await fillFleet(cache, { kernels, layouts, holdsAll: files > 0 })
       const bpftool = files > 0 ? bpftoolMs(one[0], fleet.files.slice(0, files), join(cache, 'min.btf')) : undefined
       for (const checked of kernels * objects.length > MAX_ROWS ? [one] : [one, objects]) {
-        rows.push({ ...await onFleet(cache, kernels, checked, bpftool === undefined ? undefined : bpftool * kernels * checked.length), 'tables / BTF %': 100 * fleet.bytes.tables / fleet.bytes.btf, 'files in loop': files })
+        rows.push({
+          ...await onFleet(cache, kernels, checked, bpftool === undefined ? undefined : bpftool * kernels * checked.length),
+          'tables / BTF %': 100 * fleet.bytes.tables / fleet.bytes.btf,
+          'files in loop': files
+        })
       }
-      if (isBesideLoad) for (const checked of [one, objects]) rows.push(await besideLoad(cache, kernels, fleet.kernel, checked, { windows, seconds }))
+      if (isBesideLoad) {
+        for (const checked of [one, objects]) rows.push(await besideLoad(cache, kernels, fleet.kernel, checked, { windows, seconds }))
+      }
     } finally {
       rmSync(cache, { recursive: true, force: true })
     }
@@ -40,16 +46,18 @@ export async function benchCheck ({ fleets, windows, seconds, most = Infinity })
   return rows.map(row => Object.fromEntries(names.map(name => [name, row[name] ?? ''])))
 }
 
+const MEBIBYTE = 1024 ** 2
+
 /** What one check answers at most (CheckLimits). */
 const MAX_ROWS = 500_000
 
 async function onFleet (cache, kernels, files, bpftool) {
   const service = await startMeasured({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false' })
-  const before = residentMb(service)
+  const before = residentBytes(service)
   const cold = await timed(service, () => check(service.url, files))
   const again = await timed(service, () => check(service.url, files))
   const other = await timed(service, () => check(service.url, files, { serial: 0 }))
-  const resident = residentMb(service) - before
+  const resident = (residentBytes(service) - before) / MEBIBYTE
   await service.stop()
   return {
     kernels: `${kernels}`,
@@ -69,8 +77,7 @@ async function onFleet (cache, kernels, files, bpftool) {
 
 /** Windows with and without checks take turns, so that what else the machine does is in both. */
 async function besideLoad (cache, kernels, kernel, objects, { windows, seconds }) {
-  // Nothing is refused because the machine has much to do: a late answer is what is measured.
-  const service = await startMeasured({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false', CORELO_MAX_DELAY_MS: '0' })
+  const service = await startMeasured({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false' })
   const alone = []
   const beside = []
   await load(service.url, kernel, objects[0], 1)
@@ -106,7 +113,9 @@ async function loopDelayMs (address) {
 
 /** Checks, each of objects that no check has had before, so that nothing of it is known. */
 async function keepChecking (address, objects, signal) {
-  for (let serial = 0; !signal.aborted; serial++) await check(address, objects, { serial, signal }).catch(error => { if (!signal.aborted) throw error })
+  for (let serial = 0; !signal.aborted; serial++) {
+    await check(address, objects, { serial, signal }).catch(error => { if (!signal.aborted) throw error })
+  }
 }
 
 /** Rows of one object as they come; of several objects in groups, since an answer has its limit. */
@@ -115,10 +124,14 @@ async function check (address, files, { serial, signal } = {}) {
   for (const file of files) form.append('object', new Blob([anew(readFileSync(file), serial)]), basename(file))
   form.append('kernels', FLEET_PATTERN)
   if (files.length > 1) form.append('group', 'outcome')
-  const response = await fetch(`${address}/check`, { method: 'POST', body: form, headers: { accept: 'application/x-ndjson' }, ...(signal === undefined ? {} : { signal }) })
+  const response = await fetch(`${address}/check`, {
+    method: 'POST', body: form, headers: { accept: 'application/x-ndjson' }, ...(signal === undefined ? {} : { signal })
+  })
   const lines = (await response.text()).trim().split('\n')
   const { summary } = JSON.parse(lines.at(-1))
-  if (response.status !== 200 || summary.rows !== summary.kernels * files.length) throw new Error(`the check answered ${response.status} with ${lines.length} lines`)
+  if (response.status !== 200 || summary.rows !== summary.kernels * files.length) {
+    throw new Error(`the check answered ${response.status} with ${lines.length} lines`)
+  }
   return summary
 }
 
@@ -133,20 +146,6 @@ async function timed (service, work) {
   return { value, ms: performance.now() - started, cpu: cpuMsOf(service) - cpu }
 }
 
-function residentMb ({ child }) { return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]) / 1024 }
-
-/** User and system time of one of these files in a loop over all, by the shell's own clock of its children; undefined without bpftool. */
-function bpftoolMs (object, btfs, output) {
-  const script = 'PATH=$PATH:/usr/sbin; object=$1; output=$2; shift 2; ' +
-    'for btf in "$@"; do bpftool gen min_core_btf "$btf" "$output" "$object" >/dev/null 2>&1 || exit 1; done; times'
-  try {
-    const [, children = ''] = execFileSync('/bin/bash', ['-c', script, 'bench', object, output, ...btfs], { stdio: ['ignore', 'pipe', 'ignore'] }).toString().trim().split('\n')
-    return children.split(' ').reduce((sum, part) => sum + 1000 * (60 * Number(part.split('m')[0]) + Number.parseFloat(part.split('m')[1])), 0) / btfs.length
-  } catch {
-    return undefined
-  }
-}
-
 /** POST /relocate at a steady rate; latencies in milliseconds. Each request is another object, so that a worker has to relocate it. */
 async function load (address, kernel, file, seconds) {
   const agent = new Agent({ keepAlive: true, maxSockets: 32 })
@@ -159,7 +158,9 @@ async function load (address, kernel, file, seconds) {
     const due = started + i * 1000 / RATE
     const wait = due - performance.now()
     if (wait > 0) await new Promise(resolve => setTimeout(resolve, wait))
-    pending.push(post(agent, `${address}/relocate?kernel_release=${kernel}`, anew(object, i)).then(() => { times.push(performance.now() - due) }))
+    pending.push(
+      post(agent, `${address}/relocate?kernel_release=${kernel}`, anew(object, i)).then(() => { times.push(performance.now() - due) })
+    )
   }
   await Promise.all(pending)
   agent.destroy()
@@ -169,9 +170,12 @@ async function load (address, kernel, file, seconds) {
 
 function post (agent, address, body) {
   return new Promise((resolve, reject) => {
-    const call = httpRequest(address, { agent, method: 'POST', headers: { 'content-type': 'application/octet-stream', 'content-length': body.length } }, response => {
+    const call = httpRequest(address, {
+      agent, method: 'POST', headers: { 'content-type': 'application/octet-stream', 'content-length': body.length }
+    }, response => {
       response.resume()
-      response.on('end', () => response.statusCode === 200 ? resolve() : reject(new Error(`POST /relocate answered ${response.statusCode}`)))
+      response.on('end', () =>
+        response.statusCode === 200 ? resolve() : reject(new Error(`POST /relocate answered ${response.statusCode}`)))
     })
     call.on('error', reject)
     call.end(body)

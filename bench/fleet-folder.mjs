@@ -1,9 +1,12 @@
 import { hash as digest } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { kindOf, nameOf, vlenOf } from '../dist/btf/btf.js'
+import { BtfKind } from '../dist/btf/constants.js'
+import { BTF_HEADER, BTF_MEMBER, BTF_TYPE } from '../dist/btf/layout.js'
 import { parseRawBtf } from '../dist/btf/parse.js'
 import { openKernelIndex } from '../dist/kernels/kernel-index.js'
-import { CHECKSUM_SIZE, LAYOUT_HEADER } from '../dist/layout/format.js'
+import { LAYOUT_HEADER, partsOf } from '../dist/layout/format.js'
 import { buildLayoutTable } from '../dist/layout/index.js'
 import { openContentStore } from '../dist/store/content-store.js'
 import { sha256 } from '../dist/store/sha256.js'
@@ -14,14 +17,18 @@ import { labBtfs } from './lab.mjs'
 export const FLEET_PATTERN = 'fleet/1/x86_64/*'
 
 /** Structs that tracing objects read. */
-const STRUCTS = ['task_struct', 'sock', 'sock_common', 'request', 'bio', 'file', 'dentry', 'inode', 'mm_struct', 'net_device', 'sk_buff', 'nsproxy', 'super_block']
+const STRUCTS = [
+  'task_struct', 'sock', 'sock_common', 'request', 'bio', 'file', 'dentry', 'inode', 'mm_struct', 'net_device', 'sk_buff', 'nsproxy',
+  'super_block'
+]
 
 /** Rows of the index that are written at a time. */
 const AT_ONCE = 64
 
 /**
  * Fills a cache folder with a fleet: the lab's kernels, the same with structs laid out anew (each with another member in other places),
- * and of these as many as are asked for, which differ in a name that nothing reads. Each has a content, a row and a layout table of its own.
+ * and of these as many as are asked for, which differ in a name that nothing reads. Each has a content, a row and a layout table of its
+ * own.
  *
  * @param holdsAll whether the BTF of each is there; else that of the first of each layout, which is what a check of new objects reads
  * @returns the files of BTF, the bytes of BTF and tables that the kernels have, and a kernel whose BTF is there
@@ -43,7 +50,17 @@ export async function fillFleet (directory, { kernels, layouts, holdsAll }) {
     write(store.pathOf('layout', hash), tableOf(table, hash))
     const at = new Date().toISOString()
     const reference = { distro: 'fleet', distroVersion: '1', arch: 'x86_64', release: `${version}.0-${String(i).padStart(5, '0')}` }
-    rows.push(index.put({ reference, btfSha256: hash, bytes: btf.length, types: 1, source: 'import', provenance: { by: 'bench', at }, firstSeen: at, lastUsed: at, modules: [] }))
+    rows.push(index.put({
+      reference,
+      btfSha256: hash,
+      bytes: btf.length,
+      types: 1,
+      source: 'import',
+      provenance: { by: 'bench', at },
+      firstSeen: at,
+      lastUsed: at,
+      modules: []
+    }))
     if (rows.length < AT_ONCE) continue
     await Promise.all(rows)
     rows = []
@@ -69,11 +86,12 @@ function layOut (layouts) {
   })
 }
 
-/** A table says of which content it is, and has a checksum over that. */
+/** A table says of which content it is, and has a checksum over that and the rest of what comes before the entries. */
 export function tableOf (table, hash) {
   const bytes = Buffer.from(table)
   bytes.write(layoutContent(hash), LAYOUT_HEADER.content, 'latin1')
-  bytes.write(digest('sha256', bytes.subarray(0, -CHECKSUM_SIZE), 'hex'), bytes.length - CHECKSUM_SIZE, 'hex')
+  const { checksum } = partsOf(bytes.readUInt32LE(LAYOUT_HEADER.names), bytes[LAYOUT_HEADER.bucketBits])
+  bytes.write(digest('sha256', bytes.subarray(0, checksum), 'hex'), checksum, 'hex')
   return bytes
 }
 
@@ -81,43 +99,30 @@ export function tableOf (table, hash) {
 function movedBy (btf, change) {
   if (change === 0) return btf
   const bytes = Buffer.from(btf)
+  const add = (offset, count) => { bytes.writeUInt32LE(bytes.readUInt32LE(offset) + count, offset) }
   const names = new Set(STRUCTS.filter((_, i) => (change >> (i % 4)) & 1))
-  for (const { at, members, name } of structsOf(btf)) {
-    if (!names.has(name) || members < 2) continue
-    bytes.writeUInt32LE(bytes.readUInt32LE(at + 8) + 8, at + 8)
+  const parsed = parseRawBtf(btf)
+  for (let id = parsed.startId; id < parsed.endId; id++) {
+    const members = vlenOf(parsed, id)
+    if (kindOf(parsed, id) !== BtfKind.STRUCT || members < 2 || !names.has(nameOf(parsed, id))) continue
+    const at = parsed.typeOffsets[id - parsed.startId]
+    add(at + BTF_TYPE.sizeOrType, POINTER_BYTES)
     for (let member = 1 + change % (members - 1); member < members; member++) {
-      const offset = at + 12 + 12 * member + 8
-      bytes.writeUInt32LE(bytes.readUInt32LE(offset) + 64, offset)
+      add(at + BTF_TYPE.SIZE + member * BTF_MEMBER.SIZE + BTF_MEMBER.offset, 8 * POINTER_BYTES)
     }
   }
   return bytes
 }
 
-const STRUCT = 4
-/** Bytes that follow the 12 of a type of each kind: of itself, and of each of its elements. */
-const TAILS = [[0, 0], [4, 0], [0, 0], [12, 0], [0, 12], [0, 12], [0, 8], [0, 0], [0, 0], [0, 0], [0, 0], [0, 0], [0, 0], [0, 8], [4, 0], [0, 12], [0, 0], [4, 0], [0, 0], [0, 12]]
-
-function structsOf (btf) {
-  const [headerBytes, typesOffset, typesBytes, stringsOffset] = [4, 8, 12, 16].map(at => btf.readUInt32LE(at))
-  const structs = []
-  for (let at = headerBytes + typesOffset; at < headerBytes + typesOffset + typesBytes;) {
-    const info = btf.readUInt32LE(at + 4)
-    const [kind, members] = [info >>> 24 & 0x7f, info & 0xffff]
-    if (kind === STRUCT) {
-      const start = headerBytes + stringsOffset + btf.readUInt32LE(at)
-      structs.push({ at, members, name: btf.toString('latin1', start, btf.indexOf(0, start)) })
-    }
-    at += 12 + TAILS[kind][0] + TAILS[kind][1] * members
-  }
-  return structs
-}
+const POINTER_BYTES = 8
 
 /** The same types with a name more at the end of the strings, which are the end of the file. */
 export function withName (btf, name) {
   const added = Buffer.from(`${name}\0`)
   const bytes = Buffer.concat([btf, added])
-  const [headerBytes, stringsOffset, stringsBytes] = [4, 16, 20].map(at => bytes.readUInt32LE(at))
+  const [headerBytes, stringsOffset, stringsBytes] = [BTF_HEADER.hdrLen, BTF_HEADER.strOff, BTF_HEADER.strLen].map(at =>
+    bytes.readUInt32LE(at))
   if (headerBytes + stringsOffset + stringsBytes !== btf.length) throw new Error('strings are not the end of this BTF')
-  bytes.writeUInt32LE(stringsBytes + added.length, 20)
+  bytes.writeUInt32LE(stringsBytes + added.length, BTF_HEADER.strLen)
   return bytes
 }

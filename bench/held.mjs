@@ -1,11 +1,10 @@
 import { execFile, spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { labBtfs, labObjects } from './lab.mjs'
-import { cpuMsOf, startBareRelocated, startMeasured } from './servers.mjs'
+import { cpuMsOf, hashOf, putBytes, startBareRelocated, startMeasured } from './servers.mjs'
 import { median } from './statistics.mjs'
 
 const run = promisify(execFile)
@@ -19,7 +18,8 @@ const CONNECTIONS = 16
  * @param {{ rounds: number, seconds: number, beside?: string }} options
  */
 export async function benchHeld ({ rounds, seconds, beside }) {
-  const [object] = labObjects().map(({ path }) => readFileSync(path)).sort((a, b) => Math.abs(a.length - 50_000) - Math.abs(b.length - 50_000))
+  const [object] = labObjects().map(({ path }) => readFileSync(path)).sort((a, b) =>
+    Math.abs(a.length - 50_000) - Math.abs(b.length - 50_000))
   const [kernel] = labBtfs().filter(({ name }) => name === 'running').concat(labBtfs())
   if (object === undefined || kernel === undefined || !existsSync('/proc/self/schedstat')) return []
   if (spawnSync('wrk', ['-v']).error !== undefined) {
@@ -39,8 +39,16 @@ export async function benchHeld ({ rounds, seconds, beside }) {
     const asks = [
       { name: 'GET', path, args: [], isBareToo: true },
       { name: 'GET, 304', path, args: ['-H', `if-none-match: ${answer.headers.get('etag')}`], isBareToo: true },
-      { name: 'POST, raw body', path: `/relocate?btf_sha256=${hashOf(btf)}`, args: ['-s', script(folder, 'raw', 'application/octet-stream', object)] },
-      { name: 'POST, form', path: '/relocate', args: ['-s', script(folder, 'form', 'multipart/form-data; boundary=bench', form(object, hashOf(btf)))] }
+      {
+        name: 'POST, raw body',
+        path: `/relocate?btf_sha256=${hashOf(btf)}`,
+        args: ['-s', script(folder, 'raw', 'application/octet-stream', object)]
+      },
+      {
+        name: 'POST, form',
+        path: '/relocate',
+        args: ['-s', script(folder, 'form', 'multipart/form-data; boundary=bench', form(object, hashOf(btf)))]
+      }
     ]
     const rows = []
     for (const ask of asks) {
@@ -59,7 +67,9 @@ export async function benchHeld ({ rounds, seconds, beside }) {
 async function compare (ask, service, other, server, { rounds, seconds }) {
   for (const each of [service, server]) await load(each, ask, 1)
   const costs = []
-  for (let round = 0; round < rounds; round++) costs.push({ ours: await load(service, ask, seconds), theirs: await load(server, ask, seconds) })
+  for (let round = 0; round < rounds; round++) {
+    costs.push({ ours: await load(service, ask, seconds), theirs: await load(server, ask, seconds) })
+  }
   const middle = pick => median(costs.map(pick))
   return {
     request: ask.name,
@@ -77,8 +87,7 @@ async function compare (ask, service, other, server, { rounds, seconds }) {
 async function hold (folder, object, btf, checkout) {
   const server = await startMeasured({ CORELO_CACHE_DIR: mkdtempSync(join(folder, 'cache-')) }, checkout)
   for (const [path, body] of [['/kernels/bench/1/x86_64/bench/btf', btf], [`/objects/${hashOf(object)}`, object]]) {
-    const answer = await fetch(server.url + path, { method: 'PUT', body, headers: { 'content-type': 'application/octet-stream' } })
-    if (!answer.ok) throw new Error(`PUT ${path} answered ${answer.status}`)
+    await putBytes(server, path, body)
   }
   await (await fetch(`${server.url}/relocated/${hashOf(object)}/${hashOf(btf)}`)).arrayBuffer()
   return server
@@ -96,13 +105,17 @@ async function load (server, { path, args }, seconds) {
 function script (folder, name, type, body) {
   const path = join(folder, name)
   writeFileSync(path, body)
-  writeFileSync(`${path}.lua`, `wrk.method = "POST"\nwrk.headers["content-type"] = "${type}"\nwrk.body = io.open("${path}", "rb"):read("*a")\n`)
+  writeFileSync(
+    `${path}.lua`, `wrk.method = "POST"\nwrk.headers["content-type"] = "${type}"\nwrk.body = io.open("${path}", "rb"):read("*a")\n`
+  )
   return `${path}.lua`
 }
 
 function form (object, btfSha256) {
-  const part = (facts, body) => Buffer.concat([Buffer.from(`--bench\r\ncontent-disposition: form-data; ${facts}\r\n\r\n`), body, Buffer.from('\r\n')])
-  return Buffer.concat([part('name="btf_sha256"', Buffer.from(btfSha256)), part('name="object"; filename="x.bpf.o"\r\ncontent-type: application/octet-stream', object), Buffer.from('--bench--\r\n')])
+  const part = (facts, body) =>
+    Buffer.concat([Buffer.from(`--bench\r\ncontent-disposition: form-data; ${facts}\r\n\r\n`), body, Buffer.from('\r\n')])
+  return Buffer.concat([
+    part('name="btf_sha256"', Buffer.from(btfSha256)),
+    part('name="object"; filename="x.bpf.o"\r\ncontent-type: application/octet-stream', object), Buffer.from('--bench--\r\n')
+  ])
 }
-
-function hashOf (bytes) { return `sha256:${createHash('sha256').update(bytes).digest('hex')}` }

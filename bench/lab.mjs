@@ -25,5 +25,6 @@ export function oracle (...args) {
 function listFiles (folder, ending) {
   const path = join(labFolder, folder)
   if (!existsSync(path)) return []
-  return readdirSync(path).filter(file => file.endsWith(ending)).sort().map(file => ({ name: file.slice(0, -ending.length), path: join(path, file) }))
+  return readdirSync(path).filter(file => file.endsWith(ending)).sort().map(file =>
+    ({ name: file.slice(0, -ending.length), path: join(path, file) }))
 }

@@ -8,7 +8,13 @@ export async function loadLargeObject () { return (await loadSupport('large-obje
 export async function loadBranchyObject () { return (await loadSupport('branchy-object')).branchyObject }
 
 async function loadSupport (name) {
-  const server = await createViteServer({ configFile: false, root: join(import.meta.dirname, '..'), logLevel: 'error', appType: 'custom', server: { middlewareMode: true, hmr: false, watch: null, ws: false } })
+  const server = await createViteServer({
+    configFile: false,
+    root: join(import.meta.dirname, '..'),
+    logLevel: 'error',
+    appType: 'custom',
+    server: { middlewareMode: true, hmr: false, watch: null, ws: false }
+  })
   try {
     return await server.ssrLoadModule(`/test/support/${name}.ts`)
   } finally {

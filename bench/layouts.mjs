@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { hash } from 'node:crypto'
 import { tmpdir } from 'node:os'
@@ -7,6 +6,7 @@ import { parseRawBtf } from '../dist/btf/parse.js'
 import { parseObject } from '../dist/core/index.js'
 import { buildLayoutTable, demandsOf, layoutVector, readLayoutTable } from '../dist/layout/index.js'
 import { LAYOUT_FORMAT } from '../dist/workers/layout-format.js'
+import { bpftoolMs } from './bpftool.mjs'
 import { labBtfs, labObjects } from './lab.mjs'
 import { median } from './statistics.mjs'
 
@@ -83,18 +83,4 @@ function cpuOf (work) {
   const value = work()
   const { user, system } = process.cpuUsage(before)
   return { value, ms: (user + system) / 1000 }
-}
-
-/** User and system time of one run, by the shell's own clock of its children; undefined where bpftool is not there. */
-function bpftoolMs (object, btfs, output) {
-  const times = btfs.flatMap(btf => {
-    try {
-      const script = 'PATH=$PATH:/usr/sbin; bpftool gen min_core_btf "$1" "$2" "$3" >/dev/null 2>&1 || exit 1; times'
-      const [, children = ''] = execFileSync('/bin/bash', ['-c', script, 'bench', btf, output, object]).toString().trim().split('\n')
-      return [children.split(' ').reduce((sum, part) => sum + 1000 * (60 * Number(part.split('m')[0]) + Number.parseFloat(part.split('m')[1])), 0)]
-    } catch {
-      return []
-    }
-  })
-  return times.length === 0 ? undefined : median(times)
 }

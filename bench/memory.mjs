@@ -3,9 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fetch } from 'undici'
 import { labBtfs } from './lab.mjs'
-import { startMeasured } from './servers.mjs'
-
-const PAGE_BYTES = 4096
+import { putBytes, residentBytes, startMeasured } from './servers.mjs'
 
 /**
  * Resident memory of a service that holds the BTF of many kernels, beside the bytes of that BTF. The kernels are real ones, each
@@ -13,24 +11,22 @@ const PAGE_BYTES = 4096
  */
 export async function benchMemory ({ kernels }) {
   const files = labBtfs().map(({ path }) => readFileSync(path))
-  if (files.length === 0 || !existsSync('/proc/self/statm')) return []
+  if (files.length === 0 || !existsSync('/proc/self/status')) return []
   const cache = mkdtempSync(join(tmpdir(), 'corelo-bench-'))
   const service = await startMeasured({ CORELO_CACHE_DIR: cache, CORELO_MEMORY_BYTES: String(4 * 1024 ** 3), CORELO_LOCAL_KERNEL: 'false' })
   try {
     const object = readFileSync(join(import.meta.dirname, '..', 'examples', 'exec.bpf.o'))
     await relocateOnce(service.url, object, files[0])
-    const before = residentBytes(service.child.pid)
+    const before = residentBytes(service)
     let btfBytes = 0
     for (let i = 0; i < kernels; i++) {
       const btf = Buffer.from(files[i % files.length])
       btf.writeUInt8(1 + Math.floor(i / files.length), 2)
       btfBytes += btf.length
-      const address = `${service.url}/kernels/bench/1/x86_64/bench-${i}/btf`
-      const answer = await fetch(address, { method: 'PUT', body: btf, headers: { 'content-type': 'application/octet-stream' } })
-      if (!answer.ok) throw new Error(`PUT answered ${answer.status}: ${await answer.text()}`)
+      await putBytes(service, `/kernels/bench/1/x86_64/bench-${i}/btf`, btf)
       await relocate(service.url, object, `bench/1/x86_64/bench-${i}`)
     }
-    const resident = await settle(service.child.pid)
+    const resident = await settle(service)
     return [{
       kernels,
       'BTF MB': btfBytes / 1e6,
@@ -65,15 +61,11 @@ async function answered (answer) {
 }
 
 /** Garbage of the uploads goes when the collectors get to it; the lowest of the next seconds counts. */
-async function settle (pid) {
+async function settle (service) {
   let lowest = Infinity
   for (let i = 0; i < 10; i++) {
     await new Promise(resolve => setTimeout(resolve, 500))
-    lowest = Math.min(lowest, residentBytes(pid))
+    lowest = Math.min(lowest, residentBytes(service))
   }
   return lowest
-}
-
-function residentBytes (pid) {
-  return Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * PAGE_BYTES
 }

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { createServer } from 'node:http'
-import { createReadStream, existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createReadStream, existsSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { labFolder, labPackages } from './lab.mjs'
 import { median } from './statistics.mjs'
-import { startService } from '../scripts/service.mjs'
+import { cpuMsOfAll, peakBytes, residentBytes, startMeasured } from './servers.mjs'
 
 /**
  * What a cold kernel of a package repository costs a service that is warm: CPU, and the most memory that was resident beyond what
@@ -17,12 +17,14 @@ import { startService } from '../scripts/service.mjs'
 export async function benchPackage ({ runs }) {
   if (!existsSync('/proc/self/clear_refs') || !hasTool('apt-ftparchive')) return []
   const work = mkdtempSync(join(tmpdir(), 'corelo-bench-packages-'))
-  const kernels = ['6.1', '6.12'].flatMap(series => labPackages(series).map(path => ({ path, release: readlinkSync(join(labFolder, 'kernels', series)) })))
+  const kernels = ['6.1', '6.12'].flatMap(series =>
+    labPackages(series).map(path => ({ path, release: readlinkSync(join(labFolder, 'kernels', series)) })))
   const server = await publish(work, kernels.map(({ path }) => path))
   const rows = []
   try {
     const file = join(work, 'repositories.yaml')
-    writeFileSync(file, `repositories: [{ preset: debian, mirror: "http://127.0.0.1:${server.address().port}", suites: [bookworm], arches: [amd64], unsigned: true }]\n`)
+    const mirror = `http://127.0.0.1:${server.address().port}`
+    writeFileSync(file, `repositories: [{ preset: debian, mirror: "${mirror}", suites: [bookworm], arches: [amd64], unsigned: true }]\n`)
     for (const { path, release } of kernels) {
       const measured = []
       for (let run = 0; run < runs; run++) measured.push(await measure(release, { cache: join(work, `cache-${release}-${run}`), file }))
@@ -47,23 +49,23 @@ export async function benchPackage ({ runs }) {
 }
 
 async function measure (release, { cache, file }) {
-  const service = await startService({
-    CORELO_CACHE_DIR: cache, CORELO_PACKAGES: file, CORELO_LOCAL_KERNEL: 'false', CORELO_TRUST_UPLOADS: 'false', CORELO_MAX_DELAY_MS: '0'
+  const service = await startMeasured({
+    CORELO_CACHE_DIR: cache, CORELO_PACKAGES: file, CORELO_LOCAL_KERNEL: 'false', CORELO_TRUST_UPLOADS: 'false'
   })
   try {
     // A name that no index has: the index is read, and code is compiled, before the count starts.
     await ask(service, 'debian/12/x86_64/6.1.0-1-amd64')
-    const before = residentBytes(service.child.pid)
+    const before = residentBytes(service)
     writeFileSync(`/proc/${service.child.pid}/clear_refs`, '5') // from now on the peak counts
-    const cpu = cpuSeconds(service.child.pid)
+    const cpu = cpuMsOfAll(service)
     const answer = await ask(service, `debian/12/x86_64/${release}`)
     const body = Buffer.from(await answer.arrayBuffer())
     if (!answer.ok) throw new Error(`${release} was answered with ${answer.status}: ${body}`)
     return {
       btfMB: body.length / 1e6,
-      cpuSeconds: cpuSeconds(service.child.pid) - cpu,
+      cpuSeconds: (cpuMsOfAll(service) - cpu) / 1000,
       beforeMB: before / 1e6,
-      beyondMB: (peakBytes(service.child.pid) - before) / 1e6
+      beyondMB: (peakBytes(service) - before) / 1e6
     }
   } finally {
     await service.stop()
@@ -82,7 +84,10 @@ async function publish (work, packages) {
   mkdirSync(join(root, 'pool'))
   for (const path of packages) symlinkSync(path, join(root, 'pool', basename(path)))
   writeFileSync(join(binary, 'Packages'), execFileSync('apt-ftparchive', ['packages', 'pool'], { cwd: root, maxBuffer: 1 << 28 }))
-  writeFileSync(join(root, 'dists/bookworm/InRelease'), execFileSync('apt-ftparchive', ['-o', 'APT::FTPArchive::Release::Codename=bookworm', 'release', join(root, 'dists/bookworm')]))
+  writeFileSync(
+    join(root, 'dists/bookworm/InRelease'),
+    execFileSync('apt-ftparchive', ['-o', 'APT::FTPArchive::Release::Codename=bookworm', 'release', join(root, 'dists/bookworm')])
+  )
   const server = createServer((request, response) => {
     const file = join(root, decodeURIComponent(new URL(request.url, 'http://localhost').pathname))
     if (!existsSync(file)) return response.writeHead(404).end()
@@ -101,15 +106,3 @@ function hasTool (name) {
     return false
   }
 }
-
-/** In ticks of 10 ms, of threads that have ended too: the one that read the package. */
-function cpuSeconds (pid) {
-  const [user = 0, system = 0] = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ').slice(11, 13).map(Number)
-  return (user + system) / 100
-}
-
-function residentBytes (pid) { return statusKb(pid, 'VmRSS') * 1024 }
-
-function peakBytes (pid) { return statusKb(pid, 'VmHWM') * 1024 }
-
-function statusKb (pid, name) { return Number(new RegExp(`${name}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) }

@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'undici'
 import { labBtfs, labObjects } from './lab.mjs'
-import { cpuMsOf, startBare, startMeasured } from './servers.mjs'
+import { cpuMsOf, hashOf, putBytes, startBare, startMeasured } from './servers.mjs'
 import { median } from './statistics.mjs'
 
 const CONNECTIONS = 4
@@ -26,13 +25,12 @@ export async function benchRequest ({ requests, rounds }) {
     const service = await startMeasured({ CORELO_CACHE_DIR: cache })
     servers.push(service)
     const btf = readFileSync(kernel.path)
-    const hash = `sha256:${createHash('sha256').update(btf).digest('hex')}`
-    await put(service, '/kernels/bench/1/x86_64/bench/btf', btf)
+    await putBytes(service, '/kernels/bench/1/x86_64/bench/btf', btf)
 
     const rows = []
     for (const form of ['multipart', 'raw body']) {
       for (const objects of ['same object', 'new objects']) {
-        const ask = { form, isNew: objects === 'new objects', object: object.bytes, btfSha256: hash }
+        const ask = { form, isNew: objects === 'new objects', object: object.bytes, btfSha256: hashOf(btf) }
         await load(bare, { ...ask, requests: requests / 2 })
         await load(service, { ...ask, requests: requests / 2 })
         const costs = { bare: [], service: [] }
@@ -67,14 +65,6 @@ function pickObject () {
     .sort((a, b) => Math.abs(a.bytes.length - 30_000) - Math.abs(b.bytes.length - 30_000))[0]
 }
 
-async function put (server, path, body) {
-  const client = new Client(server.url)
-  const answer = await client.request({ method: 'PUT', path, body, headers: { 'content-type': 'application/octet-stream' } })
-  await answer.body.dump()
-  await client.close()
-  if (answer.statusCode >= 300) throw new Error(`PUT ${path} answered ${answer.statusCode}`)
-}
-
 /** Sends requests over a few connections and tells what each cost the server. */
 async function load (server, { form, isNew, object, btfSha256, requests }) {
   const clients = Array.from({ length: CONNECTIONS }, () => new Client(server.url))
@@ -91,7 +81,9 @@ async function load (server, { form, isNew, object, btfSha256, requests }) {
       const answer = await client.request(request)
       const bytes = await answer.body.arrayBuffer()
       times.push(performance.now() - at)
-      if (answer.statusCode !== 200 || bytes.byteLength !== object.length) throw new Error(`answered ${answer.statusCode} with ${bytes.byteLength} bytes`)
+      if (answer.statusCode !== 200 || bytes.byteLength !== object.length) {
+        throw new Error(`answered ${answer.statusCode} with ${bytes.byteLength} bytes`)
+      }
     }
   }))
   const seconds = (performance.now() - started) / 1000
@@ -116,11 +108,18 @@ function renumber (object, number) {
 const BOUNDARY = 'corelo-bench-boundary'
 
 function multipartRequest (object, btfSha256) {
-  const head = `--${BOUNDARY}\r\ncontent-disposition: form-data; name="btf_sha256"\r\n\r\n${btfSha256}\r\n--${BOUNDARY}\r\ncontent-disposition: form-data; name="object"; filename="x.bpf.o"\r\ncontent-type: application/octet-stream\r\n\r\n`
+  const field = `--${BOUNDARY}\r\ncontent-disposition: form-data; name="btf_sha256"\r\n\r\n${btfSha256}\r\n`
+  const head = `${field}--${BOUNDARY}\r\ncontent-disposition: form-data; name="object"; filename="x.bpf.o"\r\n` +
+    'content-type: application/octet-stream\r\n\r\n'
   const body = Buffer.concat([Buffer.from(head), object, Buffer.from(`\r\n--${BOUNDARY}--\r\n`)])
   return { method: 'POST', path: '/relocate', headers: { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` }, body }
 }
 
 function rawRequest (object, btfSha256) {
-  return { method: 'POST', path: `/relocate?btf_sha256=${encodeURIComponent(btfSha256)}`, headers: { 'content-type': 'application/octet-stream' }, body: object }
+  return {
+    method: 'POST',
+    path: `/relocate?btf_sha256=${encodeURIComponent(btfSha256)}`,
+    headers: { 'content-type': 'application/octet-stream' },
+    body: object
+  }
 }

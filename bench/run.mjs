@@ -47,19 +47,65 @@ const LONG_CHECK = {
 }
 
 const sections = [
-  { name: 'parse', title: "Reading and indexing a kernel's BTF, beside btf__parse", run: () => benchParse({ runs: values.short ? 5 : 25 }) },
-  { name: 'relocate', title: 'Relocating an object against BTF read already, beside libbpf', run: () => benchRelocate({ runs: values.short ? 5 : 25 }) },
-  { name: 'large', title: 'Relocating objects of tens of thousands of records, beside libbpf', run: () => benchLargeObjects({ runs: values.short ? 5 : 15 }) },
-  { name: 'judge', title: 'The verdict about large programs, with the report, at first and later', run: () => benchJudge({ runs: values.short ? 5 : 15 }) },
-  { name: 'request', title: 'CPU of POST /relocate with the BTF in memory, beside bare Fastify', run: () => benchRequest(values.short ? { requests: 500, rounds: 3 } : { requests: 2000, rounds: 9 }) },
-  { name: 'held', title: 'Results that are held, beside bare Fastify (and beside the checkout of --beside)', run: () => benchHeld(values.short ? { rounds: 2, seconds: 1, beside: values.beside } : { rounds: 7, seconds: 2, beside: values.beside }) },
-  { name: 'memory', title: 'Resident memory of a service that holds many kernels', run: () => benchMemory({ kernels: values.short ? 10 : 50 }) },
+  {
+    name: 'parse', title: "Reading and indexing a kernel's BTF, beside btf__parse", run: () => benchParse({ runs: values.short ? 5 : 25 })
+  },
+  {
+    name: 'relocate',
+    title: 'Relocating an object against BTF read already, beside libbpf',
+    run: () => benchRelocate({ runs: values.short ? 5 : 25 })
+  },
+  {
+    name: 'large',
+    title: 'Relocating objects of tens of thousands of records, beside libbpf',
+    run: () => benchLargeObjects({ runs: values.short ? 5 : 15 })
+  },
+  {
+    name: 'judge',
+    title: 'The verdict about large programs, with the report, at first and later',
+    run: () => benchJudge({ runs: values.short ? 5 : 15 })
+  },
+  {
+    name: 'request',
+    title: 'CPU of POST /relocate with the BTF in memory, beside bare Fastify',
+    run: () => benchRequest(values.short ? { requests: 500, rounds: 3 } : { requests: 2000, rounds: 9 })
+  },
+  {
+    name: 'held',
+    title: 'Results that are held, beside bare Fastify (and beside the checkout of --beside)',
+    run: () => benchHeld(values.short ? { rounds: 2, seconds: 1, beside: values.beside } : { rounds: 7, seconds: 2, beside: values.beside })
+  },
+  {
+    name: 'memory',
+    title: 'Resident memory of a service that holds many kernels',
+    run: () => benchMemory({ kernels: values.short ? 10 : 50 })
+  },
   { name: 'package', title: 'A cold kernel out of a package repository', run: () => benchPackage({ runs: values.short ? 1 : 10 }) },
-  { name: 'intake', title: "A kernel's layout table, beside what its BTF costs when it is taken in", run: () => benchIntake({ runs: values.short ? 1 : 15 }) },
-  { name: 'fleet', title: 'Telling kernels apart for an object by their layout tables', run: () => benchFleet({ kernels: values.short ? 100 : 1000 }) },
-  { name: 'history', title: 'Where a member was, over many kernels, beside pahole', run: () => benchHistory(values.short ? { kernels: 20, untabled: 3 } : { kernels: 1000, untabled: 100 }) },
-  { name: 'check', title: 'Objects on many kernels, and POST /relocate beside that', run: () => benchCheck(values.short ? SHORT_CHECK : LONG_CHECK) },
-  { name: 'restart', title: 'From the start of the process until it is ready, with 500 kernels held, and with 10,000', run: () => benchRestarts() }
+  {
+    name: 'intake',
+    title: "A kernel's layout table, beside what its BTF costs when it is taken in",
+    run: () => benchIntake({ runs: values.short ? 1 : 15 })
+  },
+  {
+    name: 'fleet',
+    title: 'Telling kernels apart for an object by their layout tables',
+    run: () => benchFleet({ kernels: values.short ? 100 : 1000 })
+  },
+  {
+    name: 'history',
+    title: 'Where a member was, over many kernels, beside pahole',
+    run: () => benchHistory(values.short ? { kernels: 20, untabled: 3 } : { kernels: 1000, untabled: 100 })
+  },
+  {
+    name: 'check',
+    title: 'Objects on many kernels, and POST /relocate beside that',
+    run: () => benchCheck(values.short ? SHORT_CHECK : LONG_CHECK)
+  },
+  {
+    name: 'restart',
+    title: 'From the start of the process until it is ready, with 500 kernels held, and with 10,000',
+    run: () => benchRestarts()
+  }
 ].filter(({ name }) => values.only === undefined || values.only.split(',').includes(name))
 
 const results = { node: process.version, cpu: cpus()[0]?.model, cores: availableParallelism(), short: values.short }
@@ -81,7 +127,9 @@ async function benchRestarts () {
 
 /** The worst and the middle of the ratios, where a table has fifty rows. */
 function summaries (rows) {
-  return ['ratio', 'ratio to that', 'verdict / relocation', 'report / relocation', 'both / relocation', 'both on a new kernel / relocation'].map(name => {
+  return [
+    'ratio', 'ratio to that', 'verdict / relocation', 'report / relocation', 'both / relocation', 'both on a new kernel / relocation'
+  ].map(name => {
     const ratios = rows.map(row => row[name])
     return { ratio: name, objects: rows.length, median: median(ratios), worst: Math.max(...ratios) }
   })

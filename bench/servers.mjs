@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { spawnServer, startService } from '../scripts/service.mjs'
@@ -8,10 +9,24 @@ export async function startBare () { return await start('bare-server.mjs') }
 /** The same for a held result, which it takes from that address. */
 export async function startBareRelocated (address) { return await start('bare-relocated.mjs', address) }
 
-/** Starts the service as an operator does, with its default settings (its log included) but for those given. */
+/**
+ * Starts the service as an operator does, with its default settings (its log included) but for those given; no request is refused because
+ * the machine has much to do.
+ */
 export async function startMeasured (settings, checkout) {
-  return await startService({ CORELO_TRUST_UPLOADS: 'true', ...settings }, checkout === undefined ? {} : { checkout })
+  return await startService(
+    { CORELO_TRUST_UPLOADS: 'true', CORELO_MAX_DELAY_MS: '0', ...settings }, checkout === undefined ? {} : { checkout }
+  )
 }
+
+/** Uploads BTF of a kernel, or an object. */
+export async function putBytes ({ url }, path, body) {
+  const answer = await fetch(url + path, { method: 'PUT', body, headers: { 'content-type': 'application/octet-stream' } })
+  if (!answer.ok) throw new Error(`PUT ${path} answered ${answer.status}: ${await answer.text()}`)
+  await answer.arrayBuffer()
+}
+
+export function hashOf (bytes) { return `sha256:${createHash('sha256').update(bytes).digest('hex')}` }
 
 async function start (script, ...args) {
   const server = spawnServer([join(import.meta.dirname, script), ...args])
@@ -34,4 +49,19 @@ function threadMs (path) {
   } catch {
     return 0
   }
+}
+
+/** The same of threads that have ended as well, in ticks of 10 ms. */
+export function cpuMsOfAll ({ child }) {
+  const [user, system] = readFileSync(`/proc/${child.pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ').slice(11, 13).map(Number)
+  return (user + system) * 10
+}
+
+export function residentBytes (server) { return statusBytes(server, 'VmRSS') }
+
+/** The most since the process began, or since its counter was cleared. */
+export function peakBytes (server) { return statusBytes(server, 'VmHWM') }
+
+function statusBytes ({ child }, name) {
+  return Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]) * 1024
 }

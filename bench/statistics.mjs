@@ -22,5 +22,7 @@ export function printTable (rows) {
   const names = Object.keys(first)
   const lines = [names, ...rows.map(row => names.map(name => short(row[name])))]
   const widths = names.map((_, i) => Math.max(...lines.map(line => line[i].length)))
-  for (const line of lines) console.log('  ' + line.map((cell, i) => i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join('  '))
+  for (const line of lines) {
+    console.log('  ' + line.map((cell, i) => i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])).join('  '))
+  }
 }

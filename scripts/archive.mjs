@@ -27,7 +27,9 @@ export function packKernel (release, btf) {
   const folder = mkdtempSync(join(tmpdir(), 'corelo-pack-'))
   try {
     writeFileSync(join(folder, `${release}.btf`), btf)
-    const { status, stdout, stderr } = spawnSync('tar', ['-c', '-I', 'xz -0', '--owner=root:0', '--mtime=@0', `${release}.btf`], { cwd: folder, maxBuffer: 256 << 20 })
+    const { status, stdout, stderr } = spawnSync(
+      'tar', ['-c', '-I', 'xz -0', '--owner=root:0', '--mtime=@0', `${release}.btf`], { cwd: folder, maxBuffer: 256 << 20 }
+    )
     if (status !== 0) throw new Error(`tar and xz are needed: ${stderr}`)
     return stdout
   } finally {

@@ -2,8 +2,9 @@
 // same files by the same packages already.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const out = join(root, 'dist/page')
@@ -13,7 +14,9 @@ const sources = readdirSync(join(root, 'page'), { recursive: true, withFileTypes
   .filter(entry => entry.isFile())
   .map(({ parentPath, name }) => join(parentPath, name))
 const hash = createHash('sha256')
-for (const path of [...sources.toSorted(), ...['package.json', 'package-lock.json', 'scripts/build-page.mjs'].map(name => join(root, name))]) {
+for (const path of [
+  ...sources.toSorted(), ...['package.json', 'package-lock.json', 'scripts/build-page.mjs'].map(name => join(root, name))
+]) {
   const bytes = readFileSync(path)
   hash.update(`${path.slice(root.length)} ${bytes.length}\n`).update(bytes)
 }
@@ -46,10 +49,22 @@ async function buildPage () {
         rolldownOptions: { checks: { pluginTimings: false } } // a slow machine is nothing to warn of
       }
     })
+    compressAll(made)
     if (existsSync(out)) renameSync(out, old)
     renameSync(made, out)
     writeFileSync(stamp, wanted)
   } finally {
     for (const folder of [made, old]) rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** Puts each file that gzip makes smaller into the folder `gzip` too, by the same path, so that the service need not compress it. */
+function compressAll (folder) {
+  for (const path of ['index.html', ...readdirSync(join(folder, 'assets')).map(name => join('assets', name))]) {
+    const bytes = readFileSync(join(folder, path))
+    const compressed = gzipSync(bytes, { level: 9 })
+    if (compressed.length >= bytes.length) continue
+    mkdirSync(dirname(join(folder, 'gzip', path)), { recursive: true })
+    writeFileSync(join(folder, 'gzip', path), compressed)
   }
 }

@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const sources = readdirSync(`${root}/src`, { recursive: true }).filter(file => file.endsWith('.ts'))
 
-const { stdout, stderr, status } = spawnSync(process.execPath, ['node_modules/dependency-cruiser/bin/dependency-cruise.mjs', 'src', '--output-type', 'json'], {
+const { stdout, stderr, status } = spawnSync(process.execPath, [
+  'node_modules/dependency-cruiser/bin/dependency-cruise.mjs', 'src', '--output-type', 'json'
+], {
   cwd: root,
   encoding: 'utf8',
   maxBuffer: 256 * 1024 * 1024
@@ -25,6 +27,8 @@ const seen = result.modules.filter(({ source }) => source.startsWith('src/'))
 for (const { rule, from, to, cycle } of violations) {
   console.error(`${rule.name}: ${from} -> ${cycle === undefined ? to : cycle.map(({ name }) => name).join(' -> ')}`)
 }
-if (seen.length < sources.length) console.error(`Only ${seen.length} of ${sources.length} source files were seen; the check is worth nothing.`)
+if (seen.length < sources.length) {
+  console.error(`Only ${seen.length} of ${sources.length} source files were seen; the check is worth nothing.`)
+}
 if (violations.length > 0 || seen.length < sources.length) process.exit(1)
 console.log(`architecture: ${seen.length} modules, ${result.summary.totalDependenciesCruised} dependencies, no violation`)

@@ -1,4 +1,5 @@
-// Checks what deploy/ would apply to a cluster, without one: schemas, Pod Security, and that it agrees with the code.
+// Checks what deploy/ would apply to a cluster, without one: schemas, Pod Security, that it agrees with the code, and that what helm prints
+// after an installation fits that.
 //
 //     node scripts/check-manifests.mjs              the chart in several settings, and the examples
 //     node scripts/check-manifests.mjs FILE...      these manifests only
@@ -9,7 +10,8 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { checkAgreement } from './manifests/agreement.mjs'
 import { checkPodSecurity } from './manifests/pod-security.mjs'
-import { findHelm, lint, render, SETTINGS, WRONG_SETTINGS } from './manifests/render.mjs'
+import { checkNotes } from './manifests/notes.mjs'
+import { findHelm, lint, render, renderNotes, SETTINGS, WRONG_SETTINGS } from './manifests/render.mjs'
 import { checkSchemas } from './manifests/schemas.mjs'
 import { parseManifests } from './manifests/documents.mjs'
 
@@ -18,7 +20,11 @@ const isCi = !['', '0', 'false', undefined].includes(process.env.CI)
 const files = process.argv.slice(2)
 const sources = files.length > 0 ? files.map(readSource) : [...examples(), ...charts()]
 const documents = sources.flatMap(({ name, text }) => parseManifests(name, text))
-const problems = [...checkSchemas(root, documents), ...checkPodSecurity(documents), ...await checkAgreement(root, documents)]
+const noteProblems = sources.flatMap(({ name, text, notes }) =>
+  notes === undefined ? [] : checkNotes(notes, parseManifests(name, text)).map(problem => `${name}: NOTES: ${problem}`))
+const problems = [
+  ...checkSchemas(root, documents), ...checkPodSecurity(documents), ...await checkAgreement(root, documents), ...noteProblems
+]
 
 for (const problem of problems) console.error(problem)
 console.log(`${documents.length} documents of ${sources.length} manifests, ${problems.length} problems`)
@@ -52,11 +58,11 @@ function charts () {
     }
   }
   return SETTINGS.map(({ name, args }) => {
-    const { text, error } = render(helm, root, args)
-    if (text === undefined) {
-      console.error(`chart (${name}): ${error}`)
+    const [{ text, error }, notes] = [render(helm, root, args), renderNotes(helm, root, args)]
+    if (text === undefined || notes.text === undefined) {
+      console.error(`chart (${name}): ${error ?? notes.error}`)
       process.exit(1)
     }
-    return { name: `chart (${name})`, text }
+    return { name: `chart (${name})`, text, notes: notes.text }
   })
 }

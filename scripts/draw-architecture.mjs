@@ -9,7 +9,9 @@ const page = `${root}docs/architecture.md`
 const BEGIN = '<!-- drawn by scripts/draw-architecture.mjs -->'
 const END = '<!-- end of the drawing -->'
 
-const { stdout, stderr } = spawnSync(process.execPath, ['node_modules/dependency-cruiser/bin/dependency-cruise.mjs', 'src', '--output-type', 'json'], {
+const { stdout, stderr } = spawnSync(process.execPath, [
+  'node_modules/dependency-cruiser/bin/dependency-cruise.mjs', 'src', '--output-type', 'json'
+], {
   cwd: root,
   encoding: 'utf8',
   maxBuffer: 256 * 1024 * 1024
@@ -42,4 +44,6 @@ const text = readFileSync(page, 'utf8')
 const [start, end] = [text.indexOf(BEGIN), text.indexOf(END)]
 if (start === -1 || end < start) throw new Error(`${page} has no place for the drawing between "${BEGIN}" and "${END}".`)
 const boxes = [...imports.keys()].sort().map(name => `  ${name}["${name}/"]`)
-writeFileSync(page, `${text.slice(0, start)}${BEGIN}\n\n\`\`\`mermaid\ngraph TD\n${[...boxes, ...arrows].join('\n')}\n\`\`\`\n\n${text.slice(end)}`)
+writeFileSync(
+  page, `${text.slice(0, start)}${BEGIN}\n\n\`\`\`mermaid\ngraph TD\n${[...boxes, ...arrows].join('\n')}\n\`\`\`\n\n${text.slice(end)}`
+)

@@ -7,11 +7,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { cpuMsOf, startMeasured } from '../bench/servers.mjs'
+import { cpuMsOf } from '../bench/servers.mjs'
 import { printTable } from '../bench/statistics.mjs'
 import { hashOf, runAgents } from './herd/agents.mjs'
 import { startOrigin } from './herd/origin.mjs'
 import { startSharedStore } from './herd/shared-store.mjs'
+import { startService } from './service.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { values } = parseArgs({
@@ -26,7 +27,10 @@ const { values } = parseArgs({
 })
 const whole = { agents: 5000, seconds: 10, kernels: 40 }
 const short = { agents: 300, seconds: 3, kernels: 8 }
-const size = { ...(values.short ? short : whole), ...Object.fromEntries(['agents', 'seconds', 'kernels'].flatMap(name => values[name] === undefined ? [] : [[name, Number(values[name])]])) }
+const size = {
+  ...(values.short ? short : whole),
+  ...Object.fromEntries(['agents', 'seconds', 'kernels'].flatMap(name => values[name] === undefined ? [] : [[name, Number(values[name])]]))
+}
 
 /** Together a node's agents keep few connections open to a Service; without keep-alive a herd measures the kernel's TCP. */
 const CONNECTIONS = 64
@@ -42,8 +46,14 @@ try {
   running.push(store)
   const replicas = []
   for (let i = 0; i < Number(values.replicas); i++) {
-    const replica = await startMeasured({
-      CORELO_CACHE_DIR: join(work, `replica-${i}`), CORELO_BTFHUB_URL: origin.url, CORELO_BTFHUB_DIR: '', CORELO_UPSTREAM: '', CORELO_LOCAL_KERNEL: 'false', ...store.settings
+    const replica = await startService({
+      CORELO_TRUST_UPLOADS: 'true',
+      CORELO_CACHE_DIR: join(work, `replica-${i}`),
+      CORELO_BTFHUB_URL: origin.url,
+      CORELO_BTFHUB_DIR: '',
+      CORELO_UPSTREAM: '',
+      CORELO_LOCAL_KERNEL: 'false',
+      ...store.settings
     })
     running.push({ close: () => replica.stop() })
     replicas.push(replica)
@@ -51,7 +61,11 @@ try {
   const objects = Array.from({ length: OBJECTS }, (_, i) => makeObject(readFileSync(join(root, 'examples/exec.bpf.o')), i))
   const before = replicas.map(cpuMsOf)
   const seen = await runAgents({
-    services: replicas.map(({ url }) => url), ...size, objects, kernels: origin.releases.map(release => `ubuntu/20.04/x86_64/${release}`), connections: CONNECTIONS
+    services: replicas.map(({ url }) => url),
+    ...size,
+    objects,
+    kernels: origin.releases.map(release => `ubuntu/20.04/x86_64/${release}`),
+    connections: CONNECTIONS
   })
   const cpu = replicas.map((replica, i) => cpuMsOf(replica) - before[i])
   report(seen, cpu, [...origin.fetches.values()], replicas.length)
@@ -88,13 +102,17 @@ function report (seen, cpu, fetches, replicas) {
   }
   printTable([row])
   console.log(`  answers: ${[...seen.statuses].sort(([a], [b]) => a - b).map(([status, count]) => `${count} of ${status}`).join(', ')}`)
-  if (values.out !== undefined) writeFileSync(values.out, `${JSON.stringify({ ...row, statuses: Object.fromEntries(seen.statuses) }, null, 2)}\n`)
+  if (values.out !== undefined) {
+    writeFileSync(values.out, `${JSON.stringify({ ...row, statuses: Object.fromEntries(seen.statuses) }, null, 2)}\n`)
+  }
 
   const faults = [...new Set(seen.failures)]
   if (Math.max(...fetches) > replicas) faults.push(`a kernel was fetched ${Math.max(...fetches)} times by ${replicas} replicas`)
   if (seen.results.size !== OBJECTS * size.kernels) faults.push(`${seen.results.size} results of ${OBJECTS * size.kernels}`)
   for (const fault of faults.slice(0, 20)) console.error(`fault: ${fault}`)
-  console.log(faults.length === 0 ? 'every agent got every object, and each kernel was fetched at most once a replica' : `${faults.length} faults`)
+  console.log(faults.length === 0
+    ? 'every agent got every object, and each kernel was fetched at most once a replica'
+    : `${faults.length} faults`)
   if (faults.length > 0) process.exitCode = 1
 }
 

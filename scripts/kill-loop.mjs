@@ -34,7 +34,9 @@ const FETCHED = kernel => kernel % 2 === 0
 const random = mulberry32(SEED)
 const work = mkdtempSync(join(tmpdir(), 'corelo-kill-'))
 const cache = join(work, 'cache')
-const totals = { moments: 0, early: 0, requests: 0, verified: 0, absent: 0, cutOff: 0, overloaded: 0, evicted: 0, damaged: 0, orphansSeen: 0, fetches: 0 }
+const totals = {
+  moments: 0, early: 0, requests: 0, verified: 0, absent: 0, cutOff: 0, overloaded: 0, evicted: 0, damaged: 0, orphansSeen: 0, fetches: 0
+}
 const wrong = []
 let service
 
@@ -89,10 +91,14 @@ if (content > CACHE_BYTES) fail(`the cache has ${content} bytes of content`, `it
 await kill()
 archive.close()
 
-console.log(`${totals.moments} moments (${totals.early} before the start was over) in ${((performance.now() - started) / 1000).toFixed(0)} s, seed ${SEED}`)
-console.log(`${totals.requests} requests answered: ${totals.verified} contents verified, ${totals.absent} times 404, ${wrong.length === 0 ? 'none wrong and no 5xx' : `${wrong.length} WRONG`}; ${totals.cutOff} cut off by the kill, ${totals.overloaded} asked to come again`)
+const seconds = ((performance.now() - started) / 1000).toFixed(0)
+const judged = wrong.length === 0 ? 'none wrong and no 5xx' : `${wrong.length} WRONG`
+console.log(`${totals.moments} moments (${totals.early} before the start was over) in ${seconds} s, seed ${SEED}`)
+console.log(`${totals.requests} requests answered: ${totals.verified} contents verified, ${totals.absent} times 404, ${judged}; ` +
+  `${totals.cutOff} cut off by the kill, ${totals.overloaded} asked to come again`)
 console.log(`${totals.fetches} archives fetched, at least ${totals.evicted} files evicted, ${totals.damaged} files found damaged`)
-console.log(`${totals.orphansSeen} temporary files left by kills, gone ${sweepSeconds.toFixed(1)} s after the last start; ${content} of ${CACHE_BYTES} bytes in use`)
+console.log(`${totals.orphansSeen} temporary files left by kills, gone ${sweepSeconds.toFixed(1)} s after the last start; ` +
+  `${content} of ${CACHE_BYTES} bytes in use`)
 if (wrong.length > 0) {
   for (const text of wrong) console.error(text)
   process.exitCode = 1
@@ -106,7 +112,14 @@ function makeKernel (serial) {
   for (let at = 0; at < filler.length - 1; at++) filler[at] = 0x30 + Math.floor(random() * 64)
   const btf = variantOf(sample, filler)
   const release = `5.4.0-${serial}-kill`
-  return { serial, release, path: `ubuntu/20.04/x86_64/${release}`, btf, hash: hashOf(btf), archive: FETCHED(serial) ? packKernel(release, btf) : undefined }
+  return {
+    serial,
+    release,
+    path: `ubuntu/20.04/x86_64/${release}`,
+    btf,
+    hash: hashOf(btf),
+    archive: FETCHED(serial) ? packKernel(release, btf) : undefined
+  }
 }
 
 /** The example with bytes after its end, which nothing reads. */
@@ -117,7 +130,8 @@ function makeObject (serial) {
 
 /** BTFHub's layout over HTTP, slow enough to be killed in. */
 async function startArchive () {
-  const byPath = new Map(kernels.filter(({ archive: packed }) => packed !== undefined).map(kernel => [`/${kernel.path}.btf.tar.xz`, kernel.archive]))
+  const byPath = new Map(kernels.filter(({ archive: packed }) => packed !== undefined).map(kernel =>
+    [`/${kernel.path}.btf.tar.xz`, kernel.archive]))
   const server = createServer(async (request, response) => {
     const packed = byPath.get(request.url)
     if (packed === undefined) return response.writeHead(404).end()
@@ -207,7 +221,9 @@ async function verifyAll () {
   if (listed?.status !== 200) return fail(`the list of kernels was answered ${listed?.status}`, listed?.body)
   for (const entry of JSON.parse(listed.body).kernels) {
     const kernel = byHash.get(entry.btf_sha256)
-    if (kernel === undefined || `ubuntu/20.04/x86_64/${kernel.release}` !== entry.reference) fail('a kernel is listed with BTF that is not its own', JSON.stringify(entry))
+    if (kernel === undefined || `ubuntu/20.04/x86_64/${kernel.release}` !== entry.reference) {
+      fail('a kernel is listed with BTF that is not its own', JSON.stringify(entry))
+    }
   }
   await Promise.all(pick(kernels, 6).map(async kernel => expectHash(`BTF ${kernel.hash}`, await ask(`/btf/${kernel.hash}`), kernel.hash)))
   await Promise.all(pick(kernels, 4).map(async kernel => {
@@ -220,7 +236,9 @@ async function verifyAll () {
 async function checkRelocation (object, kernel, byName) {
   const answer = await relocateWith(object, { kernel_release: kernel.path }, byName)
   expectHash(`${object.hash} for ${kernel.path}`, answer, object.result)
-  if (answer?.status === 200 && answer.headers.get('corelo-btf') !== kernel.hash) fail(`${kernel.path} was relocated against BTF that is not its own`, answer.headers.get('corelo-btf'))
+  if (answer?.status === 200 && answer.headers.get('corelo-btf') !== kernel.hash) {
+    fail(`${kernel.path} was relocated against BTF that is not its own`, answer.headers.get('corelo-btf'))
+  }
   if (answer?.status === 404 && FETCHED(kernel.serial) && !byName) fail(`${kernel.path} is in the archive and was not found`, answer.body)
 }
 
@@ -231,10 +249,14 @@ async function workUntil (stop) {
     const choice = random()
     if (choice < 0.3 && !FETCHED(kernel.serial)) {
       const answer = await ask(`/kernels/${kernel.path}/btf`, { method: 'PUT', body: kernel.btf })
-      if (answer !== undefined && answer.status !== 200 && answer.status !== 201) fail(`PUT of ${kernel.path} was answered ${answer.status}`, answer.body)
+      if (answer !== undefined && answer.status !== 200 && answer.status !== 201) {
+        fail(`PUT of ${kernel.path} was answered ${answer.status}`, answer.body)
+      }
     } else if (choice < 0.45) {
       const answer = await ask(`/objects/${object.hash}`, { method: 'PUT', body: object.bytes })
-      if (answer !== undefined && answer.status !== 200 && answer.status !== 201) fail(`PUT of an object was answered ${answer.status}`, answer.body)
+      if (answer !== undefined && answer.status !== 200 && answer.status !== 201) {
+        fail(`PUT of an object was answered ${answer.status}`, answer.body)
+      }
     } else if (choice < 0.85) {
       await checkRelocation(object, kernel, choice > 0.75)
     } else if (choice < 0.95) {

@@ -28,7 +28,9 @@ const { values } = parseArgs({
   }
 })
 if (!values.all) {
-  const { status } = spawnSync(process.execPath, [join(ROOT, 'node_modules/vitest/vitest.mjs'), 'run', '--config', 'vitest.lab.config.ts', 'test/packages/debian.test.ts'], { cwd: ROOT, stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, [
+    join(ROOT, 'node_modules/vitest/vitest.mjs'), 'run', '--config', 'vitest.lab.config.ts', 'test/packages/debian.test.ts'
+  ], { cwd: ROOT, stdio: 'inherit' })
   process.exit(status ?? 1)
 }
 
@@ -59,10 +61,19 @@ try {
 /** What the mirror has, whose end has passed as a tree of the past: the mirror no longer renews it. */
 async function start (suites) {
   const file = join(work, 'debian.yaml')
-  const entries = suites.map(({ suite, arches, hasExpired }) => `  - { preset: debian, mirror: "${mirror}", suites: [${suite}], arches: [${arches.join(', ')}]${hasExpired ? ', history: true' : ''} }`)
+  const entries = suites.map(({ suite, arches, hasExpired }) =>
+    `  - { preset: debian, mirror: "${mirror}", suites: [${suite}], arches: [${arches.join(', ')}]${hasExpired ? ', history: true' : ''} }`)
   writeFileSync(file, `repositories:\n${entries.join('\n')}\n`)
   const service = createService({
-    cacheDir: join(work, 'cache'), memoryBytes: 64 * 1024 ** 2, workers: 1, deadlineMs: 120_000, maxObjectBytes: 1 << 24, maxBtfBytes: 1 << 26, localKernel: false, trustUploads: false, packages: [file]
+    cacheDir: join(work, 'cache'),
+    memoryBytes: 64 * 1024 ** 2,
+    workers: 1,
+    deadlineMs: 120_000,
+    maxObjectBytes: 1 << 24,
+    maxBtfBytes: 1 << 26,
+    localKernel: false,
+    trustUploads: false,
+    packages: [file]
   }, { onWarning: (message, facts) => { console.error(message, JSON.stringify(facts).replaceAll(new URL(mirror).host, 'MIRROR')) } })
   await service.ready()
   return service
@@ -141,7 +152,8 @@ async function fetchAll (service, kernels) {
     const row = { ...kernel, cpu: (user + system) / 1e6, seconds: (performance.now() - began) / 1000, reason, sha256 }
     if (kernel.isCompared && reason === '') Object.assign(row, await compare(kernel, sha256))
     rows.push(row)
-    console.error(`${rows.length}/${kernels.length} ${kernel.suite} ${arch} ${release} ${row.cpu.toFixed(2)} s ${reason}${row.equal === undefined ? '' : row.equal ? 'equal' : `DIFFERENT ${row.other}`}`)
+    const compared = row.equal === undefined ? '' : row.equal ? 'equal' : `DIFFERENT ${row.other}`
+    console.error(`${rows.length}/${kernels.length} ${kernel.suite} ${arch} ${release} ${row.cpu.toFixed(2)} s ${reason}${compared}`)
   }
   return rows
 }

@@ -77,7 +77,8 @@ async function relocate (address, isForRunningKernel) {
   form.append('object', new Blob([readFileSync(join(root, object))]), 'exec.bpf.o')
   if (isForRunningKernel) form.append('kernel_release', release())
   else form.append('btf', new Blob([readFileSync(join(root, sampleBtf))]), 'sample.btf')
-  const command = `curl -F object=@${object} ${isForRunningKernel ? `-F kernel_release=${release()}` : `-F btf=@${sampleBtf}`} -o exec.relocated.bpf.o ${address}/relocate`
+  const target = isForRunningKernel ? `kernel_release=${release()}` : `btf=@${sampleBtf}`
+  const command = `curl -F object=@${object} -F ${target} -o exec.relocated.bpf.o ${address}/relocate`
 
   const response = await fetch(`${address}/relocate`, { method: 'POST', body: form, headers: { accept: 'multipart/form-data' } })
   if (!response.ok) throw new Error(`POST /relocate answered ${response.status}: ${(await response.json()).detail}`)
@@ -111,8 +112,12 @@ function loadIntoKernel (relocated, isForRunningKernel) {
   const pins = join(work, 'bpf')
   mkdirSync(pins)
   const script = 'mount -t bpf bpf "$2" || exit 77; "$0" prog load "$1" "$2/exec" && "$0" prog show pinned "$2/exec"'
-  const loaded = spawnSync('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, bpftool, relocated, pins], { encoding: 'utf8' })
-  if (loaded.error !== undefined || loaded.status === 77 || loaded.stderr.startsWith('unshare:')) return skip(`no BPF file system can be mounted here: ${firstLine(loaded)}`)
+  const loaded = spawnSync(
+    'unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, bpftool, relocated, pins], { encoding: 'utf8' }
+  )
+  if (loaded.error !== undefined || loaded.status === 77 || loaded.stderr.startsWith('unshare:')) {
+    return skip(`no BPF file system can be mounted here: ${firstLine(loaded)}`)
+  }
   if (loaded.status !== 0) throw new Error(`the kernel refused the program:\n${loaded.stdout}${loaded.stderr}`)
   console.log(`   ${firstLine(loaded)}`)
   done("loaded by bpftool, taken by the kernel's verifier, and removed again")

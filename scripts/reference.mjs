@@ -10,7 +10,8 @@ import { readLibrary } from './reference/library.mjs'
 
 const docs = fileURLToPath(new URL('../docs/', import.meta.url))
 const cell = text => text.replaceAll('|', '\\|')
-const table = (head, rows) => [`| ${head.join(' | ')} |`, `|${'---|'.repeat(head.length)}`, ...rows.map(row => `| ${row.map(cell).join(' | ')} |`)].join('\n')
+const table = (head, rows) =>
+  [`| ${head.join(' | ')} |`, `|${'---|'.repeat(head.length)}`, ...rows.map(row => `| ${row.map(cell).join(' | ')} |`)].join('\n')
 const code = text => `\`${text}\``
 
 const settingRows = settings => settings.map(({ env, option, kind, defaultText, meaning }) => [
@@ -23,8 +24,9 @@ const settingRows = settings => settings.map(({ env, option, kind, defaultText, 
 const settingTable = settings => table(['variable', 'option', 'value', 'default', 'meaning'], settingRows(settings))
 writeFileSync(`${docs}settings.md`, `# Settings
 
-corelo is configured by environment variables, some of which have an option too. If both are set, the option wins. Values are checked at the start: if
-one is not valid, the process ends with a sentence that names it. \`corelo serve --help\` and \`corelo agent --help\` print the same lists.
+corelo is configured by environment variables, some of which have an option too. If both are set, the option wins. Values are checked at
+the start: if one is not valid, the process ends with a sentence that names it. \`corelo serve --help\` and \`corelo agent --help\` print
+the same lists.
 
 ## The service
 
@@ -36,14 +38,16 @@ ${settingTable(LISTED.agent)}
 
 ## Fixed limits
 
-Some limits cannot be set, because they bound the work that one input can cause. [\`src/limits.ts\`](../src/limits.ts) has them, each with its reason.
+Some limits cannot be set, because they bound the work that one input can cause. [\`src/limits.ts\`](../src/limits.ts) has them, each with
+its reason.
 `)
 
-const metricRows = metrics => metrics.filter(({ name }) => name.startsWith('corelo_')).map(({ name, help, labelNames = [] }) => [code(`${name}${labelNames.length === 0 ? '' : `{${labelNames.join(',')}}`}`), help])
+const metricRows = metrics => metrics.filter(({ name }) => name.startsWith('corelo_')).map(({ name, help, labelNames = [] }) =>
+  [code(`${name}${labelNames.length === 0 ? '' : `{${labelNames.join(',')}}`}`), help])
 writeFileSync(`${docs}metrics.md`, `# Metrics
 
-Metrics are in Prometheus' text format. Besides these, the service and the agent have Node's own metrics of \`prom-client\`. No label of the service
-takes its values from a request.
+Metrics are in Prometheus' text format. Besides these, the service and the agent have Node's own metrics of \`prom-client\`. No label of the
+service takes its values from a request.
 
 ## The service: \`GET /metrics\`
 
@@ -54,7 +58,8 @@ ${table(['metric', 'meaning'], metricRows(createMetrics({}, () => 0).list()))}
 ${table(['metric', 'meaning'], metricRows(createAgentMetrics('').list()))}
 `)
 
-const reasonRows = group => Object.entries(REASONS).filter(([, reason]) => reason.group === group).map(([name, { meaning }]) => [code(name), meaning])
+const reasonRows = group =>
+  Object.entries(REASONS).filter(([, reason]) => reason.group === group).map(([name, { meaning }]) => [code(name), meaning])
 writeFileSync(`${docs}reasons.md`, `# Reasons and warnings
 
 ## \`reason\` of a relocation
@@ -63,8 +68,8 @@ Each relocation in the [report](report.md) that is not plainly resolved has a \`
 
 ### \`poisoned\` or \`absent\`: the kernel has no value
 
-An existence check (\`bpf_core_field_exists()\` and the like) is \`absent\`: it answers 0, and that is no error. Any other relocation is \`poisoned\`: the
-kernel refuses the program if it can reach the instruction.
+An existence check (\`bpf_core_field_exists()\` and the like) is \`absent\`: it answers 0, and that is no error. Any other relocation is
+\`poisoned\`: the kernel refuses the program if it can reach the instruction.
 
 ${table(['reason', 'meaning'], reasonRows('no value'))}
 
@@ -98,8 +103,9 @@ const example = JSON.parse(serializeStatement({
 writeFileSync(`${docs}attestation.md`, `# The attestation
 
 Each result has an attestation: a [DSSE](https://github.com/secure-systems-lab/dsse) envelope, signed with Ed25519, around an
-[in-toto statement](https://github.com/in-toto/attestation/blob/v1.0/spec/v1.0/statement.md). The header \`Corelo-Attestation\` has the envelope in base64,
-and multipart answers have it as the part \`attestation\`. \`corelo keys verify\` verifies it ([keys](access.md#attestations)).
+[in-toto statement](https://github.com/in-toto/attestation/blob/v1.0/spec/v1.0/statement.md). The header \`Corelo-Attestation\` has the
+envelope in base64, and multipart answers have it as the part \`attestation\`. \`corelo keys verify\` verifies it
+([keys](access.md#attestations)).
 
 ## Predicate \`${example.predicateType}\`
 
@@ -113,6 +119,9 @@ ${JSON.stringify(example, null, 2)}
 `)
 
 const { functions, options } = readLibrary()
+const optionTable = rows => table(
+  ['option', 'type', 'meaning'], rows.map(({ name, type, text }) => [code(name), code(type), text])
+)
 writeFileSync(`${docs}library.md`, `# The library
 
 The engine runs in your own process. This relocates an object for the running kernel and prints what became of each relocation:
@@ -128,8 +137,8 @@ if (relocation.patches !== undefined) writeFileSync('exec.relocated.bpf.o', appl
 console.log(describeRelocation(object, relocation).relocations)
 \`\`\`
 
-The functions are pure functions over bytes. They import no package and nothing of Node. Input that cannot be read throws an \`AppError\`, whose \`code\`
-is one of [these](errors.md).
+The functions are pure functions over bytes. They import no package and nothing of Node. Input that cannot be read throws an \`AppError\`,
+whose \`code\` is one of [these](errors.md).
 
 ## Functions
 
@@ -137,5 +146,5 @@ ${table(['function', 'does'], functions.map(({ signature, text }) => [code(signa
 
 ## Options
 
-${options.map(({ name, rows }) => `### \`${name}\`\n\n${table(['option', 'type', 'meaning'], rows.map(({ name: option, type, text }) => [code(option), code(type), text]))}`).join('\n\n')}
+${options.map(({ name, rows }) => `### \`${name}\`\n\n${optionTable(rows)}`).join('\n\n')}
 `)

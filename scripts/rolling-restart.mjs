@@ -77,9 +77,11 @@ for (const proxy of proxies) proxy.close()
 const failed = [...tally.failures.values()].reduce((sum, count) => sum + count, 0)
 const times = tally.times.toSorted((a, b) => a - b)
 const quantile = part => `${times[Math.floor((times.length - 1) * part)].toFixed(1)} ms`
-console.log(`${tally.sent} requests in ${seconds.toFixed(1)} s, ${tally.reused} of them on a connection that was kept; ${tally.turnedAway} turned away for a while; ${failed} failed`)
+console.log(`${tally.sent} requests in ${seconds.toFixed(1)} s, ${tally.reused} of them on a connection that was kept; ` +
+  `${tally.turnedAway} turned away for a while; ${failed} failed`)
 console.log(`p50 ${quantile(0.5)}, p99 ${quantile(0.99)}, longest ${quantile(1)}`)
-console.log(`${stops.length} stops in ${stops.map(({ ms }) => `${(ms / 1000).toFixed(1)} s`).join(', ')}; exit codes ${stops.map(({ code }) => code).join(', ')}`)
+const durations = stops.map(({ ms }) => `${(ms / 1000).toFixed(1)} s`).join(', ')
+console.log(`${stops.length} stops in ${durations}; exit codes ${stops.map(({ code }) => code).join(', ')}`)
 for (const [what, count] of tally.failures) console.error(`${count} x ${what}`)
 process.exit(failed === 0 && tally.sent >= REQUESTS && stops.every(({ code }) => code === 0) ? 0 : 1)
 
@@ -107,7 +109,9 @@ function createReplica (index, port) {
 }
 
 async function isReady (port) {
-  return await fetch(`http://127.0.0.1:${port}/readyz`, { headers: { connection: 'close' }, signal: AbortSignal.timeout(PROBE.periodMs) }).then(({ status }) => status === 200, () => false)
+  return await fetch(
+    `http://127.0.0.1:${port}/readyz`, { headers: { connection: 'close' }, signal: AbortSignal.timeout(PROBE.periodMs) }
+  ).then(({ status }) => status === 200, () => false)
 }
 
 /** Sets `isReady` as the kubelet does. */
@@ -148,7 +152,9 @@ async function startRequestProxy () {
     const replica = choose()
     if (replica === undefined) { response.writeHead(503, { 'x-proxy': 'no replica is ready' }).end(); return }
     const { connection, ...headers } = request.headers
-    const upstream = httpRequest({ agent: agents.get(replica), host: '127.0.0.1', port: replica.port, method: request.method, path: request.url, headers }, answer => {
+    const upstream = httpRequest({
+      agent: agents.get(replica), host: '127.0.0.1', port: replica.port, method: request.method, path: request.url, headers
+    }, answer => {
       const { connection, ...rest } = answer.headers
       response.writeHead(answer.statusCode, rest)
       answer.pipe(response)
@@ -213,7 +219,12 @@ function count (what) { tally.failures.set(what, (tally.failures.get(what) ?? 0)
 
 /** The digest of the relocated object. Once a result is there, both ways of asking give the same. */
 async function ask (agent, port, method) {
-  const options = method === 'GET' ? { path: RELOCATED } : { path: `/relocate?btf_sha256=${hashOf(BTF)}`, headers: { 'content-type': 'application/octet-stream', 'content-length': OBJECT.length } }
+  const options = method === 'GET'
+    ? { path: RELOCATED }
+    : {
+        path: `/relocate?btf_sha256=${hashOf(BTF)}`,
+        headers: { 'content-type': 'application/octet-stream', 'content-length': OBJECT.length }
+      }
   return await new Promise((resolve, reject) => {
     const request = httpRequest({ agent, host: '127.0.0.1', port, method, ...options }, answer => {
       const chunks = []
@@ -232,7 +243,9 @@ async function ask (agent, port, method) {
 }
 
 function refusal ({ statusCode, headers }, body) {
-  const { code, detail } = headers['content-type']?.startsWith('application/problem+json') ? JSON.parse(body.toString()) : { detail: headers['x-proxy'] }
+  const { code, detail } = headers['content-type']?.startsWith('application/problem+json')
+    ? JSON.parse(body.toString())
+    : { detail: headers['x-proxy'] }
   return Object.assign(new Error(`${statusCode} ${code ?? ''} ${detail}`), { code, retryAfter: Number(headers['retry-after']) })
 }
 

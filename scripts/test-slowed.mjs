@@ -24,7 +24,9 @@ const SHORT = [
 ]
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** vitest runs the others where there is nothing of one of these names. */
-for (const file of SHORT) if (!existsSync(`${root}${file}`)) throw new Error(`${file} does not exist: mend the list in scripts/test-slowed.mjs.`)
+for (const file of SHORT) {
+  if (!existsSync(`${root}${file}`)) throw new Error(`${file} does not exist: mend the list in scripts/test-slowed.mjs.`)
+}
 const minutes = Number(process.env.CORELO_SLOWED_MINUTES ?? 60)
 if (!(minutes > 0)) throw new Error('CORELO_SLOWED_MINUTES must be a number of minutes above 0.')
 

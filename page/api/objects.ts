@@ -19,11 +19,17 @@ export function heldObject ({ sha256, name }: { readonly sha256: string, readonl
   return { id: ++lastId, name, sha256, file: undefined }
 }
 
+export interface AddedFiles {
+  readonly added: readonly ChosenObject[]
+  /** By the id of an object of which only the hash was there: the file that it is. */
+  readonly found: ReadonlyMap<number, File>
+  /** What was left out, and why. */
+  readonly problem: string | undefined
+}
+
 /** Files as objects with names of their own. What is no ELF file, and what is there already, is left out, which a sentence says. */
-export async function addFiles (
-  files: readonly File[],
-  objects: readonly ChosenObject[]
-): Promise<{ readonly added: readonly ChosenObject[], readonly problem: string | undefined }> {
+export async function addFiles (files: readonly File[], objects: readonly ChosenObject[]): Promise<AddedFiles> {
+  const found = new Map<number, File>()
   const added: ChosenObject[] = []
   const problems: string[] = []
   for (const file of files) {
@@ -34,6 +40,10 @@ export async function addFiles (
     const sha256 = await hashOf(file)
     const there = [...objects, ...added]
     const same = sha256 === undefined ? undefined : there.find(object => object.sha256 === sha256)
+    if (same !== undefined && same.file === undefined && !found.has(same.id)) {
+      found.set(same.id, file)
+      continue
+    }
     if (same !== undefined) {
       problems.push(`${file.name} has the content of ${same.name}, which is there already.`)
       continue
@@ -42,7 +52,7 @@ export async function addFiles (
     for (let i = 2; there.some(object => object.name === name); i++) name = `${file.name} (${i})`
     added.push({ id: ++lastId, name, file, sha256 })
   }
-  return { added, problem: problems.length === 0 ? undefined : problems.join(' ') }
+  return { added, found, problem: problems.length === 0 ? undefined : problems.join(' ') }
 }
 
 /** The hash by which the service knows content. Undefined where the browser has none to give: on pages without TLS. */

@@ -27,15 +27,18 @@ export interface KernelItem {
   readonly of: number
 }
 
-export interface Wanted {
+/** Which rows are meant, and how they are shown. */
+export interface RowChoice {
   readonly grouping: 'outcome' | 'kernel'
-  /** Keys of groups that are open. */
+  /** A kernel of each group that is open: what a group is called by the matrix changes while rows come. */
   readonly open: ReadonlySet<string>
   /** Only rows with one of these states; all where it is empty. */
   readonly states: ReadonlySet<CheckState>
   /** Only kernels whose name has this. */
   readonly text: string
 }
+
+export const ALL_ROWS: RowChoice = { grouping: 'outcome', open: new Set(), states: new Set(), text: '' }
 
 /** By number first, so that 5.4 comes before 5.10. */
 const collator = new Intl.Collator('en', { numeric: true })
@@ -50,14 +53,22 @@ export function groupByOutcome (
 ): readonly Group[] {
   const ranks = matrix.outcomes.map(({ state }) => STATES.indexOf(state))
   const worst = (cells: readonly number[]): number => Math.min(...cells.map(cell => ranks[cell] ?? STATES.length))
-  return [...groupBy(kernels, ([, cells]) => cells.join())]
+  return [...groupBy(kernels, ([, cells]) => keyOf(cells))]
     .map(([key, rows]) => ({ key, cells: rows[0]?.[1] ?? [], kernels: rows.map(([kernel]) => kernel).sort(compareKernels) }))
     .sort((a, b) => worst(a.cells) - worst(b.cells) || b.kernels.length - a.kernels.length ||
       compareKernels(a.kernels[0] ?? '', b.kernels[0] ?? ''))
 }
 
+function keyOf (cells: readonly number[] = []): string { return cells.join() }
+
+/** What is open once a group was opened or closed. */
+export function toggleGroup (matrix: Matrix, open: ReadonlySet<string>, { key, kernels: [first = ''] }: Group): ReadonlySet<string> {
+  const others = [...open].filter(kernel => keyOf(matrix.kernels.get(kernel)) !== key)
+  return new Set(others.length === open.size ? [...others, first] : others)
+}
+
 /** The rows of the table. */
-export function listItems (matrix: Matrix, { grouping, open, states, text }: Wanted): readonly Item[] {
+export function listItems (matrix: Matrix, { grouping, open, states, text }: RowChoice): readonly Item[] {
   const words = text.toLowerCase().split(/\s+/).filter(word => word !== '')
   const isWanted = (kernel: string, cells: readonly number[]): boolean =>
     words.every(word => kernel.toLowerCase().includes(word)) &&
@@ -67,8 +78,9 @@ export function listItems (matrix: Matrix, { grouping, open, states, text }: Wan
     return wanted.sort(([a], [b]) => compareKernels(a, b))
       .map(([kernel, cells], i) => ({ type: 'kernel', kernel, cells, level: 1, position: i + 1, of: wanted.length }))
   }
+  const openKeys = new Set([...open].map(kernel => keyOf(matrix.kernels.get(kernel))))
   return groupByOutcome(matrix, wanted).flatMap<Item>(group => {
-    const isOpen = open.has(group.key)
+    const isOpen = openKeys.has(group.key)
     const row: Item = { type: 'group', group, isOpen }
     if (!isOpen) return [row]
     return [row, ...group.kernels.map<Item>((kernel, i) =>

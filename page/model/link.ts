@@ -1,11 +1,13 @@
+import type { RowChoice } from './groups.js'
 import type { KernelChoice } from './kernel-choice.js'
+import { STATES } from './matrix.js'
 
 /** What a link reproduces. */
 export interface View {
   /** Objects that the service holds. */
   readonly objects: ReadonlyArray<{ readonly sha256: string, readonly name: string }>
   readonly kernels: KernelChoice
-  readonly grouping: 'outcome' | 'kernel'
+  readonly rows: RowChoice
   /** The cell that is open. */
   readonly open: { readonly sha256: string, readonly kernel: string } | undefined
 }
@@ -17,9 +19,11 @@ const isKernel = (text: string): boolean => KERNEL.test(text) && !text.split('/'
 /** What a link may hold of each. The address stays shorter than what mail and chat cut off, but for who picks hundreds by hand. */
 const MAX_OBJECTS = 128
 const MAX_KERNELS = 2000
+const MAX_OPEN = 100
+const MAX_TEXT = 256
 
 /** The fragment of an address, without `#`. Empty for a view that has nothing. */
-export function writeLink ({ objects, kernels, grouping, open }: View): string {
+export function writeLink ({ objects, kernels, rows, open }: View): string {
   const parameters = new URLSearchParams()
   for (const { sha256, name } of objects.slice(0, MAX_OBJECTS)) parameters.append('object', `${sha256} ${name}`)
   if (kernels.text.trim() !== '') parameters.set('search', kernels.text.trim())
@@ -27,7 +31,10 @@ export function writeLink ({ objects, kernels, grouping, open }: View): string {
   for (const arch of kernels.arches) parameters.append('arch', arch)
   for (const kernel of kernels.picked.slice(0, MAX_KERNELS)) parameters.append('kernel', kernel)
   if (kernels.offered) parameters.set('offered', 'true')
-  if (grouping === 'kernel') parameters.set('group', 'kernel')
+  if (rows.grouping === 'kernel') parameters.set('group', 'kernel')
+  for (const state of rows.states) parameters.append('state', state)
+  if (rows.text.trim() !== '') parameters.set('find', rows.text.trim())
+  for (const kernel of [...rows.open].slice(0, MAX_OPEN)) parameters.append('expanded', kernel)
   if (open !== undefined) parameters.set('open', `${open.sha256} ${open.kernel}`)
   return parameters.toString().replaceAll('%3A', ':').replaceAll('%2F', '/')
 }
@@ -43,13 +50,20 @@ export function readLink (fragment: string): View {
   return {
     objects,
     kernels: {
-      text: (parameters.get('search') ?? '').slice(0, 256),
+      text: textIn(parameters, 'search'),
       distros: parameters.getAll('distro').filter(isKernel).slice(0, MAX_KERNELS),
       arches: parameters.getAll('arch').filter(isKernel).slice(0, MAX_KERNELS),
       picked: parameters.getAll('kernel').filter(isKernel).slice(0, MAX_KERNELS),
       offered: parameters.get('offered') === 'true'
     },
-    grouping: parameters.get('group') === 'kernel' ? 'kernel' : 'outcome',
+    rows: {
+      grouping: parameters.get('group') === 'kernel' ? 'kernel' : 'outcome',
+      states: new Set(STATES.filter(state => parameters.getAll('state').includes(state))),
+      text: textIn(parameters, 'find'),
+      open: new Set(parameters.getAll('expanded').filter(isKernel).slice(0, MAX_OPEN))
+    },
     open: HASH.test(sha256) && isKernel(kernel) ? { sha256, kernel } : undefined
   }
 }
+
+function textIn (parameters: URLSearchParams, name: string): string { return (parameters.get(name) ?? '').slice(0, MAX_TEXT) }

@@ -2,6 +2,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { loadKernels } from '../api/kernels.js'
 import { addFiles, heldObject } from '../api/objects.js'
 import { createSend, messageOf, Refusal } from '../api/request.js'
+import { ALL_ROWS } from '../model/groups.js'
 import { listChoice, patternsOf, type KernelChoice } from '../model/kernel-choice.js'
 import { readLink, writeLink } from '../model/link.js'
 import { Detail } from './detail.js'
@@ -28,7 +29,7 @@ export function App () {
   const [dropProblem, setDropProblem] = useState<string | undefined>(undefined)
   const [kernels, setKernels] = useState<KernelsState>({ list: [], state: 'loading', problem: undefined })
   const [choice, setChoice] = useState<KernelChoice>(linked.kernels)
-  const [grouping, setGrouping] = useState(linked.grouping)
+  const [rows, setRows] = useState(linked.rows)
   const [open, setOpen] = useState<OpenCell | undefined>(undefined)
   const [said, setSaid] = useState('')
   const [token, setToken] = useState<string | undefined>(undefined)
@@ -104,7 +105,7 @@ export function App () {
     const fragment = writeLink({
       objects: run === undefined ? [] : held, // before a check the service may not hold them
       kernels: choice,
-      grouping,
+      rows,
       open: open === undefined || column?.sha256 === undefined ? undefined : { sha256: column.sha256, kernel: open.kernel }
     })
     const address = new URL(location.href)
@@ -114,14 +115,19 @@ export function App () {
   useEffect(() => {
     if (pending.current || wantedCell.current !== undefined) return
     history.replaceState(null, '', linkOf())
-  }, [withHashes, choice, grouping, open, run?.state])
+  }, [withHashes, choice, rows, open, run?.state])
 
+  const forget = (): void => {
+    clear()
+    setOpen(undefined)
+    setRows(({ grouping }) => ({ ...ALL_ROWS, grouping }))
+  }
   const add = (files: readonly File[]): void => {
-    addFiles(files, objects).then(({ added, problem }) => {
+    addFiles(files, objects).then(({ added, found, problem }) => {
       setDropProblem(problem)
+      if (found.size > 0) setObjects(before => before.map(object => ({ ...object, file: object.file ?? found.get(object.id) })))
       if (added.length === 0) return
-      clear()
-      setOpen(undefined)
+      forget()
       setObjects(before => [...before, ...added])
       service.announce(`${added.map(({ name }) => name).join(', ')} added.`)
     }, (error: unknown) => { setDropProblem(messageOf(error)) })
@@ -152,7 +158,7 @@ export function App () {
           <div class='choose'>
             <Objects
               objects={withHashes} problem={dropProblem} onAdd={add}
-              onRemove={id => { clear(); setOpen(undefined); setObjects(objects => objects.filter(object => object.id !== id)) }}
+              onRemove={id => { forget(); setObjects(objects => objects.filter(object => object.id !== id)) }}
             />
             <Kernels
               kernels={kernels} choice={choice} listed={listed} chosen={shown} onChoice={setChoice}
@@ -171,7 +177,7 @@ export function App () {
           <div class='answer' id='results' tabIndex={-1}>
             {run === undefined
               ? <Welcome hasObjects={objects.length > 0} />
-              : <Results run={run} grouping={grouping} open={open} link={linkOf} onGrouping={setGrouping} onOpen={setOpen} />}
+              : <Results run={run} rows={rows} open={open} link={linkOf} onRows={setRows} onOpen={setOpen} />}
           </div>
         </main>
         {open !== undefined && opened !== undefined && run !== undefined && (

@@ -49,30 +49,42 @@ export function Downloads ({ object, kernel, report, run, column, kernels }: {
   const withResult = [...run.matrix.kernels]
     .filter(([, cells]) => WITH_RESULT.has(outcomes[cells[column] ?? -1]?.state ?? ''))
     .map(([name]) => name)
-  const patchSet = async (): Promise<Blob> => {
-    const { file } = object
-    if (file === undefined) throw new Error('The service does not give objects back; choose the file itself, and check again.')
+  const patchSet = async (file: File): Promise<Blob> => {
     const contents = new Map(kernels.map(({ reference, btfSha256 }) => [reference, btfSha256 ?? undefined]))
     const question = { object: { ...object, file }, kernels: withResult, btfOf: (kernel: string) => contents.get(kernel) }
     const set = await makePatchSet(send, question, leaving.current.signal,
       done => { setBusy({ what: 'patches', progress: `${count(done)} of ${count(withResult.length)}` }) })
     return json(set)
   }
-  const buttons: ReadonlyArray<readonly [what: string, label: string, file: string, make: () => Promise<Blob>]> = [
+  const { file: own } = object
+  const buttons: ReadonlyArray<readonly [what: string, label: string, file: string, make: (() => Promise<Blob>) | undefined]> = [
     ['object', 'Patched object', `${name}.${release}.bpf.o`, async () => await getRelocated(send, { object, kernel })],
     ['report', 'Report', `${name}.${release}.report.json`, async () => json(report)],
     ['btf', 'Small BTF', `${name}.${release}.btf`, async () => await getMinBtf(send, { object, kernel })],
-    ['patches', `Patch set of ${counted(withResult.length, 'kernel')}`, `${name}.patches.json`, patchSet]
+    [
+      'patches', `Patch set of ${counted(withResult.length, 'kernel')}`, `${name}.patches.json`,
+      own === undefined ? undefined : async () => await patchSet(own)
+    ]
   ]
   return (
     <section class='downloads' aria-label='Downloads'>
       <div class='line'>
         {buttons.map(([what, label, file, make]) => (
-          <button key={what} type='button' disabled={busy !== undefined} onClick={() => { take(what, file, make) }}>
+          <button
+            key={what} type='button' disabled={busy !== undefined || make === undefined}
+            {...make === undefined ? { 'aria-describedby': 'no-file' } : {}}
+            onClick={() => { if (make !== undefined) take(what, file, make) }}
+          >
             <Icon name='download' />{busy?.what === what && busy.progress !== '' ? busy.progress : label}
           </button>
         ))}
       </div>
+      {own === undefined && (
+        <p class='note' id='no-file'>
+          A patch set needs the object itself. A link has only its hash, and the service does not give objects back:{' '}
+          choose {object.name} under Objects.
+        </p>
+      )}
       {problem !== undefined && <Problem>{problem}</Problem>}
     </section>
   )

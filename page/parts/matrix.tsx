@@ -1,6 +1,6 @@
 import { useMemo, useRef, useState } from 'preact/hooks'
 import type { CheckOutcome } from '../../src/check/wire.js'
-import { describeKernels, platformOf, releaseOf, type Item } from '../model/groups.js'
+import { describeKernels, platformOf, releaseOf, type Group, type Item } from '../model/groups.js'
 import type { Matrix as MatrixModel } from '../model/matrix.js'
 import { count, counted } from '../model/format.js'
 import { rowsWith } from '../model/window.js'
@@ -26,7 +26,7 @@ export function Matrix ({ matrix, items, open, isGrouped, onToggle, onOpen }: {
   readonly items: readonly Item[]
   readonly open: OpenCell | undefined
   readonly isGrouped: boolean
-  readonly onToggle: (group: string) => void
+  readonly onToggle: (group: Group) => void
   readonly onOpen: (cell: OpenCell) => void
 }) {
   const scroller = useRef<HTMLDivElement>(null)
@@ -46,7 +46,7 @@ export function Matrix ({ matrix, items, open, isGrouped, onToggle, onOpen }: {
   const toggle = (row: number, wants?: boolean): boolean => {
     const item = items[row]
     if (item?.type !== 'group' || item.isOpen === wants) return false
-    onToggle(item.group.key)
+    onToggle(item.group)
     return true
   }
   const press = (row: number, column: number): void => {

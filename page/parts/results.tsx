@@ -1,6 +1,5 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import type { CheckState } from '../../src/check/wire.js'
-import { listItems } from '../model/groups.js'
+import { useEffect, useMemo, useRef } from 'preact/hooks'
+import { listItems, toggleGroup, type RowChoice } from '../model/groups.js'
 import { countStates, STATES } from '../model/matrix.js'
 import { sentenceOf } from '../model/sentence.js'
 import { CopyButton } from './copy-button.js'
@@ -16,24 +15,20 @@ import type { CheckRun } from './use-check.js'
 const TELL_MS = 5000
 
 /** What a check has found: the sum, and the matrix. */
-export function Results ({ run, grouping, open, link, onGrouping, onOpen }: {
+export function Results ({ run, rows, open, link, onRows, onOpen }: {
   readonly run: CheckRun
-  readonly grouping: 'outcome' | 'kernel'
+  readonly rows: RowChoice
   readonly open: OpenCell | undefined
   /** The address of this view. */
   readonly link: () => string
-  readonly onGrouping: (grouping: 'outcome' | 'kernel') => void
+  readonly onRows: (rows: RowChoice) => void
   readonly onOpen: (cell: OpenCell) => void
 }) {
   const { matrix, version, state, expected, problem } = run
   const { announce } = useService()
-  const [openGroups, setOpenGroups] = useState<ReadonlySet<string>>(new Set())
-  const [states, setStates] = useState<ReadonlySet<CheckState>>(new Set())
-  const [text, setText] = useState('')
+  const { grouping, states, text } = rows
   const counts = useMemo(() => countStates(matrix), [matrix, version])
-  const items = useMemo(
-    () => listItems(matrix, { grouping, open: openGroups, states, text }),
-    [matrix, version, grouping, openGroups, states, text])
+  const items = useMemo(() => listItems(matrix, rows), [matrix, version, rows])
   const sentence = useMemo(() => sentenceOf(matrix), [matrix, version])
 
   const toldAt = useRef(0)
@@ -73,7 +68,7 @@ export function Results ({ run, grouping, open, link, onGrouping, onOpen }: {
               return (
                 <button
                   key={name} type='button' class={`chip ${tone}`} aria-pressed={states.has(name)} title={meaning}
-                  onClick={() => { setStates(toggle(states, name)) }}
+                  onClick={() => { onRows({ ...rows, states: toggle(states, name) }) }}
                 >
                   <Icon name={icon} />{word} <span class='number'>{count(counts.get(name) ?? 0)}</span>
                 </button>
@@ -84,7 +79,10 @@ export function Results ({ run, grouping, open, link, onGrouping, onOpen }: {
             <legend class='hidden'>Rows</legend>
             {(['outcome', 'kernel'] as const).map(value => (
               <label key={value}>
-                <input type='radio' name='grouping' checked={grouping === value} onChange={() => { onGrouping(value) }} />
+                <input
+                  type='radio' name='grouping' checked={grouping === value}
+                  onChange={() => { onRows({ ...rows, grouping: value }) }}
+                />
                 <span>{value === 'outcome' ? 'By outcome' : 'By kernel'}</span>
               </label>
             ))}
@@ -93,7 +91,8 @@ export function Results ({ run, grouping, open, link, onGrouping, onOpen }: {
             <Icon name='search' />
             <input
               type='search' aria-label='Find kernels in the results' placeholder='Find a kernel' spellcheck={false}
-              autocomplete='off' value={text} onInput={event => { setText(event.currentTarget.value) }}
+              autocomplete='off' maxLength={256} value={text}
+              onInput={event => { onRows({ ...rows, text: event.currentTarget.value }) }}
             />
           </div>
         </div>
@@ -103,7 +102,7 @@ export function Results ({ run, grouping, open, link, onGrouping, onOpen }: {
         : (
           <Matrix
             matrix={matrix} items={items} open={open} isGrouped={grouping === 'outcome'} onOpen={onOpen}
-            onToggle={key => { setOpenGroups(toggle(openGroups, key)) }}
+            onToggle={group => { onRows({ ...rows, open: toggleGroup(matrix, rows.open, group) }) }}
           />
           )}
     </section>

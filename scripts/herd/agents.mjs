@@ -36,9 +36,13 @@ export async function runAgents ({ services, agents, seconds, objects, kernels, 
   const wantObject = async (pool, object, kernel) => {
     const boundary = randomUUID()
     const form = Object.entries({ object: object.hash, kernel_release: kernel })
-      .map(([name, value]) => `--${boundary}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`).join('') + `--${boundary}--\r\n`
+      .map(([name, value]) => `--${boundary}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`)
+      .concat(`--${boundary}--\r\n`)
+      .join('')
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const answer = await ask(pool, { method: 'POST', path: '/relocate', body: form, headers: { 'content-type': `multipart/form-data; boundary=${boundary}` } })
+      const answer = await ask(
+        pool, { method: 'POST', path: '/relocate', body: form, headers: { 'content-type': `multipart/form-data; boundary=${boundary}` } }
+      )
       if (answer.status === 200) {
         checkDigest(answer)
         return answer.headers['corelo-btf'] + ' ' + answer.headers.etag
@@ -46,7 +50,10 @@ export async function runAgents ({ services, agents, seconds, objects, kernels, 
       const problem = JSON.parse(answer.body.toString())
       if (problem.code === 'object_unknown') {
         seen.uploads++
-        await ask(pool, { method: 'PUT', path: `/objects/${object.hash}`, body: object.bytes, headers: { 'content-type': 'application/octet-stream' } })
+        await ask(
+          pool,
+          { method: 'PUT', path: `/objects/${object.hash}`, body: object.bytes, headers: { 'content-type': 'application/octet-stream' } }
+        )
       } else if (answer.status === 503 || answer.status === 429) {
         if (answer.headers['retry-after'] === undefined) seen.failures.push(`${answer.status} without Retry-After: ${problem.detail}`)
         seen.waits++

@@ -10,7 +10,8 @@ import { packKernel, variantOf } from '../archive.mjs'
  */
 export async function startOrigin (btf, count) {
   const releases = Array.from({ length: count }, (_, i) => `5.4.0-${100 + i}-generic`)
-  const files = new Map(releases.map(release => [`/ubuntu/20.04/x86_64/${release}.btf.tar.xz`, { release, bytes: packKernel(release, variantOf(btf, Buffer.from(`${release}\0`))) }]))
+  const files = new Map(releases.map(release =>
+    [`/ubuntu/20.04/x86_64/${release}.btf.tar.xz`, { release, bytes: packKernel(release, variantOf(btf, Buffer.from(`${release}\0`))) }]))
   const fetches = new Map(releases.map(release => [release, 0]))
   const server = createServer((request, response) => {
     const file = files.get(request.url)

@@ -14,10 +14,13 @@ const BUCKET = 'fleet'
  */
 export async function startSharedStore (folder) {
   mkdirSync(folder, { recursive: true })
-  const { status, stderr } = spawnSync('npm', ['install', '--silent', '--no-save', '--no-package-lock', '--ignore-scripts', '--prefix', folder, PACKAGE], { encoding: 'utf8' })
+  const { status, stderr } = spawnSync(
+    'npm', ['install', '--silent', '--no-save', '--no-package-lock', '--ignore-scripts', '--prefix', folder, PACKAGE], { encoding: 'utf8' }
+  )
   if (status !== 0) throw new Error(`${PACKAGE} cannot be installed: ${stderr}`)
   const child = spawn(process.execPath, [
-    join(folder, 'node_modules/s3rver/bin/s3rver.js'), '-d', join(folder, 'data'), '-a', '127.0.0.1', '-p', '0', '--no-vhost-buckets', '--configure-bucket', BUCKET
+    join(folder, 'node_modules/s3rver/bin/s3rver.js'), '-d', join(folder, 'data'), '-a', '127.0.0.1', '-p', '0',
+    '--no-vhost-buckets', '--configure-bucket', BUCKET
   ], { stdio: ['ignore', 'pipe', 'pipe'] })
   const url = await new Promise((resolve, reject) => {
     let output = ''
@@ -31,7 +34,13 @@ export async function startSharedStore (folder) {
     child.on('exit', code => reject(new Error(`the S3 server ended with ${code}: ${output}`)))
   })
   return {
-    settings: { CORELO_SHARED_STORE: `s3://${BUCKET}/herd`, AWS_ENDPOINT_URL: url, AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: 'S3RVER', AWS_SECRET_ACCESS_KEY: 'S3RVER' },
+    settings: {
+      CORELO_SHARED_STORE: `s3://${BUCKET}/herd`,
+      AWS_ENDPOINT_URL: url,
+      AWS_REGION: 'us-east-1',
+      AWS_ACCESS_KEY_ID: 'S3RVER',
+      AWS_SECRET_ACCESS_KEY: 'S3RVER'
+    },
     async close () {
       const ended = new Promise(resolve => child.on('exit', resolve))
       child.kill('SIGKILL')

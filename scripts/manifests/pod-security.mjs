@@ -3,8 +3,11 @@ import { containersOf, podOf } from './documents.mjs'
 // Pod Security Standards, profile "restricted", which includes all of "baseline".
 // https://kubernetes.io/docs/concepts/security/pod-security-standards/
 
-const SYSCTLS = ['kernel.shm_rmid_forced', 'net.ipv4.ip_local_port_range', 'net.ipv4.ip_unprivileged_port_start', 'net.ipv4.tcp_syncookies', 'net.ipv4.ping_group_range',
-  'net.ipv4.ip_local_reserved_ports', 'net.ipv4.tcp_keepalive_time', 'net.ipv4.tcp_fin_timeout', 'net.ipv4.tcp_keepalive_intvl', 'net.ipv4.tcp_keepalive_probes']
+const SYSCTLS = [
+  'kernel.shm_rmid_forced', 'net.ipv4.ip_local_port_range', 'net.ipv4.ip_unprivileged_port_start', 'net.ipv4.tcp_syncookies',
+  'net.ipv4.ping_group_range', 'net.ipv4.ip_local_reserved_ports', 'net.ipv4.tcp_keepalive_time', 'net.ipv4.tcp_fin_timeout',
+  'net.ipv4.tcp_keepalive_intvl', 'net.ipv4.tcp_keepalive_probes'
+]
 const SELINUX_TYPES = [undefined, '', 'container_t', 'container_init_t', 'container_kvm_t', 'container_engine_t']
 const VOLUMES = ['configMap', 'csi', 'downwardAPI', 'emptyDir', 'ephemeral', 'persistentVolumeClaim', 'projected', 'secret']
 const SECCOMP = ['RuntimeDefault', 'Localhost']
@@ -22,7 +25,8 @@ function violations (spec) {
     ...['hostNetwork', 'hostPID', 'hostIPC'].filter(key => spec[key] === true).map(key => `${key} is set`),
     ...[pod.windowsOptions?.hostProcess === true && 'hostProcess is set'],
     ...(pod.sysctls ?? []).filter(({ name }) => !SYSCTLS.includes(name)).map(({ name }) => `the sysctl ${name} is not a safe one`),
-    ...(spec.volumes ?? []).flatMap(({ name, ...source }) => Object.keys(source).filter(kind => !VOLUMES.includes(kind)).map(kind => `the volume ${name} is a ${kind}`)),
+    ...(spec.volumes ?? []).flatMap(({ name, ...source }) =>
+      Object.keys(source).filter(kind => !VOLUMES.includes(kind)).map(kind => `the volume ${name} is a ${kind}`)),
     ...Object.keys(pod).length === 0 ? [] : profileViolations('the pod', pod),
     ...pod.runAsUser === 0 ? ['the pod runs as user 0'] : [],
     ...containersOf(spec).flatMap(container => containerViolations(container, pod).map(violation => `${container.name}: ${violation}`))
@@ -43,7 +47,10 @@ function containerViolations (container, pod) {
     !SECCOMP.includes((own.seccompProfile ?? pod.seccompProfile)?.type) && 'has no seccomp profile RuntimeDefault or Localhost',
     ![undefined, 'Default'].includes(own.procMount) && `procMount is ${own.procMount}`,
     ...(container.ports ?? []).filter(({ hostPort }) => (hostPort ?? 0) !== 0).map(({ hostPort }) => `takes the host's port ${hostPort}`),
-    ...HANDLERS.map(handler => handler(container)).filter(handler => (handler?.httpGet?.host ?? handler?.tcpSocket?.host ?? '') !== '').map(() => 'a probe or hook names a host'),
+    ...HANDLERS
+      .map(handler => handler(container))
+      .filter(handler => (handler?.httpGet?.host ?? handler?.tcpSocket?.host ?? '') !== '')
+      .map(() => 'a probe or hook names a host'),
     ...profileViolations('', own)
   ].filter(violation => violation !== false)
 }

@@ -18,19 +18,31 @@ export function checkSchemas (root, documents) {
   const unknown = documents.filter(({ value }) => GROUPS[value.apiVersion] === undefined)
   const known = documents.filter(document => !unknown.includes(document))
   const file = `${root}scripts/manifests/rendered.ts` // exists in memory only; where it is decides how imports are resolved
-  const text = known.map(({ value }, index) => `export const d${index}: import('${GROUPS[value.apiVersion]}').${value.kind} = ${JSON.stringify(value)}`).join('\n')
-  const options = { strict: true, noEmit: true, module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext, target: ts.ScriptTarget.ES2023, types: [], skipLibCheck: true }
+  const text = known
+    .map(({ value }, index) => `export const d${index}: import('${GROUPS[value.apiVersion]}').${value.kind} = ${JSON.stringify(value)}`)
+    .join('\n')
+  const options = {
+    strict: true,
+    noEmit: true,
+    module: ts.ModuleKind.NodeNext,
+    moduleResolution: ts.ModuleResolutionKind.NodeNext,
+    target: ts.ScriptTarget.ES2023,
+    types: [],
+    skipLibCheck: true
+  }
   const host = ts.createCompilerHost(options)
   const { readFile, fileExists, getSourceFile } = host
   host.fileExists = name => name === file || fileExists(name)
   host.readFile = name => name === file ? text : readFile(name)
-  host.getSourceFile = (name, language, ...rest) => name === file ? ts.createSourceFile(name, text, language) : getSourceFile(name, language, ...rest)
+  host.getSourceFile = (name, language, ...rest) =>
+    name === file ? ts.createSourceFile(name, text, language) : getSourceFile(name, language, ...rest)
   const program = ts.createProgram([file], options, host)
   return [
     ...unknown.map(({ name, value }) => `${name}: no schema is known for ${value.apiVersion}`),
     ...ts.getPreEmitDiagnostics(program).map(diagnostic => {
       const line = diagnostic.file?.fileName === file ? diagnostic.file.getLineAndCharacterOfPosition(diagnostic.start).line : undefined
-      return `${line === undefined ? diagnostic.file?.fileName : known[line].name}: schema: ${ts.flattenDiagnosticMessageText(diagnostic.messageText, ' ').replaceAll('\'"', "'").replaceAll('"\'', "'").slice(0, 400)}`
+      const message = ts.flattenDiagnosticMessageText(diagnostic.messageText, ' ').replaceAll('\'"', "'").replaceAll('"\'', "'")
+      return `${line === undefined ? diagnostic.file?.fileName : known[line].name}: schema: ${message.slice(0, 400)}`
     })
   ]
 }

@@ -21,7 +21,8 @@ export async function extractBtf ({ url, sha256, release }, work) {
     const bytes = Buffer.from(await (await fetch(url)).arrayBuffer())
     if (createHash('sha256').update(bytes).digest('hex') !== sha256) return 'the package does not have the hash of the index'
     writeFileSync(deb, bytes)
-    const script = 'dpkg-deb --fsys-tarfile "$0" | tar -xO --wildcards "./boot/vmlinu[xz]-$1" 2>/dev/null || dpkg-deb --fsys-tarfile "$0" | tar -xO --wildcards "./usr/lib/modules/$1/vmlinu[xz]"'
+    const script = 'dpkg-deb --fsys-tarfile "$0" | tar -xO --wildcards "./boot/vmlinu[xz]-$1" 2>/dev/null || ' +
+      'dpkg-deb --fsys-tarfile "$0" | tar -xO --wildcards "./usr/lib/modules/$1/vmlinu[xz]"'
     const image = spawnSync('/bin/sh', ['-c', script, deb, release], MOST).stdout
     if (image.length === 0) return 'no image in the package'
     const vmlinux = unpack(image)

@@ -5,15 +5,20 @@ import { join } from 'node:path'
 
 /** Every suite that a mirror may have, with the version that its kernels are called by. */
 const SUITES = [
-  ...['', '-security', '-updates', '-backports'].flatMap(part => [['11', `bullseye${part}`], ['12', `bookworm${part}`], ['13', `trixie${part}`], ['14', `forky${part}`]]),
+  ...['', '-security', '-updates', '-backports'].flatMap(part =>
+    [['11', `bullseye${part}`], ['12', `bookworm${part}`], ['13', `trixie${part}`], ['14', `forky${part}`]]),
   ['sid', 'sid'], ['experimental', 'experimental']
 ]
 
 /** Debian's mirror as apt on this machine knows it; undefined where it knows none. It is written nowhere. */
 export function mirrorOfApt () {
   const folder = '/etc/apt/sources.list.d'
-  const files = ['/etc/apt/sources.list', ...existsSync(folder) ? readdirSync(folder).map(name => join(folder, name)) : []].filter(existsSync)
-  return /^\s*(?:URIs:|deb(?:\s+\[[^\]]*\])?)\s*(https?:\/\/\S+\/debian)\/?(?:\s|$)/m.exec(files.map(file => readFileSync(file, 'utf8')).join('\n'))?.[1]
+  const files = [
+    '/etc/apt/sources.list', ...existsSync(folder) ? readdirSync(folder).map(name => join(folder, name)) : []
+  ].filter(existsSync)
+  return /^\s*(?:URIs:|deb(?:\s+\[[^\]]*\])?)\s*(https?:\/\/\S+\/debian)\/?(?:\s|$)/m.exec(
+    files.map(file => readFileSync(file, 'utf8')).join('\n')
+  )?.[1]
 }
 
 /** The suites that the mirror has, with their kernels from the oldest version to the newest. */
@@ -43,8 +48,11 @@ async function kernelsOf (base, suite, arch, distroVersion) {
     const [, name, release, isUnsigned] = /^Package: (linux-(?:image|binary)-(\d\S*?)(-unsigned)?)$/m.exec(text) ?? []
     const field = key => new RegExp(`^${key}: (.*)$`, 'm').exec(text)?.[1]
     const bytes = Number(field('Size'))
-    if (name === undefined || /-(?:dbg|dbgsym|signed-template)$/.test(name) || bytes < 100_000 || (isUnsigned !== undefined && found.has(release))) continue
-    found.set(release, { suite, arch, distroVersion, release, version: field('Version'), bytes, sha256: field('SHA256'), url: `${base}/${field('Filename')}` })
+    if (name === undefined || /-(?:dbg|dbgsym|signed-template)$/.test(name) || bytes < 100_000 ||
+      (isUnsigned !== undefined && found.has(release))) continue
+    found.set(release, {
+      suite, arch, distroVersion, release, version: field('Version'), bytes, sha256: field('SHA256'), url: `${base}/${field('Filename')}`
+    })
   }
   return [...found.values()].sort((a, b) => a.version === b.version ? 0 : isNewer(a.version, b.version) ? 1 : -1)
 }

@@ -7,7 +7,9 @@ const tsconfig = fileURLToPath(new URL('../../tsconfig.engine.json', import.meta
 
 /** The functions that src/index.ts exports, and the members of the types that end with Options, in the order of their names. */
 export function readLibrary () {
-  const { options: compilerOptions } = ts.parseJsonConfigFileContent(ts.readConfigFile(tsconfig, ts.sys.readFile).config, ts.sys, fileURLToPath(new URL('../..', import.meta.url)))
+  const { options: compilerOptions } = ts.parseJsonConfigFileContent(
+    ts.readConfigFile(tsconfig, ts.sys.readFile).config, ts.sys, fileURLToPath(new URL('../..', import.meta.url))
+  )
   const program = ts.createProgram([entry], { ...compilerOptions, noEmit: true })
   const checker = program.getTypeChecker()
   const source = program.getSourceFile(entry)
@@ -20,13 +22,18 @@ export function readLibrary () {
 
   const functions = exported.filter(symbol => (symbol.flags & ts.SymbolFlags.Function) !== 0).map(symbol => {
     const [signature] = checker.getTypeOfSymbolAtLocation(symbol, source).getCallSignatures()
-    return { signature: `${symbol.name} ${plain(checker.signatureToString(signature, undefined, ts.TypeFormatFlags.NoTruncation))}`, text: textOf(symbol) }
+    return {
+      signature: `${symbol.name} ${plain(checker.signatureToString(signature, undefined, ts.TypeFormatFlags.NoTruncation))}`,
+      text: textOf(symbol)
+    }
   })
   const options = exported.filter(({ name }) => name.endsWith('Options')).map(symbol => ({
     name: symbol.name,
     rows: checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(symbol)).map(member => ({
       name: member.name,
-      type: plain(checker.typeToString(checker.getNonNullableType(checker.getTypeOfSymbolAtLocation(member, source)), undefined, ts.TypeFormatFlags.NoTruncation)),
+      type: plain(checker.typeToString(
+        checker.getNonNullableType(checker.getTypeOfSymbolAtLocation(member, source)), undefined, ts.TypeFormatFlags.NoTruncation
+      )),
       text: textOf(member)
     }))
   }))

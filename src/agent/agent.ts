@@ -46,12 +46,12 @@ export function createAgent (options: AgentOptions): Agent {
   }
 
   const take = async (current: NodeKernel, file: ObjectFile, spreadMs: number): Promise<void> => {
-    files.set(file.name, file)
     const status = await foreseen(() => settler.restore(current, file))
     setStatus(file.name, status)
     journal.restored(file.name, status)
     if (file.problem !== undefined) schedule.forget(file.name)
     else schedule.set(file.name, performance.now() + (status.shown === 'last_good' ? spreadMs * Math.random() : 0))
+    files.set(file.name, file) // at last: an object of which anything failed is taken again
   }
 
   /** A mistake of ours with one object must not stop the others; it is told, counted, and tried again. */
@@ -82,16 +82,17 @@ export function createAgent (options: AgentOptions): Agent {
       // Before anything else: what is there must not be taken for good on this kernel.
       journal.kernel(current, await copies.withdrawOthers(current, found.map(({ name }) => name)))
       kernel = current
+      files.clear() // each is taken for it, also where something fails before its turn
     }
     if (!isNewKernel && current.modulesStamp !== modulesStamp) {
       for (const name of files.keys()) if (settler.asksModules(name)) schedule.set(name, performance.now())
     }
     modulesStamp = current.modulesStamp
     const names = new Set(found.map(({ name }) => name))
-    for (const name of [...files.keys()].filter(name => !names.has(name))) await drop(name)
+    for (const name of [...statuses.keys()].filter(name => !names.has(name))) await drop(name)
     for (const file of found) {
       const before = files.get(file.name)
-      if (isNewKernel || before?.stamp !== file.stamp || before?.problem !== file.problem) await take(current, file, spreadMs)
+      if (before === undefined || before.stamp !== file.stamp || before.problem !== file.problem) await take(current, file, spreadMs)
     }
     return current
   }

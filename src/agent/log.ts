@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs'
 import { pino, type DestinationStream, type Logger } from 'pino'
+import { errorCode } from '../store/error-code.js'
 
 export type Log = Logger
 
@@ -48,7 +49,7 @@ function tryWrite (descriptor: number, bytes: Uint8Array): number {
   try {
     return writeSync(descriptor, bytes)
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return 0
+    if (errorCode(error) === 'EAGAIN') return 0
     throw error
   }
 }

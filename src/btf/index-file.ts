@@ -39,7 +39,7 @@ export interface IndexSeal {
 /**
  * Writes the footer behind an index, so that its memory is the file.
  *
- * @param parts of BTF without a base, parsed with BTF_INDEX_FOOTER.SIZE bytes left free behind the index
+ * @param parts of BTF without a base, whose index was allocated with BTF_INDEX_FOOTER.SIZE bytes more than it needs
  * @param content SHA-256 of the BTF, 32 bytes
  */
 export function finishBtfIndex ({ index, byteLength, shape }: BtfParts, content: Uint8Array, seal: IndexSeal): void {

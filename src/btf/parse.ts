@@ -21,10 +21,11 @@ export interface ParseRawBtfOptions {
    * follow in any case.
    */
   readonly isValidated?: boolean
-  /** Where the index goes: `n => new SharedArrayBuffer(n)` lets threads share it. Called once, with a size in bytes. */
+  /**
+   * Where the index goes: `n => new SharedArrayBuffer(n)` lets threads share it. Called once, with the bytes that the index needs; what a
+   * larger buffer has behind these is left alone.
+   */
   readonly allocate?: (byteLength: number) => ArrayBufferLike
-  /** Bytes to leave free behind the index, for what its file ends with. */
-  readonly trailing?: number
 }
 
 /** What a Btf is besides its bytes and its index: plain data, so that another thread can put the three together again. */
@@ -65,9 +66,7 @@ export function parseRawBtf (bytes: Uint8Array, options: ParseRawBtfOptions = {}
  * @throws AppError `btf_invalid`, with `type_id` and `offset` (bytes) in `details`
  */
 export function parseBtfParts (bytes: Uint8Array, options: ParseRawBtfOptions = {}): BtfParts {
-  const {
-    base, indexNames = true, isValidated = false, allocate = (byteLength: number) => new ArrayBuffer(byteLength), trailing = 0
-  } = options
+  const { base, indexNames = true, isValidated = false, allocate = (byteLength: number) => new ArrayBuffer(byteLength) } = options
   const header = parseBtfHeader(bytes, base !== undefined)
   const input: ScanInput = {
     bytes,
@@ -85,7 +84,7 @@ export function parseBtfParts (bytes: Uint8Array, options: ParseRawBtfOptions = 
   const names: HashedNames = indexNames ? hashNames(input, scan) : { ids: new Uint32Array(0), hashes: new Uint32Array(0) }
   const buckets = indexNames ? bucketCount(names.ids.length) : 0
   const starts = indexNames ? buckets + 1 : 0
-  const index = allocate(4 * (offsets.length + starts + names.ids.length) + trailing)
+  const index = allocate(4 * (offsets.length + starts + names.ids.length))
   new Uint32Array(index, 0, offsets.length).set(offsets)
   if (indexNames) {
     fillBuckets(

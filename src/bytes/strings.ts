@@ -21,17 +21,19 @@ function isTooLong (bytes: Uint8Array, offset: number): boolean {
  * string longer than LIMITS.nameBytes the beginning, and U+2026, which no name that we look for has.
  */
 export function stringAt (bytes: Uint8Array, offset: number): string {
-  if (isTooLong(bytes, offset)) return decode(bytes, offset, offset + LIMITS.nameBytes) + '\u2026'
-  const end = endOfString(bytes, offset)
-  if (end - offset > 64) return decode(bytes, offset, end)
-  let text = ''
-  for (let i = offset; i < end; i++) {
+  const characters: number[] = []
+  for (let i = offset; characters.length <= SHORT; i++) {
     const byte = bytes[i] ?? 0
-    if (byte > 0x7f) return decode(bytes, offset, end)
-    text += String.fromCharCode(byte)
+    if (byte === 0) return String.fromCharCode(...characters)
+    if (byte > 0x7f) break
+    characters.push(byte)
   }
-  return text
+  if (isTooLong(bytes, offset)) return decode(bytes, offset, offset + LIMITS.nameBytes) + '\u2026'
+  return decode(bytes, offset, endOfString(bytes, offset))
 }
+
+/** Characters of most names. To read them at once costs less than to add them one by one, or than to call the decoder. */
+const SHORT = 64
 
 /** From a copy on purpose: browsers' TextDecoder refuses views of shared memory. */
 function decode (bytes: Uint8Array, start: number, end: number): string { return decoder.decode(bytes.slice(start, end)) }

@@ -1,14 +1,12 @@
-import {
-  enumeratorNameOffset, kindOf, isEnum, memberBitfieldSize, nameOf, referencedType, textOf, vlenOf, type Btf, type TypeId
-} from '../btf/btf.js'
+import { kindOf, isEnum, memberBitfieldSize, nameOf, referencedType, type Btf, type TypeId } from '../btf/btf.js'
 import { resolveSize, strip } from '../btf/resolve.js'
-import { newWork, step, tryWithin, type Work } from '../btf/work.js'
+import { newWork, tryWithin, type Work } from '../btf/work.js'
 import { LIMITS } from '../limits.js'
 import { NEAR, nearNames } from '../members/near.js'
 import { findNested, findPath, membersOf, pathText, type Path } from '../members/paths.js'
 import { otherNamesOf } from '../members/renames.js'
 import type { HistoryPlace, HistoryRange, MemberPlace } from '../wire/types.js'
-import { signedValue } from './enumerators.js'
+import { findEnumerator, signedValue } from './enumerators.js'
 import { findTypes, formatTypeName, type TypeName } from './named-types.js'
 import { sizeOf, typeText } from './type-text.js'
 
@@ -35,7 +33,8 @@ const SUREST: ReadonlyArray<HistoryPlace['found']> = ['named', 'renamed', 'moved
 export function findPlaces (btf: Btf, wanted: TypeName, member: string | null): Places {
   const ids = findTypes(btf, wanted).slice(0, MAX_TYPES)
   if (ids.length === 0) return { state: 'type_missing', places: [] }
-  const all = ids.flatMap(id => member === null ? [placeOfType(btf, id, wanted)] : placesOfMember(btf, id, member))
+  const work = newWork(LIMITS.cSteps)
+  const all = ids.flatMap(id => member === null ? [placeOfType(btf, id, wanted)] : placesOfMember(btf, id, member, work))
   const surest = SUREST.find(found => all.some(place => place.found === found))
   const texts = new Map(all.filter(({ found }) => found === surest).map(place => [JSON.stringify(place), place]))
   return { state: all.length === 0 ? 'missing' : 'present', places: [...texts.values()] }
@@ -43,12 +42,11 @@ export function findPlaces (btf: Btf, wanted: TypeName, member: string | null): 
 
 function placeOfType (btf: Btf, id: TypeId, wanted: TypeName): HistoryPlace {
   const size = sizeOf(btf, id)
-  const type = wanted.kind === 'typedef' ? typeText(btf, referencedType(btf, id), true) : formatTypeName(wanted)
+  const type = wanted.kind === 'typedef' ? typeText(btf, referencedType(btf, id), { isPlain: true }) : formatTypeName(wanted)
   return { path: '', type, bit_offset: 0, bit_size: size === null ? null : 8 * size, is_bitfield: false, found: 'named', value: null }
 }
 
-function placesOfMember (btf: Btf, root: TypeId, member: string): HistoryPlace[] {
-  const work = newWork(LIMITS.cSteps)
+function placesOfMember (btf: Btf, root: TypeId, member: string, work: Work): HistoryPlace[] {
   const id = strip(btf, root, work)
   if (isEnum(kindOf(btf, id))) return placesOfEnumerator(btf, id, member, work)
   const as = (found: HistoryPlace['found'], ...paths: ReadonlyArray<Path | undefined>): HistoryPlace[] =>
@@ -57,7 +55,8 @@ function placesOfMember (btf: Btf, root: TypeId, member: string): HistoryPlace[]
   if (named.length > 0) return named
   const renamed = as('renamed', ...otherNamesOf(nameOf(btf, id), member).map(path => findPath(btf, id, path, work)))
   if (renamed.length > 0 || member.includes('.')) return renamed
-  const names = membersOf(btf, id, work).map(({ name }) => name)
+  // A list, unlike a walk, takes memory for each member. Of a type that has too many there is no guess.
+  const names = tryWithin(() => membersOf(btf, id, newWork(LIMITS.cMembers)), () => []).map(({ name }) => name)
   const findNear = (most: number): HistoryPlace[] =>
     as('similar', ...nearNames(member, names, most).map(name => findPath(btf, id, name, work)))
   const spelled = findNear(NEAR.underscores)
@@ -67,21 +66,18 @@ function placesOfMember (btf: Btf, root: TypeId, member: string): HistoryPlace[]
 }
 
 function placesOfEnumerator (btf: Btf, id: TypeId, name: string, work: Work): HistoryPlace[] {
-  for (let i = 0; i < vlenOf(btf, id); i++) {
-    step(work)
-    if (textOf(btf, enumeratorNameOffset(btf, id, i)) !== name) continue
-    const size = resolveSize(btf, id)
-    return [{
-      path: name,
-      type: typeText(btf, id, true),
-      bit_offset: 0,
-      bit_size: 8 * size,
-      is_bitfield: false,
-      found: 'named',
-      value: String(signedValue(btf, id, i))
-    }]
-  }
-  return []
+  const index = findEnumerator(btf, id, new TextEncoder().encode(name), work)
+  return index === undefined
+    ? []
+    : [{
+        path: name,
+        type: typeText(btf, id, { isPlain: true }),
+        bit_offset: 0,
+        bit_size: 8 * resolveSize(btf, id),
+        is_bitfield: false,
+        found: 'named',
+        value: String(signedValue(btf, id, index))
+      }]
 }
 
 /** A way from a struct to a member as answers have it. */
@@ -91,7 +87,7 @@ export function placeOfPath (btf: Btf, path: Path): MemberPlace {
   const size = last === undefined ? null : sizeOf(btf, last.type)
   return {
     path: pathText(path),
-    type: last === undefined ? '' : typeText(btf, last.type, true),
+    type: last === undefined ? '' : typeText(btf, last.type, { isPlain: true }),
     bit_offset: path.some(({ isPointer }) => isPointer) ? null : path.reduce((sum, { bits }) => sum + bits, 0),
     bit_size: width !== 0 ? width : size === null ? null : 8 * size,
     is_bitfield: width !== 0

@@ -8,17 +8,21 @@ export interface TextWriter {
   text(): string
 }
 
+/** Characters that may still be written: of one writer, or of several that share it. */
+export interface TextRoom { left: number }
+
+export function newTextRoom (): TextRoom { return { left: LIMITS.cTextCharacters } }
+
 /** Small strings that are joined at once: one by one, each takes more memory than its characters. */
 const CHUNKS_OF_BLOCK = 4096
 
-export function createTextWriter (): TextWriter {
+export function createTextWriter (room = newTextRoom()): TextWriter {
   let chunks: string[] = []
   const blocks: string[] = []
-  let left: number = LIMITS.cTextCharacters
   return {
     write (text) {
-      left -= text.length
-      if (left < 0) {
+      room.left -= text.length
+      if (room.left < 0) {
         throw new AppError('btf_invalid',
           `As C, the types of this BTF take more than ${LIMITS.cTextCharacters} characters; those of a kernel take about three million.`,
           { limit: LIMITS.cTextCharacters })

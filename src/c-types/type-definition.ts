@@ -10,7 +10,7 @@ import { createAlignments, tooDeep } from './alignment.js'
 import { createDeclarations } from './declarations.js'
 import { signedValue } from './enumerators.js'
 import type { TypeName } from './named-types.js'
-import { createTextWriter } from './text-writer.js'
+import { createTextWriter, newTextRoom, type TextRoom, type TextWriter } from './text-writer.js'
 import { sizeOf, typeText } from './type-text.js'
 import { createUniqueNames } from './unique-names.js'
 
@@ -20,19 +20,49 @@ export type NamedTypes = { readonly form: 'c' | 'json' } & TypeName
 /** Which types of a kernel are wanted, and how: all of them as a header, or those of one name. */
 export type WantedTypes = { readonly form: 'header' } | NamedTypes
 
-/** @throws AppError `btf_invalid` for a type that nests beyond LIMITS.cNesting */
-export function defineType (btf: Btf, id: TypeId, kind: NamedKind): TypeDefinition {
+/** What the types of one name may still have: a part without a name is repeated wherever it is used, by each of them too. */
+interface Room {
+  /** A step for each member. */
+  readonly work: Work
+  readonly text: TextRoom
+}
+
+/**
+ * The types of one name.
+ *
+ * @throws AppError `relocation_failed` with reason `work_limit` for more than LIMITS.cMembers members of all of them, `btf_invalid` for a
+ *   type that nests beyond LIMITS.cNesting, and for more text than LIMITS.cTextCharacters
+ */
+export function defineTypes (btf: Btf, ids: readonly TypeId[], kind: NamedKind): TypeDefinition[] {
+  const room = { work: newWork(LIMITS.cMembers), text: newTextRoom() }
+  return ids.map(id => defineType(btf, id, kind, room))
+}
+
+function defineType (btf: Btf, id: TypeId, kind: NamedKind, room: Room): TypeDefinition {
   const head = { type_id: id, kind, name: nameOf(btf, id), size: sizeOf(btf, id) }
-  if (kind === 'typedef') return { ...head, type: typeText(btf, referencedType(btf, id)) }
-  if (kind !== 'enum') return { ...head, members: membersOf(btf, id, 0, newWork(LIMITS.cMembers)) }
+  if (kind === 'typedef') return { ...head, type: typeText(btf, referencedType(btf, id), { room: room.text }) }
+  if (kind !== 'enum') return { ...head, members: membersOf(btf, id, 0, room) }
   const enumerators = Array.from({ length: vlenOf(btf, id) }, (_, i) =>
     ({ name: textOf(btf, enumeratorNameOffset(btf, id, i)), value: String(signedValue(btf, id, i)) }))
   return { ...head, enumerators }
 }
 
-/** The type's definition in C, each member with its place: bytes from the start, and for a bitfield the bit within that byte. */
-export function writeType (btf: Btf, id: TypeId, kind: NamedKind): string {
+/**
+ * The definitions of the types of one name in C, each member with its place: bytes from the start, and for a bitfield the bit within that
+ * byte.
+ *
+ * @throws AppError `btf_invalid` for types that C cannot have, and for more text than LIMITS.cTextCharacters
+ */
+export function writeDefinitions (btf: Btf, ids: readonly TypeId[], kind: NamedKind): string {
   const out = createTextWriter()
+  for (const [i, id] of ids.entries()) {
+    if (i > 0) out.write('\n')
+    writeType(btf, id, kind, out)
+  }
+  return out.text()
+}
+
+function writeType (btf: Btf, id: TypeId, kind: NamedKind, out: TextWriter): void {
   const declarations = createDeclarations({
     btf,
     out,
@@ -45,31 +75,27 @@ export function writeType (btf: Btf, id: TypeId, kind: NamedKind): string {
   else declarations.struct(id)
   const size = sizeOf(btf, id)
   out.write(size === null ? ';\n' : `; /* ${size} ${size === 1 ? 'byte' : 'bytes'} */\n`)
-  return out.text()
 }
 
-/**
- * @param base where the type is, in bits from the start of the one that was asked for
- * @param work a step for each member: those of types without names are repeated wherever they are used
- */
-function membersOf (btf: Btf, id: TypeId, base: number, work: Work, depth = 0): MemberDefinition[] {
+/** @param base where the type is, in bits from the start of the one that was asked for */
+function membersOf (btf: Btf, id: TypeId, base: number, room: Room, depth = 0): MemberDefinition[] {
   if (depth > LIMITS.cNesting) throw tooDeep(id)
   return Array.from({ length: vlenOf(btf, id) }, (_, i) => {
-    step(work)
+    step(room.work)
     const type = memberType(btf, id, i)
     const nameOffset = memberNameOffset(btf, id, i)
     const isAnonymous = isEmptyString(btf, nameOffset)
     const width = memberBitfieldSize(btf, id, i)
     const bits = base + memberBitOffset(btf, id, i)
-    const inner = strip(btf, type, work)
+    const inner = strip(btf, type, room.work)
     const isInline = isComposite(kindOf(btf, inner)) && (isAnonymous || isEmptyString(btf, nameOffsetOf(btf, inner)))
     return {
       name: isAnonymous ? null : textOf(btf, nameOffset),
-      type: typeText(btf, type),
+      type: typeText(btf, type, { room: room.text }),
       bit_offset: bits,
       bitfield_size: width === 0 ? null : width,
       size: sizeOf(btf, type),
-      ...isInline ? { members: membersOf(btf, inner, bits, work, depth + 1) } : {}
+      ...isInline ? { members: membersOf(btf, inner, bits, room, depth + 1) } : {}
     }
   })
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { AppError } from '../errors.js'
+import { errorCode } from '../store/error-code.js'
 
 /** Larger than any object or BTF we take; keeps a device or a disk image from being read into memory. */
 const MAX_INPUT_BYTES = 256 * 1024 * 1024
@@ -98,7 +99,7 @@ function named (path: string, error: unknown): unknown {
 
 /** What the system said, in words. */
 function explainErrno (error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const code = errorCode(error)
   switch (code) {
     case 'ENOENT': return 'there is no such file or directory'
     case 'EACCES': case 'EPERM': return 'permission denied'

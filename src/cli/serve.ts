@@ -1,6 +1,7 @@
 import { AppError } from '../errors.js'
 import { readConfig } from '../http/config.js'
 import { LISTED } from '../settings/listed-settings.js'
+import { errorCode } from '../store/error-code.js'
 import { parseArguments, type CommandSpec } from './arguments.js'
 import { ExitCode } from './exit-code.js'
 import { commandHelp } from './help.js'
@@ -25,7 +26,7 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   try {
     await serve(config)
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const code = errorCode(error)
     if (code === 'EADDRINUSE') {
       throw new AppError('invalid_request',
         `Port ${config.port} on ${config.host} is in use by another process; stop that, or set CORELO_PORT.`)

@@ -22,6 +22,8 @@ export interface ElfSymbol {
 
 /** The symbol table. A row is read when it is asked for, since an object has thousands and a question is about a few. */
 export interface ElfSymbols {
+  /** Rows. */
+  readonly count: number
   /** Undefined past the table's end. */
   at (index: number): ElfSymbol | undefined
   /** Those that a section defines, in the table's order. */
@@ -44,7 +46,7 @@ export function symbolsOf (elf: ElfFile): ElfSymbols {
 function readTable (elf: ElfFile): ElfSymbols {
   const table = elf.sections.find(section => section.type === SHT_SYMTAB)
   const strings = elf.sections[table?.link ?? 0]
-  if (table === undefined || strings === undefined) return { at: () => undefined, definedIn: () => [] }
+  if (table === undefined || strings === undefined) return { count: 0, at: () => undefined, definedIn: () => [] }
   const names = sectionBytes(elf, strings)
   const count = Math.floor(table.size / SYM.SIZE)
   const rows = new Map<number, ElfSymbol>()
@@ -81,6 +83,7 @@ function readTable (elf: ElfFile): ElfSymbols {
     return symbol
   }
   return {
+    count,
     at,
     definedIn (sectionIndex) {
       let defined = sections.get(sectionIndex)

@@ -21,5 +21,11 @@ export function kernelFileOf (path: string): KernelFile | undefined {
   return release === undefined ? undefined : { kind: 'image', release }
 }
 
+/** Name of the module that a file is by its own name, wherever it lies. */
+export function moduleOfFile (path: string): string | undefined {
+  const name = /(?:^|\/)([^/]+)\.ko(?:\.(?:xz|zst|gz))?$/.exec(path)?.[1]
+  return name === undefined ? undefined : moduleName(name)
+}
+
 /** The kernel calls a module as its file is called, with underscores for dashes. */
 export function moduleName (file: string): string { return file.replaceAll('-', '_') }

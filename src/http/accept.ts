@@ -27,11 +27,27 @@ export function negotiate<Offer extends string> (header: string | undefined, off
   return best
 }
 
+/**
+ * Whether an Accept-Encoding header takes gzip. Without one nothing is compressed: who sends none may be a tool that decodes nothing.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3
+ */
+export function acceptsGzip (header = ''): boolean {
+  const codings = new Map(header.split(',').map(element => {
+    const [coding = '', ...parameters] = partsOf(element)
+    return [coding, qualityIn(parameters)]
+  }))
+  return (codings.get('gzip') ?? codings.get('x-gzip') ?? codings.get('*') ?? 0) > 0
+}
+
+/** An element of a list, without case: what is accepted, and its parameters. */
+function partsOf (element: string): string[] { return element.split(';').map(part => part.trim().toLowerCase()) }
+
 interface Range { readonly type: string, readonly subtype: string, readonly quality: number }
 
 function parseAccept (header: string): Range[] {
   return header.split(',').flatMap(element => {
-    const [range = '', ...parameters] = element.split(';').map(part => part.trim().toLowerCase())
+    const [range = '', ...parameters] = partsOf(element)
     const [type, subtype, more] = range.split('/')
     if (type === undefined || type === '' || subtype === undefined || subtype === '' || more !== undefined) return []
     return [{ type, subtype, quality: qualityIn(parameters) }]

@@ -1,4 +1,5 @@
 import { write, writeSync } from 'node:fs'
+import { errorCode } from '../store/error-code.js'
 
 /** Lines are written together, since a write costs more than making ten lines. Nothing waits longer than this, and an exit flushes. */
 const FLUSH_MS = 100
@@ -116,7 +117,7 @@ function writeNow (fd: number, bytes: Buffer): void {
     try {
       rest = rest.subarray(writeSync(fd, rest))
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) return
+      if (errorCode(error) !== 'EAGAIN') return
       pause(FLUSH_PAUSE_MS)
     }
   }

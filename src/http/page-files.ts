@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { errorCode } from '../store/error-code.js'
@@ -8,6 +8,13 @@ import { etagOf } from './headers.js'
 /** A file of the page, in memory. */
 export interface PageFile {
   readonly type: string
+  readonly plain: CodedFile
+  /** Undefined where that would be no smaller. */
+  readonly gzip: CodedFile | undefined
+}
+
+/** What is sent of a file in one content coding. */
+export interface CodedFile {
   readonly etag: string
   readonly bytes: Buffer
 }
@@ -34,8 +41,8 @@ export function readPageFiles (folder: string): PageFiles | undefined {
   try {
     const names = readdirSync(join(folder, 'assets'))
     return {
-      index: readPageFile(join(folder, 'index.html')),
-      assets: new Map(names.map(name => [name, readPageFile(join(folder, 'assets', name))]))
+      index: readPageFile(folder, 'index.html'),
+      assets: new Map(names.map(name => [name, readPageFile(folder, `assets/${name}`)]))
     }
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined
@@ -43,9 +50,14 @@ export function readPageFiles (folder: string): PageFiles | undefined {
   }
 }
 
-function readPageFile (path: string): PageFile {
-  const bytes = readFileSync(path)
+function readPageFile (folder: string, path: string): PageFile {
   const type = TYPES[extname(path)]
   if (type === undefined) throw new Error(`the page has a file of a kind that is not served: ${path}`)
-  return { type, etag: etagOf(sha256(bytes)), bytes }
+  const compressed = join(folder, 'gzip', path)
+  return { type, plain: readCodedFile(join(folder, path)), gzip: existsSync(compressed) ? readCodedFile(compressed) : undefined }
+}
+
+function readCodedFile (path: string): CodedFile {
+  const bytes = readFileSync(path)
+  return { etag: etagOf(sha256(bytes)), bytes }
 }

@@ -2,7 +2,7 @@ import { AppError } from '../errors.js'
 import type { SharedBtf } from '../store/btf-memory.js'
 import type { KeepModules } from './keep-modules.js'
 import type { KernelIndex } from './kernel-index.js'
-import { isFetched, type KernelRecord } from './kernel-record.js'
+import { isFetched, recordKey, type KernelRecord } from './kernel-record.js'
 import { formatReference, type KernelReference } from '../identity/reference.js'
 import type { Sha256 } from '../store/sha256.js'
 import type { FetchJobs } from './fetch-jobs.js'
@@ -26,6 +26,8 @@ export interface FetchedKernelsOptions {
   readonly trustUploads: boolean
   readonly warn: Warn
   readonly jobs: FetchJobs
+  /** Does what asks sources when it is the caller's turn, once for all who ask for the same. */
+  readonly inTurn: (key: string, caller: string, work: () => Promise<void>) => Promise<void>
 }
 
 /** What kernels that were fetched once still need of their source. */
@@ -33,10 +35,11 @@ export interface FetchedKernels {
   /**
    * Has modules of fetched kernels brought that come one by one.
    *
+   * @param caller on whose behalf sources are asked: callers take turns
    * @param waitMs milliseconds that the caller wants to wait for a fetch that takes longer than a request
-   * @throws AppError `source_failed`, `source_timeout`, `source_invalid`, `fetching`
+   * @throws AppError `source_failed`, `source_timeout`, `source_invalid`, `rate_limited`, `overloaded`, `fetching`
    */
-  obtainModules(records: readonly KernelRecord[], names: readonly string[], waitMs?: number): Promise<void>
+  obtainModules(records: readonly KernelRecord[], names: readonly string[], caller?: string, waitMs?: number): Promise<void>
   /** Asks in the background whether what is old has changed at its source. What is held answers meanwhile, and after a failure. */
   refresh(records: readonly KernelRecord[]): void
   /** See BtfAccessOptions. */
@@ -54,7 +57,8 @@ export function createFetchedKernels ({
   staleMs,
   trustUploads,
   warn,
-  jobs
+  jobs,
+  inTurn
 }: FetchedKernelsOptions): FetchedKernels {
   const sourceOf = (record: KernelRecord): KernelSource | undefined => sources.find(({ name }) => name === record.source)
 
@@ -100,20 +104,20 @@ export function createFetchedKernels ({
   }
 
   return {
-    async obtainModules (records, names, waitMs = 0) {
+    async obtainModules (records, names, caller = '', waitMs = 0) {
       for (const record of records) {
         const source = sourceOf(record)
         const missing = names.filter(name => !hasModules(record, [name], trustUploads))
         if (source?.fetchModule === undefined || missing.length === 0) continue
-        const base = await btfs.load(record.btfSha256)
-        const work = async (): Promise<void> => {
+        const work = inTurn(`${recordKey(record)} ${missing.join()}`, caller, async () => {
+          const base = await btfs.load(record.btfSha256)
           for (const name of missing) {
             const current = index.get(record.reference, record.btfSha256) ?? record
             if (hasModules(current, [name], trustUploads)) continue // the one before brought it along
             await obtainModule(record, source, name, base)
           }
-        }
-        await jobs.race(record.reference, work(), waitMs)
+        })
+        await jobs.race(record.reference, work, waitMs)
       }
     },
     refresh (records) {

@@ -4,10 +4,10 @@ import type { KernelIndex } from './kernel-index.js'
 import type { KernelRecord } from './kernel-record.js'
 import { isSameBuild, type WantedBuild } from './matches.js'
 import { createFairShare } from '../workers/fair-share.js'
+import { createJointWork } from '../workers/joint-work.js'
 import { createOutcomes } from '../fetch/refusals.js'
 import { formatQuery, formatReference, isWholeReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import { recordsOfName } from './resolve.js'
-import { createSingleFlight } from '../store/single-flight.js'
 import type { FetchJobs } from './fetch-jobs.js'
 import type { KernelSource } from './sources/source.js'
 import type { Refusal } from '../fetch/refusal.js'
@@ -78,9 +78,9 @@ const FORWARDED_MS = 60_000
 export function createFetching (options: FetchingOptions): Fetching {
   const { sources, index, btfs, self, trustUploads, warn, settings, jobs, onKept = () => {} } = options
   const staleMs = settings.staleMs ?? STALE_MS
-  const flights = createSingleFlight<readonly AskedSource[]>()
   const complete = new LRUCache<string, true>({ max: MAX_COMPLETE, ttl: staleMs })
   const shares = createFairShare(SHARES)
+  const askings = createJointWork<readonly AskedSource[]>(shares)
   /** Another service gets kernels all the time: what it listed is all that it has only for a while. */
   const hasForwarding = sources.some(({ isForwarding }) => isForwarding === true)
   const forwardedMs = Math.max(1, settings.forwardedMs ?? FORWARDED_MS)
@@ -97,7 +97,18 @@ export function createFetching (options: FetchingOptions): Fetching {
     },
     keepModules
   })
-  const fetched = createFetchedKernels({ sources, requests, keepModules, index, btfs, staleMs, trustUploads, warn, jobs })
+  const fetched = createFetchedKernels({
+    sources,
+    requests,
+    keepModules,
+    index,
+    btfs,
+    staleMs,
+    trustUploads,
+    warn,
+    jobs,
+    inTurn: createJointWork<void>(shares).run
+  })
 
   /** Whether something answers for the name of a kernel, and for its build where one is meant. */
   const isHeld = (wanted: KernelReference & WantedBuild): boolean => recordsOfName(index, wanted, trustUploads)
@@ -185,13 +196,13 @@ export function createFetching (options: FetchingOptions): Fetching {
       waiters++
       try {
         const key = `${completeKey(query)} via ${via.join()}`
-        const flight = flights.run(key, () => shares.run(isAhead ? AHEAD : caller, async () => {
+        const asking = askings.run(key, isAhead ? AHEAD : caller, async () => {
           if (!isWholeReference(query)) return await obtainRelease(query, via)
           const asked = await obtainOne(query, via)
           requireNoneOpen(query, asked)
           return asked
-        }))
-        return await jobs.race(query, flight, waitMs, isAhead)
+        })
+        return await jobs.race(query, asking, waitMs, isAhead)
       } finally {
         waiters--
       }

@@ -240,7 +240,7 @@ export function createKernels ({
       fetching.refresh([record])
       const known = knownBuild(record, trustUploads)
       if (module === undefined) return { bytes: rawBytes(base), sha256: base.sha256, source: record.source, ...known }
-      if (!hasModules(record, [module], trustUploads)) await fetching.obtainModules([record], [module], waitMs)
+      if (!hasModules(record, [module], trustUploads)) await fetching.obtainModules([record], [module], caller, waitMs)
       const held = findModule(index.get(record.reference, record.btfSha256) ?? record, module)
       if (held === undefined) {
         throw new AppError('btf_unknown', `No BTF is held for module ${module} of kernel ${formatReference(reference)}.`,

@@ -62,7 +62,10 @@ export function isSameBuild (wanted: WantedBuild, record: KernelRecord, trustUpl
  * gives for the same build.
  */
 export function inForce (records: readonly KernelRecord[]): readonly KernelRecord[] {
-  return records.length < 2 ? records : records.filter(record => !records.some(other => replaces(other, record)))
+  if (records.length < 2) return records
+  // Any number of uploads may be under one name, and none of them replaces anything.
+  const later = records.filter(record => record.supersedes !== undefined || isFetched(record))
+  return later.length === 0 ? records : records.filter(record => !later.some(other => replaces(other, record)))
 }
 
 function replaces (later: KernelRecord, record: KernelRecord): boolean {

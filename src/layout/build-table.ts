@@ -5,8 +5,8 @@ import { essentialName } from '../btf/find.js'
 import { AppError } from '../errors.js'
 import { createLayoutDigests, type LayoutDigests } from './digests.js'
 import {
-  bucketBitsFor, bucketOf, CHECKSUM_SIZE, DIGEST_SIZE, formatId, LAYOUT_HEADER, MAGIC, NO_DIGEST, partsOf, placeOfHash, restOf, writeBytes,
-  type LayoutFormat
+  bucketBitsFor, bucketOf, CHECKSUM_SIZE, DIGEST_SIZE, ENTRY, formatId, groupsOf, LAYOUT_HEADER, MAGIC, NO_DIGEST, partsOf, placeOfHash,
+  restOf, writeBytes, type LayoutFormat
 } from './format.js'
 
 /**
@@ -27,9 +27,9 @@ export function buildLayoutTable (
   if (btf.nameIndex === undefined) throw new AppError('internal_error', 'A layout table is made of BTF whose names are indexed.')
   const ids = btf.nameIndex.ids.slice().sort()
   const bucketBits = bucketBitsFor(ids.length)
-  const groups = groupByPlace(btf, ids, bucketBits)
+  const sharing = groupByPlace(btf, ids, bucketBits)
   const digests = createLayoutDigests(btf, format)
-  const places = Uint32Array.from(groups.keys()).sort()
+  const places = Uint32Array.from(sharing.keys()).sort()
   const parts = partsOf(places.length, bucketBits)
   const bytes = allocate(parts.end)
   const view = dataView(bytes)
@@ -38,8 +38,9 @@ export function buildLayoutTable (
   let bucket = 0
   places.forEach((place, i) => {
     while (bucket <= bucketOf(place)) view.setUint32(parts.starts + 4 * bucket++, i, true)
-    view.setUint16(parts.rests + 2 * i, restOf(place), true)
-    writeDigest(bytes, parts.digests + DIGEST_SIZE * i, groups.get(place) ?? [], digests, format)
+    const entry = parts.entries + ENTRY.SIZE * i
+    view.setUint16(entry + ENTRY.rest, restOf(place), true)
+    writeDigest(bytes, entry + ENTRY.digest, sharing.get(place) ?? [], digests, format)
   })
   while (bucket <= 2 ** bucketBits) view.setUint32(parts.starts + 4 * bucket++, places.length, true)
   view.setUint32(LAYOUT_HEADER.magic, MAGIC, true)
@@ -50,6 +51,11 @@ export function buildLayoutTable (
   writeBytes(bytes, LAYOUT_HEADER.format, formatId(format))
   writeBytes(bytes, LAYOUT_HEADER.content, content)
   view.setUint32(LAYOUT_HEADER.names, places.length, true)
+  const { buckets, count } = groupsOf(bucketBits)
+  for (let group = 0; group < count; group++) {
+    const [first, end] = [group, group + 1].map(g => parts.entries + ENTRY.SIZE * view.getUint32(parts.starts + 4 * buckets * g, true))
+    writeBytes(bytes, parts.groups + DIGEST_SIZE * group, format.hash(bytes.subarray(first, end)).slice(0, DIGEST_SIZE))
+  }
   writeBytes(bytes, parts.checksum, format.hash(bytes.subarray(0, parts.checksum)).slice(0, CHECKSUM_SIZE))
   return bytes
 }

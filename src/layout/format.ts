@@ -18,20 +18,23 @@ export interface LayoutFormat {
 }
 
 /** Raised whenever another serialisation of a layout, or another arrangement of the table, is written. */
-const VERSION = 1
+const VERSION = 2
 
 /** Bytes of a digest: SHA-256 cut to 128 bits. */
 export const DIGEST_SIZE = 16
 
 /**
- * The file: a header, where each bucket of names starts, what is left of each name's hash, and a digest for each.
+ * The file: a header, where each bucket of names starts, a hash of each group of buckets, and for each name what is left of its hash
+ * with a digest.
  *
  *     struct header { u8 magic[4]; u8 big_endian; u8 pointer_size; u8 bucket_bits; u8 is_complete;
  *                     u8 format[16]; u8 content[32]; u32 names; };                                   // little endian
- *     u32 starts[2^bucket_bits + 1]; u16 rests[names]; u8 digests[names][16]; u8 sha256[32];         // of all before it
+ *     u32 starts[2^bucket_bits + 1]; u8 groups[2^(bucket_bits - GROUP_BITS)][16]; u8 sha256[32];     // of all before it
+ *     struct { u16 rest; u8 digest[16]; } entries[names];
  *
  * A name is at the place of its FNV-1a hash: the top `bucket_bits` bits choose the bucket, the 16 below them are its rest. Names that
- * agree in both share a place; their digest has all of them, names included.
+ * agree in both share a place; their digest has all of them, names included. An object asks for a dozen of ten thousand names, so that
+ * only the groups in which these are have to be hashed.
  */
 export const LAYOUT_HEADER = {
   magic: 0,
@@ -45,9 +48,13 @@ export const LAYOUT_HEADER = {
   SIZE: 60
 } as const
 
-export const MAGIC = 0x314c4c43 // "CLL1"
+export const MAGIC = 0x324c4c43 // "CLL2"
 export const CHECKSUM_SIZE = 32
+/** Bytes of an entry: a rest and a digest. */
+export const ENTRY = { rest: 0, digest: 2, SIZE: 2 + DIGEST_SIZE } as const
 const REST_BITS = 16
+/** 16 buckets are a group: about 256 entries, whose hash takes as long as finding a few names. */
+const GROUP_BITS = 4
 
 /** Digests of types that could not be walked: no kernel that has one in a demand can be compared. */
 export const NO_DIGEST = '\0'.repeat(DIGEST_SIZE)
@@ -74,13 +81,19 @@ export function bucketOf (place: number): number { return place >>> REST_BITS }
 
 export function restOf (place: number): number { return place & (2 ** REST_BITS - 1) }
 
+/** Buckets of a group, and how many groups there are. */
+export function groupsOf (bucketBits: number): { readonly buckets: number, readonly count: number } {
+  const bits = Math.min(GROUP_BITS, bucketBits)
+  return { buckets: 2 ** bits, count: 2 ** (bucketBits - bits) }
+}
+
 /** Byte offsets of the parts of a table. */
 export function partsOf (names: number, bucketBits: number) {
   const starts = LAYOUT_HEADER.SIZE
-  const rests = starts + 4 * (2 ** bucketBits + 1)
-  const digests = rests + 2 * names
-  const checksum = digests + DIGEST_SIZE * names
-  return { starts, rests, digests, checksum, end: checksum + CHECKSUM_SIZE }
+  const groups = starts + 4 * (2 ** bucketBits + 1)
+  const checksum = groups + DIGEST_SIZE * groupsOf(bucketBits).count
+  const entries = checksum + CHECKSUM_SIZE
+  return { starts, groups, checksum, entries, end: entries + ENTRY.SIZE * names }
 }
 
 /** Writes characters below 256 as bytes. */

@@ -6,6 +6,8 @@ const MIN_LENGTH = 3
 const LONG = 5
 /** How far a name is: the same without underscores around it, or with more words behind it. Others are further. */
 export const NEAR = { underscores: 0, furtherWords: 1 } as const
+/** Names that are spelled almost alike are further still, by the letters that differ. */
+const FEWER_WORDS = 3
 /** Longer ones are compared by their words only, since comparing letters costs the square of the length. */
 const MAX_LENGTH = 64
 
@@ -21,26 +23,27 @@ export function nearNames (missing: string, names: readonly string[], most = Inf
   if (bare.length < MIN_LENGTH) return []
   const ranked = new Map<number, string[]>()
   for (const name of new Set(names)) {
-    const rank = rankOf(bare, withoutUnderscores(name))
-    if (rank === undefined || name === missing) continue
+    if (name === missing) continue
+    const rank = rankOf(bare, withoutUnderscores(name), most)
+    if (rank === undefined || rank > most) continue
     const group = ranked.get(rank)
     if (group === undefined) ranked.set(rank, [name])
     else group.push(name)
   }
-  const best = Math.min(...ranked.keys())
-  return best > most ? [] : (ranked.get(best) ?? []).slice(0, MAX_NEAR)
+  return (ranked.get(Math.min(...ranked.keys())) ?? []).slice(0, MAX_NEAR)
 }
 
-function rankOf (wanted: string, name: string): number | undefined {
+/** @param furthest ranks beyond it are not wanted, and need not be told */
+function rankOf (wanted: string, name: string, furthest: number): number | undefined {
   if (name === wanted) return NEAR.underscores
   if (`${name}_`.startsWith(`${wanted}_`)) return NEAR.furtherWords
   if (`_${name}`.endsWith(`_${wanted}`)) return 2
-  if (name.length > LONG && (`${wanted}_`.startsWith(`${name}_`) || `_${wanted}`.endsWith(`_${name}`))) return 3
-  if (name.length < MIN_LENGTH || name.length > MAX_LENGTH || wanted.length > MAX_LENGTH) return undefined
+  if (name.length > LONG && (`${wanted}_`.startsWith(`${name}_`) || `_${wanted}`.endsWith(`_${name}`))) return FEWER_WORDS
+  if (furthest <= FEWER_WORDS || name.length < MIN_LENGTH || name.length > MAX_LENGTH || wanted.length > MAX_LENGTH) return undefined
   const most = Math.floor(Math.min(wanted.length, name.length) / 4)
   if (most === 0 || Math.abs(wanted.length - name.length) > most) return undefined
   const distance = editDistance(wanted, name)
-  return distance <= most ? 3 + distance : undefined
+  return distance <= most ? FEWER_WORDS + distance : undefined
 }
 
 function withoutUnderscores (name: string): string { return name.replace(/^_+|_+$/g, '') }

@@ -89,7 +89,8 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     const takeObject = async (): Promise<Uint8Array> => {
       if (brought !== undefined) return brought
       if (request.object === undefined || objects.isHere(objectHash)) return await objects.get(objectHash)
-      return brought = toShared(request.object)
+      brought = toShared(request.object)
+      return brought
     }
     /** Whatever libbpf thinks of it for this kernel, a worker could read it: it is an object worth keeping. */
     const settle = (isObject: boolean): void => {

@@ -5,7 +5,7 @@ import type { Catalog } from '../kernels/catalog/catalog.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import type { KernelRecord } from '../kernels/kernel-record.js'
 import { formatQuery, formatReference, type KernelQuery } from '../identity/reference.js'
-import { answersForName, isSameBuild } from '../kernels/matches.js'
+import { answersForName, inForce, isSameBuild } from '../kernels/matches.js'
 import {
   hasBuild, hasModules, recordsOfBuild, recordsOfName,
   type ResolvedKernel, resolveKernel, resolveModules, resolveRecords
@@ -116,14 +116,17 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
   const withModules = async (
     target: Target, kernel: ResolvedKernel, names: readonly string[], deadline: Deadline | undefined
   ): Promise<Target> =>
-    ({ ...target, modules: [...target.modules, ...await modulesByName(kernel, names, deadline?.waitMs)] })
+    ({ ...target, modules: [...target.modules, ...await modulesByName(kernel, names, deadline)] })
 
   /** A module of the running kernel may have been loaded after the service last looked. */
-  const modulesByName = async (kernel: ResolvedKernel, names: readonly string[], waitMs: number | undefined): Promise<Sha256[]> => {
+  const modulesByName = async (
+    kernel: ResolvedKernel, names: readonly string[], deadline: Deadline | undefined
+  ): Promise<Sha256[]> => {
     const hasAll = (record: KernelRecord): boolean => hasModules(record, names, trustUploads)
     if (kernel.records.some(record => local.owns(record) && !hasAll(record))) await local.refreshModules()
     if (kernel.records.some(record => !hasAll(record))) await index.learn(kernel.records[0].reference)
-    await fetching.obtainModules(kernel.records.filter(record => !hasAll(record)), names, waitMs)
+    const lacking = kernel.records.filter(record => !hasAll(record))
+    await fetching.obtainModules(lacking, names, deadline?.caller, deadline?.waitMs)
     const [first, ...others] = kernel.records.map(record => index.get(record.reference, record.btfSha256) ?? record)
     const fresh: ResolvedKernel = first === undefined ? kernel : { ...kernel, records: [first, ...others] }
     return resolveModules(fresh, names, options()).map(module => module.btfSha256)
@@ -140,13 +143,21 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
       ? named
       : named.filter(record => isSameBuild(query, record, trustUploads))
   }
+  /** The kernel that is meant under the name of the distribution that built it, where nothing is held under the name that was said. */
+  const sharedOf = (query: KernelQuery): readonly KernelRecord[] => {
+    if (heldOf(query).length > 0) return []
+    const named = index.byRelease(query.release).filter(record => answersForName(record, trustUploads))
+    return inForce(named).filter(record => isSharedKernel(query, record))
+  }
 
   const byName = (query: KernelQuery, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> => {
     if (isHeld(query) || (hasBuild(index, query, trustUploads) && index.isCurrent(query))) {
       return byResolved(resolveKernel(index, query, options()), query, names, deadline)
     }
-    const shared = index.byRelease(query.release).filter(record => isSharedKernel(query, record) && answersForName(record, trustUploads))
-    return shared.length > 0 ? byResolved(resolveRecords(query, shared), query, names, deadline) : byNameElsewhere(query, names, deadline)
+    const shared = sharedOf(query)
+    return shared.length > 0 && [query, ...shared.map(({ reference }) => reference)].every(name => index.isCurrent(name))
+      ? byResolved(resolveRecords(query, shared), query, names, deadline)
+      : byNameElsewhere(query, names, deadline)
   }
 
   const byBuildId = (buildId: string, names: readonly string[], deadline: Deadline | undefined): Target | Promise<Target> => {
@@ -178,6 +189,9 @@ export function createTargets ({ index, btfs, local, fetching, catalog, trustUpl
     if (hasBuild(index, query, trustUploads) || (held.length > 0 && fetching.isComplete(query, held))) {
       return await byResolved(resolveKernel(index, query, options()), query, names, deadline)
     }
+    for (const { reference } of sharedOf(query)) await abortable(index.learn(reference), deadline?.signal)
+    const shared = sharedOf(query)
+    if (shared.length > 0) return await byResolved(resolveRecords(query, shared), query, names, deadline)
     const started = performance.now()
     const asked = await abortable(fetching.obtain(query, [], deadline?.caller, deadline?.waitMs), deadline?.signal)
     return await byResolved(resolveKernel(index, query, options(asked)), query, names, deadline, performance.now() - started)

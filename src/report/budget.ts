@@ -2,7 +2,8 @@
 export interface JsonBudget {
   /** The value as JSON, or undefined where that is more bytes than what is left. */
   spend(value: unknown): string | undefined
-  readonly left: number
+  /** Bytes. */
+  left(): number
 }
 
 const encoder = new TextEncoder()
@@ -27,7 +28,7 @@ export function createJsonBudget (bytes: number): JsonBudget {
       left -= size
       return json
     },
-    get left () { return left }
+    left: () => left
   }
 }
 

@@ -18,8 +18,8 @@ import { hasUnknownOpcode } from './reasons/remarks.js'
  * reached, as a poisoned one is; so it is judged as one.
  */
 export function judgeRelocation (object: BpfObject, relocation: Relocation, options: JudgeOptions = {}): Judgement {
+  if (relocation.patches === undefined || !hasUnknownOpcodes(object, relocation)) return judge(object, relocation, options)
   const bad = new Set(relocation.records.filter(record => hasUnknownOpcode(record, object)))
-  if (bad.size === 0 || relocation.patches === undefined) return judge(object, relocation, options)
   return judge(object, {
     ...relocation,
     patches: poisoned(object, relocation.patches, bad),

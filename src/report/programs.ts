@@ -9,7 +9,7 @@ import type { ReportProgram } from '../wire/report.js'
 /** The functions that hold a record: one, or several where symbols share a function. libbpf makes a program of each. */
 export type HoldersOf = (record: RecordOutcome) => readonly ElfFunction[]
 
-/** Functions of one start, which mostly are one function with several names. */
+/** Functions of one start, which mostly are one function with one name. */
 interface Names {
   readonly functions: ElfFunction[]
   /** Bytes of the shortest. */
@@ -17,19 +17,21 @@ interface Names {
 }
 
 export function holders ({ elf }: BpfObject): HoldersOf {
-  const byStart = new Map<string, Names>()
-  for (const fn of elf.functions) {
-    const key = `${fn.section.index} ${fn.start}`
-    const known = byStart.get(key)
-    if (known === undefined) {
-      byStart.set(key, { functions: [fn], shortest: fn.size })
+  const namesOf = new Map<ElfFunction, Names>()
+  let last: ElfFunction | undefined
+  let names: Names | undefined
+  for (const fn of elf.functions) { // in the order of their places
+    if (names !== undefined && last?.section === fn.section && last.start === fn.start) {
+      names.functions.push(fn)
+      names.shortest = Math.min(names.shortest, fn.size)
     } else {
-      known.functions.push(fn)
-      known.shortest = Math.min(known.shortest, fn.size)
+      names = { functions: [fn], shortest: fn.size }
     }
+    namesOf.set(fn, names)
+    last = fn
   }
   return ({ fn, insnOff }) => {
-    const names = fn === undefined ? undefined : byStart.get(`${fn.section.index} ${fn.start}`)
+    const names = fn === undefined ? undefined : namesOf.get(fn)
     if (fn === undefined || names === undefined) return []
     return insnOff < fn.start + names.shortest ? names.functions : names.functions.filter(({ start, size }) => insnOff < start + size)
   }

@@ -12,6 +12,7 @@ import { createJsonBudget, encode, jsonList, type JsonBudget } from './budget.js
 import { groupRecords, type Entry, type EntryText, type Explain } from './entries.js'
 import { holders, programsOf, type HoldersOf } from './programs.js'
 import { createNewNames } from './reasons/names-in-use.js'
+import type { BrokenField } from './reasons/fields.js'
 import { storedTypes } from './reasons/own-types.js'
 import { explainRecord } from './reasons/explain.js'
 import type { Explanation, ModulesWith } from './reasons/reason.js'
@@ -78,7 +79,7 @@ export function buildReport (object: BpfObject, relocation: Relocation, judgemen
     entries,
     placer(object, relocation, judgement, holdersOf),
     options.places ?? 'some',
-    createJsonBudget(maxBytes - RESERVE - (programShare - programBudget.left))
+    createJsonBudget(maxBytes - RESERVE - (programShare - programBudget.left()))
   )
   const warnings = [
     ...listWarnings(object, relocation, relocations.kept.map(({ value }) => value)),
@@ -153,7 +154,7 @@ function fitRelocations (entries: readonly Entry[], placesOf: PlacesOf, places: 
     entries.forEach((entry, i) => {
       if (hasValue(entry) !== isSecond) return
       const most = places === 'all' ? Infinity : PLACES[entry.text.status]
-      const listed = placesOf(entry.records, Math.min(most, Math.ceil(budget.left / MIN_PLACE_BYTES)))
+      const listed = placesOf(entry.records, Math.min(most, Math.ceil(budget.left() / MIN_PLACE_BYTES)))
       const found = fitEntry(entry, listed.places, listed.total, budget)
       const isFailing = entry.text.status === 'failed' || (entry.text.status === 'poisoned' && listed.isReached)
       fitted[i] = found === undefined ? undefined : { ...found, isFailing }
@@ -239,12 +240,14 @@ function toPlace (record: RecordOutcome, program: string, judgement: Judgement, 
 function explainer (object: BpfObject, { target, records }: Relocation, modulesWith: ModulesWith): Explain {
   let left: number = LIMITS.workSteps
   const names = createNewNames(object.btf)
+  const broken = new Map<string, BrokenField>()
   const fields = new Map<string, Explanation>()
   let stored: ReturnType<typeof storedTypes> | undefined
   const storedIn = (type: TypeId): string | undefined => (stored ??= storedTypes(object.btf)).get(type)
   // Relocations of one field, such as its offset and its size, are told alike: what to write is the same code.
   const told = new Map<string, readonly ReportSuggestion[]>()
   return (record, remark) => {
+    if (record.status === 'resolved' && remark === undefined) return undefined
     const steps = Math.min(left, MAX_STEPS_EACH)
     const work = newWork(steps)
     const found = explainRecord(record, remark, {
@@ -254,6 +257,7 @@ function explainer (object: BpfObject, { target, records }: Relocation, modulesW
       modulesWith,
       names,
       storedIn,
+      broken,
       fields,
       wantsAdvice: record.status !== 'absent',
       work
@@ -281,10 +285,11 @@ function truncationWarnings (programs: number, relocations: number, maxBytes: nu
 function toCounts ({ failed, ...counts }: OutcomeCounts): ReportCounts { return failed === 0 ? counts : { ...counts, failed } }
 
 function membersJson (
-  { programs: _, relocations: __, warnings, ...rest }: ReportMembers,
+  { verdict, assumes, loads_without_kernel_btf: loadsWithoutBtf, counts, warnings }: ReportMembers,
   programs: readonly string[],
   relocations: readonly string[]
 ): string {
-  return `${JSON.stringify(rest).slice(1, -1)},"programs":${jsonList(programs)},` +
+  const first = JSON.stringify({ verdict, assumes, loads_without_kernel_btf: loadsWithoutBtf, counts })
+  return `${first.slice(1, -1)},"programs":${jsonList(programs)},` +
     `"relocations":${jsonList(relocations)},"warnings":${JSON.stringify(warnings)}`
 }

@@ -26,9 +26,9 @@ const OF_6_18: Update = [6, 18, 44]
 
 /**
  * What verifiers learned that changes which instructions they reach: the first release with it, and the commit where it is one.
- * Each row that a kernel of the comparison lacks has a program in test/differential/verdict/ages.bpf.c.
+ * Each row has the commit, or a program in test/differential/verdict/ages.bpf.c on which the kernels of the comparison disagree.
  */
-const ABILITIES = {
+export const ABILITIES = {
   /** A comparison with a constant decides a branch both ways; before, only `==` that holds and `!=` that does not. */
   decidesBranches: { since: [4, 20], commit: commit('4f7b3e82589e'), alsoFrom: [4, 19] },
   /** BPF_JSET decides, too. */
@@ -50,9 +50,9 @@ const ABILITIES = {
   /** The bits of a product are joined partial product by partial product. */
   joinsProducts: { since: [6, 18], commit: commit('1df7dad4d5c4'), alsoFrom: [6, 13] },
   /** `&` and `|` of a number that is 0 or -1 are followed for each. */
-  forksSigns: { since: [7, 0], alsoFrom: [6, 2], updates: [OF_6_12, OF_6_18] },
+  forksSigns: { since: [7, 0], commit: commit('bffacdb80b93'), alsoFrom: [6, 2], updates: [OF_6_12, OF_6_18] },
   /** Ranges are followed as by Linux 5.10, the oldest of the comparison; before, some are. */
-  followsRanges: { since: [5, 10], alsoFrom: [0, 0] },
+  followsRanges: { since: [5, 10], commit: commit('b02709587ea3'), alsoFrom: [0, 0] },
   /** The bits of the lower half are learned from ranges of both widths, one after the other. */
   learnsBitsTwice: { since: [6, 4], commit: commit('7be14c1c9030'), alsoFrom: [5, 11], updates: [OF_6_1] },
   /** A copy of a number is narrowed with it. */

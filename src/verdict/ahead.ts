@@ -41,7 +41,9 @@ function flagsOf (code: Code, functions: Functions, { isWanted, hasWanted, isCal
     const insn = body.insnAt(i)
     if (insn === undefined || (insn.code !== BPF_CALL && !isReference(insn))) continue
     const callee = isReference(insn) ? functions.callee(code, i) : undefined
-    if (isWanted(code, i) || (callee === undefined ? insn.code === BPF_CALL && mayCallBack(insn) && isCalledBack() : hasWanted(callee))) flags[i] = 1
+    const leadsElsewhere = (): boolean =>
+      callee === undefined ? insn.code === BPF_CALL && mayCallBack(insn) && isCalledBack() : hasWanted(callee)
+    if (isWanted(code, i) || leadsElsewhere()) flags[i] = 1
   }
   const isSettled = backwards(flow, i => {
     if (flags[i] === 1 || (flags[next[i] ?? 0] !== 1 && flags[jump[i] ?? 0] !== 1)) return false

@@ -4,6 +4,7 @@ import { findFunction } from '../core/object.js'
 import { POISON_IMM } from '../core/patch.js'
 import { PATCH_SIZE, type Patches } from '../core/patches.js'
 import { isProgramSection, type ElfFunction } from '../elf/functions.js'
+import type { ElfSection } from '../elf/sections.js'
 import { symbolIndices, symbolsOf, type ElfSymbol } from '../elf/symbols.js'
 import { BPF_INSN, readInsn, type Insn } from '../insn/insn.js'
 import { BPF_CALL, BPF_LD_IMM64, BPF_X, isJumpClass, isSubprogramCall } from '../insn/opcodes.js'
@@ -30,6 +31,8 @@ export interface Body {
   readonly count: number
   /** The instruction of a slot, patched; undefined outside the function. */
   readonly insnAt: (index: number) => Insn | undefined
+  /** Whether an instruction refers to a symbol. To ask costs less than to read the symbol. */
+  readonly hasSymbol: (index: number) => boolean
   /** The symbol that an instruction refers to. */
   readonly symbolAt: (index: number) => ElfSymbol | undefined
   readonly flow: () => Flow
@@ -75,7 +78,9 @@ export function isConditional (insn: Insn): boolean { return isJump(insn) && (in
 export function readFunctions (object: BpfObject, patches: Patches): Functions {
   const { elf } = object
   const symbols = symbolsOf(elf)
-  const text = elf.sections.find(section => section.name === '.text')
+  const subprograms = elf.sections.find(section => section.name === '.text')
+  /** Undefined where it has no function, as in most objects, so that nothing refers to one. */
+  const text = elf.functions.some(({ section }) => section === subprograms) ? subprograms : undefined
   const poison = findPoison(object, patches)
   const patched = dataView(patches.after)
   const indicesOf = symbolIndices(elf)
@@ -99,6 +104,7 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
       body = {
         count,
         insnAt,
+        hasSymbol: index => (indicesOf(fn.section).get(fn.start + index * BPF_INSN.SIZE) ?? symbols.count) < symbols.count,
         symbolAt: index => symbolAt(fn, fn.start + index * BPF_INSN.SIZE),
         flow,
         live: once(() => liveRegisters(count, insnAt, flow()))
@@ -133,8 +139,7 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
   }
 
   /** @param offset of the instruction, in bytes from the start of its section */
-  const calleeAt = (offset: number, { code, imm }: Insn, symbol: ElfSymbol | undefined): ElfFunction | undefined => {
-    if (text === undefined) return undefined
+  const calleeAt = (text: ElfSection, offset: number, { code, imm }: Insn, symbol: ElfSymbol | undefined): ElfFunction | undefined => {
     const isLoad = code === BPF_LD_IMM64
     if (symbol === undefined ? isLoad : symbol.sectionIndex !== text.index) return undefined
     const start = symbol === undefined
@@ -152,7 +157,7 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
       const opcode = elf.bytes[at + BPF_INSN.code]
       if (opcode !== BPF_CALL && opcode !== BPF_LD_IMM64) continue
       const insn = readInsn(elf.view, at, elf.littleEndian)
-      const callee = isReference(insn) ? calleeAt(offset, insn, symbolAt(fn, offset)) : undefined
+      const callee = isReference(insn) ? calleeAt(text, offset, insn, symbolAt(fn, offset)) : undefined
       if (callee !== undefined) found.push({ fn: callee, isCall: opcode === BPF_CALL })
     }
     return found
@@ -168,8 +173,9 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
       return found
     },
     callee (code, index) {
-      const insn = code.body.insnAt(index)
-      return insn === undefined ? undefined : calleeAt(code.fn.start + index * BPF_INSN.SIZE, insn, code.body.symbolAt(index))
+      const insn = text === undefined ? undefined : code.body.insnAt(index)
+      if (text === undefined || insn === undefined) return undefined
+      return calleeAt(text, code.fn.start + index * BPF_INSN.SIZE, insn, code.body.symbolAt(index))
     }
   }
 }

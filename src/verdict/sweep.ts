@@ -85,7 +85,7 @@ export function sweep (code: Code, functions: Functions, age: Age, work: { left:
       if (insn === undefined) break
       if (insn.code === BPF_LD_IMM64) {
         refer(i)
-        set(registers, insn.dst, body.symbolAt(i) === undefined ? wideNumber(insn, body.insnAt(i + 1)) : NOT_KNOWN)
+        set(registers, insn.dst, body.hasSymbol(i) ? NOT_KNOWN : wideNumber(insn, body.insnAt(i + 1)))
         i++
       } else if (!isJumpClass(insn.code)) {
         follow(age, registers, insn, work)

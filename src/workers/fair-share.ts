@@ -65,13 +65,14 @@ export function createFairShare (limits: FairShareLimits): FairShare {
     }
     if (caller.queue.length >= limits.waiting) {
       throw new AppError('rate_limited',
-        `${caller.running + caller.queue.length} kernels that are not held are being asked for already on behalf of this caller, ` +
-        'which is the limit; try again after the time in Retry-After.',
+        `${caller.running + caller.queue.length} kernels or modules that are not held are being asked for already on behalf of this ` +
+        'caller, which is the limit; try again after the time in Retry-After.',
         { limit: limits.running + limits.waiting, retry_after: RETRY_AFTER_SECONDS })
     }
     if (waiting >= limits.allWaiting) {
       throw new AppError('overloaded',
-        `${waiting} kernels that are not held wait to be asked for, which is the limit; try again after the time in Retry-After.`,
+        `${waiting} kernels or modules that are not held wait to be asked for, which is the limit; ` +
+        'try again after the time in Retry-After.',
         { retry_after: RETRY_AFTER_SECONDS })
     }
     callers.set(name, caller)

@@ -34,15 +34,20 @@ export function layoutVectors ({ objects, sources }: LayoutVectorsTask): LayoutV
   for (const [at, { sha256, path, btf }] of sources.entries()) {
     if (madeMs > MAKING_MS) break
     giveWay()
-    let table = readTable(sha256, path, reuse)
-    if (table === undefined && btf !== undefined) {
+    const place = (table: LayoutTable | undefined): void => {
+      for (const [i, demanded] of demands.entries()) places[at * objects.length + i] = placeOf(demanded, table, interned)
+    }
+    const table = readTable(sha256, path, reuse)
+    place(table)
+    if ((table === undefined || table.isDamaged) && btf !== undefined) {
       const started = performance.now()
       const bytes = makeTable(sha256, btf)
-      if (bytes !== undefined) made.push({ source: at, bytes })
-      table = bytes === undefined ? undefined : readLayoutTable(bytes, layoutContent(sha256), LAYOUT_FORMAT, true)
+      if (bytes !== undefined) {
+        made.push({ source: at, bytes })
+        place(readLayoutTable(bytes, layoutContent(sha256), LAYOUT_FORMAT, true))
+      }
       madeMs += performance.now() - started
     }
-    for (const [i, demanded] of demands.entries()) places[at * objects.length + i] = placeOf(demanded, table, interned)
     read++
   }
   return { read, vectors: interned.list, places, made }

@@ -32,6 +32,7 @@ export async function openKernel (task: OpenKernelTask): Promise<OpenedBtfs> {
     const [first] = unread
     throw new AppError(first?.code ?? 'btf_invalid', first?.reason ?? 'There is no BTF of a kernel in the file.', placeOf(first))
   }
+  requireOwn(kernel, task.releases)
   const btf = share(kernel, task)
   // Not before: only what was validated here under its hash may go without validation later.
   if (expected !== undefined && btf.sha256 !== expected) {
@@ -48,6 +49,14 @@ export async function openKernel (task: OpenKernelTask): Promise<OpenedBtfs> {
     }
   }
   return { state: 'ready', btf, modules: opened, skipped }
+}
+
+/** An image says whose it is, which raw BTF does not. */
+function requireOwn ({ evidence: { release } }: FoundVmlinux | FoundModule, releases: readonly string[]): void {
+  if (release === undefined || releases.length === 0 || releases.includes(release)) return
+  throw new AppError('btf_invalid',
+    `The file is of kernel ${release}, and not of ${releases.join(' or ')}; give it under its own name, or give the file of that kernel.`,
+    { release })
 }
 
 interface FoundInFile {

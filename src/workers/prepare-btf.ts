@@ -85,8 +85,7 @@ function shareBtf (bytes: Uint8Array, hash: Sha256, isValidated: boolean, base: 
   const parts = parseBtfParts(bytes, {
     base,
     isValidated,
-    allocate: byteLength => new SharedArrayBuffer(byteLength),
-    trailing: isSealed ? BTF_INDEX_FOOTER.SIZE : 0
+    allocate: byteLength => new SharedArrayBuffer(byteLength + (isSealed ? BTF_INDEX_FOOTER.SIZE : 0))
   })
   if (isSealed) finishBtfIndex(parts, bytesOf(hash), indexSeal([sealKey]))
   return { key: sharedKey(hash, sharing.base?.sha256), sha256: hash, parts, types: parts.shape.endId - parts.shape.startId, isSealed }

@@ -1,11 +1,10 @@
 import type { Btf } from '../btf/btf.js'
-import { diffTypes } from '../c-types/diff.js'
+import { diffKernels } from '../c-types/diff-kernels.js'
 import { writeHeader } from '../c-types/header.js'
-import { findTypes, formatTypeName, requireTypes } from '../c-types/named-types.js'
+import { requireTypes } from '../c-types/named-types.js'
 import { findPlaces } from '../c-types/places.js'
 import { searchTypes } from '../c-types/search.js'
-import { defineType, writeType, type NamedTypes } from '../c-types/type-definition.js'
-import { AppError } from '../errors.js'
+import { defineTypes, writeDefinitions, type NamedTypes } from '../c-types/type-definition.js'
 import { sha256 } from '../store/sha256.js'
 import { attachShared } from './attached-btfs.js'
 import { openChecked } from './check-objects.js'
@@ -28,22 +27,14 @@ export function writeObjectTypes ({ object, objectSha256, wanted }: WriteObjectT
 
 function writeNamed (btf: Btf, wanted: NamedTypes, owner: string): WrittenTypes {
   const ids = requireTypes(btf, wanted, owner)
-  if (wanted.form === 'c') return written(ids.map(id => writeType(btf, id, wanted.kind)).join('\n'))
-  return written(JSON.stringify(ids.map(id => defineType(btf, id, wanted.kind))))
+  if (wanted.form === 'c') return written(writeDefinitions(btf, ids, wanted.kind))
+  return written(JSON.stringify(defineTypes(btf, ids, wanted.kind)))
 }
 
 /** @throws AppError `not_found` where neither kernel has such a type */
 export function writeDifferences ({ from, to, wanted }: DiffTypesTask): WrittenDifferences {
-  const [before, after] = [from, to].map(btf => {
-    const target = attachShared(btf)
-    return findTypes(target, wanted).map(id => defineType(target, id, wanted.kind))
-  })
-  const types = diffTypes(before ?? [], after ?? [])
-  if (types.length === 0) {
-    const type = formatTypeName(wanted)
-    throw new AppError('not_found', `Neither kernel has a type ${type}.`, { type })
-  }
-  return { ...written(JSON.stringify(types)), isSame: types.every(({ change }) => change === 'same') }
+  const { types, isSame } = diffKernels(attachShared(from), attachShared(to), wanted)
+  return { ...written(JSON.stringify(types)), isSame }
 }
 
 export function writeFoundTypes ({ btf, search }: SearchTypesTask): WrittenSearch {

@@ -1,12 +1,14 @@
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../src/store/sha256.js'
+import { cleanUpAfterAll, startService, type Service } from '../agent/support.js'
 import { corelo, EXEC, removeFoldersAfterEach, ROOT, SAMPLE, temporaryFolder } from './corelo.js'
 
 removeFoldersAfterEach()
+const cleanup = cleanUpAfterAll()
 
 const PACKED = join(ROOT, 'test/fixtures/extraction/packed')
 const DEB = join(PACKED, 'linux-image.xz.deb')
@@ -96,6 +98,51 @@ describe('corelo btf import', () => {
     expect((await btf('import', join(PACKED, 'vmlinux.nobtf'))).stderr).toContain('This kernel was built without BTF (no CONFIG_DEBUG_INFO_BTF).')
     const { stderr } = await corelo(['btf', 'import', join(PACKED, 'vmlinux.debug')], { env: { PATH: folder, CORELO_CACHE_DIR: join(folder, 'cache') } })
     expect(stderr).toMatch(/has DWARF and no BTF\. BTF can be made of it by pahole/)
+  })
+
+  it('with --modules none reads no module, and minds none that cannot be read', async () => {
+    const folder = temporaryFolder()
+    const module = readFileSync(join(PACKED, 'snd-demo.ko'))
+    const broken = Buffer.from(module).fill(0xff, 16, 64) // all of the ELF header but what tells that it is one
+    const deb = readFileSync(join(PACKED, 'linux-image.none.deb'))
+    const at = deb.indexOf(module)
+    expect(at).toBeGreaterThan(0)
+    broken.copy(deb, at)
+    const tree = join(folder, 'tree')
+    const [modules, boot] = [join(tree, 'lib/modules/6.1.0-50-amd64/kernel'), join(tree, 'boot')]
+    for (const place of [modules, boot]) mkdirSync(place, { recursive: true })
+    writeFileSync(join(modules, 'snd-demo.ko'), broken)
+    writeFileSync(join(modules, 'snd-other.ko.xz'), 'no archive')
+    copyFileSync(join(PACKED, 'vmlinux'), join(boot, 'vmlinux-6.1.0-50-amd64'))
+    const damaged = join(folder, 'damaged.deb')
+    writeFileSync(damaged, deb)
+    for (const path of [damaged, tree]) {
+      const all = cache(join(folder, `all of ${basename(path)}`))
+      const read = await all.btf('import', path, '--distro', 'debian', '--distro-version', '12')
+      expect([read.code, read.stderr]).toEqual([1, expect.stringContaining('snd-demo.ko')])
+      const none = cache(join(folder, `none of ${basename(path)}`))
+      const { code, stderr } = await none.btf('import', path, '--distro', 'debian', '--distro-version', '12', '--modules', 'none')
+      expect([code, stderr]).toEqual([0, expect.not.stringContaining('not imported')])
+      expect(await none.list()).toMatchObject([{ reference: 'debian/12/x86_64/6.1.0-50-amd64', modules: [] }])
+    }
+  })
+
+  it('says that the name does not answer where the service does not trust uploads, and what does', async () => {
+    const [strict, trusting] = await Promise.all(['false', 'true'].map(trusts =>
+      startService(cleanup, { hasSample: false, settings: { CORELO_TRUST_UPLOADS: trusts } }))) as [Service, Service]
+    const name = 'debian/12/x86_64/6.1.0-50-amd64'
+    const hash = sha256(readFileSync(join(PACKED, 'vmlinux.btf')))
+    const statusOf = async ({ url }: Service, query: string): Promise<number> =>
+      (await fetch(`${url}/relocate?${query}`, { method: 'POST', body: readFileSync(EXEC), headers: { 'content-type': 'application/x-elf' } })).status
+    for (const service of [strict, trusting]) {
+      const { code, stderr } = await corelo(['btf', 'import', DEB, '--server', service.url])
+      expect(code).toBe(0)
+      expect(stderr).toContain(`note: ${name} is an upload there. Unless the service trusts uploads (CORELO_TRUST_UPLOADS=true), its name does not answer; ` +
+        `name it with btf_sha256=${hash}, or import it on the service's own cache.`)
+    }
+    expect(await statusOf(strict, `kernel_release=${name}`)).toBe(404)
+    expect(await statusOf(strict, `btf_sha256=${hash}`)).toBe(200)
+    expect(await statusOf(trusting, `kernel_release=${name}`)).toBe(200)
   })
 
   it('uploads to a service instead, kernel first', async () => {

@@ -98,6 +98,25 @@ describe('README', () => {
     expect(folders.toSorted()).toEqual(there.toSorted())
   })
 
+  it('leads to a map whose files are there, at most four for a change', () => {
+    const map = readFileSync(join(ROOT, 'docs/architecture.md'), 'utf8')
+    const isThere = (path: string): boolean => ['src', ''].some(folder => existsSync(join(ROOT, folder, path)))
+    const named = [...map.matchAll(/`((?:[\w-]+\/)+(?:[\w.-]+\.\w+)?|[\w-]+\.ts)`/g)].map(([, path = '']) => path)
+    expect(named.length).toBeGreaterThan(80)
+    // Of the cache folder. What stands alone is in the folder of the file before it.
+    const elsewhere = ['content/index/', 'content/layout/', 'content/result/', 'deb-kernels.ts']
+    expect(named.filter(path => !isThere(path) && !elsewhere.includes(path))).toEqual([])
+
+    const [, table = ''] = /^## Which file to open for which change$([\s\S]*?)(?=^## |$(?![\s\S]))/m.exec(map) ?? []
+    const changes = [...table.matchAll(/^\| (?!change|---)(.+?) \| (.+) \|$/gm)]
+    expect(changes.length).toBeGreaterThanOrEqual(10)
+    const filesOf = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, path = '']) => path).filter(path => !path.startsWith('npm '))
+    for (const [, change = '', cell = ''] of changes) expect(filesOf(cell).length, change).toBeLessThanOrEqual(4)
+    const folders = changes.flatMap(([, , cell = '']) => filesOf(cell)).flatMap(path => /^(.*)<\w+>/.exec(path)?.[1] ?? [])
+    expect(folders.length).toBeGreaterThan(0)
+    expect(folders.filter(path => !isThere(path))).toEqual([])
+  })
+
   it('states the exit codes as they are', () => {
     expect(documents.replaceAll('\n', ' ')).toContain(`${ExitCode.OK} success, ${ExitCode.FINDING} a finding (the object fails on that kernel), ${ExitCode.USAGE} wrong use, ${ExitCode.CANNOT_TELL} undecided`)
   })

@@ -4,9 +4,8 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { writeHeader } from '../../src/c-types/header.js'
 import { parseBtf } from '../../src/index.js'
-import { describeLab, labBtfs, NEEDS, scratchFolder } from '../support/lab.js'
+import { describeLab, labBtfs, NEEDS, PATHS, scratchFolder } from '../support/lab.js'
 
-const PATHS = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }
 /** Newer bpftools say it of enumerations that are not as large as an int. */
 const MODE = / __attribute__\(\(mode\((?:byte|word)\)\)\)/g
 /** Two architectures, and the compilers and encoders of seven years. */

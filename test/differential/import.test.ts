@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../src/store/sha256.js'
-import { describeLab, labPackage, NEEDS, ROOT, scratchFolder } from '../support/lab.js'
+import { describeLab, labPackage, NEEDS, PATHS, ROOT, scratchFolder } from '../support/lab.js'
 
 interface Imported {
   readonly kernels: ReadonlyArray<{ readonly reference: string, readonly btf_sha256: string, readonly types: number, readonly modules: { readonly new: number } }>
@@ -15,7 +15,6 @@ interface Listed {
 }
 
 const scratch = scratchFolder()
-const environment = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }
 
 function corelo (args: readonly string[], cache: string): { status: number | null, json: unknown } {
   const { status, stdout, stderr } = spawnSync(process.execPath, [join(ROOT, 'dist/cli/main.js'), ...args, '--json', '--cache-dir', cache], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
@@ -39,7 +38,7 @@ function section (elf: string, name: string): Buffer {
 
 /** How many types bpftool sees. */
 function typesSeen (btf: string, base?: string): number {
-  const dump = execFileSync('bpftool', [...(base === undefined ? [] : ['-B', base]), 'btf', 'dump', 'file', btf], { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024, env: environment })
+  const dump = execFileSync('bpftool', [...(base === undefined ? [] : ['-B', base]), 'btf', 'dump', 'file', btf], { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024, env: PATHS })
   return dump.match(/^\[\d+\]/gm)?.length ?? 0
 }
 

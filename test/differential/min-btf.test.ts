@@ -4,9 +4,7 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { parseBtf, parseObject, relocate } from '../../src/core/index.js'
 import { minimiseBtf } from '../../src/index.js'
-import { askOracle, compareDumps, describeLab, labBtfs, labObjects, NEEDS, scratchFolder, type LabFile } from '../support/lab.js'
-
-const PATHS = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }
+import { askOracle, compareDumps, describeLab, labBtfs, labObjects, NEEDS, PATHS, scratchFolder, type LabFile } from '../support/lab.js'
 
 /** Of these kernels bpftool makes its own, which takes it a while for each object. */
 const BY_BPFTOOL = /^(?:running|debian-6\.1|android-5\.10)$/

@@ -4,12 +4,10 @@ import { expect, it } from 'vitest'
 import { placesOf } from '../../src/c-types/diff.js'
 import { findTypes } from '../../src/c-types/named-types.js'
 import { findPlaces } from '../../src/c-types/places.js'
-import { defineType } from '../../src/c-types/type-definition.js'
+import { defineTypes } from '../../src/c-types/type-definition.js'
 import { parseBtf, type Btf } from '../../src/index.js'
 import type { TypeDefinition } from '../../src/wire/types.js'
-import { describeLab, labBtfs, NEEDS } from '../support/lab.js'
-
-const PATHS = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }
+import { describeLab, labBtfs, NEEDS, PATHS } from '../support/lab.js'
 
 /** Members that moved or were renamed in the life of these kernels. */
 const MOVED = [
@@ -53,8 +51,8 @@ describeLab('places of members', [NEEDS.tool('pahole')], () => {
 })
 
 function definitionOf (btf: Btf, name: string): TypeDefinition | undefined {
-  const [id, ...others] = findTypes(btf, { kind: 'struct', name })
-  return id === undefined || others.length > 0 ? undefined : defineType(btf, id, 'struct')
+  const [definition, ...others] = defineTypes(btf, findTypes(btf, { kind: 'struct', name }), 'struct')
+  return others.length > 0 ? undefined : definition
 }
 
 /** By the struct's name each member with its place in bytes, those of structs without a tag in it too. */

@@ -1,6 +1,7 @@
 import { mkdir, readFile, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { errorCode } from '../../src/store/error-code.js'
 import { sha256 } from '../../src/store/sha256.js'
 import { mountRefusal, smallDisk } from '../support/tmpfs.js'
 import { contentPath, fooBtf, fooObject, offsetOfY, startService, temporaryFolder, UBUNTU } from '../unit/service/lab.js'
@@ -29,7 +30,7 @@ async function fillUp (folder: string): Promise<string> {
   const { bavail, bsize } = await statfs(folder)
   const filler = join(folder, 'somebody-elses')
   await writeFile(filler, new Uint8Array(bavail * bsize)).catch((error: unknown) => {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error // the service wrote meanwhile
+    if (errorCode(error) !== 'ENOSPC') throw error // the service wrote meanwhile
   })
   return filler
 }

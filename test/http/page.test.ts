@@ -6,6 +6,8 @@ import { readPageFiles } from '../../src/http/page-files.js'
 import { problemOf, startApp } from './harness.js'
 
 const BUILT = join(import.meta.dirname, '../../dist/page')
+const PLAIN = { 'accept-encoding': 'identity' }
+const GZIP = { 'accept-encoding': 'gzip, br' }
 const index = readFileSync(join(BUILT, 'index.html'), 'utf8')
 /** Addresses that the page names, as the build wrote them. */
 const named = [...index.matchAll(/(?:src|href)="\.\/(assets\/[^"]+)"/g)].map(([, path]) => path ?? '')
@@ -21,7 +23,24 @@ describe('GET /', () => {
     expect(etag).toMatch(/^"sha256:[0-9a-f]{64}"$/)
     const again = await request('/', { headers: { 'if-none-match': etag } })
     expect([again.status, await again.text()]).toEqual([304, ''])
-    expect((await request('/', { method: 'HEAD' })).headers.get('content-length')).toBe(String(Buffer.byteLength(index)))
+    expect((await request('/', { method: 'HEAD', headers: PLAIN })).headers.get('content-length')).toBe(String(Buffer.byteLength(index)))
+  })
+
+  it('comes compressed to those who take that, with tags of its own, so that caches mix nothing up', async () => {
+    const { request } = await startApp()
+    for (const path of ['', ...named]) {
+      const [plain, gzip] = [await request(`/${path}`, { headers: PLAIN }), await request(`/${path}`, { headers: GZIP })]
+      const tags = [plain, gzip].map(({ headers }) => headers.get('etag') ?? '')
+      expect([plain, gzip].map(({ headers }) => headers.get('vary')), path).toEqual(['accept-encoding', 'accept-encoding'])
+      expect([plain.headers.get('content-encoding'), gzip.headers.get('content-encoding')], path).toEqual([null, /svg$/.test(path) ? expect.toBeOneOf([null, 'gzip']) : 'gzip'])
+      expect(new Set(tags).size, path).toBe(gzip.headers.get('content-encoding') === null ? 1 : 2)
+      expect(Number(gzip.headers.get('content-length')), path).toBeLessThanOrEqual(Number(plain.headers.get('content-length')))
+      expect(gzip.headers.get('content-type')).toBe(plain.headers.get('content-type'))
+      expect(Buffer.from(await gzip.arrayBuffer())).toEqual(Buffer.from(await plain.arrayBuffer()))
+      const again = await Promise.all([[PLAIN, tags[0]], [GZIP, tags[1]], [GZIP, 'W/"other"']].map(async ([headers, tag]) =>
+        (await request(`/${path}`, { headers: { ...headers as object, 'if-none-match': String(tag) } })).status))
+      expect(again, path).toEqual([304, 304, 200])
+    }
   })
 
   it('has everything from this host, no script and no style within it, and a policy that allows nothing else', async () => {

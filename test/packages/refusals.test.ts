@@ -2,13 +2,14 @@ import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, wri
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { AppError } from '../../src/errors.js'
+import type { AppError } from '../../src/errors.js'
 import { parseReference } from '../../src/identity/reference.js'
 import type { Service } from '../../src/service/types.js'
 import { describeLab, NEEDS } from '../support/lab.js'
 import { makeDeb, readLabKernel, renameKernel, sha256Of, type LabKernel } from './kernels.js'
-import { makeKey, publishSuite, serveFiles, type RepositoryServer, type TestKey } from './repositories.js'
+import { makeKey, publishSuite, type TestKey } from './repositories.js'
 import { startWithRepositories } from './service.js'
+import { ask, cutOff, enlarge, flipBit, heldBy, redirect, refusalOf, serveCopies, type Copy } from './spoilt.js'
 
 const RELEASE = '6.1.0-57-amd64'
 const REFERENCE = parseReference(`debian/12/x86_64/${RELEASE}`)
@@ -21,9 +22,7 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
   let kernel: LabKernel
   let key: TestKey
   let stranger: TestKey
-  let server: RepositoryServer | undefined
-  let service: Service | undefined
-  let count = 0
+  const copies = serveCopies(good, scratch)
 
   beforeAll(() => {
     kernel = readLabKernel('6.1', scratch)
@@ -34,35 +33,28 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
   }, 300_000)
 
   afterAll(async () => {
-    await stop()
+    await copies.stop()
     rmSync(scratch, { recursive: true, force: true })
   })
 
-  const stop = async (): Promise<void> => {
-    await service?.close()
-    await server?.close()
-    service = undefined
-    server = undefined
+  interface Started extends Copy {
+    readonly service: Service
+    readonly file: string
   }
 
   /** A service on a copy of the good repository, which a test spoils before. */
-  const start = async (spoil: (root: string) => void = () => {}, options: { readonly cacheDir?: string, readonly more?: string } = {}): Promise<Service> => {
-    await stop()
-    const root = join(scratch, `www-${++count}`)
-    cpSync(good, root, { recursive: true })
-    spoil(root)
-    server = await serveFiles(root)
-    const file = join(scratch, `repositories-${count}.yaml`)
-    writeFileSync(file, `repositories: [{ preset: debian, mirror: "${server.url}", suites: [bookworm], arches: [amd64], ${options.more ?? `key: ${key.publicKey}`} }]\n`)
-    service = await startWithRepositories(file, options.cacheDir ?? join(scratch, `cache-${count}`), { fetch: { tries: 1 } })
-    return service
+  const start = async (spoil: (root: string) => void = () => {}, options: { readonly cacheDir?: string, readonly more?: string } = {}): Promise<Started> => {
+    const copy = await copies.serve(spoil)
+    const file = join(scratch, `repositories-${copy.serial}.yaml`)
+    const mirror = `mirror: "${copy.server.url}", suites: [bookworm], arches: [amd64]`
+    writeFileSync(file, `repositories: [{ preset: debian, ${mirror}, ${options.more ?? `key: ${key.publicKey}`} }]\n`)
+    const service = await startWithRepositories(file, options.cacheDir ?? join(scratch, `cache-${copy.serial}`), { fetch: { tries: 1 } })
+    return { ...copy, file, service: await copies.use(service) }
   }
 
   const refusal = async (asked: Service): Promise<AppError> => {
-    const error: unknown = await asked.getKernelBtf(REFERENCE, undefined, { waitMs: 300_000 }).then(() => undefined, (reason: unknown) => reason)
-    if (!(error instanceof AppError)) throw new Error(`It was not refused: ${String(error)}`)
-    const { kernels } = await asked.listKernels({ limit: 100 })
-    expect(kernels.filter(({ state }) => state === 'held')).toEqual([])
+    const error = await refusalOf(asked, REFERENCE)
+    expect(await heldBy(asked)).toEqual([])
     return error
   }
 
@@ -70,34 +62,32 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
   const publish = (root: string, options: Partial<Parameters<typeof publishSuite>[0]> = {}): void => { publishSuite({ root, suite: 'bookworm', component: 'main', arch: 'amd64', key, ...options }) }
 
   it('the good repository is taken, once for a hundred who ask at the same time', async () => {
-    const asked = await start()
-    const answers = await Promise.all(Array.from({ length: 100 }, () => asked.getKernelBtf(REFERENCE, undefined, { waitMs: 300_000 })))
+    const { service, server } = await start()
+    const answers = await Promise.all(Array.from({ length: 100 }, () => ask(service, REFERENCE)))
     expect(new Set(answers.map(({ sha256 }) => sha256))).toEqual(new Set([sha256Of(kernel.btf)]))
-    expect(server?.requests.filter(path => path.endsWith('.deb'))).toHaveLength(1)
+    expect(server.requests.filter(path => path.endsWith('.deb'))).toHaveLength(1)
   })
 
   it('who does not want to wait is told how far it is, and when to come again', async () => {
-    const asked = await start()
+    const { service, server, root } = await start()
     let release = (): void => {}
     const held = new Promise<void>(resolve => { release = resolve })
     let isAsked = (): void => {}
     const begun = new Promise<void>(resolve => { isAsked = resolve })
-    if (server !== undefined) {
-      server.intercept = (_request, response, path) => {
-        if (!path.endsWith('.deb')) return false
-        const bytes = readFileSync(deb(join(scratch, `www-${count}`)))
-        response.writeHead(200, { 'content-length': bytes.length })
-        response.write(bytes.subarray(0, 1 << 20))
-        isAsked()
-        held.then(() => response.end(bytes.subarray(1 << 20)), () => {})
-        return true
-      }
+    server.intercept = (_request, response, path) => {
+      if (!path.endsWith('.deb')) return false
+      const bytes = readFileSync(deb(root))
+      response.writeHead(200, { 'content-length': bytes.length })
+      response.write(bytes.subarray(0, 1 << 20))
+      isAsked()
+      held.then(() => response.end(bytes.subarray(1 << 20)), () => {})
+      return true
     }
-    const first = await asked.getKernelBtf(REFERENCE).then(() => undefined, (reason: unknown) => reason)
+    const first = await service.getKernelBtf(REFERENCE).then(() => undefined, (reason: unknown) => reason)
     expect(first).toMatchObject({ code: 'fetching', details: { kernel: `debian/12/x86_64/${RELEASE}`, retry_after: expect.any(Number), progress: { phase: expect.any(String) } } })
     await begun
     release()
-    expect((await asked.getKernelBtf(REFERENCE, undefined, { waitMs: 300_000 })).sha256).toBe(sha256Of(kernel.btf))
+    expect((await ask(service, REFERENCE)).sha256).toBe(sha256Of(kernel.btf))
   })
 
   it.each<[string, (root: string) => void, string, string]>([
@@ -119,13 +109,9 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
     }, 'source_invalid', 'the index cannot be used: '],
     ['an index that the mirror does not have', root => { rmSync(join(root, 'dists/bookworm/main'), { recursive: true }) }, 'source_failed', 'the mirror is out of date'],
     ['a package that the mirror does not have', root => { rmSync(deb(root)) }, 'source_failed', 'although the index lists it; the mirror is out of date'],
-    ['a package that is cut off', root => { writeFileSync(deb(root), readFileSync(deb(root)).subarray(0, 5_000_000)) }, 'source_invalid', 'has the SHA-256'],
-    ['a package of another content', root => {
-      const bytes = readFileSync(deb(root))
-      bytes.writeUInt8(bytes.readUInt8(bytes.length - 100) ^ 1, bytes.length - 100)
-      writeFileSync(deb(root), bytes)
-    }, 'source_invalid', 'has the SHA-256'],
-    ['a package that is larger than its index says', root => { writeFileSync(deb(root), Buffer.concat([readFileSync(deb(root)), Buffer.alloc(1000)])) }, 'source_invalid', 'is larger than is taken'],
+    ['a package that is cut off', root => { cutOff(deb(root), 5_000_000) }, 'source_invalid', 'has the SHA-256'],
+    ['a package of another content', root => { flipBit(deb(root)) }, 'source_invalid', 'has the SHA-256'],
+    ['a package that is larger than its index says', root => { enlarge(deb(root)) }, 'source_invalid', 'is larger than is taken'],
     ['another kernel inside', root => {
       rmSync(join(root, 'pool'), { recursive: true })
       makeDeb({ name: `linux-image-${RELEASE}`, version: '6.1.192-3', arch: 'amd64', files: { [`boot/vmlinuz-${RELEASE}`]: renameKernel(kernel, '6.1.0-56-amd64', scratch) } }, join(root, 'pool/bookworm'), join(scratch, 'wrong'), 'zstd')
@@ -137,58 +123,48 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
       publish(root)
     }, 'source_invalid', `There is no kernel ${RELEASE} in linux-image-${RELEASE}. It has 6.1.0-1-amd64; `]
   ])('%s is refused with its reason, and nothing is kept', async (_what, spoil, code, message) => {
-    const error = await refusal(await start(spoil))
+    const error = await refusal((await start(spoil)).service)
     expect({ code: error.code, message: error.message }).toEqual({ code, message: expect.stringContaining(message) })
   }, 120_000)
 
   it('an index that is older than the one that was seen before is refused, also after a restart; what was known still answers', async () => {
     const cacheDir = join(scratch, 'replay')
     mkdirSync(cacheDir, { recursive: true })
-    await (await start(undefined, { cacheDir })).getKernelBtf(REFERENCE, undefined, { waitMs: 300_000 })
-    await service?.close()
-    publish(join(scratch, `www-${count}`), { date: rfc(Date.now() - 30 * DAY_MS) })
-    server?.requests.splice(0)
-    const restarted = await startWithRepositories(join(scratch, `repositories-${count}.yaml`), cacheDir, { fetch: { tries: 1 } }, { catalogMs: 1 })
-    service = restarted
+    const { service, server, root, file } = await start(undefined, { cacheDir })
+    await ask(service, REFERENCE)
+    await service.close()
+    publish(root, { date: rfc(Date.now() - 30 * DAY_MS) })
+    server.requests.splice(0)
+    const restarted = await copies.use(await startWithRepositories(file, cacheDir, { fetch: { tries: 1 } }, { catalogMs: 1 }))
     // A look at the index that is under way may be passed by. What is said of a name is remembered, so each try has another.
     let tries = 0
     const askUnknown = async (): Promise<unknown> =>
-      await restarted.getKernelBtf(parseReference(`debian/12/x86_64/6.1.0-${100 + ++tries}-amd64`), undefined, { waitMs: 300_000 }).catch((error: unknown) => error)
+      await ask(restarted, parseReference(`debian/12/x86_64/6.1.0-${100 + ++tries}-amd64`)).catch((error: unknown) => error)
     await expect.poll(askUnknown).toMatchObject({ code: 'source_invalid', message: expect.stringMatching(/ is of .*, older than the one of .* that was seen before/) })
-    expect(server?.requests).toContain('/dists/bookworm/InRelease')
+    expect(server.requests).toContain('/dists/bookworm/InRelease')
     expect((await restarted.getKernelBtf(REFERENCE)).source).toBe('packages')
   }, 120_000)
 
   it('an index that has expired is taken where the operator says that the tree is one of the past, and its signature is checked all the same', async () => {
     const expire = (root: string, by = key): void => { publish(root, { date: rfc(Date.now() - 800 * DAY_MS), validUntil: rfc(Date.now() - 790 * DAY_MS), key: by }) }
-    const asked = await start(root => { expire(root) }, { more: `history: true, key: ${key.publicKey}` })
-    expect((await asked.getKernelBtf(REFERENCE, undefined, { waitMs: 300_000 })).sha256).toBe(sha256Of(kernel.btf))
-    expect((await refusal(await start(root => { expire(root, stranger) }, { more: `history: true, key: ${key.publicKey}` }))).message).toContain('No signature is valid')
+    const more = `history: true, key: ${key.publicKey}`
+    const { service } = await start(root => { expire(root) }, { more })
+    expect((await ask(service, REFERENCE)).sha256).toBe(sha256Of(kernel.btf))
+    const { service: other } = await start(root => { expire(root, stranger) }, { more })
+    expect((await refusal(other)).message).toContain('No signature is valid')
   })
 
   it('an unsigned repository is taken where the operator says so', async () => {
-    const asked = await start(root => { publish(root, { key: undefined }) }, { more: 'unsigned: true' })
-    expect((await asked.getKernelBtf(REFERENCE, undefined, { waitMs: 300_000 })).sha256).toBe(sha256Of(kernel.btf))
+    const { service } = await start(root => { publish(root, { key: undefined }) }, { more: 'unsigned: true' })
+    expect((await ask(service, REFERENCE)).sha256).toBe(sha256Of(kernel.btf))
   })
 
   it('a redirect within the mirror is followed, and one to a private address is not', async () => {
-    const asked = await start()
-    if (server !== undefined) {
-      server.intercept = (_request, response, path) => {
-        if (!path.endsWith('.deb') || path.startsWith('/moved')) return false
-        response.writeHead(302, { location: 'http://10.0.0.1/x.deb' }).end()
-        return true
-      }
-    }
-    expect((await refusal(asked)).message).toContain('redirects to 10.0.0.1, which is not a public address')
+    const { service, server } = await start()
+    redirect(server, path => path.endsWith('.deb'), () => 'http://10.0.0.1/x.deb')
+    expect((await refusal(service)).message).toContain('redirects to 10.0.0.1, which is not a public address')
     const other = await start(root => { cpSync(join(root, 'pool'), join(root, 'moved/pool'), { recursive: true }) })
-    if (server !== undefined) {
-      server.intercept = (_request, response, path) => {
-        if (!path.startsWith('/pool')) return false
-        response.writeHead(302, { location: `/moved${path}` }).end()
-        return true
-      }
-    }
-    expect((await other.getKernelBtf(REFERENCE, undefined, { waitMs: 300_000 })).sha256).toBe(sha256Of(kernel.btf))
+    redirect(other.server, path => path.startsWith('/pool'), path => `/moved${path}`)
+    expect((await ask(other.service, REFERENCE)).sha256).toBe(sha256Of(kernel.btf))
   })
 })

@@ -58,14 +58,13 @@ export interface WarmOptions {
 
 /** They end with the thread that started them. */
 export function createWarmProcesses (options: WarmOptions): WarmProcesses {
-  const idle = new Set<WarmProcess>()
+  let idle: WarmProcess[] = []
   return {
     async run (start) {
-      const [warm = startWarmProcess(options)] = idle
-      idle.delete(warm)
+      idle = idle.filter(process => process.isAlive())
+      const warm = idle.pop() ?? startWarmProcess(options)
       const run = await warm.run(start)
-      idle.add(warm)
-      warm.ended.catch(() => { idle.delete(warm) })
+      idle.push(warm)
       return run
     }
   }
@@ -75,8 +74,7 @@ export function createWarmProcesses (options: WarmOptions): WarmProcesses {
 const REST_MS = 5_000
 
 interface WarmProcess extends WarmProcesses {
-  /** Rejects when the process is no more, and never resolves. */
-  readonly ended: Promise<never>
+  isAlive (): boolean
 }
 
 function startWarmProcess ({ main, execPath = process.execPath, limitMs = 100_000 }: WarmOptions): WarmProcess {
@@ -84,6 +82,7 @@ function startWarmProcess ({ main, execPath = process.execPath, limitMs = 100_00
   child.unref()
   child.channel?.unref()
   for (const stream of [child.stdout, child.stderr]) if (stream instanceof Socket) stream.unref()
+  /** Rejects when the process is no more, and never resolves. */
   const ended = new Promise<never>((_resolve, reject) => {
     child.on('error', reject) // it could not be started, or sent to
     child.on('exit', (code, signal) => {
@@ -97,7 +96,7 @@ function startWarmProcess ({ main, execPath = process.execPath, limitMs = 100_00
   })
   ended.catch(() => {}) // what waits for a command gets it
   return {
-    ended,
+    isAlive: () => child.exitCode === null && child.signalCode === null,
     async run (start) {
       const mark = randomUUID()
       const outputs = [child.stdout, child.stderr].map(stream => readUntil(stream, mark))

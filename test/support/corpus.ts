@@ -138,28 +138,42 @@ export function validBtf (): Array<{ name: string, bytes: Uint8Array }> {
   ])
 }
 
-/**
- * An access of `foo.y` behind a condition that is decided when the object is loaded: `if (LINUX_KERNEL_VERSION < 5.11)`, or
- * `if (enabled)` with `enabled` 0 in .rodata.
- */
-export function guardedObject (by: 'version' | 'setting'): Uint8Array {
+/** What decides a condition when the object is loaded: `if (LINUX_KERNEL_VERSION < 5.11)`, `if (enabled)`, `if (CONFIG_BPF_JIT)`, `if (verbose)`. */
+const GUARDS = {
+  version: { symbol: 'LINUX_KERNEL_VERSION', size: 'w' },
+  /** 0 in `.rodata`. */
+  setting: { symbol: 'enabled', size: 'w' },
+  configuration: { symbol: 'CONFIG_BPF_JIT', size: 'b' },
+  module: { symbol: 'CONFIG_NF_TABLES', size: 'w' },
+  /** 3 in `.rodata.settings`, behind another variable. */
+  'other section': { symbol: 'verbose', size: 'w' }
+} as const
+
+/** An access of `foo.y` behind such a condition; behind `CONFIG_NF_TABLES == m` that of `module`. */
+export function guardedObject (by: keyof typeof GUARDS): Uint8Array {
   const { b, foo } = localFoo()
   const { int, char, bool } = integers(b)
-  const isVersion = by === 'version'
   const tristate = b.enum('libbpf_tristate', [['TRI_NO', 0], ['TRI_YES', 1], ['TRI_MODULE', 2]])
   b.datasec('.kconfig', 10, [
     [b.var('LINUX_KERNEL_VERSION', int, 2), 0, 4], [b.var('CONFIG_NF_TABLES', tristate, 2), 4, 4], [b.var('CONFIG_BPF_JIT', bool, 2), 8, 1], [b.var('CONFIG_LETTER', char, 2), 9, 1]
   ])
   const asm = assembler('little')
-  const jump = isVersion ? asm.slot(0x25, 1, 0, 1, 0x50aff) : asm.jeq(1, 0, 1)
-  const code = concat(asm.ldImm64(1, 0), asm.ldx('w', 1, 1, 0), jump, asm.ldx('w', 2, 1, 4), asm.mov(0, 0), asm.exit())
+  const { symbol, size } = GUARDS[by]
+  const jump = by === 'version' ? asm.slot(0x25, 1, 0, 1, 0x50aff) : by === 'module' ? asm.slot(0x55, 1, 0, 1, 2) : asm.jeq(1, 0, 1)
+  const code = concat(asm.ldImm64(1, 0), asm.ldx(size, 1, 1, 0), jump, asm.ldx('w', 2, 1, 4), asm.mov(0, 0), asm.exit())
   const section = 'raw_tp/a'
+  const variable = { type: STT.OBJECT, binding: STB.GLOBAL, size: 4 }
+  const extern = { type: STT.NOTYPE, binding: STB.GLOBAL }
   return buildObject({
     local: b,
-    sectionsBefore: [{ name: '.rodata', data: new Uint8Array(16) }],
+    sectionsBefore: [
+      { name: '.rodata', data: new Uint8Array(16) },
+      ...by === 'other section' ? [{ name: '.rodata.settings', data: Uint8Array.of(7, 0, 0, 0, 3, 0, 0, 0) }] : []
+    ],
     symbols: [
-      isVersion ? { name: 'LINUX_KERNEL_VERSION', type: STT.NOTYPE, binding: STB.GLOBAL } : { name: 'enabled', section: 1, size: 4, type: STT.OBJECT, binding: STB.GLOBAL },
-      { name: 'limits', section: 1, value: 4, size: 12, type: STT.OBJECT, binding: STB.GLOBAL }
+      { name: symbol, ...by === 'setting' ? { section: 1, ...variable } : by === 'other section' ? { section: 2, value: 4, ...variable } : extern },
+      { name: 'limits', section: 1, value: 4, size: 12, type: STT.OBJECT, binding: STB.GLOBAL },
+      ...by === 'other section' ? [{ name: symbol, section: 1, ...variable }, { name: 'level', section: 2, ...variable }] : []
     ],
     programs: [{ section, name: 'a', code }],
     records: [{ section, insnOff: 32, typeId: foo, access: '0:1', kind: 'byte_off' }],

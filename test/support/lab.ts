@@ -68,8 +68,8 @@ export interface Need {
 const file = (path: string): Need => ({ what: path, isHere: () => existsSync(path) })
 const command = (name: string): Need => ({ what: `the command ${name}`, isHere: () => spawnSync('/bin/sh', ['-c', `command -v ${name}`], { env: PATHS }).status === 0 })
 
-/** The administrator's programs are not in every user's path. */
-const PATHS = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }
+/** The environment of programs that tests run: the administrator's are not in every user's path. */
+export const PATHS = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }
 
 export const NEEDS = {
   oracle: file(ORACLE),

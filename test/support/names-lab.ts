@@ -23,7 +23,7 @@ export function contentOf (name: string): Uint8Array { return Buffer.from(name) 
 
 export function hashOf (name: string): Sha256 { return sha256(contentOf(name)) }
 
-function sharedBtf (bytes: Uint8Array, base?: SharedBtf): SharedBtf {
+export function sharedBtf (bytes: Uint8Array, base?: SharedBtf): SharedBtf {
   const shared = new Uint8Array(new SharedArrayBuffer(bytes.length))
   shared.set(bytes)
   const hash = sha256(bytes)
@@ -32,7 +32,7 @@ function sharedBtf (bytes: Uint8Array, base?: SharedBtf): SharedBtf {
 }
 
 /** BTF access without workers and disks: all content that was ever kept is there for everyone. */
-function createFakeAccess (contents: Map<Sha256, Uint8Array>): BtfAccess {
+export function createFakeAccess (contents: Map<Sha256, Uint8Array>): BtfAccess {
   return {
     async load (hash, base) {
       const bytes = contents.get(hash)

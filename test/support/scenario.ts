@@ -136,7 +136,7 @@ export function checkInvariants (object: Pick<BuiltObject, 'bytes'>, relocation:
 /** Why a record has no value. */
 export function explain (object: Pick<BuiltObject, 'bytes'>, { target, records }: Relocation, record: RecordOutcome, steps?: number): Explanation | undefined {
   const parsed = parseObject(object.bytes)
-  return explainRecord(record, undefined, { object: parsed, target, records, modulesWith: () => [], names: createNewNames(parsed.btf), storedIn: () => undefined, wantsAdvice: true, fields: new Map(), work: newWork(steps) })
+  return explainRecord(record, undefined, { object: parsed, target, records, modulesWith: () => [], names: createNewNames(parsed.btf), storedIn: () => undefined, wantsAdvice: true, broken: new Map(), fields: new Map(), work: newWork(steps) })
 }
 
 /** Runs `action`, which must throw an AppError with this code, and gives the error back. */

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { AppError } from '../../errors.js'
+import { acceptsGzip } from '../accept.js'
 import { IMMUTABLE, isNoneMatchHit, REVALIDATE } from '../headers.js'
 import { PAGE_FOLDER, readPageFiles, type PageFile } from '../page-files.js'
 import { NOT_MODIFIED, text } from '../schemas/content.js'
@@ -48,8 +49,11 @@ export const pageRoutes: Routes = async app => {
   })
 }
 
-function send (request: FastifyRequest, reply: FastifyReply, { type, etag, bytes }: PageFile, cacheControl: string): FastifyReply {
-  reply.headers({ ...SECURITY, etag, 'cache-control': cacheControl })
+function send (request: FastifyRequest, reply: FastifyReply, { type, plain, gzip }: PageFile, cacheControl: string): FastifyReply {
+  const compressed = acceptsGzip(request.headers['accept-encoding']) ? gzip : undefined
+  const { etag, bytes } = compressed ?? plain
+  reply.headers({ ...SECURITY, etag, 'cache-control': cacheControl, vary: 'accept-encoding' })
   if (isNoneMatchHit(request.headers['if-none-match'], etag)) return reply.code(304).send()
+  if (compressed !== undefined) reply.header('content-encoding', 'gzip')
   return reply.header('content-type', type).send(bytes)
 }

@@ -3,6 +3,7 @@ import type { Target } from '../../core/candidates.js'
 import type { BpfObject } from '../../core/object.js'
 import type { RecordOutcome } from '../../core/outcome.js'
 import type { Work } from '../../btf/work.js'
+import type { BrokenField } from './fields.js'
 import type { NewNames } from './names-in-use.js'
 import type { Explanation, ModulesWith } from './reason.js'
 
@@ -15,6 +16,8 @@ export interface ReasonContext {
   readonly names: NewNames
   /** A map of the object that has the struct or union as key or value; undefined where none has. */
   readonly storedIn: (type: TypeId) => string | undefined
+  /** Where accesses break off, of those that were looked at already. */
+  readonly broken: Map<string, BrokenField>
   /** What was found out of fields already. */
   readonly fields: Map<string, Explanation>
   /** Whether to look for what the program could read instead. */

@@ -9,7 +9,7 @@ import type { ReportSuggestion } from '../../wire/report.js'
 import { explainAmbiguous } from './ambiguous.js'
 import type { ReasonContext } from './context.js'
 import { explainEnumerator } from './enumerators.js'
-import { explainField, sizesOf } from './fields.js'
+import { breakOf, explainField, sizesOf } from './fields.js'
 import { brokenAccess } from './malformed.js'
 import { explainMismatch } from './mismatch.js'
 import type { Remark } from './remarks.js'
@@ -86,10 +86,13 @@ function explainAbsence (record: RecordOutcome, resolution: Resolution, context:
 
 /** Relocations of one field, such as its offset and its size, have one reason, and what to write is the same code. */
 function explainFieldOnce ({ typeId, accessSpec }: RecordOutcome, local: Spec, candidate: Candidate, context: ReasonContext): Explanation {
-  const key = `${typeId} ${candidate.id} ${context.target.modules.indexOf(candidate.btf)} ${context.wantsAdvice} ${accessSpec}`
+  const field = `${typeId} ${candidate.id} ${context.target.modules.indexOf(candidate.btf)} ${accessSpec}`
+  const key = `${field} ${context.wantsAdvice}`
   const known = context.fields.get(key)
   if (known !== undefined) return known
-  const made = explainField(local, candidate, context)
+  let broken = context.broken.get(field)
+  if (broken === undefined) context.broken.set(field, broken = breakOf(local, candidate, context.work))
+  const made = explainField(local, candidate, broken, context)
   context.fields.set(key, made)
   return made
 }

@@ -8,7 +8,7 @@ import { CoreReloKind } from '../../core/kinds.js'
 import { matchSpec, type Candidate } from '../../core/match-spec.js'
 import type { Accessor, Spec } from '../../core/spec.js'
 import { declaration, isScalar, memberDeclaration, sizedMember } from '../c-text.js'
-import { newWork, tryWithin } from '../../btf/work.js'
+import { newWork, tryWithin, type Work } from '../../btf/work.js'
 import type { ReasonContext } from './context.js'
 import { keepSearches } from './kept-searches.js'
 import { nearNames } from '../../members/near.js'
@@ -22,23 +22,45 @@ const NESTED_STEPS = 3000
 /** Ways to a field that are shown. */
 const MAX_PATHS = 3
 
-/** The kernel has the type, and not the field: where the access breaks off, and what is there instead. */
-export function explainField (local: Spec, candidate: Candidate, context: ReasonContext): Explanation {
-  const { work } = context
-  const failing = firstFailingStep(local, candidate, context)
-  const accessor = local.accessors[failing]
-  const owner = matchSpec(firstSteps(local, failing), candidate, work)
-  const ownerType = owner === undefined ? candidate.id : endOf(owner)
-  if (accessor?.name === undefined) return explainIndex(local, failing, candidate, ownerType, context)
+/** Where an access breaks off in a type of the kernel. */
+export interface BrokenField {
+  /** Index of the first accessor that the type does not have. */
+  readonly failing: number
+  /** The type of the kernel that the step is looked up in; unstripped. */
+  readonly owner: TypeId
+  /** Of the member that is looked up; undefined for an index. */
+  readonly name: string | undefined
+  /** The kernel's member of that name, which is of another type. */
+  readonly there: NamedMember | undefined
+  /** The struct or union that the step is looked up in, in the object's words; empty for an index. */
+  readonly parent: string
+}
 
-  const name = shownText(local.btf, accessor.name)
-  const there = memberOf(candidate.btf, ownerType, name, work)
-  const parent = parentTypeOf(local, failing, context)
-  if (there !== undefined) return explainIncompatible(local, failing, candidate, ownerType, there, parent, context)
+/** Where the access breaks off, for a type of the kernel that does not have it. */
+export function breakOf (local: Spec, candidate: Candidate, work: Work): BrokenField {
+  let failing = 0
+  let whole: Spec | undefined
+  for (; failing < local.accessors.length - 1; failing++) {
+    const found = matchSpec(firstSteps(local, failing + 1), candidate, work)
+    if (found === undefined) break
+    whole = found
+  }
+  const owner = whole === undefined ? candidate.id : endOf(whole)
+  const offset = local.accessors[failing]?.name
+  if (offset === undefined) return { failing, owner, name: undefined, there: undefined, parent: '' }
+  const name = shownText(local.btf, offset)
+  return { failing, owner, name, there: memberOf(candidate.btf, owner, name, work), parent: parentTypeOf(local, failing, work) }
+}
 
-  const { paths, isMoved } = context.wantsAdvice ? findElsewhere(local, failing, candidate, ownerType, context) : NOWHERE
+/** The kernel has the type, and not the field: what is there instead. */
+export function explainField (local: Spec, candidate: Candidate, broken: BrokenField, context: ReasonContext): Explanation {
+  const { failing, owner, name, there, parent } = broken
+  if (name === undefined) return explainIndex(local, failing, candidate, owner, context)
+  if (there !== undefined) return explainIncompatible(local, failing, candidate, owner, there, parent, context)
+
+  const { paths, isMoved } = context.wantsAdvice ? findElsewhere(local, failing, candidate, owner, context) : NOWHERE
   const rest = restOf(local, failing)
-  const root = failing === 1 ? candidate.id : ownerType
+  const root = failing === 1 ? candidate.id : owner
   const suggestions = failing === 1 ? paths.slice(0, 1).flatMap(path => suggest(local, candidate, root, path, rest, context)) : []
   return {
     reason: isMoved ? 'field_moved' : 'field_missing',
@@ -183,16 +205,8 @@ function endOfStep (spec: Spec, last: Accessor): TypeId {
   return last.name === undefined ? last.typeId : memberType(spec.btf, last.typeId, last.index)
 }
 
-/** Index of the first accessor that the candidate does not have. */
-function firstFailingStep (local: Spec, candidate: Candidate, { work }: ReasonContext): number {
-  for (let length = 1; length < local.accessors.length; length++) {
-    if (matchSpec(firstSteps(local, length), candidate, work) === undefined) return length - 1
-  }
-  return local.accessors.length - 1
-}
-
 /** The composite that the step is looked up in, in the object's words; one without a name is told by the root that it is nested in. */
-function parentTypeOf (local: Spec, step: number, { work }: ReasonContext): string {
+function parentTypeOf (local: Spec, step: number, work: Work): string {
   const id = strip(local.btf, endOf(firstSteps(local, step)), work)
   return shownName(local.btf, id) === ''
     ? `a nested type of ${describeType(local.btf, local.rootId, true)}`

@@ -67,7 +67,9 @@ function unknownOpcode (record: RecordOutcome, object: BpfObject): string | unde
   if (insn === undefined) return undefined
   const isLoad = classOf(insn.code) === BpfClass.LDX
   // Loads that extend the sign are there from cpu v4 on; those of 8 bytes have no sign to extend.
-  if (isLoad && modeOf(insn.code) === BpfMode.MEMSX && size === 8) return 'a sign-extending load of 8 bytes, an opcode that no verifier knows'
+  if (isLoad && modeOf(insn.code) === BpfMode.MEMSX && size === 8) {
+    return 'a sign-extending load of 8 bytes, an opcode that no verifier knows'
+  }
   const isAtomic = classOf(insn.code) === BpfClass.STX && modeOf(insn.code) === BpfMode.ATOMIC &&
     insn.imm !== LOAD_ACQUIRE && insn.imm !== STORE_RELEASE
   return isAtomic && size < 4 ? `an atomic operation on ${size === 1 ? 'one byte' : `${size} bytes`}, which no verifier allows` : undefined

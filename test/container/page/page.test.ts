@@ -149,6 +149,41 @@ describeLab('the page', [NEEDS.chromium], () => {
     expect(await other.getByRole('radio', { name: 'By kernel', includeHidden: true }).isChecked()).toBe(true)
   })
 
+  it('has an address that shows the same rows again: states, what was looked for, and open groups', async () => {
+    const { page } = await lab()
+    await check(page, [UNGUARDED])
+    await page.getByRole('group', { name: 'Only rows with these states' }).getByRole('button', { name: /^loads 3/ }).click()
+    await page.getByRole('searchbox', { name: 'Find kernels in the results' }).fill('x86_64')
+    const shown = ['2 kernelsubuntu 20.04 x86_64 · 5.4.0-26-generic to 5.4.0-42-generic', '5.4.0-26-genericubuntu 20.04 x86_64', '5.4.0-42-genericubuntu 20.04 x86_64']
+    await expect.poll(async () => await page.getByRole('rowheader').allTextContents()).toEqual(shown.slice(0, 1))
+    await page.getByRole('rowheader').click()
+    await expect.poll(async () => await page.getByRole('rowheader').allTextContents()).toEqual(shown)
+    await expect.poll(() => page.url()).toContain('&expanded=')
+    const other = await openPage(browser, page.url())
+    await checked(other)
+    await expect.poll(async () => await other.getByRole('rowheader').allTextContents()).toEqual(shown)
+    await other.getByRole('rowheader').first().click()
+    await expect.poll(async () => await other.getByRole('rowheader').allTextContents()).toEqual(shown.slice(0, 1))
+    await expect.poll(() => other.url()).not.toContain('&expanded=')
+  })
+
+  it('says why a link alone gives no patch set, and gives it once the object of the link is chosen', async () => {
+    const { page } = await lab()
+    await check(page, [UNGUARDED])
+    await expect.poll(() => page.url()).toContain('object=sha256:')
+    const other = await openPage(browser, page.url())
+    await checked(other)
+    await openCell(other, 'loads')
+    const patchSet = other.getByRole('button', { name: /^Patch set of 5 kernels/ })
+    await other.getByText('A patch set needs the object itself.').waitFor()
+    expect(await patchSet.isDisabled()).toBe(true)
+    await other.locator('#files').setInputFiles({ ...UNGUARDED, name: 'of another name.o' })
+    await other.getByText('A patch set needs the object itself.').waitFor({ state: 'detached' })
+    const [download] = await Promise.all([other.waitForEvent('download'), patchSet.click()])
+    const set = JSON.parse((await bytesOf(download)).toString()) as PatchSet
+    expect([set.object.name, set.object.bytes, set.results.length]).toEqual(['unguarded.bpf.o', UNGUARDED.buffer.length, 2])
+  })
+
   it('works by keyboard alone, and gives the focus back', async () => {
     const { page } = await lab()
     const focused = async (): Promise<string> => await page.evaluate<string>('document.activeElement.textContent.trim()')

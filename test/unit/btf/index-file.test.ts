@@ -22,7 +22,7 @@ function sample (structs = 5): Uint8Array {
 const contentOf = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest()
 
 function make (bytes: Uint8Array): { parts: BtfParts, file: Uint8Array } {
-  const parts = parseBtfParts(bytes, { trailing: BTF_INDEX_FOOTER.SIZE })
+  const parts = parseBtfParts(bytes, { allocate: byteLength => new ArrayBuffer(byteLength + BTF_INDEX_FOOTER.SIZE) })
   finishBtfIndex(parts, contentOf(bytes), SEAL)
   return { parts, file: new Uint8Array(parts.index) }
 }

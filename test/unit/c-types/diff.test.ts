@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { diffTypes } from '../../../src/c-types/diff.js'
 import { findTypes, type TypeName } from '../../../src/c-types/named-types.js'
-import { defineType } from '../../../src/c-types/type-definition.js'
+import { defineTypes } from '../../../src/c-types/type-definition.js'
 import { parseBtf } from '../../../src/index.js'
 import type { MemberDifference, TypeDefinition, TypeDifference } from '../../../src/wire/types.js'
 import { at, btf, integers, type Member } from '../../support/btf-builder.js'
@@ -9,7 +9,7 @@ import { shapes, TASKS } from '../../support/task-btfs.js'
 
 const definitionsIn = (bytes: Uint8Array, wanted: TypeName) => {
   const parsed = parseBtf(bytes)
-  return findTypes(parsed, wanted).map(id => defineType(parsed, id, wanted.kind))
+  return defineTypes(parsed, findTypes(parsed, wanted), wanted.kind)
 }
 const diff = (from: Uint8Array, to: Uint8Array, wanted: TypeName): TypeDifference[] =>
   diffTypes(definitionsIn(from, wanted), definitionsIn(to, wanted))
@@ -61,8 +61,8 @@ describe('a type of two kernels', () => {
     expect(changesOf(structOf('a', 'old_count', 'z'), structOf('a', 'new_count', 'z'))).toEqual(['old_count -> new_count: renamed'])
     expect(changesOf(structOf('a', 'unused', 'z'), structOf('a', 'flags', 'z'))).toEqual(['unused: removed', 'flags: added'].toReversed())
     expect(changesOf(structOf('state', 'a', 'z'), structOf('a', 'z', '__state'))).toEqual(['state: removed', 'a: moved', 'z: moved', '__state: added'])
-    expect(changesOf(structOf('a', 'state', 'z'), structOf('a', '_state', '__state', 'z'))).toEqual(['state: removed', '_state: added', '__state: added', 'z: moved'])
-    expect(changesOf(structOf('a', '_state', '__state', 'z'), structOf('a', 'state', 'z'))).toEqual(['__state: removed', '_state -> state: renamed', 'z: moved'])
+    expect(changesOf(structOf('a', 'state', 'z'), structOf('a', '_state', '__state', 'z'))).toEqual(['_state: added', '__state: added', 'state: removed', 'z: moved'])
+    expect(changesOf(structOf('a', '_state', '__state', 'z'), structOf('a', 'state', 'z'))).toEqual(['_state -> state: renamed', '__state: removed', 'z: moved'])
     const [task] = diff(TASKS.moved().bytes(), TASKS.renamed().bytes(), { kind: 'struct', name: 'task_struct' })
     expect(task?.members?.map(shown)).toEqual(['thread_info: ', 'state -> __state: renamed resized retyped', 'pid: '])
   })

@@ -54,6 +54,16 @@ describe('a member', () => {
     expect(told(find(inode('i_mode'), 'inode', 'i_atime.tv_sec'))).toEqual(['missing'])
   })
 
+  it('is not guessed in a type of more members than are listed, but still found by its name', () => {
+    const large = (parts: number): Uint8Array => built((b, { int }) => {
+      const part = b.struct('', 40_000, Array.from({ length: 10_000 }, (_, i) => at('filler', 4 * i, int)))
+      b.struct('large', 40_000 * parts + 4, [...Array.from({ length: parts }, (_, i) => at('', 40_000 * i, part)), at('__last', 40_000 * parts, int)])
+    })
+    expect(told(find(large(9), 'large', 'last'))).toEqual(['similar __last: int at 2880000, 32'])
+    expect(told(find(large(11), 'large', 'last'))).toEqual(['missing'])
+    expect(told(find(large(11), 'large', '__last'))).toEqual(['named __last: int at 3520000, 32'])
+  })
+
   it('may be an enumerator, and the type itself may be asked for', () => {
     expect(find(shapes(true), 'color', 'GREEN', 'enum').places).toMatchObject([{ path: 'GREEN', value: '3', found: 'named' }])
     expect(told(find(shapes(true), 'color', 'BLACK', 'enum'))).toEqual(['missing'])

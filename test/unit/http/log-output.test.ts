@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, onTestFinished, vi } from 'vitest'
 import { createLineOutput } from '../../../src/http/log-output.js'
+import { errorCode } from '../../../src/store/error-code.js'
 
 /** Both ends of a pipe that says EAGAIN where it has no room, or nothing to read. */
 function openPipe (): number {
@@ -15,7 +16,7 @@ function openPipe (): number {
   return fd
 }
 
-const isBusy = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'EAGAIN'
+const isBusy = (error: unknown): boolean => errorCode(error) === 'EAGAIN'
 
 function readAll (fd: number): string {
   const bytes = Buffer.alloc(1024 * 1024)

@@ -6,6 +6,7 @@ import type { Evidence } from '../../../src/identity/evidence.js'
 import { extractBtf } from '../../../src/import/extract.js'
 import { NO_BTF, type Found } from '../../../src/formats/found.js'
 import { btf, at as field, integers } from '../../support/btf-builder.js'
+import { bzImage } from '../../support/bz-image.js'
 import { ByteWriter, concat } from '../../support/byte-writer.js'
 import { elf } from '../../support/elf-writer.js'
 import { runs } from '../../support/property-runs.js'
@@ -19,18 +20,6 @@ async function find (bytes: Uint8Array, evidence: Evidence = {}): Promise<Found[
 
 const DEBIAN = { release: '6.1.0-50-amd64', kernelVersion: '#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-07-02)', arch: 'x86_64' }
 const PACKINGS = ['vmlinux.gz', 'vmlinux.bz2', 'vmlinux.lzma', 'vmlinux.lzo', 'vmlinux.lz4', 'vmlinux.zst', 'vmlinux.x86.xz']
-
-/** The head of a bzImage, as Documentation/arch/x86/boot.rst has it, with the payload behind two setup sectors. */
-function bzImage (payload: Uint8Array, protocol = 0x20f): Uint8Array {
-  const head = new Uint8Array(3 * 512 + 64)
-  const view = new DataView(head.buffer)
-  head[0x1f1] = 2
-  head.set(new TextEncoder().encode('HdrS'), 0x202)
-  view.setUint16(0x206, protocol, true)
-  view.setUint32(0x248, 64, true)
-  view.setUint32(0x24c, payload.length, true)
-  return concat(head, payload, new Uint8Array(32))
-}
 
 function withUnpackedSize (payload: Uint8Array): Uint8Array { return concat(payload, Uint8Array.of(0x58, 0x2c, 0, 0)) }
 

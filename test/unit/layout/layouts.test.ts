@@ -40,7 +40,9 @@ function members ({ b, int, uint, char, state, inner, pointee }: Parts) {
   ]
 }
 
-const ROOT = { bytes: new TextEncoder().encode('root'), offset: 0, length: 4 }
+function nameOf (text: string) { return { bytes: new TextEncoder().encode(text), offset: 0, length: text.length } }
+
+const ROOT = nameOf('root')
 
 function vectorOf (shape?: Shape): string | undefined { return layoutVector([ROOT], [tableOf(shape)], FORMAT) }
 
@@ -125,18 +127,47 @@ describe('a layout vector', () => {
 })
 
 describe('a layout table', () => {
-  it('is read as what it was made of, and not where a byte of it is another', () => {
+  const INTEGERS = [
+    'int', 'unsigned int', 'char', 'unsigned char', 'short', 'unsigned short', 'long long', 'unsigned long long', '_Bool'
+  ].map(nameOf)
+  const bytes = (() => {
     const b = btf()
     integers(b)
-    const bytes = buildLayoutTable(parseRawBtf(b.bytes()), CONTENT, FORMAT)
-    expect(readLayoutTable(bytes, CONTENT, FORMAT)?.names).toBe(9)
+    return buildLayoutTable(parseRawBtf(b.bytes()), CONTENT, FORMAT)
+  })()
+
+  it('is read as what it was made of, and not where a byte of it is another', () => {
+    const whole = readLayoutTable(bytes, CONTENT, FORMAT)
+    const digests = INTEGERS.map(name => whole?.find(name))
+    expect(whole).toMatchObject({ names: 9, isDamaged: false })
+    expect(new Set(digests).size).toBe(9)
     for (let i = 0; i < bytes.length; i++) {
-      const damaged = bytes.slice()
-      damaged[i] = (damaged[i] ?? 0) ^ 1
-      expect(readLayoutTable(damaged, CONTENT, FORMAT), `byte ${i}`).toBeUndefined()
+      const changed = bytes.slice()
+      changed[i] = (changed[i] ?? 0) ^ 1
+      const damaged = readLayoutTable(changed, CONTENT, FORMAT)
+      const found = damaged === undefined ? [] : INTEGERS.map(name => damaged.find(name))
+      expect(found.filter(digest => digest !== undefined), `byte ${i}`).toEqual([])
+      expect(damaged === undefined || damaged.isDamaged, `byte ${i}`).toBe(true)
       expect(readLayoutTable(bytes.slice(0, i), CONTENT, FORMAT), `cut at ${i}`).toBeUndefined()
     }
     expect(readLayoutTable(bytes, CONTENT.replace('0', '1'), FORMAT)).toBeUndefined()
     expect(readLayoutTable(bytes, CONTENT, { ...FORMAT, followed: [] })).toBeUndefined()
+  })
+
+  it('that is damaged in a part which nobody asks for answers what is asked of the others', () => {
+    const b = btf()
+    const names = Array.from({ length: 2000 }, (_, i) => `type_${i}`)
+    for (const [i, name] of names.entries()) b.struct(name, 4 + i, [])
+    const large = buildLayoutTable(parseRawBtf(b.bytes()), CONTENT, FORMAT)
+    const whole = readLayoutTable(large, CONTENT, FORMAT)
+    const digests = names.map(name => whole?.find(nameOf(name)))
+    large.fill(0, -50)
+    const damaged = readLayoutTable(large, CONTENT, FORMAT)
+    const found = names.map(name => damaged?.find(nameOf(name)))
+    const lost = found.filter(digest => digest === undefined).length
+    expect(lost).toBeGreaterThan(0)
+    expect(lost).toBeLessThan(names.length / 2)
+    expect(found.every((digest, i) => digest === undefined || digest === digests[i])).toBe(true)
+    expect(damaged?.isDamaged).toBe(true)
   })
 })

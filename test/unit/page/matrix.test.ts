@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { describeKernels, groupByOutcome, listItems, type Wanted } from '../../../page/model/groups.js'
+import { ALL_ROWS as ALL, describeKernels, groupByOutcome, listItems, toggleGroup, type RowChoice } from '../../../page/model/groups.js'
 import { countStates, createMatrix } from '../../../page/model/matrix.js'
 import { sentenceOf } from '../../../page/model/sentence.js'
 
@@ -7,7 +7,6 @@ const A = `sha256:${'a'.repeat(64)}`
 const B = `sha256:${'b'.repeat(64)}`
 const LOADS = { state: 'loads', reason: null, programs: [], failures: [], failures_total: 0 }
 const FAILS = { ...LOADS, state: 'fails', reason: 'struct foo has no member y.', failures_total: 2 }
-const ALL: Wanted = { grouping: 'outcome', open: new Set(), states: new Set(), text: '' }
 
 const row = (object: string, name: string, kernel: string, outcome: object): string =>
   JSON.stringify({ object, object_name: name, kernel, ...outcome })
@@ -74,13 +73,31 @@ describe('the rows of the table', () => {
   })
 
   it('have the kernels of a group below it where it is open', () => {
-    const items = listItems(filled(), { ...ALL, open: new Set(['0,0']) })
+    const items = listItems(filled(), { ...ALL, open: new Set([kernelOf(10)]) })
     expect(items.map(item => item.type === 'group' ? item.group.kernels.length : `${item.kernel} ${item.position}/${item.of}`))
       .toEqual([1, 2, `${kernelOf(9)} 1/2`, `${kernelOf(10)} 2/2`])
   })
 
+  it('stay open while rows come that make other groups of their kernels, and close again', () => {
+    const matrix = createMatrix([{ name: 'a.bpf.o', sha256: A }, { name: 'b.bpf.o', sha256: B }])
+    const openGroups = (open: ReadonlySet<string>) =>
+      listItems(matrix, { ...ALL, open }).flatMap(item => item.type === 'group' && item.isOpen ? [item.group.kernels] : [])
+    for (const patch of [9, 10]) matrix.add(row(A, 'a.bpf.o', kernelOf(patch), LOADS))
+    const [first] = groupByOutcome(matrix)
+    if (first === undefined) throw new Error('there is no group')
+    const open = toggleGroup(matrix, new Set(), first)
+    expect(openGroups(open)).toEqual([[kernelOf(9), kernelOf(10)]])
+    matrix.add(row(B, 'b.bpf.o', kernelOf(9), FAILS))
+    expect(openGroups(open)).toEqual([[kernelOf(9)]])
+    matrix.add(row(B, 'b.bpf.o', kernelOf(10), FAILS))
+    expect(openGroups(open)).toEqual([[kernelOf(9), kernelOf(10)]])
+    const [last] = groupByOutcome(matrix)
+    if (last === undefined) throw new Error('there is no group')
+    expect(openGroups(toggleGroup(matrix, new Set([kernelOf(10), 'other']), last))).toEqual([])
+  })
+
   it('are kernels without groups, and only those that have a state and a text', () => {
-    const kernels = (wanted: Partial<Wanted>) => listItems(filled(), { ...ALL, grouping: 'kernel', ...wanted })
+    const kernels = (wanted: Partial<RowChoice>) => listItems(filled(), { ...ALL, grouping: 'kernel', ...wanted })
       .map(item => item.type === 'kernel' ? item.kernel : 'a group')
     expect(kernels({})).toEqual([kernelOf(9), kernelOf(10), kernelOf(42)])
     expect(kernels({ states: new Set(['fails']) })).toEqual([kernelOf(42)])

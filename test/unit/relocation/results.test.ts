@@ -54,6 +54,29 @@ describe('held results', () => {
     expect(results.size).toBeLessThan(1000 * 30_000 / 10)
   })
 
+  it('weigh what their report does: those without one stay where those with one have to go', () => {
+    const report: RelocatedObject['report'] = {
+      members: Buffer.alloc(200_000),
+      byteOrder: 'little',
+      changedInstructions: 1,
+      failing: Buffer.alloc(100_000),
+      failure: undefined,
+      hasMorePlaces: false,
+      missingTypes: []
+    }
+    const { results: plain } = createLab(1e6)
+    const { results: reported, evicted } = createLab(1e6)
+    for (let i = 0; i < 10; i++) {
+      plain.set(`kernel ${i}`, OBJECT, new Uint8Array(1000), relocated(`${i}`))
+      reported.set(`kernel ${i}`, OBJECT, new Uint8Array(1000), { ...relocated(`${i}`), report })
+    }
+    expect(plain.entries).toBe(10)
+    expect(reported.entries).toBe(3)
+    expect(evicted).toHaveLength(7)
+    expect(reported.size).toBeGreaterThan(900_000)
+    expect(reported.size).toBeLessThanOrEqual(1e6)
+  })
+
   it('count their objects, and give them back with the last result of each', () => {
     const { results, evicted, released } = createLab(100_000)
     results.set('a 1', sha256('a'), new Uint8Array(60_000), relocated('1'))

@@ -1,7 +1,8 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { parseRecord, serializeRecord } from '../../../src/kernels/kernel-record.js'
+import { contentOf, hashOf, openReplica } from '../../support/names-lab.js'
 import { emptyBtf, failure, fooBtf, offsetOfY, put, relocate, startService, temporaryFolder, UBUNTU } from '../service/lab.js'
 
 const MINT = { ...UBUNTU, distro: 'linuxmint', distroVersion: '20.3' }
@@ -27,6 +28,49 @@ describe('a kernel under the name of a distribution that installs it', () => {
     for (const kernel of [MINT, { ...MINT, kernelVersion: '#48-Ubuntu SMP Sat Jul 11' }, { ...MINT, release: '5.4.0-43-generic', kernelVersion: VERSION }, { ...UBUNTU, distro: 'rocky', kernelVersion: VERSION }]) {
       await failure('kernel_unknown', relocate(service, { kernel }))
     }
+  })
+})
+
+describe('distributions that install the kernels of another', () => {
+  const DEBIAN = '#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-07-02)'
+  const RHEL = '#1 SMP PREEMPT_DYNAMIC Tue Aug 12 16:43:58 EDT 2026'
+  const SLES = '#1 SMP PREEMPT_DYNAMIC Mon Aug 4 09:29:33 UTC 2026 (a1b2c3d)'
+
+  it.each([
+    ['devuan/5', 'debian/12', '6.1.0-50-amd64', DEBIAN],
+    ['rhcos/4.16', 'rhel/9', '5.14.0-427.31.1.el9_4.x86_64', RHEL],
+    ['opensuse-leap/15.6', 'sles/15.6', '6.4.0-150600.23.60-default', SLES],
+    ['sle-micro/6.0', 'sles/15.6', '6.4.0-150600.23.60-default', SLES],
+    ['linuxmint/20.3', 'ubuntu/20.04', UBUNTU.release, VERSION],
+    ['pop/20.04', 'ubuntu/20.04', UBUNTU.release, VERSION]
+  ])('%s has that of %s where uname -v is the same, which is said, and no other', async (installs, builds, release, kernelVersion) => {
+    const platform = (text: string) => {
+      const [distro = '', distroVersion = ''] = text.split('/')
+      return { distro, distroVersion, arch: 'x86_64', release }
+    }
+    const service = await startService(await temporaryFolder())
+    const { entry } = await put(service, fooBtf(), platform(builds), { kernelVersion })
+    const kernel = platform(installs)
+    const answer = await relocate(service, { kernel: { ...kernel, kernelVersion } })
+    expect(answer.btfSha256).toBe(entry.btfSha256)
+    expect(answer.kernel).toBe(`${installs}/x86_64/${release}`)
+    expect(answer.warning).toMatchObject({ code: 'shared_kernel', message: expect.stringContaining(`is answered as ${builds}/x86_64/${release}`) })
+    for (const other of [kernel, { ...kernel, kernelVersion: `${kernelVersion} ` }, { ...kernel, kernelVersion: kernelVersion.replace('#1', '#2').replace('#46', '#47') }]) {
+      await failure('kernel_unknown', relocate(service, { kernel: other }))
+    }
+  })
+
+  it('have nothing that an operator replaced', async () => {
+    const replica = await openReplica({ directory: await temporaryFolder(), contents: new Map(), trustUploads: false })
+    onTestFinished(replica.close)
+    const imported = async (content: string, kernelVersion: string, replaces: boolean): Promise<void> => {
+      const kernel = { reference: UBUNTU, kernelVersion, btf: contentOf(content), sha256: hashOf(content), types: 1 }
+      expect(await replica.importing(async store => await store.putKernel(kernel), replaces)).toBe(true)
+    }
+    await imported('wrong', VERSION, false)
+    expect(await replica.find({ kernel: { ...MINT, kernelVersion: VERSION } })).toMatchObject({ btf: hashOf('wrong') })
+    await imported('right', VERSION, true)
+    expect(await replica.find({ kernel: { ...MINT, kernelVersion: VERSION } })).toMatchObject({ btf: hashOf('right') })
   })
 })
 

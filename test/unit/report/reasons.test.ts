@@ -99,6 +99,16 @@ describe('a field of another kind', () => {
     })
   })
 
+  it('that is a bitfield which no load covers is told with its place in the kernel', () => {
+    const entry = field('wide', ({ ullong }) => [bitsAt('wide', 60, 63, ullong)])
+    expect(entry).toMatchObject({
+      status: 'failed',
+      reason: 'bitfield_too_wide',
+      detail: 'foo.wide cannot be read in this kernel. A bitfield of 63 bits at bit 60 does not fit any aligned load of up to 8 bytes.',
+      suggestions: []
+    })
+  })
+
   it('is an element past the end of an array: both lengths', () => {
     const local = btf()
     const type = local.struct('foo', 64, [at('list', 0, local.array(integers(local).int, 16))])
@@ -127,9 +137,28 @@ describe('a type that is missing', () => {
     })
   })
 
-  it('is told as what it is there', () => {
-    expect(missing(target => { target.union('foo', 4) })?.detail).toBe('This kernel has no struct foo; the name is a union there.')
-    expect(missing(target => { target.fwd('foo') })?.detail).toBe('This kernel has no struct foo; the name is only declared (struct or union, without members) there.')
+  it.each<[string, string, (target: BtfBuilder) => void]>([
+    ['a union', 'the name is a union there', target => { target.union('foo', 4) }],
+    ['an enum', 'the name is an enum there', target => { target.enum('foo', [['FOO', 0]]) }],
+    ['a typedef', 'the name is a typedef there', target => { target.typedef('foo', target.int('int', 4)) }],
+    ['a declaration', 'the name is only declared (struct or union, without members) there', target => { target.fwd('foo') }]
+  ])('is told as what it is there: %s', (_, told, make) => {
+    expect(missing(make)).toMatchObject({
+      status: 'poisoned',
+      reason: 'type_kind_differs',
+      detail: `This kernel has no struct foo; ${told}.`,
+      suggestions: [{ text: 'Use struct foo only where the kernel has it:', code: 'if (bpf_core_type_exists(struct foo)) {\n\t/* use struct foo here */\n}' }]
+    })
+  })
+
+  it('is told as a struct where the program takes it for a union', () => {
+    const local = btf()
+    const type = local.union('foo', 4, [at('x', 0, integers(local).int)])
+    const target = btf()
+    target.struct('foo', 4, [at('x', 0, integers(target).int)])
+    expect(explained(local, target, { kind: 'byte_off', type, access: '0:0' })).toMatchObject({
+      reason: 'type_kind_differs', detail: 'This kernel has no union foo; the name is a struct there.'
+    })
   })
 
   it('is told with the modules that have it', () => {

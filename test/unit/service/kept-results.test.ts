@@ -1,6 +1,6 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
-import type { RelocateAnswer } from '../../../src/relocation/types.js'
+import type { RelocateAnswer, RelocateRequest } from '../../../src/relocation/types.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import { assembler } from '../../support/asm.js'
 import { concat } from '../../support/byte-writer.js'
@@ -21,6 +21,15 @@ async function startHeld (folder: string): Promise<StartedService> {
   return service
 }
 
+/** The folder of a service that holds the kernels, has answered the request, and has ended. */
+async function answeredBefore (request: Partial<RelocateRequest>): Promise<{ readonly folder: string, readonly first: RelocateAnswer }> {
+  const folder = await temporaryFolder()
+  const service = await startHeld(folder)
+  const first = await relocate(service, request)
+  await service.close()
+  return { folder, first }
+}
+
 const counts = (service: StartedService): { made: number, kept: number } =>
   ({ made: service.stats().cache['relocations'] ?? 0, kept: service.stats().cache['kept_results'] ?? 0 })
 const says = ({ bytes, sha256: hash, verdict, counts, assumes, report }: RelocateAnswer): object => ({
@@ -29,10 +38,7 @@ const says = ({ bytes, sha256: hash, verdict, counts, assumes, report }: Relocat
 
 describe('a result', () => {
   it('is known after a restart, for whoever names the object, sends it, or asks by hashes', async () => {
-    const folder = await temporaryFolder()
-    const before = await startHeld(folder)
-    const first = await relocate(before, kernel('5.4.0-1-generic'))
-    await before.close()
+    const { folder, first } = await answeredBefore(kernel('5.4.0-1-generic'))
     const service = await startService(folder)
     expect(says(await relocate(service, { objectSha256: HASH, ...kernel('5.4.0-1-generic') }))).toEqual(says(first))
     expect(counts(service)).toEqual({ made: 0, kept: 1 })
@@ -45,11 +51,19 @@ describe('a result', () => {
     }
   })
 
-  it('is that of every kernel that lays out alike what the object reads', async () => {
+  it('of a large object is known as well, and a thread proves it', async () => {
     const folder = await temporaryFolder()
+    const object = concat(OBJECT, new Uint8Array(1 << 20))
     const before = await startHeld(folder)
-    const first = await relocate(before, kernel('5.4.0-1-generic'))
+    const first = await relocate(before, { object, ...kernel('5.4.0-1-generic') })
     await before.close()
+    const service = await startService(folder)
+    expect(says(await relocate(service, { object, ...kernel('5.4.0-1-generic') }))).toEqual(says(first))
+    expect(counts(service)).toEqual({ made: 0, kept: 1 })
+  })
+
+  it('is that of every kernel that lays out alike what the object reads', async () => {
+    const { folder, first } = await answeredBefore(kernel('5.4.0-1-generic'))
     const service = await startService(folder)
     const other = await relocate(service, kernel('5.4.0-2-generic'))
     expect(other.sha256).toBe(first.sha256)
@@ -64,21 +78,19 @@ describe('a result', () => {
     const folder = await temporaryFolder()
     const before = await startHeld(folder)
     const asked = { object: OBJECT, wantsReport: true }
-    const made = [await relocate(before, { ...asked, ...kernel('5.4.0-1-generic') }), await relocate(before, { ...asked, ...kernel('6.1.0-3-generic') })]
+    const met = await relocate(before, { ...asked, ...kernel('5.4.0-1-generic') })
+    const lacking = await relocate(before, { ...asked, ...kernel('6.1.0-3-generic') })
     await before.close()
     const service = await startService(folder)
-    expect(says(await relocate(service, { ...asked, ...kernel('5.4.0-1-generic') }))).toEqual(says(made[0] as RelocateAnswer))
+    expect(says(await relocate(service, { ...asked, ...kernel('5.4.0-1-generic') }))).toEqual(says(met))
     expect(counts(service)).toEqual({ made: 0, kept: 1 })
     // What is missing in the kernel may be in a module that was uploaded since.
-    expect(says(await relocate(service, { ...asked, ...kernel('6.1.0-3-generic') }))).toEqual(says(made[1] as RelocateAnswer))
+    expect(says(await relocate(service, { ...asked, ...kernel('6.1.0-3-generic') }))).toEqual(says(lacking))
     expect(counts(service)).toEqual({ made: 1, kept: 1 })
   })
 
   it('without a report is made once more for who asks for one', async () => {
-    const folder = await temporaryFolder()
-    const before = await startHeld(folder)
-    await relocate(before, kernel('5.4.0-1-generic'))
-    await before.close()
+    const { folder } = await answeredBefore(kernel('5.4.0-1-generic'))
     for (const made of [1, 0]) {
       const service = await startService(folder)
       expect((await relocate(service, { wantsReport: true, ...kernel('5.4.0-1-generic') })).report).toBeDefined()
@@ -95,10 +107,7 @@ describe('a result', () => {
       programs: [{ section: 'raw_tp/a', name: 'a', code: concat(asm.mov(1, foo), asm.exit()) }],
       records: [{ section: 'raw_tp/a', insnOff: 0, typeId: foo, access: '0', kind: 'target_type_id' }]
     })
-    const folder = await temporaryFolder()
-    const before = await startHeld(folder)
-    const first = await relocate(before, { object, ...kernel('5.4.0-1-generic') })
-    await before.close()
+    const { folder, first } = await answeredBefore({ object, ...kernel('5.4.0-1-generic') })
     const service = await startService(folder)
     expect((await relocate(service, { object, ...kernel('5.4.0-1-generic') })).sha256).toBe(first.sha256)
     expect(counts(service)).toEqual({ made: 0, kept: 1 })
@@ -115,10 +124,7 @@ describe('a result', () => {
   })
 
   it('is not believed from a file that was changed, and is made and kept anew', async () => {
-    const folder = await temporaryFolder()
-    const before = await startHeld(folder)
-    await relocate(before, kernel('5.4.0-1-generic'))
-    await before.close()
+    const { folder } = await answeredBefore(kernel('5.4.0-1-generic'))
     const whole = await readFile(fileOf(folder))
     for (const place of [40, whole.length >> 1, whole.length - 1]) {
       const changed = Buffer.from(whole)
@@ -133,10 +139,7 @@ describe('a result', () => {
   })
 
   it('is made anew, and its file left alone, where that cannot be read', async () => {
-    const folder = await temporaryFolder()
-    const before = await startHeld(folder)
-    await relocate(before, kernel('5.4.0-1-generic'))
-    await before.close()
+    const { folder } = await answeredBefore(kernel('5.4.0-1-generic'))
     const path = fileOf(folder)
     await breakFile(path)
     const service = await startService(folder)

@@ -85,6 +85,22 @@ describe('replicas that share a store', () => {
     expect(details['candidates']).toHaveLength(2)
   })
 
+  it('know the kernel of a distribution that installs those of another by what any of them holds', async () => {
+    const server = await startS3Server()
+    const kernelVersion = '#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-07-02)'
+    const debian = { distro: 'debian', distroVersion: '12' }
+    const devuan = { kernel: { ...UBUNTU, distro: 'devuan', distroVersion: '5', kernelVersion } }
+    const one = await replica(server)
+    await put(one, fooBtf(1), debian, { kernelVersion })
+    await settled(one, server, 2)
+    const other = await replica(server)
+    expect((await relocate(other, devuan)).warning).toMatchObject({ code: 'shared_kernel' })
+    const third = await replica(server)
+    await put(third, fooBtf(2), debian, { kernelVersion })
+    const { details } = await failure('kernel_ambiguous', relocate(third, devuan))
+    expect(details['candidates']).toHaveLength(2)
+  })
+
   it('use no byte that was changed in the store', async () => {
     const server = await startS3Server()
     const one = await replica(server)

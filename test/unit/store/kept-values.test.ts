@@ -90,18 +90,21 @@ describe('what is kept of an object', () => {
     const store = await keepAll(directory, { a: value(1, 8), b: value(2, 8) })
     const whole = await readFile(store.pathOf('result', OBJECT))
     const seen = new Set<string>()
-    const reading: Pick<KeptValuesOptions, 'store'> = {
-      store: { readDerived: async () => changed, rewriteBehind: () => false, discardDamaged: async () => {}, noteUse: () => {} }
+    const reading: KeptValuesOptions['store'] = {
+      readDerived: async () => changed, rewriteBehind: () => false, discardDamaged: async () => {}, noteUse: () => {}
     }
+    const read = async (): Promise<ReadonlyMap<string, Uint8Array>> =>
+      await createKeptValues({ store: reading, sealKeys: [KEY], engine: '1', memoryBytes: 1 << 20 }).of(OBJECT)
     let changed = whole
+    expect([...(await read()).keys()]).toEqual(['a', 'b'])
     for (let bit = 0; bit < 8 * whole.length; bit++) {
       changed = Buffer.from(whole)
       changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7))
-      for (const key of (await open(directory, reading).values.of(OBJECT)).keys()) seen.add(key)
+      for (const key of (await read()).keys()) seen.add(key)
     }
     for (let length = 0; length < whole.length; length++) {
       changed = whole.subarray(0, length)
-      for (const key of (await open(directory, reading).values.of(OBJECT)).keys()) seen.add(key)
+      for (const key of (await read()).keys()) seen.add(key)
     }
     expect([...seen]).toEqual([])
   })

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseBtf, parseObject, relocate } from '../../../src/core/index.js'
+import { ABILITIES } from '../../../src/verdict/age.js'
 import { judge } from '../../../src/verdict/index.js'
 import { bytesOf } from '../../support/compiled.js'
 import { at, btf, integers } from '../../support/btf-builder.js'
@@ -27,7 +28,8 @@ function kernelTypes () {
   const types = btf()
   const { int } = integers(types)
   types.struct('task_struct', 16, [at('pid', 0, int), at('tgid', 4, int), at('mm', 8, types.ptr(int))])
-  types.struct('list_head', 8, [at('next', 0, types.ptr(int))])
+  types.struct('list_head', 16, [at('next', 0, types.ptr(int)), at('prev', 8, types.ptr(int))])
+  types.enum('bpf_map_type', [['BPF_MAP_TYPE_HASH', 1]])
   return parseBtf(types.bytes())
 }
 
@@ -45,5 +47,16 @@ describe.each(RECORDED.map(recorded => [recorded.kernel, recorded] as const))('t
     expect(found.filter(({ verdict, answer }) => verdict === 'fails' && (answer === 'ok' || answer === 'later'))).toEqual([])
     expect(found.filter(({ verdict }) => verdict === 'unknown').length).toBeLessThan(0.1 * found.length)
     expect(found.some(({ verdict, answer }) => verdict === 'fails' && answer === 'poison')).toBe(true)
+  })
+})
+
+describe('what verifiers learned', () => {
+  /** What a kernel's verifier said of the programs of `ages` that are about an ability. */
+  const answersAbout = (name: string, { answers: { ages = {} } }: Recorded): string =>
+    Object.entries(ages).filter(([program]) => program === name || program.startsWith(`${name}_`)).map(([program, answer]) => `${program} ${answer}`).join()
+
+  it.each(Object.entries(ABILITIES))('is named with its commit, or seen in programs of which two kernels say different things: %s', (name, row) => {
+    if ('commit' in row) expect(row.commit).toMatch(/^https:\/\/github\.com\/torvalds\/linux\/commit\/[0-9a-f]{12}$/)
+    else expect(new Set(RECORDED.map(recorded => answersAbout(name, recorded))).size).toBeGreaterThan(1)
   })
 })

@@ -8,6 +8,7 @@ import { sha256 as hashOf } from '../../../src/store/sha256.js'
 import { toShared } from '../../../src/store/shared-bytes.js'
 import { createWorkerPool, type WorkerPool, type WorkerPoolOptions } from '../../../src/workers/pool.js'
 import { NO_TABLE } from '../../../src/workers/protocol.js'
+import type { StartThreads } from '../../../src/workers/threads.js'
 import { failure, fooBtf, fooObject, offsetOfY, slowBtf, temporaryFolder } from '../service/lab.js'
 
 async function startPool (options: Partial<WorkerPoolOptions> = {}): Promise<WorkerPool & { readonly warnings: string[] }> {
@@ -96,6 +97,26 @@ describe('the worker pool', () => {
       expect(pool.stats()).toMatchObject({ running: 0, queued: 0, restarts: i, deadlinesExceeded: i })
     }
     expect((await prepare(pool, fooBtf())).types).toBe(11)
+  })
+
+  it('is ready when its threads have started, though that takes longer than any of its work may', async () => {
+    let start = (): void => {}
+    const started = new Promise<void>(resolve => { start = resolve })
+    // Threads that do nothing before they have started, as on a machine that gives them no time.
+    const startThreads: StartThreads = () => ({
+      run: async (_task, signal) => await new Promise((resolve, reject) => {
+        signal?.on('abort', () => { reject(Object.assign(new Error('killed'), { name: 'AbortError' })) })
+        started.then(() => { resolve({ ok: true, value: undefined as never }) }, reject)
+      }),
+      collectGarbage () {},
+      async end () {}
+    })
+    const pool = createWorkerPool({ workers: 2, queue: 10, deadlineMs: 1, startThreads })
+    onTestFinished(() => pool.close())
+    const ready = pool.ready()
+    await failure('deadline_exceeded', pool.run({ kind: 'inspect', object: new Uint8Array(0), wantsInspection: false }))
+    start()
+    await ready
   })
 
   it('can collect garbage in all threads while it works', async () => {
