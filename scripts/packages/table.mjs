@@ -2,7 +2,7 @@
 
 const COLUMNS = ['suite', 'arch', 'offered', 'fetched', 'failed', 'compared', 'equal', 'GB', 'CPU s mean', 'CPU s max']
 
-export function summarise ({ suites, rows, distinct, seed }) {
+export function summarise ({ suites, rows, distinct, indexCpu, seed }) {
   const lines = suites.flatMap(({ suite, arches, kernels, hasExpired }) => arches.map(arch => {
     const own = rows.filter(row => row.suite === suite && row.arch === arch)
     const fetched = own.filter(({ reason }) => reason === '')
@@ -36,7 +36,7 @@ export function summarise ({ suites, rows, distinct, seed }) {
     text, '',
     `${distinct} kernels offered, those that two suites have once; ${fetched.length} fetched, ${rows.length - fetched.length} failed, ` +
       `${distinct - rows.length} not tried; ${compared.filter(({ equal }) => equal).length} of ${compared.length} compared are equal`,
-    `${gigabytes} GB of packages, ${cpuSeconds} s of CPU (seed ${seed})`,
+    `${gigabytes} GB of packages, ${cpuSeconds} s of CPU, and ${indexCpu.toFixed(0)} s before that for the indexes (seed ${seed})`,
     ...[...failures].flatMap(([reason, kernels]) =>
       ['', `${kernels.length} times: ${reason}`, ...kernels.slice(0, 10).map(kernel => `  ${kernel}`)])
   ].join('\n')

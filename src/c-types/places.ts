@@ -1,14 +1,12 @@
-import {
-  enumeratorNameOffset, kindOf, isEnum, memberBitfieldSize, nameOf, referencedType, textOf, vlenOf, type Btf, type TypeId
-} from '../btf/btf.js'
+import { kindOf, isEnum, memberBitfieldSize, nameOf, referencedType, type Btf, type TypeId } from '../btf/btf.js'
 import { resolveSize, strip } from '../btf/resolve.js'
-import { newWork, step, tryWithin, type Work } from '../btf/work.js'
+import { newWork, tryWithin, type Work } from '../btf/work.js'
 import { LIMITS } from '../limits.js'
 import { NEAR, nearNames } from '../members/near.js'
 import { findNested, findPath, membersOf, pathText, type Path } from '../members/paths.js'
 import { otherNamesOf } from '../members/renames.js'
 import type { HistoryPlace, HistoryRange, MemberPlace } from '../wire/types.js'
-import { signedValue } from './enumerators.js'
+import { findEnumerator, signedValue } from './enumerators.js'
 import { findTypes, formatTypeName, type TypeName } from './named-types.js'
 import { sizeOf, typeText } from './type-text.js'
 
@@ -68,21 +66,18 @@ function placesOfMember (btf: Btf, root: TypeId, member: string, work: Work): Hi
 }
 
 function placesOfEnumerator (btf: Btf, id: TypeId, name: string, work: Work): HistoryPlace[] {
-  for (let i = 0; i < vlenOf(btf, id); i++) {
-    step(work)
-    if (textOf(btf, enumeratorNameOffset(btf, id, i)) !== name) continue
-    const size = resolveSize(btf, id)
-    return [{
-      path: name,
-      type: typeText(btf, id, { isPlain: true }),
-      bit_offset: 0,
-      bit_size: 8 * size,
-      is_bitfield: false,
-      found: 'named',
-      value: String(signedValue(btf, id, i))
-    }]
-  }
-  return []
+  const index = findEnumerator(btf, id, new TextEncoder().encode(name), work)
+  return index === undefined
+    ? []
+    : [{
+        path: name,
+        type: typeText(btf, id, { isPlain: true }),
+        bit_offset: 0,
+        bit_size: 8 * resolveSize(btf, id),
+        is_bitfield: false,
+        found: 'named',
+        value: String(signedValue(btf, id, index))
+      }]
 }
 
 /** A way from a struct to a member as answers have it. */

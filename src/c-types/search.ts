@@ -1,11 +1,10 @@
-import {
-  enumeratorNameOffset, findString, isEnum, kindOf, nameOf, nameOffsetOf, typeId, vlenOf, type Btf, type TypeId
-} from '../btf/btf.js'
-import { newWork, step, type Work } from '../btf/work.js'
+import { findString, isEnum, kindOf, nameOf, nameOffsetOf, typeId, type Btf, type TypeId } from '../btf/btf.js'
+import { newWork, type Work } from '../btf/work.js'
 import { sameBytes } from '../bytes/strings.js'
 import { LIMITS } from '../limits.js'
 import { findMember } from '../members/paths.js'
 import type { FoundType, NamedKind } from '../wire/types.js'
+import { findEnumerator } from './enumerators.js'
 import { isNamedKind, NAMED_KINDS } from './named-types.js'
 import { placeOfPath } from './places.js'
 import { sizeOf } from './type-text.js'
@@ -86,11 +85,5 @@ function beginsWith (btf: Btf, id: TypeId, start: Uint8Array): boolean {
 }
 
 function hasMember (btf: Btf, id: TypeId, member: string, wanted: Uint8Array, work: Work): boolean {
-  if (!isEnum(kindOf(btf, id))) return findMember(btf, id, member, work) !== undefined
-  for (let i = 0; i < vlenOf(btf, id); i++) {
-    step(work)
-    const place = findString(btf, enumeratorNameOffset(btf, id, i))
-    if (place?.bytes[place.offset + wanted.length] === 0 && sameBytes(place.bytes, place.offset, wanted, 0, wanted.length)) return true
-  }
-  return false
+  return (isEnum(kindOf(btf, id)) ? findEnumerator(btf, id, wanted, work) : findMember(btf, id, member, work)) !== undefined
 }

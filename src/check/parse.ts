@@ -1,18 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
 import { AppError } from '../errors.js'
+import { isFields, isListOf, isText, isTextOrNull, type Fields } from '../wire/guards.js'
 import { tryParse } from '../wire/parse-json.js'
 import { isProgram, isSource } from '../wire/parse-report.js'
 import type { OutcomeFailure } from '../report/outcome.js'
 import { STATES, type CheckRow, type CheckState, type CheckSummary } from './wire.js'
-
-type Fields = Readonly<Record<string, unknown>>
-
-function isFields (value: unknown): value is Fields { return typeof value === 'object' && value !== null && !Array.isArray(value) }
-function isText (value: unknown): value is string { return typeof value === 'string' }
-function isTextOrNull (value: unknown): value is string | null { return value === null || isText(value) }
-function isListOf<T> (value: unknown, isItem: (item: unknown) => item is T): value is T[] {
-  return Array.isArray(value) && value.every(isItem)
-}
 
 function isState (value: unknown): value is CheckState { return STATES.some(state => state === value) }
 

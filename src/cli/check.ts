@@ -11,7 +11,7 @@ import type { CheckSource } from './check-source.js'
 import { createCheckTable } from './check-table.js'
 import { ExitCode } from './exit-code.js'
 import { readInput, writeOutput } from './files.js'
-import { requireServerFor } from './target-options.js'
+import { requireServerFor, SERVER_OPTIONS } from './target-options.js'
 
 export const spec: CommandSpec = {
   name: 'check',
@@ -36,8 +36,7 @@ export const spec: CommandSpec = {
       value: 'FILE',
       help: 'An earlier output of --json: what is as it was then does not fail the check.'
     },
-    server: { short: 's', value: 'URL', help: 'Let a service do it, which knows the kernels. Default: here, with the local cache.' },
-    'token-file': { value: 'FILE', help: 'With --server: file with the token to send.' },
+    ...SERVER_OPTIONS,
     fetch: { help: 'With --server: have the service fetch kernels that it does not hold.' },
     json: { help: 'Print the rows as JSON on standard output.' },
     junit: { value: 'FILE', help: 'Write JUnit XML, a test case for each object and kernel.' },

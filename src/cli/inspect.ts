@@ -5,7 +5,7 @@ import { ExitCode } from './exit-code.js'
 import { about, readInput } from './files.js'
 import { sourceLine, type Paint } from './report-text.js'
 import { printable, shorten, table } from './table.js'
-import { paintFor } from './terminal.js'
+import { painted, paintFor } from './terminal.js'
 import { count } from '../wire/words.js'
 
 export const spec: CommandSpec = {
@@ -70,5 +70,3 @@ function relocationTable (relocations: readonly InspectedRelocation[], paint: Pa
     shorten(relocation.source === null ? '-' : `${sourceLine(relocation.source)}  ${printable(relocation.source.text)}`, 60)
   ]), '  '), paint)
 }
-
-function painted ([head = '', ...rows]: readonly string[], paint: Paint): string[] { return [paint('dim', head), ...rows] }

@@ -8,7 +8,7 @@ import { ExitCode } from './exit-code.js'
 import { about, readInput } from './files.js'
 import { printForPeople, writeResult } from './relocation-output.js'
 import { parseTarget } from './parse-target.js'
-import { requireOneTarget, requireServerFor, TARGET_OPTIONS } from './target-options.js'
+import { requireOneTarget, requireServerFor, SERVER_OPTIONS, TARGET_OPTIONS } from './target-options.js'
 import { findTarget, placesFrom } from './target.js'
 import type { TargetBtf } from './target-request.js'
 import { parseAssumptions, resolveAssumptions } from '../verdict/index.js'
@@ -42,7 +42,7 @@ export const spec: CommandSpec = {
       value: 'URL',
       help: 'Let a service do it, which knows the kernels: nothing is relocated here. Default: here, without a service.'
     },
-    'token-file': { value: 'FILE', help: 'With --server: file with the token to send.' },
+    'token-file': SERVER_OPTIONS['token-file'],
     keys: { value: 'FILE', help: 'With --server: public keys (JWKS) of which one must have signed the result.' },
     json: { help: 'Print the report as JSON on standard output.' },
     help: { short: 'h', help: 'Print this text.' }

@@ -18,6 +18,12 @@ export const TARGET_OPTIONS = {
   modules: { short: 'm', value: 'A,B', help: 'Kernel modules whose BTF may be consulted, in the order in which the kernel loaded them.' }
 } as const satisfies Record<string, OptionSpec>
 
+/** The options that say which service does it instead. */
+export const SERVER_OPTIONS = {
+  server: { short: 's', value: 'URL', help: 'Let a service do it, which knows the kernels. Default: here, with the local cache.' },
+  'token-file': { value: 'FILE', help: 'With --server: file with the token to send.' }
+} as const satisfies Record<string, OptionSpec>
+
 /** @throws AppError `invalid_request` where the options name a kernel twice */
 export function requireOneTarget (spec: CommandSpec, options: Arguments): void {
   if (options.has('btf') && options.has('kernel')) throw usageError(spec, 'Give the kernel by --kernel or by --btf, not by both.')

@@ -1,30 +1,33 @@
 import type {
-  FoundType, HistoryPlace, HistoryRange, MemberDifference, MemberPlace, TypeDifference, TypeHistoryJson, TypesDiffJson
+  EnumeratorDifference, FoundType, HistoryPlace, HistoryRange, MemberDifference, MemberPlace, TypeDifference, TypeHistoryJson, TypesDiffJson
 } from '../wire/types.js'
+import { count } from '../wire/words.js'
 import type { Paint } from './report-text.js'
 import { printable, table } from './table.js'
+import { painted } from './terminal.js'
 
 /** What differs between two kernels, a line for each member that does. */
 export function diffText ({ type, from, to, types }: TypesDiffJson, paint: Paint): string {
-  return types.map(difference => [
-    `${type}: ${sizeText(difference.from)} in ${from.kernel}, ${sizeText(difference.to)} in ${to.kernel}`,
-    ...membersText(difference, paint),
-    ...enumeratorsText(difference, paint)
-  ].map(line => `${line}\n`).join('')).join('\n')
+  return types.map(({ from: before, to: after, members = [], enumerators = [] }) => linesText([
+    `${type}: ${sizeText(before)} in ${from.kernel}, ${sizeText(after)} in ${to.kernel}`,
+    ...changedText('member', members.length, members.filter(({ changes }) => changes.length > 0).map(rowOf), paint),
+    ...changedText('enumerator', enumerators.length, enumerators.filter(({ change }) => change !== 'same').map(enumeratorRowOf), paint)
+  ])).join('\n')
 }
+
+function linesText (lines: readonly string[]): string { return lines.map(line => `${line}\n`).join('') }
 
 function sizeText (side: TypeDifference['from']): string {
   if (side === null) return 'not there'
-  return side.type ?? (side.size === null ? 'no size' : `${side.size} ${side.size === 1 ? 'byte' : 'bytes'}`)
+  return side.type ?? (side.size === null ? 'no size' : count(side.size, 'byte'))
 }
 
-function membersText ({ members = [] }: TypeDifference, paint: Paint): string[] {
-  const changed = members.filter(({ changes }) => changes.length > 0)
-  const same = members.length - changed.length
-  const [head = '', ...rows] = table(['CHANGE', 'FROM', 'TO', 'MEMBER'], changed.map(rowOf))
+/** @param all how many there are, those included that are the same in both */
+function changedText (noun: 'member' | 'enumerator', all: number, changed: ReadonlyArray<readonly string[]>, paint: Paint): string[] {
+  const same = all - changed.length
   return [
-    ...changed.length === 0 ? [] : [paint('dim', head), ...rows],
-    ...same === 0 ? [] : [`${same} ${same === 1 ? 'member is' : 'members are'} the same in both.`]
+    ...changed.length === 0 ? [] : painted(table(['CHANGE', 'FROM', 'TO', noun.toUpperCase()], changed), paint),
+    ...same === 0 ? [] : [`${count(same, noun)} ${same === 1 ? 'is' : 'are'} the same in both.`]
   ]
 }
 
@@ -45,35 +48,26 @@ function offsetText (place: MemberPlace | null): string {
   return `${Math.floor(bits / 8)}${isBitfield || bits % 8 !== 0 ? `:${bits % 8}` : ''}`
 }
 
-function enumeratorsText ({ enumerators = [] }: TypeDifference, paint: Paint): string[] {
-  const changed = enumerators.filter(({ change }) => change !== 'same')
-  const same = enumerators.length - changed.length
-  const [head = '', ...rows] = table(['CHANGE', 'FROM', 'TO', 'ENUMERATOR'],
-    changed.map(({ name, change, from, to }) => [change, from ?? '', to ?? '', printable(name)]))
-  return [
-    ...changed.length === 0 ? [] : [paint('dim', head), ...rows],
-    ...same === 0 ? [] : [`${same} ${same === 1 ? 'enumerator is' : 'enumerators are'} the same in both.`]
-  ]
+function enumeratorRowOf ({ name, change, from, to }: EnumeratorDifference): string[] {
+  return [change, from ?? '', to ?? '', printable(name)]
 }
 
 /** Which types there are, a line for each. */
 export function foundTypesText (types: readonly FoundType[], paint: Paint): string {
-  const [head = '', ...rows] = table(['KIND', 'NAME', 'BYTES', 'AT', 'MEMBER'], types.map(({ kind, name, size, member }) =>
-    [kind, printable(name), size === null ? '' : String(size), offsetText(member), member === null ? '' : memberText(member)]))
-  return [paint('dim', head), ...rows].map(line => `${line}\n`).join('')
+  return linesText(painted(table(['KIND', 'NAME', 'BYTES', 'AT', 'MEMBER'], types.map(({ kind, name, size, member }) =>
+    [kind, printable(name), size === null ? '' : String(size), offsetText(member), member === null ? '' : memberText(member)])), paint))
 }
 
 /** Where a member was, a line for each range of releases. */
 export function historyText ({ ranges }: TypeHistoryJson, paint: Paint): string {
-  const [head = '', ...rows] = table(['KERNELS', 'FIRST', 'LAST', 'HELD', 'AT', 'MEMBER'], ranges.map(range => [
+  return linesText(painted(table(['KERNELS', 'FIRST', 'LAST', 'HELD', 'AT', 'MEMBER'], ranges.map(range => [
     [range.distro, range.distro_version, range.arch, range.flavour].filter(text => text !== '').join(' '),
     range.first,
     range.last,
     String(range.kernels),
     range.places.map(offsetText).join(', '),
     whatText(range)
-  ]))
-  return [paint('dim', head), ...rows].map(line => `${line}\n`).join('')
+  ])), paint))
 }
 
 function whatText ({ state, places }: HistoryRange): string {

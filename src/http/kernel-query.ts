@@ -47,8 +47,8 @@ export function toKernelFilter (query: ListQuery): KernelFilter {
 }
 
 /** The address of the page after this one: the same question, from another place. */
-export function nextPageUrl (query: ListQuery, cursor: string): string {
-  const parameters = Object.entries({ ...query, cursor })
-    .flatMap(([name, value]) => value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`])
-  return `/kernels?${parameters.join('&')}`
+export function nextPageUrl (url: string, cursor: string): string {
+  const [path = '', query = ''] = url.split('?')
+  const parameters = query.split('&').filter(parameter => parameter !== '' && !parameter.startsWith('cursor='))
+  return `${path}?${[...parameters, `cursor=${encodeURIComponent(cursor)}`].join('&')}`
 }

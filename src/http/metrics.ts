@@ -136,7 +136,7 @@ function addServiceMetrics (service: Service, uploadBytes: () => number, registe
   addCounter(registers, 'corelo_check_rows_total', 'Rows of checks: an object on a kernel.', [], () => [[{}, service.stats().checks.rows]])
   addCounter(registers, 'corelo_check_relocations_total', 'Relocations that checks needed for their rows.', [],
     () => [[{}, service.stats().checks.relocations]])
-  addGauge(registers, 'corelo_memory_tier_bytes', 'Bytes of BTF in memory.', () => service.stats().memoryBytes)
+  addGauge(registers, 'corelo_memory_tier_bytes', 'Bytes of BTFs, objects and results in memory.', () => service.stats().memoryBytes)
   addGauge(registers, 'corelo_memory_tier_entries', 'BTFs in memory.', () => service.stats().memoryEntries)
   addGauge(registers, 'corelo_disk_tier_bytes', 'Bytes in the content store.', () => service.stats().diskBytes)
   labelledGauge('corelo_degraded',

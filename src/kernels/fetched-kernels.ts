@@ -1,11 +1,12 @@
 import { AppError } from '../errors.js'
 import type { SharedBtf } from '../store/btf-memory.js'
+import type { KeepModules } from './keep-modules.js'
 import type { KernelIndex } from './kernel-index.js'
 import { isFetched, recordKey, type KernelRecord } from './kernel-record.js'
 import { formatReference, type KernelReference } from '../identity/reference.js'
 import type { Sha256 } from '../store/sha256.js'
 import type { FetchJobs } from './fetch-jobs.js'
-import type { KernelSource } from './sources/source.js'
+import type { HeldCopy, KernelSource } from './sources/source.js'
 import type { BtfAccess } from './btf-access.js'
 import { buildsOf } from './merge-records.js'
 import { hasModules } from './resolve.js'
@@ -17,6 +18,7 @@ import type { SourceRequests } from './source-requests.js'
 export interface FetchedKernelsOptions {
   readonly sources: readonly KernelSource[]
   readonly requests: SourceRequests
+  readonly keepModules: KeepModules
   readonly index: KernelIndex
   readonly btfs: BtfAccess
   /** Age in milliseconds at which what was fetched is asked for again. */
@@ -49,6 +51,7 @@ export interface FetchedKernels {
 export function createFetchedKernels ({
   sources,
   requests,
+  keepModules,
   index,
   btfs,
   staleMs,
@@ -60,8 +63,7 @@ export function createFetchedKernels ({
   const sourceOf = (record: KernelRecord): KernelSource | undefined => sources.find(({ name }) => name === record.source)
 
   const revalidate = async (record: KernelRecord, source: KernelSource): Promise<void> => {
-    const { url, etag } = record.provenance
-    const outcome = await requests.revalidate(source, wantedOf(record), url === undefined || etag === undefined ? undefined : { url, etag })
+    const outcome = await requests.revalidate(source, wantedOf(record), heldOf(record))
     if (outcome.state !== 'unchanged') return
     const current = index.get(record.reference, record.btfSha256)
     if (current?.source !== record.source) return
@@ -70,21 +72,15 @@ export function createFetchedKernels ({
 
   const obtainModule = async (record: KernelRecord, source: KernelSource, name: string, base: SharedBtf): Promise<void> => {
     const kernel = formatReference(record.reference)
-    const found = await requests.module(source, wantedOf(record), name, base)
+    const found = await requests.module(source, wantedOf(record), name, base, heldOf(record))
     if (found.state !== 'found') {
       const error = sourceError(kernel, [{ source: source.name, kernel, refusal: found }])
       if (error !== undefined) throw error
       return // absent: whoever needs it says so
     }
-    await btfs.keep(found.btf, 'fetched')
-    const current = index.get(record.reference, base.sha256)
-    if (current === undefined) {
-      throw new AppError('source_failed', `The BTF of ${kernel} changed while that of its module ${name} was fetched; try again.`,
-        { kernel, source: source.name })
-    }
-    const provenance = { by: source.name, at: new Date().toISOString(), url: found.url }
-    const module = { name, btfSha256: found.btf.sha256, bytes: found.btf.parts.byteLength, source: source.name, provenance }
-    await index.add({ ...current, modules: [module] })
+    if (await keepModules([{ name, btf: found.btf, url: found.url }], record.reference, base.sha256, source.name)) return
+    throw new AppError('source_failed', `The BTF of ${kernel} changed while that of its module ${name} was fetched; try again.`,
+      { kernel, source: source.name })
   }
 
   /** The content, from the source of a kernel that has it. */
@@ -96,7 +92,8 @@ export function createFetchedKernels ({
   ): Promise<SharedBtf | undefined> => {
     const module = base === undefined ? undefined : record.modules.find(({ btfSha256 }) => btfSha256 === hash)
     if (module !== undefined && base !== undefined && source.fetchModule !== undefined) {
-      const found = await requests.module(source, wantedOf(record), module.name, base)
+      const held = source === sourceOf(record) ? heldOf(record) : undefined
+      const found = await requests.module(source, wantedOf(record), module.name, base, held)
       if (found.state !== 'found' || found.btf.sha256 !== hash) return undefined
       await btfs.keep(found.btf, 'fetched')
       return found.btf
@@ -114,7 +111,11 @@ export function createFetchedKernels ({
         if (source?.fetchModule === undefined || missing.length === 0) continue
         const work = inTurn(`${recordKey(record)} ${missing.join()}`, caller, async () => {
           const base = await btfs.load(record.btfSha256)
-          for (const name of missing) await obtainModule(record, source, name, base)
+          for (const name of missing) {
+            const current = index.get(record.reference, record.btfSha256) ?? record
+            if (hasModules(current, [name], trustUploads)) continue // the one before brought it along
+            await obtainModule(record, source, name, base)
+          }
         })
         await jobs.race(record.reference, work, waitMs)
       }
@@ -156,6 +157,11 @@ export function createFetchedKernels ({
 /** Its name, with the build that it was said to be. */
 function wantedOf ({ reference, buildId, provenance: { kernelVersion } }: KernelRecord): KernelReference & WantedBuild {
   return { ...reference, ...(kernelVersion === undefined ? {} : { kernelVersion }), ...(buildId === undefined ? {} : { buildId }) }
+}
+
+/** What its supplier can tell again whether it has changed. */
+function heldOf ({ provenance: { url, etag } }: KernelRecord): HeldCopy | undefined {
+  return url === undefined || etag === undefined ? undefined : { url, etag }
 }
 
 /** Nothing of it was handed in: nobody's work is forgotten with it. */

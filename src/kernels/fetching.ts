@@ -15,6 +15,7 @@ import type { Refusal } from '../fetch/refusal.js'
 import type { BtfAccess } from './btf-access.js'
 import { createFetchedKernels, type FetchedKernels } from './fetched-kernels.js'
 import { createKeepFound } from './keep-found.js'
+import { createKeepModules } from './keep-modules.js'
 import type { SourceSettings, Warn } from '../settings/service-options.js'
 import { sourceError, type AskedSource } from './source-error.js'
 import { createSourceRequests, isRefusal, queryKey } from './source-requests.js'
@@ -87,17 +88,20 @@ export function createFetching (options: FetchingOptions): Fetching {
   let waiters = 0
 
   const keepFound = createKeepFound({ index, btfs, warn })
+  const keepModules = createKeepModules({ index, btfs })
   const requests = createSourceRequests({
     outcomes: createOutcomes(settings.lifetimes),
     deadlineMs: settings.deadlineMs ?? DEADLINE_MS,
     async keep (found, source) {
       await keepFound(found, source)
       onKept(found.reference)
-    }
+    },
+    keepModules
   })
   const fetched = createFetchedKernels({
     sources,
     requests,
+    keepModules,
     index,
     btfs,
     staleMs,

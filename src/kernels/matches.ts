@@ -36,7 +36,7 @@ export function agreement (wanted: WantedBuild, record: KernelRecord, trustUploa
   let best: 'same' | 'possible' | 'other' = 'other'
   for (const build of builds) {
     if (isBlank(build) && (isProven || (known.length > 0 && build.source === UPLOAD_SOURCE))) continue
-    const found = agreementOf(wanted, build)
+    const found = agreementOfBuild(wanted, build)
     if (found === 'same') return found
     if (found === 'possible') best = found
   }
@@ -45,7 +45,8 @@ export function agreement (wanted: WantedBuild, record: KernelRecord, trustUploa
 
 function isBlank ({ kernelVersion, buildId }: Build): boolean { return kernelVersion === undefined && buildId === undefined }
 
-function agreementOf ({ kernelVersion, buildId }: WantedBuild, build: Build): 'same' | 'possible' | 'other' {
+/** The same of one build, as one supplier knows it. */
+export function agreementOfBuild ({ kernelVersion, buildId }: WantedBuild, build: WantedBuild): 'same' | 'possible' | 'other' {
   // A build-id is made from the build itself, and says more than the text of a version.
   if (buildId !== undefined && build.buildId !== undefined) return buildId === build.buildId ? 'same' : 'other'
   if (kernelVersion === undefined || build.kernelVersion === undefined) return 'possible'

@@ -2,7 +2,8 @@ import type { Outcomes } from '../fetch/refusals.js'
 import type { WantedBuild } from './matches.js'
 import { formatQuery, formatReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import { createSingleFlight } from '../store/single-flight.js'
-import type { Candidates, FoundKernel, HeldCopy, KernelSource, ModuleOutcome, SourceOutcome } from './sources/source.js'
+import type { KeepModules } from './keep-modules.js'
+import type { Candidates, FoundKernel, HeldCopy, KernelSource, ModuleOutcome, OpenedModule, SourceOutcome } from './sources/source.js'
 import type { Refusal } from '../fetch/refusal.js'
 import type { SharedBtf } from '../store/btf-memory.js'
 
@@ -12,6 +13,8 @@ export interface SourceRequestsOptions {
   readonly deadlineMs: number
   /** Puts what was found into the store. Part of the one flight, so that it happens once. */
   readonly keep: (found: FoundKernel, source: string) => Promise<void>
+  /** The same of modules that came along with one that was asked for. */
+  readonly keepModules: KeepModules
 }
 
 /**
@@ -26,14 +29,17 @@ export interface SourceRequests {
   kernel(source: KernelSource, wanted: KernelReference & WantedBuild, via: readonly string[], isListed?: boolean): Promise<SourceOutcome>
   /** Asks again for what is held, if it has changed. Refusals of this are kept apart: what is held stays. */
   revalidate(source: KernelSource, wanted: KernelReference & WantedBuild, held: HeldCopy | undefined): Promise<SourceOutcome>
-  module(source: KernelSource, wanted: KernelReference & WantedBuild, module: string, base: SharedBtf): Promise<ModuleOutcome>
+  /** @param held what is held of the kernel itself */
+  module(
+    source: KernelSource, wanted: KernelReference & WantedBuild, module: string, base: SharedBtf, held?: HeldCopy
+  ): Promise<ModuleOutcome>
   candidates(source: KernelSource, query: KernelQuery, via: readonly string[]): Promise<Candidates>
   /** Questions that were asked, by source and by the class of what came back. */
   stats(): ReadonlyArray<{ readonly source: string, readonly outcome: string, readonly count: number }>
   close(): void
 }
 
-export function createSourceRequests ({ outcomes, deadlineMs, keep }: SourceRequestsOptions): SourceRequests {
+export function createSourceRequests ({ outcomes, deadlineMs, keep, keepModules }: SourceRequestsOptions): SourceRequests {
   const flights = createSingleFlight<unknown>()
   const closing = new AbortController()
   const counts = new Map<string, { source: string, outcome: string, count: number }>()
@@ -70,29 +76,36 @@ export function createSourceRequests ({ outcomes, deadlineMs, keep }: SourceRequ
     return source.isForwarding === true && via.length > 0 ? ` via ${via.join()}` : ''
   }
 
+  /** Puts all that an outcome has into the store. What is remembered of it is without other builds, whose BTF is in memory. */
+  const keepAll = async ({ otherBuilds = [], ...outcome }: SourceOutcome, source: KernelSource): Promise<SourceOutcome> => {
+    for (const other of otherBuilds) await keep(other, source.name)
+    if (outcome.state === 'found') await keep(outcome, source.name)
+    return outcome
+  }
+
   return {
     kernel: async (source, wanted, via, isListed = false) => {
       const key = `kernel ${formatReference(wanted)}${buildFor(source, wanted)}${through(source, via)}`
       return await ask(source, key, async signal => {
-        const outcome = await source.fetch(referenceOf(wanted), { signal, via, build: buildOf(wanted) })
-        if (outcome.state === 'found') await keep(outcome, source.name)
-        return outcome
+        return await keepAll(await source.fetch(referenceOf(wanted), { signal, via, build: buildOf(wanted) }), source)
       }, isListed)
     },
     revalidate: async (source, wanted, held) => {
       const key = `again ${formatReference(wanted)}${buildFor(source, wanted)}`
       return await ask(source, key, async signal => {
         const asking = { signal, via: [], build: buildOf(wanted), ...(held === undefined ? {} : { held }) }
-        const outcome = await source.fetch(referenceOf(wanted), asking)
-        if (outcome.state === 'found') await keep(outcome, source.name)
-        return outcome
+        return await keepAll(await source.fetch(referenceOf(wanted), asking), source)
       })
     },
-    module: async (source, wanted, module, base) => {
+    module: async (source, wanted, module, base, held) => {
       const key = `module ${formatReference(wanted)} ${base.sha256} ${module}`
       return await ask<ModuleOutcome>(source, key, async signal => {
         const reference = referenceOf(wanted)
-        const outcome = await source.fetchModule?.(reference, module, { signal, via: [], base, build: buildOf(wanted) })
+        const keepOthers = async (modules: AsyncIterable<OpenedModule>): Promise<void> => {
+          await keepModules(modules, reference, base.sha256, source.name)
+        }
+        const asking = { signal, via: [], base, build: buildOf(wanted), keepOthers, ...(held === undefined ? {} : { held }) }
+        const outcome = await source.fetchModule?.(reference, module, asking)
         return outcome ?? { state: 'absent', answer: `has no modules of ${formatReference(reference)}` }
       })
     },

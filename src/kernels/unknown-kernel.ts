@@ -68,7 +68,7 @@ function nextStep (query: KernelQuery, { others, uploads, candidates }: {
   const [other] = others
   if (other !== undefined) {
     const { buildId, provenance: { kernelVersion } } = other
-    return `It is held as another build (${kernelVersion ?? `build-id ${buildId ?? 'unknown'}`}): ` +
+    return `It is held as another build (${kernelVersion ?? `build-id ${buildId ?? 'unknown'}`})${askedBuild(query)}: ` +
       'supply the BTF of this build with PUT, or send it as the btf part.'
   }
   const [upload, ...more] = uploads
@@ -88,6 +88,11 @@ function nextStep (query: KernelQuery, { others, uploads, candidates }: {
     return 'Name its distro, distro_version and arch, by which sources can be asked, or send its BTF as the btf part.'
   }
   return 'Supply its BTF with PUT, or send it as the btf part.'
+}
+
+function askedBuild ({ kernelVersion, buildId }: KernelQuery): string {
+  const asked = [kernelVersion ?? [], buildId === undefined ? [] : `build-id ${buildId}`].flat()
+  return asked.length === 0 ? '' : ` than the one that is meant (${asked.join(', ')})`
 }
 
 function candidatesOf (index: KernelNames, query: KernelQuery, { trustUploads, offered }: ResolveOptions): readonly Candidate[] {

@@ -151,7 +151,8 @@ function toPath (btf: Btf, { before, nameOffset, composite, index, base }: Way):
 
 const encoder = new TextEncoder()
 
-function hasName (btf: Btf, nameOffset: number, wanted: Uint8Array): boolean {
+/** Whether the name at an offset of the BTF's strings is these bytes. */
+export function hasName (btf: Btf, nameOffset: number, wanted: Uint8Array): boolean {
   const place = findString(btf, nameOffset)
   return place !== undefined && place.bytes[place.offset + wanted.length] === 0 &&
     sameBytes(place.bytes, place.offset, wanted, 0, wanted.length)

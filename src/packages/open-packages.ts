@@ -26,7 +26,8 @@ export function openPackages (
   settings: ServiceSettings,
   { open, jobs, warn }: { readonly open: OpenKernel, readonly jobs: FetchJobs, readonly warn: Warn }
 ): Packages | undefined {
-  const { packages = [], cacheDir, packageDownloads = DEFAULT_DOWNLOADS, catalogMs, sources: { fetch: limits } = {} } = settings
+  const { packages = [], cacheDir, packageDownloads = DEFAULT_DOWNLOADS, packageModules, catalogMs } = settings
+  const limits = settings.sources?.fetch
   if (packages.length === 0) return undefined
   const repositories = readRepositories(packages)
   const indexes = createIndexes({
@@ -37,7 +38,9 @@ export function openPackages (
     ...(limits === undefined ? {} : { limits }),
     ...(catalogMs === undefined ? {} : { intervalMs: catalogMs })
   })
-  const source = createPackagesSource({ repositories, indexes, open, jobs, downloads: packageDownloads })
+  const source = createPackagesSource({
+    repositories, indexes, open, jobs, downloads: packageDownloads, takesAllModules: packageModules === 'all'
+  })
   return { source, feed: createPackagesFeed(source, indexes.intervalMs), close: () => indexes.close() }
 }
 

@@ -1,22 +1,24 @@
 import { createLanes } from '../fetch/lanes.js'
 import { gravest, type Refusal } from '../fetch/refusal.js'
-import { shownUrl } from '../fetch/http-client.js'
 import { formatReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import { inferFromRelease } from '../identity/infer.js'
 import { isSameDistro } from '../identity/platform.js'
 import type { FetchJob, FetchJobs } from '../kernels/fetch-jobs.js'
-import { matchesName } from '../kernels/matches.js'
-import { openOrRefuse } from '../kernels/sources/open.js'
-import type { Candidates, FoundKernel, KernelSource, ModuleOutcome, OpenKernel, SourceOutcome } from '../kernels/sources/source.js'
+import { agreementOfBuild, matchesName, type WantedBuild } from '../kernels/matches.js'
+import type {
+  Candidates, FoundKernel, HeldCopy, KernelSource, ModuleOutcome, OpenKernel, SourceOutcome
+} from '../kernels/sources/source.js'
 import type { Published } from '../kernels/types.js'
-import { DOWNLOAD_MS, downloadPackage } from './download.js'
+import type { SharedBtf } from '../store/btf-memory.js'
+import { createAllModules } from './all-modules.js'
+import { chooseBuild, formatBuild } from './choose-build.js'
+import { DOWNLOAD_MS } from './download.js'
 import type { Indexes, KnownIndex } from './indexes.js'
-import { mayHave, type Publication } from './publication.js'
-import type { PackageFile, PublishedKernel } from './published.js'
+import { createPackageContents } from './package-contents.js'
 import { createPastKernels } from './past/past-kernels.js'
+import { mayHave, type Publication } from './publication.js'
+import type { PublishedKernel } from './published.js'
 import { isPast, type IndexedRepository, type Repository } from './repository.js'
-import type { KernelTask } from './worker/protocol.js'
-import { below } from './urls.js'
 
 export interface PackagesSourceOptions {
   readonly repositories: readonly Repository[]
@@ -25,6 +27,8 @@ export interface PackagesSourceOptions {
   readonly jobs: FetchJobs
   /** Packages that are downloaded at once. */
   readonly downloads: number
+  /** Whether all modules of a kernel are taken when one is asked for. */
+  readonly takesAllModules?: boolean
 }
 
 export interface PackagesSource extends KernelSource {
@@ -49,13 +53,22 @@ export interface PackagesStats {
 const FRESH_MS = 10 * 60_000
 /** Indexes may take so many milliseconds before who asks for a kernel is told to come again. */
 const PATIENCE_MS = 1000
-/** Builds of one release that are compared. */
+/** Builds of one release that one look compares. */
 const MOST_BUILDS = 4
 
+/** What one look for a kernel brought, and of which places it cannot be told whether they have it. */
+interface Look {
+  readonly publications: readonly Publication[]
+  readonly refusals: readonly Refusal[]
+}
+
 /** The package repositories of distributions: each kernel's BTF is in the vmlinuz of its package. */
-export function createPackagesSource ({ repositories, indexes, open, jobs, downloads }: PackagesSourceOptions): PackagesSource {
+export function createPackagesSource (
+  { repositories, indexes, open, jobs, downloads, takesAllModules = false }: PackagesSourceOptions
+): PackagesSource {
   const lanes = createLanes(downloads)
-  const counts = { downloads: 0, bytes: 0, failures: 0 }
+  const contents = createPackageContents({ indexes, open, lanes })
+  const all = takesAllModules ? createAllModules(contents) : undefined
 
   /** By name, for as long as the indexes stay the same. */
   const names = new Map<Repository, { kernels: readonly PublishedKernel[] | undefined, byName: ReadonlyMap<string, PublishedKernel> }>()
@@ -92,10 +105,7 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
     }
   }
 
-  /** Where the kernels are that a query means, and which of the repositories could not be looked at. */
-  const find = async (
-    query: KernelQuery, among: readonly IndexedRepository[], maxAgeMs?: number
-  ): Promise<{ publications: Publication[], refusals: Refusal[] }> => {
+  const find = async (query: KernelQuery, among: readonly IndexedRepository[], maxAgeMs?: number): Promise<Look> => {
     const asked = among.filter(repository => mayHave(repository, query))
     const states = await know(asked, query, maxAgeMs)
     return {
@@ -106,187 +116,163 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
     }
   }
 
-  /** Also where the kernel is newer than what is known, or older than what is still listed. */
-  const search = async (query: KernelQuery): Promise<{ publications: Publication[], refusals: Refusal[] }> => {
-    const known = await find(query, current)
-    if (known.publications.length > 0) return known
+  /**
+   * The looks for the kernels that a query means, one after the other: in what is known, in what is newer than that, in what is no longer
+   * listed. Who has found what it needs goes no further.
+   */
+  async function * search (query: KernelQuery): AsyncGenerator<Look> {
+    yield await find(query, current)
     const fresh = await find(query, current, FRESH_MS)
-    if (fresh.publications.length > 0) return fresh
+    yield fresh
     // Its own distribution has to be named or known from its release: else every unknown name would ask all archives.
     const distro = query.distro ?? inferFromRelease(query.release).distro
-    if (distro === undefined) return fresh
+    if (distro === undefined) return
     const old = await find(query, history.filter(repository => isSameDistro(distro, repository.distro)))
-    if (old.publications.length > 0) return { publications: old.publications, refusals: [...fresh.refusals, ...old.refusals] }
+    yield { publications: old.publications, refusals: [...fresh.refusals, ...old.refusals] }
     const oldest = await past.find({ ...query, distro })
-    return { publications: oldest.publications, refusals: [...fresh.refusals, ...old.refusals, ...oldest.refusals] }
+    yield { publications: oldest.publications, refusals: [...fresh.refusals, ...old.refusals, ...oldest.refusals] }
   }
 
-  const fetchOne = async (
-    reference: KernelReference, publication: Publication, job: FetchJob, signal: AbortSignal
-  ): Promise<SourceOutcome> => await lanes.run(job, async () => {
-    const { repository, kernel: { image } } = publication
-    const task = await kernelTask(publication)
-    const url = below(baseOf(publication), image.path)
-    const downloaded = await downloadPackage({
-      client: indexes.clientOf(repository),
-      url,
-      file: image,
-      task,
-      signal,
-      onBytes: bytes => { job.report({ phase: 'package', bytes, total: image.bytes }) }
-    })
-    if (downloaded.state !== 'ok') return downloaded
-    const { btf, kernelVersion, buildId } = downloaded.value
-    const opened = await openOrRefuse(open, { bytes: btf }, { names: [] }, shownUrl(url))
-    if (opened.state !== 'opened') return opened
-    return {
-      state: 'found',
-      reference,
-      btf: opened.btf,
-      modules: [],
-      url: shownUrl(url),
-      etag: image.sha256,
-      kernelVersion,
-      package: { repository: repository.id, name: image.name, version: image.version },
-      ...(buildId === undefined ? {} : { buildId })
+  /** The same for one kernel, with each build of it once. */
+  async function * searchBuilds (reference: KernelReference): AsyncGenerator<Look> {
+    const seen = new Set<string>()
+    for await (const { publications, refusals } of search(reference)) {
+      const builds = new Map(publications.map(publication => [publication.kernel.image.sha256, publication]))
+      for (const sha256 of seen) builds.delete(sha256)
+      for (const sha256 of builds.keys()) seen.add(sha256)
+      yield { publications: [...builds.values()], refusals }
     }
-  })
-
-  const counted = async <T extends { readonly state: string }>(bytes: number, work: () => Promise<T>): Promise<T> => {
-    const outcome = await work()
-    counts.downloads++
-    if (outcome.state === 'found') counts.bytes += bytes
-    else counts.failures++
-    return outcome
   }
 
-  const fetchAll = async (
-    reference: KernelReference, publications: readonly Publication[], job: FetchJob, signal: AbortSignal
-  ): Promise<SourceOutcome> => {
+  const beginJob = (reference: KernelReference, total: number | undefined): FetchJob => {
+    const job = jobs.begin(reference)
+    job.report({ phase: 'queued', bytes: 0, total })
+    return job
+  }
+
+  const readAll = async (
+    reference: KernelReference, builds: readonly Publication[], signal: AbortSignal
+  ): Promise<{ readonly found: readonly FoundKernel[], readonly refusals: readonly Refusal[] }> => {
     const found: FoundKernel[] = []
     const refusals: Refusal[] = []
-    for (const publication of publications) {
-      const outcome = await counted(publication.kernel.image.bytes, () => fetchOne(reference, publication, job, signal))
-      if (outcome.state === 'found') found.push(outcome)
-      else if (outcome.state !== 'unchanged') refusals.push(outcome)
+    const job = beginJob(reference, builds[0]?.kernel.image.bytes)
+    try {
+      for (const build of builds) {
+        const outcome = await contents.kernel(build, { job, signal })
+        if (outcome.state === 'found') found.push(outcome)
+        else refusals.push(outcome)
+      }
+    } finally {
+      job.end()
     }
-    const worst = gravest(refusals)
-    const [first, ...others] = found
-    if (first === undefined || worst !== undefined) {
-      return worst ?? { state: 'absent', answer: `lists no kernel ${formatReference(reference)}` }
-    }
-    if (others.every(({ btf }) => btf.sha256 === first.btf.sha256)) return first
-    return {
-      state: 'absent',
-      answer: `has ${found.length} builds of ${formatReference(reference)} ` +
-        `with different BTF (${publications.map(({ kernel }) => kernel.image.version).join(', ')})`
-    }
+    return { found, refusals }
   }
 
-  const baseOf = ({ repository, base: own }: Publication): URL => {
+  /** The build whose modules fit BTF: the one that it was in, or another one in which the same is. */
+  const buildOfBtf = async (
+    builds: readonly Publication[],
+    { base, held, wanted, job, signal }: {
+      readonly base: SharedBtf
+      readonly held: HeldCopy | undefined
+      readonly wanted: WantedBuild
+      readonly job: FetchJob
+      readonly signal: AbortSignal
+    }
+  ): Promise<Publication | Refusal | undefined> => {
+    const own = builds.find(({ kernel: { image } }) => image.sha256 === held?.etag)
     if (own !== undefined) return own
-    const base = new URL(indexes.peek(repository).index?.base ?? repository.url)
-    base.username = repository.url.username
-    base.password = repository.url.password
-    return base
+    for (const build of builds) {
+      const read = contents.buildIn(build) === undefined ? await contents.kernel(build, { job, signal }) : undefined
+      if (read !== undefined && read.state !== 'found') return read
+      const known = contents.buildIn(build)
+      if (known?.btf === base.sha256 && agreementOfBuild(wanted, known) !== 'other') return build
+    }
+    return undefined
   }
-
-  const kernelTask = async ({ repository, kernel: { reference, image } }: Publication): Promise<KernelTask> => ({
-    kind: 'kernel',
-    format: repository.type === 'rpm' ? 'rpm' : 'deb',
-    release: reference.release,
-    arch: reference.arch,
-    sha256: image.sha256,
-    what: image.name,
-    ...await signedBy(repository)
-  })
-
-  /** Where the index is not signed, the package has to be. */
-  const signedBy = async (repository: Repository): Promise<Pick<KernelTask, 'signedBy'>> => {
-    if (repository.type !== 'rpm') return {} // who signs for an apt repository signs its index
-    const keyring = await indexes.keyringOf(repository)
-    if (keyring === undefined || indexes.peek(repository).index?.isSigned === true) return {}
-    return { signedBy: { keys: keyring.keys.map(key => key.write()), what: keyring.what } }
-  }
-
-  const fetchModuleFrom = async (
-    module: string, publication: Publication, file: PackageFile, job: FetchJob, signal: AbortSignal
-  ): Promise<Uint8Array | undefined | Refusal> => await lanes.run(job, async () => {
-    const { kind: _, ...common } = await kernelTask(publication)
-    const downloaded = await downloadPackage({
-      client: indexes.clientOf(publication.repository),
-      url: below(baseOf(publication), file.path),
-      file,
-      task: { ...common, kind: 'modules', names: [module], sha256: file.sha256, what: file.name },
-      signal,
-      onBytes: bytes => { job.report({ phase: 'package', bytes, total: file.bytes }) }
-    })
-    return downloaded.state === 'ok' ? downloaded.value.find(({ name }) => name === module)?.elf : downloaded
-  })
 
   return {
     name: 'packages',
+    tellsBuilds: true,
     deadlineMs: DOWNLOAD_MS,
     async candidates (query): Promise<Candidates> {
-      const { publications, refusals } = await search(query)
+      let look: Look = { publications: [], refusals: [] }
+      for await (look of search(query)) if (look.publications.length > 0) break
       // A repository that cannot be read may have another kernel of that release.
-      const worst = gravest(refusals)
+      const worst = gravest(look.refusals)
       if (worst !== undefined && worst.state !== 'absent') return worst
-      const byName = new Map(publications.map(({ kernel: { reference } }) => [formatReference(reference), reference]))
+      const byName = new Map(look.publications.map(({ kernel: { reference } }) => [formatReference(reference), reference]))
       return { state: 'listed', references: [...byName.values()] }
     },
-    async fetch (reference, { signal, held }): Promise<SourceOutcome> {
+    async fetch (reference, { signal, held, build: wanted = {} }): Promise<SourceOutcome> {
       if (!repositories.some(repository => mayHave(repository, reference))) {
         return {
           state: 'absent',
           answer: `not asked: no package repository of ${reference.distro}/${reference.distroVersion}/${reference.arch} is configured`
         }
       }
-      const { publications, refusals } = await search(reference)
-      const builds = [...new Map(publications.map(publication => [publication.kernel.image.sha256, publication])).values()]
-      if (builds.length === 0) {
-        return gravest(refusals.filter(({ state }) => state !== 'absent')) ?? {
-          state: 'absent',
-          answer: `list no kernel ${reference.release} for ${reference.distro}/${reference.distroVersion}/${reference.arch}`,
-          retryAfterMs: FRESH_MS
+      const others: WantedBuild[] = []
+      const otherBuilds: FoundKernel[] = []
+      let unread: readonly Refusal[] = []
+      for await (const { publications: builds, refusals } of searchBuilds(reference)) {
+        unread = refusals
+        if (builds.length > MOST_BUILDS) {
+          return {
+            state: 'absent',
+            answer: `have ${builds.length} builds of ${formatReference(reference)}; at most ${MOST_BUILDS} are compared`
+          }
         }
+        if (held !== undefined && builds.some(({ kernel }) => kernel.image.sha256 === held.etag)) return { state: 'unchanged' }
+        // What was read before is recorded, and is not read again for each build that somebody says to run.
+        const passed = builds.flatMap(build => {
+          const known = contents.buildIn(build)
+          return known !== undefined && agreementOfBuild(wanted, known) === 'other' ? [{ build, known }] : []
+        })
+        others.push(...passed.map(({ known }) => known))
+        const left = builds.filter(build => !passed.some(other => other.build === build))
+        if (left.length === 0) continue
+        const read = await readAll(reference, left, signal)
+        const outcome = chooseBuild(read.found, read.refusals, wanted)
+        if (outcome !== undefined) return { ...outcome, otherBuilds: [...otherBuilds, ...outcome.otherBuilds ?? []] }
+        others.push(...read.found)
+        otherBuilds.push(...read.found)
       }
-      if (builds.length > MOST_BUILDS) {
-        return {
-          state: 'absent',
-          answer: `have ${builds.length} builds of ${formatReference(reference)}; at most ${MOST_BUILDS} are compared`
-        }
-      }
-      if (held !== undefined && builds.some(({ kernel }) => kernel.image.sha256 === held.etag)) return { state: 'unchanged' }
-      const job = jobs.begin(reference)
-      job.report({ phase: 'queued', bytes: 0, total: builds[0]?.kernel.image.bytes })
-      try {
-        return await fetchAll(reference, builds, job, signal)
-      } finally {
-        job.end()
+      const worst = gravest(unread.filter(({ state }) => state !== 'absent'))
+      if (worst !== undefined) return { ...worst, otherBuilds }
+      const name = formatReference(reference)
+      return {
+        state: 'absent',
+        answer: others.length === 0
+          ? `list no kernel ${reference.release} for ${reference.distro}/${reference.distroVersion}/${reference.arch}`
+          : `have ${name} with ${[...new Set(others.map(formatBuild))].join('; ')}, and not with ${formatBuild(wanted)}, which is meant`,
+        retryAfterMs: FRESH_MS,
+        otherBuilds
       }
     },
-    async fetchModule (reference, module, { signal, base }): Promise<ModuleOutcome> {
-      const { publications, refusals } = await search(reference)
-      const [publication] = publications
-      if (publication === undefined) {
-        return gravest(refusals) ?? { state: 'absent', answer: `list no kernel ${formatReference(reference)} any more` }
-      }
-      const job = jobs.begin(reference)
-      job.report({ phase: 'queued', bytes: 0, total: publication.kernel.modules[0]?.bytes })
-      try {
-        for (const file of publication.kernel.modules) {
-          const found = await fetchModuleFrom(module, publication, file, job, signal)
-          if (found === undefined) continue
-          if ('state' in found) return found
-          const url = shownUrl(below(baseOf(publication), file.path))
-          const opened = await openOrRefuse(open, { bytes: found }, { names: [], base }, `${url}: ${module}`)
-          return opened.state === 'opened' ? { state: 'found', btf: opened.btf, url } : opened
+    async fetchModule (reference, module, { signal, base, held, keepOthers, build: wanted = {} }): Promise<ModuleOutcome> {
+      let unread: readonly Refusal[] = []
+      for await (const { publications: builds, refusals } of searchBuilds(reference)) {
+        unread = refusals
+        if (builds.length === 0 || builds.length > MOST_BUILDS) continue
+        const job = beginJob(reference, builds[0]?.kernel.modules[0]?.bytes)
+        try {
+          const build = await buildOfBtf(builds, { base, held, wanted, job, signal })
+          if (build === undefined) continue
+          if ('state' in build) return build
+          const outcome = await all?.fetch(module, build, { base, job, signal, ...(keepOthers === undefined ? {} : { keepOthers }) })
+          if (outcome !== undefined) return outcome
+          const found = await contents.module(module, build, { base, job, signal })
+          if (found === undefined) {
+            return { state: 'absent', answer: `has no module ${module} in the packages of ${formatReference(reference)}` }
+          }
+          return 'state' in found ? found : { state: 'found', ...found }
+        } finally {
+          job.end()
         }
-      } finally {
-        job.end()
       }
-      return { state: 'absent', answer: `has no module ${module} in the packages of ${formatReference(reference)}` }
+      return gravest(unread) ?? {
+        state: 'absent',
+        answer: `list no build of ${formatReference(reference)} any more that has the BTF which its modules have to fit`
+      }
     },
     published (reference) {
       const found = publicationOf(reference)
@@ -300,7 +286,7 @@ export function createPackagesSource ({ repositories, indexes, open, jobs, downl
     })),
     async refresh (maxAgeMs) { await Promise.all(current.map(repository => indexes.get(repository, maxAgeMs, true))) },
     stats: () => ({
-      ...counts,
+      ...contents.stats(),
       published: repositories.reduce((sum, repository) => sum + (indexes.peek(repository).index?.kernels.length ?? 0), 0)
     })
   }

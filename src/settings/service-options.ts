@@ -8,7 +8,7 @@ import type { ServiceValues } from './service-settings.js'
 
 type Decided = 'cacheDir' | 'memoryBytes' | 'workers' | 'deadlineMs' | 'maxObjectBytes' | 'maxBtfBytes' | 'localKernel' | 'trustUploads'
 type Optional = 'cacheBytes' | 'hostRoot' | 'catalog' | 'catalogMs' | 'signingKeyFile' | 'btfhubUrls' | 'btfhubDir' | 'upstreamUrl' |
-  'packages' | 'packageDownloads'
+  'packages' | 'packageDownloads' | 'packageModules'
 
 /** What the service is made with: the settings that are its own, as their table says, and times that tests make short. */
 export interface ServiceSettings extends Pick<ServiceValues, Decided>, Partial<Pick<ServiceValues, Optional>> {

@@ -74,6 +74,10 @@ export const SERVICE_SETTINGS = {
     meaning: 'Number of packages to download at the same time, each in its own thread. ' +
       'Packages that are fetched ahead may add as many.'
   }),
+  packageModules: setting('CORELO_PACKAGE_MODULES', choice('asked', 'all'), {
+    byDefault: 'asked',
+    meaning: 'Which modules to take from the packages of a kernel when a request names one: that one, or all that have BTF.'
+  }),
   catalog: optional('CORELO_CATALOG', FILE_OR_ADDRESS, {
     meaning: 'File or address of a list of the paths in the archive. The service then knows what the archive has without asking for it.'
   }),

@@ -1,3 +1,4 @@
+import { isFields, isListOf, isNumberOrNull, isText, isTextOrNull } from './guards.js'
 import type { KernelJson, KernelPageJson } from './kernel.js'
 
 /** The kernel, or undefined where the value is none. Checks what callers rely on, and lets newer services say more. */
@@ -7,27 +8,19 @@ export function parseKernel (value: unknown): KernelJson | undefined { return is
 export function parseKernelPage (value: unknown): KernelPageJson | undefined { return isPage(value) ? value : undefined }
 
 function isPage (value: unknown): value is KernelPageJson {
-  return typeof value === 'object' && value !== null &&
-    'kernels' in value && Array.isArray(value.kernels) && value.kernels.every(isKernel) &&
-    'next_cursor' in value && (value.next_cursor === null || typeof value.next_cursor === 'string')
+  return isFields(value) && isListOf(value['kernels'], isKernel) && isTextOrNull(value['next_cursor'])
 }
 
 function isKernel (value: unknown): value is KernelJson {
-  return typeof value === 'object' && value !== null && 'reference' in value && typeof value.reference === 'string' &&
-    'btf_sha256' in value && (value.btf_sha256 === null || (typeof value.btf_sha256 === 'string' && HASH.test(value.btf_sha256))) &&
-    'source' in value && (value.source === null || typeof value.source === 'string') &&
-    'bytes' in value && isCountOrNull(value.bytes) && 'types' in value && isCountOrNull(value.types) &&
-    'modules' in value && Array.isArray(value.modules) &&
-    (!('published' in value) || isPublished(value.published))
+  if (!isFields(value)) return false
+  const { btf_sha256: hash, modules, published } = value
+  return isText(value['reference']) && (hash === null || (isText(hash) && HASH.test(hash))) && isTextOrNull(value['source']) &&
+    isNumberOrNull(value['bytes']) && isNumberOrNull(value['types']) && Array.isArray(modules) &&
+    (!('published' in value) || isPublished(published))
 }
 
 function isPublished (value: unknown): boolean {
-  return value === null ||
-    (typeof value === 'object' &&
-      'package' in value && typeof value.package === 'string' &&
-      'bytes' in value && typeof value.bytes === 'number')
+  return value === null || (isFields(value) && isText(value['package']) && typeof value['bytes'] === 'number')
 }
-
-function isCountOrNull (value: unknown): boolean { return value === null || typeof value === 'number' }
 
 const HASH = /^sha256:[0-9a-f]{64}$/

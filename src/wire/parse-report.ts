@@ -1,3 +1,4 @@
+import { isFields, isListOf, isText, isTextOrNull } from './guards.js'
 import type { Report, ReportPlace, ReportProgram, ReportRelocation, ReportSource, Verdict } from './report.js'
 
 /** The report, or undefined where the value is none. Checks what callers rely on, and lets newer services say more. */
@@ -7,10 +8,6 @@ export function parseReport (value: unknown): Report | undefined { return isRepo
 export function relocationsIn (value: unknown): readonly ReportRelocation[] {
   return Array.isArray(value) && value.every(isRelocation) ? value : []
 }
-
-type Fields = Readonly<Record<string, unknown>>
-
-function isFields (value: unknown): value is Fields { return typeof value === 'object' && value !== null }
 
 function isReport (value: unknown): value is Report {
   if (!isFields(value)) return false
@@ -25,12 +22,6 @@ function isReport (value: unknown): value is Report {
     isListOf(programs, isProgram) && isListOf(relocations, isRelocation) &&
     isListOf(warnings, warning => isFields(warning) && typeof warning['message'] === 'string')
 }
-
-function isListOf (value: unknown, isItem: (item: unknown) => boolean): boolean { return Array.isArray(value) && value.every(isItem) }
-
-function isText (value: unknown): value is string { return typeof value === 'string' }
-
-function isTextOrNull (value: unknown): value is string | null { return value === null || isText(value) }
 
 function isNumberOrText (value: unknown): value is number | string { return typeof value === 'number' || typeof value === 'string' }
 

@@ -19,7 +19,7 @@ import type { Sha256 } from '../store/sha256.js'
 export type Task =
   | WarmTask | PrepareBtfTask | OpenKernelTask | ReadTask | RelocateTask | InspectTask | MinimiseTask | WriteTypesTask | CheckTask
   | LayoutVectorsTask | LayoutVectorTask | DiffTypesTask | SearchTypesTask | TypeDigestsTask | FindPlacesTask
-  | WriteObjectTypesTask
+  | WriteObjectTypesTask | ProveResultTask
 
 /** A task as a thread is given it. `others`: the tasks that other threads have, for one that gives way, a number in shared memory. */
 export type GivenTask = Task & { readonly others?: Int32Array | undefined }
@@ -144,6 +144,14 @@ export interface RelocatedObject {
   /** Milliseconds. */
   readonly parseMs: number
   readonly relocateMs: number
+}
+
+/** Tells whether a result is one of the object: whether its patches make of it what has the result's digest. */
+export interface ProveResultTask {
+  readonly kind: 'proveResult'
+  /** In shared memory. */
+  readonly object: Uint8Array
+  readonly result: Pick<RelocatedObject, 'patches' | 'sha256'>
 }
 
 /** A report as bytes, made in the worker so that the event loop only sends it. */
@@ -335,6 +343,7 @@ export interface TaskValues {
   readonly openKernel: OpenedBtfs
   readonly read: ReadFile
   readonly relocate: RelocatedObject
+  readonly proveResult: boolean
   readonly inspect: InspectedObject
   readonly check: CheckedRuns
   readonly layoutVectors: LayoutVectors

@@ -13,6 +13,7 @@ import { prepareBtf, readVerified } from './prepare-btf.js'
 import type {
   GivenTask, MinimisedBtf, TaskAnswer, TaskValues, WorkerSetup, WrittenDifferences, WrittenSearch, WrittenTypes
 } from './protocol.js'
+import { proveResult } from './prove-result.js'
 import { forgetObjects, inspect, minimise, relocateObject } from './relocate-object.js'
 import { findPlacesIn, writeDifferences, writeFoundTypes, writeObjectTypes, writeTypes } from './write-types.js'
 
@@ -46,6 +47,7 @@ export default function runTask (task: GivenTask): Answer | Promise<Answer> {
         const value = readVerified(task)
         return transfer({ ok: true, value }, value.state === 'ready' ? [value.bytes.buffer as ArrayBuffer] : [])
       }
+      case 'proveResult': return { ok: true, value: proveResult(task) }
       case 'inspect': return { ok: true, value: inspect(task) }
       case 'check': return { ok: true, value: checkObjects(task) }
       case 'layoutVector': return { ok: true, value: layoutVectorOf(task) }

@@ -1,11 +1,10 @@
 import type { Btf } from '../btf/btf.js'
-import { diffTypes } from '../c-types/diff.js'
+import { diffKernels } from '../c-types/diff-kernels.js'
 import { writeHeader } from '../c-types/header.js'
-import { findTypes, formatTypeName, requireTypes } from '../c-types/named-types.js'
+import { requireTypes } from '../c-types/named-types.js'
 import { findPlaces } from '../c-types/places.js'
 import { searchTypes } from '../c-types/search.js'
 import { defineTypes, writeDefinitions, type NamedTypes } from '../c-types/type-definition.js'
-import { AppError } from '../errors.js'
 import { sha256 } from '../store/sha256.js'
 import { attachShared } from './attached-btfs.js'
 import { openChecked } from './check-objects.js'
@@ -34,16 +33,8 @@ function writeNamed (btf: Btf, wanted: NamedTypes, owner: string): WrittenTypes 
 
 /** @throws AppError `not_found` where neither kernel has such a type */
 export function writeDifferences ({ from, to, wanted }: DiffTypesTask): WrittenDifferences {
-  const [before, after] = [from, to].map(btf => {
-    const target = attachShared(btf)
-    return defineTypes(target, findTypes(target, wanted), wanted.kind)
-  })
-  const types = diffTypes(before ?? [], after ?? [])
-  if (types.length === 0) {
-    const type = formatTypeName(wanted)
-    throw new AppError('not_found', `Neither kernel has a type ${type}.`, { type })
-  }
-  return { ...written(JSON.stringify(types)), isSame: types.every(({ change }) => change === 'same') }
+  const { types, isSame } = diffKernels(attachShared(from), attachShared(to), wanted)
+  return { ...written(JSON.stringify(types)), isSame }
 }
 
 export function writeFoundTypes ({ btf, search }: SearchTypesTask): WrittenSearch {

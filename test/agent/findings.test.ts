@@ -5,7 +5,8 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { preAuthEncoding, serializeEnvelope } from '../../src/attestation/dsse.js'
 import { generateSigningKey, parseSigningKeys, type SigningKey } from '../../src/attestation/signing-keys.js'
 import { EXEC } from '../cli/corelo.js'
-import { fooSpec, targetFoo } from '../support/corpus.js'
+import { btf, integers } from '../support/btf-builder.js'
+import { fooSpec, guardedObject, targetFoo } from '../support/corpus.js'
 import { buildObject } from '../support/object-builder.js'
 import { cleanUpAfterAll, createNode, putKernel, REFERENCE, runOnce, startAgent, startProxy, startService, temporaryFolder, type Proxy, type Service, type Tampering } from './support.js'
 
@@ -76,6 +77,29 @@ describe('an object that does not do for the kernel', () => {
     await agent.line(({ code }) => code === 'unresolved_reachable')
     expect(await agent.metric('corelo_agent_object_finding{object="exec"}')).toBe(1)
     expect(await agent.ready()).toMatchObject({ status: 503, body: { objects: [{ object: 'exec' }] } })
+    await agent.stop()
+  })
+
+  it('is put out where the verdict is unknown, with a warning that says what it may reach, and counted', async () => {
+    const node = createNode(cleanup, [])
+    writeFileSync(join(node.objects, 'guarded.bpf.o'), guardedObject('configuration'))
+    const other = await startService(cleanup, { hasSample: false })
+    const kernel = btf()
+    integers(kernel)
+    await putKernel(other.url, REFERENCE, kernel.bytes())
+    const agent = await startAgent(cleanup, node, other.url, { CORELO_AGENT_KEYS: other.keys })
+    const inPlace = await agent.line(({ msg }) => msg === 'relocated, verified and put in place')
+    expect(inPlace).toMatchObject({ level: 30, object: 'guarded', verdict: 'unknown', poisoned: 1 })
+    expect(existsSync(join(node.out, 'guarded.bpf.o'))).toBe(true)
+    expect(await agent.line(({ verdict, reasons }) => verdict === 'unknown' && reasons !== undefined)).toMatchObject({
+      level: 40,
+      object: 'guarded',
+      reasons: ['test.bpf.c:1: foo.y: This kernel has no struct foo'],
+      msg: 'whether it loads is not known: it may reach an instruction that has no value in this kernel'
+    })
+    await expect.poll(async () => await agent.metric('corelo_agent_verdicts_total{verdict="unknown"}')).toBe(1)
+    await expect.poll(async () => (await agent.ready()).status).toBe(200)
+    expect(await agent.metric('corelo_agent_object_finding{object="guarded"}')).toBe(0)
     await agent.stop()
   })
 

@@ -6,11 +6,10 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { parseReference } from '../../src/identity/reference.js'
 import type { Service } from '../../src/service/types.js'
 import { describeLab, labPackage, NEEDS } from '../support/lab.js'
-import { makeDeb, makeRpm, readFromDeb, sha256Of } from './kernels.js'
+import { ARM64_RELEASE, btfIn, makeDeb, makeRpm, readFromDeb, sha256Of } from './kernels.js'
 import { makeKey, publishRpms, publishSuite, serveFiles, type RepositoryServer } from './repositories.js'
 import { startWithRepositories } from './service.js'
 
-const LAB_RELEASE = '6.1.0-50-cloud-arm64'
 const UBUNTU = '6.8.0-31-generic'
 const DEBIAN = '6.1.0-57-arm64'
 const ROCKY = '5.14.0-503.14.1.el9_5'
@@ -25,7 +24,7 @@ const KERNELS = [
 /** The image under another release. It is not packed, so that its banner can be written over. */
 function renamed (image: Buffer, release: string): Buffer {
   const copy = Buffer.from(image)
-  const banner = Buffer.from(`Linux version ${LAB_RELEASE} (`)
+  const banner = Buffer.from(`Linux version ${ARM64_RELEASE} (`)
   for (let at = copy.indexOf(banner); at >= 0; at = copy.indexOf(banner, at + 1)) {
     const end = copy.indexOf(0, at)
     const tail = /(#\d.*)\n$/.exec(copy.toString('latin1', at, end))?.[1] ?? ''
@@ -35,15 +34,6 @@ function renamed (image: Buffer, release: string): Buffer {
   return copy
 }
 
-/** The BTF in an image that is not packed, by its header: magic, version 1, 24 bytes, types from 0. */
-function btfIn (image: Buffer): Buffer {
-  const header = Buffer.from([0x9f, 0xeb, 1, 0, 24, 0, 0, 0, 0, 0, 0, 0])
-  const at = image.indexOf(header)
-  const length = 24 + image.readUInt32LE(at + 16) + image.readUInt32LE(at + 20)
-  if (at < 0 || length < 1_000_000) throw new Error('The image has no BTF that is a kernel\'s.')
-  return image.subarray(at, at + length)
-}
-
 describeLab('package repositories with kernels for arm64', [...['apt-ftparchive', 'createrepo_c', 'rpmbuild', 'gpg'].map(NEEDS.tool), NEEDS.package('arm64')], () => {
   const scratch = mkdtempSync(join(tmpdir(), 'corelo-packages-'))
   let server: RepositoryServer
@@ -51,7 +41,7 @@ describeLab('package repositories with kernels for arm64', [...['apt-ftparchive'
   let btf: Buffer
 
   beforeAll(async () => {
-    const image = readFromDeb(labPackage('arm64') ?? '', `./boot/vmlinuz-${LAB_RELEASE}`)
+    const image = readFromDeb(labPackage('arm64') ?? '', `./boot/vmlinuz-${ARM64_RELEASE}`)
     btf = btfIn(image)
     const key = makeKey(scratch, 'archive')
     const root = join(scratch, 'www')

@@ -7,6 +7,8 @@ import { LAB } from '../support/lab.js'
 /** A kernel of the lab, unpacked by tools that are not ours. */
 export interface LabKernel {
   readonly release: string
+  /** `uname -v`, as its banner has it. */
+  readonly kernelVersion: string
   readonly vmlinux: Buffer
   readonly vmlinuz: Buffer
   /** Raw BTF as objcopy takes it from vmlinux. */
@@ -18,8 +20,8 @@ export function readLabKernel (series: '6.1' | '6.12', scratch: string): LabKern
   const vmlinux = readFileSync(join(folder, 'vmlinux'))
   const section = join(scratch, `${series}.btf`)
   execFileSync('objcopy', ['--dump-section', `.BTF=${section}`, join(folder, 'vmlinux'), '/dev/null'])
-  const release = /Linux version (\S+) \(/.exec(vmlinux.toString('latin1'))?.[1] ?? ''
-  return { release, vmlinux, vmlinuz: readFileSync(join(folder, 'vmlinuz')), btf: readFileSync(section) }
+  const [, release = '', kernelVersion = ''] = /Linux version (\S+) \([^\n]*(#\d[^\n]*)\n/.exec(vmlinux.toString('latin1')) ?? []
+  return { release, kernelVersion, vmlinux, vmlinuz: readFileSync(join(folder, 'vmlinuz')), btf: readFileSync(section) }
 }
 
 const BANNER = Buffer.from('Linux version ')
@@ -55,6 +57,18 @@ function packKernel (image: Buffer, vmlinux: Buffer, scratch: string): Buffer {
 /** A file of one of the lab's Debian packages. */
 export function readFromDeb (deb: string, path: string): Buffer {
   return execFileSync('/bin/sh', ['-c', 'dpkg-deb --fsys-tarfile "$0" | tar -xO "$1"', deb, path], { maxBuffer: 512 * 1024 * 1024 })
+}
+
+/** Of the lab's kernel for arm64, whose image is not packed. */
+export const ARM64_RELEASE = '6.1.0-50-cloud-arm64'
+
+/** The BTF in an image that is not packed, by its header: magic, version 1, 24 bytes, types from 0. */
+export function btfIn (image: Buffer): Buffer {
+  const header = Buffer.from([0x9f, 0xeb, 1, 0, 24, 0, 0, 0, 0, 0, 0, 0])
+  const at = image.indexOf(header)
+  const length = 24 + image.readUInt32LE(at + 16) + image.readUInt32LE(at + 20)
+  if (at < 0 || length < 1_000_000) throw new Error('The image has no BTF that is a kernel\'s.')
+  return image.subarray(at, at + length)
 }
 
 export interface Repacked {

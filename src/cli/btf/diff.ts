@@ -1,14 +1,13 @@
-import { diffTypes } from '../../c-types/diff.js'
-import { findTypes, formatTypeName, type TypeName } from '../../c-types/named-types.js'
-import { defineTypes } from '../../c-types/type-definition.js'
-import { AppError } from '../../errors.js'
+import type { Btf } from '../../btf/btf.js'
+import { diffKernels } from '../../c-types/diff-kernels.js'
+import { formatTypeName, type TypeName } from '../../c-types/named-types.js'
 import { parseQuery } from '../../identity/reference.js'
 import { sha256 } from '../../store/sha256.js'
-import type { KernelOfTypes, TypeDefinition, TypesDiffJson } from '../../wire/types.js'
+import type { KernelOfTypes, TypesDiffJson } from '../../wire/types.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { parseTarget } from '../parse-target.js'
-import { requireServerFor } from '../target-options.js'
+import { requireServerFor, SERVER_OPTIONS } from '../target-options.js'
 import { findTarget, placesFrom } from '../target.js'
 import type { TargetRequest } from '../target-request.js'
 import { paintFor } from '../terminal.js'
@@ -34,8 +33,7 @@ export const spec: CommandSpec = {
       help: 'BTF of a kernel instead: raw, or a file that has it (vmlinux, vmlinuz, .btf.tar.xz, .deb, .rpm). Once it stands for --from, ' +
         'given again for --to.'
     },
-    server: { short: 's', value: 'URL', help: 'Let a service do it, which knows the kernels. Default: here, with the local cache.' },
-    'token-file': { value: 'FILE', help: 'With --server: file with the token to send.' },
+    ...SERVER_OPTIONS,
     json: { help: 'Print JSON instead, with the members that are the same in both.' },
     help: { short: 'h', help: 'Print this text.' }
   },
@@ -71,11 +69,9 @@ async function diffRemotely (options: Arguments, wanted: TypeName): Promise<Type
 
 async function diffHere (options: Arguments, wanted: TypeName): Promise<TypesDiffJson> {
   const [before, after] = targetsOf(options)
-  const [from, to] = [await readTypes(before, wanted), await readTypes(after, wanted)]
-  const types = diffTypes(from.types, to.types)
-  const type = formatTypeName(wanted)
-  if (types.length === 0) throw new AppError('not_found', `Neither kernel has a type ${type}.`, { type })
-  return { type, from: from.kernel, to: to.kernel, is_same: types.every(({ change }) => change === 'same'), types }
+  const [from, to] = [await readKernel(before), await readKernel(after)]
+  const { isSame, types } = diffKernels(from.vmlinux, to.vmlinux, wanted)
+  return { type: formatTypeName(wanted), from: from.kernel, to: to.kernel, is_same: isSame, types }
 }
 
 /** Which kernels are meant. */
@@ -92,14 +88,10 @@ function targetsOf (options: Arguments): readonly [TargetRequest, TargetRequest]
   return [target(first, options.get('from')), target(second, options.get('to'))]
 }
 
-async function readTypes (
-  request: TargetRequest,
-  wanted: TypeName
-): Promise<{ readonly kernel: KernelOfTypes, readonly types: readonly TypeDefinition[] }> {
+async function readKernel (request: TargetRequest): Promise<{ readonly kernel: KernelOfTypes, readonly vmlinux: Btf }> {
   const target = await findTarget(request, placesFrom(process.env))
-  const { vmlinux } = parseTarget(target)
   return {
     kernel: { kernel: target.kernel ?? target.vmlinux.name, btf_sha256: sha256(target.vmlinux.bytes), source: target.source },
-    types: defineTypes(vmlinux, findTypes(vmlinux, wanted), wanted.kind)
+    vmlinux: parseTarget(target).vmlinux
   }
 }

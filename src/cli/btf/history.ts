@@ -4,7 +4,7 @@ import type { TypeHistoryJson } from '../../wire/types.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { openLocalKernels } from '../local-kernels.js'
-import { requireServerFor } from '../target-options.js'
+import { requireServerFor, SERVER_OPTIONS } from '../target-options.js'
 import { paintFor, say } from '../terminal.js'
 import { parseType, TYPE_MEANING } from '../type-operand.js'
 import { historyText } from '../types-text.js'
@@ -27,8 +27,7 @@ export const spec: CommandSpec = {
       help: 'Kernels: <distro>/<distro_version>/<arch>/<kernel_release> or a release (uname -r), with * for any text within a part. ' +
         "Default: '*', every kernel in the cache, or that the service holds."
     },
-    server: { short: 's', value: 'URL', help: 'Let a service do it, which knows the kernels. Default: here, with the local cache.' },
-    'token-file': { value: 'FILE', help: 'With --server: file with the token to send.' },
+    ...SERVER_OPTIONS,
     json: { help: 'Print JSON instead of a table.' },
     help: { short: 'h', help: 'Print this text.' }
   },

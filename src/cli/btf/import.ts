@@ -18,6 +18,7 @@ import { encodeDwarf } from '../../import/pahole.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { createProgress, type Progress } from '../progress.js'
+import { requireServerFor, SERVER_OPTIONS } from '../target-options.js'
 import { placesFrom } from '../target.js'
 import { say } from '../terminal.js'
 import { importJson, printImport } from './import-report.js'
@@ -37,7 +38,7 @@ export const spec: CommandSpec = {
     replace: { help: 'Put BTF in the place of other BTF that is held for the same kernel. Without it that is refused.' },
     'cache-dir': { value: 'DIR', help: 'The cache to import into. Default: CORELO_CACHE_DIR, else btfhub-cache.' },
     server: { value: 'URL', help: 'Upload to this service instead.' },
-    'token-file': { value: 'FILE', help: 'A file with the token that the service asks for.' },
+    'token-file': SERVER_OPTIONS['token-file'],
     results: { value: 'DIR', help: 'Where the relocated objects of a bundle go, as DIR/<object>/<reference>.bpf.o.' },
     json: { help: 'Print what was imported as JSON on standard output.' },
     help: { short: 'h', help: 'Print this text.' }
@@ -110,9 +111,9 @@ async function importAll (
 const BREATH = 16
 
 async function withSink<T> (options: Arguments, work: (sink: KernelSink) => Promise<T>): Promise<T> {
+  requireServerFor(spec, options, ['token-file'])
   const server = options.get('server')
   if (server === undefined) {
-    if (options.has('token-file')) throw usageError(spec, '--token-file goes with --server.')
     return await withCache(options.get('cache-dir') ?? placesFrom(process.env).cacheDir, options.has('replace'), work)
   }
   if (options.has('cache-dir') || options.has('replace')) {

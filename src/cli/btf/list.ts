@@ -8,6 +8,7 @@ import type { KernelRecord } from '../../kernels/kernel-record.js'
 import { formatReference, parseReference, type KernelReference } from '../../identity/reference.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
+import { requireServerFor, SERVER_OPTIONS } from '../target-options.js'
 import { table } from '../table.js'
 import { placesFrom } from '../target.js'
 import { paintFor, say } from '../terminal.js'
@@ -24,7 +25,7 @@ export const spec: CommandSpec = {
     arch: { value: 'ARCH', help: 'Only those of this architecture.' },
     'cache-dir': { value: 'DIR', help: 'The cache to look in. Default: CORELO_CACHE_DIR, else btfhub-cache.' },
     server: { short: 's', value: 'URL', help: 'Ask this service instead of the local cache.' },
-    'token-file': { value: 'FILE', help: 'With --server: a file with the token to send.' },
+    'token-file': SERVER_OPTIONS['token-file'],
     json: { help: 'Print JSON instead of a table.' },
     help: { short: 'h', help: 'Print this text.' }
   }
@@ -32,9 +33,9 @@ export const spec: CommandSpec = {
 
 export async function run (args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(spec, args)
+  requireServerFor(spec, options, ['token-file'])
   const server = options.get('server')
   if (server !== undefined) return await listRemotely(server, options)
-  if (options.has('token-file')) throw usageError(spec, '--token-file goes with --server.')
   const directory = options.get('cache-dir') ?? placesFrom(process.env).cacheDir
   const records = (await readRecords(directory)).filter(({ reference }) => isWanted(reference, options))
   if (options.has('json')) {

@@ -5,7 +5,7 @@ import { ExitCode } from '../exit-code.js'
 import { about, readInput } from '../files.js'
 import { parseTarget } from '../parse-target.js'
 import { writeResult } from '../relocation-output.js'
-import { requireOneTarget, requireServerFor, TARGET_OPTIONS } from '../target-options.js'
+import { requireOneTarget, requireServerFor, SERVER_OPTIONS, TARGET_OPTIONS } from '../target-options.js'
 import { findTarget, placesFrom } from '../target.js'
 import { say } from '../terminal.js'
 
@@ -17,8 +17,7 @@ export const spec: CommandSpec = {
   options: {
     output: { short: 'o', value: 'OUT', help: 'Where the BTF goes; - is standard output. A file is written whole or not at all.' },
     ...TARGET_OPTIONS,
-    server: { short: 's', value: 'URL', help: 'Let a service do it, which knows the kernels. Default: here.' },
-    'token-file': { value: 'FILE', help: 'With --server: file with the token to send.' },
+    ...SERVER_OPTIONS,
     help: { short: 'h', help: 'Print this text.' }
   },
   notes: [

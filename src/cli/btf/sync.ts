@@ -6,6 +6,7 @@ import { newestOf } from '../../watch/newest.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { createProgress, type Progress } from '../progress.js'
+import { requireServerFor, SERVER_OPTIONS } from '../target-options.js'
 import { table } from '../table.js'
 import { paintFor, say } from '../terminal.js'
 import type { SyncKernel, SyncPlace } from './sync-place.js'
@@ -22,7 +23,7 @@ export const spec: CommandSpec = {
     packages: { value: 'LIST', help: 'Presets and files of repositories, comma separated. Default: CORELO_PACKAGES.' },
     'cache-dir': { value: 'DIR', help: 'The cache to fill. Default: CORELO_CACHE_DIR, else btfhub-cache.' },
     server: { short: 's', value: 'URL', help: 'Have this service fetch what its sources offer, instead.' },
-    'token-file': { value: 'FILE', help: 'With --server: a file with the token to send.' },
+    'token-file': SERVER_OPTIONS['token-file'],
     json: { help: 'Print JSON instead of a table.' },
     help: { short: 'h', help: 'Print this text.' }
   },
@@ -83,9 +84,9 @@ function onceEach (kernels: readonly SyncKernel[]): SyncKernel[] {
 }
 
 async function open (options: Arguments): Promise<SyncPlace> {
+  requireServerFor(spec, options, ['token-file'])
   const server = options.get('server')
   if (server === undefined) {
-    if (options.has('token-file')) throw usageError(spec, '--token-file goes with --server.')
     const { syncLocally } = await import('./sync-locally.js')
     return await syncLocally({ packages: options.getList('packages'), cacheDir: options.get('cache-dir') })
   }

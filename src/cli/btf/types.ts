@@ -7,7 +7,7 @@ import { parseArguments, usageError, type Arguments, type CommandSpec } from '..
 import { ExitCode } from '../exit-code.js'
 import { writeOutput } from '../files.js'
 import { parseTarget } from '../parse-target.js'
-import { requireOneTarget, requireServerFor, TARGET_OPTIONS } from '../target-options.js'
+import { requireOneTarget, requireServerFor, SERVER_OPTIONS, TARGET_OPTIONS } from '../target-options.js'
 import { findTarget, placesFrom } from '../target.js'
 import { paintFor } from '../terminal.js'
 import { parseType, TYPE_MEANING } from '../type-operand.js'
@@ -28,8 +28,7 @@ export const spec: CommandSpec = {
     },
     search: { value: 'PREFIX', help: 'List the types whose names begin so instead.' },
     member: { value: 'NAME', help: 'List the types that have a member or an enumerator of this name instead.' },
-    server: { short: 's', value: 'URL', help: 'Ask a service, which knows the kernels. Default: here, with the local cache.' },
-    'token-file': { value: 'FILE', help: 'With --server: file with the token to send.' },
+    ...SERVER_OPTIONS,
     output: { short: 'o', value: 'OUT', help: 'Where the text goes. Default: standard output.' },
     json: { help: 'Print JSON instead.' },
     help: { short: 'h', help: 'Print this text.' }

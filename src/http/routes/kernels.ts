@@ -26,7 +26,7 @@ export const kernelRoutes: Routes = async (app, { service, config }) => {
   }, async (request, reply) => {
     negotiate(request.headers.accept, ['application/json'])
     const { kernels, nextCursor } = await service.listKernels(toKernelFilter(request.query))
-    if (nextCursor !== null) reply.header('link', `<${nextPageUrl(request.query, nextCursor)}>; rel="next"`)
+    if (nextCursor !== null) reply.header('link', `<${nextPageUrl(request.url, nextCursor)}>; rel="next"`)
     return sendJson(reply.header('cache-control', REVALIDATE), { kernels: kernels.map(toKernelJson), next_cursor: nextCursor })
   })
 

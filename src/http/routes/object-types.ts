@@ -1,15 +1,12 @@
 import { Type } from 'typebox'
 import type { Sha256 } from '../../store/sha256.js'
-import { negotiate } from '../accept.js'
 import { withDeadline } from '../deadline.js'
-import { etagOf, isNoneMatchHit, REVALIDATE } from '../headers.js'
+import { etagOf } from '../headers.js'
 import { HashParams, json, NOT_MODIFIED, text } from '../schemas/content.js'
 import { NoQuery, TypeParams } from '../schemas/kernel.js'
 import { responses } from '../schemas/problem.js'
-import { sendBytes, viewOf } from '../send-bytes.js'
+import { C_TYPE, sendTypes, typesAsC, typesAsJson, typesFormOf } from '../send-types.js'
 import type { Routes } from './dependencies.js'
-
-const C_TYPE = 'text/x-c'
 
 const ObjectTypeParams = Type.Object({ ...HashParams.properties, kind: TypeParams.properties.kind, name: TypeParams.properties.name })
 
@@ -29,17 +26,12 @@ export const objectTypeRoutes: Routes = async (app, { service, config }) => {
     },
     config: { access: 'relocate' }
   }, async (request, reply) => {
-    const form = negotiate(request.headers.accept, ['application/json', C_TYPE, 'text/plain']) === 'application/json' ? 'json' : 'c'
+    const form = typesFormOf(request.headers.accept)
     const { kind, name } = request.params
     const hash = request.params.hash as Sha256
     const { bytes, sha256 } = await withDeadline(reply.raw, config.deadlineMs,
       async () => await service.writeObjectTypes(hash, { form, kind, name }))
-    const etag = etagOf(sha256)
-    reply.headers({ etag, 'cache-control': REVALIDATE, vary: 'accept', 'corelo-object': hash })
-    if (isNoneMatchHit(request.headers['if-none-match'], etag)) return reply.code(304).send()
-    if (form === 'c') return sendBytes(reply.header('content-type', `${C_TYPE}; charset=utf-8`), viewOf(bytes))
-    // The worker has made the list as JSON, which is put in as it is.
-    const body = Buffer.concat([Buffer.from(`{"object":"${hash}","types":`), viewOf(bytes), Buffer.from('}')])
-    return sendBytes(reply.header('content-type', 'application/json'), body)
+    reply.headers({ vary: 'accept', 'corelo-object': hash })
+    return sendTypes(request, reply, etagOf(sha256), form === 'c' ? typesAsC(bytes) : typesAsJson({ object: hash }, bytes))
   })
 }

@@ -4,14 +4,14 @@ import { parseQuery } from '../../identity/reference.js'
 import { HISTORY_LIMITS } from '../../kernel-types/limits.js'
 import { negotiate } from '../accept.js'
 import { withDeadline } from '../deadline.js'
-import { etagOf, isNoneMatchHit, REVALIDATE } from '../headers.js'
+import { etagOf, REVALIDATE } from '../headers.js'
 import { sendJson } from '../json.js'
 import { callerOf } from '../plugins/access.js'
 import { preferredWaitMs } from '../prefer.js'
 import { json, NOT_MODIFIED } from '../schemas/content.js'
 import { responses } from '../schemas/problem.js'
 import { TypeHistoryQuery, TypesDiffQuery } from '../schemas/types.js'
-import { sendBytes, viewOf } from '../send-bytes.js'
+import { sendTypes, typesAsJson } from '../send-types.js'
 import type { Routes } from './dependencies.js'
 
 export const typeChangeRoutes: Routes = async (app, { service, config }) => {
@@ -35,12 +35,7 @@ export const typeChangeRoutes: Routes = async (app, { service, config }) => {
       async deadline => await service.diffTypes({ ...kernels, wanted }, deadline),
       { caller: callerOf(request), waitMs: preferredWaitMs(request) })
     const etag = etagOf(sha256, [from, to].map(({ btf_sha256: btf, source }) => `-${btf.slice(-12)}-${source}`).join(''))
-    reply.headers({ etag, 'cache-control': REVALIDATE })
-    if (isNoneMatchHit(request.headers['if-none-match'], etag)) return await reply.code(304).send()
-    // The worker has made the list as JSON, which is put in as it is.
-    const head = JSON.stringify({ type: formatTypeName(wanted), from, to, is_same: isSame }).slice(0, -1)
-    const body = Buffer.concat([Buffer.from(`${head},"types":`), viewOf(bytes), Buffer.from('}')])
-    return sendBytes(reply.header('content-type', 'application/json'), body)
+    return sendTypes(request, reply, etag, typesAsJson({ type: formatTypeName(wanted), from, to, is_same: isSame }, bytes))
   })
 
   app.get('/types/history', {

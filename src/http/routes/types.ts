@@ -5,20 +5,19 @@ import { SOURCE_HEADER } from '../../kernels/sources/corelo-upstream.js'
 import type { KernelQuestion } from '../../kernels/kernels.js'
 import { negotiate } from '../accept.js'
 import { withDeadline } from '../deadline.js'
-import { etagOf, isNoneMatchHit, REVALIDATE } from '../headers.js'
-import { toBuild, toKernelReference, type BuildQuery } from '../kernel-query.js'
+import { etagOf } from '../headers.js'
+import { nextPageUrl, toBuild, toKernelReference, type BuildQuery } from '../kernel-query.js'
 import { callerOf } from '../plugins/access.js'
 import { preferredWaitMs } from '../prefer.js'
 import { json, NOT_MODIFIED, text } from '../schemas/content.js'
 import { BuildParams, KernelParams, TypeParams } from '../schemas/kernel.js'
 import { responses } from '../schemas/problem.js'
 import { DEFAULT_TYPES, TypeSearchQuery } from '../schemas/types.js'
-import { sendBytes, viewOf } from '../send-bytes.js'
+import { C_TYPE, sendTypes, typesAsC, typesAsJson, typesFormOf, type TypesBody } from '../send-types.js'
 import { formatTypeCursor, parseTypeCursor } from '../type-cursor.js'
 import { viaOf } from '../via.js'
 import type { Routes } from './dependencies.js'
 
-const C_TYPE = 'text/x-c'
 const KERNEL = '/kernels/:distro/:version/:arch/:release'
 
 const failures = [
@@ -39,16 +38,10 @@ export const typeRoutes: Routes = async (app, { service, config }) => {
   }
 
   const send = (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    { sha256, btfSha256, source }: KernelTypes,
-    type: string,
-    body: Buffer
+    request: FastifyRequest, reply: FastifyReply, { sha256, btfSha256, source }: KernelTypes, body: TypesBody
   ): FastifyReply => {
-    const etag = etagOf(sha256, `-${source}`)
-    reply.headers({ etag, 'cache-control': REVALIDATE, vary: 'accept', 'corelo-btf': btfSha256, [SOURCE_HEADER]: source })
-    if (isNoneMatchHit(request.headers['if-none-match'], etag)) return reply.code(304).send()
-    return sendBytes(reply.header('content-type', type), body)
+    reply.headers({ vary: 'accept', 'corelo-btf': btfSha256, [SOURCE_HEADER]: source })
+    return sendTypes(request, reply, etagOf(sha256, `-${source}`), body)
   }
 
   app.get(`${KERNEL}/vmlinux.h`, {
@@ -65,7 +58,7 @@ export const typeRoutes: Routes = async (app, { service, config }) => {
     negotiate(request.headers.accept, [C_TYPE, 'text/plain'])
     const types = await ask(request, reply,
       async (reference, question) => await service.writeTypes(reference, { form: 'header' }, question))
-    return send(request, reply, types, `${C_TYPE}; charset=utf-8`, viewOf(types.bytes))
+    return send(request, reply, types, typesAsC(types.bytes))
   })
 
   app.get(`${KERNEL}/types/:kind/:name`, {
@@ -82,16 +75,14 @@ export const typeRoutes: Routes = async (app, { service, config }) => {
     },
     config: { access: 'relocate' }
   }, async (request, reply) => {
-    const form = negotiate(request.headers.accept, ['application/json', C_TYPE, 'text/plain']) === 'application/json' ? 'json' : 'c'
+    const form = typesFormOf(request.headers.accept)
     const { kind, name } = request.params
     const types = await ask(request, reply,
       async (reference, question) => await service.writeTypes(reference, { form, kind, name }, question))
-    if (form === 'c') return send(request, reply, types, `${C_TYPE}; charset=utf-8`, viewOf(types.bytes))
-    // The worker has made the list as JSON, which is put in as it is.
     const head = headOf(toKernelReference(request.params), types)
-    const body = Buffer.concat([Buffer.from(`${head},"types":`), viewOf(types.bytes), Buffer.from('}')])
-    return send(request, reply, types, 'application/json', body)
+    return send(request, reply, types, form === 'c' ? typesAsC(types.bytes) : typesAsJson(head, types.bytes))
   })
+
   app.get(`${KERNEL}/types`, {
     schema: {
       operationId: 'searchKernelTypes',
@@ -112,22 +103,12 @@ export const typeRoutes: Routes = async (app, { service, config }) => {
     const types = await ask(request, reply,
       async (reference, question) => await service.searchTypes(reference, { prefix, member, kind, after, limit }, question))
     const next = types.next === null ? null : formatTypeCursor(types.next)
-    if (next !== null) reply.header('link', `<${nextPage(request, next)}>; rel="next"`)
-    const head = headOf(toKernelReference(request.params), types)
-    const end = `,"next_cursor":${JSON.stringify(next)}}`
-    const body = Buffer.concat([Buffer.from(`${head},"types":`), viewOf(types.bytes), Buffer.from(end)])
-    return send(request, reply, types, 'application/json', body)
+    if (next !== null) reply.header('link', `<${nextPageUrl(request.url, next)}>; rel="next"`)
+    return send(request, reply, types, typesAsJson(headOf(toKernelReference(request.params), types), types.bytes, { next_cursor: next }))
   })
 }
 
-/** The beginning of an answer, without its end. */
-function headOf (reference: KernelReference, { btfSha256, source }: KernelTypes): string {
-  return JSON.stringify({ kernel: formatReference(reference), btf_sha256: btfSha256, source }).slice(0, -1)
-}
-
-/** The same question from another place. */
-function nextPage ({ url }: FastifyRequest, cursor: string): string {
-  const [path = '', query = ''] = url.split('?')
-  const parameters = query.split('&').filter(parameter => parameter !== '' && !parameter.startsWith('cursor='))
-  return `${path}?${[...parameters, `cursor=${cursor}`].join('&')}`
+/** What an answer says before the types. */
+function headOf (reference: KernelReference, { btfSha256, source }: KernelTypes): object {
+  return { kernel: formatReference(reference), btf_sha256: btfSha256, source }
 }

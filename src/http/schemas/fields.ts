@@ -16,6 +16,7 @@ const PATTERNS = {
     '^(?:(?:struct|union|enum|typedef)[ +])?[A-Za-z_][A-Za-z0-9_]{0,255}$',
     'a type as C writes it: `struct task_struct`, `enum pid_type`, or the name of a typedef'
   ],
+  name: ['^[A-Za-z_][A-Za-z0-9_]{0,255}$', 'a name that C has, of at most 256 characters'],
   member: [
     '^[A-Za-z_][A-Za-z0-9_]{0,255}(?:\\.[A-Za-z_][A-Za-z0-9_]{0,255}){0,7}$',
     'the name of a member, or names with dots between for one of an embedded struct'
@@ -36,6 +37,11 @@ const text = (pattern: keyof typeof PATTERNS, description: string, options: obje
 export const choice = <const Value extends string>(values: readonly Value[], options: object = {}) =>
   Type.Unsafe<Value>({ type: 'string', enum: values, ...options })
 
+const KINDS = ['struct', 'union', 'enum', 'typedef'] as const
+
+/** Kinds of type that are asked for by name. */
+export const typeKind = (options: object = {}) => choice(KINDS, options)
+
 const EXAMPLE_HASH = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 
 export const sha256 = (description: string) => text('sha256', description, { examples: [EXAMPLE_HASH] })
@@ -47,6 +53,7 @@ export const kernelVersion = (description: string) =>
 export const buildId = (description: string) => text('buildId', description, { examples: ['24a3598fd700114d0a1b1a4871badcee75d0acac'] })
 export const moduleList = (description: string) => text('moduleList', description, { examples: ['nf_conntrack,xfs'] })
 export const typeName = (description: string) => text('typeName', description, { examples: ['struct+task_struct'] })
+export const name = (description: string, example: string) => text('name', description, { examples: [example] })
 export const member = (description: string) => text('member', description, { examples: ['state'] })
 export const patternList = (description: string) => text('patternList', description, { examples: ['debian/*/x86_64/*'] })
 export const cursor = (description: string) => text('cursor', description)

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox'
 import type { HeldKernelJson, KernelPageJson, OfferedKernelJson } from '../../wire/kernel.js'
-import { buildId, choice, cursor, kernelVersion, segment, sha256 } from './fields.js'
+import { buildId, cursor, kernelVersion, name, segment, sha256, typeKind } from './fields.js'
 import type { Same } from './same.js'
 
 const count = (description: string) => Type.Integer({ minimum: 0, description })
@@ -18,8 +18,8 @@ export const ModuleParams = Type.Object({ ...reference, module: segment('Name of
 
 export const TypeParams = Type.Object({
   ...reference,
-  kind: choice(['struct', 'union', 'enum', 'typedef'], { description: 'As C writes it.' }),
-  name: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,255}$', description: 'Its name.', examples: ['task_struct'] })
+  kind: typeKind({ description: 'As C writes it.' }),
+  name: name('Its name.', 'task_struct')
 })
 
 export const NoQuery = Type.Object({}, { additionalProperties: false })

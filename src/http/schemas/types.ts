@@ -3,14 +3,12 @@ import type {
   FoundType as FoundTypeJson, HistoryRange as HistoryRangeJson, MemberDifference as MemberDifferenceJson,
   MemberPlace as MemberPlaceJson, TypeDifference as TypeDifferenceJson, TypeHistoryJson, TypesDiffJson, TypeSearchJson
 } from '../../wire/types.js'
-import { choice, cursor, member, patternList, release, sha256, typeName } from './fields.js'
+import { choice, cursor, member, name, patternList, release, sha256, typeKind, typeName } from './fields.js'
 import { BuildParams } from './kernel.js'
 import type { Same } from './same.js'
 
 const nullable = <T extends ReturnType<typeof Type.String> | ReturnType<typeof Type.Integer>>(schema: T, description: string) =>
   Type.Union([schema, Type.Null()], { description })
-
-const KINDS = ['struct', 'union', 'enum', 'typedef'] as const
 
 const kernelOfTypes = {
   kernel: Type.String({ examples: ['ubuntu/20.04/x86_64/5.4.0-42-generic'] }),
@@ -56,15 +54,9 @@ export const ObjectTypes = Type.Object({
 export const DEFAULT_TYPES = 100
 
 export const TypeSearchQuery = Type.Object({
-  name: Type.Optional(Type.String({
-    pattern: '^[A-Za-z_][A-Za-z0-9_]{0,255}$', description: 'What their names begin with.', examples: ['task_']
-  })),
-  member: Type.Optional(Type.String({
-    pattern: '^[A-Za-z_][A-Za-z0-9_]{0,255}$',
-    description: 'A member or enumerator that they have, those of nameless structs in them included.',
-    examples: ['pid']
-  })),
-  kind: Type.Optional(choice(KINDS, { description: 'Only types of this kind.' })),
+  name: Type.Optional(name('What their names begin with.', 'task_')),
+  member: Type.Optional(name('A member or enumerator that they have, those of nameless structs in them included.', 'pid')),
+  kind: Type.Optional(typeKind({ description: 'Only types of this kind.' })),
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: DEFAULT_TYPES, description: 'Most types to answer with.' })),
   cursor: Type.Optional(cursor('Where to go on: `next_cursor` of the answer before.')),
   ...BuildParams.properties
@@ -177,7 +169,7 @@ export const TypeHistory = Type.Object({
 
 export const FoundType = Type.Object({
   type_id: Type.Integer({ description: "In the kernel's BTF." }),
-  kind: choice(KINDS),
+  kind: typeKind(),
   name: Type.String({ examples: ['task_struct'] }),
   size: nullable(Type.Integer(), 'In bytes; null where it has none.'),
   member: nullablePlace('The member that was asked for; null where none was, and for an enumerator.')

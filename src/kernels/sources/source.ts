@@ -29,7 +29,7 @@ export interface KernelSource {
   fetchModule?(
     reference: KernelReference,
     module: string,
-    asking: Asking & { readonly base: SharedBtf, readonly build?: WantedBuild }
+    asking: Asking & ModuleAsking
   ): Promise<ModuleOutcome>
 }
 
@@ -39,6 +39,24 @@ export interface Asking {
   readonly signal: AbortSignal
   /** Names of the services through which the question came, this one left out. */
   readonly via: readonly string[]
+}
+
+/** What goes with a question for a module. */
+export interface ModuleAsking {
+  /** The vmlinux BTF that it has to fit. */
+  readonly base: SharedBtf
+  /** What is held of the kernel itself. */
+  readonly held?: HeldCopy
+  readonly build?: WantedBuild
+  /** Takes modules that come along. Each is opened when it is its turn. */
+  readonly keepOthers?: (modules: AsyncIterable<OpenedModule>) => Promise<void>
+}
+
+export interface OpenedModule {
+  readonly name: string
+  readonly btf: SharedBtf
+  /** Where it was, without credentials. */
+  readonly url: string
 }
 
 /** What is held already, so that an unchanged kernel is not sent again. */
@@ -64,7 +82,10 @@ export interface FoundKernel {
   readonly package?: Provenance['package']
 }
 
-export type SourceOutcome = FoundKernel | { readonly state: 'unchanged' } | Refusal
+/** Kernels of the name that are other builds than the one that is meant. They are recorded as what they are. */
+export interface OtherBuilds { readonly otherBuilds?: readonly FoundKernel[] }
+
+export type SourceOutcome = (FoundKernel | { readonly state: 'unchanged' } | Refusal) & OtherBuilds
 export type ModuleOutcome = { readonly state: 'found', readonly btf: SharedBtf, readonly url: string } | Refusal
 export type Candidates = { readonly state: 'listed', readonly references: readonly KernelReference[] } | Refusal
 

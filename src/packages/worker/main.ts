@@ -96,6 +96,12 @@ async function work (given: PackageTask): Promise<PackageTaskValues[keyof Packag
   return outcome.value
 }
 
+/** What is moved rather than copied. */
+function buffersOf (done: PackageTaskValues[keyof PackageTaskValues]): ArrayBuffer[] {
+  if ('btf' in done) return [done.btf.buffer]
+  return done.flatMap(({ bytes }) => typeof bytes === 'number' ? [] : bytes.buffer)
+}
+
 async function attempt<T> (run: () => Promise<T>): Promise<{ readonly value: T } | { readonly error: unknown }> {
   try {
     return { value: await run() }
@@ -105,7 +111,7 @@ async function attempt<T> (run: () => Promise<T>): Promise<{ readonly value: T }
 }
 
 work(task).then(done => {
-  say({ done }, 'btf' in done ? [done.btf.buffer] : [])
+  say({ done }, buffersOf(done))
 }, (error: unknown) => {
   const known = error instanceof AppError
     ? error

@@ -19,11 +19,11 @@ export interface KernelTask extends Common {
   readonly signedBy?: { readonly keys: readonly Uint8Array[], readonly what: string }
 }
 
-/** The same as far as some modules. */
+/** The same as far as some modules, or to the end for all of them. */
 export interface ModulesTask extends Omit<KernelTask, 'kind'> {
   readonly kind: 'modules'
   /** As the kernel calls them: with underscores. */
-  readonly names: readonly string[]
+  readonly names: readonly string[] | 'all'
 }
 
 /** Reads an index, and keeps what is a kernel's. */
@@ -48,8 +48,8 @@ export interface ExtractedKernel {
   readonly buildId: string | undefined
 }
 
-/** ELF files of the modules that were found. */
-export type ExtractedModules = ReadonlyArray<{ readonly name: string, readonly elf: Uint8Array }>
+/** The modules that were found: the ELF file of each, or its raw BTF. */
+export type ExtractedModules = ReadonlyArray<{ readonly name: string, readonly bytes: Uint8Array<ArrayBuffer> }>
 
 export interface PackageTaskValues {
   readonly kernel: ExtractedKernel

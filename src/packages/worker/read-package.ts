@@ -12,6 +12,9 @@ import { ownPages } from '../../formats/own-pages.js'
 import { collectGarbage } from '../../workers/collect.js'
 import type { ExtractedKernel, ExtractedModules, KernelTask, ModulesTask } from './protocol.js'
 
+/** BTF of all modules of a kernel. Debian's have 30 MB. */
+const MOST_MODULE_BYTES = 256 * 1024 * 1024
+
 /** The files of a package as it arrives; what it says of itself is proven by the index already, or by its own signature. */
 export async function openPackage ({ format }: KernelTask | ModulesTask, reader: ByteReader): Promise<AsyncGenerator<Member>> {
   return (format === 'deb' ? await openDeb(reader) : await openRpm(reader)).files()
@@ -69,29 +72,57 @@ async function readKernel (image: Uint8Array[], what: string): Promise<ScannedKe
   const scanned = await scanPackedKernel(image, collectGarbage)
   if (scanned !== undefined) return scanned
   const found = await readFileOfKernel(Buffer.concat(image.splice(0)), { place: what, evidence: {} }, BOUNDS.image)
-  return { btf: found.kind === 'vmlinux' ? new Uint8Array(found.btf) : undefined, evidence: 'evidence' in found ? found.evidence ?? {} : {} }
+  const evidence = 'evidence' in found ? found.evidence ?? {} : {}
+  return { btf: found.kind === 'vmlinux' ? new Uint8Array(found.btf) : undefined, evidence }
 }
 
 /**
- * The modules that are wanted and that the package has. Nothing is unpacked behind the last of them.
+ * The modules that are wanted and that the package has. Nothing is unpacked behind the last of them. Of all modules only their BTF is kept,
+ * and those that have none or cannot be read are left out: one of thousands must not take the others away.
  *
  * @throws AppError `btf_invalid`, `too_large`
  */
-export async function extractModules (files: AsyncGenerator<Member>, { release, names }: ModulesTask): Promise<ExtractedModules> {
-  const found: Array<{ name: string, elf: Uint8Array }> = []
+export async function extractModules (files: AsyncGenerator<Member>, { release, names, what }: ModulesTask): Promise<ExtractedModules> {
+  const found = new Map<string, Uint8Array<ArrayBuffer>>()
+  const isWanted = (name: string): boolean => !found.has(name) && (names === 'all' || names.includes(name))
+  let total = 0
   for await (const member of files) {
     const file = kernelFileOf(member.name)
-    if (file?.kind !== 'module' || file.release !== release || !names.includes(file.module)) continue
-    if (found.some(({ name }) => name === file.module)) continue
+    if (file?.kind !== 'module' || file.release !== release || !isWanted(file.module)) continue
     if (member.size > BOUNDS.module) {
       throw new AppError('too_large',
         `The module ${file.module} has ${member.size} bytes; at most ${BOUNDS.module} are read.`,
         { limit: BOUNDS.module })
     }
-    const bytes = await member.read()
-    const compression = detectCompression(bytes)
-    found.push({ name: file.module, elf: compression === undefined ? new Uint8Array(bytes) : await unpackWhole(compression, bytes, BOUNDS.module) })
-    if (found.length === names.length) break
+    const packed = await member.read()
+    const bytes = names === 'all' ? await btfIn(packed, file.module) : await unpackModule(packed)
+    if (bytes === undefined) continue
+    total += bytes.length
+    if (total > MOST_MODULE_BYTES || found.size === BOUNDS.archiveMembers) {
+      throw new AppError('too_large',
+        `The modules in ${what} are more than ${BOUNDS.archiveMembers}, or have more than ${MOST_MODULE_BYTES} bytes.`,
+        { limit: MOST_MODULE_BYTES })
+    }
+    found.set(file.module, bytes)
+    if (names !== 'all' && found.size === names.length) break
   }
-  return found
+  return [...found].map(([name, bytes]) => ({ name, bytes }))
+}
+
+async function unpackModule (packed: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+  const compression = detectCompression(packed)
+  return new Uint8Array(compression === undefined ? packed : await unpackWhole(compression, packed, BOUNDS.module))
+}
+
+/** Raw BTF of a module, or all of the module where that is needed to fit its BTF to a kernel. */
+async function btfIn (packed: Uint8Array, name: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    const elf = await unpackModule(packed)
+    const found = await readFileOfKernel(elf, { place: name, evidence: {}, module: name }, BOUNDS.module)
+    if (found.kind !== 'module') return undefined
+    return found.distilledBase === undefined ? new Uint8Array(found.btf) : elf
+  } catch (error) {
+    if (error instanceof AppError) return undefined
+    throw error
+  }
 }

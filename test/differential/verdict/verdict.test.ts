@@ -21,14 +21,22 @@ const CORPUS = ['guards', 'callbacks', 'ways', 'replacing'].map(name => join(ROO
 const REPLACING = join(ROOT, 'test/differential/verdict/replacing.bpf.c')
 const AGES = join(ROOT, 'test/differential/verdict/ages.bpf.c')
 
-interface Compiler {
-  readonly command: string
-  readonly cpus: readonly Cpu[]
+interface Build {
+  /** Debian's default clang, or a newer one for cpu v4. */
+  readonly command: 'clang' | 'clang-19'
+  readonly cpu: Cpu
+  readonly level: 'O1' | 'O2' | 'Os'
 }
 
-/** Debian's default clang, and a newer one for cpu v4. */
-const COMPILERS: readonly Compiler[] = [{ command: 'clang', cpus: isLong ? ['v1', 'v2', 'v3'] : ['v1', 'v3'] }, { command: 'clang-19', cpus: isLong ? ['v1', 'v3', 'v4'] : ['v4'] }]
-const LEVELS = isLong ? ['O1', 'O2', 'Os'] : ['O1', 'O2']
+const CPUS: ReadonlyArray<Pick<Build, 'command' | 'cpu'>> = [
+  { command: 'clang', cpu: 'v1' }, { command: 'clang', cpu: 'v3' }, { command: 'clang-19', cpu: 'v4' },
+  ...(isLong ? [{ command: 'clang', cpu: 'v2' }, { command: 'clang-19', cpu: 'v1' }, { command: 'clang-19', cpu: 'v3' }] as const : [])
+]
+const LEVELS = isLong ? ['O1', 'O2', 'Os'] as const : ['O1', 'O2'] as const
+const BUILDS: readonly Build[] = [
+  ...CPUS.flatMap(cpu => LEVELS.map(level => ({ ...cpu, level }))),
+  ...(isLong ? [] : [{ command: 'clang', cpu: 'v2', level: 'Os' }] as const)
+]
 
 function compile (compiler: string, source: string, output: string, cpu: Cpu, level: string): string {
   const { status, stderr } = spawnSync(compiler, [`-${level}`, '-g', '-target', 'bpf', `-mcpu=${cpu}`, '-I/usr/include/x86_64-linux-gnu', '-c', source, '-o', output], { encoding: 'utf8' })
@@ -37,8 +45,8 @@ function compile (compiler: string, source: string, output: string, cpu: Cpu, le
 }
 
 function compileCorpus (folder: string): string[] {
-  return CORPUS.flatMap(source => COMPILERS.flatMap(({ command, cpus }) => cpus.flatMap(cpu => LEVELS.map(level =>
-    compile(command, source, join(folder, `${basename(source, '.bpf.c')}.${command}.${level}.${cpu}.bpf.o`), cpu, level)))))
+  return CORPUS.flatMap(source => BUILDS.map(({ command, cpu, level }) =>
+    compile(command, source, join(folder, `${basename(source, '.bpf.c')}.${command}.${level}.${cpu}.bpf.o`), cpu, level)))
 }
 
 const compileAges = (folder: string): string => compile('clang-19', AGES, join(folder, 'ages.bpf.o'), 'v3', 'O2')

@@ -133,7 +133,9 @@ PROGRAM(may_goto_in_loop_wrong) { int flag = HAS_PID; bpf_loop(5, loop_may_goto,
 
 // gotol: the jump with 32 bits of distance.
 #define LONG_GOTO(label) asm volatile goto("1: .byte 0x06; .byte 0; .short 0; .long (%l[" #label "] - 1b - 8) / 8" :::: label)
+#ifndef FAR
 #define FAR asm volatile(".rept 33000; r0 = 1; .endr" ::: "r0");
+#endif
 PROGRAM(long_to) { LONG_GOTO(poison); return 0; poison: return use(GONE()); }
 PROGRAM(long_guard) { if (!HAS_GONE) LONG_GOTO(out); use(GONE()); out: return 0; }
 PROGRAM(long_guard_wrong) { if (!HAS_PID) LONG_GOTO(out); use(GONE()); out: return 0; }

@@ -71,6 +71,7 @@ describe('settings', () => {
       port: 0,
       packages: [],
       packageDownloads: 2,
+      packageModules: 'asked',
       auth: 'jwt',
       cacheDir: '/cache',
       cacheBytes: 2_000_000,

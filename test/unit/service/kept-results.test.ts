@@ -51,6 +51,17 @@ describe('a result', () => {
     }
   })
 
+  it('of a large object is known as well, and a thread proves it', async () => {
+    const folder = await temporaryFolder()
+    const object = concat(OBJECT, new Uint8Array(1 << 20))
+    const before = await startHeld(folder)
+    const first = await relocate(before, { object, ...kernel('5.4.0-1-generic') })
+    await before.close()
+    const service = await startService(folder)
+    expect(says(await relocate(service, { object, ...kernel('5.4.0-1-generic') }))).toEqual(says(first))
+    expect(counts(service)).toEqual({ made: 0, kept: 1 })
+  })
+
   it('is that of every kernel that lays out alike what the object reads', async () => {
     const { folder, first } = await answeredBefore(kernel('5.4.0-1-generic'))
     const service = await startService(folder)

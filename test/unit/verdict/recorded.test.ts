@@ -28,7 +28,8 @@ function kernelTypes () {
   const types = btf()
   const { int } = integers(types)
   types.struct('task_struct', 16, [at('pid', 0, int), at('tgid', 4, int), at('mm', 8, types.ptr(int))])
-  types.struct('list_head', 8, [at('next', 0, types.ptr(int))])
+  types.struct('list_head', 16, [at('next', 0, types.ptr(int)), at('prev', 8, types.ptr(int))])
+  types.enum('bpf_map_type', [['BPF_MAP_TYPE_HASH', 1]])
   return parseBtf(types.bytes())
 }
 

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createCatalog, type Catalog, type CatalogOptions } from '../../../../src/kernels/catalog/catalog.js'
 import { createDirectoryFeed } from '../../../../src/kernels/catalog/directory-feed.js'
 import { createFileFeed, createUrlFeed, type Feed } from '../../../../src/kernels/catalog/feed.js'
@@ -123,6 +123,26 @@ describe('a listing at an address', () => {
     const catalog = await start([feed()], { retryMs: 5 })
     await expect.poll(() => pathsOf(catalog)).toEqual([FOCAL])
     expect(asked).toBe(3)
+  })
+})
+
+describe('a look at what a source lists', () => {
+  afterEach(() => {
+    vi.useRealTimers()
+    vi.restoreAllMocks()
+  })
+
+  it.each([[0, 0.9], [1 - 2 ** -53, 1.1]])('comes a little sooner or later than every six hours, as chance says: %d', async (chance, share) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    vi.spyOn(Math, 'random').mockReturnValue(chance)
+    let looks = 0
+    const feed: Feed = { source: 'btfhub', what: 'a list', restore: async () => undefined, close: async () => {}, load: async () => [`${++looks}.btf.tar.xz`] }
+    await start([feed])
+    await expect.poll(() => vi.getTimerCount()).toBe(1) // the next look is planned once this one is done
+    await vi.advanceTimersByTimeAsync(share * 6 * 3_600_000 - 1000)
+    expect(looks).toBe(1)
+    await vi.advanceTimersByTimeAsync(2000)
+    expect(looks).toBe(2)
   })
 })
 
