@@ -74,9 +74,11 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
       const [other] = others
       if (other !== undefined && !replaces) throw conflict(formatReference(reference), other, sha256)
       await write(sha256, btf)
-      const isHeld = same !== undefined && same.source !== UPLOAD_SOURCE && other === undefined
+      const isHeld = same !== undefined && rows.includes(same) && other === undefined
       if (isHeld && saysAlready(same, kernelVersion, buildId)) return 'held'
-      const supersedes = others.map(row => row.btfSha256)
+      const known = index.named(reference).filter(({ source }) => source !== UPLOAD_SOURCE)
+      const provenance = laterThan(known, provenanceOf(kernelVersion))
+      const supersedes = others.map(row => ({ btfSha256: row.btfSha256, at: provenance.at }))
       const row: KernelRecord = {
         reference,
         btfSha256: sha256,
@@ -84,7 +86,7 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
         types,
         ...(buildId === undefined ? {} : { buildId }),
         source: IMPORT_SOURCE,
-        provenance: laterThan(others, provenanceOf(kernelVersion)),
+        provenance,
         firstSeen: now(),
         lastUsed: now(),
         modules: [],
@@ -111,7 +113,8 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
         source: IMPORT_SOURCE,
         provenance: other === undefined ? provenance : laterThan(named, provenance)
       }
-      const supersedes = named.flatMap(held => held.btfSha256 !== sha256 && held.source !== UPLOAD_SOURCE ? held.btfSha256 : [])
+      const supersedes = named.filter(held => held.btfSha256 !== sha256 && held.source !== UPLOAD_SOURCE)
+        .map(held => ({ btfSha256: held.btfSha256, at: module.provenance.at }))
       const row = { ...module, ...(supersedes.length === 0 ? {} : { supersedes }) }
       change({ ...record, modules: [...record.modules.filter(held => held !== same), row] })
       return same !== undefined || other !== undefined ? 'replaced' : 'new'
@@ -158,7 +161,10 @@ function saysAlready (row: KernelRecord, kernelVersion: string | undefined, buil
     (kernelVersion === undefined || build.kernelVersion === kernelVersion) && (buildId === undefined || build.buildId === buildId))
 }
 
-/** Of two contents that took each other's place, the later one counts; a clock of milliseconds does not always tell which that is. */
+/**
+ * Of two contents that took each other's place, the later one counts; a clock of milliseconds does not always tell which that is, and
+ * that of another replica may be ahead.
+ */
 function laterThan (replaced: ReadonlyArray<{ readonly provenance: Provenance }>, provenance: Provenance): Provenance {
   const last = Math.max(...replaced.map(({ provenance: { at } }) => Date.parse(at)))
   return Date.parse(provenance.at) > last ? provenance : { ...provenance, at: new Date(last + 1).toISOString() }

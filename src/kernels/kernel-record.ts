@@ -30,7 +30,13 @@ export interface ModuleRecord {
   /** Place in the order in which the kernel loaded its modules, which is that of their BTF ids. Only the running kernel tells. */
   readonly loadOrder?: number
   /** As KernelRecord has it, of BTFs of the same module. */
-  readonly supersedes?: readonly Sha256[]
+  readonly supersedes?: readonly Replacement[]
+}
+
+/** That an operator put content in the place of other, and when (RFC 3339): the content may be supplied once more at another time. */
+export interface Replacement {
+  readonly btfSha256: Sha256
+  readonly at: string
 }
 
 /** One build of a kernel, as a supplier knew it. What it did not know is left out. */
@@ -61,7 +67,7 @@ export interface KernelRecord {
   /** Split BTF that extends this content. A module has an entry for each content, as a kernel has. */
   readonly modules: readonly ModuleRecord[]
   /** Content that an operator replaced by this one: it means nothing for the name any more, unless it was supplied again since. */
-  readonly supersedes?: readonly Sha256[]
+  readonly supersedes?: readonly Replacement[]
   /** When all kernels that its bare release can mean had been asked for (RFC 3339). Before that the release alone means nothing. */
   readonly releaseAskedAt?: string
 }
@@ -154,8 +160,16 @@ function toRecord (body: object): KernelRecord | undefined {
   if (format !== FORMAT || !isSha256(record.btfSha256)) return undefined
   const { source, provenance } = record
   return formatReference(record.reference).split('/').every(isSegment)
-    ? { ...record, modules: record.modules.map(module => ({ source, provenance, ...module })) }
+    ? withTimes({ ...record, modules: record.modules.map(module => withTimes({ source, provenance, ...module })) })
     : undefined
+}
+
+/** Caches of version 0.1.0 and before have only the hashes of what was replaced, and no time but that of the row. */
+function withTimes<T extends Pick<KernelRecord, 'provenance' | 'supersedes'>> (row: T): T {
+  const { supersedes, provenance: { at } } = row
+  if (supersedes === undefined) return row
+  const replaced: ReadonlyArray<Replacement | Sha256> = supersedes
+  return { ...row, supersedes: replaced.map(one => typeof one === 'string' ? { btfSha256: one, at } : one) }
 }
 
 function checksumOf (body: object): Sha256 { return sha256(JSON.stringify(body)) }

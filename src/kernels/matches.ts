@@ -78,9 +78,13 @@ function replaces (later: KernelRecord, record: KernelRecord): boolean {
 
 /** Whether an operator put one content in the place of the other, which was not supplied again since. */
 export function supersedes (later: Superseding, earlier: Superseding): boolean {
-  if (later.supersedes?.includes(earlier.btfSha256) !== true) return false
-  const [at, before] = [later.provenance.at, earlier.provenance.at]
-  return at > before || (at === before && earlier.supersedes?.includes(later.btfSha256) !== true)
+  const at = replacedAt(later, earlier)
+  const before = earlier.provenance.at
+  return at !== undefined && (at > before || (at === before && replacedAt(earlier, later) === undefined))
+}
+
+function replacedAt ({ supersedes = [] }: Superseding, { btfSha256 }: Superseding): string | undefined {
+  return supersedes.find(replaced => replaced.btfSha256 === btfSha256)?.at
 }
 
 type Superseding = Pick<KernelRecord, 'btfSha256' | 'provenance' | 'supersedes'>

@@ -1,4 +1,5 @@
-import { IMPORT_SOURCE, LOCAL_SOURCE, UPLOAD_SOURCE, type Build, type KernelRecord, type ModuleRecord } from './kernel-record.js'
+import { IMPORT_SOURCE, LOCAL_SOURCE, UPLOAD_SOURCE, type Build, type KernelRecord, type ModuleRecord, type Replacement } from './kernel-record.js'
+import type { Sha256 } from '../store/sha256.js'
 
 /** Most builds that one content is known for. A content that more builds share is rare: any change of a type is another content. */
 const MAX_BUILDS = 32
@@ -28,7 +29,7 @@ export function saidAt ({ provenance: { at, checkedAt } }: Pick<KernelRecord, 'p
 export function mergeRecords (a: KernelRecord, b: KernelRecord): KernelRecord {
   const [main, other] = countsMore(b, a) ? [b, a] : [a, b]
   const builds = mergeBuilds(main, other)
-  const supersedes = [...new Set([...a.supersedes ?? [], ...b.supersedes ?? []])].sort()
+  const supersedes = mergeReplacements([...a.supersedes ?? [], ...b.supersedes ?? []])
   const releaseAskedAt = latest(a.releaseAskedAt, b.releaseAskedAt)
   const { builds: _builds, supersedes: _supersedes, releaseAskedAt: _asked, ...rest } = main
   return {
@@ -40,6 +41,13 @@ export function mergeRecords (a: KernelRecord, b: KernelRecord): KernelRecord {
     ...(supersedes.length === 0 ? {} : { supersedes }),
     ...(releaseAskedAt === undefined ? {} : { releaseAskedAt })
   }
+}
+
+/** Each content once, with the last time at which it was replaced. */
+function mergeReplacements (all: readonly Replacement[]): readonly Replacement[] {
+  const last = new Map<Sha256, Replacement>()
+  for (const one of all) if (one.at > (last.get(one.btfSha256)?.at ?? '')) last.set(one.btfSha256, one)
+  return [...last].sort(([a], [b]) => a < b ? -1 : 1).map(([, one]) => one)
 }
 
 type Said = Pick<KernelRecord, 'source' | 'provenance'>

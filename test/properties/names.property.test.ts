@@ -133,6 +133,31 @@ const FOUND: Array<[History]> = [
       { kind: 'query', at: 'edge', distro: 'alpha', version: 'c1', buildId: 'c0', withModule: false },
       { kind: 'query', at: 'edge', distro: undefined, version: undefined, buildId: 'c1', withModule: false }
     ]
+  }],
+  // Two contents of one name replace each other in turn, and then both turn out to be builds of their own: both stay.
+  [{
+    trust: false,
+    archive: {},
+    steps: [
+      { kind: 'import', at: 'two', distro: 'beta', content: 'c1', knowsBuild: false, replaces: false },
+      { kind: 'import', at: 'one', distro: 'beta', content: 'c0', knowsBuild: false, replaces: true },
+      { kind: 'import', at: 'two', distro: 'beta', content: 'c1', knowsBuild: true, replaces: true },
+      { kind: 'import', at: 'one', distro: 'beta', content: 'c0', knowsBuild: true, replaces: true },
+      { kind: 'query', at: 'one', distro: 'gamma', version: 'c0', buildId: 'c1', withModule: false }
+    ]
+  }],
+  // The same, and the content that was replaced before its build was known is imported once more.
+  [{
+    trust: false,
+    archive: {},
+    steps: [
+      { kind: 'import', at: 'one', distro: 'beta', content: 'c1', knowsBuild: true, replaces: false },
+      { kind: 'import', at: 'one', distro: 'beta', content: 'c0', knowsBuild: false, replaces: true },
+      { kind: 'import', at: 'one', distro: 'beta', content: 'c0', knowsBuild: true, replaces: false },
+      { kind: 'import', at: 'one', distro: 'beta', content: 'c1', knowsBuild: true, replaces: false },
+      { kind: 'query', at: 'two', distro: 'beta', version: undefined, buildId: undefined, withModule: false },
+      { kind: 'query', at: 'one', distro: 'beta', version: 'c1', buildId: undefined, withModule: false }
+    ]
   }]
 ]
 

@@ -1,4 +1,5 @@
 import { createHook } from 'node:async_hooks'
+import { mkdirSync } from 'node:fs'
 import { mkdir, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -45,6 +46,21 @@ describe('a start with many names', () => {
     expect(first[1]).toBeLessThan(3.5 * first[0])
     for (const [directory, names] of [[few, 600], [many, 1800]] as const) expect(await start(directory, names)).toBeLessThan(100)
   })
+
+  it('of more versions than any list has sees those of the last too, so that a release that two have is not guessed', async () => {
+    const directory = await temporaryFolder()
+    const index = join(directory, 'index')
+    for (let i = 0; i < 4200; i++) mkdirSync(join(index, 'ubuntu', `v${String(i).padStart(4, '0')}`), { recursive: true })
+    for (const distroVersion of ['v0000', 'v4199']) {
+      await mkdir(join(index, 'ubuntu', distroVersion, 'x86_64'))
+      const record = recordOf(release(1), { modules: [] })
+      const moved = { ...record, reference: { ...record.reference, distroVersion } }
+      await writeFile(recordPath(index, moved), serializeRecord(moved))
+    }
+    const opened = await openKernelIndex({ directory })
+    expect(opened.byRelease(release(1)).map(({ reference }) => reference.distroVersion)).toEqual(['v0000', 'v4199'])
+    await opened.close()
+  }, 600_000)
 
   it('takes as many steps for each of 60,000 as for the first, whether they share a release, a content, or nothing', () => {
     const known = recordOf(release(0), { modules: [] })

@@ -25,6 +25,14 @@ describe("a kernel's record on disk", () => {
     expect(parseRecord(serializeRecord(record))).toEqual(record)
   })
 
+  it('of a version that knew only what was replaced, and not when, has it replaced at the time of the row', () => {
+    const record = { ...recordWith([{ ...moduleNamed('xfs'), supersedes: [{ btfSha256: sha256('xfs before'), at: AT }] }]), supersedes: [{ btfSha256: sha256('before'), at: AT }] }
+    const [, body = ''] = /^(.*),"checksum":/.exec(serializeRecord(record)) ?? []
+    const earlier = body.replace(/\{"btfSha256":("[^"]+"),"at":"[^"]+"\}/g, '$1')
+    expect(earlier).toContain(`"supersedes":["${sha256('before')}"]`)
+    expect(parseRecord(`${earlier},"checksum":"${sha256(`${earlier}}`)}"}\n`)).toEqual(record)
+  })
+
   it('is not believed when anything in it was changed', () => {
     const text = serializeRecord(recordWith([moduleNamed('xfs')]))
     for (const [from, to] of [['xfs', 'xfz'], ['5000000', '5000001'], ['"import"', '"upload"']] as const) {
