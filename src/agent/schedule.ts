@@ -30,9 +30,13 @@ const FIRST_WAIT_MS = 500
 /** A token that the service does not take is none for all objects, and may be replaced at any time. */
 export function isAccess ({ code }: AppError): boolean { return code === 'unauthorized' || code === 'forbidden' }
 
+/** The service is fetching the kernel, which is that of all objects. */
+function isFetching ({ code }: AppError): boolean { return code === 'fetching' }
+
 /**
- * What the service cannot do for one object now (it is down, has asked to wait, or does not take the token) it cannot do for the others
- * either: they all wait. What is wrong with one object, or the kernel that nobody knows, is asked about again on its own, ever more rarely.
+ * What the service cannot do for one object now (it is down, has asked to wait, fetches the kernel, or does not take the token) it cannot
+ * do for the others either: they all wait. What is wrong with one object, or the kernel that nobody knows, is asked about again on its own,
+ * ever more rarely.
  */
 export function createSchedule ({ refreshMs, retryMs }: ScheduleOptions): Schedule {
   const due = new Map<string, number>()
@@ -62,7 +66,7 @@ export function createSchedule ({ refreshMs, retryMs }: ScheduleOptions): Schedu
       due.set(name, now + refreshMs * (0.8 + 0.4 * Math.random()))
     },
     failed (name, error, now) {
-      if (isPassing(error) || isAccess(error)) {
+      if (isPassing(error) || isAccess(error) || isFetching(error)) {
         heldTimes++
         const wait = waitAfter(heldTimes, error, { baseMs: Math.min(FIRST_WAIT_MS, retryMs), maxMs: retryMs })
         heldUntil = now + wait

@@ -32,8 +32,8 @@ export function stringAt (bytes: Uint8Array, offset: number): string {
   return decode(bytes, offset, endOfString(bytes, offset))
 }
 
-/** Characters of most names. To read them at once costs less than to add them one by one, or than to call the decoder. */
-const SHORT = 64
+/** Characters of most names, paths and lines of source. To read them at once costs less than to call the decoder. */
+const SHORT = 200
 
 /** From a copy on purpose: browsers' TextDecoder refuses views of shared memory. */
 function decode (bytes: Uint8Array, start: number, end: number): string { return decoder.decode(bytes.slice(start, end)) }

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Asking, LayoutTables } from '../kernels/layout-tables.js'
+import { atMost } from '../store/at-most.js'
 import type { Sha256 } from '../store/sha256.js'
 import { verdictKey } from '../verdict/index.js'
 import type { CheckedObject, KernelContent } from './types.js'
@@ -55,7 +56,7 @@ export function createLayoutKeys ({ tables, maxBytes }: LayoutKeysOptions): Outc
     maxSize: Math.max(1, Math.floor(maxBytes / VECTOR_BYTES)),
     sizeCalculation: vectors => 1 + vectors.size
   })
-  const areAlone = new LRUCache<string, true>({ max: MAX_ALONE })
+  const areAlone = new LRUCache<string, true>(atMost(MAX_ALONE))
 
   /** For each object, of kernels with a table. */
   const findVectors = async (
@@ -106,7 +107,7 @@ function contentText ({ btf, modules, release }: KernelContent, version: boolean
 }
 
 /** Of releases that were asked for, which each object of a check asks for again: to read one takes longer than all else about its row. */
-const verdictTexts = new LRUCache<string, { readonly [readsVersion in 'true' | 'false']?: string }>({ max: 50_000 })
+const verdictTexts = new LRUCache<string, { readonly [readsVersion in 'true' | 'false']?: string }>(atMost(50_000))
 
 function verdictText (release: string, readsVersion: boolean): string {
   const known = verdictTexts.get(release)

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { atMost } from '../store/at-most.js'
 import type { Refusal, RefusalState } from './refusal.js'
 
 /** How long what a source refused is believed, in milliseconds. */
@@ -39,7 +40,7 @@ const PASSING: ReadonlySet<RefusalState> = new Set(['busy', 'failed', 'timeout']
 /** @param clock tells the milliseconds that have passed */
 export function createOutcomes (lifetimes: Partial<OutcomeLifetimes> = {}, clock: { now: () => number } = performance): Outcomes {
   const times = { ...OUTCOME_LIFETIMES, ...lifetimes }
-  const outcomes = new LRUCache<string, Refusal>({ max: MAX_OUTCOMES, ttl: OUTCOME_LIFETIMES.absent, ttlResolution: 0, perf: clock })
+  const outcomes = new LRUCache<string, Refusal>({ ...atMost(MAX_OUTCOMES), ttl: OUTCOME_LIFETIMES.absent, ttlResolution: 0, perf: clock })
 
   const lifetimeOf = ({ state, retryAfterMs }: Refusal): number => {
     if (retryAfterMs !== undefined) return Math.max(retryAfterMs, LEAST_MS)

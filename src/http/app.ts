@@ -1,5 +1,7 @@
 import { createServer } from 'node:http'
-import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import fastify, {
+  LogController, type FastifyBaseLogger, type FastifyInstance, type FastifySchema, type FastifySchemaCompiler
+} from 'fastify'
 import type { Service } from '../service/types.js'
 import { createNotFoundHandler } from './allowed-methods.js'
 import { createCallerCounts } from './caller-counts.js'
@@ -40,7 +42,7 @@ import { COMPONENTS } from './schemas/components.js'
 import { parseQueryString } from './query-string.js'
 import { findExampleKernel } from './shown-document.js'
 import { createUploadBudget } from './upload.js'
-import { toInvalidRequest } from './validation.js'
+import { AJV_OPTIONS, toInvalidRequest } from './validation.js'
 
 /** A request has to arrive within this time, headers and body. */
 const REQUEST_TIMEOUT_MS = 30_000
@@ -58,6 +60,8 @@ const MAX_PARAM_LENGTH = 256
 export interface AppOptions {
   /** Where to log; by default standard output at the configured level. */
   readonly log?: Log
+  /** What makes a validator of a schema; by default one of this app, which begins with each schema anew. */
+  readonly validatorCompiler?: FastifySchemaCompiler<FastifySchema>
   /** Whether held results go the short way. By default they do; a test compares. */
   readonly hasFastPath?: boolean
 }
@@ -66,7 +70,7 @@ export interface AppOptions {
 export async function buildApp (
   service: Service,
   config: Config,
-  { log = createLogger(config.logLevel), hasFastPath = true }: AppOptions = {}
+  { log = createLogger(config.logLevel), validatorCompiler, hasFastPath = true }: AppOptions = {}
 ): Promise<FastifyInstance> {
   const loggerInstance: FastifyBaseLogger = log
   const authenticator = await openAuthenticator(config, (message, facts) => { log.warn(facts, message) })
@@ -101,7 +105,7 @@ export async function buildApp (
     bodyLimit: 1024,
     frameworkErrors: handleError,
     clientErrorHandler: handleClientError,
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', useDefaults: true, verbose: true } },
+    ajv: { customOptions: AJV_OPTIONS },
     schemaErrorFormatter: toInvalidRequest
   })
   const dependencies: Dependencies = { service, config, uploads, addresses }
@@ -110,6 +114,7 @@ export async function buildApp (
   app.setNotFoundHandler(createNotFoundHandler(app))
   // Response schemas are documentation, which tests hold answers to. JSON.stringify loses no member that a schema forgot.
   app.setSerializerCompiler(() => data => JSON.stringify(data))
+  if (validatorCompiler !== undefined) app.setValidatorCompiler(validatorCompiler)
   for (const component of COMPONENTS) app.addSchema(component)
 
   await app.register(connectionsPlugin)

@@ -2,6 +2,9 @@ import type { FastifySchemaValidationError } from 'fastify'
 import { AppError } from '../errors.js'
 import { mustOf } from './schemas/fields.js'
 
+/** How requests are validated. */
+export const AJV_OPTIONS = { removeAdditional: false, coerceTypes: 'array', useDefaults: true, verbose: true } as const
+
 /** How messages call a value, by where it came from. */
 const NOUNS: Readonly<Record<string, string>> = { querystring: 'query parameter', params: 'part of the address', form: 'part' }
 

@@ -3,6 +3,7 @@ import type { TypeName } from '../c-types/named-types.js'
 import type { Places } from '../c-types/places.js'
 import { AppError } from '../errors.js'
 import type { LayoutTables } from '../kernels/layout-tables.js'
+import { atMost } from '../store/at-most.js'
 import type { SharedBtf } from '../store/btf-memory.js'
 import type { Sha256 } from '../store/sha256.js'
 import type { WorkerPool } from '../workers/pool.js'
@@ -51,8 +52,8 @@ const MAX_LAYOUTS = 100_000
 const TYPE_MISSING: Places = { state: 'type_missing', places: [] }
 
 export function createPlaceReader ({ tables, pool, glance, loadPast, concurrency }: PlaceReaderOptions): PlaceReader {
-  const known = new LRUCache<string, Places>({ max: MAX_KNOWN })
-  const layouts = new LRUCache<string, string>({ max: MAX_LAYOUTS })
+  const known = new LRUCache<string, Places>(atMost(MAX_KNOWN))
+  const layouts = new LRUCache<string, string>(atMost(MAX_LAYOUTS))
 
   /** By BTF a text for how it lays out the types of a name; none for BTF that cannot be compared. */
   const layoutsOf = async (name: string, btfs: readonly Sha256[], signal: AbortSignal): Promise<ReadonlyMap<Sha256, string>> => {

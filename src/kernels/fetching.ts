@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { AppError } from '../errors.js'
+import { atMost } from '../store/at-most.js'
 import type { KernelIndex } from './kernel-index.js'
 import type { KernelRecord } from './kernel-record.js'
 import { isSameBuild, type WantedBuild } from './matches.js'
@@ -78,7 +79,7 @@ const FORWARDED_MS = 60_000
 export function createFetching (options: FetchingOptions): Fetching {
   const { sources, index, btfs, self, trustUploads, warn, settings, jobs, onKept = () => {} } = options
   const staleMs = settings.staleMs ?? STALE_MS
-  const complete = new LRUCache<string, true>({ max: MAX_COMPLETE, ttl: staleMs })
+  const complete = new LRUCache<string, true>({ ...atMost(MAX_COMPLETE), ttl: staleMs })
   const shares = createFairShare(SHARES)
   const askings = createJointWork<readonly AskedSource[]>(shares)
   /** Another service gets kernels all the time: what it listed is all that it has only for a while. */

@@ -1,6 +1,7 @@
 import { unlink } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { LRUCache } from 'lru-cache'
+import { atMost } from '../store/at-most.js'
 import { writeDurably } from '../store/atomic-file.js'
 import type { DiskState } from '../store/disk-state.js'
 import { isAbsence, storageUnreadable } from '../store/read-failure.js'
@@ -118,7 +119,7 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
   /** What was removed because its content is gone: not to be learned again at once from a tier that still has its name. */
   const lost = new LRUCache<string, true>({ max: 1000, ttl: LOST_MS })
   /** When the tier behind told all that it has of a query, by performance.now(). */
-  const askedAt = new LRUCache<string, number>({ max: MAX_ASKED })
+  const askedAt = new LRUCache<string, number>(atMost(MAX_ASKED))
   let scannedAt = -Infinity
   let writeFailures = 0
 

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { rootCertificates } from 'node:tls'
+import * as tls from 'node:tls'
 import { AppError } from '../errors.js'
 
 /** How the network is reached: through which proxies, and by whose word the other end is believed. */
@@ -44,8 +44,16 @@ export function shownProxy (proxy: string): string {
  */
 export function nodeAuthorities (env: Readonly<Record<string, string | undefined>> = process.env): string[] {
   const extra = env['NODE_EXTRA_CA_CERTS']
-  return [...rootCertificates, ...(extra === undefined || extra === '' ? [] : readCertificates('NODE_EXTRA_CA_CERTS', extra))]
+  return [...ownAuthorities(), ...(extra === undefined || extra === '' ? [] : readCertificates('NODE_EXTRA_CA_CERTS', extra))]
 }
+
+/** Node's list, and the system's where Node was told to believe that (--use-system-ca), which only its later versions tell. */
+function ownAuthorities (): readonly string[] {
+  const list: unknown = 'getCACertificates' in tls ? tls.getCACertificates : undefined
+  return isLister(list) ? list('default') : tls.rootCertificates
+}
+
+function isLister (value: unknown): value is (type: 'default') => readonly string[] { return typeof value === 'function' }
 
 /**
  * The certificates of a PEM file.

@@ -28,4 +28,15 @@ export async function engineBuild (root = join(import.meta.dirname, '..')): Prom
   return `${ENGINE.version} ${digest.digest('hex').slice(0, 32)}`
 }
 
+/** Of the code that this process runs, read once: files that are replaced while it runs are not what it runs. */
+export function ownEngineBuild (): Promise<string> {
+  own ??= engineBuild().catch((error: unknown) => {
+    own = undefined
+    throw error
+  })
+  return own
+}
+
+let own: Promise<string> | undefined
+
 const IS_CODE = /(?<!\.d)\.[jt]s$/

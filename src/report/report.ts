@@ -12,7 +12,7 @@ import { createJsonBudget, encode, jsonList, type JsonBudget } from './budget.js
 import { groupRecords, type Entry, type EntryText, type Explain } from './entries.js'
 import { holders, programsOf, type HoldersOf } from './programs.js'
 import { createNewNames } from './reasons/names-in-use.js'
-import type { BrokenField } from './reasons/fields.js'
+import type { BrokenField } from './reasons/broken-field.js'
 import { storedTypes } from './reasons/own-types.js'
 import { explainRecord } from './reasons/explain.js'
 import type { Explanation, ModulesWith } from './reasons/reason.js'

@@ -33,7 +33,7 @@ import { createObjects } from '../relocation/objects.js'
 import { createRelocations } from '../relocation/relocations.js'
 import type { ServiceHooks, ServiceSettings, Warn } from '../settings/service-options.js'
 import { createKeptResults } from '../relocation/kept-results.js'
-import { engineBuild } from '../relocation/engine-build.js'
+import { ownEngineBuild } from '../relocation/engine-build.js'
 import { openSigner } from '../relocation/signing.js'
 import { openPackages } from '../packages/open-packages.js'
 import { createSources } from '../kernels/sources/create-sources.js'
@@ -146,7 +146,7 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
     })
 
   const open = async () => {
-    const building = engineBuild().catch((error: unknown) => {
+    const building = ownEngineBuild().catch((error: unknown) => {
       warn('The code of the engine cannot be read; results that were kept are made anew.', { error: String(error) })
       return randomUUID()
     })

@@ -27,7 +27,7 @@ export const NETWORK_SETTINGS = {
   }),
   caFile: optional('CORELO_CA_FILE', TEXT, {
     meaning: "File of certificates (PEM) of authorities to trust, such as a company's own, " +
-      "besides Node's and those of NODE_EXTRA_CA_CERTS."
+      "besides Node's, those of NODE_EXTRA_CA_CERTS, and the system's where NODE_OPTIONS has --use-system-ca (Node 22.15 and later)."
   })
 }
 

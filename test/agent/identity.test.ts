@@ -69,6 +69,39 @@ describe('a node', () => {
     expect([field('kernel_release'), field('kernel_build_id')]).toEqual(['6.1.0-sample', BUILD_ID])
   })
 
+  /** Kernels of one content under two names, of which the second is known by its build-id. */
+  const withBuildId = async (known: string): Promise<Service> => {
+    const other = await startService(cleanup)
+    const put = await fetch(`${other.url}/kernels/${known}/btf?kernel_build_id=${BUILD_ID}`, { method: 'PUT', body: readFileSync(SAMPLE), headers: { 'content-type': 'application/octet-stream' } })
+    expect(put.status).toBe(201)
+    return other
+  }
+  const nodeWithNotes = (): Node => {
+    const node = createNode(cleanup)
+    writeFileSync(join(node.out, '../notes'), NOTES)
+    return { ...node, settings: { ...node.settings, CORELO_AGENT_KERNEL_NOTES: join(node.out, '../notes') } }
+  }
+
+  it('without BTF whose os-release is that of the container is given the right kernel by its build-id', async () => {
+    const known = `ubuntu/24.04/${REFERENCE.split('/')[2]}/6.8.0-31-generic`
+    const other = await withBuildId(known)
+    const node = nodeWithNotes()
+    writeFileSync(join(hostOf(node), 'etc/os-release'), 'ID=rocky\nVERSION_ID="9.4"\nID_LIKE="rhel centos fedora"\n')
+    const run = await runOnce(node, other.url, { CORELO_AGENT_KEYS: other.keys, CORELO_AGENT_KERNEL_RELEASE: '6.8.0-31-generic' })
+    expect(run.code, JSON.stringify(run.lines)).toBe(0)
+    expect(JSON.parse(readFileSync(join(node.out, 'exec.report.json'), 'utf8'))).toMatchObject({ kernel: { reference: known, build_id: BUILD_ID } })
+  })
+
+  it('without BTF whose name is that of another kernel than its build-id is refused, with both', async () => {
+    const known = REFERENCE.replace('sample/1', 'other/2')
+    const other = await withBuildId(known)
+    const node = nodeWithNotes()
+    const run = await runOnce(node, other.url, { CORELO_AGENT_KEYS: other.keys })
+    expect(run.code).not.toBe(0)
+    expect(run.lines).toContainEqual(expect.objectContaining({ object: 'exec', code: 'kernel_ambiguous', msg: expect.stringContaining(`The build-id ${BUILD_ID} is that of ${known}, and not of ${REFERENCE}`) }))
+    expect(existsSync(join(node.out, 'exec.bpf.o'))).toBe(false)
+  })
+
   it('is not given an object that was relocated before, which is told apart from one without a signature', async () => {
     const node = createNode(cleanup)
     expect((await runOnce(node, service.url, { CORELO_AGENT_KEYS: service.keys })).code).toBe(0)

@@ -32,6 +32,21 @@ describe('corelo agent --once, on a node without BTF', () => {
     expect(summary(run)).toMatchObject({ result: 'fine', objects: 2, current: 2 })
   })
 
+  it('waits by itself while the service fetches the kernel, as long as it may', async () => {
+    const proxy = await startProxy(cleanup, service.url)
+    let asked = 0
+    const problem = { code: 'fetching', detail: 'It is being fetched.', progress: { phase: 'package', bytes: 1, total: 2 } }
+    const headers = { 'retry-after': '1', 'content-type': 'application/problem+json' }
+    const ask = async (times: number, waitMs: string): Promise<AgentRun> => {
+      asked = 0
+      proxy.tampering = { answer: answer => ++asked <= times ? { status: 503, headers, body: Buffer.from(JSON.stringify(problem)) } : answer }
+      return await runOnce(createNode(cleanup), proxy.url, { CORELO_AGENT_KEYS: service.keys, CORELO_AGENT_WAIT_MS: waitMs })
+    }
+    expect(await ask(2, '600000')).toMatchObject({ code: 0, lines: expect.arrayContaining([expect.objectContaining({ code: 'fetching' })]) })
+    expect(asked).toBeGreaterThanOrEqual(3)
+    expect(summary(await ask(Infinity, '0'))).toMatchObject({ result: 'cannot_tell' })
+  })
+
   it('sends an object only to a service that lacks it, and fetches a result once', async () => {
     const own = await startService(cleanup)
     const proxy = await startProxy(cleanup, own.url)

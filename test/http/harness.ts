@@ -5,6 +5,7 @@ import { readConfig, type Config } from '../../src/http/config.js'
 import { createLogger } from '../../src/http/log.js'
 import type { Service } from '../../src/service/types.js'
 import { createFakeService, type FakeService } from '../support/fake-service.js'
+import { sharedValidators } from '../support/validators.js'
 
 export interface Harness<S extends Service = FakeService> {
   readonly app: FastifyInstance
@@ -34,7 +35,7 @@ export async function launch<S extends Service> (service: S, settings: Partial<C
   const config = { ...readConfig({ CORELO_BTFHUB_URL: '', CORELO_MAX_DELAY_MS: '0' }), ...settings }
   const logged: Array<Record<string, unknown>> = []
   const log = createLogger('trace', { write: line => { logged.push(JSON.parse(line)) } })
-  const app = await buildApp(service, config, { log, ...options })
+  const app = await buildApp(service, config, { log, validatorCompiler: await sharedValidators(), ...options })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   return { app, service, config, logged, url, request: async (path, init) => await fetch(`${url}${path}`, init) }
 }

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ERRORS } from '../../src/errors.js'
 import { sha256 } from '../../src/store/sha256.js'
+import { anyCharacter } from '../support/any-character.js'
 import { createFakeService, FAKE_BTF, FAKE_KERNEL } from '../support/fake-service.js'
 import { launch, type Harness } from './harness.js'
 
@@ -31,13 +32,13 @@ async function checkAnswer (response: Response): Promise<void> {
 }
 
 const odd = fc.oneof(
-  fc.string({ unit: 'binary' }),
+  fc.string({ unit: anyCharacter }),
   fc.constantFrom('', ' ', ',', 'a,b', '../..', '%00', sha256('x'), sha256(OBJECT), sha256(FAKE_BTF), FAKE_KERNEL, '5.4.0-42-generic', 'fail', 'poison', 'x86_64', 'sha256:', '__proto__', 'a'.repeat(300))
 )
 const names = fc.oneof(
   fc.constantFrom('object', 'kernel_release', 'arch', 'distro', 'distro_version', 'kernel_version', 'btf_sha256', 'btf', 'modules', 'on_unresolved'),
   fc.constantFrom('release', 'limit', 'cursor', '__proto__', 'constructor', 'toString', ''),
-  fc.string({ unit: 'binary', maxLength: 8 })
+  fc.string({ unit: anyCharacter, maxLength: 8 })
 )
 
 describe('hostile requests are answered without a failure of ours', () => {

@@ -8,7 +8,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { beforeAll, beforeEach, expect, it } from 'vitest'
 import { cleanUpAfterAll, createNode, REFERENCE, runOnce, startService, temporaryFolder, type Service } from '../agent/support.js'
-import { coreloText, EXEC } from '../cli/corelo.js'
+import { coreloText, EXEC, SAMPLE } from '../cli/corelo.js'
 import { makeAuthority, type PrivateAuthority } from '../support/certificates.js'
 import { describeLab, NEEDS } from '../support/lab.js'
 
@@ -194,6 +194,23 @@ describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.to
     const listed = await coreloText(['btf', 'list', '--server', front.url], env)
     expect([shown.code, listed.code], `${shown.stderr}${listed.stderr}`).toEqual([0, 0])
     expect(asked(front).length).toBeGreaterThanOrEqual(after + 2)
+  })
+
+  it.each([
+    ['checks with', ['check', EXEC, '--kernels', REFERENCE], 0],
+    ['imports into', ['btf', 'import', SAMPLE, '--release', '6.1.0-sample', '--arch', 'x86_64', '--distro', 'sample', '--distro-version', '2'], 0],
+    ['asks what is offered of', ['btf', 'sync', REFERENCE], 3]
+  ])('the command %s the service through the proxy', async (_what, args, code) => {
+    const run = await coreloText([...args, '--server', front.url], env)
+    expect(run.code, run.stderr).toBe(code)
+    expect(asked(front)[0]).toContain('CONNECT')
+  })
+
+  it('a service has the listing of its archive through the proxy', async () => {
+    const archive = await listen((_, response) => { response.end('debian/12/x86_64/6.1.0-1-amd64.btf.tar.xz\n') })
+    const listing = await startService(cleanup, { hasSample: false, settings: { ...env, CORELO_BTFHUB_URL: archive.url, CORELO_CATALOG: `${archive.url}/list.txt` } })
+    await expect.poll(async () => await (await fetch(`${listing.url}/kernels?offered=true`)).text(), { timeout: 60_000 }).toContain('6.1.0-1-amd64')
+    expect(asked(archive)[0]).toContain('CONNECT')
   })
 
   it('the command asks package repositories through the proxy', async () => {

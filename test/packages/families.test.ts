@@ -27,7 +27,7 @@ const DEBS = [
 const SOURCES: Readonly<Record<string, string | undefined>> = { armbian: 'linux-6.12.19' }
 
 const RPMS = [
-  ['fedora/41', 'kernel-core', '6.11.4-301.fc41', '6.11.4-301.fc41.x86_64', 'lib/modules/', 'xz', 'w1.zstdio', 'index'],
+  ['fedora/41', 'kernel-core', '6.11.4-301.fc41', '6.11.4-301.fc41.x86_64', 'lib/modules/', 'zst', 'w1.zstdio', 'index'],
   ['rocky/10', 'kernel-core', '6.12.0-55.9.1.el10_0', '6.12.0-55.9.1.el10_0.x86_64', 'lib/modules/', 'xz', 'w1.zstdio', 'index'],
   ['ol/8', 'kernel-uek', '5.4.17-2136.330.7.1.el8uek', '5.4.17-2136.330.7.1.el8uek.x86_64', 'boot/vmlinuz-', 'gz', 'w1.xzdio', 'package'],
   ['rocky/9', 'kernel-core', '5.14.0-503.14.1.el9_5', '5.14.0-503.14.1.el9_5.x86_64', 'lib/modules/', 'gz', 'w1.zstdio', 'index'],

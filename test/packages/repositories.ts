@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createReadStream, existsSync, statSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
@@ -64,8 +65,22 @@ export function publishRpms (
   folder: string, key: TestKey | undefined, { packing = 'gz', revision }: { readonly packing?: string, readonly revision?: number } = {}
 ): void {
   const ofRevision = revision === undefined ? [] : ['--revision', String(revision)]
-  execFileSync('createrepo_c', ['--quiet', '--general-compress-type', packing, ...ofRevision, folder], { stdio: 'ignore' })
+  execFileSync('createrepo_c', ['--quiet', '--general-compress-type', packing === 'zst' ? 'gz' : packing, ...ofRevision, folder], { stdio: 'ignore' })
+  if (packing === 'zst') packWithZstd(join(folder, 'repodata'))
   if (key !== undefined) gpg(key.home, ['--detach-sign', '--armor', '--output', join(folder, 'repodata/repomd.xml.asc'), join(folder, 'repodata/repomd.xml')])
+}
+
+/** Debian's createrepo_c knows no zstd: the primary index is packed again as Fedora's is, and named so in repomd.xml. */
+function packWithZstd (repodata: string): void {
+  const path = join(repodata, 'repomd.xml')
+  const repomd = readFileSync(path, 'utf8')
+  const [, checksum = '', name = ''] = /<data type="primary">\s*<checksum type="sha256">(\w+)<[\s\S]*?<location href="repodata\/([^"]+)\.gz"/.exec(repomd) ?? []
+  const packed = execFileSync('/bin/sh', ['-c', 'gzip -dc "$0" | zstd -qc', join(repodata, `${name}.gz`)], { maxBuffer: 64 * 1024 * 1024 })
+  const hash = createHash('sha256').update(packed).digest('hex')
+  const plain = name.replace(checksum, hash)
+  writeFileSync(join(repodata, `${plain}.zst`), packed)
+  rmSync(join(repodata, `${name}.gz`))
+  writeFileSync(path, repomd.replace(checksum, hash).replace(`${name}.gz`, `${plain}.zst`))
 }
 
 /** Signs packages themselves, with rpmsign. */

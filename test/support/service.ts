@@ -9,6 +9,7 @@ import { buildApp } from '../../src/http/app.js'
 import { readConfig, toServiceSettings } from '../../src/http/config.js'
 import { createLogger } from '../../src/http/log.js'
 import { createService } from '../../src/service/service.js'
+import { sharedValidators } from './validators.js'
 import { startWarmThreads } from './warm-threads.js'
 
 export type { ServiceProcess } from '../../scripts/service.mjs'
@@ -22,7 +23,7 @@ export interface ListeningService {
 export async function startListening (settings: Settings): Promise<ListeningService> {
   const config = readConfig({ ...TEST_SETTINGS, ...settings })
   const service = createService(toServiceSettings(config), { startThreads: startWarmThreads })
-  const app = await buildApp(service, config, { log: createLogger('silent') })
+  const app = await buildApp(service, config, { log: createLogger('silent'), validatorCompiler: await sharedValidators() })
   await app.listen({ host: config.host, port: config.port })
   await service.ready()
   const close = async (): Promise<void> => {

@@ -1,7 +1,6 @@
 import { AppError } from '../../errors.js'
 import { isSegment, parseReference } from '../../identity/reference.js'
 import { isSha256, type Sha256 } from '../../store/sha256.js'
-import { isFields } from '../../wire/guards.js'
 
 /** The first member of every bundle. */
 export const MANIFEST_NAME = 'corelo-bundle.json'
@@ -59,6 +58,10 @@ export function parseManifest (text: string): Manifest {
   }
   return { created, engine, kernels, results }
 }
+
+type Fields = Readonly<Record<string, unknown>>
+
+function isFields (value: unknown): value is Fields { return typeof value === 'object' && value !== null }
 
 function isList<T> (value: unknown, isItem: (item: unknown) => item is T): value is T[] {
   return Array.isArray(value) && value.length <= MAX_ENTRIES && value.every(isItem)

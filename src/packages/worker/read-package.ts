@@ -12,7 +12,7 @@ import { ownPages } from '../../formats/own-pages.js'
 import { collectGarbage } from '../../workers/collect.js'
 import type { ExtractedKernel, ExtractedModules, KernelTask, ModulesTask } from './protocol.js'
 
-/** BTF of all modules of a kernel. Debian's have 30 MB. */
+/** BTF of all modules of a kernel. Debian's have up to 73 MB. */
 const MOST_MODULE_BYTES = 256 * 1024 * 1024
 
 /** The files of a package as it arrives; what it says of itself is proven by the index already, or by its own signature. */

@@ -3,7 +3,7 @@ import type { Target } from '../../core/candidates.js'
 import type { BpfObject } from '../../core/object.js'
 import type { RecordOutcome } from '../../core/outcome.js'
 import type { Work } from '../../btf/work.js'
-import type { BrokenField } from './fields.js'
+import type { BrokenField } from './broken-field.js'
 import type { NewNames } from './names-in-use.js'
 import type { Explanation, ModulesWith } from './reason.js'
 

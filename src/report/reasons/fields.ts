@@ -3,16 +3,16 @@ import { arrayLength, isComposite, kindOf, memberType, type TypeId } from '../..
 import { strip } from '../../btf/resolve.js'
 import { shownName, shownText } from '../../btf/shown-text.js'
 import { fieldsAreCompatible } from '../../core/compat.js'
-import { describeAccess, describeType } from '../../core/describe.js'
-import { CoreReloKind } from '../../core/kinds.js'
-import { matchSpec, type Candidate } from '../../core/match-spec.js'
-import type { Accessor, Spec } from '../../core/spec.js'
+import { describeAccess } from '../../core/describe.js'
+import type { Candidate } from '../../core/match-spec.js'
+import type { Spec } from '../../core/spec.js'
 import { declaration, isScalar, memberDeclaration, sizedMember } from '../c-text.js'
-import { newWork, tryWithin, type Work } from '../../btf/work.js'
+import { newWork, tryWithin } from '../../btf/work.js'
+import { endOf, firstSteps, type BrokenField } from './broken-field.js'
 import type { ReasonContext } from './context.js'
 import { keepSearches } from './kept-searches.js'
 import { nearNames } from '../../members/near.js'
-import { findMember, findNested, findPath, membersOf, pathText, type NamedMember, type Path } from '../../members/paths.js'
+import { findNested, findPath, membersOf, pathText, type NamedMember, type Path } from '../../members/paths.js'
 import { listed, type Explanation } from './reason.js'
 import { otherNamesOf } from '../../members/renames.js'
 import { guardField, readElsewhere } from './snippets.js'
@@ -21,36 +21,6 @@ import { guardField, readElsewhere } from './snippets.js'
 const NESTED_STEPS = 3000
 /** Ways to a field that are shown. */
 const MAX_PATHS = 3
-
-/** Where an access breaks off in a type of the kernel. */
-export interface BrokenField {
-  /** Index of the first accessor that the type does not have. */
-  readonly failing: number
-  /** The type of the kernel that the step is looked up in; unstripped. */
-  readonly owner: TypeId
-  /** Of the member that is looked up; undefined for an index. */
-  readonly name: string | undefined
-  /** The kernel's member of that name, which is of another type. */
-  readonly there: NamedMember | undefined
-  /** The struct or union that the step is looked up in, in the object's words; empty for an index. */
-  readonly parent: string
-}
-
-/** Where the access breaks off, for a type of the kernel that does not have it. */
-export function breakOf (local: Spec, candidate: Candidate, work: Work): BrokenField {
-  let failing = 0
-  let whole: Spec | undefined
-  for (; failing < local.accessors.length - 1; failing++) {
-    const found = matchSpec(firstSteps(local, failing + 1), candidate, work)
-    if (found === undefined) break
-    whole = found
-  }
-  const owner = whole === undefined ? candidate.id : endOf(whole)
-  const offset = local.accessors[failing]?.name
-  if (offset === undefined) return { failing, owner, name: undefined, there: undefined, parent: '' }
-  const name = shownText(local.btf, offset)
-  return { failing, owner, name, there: memberOf(candidate.btf, owner, name, work), parent: parentTypeOf(local, failing, work) }
-}
 
 /** The kernel has the type, and not the field: what is there instead. */
 export function explainField (local: Spec, candidate: Candidate, broken: BrokenField, context: ReasonContext): Explanation {
@@ -110,8 +80,6 @@ function findElsewhere (
   if (nested.length > 0) return { paths: nested.slice(0, MAX_PATHS), isMoved: true }
   return { paths: nearMembers(btf, owner, name, work), isMoved: false }
 }
-
-const memberOf = keepSearches(findMember)
 
 /** Where the kernel's history says that the field is in other kernels. */
 const usualPaths = keepSearches<readonly Path[]>((btf, owner, path, work) =>
@@ -183,34 +151,10 @@ function sizedEnd (spec: Spec): string {
   return last.name === undefined ? declaration(spec.btf, last.typeId) : sizedMember(spec.btf, last.typeId, last.index)
 }
 
-/** The access up to a step, for whether the kernel has that much. */
-function firstSteps (local: Spec, count: number): Spec {
-  return { ...local, kind: CoreReloKind.FIELD_EXISTS, accessors: local.accessors.slice(0, count) }
-}
-
 /** The named steps after one, as C appends them; empty where an index is among them. */
 function restOf (local: Spec, failing: number): string {
   const rest = local.accessors.slice(failing + 1)
   return rest.some(({ name }) => name === undefined) ? '' : rest.map(({ name }) => `.${shownText(local.btf, name ?? 0)}`).join('')
-}
-
-/** The type that an access ends in; unstripped. */
-function endOf (spec: Spec): TypeId {
-  const last = spec.accessors.at(-1)
-  if (last === undefined) return spec.rootId
-  return endOfStep(spec, last)
-}
-
-function endOfStep (spec: Spec, last: Accessor): TypeId {
-  return last.name === undefined ? last.typeId : memberType(spec.btf, last.typeId, last.index)
-}
-
-/** The composite that the step is looked up in, in the object's words; one without a name is told by the root that it is nested in. */
-function parentTypeOf (local: Spec, step: number, work: Work): string {
-  const id = strip(local.btf, endOf(firstSteps(local, step)), work)
-  return shownName(local.btf, id) === ''
-    ? `a nested type of ${describeType(local.btf, local.rootId, true)}`
-    : describeType(local.btf, id, true)
 }
 
 function elements (count: number): string { return count === 1 ? '1 element' : `${count} elements` }

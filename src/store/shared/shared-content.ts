@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { atMost } from '../at-most.js'
 import type { ContentKind } from '../stored-kinds.js'
 import { hexOf, type Sha256 } from '../sha256.js'
 import { createSingleFlight } from '../single-flight.js'
@@ -37,7 +38,7 @@ const MAX_CONFIRMED = 100_000
 export function createSharedContent ({ bucket, maxBytes, onWarning: warn }: SharedContentOptions): SharedContent {
   const reads = createSingleFlight<Uint8Array<SharedArrayBuffer> | undefined>()
   const offers = createSingleFlight<Placed>()
-  const confirmed = new LRUCache<string, true>({ max: MAX_CONFIRMED })
+  const confirmed = new LRUCache<string, true>(atMost(MAX_CONFIRMED))
 
   const readContent = async (kind: ContentKind, hash: Sha256): Promise<Uint8Array<SharedArrayBuffer> | undefined> => {
     const key = contentKey(kind, hash)

@@ -39,6 +39,15 @@ describe('the schedule of an agent', () => {
     expect(schedule.isDue('b', 5000)).toBe(true)
   })
 
+  it('asks for nothing while the service fetches the kernel, which all objects need', () => {
+    const schedule = begin()
+    const fetching = toError({ server: 'http://service', status: 503, contentType: 'application/problem+json', retryAfter: '3', body: Buffer.from('{"code":"fetching","detail":"It is being fetched."}') })
+    expect(schedule.failed('a', fetching, 0)).toBeGreaterThanOrEqual(3000)
+    expect([schedule.isHeldUp, schedule.isDue('b', 2999)]).toEqual([true, false])
+    schedule.settled('a', 6000)
+    expect([schedule.isHeldUp, schedule.isDue('b', 6000)]).toEqual([false, true])
+  })
+
   it('asks about the other objects while one waits for its kernel to become known', () => {
     const schedule = begin()
     for (let i = 0; i < 30; i++) expect(schedule.failed('a', unknown(), 0)).toBeLessThanOrEqual(10_000)
