@@ -1,4 +1,6 @@
-import { IMPORT_SOURCE, LOCAL_SOURCE, UPLOAD_SOURCE, type Build, type KernelRecord, type ModuleRecord, type Replacement } from './kernel-record.js'
+import {
+  IMPORT_SOURCE, LOCAL_SOURCE, UPLOAD_SOURCE, type Build, type KernelRecord, type ModuleRecord, type Replacement
+} from './kernel-record.js'
 import type { Sha256 } from '../store/sha256.js'
 
 /** Most builds that one content is known for. A content that more builds share is rare: any change of a type is another content. */

@@ -53,7 +53,8 @@ async function lab () {
 describe('a flood of kernels that nobody has, from one caller', () => {
   it('has three of them asked for at a time and few waiting, the rest refused, and a kernel of another caller asked for at once', async () => {
     const { asked, refusals, obtain, answer } = await lab()
-    for (let i = 0; i < 50; i++) void obtain(`fake-${i}`, 'flood')
+    const flood: unknown[] = []
+    for (let i = 0; i < 50; i++) flood.push(obtain(`fake-${i}`, 'flood'))
     await expect.poll(() => refusals).toEqual(Array.from({ length: 50 - 3 - 29 }, () => 'rate_limited'))
     expect(asked).toEqual(['fake-0', 'fake-1', 'fake-2'])
     const real = obtain('real', 'node')
@@ -65,7 +66,8 @@ describe('a flood of kernels that nobody has, from one caller', () => {
 
   it('does not keep others waiting for a kernel that it names too', async () => {
     const { asked, refusals, obtain, answer } = await lab()
-    for (let i = 0; i < 10; i++) void obtain(`fake-${i}`, 'flood')
+    const flood: unknown[] = []
+    for (let i = 0; i < 10; i++) flood.push(obtain(`fake-${i}`, 'flood'))
     const both = [obtain('real', 'flood')]
     expect(asked).not.toContain('real')
     both.push(obtain('real', 'node'))
@@ -84,10 +86,11 @@ describe('a flood of kernels that nobody has, from one caller', () => {
 describe('a kernel that a thousand callers want', () => {
   it('is asked for once, and leaves room in the queue for other kernels while all that may be asked for is', async () => {
     const { asked, refusals, obtain, answer } = await lab()
-    for (let i = 0; i < 12; i++) void obtain(`other-${i}`, `caller-${i}`)
+    const flood: unknown[] = []
+    for (let i = 0; i < 12; i++) flood.push(obtain(`other-${i}`, `caller-${i}`))
     await expect.poll(() => asked).toHaveLength(12)
     const waiting = Array.from({ length: 1000 }, (_, i) => obtain('wanted', `node-${i}`))
-    for (let i = 0; i < 500; i++) void obtain(`more-${i}`, `another-${i}`)
+    for (let i = 0; i < 500; i++) flood.push(obtain(`more-${i}`, `another-${i}`))
     answer('other-0')
     await expect.poll(() => asked).toContain('wanted')
     answer('wanted')
@@ -100,8 +103,9 @@ describe('a kernel that a thousand callers want', () => {
 describe('a flood of modules that no kernel has, from one caller', () => {
   it('has three of them asked for at a time, and the module of another caller at once', async () => {
     const { index, asked, refusals, obtainModule, answer } = await lab()
+    const flood: unknown[] = []
     await index.put(recordOf(UBUNTU.release, { btfSha256: hashOf('vmlinux'), source: 'slow', modules: [] }))
-    for (let i = 0; i < 50; i++) void obtainModule(`fake_${i}`, 'flood')
+    for (let i = 0; i < 50; i++) flood.push(obtainModule(`fake_${i}`, 'flood'))
     await expect.poll(() => refusals).toHaveLength(50 - 3 - 29)
     await expect.poll(() => asked).toHaveLength(3)
     const found = obtainModule('real', 'node')
