@@ -2,8 +2,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { Agent, request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import { bpftoolMs } from './bpftool.mjs'
-import { FLEET_PATTERN, fillFleet } from './fleet-folder.mjs'
+import { anew, check } from './check-client.mjs'
+import { fillFleet } from './fleet-folder.mjs'
 import { labObjects } from './lab.mjs'
 import { cpuMsOf, residentBytes, startMeasured } from './servers.mjs'
 import { median } from './statistics.mjs'
@@ -84,11 +86,9 @@ async function besideLoad (cache, kernels, kernel, objects, { windows, seconds }
   for (let window = 0; window < windows; window++) {
     await loopDelayMs(service.url)
     alone.push({ ...await load(service.url, kernel, objects[0], seconds), delay: await loopDelayMs(service.url) })
-    const leaving = new AbortController()
-    const running = keepChecking(service.url, objects, leaving.signal)
+    const checks = keepChecking(service.url, objects)
     beside.push({ ...await load(service.url, kernel, objects[0], seconds), delay: await loopDelayMs(service.url) })
-    leaving.abort()
-    await running
+    await checks.stop()
   }
   await service.stop()
   const middle = (runs, name) => median(runs.map(run => run[name]))
@@ -111,33 +111,16 @@ async function loopDelayMs (address) {
   return 1000 * Number(/^nodejs_eventloop_lag_p99_seconds (.*)$/m.exec(text)?.[1])
 }
 
-/** Checks, each of objects that no check has had before, so that nothing of it is known. */
-async function keepChecking (address, objects, signal) {
-  for (let serial = 0; !signal.aborted; serial++) {
-    await check(address, objects, { serial, signal }).catch(error => { if (!signal.aborted) throw error })
+/** Checks, each of objects that no check has had before. A thread of its own reads the answers: this one measures the load alone. */
+function keepChecking (address, files) {
+  const thread = new Worker(new URL('keep-checking.mjs', import.meta.url), { workerData: { address, files } })
+  const ended = new Promise((resolve, reject) => { thread.once('error', reject).once('exit', resolve) })
+  return {
+    async stop () {
+      thread.postMessage('stop')
+      await ended
+    }
   }
-}
-
-/** Rows of one object as they come; of several objects in groups, since an answer has its limit. */
-async function check (address, files, { serial, signal } = {}) {
-  const form = new FormData()
-  for (const file of files) form.append('object', new Blob([anew(readFileSync(file), serial)]), basename(file))
-  form.append('kernels', FLEET_PATTERN)
-  if (files.length > 1) form.append('group', 'outcome')
-  const response = await fetch(`${address}/check`, {
-    method: 'POST', body: form, headers: { accept: 'application/x-ndjson' }, ...(signal === undefined ? {} : { signal })
-  })
-  const lines = (await response.text()).trim().split('\n')
-  const { summary } = JSON.parse(lines.at(-1))
-  if (response.status !== 200 || summary.rows !== summary.kernels * files.length) {
-    throw new Error(`the check answered ${response.status} with ${lines.length} lines`)
-  }
-  return summary
-}
-
-/** The same object under another hash. */
-function anew (object, serial) {
-  return serial === undefined ? object : Buffer.concat([object, Buffer.from(`${serial} ${process.hrtime.bigint()}`)])
 }
 
 async function timed (service, work) {
