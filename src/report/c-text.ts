@@ -1,6 +1,6 @@
 import { BtfKind } from '../btf/constants.js'
 import {
-  arrayElement, arrayLength, isComposite, isEnum, kindOf, memberBitfieldSize, memberBitOffset, memberNameOffset, memberType, paramType,
+  arrayElement, arrayLength, isComposite, isEnum, kindOf, memberBitfieldSize, memberNameOffset, memberType, paramType,
   referencedType, vlenOf, type Btf, type TypeId
 } from '../btf/btf.js'
 import { resolveSize } from '../btf/resolve.js'
@@ -63,10 +63,14 @@ export function memberDeclaration (btf: Btf, composite: TypeId, index: number): 
   return width === 0 ? text : `${text}:${width}`
 }
 
-/** A member with its size: `unsigned short sk_protocol (2 bytes)`, `unsigned int sk_protocol:8 (a bitfield)`. */
-export function sizedMember (btf: Btf, composite: TypeId, index: number): string {
+/**
+ * A member with its size, or its place: `unsigned short sk_protocol (2 bytes)`, `unsigned int sk_protocol:8 (a bitfield at bit 4296)`.
+ *
+ * @param bit where the member is in what the reader sees as its struct, which may have it through anonymous ones
+ */
+export function sizedMember (btf: Btf, composite: TypeId, index: number, bit: number): string {
   const width = memberBitfieldSize(btf, composite, index)
-  if (width > 0) return `${memberDeclaration(btf, composite, index)} (a bitfield at bit ${memberBitOffset(btf, composite, index)})`
+  if (width > 0) return `${memberDeclaration(btf, composite, index)} (a bitfield at bit ${bit})`
   return `${memberDeclaration(btf, composite, index)} (${bytesText(resolveSize(btf, memberType(btf, composite, index)))})`
 }
 

@@ -148,7 +148,7 @@ export function sizesOf (local: Spec, matched: Spec): string {
 function sizedEnd (spec: Spec): string {
   const last = spec.accessors.at(-1)
   if (last === undefined) return 'nothing'
-  return last.name === undefined ? declaration(spec.btf, last.typeId) : sizedMember(spec.btf, last.typeId, last.index)
+  return last.name === undefined ? declaration(spec.btf, last.typeId) : sizedMember(spec.btf, last.typeId, last.index, spec.bitOffset)
 }
 
 /** The named steps after one, as C appends them; empty where an index is among them. */

@@ -99,6 +99,11 @@ describe('a field of another kind', () => {
     })
   })
 
+  it('that is a bitfield of an anonymous struct is told with its place in the struct that has a name', () => {
+    const nested = field('protocol', ({ uint }, target) => [at('', 4, target.struct('', 4, [bitsAt('protocol', 8, 8, uint)]))], { insn: asm.ldx('w', 2, 1, 0) })
+    expect(nested.detail).toContain('unsigned int protocol:8 (a bitfield at bit 40) in this kernel')
+  })
+
   it('that is a bitfield which no load covers is told with its place in the kernel', () => {
     const entry = field('wide', ({ ullong }) => [bitsAt('wide', 60, 63, ullong)])
     expect(entry).toMatchObject({
