@@ -48,19 +48,8 @@ export async function fillFleet (directory, { kernels, layouts, holdsAll }) {
     bytes.tables += table.length
     if (holdsAll || i < laid.length) files.push(write(store.pathOf('btf', hash), btf))
     write(store.pathOf('layout', hash), tableOf(table, hash))
-    const at = new Date().toISOString()
     const reference = { distro: 'fleet', distroVersion: '1', arch: 'x86_64', release: `${version}.0-${String(i).padStart(5, '0')}` }
-    rows.push(index.put({
-      reference,
-      btfSha256: hash,
-      bytes: btf.length,
-      types: 1,
-      source: 'import',
-      provenance: { by: 'bench', at },
-      firstSeen: at,
-      lastUsed: at,
-      modules: []
-    }))
+    rows.push(index.put(importedRow(reference, hash, btf.length)))
     if (rows.length < AT_ONCE) continue
     await Promise.all(rows)
     rows = []
@@ -69,6 +58,13 @@ export async function fillFleet (directory, { kernels, layouts, holdsAll }) {
   await index.close()
   await store.close()
   return { files, bytes, kernel: `fleet/1/x86_64/${laid[0].version}.0-00000` }
+}
+
+/** The row of a kernel that was imported just now. */
+export function importedRow (reference, btfSha256, bytes) {
+  const at = new Date().toISOString()
+  const provenance = { by: 'bench', at }
+  return { reference, btfSha256, bytes, types: 1, source: 'import', provenance, firstSeen: at, lastUsed: at, modules: [] }
 }
 
 function write (path, bytes) {

@@ -8,7 +8,7 @@ import { buildLayoutTable } from '../dist/layout/index.js'
 import { openContentStore } from '../dist/store/content-store.js'
 import { sha256 } from '../dist/store/sha256.js'
 import { LAYOUT_FORMAT, layoutContent } from '../dist/workers/layout-format.js'
-import { tableOf, withName } from './fleet-folder.mjs'
+import { importedRow, tableOf, withName } from './fleet-folder.mjs'
 import { labBtfs } from './lab.mjs'
 import { cpuMsOf, startMeasured } from './servers.mjs'
 
@@ -77,19 +77,8 @@ async function prepare (directory, btfs, { kernels, untabled }) {
   const store = openContentStore({ directory })
   const index = await openKernelIndex({ directory })
   const put = async (distro, i, hash, bytes) => {
-    const at = new Date().toISOString()
     const reference = { distro, distroVersion: '1', arch: 'x86_64', release: `6.1.0-${String(i).padStart(6, '0')}` }
-    await index.put({
-      reference,
-      btfSha256: hash,
-      bytes: bytes.length,
-      types: 1,
-      source: 'import',
-      provenance: { by: 'bench', at },
-      firstSeen: at,
-      lastUsed: at,
-      modules: []
-    })
+    await index.put(importedRow(reference, hash, bytes.length))
   }
   const tables = btfs.map(bytes => buildLayoutTable(parseRawBtf(new Uint8Array(bytes)), layoutContent(sha256(bytes)), LAYOUT_FORMAT))
   for (let i = 0; i < kernels; i++) {
