@@ -19,6 +19,8 @@ export interface LayoutTable {
   find(name: NameBytes): string | undefined
   /** Whether something that was looked for is damaged. The table is to be made anew then. */
   readonly isDamaged: boolean
+  /** Looks for damage in all of it. */
+  isWhole(): boolean
 }
 
 /**
@@ -61,6 +63,7 @@ export function readLayoutTable (bytes: Uint8Array, content: string, format: Lay
     pointerSize: bytes[LAYOUT_HEADER.pointerSize] ?? 0,
     names,
     get isDamaged () { return isDamaged },
+    isWhole: () => verified.every((_, group) => verify(group)),
     find ({ bytes: name, offset, length }) {
       if (!isComplete) return undefined
       const place = placeOfHash(fnv1a(name, offset, length), bucketBits)

@@ -20,8 +20,10 @@ export function vectorOfKernel (object: BpfObject, btf: Sha256, path: string): s
   const demands = demandsOf(object)
   const table = demands === undefined ? undefined : tables.get(btf) ?? readTable(btf, path)
   if (table === undefined) return undefined
-  tables.set(btf, table)
   const vector = vectorBy(demands, table)
+  // A damaged one is made anew, in its file.
+  if (table.isDamaged) tables.delete(btf)
+  else tables.set(btf, table)
   return vector === undefined ? undefined : digestText(vector)
 }
 

@@ -39,7 +39,9 @@ export function layoutVectors ({ objects, sources }: LayoutVectorsTask): LayoutV
     }
     const table = readTable(sha256, path, reuse)
     place(table)
-    if ((table === undefined || table.isDamaged) && btf !== undefined) {
+    // With objects, what is damaged elsewhere shows when somebody needs it.
+    const isUsable = table !== undefined && (objects.length === 0 ? table.isWhole() : !table.isDamaged)
+    if (!isUsable && btf !== undefined) {
       const started = performance.now()
       const bytes = makeTable(sha256, btf)
       if (bytes !== undefined) {
@@ -56,7 +58,8 @@ export function layoutVectors ({ objects, sources }: LayoutVectorsTask): LayoutV
 function placeOf (demands: Demands | undefined, table: LayoutTable | undefined, { placeIn }: Interned): number {
   if (table === undefined) return NO_TABLE
   const vector = vectorBy(demands, table)
-  return vector === undefined ? NOT_COMPARABLE : placeIn(vector)
+  if (vector !== undefined) return placeIn(vector)
+  return table.isDamaged ? NO_TABLE : NOT_COMPARABLE
 }
 
 /** Few of thousands of vectors differ: each goes over once. */

@@ -214,7 +214,7 @@ export type CheckedRuns =
   /** None of the files has this BTF. */
   | { readonly state: 'absent', readonly sha256: Sha256 }
 
-/** Compares kernels for objects by their layout tables. Of no objects, it makes the tables that are not there. */
+/** Compares kernels for objects by their layout tables. Of no objects, it makes the tables that are missing or damaged. */
 export interface LayoutVectorsTask {
   readonly kind: 'layoutVectors'
   /** In shared memory. */

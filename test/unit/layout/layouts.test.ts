@@ -169,5 +169,6 @@ describe('a layout table', () => {
     expect(lost).toBeLessThan(names.length / 2)
     expect(found.every((digest, i) => digest === undefined || digest === digests[i])).toBe(true)
     expect(damaged?.isDamaged).toBe(true)
+    expect([whole?.isWhole(), readLayoutTable(large, CONTENT, FORMAT)?.isWhole()]).toEqual([true, false])
   })
 })

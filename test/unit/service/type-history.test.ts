@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { HistoryRange, TypeHistoryJson } from '../../../src/wire/types.js'
@@ -65,6 +65,21 @@ describe('the history of a member', () => {
     expect(answer.left_out[0]?.reason).toMatch(/^The BTF was not read: at most 3 are read for one answer/)
     const again = await history(service)
     expect([lines(again), again.left_out]).toEqual([EXPECTED, []])
+  })
+
+  it('has a layout table that is damaged made anew, also where nobody checks an object', async () => {
+    const folder = await temporaryFolder()
+    const first = await startService(folder)
+    await putAll(first, KERNELS)
+    await first.close()
+    const path = contentPath(folder, 'layout', sha256(KERNELS['5.4.0-1-generic']))
+    const whole = await readFile(path)
+    await writeFile(path, Buffer.concat([whole.subarray(0, -1), Buffer.of((whole.at(-1) ?? 0) ^ 1)]))
+    const service = await startService(folder)
+    expect(lines(await history(service))).toEqual(EXPECTED)
+    await expect.poll(() => service.stats().cache['layouts_made']).toBe(1)
+    await service.close()
+    expect(await readFile(path)).toEqual(whole)
   })
 
   it('is refused where too many are made at a time, and ends with the caller', async () => {
