@@ -10,12 +10,9 @@ export function isPattern (text: string): boolean {
 }
 
 /**
- * Whether a kernel fits a pattern: a reference in which `*` stands for any text within a part, the same of a release alone, or a lone
- * `*` for every kernel. The architecture may have any of its names.
+ * Tells whether a kernel fits a pattern: a reference in which `*` stands for any text within a part, the same of a release alone, or a lone
+ * `*` for every kernel. The architecture may have any of its names. The pattern is taken apart once, for all kernels.
  */
-export function matchesPattern (pattern: string, reference: KernelReference): boolean { return compilePattern(pattern)(reference) }
-
-/** The same for many kernels: the pattern is taken apart once. */
 export function compilePattern (pattern: string): (reference: KernelReference) => boolean {
   if (pattern === '*') return () => true
   if (!pattern.includes('/')) {

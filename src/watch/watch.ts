@@ -1,5 +1,5 @@
 import { AppError } from '../errors.js'
-import { matchesPattern } from '../identity/pattern.js'
+import { compilePattern } from '../identity/pattern.js'
 import { formatReference, parseReference, type KernelReference } from '../identity/reference.js'
 import type { Catalog } from '../kernels/catalog/catalog.js'
 import type { KernelRecord } from '../kernels/kernel-record.js'
@@ -71,9 +71,8 @@ export function createWatch (options: WatchOptions): Watch {
   let fetching: Promise<void> | undefined
 
   const tell = (event: WatchEvent): void => { if (webhook !== undefined && !events.has(event.id)) events.set(event.id, event) }
-  const isWanted = (reference: KernelReference): boolean => {
-    return patterns.length === 0 || patterns.some(pattern => matchesPattern(pattern, reference))
-  }
+  const matchers = patterns.map(compilePattern)
+  const isWanted = (reference: KernelReference): boolean => matchers.length === 0 || matchers.some(fits => fits(reference))
 
   /** True where a new kernel turned out to be held. */
   const settle = (name: string): boolean => {

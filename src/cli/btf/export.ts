@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { AppError } from '../../errors.js'
 import { openContentStore } from '../../store/content-store.js'
 import type { KernelRecord } from '../../kernels/kernel-record.js'
-import { matchesPattern } from '../../identity/pattern.js'
+import { compilePattern } from '../../identity/pattern.js'
 import { formatReference, isSegment } from '../../identity/reference.js'
 import { exportBundle, type ExportReport } from '../../import/export-bundle.js'
 import { parseArguments, usageError, type CommandSpec } from '../arguments.js'
@@ -87,7 +87,8 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
 function select (records: readonly KernelRecord[], patterns: readonly string[], directory: string): KernelRecord[] {
   const selected = new Map<string, KernelRecord>()
   for (const pattern of patterns) {
-    const matching = records.filter(({ reference }) => matchesPattern(pattern, reference))
+    const fits = compilePattern(pattern)
+    const matching = records.filter(({ reference }) => fits(reference))
     if (matching.length === 0) {
       throw new AppError('kernel_unknown',
         `${directory} holds no kernel ${pattern}; corelo btf list shows what it holds.`, { kernel: pattern })

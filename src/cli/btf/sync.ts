@@ -1,6 +1,6 @@
 import { AppError } from '../../errors.js'
 import { kindOf } from '../../client/problem.js'
-import { isPattern, matchesPattern } from '../../identity/pattern.js'
+import { compilePattern, isPattern } from '../../identity/pattern.js'
 import { formatReference } from '../../identity/reference.js'
 import { newestOf } from '../../watch/newest.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
@@ -56,7 +56,8 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   const newest = toCount(options.get('newest'))
   const place = await open(options)
   try {
-    const isAsked = ({ reference }: SyncKernel): boolean => options.operands.some(pattern => matchesPattern(pattern, reference))
+    const matchers = options.operands.map(compilePattern)
+    const isAsked = ({ reference }: SyncKernel): boolean => matchers.some(fits => fits(reference))
     const offered = (await place.list(options.operands)).filter(isAsked)
     const wanted = newestOf(onceEach(offered), newest)
     if (wanted.length === 0) throw new AppError('kernel_unknown', `${place.offeredBy} no kernel ${options.operands.join(' or ')}.`)
