@@ -285,11 +285,10 @@ function truncationWarnings (programs: number, relocations: number, maxBytes: nu
 function toCounts ({ failed, ...counts }: OutcomeCounts): ReportCounts { return failed === 0 ? counts : { ...counts, failed } }
 
 function membersJson (
-  { verdict, assumes, loads_without_kernel_btf: loadsWithoutBtf, counts, warnings }: ReportMembers,
+  { programs: _, relocations: __, warnings, ...rest }: ReportMembers,
   programs: readonly string[],
   relocations: readonly string[]
 ): string {
-  const first = JSON.stringify({ verdict, assumes, loads_without_kernel_btf: loadsWithoutBtf, counts })
-  return `${first.slice(1, -1)},"programs":${jsonList(programs)},` +
+  return `${JSON.stringify(rest).slice(1, -1)},"programs":${jsonList(programs)},` +
     `"relocations":${jsonList(relocations)},"warnings":${JSON.stringify(warnings)}`
 }
