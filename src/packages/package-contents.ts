@@ -7,6 +7,7 @@ import type { FetchJob } from '../kernels/fetch-jobs.js'
 import type { WantedBuild } from '../kernels/matches.js'
 import { openOrRefuse } from '../kernels/sources/open.js'
 import type { FoundKernel, OpenedModule, OpenKernel } from '../kernels/sources/source.js'
+import { atMost } from '../store/at-most.js'
 import type { SharedBtf } from '../store/btf-memory.js'
 import type { Sha256 } from '../store/sha256.js'
 import { createSingleFlight } from '../store/single-flight.js'
@@ -62,7 +63,7 @@ const MOST_KNOWN = 10_000
 export function createPackageContents ({ indexes, open, lanes }: PackageContentsOptions): PackageContents {
   const counts = { downloads: 0, bytes: 0, failures: 0 }
   const flights = createSingleFlight<FoundKernel | Refusal>()
-  const builds = new LRUCache<string, PackagedBuild>({ max: MOST_KNOWN })
+  const builds = new LRUCache<string, PackagedBuild>(atMost(MOST_KNOWN))
 
   const readKernel = async (publication: Publication, job: FetchJob, signal: AbortSignal): Promise<FoundKernel | Refusal> => {
     const { repository, kernel: { reference, image } } = publication
