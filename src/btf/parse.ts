@@ -1,5 +1,6 @@
 import { dataView } from '../bytes/checked.js'
 import { stringAt } from '../bytes/strings.js'
+import { AppError } from '../errors.js'
 import type { Btf, LayoutSection } from './btf.js'
 import { BtfKind } from './constants.js'
 import { parseBtfHeader, type BtfHeader } from './header.js'
@@ -80,6 +81,7 @@ export function parseBtfParts (bytes: Uint8Array, options: ParseRawBtfOptions = 
   const words = wordsOf(bytes, header.typeStart, header.typeEnd, input.littleEndian)
   const scan = scanTypes(input, words)
   if (!isValidated) validateTypes(input, scan, words)
+  if (base !== undefined) requireSplit(input, scan)
   const { offsets } = scan
   const names: HashedNames = indexNames ? hashNames(input, scan) : { ids: new Uint32Array(0), hashes: new Uint32Array(0) }
   const buckets = indexNames ? bucketCount(names.ids.length) : 0
@@ -104,6 +106,18 @@ export function parseBtfParts (bytes: Uint8Array, options: ParseRawBtfOptions = 
     indexedNames: names.ids.length
   }
   return { bytes: bytes.buffer, byteOffset: bytes.byteOffset, byteLength: bytes.byteLength, index, shape }
+}
+
+/**
+ * A whole BTF begins its strings with an empty one and has no name offset behind them. Read as split BTF, its names would be pieces of the
+ * base's strings. Split BTF takes the empty string from its base (libbpf: btf__new_split).
+ */
+function requireSplit ({ bytes, header, startStrOff }: ScanInput, { nameOffs }: Scan): void {
+  const isLikeWhole = header.strLen > 0 && bytes[header.strStart] === 0 && nameOffs.length > 0
+  if (!isLikeWhole || nameOffs.some(offset => offset >>> 0 >= startStrOff)) return
+  throw new AppError('btf_invalid',
+    "This is a whole BTF, not the split BTF of a module: no type takes a name from the strings behind the base's. " +
+    "Give the module's BTF, as /sys/kernel/btf/<module> has it.")
 }
 
 /** A split BTF without a layout section of its own uses its base's. */

@@ -61,6 +61,12 @@ describe('edge 28: split BTF', () => {
     refusal('btf_invalid', () => parseBtf(module.bytes()))
   })
 
+  it('refuses BTF of its own in the place of split BTF, instead of reading its names out of the base', () => {
+    const { b } = localModuleFoo()
+    const error = refusal('btf_invalid', () => parseBtf(b.bytes(), { base: parseBtf(vmlinux().b.bytes()) }))
+    expect(error.message).toContain('This is a whole BTF, not the split BTF of a module')
+  })
+
   it('refuses ids and names past the split part', () => {
     const base = vmlinux()
     const parsed = parseBtf(base.b.bytes())
