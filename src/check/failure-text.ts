@@ -1,4 +1,5 @@
 import type { OutcomeFailure } from '../report/outcome.js'
+import { count } from '../wire/words.js'
 import type { CheckOutcome, CheckState } from './wire.js'
 
 /** What a state means, for people. */
@@ -33,7 +34,7 @@ export function explanationOf (outcome: CheckOutcome, objectName: string): strin
     return suggestion === undefined ? [head] : [head, `  ${suggestion.text}`, ...indented(suggestion.code)]
   })
   const more = total - failures.length
-  return more > 0 ? [...lines, `and ${more} more places`] : lines
+  return more > 0 ? [...lines, `and ${count(more, 'more place')}`] : lines
 }
 
 function indented (code: string): string[] { return code.split('\n').map(line => line === '' ? '' : `    ${line}`) }

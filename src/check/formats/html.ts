@@ -81,7 +81,7 @@ function explained (outcome: CheckOutcome): string {
       : `<details><summary>${text(suggestion.text)}</summary><pre><code>${text(suggestion.code)}</code></pre></details>`
     return `<li>${place === undefined ? '' : `<b>${text(place)}</b> `}${text(failureSentence(failure))}${code}${advice}</li>`
   })
-  const more = total > failures.length ? `<p>and ${total - failures.length} more places</p>\n` : ''
+  const more = total > failures.length ? `<p>and ${count(total - failures.length, 'more place')}</p>\n` : ''
   return `<ol>\n${items.join('\n')}\n</ol>\n${more}`
 }
 
