@@ -110,7 +110,7 @@ function checkCombination (options: Arguments): void {
 /** Why no object is written, if that is so. */
 function refusalOf (
   relocation: Relocation,
-  { verdict, relocations }: RelocationReport,
+  { verdict, programs, relocations }: RelocationReport,
   failsOnUnresolved: boolean
 ): AppError | undefined {
   if (!relocation.ok) {
@@ -121,6 +121,11 @@ function refusalOf (
   if (failsOnUnresolved && verdict !== 'loads') {
     const poisoned = relocations.filter(({ status }) => status === 'poisoned')
     const reached = poisoned.flatMap(({ places }) => places.filter(({ reachable }) => reachable !== false)).length
+    if (reached === 0) {
+      const reason = programs.find(program => program.verdict === verdict)?.verdict_reason ?? 'A program does not load.'
+      return new AppError('unresolved_reachable',
+        `${reason} Nothing was written; leave --on-unresolved fail out to get the object as libbpf would make it.`)
+    }
     const known = verdict === 'unknown' ? 'may be reached: that is not known, which counts as reachable' : 'can be reached'
     return new AppError('unresolved_reachable',
       `${count(reached, 'relocation')} without a value in this kernel ${known}. Nothing was written; ` +

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import type { RelocationReport } from '../report/index.js'
 import { writeOutput } from './files.js'
-import { countsText, diagnostics, reportTables, type ShownReport } from './report-text.js'
+import { countsText, diagnostics, reportTables, verdictLines, type ShownReport } from './report-text.js'
 import { printable } from './table.js'
 import { paintFor, say } from './terminal.js'
 import { count } from '../wire/words.js'
@@ -16,7 +16,7 @@ export function printForPeople (path: string, report: PrintedReport, kernel: str
   const paint = paintFor(process.stderr)
   const name = path === '-' ? 'standard input' : basename(path)
   if (process.stderr.isTTY) for (const line of reportTables(report, paint)) say(line)
-  for (const line of diagnostics(report, name, paint)) say(line)
+  for (const line of [...diagnostics(report, name, paint), ...verdictLines(report, paint)]) say(line)
   for (const { message } of report.warnings) say(`${paint('yellow', 'warning:')} ${message}`)
   const changed = `${count(report.changed_instructions, 'instruction')} changed`
   say(`${name} for ${kernel}: ${countsText(report.counts)}, ${changed}, verdict ${report.verdict}${assumed(report.assumes)}`)

@@ -54,6 +54,18 @@ export function diagnostics (report: Pick<ShownReport, 'relocations'>, objectNam
     : [...told, `${printable(objectName)}: ${guardedText(guarded, guarded.reduce((sum, { places_total: total }) => sum + total, 0))}`]
 }
 
+/**
+ * Why programs do not load, or may not, where no line of `diagnostics` is about them: programs that are not decided, and programs that get
+ * to poison of a subprogram or of their own.
+ */
+export function verdictLines ({ programs, relocations }: Pick<ShownReport, 'programs' | 'relocations'>, paint: Paint = PLAIN): string[] {
+  const told = new Set(relocations.filter(({ status }) => status === 'poisoned' || status === 'failed')
+    .flatMap(({ places }) => places.filter(({ reachable }) => reachable !== false).map(place => keyOf(place.program, place.section))))
+  return programs.filter(({ verdict, verdict_reason: reason, name, section }) =>
+    reason !== null && (verdict === 'unknown' || (verdict === 'fails' && !told.has(keyOf(name, section)))))
+    .map(program => programHeading(program, paint))
+}
+
 /** `20 resolved, 1 absent, 1 poisoned`; what there is none of is left out. */
 export function countsText (counts: Partial<ReportCounts>): string {
   const parts = Object.entries(counts).filter(([, count]) => count > 0).map(([status, count]) => `${count} ${status}`)

@@ -145,9 +145,14 @@ function isNamed ({ records }: Target): boolean { return records.length > 0 }
 /** What cannot be shown to be out of reach counts as within it. */
 function requireAllReachableResolved ({ report, counts, verdict }: Outcome): void {
   if (verdict === 'loads') return
-  const { records, first } = report?.failure ?? { records: counts.poisoned, first: 'a program cannot load' }
+  if (report?.failure === undefined) {
+    throw new AppError('unresolved_reachable',
+      'A program cannot load, although no relocation that it gets to is without a value; a report of the relocation says why.',
+      { relocations: report?.failing, counts })
+  }
+  const { records, first } = report.failure
   throw new AppError('unresolved_reachable',
     `${records} ${records === 1 ? 'relocation has' : 'relocations have'} no value in this kernel, first ${first}` +
     (verdict === 'unknown' ? ' Whether it can be reached is not known, which counts as reachable.' : ''),
-    { relocations: report?.failing, counts })
+    { relocations: report.failing, counts })
 }

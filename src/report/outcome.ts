@@ -3,7 +3,7 @@ import type { Relocation } from '../core/outcome.js'
 import type { Judgement } from '../verdict/index.js'
 import { holders, programsOf } from './programs.js'
 import { buildReport } from './report.js'
-import type { ReportProgram, ReportRelocation, ReportSource, ReportSuggestion } from '../wire/report.js'
+import type { ReportProgram, ReportRelocation, ReportSource, ReportSuggestion, Verdict } from '../wire/report.js'
 
 /** What becomes of an object on one kernel, without the values that were written. */
 export interface Outcome {
@@ -54,12 +54,17 @@ export function buildOutcome (object: BpfObject, relocation: Relocation, judgeme
   return {
     state: relocation.patches === undefined ? 'unresolvable' : judgement.verdict,
     reason: judgement.verdict === 'unknown' && relocation.patches !== undefined
-      ? programs.find(({ verdict }) => verdict === 'unknown')?.verdict_reason ?? null
-      : failure?.first ?? null,
+      ? reasonOf(programs, 'unknown')
+      : failure?.first ?? reasonOf(programs, 'fails'),
     programs,
     failures: failing.slice(0, MAX_FAILURES),
     failures_total: Math.max(failing.length, failure?.records ?? 0)
   }
+}
+
+/** What is said of the first program with a verdict: a program may fail although every relocation has a value. */
+function reasonOf (programs: readonly ReportProgram[], wanted: Verdict): string | null {
+  return programs.find(({ verdict }) => verdict === wanted)?.verdict_reason ?? null
 }
 
 function listPrograms (object: BpfObject, { records }: Relocation, judgement: Judgement): ReportProgram[] {

@@ -40,7 +40,7 @@ export function judge (object: BpfObject, relocation: Relocation, options: Judge
     verdict: worst(loaded.map(({ result }) => result.verdict)),
     assumes: loaded.reduce<readonly string[]>((all, { result }) => union(all, result.assumes), []),
     programs: object.elf.functions.map(fn =>
-      toVerdict(fn, results.get(fn) ?? subprogramResult(fn, loaded.map(({ result }) => result), functions))),
+      toVerdict(fn, results.get(fn) ?? subprogramResult(fn, loaded.map(({ result }) => result), shared))),
     isReachable: reachability(object, functions, programs.map(({ result }) => result))
   }
 }
@@ -95,12 +95,26 @@ function judgeProgram (shared: Shared, fn: ElfFunction): Result {
   const result = (verdict: Verdict, reason: string | null, assumes: readonly string[]): Result =>
     ({ verdict, reason, assumes, reached: run.reached, isComplete, functions: closure })
   if (certain !== undefined) {
-    return result('fails', `The verifier gets to instruction ${certain.index} of ${certain.fn.name}, which is poisoned.`, run.rests)
+    return result('fails', certainText(object, certain.fn, certain.index), run.rests)
   }
   if (!isComplete) return result('unknown', 'The program has more paths than are looked at.', run.assumes)
   if (doubtful === undefined) return result('loads', null, run.assumes)
   const { index, fn: where, doubt } = doubtful
-  return result('unknown', `Instruction ${index} of ${where.name} is poisoned. ${doubt ?? ''}`, run.assumes)
+  return result('unknown', doubtfulText(object, where, index, doubt), run.assumes)
+}
+
+function certainText (object: BpfObject, fn: ElfFunction, index: number): string {
+  return `The verifier gets to instruction ${index} of ${fn.name}, which ${poisonText(object, fn, index)}.`
+}
+
+function doubtfulText (object: BpfObject, fn: ElfFunction, index: number, doubt: string | null): string {
+  return `Instruction ${index} of ${fn.name} ${poisonText(object, fn, index)}. ${doubt ?? ''}`
+}
+
+/** A program may have poison of its own, which no relocation tells of: it marks code that must never be reached. */
+function poisonText (object: BpfObject, { section, start }: ElfFunction, index: number): string {
+  const isOwn = poisonOf(object).includes(section.offset + start + BPF_INSN.SIZE * index)
+  return isOwn ? 'calls 0xbad2310 in the object itself' : 'is poisoned'
 }
 
 interface Place extends Reached {
@@ -195,20 +209,19 @@ function toVerdict (fn: ElfFunction, { verdict, reason, assumes }: Pick<Result, 
 
 /** A subprogram fails where a program that calls it gets to poison in it. */
 function subprogramResult (
-  fn: ElfFunction, results: readonly Result[], { hasPoison }: Functions
+  fn: ElfFunction, results: readonly Result[], { object, functions: { hasPoison } }: Shared
 ): Pick<Result, 'verdict' | 'reason' | 'assumes'> {
   const callers = hasPoison(fn) ? results.filter(({ functions }) => functions.has(fn)) : []
   const found = callers.flatMap(({ reached, assumes }) =>
     [...reached.get(fn) ?? []].map(([index, { doubt }]) => ({ index, doubt, assumes })))
   const certain = found.find(({ doubt }) => doubt === null)
   if (certain !== undefined) {
-    const reason = `The verifier gets to instruction ${certain.index} of ${fn.name}, which is poisoned.`
-    return { verdict: 'fails', reason, assumes: certain.assumes }
+    return { verdict: 'fails', reason: certainText(object, fn, certain.index), assumes: certain.assumes }
   }
   const assumes = callers.reduce<readonly string[]>((all, caller) => union(all, caller.assumes), [])
   const doubtful = found[0]
   if (doubtful !== undefined) {
-    return { verdict: 'unknown', reason: `Instruction ${doubtful.index} of ${fn.name} is poisoned. ${doubtful.doubt ?? ''}`, assumes }
+    return { verdict: 'unknown', reason: doubtfulText(object, fn, doubtful.index, doubtful.doubt), assumes }
   }
   return callers.every(({ isComplete }) => isComplete)
     ? { verdict: 'loads', reason: null, assumes }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { countsText, diagnostics, reportTables, type ShownReport } from '../../../src/cli/report-text.js'
+import { countsText, diagnostics, reportTables, verdictLines, type ShownReport } from '../../../src/cli/report-text.js'
 
 type Shown = ShownReport['relocations'][number]
 type Place = Shown['places'][number]
@@ -36,6 +36,27 @@ function program (name: string, verdict: ShownReport['verdict']): ShownReport['p
 function reportOf (...relocations: Shown[]): ShownReport {
   return { verdict: 'fails', counts: { resolved: 0, absent: 0, poisoned: 1 }, programs: [program('handle_exec', 'fails')], relocations }
 }
+
+describe('lines about programs', () => {
+  const because = (name: string, verdict: ShownReport['verdict'], reason: string): ShownReport['programs'][number] =>
+    ({ ...program(name, verdict), verdict_reason: reason })
+
+  it('say why a program fails that no relocation tells of, and why one is not decided', () => {
+    const report = {
+      ...reportOf(poisoned),
+      programs: [
+        because('handle_exec', 'fails', 'The verifier gets to instruction 12 of handle_exec, which is poisoned.'),
+        because('author', 'fails', 'The verifier gets to instruction 2 of author, which calls 0xbad2310 in the object itself.'),
+        because('random', 'unknown', 'Instruction 7 of random is poisoned. The branch is not known.'),
+        program('fine', 'loads')
+      ]
+    }
+    expect(verdictLines(report)).toEqual([
+      'author (raw_tp/exec): verdict fails: The verifier gets to instruction 2 of author, which calls 0xbad2310 in the object itself.',
+      'random (raw_tp/exec): verdict unknown: Instruction 7 of random is poisoned. The branch is not known.'
+    ])
+  })
+})
 
 describe('diagnostics', () => {
   it('says what a compiler would say, at the line of the source', () => {

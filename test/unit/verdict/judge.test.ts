@@ -24,6 +24,11 @@ const NOTHING_DONE: Pick<Relocation, 'ok' | 'patches' | 'records' | 'counts' | '
   warnings: []
 }
 
+function judged (insns: readonly Uint8Array[]) {
+  const object = parseObject(buildObject({ local: btf(), programs: [{ section: 'kprobe/x', name: 'p', code: concat(...insns) }], records: [] }).bytes)
+  return judge(object, { ...NOTHING_DONE, target: { btf: object.btf, modules: [] } })
+}
+
 function verdictOf (insns: readonly Uint8Array[], options: JudgeOptions = {}): Verdict { return verdictWith([], insns, options) }
 
 /** The verdict of a program with a subprogram, which a call without a relocation finds at the start of `.text`. */
@@ -52,6 +57,11 @@ describe('the verdict of a program with poison', () => {
 
   it('is fails where nothing stands before the poison', () => {
     expect(verdictOf([POISON, ...EXIT])).toBe('fails')
+  })
+
+  it('says where the poison is the own one of a program, which no relocation tells of', () => {
+    expect(judged([POISON, ...EXIT]).programs[0]?.reason).toBe('The verifier gets to instruction 0 of p, which calls 0xbad2310 in the object itself.')
+    expect(judged([RANDOM, asm.jeq(0, 0, 1), POISON, ...EXIT]).programs[0]?.reason).toContain('instruction 2 of p, which calls 0xbad2310 in the object itself.')
   })
 
   it('is loads behind a jump that constants always take', () => {
