@@ -8,8 +8,8 @@ import type { Service } from '../../src/service/types.js'
 import { describeLab, NEEDS } from '../support/lab.js'
 import { makeDeb, readLabKernel, renameKernel, sha256Of, type LabKernel } from './kernels.js'
 import { makeKey, publishSuite, type TestKey } from './repositories.js'
-import { startWithRepositories } from './service.js'
-import { ask, cutOff, enlarge, flipBit, heldBy, redirect, refusalOf, serveCopies, type Copy } from './spoilt.js'
+import { ask, refusalOf, startWithRepositories } from './service.js'
+import { cutOff, enlarge, flipBit, heldBy, redirect, serveCopies, type Copy } from './spoilt.js'
 
 const RELEASE = '6.1.0-57-amd64'
 const REFERENCE = parseReference(`debian/12/x86_64/${RELEASE}`)

@@ -7,8 +7,8 @@ import type { Service } from '../../src/service/types.js'
 import { describeLab, NEEDS } from '../support/lab.js'
 import { makeRpm, readLabKernel, renameKernel, sha256Of, type LabKernel } from './kernels.js'
 import { makeKey, publishRpms, signRpm, type TestKey } from './repositories.js'
-import { startWithRepositories } from './service.js'
-import { ask, cutOff, enlarge, flipBit, heldBy, redirect, refusalOf, serveCopies, type Copy } from './spoilt.js'
+import { ask, refusalOf, startWithRepositories } from './service.js'
+import { cutOff, enlarge, flipBit, heldBy, redirect, serveCopies, type Copy } from './spoilt.js'
 
 const VERSION = '6.1.0-57.el9'
 const RELEASE = `${VERSION}.x86_64`

@@ -1,7 +1,5 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { AppError } from '../../src/errors.js'
-import type { KernelReference } from '../../src/identity/reference.js'
 import type { Service } from '../../src/service/types.js'
 import { serveFiles, type RepositoryServer } from './repositories.js'
 
@@ -47,18 +45,6 @@ export function serveCopies (good: string, scratch: string): SpoiltCopies {
     }
   }
   return copies
-}
-
-/** A kernel's BTF, however long that takes. */
-export async function ask (service: Service, reference: KernelReference): ReturnType<Service['getKernelBtf']> {
-  return await service.getKernelBtf(reference, undefined, { waitMs: 300_000 })
-}
-
-/** Why a service does not give a kernel's BTF. */
-export async function refusalOf (service: Service, reference: KernelReference): Promise<AppError> {
-  const error: unknown = await ask(service, reference).then(() => undefined, (reason: unknown) => reason)
-  if (!(error instanceof AppError)) throw new Error(`It was not refused: ${String(error)}`)
-  return error
 }
 
 /** The names of kernels that a service holds. */
