@@ -48,8 +48,8 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
     const file = join(scratch, `repositories-${copy.serial}.yaml`)
     const mirror = `mirror: "${copy.server.url}", suites: [bookworm], arches: [amd64]`
     writeFileSync(file, `repositories: [{ preset: debian, ${mirror}, ${options.more ?? `key: ${key.publicKey}`} }]\n`)
-    const service = await startWithRepositories(file, options.cacheDir ?? join(scratch, `cache-${copy.serial}`), { fetch: { tries: 1 } })
-    return { ...copy, file, service: await copies.use(service) }
+    const cacheDir = options.cacheDir ?? join(scratch, `cache-${copy.serial}`)
+    return { ...copy, file, service: await copies.use(() => startWithRepositories(file, cacheDir, { fetch: { tries: 1 } })) }
   }
 
   const refusal = async (asked: Service): Promise<AppError> => {
@@ -132,10 +132,11 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
     mkdirSync(cacheDir, { recursive: true })
     const { service, server, root, file } = await start(undefined, { cacheDir })
     await ask(service, REFERENCE)
-    await service.close()
-    publish(root, { date: rfc(Date.now() - 30 * DAY_MS) })
-    server.requests.splice(0)
-    const restarted = await copies.use(await startWithRepositories(file, cacheDir, { fetch: { tries: 1 } }, { catalogMs: 1 }))
+    const restarted = await copies.use(async () => {
+      publish(root, { date: rfc(Date.now() - 30 * DAY_MS) })
+      server.requests.splice(0)
+      return await startWithRepositories(file, cacheDir, { fetch: { tries: 1 } }, { catalogMs: 1 })
+    })
     // A look at the index that is under way may be passed by. What is said of a name is remembered, so each try has another.
     let tries = 0
     const askUnknown = async (): Promise<unknown> =>

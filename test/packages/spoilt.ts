@@ -7,8 +7,8 @@ import { serveFiles, type RepositoryServer } from './repositories.js'
 export interface SpoiltCopies {
   /** Ends the service and the server of the copy before. */
   serve (spoil?: (root: string, url: string) => void): Promise<Copy>
-  /** A service is ended with its copy, and where another takes its place. */
-  use (service: Service): Promise<Service>
+  /** Starts a service, which is ended with its copy. The one before is ended first, so that no two run beside each other. */
+  use (start: () => Promise<Service>): Promise<Service>
   stop (): Promise<void>
 }
 
@@ -32,10 +32,11 @@ export function serveCopies (good: string, scratch: string): SpoiltCopies {
       spoil(root, server.url)
       return { serial, root, server }
     },
-    async use (next) {
+    async use (start) {
       await service?.close()
-      service = next
-      return next
+      service = undefined
+      service = await start()
+      return service
     },
     async stop () {
       await service?.close()
