@@ -1,19 +1,19 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { AppError } from '../../../src/errors.js'
 import { parseReference } from '../../../src/identity/reference.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import { kernelVersionOf, startPackageRepository, withOtherTypes, type PackageRepository } from '../../support/package-repository.js'
+import { packed } from '../formats/packed.js'
 import { startService, temporaryFolder, type StartedService } from '../service/lab.js'
 
 const RELEASE = '6.1.0-51-amd64'
 const KERNEL = parseReference(`debian/12/x86_64/${RELEASE}`)
-const fixture = (name: string): Buffer => readFileSync(new URL(`../../fixtures/extraction/packed/${name}`, import.meta.url))
-const BTF = fixture('vmlinux.btf')
-const OTHER_BTF = withOtherTypes(BTF)
+const BTF = packed('vmlinux.btf')
+const OTHER_BTF = withOtherTypes(Buffer.from(BTF))
 const [FIRST, SECOND, THIRD] = ['6.1.176-1', '6.1.176-2', '6.1.176-3'] as const
-const MODULES = { 'sound/snd-demo': fixture('snd-demo.ko') }
+const MODULES = { 'sound/snd-demo': packed('snd-demo.ko') }
 
 let repository: PackageRepository
 let folder: string
@@ -130,7 +130,7 @@ describe('the modules of a kernel', () => {
     const service = await start()
     const count = downloads().length
     const found = await service.getKernelBtf(KERNEL, 'snd_demo', { waitMs: 300_000, kernelVersion: kernelVersionOf(FIRST) })
-    expect({ base: found.base, sha256: found.sha256 }).toEqual({ base: sha256(BTF), sha256: sha256(fixture('snd-demo.btf')) })
+    expect({ base: found.base, sha256: found.sha256 }).toEqual({ base: sha256(BTF), sha256: sha256(packed('snd-demo.btf')) })
     expect(downloads().slice(count)).toEqual([`pool/linux-image-${RELEASE}_${FIRST}.deb`])
   })
 
