@@ -137,7 +137,7 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
       server.requests.splice(0)
       return await startWithRepositories(file, cacheDir, { fetch: { tries: 1 } }, { catalogMs: 1 })
     })
-    // A look at the index that is under way may be passed by. What is said of a name is remembered, so each try has another.
+    // While the index is fetched, questions are answered from the one before. The answer for a name is remembered, so each try has another.
     let tries = 0
     const askUnknown = async (): Promise<unknown> =>
       await ask(restarted, parseReference(`debian/12/x86_64/6.1.0-${100 + ++tries}-amd64`)).catch((error: unknown) => error)

@@ -48,13 +48,13 @@ export function serveCopies (good: string, scratch: string): SpoiltCopies {
   return copies
 }
 
-/** The names of kernels that a service holds. */
+/** The releases of the kernels that a service holds. */
 export async function heldBy (service: Service): Promise<string[]> {
   const { kernels } = await service.listKernels({ limit: 100 })
   return kernels.filter(({ state }) => state === 'held').map(({ reference }) => reference.release)
 }
 
-/** Redirects what is asked for below a path. */
+/** Redirects requests for the paths that are moved to their new locations. */
 export function redirect (server: RepositoryServer, isMoved: (path: string) => boolean, location: (path: string) => string): void {
   server.intercept = (_request, response, path) => {
     if (!isMoved(path)) return false
