@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { kindOf, nameOf, vlenOf } from '../dist/btf/btf.js'
 import { BtfKind } from '../dist/btf/constants.js'
-import { BTF_HEADER, BTF_MEMBER, BTF_TYPE } from '../dist/btf/layout.js'
+import { BTF_MEMBER, BTF_TYPE } from '../dist/btf/layout.js'
 import { parseRawBtf } from '../dist/btf/parse.js'
 import { openKernelIndex } from '../dist/kernels/kernel-index.js'
 import { LAYOUT_HEADER, partsOf } from '../dist/layout/format.js'
@@ -11,6 +11,7 @@ import { buildLayoutTable } from '../dist/layout/index.js'
 import { openContentStore } from '../dist/store/content-store.js'
 import { sha256 } from '../dist/store/sha256.js'
 import { LAYOUT_FORMAT, layoutContent } from '../dist/workers/layout-format.js'
+import { variantOf } from '../scripts/archive.mjs'
 import { labBtfs } from './lab.mjs'
 
 /** By what all kernels of such a folder are meant. */
@@ -42,7 +43,7 @@ export async function fillFleet (directory, { kernels, layouts, holdsAll }) {
   let rows = []
   for (let i = 0; i < kernels; i++) {
     const { version, content, table } = laid[i % laid.length]
-    const btf = withName(content, `fleet_${i}`)
+    const btf = variantOf(content, Buffer.from(`fleet_${i}\0`))
     const hash = sha256(btf)
     bytes.btf += btf.length
     bytes.tables += table.length
@@ -111,14 +112,3 @@ function movedBy (btf, change) {
 }
 
 const POINTER_BYTES = 8
-
-/** The same types with a name more at the end of the strings, which are the end of the file. */
-export function withName (btf, name) {
-  const added = Buffer.from(`${name}\0`)
-  const bytes = Buffer.concat([btf, added])
-  const [headerBytes, stringsOffset, stringsBytes] = [BTF_HEADER.hdrLen, BTF_HEADER.strOff, BTF_HEADER.strLen].map(at =>
-    bytes.readUInt32LE(at))
-  if (headerBytes + stringsOffset + stringsBytes !== btf.length) throw new Error('strings are not the end of this BTF')
-  bytes.writeUInt32LE(stringsBytes + added.length, BTF_HEADER.strLen)
-  return bytes
-}

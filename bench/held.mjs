@@ -3,8 +3,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { sha256 } from '../dist/store/sha256.js'
 import { labBtfs, labObjects } from './lab.mjs'
-import { cpuMsOf, hashOf, putBytes, startBareRelocated, startMeasured } from './servers.mjs'
+import { cpuMsOf, putBytes, startBareRelocated, startMeasured } from './servers.mjs'
 import { median } from './statistics.mjs'
 
 const run = promisify(execFile)
@@ -32,7 +33,7 @@ export async function benchHeld ({ rounds, seconds, beside }) {
     const btf = readFileSync(kernel.path)
     servers.service = await hold(folder, object, btf)
     if (beside !== undefined) servers.beside = await hold(folder, object, btf, beside)
-    const path = `/relocated/${hashOf(object)}/${hashOf(btf)}`
+    const path = `/relocated/${sha256(object)}/${sha256(btf)}`
     const answer = await fetch(servers.service.url + path)
     await answer.arrayBuffer()
     servers.bare = await startBareRelocated(servers.service.url + path)
@@ -41,13 +42,13 @@ export async function benchHeld ({ rounds, seconds, beside }) {
       { name: 'GET, 304', path, args: ['-H', `if-none-match: ${answer.headers.get('etag')}`], isBareToo: true },
       {
         name: 'POST, raw body',
-        path: `/relocate?btf_sha256=${hashOf(btf)}`,
+        path: `/relocate?btf_sha256=${sha256(btf)}`,
         args: ['-s', script(folder, 'raw', 'application/octet-stream', object)]
       },
       {
         name: 'POST, form',
         path: '/relocate',
-        args: ['-s', script(folder, 'form', 'multipart/form-data; boundary=bench', form(object, hashOf(btf)))]
+        args: ['-s', script(folder, 'form', 'multipart/form-data; boundary=bench', form(object, sha256(btf)))]
       }
     ]
     const rows = []
@@ -86,10 +87,10 @@ async function compare (ask, service, other, server, { rounds, seconds }) {
 /** A service that has relocated the object for the kernel. */
 async function hold (folder, object, btf, checkout) {
   const server = await startMeasured({ CORELO_CACHE_DIR: mkdtempSync(join(folder, 'cache-')) }, checkout)
-  for (const [path, body] of [['/kernels/bench/1/x86_64/bench/btf', btf], [`/objects/${hashOf(object)}`, object]]) {
+  for (const [path, body] of [['/kernels/bench/1/x86_64/bench/btf', btf], [`/objects/${sha256(object)}`, object]]) {
     await putBytes(server, path, body)
   }
-  await (await fetch(`${server.url}/relocated/${hashOf(object)}/${hashOf(btf)}`)).arrayBuffer()
+  await (await fetch(`${server.url}/relocated/${sha256(object)}/${sha256(btf)}`)).arrayBuffer()
   return server
 }
 

@@ -8,7 +8,8 @@ import { buildLayoutTable } from '../dist/layout/index.js'
 import { openContentStore } from '../dist/store/content-store.js'
 import { sha256 } from '../dist/store/sha256.js'
 import { LAYOUT_FORMAT, layoutContent } from '../dist/workers/layout-format.js'
-import { importedRow, tableOf, withName } from './fleet-folder.mjs'
+import { variantOf } from '../scripts/archive.mjs'
+import { importedRow, tableOf } from './fleet-folder.mjs'
 import { labBtfs } from './lab.mjs'
 import { cpuMsOf, startMeasured } from './servers.mjs'
 
@@ -89,7 +90,7 @@ async function prepare (directory, btfs, { kernels, untabled }) {
     await put('tabled', i, hash, bytes)
   }
   for (let i = 0; i < untabled; i++) {
-    const bytes = withName(btfs[i % btfs.length], `kernel_${i}`)
+    const bytes = variantOf(btfs[i % btfs.length], Buffer.from(`kernel_${i}\0`))
     const hash = sha256(bytes)
     await store.write('btf', hash, bytes)
     await put('untabled', i, hash, bytes)

@@ -2,8 +2,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'undici'
+import { sha256 } from '../dist/store/sha256.js'
 import { labBtfs, labObjects } from './lab.mjs'
-import { cpuMsOf, hashOf, putBytes, startBare, startMeasured } from './servers.mjs'
+import { cpuMsOf, putBytes, startBare, startMeasured } from './servers.mjs'
 import { median } from './statistics.mjs'
 
 const CONNECTIONS = 4
@@ -30,7 +31,7 @@ export async function benchRequest ({ requests, rounds }) {
     const rows = []
     for (const form of ['multipart', 'raw body']) {
       for (const objects of ['same object', 'new objects']) {
-        const ask = { form, isNew: objects === 'new objects', object: object.bytes, btfSha256: hashOf(btf) }
+        const ask = { form, isNew: objects === 'new objects', object: object.bytes, btfSha256: sha256(btf) }
         await load(bare, { ...ask, requests: requests / 2 })
         await load(service, { ...ask, requests: requests / 2 })
         const costs = { bare: [], service: [] }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { spawnServer, startService } from '../scripts/service.mjs'
@@ -26,8 +25,6 @@ export async function putBytes ({ url }, path, body) {
   await answer.arrayBuffer()
 }
 
-export function hashOf (bytes) { return `sha256:${createHash('sha256').update(bytes).digest('hex')}` }
-
 async function start (script, ...args) {
   const server = spawnServer([join(import.meta.dirname, script), ...args])
   await server.listening()
@@ -51,7 +48,7 @@ function threadMs (path) {
   }
 }
 
-/** The same of threads that have ended as well, in ticks of 10 ms. */
+/** As cpuMsOf, with threads that have ended, in ticks of 10 ms. */
 export function cpuMsOfAll ({ child }) {
   const [user, system] = readFileSync(`/proc/${child.pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ').slice(11, 13).map(Number)
   return (user + system) * 10

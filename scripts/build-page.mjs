@@ -27,7 +27,7 @@ if (!isBuilt) await buildPage()
 
 async function buildPage () {
   const { build } = await import('vite')
-  // Beside the place, and then into it: a page is never there half written, and what it takes the place of is gone for a moment only.
+  // Beside the place, and then into it: the page is never there half written; between the two renames there is none for a moment.
   const made = join(root, `dist/.page-${process.pid}`)
   const old = `${made}-old`
   mkdirSync(made, { recursive: true })

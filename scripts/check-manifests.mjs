@@ -20,8 +20,9 @@ const isCi = !['', '0', 'false', undefined].includes(process.env.CI)
 const files = process.argv.slice(2)
 const sources = files.length > 0 ? files.map(readSource) : [...examples(), ...charts()]
 const documents = sources.flatMap(({ name, text }) => parseManifests(name, text))
-const noteProblems = sources.flatMap(({ name, text, notes }) =>
-  notes === undefined ? [] : checkNotes(notes, parseManifests(name, text)).map(problem => `${name}: NOTES: ${problem}`))
+const noteProblems = sources.flatMap(({ name, notes }) => notes === undefined
+  ? []
+  : checkNotes(notes, documents.filter(({ source }) => source === name)).map(problem => `${name}: NOTES: ${problem}`))
 const problems = [
   ...checkSchemas(root, documents), ...checkPodSecurity(documents), ...await checkAgreement(root, documents), ...noteProblems
 ]

@@ -20,7 +20,7 @@ const isKernel = (text: string): boolean => KERNEL.test(text) && !text.split('/'
 const MAX_OBJECTS = 128
 const MAX_KERNELS = 2000
 const MAX_OPEN = 100
-const MAX_TEXT = 256
+export const MAX_TEXT = 256
 
 /** The fragment of an address, without `#`. Empty for a view that has nothing. */
 export function writeLink ({ objects, kernels, rows, open }: View): string {

@@ -126,10 +126,13 @@ export function App () {
     addFiles(files, objects).then(({ added, found, problem }) => {
       setDropProblem(problem)
       if (found.size > 0) setObjects(before => before.map(object => ({ ...object, file: object.file ?? found.get(object.id) })))
-      if (added.length === 0) return
-      forget()
-      setObjects(before => [...before, ...added])
-      service.announce(`${added.map(({ name }) => name).join(', ')} added.`)
+      const told = objects.filter(({ id }) => found.has(id)).map(({ name }) => `The file of ${name} is there.`)
+      if (added.length > 0) {
+        forget()
+        setObjects(before => [...before, ...added])
+        told.push(`${added.map(({ name }) => name).join(', ')} added.`)
+      }
+      if (told.length > 0) service.announce(told.join(' '))
     }, (error: unknown) => { setDropProblem(messageOf(error)) })
   }
   const useToken = (next: string | undefined): void => {

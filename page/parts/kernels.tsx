@@ -3,6 +3,7 @@ import { count, counted } from '../model/format.js'
 import {
   countFacet, isWholeFleet, toggleIn, WHOLE_FLEET, type Facet, type KernelChoice, type ListedKernel
 } from '../model/kernel-choice.js'
+import { MAX_TEXT } from '../model/link.js'
 import { Icon } from './icons.js'
 import { KernelList } from './kernel-list.js'
 import { Problem } from './problem.js'
@@ -55,8 +56,9 @@ export function Kernels ({ kernels, choice, listed, chosen, onChoice, onReload }
             <div class='search'>
               <Icon name='search' />
               <input
-                type='search' aria-label='Search kernels' placeholder='ubuntu 5.4.0-*' spellcheck={false} autocomplete='off' maxLength={256}
-                value={choice.text} onInput={event => { onChoice({ ...choice, text: event.currentTarget.value }) }}
+                type='search' aria-label='Search kernels' placeholder='ubuntu 5.4.0-*' spellcheck={false}
+                autocomplete='off' maxLength={MAX_TEXT} value={choice.text}
+                onInput={event => { onChoice({ ...choice, text: event.currentTarget.value }) }}
               />
             </div>
             <Facets

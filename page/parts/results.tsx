@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useRef } from 'preact/hooks'
 import { listItems, toggleGroup, type RowChoice } from '../model/groups.js'
+import { MAX_TEXT } from '../model/link.js'
 import { countStates, STATES } from '../model/matrix.js'
 import { sentenceOf } from '../model/sentence.js'
 import { CopyButton } from './copy-button.js'
@@ -91,7 +92,7 @@ export function Results ({ run, rows, open, link, onRows, onOpen }: {
             <Icon name='search' />
             <input
               type='search' aria-label='Find kernels in the results' placeholder='Find a kernel' spellcheck={false}
-              autocomplete='off' maxLength={256} value={text}
+              autocomplete='off' maxLength={MAX_TEXT} value={text}
               onInput={event => { onRows({ ...rows, text: event.currentTarget.value }) }}
             />
           </div>

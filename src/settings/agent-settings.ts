@@ -79,7 +79,7 @@ export const AGENT_SETTINGS = {
   }),
   waitMs: setting('CORELO_AGENT_WAIT_MS', integer(0, MAX_MS), {
     byDefault: 30_000,
-    meaning: 'With --once: how long to keep trying while the service does not answer, or fetches the kernel.'
+    meaning: 'With --once: how long to keep trying while the service does not answer, or is still fetching the kernel.'
   }),
   spreadMs: setting('CORELO_AGENT_SPREAD_MS', integer(0, MAX_MS), {
     byDefault: 10_000,

@@ -179,6 +179,7 @@ describeLab('the page', [NEEDS.chromium], () => {
     expect(await patchSet.isDisabled()).toBe(true)
     await other.locator('#files').setInputFiles({ ...UNGUARDED, name: 'of another name.o' })
     await other.getByText('A patch set needs the object itself.').waitFor({ state: 'detached' })
+    await other.getByRole('status').filter({ hasText: 'The file of unguarded.bpf.o is there.' }).waitFor({ state: 'attached' })
     const [download] = await Promise.all([other.waitForEvent('download'), patchSet.click()])
     const set = JSON.parse((await bytesOf(download)).toString()) as PatchSet
     expect([set.object.name, set.object.bytes, set.results.length]).toEqual(['unguarded.bpf.o', UNGUARDED.buffer.length, 2])
