@@ -26,6 +26,7 @@ import { corelo, ROOT, SAMPLE, UNGUARDED } from './corelo.js'
 
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
 const pages = readdirSync(join(ROOT, 'docs')).filter(name => name.endsWith('.md')).map(name => readFileSync(join(ROOT, 'docs', name), 'utf8'))
+const map = readFileSync(join(ROOT, 'docs/architecture.md'), 'utf8')
 const documents = [readme, ...pages].join('\n')
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 /** Commands of which the pages show every option. */
@@ -91,7 +92,6 @@ describe('README', () => {
   })
 
   it('leads to a map that names every folder of the source', () => {
-    const map = readFileSync(join(ROOT, 'docs/architecture.md'), 'utf8')
     const rows = [...map.matchAll(/^\| (`[\w-]+\/[^|]*) \|/gm)].map(([, cell = '']) => cell)
     const folders = rows.flatMap(cell => [...cell.matchAll(/([\w-]+)\//g)].map(([, name]) => name))
     const there = readdirSync(join(ROOT, 'src'), { withFileTypes: true }).filter(entry => entry.isDirectory()).map(({ name }) => name)
@@ -99,11 +99,10 @@ describe('README', () => {
   })
 
   it('leads to a map whose files are there, at most four for a change', () => {
-    const map = readFileSync(join(ROOT, 'docs/architecture.md'), 'utf8')
     const isThere = (path: string): boolean => ['src', ''].some(folder => existsSync(join(ROOT, folder, path)))
     const named = [...map.matchAll(/`((?:[\w-]+\/)+(?:[\w.-]+\.\w+)?|[\w-]+\.ts)`/g)].map(([, path = '']) => path)
     expect(named.length).toBeGreaterThan(80)
-    // Of the cache folder. What stands alone is in the folder of the file before it.
+    // Three folders of the cache, and a file of the source that the table names without its folder.
     const elsewhere = ['content/index/', 'content/layout/', 'content/result/', 'deb-kernels.ts']
     expect(named.filter(path => !isThere(path) && !elsewhere.includes(path))).toEqual([])
 

@@ -15,11 +15,11 @@ describeLab('the units of systemd', [NEEDS.tool('systemd-analyze')], () => {
     return { status, said: `${stdout}${stderr}`.split('\n').filter(line => line.includes(path)) }
   }
 
-  it.each(readdirSync(FOLDER))('%s is taken without a word', name => {
+  it.each(readdirSync(FOLDER))('%s is accepted without a message', name => {
     expect(verify(join(FOLDER, name))).toEqual({ status: 0, said: [] })
   })
 
-  it('are read: a key that there is not is told of', () => {
+  it('are read: an unknown key is reported', () => {
     const path = join(scratch, 'corelo.service')
     writeFileSync(path, readFileSync(join(FOLDER, 'corelo.service'), 'utf8').replace('ProtectHome=', 'ProtectHomes='))
     expect(verify(path).said).toEqual([expect.stringContaining('ProtectHomes')])

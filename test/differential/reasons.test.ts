@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import type { Btf } from '../../src/btf/btf.js'
 import { parseBtf, parseObject, relocate } from '../../src/core/index.js'
 import { describeRelocation, type RelocationReport } from '../../src/report/index.js'
 import { describeLab, labBtfs, NEEDS, scratchFolder } from '../support/lab.js'
@@ -148,42 +149,45 @@ describeLab('what is said of a field that a real kernel does not have', [NEEDS.o
     execFileSync('llvm-objcopy', ['--dump-section', `.BTF=${btf}`, o])
     return readFileSync(btf)
   }
-  const report = (object: Uint8Array, kernel: RegExp | Uint8Array, modules: readonly string[] = []): RelocationReport | undefined => {
-    const path = kernel instanceof RegExp ? labBtfs().find(({ name }) => kernel.test(name))?.path : undefined
-    const btf = kernel instanceof RegExp ? path === undefined ? undefined : readFileSync(path) : kernel
-    if (btf === undefined) return undefined
+  /** Of a kernel of the lab; undefined where it is an archived one, which is not everywhere. */
+  const btfOf = (kernel: RegExp): Btf | undefined => {
+    const path = labBtfs().find(({ name }) => kernel.test(name))?.path
+    return path === undefined ? undefined : parseBtf(readFileSync(path))
+  }
+  const report = (object: Uint8Array, btf: Btf, modules: readonly string[] = []): RelocationReport => {
     const parsed = parseObject(object)
-    return describeRelocation(parsed, relocate(parsed, parseBtf(btf)), { modulesWith: () => modules })
+    return describeRelocation(parsed, relocate(parsed, btf), { modulesWith: () => modules })
   }
 
   it.each(CASES.map((which, i) => [`${which.read.join('.')} on ${which.kernel.source}`, which, i] as const))('%s: the sentence, and code that compiles and finds the field', (_, { kernel, types, read: [type, path], detail, calls }, i) => {
+    const btf = btfOf(kernel)
+    if (btf === undefined) return
     const program = (body: string): string => `SEC("raw_tp/a") int a(__u64 *ctx) { ${type} *p = (void *)ctx[0]; ${body} return 0; }\n`
-    const found = report(compile(`read${i}`, `${HEAD}${types}\n${program(`out = (__u64)BPF_CORE_READ(p, ${path});`)}`), kernel)
-    if (found === undefined) return // an archived kernel that is not everywhere
+    const found = report(compile(`read${i}`, `${HEAD}${types}\n${program(`out = (__u64)BPF_CORE_READ(p, ${path});`)}`), btf)
     const [entry] = found.relocations.filter(({ reason }) => reason !== null)
     expect(entry?.detail).toBe(detail)
     expect(entry?.suggestions.length).toBeGreaterThan(0)
     for (const [j, { code }] of (entry?.suggestions ?? []).entries()) {
       const isStatement = code.startsWith('if (')
       if (code.startsWith(`${type} {`)) { // in place of the declaration that asks for relocation
-        const plain = report(compile(`pasted${i}_${j}`, `${HEAD}${code}\n${program('out = p->flags;')}`), kernel)
-        expect(plain?.relocations).toEqual([])
+        const plain = report(compile(`pasted${i}_${j}`, `${HEAD}${code}\n${program('out = p->flags;')}`), btf)
+        expect(plain.relocations).toEqual([])
         continue
       }
       const source = isStatement ? `${types}\n${program(`${code} out = 1;`)}` : `${types}\n${code}\n${program(`out = (__u64)${calls ?? ''}(p);`)}`
-      const pasted = report(compile(`pasted${i}_${j}`, HEAD + source), kernel)
-      const ours = pasted?.relocations.filter(({ type: root }) => root.includes('___new')) ?? []
+      const pasted = report(compile(`pasted${i}_${j}`, HEAD + source), btf)
+      const ours = pasted.relocations.filter(({ type: root }) => root.includes('___new'))
       expect(ours.map(({ status }) => status).filter(status => status !== 'resolved'), source).toEqual([])
       expect(ours.length > 0, source).toBe(!isStatement)
-      expect(pasted?.counts.failed ?? 0).toBe(0)
+      expect(pasted.counts.failed ?? 0).toBe(0)
     }
   })
 
   it.each(OTHER_CASES.map((which, i) => [which.reason, which.kernel instanceof RegExp ? which.kernel.source : 'a compiled kernel', which, i] as const))('%s on %s: the sentence, and code that compiles and loads', (_, __, { reason, kernel, types, body, loads, detail, calls, modules }, i) => {
-    const target = kernel instanceof RegExp ? kernel : compiledBtf(`kernel${i}`, kernel.types)
+    const btf = kernel instanceof RegExp ? btfOf(kernel) : parseBtf(compiledBtf(`kernel${i}`, kernel.types))
+    if (btf === undefined) return
     const program = (text: string): string => `SEC("raw_tp/a") int a(__u64 *ctx) { void *p = (void *)ctx[0]; if (!p) return 0; ${text} return 0; }\n`
-    const found = report(compile(`other${i}`, `${HEAD}${types}\n${program(body)}`), target, modules)
-    if (found === undefined) return // an archived kernel that is not everywhere
+    const found = report(compile(`other${i}`, `${HEAD}${types}\n${program(body)}`), btf, modules)
     const [entry] = found.relocations.filter(relocation => relocation.reason !== null)
     expect(entry).toMatchObject({ reason, detail: typeof detail === 'string' ? detail : expect.stringMatching(detail) })
     expect(found.verdict).toBe(loads === true ? 'loads' : 'fails')
@@ -195,13 +199,13 @@ describeLab('what is said of a field that a real kernel does not have', [NEEDS.o
         : calls === undefined
           ? `${types.replace(/^struct \w+ \{.*\} CORE;$/m, code)}\n${program(body)}` // in place of the declaration that asks for relocation
           : `${types}\n${code}\n${program(calls)}`
-      const pasted = report(compile(`used${i}_${j}`, HEAD + source), target, modules)
-      expect(pasted?.counts.failed ?? 0).toBe(0)
-      expect(pasted?.verdict, source).toBe('loads')
-      expect(pasted?.warnings.map(warning => warning.code), source).toEqual(isGuard || calls !== undefined ? [] : ['nothing_to_relocate'])
+      const pasted = report(compile(`used${i}_${j}`, HEAD + source), btf, modules)
+      expect(pasted.counts.failed ?? 0).toBe(0)
+      expect(pasted.verdict, source).toBe('loads')
+      expect(pasted.warnings.map(warning => warning.code), source).toEqual(isGuard || calls !== undefined ? [] : ['nothing_to_relocate'])
       // A guard says no, and what asks for the kernel's own finds it.
-      if (isGuard) expect(pasted?.counts.absent, source).toBeGreaterThan(0)
-      else expect(pasted?.relocations.filter(({ type, status }) => type.includes('___new') && status !== 'resolved'), source).toEqual([])
+      if (isGuard) expect(pasted.counts.absent, source).toBeGreaterThan(0)
+      else expect(pasted.relocations.filter(({ type, status }) => type.includes('___new') && status !== 'resolved'), source).toEqual([])
     }
   })
 })

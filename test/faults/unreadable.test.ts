@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import { expect, it } from 'vitest'
 import { sha256, type Sha256 } from '../../src/store/sha256.js'
 import { corelo, EXEC, removeFoldersAfterEach, ROOT, SAMPLE, temporaryFolder } from '../cli/corelo.js'
-import { problemOf } from '../http/harness.js'
+import { form, problemOf } from '../http/harness.js'
 import { startProcess } from '../support/service.js'
 
 removeFoldersAfterEach()
@@ -35,12 +35,8 @@ it('uploads and imports survive a disk that gives nothing, whatever it says: the
   const { url } = await startProcess(settings)
   const relocated = async (query: string): Promise<Response> =>
     await fetch(`${url}/relocate?${query}`, { method: 'POST', body: object, headers: { 'content-type': 'application/x-elf' } })
-  const heldObject = async (hash: Sha256): Promise<Response> => {
-    const form = new FormData()
-    form.append('object', sha256(object))
-    form.append('btf_sha256', hash)
-    return await fetch(`${url}/relocate`, { method: 'POST', body: form })
-  }
+  const heldObject = async (hash: Sha256): Promise<Response> =>
+    await fetch(`${url}/relocate`, { method: 'POST', body: form({ object: sha256(object), btf_sha256: hash }) })
   const hashes = [sha256(uploaded), sha256(imported)]
   const questions: ReadonlyArray<() => Promise<Response>> = [
     ...[UPLOADED, IMPORTED].flatMap(name => [() => relocated(`kernel_release=${name}`), () => fetch(`${url}/kernels/${name}/btf`)]),

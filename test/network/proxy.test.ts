@@ -108,7 +108,7 @@ describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.to
     const bucket = await listen(ABSENT, false)
     const plain = await startService(cleanup, { hasSample: false, settings: { ...env, ...bucketAt(bucket) } })
     await fetch(`${plain.url}/kernels/${UNKNOWN_KERNEL}`)
-    await expect.poll(() => asked(bucket)[0], { timeout: 60_000 }).toContain(' http://')
+    await expect.poll(() => asked(bucket)[0]).toContain(' http://')
   })
 
   it('a service asks its package repositories and what has their past through the proxy', async () => {
@@ -150,9 +150,9 @@ describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.to
         CORELO_WEBHOOK_SECRET_FILE: secret
       }
     })
-    await expect.poll(async () => await (await fetch(`${watching.url}/kernels?offered=true`)).text(), { timeout: 60_000 }).toContain('6.1.0-1-amd64')
+    await expect.poll(async () => await (await fetch(`${watching.url}/kernels?offered=true`)).text()).toContain('6.1.0-1-amd64')
     writeFileSync(listing, 'debian/12/x86_64/6.1.0-1-amd64.btf.tar.xz\ndebian/12/x86_64/6.1.0-2-amd64.btf.tar.xz\n')
-    await expect.poll(() => told.length, { timeout: 60_000 }).toBeGreaterThan(0)
+    await expect.poll(() => told.length).toBeGreaterThan(0)
     expect(asked(receiver)[0]).toContain('CONNECT')
   })
 
@@ -209,7 +209,7 @@ describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.to
   it('a service has the listing of its archive through the proxy', async () => {
     const archive = await listen((_, response) => { response.end('debian/12/x86_64/6.1.0-1-amd64.btf.tar.xz\n') })
     const listing = await startService(cleanup, { hasSample: false, settings: { ...env, CORELO_BTFHUB_URL: archive.url, CORELO_CATALOG: `${archive.url}/list.txt` } })
-    await expect.poll(async () => await (await fetch(`${listing.url}/kernels?offered=true`)).text(), { timeout: 60_000 }).toContain('6.1.0-1-amd64')
+    await expect.poll(async () => await (await fetch(`${listing.url}/kernels?offered=true`)).text()).toContain('6.1.0-1-amd64')
     expect(asked(archive)[0]).toContain('CONNECT')
   })
 

@@ -8,7 +8,7 @@ import type { Service } from '../../src/service/types.js'
 import { describeLab, labPackage, NEEDS } from '../support/lab.js'
 import { ARM64_RELEASE, btfIn, makeDeb, makeRpm, readFromDeb, sha256Of } from './kernels.js'
 import { makeKey, publishRpms, publishSuite, serveFiles, type RepositoryServer } from './repositories.js'
-import { startWithRepositories } from './service.js'
+import { ask, startWithRepositories } from './service.js'
 
 const UBUNTU = '6.8.0-31-generic'
 const DEBIAN = '6.1.0-57-arm64'
@@ -75,7 +75,7 @@ describeLab('package repositories with kernels for arm64', [...['apt-ftparchive'
   })
 
   it.each(KERNELS)('%s is the kernel in %s', async (reference, name) => {
-    const { sha256, source } = await service.getKernelBtf(parseReference(reference), undefined, { waitMs: 300_000 })
+    const { sha256, source } = await ask(service, parseReference(reference))
     expect({ sha256, source }).toEqual({ sha256: sha256Of(btf), source: 'packages' })
     expect((await service.getKernel(parseReference(reference))).provenance.package?.name).toBe(name)
   })

@@ -2,13 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { AppError } from '../../src/errors.js'
 import { parseReference } from '../../src/identity/reference.js'
 import type { Service } from '../../src/service/types.js'
 import { describeLab, NEEDS } from '../support/lab.js'
 import { makeDeb, makeRpm, readLabKernel, renameKernel, sha256Of, type LabKernel } from './kernels.js'
 import { makeKey, publishRpms, publishSuite, serveFiles, type RepositoryServer } from './repositories.js'
-import { startWithRepositories } from './service.js'
+import { ask, refusalOf, startWithRepositories } from './service.js'
 
 /** A release with the two versions of its package: built again for the archive's own sake, for another release of the distribution, and by its maker. */
 const DEBS = [
@@ -60,22 +59,17 @@ describeLab('a release that was published as two builds', [...['apt-ftparchive',
     rmSync(scratch, { recursive: true, force: true })
   })
 
-  const refusal = async (asked: Promise<unknown>): Promise<AppError> => {
-    const error: unknown = await asked.then(() => undefined, (reason: unknown) => reason)
-    return error instanceof AppError ? error : expect.fail(`It was not refused: ${String(error)}`)
-  }
-
   it.each(NAMES)('%s is answered with the build whose uname -v the request gives, and with none where it gives that of neither or none', async name => {
     const reference = parseReference(name)
-    const unknown = await refusal(service.getKernelBtf(reference, undefined, { waitMs: 300_000, kernelVersion: NEITHER }))
+    const unknown = await refusalOf(service, reference, { kernelVersion: NEITHER })
     expect(unknown.code).toBe('kernel_unknown')
     for (const { kernelVersion } of kernels) expect(`${unknown.message} ${JSON.stringify(unknown.details['sources'])}`).toContain(kernelVersion)
     expect(unknown.message).toContain(NEITHER)
     for (const { kernelVersion, btf } of [...kernels].reverse()) {
-      const found = await service.getKernelBtf(reference, undefined, { waitMs: 300_000, kernelVersion })
+      const found = await ask(service, reference, { kernelVersion })
       expect({ sha256: found.sha256, kernelVersion: found.kernelVersion }).toEqual({ sha256: sha256Of(btf), kernelVersion })
     }
-    const ambiguous = await refusal(service.getKernelBtf(reference, undefined, { waitMs: 300_000 }))
+    const ambiguous = await refusalOf(service, reference)
     expect(ambiguous).toMatchObject({ code: 'kernel_ambiguous', details: { candidates: expect.arrayContaining(kernels.map(({ kernelVersion }) => expect.objectContaining({ kernel_version: kernelVersion }))) } })
   }, 300_000)
 

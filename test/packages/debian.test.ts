@@ -1,14 +1,9 @@
-import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import type { FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { buildApp } from '../../src/http/app.js'
-import { readConfig } from '../../src/http/config.js'
-import { createService } from '../../src/service/service.js'
-import type { Service } from '../../src/service/types.js'
-import { askOracle, compareDumps, describeLab, LAB, labBtf, labObjects, labPackage, NEEDS, scratchFolder } from '../support/lab.js'
+import { form } from '../http/harness.js'
+import { askOracle, compareDumps, describeLab, labBtf, labGuestRelease, labObjects, labPackage, NEEDS, scratchFolder } from '../support/lab.js'
+import { startListening, type ListeningService } from '../support/service.js'
 import { ARM64_RELEASE, btfIn, readFromDeb } from './kernels.js'
 
 /** Debian's mirror as apt on this machine knows it; undefined where it knows none. It is written nowhere. */
@@ -37,48 +32,33 @@ const KNOWN: Readonly<Record<string, (folder: string) => Known>> = {
   }
 }
 
-function ofGuest (series: string): Known {
-  const banner = execFileSync('/bin/sh', ['-c', 'strings "$0" | grep -m1 "^Linux version"', join(LAB, 'kernels', series, 'vmlinux')]).toString()
-  return { name: `x86_64/${/Linux version (\S+) \(/.exec(banner)?.[1] ?? ''}`, btf: labBtf(`debian-${series}`) }
-}
+function ofGuest (series: string): Known { return { name: `x86_64/${labGuestRelease(series)}`, btf: labBtf(`debian-${series}`) } }
 
-/** Every so manieth object of the lab. */
+/** One of five objects of the lab. */
 const OBJECTS = labObjects().filter((_, i) => i % 5 === 0)
 
 describeLab("a fresh service on Debian's own repository", [
   { what: "Debian's mirror in apt's sources", isHere: () => mirrorOfApt() !== undefined }, NEEDS.oracle, NEEDS.objects, NEEDS.guest('6.1'), NEEDS.guest('6.12'), NEEDS.btf('debian-6.1'), NEEDS.btf('debian-6.12'), NEEDS.package('arm64')
 ], () => {
   const folder = scratchFolder()
-  let service: Service
-  let app: FastifyInstance
-  let url: string
+  let service: ListeningService
 
   beforeAll(async () => {
     const file = join(folder, 'debian.yaml')
     writeFileSync(file, `repositories: [{ preset: debian, mirror: "${mirrorOfApt()}", suites: [bookworm, bookworm-security, bookworm-backports], arches: [amd64, arm64] }]\n`)
-    const config = readConfig({ CORELO_PORT: '0', CORELO_BTFHUB_URL: '', CORELO_PACKAGES: file, CORELO_CACHE_DIR: join(folder, 'cache'), CORELO_LOCAL_KERNEL: 'false', CORELO_LOG_LEVEL: 'silent', CORELO_WORKERS: '2', CORELO_MAX_DELAY_MS: '0', CORELO_DEADLINE_MS: '300000' })
-    service = createService(config)
-    app = await buildApp(service, config)
-    await app.listen({ host: config.host, port: config.port })
-    url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`
+    service = await startListening({ CORELO_PACKAGES: file, CORELO_CACHE_DIR: join(folder, 'cache'), CORELO_WORKERS: '2', CORELO_DEADLINE_MS: '300000' })
   })
-  afterAll(async () => {
-    await app?.close()
-    await service?.close()
-  })
+  afterAll(() => service?.stop())
 
   const relocate = async (object: Buffer, kernel: string): Promise<Buffer> => {
-    const form = new FormData()
-    form.set('object', new Blob([object]), 'object.bpf.o')
-    form.set('kernel_release', kernel)
-    const response = await fetch(`${url}/relocate`, { method: 'POST', body: form, headers: { prefer: 'wait=300' } })
+    const response = await fetch(`${service.url}/relocate`, { method: 'POST', body: form({ object, kernel_release: kernel }), headers: { prefer: 'wait=300' } })
     const body = Buffer.from(await response.arrayBuffer())
     expect(response.status, body.subarray(0, 500).toString()).toBe(200)
     return body
   }
 
-  it.each(Object.keys(KNOWN))('relocates for %s as libbpf does over the BTF that other tools took out of it', async kernel => {
-    const { name, btf } = KNOWN[kernel]?.(folder) ?? expect.fail()
+  it.each(Object.entries(KNOWN))('relocates for %s as libbpf does over the BTF that other tools took out of it', async (_, knownIn) => {
+    const { name, btf } = knownIn(folder)
     const served: string[] = []
     for (const object of OBJECTS) {
       const path = join(folder, `${name.replace('/', '-')}.${object.name}`)
@@ -91,7 +71,7 @@ describeLab("a fresh service on Debian's own repository", [
       expect([original.relocated, ours.relocated], object.name).toEqual([true, true])
       expect(compareDumps(original, ours), object.name).toEqual([])
     })
-    const held = await fetch(`${url}/kernels/debian/12/${name}/btf`)
+    const held = await fetch(`${service.url}/kernels/debian/12/${name}/btf`)
     expect(Buffer.from(await held.arrayBuffer()).equals(readFileSync(btf))).toBe(true)
   }, 600_000)
 })

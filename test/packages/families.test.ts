@@ -8,7 +8,7 @@ import { PRESETS } from '../../src/packages/presets.js'
 import { describeLab, labPackage, NEEDS } from '../support/lab.js'
 import { makeDeb, makeRpm, readFromDeb, readLabKernel, renameKernel, sha256Of, type LabKernel } from './kernels.js'
 import { makeKey, publishRpms, publishSuite, serveFiles, signRpm, type RepositoryServer } from './repositories.js'
-import { startWithRepositories } from './service.js'
+import { ask, startWithRepositories } from './service.js'
 
 /** What each family calls the package of a kernel, and where its image lies in it. */
 const DEBS = [
@@ -98,7 +98,7 @@ describeLab('package repositories made by the real tools', [...['apt-ftparchive'
   const names = [...DEBS.map(([platform, , , name, , release]) => [`${platform}/x86_64/${release}`, name] as const), ...RPMS.map(([platform, name, , release]) => [`${platform}/x86_64/${release}`, name] as const)]
 
   it.each(names)('%s is the kernel in %s', async (reference, name) => {
-    const { sha256, source } = await service.getKernelBtf(parseReference(reference), undefined, { waitMs: 300_000 })
+    const { sha256, source } = await ask(service, parseReference(reference))
     expect({ sha256, source }).toEqual({ sha256: sha256Of(kernel.btf), source: 'packages' })
     const { provenance, buildId } = await service.getKernel(parseReference(reference))
     expect(provenance.package?.name).toBe(name)

@@ -3,13 +3,13 @@ import type { ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
-import { AppError } from '../../src/errors.js'
+import type { AppError } from '../../src/errors.js'
 import { parseReference } from '../../src/identity/reference.js'
 import type { Service } from '../../src/service/types.js'
 import { describeLab, NEEDS } from '../support/lab.js'
 import { makeDeb, readLabKernel, renameKernel, sha256Of, type LabKernel } from './kernels.js'
 import { makeKey, publishSuite, serveFiles, type RepositoryServer, type TestKey } from './repositories.js'
-import { startWithRepositories } from './service.js'
+import { ask, refusalOf, startWithRepositories } from './service.js'
 
 const LIVE = '6.1.0-57-amd64'
 const PAST = '6.1.0-9-amd64'
@@ -94,17 +94,13 @@ describeLab('kernels that no index lists any more', [...['apt-ftparchive', 'gpg'
   }
   const debian = async (): Promise<Service> => await start(`{ preset: debian, mirror: $URL/debian, suites: [bookworm], arches: [amd64], snapshot: $URL, key: ${key.publicKey} }`)
   const ubuntu = async (): Promise<Service> => await start(`{ preset: ubuntu, mirror: $URL/ubuntu, suites: [jammy], arches: [amd64], launchpad: $URL/devel, snapshot: $URL/snapshots, key: ${key.publicKey} }`)
-  const refusal = async (asked: Service, reference: string): Promise<AppError> => {
-    const error: unknown = await asked.getKernelBtf(parseReference(reference), undefined, { waitMs: 300_000 }).then(() => undefined, (reason: unknown) => reason)
-    if (!(error instanceof AppError)) throw new Error(`It was not refused: ${String(error)}`)
-    return error
-  }
+  const refusal = async (asked: Service, name: string): Promise<AppError> => await refusalOf(asked, parseReference(name))
   const askedPast = (): string[] => server.requests.filter(path => /^\/(?:mr|archive|devel|snapshots)\//.test(path))
 
   it("are proven by the suite's own signed index of the time at which Debian's snapshot archive saw them, however long ago that expired", async () => {
     answers = path => snapshotAnswers(path, PAST, '6.1.27-1')
     const asked = await debian()
-    const { sha256, source } = await asked.getKernelBtf(parseReference(`debian/12/x86_64/${PAST}`), undefined, { waitMs: 300_000 })
+    const { sha256, source } = await ask(asked, parseReference(`debian/12/x86_64/${PAST}`))
     expect({ sha256, source }).toEqual({ sha256: sha256Of(kernel.btf), source: 'packages' })
     expect((await asked.getKernel(parseReference(`debian/12/x86_64/${PAST}`))).provenance.package).toMatchObject({ name: `linux-image-${PAST}`, version: '6.1.27-1' })
     const by = readFileSync(join(past, 'dists/bookworm-security/Release'), 'utf8')
@@ -121,7 +117,7 @@ describeLab('kernels that no index lists any more', [...['apt-ftparchive', 'gpg'
   it('are not looked for where a current index has the kernel, or the kernel is of another distribution', async () => {
     answers = path => snapshotAnswers(path, PAST, '6.1.27-1')
     const asked = await debian()
-    expect((await asked.getKernelBtf(parseReference(`debian/12/x86_64/${LIVE}`), undefined, { waitMs: 300_000 })).source).toBe('packages')
+    expect((await ask(asked, parseReference(`debian/12/x86_64/${LIVE}`))).source).toBe('packages')
     expect((await refusal(asked, `ubuntu/22.04/x86_64/${PAST}`)).code).toBe('kernel_unknown')
     expect((await refusal(asked, `debian/11/x86_64/${PAST}`)).code).toBe('kernel_unknown')
     expect((await refusal(asked, `debian/12/arm64/${PAST}`)).code).toBe('kernel_unknown')
@@ -192,7 +188,7 @@ describeLab('kernels that no index lists any more', [...['apt-ftparchive', 'gpg'
       }
     }
     const asked = await ubuntu()
-    const { sha256 } = await asked.getKernelBtf(parseReference(`ubuntu/22.04/x86_64/${UBUNTU}`), undefined, { waitMs: 300_000 })
+    const { sha256 } = await ask(asked, parseReference(`ubuntu/22.04/x86_64/${UBUNTU}`))
     expect(sha256).toBe(sha256Of(kernel.btf))
     expect(questions.map(text => Object.fromEntries(new URLSearchParams(text)))).toEqual([{
       'ws.op': 'getPublishedBinaries', binary_name: `linux-image-unsigned-${UBUNTU}`, exact_match: 'true', distro_arch_series: `${server.url}/devel/ubuntu/jammy/amd64`

@@ -8,8 +8,8 @@ import type { Service } from '../../src/service/types.js'
 import { describeLab, NEEDS } from '../support/lab.js'
 import { makeDeb, readLabKernel, renameKernel, sha256Of, type LabKernel } from './kernels.js'
 import { makeKey, publishSuite, type TestKey } from './repositories.js'
-import { startWithRepositories } from './service.js'
-import { ask, cutOff, enlarge, flipBit, heldBy, redirect, refusalOf, serveCopies, type Copy } from './spoilt.js'
+import { ask, refusalOf, startWithRepositories } from './service.js'
+import { cutOff, enlarge, flipBit, heldBy, redirect, serveCopies, type Copy } from './spoilt.js'
 
 const RELEASE = '6.1.0-57-amd64'
 const REFERENCE = parseReference(`debian/12/x86_64/${RELEASE}`)
@@ -48,8 +48,8 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
     const file = join(scratch, `repositories-${copy.serial}.yaml`)
     const mirror = `mirror: "${copy.server.url}", suites: [bookworm], arches: [amd64]`
     writeFileSync(file, `repositories: [{ preset: debian, ${mirror}, ${options.more ?? `key: ${key.publicKey}`} }]\n`)
-    const service = await startWithRepositories(file, options.cacheDir ?? join(scratch, `cache-${copy.serial}`), { fetch: { tries: 1 } })
-    return { ...copy, file, service: await copies.use(service) }
+    const cacheDir = options.cacheDir ?? join(scratch, `cache-${copy.serial}`)
+    return { ...copy, file, service: await copies.use(() => startWithRepositories(file, cacheDir, { fetch: { tries: 1 } })) }
   }
 
   const refusal = async (asked: Service): Promise<AppError> => {
@@ -132,11 +132,12 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
     mkdirSync(cacheDir, { recursive: true })
     const { service, server, root, file } = await start(undefined, { cacheDir })
     await ask(service, REFERENCE)
-    await service.close()
-    publish(root, { date: rfc(Date.now() - 30 * DAY_MS) })
-    server.requests.splice(0)
-    const restarted = await copies.use(await startWithRepositories(file, cacheDir, { fetch: { tries: 1 } }, { catalogMs: 1 }))
-    // A look at the index that is under way may be passed by. What is said of a name is remembered, so each try has another.
+    const restarted = await copies.use(async () => {
+      publish(root, { date: rfc(Date.now() - 30 * DAY_MS) })
+      server.requests.splice(0)
+      return await startWithRepositories(file, cacheDir, { fetch: { tries: 1 } }, { catalogMs: 1 })
+    })
+    // While the index is fetched, questions are answered from the one before. The answer for a name is remembered, so each try has another.
     let tries = 0
     const askUnknown = async (): Promise<unknown> =>
       await ask(restarted, parseReference(`debian/12/x86_64/6.1.0-${100 + ++tries}-amd64`)).catch((error: unknown) => error)

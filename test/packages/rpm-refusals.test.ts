@@ -7,8 +7,8 @@ import type { Service } from '../../src/service/types.js'
 import { describeLab, NEEDS } from '../support/lab.js'
 import { makeRpm, readLabKernel, renameKernel, sha256Of, type LabKernel } from './kernels.js'
 import { makeKey, publishRpms, signRpm, type TestKey } from './repositories.js'
-import { startWithRepositories } from './service.js'
-import { ask, cutOff, enlarge, flipBit, heldBy, redirect, refusalOf, serveCopies, type Copy } from './spoilt.js'
+import { ask, refusalOf, startWithRepositories } from './service.js'
+import { cutOff, enlarge, flipBit, heldBy, redirect, serveCopies, type Copy } from './spoilt.js'
 
 const VERSION = '6.1.0-57.el9'
 const RELEASE = `${VERSION}.x86_64`
@@ -24,7 +24,6 @@ describeLab('what an rpm repository must not get away with', [...['createrepo_c'
   let key: TestKey
   let stranger: TestKey
   const copies = serveCopies(good, scratch)
-  let count = 0
 
   beforeAll(() => {
     kernel = readLabKernel('6.1', scratch)
@@ -43,7 +42,7 @@ describeLab('what an rpm repository must not get away with', [...['createrepo_c'
   const pack = (folder: string, place: string, own: string): void => {
     rmSync(join(folder, 'x86_64'), { recursive: true, force: true })
     const files = { [`lib/modules/${place}/vmlinuz`]: renameKernel(kernel, own, scratch) }
-    makeRpm({ name: 'kernel-core', version: VERSION, arch: 'x86_64', files }, folder, join(scratch, `build-${++count}`))
+    makeRpm({ name: 'kernel-core', version: VERSION, arch: 'x86_64', files }, folder, mkdtempSync(join(scratch, 'build-')))
   }
   const rpm = (folder: string): string => join(folder, PACKAGE)
   const withoutSignature = (folder: string): void => { rmSync(join(folder, 'repodata/repomd.xml.asc')) }
@@ -54,7 +53,7 @@ describeLab('what an rpm repository must not get away with', [...['createrepo_c'
 
   /** A service of which nothing is remembered, on the copy that is served. */
   const startOn = async (file: string): Promise<Service> =>
-    await copies.use(await startWithRepositories(file, join(scratch, `cache-${++count}`), { fetch: { tries: 1 } }, { catalogMs: 1 }))
+    await copies.use(() => startWithRepositories(file, mkdtempSync(join(scratch, 'cache-')), { fetch: { tries: 1 } }, { catalogMs: 1 }))
 
   /** A service on a copy of the good repository, which a test spoils before. */
   const start = async (spoil: (folder: string, url: string) => void = () => {}, address = 'url'): Promise<Copy & { readonly service: Service, readonly file: string }> => {

@@ -1,7 +1,5 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { AppError } from '../../src/errors.js'
-import type { KernelReference } from '../../src/identity/reference.js'
 import type { Service } from '../../src/service/types.js'
 import { serveFiles, type RepositoryServer } from './repositories.js'
 
@@ -9,8 +7,8 @@ import { serveFiles, type RepositoryServer } from './repositories.js'
 export interface SpoiltCopies {
   /** Ends the service and the server of the copy before. */
   serve (spoil?: (root: string, url: string) => void): Promise<Copy>
-  /** A service is ended with its copy, and where another takes its place. */
-  use (service: Service): Promise<Service>
+  /** Starts a service, which is ended with its copy. The one before is ended first, so that no two run beside each other. */
+  use (start: () => Promise<Service>): Promise<Service>
   stop (): Promise<void>
 }
 
@@ -34,10 +32,11 @@ export function serveCopies (good: string, scratch: string): SpoiltCopies {
       spoil(root, server.url)
       return { serial, root, server }
     },
-    async use (next) {
+    async use (start) {
       await service?.close()
-      service = next
-      return next
+      service = undefined
+      service = await start()
+      return service
     },
     async stop () {
       await service?.close()
@@ -49,25 +48,13 @@ export function serveCopies (good: string, scratch: string): SpoiltCopies {
   return copies
 }
 
-/** A kernel's BTF, however long that takes. */
-export async function ask (service: Service, reference: KernelReference): ReturnType<Service['getKernelBtf']> {
-  return await service.getKernelBtf(reference, undefined, { waitMs: 300_000 })
-}
-
-/** Why a service does not give a kernel's BTF. */
-export async function refusalOf (service: Service, reference: KernelReference): Promise<AppError> {
-  const error: unknown = await ask(service, reference).then(() => undefined, (reason: unknown) => reason)
-  if (!(error instanceof AppError)) throw new Error(`It was not refused: ${String(error)}`)
-  return error
-}
-
-/** The names of kernels that a service holds. */
+/** The releases of the kernels that a service holds. */
 export async function heldBy (service: Service): Promise<string[]> {
   const { kernels } = await service.listKernels({ limit: 100 })
   return kernels.filter(({ state }) => state === 'held').map(({ reference }) => reference.release)
 }
 
-/** Redirects what is asked for below a path. */
+/** Redirects requests for the paths that are moved to their new locations. */
 export function redirect (server: RepositoryServer, isMoved: (path: string) => boolean, location: (path: string) => string): void {
   server.intercept = (_request, response, path) => {
     if (!isMoved(path)) return false

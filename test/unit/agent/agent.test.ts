@@ -91,7 +91,7 @@ function watch (errors: { readonly identify?: unknown[], readonly settle?: unkno
   }
 }
 
-describe('an error that nobody foresaw in the loop of an agent', () => {
+describe('an unexpected error in the loop of an agent', () => {
   it.each<[where: string, name: 'identify' | 'settle' | 'show']>([
     ['while it looks at the node', 'identify'],
     ['with one object', 'settle'],
@@ -104,7 +104,7 @@ describe('an error that nobody foresaw in the loop of an agent', () => {
     expect(told.map(({ level }) => level)).toEqual([50, 20])
   })
 
-  it('while another kernel is taken note of leaves no object behind', async () => {
+  it('leaves no object unsettled where it comes while the agent turns to another kernel', async () => {
     const errors = { remove: [] as unknown[] }
     const agent = watch(errors)
     await expect.poll(() => agent.settled).toEqual(['bind for 6.1', 'exec for 6.1'])

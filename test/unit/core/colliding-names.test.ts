@@ -4,18 +4,18 @@ import { BtfKind } from '../../../src/btf/constants.js'
 import { findCandidates } from '../../../src/btf/find.js'
 import { newWork } from '../../../src/btf/work.js'
 import { parseBtf } from '../../../src/core/index.js'
-import { AppError } from '../../../src/errors.js'
 import { LIMITS } from '../../../src/limits.js'
 import { assembler } from '../../support/asm.js'
 import { at, btf, integers, type BtfBuilder } from '../../support/btf-builder.js'
 import { collidingNames } from '../../support/colliding-names.js'
 import { buildObject, type CoreRecord } from '../../support/object-builder.js'
 import { relocate } from '../../support/relocate.js'
+import { refusal } from '../../support/scenario.js'
 
 const NAMES = collidingNames(12)
 const SECTION = 'raw_tp/a'
 
-/** A kernel with a struct of each name, 300 KB of BTF for short ones. */
+/** A kernel with a struct of each name, 400 KB of BTF for short ones. */
 function structsOf (names: readonly string[]): BtfBuilder {
   const b = btf()
   const { int } = integers(b)
@@ -70,7 +70,7 @@ describe('4,096 names of one hash and one length', () => {
     expect(records.map(({ newValue }) => newValue)).toEqual(Array.from({ length: 20 }, (_, i) => BigInt(4 * i)))
     const many = make(1000)
     expect(many.kernel.bytes().length).toBeLessThan(500_000)
-    const error = refusalOf(() => relocate(many.object, parseBtf(many.kernel.bytes())))
+    const error = refusal('relocation_failed', () => relocate(many.object, parseBtf(many.kernel.bytes())))
     expect(error.details).toMatchObject({ reason: 'work_limit', limit: LIMITS.workSteps + 1000 * LIMITS.workStepsPerRecord })
   })
 })
@@ -81,14 +81,4 @@ function objectOf (local: BtfBuilder, accesses: ReadonlyArray<Pick<CoreRecord, '
   const code = Buffer.concat([...accesses.map(({ access = '' }) => asm.mov(1, 4 * Number(access.split(':')[1]))), asm.exit()])
   const records = accesses.map((access, i) => ({ ...access, section: SECTION, insnOff: 8 * i, kind: 'byte_off' } as const))
   return buildObject({ local, programs: [{ section: SECTION, name: 'a', code }], records }).bytes
-}
-
-function refusalOf (run: () => unknown): AppError {
-  try {
-    run()
-  } catch (error) {
-    if (error instanceof AppError) return error
-    throw error
-  }
-  throw new Error('nothing was refused')
 }

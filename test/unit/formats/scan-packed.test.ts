@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { scanPackedKernel } from '../../../src/formats/images/scan-packed.js'
 import { concat } from '../../support/byte-writer.js'
+import { bzImage } from '../../support/bz-image.js'
 import { packed } from './packed.js'
 
 const EVIDENCE = { release: '6.1.0-50-amd64', kernelVersion: '#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-07-02)', arch: 'x86_64' }
@@ -17,21 +18,15 @@ function largeBtf (btf: Uint8Array): Uint8Array {
   return large
 }
 
-/** A bzImage by https://docs.kernel.org/arch/x86/boot.html, protocol 2.15, in pieces as a package has it. */
-function bzImage (payload: Uint8Array, pieceBytes = 2000): Uint8Array[] {
-  const head = new Uint8Array(1024)
-  const view = new DataView(head.buffer)
-  head[0x1f1] = 1
-  head.set(new TextEncoder().encode('HdrS'), 0x202)
-  view.setUint16(0x206, 0x20f, true)
-  view.setUint32(0x24c, payload.length, true)
-  const image = concat(head, payload, new Uint8Array(100))
-  return Array.from({ length: Math.ceil(image.length / pieceBytes) }, (_, i) => image.subarray(i * pieceBytes, (i + 1) * pieceBytes))
+/** A bzImage in pieces, as a package has it. */
+function piecesOf (payload: Uint8Array): Uint8Array[] {
+  const [image, bytes] = [bzImage(payload), 2000]
+  return Array.from({ length: Math.ceil(image.length / bytes) }, (_, i) => image.subarray(i * bytes, (i + 1) * bytes))
 }
 
 describe('a bzImage that is scanned while it is unpacked', () => {
   it('gives banner and BTF, and lets go of the pieces that were read', async () => {
-    const image = bzImage(gzipSync(concat(packed('vmlinux.nobtf'), new Uint8Array(5000), BTF, new Uint8Array(10_000))))
+    const image = piecesOf(gzipSync(concat(packed('vmlinux.nobtf'), new Uint8Array(5000), BTF, new Uint8Array(10_000))))
     const scanned = await scanPackedKernel(image)
     expect(scanned?.evidence).toMatchObject(EVIDENCE)
     expect(Buffer.compare(scanned?.btf ?? new Uint8Array(0), BTF)).toBe(0)
@@ -39,18 +34,18 @@ describe('a bzImage that is scanned while it is unpacked', () => {
   })
 
   it('without BTF says so, and which kernel it is', async () => {
-    const scanned = await scanPackedKernel(bzImage(gzipSync(concat(packed('vmlinux.nobtf'), new Uint8Array(100_000)))))
+    const scanned = await scanPackedKernel(piecesOf(gzipSync(concat(packed('vmlinux.nobtf'), new Uint8Array(100_000)))))
     expect(scanned).toMatchObject({ btf: undefined, evidence: EVIDENCE })
   })
 
   it('is refused where its content is cut off, or is no ELF file', async () => {
     const whole = gzipSync(concat(packed('vmlinux.nobtf'), BTF))
-    await expect(scanPackedKernel(bzImage(whole.subarray(0, whole.length / 2)))).rejects.toMatchObject({ code: 'btf_invalid' })
-    await expect(scanPackedKernel(bzImage(gzipSync(new Uint8Array(10_000))))).rejects.toMatchObject({ code: 'btf_invalid', message: expect.stringContaining('ELF') })
+    await expect(scanPackedKernel(piecesOf(whole.subarray(0, whole.length / 2)))).rejects.toMatchObject({ code: 'btf_invalid' })
+    await expect(scanPackedKernel(piecesOf(gzipSync(new Uint8Array(10_000))))).rejects.toMatchObject({ code: 'btf_invalid', message: expect.stringContaining('ELF') })
   })
 
   it('is left alone where it is of another form', async () => {
-    for (const image of [[packed('vmlinux.gz')], bzImage(new Uint8Array(5000))]) {
+    for (const image of [[packed('vmlinux.gz')], piecesOf(new Uint8Array(5000))]) {
       const before = [...image]
       expect(await scanPackedKernel(image)).toBeUndefined()
       expect(image).toEqual(before)

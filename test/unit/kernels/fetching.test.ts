@@ -50,7 +50,7 @@ async function lab () {
   }
 }
 
-describe('a flood of kernels that nobody has, from one caller', () => {
+describe('a flood of requests for kernels that no source has, from one caller', () => {
   it('has three of them asked for at a time and few waiting, the rest refused, and a kernel of another caller asked for at once', async () => {
     const { asked, refusals, obtain, answer } = await lab()
     const flood: unknown[] = []
@@ -100,7 +100,7 @@ describe('a kernel that a thousand callers want', () => {
   })
 })
 
-describe('a flood of modules that no kernel has, from one caller', () => {
+describe('a flood of requests for modules that no source has, from one caller', () => {
   it('has three of them asked for at a time, and the module of another caller at once', async () => {
     const { index, asked, refusals, obtainModule, answer } = await lab()
     const flood: unknown[] = []

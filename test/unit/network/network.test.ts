@@ -111,24 +111,22 @@ describe('an authority of one\'s own', () => {
     expect(await get({}, url)).toContain('its certificate is not by an authority that is believed here (')
   })
 
-  if ('getCACertificates' in tls) {
-    it("is believed beside the system's own, where Node is told to believe those", async () => {
-      const { url } = await startOrigin(true)
-      const other = makeAuthority(mkdtempSync(join(folder, 'system-'))).caFile
-      const script = `
-      const { readNetwork } = await import(${JSON.stringify(new URL('../../../dist/settings/network-settings.js', import.meta.url).href)})
-      const { openFetch } = await import(${JSON.stringify(new URL('../../../dist/network/fetch.js', import.meta.url).href)})
-      const get = await openFetch(readNetwork(process.env))
-      console.log(await get(${JSON.stringify(url)}, {}).then(answer => answer.text(), error => String(error.cause ?? error)))
-      process.exit()`
-      const ask = async (...options: readonly string[]): Promise<string> => await new Promise((resolve, reject) => {
-        execFile(process.execPath, [...options, '--input-type=module', '-e', script], { env: { PATH: process.env['PATH'], CORELO_CA_FILE: other, SSL_CERT_FILE: authority.caFile } },
-          (error, stdout) => { if (error === null) resolve(stdout.trim()); else reject(error) })
-      })
-      expect(await ask('--use-system-ca')).toBe('hello')
-      expect(await ask()).not.toBe('hello')
+  it.runIf('getCACertificates' in tls)("is believed beside the system's own, where Node is told to believe those", async () => {
+    const { url } = await startOrigin(true)
+    const other = makeAuthority(mkdtempSync(join(folder, 'system-'))).caFile
+    const script = `
+    const { readNetwork } = await import(${JSON.stringify(new URL('../../../dist/settings/network-settings.js', import.meta.url).href)})
+    const { openFetch } = await import(${JSON.stringify(new URL('../../../dist/network/fetch.js', import.meta.url).href)})
+    const get = await openFetch(readNetwork(process.env))
+    console.log(await get(${JSON.stringify(url)}, {}).then(answer => answer.text(), error => String(error.cause ?? error)))
+    process.exit()`
+    const ask = async (...options: readonly string[]): Promise<string> => await new Promise((resolve, reject) => {
+      execFile(process.execPath, [...options, '--input-type=module', '-e', script], { env: { PATH: process.env['PATH'], CORELO_CA_FILE: other, SSL_CERT_FILE: authority.caFile } },
+        (error, stdout) => { if (error === null) resolve(stdout.trim()); else reject(error) })
     })
-  }
+    expect(await ask('--use-system-ca')).toBe('hello')
+    expect(await ask()).toContain('certificate')
+  })
 
   it.each([
     [{ CORELO_CA_FILE: '/nowhere.pem' }, 'CORELO_CA_FILE names /nowhere.pem, which cannot be read'],
@@ -196,10 +194,10 @@ describe('behind a proxy', () => {
       return { stats: () => webhook.stats(), reasons }
     }
     const told = await tell(readNetwork({ ...both(proxy), CORELO_CA_FILE: authority.caFile }))
-    await expect.poll(told.stats, { timeout: 60_000 }).toEqual({ delivered: 1, failed: 0, dropped: 0 })
+    await expect.poll(told.stats).toEqual({ delivered: 1, failed: 0, dropped: 0 })
     expect([bodies, proxy.requests]).toEqual([['{"type":"kernel.listed"}'], [`CONNECT ${receiver.host}`]])
     const untold = await tell({})
-    await expect.poll(() => untold.reasons, { timeout: 60_000 }).toEqual([expect.stringContaining('set CORELO_CA_FILE')])
+    await expect.poll(() => untold.reasons).toEqual([expect.stringContaining('set CORELO_CA_FILE')])
   })
 
   it('what replicas share is read and written', async () => {

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { AppError } from '../../../src/errors.js'
@@ -7,13 +6,13 @@ import { parseReference } from '../../../src/identity/reference.js'
 import { extractModules } from '../../../src/packages/worker/read-package.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import { kernelVersionOf, startPackageRepository, type PackageRepository } from '../../support/package-repository.js'
+import { packed } from '../formats/packed.js'
 import { startService, temporaryFolder, type StartedService } from '../service/lab.js'
 
 const RELEASE = '6.1.0-51-amd64'
 const KERNEL = parseReference(`debian/12/x86_64/${RELEASE}`)
-const fixture = (name: string): Buffer => readFileSync(new URL(`../../fixtures/extraction/packed/${name}`, import.meta.url))
-const MODULE = fixture('snd-demo.ko')
-const MODULE_BTF = fixture('snd-demo.btf')
+const MODULE = packed('snd-demo.ko')
+const MODULE_BTF = packed('snd-demo.btf')
 /** Two that can be used, one that was cut off, and one that is no module. */
 const MODULES = { 'sound/snd-demo': MODULE, 'net/broken': MODULE.subarray(0, 700), 'net/empty': Buffer.alloc(64), 'sound/snd-other': MODULE }
 
@@ -32,17 +31,17 @@ describe('the modules of a package', () => {
     await extractModules(files(given), { kind: 'modules', format: 'deb', release: RELEASE, arch: 'x86_64', sha256: undefined, what: 'linux-modules', names })
 
   it('are read no further than the last that is wanted', async () => {
-    expect(await extract(MODULES, ['snd_demo'])).toEqual([{ name: 'snd_demo', bytes: new Uint8Array(MODULE) }])
+    expect(await extract(MODULES, ['snd_demo'])).toEqual([{ name: 'snd_demo', bytes: MODULE }])
     expect(read).toEqual(['sound/snd-demo'])
   })
 
   it('are read to the end for one that is not there', async () => {
-    expect(await extract(MODULES, ['snd_demo', 'xfs'])).toEqual([{ name: 'snd_demo', bytes: new Uint8Array(MODULE) }])
+    expect(await extract(MODULES, ['snd_demo', 'xfs'])).toEqual([{ name: 'snd_demo', bytes: MODULE }])
     expect(read).toEqual(Object.keys(MODULES))
   })
 
   it('are all that have BTF where all are wanted, of each its BTF alone', async () => {
-    expect(await extract(MODULES, 'all')).toEqual(['snd_demo', 'snd_other'].map(name => ({ name, bytes: new Uint8Array(MODULE_BTF) })))
+    expect(await extract(MODULES, 'all')).toEqual(['snd_demo', 'snd_other'].map(name => ({ name, bytes: MODULE_BTF })))
     expect(read).toEqual(Object.keys(MODULES))
   })
 

@@ -1,6 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { parseReference } from '../../../src/identity/reference.js'
 import { parseRecord, serializeRecord } from '../../../src/kernels/kernel-record.js'
 import { contentOf, hashOf, openReplica } from '../../support/names-lab.js'
 import { emptyBtf, failure, fooBtf, offsetOfY, put, relocate, startService, temporaryFolder, UBUNTU } from '../service/lab.js'
@@ -44,13 +45,9 @@ describe('distributions that install the kernels of another', () => {
     ['linuxmint/20.3', 'ubuntu/20.04', UBUNTU.release, VERSION],
     ['pop/20.04', 'ubuntu/20.04', UBUNTU.release, VERSION]
   ])('%s has that of %s where uname -v is the same, which is said, and no other', async (installs, builds, release, kernelVersion) => {
-    const platform = (text: string) => {
-      const [distro = '', distroVersion = ''] = text.split('/')
-      return { distro, distroVersion, arch: 'x86_64', release }
-    }
     const service = await startService(await temporaryFolder())
-    const { entry } = await put(service, fooBtf(), platform(builds), { kernelVersion })
-    const kernel = platform(installs)
+    const { entry } = await put(service, fooBtf(), parseReference(`${builds}/x86_64/${release}`), { kernelVersion })
+    const kernel = parseReference(`${installs}/x86_64/${release}`)
     const answer = await relocate(service, { kernel: { ...kernel, kernelVersion } })
     expect(answer.btfSha256).toBe(entry.btfSha256)
     expect(answer.kernel).toBe(`${installs}/x86_64/${release}`)
