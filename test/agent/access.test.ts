@@ -31,15 +31,21 @@ describe('an agent whose service wants a token', () => {
     ['one that nobody knows', 'made-up', 'unauthorized']
   ])('gets nothing with %s, and is told so', async (_what, token, code) => {
     writeFileSync(tokenFile, token ?? '')
-    const { code: exit, lines } = await runOnce(withBtf(), service.url, { CORELO_AGENT_KEYS: service.keys }, token === undefined ? [] : ['--token-file', tokenFile])
+    const { code: exit, lines } = await runOnce(
+      withBtf(), service.url, { CORELO_AGENT_KEYS: service.keys }, token === undefined ? [] : ['--token-file', tokenFile]
+    )
     expect(exit).toBe(3)
     expect(lines).toContainEqual(expect.objectContaining({ level: 50, object: 'exec', code, shown: 'nothing' }))
   })
 
   it('is told that its token file is not there', async () => {
-    const { code, lines } = await runOnce(withBtf(), service.url, { CORELO_AGENT_KEYS: service.keys, CORELO_AGENT_TOKEN_FILE: '/nowhere/token' })
+    const { code, lines } = await runOnce(
+      withBtf(), service.url, { CORELO_AGENT_KEYS: service.keys, CORELO_AGENT_TOKEN_FILE: '/nowhere/token' }
+    )
     expect(code).toBe(3)
-    expect(lines).toContainEqual(expect.objectContaining({ object: 'exec', msg: expect.stringContaining('The token file /nowhere/token cannot be read') }))
+    expect(lines).toContainEqual(expect.objectContaining({
+      object: 'exec', msg: expect.stringContaining('The token file /nowhere/token cannot be read')
+    }))
   })
 
   it('gets its results with one that may only relocate: its BTF goes with each request then', async () => {
@@ -47,8 +53,12 @@ describe('an agent whose service wants a token', () => {
     const node = withBtf()
     const run = await runOnce(node, service.url, { CORELO_AGENT_KEYS: service.keys }, ['--token-file', tokenFile])
     expect(run.code, JSON.stringify(run.lines)).toBe(0)
-    expect(run.lines).toContainEqual(expect.objectContaining({ level: 40, code: 'forbidden', msg: expect.stringContaining('which goes with each request instead') }))
-    expect(readFileSync(join(node.out, 'exec.bpf.o'))).toEqual(Buffer.from(relocate(readFileSync(EXEC), parseBtf(readFileSync(SAMPLE))).bytes ?? []))
+    expect(run.lines).toContainEqual(expect.objectContaining({
+      level: 40, code: 'forbidden', msg: expect.stringContaining('which goes with each request instead')
+    }))
+    expect(readFileSync(join(node.out, 'exec.bpf.o'))).toEqual(
+      Buffer.from(relocate(readFileSync(EXEC), parseBtf(readFileSync(SAMPLE))).bytes ?? [])
+    )
   })
 
   it('gives the service its BTF with one that may upload', async () => {

@@ -8,7 +8,20 @@ import { EXEC } from '../cli/corelo.js'
 import { btf, integers } from '../support/btf-builder.js'
 import { fooSpec, guardedObject, targetFoo } from '../support/corpus.js'
 import { buildObject } from '../support/object-builder.js'
-import { cleanUpAfterAll, createNode, putKernel, REFERENCE, runOnce, startAgent, startProxy, startService, temporaryFolder, type Proxy, type Service, type Tampering } from './support.js'
+import {
+  cleanUpAfterAll,
+  createNode,
+  putKernel,
+  REFERENCE,
+  runOnce,
+  startAgent,
+  startProxy,
+  startService,
+  temporaryFolder,
+  type Proxy,
+  type Service,
+  type Tampering
+} from './support.js'
 
 const cleanup = cleanUpAfterAll()
 
@@ -23,12 +36,17 @@ describe('an object that does not do for the kernel', () => {
   it('is a finding where libbpf would refuse it, explained by each relocation, and exits with 1', async () => {
     const node = createNode(cleanup, [])
     const spec = fooSpec()
-    writeFileSync(join(node.objects, 'foo.bpf.o'), buildObject({ ...spec, records: (spec.records ?? []).map(record => ({ ...record, kind: 13 })) }).bytes)
+    writeFileSync(
+      join(node.objects, 'foo.bpf.o'),
+      buildObject({ ...spec, records: (spec.records ?? []).map(record => ({ ...record, kind: 13 })) }).bytes
+    )
     const other = await startService(cleanup, { hasSample: false })
     await putKernel(other.url, REFERENCE, targetFoo().bytes())
     const run = await runOnce(node, other.url, { CORELO_AGENT_KEYS: other.keys })
     expect(run.code).toBe(1)
-    expect(run.lines).toContainEqual(expect.objectContaining({ level: 50, object: 'foo', code: 'relocation_failed', shown: 'nothing', reasons: expect.arrayContaining([expect.any(String)]) }))
+    expect(run.lines).toContainEqual(expect.objectContaining({
+      level: 50, object: 'foo', code: 'relocation_failed', shown: 'nothing', reasons: expect.arrayContaining([expect.any(String)])
+    }))
     expect(run.lines.at(-1)).toMatchObject({ result: 'finding', findings: 1 })
     expect(existsSync(join(node.out, 'foo.bpf.o'))).toBe(false)
   })
@@ -44,7 +62,9 @@ describe('an object that does not do for the kernel', () => {
       const payload = Buffer.from((JSON.parse(part) as { payload: string }).payload, 'base64').toString()
       const changed = Buffer.from(payload.replace(/"verdict":"(?:loads|unknown)"/, `"verdict":"${verdict}"`))
       const sig = sign(null, preAuthEncoding('application/vnd.in-toto+json', changed), key.privateKey)
-      const envelope = serializeEnvelope({ payloadType: 'application/vnd.in-toto+json', payload: changed, signatures: [{ keyid: key.jwk.kid, sig }] })
+      const envelope = serializeEnvelope({
+        payloadType: 'application/vnd.in-toto+json', payload: changed, signatures: [{ keyid: key.jwk.kid, sig }]
+      })
       return { ...answer, headers, body: Buffer.from(text.replace(part, () => envelope), 'latin1') }
     }
   })
@@ -55,7 +75,9 @@ describe('an object that does not do for the kernel', () => {
     const run = await runOnce(node, proxy.url, { CORELO_AGENT_KEYS: service.keys })
     expect(run.code).toBe(0)
     expect(existsSync(join(node.out, 'exec.bpf.o'))).toBe(true)
-    expect(run.lines).toContainEqual(expect.objectContaining({ object: 'exec', msg: 'relocated, verified and put in place', verdict: expect.stringMatching(/^(?:loads|unknown)$/) }))
+    expect(run.lines).toContainEqual(expect.objectContaining({
+      object: 'exec', msg: 'relocated, verified and put in place', verdict: expect.stringMatching(/^(?:loads|unknown)$/)
+    }))
   })
 
   it('is not put out where its verdict is that it fails; the copy from before stays', async () => {

@@ -2,11 +2,15 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, write
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { SAMPLE } from '../cli/corelo.js'
-import { cleanUpAfterAll, createNode, REFERENCE, runOnce, startProxy, startService, type Node, type Proxy, type Service } from './support.js'
+import {
+  cleanUpAfterAll, createNode, REFERENCE, runOnce, startProxy, startService, type Node, type Proxy, type Service
+} from './support.js'
 
 const cleanup = cleanUpAfterAll()
 /** A kernel's own notes: its build-id, and after it that of its build salt. */
-const NOTES = Buffer.from('040000001400000003000000474e550024a3598fd700114d0a1b1a4871badcee75d0acac06000000040000000101000' + '04c696e757800000000000000', 'hex')
+const NOTES = Buffer.from(
+  '040000001400000003000000474e550024a3598fd700114d0a1b1a4871badcee75d0acac06000000040000000101000' + '04c696e757800000000000000', 'hex'
+)
 const BUILD_ID = '24a3598fd700114d0a1b1a4871badcee75d0acac'
 
 const hostOf = (node: Node): string => node.settings['CORELO_HOST_ROOT'] ?? ''
@@ -39,7 +43,9 @@ describe('a node', () => {
     rmSync(join(hostOf(node), 'etc/os-release'))
     const run = await runOnce(node, proxy.url, { CORELO_AGENT_KEYS: service.keys })
     expect(run.code).toBe(3)
-    expect(run.lines).toContainEqual(expect.objectContaining({ object: 'exec', code: 'kernel_unknown', msg: expect.stringContaining(`There is no os-release below ${hostOf(node)}`) }))
+    expect(run.lines).toContainEqual(expect.objectContaining({
+      object: 'exec', code: 'kernel_unknown', msg: expect.stringContaining(`There is no os-release below ${hostOf(node)}`)
+    }))
     expect(existsSync(join(node.out, 'exec.bpf.o'))).toBe(false)
     const told = await runOnce(node, proxy.url, { CORELO_AGENT_KEYS: service.keys }, ['--distro', 'sample', '--distro-version', '1'])
     expect(told.code).toBe(0)
@@ -72,7 +78,10 @@ describe('a node', () => {
   /** Kernels of one content under two names, of which the second is known by its build-id. */
   const withBuildId = async (known: string): Promise<Service> => {
     const other = await startService(cleanup)
-    const put = await fetch(`${other.url}/kernels/${known}/btf?kernel_build_id=${BUILD_ID}`, { method: 'PUT', body: readFileSync(SAMPLE), headers: { 'content-type': 'application/octet-stream' } })
+    const put = await fetch(
+      `${other.url}/kernels/${known}/btf?kernel_build_id=${BUILD_ID}`,
+      { method: 'PUT', body: readFileSync(SAMPLE), headers: { 'content-type': 'application/octet-stream' } }
+    )
     expect(put.status).toBe(201)
     return other
   }
@@ -89,7 +98,9 @@ describe('a node', () => {
     writeFileSync(join(hostOf(node), 'etc/os-release'), 'ID=rocky\nVERSION_ID="9.4"\nID_LIKE="rhel centos fedora"\n')
     const run = await runOnce(node, other.url, { CORELO_AGENT_KEYS: other.keys, CORELO_AGENT_KERNEL_RELEASE: '6.8.0-31-generic' })
     expect(run.code, JSON.stringify(run.lines)).toBe(0)
-    expect(JSON.parse(readFileSync(join(node.out, 'exec.report.json'), 'utf8'))).toMatchObject({ kernel: { reference: known, build_id: BUILD_ID } })
+    expect(JSON.parse(readFileSync(join(node.out, 'exec.report.json'), 'utf8'))).toMatchObject({
+      kernel: { reference: known, build_id: BUILD_ID }
+    })
   })
 
   it('without BTF whose name is that of another kernel than its build-id is refused, with both', async () => {
@@ -98,7 +109,11 @@ describe('a node', () => {
     const node = nodeWithNotes()
     const run = await runOnce(node, other.url, { CORELO_AGENT_KEYS: other.keys })
     expect(run.code).not.toBe(0)
-    expect(run.lines).toContainEqual(expect.objectContaining({ object: 'exec', code: 'kernel_ambiguous', msg: expect.stringContaining(`The build-id ${BUILD_ID} is that of ${known}, and not of ${REFERENCE}`) }))
+    expect(run.lines).toContainEqual(expect.objectContaining({
+      object: 'exec',
+      code: 'kernel_ambiguous',
+      msg: expect.stringContaining(`The build-id ${BUILD_ID} is that of ${known}, and not of ${REFERENCE}`)
+    }))
     expect(existsSync(join(node.out, 'exec.bpf.o'))).toBe(false)
   })
 
@@ -107,7 +122,12 @@ describe('a node', () => {
     expect((await runOnce(node, service.url, { CORELO_AGENT_KEYS: service.keys })).code).toBe(0)
     const again = createNode(cleanup, [join(node.out, 'exec.bpf.o')])
     const run = await runOnce(again, service.url, { CORELO_AGENT_KEYS: service.keys })
-    expect(run).toMatchObject({ code: 1, lines: expect.arrayContaining([expect.objectContaining({ object: 'exec', shown: 'nothing', code: 'object_invalid', msg: expect.stringContaining('was relocated before') })]) })
+    expect(run).toMatchObject({
+      code: 1,
+      lines: expect.arrayContaining([expect.objectContaining({
+        object: 'exec', shown: 'nothing', code: 'object_invalid', msg: expect.stringContaining('was relocated before')
+      })])
+    })
     expect(existsSync(join(again.out, 'exec.bpf.o'))).toBe(false)
     expect(readFileSync(join(node.out, 'exec.bpf.o')).length).toBeGreaterThan(0)
   })

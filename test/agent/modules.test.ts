@@ -7,7 +7,9 @@ import { at, btf, integers, type BtfBuilder } from '../support/btf-builder.js'
 import { fooSpec } from '../support/corpus.js'
 import { buildObject } from '../support/object-builder.js'
 import { relocate } from '../support/relocate.js'
-import { cleanUpAfterAll, createNode, runOnce, startAgent, startProxy, startService, temporaryFolder, type Node, type Proxy, type Service } from './support.js'
+import {
+  cleanUpAfterAll, createNode, runOnce, startAgent, startProxy, startService, temporaryFolder, type Node, type Proxy, type Service
+} from './support.js'
 
 const cleanup = cleanUpAfterAll()
 const OBJECT = buildObject(fooSpec()).bytes
@@ -61,7 +63,9 @@ describe('a type that only a loaded module has', () => {
     expect(run.code, JSON.stringify(run.lines)).toBe(0)
     expect(resultOf(node)).toEqual(expected(foo))
     expect(resultOf(node)).not.toEqual(expected())
-    expect(run.lines).toContainEqual(expect.objectContaining({ object: 'foo', modules: ['foo_mod'], msg: 'relocated, verified and put in place' }))
+    expect(run.lines).toContainEqual(expect.objectContaining({
+      object: 'foo', modules: ['foo_mod'], msg: 'relocated, verified and put in place'
+    }))
     expect(proxy.seen.filter(call => call.startsWith('PUT') && call.includes('_mod'))).toEqual([expect.stringContaining('/btf/foo_mod')])
 
     proxy.seen.length = 0
@@ -79,7 +83,8 @@ describe('a type that only a loaded module has', () => {
     const foo = moduleBtf(24)
     writeFileSync(join(node.btf, 'foo_mod'), foo)
     await agent.line(({ modules }) => JSON.stringify(modules) === '["foo_mod"]')
-    await agent.line(({ object, modules, msg }) => object === 'foo' && modules !== undefined && msg === 'relocated, verified and put in place')
+    await agent.line(({ object, modules, msg }) =>
+      object === 'foo' && modules !== undefined && msg === 'relocated, verified and put in place')
     expect(resultOf(node)).toEqual(expected(foo))
     await agent.stop()
   })
@@ -100,25 +105,33 @@ describe('a type that only a loaded module has', () => {
     const node = nodeWith({ a_mod: moduleBtf(36), b_mod: moduleBtf(40) })
     const run = await runOnce(node, service.url, { CORELO_AGENT_KEYS: service.keys })
     expect(run.code).toBe(1)
-    expect(run.lines).toContainEqual(expect.objectContaining({ object: 'foo', code: 'relocation_failed', reasons: [expect.stringContaining('foo.y')] }))
+    expect(run.lines).toContainEqual(expect.objectContaining({
+      object: 'foo', code: 'relocation_failed', reasons: [expect.stringContaining('foo.y')]
+    }))
   })
 
   it('goes with each request where the token may not upload, and stays where nothing may leave the node, which is said', async () => {
     const folder = temporaryFolder(cleanup)
     writeFileSync(join(folder, 'tokens'), `relocating ${sha256('may-relocate')} relocate\n`)
     writeFileSync(join(folder, 'token'), 'may-relocate')
-    const strict = await startService(cleanup, { hasSample: false, settings: { CORELO_AUTH: 'token', CORELO_TOKENS_FILE: join(folder, 'tokens') } })
+    const strict = await startService(
+      cleanup, { hasSample: false, settings: { CORELO_AUTH: 'token', CORELO_TOKENS_FILE: join(folder, 'tokens') } }
+    )
     const foo = moduleBtf(44)
     const node = nodeWith({ foo_mod: foo })
     const run = await runOnce(node, strict.url, { CORELO_AGENT_KEYS: strict.keys, CORELO_AGENT_TOKEN_FILE: join(folder, 'token') })
     expect(run.code, JSON.stringify(run.lines)).toBe(0)
     expect(resultOf(node)).toEqual(expected(foo))
-    expect(run.lines).toContainEqual(expect.objectContaining({ code: 'forbidden', modules: ['foo_mod'], msg: expect.stringContaining('which goes with each request instead') }))
+    expect(run.lines).toContainEqual(expect.objectContaining({
+      code: 'forbidden', modules: ['foo_mod'], msg: expect.stringContaining('which goes with each request instead')
+    }))
 
     const silent = nodeWith({ foo_mod: foo })
     const kept = await runOnce(silent, service.url, { CORELO_AGENT_KEYS: service.keys }, ['--upload-btf', 'never'])
     expect(kept.code).toBe(1)
     expect(existsSync(join(silent.out, 'foo.bpf.o'))).toBe(false)
-    expect(kept.lines).toContainEqual(expect.objectContaining({ level: 40, modules: ['foo_mod'], msg: expect.stringContaining('types (struct foo) that only modules have (foo_mod)') }))
+    expect(kept.lines).toContainEqual(expect.objectContaining({
+      level: 40, modules: ['foo_mod'], msg: expect.stringContaining('types (struct foo) that only modules have (foo_mod)')
+    }))
   })
 })

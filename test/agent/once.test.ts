@@ -4,7 +4,9 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { parseBtf } from '../../src/index.js'
 import { sha256 } from '../../src/store/sha256.js'
 import { EXEC, ROOT, SAMPLE } from '../cli/corelo.js'
-import { cleanUpAfterAll, createNode, DEAD_ADDRESS, putKernel, REFERENCE, runOnce, startProxy, startService, type AgentRun, type Node, type Service } from './support.js'
+import {
+  cleanUpAfterAll, createNode, DEAD_ADDRESS, putKernel, REFERENCE, runOnce, startProxy, startService, type AgentRun, type Node, type Service
+} from './support.js'
 import { relocate } from '../support/relocate.js'
 
 const CONNECT = join(ROOT, 'examples/connect.bpf.o')
@@ -12,7 +14,8 @@ const CONNECT = join(ROOT, 'examples/connect.bpf.o')
 const cleanup = cleanUpAfterAll()
 let service: Service
 const down = DEAD_ADDRESS
-const once = async (node: Node, settings: Record<string, string> = {}, args: readonly string[] = []): Promise<AgentRun> => await runOnce(node, service.url, { CORELO_AGENT_KEYS: service.keys, ...settings }, args)
+const once = async (node: Node, settings: Record<string, string> = {}, args: readonly string[] = []): Promise<AgentRun> =>
+  await runOnce(node, service.url, { CORELO_AGENT_KEYS: service.keys, ...settings }, args)
 const relocated = (object: string): Buffer => Buffer.from(relocate(readFileSync(object), parseBtf(readFileSync(SAMPLE))).bytes ?? [])
 const summary = ({ lines }: AgentRun): unknown => lines.at(-1)
 
@@ -27,8 +30,12 @@ describe('corelo agent --once, on a node without BTF', () => {
     expect(run, JSON.stringify(run.lines)).toMatchObject({ code: 0, stderr: '' })
     expect(readFileSync(join(node.out, 'exec.bpf.o'))).toEqual(relocated(EXEC))
     expect(readFileSync(join(node.out, 'connect.bpf.o'))).toEqual(relocated(CONNECT))
-    expect(JSON.parse(readFileSync(join(node.out, 'exec.report.json'), 'utf8'))).toMatchObject({ kernel: { reference: REFERENCE }, object: { sha256: sha256(readFileSync(EXEC)) } })
-    expect(readdirSync(node.out).filter(name => !name.startsWith('.')).sort()).toEqual(['connect.bpf.o', 'connect.report.json', 'exec.bpf.o', 'exec.report.json'])
+    expect(JSON.parse(readFileSync(join(node.out, 'exec.report.json'), 'utf8'))).toMatchObject({
+      kernel: { reference: REFERENCE }, object: { sha256: sha256(readFileSync(EXEC)) }
+    })
+    expect(readdirSync(node.out).filter(name => !name.startsWith('.')).sort()).toEqual([
+      'connect.bpf.o', 'connect.report.json', 'exec.bpf.o', 'exec.report.json'
+    ])
     expect(summary(run)).toMatchObject({ result: 'fine', objects: 2, current: 2 })
   })
 
@@ -39,10 +46,14 @@ describe('corelo agent --once, on a node without BTF', () => {
     const headers = { 'retry-after': '1', 'content-type': 'application/problem+json' }
     const ask = async (times: number, waitMs: string): Promise<AgentRun> => {
       asked = 0
-      proxy.tampering = { answer: answer => ++asked <= times ? { status: 503, headers, body: Buffer.from(JSON.stringify(problem)) } : answer }
+      proxy.tampering = {
+        answer: answer => ++asked <= times ? { status: 503, headers, body: Buffer.from(JSON.stringify(problem)) } : answer
+      }
       return await runOnce(createNode(cleanup), proxy.url, { CORELO_AGENT_KEYS: service.keys, CORELO_AGENT_WAIT_MS: waitMs })
     }
-    expect(await ask(2, '600000')).toMatchObject({ code: 0, lines: expect.arrayContaining([expect.objectContaining({ code: 'fetching' })]) })
+    expect(await ask(2, '600000')).toMatchObject({
+      code: 0, lines: expect.arrayContaining([expect.objectContaining({ code: 'fetching' })])
+    })
     expect(asked).toBeGreaterThanOrEqual(3)
     expect(summary(await ask(Infinity, '0'))).toMatchObject({ result: 'cannot_tell' })
   })
@@ -70,7 +81,14 @@ describe('corelo agent --once, on a node without BTF', () => {
     const node = createNode(cleanup)
     const run = await once(node, { CORELO_AGENT_KERNEL_RELEASE: '6.1.1-sample' })
     expect(run.code).toBe(3)
-    expect(run.lines).toContainEqual(expect.objectContaining({ level: 50, object: 'exec', code: 'kernel_unknown', sources: expect.any(Array), nearest: [REFERENCE], msg: expect.stringMatching(/6\.1\.1-sample.*There is no good copy for this kernel/) }))
+    expect(run.lines).toContainEqual(expect.objectContaining({
+      level: 50,
+      object: 'exec',
+      code: 'kernel_unknown',
+      sources: expect.any(Array),
+      nearest: [REFERENCE],
+      msg: expect.stringMatching(/6\.1\.1-sample.*There is no good copy for this kernel/)
+    }))
     expect(existsSync(join(node.out, 'exec.bpf.o'))).toBe(false)
   })
 })
@@ -90,7 +108,9 @@ describe('corelo agent --once, on a node with BTF', () => {
     expect(run.code, JSON.stringify(run.lines)).toBe(0)
     expect(readFileSync(join(node.out, 'exec.bpf.o'))).toEqual(relocated(EXEC))
     const hash = sha256(readFileSync(SAMPLE))
-    expect(proxy.seen.slice(0, 2)).toEqual([`HEAD /btf/${hash}`, expect.stringMatching(new RegExp(`^PUT /kernels/${REFERENCE}/btf\\?kernel_version=`))])
+    expect(proxy.seen.slice(0, 2)).toEqual([
+      `HEAD /btf/${hash}`, expect.stringMatching(new RegExp(`^PUT /kernels/${REFERENCE}/btf\\?kernel_version=`))
+    ])
     proxy.seen.length = 0
     expect((await runOnce(withBtf(), proxy.url, { CORELO_AGENT_KEYS: own.keys })).code).toBe(0)
     expect(proxy.seen).toEqual([`HEAD /btf/${hash}`, 'POST /relocate'])
@@ -124,7 +144,9 @@ describe('corelo agent --once, with copies from before,', () => {
     expect((await once(node)).code).toBe(0)
     const run = await runOnce(node, down, { CORELO_AGENT_KEYS: service.keys })
     expect(run.code).toBe(3)
-    expect(run.lines).toContainEqual(expect.objectContaining({ level: 40, object: 'exec', shown: 'last_good', msg: expect.stringContaining('The last good copy for this kernel stays in use.') }))
+    expect(run.lines).toContainEqual(expect.objectContaining({
+      level: 40, object: 'exec', shown: 'last_good', msg: expect.stringContaining('The last good copy for this kernel stays in use.')
+    }))
     expect(summary(run)).toMatchObject({ result: 'cannot_tell', current: 0, last_good: 1, nothing: 0 })
     expect((await runOnce(node, down, { CORELO_AGENT_KEYS: service.keys }, ['--last-good-ok'])).code).toBe(0)
     expect(readFileSync(join(node.out, 'exec.bpf.o'))).toEqual(relocated(EXEC))
@@ -141,9 +163,13 @@ describe('corelo agent --once, with copies from before,', () => {
     const node = createNode(cleanup)
     const shown = join(node.out, 'exec.bpf.o')
     expect((await once(node)).code).toBe(0)
-    const upgraded = await runOnce(node, down, { CORELO_AGENT_KEYS: service.keys, CORELO_AGENT_KERNEL_RELEASE: '6.2.0-sample' }, ['--last-good-ok'])
+    const upgraded = await runOnce(
+      node, down, { CORELO_AGENT_KEYS: service.keys, CORELO_AGENT_KERNEL_RELEASE: '6.2.0-sample' }, ['--last-good-ok']
+    )
     expect(upgraded.code).toBe(3)
-    expect(upgraded.lines).toContainEqual(expect.objectContaining({ level: 40, objects: ['exec'], msg: 'the results that were there are for another kernel; they were taken away' }))
+    expect(upgraded.lines).toContainEqual(expect.objectContaining({
+      level: 40, objects: ['exec'], msg: 'the results that were there are for another kernel; they were taken away'
+    }))
     expect([existsSync(shown), existsSync(join(node.out, 'exec.report.json'))]).toEqual([false, false])
     const back = await runOnce(node, down, { CORELO_AGENT_KEYS: service.keys }, ['--last-good-ok'])
     expect(back.code).toBe(0)
@@ -204,7 +230,9 @@ describe('the objects folder', () => {
     cpSync(EXEC, join(node.objects, 'exec.o'))
     const run = await once(node)
     expect(run.code).toBe(1)
-    expect(run.lines).toContainEqual(expect.objectContaining({ level: 50, msg: expect.stringContaining('exec.bpf.o and exec.o would have results of the same name; rename one of them.') }))
+    expect(run.lines).toContainEqual(expect.objectContaining({
+      level: 50, msg: expect.stringContaining('exec.bpf.o and exec.o would have results of the same name; rename one of them.')
+    }))
     expect(existsSync(join(node.out, 'exec.bpf.o'))).toBe(true)
   })
 

@@ -48,7 +48,9 @@ export const DEAD_ADDRESS = 'http://127.0.0.1:2'
 
 export async function putKernel (url: string, reference: string, btf: Uint8Array, kernelVersion?: string): Promise<void> {
   const query = kernelVersion === undefined ? '' : `?kernel_version=${encodeURIComponent(kernelVersion)}`
-  const send = async (): Promise<Response> => await fetch(`${url}/kernels/${reference}/btf${query}`, { method: 'PUT', body: btf, headers: { 'content-type': 'application/octet-stream' } })
+  const send = async (): Promise<Response> => await fetch(
+    `${url}/kernels/${reference}/btf${query}`, { method: 'PUT', body: btf, headers: { 'content-type': 'application/octet-stream' } }
+  )
   const { ok, status } = await patiently(send)
   if (!ok) throw new Error(`the service did not take the BTF of ${reference}: ${status}`)
 }
@@ -126,7 +128,10 @@ export interface RunningAgent {
 
 /** Starts `corelo agent`, watching. */
 export async function startAgent (cleanup: Cleanup, node: Node, server: string, settings: Readonly<Record<string, string>> = {}, args: readonly string[] = []): Promise<RunningAgent> {
-  const child = spawn(process.execPath, [MAIN, 'agent', '--server', server, ...args], { stdio: ['ignore', 'pipe', 'inherit'], env: { PATH: process.env['PATH'], ...node.settings, ...settings } })
+  const child = spawn(
+    process.execPath, [MAIN, 'agent', '--server', server, ...args],
+    { stdio: ['ignore', 'pipe', 'inherit'], env: { PATH: process.env['PATH'], ...node.settings, ...settings } }
+  )
   const stop = stopper(child)
   cleanup.add(() => stop())
   const lines: LogLine[] = []
@@ -194,7 +199,11 @@ export async function startProxy (cleanup: Cleanup, target: string): Promise<Pro
       proxy.seen.push(`${method} ${url}`)
       forward(`${target}${url}`, method, headers, proxy.tampering.request?.(url, headers, Buffer.concat(chunks)) ?? Buffer.concat(chunks))
         .then(async answer => url === '/relocate' && proxy.tampering.answer !== undefined ? await proxy.tampering.answer(answer) : answer)
-        .then(({ status, headers, body }) => { response.writeHead(status, headers).end(method === 'HEAD' ? undefined : body) }, () => { response.destroy() })
+        .then(({ status, headers, body }) => {
+          response
+            .writeHead(status, headers)
+            .end(method === 'HEAD' ? undefined : body)
+        }, () => { response.destroy() })
     })
   })
   await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
@@ -206,7 +215,8 @@ export async function startProxy (cleanup: Cleanup, target: string): Promise<Pro
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'transfer-encoding', 'content-length', 'host', 'expect'])
 
 async function forward (url: string, method: string, headers: IncomingHttpHeaders, body: Buffer): Promise<ProxyAnswer> {
-  const passed = Object.fromEntries(Object.entries(headers).flatMap(([name, value]) => HOP_BY_HOP.has(name) || typeof value !== 'string' ? [] : [[name, value]]))
+  const passed = Object.fromEntries(Object.entries(headers).flatMap(([name, value]) =>
+    HOP_BY_HOP.has(name) || typeof value !== 'string' ? [] : [[name, value]]))
   const response = await fetch(url, { method, headers: passed, ...(body.length === 0 ? {} : { body }) })
   const kept = Object.fromEntries([...response.headers].filter(([name]) => !HOP_BY_HOP.has(name)))
   return { status: response.status, headers: kept, body: Buffer.from(await response.arrayBuffer()) }

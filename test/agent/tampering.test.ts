@@ -3,7 +3,21 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { EXEC, SAMPLE, UNGUARDED } from '../cli/corelo.js'
-import { cleanUpAfterAll, createNode, putKernel, REFERENCE, runOnce, startProxy, startService, temporaryFolder, type AgentRun, type Node, type Proxy, type ProxyAnswer, type Service } from './support.js'
+import {
+  cleanUpAfterAll,
+  createNode,
+  putKernel,
+  REFERENCE,
+  runOnce,
+  startProxy,
+  startService,
+  temporaryFolder,
+  type AgentRun,
+  type Node,
+  type Proxy,
+  type ProxyAnswer,
+  type Service
+} from './support.js'
 
 const OTHER_BTF = join(import.meta.dirname, '../fixtures/big-endian/target.el.btf')
 const OTHER_REFERENCE = REFERENCE.replace('6.1.0', '6.2.0')
@@ -20,7 +34,9 @@ beforeAll(async () => {
 
 /** The same body as the form that a service gives, with its digest, as somebody on the way would compute it. */
 function forged (answer: ProxyAnswer, body: Buffer): ProxyAnswer {
-  return { ...answer, headers: { ...answer.headers, 'content-digest': `sha-256=:${createHash('sha256').update(body).digest('base64')}:` }, body }
+  return {
+    ...answer, headers: { ...answer.headers, 'content-digest': `sha-256=:${createHash('sha256').update(body).digest('base64')}:` }, body
+  }
 }
 
 async function ask (object: string, reference: string): Promise<ProxyAnswer> {
@@ -52,23 +68,58 @@ function replaced (answer: ProxyAnswer, from: string, to: string): ProxyAnswer {
 
 const TABLE: ReadonlyArray<{ readonly what: string, readonly answer: (answer: ProxyAnswer) => ProxyAnswer | Promise<ProxyAnswer>, readonly message: RegExp, readonly refusal?: string }> = [
   { what: 'a changed byte', answer: answer => ({ ...answer, body: flipped(answer) }), message: /not what was sent: its digest is another/ },
-  { what: 'a changed byte, with a digest that fits', answer: answer => forged(answer, flipped(answer)), message: /The result is sha256:.*but the attestation is about sha256:/, refusal: 'wrong_result' },
+  {
+    what: 'a changed byte, with a digest that fits',
+    answer: answer => forged(answer, flipped(answer)),
+    message: /The result is sha256:.*but the attestation is about sha256:/,
+    refusal: 'wrong_result'
+  },
   { what: "another kernel's result", answer: async () => await ask(EXEC, OTHER_REFERENCE), message: /kernel/, refusal: 'wrong_kernel' },
-  { what: "another object's result", answer: async () => await ask(UNGUARDED, REFERENCE), message: /The attestation is about object sha256:/, refusal: 'wrong_object' },
+  {
+    what: "another object's result",
+    answer: async () => await ask(UNGUARDED, REFERENCE),
+    message: /The attestation is about object sha256:/,
+    refusal: 'wrong_object'
+  },
   { what: 'no attestation', answer: withoutAttestation, message: /The result has no attestation\./, refusal: 'not_signed' },
-  { what: 'an attestation that is none', answer: answer => replaced({ ...answer, headers: { ...answer.headers, 'corelo-attestation': 'e30=' } }, '"payload"', '"pay-off"'), message: /is not a DSSE envelope/, refusal: 'malformed' },
-  { what: 'an attestation whose signature is of something else', answer: answer => replaced(answer, '"sig":"', '"sig":"AAAA'), message: /signature/, refusal: 'bad_signature' },
-  { what: 'a report of something else', answer: answer => replaced(answer, '"result":{"sha256":"sha256:', '"result":{"sha256":"sha256:0'), message: /its report is about another result/ },
+  {
+    what: 'an attestation that is none',
+    answer: answer => replaced({ ...answer, headers: { ...answer.headers, 'corelo-attestation': 'e30=' } }, '"payload"', '"pay-off"'),
+    message: /is not a DSSE envelope/,
+    refusal: 'malformed'
+  },
+  {
+    what: 'an attestation whose signature is of something else',
+    answer: answer => replaced(answer, '"sig":"', '"sig":"AAAA'),
+    message: /signature/,
+    refusal: 'bad_signature'
+  },
+  {
+    what: 'a report of something else',
+    answer: answer => replaced(answer, '"result":{"sha256":"sha256:', '"result":{"sha256":"sha256:0'),
+    message: /its report is about another result/
+  },
   { what: 'a form cut short', answer: answer => forged(answer, answer.body.subarray(0, answer.body.length / 2)), message: /a form that/ },
-  { what: 'a page of some portal', answer: answer => ({ ...answer, headers: { 'content-type': 'text/html' }, body: Buffer.from('<h1>Welcome</h1>') }), message: /something else than a form; is it a corelo service/ },
-  { what: 'a redirection', answer: () => ({ status: 307, headers: { location: service.url }, body: Buffer.alloc(0) }), message: /answered with status 307 and no problem document/ },
-  { what: 'an answer without end', answer: answer => ({ ...answer, body: Buffer.alloc(130 * 1024 * 1024) }), message: /more than \d+ bytes/ }
+  {
+    what: 'a page of some portal',
+    answer: answer => ({ ...answer, headers: { 'content-type': 'text/html' }, body: Buffer.from('<h1>Welcome</h1>') }),
+    message: /something else than a form; is it a corelo service/
+  },
+  {
+    what: 'a redirection',
+    answer: () => ({ status: 307, headers: { location: service.url }, body: Buffer.alloc(0) }),
+    message: /answered with status 307 and no problem document/
+  },
+  {
+    what: 'an answer without end', answer: answer => ({ ...answer, body: Buffer.alloc(130 * 1024 * 1024) }), message: /more than \d+ bytes/
+  }
 ]
 
 describe('an answer that was altered on the way', () => {
   let node: Node
   let good: Buffer
-  const run = async (settings: Record<string, string> = {}): Promise<AgentRun> => await runOnce(node, proxy.url, { CORELO_AGENT_KEYS: service.keys, ...settings })
+  const run = async (settings: Record<string, string> = {}): Promise<AgentRun> =>
+    await runOnce(node, proxy.url, { CORELO_AGENT_KEYS: service.keys, ...settings })
 
   beforeEach(async () => {
     node = createNode(cleanup)
@@ -78,7 +129,9 @@ describe('an answer that was altered on the way', () => {
   })
 
   /** Has the service answer in full, though the node has the result. */
-  const requests = { request: (_path: string, headers: Record<string, unknown>, body: Buffer): Buffer => { delete headers['if-none-match']; return body } }
+  const requests = {
+    request: (_path: string, headers: Record<string, unknown>, body: Buffer): Buffer => { delete headers['if-none-match']; return body }
+  }
 
   it.each(TABLE)('is refused where it is $what, and the last good copy stays', async ({ answer, message, refusal }) => {
     proxy.tampering = { ...requests, answer }
@@ -106,8 +159,18 @@ describe('an answer that was altered on the way', () => {
   })
 
   it.each([
-    { what: 'a key that is not trusted', refusal: 'unknown_key', message: /which is not trusted\. If the service has a new key, add it to the file in --keys\./, keys: async () => (await startService(cleanup, { hasSample: false })).keys },
-    { what: 'a key that has ended', refusal: 'key_expired', message: /which expired at .* Rotate the key of the service/, keys: async () => withEnd(service.keys, 1_700_000_000) }
+    {
+      what: 'a key that is not trusted',
+      refusal: 'unknown_key',
+      message: /which is not trusted\. If the service has a new key, add it to the file in --keys\./,
+      keys: async () => (await startService(cleanup, { hasSample: false })).keys
+    },
+    {
+      what: 'a key that has ended',
+      refusal: 'key_expired',
+      message: /which expired at .* Rotate the key of the service/,
+      keys: async () => withEnd(service.keys, 1_700_000_000)
+    }
   ])('is refused where it was signed with $what', async ({ refusal, message, keys }) => {
     proxy.tampering = requests
     node = createNode(cleanup)
@@ -146,14 +209,18 @@ describe('keys that are taken at the first contact', () => {
     const node = createNode(cleanup)
     const first = await runOnce(node, service.url)
     expect(first.code).toBe(0)
-    expect(first.lines).toContainEqual(expect.objectContaining({ level: 40, msg: expect.stringContaining('give them in a file with --keys') }))
+    expect(first.lines).toContainEqual(expect.objectContaining({
+      level: 40, msg: expect.stringContaining('give them in a file with --keys')
+    }))
     const impostor = await startService(cleanup)
     const second = await runOnce(node, impostor.url)
     expect(second.code).toBe(0) // it says that nothing changed, which harms nobody
     writeFileSync(join(node.objects, 'exec.bpf.o'), readFileSync(UNGUARDED))
     const third = await runOnce(node, impostor.url)
     expect(third.code).toBe(3)
-    expect(third.lines).toContainEqual(expect.objectContaining({ refusal: 'unknown_key', shown: 'earlier', msg: expect.stringContaining(`remove ${join(node.out, '.corelo/keys.json')}`) }))
+    expect(third.lines).toContainEqual(expect.objectContaining({
+      refusal: 'unknown_key', shown: 'earlier', msg: expect.stringContaining(`remove ${join(node.out, '.corelo/keys.json')}`)
+    }))
   })
 
   it('may come from another address than the service', async () => {
@@ -161,7 +228,9 @@ describe('keys that are taken at the first contact', () => {
     proxy.tampering = {}
     const url = `${service.url}/.well-known/corelo-keys.json`
     expect((await runOnce(node, proxy.url, {}, ['--keys', url])).code).toBe(0)
-    expect((await runOnce(createNode(cleanup), proxy.url, {}, ['--keys', SAMPLE])).lines).toContainEqual(expect.objectContaining({ msg: expect.stringContaining(`The keys of ${SAMPLE} cannot be used`) }))
+    expect((await runOnce(createNode(cleanup), proxy.url, {}, ['--keys', SAMPLE])).lines).toContainEqual(expect.objectContaining({
+      msg: expect.stringContaining(`The keys of ${SAMPLE} cannot be used`)
+    }))
   })
 })
 

@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parseBtf } from '../../src/index.js'
 import { EXEC, ROOT, SAMPLE, UNGUARDED } from '../cli/corelo.js'
-import { cleanUpAfterAll, createNode, runOnce, startAgent, startProxy, startService, temporaryFolder, type LogLine, type Service } from './support.js'
+import {
+  cleanUpAfterAll, createNode, runOnce, startAgent, startProxy, startService, temporaryFolder, type LogLine, type Service
+} from './support.js'
 import { relocate } from '../support/relocate.js'
 
 const CONNECT = join(ROOT, 'examples/connect.bpf.o')
@@ -59,7 +61,9 @@ describe('corelo agent, watching', () => {
     await agent.line(({ msg }) => msg.includes('they were taken away'))
     await agent.line(({ shown }) => shown === 'nothing')
     expect(existsSync(join(node.out, 'exec.bpf.o'))).toBe(false)
-    expect(await agent.ready()).toMatchObject({ status: 503, body: { status: 'not_ready', objects: [{ object: 'exec', reason: expect.stringContaining('cannot be reached') }] } })
+    expect(await agent.ready()).toMatchObject({
+      status: 503, body: { status: 'not_ready', objects: [{ object: 'exec', reason: expect.stringContaining('cannot be reached') }] }
+    })
     await agent.stop()
     service = await startService(cleanup)
   })
@@ -75,7 +79,8 @@ describe('corelo agent, watching', () => {
       }
     }
     const agent = await startAgent(cleanup, node, proxy.url, { CORELO_AGENT_RETRY_MS: '20', CORELO_LOG_LEVEL: 'debug' })
-    const waits = async (): Promise<number> => Number((await agent.line(({ retry_ms: wait, level }) => wait !== undefined && level === 50))['retry_ms'])
+    const waits = async (): Promise<number> =>
+      Number((await agent.line(({ retry_ms: wait, level }) => wait !== undefined && level === 50))['retry_ms'])
     expect(await waits()).toBeGreaterThanOrEqual(1000)
     await agent.line(isPut('exec'))
     expect(agent.lines.filter(({ object, level }) => object === 'exec' && level === 50)).toHaveLength(1)

@@ -84,9 +84,13 @@ describe('corelo btf diff', () => {
     const task = 'struct task_struct'
     expect(await run('diff', task)).toMatchObject({ code: 2, stderr: expect.stringContaining('Name the kernel to compare with') })
     expect(await run('diff', 'struct a b', '--from', OLD)).toMatchObject({ code: 2, stderr: expect.stringContaining('is no type') })
-    expect(await run('diff', task, '--from', OLD, '--server', DEAD_ADDRESS)).toMatchObject({ code: 2, stderr: expect.stringContaining('name both kernels') })
+    expect(await run('diff', task, '--from', OLD, '--server', DEAD_ADDRESS)).toMatchObject({
+      code: 2, stderr: expect.stringContaining('name both kernels')
+    })
     expect(await run('diff', task, '--from', OLD, '--token-file', 'x')).toMatchObject({ code: 2 })
-    expect(await run('diff', 'struct nobody', '--from', OLD, '--to', NEW)).toMatchObject({ code: 3, stderr: expect.stringContaining('Neither kernel has a type struct nobody.') })
+    expect(await run('diff', 'struct nobody', '--from', OLD, '--to', NEW)).toMatchObject({
+      code: 3, stderr: expect.stringContaining('Neither kernel has a type struct nobody.')
+    })
     expect(await run('diff', task, '--from', OLD, '--to', `${ACME}/9.9.9`)).toMatchObject({ code: 3 })
     expect(await run('diff', task, '--from', OLD, '--to', NEW, '--server', DEAD_ADDRESS)).toMatchObject({ code: 3 })
   })
@@ -94,18 +98,30 @@ describe('corelo btf diff', () => {
 
 describe('corelo btf history', () => {
   it('prints in which releases a member was where', async () => {
-    expect(await run('history', 'struct task_struct', '--member', 'state', '--kernels', `${ACME}/*`)).toEqual({ code: 0, stderr: '', text: HISTORY })
-    expect((await run('history', 'struct task_struct', '--kernels', `${ACME}/6*`)).text).toMatch(/6\.1\.0-9-amd64 {2}1 {5}0 {3}struct task_struct, 64 bytes\n$/)
+    expect(await run('history', 'struct task_struct', '--member', 'state', '--kernels', `${ACME}/*`)).toEqual({
+      code: 0, stderr: '', text: HISTORY
+    })
+    expect((await run('history', 'struct task_struct', '--kernels', `${ACME}/6*`)).text).toMatch(
+      /6\.1\.0-9-amd64 {2}1 {5}0 {3}struct task_struct, 64 bytes\n$/
+    )
     expect((await run('history', 'struct task_struct', '-m', 'nobody', '-k', `${ACME}/*`)).text).toMatch(/ 3 {9}\(no such member\)\n$/)
     const json = await run('history', 'struct task_struct', '-m', 'pid', '-k', `${ACME}/*`, '--json')
     expect(JSON.parse(json.text)).toMatchObject({ kernels: 3, ranges: [{ kernels: 2 }, { kernels: 1 }], left_out: [] })
   })
 
   it('says what is wrong, and which patterns mean nothing', async () => {
-    expect(await run('history', 'struct task_struct', '-m', 'a->b')).toMatchObject({ code: 2, stderr: expect.stringContaining('"a->b" is no member') })
-    expect(await run('history', 'struct task_struct', '-k', 'a b')).toMatchObject({ code: 2, stderr: expect.stringContaining('is no pattern of kernels') })
-    expect(await run('history', 'struct nobody', '-k', `${ACME}/*`)).toMatchObject({ code: 3, stderr: expect.stringContaining('None of the 3 kernels has a struct nobody.') })
-    expect(await run('history', 'struct task_struct', '-k', 'acme/2/*/*')).toMatchObject({ code: 3, stderr: expect.stringContaining('No kernel that is held matches') })
+    expect(await run('history', 'struct task_struct', '-m', 'a->b')).toMatchObject({
+      code: 2, stderr: expect.stringContaining('"a->b" is no member')
+    })
+    expect(await run('history', 'struct task_struct', '-k', 'a b')).toMatchObject({
+      code: 2, stderr: expect.stringContaining('is no pattern of kernels')
+    })
+    expect(await run('history', 'struct nobody', '-k', `${ACME}/*`)).toMatchObject({
+      code: 3, stderr: expect.stringContaining('None of the 3 kernels has a struct nobody.')
+    })
+    expect(await run('history', 'struct task_struct', '-k', 'acme/2/*/*')).toMatchObject({
+      code: 3, stderr: expect.stringContaining('No kernel that is held matches')
+    })
     expect(await run('history', 'struct task_struct', '-m', 'state', '-k', `${ACME}/*`, '-k', 'acme/2/*/*'))
       .toEqual({ code: 3, text: HISTORY, stderr: 'No kernel that is held matches acme/2/*/*.\n' })
   })
@@ -125,7 +141,9 @@ describe('corelo btf types, diff and history with --server', () => {
       ['types', '--search', 'th', '--member', 'flags', '--kernel', OLD],
       ['types', '--search', '', '--kernel', OLD, '--json']
     ]) expect([args, await run(...args, '--server', url)]).toEqual([args, await run(...args)])
-    expect(await run('types', task, '--kernel', '9.9.9', '--server', url)).toMatchObject({ code: 3, stderr: expect.stringContaining('knows no kernel 9.9.9') })
+    expect(await run('types', task, '--kernel', '9.9.9', '--server', url)).toMatchObject({
+      code: 3, stderr: expect.stringContaining('knows no kernel 9.9.9')
+    })
     expect(await run('types', task, '--btf', 'x', '--server', url)).toMatchObject({ code: 2 })
   })
 })
@@ -135,7 +153,9 @@ describe('corelo btf types', () => {
     expect((await run('types', '--member', 'flags', '--kernel', OLD)).text).toBe([
       'KIND    NAME         BYTES  AT  MEMBER', 'struct  thread_info  16     0   flags: long int', 'struct  thread_info  24     0   flags: long int', ''
     ].join('\n'))
-    expect(await run('types', 'pid_t', '--search', 'x', '--kernel', OLD)).toMatchObject({ code: 2, stderr: expect.stringContaining('leave TYPE out') })
+    expect(await run('types', 'pid_t', '--search', 'x', '--kernel', OLD)).toMatchObject({
+      code: 2, stderr: expect.stringContaining('leave TYPE out')
+    })
     expect(await run('types', '--search', 'a-b', '--kernel', OLD)).toMatchObject({ code: 2, stderr: expect.stringContaining('is no name') })
   })
 })

@@ -10,7 +10,9 @@ removeFoldersAfterEach()
 const PACKED = join(import.meta.dirname, '../fixtures/extraction/packed')
 
 describe('--btf FILE', () => {
-  it.each(['vmlinux.btf', 'vmlinux', 'vmlinux.gz', 'vmlinux.lz4', '5.4.0-42-generic.btf.tar.xz', 'linux-image.xz.deb', 'linux-image.lz4.deb'])('is the BTF in %s, whatever it came in', async name => {
+  it.each([
+    'vmlinux.btf', 'vmlinux', 'vmlinux.gz', 'vmlinux.lz4', '5.4.0-42-generic.btf.tar.xz', 'linux-image.xz.deb', 'linux-image.lz4.deb'
+  ])('is the BTF in %s, whatever it came in', async name => {
     const { stdout, code } = await corelo(['relocate', EXEC, '--btf', join(PACKED, name), '--json'])
     expect([0, 1]).toContain(code)
     expect(JSON.parse(stdout.toString())).toMatchObject({ kernel: { btf_sha256: sha256(packed('vmlinux.btf')) } })
@@ -29,7 +31,9 @@ describe('--btf FILE', () => {
   })
 
   it('given again is the BTF of a module, as its file has it', async () => {
-    const { stdout, code } = await corelo(['relocate', EXEC, '--btf', join(PACKED, 'vmlinux'), '--btf', join(PACKED, 'snd-demo.ko'), '--json'])
+    const { stdout, code } = await corelo([
+      'relocate', EXEC, '--btf', join(PACKED, 'vmlinux'), '--btf', join(PACKED, 'snd-demo.ko'), '--json'
+    ])
     expect([0, 1]).toContain(code)
     expect(JSON.parse(stdout.toString())).toHaveProperty('result')
   })

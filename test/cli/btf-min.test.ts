@@ -34,7 +34,11 @@ describe('corelo btf min', () => {
 
   it('says what is wrong with its arguments', async () => {
     expect(await corelo(['btf', 'min', EXEC])).toMatchObject({ code: 2, stderr: expect.stringContaining('Say where the BTF goes') })
-    expect(await corelo(['btf', 'min', EXEC, '-o', '-', '--btf', SAMPLE, '--modules', 'xfs'])).toMatchObject({ code: 2, stderr: expect.stringContaining('further --btf FILE') })
-    expect(await corelo(['btf', 'min', SAMPLE, '-o', '-', '--btf', SAMPLE])).toMatchObject({ code: 3, stderr: expect.stringContaining('sample.btf') })
+    expect(await corelo(['btf', 'min', EXEC, '-o', '-', '--btf', SAMPLE, '--modules', 'xfs'])).toMatchObject({
+      code: 2, stderr: expect.stringContaining('further --btf FILE')
+    })
+    expect(await corelo(['btf', 'min', SAMPLE, '-o', '-', '--btf', SAMPLE])).toMatchObject({
+      code: 3, stderr: expect.stringContaining('sample.btf')
+    })
   })
 })

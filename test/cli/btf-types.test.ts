@@ -11,20 +11,30 @@ const types = async (...args: string[]) => await corelo(['btf', 'types', ...args
 describe('corelo btf types', () => {
   it('prints a type with the places of its members', async () => {
     expect(await types('struct list')).toMatchObject({
-      code: 0, stderr: '', stdout: Buffer.from('struct list {\n\tstruct list *next; /* 0 */\n\tstruct list *prev; /* 8 */\n}; /* 16 bytes */\n')
+      code: 0,
+      stderr: '',
+      stdout: Buffer.from(
+        'struct list {\n\tstruct list *next; /* 0 */\n\tstruct list *prev; /* 8 */\n}; /* 16 bytes */\n'
+      )
     })
-    expect((await types('handler_t')).stdout.toString()).toBe('typedef int (*handler_t)(const struct only_declared *, u32, ...); /* 8 bytes */\n')
+    expect((await types('handler_t')).stdout.toString()).toBe(
+      'typedef int (*handler_t)(const struct only_declared *, u32, ...); /* 8 bytes */\n'
+    )
     expect(JSON.parse((await types('enum small', '--json')).stdout.toString())).toMatchObject([{ kind: 'enum', name: 'small', size: 1 }])
   })
 
   it('writes all of them as a header', async () => {
     const out = join(temporaryFolder(), 'vmlinux.h')
     expect(await types('-o', out)).toMatchObject({ code: 0, stdout: Buffer.from('') })
-    expect(readFileSync(out, 'utf8')).toMatch(/^#ifndef __VMLINUX_H__\n[^]*\nstruct list \{\n\tstruct list \*next;\n\tstruct list \*prev;\n\};\n/)
+    expect(readFileSync(out, 'utf8')).toMatch(
+      /^#ifndef __VMLINUX_H__\n[^]*\nstruct list \{\n\tstruct list \*next;\n\tstruct list \*prev;\n\};\n/
+    )
   })
 
   it('says what is wrong', async () => {
-    expect(await types('struct handler_t')).toMatchObject({ code: 3, stderr: expect.stringContaining('shapes.btf has no struct handler_t. It has typedef handler_t.') })
+    expect(await types('struct handler_t')).toMatchObject({
+      code: 3, stderr: expect.stringContaining('shapes.btf has no struct handler_t. It has typedef handler_t.')
+    })
     expect(await types('struct a b')).toMatchObject({ code: 2, stderr: expect.stringContaining('"struct a b" is no type') })
     expect(await types('--json')).toMatchObject({ code: 2, stderr: expect.stringContaining('say which') })
   })

@@ -29,7 +29,9 @@ describe('corelo check', () => {
     expect([code, stdout.toString()]).toEqual([1, ''])
     expect(stderr).toMatch(/^fails +unguarded\.bpf\.o +2 +acme\/1\/x86_64\/6\.1\.0-1, acme\/1\/x86_64\/6\.1\.0-2$/m)
     expect(stderr).toMatch(/^loads +exec\.bpf\.o +2 +/m)
-    expect(stderr).toContain('unguarded.bpf.c:22: task_struct.state: struct task_struct has no member state in this kernel. It has __state (instruction 0 of on_exit)')
+    expect(stderr).toContain(
+      'unguarded.bpf.c:22: task_struct.state: struct task_struct has no member state in this kernel. It has __state (instruction 0 of on_exit)'
+    )
     expect(stderr).toContain('struct task_struct___new { unsigned int __state; }')
     expect(stderr).toMatch(/2 loads, 2 fails: fails\n$/)
   })
@@ -56,11 +58,16 @@ describe('corelo check', () => {
 
   it('writes each form of the answer, and takes its own JSON as the baseline', async () => {
     const { folder, env } = await cacheWith('6.1.0-1')
-    const [junit, sarif, html, list, earlier] = ['junit.xml', 'check.sarif', 'check.html', 'kernels', 'earlier.json'].map(name => join(folder, name)) as [string, string, string, string, string]
+    const [junit, sarif, html, list, earlier] = ['junit.xml', 'check.sarif', 'check.html', 'kernels', 'earlier.json'].map(name =>
+      join(folder, name)) as [string, string, string, string, string]
     writeFileSync(list, `# the fleet\n${ACME}/6.1*  # newest\n\n`)
-    const first = await corelo(['check', UNGUARDED, '--kernels-file', list, '--json', '--junit', junit, '--sarif', sarif, '--html', html], { env })
+    const first = await corelo(
+      ['check', UNGUARDED, '--kernels-file', list, '--json', '--junit', junit, '--sarif', sarif, '--html', html], { env }
+    )
     expect(first.code).toBe(1)
-    expect(JSON.parse(first.stdout.toString())).toMatchObject({ rows: [{ object_name: 'unguarded.bpf.o', kernel: `${ACME}/6.1.0-1`, state: 'fails' }], summary: { verdict: 'fails' } })
+    expect(JSON.parse(first.stdout.toString())).toMatchObject({
+      rows: [{ object_name: 'unguarded.bpf.o', kernel: `${ACME}/6.1.0-1`, state: 'fails' }], summary: { verdict: 'fails' }
+    })
     expect(readFileSync(junit, 'utf8')).toContain('<failure type="fails"')
     expect(JSON.parse(readFileSync(sarif, 'utf8'))).toMatchObject({ version: '2.1.0', runs: [{ results: [{ ruleId: 'field_missing' }] }] })
     expect(readFileSync(html, 'utf8')).toMatch(/^<!doctype html>[\s\S]*unguarded\.bpf\.c:22/)
@@ -76,12 +83,16 @@ describe('corelo check', () => {
 
     it('gives the same rows as without a service', async () => {
       const { env } = await cacheWith('6.1.0-1')
-      const put = await fetch(`${service.url}/kernels/${ACME}/6.1.0-1/btf`, { method: 'PUT', body: readFileSync(SAMPLE), headers: { 'content-type': 'application/octet-stream' } })
+      const put = await fetch(
+        `${service.url}/kernels/${ACME}/6.1.0-1/btf`,
+        { method: 'PUT', body: readFileSync(SAMPLE), headers: { 'content-type': 'application/octet-stream' } }
+      )
       expect(put.ok).toBe(true)
       const args = ['check', EXEC, UNGUARDED, '--kernels', `${ACME}/*`, '--json']
       const here = await corelo(args, { env })
       const there = await coreloText([...args, '--server', service.url])
-      const rowsOf = (text: string): unknown[] => (JSON.parse(text) as { rows: Array<{ object: string }> }).rows.sort((a, b) => a.object < b.object ? -1 : 1)
+      const rowsOf = (text: string): unknown[] =>
+        (JSON.parse(text) as { rows: Array<{ object: string }> }).rows.sort((a, b) => a.object < b.object ? -1 : 1)
       expect(there.code).toBe(1)
       expect(rowsOf(there.stdout)).toEqual(rowsOf(here.stdout.toString()))
     })

@@ -13,7 +13,9 @@ async function completeInBash (words: readonly string[]): Promise<string[]> {
   const script = join(temporaryFolder(), 'corelo.bash')
   writeFileSync(script, (await corelo(['completion', 'bash'])).stdout)
   const quoted = words.map(word => `'${word}'`).join(' ')
-  const { stdout, stderr } = spawnSync('bash', ['-c', `source "$0"; COMP_WORDS=(${quoted}); COMP_CWORD=${words.length - 1}; _corelo; printf '%s\\n' "\${COMPREPLY[@]}"`, script], { encoding: 'utf8' })
+  const { stdout, stderr } = spawnSync('bash', [
+    '-c', `source "$0"; COMP_WORDS=(${quoted}); COMP_CWORD=${words.length - 1}; _corelo; printf '%s\\n' "\${COMPREPLY[@]}"`, script
+  ], { encoding: 'utf8' })
   expect(stderr).toBe('')
   return stdout.split('\n').filter(line => line !== '')
 }
@@ -32,7 +34,10 @@ describe.skipIf(!has('bash'))('completion in bash', () => {
 })
 
 describe.skipIf(!has('fish'))('completion in fish', () => {
-  it.each([['corelo rel', 'relocate'], ['corelo btf list --ser', '--server'], ['corelo btf ', 'import'], ['corelo relocate --on', '--on-unresolved']])('%s is completed with %s', async (line, expected) => {
+  it.each([
+    ['corelo rel', 'relocate'], ['corelo btf list --ser', '--server'], ['corelo btf ', 'import'],
+    ['corelo relocate --on', '--on-unresolved']
+  ])('%s is completed with %s', async (line, expected) => {
     const script = join(temporaryFolder(), 'corelo.fish')
     writeFileSync(script, (await corelo(['completion', 'fish'])).stdout)
     const { stdout, stderr } = spawnSync('fish', ['-c', `source ${script}; complete -C '${line}'`], { encoding: 'utf8' })

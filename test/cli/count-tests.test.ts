@@ -21,7 +21,9 @@ describe('count-tests: passed, failed, skipped', () => {
   })
 
   it('counts a file that could not run as a failure', () => {
-    expect(count({ testResults: [good, { name: 'x', status: 'failed', message: 'no such module', assertionResults: [] }] }, 1)).toBe('1 1 0')
+    expect(count({ testResults: [good, { name: 'x', status: 'failed', message: 'no such module', assertionResults: [] }] }, 1)).toBe(
+      '1 1 0'
+    )
   })
 
   it('counts a run that failed although every test passed', () => {

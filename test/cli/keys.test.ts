@@ -54,7 +54,9 @@ describe('corelo keys generate', () => {
     expect(readFileSync(file, 'utf8')).toBe('mine')
   })
 
-  it.each([[['--expires', 'soon'], 2, /takes a time/], [[], 3, /cannot be written/]])('with %j exits with %i', async (args, code, message) => {
+  it.each([
+    [['--expires', 'soon'], 2, /takes a time/], [[], 3, /cannot be written/]
+  ])('with %j exits with %i', async (args, code, message) => {
     const file = join(temporaryFolder(), 'key.pem', ...(code === 3 ? ['below-a-file'] : []))
     if (code === 3) writeFileSync(join(file, '..'), '')
     expect(await corelo(['keys', 'generate', file, ...args])).toMatchObject({ code, stderr: expect.stringMatching(message) })
@@ -74,7 +76,9 @@ describe('corelo keys show', () => {
       ''
     ])
     const jwks = text(await corelo(['keys', 'show', file, '--json']))
-    expect(JSON.parse(jwks)).toEqual({ keys: [expect.objectContaining({ kid: next, exp: 32472144000 }), expect.objectContaining({ kid: old })] })
+    expect(JSON.parse(jwks)).toEqual({
+      keys: [expect.objectContaining({ kid: next, exp: 32472144000 }), expect.objectContaining({ kid: old })]
+    })
     expect(jwks).not.toMatch(/"d"|PRIVATE/)
     const pinned = join(temporaryFolder(), 'jwks.json')
     writeFileSync(pinned, jwks)
@@ -86,7 +90,9 @@ describe('corelo keys show', () => {
     const kid = await generated(join(folder, 'signing-key.pem'))
     expect(text(await corelo(['keys', 'show'], { env: { CORELO_CACHE_DIR: folder } }))).toContain(kid)
     const other = await generated(join(folder, 'other.pem'))
-    expect(text(await corelo(['keys', 'show'], { env: { CORELO_CACHE_DIR: folder, CORELO_SIGNING_KEY_FILE: join(folder, 'other.pem') } }))).toContain(other)
+    expect(
+      text(await corelo(['keys', 'show'], { env: { CORELO_CACHE_DIR: folder, CORELO_SIGNING_KEY_FILE: join(folder, 'other.pem') } }))
+    ).toContain(other)
   })
 
   it('says what it cannot read, and exits with 3', async () => {
@@ -94,7 +100,9 @@ describe('corelo keys show', () => {
     expect(await corelo(['keys', 'show', file])).toMatchObject({ code: 3, stderr: expect.stringContaining(file) })
     writeFileSync(file, 'neither')
     expect(await corelo(['keys', 'show', file])).toMatchObject({ code: 3, stderr: expect.stringContaining('not a JWKS') })
-    expect(await corelo(['keys', 'show', '--server', 'http://127.0.0.1:1'])).toMatchObject({ code: 3, stderr: expect.stringContaining('http://127.0.0.1:1/.well-known/corelo-keys.json cannot be had') })
+    expect(await corelo(['keys', 'show', '--server', 'http://127.0.0.1:1'])).toMatchObject({
+      code: 3, stderr: expect.stringContaining('http://127.0.0.1:1/.well-known/corelo-keys.json cannot be had')
+    })
   })
 })
 
@@ -120,7 +128,10 @@ describe('corelo keys rotate', () => {
     expect(kidsIn(file)).toEqual([announced, first])
   })
 
-  it.each([[['--announce', '--promote']], [['--promote']], [['--promote', '--expires', '2999-01-01']], [['--announce', '--retire', '2999-01-01']], [['--keep', '1']], [['--retire', 'x']]])('refuses %j, and leaves the file as it is', async args => {
+  it.each([
+    [['--announce', '--promote']], [['--promote']], [['--promote', '--expires', '2999-01-01']], [['--announce', '--retire', '2999-01-01']],
+    [['--keep', '1']], [['--retire', 'x']]
+  ])('refuses %j, and leaves the file as it is', async args => {
     const file = join(temporaryFolder(), 'key.pem')
     const kid = await generated(file)
     expect((await corelo(['keys', 'rotate', file, ...args])).code).toBe(2)
@@ -176,11 +187,16 @@ describe('corelo keys verify', () => {
     const { path, url, run } = await lab()
     for (const keys of [path('jwks.json'), `${url}/.well-known/corelo-keys.json`]) {
       for (const attestation of ['header', 'envelope.json']) {
-        const verified = await run(path('relocated.o'), '--attestation', path(attestation), '--keys', keys, '--object', path('object.o'), '--kernel', KERNEL)
+        const verified = await run(
+          path('relocated.o'), '--attestation', path(attestation), '--keys', keys, '--object', path('object.o'), '--kernel', KERNEL
+        )
         expect(verified).toMatchObject({ code: 0, stderr: expect.stringMatching(/^verified: relocated for ubuntu.* by corelo /) })
       }
     }
-    const byHash = await run(path('relocated.o'), '-a', path('header'), '--keys', path('jwks.json'), '--object', sha256(fooObject()), '--btf', sha256(fooBtf()), '--json')
+    const byHash = await run(
+      path('relocated.o'), '-a', path('header'), '--keys', path('jwks.json'), '--object', sha256(fooObject()), '--btf', sha256(fooBtf()),
+      '--json'
+    )
     expect(JSON.parse(byHash.stdout)).toMatchObject({ verified: true, object: sha256(fooObject()), btf: sha256(fooBtf()), kernel: KERNEL })
   })
 
@@ -188,7 +204,9 @@ describe('corelo keys verify', () => {
     const { path, run } = await lab()
     const args = [path('relocated.o'), '-a', path('header'), '--keys', path('jwks.json'), '--object', path('object.o'), '--kernel', KERNEL]
     expect((await run(...args)).stderr).toMatch(/\nverdict: loads \(1 resolved, 0 absent, 0 poisoned\)\n$/)
-    expect(JSON.parse((await run(...args, '--json')).stdout)).toMatchObject({ verdict: 'loads', assumes: [], counts: { resolved: 1, absent: 0, poisoned: 0 } })
+    expect(JSON.parse((await run(...args, '--json')).stdout)).toMatchObject({
+      verdict: 'loads', assumes: [], counts: { resolved: 1, absent: 0, poisoned: 0 }
+    })
   })
 
   it('refuses what is something else, says why, and exits with 1', async () => {
@@ -202,18 +220,28 @@ describe('corelo keys verify', () => {
       run(path('relocated.o'), ...good, '--object', path('relocated.o'), '--kernel', KERNEL, '--json'),
       run(path('relocated.o'), ...good, '--object', path('object.o'), '--kernel', '6.1', '--json'),
       run(path('relocated.o'), '-a', path('header'), '--keys', other, '--object', path('object.o'), '--kernel', KERNEL, '--json'),
-      run(path('relocated.o'), '-a', path('object.o'), '--keys', path('jwks.json'), '--object', path('object.o'), '--kernel', KERNEL, '--json')
+      run(
+        path('relocated.o'), '-a', path('object.o'), '--keys', path('jwks.json'), '--object', path('object.o'), '--kernel', KERNEL, '--json'
+      )
     ])
     expect(refusals.map(({ code }) => code)).toEqual([1, 1, 1, 1, 1])
-    expect(refusals.map(({ stdout }) => (JSON.parse(stdout) as { cause: string }).cause)).toEqual(['wrong_result', 'wrong_object', 'wrong_kernel', 'unknown_key', 'malformed'])
+    expect(refusals.map(({ stdout }) => (JSON.parse(stdout) as { cause: string }).cause)).toEqual([
+      'wrong_result', 'wrong_object', 'wrong_kernel', 'unknown_key', 'malformed'
+    ])
     for (const { stderr } of refusals) expect(stderr).toMatch(/^refused: /)
   })
 
   it('asks for what is missing, and cannot tell without keys', async () => {
     const { path, run } = await lab()
-    expect(await run(path('relocated.o'), '-a', path('header'), '--keys', path('jwks.json'), '--object', path('object.o'))).toMatchObject({ code: 2, stderr: expect.stringContaining('--kernel REF') })
-    expect(await run(path('relocated.o'), '-a', path('header'), '--object', path('object.o'), '--kernel', KERNEL)).toMatchObject({ code: 2, stderr: expect.stringContaining('--keys') })
+    expect(await run(path('relocated.o'), '-a', path('header'), '--keys', path('jwks.json'), '--object', path('object.o'))).toMatchObject({
+      code: 2, stderr: expect.stringContaining('--kernel REF')
+    })
+    expect(await run(path('relocated.o'), '-a', path('header'), '--object', path('object.o'), '--kernel', KERNEL)).toMatchObject({
+      code: 2, stderr: expect.stringContaining('--keys')
+    })
     writeFileSync(path('jwks.json'), '{}')
-    expect(await run(path('relocated.o'), '-a', path('header'), '--keys', path('jwks.json'), '--object', path('object.o'), '--kernel', KERNEL)).toMatchObject({ code: 3 })
+    expect(await run(
+      path('relocated.o'), '-a', path('header'), '--keys', path('jwks.json'), '--object', path('object.o'), '--kernel', KERNEL
+    )).toMatchObject({ code: 3 })
   })
 })

@@ -26,7 +26,9 @@ describe('corelo', () => {
   it('prints its help on standard output when asked, and on standard error when there is nothing to do', async () => {
     const asked = await corelo(['--help'])
     expect({ code: asked.code, stderr: asked.stderr }).toEqual({ code: 0, stderr: '' })
-    for (const command of ['relocate', 'inspect', 'keys', 'serve', 'agent']) expect(asked.stdout.toString()).toMatch(new RegExp(`^  ${command} `, 'm'))
+    for (const command of ['relocate', 'inspect', 'keys', 'serve', 'agent']) {
+      expect(asked.stdout.toString()).toMatch(new RegExp(`^  ${command} `, 'm'))
+    }
     expect(await corelo([])).toMatchObject({ code: 2, stdout: Buffer.alloc(0), stderr: asked.stdout.toString() })
   })
 
@@ -85,7 +87,9 @@ describe('corelo inspect', () => {
   })
 
   it('does not mind a reader that stops early', async () => {
-    const child = spawn('sh', ['-c', '"$0" "$1" inspect --json "$2" | head -c 1', process.execPath, MAIN, EXEC], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(
+      'sh', ['-c', '"$0" "$1" inspect --json "$2" | head -c 1', process.execPath, MAIN, EXEC], { stdio: ['ignore', 'pipe', 'pipe'] }
+    )
     let stderr = ''
     child.stderr.on('data', chunk => { stderr += chunk })
     await new Promise(resolve => child.once('close', resolve))
@@ -107,7 +111,9 @@ describe('corelo serve', () => {
     const service = await spawnForTest({ CORELO_PORT: String(port) }, { stderr: 'pipe' })
     expect(await service.exited).toBe(2)
     server.close()
-    expect(service.output()).toMatch(new RegExp(`^corelo: Port ${port} on 127\\.0\\.0\\.1 is in use by another process; stop that, or set CORELO_PORT\\.$`, 'm'))
+    expect(service.output()).toMatch(new RegExp(
+      `^corelo: Port ${port} on 127\\.0\\.0\\.1 is in use by another process; stop that, or set CORELO_PORT\\.$`, 'm'
+    ))
   })
 
   it.each([
@@ -116,8 +122,12 @@ describe('corelo serve', () => {
     [{ CORELO_AUTH: 'token', CORELO_TOKENS_FILE: '/nowhere/tokens' }, '/nowhere/tokens'],
     [{ CORELO_AUTH: 'jwt', CORELO_JWKS_URL: 'https://issuer.example', CORELO_JWT_AUDIENCE: 'corelo' }, 'CORELO_JWT_ISSUER']
   ])('says in one sentence which file or setting %j lacks, and exits with 2', async (env, named) => {
-    const { code, stdout, stderr } = await corelo(['serve'], { env: { CORELO_PORT: '0', CORELO_LOCAL_KERNEL: 'false', CORELO_CACHE_DIR: temporaryFolder(), ...env } })
-    expect({ code, stdout: stdout.toString(), stderr }).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(new RegExp(`^corelo: .*${named}.*\\n$`)) })
+    const { code, stdout, stderr } = await corelo(
+      ['serve'], { env: { CORELO_PORT: '0', CORELO_LOCAL_KERNEL: 'false', CORELO_CACHE_DIR: temporaryFolder(), ...env } }
+    )
+    expect({ code, stdout: stdout.toString(), stderr }).toEqual({
+      code: 2, stdout: '', stderr: expect.stringMatching(new RegExp(`^corelo: .*${named}.*\\n$`))
+    })
   })
 
   it('refuses a setting that it cannot use, before anything else', async () => {

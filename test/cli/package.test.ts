@@ -11,21 +11,28 @@ const { bin, version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'ut
 /** Packs a folder as it is, and unpacks the package where npm would install it, beside the packages of this project. */
 function installFrom (folder: string): string {
   const place = temporaryFolder()
-  execFileSync('npm', ['pack', '--ignore-scripts', '--offline', '--silent', '--pack-destination', place], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
+  execFileSync(
+    'npm', ['pack', '--ignore-scripts', '--offline', '--silent', '--pack-destination', place],
+    { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] }
+  )
   execFileSync('tar', ['-xzf', join(place, `corelo-${version}.tgz`), '-C', place])
   symlinkSync(join(ROOT, 'node_modules'), join(place, 'node_modules'))
   return join(place, 'package')
 }
 
 function run (installed: string, args: readonly string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(installed, bin.corelo), ...args], { encoding: 'utf8', cwd: installed })
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath, [join(installed, bin.corelo), ...args], { encoding: 'utf8', cwd: installed }
+  )
   return { status, stdout, stderr }
 }
 
 describe('the package', () => {
   it('is built when it is packed, and says where the packages for that are missing', () => {
     const clone = join(temporaryFolder(), 'clone')
-    for (const name of ['package.json', '.npmrc', 'bin', 'scripts/require-packages.mjs']) cpSync(join(ROOT, name), join(clone, name), { recursive: true })
+    for (const name of ['package.json', '.npmrc', 'bin', 'scripts/require-packages.mjs']) {
+      cpSync(join(ROOT, name), join(clone, name), { recursive: true })
+    }
     const { status, stderr } = spawnSync('npm', ['pack', '--offline', '--pack-destination', clone], { encoding: 'utf8', cwd: clone })
     expect(status).not.toBe(0)
     expect(stderr).toContain('run "npm ci" first')
@@ -33,7 +40,9 @@ describe('the package', () => {
   })
 
   it('needs no package that runs a script of its own when it is installed', () => {
-    const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as { packages: Record<string, { hasInstallScript?: boolean }> }
+    const { packages } = JSON.parse(readFileSync(
+      join(ROOT, 'package-lock.json'), 'utf8'
+    )) as { packages: Record<string, { hasInstallScript?: boolean }> }
     expect(Object.entries(packages).filter(([, { hasInstallScript }]) => hasInstallScript === true).map(([path]) => path)).toEqual([])
   })
 
@@ -55,7 +64,9 @@ describe('the package', () => {
   it('says what to do where it was packed without a build', () => {
     const clone = join(temporaryFolder(), 'clone')
     mkdirSync(clone)
-    for (const name of ['package.json', '.npmrc', 'README.md', 'LICENSE', 'bin']) cpSync(join(ROOT, name), join(clone, name), { recursive: true })
+    for (const name of ['package.json', '.npmrc', 'README.md', 'LICENSE', 'bin']) {
+      cpSync(join(ROOT, name), join(clone, name), { recursive: true })
+    }
     const { status, stderr } = run(installFrom(clone), ['--help'])
     expect(status).toBe(2)
     expect(stderr).toContain('"npm pack" makes a package that is built')

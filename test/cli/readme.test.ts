@@ -25,7 +25,8 @@ import { VARIABLES } from '../../src/settings/listed-settings.js'
 import { corelo, ROOT, SAMPLE, UNGUARDED } from './corelo.js'
 
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
-const pages = readdirSync(join(ROOT, 'docs')).filter(name => name.endsWith('.md')).map(name => readFileSync(join(ROOT, 'docs', name), 'utf8'))
+const pages = readdirSync(join(ROOT, 'docs')).filter(name => name.endsWith('.md')).map(name =>
+  readFileSync(join(ROOT, 'docs', name), 'utf8'))
 const map = readFileSync(join(ROOT, 'docs/architecture.md'), 'utf8')
 const documents = [readme, ...pages].join('\n')
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
@@ -73,7 +74,8 @@ describe('README', () => {
     for (const spec of Object.values(shownWhole)) {
       for (const [name, { short }] of Object.entries(spec.options)) {
         if (name === 'help') continue
-        const isShown = commandLines('corelo').map(commandOf).some(({ spec: shown, args }) => shown === spec && (args.includes(`--${name}`) || args.includes(`-${short}`)))
+        const isShown = commandLines('corelo').map(commandOf).some(({ spec: shown, args }) =>
+          shown === spec && (args.includes(`--${name}`) || args.includes(`-${short}`)))
         expect(isShown, `${spec.name} --${name}`).toBe(true)
       }
     }
@@ -86,7 +88,8 @@ describe('README', () => {
   })
 
   it('links to files that exist', () => {
-    const linksOf = (text: string): string[] => [...text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)].flatMap(([, path = '']) => path.startsWith('https:') ? [] : path)
+    const linksOf = (text: string): string[] =>
+      [...text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)].flatMap(([, path = '']) => path.startsWith('https:') ? [] : path)
     expect(linksOf(readme).filter(path => !existsSync(join(ROOT, path)))).toEqual([])
     expect(linksOf(pages.join('\n')).filter(path => !existsSync(join(ROOT, 'docs', path)))).toEqual([])
   })
@@ -109,7 +112,8 @@ describe('README', () => {
     const [, table = ''] = /^## Which file to open for which change$([\s\S]*?)(?=^## |$(?![\s\S]))/m.exec(map) ?? []
     const changes = [...table.matchAll(/^\| (?!change|---)(.+?) \| (.+) \|$/gm)]
     expect(changes.length).toBeGreaterThanOrEqual(10)
-    const filesOf = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, path = '']) => path).filter(path => !path.startsWith('npm '))
+    const filesOf = (cell: string): string[] =>
+      [...cell.matchAll(/`([^`]+)`/g)].map(([, path = '']) => path).filter(path => !path.startsWith('npm '))
     for (const [, change = '', cell = ''] of changes) expect(filesOf(cell).length, change).toBeLessThanOrEqual(4)
     const folders = changes.flatMap(([, , cell = '']) => filesOf(cell)).flatMap(path => /^(.*)<\w+>/.exec(path)?.[1] ?? [])
     expect(folders.length).toBeGreaterThan(0)
@@ -117,7 +121,9 @@ describe('README', () => {
   })
 
   it('states the exit codes as they are', () => {
-    expect(documents.replaceAll('\n', ' ')).toContain(`${ExitCode.OK} success, ${ExitCode.FINDING} a finding (the object fails on that kernel), ${ExitCode.USAGE} wrong use, ${ExitCode.CANNOT_TELL} undecided`)
+    expect(documents.replaceAll('\n', ' ')).toContain(
+      `${ExitCode.OK} success, ${ExitCode.FINDING} a finding (the object fails on that kernel), ${ExitCode.USAGE} wrong use, ${ExitCode.CANNOT_TELL} undecided`
+    )
   })
 
   it('shows a message that the command prints, with what to write instead', async () => {

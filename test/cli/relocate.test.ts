@@ -39,7 +39,17 @@ async function cacheWith (directory: string, ...kernels: Array<{ reference: stri
   for (const { reference, bytes, source = 'local' } of kernels) {
     await store.write('btf', sha256(bytes), bytes)
     await index.put({
-      reference: parseReference(reference), btfSha256: sha256(bytes), bytes: bytes.length, types: 1, source, provenance: { by: 'test', at }, firstSeen: at, lastUsed: at, modules: []
+      reference: parseReference(reference),
+      btfSha256: sha256(bytes),
+      bytes: bytes.length,
+      types: 1,
+      source,
+      provenance: {
+        by: 'test', at
+      },
+      firstSeen: at,
+      lastUsed: at,
+      modules: []
     })
   }
   await index.close()
@@ -64,7 +74,9 @@ describe('corelo relocate', () => {
   it('says where in the source a value is missing', async () => {
     const { code, stderr } = await corelo(['relocate', UNGUARDED, '--btf', SAMPLE, '-o', '-'])
     expect(code).toBe(1)
-    expect(stderr).toMatch(/^unguarded\.bpf\.c:\d+: task_struct\.state: struct task_struct has no member state in this kernel\. It has __state \(instruction 0 of on_exit poisoned\)$/m)
+    expect(stderr).toMatch(
+      /^unguarded\.bpf\.c:\d+: task_struct\.state: struct task_struct has no member state in this kernel\. It has __state \(instruction 0 of on_exit poisoned\)$/m
+    )
     expect(stderr).toContain('    struct task_struct___new { unsigned int __state; } __attribute__((preserve_access_index));\n')
   })
 
@@ -72,7 +84,10 @@ describe('corelo relocate', () => {
     const { code, stdout } = await corelo(['relocate', EXEC, '--btf', SAMPLE, '--json'])
     const report = JSON.parse(stdout.toString())
     expect(code).toBe(0)
-    expect(Object.keys(report)).toEqual(['object', 'kernel', 'result', 'engine', 'verdict', 'assumes', 'loads_without_kernel_btf', 'counts', 'programs', 'relocations', 'warnings'])
+    expect(Object.keys(report)).toEqual([
+      'object', 'kernel', 'result', 'engine', 'verdict', 'assumes', 'loads_without_kernel_btf', 'counts', 'programs', 'relocations',
+      'warnings'
+    ])
     expect(report.object).toEqual({ sha256: sha256(readFileSync(EXEC)), bytes: statSync(EXEC).size, byte_order: 'little' })
     expect(report.kernel).toEqual({ reference: null, btf_sha256: sha256(readFileSync(SAMPLE)), build_id: null, source: 'request' })
     expect(report.result.sha256).toBe(sha256(expected(EXEC)))
@@ -115,7 +130,8 @@ describe('corelo relocate', () => {
     module.struct('foo', 20, [at('x', 8, int), at('y', 16, int)])
     const files = { object: buildObject(fooSpec()).bytes, vmlinux: vmlinux.bytes(), module: module.bytes() }
     for (const [name, bytes] of Object.entries(files)) writeFileSync(join(folder, name), bytes)
-    const run = async (...btfs: string[]) => await corelo(['relocate', 'object', ...btfs.flatMap(name => ['--btf', name]), '--json'], { cwd: folder })
+    const run = async (...btfs: string[]) =>
+      await corelo(['relocate', 'object', ...btfs.flatMap(name => ['--btf', name]), '--json'], { cwd: folder })
 
     expect(JSON.parse((await run('vmlinux', 'module')).stdout.toString()).relocations).toMatchObject([{ status: 'resolved', new: 16 }])
     expect(JSON.parse((await run('vmlinux')).stdout.toString()).relocations).toMatchObject([{ status: 'poisoned' }])
@@ -149,8 +165,12 @@ describe('corelo relocate', () => {
 
     it('says why it cannot be written', async () => {
       const folder = temporaryFolder()
-      expect(await corelo(['relocate', EXEC, '--btf', SAMPLE, '-o', join(folder, 'no/such/folder.o')])).toMatchObject({ code: 3, stderr: expect.stringContaining('there is no such file or directory') })
-      expect(await corelo(['relocate', EXEC, '--btf', SAMPLE, '-o', folder])).toMatchObject({ code: 3, stderr: expect.stringContaining('it is a directory') })
+      expect(await corelo(['relocate', EXEC, '--btf', SAMPLE, '-o', join(folder, 'no/such/folder.o')])).toMatchObject({
+        code: 3, stderr: expect.stringContaining('there is no such file or directory')
+      })
+      expect(await corelo(['relocate', EXEC, '--btf', SAMPLE, '-o', folder])).toMatchObject({
+        code: 3, stderr: expect.stringContaining('it is a directory')
+      })
       expect(readdirSync(folder)).toEqual([])
     })
   })
@@ -193,7 +213,9 @@ describe('corelo relocate', () => {
       const cacheDir = temporaryFolder()
       await cacheWith(cacheDir, { reference: REFERENCE, bytes: readFileSync(SAMPLE) })
       for (const kernel of [REFERENCE, 'sample/1/amd64/6.1.0-sample', '6.1.0-sample']) {
-        const { code, stdout, stderr } = await corelo(['relocate', EXEC, '--kernel', kernel, '-o', '-'], { env: { CORELO_CACHE_DIR: cacheDir } })
+        const { code, stdout, stderr } = await corelo(
+          ['relocate', EXEC, '--kernel', kernel, '-o', '-'], { env: { CORELO_CACHE_DIR: cacheDir } }
+        )
         expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringContaining(`exec.bpf.o for ${REFERENCE}: `) })
         expect(stdout).toEqual(expected(EXEC))
       }
@@ -201,8 +223,13 @@ describe('corelo relocate', () => {
 
     it('never guesses between kernels of one release with different BTF', async () => {
       const cacheDir = temporaryFolder()
-      await cacheWith(cacheDir, { reference: REFERENCE, bytes: readFileSync(SAMPLE) }, { reference: 'other/1/x86_64/6.1.0-sample', bytes: targetFoo().bytes() })
-      const { code, stderr } = await corelo(['relocate', EXEC, '--kernel', '6.1.0-sample', '-o', '-'], { env: { CORELO_CACHE_DIR: cacheDir } })
+      await cacheWith(
+        cacheDir, { reference: REFERENCE, bytes: readFileSync(SAMPLE) },
+        { reference: 'other/1/x86_64/6.1.0-sample', bytes: targetFoo().bytes() }
+      )
+      const { code, stderr } = await corelo(
+        ['relocate', EXEC, '--kernel', '6.1.0-sample', '-o', '-'], { env: { CORELO_CACHE_DIR: cacheDir } }
+      )
       expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringContaining('name the whole reference') })
     })
 
@@ -217,14 +244,18 @@ describe('corelo relocate', () => {
     it('says which kernels are nearest to one that it does not know', async () => {
       const cacheDir = temporaryFolder()
       await cacheWith(cacheDir, { reference: REFERENCE, bytes: readFileSync(SAMPLE) })
-      const { code, stderr } = await corelo(['relocate', EXEC, '--kernel', '6.1.1-sample', '-o', '-'], { env: { CORELO_CACHE_DIR: cacheDir } })
+      const { code, stderr } = await corelo(
+        ['relocate', EXEC, '--kernel', '6.1.1-sample', '-o', '-'], { env: { CORELO_CACHE_DIR: cacheDir } }
+      )
       expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringContaining(`the nearest held are ${REFERENCE}`) })
     })
 
     it('makes no cache where there is none', async () => {
       const folder = temporaryFolder()
       mkdirSync(join(folder, 'cwd'))
-      expect((await corelo(['relocate', EXEC, '--kernel', '1.2.3', '-o', '-'], { cwd: join(folder, 'cwd'), env: { CORELO_CACHE_DIR: 'btfhub-cache' } })).code).toBe(3)
+      expect((await corelo(
+        ['relocate', EXEC, '--kernel', '1.2.3', '-o', '-'], { cwd: join(folder, 'cwd'), env: { CORELO_CACHE_DIR: 'btfhub-cache' } }
+      )).code).toBe(3)
       expect(readdirSync(join(folder, 'cwd'))).toEqual([])
     })
 
@@ -233,14 +264,19 @@ describe('corelo relocate', () => {
       const byDefault = await corelo(['relocate', EXEC, '-o', '-'], { env })
       expect({ code: byDefault.code, stderr: byDefault.stderr }).toEqual({ code: 0, stderr: expect.stringContaining(release()) })
       expect((await corelo(['relocate', EXEC, '-o', '-', '--kernel', release()], { env })).stdout).toEqual(byDefault.stdout)
-      expect(byDefault.stdout).toEqual(Buffer.from(relocate(readFileSync(EXEC), parseBtf(readFileSync('/sys/kernel/btf/vmlinux'))).bytes ?? []))
+      expect(byDefault.stdout).toEqual(Buffer.from(relocate(readFileSync(EXEC), parseBtf(readFileSync('/sys/kernel/btf/vmlinux'))).bytes ??
+        []))
     })
 
     it.skipIf(!hasRunningBtf)('names a module that the running kernel does not have (needs /sys/kernel/btf/vmlinux)', async () => {
-      expect(await corelo(['relocate', EXEC, '-o', '-', '--modules', 'no_such_module'])).toMatchObject({ code: 3, stderr: expect.stringContaining('no BTF for module no_such_module') })
+      expect(await corelo(['relocate', EXEC, '-o', '-', '--modules', 'no_such_module'])).toMatchObject({
+        code: 3, stderr: expect.stringContaining('no BTF for module no_such_module')
+      })
     })
 
-    it.skipIf(!hasRunningBtf)('refuses a release that both the running kernel and another one in the cache have (needs /sys/kernel/btf/vmlinux)', async () => {
+    it.skipIf(
+      !hasRunningBtf
+    )('refuses a release that both the running kernel and another one in the cache have (needs /sys/kernel/btf/vmlinux)', async () => {
       const cacheDir = temporaryFolder()
       await cacheWith(cacheDir, { reference: `other/1/x86_64/${release()}`, bytes: readFileSync(SAMPLE) })
       const { code, stderr } = await corelo(['relocate', EXEC, '--kernel', release(), '-o', '-'], { env: { CORELO_CACHE_DIR: cacheDir } })

@@ -31,8 +31,12 @@ describe('corelo relocate --server', () => {
     writeFileSync(empty, btf().bytes())
     for (const there of [[], ['--server', service.url]]) {
       const relocate = async (...more: string[]) => await corelo(['relocate', object, '--btf', empty, '-o', out, ...there, ...more])
-      expect(await relocate('--on-unresolved', 'fail')).toMatchObject({ code: 0, stderr: expect.stringContaining('verdict loads, assuming .rodata.enabled = 0') })
-      expect(await relocate('--assume', 'enabled=1', '--assume', 'CONFIG_BPF_JIT=y')).toMatchObject({ code: 1, stderr: expect.stringContaining('verdict fails, assuming .rodata.enabled = 1') })
+      expect(await relocate('--on-unresolved', 'fail')).toMatchObject({
+        code: 0, stderr: expect.stringContaining('verdict loads, assuming .rodata.enabled = 0')
+      })
+      expect(await relocate('--assume', 'enabled=1', '--assume', 'CONFIG_BPF_JIT=y')).toMatchObject({
+        code: 1, stderr: expect.stringContaining('verdict fails, assuming .rodata.enabled = 1')
+      })
       expect((await relocate('--assume', 'enabeld=1')).stderr).toContain('it has enabled, ')
     }
   })
@@ -57,8 +61,15 @@ describe('corelo relocate --server', () => {
     const proxy = await startProxy(cleanup, service.url)
     proxy.tampering = {
       answer (answer) {
-        const body = Buffer.from(answer.body.toString('latin1').replaceAll('"verdict":"loads"', '"verdict":"fails"').replaceAll('"poisoned":1', '"poisoned":7'), 'latin1')
-        return { ...answer, headers: { ...answer.headers, 'content-digest': `sha-256=:${createHash('sha256').update(body).digest('base64')}:` }, body }
+        const body = Buffer.from(
+          answer.body.toString('latin1').replaceAll('"verdict":"loads"', '"verdict":"fails"').replaceAll('"poisoned":1', '"poisoned":7'),
+          'latin1'
+        )
+        return {
+          ...answer,
+          headers: { ...answer.headers, 'content-digest': `sha-256=:${createHash('sha256').update(body).digest('base64')}:` },
+          body
+        }
       }
     }
     const args = ['relocate', EXEC, '--kernel', REFERENCE, '--server', proxy.url, '--json']
@@ -69,7 +80,9 @@ describe('corelo relocate --server', () => {
   })
 
   it('names the nearest kernels that the service has, where it has not the one that was asked for', async () => {
-    const { code, stderr } = await corelo(['relocate', EXEC, '--kernel', REFERENCE.replace(/[^/]+$/, '6.1.0-samplf'), '--server', service.url, '--json'])
+    const { code, stderr } = await corelo([
+      'relocate', EXEC, '--kernel', REFERENCE.replace(/[^/]+$/, '6.1.0-samplf'), '--server', service.url, '--json'
+    ])
     expect(code).toBe(3)
     expect(stderr).toContain(REFERENCE)
   })
@@ -82,9 +95,13 @@ describe('corelo relocate --server', () => {
   })
 
   it('prints the report with --json', async () => {
-    const { code, stdout } = await corelo(['relocate', '-', '--kernel', REFERENCE, '--server', service.url, '--json'], { input: readFileSync(UNGUARDED) })
+    const { code, stdout } = await corelo(
+      ['relocate', '-', '--kernel', REFERENCE, '--server', service.url, '--json'], { input: readFileSync(UNGUARDED) }
+    )
     expect(code).toBe(1)
-    expect(JSON.parse(stdout.toString())).toMatchObject({ kernel: { reference: REFERENCE, source: 'upload' }, verdict: 'fails', counts: { poisoned: 1 } })
+    expect(JSON.parse(stdout.toString())).toMatchObject({
+      kernel: { reference: REFERENCE, source: 'upload' }, verdict: 'fails', counts: { poisoned: 1 }
+    })
   })
 
   it('says what libbpf would refuse, and exits with 1', async () => {
@@ -137,7 +154,11 @@ describe('corelo btf list --server', () => {
   })
 
   it('says what does not go together', async () => {
-    expect(await corelo(['btf', 'list', '--server', service.url, '--cache-dir', 'x'])).toMatchObject({ code: 2, stderr: expect.stringContaining('leave --cache-dir out') })
-    expect(await corelo(['btf', 'list', '--token-file', 'x'])).toMatchObject({ code: 2, stderr: expect.stringContaining('goes with --server') })
+    expect(await corelo(['btf', 'list', '--server', service.url, '--cache-dir', 'x'])).toMatchObject({
+      code: 2, stderr: expect.stringContaining('leave --cache-dir out')
+    })
+    expect(await corelo(['btf', 'list', '--token-file', 'x'])).toMatchObject({
+      code: 2, stderr: expect.stringContaining('goes with --server')
+    })
   })
 })

@@ -53,10 +53,13 @@ describe('corelo btf sync', () => {
     ])
     const before = downloads().length
     const { code, stdout } = await sync('debian/12/*/*', ...place, '--json')
-    expect([code, ...statesIn(stdout)]).toEqual([0, `${nameOf('6.1.0-53-amd64')} held`, `${nameOf('6.1.0-52-amd64')} held`, `${nameOf('6.1.0-51-amd64')} fetched`])
+    expect([code, ...statesIn(stdout)]).toEqual([
+      0, `${nameOf('6.1.0-53-amd64')} held`, `${nameOf('6.1.0-52-amd64')} held`, `${nameOf('6.1.0-51-amd64')} fetched`
+    ])
     expect(downloads().slice(before)).toEqual(['pool/linux-image-6.1.0-51-amd64.deb'])
     const listed = await coreloText(['btf', 'list', '--cache-dir', join(folder, 'cache'), '--json'])
-    expect(JSON.parse(listed.stdout).kernels).toMatchObject(Array.from({ length: 3 }, () => ({ btf_sha256: sha256(BTF), source: 'packages' })))
+    expect(JSON.parse(listed.stdout).kernels).toMatchObject(Array.from({ length: 3 }, () =>
+      ({ btf_sha256: sha256(BTF), source: 'packages' })))
   })
 
   it('says which kernels could not be fetched and why, and tells some from all by its exit code', async () => {
@@ -66,7 +69,11 @@ describe('corelo btf sync', () => {
     const some = await sync('6.1.0-5[23]-*', '6.1.0-52-*', '6.1.0-53-*', ...place)
     expect(some).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('"6.1.0-5[23]-*" is no pattern of kernels') })
     const partly = await sync('6.1.0-52-*', '6.1.0-53-*', ...place)
-    expect(partly).toMatchObject({ code: 1, stdout: expect.stringMatching(/6\.1\.0-52-amd64 +failed/), stderr: expect.stringMatching(/6\.1\.0-52-amd64: .*the mirror is out of date[\s\S]*1 of 2 kernels are held/) })
+    expect(partly).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/6\.1\.0-52-amd64 +failed/),
+      stderr: expect.stringMatching(/6\.1\.0-52-amd64: .*the mirror is out of date[\s\S]*1 of 2 kernels are held/)
+    })
     const none = await sync('6.1.0-52-*', ...place, '--json')
     expect([none.code, ...statesIn(none.stdout)]).toEqual([3, `${nameOf('6.1.0-52-amd64')} failed`])
   })
@@ -75,11 +82,19 @@ describe('corelo btf sync', () => {
     const folder = temporaryFolder()
     const settings = repository.writeSettings(folder)
     const cache = ['--cache-dir', join(folder, 'cache')]
-    expect(await sync('ubuntu/22.04/x86_64/*', '--packages', settings, ...cache)).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining('publish no kernel ubuntu/22.04/x86_64/*') })
-    expect(await sync('*', '--newest', '0', '--packages', settings, ...cache)).toMatchObject({ code: 2, stderr: expect.stringContaining('--newest must be a whole number above 0') })
+    expect(await sync('ubuntu/22.04/x86_64/*', '--packages', settings, ...cache)).toMatchObject({
+      code: 3, stdout: '', stderr: expect.stringContaining('publish no kernel ubuntu/22.04/x86_64/*')
+    })
+    expect(await sync('*', '--newest', '0', '--packages', settings, ...cache)).toMatchObject({
+      code: 2, stderr: expect.stringContaining('--newest must be a whole number above 0')
+    })
     expect(await sync('*', ...cache)).toMatchObject({ code: 2, stderr: expect.stringContaining('--packages or CORELO_PACKAGES') })
-    expect(await sync('*', '--server', 'http://127.0.0.1:1', '--packages', 'debian')).toMatchObject({ code: 2, stderr: expect.stringContaining('leave --cache-dir and --packages out') })
-    expect(await sync('*', '--token-file', 'token', '--packages', settings)).toMatchObject({ code: 2, stderr: expect.stringContaining('--token-file goes with --server') })
+    expect(await sync('*', '--server', 'http://127.0.0.1:1', '--packages', 'debian')).toMatchObject({
+      code: 2, stderr: expect.stringContaining('leave --cache-dir and --packages out')
+    })
+    expect(await sync('*', '--token-file', 'token', '--packages', settings)).toMatchObject({
+      code: 2, stderr: expect.stringContaining('--token-file goes with --server')
+    })
   })
 })
 
@@ -108,7 +123,9 @@ describe('corelo btf sync --server', () => {
     expect(first).toMatchObject({ code: 0, stderr: expect.stringContaining(`1 of 1 kernel is held by ${url}`) })
     expect(first.stdout).toMatch(/6\.1\.0-53-amd64 +fetched +linux-image-6\.1\.0-53-amd64 +\d+\n/)
     expect(downloads().length - before).toBe(1)
-    expect(await service.getKernel({ ...REFERENCE, release: '6.1.0-53-amd64' })).toMatchObject({ btfSha256: sha256(BTF), source: 'packages' })
+    expect(await service.getKernel({ ...REFERENCE, release: '6.1.0-53-amd64' })).toMatchObject({
+      btfSha256: sha256(BTF), source: 'packages'
+    })
     // Somebody's word is not what the distribution publishes.
     await service.putKernelBtf({ ...REFERENCE, release: '6.1.0-52-amd64' }, BTF, BY_NODE)
     const { code, stdout } = await sync('*', '--server', url, '--newest', '2', '--json')
@@ -130,7 +147,9 @@ describe('corelo btf sync --server', () => {
 
   it('waits while the service is fetching, and asks for no more than the pattern needs', async () => {
     const asked: string[] = []
-    const kernel = { reference: nameOf('6.1.0-51-amd64'), source: null, btf_sha256: null, bytes: null, types: null, modules: [], published: null }
+    const kernel = {
+      reference: nameOf('6.1.0-51-amd64'), source: null, btf_sha256: null, bytes: null, types: null, modules: [], published: null
+    }
     const url = await startFake((request, response) => {
       asked.push(`${request.url ?? ''} ${String(request.headers.prefer ?? '')}`.trim())
       if (request.url?.startsWith('/kernels?') === true) {
@@ -139,19 +158,28 @@ describe('corelo btf sync --server', () => {
         response.writeHead(503, { 'content-type': 'application/problem+json', 'retry-after': '0' })
           .end(JSON.stringify({ code: 'fetching', detail: 'It is being fetched.', progress: { phase: 'package', bytes: 1, total: 2 } }))
       } else {
-        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ ...kernel, source: 'packages', btf_sha256: sha256(BTF) }))
+        response
+          .writeHead(200, { 'content-type': 'application/json' })
+          .end(JSON.stringify({ ...kernel, source: 'packages', btf_sha256: sha256(BTF) }))
       }
     })
     const { code, stdout } = await sync('debian/12/x86_64/6.1.0-*', '--server', url)
     expect(code).toBe(0)
     expect(stdout).toMatch(/6\.1\.0-51-amd64 +fetched/)
-    expect(asked).toEqual(['/kernels?distro=debian&distro_version=12&arch=x86_64&offered=true', `/kernels/${kernel.reference} wait=5`, `/kernels/${kernel.reference} wait=5`])
+    expect(asked).toEqual([
+      '/kernels?distro=debian&distro_version=12&arch=x86_64&offered=true', `/kernels/${kernel.reference} wait=5`,
+      `/kernels/${kernel.reference} wait=5`
+    ])
   })
 
   it('tells what it cannot ask: a service that is not there, one that wants a token, and something else', async () => {
-    expect(await sync('*', '--server', await startFake((_request, response) => { response.writeHead(200).end('hello') }))).toMatchObject({ code: 3, stderr: expect.stringContaining('something else than JSON') })
+    expect(await sync('*', '--server', await startFake((_request, response) => { response.writeHead(200).end('hello') }))).toMatchObject({
+      code: 3, stderr: expect.stringContaining('something else than JSON')
+    })
     const refusing = await startFake((_request, response) => {
-      response.writeHead(401, { 'content-type': 'application/problem+json' }).end(JSON.stringify({ code: 'unauthorized', detail: 'Send a token.' }))
+      response
+        .writeHead(401, { 'content-type': 'application/problem+json' })
+        .end(JSON.stringify({ code: 'unauthorized', detail: 'Send a token.' }))
     })
     expect(await sync('*', '--server', refusing)).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining('Send a token.') })
   })

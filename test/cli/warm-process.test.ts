@@ -60,7 +60,9 @@ describe('a process that runs one command after the other', () => {
   })
 
   it('is killed where a command does not end', async () => {
-    await expect(running('await new Promise(() => {})', { limitMs: 1 }).run('a')).rejects.toThrow('a: the command ended its process (SIGKILL)')
+    await expect(running('await new Promise(() => {})', { limitMs: 1 }).run('a')).rejects.toThrow(
+      'a: the command ended its process (SIGKILL)'
+    )
   })
 
   it('rejects the command for which it could not be started', async () => {

@@ -11,7 +11,9 @@ const KERNEL = 'debian/12/x86_64/6.1.0-13-amd64'
 describeLab('the page that shows the API', [NEEDS.chromium], () => {
   it('relocates with "Try it out" where nothing but a file is filled in', async () => {
     const { request, url } = await startAppWith(await startService(await temporaryFolder(), { trustUploads: true }))
-    const stored = await request(`/kernels/${KERNEL}/btf`, { method: 'PUT', body: fooBtf(), headers: { 'content-type': 'application/octet-stream' } })
+    const stored = await request(
+      `/kernels/${KERNEL}/btf`, { method: 'PUT', body: fooBtf(), headers: { 'content-type': 'application/octet-stream' } }
+    )
     expect(stored.status).toBe(201)
     const browser = await startChromium()
     onTestFinished(() => browser.close())
@@ -20,7 +22,10 @@ describeLab('the page that shows the API', [NEEDS.chromium], () => {
     await page.goto(`${url}/docs#/relocation/relocate`)
     const operation = page.locator('#operations-relocation-relocate')
     await operation.getByRole('button', { name: 'Try it out' }).click()
-    await operation.locator('input[type=file]').first().setInputFiles({ name: 'foo.bpf.o', mimeType: 'application/octet-stream', buffer: Buffer.from(fooObject()) })
+    await operation
+      .locator('input[type=file]')
+      .first()
+      .setInputFiles({ name: 'foo.bpf.o', mimeType: 'application/octet-stream', buffer: Buffer.from(fooObject()) })
     const answered = page.waitForResponse(response => response.request().method() === 'POST')
     await operation.getByRole('button', { name: 'Execute' }).click()
     const response = await answered

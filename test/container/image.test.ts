@@ -15,7 +15,10 @@ const work = mkdtempSync(join(tmpdir(), 'corelo-image-'))
 
 function build (target: string): Image {
   const folder = join(work, target)
-  const { status, stderr } = spawnSync('scripts/build-image.sh', [target, folder], { cwd: ROOT, encoding: 'utf8', env: { ...process.env, CORELO_IMAGE_WORK: process.env['CORELO_IMAGE_WORK'] ?? join(work, 'store') } })
+  const { status, stderr } = spawnSync(
+    'scripts/build-image.sh', [target, folder],
+    { cwd: ROOT, encoding: 'utf8', env: { ...process.env, CORELO_IMAGE_WORK: process.env['CORELO_IMAGE_WORK'] ?? join(work, 'store') } }
+  )
   if (status !== 0) throw new Error(stderr)
   console.log(stderr.trim())
   return openImage(folder)
@@ -28,9 +31,13 @@ afterAll(() => { rmSync(work, { recursive: true, force: true }) })
 async function start (image: Image, env: Readonly<Record<string, string>> = {}): Promise<{ readonly container: Container, readonly url: string, readonly cache: string }> {
   const port = await freePort()
   const cache = temporaryFolder(SERVICE_USER)
-  const container = run(image, { env: { CORELO_HOST: '127.0.0.1', CORELO_PORT: String(port), ...env }, mounts: [{ source: cache, destination: '/cache', writable: true }] })
+  const container = run(image, {
+    env: { CORELO_HOST: '127.0.0.1', CORELO_PORT: String(port), ...env }, mounts: [{ source: cache, destination: '/cache', writable: true }]
+  })
   const url = `http://127.0.0.1:${port}`
-  await expect.poll(async () => (await fetch(`${url}/readyz`).catch(() => undefined))?.status, { interval: 50, message: container.output() }).toBe(200)
+  await expect
+    .poll(async () => (await fetch(`${url}/readyz`).catch(() => undefined))?.status, { interval: 50, message: container.output() })
+    .toBe(200)
   return { container, url, cache }
 }
 
@@ -55,7 +62,15 @@ describe("the service's image", () => {
         root: attempt('/x'), app: attempt('/app/dist/x'), tmp: attempt('/tmp/x'), cache: attempt('/cache/x')
       }))`)
     expect(JSON.parse(seen.output)).toEqual({
-      uids: Array(4).fill(SERVICE_USER).join('\t'), capabilities: '0'.repeat(16), noNewPrivileges: '1', root: 'EROFS', app: 'EROFS', tmp: 'written', cache: 'written'
+      uids: Array(4)
+        .fill(SERVICE_USER)
+        .join('\t'),
+      capabilities: '0'.repeat(16),
+      noNewPrivileges: '1',
+      root: 'EROFS',
+      app: 'EROFS',
+      tmp: 'written',
+      cache: 'written'
     })
     expect(readdirSync(cache)).toContain('x')
   })
@@ -75,13 +90,16 @@ describe("the service's image", () => {
   })
 
   it('does not start for others before somebody says who may call', async () => {
-    const container = run(image, { env: { CORELO_PORT: '0' }, mounts: [{ source: temporaryFolder(SERVICE_USER), destination: '/cache', writable: true }] })
+    const container = run(
+      image, { env: { CORELO_PORT: '0' }, mounts: [{ source: temporaryFolder(SERVICE_USER), destination: '/cache', writable: true }] }
+    )
     expect(await container.exited).toBe(2)
     expect(container.output()).toContain('CORELO_AUTH')
   })
 
   it('has Node, the project and the libraries that Node needs, but no shell', () => {
-    const programs = ['bin', 'usr/bin', 'usr/sbin', 'usr/local/bin', 'sbin'].flatMap(folder => existsSync(join(image.rootfs, folder)) ? readdirSync(join(image.rootfs, folder)) : [])
+    const programs = ['bin', 'usr/bin', 'usr/sbin', 'usr/local/bin', 'sbin'].flatMap(folder =>
+      existsSync(join(image.rootfs, folder)) ? readdirSync(join(image.rootfs, folder)) : [])
     expect(programs).toEqual(['node'])
     expect(readdirSync(join(image.rootfs, 'app')).toSorted()).toEqual(['LICENSE', 'NOTICE', 'dist', 'node_modules', 'package.json'])
     expect(existsSync(join(image.rootfs, 'app/node_modules/typescript'))).toBe(false)
@@ -105,7 +123,10 @@ describe("the agent's image", () => {
   })
 
   it("shows the kernel's BTF without a volume for it", async () => {
-    const container = run({ ...image, config: { ...image.config, Entrypoint: ['/usr/local/bin/node'] } }, { args: ['-p', "fs.readdirSync('/sys/kernel/btf').includes('vmlinux')"] })
+    const container = run(
+      { ...image, config: { ...image.config, Entrypoint: ['/usr/local/bin/node'] } },
+      { args: ['-p', "fs.readdirSync('/sys/kernel/btf').includes('vmlinux')"] }
+    )
     expect(await container.exited).toBe(0)
     expect(container.output().trim()).toBe(String(existsSync('/sys/kernel/btf/vmlinux')))
   })
@@ -115,9 +136,14 @@ describe("the agent's image", () => {
     const mount = spawnSync('mount', ['-t', 'bpf', 'bpf', folder], { encoding: 'utf8' })
     expect(mount.stderr).toBe('')
     try {
-      const relocated = spawnSync(process.execPath, ['dist/cli/main.js', 'relocate', 'examples/exec.bpf.o', '-o', join(work, 'exec.bpf.o')], { cwd: ROOT, encoding: 'utf8' })
+      const relocated = spawnSync(
+        process.execPath, ['dist/cli/main.js', 'relocate', 'examples/exec.bpf.o', '-o', join(work, 'exec.bpf.o')],
+        { cwd: ROOT, encoding: 'utf8' }
+      )
       expect(relocated.status, relocated.stderr).toBe(0)
-      const load = (capabilities: readonly string[]): Container => run({ ...image, config: { ...image.config, Entrypoint: ['/usr/sbin/bpftool'] } }, {
+      const load = (capabilities: readonly string[]): Container => run({
+        ...image, config: { ...image.config, Entrypoint: ['/usr/sbin/bpftool'] }
+      }, {
         args: ['prog', 'loadall', '/objects/exec.bpf.o', '/bpffs/exec'],
         capabilities,
         mounts: [{ source: folder, destination: '/bpffs', writable: true }, { source: work, destination: '/objects' }]

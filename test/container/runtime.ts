@@ -59,7 +59,9 @@ export function temporaryFolder (owner = 0): string {
  * Runs an image as Kubernetes would run it with the chart's security context: nothing of its root can be written to, no capabilities,
  * none to be gained. It shares the network of the machine.
  */
-export function run (image: Image, { args, env = {}, user = image.config.User, capabilities = [], mounts = [] }: RunOptions = {}): Container {
+export function run (image: Image, {
+  args, env = {}, user = image.config.User, capabilities = [], mounts = []
+}: RunOptions = {}): Container {
   const bundle = mkdtempSync(join(tmpdir(), 'corelo-bundle-'))
   const state = join(bundle, 'state')
   const [uid, gid] = user.split(':').map(Number)
@@ -81,7 +83,8 @@ export function run (image: Image, { args, env = {}, user = image.config.User, c
       { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755', 'size=65536k'] },
       { destination: '/sys', type: 'bind', source: '/sys', options: ['rbind', 'ro'] },
       { destination: '/tmp', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'mode=1777'] },
-      ...mounts.map(({ source, destination, writable = false }) => ({ destination, type: 'bind', source, options: ['rbind', writable ? 'rw' : 'ro'] }))
+      ...mounts.map(({ source, destination, writable = false }) =>
+        ({ destination, type: 'bind', source, options: ['rbind', writable ? 'rw' : 'ro'] }))
     ],
     linux: { namespaces: ['pid', 'ipc', 'uts', 'mount'].map(type => ({ type })) }
   }))

@@ -11,7 +11,9 @@ describeLab('the units of systemd', [NEEDS.tool('systemd-analyze')], () => {
 
   /** What systemd says about a file: it goes on where it does not know a key. Other units of this machine are not looked at. */
   const verify = (path: string): { status: number | null, said: string[] } => {
-    const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', '--recursive-errors=no', path], { env: PATHS, encoding: 'utf8' })
+    const { status, stdout, stderr } = spawnSync(
+      'systemd-analyze', ['verify', '--man=no', '--recursive-errors=no', path], { env: PATHS, encoding: 'utf8' }
+    )
     return { status, said: `${stdout}${stderr}`.split('\n').filter(line => line.includes(path)) }
   }
 

@@ -34,7 +34,11 @@ interface Ran { readonly code: number | null, readonly verdict: string | undefin
 /** Runs the steps of the action as a runner does: what is between `${{ }}` is put in, outputs go from step to step. */
 function runAction (folder: string, env: NodeJS.ProcessEnv, given: Readonly<Record<string, string>>): Ran {
   const outputs = new Map<string, string>()
-  const inputs = { ...Object.fromEntries(Object.entries(ACTION.inputs).map(([name, input]) => [name, input.default ?? ''])), command: `${process.execPath} ${MAIN}`, ...given }
+  const inputs = {
+    ...Object.fromEntries(Object.entries(ACTION.inputs).map(([name, input]) => [name, input.default ?? ''])),
+    command: `${process.execPath} ${MAIN}`,
+    ...given
+  }
   const valueOf = (expression: string): string => {
     const [, input, step, output] = /^(?:inputs\.([\w-]+)|steps\.(\w+)\.outputs\.(\w+))$/.exec(expression.trim()) ?? []
     const value = input === undefined ? outputs.get(`${step}.${output}`) : Object.entries(inputs).find(([name]) => name === input)?.[1]
@@ -46,13 +50,18 @@ function runAction (folder: string, env: NodeJS.ProcessEnv, given: Readonly<Reco
   let ran = { code: 0 as number | null, stderr: '' }
   for (const { id, env: stepEnv = {}, run = '' } of ACTION.runs.steps) {
     writeFileSync(outputFile, '')
-    const filled = Object.fromEntries(Object.entries(stepEnv).map(([name, value]) => [name, value.replace(/\$\{\{(.*?)\}\}/g, (_, expression: string) => valueOf(expression))]))
+    const filled = Object.fromEntries(Object.entries(stepEnv).map(([name, value]) =>
+      [name, value.replace(/\$\{\{(.*?)\}\}/g, (_, expression: string) => valueOf(expression))]))
     const { status, stderr } = spawnSync('bash', ['--noprofile', '--norc', '-eo', 'pipefail', '-c', run], {
       cwd: folder,
-      env: { ...env, ...filled, GITHUB_OUTPUT: outputFile, GITHUB_STEP_SUMMARY: summaryFile, GITHUB_ACTION_PATH: join(ROOT, 'deploy/ci/github') },
+      env: {
+        ...env, ...filled, GITHUB_OUTPUT: outputFile, GITHUB_STEP_SUMMARY: summaryFile, GITHUB_ACTION_PATH: join(ROOT, 'deploy/ci/github')
+      },
       encoding: 'utf8'
     })
-    for (const line of readFileSync(outputFile, 'utf8').split('\n').filter(line => line !== '')) outputs.set(`${id}.${line.slice(0, line.indexOf('='))}`, line.slice(line.indexOf('=') + 1))
+    for (const line of readFileSync(outputFile, 'utf8').split('\n').filter(line => line !== '')) {
+      outputs.set(`${id}.${line.slice(0, line.indexOf('='))}`, line.slice(line.indexOf('=') + 1))
+    }
     ran = { code: status, stderr }
     if (status !== 0) break
   }
@@ -71,7 +80,9 @@ describe('the action for GitHub', () => {
   it('passes where all objects load, and writes all forms', async () => {
     const { folder, env } = await workspace()
     expect(runAction(folder, env, { objects: 'exec.bpf.o\n' })).toMatchObject({ code: 0, verdict: 'passes' })
-    for (const name of ['check.json', 'junit.xml', 'check.sarif', 'check.html', 'check.txt']) expect(existsSync(join(folder, 'corelo-check', name)), name).toBe(true)
+    for (const name of ['check.json', 'junit.xml', 'check.sarif', 'check.html', 'check.txt']) {
+      expect(existsSync(join(folder, 'corelo-check', name)), name).toBe(true)
+    }
   })
 
   it('fails where one does not, says why in the summary, and passes with that as the baseline', async () => {
@@ -97,7 +108,9 @@ describe('the action for GitHub', () => {
 
 describe('the template for GitLab', () => {
   const job = GITLAB['.corelo-check']
-  const run = (folder: string, env: NodeJS.ProcessEnv, variables: Readonly<Record<string, string>>) => spawnSync('sh', ['-e', '-c', job.script.join('\n')], {
+  const run = (folder: string, env: NodeJS.ProcessEnv, variables: Readonly<Record<string, string>>) => spawnSync('sh', [
+    '-e', '-c', job.script.join('\n')
+  ], {
     cwd: folder,
     env: { ...env, ...job.variables, CORELO_CHECK_COMMAND: `${process.execPath} ${MAIN}`, ...variables },
     encoding: 'utf8'

@@ -18,7 +18,8 @@ describe('Dockerfile', () => {
   it('has nothing that dockerfilelint finds, but for what it does not understand', () => {
     const findings = run(ROOT, text).filter(({ line, title }) => {
       const code = lines[line - 1] ?? ''
-      return !(title === 'Base Image Missing Tag' && /^FROM (\$\{BASE\}|scratch|common) AS /.test(code)) && // an argument, nothing, another stage
+      return !(title === 'Base Image Missing Tag' &&
+        /^FROM (\$\{BASE\}|scratch|common) AS /.test(code)) && // an argument, nothing, another stage
         !(title === 'Invalid Argument Format' && code.startsWith('HEALTHCHECK ')) // options of it
     })
     expect(findings).toEqual([])
@@ -47,8 +48,10 @@ describe('Dockerfile', () => {
   })
 
   it('copies nothing that .dockerignore keeps from it', () => {
-    const letIn = readFileSync(join(ROOT, '.dockerignore'), 'utf8').split('\n').filter(line => line.startsWith('!')).map(line => line.slice(1))
+    const letIn = readFileSync(join(ROOT, '.dockerignore'), 'utf8').split('\n').filter(line => line.startsWith('!')).map(line =>
+      line.slice(1))
     const copied = all('COPY').filter(line => !line.startsWith('--from=')).flatMap(line => line.split(' ').slice(0, -1))
-    expect(copied.filter(path => !letIn.some(entry => path === entry || path.startsWith(`${entry}/`) || (entry === 'tsconfig*.json' && /^tsconfig\..*json$/.test(path))))).toEqual([])
+    expect(copied.filter(path => !letIn.some(entry =>
+      path === entry || path.startsWith(`${entry}/`) || (entry === 'tsconfig*.json' && /^tsconfig\..*json$/.test(path))))).toEqual([])
   })
 })

@@ -14,7 +14,9 @@ interface Panel { readonly title: string, readonly gridPos: Readonly<Record<'x' 
 interface Alert { readonly alert: string, readonly expr: string, readonly annotations: Readonly<Record<'summary' | 'description', string>> }
 
 const dashboard = JSON.parse(readFileSync(join(CHART, 'files/dashboard.json'), 'utf8')) as { readonly panels: readonly Panel[] }
-const alerts = (parse(readFileSync(join(CHART, 'files/alerts.yaml'), 'utf8')) as { readonly groups: ReadonlyArray<{ readonly rules: readonly Alert[] }> }).groups.flatMap(({ rules }) => rules)
+const alerts = (parse(readFileSync(
+  join(CHART, 'files/alerts.yaml'), 'utf8'
+)) as { readonly groups: ReadonlyArray<{ readonly rules: readonly Alert[] }> }).groups.flatMap(({ rules }) => rules)
 
 const expressions = [
   ...dashboard.panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => ({ where: `panel ${title}`, expr }))),
@@ -29,7 +31,8 @@ function nodesOf (expr: string): Array<{ readonly name: string, readonly text: s
   return nodes
 }
 
-const metricsOf = (expr: string): string[] => nodesOf(expr).filter(({ name }) => name === 'VectorSelector').map(({ text }) => /^\w+/.exec(text)?.[0] ?? text)
+const metricsOf = (expr: string): string[] =>
+  nodesOf(expr).filter(({ name }) => name === 'VectorSelector').map(({ text }) => /^\w+/.exec(text)?.[0] ?? text)
 
 describe('the dashboard and the alerts', () => {
   let exported: string
@@ -45,13 +48,15 @@ describe('the dashboard and the alerts', () => {
     expect(metricsOf(expr)).not.toEqual([])
   })
 
-  it.each(expressions.filter(({ expr }) => metricsOf(expr).some(name => !name.startsWith('corelo_agent_'))))('$where asks for metrics that the service exports', ({ expr }) => {
+  it.each(expressions.filter(({ expr }) =>
+    metricsOf(expr).some(name => !name.startsWith('corelo_agent_'))))('$where asks for metrics that the service exports', ({ expr }) => {
     for (const name of metricsOf(expr).filter(name => !name.startsWith('corelo_agent_'))) {
       expect(exported).toMatch(new RegExp(`^# TYPE ${name.replace(/_(bucket|count|sum)$/, '(_$1)?')} `, 'm'))
     }
   })
 
-  it.skipIf(!existsSync(AGENT_METRICS)).each(expressions.filter(({ expr }) => expr.includes('corelo_agent_')))('$where asks for metrics that the agent exports', ({ expr }) => {
+  it.skipIf(!existsSync(AGENT_METRICS)).each(expressions.filter(({ expr }) =>
+    expr.includes('corelo_agent_')))('$where asks for metrics that the agent exports', ({ expr }) => {
     const source = readFileSync(AGENT_METRICS, 'utf8')
     for (const name of metricsOf(expr).filter(name => name.startsWith('corelo_agent_'))) expect(source).toContain(`name: '${name}'`)
   })
@@ -64,7 +69,8 @@ describe('the dashboard and the alerts', () => {
   })
 
   it('have no two panels in one place', () => {
-    const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) => Array.from({ length: w * h }, (_, index) => `${x + index % w},${y + Math.floor(index / w)}`))
+    const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+      Array.from({ length: w * h }, (_, index) => `${x + index % w},${y + Math.floor(index / w)}`))
     expect(new Set(cells).size).toBe(cells.length)
   })
 })

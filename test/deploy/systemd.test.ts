@@ -49,6 +49,8 @@ describe('the units of systemd', () => {
     const [environment, options] = [environmentOf('corelo-agent'), optionsOf('corelo-agent')]
     expect(Object.keys(environment).filter(name => !listed(LISTED.agent).includes(name))).toEqual([])
     expect([...options.keys()].filter(name => !LISTED.agent.some(({ option }) => option?.name === name))).toEqual([])
-    expect(readSettings(AGENT_SETTINGS, environment, name => options.get(name)).out).toBe(`/var/lib/${valuesOf('corelo-agent', 'StateDirectory').join()}`)
+    expect(readSettings(AGENT_SETTINGS, environment, name => options.get(name)).out).toBe(
+      `/var/lib/${valuesOf('corelo-agent', 'StateDirectory').join()}`
+    )
   })
 })

@@ -20,10 +20,13 @@ int pid_of(struct task_struct *task) { return task->pid; }
 describeLab('vmlinux.h', [NEEDS.bpftool, NEEDS.tool('clang')], () => {
   const folder = scratchFolder()
 
-  it.each(labBtfs().filter(({ name }) => KERNELS.test(name)).map(btf => [btf.name, btf] as const))('of %s is that of bpftool to the character, and clang lays it out as the kernel does', (_, { path }) => {
+  it.each(labBtfs().filter(({ name }) => KERNELS.test(name)).map(btf =>
+    [btf.name, btf] as const))('of %s is that of bpftool to the character, and clang lays it out as the kernel does', (_, { path }) => {
     const btf = parseBtf(readFileSync(path))
     const header = writeHeader(btf)
-    const theirs = spawnSync('bpftool', ['btf', 'dump', 'file', path, 'format', 'c'], { env: PATHS, encoding: 'utf8', maxBuffer: 1 << 28 }).stdout
+    const theirs = spawnSync(
+      'bpftool', ['btf', 'dump', 'file', path, 'format', 'c'], { env: PATHS, encoding: 'utf8', maxBuffer: 1 << 28 }
+    ).stdout
     expect(theirs.length).toBeGreaterThan(1_000_000)
     // Not toBe: a difference of three megabytes cannot be shown.
     expect(header.replaceAll(MODE, '') === theirs.replaceAll(MODE, '')).toBe(true)

@@ -21,7 +21,9 @@ describeLab('a compiled program whose report has something to say', [NEEDS.oracl
 
   it.each([['compiled-values', 'compiled-values'], ['zero-length', 'two-names']])('is refused as by libbpf: %s', async (name, kernel) => {
     expect(relocate(parseObject(bytesOf(compiledObject(name))), parseBtf(bytesOf(compiledKernel(kernel)))).ok).toBe(false)
-    expect(await askOracle([{ object: compiledObject(name), btf: compiledKernel(kernel) }])).toMatchObject([{ relocated: false, stage: 'relocate' }])
+    expect(await askOracle([{ object: compiledObject(name), btf: compiledKernel(kernel) }])).toMatchObject([
+      { relocated: false, stage: 'relocate' }
+    ])
   })
 
   it('has two programs of one function to libbpf, which relocates one of them', async () => {
@@ -29,7 +31,8 @@ describeLab('a compiled program whose report has something to say', [NEEDS.oracl
     writeFileSync(path, relocate(parseObject(bytesOf(object)), parseBtf(bytesOf(btf))).bytes ?? '')
     const [libbpf, ours] = await askOracle([{ object, btf }, { object: path }])
     if (libbpf === undefined || ours === undefined) throw new Error('an answer is missing')
-    const different = compareDumps(libbpf, ours).map(difference => /^program (\w+), instruction (\d+)/.exec(difference)?.slice(1) ?? difference)
+    const different = compareDumps(libbpf, ours).map(difference =>
+      /^program (\w+), instruction (\d+)/.exec(difference)?.slice(1) ?? difference)
     const [[name] = []] = different // which one is left depends on how libbpf sorts equals
     expect(different).toEqual([[name, '1'], [name, '2']])
   })

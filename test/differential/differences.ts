@@ -85,7 +85,10 @@ export const VERSIONS: readonly Difference[] = [
         return { b, id: b.struct('holder', before + 4 * count, [at('values', before, b.array(uint, count))]) }
       }
       const local = arrayHolder(0, 4)
-      return { object: one(local.b, { kind: 'byte_off', typeId: local.id, access: '0:0' }, asm.ldx('w', 2, 1, 0)), target: arrayHolder(8, 6).b.bytes() }
+      return {
+        object: one(local.b, { kind: 'byte_off', typeId: local.id, access: '0:0' }, asm.ldx('w', 2, 1, 0)),
+        target: arrayHolder(8, 6).b.bytes()
+      }
     },
     libbpf: program(POISON),
     ours: program(asm.ldx('w', 2, 1, 8))
@@ -106,7 +109,9 @@ export const VERSIONS: readonly Difference[] = [
     make: () => {
       const target = targetFoo()
       const members = 65_537
-      target.raw({ name: 'huge', kind: KIND.STRUCT, vlen: members, sizeOrType: 4, tail: Array.from({ length: members }, () => [0, 1, 0]).flat() })
+      target.raw({
+        name: 'huge', kind: KIND.STRUCT, vlen: members, sizeOrType: 4, tail: Array.from({ length: members }, () => [0, 1, 0]).flat()
+      })
       return { object: foo()().object, target: target.bytes() }
     },
     libbpf: refused('relocate'),
@@ -272,7 +277,9 @@ export const DELIBERATE: readonly Difference[] = [
     rule: 'a function with two names is relocated for both; libbpf makes a program of each name, relocates one, and leaves the other as it was compiled',
     make: () => {
       const spec = fooSpec()
-      return { object: buildObject({ ...spec, programs: spec.programs.map(first => ({ ...first, aliases: ['b'] })) }), target: targetFoo().bytes() }
+      return {
+        object: buildObject({ ...spec, programs: spec.programs.map(first => ({ ...first, aliases: ['b'] })) }), target: targetFoo().bytes()
+      }
     },
     libbpf: FOO_AS_COMPILED,
     ours: FOO_RELOCATED
@@ -283,7 +290,9 @@ export const DELIBERATE: readonly Difference[] = [
       const { b, foo: id } = localFoo()
       // An id of the object's own is written as often as wanted: its record does not look at what was there.
       const record = { section: SECTION, insnOff: 0, typeId: id, kind: 'local_type_id' as const }
-      return { object: one(b, record, asm.mov(1, 0), { records: Array.from({ length: 262_145 }, () => record) }), target: targetFoo().bytes() }
+      return {
+        object: one(b, record, asm.mov(1, 0), { records: Array.from({ length: 262_145 }, () => record) }), target: targetFoo().bytes()
+      }
     },
     libbpf: program(asm.mov(1, 10)),
     ours: refused('object_invalid')

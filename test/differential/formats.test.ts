@@ -26,7 +26,10 @@ describeLab('the build-id of Debian\'s kernels', KERNELS.map(name => NEEDS.guest
     expect(readBuildId(parseSections(bytes))).toBe(expected)
     expect(scanForBuildId(bytes.subarray(4096))).toBe(expected)
     for await (const found of findBtf(readFileSync(join(kernelsFolder, name, 'vmlinuz')), 'vmlinuz')) {
-      expect(found).toMatchObject({ kind: 'vmlinux', evidence: { buildId: expected, release: name, kernelVersion: expect.stringMatching(/^#1 SMP PREEMPT_DYNAMIC Debian /) } })
+      expect(found).toMatchObject({
+        kind: 'vmlinux',
+        evidence: { buildId: expected, release: name, kernelVersion: expect.stringMatching(/^#1 SMP PREEMPT_DYNAMIC Debian /) }
+      })
     }
   })
 })
@@ -58,7 +61,10 @@ describeLab('images of the real tools', [NEEDS.mkbootimg, NEEDS.efiStub], () => 
     const path = folder()
     writeFileSync(join(path, 'kernel'), packed('vmlinux.lz4'))
     writeFileSync(join(path, 'ramdisk'), 'ramdisk')
-    const args = ['--kernel', join(path, 'kernel'), '--ramdisk', join(path, 'ramdisk'), '--header_version', String(version), '-o', join(path, 'boot.img'), ...(version === 2 ? ['--dtb', join(path, 'ramdisk')] : [])]
+    const args = [
+      '--kernel', join(path, 'kernel'), '--ramdisk', join(path, 'ramdisk'), '--header_version', String(version), '-o',
+      join(path, 'boot.img'), ...(version === 2 ? ['--dtb', join(path, 'ramdisk')] : [])
+    ]
     expect(spawnSync('mkbootimg', args, { encoding: 'utf8' })).toMatchObject({ status: 0 })
     expect(await find(readFileSync(join(path, 'boot.img')))).toMatchObject(KERNEL)
   })
@@ -66,17 +72,25 @@ describeLab('images of the real tools', [NEEDS.mkbootimg, NEEDS.efiStub], () => 
   it('objcopy onto the stub of systemd', async () => {
     const path = folder()
     writeFileSync(join(path, 'kernel'), packed('vmlinux.gz'))
-    const args = ['--add-section', `.linux=${join(path, 'kernel')}`, '--change-section-vma', '.linux=0x2000000', EFI_STUB, join(path, 'uki.efi')]
+    const args = [
+      '--add-section', `.linux=${join(path, 'kernel')}`, '--change-section-vma', '.linux=0x2000000', EFI_STUB, join(path, 'uki.efi')
+    ]
     expect(spawnSync('objcopy', args, { encoding: 'utf8' })).toMatchObject({ status: 0 })
     expect(await find(readFileSync(join(path, 'uki.efi')))).toMatchObject(KERNEL)
   })
 })
 
 describeLab("lz4's frame as the tool writes it", [NEEDS.lz4], () => {
-  const text = Buffer.from(Array.from({ length: 60_000 }, (_, i) => `struct member_${i * 2_654_435_761 % 9973} { int x${i % 77}; };\n`).join(''))
+  const text = Buffer.from(Array
+    .from({ length: 60_000 }, (_, i) => `struct member_${i * 2_654_435_761 % 9973} { int x${i % 77}; };\n`)
+    .join(''))
 
-  it.each([['-B4', '-BD'], ['-B4', '-BI'], ['-B7', '-9'], ['-B5', '-BX', '--content-size'], ['-B4', '-BD', '--no-frame-crc'], ['-l']])('%s %s', async (...options) => {
-    const { stdout } = spawnSync('lz4', ['-q', ...options.filter(option => typeof option === 'string'), '-c'], { input: text, maxBuffer: 16 * MIB })
+  it.each([
+    ['-B4', '-BD'], ['-B4', '-BI'], ['-B7', '-9'], ['-B5', '-BX', '--content-size'], ['-B4', '-BD', '--no-frame-crc'], ['-l']
+  ])('%s %s', async (...options) => {
+    const { stdout } = spawnSync(
+      'lz4', ['-q', ...options.filter(option => typeof option === 'string'), '-c'], { input: text, maxBuffer: 16 * MIB }
+    )
     expect(Buffer.from(await unpackWhole('lz4', stdout, 16 * MIB)).equals(text)).toBe(true)
   })
 })

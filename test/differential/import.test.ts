@@ -17,7 +17,10 @@ interface Listed {
 const scratch = scratchFolder()
 
 function corelo (args: readonly string[], cache: string): { status: number | null, json: unknown } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(ROOT, 'dist/cli/main.js'), ...args, '--json', '--cache-dir', cache], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath, [join(ROOT, 'dist/cli/main.js'), ...args, '--json', '--cache-dir', cache],
+    { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 }
+  )
   if (stdout === '') throw new Error(stderr)
   return { status, json: JSON.parse(stdout) }
 }
@@ -26,7 +29,10 @@ function corelo (args: readonly string[], cache: string): { status: number | nul
 function unpack (deb: string, patterns: readonly string[]): string {
   const folder = join(scratch, basename(deb, '.deb'))
   mkdirSync(folder, { recursive: true })
-  execFileSync('/bin/bash', ['-c', 'set -o pipefail; deb=$1; folder=$2; shift 2; dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$folder" --wildcards "$@"', 'bash', deb, folder, ...patterns])
+  execFileSync('/bin/bash', [
+    '-c', 'set -o pipefail; deb=$1; folder=$2; shift 2; dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$folder" --wildcards "$@"', 'bash', deb,
+    folder, ...patterns
+  ])
   return folder
 }
 
@@ -38,7 +44,10 @@ function section (elf: string, name: string): Buffer {
 
 /** How many types bpftool sees. */
 function typesSeen (btf: string, base?: string): number {
-  const dump = execFileSync('bpftool', [...(base === undefined ? [] : ['-B', base]), 'btf', 'dump', 'file', btf], { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024, env: PATHS })
+  const dump = execFileSync(
+    'bpftool', [...(base === undefined ? [] : ['-B', base]), 'btf', 'dump', 'file', btf],
+    { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024, env: PATHS }
+  )
   return dump.match(/^\[\d+\]/gm)?.length ?? 0
 }
 
@@ -74,21 +83,30 @@ describe('kernel packages of Debian', () => {
         const folder = unpack(deb, ['./boot/vmlinuz-*', './lib/modules/*/kernel/fs/*', './lib/modules/*/kernel/net/*'])
         const ours = stored(cache, kernel?.btf_sha256 ?? '')
         if (packing !== 'none') {
-          execFileSync(process.execPath, [join(ROOT, 'test/lab/extract-vmlinux.mjs'), join(folder, 'boot', `vmlinuz-${release}`), join(scratch, 'lab.btf'), join(scratch, 'vmlinux')])
+          execFileSync(process.execPath, [
+            join(ROOT, 'test/lab/extract-vmlinux.mjs'), join(folder, 'boot', `vmlinuz-${release}`), join(scratch, 'lab.btf'),
+            join(scratch, 'vmlinux')
+          ])
           expect(sha256(section(join(scratch, 'vmlinux'), '.BTF'))).toBe(kernel?.btf_sha256)
         }
         expect(typesSeen(ours)).toBe(kernel?.types)
 
         const { kernels: [listed] } = corelo(['btf', 'list'], cache).json as Listed
-        const banner = spawnSync('strings', ['-n', '20', packing === 'none' ? join(folder, 'boot', `vmlinuz-${release}`) : join(scratch, 'vmlinux')], { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024 }).stdout
+        const banner = spawnSync(
+          'strings', ['-n', '20', packing === 'none' ? join(folder, 'boot', `vmlinuz-${release}`) : join(scratch, 'vmlinux')],
+          { encoding: 'utf8', maxBuffer: 256 * 1024 * 1024 }
+        ).stdout
         expect(banner).toContain(listed?.provenance.kernel_version ?? 'no version')
         const held = new Map(listed?.modules.map(module => [module.name, module.btf_sha256]))
-        const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(file => /\.ko(\.xz)?$/.test(file)).filter((_, i) => i % 9 === 0)
+        const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(file => /\.ko(\.xz)?$/.test(file)).filter((_, i) =>
+          i % 9 === 0)
         expect(files.length).toBeGreaterThan(20)
         for (const file of files) {
           const module = basename(file).replace(/\.ko(\.xz)?$/, '').replaceAll('-', '_')
           const plain = join(scratch, 'module.ko')
-          writeFileSync(plain, file.endsWith('.xz') ? execFileSync('xz', ['-dc', join(folder, file)], { maxBuffer: 256 * 1024 * 1024 }) : readFileSync(join(folder, file)))
+          writeFileSync(plain, file.endsWith('.xz')
+            ? execFileSync('xz', ['-dc', join(folder, file)], { maxBuffer: 256 * 1024 * 1024 })
+            : readFileSync(join(folder, file)))
           expect(sha256(section(plain, '.BTF')), module).toBe(held.get(module))
         }
         expect(typesSeen(stored(cache, held.get('ext4') ?? held.get('nfs') ?? ''), ours)).toBeGreaterThan(100)
@@ -109,8 +127,12 @@ describe('kernel packages of Debian', () => {
         const { kernels, not_imported: failures } = json as Imported
         expect(status).toBe(3)
         expect(kernels).toEqual([])
-        expect(failures.find(({ place }) => place.includes('/boot/') || place.includes(': boot/'))?.reason).toBe('This kernel was built without BTF (no CONFIG_DEBUG_INFO_BTF).')
-        expect(failures.filter(({ place }) => place.includes('.ko'))).toMatchObject([{ reason: 'This module was built without BTF (no CONFIG_DEBUG_INFO_BTF_MODULES).' }])
+        expect(failures.find(({ place }) => place.includes('/boot/') || place.includes(': boot/'))?.reason).toBe(
+          'This kernel was built without BTF (no CONFIG_DEBUG_INFO_BTF).'
+        )
+        expect(failures.filter(({ place }) => place.includes('.ko'))).toMatchObject([
+          { reason: 'This module was built without BTF (no CONFIG_DEBUG_INFO_BTF_MODULES).' }
+        ])
       }, TIMEOUT_MS)
     })
   }

@@ -4,7 +4,9 @@ import { expect, it } from 'vitest'
 import { parseBtf, parseObject, type BpfObject } from '../../src/core/index.js'
 import { AppError } from '../../src/errors.js'
 import { describeRelocation } from '../../src/report/index.js'
-import { askOracle, compareDumps, describeLab, labBtfs, labObjects, NEEDS, otherObjects, scratchFolder, type LabFile } from '../support/lab.js'
+import {
+  askOracle, compareDumps, describeLab, labBtfs, labObjects, NEEDS, otherObjects, scratchFolder, type LabFile
+} from '../support/lab.js'
 import { relocate, type Relocation } from '../support/relocate.js'
 
 /** Kernels without which the comparison says too little. The old ones are of an archive that is not everywhere. */
@@ -24,7 +26,8 @@ describeLab('an object relocated here and loaded without any BTF is, to libbpf,'
   const btfs = labBtfs()
   const done = { pairs: 0, relocated: 0, refused: 0, instructions: 0, records: 0, poisoned: 0, absent: 0 }
 
-  it.each(btfs.map(btf => [btf.name, btf] as const))('what libbpf relocates itself, in every instruction of every program, for %s', async (_, btf) => {
+  it.each(btfs.map(btf =>
+    [btf.name, btf] as const))('what libbpf relocates itself, in every instruction of every program, for %s', async (_, btf) => {
     const target = parseBtf(readFileSync(btf.path))
     const ours = objects.map(source => relocateHere(source, target, join(folder, `${btf.name}.${source.name}`)))
     const answers = await askOracle([
@@ -53,7 +56,9 @@ describeLab('an object relocated here and loaded without any BTF is, to libbpf,'
       if (!patched.relocated) return disagree(`libbpf does not take the relocated object: ${patched.stage}: ${patched.error}`)
       for (const difference of compareDumps(original, patched)) disagree(`libbpf has ${difference}`)
       if (patched.kernelBtf !== usesKsyms(object, relocation)) {
-        disagree(patched.kernelBtf ? 'the relocated object still asks for kernel BTF' : 'the report names a need of kernel BTF that libbpf does not have')
+        disagree(patched.kernelBtf
+          ? 'the relocated object still asks for kernel BTF'
+          : 'the report names a need of kernel BTF that libbpf does not have')
       }
     })
     expect(disagreements).toEqual([])

@@ -17,7 +17,9 @@ describeLab('edge 84: libbpf and this engine, given the same made-up object and 
   const done: Record<string, number> = {}
   const count = (what: string, times = 1) => { done[what] = (done[what] ?? 0) + times }
 
-  it(`give the same bytes, or refuse the same record, in ${CASES} cases from seed ${FIRST_SEED} on`, { timeout: 60_000 + CASES * 200 }, async () => {
+  it(`give the same bytes, or refuse the same record, in ${CASES} cases from seed ${FIRST_SEED} on`, {
+    timeout: 60_000 + CASES * 200
+  }, async () => {
     const features: Features = { arrayAccess: await oracleIsAtLeast('1.6'), negativeIndex: await oracleIsAtLeast('1.8') }
     const disagreements: string[] = []
     for (let first = 0; first < CASES; first += AT_A_TIME) {
@@ -43,8 +45,12 @@ describeLab('edge 84: libbpf and this engine, given the same made-up object and 
       'enumval_exists', 'enumval_value', 'type_matches']) {
       expect(done[`${kind} resolved`], kind).toBeGreaterThan(0)
     }
-    for (const kind of ['field_exists', 'target_type_id', 'type_exists', 'type_size', 'enumval_exists', 'type_matches']) expect(done[`${kind} absent`], kind).toBeGreaterThan(0)
-    for (const kind of ['byte_off', 'byte_sz', 'signed', 'lshift_u64', 'rshift_u64', 'enumval_value']) expect(done[`${kind} poisoned`], kind).toBeGreaterThan(0)
+    for (const kind of ['field_exists', 'target_type_id', 'type_exists', 'type_size', 'enumval_exists', 'type_matches']) {
+      expect(done[`${kind} absent`], kind).toBeGreaterThan(0)
+    }
+    for (const kind of ['byte_off', 'byte_sz', 'signed', 'lshift_u64', 'rshift_u64', 'enumval_value']) {
+      expect(done[`${kind} poisoned`], kind).toBeGreaterThan(0)
+    }
     expect(done['resized accesses']).toBeGreaterThan(0)
   })
 })
@@ -75,7 +81,9 @@ function compare (made: RandomCase, answer: OracleAnswer): string[] {
   const failed = relocation.records.findIndex(({ status }) => status === 'failed')
   const failure = relocation.records[failed]
   if (answer.relocated !== relocation.ok) {
-    return [relocation.ok ? `libbpf refuses (${answer.stage}, errno ${answer.errno}: ${answer.error}), we do not` : `libbpf relocates, we refuse record ${failed} (${failure?.kind}: ${failure?.detail})`]
+    return [relocation.ok
+      ? `libbpf refuses (${answer.stage}, errno ${answer.errno}: ${answer.error}), we do not`
+      : `libbpf relocates, we refuse record ${failed} (${failure?.kind}: ${failure?.detail})`]
   }
   if (!relocation.ok) return compareRefusals(made, answer, failed)
 
@@ -98,14 +106,20 @@ function compareRefusals (made: RandomCase, answer: OracleAnswer, failed: number
   const { relocation } = made
   const failure = relocation instanceof AppError ? undefined : relocation.records[failed]
   const place = made.records[failed]
-  if (answer.stage !== 'relocate' || failure?.errno == null || place === undefined) return [`libbpf refuses at ${answer.stage}: ${answer.error}`]
+  if (answer.stage !== 'relocate' || failure?.errno == null || place === undefined) {
+    return [`libbpf refuses at ${answer.stage}: ${answer.error}`]
+  }
   const disagreements: string[] = []
   // A size of 2 GiB or more is an int below zero to libbpf, and that number its error: see differences.test.ts.
   const isSize = failure.reason === 'size_unknown'
-  if (answer.errno !== ERRNO[failure.errno] && !isSize) disagreements.push(`errno ${answer.errno} of libbpf (${answer.error}), our ${failure.errno} (${failure.detail})`)
+  if (answer.errno !== ERRNO[failure.errno] && !isSize) {
+    disagreements.push(`errno ${answer.errno} of libbpf (${answer.error}), our ${failure.errno} (${failure.detail})`)
+  }
   const named = namedRecord(answer)
   if (named !== undefined && (named.program !== place.program || named.number !== place.number)) {
-    disagreements.push(`libbpf refuses #${named.number} of ${named.program} (${answer.error}), we #${place.number} of ${place.program} (${failure.detail})`)
+    disagreements.push(
+      `libbpf refuses #${named.number} of ${named.program} (${answer.error}), we #${place.number} of ${place.program} (${failure.detail})`
+    )
   }
   return disagreements
 }

@@ -31,17 +31,81 @@ const DISKS = 'struct gendisk { int major; } CORE; struct request { struct gendi
 const INODE = 'struct timespec64 { long long tv_sec; long tv_nsec; } CORE; struct inode { struct timespec64 i_atime, i_ctime; } CORE;'
 
 const CASES: readonly Case[] = [
-  { kernel: /^debian-6\.1$/, types: TASK, read: ['struct task_struct', 'state'], detail: 'struct task_struct has no member state in this kernel. It has __state.', calls: 'task_struct_state' },
-  { kernel: /4\.19/, types: 'struct task_struct { unsigned int __state; } CORE;', read: ['struct task_struct', '__state'], detail: 'struct task_struct has no member __state in this kernel. It has state.', calls: 'task_struct_state' },
-  { kernel: /^debian-6\.12$/, types: TASK, read: ['struct task_struct', 'cpu'], detail: 'struct task_struct has no member cpu in this kernel. It has thread_info.cpu.', calls: 'task_struct_cpu' },
-  { kernel: /^debian-6\.1$/, types: DISKS, read: ['struct request', 'rq_disk'], detail: 'struct request has no member rq_disk in this kernel. It has q->disk and part->bd_disk.', calls: 'request_rq_disk' },
-  { kernel: /^debian-6\.1$/, types: DISKS, read: ['struct bio', 'bi_disk'], detail: 'struct bio has no member bi_disk in this kernel. It has bi_bdev->bd_disk.', calls: 'bio_bi_disk' },
-  { kernel: /^debian-6\.12$/, types: INODE, read: ['struct inode', 'i_atime.tv_sec'], detail: 'struct inode has no member i_atime in this kernel. It has i_atime_sec.', calls: 'inode_i_atime_tv_sec' },
-  { kernel: /^debian-6\.12$/, types: INODE, read: ['struct inode', 'i_ctime.tv_nsec'], detail: 'struct inode has no member i_ctime in this kernel. It has i_ctime_nsec.', calls: 'inode_i_ctime_tv_nsec' },
-  { kernel: /^debian-6\.1$/, types: 'struct inode { long long i_atime_sec; } CORE;', read: ['struct inode', 'i_atime_sec'], detail: 'struct inode has no member i_atime_sec in this kernel. It has i_atime.tv_sec.', calls: 'inode_i_atime_sec' },
-  { kernel: /^running$/, types: 'struct folio { unsigned long flags; } CORE;', read: ['struct folio', 'flags'], detail: 'struct folio has memdesc_flags_t flags in this kernel, which cannot be read as unsigned long flags. It has flags.f.', calls: 'folio_flags' },
-  { kernel: /4\.19/, types: 'struct folio { unsigned long flags; } CORE;', read: ['struct folio', 'flags'], detail: 'This kernel has no struct folio.' },
-  { kernel: /^debian-6\.1$/, types: 'struct trace_entry { unsigned char preempt_lazy_count; } CORE;', read: ['struct trace_entry', 'preempt_lazy_count'], detail: 'struct trace_entry has no member preempt_lazy_count in this kernel.' }
+  {
+    kernel: /^debian-6\.1$/,
+    types: TASK,
+    read: ['struct task_struct', 'state'],
+    detail: 'struct task_struct has no member state in this kernel. It has __state.',
+    calls: 'task_struct_state'
+  },
+  {
+    kernel: /4\.19/,
+    types: 'struct task_struct { unsigned int __state; } CORE;',
+    read: ['struct task_struct', '__state'],
+    detail: 'struct task_struct has no member __state in this kernel. It has state.',
+    calls: 'task_struct_state'
+  },
+  {
+    kernel: /^debian-6\.12$/,
+    types: TASK,
+    read: ['struct task_struct', 'cpu'],
+    detail: 'struct task_struct has no member cpu in this kernel. It has thread_info.cpu.',
+    calls: 'task_struct_cpu'
+  },
+  {
+    kernel: /^debian-6\.1$/,
+    types: DISKS,
+    read: ['struct request', 'rq_disk'],
+    detail: 'struct request has no member rq_disk in this kernel. It has q->disk and part->bd_disk.',
+    calls: 'request_rq_disk'
+  },
+  {
+    kernel: /^debian-6\.1$/,
+    types: DISKS,
+    read: ['struct bio', 'bi_disk'],
+    detail: 'struct bio has no member bi_disk in this kernel. It has bi_bdev->bd_disk.',
+    calls: 'bio_bi_disk'
+  },
+  {
+    kernel: /^debian-6\.12$/,
+    types: INODE,
+    read: ['struct inode', 'i_atime.tv_sec'],
+    detail: 'struct inode has no member i_atime in this kernel. It has i_atime_sec.',
+    calls: 'inode_i_atime_tv_sec'
+  },
+  {
+    kernel: /^debian-6\.12$/,
+    types: INODE,
+    read: ['struct inode', 'i_ctime.tv_nsec'],
+    detail: 'struct inode has no member i_ctime in this kernel. It has i_ctime_nsec.',
+    calls: 'inode_i_ctime_tv_nsec'
+  },
+  {
+    kernel: /^debian-6\.1$/,
+    types: 'struct inode { long long i_atime_sec; } CORE;',
+    read: ['struct inode', 'i_atime_sec'],
+    detail: 'struct inode has no member i_atime_sec in this kernel. It has i_atime.tv_sec.',
+    calls: 'inode_i_atime_sec'
+  },
+  {
+    kernel: /^running$/,
+    types: 'struct folio { unsigned long flags; } CORE;',
+    read: ['struct folio', 'flags'],
+    detail: 'struct folio has memdesc_flags_t flags in this kernel, which cannot be read as unsigned long flags. It has flags.f.',
+    calls: 'folio_flags'
+  },
+  {
+    kernel: /4\.19/,
+    types: 'struct folio { unsigned long flags; } CORE;',
+    read: ['struct folio', 'flags'],
+    detail: 'This kernel has no struct folio.'
+  },
+  {
+    kernel: /^debian-6\.1$/,
+    types: 'struct trace_entry { unsigned char preempt_lazy_count; } CORE;',
+    read: ['struct trace_entry', 'preempt_lazy_count'],
+    detail: 'struct trace_entry has no member preempt_lazy_count in this kernel.'
+  }
 ]
 
 /** Something else than a field that a kernel does not have as the program wants it. */
@@ -59,7 +123,8 @@ interface OtherCase {
   readonly modules?: readonly string[]
 }
 
-const readInto = (type: string, pointer: string): string => `{ ${type} value = 0; bpf_probe_read_kernel(&value, sizeof(value), ${pointer}); out = value; }`
+const readInto = (type: string, pointer: string): string =>
+  `{ ${type} value = 0; bpf_probe_read_kernel(&value, sizeof(value), ${pointer}); out = value; }`
 const VISITORS = `#include <linux/bpf.h>
 struct visitor { unsigned int pid; char comm[16]; struct visitor *next; } CORE;
 struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 8); __type(key, int); __type(value, struct visitor); } visitors SEC(".maps");`
@@ -101,7 +166,9 @@ const OTHER_CASES: readonly OtherCase[] = [
   },
   {
     reason: 'type_ruled_out',
-    kernel: { types: 'void first(struct adapter { char head[608]; long gotcl_old; } *a) {}\nvoid second(struct adapter { char head[12512]; long ptp_delta; } *a) {}' },
+    kernel: {
+      types: 'void first(struct adapter { char head[608]; long gotcl_old; } *a) {}\nvoid second(struct adapter { char head[12512]; long ptp_delta; } *a) {}'
+    },
     types: 'struct adapter { long gotcl_old, ptp_delta; } CORE;',
     body: `${readInto('long', '&((struct adapter *)p)->gotcl_old')} ${readInto('long', '&((struct adapter *)p)->ptp_delta')}`,
     detail: 'This kernel has several types struct adapter. adapter.ptp_delta is in type 10 of 12520 bytes, which the relocation of adapter.gotcl_old (instruction 4 of a) ruled out, because only type 2 of 616 bytes has that field. Each flavour of the struct is looked up by itself.',
@@ -138,7 +205,10 @@ describeLab('what is said of a field that a real kernel does not have', [NEEDS.o
   const compile = (name: string, source: string): Uint8Array => {
     const [c, o] = [join(folder, `${name}.c`), join(folder, `${name}.o`)]
     writeFileSync(c, source)
-    execFileSync('clang', ['-g', '-O2', '-Wall', '-Werror', '-Wno-unused-function', '-Wno-unused-variable', '-target', 'bpf', '-idirafter', `/usr/include/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`, '-c', c, '-o', o])
+    execFileSync('clang', [
+      '-g', '-O2', '-Wall', '-Werror', '-Wno-unused-function', '-Wno-unused-variable', '-target', 'bpf', '-idirafter',
+      `/usr/include/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`, '-c', c, '-o', o
+    ])
     return readFileSync(o)
   }
   /** The types of C as a kernel's BTF. */
@@ -159,7 +229,9 @@ describeLab('what is said of a field that a real kernel does not have', [NEEDS.o
     return describeRelocation(parsed, relocate(parsed, btf), { modulesWith: () => modules })
   }
 
-  it.each(CASES.map((which, i) => [`${which.read.join('.')} on ${which.kernel.source}`, which, i] as const))('%s: the sentence, and code that compiles and finds the field', (_, { kernel, types, read: [type, path], detail, calls }, i) => {
+  it.each(
+    CASES.map((which, i) => [`${which.read.join('.')} on ${which.kernel.source}`, which, i] as const)
+  )('%s: the sentence, and code that compiles and finds the field', (_, { kernel, types, read: [type, path], detail, calls }, i) => {
     const btf = btfOf(kernel)
     if (btf === undefined) return
     const program = (body: string): string => `SEC("raw_tp/a") int a(__u64 *ctx) { ${type} *p = (void *)ctx[0]; ${body} return 0; }\n`
@@ -174,7 +246,9 @@ describeLab('what is said of a field that a real kernel does not have', [NEEDS.o
         expect(plain.relocations).toEqual([])
         continue
       }
-      const source = isStatement ? `${types}\n${program(`${code} out = 1;`)}` : `${types}\n${code}\n${program(`out = (__u64)${calls ?? ''}(p);`)}`
+      const source = isStatement
+        ? `${types}\n${program(`${code} out = 1;`)}`
+        : `${types}\n${code}\n${program(`out = (__u64)${calls ?? ''}(p);`)}`
       const pasted = report(compile(`pasted${i}_${j}`, HEAD + source), btf)
       const ours = pasted.relocations.filter(({ type: root }) => root.includes('___new'))
       expect(ours.map(({ status }) => status).filter(status => status !== 'resolved'), source).toEqual([])
@@ -183,10 +257,16 @@ describeLab('what is said of a field that a real kernel does not have', [NEEDS.o
     }
   })
 
-  it.each(OTHER_CASES.map((which, i) => [which.reason, which.kernel instanceof RegExp ? which.kernel.source : 'a compiled kernel', which, i] as const))('%s on %s: the sentence, and code that compiles and loads', (_, __, { reason, kernel, types, body, loads, detail, calls, modules }, i) => {
+  it.each(OTHER_CASES.map((which, i) =>
+    [
+      which.reason, which.kernel instanceof RegExp ? which.kernel.source : 'a compiled kernel', which, i
+    ] as const))('%s on %s: the sentence, and code that compiles and loads', (_, __, {
+    reason, kernel, types, body, loads, detail, calls, modules
+  }, i) => {
     const btf = kernel instanceof RegExp ? btfOf(kernel) : parseBtf(compiledBtf(`kernel${i}`, kernel.types))
     if (btf === undefined) return
-    const program = (text: string): string => `SEC("raw_tp/a") int a(__u64 *ctx) { void *p = (void *)ctx[0]; if (!p) return 0; ${text} return 0; }\n`
+    const program = (text: string): string =>
+      `SEC("raw_tp/a") int a(__u64 *ctx) { void *p = (void *)ctx[0]; if (!p) return 0; ${text} return 0; }\n`
     const found = report(compile(`other${i}`, `${HEAD}${types}\n${program(body)}`), btf, modules)
     const [entry] = found.relocations.filter(relocation => relocation.reason !== null)
     expect(entry).toMatchObject({ reason, detail: typeof detail === 'string' ? detail : expect.stringMatching(detail) })

@@ -24,7 +24,15 @@ describeLab('the service answers', [NEEDS.oracle, NEEDS.objects], () => {
   let url: string
 
   beforeAll(async () => {
-    const config = readConfig({ CORELO_PORT: '0', CORELO_BTFHUB_URL: '', CORELO_CACHE_DIR: join(folder, 'cache'), CORELO_LOCAL_KERNEL: 'false', CORELO_LOG_LEVEL: 'silent', CORELO_WORKERS: '2', CORELO_MAX_DELAY_MS: '0' })
+    const config = readConfig({
+      CORELO_PORT: '0',
+      CORELO_BTFHUB_URL: '',
+      CORELO_CACHE_DIR: join(folder, 'cache'),
+      CORELO_LOCAL_KERNEL: 'false',
+      CORELO_LOG_LEVEL: 'silent',
+      CORELO_WORKERS: '2',
+      CORELO_MAX_DELAY_MS: '0'
+    })
     service = createService(config)
     app = await buildApp(service, config)
     await app.listen({ host: config.host, port: config.port })
@@ -48,7 +56,9 @@ describeLab('the service answers', [NEEDS.oracle, NEEDS.objects], () => {
   }
 
   const putBtf = async (name: string, bytes: Uint8Array): Promise<string> => {
-    const response = await fetch(`${url}/kernels/lab/1/x86_64/${name}/btf`, { method: 'PUT', body: bytes, headers: { 'content-type': 'application/octet-stream' } })
+    const response = await fetch(
+      `${url}/kernels/lab/1/x86_64/${name}/btf`, { method: 'PUT', body: bytes, headers: { 'content-type': 'application/octet-stream' } }
+    )
     expect(response.status, await response.text()).toBe(201)
     return response.headers.get('corelo-btf') ?? ''
   }
@@ -71,7 +81,9 @@ describeLab('the service answers', [NEEDS.oracle, NEEDS.objects], () => {
     const bytes = readFileSync(btf.path)
     const [object] = objects
     const expected = relocate(object?.bytes ?? new Uint8Array(), parseBtf(bytes)).bytes
-    expect((await post({ object: new Blob([object?.bytes ?? '']), btf: new Blob([bytes]) })).equals(expected ?? new Uint8Array())).toBe(true)
+    expect((await post({ object: new Blob([object?.bytes ?? '']), btf: new Blob([bytes]) })).equals(expected ?? new Uint8Array())).toBe(
+      true
+    )
   })
 
   it.each(['debian-6.1', 'kylin-4.19.90-52'].flatMap(name => btfs.filter(btf => btf.name === name)).map(btf => [btf.name, btf] as const))(
@@ -82,7 +94,9 @@ describeLab('the service answers', [NEEDS.oracle, NEEDS.objects], () => {
         writeFileSync(path, await post({ object: new Blob([object.bytes]), btf: new Blob([bytes]) }))
         return path
       })
-      const answers = await askOracle([...objects.map(({ path }) => ({ object: path, btf: btf.path })), ...served.map(path => ({ object: path }))])
+      const answers = await askOracle([
+        ...objects.map(({ path }) => ({ object: path, btf: btf.path })), ...served.map(path => ({ object: path }))
+      ])
       objects.forEach(({ name }, i) => {
         const [original, ours] = [answers[i], answers[objects.length + i]]
         expect(original?.relocated, name).toBe(true)

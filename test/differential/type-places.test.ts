@@ -21,7 +21,8 @@ const MOVED = [
 const COMPARED = ['task_struct', 'inode', 'request', 'bio', 'sk_buff', 'file', 'sock', 'mm_struct', 'sched_entity']
 
 describeLab('places of members', [NEEDS.tool('pahole')], () => {
-  it.each(labBtfs().map(({ name, path }) => [name, path] as const))('in %s are those that pahole prints, and members are found where they went', (_, path) => {
+  it.each(labBtfs().map(({ name, path }) =>
+    [name, path] as const))('in %s are those that pahole prints, and members are found where they went', (_, path) => {
     const btf = parseBtf(readFileSync(path))
     const theirs = readByPahole(path)
     for (const name of COMPARED) {
@@ -57,12 +58,16 @@ function definitionOf (btf: Btf, name: string): TypeDefinition | undefined {
 
 /** By the struct's name each member with its place in bytes, those of structs without a tag in it too. */
 function readByPahole (path: string): ReadonlyMap<string, readonly string[]> {
-  const { stdout } = spawnSync('pahole', ['-C', COMPARED.join(','), '-F', 'btf', path], { env: PATHS, encoding: 'utf8', maxBuffer: 1 << 26 })
+  const { stdout } = spawnSync(
+    'pahole', ['-C', COMPARED.join(','), '-F', 'btf', path], { env: PATHS, encoding: 'utf8', maxBuffer: 1 << 26 }
+  )
   return new Map([...stdout.matchAll(/^struct (\w+) \{\n([^]*?)^\}/gm)].map(([, name = '', body = '']) => [name, membersIn(body)]))
 }
 
 function membersIn (body: string): string[] {
-  return [...body.matchAll(/^\t+(.*?) *(?:__attribute__\(\(.*\)\))?; +\/\* +(\d+)(:[\d ]+)? +\d+ \*\/$/gm)].flatMap(([, declaration = '', bytes = '', bits]) => {
+  return [
+    ...body.matchAll(/^\t+(.*?) *(?:__attribute__\(\(.*\)\))?; +\/\* +(\d+)(:[\d ]+)? +\d+ \*\/$/gm)
+  ].flatMap(([, declaration = '', bytes = '', bits]) => {
     const member = /\(\*+(\w+)(?:\[\d*\])*\)\(/.exec(declaration)?.[1] ?? /(\w+)(?:\[\d*\])*(?::\d+)?$/.exec(declaration)?.[1]
     return member === undefined ? [] : [`${member} ${bits === undefined ? bytes : 'bits'}`]
   })

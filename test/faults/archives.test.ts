@@ -29,7 +29,8 @@ describe('an archive that unfolds to more than there is memory', () => {
   it.skipIf(process.platform !== 'linux').each([
     ['of zeros', async () => Buffer.concat(Array.from({ length: 4096 }, () => ZEROS))],
     ['whose member is as large as it may be', async () => await bombOf(64 * MIB, 4096)],
-    ['that stays just below the ratio that gives others away', async () => Buffer.concat([await bombOf(64 * MIB, 0), ...Array.from({ length: 80 }, () => Buffer.concat([ZEROS, xzOf(randomBytes(12_000))]))])],
+    ['that stays just below the ratio that gives others away', async () =>
+      Buffer.concat([await bombOf(64 * MIB, 0), ...Array.from({ length: 80 }, () => Buffer.concat([ZEROS, xzOf(randomBytes(12_000))]))])],
     ['whose member is larger', async () => await bombOf(1024 * MIB, 4096)],
     ['whose member claims a size that a tar header can just hold', async () => await bombOf(0o77777777777, 16)]
   ])('%s costs less than 128 MB', async (_name, bomb) => {
@@ -40,7 +41,11 @@ describe('an archive that unfolds to more than there is memory', () => {
     peakMemory(service)
     await fetch(`${service.url}/livez`)
     const base = peakMemory(service)
-    for (let i = 2; i < 4; i++) expect(await problemOf(await fetch(`${service.url}/kernels/${REFERENCE.replace('42', String(i))}/btf`))).toMatchObject({ code: 'source_invalid' })
+    for (let i = 2; i < 4; i++) {
+      expect(
+        await problemOf(await fetch(`${service.url}/kernels/${REFERENCE.replace('42', String(i))}/btf`))
+      ).toMatchObject({ code: 'source_invalid' })
+    }
     expect(origin.asked).toHaveLength(3)
     expect((peakMemory(service) - base) / MIB).toBeLessThan(128)
   })
@@ -51,7 +56,8 @@ describe('an uploaded .tar.xz', () => {
     const service = await startFetching({})
     const http = await launch(service)
     onTestFinished(() => http.app.close())
-    const put = (body: Uint8Array, type = 'application/octet-stream') => http.request(`/kernels/${REFERENCE}/btf`, { method: 'PUT', body, headers: { 'content-type': type } })
+    const put = (body: Uint8Array, type = 'application/octet-stream') =>
+      http.request(`/kernels/${REFERENCE}/btf`, { method: 'PUT', body, headers: { 'content-type': type } })
     const created = await put(await archiveOf(), 'application/x-xz')
     expect(created.status).toBe(201)
     expect(await created.json()).toMatchObject({ btf_sha256: sha256(fooBtf()), bytes: fooBtf().length, source: 'upload' })
@@ -64,7 +70,9 @@ describe('an uploaded .tar.xz', () => {
 
   it('brings its modules', async () => {
     const service = await startFetching({ trustUploads: true })
-    await service.putKernelBtf(KERNEL, await tarXzOf({ name: 'vmlinux', bytes: fooBtf() }, { name: 'nf_foo.ko', bytes: moduleBtf() }), BY_NODE)
+    await service.putKernelBtf(
+      KERNEL, await tarXzOf({ name: 'vmlinux', bytes: fooBtf() }, { name: 'nf_foo.ko', bytes: moduleBtf() }), BY_NODE
+    )
     expect((await relocate(service, { kernel: KERNEL, modules: ['nf_foo'] })).moduleSha256s).toEqual([sha256(moduleBtf())])
   })
 
@@ -77,14 +85,18 @@ describe('an uploaded .tar.xz', () => {
 
 describe('what an archive may look like', () => {
   it.each([
-    ['the release', `${KERNEL.release}.btf`], ['the release, in a folder', `btf/${KERNEL.release}.btf`], ['vmlinux', 'vmlinux'], ['anything', 'kernel'], ['vmlinux.btf', 'vmlinux.btf']
+    ['the release', `${KERNEL.release}.btf`], [
+      'the release, in a folder', `btf/${KERNEL.release}.btf`
+    ], ['vmlinux', 'vmlinux'], ['anything', 'kernel'], ['vmlinux.btf', 'vmlinux.btf']
   ])('a file named after %s', async (_what, name) => {
     const origin = await startOrigin(serving({ [PATH]: await tarXzOf({ name, bytes: fooBtf() }) }))
     expect((await relocate(await startFetching({ btfhubUrls: [origin.url] }), { kernel: KERNEL })).btfSha256).toBe(sha256(fooBtf()))
   })
 
   it('with files that are not about BTF beside the one that is named after the release', async () => {
-    const origin = await startOrigin(serving({ [PATH]: await tarXzOf({ name: 'README', bytes: Buffer.from('text') }, { name: `${KERNEL.release}.btf`, bytes: fooBtf() }) }))
+    const origin = await startOrigin(serving({
+      [PATH]: await tarXzOf({ name: 'README', bytes: Buffer.from('text') }, { name: `${KERNEL.release}.btf`, bytes: fooBtf() })
+    }))
     expect((await relocate(await startFetching({ btfhubUrls: [origin.url] }), { kernel: KERNEL })).btfSha256).toBe(sha256(fooBtf()))
   })
 
@@ -98,7 +110,8 @@ describe('what an archive may look like', () => {
 
 describe.skipIf(!NEEDS.archive.isHere())("kernels of BTFHub's archive", () => {
   const root = process.env['CORELO_SHARED'] ?? join(import.meta.dirname, '../../../shared/btfhub-archive')
-  const paths = (NEEDS.archive.isHere() ? readdirSync(root, { recursive: true, encoding: 'utf8' }) : []).filter(path => path.endsWith('.btf.tar.xz'))
+  const paths = (NEEDS.archive.isHere() ? readdirSync(root, { recursive: true, encoding: 'utf8' }) : []).filter(path =>
+    path.endsWith('.btf.tar.xz'))
 
   it.each(paths)('%s, over HTTP and from the directory', async path => {
     const expected = spawnSync('tar', ['-xJOf', join(root, path)], { maxBuffer: 1e8 }).stdout

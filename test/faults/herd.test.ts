@@ -29,11 +29,22 @@ interface Answer { readonly status: number, readonly timing: string, readonly bo
 function relocate (url: string, signal?: AbortSignal): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const outgoing = request(`${url}/relocate?kernel_release=${encodeURIComponent(REFERENCE)}`, {
-      method: 'POST', agent: false, headers: { 'content-type': 'application/x-elf', accept: 'application/json' }, ...(signal === undefined ? {} : { signal })
+      method: 'POST',
+      agent: false,
+      headers: {
+        'content-type': 'application/x-elf', accept: 'application/json'
+      },
+      ...(signal === undefined ? {} : { signal })
     })
     outgoing.once('error', reject)
     outgoing.once('response', response => {
-      text(response).then(body => { resolve({ status: response.statusCode ?? 0, timing: String(response.headers['server-timing']), body: JSON.parse(body) as Record<string, unknown> }) }, reject)
+      text(response).then(body => {
+        resolve({
+          status: response.statusCode ?? 0,
+          timing: String(response.headers['server-timing']),
+          body: JSON.parse(body) as Record<string, unknown>
+        })
+      }, reject)
     })
     outgoing.end(OBJECT)
   })
@@ -76,7 +87,9 @@ describe('many requests at once for a kernel that is not held', () => {
     expect(origin.asked).toEqual([PATH])
     expect(await metricOf(service, 'corelo_source_requests_total{source="btfhub",outcome="found"}')).toBe(1)
     expect(await metricOf(service, 'corelo_cache_events_total{event="relocations"}')).toBe(1)
-    expect(await metricOf(service, 'corelo_cache_events_total{event="btf_misses"}')).toBe(0) // what was parsed on its way in was not read again
+    expect(await metricOf(service, 'corelo_cache_events_total{event="btf_misses"}')).toBe(
+      0
+    ) // what was parsed on its way in was not read again
     expect(await metricOf(service, 'corelo_source_waiters')).toBe(0)
     expect(await (await fetch(`${service.url}/metrics`)).text()).not.toContain(KERNEL.release)
   })
@@ -116,7 +129,12 @@ describe('one request for a kernel that is not held', () => {
     open()
     const entry = await (await http.request('/kernels/ubuntu/20.04/amd64/5.4.0-42-generic')).json() as object
     expect(entry).toMatchObject({
-      reference: REFERENCE, source: 'btfhub', bytes: fooBtf().length, provenance: { by: 'btfhub', etag: '"abc"', url: expect.stringContaining(PATH) }
+      reference: REFERENCE,
+      source: 'btfhub',
+      bytes: fooBtf().length,
+      provenance: {
+        by: 'btfhub', etag: '"abc"', url: expect.stringContaining(PATH)
+      }
     })
     const btf = await http.request(`/kernels/${REFERENCE}/btf`)
     expect(btf.headers.get('corelo-source')).toBe('btfhub')

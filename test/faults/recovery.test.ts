@@ -30,7 +30,8 @@ describe('a source that was gone', () => {
   it('comes back within one request where its failure was short', async () => {
     const origin = await startOrigin()
     let failures = 2
-    origin.answer = (request, response) => failures-- > 0 ? request.socket.resetAndDestroy() : serving({ [PATH]: archive })(request, response)
+    origin.answer = (request, response) =>
+      failures-- > 0 ? request.socket.resetAndDestroy() : serving({ [PATH]: archive })(request, response)
     const service = await startFetching({ btfhubUrls: [origin.url] })
     expect((await relocate(service, { kernel: KERNEL })).source).toBe('btfhub')
     expect(origin.asked).toHaveLength(3)
@@ -39,7 +40,8 @@ describe('a source that was gone', () => {
   it('is waited for where it says for how long, and that is short', async () => {
     const origin = await startOrigin()
     let refusals = 1
-    origin.answer = (request, response) => refusals-- > 0 ? response.writeHead(429, { 'retry-after': '1' }).end() : serving({ [PATH]: archive })(request, response)
+    origin.answer = (request, response) =>
+      refusals-- > 0 ? response.writeHead(429, { 'retry-after': '1' }).end() : serving({ [PATH]: archive })(request, response)
     const service = await startFetching({ btfhubUrls: [origin.url], sources: { fetch: { ...QUICK, retryMaxMs: 2000 } } })
     const started = performance.now()
     expect((await relocate(service, { kernel: KERNEL })).source).toBe('btfhub')
@@ -164,7 +166,9 @@ describe('a directory in BTFHub\'s layout', () => {
     await write(root, PATH.replace('-42-', '-43-').replace('.tar.xz', ''), fooBtf(1))
     const service = await startFetching({ btfhubDir: root, btfhubUrls: [origin.url] })
     expect(await relocate(service, { kernel: KERNEL })).toMatchObject({ source: 'directory', btfSha256: sha256(fooBtf()) })
-    expect(await relocate(service, { kernel: { ...KERNEL, release: '5.4.0-43-generic' } })).toMatchObject({ source: 'directory', btfSha256: sha256(fooBtf(1)) })
+    expect(await relocate(service, { kernel: { ...KERNEL, release: '5.4.0-43-generic' } })).toMatchObject({
+      source: 'directory', btfSha256: sha256(fooBtf(1))
+    })
     expect(origin.asked).toEqual([])
     expect((await service.getKernel(KERNEL)).provenance).toMatchObject({ by: 'directory', url: PATH.slice(1) })
   })
@@ -199,7 +203,10 @@ describe('a directory in BTFHub\'s layout', () => {
 
 describe('modules in an archive', () => {
   it('are split BTF of the vmlinux beside them; one that cannot be read is left out', async () => {
-    const packed = await tarXzOf({ name: './', type: 'directory' }, { name: './vmlinux', bytes: fooBtf() }, { name: './nf_foo', bytes: moduleBtf() }, { name: './broken', bytes: Buffer.from('x') })
+    const packed = await tarXzOf(
+      { name: './', type: 'directory' }, { name: './vmlinux', bytes: fooBtf() }, { name: './nf_foo', bytes: moduleBtf() },
+      { name: './broken', bytes: Buffer.from('x') }
+    )
     const origin = await startOrigin(serving({ [PATH]: packed }))
     const service = await startFetching({ btfhubUrls: [origin.url] })
     expect((await service.getKernel(KERNEL)).modules).toMatchObject([{ name: 'nf_foo', source: 'btfhub' }])

@@ -26,7 +26,8 @@ async function freePort (): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-const statusOf = async ({ url }: ServiceProcess, path: string): Promise<number> => await fetch(`${url}${path}`).then(({ status }) => status, () => 0)
+const statusOf = async ({ url }: ServiceProcess, path: string): Promise<number> =>
+  await fetch(`${url}${path}`).then(({ status }) => status, () => 0)
 const hasEnded = ({ child }: ServiceProcess): boolean => child.exitCode !== null || child.signalCode !== null
 
 describe('a log that cannot be written', () => {

@@ -13,7 +13,9 @@ export const KERNEL = { distro: 'ubuntu', distroVersion: '20.04', arch: 'x86_64'
 export const PATH = '/ubuntu/20.04/x86_64/5.4.0-42-generic.btf.tar.xz'
 
 /** What BTFHub would have for KERNEL. */
-export async function archiveOf (btf = fooBtf()): Promise<Uint8Array> { return await tarXzOf({ name: `${KERNEL.release}.btf`, bytes: btf }) }
+export async function archiveOf (btf = fooBtf()): Promise<Uint8Array> {
+  return await tarXzOf({ name: `${KERNEL.release}.btf`, bytes: btf })
+}
 
 /** Split BTF that extends fooBtf(). */
 export function moduleBtf (): Uint8Array {
@@ -25,7 +27,9 @@ export function moduleBtf (): Uint8Array {
 }
 
 /** Tries that follow each other at once; otherwise as patient as a busy machine needs. */
-export const QUICK: NonNullable<SourceSettings['fetch']> = { connectMs: 5_000, headersMs: 5_000, stallMs: 5_000, totalMs: 10_000, retryMinMs: 1, retryMaxMs: 20 }
+export const QUICK: NonNullable<SourceSettings['fetch']> = {
+  connectMs: 5_000, headersMs: 5_000, stallMs: 5_000, totalMs: 10_000, retryMinMs: 1, retryMaxMs: 20
+}
 
 /** Times in which a test can wait for a source to run out of them. */
 export const IMPATIENT: typeof QUICK = { ...QUICK, headersMs: 300, stallMs: 300, stallBytes: 10_000 }

@@ -23,7 +23,9 @@ describe('another corelo as a source', () => {
     const central = await startListening({ btfhubUrls: [origin.url] })
     const edge = await startFetching({ upstreamUrl: central.url })
     expect(await relocate(edge, { kernel: KERNEL })).toMatchObject({ source: 'upstream', kernel: REFERENCE, btfSha256: sha256(fooBtf()) })
-    expect((await edge.getKernel(KERNEL)).provenance).toMatchObject({ by: 'upstream', url: `${central.url}/kernels/${REFERENCE}/btf`, etag: `"${sha256(fooBtf())}"` })
+    expect((await edge.getKernel(KERNEL)).provenance).toMatchObject({
+      by: 'upstream', url: `${central.url}/kernels/${REFERENCE}/btf`, etag: `"${sha256(fooBtf())}"`
+    })
     expect(origin.asked).toEqual([PATH])
   })
 
@@ -36,7 +38,9 @@ describe('another corelo as a source', () => {
   })
 
   it('gives modules, when somebody names them', async () => {
-    const origin = await startOrigin(serving({ [PATH]: await tarXzOf({ name: 'vmlinux', bytes: fooBtf() }, { name: 'nf_foo', bytes: moduleBtf() }) }))
+    const origin = await startOrigin(serving({
+      [PATH]: await tarXzOf({ name: 'vmlinux', bytes: fooBtf() }, { name: 'nf_foo', bytes: moduleBtf() })
+    }))
     const central = await startListening({ btfhubUrls: [origin.url] })
     const edge = await startFetching({ upstreamUrl: central.url })
     expect((await relocate(edge, { kernel: KERNEL, modules: ['nf_foo'] })).moduleSha256s).toEqual([sha256(moduleBtf())])
@@ -57,11 +61,14 @@ describe('another corelo as a source', () => {
     await put(central.service, fooBtf())
     const error = await failure('kernel_unknown', relocate(await startFetching({ upstreamUrl: central.url }), { kernel: KERNEL }))
     expect(JSON.stringify(error.details)).toContain('is an upload')
-    expect((await relocate(await startFetching({ upstreamUrl: central.url, trustUploads: true }), { kernel: KERNEL })).source).toBe('upstream')
+    expect((await relocate(await startFetching({ upstreamUrl: central.url, trustUploads: true }), { kernel: KERNEL })).source).toBe(
+      'upstream'
+    )
   })
 
   it('is not believed when the bytes do not have the hash that it names', async () => {
-    const liar = await startOrigin((_request, response) => response.writeHead(200, { 'corelo-btf': sha256(fooBtf(1)), 'corelo-source': 'btfhub' }).end(fooBtf()))
+    const liar = await startOrigin((_request, response) =>
+      response.writeHead(200, { 'corelo-btf': sha256(fooBtf(1)), 'corelo-source': 'btfhub' }).end(fooBtf()))
     const error = await failure('source_invalid', relocate(await startFetching({ upstreamUrl: liar.url }), { kernel: KERNEL }))
     expect(error.details).toMatchObject({ source: 'upstream', answer: expect.stringContaining(sha256(fooBtf(1))) })
   })
@@ -83,7 +90,10 @@ describe('services that ask each other', () => {
     for (const [i, door] of doors.entries()) {
       door.answer = async (request, response) => {
         const answer = await fetch(`${services[i]?.url}${request.url}`, { headers: request.headers as Record<string, string> })
-        response.writeHead(answer.status, Object.fromEntries([...answer.headers].filter(([name]) => !/^(transfer-encoding|connection|keep-alive)$/.test(name))))
+        response.writeHead(
+          answer.status,
+          Object.fromEntries([...answer.headers].filter(([name]) => !/^(transfer-encoding|connection|keep-alive)$/.test(name)))
+        )
         response.end(Buffer.from(await answer.arrayBuffer()))
       }
     }

@@ -33,7 +33,14 @@ async function startWorld (settings: Readonly<Record<string, string>> = {}): Pro
   writeFileSync(secretFile, `${receiver.secret}\n`)
   const packages = repository.writeSettings(folder)
   const all = {
-    CORELO_CACHE_DIR: join(folder, 'cache'), CORELO_PACKAGES: packages, CORELO_CATALOG_MS: '1000', CORELO_WEBHOOK: receiver.url, CORELO_WEBHOOK_SECRET_FILE: secretFile, ...settings
+    CORELO_CACHE_DIR: join(
+      folder, 'cache'
+    ),
+    CORELO_PACKAGES: packages,
+    CORELO_CATALOG_MS: '1000',
+    CORELO_WEBHOOK: receiver.url,
+    CORELO_WEBHOOK_SECRET_FILE: secretFile,
+    ...settings
   }
   const seen = async <S extends ListeningService | ServiceProcess>(service: S): Promise<S> => {
     await eventually(() => metricOf(service, 'corelo_published_kernels')).toBeGreaterThan(0)
@@ -81,10 +88,22 @@ describe('a kernel that a distribution publishes', () => {
     await eventually(() => told(receiver)).toEqual([`kernel.listed ${nameOf(SECOND)}`, `kernel.held ${nameOf(SECOND)}`])
     const [checked, ...others] = await Promise.all(checks)
     expect(others).toEqual([])
-    expect(checked).toMatchObject({ status: 200, report: { kernel: { reference: nameOf(SECOND), btf_sha256: receiver.messages[1]?.data.btf_sha256 }, verdict: expect.stringMatching(/^(loads|fails|unknown)$/) } })
-    expect(receiver.messages[0]?.data).toMatchObject({ sources: ['packages'], published: { package: `linux-image-${SECOND}`, version: '6.1.2-1' } })
+    expect(checked).toMatchObject({
+      status: 200,
+      report: {
+        kernel: { reference: nameOf(SECOND), btf_sha256: receiver.messages[1]?.data.btf_sha256 },
+        verdict: expect.stringMatching(/^(loads|fails|unknown)$/)
+      }
+    })
+    expect(receiver.messages[0]?.data).toMatchObject({
+      sources: ['packages'], published: { package: `linux-image-${SECOND}`, version: '6.1.2-1' }
+    })
     expect(repository.requests.filter(path => path.startsWith('pool/'))).toEqual([`pool/linux-image-${SECOND}.deb`])
-    const metrics = ['corelo_new_kernels_total', 'corelo_kernels_fetched_ahead_total{outcome="fetched"}', 'corelo_kernels_fetched_ahead_total{outcome="failed"}', 'corelo_webhook_attempts_total{outcome="delivered"}', 'corelo_webhook_events_waiting']
+    const metrics = [
+      'corelo_new_kernels_total', 'corelo_kernels_fetched_ahead_total{outcome="fetched"}',
+      'corelo_kernels_fetched_ahead_total{outcome="failed"}', 'corelo_webhook_attempts_total{outcome="delivered"}',
+      'corelo_webhook_events_waiting'
+    ]
     await eventually(() => Promise.all(metrics.map(name => metricOf(service, name)))).toEqual([1, 1, 0, 2, 0])
   })
 
@@ -101,7 +120,9 @@ describe('a kernel that a distribution publishes', () => {
     expect(await Promise.all(checks)).toMatchObject([{ status: 200, report: { kernel: { reference: nameOf(SECOND) } } }])
   })
 
-  it.each(['SIGTERM', 'SIGKILL'] as const)('is told of although the receiver was down and the service ended meanwhile (%s), and nothing else is', async signal => {
+  it.each([
+    'SIGTERM', 'SIGKILL'
+  ] as const)('is told of although the receiver was down and the service ended meanwhile (%s), and nothing else is', async signal => {
     const { repository, receiver, start, startAlone } = await startWorld({ CORELO_WATCH: 'debian/12/amd64/*' })
     const service = await startAlone()
     await receiver.stop()
@@ -111,7 +132,9 @@ describe('a kernel that a distribution publishes', () => {
     await repository.publish(THIRD)
     await receiver.start()
     const again = await start()
-    await eventually(() => told(receiver).sort()).toEqual([SECOND, THIRD].flatMap(release => [`kernel.held ${nameOf(release)}`, `kernel.listed ${nameOf(release)}`]).sort())
+    await eventually(() => told(receiver).sort()).toEqual([SECOND, THIRD]
+      .flatMap(release => [`kernel.held ${nameOf(release)}`, `kernel.listed ${nameOf(release)}`])
+      .sort())
     await eventually(() => metricOf(again, 'corelo_webhook_events_waiting')).toBe(0)
     expect([new Set(receiver.messages.map(({ id }) => id)).size, receiver.refusals]).toEqual([4, []])
   })

@@ -37,7 +37,9 @@ function localTask () {
 function bar (types: { u: 'unsigned int' | 'unsigned short', arr: 'unsigned short' | 'unsigned char', q: 'int' | 'long long' }) {
   const b = btf()
   const known = integers(b)
-  const byName = { 'unsigned int': known.uint, 'unsigned short': known.ushort, 'unsigned char': known.uchar, int: known.int, 'long long': known.llong }
+  const byName = {
+    'unsigned int': known.uint, 'unsigned short': known.ushort, 'unsigned char': known.uchar, int: known.int, 'long long': known.llong
+  }
   const id = b.struct('bar', 32, [
     at('p', 0, b.ptr(known.char)),
     at('u', 8, byName[types.u]),
@@ -74,7 +76,9 @@ describe('golden vectors measured with libbpf 1.8', () => {
     expect(toHex(insn)).toBe('61 13 00 00 00 00 00 00')
     const result = relocateSteps({ local: b, target: kernelTask(), steps: [{ kind: 'byte_off', type: task, access: '0:0', insn }] })
     expect(result.code(0)).toBe('61 13 f0 04 00 00 00 00')
-    expect(result.record(0)).toMatchObject({ oldValue: 0n, newValue: 0x4f0n, status: 'resolved', kind: 'byte_off', accessSpec: '0:0', typeId: task })
+    expect(result.record(0)).toMatchObject({
+      oldValue: 0n, newValue: 0x4f0n, status: 'resolved', kind: 'byte_off', accessSpec: '0:0', typeId: task
+    })
   })
 
   it('A2 moves the offset of an array element', () => {
@@ -115,7 +119,9 @@ describe('golden vectors measured with libbpf 1.8', () => {
     const b = btf()
     const { int } = integers(b)
     const missing = b.struct('no_such_struct', 4, [at('x', 0, int)])
-    const result = relocateSteps({ local: b, target: kernelTask(), steps: [{ kind: 'field_exists', type: missing, access: '0:0', was: 1 }] })
+    const result = relocateSteps({
+      local: b, target: kernelTask(), steps: [{ kind: 'field_exists', type: missing, access: '0:0', was: 1 }]
+    })
     expect(result.code(0)).toBe('b7 01 00 00 00 00 00 00')
     expect(result.outcomes).toEqual(['absent'])
   })
@@ -135,7 +141,9 @@ describe('golden vectors measured with libbpf 1.8', () => {
   it('A7 poisons both slots of a 64-bit load of an absent enumerator', () => {
     const b = btf()
     const absent = b.enum('no_such_enum', [['NO_SUCH_VALUE', 5]])
-    const result = relocateSteps({ local: b, target: kernelTask(), steps: [{ kind: 'enumval_value', type: absent, insn: little.ldImm64(1, 5) }] })
+    const result = relocateSteps({
+      local: b, target: kernelTask(), steps: [{ kind: 'enumval_value', type: absent, insn: little.ldImm64(1, 5) }]
+    })
     expect(result.code(0)).toBe(`${POISON} ${POISON}`)
   })
 
@@ -210,14 +218,18 @@ describe('golden vectors measured with libbpf 1.8', () => {
 
   it('A15 poisons a load of a signed member whose size changed', () => {
     const { b, id } = localBar()
-    const result = relocateSteps({ local: b, target: targetBar(), steps: [{ kind: 'byte_off', type: id, access: '0:4', insn: little.ldx('w', 2, 1, 24) }] })
+    const result = relocateSteps({
+      local: b, target: targetBar(), steps: [{ kind: 'byte_off', type: id, access: '0:4', insn: little.ldx('w', 2, 1, 24) }]
+    })
     expect(result.code(0)).toBe(POISON)
     expect(result.outcomes).toEqual(['poisoned'])
   })
 
   it('A16 takes the address of that member all the same', () => {
     const { b, id } = localBar()
-    const result = relocateSteps({ local: b, target: targetBar(), steps: [{ kind: 'byte_off', type: id, access: '0:4', insn: little.mov(2, 24) }] })
+    const result = relocateSteps({
+      local: b, target: targetBar(), steps: [{ kind: 'byte_off', type: id, access: '0:4', insn: little.mov(2, 24) }]
+    })
     expect(result.code(0)).toBe('b7 02 00 00 18 00 00 00')
     expect(result.outcomes).toEqual(['resolved 24'])
   })
@@ -249,7 +261,9 @@ describe('golden vectors measured with libbpf 1.8', () => {
     const target = btf()
     const { int } = integers(target)
     const inner = target.struct('', 16, [at('pad', 0, int), { name: 'x', type: target.ptr(0), bits: 64 }])
-    target.struct('foo', 40, [{ name: '', type: inner, bits: 128 }, { name: 'x', type: int, bits: 256 }, { name: 'b', type: int, bits: 288 }])
+    target.struct(
+      'foo', 40, [{ name: '', type: inner, bits: 128 }, { name: 'x', type: int, bits: 256 }, { name: 'b', type: int, bits: 288 }]
+    )
     const result = relocateSteps({
       local: b,
       target,
@@ -278,7 +292,8 @@ describe('golden vectors measured with libbpf 1.8', () => {
   it.each(BYTE_ORDERS)('A20 refuses a %s-endian object for a kernel of the other byte order', (byteOrder) => {
     const { b, foo } = localFoo(byteOrder)
     const other = twoFoos(byteOrder === 'little' ? 'big' : 'little')
-    refusal('btf_invalid', () => relocateSteps({ local: b, target: other, steps: [{ kind: 'byte_off', type: foo, access: '0:0', was: 0 }] }))
+    refusal('btf_invalid', () =>
+      relocateSteps({ local: b, target: other, steps: [{ kind: 'byte_off', type: foo, access: '0:0', was: 0 }] }))
   })
 
   it('A21 refuses a bitfield of 61 bits at bit 4', () => {
@@ -322,7 +337,9 @@ describe('golden vectors measured with libbpf 1.8', () => {
       return { b, id: b.struct('timespec64', 16, members) }
     }
     const { b, id } = timespec('long long', 'long')
-    const result = relocateSteps({ local: b, target: timespec('long long int', 'long int').b, steps: [{ kind: 'type_matches', type: id, was: 1 }] })
+    const result = relocateSteps({
+      local: b, target: timespec('long long int', 'long int').b, steps: [{ kind: 'type_matches', type: id, was: 1 }]
+    })
     expect(result.outcomes).toEqual(['absent'])
     expect(result.code(0)).toBe('b7 01 00 00 00 00 00 00')
   })

@@ -21,8 +21,18 @@ interface Route { readonly name: string, readonly path: string, readonly init?: 
 const put = (body: Uint8Array): RequestInit => ({ method: 'PUT', body })
 /** Every route, each with a request that works. Documents.test holds that there is no other. */
 const ROUTES: readonly Route[] = [
-  { name: 'POST /relocate', path: '/relocate', init: { method: 'POST', body: form({ object: OBJECT, kernel_release: '5' }) }, needs: 'relocate' },
-  { name: 'POST /min-btf', path: '/min-btf', init: { method: 'POST', body: form({ object: OBJECT, kernel_release: '5' }) }, needs: 'relocate' },
+  {
+    name: 'POST /relocate',
+    path: '/relocate',
+    init: { method: 'POST', body: form({ object: OBJECT, kernel_release: '5' }) },
+    needs: 'relocate'
+  },
+  {
+    name: 'POST /min-btf',
+    path: '/min-btf',
+    init: { method: 'POST', body: form({ object: OBJECT, kernel_release: '5' }) },
+    needs: 'relocate'
+  },
   { name: 'PUT /objects', path: `/objects/${sha256(OBJECT)}`, init: put(OBJECT), needs: 'relocate' },
   { name: 'HEAD /objects', path: `/objects/${sha256(OBJECT)}`, init: { method: 'HEAD' }, needs: 'relocate' },
   { name: 'GET /relocated', path: `/relocated/${sha256(OBJECT)}/${sha256(FAKE_BTF)}`, needs: 'relocate' },
@@ -78,8 +88,12 @@ describe('with static tokens', () => {
   it('asks every route for the scope it needs, and the open ones for nothing', async () => {
     const { request } = await withTokens(TOKENS)
     for (const { name, path, init, needs } of ROUTES) {
-      const status = async (token?: string): Promise<number> => (await request(path, { ...init, headers: token === undefined ? {} : bearer(token) })).status
-      const [nobody, stranger, agent, importer, boss] = [await status(), await status('secret-of-a-stranger'), await status('secret-of-agents'), await status('secret-of-importer'), await status('secret-of-boss')]
+      const status = async (token?: string): Promise<number> =>
+        (await request(path, { ...init, headers: token === undefined ? {} : bearer(token) })).status
+      const [nobody, stranger, agent, importer, boss] = [
+        await status(), await status('secret-of-a-stranger'), await status('secret-of-agents'), await status('secret-of-importer'),
+        await status('secret-of-boss')
+      ]
       const good = expect.toSatisfy((code: number) => code < 300)
       expect({ nobody, stranger, agent, importer, boss }, name).toEqual({
         nobody: needs === 'open' ? good : 401,
@@ -99,7 +113,9 @@ describe('with static tokens', () => {
     const wrong = await request('/kernels', { headers: bearer('wrong') })
     expect(wrong.headers.get('www-authenticate')).toBe('Bearer realm="corelo", error="invalid_token"')
     await refused(wrong, 401)
-    for (const authorization of ['Basic YTpi', 'Bearer', 'Bearer a b', 'secret-of-agents', `Bearer ${'x'.repeat(8193)}`]) await refused(await request('/kernels', { headers: { authorization } }), 401)
+    for (const authorization of ['Basic YTpi', 'Bearer', 'Bearer a b', 'secret-of-agents', `Bearer ${'x'.repeat(8193)}`]) {
+      await refused(await request('/kernels', { headers: { authorization } }), 401)
+    }
     const forbidden = await request(`${KERNEL}/btf`, { ...put(FAKE_BTF), headers: bearer('secret-of-agents') })
     expect(forbidden.headers.get('www-authenticate')).toBe('Bearer realm="corelo", error="insufficient_scope", scope="upload"')
     const body = await problemOf(forbidden)
@@ -110,14 +126,18 @@ describe('with static tokens', () => {
   it('does not look at the body of a request that it refuses', async () => {
     const { request, service } = await withTokens(TOKENS)
     await refused(await request('/relocate', { method: 'POST', body: form({ object: OBJECT, kernel_release: '5' }) }), 401)
-    await refused(await request('/relocate', { method: 'POST', body: 'no form at all', headers: { 'content-type': 'multipart/form-data; boundary=x' } }), 401)
+    await refused(await request(
+      '/relocate', { method: 'POST', body: 'no form at all', headers: { 'content-type': 'multipart/form-data; boundary=x' } }
+    ), 401)
     await refused(await request('/relocate', { method: 'POST', body: new Uint8Array(20 << 20) }), 401)
     expect(service.requests).toEqual([])
   })
 
   it('names the caller in the log and in the provenance of uploads, and its token nowhere', async () => {
     const { request, service, logged } = await withTokens(TOKENS)
-    expect((await request('/kernels/debian/12/x86_64/6.1/btf', { ...put(FAKE_BTF), headers: bearer('secret-of-importer') })).status).toBe(201)
+    expect((await request('/kernels/debian/12/x86_64/6.1/btf', { ...put(FAKE_BTF), headers: bearer('secret-of-importer') })).status).toBe(
+      201
+    )
     expect(service.kernels.get('debian/12/x86_64/6.1')?.provenance.by).toBe('token:importer')
     await expect.poll(() => logged).toContainEqual(expect.objectContaining({ msg: 'request', identity: 'token:importer', status: 201 }))
     expect(JSON.stringify(logged)).not.toContain('secret-of')
@@ -132,7 +152,9 @@ describe('with static tokens', () => {
     await expect.poll(async () => await status('secret-of-new')).toBe(200)
     expect(await status('secret-of-old')).toBe(401)
     await writeFile(file, 'damaged')
-    await expect.poll(async () => { await status('secret-of-new'); return logged.map(({ msg }) => msg) }).toContainEqual(expect.stringContaining('tokens file cannot be used'))
+    await expect
+      .poll(async () => { await status('secret-of-new'); return logged.map(({ msg }) => msg) })
+      .toContainEqual(expect.stringContaining('tokens file cannot be used'))
     expect(await status('secret-of-new')).toBe(200)
   })
 
@@ -142,10 +164,16 @@ describe('with static tokens', () => {
   })
 
   it.each([
-    ['no hash', 'a secret relocate', /line 1/], ['an unknown scope', `\n${line('a', 'everything')}`, /line 2.*scopes/], ['no scope', `a ${sha256('x')}`, /scopes/], ['a name twice', line('a', 'relocate') + line('a', 'upload'), /twice/],
-    ['more than three words', line('a', 'relocate upload'), /scopes/], ['JSON cut short', '[{', /JSON/], ['an entry that is none', '[1]', /entry 1/], ['too many', Array.from({ length: 1001 }, (_, i) => line(`t${i}`, 'relocate')).join(''), /1001/]
+    ['no hash', 'a secret relocate', /line 1/], [
+      'an unknown scope', `\n${line('a', 'everything')}`, /line 2.*scopes/
+    ], ['no scope', `a ${sha256('x')}`, /scopes/], ['a name twice', line('a', 'relocate') + line('a', 'upload'), /twice/],
+    ['more than three words', line('a', 'relocate upload'), /scopes/], ['JSON cut short', '[{', /JSON/], [
+      'an entry that is none', '[1]', /entry 1/
+    ], ['too many', Array.from({ length: 1001 }, (_, i) => line(`t${i}`, 'relocate')).join(''), /1001/]
   ])('does not start with a file that has %s', async (_what, text, message) => {
-    await expect(withTokens(text)).rejects.toThrow(expect.objectContaining({ code: 'invalid_request', message: expect.stringMatching(message) }))
+    await expect(withTokens(text)).rejects.toThrow(expect.objectContaining({
+      code: 'invalid_request', message: expect.stringMatching(message)
+    }))
   })
 
   it('does not start without the file', async () => {
@@ -181,13 +209,16 @@ async function publish (keys: readonly JWK[]): Promise<{ url: string, keys: read
 }
 
 const now = (): number => Math.floor(Date.now() / 1000)
-const claims = (changes: Record<string, unknown> = {}): Record<string, unknown> => ({ iss: ISSUER, aud: [AUDIENCE], sub: AGENT, iat: now(), exp: now() + 3600, ...changes })
+const claims = (changes: Record<string, unknown> = {}): Record<string, unknown> =>
+  ({ iss: ISSUER, aud: [AUDIENCE], sub: AGENT, iat: now(), exp: now() + 3600, ...changes })
 
 describe('with JSON Web Tokens', () => {
   let key: IssuerKey
   beforeAll(async () => { key = await issuerKey('k1') })
 
-  const tokenOf = async (payload: Record<string, unknown> = claims(), { kid = 'k1', alg = 'ES256', signer = key.privateKey } = {}): Promise<string> =>
+  const tokenOf = async (payload: Record<string, unknown> = claims(), {
+    kid = 'k1', alg = 'ES256', signer = key.privateKey
+  } = {}): Promise<string> =>
     await new SignJWT(payload).setProtectedHeader({ alg, kid }).sign(signer)
 
   async function start (settings: Partial<Config> = {}): Promise<Harness & { readonly issuer: Awaited<ReturnType<typeof publish>>, ask (token: string, path?: string): Promise<Response> }> {
@@ -198,7 +229,9 @@ describe('with JSON Web Tokens', () => {
 
   it('takes a ServiceAccount token for our audience, asks the issuer once, and logs its subject', async () => {
     const { ask, issuer, logged } = await start()
-    const tokens = [await tokenOf(), await tokenOf(claims({ aud: AUDIENCE, jti: '2' })), await tokenOf(claims({ aud: ['other', AUDIENCE] }))]
+    const tokens = [
+      await tokenOf(), await tokenOf(claims({ aud: AUDIENCE, jti: '2' })), await tokenOf(claims({ aud: ['other', AUDIENCE] }))
+    ]
     for (const token of [...tokens, ...tokens]) expect((await ask(token)).status).toBe(200)
     expect(issuer.asked).toBe(1)
     await expect.poll(() => logged).toContainEqual(expect.objectContaining({ msg: 'request', identity: AGENT }))
@@ -372,7 +405,9 @@ describe('a rate limit', () => {
     const ask = async (token: string): Promise<Response> => await request('/kernels', { headers: bearer(token) })
     for (let i = 0; i < 3; i++) expect((await ask('secret-of-a')).status).toBe(200)
     const limited = await ask('secret-of-a')
-    expect(await problemOf(limited)).toMatchObject({ status: 429, code: 'rate_limited', limit: 3, detail: expect.stringContaining('token:a') })
+    expect(await problemOf(limited)).toMatchObject({
+      status: 429, code: 'rate_limited', limit: 3, detail: expect.stringContaining('token:a')
+    })
     expect(Number(limited.headers.get('retry-after'))).toBeGreaterThan(0)
     expect(Number(limited.headers.get('retry-after'))).toBeLessThanOrEqual(60)
     expect((await ask('secret-of-b')).status).toBe(200)

@@ -17,7 +17,9 @@ it('a request for a kernel does not wait behind those that are fetched in the ba
     if (release !== undefined) await new Promise<void>(resolve => { held.set(release, resolve) })
     return false
   }
-  const service = await startService(join(folder, 'cache'), { packages: [repository.writeSettings(folder)], packageDownloads: 2, trustUploads: false })
+  const service = await startService(
+    join(folder, 'cache'), { packages: [repository.writeSettings(folder)], packageDownloads: 2, trustUploads: false }
+  )
   await service.refreshCatalog()
   const { url } = await startAppWith(service)
   const ask = async (release: string, headers: Record<string, string>): Promise<number> => {

@@ -79,7 +79,8 @@ describe('real answers are what the OpenAPI document says', () => {
     const envelope: unknown = JSON.parse(String(parts.get('attestation')))
     const schemas = components['schemas'] as Json
     expect(Compile({ components, ...schemas['Envelope'] as Json }).Errors(envelope)).toEqual([true, []])
-    const put = async (): Promise<Response> => await request(`/objects/${sha256(fooObject(7))}`, { method: 'PUT', body: fooObject(7), headers: BINARY })
+    const put = async (): Promise<Response> =>
+      await request(`/objects/${sha256(fooObject(7))}`, { method: 'PUT', body: fooObject(7), headers: BINARY })
     await check(await put(), 201, 'PUT', '/objects/{hash}')
     await check(await put(), 200, 'PUT', '/objects/{hash}')
   })

@@ -16,7 +16,9 @@ async function lab (): Promise<Pick<Harness, 'request'> & { verify (envelope: st
     request,
     async verify (envelope, result) {
       const keys = parseJwks(await (await request('/.well-known/corelo-keys.json')).text())
-      return verifyAttestation({ envelope: envelope ?? '', keys, result, asked: { objectSha256: sha256(fooObject()), btfSha256: sha256(fooBtf()) } })
+      return verifyAttestation({
+        envelope: envelope ?? '', keys, result, asked: { objectSha256: sha256(fooObject()), btfSha256: sha256(fooBtf()) }
+      })
     }
   }
 }
@@ -38,7 +40,9 @@ describe('Corelo-Attestation', () => {
     const { request, verify } = await lab()
     const result = new Uint8Array(await (await request(RELOCATED)).arrayBuffer())
     for (const accept of ['application/json', 'application/octet-stream', 'multipart/form-data']) {
-      for (const response of [await request('/relocate', { ...ask, headers: { accept } }), await request(RELOCATED, { headers: { accept } })]) {
+      for (const response of [
+        await request('/relocate', { ...ask, headers: { accept } }), await request(RELOCATED, { headers: { accept } })
+      ]) {
         expect(await verify(decoded(response), result)).toMatchObject({ ok: true })
         await response.arrayBuffer()
       }
@@ -86,6 +90,8 @@ describe('GET /.well-known/corelo-keys.json', () => {
     const response = await request('/.well-known/corelo-keys.json')
     expect(response.headers.get('content-type')).toBe('application/json')
     expect(response.headers.get('cache-control')).toBe('public, max-age=300')
-    expect(await response.json()).toEqual({ keys: [{ kty: 'OKP', crv: 'Ed25519', x: expect.any(String), kid: expect.any(String), alg: 'EdDSA', use: 'sig' }] })
+    expect(await response.json()).toEqual({
+      keys: [{ kty: 'OKP', crv: 'Ed25519', x: expect.any(String), kid: expect.any(String), alg: 'EdDSA', use: 'sig' }]
+    })
   })
 })

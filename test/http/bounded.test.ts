@@ -39,7 +39,9 @@ describe('an upload that is refused', () => {
     const tokensFile = join(await temporaryFolder(), 'tokens')
     await writeFile(tokensFile, `somebody sha256:${'0'.repeat(64)} relocate\n`)
     const { url } = await startApp({ auth: 'token', tokensFile })
-    const { closed } = sendWithoutEnd(url, 'POST /relocate?kernel_release=6.1 HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-elf\r\ntransfer-encoding: chunked\r\n\r\n')
+    const { closed } = sendWithoutEnd(
+      url, 'POST /relocate?kernel_release=6.1 HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-elf\r\ntransfer-encoding: chunked\r\n\r\n'
+    )
     const answer = await closed
     expect(answer).toMatch(/^HTTP\/1.1 401 /)
     expect(answer).toMatch(/^connection: close\r$/m)
@@ -117,7 +119,10 @@ describe('the time that a connection may be silent', () => {
 describe('a plus in a query', () => {
   it('is a plus', async () => {
     const http = await startApp()
-    const response = await http.request('/relocate?kernel_release=6.12.107+deb13-amd64', { method: 'POST', body: Buffer.from('\x7fELF', 'latin1'), headers: { 'content-type': 'application/x-elf' } })
+    const response = await http.request(
+      '/relocate?kernel_release=6.12.107+deb13-amd64',
+      { method: 'POST', body: Buffer.from('\x7fELF', 'latin1'), headers: { 'content-type': 'application/x-elf' } }
+    )
     expect(response.status).toBe(200)
     expect(http.service.requests[0]?.kernel).toMatchObject({ release: '6.12.107+deb13-amd64' })
     expect((await http.request('/kernels?release=6.12.107+deb13-amd64')).status).toBe(200)

@@ -57,7 +57,9 @@ describe.skipIf(mountRefusal !== undefined)(`a full disk${mountRefusal === undef
     expect(service.warnings.filter(warning => warning.includes('disk is full'))).toHaveLength(1)
     await rm(filler)
     await expect.poll(() => metric(request, DISK_DEGRADED)).toBe(0)
-    await expect.poll(async () => await readFile(contentPath(folder, 'btf', sha256(fooBtf(5)))).catch(() => undefined)).toEqual(Buffer.from(fooBtf(5)))
+    await expect
+      .poll(async () => await readFile(contentPath(folder, 'btf', sha256(fooBtf(5)))).catch(() => undefined))
+      .toEqual(Buffer.from(fooBtf(5)))
     await service.close()
     const after = await startAppWith(await startService(folder))
     for (const i of [1, 2, 11]) expect((await relocate(after.request, `5.${i}`)).status).toBe(200)

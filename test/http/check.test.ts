@@ -36,7 +36,9 @@ interface Lab extends Harness<StartedService> {
 async function lab (settings: Partial<ServiceSettings> & Partial<Config> = {}): Promise<Lab> {
   const harness = await startAppWith(await startService(await temporaryFolder(), settings), settings)
   const check: Lab['check'] = async (parts = {}, accept = 'application/json', query = '') =>
-    await harness.request(`/check${query}`, { method: 'POST', body: form({ object: fooObject(), kernels: '*', ...parts }), headers: { accept } })
+    await harness.request(
+      `/check${query}`, { method: 'POST', body: form({ object: fooObject(), kernels: '*', ...parts }), headers: { accept } }
+    )
   return Object.assign(harness, {
     check,
     async rows (parts?: Parts) {
@@ -100,14 +102,18 @@ describe('POST /check', () => {
     const { rows: found } = await rows({ object: UNGUARDED })
     expect(found.length).toBe(2)
     for (const { kernel, programs, state } of found) {
-      const report = await (await request('/relocate', { method: 'POST', body: form({ object: UNGUARDED, kernel_release: kernel }), headers: { accept: 'application/json' } })).json() as Pick<CheckRow, 'programs'> & { verdict: string }
+      const report = await (await request(
+        '/relocate', { method: 'POST', body: form({ object: UNGUARDED, kernel_release: kernel }), headers: { accept: 'application/json' } }
+      )).json() as Pick<CheckRow, 'programs'> & { verdict: string }
       expect([kernel, state, programs]).toEqual([kernel, report.verdict, report.programs])
     }
   })
 
   it('never takes a kernel that is not known for a pass', async () => {
     const { rows } = await twoKernels()
-    const { rows: found, summary } = await rows({ kernels: [`${UBUNTU}/5.4.0-42-generic`, `${UBUNTU}/5.4.0-43-generic`, 'debian/*/*/*', '6.9.9'] })
+    const { rows: found, summary } = await rows({
+      kernels: [`${UBUNTU}/5.4.0-42-generic`, `${UBUNTU}/5.4.0-43-generic`, 'debian/*/*/*', '6.9.9']
+    })
     expect(statesOf(found)).toEqual({
       [`${UBUNTU}/5.4.0-42-generic`]: 'loads',
       [`${UBUNTU}/5.4.0-43-generic`]: 'unknown_kernel',
@@ -120,7 +126,8 @@ describe('POST /check', () => {
   it('does not let uploads answer for names where they may not', async () => {
     const { rows } = await twoKernels({ trustUploads: false })
     const { rows: found } = await rows()
-    expect(found.map(({ state, reason }) => [state, reason])).toEqual(Array(2).fill(['unknown_kernel', expect.stringContaining('CORELO_TRUST_UPLOADS')]))
+    expect(found.map(({ state, reason }) =>
+      [state, reason])).toEqual(Array(2).fill(['unknown_kernel', expect.stringContaining('CORELO_TRUST_UPLOADS')]))
   })
 
   it('says of a name that can mean several kernels that it cannot be told', async () => {
@@ -146,7 +153,9 @@ describe('POST /check', () => {
         ['loads', [`${UBUNTU}/5.4.0-42-generic`, `${UBUNTU}/5.4.0-43-generic`]]
       ])
     }
-    expect(await problemOf(await check({ group: 'outcome' }, undefined, '?group=outcome'))).toMatchObject({ code: 'invalid_request', field: 'group' })
+    expect(await problemOf(await check({ group: 'outcome' }, undefined, '?group=outcome'))).toMatchObject({
+      code: 'invalid_request', field: 'group'
+    })
     expect(await problemOf(await check({ group: 'kernel' }))).toMatchObject({ code: 'invalid_request' })
   })
 
@@ -185,14 +194,18 @@ describe('POST /check', () => {
     const first = await startService(folder)
     const { supply } = Object.assign(await startAppWith(first), {
       supply: async (body: Uint8Array, reference: string) => await first.putKernelBtf(
-        { distro: 'ubuntu', distroVersion: '20.04', arch: 'x86_64', release: reference }, body, { by: 'test', at: '2026-01-01T00:00:00.000Z' })
+        {
+          distro: 'ubuntu', distroVersion: '20.04', arch: 'x86_64', release: reference
+        }, body, { by: 'test', at: '2026-01-01T00:00:00.000Z' })
     })
     for (let i = 0; i < 4; i++) await supply(fooBtf(i), `5.4.0-${i}`)
     await first.close()
     const service = await startService(folder)
     const { request } = await startAppWith(service)
     const before = service.stats()
-    const answer = await (await request('/check', { method: 'POST', body: form({ object: fooObject(), kernels: '*' }) })).json() as { rows: CheckRow[] }
+    const answer = await (await request(
+      '/check', { method: 'POST', body: form({ object: fooObject(), kernels: '*' }) }
+    )).json() as { rows: CheckRow[] }
     expect(answer.rows.map(({ state }) => state)).toEqual(['loads', 'loads', 'loads', 'loads'])
     expect(service.stats().cache['btf_misses']).toBe(before.cache['btf_misses'])
     expect(service.stats().cache['btf_evictions']).toBe(0)
@@ -202,7 +215,13 @@ describe('POST /check', () => {
 describe('the forms of the answer', () => {
   it('are chosen by what is accepted', async () => {
     const { check } = await twoKernels()
-    const types = { 'application/json': /^\{"rows":\[/, 'application/x-ndjson': /^\{"object":/, 'application/xml': /^<\?xml /, 'application/sarif+json': /"version":"2.1.0"/, 'text/html': /^<!doctype html>/ }
+    const types = {
+      'application/json': /^\{"rows":\[/,
+      'application/x-ndjson': /^\{"object":/,
+      'application/xml': /^<\?xml /,
+      'application/sarif+json': /"version":"2.1.0"/,
+      'text/html': /^<!doctype html>/
+    }
     for (const [type, begins] of Object.entries(types)) {
       const response = await check({}, type)
       expect(response.headers.get('content-type')).toMatch(new RegExp(`^${type.replace('+', '\\+')}`))
@@ -250,17 +269,22 @@ describe('the forms of the answer', () => {
     const { rows, summary, problem } = JSON.parse(text)
     expect(rows.length).toBeGreaterThan(1)
     expect(rows.length).toBeLessThan(100)
-    expect([summary, problem]).toMatchObject([null, { code: 'too_large', limit: 1000, detail: expect.stringContaining('more than 1000 bytes') }])
+    expect([summary, problem]).toMatchObject([
+      null, { code: 'too_large', limit: 1000, detail: expect.stringContaining('more than 1000 bytes') }
+    ])
   })
 })
 
 describe('the bounds of a check', () => {
-  const bounded = async (checks: Partial<CheckLimits>, parts: Parts = {}) => await problemOf(await (await twoKernels({ checks })).check(parts))
+  const bounded = async (checks: Partial<CheckLimits>, parts: Parts = {}) =>
+    await problemOf(await (await twoKernels({ checks })).check(parts))
 
   it('are named with their numbers', async () => {
     expect(await bounded({ rows: 1 })).toMatchObject({ status: 413, code: 'too_large', rows: 2, limit: 1 })
     expect(await bounded({ kernels: 1 })).toMatchObject({ code: 'too_large', limit: 1, field: 'kernels' })
-    expect(await bounded({ objects: 1 }, { object: [fooObject(), fooObject(1)] })).toMatchObject({ code: 'too_large', limit: 1, field: 'object' })
+    expect(await bounded({ objects: 1 }, { object: [fooObject(), fooObject(1)] })).toMatchObject({
+      code: 'too_large', limit: 1, field: 'object'
+    })
     expect(await bounded({ patterns: 1 }, { kernels: ['*', '6.1'] })).toMatchObject({ code: 'too_large', limit: 1, field: 'kernels' })
     expect(await bounded({ atOnce: 0 })).toMatchObject({ status: 503, code: 'overloaded', limit: 0 })
     expect(await bounded({ atOnceOfCaller: 0 })).toMatchObject({ status: 429, code: 'rate_limited', limit: 0 })
@@ -275,14 +299,20 @@ describe('the bounds of a check', () => {
 
   it('refuse what is no check', async () => {
     const { request, check } = await twoKernels()
-    expect(await problemOf(await check({ object: Buffer.from('no ELF') }))).toMatchObject({ code: 'object_invalid', detail: expect.stringMatching(/^object\.bin: /) })
+    expect(await problemOf(await check({ object: Buffer.from('no ELF') }))).toMatchObject({
+      code: 'object_invalid', detail: expect.stringMatching(/^object\.bin: /)
+    })
     expect(await problemOf(await check({ kernels: 'a b' }))).toMatchObject({ code: 'invalid_request', field: 'kernels' })
     expect(await problemOf(await check({ kernels: '' }))).toMatchObject({ code: 'invalid_request', field: 'kernels' })
     expect(await problemOf(await check({ colour: 'red' }))).toMatchObject({ code: 'invalid_request' })
     expect(await problemOf(await check({}, undefined, '?colour=red'))).toMatchObject({ code: 'invalid_request' })
     expect(await problemOf(await request('/check', { method: 'POST', body: form({ kernels: '*' }) }))).toMatchObject({ field: 'object' })
-    expect(await problemOf(await request('/check', { method: 'POST', body: form({ object: fooObject() }) }))).toMatchObject({ field: 'kernels' })
-    expect(await problemOf(await request('/check', { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } }))).toMatchObject({ code: 'unsupported_media_type' })
+    expect(await problemOf(await request('/check', { method: 'POST', body: form({ object: fooObject() }) }))).toMatchObject({
+      field: 'kernels'
+    })
+    expect(
+      await problemOf(await request('/check', { method: 'POST', body: '{}', headers: { 'content-type': 'application/json' } }))
+    ).toMatchObject({ code: 'unsupported_media_type' })
   })
 })
 
@@ -298,10 +328,14 @@ describe('kernels that sources have', () => {
   it('are named, and fetched where that is asked for', async () => {
     const { rows, service } = await twoKernels({ btfhubDir: await archive() })
     await service.refreshCatalog()
-    expect(statesOf((await rows({ kernels: `${UBUNTU}/5.4*` })).rows)).toEqual({ [`${UBUNTU}/5.4.0-42-generic`]: 'loads', [`${UBUNTU}/5.4.0-99-generic`]: 'not_fetched' })
+    expect(statesOf((await rows({ kernels: `${UBUNTU}/5.4*` })).rows)).toEqual({
+      [`${UBUNTU}/5.4.0-42-generic`]: 'loads', [`${UBUNTU}/5.4.0-99-generic`]: 'not_fetched'
+    })
     expect(statesOf((await rows()).rows)).not.toHaveProperty([`${UBUNTU}/5.4.0-99-generic`])
     const fetched = await rows({ kernels: [`${UBUNTU}/5.4*`, `${UBUNTU}/6.6.6`], fetch: 'true' })
-    expect(statesOf(fetched.rows)).toEqual({ [`${UBUNTU}/5.4.0-42-generic`]: 'loads', [`${UBUNTU}/5.4.0-99-generic`]: 'loads', [`${UBUNTU}/6.6.6`]: 'unknown_kernel' })
+    expect(statesOf(fetched.rows)).toEqual({
+      [`${UBUNTU}/5.4.0-42-generic`]: 'loads', [`${UBUNTU}/5.4.0-99-generic`]: 'loads', [`${UBUNTU}/6.6.6`]: 'unknown_kernel'
+    })
     expect(statesOf((await rows()).rows)).toHaveProperty([`${UBUNTU}/5.4.0-99-generic`], 'loads')
   })
 
@@ -319,7 +353,9 @@ describe('a caller who leaves', () => {
     const encoded = new Request(url, { method: 'POST', body: form(parts) })
     const body = Buffer.from(await encoded.arrayBuffer())
     await new Promise<void>((resolve, reject) => {
-      const call = httpRequest(`${url}/check`, { method: 'POST', headers: { accept: 'application/x-ndjson', 'content-type': encoded.headers.get('content-type') ?? '' } }, response => {
+      const call = httpRequest(`${url}/check`, {
+        method: 'POST', headers: { accept: 'application/x-ndjson', 'content-type': encoded.headers.get('content-type') ?? '' }
+      }, response => {
         response.once('data', () => {
           call.destroy()
           resolve()
@@ -384,7 +420,9 @@ describe('a service that stops', () => {
       })()
     })
     const { app, request } = await startAppWith(service)
-    const response = await request('/check', { method: 'POST', body: form({ object: EXEC, kernels: '*' }), headers: { accept: 'application/x-ndjson' } })
+    const response = await request(
+      '/check', { method: 'POST', body: form({ object: EXEC, kernels: '*' }), headers: { accept: 'application/x-ndjson' } }
+    )
     const closing = app.close()
     const lines = (await response.text()).trim().split('\n').filter(line => line !== '')
     await closing
@@ -396,7 +434,9 @@ describe('who may check', () => {
   it('is whoever may relocate', async () => {
     const folder = await temporaryFolder()
     const tokensFile = join(folder, 'tokens')
-    await writeFile(tokensFile, ['relocate', 'upload'].map(scope => `${scope} ${hashOf(Buffer.from(`${scope}-token`))} ${scope}\n`).join(''))
+    await writeFile(
+      tokensFile, ['relocate', 'upload'].map(scope => `${scope} ${hashOf(Buffer.from(`${scope}-token`))} ${scope}\n`).join('')
+    )
     const { request } = await startAppWith(await startService(await temporaryFolder()), { auth: 'token', tokensFile })
     const asked = async (token?: string) => (await request('/check', {
       method: 'POST',

@@ -6,7 +6,8 @@ import { form, problemOf, startApp, type Harness } from './harness.js'
 
 const OBJECT = Buffer.from('\x7fELF and more', 'latin1')
 const WHOLE = { object: OBJECT, kernel_release: '5.4.0-42-generic' }
-const relocate = async (http: Harness, init: RequestInit = {}): Promise<Response> => await http.request('/relocate', { method: 'POST', body: form(WHOLE), ...init })
+const relocate = async (http: Harness, init: RequestInit = {}): Promise<Response> =>
+  await http.request('/relocate', { method: 'POST', body: form(WHOLE), ...init })
 
 /** A promise, and the function that fulfils it. */
 function gate (): { readonly passed: Promise<void>, readonly open: () => void } {
@@ -46,7 +47,9 @@ describe('what is no HTTP request', () => {
     const { request } = await startApp()
     for (const path of ['/objects/%zz', `/kernels/a/b/c/${'d'.repeat(300)}`, `/kernels/a/b/c/${'d'.repeat(200)}`]) {
       const response = await request(path)
-      expect(await problemOf(response), path).toMatchObject({ status: path.includes('objects') ? 400 : expect.any(Number), request_id: response.headers.get('x-request-id') })
+      expect(await problemOf(response), path).toMatchObject({
+        status: path.includes('objects') ? 400 : expect.any(Number), request_id: response.headers.get('x-request-id')
+      })
       expect([400, 404], path).toContain(response.status)
     }
   })
@@ -76,7 +79,10 @@ describe('a caller that goes away', () => {
     const http = await startApp()
     const { hostname, port } = new URL(http.url)
     const metrics = async (): Promise<string> => await (await http.request('/metrics')).text()
-    for (const [path, type, body] of [['/relocate?kernel_release=x', 'application/x-elf', '\x7fELF'], ['/relocate', 'multipart/form-data; boundary=b', '--b\r\ncontent-disposition: form-data; name="object"; filename="x"\r\n\r\nabc']] as const) {
+    for (const [path, type, body] of [
+      ['/relocate?kernel_release=x', 'application/x-elf', '\x7fELF'],
+      ['/relocate', 'multipart/form-data; boundary=b', '--b\r\ncontent-disposition: form-data; name="object"; filename="x"\r\n\r\nabc']
+    ] as const) {
       const socket = connect(Number(port), hostname)
       socket.write(`POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-type: ${type}\r\ncontent-length: 1000\r\n\r\n${body}`)
       await expect.poll(metrics).toContain('corelo_http_requests_in_flight 2\n') // it, and the one that asks
@@ -119,7 +125,9 @@ describe('the metrics', () => {
   it('count relocations by verdict, and time the steps that were taken', async () => {
     const http = await startApp()
     await relocate(http)
-    await expect.poll(async () => await (await http.request('/metrics')).text()).toMatch(/corelo_relocations_total\{verdict="loads",cached="false"\} 1/)
+    await expect
+      .poll(async () => await (await http.request('/metrics')).text())
+      .toMatch(/corelo_relocations_total\{verdict="loads",cached="false"\} 1/)
     const text = await (await http.request('/metrics')).text()
     expect(text).toMatch(/corelo_relocation_phase_duration_seconds_count\{phase="relocate"\} 1/)
     expect(text).not.toContain('phase="fetch"')
@@ -158,7 +166,9 @@ describe('the log', () => {
   it('has the code of a problem', async () => {
     const http = await startApp()
     await http.request('/kernels/a/b/c/d')
-    await expect.poll(() => linesOf(http)).toMatchObject([{ route: '/kernels/:distro/:version/:arch/:release', status: 404, code: 'kernel_unknown' }])
+    await expect
+      .poll(() => linesOf(http))
+      .toMatchObject([{ route: '/kernels/:distro/:version/:arch/:release', status: 404, code: 'kernel_unknown' }])
   })
 
   it('has probes only at level debug', async () => {

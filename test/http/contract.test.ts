@@ -39,13 +39,17 @@ interface Lab extends Pick<Harness, 'request'> {
 /** The service over a socket, with an empty cache and without a kernel of its own. */
 async function lab (settings: Partial<Config> = {}): Promise<Lab> {
   const { request } = await startAppWith(await startService(await temporaryFolder(), settings), settings)
-  const put: Lab['put'] = async (path, body, headers = {}) => await request(path, { method: 'PUT', body, headers: { 'content-type': 'application/octet-stream', ...headers } })
+  const put: Lab['put'] = async (path, body, headers = {}) =>
+    await request(path, { method: 'PUT', body, headers: { 'content-type': 'application/octet-stream', ...headers } })
   return {
     request,
     put,
     async relocate (parts = {}, headers = {}) {
       const isNamed = ['kernel_release', 'btf', 'btf_sha256'].some(name => name in parts)
-      return await request('/relocate', { method: 'POST', body: form({ object: fooObject(), ...(isNamed ? {} : { kernel_release: RELEASE }), ...parts }), headers })
+      return await request(
+        '/relocate',
+        { method: 'POST', body: form({ object: fooObject(), ...(isNamed ? {} : { kernel_release: RELEASE }), ...parts }), headers }
+      )
     },
     async supply (bytes, reference = UBUNTU) {
       const response = await put(`/kernels/${reference}/btf`, bytes)
@@ -59,7 +63,9 @@ async function lab (settings: Partial<Config> = {}): Promise<Lab> {
 async function problem (response: Response, status: number, code: string): Promise<Problem> {
   expect(response.headers.get('content-type')).toBe('application/problem+json')
   const body = await problemOf(response)
-  expect(body).toMatchObject({ type: `urn:corelo:problem:${code}`, status, code, title: expect.any(String), detail: expect.stringMatching(/^.{15,}$/s) })
+  expect(body).toMatchObject({
+    type: `urn:corelo:problem:${code}`, status, code, title: expect.any(String), detail: expect.stringMatching(/^.{15,}$/s)
+  })
   expect(response.status).toBe(status)
   expect(body['request_id']).toBe(response.headers.get('x-request-id'))
   return body
@@ -81,7 +87,10 @@ describe('POST /relocate', () => {
     const fromForm = await bytesOf(await relocate())
     expect(offsetOfY({ bytes: fromForm })).toBe(12)
     for (const type of ['application/x-elf', 'application/octet-stream', 'application/x-www-form-urlencoded', undefined]) {
-      const response = await request(`/relocate?kernel_release=${RELEASE}`, { method: 'POST', body: fooObject(), headers: type === undefined ? {} : { 'content-type': type } })
+      const response = await request(
+        `/relocate?kernel_release=${RELEASE}`,
+        { method: 'POST', body: fooObject(), headers: type === undefined ? {} : { 'content-type': type } }
+      )
       expect(response.status, type).toBe(200)
       expect(await bytesOf(response)).toEqual(fromForm)
     }
@@ -123,7 +132,10 @@ describe('POST /relocate', () => {
   it('has the same headers where only content is named, the kernel being none', async () => {
     const { relocate } = await lab()
     const { headers } = await relocate({ btf: fooBtf() })
-    for (const name of ['etag', 'content-digest', 'repr-digest', 'content-location', 'corelo-object', 'corelo-btf', 'corelo-verdict', 'corelo-relocations', 'server-timing']) {
+    for (const name of [
+      'etag', 'content-digest', 'repr-digest', 'content-location', 'corelo-object', 'corelo-btf', 'corelo-verdict', 'corelo-relocations',
+      'server-timing'
+    ]) {
       expect(headers.get(name), name).toBeTruthy()
     }
     expect(headers.get('corelo-kernel')).toBe('none')
@@ -178,7 +190,8 @@ describe('POST /relocate', () => {
 
   it('chooses among what is accepted by its weight, and takes no guess when nothing fits', async () => {
     const { relocate } = await lab()
-    const typeFor = async (accept: string): Promise<string | undefined> => (await relocate({ btf: fooBtf() }, { accept })).headers.get('content-type')?.split(';')[0]
+    const typeFor = async (accept: string): Promise<string | undefined> =>
+      (await relocate({ btf: fooBtf() }, { accept })).headers.get('content-type')?.split(';')[0]
     expect(await typeFor('*/*')).toBe('application/x-elf')
     expect(await typeFor('application/octet-stream')).toBe('application/octet-stream')
     expect(await typeFor('application/x-elf;q=0.2, application/json')).toBe('application/json')
@@ -261,16 +274,30 @@ describe('the kernel of a relocation', () => {
       { kernel_release: UBUNTU },
       { kernel_release: `ubuntu/20.04/amd64/${RELEASE}` },
       { kernel_release: RELEASE },
-      { kernel_release: RELEASE, arch: 'x86_64', distro: 'ubuntu', distro_version: '20.04', kernel_version: '#46-Ubuntu SMP Fri Jul 10 00:24:02 UTC 2020' }
+      {
+        kernel_release: RELEASE,
+        arch: 'x86_64',
+        distro: 'ubuntu',
+        distro_version: '20.04',
+        kernel_version: '#46-Ubuntu SMP Fri Jul 10 00:24:02 UTC 2020'
+      }
     ]) {
       const response = await relocate(parts)
       expect(response.status, JSON.stringify(parts)).toBe(200)
       expect(response.headers.get('corelo-kernel')).toBe(UBUNTU)
     }
-    expect(await problem(await relocate({ kernel_release: UBUNTU, arch: 'arm64' }), 400, 'invalid_request')).toMatchObject({ field: 'arch' })
-    expect(await problem(await relocate({ kernel_release: 'ubuntu/20.04' }), 400, 'invalid_request')).toMatchObject({ field: 'kernel_release' })
-    expect(await problem(await relocate({ kernel_release: UBUNTU, kernel_build_id: 'xyz' }), 400, 'invalid_request')).toMatchObject({ field: 'kernel_build_id' })
-    expect(await problem(await relocate({ kernel_release: UBUNTU, kernel_version: '#46~18.04.1-Ubuntu SMP' }), 400, 'invalid_request')).toMatchObject({ field: 'kernel_version', detail: expect.stringContaining('is that of ubuntu 18.04') })
+    expect(await problem(await relocate({ kernel_release: UBUNTU, arch: 'arm64' }), 400, 'invalid_request')).toMatchObject({
+      field: 'arch'
+    })
+    expect(await problem(await relocate({ kernel_release: 'ubuntu/20.04' }), 400, 'invalid_request')).toMatchObject({
+      field: 'kernel_release'
+    })
+    expect(await problem(await relocate({ kernel_release: UBUNTU, kernel_build_id: 'xyz' }), 400, 'invalid_request')).toMatchObject({
+      field: 'kernel_build_id'
+    })
+    expect(await problem(
+      await relocate({ kernel_release: UBUNTU, kernel_version: '#46~18.04.1-Ubuntu SMP' }), 400, 'invalid_request'
+    )).toMatchObject({ field: 'kernel_version', detail: expect.stringContaining('is that of ubuntu 18.04') })
   })
 
   it('is never guessed: a release with two contents is refused with both as candidates', async () => {
@@ -334,12 +361,19 @@ describe('what a kernel does not have', () => {
     expect([assumed.status, assumed.headers.get('corelo-verdict')]).toEqual([200, 'fails'])
     const report = await relocate({ object: setting, kernel_release: release, assume: 'enabled=1' }, { accept: 'application/json' })
     expect(await report.json()).toMatchObject({ verdict: 'fails', assumes: ['.rodata.enabled = 1'] })
-    const refused = await problem(await relocate({ object: setting, kernel_release: release, assume: 'enabled=1', on_unresolved: 'fail' }), 422, 'unresolved_reachable')
+    const refused = await problem(
+      await relocate({ object: setting, kernel_release: release, assume: 'enabled=1', on_unresolved: 'fail' }), 422, 'unresolved_reachable'
+    )
     expect(refused.detail).not.toContain('not known')
-    const raw = async (query: string) => (await request(`/relocate?kernel_release=${release}&${query}`, { method: 'POST', body: setting })).headers.get('corelo-verdict')
-    expect([await raw('assume=enabled=0'), await raw('assume=enabled=1'), await raw('assume=enabled=1&assume=CONFIG_NF_TABLES=y')]).toEqual(['loads', 'fails', 'fails'])
+    const raw = async (query: string) =>
+      (await request(`/relocate?kernel_release=${release}&${query}`, { method: 'POST', body: setting })).headers.get('corelo-verdict')
+    expect([await raw('assume=enabled=0'), await raw('assume=enabled=1'), await raw('assume=enabled=1&assume=CONFIG_NF_TABLES=y')]).toEqual(
+      ['loads', 'fails', 'fails']
+    )
     const metrics = await (await request('/metrics')).text()
-    const counted = (verdict: string) => [...metrics.matchAll(new RegExp(`corelo_relocations_total\\{verdict="${verdict}",cached="\\w+"\\} (\\d+)`, 'g'))].reduce((sum, [, count]) => sum + Number(count), 0)
+    const counted = (verdict: string) => [
+      ...metrics.matchAll(new RegExp(`corelo_relocations_total\\{verdict="${verdict}",cached="\\w+"\\} (\\d+)`, 'g'))
+    ].reduce((sum, [, count]) => sum + Number(count), 0)
     expect([counted('loads'), counted('fails'), counted('unknown')]).toEqual([2, 4, 0])
   })
 
@@ -347,18 +381,25 @@ describe('what a kernel does not have', () => {
     const { relocate } = await lab()
     const unknown = { object: Buffer.from(guardedObject('version')), btf: emptyBtf() }
     expect((await relocate(unknown)).headers.get('corelo-verdict')).toBe('unknown')
-    expect((await problem(await relocate({ ...unknown, on_unresolved: 'fail' }), 422, 'unresolved_reachable')).detail).toContain('not known, which counts as reachable')
+    expect((await problem(await relocate({ ...unknown, on_unresolved: 'fail' }), 422, 'unresolved_reachable')).detail).toContain(
+      'not known, which counts as reachable'
+    )
   })
 
   it('cannot be guessed at with values for variables that the object does not have', async () => {
     const { request, relocate, supply } = await lab()
     await supply(emptyBtf())
-    for (const [assume, must] of [['enabeld=1', 'it has enabled'], ['enabled', 'name=value'], ['enabled=x', 'must be'], [['enabled=1', 'enabled=1'], 'twice'], ['', 'empty'], [Array.from({ length: 65 }, (_, i) => `v${i}=1`), 'more than 64 times']] as const) {
+    for (const [assume, must] of [
+      ['enabeld=1', 'it has enabled'], ['enabled', 'name=value'], ['enabled=x', 'must be'], [['enabled=1', 'enabled=1'], 'twice'],
+      ['', 'empty'], [Array.from({ length: 65 }, (_, i) => `v${i}=1`), 'more than 64 times']
+    ] as const) {
       const refused = await problem(await relocate({ object: setting, assume }), 400, 'invalid_request')
       expect(refused['field']).toBe('assume')
       expect(refused.detail).toContain(must)
     }
-    await problem(await request(`/relocate?kernel_release=${RELEASE}&assume=nothing=1`, { method: 'POST', body: setting }), 400, 'invalid_request')
+    await problem(
+      await request(`/relocate?kernel_release=${RELEASE}&assume=nothing=1`, { method: 'POST', body: setting }), 400, 'invalid_request'
+    )
   })
 
   it('is poisoned, or refused with on_unresolved=fail, naming every instruction', async () => {
@@ -368,7 +409,9 @@ describe('what a kernel does not have', () => {
     expect(poisoned.status).toBe(200)
     expect(poisoned.headers.get('corelo-relocations')).toBe('resolved=0, absent=0, poisoned=1')
     const refused = await problem(await relocate({ on_unresolved: 'fail' }), 422, 'unresolved_reachable')
-    expect(refused['relocations']).toMatchObject([{ status: 'poisoned', reason: 'type_missing', places: [{ program: 'a', section: 'raw_tp/a', instruction: 0 }], places_total: 1 }])
+    expect(refused['relocations']).toMatchObject([
+      { status: 'poisoned', reason: 'type_missing', places: [{ program: 'a', section: 'raw_tp/a', instruction: 0 }], places_total: 1 }
+    ])
     expect(refused.detail).toContain('instruction 0')
   })
 
@@ -389,12 +432,16 @@ describe('what a kernel does not have', () => {
     if (record === undefined) return expect.fail('fooSpec has no record')
     const { bytes } = buildObject({
       ...spec,
-      programs: [{ section: 'raw_tp/a', name: 'a', code: concat(asm.ldx('w', 2, 1, 4), asm.ldx('w', 2, 1, 0), asm.ldx('w', 3, 1, 4), asm.exit()) }],
+      programs: [
+        { section: 'raw_tp/a', name: 'a', code: concat(asm.ldx('w', 2, 1, 4), asm.ldx('w', 2, 1, 0), asm.ldx('w', 3, 1, 4), asm.exit()) }
+      ],
       records: [record, { ...record, insnOff: 8, access: '0:0' }, { ...record, insnOff: 16 }]
     })
     const refused = await problem(await relocate({ object: bytes, btf: ambiguous.bytes() }), 422, 'relocation_failed')
     expect(refused['relocations']).toMatchObject([
-      { access: 'foo.y', status: 'failed', reason: 'ambiguous', new: null, places: [{ instruction: 0 }, { instruction: 2 }], places_total: 2 }
+      {
+        access: 'foo.y', status: 'failed', reason: 'ambiguous', new: null, places: [{ instruction: 0 }, { instruction: 2 }], places_total: 2
+      }
     ])
     expect(refused.detail).toContain('2 of 3')
   })
@@ -403,9 +450,13 @@ describe('what a kernel does not have', () => {
 describe('a request that says something else than the contract', () => {
   it('is refused for a part or a parameter that does not exist', async () => {
     const { request, relocate } = await lab()
-    expect(await problem(await relocate({ kernel: RELEASE }), 400, 'invalid_request')).toMatchObject({ field: 'kernel', detail: expect.stringContaining('"kernel"') })
+    expect(await problem(await relocate({ kernel: RELEASE }), 400, 'invalid_request')).toMatchObject({
+      field: 'kernel', detail: expect.stringContaining('"kernel"')
+    })
     for (const path of [`/relocate?kernel_relaese=${RELEASE}`, `/relocate?kernel_release=${RELEASE}&object=x`]) {
-      expect((await problem(await request(path, { method: 'POST', body: fooObject() }), 400, 'invalid_request'))['field']).toMatch(/^(?:kernel_relaese|object)$/)
+      expect((await problem(await request(path, { method: 'POST', body: fooObject() }), 400, 'invalid_request'))['field']).toMatch(
+        /^(?:kernel_relaese|object)$/
+      )
     }
     for (const path of ['/kernels?realease=5', '/livez?verbose=1', `/btf/${ABSENT}?x=1`, `/relocated/${ABSENT}/${ABSENT}?arch=x86_64`]) {
       await problem(await request(path), 400, 'invalid_request')
@@ -414,11 +465,15 @@ describe('a request that says something else than the contract', () => {
 
   it('is refused for a single field that is there twice', async () => {
     const { request, relocate } = await lab()
-    for (const [name, values] of Object.entries({ kernel_release: [RELEASE, RELEASE], object: [fooObject(), fooObject()], on_unresolved: ['poison', 'fail'], modules: ['a', 'b'] })) {
+    for (const [name, values] of Object.entries({
+      kernel_release: [RELEASE, RELEASE], object: [fooObject(), fooObject()], on_unresolved: ['poison', 'fail'], modules: ['a', 'b']
+    })) {
       expect(await problem(await relocate({ btf: fooBtf(), [name]: values }), 400, 'invalid_request')).toMatchObject({ field: name })
     }
     const query = await request(`/relocate?kernel_release=${RELEASE}&kernel_release=${RELEASE}`, { method: 'POST', body: fooObject() })
-    expect(await problem(query, 400, 'invalid_request')).toMatchObject({ field: 'kernel_release', detail: expect.stringContaining('2 times') })
+    expect(await problem(query, 400, 'invalid_request')).toMatchObject({
+      field: 'kernel_release', detail: expect.stringContaining('2 times')
+    })
     await problem(await request('/kernels?limit=1&limit=2'), 400, 'invalid_request')
   })
 
@@ -452,7 +507,9 @@ describe('a request that says something else than the contract', () => {
     const refused = await problem(response, 415, 'unsupported_media_type')
     expect(refused['accepted']).toEqual(['multipart/form-data', 'application/x-elf', 'application/octet-stream'])
     expect(response.headers.get('accept')).toBe('multipart/form-data, application/x-elf, application/octet-stream')
-    await problem(await request('/relocate', { method: 'POST', body: 'kernel_release=5', headers: { 'content-type': 'application/x-www-form-urlencoded' } }), 415, 'unsupported_media_type')
+    await problem(await request(
+      '/relocate', { method: 'POST', body: 'kernel_release=5', headers: { 'content-type': 'application/x-www-form-urlencoded' } }
+    ), 415, 'unsupported_media_type')
     await problem(await put(`/objects/${ABSENT}`, fooObject(), { 'content-type': 'text/plain' }), 415, 'unsupported_media_type')
     await problem(await put(`/kernels/${UBUNTU}/btf`, fooBtf(), { 'content-type': 'application/json' }), 415, 'unsupported_media_type')
   })
@@ -463,9 +520,15 @@ describe('a request that says something else than the contract', () => {
     const large = new Uint8Array(6000)
     expect(await problem(await relocate({ object: large }), 413, 'too_large')).toMatchObject({ part: 'object', limit: 4000 })
     expect(await problem(await relocate({ btf: large }), 413, 'too_large')).toMatchObject({ part: 'btf', limit: 5000 })
-    expect(await problem(await relocate({ btf: [large.subarray(0, 3000), large.subarray(0, 3000)] }), 413, 'too_large')).toMatchObject({ part: 'btf', limit: 5000 })
-    expect(await problem(await relocate({ kernel_release: 'x'.repeat(100_000) }), 413, 'too_large')).toMatchObject({ part: 'kernel_release' })
-    expect(await problem(await request(`/relocate?kernel_release=${RELEASE}`, { method: 'POST', body: large }), 413, 'too_large')).toMatchObject({ part: 'body', limit: 4000 })
+    expect(await problem(await relocate({ btf: [large.subarray(0, 3000), large.subarray(0, 3000)] }), 413, 'too_large')).toMatchObject({
+      part: 'btf', limit: 5000
+    })
+    expect(await problem(await relocate({ kernel_release: 'x'.repeat(100_000) }), 413, 'too_large')).toMatchObject({
+      part: 'kernel_release'
+    })
+    expect(await problem(
+      await request(`/relocate?kernel_release=${RELEASE}`, { method: 'POST', body: large }), 413, 'too_large'
+    )).toMatchObject({ part: 'body', limit: 4000 })
     expect(await problem(await put(`/objects/${hashOf(large)}`, large), 413, 'too_large')).toMatchObject({ part: 'body', limit: 4000 })
     expect(await problem(await put(`/kernels/${UBUNTU}/btf`, large), 413, 'too_large')).toMatchObject({ part: 'body', limit: 5000 })
   })
@@ -499,7 +562,9 @@ describe('modules', () => {
     const path = `/kernels/${UBUNTU}/btf/foo_mod`
     const created = await put(path, module)
     expect([created.status, created.headers.get('location')]).toEqual([201, path])
-    expect(await created.json()).toMatchObject({ modules: [{ name: 'foo_mod', btf_sha256: hashOf(module), bytes: module.length, source: 'upload' }] })
+    expect(await created.json()).toMatchObject({
+      modules: [{ name: 'foo_mod', btf_sha256: hashOf(module), bytes: module.length, source: 'upload' }]
+    })
     expect((await put(path, module)).status).toBe(200)
     expect(await bytesOf(await request(path))).toEqual(module)
 
@@ -542,7 +607,9 @@ describe('modules', () => {
     expect(headers.length).toBeLessThan(4096)
     const list = modules.map(hashOf).join(',')
     const location = response.headers.get('content-location') ?? ''
-    expect(location).toBe(`/relocated/${hashOf(fooObject())}/${hashOf(base.bytes())}?engine=${ENGINE.version}&module_list=${hashOf(Buffer.from(list))}`)
+    expect(location).toBe(
+      `/relocated/${hashOf(fooObject())}/${hashOf(base.bytes())}?engine=${ENGINE.version}&module_list=${hashOf(Buffer.from(list))}`
+    )
     const report = await (await relocate({ btf: [base.bytes(), ...modules] }, { accept: 'application/json' })).json() as { kernel: unknown }
     expect(report.kernel).toMatchObject({ modules: modules.map(hashOf) })
     expect(await bytesOf(await request(location))).toEqual(bytes)
@@ -578,7 +645,9 @@ describe('GET /relocated/{object}/{btf}', () => {
       'corelo-object': hashOf(fooObject()),
       vary: 'accept'
     })
-    expect(await (await request(location, { headers: { accept: 'application/json' } })).json()).toMatchObject({ result: { sha256: hashOf(bytes) } })
+    expect(await (await request(location, { headers: { accept: 'application/json' } })).json()).toMatchObject({
+      result: { sha256: hashOf(bytes) }
+    })
     const known = await request(location, { headers: { 'if-none-match': `"${hashOf(bytes)}"` } })
     expect([known.status, known.headers.get('cache-control')]).toEqual([304, 'public, max-age=31536000, immutable'])
   })
@@ -634,7 +703,9 @@ describe('/objects/{hash}', () => {
 
   it('takes only the bytes of its hash, and only eBPF objects', async () => {
     const { request, put } = await lab()
-    expect(await problem(await put(`/objects/${ABSENT}`, fooObject()), 400, 'invalid_request')).toMatchObject({ expected: ABSENT, actual: hashOf(fooObject()) })
+    expect(await problem(await put(`/objects/${ABSENT}`, fooObject()), 400, 'invalid_request')).toMatchObject({
+      expected: ABSENT, actual: hashOf(fooObject())
+    })
     expect((await request(`/objects/${ABSENT}`, { method: 'HEAD' })).status).toBe(404)
     const junk = new Uint8Array(100).fill(1)
     await problem(await put(`/objects/${hashOf(junk)}`, junk), 422, 'object_invalid')
@@ -648,7 +719,9 @@ describe('/kernels', () => {
     const path = `/kernels/${UBUNTU}/btf`
     const created = await put(path, fooBtf(), { 'content-type': 'application/octet-stream' })
     expect([created.status, created.headers.get('location'), created.headers.get('corelo-btf')]).toEqual([201, path, hashOf(fooBtf())])
-    expect(await created.json()).toMatchObject({ reference: UBUNTU, btf_sha256: hashOf(fooBtf()), bytes: fooBtf().length, source: 'upload', modules: [] })
+    expect(await created.json()).toMatchObject({
+      reference: UBUNTU, btf_sha256: hashOf(fooBtf()), bytes: fooBtf().length, source: 'upload', modules: []
+    })
     expect((await put(path, fooBtf())).status).toBe(200)
     expect((await put(path, btfElf({ btf: fooBtf() }), { 'content-type': 'application/x-elf' })).status).toBe(200)
     expect(await bytesOf(await request(path))).toEqual(fooBtf())
@@ -663,7 +736,13 @@ describe('/kernels', () => {
     const hash = await supply(fooBtf())
     const response = await request(`/kernels/${UBUNTU}/btf`)
     expect(Object.fromEntries(response.headers)).toMatchObject({
-      'content-type': 'application/octet-stream', etag: `"${hash}"`, 'repr-digest': digestOf(fooBtf()), 'content-location': `/btf/${hash}`, 'cache-control': 'no-cache'
+      'content-type': 'application/octet-stream',
+      etag: `"${hash}"`,
+      'repr-digest': digestOf(
+        fooBtf()
+      ),
+      'content-location': `/btf/${hash}`,
+      'cache-control': 'no-cache'
     })
     expect((await request(`/kernels/${UBUNTU}/btf`, { headers: { 'if-none-match': `"${hash}"` } })).status).toBe(304)
     await problem(await request('/kernels/ubuntu/20.04/x86_64/other/btf'), 404, 'kernel_unknown')
@@ -698,10 +777,14 @@ describe('/kernels', () => {
 
   it('lists what is held, filtered and page by page', async () => {
     const { request, supply } = await lab()
-    const references = [UBUNTU, 'ubuntu/20.04/arm64/5.4.0-42-generic', 'debian/12/x86_64/6.1.0-18-amd64', 'fedora/39/x86_64/6.6.8-200.fc39.x86_64', 'ubuntu/22.04/x86_64/5.15.0-91-generic']
+    const references = [
+      UBUNTU, 'ubuntu/20.04/arm64/5.4.0-42-generic', 'debian/12/x86_64/6.1.0-18-amd64', 'fedora/39/x86_64/6.6.8-200.fc39.x86_64',
+      'ubuntu/22.04/x86_64/5.15.0-91-generic'
+    ]
     for (const [i, reference] of references.entries()) await supply(fooBtf(i), reference)
     interface Page { readonly kernels: ReadonlyArray<{ readonly reference: string }>, readonly next_cursor: string | null }
-    const list = async (query: string): Promise<string[]> => (await (await request(`/kernels?${query}`)).json() as Page).kernels.map(({ reference }) => reference)
+    const list = async (query: string): Promise<string[]> =>
+      (await (await request(`/kernels?${query}`)).json() as Page).kernels.map(({ reference }) => reference)
 
     expect(await list('')).toEqual(references.toSorted())
     expect(await list('distro=debian')).toEqual(['debian/12/x86_64/6.1.0-18-amd64'])
@@ -721,7 +804,9 @@ describe('/kernels', () => {
       if (path !== undefined) expect(path).toContain(`cursor=${page.next_cursor}`)
     }
     expect(seen).toEqual(references.filter(reference => reference.includes('x86_64/')).toSorted())
-    for (const query of ['limit=0', 'limit=1001', 'limit=many', 'cursor=junk']) await problem(await request(`/kernels?${query}`), 400, 'invalid_request')
+    for (const query of ['limit=0', 'limit=1001', 'limit=many', 'cursor=junk']) {
+      await problem(await request(`/kernels?${query}`), 400, 'invalid_request')
+    }
   })
 })
 
@@ -784,18 +869,24 @@ describe('operations', () => {
 describe('every answer', () => {
   it('carries x-request-id: the one of the request where it is harmless', async () => {
     const { request } = await startApp()
-    for (const path of ['/livez', '/nowhere', '/kernels?x=1', '/docs', '/openapi.json']) expect((await request(path)).headers.get('x-request-id'), path).toMatch(/^[0-9a-f-]{36}$/)
+    for (const path of ['/livez', '/nowhere', '/kernels?x=1', '/docs', '/openapi.json']) {
+      expect((await request(path)).headers.get('x-request-id'), path).toMatch(/^[0-9a-f-]{36}$/)
+    }
     expect((await request('/livez', { headers: { 'x-request-id': 'agent-7/42' } })).headers.get('x-request-id')).toBe('agent-7/42')
     const refused = await request('/nowhere', { headers: { 'x-request-id': 'agent-7/43' } })
     expect((await problem(refused, 404, 'not_found'))['request_id']).toBe('agent-7/43')
-    expect((await request('/livez', { headers: { 'x-request-id': 'a b"<script>' } })).headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
+    expect((await request('/livez', { headers: { 'x-request-id': 'a b"<script>' } })).headers.get('x-request-id')).toMatch(
+      /^[0-9a-f-]{36}$/
+    )
   })
 
   it('to a wrong address or method says so', async () => {
     const { request } = await startApp()
     await problem(await request('/nowhere'), 404, 'not_found')
     await problem(await request('/relocated/only-one'), 404, 'not_found')
-    for (const [method, path, allow] of [['GET', '/relocate', ['POST']], ['DELETE', `/objects/${ABSENT}`, ['HEAD', 'PUT']], ['POST', '/kernels', ['GET', 'HEAD']]] as const) {
+    for (const [method, path, allow] of [
+      ['GET', '/relocate', ['POST']], ['DELETE', `/objects/${ABSENT}`, ['HEAD', 'PUT']], ['POST', '/kernels', ['GET', 'HEAD']]
+    ] as const) {
       const response = await request(path, { method })
       expect(response.headers.get('allow')?.split(', ').toSorted()).toEqual(allow)
       expect((await problem(response, 405, 'method_not_allowed'))['allow']).toEqual(expect.arrayContaining([...allow]))

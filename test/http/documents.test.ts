@@ -72,7 +72,8 @@ describe('docs/attestation.md', () => {
 describe('docs/openapi.json', () => {
   const committed = read('docs/openapi.json')
   const document = JSON.parse(committed) as OpenApi
-  const operations = Object.entries(document.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, operation })))
+  const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, operation })))
 
   it('is what the routes say (npm run openapi writes it anew)', async () => {
     expect(committed).toBe(await renderOpenApi())
@@ -107,7 +108,8 @@ describe('docs/openapi.json', () => {
 
   it('asks for nothing that may be left out: a form needs its object, and a query about types says which', () => {
     expect(document.components.schemas.RelocateForm).toMatchObject({ required: ['object'] })
-    const needed = operations.flatMap(({ name, operation }) => (operation.parameters ?? []).filter(field => field.in !== 'path' && field.required === true).map(field => `${name} ${field.name}`))
+    const needed = operations.flatMap(({ name, operation }) =>
+      (operation.parameters ?? []).filter(field => field.in !== 'path' && field.required === true).map(field => `${name} ${field.name}`))
     expect(needed).toEqual(['GET /types/diff from', 'GET /types/diff to', 'GET /types/diff type', 'GET /types/history type'])
   })
 
@@ -133,6 +135,10 @@ describe('docs/openapi.json', () => {
     const relocate = operations.find(({ name }) => name === 'POST /relocate')?.operation
     const described = Object.values(relocate?.responses ?? {}).map(({ description }) => description).join(' ')
     for (const code of ['invalid_request', 'kernel_unknown', 'kernel_ambiguous', 'object_unknown', 'btf_unknown', 'too_large', 'unsupported_media_type', 'not_acceptable',
-      'object_invalid', 'btf_invalid', 'relocation_failed', 'unresolved_reachable', 'deadline_exceeded', 'overloaded', 'draining']) expect(described).toContain(`\`${code}\``)
+      'object_invalid', 'btf_invalid', 'relocation_failed', 'unresolved_reachable', 'deadline_exceeded', 'overloaded', 'draining']) {
+      expect(
+        described
+      ).toContain(`\`${code}\``)
+    }
   })
 })

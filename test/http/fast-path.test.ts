@@ -78,7 +78,8 @@ async function lab (settings: Partial<Config> = {}, warmUp: OutgoingHttpHeaders 
     const text = response.headers['content-type'] === 'application/problem+json' ? body.toString().replaceAll(given, 'ID') : sha256(body)
     return { status: response.statusCode, headers: left, body: text, line, isHandled: handled.includes(given) }
   }
-  const seeBoth = async (ask: Ask): Promise<{ short: Seen, whole: Seen }> => ({ short: await see(apps.short, ask), whole: await see(apps.whole, ask) })
+  const seeBoth = async (ask: Ask): Promise<{ short: Seen, whole: Seen }> =>
+    ({ short: await see(apps.short, ask), whole: await see(apps.whole, ask) })
   for (const path of [ADDRESS, IMMUTABLE]) {
     for (let i = 0; i < 2; i++) {
       const { short: { status, headers } } = await seeBoth({ path, headers: warmUp })
@@ -156,7 +157,9 @@ describe('the short way to a held result answers as Fastify\'s does', () => {
 
   it('asks each caller who it is', async () => {
     const file = join(await temporaryFolder(), 'tokens')
-    await writeFile(file, ['a relocate', 'b upload', 'c admin'].map(line => line.replace(' ', ` ${sha256(`secret-${line[0]}`)} `)).join('\n'))
+    await writeFile(
+      file, ['a relocate', 'b upload', 'c admin'].map(line => line.replace(' ', ` ${sha256(`secret-${line[0]}`)} `)).join('\n')
+    )
     const bearer = (name: string) => ({ authorization: `Bearer secret-${name}` })
     const { same } = await lab({ auth: 'token', tokensFile: file }, bearer('a'))
     const asks: Array<[number, OutgoingHttpHeaders, string | undefined]> = [

@@ -37,7 +37,9 @@ async function startPosting (): Promise<{ post: Post, request: Harness['request'
 }
 
 /** Members that say where in the input something is wrong. */
-const PLACES = ['section', 'offset', 'symbol', 'type_id', 'string_offset', 'limit', 'part', 'byte_order', 'relocations', 'reason', 'machine']
+const PLACES = [
+  'section', 'offset', 'symbol', 'type_id', 'string_offset', 'limit', 'part', 'byte_order', 'relocations', 'reason', 'machine'
+]
 
 /** The problem of an answer that has to be one of the caller's faults and to say where in the input it is. */
 async function fault (what: string, response: Response, code: string): Promise<Problem> {
@@ -96,18 +98,23 @@ describe('an object that is cut off', () => {
   it('at any boundary of its parts is refused, with the place', async () => {
     const { post } = await startPosting()
     const object = richObject()
-    const boundaries = new Set(object.sections.flatMap(({ offset, size, headerOffset }) => [offset, offset + 1, offset + size - 1, offset + size, headerOffset, headerOffset + 63]))
+    const boundaries = new Set(object.sections.flatMap(({ offset, size, headerOffset }) =>
+      [offset, offset + 1, offset + size - 1, offset + size, headerOffset, headerOffset + 63]))
     const lengths = [...boundaries, 1, 4, 16, 63, 64, object.bytes.length - 1].filter(length => length > 0 && length < object.bytes.length)
     expect(lengths.length).toBeGreaterThan(40)
     for (const length of lengths) {
-      const problem = await fault(`cut at ${length}`, await post({ object: object.bytes.slice(0, length), btf: richTarget().bytes() }), 'object_invalid')
+      const problem = await fault(
+        `cut at ${length}`, await post({ object: object.bytes.slice(0, length), btf: richTarget().bytes() }), 'object_invalid'
+      )
       expect(problem['offset'] ?? problem['section'], `cut at ${length}`).toBeDefined()
     }
   })
 
   it('is refused for the real example too', async () => {
     const { post } = await startPosting()
-    for (let length = 1; length < EXEC.length; length += 211) await fault(`cut at ${length}`, await post({ object: EXEC.slice(0, length), btf: SAMPLE }), 'object_invalid')
+    for (let length = 1; length < EXEC.length; length += 211) {
+      await fault(`cut at ${length}`, await post({ object: EXEC.slice(0, length), btf: SAMPLE }), 'object_invalid')
+    }
   })
 })
 
@@ -140,25 +147,53 @@ describe('an object that is none', () => {
     ['an empty .BTF', foo({ btf: new Uint8Array() }), { section: '.BTF' }],
     ['a .BTF of another byte order', foo({ btf: localFoo('big').b.bytes() }), { section: '.BTF' }],
     ['an empty .BTF.ext', foo({ btfExt: new Uint8Array() }), { section: '.BTF.ext', offset: 0 }],
-    ['a .BTF.ext with a header and nothing else', foo({ btfExt: concat(Uint8Array.of(0x9f, 0xeb, 1, 0, 32, 0, 0, 0), new Uint8Array(24)) }), { section: '.BTF.ext', offset: 4 }],
+    [
+      'a .BTF.ext with a header and nothing else',
+      foo({ btfExt: concat(Uint8Array.of(0x9f, 0xeb, 1, 0, 32, 0, 0, 0), new Uint8Array(24)) }), { section: '.BTF.ext', offset: 4 }
+    ],
     ['a .BTF.ext without magic', withExt({ magic: 0x1234 }), { section: '.BTF.ext', offset: 0 }],
     ['a .BTF.ext of a future version', withExt({ version: 2 }), { section: '.BTF.ext', offset: 2 }],
     ['a .BTF.ext with flags', withExt({ flags: 1 }), { section: '.BTF.ext', offset: 3 }],
     ['a .BTF.ext with a header that is too short', withExt({ hdrLen: 16 }), { section: '.BTF.ext' }],
-    ['core_relo that starts past the end', withExt({ parts: { core_relo: { off: 0xfffffff0 } } }), { section: '.BTF.ext', subsection: 'core_relo' }],
-    ['core_relo that ends past the end', withExt({ parts: { core_relo: { len: 0x7ffffff0 } } }), { section: '.BTF.ext', subsection: 'core_relo' }],
+    [
+      'core_relo that starts past the end', withExt({ parts: { core_relo: { off: 0xfffffff0 } } }),
+      { section: '.BTF.ext', subsection: 'core_relo' }
+    ],
+    [
+      'core_relo that ends past the end', withExt({ parts: { core_relo: { len: 0x7ffffff0 } } }),
+      { section: '.BTF.ext', subsection: 'core_relo' }
+    ],
     ['core_relo at an odd offset', withExt({ parts: { core_relo: { off: 2 } } }), { section: '.BTF.ext', subsection: 'core_relo' }],
     ['core_relo of 2 bytes', withExt({ parts: { core_relo: { len: 2 } } }), { section: '.BTF.ext', subsection: 'core_relo' }],
-    ['func_info that ends past the end', withExt({ parts: { func_info: { len: 0x7ffffff0 } } }), { section: '.BTF.ext', subsection: 'func_info' }],
+    [
+      'func_info that ends past the end', withExt({ parts: { func_info: { len: 0x7ffffff0 } } }),
+      { section: '.BTF.ext', subsection: 'func_info' }
+    ],
     ['line_info at an odd offset', withExt({ parts: { line_info: { off: 1 } } }), { section: '.BTF.ext', subsection: 'line_info' }],
     ['records that are too short', withExt({ parts: { core_relo: { recordSize: 12 } } }), { section: '.BTF.ext', subsection: 'core_relo' }],
     ['records of no size', withExt({ parts: { core_relo: { recordSize: 0 } } }), { section: '.BTF.ext', subsection: 'core_relo' }],
-    ['records of an unaligned size', withExt({ parts: { core_relo: { recordSize: 18 } } }), { section: '.BTF.ext', subsection: 'core_relo' }],
-    ['a block of 4 billion records', withExt({ blocks: [{ section: 'raw_tp/a', records: [], numInfo: 0xffffffff }] }), { section: '.BTF.ext', subsection: 'core_relo' }],
-    ['a block of no records', withExt({ blocks: [{ section: 'raw_tp/a', records: [], numInfo: 0 }] }), { section: '.BTF.ext', subsection: 'core_relo' }],
-    ['a block whose section name is past the strings', withExt({ blocks: [{ section: 'raw_tp/a', sectionNameOff: 0xffffff, records: [{ section: 'raw_tp/a', insnOff: 0, typeId: 2, kind: 0 }] }] }), { section: '.BTF.ext' }],
-    ['a function that ends past its section', foo({ programs: [{ section: 'raw_tp/a', name: 'a', code: concat(asm.ldx('w', 2, 1, 4), asm.exit()), symbolSize: 1 << 20 }] }), {}],
-    ['a function that starts at the end of numbers', foo({ programs: [{ section: 'raw_tp/a', name: 'a', code: concat(asm.ldx('w', 2, 1, 4), asm.exit()), symbolValue: (1n << 64n) - 8n }] }), {}],
+    [
+      'records of an unaligned size', withExt({ parts: { core_relo: { recordSize: 18 } } }),
+      { section: '.BTF.ext', subsection: 'core_relo' }
+    ],
+    [
+      'a block of 4 billion records', withExt({ blocks: [{ section: 'raw_tp/a', records: [], numInfo: 0xffffffff }] }),
+      { section: '.BTF.ext', subsection: 'core_relo' }
+    ],
+    [
+      'a block of no records', withExt({ blocks: [{ section: 'raw_tp/a', records: [], numInfo: 0 }] }),
+      { section: '.BTF.ext', subsection: 'core_relo' }
+    ],
+    ['a block whose section name is past the strings', withExt({
+      blocks: [{ section: 'raw_tp/a', sectionNameOff: 0xffffff, records: [{ section: 'raw_tp/a', insnOff: 0, typeId: 2, kind: 0 }] }]
+    }), { section: '.BTF.ext' }],
+    [
+      'a function that ends past its section',
+      foo({ programs: [{ section: 'raw_tp/a', name: 'a', code: concat(asm.ldx('w', 2, 1, 4), asm.exit()), symbolSize: 1 << 20 }] }), {}
+    ],
+    ['a function that starts at the end of numbers', foo({
+      programs: [{ section: 'raw_tp/a', name: 'a', code: concat(asm.ldx('w', 2, 1, 4), asm.exit()), symbolValue: (1n << 64n) - 8n }]
+    }), {}],
     ['own types of no kind', withTypes(b => { b.raw({ kind: 31 }) }), { section: '.BTF' }],
     ['own types that are cut off', withOwnBtf({ typeLen: 20, strOff: 1000 }), { section: '.BTF' }],
     ['own types of a huge member count', patchedWord(built, '.BTF', 24 + 16 * 9 + 4, 0x0400ffff), { section: '.BTF' }],
@@ -180,7 +215,9 @@ describe('an object that is none', () => {
     const { post, request } = await startPosting()
     expect((await request('/kernels/ubuntu/20.04/x86_64/5.4.0-42-generic/btf', { method: 'PUT', body: fooBtf() })).status).toBe(201)
     for (const [what, object] of cases) {
-      const { request_id: _one, ...asBody } = await fault(what, await request('/relocate?kernel_release=5.4.0-42-generic', { method: 'POST', body: object.length === 0 ? new Uint8Array(1) : object }), 'object_invalid')
+      const { request_id: _one, ...asBody } = await fault(what, await request(
+        '/relocate?kernel_release=5.4.0-42-generic', { method: 'POST', body: object.length === 0 ? new Uint8Array(1) : object }
+      ), 'object_invalid')
       const { request_id: _other, ...asPart } = await fault(what, await post({ object, btf: fooBtf() }), 'object_invalid')
       expect(asBody, what).toEqual(asPart)
     }
@@ -205,8 +242,12 @@ describe('a relocation that cannot be one', () => {
   it('is refused with the place', async () => {
     const { post } = await startPosting()
     for (const [what, changes] of cases) {
-      const { relocations } = await fault(what, await post({ object: foo({ records: [{ ...good, ...changes }] }), btf: fooBtf() }), 'relocation_failed')
-      expect(relocations, what).toMatchObject([{ status: 'failed', detail: expect.stringMatching(/^.{15,}$/s), places: [{ section: 'raw_tp/a', instruction: 0 }] }])
+      const { relocations } = await fault(
+        what, await post({ object: foo({ records: [{ ...good, ...changes }] }), btf: fooBtf() }), 'relocation_failed'
+      )
+      expect(relocations, what).toMatchObject([
+        { status: 'failed', detail: expect.stringMatching(/^.{15,}$/s), places: [{ section: 'raw_tp/a', instruction: 0 }] }
+      ])
     }
   })
 
@@ -223,11 +264,15 @@ describe('a relocation that cannot be one', () => {
     const { post } = await startPosting()
     const asm = assembler('little')
     const object = foo({
-      programs: [{ section: 'raw_tp/a', name: 'a', code: concat(asm.ldx('w', 2, 1, 4), asm.ldx('w', 2, 1, 4), asm.ldx('w', 2, 1, 4), asm.exit()) }],
+      programs: [
+        { section: 'raw_tp/a', name: 'a', code: concat(asm.ldx('w', 2, 1, 4), asm.ldx('w', 2, 1, 4), asm.ldx('w', 2, 1, 4), asm.exit()) }
+      ],
       records: [{ ...good, access: '0:99' }, { ...good, insnOff: 8 }, { ...good, insnOff: 16, access: '0:77' }]
     })
     const { relocations } = await fault('two bad records', await post({ object, btf: fooBtf() }), 'relocation_failed')
-    expect(relocations).toMatchObject([{ status: 'failed', places: [{ instruction: 0 }] }, { status: 'failed', places: [{ instruction: 2 }] }])
+    expect(relocations).toMatchObject([
+      { status: 'failed', places: [{ instruction: 0 }] }, { status: 'failed', places: [{ instruction: 2 }] }
+    ])
   })
 })
 
@@ -238,7 +283,9 @@ describe('types that go in circles or multiply', () => {
     ['const of volatile of const', b => { b.const(b.nextId + 1); b.volatile(b.nextId - 1) }],
     ['an array of itself', b => { b.array(b.nextId, 2, 1) }],
     ['a struct that contains itself', b => { b.struct('self', 8, [at('me', 0, b.nextId)]) }],
-    ['structs that contain each other', b => { b.struct('a', 8, [at('b', 0, b.nextId + 1)]); b.struct('b', 8, [at('a', 0, b.nextId - 1)]) }],
+    [
+      'structs that contain each other', b => { b.struct('a', 8, [at('b', 0, b.nextId + 1)]); b.struct('b', 8, [at('a', 0, b.nextId - 1)]) }
+    ],
     ['foo through a typedef of itself', b => { b.struct('foo', 8, [at('y', 0, b.nextId + 1)]); b.typedef('loop', b.nextId) }],
     ['anonymous members that nest without end', b => { b.struct('foo', 8, [at('', 0, b.nextId)]) }],
     ['anonymous unions that double sixty times', b => {
@@ -289,7 +336,10 @@ describe('BTF that is none', () => {
     ['ELF that is cut off', btfElf({ btf: fooBtf() }).slice(0, 200)],
     ['another magic', target.bytes({ magic: 0x1234 })],
     ['a header that is too short', target.bytes({ hdrLen: 8 })],
-    ['a header that is longer than the data', concat(target.bytes().slice(0, 4), Uint8Array.of(0xf0, 0xff, 0xff, 0x7f), target.bytes().slice(8))],
+    [
+      'a header that is longer than the data',
+      concat(target.bytes().slice(0, 4), Uint8Array.of(0xf0, 0xff, 0xff, 0x7f), target.bytes().slice(8))
+    ],
     ['types at an odd offset', target.bytes({ typeOff: 2 })],
     ['types that end past the strings', target.bytes({ typeLen: 0x7ffffff0 })],
     ['types whose end wraps around', target.bytes({ typeOff: 0xfffffffc, typeLen: 0xfffffffc })],
@@ -302,10 +352,16 @@ describe('BTF that is none', () => {
     ['a type of no kind', flawed(b => { b.raw({ kind: 31 }) })],
     ['a type that refers past the last', flawed(b => { b.ptr(1_000_000) })],
     ['a type that refers to 4 billion', flawed(b => { b.typedef('far', 0xffffffff) })],
-    ['a struct of 65535 members that are not there', flawed(b => { b.raw({ name: 'huge', kind: KIND.STRUCT, vlen: 0xffff, sizeOrType: 8 }) })],
+    [
+      'a struct of 65535 members that are not there',
+      flawed(b => { b.raw({ name: 'huge', kind: KIND.STRUCT, vlen: 0xffff, sizeOrType: 8 }) })
+    ],
     ['an enum of 65535 values that are not there', flawed(b => { b.raw({ name: 'huge', kind: KIND.ENUM, vlen: 0xffff, sizeOrType: 4 }) })],
     ['a name past the strings', flawed(b => { b.raw({ nameOff: 0xffffff, kind: KIND.FWD }) })],
-    ['a member whose name is past the strings', flawed(b => { b.raw({ name: 's', kind: KIND.STRUCT, vlen: 1, sizeOrType: 8, tail: [0xffffff, 1, 0] }) })],
+    [
+      'a member whose name is past the strings',
+      flawed(b => { b.raw({ name: 's', kind: KIND.STRUCT, vlen: 1, sizeOrType: 8, tail: [0xffffff, 1, 0] }) })
+    ],
     ['a type that is cut off', target.bytes({ afterTypes: new Uint8Array(8) })]
   ]
 
@@ -321,14 +377,18 @@ describe('BTF that is none', () => {
     const split = btf({ base })
     split.ptr(1_000_000)
     await fault('split BTF', await post({ object: fooObject(), btf: [base.bytes(), split.bytes()] }), 'btf_invalid')
-    for (const [what, bytes] of cases.slice(0, 8)) await fault(what, await post({ object: fooObject(), btf: [fooBtf(), bytes] }), 'btf_invalid')
+    for (const [what, bytes] of cases.slice(0, 8)) {
+      await fault(what, await post({ object: fooObject(), btf: [fooBtf(), bytes] }), 'btf_invalid')
+    }
   })
 
   it('is not stored under a kernel', async () => {
     const { request } = await startPosting()
     const path = '/kernels/ubuntu/20.04/x86_64/5.4.0-42-generic/btf'
     for (const [what, body] of cases.filter(([what]) => what !== 'another byte order than the object')) {
-      await fault(what, await request(path, { method: 'PUT', body, headers: { 'content-type': 'application/octet-stream' } }), 'btf_invalid')
+      await fault(
+        what, await request(path, { method: 'PUT', body, headers: { 'content-type': 'application/octet-stream' } }), 'btf_invalid'
+      )
     }
     expect((await request(path)).status).toBe(404)
   })
@@ -355,13 +415,23 @@ describe('whatever comes', () => {
   }
   const damaged = (whole: Uint8Array, list: readonly Edit[]): Uint8Array => list.reduce(apply, whole)
 
-  const text = fc.oneof(fc.string({ maxLength: 40, unit: anyCharacter }), fc.constantFrom('', '..', 'a/b/c/d', '5.4.0-42-generic', 'x'.repeat(300), '\0', 'fail', `sha256:${'0'.repeat(64)}`, '%00', '-1', '{}', '__proto__'))
-  const field = fc.tuple(fc.constantFrom('kernel_release', 'arch', 'distro', 'distro_version', 'kernel_version', 'btf_sha256', 'modules', 'on_unresolved', 'object', 'unknown', '__proto__', 'constructor'), text)
+  const text = fc.oneof(fc.string({ maxLength: 40, unit: anyCharacter }), fc.constantFrom(
+    '', '..', 'a/b/c/d', '5.4.0-42-generic', 'x'.repeat(300), '\0', 'fail', `sha256:${'0'.repeat(64)}`, '%00', '-1', '{}', '__proto__'
+  ))
+  const field = fc.tuple(fc.constantFrom(
+    'kernel_release', 'arch', 'distro', 'distro_version', 'kernel_version', 'btf_sha256', 'modules', 'on_unresolved', 'object', 'unknown',
+    '__proto__', 'constructor'
+  ), text)
   const inputs = fc.record({
-    pair: fc.constantFrom<readonly [Uint8Array, Uint8Array]>([EXEC, SAMPLE], [richObject().bytes, richTarget().bytes()], [fooObject(), fooBtf()]),
+    pair: fc.constantFrom<readonly [Uint8Array, Uint8Array]>(
+      [EXEC, SAMPLE], [richObject().bytes, richTarget().bytes()], [fooObject(), fooBtf()]
+    ),
     objectEdits: edits,
     btfEdits: edits,
-    fields: fc.oneof({ weight: 3, arbitrary: fc.constant<Array<[string, string]>>([]) }, { weight: 1, arbitrary: fc.array(field, { minLength: 1, maxLength: 2 }) }),
+    fields: fc.oneof(
+      { weight: 3, arbitrary: fc.constant<Array<[string, string]>>([]) },
+      { weight: 1, arbitrary: fc.array(field, { minLength: 1, maxLength: 2 }) }
+    ),
     accept: fc.constantFrom('*/*', 'application/json', 'multipart/form-data'),
     isRaw: fc.boolean()
   })
@@ -371,7 +441,9 @@ describe('whatever comes', () => {
     expect((await request('/kernels/ubuntu/20.04/x86_64/5.4.0-42-generic/btf', { method: 'PUT', body: SAMPLE })).status).toBe(201)
     await fc.assert(fc.asyncProperty(inputs, async ({ pair, objectEdits, btfEdits, fields, accept, isRaw }) => {
       const object = damaged(pair[0], objectEdits)
-      const query = new URLSearchParams(fields.length === 0 ? [['kernel_release', '5.4.0-42-generic']] : fields.filter(([name]) => name !== 'object'))
+      const query = new URLSearchParams(fields.length === 0
+        ? [['kernel_release', '5.4.0-42-generic']]
+        : fields.filter(([name]) => name !== 'object'))
       const parts = form({ object, btf: damaged(pair[1], btfEdits) })
       for (const [name, value] of fields) parts.append(name, value)
       const started = performance.now()
@@ -383,7 +455,9 @@ describe('whatever comes', () => {
       expect(response.status, body.slice(0, 500)).toBeLessThan(500)
       if (response.status === 200) return
       expect(response.headers.get('content-type')).toBe('application/problem+json')
-      expect(JSON.parse(body)).toMatchObject({ status: response.status, code: expect.any(String), detail: expect.stringMatching(/^.{15,}$/s), request_id: expect.any(String) })
+      expect(JSON.parse(body)).toMatchObject({
+        status: response.status, code: expect.any(String), detail: expect.stringMatching(/^.{15,}$/s), request_id: expect.any(String)
+      })
     }), runs(150))
   })
 })

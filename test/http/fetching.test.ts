@@ -48,10 +48,16 @@ describe('a kernel whose package is being downloaded', () => {
     const problem = await problemOf(first)
     expect([first.status, problem.code]).toEqual([503, 'fetching'])
     expect(Number(first.headers.get('retry-after'))).toBe(problem['retry_after'])
-    expect(problem).toMatchObject({ kernel: KERNEL, retry_after: expect.any(Number), progress: { phase: expect.stringMatching(/^(?:index|queued|package)$/), bytes: expect.any(Number) } })
+    expect(problem).toMatchObject({
+      kernel: KERNEL,
+      retry_after: expect.any(Number),
+      progress: { phase: expect.stringMatching(/^(?:index|queued|package)$/), bytes: expect.any(Number) }
+    })
     await begun
     const total = repository.files.get(`pool/linux-image-${RELEASE}.deb`)?.length
-    await expect.poll(async () => (await problemOf(await relocate()))['progress']).toMatchObject({ phase: 'package', bytes: Math.floor(Number(total) / 2), total })
+    await expect
+      .poll(async () => (await problemOf(await relocate()))['progress'])
+      .toMatchObject({ phase: 'package', bytes: Math.floor(Number(total) / 2), total })
     release()
     const waited = await request(`/kernels/${KERNEL}/btf`, { headers: { prefer: 'wait=300' } })
     expect([waited.status, sha256(new Uint8Array(await waited.arrayBuffer()))]).toEqual([200, sha256(packed('vmlinux.btf'))])

@@ -19,7 +19,9 @@ export interface Harness<S extends Service = FakeService> {
 }
 
 /** A listening app around a fake service, closed after the test. */
-export async function startApp (settings: Partial<Config> = {}): Promise<Harness> { return await startAppWith(createFakeService(), settings) }
+export async function startApp (settings: Partial<Config> = {}): Promise<Harness> {
+  return await startAppWith(createFakeService(), settings)
+}
 
 export async function startAppWith<S extends Service> (service: S, settings: Partial<Config> = {}, options: AppOptions = {}): Promise<Harness<S>> {
   const harness = await launch(service, settings, options)

@@ -10,15 +10,18 @@ import { form, problemOf, startAppWith } from './harness.js'
 const PATH = '/kernels/debian/12/x86_64/6.1.0-50-amd64/btf'
 const BTF = packed('vmlinux.btf')
 const FILES: ReadonlyArray<readonly [what: string, bytes: Uint8Array]> = [
-  ...['xz', 'zstd', 'gzip', 'lz4', 'none'].map(packing => [`a .deb whose data is packed by ${packing}`, packed(`linux-image.${packing}.deb`)] as const),
-  ...['vmlinux.gz', 'vmlinux.zst', 'vmlinux.lz4', 'vmlinux.x86.xz'].map(name => [`a vmlinuz around ${name}`, bzImage(packed(name))] as const),
+  ...['xz', 'zstd', 'gzip', 'lz4', 'none'].map(packing =>
+    [`a .deb whose data is packed by ${packing}`, packed(`linux-image.${packing}.deb`)] as const),
+  ...['vmlinux.gz', 'vmlinux.zst', 'vmlinux.lz4', 'vmlinux.x86.xz'].map(name =>
+    [`a vmlinuz around ${name}`, bzImage(packed(name))] as const),
   ['a vmlinux', packed('vmlinux')]
 ]
 
 /** The service over a socket. `put` is answered with the hash of what the file had. */
 async function lab () {
   const { request } = await startAppWith(await startService(await temporaryFolder(), { trustUploads: false }))
-  const put = async (path: string, body: Uint8Array) => await request(path, { method: 'PUT', body, headers: { 'content-type': 'application/octet-stream' } })
+  const put = async (path: string, body: Uint8Array) =>
+    await request(path, { method: 'PUT', body, headers: { 'content-type': 'application/octet-stream' } })
   return { request, put }
 }
 
@@ -48,10 +51,13 @@ describe("a kernel's file", () => {
     expect(new Uint8Array(await (await request(`${PATH}/snd_demo`)).arrayBuffer())).toEqual(packed('snd-demo.btf'))
   })
 
-  it.each([FILES[0], FILES[5], FILES.at(-1)].filter(file => file !== undefined))('which is %s is refused under the name of another kernel than it says', async (_what, file) => {
+  it.each([FILES[0], FILES[5], FILES.at(-1)].filter(file =>
+    file !== undefined))('which is %s is refused under the name of another kernel than it says', async (_what, file) => {
     const { request, put } = await lab()
     const other = PATH.replace('-50-', '-49-')
-    expect(await problemOf(await put(other, file))).toMatchObject({ status: 422, code: 'btf_invalid', detail: expect.stringContaining('is of kernel 6.1.0-50-amd64, and not of 6.1.0-49-amd64') })
+    expect(await problemOf(await put(other, file))).toMatchObject({
+      status: 422, code: 'btf_invalid', detail: expect.stringContaining('is of kernel 6.1.0-50-amd64, and not of 6.1.0-49-amd64')
+    })
     expect((await request(other)).status).toBe(404)
   })
 })

@@ -16,11 +16,14 @@ async function lab (offered: readonly string[] = []) {
   return {
     request,
     async supply (reference: string, body: Uint8Array): Promise<string> {
-      const response = await request(`/kernels/${reference}/btf`, { method: 'PUT', body, headers: { 'content-type': 'application/octet-stream' } })
+      const response = await request(
+        `/kernels/${reference}/btf`, { method: 'PUT', body, headers: { 'content-type': 'application/octet-stream' } }
+      )
       expect(response.status).toBe(201)
       return (await response.json() as { btf_sha256: string }).btf_sha256
     },
-    relocate: async (parts: Record<string, string>) => await request('/relocate', { method: 'POST', body: form({ object: fooObject(), ...parts }) })
+    relocate: async (parts: Record<string, string>) =>
+      await request('/relocate', { method: 'POST', body: form({ object: fooObject(), ...parts }) })
   }
 }
 
@@ -28,10 +31,15 @@ describe('a kernel whose build-id is known', () => {
   it('settles the kernel by it, and has it in its report', async () => {
     const { request, relocate } = await lab()
     const buildId = '24a3598fd700114d0a1b1a4871badcee75d0acac'
-    const put = await request(`/kernels/${CENTOS}/btf?kernel_build_id=${buildId}`, { method: 'PUT', body: fooBtf(1), headers: { 'content-type': 'application/octet-stream' } })
+    const put = await request(
+      `/kernels/${CENTOS}/btf?kernel_build_id=${buildId}`,
+      { method: 'PUT', body: fooBtf(1), headers: { 'content-type': 'application/octet-stream' } }
+    )
     expect(put.status).toBe(201)
     for (const parts of [{ kernel_build_id: buildId }, { kernel_release: CENTOS }]) {
-      const answer = await request('/relocate', { method: 'POST', body: form({ object: fooObject(), ...parts }), headers: { accept: 'application/json' } })
+      const answer = await request(
+        '/relocate', { method: 'POST', body: form({ object: fooObject(), ...parts }), headers: { accept: 'application/json' } }
+      )
       expect([answer.status, await answer.json()]).toMatchObject([200, { kernel: { reference: CENTOS, build_id: buildId } }])
     }
     expect((await relocate({ kernel_release: RHEL, kernel_build_id: buildId })).status).toBe(409)
@@ -49,7 +57,10 @@ describe('a bare release that two distributions share', () => {
       detail: expect.stringContaining('2 different BTFs'),
       candidates: [{ reference: CENTOS, btf_sha256: centos, source: 'upload' }, { reference: RHEL, btf_sha256: rhel, source: 'upload' }]
     }])
-    for (const parts of [{ kernel_release: RHEL }, { kernel_release: RELEASE, distro: 'rhel' }, { kernel_release: `rhel/7.9/x86_64/${RELEASE}` }, { btf_sha256: rhel }]) {
+    for (const parts of [
+      { kernel_release: RHEL }, { kernel_release: RELEASE, distro: 'rhel' }, { kernel_release: `rhel/7.9/x86_64/${RELEASE}` },
+      { btf_sha256: rhel }
+    ]) {
       expect((await relocate(parts)).headers.get('corelo-btf')).toBe(rhel)
     }
   })
@@ -67,7 +78,9 @@ describe('a kernel by a whole reference', () => {
   it('is called as it was asked for, its architecture apart', async () => {
     const { supply, relocate } = await lab()
     await supply(`debian/bullseye/x86_64/${RELEASE}`, fooBtf())
-    expect((await relocate({ kernel_release: `debian/11/amd64/${RELEASE}` })).headers.get('corelo-kernel')).toBe(`debian/11/x86_64/${RELEASE}`)
+    expect((await relocate({ kernel_release: `debian/11/amd64/${RELEASE}` })).headers.get('corelo-kernel')).toBe(
+      `debian/11/x86_64/${RELEASE}`
+    )
   })
 
   it.each([
@@ -116,8 +129,12 @@ describe('GET /kernels', () => {
       ]
     })
     const next = /^<([^>]+)>; rel="next"$/.exec(first.headers.get('link') ?? '')?.[1] ?? ''
-    expect(await (await request(next)).json()).toMatchObject({ kernels: [{ reference: RHEL, state: 'held', sources: ['upload', 'btfhub'], btf_sha256: held }], next_cursor: null })
-    expect(await (await request('/kernels?distro=debian&distro_version=11&arch=aarch64')).json()).toMatchObject({ kernels: [{ reference: 'debian/bullseye/arm64/5.10.0-9-arm64' }] })
+    expect(await (await request(next)).json()).toMatchObject({
+      kernels: [{ reference: RHEL, state: 'held', sources: ['upload', 'btfhub'], btf_sha256: held }], next_cursor: null
+    })
+    expect(await (await request('/kernels?distro=debian&distro_version=11&arch=aarch64')).json()).toMatchObject({
+      kernels: [{ reference: 'debian/bullseye/arm64/5.10.0-9-arm64' }]
+    })
     expect(await (await request(`/kernels/${RHEL}`)).json()).toMatchObject({ state: 'held', sources: ['upload', 'btfhub'] })
   })
 })

@@ -20,12 +20,18 @@ function hostile (reads: number, fields: number): { object: Uint8Array, kernel: 
   const [type, field, file, line] = ['t', 'f', 'p', 'l'].map(letter => letter.repeat(8000)) as [string, string, string, string]
   const foo = local.struct(type, 4 * fields, Array.from({ length: fields }, (_, i) => at(field, 4 * i, int)))
   const indices = Array.from({ length: reads }, (_, i) => i)
-  const records = indices.map((i): CoreRecord => ({ section: SECTION, insnOff: 8 * i, typeId: foo, access: `0:${i % fields}`, kind: 'byte_off' }))
+  const records = indices.map((i): CoreRecord =>
+    ({ section: SECTION, insnOff: 8 * i, typeId: foo, access: `0:${i % fields}`, kind: 'byte_off' }))
   const [sectionName, fileName, text] = [SECTION, file, line].map(string => local.string(string)) as [number, number, number]
   const lines = new ByteWriter('little').u32(16).u32(sectionName).u32(reads)
   for (const i of indices) lines.u32(8 * i).u32(fileName).u32(text).u32(i << 10)
   const code = concat(...indices.map(i => asm.mov(1, 4 * (i % fields))), asm.exit())
-  const { bytes } = buildObject({ local, programs: [{ section: SECTION, name: 'a'.repeat(8000), code }], records, ext: { parts: { line_info: { content: lines.finish() } } } })
+  const { bytes } = buildObject({
+    local,
+    programs: [{ section: SECTION, name: 'a'.repeat(8000), code }],
+    records,
+    ext: { parts: { line_info: { content: lines.finish() } } }
+  })
   const kernel = btf()
   kernel.struct(type, 8, [at(`${field}_`, 0, integers(kernel).int)])
   return { object: bytes, kernel: kernel.bytes() }
@@ -53,7 +59,10 @@ describe('the report on an object of 500 KB whose every record refers to names o
       })
       expect(counts).toEqual({ resolved: 0, absent: 0, poisoned: 10_000 })
       expect(relocations.length).toBeLessThan(2500)
-      expect(warnings).toContainEqual({ code: 'report_truncated', message: expect.stringMatching(/^\d+ relocations are left out, because a report has at most 16777216 bytes/) })
+      expect(warnings).toContainEqual({
+        code: 'report_truncated',
+        message: expect.stringMatching(/^\d+ relocations are left out, because a report has at most 16777216 bytes/)
+      })
       expect(Math.max(...texts)).toBe(500)
     }
   })
@@ -64,7 +73,9 @@ describe('places=all', () => {
     const { request } = await startAppWith(await startService(await temporaryFolder()))
     const { object, kernel } = hostile(1100, 1)
     const listed = async (query: string, fields: Record<string, string>) => {
-      const answer = await request(`/relocate${query}`, { method: 'POST', headers: { accept: 'application/json' }, body: form({ object, btf: kernel, ...fields }) })
+      const answer = await request(
+        `/relocate${query}`, { method: 'POST', headers: { accept: 'application/json' }, body: form({ object, btf: kernel, ...fields }) }
+      )
       const { relocations: [entry] } = await answer.json() as { relocations: Array<{ places: unknown[], places_total: number }> }
       return [entry?.places.length, entry?.places_total]
     }

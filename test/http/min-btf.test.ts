@@ -105,6 +105,8 @@ describe('POST /min-btf', () => {
     for (const bits of [0, 32]) twice.struct('foo', 8, [{ name: 'x', type: int, bits: 32 - bits }, { name: 'y', type: int, bits }])
     const foo = fooObject()
     const problem = await problemOf(await minimise({ object: foo, btf: twice.bytes() }))
-    expect(problem).toMatchObject({ status: 422, code: 'relocation_failed', detail: expect.stringContaining(`Object ${hashOf(foo)} cannot be relocated`) })
+    expect(problem).toMatchObject({
+      status: 422, code: 'relocation_failed', detail: expect.stringContaining(`Object ${hashOf(foo)} cannot be relocated`)
+    })
   })
 })

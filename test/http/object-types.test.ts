@@ -48,12 +48,16 @@ describe('GET /objects/{hash}/types/{kind}/{name}', () => {
     const get = await lab()
     expect(await problemOf(await get(`${HASH}/types/union/task_struct`)))
       .toMatchObject({ status: 404, code: 'not_found', detail: 'This object has no union task_struct. It has struct task_struct.' })
-    expect(await problemOf(await get(`sha256:${'0'.repeat(64)}/types/struct/task_struct`))).toMatchObject({ status: 404, code: 'object_unknown' })
+    expect(await problemOf(await get(`sha256:${'0'.repeat(64)}/types/struct/task_struct`))).toMatchObject({
+      status: 404, code: 'object_unknown'
+    })
   })
 
   it('is refused for what is no kind, no name or no hash', async () => {
     const get = await lab()
-    for (const path of [`${HASH}/types/function/f`, `${HASH}/types/struct/a%20b`, 'sha256:1/types/struct/a', `${HASH}/types/struct/a?form=c`]) {
+    for (const path of [
+      `${HASH}/types/function/f`, `${HASH}/types/struct/a%20b`, 'sha256:1/types/struct/a', `${HASH}/types/struct/a?form=c`
+    ]) {
       expect(await problemOf(await get(path)), path).toMatchObject({ status: 400, code: 'invalid_request' })
     }
   })

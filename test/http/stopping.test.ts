@@ -20,7 +20,9 @@ async function beginUpload ({ url }: ServiceProcess): Promise<{ finish: () => Pr
   socket.on('data', (text: string) => { answer += text })
   const closed = once(socket, 'close')
   const half = OBJECT.length >> 1
-  socket.write(`PUT /objects/${sha256(OBJECT)} HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-elf\r\ncontent-length: ${OBJECT.length}\r\n\r\n`)
+  socket.write(
+    `PUT /objects/${sha256(OBJECT)} HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-elf\r\ncontent-length: ${OBJECT.length}\r\n\r\n`
+  )
   socket.write(OBJECT.subarray(0, half))
   await new Promise(resolve => setTimeout(resolve, 100))
   return {

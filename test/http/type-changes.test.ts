@@ -48,7 +48,9 @@ describe('GET /types/diff', () => {
       from: { path: 'state', type: 'volatile long int', bit_offset: 192, bit_size: 64, is_bitfield: false },
       to: { path: '__state', type: 'unsigned int', bit_offset: 192, bit_size: 32, is_bitfield: false }
     })
-    expect(await diff('from=6.1.0-9-amd64&to=6.1.0-18-amd64&type=struct%20task_struct')).toMatchObject({ is_same: true, types: [{ change: 'same' }] })
+    expect(await diff('from=6.1.0-9-amd64&to=6.1.0-18-amd64&type=struct%20task_struct')).toMatchObject({
+      is_same: true, types: [{ change: 'same' }]
+    })
   })
 
   it('is not sent again to who has it', async () => {
@@ -135,7 +137,9 @@ describe('GET /types/history', () => {
       status: 400, code: 'invalid_request', detail: expect.stringContaining('"a/b" is no pattern of kernels')
     })
     expect(await problem('member=state')).toMatchObject({ status: 400, detail: 'The type is missing.' })
-    expect(await problem(`type=pid_t&kernels=${Array.from({ length: 101 }, (_, i) => `${i}`).join()}`)).toMatchObject({ status: 413, code: 'too_large' })
+    expect(await problem(`type=pid_t&kernels=${Array.from({ length: 101 }, (_, i) => `${i}`).join()}`)).toMatchObject({
+      status: 413, code: 'too_large'
+    })
   })
 
   it('is without uploads where these answer only for their hash', async () => {

@@ -23,7 +23,9 @@ describe('GET /kernels/…/vmlinux.h', () => {
   it('is the types of that kernel as bpftool prints them', async () => {
     const { get } = await lab()
     const response = await get('/vmlinux.h')
-    expect(Object.fromEntries(response.headers)).toMatchObject({ 'content-type': 'text/x-c; charset=utf-8', 'corelo-btf': BTF, 'corelo-source': 'upload' })
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'content-type': 'text/x-c; charset=utf-8', 'corelo-btf': BTF, 'corelo-source': 'upload'
+    })
     const header = await response.text()
     expect(header.replaceAll(/ __attribute__\(\(mode\(\w+\)\)\)/g, '')).toBe(readFileSync(join(FIXTURES, 'shapes.h'), 'utf8'))
     const again = await get('/vmlinux.h', { 'if-none-match': response.headers.get('etag') ?? '' })
@@ -42,7 +44,9 @@ describe('GET /kernels/…/types', () => {
     const { get } = await lab()
     const first = await get('/types?name=n&limit=1')
     const page = await first.json() as TypeSearchJson
-    expect(page).toMatchObject({ kernel: 'ubuntu/20.04/x86_64/5.4.0-42-generic', btf_sha256: BTF, source: 'upload', types: [{ name: expect.stringMatching(/^n/) }] })
+    expect(page).toMatchObject({
+      kernel: 'ubuntu/20.04/x86_64/5.4.0-42-generic', btf_sha256: BTF, source: 'upload', types: [{ name: expect.stringMatching(/^n/) }]
+    })
     expect(first.headers.get('link')).toBe(`<${KERNEL}/types?name=n&limit=1&cursor=${page.next_cursor}>; rel="next"`)
     const all = await (await get('/types?name=n')).json() as TypeSearchJson
     const second = await (await get(`/types?name=n&limit=1&cursor=${page.next_cursor}`)).json() as TypeSearchJson

@@ -2,7 +2,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'
 import { ATTACH, describeLab, NEEDS, runInGuest, scratchFolder } from '../support/lab.js'
-import { EXEC, POISON_MESSAGE, readAttachResult, readSteps, relocateFor, stepScript, UNGUARDED, WRONG_LAYOUT, type StepResult } from './relocated.js'
+import {
+  EXEC, POISON_MESSAGE, readAttachResult, readSteps, relocateFor, stepScript, UNGUARDED, WRONG_LAYOUT, type StepResult
+} from './relocated.js'
 
 const GUESTS = [
   { series: '6.1', other: '6.12' },

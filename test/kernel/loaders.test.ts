@@ -39,7 +39,13 @@ describeLab('a relocated object, on a kernel that shows no BTF,', [NEEDS.kernel,
     mkdirSync(source, { recursive: true })
     cpSync(join(LOADERS, 'cilium/main.go'), join(source, 'main.go'))
     // Debian's package of the library is a GOPATH; modules would be fetched from the internet.
-    const env = { ...process.env, GO111MODULE: 'off', GOPATH: `${join(folder, 'gopath')}:/usr/share/gocode`, GOCACHE: join(folder, 'gocache'), GOFLAGS: '' }
+    const env = {
+      ...process.env,
+      GO111MODULE: 'off',
+      GOPATH: `${join(folder, 'gopath')}:/usr/share/gocode`,
+      GOCACHE: join(folder, 'gocache'),
+      GOFLAGS: ''
+    }
     build('go', ['build', '-o', loader, 'main.go'], { cwd: source, env })
     expectLoaded(runHere(`${loader} ${relocated}`))
     expect(runHere(`${loader} ${EXEC}`)).toMatchObject({ status: 1, output: expect.stringContaining('no BTF found for kernel version') })

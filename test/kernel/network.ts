@@ -52,7 +52,9 @@ export async function createNetwork (nodes: number): Promise<Network> {
     server,
     start (script, env = {}) {
       // `ip netns exec` brings mounts of its own with it, and does not fork.
-      const process = watch(spawn('ip', ['netns', 'exec', name, '/bin/sh', '-euc', script], { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH, ...env } }))
+      const process = watch(spawn(
+        'ip', ['netns', 'exec', name, '/bin/sh', '-euc', script], { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH, ...env } }
+      ))
       processes.push(process)
       return process
     }
@@ -122,7 +124,10 @@ function watch (child: ChildProcess): Process {
       return await ended
     },
     run (...command) {
-      const { status, stdout, stderr, error } = spawnSync('nsenter', ['--target', String(child.pid), '--mount', '--net', '--', ...command], { encoding: 'utf8', env: { PATH }, timeout: 60_000, maxBuffer: 64 * 1024 * 1024 })
+      const { status, stdout, stderr, error } = spawnSync(
+        'nsenter', ['--target', String(child.pid), '--mount', '--net', '--', ...command],
+        { encoding: 'utf8', env: { PATH }, timeout: 60_000, maxBuffer: 64 * 1024 * 1024 }
+      )
       if (error !== undefined) throw error
       return { status, output: stdout + stderr }
     }

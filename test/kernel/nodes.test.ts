@@ -19,7 +19,9 @@ const PUT = `
   put()`
 const PUT_OUT = 'relocated, verified and put in place'
 
-describeLab('three nodes and a service, each in a network of its own,', [NEEDS.kernel, NEEDS.bpftool, NEEDS.network, NEEDS.attach, NEEDS.btf('running'), NEEDS.btf('debian-6.1')], () => {
+describeLab('three nodes and a service, each in a network of its own,', [
+  NEEDS.kernel, NEEDS.bpftool, NEEDS.network, NEEDS.attach, NEEDS.btf('running'), NEEDS.btf('debian-6.1')
+], () => {
   const folder = scratchFolder()
   const keyFile = join(folder, 'signing.pem')
   const outOf = (node: string): string => join(folder, node, 'out')
@@ -31,7 +33,17 @@ describeLab('three nodes and a service, each in a network of its own,', [NEEDS.k
 
   const startService = async (machine: Machine, cache: string): Promise<Process> => {
     const service = machine.start(`exec ${NODE} ${MAIN} serve`, {
-      CORELO_HOST: '0.0.0.0', CORELO_AUTH: 'none', CORELO_CACHE_DIR: join(folder, cache), CORELO_SIGNING_KEY_FILE: keyFile, CORELO_LOCAL_KERNEL: 'false', CORELO_BTFHUB_URL: '', CORELO_TRUST_UPLOADS: 'true', CORELO_WORKERS: '1', CORELO_SHUTDOWN_MS: '1000'
+      CORELO_HOST: '0.0.0.0',
+      CORELO_AUTH: 'none',
+      CORELO_CACHE_DIR: join(
+        folder, cache
+      ),
+      CORELO_SIGNING_KEY_FILE: keyFile,
+      CORELO_LOCAL_KERNEL: 'false',
+      CORELO_BTFHUB_URL: '',
+      CORELO_TRUST_UPLOADS: 'true',
+      CORELO_WORKERS: '1',
+      CORELO_SHUTDOWN_MS: '1000'
     })
     await service.until(/listening at http:\/\/127\.0\.0\.1/)
     return service
@@ -61,7 +73,9 @@ describeLab('three nodes and a service, each in a network of its own,', [NEEDS.k
     const earlier = await startService(network.service, 'cache-of-before')
     const unknownKernel = `${network.service.server}/kernels/${formatReference({ ...reference, release: UNKNOWN_RELEASE })}/btf`
     expect(earlier.run(NODE, '-e', PUT, labBtf('debian-6.1'), unknownKernel)).toEqual({ status: 0, output: '201\n' })
-    writeFileSync(join(folder, 'keys.json'), earlier.run(NODE, '-e', `fetch('${network.service.server}/.well-known/corelo-keys.json').then(answer => answer.text()).then(console.log)`).output)
+    writeFileSync(join(folder, 'keys.json'), earlier.run(
+      NODE, '-e', `fetch('${network.service.server}/.well-known/corelo-keys.json').then(answer => answer.text()).then(console.log)`
+    ).output)
     const passesForUnknown = { CORELO_AGENT_KERNEL_RELEASE: UNKNOWN_RELEASE }
     const once = startAgent(third, 'unknown', { hidesBtf: true, args: '--once', env: passesForUnknown })
     expect(await once.ended, once.output()).toBe(0)
@@ -92,7 +106,9 @@ describeLab('three nodes and a service, each in a network of its own,', [NEEDS.k
   it.each([['bare'], ['with-btf']])('on the node %s the programs are in the kernel, and read what /proc says, all 31 values', name => {
     const agent = name === 'bare' ? bare : withBtf
     const pins = join(pinsOf(name), 'wrong-layout')
-    expect(JSON.parse(agent.run('bpftool', '--json', 'prog', 'show', 'pinned', join(pins, 'wrong_layout')).output)).toMatchObject({ type: 'raw_tracepoint', name: 'wrong_layout' })
+    expect(JSON.parse(agent.run('bpftool', '--json', 'prog', 'show', 'pinned', join(pins, 'wrong_layout')).output)).toMatchObject({
+      type: 'raw_tracepoint', name: 'wrong_layout'
+    })
     expect(agent.run('bpftool', 'prog', 'show', 'pinned', join(pinsOf(name), 'exec/on_exec')).status).toBe(0)
     const { status, output } = agent.run(ATTACH, pins)
     expect(readAttachResult(output), output).toEqual({ agree: 31, differ: 0, differing: [] })
@@ -106,7 +122,8 @@ describeLab('three nodes and a service, each in a network of its own,', [NEEDS.k
 
   it('what the kernel refuses is told with its reason, and what was loaded before stays', async () => {
     const input = (name: string): string => join(folder, 'bare/objects', name)
-    const idOf = (pin: string): unknown => JSON.parse(bare.run('bpftool', '--json', 'prog', 'show', 'pinned', join(pinsOf('bare'), pin)).output).id
+    const idOf = (pin: string): unknown =>
+      JSON.parse(bare.run('bpftool', '--json', 'prog', 'show', 'pinned', join(pinsOf('bare'), pin)).output).id
     const before = idOf('exec/on_exec')
     copyFileSync(UNGUARDED, input('unguarded.bpf.o'))
     // Where the service can tell that the instruction is reached, nothing is loaded in the first place.
@@ -125,7 +142,11 @@ describeLab('three nodes and a service, each in a network of its own,', [NEEDS.k
 
   it('the node whose kernel nobody knows is told why, and keeps its last good copy', () => {
     const line = unknown.output().split('\n').find(text => text.includes('"wrong-layout"') && text.includes('kernel_unknown'))
-    expect(JSON.parse(line ?? '{}')).toMatchObject({ shown: 'last_good', sources: expect.any(Array), msg: expect.stringMatching(new RegExp(`${UNKNOWN_RELEASE}.*The last good copy for this kernel stays in use`)) })
+    expect(JSON.parse(line ?? '{}')).toMatchObject({
+      shown: 'last_good',
+      sources: expect.any(Array),
+      msg: expect.stringMatching(new RegExp(`${UNKNOWN_RELEASE}.*The last good copy for this kernel stays in use`))
+    })
     const [expected] = relocateFor('debian-6.1', [WRONG_LAYOUT], folder)
     expect(readFileSync(join(outOf('unknown'), 'wrong-layout.bpf.o'))).toEqual(readFileSync(expected?.path ?? ''))
   })

@@ -51,7 +51,10 @@ export function readAttachResult (output: string): AttachResult | undefined {
 
 /** A script that runs commands one after the other and shows where each begins and how it ended. */
 export function stepScript (steps: Readonly<Record<string, string>>): string {
-  return Object.entries(steps).map(([name, command]) => `echo; echo "STEP ${name}"; ( ${command} ) 2>&1; status=$?; echo; echo "STATUS $status"\n`).join('')
+  return Object
+    .entries(steps)
+    .map(([name, command]) => `echo; echo "STEP ${name}"; ( ${command} ) 2>&1; status=$?; echo; echo "STATUS $status"\n`)
+    .join('')
 }
 
 export interface StepResult {

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { parseObject } from '../../src/core/index.js'
 import { ATTACH, describeLab, labBtfs, labObjects, NEEDS, otherObjects, runHere, scratchFolder, type LabFile } from '../support/lab.js'
-import { EXEC, POISON_MESSAGE, readAttachResult, readSteps, relocateFor, stepScript, UNGUARDED, WRONG_LAYOUT, type StepResult } from './relocated.js'
+import {
+  EXEC, POISON_MESSAGE, readAttachResult, readSteps, relocateFor, stepScript, UNGUARDED, WRONG_LAYOUT, type StepResult
+} from './relocated.js'
 
 /** Programs of one package mostly hold the same objects, and some are libbpf-tools'. */
 function withoutCopies (objects: readonly LabFile[], others: readonly LabFile[]): LabFile[] {
@@ -53,7 +55,9 @@ describeLab('the running kernel, its BTF hidden,', [NEEDS.kernel, NEEDS.bpftool,
     let refused = 0
     objects.forEach(({ name, path }, i) => {
       if (seen[name]?.status !== 0) return // wants something else that is not here, such as the size of a map
-      if (parseObject(readFileSync(path)).ext?.coreRelo !== undefined) expect(original[name]?.status, `${name} as it was compiled`).not.toBe(0)
+      if (parseObject(readFileSync(path)).ext?.coreRelo !== undefined) {
+        expect(original[name]?.status, `${name} as it was compiled`).not.toBe(0)
+      }
       const report = relocated[i]?.report ?? expect.fail(`${name} has no report`)
       if (report.loads_without_kernel_btf) {
         expect(ours[name]?.status, `${name}: ${ours[name]?.output}`).toBe(0)
@@ -64,7 +68,9 @@ describeLab('the running kernel, its BTF hidden,', [NEEDS.kernel, NEEDS.bpftool,
       }
     })
     expect(loaded).toBeGreaterThan(atLeast)
-    console.log(`real objects of ${project} that the running kernel loads without its BTF, relocated: ${loaded}; that it refuses, as the report says: ${refused}`)
+    console.log(
+      `real objects of ${project} that the running kernel loads without its BTF, relocated: ${loaded}; that it refuses, as the report says: ${refused}`
+    )
   })
 })
 

@@ -80,7 +80,9 @@ describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.to
   async function startTinyproxy (folder: string): Promise<{ readonly url: string, log (): string }> {
     const port = await freePort()
     const [config, log] = [join(folder, 'tinyproxy.conf'), join(folder, 'tinyproxy.log')]
-    writeFileSync(config, `Port ${port}\nListen 127.0.0.1\nAllow 127.0.0.1\nTimeout 600\nMaxClients 100\nLogLevel Connect\nLogFile "${log}"\n`)
+    writeFileSync(
+      config, `Port ${port}\nListen 127.0.0.1\nAllow 127.0.0.1\nTimeout 600\nMaxClients 100\nLogLevel Connect\nLogFile "${log}"\n`
+    )
     const child = spawn('tinyproxy', ['-d', '-c', config], { stdio: 'ignore' })
     const ended = once(child, 'close')
     cleanup.add(async () => {
@@ -112,7 +114,13 @@ describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.to
   })
 
   it('a service asks its package repositories and what has their past through the proxy', async () => {
-    const places = { apt: await listen(ABSENT), rpm: await listen(ABSENT), list: await listen(ABSENT), snapshot: await listen(ABSENT), launchpad: await listen(ABSENT) }
+    const places = {
+      apt: await listen(ABSENT),
+      rpm: await listen(ABSENT),
+      list: await listen(ABSENT),
+      snapshot: await listen(ABSENT),
+      launchpad: await listen(ABSENT)
+    }
     const file = join(temporaryFolder(cleanup), 'repositories.yaml')
     writeFileSync(file, `repositories:
   - { preset: debian, mirror: "${places.apt.url}/debian", snapshot: "${places.snapshot.url}", suites: [bookworm], arches: [amd64] }
@@ -121,7 +129,10 @@ describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.to
   - { type: rpm, name: lists, distro: amzn, distro_version: "2023", mirror_list: "${places.list.url}/mirror.list", arches: [x86_64], unsigned: true }
 `)
     const packaged = await startService(cleanup, { hasSample: false, settings: { ...env, CORELO_PACKAGES: file } })
-    for (const kernel of ['debian/12/x86_64/6.1.0-1-amd64', 'ubuntu/24.04/x86_64/6.8.0-1-generic', 'rocky/9/x86_64/5.14.0-1.el9.x86_64', 'amzn/2023/x86_64/6.1.1-1.amzn2023.x86_64']) {
+    for (const kernel of [
+      'debian/12/x86_64/6.1.0-1-amd64', 'ubuntu/24.04/x86_64/6.8.0-1-generic', 'rocky/9/x86_64/5.14.0-1.el9.x86_64',
+      'amzn/2023/x86_64/6.1.1-1.amzn2023.x86_64'
+    ]) {
       const response = await fetch(`${packaged.url}/kernels/${kernel}`, { headers: { prefer: 'wait=60' } })
       expect(response.status, await response.text()).toBeGreaterThanOrEqual(404)
     }
@@ -160,7 +171,13 @@ describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.to
     const issuer = await listen((_, response) => { response.end('{"keys":[]}') })
     const guarded = await startService(cleanup, {
       hasSample: false,
-      settings: { ...env, CORELO_AUTH: 'jwt', CORELO_JWKS_URL: `${issuer.url}/jwks`, CORELO_JWT_ISSUER: 'https://issuer.example', CORELO_JWT_AUDIENCE: 'corelo' }
+      settings: {
+        ...env,
+        CORELO_AUTH: 'jwt',
+        CORELO_JWKS_URL: `${issuer.url}/jwks`,
+        CORELO_JWT_ISSUER: 'https://issuer.example',
+        CORELO_JWT_AUDIENCE: 'corelo'
+      }
     })
     const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url')
     const token = `${encode({ alg: 'EdDSA', kid: 'one' })}.${encode({ iss: 'https://issuer.example', aud: 'corelo' })}.${'A'.repeat(86)}`
@@ -198,7 +215,10 @@ describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.to
 
   it.each([
     ['checks with', ['check', EXEC, '--kernels', REFERENCE], 0],
-    ['imports into', ['btf', 'import', SAMPLE, '--release', '6.1.0-sample', '--arch', 'x86_64', '--distro', 'sample', '--distro-version', '2'], 0],
+    [
+      'imports into',
+      ['btf', 'import', SAMPLE, '--release', '6.1.0-sample', '--arch', 'x86_64', '--distro', 'sample', '--distro-version', '2'], 0
+    ],
     ['asks what is offered of', ['btf', 'sync', REFERENCE], 3]
   ])('the command %s the service through the proxy', async (_what, args, code) => {
     const run = await coreloText([...args, '--server', front.url], env)
@@ -208,7 +228,9 @@ describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.to
 
   it('a service has the listing of its archive through the proxy', async () => {
     const archive = await listen((_, response) => { response.end('debian/12/x86_64/6.1.0-1-amd64.btf.tar.xz\n') })
-    const listing = await startService(cleanup, { hasSample: false, settings: { ...env, CORELO_BTFHUB_URL: archive.url, CORELO_CATALOG: `${archive.url}/list.txt` } })
+    const listing = await startService(
+      cleanup, { hasSample: false, settings: { ...env, CORELO_BTFHUB_URL: archive.url, CORELO_CATALOG: `${archive.url}/list.txt` } }
+    )
     await expect.poll(async () => await (await fetch(`${listing.url}/kernels?offered=true`)).text()).toContain('6.1.0-1-amd64')
     expect(asked(archive)[0]).toContain('CONNECT')
   })
@@ -235,11 +257,15 @@ describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.to
   it('without the authority, a command and an agent say what to set', async () => {
     const other = makeAuthority(temporaryFolder(cleanup)).caFile
     for (const [name, given] of Object.entries({ none: '', other })) {
-      const run = await coreloText(['relocate', EXEC, '--kernel', REFERENCE, '--server', front.url, '--json'], { ...env, CORELO_CA_FILE: given })
+      const run = await coreloText(
+        ['relocate', EXEC, '--kernel', REFERENCE, '--server', front.url, '--json'], { ...env, CORELO_CA_FILE: given }
+      )
       expect({ name, ...run }).toMatchObject({ code: 3, stderr: expect.stringContaining('set CORELO_CA_FILE or NODE_EXTRA_CA_CERTS') })
     }
     const node = createNode(cleanup, [EXEC])
-    const { code, lines } = await runOnce(node, front.url, { ...env, CORELO_CA_FILE: other, CORELO_AGENT_KEYS: service.keys, CORELO_AGENT_WAIT_MS: '0' })
+    const { code, lines } = await runOnce(
+      node, front.url, { ...env, CORELO_CA_FILE: other, CORELO_AGENT_KEYS: service.keys, CORELO_AGENT_WAIT_MS: '0' }
+    )
     expect({ code, lines: JSON.stringify(lines) }).toMatchObject({ code: 3, lines: expect.stringContaining('set CORELO_CA_FILE') })
   })
 })

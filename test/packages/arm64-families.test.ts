@@ -34,7 +34,9 @@ function renamed (image: Buffer, release: string): Buffer {
   return copy
 }
 
-describeLab('package repositories with kernels for arm64', [...['apt-ftparchive', 'createrepo_c', 'rpmbuild', 'gpg'].map(NEEDS.tool), NEEDS.package('arm64')], () => {
+describeLab('package repositories with kernels for arm64', [
+  ...['apt-ftparchive', 'createrepo_c', 'rpmbuild', 'gpg'].map(NEEDS.tool), NEEDS.package('arm64')
+], () => {
   const scratch = mkdtempSync(join(tmpdir(), 'corelo-packages-'))
   let server: RepositoryServer
   let service: Service
@@ -47,10 +49,15 @@ describeLab('package repositories with kernels for arm64', [...['apt-ftparchive'
     const root = join(scratch, 'www')
     // Debian's is not packed, those of Ubuntu and of Enterprise Linux are.
     const vmlinuz = (release: string) => release === DEBIAN ? renamed(image, release) : gzipSync(renamed(image, release), { level: 1 })
-    const suites = [['ubuntu', 'noble', `linux-image-unsigned-${UBUNTU}`, '6.8.0-31.31', UBUNTU], ['debian', 'bookworm', `linux-image-${DEBIAN}`, '6.1.192-3', DEBIAN]] as const
+    const suites = [
+      ['ubuntu', 'noble', `linux-image-unsigned-${UBUNTU}`, '6.8.0-31.31', UBUNTU],
+      ['debian', 'bookworm', `linux-image-${DEBIAN}`, '6.1.192-3', DEBIAN]
+    ] as const
     for (const [distro, suite, name, version, release] of suites) {
       const base = join(root, distro)
-      makeDeb({ name, version, arch: 'arm64', files: { [`boot/vmlinuz-${release}`]: vmlinuz(release) } }, join(base, 'pool', suite), scratch, 'xz')
+      makeDeb(
+        { name, version, arch: 'arm64', files: { [`boot/vmlinuz-${release}`]: vmlinuz(release) } }, join(base, 'pool', suite), scratch, 'xz'
+      )
       publishSuite({ root: base, suite, component: 'main', arch: 'arm64', key, packing: 'xz' })
     }
     const rpms = join(root, 'rocky')
@@ -60,7 +67,8 @@ describeLab('package repositories with kernels for arm64', [...['apt-ftparchive'
     publishRpms(rpms, key)
     server = await serveFiles(root)
     const entries = [
-      ...suites.map(([distro, suite]) => `{ preset: ${distro}, mirror: "${server.url}/${distro}", security_mirror: "${server.url}/${distro}", suites: [${suite}], arches: [arm64], key: ${key.publicKey} }`),
+      ...suites.map(([distro, suite]) =>
+        `{ preset: ${distro}, mirror: "${server.url}/${distro}", security_mirror: "${server.url}/${distro}", suites: [${suite}], arches: [arm64], key: ${key.publicKey} }`),
       `{ type: rpm, name: rocky, distro: rocky, distro_version: "9", url: "${server.url}/rocky", arches: [aarch64], key: ${key.publicKey} }`
     ]
     const file = join(scratch, 'repositories.yaml')

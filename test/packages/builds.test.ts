@@ -18,7 +18,9 @@ const SUSE = ['opensuse-leap/15.6', 'kernel-default', ['6.4.0-150600.23.7.3', '6
 const NAMES = [...DEBS.map(([platform, , , , release]) => `${platform}/x86_64/${release}`), `${SUSE[0]}/x86_64/${SUSE[3]}`]
 const NEITHER = '#1 SMP PREEMPT_DYNAMIC Sat Feb 29 12:00:00 UTC 2020'
 
-describeLab('a release that was published as two builds', [...['apt-ftparchive', 'createrepo_c', 'rpmbuild', 'gpg', 'objcopy', 'zstd'].map(NEEDS.tool), NEEDS.guest('6.1'), NEEDS.guest('6.12')], () => {
+describeLab('a release that was published as two builds', [
+  ...['apt-ftparchive', 'createrepo_c', 'rpmbuild', 'gpg', 'objcopy', 'zstd'].map(NEEDS.tool), NEEDS.guest('6.1'), NEEDS.guest('6.12')
+], () => {
   const scratch = mkdtempSync(join(tmpdir(), 'corelo-builds-'))
   let kernels: readonly [LabKernel, LabKernel]
   let server: RepositoryServer
@@ -33,19 +35,26 @@ describeLab('a release that was published as two builds', [...['apt-ftparchive',
       const base = join(root, distro)
       for (const [i, version] of versions.entries()) {
         const kernel = kernels[i] ?? expect.fail()
-        makeDeb({ name, version, arch: 'amd64', files: { [`boot/vmlinuz-${release}`]: renameKernel(kernel, release, scratch) } }, join(base, 'pool', suite), scratch, 'zstd')
+        makeDeb(
+          { name, version, arch: 'amd64', files: { [`boot/vmlinuz-${release}`]: renameKernel(kernel, release, scratch) } },
+          join(base, 'pool', suite), scratch, 'zstd'
+        )
       }
       publishSuite({ root: base, suite, component: 'main', arch: 'amd64', key })
     }
     const [, name, versions, release] = SUSE
     for (const [i, version] of versions.entries()) {
       const kernel = kernels[i] ?? expect.fail()
-      makeRpm({ name, version, arch: 'x86_64', files: { [`usr/lib/modules/${release}/vmlinuz`]: renameKernel(kernel, release, scratch) } }, join(root, 'suse'), scratch)
+      makeRpm(
+        { name, version, arch: 'x86_64', files: { [`usr/lib/modules/${release}/vmlinuz`]: renameKernel(kernel, release, scratch) } },
+        join(root, 'suse'), scratch
+      )
     }
     publishRpms(join(root, 'suse'), key)
     server = await serveFiles(root)
     const entries = [
-      ...DEBS.map(([platform, suite]) => `{ preset: ${platform.split('/')[0]}, mirror: "${server.url}/${platform.split('/')[0]}", suites: [${suite}], arches: [amd64], key: ${key.publicKey} }`),
+      ...DEBS.map(([platform, suite]) =>
+        `{ preset: ${platform.split('/')[0]}, mirror: "${server.url}/${platform.split('/')[0]}", suites: [${suite}], arches: [amd64], key: ${key.publicKey} }`),
       `{ type: rpm, name: leap, distro: opensuse-leap, distro_version: "15.6", url: "${server.url}/suse", arches: [x86_64], key: ${key.publicKey} }`
     ]
     const file = join(scratch, 'repositories.yaml')
@@ -59,18 +68,27 @@ describeLab('a release that was published as two builds', [...['apt-ftparchive',
     rmSync(scratch, { recursive: true, force: true })
   })
 
-  it.each(NAMES)('%s is answered with the build whose uname -v the request gives, and with none where it gives that of neither or none', async name => {
+  it.each(
+    NAMES
+  )('%s is answered with the build whose uname -v the request gives, and with none where it gives that of neither or none', async name => {
     const reference = parseReference(name)
     const unknown = await refusalOf(service, reference, { kernelVersion: NEITHER })
     expect(unknown.code).toBe('kernel_unknown')
-    for (const { kernelVersion } of kernels) expect(`${unknown.message} ${JSON.stringify(unknown.details['sources'])}`).toContain(kernelVersion)
+    for (const { kernelVersion } of kernels) {
+      expect(`${unknown.message} ${JSON.stringify(unknown.details['sources'])}`).toContain(kernelVersion)
+    }
     expect(unknown.message).toContain(NEITHER)
     for (const { kernelVersion, btf } of [...kernels].reverse()) {
       const found = await ask(service, reference, { kernelVersion })
       expect({ sha256: found.sha256, kernelVersion: found.kernelVersion }).toEqual({ sha256: sha256Of(btf), kernelVersion })
     }
     const ambiguous = await refusalOf(service, reference)
-    expect(ambiguous).toMatchObject({ code: 'kernel_ambiguous', details: { candidates: expect.arrayContaining(kernels.map(({ kernelVersion }) => expect.objectContaining({ kernel_version: kernelVersion }))) } })
+    expect(ambiguous).toMatchObject({
+      code: 'kernel_ambiguous',
+      details: {
+        candidates: expect.arrayContaining(kernels.map(({ kernelVersion }) => expect.objectContaining({ kernel_version: kernelVersion })))
+      }
+    })
   }, 300_000)
 
   it('each package of it was read once', () => {

@@ -2,14 +2,18 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { form } from '../http/harness.js'
-import { askOracle, compareDumps, describeLab, labBtf, labGuestRelease, labObjects, labPackage, NEEDS, scratchFolder } from '../support/lab.js'
+import {
+  askOracle, compareDumps, describeLab, labBtf, labGuestRelease, labObjects, labPackage, NEEDS, scratchFolder
+} from '../support/lab.js'
 import { startListening, type ListeningService } from '../support/service.js'
 import { ARM64_RELEASE, btfIn, readFromDeb } from './kernels.js'
 
 /** Debian's mirror as apt on this machine knows it; undefined where it knows none. It is written nowhere. */
 function mirrorOfApt (): string | undefined {
   const folder = '/etc/apt/sources.list.d'
-  const files = ['/etc/apt/sources.list', ...existsSync(folder) ? readdirSync(folder).map(name => join(folder, name)) : []].filter(existsSync)
+  const files = [
+    '/etc/apt/sources.list', ...existsSync(folder) ? readdirSync(folder).map(name => join(folder, name)) : []
+  ].filter(existsSync)
   const text = files.map(file => readFileSync(file, 'utf8')).join('\n')
   return /^\s*(?:URIs:|deb(?:\s+\[[^\]]*\])?)\s*(https?:\/\/\S+\/debian)\/?(?:\s|$)/m.exec(text)?.[1]
 }
@@ -38,20 +42,29 @@ function ofGuest (series: string): Known { return { name: `x86_64/${labGuestRele
 const OBJECTS = labObjects().filter((_, i) => i % 5 === 0)
 
 describeLab("a fresh service on Debian's own repository", [
-  { what: "Debian's mirror in apt's sources", isHere: () => mirrorOfApt() !== undefined }, NEEDS.oracle, NEEDS.objects, NEEDS.guest('6.1'), NEEDS.guest('6.12'), NEEDS.btf('debian-6.1'), NEEDS.btf('debian-6.12'), NEEDS.package('arm64')
+  { what: "Debian's mirror in apt's sources", isHere: () => mirrorOfApt() !== undefined }, NEEDS.oracle, NEEDS.objects, NEEDS.guest(
+    '6.1'
+  ), NEEDS.guest('6.12'), NEEDS.btf('debian-6.1'), NEEDS.btf('debian-6.12'), NEEDS.package('arm64')
 ], () => {
   const folder = scratchFolder()
   let service: ListeningService
 
   beforeAll(async () => {
     const file = join(folder, 'debian.yaml')
-    writeFileSync(file, `repositories: [{ preset: debian, mirror: "${mirrorOfApt()}", suites: [bookworm, bookworm-security, bookworm-backports], arches: [amd64, arm64] }]\n`)
-    service = await startListening({ CORELO_PACKAGES: file, CORELO_CACHE_DIR: join(folder, 'cache'), CORELO_WORKERS: '2', CORELO_DEADLINE_MS: '300000' })
+    writeFileSync(
+      file,
+      `repositories: [{ preset: debian, mirror: "${mirrorOfApt()}", suites: [bookworm, bookworm-security, bookworm-backports], arches: [amd64, arm64] }]\n`
+    )
+    service = await startListening({
+      CORELO_PACKAGES: file, CORELO_CACHE_DIR: join(folder, 'cache'), CORELO_WORKERS: '2', CORELO_DEADLINE_MS: '300000'
+    })
   })
   afterAll(() => service?.stop())
 
   const relocate = async (object: Buffer, kernel: string): Promise<Buffer> => {
-    const response = await fetch(`${service.url}/relocate`, { method: 'POST', body: form({ object, kernel_release: kernel }), headers: { prefer: 'wait=300' } })
+    const response = await fetch(
+      `${service.url}/relocate`, { method: 'POST', body: form({ object, kernel_release: kernel }), headers: { prefer: 'wait=300' } }
+    )
     const body = Buffer.from(await response.arrayBuffer())
     expect(response.status, body.subarray(0, 500).toString()).toBe(200)
     return body

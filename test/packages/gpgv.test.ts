@@ -26,7 +26,10 @@ describeLab('a signature is good or bad for us as it is for gpgv', [NEEDS.tool('
     mkdirSync(home, { mode: 0o700 })
     const clock = date === undefined ? [] : ['--faked-system-time', date]
     const gpg = (args: readonly string[], input?: string): Buffer =>
-      execFileSync('gpg', ['--homedir', home, '--batch', '--yes', '--pinentry-mode', 'loopback', '--passphrase', '', ...args], { stdio: ['pipe', 'pipe', 'ignore'], ...(input === undefined ? {} : { input }) })
+      execFileSync(
+        'gpg', ['--homedir', home, '--batch', '--yes', '--pinentry-mode', 'loopback', '--passphrase', '', ...args],
+        { stdio: ['pipe', 'pipe', 'ignore'], ...(input === undefined ? {} : { input }) }
+      )
     gpg([...clock, '--quick-gen-key', 'Example <example@example.org>', kind, 'sign', lifetime])
     return {
       sign: (text, ...options) => gpg([...clock, ...options, '--clearsign'], text).toString('utf8'),
@@ -60,7 +63,8 @@ describeLab('a signature is good or bad for us as it is for gpgv', [NEEDS.tool('
     const { stdout } = spawnSync('gpgv', ['--weak-digest', 'SHA1', '--status-fd', '1', '--keyring', ring, file], { encoding: 'utf8' })
     return /^\[GNUPG:\] (GOODSIG|EXPKEYSIG|REVKEYSIG|BADSIG|ERRSIG) /m.exec(stdout)?.[1] ?? 'none'
   }
-  const byUs = async (armored: string, keyring: Uint8Array): Promise<boolean> => await verifyCleartext(armored, await readKeyring(keyring, 'the test')).then(() => true, () => false)
+  const byUs = async (armored: string, keyring: Uint8Array): Promise<boolean> =>
+    await verifyCleartext(armored, await readKeyring(keyring, 'the test')).then(() => true, () => false)
 
   const CASES: ReadonlyArray<readonly [string, string, boolean, () => { readonly armored: string, readonly keyring: Uint8Array }]> = [
     ['a good one', 'GOODSIG', true, () => ({ armored: good.sign(TEXT), keyring: good.export() })],
@@ -68,9 +72,11 @@ describeLab('a signature is good or bad for us as it is for gpgv', [NEEDS.tool('
       const key = makeDatedKey(undefined, 'never', 'ed25519')
       return { armored: key.sign(TEXT), keyring: key.export() }
     }],
-    ['a good one by SHA-512, of keys of which the ring has others too', 'GOODSIG', true, () => ({ armored: good.sign(TEXT, '--digest-algo', 'SHA512'), keyring: Buffer.concat([other.export(), good.export()]) })],
+    ['a good one by SHA-512, of keys of which the ring has others too', 'GOODSIG', true, () =>
+      ({ armored: good.sign(TEXT, '--digest-algo', 'SHA512'), keyring: Buffer.concat([other.export(), good.export()]) })],
     ['one by a key that is not in the ring', 'ERRSIG', false, () => ({ armored: good.sign(TEXT), keyring: other.export() })],
-    ['one under a text that was changed', 'BADSIG', false, () => ({ armored: good.sign(TEXT).replace('stable', 'sid'), keyring: good.export() })],
+    ['one under a text that was changed', 'BADSIG', false, () =>
+      ({ armored: good.sign(TEXT).replace('stable', 'sid'), keyring: good.export() })],
     ['one that is cut off', 'none', false, () => {
       const armored = good.sign(TEXT)
       return { armored: armored.slice(0, armored.indexOf('BEGIN PGP SIGNATURE') + 100), keyring: good.export() }

@@ -82,11 +82,16 @@ export interface Repacked {
 }
 
 /** Makes a Debian package with dpkg-deb. */
-export function makeDeb ({ files, name, version, arch, source }: Repacked, folder: string, scratch: string, packing: 'xz' | 'zstd' | 'gzip' = 'xz'): string {
+export function makeDeb ({
+  files, name, version, arch, source
+}: Repacked, folder: string, scratch: string, packing: 'xz' | 'zstd' | 'gzip' = 'xz'): string {
   const root = join(scratch, 'deb-root', `${name}_${version}`)
   writeFiles(root, files)
   mkdirSync(join(root, 'DEBIAN'), { recursive: true })
-  writeFileSync(join(root, 'DEBIAN/control'), `Package: ${name}\n${source === undefined ? '' : `Source: ${source}\n`}Version: ${version}\nArchitecture: ${arch}\nMaintainer: Lab <lab@example.org>\nDescription: a kernel\n`)
+  writeFileSync(
+    join(root, 'DEBIAN/control'),
+    `Package: ${name}\n${source === undefined ? '' : `Source: ${source}\n`}Version: ${version}\nArchitecture: ${arch}\nMaintainer: Lab <lab@example.org>\nDescription: a kernel\n`
+  )
   mkdirSync(folder, { recursive: true })
   const path = join(folder, `${name}_${version}_${arch}.deb`)
   execFileSync('dpkg-deb', [`-Z${packing}`, '-z1', '--build', '--root-owner-group', root, path], { stdio: 'ignore' })
@@ -99,9 +104,14 @@ export function makeRpm ({ files, name, version, arch }: Repacked, folder: strin
   writeFiles(root, files)
   const dash = version.indexOf('-')
   const spec = join(scratch, `${name}.spec`)
-  writeFileSync(spec, `Name: ${name}\nVersion: ${version.slice(0, dash)}\nRelease: ${version.slice(dash + 1)}\nSummary: a kernel\nLicense: GPL-2.0-only\nAutoReqProv: no\n%description\nA kernel.\n%install\ncp -a ${root}/. %{buildroot}\n%files\n${Object.keys(files).map(path => `/${path}`).join('\n')}\n`)
+  writeFileSync(
+    spec,
+    `Name: ${name}\nVersion: ${version.slice(0, dash)}\nRelease: ${version.slice(dash + 1)}\nSummary: a kernel\nLicense: GPL-2.0-only\nAutoReqProv: no\n%description\nA kernel.\n%install\ncp -a ${root}/. %{buildroot}\n%files\n${Object.keys(files).map(path => `/${path}`).join('\n')}\n`
+  )
   execFileSync('rpmbuild', ['-bb', '--quiet', '--target', arch, '--define', `_rpmdir ${folder}`, '--define', `_topdir ${scratch}/rpmbuild`, '--define', `_binary_payload ${payload}`,
-    '--define', '_build_id_links none', '--define', '__os_install_post %{nil}', '--define', 'debug_package %{nil}', '--define', '__strip /bin/true', spec], { stdio: ['ignore', 'ignore', 'pipe'] })
+    '--define', '_build_id_links none', '--define', '__os_install_post %{nil}', '--define', 'debug_package %{nil}', '--define', '__strip /bin/true', spec], {
+    stdio: ['ignore', 'ignore', 'pipe']
+  })
   return join(folder, arch, `${name}-${version}.${arch}.rpm`)
 }
 

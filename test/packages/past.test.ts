@@ -24,18 +24,30 @@ const SHA1 = '82bdd995c40d95372b69be64cda8abcb69de04da'
 /** What the interface of Debian's snapshot archive answers of one package. */
 function snapshotAnswers (path: string, release: string, version: string): unknown {
   const name = `linux-image-${release}`
-  if (path === `/mr/binary/${name}/`) return { _comment: '', binary: name, result: [{ binary_version: version, name, source: 'linux-signed-amd64', version: '6.1.27+1' }] }
+  if (path === `/mr/binary/${name}/`) {
+    return { _comment: '', binary: name, result: [{ binary_version: version, name, source: 'linux-signed-amd64', version: '6.1.27+1' }] }
+  }
   if (path !== `/mr/binary/${name}/${version}/binfiles`) return undefined
   return {
     _comment: '',
     binary: name,
     binary_version: version,
-    fileinfo: { [SHA1]: [{ archive_name: 'debian-security', first_seen: SEEN, name: `${name}_${version}_amd64.deb`, path: '/pool/updates/main/l/linux-signed-amd64', size: 69_000_000 }] },
+    fileinfo: {
+      [SHA1]: [{
+        archive_name: 'debian-security',
+        first_seen: SEEN,
+        name: `${name}_${version}_amd64.deb`,
+        path: '/pool/updates/main/l/linux-signed-amd64',
+        size: 69_000_000
+      }]
+    },
     result: [{ architecture: 'amd64', hash: SHA1 }, { architecture: 'arm64', hash: SHA1.replace('8', '9') }]
   }
 }
 
-describeLab('kernels that no index lists any more', [...['apt-ftparchive', 'gpg', 'objcopy', 'zstd'].map(NEEDS.tool), NEEDS.guest('6.1')], () => {
+describeLab('kernels that no index lists any more', [
+  ...['apt-ftparchive', 'gpg', 'objcopy', 'zstd'].map(NEEDS.tool), NEEDS.guest('6.1')
+], () => {
   const scratch = mkdtempSync(join(tmpdir(), 'corelo-past-'))
   const root = join(scratch, 'www')
   const past = join(root, 'archive/debian-security', SEEN)
@@ -51,7 +63,10 @@ describeLab('kernels that no index lists any more', [...['apt-ftparchive', 'gpg'
     kernel = readLabKernel('6.1', scratch)
     key = makeKey(scratch, 'archive')
     const put = (folder: string, name: string, version: string, release: string): void => {
-      makeDeb({ name, version, arch: 'amd64', files: { [`boot/vmlinuz-${release}`]: renameKernel(kernel, release, scratch) } }, folder, scratch, 'zstd')
+      makeDeb(
+        { name, version, arch: 'amd64', files: { [`boot/vmlinuz-${release}`]: renameKernel(kernel, release, scratch) } }, folder, scratch,
+        'zstd'
+      )
     }
     put(join(root, 'debian/pool/bookworm'), `linux-image-${LIVE}`, '6.1.192-3', LIVE)
     publishSuite({ root: join(root, 'debian'), suite: 'bookworm', component: 'main', arch: 'amd64', key })
@@ -76,7 +91,9 @@ describeLab('kernels that no index lists any more', [...['apt-ftparchive', 'gpg'
 
   /** What signs it, and until when: as the archive kept it. */
   function publishPast (signer: TestKey | undefined = key): void {
-    publishSuite({ root: past, suite: 'bookworm-security', component: 'updates/main', arch: 'amd64', key: signer, date: THEN, validUntil: EXPIRED })
+    publishSuite({
+      root: past, suite: 'bookworm-security', component: 'updates/main', arch: 'amd64', key: signer, date: THEN, validUntil: EXPIRED
+    })
   }
 
   const start = async (entry: string): Promise<Service> => {
@@ -92,8 +109,12 @@ describeLab('kernels that no index lists any more', [...['apt-ftparchive', 'gpg'
     service = await startWithRepositories(file, join(scratch, `cache-${count}`), { fetch: { tries: 1 } })
     return service
   }
-  const debian = async (): Promise<Service> => await start(`{ preset: debian, mirror: $URL/debian, suites: [bookworm], arches: [amd64], snapshot: $URL, key: ${key.publicKey} }`)
-  const ubuntu = async (): Promise<Service> => await start(`{ preset: ubuntu, mirror: $URL/ubuntu, suites: [jammy], arches: [amd64], launchpad: $URL/devel, snapshot: $URL/snapshots, key: ${key.publicKey} }`)
+  const debian = async (): Promise<Service> =>
+    await start(`{ preset: debian, mirror: $URL/debian, suites: [bookworm], arches: [amd64], snapshot: $URL, key: ${key.publicKey} }`)
+  const ubuntu = async (): Promise<Service> =>
+    await start(
+      `{ preset: ubuntu, mirror: $URL/ubuntu, suites: [jammy], arches: [amd64], launchpad: $URL/devel, snapshot: $URL/snapshots, key: ${key.publicKey} }`
+    )
   const refusal = async (asked: Service, name: string): Promise<AppError> => await refusalOf(asked, parseReference(name))
   const askedPast = (): string[] => server.requests.filter(path => /^\/(?:mr|archive|devel|snapshots)\//.test(path))
 
@@ -102,7 +123,9 @@ describeLab('kernels that no index lists any more', [...['apt-ftparchive', 'gpg'
     const asked = await debian()
     const { sha256, source } = await ask(asked, parseReference(`debian/12/x86_64/${PAST}`))
     expect({ sha256, source }).toEqual({ sha256: sha256Of(kernel.btf), source: 'packages' })
-    expect((await asked.getKernel(parseReference(`debian/12/x86_64/${PAST}`))).provenance.package).toMatchObject({ name: `linux-image-${PAST}`, version: '6.1.27-1' })
+    expect((await asked.getKernel(parseReference(`debian/12/x86_64/${PAST}`))).provenance.package).toMatchObject({
+      name: `linux-image-${PAST}`, version: '6.1.27-1'
+    })
     const by = readFileSync(join(past, 'dists/bookworm-security/Release'), 'utf8')
     const index = /^ ([0-9a-f]{64}) +\d+ updates\/main\/binary-amd64\/Packages\.xz$/m.exec(by)?.[1]
     expect(askedPast()).toEqual([
@@ -134,13 +157,17 @@ describeLab('kernels that no index lists any more', [...['apt-ftparchive', 'gpg'
     answers = path => snapshotAnswers(path, PAST, '6.1.27-1')
     publishPast(makeKey(scratch, `stranger-${count}`))
     const error = await refusal(await debian(), `debian/12/x86_64/${PAST}`)
-    expect(error).toMatchObject({ code: 'source_invalid', message: expect.stringContaining('no signed index of that time proves its package') })
+    expect(error).toMatchObject({
+      code: 'source_invalid', message: expect.stringContaining('no signed index of that time proves its package')
+    })
     expect(error.message).toContain('No signature is valid')
   })
 
   it('are refused where the interface names a version that no signed index has', async () => {
     answers = path => snapshotAnswers(path, PAST, '6.1.27-2')
-    expect(await refusal(await debian(), `debian/12/x86_64/${PAST}`)).toMatchObject({ code: 'source_invalid', message: expect.stringContaining(`had ${PAST} in version 6.1.27-2, but no signed index`) })
+    expect(await refusal(await debian(), `debian/12/x86_64/${PAST}`)).toMatchObject({
+      code: 'source_invalid', message: expect.stringContaining(`had ${PAST} in version 6.1.27-2, but no signed index`)
+    })
   })
 
   it('are refused where the package is another than the signed index names', async () => {
@@ -159,7 +186,9 @@ describeLab('kernels that no index lists any more', [...['apt-ftparchive', 'gpg'
       response.writeHead(200).end('<html>')
       return true
     }
-    expect(await refusal(asked, `debian/12/x86_64/${PAST}`)).toMatchObject({ code: 'source_invalid', message: expect.stringContaining('is not JSON') })
+    expect(await refusal(asked, `debian/12/x86_64/${PAST}`)).toMatchObject({
+      code: 'source_invalid', message: expect.stringContaining('is not JSON')
+    })
   })
 
   it('of Ubuntu are proven by the snapshot of its archive at the time at which Launchpad says that they were published', async () => {
@@ -199,9 +228,21 @@ describeLab('kernels that no index lists any more', [...['apt-ftparchive', 'gpg'
   it('of Ubuntu that are older than the snapshots of its archive are refused, whatever Launchpad says', async () => {
     answers = (path, query) => path !== '/devel/ubuntu/+archive/primary'
       ? undefined
-      : { entries: query.get('binary_name')?.includes('unsigned') === true ? [{ binary_package_version: '5.15.0-25.25', pocket: 'Updates', date_published: '2022-04-20T12:00:00.000000+00:00', date_superseded: null }] : [] }
+      : {
+          entries: query.get('binary_name')?.includes('unsigned') === true
+            ? [{
+                binary_package_version: '5.15.0-25.25',
+                pocket: 'Updates',
+                date_published: '2022-04-20T12:00:00.000000+00:00',
+                date_superseded: null
+              }]
+            : []
+        }
     expect(await refusal(await ubuntu(), 'ubuntu/22.04/x86_64/5.15.0-25-generic')).toMatchObject({
-      code: 'source_invalid', message: expect.stringContaining('had 5.15.0-25-generic in version 5.15.0-25.25, but no signed index of that time proves its package')
+      code: 'source_invalid',
+      message: expect.stringContaining(
+        'had 5.15.0-25-generic in version 5.15.0-25.25, but no signed index of that time proves its package'
+      )
     })
   })
 })

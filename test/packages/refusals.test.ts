@@ -16,7 +16,9 @@ const REFERENCE = parseReference(`debian/12/x86_64/${RELEASE}`)
 const DAY_MS = 86_400_000
 const rfc = (ms: number): string => new Date(ms).toUTCString().replace('GMT', 'UTC')
 
-describeLab('what a package repository must not get away with', [...['apt-ftparchive', 'gpg', 'objcopy', 'zstd'].map(NEEDS.tool), NEEDS.guest('6.1')], () => {
+describeLab('what a package repository must not get away with', [
+  ...['apt-ftparchive', 'gpg', 'objcopy', 'zstd'].map(NEEDS.tool), NEEDS.guest('6.1')
+], () => {
   const scratch = mkdtempSync(join(tmpdir(), 'corelo-refusals-'))
   const good = join(scratch, 'good')
   let kernel: LabKernel
@@ -28,7 +30,10 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
     kernel = readLabKernel('6.1', scratch)
     key = makeKey(scratch, 'archive')
     stranger = makeKey(scratch, 'stranger')
-    makeDeb({ name: `linux-image-${RELEASE}`, version: '6.1.192-3', arch: 'amd64', files: { [`boot/vmlinuz-${RELEASE}`]: kernel.vmlinuz } }, join(good, 'pool/bookworm'), scratch, 'zstd')
+    makeDeb(
+      { name: `linux-image-${RELEASE}`, version: '6.1.192-3', arch: 'amd64', files: { [`boot/vmlinuz-${RELEASE}`]: kernel.vmlinuz } },
+      join(good, 'pool/bookworm'), scratch, 'zstd'
+    )
     publishSuite({ root: good, suite: 'bookworm', component: 'main', arch: 'amd64', key })
   }, 300_000)
 
@@ -59,7 +64,11 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
   }
 
   const deb = (root: string): string => join(root, `pool/bookworm/linux-image-${RELEASE}_6.1.192-3_amd64.deb`)
-  const publish = (root: string, options: Partial<Parameters<typeof publishSuite>[0]> = {}): void => { publishSuite({ root, suite: 'bookworm', component: 'main', arch: 'amd64', key, ...options }) }
+  const publish = (root: string, options: Partial<Parameters<typeof publishSuite>[0]> = {}): void => {
+    publishSuite({
+      root, suite: 'bookworm', component: 'main', arch: 'amd64', key, ...options
+    })
+  }
 
   it('the good repository is taken, once for a hundred who ask at the same time', async () => {
     const { service, server } = await start()
@@ -84,20 +93,29 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
       return true
     }
     const first = await service.getKernelBtf(REFERENCE).then(() => undefined, (reason: unknown) => reason)
-    expect(first).toMatchObject({ code: 'fetching', details: { kernel: `debian/12/x86_64/${RELEASE}`, retry_after: expect.any(Number), progress: { phase: expect.any(String) } } })
+    expect(first).toMatchObject({
+      code: 'fetching',
+      details: { kernel: `debian/12/x86_64/${RELEASE}`, retry_after: expect.any(Number), progress: { phase: expect.any(String) } }
+    })
     await begun
     release()
     expect((await ask(service, REFERENCE)).sha256).toBe(sha256Of(kernel.btf))
   })
 
   it.each<[string, (root: string) => void, string, string]>([
-    ['an index that is signed by somebody else', root => { publish(root, { key: stranger }) }, 'source_invalid', 'cannot be trusted: No signature is valid'],
+    [
+      'an index that is signed by somebody else', root => { publish(root, { key: stranger }) }, 'source_invalid',
+      'cannot be trusted: No signature is valid'
+    ],
     ['an index without a signature', root => { publish(root, { key: undefined }) }, 'source_invalid', 'cannot be trusted'],
     ['a signed text with another one around it', root => {
       const path = join(root, 'dists/bookworm/InRelease')
       writeFileSync(path, readFileSync(path, 'utf8').replace(/^Suite: bookworm$/m, 'Suite: sid'))
     }, 'source_invalid', 'cannot be trusted'],
-    ['an index that has expired', root => { publish(root, { date: rfc(Date.now() - 8 * DAY_MS), validUntil: rfc(Date.now() - DAY_MS) }) }, 'source_invalid', '(Valid-Until)'],
+    [
+      'an index that has expired', root => { publish(root, { date: rfc(Date.now() - 8 * DAY_MS), validUntil: rfc(Date.now() - DAY_MS) }) },
+      'source_invalid', '(Valid-Until)'
+    ],
     ['the index of another suite', root => {
       cpSync(join(root, 'pool/bookworm'), join(root, 'pool/trixie'), { recursive: true })
       publishSuite({ root, suite: 'trixie', component: 'main', arch: 'amd64', key })
@@ -107,19 +125,33 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
       rmSync(join(root, 'dists/bookworm/main/binary-amd64/by-hash'), { recursive: true })
       writeFileSync(join(root, 'dists/bookworm/main/binary-amd64/Packages.xz'), Buffer.alloc(64))
     }, 'source_invalid', 'the index cannot be used: '],
-    ['an index that the mirror does not have', root => { rmSync(join(root, 'dists/bookworm/main'), { recursive: true }) }, 'source_failed', 'the mirror is out of date'],
-    ['a package that the mirror does not have', root => { rmSync(deb(root)) }, 'source_failed', 'although the index lists it; the mirror is out of date'],
+    [
+      'an index that the mirror does not have', root => { rmSync(join(root, 'dists/bookworm/main'), { recursive: true }) }, 'source_failed',
+      'the mirror is out of date'
+    ],
+    [
+      'a package that the mirror does not have', root => { rmSync(deb(root)) }, 'source_failed',
+      'although the index lists it; the mirror is out of date'
+    ],
     ['a package that is cut off', root => { cutOff(deb(root), 5_000_000) }, 'source_invalid', 'has the SHA-256'],
     ['a package of another content', root => { flipBit(deb(root)) }, 'source_invalid', 'has the SHA-256'],
     ['a package that is larger than its index says', root => { enlarge(deb(root)) }, 'source_invalid', 'is larger than is taken'],
     ['another kernel inside', root => {
       rmSync(join(root, 'pool'), { recursive: true })
-      makeDeb({ name: `linux-image-${RELEASE}`, version: '6.1.192-3', arch: 'amd64', files: { [`boot/vmlinuz-${RELEASE}`]: renameKernel(kernel, '6.1.0-56-amd64', scratch) } }, join(root, 'pool/bookworm'), join(scratch, 'wrong'), 'zstd')
+      makeDeb({
+        name: `linux-image-${RELEASE}`,
+        version: '6.1.192-3',
+        arch: 'amd64',
+        files: { [`boot/vmlinuz-${RELEASE}`]: renameKernel(kernel, '6.1.0-56-amd64', scratch) }
+      }, join(root, 'pool/bookworm'), join(scratch, 'wrong'), 'zstd')
       publish(root)
     }, 'source_invalid', `calls itself 6.1.0-56-amd64, not ${RELEASE}`],
     ['no kernel inside', root => {
       rmSync(join(root, 'pool'), { recursive: true })
-      makeDeb({ name: `linux-image-${RELEASE}`, version: '6.1.192-3', arch: 'amd64', files: { 'boot/vmlinuz-6.1.0-1-amd64': kernel.vmlinuz } }, join(root, 'pool/bookworm'), join(scratch, 'none'), 'zstd')
+      makeDeb(
+        { name: `linux-image-${RELEASE}`, version: '6.1.192-3', arch: 'amd64', files: { 'boot/vmlinuz-6.1.0-1-amd64': kernel.vmlinuz } },
+        join(root, 'pool/bookworm'), join(scratch, 'none'), 'zstd'
+      )
       publish(root)
     }, 'source_invalid', `There is no kernel ${RELEASE} in linux-image-${RELEASE}. It has 6.1.0-1-amd64; `]
   ])('%s is refused with its reason, and nothing is kept', async (_what, spoil, code, message) => {
@@ -141,13 +173,19 @@ describeLab('what a package repository must not get away with', [...['apt-ftparc
     let tries = 0
     const askUnknown = async (): Promise<unknown> =>
       await ask(restarted, parseReference(`debian/12/x86_64/6.1.0-${100 + ++tries}-amd64`)).catch((error: unknown) => error)
-    await expect.poll(askUnknown).toMatchObject({ code: 'source_invalid', message: expect.stringMatching(/ is of .*, older than the one of .* that was seen before/) })
+    await expect
+      .poll(askUnknown)
+      .toMatchObject({ code: 'source_invalid', message: expect.stringMatching(/ is of .*, older than the one of .* that was seen before/) })
     expect(server.requests).toContain('/dists/bookworm/InRelease')
     expect((await restarted.getKernelBtf(REFERENCE)).source).toBe('packages')
   }, 120_000)
 
   it('an index that has expired is taken where the operator says that the tree is one of the past, and its signature is checked all the same', async () => {
-    const expire = (root: string, by = key): void => { publish(root, { date: rfc(Date.now() - 800 * DAY_MS), validUntil: rfc(Date.now() - 790 * DAY_MS), key: by }) }
+    const expire = (root: string, by = key): void => {
+      publish(
+        root, { date: rfc(Date.now() - 800 * DAY_MS), validUntil: rfc(Date.now() - 790 * DAY_MS), key: by }
+      )
+    }
     const more = `history: true, key: ${key.publicKey}`
     const { service } = await start(root => { expire(root) }, { more })
     expect((await ask(service, REFERENCE)).sha256).toBe(sha256Of(kernel.btf))

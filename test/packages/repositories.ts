@@ -21,7 +21,11 @@ export function makeKey (scratch: string, name: string): TestKey {
   return { home, publicKey }
 }
 
-function gpg (home: string, args: readonly string[]): void { execFileSync('gpg', ['--homedir', home, '--batch', '--yes', '--pinentry-mode', 'loopback', '--passphrase', '', ...args], { stdio: 'ignore' }) }
+function gpg (home: string, args: readonly string[]): void {
+  execFileSync(
+    'gpg', ['--homedir', home, '--batch', '--yes', '--pinentry-mode', 'loopback', '--passphrase', '', ...args], { stdio: 'ignore' }
+  )
+}
 
 export interface SuiteOptions {
   readonly root: string
@@ -55,7 +59,9 @@ export function publishSuite ({ root, suite, component, arch, key, validUntil, d
     '-o', `APT::FTPArchive::Release::Components=${component}`, 'release', folder
   ]).toString()
   const dated = date === undefined ? release : release.replace(/^Date: .*$/m, `Date: ${date}`)
-  writeFileSync(join(folder, 'Release'), validUntil === undefined ? dated : dated.replace(/^(Date: .*)$/m, `$1\nValid-Until: ${validUntil}`))
+  writeFileSync(
+    join(folder, 'Release'), validUntil === undefined ? dated : dated.replace(/^(Date: .*)$/m, `$1\nValid-Until: ${validUntil}`)
+  )
   if (key !== undefined) gpg(key.home, ['--clearsign', '--output', join(folder, 'InRelease'), join(folder, 'Release')])
   else writeFileSync(join(folder, 'InRelease'), readFileSync(join(folder, 'Release')))
 }
@@ -65,16 +71,23 @@ export function publishRpms (
   folder: string, key: TestKey | undefined, { packing = 'gz', revision }: { readonly packing?: string, readonly revision?: number } = {}
 ): void {
   const ofRevision = revision === undefined ? [] : ['--revision', String(revision)]
-  execFileSync('createrepo_c', ['--quiet', '--general-compress-type', packing === 'zst' ? 'gz' : packing, ...ofRevision, folder], { stdio: 'ignore' })
+  execFileSync(
+    'createrepo_c', ['--quiet', '--general-compress-type', packing === 'zst' ? 'gz' : packing, ...ofRevision, folder], { stdio: 'ignore' }
+  )
   if (packing === 'zst') packWithZstd(join(folder, 'repodata'))
-  if (key !== undefined) gpg(key.home, ['--detach-sign', '--armor', '--output', join(folder, 'repodata/repomd.xml.asc'), join(folder, 'repodata/repomd.xml')])
+  if (key !== undefined) {
+    gpg(key.home, ['--detach-sign', '--armor', '--output', join(folder, 'repodata/repomd.xml.asc'), join(folder, 'repodata/repomd.xml')])
+  }
 }
 
 /** Debian's createrepo_c knows no zstd: the primary index is packed again as Fedora's is, and named so in repomd.xml. */
 function packWithZstd (repodata: string): void {
   const path = join(repodata, 'repomd.xml')
   const repomd = readFileSync(path, 'utf8')
-  const [, checksum = '', name = ''] = /<data type="primary">\s*<checksum type="sha256">(\w+)<[\s\S]*?<location href="repodata\/([^"]+)\.gz"/.exec(repomd) ?? []
+  const [, checksum = '', name = ''] = /<data type="primary">\s*<checksum type="sha256">(\w+)<[\s\S]*?<location href="repodata\/([^"]+)\.gz"/.exec(
+    repomd
+  ) ??
+    []
   const packed = execFileSync('/bin/sh', ['-c', 'gzip -dc "$0" | zstd -qc', join(repodata, `${name}.gz`)], { maxBuffer: 64 * 1024 * 1024 })
   const hash = createHash('sha256').update(packed).digest('hex')
   const plain = name.replace(checksum, hash)
@@ -85,7 +98,15 @@ function packWithZstd (repodata: string): void {
 
 /** Signs packages themselves, with rpmsign. */
 export function signRpm (path: string, key: TestKey): void {
-  execFileSync('rpmsign', ['--addsign', '--define', `_gpg_path ${key.home}`, '--define', '_gpg_name example.org', '--define', '__gpg /usr/bin/gpg', '--define', `__gpg_sign_cmd %{__gpg} gpg --homedir ${key.home} --batch --no-armor --pinentry-mode loopback --passphrase '' -u example.org -sbo %{__signature_filename} --digest-algo sha256 %{__plaintext_filename}`, path], { stdio: ['ignore', 'ignore', 'pipe'] })
+  execFileSync(
+    'rpmsign',
+    [
+      '--addsign', '--define', `_gpg_path ${key.home}`, '--define', '_gpg_name example.org', '--define', '__gpg /usr/bin/gpg', '--define',
+      `__gpg_sign_cmd %{__gpg} gpg --homedir ${key.home} --batch --no-armor --pinentry-mode loopback --passphrase '' -u example.org -sbo %{__signature_filename} --digest-algo sha256 %{__plaintext_filename}`,
+      path
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] }
+  )
 }
 
 export interface RepositoryServer {

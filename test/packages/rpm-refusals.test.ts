@@ -17,7 +17,9 @@ const REFERENCE = parseReference(`rocky/9/x86_64/${RELEASE}`)
 const unknown = (serial: number) => parseReference(`rocky/9/x86_64/6.1.0-${1000 + serial}.el9.x86_64`)
 const PACKAGE = `x86_64/kernel-core-${VERSION}.x86_64.rpm`
 
-describeLab('what an rpm repository must not get away with', [...['createrepo_c', 'rpmbuild', 'rpmsign', 'gpg', 'objcopy', 'zstd'].map(NEEDS.tool), NEEDS.guest('6.1')], () => {
+describeLab('what an rpm repository must not get away with', [
+  ...['createrepo_c', 'rpmbuild', 'rpmsign', 'gpg', 'objcopy', 'zstd'].map(NEEDS.tool), NEEDS.guest('6.1')
+], () => {
   const scratch = mkdtempSync(join(tmpdir(), 'corelo-rpm-refusals-'))
   const good = join(scratch, 'good')
   let kernel: LabKernel
@@ -60,7 +62,10 @@ describeLab('what an rpm repository must not get away with', [...['createrepo_c'
     const copy = await copies.serve(spoil)
     const mirror = `${address}: "${copy.server.url}${address === 'url' ? '' : '/mirror.list'}"`
     const file = join(scratch, 'repositories.yaml')
-    writeFileSync(file, `repositories: [{ type: rpm, name: rocky, distro: rocky, distro_version: "9", ${mirror}, arches: [x86_64], key: ${key.publicKey} }]\n`)
+    writeFileSync(
+      file,
+      `repositories: [{ type: rpm, name: rocky, distro: rocky, distro_version: "9", ${mirror}, arches: [x86_64], key: ${key.publicKey} }]\n`
+    )
     return { ...copy, file, service: await startOn(file) }
   }
 
@@ -77,12 +82,18 @@ describeLab('what an rpm repository must not get away with', [...['createrepo_c'
   }, 300_000)
 
   it.each<[string, (folder: string) => void, string, string]>([
-    ['an index that is signed by somebody else', folder => { publishRpms(folder, stranger) }, 'source_invalid', 'cannot be trusted: No signature is valid'],
+    [
+      'an index that is signed by somebody else', folder => { publishRpms(folder, stranger) }, 'source_invalid',
+      'cannot be trusted: No signature is valid'
+    ],
     ['an index that was changed after it was signed', folder => {
       const path = join(folder, 'repodata/repomd.xml')
       writeFileSync(path, readFileSync(path, 'utf8').replace('<revision>2000<', '<revision>2001<'))
     }, 'source_invalid', 'cannot be trusted'],
-    ['an index without a signature, with packages without one', withoutSignature, 'source_invalid', 'Neither the package nor the index of its repository is signed'],
+    [
+      'an index without a signature, with packages without one', withoutSignature, 'source_invalid',
+      'Neither the package nor the index of its repository is signed'
+    ],
     ['an index without a signature, with packages that are signed by somebody else', folder => {
       signRpm(rpm(folder), stranger)
       publishRpms(folder, undefined)
@@ -94,10 +105,19 @@ describeLab('what an rpm repository must not get away with', [...['createrepo_c'
       publishRpms(folder, undefined)
       withoutSignature(folder)
     }, 'source_invalid', 'does not have the hash that its signed header names'],
-    ['a primary index that the mirror does not have', folder => { rmSync(primary(folder)) }, 'source_failed', 'although repomd.xml names it; the mirror is out of date'],
-    ['a primary index of another version of the mirror', folder => { flipBit(primary(folder)) }, 'source_invalid', 'the index cannot be used'],
+    [
+      'a primary index that the mirror does not have', folder => { rmSync(primary(folder)) }, 'source_failed',
+      'although repomd.xml names it; the mirror is out of date'
+    ],
+    [
+      'a primary index of another version of the mirror', folder => { flipBit(primary(folder)) }, 'source_invalid',
+      'the index cannot be used'
+    ],
     ['a primary index that is cut off', folder => { cutOff(primary(folder), 200) }, 'source_invalid', 'the index cannot be used'],
-    ['a package that the mirror does not have', folder => { rmSync(rpm(folder)) }, 'source_failed', 'although the index lists it; the mirror is out of date'],
+    [
+      'a package that the mirror does not have', folder => { rmSync(rpm(folder)) }, 'source_failed',
+      'although the index lists it; the mirror is out of date'
+    ],
     ['a package that is cut off', folder => { cutOff(rpm(folder), 5_000_000) }, 'source_invalid', 'has the SHA-256'],
     ['a package of another content', folder => { flipBit(rpm(folder)) }, 'source_invalid', 'has the SHA-256'],
     ['a package that is larger than its index says', folder => { enlarge(rpm(folder)) }, 'source_invalid', 'is larger than is taken'],
@@ -117,7 +137,10 @@ describeLab('what an rpm repository must not get away with', [...['createrepo_c'
   }, 120_000)
 
   it.each<[string, (folder: string) => void, string]>([
-    ['is older than the one that was seen before', folder => { publishRpms(folder, key, { revision: 1000 }) }, 'has revision 1000, older than the 2000 that was seen before'],
+    [
+      'is older than the one that was seen before', folder => { publishRpms(folder, key, { revision: 1000 }) },
+      'has revision 1000, older than the 2000 that was seen before'
+    ],
     ['is not signed any more', folder => {
       publishRpms(folder, undefined, { revision: 3000 })
       withoutSignature(folder)
@@ -133,7 +156,9 @@ describeLab('what an rpm repository must not get away with', [...['createrepo_c'
   }, 120_000)
 
   it('a redirect within the mirror is followed, and one to a private address is not', async () => {
-    const { service, server, file } = await start(folder => { cpSync(join(folder, 'x86_64'), join(folder, 'moved/x86_64'), { recursive: true }) })
+    const { service, server, file } = await start(
+      folder => { cpSync(join(folder, 'x86_64'), join(folder, 'moved/x86_64'), { recursive: true }) }
+    )
     redirect(server, path => path.startsWith('/x86_64'), () => 'http://10.0.0.1/x.rpm')
     expect((await refusalOf(service, REFERENCE)).message).toContain('redirects to 10.0.0.1, which is not a public address')
     redirect(server, path => path.startsWith('/x86_64'), path => `/moved${path}`)

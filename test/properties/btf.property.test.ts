@@ -31,7 +31,8 @@ function add (b: BtfBuilder, type: RandomType, last: number): { vlen: number, fl
   const refs = type.refs.map(ref => ref % (last + 1))
   const ref = refs[0] ?? 0
   const number = type.numbers[0] ?? 0
-  const members = refs.map((member, i): Member => ({ name: `${type.name}${i}`, type: member, bits: type.numbers[i] ?? 0, ...(type.flag ? { bitfield: i } : {}) }))
+  const members = refs.map((member, i): Member =>
+    ({ name: `${type.name}${i}`, type: member, bits: type.numbers[i] ?? 0, ...(type.flag ? { bitfield: i } : {}) }))
   switch (type.kind) {
     case KIND.INT: b.int(type.name, number % 17, { encoding: number % 8 }); break
     case KIND.ARRAY: b.array(ref, number, refs.at(-1) ?? 0); break
@@ -51,7 +52,9 @@ function add (b: BtfBuilder, type: RandomType, last: number): { vlen: number, fl
     case KIND.FWD: b.fwd(type.name, type.flag ? 'union' : 'struct'); return { vlen: 0, flag: type.flag }
     case KIND.FUNC_PROTO: b.funcProto(ref, refs.map((param, i) => [`p${i}`, param])); return { vlen: refs.length, flag: false }
     case KIND.VAR: b.var(type.name, ref); break
-    case KIND.DATASEC: b.datasec(type.name, number, refs.map((variable, i) => [variable, i * 8, 8])); return { vlen: refs.length, flag: false }
+    case KIND.DATASEC: b.datasec(
+      type.name, number, refs.map((variable, i) => [variable, i * 8, 8])
+    ); return { vlen: refs.length, flag: false }
     case KIND.FLOAT: b.float(type.name, number); break
     case KIND.DECL_TAG: b.declTag(type.name, ref, -1, type.flag); return { vlen: 0, flag: type.flag }
     case KIND.TYPE_TAG: b.typeTag(type.name, ref, type.flag); return { vlen: 0, flag: type.flag }
@@ -64,7 +67,9 @@ const isNamed = (kind: number) => kind !== KIND.ARRAY && kind !== KIND.FUNC_PROT
 
 describe('random BTF', () => {
   it('is read back as it was written', () => {
-    fc.assert(fc.property(fc.array(randomType, { maxLength: 30 }), fc.constantFrom(...BYTE_ORDERS), fc.constantFrom(24, 32, 40), (types, byteOrder, hdrLen) => {
+    fc.assert(fc.property(fc.array(
+      randomType, { maxLength: 30 }
+    ), fc.constantFrom(...BYTE_ORDERS), fc.constantFrom(24, 32, 40), (types, byteOrder, hdrLen) => {
       const b = btf({ byteOrder })
       const facts = types.map(type => add(b, type, types.length))
       const parsed = parseBtf(b.bytes({ hdrLen }))
@@ -89,7 +94,9 @@ describe('random BTF', () => {
   })
 
   it('splits anywhere into a base and a module that read the same', () => {
-    fc.assert(fc.property(fc.array(randomType, { minLength: 1, maxLength: 20 }), fc.nat(20), fc.constantFrom(...BYTE_ORDERS), (types, cut, byteOrder) => {
+    fc.assert(fc.property(fc.array(
+      randomType, { minLength: 1, maxLength: 20 }
+    ), fc.nat(20), fc.constantFrom(...BYTE_ORDERS), (types, cut, byteOrder) => {
       const border = cut % (types.length + 1)
       const base = btf({ byteOrder })
       types.slice(0, border).forEach(type => add(base, type, border))

@@ -17,13 +17,18 @@ type Damage =
   | { readonly do: 'copy', readonly at: number, readonly from: number, readonly count: number }
 
 const place = fc.nat(1_000_000)
-const interesting = fc.oneof(fc.constantFrom(0, 1, 4, 8, 0x7fffffff, 0x80000000, 0xfffffff0, 0xffffffff, 0xffffff, 0x04ffffff), fc.nat(64), fc.nat(0xffffffff))
+const interesting = fc.oneof(
+  fc.constantFrom(0, 1, 4, 8, 0x7fffffff, 0x80000000, 0xfffffff0, 0xffffffff, 0xffffff, 0x04ffffff), fc.nat(64), fc.nat(0xffffffff)
+)
 
 const damage: fc.Arbitrary<Damage> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('flip' as const), at: place, bits: fc.integer({ min: 1, max: 255 }) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('word' as const), at: place, value: interesting }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('cut' as const), at: place }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('insert' as const), at: place, bytes: fc.uint8Array({ minLength: 1, maxLength: 16 }) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('insert' as const), at: place, bytes: fc.uint8Array({ minLength: 1, maxLength: 16 }) })
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('remove' as const), at: place, count: fc.integer({ min: 1, max: 16 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('copy' as const), at: place, from: place, count: fc.integer({ min: 1, max: 24 }) }) }
 )
@@ -93,7 +98,9 @@ describe('damaged input', () => {
   })
 
   it('in the types and records of objects, where it hurts most', () => {
-    fc.assert(fc.property(fc.constantFrom('little' as const, 'big' as const), fc.constantFrom('.BTF', '.BTF.ext', '.symtab'), fc.array(fc.record({ at: place, value: interesting }), { minLength: 1, maxLength: 3 }), (byteOrder, name, words) => {
+    fc.assert(fc.property(fc.constantFrom('little' as const, 'big' as const), fc.constantFrom(
+      '.BTF', '.BTF.ext', '.symtab'
+    ), fc.array(fc.record({ at: place, value: interesting }), { minLength: 1, maxLength: 3 }), (byteOrder, name, words) => {
       const object = richObject(byteOrder)
       const section = object.section(name)
       const bytes = object.bytes.slice()
@@ -119,7 +126,9 @@ describe('damaged input', () => {
   })
 
   it('in single words of kernel types, which mostly stays well-formed', () => {
-    fc.assert(fc.property(fc.constantFrom('little' as const, 'big' as const), fc.array(fc.record({ at: place, value: fc.oneof(interesting, fc.nat(60)) }), { minLength: 1, maxLength: 3 }), (byteOrder, words) => {
+    fc.assert(fc.property(fc.constantFrom(
+      'little' as const, 'big' as const
+    ), fc.array(fc.record({ at: place, value: fc.oneof(interesting, fc.nat(60)) }), { minLength: 1, maxLength: 3 }), (byteOrder, words) => {
       const bytes = richTarget(byteOrder).bytes()
       const view = new DataView(bytes.buffer)
       const typeLen = view.getUint32(12, byteOrder === 'little')

@@ -25,7 +25,8 @@ function compared (object: BpfObject, kernel: readonly Type[]): Compared {
 
 function isDemanded (object: BpfObject, name: string): boolean {
   const essential = name.replace(/___[^_]\w*$/, '')
-  return (demandsOf(object) ?? []).some(({ bytes, offset, length }) => new TextDecoder().decode(bytes.slice(offset, offset + length)) === essential)
+  return (demandsOf(object) ?? []).some(({ bytes, offset, length }) =>
+    new TextDecoder().decode(bytes.slice(offset, offset + length)) === essential)
 }
 
 /** Types that nothing refers to, before those of the kernel, so that all its ids are other ones. */

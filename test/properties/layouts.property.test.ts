@@ -5,7 +5,9 @@ import { runs } from '../support/property-runs.js'
 import { relocateSteps } from '../support/scenario.js'
 import { composite, lay, toStep, walk } from '../support/shapes.js'
 
-const walks = fc.array(fc.record({ choices: fc.array(fc.nat(20), { minLength: 2, maxLength: 9 }), which: fc.nat(5) }), { minLength: 1, maxLength: 12 })
+const walks = fc.array(
+  fc.record({ choices: fc.array(fc.nat(20), { minLength: 2, maxLength: 9 }), which: fc.nat(5) }), { minLength: 1, maxLength: 12 }
+)
 
 describe('random structs', () => {
   it('relocate against their own BTF to what they are, and change nothing', () => {
@@ -26,7 +28,9 @@ describe('random structs', () => {
       const target = lay(shape, 1, byteOrder)
       const steps = paths.flatMap(({ choices, which }) => walk([local.root, target.root], byteOrder, choices, which) ?? [])
       fc.pre(steps.length > 0)
-      const { relocation, outcomes, object } = relocateSteps({ local: local.b, target: target.b, steps: steps.map(step => toStep(local.root.id, step, byteOrder)) })
+      const { relocation, outcomes, object } = relocateSteps({
+        local: local.b, target: target.b, steps: steps.map(step => toStep(local.root.id, step, byteOrder))
+      })
       expect(outcomes).toEqual(steps.map(step => `resolved ${step.values[1]}`))
       expect(relocation.changedInstructions).toBe(steps.filter(step => step.values[0] !== step.values[1]).length)
 

@@ -14,13 +14,17 @@ const { numRuns, seed = 1 } = runs(600)
 
 /** What every record of an object means in a kernel, as plain data; `undefined` for what no resolver is asked. */
 function resolveAll (object: ReturnType<typeof parseObject>, target: ReturnType<typeof parseBtf>, indices: Indices): unknown[] {
-  const resolver = createResolver({ specs: new Map(), local: object.btf, target: { btf: target, modules: [] }, byteOrder: 'little', work: newWork(), indices })
+  const resolver = createResolver({
+    specs: new Map(), local: object.btf, target: { btf: target, modules: [] }, byteOrder: 'little', work: newWork(), indices
+  })
   return locateRecords(object).records.map(({ typeId, accessStrOff, kind, index }) => {
     if (!isValidId(object.btf, typeId) || !isCoreReloKind(kind) || accessStrOff >= object.btf.strLen) return undefined
     try {
       const { resolution, error } = resolver.resolve({ rootId: typeId, accessStrOff, kind, record: index })
       const { matched, value } = resolution ?? {}
-      return [error?.message, matched?.rootId, matched?.raw, matched?.accessors, matched?.bitOffset, value?.target?.value, value?.isAccessUnsafe]
+      return [
+        error?.message, matched?.rootId, matched?.raw, matched?.accessors, matched?.bitOffset, value?.target?.value, value?.isAccessUnsafe
+      ]
     } catch (error) {
       return error instanceof AppError ? error.message : error
     }

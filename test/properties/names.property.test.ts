@@ -50,8 +50,10 @@ class Model {
 
   /** What counts under a name. Who does not know the build takes nothing back from those who do, unless these are mere uploads. */
   trusted (distro: Distro): Said[] {
-    const counts = this.said.filter(said => said.distro === distro && (said.isTrusted || this.trust) && !this.superseded.has(`${distro} ${said.content}`))
-    return counts.filter(said => said.knowsBuild || !counts.some(other => other.knowsBuild && other.content === said.content && (other.isTrusted || !said.isTrusted)))
+    const counts = this.said.filter(said =>
+      said.distro === distro && (said.isTrusted || this.trust) && !this.superseded.has(`${distro} ${said.content}`))
+    return counts.filter(said =>
+      said.knowsBuild || !counts.some(other => other.knowsBuild && other.content === said.content && (other.isTrusted || !said.isTrusted)))
   }
 
   fits (said: Said, { version, buildId }: Query): boolean {
@@ -87,8 +89,11 @@ class Model {
   }
 
   /** The BTF of a module of the kernel that a whole name means. */
-  answerModule (distro: Distro, content: Content, isUsable: (said: SaidModule) => boolean = said => said.isTrusted || this.trust): string | undefined {
-    const found = new Set(this.modules.filter(said => said.distro === distro && said.content === content && isUsable(said)).map(({ module }) => module))
+  answerModule (distro: Distro, content: Content, isUsable: (said: SaidModule) => boolean = said =>
+    said.isTrusted || this.trust): string | undefined {
+    const found = new Set(this.modules
+      .filter(said => said.distro === distro && said.content === content && isUsable(said))
+      .map(({ module }) => module))
     const [module] = found
     return found.size === 1 ? module : undefined
   }
@@ -165,11 +170,14 @@ async function play ({ trust, archive, steps }: History): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'corelo-names-'))
   const contents = new Map<Sha256, Uint8Array>()
   const bucket = createFakeBucket()
-  const source = createFakeArchive(new Map(Object.entries(archive).map(([name, held]) => [formatReference(referenceOf(name as Distro)), held])))
+  const source = createFakeArchive(new Map(Object.entries(archive).map(([name, held]) =>
+    [formatReference(referenceOf(name as Distro)), held])))
   const replicas = new Map<string, Replica>()
   const start = async (name: string): Promise<void> => {
     const shared = { directory: join(folder, name), contents, trustUploads: trust }
-    replicas.set(name, await openReplica(name === 'edge' ? { ...shared, upstream: () => at('one').kernels } : { ...shared, bucket, archive: source }))
+    replicas.set(
+      name, await openReplica(name === 'edge' ? { ...shared, upstream: () => at('one').kernels } : { ...shared, bucket, archive: source })
+    )
   }
   const at = (name: string): Replica => {
     const found = replicas.get(name)
@@ -198,7 +206,9 @@ async function play ({ trust, archive, steps }: History): Promise<void> {
     const reference = referenceOf(distro)
     if (one.kind === 'upload') {
       const provenance = { by: 'node', at: new Date().toISOString(), ...(one.knowsBuild ? { kernelVersion: versionOf(content) } : {}) }
-      await at(one.at).kernels.putBtf(reference, contentOf(content), provenance, undefined, one.knowsBuild ? { buildId: buildIdOf(content) } : {})
+      await at(one.at).kernels.putBtf(
+        reference, contentOf(content), provenance, undefined, one.knowsBuild ? { buildId: buildIdOf(content) } : {}
+      )
       fleet.said.push({ distro, content, isTrusted: false, knowsBuild: one.knowsBuild })
     } else if (one.kind === 'import') {
       const isTaken = await at(one.at).importing(async store => {
@@ -214,11 +224,14 @@ async function play ({ trust, archive, steps }: History): Promise<void> {
       if (!isTaken) return
       // What an operator replaces means nothing any more, unless it is known to be another build.
       fleet.superseded.delete(`${distro} ${content}`)
-      const goes = (said: Said): boolean => said.distro === distro && said.content !== content && said.isTrusted && !(one.knowsBuild && isKnown(said))
+      const goes = (said: Said): boolean =>
+        said.distro === distro && said.content !== content && said.isTrusted && !(one.knowsBuild && isKnown(said))
       if (one.replaces) for (const said of fleet.said.filter(goes)) fleet.superseded.add(`${distro} ${said.content}`)
       fleet.said.push({ distro, content, isTrusted: true, knowsBuild: one.knowsBuild })
     } else {
-      const isTaken = await at(one.at).kernels.putBtf(reference, contentOf(one.module), { by: 'node', at: new Date().toISOString() }, 'mod', { extends: hashOf(content) }).then(() => true, () => false)
+      const isTaken = await at(one.at).kernels
+        .putBtf(reference, contentOf(one.module), { by: 'node', at: new Date().toISOString() }, 'mod', { extends: hashOf(content) })
+        .then(() => true, () => false)
       if (isTaken) fleet.modules.push({ distro, content, module: one.module, isTrusted: false })
     }
   }
@@ -227,11 +240,16 @@ async function play ({ trust, archive, steps }: History): Promise<void> {
     return fleet.said.some(said => said.distro === distro && said.content === content && said.isTrusted && said.knowsBuild)
   }
 
-  const ask = async ({ at: name, distro, version, buildId, withModule }: { at: string, distro?: Distro | undefined, version?: Content | undefined, buildId?: Content | undefined, withModule: boolean }): Promise<void> => {
+  const ask = async ({
+    at: name, distro, version, buildId, withModule
+  }: { at: string, distro?: Distro | undefined, version?: Content | undefined, buildId?: Content | undefined, withModule: boolean }): Promise<void> => {
     const model = name === 'edge' ? edge : fleet
     const expected = model.answer({ distro, version, buildId })
     await sleep(2) // what the upstream listed is believed for a millisecond here
-    const kernel = { ...(distro === undefined ? { release: RELEASE } : referenceOf(distro)), ...(version === undefined ? {} : { kernelVersion: versionOf(version) }) }
+    const kernel = {
+      ...(distro === undefined ? { release: RELEASE } : referenceOf(distro)),
+      ...(version === undefined ? {} : { kernelVersion: versionOf(version) })
+    }
     const request = { kernel, ...(buildId === undefined ? {} : { buildId: buildIdOf(buildId) }) }
     const found = await at(name).find(request).catch((error: unknown) => {
       if (!(error instanceof AppError)) throw error
@@ -239,7 +257,11 @@ async function play ({ trust, archive, steps }: History): Promise<void> {
     })
     if (found instanceof AppError) {
       expect(found.code).not.toBe('internal_error')
-      if (name !== 'edge') expect(expected === 'unknown' ? 'kernel_unknown' : expected === 'refused' ? 'kernel_ambiguous' : `${expected}, not ${found.message}`).toBe(found.code)
+      if (name !== 'edge') {
+        expect(expected === 'unknown'
+          ? 'kernel_unknown'
+          : expected === 'refused' ? 'kernel_ambiguous' : `${expected}, not ${found.message}`).toBe(found.code)
+      }
       return
     }
     expect(found.btf).toBe(expected === 'unknown' || expected === 'refused' ? expected : hashOf(expected))
@@ -251,7 +273,10 @@ async function play ({ trust, archive, steps }: History): Promise<void> {
     })
     // An edge keeps what it once had of a module; the model of it would need its history.
     if (name === 'edge') {
-      if (answer !== undefined) expect(fleet.modules.some(said => (said.isTrusted || trust) && said.content === expected && hashOf(said.module) === answer)).toBe(true)
+      if (answer !== undefined) {
+        expect(fleet.modules.some(said =>
+          (said.isTrusted || trust) && said.content === expected && hashOf(said.module) === answer)).toBe(true)
+      }
     } else expect(answer).toBe(module === undefined ? undefined : hashOf(module))
   }
 

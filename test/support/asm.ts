@@ -25,7 +25,8 @@ export function assembler (byteOrder: ByteOrder) {
     ldxSigned: (size: AccessSize, dst: number, src: number, off: number) => slot(CLASS.LDX | MODE.MEMSX | SIZE_BITS[size], dst, src, off),
     st: (size: AccessSize, dst: number, off: number, imm: number) => slot(CLASS.ST | MODE.MEM | SIZE_BITS[size], dst, 0, off, imm),
     stx: (size: AccessSize, dst: number, src: number, off: number) => slot(CLASS.STX | MODE.MEM | SIZE_BITS[size], dst, src, off),
-    atomic: (size: AccessSize, dst: number, src: number, off: number, imm = 0) => slot(CLASS.STX | MODE.ATOMIC | SIZE_BITS[size], dst, src, off, imm),
+    atomic: (size: AccessSize, dst: number, src: number, off: number, imm = 0) =>
+      slot(CLASS.STX | MODE.ATOMIC | SIZE_BITS[size], dst, src, off, imm),
     ldAbs: (size: AccessSize, imm: number) => slot(MODE.ABS | SIZE_BITS[size], 0, 0, 0, imm),
     ldImm64: (dst: number, value: number | bigint, src = 0) => {
       const wide = BigInt.asUintN(64, BigInt(value))

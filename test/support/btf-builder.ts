@@ -192,7 +192,9 @@ export class BtfBuilder {
       const wide = BigInt.asUintN(64, BigInt(value))
       return [this.string(valueName), Number(wide & 0xffffffffn), Number(wide >> 32n)]
     })
-    return this.raw({ name, kind: KIND.ENUM64, vlen: values.length, kindFlag: options.signed === true, sizeOrType: options.size ?? 8, tail })
+    return this.raw({
+      name, kind: KIND.ENUM64, vlen: values.length, kindFlag: options.signed === true, sizeOrType: options.size ?? 8, tail
+    })
   }
 
   fwd (name: string, of: 'struct' | 'union' = 'struct'): number {

@@ -29,9 +29,15 @@ export async function openPage (browser: Browser, url: string, options: BrowserC
   })
   const page = await context.newPage()
   page.on('pageerror', error => { wrong.push(`error: ${error.message}`) })
-  page.on('console', message => { if (/Content Security Policy|TrustedHTML|TrustedScript/.test(message.text())) wrong.push(message.text()) })
+  page.on(
+    'console', message => { if (/Content Security Policy|TrustedHTML|TrustedScript/.test(message.text())) wrong.push(message.text()) }
+  )
   const { origin } = new URL(url)
-  page.on('request', request => { if (!request.url().startsWith(origin) && !request.url().startsWith(`blob:${origin}/`)) wrong.push(`asked ${request.url()}`) })
+  page.on('request', request => {
+    if (!request.url().startsWith(origin) && !request.url().startsWith(`blob:${origin}/`)) {
+      wrong.push(`asked ${request.url()}`)
+    }
+  })
   await page.goto(url)
   return page
 }

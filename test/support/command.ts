@@ -78,7 +78,9 @@ interface WarmProcess extends WarmProcesses {
 }
 
 function startWarmProcess ({ main, execPath = process.execPath, limitMs = 100_000 }: WarmOptions): WarmProcess {
-  const child = fork(join(import.meta.dirname, 'warm-process.mjs'), [main], { execPath, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] })
+  const child = fork(
+    join(import.meta.dirname, 'warm-process.mjs'), [main], { execPath, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] }
+  )
   child.unref()
   child.channel?.unref()
   for (const stream of [child.stdout, child.stderr]) if (stream instanceof Socket) stream.unref()

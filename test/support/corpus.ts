@@ -95,7 +95,9 @@ export function richObject (byteOrder: ByteOrder = 'little'): BuiltObject {
     const mine = steps.filter((_, i) => i % sections.length === which)
     let insnOff = 0
     for (const step of mine) {
-      records.push({ section, insnOff, typeId: step.typeId, kind: step.kind, ...(step.access === undefined ? {} : { access: step.access }) })
+      records.push({
+        section, insnOff, typeId: step.typeId, kind: step.kind, ...(step.access === undefined ? {} : { access: step.access })
+      })
       insnOff += step.insn.length
     }
     return { section, name: `program_${which}`, code: concat(...mine.map(step => step.insn), asm.exit()) }
@@ -124,7 +126,10 @@ export function validObjects (): Array<{ name: string, object: BuiltObject }> {
     { name: `rich ${byteOrder}`, object: richObject(byteOrder) },
     { name: `small ${byteOrder}`, object: buildObject(fooSpec(byteOrder)) },
     { name: `long header ${byteOrder}`, object: buildObject(fooSpec(byteOrder, { ext: { hdrLen: 40, headerFill: 0xaa } })) },
-    { name: `core_relo first ${byteOrder}`, object: buildObject(fooSpec(byteOrder, { ext: { order: ['core_relo', 'func_info', 'line_info'] } })) }
+    {
+      name: `core_relo first ${byteOrder}`,
+      object: buildObject(fooSpec(byteOrder, { ext: { order: ['core_relo', 'func_info', 'line_info'] } }))
+    }
   ])
 }
 
@@ -155,7 +160,9 @@ export function guardedObject (by: keyof typeof GUARDS): Uint8Array {
   const { int, char, bool } = integers(b)
   const tristate = b.enum('libbpf_tristate', [['TRI_NO', 0], ['TRI_YES', 1], ['TRI_MODULE', 2]])
   b.datasec('.kconfig', 10, [
-    [b.var('LINUX_KERNEL_VERSION', int, 2), 0, 4], [b.var('CONFIG_NF_TABLES', tristate, 2), 4, 4], [b.var('CONFIG_BPF_JIT', bool, 2), 8, 1], [b.var('CONFIG_LETTER', char, 2), 9, 1]
+    [
+      b.var('LINUX_KERNEL_VERSION', int, 2), 0, 4
+    ], [b.var('CONFIG_NF_TABLES', tristate, 2), 4, 4], [b.var('CONFIG_BPF_JIT', bool, 2), 8, 1], [b.var('CONFIG_LETTER', char, 2), 9, 1]
   ])
   const asm = assembler('little')
   const { symbol, size } = GUARDS[by]
@@ -171,7 +178,10 @@ export function guardedObject (by: keyof typeof GUARDS): Uint8Array {
       ...by === 'other section' ? [{ name: '.rodata.settings', data: Uint8Array.of(7, 0, 0, 0, 3, 0, 0, 0) }] : []
     ],
     symbols: [
-      { name: symbol, ...by === 'setting' ? { section: 1, ...variable } : by === 'other section' ? { section: 2, value: 4, ...variable } : extern },
+      {
+        name: symbol,
+        ...by === 'setting' ? { section: 1, ...variable } : by === 'other section' ? { section: 2, value: 4, ...variable } : extern
+      },
       { name: 'limits', section: 1, value: 4, size: 12, type: STT.OBJECT, binding: STB.GLOBAL },
       ...by === 'other section' ? [{ name: symbol, section: 1, ...variable }, { name: 'level', section: 2, ...variable }] : []
     ],

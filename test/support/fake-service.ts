@@ -39,7 +39,9 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
   const ready = isReady ? Promise.resolve() : new Promise<void>(resolve => { becomeReady = resolve })
   const objects = new Map<Sha256, Uint8Array>()
   const btfs = new Map<Sha256, Uint8Array>([[sha256(FAKE_BTF), FAKE_BTF]])
-  const kernels = new Map<string, KernelEntry>([[FAKE_KERNEL, entryOf({ distro: 'ubuntu', distroVersion: '20.04', arch: 'x86_64', release: '5.4.0-42-generic' }, FAKE_BTF)]])
+  const kernels = new Map<string, KernelEntry>([
+    [FAKE_KERNEL, entryOf({ distro: 'ubuntu', distroVersion: '20.04', arch: 'x86_64', release: '5.4.0-42-generic' }, FAKE_BTF)]
+  ])
   const signer = createSigner(parseSigningKeys(generateSigningKey()))
   const fake: FakeService = {
     signer,
@@ -60,8 +62,12 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       if (fake.failure !== undefined) throw fake.failure
       const object = request.object ?? objects.get(request.objectSha256 as Sha256)
       if (object === undefined) throw new AppError('object_unknown', 'The service does not hold this object; send it, or PUT it first.')
-      if (request.btfSha256 !== undefined && !btfs.has(request.btfSha256)) throw new AppError('btf_unknown', 'The service does not hold this BTF.')
-      if (request.kernel?.release === 'ambiguous') throw new AppError('kernel_ambiguous', 'Several kernels match.', { candidates: [FAKE_KERNEL] })
+      if (request.btfSha256 !== undefined && !btfs.has(request.btfSha256)) {
+        throw new AppError('btf_unknown', 'The service does not hold this BTF.')
+      }
+      if (request.kernel?.release === 'ambiguous') {
+        throw new AppError('kernel_ambiguous', 'Several kernels match.', { candidates: [FAKE_KERNEL] })
+      }
       const bytes = patched(object)
       const facts = {
         objectSha256: sha256(object),
@@ -74,7 +80,12 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
         byteLength: bytes.length,
         sha256: sha256(bytes),
         ...facts,
-        attestation: Buffer.from(signer.sign({ ...facts, resultSha256: sha256(bytes), engine: ENGINE, findings: { verdict: 'loads', assumes: [], counts: { resolved: 0, absent: 0, poisoned: 0 } } })).toString('base64'),
+        attestation: Buffer.from(signer.sign({
+          ...facts,
+          resultSha256: sha256(bytes),
+          engine: ENGINE,
+          findings: { verdict: 'loads', assumes: [], counts: { resolved: 0, absent: 0, poisoned: 0 } }
+        })).toString('base64'),
         source: request.btf === undefined ? 'local' : 'request',
         verdict: 'loads',
         assumes: [],
@@ -141,7 +152,9 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       }
       const kernel = getKernel(reference)
       const isHeld = kernel.modules.some(({ name }) => name === module)
-      const entry = isHeld ? kernel : { ...kernel, modules: [...kernel.modules, { name: module, btfSha256: hash, bytes: bytes.length, source: 'upload' }] }
+      const entry = isHeld
+        ? kernel
+        : { ...kernel, modules: [...kernel.modules, { name: module, btfSha256: hash, bytes: bytes.length, source: 'upload' }] }
       kernels.set(name, entry)
       return { created: !isHeld, entry, btfSha256: hash }
     },
@@ -155,7 +168,22 @@ export function createFakeService ({ isReady = true } = {}): FakeService {
       return bytes === undefined ? undefined : { bytes: bytes.length }
     },
     publicKeys: async () => signer.jwks,
-    stats: () => ({ queued: 0, running: 0, memoryBytes: 0, memoryEntries: 0, diskBytes: 0, degraded: { disk: true, shared_store: false }, workerRestarts: 0, checks: { running: 0, rows: 0, relocations: 0 }, cache: { result_hits: 7 }, sourceRequests: [{ source: 'btfhub', outcome: 'found', count: 3 }], sourceWaiters: 2, packages: undefined, fetchJobs: 0, watch: undefined }),
+    stats: () => ({
+      queued: 0,
+      running: 0,
+      memoryBytes: 0,
+      memoryEntries: 0,
+      diskBytes: 0,
+      degraded: { disk: true, shared_store: false },
+      workerRestarts: 0,
+      checks: { running: 0, rows: 0, relocations: 0 },
+      cache: { result_hits: 7 },
+      sourceRequests: [{ source: 'btfhub', outcome: 'found', count: 3 }],
+      sourceWaiters: 2,
+      packages: undefined,
+      fetchJobs: 0,
+      watch: undefined
+    }),
     refreshCatalog: async () => {},
     ready: async () => { await ready },
     close: async () => {}
@@ -198,7 +226,15 @@ const MEMBERS: ReportMembers = {
   assumes: [],
   loads_without_kernel_btf: false,
   counts: { resolved: 12, absent: 3, poisoned: 0 },
-  programs: [{ name: 'handle_exec', section: 'tp_btf/sched_process_exec', verdict: 'loads', verdict_reason: null, assumes: [], needs_kernel_btf: 'attaches by BTF (tp_btf)', relocations: 4 }],
+  programs: [{
+    name: 'handle_exec',
+    section: 'tp_btf/sched_process_exec',
+    verdict: 'loads',
+    verdict_reason: null,
+    assumes: [],
+    needs_kernel_btf: 'attaches by BTF (tp_btf)',
+    relocations: 4
+  }],
   relocations: [{
     kind: 'byte_off',
     type: 'struct task_struct',

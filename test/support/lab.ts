@@ -66,7 +66,8 @@ export interface Need {
 }
 
 const file = (path: string): Need => ({ what: path, isHere: () => existsSync(path) })
-const command = (name: string): Need => ({ what: `the command ${name}`, isHere: () => spawnSync('/bin/sh', ['-c', `command -v ${name}`], { env: PATHS }).status === 0 })
+const command = (name: string): Need =>
+  ({ what: `the command ${name}`, isHere: () => spawnSync('/bin/sh', ['-c', `command -v ${name}`], { env: PATHS }).status === 0 })
 
 /** The environment of programs that tests run: the administrator's are not in every user's path. */
 export const PATHS = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` }
@@ -81,7 +82,8 @@ export const NEEDS = {
   /** A kernel into which this process may load programs, and whose BTF it may hide. */
   kernel: {
     what: 'root, and a kernel that loads eBPF programs',
-    isHere: () => process.getuid?.() === 0 && runHere('bpftool map create "$BPFFS/probe" type array key 4 value 4 entries 1 name probe').status === 0
+    isHere: () =>
+      process.getuid?.() === 0 && runHere('bpftool map create "$BPFFS/probe" type array key 4 value 4 entries 1 name probe').status === 0
   },
   bpftool: command('bpftool'),
   mkbootimg: command('mkbootimg'),
@@ -90,7 +92,11 @@ export const NEEDS = {
   efiStub: file(EFI_STUB),
   chromium: file(CHROMIUM),
   /** Network namespaces, and links between them. */
-  network: { what: 'root, and network namespaces', isHere: () => spawnSync('unshare', ['--net', 'ip', 'link', 'add', 'here', 'type', 'veth', 'peer', 'name', 'there'], { env: PATHS }).status === 0 },
+  network: {
+    what: 'root, and network namespaces',
+    isHere: () =>
+      spawnSync('unshare', ['--net', 'ip', 'link', 'add', 'here', 'type', 'veth', 'peer', 'name', 'there'], { env: PATHS }).status === 0
+  },
   /** BTFHub's layout, with kernels of other distributions. */
   archive: file(process.env['CORELO_SHARED'] ?? join(ROOT, '../shared/btfhub-archive')),
   qemu: command('qemu-system-x86_64'),
@@ -161,7 +167,9 @@ export interface OracleQuestion {
 
 /** Has libbpf relocate each object, in one process. */
 export async function askOracle (questions: readonly OracleQuestion[], options: { readonly autoloadDefault?: boolean } = {}): Promise<OracleAnswer[]> {
-  const child = spawn(ORACLE, ['batch', ...(options.autoloadDefault === true ? ['--autoload-default'] : [])], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(
+    ORACLE, ['batch', ...(options.autoloadDefault === true ? ['--autoload-default'] : [])], { stdio: ['pipe', 'pipe', 'inherit'] }
+  )
   const chunks: Buffer[] = []
   child.stdout.on('data', (chunk: Buffer) => { chunks.push(chunk) })
   child.stdin.end(questions.map(({ object, btf }) => `${object}\t${btf ?? '-'}\n`).join(''))
@@ -176,13 +184,26 @@ export async function askOracle (questions: readonly OracleQuestion[], options: 
 }
 
 function toAnswer (text: string): OracleAnswer {
-  return { libbpf: '', relocated: false, stage: 'before', error: '', errno: 0, kernelBtf: false, programs: [], ...JSON.parse(text) as Partial<OracleAnswer> }
+  return {
+    libbpf: '',
+    relocated: false,
+    stage: 'before',
+    error: '',
+    errno: 0,
+    kernelBtf: false,
+    programs: [],
+    ...JSON.parse(text) as Partial<OracleAnswer>
+  }
 }
 
 /** The one answer to one question, or undefined where libbpf does not come to an end in `seconds`. */
-export function askOracleOnce ({ object, btf }: OracleQuestion, seconds: number, options: { readonly autoloadDefault?: boolean } = {}): OracleAnswer | undefined {
-  const { stdout, signal } = spawnSync(ORACLE, ['relocate', ...(options.autoloadDefault === true ? ['--autoload-default'] : []), object, btf ?? '-'],
-    { timeout: seconds * 1000, killSignal: 'SIGKILL', encoding: 'utf8' })
+export function askOracleOnce ({
+  object, btf
+}: OracleQuestion, seconds: number, options: { readonly autoloadDefault?: boolean } = {}): OracleAnswer | undefined {
+  const { stdout, signal } = spawnSync(ORACLE, [
+    'relocate', ...(options.autoloadDefault === true ? ['--autoload-default'] : []), object, btf ?? '-'
+  ],
+  { timeout: seconds * 1000, killSignal: 'SIGKILL', encoding: 'utf8' })
   if (signal === 'SIGKILL') return undefined
   return signal === null ? toAnswer(stdout) : toAnswer(`{"crashed":${SIGNALS[signal] ?? 0}}`)
 }
@@ -198,14 +219,17 @@ export async function oracleIsAtLeast (version: string): Promise<boolean> {
 
 /** Where two dumps of the same programs differ, one line each, down to the instruction. Empty where they are equal. */
 export function compareDumps (expected: OracleAnswer, actual: OracleAnswer): string[] {
-  if (expected.programs.length !== actual.programs.length) return [`${expected.programs.length} programs, and ${actual.programs.length} of ours`]
+  if (expected.programs.length !== actual.programs.length) {
+    return [`${expected.programs.length} programs, and ${actual.programs.length} of ours`]
+  }
   return expected.programs.flatMap((program, i) => {
     const ours = actual.programs[i]
     if (ours?.name !== program.name) return [`program ${i} is ${program.name}, and ours ${ours?.name}`]
     const wanted = program.insns.match(/.{16}/g) ?? []
     const found = ours.insns.match(/.{16}/g) ?? []
     if (wanted.length !== found.length) return [`program ${program.name}: ${wanted.length} instructions, and ${found.length} of ours`]
-    return wanted.flatMap((insn, at) => insn === found[at] ? [] : [`program ${program.name}, instruction ${at}: ${insn}, and ours ${found[at]}`])
+    return wanted.flatMap((insn, at) =>
+      insn === found[at] ? [] : [`program ${program.name}, instruction ${at}: ${insn}, and ours ${found[at]}`])
   })
 }
 
@@ -216,7 +240,9 @@ export interface Run {
 
 /** Runs a program to its end; both of its outputs, together. */
 function run (program: string, args: readonly string[], options: { readonly seconds?: number } = {}): Run {
-  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8', env: PATHS, timeout: (options.seconds ?? 120) * 1000, maxBuffer: 64 * 1024 * 1024 })
+  const { status, stdout, stderr, error } = spawnSync(
+    program, args, { encoding: 'utf8', env: PATHS, timeout: (options.seconds ?? 120) * 1000, maxBuffer: 64 * 1024 * 1024 }
+  )
   if (error !== undefined && status === null) throw error
   return { status, output: stdout + stderr }
 }
@@ -237,5 +263,8 @@ export function runHere (script: string, options: { readonly kernelBtf?: boolean
 
 /** Boots a kernel of the lab and runs a shell script in it; files are put where told. The kernel's BTF is hidden from the guest. */
 export function runInGuest (series: string, script: string, files: Readonly<Record<string, string>>, options: { readonly kernelBtf?: boolean } = {}): Run {
-  return run(BOOT, [...(options.kernelBtf === true ? ['--kernel-btf'] : []), series, script, ...Object.entries(files).map(([guest, source]) => `${source}:${guest}`)], { seconds: 240 })
+  return run(BOOT, [
+    ...(options.kernelBtf === true ? ['--kernel-btf'] : []), series, script,
+    ...Object.entries(files).map(([guest, source]) => `${source}:${guest}`)
+  ], { seconds: 240 })
 }

@@ -1,5 +1,19 @@
 import { BtfKind } from '../../src/btf/constants.js'
-import { isEmptyString, kindFlagOf, kindOf, memberBitfieldSize, memberNameOffset, memberType, nameOf, sizeWordOf, textOf, typeId, vlenOf, type Btf, type TypeId } from '../../src/btf/btf.js'
+import {
+  isEmptyString,
+  kindFlagOf,
+  kindOf,
+  memberBitfieldSize,
+  memberNameOffset,
+  memberType,
+  nameOf,
+  sizeWordOf,
+  textOf,
+  typeId,
+  vlenOf,
+  type Btf,
+  type TypeId
+} from '../../src/btf/btf.js'
 import { strip } from '../../src/btf/resolve.js'
 import { newWork } from '../../src/btf/work.js'
 import { assembler } from './asm.js'
@@ -93,11 +107,15 @@ function uniqueStructs (kernel: Btf): Map<string, TypeId> {
 function plainMembers (kernel: Btf, id: TypeId): PickedMember[] {
   const members: PickedMember[] = []
   for (let i = 0; i < vlenOf(kernel, id); i++) {
-    if (isEmptyString(kernel, memberNameOffset(kernel, id, i)) || (kindFlagOf(kernel, id) && memberBitfieldSize(kernel, id, i) > 0)) continue
+    if (isEmptyString(kernel, memberNameOffset(kernel, id, i)) || (kindFlagOf(kernel, id) && memberBitfieldSize(kernel, id, i) > 0)) {
+      continue
+    }
     const type = strip(kernel, memberType(kernel, id, i), newWork())
     const kind = kindOf(kernel, type)
     if (kind !== BtfKind.INT && kind !== BtfKind.PTR) continue
-    members.push({ name: textOf(kernel, memberNameOffset(kernel, id, i)), integerSize: kind === BtfKind.INT ? sizeWordOf(kernel, type) : undefined })
+    members.push({
+      name: textOf(kernel, memberNameOffset(kernel, id, i)), integerSize: kind === BtfKind.INT ? sizeWordOf(kernel, type) : undefined
+    })
   }
   return members
 }

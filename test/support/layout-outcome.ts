@@ -18,7 +18,9 @@ export function fullOutcome (object: BpfObject, btf: Btf, kernelRelease?: string
     const symbols = noteAsked(kernelSymbols([btf]))
     const judgement = judgeRelocation(object, relocation, { kernelRelease, hasKernelSymbol: symbols.has })
     const { report, failing } = buildReport(object, relocation, judgement)
-    const patches = relocation.patches === undefined ? null : listPatches(relocation.patches).map(({ offset, after }) => [offset, [...after]])
+    const patches = relocation.patches === undefined
+      ? null
+      : listPatches(relocation.patches).map(({ offset, after }) => [offset, [...after]])
     return {
       text: JSON.stringify([patches, report, new TextDecoder().decode(failing)]),
       isShared: isOfLayout(relocation, symbols.wasAsked())

@@ -27,7 +27,9 @@ export function sharedBtf (bytes: Uint8Array, base?: SharedBtf): SharedBtf {
   const shared = new Uint8Array(new SharedArrayBuffer(bytes.length))
   shared.set(bytes)
   const hash = sha256(bytes)
-  const parts = { bytes: shared.buffer, byteOffset: 0, byteLength: bytes.length } as unknown as SharedBtf['parts'] // all that rawBytes looks at
+  const parts = {
+    bytes: shared.buffer, byteOffset: 0, byteLength: bytes.length
+  } as unknown as SharedBtf['parts'] // all that rawBytes looks at
   return { key: base === undefined ? hash : `${base.sha256}+${hash}`, sha256: hash, parts, types: 1, isSealed: false }
 }
 
@@ -47,7 +49,11 @@ export function createFakeAccess (contents: Map<Sha256, Uint8Array>): BtfAccess 
     sizeOf: async hash => contents.get(hash)?.length,
     noteUse () {},
     async prepare (source, base) { return sharedBtf('bytes' in source ? source.bytes : contentOf(source.path), base) },
-    async open (content, { base }) { return { btf: sharedBtf('bytes' in content ? content.bytes : contentOf(content.path), base), modules: [] } },
+    async open (content, { base }) {
+      return {
+        btf: sharedBtf('bytes' in content ? content.bytes : contentOf(content.path), base), modules: []
+      }
+    },
     async keep (btf) { contents.set(btf.sha256, new Uint8Array(new Uint8Array(btf.parts.bytes, 0, btf.parts.byteLength))) },
     async saveHeld () {},
     stats: () => ({ indexesRead: 0, indexesMade: 0 })
@@ -66,7 +72,9 @@ export function createFakeBucket (): SharedBucket {
       return { state: 'done', value: { bytes, sha256: sha256(found).slice('sha256:'.length) } }
     },
     head: async key => objects.has(key) ? { state: 'done', value: 1 } : { state: 'absent' },
-    list: async below => ({ state: 'done', value: { keys: [...objects.keys()].filter(key => key.startsWith(below)).map(key => ({ key })), isComplete: true } }),
+    list: async below => ({
+      state: 'done', value: { keys: [...objects.keys()].filter(key => key.startsWith(below)).map(key => ({ key })), isComplete: true }
+    }),
     async put (key, bytes) { objects.set(key, Uint8Array.from(bytes)); return true },
     behind: async run => await run(),
     onAvailable () {},
@@ -83,7 +91,9 @@ export function createFakeArchive (kernels: ReadonlyMap<string, string>): Kernel
     name: 'btfhub',
     candidates: async ({ release, distro, distroVersion, arch }) => ({
       state: 'listed',
-      references: [...kernels.keys()].map(parseReference).filter(reference => reference.release === release && [distro ?? reference.distro, distroVersion ?? reference.distroVersion, arch ?? reference.arch]
+      references: [...kernels.keys()].map(parseReference).filter(reference => reference.release === release && [
+        distro ?? reference.distro, distroVersion ?? reference.distroVersion, arch ?? reference.arch
+      ]
         .every((part, i) => part === [reference.distro, reference.distroVersion, reference.arch][i]))
     }),
     async fetch (reference) {
@@ -102,9 +112,12 @@ function clientOf (kernels: () => Kernels): CoreloUpstreamOptions['client'] {
         const [, , distro = '', distroVersion = '', arch = '', release = '', , module] = url.pathname.split('/').map(decodeURIComponent)
         const query = url.searchParams
         if (distro === '') {
-          const filter = { release: query.get('release') ?? '', limit: 2, ...(query.has('cursor') ? { cursor: query.get('cursor') ?? '' } : {}) }
+          const filter = {
+            release: query.get('release') ?? '', limit: 2, ...(query.has('cursor') ? { cursor: query.get('cursor') ?? '' } : {})
+          }
           const page = await kernels().list(filter)
-          const listed = page.kernels.map(kernel => ({ reference: formatReference(kernel.reference), source: kernel.state === 'held' ? kernel.source : null }))
+          const listed = page.kernels.map(kernel =>
+            ({ reference: formatReference(kernel.reference), source: kernel.state === 'held' ? kernel.source : null }))
           return answerOf(Buffer.from(JSON.stringify({ kernels: listed, next_cursor: page.nextCursor })), {})
         }
         const [kernelVersion, buildId] = [query.get('kernel_version'), query.get('kernel_build_id')]
@@ -144,19 +157,46 @@ export async function openReplica ({ directory, contents, trustUploads, bucket, 
   const records = bucket === undefined
     ? undefined
     : createSharedRecords({ bucket, place: async hash => contents.has(hash) ? 'there' : 'lost', trustUploads, onWarning: warn })
-  const index = await openKernelIndex({ directory, ...(records === undefined ? {} : { elsewhere: { find: query => records.find(query), offer: record => { records.offer(record) }, renewMs: 0, maxAgeMs: 0 } }) })
+  const index = await openKernelIndex({
+    directory,
+    ...(records === undefined
+      ? {}
+      : { elsewhere: { find: query => records.find(query), offer: record => { records.offer(record) }, renewMs: 0, maxAgeMs: 0 } })
+  })
   const catalog = createCatalog({ feeds: [] })
   const self = directory
   const sources = [
-    ...(upstream === undefined ? [] : [createUpstreamSource({ base: new URL('http://upstream.test/'), client: clientOf(upstream), open: btfs.open, self, maxBtfBytes: 1000, trustUploads })]),
+    ...(upstream === undefined
+      ? []
+      : [createUpstreamSource({
+          base: new URL('http://upstream.test/'), client: clientOf(upstream), open: btfs.open, self, maxBtfBytes: 1000, trustUploads
+        })]),
     ...(archive === undefined ? [] : [archive])
   ]
-  const fetching = createFetching({ jobs: createFetchJobs(), sources, index, btfs, self, trustUploads, settings: { lifetimes: { absent: 0, malformed: 0, denied: 0, busy: 0, failed: 0, timeout: 0 }, forwardedMs: 1 }, warn })
-  const local: LocalKernel = { start: async () => {}, refreshModules: async () => {}, owns: () => false, pathsOf: () => [], answer: () => ({ source: 'local', answer: 'none' }), close: async () => {} }
+  const fetching = createFetching({
+    jobs: createFetchJobs(),
+    sources,
+    index,
+    btfs,
+    self,
+    trustUploads,
+    settings: { lifetimes: { absent: 0, malformed: 0, denied: 0, busy: 0, failed: 0, timeout: 0 }, forwardedMs: 1 },
+    warn
+  })
+  const local: LocalKernel = {
+    start: async () => {},
+    refreshModules: async () => {},
+    owns: () => false,
+    pathsOf: () => [],
+    answer: () => ({ source: 'local', answer: 'none' }),
+    close: async () => {}
+  }
   const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads })
   const targets = createTargets({ index, btfs, local, fetching, catalog, trustUploads })
   const importing = async (work: (store: ReturnType<typeof createImportStore>) => Promise<unknown>, replaces: boolean): Promise<boolean> => {
-    const store = { sizeOf: async () => undefined, async write (_kind: string, hash: Sha256, bytes: Uint8Array) { contents.set(hash, bytes); return true } } as unknown as ContentStore
+    const store = {
+      sizeOf: async () => undefined, async write (_kind: string, hash: Sha256, bytes: Uint8Array) { contents.set(hash, bytes); return true }
+    } as unknown as ContentStore
     const sink = createImportStore({ index, store, by: 'operator', replaces })
     try {
       await work(sink)

@@ -1,6 +1,8 @@
 import type { BtfBuilder } from './btf-builder.js'
 import { ByteWriter, concat, type ByteOrder } from './byte-writer.js'
-import { elf, SHF, SHT, STB, STT, symbolTable, type ElfHeaderOptions, type ElfSection, type ElfSymbol, type PlacedSection } from './elf-writer.js'
+import {
+  elf, SHF, SHT, STB, STT, symbolTable, type ElfHeaderOptions, type ElfSection, type ElfSymbol, type PlacedSection
+} from './elf-writer.js'
 
 const RELO = {
   byte_off: 0,
@@ -142,7 +144,9 @@ export function buildObject (spec: ObjectSpec): BuiltObject {
   }
   if (spec.symtab !== false) {
     const table = symbolTable(byteOrder, symbols)
-    sections.push({ name: '.symtab', type: SHT.SYMTAB, data: table.symtab, link: sections.length + 2, info: table.firstGlobal, entsize: 24 })
+    sections.push({
+      name: '.symtab', type: SHT.SYMTAB, data: table.symtab, link: sections.length + 2, info: table.firstGlobal, entsize: 24
+    })
     sections.push({ name: '.strtab', type: SHT.STRTAB, data: table.strtab })
   }
 

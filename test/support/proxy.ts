@@ -52,7 +52,9 @@ export async function startProxy (): Promise<Proxy> {
   }
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const proxy: Proxy = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests: [], credentials: [], refusal: undefined }
+  const proxy: Proxy = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests: [], credentials: [], refusal: undefined
+  }
   onTestFinished(async () => {
     server.close()
     for (const socket of sockets) socket.destroy()

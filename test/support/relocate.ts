@@ -1,4 +1,6 @@
-import { applyPatches, relocate as relocateToPatches, type BpfObject, type RelocateOptions, type Relocation as PatchedRelocation } from '../../src/core/index.js'
+import {
+  applyPatches, relocate as relocateToPatches, type BpfObject, type RelocateOptions, type Relocation as PatchedRelocation
+} from '../../src/core/index.js'
 import type { Btf } from '../../src/index.js'
 
 /** A relocation, and the object that its patches make. */

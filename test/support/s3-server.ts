@@ -60,7 +60,9 @@ export async function startS3Server (): Promise<S3Server> {
       const rest = after === null ? keys : keys.filter(name => name > after)
       const shown = rest.slice(0, 1000)
       const next = rest.length > 1000 ? `<NextContinuationToken>${shown.at(-1) ?? ''}</NextContinuationToken>` : ''
-      response.end(`<?xml version="1.0"?><ListBucketResult><IsTruncated>${String(rest.length > 1000)}</IsTruncated>${next}${shown.map(name => `<Contents><Key>${name}</Key></Contents>`).join('')}</ListBucketResult>`)
+      response.end(
+        `<?xml version="1.0"?><ListBucketResult><IsTruncated>${String(rest.length > 1000)}</IsTruncated>${next}${shown.map(name => `<Contents><Key>${name}</Key></Contents>`).join('')}</ListBucketResult>`
+      )
     } else {
       const found = objects.get(key)
       if (found === undefined) response.writeHead(404).end('<Error><Code>NoSuchKey</Code></Error>')
@@ -80,17 +82,28 @@ async function bodyOf (request: IncomingMessage): Promise<Buffer> {
 /** What is wrong with a request's signature; undefined where nothing is. */
 function refusalOf (request: IncomingMessage, body: Buffer): string | undefined {
   const header = (name: string): string => String(request.headers[name] ?? '')
-  const [, scope = '', signedHeaders = '', signature = ''] = /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/([^,]+), ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/.exec(header('authorization')) ?? []
+  const [, scope = '', signedHeaders = '', signature = ''] = /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/([^,]+), ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/.exec(
+    header('authorization')
+  ) ??
+    []
   const [date, region, service, terminator] = scope.split('/')
   if (region !== REGION || service !== 's3' || terminator !== 'aws4_request') return 'AuthorizationHeaderMalformed'
   const at = header('x-amz-date')
   const bodyHash = header('x-amz-content-sha256')
-  if (!/^\d{8}T\d{6}Z$/.test(at) || !at.startsWith(date ?? '-') || Math.abs(Date.parse(at.replace(/(....)(..)(..T..)(..)/, '$1-$2-$3:$4:')) - Date.now()) > 900_000) return 'RequestTimeTooSkewed'
+  if (!/^\d{8}T\d{6}Z$/.test(at) || !at.startsWith(date ?? '-') ||
+    Math.abs(Date.parse(at.replace(/(....)(..)(..T..)(..)/, '$1-$2-$3:$4:')) - Date.now()) > 900_000) return 'RequestTimeTooSkewed'
   if (bodyHash !== createHash('sha256').update(body).digest('hex')) return 'XAmzContentSHA256Mismatch'
   const names = signedHeaders.split(';')
   if (!['host', 'x-amz-content-sha256', 'x-amz-date'].every(name => names.includes(name))) return 'AccessDenied'
   const expected = signV4({
-    method: request.method ?? '', url: new URL(request.url ?? '/', `http://${header('host')}`), headers: names.map(name => [name, header(name)]), bodyHash, at, region: REGION, secretAccessKey: S3_KEYS.secretAccessKey
+    method: request.method ?? '',
+    url: new URL(request.url ?? '/', `http://${header('host')}`),
+    headers: names.map(name =>
+      [name, header(name)]),
+    bodyHash,
+    at,
+    region: REGION,
+    secretAccessKey: S3_KEYS.secretAccessKey
   })
   return timingSafeEqual(Buffer.from(signature), Buffer.from(expected)) ? undefined : 'SignatureDoesNotMatch'
 }
@@ -108,12 +121,18 @@ export interface V4Input {
 
 /** The signature of a request, in hex, computed as the documentation says. */
 export function signV4 ({ method, url, headers, bodyHash, at, region, secretAccessKey }: V4Input): string {
-  const encode = (text: string): string => encodeURIComponent(text).replace(/[!'()*]/g, character => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+  const encode = (text: string): string =>
+    encodeURIComponent(text).replace(/[!'()*]/g, character => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
   const path = url.pathname.split('/').map(part => encode(decodeURIComponent(part))).join('/')
   const query = [...url.searchParams].map(([name, value]) => `${encode(name)}=${encode(value)}`).sort().join('&')
-  const canonical = [method, path, query, ...headers.map(([name, value]) => `${name}:${value.trim()}`), '', headers.map(([name]) => name).join(';'), bodyHash].join('\n')
+  const canonical = [
+    method, path, query, ...headers.map(([name, value]) => `${name}:${value.trim()}`), '', headers.map(([name]) => name).join(';'), bodyHash
+  ].join('\n')
   const date = at.slice(0, 8)
-  const toSign = ['AWS4-HMAC-SHA256', at, `${date}/${region}/s3/aws4_request`, createHash('sha256').update(canonical).digest('hex')].join('\n')
-  const key = [date, region, 's3', 'aws4_request'].reduce<Buffer>((parent, part) => createHmac('sha256', parent).update(part).digest(), Buffer.from(`AWS4${secretAccessKey}`))
+  const toSign = [
+    'AWS4-HMAC-SHA256', at, `${date}/${region}/s3/aws4_request`, createHash('sha256').update(canonical).digest('hex')
+  ].join('\n')
+  const key = [date, region, 's3', 'aws4_request'].reduce<Buffer>((parent, part) =>
+    createHmac('sha256', parent).update(part).digest(), Buffer.from(`AWS4${secretAccessKey}`))
   return createHmac('sha256', key).update(toSign).digest('hex')
 }

@@ -55,11 +55,15 @@ export function relocateSteps (scene: Scene): SceneResult {
   let insnOff = 0
   const offsets = scene.steps.map((step, i) => {
     const offset = insnOff
-    records.push({ section, insnOff: offset, typeId: step.type, kind: step.kind, ...(step.access === undefined ? {} : { access: step.access }) })
+    records.push({
+      section, insnOff: offset, typeId: step.type, kind: step.kind, ...(step.access === undefined ? {} : { access: step.access })
+    })
     insnOff += instructions[i]?.length ?? 0
     return offset
   })
-  const object = buildObject({ local: scene.local, programs: [{ section, name: 'test', code: concat(...instructions, asm.exit()) }], records })
+  const object = buildObject({
+    local: scene.local, programs: [{ section, name: 'test', code: concat(...instructions, asm.exit()) }], records
+  })
   const target = isBuilder(scene.target) ? parseBtf(scene.target.bytes()) : scene.target
   const modules = (scene.modules ?? []).map(module => parseBtf(module.bytes(), { base: target }))
   const relocation = relocate(object.bytes, target, { modules })
@@ -134,9 +138,22 @@ export function checkInvariants (object: Pick<BuiltObject, 'bytes'>, relocation:
 }
 
 /** Why a record has no value. */
-export function explain (object: Pick<BuiltObject, 'bytes'>, { target, records }: Relocation, record: RecordOutcome, steps?: number): Explanation | undefined {
+export function explain (object: Pick<BuiltObject, 'bytes'>, {
+  target, records
+}: Relocation, record: RecordOutcome, steps?: number): Explanation | undefined {
   const parsed = parseObject(object.bytes)
-  return explainRecord(record, undefined, { object: parsed, target, records, modulesWith: () => [], names: createNewNames(parsed.btf), storedIn: () => undefined, wantsAdvice: true, broken: new Map(), fields: new Map(), work: newWork(steps) })
+  return explainRecord(record, undefined, {
+    object: parsed,
+    target,
+    records,
+    modulesWith: () => [],
+    names: createNewNames(parsed.btf),
+    storedIn: () => undefined,
+    wantsAdvice: true,
+    broken: new Map(),
+    fields: new Map(),
+    work: newWork(steps)
+  })
 }
 
 /** Runs `action`, which must throw an AppError with this code, and gives the error back. */

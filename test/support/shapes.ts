@@ -25,7 +25,12 @@ export interface ShapeMember {
 export type Side = 0 | 1
 
 const leaf: fc.Arbitrary<Shape> = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('int' as const), size: fc.constantFrom(1 as const, 2 as const, 4 as const, 8 as const), signed: fc.boolean() }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('int' as const), size: fc.constantFrom(1 as const, 2 as const, 4 as const, 8 as const), signed: fc.boolean()
+    })
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('pointer' as const, 'float' as const, 'enum' as const) }) }
 )
 
@@ -77,7 +82,12 @@ export function lay (shape: Shape & { kind: 'composite' }, side: Side, byteOrder
   const layShape = (part: Shape, name: string): Laid => {
     switch (part.kind) {
       case 'int':
-        return { id: b.int(`${part.signed ? 's' : 'u'}${part.size * 8}`, part.size, { signed: part.signed }), size: part.size, signed: part.signed, numeric: true }
+        return {
+          id: b.int(`${part.signed ? 's' : 'u'}${part.size * 8}`, part.size, { signed: part.signed }),
+          size: part.size,
+          signed: part.signed,
+          numeric: true
+        }
       case 'pointer':
         return { id: b.ptr(0), size: 8, signed: false, numeric: false }
       case 'float':
@@ -90,7 +100,9 @@ export function lay (shape: Shape & { kind: 'composite' }, side: Side, byteOrder
       }
       case 'array': {
         const element = layShape(part.of, '')
-        return { id: b.array(element.id, part.count), size: element.size * part.count, element, count: part.count, signed: false, numeric: false }
+        return {
+          id: b.array(element.id, part.count), size: element.size * part.count, element, count: part.count, signed: false, numeric: false
+        }
       }
       case 'composite': {
         const members: LaidMember[] = part.members.map(member => {

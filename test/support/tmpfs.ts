@@ -36,4 +36,6 @@ export function smallDisk (size: string): string {
 }
 
 /** Makes it read-only, or writable again. */
-export function remount (folder: string, mode: 'ro' | 'rw'): void { execFileSync('mount', ['-o', `remount,${mode}`, folder], { stdio: 'pipe' }) }
+export function remount (folder: string, mode: 'ro' | 'rw'): void {
+  execFileSync('mount', ['-o', `remount,${mode}`, folder], { stdio: 'pipe' })
+}

@@ -30,12 +30,18 @@ export async function startWebhookReceiver (secret = `whsec_${randomBytes(32).to
   const key = Buffer.from(secret.slice('whsec_'.length), 'base64')
 
   const verify = (request: IncomingMessage, body: string): Message | string => {
-    const [id, timestamp, signatures] = ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map(name => String(request.headers[name] ?? ''))
-    if (request.method !== 'POST' || request.headers['content-type'] !== 'application/json') return `${request.method ?? ''} ${String(request.headers['content-type'])}`
-    if (id === undefined || !/^msg_[\w-]{32}$/.test(id) || timestamp === undefined || !/^\d+$/.test(timestamp)) return `headers ${id} ${timestamp}`
+    const [id, timestamp, signatures] = ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map(name =>
+      String(request.headers[name] ?? ''))
+    if (request.method !== 'POST' || request.headers['content-type'] !== 'application/json') {
+      return `${request.method ?? ''} ${String(request.headers['content-type'])}`
+    }
+    if (id === undefined || !/^msg_[\w-]{32}$/.test(id) || timestamp === undefined || !/^\d+$/.test(timestamp)) {
+      return `headers ${id} ${timestamp}`
+    }
     if (Math.abs(Date.now() / 1000 - Number(timestamp)) > TOLERANCE_S) return `time ${timestamp}`
     const wanted = Buffer.from(`v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`)
-    const isSigned = (signatures ?? '').split(' ').map(text => Buffer.from(text)).some(given => given.length === wanted.length && timingSafeEqual(given, wanted))
+    const isSigned = (signatures ?? '').split(' ').map(text => Buffer.from(text)).some(given =>
+      given.length === wanted.length && timingSafeEqual(given, wanted))
     if (!isSigned) return `signature ${signatures}`
     return { id, timestamp: Number(timestamp), body, ...JSON.parse(body) as Pick<Message, 'type' | 'data'> }
   }

@@ -23,7 +23,9 @@ const SCREENS = [
 
 const KERNELS = 5000
 const LOADS: CheckOutcome = { state: 'loads', reason: null, programs: [], failures: [], failures_total: 0 }
-const FAILS: CheckOutcome = { ...LOADS, state: 'fails', reason: 'struct task_struct has no member state in this kernel.', failures_total: 1 }
+const FAILS: CheckOutcome = {
+  ...LOADS, state: 'fails', reason: 'struct task_struct has no member state in this kernel.', failures_total: 1
+}
 
 describeLab('the page', [NEEDS.chromium], () => {
   let browser: Browser

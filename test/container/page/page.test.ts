@@ -34,7 +34,9 @@ describeLab('the page', [NEEDS.chromium], () => {
     await detail.getByText('unguarded.bpf.c:22').waitFor()
     await detail.getByText('Read __state where the kernel has that, and state where it does not:').waitFor()
     const state = detail.getByRole('row').filter({ hasText: 'read here' })
-    await expect.poll(async () => (await state.getByRole('cell').allTextContents()).map(text => text.trim())).toEqual(['+0 volatile long', '–', 'missing here'])
+    await expect
+      .poll(async () => (await state.getByRole('cell').allTextContents()).map(text => text.trim()))
+      .toEqual(['+0 volatile long', '–', 'missing here'])
     await detail.getByRole('row', { name: /^__state – \+24 unsigned int only here/ }).waitFor()
     const strip = detail.getByRole('list', { name: /^debian 12 x86_64/ })
     await expect.poll(async () => await strip.getByRole('listitem').allInnerTexts())
@@ -55,7 +57,9 @@ describeLab('the page', [NEEDS.chromium], () => {
 
   it('takes several objects that are dropped, and says what is none', async () => {
     const { page } = await lab()
-    const dropped = [UNGUARDED, EXEC, { ...UNGUARDED, name: 'again.bpf.o' }, { ...UNGUARDED, name: 'notes.txt', buffer: Buffer.from('no object') }]
+    const dropped = [
+      UNGUARDED, EXEC, { ...UNGUARDED, name: 'again.bpf.o' }, { ...UNGUARDED, name: 'notes.txt', buffer: Buffer.from('no object') }
+    ]
     const files = JSON.stringify(dropped.map(({ name, buffer }) => ({ name, base64: buffer.toString('base64') })))
     const transfer = await page.evaluateHandle(`${files}.reduce((data, { name, base64 }) => {
       data.items.add(new File([Uint8Array.from(atob(base64), character => character.charCodeAt(0))], name))
@@ -67,7 +71,9 @@ describeLab('the page', [NEEDS.chromium], () => {
     await alert.getByText('again.bpf.o has the content of unguarded.bpf.o').waitFor()
     await page.getByRole('button', { name: 'Check 2 objects on 5 kernels' }).click()
     await checked(page)
-    await expect.poll(async () => await page.getByRole('columnheader').allTextContents()).toEqual(['Kernels', 'unguarded.bpf.o', 'exec.bpf.o'])
+    await expect
+      .poll(async () => await page.getByRole('columnheader').allTextContents())
+      .toEqual(['Kernels', 'unguarded.bpf.o', 'exec.bpf.o'])
     await page.getByRole('button', { name: 'Remove exec.bpf.o' }).click()
     await page.getByRole('button', { name: 'Check 1 object on 5 kernels' }).waitFor()
   })
@@ -96,7 +102,9 @@ describeLab('the page', [NEEDS.chromium], () => {
     await page.getByRole('button', { name: 'Check 1 object on 2 kernels' }).click()
     await checked(page)
     await page.getByRole('radio', { name: 'By kernel' }).check()
-    await expect.poll(async () => await page.getByRole('rowheader').allTextContents()).toEqual(['6.1.0-20-amd64debian 12 x86_64', '5.4.0-26-genericubuntu 20.04 x86_64'])
+    await expect
+      .poll(async () => await page.getByRole('rowheader').allTextContents())
+      .toEqual(['6.1.0-20-amd64debian 12 x86_64', '5.4.0-26-genericubuntu 20.04 x86_64'])
     await page.getByRole('group', { name: 'Only rows with these states' }).getByRole('button', { name: /^loads 1/ }).click()
     await expect.poll(async () => await page.getByRole('rowheader').allTextContents()).toEqual(['5.4.0-26-genericubuntu 20.04 x86_64'])
   })
@@ -110,7 +118,9 @@ describeLab('the page', [NEEDS.chromium], () => {
       return { name: download.suggestedFilename(), bytes: await bytesOf(download) }
     }
     const wanted = async (path: string, kernel: string, accept = '*/*'): Promise<Buffer> => {
-      const response = await request(path, { method: 'POST', body: form({ object: UNGUARDED.buffer, kernel_release: kernel }), headers: { accept } })
+      const response = await request(
+        path, { method: 'POST', body: form({ object: UNGUARDED.buffer, kernel_release: kernel }), headers: { accept } }
+      )
       return Buffer.from(await response.arrayBuffer())
     }
     const [kernel = ''] = [OLD[2]]
@@ -145,7 +155,9 @@ describeLab('the page', [NEEDS.chromium], () => {
     await other.getByRole('heading', { name: 'unguarded.bpf.o fails on 2 of 2 kernels' }).waitFor()
     await other.getByRole('heading', { name: '6.1.0-20-amd64' }).waitFor()
     await other.getByText('struct task_struct has no member state in this kernel.').first().waitFor()
-    await expect.poll(async () => await other.getByRole('button', { name: /^debian 2/, includeHidden: true }).getAttribute('aria-pressed')).toBe('true')
+    await expect
+      .poll(async () => await other.getByRole('button', { name: /^debian 2/, includeHidden: true }).getAttribute('aria-pressed'))
+      .toBe('true')
     expect(await other.getByRole('radio', { name: 'By kernel', includeHidden: true }).isChecked()).toBe(true)
   })
 
@@ -154,7 +166,10 @@ describeLab('the page', [NEEDS.chromium], () => {
     await check(page, [UNGUARDED])
     await page.getByRole('group', { name: 'Only rows with these states' }).getByRole('button', { name: /^loads 3/ }).click()
     await page.getByRole('searchbox', { name: 'Find kernels in the results' }).fill('x86_64')
-    const shown = ['2 kernelsubuntu 20.04 x86_64 · 5.4.0-26-generic to 5.4.0-42-generic', '5.4.0-26-genericubuntu 20.04 x86_64', '5.4.0-42-genericubuntu 20.04 x86_64']
+    const shown = [
+      '2 kernelsubuntu 20.04 x86_64 · 5.4.0-26-generic to 5.4.0-42-generic', '5.4.0-26-genericubuntu 20.04 x86_64',
+      '5.4.0-42-genericubuntu 20.04 x86_64'
+    ]
     await expect.poll(async () => await page.getByRole('rowheader').allTextContents()).toEqual(shown.slice(0, 1))
     await page.getByRole('rowheader').click()
     await expect.poll(async () => await page.getByRole('rowheader').allTextContents()).toEqual(shown)

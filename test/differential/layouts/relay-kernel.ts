@@ -13,7 +13,9 @@ export function relayKernel (kernel: Uint8Array, r: Random, isInteresting: (name
   const types = typesOf(kernel)
   const composites = types.filter(({ kind, vlen }) => (kind === KIND.STRUCT || kind === KIND.UNION) && vlen > 0)
   const enums = types.filter(({ kind, vlen }) => kind === KIND.ENUM && vlen > 0)
-  const wanted = { composites: composites.filter(({ name }) => isInteresting(name)), enums: enums.filter(({ name }) => isInteresting(name)) }
+  const wanted = {
+    composites: composites.filter(({ name }) => isInteresting(name)), enums: enums.filter(({ name }) => isInteresting(name))
+  }
   const pick = (all: readonly RawRecord[], interesting: readonly RawRecord[]): RawRecord =>
     interesting.length > 0 && r.chance(0.8) ? r.pick(interesting) : r.pick(all)
   const arrays = types.filter(({ kind }) => kind === KIND.ARRAY)
@@ -24,7 +26,9 @@ export function relayKernel (kernel: Uint8Array, r: Random, isInteresting: (name
   for (let changes = 1 + r.nat(4); changes > 0; changes--) {
     const type = pick(composites, wanted.composites)
     const [one, other] = [member(type), member(type)]
-    switch (r.weighted({ move: 3, swap: 3, rename: 3, drop: 1, retype: 3, size: 1, width: 2, value: 2, enumerator: 2, array: 1, kind: 1, name: 2 })) {
+    switch (r.weighted({
+      move: 3, swap: 3, rename: 3, drop: 1, retype: 3, size: 1, width: 2, value: 2, enumerator: 2, array: 1, kind: 1, name: 2
+    })) {
       case 'move': set(one + 8, word(one + 8) + 8 * (1 + r.nat(16))); break
       case 'swap': {
         const place = word(one + 8)
@@ -53,7 +57,9 @@ export function relayKernel (kernel: Uint8Array, r: Random, isInteresting: (name
         break
       }
       case 'array': if (arrays.length > 0) set(r.pick(arrays).at + 20, r.nat(20)); break
-      case 'kind': set(type.at + 4, (word(type.at + 4) & ~0x7f000000 | (type.kind === KIND.STRUCT ? KIND.UNION : KIND.STRUCT) << 24) >>> 0); break
+      case 'kind': set(
+        type.at + 4, (word(type.at + 4) & ~0x7f000000 | (type.kind === KIND.STRUCT ? KIND.UNION : KIND.STRUCT) << 24) >>> 0
+      ); break
       case 'name': set(type.at, word(r.chance(0.5) ? r.pick(composites).at : pick(composites, wanted.composites).at)); break
     }
   }
@@ -70,7 +76,10 @@ interface RawRecord {
 }
 
 /** Bytes that follow a record, and each of its elements. */
-const TAILS = [[0, 0], [4, 0], [0, 0], [12, 0], [0, 12], [0, 12], [0, 8], [0, 0], [0, 0], [0, 0], [0, 0], [0, 0], [0, 0], [0, 8], [4, 0], [0, 12], [0, 0], [4, 0], [0, 0], [0, 12]]
+const TAILS = [
+  [0, 0], [4, 0], [0, 0], [12, 0], [0, 12], [0, 12], [0, 8], [0, 0], [0, 0], [0, 0], [0, 0], [0, 0], [0, 0], [0, 8], [4, 0], [0, 12],
+  [0, 0], [4, 0], [0, 0], [0, 12]
+]
 
 const known = new WeakMap<Uint8Array, readonly RawRecord[]>()
 
@@ -90,7 +99,9 @@ function typesOf (bytes: Uint8Array): readonly RawRecord[] {
     const [fixed = 0, element = 0] = TAILS[kind] ?? []
     const isNamed = kind === KIND.STRUCT || kind === KIND.UNION || kind === KIND.ENUM
     const name = strings + view.getUint32(at, true)
-    types.push({ at, kind, vlen, hasWidths: info >>> 31 === 1, name: isNamed ? decoder.decode(bytes.subarray(name, bytes.indexOf(0, name))) : '' })
+    types.push({
+      at, kind, vlen, hasWidths: info >>> 31 === 1, name: isNamed ? decoder.decode(bytes.subarray(name, bytes.indexOf(0, name))) : ''
+    })
     at += 12 + fixed + element * vlen
   }
   known.set(bytes, types)

@@ -71,7 +71,9 @@ export function makeCase (seed: number, features: Features): RandomCase {
   const btf = target.builder.bytes({ hdrLen: r.chance(0.2) ? 32 : 24 })
   const { builder, idOf } = emit(local.types)
   const places = makePlaces(r, wishes.length)
-  const options: BuildOptions = { shufflesRecords: r.chance(0.15), recordSize: r.chance(0.1) ? 20 : 16, doubles: r.chance(0.1), misplaces: r.chance(0.03) }
+  const options: BuildOptions = {
+    shufflesRecords: r.chance(0.15), recordSize: r.chance(0.1) ? 20 : 16, doubles: r.chance(0.1), misplaces: r.chance(0.03)
+  }
   const layoutSeed = r.nat(2 ** 32)
   const values = compiledValues(wishes.map(wish => ({ ...wish, typeId: wish.typeId ?? idOf(wish.root) })), builder)
 
@@ -81,9 +83,12 @@ export function makeCase (seed: number, features: Features): RandomCase {
   })
   const wantsSuccess = r.chance(0.5)
   for (let attempt = 0; ; attempt++) {
-    const built = assemble(random(layoutSeed), chosen.map(({ wish, place, code }) => ({ wish, place, code, typeId: wish.typeId ?? idOf(wish.root) })), builder, options)
+    const built = assemble(random(layoutSeed), chosen.map(({ wish, place, code }) =>
+      ({ wish, place, code, typeId: wish.typeId ?? idOf(wish.root) })), builder, options)
     const relocation = relocateOrRefuse(built.object, btf)
-    if (relocation instanceof AppError || relocation.ok || !wantsSuccess || attempt === 4) return { seed, btf, kernel, relocation, ...built }
+    if (relocation instanceof AppError || relocation.ok || !wantsSuccess || attempt === 4) {
+      return { seed, btf, kernel, relocation, ...built }
+    }
     // One refusal hides all that comes after it: many cases go on without the records that are refused.
     const failed = new Set(relocation.records.flatMap((record, i) => record.status === 'failed' ? [built.sources[i]] : []))
     chosen = chosen.filter((_, i) => !failed.has(i))
@@ -103,11 +108,15 @@ const FIELD_KINDS: readonly ReloName[] = ['byte_off', 'byte_sz', 'field_exists',
 const MEMBER_KINDS: readonly ReloName[] = ['signed', 'lshift_u64', 'rshift_u64']
 const TYPE_KINDS: readonly ReloName[] = ['local_type_id', 'target_type_id', 'type_exists', 'type_size', 'type_matches', 'type_matches']
 
-const MALFORMED = ['', ':0', '0:', '0::1', '0a', '0:a', '0 1', ' 0', '0:+1', '00:01', '0:99', '0:0:0:0:0', '4294967296', '0x0', '1:1', '0 ', Array(64).fill('0').join(':'), Array(65).fill('0').join(':')]
+const MALFORMED = [
+  '', ':0', '0:', '0::1', '0a', '0:a', '0 1', ' 0', '0:+1', '00:01', '0:99', '0:0:0:0:0', '4294967296', '0x0', '1:1', '0 ',
+  Array(64).fill('0').join(':'), Array(65).fill('0').join(':')
+]
 const NEGATIVE = ['0:-1', '-1', '2147483648', '0:0:-2']
 
 function makeWishes (r: Random, types: readonly Type[], features: Features): Wish[] {
-  const named = types.filter(type => nameOf(type) !== '' && !['int', 'float', 'func', 'var', 'datasec', 'decl_tag', 'type_tag'].includes(type.kind))
+  const named = types.filter(type =>
+    nameOf(type) !== '' && !['int', 'float', 'func', 'var', 'datasec', 'decl_tag', 'type_tag'].includes(type.kind))
   // Few roots, many records: so that one record narrows the candidates of the next.
   const roots = Array.from({ length: 1 + r.nat(4) }, () => r.chance(0.97) && named.length > 0 ? r.pick(named) : r.pick(types))
   return Array.from({ length: 1 + r.nat(12) }, () => makeWish(r, r.pick(roots), types, features))
@@ -153,8 +162,11 @@ function makePlaces (r: Random, count: number): Place[] {
 function compiledValues (wishes: ReadonlyArray<Wish & { typeId: number }>, builder: ReturnType<typeof emit>['builder']): bigint[] {
   const asm = assembler('little')
   const section = 'raw_tp/a'
-  const records = wishes.map((wish, i): CoreRecord => ({ section, insnOff: i * 8, typeId: wish.typeId, kind: wish.kind, access: wish.access }))
-  const object = buildObject({ local: builder, programs: [{ section, name: 'a', code: concat(...wishes.map(() => asm.mov(1, 0)), asm.exit()) }], records })
+  const records = wishes.map((wish, i): CoreRecord =>
+    ({ section, insnOff: i * 8, typeId: wish.typeId, kind: wish.kind, access: wish.access }))
+  const object = buildObject({
+    local: builder, programs: [{ section, name: 'a', code: concat(...wishes.map(() => asm.mov(1, 0)), asm.exit()) }], records
+  })
   const relocation = relocate(object.bytes, parseBtf(builder.bytes()))
   return relocation.records.map(({ oldValue }) => oldValue)
 }
@@ -188,7 +200,9 @@ function assemble (r: Random, lines: readonly Line[], builder: ReturnType<typeof
   const asm = assembler('little')
   const places = [...new Set(lines.flatMap(({ place }) => place ?? []))]
   // An object needs a program that is loaded by itself.
-  if (!places.some(({ section, hasSymbol }) => hasSymbol && SECTIONS.includes(section))) places.unshift({ section: 'socket', name: 'prog', hasSymbol: true })
+  if (!places.some(({ section, hasSymbol }) => hasSymbol && SECTIONS.includes(section))) {
+    places.unshift({ section: 'socket', name: 'prog', hasSymbol: true })
+  }
   const ends = new Map<string, number>()
   const programs: Array<PlacedProgram & { code: Uint8Array, hasSymbol: boolean }> = []
   const records: Array<CoreRecord & { place: Place, source: number }> = []
@@ -201,7 +215,9 @@ function assemble (r: Random, lines: readonly Line[], builder: ReturnType<typeof
       const shift = options.misplaces && r.chance(0.3) ? r.pick([4, 8]) : 0
       const times = options.doubles && r.chance(0.4) ? 2 : 1
       for (let i = 0; i < times; i++) {
-        records.push({ section: place.section, insnOff: at + shift, typeId: line.typeId, kind: line.wish.kind, access: line.wish.access, place, source })
+        records.push({
+          section: place.section, insnOff: at + shift, typeId: line.typeId, kind: line.wish.kind, access: line.wish.access, place, source
+        })
       }
       parts.push(line.code)
       at += line.code.length

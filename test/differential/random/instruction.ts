@@ -34,7 +34,9 @@ function weightsFor (kind: ReloName | number, walk: Walk | undefined, features: 
   const memory = features.arrayAccess || !(walk === undefined || !walk.isNamed || strip(walk.end)?.kind === 'array') ? 1 : 0
   switch (kind) {
     case 'byte_off': return { memory: 10 * memory, constant: 3, arithmetic: 3, wide: 0.7, other: 0.3 }
-    case 'local_type_id': case 'target_type_id': case 'enumval_value': return { memory: 0.1, constant: 2, arithmetic: 0.3, wide: 7, other: 0.2 }
+    case 'local_type_id': case 'target_type_id': case 'enumval_value': return {
+      memory: 0.1, constant: 2, arithmetic: 0.3, wide: 7, other: 0.2
+    }
     default: return { memory: 0.1, constant: 8, arithmetic: 0.7, wide: 0.7, other: 0.2 }
   }
 }

@@ -94,7 +94,9 @@ function addNamed (r: Random, pool: Pool, name: string): void {
 function addProto (r: Random, pool: Pool) {
   const params = Array.from({ length: r.nat(4) }, () => r.chance(0.6) ? r.pick(pool.types) : makeType(r, pool, 1))
   const result = r.chance(0.3) ? undefined : r.pick(pool.types)
-  return pool.add({ kind: 'proto' as const, result: orInt(pool, result), params: params.map(param => orInt(pool, param)), rank: pool.nextRank() })
+  return pool.add({
+    kind: 'proto' as const, result: orInt(pool, result), params: params.map(param => orInt(pool, param)), rank: pool.nextRank()
+  })
 }
 
 /** Prototypes have no parameters that are functions, sections or the like. */
@@ -104,15 +106,21 @@ function orInt (pool: Pool, type: Type | undefined): Type | undefined {
 
 export function addEnum (r: Random, pool: Pool, kind: 'enum' | 'enum64', name: string): Enum {
   const values = r.shuffled(ENUMERATORS).slice(0, 1 + r.nat(4)).map(enumerator => ({ name: enumerator, value: enumValue(r, kind) }))
-  return pool.add({ kind, name, size: kind === 'enum64' ? 8 : r.chance(0.85) ? 4 : r.pick([1, 2, 8]), signed: r.chance(0.3), values, rank: pool.nextRank() })
+  return pool.add({
+    kind, name, size: kind === 'enum64' ? 8 : r.chance(0.85) ? 4 : r.pick([1, 2, 8]), signed: r.chance(0.3), values, rank: pool.nextRank()
+  })
 }
 
 export function enumValue (r: Random, kind: 'enum' | 'enum64'): bigint {
-  if (kind === 'enum64' && r.chance(0.5)) return r.pick([0x1_0000_0000n, -2n, 0x7fff_ffff_ffff_ffffn, 0x1_ffff_ffffn, 0xffff_ffff_ffff_fff0n])
+  if (kind === 'enum64' && r.chance(0.5)) {
+    return r.pick([0x1_0000_0000n, -2n, 0x7fff_ffff_ffff_ffffn, 0x1_ffff_ffffn, 0xffff_ffff_ffff_fff0n])
+  }
   return r.chance(0.15) ? r.pick([-1n, -77777n, 0x7fff_ffffn, 0x8000_0000n, 0xffff_ffffn]) : BigInt(r.nat(100))
 }
 
-function addComposite (r: Random, pool: Pool, kind: 'struct' | 'union', name: string, depth: number, names = r.shuffled(MEMBER_NAMES)): Composite {
+function addComposite (r: Random, pool: Pool, kind: 'struct' | 'union', name: string, depth: number, names = r.shuffled(
+  MEMBER_NAMES
+)): Composite {
   const members: Member[] = []
   const count = r.chance(0.05) ? 0 : 1 + r.nat(depth === 0 ? 6 : 3)
   for (let i = 0; i < count && names.length > 0; i++) {
@@ -167,7 +175,9 @@ function makeType (r: Random, pool: Pool, depth: number): Type {
       return pool.add({ kind: 'typedef', name: `u${r.nat(4)}`, to, rank: rank() })
     }
     case 'enum': return addEnum(r, pool, r.chance(0.7) ? 'enum' : 'enum64', r.chance(0.3) ? '' : 'mode')
-    case 'composite': return addComposite(r, pool, r.chance(0.7) ? 'struct' : 'union', r.chance(0.5) ? '' : r.pick(['list', 'lock', 'list___v2']), depth + 1)
+    case 'composite': return addComposite(
+      r, pool, r.chance(0.7) ? 'struct' : 'union', r.chance(0.5) ? '' : r.pick(['list', 'lock', 'list___v2']), depth + 1
+    )
   }
 }
 
@@ -194,7 +204,11 @@ function addDeepChain (r: Random, pool: Pool): void {
   }
   const name = 'deep'
   if (r.chance(0.5)) pool.add({ kind: 'typedef', name, to: type, rank: pool.nextRank() })
-  else layOut(pool.add({ kind: 'struct', name, size: 0, members: [{ name: 'a', type, bits: 0, bitfield: 0 }], kindFlag: false, rank: pool.nextRank() }))
+  else {
+    layOut(pool.add({
+      kind: 'struct', name, size: 0, members: [{ name: 'a', type, bits: 0, bitfield: 0 }], kindFlag: false, rank: pool.nextRank()
+    }))
+  }
 }
 
 function addOthers (r: Random, pool: Pool): void {

@@ -1,6 +1,8 @@
 import type { Random } from './random.js'
 import { addEnum, bitfieldWidth, enumValue, hasSize, type Pool } from './local-types.js'
-import { isComposite, isEnum, isInteger, isModifier, layOut, nameOf, strip, type Composite, type Enum, type Member, type Type } from './types.js'
+import {
+  isComposite, isEnum, isInteger, isModifier, layOut, nameOf, strip, type Composite, type Enum, type Member, type Type
+} from './types.js'
 
 /**
  * A kernel for these types: a copy of them in which some things are elsewhere, changed, gone, doubled or new.
@@ -74,7 +76,11 @@ function change (r: Random, pool: Pool, type: Type): void {
       if (r.chance(0.8)) Object.assign(type, { size: r.pick([1, 2, 4, 8]), encoding: r.pick([type.encoding, 0, 1, 2, 4, 3]) })
       else type.offset = type.offset === 0 ? 1 : 0
       break
-    case 'array': if (r.chance(0.5)) type.count = r.pick([0, 1, 2, type.count + 1, type.count * 2]); else type.of = lower(r, pool, type, type.of); break
+    case 'array': if (r.chance(0.5)) type.count = r.pick([0, 1, 2, type.count + 1, type.count * 2]); else {
+      type.of = lower(
+        r, pool, type, type.of
+      )
+    } break
     case 'ptr': type.to = otherPointee(r, pool, type.to); break
     case 'fwd': if (r.chance(0.5)) type.union = !type.union; else type.name += '2'; break
     case 'proto':
@@ -95,7 +101,9 @@ function change (r: Random, pool: Pool, type: Type): void {
 /** What a pointer points to elsewhere: nothing known, something else, or the same struct declared only. */
 function otherPointee (r: Random, pool: Pool, pointee: Type | undefined): Type | undefined {
   const bare = strip(pointee)
-  if (isComposite(bare) && r.chance(0.6)) return pool.add({ kind: 'fwd', name: bare.name, union: (bare.kind === 'union') !== r.chance(0.2), rank: pool.nextRank() })
+  if (isComposite(bare) && r.chance(0.6)) {
+    return pool.add({ kind: 'fwd', name: bare.name, union: (bare.kind === 'union') !== r.chance(0.2), rank: pool.nextRank() })
+  }
   return r.chance(0.7) ? r.pick(pool.types.filter(isPointee)) : undefined
 }
 
@@ -105,7 +113,9 @@ function isPointee (type: Type): boolean { return !['func', 'var', 'datasec', 'd
 function lower (r: Random, pool: Pool, holder: Type, held: Type | undefined): Type {
   if (held !== undefined && r.chance(0.5)) {
     const kind = r.pick(['const', 'volatile', 'typedef', 'type_tag', 'restrict'] as const)
-    return pool.add({ kind, name: kind === 'typedef' ? 'alias' : kind === 'type_tag' ? 'rcu' : '', to: held, rank: (held.rank + holder.rank) / 2 })
+    return pool.add({
+      kind, name: kind === 'typedef' ? 'alias' : kind === 'type_tag' ? 'rcu' : '', to: held, rank: (held.rank + holder.rank) / 2
+    })
   }
   const others = pool.types.filter(type => type.rank < holder.rank && hasSize(type))
   return others.length > 0 ? r.pick(others) : r.pick(pool.ints)
@@ -118,8 +128,28 @@ function changeComposite (r: Random, pool: Pool, type: Composite): void {
     members.push({ name: 'a', type: lower(r, pool, type, undefined), bits: 0, bitfield: 0 })
     return layOut(type)
   }
-  switch (r.weighted({ insert: 4, remove: 2, rename: 2, retype: 4, move: 4, shuffle: 2, bitfield: 2, nest: 3, flatten: 1, kind: 1, name: 1, double: 1, array: 2, odd: 3, empty: 1, shadow: 1, forward: 2 })) {
-    case 'insert': members.splice(r.nat(members.length + 1), 0, { name: `new${r.nat(9)}`, type: lower(r, pool, type, undefined), bits: 0, bitfield: 0 }); break
+  switch (r.weighted({
+    insert: 4,
+    remove: 2,
+    rename: 2,
+    retype: 4,
+    move: 4,
+    shuffle: 2,
+    bitfield: 2,
+    nest: 3,
+    flatten: 1,
+    kind: 1,
+    name: 1,
+    double: 1,
+    array: 2,
+    odd: 3,
+    empty: 1,
+    shadow: 1,
+    forward: 2
+  })) {
+    case 'insert': members.splice(
+      r.nat(members.length + 1), 0, { name: `new${r.nat(9)}`, type: lower(r, pool, type, undefined), bits: 0, bitfield: 0 }
+    ); break
     case 'remove': members.splice(members.indexOf(member), 1); break
     case 'rename': member.name = r.pick(['z', `${member.name}___old`, `${member.name}_`, '']); break
     case 'retype': retype(member, lower(r, pool, type, member.type)); break
@@ -136,7 +166,9 @@ function changeComposite (r: Random, pool: Pool, type: Composite): void {
     }
     case 'kind': type.kind = type.kind === 'struct' ? 'union' : 'struct'; break
     case 'name': type.name = type.name === '' ? 'named' : r.pick(['', `${type.name}2`, `${type.name}___k`]); break
-    case 'double': members.splice(r.nat(members.length + 1), 0, { ...member, type: r.chance(0.5) ? member.type : lower(r, pool, type, undefined), bitfield: 0 }); break
+    case 'double': members.splice(
+      r.nat(members.length + 1), 0, { ...member, type: r.chance(0.5) ? member.type : lower(r, pool, type, undefined), bitfield: 0 }
+    ); break
     case 'array': {
       const of = r.chance(0.5) ? member.type : r.pick(pool.ints)
       const wrapper = pool.add({ kind: 'array', of, count: r.pick([0, 1, 2, 5]), rank: (of.rank + type.rank) / 2 })
@@ -171,9 +203,18 @@ function nest (r: Random, pool: Pool, type: Composite, first: Member): void {
   const moved = type.members.splice(at, 1 + r.nat(3))
   if (r.chance(0.3)) moved.unshift({ name: `pad${r.nat(9)}`, type: r.pick(pool.ints), bits: 0, bitfield: 0 })
   const rank = (Math.max(...moved.map(member => member.type.rank)) + type.rank) / 2
-  const inner = pool.add({ kind: r.chance(0.6) ? 'struct' as const : 'union' as const, name: r.chance(0.7) ? '' : 'group', size: 0, members: moved, kindFlag: false, rank })
+  const inner = pool.add({
+    kind: r.chance(0.6) ? 'struct' as const : 'union' as const,
+    name: r.chance(0.7) ? '' : 'group',
+    size: 0,
+    members: moved,
+    kindFlag: false,
+    rank
+  })
   layOut(inner, () => r.chance(0.2) ? 4 : 0)
-  const held = r.chance(0.15) ? pool.add({ kind: 'typedef' as const, name: 'group_t', to: inner, rank: (inner.rank + type.rank) / 2 }) : inner
+  const held = r.chance(0.15)
+    ? pool.add({ kind: 'typedef' as const, name: 'group_t', to: inner, rank: (inner.rank + type.rank) / 2 })
+    : inner
   type.members.splice(at, 0, { name: r.chance(0.8) ? '' : 'inner', type: held, bits: 0, bitfield: 0 })
 }
 
@@ -192,8 +233,12 @@ function changeEnum (r: Random, pool: Pool, type: Enum): void {
   switch (r.weighted({ value: 4, remove: 2, rename: 2, add: 2, kind: 2, size: 1, sign: 1, name: 3 })) {
     case 'value': if (value !== undefined) value.value = enumValue(r, type.kind); break
     case 'remove': type.values = type.values.filter(other => other !== value); break
-    case 'rename': if (value !== undefined) value.name = r.pick([`${value.name}___k`, `${value.name}2`, value.name.replace(/___.*/, '')]); break
-    case 'add': type.values.splice(r.nat(type.values.length + 1), 0, { name: r.pick(['NEW', 'RED', 'GREEN___k']), value: enumValue(r, type.kind) }); break
+    case 'rename': if (value !== undefined) {
+      value.name = r.pick([`${value.name}___k`, `${value.name}2`, value.name.replace(/___.*/, '')])
+    } break
+    case 'add': type.values.splice(
+      r.nat(type.values.length + 1), 0, { name: r.pick(['NEW', 'RED', 'GREEN___k']), value: enumValue(r, type.kind) }
+    ); break
     case 'kind': type.kind = type.kind === 'enum' ? 'enum64' : 'enum'; break
     case 'size': type.size = r.pick([1, 2, 4, 8]); break
     case 'sign': type.signed = !type.signed; break
@@ -225,7 +270,14 @@ function deepen (r: Random, pool: Pool, roots: readonly Type[]): void {
   let held: Composite = pool.add({ kind: 'struct', name: '', size: 0, members: root.members, kindFlag: false, rank: lowestAbove(root) })
   layOut(held)
   for (let i = 0; i < levels; i++) {
-    held = pool.add({ kind: 'struct', name: '', size: held.size, members: [{ name: '', type: held, bits: 0, bitfield: 0 }], kindFlag: false, rank: (held.rank + root.rank) / 2 })
+    held = pool.add({
+      kind: 'struct',
+      name: '',
+      size: held.size,
+      members: [{ name: '', type: held, bits: 0, bitfield: 0 }],
+      kindFlag: false,
+      rank: (held.rank + root.rank) / 2
+    })
   }
   root.members = [{ name: '', type: held, bits: 0, bitfield: 0 }]
   layOut(root)

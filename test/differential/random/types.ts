@@ -26,7 +26,8 @@ export interface Member { name: string, type: Type, bits: number, bitfield: numb
 export function isComposite (type: Type | undefined): type is Composite { return type?.kind === 'struct' || type?.kind === 'union' }
 export function isEnum (type: Type | undefined): type is Enum { return type?.kind === 'enum' || type?.kind === 'enum64' }
 export function isModifier (type: Type | undefined): type is Modifier {
-  return type?.kind === 'typedef' || type?.kind === 'const' || type?.kind === 'volatile' || type?.kind === 'restrict' || type?.kind === 'type_tag'
+  return type?.kind === 'typedef' || type?.kind === 'const' || type?.kind === 'volatile' || type?.kind === 'restrict' ||
+    type?.kind === 'type_tag'
 }
 
 /** Whether a bitfield can be of this type: libbpf divides by its size, and misreads one of another kind. */
@@ -81,7 +82,8 @@ function emitOne (builder: BtfBuilder, type: Type, idOf: (type: Type | undefined
     case 'ptr': builder.ptr(idOf(type.to)); break
     case 'array': builder.array(idOf(type.of), type.count, index); break
     case 'struct': case 'union': {
-      const members = type.members.map(({ name, type: of, bits, bitfield }) => ({ name, type: idOf(of), bits, ...(bitfield > 0 ? { bitfield } : {}) }))
+      const members = type.members.map(({ name, type: of, bits, bitfield }) =>
+        ({ name, type: idOf(of), bits, ...(bitfield > 0 ? { bitfield } : {}) }))
       const kindFlag = type.kindFlag || members.some(({ bitfield }) => bitfield !== undefined)
       builder[type.kind](type.name, type.size, members, kindFlag)
       break
@@ -93,7 +95,9 @@ function emitOne (builder: BtfBuilder, type: Type, idOf: (type: Type | undefined
     case 'typedef': builder.typedef(type.name, idOf(type.to)); break
     case 'type_tag': builder.typeTag(type.name, idOf(type.to)); break
     case 'const': case 'volatile': case 'restrict': builder[type.kind](idOf(type.to)); break
-    case 'proto': builder.funcProto(idOf(type.result), type.params.map((param, i) => [param === undefined ? '' : `p${i}`, idOf(param)] as const)); break
+    case 'proto': builder.funcProto(
+      idOf(type.result), type.params.map((param, i) => [param === undefined ? '' : `p${i}`, idOf(param)] as const)
+    ); break
     case 'func': builder.func(type.name, idOf(type.to)); break
     case 'var': builder.var(type.name, idOf(type.to), 0); break
     case 'datasec': builder.datasec(type.name, 4, [[idOf(type.to), 0, 4]]); break

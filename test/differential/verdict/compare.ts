@@ -37,7 +37,9 @@ export function judgeAll (objects: readonly string[], target: Btf, kernelRelease
     if (relocation.patches === undefined) return []
     const path = join(folder, basename(source))
     writeFileSync(path, applyPatches(object.bytes, relocation.patches))
-    for (const { name, verdict, reason } of judge(object, relocation, { kernelRelease, hasKernelSymbol }).programs) verdicts.set(`${path} ${name}`, { verdict, reason })
+    for (const { name, verdict, reason } of judge(object, relocation, { kernelRelease, hasKernelSymbol }).programs) {
+      verdicts.set(`${path} ${name}`, { verdict, reason })
+    }
     return [path]
   })
   return { verdicts, paths }

@@ -34,7 +34,9 @@ function randomSource (seed: number): Source {
 }
 
 const POISON = 'call 195896080'
-const NUMBERS = [0, 0, 1, 1, 2, 3, 4, 5, 7, 8, 10, 16, 31, 32, 63, 100, 255, 256, 4096, 65535, 2147483647, -1, -1, -2, -5, -100, -2147483648]
+const NUMBERS = [
+  0, 0, 1, 1, 2, 3, 4, 5, 7, 8, 10, 16, 31, 32, 63, 100, 255, 256, 4096, 65535, 2147483647, -1, -1, -2, -5, -100, -2147483648
+]
 const COMPARISONS = ['==', '!=', '==', '!=', '>', '>=', '<', '<=', 's>', 's>=', 's<', 's<=', '&']
 const OPERATIONS = ['+', '-', '*', '&', '|', '^', '<<', '>>', 's>>', '+', '&', '/', '%%']
 const REGISTERS = ['6', '7', '8', '9', '0']
@@ -78,7 +80,9 @@ function subprogram ({ pick, chance, below }: Source, name: string): { name: str
     else if (kind < 8) lines.push(`r${a} ${pick(['+', '&', '|', '-'])}= ${chance(50) ? pick(NUMBERS) : `r${b}`}`)
     else if (kind < 9 && chance(40)) {
       const label = newLabel()
-      lines.push(`if r${a} ${pick(COMPARISONS)} ${pick(NUMBERS)} goto ${label}`, POISON, 'r0 = 0', 'r1 = 0', 'r2 = 0', 'r3 = 0', `${label}:`)
+      lines.push(
+        `if r${a} ${pick(COMPARISONS)} ${pick(NUMBERS)} goto ${label}`, POISON, 'r0 = 0', 'r1 = 0', 'r2 = 0', 'r3 = 0', `${label}:`
+      )
     } else lines.push(`r${a} = r${b}`)
     if (open.length > 0 && chance(40)) lines.push(`${open.pop()}:`)
   }
@@ -105,7 +109,11 @@ function program (source: Source, cpu: Cpu, subprograms: readonly string[]): str
     if (kind < 4) lines.push(`r${register} = ${pick(NUMBERS)}`)
     else if (kind < 5) lines.push(`r${register} = ${pick(NUMBERS)} ll`)
     else if (kind < 8) lines.push(`call ${pick([7, 5, 14])}`, `r${register} = r0`)
-    else lines.push(`r1 = %[${kind === 8 ? 'ro' : 'bss'}] ll`, `r${register} = *(${pick(['u8', 'u16', 'u32', 'u64'])} *)(r1 + ${8 * below(4)})`)
+    else {
+      lines.push(
+      `r1 = %[${kind === 8 ? 'ro' : 'bss'}] ll`, `r${register} = *(${pick(['u8', 'u16', 'u32', 'u64'])} *)(r1 + ${8 * below(4)})`
+      )
+    }
   }
   const slot = (size: number): number => {
     const offset = 8 * (1 + below(4)) - (chance(80) ? 0 : size * below(8 / size))
@@ -120,7 +128,9 @@ function program (source: Source, cpu: Cpu, subprograms: readonly string[]): str
     const operation = pick(OPERATIONS)
     const isShift = operation.includes('<<') || operation.includes('>>')
     const isDivision = operation === '/' || operation === '%%'
-    if (chance(70)) lines.push(`${w}${a} ${operation}= ${isShift ? below(w === 'w' ? 32 : 64) : isDivision ? 1 + below(100) : pick(NUMBERS)}`)
+    if (chance(
+      70
+    )) lines.push(`${w}${a} ${operation}= ${isShift ? below(w === 'w' ? 32 : 64) : isDivision ? 1 + below(100) : pick(NUMBERS)}`)
     else lines.push(`${w}${a} ${operation}= ${w}${b}`)
   }
   const move = (a: string, b: string): void => {
@@ -153,7 +163,10 @@ function program (source: Source, cpu: Cpu, subprograms: readonly string[]): str
   const loop = (): void => {
     const label = newLabel()
     const register = pick(SAVED)
-    lines.push(`r${register} = 0`, `${label}:`, `r${register} += 1`, `if r${register} ${pick(['<', '!=', 's<'])} ${1 + below(chance(80) ? 6 : 60)} goto ${label}`)
+    lines.push(
+      `r${register} = 0`, `${label}:`, `r${register} += 1`,
+      `if r${register} ${pick(['<', '!=', 's<'])} ${1 + below(chance(80) ? 6 : 60)} goto ${label}`
+    )
   }
 
   lines.push('r6 = 0', 'r7 = 0', 'r8 = 0', 'r9 = 0')
@@ -179,7 +192,8 @@ function program (source: Source, cpu: Cpu, subprograms: readonly string[]): str
     else if (kind < 66) store(a)
     else if (kind < 78) load(a)
     else if (kind < 84) set(a)
-    else if (kind < 88 && subprograms.length > 0) lines.push(`r1 = r${a === '0' ? '6' : a}`, `r2 = r${b === '0' ? '7' : b}`, `call ${pick(subprograms)}`)
+    else if (kind < 88 &&
+      subprograms.length > 0) lines.push(`r1 = r${a === '0' ? '6' : a}`, `r2 = r${b === '0' ? '7' : b}`, `call ${pick(subprograms)}`)
     else if (kind < 90) lookUp()
     else if (kind < 92) loop()
     else if (kind < 96 && poisons < 2) {

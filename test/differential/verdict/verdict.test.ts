@@ -4,7 +4,9 @@ import { release } from 'node:os'
 import { basename, join } from 'node:path'
 import { expect, it } from 'vitest'
 import { parseBtf } from '../../../src/core/index.js'
-import { describeLab, labBtf, labGuestRelease, labObjects, NEEDS, otherObjects, ROOT, runInGuest, scratchFolder, VERIFY } from '../../support/lab.js'
+import {
+  describeLab, labBtf, labGuestRelease, labObjects, NEEDS, otherObjects, ROOT, runInGuest, scratchFolder, VERIFY
+} from '../../support/lab.js'
 import { askVerifier, compareVerdicts, judgeAll, readAnswers, tableRow } from './compare.js'
 import { randomPrograms, type Cpu } from './programs.js'
 
@@ -39,7 +41,10 @@ const BUILDS: readonly Build[] = [
 ]
 
 function compile (compiler: string, source: string, output: string, cpu: Cpu, level: string): string {
-  const { status, stderr } = spawnSync(compiler, [`-${level}`, '-g', '-target', 'bpf', `-mcpu=${cpu}`, '-I/usr/include/x86_64-linux-gnu', '-c', source, '-o', output], { encoding: 'utf8' })
+  const { status, stderr } = spawnSync(
+    compiler, [`-${level}`, '-g', '-target', 'bpf', `-mcpu=${cpu}`, '-I/usr/include/x86_64-linux-gnu', '-c', source, '-o', output],
+    { encoding: 'utf8' }
+  )
   if (status !== 0) throw new Error(stderr)
   return output
 }
@@ -96,7 +101,9 @@ describeLab('the verdict, compared with the running kernel\'s verifier,', [...ne
 const GUESTS = [...(NEEDS.guest('5.10').isHere() ? ['5.10'] : []), '6.1', '6.12']
 
 for (const series of GUESTS) {
-  describeLab(`the verdict, compared with the verifier of a booted Linux ${series},`, [...needs, NEEDS.qemu, NEEDS.guest(series), NEEDS.btf(`debian-${series}`)], () => {
+  describeLab(`the verdict, compared with the verifier of a booted Linux ${series},`, [
+    ...needs, NEEDS.qemu, NEEDS.guest(series), NEEDS.btf(`debian-${series}`)
+  ], () => {
     const sources = scratchFolder()
     const folder = scratchFolder()
     let count = 0
@@ -104,7 +111,9 @@ for (const series of GUESTS) {
       const judged = judgeAll(objects, parseBtf(readFileSync(labBtf(`debian-${series}`))), labGuestRelease(series), folder)
       const script = join(sources, `test${count++}.sh`)
       writeFileSync(script, `( ${judged.paths.map(path => `echo ${path}`).join('; ')} ) | verify\n`)
-      const { output } = runInGuest(series, script, { '/bin/verify': VERIFY, ...Object.fromEntries(judged.paths.map(path => [path, path])) }, { kernelBtf: true })
+      const { output } = runInGuest(
+        series, script, { '/bin/verify': VERIFY, ...Object.fromEntries(judged.paths.map(path => [path, path])) }, { kernelBtf: true }
+      )
       const answers = readAnswers(output)
       expect(answers.length, output.slice(-2000)).toBeGreaterThan(judged.paths.length)
       const comparison = compareVerdicts(judged, answers)
@@ -120,7 +129,9 @@ for (const series of GUESTS) {
 
     it('agrees about random programs, extensions and what its age can do', () => {
       const extensions = compileReplacing(sources)
-      const { wrong, unknown, answers } = compare('random programs', [compileAges(sources), extensions, ...compileRandom(sources, 'v3', Math.min(RANDOM_PROGRAMS, 2000))])
+      const { wrong, unknown, answers } = compare(
+        'random programs', [compileAges(sources), extensions, ...compileRandom(sources, 'v3', Math.min(RANDOM_PROGRAMS, 2000))]
+      )
       expect(wrong).toEqual([])
       expect(unknown).toBeLessThan(0.1)
       // Not every running kernel lets anybody load extensions: here their verdicts are compared.

@@ -86,7 +86,8 @@ function watch (errors: { readonly identify?: unknown[], readonly settle?: unkno
       kernel = { ...KERNEL, query: { ...KERNEL.query, release: '6.2' }, key: hexOf(sha256('6.2')) }
     },
     statusOf: (name: string) => agent.statuses?.get(name),
-    logged: () => readFileSync(logFile, 'utf8').split('\n').filter(line => line !== '').map(line => JSON.parse(line) as { level: number, msg: string }),
+    logged: () =>
+      readFileSync(logFile, 'utf8').split('\n').filter(line => line !== '').map(line => JSON.parse(line) as { level: number, msg: string }),
     counted: async () => (await metrics.render()).text.split('\n').find(line => line.startsWith('corelo_agent_unexpected_errors_total '))
   }
 }
@@ -100,7 +101,8 @@ describe('an unexpected error in the loop of an agent', () => {
     const agent = watch({ [name]: [new TypeError('one mistake'), new TypeError('one mistake')] })
     await expect.poll(() => agent.statusOf('exec')).toEqual(CURRENT)
     expect(await agent.counted()).toBe('corelo_agent_unexpected_errors_total 2')
-    const told = agent.logged().filter(({ msg }) => msg.includes('something went wrong in the agent itself, which goes on and tries again: one mistake'))
+    const told = agent.logged().filter(({ msg }) =>
+      msg.includes('something went wrong in the agent itself, which goes on and tries again: one mistake'))
     expect(told.map(({ level }) => level)).toEqual([50, 20])
   })
 
@@ -116,9 +118,13 @@ describe('an unexpected error in the loop of an agent', () => {
   })
 
   it('is told apart from what an operator can mend, which is said and not counted', async () => {
-    const agent = watch({ identify: [Object.assign(new Error("EACCES: permission denied, open '/sys/kernel/btf/vmlinux'"), { code: 'EACCES' })] })
+    const agent = watch({
+      identify: [Object.assign(new Error("EACCES: permission denied, open '/sys/kernel/btf/vmlinux'"), { code: 'EACCES' })]
+    })
     await expect.poll(() => agent.statusOf('exec')).toEqual(CURRENT)
     expect(await agent.counted()).toBe('corelo_agent_unexpected_errors_total 0')
-    expect(agent.logged()).toContainEqual(expect.objectContaining({ level: 50, msg: expect.stringMatching(/^The agent cannot go on until this is mended: EACCES/) }))
+    expect(agent.logged()).toContainEqual(expect.objectContaining({
+      level: 50, msg: expect.stringMatching(/^The agent cannot go on until this is mended: EACCES/)
+    }))
   })
 })

@@ -22,7 +22,14 @@ const kernel = (release: string): NodeKernel => ({
 function copy (text: string): Copy {
   const bytes = Buffer.from(text)
   const hash = sha256(bytes)
-  return { bytes, report: `{"of":"${text}"}`, attestation: `signed ${text}`, record: { objectSha256: hash, resultSha256: hash, btfSha256: hash, kernel: 'd/1/x86_64/one', tag: '"t"', at: '2026-01-01T00:00:00.000Z' } }
+  return {
+    bytes,
+    report: `{"of":"${text}"}`,
+    attestation: `signed ${text}`,
+    record: {
+      objectSha256: hash, resultSha256: hash, btfSha256: hash, kernel: 'd/1/x86_64/one', tag: '"t"', at: '2026-01-01T00:00:00.000Z'
+    }
+  }
 }
 
 describe('the copies of a node', () => {

@@ -4,7 +4,13 @@ import { toError, transportError } from '../../../src/client/problem.js'
 import type { AppError } from '../../../src/errors.js'
 
 const down = (): AppError => transportError('source_failed', 'http://service', 'It is down.', undefined)
-const unknown = (): AppError => toError({ server: 'http://service', status: 404, contentType: 'application/problem+json', retryAfter: null, body: Buffer.from('{"code":"kernel_unknown","detail":"Nobody knows it."}') })
+const unknown = (): AppError => toError({
+  server: 'http://service',
+  status: 404,
+  contentType: 'application/problem+json',
+  retryAfter: null,
+  body: Buffer.from('{"code":"kernel_unknown","detail":"Nobody knows it."}')
+})
 
 describe('the schedule of an agent', () => {
   const begin = (): ReturnType<typeof createSchedule> => {
@@ -41,7 +47,13 @@ describe('the schedule of an agent', () => {
 
   it('asks for nothing while the service fetches the kernel, which all objects need', () => {
     const schedule = begin()
-    const fetching = toError({ server: 'http://service', status: 503, contentType: 'application/problem+json', retryAfter: '3', body: Buffer.from('{"code":"fetching","detail":"It is being fetched."}') })
+    const fetching = toError({
+      server: 'http://service',
+      status: 503,
+      contentType: 'application/problem+json',
+      retryAfter: '3',
+      body: Buffer.from('{"code":"fetching","detail":"It is being fetched."}')
+    })
     expect(schedule.failed('a', fetching, 0)).toBeGreaterThanOrEqual(3000)
     expect([schedule.isHeldUp, schedule.isDue('b', 2999)]).toEqual([true, false])
     schedule.settled('a', 6000)

@@ -12,7 +12,9 @@ import { FACTS, signer, signingKey } from './facts.js'
 describe('preAuthEncoding', () => {
   it('gives the example of the DSSE specification', () => {
     // https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.md#test-vectors
-    expect(preAuthEncoding('http://example.com/HelloWorld', Buffer.from('hello world')).toString()).toBe('DSSEv1 29 http://example.com/HelloWorld 11 hello world')
+    expect(preAuthEncoding('http://example.com/HelloWorld', Buffer.from('hello world')).toString()).toBe(
+      'DSSEv1 29 http://example.com/HelloWorld 11 hello world'
+    )
   })
 
   it.each([
@@ -29,7 +31,9 @@ describe('preAuthEncoding', () => {
 
 describe('an attestation', () => {
   it('is an in-toto statement in a DSSE envelope', () => {
-    const { payload, payloadType, signatures } = JSON.parse(signer().sign(FACTS)) as { payload: string, payloadType: string, signatures: unknown[] }
+    const { payload, payloadType, signatures } = JSON.parse(
+      signer().sign(FACTS)
+    ) as { payload: string, payloadType: string, signatures: unknown[] }
     expect(payloadType).toBe('application/vnd.in-toto+json')
     expect(signatures).toHaveLength(1)
     expect(JSON.parse(Buffer.from(payload, 'base64').toString())).toEqual({
@@ -82,15 +86,23 @@ describe('parseEnvelope', () => {
 
   it('takes the alphabet of URLs, a signature without key id, and members it does not know', () => {
     const text = JSON.stringify({ ...good, payload: '-_8', signatures: [{ sig: 'AAAA', more: 1 }], more: 2 })
-    expect(parseEnvelope(text)).toEqual({ payloadType: 'text/plain', payload: Buffer.from([0xfb, 0xff]), signatures: [{ keyid: '', sig: Buffer.from([0, 0, 0]) }] })
+    expect(parseEnvelope(text)).toEqual({
+      payloadType: 'text/plain', payload: Buffer.from([0xfb, 0xff]), signatures: [{ keyid: '', sig: Buffer.from([0, 0, 0]) }]
+    })
   })
 
   it.each([
     ['no JSON', '{'], ['null', 'null'], ['a list', '[]'], ['no payload', JSON.stringify({ ...good, payload: undefined })],
-    ['a payload that is no base64', JSON.stringify({ ...good, payload: '{}' })], ['a type that is no text', JSON.stringify({ ...good, payloadType: 1 })],
-    ['no signatures', JSON.stringify({ ...good, signatures: undefined })], ['a signature that is no text', JSON.stringify({ ...good, signatures: [{ keyid: 'k', sig: 1 }] })],
+    [
+      'a payload that is no base64', JSON.stringify({ ...good, payload: '{}' })
+    ], ['a type that is no text', JSON.stringify({ ...good, payloadType: 1 })],
+    [
+      'no signatures', JSON.stringify({ ...good, signatures: undefined })
+    ], ['a signature that is no text', JSON.stringify({ ...good, signatures: [{ keyid: 'k', sig: 1 }] })],
     ['a key id that is no text', JSON.stringify({ ...good, signatures: [{ keyid: {}, sig: 'AAAA' }] })],
-    ['signatures without end', JSON.stringify({ ...good, signatures: Array(9).fill(good.signatures[0]) })], ['a text without end', ' '.repeat(70_000) + JSON.stringify(good)]
+    [
+      'signatures without end', JSON.stringify({ ...good, signatures: Array(9).fill(good.signatures[0]) })
+    ], ['a text without end', ' '.repeat(70_000) + JSON.stringify(good)]
   ])('refuses %s', (_what, text) => {
     expect(parseEnvelope(text)).toBeUndefined()
   })

@@ -21,7 +21,9 @@ describe('parseSigningKeys', () => {
 
   it.each([
     ['nothing', ''], ['a public key', '-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n'],
-    ['a key of another kind', openssl('genpkey', '-algorithm', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256')], ['a key cut short', generateSigningKey().replace(/.{20}\n-----END/, '\n-----END')],
+    [
+      'a key of another kind', openssl('genpkey', '-algorithm', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256')
+    ], ['a key cut short', generateSigningKey().replace(/.{20}\n-----END/, '\n-----END')],
     ['an end that is no time', generateSigningKey().replace('-----BEGIN', 'Expires: soon\n-----BEGIN')]
   ])('refuses %s', (_what, text) => {
     expect(() => parseSigningKeys(text)).toThrow(expect.objectContaining({ code: 'invalid_request' }))

@@ -41,23 +41,33 @@ function rewritten (payload: string, from: string, to: string): string {
 /** A payload of any kind, signed as it is. */
 function signed (payload: string, payloadType = 'application/vnd.in-toto+json'): string {
   const bytes = Buffer.from(payload)
-  return serializeEnvelope({ payloadType, payload: bytes, signatures: [{ keyid: KEY.jwk.kid, sig: sign(null, preAuthEncoding(payloadType, bytes), KEY.privateKey) }] })
+  return serializeEnvelope({
+    payloadType, payload: bytes, signatures: [{ keyid: KEY.jwk.kid, sig: sign(null, preAuthEncoding(payloadType, bytes), KEY.privateKey) }]
+  })
 }
 
 const statement = (): string => Buffer.from((JSON.parse(ENVELOPE) as { payload: string }).payload, 'base64').toString()
 
 describe('verifyAttestation', () => {
   it('accepts what was asked for, and tells who signed and what is attested', () => {
-    expect(check()).toMatchObject({ ok: true, keyId: KEY.jwk.kid, facts: { btfSha256: FACTS.btfSha256, kernel: FACTS.kernel, engine: FACTS.engine } })
+    expect(check()).toMatchObject({
+      ok: true, keyId: KEY.jwk.kid, facts: { btfSha256: FACTS.btfSha256, kernel: FACTS.kernel, engine: FACTS.engine }
+    })
   })
 
   it.each<[string, Partial<Case>]>([
     ['a bare release that the one kernel with it answers', { asked: { ...ASKED, kernel: '5.4.0-42-generic' } }],
     ['BTF by its hash', { asked: { objectSha256: FACTS.objectSha256, btfSha256: FACTS.btfSha256 } }],
-    ['BTF by its hash that the service has no name for', { asked: { ...ASKED, btfSha256: FACTS.btfSha256 }, envelope: signer(KEY).sign({ ...FACTS, kernel: null }) }],
+    [
+      'BTF by its hash that the service has no name for',
+      { asked: { ...ASKED, btfSha256: FACTS.btfSha256 }, envelope: signer(KEY).sign({ ...FACTS, kernel: null }) }
+    ],
     ['modules by their hashes', { asked: { ...ASKED, moduleSha256s: FACTS.moduleSha256s } }],
     ['a signature without the name of its key', { envelope: tampered(envelope => { delete envelope.signatures[0]?.keyid }) }],
-    ['one good signature among others', { envelope: tampered(envelope => { envelope.signatures.unshift({ keyid: 'other', sig: 'AAAA' }) }) }]
+    [
+      'one good signature among others',
+      { envelope: tampered(envelope => { envelope.signatures.unshift({ keyid: 'other', sig: 'AAAA' }) }) }
+    ]
   ])('accepts %s', (_what, changed) => {
     expect(check(changed)).toMatchObject({ ok: true })
   })
@@ -73,26 +83,58 @@ describe('verifyAttestation', () => {
     }],
     ['a changed byte of the result', 'wrong_result', /the attestation is about/, { result: Buffer.from('A relocated object') }],
     ["another object's result", 'wrong_object', /object/, { asked: { ...ASKED, objectSha256: sha256('another object') } }],
-    ["another kernel's result", 'wrong_kernel', /"ubuntu\/20.04.*not about ubuntu\/22.04/, { asked: { ...ASKED, kernel: 'ubuntu/22.04/x86_64/5.4.0-42-generic' } }],
+    [
+      "another kernel's result", 'wrong_kernel', /"ubuntu\/20.04.*not about ubuntu\/22.04/,
+      { asked: { ...ASKED, kernel: 'ubuntu/22.04/x86_64/5.4.0-42-generic' } }
+    ],
     ['a release that only ends like the asked one', 'wrong_kernel', /kernel/, { asked: { ...ASKED, kernel: '42-generic' } }],
-    ['a bare release where a whole reference was asked for', 'wrong_kernel', /kernel/, { envelope: signer(KEY).sign({ ...FACTS, kernel: '5.4.0-42-generic' }) }],
-    ['BTF that nobody vouches for, where a kernel was asked for by name', 'wrong_kernel', /knows no kernel/, { envelope: signer(KEY).sign({ ...FACTS, kernel: null }) }],
+    [
+      'a bare release where a whole reference was asked for', 'wrong_kernel', /kernel/,
+      { envelope: signer(KEY).sign({ ...FACTS, kernel: '5.4.0-42-generic' }) }
+    ],
+    [
+      'BTF that nobody vouches for, where a kernel was asked for by name', 'wrong_kernel', /knows no kernel/,
+      { envelope: signer(KEY).sign({ ...FACTS, kernel: null }) }
+    ],
     ['any kernel where none was asked for', 'wrong_kernel', /kernel/, { asked: { objectSha256: FACTS.objectSha256 } }],
     ['another BTF', 'wrong_btf', /BTF/, { asked: { ...ASKED, btfSha256: sha256('another BTF') } }],
     ['modules in another order', 'wrong_modules', /modules/, { asked: { ...ASKED, moduleSha256s: FACTS.moduleSha256s.toReversed() } }],
     ['fewer modules', 'wrong_modules', /modules/, { asked: { ...ASKED, moduleSha256s: [] } }],
     ['a subject that was put in later', 'bad_signature', /signature/, {
       result: Buffer.from('evil'),
-      envelope: tampered(envelope => { envelope.payload = rewritten(envelope.payload, FACTS.resultSha256.slice(7), sha256('evil').slice(7)) })
+      envelope: tampered(
+        envelope => { envelope.payload = rewritten(envelope.payload, FACTS.resultSha256.slice(7), sha256('evil').slice(7)) }
+      )
     }],
-    ['a kernel that was put in later', 'bad_signature', /signature/, { envelope: tampered(envelope => { envelope.payload = rewritten(envelope.payload, '20.04', '22.04') }) }],
-    ['a payload type that was put in later', 'bad_signature', /signature/, { envelope: tampered(envelope => { envelope.payloadType = 'text/plain' }) }],
-    ['a signature cut short', 'bad_signature', /signature/, { envelope: tampered(envelope => { envelope.signatures[0] = { keyid: KEY.jwk.kid, sig: 'AAAA' } }) }],
+    [
+      'a kernel that was put in later', 'bad_signature', /signature/,
+      { envelope: tampered(envelope => { envelope.payload = rewritten(envelope.payload, '20.04', '22.04') }) }
+    ],
+    [
+      'a payload type that was put in later', 'bad_signature', /signature/,
+      { envelope: tampered(envelope => { envelope.payloadType = 'text/plain' }) }
+    ],
+    [
+      'a signature cut short', 'bad_signature', /signature/,
+      { envelope: tampered(envelope => { envelope.signatures[0] = { keyid: KEY.jwk.kid, sig: 'AAAA' } }) }
+    ],
     ['a signed text of another type', 'malformed', /not a statement/, { envelope: signed(statement(), 'text/plain') }],
-    ['a signed statement about something else', 'malformed', /not a statement/, { envelope: signed(statement().replace('urn:corelo:relocation:v1', 'https://slsa.dev/provenance/v1')) }],
-    ['a signed statement of another version', 'malformed', /not a statement/, { envelope: signed(statement().replace('Statement/v1', 'Statement/v2')) }],
-    ['a signed statement with two subjects', 'malformed', /not a statement/, { envelope: signed(statement().replace('"subject":[', '"subject":[{"name":"a"},')) }],
-    ['a signed statement without object', 'malformed', /not a statement/, { envelope: signed(statement().replace('"object":', '"Object":')) }],
+    [
+      'a signed statement about something else', 'malformed', /not a statement/,
+      { envelope: signed(statement().replace('urn:corelo:relocation:v1', 'https://slsa.dev/provenance/v1')) }
+    ],
+    [
+      'a signed statement of another version', 'malformed', /not a statement/,
+      { envelope: signed(statement().replace('Statement/v1', 'Statement/v2')) }
+    ],
+    [
+      'a signed statement with two subjects', 'malformed', /not a statement/,
+      { envelope: signed(statement().replace('"subject":[', '"subject":[{"name":"a"},')) }
+    ],
+    [
+      'a signed statement without object', 'malformed', /not a statement/,
+      { envelope: signed(statement().replace('"object":', '"Object":')) }
+    ],
     ['a signed text that is no JSON', 'malformed', /not a statement/, { envelope: signed('{') }]
   ])('refuses %s', (_what, cause, message, changed) => {
     const verification = check(changed)
@@ -111,7 +153,9 @@ describe('verifyAttestation', () => {
       expect(causeOf(check({ envelope: tampered(envelope => { envelope.payload = flip(payload, i) }) }))).toBe('bad_signature')
     }
     for (let i = 0; i < 64; i++) {
-      expect(causeOf(check({ envelope: tampered(envelope => { envelope.signatures = [{ keyid: KEY.jwk.kid, sig: flip(signature?.sig ?? '', i) }] }) }))).toBe('bad_signature')
+      expect(causeOf(check({
+        envelope: tampered(envelope => { envelope.signatures = [{ keyid: KEY.jwk.kid, sig: flip(signature?.sig ?? '', i) }] })
+      }))).toBe('bad_signature')
     }
   })
 
@@ -136,7 +180,9 @@ describe('verifyAttestation', () => {
     const envelope = signer(KEY).sign({ ...FACTS, moduleSha256s })
     expect(check({ envelope, asked: { ...ASKED, moduleSha256s } })).toMatchObject({ ok: true })
     expect(causeOf(check({ envelope, asked: { ...ASKED, moduleSha256s: moduleSha256s.slice(1) } }))).toBe('wrong_modules')
-    expect(causeOf(check({ envelope, asked: { ...ASKED, moduleSha256s: [moduleSha256s[1] ?? FACTS.btfSha256, ...moduleSha256s.slice(1)] } }))).toBe('wrong_modules')
+    expect(
+      causeOf(check({ envelope, asked: { ...ASKED, moduleSha256s: [moduleSha256s[1] ?? FACTS.btfSha256, ...moduleSha256s.slice(1)] } }))
+    ).toBe('wrong_modules')
   })
 
   it('verifies results of before and after a rotation while both keys are published', () => {
@@ -153,7 +199,9 @@ describe('parseJwks', () => {
   const [jwk] = signer(KEY).jwks.keys
 
   it('leaves out keys that sign something else', () => {
-    const keys = parseJwks(JSON.stringify({ keys: [{ kty: 'RSA', n: 'x', e: 'AQAB' }, { ...jwk, use: 'enc' }, { ...jwk, crv: 'X25519' }, { ...jwk, x: 'short' }, null, jwk] }))
+    const keys = parseJwks(JSON.stringify({
+      keys: [{ kty: 'RSA', n: 'x', e: 'AQAB' }, { ...jwk, use: 'enc' }, { ...jwk, crv: 'X25519' }, { ...jwk, x: 'short' }, null, jwk]
+    }))
     expect(keys.map(({ kid }) => kid)).toEqual([KEY.jwk.kid])
   })
 
@@ -165,16 +213,24 @@ describe('parseJwks', () => {
     expect(causeOf(check({ keys: parseJwks(JSON.stringify({ keys: [{ ...jwk, exp: 'tomorrow' }] })) }))).toBe('key_expired')
   })
 
-  it.each([['no JSON', '{'], ['a list', '[]'], ['no keys', '{"keys":[]}'], ['only other keys', '{"keys":[{"kty":"RSA"}]}'], ['too many', JSON.stringify({ keys: Array(65).fill(jwk) })]])('refuses %s', (_what, text) => {
+  it.each([
+    ['no JSON', '{'], ['a list', '[]'], ['no keys', '{"keys":[]}'], ['only other keys', '{"keys":[{"kty":"RSA"}]}'],
+    ['too many', JSON.stringify({ keys: Array(65).fill(jwk) })]
+  ])('refuses %s', (_what, text) => {
     expect(() => parseJwks(text)).toThrow(expect.objectContaining({ code: 'invalid_request' }))
   })
 
   it('says the verdict, what it assumes and the counts, a long list by its hash', () => {
-    expect(check()).toMatchObject({ ok: true, facts: { findings: { verdict: 'loads', assumes: ['.rodata.enabled = 0'], counts: { resolved: 12, absent: 3, poisoned: 1 } } } })
+    expect(check()).toMatchObject({
+      ok: true,
+      facts: { findings: { verdict: 'loads', assumes: ['.rodata.enabled = 0'], counts: { resolved: 12, absent: 3, poisoned: 1 } } }
+    })
     const assumes = Array.from({ length: 200 }, (_, i) => `.rodata.switch_${i} = 0`)
     const facts = { ...FACTS, findings: { ...FACTS.findings, verdict: 'fails' as const, assumes } }
     const envelope = signer(KEY).sign(facts)
     expect(envelope.length).toBeLessThan(4096)
-    expect(check({ envelope })).toMatchObject({ ok: true, facts: { findings: { verdict: 'fails', assumes: undefined, assumesSha256: assumptionsDigest(assumes) } } })
+    expect(check({ envelope })).toMatchObject({
+      ok: true, facts: { findings: { verdict: 'fails', assumes: undefined, assumesSha256: assumptionsDigest(assumes) } }
+    })
   })
 })

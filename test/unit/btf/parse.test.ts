@@ -314,7 +314,9 @@ describe('edge 27: cycles', () => {
     return { b, id: alias }
   }
 
-  it.each([['typedef', typedefCycle], ['const', constCycle]] as const)('refuses a relocation that walks a %s cycle in the object', (_, make) => {
+  it.each([
+    ['typedef', typedefCycle], ['const', constCycle]
+  ] as const)('refuses a relocation that walks a %s cycle in the object', (_, make) => {
     const { b, id } = make()
     const target = btf()
     target.typedef('loop', integers(target).int)
@@ -324,7 +326,9 @@ describe('edge 27: cycles', () => {
     expect(outcome(b, target, { kind: 'field_exists', type: id, access: '0', was: 1 })).toBe('failed EINVAL')
   })
 
-  it.each([['typedef', typedefCycle], ['const', constCycle]] as const)('refuses a relocation that walks a %s cycle in the kernel', (_, make) => {
+  it.each([
+    ['typedef', typedefCycle], ['const', constCycle]
+  ] as const)('refuses a relocation that walks a %s cycle in the kernel', (_, make) => {
     const local = btf()
     const alias = local.typedef('loop', integers(local).int)
     for (const kind of ['type_exists', 'type_size', 'type_matches'] as const) {

@@ -291,7 +291,8 @@ describe('edge 29: modules with a distilled base', () => {
     const object = buildObject({
       local,
       programs: [{ section: 'raw_tp/a', name: 'a', code: concat(...steps.map(step => asm.mov(1, step.was)), asm.exit()) }],
-      records: steps.map((step, i) => ({ section: 'raw_tp/a', insnOff: i * 8, typeId: step.type, access: step.access ?? '0', kind: step.kind }))
+      records: steps.map((step, i) =>
+        ({ section: 'raw_tp/a', insnOff: i * 8, typeId: step.type, access: step.access ?? '0', kind: step.kind }))
     })
     expect(relocate(object.bytes, target, { modules: [parsed] }).records.map(record => record.newValue)).toEqual([1n, 1n, 1n])
   })

@@ -13,7 +13,8 @@ const definitionsIn = (bytes: Uint8Array, wanted: TypeName) => {
 }
 const diff = (from: Uint8Array, to: Uint8Array, wanted: TypeName): TypeDifference[] =>
   diffTypes(definitionsIn(from, wanted), definitionsIn(to, wanted))
-const shown = ({ changes, from, to }: MemberDifference): string => `${[...new Set([from?.path, to?.path])].filter(path => path !== undefined).join(' -> ')}: ${changes.join(' ')}`
+const shown = ({ changes, from, to }: MemberDifference): string =>
+  `${[...new Set([from?.path, to?.path])].filter(path => path !== undefined).join(' -> ')}: ${changes.join(' ')}`
 
 /** A struct of those members, which are as large as an int each. */
 function structOf (...names: readonly string[]): Uint8Array {
@@ -60,9 +61,15 @@ describe('a type of two kernels', () => {
     expect(changesOf(structOf('a', 'state', 'z'), structOf('a', '__state', 'z'))).toEqual(['state -> __state: renamed'])
     expect(changesOf(structOf('a', 'old_count', 'z'), structOf('a', 'new_count', 'z'))).toEqual(['old_count -> new_count: renamed'])
     expect(changesOf(structOf('a', 'unused', 'z'), structOf('a', 'flags', 'z'))).toEqual(['unused: removed', 'flags: added'].toReversed())
-    expect(changesOf(structOf('state', 'a', 'z'), structOf('a', 'z', '__state'))).toEqual(['state: removed', 'a: moved', 'z: moved', '__state: added'])
-    expect(changesOf(structOf('a', 'state', 'z'), structOf('a', '_state', '__state', 'z'))).toEqual(['_state: added', '__state: added', 'state: removed', 'z: moved'])
-    expect(changesOf(structOf('a', '_state', '__state', 'z'), structOf('a', 'state', 'z'))).toEqual(['_state -> state: renamed', '__state: removed', 'z: moved'])
+    expect(changesOf(structOf('state', 'a', 'z'), structOf('a', 'z', '__state'))).toEqual([
+      'state: removed', 'a: moved', 'z: moved', '__state: added'
+    ])
+    expect(changesOf(structOf('a', 'state', 'z'), structOf('a', '_state', '__state', 'z'))).toEqual([
+      '_state: added', '__state: added', 'state: removed', 'z: moved'
+    ])
+    expect(changesOf(structOf('a', '_state', '__state', 'z'), structOf('a', 'state', 'z'))).toEqual([
+      '_state -> state: renamed', '__state: removed', 'z: moved'
+    ])
     const [task] = diff(TASKS.moved().bytes(), TASKS.renamed().bytes(), { kind: 'struct', name: 'task_struct' })
     expect(task?.members?.map(shown)).toEqual(['thread_info: ', 'state -> __state: renamed resized retyped', 'pid: '])
   })

@@ -33,7 +33,9 @@ describe('the types of a BTF as a C header', () => {
   it('are refused where one contains itself, and where they nest without end', () => {
     const self = btf()
     self.struct('self', 4, [at('me', 0, self.nextId)])
-    expect(refusal('btf_invalid', () => writeHeader(parseBtf(self.bytes()))).message).toBe('Type 1 contains itself, which C cannot express.')
+    expect(refusal('btf_invalid', () => writeHeader(parseBtf(self.bytes()))).message).toBe(
+      'Type 1 contains itself, which C cannot express.'
+    )
 
     const deep = btf()
     let type = deep.int('int', 4)

@@ -8,7 +8,9 @@ import { shapes, TASKS } from '../../support/task-btfs.js'
 const find = (bytes: Uint8Array, name: string, member: string | null, kind: NamedKind = 'struct'): Places =>
   findPlaces(parseBtf(bytes), { kind, name }, member)
 const told = ({ state, places }: Places): readonly string[] =>
-  places.length === 0 ? [state] : places.map(({ found, path, type, bit_offset: offset, bit_size: size }) => `${found} ${path}: ${type} at ${offset}, ${size}`)
+  places.length === 0
+    ? [state]
+    : places.map(({ found, path, type, bit_offset: offset, bit_size: size }) => `${found} ${path}: ${type} at ${offset}, ${size}`)
 
 function built (add: (b: BtfBuilder, types: ReturnType<typeof integers>) => void): Uint8Array {
   const b = btf()
@@ -57,7 +59,8 @@ describe('a member', () => {
   it('is not guessed in a type of more members than are listed, but still found by its name', () => {
     const large = (parts: number): Uint8Array => built((b, { int }) => {
       const part = b.struct('', 40_000, Array.from({ length: 10_000 }, (_, i) => at('filler', 4 * i, int)))
-      b.struct('large', 40_000 * parts + 4, [...Array.from({ length: parts }, (_, i) => at('', 40_000 * i, part)), at('__last', 40_000 * parts, int)])
+      b.struct('large', 40_000 * parts +
+        4, [...Array.from({ length: parts }, (_, i) => at('', 40_000 * i, part)), at('__last', 40_000 * parts, int)])
     })
     expect(told(find(large(9), 'large', 'last'))).toEqual(['similar __last: int at 2880000, 32'])
     expect(told(find(large(11), 'large', 'last'))).toEqual(['missing'])
@@ -87,7 +90,9 @@ describe('a member', () => {
       const pointer = b.ptr(b.typeTag(tag, b.struct('list', 4, [bitsAt('a', 0, 3, uint)])))
       b.struct('foo', 16, [at('next', 0, pointer), at('call', 8, b.ptr(b.funcProto(int, [[parameter, int]])))])
     })
-    for (const member of ['next', 'call']) expect(find(tagged('rcu', 'a'), 'foo', member)).toEqual(find(tagged('percpu', 'b'), 'foo', member))
+    for (const member of ['next', 'call']) {
+      expect(find(tagged('rcu', 'a'), 'foo', member)).toEqual(find(tagged('percpu', 'b'), 'foo', member))
+    }
     expect(told(find(tagged('rcu', 'a'), 'foo', 'next'))).toEqual(['named next: struct list * at 0, 64'])
     expect(told(find(tagged('rcu', 'a'), 'foo', 'call'))).toEqual(['named call: int (*)(int) at 64, 64'])
   })

@@ -25,7 +25,9 @@ describe('one type', () => {
   })
 
   it('has the places of what is in a nameless part from the start of the whole', () => {
-    expect(writeDefinitions(shapes, [only('struct', 'nested')], 'struct')).toContain('\t\tstruct {\n\t\t\tint x; /* 0 */\n\t\t\tint y; /* 4 */\n\t\t}; /* 0 */')
+    expect(writeDefinitions(shapes, [only('struct', 'nested')], 'struct')).toContain(
+      '\t\tstruct {\n\t\t\tint x; /* 0 */\n\t\t\tint y; /* 4 */\n\t\t}; /* 0 */'
+    )
     const [{ members, size } = {}] = defineTypes(shapes, [only('struct', 'nested')], 'struct')
     expect(size).toBe(120)
     expect(members?.[0]).toMatchObject({ name: null, type: 'union', bit_offset: 0, size: 16 })
@@ -37,9 +39,13 @@ describe('one type', () => {
   })
 
   it('may be an enumeration or a typedef', () => {
-    expect(defineTypes(shapes, [only('enum', 'small')], 'enum')).toMatchObject([{ size: 1, enumerators: [{ name: 'SMALL_A', value: '0' }, { name: 'SMALL_B', value: '200' }] }])
+    expect(defineTypes(shapes, [only('enum', 'small')], 'enum')).toMatchObject([
+      { size: 1, enumerators: [{ name: 'SMALL_A', value: '0' }, { name: 'SMALL_B', value: '200' }] }
+    ])
     expect(writeDefinitions(shapes, [only('typedef', 'matrix_t')], 'typedef')).toBe('typedef int matrix_t[2][3]; /* 24 bytes */\n')
-    expect(defineTypes(shapes, [only('typedef', 'handler_t')], 'typedef')).toMatchObject([{ type: 'int (*)(const struct only_declared *, u32, ...)', size: 8 }])
+    expect(defineTypes(shapes, [only('typedef', 'handler_t')], 'typedef')).toMatchObject([
+      { type: 'int (*)(const struct only_declared *, u32, ...)', size: 8 }
+    ])
   })
 
   it('is looked for by its very name, not by its flavors', () => {
@@ -58,7 +64,9 @@ describe('one type', () => {
     const parsed = parseBtf(b.bytes())
     const ids = findTypes(parsed, { kind: 'struct', name: 'alike' })
     expect(defineTypes(parsed, ids.slice(0, 1), 'struct')[0]?.members?.[0]?.members?.length).toBe(MEMBERS)
-    expect(() => defineTypes(parsed, ids, 'struct')).toThrow(expect.objectContaining({ code: 'relocation_failed', details: { reason: 'work_limit', limit: 100_000 } }))
+    expect(() => defineTypes(parsed, ids, 'struct')).toThrow(expect.objectContaining({
+      code: 'relocation_failed', details: { reason: 'work_limit', limit: 100_000 }
+    }))
     expect(writeDefinitions(parsed, ids.slice(0, 1), 'struct').length).toBeGreaterThan(MEMBERS * NAME.length)
     expect(() => writeDefinitions(parsed, ids, 'struct')).toThrow(expect.objectContaining({ code: 'btf_invalid' }))
   })

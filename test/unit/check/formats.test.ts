@@ -65,7 +65,11 @@ async function * iterate (cells: readonly Cell[], failure?: AppError): AsyncGene
 
 interface WriteOptions { readonly isGrouped?: boolean, readonly failure?: AppError, readonly cells?: Cells, readonly heartbeat?: string }
 
-async function write (type: FormatType, { isGrouped = false, failure, cells = iterate(CELLS, failure), heartbeat = '' }: WriteOptions = {}): Promise<string> {
+async function write (type: FormatType, {
+  isGrouped = false, failure, cells = iterate(
+    CELLS, failure
+  ), heartbeat = ''
+}: WriteOptions = {}): Promise<string> {
   const counter = createSummaryCounter([object])
   const ending = endingCells(cells, counter, error => error as AppError)
   let text = ''
@@ -77,7 +81,18 @@ async function write (type: FormatType, { isGrouped = false, failure, cells = it
 const JUNIT: Readonly<Record<string, { readonly attributes: Readonly<Record<string, boolean>>, readonly children: RegExp }>> = {
   testsuites: { attributes: {}, children: /^(testsuite )*$/ },
   testsuite: {
-    attributes: { name: true, package: true, id: true, tests: true, failures: true, errors: true, time: true, timestamp: true, hostname: true, skipped: false },
+    attributes: {
+      name: true,
+      package: true,
+      id: true,
+      tests: true,
+      failures: true,
+      errors: true,
+      time: true,
+      timestamp: true,
+      hostname: true,
+      skipped: false
+    },
     children: /^properties (testcase )*system-out system-err $/
   },
   properties: { attributes: {}, children: /^(property )*$/ },
@@ -116,7 +131,9 @@ function parseJunit (text: string): Element {
       expect(element.attributes['time']).toMatch(/^\d+\.\d+$/)
       const cases = element.children.filter(({ name }) => name === 'testcase')
       const count = (name: string): string => String(cases.filter(({ children }) => children[0]?.name === name).length)
-      expect(element.attributes).toMatchObject({ tests: String(cases.length), failures: count('failure'), errors: count('error'), skipped: count('skipped') })
+      expect(element.attributes).toMatchObject({
+        tests: String(cases.length), failures: count('failure'), errors: count('error'), skipped: count('skipped')
+      })
     }
   })
   parser.write(text).close()
@@ -143,7 +160,8 @@ describe('a check as JUnit XML', () => {
   })
 
   it('has one case for kernels whose outcomes differ in nothing but the version that a program reads', async () => {
-    const cells = ['1', '2', '3'].map(patch => ({ object, kernel: `a/1/x86_64/6.1.${patch}`, outcome: loadsOn(`6.1.${patch}`, patch === '3' ? '1' : '0') }))
+    const cells = ['1', '2', '3'].map(patch =>
+      ({ object, kernel: `a/1/x86_64/6.1.${patch}`, outcome: loadsOn(`6.1.${patch}`, patch === '3' ? '1' : '0') }))
     const { rows, summary } = JSON.parse(await write('application/json', { isGrouped: true, cells: iterate(cells) })) as CheckOfGroups
     expect(rows.map(({ kernels, programs }) => [kernels, programs[0]?.assumes])).toEqual([
       [['a/1/x86_64/6.1.1', 'a/1/x86_64/6.1.2'], ['.rodata.on = 0', 'LINUX_KERNEL_VERSION = that of each kernel']],
@@ -151,7 +169,8 @@ describe('a check as JUnit XML', () => {
     ])
     expect(summary.outcomes).toBe(2)
     const alone = JSON.parse(await write('application/json', { cells: iterate(cells) })) as CheckOfGroups
-    expect(alone.rows.map(({ programs }) => programs[0]?.assumes[1])).toEqual(['1', '2', '3'].map(patch => `LINUX_KERNEL_VERSION = 6.1.${patch}`))
+    expect(alone.rows.map(({ programs }) => programs[0]?.assumes[1])).toEqual(['1', '2', '3'].map(patch =>
+      `LINUX_KERNEL_VERSION = 6.1.${patch}`))
   })
 
   it('skips what is as in the baseline', async () => {
@@ -162,7 +181,9 @@ describe('a check as JUnit XML', () => {
 
   it('says that rows are missing in a case of its own', async () => {
     const suites = parseJunit(await write('application/xml', { failure: new AppError('deadline_exceeded', 'It took too long.') }))
-    expect(suites.children.at(-1)?.children[1]?.children[0]?.attributes).toEqual({ type: 'deadline_exceeded', message: 'It took too long.' })
+    expect(suites.children.at(-1)?.children[1]?.children[0]?.attributes).toEqual({
+      type: 'deadline_exceeded', message: 'It took too long.'
+    })
   })
 })
 
@@ -196,16 +217,21 @@ describe('a check as SARIF', () => {
     requireMembers(region, SARIF.region)
     expect(region.startLine).toBe(1)
     expect(new URL(artifactLocation.uri)).toMatchObject({ protocol: 'file:', host: '' })
-    expect(run.artifacts.every(({ location }: { location: { uri: string } }) => new URL(location.uri, 'file:///base/').protocol === 'file:')).toBe(true)
+    expect(run.artifacts.every(({ location }: { location: { uri: string } }) =>
+      new URL(location.uri, 'file:///base/').protocol === 'file:')).toBe(true)
   })
 
   it('tells of kernels that are not known in notifications, and of what ended it', async () => {
-    const [run] = JSON.parse(await write('application/sarif+json', { failure: new AppError('deadline_exceeded', 'It took too long.') })).runs
+    const [run] = JSON.parse(await write(
+      'application/sarif+json', { failure: new AppError('deadline_exceeded', 'It took too long.') }
+    )).runs
     const [invocation] = run.invocations
     requireMembers(invocation, SARIF.invocation)
     expect(invocation.executionSuccessful).toBe(false)
     for (const notification of invocation.toolExecutionNotifications) requireMembers(notification, SARIF.notification)
-    expect(invocation.toolExecutionNotifications.map(({ descriptor }: { descriptor: { id: string } }) => descriptor.id)).toEqual(['unknown_kernel', 'deadline_exceeded'])
+    expect(invocation.toolExecutionNotifications.map(({ descriptor }: { descriptor: { id: string } }) => descriptor.id)).toEqual([
+      'unknown_kernel', 'deadline_exceeded'
+    ])
   })
 
   it('says of each place whether it was in the baseline', async () => {
@@ -231,7 +257,9 @@ describe('a check as a page', () => {
   })
 
   it('says when rows are missing', async () => {
-    expect(await write('text/html', { failure: new AppError('too_large', 'Too many bytes.') })).toMatch(/role="alert"[^>]*>Not all rows could be answered. Too many bytes\./)
+    expect(await write('text/html', { failure: new AppError('too_large', 'Too many bytes.') })).toMatch(
+      /role="alert"[^>]*>Not all rows could be answered. Too many bytes\./
+    )
   })
 })
 
@@ -246,14 +274,19 @@ describe('a check as JSON', () => {
 
   it('has the reason instead of the sum where rows are missing', async () => {
     const failure = new AppError('deadline_exceeded', 'It took too long.', { deadline_ms: 5 })
-    expect(JSON.parse(await write('application/json', { failure }))).toMatchObject({ summary: null, problem: { code: 'deadline_exceeded', detail: 'It took too long.', deadline_ms: 5 } })
+    expect(JSON.parse(await write('application/json', { failure }))).toMatchObject({
+      summary: null, problem: { code: 'deadline_exceeded', detail: 'It took too long.', deadline_ms: 5 }
+    })
   })
 })
 
 describe('an earlier answer', () => {
   it('is read in each form that JSON has', async () => {
     const json = await write('application/json')
-    const forms = [json, JSON.stringify(JSON.parse(json)), JSON.stringify(JSON.parse(json), null, 2), await write('application/x-ndjson'), await write('application/json', { isGrouped: true })]
+    const forms = [
+      json, JSON.stringify(JSON.parse(json)), JSON.stringify(JSON.parse(json), null, 2), await write('application/x-ndjson'),
+      await write('application/json', { isGrouped: true })
+    ]
     for (const form of forms) {
       const baseline = createBaseline(await parseEarlier(form))
       expect(CELLS.map(({ kernel, outcome }) => baseline(object, kernel, outcome.state))).toEqual(['same', 'same', 'same', 'same'])
@@ -270,6 +303,8 @@ describe('an earlier answer', () => {
   })
 
   it('is refused where it is none', async () => {
-    for (const text of ['', '[]', 'hello', '{"rows":[{}]}', '{"object":1}']) await expect(parseEarlier(text), text).rejects.toMatchObject({ code: 'invalid_request' })
+    for (const text of ['', '[]', 'hello', '{"rows":[{}]}', '{"object":1}']) {
+      await expect(parseEarlier(text), text).rejects.toMatchObject({ code: 'invalid_request' })
+    }
   })
 })

@@ -11,7 +11,8 @@ import type { CheckRun } from '../../../src/workers/protocol.js'
 const LOADS = JSON.stringify({ state: 'loads', reason: null, programs: [], failures: [], failures_total: 0 })
 
 const objectNamed = (name: string): NamedObject => ({ name, sha256: sha256(name), bytes: Buffer.from(name) })
-const kernel = (name: string, btf = name, release = '6.1.0'): CheckedKernel => ({ name, content: { btf: sha256(btf), modules: [], release } })
+const kernel = (name: string, btf = name, release = '6.1.0'): CheckedKernel =>
+  ({ name, content: { btf: sha256(btf), modules: [], release } })
 const kernels = (count: number): CheckedKernel[] => Array.from({ length: count }, (_, i) => kernel(`k${i}`))
 
 /** A run whose relocations are told, each with the objects that it was for, and answered as `answer` says. */
@@ -170,7 +171,9 @@ describe('a check over kernels', () => {
   })
 
   it('looks at kernels that have to be fetched after the others', async () => {
-    const found = await all(setUp({ fetches: [async () => kernel('fetched'), async () => ({ name: 'lost', outcome: createStateOutcomes()('not_fetched', 'later') })] }).cells)
+    const found = await all(setUp({
+      fetches: [async () => kernel('fetched'), async () => ({ name: 'lost', outcome: createStateOutcomes()('not_fetched', 'later') })]
+    }).cells)
     const rows = found.map(({ kernel, outcome }) => `${kernel} ${outcome.state}`)
     expect(rows.slice(0, 3).sort()).toEqual(['k0 loads', 'k1 loads', 'k2 loads'])
     expect(rows.slice(3).sort()).toEqual(['fetched loads', 'lost not_fetched'])

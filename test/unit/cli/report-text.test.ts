@@ -66,11 +66,15 @@ describe('diagnostics', () => {
   })
 
   it('names the object where no line is known', () => {
-    expect(diagnostics(reportOf({ ...poisoned, places: [{ ...place, source: null }] }), 'exec.bpf.o')[0]).toMatch(/^exec\.bpf\.o: task_struct\.state: /)
+    expect(diagnostics(reportOf({ ...poisoned, places: [{ ...place, source: null }] }), 'exec.bpf.o')[0]).toMatch(
+      /^exec\.bpf\.o: task_struct\.state: /
+    )
   })
 
   it('says that libbpf refuses the object for a failed relocation', () => {
-    expect(diagnostics(reportOf({ ...poisoned, status: 'failed' }), 'x')[0]).toMatch(/\(instruction 12 of handle_exec: libbpf refuses the object for it\)$/)
+    expect(diagnostics(reportOf({ ...poisoned, status: 'failed' }), 'x')[0]).toMatch(
+      /\(instruction 12 of handle_exec: libbpf refuses the object for it\)$/
+    )
   })
 
   it('is silent about what has a value', () => {
@@ -85,7 +89,9 @@ describe('diagnostics', () => {
 
   it('speaks of the place that can be reached, and counts the others', () => {
     const both = { ...poisoned, places: [{ ...place, reachable: false, source: null }, place], places_total: 7 }
-    expect(diagnostics(reportOf(both), 'x')).toEqual([expect.stringMatching(/^exec\.bpf\.c:41: .*\(instruction 12 of handle_exec and 6 more poisoned\)$/)])
+    expect(diagnostics(reportOf(both), 'x')).toEqual([
+      expect.stringMatching(/^exec\.bpf\.c:41: .*\(instruction 12 of handle_exec and 6 more poisoned\)$/)
+    ])
   })
 
   it('shows the code to write below the complaint, without control characters of the file', () => {
@@ -108,7 +114,10 @@ describe('reportTables', () => {
 
   it('begins with the programs that fail, and folds what is never reached into one line', () => {
     const loading = { ...guarded, places: [{ ...place, program: 'loads_here', reachable: false }] }
-    const report = { ...reportOf(loading, poisoned, guarded), programs: [program('loads_here', 'loads'), program('unsure', 'unknown'), program('handle_exec', 'fails')] }
+    const report = {
+      ...reportOf(loading, poisoned, guarded),
+      programs: [program('loads_here', 'loads'), program('unsure', 'unknown'), program('handle_exec', 'fails')]
+    }
     expect(reportTables(report)).toEqual([
       'handle_exec (raw_tp/exec): verdict fails',
       expect.stringMatching(/^ {2}INSN/),

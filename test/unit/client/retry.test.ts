@@ -7,7 +7,13 @@ import { parseRetryAfter } from '../../../src/retry-after.js'
 const down = (): AppError => transportError('source_failed', 'http://service', 'It is down.', undefined)
 
 function problem (status: number, code: string, retryAfter: string | null = null): AppError {
-  return toError({ server: 'http://service', status, contentType: 'application/problem+json; charset=utf-8', retryAfter, body: Buffer.from(JSON.stringify({ status, code, detail: 'So it is.', request_id: 'r-1', sources: ['local'] })) })
+  return toError({
+    server: 'http://service',
+    status,
+    contentType: 'application/problem+json; charset=utf-8',
+    retryAfter,
+    body: Buffer.from(JSON.stringify({ status, code, detail: 'So it is.', request_id: 'r-1', sources: ['local'] }))
+  })
 }
 
 describe('Retry-After', () => {
@@ -25,7 +31,8 @@ describe('Retry-After', () => {
 
 describe('the wait after a failure', () => {
   it('grows from try to try up to its limit, and is never the same for all', () => {
-    const waits = (random: number): number[] => [1, 2, 3, 50].map(failures => waitAfter(failures, down(), { baseMs: 100, maxMs: 1000 }, random))
+    const waits = (random: number): number[] =>
+      [1, 2, 3, 50].map(failures => waitAfter(failures, down(), { baseMs: 100, maxMs: 1000 }, random))
     expect(waits(0)).toEqual([50, 100, 200, 500])
     expect(waits(1)).toEqual([100, 200, 400, 1000])
   })
@@ -40,7 +47,11 @@ describe('the wait after a failure', () => {
 
 describe('an answer that is an error', () => {
   it('keeps its code, its sentence and its members', () => {
-    expect(problem(404, 'kernel_unknown')).toMatchObject({ code: 'kernel_unknown', message: 'So it is.', details: { kind: 'problem', status: 404, request_id: 'r-1', sources: ['local'], server: 'http://service' } })
+    expect(problem(404, 'kernel_unknown')).toMatchObject({
+      code: 'kernel_unknown',
+      message: 'So it is.',
+      details: { kind: 'problem', status: 404, request_id: 'r-1', sources: ['local'], server: 'http://service' }
+    })
   })
 
   it.each([
@@ -55,8 +66,12 @@ describe('an answer that is an error', () => {
     expect(isPassing(error)).toBe(passes)
   })
 
-  it.each(['"text"', '{"code":"no_such_code","detail":"x"}', '{"code":"draining"}', 'not json', 'null'])('does without a problem document that says %s', body => {
-    const error = toError({ server: 'http://service', status: 503, contentType: 'application/problem+json', retryAfter: null, body: Buffer.from(body) })
+  it.each([
+    '"text"', '{"code":"no_such_code","detail":"x"}', '{"code":"draining"}', 'not json', 'null'
+  ])('does without a problem document that says %s', body => {
+    const error = toError({
+      server: 'http://service', status: 503, contentType: 'application/problem+json', retryAfter: null, body: Buffer.from(body)
+    })
     expect(error).toMatchObject({ code: 'overloaded', message: expect.stringContaining('status 503') })
   })
 })
@@ -71,11 +86,16 @@ describe('withRetries', () => {
 
   it('goes on while the failure may pass', async () => {
     const seen: string[] = []
-    expect(await withRetries(failing(down(), problem(503, 'draining'), problem(429, 'rate_limited')), { withinMs: 5000, backoff, onRetry: ({ code }) => { seen.push(code) } })).toBe('done')
+    expect(await withRetries(
+      failing(down(), problem(503, 'draining'), problem(429, 'rate_limited')),
+      { withinMs: 5000, backoff, onRetry: ({ code }) => { seen.push(code) } }
+    )).toBe('done')
     expect(seen).toEqual(['source_failed', 'draining', 'rate_limited'])
   })
 
-  it.each([problem(404, 'kernel_unknown'), problem(401, 'unauthorized'), problem(422, 'relocation_failed')])('stops at one that stays', async error => {
+  it.each([
+    problem(404, 'kernel_unknown'), problem(401, 'unauthorized'), problem(422, 'relocation_failed')
+  ])('stops at one that stays', async error => {
     await expect(withRetries(failing(error), { withinMs: 5000, backoff })).rejects.toBe(error)
   })
 

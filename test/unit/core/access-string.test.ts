@@ -20,12 +20,17 @@ function nested (levels: number) {
 }
 
 describe('edge 33: access strings of fields', () => {
-  it.each([['0', 0], ['0:0', 0], ['0:1', 4], ['2', 16], ['1:1', 12], ['10:1', 84], ['0000:001', 4]])('reads "%s" as an offset of %i', (access, offset) => {
+  it.each([
+    ['0', 0], ['0:0', 0], ['0:1', 4], ['2', 16], ['1:1', 12], ['10:1', 84], ['0000:001', 4]
+  ])('reads "%s" as an offset of %i', (access, offset) => {
     const { b, foo: type } = foo()
     expect(outcome(b, b, { kind: 'byte_off', type, access, was: offset })).toBe(`resolved ${offset}`)
   })
 
-  it.each(['', ':0', '0:', '0::1', '0:-1', '-1', ':', '0a', '0:x', '0x1', '0:1 ', '\ufeff0:1', '٠', '2147483648', '0:2147483648', '0:99999999999999999999'])('refuses "%s"', (access) => {
+  it.each([
+    '', ':0', '0:', '0::1', '0:-1', '-1', ':', '0a', '0:x', '0x1', '0:1 ', '\ufeff0:1', '٠', '2147483648', '0:2147483648',
+    '0:99999999999999999999'
+  ])('refuses "%s"', (access) => {
     const { b, foo: type } = foo()
     expect(outcome(b, b, { kind: 'byte_off', type, access, was: 0 })).toBe('failed EINVAL')
   })
@@ -137,7 +142,9 @@ describe('edge 37: anonymous members in the local path', () => {
   it('adds their offsets and looks their fields up by name', () => {
     const local = btf()
     const l = integers(local)
-    const union = local.union('', 16, [at('whole', 0, l.llong), at('part', 0, local.struct('part', 16, [at('a', 0, l.int), at('b', 8, l.int)]))])
+    const union = local.union(
+      '', 16, [at('whole', 0, l.llong), at('part', 0, local.struct('part', 16, [at('a', 0, l.int), at('b', 8, l.int)]))]
+    )
     const id = local.struct('s', 32, [at('p', 0, l.int), at('q', 4, l.int), at('r', 8, l.int), at('', 16, union)])
     const target = btf()
     const t = integers(target)

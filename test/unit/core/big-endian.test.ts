@@ -45,7 +45,9 @@ describe.each([['el', 'little'], ['eb', 'big']] as const)('the object that clang
       .toEqual(expected.map(record => `${record.function} ${record.kind} ${record.access}`))
   })
 
-  it.each(expected.map((record, i) => [`${record.function}: ${record.kind} of ${record.type} ${record.path}`, record, i] as const))('has the right value for %s', (_, wanted, i) => {
+  it.each(
+    expected.map((record, i) => [`${record.function}: ${record.kind} of ${record.type} ${record.path}`, record, i] as const)
+  )('has the right value for %s', (_, wanted, i) => {
     const instruction = relocation.records[i]?.instruction
     const record = report.relocations.find(({ kind, access_spec: access, places }) => kind === wanted.kind && access === wanted.access &&
       places.some(place => place.program === wanted.function && place.instruction === instruction))

@@ -118,7 +118,8 @@ describe('edge 64: pruning', () => {
     return relocateSteps({
       local: b,
       target: target(),
-      steps: steps.map(([kind, access]): Step => ({ kind, type: id('foo'), access, was: kind === 'byte_off' ? Number(access.slice(2)) * 4 : 1 }))
+      steps: steps.map(([kind, access]): Step =>
+        ({ kind, type: id('foo'), access, was: kind === 'byte_off' ? Number(access.slice(2)) * 4 : 1 }))
     }).outcomes
   }
 
@@ -187,7 +188,11 @@ describe('edge 64: pruning', () => {
     kernel.enum('e', [['BOTH', 5]])
     kernel.enum('e___2', [['ONLY', 6], ['BOTH', 7]])
     const { outcomes } = relocateSteps({
-      local: b, target: kernel, steps: [{ kind: 'enumval_exists', type: id, access: '0', was: 1 }, { kind: 'enumval_value', type: id, access: '1', was: 2 }]
+      local: b,
+      target: kernel,
+      steps: [
+        { kind: 'enumval_exists', type: id, access: '0', was: 1 }, { kind: 'enumval_value', type: id, access: '1', was: 2 }
+      ]
     })
     expect(outcomes).toEqual(['resolved 1', 'resolved 7'])
   })
@@ -195,7 +200,11 @@ describe('edge 64: pruning', () => {
   it('is neither used nor done by local type ids', () => {
     const { b, id } = local()
     const { outcomes } = relocateSteps({
-      local: b, target: target(), steps: [{ kind: 'local_type_id', type: id('foo') }, { kind: 'byte_off', type: id('foo'), access: '0:1', was: 4 }]
+      local: b,
+      target: target(),
+      steps: [
+        { kind: 'local_type_id', type: id('foo') }, { kind: 'byte_off', type: id('foo'), access: '0:1', was: 4 }
+      ]
     })
     expect(outcomes[1]).toBe('failed EINVAL')
   })

@@ -11,7 +11,9 @@ import { explain, relocateObject } from '../../support/scenario.js'
 function kernelBtf () {
   const b = btf()
   const { int, ullong } = integers(b)
-  for (let i = 0; i < 40; i++) b.struct(`struct_${i}`, 2400, Array.from({ length: 300 }, (_, j) => at(`member_${j}_of_${i}`, j * 8, j % 2 === 0 ? int : ullong)))
+  for (let i = 0; i < 40; i++) {
+    b.struct(`struct_${i}`, 2400, Array.from({ length: 300 }, (_, j) => at(`member_${j}_of_${i}`, j * 8, j % 2 === 0 ? int : ullong)))
+  }
   return parseBtf(b.bytes())
 }
 
@@ -67,7 +69,9 @@ it('searches for reasons with steps of their own: where these do not do, it says
   const [record] = relocation.records
   if (record === undefined) throw new Error('there is no record')
   expect(explain(object, relocation, record)).toMatchObject({ reason: 'field_missing' })
-  expect(explain(object, relocation, record, 100)).toMatchObject({ reason: 'work_limit', detail: expect.stringContaining('struct_7.missing') })
+  expect(explain(object, relocation, record, 100)).toMatchObject({
+    reason: 'work_limit', detail: expect.stringContaining('struct_7.missing')
+  })
 })
 
 it('takes as many records as the limit says', () => {
@@ -83,7 +87,8 @@ it('refuses access strings that lie within each other and so are longer together
   const code = Buffer.concat([...Array.from({ length: count }, () => asm.mov(1, 0)), asm.exit()])
   const long = '0:'.repeat(4000) + '0'
   const first = local.string(long)
-  const records = Array.from({ length: count }, (_, i) => ({ section, insnOff: i * 8, typeId: id, kind: 'byte_off', accessOff: first + i } as const))
+  const records = Array.from({ length: count }, (_, i) =>
+    ({ section, insnOff: i * 8, typeId: id, kind: 'byte_off', accessOff: first + i } as const))
   const object = buildObject({ local, programs: [{ section, name: 'a', code }], records }).bytes
   expect(() => relocate(object, kernel)).toThrow(/access strings of the object's relocations have more than 16777216 bytes/)
 })

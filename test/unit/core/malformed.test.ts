@@ -45,7 +45,8 @@ describe('files that are no eBPF object', () => {
 
 describe.each(BYTE_ORDERS)('truncated objects (%s-endian)', (byteOrder) => {
   const object = richObject(byteOrder)
-  const ends = [...new Set(object.sections.flatMap(({ offset, size, headerOffset }) => [offset, offset + 1, offset + size, headerOffset, headerOffset + 63]))]
+  const ends = [...new Set(object.sections.flatMap(({ offset, size, headerOffset }) =>
+    [offset, offset + 1, offset + size, headerOffset, headerOffset + 63]))]
     .filter(end => end < object.bytes.length)
 
   it.each(ends)('are refused when they end at byte %i', (end) => {
@@ -151,7 +152,9 @@ describe('broken .BTF.ext', () => {
 
   it('is named, with the subsection, when a count is huge', () => {
     const { foo } = localFoo()
-    const message = names({ ext: { blocks: [{ section: 'raw_tp/a', records: [{ section: 'raw_tp/a', insnOff: 0, typeId: foo, kind: 0 }], numInfo: 0xffffffff }] } })
+    const message = names({
+      ext: { blocks: [{ section: 'raw_tp/a', records: [{ section: 'raw_tp/a', insnOff: 0, typeId: foo, kind: 0 }], numInfo: 0xffffffff }] }
+    })
     expect(message).toContain('.BTF.ext')
     expect(message).toContain('core_relo')
   })
@@ -200,7 +203,8 @@ describe('broken records', () => {
 
   it.each([
     ['a typedef of itself', (b: ReturnType<typeof btf>) => b.typedef('loop', b.nextId)],
-    ['a struct that holds an array of itself', (b: ReturnType<typeof btf>) => b.struct('self', 8, [at('m', 0, b.nextId + 1)]) && b.array(b.nextId - 1, 2)]
+    ['a struct that holds an array of itself', (b: ReturnType<typeof btf>) =>
+      b.struct('self', 8, [at('m', 0, b.nextId + 1)]) && b.array(b.nextId - 1, 2)]
   ])('of %s end', (_, make) => {
     const b = btf()
     integers(b)

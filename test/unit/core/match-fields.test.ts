@@ -46,7 +46,8 @@ describe('edge 40: members that moved', () => {
   })
 
   it('looks through a qualified and renamed type of an anonymous member', () => {
-    expect(offsetIn((b, { int }) => [at('', 8, b.const(b.typedef('inner_t', b.struct('inner', 8, [at('x', 4, int)]))))])).toBe('resolved 12')
+    expect(offsetIn((b, { int }) =>
+      [at('', 8, b.const(b.typedef('inner_t', b.struct('inner', 8, [at('x', 4, int)]))))])).toBe('resolved 12')
   })
 
   it('looks at an anonymous member that is no composite and goes on', () => {
@@ -64,7 +65,8 @@ describe('edge 40: members that moved', () => {
 
   it('follows a path of named members, each found by name', () => {
     const local = withMembers((b, { int }) => [at('a', 0, b.struct('a', 8, [at('b', 4, int)]))])
-    const target = withMembers((b, { int }) => [at('', 8, b.union('', 16, [at('a', 0, b.struct('another', 16, [at('c', 0, int), at('b', 12, int)]))]))])
+    const target = withMembers((b, { int }) =>
+      [at('', 8, b.union('', 16, [at('a', 0, b.struct('another', 16, [at('c', 0, int), at('b', 12, int)]))]))])
     expect(outcome(local.b, target.b, { kind: 'byte_off', type: local.id, access: '0:0:0', was: 4 })).toBe('resolved 20')
   })
 })

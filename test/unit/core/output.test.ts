@@ -70,7 +70,9 @@ describe.each(BYTE_ORDERS)('edge 79: the relocated %s-endian object', (byteOrder
     const bytes = relocation.bytes ?? new Uint8Array()
     for (const target of [richTarget(byteOrder), targetFoo(byteOrder), btf({ byteOrder })]) {
       const again = relocate(bytes, parseBtf(target.bytes()))
-      expect(again).toMatchObject({ ok: true, records: [], changedInstructions: 0, counts: { resolved: 0, absent: 0, poisoned: 0, failed: 0 } })
+      expect(again).toMatchObject({
+        ok: true, records: [], changedInstructions: 0, counts: { resolved: 0, absent: 0, poisoned: 0, failed: 0 }
+      })
       expect(again.bytes).toEqual(bytes)
     }
   })
@@ -160,7 +162,10 @@ describe('edge 82: determinism', () => {
     const target = parseBtf(richTarget(byteOrder).bytes())
     const parsed = parseObject(object.bytes)
     const first = relocate(object.bytes, target)
-    for (const again of [relocate(object.bytes, target), relocate(parsed, target), relocate(parsed, target), relocate(object.bytes, parseBtf(richTarget(byteOrder).bytes()))]) {
+    for (const again of [
+      relocate(object.bytes, target), relocate(parsed, target), relocate(parsed, target),
+      relocate(object.bytes, parseBtf(richTarget(byteOrder).bytes()))
+    ]) {
       expect(again.bytes).toEqual(first.bytes)
       expect(again.records).toEqual(first.records)
     }
@@ -199,8 +204,30 @@ describe('records', () => {
       ]
     }, targetFoo())
     expect(relocation.records).toMatchObject([
-      { section: '?tp/b', program: 'beta', instruction: 0, insnOff: 0, kind: 'byte_off', typeId: foo, accessSpec: '0:1', oldValue: 4n, newValue: 12n, errno: null },
-      { section: 'tp/a', program: 'alpha', instruction: 1, insnOff: 8, kind: 'byte_off', typeId: foo, accessSpec: '0:0', oldValue: 0n, newValue: 8n, errno: null }
+      {
+        section: '?tp/b',
+        program: 'beta',
+        instruction: 0,
+        insnOff: 0,
+        kind: 'byte_off',
+        typeId: foo,
+        accessSpec: '0:1',
+        oldValue: 4n,
+        newValue: 12n,
+        errno: null
+      },
+      {
+        section: 'tp/a',
+        program: 'alpha',
+        instruction: 1,
+        insnOff: 8,
+        kind: 'byte_off',
+        typeId: foo,
+        accessSpec: '0:0',
+        oldValue: 0n,
+        newValue: 8n,
+        errno: null
+      }
     ])
   })
 
@@ -214,7 +241,9 @@ describe('records', () => {
   it('of a poisoned one say why', () => {
     const { relocation, object } = relocateRich('little')
     const record = relocation.records.find(({ status }) => status === 'poisoned')
-    expect(record === undefined ? undefined : explain(object, relocation, record)).toMatchObject({ reason: expect.any(String), detail: expect.any(String) })
+    expect(record === undefined ? undefined : explain(object, relocation, record)).toMatchObject({
+      reason: expect.any(String), detail: expect.any(String)
+    })
     const start = object.section(record?.section ?? '').offset + (record?.insnOff ?? 0)
     expect(toHex(relocation.bytes?.slice(start, start + 8) ?? new Uint8Array())).toBe(toHex(poison('little')))
   })

@@ -49,7 +49,9 @@ describe('edge 70: instructions that can carry a field offset', () => {
       ['64-bit load', ...both(value => encode.ldImm64(9, value))]
     ] as const)('%s', (_, before, after) => {
       const { b, id } = local(byteOrder)
-      const result = relocateSteps({ local: b, target: target(byteOrder), steps: [{ kind: 'byte_off', type: id, access: '0:0', insn: before }] })
+      const result = relocateSteps({
+        local: b, target: target(byteOrder), steps: [{ kind: 'byte_off', type: id, access: '0:0', insn: before }]
+      })
       expect(result.code(0)).toBe(toHex(after))
       expect(result.relocation.changedInstructions).toBe(1)
     })
@@ -91,7 +93,9 @@ describe('edge 71: instructions that cannot', () => {
 describe('edge 72: offsets of loads and stores', () => {
   const run = (localOffset: number, targetOffset: number, insnOff = localOffset) => {
     const local = holder(uint, localOffset)
-    return outcome(local.b, holder(uint, targetOffset).b, { kind: 'byte_off', type: local.id, access: '0:0', insn: asm.ldx('w', 2, 1, insnOff) })
+    return outcome(
+      local.b, holder(uint, targetOffset).b, { kind: 'byte_off', type: local.id, access: '0:0', insn: asm.ldx('w', 2, 1, insnOff) }
+    )
   }
 
   it('go up to 32767', () => {
@@ -122,7 +126,9 @@ describe('edge 72: offsets of loads and stores', () => {
   it('are checked against the range before the size', () => {
     const local = holder((_, { int }) => int, 0)
     const target = holder((_, { llong }) => llong, 40000)
-    expect(outcome(local.b, target.b, { kind: 'byte_off', type: local.id, access: '0:0', insn: asm.ldx('w', 2, 1, 0) })).toBe('failed ERANGE')
+    expect(outcome(local.b, target.b, { kind: 'byte_off', type: local.id, access: '0:0', insn: asm.ldx('w', 2, 1, 0) })).toBe(
+      'failed ERANGE'
+    )
   })
 })
 
@@ -148,8 +154,10 @@ describe('edge 73: members that changed their size', () => {
     ['an atomic operation, u32 to u64', named('uint'), named('ullong'), asm.atomic('w', 2, 1, 0), asm.atomic('dw', 2, 1, 8)],
     ['a sign-extending load of u32 to u16', named('uint'), named('ushort'), asm.ldxSigned('w', 2, 1, 0), asm.ldxSigned('h', 2, 1, 8)],
     ['bool to u32', named('bool'), named('uint'), asm.ldx('b', 2, 1, 0), asm.ldx('w', 2, 1, 8)],
-    ['character type that is signed too, to u32', (b: BtfBuilder) => b.int('c', 1, { encoding: ENCODING.CHAR | ENCODING.SIGNED }), named('uint'), asm.ldx('b', 2, 1, 0), asm.ldx('w', 2, 1, 8)],
-    ['an unsigned array as a whole', (b: BtfBuilder, i: Ints) => b.array(i.ushort, 2), (b: BtfBuilder, i: Ints) => b.array(i.uint, 2), asm.ldx('h', 2, 1, 0), POISON]
+    ['character type that is signed too, to u32', (b: BtfBuilder) =>
+      b.int('c', 1, { encoding: ENCODING.CHAR | ENCODING.SIGNED }), named('uint'), asm.ldx('b', 2, 1, 0), asm.ldx('w', 2, 1, 8)],
+    ['an unsigned array as a whole', (b: BtfBuilder, i: Ints) =>
+      b.array(i.ushort, 2), (b: BtfBuilder, i: Ints) => b.array(i.uint, 2), asm.ldx('h', 2, 1, 0), POISON]
   ] as const)('%s', (_, local, target, before, after) => {
     expect(load(local, target, before)).toBe(typeof after === 'string' ? after : toHex(after))
   })
@@ -157,7 +165,9 @@ describe('edge 73: members that changed their size', () => {
   it('resizes an element that is accessed as an element', () => {
     const l = holder((b, i) => b.array(i.ushort, 4), 0)
     const target = holder((b, i) => b.array(i.uint, 4), 8)
-    const result = relocateSteps({ local: l.b, target: target.b, steps: [{ kind: 'byte_off', type: l.id, access: '0:0:3', insn: asm.ldx('h', 2, 1, 6) }] })
+    const result = relocateSteps({
+      local: l.b, target: target.b, steps: [{ kind: 'byte_off', type: l.id, access: '0:0:3', insn: asm.ldx('h', 2, 1, 6) }]
+    })
     expect(result.code(0)).toBe(toHex(asm.ldx('w', 2, 1, 20)))
   })
 
@@ -194,13 +204,19 @@ describe('edge 73: members that changed their size', () => {
     const l = holder(uint, 0, byteOrder)
     const target = holder((_, i) => i.ullong, 8, byteOrder)
     const encode = assembler(byteOrder)
-    const result = relocateSteps({ local: l.b, target: target.b, steps: [{ kind: 'byte_off', type: l.id, access: '0:0', insn: encode.slot(0x61, 7, 8, 0, 0x12345678) }] })
+    const result = relocateSteps({
+      local: l.b, target: target.b, steps: [{ kind: 'byte_off', type: l.id, access: '0:0', insn: encode.slot(0x61, 7, 8, 0, 0x12345678) }]
+    })
     expect(result.code(0)).toBe(toHex(encode.slot(0x79, 7, 8, 8, 0x12345678)))
   })
 
   it('leaves the size alone for kinds other than the offset', () => {
     const l = holder(uint, 0)
-    const result = relocateSteps({ local: l.b, target: holder((_, i) => i.ullong, 8).b, steps: [{ kind: 'byte_sz', type: l.id, access: '0:0', insn: asm.ldx('w', 2, 1, 4) }] })
+    const result = relocateSteps({
+      local: l.b,
+      target: holder((_, i) => i.ullong, 8).b,
+      steps: [{ kind: 'byte_sz', type: l.id, access: '0:0', insn: asm.ldx('w', 2, 1, 4) }]
+    })
     expect(result.code(0)).toBe(toHex(asm.ldx('w', 2, 1, 8)))
   })
 })
@@ -208,12 +224,16 @@ describe('edge 73: members that changed their size', () => {
 describe('edge 74: narrowed loads', () => {
   it('are moved while the member keeps its size', () => {
     const l = holder((_, i) => i.ullong, 0)
-    expect(outcome(l.b, holder((_, i) => i.ullong, 8).b, { kind: 'byte_off', type: l.id, access: '0:0', insn: asm.ldx('b', 2, 1, 0) })).toBe('resolved 8')
+    expect(outcome(
+      l.b, holder((_, i) => i.ullong, 8).b, { kind: 'byte_off', type: l.id, access: '0:0', insn: asm.ldx('b', 2, 1, 0) }
+    )).toBe('resolved 8')
   })
 
   it('are refused when it does not', () => {
     const l = holder((_, i) => i.ullong, 0)
-    expect(outcome(l.b, holder(uint, 8).b, { kind: 'byte_off', type: l.id, access: '0:0', insn: asm.ldx('b', 2, 1, 0) })).toBe('failed EINVAL')
+    expect(outcome(l.b, holder(uint, 8).b, { kind: 'byte_off', type: l.id, access: '0:0', insn: asm.ldx('b', 2, 1, 0) })).toBe(
+      'failed EINVAL'
+    )
   })
 })
 
@@ -227,7 +247,9 @@ describe('edge 75: 64-bit loads', () => {
     const encode = assembler(byteOrder)
     for (const value of [0x123456789abcdefn, -2n, 0xffffffffn, 0x80000000n]) {
       const l = wide(7, byteOrder)
-      const result = relocateSteps({ local: l.b, target: wide(value, byteOrder).b, steps: [{ kind: 'enumval_value', type: l.id, insn: encode.ldImm64(9, 7) }] })
+      const result = relocateSteps({
+        local: l.b, target: wide(value, byteOrder).b, steps: [{ kind: 'enumval_value', type: l.id, insn: encode.ldImm64(9, 7) }]
+      })
       expect(result.code(0)).toBe(toHex(encode.ldImm64(9, value)))
     }
   })
@@ -320,7 +342,9 @@ describe('edge 77: values that do not fit an immediate', () => {
       return { b, id: b.enum64('e', [['A', value]]) }
     }
     const l = make(1n)
-    const result = relocateSteps({ local: l.b, target: make(0x1234567800000005n).b, steps: [{ kind: 'enumval_value', type: l.id, was: 1 }] })
+    const result = relocateSteps({
+      local: l.b, target: make(0x1234567800000005n).b, steps: [{ kind: 'enumval_value', type: l.id, was: 1 }]
+    })
     expect(result.record(0).newValue).toBe(0x1234567800000005n)
     expect(result.code(0)).toBe('b7 01 00 00 05 00 00 00')
   })

@@ -68,7 +68,9 @@ describe('what a record matched', () => {
   it('is told by type ids and members on both sides', () => {
     const local = structs(['foo', ['b']])
     const target = structs(['other', ['x']], ['foo', ['a', 'b']])
-    const { record } = relocateSteps({ local: local.b, target: target.b, steps: [{ kind: 'byte_off', type: local.ids[0] ?? 0, access: '0:0' }] })
+    const { record } = relocateSteps({
+      local: local.b, target: target.b, steps: [{ kind: 'byte_off', type: local.ids[0] ?? 0, access: '0:0' }]
+    })
     expect(record(0).resolution).toMatchObject({
       local: { rootId: local.ids[0], accessors: [{ index: 0 }, { typeId: local.ids[0], index: 0 }], bitOffset: 0 },
       matched: { rootId: target.ids[1], accessors: [{ index: 0 }, { typeId: target.ids[1], index: 1 }], bitOffset: 32 },
@@ -82,7 +84,9 @@ describe('what a record matched', () => {
     const target = structs(['foo', ['a', 'b']], ['foo___2', ['b', 'x']], ['foo___3', ['b', 'x']])
     const [foo = 0] = local.ids
     const exists = { kind: 'type_exists', type: foo, was: 1 } as const
-    const { record } = relocateSteps({ local: local.b, target: target.b, steps: [exists, exists, { kind: 'byte_off', type: foo, access: '0:0' }, exists, exists] })
+    const { record } = relocateSteps({
+      local: local.b, target: target.b, steps: [exists, exists, { kind: 'byte_off', type: foo, access: '0:0' }, exists, exists]
+    })
     expect(record(1).resolution).toBe(record(0).resolution)
     expect(record(3).resolution).not.toBe(record(0).resolution)
     expect(record(4).resolution).toBe(record(3).resolution)
@@ -96,16 +100,28 @@ describe('what a record matched', () => {
     const { record, outcomes } = relocateSteps({
       local: local.b,
       target: target.b,
-      steps: [{ kind: 'type_exists', type: adapter, was: 1 }, { kind: 'byte_off', type: adapter, access: '0:0' }, { kind: 'byte_off', type: adapter, access: '0:1', was: 4 }]
+      steps: [
+        { kind: 'type_exists', type: adapter, was: 1 }, { kind: 'byte_off', type: adapter, access: '0:0' },
+        { kind: 'byte_off', type: adapter, access: '0:1', was: 4 }
+      ]
     })
     expect(outcomes).toEqual(['resolved 1', 'resolved 0', 'poisoned'])
-    expect(record(2)).toMatchObject({ reason: null, resolution: { matched: undefined, candidates: [{ id: target.ids[0] }], pruned: [{ candidate: { id: target.ids[1] }, by: 1 }] } })
+    expect(record(2)).toMatchObject({
+      reason: null,
+      resolution: { matched: undefined, candidates: [{ id: target.ids[0] }], pruned: [{ candidate: { id: target.ids[1] }, by: 1 }] }
+    })
   })
 
   it('is not lost where libbpf refuses: the access is there, without a value', () => {
     const local = structs(['foo', ['b']])
     const target = structs(['foo', ['b']], ['foo___2', ['a', 'b']])
-    const { record } = relocateSteps({ local: local.b, target: target.b, steps: [{ kind: 'byte_off', type: local.ids[0] ?? 0, access: '0:0', insn: asm.ldx('w', 1, 2, 0) }] })
-    expect(record(0)).toMatchObject({ status: 'failed', reason: 'ambiguous', resolution: { local: { rootId: local.ids[0] }, matched: undefined, value: undefined, candidates: target.ids.map(id => ({ id })) } })
+    const { record } = relocateSteps({
+      local: local.b, target: target.b, steps: [{ kind: 'byte_off', type: local.ids[0] ?? 0, access: '0:0', insn: asm.ldx('w', 1, 2, 0) }]
+    })
+    expect(record(0)).toMatchObject({
+      status: 'failed',
+      reason: 'ambiguous',
+      resolution: { local: { rootId: local.ids[0] }, matched: undefined, value: undefined, candidates: target.ids.map(id => ({ id })) }
+    })
   })
 })

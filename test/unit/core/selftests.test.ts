@@ -47,7 +47,9 @@ describe('flavors', () => {
       at('', 4, b.union('', 4, [at('c', 0, int)]))
     ])
     expect(run(weird, target, [
-      { kind: 'byte_off', access: '0:1', was: 4 }, { kind: 'byte_off', access: '0:0:0', was: 0 }, { kind: 'byte_off', access: '0:2:0', was: 4 }
+      {
+        kind: 'byte_off', access: '0:1', was: 4
+      }, { kind: 'byte_off', access: '0:0:0', was: 0 }, { kind: 'byte_off', access: '0:2:0', was: 4 }
     ])).toEqual(['resolved 0', 'resolved 4', 'resolved 8'])
   })
 
@@ -66,7 +68,9 @@ describe('nesting', () => {
   const aaa = { kind: 'byte_off', access: '0:0:0:0', was: 0 } as const
   const bbb = { kind: 'byte_off', access: '0:1:0:0', was: 4 } as const
 
-  const nest = (make: (name: 'struct' | 'union') => 'struct' | 'union', name = 'nesting', offsetA = 0, offsetB = 4): Types => (b, { int }) => {
+  const nest = (make: (name: 'struct' | 'union') => 'struct' | 'union', name = 'nesting', offsetA = 0, offsetB = 4): Types => (b, {
+    int
+  }) => {
     const wrap = (kind: 'struct' | 'union', member: Member) => b[make(kind)]('', 4, [member])
     b.struct(name, 24, [
       at('a', offsetA, wrap('struct', at('a', 0, wrap('struct', at('a', 0, int))))),
@@ -87,7 +91,8 @@ describe('nesting', () => {
       nest(same, 'nesting___dup2', 4, 16)(b, ints)
     }, [4, 16]],
     ['many levels of anonymous members', (b, { int }) => {
-      const hide = (levels: number, member: Member): Member => levels === 0 ? member : at('', 4, b[levels % 2 === 0 ? 'struct' : 'union']('', 64, [hide(levels - 1, member)]))
+      const hide = (levels: number, member: Member): Member =>
+        levels === 0 ? member : at('', 4, b[levels % 2 === 0 ? 'struct' : 'union']('', 64, [hide(levels - 1, member)]))
       const a = b.struct('', 64, [hide(3, at('a', 0, int))])
       const outerA = b.struct('', 64, [hide(1, at('a', 0, a))])
       const inner = b.struct('', 64, [hide(2, at('b', 0, int))])
@@ -104,11 +109,16 @@ describe('nesting', () => {
   }
 
   it.each([
-    ['the innermost field is missing', withB((b, { int }) => [at('b', 4, b.union('', 4, [at('b', 0, b.union('', 4, [at('x', 0, int)]))]))])],
+    [
+      'the innermost field is missing', withB((b, { int }) => [at('b', 4, b.union('', 4, [at('b', 0, b.union('', 4, [at('x', 0, int)]))]))])
+    ],
     ['the container is missing', withB((b, { int }) => [at('b', 4, b.union('', 4, [at('x', 0, int)]))])],
-    ['the field is an array', withB((b, { int }) => [at('b', 4, b.union('', 4, [at('b', 0, b.union('', 4, [at('b', 0, b.array(int, 1))]))]))])],
-    ['the container is an array', withB((b, { int }) => [at('b', 4, b.array(b.union('', 4, [at('b', 0, b.union('', 4, [at('b', 0, int)]))]), 1))])],
-    ['the container is a pointer', withB((b, { int }) => [at('b', 8, b.ptr(b.union('', 4, [at('b', 0, b.union('', 4, [at('b', 0, int)]))])))])],
+    ['the field is an array', withB((b, { int }) =>
+      [at('b', 4, b.union('', 4, [at('b', 0, b.union('', 4, [at('b', 0, b.array(int, 1))]))]))])],
+    ['the container is an array', withB((b, { int }) =>
+      [at('b', 4, b.array(b.union('', 4, [at('b', 0, b.union('', 4, [at('b', 0, int)]))]), 1))])],
+    ['the container is a pointer', withB((b, { int }) =>
+      [at('b', 8, b.ptr(b.union('', 4, [at('b', 0, b.union('', 4, [at('b', 0, int)]))])))])],
     ['the container is an int', withB((_, { int }) => [at('b', 4, int)])]
   ])('poisons when %s', (_, target) => {
     expect(run(LOCAL, target, [aaa, bbb])).toEqual(['resolved 0', 'poisoned'])
@@ -207,7 +217,9 @@ describe('arrays', () => {
 
   it('poisons what is an array no more, has another dimension or another element kind', () => {
     const target: Types = (b, { int, char }) => b.struct('arrays', 64, [
-      at('a', 0, int), at('b', 4, b.array(b.array(char, 4), 3)), at('c', 16, b.array(int, 3)), at('d', 28, b.array(b.ptr(0), 2)), at('f', 44, b.ptr(0))
+      at(
+        'a', 0, int
+      ), at('b', 4, b.array(b.array(char, 4), 3)), at('c', 16, b.array(int, 3)), at('d', 28, b.array(b.ptr(0), 2)), at('f', 44, b.ptr(0))
     ])
     expect(relocate(target).outcomes).toEqual(['poisoned', 'poisoned', 'poisoned', 'poisoned', 'poisoned'])
   })
@@ -252,7 +264,8 @@ describe('mods', () => {
       at('g', 28, b.typedef('sub_t', b.union('mods_sub2', 4, [at('x', 0, int)])))
     ])
   }
-  const steps = [['0:0', 0], ['0:1', 4], ['0:2', 8], ['0:3:1', 20], ['0:4:0', 24], ['0:5:0', 28]].map(([access, was]) => ({ kind: 'byte_off', access: String(access), was: Number(was) }) as const)
+  const steps = [['0:0', 0], ['0:1', 4], ['0:2', 8], ['0:3:1', 20], ['0:4:0', 24], ['0:5:0', 28]].map(([access, was]) =>
+    ({ kind: 'byte_off', access: String(access), was: Number(was) }) as const)
 
   it('ignores qualifiers and typedefs, and follows swapped members', () => {
     const swapped: Types = (b, { int, char }) => b.struct('mods', 48, [
@@ -278,9 +291,11 @@ describe('pointers as arrays', () => {
 
 describe('ints', () => {
   const NAMES = ['uchar', 'char', 'ushort', 'short', 'uint', 'int', 'ullong', 'llong'] as const
-  const layout = (types: ReadonlyArray<keyof Ints>) => (b: BtfBuilder, ints: Ints) => b.struct('ints', 64, types.map((type, i) => at(`f${i}`, i * 8, ints[type])))
+  const layout = (types: ReadonlyArray<keyof Ints>) =>
+    (b: BtfBuilder, ints: Ints) => b.struct('ints', 64, types.map((type, i) => at(`f${i}`, i * 8, ints[type])))
   const steps = NAMES.map((_, i) => ({ kind: 'byte_off', access: `0:${i}`, was: i * 8 }) as const)
-  const loads = NAMES.map((_, i) => ({ kind: 'byte_off', access: `0:${i}`, insn: asm.ldx((['b', 'h', 'w', 'dw'] as const)[i >> 1] ?? 'b', 2, 1, i * 8) }) as const)
+  const loads = NAMES.map((_, i) =>
+    ({ kind: 'byte_off', access: `0:${i}`, insn: asm.ldx((['b', 'h', 'w', 'dw'] as const)[i >> 1] ?? 'b', 2, 1, i * 8) }) as const)
   const all = NAMES.map((_, i) => `resolved ${i * 8}`)
 
   it.each<readonly [string, ReadonlyArray<keyof Ints>]>([
@@ -367,7 +382,8 @@ describe('bitfields', () => {
     { off: 16, size: 8, left: 31, right: 31, signed: 0 }
   ]
   const steps = LOCAL_FIELDS.flatMap((before, i) => field(i, before))
-  const lines = (fields: Extraction[]) => fields.flatMap(({ off, size, left, right, signed }) => [off, size, left, right, signed].map(value => `resolved ${value}`))
+  const lines = (fields: Extraction[]) =>
+    fields.flatMap(({ off, size, left, right, signed }) => [off, size, left, right, signed].map(value => `resolved ${value}`))
 
   it('computes the same values for the same types', () => {
     expect(run(LOCAL, LOCAL as Types, steps)).toEqual(lines(LOCAL_FIELDS))
@@ -375,7 +391,9 @@ describe('bitfields', () => {
 
   it('follows changed widths and places, and signs', () => {
     const target: Types = (b, { int, uint, ullong, llong, uchar }) => b.struct('bitfields', 32, [
-      bitsAt('ub1', 8, 4, uchar), bitsAt('ub2', 30, 3, uint), bitsAt('ub7', 35, 9, int), bitsAt('sb4', 64, 60, llong), bitsAt('sb20', 132, 60, ullong),
+      bitsAt(
+        'ub1', 8, 4, uchar
+      ), bitsAt('ub2', 30, 3, uint), bitsAt('ub7', 35, 9, int), bitsAt('sb4', 64, 60, llong), bitsAt('sb20', 132, 60, ullong),
       bitsAt('u32', 200, 20, uint), at('s32', 28, uint), at('wide', 0, ullong)
     ])
     expect(run(LOCAL, target, steps)).toEqual(lines([
@@ -403,7 +421,9 @@ describe('bitfields', () => {
 describe('size', () => {
   interface Sizes { int: keyof Ints, struct: number, union: number, count: number, enum: number, float: number, pad: number }
 
-  const size = ({ int, struct, union, count, enum: enumSize, float, pad }: Sizes, name = 'size') => (b: BtfBuilder, ints: Ints) => b.struct(name, 512, [
+  const size = ({
+    int, struct, union, count, enum: enumSize, float, pad
+  }: Sizes, name = 'size') => (b: BtfBuilder, ints: Ints) => b.struct(name, 512, [
     at('int_field', pad, ints[int]),
     at('struct_field', pad + 8, b.struct('', struct, [at('x', 0, ints.int)])),
     at('union_field', pad + 64, b.union('', union, [at('x', 0, ints.int)])),
@@ -417,7 +437,8 @@ describe('size', () => {
     const element = s.int === 'int' ? 4 : s.int === 'llong' ? 8 : 1
     return [element, s.struct, s.union, element * s.count, element, 8, s.enum, s.float]
   }
-  const offsets = (s: Sizes) => [0, 8, 64, 128, 128 + (s.int === 'llong' ? 8 : s.int === 'int' ? 4 : 1), 256, 264, 272].map(offset => offset + s.pad)
+  const offsets = (s: Sizes) =>
+    [0, 8, 64, 128, 128 + (s.int === 'llong' ? 8 : s.int === 'int' ? 4 : 1), 256, 264, 272].map(offset => offset + s.pad)
   const access = ['0:0', '0:1', '0:2', '0:3', '0:3:1', '0:4', '0:5', '0:6']
   const steps = access.flatMap((spec, i) => [
     { kind: 'byte_sz', access: spec, was: sizes(LOCAL)[i] ?? 0 },
@@ -430,7 +451,8 @@ describe('size', () => {
     ['other offsets', { ...LOCAL, pad: 40 }],
     ['smaller ones', { ...LOCAL, int: 'char', count: 3, enum: 1 }]
   ])('%s', (_, target) => {
-    expect(run(size(LOCAL), size(target) as Types, steps)).toEqual(access.flatMap((_, i) => [`resolved ${sizes(target)[i]}`, `resolved ${offsets(target)[i]}`]))
+    expect(run(size(LOCAL), size(target) as Types, steps)).toEqual(access.flatMap((_, i) =>
+      [`resolved ${sizes(target)[i]}`, `resolved ${offsets(target)[i]}`]))
   })
 
   it('is ambiguous between two types that differ in size at one offset', () => {
@@ -443,7 +465,10 @@ describe('size', () => {
 })
 
 describe('type_based', () => {
-  const NAMES = ['a_struct', 'a_union', 'an_enum', 'typedef_struct', 'typedef_struct_ptr', 'typedef_int', 'typedef_enum', 'typedef_void_ptr', 'typedef_restrict_ptr', 'typedef_func_proto', 'typedef_arr'] as const
+  const NAMES = [
+    'a_struct', 'a_union', 'an_enum', 'typedef_struct', 'typedef_struct_ptr', 'typedef_int', 'typedef_enum', 'typedef_void_ptr',
+    'typedef_restrict_ptr', 'typedef_func_proto', 'typedef_arr'
+  ] as const
   type Name = typeof NAMES[number]
   type Make = (b: BtfBuilder, ints: Ints) => number
 
@@ -519,7 +544,9 @@ describe('type_based', () => {
     }
     expect(ask('type_exists', changes)).toEqual(none())
     expect(ask('type_matches', changes)).toEqual(none('a_struct', 'an_enum', 'typedef_int', 'typedef_arr'))
-    expect(ask('type_size', changes)).toMatchObject({ a_struct: 'resolved 100', an_enum: 'resolved 8', typedef_int: 'resolved 8', typedef_arr: 'resolved 200', a_union: 'resolved 4' })
+    expect(ask('type_size', changes)).toMatchObject({
+      a_struct: 'resolved 100', an_enum: 'resolved 8', typedef_int: 'resolved 8', typedef_arr: 'resolved 200', a_union: 'resolved 4'
+    })
   })
 
   it('types of other kinds', () => {
@@ -585,8 +612,11 @@ describe('type_id', () => {
 })
 
 describe.each([['enumval', false], ['enum64val', true]] as const)('%s', (_, wide) => {
-  const make = (b: BtfBuilder, values: ReadonlyArray<readonly [string, number | bigint]>, signed: boolean) => wide ? b.enum64('named', values, { signed }) : b.enum('named', values, { signed })
-  const LOCAL = wide ? [['VAL1', 0x1ffffffffn], ['VAL2', 0x2ffffffffn], ['VAL3', 0x3ffffffffn]] as const : [['VAL1', 1], ['VAL2', 2], ['VAL3', 3]] as const
+  const make = (b: BtfBuilder, values: ReadonlyArray<readonly [string, number | bigint]>, signed: boolean) =>
+    wide ? b.enum64('named', values, { signed }) : b.enum('named', values, { signed })
+  const LOCAL = wide
+    ? [['VAL1', 0x1ffffffffn], ['VAL2', 0x2ffffffffn], ['VAL3', 0x3ffffffffn]] as const
+    : [['VAL1', 1], ['VAL2', 2], ['VAL3', 3]] as const
 
   const ask = (target: ReadonlyArray<readonly [string, number | bigint]>, signed = false) => {
     const b = btf()
@@ -627,7 +657,10 @@ describe('core_autosize', () => {
     const b = btf()
     b.int('long unsigned int', 4)
     const { char, uchar, ushort, uint, ullong } = integers(b)
-    b.struct('test_struct', 24, [at('ptr', 0, b.ptr(char)), at('val2', 4, uint), at('val1', 8, ullong), at('val3', 16, ushort), at('val4', 18, uchar)])
+    b.struct(
+      'test_struct', 24,
+      [at('ptr', 0, b.ptr(char)), at('val2', 4, uint), at('val1', 8, ullong), at('val3', 16, ushort), at('val4', 18, uchar)]
+    )
     return parseBtf(b.bytes())
   }
   const FIELDS = ['ptr', 'val1', 'val2', 'val3', 'val4'] as const
@@ -665,12 +698,17 @@ describe('core_autosize', () => {
   it('poisons loads of signed fields of another size', () => {
     const { b, id } = local((builder, ints) => [builder.ptr(0), ints.llong, ints.llong, ints.llong, ints.llong], 'signed')
     const steps = FIELDS.map((_, i): Step => ({ kind: 'byte_off', type: id, access: `0:${i}`, insn: asm.ldx('dw', 2, 1, i * 8) }))
-    expect(relocateSteps({ local: b, target: kernel(), steps }).outcomes).toEqual(['resolved 0', 'resolved 8', 'poisoned', 'poisoned', 'poisoned'])
+    expect(relocateSteps({ local: b, target: kernel(), steps }).outcomes).toEqual([
+      'resolved 0', 'resolved 8', 'poisoned', 'poisoned', 'poisoned'
+    ])
   })
 
   it('leaves a sign-extending program of the right size alone', () => {
     const { b, id } = local((builder, ints) => [builder.ptr(0), ints.llong, ints.int, ints.short, ints.char], 'same')
-    const steps = FIELDS.slice(1).map((_, i): Step => ({ kind: 'byte_off', type: id, access: `0:${i + 1}`, insn: asm.ldx((['dw', 'w', 'h', 'b'] as const)[i] ?? 'b', 2, 1, (i + 1) * 8) }))
-    expect(relocateSteps({ local: b, target: kernel(), steps }).outcomes).toEqual(['resolved 8', 'resolved 4', 'resolved 16', 'resolved 18'])
+    const steps = FIELDS.slice(1).map((_, i): Step =>
+      ({ kind: 'byte_off', type: id, access: `0:${i + 1}`, insn: asm.ldx((['dw', 'w', 'h', 'b'] as const)[i] ?? 'b', 2, 1, (i + 1) * 8) }))
+    expect(relocateSteps({ local: b, target: kernel(), steps }).outcomes).toEqual([
+      'resolved 8', 'resolved 4', 'resolved 16', 'resolved 18'
+    ])
   })
 })

@@ -129,7 +129,9 @@ describe('edge 58: local type ids', () => {
 
   it('replace an immediate that is wrong, as static linking leaves it', () => {
     const l = build(structOf(() => []))
-    const { outcomes, record } = relocateSteps({ local: l.b, target: btf(), steps: [{ kind: 'local_type_id', type: l.id, insn: asm.ldImm64(1, 4711) }] })
+    const { outcomes, record } = relocateSteps({
+      local: l.b, target: btf(), steps: [{ kind: 'local_type_id', type: l.id, insn: asm.ldImm64(1, 4711) }]
+    })
     expect(outcomes).toEqual([`resolved ${l.id}`])
     expect(record(0).oldValue).toBe(BigInt(l.id))
   })
@@ -168,7 +170,10 @@ describe('edge 59: type existence', () => {
     ['function pointers with void results', alias(pointerTo(proto(nothing, int))), alias(pointerTo(proto(nothing, int))), YES],
     ['function pointers with more parameters', alias(pointerTo(proto(int, int))), alias(pointerTo(proto(int, int, int))), NO],
     ['function pointers with another parameter', alias(pointerTo(proto(int, int))), alias(pointerTo(proto(int, pointerTo(int)))), NO],
-    ['function pointers with parameters of other sizes', alias(pointerTo(proto(int, int))), alias(pointerTo(proto(int, (_, i) => i.uchar))), YES]
+    [
+      'function pointers with parameters of other sizes', alias(pointerTo(proto(int, int))),
+      alias(pointerTo(proto(int, (_, i) => i.uchar))), YES
+    ]
   ] as const)('%s', (_, local, target, expected) => {
     expect(exists(local, target)).toBe(expected)
   })
@@ -202,7 +207,8 @@ describe('edge 60: type matches', () => {
     ['a member of another kind', members('a'), structOf(b => [at('a', 0, b.ptr(0))]), NO],
     ['a bitfield and a plain member', members('a'), structOf((_, i) => [bitsAt('a', 3, 2, i.int)]), YES],
     ['a later member of the same name', members('a'), structOf((b, i) => [at('a', 0, b.ptr(0)), at('a', 8, i.int)]), YES],
-    ['an int spelled in another way', structOf((_, i) => [at('a', 0, i.llong)]), structOf(b => [at('a', 0, b.int('long long int', 8, { signed: true }))]), NO],
+    ['an int spelled in another way', structOf((_, i) =>
+      [at('a', 0, i.llong)]), structOf(b => [at('a', 0, b.int('long long int', 8, { signed: true }))]), NO],
     ['an int of another size', alias(b => b.int('n', 4)), alias(b => b.int('n', 8)), NO],
     ['an int of another sign', alias(b => b.int('n', 4)), alias(b => b.int('n', 4, { signed: true })), NO],
     ['an int that is a bool', alias(b => b.int('n', 1)), alias(b => b.int('n', 1, { encoding: 4 })), YES],
@@ -340,7 +346,8 @@ describe('edge 60: type matches', () => {
       return id
     }
     const local = build(make('here'))
-    const error = refusal('relocation_failed', () => outcome(local.b, build(make('gone')).b, { kind: 'type_matches', type: local.id, was: 1 }))
+    const error = refusal('relocation_failed', () =>
+      outcome(local.b, build(make('gone')).b, { kind: 'type_matches', type: local.id, was: 1 }))
     expect(error.details['reason']).toBe('work_limit')
   })
 

@@ -42,13 +42,30 @@ describe('edge 48: bitfields', () => {
 
   it.each([
     ['one bit', bitfield(5, 1), { byte_off: 0, byte_sz: 4, field_exists: 1, signed: 0, lshift_u64: 58, rshift_u64: 63 }],
-    ['one bit in the second word', bitfield(37, 1), { byte_off: 4, byte_sz: 4, field_exists: 1, signed: 0, lshift_u64: 58, rshift_u64: 63 }],
-    ['one that straddles a 4-byte unit', bitfield(28, 8), { byte_off: 0, byte_sz: 8, field_exists: 1, signed: 0, lshift_u64: 28, rshift_u64: 56 }],
-    ['one that straddles a later 4-byte unit', bitfield(92, 8, 'int'), { byte_off: 8, byte_sz: 8, field_exists: 1, signed: 1, lshift_u64: 28, rshift_u64: 56 }],
-    ['a byte that straddles', bitfield(6, 4, 'uchar'), { byte_off: 0, byte_sz: 2, field_exists: 1, signed: 0, lshift_u64: 54, rshift_u64: 60 }],
-    ['a byte that needs two doublings', bitfield(15, 2, 'uchar'), { byte_off: 0, byte_sz: 4, field_exists: 1, signed: 0, lshift_u64: 47, rshift_u64: 62 }],
+    [
+      'one bit in the second word', bitfield(37, 1), { byte_off: 4, byte_sz: 4, field_exists: 1, signed: 0, lshift_u64: 58, rshift_u64: 63 }
+    ],
+    [
+      'one that straddles a 4-byte unit', bitfield(28, 8),
+      { byte_off: 0, byte_sz: 8, field_exists: 1, signed: 0, lshift_u64: 28, rshift_u64: 56 }
+    ],
+    [
+      'one that straddles a later 4-byte unit', bitfield(92, 8, 'int'),
+      { byte_off: 8, byte_sz: 8, field_exists: 1, signed: 1, lshift_u64: 28, rshift_u64: 56 }
+    ],
+    [
+      'a byte that straddles', bitfield(6, 4, 'uchar'),
+      { byte_off: 0, byte_sz: 2, field_exists: 1, signed: 0, lshift_u64: 54, rshift_u64: 60 }
+    ],
+    [
+      'a byte that needs two doublings', bitfield(15, 2, 'uchar'),
+      { byte_off: 0, byte_sz: 4, field_exists: 1, signed: 0, lshift_u64: 47, rshift_u64: 62 }
+    ],
     ['60 bits at bit 4', bitfield(4, 60, 'ullong'), { byte_off: 0, byte_sz: 8, field_exists: 1, signed: 0, lshift_u64: 0, rshift_u64: 4 }],
-    ['a whole 64-bit unit', bitfield(64, 64, 'ullong'), { byte_off: 8, byte_sz: 8, field_exists: 1, signed: 0, lshift_u64: 0, rshift_u64: 0 }]
+    [
+      'a whole 64-bit unit', bitfield(64, 64, 'ullong'),
+      { byte_off: 8, byte_sz: 8, field_exists: 1, signed: 0, lshift_u64: 0, rshift_u64: 0 }
+    ]
   ] as const)('%s', (_, target, values) => {
     expect(fieldValues(plainInt, PLAIN_INT, target)).toEqual(resolved(values))
   })
@@ -76,7 +93,8 @@ describe('edge 48: bitfields', () => {
 
   it('accepts enum storage', () => {
     const local: Build = b => at('f', 0, b.enum('e', [['A', 1]]))
-    expect(fieldValues(local, { byte_off: 0, lshift_u64: 32, signed: 0 }, b => bitsAt('f', 33, 2, b.enum('e', [['A', 1]], { signed: true }))))
+    expect(fieldValues(local, { byte_off: 0, lshift_u64: 32, signed: 0 }, b =>
+      bitsAt('f', 33, 2, b.enum('e', [['A', 1]], { signed: true }))))
       .toEqual(resolved({ byte_off: 4, lshift_u64: 61, signed: 1 }))
   })
 
@@ -102,7 +120,9 @@ describe('edge 49: bitfield on one side only', () => {
     expect(fieldValues(plain, plainValues, bitfield)).toEqual(resolved(bitfieldValues))
   })
 
-  it.each([['bitfield to plain', bitfield, plain, 4], ['plain to bitfield', plain, bitfield, 8]] as const)('poisons a load when it changed from %s', (_, from, to, off) => {
+  it.each([
+    ['bitfield to plain', bitfield, plain, 4], ['plain to bitfield', plain, bitfield, 8]
+  ] as const)('poisons a load when it changed from %s', (_, from, to, off) => {
     const local = holder(from)
     for (const insn of [little.ldx('w', 2, 1, off), little.stx('w', 2, 1, off), little.st('w', 2, off, 7)]) {
       expect(outcome(local.b, holder(to).b, { kind: 'byte_off', type: local.id, access: '0:0', insn })).toBe('poisoned')
@@ -122,12 +142,16 @@ describe('edge 49: bitfield on one side only', () => {
   it('does not validate offset, size and left shift of a local bitfield, but its sign and right shift', () => {
     const local = holder(bitfield)
     const wrong = (kind: typeof FIELD_KINDS[number]) => outcome(local.b, local.b, { kind, type: local.id, access: '0:0', was: 99 })
-    expect(FIELD_KINDS.map(wrong)).toEqual(['resolved 4', 'resolved 4', 'mismatch EINVAL', 'mismatch EINVAL', 'resolved 56', 'mismatch EINVAL'])
+    expect(FIELD_KINDS.map(wrong)).toEqual([
+      'resolved 4', 'resolved 4', 'mismatch EINVAL', 'mismatch EINVAL', 'resolved 56', 'mismatch EINVAL'
+    ])
   })
 
   it('validates all six values of a plain member', () => {
     const local = holder(plain)
-    for (const kind of FIELD_KINDS) expect(outcome(local.b, local.b, { kind, type: local.id, access: '0:0', was: 99 })).toBe('mismatch EINVAL')
+    for (const kind of FIELD_KINDS) {
+      expect(outcome(local.b, local.b, { kind, type: local.id, access: '0:0', was: 99 })).toBe('mismatch EINVAL')
+    }
   })
 })
 
@@ -143,7 +167,9 @@ describe('edge 50: left shift and byte order', () => {
     expect(fieldValues(plainInt, { lshift_u64: 32 }, target, 'little')).toEqual({ lshift_u64: `resolved ${littleEndian}` })
   })
 
-  it.each([['uchar', 1, 56], ['ushort', 2, 48], ['uint', 4, 32], ['ullong', 8, 0]] as const)('is the same in both orders for a plain %s', (type, size, shift) => {
+  it.each([
+    ['uchar', 1, 56], ['ushort', 2, 48], ['uint', 4, 32], ['ullong', 8, 0]
+  ] as const)('is the same in both orders for a plain %s', (type, size, shift) => {
     for (const byteOrder of BYTE_ORDERS) {
       expect(fieldValues(plainInt, { byte_sz: 4, lshift_u64: 32, rshift_u64: 32 }, (_, ints) => at('f', 8, ints[type]), byteOrder))
         .toEqual(resolved({ byte_sz: size, lshift_u64: shift, rshift_u64: shift }))
@@ -151,8 +177,12 @@ describe('edge 50: left shift and byte order', () => {
   })
 
   it('takes account of a doubled storage unit', () => {
-    expect(fieldValues(plainInt, { lshift_u64: 32 }, (_, { uint }) => bitsAt('f', 28, 8, uint), 'big')).toEqual({ lshift_u64: 'resolved 28' })
-    expect(fieldValues(plainInt, { lshift_u64: 32 }, (_, { uchar }) => bitsAt('f', 15, 2, uchar), 'big')).toEqual({ lshift_u64: 'resolved 47' })
+    expect(fieldValues(plainInt, { lshift_u64: 32 }, (_, { uint }) => bitsAt('f', 28, 8, uint), 'big')).toEqual({
+      lshift_u64: 'resolved 28'
+    })
+    expect(fieldValues(plainInt, { lshift_u64: 32 }, (_, { uchar }) => bitsAt('f', 15, 2, uchar), 'big')).toEqual({
+      lshift_u64: 'resolved 47'
+    })
   })
 })
 
@@ -182,7 +212,9 @@ describe('edge 51: sign of a field', () => {
     expect(fieldValues(plainInt, { signed: 0 }, (_, { llong }) => at('f', 0, llong))).toEqual({ signed: 'resolved 1' })
   })
 
-  it.each(['signed', 'lshift_u64', 'rshift_u64'] as const)('is not defined for a struct or an array element as a whole, nor is %s', (kind) => {
+  it.each([
+    'signed', 'lshift_u64', 'rshift_u64'
+  ] as const)('is not defined for a struct or an array element as a whole, nor is %s', (kind) => {
     const local = holder((b, { int }) => at('f', 0, b.array(int, 4)))
     for (const access of ['0', '0:0:1']) {
       expect(outcome(local.b, local.b, { kind, type: local.id, access, was: 0 })).toBe('failed EINVAL')
@@ -325,9 +357,15 @@ describe('edge 55: enumerators', () => {
   })
 
   it('carry 64-bit values whole', () => {
-    expect(value({ values: [['A', 0x100000001n]], wide: true }, { values: [['A', 0x1ffffffffn]], wide: true }, 0x100000001n)).toBe(`resolved ${0x1ffffffffn}`)
-    expect(value({ values: [['A', -2]], wide: true, signed: true }, { values: [['A', -202]], wide: true, signed: true }, U64(-2n))).toBe(`resolved ${U64(-202n)}`)
-    expect(value({ values: [['A', 0xffffffffffffffffn]], wide: true }, { values: [['A', 0x8000000000000000n]], wide: true }, 0xffffffffffffffffn))
+    expect(value({ values: [['A', 0x100000001n]], wide: true }, { values: [['A', 0x1ffffffffn]], wide: true }, 0x100000001n)).toBe(
+      `resolved ${0x1ffffffffn}`
+    )
+    expect(value({ values: [['A', -2]], wide: true, signed: true }, { values: [['A', -202]], wide: true, signed: true }, U64(-2n))).toBe(
+      `resolved ${U64(-202n)}`
+    )
+    expect(value(
+      { values: [['A', 0xffffffffffffffffn]], wide: true }, { values: [['A', 0x8000000000000000n]], wide: true }, 0xffffffffffffffffn
+    ))
       .toBe(`resolved ${0x8000000000000000n}`)
   })
 
@@ -341,7 +379,9 @@ describe('edge 55: enumerators', () => {
     target.enum('e', [['A', 1]])
     target.enum('e___x', [['A', 2]])
     const local = enumeration({ values: [['A', 1]] })
-    expect(outcome(local.b, target, { kind: 'enumval_value', type: local.id, access: '0', insn: little.ldImm64(1, 1) })).toBe('failed EINVAL')
+    expect(outcome(local.b, target, { kind: 'enumval_value', type: local.id, access: '0', insn: little.ldImm64(1, 1) })).toBe(
+      'failed EINVAL'
+    )
     expect(outcome(local.b, target, { kind: 'enumval_exists', type: local.id, access: '0', was: 1 })).toBe('resolved 1')
   })
 

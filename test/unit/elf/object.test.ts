@@ -176,7 +176,9 @@ describe('edge 10: bounds of .BTF.ext', () => {
   })
 
   it('refuses a record count whose product with the record size overflows 32 bits', () => {
-    refusedExt({ blocks: [{ section: 'raw_tp/a', records: [{ section: 'raw_tp/a', insnOff: 0, typeId: 1, kind: 0 }], numInfo: 0x10000001 }] })
+    refusedExt({
+      blocks: [{ section: 'raw_tp/a', records: [{ section: 'raw_tp/a', insnOff: 0, typeId: 1, kind: 0 }], numInfo: 0x10000001 }]
+    })
   })
 
   it('refuses a subsection that runs past the section', () => {
@@ -207,7 +209,11 @@ describe('edge 11: .BTF.ext identification', () => {
   })
 
   it('refuses a .BTF.ext that ends with its header', () => {
-    refusedExt({ parts: { func_info: { content: new Uint8Array() }, line_info: { content: new Uint8Array() }, core_relo: { content: new Uint8Array() } } })
+    refusedExt({
+      parts: {
+        func_info: { content: new Uint8Array() }, line_info: { content: new Uint8Array() }, core_relo: { content: new Uint8Array() }
+      }
+    })
   })
 })
 
@@ -229,7 +235,9 @@ describe('edge 12: blocks and the sections they name', () => {
   })
 
   it('refuses an unaligned record even there', () => {
-    expect(run({ records: [{ section: 'no_such_section', insnOff: 4, typeId: 1, access: '0', kind: 'byte_off' }] }).outcomes).toEqual(['failed EINVAL'])
+    expect(run({ records: [{ section: 'no_such_section', insnOff: 4, typeId: 1, access: '0', kind: 'byte_off' }] }).outcomes).toEqual([
+      'failed EINVAL'
+    ])
   })
 
   it('refuses a block with an empty section name', () => {
@@ -237,7 +245,9 @@ describe('edge 12: blocks and the sections they name', () => {
   })
 
   it('refuses a block whose section name lies outside the strings', () => {
-    refusedExt({ blocks: [{ section: 'raw_tp/a', sectionNameOff: 0xffff, records: [{ section: 'raw_tp/a', insnOff: 0, typeId: 1, kind: 0 }] }] })
+    refusedExt({
+      blocks: [{ section: 'raw_tp/a', sectionNameOff: 0xffff, records: [{ section: 'raw_tp/a', insnOff: 0, typeId: 1, kind: 0 }] }]
+    })
   })
 })
 
@@ -255,7 +265,9 @@ describe('edge 13: records in no function', () => {
       records: [record(0), record(16), record(32)]
     }, targetFoo())
     expect(outcomes).toEqual(['resolved 12', 'resolved 12'])
-    expect(relocation.records.map(({ program, insnOff, instruction }) => [program, insnOff, instruction])).toEqual([['before', 0, 0], ['after', 32, 0]])
+    expect(relocation.records.map(({ program, insnOff, instruction }) => [program, insnOff, instruction])).toEqual([
+      ['before', 0, 0], ['after', 32, 0]
+    ])
     const start = object.section('raw_tp/a').offset
     expect(toHex(relocation.bytes?.slice(start + 16, start + 24) ?? new Uint8Array())).toBe(toHex(loadY()))
   })
@@ -279,7 +291,9 @@ describe('edge 13: records in no function', () => {
 describe('edge 14: unaligned instruction offsets', () => {
   it.each([1, 4, 7, 12])('refuses offset %i', (insnOff) => {
     const { b, foo } = localFoo()
-    const { outcomes } = relocateObject({ ...fooSpec(), local: b, records: [{ section: 'raw_tp/a', insnOff, typeId: foo, access: '0:1', kind: 'byte_off' }] }, targetFoo())
+    const { outcomes } = relocateObject(
+      { ...fooSpec(), local: b, records: [{ section: 'raw_tp/a', insnOff, typeId: foo, access: '0:1', kind: 'byte_off' }] }, targetFoo()
+    )
     expect(outcomes).toEqual(['failed EINVAL'])
   })
 })
@@ -316,7 +330,9 @@ describe('edge 16: sections that are not loaded by default', () => {
   it('finds the section by its whole name, question mark included', () => {
     const { relocation, outcomes } = optional('0:1')
     expect(outcomes).toEqual(['resolved 12', 'resolved 12'])
-    expect(relocation.records.map(({ section, program }) => [section, program])).toEqual([['?raw_tp/a', 'optional'], ['raw_tp/a', 'normal']])
+    expect(relocation.records.map(({ section, program }) => [section, program])).toEqual([
+      ['?raw_tp/a', 'optional'], ['raw_tp/a', 'normal']
+    ])
   })
 
   it('poisons what fails there and does not fail the object', () => {
@@ -327,7 +343,8 @@ describe('edge 16: sections that are not loaded by default', () => {
 })
 
 describe('edge 17: functions and symbols', () => {
-  const record = (section: string, insnOff: number, typeId: number) => ({ section, insnOff, typeId, access: '0:1', kind: 'byte_off' as const })
+  const record = (section: string, insnOff: number, typeId: number) =>
+    ({ section, insnOff, typeId, access: '0:1', kind: 'byte_off' as const })
 
   it('numbers instructions within each of two functions of a section', () => {
     const { b, foo } = localFoo()
@@ -350,7 +367,9 @@ describe('edge 17: functions and symbols', () => {
       symbols: [{ name: 'inner', value: 8, size: 8, section: 1 }],
       records: [record('raw_tp/a', 0, foo), record('raw_tp/a', 8, foo), record('raw_tp/a', 16, foo)]
     }, targetFoo())
-    expect(relocation.records.map(({ program, insnOff, instruction }) => [program, insnOff, instruction])).toEqual([['outer', 0, 0], ['inner', 8, 0]])
+    expect(relocation.records.map(({ program, insnOff, instruction }) => [program, insnOff, instruction])).toEqual([
+      ['outer', 0, 0], ['inner', 8, 0]
+    ])
   })
 
   it('accepts a static function in .text', () => {

@@ -46,7 +46,9 @@ describe('names without a bound', () => {
   it('are refused too where each is short enough, and all together are not', () => {
     const names = filled(64 << 10)
     for (let i = 8000; i < names.length; i += 8000) names[i] = 0
-    expect(refusal('object_invalid', () => parseObject(elfWithNames(4095, names))).message).toContain(`more than ${LIMITS.namesBytes} bytes altogether`)
+    expect(refusal('object_invalid', () => parseObject(elfWithNames(4095, names))).message).toContain(
+      `more than ${LIMITS.namesBytes} bytes altogether`
+    )
   })
 
   it('of functions are refused', () => {
@@ -55,7 +57,10 @@ describe('names without a bound', () => {
     for (let i = 0; i < 1000; i++) symbols.u32(i).u8(1 << 4 | STT.FUNC).u8(0).u16(1).u64(0).u64(16)
     const error = refusal('object_invalid', () => relocateObject(fooSpec('little', {
       symtab: false,
-      sectionsAfter: [{ name: '.symtab', type: SHT.SYMTAB, data: symbols.finish(), link: 5, entsize: 24 }, { name: '.strtab', type: SHT.STRTAB, data: names }]
+      sectionsAfter: [
+        { name: '.symtab', type: SHT.SYMTAB, data: symbols.finish(), link: 5, entsize: 24 },
+        { name: '.strtab', type: SHT.STRTAB, data: names }
+      ]
     }), targetFoo('little')))
     expect(error.message).toContain('string table has a name of more than')
   })
@@ -68,7 +73,13 @@ describe('names without a bound', () => {
     const bytes = buildObject({
       local,
       programs: [{ section: 'tp/a', name: 'a', code: concat(asm.mov(1, 0), asm.exit()) }],
-      ext: { blocks: Array.from({ length: 5000 }, (_, i) => ({ section: 'tp/a', sectionNameOff: long + i, records: [{ section: 'tp/a', insnOff: 0, typeId: type, access: '0:0', kind: 'byte_off' as const }] })) }
+      ext: {
+        blocks: Array.from({ length: 5000 }, (_, i) => ({
+          section: 'tp/a',
+          sectionNameOff: long + i,
+          records: [{ section: 'tp/a', insnOff: 0, typeId: type, access: '0:0', kind: 'byte_off' as const }]
+        }))
+      }
     }).bytes
     expect(refusal('object_invalid', () => parseObject(bytes)).message).toContain('names its sections by a name of more than')
   })
@@ -96,7 +107,9 @@ describe('names of kernel types', () => {
   }
 
   it('of more bytes than a name has are refused, whatever else is in the BTF', () => {
-    expect(refusal('btf_invalid', () => parseBtf(overlappingNames(20_000, 300_000))).details).toEqual({ type_id: 1, limit: LIMITS.nameBytes })
+    expect(refusal('btf_invalid', () => parseBtf(overlappingNames(20_000, 300_000))).details).toEqual({
+      type_id: 1, limit: LIMITS.nameBytes
+    })
     expect(parseBtf(overlappingNames(2, LIMITS.nameBytes - 1)).endId).toBe(3)
   })
 
@@ -124,7 +137,9 @@ it('an object with more ELF relocations of its code than the limit is refused, a
   const table = new ByteWriter('little')
   for (let i = 0; i < 1024; i++) table.u64(0).u64(1n << 32n)
   const tables = Array.from({ length: 1100 }, () => ({ name: '.rel', type: SHT.REL, data: new Uint8Array(), info: 1, entsize: 16 }))
-  const built = buildObject({ ...spec, sectionsAfter: [{ name: '.rel', type: SHT.REL, data: table.finish(), info: 1, entsize: 16 }, ...tables] })
+  const built = buildObject({
+    ...spec, sectionsAfter: [{ name: '.rel', type: SHT.REL, data: table.finish(), info: 1, entsize: 16 }, ...tables]
+  })
   const [first, ...others] = built.sections.filter(({ name }) => name === '.rel')
   const bytes = Buffer.from(built.bytes)
   for (const { headerOffset } of others) {

@@ -49,14 +49,25 @@ const filler = new Uint8Array(LONG).fill(0x61)
 describe('names and texts that a file makes as long as itself', () => {
   it.each([
     ["GNU's long name of a tar archive", () => concat(tarHeader('././@LongLink', 'L', LONG), filler)],
-    ['a PAX header of a tar archive', () => concat(tarHeader('PaxHeaders/x', 'x', LONG), latin1(`${LONG} path=`), filler.subarray(0, LONG - 14))],
+    ['a PAX header of a tar archive', () =>
+      concat(tarHeader('PaxHeaders/x', 'x', LONG), latin1(`${LONG} path=`), filler.subarray(0, LONG - 14))],
     ['a PAX header in a Debian package', async () => {
       const control = concat(tarHeader('PaxHeaders/x', 'x', LONG), filler)
-      return concat(latin1(`!<arch>\n${'debian-binary'.padEnd(48)}${'4'.padEnd(10)}\`\n2.0\n${'control.tar'.padEnd(48)}${String(control.length).padEnd(10)}\`\n`), control)
+      return concat(
+        latin1(
+          `!<arch>\n${'debian-binary'.padEnd(48)}${'4'.padEnd(10)}\`\n2.0\n${'control.tar'.padEnd(48)}${String(control.length).padEnd(10)}\`\n`
+        ),
+        control
+      )
     }],
     ['the control file of a Debian package', async () => {
       const control = concat(tarHeader('./control', '0', LONG), filler)
-      return concat(latin1(`!<arch>\n${'debian-binary'.padEnd(48)}${'4'.padEnd(10)}\`\n2.0\n${'control.tar'.padEnd(48)}${String(control.length).padEnd(10)}\`\n`), control)
+      return concat(
+        latin1(
+          `!<arch>\n${'debian-binary'.padEnd(48)}${'4'.padEnd(10)}\`\n2.0\n${'control.tar'.padEnd(48)}${String(control.length).padEnd(10)}\`\n`
+        ),
+        control
+      )
     }],
     ['the texts of an RPM header', () => {
       const rpm = packed('kernel-core.w6.gzdio.rpm')
@@ -65,7 +76,16 @@ describe('names and texts that a file makes as long as itself', () => {
       new DataView(long.buffer).setUint32(header + 12, LONG)
       return concat(long, filler)
     }],
-    ['the strings of a module', () => elf({ machine: 62, sections: [{ name: '.modinfo', data: concat(latin1('name='), filler) }, { name: '.gnu.linkonce.this_module', data: new Uint8Array(8) }] }).bytes],
+    [
+      'the strings of a module',
+      () =>
+        elf({
+          machine: 62,
+          sections: [
+            { name: '.modinfo', data: concat(latin1('name='), filler) }, { name: '.gnu.linkonce.this_module', data: new Uint8Array(8) }
+          ]
+        }).bytes
+    ],
     ['the name in a gzip header', () => concat(Uint8Array.of(0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 0), filler)]
   ])('%s: no text is made of it', async (_name, make) => {
     const bytes = await make()
@@ -78,7 +98,10 @@ describe('names and texts that a file makes as long as itself', () => {
     const name = `${'d/'.repeat(2040)}5.4.0-42-generic.btf`.slice(-4090)
     const archive = await tarOf({ name, bytes: packed('vmlinux.btf') })
     expect(await all(findBtf(archive, 'file'))).toMatchObject([{ kind: 'vmlinux', evidence: { release: '5.4.0-42-generic' } }])
-    const gnu = concat(tarHeader('././@LongLink', 'L', name.length + 1), latin1(name), new Uint8Array(512 - name.length % 512), tarHeader('short', '0', packed('vmlinux.btf').length), packed('vmlinux.btf'), new Uint8Array(2048))
+    const gnu = concat(
+      tarHeader('././@LongLink', 'L', name.length + 1), latin1(name), new Uint8Array(512 - name.length % 512),
+      tarHeader('short', '0', packed('vmlinux.btf').length), packed('vmlinux.btf'), new Uint8Array(2048)
+    )
     expect(await all(findBtf(gnu, 'file'))).toMatchObject([{ kind: 'vmlinux', evidence: { release: '5.4.0-42-generic' } }])
   })
 
@@ -108,7 +131,11 @@ describe('counts', () => {
     const text = latin1(opener.repeat(Math.floor(2 * MIB / opener.length)))
     expect(() => parseListing(text)).toThrow(AppError)
     const bundle = await tarOf({ name: 'corelo-bundle.json', bytes: text })
-    expect(await heapOf(async () => { expect(await all(extractBtf(bundle, 'file'))).toMatchObject([{ kind: 'unread', reason: expect.stringContaining('within each other') }]) })).toBeLessThan(24 * MIB)
+    expect(await heapOf(async () => {
+      expect(await all(extractBtf(bundle, 'file'))).toMatchObject([
+        { kind: 'unread', reason: expect.stringContaining('within each other') }
+      ])
+    })).toBeLessThan(24 * MIB)
   })
 
   it('brackets and commas in the strings of JSON do not count', () => {
@@ -145,7 +172,9 @@ describe('an opener with the bounds of a request', () => {
 
   it('ends the reading once the modules are found that are wanted, and passes the kernel over', async () => {
     const { pieces, counts } = arriving()
-    expect(await all(findBtf(pieces, 'file', { want: { kernel: false, modules: new Set(['snd_demo']) } }))).toMatchObject([{ kind: 'module', name: 'snd_demo' }])
+    expect(await all(findBtf(pieces, 'file', { want: { kernel: false, modules: new Set(['snd_demo']) } }))).toMatchObject([
+      { kind: 'module', name: 'snd_demo' }
+    ])
     expect(counts.taken).toBeLessThan(100_000)
   })
 })

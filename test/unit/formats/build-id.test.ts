@@ -11,10 +11,15 @@ const VDSO_ID = 'ffffffffffffffffffffffffffffffffffffffff'
 function note (name: string, type: number, content: Uint8Array, byteOrder: 'little' | 'big' = 'little'): Uint8Array {
   const text = new TextEncoder().encode(`${name}\0`)
   const fill = (length: number) => new Uint8Array((4 - length % 4) % 4)
-  return concat(new ByteWriter(byteOrder).u32(text.length).u32(content.length).u32(type).finish(), text, fill(text.length), content, fill(content.length))
+  return concat(
+    new ByteWriter(byteOrder).u32(text.length).u32(content.length).u32(type).finish(), text, fill(text.length), content,
+    fill(content.length)
+  )
 }
 
-function buildId (hex: string, byteOrder: 'little' | 'big' = 'little'): Uint8Array { return note('GNU', 3, Buffer.from(hex, 'hex'), byteOrder) }
+function buildId (hex: string, byteOrder: 'little' | 'big' = 'little'): Uint8Array {
+  return note('GNU', 3, Buffer.from(hex, 'hex'), byteOrder)
+}
 
 /** An ELF file of one segment, its notes, as a vDSO is. */
 function vdso (notes: Uint8Array): Uint8Array {
@@ -40,11 +45,16 @@ describe('the build-id of a kernel', () => {
   })
 
   it('is none where only its vDSO has one', () => {
-    expect(readBuildId(parseSections(elf({ machine: 62, sections: [{ name: '.rodata', data: vdso(buildId(VDSO_ID)) }] }).bytes))).toBeUndefined()
+    expect(
+      readBuildId(parseSections(elf({ machine: 62, sections: [{ name: '.rodata', data: vdso(buildId(VDSO_ID)) }] }).bytes))
+    ).toBeUndefined()
   })
 
   it('is found in an image without ELF headers, between those of its vDSOs', () => {
-    const image = concat(new Uint8Array(64), vdso(buildId(VDSO_ID)), new Uint8Array(8), buildId(KERNEL_ID), new Uint8Array(12), vdso(buildId(VDSO_ID.replaceAll('f', 'e'))))
+    const image = concat(
+      new Uint8Array(64), vdso(buildId(VDSO_ID)), new Uint8Array(8), buildId(KERNEL_ID), new Uint8Array(12),
+      vdso(buildId(VDSO_ID.replaceAll('f', 'e')))
+    )
     expect(scanForBuildId(image)).toBe(KERNEL_ID)
     expect(scanForBuildId(concat(image, buildId(VDSO_ID)))).toBeUndefined()
     expect(scanForBuildId(new Uint8Array(4096))).toBeUndefined()

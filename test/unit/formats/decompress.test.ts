@@ -41,7 +41,9 @@ describe('unpacking', () => {
     }
   })
 
-  it.each(['zeros.xz', 'zeros.lzma', 'zeros.bz2', 'zeros.zst', 'zeros.lzo', 'zeros.lz4'])('stops %s, of 32 MiB, at the bound', async name => {
+  it.each([
+    'zeros.xz', 'zeros.lzma', 'zeros.bz2', 'zeros.zst', 'zeros.lzo', 'zeros.lz4'
+  ])('stops %s, of 32 MiB, at the bound', async name => {
     const bytes = packed(name)
     const compression = detectCompression(bytes)
     if (compression === undefined) throw new Error(name)
@@ -77,7 +79,9 @@ describe('unpacking', () => {
   })
 
   it('notices a flipped byte in what has a checksum', async () => {
-    for (const name of ['vmlinux.gz', 'vmlinux.sha256.xz', 'vmlinux.x86.xz', 'vmlinux.bz2', 'vmlinux.lzo', 'vmlinux.zst', 'vmlinux.frame.lz4']) {
+    for (const name of [
+      'vmlinux.gz', 'vmlinux.sha256.xz', 'vmlinux.x86.xz', 'vmlinux.bz2', 'vmlinux.lzo', 'vmlinux.zst', 'vmlinux.frame.lz4'
+    ]) {
       const bytes = packed(name)
       const middle = Math.floor(bytes.length * 0.7)
       bytes[middle] = (bytes[middle] ?? 0) ^ 0x10
@@ -98,7 +102,10 @@ describe('unpacking', () => {
   it('answers damage with an error of its own or with bytes, never with another failure', async () => {
     await fc.assert(fc.asyncProperty(
       fc.constantFrom(...PACKED),
-      fc.array(fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }), value: fc.integer({ min: 0, max: 255 }) }), { minLength: 1, maxLength: 6 }),
+      fc.array(
+        fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }), value: fc.integer({ min: 0, max: 255 }) }),
+        { minLength: 1, maxLength: 6 }
+      ),
       async (name, changes) => {
         const bytes = packed(name)
         for (const { at, value } of changes) bytes[Math.floor(at * bytes.length)] = value

@@ -44,12 +44,18 @@ function uki (kernel: Uint8Array, claimed = kernel.length): Uint8Array {
 }
 
 describe("Android's boot.img", () => {
-  it.each([0, 1, 2, 3, 4])('of header version %s has its kernel on the second page, packed in either of lz4\'s frames or by gzip', async version => {
-    for (const name of ['vmlinux.lz4', 'vmlinux.frame.lz4', 'vmlinux.gz']) expect(await find(bootImage(version, packed(name)))).toMatchObject(KERNEL)
+  it.each([
+    0, 1, 2, 3, 4
+  ])('of header version %s has its kernel on the second page, packed in either of lz4\'s frames or by gzip', async version => {
+    for (const name of ['vmlinux.lz4', 'vmlinux.frame.lz4', 'vmlinux.gz']) {
+      expect(await find(bootImage(version, packed(name)))).toMatchObject(KERNEL)
+    }
   })
 
   it('has a kernel with device trees behind it in older versions', async () => {
-    expect(await find(bootImage(0, concat(packed('vmlinux.gz'), Uint8Array.of(0xd0, 0x0d, 0xfe, 0xed), new Uint8Array(100)), 2048))).toMatchObject(KERNEL)
+    expect(
+      await find(bootImage(0, concat(packed('vmlinux.gz'), Uint8Array.of(0xd0, 0x0d, 0xfe, 0xed), new Uint8Array(100)), 2048))
+    ).toMatchObject(KERNEL)
   })
 
   it('is refused where it is cut off, has no kernel, or says nonsense', async () => {
@@ -68,7 +74,9 @@ describe('a unified kernel image', () => {
   })
 
   it('is refused where that lies outside of the file', async () => {
-    expect(await find(uki(packed('vmlinux.zst'), 0x7fffffff))).toMatchObject([{ kind: 'unread', reason: expect.stringContaining('cut off') }])
+    expect(await find(uki(packed('vmlinux.zst'), 0x7fffffff))).toMatchObject([
+      { kind: 'unread', reason: expect.stringContaining('cut off') }
+    ])
   })
 })
 

@@ -41,7 +41,9 @@ describe('a bzImage that is scanned while it is unpacked', () => {
   it('is refused where its content is cut off, or is no ELF file', async () => {
     const whole = gzipSync(concat(packed('vmlinux.nobtf'), BTF))
     await expect(scanPackedKernel(piecesOf(whole.subarray(0, whole.length / 2)))).rejects.toMatchObject({ code: 'btf_invalid' })
-    await expect(scanPackedKernel(piecesOf(gzipSync(new Uint8Array(10_000))))).rejects.toMatchObject({ code: 'btf_invalid', message: expect.stringContaining('ELF') })
+    await expect(scanPackedKernel(piecesOf(gzipSync(new Uint8Array(10_000))))).rejects.toMatchObject({
+      code: 'btf_invalid', message: expect.stringContaining('ELF')
+    })
   })
 
   it('is left alone where it is of another form', async () => {

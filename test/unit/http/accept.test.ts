@@ -30,17 +30,23 @@ describe('content negotiation', () => {
     expect(chosen('application/*;q=0.1, multipart/form-data;q=0.2')).toBe('multipart/form-data')
   })
 
-  it.each(['text/html', 'application/x-elf;q=0', 'image/*', 'application/json;q=2', ',', 'json'])('refuses Accept: %s and says what there is', header => {
+  it.each([
+    'text/html', 'application/x-elf;q=0', 'image/*', 'application/json;q=2', ',', 'json'
+  ])('refuses Accept: %s and says what there is', header => {
     expect(refusal('not_acceptable', () => chosen(header)).details).toEqual({ available: OFFERS })
   })
 })
 
 describe('compression', () => {
-  it.each(['gzip', 'gzip, deflate, br', 'br;q=1.0, GZIP;q=0.8, *;q=0.1', 'x-gzip', '*', 'deflate, *;q=0.5'])('is taken by Accept-Encoding: %s', header => {
+  it.each([
+    'gzip', 'gzip, deflate, br', 'br;q=1.0, GZIP;q=0.8, *;q=0.1', 'x-gzip', '*', 'deflate, *;q=0.5'
+  ])('is taken by Accept-Encoding: %s', header => {
     expect(acceptsGzip(header)).toBe(true)
   })
 
-  it.each([undefined, '', 'identity', 'br, deflate', 'gzip;q=0', 'gzip;q=0, *', '*;q=0', 'gzip;q=2', 'gzipped'])('is not taken by Accept-Encoding: %s', header => {
+  it.each([
+    undefined, '', 'identity', 'br, deflate', 'gzip;q=0', 'gzip;q=0, *', '*;q=0', 'gzip;q=2', 'gzipped'
+  ])('is not taken by Accept-Encoding: %s', header => {
     expect(acceptsGzip(header)).toBe(false)
   })
 })

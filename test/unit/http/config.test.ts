@@ -116,10 +116,14 @@ describe('settings', () => {
   })
 
   it.each([
-    ['CORELO_BTFHUB_URL', 'ftp://a.example'], ['CORELO_BTFHUB_URL', 'https://a.example,btfhub'], ['CORELO_UPSTREAM', 'corelo:8080'], ['CORELO_CATALOG', 'ftp://a.example/list'], ['CORELO_CATALOG', 'file:///list'],
+    ['CORELO_BTFHUB_URL', 'ftp://a.example'], [
+      'CORELO_BTFHUB_URL', 'https://a.example,btfhub'
+    ], ['CORELO_UPSTREAM', 'corelo:8080'], ['CORELO_CATALOG', 'ftp://a.example/list'], ['CORELO_CATALOG', 'file:///list'],
     ['CORELO_PORT', 'abc'], ['CORELO_PORT', '65536'], ['CORELO_PORT', '-1'], ['CORELO_PORT', '80.5'],
     ['CORELO_WORKERS', '0'], ['CORELO_MAX_OBJECT_BYTES', '16MiB'], ['CORELO_DEADLINE_MS', '0'],
-    ['CORELO_WATCH', 'debian/12/*'], ['CORELO_WATCH', '*,debian/12/x86_64/6.1 *'], ['CORELO_WATCH_NEWEST', '0'], ['CORELO_CATALOG_MS', '999'],
+    [
+      'CORELO_WATCH', 'debian/12/*'
+    ], ['CORELO_WATCH', '*,debian/12/x86_64/6.1 *'], ['CORELO_WATCH_NEWEST', '0'], ['CORELO_CATALOG_MS', '999'],
     ['CORELO_LOCAL_KERNEL', 'yes'], ['CORELO_TRUST_UPLOADS', '1'], ['CORELO_LOG_LEVEL', 'loud'], ['CORELO_AUTH', 'basic']
   ])('refuse %s=%s in one line that names the variable and the value', (name, value) => {
     const error = refusal('invalid_request', () => readConfig({ [name]: value }))
@@ -149,18 +153,32 @@ describe('new kernels', () => {
   const secret = { CORELO_WEBHOOK_SECRET_FILE: '/secret' }
 
   it.each([
-    ['CORELO_WATCH', { CORELO_WATCH: '*' }, /^CORELO_WATCH has nothing to watch: .* Set CORELO_PACKAGES, CORELO_CATALOG or CORELO_BTFHUB_DIR\.$/],
+    [
+      'CORELO_WATCH', { CORELO_WATCH: '*' },
+      /^CORELO_WATCH has nothing to watch: .* Set CORELO_PACKAGES, CORELO_CATALOG or CORELO_BTFHUB_DIR\.$/
+    ],
     ['CORELO_WEBHOOK', { CORELO_WEBHOOK: 'https://checks.example', ...secret }, /^CORELO_WEBHOOK has nothing to watch/],
-    ['CORELO_WEBHOOK_SECRET_FILE', { CORELO_WEBHOOK: 'https://checks.example', ...listing }, /^CORELO_WEBHOOK needs CORELO_WEBHOOK_SECRET_FILE/],
-    ['CORELO_WEBHOOK', { CORELO_WEBHOOK: 'checks.example/s3cret', ...listing, ...secret }, /^CORELO_WEBHOOK must be an http or https address without user and password\.$/],
-    ['CORELO_WEBHOOK', { CORELO_WEBHOOK: 'https://user:s3cret@checks.example', ...listing, ...secret }, /^CORELO_WEBHOOK must be an http or https address without user and password\.$/]
+    [
+      'CORELO_WEBHOOK_SECRET_FILE', { CORELO_WEBHOOK: 'https://checks.example', ...listing },
+      /^CORELO_WEBHOOK needs CORELO_WEBHOOK_SECRET_FILE/
+    ],
+    [
+      'CORELO_WEBHOOK', { CORELO_WEBHOOK: 'checks.example/s3cret', ...listing, ...secret },
+      /^CORELO_WEBHOOK must be an http or https address without user and password\.$/
+    ],
+    [
+      'CORELO_WEBHOOK', { CORELO_WEBHOOK: 'https://user:s3cret@checks.example', ...listing, ...secret },
+      /^CORELO_WEBHOOK must be an http or https address without user and password\.$/
+    ]
   ])('are not watched where %s cannot do what it says, and no secret is shown', (setting, env, message) => {
     const error = refusal('invalid_request', () => readConfig({ CORELO_BTFHUB_URL: '', ...env }))
     expect(error.message).toMatch(message)
     expect([error.message.includes('s3cret'), error.details]).toEqual([false, { setting }])
   })
 
-  it.each([{ CORELO_PACKAGES: 'debian' }, { CORELO_CATALOG: '/list.txt' }, { CORELO_BTFHUB_DIR: '/srv/btfhub' }])('are watched where %j lists them', env => {
+  it.each([
+    { CORELO_PACKAGES: 'debian' }, { CORELO_CATALOG: '/list.txt' }, { CORELO_BTFHUB_DIR: '/srv/btfhub' }
+  ])('are watched where %j lists them', env => {
     expect(readConfig({ CORELO_WATCH: '*', ...env }).watch).toEqual(['*'])
   })
 })
@@ -173,7 +191,15 @@ describe('the shared store', () => {
       .toEqual({ bucket: 'fleet', prefix: 'corelo/v1', region: 'us-east-1', accessKeyId: 'id', secretAccessKey: 'secret' })
     expect(readConfig({
       CORELO_SHARED_STORE: 's3://fleet', ...keys, AWS_SESSION_TOKEN: 'token', AWS_REGION: 'eu-west-1', AWS_ENDPOINT_URL: 'http://minio:9000', AWS_ENDPOINT_URL_S3: 'https://s3.example'
-    }).sharedStore).toEqual({ bucket: 'fleet', prefix: '', region: 'eu-west-1', endpoint: 'https://s3.example', accessKeyId: 'id', secretAccessKey: 'secret', sessionToken: 'token' })
+    }).sharedStore).toEqual({
+      bucket: 'fleet',
+      prefix: '',
+      region: 'eu-west-1',
+      endpoint: 'https://s3.example',
+      accessKeyId: 'id',
+      secretAccessKey: 'secret',
+      sessionToken: 'token'
+    })
     expect(readConfig(keys)).not.toHaveProperty('sharedStore')
   })
 

@@ -30,11 +30,15 @@ describe('an error', () => {
   })
 
   it('that the service itself calls internal tells nothing of itself either', () => {
-    expect(JSON.stringify(toProblem(new AppError('internal_error', 'cannot open /var/x', { path: '/var/x' }), 'id'))).not.toContain('/var/x')
+    expect(JSON.stringify(toProblem(new AppError('internal_error', 'cannot open /var/x', { path: '/var/x' }), 'id'))).not.toContain(
+      '/var/x'
+    )
   })
 
   it('has its own members beside the standard ones, which they do not replace', () => {
-    expect(toProblem(new AppError('kernel_ambiguous', 'Several.', { candidates: [], status: 'odd', code: 'odd', request_id: 'odd' }), 'id')).toEqual({
+    expect(toProblem(
+      new AppError('kernel_ambiguous', 'Several.', { candidates: [], status: 'odd', code: 'odd', request_id: 'odd' }), 'id'
+    )).toEqual({
       type: 'urn:corelo:problem:kernel_ambiguous',
       title: 'The name can mean different BTFs',
       status: 409,

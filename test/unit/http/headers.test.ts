@@ -37,12 +37,16 @@ describe('Content-Location', () => {
   })
 
   it('spells out the hashes of modules', () => {
-    expect(contentLocationOf({ ...answer, moduleSha256s: [HASH, OTHER] } as never)).toBe(`/relocated/${HASH}/${OTHER}?engine=${ENGINE.version}&modules=${HASH},${OTHER}`)
+    expect(contentLocationOf({ ...answer, moduleSha256s: [HASH, OTHER] } as never)).toBe(
+      `/relocated/${HASH}/${OTHER}?engine=${ENGINE.version}&modules=${HASH},${OTHER}`
+    )
   })
 })
 
 describe('Server-Timing', () => {
   it('gives milliseconds to the microsecond', () => {
-    expect(serverTimingOf({ resolve: 0.12345, fetch: 0, parse: 10, relocate: 1.9996 })).toBe('resolve;dur=0.123, fetch;dur=0, parse;dur=10, relocate;dur=2')
+    expect(serverTimingOf({ resolve: 0.12345, fetch: 0, parse: 10, relocate: 1.9996 })).toBe(
+      'resolve;dur=0.123, fetch;dur=0, parse;dur=10, relocate;dur=2'
+    )
   })
 })

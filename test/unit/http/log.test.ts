@@ -9,7 +9,10 @@ const LOG = join(import.meta.dirname, '../../../dist/http/log.js')
 
 /** Messages that a process of its own wrote to standard output before it ended. */
 async function messages (script: string): Promise<string[]> {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', `const { createLogger } = await import(${JSON.stringify(LOG)}); const log = createLogger('info'); ${script}`], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [
+    '--input-type=module', '-e',
+    `const { createLogger } = await import(${JSON.stringify(LOG)}); const log = createLogger('info'); ${script}`
+  ], { stdio: ['ignore', 'pipe', 'inherit'] })
   const [output] = await Promise.all([text(child.stdout), once(child, 'exit')])
   return output.split('\n').filter(line => line !== '').map(line => (JSON.parse(line) as { msg: string }).msg)
 }
@@ -48,7 +51,9 @@ describe('the log', () => {
   })
 
   it('has what comes before a fatal line, and that line, when the process is killed right after it', async () => {
-    for (let i = 0; i < 5; i++) expect(await messages('log.info("first"); log.fatal("last"); process.kill(process.pid, "SIGKILL")')).toEqual(['first', 'last'])
+    for (let i = 0; i < 5; i++) {
+      expect(await messages('log.info("first"); log.fatal("last"); process.kill(process.pid, "SIGKILL")')).toEqual(['first', 'last'])
+    }
   })
 
   it('has a line soon, though nothing comes after it', async () => {

@@ -19,6 +19,7 @@ describe('a histogram whose series are kept', () => {
       }
     }
     expect(await ours.metrics()).toBe(await theirs.metrics())
-    expect((await kept.get()).values).toMatchObject((await found.get()).values.map(({ metricName, labels, value }) => ({ metricName, labels, value })))
+    expect((await kept.get()).values).toMatchObject((await found.get()).values.map(({ metricName, labels, value }) =>
+      ({ metricName, labels, value })))
   })
 })

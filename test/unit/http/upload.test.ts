@@ -29,7 +29,8 @@ describe('what a request holds of the budget', () => {
     const lease = budget.open()
     lease.take(60)
     const ends: Array<() => void> = []
-    const works = [1, 2].map(() => new Promise<void>((resolve, reject) => { ends.push(ends.length === 0 ? resolve : () => { reject(new Error('killed')) }) }))
+    const works = [1, 2].map(() =>
+      new Promise<void>((resolve, reject) => { ends.push(ends.length === 0 ? resolve : () => { reject(new Error('killed')) }) }))
     for (const work of works) lease.keep(work)
     lease.close()
     lease.close()

@@ -31,10 +31,19 @@ const REAL = [
   ['sled', '12.5', 'x86_64', '4.12.14-122.124-default', 'sles/12.5/x86_64/4.12.14-122.124.3-default.btf.tar.xz'],
   ['sles', '12.3', 'x86_64', '4.4.138-4.7-azure', 'sles/12.3/x86_64/4.4.138-4.7.2-azure.btf.tar.xz'],
   ['opensuse-leap', '15.1', 'aarch64', '4.12.14-lp151.27-default', 'opensuse-leap/15.1/arm64/4.12.14-lp151.27-default.btf.tar.xz'],
-  ['openEuler', '20.03', 'aarch64', '4.19.90-2012.4.0.0053.oe1.aarch64', 'openEuler/20.03/arm64/4.19.90-2012.4.0.0053.oe1.aarch64.btf.tar.xz'],
-  ['openeuler', '22.03', 'aarch64', '5.10.0-136.14.2.90.oe2203sp1.aarch64', 'openEuler/22.03/arm64/5.10.0-136.14.2.90.oe2203sp1.aarch64.btf.tar.xz'],
+  [
+    'openEuler', '20.03', 'aarch64', '4.19.90-2012.4.0.0053.oe1.aarch64',
+    'openEuler/20.03/arm64/4.19.90-2012.4.0.0053.oe1.aarch64.btf.tar.xz'
+  ],
+  [
+    'openeuler', '22.03', 'aarch64', '5.10.0-136.14.2.90.oe2203sp1.aarch64',
+    'openEuler/22.03/arm64/5.10.0-136.14.2.90.oe2203sp1.aarch64.btf.tar.xz'
+  ],
   ['kylin', 'V10', 'aarch64', '4.19.90-52.22.v2207.ky10.aarch64', 'kylin/V10/arm64/4.19.90-52.22.v2207.ky10.aarch64.btf.tar.xz'],
-  ['bclinux', '21.10U3', 'x86_64', '4.19.90-2107.6.0.0248.35.oe1.bclinux.x86_64', 'bclinux/21.10U3/x86_64/4.19.90-2107.6.0.0248.35.oe1.bclinux.x86_64.btf.tar.xz'],
+  [
+    'bclinux', '21.10U3', 'x86_64', '4.19.90-2107.6.0.0248.35.oe1.bclinux.x86_64',
+    'bclinux/21.10U3/x86_64/4.19.90-2107.6.0.0248.35.oe1.bclinux.x86_64.btf.tar.xz'
+  ],
   ['android', '12', 'arm64', 'a12-5.10-2023-01-arm64', 'android/12/arm64/a12-5.10-2023-01-arm64.btf.tar.xz']
 ] as const
 
@@ -45,7 +54,9 @@ describe('the place of a kernel in the archive', () => {
 
   it('is bullseye for Debian 11, by either name, before its number', () => {
     const places = ['debian/bullseye/x86_64/5.10.0-9-cloud-amd64.btf.tar.xz', 'debian/11/x86_64/5.10.0-9-cloud-amd64.btf.tar.xz']
-    for (const distroVersion of ['11', '11.7', 'bullseye']) expect(pathsOf({ distro: 'debian', distroVersion, arch: 'x86_64', kernelRelease: '5.10.0-9-cloud-amd64' })).toEqual(places)
+    for (const distroVersion of ['11', '11.7', 'bullseye']) {
+      expect(pathsOf({ distro: 'debian', distroVersion, arch: 'x86_64', kernelRelease: '5.10.0-9-cloud-amd64' })).toEqual(places)
+    }
   })
 
   it("is never below one of the archive's symbolic links", () => {
@@ -53,11 +64,15 @@ describe('the place of a kernel in the archive', () => {
   })
 
   it('never leaves out what may be a number of the kernel itself', () => {
-    expect(pathsOf({ kernelRelease: 'sles/12.5/x86_64/4.12.14-122.12-default' })).not.toContain('sles/12.5/x86_64/4.12.14-122-default.btf.tar.xz')
+    expect(pathsOf({ kernelRelease: 'sles/12.5/x86_64/4.12.14-122.12-default' })).not.toContain(
+      'sles/12.5/x86_64/4.12.14-122-default.btf.tar.xz'
+    )
   })
 
   it('is that of the own distribution only, for those that build the same sources', () => {
-    expect(pathsOf({ kernelRelease: 'rocky/8.6/x86_64/4.18.0-372.9.1.el8.x86_64' })).toEqual(['rocky/8/x86_64/4.18.0-372.9.1.el8.x86_64.btf.tar.xz', 'rocky/8.6/x86_64/4.18.0-372.9.1.el8.x86_64.btf.tar.xz'])
+    expect(pathsOf({ kernelRelease: 'rocky/8.6/x86_64/4.18.0-372.9.1.el8.x86_64' })).toEqual([
+      'rocky/8/x86_64/4.18.0-372.9.1.el8.x86_64.btf.tar.xz', 'rocky/8.6/x86_64/4.18.0-372.9.1.el8.x86_64.btf.tar.xz'
+    ])
   })
 })
 
@@ -83,12 +98,19 @@ describe('the places of a bare release', () => {
 
   it('have SUSE\'s openSUSE Leap by its tag, in both spellings', () => {
     expect(pathsOf({ kernelRelease: '4.12.14-lp151.28.10-default', arch: 'x86_64' }).slice(0, 2))
-      .toEqual(['opensuse-leap/15.1/x86_64/4.12.14-lp151.28.10-default.btf.tar.xz', 'opensuse-leap/15.1/x86_64/4.12.14-lp151.28.10.1-default.btf.tar.xz'])
+      .toEqual([
+        'opensuse-leap/15.1/x86_64/4.12.14-lp151.28.10-default.btf.tar.xz',
+        'opensuse-leap/15.1/x86_64/4.12.14-lp151.28.10.1-default.btf.tar.xz'
+      ])
   })
 
   it('are narrowed by what else is said', () => {
-    expect(pathsOf({ kernelRelease: '4.15.0-101-generic', distroVersion: 'bionic', arch: 'amd64' })).toEqual(['ubuntu/18.04/x86_64/4.15.0-101-generic.btf.tar.xz'])
-    expect(pathsOf({ kernelRelease: '3.10.0-1160.49.1.el7.x86_64', distro: 'rhel' })).toEqual(['rhel/7/x86_64/3.10.0-1160.49.1.el7.x86_64.btf.tar.xz'])
+    expect(pathsOf({ kernelRelease: '4.15.0-101-generic', distroVersion: 'bionic', arch: 'amd64' })).toEqual([
+      'ubuntu/18.04/x86_64/4.15.0-101-generic.btf.tar.xz'
+    ])
+    expect(pathsOf({ kernelRelease: '3.10.0-1160.49.1.el7.x86_64', distro: 'rhel' })).toEqual([
+      'rhel/7/x86_64/3.10.0-1160.49.1.el7.x86_64.btf.tar.xz'
+    ])
     expect(pathsOf({ kernelRelease: '3.10.0-1160.49.1.el7.x86_64', distro: 'fedora' })).toEqual([])
   })
 
@@ -101,11 +123,19 @@ describe('the places of a bare release', () => {
 })
 
 describe('every place', () => {
-  const hostile = fc.oneof(fc.string(), fc.constantFrom('..', '.', '/', '../..', '%2e%2e', '\0', 'ubuntu', 'debian', 'sles', 'amzn', 'focal', '11', '2018.03'), fc.string({ unit: 'grapheme' }))
-  const release = fc.oneof(hostile, fc.constantFrom('4.4.103-6.33-default', '5.4.0-42-generic', '3.10.0-1.el7.x86_64', '5.3.18-150300.59.43-default'), fc.string().map(text => `5.4.0-42-generic${text}`))
+  const hostile = fc.oneof(
+    fc.string(), fc.constantFrom('..', '.', '/', '../..', '%2e%2e', '\0', 'ubuntu', 'debian', 'sles', 'amzn', 'focal', '11', '2018.03'),
+    fc.string({ unit: 'grapheme' })
+  )
+  const release = fc.oneof(
+    hostile, fc.constantFrom('4.4.103-6.33-default', '5.4.0-42-generic', '3.10.0-1.el7.x86_64', '5.3.18-150300.59.43-default'),
+    fc.string().map(text => `5.4.0-42-generic${text}`)
+  )
 
   it('is a relative path of four safe parts, and there are few', () => {
-    fc.assert(fc.property(fc.record({ release, distro: hostile, distroVersion: hostile, arch: hostile }, { requiredKeys: ['release'] }), query => {
+    fc.assert(fc.property(fc.record(
+      { release, distro: hostile, distroVersion: hostile, arch: hostile }, { requiredKeys: ['release'] }
+    ), query => {
       const places = archivePlaces(query)
       expect(places.length).toBeLessThanOrEqual(MAX_ARCHIVE_PLACES)
       expect(new Set(places.map(({ path }) => path)).size).toBe(places.length)

@@ -12,7 +12,9 @@ const BUILD_ID = '24a3598fd700114d0a1b1a4871badcee75d0acac'
 
 const note = (name: string, type: number, descriptor: Uint8Array, littleEndian = true): Buffer => {
   const head = Buffer.alloc(12)
-  for (const [i, word] of [Buffer.byteLength(name), descriptor.length, type].entries()) littleEndian ? head.writeUInt32LE(word, 4 * i) : head.writeUInt32BE(word, 4 * i)
+  for (const [i, word] of [Buffer.byteLength(name), descriptor.length, type].entries()) {
+    littleEndian ? head.writeUInt32LE(word, 4 * i) : head.writeUInt32BE(word, 4 * i)
+  }
   const padded = (bytes: Uint8Array): Buffer => Buffer.concat([bytes, Buffer.alloc((4 - bytes.length % 4) % 4)])
   return Buffer.concat([head, padded(Buffer.from(name)), padded(descriptor)])
 }
@@ -21,7 +23,9 @@ describe('the build-id among notes', () => {
   it('is that of GNU, wherever it stands and in either byte order', () => {
     expect(buildIdOfNotes(NOTES)).toBe(BUILD_ID)
     const id = Buffer.from(BUILD_ID, 'hex')
-    expect(buildIdOfNotes(Buffer.concat([note('Linux\0', 257, Buffer.alloc(5)), note('Xen\0', 3, id), note('GNU\0', 1, Buffer.alloc(16)), note('GNU\0', 3, id)]))).toBe(BUILD_ID)
+    expect(buildIdOfNotes(Buffer.concat([
+      note('Linux\0', 257, Buffer.alloc(5)), note('Xen\0', 3, id), note('GNU\0', 1, Buffer.alloc(16)), note('GNU\0', 3, id)
+    ]))).toBe(BUILD_ID)
     expect(buildIdOfNotes(note('GNU\0', 3, id, false), false)).toBe(BUILD_ID)
     expect(buildIdOfNotes(note('GNU\0', 3, id.subarray(0, 8)))).toBe(BUILD_ID.slice(0, 16))
   })
@@ -41,7 +45,9 @@ describe('a build-id in a request', () => {
     expect(parseBuildId(BUILD_ID.toUpperCase())).toBe(BUILD_ID)
   })
 
-  it.each(['', 'abc', BUILD_ID.slice(1), `${BUILD_ID}g0`, '0x24a3598fd700114d', 'ab'.repeat(65), `${BUILD_ID} `, 'ab'.repeat(7)])('is refused as %j', text => {
+  it.each([
+    '', 'abc', BUILD_ID.slice(1), `${BUILD_ID}g0`, '0x24a3598fd700114d', 'ab'.repeat(65), `${BUILD_ID} `, 'ab'.repeat(7)
+  ])('is refused as %j', text => {
     expect(refusal('invalid_request', () => parseBuildId(text)).details).toEqual({ field: 'kernel_build_id' })
   })
 })

@@ -50,18 +50,29 @@ describe('the platform of a host', () => {
     ['ubuntu2004', '5.4.0-42-generic', '#46~18.04.1-Ubuntu SMP Fri Jul 10 07:21:24 UTC 2020', 'is that of ubuntu 18.04'],
     ['deb12', '5.15.0-91-generic', '#101-Ubuntu SMP Tue Nov 14 13:30:08 UTC 2023', 'is that of ubuntu'],
     ['deb12', '5.10.0-9-cloud-amd64', '#1 SMP Debian 5.10.83-1gardenlinux1 (2021-12-17)', 'is that of gardenlinux'],
-    ['deb12', '5.14.0-362.8.1.el9_3.x86_64', '#1 SMP PREEMPT_DYNAMIC Tue Nov 7', 'is called as those of centos, rhel, ol, rocky, almalinux are'],
+    [
+      'deb12', '5.14.0-362.8.1.el9_3.x86_64', '#1 SMP PREEMPT_DYNAMIC Tue Nov 7',
+      'is called as those of centos, rhel, ol, rocky, almalinux are'
+    ],
     ['rocky9', '5.8.18-100.fc31.x86_64', '#1 SMP Mon Nov 2', 'is that of fedora']
   ])('is not told by the file of a container: %s with kernel %s (%s)', (system, release, kernelVersion, why) => {
     const named = hostPlatform(evidence(system, release, kernelVersion))
-    expect('problem' in named ? named.problem : named).toMatch(new RegExp(`^os-release below /host says .*${why}; that file is probably a container's: mount the host's root`))
+    expect('problem' in named ? named.problem : named).toMatch(
+      new RegExp(`^os-release below /host says .*${why}; that file is probably a container's: mount the host's root`)
+    )
   })
 
   it('is what an operator says, unless the kernel says otherwise', () => {
     const given = { distro: 'rhel', distroVersion: '9' }
     expect(hostPlatform(evidence('deb12', '5.14.0-362.8.1.el9_3.x86_64', '#1 SMP', given))).toMatchObject({ platform: given })
-    expect(hostPlatform(evidence('deb12', '5.15.0-91-generic', '#101-Ubuntu SMP', given))).toMatchObject({ problem: expect.stringMatching(/^--distro and --distro-version say rhel 9, but kernel 5\.15\.0-91-generic .* is that of ubuntu; give what the kernel is\.$/) })
-    expect(hostPlatform({ ...evidence('deb12', '6.6.1', '#1 SMP', { distroVersion: 'myown' }) })).toMatchObject({ platform: { distro: 'debian', distroVersion: 'myown' } })
+    expect(hostPlatform(evidence('deb12', '5.15.0-91-generic', '#101-Ubuntu SMP', given))).toMatchObject({
+      problem: expect.stringMatching(
+        /^--distro and --distro-version say rhel 9, but kernel 5\.15\.0-91-generic .* is that of ubuntu; give what the kernel is\.$/
+      )
+    })
+    expect(hostPlatform({ ...evidence('deb12', '6.6.1', '#1 SMP', { distroVersion: 'myown' }) })).toMatchObject({
+      platform: { distro: 'debian', distroVersion: 'myown' }
+    })
   })
 })
 
@@ -90,6 +101,8 @@ describe('a file below a root', () => {
     await symlink('a', join(root, 'etc/b'))
     await symlink('/etc/passwd', join(root, 'etc/outside'))
     await writeFile(join(root, 'etc/large'), 'x'.repeat(300_000))
-    for (const path of ['etc/a', 'etc/outside', 'etc', 'etc/large', 'etc/nothing', 'etc/large/below']) expect(await readBelowRoot(root, path), path).toBeUndefined()
+    for (const path of ['etc/a', 'etc/outside', 'etc', 'etc/large', 'etc/nothing', 'etc/large/below']) {
+      expect(await readBelowRoot(root, path), path).toBeUndefined()
+    }
   })
 })

@@ -44,7 +44,10 @@ describe('a release', () => {
     expect(facts.platforms.map(({ distro, distroVersion }) => `${distro}/${distroVersion}`)).toEqual(platforms)
   })
 
-  it.each(['', '6.18.5', '5.4.0-42-generic-custom', '5.15.90.1-microsoft-standard-WSL2', '4.19.0-17-amd64-unsigned', '3.10.0.el7', 'x86_64', '6.11.2-arch1-1', '5.10.110-150.224.talos', '5.4.1-amzn2', '1.fc31'])('%j says nothing of whose it is', release => {
+  it.each([
+    '', '6.18.5', '5.4.0-42-generic-custom', '5.15.90.1-microsoft-standard-WSL2', '4.19.0-17-amd64-unsigned', '3.10.0.el7', 'x86_64',
+    '6.11.2-arch1-1', '5.10.110-150.224.talos', '5.4.1-amzn2', '1.fc31'
+  ])('%j says nothing of whose it is', release => {
     expect(inferFromRelease(release)).toMatchObject({ distro: undefined, distroVersion: undefined, platforms: [] })
   })
 

@@ -57,7 +57,10 @@ describe('a kernel', () => {
     ['debian/11', '5.10.0-9-cloud-amd64', '#1 SMP Debian 5.10.83-1gardenlinux1 (2021-12-17)', 'is that of gardenlinux'],
     ['debian/12', '6.6.31+rpt-rpi-v8', '#1 SMP PREEMPT Debian 1:6.6.31-1+rpt1 (2024-05-29)', 'is that of raspbian'],
     ['debian/12', '5.15.0-91-generic', '#101-Ubuntu SMP Tue Nov 14 13:30:08 UTC 2023', 'is that of ubuntu'],
-    ['debian/12', '5.14.0-362.8.1.el9_3.x86_64', '#1 SMP PREEMPT_DYNAMIC Tue Nov 7 14:54:22 EST 2023', 'is called as those of centos, rhel, ol, rocky, almalinux are'],
+    [
+      'debian/12', '5.14.0-362.8.1.el9_3.x86_64', '#1 SMP PREEMPT_DYNAMIC Tue Nov 7 14:54:22 EST 2023',
+      'is called as those of centos, rhel, ol, rocky, almalinux are'
+    ],
     ['debian/12', '5.15.132-flatcar', '#1 SMP Fri Sep 22', 'is that of flatcar'],
     ['alpine/3.19.1', '6.1.58-talos', '#1 SMP Mon Oct 16 13:18:26 UTC 2023', 'is that of talos'],
     ['debian/12', '6.1.56-2.ph5', '#1-photon SMP Tue Oct 10', 'is that of photon'],

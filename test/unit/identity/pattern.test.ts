@@ -17,7 +17,9 @@ describe('a pattern of kernels', () => {
     expect([isPattern(pattern), compilePattern(pattern)(KERNEL)]).toEqual([true, false])
   })
 
-  it.each(['', 'debian/12/*', 'debian/12/x86_64/', '/12/x86_64/*', 'debian/12/x86_64/*/btf', 'a b', '6.1.0-5[01]', '6.1.0-5?', `${'a'.repeat(129)}`])('%j is none', text => {
+  it.each([
+    '', 'debian/12/*', 'debian/12/x86_64/', '/12/x86_64/*', 'debian/12/x86_64/*/btf', 'a b', '6.1.0-5[01]', '6.1.0-5?', `${'a'.repeat(129)}`
+  ])('%j is none', text => {
     expect(isPattern(text)).toBe(false)
   })
 

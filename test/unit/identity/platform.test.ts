@@ -24,9 +24,13 @@ describe('a platform', () => {
 
   it.each([
     ['rocky/8', 'rhel/8'], ['centos/7', 'rhel/7'], ['ol/8', 'rhel/8'], ['almalinux/8', 'rocky/8'],
-    ['ubuntu/18.04', 'ubuntu/20.04'], ['debian/10', 'debian/11'], ['debian/sid', 'debian/trixie'], ['rhel/8', 'rhel/9'], ['rhel/8', 'rhel/80'],
+    [
+      'ubuntu/18.04', 'ubuntu/20.04'
+    ], ['debian/10', 'debian/11'], ['debian/sid', 'debian/trixie'], ['rhel/8', 'rhel/9'], ['rhel/8', 'rhel/80'],
     ['amzn/1', 'amzn/2'], ['amzn/2', 'amzn/2023'], ['amzn/2018', 'amzn/2'], ['sles/12.3', 'sles/12.5'], ['sles/15', 'sles/15.1'],
-    ['sles/15.3', 'opensuse-leap/15.3'], ['openEuler/20.03', 'openEuler/22.03'], ['fedora/30', 'fedora/31'], ['kylin/V10', 'kylin/v10'], ['Ubuntu/20.04', 'ubuntu/20.04'],
+    [
+      'sles/15.3', 'opensuse-leap/15.3'
+    ], ['openEuler/20.03', 'openEuler/22.03'], ['fedora/30', 'fedora/31'], ['kylin/V10', 'kylin/v10'], ['Ubuntu/20.04', 'ubuntu/20.04'],
     ['linuxmint/20', 'ubuntu/20.04'], ['debian/focal', 'ubuntu/focal']
   ])('%s is another one than %s', (a, b) => {
     expect(isSame(a, b)).toBe(false)

@@ -17,18 +17,27 @@ describe('a kernel reference', () => {
       .toEqual({ distro: 'openEuler', distroVersion: '20.03', arch: 'arm64', release: '4.19.90-2012.4.0.0053.oe1+x~y_z.aarch64' })
   })
 
-  it.each(['', '/', 'a/b/c', 'a/b/c/d/e', 'a//c/d', './b/c/d', 'a/../c/d', 'a/b/c/d e', 'a/b/c/d\n', `a/b/c/${'d'.repeat(129)}`, 'a/b/c/é', 'a/b/c/%2e', 'a/b/c/d\0'])('is refused as %j', text => {
+  it.each([
+    '', '/', 'a/b/c', 'a/b/c/d/e', 'a//c/d', './b/c/d', 'a/../c/d', 'a/b/c/d e', 'a/b/c/d\n', `a/b/c/${'d'.repeat(129)}`, 'a/b/c/é',
+    'a/b/c/%2e', 'a/b/c/d\0'
+  ])('is refused as %j', text => {
     expect(refusal('invalid_request', () => parseReference(text)).details).toHaveProperty('field')
   })
 })
 
 describe('a kernel query', () => {
   it('is narrowed by what the kernel says of its maker', () => {
-    const query = (kernelRelease: string, kernelVersion: string) => { const { distro, distroVersion } = parseQuery({ kernelRelease, kernelVersion }); return [distro, distroVersion] }
+    const query = (kernelRelease: string, kernelVersion: string) => {
+      const { distro, distroVersion } = parseQuery({
+        kernelRelease, kernelVersion
+      }); return [distro, distroVersion]
+    }
     expect(query('6.11.0-19-generic', '#19-Ubuntu SMP PREEMPT_DYNAMIC Wed Feb 12 21:43:43 UTC 2025')).toEqual(['ubuntu', '24.10'])
     expect(query('6.11.0-19-generic', '#19~24.04.1-Ubuntu SMP PREEMPT_DYNAMIC Mon Feb 17')).toEqual(['ubuntu', '24.04'])
     expect(query('6.1.0-1036-oem', '#36-Ubuntu SMP')).toEqual([undefined, undefined])
-    expect(parseQuery({ kernelRelease: '6.11.0-19-generic', distro: 'mine', kernelVersion: '#19-Ubuntu SMP' })).toMatchObject({ distro: 'mine' })
+    expect(parseQuery({ kernelRelease: '6.11.0-19-generic', distro: 'mine', kernelVersion: '#19-Ubuntu SMP' })).toMatchObject({
+      distro: 'mine'
+    })
   })
 
   it('is refused where the kernel says that it is another distribution\'s', () => {
@@ -58,11 +67,15 @@ describe('a kernel query', () => {
   })
 
   it('may not contradict itself', () => {
-    expect(refusal('invalid_request', () => parseQuery({ kernelRelease: 'ubuntu/20.04/x86_64/5.4', arch: 'arm64' })).details).toEqual({ field: 'arch' })
+    expect(refusal('invalid_request', () => parseQuery({ kernelRelease: 'ubuntu/20.04/x86_64/5.4', arch: 'arm64' })).details).toEqual({
+      field: 'arch'
+    })
   })
 
   it.each([
-    { kernelRelease: '6.1 generic' }, { kernelRelease: '..' }, { kernelRelease: '6.1', distro: 'a/b' }, { kernelRelease: '6.1', kernelVersion: '' },
+    {
+      kernelRelease: '6.1 generic'
+    }, { kernelRelease: '..' }, { kernelRelease: '6.1', distro: 'a/b' }, { kernelRelease: '6.1', kernelVersion: '' },
     { kernelRelease: '6.1', kernelVersion: 'a\nb' }, { kernelRelease: '6.1', kernelVersion: 'x'.repeat(257) }
   ])('is refused as %j', fields => {
     refusal('invalid_request', () => parseQuery(fields))
@@ -70,14 +83,18 @@ describe('a kernel query', () => {
 })
 
 describe('an architecture', () => {
-  it.each([['aarch64', 'arm64'], ['AMD64', 'x86_64'], ['i686', 'x86'], ['armv7l', 'arm'], ['ppc64le', 'ppc64le'], ['loongarch64', 'loongarch64']])('%s is %s', (name, normal) => {
+  it.each([
+    ['aarch64', 'arm64'], ['AMD64', 'x86_64'], ['i686', 'x86'], ['armv7l', 'arm'], ['ppc64le', 'ppc64le'], ['loongarch64', 'loongarch64']
+  ])('%s is %s', (name, normal) => {
     expect(normalizeArch(name)).toBe(normal)
   })
 })
 
 describe('os-release', () => {
   it('is read with and without quotes, comments and carriage returns', () => {
-    expect(parseOsRelease('# comment\nNAME="Some \\"Linux\\""\r\nID=debian\r\nVERSION_ID="12"\nVERSION_CODENAME=\'bookworm\'\nID_LIKE="x y"\nbroken line\n'))
+    expect(parseOsRelease(
+      '# comment\nNAME="Some \\"Linux\\""\r\nID=debian\r\nVERSION_ID="12"\nVERSION_CODENAME=\'bookworm\'\nID_LIKE="x y"\nbroken line\n'
+    ))
       .toEqual({ id: 'debian', versionId: '12', versionCodename: 'bookworm', idLike: ['x', 'y'] })
   })
 

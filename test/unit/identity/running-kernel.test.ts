@@ -33,10 +33,14 @@ describe('the running kernel', () => {
   it('has no name where there is no os-release of the host, which says what to mount', async () => {
     const options = await host(undefined)
     const running = await findRunningKernel(options)
-    expect(running).toMatchObject({ reference: undefined, release: release(), problem: expect.stringContaining(`There is no os-release below ${options.hostRoot}`) })
+    expect(running).toMatchObject({
+      reference: undefined, release: release(), problem: expect.stringContaining(`There is no os-release below ${options.hostRoot}`)
+    })
     expect(running?.problem).toContain("mount the host's root read-only at /host")
     const given = { distro: 'debian', distroVersion: '12' }
-    expect(await findRunningKernel({ ...options, given })).toMatchObject({ reference: { ...given, release: release() }, problem: undefined })
+    expect(await findRunningKernel({ ...options, given })).toMatchObject({
+      reference: { ...given, release: release() }, problem: undefined
+    })
   })
 
   it('is none where the kernel shows no BTF', async () => {
@@ -52,7 +56,9 @@ describe('the running kernel', () => {
     const procModules = join(folder, 'modules')
     await writeFile(procModules, 'xfs 2000 0 - Live 0x0\nzram 100 1 - Live 0x0\nbtrfs 300 0 - Live 0x0\n')
     const modules = await listRunningModules(folder, procModules)
-    expect(modules.map(({ name, loadOrder }) => [name, loadOrder])).toEqual([['btrfs', 0], ['zram', 1], ['xfs', 2], ['built_later', undefined], ['modules', undefined]])
+    expect(modules.map(({ name, loadOrder }) => [name, loadOrder])).toEqual([
+      ['btrfs', 0], ['zram', 1], ['xfs', 2], ['built_later', undefined], ['modules', undefined]
+    ])
     expect(await listRunningModules(join(folder, 'nowhere'), join(folder, 'nothing'))).toEqual([])
   })
 })

@@ -163,7 +163,8 @@ describe('what a node says of itself', () => {
     const platform = platformOf(parseOsRelease(osRelease))
     expect(`${platform.distro}/${platform.distroVersion}`).toBe(reference)
     const places = archivePlaces({ ...platform, arch: normalizeArch(machine), release })
-    expect(places.filter(place => place.reference.release === release).map(({ path }) => path)).toEqual(folders.map(folder => `${folder}/${release}.btf.tar.xz`))
+    expect(places.filter(place => place.reference.release === release).map(({ path }) => path)).toEqual(folders.map(folder =>
+      `${folder}/${release}.btf.tar.xz`))
   })
 })
 
@@ -175,11 +176,15 @@ describe('os-release', () => {
   })
 
   it('may have comments behind its values, and blanks around them', () => {
-    expect(parseOsRelease('  ID="kylin" \nVERSION_ID="V10"\t# the version\nVERSION_CODENAME=plain # as well\n')).toEqual({ id: 'kylin', versionId: 'V10', versionCodename: 'plain', idLike: [] })
+    expect(parseOsRelease('  ID="kylin" \nVERSION_ID="V10"\t# the version\nVERSION_CODENAME=plain # as well\n')).toEqual({
+      id: 'kylin', versionId: 'V10', versionCodename: 'plain', idLike: []
+    })
   })
 
   it('keeps what stands in quotes, a # included, and takes broken quotes as they are', () => {
-    expect(parseOsRelease('ID="a # b"\nVERSION_ID=\'c\\$d\'\nVERSION_CODENAME="e\n')).toEqual({ id: 'a # b', versionId: 'c\\$d', versionCodename: '"e', idLike: [] })
+    expect(parseOsRelease('ID="a # b"\nVERSION_ID=\'c\\$d\'\nVERSION_CODENAME="e\n')).toEqual({
+      id: 'a # b', versionId: 'c\\$d', versionCodename: '"e', idLike: []
+    })
   })
 })
 

@@ -74,7 +74,9 @@ describe('what a file is', () => {
 
   it.each(PACKINGS)('is found by search for %s where the image does not say where its payload is', async name => {
     const decoys = concat(Uint8Array.of(0x1f, 0x8b, 0x08, 0, 1, 2, 3), Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 9, 9, 9))
-    expect(await find(bzImage(concat(decoys, packed(name), new Uint8Array(16)), 0x204))).toMatchObject([{ kind: 'vmlinux', evidence: DEBIAN }])
+    expect(await find(bzImage(concat(decoys, packed(name), new Uint8Array(16)), 0x204))).toMatchObject([
+      { kind: 'vmlinux', evidence: DEBIAN }
+    ])
     const zImage = new Uint8Array(64)
     new DataView(zImage.buffer).setUint32(0x24, 0x016f2818, true)
     expect(await find(concat(zImage, decoys, packed(name)))).toMatchObject([{ kind: 'vmlinux', evidence: { ...DEBIAN } }])
@@ -91,12 +93,18 @@ describe('what a file is', () => {
 
   it('is told for an image without sections, where only BTF that is whole and a kernel\'s counts', async () => {
     const kernel = largeBtf()
-    const image = arm64Image(concat(new Uint8Array(100), largeBtf('not_a_kernel'), new Uint8Array(7), kernel.subarray(0, 5000), kernel, ARM64_BANNER))
+    const image = arm64Image(concat(
+      new Uint8Array(100), largeBtf('not_a_kernel'), new Uint8Array(7), kernel.subarray(0, 5000), kernel, ARM64_BANNER
+    ))
     expect(await find(image)).toMatchObject([{ kind: 'vmlinux', evidence: { release: '6.1.0-50-arm64', arch: 'arm64' } }])
     const [found] = await find(image)
     expect(found?.kind === 'vmlinux' && Buffer.from(found.btf).equals(kernel)).toBe(true)
-    expect(await find(arm64Image(concat(new Uint8Array(100), ARM64_BANNER)))).toMatchObject([{ kind: 'unread', reason: NO_BTF, evidence: { arch: 'arm64' } }])
-    expect(await find(arm64Image(concat(kernel, kernel, ARM64_BANNER)))).toMatchObject([{ kind: 'unread', reason: expect.stringContaining('2 parts') }])
+    expect(await find(arm64Image(concat(new Uint8Array(100), ARM64_BANNER)))).toMatchObject([
+      { kind: 'unread', reason: NO_BTF, evidence: { arch: 'arm64' } }
+    ])
+    expect(await find(arm64Image(concat(kernel, kernel, ARM64_BANNER)))).toMatchObject([
+      { kind: 'unread', reason: expect.stringContaining('2 parts') }
+    ])
   })
 
   it.each([32, 64] as const)('is told for an ELF file of %s bits whose .BTF is compressed', async elfClass => {
@@ -116,17 +124,26 @@ describe('what a file is', () => {
   })
 
   it('is said in plain words where it is nothing of a kernel', async () => {
-    expect(await find(new TextEncoder().encode('<html>not found</html>'))).toMatchObject([{ kind: 'unread', reason: expect.stringContaining('not BTF, ELF') }])
+    expect(await find(new TextEncoder().encode('<html>not found</html>'))).toMatchObject([
+      { kind: 'unread', reason: expect.stringContaining('not BTF, ELF') }
+    ])
     expect(await find(new Uint8Array(0))).toMatchObject([{ kind: 'unread', reason: 'The file is empty.' }])
   })
 })
 
 describe('a kernel package', () => {
-  it.each(['xz', 'zstd', 'gzip', 'lz4', 'none'])('of Debian, its data packed by %s, gives its kernel and modules and says whose they are', async packing => {
+  it.each([
+    'xz', 'zstd', 'gzip', 'lz4', 'none'
+  ])('of Debian, its data packed by %s, gives its kernel and modules and says whose they are', async packing => {
     const found = await find(packed(`linux-image.${packing}.deb`))
     expect(found).toMatchObject([
       { kind: 'vmlinux', place: 'file: boot/vmlinuz-6.1.0-50-amd64', evidence: { ...DEBIAN, distro: 'debian' } },
-      { kind: 'module', place: 'file: lib/modules/6.1.0-50-amd64/kernel/sound/snd-demo.ko', name: 'snd_demo', evidence: { release: '6.1.0-50-amd64', distro: 'debian' } }
+      {
+        kind: 'module',
+        place: 'file: lib/modules/6.1.0-50-amd64/kernel/sound/snd-demo.ko',
+        name: 'snd_demo',
+        evidence: { release: '6.1.0-50-amd64', distro: 'debian' }
+      }
     ])
   })
 
@@ -135,12 +152,16 @@ describe('a kernel package', () => {
     const fedora = { release: '5.8.18-100.fc31.x86_64', arch: 'x86_64', distro: 'fedora', distroVersion: '31' }
     expect(found).toHaveLength(2)
     expect(found).toEqual(expect.arrayContaining([
-      expect.objectContaining({ kind: 'vmlinux', evidence: { ...fedora, kernelVersion: '#1 SMP PREEMPT_DYNAMIC Mon Nov 2 20:55:00 UTC 2020' } }),
+      expect.objectContaining({
+        kind: 'vmlinux', evidence: { ...fedora, kernelVersion: '#1 SMP PREEMPT_DYNAMIC Mon Nov 2 20:55:00 UTC 2020' }
+      }),
       expect.objectContaining({ kind: 'module', name: 'snd_demo', evidence: { ...fedora, kernelVersion: undefined } })
     ]))
   })
 
-  it.each(['linux-image.none.deb', 'linux-image.xz.deb', 'kernel-core.w6.gzdio.rpm', 'kernel-core.w6.zstdio.rpm'])('is reported as cut off wherever %s ends', async name => {
+  it.each([
+    'linux-image.none.deb', 'linux-image.xz.deb', 'kernel-core.w6.gzdio.rpm', 'kernel-core.w6.zstdio.rpm'
+  ])('is reported as cut off wherever %s ends', async name => {
     const whole = packed(name)
     for (let length = 1; length < whole.length - 16; length += 61) {
       const found = await find(whole.subarray(0, length))
@@ -192,11 +213,16 @@ describe('hostile files', () => {
   })
 
   it('damage anywhere is reported, never thrown', async () => {
-    const names = ['vmlinux', 'snd-demo.ko', 'linux-image.none.deb', 'linux-image.zstd.deb', 'kernel-core.w6.gzdio.rpm', 'kernel-core.w6.lzdio.rpm']
+    const names = [
+      'vmlinux', 'snd-demo.ko', 'linux-image.none.deb', 'linux-image.zstd.deb', 'kernel-core.w6.gzdio.rpm', 'kernel-core.w6.lzdio.rpm'
+    ]
     const images = [bzImage(packed('vmlinux.lz4')), ...names.map(packed)]
     await fc.assert(fc.asyncProperty(
       fc.constantFrom(...images),
-      fc.array(fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }), value: fc.constantFrom(0, 1, 0x7f, 0x80, 0xff) }), { minLength: 1, maxLength: 8 }),
+      fc.array(
+        fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }), value: fc.constantFrom(0, 1, 0x7f, 0x80, 0xff) }),
+        { minLength: 1, maxLength: 8 }
+      ),
       async (image, changes) => {
         const bytes = image.slice()
         for (const { at, value } of changes) bytes[Math.floor(at * bytes.length)] = value

@@ -38,16 +38,35 @@ interface Package {
   readonly distro: string
 }
 
-const JAMMY: Package = { release: '5.15.0-91-generic', version: '5.15.0-91.101', kernelVersion: '#101-Ubuntu SMP Tue Nov 14 13:30:08 UTC 2023', distro: 'ubuntu' }
+const JAMMY: Package = {
+  release: '5.15.0-91-generic', version: '5.15.0-91.101', kernelVersion: '#101-Ubuntu SMP Tue Nov 14 13:30:08 UTC 2023', distro: 'ubuntu'
+}
 const FOCAL: Package = { ...JAMMY, version: '5.15.0-91.101~20.04.1', kernelVersion: '#101~20.04.1-Ubuntu SMP Thu Nov 16 14:22:28 UTC 2023' }
-const TRIXIE: Package = { release: '6.12.43+deb13-amd64', version: '6.12.43-1', kernelVersion: '#1 SMP PREEMPT_DYNAMIC Debian 6.12.43-1 (2026-08-27)', distro: 'debian' }
+const TRIXIE: Package = {
+  release: '6.12.43+deb13-amd64',
+  version: '6.12.43-1',
+  kernelVersion: '#1 SMP PREEMPT_DYNAMIC Debian 6.12.43-1 (2026-08-27)',
+  distro: 'debian'
+}
 
 function image ({ release, kernelVersion, version, distro }: Package): Found {
-  return { kind: 'vmlinux', place: `image.deb: boot/vmlinuz-${release}`, btf: packed('vmlinux.btf'), evidence: { release, kernelVersion, arch: 'x86_64', distro, packageVersion: version, buildId: '6a2b4ac77585b8cf' } }
+  return {
+    kind: 'vmlinux',
+    place: `image.deb: boot/vmlinuz-${release}`,
+    btf: packed('vmlinux.btf'),
+    evidence: { release, kernelVersion, arch: 'x86_64', distro, packageVersion: version, buildId: '6a2b4ac77585b8cf' }
+  }
 }
 
 function module ({ release, version, distro }: Package, file = 'modules.deb'): Found {
-  return { kind: 'module', place: `${file}: lib/modules/${release}/kernel/sound/snd-demo.ko`, name: 'snd_demo', btf: packed('snd-demo.btf'), distilledBase: undefined, evidence: { release, arch: 'x86_64', distro, packageVersion: version } }
+  return {
+    kind: 'module',
+    place: `${file}: lib/modules/${release}/kernel/sound/snd-demo.ko`,
+    name: 'snd_demo',
+    btf: packed('snd-demo.btf'),
+    distilledBase: undefined,
+    evidence: { release, arch: 'x86_64', distro, packageVersion: version }
+  }
 }
 
 const held = (reference: string, { kernelVersion }: Package): NamedKernel => ({ reference: parseReference(reference), kernelVersion })

@@ -32,12 +32,19 @@ describe('opcodes', () => {
   const opcode = (insn: Uint8Array) => insn[0] ?? -1
 
   it('tell their class', () => {
-    expect([asm.ldImm64(1, 1), asm.ldx('w', 1, 2, 0), asm.st('w', 1, 0, 0), asm.stx('w', 1, 2, 0), asm.mov32(1, 1), asm.ja(1), asm.jeq32(1, 0, 0), asm.mov(1, 1)].map(opcode).map(classOf))
+    expect([
+      asm.ldImm64(1, 1), asm.ldx('w', 1, 2, 0), asm.st('w', 1, 0, 0), asm.stx('w', 1, 2, 0), asm.mov32(1, 1), asm.ja(1), asm.jeq32(1, 0, 0),
+      asm.mov(1, 1)
+    ].map(opcode).map(classOf))
       .toEqual([BpfClass.LD, BpfClass.LDX, BpfClass.ST, BpfClass.STX, BpfClass.ALU, BpfClass.JMP, BpfClass.JMP32, BpfClass.ALU64])
   })
 
-  it.each([['b', 1], ['h', 2], ['w', 4], ['dw', 8]] as ReadonlyArray<readonly [AccessSize, number]>)('tell that %s accesses %i bytes, and back', (size, bytes) => {
-    for (const insn of [asm.ldx(size, 1, 2, 0), asm.ldxSigned(size, 1, 2, 0), asm.st(size, 1, 0, 0), asm.stx(size, 1, 2, 0), asm.atomic(size, 1, 2, 0)]) {
+  it.each([
+    ['b', 1], ['h', 2], ['w', 4], ['dw', 8]
+  ] as ReadonlyArray<readonly [AccessSize, number]>)('tell that %s accesses %i bytes, and back', (size, bytes) => {
+    for (const insn of [
+      asm.ldx(size, 1, 2, 0), asm.ldxSigned(size, 1, 2, 0), asm.st(size, 1, 0, 0), asm.stx(size, 1, 2, 0), asm.atomic(size, 1, 2, 0)
+    ]) {
       expect(accessSize(opcode(insn))).toBe(bytes)
       expect(opcode(insn) & 0x18).toBe(sizeBits(bytes))
     }

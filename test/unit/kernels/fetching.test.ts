@@ -30,7 +30,16 @@ async function lab () {
     fetchModule: async (_reference, module) => await ask(module)
   }
   const fetching = createFetching({
-    sources: [source], index, btfs: createFakeAccess(contents), self: 'self', trustUploads: false, settings: {}, warn: () => {}, jobs: createFetchJobs()
+    sources: [
+      source
+    ],
+    index,
+    btfs: createFakeAccess(contents),
+    self: 'self',
+    trustUploads: false,
+    settings: {},
+    warn: () => {},
+    jobs: createFetchJobs()
   })
   onTestFinished(async () => {
     fetching.close()
@@ -39,7 +48,8 @@ async function lab () {
   })
   /** Codes of the calls that were refused. */
   const refusals: string[] = []
-  const noted = (call: Promise<unknown>): Promise<unknown> => call.catch((error: { readonly code: string }) => { refusals.push(error.code) })
+  const noted = (call: Promise<unknown>): Promise<unknown> =>
+    call.catch((error: { readonly code: string }) => { refusals.push(error.code) })
   return {
     index,
     asked,

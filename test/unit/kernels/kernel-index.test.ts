@@ -14,7 +14,8 @@ async function open (directory: string, options: Partial<KernelIndexOptions> = {
   return index
 }
 
-const fileOf = (directory: string, release: string): string => join(directory, 'index', 'ubuntu', '20.04', 'x86_64', `${release}@${hexOf(sha256(release))}.json`)
+const fileOf = (directory: string, release: string): string =>
+  join(directory, 'index', 'ubuntu', '20.04', 'x86_64', `${release}@${hexOf(sha256(release))}.json`)
 
 const get = (index: KernelIndex, release: string) => index.get(record(release).reference, sha256(release))
 
@@ -119,7 +120,9 @@ describe('what another process writes', () => {
     const [one, other] = [await open(directory, { watchMs: 20 }), await open(directory, { watchMs: 20 })]
     const [module] = record('5.4').modules
     if (module === undefined) throw new Error('the record has a module')
-    await Promise.all([one.put(record('5.4', { modules: [{ ...module, name: 'a' }] })), other.put(record('5.4', { modules: [{ ...module, name: 'b' }] }))])
+    await Promise.all([
+      one.put(record('5.4', { modules: [{ ...module, name: 'a' }] })), other.put(record('5.4', { modules: [{ ...module, name: 'b' }] }))
+    ])
     for (const index of [one, other]) await expect.poll(() => get(index, '5.4')?.modules.map(({ name }) => name).sort()).toEqual(['a', 'b'])
     await expect.poll(async () => get(await open(directory), '5.4')?.modules.map(({ name }) => name).sort()).toEqual(['a', 'b'])
   })
@@ -151,7 +154,10 @@ describe('what another process writes', () => {
   it('is not announced as put here', async () => {
     const directory = await temporaryFolder()
     const announced: string[] = []
-    const elsewhere = { find: async ({ release }: KernelQuery) => release === '5.5' ? [record('5.5')] : [], offer: ({ reference }: KernelRecord) => { announced.push(reference.release) } }
+    const elsewhere = {
+      find: async ({ release }: KernelQuery) => release === '5.5' ? [record('5.5')] : [],
+      offer: ({ reference }: KernelRecord) => { announced.push(reference.release) }
+    }
     const [one, other] = [await open(directory, { elsewhere }), await open(directory)]
     await other.put(record('5.4'))
     await one.learn(record('5.4').reference)

@@ -34,14 +34,18 @@ describe('the list of kernels', () => {
     await put(service, fooBtf(1))
     expect(await listOf(service)).toEqual(['held debian/11/x86_64/5.10.0-9-amd64', `offered ${BIONIC}`, `held ${FOCAL}`])
     const { kernels } = await service.listKernels({ limit: 2 })
-    expect(kernels).toMatchObject([{ state: 'held', sources: ['upload', 'btfhub'], btfSha256: held.entry.btfSha256 }, { state: 'offered', sources: ['btfhub'] }])
+    expect(kernels).toMatchObject([
+      { state: 'held', sources: ['upload', 'btfhub'], btfSha256: held.entry.btfSha256 }, { state: 'offered', sources: ['btfhub'] }
+    ])
   })
 
   it('is filtered by any spelling of the platform', async () => {
     const service = await startWith([BULLSEYE, FOCAL, BIONIC, RHEL])
     await put(service, fooBtf(), { release: '5.4.0-1-generic' })
     expect(await listOf(service, { distro: 'debian', distroVersion: '11', arch: 'amd64' })).toEqual([`offered ${BULLSEYE}`])
-    expect(await listOf(service, { distro: 'ubuntu', distroVersion: 'focal' })).toEqual(['held ubuntu/20.04/x86_64/5.4.0-1-generic', `offered ${FOCAL}`])
+    expect(await listOf(service, { distro: 'ubuntu', distroVersion: 'focal' })).toEqual([
+      'held ubuntu/20.04/x86_64/5.4.0-1-generic', `offered ${FOCAL}`
+    ])
     expect(await listOf(service, { distroVersion: '8.4' })).toEqual([`offered ${RHEL}`])
     expect(await listOf(service, { release: '5.4.0-42-generic' })).toEqual([`offered ${BIONIC}`, `offered ${FOCAL}`])
     expect(await listOf(service, { release: '5.4.0-42-generic', distro: 'debian' })).toEqual([])
@@ -68,12 +72,16 @@ describe('the list of kernels', () => {
     for (const name of offered) expect(seen).toContain(name)
   })
 
-  it.each(['', 'x', Buffer.from('a/b/c').toString('base64url'), Buffer.from('a/b/c/d e').toString('base64url'), Buffer.from('../../../x').toString('base64url')])('takes no cursor of others: %j', async cursor => {
+  it.each([
+    '', 'x', Buffer.from('a/b/c').toString('base64url'), Buffer.from('a/b/c/d e').toString('base64url'),
+    Buffer.from('../../../x').toString('base64url')
+  ])('takes no cursor of others: %j', async cursor => {
     await failure('invalid_request', (await startWith([FOCAL])).listKernels({ limit: 2, cursor }))
   })
 
   it('of fifty thousand is a page of them, not a search of all', async () => {
-    const service = await startWith(Array.from({ length: 50_000 }, (_, i) => `${i % 2 === 0 ? 'ubuntu/20.04' : 'debian/10'}/x86_64/5.${i % 20}.0-${i}-generic`))
+    const service = await startWith(Array.from({ length: 50_000 }, (_, i) =>
+      `${i % 2 === 0 ? 'ubuntu/20.04' : 'debian/10'}/x86_64/5.${i % 20}.0-${i}-generic`))
     const { kernels, nextCursor } = await service.listKernels({ limit: 2, distro: 'ubuntu', distroVersion: 'focal' })
     expect(kernels).toHaveLength(2)
     const second = await service.listKernels({ limit: 1000, distro: 'ubuntu', cursor: nextCursor ?? '' })
@@ -102,7 +110,9 @@ describe('a kernel that is not held', () => {
     const service = await startWith([FOCAL, 'ubuntu/20.04/x86_64/5.4.0-47-generic', 'ubuntu/20.04/x86_64/5.15.0-1-generic'])
     await put(service, fooBtf(), { release: '5.4.0-40-generic' })
     const error = await failure('kernel_unknown', relocate(service, { kernel: { ...UBUNTU, release: '5.4.0-43-generic' } }))
-    expect(error.details).toMatchObject({ nearest: ['ubuntu/20.04/x86_64/5.4.0-40-generic'], nearest_offered: [FOCAL, 'ubuntu/20.04/x86_64/5.4.0-47-generic'], candidates: [] })
+    expect(error.details).toMatchObject({
+      nearest: ['ubuntu/20.04/x86_64/5.4.0-40-generic'], nearest_offered: [FOCAL, 'ubuntu/20.04/x86_64/5.4.0-47-generic'], candidates: []
+    })
   })
 
   it('is asked for at exactly the places that are listed, and without a list at those its name allows', async () => {
@@ -118,9 +128,13 @@ describe('a kernel that is not held', () => {
     expect(asked).toEqual([`/${BIONIC}.btf.tar.xz`])
     asked.length = 0
     await failure('kernel_unknown', relocate(await startWith([RHEL], { btfhubUrls })))
-    expect(asked.sort()).toEqual(['18.04/arm64', '18.04/x86_64', '20.04/arm64', '20.04/x86_64'].map(folder => `/ubuntu/${folder}/5.4.0-42-generic.btf.tar.xz`))
+    expect(asked.sort()).toEqual(['18.04/arm64', '18.04/x86_64', '20.04/arm64', '20.04/x86_64'].map(folder =>
+      `/ubuntu/${folder}/5.4.0-42-generic.btf.tar.xz`))
     asked.length = 0
-    await failure('kernel_unknown', relocate(await startWith([RHEL], { btfhubUrls }), { kernel: { distro: 'debian', distroVersion: '11', arch: 'x86_64', release: '5.10.0-9-amd64' } }))
+    await failure('kernel_unknown', relocate(
+      await startWith([RHEL], { btfhubUrls }),
+      { kernel: { distro: 'debian', distroVersion: '11', arch: 'x86_64', release: '5.10.0-9-amd64' } }
+    ))
     expect(asked).toEqual([`/${BULLSEYE}.btf.tar.xz`, '/debian/11/x86_64/5.10.0-9-amd64.btf.tar.xz'])
   })
 })
@@ -132,7 +146,9 @@ describe('a whole reference', () => {
     const kernel = { distro: 'debian', distroVersion: '11', arch: 'x86_64', release: '5.10.0-9-amd64' }
     expect(await relocate(service, { kernel })).toMatchObject({ kernel: 'debian/11/x86_64/5.10.0-9-amd64', btfSha256: sha256(fooBtf()) })
     expect(await service.getKernel(kernel)).toMatchObject({ reference: kernel, btfSha256: sha256(fooBtf()) })
-    expect(await relocate(service, { kernel: { release: '5.10.0-9-amd64', distro: 'debian', distroVersion: '11' } })).toMatchObject({ kernel: BULLSEYE })
+    expect(await relocate(service, { kernel: { release: '5.10.0-9-amd64', distro: 'debian', distroVersion: '11' } })).toMatchObject({
+      kernel: BULLSEYE
+    })
   })
 
   it('is the kernel that is held under exactly that, before other spellings of it', async () => {
@@ -144,7 +160,9 @@ describe('a whole reference', () => {
     expect((await of('8')).btfSha256).toBe(sha256(fooBtf(1)))
     expect((await of('8.4')).btfSha256).toBe(sha256(fooBtf(2)))
     const error = await failure('kernel_ambiguous', of('8.6'))
-    expect(error.details).toMatchObject({ kernel: `rhel/8.6/x86_64/${release}`, candidates: [{ reference: `rhel/8.4/x86_64/${release}` }, { reference: RHEL }] })
+    expect(error.details).toMatchObject({
+      kernel: `rhel/8.6/x86_64/${release}`, candidates: [{ reference: `rhel/8.4/x86_64/${release}` }, { reference: RHEL }]
+    })
   })
 
   it('of two builds means the one whose uname -v it has', async () => {
@@ -152,7 +170,11 @@ describe('a whole reference', () => {
     await put(service, fooBtf(1), { distroVersion: '18.04' }, { kernelVersion: '#46~18.04.1-Ubuntu SMP' })
     await put(service, fooBtf(2))
     const error = await failure('kernel_ambiguous', relocate(service, { kernel: { release: UBUNTU.release } }))
-    expect(error.details['candidates']).toMatchObject([{ reference: BIONIC, kernel_version: '#46~18.04.1-Ubuntu SMP' }, { reference: FOCAL }])
-    expect(await relocate(service, { kernel: { release: UBUNTU.release, kernelVersion: '#46~18.04.1-Ubuntu SMP' } })).toMatchObject({ kernel: BIONIC, btfSha256: sha256(fooBtf(1)) })
+    expect(error.details['candidates']).toMatchObject([
+      { reference: BIONIC, kernel_version: '#46~18.04.1-Ubuntu SMP' }, { reference: FOCAL }
+    ])
+    expect(await relocate(service, { kernel: { release: UBUNTU.release, kernelVersion: '#46~18.04.1-Ubuntu SMP' } })).toMatchObject({
+      kernel: BIONIC, btfSha256: sha256(fooBtf(1))
+    })
   })
 })

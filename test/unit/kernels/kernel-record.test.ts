@@ -9,7 +9,17 @@ const moduleNamed = (name: string): ModuleRecord => ({ name, btfSha256: sha256(n
 
 function recordWith (modules: readonly ModuleRecord[]): KernelRecord {
   const reference = { distro: 'debian', distroVersion: '12', arch: 'x86_64', release: '6.1.0-50-amd64' }
-  return { reference, btfSha256: sha256('vmlinux'), bytes: 5_000_000, types: 120_000, source: 'import', provenance, firstSeen: AT, lastUsed: AT, modules }
+  return {
+    reference,
+    btfSha256: sha256('vmlinux'),
+    bytes: 5_000_000,
+    types: 120_000,
+    source: 'import',
+    provenance,
+    firstSeen: AT,
+    lastUsed: AT,
+    modules
+  }
 }
 
 describe("a kernel's record on disk", () => {
@@ -26,7 +36,10 @@ describe("a kernel's record on disk", () => {
   })
 
   it('of a version that knew only what was replaced, and not when, has it replaced at the time of the row', () => {
-    const record = { ...recordWith([{ ...moduleNamed('xfs'), supersedes: [{ btfSha256: sha256('xfs before'), at: AT }] }]), supersedes: [{ btfSha256: sha256('before'), at: AT }] }
+    const record = {
+      ...recordWith([{ ...moduleNamed('xfs'), supersedes: [{ btfSha256: sha256('xfs before'), at: AT }] }]),
+      supersedes: [{ btfSha256: sha256('before'), at: AT }]
+    }
     const [, body = ''] = /^(.*),"checksum":/.exec(serializeRecord(record)) ?? []
     const earlier = body.replace(/\{"btfSha256":("[^"]+"),"at":"[^"]+"\}/g, '$1')
     expect(earlier).toContain(`"supersedes":["${sha256('before')}"]`)

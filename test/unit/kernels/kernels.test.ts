@@ -5,7 +5,9 @@ import { describe, expect, it } from 'vitest'
 import { normalizeArch } from '../../../src/identity/arch.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import { at, btf, integers } from '../../support/btf-builder.js'
-import { BY_NODE, emptyBtf, failure, fooBtf, fooObject, offsetOfY, put, relocate, startService, temporaryFolder, UBUNTU } from '../service/lab.js'
+import {
+  BY_NODE, emptyBtf, failure, fooBtf, fooObject, offsetOfY, put, relocate, startService, temporaryFolder, UBUNTU
+} from '../service/lab.js'
 
 describe('a release', () => {
   it('that two kernels with different BTF share is ambiguous, until something narrows it', async () => {
@@ -34,18 +36,26 @@ describe('a release', () => {
     await put(service, fooBtf(1), {}, { kernelVersion: '#46-Ubuntu SMP' })
     await put(service, fooBtf(2), { distro: 'other' })
     const error = await failure('kernel_unknown', relocate(service, { kernel: { ...UBUNTU, kernelVersion: '#47-Ubuntu SMP' } }))
-    expect(error.details['sources']).toContainEqual({ source: 'upload', answer: 'has ubuntu/20.04/x86_64/5.4.0-42-generic with kernel_version #46-Ubuntu SMP' })
+    expect(error.details['sources']).toContainEqual({
+      source: 'upload', answer: 'has ubuntu/20.04/x86_64/5.4.0-42-generic with kernel_version #46-Ubuntu SMP'
+    })
     expect((await relocate(service, { kernel: { ...UBUNTU, kernelVersion: '#46-Ubuntu SMP' } })).btfSha256).toBe(sha256(fooBtf(1)))
-    expect((await relocate(service, { kernel: { release: UBUNTU.release, kernelVersion: '#48' } })).kernel).toBe('other/20.04/x86_64/5.4.0-42-generic')
+    expect((await relocate(service, { kernel: { release: UBUNTU.release, kernelVersion: '#48' } })).kernel).toBe(
+      'other/20.04/x86_64/5.4.0-42-generic'
+    )
   })
 
   it('that is unknown gets the sources that were asked and the nearest kernels', async () => {
     const service = await startService(await temporaryFolder())
-    for (const held of ['5.4.0-40-generic', '5.4.0-47-generic', '5.15.0-1-generic', '4.18.0']) await put(service, fooBtf(), { release: held })
+    for (const held of ['5.4.0-40-generic', '5.4.0-47-generic', '5.15.0-1-generic', '4.18.0']) {
+      await put(service, fooBtf(), { release: held })
+    }
     const error = await failure('kernel_unknown', relocate(service))
     expect(error.details).toMatchObject({
       kernel: '5.4.0-42-generic',
-      sources: [{ source: 'local', answer: expect.stringContaining('CORELO_LOCAL_KERNEL') }, { source: 'upload', answer: 'no upload has this name' }]
+      sources: [
+        { source: 'local', answer: expect.stringContaining('CORELO_LOCAL_KERNEL') }, { source: 'upload', answer: 'no upload has this name' }
+      ]
     })
     expect(error.details['nearest']).toEqual([
       'ubuntu/20.04/x86_64/5.4.0-40-generic', 'ubuntu/20.04/x86_64/5.4.0-47-generic', 'ubuntu/20.04/x86_64/5.15.0-1-generic', 'ubuntu/20.04/x86_64/4.18.0'
@@ -71,13 +81,17 @@ describe('an upload', () => {
       expect(error.details['nearest']).toEqual([])
     }
     expect(await relocate(service, { btfSha256: entry.btfSha256 })).toMatchObject({ kernel: null, source: 'upload' })
-    expect(await relocate(service, { btfSha256: entry.btfSha256, kernel: UBUNTU })).toMatchObject({ kernel: 'ubuntu/20.04/x86_64/5.4.0-42-generic' })
+    expect(await relocate(service, { btfSha256: entry.btfSha256, kernel: UBUNTU })).toMatchObject({
+      kernel: 'ubuntu/20.04/x86_64/5.4.0-42-generic'
+    })
   })
 
   it('is stored once, and beside it any number of others under its name', async () => {
     const service = await startService(await temporaryFolder())
     const first = await put(service, fooBtf())
-    expect(first).toMatchObject({ created: true, entry: { reference: UBUNTU, bytes: fooBtf().length, types: 11, source: 'upload', provenance: BY_NODE, modules: [] } })
+    expect(first).toMatchObject({
+      created: true, entry: { reference: UBUNTU, bytes: fooBtf().length, types: 11, source: 'upload', provenance: BY_NODE, modules: [] }
+    })
     expect(await put(service, fooBtf(), {}, { by: 'node-2' })).toEqual({ ...first, created: false })
     const second = await put(service, emptyBtf())
     expect(second).toMatchObject({ created: true, btfSha256: sha256(emptyBtf()) })
@@ -95,7 +109,9 @@ describe('an upload', () => {
     await Promise.all([put(service, fooBtf(1)), put(service, fooBtf(2))])
     await service.close()
     const again = await startService(folder)
-    for (const serial of [1, 2]) expect((await relocate(again, { btfSha256: sha256(fooBtf(serial)) })).btfSha256).toBe(sha256(fooBtf(serial)))
+    for (const serial of [1, 2]) {
+      expect((await relocate(again, { btfSha256: sha256(fooBtf(serial)) })).btfSha256).toBe(sha256(fooBtf(serial)))
+    }
     await failure('kernel_ambiguous', relocate(again))
   })
 
@@ -111,7 +127,9 @@ describe('an upload', () => {
     const { btfSha256 } = await put(service, emptyBtf(), {}, { by: 'squatter' })
     expect((await put(service, base.bytes())).created).toBe(true)
     const squatted = await service.putKernelBtf(UBUNTU, split(16), BY_NODE, 'xfs', { extends: sha256(base.bytes()) })
-    expect(await service.putKernelBtf(UBUNTU, split(20), BY_NODE, 'xfs', { extends: sha256(base.bytes()) })).toMatchObject({ created: true, btfSha256: sha256(split(20)) })
+    expect(await service.putKernelBtf(UBUNTU, split(20), BY_NODE, 'xfs', { extends: sha256(base.bytes()) })).toMatchObject({
+      created: true, btfSha256: sha256(split(20))
+    })
     await failure('kernel_ambiguous', service.putKernelBtf(UBUNTU, split(20), BY_NODE, 'xfs'))
     await failure('btf_unknown', service.putKernelBtf(UBUNTU, split(20), BY_NODE, 'xfs', { extends: sha256('nothing') }))
     const answer = await relocate(service, { btfSha256: sha256(base.bytes()), moduleSha256s: [sha256(split(20))] })
@@ -138,7 +156,9 @@ describe('an upload', () => {
     const service = await startService(await temporaryFolder(), { maxBtfBytes: 10_000 })
     await failure('btf_invalid', put(service, new Uint8Array(100)))
     await failure('too_large', put(service, new Uint8Array(10_001)))
-    for (const release of ['..', '.', '', 'a/b', 'a b', 'x'.repeat(129), 'a\0']) await failure('invalid_request', put(service, fooBtf(), { release }))
+    for (const release of ['..', '.', '', 'a/b', 'a b', 'x'.repeat(129), 'a\0']) {
+      await failure('invalid_request', put(service, fooBtf(), { release }))
+    }
     await put(service, fooBtf())
     for (const module of ['vmlinux', '../x']) await failure('invalid_request', service.putKernelBtf(UBUNTU, fooBtf(), BY_NODE, module))
     await failure('kernel_unknown', service.putKernelBtf({ ...UBUNTU, release: '1.0' }, fooBtf(), BY_NODE, 'mod'))
@@ -148,12 +168,18 @@ describe('an upload', () => {
 describe('the list of kernels', () => {
   it('comes in pages, filtered, in a stable order', async () => {
     const service = await startService(await temporaryFolder())
-    for (const changes of [{ release: '5.3' }, { release: '5.1' }, { release: '5.2' }, { arch: 'aarch64', release: '5.1' }, { distro: 'debian', distroVersion: '12' }]) await put(service, fooBtf(), changes)
-    const names = (page: Awaited<ReturnType<typeof service.listKernels>>) => page.kernels.map(({ reference }) => `${reference.distro}/${reference.arch}/${reference.release}`)
+    for (const changes of [
+      { release: '5.3' }, { release: '5.1' }, { release: '5.2' }, { arch: 'aarch64', release: '5.1' },
+      { distro: 'debian', distroVersion: '12' }
+    ]) await put(service, fooBtf(), changes)
+    const names = (page: Awaited<ReturnType<typeof service.listKernels>>) =>
+      page.kernels.map(({ reference }) => `${reference.distro}/${reference.arch}/${reference.release}`)
     const first = await service.listKernels({ limit: 2 })
     const second = await service.listKernels({ limit: 2, cursor: first.nextCursor ?? '' })
     const third = await service.listKernels({ limit: 2, cursor: second.nextCursor ?? '' })
-    expect([...names(first), ...names(second), ...names(third)]).toEqual(['debian/x86_64/5.4.0-42-generic', 'ubuntu/arm64/5.1', 'ubuntu/x86_64/5.1', 'ubuntu/x86_64/5.2', 'ubuntu/x86_64/5.3'])
+    expect([...names(first), ...names(second), ...names(third)]).toEqual([
+      'debian/x86_64/5.4.0-42-generic', 'ubuntu/arm64/5.1', 'ubuntu/x86_64/5.1', 'ubuntu/x86_64/5.2', 'ubuntu/x86_64/5.3'
+    ])
     expect(third.nextCursor).toBeNull()
     expect(names(await service.listKernels({ limit: 9, release: '5.1', arch: 'aarch64' }))).toEqual(['ubuntu/arm64/5.1'])
     expect((await service.listKernels({ limit: 5 })).nextCursor).toBeNull()
@@ -179,7 +205,9 @@ describe('the running kernel', () => {
     const answer = await relocate(service, { kernel: { release: release() } })
     expect(answer).toMatchObject({ kernel: `flatcar/4000.1/${reference.arch}/${release()}`, source: 'local', btfSha256: sha256(fooBtf()) })
     expect(offsetOfY(answer)).toBe(12)
-    expect(await service.getKernel(reference)).toMatchObject({ source: 'local', provenance: { by: join(settings.kernelBtfDir, 'vmlinux') } })
+    expect(await service.getKernel(reference)).toMatchObject({
+      source: 'local', provenance: { by: join(settings.kernelBtfDir, 'vmlinux') }
+    })
   })
 
   it('wins over what was uploaded under its name', async () => {
@@ -209,7 +237,9 @@ describe('the running kernel', () => {
     later.struct('foo', 32, [at('y', 24, int)])
     await writeFile(join(settings.kernelBtfDir, 'late'), later.bytes())
     expect(offsetOfY(await relocate(service, { kernel: reference, modules: ['late'] }))).toBe(24)
-    expect((await service.getKernel(reference)).modules.map(({ name, source }) => `${name} ${source}`)).toEqual(['early local', 'late local'])
+    expect((await service.getKernel(reference)).modules.map(({ name, source }) => `${name} ${source}`)).toEqual([
+      'early local', 'late local'
+    ])
     await failure('btf_unknown', relocate(service, { kernel: reference, modules: ['broken'] }))
   })
 
@@ -226,8 +256,12 @@ describe('the running kernel', () => {
     await writeFile(join(settings.kernelBtfDir, 'vmlinux'), 'not BTF at all, but long enough to look at')
     const broken = await startService(await temporaryFolder(), settings)
     expect(broken.warnings.join()).toContain("The running kernel's BTF cannot be used.")
-    expect((await failure('kernel_unknown', relocate(broken))).details['sources']).toContainEqual({ source: 'local', answer: expect.stringContaining('cannot be used') })
+    expect((await failure('kernel_unknown', relocate(broken))).details['sources']).toContainEqual({
+      source: 'local', answer: expect.stringContaining('cannot be used')
+    })
     const none = await startService(await temporaryFolder(), { ...settings, kernelBtfDir: join(settings.kernelBtfDir, 'nowhere') })
-    expect((await failure('kernel_unknown', relocate(none))).details['sources']).toContainEqual({ source: 'local', answer: expect.stringContaining('shows no BTF') })
+    expect((await failure('kernel_unknown', relocate(none))).details['sources']).toContainEqual({
+      source: 'local', answer: expect.stringContaining('shows no BTF')
+    })
   })
 })

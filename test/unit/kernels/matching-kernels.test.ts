@@ -42,14 +42,18 @@ describe('kernels that a pattern means', () => {
   it('are what is held, what sources list, and by a release all that have it', async () => {
     expect(await matching('ubuntu/*/amd64/5.4.0-1999-*')).toEqual(['ubuntu/20.04/x86_64/5.4.0-1999-generic'])
     expect((await matching('*', { offered: OFFERED })).length).toBe(MANY)
-    expect((await matching('*-1999-*', { offered: OFFERED }))).toEqual(['ubuntu/20.04/x86_64/5.4.0-1999-generic', 'debian/12/x86_64/6.1.0-1999-amd64'])
+    expect((await matching('*-1999-*', { offered: OFFERED }))).toEqual([
+      'ubuntu/20.04/x86_64/5.4.0-1999-generic', 'debian/12/x86_64/6.1.0-1999-amd64'
+    ])
     expect(await matching('5.4.0-7-generic')).toEqual(['ubuntu/20.04/x86_64/5.4.0-7-generic'])
     expect(await matching('debian/12/x86_64/6.1.0-none')).toEqual(['debian/12/x86_64/6.1.0-none'])
   })
 
   it('let others have their turn while they are looked for, also where the pattern means none of them', async () => {
     expect(await turnsDuring(async () => expect(await matching('fedora/*/*/*')).toEqual([]))).toBeGreaterThanOrEqual(5)
-    expect(await turnsDuring(async () => expect(await matching('fedora/*/*/*', { offered: OFFERED })).toEqual([]))).toBeGreaterThanOrEqual(10)
+    expect(await turnsDuring(async () => expect(await matching('fedora/*/*/*', { offered: OFFERED })).toEqual([]))).toBeGreaterThanOrEqual(
+      10
+    )
     expect(await turnsDuring(async () => expect((await matching('*')).length).toBe(MANY))).toBeGreaterThanOrEqual(5)
   })
 

@@ -14,7 +14,9 @@ export function recordOf (release: string, changes: Partial<KernelRecord> = {}):
     provenance: { by: 'node-1', at: YEAR_2020, kernelVersion: '#1 SMP' },
     firstSeen: YEAR_2020,
     lastUsed: YEAR_2020,
-    modules: [{ name: 'nf_conntrack', btfSha256: sha256('module'), bytes: 100_000, source: 'upload', provenance: { by: 'node-1', at: YEAR_2020 } }],
+    modules: [
+      { name: 'nf_conntrack', btfSha256: sha256('module'), bytes: 100_000, source: 'upload', provenance: { by: 'node-1', at: YEAR_2020 } }
+    ],
     ...changes
   }
 }

@@ -53,12 +53,15 @@ function open (settings: ReturnType<typeof s3Settings>, { trustUploads = true } 
 /** A row whose content is its own name, and that `store` has. */
 function heldRecord (store: SharedStore, release: string, changes: Partial<KernelRecord> = {}): KernelRecord {
   const record = recordOf(release, changes)
-  for (const hash of [record.btfSha256, ...record.modules.map(module => module.btfSha256)]) if (!store.contents.has(hash)) store.contents.set(hash, async () => TEXTS.get(hash))
+  for (const hash of [record.btfSha256, ...record.modules.map(module => module.btfSha256)]) {
+    if (!store.contents.has(hash)) store.contents.set(hash, async () => TEXTS.get(hash))
+  }
   return record
 }
 
 /** Contents by their hash: those of recordOf are hashes of short texts. */
-const TEXTS = new Map(['module', 'theirs', '5.4', '5.5', '5.4.0-42.1~rc1+deb_x', '5.4.0-42.1~rc1+deb_x0'].map(text => [sha256(text), Buffer.from(text)]))
+const TEXTS = new Map(['module', 'theirs', '5.4', '5.5', '5.4.0-42.1~rc1+deb_x', '5.4.0-42.1~rc1+deb_x0'].map(text =>
+  [sha256(text), Buffer.from(text)]))
 
 /** Behind. It does not reject. */
 function offer (store: SharedStore, ...content: Parameters<SharedContent['offer']>): void { store.offer(...content).catch(() => {}) }
@@ -206,9 +209,13 @@ describe('a record in the shared store', () => {
     const { server, store } = await opened()
     const [module] = recordOf('5.4').modules
     if (module === undefined) throw new Error('the record has a module')
-    server.objects.set(`fleet/corelo/uploads/5.4/ubuntu/20.04/x86_64/${hexOf(sha256('5.4'))}.json`, Buffer.from(serializeRecord(recordOf('5.4'))))
+    server.objects.set(
+      `fleet/corelo/uploads/5.4/ubuntu/20.04/x86_64/${hexOf(sha256('5.4'))}.json`, Buffer.from(serializeRecord(recordOf('5.4')))
+    )
     store.offerRecord(heldRecord(store, '5.4', { modules: [{ ...module, name: 'xfs' }] }))
-    await expect.poll(async () => (await store.find({ release: '5.4' }))[0]?.modules.map(({ name }) => name).sort()).toEqual(['nf_conntrack', 'xfs'])
+    await expect
+      .poll(async () => (await store.find({ release: '5.4' }))[0]?.modules.map(({ name }) => name).sort())
+      .toEqual(['nf_conntrack', 'xfs'])
     store.offerRecord(heldRecord(store, '5.4', { source: 'btfhub', btfSha256: sha256('theirs') }))
     await expect.poll(async () => (await store.find({ release: '5.4' })).map(({ source }) => source)).toEqual(['btfhub', 'upload'])
   })
@@ -217,7 +224,9 @@ describe('a record in the shared store', () => {
     const fill = (server: S3Server, folder: string, source: string, count: number): void => {
       for (let i = 0; i < count; i++) {
         const record = recordOf('5.4', { source, btfSha256: sha256(`${i}`), modules: [] })
-        server.objects.set(`fleet/corelo/${folder}/5.4/ubuntu/20.04/x86_64/${hexOf(record.btfSha256)}.json`, Buffer.from(serializeRecord(record)))
+        server.objects.set(
+          `fleet/corelo/${folder}/5.4/ubuntu/20.04/x86_64/${hexOf(record.btfSha256)}.json`, Buffer.from(serializeRecord(record))
+        )
       }
     }
     const { server, store } = await opened({ trustUploads: false })
@@ -257,10 +266,22 @@ describe('a shared store that is away', () => {
   it.each([
     ['is not there', async (server: S3Server) => { await server.stop() }],
     ['answers 500', async (server: S3Server) => { server.misbehave = (_request, response) => { response.writeHead(500).end() } }],
-    ['answers 503', async (server: S3Server) => { server.misbehave = (_request, response) => { response.writeHead(503).end('<Error><Code>SlowDown</Code></Error>') } }],
+    ['answers 503', async (server: S3Server) => {
+      server.misbehave = (_request, response) => {
+        response
+          .writeHead(503)
+          .end('<Error><Code>SlowDown</Code></Error>')
+      }
+    }],
     ['answers 403', async (server: S3Server) => { server.misbehave = (_request, response) => { response.writeHead(403).end() } }],
     ['hangs up', async (server: S3Server) => { server.misbehave = request => { request.socket.destroy() } }],
-    ['stops in the middle', async (server: S3Server) => { server.misbehave = (request, response) => { response.writeHead(200, { 'content-length': '1000' }).write('abc'); setTimeout(() => request.socket.destroy(), 20) } }]
+    ['stops in the middle', async (server: S3Server) => {
+      server.misbehave = (request, response) => {
+        response
+          .writeHead(200, { 'content-length': '1000' })
+          .write('abc'); setTimeout(() => request.socket.destroy(), 20)
+      }
+    }]
   ])('because it %s is empty, and what was offered meanwhile is written when it is back', async (_what, fail) => {
     const { server, store, warnings } = await opened()
     await fail(server)

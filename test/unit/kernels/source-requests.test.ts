@@ -21,7 +21,9 @@ describe('a question to a source', () => {
   }
 
   it('ends at the time limit of its own that a source has, and not at that of the others', async () => {
-    const requests = createSourceRequests({ outcomes: createOutcomes(), deadlineMs: 50, keep: async () => {}, keepModules: async () => true })
+    const requests = createSourceRequests({
+      outcomes: createOutcomes(), deadlineMs: 50, keep: async () => {}, keepModules: async () => true
+    })
     onTestFinished(requests.close)
     const [others, patient, impatient] = [slow(), slow(3_600_000), slow(20)]
     const kept = requests.kernel(patient.source, UBUNTU, [])

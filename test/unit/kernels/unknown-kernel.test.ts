@@ -32,8 +32,10 @@ function sentenceFor ({ held = [], offered = [], query = WANTED }: Case): string
 
 describe('the sentence of a 404 for a kernel', () => {
   it.each<[what: string, Case, step: string]>([
-    ['of which another build is held, which has a uname -v', { held: [imported({ provenance: { ...IMPORTED.provenance, kernelVersion: '#46-Ubuntu SMP' } })] },
-      'It is held as another build (#46-Ubuntu SMP): supply the BTF of this build with PUT, or send it as the btf part.'],
+    ['of which another build is held, which has a uname -v', {
+      held: [imported({ provenance: { ...IMPORTED.provenance, kernelVersion: '#46-Ubuntu SMP' } })]
+    },
+    'It is held as another build (#46-Ubuntu SMP): supply the BTF of this build with PUT, or send it as the btf part.'],
     ['of which another build is held, which has a build-id only', { held: [imported({ buildId: BUILD_ID })] },
       `It is held as another build (build-id ${BUILD_ID}): supply the BTF of this build with PUT, or send it as the btf part.`],
     ['that was uploaded once', { held: [upload()] },
@@ -45,14 +47,18 @@ describe('the sentence of a 404 for a kernel', () => {
     ['whose release another distribution has, held', { held: [ofRhel] },
       `rhel/8/x86_64/${RELEASE} has this release too, but each distribution builds its own: ` +
       'name the kernel that is meant, or supply its BTF with PUT.'],
-    ['whose release others have, held and offered', { held: [ofRhel], offered: [`rocky/8/x86_64/${RELEASE}`, `rhel/8/x86_64/${RELEASE}`, 'rocky/8/x86_64/5.4.1'] },
+    ['whose release others have, held and offered', {
+      held: [ofRhel], offered: [`rocky/8/x86_64/${RELEASE}`, `rhel/8/x86_64/${RELEASE}`, 'rocky/8/x86_64/5.4.1']
+    },
       `rhel/8/x86_64/${RELEASE}, rocky/8/x86_64/${RELEASE} have this release too, but each distribution builds its own: ` +
       'name the kernel that is meant, or supply its BTF with PUT.'],
     ['named by its release alone', { query: { release: RELEASE } },
       'Name its distro, distro_version and arch, by which sources can be asked, or send its BTF as the btf part.'],
     ['of which nothing is known', {}, 'Supply its BTF with PUT, or send it as the btf part.']
   ])('%s gives the step that helps', (_what, one, step) => {
-    expect(sentenceFor(one)).toBe(`No BTF is known for kernel ${one.query === undefined ? `ubuntu/20.04/x86_64/${RELEASE}` : RELEASE}. ${step}`)
+    expect(sentenceFor(one)).toBe(
+      `No BTF is known for kernel ${one.query === undefined ? `ubuntu/20.04/x86_64/${RELEASE}` : RELEASE}. ${step}`
+    )
   })
 
   it('speaks of the upload before the kernels of others, and of the other build before both', () => {

@@ -35,7 +35,8 @@ describe('openKeyFile', () => {
     const script = `import { openKeyFile } from ${JSON.stringify(new URL('../../../dist/keys/key-file.js', import.meta.url).href)}
       const [{ jwk }] = await openKeyFile(process.argv[1])
       console.log(jwk.kid)`
-    const runs = await Promise.all(Array.from({ length: 6 }, async () => await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script, path])))
+    const runs = await Promise.all(Array.from({ length: 6 }, async () =>
+      await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script, path])))
     expect(new Set(runs.map(({ stdout }) => stdout.trim())).size).toBe(1)
     expect(await readdir(join(path, '..'))).toEqual(['signing-key.pem'])
   })
@@ -43,7 +44,9 @@ describe('openKeyFile', () => {
   it('does not replace a file that it cannot use', async () => {
     const path = join(await folder(), 'signing-key.pem')
     await writeFile(path, 'damaged')
-    await expect(openKeyFile(path)).rejects.toThrow(expect.objectContaining({ code: 'invalid_request', message: expect.stringContaining(path) }))
+    await expect(openKeyFile(path)).rejects.toThrow(expect.objectContaining({
+      code: 'invalid_request', message: expect.stringContaining(path)
+    }))
     expect(await readFile(path, 'utf8')).toBe('damaged')
   })
 })
@@ -69,10 +72,14 @@ describe('readKeyFiles', () => {
     expect(exposed).toEqual([path])
   })
 
-  it.each([['is missing', undefined], ['is empty', ''], ['is too large', 'x'.repeat(70_000)]])('refuses a file that %s, by its name', async (_what, text) => {
+  it.each([
+    ['is missing', undefined], ['is empty', ''], ['is too large', 'x'.repeat(70_000)]
+  ])('refuses a file that %s, by its name', async (_what, text) => {
     const path = join(await folder(), 'key')
     if (text !== undefined) await writeFile(path, text)
-    await expect(readKeyFiles([path])).rejects.toThrow(expect.objectContaining({ code: 'invalid_request', message: expect.stringContaining(path) }))
+    await expect(readKeyFiles([path])).rejects.toThrow(expect.objectContaining({
+      code: 'invalid_request', message: expect.stringContaining(path)
+    }))
   })
 })
 

@@ -73,7 +73,8 @@ describe('a layout vector', () => {
     'width of a bitfield': rootWith(({ uint }) => bitsAt('flag', 320, 4, uint), 5),
     'place of a bitfield': rootWith(({ uint }) => bitsAt('flag', 321, 3, uint), 5),
     'member of an anonymous union': rootWith(({ b, uint }) => at('', 44, b.union('', 4, [at('whole', 0, uint), at('rest', 0, uint)])), 6),
-    'name instead of an anonymous union': rootWith(({ b, uint }) => at('both', 44, b.union('', 4, [at('whole', 0, uint), at('half', 0, uint)])), 6),
+    'name instead of an anonymous union': rootWith(({ b, uint }) =>
+      at('both', 44, b.union('', 4, [at('whole', 0, uint), at('half', 0, uint)])), 6),
     'size of the struct': { root: all => { all.b.struct('root', 56, members(all)) } },
     'kind of the type': { root: all => { all.b.union('root', 48, members(all)) } },
     'member more': { root: all => { all.b.struct('root', 48, [...members(all), at('more', 44, all.int)]) } },
@@ -108,7 +109,9 @@ describe('a layout vector', () => {
   })
 
   it('covers what a pointer leads to where reasons follow it: a disk that moved from bio.bi_disk to bio.bi_bdev->bd_disk', () => {
-    const bio = (device: string): string | undefined => layoutVector([{ bytes: new TextEncoder().encode('bio'), offset: 0, length: 3 }], [tableOf({
+    const bio = (device: string): string | undefined => layoutVector([
+      { bytes: new TextEncoder().encode('bio'), offset: 0, length: 3 }
+    ], [tableOf({
       after: ({ b, int }) => { b.struct('bio', 8, [at('bi_bdev', 0, b.ptr(b.struct('block_device', 4, [at(device, 0, int)])))]) }
     })], FORMAT)
     expect(bio('bd_disk')).not.toBe(bio('bd_other'))
@@ -116,7 +119,9 @@ describe('a layout vector', () => {
 
   it('is none for a type that is made of itself, or nested beyond measure', () => {
     expect(vectorOf({ root: ({ b }) => { b.struct('root', 8, [at('self', 0, b.nextId)]) } })).toBeUndefined()
-    expect(vectorOf({ root: ({ b, int }) => { b.struct('root', 8, [at('a', 0, Array.from({ length: 100 }).reduce<number>(id => b.const(id), int))]) } })).toBeUndefined()
+    expect(vectorOf({
+      root: ({ b, int }) => { b.struct('root', 8, [at('a', 0, Array.from({ length: 100 }).reduce<number>(id => b.const(id), int))]) }
+    })).toBeUndefined()
   })
 
   it('tells vmlinux from modules, whose types count where vmlinux has none', () => {

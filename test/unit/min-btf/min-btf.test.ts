@@ -49,7 +49,9 @@ function program () {
 describe('a minimised BTF', () => {
   it('has the types and members that the object uses, at their offsets, and nothing else', () => {
     const { b, task } = program()
-    const { bytes, small, outcomes } = minimise({ local: b, target: kernel(), steps: [{ kind: 'byte_off', type: task, access: '0:1', was: 4 }] })
+    const { bytes, small, outcomes } = minimise({
+      local: b, target: kernel(), steps: [{ kind: 'byte_off', type: task, access: '0:1', was: 4 }]
+    })
     expect(outcomes).toEqual(['resolved 32'])
     expect(namesIn(small)).toEqual(['int', 'task'])
     expect(vlenOf(small, typeId(2))).toBe(1)
@@ -93,7 +95,11 @@ describe('a minimised BTF', () => {
     }
     const local = make()
     const { outcomes, small } = minimise({
-      local: local.b, target: make().b, steps: [{ kind: 'type_exists', type: local.handle, was: 1 }, { kind: 'type_size', type: local.handle, was: 8 }]
+      local: local.b,
+      target: make().b,
+      steps: [
+        { kind: 'type_exists', type: local.handle, was: 1 }, { kind: 'type_size', type: local.handle, was: 8 }
+      ]
     })
     expect(outcomes).toEqual(['resolved 1', 'resolved 8'])
     expect(namesIn(small)).toEqual(['hidden', 'user', 'handle'])

@@ -87,14 +87,20 @@ describe('a source behind a proxy', () => {
   it('is told apart from the proxy where that fails', async () => {
     const [proxy, plain, tls] = [await startProxy(), await startOrigin(false), await startOrigin(true)]
     proxy.refusal = 403
-    expect(await get(readNetwork(both(proxy)), tls.url)).toBe(`${tls.url}/ was not reached: the proxy ${proxy.url} did not connect to it (403)`)
+    expect(await get(readNetwork(both(proxy)), tls.url)).toBe(
+      `${tls.url}/ was not reached: the proxy ${proxy.url} did not connect to it (403)`
+    )
     const dead = readNetwork({ HTTP_PROXY: 'http://u:p@127.0.0.1:2', HTTPS_PROXY: 'http://u:p@127.0.0.1:2' })
-    for (const { url } of [plain, tls]) expect(await get(dead, url)).toBe(`${url}/ was not reached: the proxy http://127.0.0.1:2 cannot be reached (ECONNREFUSED)`)
+    for (const { url } of [plain, tls]) {
+      expect(await get(dead, url)).toBe(`${url}/ was not reached: the proxy http://127.0.0.1:2 cannot be reached (ECONNREFUSED)`)
+    }
   })
 
   it('may not redirect to a name that is known to be in the network of the service', async () => {
     const [proxy, inner] = [await startProxy(), await startOrigin(false)]
-    const outer = await startOrigin(false, (_, response) => { response.writeHead(302, { location: inner.url.replace('127.0.0.1', 'localhost') }).end() })
+    const outer = await startOrigin(
+      false, (_, response) => { response.writeHead(302, { location: inner.url.replace('127.0.0.1', 'localhost') }).end() }
+    )
     expect(await get(readNetwork(both(proxy)), outer.url)).toContain('redirects to where it must not: localhost (')
     expect(proxy.requests).toEqual([`GET ${outer.url}/`])
   })
@@ -121,8 +127,10 @@ describe('an authority of one\'s own', () => {
     console.log(await get(${JSON.stringify(url)}, {}).then(answer => answer.text(), error => String(error.cause ?? error)))
     process.exit()`
     const ask = async (...options: readonly string[]): Promise<string> => await new Promise((resolve, reject) => {
-      execFile(process.execPath, [...options, '--input-type=module', '-e', script], { env: { PATH: process.env['PATH'], CORELO_CA_FILE: other, SSL_CERT_FILE: authority.caFile } },
-        (error, stdout) => { if (error === null) resolve(stdout.trim()); else reject(error) })
+      execFile(process.execPath, [
+        ...options, '--input-type=module', '-e', script
+      ], { env: { PATH: process.env['PATH'], CORELO_CA_FILE: other, SSL_CERT_FILE: authority.caFile } },
+      (error, stdout) => { if (error === null) resolve(stdout.trim()); else reject(error) })
     })
     expect(await ask('--use-system-ca')).toBe('hello')
     expect(await ask()).toContain('certificate')
@@ -149,7 +157,9 @@ describe('behind a proxy', () => {
       }, () => response.destroy())
     }
     const [proxy, tls] = [await startProxy(), await startOrigin(true, echo)]
-    const transport = createTransport({ server: tls.url, timeoutMs: 20_000, network: readNetwork({ ...both(proxy), CORELO_CA_FILE: authority.caFile }) })
+    const transport = createTransport({
+      server: tls.url, timeoutMs: 20_000, network: readNetwork({ ...both(proxy), CORELO_CA_FILE: authority.caFile })
+    })
     const form = new FormData()
     form.append('name', 'value')
     form.append('object', new Blob(['bytes']), 'object.bpf.o')
@@ -161,16 +171,25 @@ describe('behind a proxy', () => {
     expect(new Set(proxy.requests)).toEqual(new Set([`CONNECT ${tls.host}`]))
     await expect(createTransport({ server: tls.url, timeoutMs: 20_000 }).send(call)).rejects.toThrow('set CORELO_CA_FILE')
     proxy.refusal = 502
-    await expect(createTransport({ server: tls.url, timeoutMs: 20_000, network: readNetwork(both(proxy)) }).send(call)).rejects.toThrow(`the proxy ${proxy.url} did not connect to it (502)`)
+    await expect(createTransport({ server: tls.url, timeoutMs: 20_000, network: readNetwork(both(proxy)) }).send(call)).rejects.toThrow(
+      `the proxy ${proxy.url} did not connect to it (502)`
+    )
   })
 
   it('the keys of an issuer are had', async () => {
     const [proxy, issuer] = [await startProxy(), await startOrigin(true, (_, response) => { response.end('{"keys":[]}') })]
     const facts: unknown[] = []
-    const keys = createKeySource({ url: `${issuer.url}/jwks`, tokenFile: undefined, network: readNetwork({ ...both(proxy), CORELO_CA_FILE: authority.caFile }), onWarning: (_, fact) => { facts.push(fact) } })
+    const keys = createKeySource({
+      url: `${issuer.url}/jwks`,
+      tokenFile: undefined,
+      network: readNetwork({ ...both(proxy), CORELO_CA_FILE: authority.caFile }),
+      onWarning: (_, fact) => { facts.push(fact) }
+    })
     expect((await keys.keys()).jwks()).toEqual({ keys: [] })
     expect(proxy.requests).toEqual([`CONNECT ${issuer.host}`])
-    await expect(createKeySource({ url: issuer.url, tokenFile: undefined, onWarning: (_, fact) => { facts.push(fact) } }).keys()).rejects.toThrow('cannot be had')
+    await expect(
+      createKeySource({ url: issuer.url, tokenFile: undefined, onWarning: (_, fact) => { facts.push(fact) } }).keys()
+    ).rejects.toThrow('cannot be had')
     expect(facts).toEqual([expect.objectContaining({ reason: expect.stringContaining('set CORELO_CA_FILE') })])
   })
 
@@ -188,7 +207,9 @@ describe('behind a proxy', () => {
       const reasons: unknown[] = []
       const pending = await openPending({ path: join(folder, 'pending'), warn: () => {} })
       pending.events.set('msg_1', { id: 'msg_1', at: new Date().toISOString(), body: '{"type":"kernel.listed"}' })
-      const webhook = createWebhook({ url: `${receiver.url}/hook`, secretFile, network, pending, warn: (_, { reason }) => { reasons.push(reason) } })
+      const webhook = createWebhook({
+        url: `${receiver.url}/hook`, secretFile, network, pending, warn: (_, { reason }) => { reasons.push(reason) }
+      })
       onTestFinished(() => webhook.close())
       webhook.wake()
       return { stats: () => webhook.stats(), reasons }
@@ -205,10 +226,14 @@ describe('behind a proxy', () => {
     const client = createS3Client(s3Settings(store), readNetwork(both(proxy)))
     onTestFinished(() => client.close())
     const bytes = Buffer.from('content')
-    expect(await client.put('a/b', bytes, 'ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73')).toMatchObject({ state: 'done' })
+    expect(await client.put('a/b', bytes, 'ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73')).toMatchObject({
+      state: 'done'
+    })
     expect(await client.head('a/b')).toEqual({ state: 'done', value: 7 })
     expect(proxy.requests).toEqual([`PUT ${store.url}/fleet/corelo/a/b`, `HEAD ${store.url}/fleet/corelo/a/b`])
-    expect(await createS3Client(s3Settings(store), readNetwork({ HTTP_PROXY: 'http://127.0.0.1:2' })).head('a/b')).toMatchObject({ state: 'failed', reason: expect.stringContaining('the proxy http://127.0.0.1:2 cannot be reached') })
+    expect(await createS3Client(s3Settings(store), readNetwork({ HTTP_PROXY: 'http://127.0.0.1:2' })).head('a/b')).toMatchObject({
+      state: 'failed', reason: expect.stringContaining('the proxy http://127.0.0.1:2 cannot be reached')
+    })
   })
 
   it('nothing of another package is loaded where there is neither a proxy nor an authority', async () => {

@@ -43,7 +43,9 @@ describe('control files', () => {
 })
 
 describe('Release files', () => {
-  const release = parseReleaseFile(text('InRelease.bookworm-security').split('\n-----BEGIN PGP SIGNATURE')[0]?.replace(/^[\s\S]*?\n\n/, '') ?? '')
+  const release = parseReleaseFile(text('InRelease.bookworm-security').split('\n-----BEGIN PGP SIGNATURE')[0]?.replace(
+    /^[\s\S]*?\n\n/, ''
+  ) ?? '')
 
   it('tell suite, dates and the indexes by hash', () => {
     expect(release).toMatchObject({ suite: 'oldstable-security', codename: 'bookworm-security', version: '12', acquireByHash: true })
@@ -63,7 +65,9 @@ describe('Release files', () => {
 
   it('name only files below the repository', () => {
     for (const path of ['../x', '/etc/passwd', 'a/../b', 'http://x/y', 'a//b', 'a\\b', '']) expect(isRelativePath(path), path).toBe(false)
-    for (const path of ['pool/main/l/linux/x_6.1+b1~deb12u1_amd64.deb', './x.deb', 'main/binary-amd64/Packages.xz']) expect(isRelativePath(path), path).toBe(true)
+    for (const path of ['pool/main/l/linux/x_6.1+b1~deb12u1_amd64.deb', './x.deb', 'main/binary-amd64/Packages.xz']) {
+      expect(isRelativePath(path), path).toBe(true)
+    }
   })
 })
 
@@ -138,8 +142,18 @@ describe('package names', () => {
   })
 
   it('lead to the unsigned image of Ubuntu first, and to its modules before the extra ones', () => {
-    const file = (name: string) => ({ name, version: '5.15.0-91.101', arch: 'amd64', path: `pool/${name}.deb`, bytes: 10_000_000, sha256: Buffer.from(name.padEnd(32, ' ').slice(-32)).toString('hex') })
-    const names = ['linux-image-5.15.0-91-generic', 'linux-modules-extra-5.15.0-91-generic', 'linux-image-unsigned-5.15.0-91-generic', 'linux-modules-5.15.0-91-generic']
+    const file = (name: string) => ({
+      name,
+      version: '5.15.0-91.101',
+      arch: 'amd64',
+      path: `pool/${name}.deb`,
+      bytes: 10_000_000,
+      sha256: Buffer.from(name.padEnd(32, ' ').slice(-32)).toString('hex')
+    })
+    const names = [
+      'linux-image-5.15.0-91-generic', 'linux-modules-extra-5.15.0-91-generic', 'linux-image-unsigned-5.15.0-91-generic',
+      'linux-modules-5.15.0-91-generic'
+    ]
     const [kernel, ...others] = findDebKernels(names.map(file), { distro: 'ubuntu', distroVersion: '22.04' }, 'ubuntu')
     expect(others).toEqual([])
     expect(kernel?.image.name).toBe('linux-image-unsigned-5.15.0-91-generic')

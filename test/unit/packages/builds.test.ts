@@ -26,17 +26,24 @@ const start = async (settings = repository.writeSettings(folder), more = {}): Pr
   await startService(join(folder, 'cache'), { packages: [settings], trustUploads: false, sources: { fetch: { tries: 1 } }, ...more })
 /** The hash of what answers for the name, and for a build of it where a version is given. */
 const ask = async (service: StartedService, version?: string): Promise<string> =>
-  (await service.getKernelBtf(KERNEL, undefined, { waitMs: 300_000, ...(version === undefined ? {} : { kernelVersion: kernelVersionOf(version) }) })).sha256
+  (await service.getKernelBtf(
+    KERNEL, undefined, { waitMs: 300_000, ...(version === undefined ? {} : { kernelVersion: kernelVersionOf(version) }) }
+  )).sha256
 const downloads = (): string[] => repository.requests.filter(path => path.startsWith('pool/'))
-const held = async (service: StartedService) => (await service.listKernels({ limit: 100 })).kernels.flatMap(kernel => kernel.state === 'held' ? [[kernel.btfSha256, kernel.provenance.kernelVersion]] : [])
+const held = async (service: StartedService) => (await service.listKernels({ limit: 100 })).kernels.flatMap(kernel =>
+  kernel.state === 'held' ? [[kernel.btfSha256, kernel.provenance.kernelVersion]] : [])
 
 describe('a package whose kernel is another build than the one that is meant', () => {
   it('does not answer for the name, with both builds in the words, and is recorded as the build that it is', async () => {
     await repository.publishBuild(RELEASE, { version: FIRST })
     const service = await start()
     const error = await failure('kernel_unknown', ask(service, SECOND))
-    expect(error.message).toContain(`It is held as another build (${kernelVersionOf(FIRST)}) than the one that is meant (${kernelVersionOf(SECOND)})`)
-    expect(JSON.stringify(error.details['sources'])).toContain(`have debian/12/x86_64/${RELEASE} with uname -v ${kernelVersionOf(FIRST)}, and not with uname -v ${kernelVersionOf(SECOND)}, which is meant`)
+    expect(error.message).toContain(
+      `It is held as another build (${kernelVersionOf(FIRST)}) than the one that is meant (${kernelVersionOf(SECOND)})`
+    )
+    expect(JSON.stringify(error.details['sources'])).toContain(
+      `have debian/12/x86_64/${RELEASE} with uname -v ${kernelVersionOf(FIRST)}, and not with uname -v ${kernelVersionOf(SECOND)}, which is meant`
+    )
     expect(await held(service)).toEqual([[sha256(BTF), kernelVersionOf(FIRST)]])
     expect(await ask(service, FIRST)).toBe(sha256(BTF))
     expect(downloads()).toHaveLength(1)
@@ -57,7 +64,8 @@ describe('a package whose kernel is another build than the one that is meant', (
     await repository.publishBuild(RELEASE, { version: SECOND, hasOtherTypes: true })
     await past.publishBuild(RELEASE, { version: FIRST })
     const file = join(folder, 'both.yaml')
-    const entry = (url: string, more: string): string => `{ preset: debian, mirror: "${url}", suites: [bookworm], arches: [amd64], unsigned: true${more} }`
+    const entry = (url: string, more: string): string =>
+      `{ preset: debian, mirror: "${url}", suites: [bookworm], arches: [amd64], unsigned: true${more} }`
     writeFileSync(file, `repositories: [${entry(repository.url, '')}, ${entry(past.url, ', history: true')}]\n`)
     const service = await start(file)
     expect(await ask(service, FIRST)).toBe(sha256(BTF))
@@ -80,7 +88,12 @@ describe('of several builds of one release', () => {
     for (const before of [undefined, SECOND]) {
       if (before !== undefined) await ask(service, before)
       const error = await failure('kernel_ambiguous', ask(service))
-      expect(error).toMatchObject({ details: { candidates: expect.arrayContaining([FIRST, SECOND].map(version => expect.objectContaining({ kernel_version: kernelVersionOf(version) }))) } })
+      expect(error).toMatchObject({
+        details: {
+          candidates: expect.arrayContaining([FIRST, SECOND].map(version =>
+            expect.objectContaining({ kernel_version: kernelVersionOf(version) })))
+        }
+      })
     }
     expect(downloads()).toHaveLength(2)
   })
@@ -103,7 +116,9 @@ describe('of several builds of one release', () => {
       return true
     }
     const service = await start()
-    expect(await failure('source_failed', ask(service, SECOND))).toMatchObject({ message: expect.stringContaining('the mirror is out of date') })
+    expect(await failure('source_failed', ask(service, SECOND))).toMatchObject({
+      message: expect.stringContaining('the mirror is out of date')
+    })
     await failure('source_failed', ask(service))
     expect(await held(service)).toEqual([])
     expect(await ask(service, FIRST)).toBe(sha256(BTF))

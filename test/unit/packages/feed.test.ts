@@ -14,7 +14,17 @@ it('the indexes of repositories are looked at each time that the catalog looks, 
   onTestFinished(() => repository.close())
   await repository.publish('6.1.0-51-amd64')
   const packages = openPackages({
-    packages: [repository.writeSettings(folder)], cacheDir: folder, memoryBytes: 1, workers: 1, deadlineMs: 1, maxObjectBytes: 1, maxBtfBytes: 1, localKernel: false, trustUploads: false
+    packages: [
+      repository.writeSettings(folder)
+    ],
+    cacheDir: folder,
+    memoryBytes: 1,
+    workers: 1,
+    deadlineMs: 1,
+    maxObjectBytes: 1,
+    maxBtfBytes: 1,
+    localKernel: false,
+    trustUploads: false
   }, { open: async () => undefined, jobs: createFetchJobs(), warn: message => { throw new Error(message) } })
   if (packages === undefined) throw new Error('There are no repositories.')
   onTestFinished(() => packages.close())

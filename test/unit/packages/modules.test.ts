@@ -14,7 +14,9 @@ const KERNEL = parseReference(`debian/12/x86_64/${RELEASE}`)
 const MODULE = packed('snd-demo.ko')
 const MODULE_BTF = packed('snd-demo.btf')
 /** Two that can be used, one that was cut off, and one that is no module. */
-const MODULES = { 'sound/snd-demo': MODULE, 'net/broken': MODULE.subarray(0, 700), 'net/empty': Buffer.alloc(64), 'sound/snd-other': MODULE }
+const MODULES = {
+  'sound/snd-demo': MODULE, 'net/broken': MODULE.subarray(0, 700), 'net/empty': Buffer.alloc(64), 'sound/snd-other': MODULE
+}
 
 describe('the modules of a package', () => {
   /** What was read of its files, in their order. */
@@ -24,11 +26,15 @@ describe('the modules of a package', () => {
   async function * files (given: Readonly<Record<string, Uint8Array>>): AsyncGenerator<Member> {
     for (const [name, bytes] of Object.entries(given)) {
       read.push(name)
-      yield { name: `lib/modules/${RELEASE}/kernel/${name}.ko`, size: bytes.length, read: async () => bytes, async * pieces () { yield bytes } }
+      yield {
+        name: `lib/modules/${RELEASE}/kernel/${name}.ko`, size: bytes.length, read: async () => bytes, async * pieces () { yield bytes }
+      }
     }
   }
   const extract = async (given: Readonly<Record<string, Uint8Array>>, names: readonly string[] | 'all') =>
-    await extractModules(files(given), { kind: 'modules', format: 'deb', release: RELEASE, arch: 'x86_64', sha256: undefined, what: 'linux-modules', names })
+    await extractModules(
+      files(given), { kind: 'modules', format: 'deb', release: RELEASE, arch: 'x86_64', sha256: undefined, what: 'linux-modules', names }
+    )
 
   it('are read no further than the last that is wanted', async () => {
     expect(await extract(MODULES, ['snd_demo'])).toEqual([{ name: 'snd_demo', bytes: MODULE }])
@@ -47,7 +53,9 @@ describe('the modules of a package', () => {
 
   it('are bounded in their number', async () => {
     const many = Object.fromEntries(Array.from({ length: 8193 }, (_, i) => [`net/m${i}`, MODULE]))
-    await expect(extract(many, 'all')).rejects.toMatchObject(new AppError('too_large', 'The modules in linux-modules are more than 8192, or have more than 268435456 bytes.', { limit: 268435456 }))
+    await expect(extract(many, 'all')).rejects.toMatchObject(new AppError(
+      'too_large', 'The modules in linux-modules are more than 8192, or have more than 268435456 bytes.', { limit: 268435456 }
+    ))
   })
 })
 
@@ -60,13 +68,18 @@ describe('a service that is asked for a module', () => {
   })
   const start = async (packageModules: 'asked' | 'all'): Promise<StartedService> => {
     const folder = await temporaryFolder()
-    const service = await startService(join(folder, 'cache'), { packages: [repository.writeSettings(folder)], packageModules, trustUploads: false, sources: { fetch: { tries: 1 } } })
+    const service = await startService(
+      join(folder, 'cache'),
+      { packages: [repository.writeSettings(folder)], packageModules, trustUploads: false, sources: { fetch: { tries: 1 } } }
+    )
     await service.getKernelBtf(KERNEL, undefined, { waitMs: 300_000 })
     repository.requests.length = 0
     return service
   }
-  const ask = async (service: StartedService, name: string) => (await service.getKernelBtf(KERNEL, name, { waitMs: 300_000, kernelVersion: kernelVersionOf('6.1.176-1') })).sha256
-  const held = async (service: StartedService): Promise<string[]> => (await service.getKernel(KERNEL)).modules.map(({ name }) => name).sort()
+  const ask = async (service: StartedService, name: string) =>
+    (await service.getKernelBtf(KERNEL, name, { waitMs: 300_000, kernelVersion: kernelVersionOf('6.1.176-1') })).sha256
+  const held = async (service: StartedService): Promise<string[]> =>
+    (await service.getKernel(KERNEL)).modules.map(({ name }) => name).sort()
   const downloads = (): number => repository.requests.filter(path => path.startsWith('pool/')).length
 
   it('takes that one, and reads the package again for the next', async () => {

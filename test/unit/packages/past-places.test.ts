@@ -34,13 +34,21 @@ describe("Debian's snapshot archive", () => {
   const fileOf = (arch: string, archive: string, seen: string) => ({
     archive_name: archive, first_seen: seen, name: `linux-image-${RELEASE}_6.1.76-1_${arch}.deb`, path: '/pool/main/l/linux-signed-amd64', size: 68800000
   })
-  const binary = { _comment: 'foo', binary: `linux-image-${RELEASE}`, result: [{ binary_version: '6.1.76-1', name: `linux-image-${RELEASE}`, source: 'linux-signed-amd64', version: '6.1.76+1' }] }
+  const binary = {
+    _comment: 'foo',
+    binary: `linux-image-${RELEASE}`,
+    result: [{ binary_version: '6.1.76-1', name: `linux-image-${RELEASE}`, source: 'linux-signed-amd64', version: '6.1.76+1' }]
+  }
   const fileinfo = {
     [ARM64]: [fileOf('arm64', 'debian', '20240101T000000Z')],
-    [AMD64]: [fileOf('amd64', 'debian', '20240201T152351Z'), fileOf('amd64', 'debian-security', '20240203T031545Z'), fileOf('amd64', 'debian-ports', '20240204T031545Z')]
+    [AMD64]: [
+      fileOf('amd64', 'debian', '20240201T152351Z'), fileOf('amd64', 'debian-security', '20240203T031545Z'),
+      fileOf('amd64', 'debian-ports', '20240204T031545Z')
+    ]
   }
   const EXPECTED = [
-    ...['bookworm-backports', 'bookworm-proposed-updates', 'bookworm-updates', 'bookworm'].map(suite => ({ base: '/archive/debian/20240201T152351Z', suite, components: ['main'], version: '6.1.76-1' })),
+    ...['bookworm-backports', 'bookworm-proposed-updates', 'bookworm-updates', 'bookworm'].map(suite =>
+      ({ base: '/archive/debian/20240201T152351Z', suite, components: ['main'], version: '6.1.76-1' })),
     { base: '/archive/debian-security/20240203T031545Z', suite: 'bookworm-security', components: ['updates/main'], version: '6.1.76-1' }
   ]
 
@@ -53,7 +61,9 @@ describe("Debian's snapshot archive", () => {
       if (path !== `/mr/binary/linux-image-${RELEASE}/6.1.76-1/binfiles` || query.get('fileinfo') !== '1') return undefined
       return { _comment: 'foo', binary: binary.binary, binary_version: '6.1.76-1', result, fileinfo }
     }, async (url, client) => await findInSnapshot(
-      { ...COMMON, type: 'debian-snapshot', url, codename: 'bookworm', distro: 'debian', distroVersion: '12', naming: 'debian' }, { client, release: RELEASE, signal: AbortSignal.timeout(60_000) }))
+      {
+        ...COMMON, type: 'debian-snapshot', url, codename: 'bookworm', distro: 'debian', distroVersion: '12', naming: 'debian'
+      }, { client, release: RELEASE, signal: AbortSignal.timeout(60_000) }))
     expect(places).toEqual(EXPECTED)
     expect(asked).toHaveLength(2)
   })
@@ -92,8 +102,19 @@ describe('Launchpad', () => {
         ]
       }
     }, async (url, client) => await findInLaunchpad(
-      { ...COMMON, type: 'launchpad', url: new URL('devel/', url), snapshots: new URL('snapshots/ubuntu/', url), series: 'noble', distro: 'ubuntu', distroVersion: '24.04', naming: 'ubuntu' }, { client, release: '6.8.0-31-generic', signal: AbortSignal.timeout(60_000) }))
-    expect(questions).toEqual(['/devel/ubuntu/+archive/primary?ws.op=getPublishedBinaries&binary_name=linux-image-unsigned-6.8.0-31-generic&exact_match=true&distro_arch_series=/devel/ubuntu/noble/amd64'])
+      {
+        ...COMMON,
+        type: 'launchpad',
+        url: new URL('devel/', url),
+        snapshots: new URL('snapshots/ubuntu/', url),
+        series: 'noble',
+        distro: 'ubuntu',
+        distroVersion: '24.04',
+        naming: 'ubuntu'
+      }, { client, release: '6.8.0-31-generic', signal: AbortSignal.timeout(60_000) }))
+    expect(questions).toEqual([
+      '/devel/ubuntu/+archive/primary?ws.op=getPublishedBinaries&binary_name=linux-image-unsigned-6.8.0-31-generic&exact_match=true&distro_arch_series=/devel/ubuntu/noble/amd64'
+    ])
     expect(places).toEqual([{ base: '/snapshots/ubuntu/20240419T123042Z', suite: 'noble', components: ['main'], version: '6.8.0-31.31' }])
   })
 })

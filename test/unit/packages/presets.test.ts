@@ -41,7 +41,8 @@ describe('the presets', () => {
   })
 
   it('ask for real-time kernels only where they are built', () => {
-    expect(readRepositories(['rocky', 'centos-stream']).filter(({ url, arch }) => url.pathname.includes('/RT/') && arch !== 'x86_64')).toEqual([])
+    expect(readRepositories(['rocky', 'centos-stream']).filter(({ url, arch }) =>
+      url.pathname.includes('/RT/') && arch !== 'x86_64')).toEqual([])
   })
 
   it('keep a major version apart from the minor ones of its vault', () => {

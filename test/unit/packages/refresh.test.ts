@@ -21,7 +21,8 @@ it('an index that has not changed is not sent again, also after a restart, and o
     onTestFinished(() => indexes.close())
     return indexes
   }
-  const listed = async (indexes: Indexes): Promise<string[]> => ((await indexes.get(repository, 0)).index?.kernels ?? []).map(({ reference }) => reference.release)
+  const listed = async (indexes: Indexes): Promise<string[]> =>
+    ((await indexes.get(repository, 0)).index?.kernels ?? []).map(({ reference }) => reference.release)
   const files = (): string[] => origin.requests.splice(0).map(path => path.slice(path.lastIndexOf('/') + 1))
 
   vi.useFakeTimers({ toFake: ['Date'] })

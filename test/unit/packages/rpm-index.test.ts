@@ -49,7 +49,9 @@ describe('repomd.xml', () => {
   it('names the primary index and its own revision', () => {
     expect(parseRepomd(REPOMD)).toEqual({
       revision: 1_795_961_234,
-      primary: { path: 'repodata/9c7df8c2-primary.xml.gz', sha256: '9c7df8c2fb2ac8ee5f6a2c4d8b7e7f0e3a5a3bb1c0a5d4b6b2a0ad2a8ef6e0a1', bytes: 1122 }
+      primary: {
+        path: 'repodata/9c7df8c2-primary.xml.gz', sha256: '9c7df8c2fb2ac8ee5f6a2c4d8b7e7f0e3a5a3bb1c0a5d4b6b2a0ad2a8ef6e0a1', bytes: 1122
+      }
     })
   })
 
@@ -114,19 +116,33 @@ describe('kernel packages', () => {
     expect(isKernelRpm(name)).toBe(true)
   })
 
-  it.each(['kernel-headers', 'kernel-devel', 'kernel-tools', 'kernel-debuginfo', 'kernel-srpm-macros', 'kernel-default-devel', 'kernel-core-debuginfo', 'kernel-uek-devel'])('do not include %s', name => {
+  it.each([
+    'kernel-headers', 'kernel-devel', 'kernel-tools', 'kernel-debuginfo', 'kernel-srpm-macros', 'kernel-default-devel',
+    'kernel-core-debuginfo', 'kernel-uek-devel'
+  ])('do not include %s', name => {
     expect(isKernelRpm(name)).toBe(false)
   })
 
   it('are one kernel with its modules; the metapackage beside kernel-core is none', () => {
     const file = (name: string, bytes: number): IndexedPackage => ({
-      name, version: '5.14.0-427.13.1.el9_4', arch: 'x86_64', path: `Packages/${name}.rpm`, bytes, sha256: Buffer.from(name.padEnd(32)).toString('hex')
+      name,
+      version: '5.14.0-427.13.1.el9_4',
+      arch: 'x86_64',
+      path: `Packages/${name}.rpm`,
+      bytes,
+      sha256: Buffer
+        .from(name.padEnd(32))
+        .toString('hex')
     })
     const [kernel, ...others] = findRpmKernels([
-      file('kernel', 5_000_000), file('kernel-core', 20_000_000), file('kernel-modules-extra', 3_000_000), file('kernel-modules', 30_000_000), file('kernel-modules-core', 30_000_000)
+      file('kernel', 5_000_000), file(
+        'kernel-core', 20_000_000
+      ), file('kernel-modules-extra', 3_000_000), file('kernel-modules', 30_000_000), file('kernel-modules-core', 30_000_000)
     ], { distro: 'rocky', distroVersion: '9' })
     expect(others).toEqual([])
     expect(kernel?.image.name).toBe('kernel-core')
-    expect(kernel?.modules.map(({ name }) => name)).toEqual(['kernel-modules-core', 'kernel-modules', 'kernel-modules-extra', 'kernel-core'])
+    expect(kernel?.modules.map(({ name }) => name)).toEqual([
+      'kernel-modules-core', 'kernel-modules', 'kernel-modules-extra', 'kernel-core'
+    ])
   })
 })

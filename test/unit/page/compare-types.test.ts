@@ -11,10 +11,14 @@ const rows = (compiled: TypeDefinition | undefined, kernel: TypeDefinition | und
 describe('a type beside the one that the program was compiled with', () => {
   it('marks what is missing, has moved, or has another size or type, in the order of the kernel', () => {
     const compiled = struct(
-      member('same', 'int', 0), member('state', 'long', 64, { size: 8 }), member('pid', 'int', 128), member('flags', 'int', 160), member('id', 'u32', 192)
+      member(
+        'same', 'int', 0
+      ), member('state', 'long', 64, { size: 8 }), member('pid', 'int', 128), member('flags', 'int', 160), member('id', 'u32', 192)
     )
     const kernel = struct(
-      member('same', 'int', 0), member('new', 'int', 32), member('pid', 'int', 256), member('flags', 'long', 160, { size: 8 }), member('id', 'int', 192)
+      member(
+        'same', 'int', 0
+      ), member('new', 'int', 32), member('pid', 'int', 256), member('flags', 'long', 160, { size: 8 }), member('id', 'int', 192)
     )
     expect(rows(compiled, kernel)).toEqual([
       ['same'], ['state', 'missing'], ['new', 'added'], ['pid', 'moved'], ['flags', 'resized', 'retyped'], ['id', 'retyped']
@@ -35,7 +39,9 @@ describe('a type beside the one that the program was compiled with', () => {
   it('takes an integer for the same however a compiler spells it', () => {
     const pairs = [
       ['unsigned long', 'long unsigned int'], ['long long', 'long long int'], ['unsigned int', 'unsigned'], ['short', 'short int'],
-      ['const unsigned char *', 'const unsigned char *'], ['unsigned long[4]', 'long unsigned int[4]'], ['volatile long', 'volatile long int']
+      [
+        'const unsigned char *', 'const unsigned char *'
+      ], ['unsigned long[4]', 'long unsigned int[4]'], ['volatile long', 'volatile long int']
     ]
     for (const [clang = '', gcc = ''] of pairs) expect(rows(struct(member('a', clang, 0)), struct(member('a', gcc, 0)))).toEqual([['a']])
     for (const other of ['long', 'unsigned int', 'unsigned long *', 'struct long_name']) {
@@ -52,7 +58,8 @@ describe('a type beside the one that the program was compiled with', () => {
   it('marks enumerators by their values', () => {
     const of = (...enumerators: Array<[string, string]>): TypeDefinition =>
       ({ type_id: 1, kind: 'enum', name: 'e', size: 4, enumerators: enumerators.map(([name, value]) => ({ name, value })) })
-    expect(compareEnumerators(of(['A', '0'], ['B', '1'], ['GONE', '2']), of(['A', '0'], ['NEW', '1'], ['B', '2'])).map(({ name, marks }) => [name, ...marks]))
+    expect(compareEnumerators(of(['A', '0'], ['B', '1'], ['GONE', '2']), of(['A', '0'], ['NEW', '1'], ['B', '2'])).map(({ name, marks }) =>
+      [name, ...marks]))
       .toEqual([['A'], ['NEW', 'added'], ['B', 'changed'], ['GONE', 'missing']])
   })
 })
@@ -65,6 +72,8 @@ describe('what a record of relocation names', () => {
   })
 
   it('has a first member, past arrays and further members', () => {
-    expect(['task_struct.pid', 'task_struct.comm[0]', 'request.q.id', 'task_struct', ''].map(memberOf)).toEqual(['pid', 'comm', 'q', undefined, undefined])
+    expect(['task_struct.pid', 'task_struct.comm[0]', 'request.q.id', 'task_struct', ''].map(memberOf)).toEqual([
+      'pid', 'comm', 'q', undefined, undefined
+    ])
   })
 })

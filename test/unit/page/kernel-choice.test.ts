@@ -12,7 +12,9 @@ function kernel (reference: string, changes: Partial<ListedKernel> = {}): Listed
 const FOCAL = 'ubuntu/20.04/x86_64/5.4.0-42-generic'
 const JAMMY = 'ubuntu/22.04/arm64/5.15.0-25-generic'
 const BOOKWORM = 'debian/12/x86_64/6.1.0-18-amd64'
-const FLEET = [kernel(FOCAL), kernel(JAMMY), kernel(BOOKWORM), kernel('debian/11/x86_64/5.10.0-8-amd64', { state: 'offered', btfSha256: null })]
+const FLEET = [
+  kernel(FOCAL), kernel(JAMMY), kernel(BOOKWORM), kernel('debian/11/x86_64/5.10.0-8-amd64', { state: 'offered', btfSha256: null })
+]
 const names = (kernels: readonly ListedKernel[]): readonly string[] => kernels.map(({ reference }) => reference)
 
 describe('the choice of kernels', () => {
@@ -36,7 +38,9 @@ describe('the choice of kernels', () => {
     expect(patternsOf(FLEET, choice)).toEqual([FOCAL, JAMMY])
     expect(countFacet(FLEET, choice, 'distro')).toEqual([{ value: 'ubuntu', count: 2 }, { value: 'debian', count: 1 }])
     expect(countFacet(FLEET, choice, 'arch')).toEqual([{ value: 'arm64', count: 1 }, { value: 'x86_64', count: 1 }])
-    expect(countFacet(FLEET, { ...choice, text: 'amd64' }, 'distro')).toEqual([{ value: 'debian', count: 1 }, { value: 'ubuntu', count: 0 }])
+    expect(countFacet(FLEET, { ...choice, text: 'amd64' }, 'distro')).toEqual([
+      { value: 'debian', count: 1 }, { value: 'ubuntu', count: 0 }
+    ])
   })
 
   it('is what was picked where something was, whatever the search says', () => {

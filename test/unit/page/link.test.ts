@@ -15,8 +15,15 @@ describe('the link of a view', () => {
   it('gives the view back, whatever names it has', () => {
     const view: View = {
       objects: [{ sha256: A, name: 'my object & more=1 #2 ü.bpf.o' }, { sha256: `sha256:${'b'.repeat(64)}`, name: 'b.o' }],
-      kernels: { text: 'deb13+*', distros: ['debian', 'ubuntu'], arches: ['x86_64'], picked: ['debian/13/x86_64/6.12.107+deb13-amd64'], offered: true },
-      rows: { grouping: 'kernel', states: new Set(['fails', 'loads']), text: '5.4 amd64', open: new Set(['debian/13/x86_64/6.12.107+deb13-amd64', 'a/1/arm64/6']) },
+      kernels: {
+        text: 'deb13+*', distros: ['debian', 'ubuntu'], arches: ['x86_64'], picked: ['debian/13/x86_64/6.12.107+deb13-amd64'], offered: true
+      },
+      rows: {
+        grouping: 'kernel',
+        states: new Set(['fails', 'loads']),
+        text: '5.4 amd64',
+        open: new Set(['debian/13/x86_64/6.12.107+deb13-amd64', 'a/1/arm64/6'])
+      },
       open: { sha256: A, kernel: 'debian/13/x86_64/6.12.107+deb13-amd64' }
     }
     expect(readLink(`#${writeLink(view)}`)).toEqual(view)

@@ -20,7 +20,9 @@ describe('the patches of a result', () => {
   it('have a few equal bytes in one of them rather than a patch for each', () => {
     const before = new Uint8Array(16)
     const after = Uint8Array.from(before, (_, i) => i === 2 || i === 6 || i === 11 ? 1 : 0)
-    expect(comparePatched(before, after)).toEqual([{ position: 2, length: 5, bytes: '0100000001' }, { position: 11, length: 1, bytes: '01' }])
+    expect(comparePatched(before, after)).toEqual([
+      { position: 2, length: 5, bytes: '0100000001' }, { position: 11, length: 1, bytes: '01' }
+    ])
   })
 
   it('make the result of the object, wherever they are', () => {

@@ -5,7 +5,18 @@ import type { HistoryPlace, HistoryRange } from '../../../src/wire/types.js'
 const place = (path: string, bits: number, changes: Partial<HistoryPlace> = {}): HistoryPlace =>
   ({ path, type: 'long', bit_offset: bits, bit_size: 64, is_bitfield: false, found: 'named', value: null, ...changes })
 const range = (first: string, last: string, changes: Partial<HistoryRange> = {}): HistoryRange => ({
-  distro: 'debian', distro_version: '12', arch: 'x86_64', flavour: 'amd64', first, last, kernels: 3, state: 'present', places: [place('state', 128)], ...changes
+  distro: 'debian',
+  distro_version: '12',
+  arch: 'x86_64',
+  flavour: 'amd64',
+  first,
+  last,
+  kernels: 3,
+  state: 'present',
+  places: [
+    place('state', 128)
+  ],
+  ...changes
 })
 
 describe('the strip of a member', () => {
@@ -15,7 +26,9 @@ describe('the strip of a member', () => {
 
   it('has a row for each platform, that of the open kernel first and marked', () => {
     const rows = stripOf([range('6.1.0-1-amd64', '6.1.0-9-amd64'), missing, renamed, cloud], 'debian/12/x86_64/6.1.0-10-cloud-amd64')
-    expect(rows.map(({ platform, kernels, isHere }) => [platform, kernels, isHere])).toEqual([['debian 12 x86_64 cloud-amd64', 3, true], ['debian 12 x86_64 amd64', 9, false]])
+    expect(rows.map(({ platform, kernels, isHere }) => [platform, kernels, isHere])).toEqual([
+      ['debian 12 x86_64 cloud-amd64', 3, true], ['debian 12 x86_64 amd64', 9, false]
+    ])
     const [, amd64] = stripOf([cloud, range('6.1.0-1-amd64', '6.1.0-9-amd64'), missing], 'ubuntu/20.04/x86_64/5.4.0-1-generic')
     expect(amd64?.isHere).toBe(false)
   })
@@ -27,7 +40,9 @@ describe('the strip of a member', () => {
 
   it('says where the member is, and by which name', () => {
     const [row] = stripOf([range('6.1.0-1-amd64', '6.1.0-1-amd64', { kernels: 1 }), missing, renamed], 'debian/12/x86_64/6.1.0-21-amd64')
-    expect(row?.ranges.map(({ label, path, tone }) => [label, path, tone])).toEqual([['+16', undefined, 0], ['missing', undefined, -1], ['+24', '__state', 1]])
+    expect(row?.ranges.map(({ label, path, tone }) => [label, path, tone])).toEqual([
+      ['+16', undefined, 0], ['missing', undefined, -1], ['+24', '__state', 1]
+    ])
     expect(row?.ranges.map(describeRange)).toEqual([
       '6.1.0-1-amd64, 1 kernel: state at 16, long',
       '6.1.0-20-amd64 to 6.1.0-30-amd64, 3 kernels: the member is missing (this kernel)',

@@ -18,7 +18,12 @@ const REFERENCE = 'ubuntu/20.04/x86_64/5.4.0-42-generic'
 
 async function verified (service: Service, { attestation, bytes }: RelocateAnswer, asked: Partial<AskedRelocation>): Promise<Verification> {
   const keys = parseJwks(JSON.stringify(await service.publicKeys()))
-  return verifyAttestation({ envelope: Buffer.from(attestation ?? '', 'base64').toString(), keys, result: bytes, asked: { objectSha256: sha256(fooObject()), ...asked } })
+  return verifyAttestation({
+    envelope: Buffer.from(attestation ?? '', 'base64').toString(),
+    keys,
+    result: bytes,
+    asked: { objectSha256: sha256(fooObject()), ...asked }
+  })
 }
 
 describe('the attestation of a relocation', () => {
@@ -26,7 +31,9 @@ describe('the attestation of a relocation', () => {
     const service = await startService(await temporaryFolder())
     const { entry } = await put(service, fooBtf())
     for (const answer of [await relocate(service), await relocate(service), await relocate(service, { wantsReport: true })]) {
-      expect(await verified(service, answer, { kernel: REFERENCE, moduleSha256s: [] })).toMatchObject({ ok: true, facts: { kernel: REFERENCE, engine: { name: 'corelo' } } })
+      expect(await verified(service, answer, { kernel: REFERENCE, moduleSha256s: [] })).toMatchObject({
+        ok: true, facts: { kernel: REFERENCE, engine: { name: 'corelo' } }
+      })
       expect(await verified(service, answer, { btfSha256: entry.btfSha256 })).toMatchObject({ ok: true })
     }
   })
@@ -49,7 +56,8 @@ describe('the attestation of a relocation', () => {
     const service = await startService(await temporaryFolder())
     await put(service, fooBtf())
     await put(service, fooBtf(), { distroVersion: '18.04' })
-    const answers = await Promise.all(['20.04', '18.04'].map(async distroVersion => await relocate(service, { kernel: { ...UBUNTU, distroVersion } })))
+    const answers = await Promise.all(['20.04', '18.04'].map(async distroVersion =>
+      await relocate(service, { kernel: { ...UBUNTU, distroVersion } })))
     for (const [i, kernel] of [REFERENCE, REFERENCE.replace('20.04', '18.04')].entries()) {
       expect(await verified(service, answers[i] ?? expect.fail(), { kernel })).toMatchObject({ ok: true })
     }
@@ -107,8 +115,12 @@ describe('the attestation of a relocation', () => {
     const folder = await temporaryFolder()
     await writeFile(join(folder, 'file'), '')
     const warnings: string[] = []
-    const settings = { memoryBytes: 1 << 20, workers: 1, deadlineMs: 1000, maxObjectBytes: 1, maxBtfBytes: 1, localKernel: false, trustUploads: false }
-    const service = createService({ ...settings, cacheDir: join(folder, 'file', 'cache') }, { onWarning: message => { warnings.push(message) } })
+    const settings = {
+      memoryBytes: 1 << 20, workers: 1, deadlineMs: 1000, maxObjectBytes: 1, maxBtfBytes: 1, localKernel: false, trustUploads: false
+    }
+    const service = createService(
+      { ...settings, cacheDir: join(folder, 'file', 'cache') }, { onWarning: message => { warnings.push(message) } }
+    )
     expect((await service.publicKeys()).keys).toHaveLength(1)
     await service.close()
     expect(warnings).toContainEqual(expect.stringContaining('no signing key can be kept'))

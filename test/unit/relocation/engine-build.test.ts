@@ -26,7 +26,8 @@ describe('a build of the engine', () => {
   it('is told from others by all code that decides what a result says', () => {
     const sources = ENGINE_CODE.folders.flatMap(folder =>
       readdirSync(join(SOURCES, folder), { recursive: true, withFileTypes: true }).filter(entry => entry.isFile()))
-    const imported = new Set(sources.flatMap(({ parentPath, name }) => importsOf(join(parentPath, name))).map(path => path.split('/')[0] ?? ''))
+    const imported = new Set(sources.flatMap(({ parentPath, name }) => importsOf(join(parentPath, name))).map(path =>
+      path.split('/')[0] ?? ''))
     const known = [...ENGINE_CODE.folders, ...ENGINE_CODE.files]
     expect([...imported].filter(name => !known.includes(name) && !WITHOUT_INFLUENCE.includes(name))).toEqual([])
     expect(WITHOUT_INFLUENCE.filter(name => !imported.has(name)), 'exceptions that nothing needs any more').toEqual([])

@@ -2,7 +2,9 @@ import { describe, expect, it, vi } from 'vitest'
 import type { AppError } from '../../../src/errors.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import type { RelocateRequest } from '../../../src/relocation/types.js'
-import { BY_NODE, emptyBtf, failure, fooBtf, fooObject, offsetOfY, put, relocate, slowBtf, startService, temporaryFolder, UBUNTU } from '../service/lab.js'
+import {
+  BY_NODE, emptyBtf, failure, fooBtf, fooObject, offsetOfY, put, relocate, slowBtf, startService, temporaryFolder, UBUNTU
+} from '../service/lab.js'
 
 /** The relocations of an error, which are JSON already. */
 function listOf ({ details }: AppError): unknown {
@@ -22,9 +24,17 @@ describe('a relocation', () => {
     ]
     for (const answer of answers) {
       expect(offsetOfY(answer)).toBe(12)
-      expect(answer).toMatchObject({ sha256: sha256(answer.bytes), objectSha256: sha256(fooObject()), btfSha256: entry.btfSha256, verdict: 'loads', counts: { resolved: 1, absent: 0, poisoned: 0 } })
+      expect(answer).toMatchObject({
+        sha256: sha256(answer.bytes),
+        objectSha256: sha256(fooObject()),
+        btfSha256: entry.btfSha256,
+        verdict: 'loads',
+        counts: { resolved: 1, absent: 0, poisoned: 0 }
+      })
     }
-    expect(answers.map(({ kernel }) => kernel)).toEqual(['ubuntu/20.04/x86_64/5.4.0-42-generic', 'ubuntu/20.04/x86_64/5.4.0-42-generic', 'ubuntu/20.04/x86_64/5.4.0-42-generic', null])
+    expect(answers.map(({ kernel }) => kernel)).toEqual([
+      'ubuntu/20.04/x86_64/5.4.0-42-generic', 'ubuntu/20.04/x86_64/5.4.0-42-generic', 'ubuntu/20.04/x86_64/5.4.0-42-generic', null
+    ])
     expect(answers.map(({ source }) => source)).toEqual(['upload', 'upload', 'upload', 'request'])
   })
 
@@ -42,7 +52,8 @@ describe('a relocation', () => {
     const service = await startService(await temporaryFolder())
     const { entry: { btfSha256 } } = await put(service, fooBtf())
     await relocate(service)
-    const ask = (kernel: Partial<RelocateRequest>) => service.relocate({ object: fooObject(), onUnresolved: 'poison', wantsReport: false, ...kernel })
+    const ask = (kernel: Partial<RelocateRequest>) =>
+      service.relocate({ object: fooObject(), onUnresolved: 'poison', wantsReport: false, ...kernel })
     for (const kernel of [{ kernel: { release: UBUNTU.release } }, { kernel: UBUNTU }, { btfSha256 }]) {
       const answer = ask(kernel)
       expect(answer).not.toBeInstanceOf(Promise)
@@ -67,7 +78,9 @@ describe('a relocation', () => {
     const service = await startService(await temporaryFolder())
     const { entry: { btfSha256 } } = await put(service, fooBtf())
     const objectSha256 = sha256(fooObject())
-    const [named, sent] = await Promise.allSettled([relocate(service, { objectSha256, object: undefined as never, btfSha256 }), relocate(service, { btfSha256 })])
+    const [named, sent] = await Promise.allSettled([
+      relocate(service, { objectSha256, object: undefined as never, btfSha256 }), relocate(service, { btfSha256 })
+    ])
     expect(named).toMatchObject({ status: 'rejected', reason: { code: 'object_unknown' } })
     expect(sent).toMatchObject({ status: 'fulfilled', value: { objectSha256, verdict: 'loads' } })
   })
@@ -89,7 +102,9 @@ describe('a relocation', () => {
     await put(service, fooBtf())
     expect((await relocate(service)).report).toBeUndefined()
     const { report } = await relocate(service, { wantsReport: true })
-    expect(JSON.parse(`{${Buffer.from(report?.members ?? []).toString()}}`).relocations).toMatchObject([{ kind: 'byte_off', status: 'resolved', old: 4, new: 12 }])
+    expect(JSON.parse(`{${Buffer.from(report?.members ?? []).toString()}}`).relocations).toMatchObject([
+      { kind: 'byte_off', status: 'resolved', old: 4, new: 12 }
+    ])
     expect((await relocate(service, { wantsReport: true })).cached).toBe(true)
   })
 
@@ -241,9 +256,12 @@ describe('a service under strain', () => {
 
   it('refuses what it cannot queue, and says when to come back', async () => {
     const service = await startService(await temporaryFolder(), { deadlineMs: 700, queueLimit: 1 })
-    const requests = Array.from({ length: 3 }, (_, i) => put(service, slowBtf(), { release: `slow-${i}` }).then(() => undefined, (error: unknown) => error))
+    const requests = Array.from({ length: 3 }, (_, i) =>
+      put(service, slowBtf(), { release: `slow-${i}` }).then(() => undefined, (error: unknown) => error))
     const errors = await Promise.all(requests)
-    expect(errors.filter(error => (error as { code: string }).code === 'overloaded')).toMatchObject([{ details: { retry_after: expect.any(Number) } }])
+    expect(errors.filter(error => (error as { code: string }).code === 'overloaded')).toMatchObject([
+      { details: { retry_after: expect.any(Number) } }
+    ])
     expect(errors.filter(error => (error as { code: string }).code === 'deadline_exceeded')).toHaveLength(2)
     expect(service.stats().cache['overloaded']).toBe(1)
   })

@@ -31,7 +31,8 @@ const OBJECT = sha256('object')
 describe('held results', () => {
   it('share the bytes of their object, and those that are equal their patches', () => {
     const { results } = createLab(1e6)
-    const [a, b, c] = ['same', 'same', 'other'].map((result, i) => results.set(`kernel ${i}`, OBJECT, new Uint8Array(1000), relocated(result)))
+    const [a, b, c] = ['same', 'same', 'other'].map((result, i) =>
+      results.set(`kernel ${i}`, OBJECT, new Uint8Array(1000), relocated(result)))
     expect(b?.object).toBe(a?.object)
     expect(c?.object).toBe(a?.object)
     expect(b?.patches).toBe(a?.patches)
@@ -48,7 +49,9 @@ describe('held results', () => {
   it('of 50 kernels weigh less than a tenth of what their bytes would', () => {
     const { results } = createLab(1e9)
     for (let object = 0; object < 20; object++) {
-      for (let kernel = 0; kernel < 50; kernel++) results.set(`${object} ${kernel}`, sha256(`${object}`), new Uint8Array(30_000), relocated(`${object} ${kernel}`, 40))
+      for (let kernel = 0; kernel < 50; kernel++) {
+        results.set(`${object} ${kernel}`, sha256(`${object}`), new Uint8Array(30_000), relocated(`${object} ${kernel}`, 40))
+      }
     }
     expect(results.entries).toBe(1000)
     expect(results.size).toBeLessThan(1000 * 30_000 / 10)

@@ -26,7 +26,10 @@ describe('a kernel under the name of a distribution that installs it', () => {
   it('is unknown without a uname -v, with another one, and for a distribution that builds its own', async () => {
     const service = await startService(await temporaryFolder())
     await put(service, fooBtf(), {}, { kernelVersion: VERSION })
-    for (const kernel of [MINT, { ...MINT, kernelVersion: '#48-Ubuntu SMP Sat Jul 11' }, { ...MINT, release: '5.4.0-43-generic', kernelVersion: VERSION }, { ...UBUNTU, distro: 'rocky', kernelVersion: VERSION }]) {
+    for (const kernel of [
+      MINT, { ...MINT, kernelVersion: '#48-Ubuntu SMP Sat Jul 11' }, { ...MINT, release: '5.4.0-43-generic', kernelVersion: VERSION },
+      { ...UBUNTU, distro: 'rocky', kernelVersion: VERSION }
+    ]) {
       await failure('kernel_unknown', relocate(service, { kernel }))
     }
   })
@@ -51,8 +54,13 @@ describe('distributions that install the kernels of another', () => {
     const answer = await relocate(service, { kernel: { ...kernel, kernelVersion } })
     expect(answer.btfSha256).toBe(entry.btfSha256)
     expect(answer.kernel).toBe(`${installs}/x86_64/${release}`)
-    expect(answer.warning).toMatchObject({ code: 'shared_kernel', message: expect.stringContaining(`is answered as ${builds}/x86_64/${release}`) })
-    for (const other of [kernel, { ...kernel, kernelVersion: `${kernelVersion} ` }, { ...kernel, kernelVersion: kernelVersion.replace('#1', '#2').replace('#46', '#47') }]) {
+    expect(answer.warning).toMatchObject({
+      code: 'shared_kernel', message: expect.stringContaining(`is answered as ${builds}/x86_64/${release}`)
+    })
+    for (const other of [
+      kernel, { ...kernel, kernelVersion: `${kernelVersion} ` },
+      { ...kernel, kernelVersion: kernelVersion.replace('#1', '#2').replace('#46', '#47') }
+    ]) {
       await failure('kernel_unknown', relocate(service, { kernel: other }))
     }
   })
@@ -90,7 +98,9 @@ describe('a build-id', () => {
 
   it('settles the kernel by itself, and beside its name', async () => {
     const service = await started()
-    for (const request of [{ buildId: BUILD_ID }, { kernel: { ...UBUNTU, buildId: BUILD_ID } }, { kernel: { release: UBUNTU.release, buildId: BUILD_ID } }]) {
+    for (const request of [
+      { buildId: BUILD_ID }, { kernel: { ...UBUNTU, buildId: BUILD_ID } }, { kernel: { release: UBUNTU.release, buildId: BUILD_ID } }
+    ]) {
       const answer = await relocate(service, request)
       expect(offsetOfY(answer)).toBe(12)
       expect(answer.kernel).toContain(UBUNTU.release)
@@ -99,7 +109,9 @@ describe('a build-id', () => {
 
   it('contradicts a wrong name and other content, with both shown', async () => {
     const service = await started()
-    for (const kernel of [{ ...UBUNTU, release: '6.1', buildId: BUILD_ID }, { ...UBUNTU, distro: 'debian', distroVersion: '12', buildId: BUILD_ID }]) {
+    for (const kernel of [
+      { ...UBUNTU, release: '6.1', buildId: BUILD_ID }, { ...UBUNTU, distro: 'debian', distroVersion: '12', buildId: BUILD_ID }
+    ]) {
       const error = await failure('kernel_ambiguous', relocate(service, { kernel }))
       expect(error.details).toMatchObject({ candidates: [expect.objectContaining({ reference: 'ubuntu/20.04/x86_64/5.4.0-42-generic' })] })
       expect(error.message).toContain(`${kernel.distro}/${kernel.distroVersion}/x86_64/${kernel.release}`)

@@ -10,7 +10,11 @@ const NEW = '6.8.0-31-generic'
 async function twoReleases () {
   const service = await startService(await temporaryFolder())
   for (const release of [OLD, NEW]) await put(service, emptyBtf(), { release })
-  return { service, ask: (by: Parameters<typeof guardedObject>[0], request: Partial<RelocateRequest>) => relocate(service, { object: guardedObject(by), ...request }) }
+  return {
+    service,
+    ask: (by: Parameters<typeof guardedObject>[0], request: Partial<RelocateRequest>) =>
+      relocate(service, { object: guardedObject(by), ...request })
+  }
 }
 
 const on = (release: string) => ({ kernel: { ...UBUNTU, release } })
@@ -42,7 +46,9 @@ describe('the verdict about one object and one BTF', () => {
     const { ask } = await twoReleases()
     for (const cached of [false, true]) {
       expect(await ask('setting', on(NEW))).toMatchObject({ verdict: 'loads', cached, assumes: ['.rodata.enabled = 0'] })
-      expect(await ask('setting', { ...on(NEW), assume: new Map([['enabled', 1n]]) })).toMatchObject({ verdict: 'fails', cached, assumes: ['.rodata.enabled = 1'] })
+      expect(await ask('setting', { ...on(NEW), assume: new Map([['enabled', 1n]]) })).toMatchObject({
+        verdict: 'fails', cached, assumes: ['.rodata.enabled = 1']
+      })
       expect(await ask('setting', { ...on(NEW), assume: new Map([['enabled', 0n]]) })).toMatchObject({ verdict: 'loads', cached })
     }
   })

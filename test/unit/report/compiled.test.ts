@@ -45,7 +45,8 @@ describe('a compiled program that reads what is a bitfield in the kernel', () =>
 
   it('fails or loads by that, and the warnings say what to write instead', () => {
     expect(report.programs.map(({ name, verdict }) => `${name} ${verdict}`)).toEqual(['direct fails', 'probed loads', 'moved loads'])
-    expect(report.warnings.filter(({ message }) => message.endsWith('Read it with BPF_CORE_READ_BITFIELD_PROBED().')).map(({ code }) => code)).toEqual(['bitfield_read_plainly', 'bitfield_read_plainly'])
+    expect(report.warnings.filter(({ message }) => message.endsWith('Read it with BPF_CORE_READ_BITFIELD_PROBED().')).map(({ code }) =>
+      code)).toEqual(['bitfield_read_plainly', 'bitfield_read_plainly'])
   })
 })
 
@@ -54,8 +55,14 @@ describe('a compiled value that libbpf reads differently', () => {
 
   it.each([
     ['cut_offset', 'The instruction holds 8 where the object\'s own types say 65544 for big.f. The compiler cut the offset to 16 bits'],
-    ['high_enumerator', 'The instruction holds 2147483648 where the object\'s own types say 18446744071562067968 (signed -2147483648) for high.HIGH. The compiler takes the enumerator as unsigned'],
-    ['signed_enum', 'The instruction holds 1 where the object\'s own types say 0 for holder.s. clang 14 and older say "signed" of such an enum']
+    [
+      'high_enumerator',
+      'The instruction holds 2147483648 where the object\'s own types say 18446744071562067968 (signed -2147483648) for high.HIGH. The compiler takes the enumerator as unsigned'
+    ],
+    [
+      'signed_enum',
+      'The instruction holds 1 where the object\'s own types say 0 for holder.s. clang 14 and older say "signed" of such an enum'
+    ]
   ])('is refused with the cause in the compiler: %s', (program, detail) => {
     const found = reasonIn(report, program)
     expect(found).toMatchObject({ status: 'failed', reason: 'value_mismatch' })
@@ -74,16 +81,22 @@ describe('a compiled access that breaks off', () => {
 describe('a compiled program that reads a type of a module', () => {
   it('is told of the module, where one of the kernel has the type', () => {
     const { relocations } = reportOf('module-type', 'module-type', type => type === 'struct nfs_inode' ? ['nfs'] : [])
-    expect(relocations.map(({ access, reason }) => [access, reason])).toEqual([['nfs_inode.vfs_inode', 'type_in_module'], ['nfs_inode.fileid', 'type_in_module']])
+    expect(relocations.map(({ access, reason }) => [access, reason])).toEqual([
+      ['nfs_inode.vfs_inode', 'type_in_module'], ['nfs_inode.fileid', 'type_in_module']
+    ])
     expect(relocations[0]?.detail).toMatch(/^The kernel itself has no struct nfs_inode; its module nfs has one\./)
-    expect(reportOf('module-type').relocations.map(({ detail }) => detail)).toEqual(['This kernel has no struct nfs_inode.', 'This kernel has no struct nfs_inode.'])
+    expect(reportOf('module-type').relocations.map(({ detail }) => detail)).toEqual([
+      'This kernel has no struct nfs_inode.', 'This kernel has no struct nfs_inode.'
+    ])
   })
 })
 
 describe('a compiled function with two names', () => {
   it('has the same relocations and verdict under both', () => {
     const report = reportOf('two-names')
-    expect(report.programs.map(({ name, verdict, relocations }) => [name, verdict, relocations])).toEqual([['second', 'fails', 2], ['first', 'fails', 2]])
+    expect(report.programs.map(({ name, verdict, relocations }) => [name, verdict, relocations])).toEqual([
+      ['second', 'fails', 2], ['first', 'fails', 2]
+    ])
     expect(report.relocations.map(({ access, places }) => [access, places.map(({ program, instruction }) => `${program} ${instruction}`)]))
       .toEqual([['task_struct.pid', ['second 1', 'first 1']], ['task_struct.gone', ['second 2', 'first 2']]])
   })
@@ -91,7 +104,8 @@ describe('a compiled function with two names', () => {
 
 describe('a compiled program that reads a struct which no kernel has', () => {
   const report = reportOf('own-type')
-  const told = (type: string) => report.relocations.filter(entry => entry.type === type).map(({ reason, detail, suggestions }) => ({ reason, detail, suggestions }))
+  const told = (type: string) =>
+    report.relocations.filter(entry => entry.type === type).map(({ reason, detail, suggestions }) => ({ reason, detail, suggestions }))
 
   it('is told to take the attribute off, and not to guard it, where a map stores the struct', () => {
     expect(told('struct visitor')).toEqual([{
@@ -109,7 +123,10 @@ describe('a compiled program that reads a struct which no kernel has', () => {
       reason: 'type_missing',
       detail: 'This kernel has no struct unstored.',
       suggestions: [
-        { text: 'Use struct unstored only where the kernel has it:', code: 'if (bpf_core_type_exists(struct unstored)) {\n\t/* use struct unstored here */\n}' },
+        {
+          text: 'Use struct unstored only where the kernel has it:',
+          code: 'if (bpf_core_type_exists(struct unstored)) {\n\t/* use struct unstored here */\n}'
+        },
         {
           text: 'If struct unstored is the program\'s own, no kernel has it. Then take preserve_access_index off it, or declare it where no #pragma clang attribute push adds that:',
           code: 'struct unstored {\n\t/* its members */\n};'
@@ -119,6 +136,8 @@ describe('a compiled program that reads a struct which no kernel has', () => {
   })
 
   it('is not told so of a flavour, which is meant to be one of the kernel', () => {
-    expect(told('struct task___fast')[0]?.suggestions.map(({ text }) => text)).toEqual(['Use struct task___fast only where the kernel has it:'])
+    expect(told('struct task___fast')[0]?.suggestions.map(({ text }) => text)).toEqual([
+      'Use struct task___fast only where the kernel has it:'
+    ])
   })
 })

@@ -8,7 +8,8 @@ import { relocateSteps, type Step } from '../../support/scenario.js'
 
 const asm = assembler('little')
 
-function reportOf (local: BtfBuilder, target: BtfBuilder, steps: readonly Step[], modulesWith: (type: string) => readonly string[] = () => []): RelocationReport {
+function reportOf (local: BtfBuilder, target: BtfBuilder, steps: readonly Step[], modulesWith: (type: string) => readonly string[] = () =>
+  []): RelocationReport {
   const { object, relocation } = relocateSteps({ local, target, steps })
   return describeRelocation(parseObject(object.bytes), relocation, { modulesWith })
 }
@@ -35,7 +36,9 @@ describe('a field that is missing', () => {
     expect(field('gone', ({ uint }) => [at('other', 0, uint)])).toMatchObject({
       reason: 'field_missing',
       detail: 'struct foo has no member gone in this kernel.',
-      suggestions: [{ text: 'Read gone only where the kernel has it:', code: 'if (bpf_core_field_exists(struct foo, gone)) {\n\t/* read gone here */\n}' }]
+      suggestions: [{
+        text: 'Read gone only where the kernel has it:', code: 'if (bpf_core_field_exists(struct foo, gone)) {\n\t/* read gone here */\n}'
+      }]
     })
   })
 
@@ -43,8 +46,12 @@ describe('a field that is missing', () => {
     expect(field('state', ({ uint }) => [at('__state', 0, uint), at('exit_state', 4, uint)])).toMatchObject({
       reason: 'field_missing', detail: 'struct foo has no member state in this kernel. It has __state.'
     })
-    expect(field('time', ({ uint }) => [at('time_sec', 0, uint), at('time_nsec', 4, uint)]).detail).toBe('struct foo has no member time in this kernel. It has time_sec and time_nsec.')
-    expect(field('counter', ({ uint }) => [at('countr', 0, uint), at('unrelated', 4, uint)]).detail).toBe('struct foo has no member counter in this kernel. It has countr.')
+    expect(field('time', ({ uint }) => [at('time_sec', 0, uint), at('time_nsec', 4, uint)]).detail).toBe(
+      'struct foo has no member time in this kernel. It has time_sec and time_nsec.'
+    )
+    expect(field('counter', ({ uint }) => [at('countr', 0, uint), at('unrelated', 4, uint)]).detail).toBe(
+      'struct foo has no member counter in this kernel. It has countr.'
+    )
   })
 
   it('is told with the path to it where it moved into a nested struct, through anonymous ones', () => {
@@ -71,23 +78,30 @@ describe('a field that is missing', () => {
   })
 
   it('is not told to be in a nested struct that has another kind of field under the name', () => {
-    expect(field('cpu', ({ uint }, target) => [at('info', 0, target.struct('info', 8, [at('cpu', 0, target.ptr(uint))]))]).detail).toBe('struct foo has no member cpu in this kernel.')
+    expect(field('cpu', ({ uint }, target) => [at('info', 0, target.struct('info', 8, [at('cpu', 0, target.ptr(uint))]))]).detail).toBe(
+      'struct foo has no member cpu in this kernel.'
+    )
   })
 
   it('is searched for within steps of its own, and told plainly where they do not do', () => {
     const entry = field('gone', ({ uint }) => Array.from({ length: 30_000 }, (_, i) => at(`m${i}`, 4 * i, uint)))
-    expect(entry).toMatchObject({ status: 'poisoned', reason: 'work_limit', detail: expect.stringMatching(/^This kernel has no foo\.gone\. /) })
+    expect(entry).toMatchObject({
+      status: 'poisoned', reason: 'work_limit', detail: expect.stringMatching(/^This kernel has no foo\.gone\. /)
+    })
   })
 })
 
 describe('a field of another kind', () => {
   it('is told with both declarations, and what is inside it', () => {
-    const entry = field('flags', ({ ullong }, target) => [at('flags', 0, target.typedef('flags_t', target.struct('', 8, [at('f', 0, ullong)])))])
+    const entry = field('flags', ({ ullong }, target) =>
+      [at('flags', 0, target.typedef('flags_t', target.struct('', 8, [at('f', 0, ullong)])))])
     expect(entry).toMatchObject({
       reason: 'field_incompatible',
       detail: 'struct foo has flags_t flags in this kernel, which cannot be read as unsigned int flags. It has flags.f.'
     })
-    expect(entry.suggestions[0]?.code).toContain('struct foo___new { struct { unsigned long long f; } flags; } __attribute__((preserve_access_index));')
+    expect(entry.suggestions[0]?.code).toContain(
+      'struct foo___new { struct { unsigned long long f; } flags; } __attribute__((preserve_access_index));'
+    )
   })
 
   it('that cannot be read at its size is told with both sizes, a bitfield as such', () => {
@@ -95,12 +109,17 @@ describe('a field of another kind', () => {
     expect(field('protocol', ({ uint }) => [bitsAt('protocol', 8, 8, uint)], { insn: ldx })).toMatchObject({
       reason: 'access_size_unsafe',
       detail: 'foo.protocol is unsigned int protocol (4 bytes) in the object and unsigned int protocol:8 (a bitfield at bit 8) in this kernel; only pointers and unsigned integers can be read at another size.',
-      suggestions: [{ code: 'static __always_inline unsigned long long foo_protocol(struct foo *p)\n{\n\treturn BPF_CORE_READ_BITFIELD_PROBED(p, protocol);\n}' }]
+      suggestions: [
+        {
+          code: 'static __always_inline unsigned long long foo_protocol(struct foo *p)\n{\n\treturn BPF_CORE_READ_BITFIELD_PROBED(p, protocol);\n}'
+        }
+      ]
     })
   })
 
   it('that is a bitfield of an anonymous struct is told with its place in the struct that has a name', () => {
-    const nested = field('protocol', ({ uint }, target) => [at('', 4, target.struct('', 4, [bitsAt('protocol', 8, 8, uint)]))], { insn: asm.ldx('w', 2, 1, 0) })
+    const nested = field('protocol', ({ uint }, target) =>
+      [at('', 4, target.struct('', 4, [bitsAt('protocol', 8, 8, uint)]))], { insn: asm.ldx('w', 2, 1, 0) })
     expect(nested.detail).toContain('unsigned int protocol:8 (a bitfield at bit 40) in this kernel')
   })
 
@@ -138,7 +157,9 @@ describe('a type that is missing', () => {
     expect(missing(target => { target.int('int', 4) })).toMatchObject({
       reason: 'type_missing',
       detail: 'This kernel has no struct foo.',
-      suggestions: [{ code: 'if (bpf_core_type_exists(struct foo)) {\n\t/* use struct foo here */\n}' }, { code: 'struct foo {\n\tint x;\n};' }]
+      suggestions: [
+        { code: 'if (bpf_core_type_exists(struct foo)) {\n\t/* use struct foo here */\n}' }, { code: 'struct foo {\n\tint x;\n};' }
+      ]
     })
   })
 
@@ -152,7 +173,10 @@ describe('a type that is missing', () => {
       status: 'poisoned',
       reason: 'type_kind_differs',
       detail: `This kernel has no struct foo; ${told}.`,
-      suggestions: [{ text: 'Use struct foo only where the kernel has it:', code: 'if (bpf_core_type_exists(struct foo)) {\n\t/* use struct foo here */\n}' }]
+      suggestions: [{
+        text: 'Use struct foo only where the kernel has it:',
+        code: 'if (bpf_core_type_exists(struct foo)) {\n\t/* use struct foo here */\n}'
+      }]
     })
   })
 
@@ -182,7 +206,9 @@ describe('an enumerator that is missing', () => {
     const target = btf()
     target.enum('hook', [['HOOK_A', 0], ['HOOK_SEND_V2', 9]])
     const entry = explained(local, target, { kind: 'enumval_value', type, access: '1', insn: asm.ldImm64(1, 7) })
-    expect(entry).toMatchObject({ reason: 'enumerator_missing', detail: 'enum hook has no enumerator HOOK_SEND in this kernel. It has HOOK_SEND_V2.' })
+    expect(entry).toMatchObject({
+      reason: 'enumerator_missing', detail: 'enum hook has no enumerator HOOK_SEND in this kernel. It has HOOK_SEND_V2.'
+    })
     expect(entry.suggestions.map(({ code }) => code)).toEqual([
       expect.stringMatching(/^enum hook___new \{ HOOK_SEND_V2___new = 0 \};\n\nstatic __always_inline long hook_HOOK_SEND\(void\)/),
       'if (bpf_core_enum_value_exists(enum hook, HOOK_SEND)) {\n\t/* use bpf_core_enum_value(enum hook, HOOK_SEND) here */\n}'
@@ -226,9 +252,15 @@ describe('several types of one name', () => {
 describe('a type that does not match', () => {
   it('is told by its first difference, and where that is only the spelling of compilers', () => {
     const local = btf()
-    const type = local.struct('timespec64', 16, [at('tv_sec', 0, local.int('long long', 8, { signed: true })), at('tv_nsec', 8, local.int('long', 8, { signed: true }))])
+    const type = local.struct(
+      'timespec64', 16,
+      [at('tv_sec', 0, local.int('long long', 8, { signed: true })), at('tv_nsec', 8, local.int('long', 8, { signed: true }))]
+    )
     const gcc = btf()
-    gcc.struct('timespec64', 16, [at('tv_sec', 0, gcc.int('long long', 8, { signed: true })), at('tv_nsec', 8, gcc.int('long int', 8, { signed: true }))])
+    gcc.struct(
+      'timespec64', 16,
+      [at('tv_sec', 0, gcc.int('long long', 8, { signed: true })), at('tv_nsec', 8, gcc.int('long int', 8, { signed: true }))]
+    )
     expect(explained(local, gcc, { kind: 'type_matches', type, was: 1 })).toMatchObject({
       status: 'absent',
       reason: 'type_differs',
@@ -251,7 +283,9 @@ describe('an instruction that does not hold what the types say', () => {
     expect(explained(local, target, { kind: 'byte_off', type, access: '0:0', insn: asm.ldx('w', 2, 1, 8) })).toMatchObject({
       status: 'failed',
       reason: 'value_mismatch',
-      detail: expect.stringMatching(/^The instruction holds 8 where the object's own types say 65544 for big\.f\. The compiler cut the offset to 16 bits: /)
+      detail: expect.stringMatching(
+        /^The instruction holds 8 where the object's own types say 65544 for big\.f\. The compiler cut the offset to 16 bits: /
+      )
     })
   })
 
@@ -269,11 +303,15 @@ describe('an instruction that does not hold what the types say', () => {
     const type = local.struct('b', 4, [bitsAt('s', 0, 4, local.enum('sg', [['N', -1]]))])
     const target = btf()
     target.struct('b', 4, [bitsAt('s', 0, 4, target.enum('sg', [['N', -1]]))])
-    expect(explained(local, target, { kind: 'signed', type, access: '0:0', was: 1 }).detail).toMatch(/clang 14 and older say "signed" of such an enum/)
+    expect(explained(local, target, { kind: 'signed', type, access: '0:0', was: 1 }).detail).toMatch(
+      /clang 14 and older say "signed" of such an enum/
+    )
   })
 
   it('was changed, for all that can be told otherwise', () => {
-    expect(field('x', ({ uint }) => [at('x', 8, uint)], { was: 99 }).detail).toBe('The instruction holds 99 where the object\'s own types say 0 for foo.x. The object was changed after it was compiled, or is relocated already.')
+    expect(field('x', ({ uint }) => [at('x', 8, uint)], { was: 99 }).detail).toBe(
+      'The instruction holds 99 where the object\'s own types say 0 for foo.x. The object was changed after it was compiled, or is relocated already.'
+    )
   })
 })
 
@@ -287,7 +325,9 @@ describe('an access string that does not fit the object', () => {
     expect(explained(local, target, { kind: 'byte_off', type, access: '0:1:0' })).toMatchObject({
       access: 'mid.z',
       reason: 'access_malformed',
-      detail: expect.stringMatching(/^The access string "0:1:0" of struct mid does not fit the object's own type at mid\.z \(char z\[0\]\): it is an array of 0, /)
+      detail: expect.stringMatching(
+        /^The access string "0:1:0" of struct mid does not fit the object's own type at mid\.z \(char z\[0\]\): it is an array of 0, /
+      )
     })
   })
 })
@@ -304,13 +344,22 @@ describe('a value that does not do', () => {
   it('is a plain read of what is a bitfield in the kernel: a warning, with what to write', () => {
     const { relocations: [entry], warnings } = bitfields(type => [{ kind: 'byte_off', type, access: '0:0' }])
     const detail = 'foo.proto is unsigned short proto (2 bytes) in the object and unsigned int proto:8 (a bitfield at bit 40) in this kernel. The program reads it as a plain field, so that it gets a wrong value, as it would from libbpf.'
-    expect(entry).toMatchObject({ status: 'resolved', reason: 'bitfield_read_plainly', detail, suggestions: [{ code: expect.stringContaining('BPF_CORE_READ_BITFIELD_PROBED(p, proto)') }] })
-    expect(warnings).toEqual([{ code: 'bitfield_read_plainly', message: `test, instruction 0: ${detail} Read it with BPF_CORE_READ_BITFIELD_PROBED().` }])
+    expect(entry).toMatchObject({
+      status: 'resolved',
+      reason: 'bitfield_read_plainly',
+      detail,
+      suggestions: [{ code: expect.stringContaining('BPF_CORE_READ_BITFIELD_PROBED(p, proto)') }]
+    })
+    expect(warnings).toEqual([
+      { code: 'bitfield_read_plainly', message: `test, instruction 0: ${detail} Read it with BPF_CORE_READ_BITFIELD_PROBED().` }
+    ])
   })
 
   it('is none where the program asks for the bits too, as BPF_CORE_READ_BITFIELD does', () => {
     const { relocations, warnings } = bitfields(type => [
-      { kind: 'byte_off', type, access: '0:0' }, { kind: 'lshift_u64', type, access: '0:0', was: 48 }, { kind: 'rshift_u64', type, access: '0:0', was: 48 }
+      {
+        kind: 'byte_off', type, access: '0:0'
+      }, { kind: 'lshift_u64', type, access: '0:0', was: 48 }, { kind: 'rshift_u64', type, access: '0:0', was: 48 }
     ])
     expect([relocations.map(({ reason }) => reason), warnings]).toEqual([[null, null, null], []])
   })
@@ -338,7 +387,8 @@ describe('a value that does not do', () => {
       { kind: 'byte_off', type, access: '0:1', insn: asm.slot(0x81, 2, 1, 4, 0) }, // r2 = *(s32 *)(r1 + 4)
       { kind: 'byte_off', type, access: '0:0', insn: asm.ldx('w', 2, 1, 0) }
     ])
-    expect(report.relocations.map(({ access, status, reason, detail }) => [access, status, reason, detail?.replace(/^.*which makes it /, '')])).toEqual([
+    expect(report.relocations.map(({ access, status, reason, detail }) =>
+      [access, status, reason, detail?.replace(/^.*which makes it /, '')])).toEqual([
       ['s.u', 'resolved', 'opcode_invalid', 'an atomic operation on one byte, which no verifier allows.'],
       ['s.w', 'resolved', 'opcode_invalid', 'a sign-extending load of 8 bytes, an opcode that no verifier knows.'],
       ['s.u', 'resolved', null, undefined]

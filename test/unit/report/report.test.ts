@@ -24,7 +24,10 @@ function reads (count: number, spec: Partial<ObjectSpec> = {}): { object: Uint8A
   }
   const kernel = btf()
   kernel.struct('foo', 16, [at('here', 8, integers(kernel).int)])
-  return { object: buildObject({ local, programs: [{ section: SECTION, name: 'a', code: concat(...code, asm.exit()) }], records, ...spec }).bytes, kernel: kernel.bytes() }
+  return {
+    object: buildObject({ local, programs: [{ section: SECTION, name: 'a', code: concat(...code, asm.exit()) }], records, ...spec }).bytes,
+    kernel: kernel.bytes()
+  }
 }
 
 function build ({ object: bytes, kernel }: { object: Uint8Array, kernel: Uint8Array }, options: ReportOptions = {}): BuiltReport {
@@ -38,7 +41,8 @@ function parsed ({ members }: BuiltReport): ReportMembers { return JSON.parse(`{
 describe('relocations that are equal but for their place', () => {
   it('are one entry each, in the order of their first place', () => {
     const { report } = build(reads(3))
-    expect(report.relocations.map(({ access, status, old, new: now, places, places_total: total }) => [access, status, old, now, places.map(({ instruction }) => instruction), total])).toEqual([
+    expect(report.relocations.map(({ access, status, old, new: now, places, places_total: total }) =>
+      [access, status, old, now, places.map(({ instruction }) => instruction), total])).toEqual([
       ['foo.here', 'resolved', 0, 8, [0, 2, 4], 3],
       ['foo.gone', 'poisoned', 4, null, [1, 3, 5], 3]
     ])
@@ -62,7 +66,8 @@ describe('the bytes of a report', () => {
     const built = build(reads(3))
     const { byte_order: _, changed_instructions: __, ...members } = built.report
     expect(parsed(built)).toEqual(members)
-    expect(JSON.parse(new TextDecoder().decode(built.failing))).toEqual(built.report.relocations.filter(({ status }) => status === 'poisoned'))
+    expect(JSON.parse(new TextDecoder().decode(built.failing))).toEqual(built.report.relocations.filter(({ status }) =>
+      status === 'poisoned'))
     expect(built.failure).toEqual({ records: 3, first: 'a, instruction 1: struct foo has no member gone in this kernel.' })
   })
 
@@ -83,13 +88,20 @@ describe('the bytes of a report', () => {
     const foo = local.struct('foo', 1600, members)
     const kernel = btf()
     kernel.struct('foo', 1600, Array.from({ length: 400 }, (_, i) => at(`member_${i}_${'x'.repeat(200)}`, 4 * i, integers(kernel).int)))
-    const records = members.map((_, i): CoreRecord => ({ section: SECTION, insnOff: 8 * i, typeId: foo, access: `0:${i}`, kind: 'byte_off' }))
+    const records = members.map((_, i): CoreRecord =>
+      ({ section: SECTION, insnOff: 8 * i, typeId: foo, access: `0:${i}`, kind: 'byte_off' }))
     const code = concat(...members.map((_, i) => asm.mov(1, 4 * i)), asm.exit())
-    const built = build({ object: buildObject({ local, programs: [{ section: SECTION, name: 'a', code }], records }).bytes, kernel: kernel.bytes() }, { maxBytes: 128 * 1024 })
+    const built = build(
+      { object: buildObject({ local, programs: [{ section: SECTION, name: 'a', code }], records }).bytes, kernel: kernel.bytes() },
+      { maxBytes: 128 * 1024 }
+    )
     const { relocations, warnings, counts } = parsed(built)
     expect(counts).toEqual({ resolved: 400, absent: 0, poisoned: 0 })
     expect(relocations.length).toBeLessThan(400)
-    expect(warnings).toEqual([{ code: 'report_truncated', message: `${400 - relocations.length} relocations are left out, because a report has at most 131072 bytes; the counts include them.` }])
+    expect(warnings).toEqual([{
+      code: 'report_truncated',
+      message: `${400 - relocations.length} relocations are left out, because a report has at most 131072 bytes; the counts include them.`
+    }])
   })
 
   it('have texts of at most 500 characters, whatever the names of the object', () => {
@@ -99,7 +111,10 @@ describe('the bytes of a report', () => {
     const kernel = btf()
     kernel.struct('foo', 4, [at('x', 0, integers(kernel).int)])
     const records: CoreRecord[] = [{ section: SECTION, insnOff: 0, typeId: foo, access: '0:0', kind: 'byte_off' }]
-    const { report: { relocations: [entry] } } = build({ object: buildObject({ local, programs: [{ section: SECTION, name: 'a', code: concat(asm.mov(1, 0), asm.exit()) }], records }).bytes, kernel: kernel.bytes() })
+    const { report: { relocations: [entry] } } = build({
+      object: buildObject({ local, programs: [{ section: SECTION, name: 'a', code: concat(asm.mov(1, 0), asm.exit()) }], records }).bytes,
+      kernel: kernel.bytes()
+    })
     expect(entry?.access).toMatch(/^foo\.n{495}…$/)
     expect(entry?.detail?.length).toBe(500)
   })
@@ -107,13 +122,22 @@ describe('the bytes of a report', () => {
 
 describe('two names of one function', () => {
   it('have the same relocations and verdict', () => {
-    const input = reads(2, { programs: [{ section: SECTION, name: 'a', aliases: ['b'], code: concat(asm.mov(1, 0), asm.mov(1, 4), asm.mov(1, 0), asm.mov(1, 4), asm.exit()) }] })
+    const input = reads(
+      2,
+      {
+        programs: [{
+          section: SECTION, name: 'a', aliases: ['b'], code: concat(asm.mov(1, 0), asm.mov(1, 4), asm.mov(1, 0), asm.mov(1, 4), asm.exit())
+        }]
+      }
+    )
     const { report } = build(input)
     const [first, second] = report.programs
     expect(report.programs.map(({ name }) => name).sort()).toEqual(['a', 'b'])
     expect([first?.verdict, first?.assumes, first?.relocations]).toEqual([second?.verdict, second?.assumes, second?.relocations])
     expect(first?.relocations).toBe(4)
-    expect(report.relocations[0]?.places.map(({ program, instruction }) => `${program} ${instruction}`).sort()).toEqual(['a 0', 'a 2', 'b 0', 'b 2'])
+    expect(report.relocations[0]?.places.map(({ program, instruction }) => `${program} ${instruction}`).sort()).toEqual([
+      'a 0', 'a 2', 'b 0', 'b 2'
+    ])
     expect(report.relocations[0]?.places_total).toBe(4)
   })
 })
@@ -128,16 +152,23 @@ describe('an object with nothing to relocate', () => {
   const code = concat(asm.mov(1, 0), asm.exit())
 
   it('is passed through with a warning: without records, without .BTF.ext, without .BTF', () => {
-    for (const [spec, why] of [[{}, '.BTF.ext lists none'], [{ btfExt: null }, 'it has no .BTF.ext section'], [{ btf: null, btfExt: null }, 'it has no .BTF section']] as const) {
+    for (const [spec, why] of [
+      [{}, '.BTF.ext lists none'], [{ btfExt: null }, 'it has no .BTF.ext section'], [{ btf: null, btfExt: null }, 'it has no .BTF section']
+    ] as const) {
       expect(pass({ programs: [{ section: SECTION, name: 'a', code }], ...spec }), why).toEqual({
-        warnings: [{ code: 'nothing_to_relocate', message: expect.stringContaining(`The object has no CO-RE relocations (${why}). It is passed through unchanged.`) }],
+        warnings: [{
+          code: 'nothing_to_relocate',
+          message: expect.stringContaining(`The object has no CO-RE relocations (${why}). It is passed through unchanged.`)
+        }],
         patches: 0
       })
     }
   })
 
   it('may have functions that libbpf refuses, such as static ones, which other loaders take', () => {
-    expect(pass({ programs: [{ section: SECTION, name: 'a', code, binding: 'local' }] }).warnings).toMatchObject([{ code: 'nothing_to_relocate' }])
+    expect(pass({ programs: [{ section: SECTION, name: 'a', code, binding: 'local' }] }).warnings).toMatchObject([
+      { code: 'nothing_to_relocate' }
+    ])
     expect(() => parseObject(reads(1, { programs: [{ section: SECTION, name: 'a', code, binding: 'local' }] }).object)).toThrow(/is static/)
   })
 
@@ -154,10 +185,14 @@ describe('an object with nothing to relocate', () => {
 })
 
 describe('loads_without_kernel_btf', () => {
-  const loads = (section: string, extra: Partial<ObjectSpec> = {}) => build(reads(0, { programs: [{ section, name: 'a', code: concat(asm.mov(1, 0), asm.exit()) }], ...extra })).report.loads_without_kernel_btf
+  const loads = (section: string, extra: Partial<ObjectSpec> = {}) => build(reads(
+    0, { programs: [{ section, name: 'a', code: concat(asm.mov(1, 0), asm.exit()) }], ...extra }
+  )).report.loads_without_kernel_btf
 
   it('is false for a program that attaches by BTF, unless libbpf loads it only when asked', () => {
-    expect([loads('raw_tp/a'), loads('kprobe/a'), loads('fentry/a'), loads('?fentry/a'), loads('lsm/a')]).toEqual([true, true, false, true, false])
+    expect([loads('raw_tp/a'), loads('kprobe/a'), loads('fentry/a'), loads('?fentry/a'), loads('lsm/a')]).toEqual([
+      true, true, false, true, false
+    ])
   })
 
   it('is false for the map of a kernel interface', () => {

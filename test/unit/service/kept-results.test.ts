@@ -6,7 +6,9 @@ import { assembler } from '../../support/asm.js'
 import { concat } from '../../support/byte-writer.js'
 import { localFoo } from '../../support/corpus.js'
 import { buildObject } from '../../support/object-builder.js'
-import { breakFile, contentPath, emptyBtf, fooBtf, fooObject, offsetOfY, putAll, relocate, startService, temporaryFolder, type StartedService } from './lab.js'
+import {
+  breakFile, contentPath, emptyBtf, fooBtf, fooObject, offsetOfY, putAll, relocate, startService, temporaryFolder, type StartedService
+} from './lab.js'
 
 const OBJECT = fooObject()
 const HASH = sha256(OBJECT)
@@ -33,7 +35,14 @@ async function answeredBefore (request: Partial<RelocateRequest>): Promise<{ rea
 const counts = (service: StartedService): { made: number, kept: number } =>
   ({ made: service.stats().cache['relocations'] ?? 0, kept: service.stats().cache['kept_results'] ?? 0 })
 const says = ({ bytes, sha256: hash, verdict, counts, assumes, report }: RelocateAnswer): object => ({
-  bytes, hash, verdict, counts, assumes, report: report === undefined ? undefined : { ...report, members: Buffer.from(report.members).toString(), failing: Buffer.from(report.failing).toString() }
+  bytes,
+  hash,
+  verdict,
+  counts,
+  assumes,
+  report: report === undefined
+    ? undefined
+    : { ...report, members: Buffer.from(report.members).toString(), failing: Buffer.from(report.failing).toString() }
 })
 
 describe('a result', () => {

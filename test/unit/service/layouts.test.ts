@@ -23,7 +23,9 @@ describe('kernels of a check', () => {
   it('that lay out what the object reads alike are relocated for once, whatever else they have', async () => {
     const service = await startService(await temporaryFolder())
     await putAll(service, { ...ALIKE, '5.4.0-4-generic': emptyBtf() })
-    expect(await check(service)).toEqual({ '5.4.0-1-generic': 'loads', '5.4.0-2-generic': 'loads', '5.4.0-3-generic': 'loads', '5.4.0-4-generic': 'fails' })
+    expect(await check(service)).toEqual({
+      '5.4.0-1-generic': 'loads', '5.4.0-2-generic': 'loads', '5.4.0-3-generic': 'loads', '5.4.0-4-generic': 'fails'
+    })
     expect(service.stats().checks.relocations).toBe(2)
     await check(service, fooObject(1))
     expect(service.stats().checks.relocations).toBe(4)
@@ -38,7 +40,9 @@ describe('kernels of a check', () => {
     const [, second, third] = Object.values(ALIKE)
     for (const bytes of [second, third]) if (bytes !== undefined) await rm(contentPath(folder, 'btf', sha256(bytes)))
     const service = await startService(folder)
-    expect(await check(service, fooObject(1))).toEqual({ '5.4.0-1-generic': 'loads', '5.4.0-2-generic': 'loads', '5.4.0-3-generic': 'loads' })
+    expect(await check(service, fooObject(1))).toEqual({
+      '5.4.0-1-generic': 'loads', '5.4.0-2-generic': 'loads', '5.4.0-3-generic': 'loads'
+    })
     expect(service.stats().checks.relocations).toBe(1)
     expect(service.stats().cache['layouts_made']).toBe(0)
   })
@@ -114,7 +118,9 @@ describe('kernels of a check', () => {
       return b.bytes()
     }
     await putAll(service, { '5.4.0-1-generic': twice(1), '5.4.0-2-generic': twice(2) })
-    const { cells } = await service.check({ objects: [{ content: fooObject() }], kernels: ['*'], fetch: false }, new AbortController().signal)
+    const { cells } = await service.check(
+      { objects: [{ content: fooObject() }], kernels: ['*'], fetch: false }, new AbortController().signal
+    )
     const reasons: string[] = []
     for await (const some of cells) for (const { outcome } of some) reasons.push(`${outcome.state} ${JSON.stringify(outcome)}`)
     expect(reasons).toHaveLength(2)

@@ -9,7 +9,8 @@ import { contentPath, put, putAll, startService, temporaryFolder, type StartedSe
 const history = async (service: StartedService, member: string | null = 'state'): Promise<TypeHistoryJson> =>
   await service.typeHistory({ wanted: { kind: 'struct', name: 'task_struct' }, member, kernels: ['*'] }, new AbortController().signal)
 const lines = ({ ranges }: TypeHistoryJson): string[] =>
-  ranges.map(({ first, last, kernels, places }: HistoryRange) => `${first} to ${last} (${kernels}) ${places.map(({ path, bit_offset: bits }) => `${path} ${bits}`).join()}`)
+  ranges.map(({ first, last, kernels, places }: HistoryRange) =>
+    `${first} to ${last} (${kernels}) ${places.map(({ path, bit_offset: bits }) => `${path} ${bits}`).join()}`)
 
 const KERNELS = {
   '5.4.0-1-generic': withSerial(TASKS.old(), 1),
@@ -49,7 +50,10 @@ describe('the history of a member', () => {
     const service = await withoutBtfOf('5.4.0-4-generic')
     const answer = await history(service)
     expect(lines(answer)).toEqual(EXPECTED.slice(0, 1))
-    expect(answer).toMatchObject({ kernels: 4, left_out: [{ reason: 'The BTF is not held any more.', kernels: 1, examples: [expect.stringContaining('5.4.0-4-generic')] }] })
+    expect(answer).toMatchObject({
+      kernels: 4,
+      left_out: [{ reason: 'The BTF is not held any more.', kernels: 1, examples: [expect.stringContaining('5.4.0-4-generic')] }]
+    })
   })
 
   it('is made before there are tables, one BTF at a time up to the limit, and goes on when it is asked again', async () => {
@@ -89,6 +93,8 @@ describe('the history of a member', () => {
     const other = await startService(await temporaryFolder())
     await put(other, KERNELS['5.4.0-1-generic'], { release: '5.4.0-1-generic' })
     const leaving = AbortSignal.abort()
-    await expect(other.typeHistory({ wanted: { kind: 'struct', name: 'task_struct' }, member: null, kernels: ['*'] }, leaving)).rejects.toMatchObject({ code: 'deadline_exceeded' })
+    await expect(other.typeHistory(
+      { wanted: { kind: 'struct', name: 'task_struct' }, member: null, kernels: ['*'] }, leaving
+    )).rejects.toMatchObject({ code: 'deadline_exceeded' })
   })
 })

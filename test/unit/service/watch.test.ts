@@ -10,7 +10,9 @@ import { startService, temporaryFolder, type StartedService } from './lab.js'
 const eventually = (read: () => unknown) => expect.poll(read, { timeout: 100_000 })
 
 it('what a replica has still to tell is told by the one that takes its place with an empty cache folder, with the same ids', async () => {
-  const [repository, bucket, receiver, folder] = [await startPackageRepository(), await startS3Server(), await startWebhookReceiver(), await temporaryFolder()]
+  const [repository, bucket, receiver, folder] = [
+    await startPackageRepository(), await startS3Server(), await startWebhookReceiver(), await temporaryFolder()
+  ]
   onTestFinished(() => repository.close())
   const secretFile = join(folder, 'secret')
   await writeFile(secretFile, receiver.secret)
@@ -40,7 +42,9 @@ it('what a replica has still to tell is told by the one that takes its place wit
 })
 
 it('a replica with an empty cache folder goes on from what those before it knew, by the bucket that they share', async () => {
-  const [repository, bucket, receiver, folder] = [await startPackageRepository(), await startS3Server(), await startWebhookReceiver(), await temporaryFolder()]
+  const [repository, bucket, receiver, folder] = [
+    await startPackageRepository(), await startS3Server(), await startWebhookReceiver(), await temporaryFolder()
+  ]
   onTestFinished(() => repository.close())
   const secretFile = join(folder, 'secret')
   await writeFile(secretFile, receiver.secret)
@@ -56,7 +60,9 @@ it('a replica with an empty cache folder goes on from what those before it knew,
   await first.close()
   await repository.publish('6.1.0-52-amd64')
   const second = await replica()
-  await eventually(() => receiver.messages.map(({ type, data }) => `${type} ${String(data['release'])}`)).toEqual(['kernel.listed 6.1.0-52-amd64', 'kernel.held 6.1.0-52-amd64'])
+  await eventually(() => receiver.messages.map(({ type, data }) => `${type} ${String(data['release'])}`)).toEqual([
+    'kernel.listed 6.1.0-52-amd64', 'kernel.held 6.1.0-52-amd64'
+  ])
   await eventually(() => second.stats().watch).toMatchObject({ newKernels: 1, fetched: 1, failed: 0 })
   await eventually(() => bucket.objects.get('fleet/corelo/watch/listed')?.toString()).toContain('6.1.0-52-amd64')
   const third = await replica()

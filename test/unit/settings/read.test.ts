@@ -30,10 +30,15 @@ describe('the values of settings', () => {
   })
 
   it('are refused under the name that was used', () => {
-    const asOption = refusal('invalid_request', () => readSettings(AGENT_SETTINGS, NEEDED, name => name === 'upload-btf' ? 'always' : undefined))
-    expect([asOption.message, asOption.details]).toEqual(['--upload-btf must be auto or never, not "always".', { setting: 'CORELO_AGENT_UPLOAD_BTF' }])
+    const asOption = refusal('invalid_request', () =>
+      readSettings(AGENT_SETTINGS, NEEDED, name => name === 'upload-btf' ? 'always' : undefined))
+    expect([asOption.message, asOption.details]).toEqual([
+      '--upload-btf must be auto or never, not "always".', { setting: 'CORELO_AGENT_UPLOAD_BTF' }
+    ])
     const asVariable = refusal('invalid_request', () => readSettings(AGENT_SETTINGS, { ...NEEDED, CORELO_AGENT_DISTRO: 'a/b' }))
-    expect(asVariable.message).toBe('CORELO_AGENT_DISTRO must be a name of letters, digits and . _ + ~ -, as in a kernel reference, not "a/b".')
+    expect(asVariable.message).toBe(
+      'CORELO_AGENT_DISTRO must be a name of letters, digits and . _ + ~ -, as in a kernel reference, not "a/b".'
+    )
   })
 
   it('pass over the variable that Kubernetes makes of a service called corelo-agent', () => {

@@ -9,7 +9,8 @@ import { temporaryFolder } from '../service/lab.js'
 describe('a file that is written whole or not at all', () => {
   it('is whole where processes of the same id, in containers that share a volume, write it at once', async () => {
     const directory = await temporaryFolder()
-    const writers = ['a', 'b', 'c'].map(letter => fork(join(import.meta.dirname, 'same-pid-writer.mjs'), [directory, letter], { execArgv: [] }))
+    const writers = ['a', 'b', 'c'].map(letter =>
+      fork(join(import.meta.dirname, 'same-pid-writer.mjs'), [directory, letter], { execArgv: [] }))
     await Promise.all(writers.map(writer => once(writer, 'message')))
     const done = writers.map(async writer => {
       writer.send('go')
@@ -19,7 +20,9 @@ describe('a file that is written whole or not at all', () => {
     })
     expect(await Promise.all(done)).toEqual([[], [], []])
     expect((await readdir(directory)).sort()).toEqual(['0', '1', '2', '3'])
-    for (const name of await readdir(directory)) expect(await readFile(join(directory, name), 'latin1')).toMatch(/^(a{400000}|b{400000}|c{400000})$/)
+    for (const name of await readdir(directory)) {
+      expect(await readFile(join(directory, name), 'latin1')).toMatch(/^(a{400000}|b{400000}|c{400000})$/)
+    }
   })
 
   it('takes the place of the one before, and leaves nothing beside it', async () => {

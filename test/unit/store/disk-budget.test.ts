@@ -26,7 +26,9 @@ async function heldIn (directory: string): Promise<string[]> {
   return files.map(file => file.split('/').at(-1) ?? '').filter(name => isSha256(`sha256:${name}`))
 }
 
-async function holds (store: ContentStore, serial: number): Promise<boolean> { return await store.sizeOf('btf', hashOf(serial)) !== undefined }
+async function holds (store: ContentStore, serial: number): Promise<boolean> {
+  return await store.sizeOf('btf', hashOf(serial)) !== undefined
+}
 
 async function held (store: ContentStore, serials: readonly number[]): Promise<number[]> {
   const found: number[] = []
@@ -163,7 +165,9 @@ describe('the part of the budget that is', () => {
     const store = await open(await temporaryFolder(), TEN)
     await fill(store, [1, 2, 3, 4, 5, 6, 7, 8, 9], 'kept')
     for (const [i, share] of (['object', 'upload', 'fetched'] as const).entries()) {
-      for (const serial of [20, 21, 22]) await store.write(share === 'object' ? 'object' : 'btf', hashOf(serial + 10 * i), content(serial + 10 * i), share)
+      for (const serial of [20, 21, 22]) {
+        await store.write(share === 'object' ? 'object' : 'btf', hashOf(serial + 10 * i), content(serial + 10 * i), share)
+      }
       expect(await held(store, [1, 2, 3, 4, 5, 6, 7, 8, 9])).toHaveLength(9)
     }
     expect(store.stats().keptEvicted).toBeLessThanOrEqual(2) // of the uploads

@@ -37,7 +37,9 @@ async function freeBytes (folder: string): Promise<number> {
   return bavail * bsize
 }
 
-describe.skipIf(mountRefusal !== undefined)(`a disk that is full${mountRefusal === undefined ? '' : ` (left out: ${mountRefusal})`}`, () => {
+describe.skipIf(
+  mountRefusal !== undefined
+)(`a disk that is full${mountRefusal === undefined ? '' : ` (left out: ${mountRefusal})`}`, () => {
   it('is noticed, said once, and used again when there is room', async () => {
     const folder = smallDisk('16m')
     const { disk, store, warnings } = open(folder)

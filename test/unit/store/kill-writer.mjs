@@ -15,6 +15,16 @@ for (let i = 0; ; i++) {
   store.writeBehind('object', hash, bytes)
   const reference = { distro: 'd', distroVersion: '1', arch: 'x86_64', release: `5.${i % 7}` }
   const now = new Date().toISOString()
-  await index.put({ reference, btfSha256: hash, bytes: bytes.length, types: 1, source: 'upload', provenance: { by: 'writer', at: now }, firstSeen: now, lastUsed: now, modules: [] })
+  await index.put({
+    reference,
+    btfSha256: hash,
+    bytes: bytes.length,
+    types: 1,
+    source: 'upload',
+    provenance: { by: 'writer', at: now },
+    firstSeen: now,
+    lastUsed: now,
+    modules: []
+  })
   if (i === 0) process.send?.('writing')
 }

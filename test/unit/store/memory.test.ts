@@ -8,7 +8,13 @@ import { richTarget } from '../../support/corpus.js'
 
 function shared (name: string, base?: string): SharedBtf {
   const parts = parseBtfParts(richTarget().bytes(), { allocate: size => new SharedArrayBuffer(size) })
-  return { key: sharedKey(sha256(name), base === undefined ? undefined : sha256(base)), sha256: sha256(name), parts, types: parts.shape.endId - 1, isSealed: false }
+  return {
+    key: sharedKey(sha256(name), base === undefined ? undefined : sha256(base)),
+    sha256: sha256(name),
+    parts,
+    types: parts.shape.endId - 1,
+    isSealed: false
+  }
 }
 
 describe('BTF in memory', () => {

@@ -7,7 +7,9 @@ const { writeDurably } = await import('../../../dist/store/atomic-file.js')
 
 process.once('message', async () => {
   const failures = []
-  for (let i = 0; i < 40; i++) await writeDurably(join(directory, `${i % 4}`), letter.repeat(400_000)).catch(error => failures.push(String(error)))
+  for (let i = 0; i < 40; i++) {
+    await writeDurably(join(directory, `${i % 4}`), letter.repeat(400_000)).catch(error => failures.push(String(error)))
+  }
   process.send(failures, () => process.disconnect())
 })
 process.send('ready')

@@ -6,7 +6,9 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { isAbsence, toUnread } from '../../../src/store/read-failure.js'
 import { openContentStore } from '../../../src/store/content-store.js'
 import { hexOf, sha256 } from '../../../src/store/sha256.js'
-import { breakFile, contentPath, failure, fooBtf, fooObject, offsetOfY, put, relocate, startService, temporaryFolder, UBUNTU } from '../service/lab.js'
+import {
+  breakFile, contentPath, failure, fooBtf, fooObject, offsetOfY, put, relocate, startService, temporaryFolder, UBUNTU
+} from '../service/lab.js'
 
 describe('a read that fails', () => {
   it.each(['ENOENT', 'ENOTDIR'])('with %s says that nothing is there', code => {
@@ -14,7 +16,9 @@ describe('a read that fails', () => {
     expect(toUnread(Object.assign(new Error(code), { code }))).toEqual({ state: 'absent' })
   })
 
-  it.each(['EACCES', 'EPERM', 'EIO', 'ESTALE', 'EMFILE', 'ENFILE', 'ELOOP', 'ETIMEDOUT', 'EISDIR', 'ENXIO'])('with %s says that something is there and cannot be read', code => {
+  it.each([
+    'EACCES', 'EPERM', 'EIO', 'ESTALE', 'EMFILE', 'ENFILE', 'ELOOP', 'ETIMEDOUT', 'EISDIR', 'ENXIO'
+  ])('with %s says that something is there and cannot be read', code => {
     expect(toUnread(Object.assign(new Error(code), { code }))).toEqual({ state: 'unreadable', code })
   })
 })
@@ -30,7 +34,8 @@ describe('content on a disk that does not give it', () => {
     const objectPath = contentPath(folder, 'object', sha256(fooObject()))
     for (const broken of [path, objectPath]) await breakFile(broken)
     const service = await startService(folder, { trustUploads: true })
-    const calls = [() => relocate(service), () => relocate(service, { btfSha256: sha256(fooBtf()) }), () => service.getBtf(sha256(fooBtf())), () => service.getKernelBtf(UBUNTU)]
+    const calls = [() => relocate(service), () =>
+      relocate(service, { btfSha256: sha256(fooBtf()) }), () => service.getBtf(sha256(fooBtf())), () => service.getKernelBtf(UBUNTU)]
     for (const call of calls) {
       expect((await failure('storage_unreadable', call())).details).toMatchObject({ error: 'ELOOP', retry_after: expect.any(Number) })
     }
@@ -75,7 +80,9 @@ describe('an index of which a part cannot be read', () => {
  */
 function asNobody (script: string, folder: string, limit = 'true'): { out: string, status: number | null } {
   const command = `${limit}; exec "$0" --input-type=module -e "$1" "$2"`
-  const run = spawnSync('sh', ['-c', command, process.execPath, script, folder], { encoding: 'utf8', cwd: join(import.meta.dirname, '../../..') })
+  const run = spawnSync(
+    'sh', ['-c', command, process.execPath, script, folder], { encoding: 'utf8', cwd: join(import.meta.dirname, '../../..') }
+  )
   return { out: `${run.stdout}${run.stderr}`, status: run.status }
 }
 
@@ -104,7 +111,10 @@ describe('a folder that lost its mode between two starts', () => {
   it('takes nothing with it', async () => {
     const folder = await temporaryFolder()
     await chmod(folder, 0o777)
-    const write = READ.replace('const read =', 'await store.write("btf", sha256("content"), Buffer.from("content"))\nawait index.put({ reference: { distro: "a", distroVersion: "1", arch: "x86_64", release: "5.4" }, btfSha256: sha256("content"), bytes: 7, types: 1, source: "upload", provenance: { by: "n", at: "2026" }, firstSeen: "2026", lastUsed: "2026", modules: [] })\nconst read =')
+    const write = READ.replace(
+      'const read =',
+      'await store.write("btf", sha256("content"), Buffer.from("content"))\nawait index.put({ reference: { distro: "a", distroVersion: "1", arch: "x86_64", release: "5.4" }, btfSha256: sha256("content"), bytes: 7, types: 1, source: "upload", provenance: { by: "n", at: "2026" }, firstSeen: "2026", lastUsed: "2026", modules: [] })\nconst read ='
+    )
     expect(asNobody(write, folder)).toEqual({ out: 'read, known 1\n', status: 0 })
     const content = dirname(contentPath(folder, 'btf', sha256('content')))
     const index = join(folder, 'index', 'a', '1', 'x86_64')

@@ -33,7 +33,9 @@ describe('a function with 20,000 names', () => {
     const relocation = relocate(object, parseBtf(kernel))
     const { report } = buildReport(object, relocation, judgeRelocation(object, relocation))
     expect(report.verdict).toBe('fails')
-    expect(report.programs.slice(0, 2)).toMatchObject([{ name: 'a', relocations: RECORDS, verdict: 'fails' }, { relocations: RECORDS, verdict: 'fails' }])
+    expect(report.programs.slice(0, 2)).toMatchObject([
+      { name: 'a', relocations: RECORDS, verdict: 'fails' }, { relocations: RECORDS, verdict: 'fails' }
+    ])
     expect(report.programs.at(-1)).toMatchObject({ name: 'b', relocations: RECORDS })
     const poisoned = report.relocations.find(({ status }) => status === 'poisoned')
     expect(poisoned?.places_total).toBe((NAMES + 1) * RECORDS / 2)

@@ -33,13 +33,19 @@ describe('what is assumed', () => {
     ['enabled=', '"enabled=" is not an assumption. Write name=value, such as enabled=1.'],
     ['=1', '"=1" is not an assumption. Write name=value, such as enabled=1.'],
     ['enabled=1.5', 'The value of "enabled=1.5" must be a decimal or hex number of at most 64 bits, true, false, y, n or m.'],
-    ['enabled=18446744073709551616', 'The value of "enabled=18446744073709551616" must be a decimal or hex number of at most 64 bits, true, false, y, n or m.'],
+    [
+      'enabled=18446744073709551616',
+      'The value of "enabled=18446744073709551616" must be a decimal or hex number of at most 64 bits, true, false, y, n or m.'
+    ],
     ['enabled=0x1ffffffff', 'enabled has 4 bytes; 8589934591 does not fit in it.'],
     ['enabled=y', 'enabled is a variable. It takes a number, not y.'],
     ['CONFIG_BPF_JIT=m', 'CONFIG_BPF_JIT cannot be m: the object declares it as a bool.'],
     ['LINUX_KERNEL_VERSION=y', 'LINUX_KERNEL_VERSION cannot be y: the object declares it as a number.'],
     ['limits=1', 'limits has 12 bytes; only values of at most 8 bytes can be assumed.'],
-    ['enabeld=1', 'The object has no variable enabeld in .rodata, and no .kconfig extern of that name; it has enabled, LINUX_KERNEL_VERSION, CONFIG_NF_TABLES, CONFIG_BPF_JIT, CONFIG_LETTER.']
+    [
+      'enabeld=1',
+      'The object has no variable enabeld in .rodata, and no .kconfig extern of that name; it has enabled, LINUX_KERNEL_VERSION, CONFIG_NF_TABLES, CONFIG_BPF_JIT, CONFIG_LETTER.'
+    ]
   ])('cannot be %s', (text, message) => { expect(resolved(text)).toBe(message) })
 
   it('is one value for each name, and a bounded number of names', () => {

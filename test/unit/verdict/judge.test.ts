@@ -25,7 +25,9 @@ const NOTHING_DONE: Pick<Relocation, 'ok' | 'patches' | 'records' | 'counts' | '
 }
 
 function judged (insns: readonly Uint8Array[]) {
-  const object = parseObject(buildObject({ local: btf(), programs: [{ section: 'kprobe/x', name: 'p', code: concat(...insns) }], records: [] }).bytes)
+  const object = parseObject(
+    buildObject({ local: btf(), programs: [{ section: 'kprobe/x', name: 'p', code: concat(...insns) }], records: [] }).bytes
+  )
   return judge(object, { ...NOTHING_DONE, target: { btf: object.btf, modules: [] } })
 }
 
@@ -34,7 +36,9 @@ function verdictOf (insns: readonly Uint8Array[], options: JudgeOptions = {}): V
 /** The verdict of a program with a subprogram, which a call without a relocation finds at the start of `.text`. */
 function verdictWith (subprogram: readonly Uint8Array[], insns: readonly Uint8Array[], options: JudgeOptions = {}, local = btf()): Verdict {
   const program = { section: 'kprobe/x', name: 'p', code: concat(...insns) }
-  const programs = subprogram.length === 0 ? [program] : [program, { section: '.text', name: 'f', code: concat(...subprogram), binding: 'local' as const }]
+  const programs = subprogram.length === 0
+    ? [program]
+    : [program, { section: '.text', name: 'f', code: concat(...subprogram), binding: 'local' as const }]
   const object = parseObject(buildObject({ local, programs, records: [] }).bytes)
   const relocation = { ...NOTHING_DONE, target: { btf: object.btf, modules: [] } }
   return judge(object, relocation, options).verdict
@@ -48,7 +52,9 @@ describe('the verdict of a program with poison', () => {
     const kernel = btf()
     kernel.struct('s', 4, [at('kept', 0, integers(kernel).int)])
     const records = [{ section: 'kprobe/x', insnOff: 0, typeId, access: '0:0', kind: 'byte_off' as const }]
-    const bytes = Buffer.from(buildObject({ local, programs: [{ section: 'kprobe/x', name: 'p', code: concat(asm.mov(1, 0), ...EXIT) }], records }).bytes)
+    const bytes = Buffer.from(
+      buildObject({ local, programs: [{ section: 'kprobe/x', name: 'p', code: concat(asm.mov(1, 0), ...EXIT) }], records }).bytes
+    )
     const before = Buffer.from(bytes)
     const object = parseObject(bytes)
     expect(judge(object, relocate(object, parseBtf(kernel.bytes()))).verdict).toBe('fails')
@@ -60,8 +66,12 @@ describe('the verdict of a program with poison', () => {
   })
 
   it('says where the poison is the own one of a program, which no relocation tells of', () => {
-    expect(judged([POISON, ...EXIT]).programs[0]?.reason).toBe('The verifier gets to instruction 0 of p, which calls 0xbad2310 in the object itself.')
-    expect(judged([RANDOM, asm.jeq(0, 0, 1), POISON, ...EXIT]).programs[0]?.reason).toContain('instruction 2 of p, which calls 0xbad2310 in the object itself.')
+    expect(judged([POISON, ...EXIT]).programs[0]?.reason).toBe(
+      'The verifier gets to instruction 0 of p, which calls 0xbad2310 in the object itself.'
+    )
+    expect(judged([RANDOM, asm.jeq(0, 0, 1), POISON, ...EXIT]).programs[0]?.reason).toContain(
+      'instruction 2 of p, which calls 0xbad2310 in the object itself.'
+    )
   })
 
   it('is loads behind a jump that constants always take', () => {
@@ -155,7 +165,9 @@ describe('the verdict, where it was wrong before', () => {
 
   it('does not fold byte swaps of a width that no verifier takes, be it no whole byte or millions of them', () => {
     for (const bits of [0, 1, 24, 0x7ffffff8, -16]) {
-      expect(verdictOf([asm.mov(1, 2), asm.byteSwap(1, bits), asm.jeq(1, 512, 1), POISON, ...EXIT], { kernelRelease: '7.0.1' })).toBe('unknown')
+      expect(verdictOf([asm.mov(1, 2), asm.byteSwap(1, bits), asm.jeq(1, 512, 1), POISON, ...EXIT], { kernelRelease: '7.0.1' })).toBe(
+        'unknown'
+      )
     }
   })
 })

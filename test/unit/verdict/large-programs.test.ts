@@ -14,7 +14,9 @@ describe('the verdict about programs of thousands of instructions', () => {
 
   it('takes a small part of that where constants in registers guard the poison', () => {
     const plain = parseObject(branchyObject({ programs: 8, instructions: 2000, guard: 'register' }))
-    expect(judge(plain, relocate(plain, parseBtf(btf().bytes())), { steps: 8 * 2000 / 10 })).toMatchObject({ verdict: 'loads', assumes: [] })
+    expect(judge(plain, relocate(plain, parseBtf(btf().bytes())), { steps: 8 * 2000 / 10 })).toMatchObject({
+      verdict: 'loads', assumes: []
+    })
   })
 
   it('is unknown, with the reason, for all programs that the steps do not suffice for', () => {

@@ -33,7 +33,8 @@ function kernelTypes () {
   return parseBtf(types.bytes())
 }
 
-describe.each(RECORDED.map(recorded => [recorded.kernel, recorded] as const))('the verdict for Linux %s', (kernelRelease, { functions, answers }) => {
+describe.each(RECORDED.map(recorded =>
+  [recorded.kernel, recorded] as const))('the verdict for Linux %s', (kernelRelease, { functions, answers }) => {
   it.each(Object.keys(answers))('is what its verifier said of the programs of %s', name => {
     const object = parseObject(bytesOf(join(FOLDER, `${name}.bpf.o`)))
     const hasKernelSymbol = (symbol: string): boolean => functions.includes(symbol)
@@ -53,9 +54,12 @@ describe.each(RECORDED.map(recorded => [recorded.kernel, recorded] as const))('t
 describe('what verifiers learned', () => {
   /** What a kernel's verifier said of the programs of `ages` that are about an ability. */
   const answersAbout = (name: string, { answers: { ages = {} } }: Recorded): string =>
-    Object.entries(ages).filter(([program]) => program === name || program.startsWith(`${name}_`)).map(([program, answer]) => `${program} ${answer}`).join()
+    Object.entries(ages).filter(([program]) => program === name || program.startsWith(`${name}_`)).map(([program, answer]) =>
+      `${program} ${answer}`).join()
 
-  it.each(Object.entries(ABILITIES))('is named with its commit, or seen in programs of which two kernels say different things: %s', (name, row) => {
+  it.each(
+    Object.entries(ABILITIES)
+  )('is named with its commit, or seen in programs of which two kernels say different things: %s', (name, row) => {
     if ('commit' in row) expect(row.commit).toMatch(/^https:\/\/github\.com\/torvalds\/linux\/commit\/[0-9a-f]{12}$/)
     else expect(new Set(RECORDED.map(recorded => answersAbout(name, recorded))).size).toBeGreaterThan(1)
   })

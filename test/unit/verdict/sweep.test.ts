@@ -55,7 +55,10 @@ describe('a pass over the constants in registers', () => {
     ['a sum with what is not known', [RANDOM, asm.mov(1, 0), asm.addReg(1, 0)], 1],
     ['another way', [RANDOM, asm.mov(1, 0), asm.jeq(0, 5, 1), asm.mov(1, 1)], 1],
     ['a loop', [RANDOM, asm.mov(1, 0), asm.jeq(0, 5, 2), asm.mov(1, 1), asm.ja(-3)], 1],
-    ['a loop within a loop', [asm.mov(6, 0), asm.mov(7, 0), RANDOM, asm.jeq(0, 1, 1), asm.ja(3), asm.mov(7, 1), RANDOM, asm.jeq(0, 2, -6), asm.movReg(6, 7)], 6]
+    [
+      'a loop within a loop',
+      [asm.mov(6, 0), asm.mov(7, 0), RANDOM, asm.jeq(0, 1, 1), asm.ja(3), asm.mov(7, 1), RANDOM, asm.jeq(0, 2, -6), asm.movReg(6, 7)], 6
+    ]
   ])('does not take a number for known that %s changed', (_name, before, register) => {
     expect(poisonOf([...before, ...guarded(register, 0)])).toBe('open')
   })

@@ -7,7 +7,8 @@ import { heldEvent, listedEvent } from '../../../src/watch/events.js'
 import { signedHeaders } from '../../../src/watch/signature.js'
 
 const page = readFileSync(fileURLToPath(new URL('../../../docs/new-kernels.md', import.meta.url)), 'utf8')
-const blocks = (language: string): string[] => [...page.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].flatMap(([, block = '']) => block)
+const blocks = (language: string): string[] =>
+  [...page.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, 'gm'))].flatMap(([, block = '']) => block)
 
 type IsGenuine = (headers: Readonly<Record<string, string>>, body: string, secret: string, now?: number) => boolean
 
@@ -45,8 +46,20 @@ describe('the page on new kernels', () => {
   it('shows the events with the members that they have', () => {
     const reference = parseReference('debian/12/x86_64/6.1.0-58-amd64')
     const at = new Date().toISOString()
-    const listed = listedEvent(reference, { sources: ['packages'], at, published: { repository: 'r', package: 'p', version: '1', bytes: 1, builtAt: undefined } })
-    const held = heldEvent(reference, { reference, btfSha256: sha256(''), bytes: 1, types: 1, source: 'packages', provenance: { by: 'packages', at }, firstSeen: at, lastUsed: at, modules: [] }, at)
+    const listed = listedEvent(
+      reference, { sources: ['packages'], at, published: { repository: 'r', package: 'p', version: '1', bytes: 1, builtAt: undefined } }
+    )
+    const held = heldEvent(reference, {
+      reference,
+      btfSha256: sha256(''),
+      bytes: 1,
+      types: 1,
+      source: 'packages',
+      provenance: { by: 'packages', at },
+      firstSeen: at,
+      lastUsed: at,
+      modules: []
+    }, at)
     expect(blocks('json').map(block => shapeOf(JSON.parse(block)))).toEqual([listed, held].map(({ body }) => shapeOf(JSON.parse(body))))
   })
 })

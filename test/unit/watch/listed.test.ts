@@ -25,7 +25,9 @@ describe('a kernel is new', () => {
   it('where it comes to a place that was read before, once, and where others have it too', async () => {
     const { listed } = await start()
     expect(listed.sift(placesOf({ main: ['6.1.0-1'], security: [] }))).toEqual([])
-    expect(listed.sift(placesOf({ main: ['6.1.0-1', '6.1.0-2'], security: ['6.1.0-2', '6.1.0-3'] }))).toEqual([nameOf('6.1.0-2'), nameOf('6.1.0-3')])
+    expect(listed.sift(placesOf({ main: ['6.1.0-1', '6.1.0-2'], security: ['6.1.0-2', '6.1.0-3'] }))).toEqual([
+      nameOf('6.1.0-2'), nameOf('6.1.0-3')
+    ])
     expect(listed.sift(placesOf({ main: ['6.1.0-1', '6.1.0-2'], security: ['6.1.0-2', '6.1.0-3'] }))).toEqual([])
   })
 
@@ -62,7 +64,8 @@ describe('a kernel is new', () => {
     const kept: { text: string | undefined } = { text: undefined }
     const elsewhere = { read: async () => kept.text, write: (text: string) => { kept.text = text } }
     const warnings: string[] = []
-    const open = async () => await load({ path: join(await temporaryFolder(), 'listed'), elsewhere, warn: message => { warnings.push(message) } })
+    const open = async () =>
+      await load({ path: join(await temporaryFolder(), 'listed'), elsewhere, warn: message => { warnings.push(message) } })
     const first = await open()
     expect(first.sift(placesOf({ main: ['6.1.0-1'] }))).toEqual([])
     await first.save()

@@ -24,7 +24,9 @@ describe('the signature of a message', () => {
   it('is there by each secret while one is being replaced', async () => {
     const other = `whsec_${Buffer.alloc(64, 7).toString('base64')}`
     const secrets = await secretsIn(`${SECRET}\n${other}\r\n\n`)
-    const { 'webhook-signature': signatures = '' } = signedHeaders('msg_p5jXN8AQM9LWM0D4loKWxJek', 1614265330, '{"test": 2432232314}', secrets)
+    const { 'webhook-signature': signatures = '' } = signedHeaders(
+      'msg_p5jXN8AQM9LWM0D4loKWxJek', 1614265330, '{"test": 2432232314}', secrets
+    )
     expect(signatures).toMatch(/^v1,g0hM9SsE\+OTPJTGt\/tmIKtSyZlE3uFJELVlNIOLJ1OE= v1,[A-Za-z0-9+/]{43}=$/)
   })
 
@@ -42,6 +44,8 @@ describe('the signature of a message', () => {
   })
 
   it('needs a file that is there', async () => {
-    expect((await failure('invalid_request', readSecrets('/nowhere/secret'))).message).toContain('CORELO_WEBHOOK_SECRET_FILE names /nowhere/secret, which cannot be read')
+    expect((await failure('invalid_request', readSecrets('/nowhere/secret'))).message).toContain(
+      'CORELO_WEBHOOK_SECRET_FILE names /nowhere/secret, which cannot be read'
+    )
   })
 })

@@ -20,7 +20,17 @@ const referenceOf = (release: string): KernelReference => parseReference(nameOf(
 
 function recordOf (reference: KernelReference): KernelRecord {
   const at = '2026-11-01T00:00:00.000Z'
-  return { reference, btfSha256: sha256(formatReference(reference)), bytes: 5, types: 1, source: 'packages', provenance: { by: 'packages', at, kernelVersion: '#1 SMP' }, firstSeen: at, lastUsed: at, modules: [] }
+  return {
+    reference,
+    btfSha256: sha256(formatReference(reference)),
+    bytes: 5,
+    types: 1,
+    source: 'packages',
+    provenance: { by: 'packages', at, kernelVersion: '#1 SMP' },
+    firstSeen: at,
+    lastUsed: at,
+    modules: []
+  }
 }
 
 interface Options {
@@ -44,7 +54,9 @@ async function start ({ folder, patterns = ['*'], newest = 10, missing = new Set
   const webhook: Webhook = { wake () {}, stats: () => ({ delivered: 0, failed: 0, dropped: 0 }), close: async () => {} }
   const pending = await openPending({ path: join(place, 'pending'), warn })
   const watch: Watch = createWatch({
-    catalog: { places: () => new Map([['packages main', pathsOf()]]), kernels: () => createOfferedKernels([{ source: 'packages', paths: pathsOf() }]) },
+    catalog: {
+      places: () => new Map([['packages main', pathsOf()]]), kernels: () => createOfferedKernels([{ source: 'packages', paths: pathsOf() }])
+    },
     patterns,
     newest,
     listed: createListed({ path: join(place, 'listed'), warn }),
@@ -52,7 +64,9 @@ async function start ({ folder, patterns = ['*'], newest = 10, missing = new Set
     webhook,
     warn,
     findHeld: reference => held.get(formatReference(reference)),
-    publishedOf: ({ release }) => release.endsWith('9') ? { repository: 'main', package: `linux-image-${release}`, version: '1', bytes: 7, builtAt: undefined } : undefined,
+    publishedOf: ({ release }) => release.endsWith('9')
+      ? { repository: 'main', package: `linux-image-${release}`, version: '1', bytes: 7, builtAt: undefined }
+      : undefined,
     fetch: fetch ?? (async reference => {
       fetched.push(reference.release)
       if (missing.has(reference.release)) throw new AppError('source_failed', 'The mirror is down.')
@@ -65,7 +79,8 @@ async function start ({ folder, patterns = ['*'], newest = 10, missing = new Set
     offered.main = [...releases]
     await watch.look()
   }
-  const events = () => [...pending.events.values()].map(({ id, body }) => ({ id, ...JSON.parse(body) as { type: string, data: Record<string, unknown> } }))
+  const events = () =>
+    [...pending.events.values()].map(({ id, body }) => ({ id, ...JSON.parse(body) as { type: string, data: Record<string, unknown> } }))
   const told = (): string[] => events().map(({ type, data }) => `${type} ${String(data['reference'])}`)
   return { folder: place, watch, look, events, told, fetched, held, warnings, pending }
 }
@@ -79,10 +94,24 @@ describe('the watch for new kernels', () => {
     await eventually(told).toEqual([`kernel.listed ${nameOf('6.1.0-9')}`, `kernel.held ${nameOf('6.1.0-9')}`])
     expect(fetched).toEqual(['6.1.0-9'])
     expect(events()[0]?.data).toEqual({
-      reference: nameOf('6.1.0-9'), ...namesOf('6.1.0-9'), sources: ['packages'], published: { repository: 'main', package: 'linux-image-6.1.0-9', version: '1', bytes: 7, built_at: null }
+      reference: nameOf('6.1.0-9'),
+      ...namesOf('6.1.0-9'),
+      sources: [
+        'packages'
+      ],
+      published: { repository: 'main', package: 'linux-image-6.1.0-9', version: '1', bytes: 7, built_at: null }
     })
     expect(events()[1]?.data).toEqual({
-      reference: nameOf('6.1.0-9'), ...namesOf('6.1.0-9'), btf_sha256: sha256(nameOf('6.1.0-9')), bytes: 5, types: 1, build_id: null, kernel_version: '#1 SMP', source: 'packages'
+      reference: nameOf('6.1.0-9'),
+      ...namesOf(
+        '6.1.0-9'
+      ),
+      btf_sha256: sha256(nameOf('6.1.0-9')),
+      bytes: 5,
+      types: 1,
+      build_id: null,
+      kernel_version: '#1 SMP',
+      source: 'packages'
     })
     expect(watch.stats()).toMatchObject({ newKernels: 1, fetched: 1, failed: 0, waiting: 0, webhook: { waiting: 2 } })
   })
@@ -202,7 +231,10 @@ describe('the watch for new kernels', () => {
     await look('6.1.0-1')
     await look('6.1.0-1', '6.1.0-2')
     await eventually(told).toHaveLength(2)
-    expect(new Set(warnings)).toEqual(new Set(['What was known of new kernels cannot be read.', 'What is known of new kernels cannot be kept: after a restart some are told of again, or not at all.']))
+    expect(new Set(warnings)).toEqual(new Set([
+      'What was known of new kernels cannot be read.',
+      'What is known of new kernels cannot be kept: after a restart some are told of again, or not at all.'
+    ]))
   })
 })
 

@@ -18,7 +18,9 @@ const eventOf = (release: string, at = new Date().toISOString()): WatchEvent =>
 interface Told { readonly message: string, readonly facts: Record<string, unknown> }
 
 /** A webhook over what is kept in a folder. Its waits are as short as can be. */
-async function start (receiver: Pick<WebhookReceiver, 'url' | 'secret'>, { folder, times }: { folder?: string, times?: Partial<WebhookTimes> } = {}) {
+async function start (receiver: Pick<WebhookReceiver, 'url' | 'secret'>, {
+  folder, times
+}: { folder?: string, times?: Partial<WebhookTimes> } = {}) {
   const place = folder ?? await temporaryFolder()
   const secretFile = join(place, 'secret')
   await writeFile(secretFile, receiver.secret)
@@ -45,7 +47,10 @@ describe('a webhook', () => {
     await eventually(() => webhook.stats().delivered).toBe(2)
     expect(receiver.refusals).toEqual([])
     expect(releasesIn(receiver)).toEqual(['6.1.0-1', '6.1.0-2'])
-    expect(receiver.messages[0]).toMatchObject({ type: 'kernel.listed', data: { distro: 'debian', distro_version: '12', arch: 'x86_64', release: '6.1.0-1', sources: ['packages'], published: null } })
+    expect(receiver.messages[0]).toMatchObject({
+      type: 'kernel.listed',
+      data: { distro: 'debian', distro_version: '12', arch: 'x86_64', release: '6.1.0-1', sources: ['packages'], published: null }
+    })
     expect(pending.events.size).toBe(0)
     expect(webhook.stats()).toEqual({ delivered: 2, failed: 0, dropped: 0 })
   })
@@ -67,7 +72,10 @@ describe('a webhook', () => {
     expect(new Set(receiver.messages.map(({ id, body }) => `${id} ${body}`)).size).toBe(1)
     expect([receiver.messages.length, receiver.refusals, elsewhere.messages]).toEqual([3, [], []])
     expect(told).toHaveLength(2)
-    expect(told[0]).toMatchObject({ message: 'The webhook did not take an event; it is tried again.', facts: { webhook: new URL(receiver.url).origin, reason: expect.stringMatching(reason) } })
+    expect(told[0]).toMatchObject({
+      message: 'The webhook did not take an event; it is tried again.',
+      facts: { webhook: new URL(receiver.url).origin, reason: expect.stringMatching(reason) }
+    })
     expect(JSON.stringify(told)).not.toContain('secret')
   })
 
@@ -152,7 +160,8 @@ describe('a webhook', () => {
     await send(eventOf('6.1.0-1'))
     await eventually(() => receiver.refusals.length).toBeGreaterThan(0)
     await rm(secretFile)
-    await eventually(() => told.map(({ facts }) => facts['reason'])).toContainEqual(expect.stringMatching(/CORELO_WEBHOOK_SECRET_FILE names .* cannot be read/))
+    await eventually(() =>
+      told.map(({ facts }) => facts['reason'])).toContainEqual(expect.stringMatching(/CORELO_WEBHOOK_SECRET_FILE names .* cannot be read/))
     await writeFile(secretFile, receiver.secret)
     await eventually(() => webhook.stats().delivered).toBe(1)
   })

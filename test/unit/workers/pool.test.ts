@@ -35,7 +35,9 @@ describe('the worker pool', () => {
     expect(btf.parts.bytes.byteLength).toBe(fooBtf().length)
     const answers = await Promise.all(Array.from({ length: 8 }, async (_, i) => {
       const object = toShared(fooObject(i))
-      const { patches, sha256 } = await pool.run({ kind: 'relocate', object, objectSha256: hashOf(object), btf, modules: [], report: 'never' })
+      const { patches, sha256 } = await pool.run({
+        kind: 'relocate', object, objectSha256: hashOf(object), btf, modules: [], report: 'never'
+      })
       return { bytes: applyPatches(object, patches), hash: sha256 }
     }))
     for (const { bytes, hash } of answers) {
@@ -176,7 +178,9 @@ describe('a pool of the background', () => {
     await writeFile(path, fooBtf())
     const btf = { paths: [path], sha256: hashOf(fooBtf()) }
     const sources = [{ sha256: btf.sha256, path: '/nowhere', btf }, { sha256: hashOf('another'), path: '/nowhere' }]
-    const { read, vectors, places, made } = await pool.run({ kind: 'layoutVectors', objects: [{ object, objectSha256: hashOf(object) }], sources })
+    const { read, vectors, places, made } = await pool.run({
+      kind: 'layoutVectors', objects: [{ object, objectSha256: hashOf(object) }], sources
+    })
     expect({ vectors: vectors.length, places: [...places.slice(0, read)], made: made.map(({ source }) => source) })
       .toEqual({ vectors: 1, places: [0, NO_TABLE].slice(0, read), made: [0] })
   })
@@ -190,7 +194,9 @@ describe('a pool of the background', () => {
     const file = { paths: ['/nowhere', path], sha256: hashOf(fooBtf()) }
     for (const btf of [await prepare(pool, fooBtf()), file]) {
       const found = await pool.run({ kind: 'check', btf, modules: [], runs: [run] })
-      expect(found.state === 'ready' ? found.outcomes.map(texts => texts.map(({ json }) => JSON.parse(json).state)) : found).toEqual([['loads', 'loads']])
+      expect(found.state === 'ready' ? found.outcomes.map(texts => texts.map(({ json }) => JSON.parse(json).state)) : found).toEqual([
+        ['loads', 'loads']
+      ])
     }
     const other = { paths: [path], sha256: hashOf('another') }
     expect(await pool.run({ kind: 'check', btf: other, modules: [], runs: [run] })).toEqual({ state: 'absent', sha256: other.sha256 })

@@ -14,22 +14,35 @@ describe('what sources offer', () => {
       { source: 'directory', paths: ['rhel/7/x86_64/3.10.0-1160.49.1.el7.x86_64', 'own/1/aarch64/1.2.3'].map(pathOf) }
     ])
     expect(kernels.size).toBe(3)
-    expect(kernels.byRelease('3.10.0-1160.49.1.el7.x86_64').map(({ reference, sources }) => [reference.distro, ...sources])).toEqual([['centos', 'btfhub'], ['rhel', 'btfhub', 'directory']])
+    expect(kernels.byRelease('3.10.0-1160.49.1.el7.x86_64').map(({ reference, sources }) => [reference.distro, ...sources])).toEqual([
+      ['centos', 'btfhub'], ['rhel', 'btfhub', 'directory']
+    ])
     expect(kernels.byRelease('3.10.0')).toEqual([])
   })
 
   it('keeps the spelling of a folder in its path, and has the architecture by its usual name', () => {
     expect(offer('own/1/aarch64/1.2.3').byRelease('1.2.3')).toEqual([
-      { reference: { distro: 'own', distroVersion: '1', arch: 'arm64', release: '1.2.3' }, path: 'own/1/aarch64/1.2.3.btf.tar.xz', sources: ['btfhub'] }
+      {
+        reference: { distro: 'own', distroVersion: '1', arch: 'arm64', release: '1.2.3' },
+        path: 'own/1/aarch64/1.2.3.btf.tar.xz',
+        sources: ['btfhub']
+      }
     ])
   })
 
   it('is matched by any spelling of the platform, and of the release', () => {
-    const kernels = offer('debian/bullseye/x86_64/5.10.0-9-amd64', 'debian/10/x86_64/5.10.0-9-amd64', 'amzn/1/x86_64/4.14.70-67.55.amzn1.x86_64', 'sles/12.3/x86_64/4.4.103-6.33.1-default')
+    const kernels = offer(
+      'debian/bullseye/x86_64/5.10.0-9-amd64', 'debian/10/x86_64/5.10.0-9-amd64', 'amzn/1/x86_64/4.14.70-67.55.amzn1.x86_64',
+      'sles/12.3/x86_64/4.4.103-6.33.1-default'
+    )
     expect(namesOf(kernels.matching(query('debian/11/amd64/5.10.0-9-amd64')))).toEqual(['debian/bullseye/x86_64/5.10.0-9-amd64'])
-    expect(namesOf(kernels.matching(query('amzn/2018.03/x86_64/4.14.70-67.55.amzn1.x86_64')))).toEqual(['amzn/1/x86_64/4.14.70-67.55.amzn1.x86_64'])
+    expect(namesOf(kernels.matching(query('amzn/2018.03/x86_64/4.14.70-67.55.amzn1.x86_64')))).toEqual([
+      'amzn/1/x86_64/4.14.70-67.55.amzn1.x86_64'
+    ])
     expect(namesOf(kernels.matching(query('sles/12.3/x86_64/4.4.103-6.33-default')))).toEqual(['sles/12.3/x86_64/4.4.103-6.33.1-default'])
-    expect(namesOf(kernels.matching(query('5.10.0-9-amd64')))).toEqual(['debian/10/x86_64/5.10.0-9-amd64', 'debian/bullseye/x86_64/5.10.0-9-amd64'])
+    expect(namesOf(kernels.matching(query('5.10.0-9-amd64')))).toEqual([
+      'debian/10/x86_64/5.10.0-9-amd64', 'debian/bullseye/x86_64/5.10.0-9-amd64'
+    ])
     expect(namesOf(kernels.matching(query('rhel/7/x86_64/5.10.0-9-amd64')))).toEqual([])
   })
 
@@ -39,7 +52,9 @@ describe('what sources offer', () => {
     expect(namesOf(kernels.list({}))).toEqual(all)
     for (const [at, name] of all.entries()) expect(namesOf(kernels.list({}, name))).toEqual(all.slice(at + 1))
     expect(namesOf(kernels.list({}, 'debian/10/x86_64/5.10'))).toEqual(all.slice(2))
-    expect(namesOf(kernels.list({ distro: 'debian', distroVersion: 'buster', arch: 'x86_64' }, 'debian/10/x86_64/5.1'))).toEqual(['debian/10/x86_64/5.2'])
+    expect(namesOf(kernels.list({ distro: 'debian', distroVersion: 'buster', arch: 'x86_64' }, 'debian/10/x86_64/5.1'))).toEqual([
+      'debian/10/x86_64/5.2'
+    ])
     expect(namesOf(kernels.list({ distroVersion: 'focal' }))).toEqual(['ubuntu/20.04/x86_64/5.4'])
     expect(namesOf(kernels.list({ distro: 'fedora' }))).toEqual([])
   })
@@ -47,7 +62,9 @@ describe('what sources offer', () => {
   it('is near by its numbers, of fifty thousand', () => {
     const many = Array.from({ length: 50_000 }, (_, i) => `ubuntu/20.04/x86_64/5.4.0-${i * 2}-generic`)
     const kernels = offer(...many, 'ubuntu/18.04/x86_64/4.15.0-99999-generic', 'ubuntu/20.04/arm64/5.4.0-4243-generic')
-    expect(kernels.nearest(query('5.4.0-4243-generic'), 3)).toEqual(['ubuntu/20.04/arm64/5.4.0-4243-generic', 'ubuntu/20.04/x86_64/5.4.0-4242-generic', 'ubuntu/20.04/x86_64/5.4.0-4244-generic'])
+    expect(kernels.nearest(query('5.4.0-4243-generic'), 3)).toEqual([
+      'ubuntu/20.04/arm64/5.4.0-4243-generic', 'ubuntu/20.04/x86_64/5.4.0-4242-generic', 'ubuntu/20.04/x86_64/5.4.0-4244-generic'
+    ])
     expect(kernels.nearest(query('ubuntu/20.04/x86_64/5.4.0-999999-generic'), 1)).toEqual(['ubuntu/20.04/x86_64/5.4.0-99998-generic'])
     expect(kernels.nearest(query('6.1.0-1-amd64'), 3)).toEqual([])
     expect([...kernels.list({ arch: 'arm64' })]).toHaveLength(1)

@@ -22,7 +22,9 @@ const KERNELS = REAL.filter(path => path.startsWith('amzn') || path.startsWith('
 
 describe('a listing', () => {
   it('is a path a line, with comments, in any order, with what find puts before it', () => {
-    expect(parse(`# of 2026-11-22\n\n${[...REAL].reverse().join('\r\n')}\n./${KERNELS[0] ?? ''}\n`)).toEqual({ paths: KERNELS, passedOver: 4 })
+    expect(parse(`# of 2026-11-22\n\n${[...REAL].reverse().join('\r\n')}\n./${KERNELS[0] ?? ''}\n`)).toEqual({
+      paths: KERNELS, passedOver: 4
+    })
   })
 
   it("is the manifest of BTFHub's tools, whose releases are those of the package archives", () => {
@@ -33,7 +35,10 @@ describe('a listing', () => {
       { distro: 'centos', release: '7', arch: '../..', name_of_file: 'etc' }, { distro: 1 }
     ]
     expect(parse(`${manifest.map(entry => JSON.stringify(entry)).join('\n')}\nnot json\n`)).toEqual({
-      paths: ['centos/7/x86_64/3.10.0-1160.49.1.el7.x86_64.btf.tar.xz', 'debian/bullseye/arm64/5.10.0-9-arm64.btf.tar.xz', 'ubuntu/20.04/x86_64/5.4.0-100-generic.btf.tar.xz'],
+      paths: [
+        'centos/7/x86_64/3.10.0-1160.49.1.el7.x86_64.btf.tar.xz', 'debian/bullseye/arm64/5.10.0-9-arm64.btf.tar.xz',
+        'ubuntu/20.04/x86_64/5.4.0-100-generic.btf.tar.xz'
+      ],
       passedOver: 3
     })
   })
@@ -49,10 +54,15 @@ describe('a listing', () => {
   })
 
   it('that GitHub cut short is refused, since kernels would seem to be missing', () => {
-    expect(refusal('source_invalid', () => parse(JSON.stringify({ tree: [{ path: KERNELS[0] }], truncated: true }))).message).toMatch(/cut short/)
+    expect(refusal('source_invalid', () => parse(JSON.stringify({ tree: [{ path: KERNELS[0] }], truncated: true }))).message).toMatch(
+      /cut short/
+    )
   })
 
-  it.each(['', '\n\n# nothing\n', '<!DOCTYPE html><html>404</html>', '{', '{"message":"Not Found"}', '{"tree":{}}', '{"tree":[]}', '[]', 'null', 'README.md\n', '\0\0\0', `${'['.repeat(100_000)}`, `{"tree":${'['.repeat(100_000)}`])('is not %j', text => {
+  it.each([
+    '', '\n\n# nothing\n', '<!DOCTYPE html><html>404</html>', '{', '{"message":"Not Found"}', '{"tree":{}}', '{"tree":[]}', '[]', 'null',
+    'README.md\n', '\0\0\0', `${'['.repeat(100_000)}`, `{"tree":${'['.repeat(100_000)}`
+  ])('is not %j', text => {
     refusal('source_invalid', () => parse(text))
   })
 
@@ -71,7 +81,9 @@ describe('a listing', () => {
   })
 
   it('of any bytes gives safe paths or an error of ours', () => {
-    const piece = fc.oneof(fc.constantFrom('/', '..', '.btf.tar.xz', '\n', 'ubuntu', '20.04', 'x86_64', '{"tree":[{"path":"', '"}]}', '{"distro":"', '","release":"'), fc.string())
+    const piece = fc.oneof(fc.constantFrom(
+      '/', '..', '.btf.tar.xz', '\n', 'ubuntu', '20.04', 'x86_64', '{"tree":[{"path":"', '"}]}', '{"distro":"', '","release":"'
+    ), fc.string())
     fc.assert(fc.property(fc.array(piece, { maxLength: 30 }).map(parts => parts.join('')), text => {
       try {
         for (const path of parse(text).paths) {
