@@ -90,8 +90,6 @@ export async function buildApp (
     : () => false
   const app = fastify({
     loggerInstance,
-    // One logger for all requests: their one line names the request itself.
-    childLoggerFactory: logger => logger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestIdOf,
     requestIdHeader: false,
@@ -112,6 +110,8 @@ export async function buildApp (
     ajv: { customOptions: AJV_OPTIONS },
     schemaErrorFormatter: toInvalidRequest
   })
+  // One logger for all requests: their one line names the request itself. Fastify looks anew at what a factory of ours would give.
+  app.log.child = () => app.log
   const dependencies: Dependencies = { service, config, uploads, addresses }
 
   app.setErrorHandler(handleError)
