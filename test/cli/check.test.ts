@@ -12,7 +12,10 @@ const cleanup = cleanUpAfterAll()
 const ACME = 'acme/1/x86_64'
 
 /** A cache with kernels of one BTF. */
-async function cacheWith (...releases: readonly string[]): Promise<{ readonly folder: string, readonly env: { readonly CORELO_CACHE_DIR: string } }> {
+async function cacheWith (...releases: readonly string[]): Promise<{
+  readonly folder: string
+  readonly env: { readonly CORELO_CACHE_DIR: string }
+}> {
   const folder = temporaryFolder()
   const cache = join(folder, 'cache')
   for (const release of releases) {

@@ -28,7 +28,11 @@ const BUILD_MS = 600_000
 
 afterAll(() => { rmSync(work, { recursive: true, force: true }) })
 
-async function start (image: Image, env: Readonly<Record<string, string>> = {}): Promise<{ readonly container: Container, readonly url: string, readonly cache: string }> {
+async function start (image: Image, env: Readonly<Record<string, string>> = {}): Promise<{
+  readonly container: Container
+  readonly url: string
+  readonly cache: string
+}> {
   const port = await freePort()
   const cache = temporaryFolder(SERVICE_USER)
   const container = run(image, {

@@ -35,7 +35,9 @@ const program = (...insns: readonly Uint8Array[]): Outcome => ({ code: concat(..
 const refused = (by: string): Outcome => ({ refused: by })
 
 /** An object with one relocation, on the first instruction of its one program. */
-function one (local: BtfBuilder, record: { kind: ReloName, typeId: number, access?: string }, insn: Uint8Array, changes: Partial<ObjectSpec> = {}): BuiltObject {
+function one (
+  local: BtfBuilder, record: { kind: ReloName, typeId: number, access?: string }, insn: Uint8Array, changes: Partial<ObjectSpec> = {}
+): BuiltObject {
   return buildObject({
     local,
     programs: [{ section: SECTION, name: 'a', code: concat(insn, asm.exit()) }],

@@ -22,8 +22,12 @@ it('uploads and imports survive a disk that gives nothing, whatever it says: the
     NODE_OPTIONS: `--import=${pathToFileURL(join(ROOT, 'test/support/failing-reads.mjs')).href}`,
     FAILING_READS: failing
   }
-  expect((await corelo(['btf', 'import', join(PACKED, 'linux-image.xz.deb')], { env: { CORELO_CACHE_DIR: settings.CORELO_CACHE_DIR } })).code).toBe(0)
-  const [object, uploaded, imported] = [EXEC, SAMPLE, join(PACKED, 'vmlinux.btf')].map(path => readFileSync(path)) as [Buffer, Buffer, Buffer]
+  expect((await corelo(['btf', 'import', join(PACKED, 'linux-image.xz.deb')], {
+    env: { CORELO_CACHE_DIR: settings.CORELO_CACHE_DIR }
+  })).code).toBe(0)
+  const [object, uploaded, imported] = [EXEC, SAMPLE, join(PACKED, 'vmlinux.btf')].map(path => readFileSync(path)) as [
+    Buffer, Buffer, Buffer
+  ]
   const put = async (url: string, path: string, body: Buffer): Promise<number> =>
     (await fetch(`${url}${path}`, { method: 'PUT', body, headers: { 'content-type': 'application/octet-stream' } })).status
   const before = await startProcess(settings)

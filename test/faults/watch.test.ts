@@ -68,7 +68,10 @@ async function relocate (url: string, reference: string, headers: Readonly<Recor
   return await fetch(`${url}/relocate`, { method: 'POST', body: form, headers: { accept: 'application/json', ...headers } })
 }
 
-interface Checked { readonly status: number, readonly report: { readonly kernel?: { readonly reference: string, readonly btf_sha256: string }, readonly verdict?: string } }
+interface Checked {
+  readonly status: number
+  readonly report: { readonly kernel?: { readonly reference: string, readonly btf_sha256: string }, readonly verdict?: string }
+}
 
 async function check (...args: Parameters<typeof relocate>): Promise<Checked> {
   const answer = await relocate(...args)

@@ -14,7 +14,10 @@ interface Operation {
   readonly operationId: string
   readonly summary: string
   readonly parameters?: ReadonlyArray<{ readonly name: string, readonly in: string, readonly required?: boolean }>
-  readonly responses: Readonly<Record<string, { readonly description: string, readonly content?: Readonly<Record<string, { readonly schema: { readonly $ref?: string } }>> }>>
+  readonly responses: Readonly<Record<string, {
+    readonly description: string
+    readonly content?: Readonly<Record<string, { readonly schema: { readonly $ref?: string } }>>
+  }>>
 }
 interface OpenApi {
   readonly openapi: string

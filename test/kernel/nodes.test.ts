@@ -50,7 +50,9 @@ describeLab('three nodes and a service, each in a network of its own,', [
   }
 
   /** An agent on a node: with objects, folders, and a bpf file system that is gone with the process. */
-  const startAgent = (machine: Machine, name: string, options: { hidesBtf: boolean, args?: string, env?: Record<string, string> }): Process => {
+  const startAgent = (
+    machine: Machine, name: string, options: { hidesBtf: boolean, args?: string, env?: Record<string, string> }
+  ): Process => {
     const home = join(folder, name)
     for (const inside of ['objects', 'bpf']) mkdirSync(join(home, inside), { recursive: true })
     for (const object of [WRONG_LAYOUT, EXEC]) copyFileSync(object, join(home, 'objects', basename(object)))

@@ -48,7 +48,9 @@ describeLab('what a package repository must not get away with', [
   }
 
   /** A service on a copy of the good repository, which a test spoils before. */
-  const start = async (spoil: (root: string) => void = () => {}, options: { readonly cacheDir?: string, readonly more?: string } = {}): Promise<Started> => {
+  const start = async (
+    spoil: (root: string) => void = () => {}, options: { readonly cacheDir?: string, readonly more?: string } = {}
+  ): Promise<Started> => {
     const copy = await copies.serve(spoil)
     const file = join(scratch, `repositories-${copy.serial}.yaml`)
     const mirror = `mirror: "${copy.server.url}", suites: [bookworm], arches: [amd64]`

@@ -84,7 +84,9 @@ export function publishRpms (
 function packWithZstd (repodata: string): void {
   const path = join(repodata, 'repomd.xml')
   const repomd = readFileSync(path, 'utf8')
-  const [, checksum = '', name = ''] = /<data type="primary">\s*<checksum type="sha256">(\w+)<[\s\S]*?<location href="repodata\/([^"]+)\.gz"/.exec(
+  const [
+    , checksum = '', name = ''
+  ] = /<data type="primary">\s*<checksum type="sha256">(\w+)<[\s\S]*?<location href="repodata\/([^"]+)\.gz"/.exec(
     repomd
   ) ??
     []

@@ -27,7 +27,12 @@ const randomType: fc.Arbitrary<RandomType> = fc.record({
 })
 
 /** Adds the type, with its references folded into ids from 0 to `last`. */
-function add (b: BtfBuilder, type: RandomType, last: number): { vlen: number, flag: boolean, members?: Member[], values?: Array<[string, bigint]> } {
+function add (b: BtfBuilder, type: RandomType, last: number): {
+  vlen: number
+  flag: boolean
+  members?: Member[]
+  values?: Array<[string, bigint]>
+} {
   const refs = type.refs.map(ref => ref % (last + 1))
   const ref = refs[0] ?? 0
   const number = type.numbers[0] ?? 0

@@ -242,7 +242,13 @@ async function play ({ trust, archive, steps }: History): Promise<void> {
 
   const ask = async ({
     at: name, distro, version, buildId, withModule
-  }: { at: string, distro?: Distro | undefined, version?: Content | undefined, buildId?: Content | undefined, withModule: boolean }): Promise<void> => {
+  }: {
+    at: string
+    distro?: Distro | undefined
+    version?: Content | undefined
+    buildId?: Content | undefined
+    withModule: boolean
+  }): Promise<void> => {
     const model = name === 'edge' ? edge : fleet
     const expected = model.answer({ distro, version, buildId })
     await sleep(2) // what the upstream listed is believed for a millisecond here

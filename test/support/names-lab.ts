@@ -193,7 +193,9 @@ export async function openReplica ({ directory, contents, trustUploads, bucket, 
   }
   const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads })
   const targets = createTargets({ index, btfs, local, fetching, catalog, trustUploads })
-  const importing = async (work: (store: ReturnType<typeof createImportStore>) => Promise<unknown>, replaces: boolean): Promise<boolean> => {
+  const importing = async (
+    work: (store: ReturnType<typeof createImportStore>) => Promise<unknown>, replaces: boolean
+  ): Promise<boolean> => {
     const store = {
       sizeOf: async () => undefined, async write (_kind: string, hash: Sha256, bytes: Uint8Array) { contents.set(hash, bytes); return true }
     } as unknown as ContentStore

@@ -82,7 +82,9 @@ async function bodyOf (request: IncomingMessage): Promise<Buffer> {
 /** What is wrong with a request's signature; undefined where nothing is. */
 function refusalOf (request: IncomingMessage, body: Buffer): string | undefined {
   const header = (name: string): string => String(request.headers[name] ?? '')
-  const [, scope = '', signedHeaders = '', signature = ''] = /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/([^,]+), ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/.exec(
+  const [
+    , scope = '', signedHeaders = '', signature = ''
+  ] = /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/([^,]+), ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/.exec(
     header('authorization')
   ) ??
     []

@@ -105,7 +105,12 @@ const JUNIT: Readonly<Record<string, { readonly attributes: Readonly<Record<stri
   'system-err': { attributes: {}, children: /^$/ }
 }
 
-interface Element { readonly name: string, readonly attributes: Readonly<Record<string, string>>, readonly children: Element[], text: string }
+interface Element {
+  readonly name: string
+  readonly attributes: Readonly<Record<string, string>>
+  readonly children: Element[]
+  text: string
+}
 
 function parseJunit (text: string): Element {
   const root: Element = { name: '', attributes: {}, children: [], text: '' }

@@ -151,7 +151,14 @@ describe('nesting', () => {
 })
 
 describe('arrays', () => {
-  interface Shape { a?: number, b?: readonly [number, number, number], c?: number, d?: readonly [number, number], f?: readonly [number, number], substruct?: number }
+  interface Shape {
+    a?: number
+    b?: readonly [number, number, number]
+    c?: number
+    d?: readonly [number, number]
+    f?: readonly [number, number]
+    substruct?: number
+  }
 
   const arrays = (shape: Shape) => (b: BtfBuilder, { int, char }: Ints) => {
     const stride = shape.substruct ?? 4
@@ -226,7 +233,9 @@ describe('arrays', () => {
 })
 
 describe('primitives', () => {
-  const primitives = (types: Partial<Record<'a' | 'b' | 'c' | 'd' | 'f', (b: BtfBuilder, ints: Ints) => number>>) => (b: BtfBuilder, ints: Ints) => b.struct('primitives', 40, [
+  const primitives = (types: Partial<Record<'a' | 'b' | 'c' | 'd' | 'f', (b: BtfBuilder, ints: Ints) => number>>) => (
+    b: BtfBuilder, ints: Ints
+  ) => b.struct('primitives', 40, [
     at('a', 0, types.a?.(b, ints) ?? ints.char),
     at('b', 4, types.b?.(b, ints) ?? ints.int),
     at('c', 8, types.c?.(b, ints) ?? b.enum('', [['A', 0], ['B', 1]])),

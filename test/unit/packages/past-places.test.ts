@@ -9,7 +9,10 @@ import { startLoopbackServer } from '../../support/loopback-server.js'
 const COMMON = { id: 'past', arch: 'amd64', signers: { kind: 'nobody' }, isHistory: true } as const
 
 /** An interface that answers by what was asked, with JSON or 404. */
-async function ask (answer: (path: string, query: URLSearchParams) => unknown, find: (base: URL, client: ReturnType<typeof createHttpClient>) => Promise<PastPlaces>) {
+async function ask (
+  answer: (path: string, query: URLSearchParams) => unknown,
+  find: (base: URL, client: ReturnType<typeof createHttpClient>) => Promise<PastPlaces>
+) {
   const asked: string[] = []
   const server = await startLoopbackServer((request: IncomingMessage, response) => {
     const url = new URL(request.url ?? '/', 'http://localhost')

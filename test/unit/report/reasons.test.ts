@@ -22,7 +22,9 @@ function explained (local: BtfBuilder, target: BtfBuilder, ...steps: Step[]): Re
 }
 
 /** A struct of ints on both sides, and a read of the first local one. */
-function field (localName: string, targetMembers: (types: ReturnType<typeof integers>, target: BtfBuilder) => readonly Member[], read: Partial<Step> = {}): ReportRelocation {
+function field (
+  localName: string, targetMembers: (types: ReturnType<typeof integers>, target: BtfBuilder) => readonly Member[], read: Partial<Step> = {}
+): ReportRelocation {
   const local = btf()
   const type = local.struct('foo', 4, [at(localName, 0, integers(local).uint)])
   const target = btf()
@@ -295,7 +297,9 @@ describe('an instruction that does not hold what the types say', () => {
     const target = btf()
     target.enum('f', [['U', 0x90000000]])
     expect(explained(local, target, { kind: 'enumval_value', type, access: '0', insn: asm.ldImm64(1, 0x80000000n) }).detail)
-      .toMatch(/^The instruction holds 2147483648 where the object's own types say 18446744071562067968 \(signed -2147483648\) for f\.U\. The compiler takes the enumerator as unsigned, /)
+      .toMatch(
+        /^The instruction holds 2147483648 where the object's own types say 18446744071562067968 \(signed -2147483648\) for f\.U\. The compiler takes the enumerator as unsigned, /
+      )
   })
 
   it('holds the sign of an enum that clang 14 leaves out of BTF', () => {
