@@ -157,7 +157,8 @@ describe('corelo btf import', () => {
       expect(code).toBe(0)
       expect(
         stderr
-      ).toContain(`note: ${name} is an upload there. Unless the service trusts uploads (CORELO_TRUST_UPLOADS=true), its name does not answer; ` +
+      ).toContain(`note: ${name} is an upload there. Unless the service trusts uploads (CORELO_TRUST_UPLOADS=true), its name does not ` +
+        'answer; ' +
         `name it with btf_sha256=${hash}, or import it on the service's own cache.`)
     }
     expect(await statusOf(strict, `kernel_release=${name}`)).toBe(404)

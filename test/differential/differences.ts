@@ -9,7 +9,10 @@ import { buildObject, type BuiltObject, type ObjectSpec, type ReloName } from '.
 export type Outcome =
   /** It is relocated: the instructions of its first program. */
   | { readonly code: Uint8Array }
-  /** It is refused. By libbpf: at which stage (`open or before`: versions differ). By us: an error code, or the reason of the record that fails. */
+  /**
+   * It is refused. By libbpf: at which stage (`open or before`: versions differ). By us: an error code, or the reason of the record that
+   * fails.
+   */
   | { readonly refused: string }
   /** libbpf dies of this signal. */
   | { readonly dies: number }
@@ -248,7 +251,8 @@ export const DELIBERATE: readonly Difference[] = [
     ours: refused('object_invalid')
   },
   {
-    rule: 'a CO-RE relocation of an instruction that has an ELF relocation too is refused; libbpf takes the value for an offset into the map',
+    rule: 'a CO-RE relocation of an instruction that has an ELF relocation too is refused; libbpf takes the value for an offset into ' +
+      'the map',
     make: () => {
       const { b, foo: id } = localFoo()
       return {
@@ -276,7 +280,8 @@ export const DELIBERATE: readonly Difference[] = [
     ours: program(POISON)
   },
   {
-    rule: 'a function with two names is relocated for both; libbpf makes a program of each name, relocates one, and leaves the other as it was compiled',
+    rule: 'a function with two names is relocated for both; libbpf makes a program of each name, relocates one, and leaves the other ' +
+      'as it was compiled',
     make: () => {
       const spec = fooSpec()
       return {

@@ -41,9 +41,10 @@ describe('a bare release', () => {
 
   it('means nothing as long as one that may have it cannot be asked', async () => {
     const files = { [at('18.04')]: await archive(0) }
-    const origin = await startOrigin((
-      request, response
-    ) => request.url === at('16.04') ? response.writeHead(500).end() : serving(files)(request, response))
+    const origin = await startOrigin((request, response) => {
+      if (request.url === at('16.04')) response.writeHead(500).end()
+      else serving(files)(request, response)
+    })
     const service = await startFetching({ btfhubUrls: [origin.url] })
     for (let i = 0; i < 2; i++) {
       const error = await failure('source_failed', relocate(service, { kernel: { release: RELEASE } }))

@@ -13,7 +13,7 @@ const PACKED = join(ROOT, 'test/fixtures/extraction/packed')
 const UPLOADED = 'ubuntu/20.04/x86_64/5.4.0-42-generic'
 const IMPORTED = 'debian/12/x86_64/6.1.0-50-amd64'
 
-it('uploads and imports survive a disk that gives nothing, whatever it says: they are 503 while it lasts, and answer when it is over', async () => {
+it('uploads and imports survive a disk that gives nothing, whatever it says: they are 503 meanwhile, and answer afterwards', async () => {
   const folder = temporaryFolder()
   const failing = join(folder, 'failing')
   const settings = {

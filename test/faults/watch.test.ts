@@ -33,9 +33,7 @@ async function startWorld (settings: Readonly<Record<string, string>> = {}): Pro
   writeFileSync(secretFile, `${receiver.secret}\n`)
   const packages = repository.writeSettings(folder)
   const all = {
-    CORELO_CACHE_DIR: join(
-      folder, 'cache'
-    ),
+    CORELO_CACHE_DIR: join(folder, 'cache'),
     CORELO_PACKAGES: packages,
     CORELO_CATALOG_MS: '1000',
     CORELO_WEBHOOK: receiver.url,

@@ -236,7 +236,8 @@ describe('a raw body', () => {
   })
 
   it('without a type is the object too', async () => {
-    const head = `POST /relocate?kernel_release=${KERNEL} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: ${OBJECT.length}\r\n\r\n`
+    const head = `POST /relocate?kernel_release=${KERNEL} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n` +
+      `content-length: ${OBJECT.length}\r\n\r\n`
     expect(await exchange([Buffer.concat([Buffer.from(head), OBJECT])])).toMatch(/^HTTP\/1.1 200 /)
     expect(http.service.requests.at(-1)?.object).toEqual(OBJECT)
   })
@@ -305,7 +306,8 @@ function multipart (...parts: ReadonlyArray<readonly [header: string, content: U
 
 /** Sends a form over a socket of its own, a chunk a write, and gives the answer back as text. */
 async function sendInPieces (body: Buffer, size: number): Promise<string> {
-  const head = `POST /relocate HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: multipart/form-data; boundary=bound\r\ncontent-length: ${body.length}\r\n\r\n`
+  const head = 'POST /relocate HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: multipart/form-data; boundary=bound\r\n' +
+    `content-length: ${body.length}\r\n\r\n`
   const pieces = Array.from({ length: Math.ceil(body.length / size) }, (_, i) => body.subarray(i * size, (i + 1) * size))
   return await exchange([Buffer.from(head), ...pieces])
 }

@@ -14,9 +14,11 @@ interface Seen { readonly status: number, readonly headers: Record<string, strin
 
 async function lab () {
   const { request, app } = await startAppWith(await startService(await temporaryFolder()))
-  for (const release of RELEASES) expect((await request(`/kernels/ubuntu/20.04/x86_64/${release}/btf`, {
-    method: 'PUT', body: fooBtf()
-  })).status).toBe(201)
+  for (const release of RELEASES) {
+    expect((await request(`/kernels/ubuntu/20.04/x86_64/${release}/btf`, {
+      method: 'PUT', body: fooBtf()
+    })).status).toBe(201)
+  }
   const see = async (path: string, options: RequestInit): Promise<Seen> => {
     const response = await request(path, options)
     const headers = Object.fromEntries([...response.headers].filter(([name]) => !PASSING.includes(name)))

@@ -63,30 +63,45 @@ describe('GET /kernels?offered=true', () => {
       expect(put.status).toBe(201)
     }
     expect(await offered()).toMatchObject([
-      { reference: 'debian/12/x86_64/6.1.0-56-amd64', state: 'offered', sources: ['packages'], published: {
-        package: 'linux-image-6.1.0-56-amd64', version: '6.1.190-1', bytes: 70_000_000
-      } },
-      { reference: 'debian/12/x86_64/6.1.0-57-amd64', state: 'held', sources: ['upload', 'packages'], published: {
-        package: 'linux-image-6.1.0-57-amd64', version: '6.1.192-3', bytes: 70_591_024
-      } }
+      {
+        reference: 'debian/12/x86_64/6.1.0-56-amd64',
+        state: 'offered',
+        sources: ['packages'],
+        published: {
+          package: 'linux-image-6.1.0-56-amd64', version: '6.1.190-1', bytes: 70_000_000
+        }
+      },
+      {
+        reference: 'debian/12/x86_64/6.1.0-57-amd64',
+        state: 'held',
+        sources: ['upload', 'packages'],
+        published: {
+          package: 'linux-image-6.1.0-57-amd64', version: '6.1.192-3', bytes: 70_591_024
+        }
+      }
     ])
   })
 
   it('says when each kernel was built, where the index does', async () => {
-    const primary = `<metadata xmlns="http://linux.duke.edu/metadata/common" packages="1"><package type="rpm"><name>kernel-core</name><arch>x86_64</arch>
-<version epoch="0" ver="6.9.7" rel="200.fc40"/><checksum type="sha256" pkgid="YES">${'ab'.repeat(32)}</checksum><time file="1719600000" build="1719500000"/>
-<size package="18123456" installed="70000000" archive="70100000"/><location href="Packages/k/kernel-core-6.9.7-200.fc40.x86_64.rpm"/></package></metadata>`
-    const repomd = `<repomd><revision>1719600000</revision><data type="primary"><checksum type="sha256">${createHash('sha256').update(primary).digest('hex')}</checksum>
+    const primary = `<metadata xmlns="http://linux.duke.edu/metadata/common" packages="1">
+<package type="rpm"><name>kernel-core</name><arch>x86_64</arch>
+<version epoch="0" ver="6.9.7" rel="200.fc40"/><checksum type="sha256" pkgid="YES">${'ab'.repeat(32)}</checksum>
+<time file="1719600000" build="1719500000"/><size package="18123456" installed="70000000" archive="70100000"/>
+<location href="Packages/k/kernel-core-6.9.7-200.fc40.x86_64.rpm"/></package></metadata>`
+    const repomd = `<repomd><revision>1719600000</revision><data type="primary">
+<checksum type="sha256">${createHash('sha256').update(primary).digest('hex')}</checksum>
 <location href="repodata/primary.xml"/><size>${primary.length}</size></data></repomd>`
     const files: Readonly<Record<string, string | undefined>> = { '/repodata/repomd.xml': repomd, '/repodata/primary.xml': primary }
-    const port = await listen(createServer((
-      request, response
-    ) => { response.writeHead(files[request.url ?? ''] === undefined ? 404 : 200).end(files[request.url ?? '']) }))
+    const port = await listen(createServer((request, response) => {
+      response.writeHead(files[request.url ?? ''] === undefined ? 404 : 200).end(files[request.url ?? ''])
+    }))
     const { offered } = await serveEntry(
       `{ type: rpm, name: mine, distro: fedora, distro_version: "40", url: "http://127.0.0.1:${port}", arches: [x86_64], unsigned: true }`
     )
     expect(await offered()).toMatchObject([{
-      reference: 'fedora/40/x86_64/6.9.7-200.fc40.x86_64', state: 'offered', published: {
+      reference: 'fedora/40/x86_64/6.9.7-200.fc40.x86_64',
+      state: 'offered',
+      published: {
         package: 'kernel-core', version: '6.9.7-200.fc40', bytes: 18_123_456, built_at: '2024-06-27T14:53:20.000Z'
       }
     }])
@@ -130,9 +145,9 @@ describe('a repository that lets only its customers in', () => {
     }))
     const folder = await temporaryFolder()
     await writeFile(join(folder, 'password'), 's3cr:et')
-    const port = await listen(createServer((
-      _request, response
-    ) => { response.writeHead(302, { location: `http://127.0.0.1:${other}/InRelease` }).end() }))
+    const port = await listen(createServer((_request, response) => {
+      response.writeHead(302, { location: `http://127.0.0.1:${other}/InRelease` }).end()
+    }))
     const { offered } = await serve(`http://127.0.0.1:${port}`, ', username: reader@example.org, password_file: password', folder)
     expect(await offered()).toEqual([])
     expect(seen.filter(header => header !== undefined)).toEqual([])

@@ -71,7 +71,8 @@ describeLab('the running kernel, its BTF hidden,', [NEEDS.kernel, NEEDS.bpftool,
     })
     expect(loaded).toBeGreaterThan(atLeast)
     console.log(
-      `real objects of ${project} that the running kernel loads without its BTF, relocated: ${loaded}; that it refuses, as the report says: ${refused}`
+      `real objects of ${project} that the running kernel loads without its BTF, relocated: ${loaded}; that it refuses, as the report ` +
+        `says: ${refused}`
     )
   })
 })

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
-  enumeratorValue, kindFlagOf, kindOf, memberBitfieldSize, memberBitOffset, memberNameOffset, memberType, nameOffsetOf, textOf, typeId, vlenOf
+  enumeratorValue, kindFlagOf, kindOf, memberBitfieldSize, memberBitOffset, memberNameOffset, memberType, nameOffsetOf, textOf, typeId,
+  vlenOf
 } from '../../src/btf/btf.js'
 import { parseBtf } from '../../src/core/index.js'
 import { btf, KIND, type BtfBuilder, type Member } from '../support/btf-builder.js'

@@ -11,8 +11,9 @@ import { contentOf, createFakeArchive, createFakeBucket, hashOf, openReplica, ty
 import { runs } from '../support/property-runs.js'
 
 /**
- * 300 random histories, and 30,000 with `npm run test:names`, of one fleet: two replicas that share a bucket, and an edge that asks one of them, with uploads, imports,
- * fetches, restarts and queries. All that decides what a name means is real; BTF is a text, since nothing here looks into it.
+ * 300 random histories, and 30,000 with `npm run test:names`, of one fleet: two replicas that share a bucket, and an edge that asks one of
+ * them, with uploads, imports, fetches, restarts and queries. All that decides what a name means is real; BTF is a text, since nothing here
+ * looks into it.
  */
 
 const RELEASE = '9.9.9-mine'

@@ -125,7 +125,11 @@ function clientOf (kernels: () => Kernels): CoreloUpstreamOptions['client'] {
           via: ['edge'], ...(kernelVersion === null ? {} : { kernelVersion }), ...(buildId === null ? {} : { buildId })
         })
         return answerOf(found.bytes, {
-          'corelo-btf': found.sha256, 'corelo-source': found.source, 'corelo-btf-base': found.base, 'corelo-kernel-version': found.kernelVersion, 'corelo-kernel-build-id': found.buildId
+          'corelo-btf': found.sha256,
+          'corelo-source': found.source,
+          'corelo-btf-base': found.base,
+          'corelo-kernel-version': found.kernelVersion,
+          'corelo-kernel-build-id': found.buildId
         })
       } catch (error) {
         const isAbsent = error instanceof AppError && error.status === 404

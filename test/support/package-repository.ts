@@ -8,7 +8,10 @@ import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { pack } from 'tar-stream'
 
-/** An apt repository on loopback as its makers know it, without signatures. Its kernels are test/fixtures/extraction's, under the names that a test gives them. */
+/**
+ * An apt repository on loopback as its makers know it, without signatures. Its kernels are test/fixtures/extraction's, under the names that
+ * a test gives them.
+ */
 export interface PackageRepository {
   readonly url: string
   /** A file for CORELO_PACKAGES in the folder: Debian 12's suite bookworm, and nothing else. */
@@ -68,9 +71,9 @@ export async function startPackageRepository (): Promise<PackageRepository> {
     else if (request.headers['if-none-match'] === etag) response.writeHead(304).end()
     else response.writeHead(200, { 'content-length': file.length, etag }).end(file)
   }
-  const server = createServer((
-    request, response
-  ) => { answer(request, response).catch((error: unknown) => response.destroy(error as Error)) })
+  const server = createServer((request, response) => {
+    answer(request, response).catch((error: unknown) => response.destroy(error as Error))
+  })
   await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
@@ -80,7 +83,8 @@ export async function startPackageRepository (): Promise<PackageRepository> {
     const path = 'main/binary-amd64/Packages.gz'
     files.set(`dists/bookworm/${path}`, packages)
     files.set('dists/bookworm/InRelease', Buffer.from([
-      'Suite: oldstable', 'Codename: bookworm', `Date: ${new Date(date).toUTCString()}`, 'SHA256:', ` ${hashOf(packages)} ${packages.length} ${path}`, ''
+      'Suite: oldstable', 'Codename: bookworm', `Date: ${new Date(date).toUTCString()}`, 'SHA256:',
+      ` ${hashOf(packages)} ${packages.length} ${path}`, ''
     ].join('\n')))
   }
   writeIndex()
@@ -92,7 +96,8 @@ export async function startPackageRepository (): Promise<PackageRepository> {
     files.set(path, deb)
     stanzas.set(
       path,
-      `Package: linux-image-${release}\nVersion: ${version}\nArchitecture: amd64\nFilename: ${path}\nSize: ${deb.length}\nSHA256: ${hashOf(deb)}\n`
+      `Package: linux-image-${release}\nVersion: ${version}\nArchitecture: amd64\nFilename: ${path}\nSize: ${deb.length}\n` +
+        `SHA256: ${hashOf(deb)}\n`
     )
   }
   const pathOf = (release: string, version: string): string => `pool/linux-image-${release}_${version}.deb`
@@ -141,9 +146,11 @@ async function makeDeb (release: string, { version, hasOtherTypes = false, modul
   const data = pack()
   data.entry({ name: `./boot/System.map-${release}` }, Buffer.alloc(PADDING))
   data.entry({ name: `./boot/vmlinuz-${release}` }, vmlinux)
-  for (const [name, bytes] of Object.entries(modules)) data.entry(
-    { name: `./lib/modules/${release}/kernel/${name}.ko` }, Buffer.from(bytes)
-  )
+  for (const [name, bytes] of Object.entries(modules)) {
+    data.entry(
+      { name: `./lib/modules/${release}/kernel/${name}.ko` }, Buffer.from(bytes)
+    )
+  }
   data.finalize()
   const control = pack()
   control.entry({ name: './control' }, `Package: linux-image-${release}\nArchitecture: amd64\n`)

@@ -60,8 +60,10 @@ export async function startS3Server (): Promise<S3Server> {
       const rest = after === null ? keys : keys.filter(name => name > after)
       const shown = rest.slice(0, 1000)
       const next = rest.length > 1000 ? `<NextContinuationToken>${shown.at(-1) ?? ''}</NextContinuationToken>` : ''
+      const contents = shown.map(name => `<Contents><Key>${name}</Key></Contents>`).join('')
       response.end(
-        `<?xml version="1.0"?><ListBucketResult><IsTruncated>${String(rest.length > 1000)}</IsTruncated>${next}${shown.map(name => `<Contents><Key>${name}</Key></Contents>`).join('')}</ListBucketResult>`
+        '<?xml version="1.0"?><ListBucketResult>' +
+          `<IsTruncated>${String(rest.length > 1000)}</IsTruncated>${next}${contents}</ListBucketResult>`
       )
     } else {
       const found = objects.get(key)

@@ -66,9 +66,7 @@ async function * iterate (cells: readonly Cell[], failure?: AppError): AsyncGene
 interface WriteOptions { readonly isGrouped?: boolean, readonly failure?: AppError, readonly cells?: Cells, readonly heartbeat?: string }
 
 async function write (type: FormatType, {
-  isGrouped = false, failure, cells = iterate(
-    CELLS, failure
-  ), heartbeat = ''
+  isGrouped = false, failure, cells = iterate(CELLS, failure), heartbeat = ''
 }: WriteOptions = {}): Promise<string> {
   const counter = createSummaryCounter([object])
   const ending = endingCells(cells, counter, error => error as AppError)

@@ -84,9 +84,10 @@ describe('a client of the service', () => {
 
   it('sends the token that is in its file at that moment, and to nobody to whom it is sent on', async () => {
     const seen: Array<string | undefined> = []
-    const elsewhere = await serve((
-      request, response
-    ) => { seen.push(`elsewhere ${String(request.headers.authorization)}`); response.end('{}') })
+    const elsewhere = await serve((request, response) => {
+      seen.push(`elsewhere ${String(request.headers.authorization)}`)
+      response.end('{}')
+    })
     const url = await serve((request: IncomingMessage, response) => {
       seen.push(request.headers.authorization)
       response.writeHead(seen.length === 3 ? 307 : 200, { location: `${elsewhere}${KEYS}` }).end('{}')

@@ -495,7 +495,17 @@ describe('type_based', () => {
     typedef_arr: (b, { char }) => b.typedef('typedef_arr', b.array(char, 20))
   }
   const SIZES: Record<Name, number> = {
-    a_struct: 4, a_union: 4, an_enum: 4, typedef_struct: 4, typedef_struct_ptr: 8, typedef_int: 4, typedef_enum: 4, typedef_void_ptr: 8, typedef_restrict_ptr: 8, typedef_func_proto: 8, typedef_arr: 20
+    a_struct: 4,
+    a_union: 4,
+    an_enum: 4,
+    typedef_struct: 4,
+    typedef_struct_ptr: 8,
+    typedef_int: 4,
+    typedef_enum: 4,
+    typedef_void_ptr: 8,
+    typedef_restrict_ptr: 8,
+    typedef_func_proto: 8,
+    typedef_arr: 20
   }
 
   function ask (kind: 'type_exists' | 'type_matches' | 'type_size', changes: Partial<Record<Name, Make | null>>) {
@@ -700,7 +710,8 @@ describe('core_autosize', () => {
       { kind: 'byte_off', type: id, access: `0:${i}`, was: i * 8 }, { kind: 'byte_sz', type: id, access: `0:${i}`, was: 8 }
     ])
     expect(relocateSteps({ local: b, target: kernel(), steps }).outcomes).toEqual([
-      'resolved 0', 'resolved 4', 'resolved 8', 'resolved 8', 'resolved 4', 'resolved 4', 'resolved 16', 'resolved 2', 'resolved 18', 'resolved 1'
+      'resolved 0', 'resolved 4', 'resolved 8', 'resolved 8', 'resolved 4', 'resolved 4', 'resolved 16', 'resolved 2', 'resolved 18',
+      'resolved 1'
     ])
   })
 

@@ -110,10 +110,12 @@ describe('a field of another kind', () => {
     const ldx = asm.ldx('w', 2, 1, 0)
     expect(field('protocol', ({ uint }) => [bitsAt('protocol', 8, 8, uint)], { insn: ldx })).toMatchObject({
       reason: 'access_size_unsafe',
-      detail: 'foo.protocol is unsigned int protocol (4 bytes) in the object and unsigned int protocol:8 (a bitfield at bit 8) in this kernel; only pointers and unsigned integers can be read at another size.',
+      detail: 'foo.protocol is unsigned int protocol (4 bytes) in the object and unsigned int protocol:8 (a bitfield at bit 8) in this ' +
+        'kernel; only pointers and unsigned integers can be read at another size.',
       suggestions: [
         {
-          code: 'static __always_inline unsigned long long foo_protocol(struct foo *p)\n{\n\treturn BPF_CORE_READ_BITFIELD_PROBED(p, protocol);\n}'
+          code: 'static __always_inline unsigned long long foo_protocol(struct foo *p)\n{\n' +
+            '\treturn BPF_CORE_READ_BITFIELD_PROBED(p, protocol);\n}'
         }
       ]
     })
@@ -196,7 +198,8 @@ describe('a type that is missing', () => {
     const entry = missing(target => { target.int('int', 4) }, type => type === 'struct foo' ? ['nfs', 'nfsd'] : [])
     expect(entry).toMatchObject({
       reason: 'type_in_module',
-      detail: 'The kernel itself has no struct foo; its modules nfs and nfsd have one. Name the module in `modules`, where the node has it loaded before the program.'
+      detail: 'The kernel itself has no struct foo; its modules nfs and nfsd have one. Name the module in `modules`, where the node ' +
+        'has it loaded before the program.'
     })
   })
 })
@@ -229,7 +232,8 @@ describe('several types of one name', () => {
     expect(explained(local, target, { kind: 'byte_off', type, access: '0:0' })).toMatchObject({
       status: 'failed',
       reason: 'ambiguous',
-      detail: `This kernel has several types struct adapter, which do not agree: adapter.x is at byte 0 in type ${first} of 16 bytes and at byte 16 in type ${second} of 24 bytes. libbpf refuses to choose.`
+      detail: `This kernel has several types struct adapter, which do not agree: adapter.x is at byte 0 in type ${first} of 16 bytes ` +
+        `and at byte 16 in type ${second} of 24 bytes. libbpf refuses to choose.`
     })
   })
 
@@ -245,7 +249,9 @@ describe('several types of one name', () => {
     expect(entry).toMatchObject({
       status: 'poisoned',
       reason: 'type_ruled_out',
-      detail: `This kernel has several types struct adapter. adapter.ptp_delta is in type ${second} of 12544 bytes, which the relocation of adapter.gotcl_old (instruction 0 of test) ruled out, because only type ${first} of 2480 bytes has that field. Each flavour of the struct is looked up by itself.`
+      detail: `This kernel has several types struct adapter. adapter.ptp_delta is in type ${second} of 12544 bytes, which the ` +
+        `relocation of adapter.gotcl_old (instruction 0 of test) ruled out, because only type ${first} of 2480 bytes has that field. ` +
+        'Each flavour of the struct is looked up by itself.'
     })
     expect(entry.suggestions[0]?.code).toMatch(/^struct adapter___new \{ long long ptp_delta; \}/)
   })
@@ -266,7 +272,8 @@ describe('a type that does not match', () => {
     expect(explained(local, gcc, { kind: 'type_matches', type, was: 1 })).toMatchObject({
       status: 'absent',
       reason: 'type_differs',
-      detail: 'struct timespec64 exists in this kernel, but does not have everything that the object\'s declaration has: its member tv_nsec is long in the object and long int in this kernel. ' +
+      detail: 'struct timespec64 exists in this kernel, but does not have everything that the object\'s declaration has: its member ' +
+        'tv_nsec is long in the object and long int in this kernel. ' +
         'That is one type in the spelling of two compilers (long, long int), and type_matches compares the spelling.',
       suggestions: []
     })
@@ -314,7 +321,8 @@ describe('an instruction that does not hold what the types say', () => {
 
   it('was changed, for all that can be told otherwise', () => {
     expect(field('x', ({ uint }) => [at('x', 8, uint)], { was: 99 }).detail).toBe(
-      'The instruction holds 99 where the object\'s own types say 0 for foo.x. The object was changed after it was compiled, or is relocated already.'
+      'The instruction holds 99 where the object\'s own types say 0 for foo.x. The object was changed after it was compiled, or is ' +
+        'relocated already.'
     )
   })
 })
@@ -347,7 +355,8 @@ describe('a value that does not do', () => {
 
   it('is a plain read of what is a bitfield in the kernel: a warning, with what to write', () => {
     const { relocations: [entry], warnings } = bitfields(type => [{ kind: 'byte_off', type, access: '0:0' }])
-    const detail = 'foo.proto is unsigned short proto (2 bytes) in the object and unsigned int proto:8 (a bitfield at bit 40) in this kernel. The program reads it as a plain field, so that it gets a wrong value, as it would from libbpf.'
+    const detail = 'foo.proto is unsigned short proto (2 bytes) in the object and unsigned int proto:8 (a bitfield at bit 40) in this ' +
+      'kernel. The program reads it as a plain field, so that it gets a wrong value, as it would from libbpf.'
     expect(entry).toMatchObject({
       status: 'resolved',
       reason: 'bitfield_read_plainly',
