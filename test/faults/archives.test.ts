@@ -15,7 +15,10 @@ import { archiveOf, KERNEL, moduleBtf, PATH, startFetching } from './sources.js'
 const MIB = 1024 * 1024
 const REFERENCE = 'ubuntu/20.04/x86_64/5.4.0-42-generic'
 
-/** A tar archive that announces a member of `size` bytes, as an .xz file that goes on with zeros for ever: `mebibytes` of them in a few hundred bytes each. */
+/**
+ * A tar archive that announces a member of `size` bytes, as an .xz file that goes on with zeros for ever: `mebibytes` of them in a few
+ * hundred bytes each.
+ */
 async function bombOf (size: number, mebibytes: number): Promise<Uint8Array> {
   const header = Buffer.from((await tarOf({ name: `${KERNEL.release}.btf`, bytes: new Uint8Array(1) })).subarray(0, 512))
   header.write(size.toString(8).padStart(11, '0'), 124, 'latin1')

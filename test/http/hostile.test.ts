@@ -66,7 +66,8 @@ describe('hostile requests are answered without a failure of ours', () => {
 
   it('as damaged forms', async () => {
     const whole = Buffer.from(
-      '--b\r\nContent-Disposition: form-data; name="kernel_release"\r\n\r\nx\r\n--b\r\nContent-Disposition: form-data; name="object"; filename="x"\r\nContent-Type: application/x-elf\r\n\r\n\x7fELF\r\n--b--\r\n',
+      '--b\r\nContent-Disposition: form-data; name="kernel_release"\r\n\r\nx\r\n--b\r\n' +
+        'Content-Disposition: form-data; name="object"; filename="x"\r\nContent-Type: application/x-elf\r\n\r\n\x7fELF\r\n--b--\r\n',
       'latin1'
     )
     const damage = fc.array(fc.tuple(

@@ -85,7 +85,9 @@ export function concat (...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /** A copy of `bytes` with a fixed-width integer written over it. */
-export function overwrite (bytes: Uint8Array, offset: number, width: 1 | 2 | 4 | 8, value: number | bigint, byteOrder: ByteOrder): Uint8Array {
+export function overwrite (
+  bytes: Uint8Array, offset: number, width: 1 | 2 | 4 | 8, value: number | bigint, byteOrder: ByteOrder
+): Uint8Array {
   const copy = bytes.slice()
   const view = new DataView(copy.buffer)
   const little = byteOrder === 'little'

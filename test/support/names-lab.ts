@@ -127,7 +127,11 @@ function clientOf (kernels: () => Kernels): CoreloUpstreamOptions['client'] {
           via: ['edge'], ...(kernelVersion === null ? {} : { kernelVersion }), ...(buildId === null ? {} : { buildId })
         })
         return answerOf(found.bytes, {
-          'corelo-btf': found.sha256, 'corelo-source': found.source, 'corelo-btf-base': found.base, 'corelo-kernel-version': found.kernelVersion, 'corelo-kernel-build-id': found.buildId
+          'corelo-btf': found.sha256,
+          'corelo-source': found.source,
+          'corelo-btf-base': found.base,
+          'corelo-kernel-version': found.kernelVersion,
+          'corelo-kernel-build-id': found.buildId
         })
       } catch (error) {
         const isAbsent = error instanceof AppError && error.status === 404
@@ -194,7 +198,9 @@ export async function openReplica ({ directory, contents, trustUploads, bucket, 
   }
   const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads })
   const targets = createTargets({ index, btfs, local, fetching, catalog, trustUploads })
-  const importing = async (work: (store: ReturnType<typeof createImportStore>) => Promise<unknown>, replaces: boolean): Promise<boolean> => {
+  const importing = async (
+    work: (store: ReturnType<typeof createImportStore>) => Promise<unknown>, replaces: boolean
+  ): Promise<boolean> => {
     const store = {
       sizeOf: async () => undefined, async write (_kind: string, hash: Sha256, bytes: Uint8Array) { contents.set(hash, bytes); return true }
     } as unknown as ContentStore

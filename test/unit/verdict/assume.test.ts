@@ -44,7 +44,8 @@ describe('what is assumed', () => {
     ['limits=1', 'limits has 12 bytes; only values of at most 8 bytes can be assumed.'],
     [
       'enabeld=1',
-      'The object has no variable enabeld in .rodata, and no .kconfig extern of that name; it has enabled, LINUX_KERNEL_VERSION, CONFIG_NF_TABLES, CONFIG_BPF_JIT, CONFIG_LETTER.'
+      'The object has no variable enabeld in .rodata, and no .kconfig extern of that name; it has enabled, LINUX_KERNEL_VERSION, ' +
+        'CONFIG_NF_TABLES, CONFIG_BPF_JIT, CONFIG_LETTER.'
     ]
   ])('cannot be %s', (text, message) => { expect(resolved(text)).toBe(message) })
 
