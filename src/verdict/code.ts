@@ -31,6 +31,8 @@ export interface Body {
   readonly count: number
   /** The instruction of a slot, patched; undefined outside the function. */
   readonly insnAt: (index: number) => Insn | undefined
+  /** The instruction of a slot of the function, as the object came with it. */
+  readonly originalAt: (index: number) => Insn
   /** Whether an instruction refers to a symbol. To ask costs less than to read the symbol. */
   readonly hasSymbol: (index: number) => boolean
   /** The symbol that an instruction refers to. */
@@ -104,6 +106,7 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
       body = {
         count,
         insnAt,
+        originalAt: index => readInsn(elf.view, fn.section.offset + fn.start + index * BPF_INSN.SIZE, elf.littleEndian),
         hasSymbol: index => (indicesOf(fn.section).get(fn.start + index * BPF_INSN.SIZE) ?? symbols.count) < symbols.count,
         symbolAt: index => symbolAt(fn, fn.start + index * BPF_INSN.SIZE),
         flow,
