@@ -199,7 +199,8 @@ describe('what is assumed of a part of a variable', () => {
   it.each([
     [
       'CFG=1',
-      'CFG has 24 bytes; only values of at most 8 bytes can be assumed. Name a part of it, such as CFG.mode, CFG.limits, CFG.enabled, or by its offset CFG+0.'
+      'CFG has 24 bytes; only values of at most 8 bytes can be assumed. Name a part of it, such as CFG.mode, CFG.limits, CFG.enabled, ' +
+        'or by its offset CFG+0.'
     ],
     [
       'CFG.limits=1',
