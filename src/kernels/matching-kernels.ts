@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { AppError } from '../errors.js'
 import { compilePattern, isPattern } from '../identity/pattern.js'
-import { formatReference, isWholeReference, parseQuery, type KernelQuery, type KernelReference } from '../identity/reference.js'
+import { isWholeReference, parseQuery, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import type { OfferedKernels } from './catalog/offered-kernels.js'
 import type { KernelNames } from './kernel-index.js'
 import { recordsOfName, resolveKernel, type ResolvedKernel } from './resolve.js'
@@ -39,13 +39,15 @@ export function createMatcher (options: MatchOptions, signal: AbortSignal): (pat
 
 function referencesOf (index: KernelNames): KernelReference[] {
   const references: KernelReference[] = []
-  let last = ''
   for (const { reference } of index.list()) {
-    const name = formatReference(reference)
-    if (name !== last) references.push(reference)
-    last = name
+    const last = references.at(-1)
+    if (last === undefined || !isSameReference(reference, last)) references.push(reference)
   }
   return references
+}
+
+function isSameReference (a: KernelReference, b: KernelReference): boolean {
+  return a.release === b.release && a.arch === b.arch && a.distroVersion === b.distroVersion && a.distro === b.distro
 }
 
 async function * matching (
