@@ -3,6 +3,7 @@ import type { Fetching } from '../kernels/fetching.js'
 import type { KernelQuery } from '../identity/reference.js'
 import { requireObjectHash } from '../relocation/objects.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
+import type { Pause } from '../workers/pauses.js'
 import type { CheckedRuns, CheckRun } from '../workers/protocol.js'
 import { compared, createBaseline } from './baseline.js'
 import { expandKernels, lookUpAgain, type ExpandedKernel, type ExpandOptions, type ResolvedKernels } from './expand-kernels.js'
@@ -70,6 +71,8 @@ export interface ChecksOptions extends Pick<ExpandOptions, 'index' | 'trustUploa
   /** Kernels that one check works on at a time. */
   readonly concurrency: number
   readonly limits: CheckLimits
+  /** Lets requests have the event loop. */
+  readonly pause?: Pause | undefined
 }
 
 export function createChecks (options: ChecksOptions): Checks {

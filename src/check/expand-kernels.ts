@@ -4,6 +4,7 @@ import type { OfferedKernels } from '../kernels/catalog/offered-kernels.js'
 import type { KernelIndex, KernelNames } from '../kernels/kernel-index.js'
 import { createMatcher, findHeld, requirePattern } from '../kernels/matching-kernels.js'
 import { recordsOfName } from '../kernels/resolve.js'
+import type { Pause } from '../workers/pauses.js'
 import type { StateOutcomes } from './state-outcomes.js'
 import type { CheckedKernel } from './types.js'
 
@@ -18,6 +19,7 @@ export interface ExpandOptions {
   /** Whether a source can be asked for a kernel that none lists. */
   readonly hasSources: boolean
   readonly signal: AbortSignal
+  readonly pause?: Pause | undefined
   /** What names stood for in earlier checks. */
   readonly resolved?: ResolvedKernels | undefined
 }

@@ -10,6 +10,7 @@ import { isSha256, type Sha256 } from '../store/sha256.js'
 import { createSharedRecords } from '../kernels/shared-records.js'
 import { createSharedBucket } from '../store/shared/shared-bucket.js'
 import { createSharedContent } from '../store/shared/shared-content.js'
+import { createPauses } from '../workers/pauses.js'
 import { createWorkerPool } from '../workers/pool.js'
 import type { StartThreads } from '../workers/threads.js'
 import { openChecks } from '../check/open-checks.js'
@@ -236,6 +237,7 @@ export function createService (settings: ServiceSettings, { onWarning, ...thread
       lane,
       threads: laneThreads,
       inTurn: turns.run,
+      pause: createPauses({ tasks }),
       memoryBytes: { outcomes: share(SHARES.checks), vectors: share(SHARES.vectors) },
       limits: settings.checks
     })
