@@ -68,7 +68,7 @@ interface StorageParts {
 async function openOnStorage (
   { settings, threads, storage, signer, engine, memoryBytes, onRelease, warn }: StorageParts
 ): Promise<Parts> {
-  const { pool, lane, laneThreads, turns } = threads
+  const { pool, lane, laneThreads, turns, pause } = threads
   const { index, store, shared } = storage
   const { sealKeys } = signer
   const attestations = createAttestations(signer)
@@ -113,6 +113,7 @@ async function openOnStorage (
     lane,
     threads: laneThreads,
     inTurn: turns.run,
+    pause,
     memoryBytes: { outcomes: memoryBytes.checks, vectors: memoryBytes.vectors },
     limits: settings.checks
   })

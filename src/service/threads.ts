@@ -1,4 +1,5 @@
 import { createFairShare, type FairShare } from '../workers/fair-share.js'
+import { createPauses } from '../workers/pauses.js'
 import { createWorkerPool, type WorkerPool } from '../workers/pool.js'
 import type { StartThreads } from '../workers/threads.js'
 import type { ServiceHooks, ServiceSettings } from '../settings/service-options.js'
@@ -18,6 +19,8 @@ export interface Threads {
   readonly laneThreads: number
   /** A caller with several checks has no more of the lane than one with a single check. */
   readonly turns: FairShare
+  /** Lets requests have their turn between two pieces of a check's work on the event loop. */
+  readonly pause: ReturnType<typeof createPauses>
   /** Whether there is work for requests or checks. */
   isBusy(): boolean
   /** Asks all threads to collect garbage. */
@@ -52,6 +55,7 @@ export function createThreads (
     lane,
     laneThreads,
     turns: createFairShare({ running: laneThreads, allRunning: laneThreads, waiting: Infinity, allWaiting: Infinity }),
+    pause: createPauses({ tasks }),
     isBusy: () => [pool, lane].some(threads => threads.stats().running + threads.stats().queued > 0),
     collectGarbage () {
       pool.collectGarbage()
