@@ -69,7 +69,7 @@ function arrive (state: State): State | undefined {
     seen = { states: [], joined: undefined, last: undefined }
     places.set(state.pc, seen)
   }
-  if (seen.states.some(earlier => stateCovers(earlier, state))) return undefined
+  for (const earlier of seen.states) if (stateCovers(earlier, state)) return undefined
   if (seen.states.length < STATES_PER_PLACE) {
     seen.states.push(copyState(state))
     return state

@@ -1,5 +1,5 @@
 import type { ElfFunction } from '../elf/functions.js'
-import type { Insn } from '../insn/insn.js'
+import { BPF_INSN, readInsn, type Insn } from '../insn/insn.js'
 import { BPF_LD_IMM64, BpfClass, BpfMode, classOf, isCall, isJumpClass, modeOf } from '../insn/opcodes.js'
 import type { Age } from './age.js'
 import { ALU, compute } from './arithmetic.js'
@@ -41,6 +41,7 @@ const PASSED_A_STEP = 16
  */
 export function sweep (code: Code, functions: Functions, age: Age, work: { left: number }): Sweep | undefined {
   const { body } = code
+  const { bytes, view, littleEndian } = body.slots
   const poison = new Set<number>()
   const callees = new Set<ElfFunction>()
   /** What is known where jumps lead to, of all ways there together. */
@@ -81,13 +82,20 @@ export function sweep (code: Code, functions: Functions, age: Age, work: { left:
         registers = arrived.slice()
       }
       if (registers === undefined) continue
-      const insn = body.insnAt(i)
-      if (insn === undefined) break
-      if (insn.code === BPF_LD_IMM64) {
+      const at = i * BPF_INSN.SIZE
+      const opcode = bytes[at] ?? 0
+      if (classOf(opcode) === BpfClass.LDX) {
+        const named = bytes[at + BPF_INSN.regs] ?? 0
+        set(registers, littleEndian ? named & 0xf : named >> 4, NOT_KNOWN)
+        continue
+      }
+      if (isPlainStore(opcode)) continue
+      const insn = readInsn(view, at, littleEndian)
+      if (opcode === BPF_LD_IMM64) {
         refer(i)
         set(registers, insn.dst, body.hasSymbol(i) ? NOT_KNOWN : wideNumber(insn, body.insnAt(i + 1)))
         i++
-      } else if (!isJumpClass(insn.code)) {
+      } else if (!isJumpClass(opcode)) {
         follow(age, registers, insn, work)
       } else if (isConditional(insn)) {
         const taken = outcomeOf(age, registers, insn, work)
@@ -113,6 +121,9 @@ export function sweep (code: Code, functions: Functions, age: Age, work: { left:
   }
   return isSettled ? { poison, certain, callees } : undefined
 }
+
+const isPlainStore = (opcode: number): boolean =>
+  classOf(opcode) === BpfClass.ST || (classOf(opcode) === BpfClass.STX && modeOf(opcode) !== BpfMode.ATOMIC)
 
 /** Joins what is known on another way into it. Whether that changed it. */
 function joinInto (known: Registers, other: Registers): boolean {
@@ -154,17 +165,14 @@ function outcomeOf (age: Age, registers: Registers, insn: Insn, work: { left: nu
   return decide(age.sure, operation, constant(BigInt(left)), constant(BigInt(right)), classOf(insn.code) === BpfClass.JMP)
 }
 
-/** What an instruction that goes on to the next leaves in the registers. */
+/** What an instruction that goes on to the next leaves in the registers, if it is neither a load nor a plain store. */
 function follow (age: Age, registers: Registers, insn: Insn, work: { left: number }): void {
   switch (classOf(insn.code)) {
     case BpfClass.LD: // a packet load by the old instructions: a call in disguise
       registers.fill(NOT_KNOWN, 0, 6)
       break
-    case BpfClass.LDX:
-      set(registers, insn.dst, NOT_KNOWN)
-      break
-    case BpfClass.STX:
-      if (modeOf(insn.code) === BpfMode.ATOMIC) for (const register of [0, insn.src, insn.dst]) set(registers, register, NOT_KNOWN)
+    case BpfClass.STX: // an atomic operation
+      for (const register of [0, insn.src, insn.dst]) set(registers, register, NOT_KNOWN)
       break
     case BpfClass.ALU: case BpfClass.ALU64:
       set(registers, insn.dst, resultOf(age, registers, insn, work))
