@@ -207,7 +207,10 @@ function findPoison (object: BpfObject, { offsets, after }: Patches): Uint32Arra
   const { littleEndian } = object.elf
   const patched = dataView(after)
   const found = poisonOf(object).filter(offset => offsets[firstAtOrAfter(offsets, offset)] !== offset)
-  offsets.forEach((offset, i) => { if (isPoison(readInsn(patched, i * PATCH_SIZE, littleEndian))) found.push(offset) })
+  offsets.forEach((offset, i) => {
+    const isLikely = patched.getInt32(i * PATCH_SIZE + BPF_INSN.imm, littleEndian) === POISON_IMM
+    if (isLikely && isPoison(readInsn(patched, i * PATCH_SIZE, littleEndian))) found.push(offset)
+  })
   return Uint32Array.from(found).sort()
 }
 

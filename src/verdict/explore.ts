@@ -32,11 +32,12 @@ function follow (run: Run, start: State): boolean {
   let isOpen = true
   while (state !== undefined) {
     if (run.work.left-- <= 0) return false
+    const { pc } = state
     const { body } = topFrame(state).code
-    const insn = body.insnAt(state.pc)
+    const insn = body.insnAt(pc)
     if (insn === undefined) return true // falls off its function, which the verifier refuses
     if (isOpen && !leadsToPoison(run, state)) return true
-    if (body.flow().isTarget[state.pc] === 1 || state.pc === 0) {
+    if (pc === 0 || body.flow().isTarget[pc] === 1) {
       state = arrive(state)
       if (state === undefined) return true
     }

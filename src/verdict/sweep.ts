@@ -8,7 +8,7 @@ import { decide, JMP } from './compare.js'
 import { lowHalf } from './extend.js'
 import { targetOf } from './flow.js'
 import { mayCallBack } from './helpers.js'
-import { constant, type Scalar } from './scalar.js'
+import { immediateOf, type Scalar } from './scalar.js'
 
 /** What a pass over a function finds that follows nothing but constants in registers, and joins all ways that meet. */
 export interface Sweep {
@@ -162,7 +162,11 @@ function outcomeOf (age: Age, registers: Registers, insn: Insn, work: { left: nu
   const right = usesRegister(insn) ? held(registers, insn.src) : insn.imm
   if (operation === JMP.JCOND || left === NOT_KNOWN || (usesRegister(insn) && right === NOT_KNOWN)) return undefined
   work.left--
-  return decide(age.sure, operation, constant(BigInt(left)), constant(BigInt(right)), classOf(insn.code) === BpfClass.JMP)
+  // Nearly all guards ask whether a number is zero; numbers are told apart here as `decide` tells constants apart.
+  if (operation === JMP.JEQ || operation === JMP.JNE) {
+    return age.sure.decidesBranches || left === right ? (left === right) === (operation === JMP.JEQ) : undefined
+  }
+  return decide(age.sure, operation, immediateOf(left), immediateOf(right), classOf(insn.code) === BpfClass.JMP)
 }
 
 /** What an instruction that goes on to the next leaves in the registers, if it is neither a load nor a plain store. */
@@ -187,11 +191,11 @@ function resultOf (age: Age, registers: Registers, insn: Insn, work: { left: num
   const right = usesRegister(insn) ? held(registers, insn.src) : insn.imm
   if (operation === ALU.MOV) {
     if (right < 0 || insn.off !== 0) return NOT_KNOWN
-    return is64 || !usesRegister(insn) ? right : numberOf(lowHalf(age, constant(BigInt(right))))
+    return is64 || !usesRegister(insn) ? right : numberOf(lowHalf(age, immediateOf(right)))
   }
   const left = held(registers, insn.dst)
   if (left === NOT_KNOWN || (usesRegister(insn) && right === NOT_KNOWN)) return NOT_KNOWN
   if (operation === ALU.NEG || operation === ALU.END) return NOT_KNOWN
   work.left--
-  return numberOf(compute(age, operation, constant(BigInt(left)), constant(BigInt(right)), is64))
+  return numberOf(compute(age, operation, immediateOf(left), immediateOf(right), is64))
 }
