@@ -16,14 +16,16 @@ export function explore (run: Run): boolean {
   return true
 }
 
-/** Leaves out what was found since the last time: not each time, since it takes a pass over the functions. */
+/** Leaves out what was found since the last time, where as many steps were taken since as the passes over the functions cost. */
 function renew (run: Run, search: Search, isFound: (reached: Reached) => boolean): void {
-  if (search.left > search.renewAt) return
+  const { work: { left: steps }, renewal } = run
+  if (search.left === search.before || search.steps - steps < renewal) return
   search.isAhead = run.isAheadBut((fn, index) => {
     const reached = run.reached.get(fn)?.get(index)
     return reached !== undefined && isFound(reached)
   })
-  search.renewAt = search.left >> 2
+  search.before = search.left
+  search.steps = steps
 }
 
 function follow (run: Run, start: State): boolean {

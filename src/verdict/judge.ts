@@ -9,8 +9,9 @@ import type { JudgeOptions, Judgement, ProgramVerdict, Verdict } from './judgeme
 import { openPoison, type OpenPoison } from './open.js'
 import { callGraph, type CallGraph } from './reach.js'
 import { entryState } from './entry.js'
-import { note, type Reached, type Run } from './run.js'
+import { note, type Reached, type Run, type Search } from './run.js'
 import { union } from './scalar.js'
+import { PASSED_A_STEP } from './sweep.js'
 import { symbolValues, type SymbolValues } from './symbols.js'
 
 /**
@@ -135,8 +136,18 @@ function firstPlaces (reached: ReadonlyMap<ElfFunction, ReadonlyMap<number, Reac
   return [undefined, first]
 }
 
+/** Most programs end before it pays to look again at what is left to find. */
+const LEAST_RENEWAL = 256
+
 function newRun ({ object, functions, open, symbols, age, work }: Shared, fn: ElfFunction): Run {
-  const left = [...open.reachedFrom(fn)].reduce((sum, member) => sum + open.sweepOf(functions.codeOf(member)).poison.size, 0)
+  let left = 0
+  let passed = 0
+  for (const member of open.reachedFrom(fn)) {
+    const code = functions.codeOf(member)
+    left += open.sweepOf(code).poison.size
+    passed += code.body.count
+  }
+  const search = (): Search => ({ left, isAhead: open.isAhead, before: left, steps: work.left })
   return {
     age,
     functions,
@@ -151,8 +162,9 @@ function newRun ({ object, functions, open, symbols, age, work }: Shared, fn: El
     asides: new Map(),
     isPoisonAhead: open.isAhead,
     isAheadBut: open.isAheadBut,
-    certain: { left, renewAt: left >> 2, isAhead: open.isAhead },
-    doubtful: { left, renewAt: left >> 2, isAhead: open.isAhead },
+    renewal: Math.max(LEAST_RENEWAL, Math.ceil(passed / PASSED_A_STEP)),
+    certain: search(),
+    doubtful: search(),
     nextId: 1
   }
 }

@@ -31,7 +31,7 @@ const NOT_KNOWN = -1
 /** Passes over a function with loops. Each forgets what the turns of a loop change, so that few are needed. */
 const MAX_ROUNDS = 16
 /** Instructions that are passed in the time that one takes to explore. */
-const PASSED_A_STEP = 16
+export const PASSED_A_STEP = 16
 
 /**
  * Passes over a function from its start to its end, and again where a loop changes what is known at its head. Most guards compare a
