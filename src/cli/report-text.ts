@@ -160,7 +160,8 @@ function complaint (relocation: ReportRelocation, objectName: string, paint: Pai
 function suggestionLines ({ suggestions: [first] }: ReportRelocation, paint: Paint): string[] {
   if (first === undefined) return []
   const shown = (line: string): string => paint('dim', `    ${line.replaceAll('\t', '  ').replace(CONTROL, '?')}`)
-  return [`  ${printable(first.text)}`, ...first.code.split('\n').map(line => line === '' ? '' : shown(line))]
+  const code = first.code === '' ? [] : first.code.split('\n')
+  return [`  ${printable(first.text)}`, ...code.map(line => line === '' ? '' : shown(line))]
 }
 
 // eslint-disable-next-line no-control-regex -- names in the code come from an untrusted file

@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { parseRawBtf } from '../../../src/btf/parse.js'
-import { buildLayoutTable, layoutVector, readLayoutTable, type LayoutTable } from '../../../src/layout/index.js'
+import { parseObject } from '../../../src/core/index.js'
+import { buildLayoutTable, demandsOf, layoutVector, readLayoutTable, type LayoutTable } from '../../../src/layout/index.js'
+import { assembler } from '../../support/asm.js'
 import { at, bitsAt, btf, integers, type BtfBuilder } from '../../support/btf-builder.js'
+import { concat } from '../../support/byte-writer.js'
 import { CONTENT, FORMAT } from '../../support/layout-format.js'
+import { buildObject } from '../../support/object-builder.js'
 
 type Types = ReturnType<typeof integers> & { readonly b: BtfBuilder }
 
@@ -175,5 +179,23 @@ describe('a layout table', () => {
     expect(found.every((digest, i) => digest === undefined || digest === digests[i])).toBe(true)
     expect(damaged?.isDamaged).toBe(true)
     expect([whole?.isWhole(), readLayoutTable(large, CONTENT, FORMAT)?.isWhole()]).toEqual([true, false])
+  })
+})
+
+describe('what an object demands', () => {
+  it('includes the registers of the kernel where it asks for those of some architectures, since reasons tell of both', () => {
+    const demandsFor = (name: string): string[] => {
+      const local = btf()
+      const typeId = local.struct(name, 8, [at('regs', 0, integers(local).int)])
+      const asm = assembler('little')
+      const object = parseObject(buildObject({
+        local,
+        programs: [{ section: 'kprobe/x', name: 'p', code: concat(asm.mov(1, 0), asm.exit()) }],
+        records: [{ section: 'kprobe/x', insnOff: 0, typeId, access: '0:0', kind: 'byte_off' }]
+      }).bytes)
+      return (demandsOf(object) ?? []).map(({ bytes, offset, length }) => new TextDecoder().decode(bytes.subarray(offset, offset + length)))
+    }
+    expect(demandsFor('user_pt_regs')).toEqual(['user_pt_regs', 'pt_regs'])
+    expect(demandsFor('task_struct')).toEqual(['task_struct'])
   })
 })
