@@ -7,6 +7,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: [...configDefaults.exclude, ...LAB_TESTS],
+    globalSetup: ['test/support/memory-folder.ts'],
     setupFiles: ['test/support/equal-bytes.ts'],
     pool: 'threads',
     isolate: false,
