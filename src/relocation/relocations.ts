@@ -266,10 +266,10 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     findHeld (named) {
       const held = heldAnswers.find(named) ?? findHeldAnswer(named)
       if (held === undefined) return undefined
-      results.get(held.key) // so that it stays
       const now = performance.now()
       if (now - held.notedAt >= NOTE_MS) {
         held.notedAt = now
+        results.get(held.key) // so that it stays
         noteUse(held.question)
       }
       counts.hits++
