@@ -9,7 +9,7 @@ import type { Sha256 } from '../store/sha256.js'
 import type { SharedContent } from '../store/shared/shared-content.js'
 import { toShared } from '../store/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
-import type { PreparedBtf, PrepareBtfTask } from '../workers/protocol.js'
+import type { CheckedBtf, PreparedBtf, PrepareBtfTask } from '../workers/protocol.js'
 import type { Warn } from '../settings/service-options.js'
 
 export interface BtfAccessOptions {
@@ -57,7 +57,7 @@ export interface BtfAccess {
    * Where BTF can be had without keeping it in memory: it itself where it is there, else the files that may hold it. Does not count
    * as a use.
    */
-  glance(hash: Sha256, base?: Sha256): SharedBtf | { readonly paths: readonly string[], readonly sha256: Sha256 }
+  glance(hash: Sha256, base?: Sha256): CheckedBtf
   /** The same as `load`, past the memory. */
   loadPast(hash: Sha256, base?: SharedBtf): Promise<SharedBtf>
   /** Raw bytes that are held: of vmlinux or of a module. Undefined where there are none. */
@@ -222,7 +222,11 @@ export function createBtfAccess ({
       return (await readFiles<{ readonly btf: SharedBtf }>(hash, path => prepareFile(path, hash, base))).found?.btf
     },
     glance: (hash, base) =>
-      memory.glance(sharedKey(hash, base)) ?? { paths: [store.pathOf('btf', hash), ...otherPaths(hash)], sha256: hash },
+      memory.glance(sharedKey(hash, base)) ?? {
+        paths: [store.pathOf('btf', hash), ...otherPaths(hash)],
+        sha256: hash,
+        ...(base === undefined ? { index: { path: store.pathOf('index', hash), sealKeys } } : {})
+      },
     loadPast: async (hash, base) => memory.glance(sharedKey(hash, base?.sha256)) ?? await obtain(hash, base),
     noteUse (hashes) { for (const hash of hashes) store.noteUse('btf', hash) },
     async read (hash) {
