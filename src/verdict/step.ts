@@ -14,7 +14,7 @@ import {
 import { load, overwrite, store } from './stack.js'
 import { topFrame, type State } from './state.js'
 import { signed, U32 } from './tnum.js'
-import { asScalar, UNCLEAR, withId, type Value } from './value.js'
+import { asScalar, pointerWithId, UNCLEAR, withId, type Value } from './value.js'
 
 /** What an atomic operation does besides storing. */
 const ATOMIC = { FETCH: 1, CMPXCHG: 0xf1, LOAD_ACQ: 0x100, STORE_REL: 0x110 } as const
@@ -108,7 +108,7 @@ function loadZeroExtended (run: Run, state: State, insn: Insn, size: number): Va
       if (known === undefined) return ofSize(size, { exact: base.offset === undefined })
       return run.age.readsFrozenMaps === 'yes' ? known : ofSize(size, { exact: false, from: known.from })
     }
-    case 'pointer': return size === 8 && base.deep ? { ...UNCLEAR, id: newId(run) } : ofSize(size)
+    case 'pointer': return size === 8 && base.deep ? pointerWithId(UNCLEAR, newId(run)) : ofSize(size)
     default: return size === 8 ? UNCLEAR : ofSize(size)
   }
 }

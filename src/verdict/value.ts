@@ -106,7 +106,12 @@ export function idOf (value: Value): number { return value.kind === 'scalar' || 
 
 export function withId (value: Value, id: number): Value {
   if (value.kind === 'scalar') return isConstant(value) || value.id === id ? value : scalarWithId(value, id)
-  return value.kind === 'pointer' ? { ...value, id } : value
+  return value.kind === 'pointer' ? pointerWithId(value, id) : value
+}
+
+/** The same pointer with another id. Names the members one by one, so that all pointers have one hidden class. */
+export function pointerWithId ({ null: nullness, isOfMemory, deep }: OtherPointer, id: number): OtherPointer {
+  return { kind: 'pointer', null: nullness, isOfMemory, deep, id }
 }
 
 /** What is known of a place that has `a` on one path and `b` on another. */
