@@ -60,6 +60,24 @@ const MAX_HEADER_BYTES = 16_384
 /** The longest part of an address is a segment of a reference. */
 const MAX_PARAM_LENGTH = 256
 
+/** By the names that fastify knows them by. Without one it looks for each among all modules that are loaded, which takes longer. */
+const ROUTES = {
+  relocateRoutes,
+  relocatedRoutes,
+  checkRoutes,
+  minBtfRoutes,
+  objectRoutes,
+  objectTypeRoutes,
+  btfRoutes,
+  kernelRoutes,
+  kernelBtfRoutes,
+  typeRoutes,
+  typeChangeRoutes,
+  keyRoutes,
+  operationRoutes,
+  pageRoutes
+} as const
+
 export interface AppOptions {
   /** Where to log; by default standard output at the configured level. */
   readonly log?: Log
@@ -107,6 +125,7 @@ export async function buildApp (
     bodyLimit: 1024,
     frameworkErrors: handleError,
     clientErrorHandler: handleClientError,
+    pluginTimeout: 0, // a start on a busy machine is slow, and no reason to end
     ajv: { customOptions: AJV_OPTIONS },
     schemaErrorFormatter: toInvalidRequest
   })
@@ -131,19 +150,8 @@ export async function buildApp (
   await app.register(underPressurePlugin, { pressure })
   await app.register(swaggerPlugin, { exampleKernel: async () => config.auth === 'none' ? await findExampleKernel(service) : undefined })
 
-  await app.register(relocateRoutes, dependencies)
-  await app.register(relocatedRoutes, dependencies)
-  await app.register(checkRoutes, dependencies)
-  await app.register(minBtfRoutes, dependencies)
-  await app.register(objectRoutes, dependencies)
-  await app.register(objectTypeRoutes, dependencies)
-  await app.register(btfRoutes, dependencies)
-  await app.register(kernelRoutes, dependencies)
-  await app.register(kernelBtfRoutes, dependencies)
-  await app.register(typeRoutes, dependencies)
-  await app.register(typeChangeRoutes, dependencies)
-  await app.register(keyRoutes, dependencies)
-  await app.register(operationRoutes, dependencies)
-  await app.register(pageRoutes, dependencies)
+  for (const [name, routes] of Object.entries(ROUTES)) {
+    await app.register(Object.assign(routes, { [Symbol.for('fastify.display-name')]: name }), dependencies)
+  }
   return app
 }
