@@ -5,13 +5,13 @@ import { parseArgs } from 'node:util'
 import { benchCheck } from './check.mjs'
 import { benchHistory } from './history.mjs'
 import { benchHeld } from './held.mjs'
-import { benchJudge } from './judge.mjs'
+import { benchJudge, benchLargest } from './judge.mjs'
 import { hasLab } from './lab.mjs'
 import { benchFleet, benchIntake } from './layouts.mjs'
 import { benchMemory } from './memory.mjs'
 import { benchPackage } from './package.mjs'
 import { benchParse } from './parse.mjs'
-import { benchLargeObjects, benchRelocate } from './relocate.mjs'
+import { benchLargeObjects, benchRelocate, benchVerdicts } from './relocate.mjs'
 import { benchRequest } from './request.mjs'
 import { benchRestart } from './restart.mjs'
 import { median, printTable } from './statistics.mjs'
@@ -67,6 +67,16 @@ const sections = [
     name: 'judge',
     title: 'The verdict about large programs, with the report, at first and later',
     run: () => benchJudge({ runs: values.short ? 5 : 15 })
+  },
+  {
+    name: 'verdict',
+    title: 'Verdict and report beside the relocation, on every kernel of the lab',
+    run: () => benchVerdicts({ runs: values.short ? 5 : 25 })
+  },
+  {
+    name: 'largest',
+    title: 'The verdict about the largest real object, with the report, at first and later',
+    run: () => benchLargest({ runs: values.short ? 3 : 15 })
   },
   {
     name: 'request',

@@ -1,8 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { parseRawBtf } from '../../../src/btf/parse.js'
-import { buildLayoutTable, layoutVector, readLayoutTable, type LayoutTable, type TableSource } from '../../../src/layout/index.js'
+import { parseObject } from '../../../src/core/index.js'
+import {
+  buildLayoutTable, demandsOf, layoutVector, readLayoutTable, type LayoutTable, type TableSource
+} from '../../../src/layout/index.js'
+import { assembler } from '../../support/asm.js'
 import { at, bitsAt, btf, integers, type BtfBuilder } from '../../support/btf-builder.js'
+import { concat } from '../../support/byte-writer.js'
 import { CONTENT, FORMAT } from '../../support/layout-format.js'
+import { buildObject } from '../../support/object-builder.js'
 
 type Types = ReturnType<typeof integers> & { readonly b: BtfBuilder }
 
@@ -202,5 +208,23 @@ describe('a layout table', () => {
     end -= 1000 // as a file that was cut while it is read
     const cut = readLayoutTable(source, CONTENT, FORMAT)
     expect([cut?.isWhole(), cut?.isDamaged]).toEqual([false, true])
+  })
+})
+
+describe('what an object demands', () => {
+  it('includes the registers of the kernel where it asks for those of some architectures, since reasons tell of both', () => {
+    const demandsFor = (name: string): string[] => {
+      const local = btf()
+      const typeId = local.struct(name, 8, [at('regs', 0, integers(local).int)])
+      const asm = assembler('little')
+      const object = parseObject(buildObject({
+        local,
+        programs: [{ section: 'kprobe/x', name: 'p', code: concat(asm.mov(1, 0), asm.exit()) }],
+        records: [{ section: 'kprobe/x', insnOff: 0, typeId, access: '0:0', kind: 'byte_off' }]
+      }).bytes)
+      return (demandsOf(object) ?? []).map(({ bytes, offset, length }) => new TextDecoder().decode(bytes.subarray(offset, offset + length)))
+    }
+    expect(demandsFor('user_pt_regs')).toEqual(['user_pt_regs', 'pt_regs'])
+    expect(demandsFor('task_struct')).toEqual(['task_struct'])
   })
 })
