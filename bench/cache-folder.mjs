@@ -2,11 +2,12 @@ import { copyFileSync, cpSync, linkSync, mkdirSync, rmSync, statSync } from 'nod
 import { dirname, join } from 'node:path'
 import { formatReference } from '../dist/identity/reference.js'
 import { openKernelIndex } from '../dist/kernels/kernel-index.js'
+import { GENERATED_KEY_FILE } from '../dist/keys/key-file.js'
 import { openContentStore } from '../dist/store/content-store.js'
 
 /**
- * Puts the kernels of a service's cache folder into another one: their rows, BTF and layout tables, and nothing of what was found out about
- * objects. Files are linked where they can be; a service replaces and never changes them.
+ * Puts the kernels of a service's cache folder into another one: their rows, BTF, indexes and layout tables, and nothing of what was found
+ * out about objects. Files are linked where they can be; a service replaces and never changes them.
  *
  * @param makeTables has a service make the layout tables that are missing, as it does where it takes kernels in
  * @returns how many kernels there are, their files of BTF, the bytes of BTF and tables that they have, and the first of them
@@ -21,7 +22,8 @@ export async function copyFleet (from, to, makeTables) {
   const hashes = [...new Set(kernels.map(({ btfSha256 }) => btfSha256))]
   const lost = hashes.filter(hash => !link(source.pathOf('btf', hash), target.pathOf('btf', hash)))
   if (lost.length > 0) throw new Error(`${from} lacks the BTF of ${lost.length} of ${hashes.length} kernels, that of ${lost[0]} among them`)
-  for (const hash of hashes) link(source.pathOf('layout', hash), target.pathOf('layout', hash))
+  for (const kind of ['layout', 'index']) for (const hash of hashes) link(source.pathOf(kind, hash), target.pathOf(kind, hash))
+  link(join(from, GENERATED_KEY_FILE), join(to, GENERATED_KEY_FILE)) // with which the indexes are sealed
   const pathsOf = kind => hashes.map(hash => target.pathOf(kind, hash))
   await Promise.all([source.close(), target.close()])
   await makeTables()

@@ -8,9 +8,12 @@ import { parseRawBtf } from '../dist/btf/parse.js'
 import { openKernelIndex } from '../dist/kernels/kernel-index.js'
 import { LAYOUT_HEADER, partsOf } from '../dist/layout/format.js'
 import { buildLayoutTable } from '../dist/layout/index.js'
+import { openSigner } from '../dist/relocation/signing.js'
 import { openContentStore } from '../dist/store/content-store.js'
 import { sha256 } from '../dist/store/sha256.js'
+import { toShared } from '../dist/store/shared-bytes.js'
 import { LAYOUT_FORMAT, layoutContent } from '../dist/workers/layout-format.js'
+import { prepareBtf } from '../dist/workers/prepare-btf.js'
 import { variantOf } from '../scripts/archive.mjs'
 import { labBtfs } from './lab.mjs'
 
@@ -34,6 +37,7 @@ const AT_ONCE = 64
 export async function fillFleet (directory, { kernels, layouts, holdsAll }) {
   const store = openContentStore({ directory })
   const index = await openKernelIndex({ directory })
+  const { sealKeys } = await openSigner({ cacheDir: directory }, console.error)
   const laid = layOut(layouts)
   const files = []
   const bytes = { btf: 0, tables: 0 }
@@ -44,7 +48,10 @@ export async function fillFleet (directory, { kernels, layouts, holdsAll }) {
     const hash = sha256(btf)
     bytes.btf += btf.length
     bytes.tables += table.length
-    if (holdsAll || i < laid.length) files.push(write(store.pathOf('btf', hash), btf))
+    if (holdsAll || i < laid.length) {
+      files.push(write(store.pathOf('btf', hash), btf))
+      write(store.pathOf('index', hash), indexOf(btf, sealKeys))
+    }
     write(store.pathOf('layout', hash), tableOf(table, hash))
     const reference = { distro: 'fleet', distroVersion: '1', arch: 'x86_64', release: `${version}.0-${String(i).padStart(5, '0')}` }
     rows.push(index.put(importedRow(reference, hash, btf.length)))
@@ -63,6 +70,11 @@ export function importedRow (reference, btfSha256, bytes) {
   const at = new Date().toISOString()
   const provenance = { by: 'bench', at }
   return { reference, btfSha256, bytes, types: 1, source: 'import', provenance, firstSeen: at, lastUsed: at, modules: [] }
+}
+
+function indexOf (btf, sealKeys) {
+  const prepared = prepareBtf({ kind: 'prepareBtf', source: { bytes: toShared(btf) }, maxBytes: Infinity, sealKeys })
+  return new Uint8Array(prepared.btf.parts.index)
 }
 
 function write (path, bytes) {
