@@ -19,12 +19,15 @@ import { median, printTable } from './statistics.mjs'
 /**
  * Measures what the project promises about speed, as ratios of runs side by side, and keeps the figures as JSON. It judges
  * nothing: machines are noisy, and the reader sees both numbers.
+ *
+ *   npm run bench -- --only check --cache FOLDER     on the kernels of a service's cache folder (npm run packages -- --all --keep FOLDER)
  */
 const { values } = parseArgs({
   options: {
     short: { type: 'boolean', default: false },
     only: { type: 'string' },
     beside: { type: 'string' },
+    cache: { type: 'string' },
     out: { type: 'string', default: join(import.meta.dirname, 'results', 'latest.json') }
   }
 })
@@ -109,7 +112,7 @@ const sections = [
   {
     name: 'check',
     title: 'Objects on many kernels, and POST /relocate beside that',
-    run: () => benchCheck(values.short ? SHORT_CHECK : LONG_CHECK)
+    run: () => benchCheck(withCache(values.short ? SHORT_CHECK : LONG_CHECK))
   },
   {
     name: 'restart',
@@ -128,6 +131,10 @@ for (const { name, title, run } of sections) {
 }
 mkdirSync(join(values.out, '..'), { recursive: true })
 writeFileSync(values.out, JSON.stringify(results, null, 2) + '\n')
+
+function withCache (options) {
+  return values.cache === undefined ? options : { ...options, fleets: [{ from: values.cache, isBesideLoad: true }] }
+}
 
 /** With 10,000 kernels their content is small: none of it is read at the start. */
 async function benchRestarts () {

@@ -232,6 +232,7 @@ function toPlace (record: RecordOutcome, program: string, judgement: Judgement, 
     section: cut(record.section),
     instruction: record.instruction,
     reachable: record.status === 'poisoned' ? judgement.isReachable(record.section, record.insnOff) : null,
+    behind_poison: record.status === 'poisoned' && judgement.isBehindPoison(record.section, record.insnOff),
     source: lineOf(record.section, record.insnOff) ?? null
   }
 }

@@ -2,6 +2,7 @@ import type { Insn } from '../insn/insn.js'
 import { STB_WEAK } from '../elf/constants.js'
 import { isPoison, PSEUDO, type Code } from './code.js'
 import { BPF_LOOP, CALLBACKS, MAP_LOOKUP, resultOf, SIZES, TAIL_CALL, WITHOUT_ARGUMENTS } from './helpers.js'
+import { passPoison } from './pass-poison.js'
 import { clobberAll, fork, newId, operand, reach, type Run } from './run.js'
 import { isZero, UNKNOWN, VAGUE } from './scalar.js'
 import { clobber } from './stack.js'
@@ -18,7 +19,8 @@ const MANY = 64n
 export function call (run: Run, state: State, insn: Insn): boolean {
   if (isPoison(insn)) {
     reach(run, state)
-    return false
+    if (run.passesPoison) passPoison(state)
+    return run.passesPoison
   }
   const { code } = topFrame(state)
   const symbol = code.body.symbolAt(state.pc)

@@ -32,6 +32,10 @@ export interface Body {
   readonly slots: Slots
   /** The instruction of a slot; undefined outside the function. Kept, for those who come again and again. */
   readonly insnAt: (index: number) => Insn | undefined
+  /** The slots as the object came with them. */
+  readonly originalBytes: () => Uint8Array
+  /** The instruction of a slot of the function, as the object came with it. */
+  readonly originalAt: (index: number) => Insn
   /** Whether an instruction refers to a symbol. To ask costs less than to read the symbol. */
   readonly hasSymbol: (index: number) => boolean
   /** The symbol that an instruction refers to. */
@@ -105,6 +109,8 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
         count,
         slots,
         insnAt: instructionsOf(slots, count),
+        originalBytes: () => elf.bytes.subarray(fn.section.offset + fn.start, fn.section.offset + fn.start + count * BPF_INSN.SIZE),
+        originalAt: index => readInsn(elf.view, fn.section.offset + fn.start + index * BPF_INSN.SIZE, elf.littleEndian),
         hasSymbol: index => (indicesOf(fn.section).get(fn.start + index * BPF_INSN.SIZE) ?? symbols.count) < symbols.count,
         symbolAt: index => symbolAt(fn, fn.start + index * BPF_INSN.SIZE),
         flow,

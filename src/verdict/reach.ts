@@ -2,7 +2,7 @@ import { kindOf, nameOf, referencedType, typeId } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
 import type { BpfObject } from '../core/object.js'
 import type { ElfFunction } from '../elf/functions.js'
-import { once, placeOf, type Code, type Functions } from './code.js'
+import { once, placeOf, type Functions } from './code.js'
 
 /** Which functions belong to which program, as libbpf puts them together. */
 export interface CallGraph {
@@ -16,7 +16,7 @@ export interface CallGraph {
   /** Whether one of those is poisoned. */
   readonly hasPoison: (fn: ElfFunction) => boolean
   /** The function that a declaration tag names as the program's exception callback. */
-  readonly exceptionCallback: (fn: ElfFunction) => Code | undefined
+  readonly exceptionCallback: (fn: ElfFunction) => ElfFunction | undefined
 }
 
 export function callGraph (object: BpfObject, functions: Functions): CallGraph {
@@ -65,10 +65,7 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
     programs,
     reachedFrom,
     hasPoison,
-    exceptionCallback: fn => {
-      const callback = exceptionCallback(fn)
-      return callback === undefined ? undefined : functions.codeOf(callback)
-    }
+    exceptionCallback
   }
 }
 

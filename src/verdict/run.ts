@@ -33,6 +33,8 @@ export interface Run {
   readonly functions: Functions
   readonly symbols: SymbolValues
   readonly littleEndian: boolean
+  /** Whether the program is followed on behind poison, as if the kernel had a value there. */
+  readonly passesPoison: boolean
   readonly work: { left: number }
   /** States still to be followed; the last is next. */
   readonly pending: State[]

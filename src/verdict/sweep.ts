@@ -14,8 +14,8 @@ import { immediateOf, type Scalar } from './scalar.js'
 export interface Sweep {
   /** Poisoned instructions that it gets to, by index. The verifier gets to none besides, whatever the function is called with. */
   readonly poison: ReadonlySet<number>
-  /** One of them before which no branch is open, so that the verifier must get there. */
-  readonly certain: number | undefined
+  /** Those of them before which no branch is open, so that the verifier must get there. */
+  readonly certain: readonly number[]
   /** Functions that are called, or whose address is taken, where it gets to. */
   readonly callees: ReadonlySet<ElfFunction>
 }
@@ -38,15 +38,18 @@ export const PASSED_A_STEP = 16
  * number that the relocation wrote and need no more. Undefined where the rounds or the work do not suffice.
  *
  * @param work steps that are left to the object: one for each result that is worked out, and one for many instructions passed
+ * @param passesPoison whether it goes on behind poison, with a register of which nothing is known
  */
-export function sweep (code: Code, functions: Functions, age: Age, work: { left: number }): Sweep | undefined {
+export function sweep (
+  code: Code, functions: Functions, age: Age, work: { left: number }, passesPoison = false
+): Sweep | undefined {
   const { body } = code
   const { bytes, view, littleEndian } = body.slots
   const poison = new Set<number>()
   const callees = new Set<ElfFunction>()
   /** What is known where jumps lead to, of all ways there together. */
   let arrivals: Array<Registers | undefined> = []
-  let certain: number | undefined
+  const certain = new Set<number>()
   /** Whether only one way was found so far. */
   let isOnly = true
   let isSettled = false
@@ -107,8 +110,9 @@ export function sweep (code: Code, functions: Functions, age: Age, work: { left:
         registers = undefined
       } else if (isPoison(insn)) {
         poison.add(i)
-        if (isOnly) certain = i
-        registers = undefined
+        if (isOnly) certain.add(i)
+        if (!passesPoison) registers = undefined
+        else forget(registers, body.originalAt(i))
       } else if (isCall(insn)) {
         if (isReference(insn)) refer(i)
         if (mayCallBack(insn)) isOnly = false
@@ -119,7 +123,7 @@ export function sweep (code: Code, functions: Functions, age: Age, work: { left:
     }
     isOnly = false
   }
-  return isSettled ? { poison, certain, callees } : undefined
+  return isSettled ? { poison, certain: [...certain], callees } : undefined
 }
 
 const isPlainStore = (opcode: number): boolean =>
@@ -138,6 +142,12 @@ function joinInto (known: Registers, other: Registers): boolean {
 
 function set (registers: Registers, register: number, value: number): void {
   if (register < registers.length) registers[register] = value
+}
+
+/** Forgets what the instruction that was poisoned sets. */
+function forget (registers: Registers, original: Insn): void {
+  if (isCall(original)) registers.fill(NOT_KNOWN, 0, 6)
+  else set(registers, original.dst, NOT_KNOWN)
 }
 
 /** What a register holds; r10, and what is not known, are negative. */
