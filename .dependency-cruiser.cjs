@@ -28,7 +28,7 @@ module.exports = {
     knowsOnly('btf', 'bytes/'),
     knowsOnly('insn', 'bytes/'),
     knowsOnly('core', 'bytes/', 'elf/', 'btf/', 'insn/'),
-    knowsOnly('verdict', 'bytes/', 'elf/', 'btf/', 'insn/', 'core/'),
+    knowsOnly('verdict', 'bytes/', 'elf/', 'btf/', 'insn/', 'core/', 'members/'),
     knowsOnly('layout', 'bytes/', 'elf/', 'btf/', 'core/'),
     knowsOnly('members', 'bytes/', 'btf/'),
     knowsOnly('c-types', 'wire/', 'bytes/', 'btf/', 'members/'),

@@ -94,20 +94,26 @@ function EntryBody ({ relocation, kernel, object }: {
   )
 }
 
+/** @param behind as the report has it; services before it say nothing */
+function unreachedText (behind: boolean | null | undefined): string {
+  if (behind === true) return ', which is reached once the poisoned instruction before it is mended'
+  return behind === null ? ', which may be reached once the poisoned instruction before it is mended' : ', which no program reaches'
+}
+
 function Places ({ places, total }: { readonly places: readonly ReportPlace[], readonly total: number }) {
   const [isAll, setAll] = useState(false)
   const shown = isAll ? places : places.slice(0, FIRST_PLACES)
   return (
     <>
       <ol class='places'>
-        {shown.map(({ program, section, instruction, reachable, source }) => (
+        {shown.map(({ program, section, instruction, reachable, behind_poison: behind, source }) => (
           <li key={`${section} ${program} ${instruction}`}>
             {source !== null && <code class='source'>{source.text.trim()}</code>}
             <span class='note'>
               {source !== null && <strong>{source.file}:{source.line}</strong>} in{' '}
               <code>{program === '' ? section : program}</code>, instruction {count(instruction)}
               {reachable === true && ', which the program can reach'}
-              {reachable === false && ', which no program reaches'}
+              {reachable === false && unreachedText(behind)}
             </span>
           </li>
         ))}

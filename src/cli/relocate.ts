@@ -34,8 +34,8 @@ export const spec: CommandSpec = {
     assume: {
       value: 'NAME=VALUE',
       repeatable: true,
-      help: 'A value that user space or the kernel configuration will have set: of a .rodata variable, or of a .kconfig extern. ' +
-        'For the verdict only. Default: what the object has.'
+      help: 'A value that user space or the kernel configuration will have set: of a .rodata variable, a part of one ' +
+        '(CFG.enabled, CFG+18), or a .kconfig extern. For the verdict only. Default: what the object has.'
     },
     server: {
       short: 's',

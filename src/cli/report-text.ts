@@ -16,7 +16,10 @@ const ORDER: Readonly<Record<Verdict, number>> = { fails: 0, unknown: 1, loads: 
 /** Accesses that a line names. */
 const MAX_NAMED = 5
 
-/** Every relocation in a table, program by program, those that fail first. What has no value and is never reached is one line. */
+/**
+ * Every relocation in a table, program by program, those that fail first. What has no value and is not reached is one line, or two: what
+ * waits behind other poison is told apart from what is never reached.
+ */
 export function reportTables (report: ShownReport, paint: Paint = PLAIN): string[] {
   const programs = [...report.programs].sort((a, b) => ORDER[a.verdict] - ORDER[b.verdict])
   const rows = rowsByProgram(report.relocations)
@@ -25,11 +28,10 @@ export function reportTables (report: ShownReport, paint: Paint = PLAIN): string
   return groups.filter(({ rows }) => rows.length > 0).flatMap(({ program, rows }) => {
     const guarded = rows.filter(({ relocation, places }) => isGuarded(relocation, places))
     const [head = '', ...lines] = table(HEAD, rows.filter(row => !guarded.includes(row)).map(row => cellsOf(row, paint)), '  ')
-    const guardedCount = guarded.reduce((sum, { places }) => sum + places.length, 0)
     return [
       programHeading(program, paint),
       ...(lines.length === 0 ? [] : [paint('dim', head), ...lines]),
-      ...(guarded.length === 0 ? [] : [`  ${guardedText(guarded.map(({ relocation }) => relocation), guardedCount)}`]),
+      ...unreachedLines(guarded.map(row => ({ ...row, count: row.places.length }))).map(line => `  ${line}`),
       ''
     ]
   })
@@ -40,7 +42,7 @@ export function reportTables (report: ShownReport, paint: Paint = PLAIN): string
  * instead below it:
  * `exec.bpf.c:41: task_struct.state: struct task_struct has no member state in this kernel.
  * It has __state (instruction 12 of handle_exec poisoned)`.
- * Those that no program can reach alarm nobody: one line for all of them.
+ * Those that no program can reach alarm nobody: one line for all of them, and one for those that are reached once others are mended.
  *
  * @param objectName stands in for the source where the object has no line for the instruction
  */
@@ -49,9 +51,8 @@ export function diagnostics (report: Pick<ShownReport, 'relocations'>, objectNam
   const guarded = valueless.filter(relocation => isGuarded(relocation, relocation.places))
   const told = valueless.filter(relocation => !guarded.includes(relocation)).flatMap(relocation =>
     [complaint(relocation, objectName, paint), ...suggestionLines(relocation, paint)])
-  return guarded.length === 0
-    ? told
-    : [...told, `${printable(objectName)}: ${guardedText(guarded, guarded.reduce((sum, { places_total: total }) => sum + total, 0))}`]
+  const unreached = guarded.map(relocation => ({ relocation, places: relocation.places, count: relocation.places_total }))
+  return [...told, ...unreachedLines(unreached).map(line => `${printable(objectName)}: ${line}`)]
 }
 
 /**
@@ -109,12 +110,38 @@ function isGuarded ({ status }: ReportRelocation, places: readonly ReportPlace[]
   return status === 'poisoned' && places.length > 0 && places.every(({ reachable }) => reachable === false)
 }
 
-function guardedText (relocations: readonly ReportRelocation[], count: number): string {
+/** Where poison lies that no program gets to. */
+type Fate = 'behind' | 'perhaps' | 'never'
+
+function fateOf ({ behind_poison: behind }: ReportPlace): Fate { return behind === true ? 'behind' : behind === null ? 'perhaps' : 'never' }
+
+/** What has no value and is not reached: for good, and until poison before it is mended. Places that are not listed count as the first. */
+function unreachedLines (rows: ReadonlyArray<Row & { readonly count: number }>): string[] {
+  return (['behind', 'perhaps', 'never'] as const).flatMap(fate => {
+    const found = rows.filter(({ places }) => places.some(place => fateOf(place) === fate))
+    const count = found.reduce((sum, { places, count: total }) => {
+      const [first] = places
+      const others = first !== undefined && fateOf(first) === fate ? total - places.length : 0
+      return sum + others + places.filter(place => fateOf(place) === fate).length
+    }, 0)
+    return found.length === 0 ? [] : [unreachedText(fate, found.map(({ relocation }) => relocation), count)]
+  })
+}
+
+function unreachedText (fate: Fate, relocations: readonly ReportRelocation[], count: number): string {
   const accesses = [...new Set(relocations.map(({ access }) => printable(access)))]
   const named = accesses.length > MAX_NAMED
     ? `${accesses.slice(0, MAX_NAMED).join(', ')} and ${accesses.length - MAX_NAMED} more`
     : accesses.join(', ')
-  return `${count} ${count === 1 ? 'relocation has no value and is' : 'relocations have no value and are'} never reached: ${named}`
+  const reached = fate === 'behind' ? (count === 1 ? 'is reached' : 'are reached') : 'may be reached'
+  const text = count === 1
+    ? `1 relocation has no value and ${fate === 'never'
+      ? 'is never reached'
+      : `lies behind a poisoned instruction; once that is mended, it ${reached} too`}`
+    : `${count} relocations have no value and ${fate === 'never'
+      ? 'are never reached'
+      : `lie behind poisoned instructions; once those are mended, they ${reached} too`}`
+  return `${text}: ${named}`
 }
 
 function complaint (relocation: ReportRelocation, objectName: string, paint: Paint): string {
@@ -133,7 +160,8 @@ function complaint (relocation: ReportRelocation, objectName: string, paint: Pai
 function suggestionLines ({ suggestions: [first] }: ReportRelocation, paint: Paint): string[] {
   if (first === undefined) return []
   const shown = (line: string): string => paint('dim', `    ${line.replaceAll('\t', '  ').replace(CONTROL, '?')}`)
-  return [`  ${printable(first.text)}`, ...first.code.split('\n').map(line => line === '' ? '' : shown(line))]
+  const code = first.code === '' ? [] : first.code.split('\n')
+  return [`  ${printable(first.text)}`, ...code.map(line => line === '' ? '' : shown(line))]
 }
 
 // eslint-disable-next-line no-control-regex -- names in the code come from an untrusted file

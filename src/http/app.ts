@@ -49,10 +49,13 @@ const REQUEST_TIMEOUT_MS = 30_000
 const HEADERS_TIMEOUT_MS = 5_000
 /** How often Node looks for requests that are too slow: what the two times above are rounded up to. */
 const TIMEOUT_CHECK_MS = 1_000
-/** A connection on which nothing moves at all, in either direction, beyond the time that the work of a request may take. */
-const CONNECTION_TIMEOUT_MS = 60_000
-/** A connection between two requests. Longer than load balancers keep theirs, which is a minute. */
-const KEEP_ALIVE_MS = 72_000
+/**
+ * A connection on which nothing moves at all, in either direction, beyond the time that the work of a request may take; between two
+ * requests as well. Longer than load balancers keep theirs, which is a minute.
+ */
+const CONNECTION_TIMEOUT_MS = 63_000
+/** Callers are told a time that much shorter, so that none sends a request just when its connection is closed. */
+const KEEP_ALIVE_MARGIN_MS = 1_000
 const MAX_HEADER_BYTES = 16_384
 /** The longest part of an address is a segment of a reference. */
 const MAX_PARAM_LENGTH = 256
@@ -99,25 +102,24 @@ export async function buildApp (
   const pressure = createPressure(config.maxDelayMs)
   const counts = config.rateLimit === 0 ? undefined : createCallerCounts(config.rateLimit)
   const addresses = createHeldAddresses()
+  const silenceMs = config.deadlineMs + CONNECTION_TIMEOUT_MS
   const fastPath = hasFastPath
     ? createFastPath({ service, addresses, authenticator, counts, lifecycle, pressure, observer })
     : () => false
   const app = fastify({
     loggerInstance,
-    // One logger for all requests: their one line names the request itself.
-    childLoggerFactory: logger => logger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestIdOf,
     requestIdHeader: false,
     serverFactory: handle => createServer({
       requestTimeout: REQUEST_TIMEOUT_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveTimeout: silenceMs - KEEP_ALIVE_MARGIN_MS,
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
       maxHeaderSize: MAX_HEADER_BYTES
     }, (request, response) => {
       if (!fastPath(request, response)) handle(request, response)
-    }).setTimeout(config.deadlineMs + CONNECTION_TIMEOUT_MS),
+    }).setTimeout(silenceMs),
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH, querystringParser: parseQueryString },
     return503OnClosing: false,
     bodyLimit: 1024,
@@ -127,6 +129,8 @@ export async function buildApp (
     ajv: { customOptions: AJV_OPTIONS },
     schemaErrorFormatter: toInvalidRequest
   })
+  // One logger for all requests: their one line names the request itself. Fastify looks anew at what a factory of ours would give.
+  app.log.child = () => app.log
   const dependencies: Dependencies = { service, config, uploads, addresses }
 
   app.setErrorHandler(handleError)

@@ -43,7 +43,17 @@ function listDemands (object: BpfObject): Demands | undefined {
     const name = essentialName(btf, nameOffsetOf(btf, id))
     demands.set(keyOf(name), name)
   }
+  // Why a kernel has no such type is told by its registers.
+  if (REGISTER_TYPES.some(name => demands.has(name)) && !demands.has(REGISTERS)) demands.set(REGISTERS, nameBytes(REGISTERS))
   return [...demands.values()]
+}
+
+const REGISTERS = 'pt_regs'
+const REGISTER_TYPES = ['user_pt_regs', 'user_regs_struct']
+
+function nameBytes (name: string): NameBytes {
+  const bytes = new TextEncoder().encode(name)
+  return { bytes, offset: 0, length: bytes.length }
 }
 
 /** Bytes as characters, whatever they are. */

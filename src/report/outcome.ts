@@ -48,7 +48,9 @@ export function buildOutcome (object: BpfObject, relocation: Relocation, judgeme
   if (relocation.patches !== undefined && judgement.verdict === 'loads') {
     return { state: 'loads', reason: null, programs: listPrograms(object, relocation, judgement), failures: [], failures_total: 0 }
   }
-  const { report, failure } = buildReport(object, relocation, judgement, { maxBytes: MAX_BYTES })
+  // Only what is reached is listed, so that nothing need be found out of what is not.
+  const reached = { ...judgement, isBehindPoison: () => null }
+  const { report, failure } = buildReport(object, relocation, reached, { maxBytes: MAX_BYTES })
   const failing = report.relocations.flatMap(entry => failuresOf(entry))
   const programs = report.programs.slice(0, MAX_PROGRAMS)
   return {
@@ -79,5 +81,5 @@ function listPrograms (object: BpfObject, { records }: Relocation, judgement: Ju
 function failuresOf ({ status, places, kind, type, access, reason, detail, suggestions }: ReportRelocation): OutcomeFailure[] {
   if (status !== 'failed' && status !== 'poisoned') return []
   return places.filter(({ reachable }) => status === 'failed' || reachable !== false)
-    .map(place => ({ ...place, kind, type, access, reason, detail, suggestions }))
+    .map(({ behind_poison: _, ...place }) => ({ ...place, kind, type, access, reason, detail, suggestions }))
 }

@@ -1,30 +1,30 @@
-import {
-  datasecVariable, intEncoding, kindOf, nameOf, referencedType, sizeWordOf, typeId, vlenOf, type Btf, type TypeId
-} from '../btf/btf.js'
-import { BTF_INT_BOOL, BtfKind } from '../btf/constants.js'
 import type { BpfObject } from '../core/object.js'
-import { STT_OBJECT } from '../elf/constants.js'
-import { symbolsOf } from '../elf/symbols.js'
 import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
+import { memberNames, placesOf, settableVariables, type Settable, type SettablePlace } from './settable.js'
 
 /** A value as it is written: a number, or what kernel configurations have. What `y` is depends on the extern's type. */
 export type AssumedValue = bigint | 'y' | 'n' | 'm'
 
 /** What is assumed about one variable. */
 export interface Assumption {
-  /** `enabled`, or `.rodata.enabled` where sections are to be told apart; `CONFIG_HZ`. */
+  /**
+   * `enabled`, or `.rodata.enabled` where sections are to be told apart; `CONFIG_HZ`; a part of a variable by member or by offset in
+   * bytes: `CFG.enabled`, `CFG.limits[2]`, `CFG+18`.
+   */
   readonly name: string
   readonly value: AssumedValue
 }
 
-const FORM = /^([A-Za-z_.$][\w.$]{0,255})=(.+)$/s
+const FORM = /^\s*([A-Za-z_.$][\w.$+[\]]{0,255})\s*=\s*(\S.*)$/s
 const NUMBER = /^(-?)(0x[0-9a-f]{1,16}|\d{1,20})$/i
+/** LINUX_KERNEL_VERSION as a verdict tells it. */
+const VERSION = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/
 const NOUNS: Readonly<Record<string, AssumedValue>> = { true: 1n, false: 0n, y: 'y', n: 'n', m: 'm' }
 const LOWEST = -(1n << 63n)
 const HIGHEST = (1n << 64n) - 1n
 /** Names that a message lists. */
-const NAMES_SHOWN = 20
+const NAMES_SHOWN = 100
 
 /**
  * Reads `name=value`: a decimal or hex number of at most 64 bits, `true`, `false`, or for a configuration value `y`, `n`, `m`.
@@ -36,7 +36,8 @@ function parseAssumption (text: string): Assumption {
   if (name === undefined || written === undefined) {
     throw invalid(`${quote(text)} is not an assumption. Write name=value, such as enabled=1.`)
   }
-  const value = NOUNS[written] ?? toNumber(written)
+  const trimmed = written.trimEnd()
+  const value = NOUNS[trimmed] ?? toNumber(trimmed) ?? (/^(\.kconfig\.)?LINUX_KERNEL_VERSION$/.test(name) ? toVersion(trimmed) : undefined)
   if (value === undefined) {
     throw invalid(`The value of ${quote(text)} must be a decimal or hex number of at most 64 bits, true, false, y, n or m.`)
   }
@@ -67,94 +68,80 @@ export function parseAssumptions (texts: readonly string[]): ReadonlyMap<string,
 export function resolveAssumptions (object: BpfObject, assumed: ReadonlyMap<string, AssumedValue>): ReadonlyMap<string, bigint> {
   if (assumed.size === 0) return new Map()
   const variables = settableVariables(object)
+  const meanings = new Map<string, string>()
   return new Map([...assumed].map(([name, value]) => {
-    const meant = variables.filter(variable => variable.name === name || variable.qualified === name)
-    if (meant.length === 0) throw unknownName(name, variables)
-    return [name, meant.map(variable => valueOf(variable, name, value))[0] ?? 0n]
-  }))
-}
-
-/** A value that user space, or the kernel's configuration, sets before an object is loaded. */
-interface Settable {
-  readonly name: string
-  /** With its section, where that tells it from others. */
-  readonly qualified: string
-  /** Bytes. */
-  readonly size: number
-  readonly kind: 'number' | 'bool' | 'char' | 'tristate'
-  readonly isConfig: boolean
-}
-
-function settableVariables (object: BpfObject): Settable[] {
-  const inSections = object.elf.sections
-    .filter(({ name }) => /^\.rodata(\.|$)/.test(name))
-    .flatMap(section => symbolsOf(object.elf).definedIn(section.index)
-      .filter(({ type, name }) => type === STT_OBJECT && name !== '')
-      .map(({ name, size }): Settable => ({ name, qualified: `${section.name}.${name}`, size, kind: 'number', isConfig: false })))
-  return [...inSections, ...configurationValues(object.btf)]
-}
-
-function configurationValues (btf: Btf): Settable[] {
-  const found: Settable[] = []
-  for (let i = btf.startId; i < btf.endId; i++) {
-    const id = typeId(i)
-    if (kindOf(btf, id) !== BtfKind.DATASEC || nameOf(btf, id) !== '.kconfig') continue
-    for (let v = 0; v < vlenOf(btf, id); v++) {
-      const variable = datasecVariable(btf, id, v)
-      const name = nameOf(btf, variable)
-      found.push({ name, qualified: `.kconfig.${name}`, ...shapeOf(btf, plainType(btf, referencedType(btf, variable))), isConfig: true })
+    const places = placesOf(object, variables, name)
+    if (places.length === 0) throw unknownName(name, variables)
+    for (const { section, offset, variable } of places) {
+      const place = `${section ?? variable?.name} ${offset}`
+      const other = meanings.get(place)
+      if (other !== undefined) throw invalid(`${other} and ${name} are one place; give it one value.`)
+      meanings.set(place, name)
     }
-  }
-  return found
-}
-
-/** As libbpf takes the types of `.kconfig` externs. An array is a text, which no number is. */
-function shapeOf (btf: Btf, type: TypeId): Pick<Settable, 'size' | 'kind'> {
-  const kind = kindOf(btf, type)
-  if (kind === BtfKind.ARRAY) return { size: Infinity, kind: 'number' }
-  if (kind === BtfKind.ENUM) return { size: sizeWordOf(btf, type), kind: nameOf(btf, type) === 'libbpf_tristate' ? 'tristate' : 'number' }
-  if (kind !== BtfKind.INT) return { size: 8, kind: 'number' }
-  const size = sizeWordOf(btf, type)
-  return { size, kind: (intEncoding(btf, type) & BTF_INT_BOOL) !== 0 ? 'bool' : size === 1 ? 'char' : 'number' }
-}
-
-const MODIFIERS: ReadonlySet<number> = new Set([BtfKind.CONST, BtfKind.VOLATILE, BtfKind.TYPEDEF, BtfKind.RESTRICT])
-
-function plainType (btf: Btf, id: TypeId): TypeId {
-  let type = id
-  for (let i = 0; i < 32 && MODIFIERS.has(kindOf(btf, type)); i++) type = referencedType(btf, type)
-  return type
+    return [name, places.map(place => valueOf(object, place, name, value))[0] ?? 0n]
+  }))
 }
 
 const TRISTATE = { n: 0n, y: 1n, m: 2n }
 
-function valueOf ({ size, kind, isConfig }: Settable, name: string, value: AssumedValue): bigint {
+function valueOf (object: BpfObject, place: SettablePlace, name: string, value: AssumedValue): bigint {
+  const { variable, section, size } = place
+  const kind = variable?.kind ?? 'number'
   if (typeof value !== 'bigint') {
-    if (!isConfig) throw invalid(`${name} is a variable. It takes a number, not ${value}.`)
+    if (section !== undefined) throw invalid(`${name} is a variable. It takes a number, not ${value}.`)
     if (kind === 'tristate') return TRISTATE[value]
     if (kind === 'char') return BigInt(value.charCodeAt(0))
     if (kind === 'bool' && value !== 'm') return TRISTATE[value]
     throw invalid(`${name} cannot be ${value}: the object declares it as ${kind === 'bool' ? 'a bool' : 'a number'}.`)
   }
-  if (size > 8) {
-    throw invalid(`${name} has ${Number.isFinite(size) ? `${size} bytes` : 'the type of a text'}; ` +
-      'only values of at most 8 bytes can be assumed.')
+  if (size === Infinity) throw invalid(`${name} has the type of a text; only values of at most 8 bytes can be assumed.`)
+  if (size !== undefined && size > 8) {
+    throw invalid(`${name} has ${size} bytes; only values of at most 8 bytes can be assumed. ` +
+      `Name a part of it, such as ${partsOf(object, place, name)}.`)
   }
-  const bits = BigInt(8 * size)
-  if (value >= 1n << bits || value < -(1n << bits) / 2n) {
-    throw invalid(`${name} has ${size} ${size === 1 ? 'byte' : 'bytes'}; ${value} does not fit in it.`)
-  }
-  return BigInt.asUintN(8 * size, value)
+  if (size === undefined) return value
+  const bytes = bytesOf(place, name, value)
+  if (bytes === undefined) throw invalid(`${name} has ${size} ${size === 1 ? 'byte' : 'bytes'}; ${value} does not fit in it.`)
+  return BigInt.asUintN(8 * bytes, value)
 }
 
+/** Parts that a message names. */
+const PARTS_SHOWN = 3
+
+function partsOf (object: BpfObject, { variable }: SettablePlace, name: string): string {
+  const isWhole = variable !== undefined && [variable.name, variable.qualified].includes(name)
+  const members = isWhole ? memberNames(object, variable).slice(0, PARTS_SHOWN).map(member => `${name}.${member}`) : []
+  return members.length > 0 ? `${members.join(', ')}, or by its offset ${name}+0` : isWhole ? `${name}+0` : 'a member or an offset'
+}
+
+/**
+ * Bytes that a value takes at a place; undefined where it does not fit. Programs read more than one element of an array at once, so that
+ * at an offset it may be larger than what the types have there.
+ */
+export function bytesOf ({ size = 0, room }: SettablePlace, name: string, value: bigint): number | undefined {
+  const fits = (bytes: number): boolean => value < 1n << BigInt(8 * bytes) && value >= -(1n << BigInt(8 * bytes)) / 2n
+  if (fits(size)) return size
+  return name.includes('+') ? [2, 4, 8].find(bytes => bytes > size && bytes <= room && fits(bytes)) : undefined
+}
+
+/** Formats of bpf_printk() and the like, which nobody sets. */
+const FORMAT = /(^|\.)_{2,}fmt/
+
 function unknownName (name: string, variables: readonly Settable[]): AppError {
-  const names = variables.filter(({ size }) => size <= 8).map(({ name }) => name)
+  const names = [...new Set(variables.filter(({ size }) => size !== Infinity).map(({ name }) => name))].filter(name => !FORMAT.test(name))
   const shown = names.slice(0, NAMES_SHOWN).join(', ')
   const rest = names.length > NAMES_SHOWN ? ` and ${names.length - NAMES_SHOWN} more` : ''
   return new AppError('invalid_request', names.length === 0
     ? `The object has no variable ${name} in .rodata, and no .kconfig extern of that name; it has no variable whose value can be assumed.`
     : `The object has no variable ${name} in .rodata, and no .kconfig extern of that name; it has ${shown}${rest}.`,
   { field: 'assume', names: names.slice(0, NAMES_SHOWN) })
+}
+
+/** As KERNEL_VERSION() packs it. */
+function toVersion (text: string): bigint | undefined {
+  const [, major, minor, patch] = VERSION.exec(text) ?? []
+  if (major === undefined || minor === undefined || patch === undefined) return undefined
+  return BigInt(Number(major) * 65536 + Number(minor) * 256 + Math.min(Number(patch), 255))
 }
 
 function toNumber (text: string): bigint | undefined {

@@ -3,21 +3,26 @@ import type { Relocation } from '../core/outcome.js'
 import type { ElfFunction } from '../elf/functions.js'
 import { BPF_INSN } from '../insn/insn.js'
 import { ageOf, type Age } from './age.js'
-import { poisonOf, readFunctions, withoutAliases, type Code, type Functions } from './code.js'
+import { once, poisonOf, readFunctions, withoutAliases, type Code, type Functions } from './code.js'
 import { explore } from './explore.js'
 import type { JudgeOptions, Judgement, ProgramVerdict, Verdict } from './judgement.js'
 import { openPoison, type OpenPoison } from './open.js'
+import { functionsBehindPoison } from './pass-poison.js'
 import { callGraph, type CallGraph } from './reach.js'
 import { entryState } from './entry.js'
-import { note, type Reached, type Run } from './run.js'
+import { note, type Reached, type Run, type Search } from './run.js'
 import { union } from './scalar.js'
+import { PASSED_A_STEP } from './sweep.js'
 import { symbolValues, type SymbolValues } from './symbols.js'
 
 /**
- * Instructions interpreted before the rest of an object's programs are unknown: what a request may cost decides. A step takes one to
- * three microseconds. The largest object that was met, Tracee's with 35,000 relocations, takes a quarter on kernels that it supports.
+ * Instructions interpreted before the rest of an object's programs are unknown: what a request may cost decides. A step takes about a
+ * microsecond, and several where little was interpreted before. The largest object that was met, Tracee's with 35,000 relocations,
+ * takes a sixth on kernels that it supports, and up to four fifths on others.
  */
 const STEPS = 400_000
+/** Of those, what the question what lies behind poison may take: a third of what the report takes of real objects that fail. */
+const STEPS_BEHIND = 3_000
 
 /**
  * Says of each program whether the kernel's verifier gets to an instruction that the relocation poisoned. Pure, and bounded by
@@ -26,23 +31,33 @@ const STEPS = 400_000
 export function judge (object: BpfObject, relocation: Relocation, options: JudgeOptions = {}): Judgement {
   if (relocation.patches === undefined) return refused(object, relocation)
   if (relocation.counts.poisoned === 0 && poisonOf(object).length === 0) return allLoad(object)
+  const work = { left: options.steps ?? STEPS }
   const functions = readFunctions(object, relocation.patches)
   const graph = callGraph(object, functions)
   const age = ageOf(options.kernelRelease)
-  const work = { left: options.steps ?? STEPS }
   const open = openPoison(object, functions, graph, age, work)
-  const shared: Shared = { object, functions, graph, open, symbols: symbolValues(object, options), age, work }
+  const shared: Shared = { object, functions, graph, open, symbols: symbolValues(object, options), age, work, passesPoison: false }
 
   const programs = graph.programs.map(fn => ({ fn, result: judgeProgram(shared, fn) }))
   const loaded = programs.filter(({ fn }) => isAutoloaded(fn))
   const results = new Map(programs.map(({ fn, result }) => [fn, result]))
+  const isReachable = reachability(object, functions, programs.map(({ result }) => result))
   return {
     verdict: worst(loaded.map(({ result }) => result.verdict)),
     assumes: loaded.reduce<readonly string[]>((all, { result }) => union(all, result.assumes), []),
     programs: object.elf.functions.map(fn =>
       toVerdict(fn, results.get(fn) ?? subprogramResult(fn, loaded.map(({ result }) => result), shared))),
-    isReachable: reachability(object, functions, programs.map(({ result }) => result))
+    isReachable,
+    isBehindPoison: behindPoison(isReachable, programs.filter(({ result }) => result.reached.size > 0), () => behind(shared))
   }
+}
+
+/** The same for the question what lies behind poison. */
+function behind ({ object, functions, graph, symbols, age, work }: Shared): Shared {
+  const steps = { left: Math.min(work.left, STEPS_BEHIND) }
+  const further = functionsBehindPoison(functions)
+  const open = openPoison(object, further, graph, age, steps, true)
+  return { object, functions: further, graph, open, symbols, age, work: steps, passesPoison: true }
 }
 
 function allLoad (object: BpfObject): Judgement {
@@ -50,7 +65,8 @@ function allLoad (object: BpfObject): Judgement {
     verdict: 'loads',
     assumes: [],
     programs: object.elf.functions.map(fn => toVerdict(fn, { verdict: 'loads', reason: null, assumes: [] })),
-    isReachable: () => null
+    isReachable: () => null,
+    isBehindPoison: () => false
   }
 }
 
@@ -62,6 +78,7 @@ interface Shared {
   readonly symbols: SymbolValues
   readonly age: Age
   readonly work: { left: number }
+  readonly passesPoison: boolean
 }
 
 interface Result {
@@ -81,14 +98,19 @@ const WITHOUT_POISON: Result = {
   verdict: 'loads', reason: null, assumes: [], reached: new Map(), isComplete: true, functions: new Set()
 }
 
-function judgeProgram (shared: Shared, fn: ElfFunction): Result {
+/** @param known what was reached already, and is not asked for */
+function judgeProgram (shared: Shared, fn: ElfFunction, known: Result['reached'] = new Map()): Result {
   const { object, functions, graph, open } = shared
   if (!graph.hasPoison(fn)) return WITHOUT_POISON
   const closure = graph.reachedFrom(fn)
   const code = functions.codeOf(fn)
   const run = newRun(shared, fn)
-  const { certain: first } = open.sweepOf(code)
-  if (first !== undefined) note(run, fn, first, null)
+  for (const [other, places] of known) {
+    for (const index of places.keys()) if (open.sweepOf(functions.codeOf(other)).poison.has(index)) note(run, other, index, null)
+  }
+  for (const index of open.sweepOf(code).certain) note(run, fn, index, null)
+  // What leads only to what is known is not worth a step.
+  if (known.size > 0) for (const search of [run.certain, run.doubtful]) search.steps = Infinity
   const isComplete = run.certain.left === 0 || exploreProgram(run, object, graph, closure, fn)
 
   const [certain, doubtful] = firstPlaces(run.reached)
@@ -135,13 +157,24 @@ function firstPlaces (reached: ReadonlyMap<ElfFunction, ReadonlyMap<number, Reac
   return [undefined, first]
 }
 
-function newRun ({ object, functions, open, symbols, age, work }: Shared, fn: ElfFunction): Run {
-  const left = [...open.reachedFrom(fn)].reduce((sum, member) => sum + open.sweepOf(functions.codeOf(member)).poison.size, 0)
+/** Most programs end before it pays to look again at what is left to find. */
+const LEAST_RENEWAL = 256
+
+function newRun ({ object, functions, open, symbols, age, work, passesPoison }: Shared, fn: ElfFunction): Run {
+  let left = 0
+  let passed = 0
+  for (const member of open.reachedFrom(fn)) {
+    const code = functions.codeOf(member)
+    left += open.sweepOf(code).poison.size
+    passed += code.body.count
+  }
+  const search = (): Search => ({ left, isAhead: open.isAhead, before: left, steps: work.left })
   return {
     age,
     functions,
     symbols,
     littleEndian: object.elf.littleEndian,
+    passesPoison,
     work,
     pending: [],
     reached: new Map(),
@@ -151,8 +184,9 @@ function newRun ({ object, functions, open, symbols, age, work }: Shared, fn: El
     asides: new Map(),
     isPoisonAhead: open.isAhead,
     isAheadBut: open.isAheadBut,
-    certain: { left, renewAt: left >> 2, isAhead: open.isAhead },
-    doubtful: { left, renewAt: left >> 2, isAhead: open.isAhead },
+    renewal: Math.max(LEAST_RENEWAL, Math.ceil(passed / PASSED_A_STEP)),
+    certain: search(),
+    doubtful: search(),
     nextId: 1
   }
 }
@@ -163,7 +197,7 @@ function exploreProgram (run: Run, object: BpfObject, graph: CallGraph, closure:
   if (!explore(run)) return false
   const callback = graph.exceptionCallback(fn)
   if (callback !== undefined) {
-    run.pending.push(entryState(object, callback, 'callback', null))
+    run.pending.push(entryState(object, run.functions.codeOf(callback), 'callback', null))
     if (!explore(run)) return false
   }
   return exploreGlobals(run, object, closure, fn)
@@ -246,6 +280,21 @@ function reachability (object: BpfObject, { hasPoison }: Functions, results: rea
   }
 }
 
+/**
+ * Looks when it is first asked, since most reports have nothing to ask.
+ *
+ * @param stopped programs in which the verifier gets to poison, or may
+ */
+function behindPoison (
+  isReachable: Judgement['isReachable'], stopped: ReadonlyArray<{ readonly fn: ElfFunction, readonly result: Result }>, share: () => Shared
+): Judgement['isBehindPoison'] {
+  const isReachableBehind = once(() => {
+    const shared = share()
+    return reachability(shared.object, shared.functions, stopped.map(({ fn, result }) => judgeProgram(shared, fn, result.reached)))
+  })
+  return (section, insnOff) => stopped.length > 0 && isReachable(section, insnOff) === false && isReachableBehind()(section, insnOff)
+}
+
 function addTo<K, V> (lists: Map<K, V[]>, key: K, value: V): void {
   const known = lists.get(key)
   if (known === undefined) lists.set(key, [value])
@@ -257,5 +306,5 @@ function refused (object: BpfObject, { records }: Relocation): Judgement {
   const record = records.find(({ status }) => status === 'failed')
   const reason = `libbpf refuses the object: ${record?.detail ?? 'a relocation fails.'}`
   const programs = object.elf.functions.map(fn => toVerdict(fn, { verdict: 'fails', reason, assumes: [] }))
-  return { verdict: 'fails', assumes: [], programs, isReachable: () => null }
+  return { verdict: 'fails', assumes: [], programs, isReachable: () => null, isBehindPoison: () => false }
 }

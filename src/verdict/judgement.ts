@@ -44,4 +44,9 @@ export interface Judgement {
    * Null where that is not known, and where the instruction is not poisoned.
    */
   readonly isReachable: (section: string, insnOff: number) => boolean | null
+  /**
+   * Whether a poisoned instruction that no program gets to is out of reach only because the verifier stops at poison before it: once
+   * the kernel has a value there, it is reached. Null where that is not known.
+   */
+  readonly isBehindPoison: (section: string, insnOff: number) => boolean | null
 }

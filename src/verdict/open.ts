@@ -18,13 +18,18 @@ export interface OpenPoison {
   readonly isAheadBut: (isSettled: (fn: ElfFunction, index: number) => boolean) => IsAhead
 }
 
-export function openPoison (object: BpfObject, functions: Functions, graph: CallGraph, age: Age, work: { left: number }): OpenPoison {
+/** @param passesPoison whether poison behind other poison counts */
+export function openPoison (
+  object: BpfObject, functions: Functions, graph: CallGraph, age: Age, work: { left: number }, passesPoison = false
+): OpenPoison {
   const swept = new Map<Body, Sweep>()
   const called = new Map<Body, ReadonlySet<ElfFunction>>()
 
   const sweepOf = (code: Code): Sweep => {
     let found = swept.get(code.body)
-    if (found === undefined) swept.set(code.body, found = sweep(code, functions, age, work) ?? everything(code, functions))
+    if (found === undefined) {
+      swept.set(code.body, found = sweep(code, functions, age, work, passesPoison) ?? everything(code, functions))
+    }
     return found
   }
   /** Adds what is called from the functions and may lead to poison. */
@@ -71,7 +76,7 @@ export function openPoison (object: BpfObject, functions: Functions, graph: Call
     sweepOf,
     reachedFrom (program) {
       const callback = graph.exceptionCallback(program)
-      const others = callback === undefined ? [] : [callback.fn]
+      const others = callback === undefined ? [] : [callback]
       if (age.verifiesGlobals !== 'no' && age.verifiesGlobalsLazily !== 'yes') {
         for (const fn of graph.reachedFrom(program)) if (fn.isGlobal) others.push(fn)
       }
@@ -87,9 +92,9 @@ export function openPoison (object: BpfObject, functions: Functions, graph: Call
 /** What may be got to where nothing is known. */
 function everything ({ fn, body }: Code, functions: Functions): Sweep {
   const poison = new Set<number>()
-  for (let i = 0; i < body.count; i++) {
+  for (const i of body.flow().references) {
     const insn = body.insnAt(i)
     if (insn !== undefined && isPoison(insn)) poison.add(i)
   }
-  return { poison, certain: undefined, callees: new Set(functions.references(fn).map(reference => reference.fn)) }
+  return { poison, certain: [], callees: new Set(functions.references(fn).map(reference => reference.fn)) }
 }

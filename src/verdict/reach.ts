@@ -2,7 +2,7 @@ import { kindOf, nameOf, referencedType, typeId } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
 import type { BpfObject } from '../core/object.js'
 import type { ElfFunction } from '../elf/functions.js'
-import { once, placeOf, type Code, type Functions } from './code.js'
+import { once, placeOf, type Functions } from './code.js'
 
 /** Which functions belong to which program, as libbpf puts them together. */
 export interface CallGraph {
@@ -16,7 +16,7 @@ export interface CallGraph {
   /** Whether one of those is poisoned. */
   readonly hasPoison: (fn: ElfFunction) => boolean
   /** The function that a declaration tag names as the program's exception callback. */
-  readonly exceptionCallback: (fn: ElfFunction) => Code | undefined
+  readonly exceptionCallback: (fn: ElfFunction) => ElfFunction | undefined
 }
 
 export function callGraph (object: BpfObject, functions: Functions): CallGraph {
@@ -40,25 +40,32 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
     return new Set([fn, ...callees])
   }
   /** libbpf loads the exception callback with its program, which need not refer to it. */
-  const reachedFrom = (fn: ElfFunction): ReadonlySet<ElfFunction> => {
+  const findReached = (fn: ElfFunction): ReadonlySet<ElfFunction> => {
     if (!hasPoisonedSubprogram()) return new Set([fn])
     const callback = exceptionCallback(fn)
     return callback === undefined ? referredFrom(fn) : new Set([...referredFrom(fn), ...referredFrom(callback)])
   }
+  // What is asked of a function is asked at once; to keep it of all would take names times functions.
+  let last: { readonly fn: ElfFunction, readonly reached: ReadonlySet<ElfFunction> } | undefined
+  const reachedFrom = (fn: ElfFunction): ReadonlySet<ElfFunction> => {
+    if (last?.fn !== fn) last = { fn, reached: findReached(fn) }
+    return last.reached
+  }
+  const isAnyPoisoned = (fns: ReadonlySet<ElfFunction>): boolean => {
+    for (const fn of fns) if (functions.hasPoison(fn)) return true
+    return false
+  }
   const poisoned = new Map<ElfFunction, boolean>()
   const hasPoison = (fn: ElfFunction): boolean => {
     let answer = poisoned.get(fn)
-    if (answer === undefined) poisoned.set(fn, answer = functions.hasPoison(fn) || [...reachedFrom(fn)].some(functions.hasPoison))
+    if (answer === undefined) poisoned.set(fn, answer = functions.hasPoison(fn) || isAnyPoisoned(reachedFrom(fn)))
     return answer
   }
   return {
     programs,
     reachedFrom,
     hasPoison,
-    exceptionCallback: fn => {
-      const callback = exceptionCallback(fn)
-      return callback === undefined ? undefined : functions.codeOf(callback)
-    }
+    exceptionCallback
   }
 }
 

@@ -5,9 +5,11 @@ import type { BpfObject } from '../core/object.js'
 import { STB_WEAK, STT_OBJECT } from '../elf/constants.js'
 import { symbolsOf, type ElfSymbol } from '../elf/symbols.js'
 import { parseRelease } from './age.js'
+import { bytesOf } from './assume.js'
 import { share } from './bounds.js'
 import type { JudgeOptions } from './judgement.js'
 import { constant, isConstant, ofSize, scalar, VAGUE, type Scalar } from './scalar.js'
+import { isReadOnlyData, placesOf, settableVariables } from './settable.js'
 import { MAP, NOT_NULL, UNCLEAR, type DataRegion, type Value } from './value.js'
 
 /** What symbols of the object stand for once it is loaded. */
@@ -25,7 +27,7 @@ export function symbolValues (object: BpfObject, options: JudgeOptions): SymbolV
 
   const regionOf = (index: number): DataRegion | undefined => {
     const section = object.elf.sections[index]
-    if (section === undefined || !/^\.rodata(\.|$)/.test(section.name)) return undefined
+    if (section === undefined || !isReadOnlyData(section.name)) return undefined
     let region = regions.get(index)
     if (region === undefined) {
       region = readOnlyData(object, index, options.assume)
@@ -104,14 +106,23 @@ function readOnlyData (object: BpfObject, index: number, assume: JudgeOptions['a
   const view = dataView(data)
   const { littleEndian } = object.elf
   const variables = symbolsOf(object.elf).definedIn(index).filter(symbol => symbol.type === STT_OBJECT && symbol.name !== '')
-  for (const { name, value, size } of variables) {
-    const given = assume?.get(name) ?? assume?.get(`${section.name}.${name}`)
-    if (given !== undefined) write(view, value, size, littleEndian, given)
+  /** Where the types do not tell how many bytes a value has, a read from there gets it. */
+  const unsized = new Map<number, bigint>()
+  if (assume !== undefined && assume.size > 0) {
+    const settable = settableVariables(object)
+    for (const [name, given] of assume) {
+      for (const place of placesOf(object, settable, name)) {
+        if (place.section !== index) continue
+        if (place.size === undefined) unsized.set(place.offset, given)
+        else write(view, place.offset, bytesOf(place, name, given) ?? place.size, littleEndian, given)
+      }
+    }
   }
   return {
     read: (offset, size) => {
       if (offset < 0 || offset + size > data.length) return undefined
-      const value = readNumber(view, offset, size, littleEndian)
+      const assumed = unsized.get(offset)
+      const value = assumed === undefined ? readNumber(view, offset, size, littleEndian) : BigInt.asUintN(8 * size, assumed)
       const variable = variables.find(({ value: start, size: length }) => start <= offset && offset + size <= start + length)
       if (variable === undefined) return constant(value, [`${section.name}+${offset} = ${value}`])
       const within = offset - variable.value
@@ -135,7 +146,7 @@ function write (view: DataView, offset: number, size: number, littleEndian: bool
 }
 
 function kconfigValue (name: string, { assume, kernelRelease }: JudgeOptions): Scalar {
-  const given = assume?.get(name)
+  const given = assume?.get(name) ?? assume?.get(`.kconfig.${name}`)
   if (given !== undefined) return constant(given, [`${name} = ${given}`])
   if (name !== 'LINUX_KERNEL_VERSION' || kernelRelease === undefined) return VAGUE
   return kernelVersion(kernelRelease)

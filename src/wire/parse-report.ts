@@ -46,9 +46,10 @@ function isRelocation (value: unknown): value is ReportRelocation {
 
 function isPlace (value: unknown): value is ReportPlace {
   if (!isFields(value)) return false
-  const { source, reachable } = value
+  const { source, reachable, behind_poison: behind } = value
   return isText(value['program']) && isText(value['section']) && typeof value['instruction'] === 'number' &&
     (reachable === null || typeof reachable === 'boolean') &&
+    (behind === undefined || behind === null || typeof behind === 'boolean') &&
     (source === null || isSource(source))
 }
 

@@ -102,6 +102,11 @@ export interface ReportPlace {
   readonly instruction: number
   /** Whether a poisoned instruction can be reached; null where that is not known, or where nothing is poisoned. */
   readonly reachable: boolean | null
+  /**
+   * Whether a poisoned instruction is out of reach only because the verifier stops at one before it, so that it is reached once that is
+   * mended; null where that is not known.
+   */
+  readonly behind_poison: boolean | null
   readonly source: ReportSource | null
 }
 

@@ -197,7 +197,8 @@ const OTHER_CASES: readonly OtherCase[] = [
     types: VISITORS,
     body: 'int key = 0; struct visitor *visitor = bpf_map_lookup_elem(&visitors, &key); if (visitor) out = visitor->pid;',
     detail: 'This kernel has no struct visitor. The program\'s map visitors stores it, so it seems to be the program\'s own type, ' +
-      'which no kernel has.'
+      'which no kernel has. It has a value only where the loader supplies the layout, as by KernelTypes of cilium/ebpf or ' +
+      'btf_custom_path of libbpf.'
   },
   {
     reason: 'type_in_module',

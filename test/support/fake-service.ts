@@ -251,6 +251,7 @@ const MEMBERS: ReportMembers = {
       section: 'tp_btf/sched_process_exec',
       instruction: 12,
       reachable: false,
+      behind_poison: false,
       source: { file: 'exec.bpf.c', line: 41, text: '  state = BPF_CORE_READ(task, state);' }
     }],
     places_total: 1

@@ -55,6 +55,8 @@ export function createFakeAccess (contents: Map<Sha256, Uint8Array>): BtfAccess 
       }
     },
     async keep (btf) { contents.set(btf.sha256, new Uint8Array(new Uint8Array(btf.parts.bytes, 0, btf.parts.byteLength))) },
+    recoverFrom () {},
+    onKept () {},
     async saveHeld () {},
     stats: () => ({ indexesRead: 0, indexesMade: 0 })
   }
@@ -191,7 +193,6 @@ export async function openReplica ({ directory, contents, trustUploads, bucket, 
     start: async () => {},
     refreshModules: async () => {},
     owns: () => false,
-    pathsOf: () => [],
     answer: () => ({ source: 'local', answer: 'none' }),
     close: async () => {}
   }

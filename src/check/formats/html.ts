@@ -74,11 +74,11 @@ function explained (outcome: CheckOutcome): string {
     const { source, suggestions: [suggestion] } = failure
     const place = lineOf(failure)
     const code = source === null || source.text.trim() === '' ? '' : `<pre><code>${text(source.text)}</code></pre>`
-    const isNew = suggestion !== undefined && !told.has(suggestion.code)
-    if (suggestion !== undefined) told.add(suggestion.code)
-    const advice = suggestion === undefined || !isNew
-      ? ''
-      : `<details><summary>${text(suggestion.text)}</summary><pre><code>${text(suggestion.code)}</code></pre></details>`
+    const what = suggestion === undefined ? '' : suggestion.code || suggestion.text
+    const isNew = suggestion !== undefined && !told.has(what)
+    told.add(what)
+    const snippet = suggestion === undefined || suggestion.code === '' ? '' : `<pre><code>${text(suggestion.code)}</code></pre>`
+    const advice = suggestion === undefined || !isNew ? '' : `<details><summary>${text(suggestion.text)}</summary>${snippet}</details>`
     return `<li>${place === undefined ? '' : `<b>${text(place)}</b> `}${text(failureSentence(failure))}${code}${advice}</li>`
   })
   const more = total > failures.length ? `<p>and ${count(total - failures.length, 'more place')}</p>\n` : ''

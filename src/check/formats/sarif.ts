@@ -92,7 +92,7 @@ const KERNELS_NAMED = 50
 function resultOf (place: Place, rules: readonly string[]): object {
   const { object, failure, kernels, state, isKnown, isCompared } = place
   const { source, program, section, instruction, suggestions: [suggestion] } = failure
-  const advice = suggestion === undefined ? '' : `\n\n${suggestion.text}\n${suggestion.code}`
+  const advice = suggestion === undefined ? '' : `\n\n${suggestion.text}${suggestion.code === '' ? '' : `\n${suggestion.code}`}`
   const on = `on ${kernels.length} ${kernels.length === 1 ? 'kernel' : 'kernels'}: ${firstOf(kernels, KERNELS_NAMED)}`
   const text = `${failureSentence(failure)}. ${MEANINGS[state]}, ${on}`
   return {

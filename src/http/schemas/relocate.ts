@@ -35,7 +35,7 @@ export const RelocateFields = Type.Object({
   assume: Type.Optional(Type.Array(Type.String({ minLength: 1 }), {
     maxItems: LIMITS.assumptions,
     description: '`name=value` of a `.rodata` variable or a `.kconfig` extern, for the verdict only: ' +
-      'user space may set these before loading. ' +
+      'user space may set these before loading. A part of a variable is named by member or offset: `CFG.enabled`, `CFG+18`. ' +
       'A decimal or hex number, `true`, `false`, or for a configuration value `y`, `n` or `m`.'
   }))
 }, { additionalProperties: false })

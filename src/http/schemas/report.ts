@@ -20,6 +20,10 @@ const Place = Type.Object({
   section: Type.String(),
   instruction: count('Index of the instruction slot within the program.'),
   reachable: orNull(Type.Boolean({ description: 'Whether a poisoned instruction can be reached.' })),
+  behind_poison: orNull(Type.Boolean({
+    description: 'Whether it is out of reach only because the verifier stops at a poisoned instruction before it: it is reached once ' +
+      'that is mended. Null where that is not known.'
+  })),
   source: orNull(Type.Object({ file: Type.String(), line: Type.Integer(), text: Type.String() }))
 })
 

@@ -80,7 +80,7 @@ function explainAbsence (record: RecordOutcome, resolution: Resolution, context:
   const ruledOut = explainRuledOut(resolution, context)
   if (ruledOut !== undefined) return ruledOut
   const [candidate] = candidates
-  if (candidate === undefined) return explainMissingType(local, context)
+  if (candidate === undefined) return explainMissingType(local, record.section, context)
   if (isEnumvalKind(local.kind)) return explainEnumerator(local, candidate, context)
   return isFieldKind(local.kind) ? explainFieldOnce(record, local, candidate, context) : explainDifferentType(local, candidate, context)
 }

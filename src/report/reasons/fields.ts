@@ -15,6 +15,7 @@ import { nearNames } from '../../members/near.js'
 import { findNested, findPath, membersOf, pathText, type NamedMember, type Path } from '../../members/paths.js'
 import { listed, type Explanation } from './reason.js'
 import { otherNamesOf } from '../../members/renames.js'
+import { otherRegisters } from './registers.js'
 import { guardField, readElsewhere } from './snippets.js'
 
 /** Members that are looked at for one that moved. A large struct has some hundreds, and most moves are one level down. */
@@ -27,6 +28,11 @@ export function explainField (local: Spec, candidate: Candidate, broken: BrokenF
   const { failing, owner, name, there, parent } = broken
   if (name === undefined) return explainIndex(local, failing, candidate, owner, context)
   if (there !== undefined) return explainIncompatible(local, failing, candidate, owner, there, parent, context)
+
+  const registers = failing === 1 ? otherRegisters(local, name, context) : undefined
+  if (registers !== undefined) {
+    return { reason: 'field_missing', ...registers, detail: `${parent} has no member ${name} in this kernel. ${registers.detail}` }
+  }
 
   const { paths, isMoved } = context.wantsAdvice ? findElsewhere(local, failing, candidate, owner, context) : NOWHERE
   const rest = restOf(local, failing)

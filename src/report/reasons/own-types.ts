@@ -46,6 +46,9 @@ function withoutQualifiers (btf: Btf, id: TypeId): TypeId {
   return type
 }
 
+/** How a type that no kernel has is relocated all the same. */
+export const LAYOUT_SUPPLIED = 'the loader supplies the layout, as by KernelTypes of cilium/ebpf or btf_custom_path of libbpf'
+
 /** The type as its author declares it, without what makes clang record accesses to it. */
 export function declareOwn (btf: Btf, id: TypeId, isCertain: boolean): ReportSuggestion {
   const type = describeType(btf, id)
@@ -54,7 +57,7 @@ export function declareOwn (btf: Btf, id: TypeId, isCertain: boolean): ReportSug
   const members = isShown ? Array.from({ length: count }, (_, i) => `\t${memberDeclaration(btf, id, i)};`) : ['\t/* its members */']
   const advice = 'ake preserve_access_index off it, or declare it where no #pragma clang attribute push adds that:'
   return {
-    text: isCertain ? `T${advice}` : `If ${type} is the program's own, no kernel has it. Then t${advice}`,
+    text: isCertain ? `T${advice}` : `If ${type} is the program's own, it has a value only where ${LAYOUT_SUPPLIED}. Otherwise t${advice}`,
     code: [`${type} {`, ...members, '};'].join('\n')
   }
 }

@@ -130,7 +130,7 @@ export function readElsewhere (
 /** What is left out of a function's name. */
 const STRANGE = /[^A-Za-z0-9_]|__/
 
-function functionName (local: Spec): string {
+export function functionName (local: Spec): string {
   const root = describeType(local.btf, local.rootId, true).replace(/^(struct|union|enum) /, '')
   const steps = local.accessors
     .map(({ name, index }) => name === undefined ? (index === 0 ? '' : index) : shownText(local.btf, name))

@@ -8,11 +8,13 @@ import type { Resolution } from '../../core/resolution.js'
 import type { Spec } from '../../core/spec.js'
 import { resolveSize } from '../../btf/resolve.js'
 import { bytesText } from '../c-text.js'
+import { missingTarget } from './attach.js'
 import type { ReasonContext } from './context.js'
 import { firstDifference } from './difference.js'
-import { declareOwn } from './own-types.js'
+import { declareOwn, LAYOUT_SUPPLIED } from './own-types.js'
 import { findPath } from '../../members/paths.js'
 import { listed, type Explanation } from './reason.js'
+import { otherRegisters } from './registers.js'
 import { accessPath, guardType, readElsewhere } from './snippets.js'
 
 /**
@@ -27,8 +29,13 @@ const KIND_TEXTS: ReadonlyMap<number, string> = new Map([
 /** Modules that are named. */
 const MAX_MODULES = 5
 
-/** No type of the root's kind and name: as another kind, in a module that was not asked with, or nowhere. */
-export function explainMissingType (local: Spec, { target, work, modulesWith, storedIn }: ReasonContext): Explanation {
+/**
+ * No type of the root's kind and name: as another kind, in a module that was not asked with, or nowhere.
+ *
+ * @param section of the program
+ */
+export function explainMissingType (local: Spec, section: string, context: ReasonContext): Explanation {
+  const { target, work, modulesWith, storedIn } = context
   const type = describeType(local.btf, local.rootId, true)
   const suggestions = [guardType(local)]
   const kind = kindOf(local.btf, local.rootId)
@@ -56,6 +63,12 @@ export function explainMissingType (local: Spec, { target, work, modulesWith, st
     }
   }
   const detail = `This kernel has no ${type}.`
+  const registers = otherRegisters(local, undefined, context)
+  if (registers !== undefined) return { reason: 'type_missing', ...registers, detail: `${detail} ${registers.detail}` }
+  const attached = missingTarget(type, section)
+  if (attached !== undefined) {
+    return { reason: 'type_missing', detail: `${detail} ${attached.detail}`, suggestions: [attached.suggestion, ...suggestions] }
+  }
   // A name with a flavour is one of the kernel's by intent; and only accesses to fields are recorded for an attribute of the type.
   const isFlavored = nameOf(local.btf, local.rootId).includes('___')
   if (isFlavored || !isComposite(kind) || !isFieldKind(local.kind)) return { reason: 'type_missing', detail, suggestions }
@@ -65,7 +78,8 @@ export function explainMissingType (local: Spec, { target, work, modulesWith, st
   }
   return {
     reason: 'type_missing',
-    detail: `${detail} The program's map ${map} stores it, so it seems to be the program's own type, which no kernel has.`,
+    detail: `${detail} The program's map ${map} stores it, so it seems to be the program's own type, which no kernel has. ` +
+      `It has a value only where ${LAYOUT_SUPPLIED}.`,
     suggestions: [declareOwn(local.btf, local.rootId, true)]
   }
 }

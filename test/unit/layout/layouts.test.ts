@@ -1,8 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { parseRawBtf } from '../../../src/btf/parse.js'
-import { buildLayoutTable, layoutVector, readLayoutTable, type LayoutTable } from '../../../src/layout/index.js'
+import { parseObject } from '../../../src/core/index.js'
+import {
+  buildLayoutTable, demandsOf, layoutVector, readLayoutTable, type LayoutTable, type TableSource
+} from '../../../src/layout/index.js'
+import { assembler } from '../../support/asm.js'
 import { at, bitsAt, btf, integers, type BtfBuilder } from '../../support/btf-builder.js'
+import { concat } from '../../support/byte-writer.js'
 import { CONTENT, FORMAT } from '../../support/layout-format.js'
+import { buildObject } from '../../support/object-builder.js'
 
 type Types = ReturnType<typeof integers> & { readonly b: BtfBuilder }
 
@@ -175,5 +181,50 @@ describe('a layout table', () => {
     expect(found.every((digest, i) => digest === undefined || digest === digests[i])).toBe(true)
     expect(damaged?.isDamaged).toBe(true)
     expect([whole?.isWhole(), readLayoutTable(large, CONTENT, FORMAT)?.isWhole()]).toEqual([true, false])
+  })
+
+  it('is read in parts, and no more of it than what is looked for', () => {
+    const b = btf()
+    const names = Array.from({ length: 40_000 }, (_, i) => `type_${i}`)
+    for (const [i, name] of names.entries()) b.struct(name, 4 + i, [])
+    const large = buildLayoutTable(parseRawBtf(b.bytes()), CONTENT, FORMAT)
+    let [bytesRead, end] = [0, large.length]
+    const source: TableSource = {
+      byteLength: large.length,
+      read (from, to) {
+        const part = large.subarray(from, Math.min(to, end))
+        bytesRead += part.length
+        return part
+      }
+    }
+    const parts = readLayoutTable(source, CONTENT, FORMAT)
+    const whole = readLayoutTable(large, CONTENT, FORMAT)
+    const [name = ''] = names
+    expect(parts?.find(nameOf(name))).toBe(whole?.find(nameOf(name)))
+    expect(bytesRead).toBeGreaterThan(0)
+    expect(bytesRead).toBeLessThan(large.length / 10)
+    expect(names.map(name => parts?.find(nameOf(name)))).toEqual(names.map(name => whole?.find(nameOf(name))))
+
+    end -= 1000 // as a file that was cut while it is read
+    const cut = readLayoutTable(source, CONTENT, FORMAT)
+    expect([cut?.isWhole(), cut?.isDamaged]).toEqual([false, true])
+  })
+})
+
+describe('what an object demands', () => {
+  it('includes the registers of the kernel where it asks for those of some architectures, since reasons tell of both', () => {
+    const demandsFor = (name: string): string[] => {
+      const local = btf()
+      const typeId = local.struct(name, 8, [at('regs', 0, integers(local).int)])
+      const asm = assembler('little')
+      const object = parseObject(buildObject({
+        local,
+        programs: [{ section: 'kprobe/x', name: 'p', code: concat(asm.mov(1, 0), asm.exit()) }],
+        records: [{ section: 'kprobe/x', insnOff: 0, typeId, access: '0:0', kind: 'byte_off' }]
+      }).bytes)
+      return (demandsOf(object) ?? []).map(({ bytes, offset, length }) => new TextDecoder().decode(bytes.subarray(offset, offset + length)))
+    }
+    expect(demandsFor('user_pt_regs')).toEqual(['user_pt_regs', 'pt_regs'])
+    expect(demandsFor('task_struct')).toEqual(['task_struct'])
   })
 })

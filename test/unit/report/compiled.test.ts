@@ -118,7 +118,8 @@ describe('a compiled program that reads a struct which no kernel has', () => {
     expect(told('struct visitor')).toEqual([{
       reason: 'type_missing',
       detail: 'This kernel has no struct visitor. The program\'s map visitors stores it, so it seems to be the program\'s own type, ' +
-        'which no kernel has.',
+        'which no kernel has. It has a value only where the loader supplies the layout, as by KernelTypes of cilium/ebpf or ' +
+        'btf_custom_path of libbpf.',
       suggestions: [{
         text: 'Take preserve_access_index off it, or declare it where no #pragma clang attribute push adds that:',
         code: 'struct visitor {\n\tunsigned int pid;\n\tchar comm[16];\n\tstruct visitor *next;\n};'
@@ -136,7 +137,8 @@ describe('a compiled program that reads a struct which no kernel has', () => {
           code: 'if (bpf_core_type_exists(struct unstored)) {\n\t/* use struct unstored here */\n}'
         },
         {
-          text: 'If struct unstored is the program\'s own, no kernel has it. Then take preserve_access_index off it, or declare it ' +
+          text: 'If struct unstored is the program\'s own, it has a value only where the loader supplies the layout, as by ' +
+            'KernelTypes of cilium/ebpf or btf_custom_path of libbpf. Otherwise take preserve_access_index off it, or declare it ' +
             'where no #pragma clang attribute push adds that:',
           code: 'struct unstored {\n\t/* its members */\n};'
         }

@@ -9,8 +9,8 @@ import { relocateSteps, type Step } from '../../support/scenario.js'
 const asm = assembler('little')
 
 function reportOf (local: BtfBuilder, target: BtfBuilder, steps: readonly Step[], modulesWith: (type: string) => readonly string[] = () =>
-  []): RelocationReport {
-  const { object, relocation } = relocateSteps({ local, target, steps })
+  [], section = 'raw_tp/test'): RelocationReport {
+  const { object, relocation } = relocateSteps({ local, target, steps, section })
   return describeRelocation(parseObject(object.bytes), relocation, { modulesWith })
 }
 
@@ -407,5 +407,91 @@ describe('a value that does not do', () => {
       ['s.u', 'resolved', null, undefined]
     ])
     expect(report.verdict).not.toBe('loads')
+  })
+})
+
+describe('a register of another architecture', () => {
+  const REGISTERS: Readonly<Record<string, readonly string[]>> = {
+    x86_64: ['r15', 'r8', 'ax', 'dx', 'si', 'di', 'orig_ax', 'ip', 'sp'],
+    arm64: ['regs', 'sp', 'pc', 'pstate'],
+    riscv64: ['epc', 'ra', 'sp', 'a0']
+  }
+
+  /** A kernel with such registers. */
+  function kernelOf (arch: string): BtfBuilder {
+    const kernel = btf()
+    const { ullong } = integers(kernel)
+    kernel.struct('pt_regs', 256, (REGISTERS[arch] ?? []).map((name, i) => at(name, 8 * i, ullong)))
+    return kernel
+  }
+
+  /** What is told of a read of a member of `struct type`. */
+  function read (type: string, member: string, target: BtfBuilder, kind: Step['kind'] = 'byte_off'): ReportRelocation {
+    const local = btf()
+    const was = kind === 'field_exists' ? 1 : 0
+    return explained(local, target, { kind, was, type: local.struct(type, 8, [at(member, 0, integers(local).ullong)]), access: '0:0' })
+  }
+
+  it('is told as one, with the macro that reads it on each', () => {
+    expect(read('pt_regs', 'di', kernelOf('arm64'))).toMatchObject({
+      reason: 'field_missing',
+      detail: 'struct pt_regs has no member di in this kernel. Its registers are those of arm64, and di is a register of x86_64: the object was compiled for another architecture.',
+      suggestions: [{
+        text: 'Compile the program for arm64: with -D__TARGET_ARCH_arm64 and the vmlinux.h of such a kernel. Read the register by its macro of bpf/bpf_tracing.h, which is right for each architecture:',
+        code: 'static __always_inline unsigned long pt_regs_di(struct pt_regs *p)\n{\n\treturn PT_REGS_PARM1_CORE(p);\n}'
+      }]
+    })
+    expect(read('pt_regs', 'ax', kernelOf('riscv64')).suggestions[0]?.code).toContain('PT_REGS_RC_CORE(p)')
+  })
+
+  it('is told with words alone where no macro reads it', () => {
+    expect(read('pt_regs', 'regs', kernelOf('x86_64')).suggestions).toEqual([{
+      text: 'Compile the program for x86_64: with -D__TARGET_ARCH_x86 and the vmlinux.h of such a kernel. Read registers by the macros of bpf/bpf_tracing.h only, such as PT_REGS_PARM1().',
+      code: ''
+    }])
+  })
+
+  it('is told where the kernel lacks the type by which another architecture reads them', () => {
+    expect(read('user_pt_regs', 'regs', kernelOf('x86_64'))).toMatchObject({
+      reason: 'type_missing',
+      detail: 'This kernel has no struct user_pt_regs. Its registers are those of x86_64, and programs read registers by it on arm64 or s390x: the object was compiled for another architecture.'
+    })
+  })
+
+  it('is not seen in what no architecture has, nor in what the kernel\'s own has in other versions, nor in a question for it', () => {
+    expect(read('pt_regs', 'strange', kernelOf('arm64')).detail).toBe('struct pt_regs has no member strange in this kernel.')
+    expect(read('pt_regs', 'orig_x0', kernelOf('arm64')).detail).toBe('struct pt_regs has no member orig_x0 in this kernel.')
+    expect(read('pt_regs', 'di', kernelOf('arm64'), 'field_exists').detail).toBe('struct pt_regs has no member di in this kernel.')
+    expect(read('pt_regs', 'di', kernelOf('none')).detail).toBe('struct pt_regs has no member di in this kernel.')
+    expect(read('user_pt_regs', 'regs', kernelOf('arm64')).detail).toBe('This kernel has no struct user_pt_regs.')
+  })
+})
+
+describe('a program whose target the kernel does not have', () => {
+  const told = (type: string, section: string) => {
+    const local = btf()
+    const step = { kind: 'byte_off', type: local.struct(type, 8, [at('x', 0, integers(local).ullong)]), access: '0:0' } as const
+    return reportOf(local, btf(), [step], undefined, section).relocations[0]
+  }
+
+  it('is to be left out there, be it an iterator or a tracepoint', () => {
+    expect(told('bpf_iter__task', 'iter/task')).toMatchObject({
+      reason: 'type_missing',
+      detail: 'This kernel has no struct bpf_iter__task. So it has no iterator of task, and the program cannot attach.',
+      suggestions: [{
+        text: 'Load the program only where the kernel has the iterator: with this section libbpf leaves it out, unless the loader calls bpf_program__set_autoload(prog, true). A guard inside the program does not do that:',
+        code: 'SEC("?iter/task")'
+      }, { text: 'Use struct bpf_iter__task only where the kernel has it:' }]
+    })
+    expect(told('bpf_iter__task', '?iter.s/task')?.suggestions[0]?.code).toBe('SEC("?iter.s/task")')
+    expect(told('trace_event_raw_gone', 'tracepoint/sched/gone')).toMatchObject({
+      detail: 'This kernel has no struct trace_event_raw_gone. So it may not have the tracepoint, and the program cannot attach.',
+      suggestions: [{ code: 'SEC("?tracepoint/sched/gone")' }, {}]
+    })
+  })
+
+  it('is not meant where a program of another kind reads such a type', () => {
+    expect(told('bpf_iter__task', 'kprobe/x')?.detail).toBe('This kernel has no struct bpf_iter__task.')
+    expect(told('trace_event_raw_gone', 'kprobe/x')?.detail).toBe('This kernel has no struct trace_event_raw_gone.')
   })
 })

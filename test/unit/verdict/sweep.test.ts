@@ -26,7 +26,7 @@ function swept (insns: readonly Uint8Array[], release?: string, work = { left: 1
 /** Whether a pass gets to the poison of a program that has one, and whether it is certain that the verifier does. */
 function poisonOf (insns: readonly Uint8Array[], release?: string): 'out of reach' | 'open' | 'certain' {
   const found = swept(insns, release)
-  if (found?.certain !== undefined) return 'certain'
+  if (found !== undefined && found.certain.length > 0) return 'certain'
   return found?.poison.size === 0 ? 'out of reach' : 'open'
 }
 

@@ -1,0 +1,38 @@
+import type { ReportSuggestion } from '../../wire/report.js'
+
+/** What a program attaches to, where its context type tells that the kernel does not have it. */
+export interface MissingTarget {
+  /** A sentence behind `This kernel has no struct bpf_iter__task.` */
+  readonly detail: string
+  readonly suggestion: ReportSuggestion
+}
+
+const ITERATOR = /^struct bpf_iter__(\w+)$/
+const TRACEPOINT = /^struct trace_event_raw_\w+$/
+
+/**
+ * A program that attaches to what the kernel does not have is refused there, whatever it guards: its context type tells. Undefined where
+ * the type is no such one.
+ *
+ * @param type as C names it, without a flavour
+ * @param section of the program
+ */
+export function missingTarget (type: string, section: string): MissingTarget | undefined {
+  const name = section.replace(/^\?/, '')
+  const [, iterator] = ITERATOR.exec(type) ?? []
+  if (iterator !== undefined && /^iter(\.s)?\//.test(name)) {
+    return { detail: `So it has no iterator of ${iterator}, and the program cannot attach.`, suggestion: leaveOut(name, 'iterator') }
+  }
+  if (TRACEPOINT.test(type) && /^(tp|tracepoint)\//.test(name)) {
+    return { detail: 'So it may not have the tracepoint, and the program cannot attach.', suggestion: leaveOut(name, 'tracepoint') }
+  }
+  return undefined
+}
+
+function leaveOut (section: string, what: string): ReportSuggestion {
+  return {
+    text: `Load the program only where the kernel has the ${what}: with this section libbpf leaves it out, unless the loader calls ` +
+      'bpf_program__set_autoload(prog, true). A guard inside the program does not do that:',
+    code: `SEC("?${section}")`
+  }
+}

@@ -1,0 +1,105 @@
+import { BtfKind } from '../../btf/constants.js'
+import { findCandidates } from '../../btf/find.js'
+import { describeType } from '../../core/describe.js'
+import type { Target } from '../../core/candidates.js'
+import type { Spec } from '../../core/spec.js'
+import { tryWithin, type Work } from '../../btf/work.js'
+import { membersOf } from '../../members/paths.js'
+import type { ReportSuggestion } from '../../wire/report.js'
+import type { ReasonContext } from './context.js'
+import { listed } from './reason.js'
+import { functionName } from './snippets.js'
+
+/** What a kernel for one architecture has in `struct pt_regs`. */
+interface Architecture {
+  readonly name: string
+  /** As bpf_tracing.h asks for it: `__TARGET_ARCH_x86`. */
+  readonly macro: string
+  /** A member that no other architecture has there. */
+  readonly sign: string
+  /** Members that give it away in an object. */
+  readonly registers: RegExp
+}
+
+const ARCHITECTURES: readonly Architecture[] = [
+  { name: 'x86_64', macro: 'x86', sign: 'orig_ax', registers: /^(r?(di|si|dx|cx|bx|ax|ip|bp)|r([89]|1[0-5])|rsp|orig_r?ax|[cs]s|flags)$/ },
+  { name: 'arm64', macro: 'arm64', sign: 'pstate', registers: /^(regs|pc|pstate|orig_x0|user_regs|syscallno)$/ },
+  { name: 's390x', macro: 's390', sign: 'gprs', registers: /^(gprs|psw|orig_gpr2)$/ },
+  { name: 'arm', macro: 'arm', sign: 'uregs', registers: /^uregs$/ },
+  { name: 'ppc64le', macro: 'powerpc', sign: 'nip', registers: /^(gpr|nip|msr|ctr|link|xer|ccr|orig_gpr3)$/ },
+  { name: 'riscv64', macro: 'riscv', sign: 'epc', registers: /^(epc|ra|gp|tp|t[0-6]|s\d+|a[0-7]|badaddr|orig_a0)$/ },
+  { name: 'loongarch64', macro: 'loongarch', sign: 'csr_era', registers: /^csr_\w+$/ }
+]
+
+/** Types by which bpf_tracing.h reads registers, and the architectures where it does. */
+const USER_TYPES: ReadonlyMap<string, readonly string[]> = new Map([
+  ['struct user_pt_regs', ['arm64', 's390x']],
+  ['struct user_regs_struct', ['riscv64']]
+])
+
+/** The macro of bpf_tracing.h for a register of x86_64. */
+const MACROS: ReadonlyMap<string, string> = new Map([
+  ['di', 'PARM1'], ['si', 'PARM2'], ['dx', 'PARM3'], ['cx', 'PARM4'], ['r8', 'PARM5'], ['r9', 'PARM6'],
+  ['ax', 'RC'], ['sp', 'SP'], ['bp', 'FP'], ['ip', 'IP']
+])
+
+/** What is said of a read of registers that the kernel's architecture does not have. */
+export interface OtherRegisters {
+  /** A sentence. */
+  readonly detail: string
+  readonly suggestions: readonly ReportSuggestion[]
+}
+
+/**
+ * A member of `pt_regs` that another architecture has, or the type by which its registers are read: then the object was compiled for
+ * that one. Undefined where it is something else.
+ *
+ * @param member undefined: the kernel does not have the type
+ */
+export function otherRegisters (local: Spec, member: string | undefined, context: ReasonContext): OtherRegisters | undefined {
+  const type = describeType(local.btf, local.rootId, true)
+  const users = USER_TYPES.get(type)
+  if (!context.wantsAdvice || (type !== 'struct pt_regs' && users === undefined)) return undefined
+  const there = architectureOf(context.target, context.work)
+  if (there === undefined) return undefined
+  const meant = member === undefined ? users : ARCHITECTURES.filter(({ registers }) => registers.test(member)).map(({ name }) => name)
+  if (meant === undefined || meant.length === 0 || meant.includes(there.name)) return undefined
+  const archs = listed(meant, 'or')
+  const given = member === undefined ? `programs read registers by it on ${archs}` : `${member} is a register of ${archs}`
+  return {
+    detail: `Its registers are those of ${there.name}, and ${given}: the object was compiled for another architecture.`,
+    suggestions: [compileFor(there, local, member, context)]
+  }
+}
+
+function compileFor ({ name, macro }: Architecture, local: Spec, member: string | undefined, { names }: ReasonContext): ReportSuggestion {
+  const register = MACROS.get((member ?? '').replace(/^r(?=[a-z])/, ''))
+  const compile = `Compile the program for ${name}: with -D__TARGET_ARCH_${macro} and the vmlinux.h of such a kernel.`
+  if (register === undefined) {
+    return { text: `${compile} Read registers by the macros of bpf/bpf_tracing.h only, such as PT_REGS_PARM1().`, code: '' }
+  }
+  return {
+    text: `${compile} Read the register by its macro of bpf/bpf_tracing.h, which is right for each architecture:`,
+    code: [
+      `static __always_inline unsigned long ${names.take(functionName(local))}(struct pt_regs *p)`,
+      '{',
+      `\treturn PT_REGS_${register}_CORE(p);`,
+      '}'
+    ].join('\n')
+  }
+}
+
+/** The architecture of a kernel, by its `pt_regs`. */
+function architectureOf ({ btf }: Target, work: Work): Architecture | undefined {
+  const name = { bytes: PT_REGS, offset: 0, length: PT_REGS.length }
+  return tryWithin(() => {
+    for (const id of findCandidates(btf, BtfKind.STRUCT, name, false, work)) {
+      const members = new Set(membersOf(btf, id, work).map(member => member.name))
+      const found = ARCHITECTURES.find(({ sign }) => members.has(sign))
+      if (found !== undefined) return found
+    }
+    return undefined
+  }, () => undefined)
+}
+
+const PT_REGS = new TextEncoder().encode('pt_regs')
