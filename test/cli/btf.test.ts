@@ -54,9 +54,8 @@ describe('corelo btf import', () => {
     const { btf, list } = cache(temporaryFolder())
     expect((await btf('import', join(PACKED, 'snd-demo.ko'), '--distro', 'debian', '--distro-version', '12')).stderr)
       .toContain('neither held nor among what was given')
-    expect((await btf(
-      'import', join(PACKED, 'snd-demo.ko'), join(PACKED, 'vmlinux.x86.xz'), '--distro', 'debian', '--distro-version', '12'
-    )).code).toBe(0)
+    const both = ['snd-demo.ko', 'vmlinux.x86.xz'].map(name => join(PACKED, name))
+    expect((await btf('import', ...both, '--distro', 'debian', '--distro-version', '12')).code).toBe(0)
     expect(await list()).toMatchObject([{ reference: 'debian/12/x86_64/6.1.0-50-amd64', modules: [{ name: 'snd_demo' }] }])
   })
 
@@ -155,11 +154,10 @@ describe('corelo btf import', () => {
     for (const service of [strict, trusting]) {
       const { code, stderr } = await corelo(['btf', 'import', DEB, '--server', service.url])
       expect(code).toBe(0)
-      expect(
-        stderr
-      ).toContain(`note: ${name} is an upload there. Unless the service trusts uploads (CORELO_TRUST_UPLOADS=true), its name does not ` +
-        'answer; ' +
-        `name it with btf_sha256=${hash}, or import it on the service's own cache.`)
+      expect(stderr).toContain(
+        `note: ${name} is an upload there. Unless the service trusts uploads (CORELO_TRUST_UPLOADS=true), its name does not answer; ` +
+        `name it with btf_sha256=${hash}, or import it on the service's own cache.`
+      )
     }
     expect(await statusOf(strict, `kernel_release=${name}`)).toBe(404)
     expect(await statusOf(strict, `btf_sha256=${hash}`)).toBe(200)

@@ -10,9 +10,7 @@ interface Imported {
     readonly reference: string,
     readonly btf_sha256: string,
     readonly types: number,
-    readonly modules: {
-      readonly new: number
-    }
+    readonly modules: { readonly new: number }
   }>
   readonly not_imported: ReadonlyArray<{ readonly place: string, readonly reason: string, readonly count: number }>
 }

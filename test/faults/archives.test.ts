@@ -105,9 +105,8 @@ describe('an uploaded .tar.xz', () => {
 
 describe('what an archive may look like', () => {
   it.each([
-    ['the release', `${KERNEL.release}.btf`], [
-      'the release, in a folder', `btf/${KERNEL.release}.btf`
-    ], ['vmlinux', 'vmlinux'], ['anything', 'kernel'], ['vmlinux.btf', 'vmlinux.btf']
+    ['the release', `${KERNEL.release}.btf`], ['the release, in a folder', `btf/${KERNEL.release}.btf`], ['vmlinux', 'vmlinux'],
+    ['anything', 'kernel'], ['vmlinux.btf', 'vmlinux.btf']
   ])('a file named after %s', async (_what, name) => {
     const origin = await startOrigin(serving({ [PATH]: await tarXzOf({ name, bytes: fooBtf() }) }))
     expect((await relocate(await startFetching({ btfhubUrls: [origin.url] }), { kernel: KERNEL })).btfSha256).toBe(sha256(fooBtf()))

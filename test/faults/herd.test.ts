@@ -33,9 +33,7 @@ function relocate (url: string, reference = REFERENCE, signal?: AbortSignal): Pr
     const outgoing = request(`${url}/relocate?kernel_release=${encodeURIComponent(reference)}`, {
       method: 'POST',
       agent: false,
-      headers: {
-        'content-type': 'application/x-elf', accept: 'application/json'
-      },
+      headers: { 'content-type': 'application/x-elf', accept: 'application/json' },
       ...(signal === undefined ? {} : { signal })
     })
     outgoing.once('error', reject)
@@ -144,9 +142,7 @@ describe('one request for a kernel that is not held', () => {
       reference: REFERENCE,
       source: 'btfhub',
       bytes: fooBtf().length,
-      provenance: {
-        by: 'btfhub', etag: '"abc"', url: expect.stringContaining(PATH)
-      }
+      provenance: { by: 'btfhub', etag: '"abc"', url: expect.stringContaining(PATH) }
     })
     const btf = await http.request(`/kernels/${REFERENCE}/btf`)
     expect(btf.headers.get('corelo-source')).toBe('btfhub')

@@ -25,9 +25,7 @@ it('uploads and imports survive a disk that gives nothing, whatever it says: the
   expect((await corelo(['btf', 'import', join(PACKED, 'linux-image.xz.deb')], {
     env: { CORELO_CACHE_DIR: settings.CORELO_CACHE_DIR }
   })).code).toBe(0)
-  const [object, uploaded, imported] = [EXEC, SAMPLE, join(PACKED, 'vmlinux.btf')].map(path => readFileSync(path)) as [
-    Buffer, Buffer, Buffer
-  ]
+  const [object, uploaded, imported] = [readFileSync(EXEC), readFileSync(SAMPLE), readFileSync(join(PACKED, 'vmlinux.btf'))]
   const put = async (url: string, path: string, body: Buffer): Promise<number> =>
     (await fetch(`${url}${path}`, { method: 'PUT', body, headers: { 'content-type': 'application/octet-stream' } })).status
   const before = await startProcess(settings)

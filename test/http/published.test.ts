@@ -67,17 +67,13 @@ describe('GET /kernels?offered=true', () => {
         reference: 'debian/12/x86_64/6.1.0-56-amd64',
         state: 'offered',
         sources: ['packages'],
-        published: {
-          package: 'linux-image-6.1.0-56-amd64', version: '6.1.190-1', bytes: 70_000_000
-        }
+        published: { package: 'linux-image-6.1.0-56-amd64', version: '6.1.190-1', bytes: 70_000_000 }
       },
       {
         reference: 'debian/12/x86_64/6.1.0-57-amd64',
         state: 'held',
         sources: ['upload', 'packages'],
-        published: {
-          package: 'linux-image-6.1.0-57-amd64', version: '6.1.192-3', bytes: 70_591_024
-        }
+        published: { package: 'linux-image-6.1.0-57-amd64', version: '6.1.192-3', bytes: 70_591_024 }
       }
     ])
   })
@@ -101,9 +97,7 @@ describe('GET /kernels?offered=true', () => {
     expect(await offered()).toMatchObject([{
       reference: 'fedora/40/x86_64/6.9.7-200.fc40.x86_64',
       state: 'offered',
-      published: {
-        package: 'kernel-core', version: '6.9.7-200.fc40', bytes: 18_123_456, built_at: '2024-06-27T14:53:20.000Z'
-      }
+      published: { package: 'kernel-core', version: '6.9.7-200.fc40', bytes: 18_123_456, built_at: '2024-06-27T14:53:20.000Z' }
     }])
   })
 

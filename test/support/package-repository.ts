@@ -147,9 +147,7 @@ async function makeDeb (release: string, { version, hasOtherTypes = false, modul
   data.entry({ name: `./boot/System.map-${release}` }, Buffer.alloc(PADDING))
   data.entry({ name: `./boot/vmlinuz-${release}` }, vmlinux)
   for (const [name, bytes] of Object.entries(modules)) {
-    data.entry(
-      { name: `./lib/modules/${release}/kernel/${name}.ko` }, Buffer.from(bytes)
-    )
+    data.entry({ name: `./lib/modules/${release}/kernel/${name}.ko` }, Buffer.from(bytes))
   }
   data.finalize()
   const control = pack()

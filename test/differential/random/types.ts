@@ -15,10 +15,10 @@ export interface Pointer extends Ranked { kind: 'ptr', to: Type | undefined }
 export interface ArrayType extends Ranked { kind: 'array', of: Type, count: number }
 export interface Composite extends Ranked { kind: 'struct' | 'union', name: string, size: number, members: Member[], kindFlag: boolean }
 export interface Enum extends Ranked {
-  kind: 'enum' | 'enum64',
-  name: string,
-  size: number,
-  signed: boolean,
+  kind: 'enum' | 'enum64'
+  name: string
+  size: number
+  signed: boolean
   values: Array<{
     name: string
     value: bigint

@@ -94,12 +94,15 @@ describe('diagnostics', () => {
       ({ ...guarded, access, places: guarded.places.map(other => ({ ...other, behind_poison: isKnown || null })) })
     const report = reportOf(behind('bio.one', true), guarded, behind('bio.two', true), behind('bio.three', false))
     expect(diagnostics(report, 'exec.bpf.o')).toEqual([
-      'exec.bpf.o: 2 relocations have no value and lie behind poisoned instructions; once those are mended, they are reached too: bio.one, bio.two',
+      'exec.bpf.o: 2 relocations have no value and lie behind poisoned instructions; once those are mended, they are reached too: ' +
+        'bio.one, bio.two',
       'exec.bpf.o: 1 relocation has no value and lies behind a poisoned instruction; once that is mended, it may be reached too: bio.three',
       'exec.bpf.o: 1 relocation has no value and is never reached: task_struct___old.state'
     ])
     const isOfBoth = { ...guarded, places_total: 3, places: [...behind('bio.one', true).places, ...guarded.places, ...guarded.places] }
-    expect(diagnostics(reportOf(isOfBoth), 'x').map(line => line.slice(0, 22))).toEqual(['x: 1 relocation has no', 'x: 2 relocations have '])
+    expect(diagnostics(reportOf(isOfBoth), 'x').map(line => line.slice(0, 22))).toEqual([
+      'x: 1 relocation has no', 'x: 2 relocations have '
+    ])
   })
 
   it('speaks of the place that can be reached, and counts the others', () => {

@@ -435,9 +435,11 @@ describe('a register of another architecture', () => {
   it('is told as one, with the macro that reads it on each', () => {
     expect(read('pt_regs', 'di', kernelOf('arm64'))).toMatchObject({
       reason: 'field_missing',
-      detail: 'struct pt_regs has no member di in this kernel. Its registers are those of arm64, and di is a register of x86_64: the object was compiled for another architecture.',
+      detail: 'struct pt_regs has no member di in this kernel. Its registers are those of arm64, and di is a register of x86_64: the ' +
+        'object was compiled for another architecture.',
       suggestions: [{
-        text: 'Compile the program for arm64: with -D__TARGET_ARCH_arm64 and the vmlinux.h of such a kernel. Read the register by its macro of bpf/bpf_tracing.h, which is right for each architecture:',
+        text: 'Compile the program for arm64: with -D__TARGET_ARCH_arm64 and the vmlinux.h of such a kernel. Read the register by its ' +
+          'macro of bpf/bpf_tracing.h, which is right for each architecture:',
         code: 'static __always_inline unsigned long pt_regs_di(struct pt_regs *p)\n{\n\treturn PT_REGS_PARM1_CORE(p);\n}'
       }]
     })
@@ -446,7 +448,8 @@ describe('a register of another architecture', () => {
 
   it('is told with words alone where no macro reads it', () => {
     expect(read('pt_regs', 'regs', kernelOf('x86_64')).suggestions).toEqual([{
-      text: 'Compile the program for x86_64: with -D__TARGET_ARCH_x86 and the vmlinux.h of such a kernel. Read registers by the macros of bpf/bpf_tracing.h only, such as PT_REGS_PARM1().',
+      text: 'Compile the program for x86_64: with -D__TARGET_ARCH_x86 and the vmlinux.h of such a kernel. Read registers by the macros ' +
+        'of bpf/bpf_tracing.h only, such as PT_REGS_PARM1().',
       code: ''
     }])
   })
@@ -454,7 +457,8 @@ describe('a register of another architecture', () => {
   it('is told where the kernel lacks the type by which another architecture reads them', () => {
     expect(read('user_pt_regs', 'regs', kernelOf('x86_64'))).toMatchObject({
       reason: 'type_missing',
-      detail: 'This kernel has no struct user_pt_regs. Its registers are those of x86_64, and programs read registers by it on arm64 or s390x: the object was compiled for another architecture.'
+      detail: 'This kernel has no struct user_pt_regs. Its registers are those of x86_64, and programs read registers by it on arm64 ' +
+        'or s390x: the object was compiled for another architecture.'
     })
   })
 
@@ -479,7 +483,8 @@ describe('a program whose target the kernel does not have', () => {
       reason: 'type_missing',
       detail: 'This kernel has no struct bpf_iter__task. So it has no iterator of task, and the program cannot attach.',
       suggestions: [{
-        text: 'Load the program only where the kernel has the iterator: with this section libbpf leaves it out, unless the loader calls bpf_program__set_autoload(prog, true). A guard inside the program does not do that:',
+        text: 'Load the program only where the kernel has the iterator: with this section libbpf leaves it out, unless the loader ' +
+          'calls bpf_program__set_autoload(prog, true). A guard inside the program does not do that:',
         code: 'SEC("?iter/task")'
       }, { text: 'Use struct bpf_iter__task only where the kernel has it:' }]
     })

@@ -1,5 +1,5 @@
-import { readdir, stat, utimes } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readdir, stat, utimes, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { openContentStore, type ContentStore, type ContentStoreOptions } from '../../../src/store/content-store.js'
 import { createDiskLedger, type Share } from '../../../src/store/disk-ledger.js'
@@ -10,14 +10,21 @@ const SIZE = 10_000
 const content = (serial: number): Uint8Array => new Uint8Array(SIZE).fill(serial)
 const hashOf = (serial: number): Sha256 => sha256(content(serial))
 
+/** Nothing goes before the first walk over the cache is over: the last that it comes to is the half-written file that is put there. */
 async function open (directory: string, options: Partial<ContentStoreOptions> = {}): Promise<ContentStore> {
-  const walks = { done: false }
+  const leftover = join(directory, 'content/result/ff/half-written')
+  const leave = async (): Promise<void> => {
+    await mkdir(dirname(leftover), { recursive: true })
+    await writeFile(leftover, '')
+    await utimes(leftover, 0, 0).catch(() => {}) // another store has removed it already
+  }
+  await leave()
   const store = openContentStore({ directory, maxBytes: 5 * SIZE, ...options })
   onTestFinished(() => store.close())
-  // The first walk over the cache must be over before anything goes.
-  const held = (await heldIn(directory)).length
-  await expect.poll(() => { walks.done = store.stats().files >= held; return walks.done }).toBe(true)
-  await new Promise(resolve => setTimeout(resolve, 20))
+  await expect.poll(async () => {
+    if (store.stats().orphansRemoved === 0) await leave()
+    return store.stats().orphansRemoved
+  }).toBeGreaterThan(0)
   return store
 }
 
