@@ -29,6 +29,11 @@ export default [
     rules: { '@stylistic/max-len': ['error', { code: 140, tabWidth: 2 }] }
   },
   {
+    files: ['test/**/*.{mjs,ts}'],
+    // A regular expression cannot be broken.
+    rules: { '@stylistic/max-len': ['error', { code: 140, tabWidth: 2, ignoreRegExpLiterals: true }] }
+  },
+  {
     files: ['page/**/*.{ts,tsx}'],
     rules: {
       '@typescript-eslint/no-restricted-imports': ['error', {

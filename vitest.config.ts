@@ -7,6 +7,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: [...configDefaults.exclude, ...LAB_TESTS],
+    globalSetup: ['test/support/memory-folder.ts'],
+    setupFiles: ['test/support/equal-bytes.ts'],
     pool: 'threads',
     isolate: false,
     // One more than there are processors, since some files wait for other processes, or for a time that is what they test.

@@ -7,6 +7,7 @@ export const LAB_TESTS = ['differential', 'kernel', 'container', 'packages', 'ne
 export default defineConfig({
   test: {
     include: LAB_TESTS,
+    setupFiles: ['test/support/equal-bytes.ts'],
     pool: 'threads',
     isolate: false,
     // Much of it waits for a guest or another tool that has one thread: one file alone would leave processors without work.

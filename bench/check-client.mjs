@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { FLEET_PATTERN } from './fleet-folder.mjs'
 
-/** Rows of one object as they come; of several objects in groups, since an answer has its limit. */
+/** On all kernels that are held: rows of one object as they come; of several objects in groups, since an answer has its limit. */
 export async function check (address, files, { serial, signal } = {}) {
   const form = new FormData()
   for (const file of files) form.append('object', new Blob([anew(readFileSync(file), serial)]), basename(file))
-  form.append('kernels', FLEET_PATTERN)
+  form.append('kernels', '*')
   if (files.length > 1) form.append('group', 'outcome')
   const response = await fetch(`${address}/check`, {
     method: 'POST', body: form, headers: { accept: 'application/x-ndjson' }, ...(signal === undefined ? {} : { signal })

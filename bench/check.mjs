@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { bpftoolMs } from './bpftool.mjs'
+import { copyFleet } from './cache-folder.mjs'
 import { anew, check } from './check-client.mjs'
 import { fillFleet } from './fleet-folder.mjs'
 import { labObjects } from './lab.mjs'
@@ -18,27 +19,28 @@ const RATE = 100
  * is new to it, beside a loop of `bpftool gen min_core_btf` over the same files. CPU is that of all threads. Then POST /relocate with a
  * steady load, alone and beside checks of one of the fleets, each of objects that no check has had before.
  *
- * @param fleets each with so many kernels of so many layouts; with `files` of BTF in bpftool's loop, all BTF is on disk
+ * @param fleets each with so many kernels of so many layouts; with `files` of BTF in bpftool's loop, all BTF is on disk. Or with the
+ *   kernels of a service's cache folder, `from`, all of which are in the loop
  */
 export async function benchCheck ({ fleets, windows, seconds, most = Infinity }) {
   const objects = labObjects().map(({ path }) => path).slice(0, most)
   const one = objects.filter(path => basename(path).startsWith('biolatency')).slice(0, 1)
   if (one.length === 0) throw new Error('the lab has no objects')
   const rows = []
-  for (const { kernels, layouts, files = 0, isBesideLoad = false } of fleets) {
+  for (const { isBesideLoad = false, ...wanted } of fleets) {
     const cache = mkdtempSync(join(tmpdir(), 'corelo-bench-'))
     try {
-      const fleet = await fillFleet(cache, { kernels, layouts, holdsAll: files > 0 })
-      const bpftool = files > 0 ? bpftoolMs(one[0], fleet.files.slice(0, files), join(cache, 'min.btf')) : undefined
+      const { kernels, kernel, bytes, loop } = await fleetIn(cache, wanted, one)
+      const bpftool = loop.length > 0 ? bpftoolMs(one[0], loop, join(cache, 'min.btf')) : undefined
       for (const checked of kernels * objects.length > MAX_ROWS ? [one] : [one, objects]) {
         rows.push({
           ...await onFleet(cache, kernels, checked, bpftool === undefined ? undefined : bpftool * kernels * checked.length),
-          'tables / BTF %': 100 * fleet.bytes.tables / fleet.bytes.btf,
-          'files in loop': files
+          'tables / BTF %': 100 * bytes.tables / bytes.btf,
+          'files in loop': loop.length
         })
       }
       if (isBesideLoad) {
-        for (const checked of [one, objects]) rows.push(await besideLoad(cache, kernels, fleet.kernel, checked, { windows, seconds }))
+        for (const checked of [one, objects]) rows.push(await besideLoad(cache, kernels, kernel, checked, { windows, seconds }))
       }
     } finally {
       rmSync(cache, { recursive: true, force: true })
@@ -46,6 +48,20 @@ export async function benchCheck ({ fleets, windows, seconds, most = Infinity })
   }
   const names = Object.keys(Object.assign({}, ...rows))
   return rows.map(row => Object.fromEntries(names.map(name => [name, row[name] ?? ''])))
+}
+
+/** The kernels that a cache folder then has, and the files of BTF that bpftool is to read. */
+async function fleetIn (cache, { kernels, layouts, files = 0, from }, objects) {
+  if (from === undefined) {
+    const fleet = await fillFleet(cache, { kernels, layouts, holdsAll: files > 0 })
+    return { ...fleet, loop: fleet.files.slice(0, files) }
+  }
+  const fleet = await copyFleet(from, cache, async () => {
+    const service = await startMeasured({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false' })
+    await check(service.url, objects)
+    await service.stop()
+  })
+  return { ...fleet, loop: fleet.files }
 }
 
 const MEBIBYTE = 1024 ** 2

@@ -14,9 +14,6 @@ import { LAYOUT_FORMAT, layoutContent } from '../dist/workers/layout-format.js'
 import { variantOf } from '../scripts/archive.mjs'
 import { labBtfs } from './lab.mjs'
 
-/** By what all kernels of such a folder are meant. */
-export const FLEET_PATTERN = 'fleet/1/x86_64/*'
-
 /** Structs that tracing objects read. */
 const STRUCTS = [
   'task_struct', 'sock', 'sock_common', 'request', 'bio', 'file', 'dentry', 'inode', 'mm_struct', 'net_device', 'sk_buff', 'nsproxy',
@@ -32,7 +29,7 @@ const AT_ONCE = 64
  * own.
  *
  * @param holdsAll whether the BTF of each is there; else that of the first of each layout, which is what a check of new objects reads
- * @returns the files of BTF, the bytes of BTF and tables that the kernels have, and a kernel whose BTF is there
+ * @returns the files of BTF, the bytes of BTF and tables that the kernels have, and a kernel whose BTF is there, with how many there are
  */
 export async function fillFleet (directory, { kernels, layouts, holdsAll }) {
   const store = openContentStore({ directory })
@@ -58,7 +55,7 @@ export async function fillFleet (directory, { kernels, layouts, holdsAll }) {
   await Promise.all(rows)
   await index.close()
   await store.close()
-  return { files, bytes, kernel: `fleet/1/x86_64/${laid[0].version}.0-00000` }
+  return { kernels, files, bytes, kernel: `fleet/1/x86_64/${laid[0].version}.0-00000` }
 }
 
 /** The row of a kernel that was imported just now. */

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { parseBtf, parseObject, relocate } from '../dist/core/index.js'
 import { buildReport, judgeRelocation } from '../dist/report/index.js'
-import { labBtfs } from './lab.mjs'
+import { labBtfs, labObjects, otherObjects } from './lab.mjs'
 import { loadBranchyObject } from './large-object.mjs'
 import { median } from './statistics.mjs'
 
@@ -38,6 +38,38 @@ export async function benchJudge ({ runs }) {
     })
   } finally {
     rmSync(folder, { recursive: true })
+  }
+}
+
+/**
+ * The same about the largest real object: that of the lab, and another one where CORELO_BENCH_OBJECT is its path. With the verdicts,
+ * to see where the steps do not suffice.
+ */
+export function benchLargest ({ runs }) {
+  const [largest] = [...labObjects(), ...otherObjects()].map(({ path }) => path).sort((a, b) => statSync(b).size - statSync(a).size)
+  const paths = [largest, process.env.CORELO_BENCH_OBJECT].filter(path => path !== undefined)
+  return paths.flatMap(path => labBtfs().map(({ name, path: kernel }) => {
+    const [first, ...later] = timesInNewProcess(path, kernel, runs)
+    return {
+      object: basename(path),
+      MB: statSync(path).size / 1e6,
+      kernel: name,
+      'first ms': first,
+      'later ms': median(later),
+      ...verdicts(path, kernel)
+    }
+  }))
+}
+
+function verdicts (path, kernel) {
+  const object = parseObject(readFileSync(path))
+  const { programs } = judgeRelocation(object, relocate(object, parseBtf(readFileSync(kernel))))
+  const count = verdict => programs.filter(program => program.verdict === verdict).length
+  return {
+    loads: count('loads'),
+    fails: count('fails'),
+    unknown: count('unknown'),
+    'for lack of steps': programs.filter(({ reason }) => reason?.endsWith('more paths than are looked at.')).length
   }
 }
 

@@ -14,6 +14,9 @@ export function labBtfs () { return listFiles('btf', '.btf') }
 
 export function labObjects () { return listFiles('objects', '.bpf.o') }
 
+/** Of packages besides libbpf-tools. */
+export function otherObjects () { return listFiles('others', '.bpf.o') }
+
 /** Kernel packages of a series. */
 export function labPackages (series) { return listFiles(join('packages', series), '.deb').map(({ path }) => path) }
 

@@ -5,13 +5,13 @@ import { parseArgs } from 'node:util'
 import { benchCheck } from './check.mjs'
 import { benchHistory } from './history.mjs'
 import { benchHeld } from './held.mjs'
-import { benchJudge } from './judge.mjs'
+import { benchJudge, benchLargest } from './judge.mjs'
 import { hasLab } from './lab.mjs'
 import { benchFleet, benchIntake } from './layouts.mjs'
 import { benchMemory } from './memory.mjs'
 import { benchPackage } from './package.mjs'
 import { benchParse } from './parse.mjs'
-import { benchLargeObjects, benchRelocate } from './relocate.mjs'
+import { benchLargeObjects, benchRelocate, benchVerdicts } from './relocate.mjs'
 import { benchRequest } from './request.mjs'
 import { benchRestart } from './restart.mjs'
 import { median, printTable } from './statistics.mjs'
@@ -19,12 +19,15 @@ import { median, printTable } from './statistics.mjs'
 /**
  * Measures what the project promises about speed, as ratios of runs side by side, and keeps the figures as JSON. It judges
  * nothing: machines are noisy, and the reader sees both numbers.
+ *
+ *   npm run bench -- --only check --cache FOLDER     on the kernels of a service's cache folder (npm run packages -- --all --keep FOLDER)
  */
 const { values } = parseArgs({
   options: {
     short: { type: 'boolean', default: false },
     only: { type: 'string' },
     beside: { type: 'string' },
+    cache: { type: 'string' },
     out: { type: 'string', default: join(import.meta.dirname, 'results', 'latest.json') }
   }
 })
@@ -66,6 +69,16 @@ const sections = [
     run: () => benchJudge({ runs: values.short ? 5 : 15 })
   },
   {
+    name: 'verdict',
+    title: 'Verdict and report beside the relocation, on every kernel of the lab',
+    run: () => benchVerdicts({ runs: values.short ? 5 : 25 })
+  },
+  {
+    name: 'largest',
+    title: 'The verdict about the largest real object, with the report, at first and later',
+    run: () => benchLargest({ runs: values.short ? 3 : 15 })
+  },
+  {
     name: 'request',
     title: 'CPU of POST /relocate with the BTF in memory, beside bare Fastify',
     run: () => benchRequest(values.short ? { requests: 500, rounds: 3 } : { requests: 2000, rounds: 9 })
@@ -99,7 +112,7 @@ const sections = [
   {
     name: 'check',
     title: 'Objects on many kernels, and POST /relocate beside that',
-    run: () => benchCheck(values.short ? SHORT_CHECK : LONG_CHECK)
+    run: () => benchCheck(withCache(values.short ? SHORT_CHECK : LONG_CHECK))
   },
   {
     name: 'restart',
@@ -118,6 +131,10 @@ for (const { name, title, run } of sections) {
 }
 mkdirSync(join(values.out, '..'), { recursive: true })
 writeFileSync(values.out, JSON.stringify(results, null, 2) + '\n')
+
+function withCache (options) {
+  return values.cache === undefined ? options : { ...options, fleets: [{ from: values.cache, isBesideLoad: true }] }
+}
 
 /** With 10,000 kernels their content is small: none of it is read at the start. */
 async function benchRestarts () {

@@ -3,6 +3,7 @@
 //   npm run packages                            the test of a few kernels whose BTF the lab has; needs the lab
 //   npm run packages -- --all                   every suite and architecture: newest, oldest and a random kernel of each, then all others
 //   npm run packages -- --all --minutes 35      ends after so long, with what has been fetched until then
+//   npm run packages -- --all --keep FOLDER     keeps the cache folder of the service, for `npm run bench -- --only check --cache FOLDER`
 //   npm run packages -- --all --suites sid,trixie --arches amd64 --compare 8 --seed 7 --out rows.tsv
 //
 // Some are compared with BTF that dpkg-deb, the packers' own tools and objcopy take out of a package of their own download.
@@ -24,6 +25,7 @@ const { values } = parseArgs({
     arches: { type: 'string', default: 'amd64,arm64,riscv64' },
     compare: { type: 'string', default: '6' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    keep: { type: 'string' },
     out: { type: 'string' }
   }
 })
@@ -42,6 +44,7 @@ if (mirror === undefined) {
 const { createService } = await import('../dist/service/service.js')
 const ends = Date.now() + Number(values.minutes) * 60_000
 const work = mkdtempSync(join(tmpdir(), 'corelo-all-'))
+const cache = values.keep ?? join(work, 'cache')
 const random = mulberry32(Number(values.seed))
 
 try {
@@ -65,7 +68,7 @@ async function start (suites) {
     `  - { preset: debian, mirror: "${mirror}", suites: [${suite}], arches: [${arches.join(', ')}]${hasExpired ? ', history: true' : ''} }`)
   writeFileSync(file, `repositories:\n${entries.join('\n')}\n`)
   const service = createService({
-    cacheDir: join(work, 'cache'),
+    cacheDir: cache,
     memoryBytes: 64 * 1024 ** 2,
     workers: 1,
     deadlineMs: 120_000,

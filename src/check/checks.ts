@@ -3,9 +3,10 @@ import type { Fetching } from '../kernels/fetching.js'
 import type { KernelQuery } from '../identity/reference.js'
 import { requireObjectHash } from '../relocation/objects.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
+import type { Pause } from '../workers/pauses.js'
 import type { CheckedRuns, CheckRun } from '../workers/protocol.js'
 import { compared, createBaseline } from './baseline.js'
-import { expandKernels, lookUpAgain, type ExpandedKernel, type ExpandOptions } from './expand-kernels.js'
+import { expandKernels, lookUpAgain, type ExpandedKernel, type ExpandOptions, type ResolvedKernels } from './expand-kernels.js'
 import type { CheckLimits } from './limits.js'
 import type { OutcomeKeys } from './outcome-keys.js'
 import type { Outcomes } from './outcomes.js'
@@ -70,12 +71,15 @@ export interface ChecksOptions extends Pick<ExpandOptions, 'index' | 'trustUploa
   /** Kernels that one check works on at a time. */
   readonly concurrency: number
   readonly limits: CheckLimits
+  /** Lets requests have the event loop. */
+  readonly pause?: Pause | undefined
 }
 
 export function createChecks (options: ChecksOptions): Checks {
   const { limits } = options
   const counts = { rows: 0, relocations: 0 }
   const places = createPlaces(limits)
+  const resolved: ResolvedKernels = new WeakMap()
 
   const takeObjects = async (given: CheckRequest['objects']): Promise<NamedObject[]> => {
     const objects: NamedObject[] = []
@@ -97,7 +101,7 @@ export function createChecks (options: ChecksOptions): Checks {
   const prepare = async (request: CheckRequest, signal: AbortSignal): Promise<Check> => {
     requireCounts(request, limits)
     const outcomeOf = createStateOutcomes()
-    const asked = { ...options, offered: options.offered(), outcomeOf }
+    const asked = { ...options, offered: options.offered(), outcomeOf, resolved }
     const expanded = await expandKernels(request.kernels, { ...asked, maxKernels: limits.kernels, signal })
     const objects = await takeObjects(request.objects)
     const rows = objects.length * expanded.length

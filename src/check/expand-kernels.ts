@@ -1,14 +1,15 @@
 import { AppError } from '../errors.js'
 import { formatReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import type { OfferedKernels } from '../kernels/catalog/offered-kernels.js'
-import type { KernelNames } from '../kernels/kernel-index.js'
+import type { KernelIndex, KernelNames } from '../kernels/kernel-index.js'
 import { createMatcher, findHeld, requirePattern } from '../kernels/matching-kernels.js'
 import { recordsOfName } from '../kernels/resolve.js'
+import type { Pause } from '../workers/pauses.js'
 import type { StateOutcomes } from './state-outcomes.js'
 import type { CheckedKernel } from './types.js'
 
 export interface ExpandOptions {
-  readonly index: KernelNames
+  readonly index: KernelNames & Pick<KernelIndex, 'revision'>
   readonly trustUploads: boolean
   /** What sources list; undefined where there are none. */
   readonly offered?: OfferedKernels | undefined
@@ -18,7 +19,16 @@ export interface ExpandOptions {
   /** Whether a source can be asked for a kernel that none lists. */
   readonly hasSources: boolean
   readonly signal: AbortSignal
+  readonly pause?: Pause | undefined
+  /** What names stood for in earlier checks. */
+  readonly resolved?: ResolvedKernels | undefined
 }
+
+/**
+ * What the references of rows stand for, as long as the index has the same rows: a check asks for thousands, and the next one for the same.
+ * By identity, so that what is remembered goes with the row.
+ */
+export type ResolvedKernels = WeakMap<KernelReference, { readonly revision: number, readonly kernel: CheckedKernel }>
 
 /** A kernel of a check, and by which name sources are asked for it where it is not held. */
 export interface ExpandedKernel {
@@ -41,9 +51,9 @@ export async function expandKernels (patterns: readonly string[], options: Expan
     let isMatched = false
     for await (const reference of matching(pattern)) {
       isMatched = true
-      const name = formatReference(reference)
-      if (found.has(name)) continue
-      found.set(name, lookUp(name, reference, options))
+      const expanded = lookUp(reference, options, name => found.has(name))
+      if (expanded === undefined) continue
+      found.set(expanded.kernel.name, expanded)
       if (found.size > options.maxKernels) throw tooMany(options.maxKernels)
     }
     if (!isMatched && !found.has(pattern)) found.set(pattern, unmatched(pattern, options))
@@ -58,9 +68,17 @@ export function lookUpAgain (query: KernelQuery, name: string, options: Omit<Exp
 
 const NOT_HELD = 'No BTF is held for this kernel, and no source has it.'
 
-function lookUp (name: string, reference: KernelReference, options: ExpandOptions): ExpandedKernel {
-  const kernel = resolved(reference, name, options)
-  if (kernel !== undefined) return { kernel, missing: undefined }
+/** @returns undefined for a name that is known already */
+function lookUp (reference: KernelReference, options: ExpandOptions, isKnown: (name: string) => boolean): ExpandedKernel | undefined {
+  const revision = options.index.revision()
+  const held = options.resolved?.get(reference)
+  const name = held === undefined ? formatReference(reference) : held.kernel.name
+  if (isKnown(name)) return undefined
+  const kernel = held?.revision === revision ? held.kernel : resolved(reference, name, options)
+  if (kernel !== undefined) {
+    if ('content' in kernel) options.resolved?.set(reference, { revision, kernel }) // sentences are of one check
+    return { kernel, missing: undefined }
+  }
   const { index, offered, outcomeOf, hasSources } = options
   const sources = offered?.matching(reference).flatMap(({ sources }) => sources) ?? []
   if (sources.length > 0) {

@@ -7,6 +7,7 @@ import type { KernelIndex } from '../kernels/kernel-index.js'
 import type { Objects } from '../relocation/objects.js'
 import type { KeptValues } from '../store/kept-values.js'
 import { toShared } from '../store/shared-bytes.js'
+import type { Pause } from '../workers/pauses.js'
 import type { WorkerPool } from '../workers/pool.js'
 import type { CheckedRuns, CheckRun, CheckTask } from '../workers/protocol.js'
 import { createChecks, type Checks } from './checks.js'
@@ -38,6 +39,7 @@ export interface OpenChecksOptions {
   /** Bytes of outcomes, and of what kernels are told apart by. */
   readonly memoryBytes: { readonly outcomes: number, readonly vectors: number }
   readonly limits?: Partial<CheckLimits> | undefined
+  readonly pause: Pause
 }
 
 /** Checks by the parts of a service. What they read of BTF is read past its memory, in threads that give way to all others. */

@@ -1,6 +1,7 @@
 import { AppError } from '../errors.js'
 import { abortable } from '../store/abortable.js'
 import { hasEndedWorker, type CheckedRuns, type CheckRun } from '../workers/protocol.js'
+import type { Pause } from '../workers/pauses.js'
 import type { OutcomeKeys } from './outcome-keys.js'
 import type { Outcomes } from './outcomes.js'
 import type { StateOutcomes } from './state-outcomes.js'
@@ -21,6 +22,8 @@ export interface RunOptions {
   readonly concurrency: number
   readonly caller: string
   readonly signal: AbortSignal
+  /** Lets requests have the event loop between pieces of work. */
+  readonly pause?: Pause | undefined
 }
 
 /** Kernels whose keys are asked for at once, for each that is worked on at a time. */
@@ -55,7 +58,7 @@ function keyText (object: NamedObject, own: string): string { return `${object.s
  * @throws AppError the signal's reason; `draining`
  */
 export async function * runCheck (options: RunOptions): AsyncGenerator<readonly Cell[]> {
-  const { objects, kernels, fetches, outcomes, signal, concurrency } = options
+  const { objects, kernels, fetches, outcomes, signal, concurrency, pause = () => undefined } = options
   const ready: Cell[] = []
   const waiting = new Map<string, Waiting[]>()
   /** Tasks for kernels whose outcome turned out not to be that of others. */
@@ -110,7 +113,7 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<readonly 
       const found = await options.relocate(task.content, entries.map(([object, releases]) =>
         ({ object: object.bytes, objectSha256: object.sha256, releases: [...releases.keys()] })))
       if (found.state !== 'ready') throw new AppError('btf_unknown', 'The BTF of this kernel is not held any more.')
-      entries.forEach(([object, releases], i) => {
+      for (const [i, [object, releases]] of entries.entries()) {
         [...releases].forEach(([release, key], j) => {
           const one = found.outcomes[i]?.[j]
           if (one === undefined) throw new AppError('internal_error', 'A check of objects has fewer outcomes than it was asked for.')
@@ -120,7 +123,8 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<readonly 
           if (key.own !== own) options.keys.noteAlone(object, key.own)
           settleAlone(object, key, content, outcomes.set(keyText(object, own), one.json))
         })
-      })
+        await pause()
+      }
     } catch (error) {
       if (!(error instanceof AppError) || error.code === 'draining') throw error
       // One object that takes too long must not decide about the others.
@@ -164,6 +168,7 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<readonly 
           else if (!join(waiting, text, { object, kernel: name, content })) addRun(tasks, object, content, { text, own })
         })
         if (ready.length >= CELLS_AT_ONCE) yield undefined
+        await pause()
       }
       for (const task of tasks.values()) yield task
       yield undefined
@@ -191,6 +196,7 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<readonly 
   }
 
   for (;;) {
+    await pause()
     signal.throwIfAborted()
     if (fatal !== undefined) throw fatal
     const isAllStarted = isPlanned && apart.length === 0 && fetched >= fetches.length

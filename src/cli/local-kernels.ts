@@ -9,7 +9,7 @@ import { createLayoutTables, type LayoutTables } from '../kernels/layout-tables.
 import { openContentStore } from '../store/content-store.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
 import { createWorkerPool, type WorkerPool } from '../workers/pool.js'
-import type { CheckedBtf } from '../workers/protocol.js'
+import type { FiledBtf } from '../workers/protocol.js'
 import { readInput } from './files.js'
 import { placesFrom } from './target.js'
 import type { Places } from './target-request.js'
@@ -23,7 +23,7 @@ export interface LocalKernels {
   /** The tables that a service has made: to make one takes longer than to read the kernel. Undefined where there is no cache. */
   readonly tables: LayoutTables | undefined
   /** The files that may hold BTF. */
-  readonly glance: (hash: Sha256) => Exclude<CheckedBtf, { readonly parts: unknown }>
+  readonly glance: (hash: Sha256) => FiledBtf
   close(): Promise<void>
 }
 

@@ -49,13 +49,34 @@ const REQUEST_TIMEOUT_MS = 30_000
 const HEADERS_TIMEOUT_MS = 5_000
 /** How often Node looks for requests that are too slow: what the two times above are rounded up to. */
 const TIMEOUT_CHECK_MS = 1_000
-/** A connection on which nothing moves at all, in either direction, beyond the time that the work of a request may take. */
-const CONNECTION_TIMEOUT_MS = 60_000
-/** A connection between two requests. Longer than load balancers keep theirs, which is a minute. */
-const KEEP_ALIVE_MS = 72_000
+/**
+ * A connection on which nothing moves at all, in either direction, beyond the time that the work of a request may take; between two
+ * requests as well. Longer than load balancers keep theirs, which is a minute.
+ */
+const CONNECTION_TIMEOUT_MS = 63_000
+/** Callers are told a time that much shorter, so that none sends a request just when its connection is closed. */
+const KEEP_ALIVE_MARGIN_MS = 1_000
 const MAX_HEADER_BYTES = 16_384
 /** The longest part of an address is a segment of a reference. */
 const MAX_PARAM_LENGTH = 256
+
+/** By the names that fastify knows them by. Without one it looks for each among all modules that are loaded, which takes longer. */
+const ROUTES = {
+  relocateRoutes,
+  relocatedRoutes,
+  checkRoutes,
+  minBtfRoutes,
+  objectRoutes,
+  objectTypeRoutes,
+  btfRoutes,
+  kernelRoutes,
+  kernelBtfRoutes,
+  typeRoutes,
+  typeChangeRoutes,
+  keyRoutes,
+  operationRoutes,
+  pageRoutes
+} as const
 
 export interface AppOptions {
   /** Where to log; by default standard output at the configured level. */
@@ -81,33 +102,35 @@ export async function buildApp (
   const pressure = createPressure(config.maxDelayMs)
   const counts = config.rateLimit === 0 ? undefined : createCallerCounts(config.rateLimit)
   const addresses = createHeldAddresses()
+  const silenceMs = config.deadlineMs + CONNECTION_TIMEOUT_MS
   const fastPath = hasFastPath
     ? createFastPath({ service, addresses, authenticator, counts, lifecycle, pressure, observer })
     : () => false
   const app = fastify({
     loggerInstance,
-    // One logger for all requests: their one line names the request itself.
-    childLoggerFactory: logger => logger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestIdOf,
     requestIdHeader: false,
     serverFactory: handle => createServer({
       requestTimeout: REQUEST_TIMEOUT_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
+      keepAliveTimeout: silenceMs - KEEP_ALIVE_MARGIN_MS,
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
       maxHeaderSize: MAX_HEADER_BYTES
     }, (request, response) => {
       if (!fastPath(request, response)) handle(request, response)
-    }).setTimeout(config.deadlineMs + CONNECTION_TIMEOUT_MS),
+    }).setTimeout(silenceMs),
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH, querystringParser: parseQueryString },
     return503OnClosing: false,
     bodyLimit: 1024,
     frameworkErrors: handleError,
     clientErrorHandler: handleClientError,
+    pluginTimeout: 0, // a start on a busy machine is slow, and no reason to end
     ajv: { customOptions: AJV_OPTIONS },
     schemaErrorFormatter: toInvalidRequest
   })
+  // One logger for all requests: their one line names the request itself. Fastify looks anew at what a factory of ours would give.
+  app.log.child = () => app.log
   const dependencies: Dependencies = { service, config, uploads, addresses }
 
   app.setErrorHandler(handleError)
@@ -127,19 +150,8 @@ export async function buildApp (
   await app.register(underPressurePlugin, { pressure })
   await app.register(swaggerPlugin, { exampleKernel: async () => config.auth === 'none' ? await findExampleKernel(service) : undefined })
 
-  await app.register(relocateRoutes, dependencies)
-  await app.register(relocatedRoutes, dependencies)
-  await app.register(checkRoutes, dependencies)
-  await app.register(minBtfRoutes, dependencies)
-  await app.register(objectRoutes, dependencies)
-  await app.register(objectTypeRoutes, dependencies)
-  await app.register(btfRoutes, dependencies)
-  await app.register(kernelRoutes, dependencies)
-  await app.register(kernelBtfRoutes, dependencies)
-  await app.register(typeRoutes, dependencies)
-  await app.register(typeChangeRoutes, dependencies)
-  await app.register(keyRoutes, dependencies)
-  await app.register(operationRoutes, dependencies)
-  await app.register(pageRoutes, dependencies)
+  for (const [name, routes] of Object.entries(ROUTES)) {
+    await app.register(Object.assign(routes, { [Symbol.for('fastify.display-name')]: name }), dependencies)
+  }
   return app
 }

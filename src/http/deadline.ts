@@ -76,10 +76,15 @@ async function untilEnd<T> (response: ServerResponse, deadlineMs: number, work: 
   }, deadlineMs)
   const onClose = (): void => { end(new AppError('request_timeout', 'The caller closed the connection before the answer was ready.')) }
   response.once('close', onClose)
+  response.on('timeout', goOn)
   try {
     return await Promise.race([work, ended])
   } finally {
     clearTimeout(timer)
     response.off('close', onClose)
+    response.off('timeout', goOn)
   }
 }
+
+/** Node closes a connection that was silent for long, unless somebody listens: a caller that waits for a fetch may be silent for longer. */
+function goOn (): void {}

@@ -17,11 +17,10 @@ export function leaveBodiesUnread (app: FastifyInstance): void {
  *
  * @throws AppError `too_large`, `overloaded`, `invalid_request` where it breaks off
  */
-export async function readBody (request: FastifyRequest, limit: number, lease: UploadLease): Promise<Uint8Array> {
-  if (Number(request.headers['content-length']) > limit) throw tooLarge('body', limit)
+export function readBody (request: FastifyRequest, limit: number, lease: UploadLease): Promise<Uint8Array> {
+  if (Number(request.headers['content-length']) > limit) return Promise.reject(tooLarge('body', limit))
   const collector = createCollector('body', limit, lease)
-  await readChunks(request.raw, collector.add)
-  return collector.toBytes()
+  return readChunks(request.raw, collector.add).then(collector.toBytes)
 }
 
 /**

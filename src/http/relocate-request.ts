@@ -42,18 +42,13 @@ export async function readRelocation (
   const type = mediaTypeOf(request.headers['content-type'])
   if (type === 'multipart/form-data') return await readFromForm(request, config, lease, wantsReport)
   if (type !== undefined && type !== CURL_DEFAULT_TYPE && !RAW_TYPES.includes(type as typeof RAW_TYPES[number])) throw unsupported()
-  const object = await readRawObject(request, config, lease)
-  if (type === CURL_DEFAULT_TYPE && !isElf(object)) throw unsupported()
-  return toRelocateRequest(request.query as RelocateFields, { object, objectSha256: undefined, btf: undefined }, wantsReport)
-}
-
-async function readRawObject (request: FastifyRequest, { maxObjectBytes }: Config, lease: UploadLease): Promise<Uint8Array> {
-  const object = await readBody(request, maxObjectBytes, lease)
+  const object = await readBody(request, config.maxObjectBytes, lease)
   if (object.length === 0) {
     throw invalid('object',
       'The request has no object; send the eBPF ELF object as the body, or as the part object of multipart/form-data.')
   }
-  return object
+  if (type === CURL_DEFAULT_TYPE && !isElf(object)) throw unsupported()
+  return toRelocateRequest(request.query as RelocateFields, { object, objectSha256: undefined, btf: undefined }, wantsReport)
 }
 
 async function readFromForm (

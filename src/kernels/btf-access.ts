@@ -9,7 +9,7 @@ import type { Sha256 } from '../store/sha256.js'
 import type { SharedContent } from '../store/shared/shared-content.js'
 import { toShared } from '../store/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
-import type { PreparedBtf, PrepareBtfTask } from '../workers/protocol.js'
+import type { CheckedBtf, PreparedBtf, PrepareBtfTask } from '../workers/protocol.js'
 import type { Warn } from '../settings/service-options.js'
 
 export interface BtfAccessOptions {
@@ -21,19 +21,21 @@ export interface BtfAccessOptions {
   readonly onRelease: (bytes: number) => void
   /** Further files that may hold content, where the store does not: the running kernel's. */
   readonly otherPaths: (hash: Sha256) => readonly string[]
-  /** Has content fetched again that a source once gave and that is lost here. Undefined where that brought nothing. */
-  readonly recover: (hash: Sha256, base?: SharedBtf) => Promise<SharedBtf | undefined>
   /** Whose content is by the names that stand for it; undefined where none is known. */
   readonly shareOf: (hash: Sha256) => Share | undefined
   /** With which indexes are sealed that are kept beside their BTF. Without any, none is kept. */
   readonly sealKeys?: SealKeys
-  /** Told of BTF that was taken in. */
-  readonly onKept?: (btf: SharedBtf) => void
-  /** Told of content that nobody has any more. */
-  readonly onLost: (hash: Sha256) => Promise<void>
   /** What other replicas hold. */
   readonly shared?: SharedContent | undefined
   readonly warn: Warn
+}
+
+/** Where content that is lost here once came from. */
+export interface BtfOrigin {
+  /** Has it fetched again. Undefined where that brought nothing. */
+  recover(hash: Sha256, base?: SharedBtf): Promise<SharedBtf | undefined>
+  /** Told of content that is nowhere any more. */
+  forgetLost(hash: Sha256): Promise<void>
 }
 
 /**
@@ -55,7 +57,7 @@ export interface BtfAccess {
    * Where BTF can be had without keeping it in memory: it itself where it is there, else the files that may hold it. Does not count
    * as a use.
    */
-  glance(hash: Sha256, base?: Sha256): SharedBtf | { readonly paths: readonly string[], readonly sha256: Sha256 }
+  glance(hash: Sha256, base?: Sha256): CheckedBtf
   /** The same as `load`, past the memory. */
   loadPast(hash: Sha256, base?: SharedBtf): Promise<SharedBtf>
   /** Raw bytes that are held: of vmlinux or of a module. Undefined where there are none. */
@@ -77,6 +79,10 @@ export interface BtfAccess {
   open: OpenKernel
   /** Keeps prepared BTF: in memory, and on disk as part of that share. Resolves when it is on disk, or could not be put there. */
   keep(btf: SharedBtf, share: Share): Promise<void>
+  /** What fetches kernels needs this access, and gives lost content back: it is named once it is there. */
+  recoverFrom(origin: BtfOrigin): void
+  /** `listener` is told of BTF that is taken in from now on. */
+  onKept(listener: (btf: SharedBtf) => void): void
   /** Writes what is in memory only: after a time in which the disk took nothing. */
   saveHeld(): Promise<void>
   /** Of BTF on disk that was loaded and is worth it: how often its index was read, and how often it had to be made. */
@@ -90,15 +96,14 @@ export function createBtfAccess ({
   maxBtfBytes,
   onRelease,
   otherPaths,
-  recover,
-  onLost,
-  onKept,
   shareOf,
   shared,
   sealKeys = [],
   warn
 }: BtfAccessOptions): BtfAccess {
   const counts = { indexesRead: 0, indexesMade: 0 }
+  const keptListeners: Array<(btf: SharedBtf) => void> = []
+  let origin: BtfOrigin | undefined
   const requireSize = (bytes: number): void => {
     if (bytes > maxBtfBytes) {
       throw new AppError('too_large', `The BTF has ${bytes} bytes; at most ${maxBtfBytes} are taken.`, { bytes, limit: maxBtfBytes })
@@ -198,13 +203,13 @@ export function createBtfAccess ({
       if (!isOwn) writeBehind(found.btf)
       return found.btf
     }
-    const elsewhere = await readShared(hash, base) ?? await recover(hash, base)
+    const elsewhere = await readShared(hash, base) ?? await origin?.recover(hash, base)
     if (elsewhere !== undefined) {
       writeBehind(elsewhere)
       return elsewhere
     }
     if (unreadable !== undefined) throw storageUnreadable(`BTF ${hash}`, unreadable, { btf_sha256: hash })
-    await onLost(hash)
+    await origin?.forgetLost(hash)
     throw new AppError('btf_unknown', `The service does not hold BTF ${hash}; supply it, or name its kernel.`, { btf_sha256: hash })
   }
 
@@ -217,7 +222,11 @@ export function createBtfAccess ({
       return (await readFiles<{ readonly btf: SharedBtf }>(hash, path => prepareFile(path, hash, base))).found?.btf
     },
     glance: (hash, base) =>
-      memory.glance(sharedKey(hash, base)) ?? { paths: [store.pathOf('btf', hash), ...otherPaths(hash)], sha256: hash },
+      memory.glance(sharedKey(hash, base)) ?? {
+        paths: [store.pathOf('btf', hash), ...otherPaths(hash)],
+        sha256: hash,
+        ...(base === undefined ? { index: { path: store.pathOf('index', hash), sealKeys } } : {})
+      },
     loadPast: async (hash, base) => memory.glance(sharedKey(hash, base?.sha256)) ?? await obtain(hash, base),
     noteUse (hashes) { for (const hash of hashes) store.noteUse('btf', hash) },
     async read (hash) {
@@ -225,7 +234,7 @@ export function createBtfAccess ({
       const { found, unreadable } = await readBytes(hash)
       const bytes = found?.bytes ?? await shared?.read('btf', hash)
       if (bytes !== undefined) return bytes
-      const recovered = await recover(hash)
+      const recovered = await origin?.recover(hash)
       if (recovered !== undefined) return rawBytes(recovered)
       if (unreadable !== undefined) throw storageUnreadable(`BTF ${hash}`, unreadable, { btf_sha256: hash })
       return undefined
@@ -277,9 +286,11 @@ export function createBtfAccess ({
       memory.put(btf)
       const { sha256 } = btf
       await write(btf, share)
-      onKept?.(btf)
+      for (const listener of keptListeners) listener(btf)
       shared?.offer('btf', sha256, () => readHere(sha256)).catch(() => {}) // the row that names it asks again
     },
+    recoverFrom (named) { origin = named },
+    onKept (listener) { keptListeners.push(listener) },
     async saveHeld () {
       for (const btf of memory.list()) await write(btf, shareOf(btf.sha256) ?? 'fetched')
     },

@@ -31,8 +31,6 @@ export interface FetchingOptions {
   readonly settings: SourceSettings
   readonly warn: Warn
   readonly jobs: FetchJobs
-  /** Told of each kernel that was put into index and store. */
-  readonly onKept?: (reference: KernelReference) => void
 }
 
 /** Brings kernels that are not held from the sources into the index and the store. */
@@ -55,6 +53,8 @@ export interface Fetching extends FetchedKernels {
    * nothing of other kernels with the same release, whoever supplied it.
    */
   isComplete(query: KernelQuery, records: readonly KernelRecord[]): boolean
+  /** `listener` is told of each kernel that is put into index and store from now on. */
+  onKept(listener: (reference: KernelReference) => void): void
   stats(): FetchingStats
   close(): void
 }
@@ -77,7 +77,7 @@ const STALE_MS = 24 * 3_600_000
 const FORWARDED_MS = 60_000
 
 export function createFetching (options: FetchingOptions): Fetching {
-  const { sources, index, btfs, self, trustUploads, warn, settings, jobs, onKept = () => {} } = options
+  const { sources, index, btfs, self, trustUploads, warn, settings, jobs } = options
   const staleMs = settings.staleMs ?? STALE_MS
   const complete = new LRUCache<string, true>({ ...atMost(MAX_COMPLETE), ttl: staleMs })
   const shares = createFairShare(SHARES)
@@ -85,6 +85,7 @@ export function createFetching (options: FetchingOptions): Fetching {
   /** Another service gets kernels all the time: what it listed is all that it has only for a while. */
   const hasForwarding = sources.some(({ isForwarding }) => isForwarding === true)
   const forwardedMs = Math.max(1, settings.forwardedMs ?? FORWARDED_MS)
+  const keptListeners: Array<(reference: KernelReference) => void> = []
   let waiters = 0
 
   const keepFound = createKeepFound({ index, btfs, warn })
@@ -94,7 +95,7 @@ export function createFetching (options: FetchingOptions): Fetching {
     deadlineMs: settings.deadlineMs ?? DEADLINE_MS,
     async keep (found, source) {
       await keepFound(found, source)
-      onKept(found.reference)
+      for (const listener of keptListeners) listener(found.reference)
     },
     keepModules
   })
@@ -212,6 +213,7 @@ export function createFetching (options: FetchingOptions): Fetching {
       if (isWholeReference(query) || sources.length === 0) return true
       return complete.has(completeKey(query)) || (!hasForwarding && records.some(({ releaseAskedAt }) => releaseAskedAt !== undefined))
     },
+    onKept (listener) { keptListeners.push(listener) },
     stats: () => ({ requests: requests.stats(), waiters }),
     close () { requests.close() }
   }

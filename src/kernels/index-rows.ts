@@ -31,7 +31,9 @@ export function createIndexRows (): IndexRows {
   const contents = createKeys()
   const moduleContents = createKeys()
   const buildIds = createKeys()
-  let sorted: readonly KernelRecord[] | undefined
+  /** Sorting takes long, and each use of a kernel renews its row. */
+  let sortedKeys: readonly string[] | undefined
+  let listed: readonly KernelRecord[] | undefined
   let revision = 0
 
   const rowsOf = (keys: ReadonlySet<string> | undefined): readonly KernelRecord[] => {
@@ -52,7 +54,7 @@ export function createIndexRows (): IndexRows {
     contents.remove(record.btfSha256, key)
     for (const module of record.modules) moduleContents.remove(module.btfSha256, key)
     for (const buildId of buildIdsOf(record)) buildIds.remove(buildId, key)
-    sorted = undefined
+    sortedKeys = listed = undefined
   }
 
   return {
@@ -62,7 +64,7 @@ export function createIndexRows (): IndexRows {
       const key = recordKey(record)
       remove(key)
       revision++
-      sorted = undefined
+      sortedKeys = listed = undefined
       rows.set(key, record)
       references.add(formatReference(record.reference), key)
       releases.add(record.reference.release, key)
@@ -72,7 +74,7 @@ export function createIndexRows (): IndexRows {
     },
     renew (record) {
       rows.set(recordKey(record), record)
-      sorted = undefined
+      listed = undefined
     },
     delete: remove,
     named: reference => rowsOf(references.get(formatReference(reference))),
@@ -81,8 +83,9 @@ export function createIndexRows (): IndexRows {
     byModuleBtf: hash => rowsOf(moduleContents.get(hash)),
     byBuildId: buildId => rowsOf(buildIds.get(buildId)),
     list () {
-      sorted ??= [...rows].sort(([a], [b]) => a < b ? -1 : 1).map(([, record]) => record)
-      return sorted
+      sortedKeys ??= [...rows.keys()].sort()
+      listed ??= sortedKeys.flatMap(key => rows.get(key) ?? [])
+      return listed
     },
     revision: () => revision
   }

@@ -3,9 +3,7 @@ import type { ContentStore } from '../store/content-store.js'
 import type { Sha256 } from '../store/sha256.js'
 import type { FairShare } from '../workers/fair-share.js'
 import type { WorkerPool } from '../workers/pool.js'
-import {
-  hasEndedWorker, NO_TABLE, type CheckedBtf, type LayoutSource, type LayoutVectors, type LayoutVectorsTask
-} from '../workers/protocol.js'
+import { hasEndedWorker, NO_TABLE, type CheckedBtf, type LayoutSource, type LayoutVectorsTask } from '../workers/protocol.js'
 
 /**
  * Layout tables of kernels, by the hash of their BTF: on disk beside it, and read by threads of the background, which keep nothing of
@@ -104,51 +102,54 @@ export function createLayoutTables ({
     waiting.add(hash)
     making ??= makeAll(glance)
   }
-  /** BTF that a thread dies over, or that takes too long, must not decide about others: then no table is made. */
-  const compare = async (objects: LayoutVectorsTask['objects'], hashes: readonly Sha256[]): Promise<LayoutVectors> => {
-    const sources: LayoutSource[] = hashes.map(sha256 => ({ sha256, path: pathOf(sha256) }))
-    if (glance === undefined) return await pool.run({ kind: 'layoutVectors', objects, sources })
-    try {
-      return await pool.run({ kind: 'layoutVectors', objects, sources: sources.map(source => ({ ...source, btf: glance(source.sha256) })) })
-    } catch (error) {
-      if (!hasEndedWorker(error)) throw error
-      return await pool.run({ kind: 'layoutVectors', objects, sources })
-    }
-  }
-
   return {
     async vectors (objects, hashes, { caller, signal }) {
       const found = objects.map(() => new Array<string | undefined>(hashes.length))
-      const take = async (from: number, end: number): Promise<void> => {
-        for (let at = from; at < end;) {
-          signal.throwIfAborted()
-          const part = hashes.slice(at, end)
-          const { read, vectors, places, made: tables } = await inTurn(caller, async () => {
-            signal.throwIfAborted()
-            return await compare(objects, part)
+      /** @returns the places of those that have no table */
+      const ask = async (places: readonly number[], findBtf?: (hash: Sha256) => CheckedBtf): Promise<readonly number[]> => {
+        const lacking: number[] = []
+        for (let at = 0; at < places.length;) {
+          const part = places.slice(at).flatMap(place => {
+            const sha256 = hashes[place]
+            return sha256 === undefined ? [] : [{ place, sha256 }]
           })
-          for (const { source, bytes } of tables) {
-            const hash = part[source]
+          const sources: LayoutSource[] = part.map(({ sha256 }) =>
+            ({ sha256, path: pathOf(sha256), ...(findBtf === undefined ? {} : { btf: findBtf(sha256) }) }))
+          const answer = await inTurn(caller, async () => {
+            signal.throwIfAborted()
+            return await pool.run({ kind: 'layoutVectors', objects, sources })
+          })
+          for (const { source, bytes } of answer.made) {
+            const hash = part[source]?.sha256
             if (hash !== undefined) await keep(hash, bytes)
           }
-          for (let i = 0; i < read; i++) {
-            objects.forEach((_, j) => {
-              const place = places[i * objects.length + j] ?? NO_TABLE
-              const vectorsOfObject = found[j]
-              if (vectorsOfObject !== undefined) vectorsOfObject[at + i] = place === NO_TABLE ? undefined : vectors[place] ?? ''
+          part.slice(0, answer.read).forEach(({ place, sha256 }, i) => {
+            const ofSource = answer.places.subarray(i * objects.length, (i + 1) * objects.length)
+            found.forEach((vectors, j) => {
+              const vector = ofSource[j] ?? NO_TABLE
+              vectors[place] = vector === NO_TABLE ? undefined : answer.vectors[vector] ?? ''
             })
-            const hash = part[i]
-            if (hash !== undefined && places[i * objects.length] !== NO_TABLE) store.noteUse('layout', hash)
-          }
-          at += read
+            if (ofSource.includes(NO_TABLE)) lacking.push(place)
+            if (ofSource[0] !== NO_TABLE) store.noteUse('layout', sha256)
+          })
+          at += answer.read
         }
+        return lacking
+      }
+      const take = async (places: readonly number[]): Promise<void> => {
+        // Where BTF is takes longer to say than all else, and nearly all kernels have a table.
+        const lacking = await ask(places)
+        if (glance === undefined || lacking.length === 0) return
+        await ask(lacking, glance).catch((error: unknown) => {
+          if (!hasEndedWorker(error)) throw error // BTF that a thread dies over has no table; others have theirs
+        })
       }
       let next = 0
       await Promise.all(Array.from({ length: threads }, async () => {
         while (next < hashes.length) {
           const from = next
           next += READ_AT_ONCE
-          await take(from, Math.min(next, hashes.length))
+          await take(Array.from({ length: Math.min(next, hashes.length) - from }, (_, i) => from + i))
         }
       }))
       return found

@@ -3,9 +3,9 @@ import type { SharedBtf } from '../store/btf-memory.js'
 import type { KernelIndex } from './kernel-index.js'
 import { LOCAL_SOURCE, recordKey, UPLOAD_SOURCE, type KernelRecord, type ModuleRecord } from './kernel-record.js'
 import { formatReference } from '../identity/reference.js'
+import type { LocalFiles } from './local-files.js'
 import type { SourceAnswer } from './unknown-kernel.js'
 import { findRunningKernel, KERNEL_BTF_DIR, listRunningModules } from '../identity/running-kernel.js'
-import type { Sha256 } from '../store/sha256.js'
 import { rawBytes, type BtfAccess } from './btf-access.js'
 import type { ServiceSettings, Warn } from '../settings/service-options.js'
 
@@ -13,6 +13,8 @@ export interface LocalKernelOptions {
   readonly settings: ServiceSettings
   readonly index: KernelIndex
   readonly btfs: BtfAccess
+  /** Told of each file that is read. */
+  readonly files: LocalFiles
   readonly warn: Warn
 }
 
@@ -24,16 +26,13 @@ export interface LocalKernel {
   refreshModules(): Promise<void>
   /** Whether the record is that of the running kernel. */
   owns(record: KernelRecord): boolean
-  /** Files of the kernel that had this content when they were read. */
-  pathsOf(hash: Sha256): readonly string[]
   /** What it has to say to who looks for another kernel. */
   answer(): SourceAnswer
   close(): Promise<void>
 }
 
-export function createLocalKernel ({ settings, index, btfs, warn }: LocalKernelOptions): LocalKernel {
+export function createLocalKernel ({ settings, index, btfs, files, warn }: LocalKernelOptions): LocalKernel {
   const kernelBtfDir = settings.kernelBtfDir ?? KERNEL_BTF_DIR
-  const paths = new Map<Sha256, string>()
   let kernel: Pick<KernelRecord, 'reference' | 'btfSha256'> | undefined
   let answer = 'the running kernel is not offered (CORELO_LOCAL_KERNEL)'
   let modules: Promise<void> = Promise.resolve()
@@ -53,7 +52,7 @@ export function createLocalKernel ({ settings, index, btfs, warn }: LocalKernelO
     const reference = formatReference(found.reference)
     answer = `the running kernel is ${reference}`
     const btf = await btfs.prepare({ path: found.btfPath })
-    paths.set(btf.sha256, found.btfPath)
+    files.add(btf.sha256, found.btfPath)
     await btfs.keep(btf, 'kept')
     const others = index.named(found.reference).filter(held => held.btfSha256 !== btf.sha256 && held.source !== UPLOAD_SOURCE)
     if (others.length > 0) {
@@ -79,7 +78,7 @@ export function createLocalKernel ({ settings, index, btfs, warn }: LocalKernelO
     const path = join(kernelBtfDir, name)
     try {
       const btf = await btfs.prepare({ path }, base)
-      paths.set(btf.sha256, path)
+      files.add(btf.sha256, path)
       await btfs.keep(btf, 'kept')
       return {
         name,
@@ -140,7 +139,6 @@ export function createLocalKernel ({ settings, index, btfs, warn }: LocalKernelO
     },
     refreshModules: () => queueModules(true),
     owns: record => kernel !== undefined && recordKey(record) === recordKey(kernel),
-    pathsOf: hash => [paths.get(hash) ?? []].flat(),
     answer: () => ({ source: LOCAL_SOURCE, answer }),
     async close () {
       isClosed = true

@@ -1,15 +1,18 @@
 import { setImmediate } from 'node:timers/promises'
 import { AppError } from '../errors.js'
 import { compilePattern, isPattern } from '../identity/pattern.js'
-import { formatReference, isWholeReference, parseQuery, type KernelQuery, type KernelReference } from '../identity/reference.js'
+import { isWholeReference, parseQuery, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import type { OfferedKernels } from './catalog/offered-kernels.js'
 import type { KernelNames } from './kernel-index.js'
+import type { Pause } from '../workers/pauses.js'
 import { recordsOfName, resolveKernel, type ResolvedKernel } from './resolve.js'
 
 export interface MatchOptions {
   readonly index: KernelNames
   /** What sources list; undefined where only what is held counts. */
   readonly offered?: OfferedKernels | undefined
+  /** How others get their turn. Undefined: with the next turn of the event loop. */
+  readonly pause?: Pause | undefined
 }
 
 /** @throws AppError `invalid_request` for what is no pattern of kernels */
@@ -29,7 +32,7 @@ export function requirePattern (pattern: string): void {
  * @throws whatever the signal says
  */
 export function createMatcher (options: MatchOptions, signal: AbortSignal): (pattern: string) => AsyncGenerator<KernelReference> {
-  const turn = createTurns(signal)
+  const turn = createTurns(signal, options.pause)
   let references: readonly KernelReference[] | undefined
   return pattern => {
     references ??= referencesOf(options.index)
@@ -39,13 +42,15 @@ export function createMatcher (options: MatchOptions, signal: AbortSignal): (pat
 
 function referencesOf (index: KernelNames): KernelReference[] {
   const references: KernelReference[] = []
-  let last = ''
   for (const { reference } of index.list()) {
-    const name = formatReference(reference)
-    if (name !== last) references.push(reference)
-    last = name
+    const last = references.at(-1)
+    if (last === undefined || !isSameReference(reference, last)) references.push(reference)
   }
   return references
+}
+
+function isSameReference (a: KernelReference, b: KernelReference): boolean {
+  return a.release === b.release && a.arch === b.arch && a.distroVersion === b.distroVersion && a.distro === b.distro
 }
 
 async function * matching (
@@ -91,15 +96,15 @@ export function findHeld (index: KernelNames, query: KernelQuery, trustUploads: 
 }
 
 /** Kernels that are compared and looked up before others get their turn. */
-const SLICE = 200
+const SLICE = 32
 
 /** Lets others have their turn now and then, and stops with the signal. */
 type Turn = () => Promise<void> | undefined
 
-function createTurns (signal: AbortSignal): Turn {
+function createTurns (signal: AbortSignal, pause: Pause = setImmediate): Turn {
   let count = 0
   return () => {
     signal.throwIfAborted()
-    return ++count % SLICE === 0 ? setImmediate() : undefined
+    return ++count % SLICE === 0 ? pause() : undefined
   }
 }

@@ -60,7 +60,16 @@ const GROUP_BITS = 4
 export const NO_DIGEST = '\0'.repeat(DIGEST_SIZE)
 
 /** Identifies version, followed members and pointee rules, 16 characters. */
-export function formatId ({ hash, followed }: LayoutFormat): string {
+export function formatId (format: LayoutFormat): string {
+  let id = formatIds.get(format)
+  if (id === undefined) formatIds.set(format, id = makeFormatId(format))
+  return id
+}
+
+/** It is asked for with each table that is read. */
+const formatIds = new WeakMap<LayoutFormat, string>()
+
+function makeFormatId ({ hash, followed }: LayoutFormat): string {
   const text = `layout ${VERSION}\n${followed.map(({ type, member }) => `${type}.${member}`).join('\n')}`
   return hash(Uint8Array.from(text, character => character.charCodeAt(0))).slice(0, DIGEST_SIZE)
 }

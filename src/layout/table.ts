@@ -23,6 +23,16 @@ export interface LayoutTable {
   isWhole(): boolean
 }
 
+/** A table somewhere of which only parts are read. */
+export interface TableSource {
+  readonly byteLength: number
+  /** Bytes from one offset up to another, which stay as they are; fewer where the table ends before. */
+  read(start: number, end: number): Uint8Array
+}
+
+/** The header, starts and hashes of the largest kernels: what is read first. */
+const HEAD_BYTES = 12 * 1024
+
 /**
  * Reads a layout table. Undefined for one that is damaged, of another format, or of other BTF: it is made anew then. Of what `find` reads,
  * damage shows only there.
@@ -30,53 +40,73 @@ export interface LayoutTable {
  * @param content SHA-256 of the BTF that it should be of, 32 characters
  * @param isVerified whether these very bytes were made here, so that they need not be hashed again
  */
-export function readLayoutTable (bytes: Uint8Array, content: string, format: LayoutFormat, isVerified = false): LayoutTable | undefined {
-  if (bytes.length < LAYOUT_HEADER.SIZE || word(bytes, LAYOUT_HEADER.magic) !== MAGIC) return undefined
-  const names = word(bytes, LAYOUT_HEADER.names)
-  const bucketBits = bytes[LAYOUT_HEADER.bucketBits] ?? 0
+export function readLayoutTable (
+  table: Uint8Array | TableSource, content: string, format: LayoutFormat, isVerified = false
+): LayoutTable | undefined {
+  const source = table instanceof Uint8Array ? sourceOf(table) : table
+  let head = source.read(0, HEAD_BYTES)
+  if (head.length < LAYOUT_HEADER.SIZE || word(head, LAYOUT_HEADER.magic) !== MAGIC) return undefined
+  const names = word(head, LAYOUT_HEADER.names)
+  const bucketBits = head[LAYOUT_HEADER.bucketBits] ?? 0
   if (bucketBits < 1 || bucketBits > 16) return undefined
   const parts = partsOf(names, bucketBits)
-  const isWhole = bytes.length === parts.end &&
-    readBytes(bytes, LAYOUT_HEADER.format, DIGEST_SIZE) === formatId(format) &&
-    readBytes(bytes, LAYOUT_HEADER.content, content.length) === content &&
+  if (source.byteLength !== parts.end) return undefined
+  if (head.length < parts.entries) head = source.read(0, parts.entries)
+  const isWhole = head.length >= parts.entries &&
+    readBytes(head, LAYOUT_HEADER.format, DIGEST_SIZE) === formatId(format) &&
+    readBytes(head, LAYOUT_HEADER.content, content.length) === content &&
     (isVerified ||
-      readBytes(bytes, parts.checksum, CHECKSUM_SIZE) === format.hash(bytes.subarray(0, parts.checksum)).slice(0, CHECKSUM_SIZE))
+      readBytes(head, parts.checksum, CHECKSUM_SIZE) === format.hash(head.subarray(0, parts.checksum)).slice(0, CHECKSUM_SIZE))
   if (!isWhole) return undefined
 
-  const view = dataView(bytes)
-  const isComplete = bytes[LAYOUT_HEADER.isComplete] === 1
+  const view = dataView(head)
+  const isComplete = head[LAYOUT_HEADER.isComplete] === 1
   const startOf = (bucket: number): number => view.getUint32(parts.starts + 4 * bucket, true)
-  const entryOf = (i: number): number => parts.entries + ENTRY.SIZE * i
   const { buckets, count } = groupsOf(bucketBits)
-  const verified = new Uint8Array(count).fill(isVerified ? 1 : 0)
+  const verified: Array<Uint8Array | undefined> = []
   let isDamaged = false
-  const verify = (group: number): boolean => {
-    if (verified[group] === 1) return true
-    const entries = bytes.subarray(entryOf(startOf(buckets * group)), entryOf(startOf(buckets * (group + 1))))
-    const isSame = format.hash(entries).slice(0, DIGEST_SIZE) === readBytes(bytes, parts.groups + DIGEST_SIZE * group, DIGEST_SIZE)
-    if (isSame) verified[group] = 1
+  /** The entries of a group. Undefined where they are damaged. */
+  const entriesOf = (group: number): Uint8Array | undefined => {
+    const known = verified[group]
+    if (known !== undefined) return known
+    const [start, end] = [startOf(buckets * group), startOf(buckets * (group + 1))]
+    const entries = start <= end && end <= names
+      ? source.read(parts.entries + ENTRY.SIZE * start, parts.entries + ENTRY.SIZE * end)
+      : new Uint8Array()
+    const isSame = entries.length === ENTRY.SIZE * (end - start) &&
+      (isVerified || format.hash(entries).slice(0, DIGEST_SIZE) === readBytes(head, parts.groups + DIGEST_SIZE * group, DIGEST_SIZE))
+    if (isSame) verified[group] = entries
     else isDamaged = true
-    return isSame
+    return verified[group]
   }
   return {
-    bigEndian: bytes[LAYOUT_HEADER.bigEndian] === 1,
-    pointerSize: bytes[LAYOUT_HEADER.pointerSize] ?? 0,
+    bigEndian: head[LAYOUT_HEADER.bigEndian] === 1,
+    pointerSize: head[LAYOUT_HEADER.pointerSize] ?? 0,
     names,
     get isDamaged () { return isDamaged },
-    isWhole: () => verified.every((_, group) => verify(group)),
+    isWhole () {
+      for (let group = 0; group < count; group++) if (entriesOf(group) === undefined) return false
+      return true
+    },
     find ({ bytes: name, offset, length }) {
       if (!isComplete) return undefined
       const place = placeOfHash(fnv1a(name, offset, length), bucketBits)
       const bucket = bucketOf(place)
-      if (!verify(Math.floor(bucket / buckets))) return undefined
+      const group = Math.floor(bucket / buckets)
+      const entries = entriesOf(group)
+      if (entries === undefined) return undefined
       const rest = restOf(place)
-      const end = startOf(bucket + 1)
-      for (let i = startOf(bucket); i < end; i++) {
-        if (view.getUint16(entryOf(i) + ENTRY.rest, true) !== rest) continue
-        const digest = readBytes(bytes, entryOf(i) + ENTRY.digest, DIGEST_SIZE)
+      const [first, start, end] = [startOf(buckets * group), startOf(bucket), startOf(bucket + 1)]
+      for (let at = ENTRY.SIZE * (start - first); at < ENTRY.SIZE * (end - first); at += ENTRY.SIZE) {
+        if (((entries[at + ENTRY.rest] ?? 0) | (entries[at + ENTRY.rest + 1] ?? 0) << 8) !== rest) continue
+        const digest = readBytes(entries, at + ENTRY.digest, DIGEST_SIZE)
         return digest === NO_DIGEST ? undefined : digest
       }
       return ''
     }
   }
+}
+
+function sourceOf (bytes: Uint8Array): TableSource {
+  return { byteLength: bytes.length, read: (start, end) => bytes.subarray(start, end) }
 }

@@ -30,6 +30,15 @@ export interface KnownIndex {
   readonly refusal: Refusal | undefined
 }
 
+interface State extends KnownIndex {
+  index: RepositoryIndex | undefined
+  refusal: Refusal | undefined
+  /** Looks in a row whose content could not be used. */
+  malformed: number
+  triedAt: number
+  restored: boolean
+}
+
 /** The indexes of all repositories, brought up to date when they are asked for and from time to time. */
 export interface Indexes {
   /**
@@ -56,6 +65,8 @@ const HISTORY_INTERVAL_MS = 7 * 24 * 3_600_000
 const REFRESH_MS = 10 * 60_000
 /** After a look the origin is left alone for so long. */
 const PAUSE_MS = 30_000
+/** A mirror whose index does not have the hash that is signed stays so for minutes or for good, and to read it takes seconds of CPU. */
+const LONGEST_PAUSE_MS = 30 * 60_000
 /** Indexes read at once: each takes seconds of CPU in a thread of its own. */
 const AT_ONCE = 2
 
@@ -65,7 +76,7 @@ export function createIndexes (
   const folder = join(directory, 'packages')
   const pauseMs = Math.min(PAUSE_MS, intervalMs / 2)
   const closing = new AbortController()
-  const states = new Map<string, { index: RepositoryIndex | undefined, refusal: Refusal | undefined, triedAt: number, restored: boolean }>()
+  const states = new Map<string, State>()
   const flights = createSingleFlight<KnownIndex>()
   const keyrings = new Map<string, Promise<Keyring | undefined>>()
   const lanes = createLanes(AT_ONCE)
@@ -83,7 +94,7 @@ export function createIndexes (
     return client
   }
   const stateOf = (repository: Repository) => {
-    const known = states.get(repository.id) ?? { index: undefined, refusal: undefined, triedAt: -Infinity, restored: false }
+    const known = states.get(repository.id) ?? { index: undefined, refusal: undefined, malformed: 0, triedAt: -Infinity, restored: false }
     states.set(repository.id, known)
     return known
   }
@@ -112,11 +123,13 @@ export function createIndexes (
     if (refreshed.state === 'ok') {
       state.index = refreshed.index
       state.refusal = undefined
+      state.malformed = 0
       await writeIndexCopy(folder, repository, refreshed.index).catch((error: unknown) => {
         warn('The index of a package repository cannot be kept.', { repository: repository.id, error: String(error) })
       })
     } else {
-      state.refusal = refreshed
+      state.malformed = refreshed.state === 'malformed' ? state.malformed + 1 : 0
+      state.refusal = { ...refreshed, retryAfterMs: pauseAfter(refreshed, state.malformed) }
       if (!closing.signal.aborted) {
         warn('The index of a package repository cannot be renewed.', { repository: repository.id, reason: refreshed.answer })
       }
@@ -165,6 +178,11 @@ export function createIndexes (
   async function flightOr (state: KnownIndex, repository: Repository): Promise<KnownIndex> {
     return state.index === undefined && state.refusal === undefined ? await flights.run(repository.id, async () => state) : state
   }
+}
+
+/** Each further time in a row that what the origin sends cannot be used, the pause is twice as long. */
+function pauseAfter ({ retryAfterMs = PAUSE_MS }: Refusal, malformed: number): number {
+  return Math.max(retryAfterMs, Math.min(retryAfterMs * 2 ** Math.max(0, malformed - 1), LONGEST_PAUSE_MS))
 }
 
 async function openKeyring ({ signers }: Repository): Promise<Keyring | undefined> {

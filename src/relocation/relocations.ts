@@ -158,6 +158,20 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     if (target.brought === undefined) btfs.noteUse([target.btf, ...target.modules])
     if (request.object === undefined) objects.noteUse(objectSha256)
   }
+  /** Records and results of which the use was noted, and when, on the clock of `performance.now`. */
+  const notedAt = new WeakMap<object, number>()
+  const isDue = (used: object, now: number): boolean => {
+    if (now - (notedAt.get(used) ?? -Infinity) < NOTE_MS) return false
+    notedAt.set(used, now)
+    return true
+  }
+  /** The same where the result is held: many requests a second may ask for it. */
+  const noteUseOfHeld = ({ request, objectSha256, target }: Question, outcome: Outcome): void => {
+    const now = performance.now()
+    for (const record of target.records) if (isDue(record, now)) index.touch(record)
+    if (target.brought === undefined && isDue(outcome, now)) btfs.noteUse([target.btf, ...target.modules])
+    if (request.object === undefined) objects.noteUse(objectSha256)
+  }
 
   const lookUp = ({ request, objectSha256, target }: Question): Found | undefined => {
     const find = (key: string): Found | undefined => {
@@ -170,11 +184,15 @@ export function createRelocations (options: RelocationsOptions): Relocations {
   }
 
   const findHeld = (question: Question): Outcome | undefined => {
-    noteUse(question)
     const found = lookUp(question)
-    if (found === undefined) counts.misses++
-    else counts.hits++
-    return found?.outcome
+    if (found === undefined) {
+      counts.misses++
+      noteUse(question)
+      return undefined
+    }
+    counts.hits++
+    noteUseOfHeld(question, found.outcome)
+    return found.outcome
   }
 
   const findHeldAnswer = (named: HeldQuestion): HeldAnswer | undefined => {
@@ -248,10 +266,10 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     findHeld (named) {
       const held = heldAnswers.find(named) ?? findHeldAnswer(named)
       if (held === undefined) return undefined
-      results.get(held.key) // so that it stays
       const now = performance.now()
       if (now - held.notedAt >= NOTE_MS) {
         held.notedAt = now
+        results.get(held.key) // so that it stays
         noteUse(held.question)
       }
       counts.hits++

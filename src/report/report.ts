@@ -154,7 +154,7 @@ function fitRelocations (entries: readonly Entry[], placesOf: PlacesOf, places: 
     entries.forEach((entry, i) => {
       if (hasValue(entry) !== isSecond) return
       const most = places === 'all' ? Infinity : PLACES[entry.text.status]
-      const listed = placesOf(entry.records, Math.min(most, Math.ceil(budget.left() / MIN_PLACE_BYTES)))
+      const listed = placesOf(entry.records, Math.ceil(budget.leftUpTo(most * MIN_PLACE_BYTES) / MIN_PLACE_BYTES))
       const found = fitEntry(entry, listed.places, listed.total, budget)
       const isFailing = entry.text.status === 'failed' || (entry.text.status === 'poisoned' && listed.isReached)
       fitted[i] = found === undefined ? undefined : { ...found, isFailing }

@@ -26,6 +26,14 @@ const DERIVED_PACE = { burst: 32, perSecond: 10 }
 const DEFAULT_ORPHAN_AGE_MS = 10_000
 const DEFAULT_SWEEP_INTERVAL_MS = 600_000
 
+function rootOf (directory: string, kind: StoredKind): string { return join(directory, 'content', kind) }
+
+/** Where the store of a cache folder has content, or would have it. */
+export function contentPath (directory: string, kind: StoredKind, hash: Sha256): string {
+  const hex = hexOf(hash)
+  return join(rootOf(directory, kind), hex.slice(0, 2), hex)
+}
+
 export function openContentStore (options: ContentStoreOptions): ContentStore {
   const { directory, maxBytes = Infinity, shareOf = () => 'spare', onWarning: warn = () => {} } = options
   const disk = options.disk ?? createDiskState({ directory, onWarning: warn })
@@ -35,11 +43,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
   })
   const counts = { written: 0, writeFailures: 0, writesSkipped: 0, damaged: 0, unreadable: 0, orphansRemoved: 0 }
 
-  const rootOf = (kind: StoredKind): string => join(directory, 'content', kind)
-  const pathOf = (kind: StoredKind, hash: Sha256): string => {
-    const hex = hexOf(hash)
-    return join(rootOf(kind), hex.slice(0, 2), hex)
-  }
+  const pathOf = (kind: StoredKind, hash: Sha256): string => contentPath(directory, kind, hash)
   const sizeOf = async (kind: ContentKind, hash: Sha256): Promise<number | undefined> => {
     try {
       return (await stat(pathOf(kind, hash))).size
@@ -112,10 +116,12 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
   const writeOnce = (kind: StoredKind, hash: Sha256, bytes: Uint8Array, findRoom: FindRoom, share: Share): Promise<boolean> =>
     writes.run(`${kind} ${hash}`, () => write(kind, hash, bytes, findRoom, share))
 
+  let tellOfLacking: ((hash: Sha256) => void) | undefined
+  let lackingBefore: readonly Sha256[] = []
   const behind = createWriteBehind()
   const derived = createWriteBehind(DERIVED_PACE)
   const sweep = startContentSweep({
-    roots: new Map(STORED_KINDS.map(kind => [kind, rootOf(kind)])),
+    roots: new Map(STORED_KINDS.map(kind => [kind, rootOf(directory, kind)])),
     orphanAgeMs: options.orphanAgeMs ?? DEFAULT_ORPHAN_AGE_MS,
     intervalMs: options.sweepIntervalMs ?? DEFAULT_SWEEP_INTERVAL_MS,
     onOrphan () { counts.orphansRemoved++ },
@@ -123,9 +129,10 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
       ledger.adopt(found as ReadonlyMap<StoredKey, FoundFile>, startedAt) // its kinds are the roots' above
       budget.start()
       for (const hash of strayIndexes(found, startedAt)) removeIndex(hash).catch(() => {}) // it does not reject
-      const { onWithoutLayout } = options
-      if (onWithoutLayout === undefined || disk.trouble !== undefined || ledger.bytes > ROOMY_SHARE * maxBytes) return
-      for (const hash of withoutLayout(found)) onWithoutLayout(hash)
+      if (disk.trouble !== undefined || ledger.bytes > ROOMY_SHARE * maxBytes) return
+      const lacking = withoutLayout(found)
+      if (tellOfLacking === undefined) lackingBefore = lacking
+      else lacking.forEach(tellOfLacking)
     }
   })
   const noteUnreadable = (kind: StoredKind, hash: Sha256, code: string): void => {
@@ -192,6 +199,11 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
         const made = await make()
         if (made !== undefined) await writeOnce(kind, hash, made, size => disk.recentRoom(size), SHARE_OF_KIND[kind])
       })
+    },
+    onWithoutLayout (listener) {
+      tellOfLacking = listener
+      lackingBefore.forEach(listener)
+      lackingBefore = []
     },
     stats: () => ({
       diskBytes: ledger.bytes,

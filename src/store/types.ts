@@ -15,11 +15,6 @@ export interface ContentStoreOptions {
   readonly shareOf?: (hash: Sha256) => Share | undefined
   /** Told of uploads that made room for others. */
   readonly onUploadEvicted?: (hash: Sha256) => void
-  /**
-   * Told, after each look at the folder, of BTF beside which there is no layout table: another process put it there. Not while the
-   * budget is nearly used up, since what is made then would go at once.
-   */
-  readonly onWithoutLayout?: (hash: Sha256) => void
   /** Whether the disk takes writes, where others want to know as well. */
   readonly disk?: DiskState
   /** Told of what was passed over: a write that failed, a file that was damaged. Never of a secret or of content. */
@@ -83,6 +78,11 @@ export interface ContentStore {
    * @param make gives them when their turn comes; undefined where nothing is to be written. Must not throw
    */
   rewriteBehind(kind: DerivedKind, hash: Sha256, bytes: number, make: MakeBytes): boolean
+  /**
+   * `listener` is told, after each look at the folder, of BTF beside which there is no layout table: another process put it there. The
+   * last look before it came counts too. Not while the budget is nearly used up, since what is made then would go at once.
+   */
+  onWithoutLayout(listener: (hash: Sha256) => void): void
   stats(): ContentStoreStats
   /** Ends the sweep that runs since opening, and writes what is queued. */
   close(): Promise<void>

@@ -108,13 +108,13 @@ export type AbilityName = keyof typeof ABILITIES
 const isAbilityName = (name: string): name is AbilityName => name in ABILITIES
 const NAMES = Object.keys(ABILITIES).filter(isAbilityName)
 
-/** What is answered for each row. */
+/** What is answered for each row. The copy has properties that V8 finds by place, those that names were put into are looked up by hash. */
 function mapRows<Answer> (answer: (row: Row) => Answer): Record<AbilityName, Answer> {
   const answers: Partial<Record<AbilityName, Answer>> = {}
   for (const name of NAMES) answers[name] = answer(ABILITIES[name])
   const isWhole = (some: typeof answers): some is Record<AbilityName, Answer> => NAMES.every(name => name in some)
   if (!isWhole(answers)) throw new Error('each row was answered')
-  return answers
+  return { ...answers }
 }
 
 /** A verifier's abilities, none in doubt. */

@@ -6,7 +6,7 @@ import { usesRegister } from './code.js'
 import { decide, JMP, learn, opposite } from './compare.js'
 import { targetOf } from './flow.js'
 import { fork, operand, restOn, type Run } from './run.js'
-import { constant, inexact, scalar, union, type Scalar } from './scalar.js'
+import { constant, immediateOf, inexact, scalar, union, type Scalar } from './scalar.js'
 import { mapValues, topFrame, type State } from './state.js'
 import { isNullConstant, type Value } from './value.js'
 
@@ -24,7 +24,7 @@ export function branch (run: Run, state: State, insn: Insn): void {
   }
   const is64 = classOf(insn.code) === BpfClass.JMP
   const left = operand(state, insn.dst)
-  const right = usesRegister(insn) ? operand(state, insn.src) : constant(BigInt(insn.imm))
+  const right = usesRegister(insn) ? operand(state, insn.src) : immediateOf(insn.imm)
   const rightRegister = usesRegister(insn) ? insn.src : undefined
   const leftRegister = insn.dst
   if (left?.kind === 'scalar' && right?.kind === 'scalar') {

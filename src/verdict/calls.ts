@@ -7,7 +7,7 @@ import { clobberAll, fork, newId, operand, reach, type Run } from './run.js'
 import { isConstant, isZero, UNKNOWN, VAGUE } from './scalar.js'
 import { clobber, fill } from './stack.js'
 import { copyFrame, newContext, topFrame, widen, type Context, type Frame, type State } from './state.js'
-import { MAP, NOT_NULL, UNCLEAR, type Value } from './value.js'
+import { MAP, NOT_NULL, pointerWithId, UNCLEAR, type Value } from './value.js'
 
 /** Frames of a call chain that the verifier allows. */
 const MAX_FRAMES = 8
@@ -78,8 +78,8 @@ function resultOfHelper (run: Run, helper: number): Value {
     }
     case 'maybe-null-deep': return { ...UNCLEAR, null: 'maybe', id: newId(run) }
     case 'pointer': return NOT_NULL
-    case 'pointer-deep': return { ...UNCLEAR, id: newId(run) }
-    case 'unclear': return { ...UNCLEAR, id: newId(run) }
+    case 'pointer-deep': return pointerWithId(UNCLEAR, newId(run))
+    case 'unclear': return pointerWithId(UNCLEAR, newId(run))
   }
 }
 
@@ -124,7 +124,7 @@ function callKernelFunction (run: Run, state: State, name: string, isWeak: boole
   }
   if (ITERATES.test(name)) forgetTurn(state)
   forgetMemory(state, undefined)
-  finishCall(state, ITERATES.test(name) ? { ...UNCLEAR, null: 'maybe', id: newId(run) } : { ...UNCLEAR, id: newId(run) })
+  finishCall(state, ITERATES.test(name) ? { ...UNCLEAR, null: 'maybe', id: newId(run) } : pointerWithId(UNCLEAR, newId(run)))
   state.pc++
   return name !== 'bpf_throw'
 }

@@ -9,7 +9,7 @@ import { symbolIndices, symbolsOf, type ElfSymbol } from '../elf/symbols.js'
 import { BPF_INSN, readInsn, type Insn } from '../insn/insn.js'
 import { BPF_CALL, BPF_LD_IMM64, BPF_X, isJumpClass, isSubprogramCall } from '../insn/opcodes.js'
 import { JMP } from './compare.js'
-import { readFlow, type Flow } from './flow.js'
+import { readFlow, type Flow, type Slots } from './flow.js'
 import { liveRegisters } from './liveness.js'
 
 /** The source register of calls and 64-bit loads, which says what the immediate means. */
@@ -29,8 +29,11 @@ export interface Code {
 export interface Body {
   /** The function's instruction slots. */
   readonly count: number
-  /** The instruction of a slot, patched; undefined outside the function. */
+  readonly slots: Slots
+  /** The instruction of a slot; undefined outside the function. Kept, for those who come again and again. */
   readonly insnAt: (index: number) => Insn | undefined
+  /** The slots as the object came with them. */
+  readonly originalBytes: () => Uint8Array
   /** The instruction of a slot of the function, as the object came with it. */
   readonly originalAt: (index: number) => Insn
   /** Whether an instruction refers to a symbol. To ask costs less than to read the symbol. */
@@ -84,7 +87,6 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
   /** Undefined where it has no function, as in most objects, so that nothing refers to one. */
   const text = elf.functions.some(({ section }) => section === subprograms) ? subprograms : undefined
   const poison = findPoison(object, patches)
-  const patched = dataView(patches.after)
   const indicesOf = symbolIndices(elf)
   const codes = new Map<ElfFunction, Code>()
   /** By place: a file has room for 60,000 names of one function. */
@@ -101,34 +103,42 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
     let body = bodies.get(key)
     if (body === undefined) {
       const count = Math.floor(fn.size / BPF_INSN.SIZE)
-      const insnAt = instructionsOf(fn, count)
-      const flow = once(() => readFlow(count, insnAt))
+      const slots = slotsOf(fn, count)
+      const flow = once(() => readFlow(slots))
       body = {
         count,
-        insnAt,
+        slots,
+        insnAt: instructionsOf(slots, count),
+        originalBytes: () => elf.bytes.subarray(fn.section.offset + fn.start, fn.section.offset + fn.start + count * BPF_INSN.SIZE),
         originalAt: index => readInsn(elf.view, fn.section.offset + fn.start + index * BPF_INSN.SIZE, elf.littleEndian),
         hasSymbol: index => (indicesOf(fn.section).get(fn.start + index * BPF_INSN.SIZE) ?? symbols.count) < symbols.count,
         symbolAt: index => symbolAt(fn, fn.start + index * BPF_INSN.SIZE),
         flow,
-        live: once(() => liveRegisters(count, insnAt, flow()))
+        live: once(() => liveRegisters(slots, flow()))
       }
       bodies.set(key, body)
     }
     return body
   }
 
-  const instructionsOf = ({ section, start, size }: ElfFunction, count: number): Body['insnAt'] => {
+  const slotsOf = ({ section, start }: ElfFunction, count: number): Slots => {
     const first = section.offset + start
-    const [from, to] = [firstAtOrAfter(patches.offsets, first), firstAtOrAfter(patches.offsets, first + size)]
-    const read = new Array<Insn>(count)
+    const end = first + count * BPF_INSN.SIZE
+    const bytes = new Uint8Array(end - first)
+    bytes.set(elf.bytes.subarray(first, end))
+    for (let i = firstAtOrAfter(patches.offsets, first), at = patches.offsets[i]; at !== undefined && at < end; at = patches.offsets[++i]) {
+      if ((at - first) % BPF_INSN.SIZE === 0) bytes.set(patches.after.subarray(i * PATCH_SIZE, (i + 1) * PATCH_SIZE), at - first)
+    }
+    return { bytes, view: dataView(bytes), littleEndian: elf.littleEndian }
+  }
+
+  const instructionsOf = ({ view, littleEndian }: Slots, count: number): Body['insnAt'] => {
+    const read: Array<Insn | undefined> = []
     return index => {
-      let insn: Insn | undefined = read[index]
+      let insn = read[index]
       if (insn === undefined && index >= 0 && index < count) {
-        const at = first + index * BPF_INSN.SIZE
-        const patch = firstAtOrAfter(patches.offsets, at, from, to)
-        insn = patches.offsets[patch] === at
-          ? readInsn(patched, patch * PATCH_SIZE, elf.littleEndian)
-          : readInsn(elf.view, at, elf.littleEndian)
+        if (read.length === 0) read.length = count
+        insn = readInsn(view, index * BPF_INSN.SIZE, littleEndian)
         read[index] = insn
       }
       return insn
@@ -203,7 +213,10 @@ function findPoison (object: BpfObject, { offsets, after }: Patches): Uint32Arra
   const { littleEndian } = object.elf
   const patched = dataView(after)
   const found = poisonOf(object).filter(offset => offsets[firstAtOrAfter(offsets, offset)] !== offset)
-  offsets.forEach((offset, i) => { if (isPoison(readInsn(patched, i * PATCH_SIZE, littleEndian))) found.push(offset) })
+  offsets.forEach((offset, i) => {
+    const isLikely = patched.getInt32(i * PATCH_SIZE + BPF_INSN.imm, littleEndian) === POISON_IMM
+    if (isLikely && isPoison(readInsn(patched, i * PATCH_SIZE, littleEndian))) found.push(offset)
+  })
   return Uint32Array.from(found).sort()
 }
 

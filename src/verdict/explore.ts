@@ -16,14 +16,16 @@ export function explore (run: Run): boolean {
   return true
 }
 
-/** Leaves out what was found since the last time: not each time, since it takes a pass over the functions. */
+/** Leaves out what was found since the last time, where as many steps were taken since as the passes over the functions cost. */
 function renew (run: Run, search: Search, isFound: (reached: Reached) => boolean): void {
-  if (search.left > search.renewAt) return
+  const { work: { left: steps }, renewal } = run
+  if (search.left === search.before || search.steps - steps < renewal) return
   search.isAhead = run.isAheadBut((fn, index) => {
     const reached = run.reached.get(fn)?.get(index)
     return reached !== undefined && isFound(reached)
   })
-  search.renewAt = search.left >> 2
+  search.before = search.left
+  search.steps = steps
 }
 
 function follow (run: Run, start: State): boolean {
@@ -32,11 +34,12 @@ function follow (run: Run, start: State): boolean {
   let isOpen = true
   while (state !== undefined) {
     if (run.work.left-- <= 0) return false
+    const { pc } = state
     const { body } = topFrame(state).code
-    const insn = body.insnAt(state.pc)
+    const insn = body.insnAt(pc)
     if (insn === undefined) return true // falls off its function, which the verifier refuses
     if (isOpen && !leadsToPoison(run, state)) return true
-    if (body.flow().isTarget[state.pc] === 1 || state.pc === 0) {
+    if (pc === 0 || body.flow().isTarget[pc] === 1) {
       state = arrive(state)
       if (state === undefined) return true
     }
@@ -69,7 +72,7 @@ function arrive (state: State): State | undefined {
     seen = { states: [], joined: undefined, last: undefined }
     places.set(state.pc, seen)
   }
-  if (seen.states.some(earlier => stateCovers(earlier, state))) return undefined
+  for (const earlier of seen.states) if (stateCovers(earlier, state)) return undefined
   if (seen.states.length < STATES_PER_PLACE) {
     seen.states.push(copyState(state))
     return state

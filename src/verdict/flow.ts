@@ -1,6 +1,14 @@
-import type { Insn } from '../insn/insn.js'
-import { BPF_LD_IMM64, BpfClass, isJumpClass } from '../insn/opcodes.js'
+import { BPF_INSN, type Insn } from '../insn/insn.js'
+import { BPF_CALL, BPF_LD_IMM64, BpfClass, isJumpClass } from '../insn/opcodes.js'
 import { JMP } from './compare.js'
+
+/** A function's instruction slots, patched. Passes over whole functions read the few bytes of each slot that they need. */
+export interface Slots {
+  readonly bytes: Uint8Array
+  /** Of the same bytes. */
+  readonly view: DataView
+  readonly littleEndian: boolean
+}
 
 /** Where control goes from each instruction of a function. The index behind the last instruction stands for nowhere. */
 export interface Flow {
@@ -12,52 +20,50 @@ export interface Flow {
   readonly isTarget: Uint8Array
   /** Whether some jump leads back, so that a pass from the end to the start does not see everything. */
   readonly hasLoop: boolean
+  /** Calls, poisoned ones among them, and loads that may be of a function's address. Ascending. */
+  readonly references: readonly number[]
 }
 
-/** @param count of the function's instruction slots */
-export function readFlow (count: number, insnAt: (index: number) => Insn | undefined): Flow {
+export function readFlow ({ bytes, view, littleEndian }: Slots): Flow {
+  const count = bytes.length / BPF_INSN.SIZE
   const next = new Int32Array(count).fill(count)
   const jump = new Int32Array(count).fill(count)
   const isTarget = new Uint8Array(count + 1)
+  const references: number[] = []
   let hasLoop = false
   for (let i = 0; i < count; i++) {
-    const insn = insnAt(i)
-    if (insn === undefined) break
-    const { code } = insn
+    const code = bytes[i * BPF_INSN.SIZE] ?? 0
     if (!isJumpClass(code)) {
-      next[i] = Math.min(count, code === BPF_LD_IMM64 ? i + 2 : i + 1)
+      const isWide = code === BPF_LD_IMM64
+      next[i] = isWide ? Math.min(count, i + 2) : i + 1
+      if (isWide) references.push(i)
       continue
     }
     const operation = code & 0xf0
     if (operation !== JMP.EXIT && operation !== JMP.JA) next[i] = i + 1
-    if (operation === JMP.EXIT || operation === JMP.CALL) continue
-    const to = targetOf(insn, i)
+    if (operation === JMP.EXIT) continue
+    if (operation === JMP.CALL) {
+      if (code === BPF_CALL) references.push(i)
+      continue
+    }
+    const at = i * BPF_INSN.SIZE
+    const distance = isLongJump(code) ? view.getInt32(at + BPF_INSN.imm, littleEndian) : view.getInt16(at + BPF_INSN.off, littleEndian)
+    const to = i + 1 + distance
     const target = to >= 0 && to < count ? to : count // a jump out of the function, which the verifier refuses
     jump[i] = target
     isTarget[target] = 1
     hasLoop ||= target <= i
   }
-  return { next, jump, isTarget, hasLoop }
+  return { next, jump, isTarget, hasLoop, references }
 }
 
-/** The jump's target, as an instruction index. The long jump has its distance in the immediate. */
+/** The jump's target, as an instruction index. */
 export function targetOf (insn: Insn, index: number): number {
-  return index + 1 + (insn.code === (BpfClass.JMP32 | JMP.JA) ? insn.imm : insn.off)
+  return index + 1 + (isLongJump(insn.code) ? insn.imm : insn.off)
 }
 
-/** Passes over a function with loops, before what is asked is taken to hold everywhere. */
-const MAX_ROUNDS = 32
+/** The jump that has its distance in the immediate. */
+const isLongJump = (code: number): boolean => code === (BpfClass.JMP32 | JMP.JA)
 
-/**
- * Visits the instructions from the last to the first, until a pass changes nothing. False where that takes too many.
- *
- * @param visit whether it changed what is known of the instruction
- */
-export function backwards ({ next, hasLoop }: Flow, visit: (index: number) => boolean): boolean {
-  for (let round = 0; round < MAX_ROUNDS; round++) {
-    let changed = false
-    for (let i = next.length - 1; i >= 0; i--) if (visit(i)) changed = true
-    if (!changed || !hasLoop) return true
-  }
-  return false
-}
+/** Passes over a function with loops, from its end to its start, before what is asked is taken to hold everywhere. */
+export const MAX_ROUNDS = 32

@@ -10,13 +10,15 @@ import { openPoison, type OpenPoison } from './open.js'
 import { functionsBehindPoison } from './pass-poison.js'
 import { callGraph, type CallGraph } from './reach.js'
 import { entryState } from './entry.js'
-import { note, type Reached, type Run } from './run.js'
+import { note, type Reached, type Run, type Search } from './run.js'
 import { union } from './scalar.js'
+import { PASSED_A_STEP } from './sweep.js'
 import { symbolValues, type SymbolValues } from './symbols.js'
 
 /**
- * Instructions interpreted before the rest of an object's programs are unknown: what a request may cost decides. A step takes one to
- * three microseconds. The largest object that was met, Tracee's with 35,000 relocations, takes a quarter on kernels that it supports.
+ * Instructions interpreted before the rest of an object's programs are unknown: what a request may cost decides. A step takes about a
+ * microsecond, and several where little was interpreted before. The largest object that was met, Tracee's with 35,000 relocations,
+ * takes a sixth on kernels that it supports, and up to four fifths on others.
  */
 const STEPS = 400_000
 /** Of those, what the question what lies behind poison may take: a third of what the report takes of real objects that fail. */
@@ -108,7 +110,8 @@ function judgeProgram (shared: Shared, fn: ElfFunction, known: Result['reached']
     for (const index of places.keys()) if (open.sweepOf(functions.codeOf(other)).poison.has(index)) note(run, other, index, null)
   }
   for (const index of open.sweepOf(code).certain) note(run, fn, index, null)
-  if (known.size > 0) for (const search of [run.certain, run.doubtful]) search.renewAt = search.left
+  // What leads only to what is known is not worth a step.
+  if (known.size > 0) for (const search of [run.certain, run.doubtful]) search.steps = Infinity
   const isComplete = run.certain.left === 0 || exploreProgram(run, object, graph, closure, fn)
 
   const [certain, doubtful] = firstPlaces(run.reached)
@@ -167,8 +170,18 @@ function firstPlaces (reached: ReadonlyMap<ElfFunction, ReadonlyMap<number, Reac
   return [undefined, first]
 }
 
+/** Most programs end before it pays to look again at what is left to find. */
+const LEAST_RENEWAL = 256
+
 function newRun ({ object, functions, open, symbols, age, work, passesPoison }: Shared, fn: ElfFunction): Run {
-  const left = [...open.reachedFrom(fn)].reduce((sum, member) => sum + open.sweepOf(functions.codeOf(member)).poison.size, 0)
+  let left = 0
+  let passed = 0
+  for (const member of open.reachedFrom(fn)) {
+    const code = functions.codeOf(member)
+    left += open.sweepOf(code).poison.size
+    passed += code.body.count
+  }
+  const search = (): Search => ({ left, isAhead: open.isAhead, before: left, steps: work.left })
   return {
     age,
     functions,
@@ -184,8 +197,9 @@ function newRun ({ object, functions, open, symbols, age, work, passesPoison }: 
     asides: new Map(),
     isPoisonAhead: open.isAhead,
     isAheadBut: open.isAheadBut,
-    certain: { left, renewAt: left >> 2, isAhead: open.isAhead },
-    doubtful: { left, renewAt: left >> 2, isAhead: open.isAhead },
+    renewal: Math.max(LEAST_RENEWAL, Math.ceil(passed / PASSED_A_STEP)),
+    certain: search(),
+    doubtful: search(),
     nextId: 1
   }
 }

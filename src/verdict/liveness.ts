@@ -1,65 +1,75 @@
-import type { Insn } from '../insn/insn.js'
+import { BPF_INSN } from '../insn/insn.js'
 import { BPF_LD_IMM64, BPF_X, BpfClass, BpfMode, modeOf } from '../insn/opcodes.js'
 import { ALU } from './arithmetic.js'
 import { JMP } from './compare.js'
-import { backwards, type Flow } from './flow.js'
+import { MAX_ROUNDS, type Flow, type Slots } from './flow.js'
 
 const bit = (register: number): number => 1 << register
 const ARGUMENTS = 0b111110
 const CALL_WRITES = 0b111111
 const ALL = 0x7ff
 
+/** In what opcodes read and write: the register that the instruction names. */
+const DST = 1 << 11
+const SRC = 1 << 12
+
 /**
  * Which of r0 to r10 an instruction may read later, a bit each, before each instruction: states that differ in others are the
  * same.
- *
- * @param count of the function's instruction slots
  */
-export function liveRegisters (count: number, insnAt: (index: number) => Insn | undefined, flow: Flow): Uint16Array {
-  const { next, jump } = flow
-  const reads = new Uint16Array(count)
-  const writes = new Uint16Array(count)
-  for (let i = 0; i < count; i++) {
-    const insn = insnAt(i)
-    if (insn === undefined) break
-    reads[i] = readsOf(insn)
-    writes[i] = writesOf(insn)
-  }
+export function liveRegisters ({ bytes, littleEndian }: Slots, { next, jump, hasLoop }: Flow): Uint16Array {
+  const count = next.length
   const live = new Uint16Array(count + 1)
-  const isSettled = backwards(flow, i => {
-    const after = (live[next[i] ?? 0] ?? 0) | (live[jump[i] ?? 0] ?? 0)
-    const before = (after & ~(writes[i] ?? 0)) | (reads[i] ?? 0)
-    if (before === live[i]) return false
-    live[i] = before
-    return true
-  })
-  return isSettled ? live : live.fill(ALL)
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    let changed = false
+    for (let i = count - 1; i >= 0; i--) {
+      const at = i * BPF_INSN.SIZE
+      const code = bytes[at] ?? 0
+      const registers = bytes[at + BPF_INSN.regs] ?? 0
+      const dst = bit(littleEndian ? registers & 0xf : registers >> 4)
+      const src = bit(littleEndian ? registers >> 4 : registers & 0xf)
+      const reads = READS[code] ?? 0
+      const writes = WRITES[code] ?? 0
+      const after = (live[next[i] ?? 0] ?? 0) | (live[jump[i] ?? 0] ?? 0)
+      const before = (after & ~((writes & ALL) | ((writes & DST) !== 0 ? dst : 0))) |
+        (reads & ALL) | ((reads & DST) !== 0 ? dst : 0) | ((reads & SRC) !== 0 ? src : 0)
+      if (before === live[i]) continue
+      live[i] = before
+      changed = true
+    }
+    if (!changed || !hasLoop) return live
+  }
+  return live.fill(ALL)
 }
 
-function readsOf ({ code, dst, src }: Insn): number {
+function readsOf (code: number): number {
   const operation = code & 0xf0
   switch (code & 0x07) {
-    case BpfClass.LD: return code === BPF_LD_IMM64 ? 0 : bit(6) | bit(src)
-    case BpfClass.LDX: return bit(src)
-    case BpfClass.ST: return bit(dst)
-    case BpfClass.STX: return modeOf(code) === BpfMode.ATOMIC ? bit(dst) | bit(src) | bit(0) : bit(dst) | bit(src)
+    case BpfClass.LD: return code === BPF_LD_IMM64 ? 0 : bit(6) | SRC
+    case BpfClass.LDX: return SRC
+    case BpfClass.ST: return DST
+    case BpfClass.STX: return modeOf(code) === BpfMode.ATOMIC ? DST | SRC | bit(0) : DST | SRC
     case BpfClass.ALU: case BpfClass.ALU64: {
       const usesSource = (code & BPF_X) !== 0 && operation !== ALU.END && operation !== ALU.NEG
-      return (operation === ALU.MOV ? 0 : bit(dst)) | (usesSource ? bit(src) : 0)
+      return (operation === ALU.MOV ? 0 : DST) | (usesSource ? SRC : 0)
     }
     default:
       if (operation === JMP.CALL) return ARGUMENTS
       if (operation === JMP.EXIT) return bit(0)
       if (operation === JMP.JA || operation === JMP.JCOND) return 0
-      return bit(dst) | ((code & BPF_X) !== 0 ? bit(src) : 0)
+      return DST | ((code & BPF_X) !== 0 ? SRC : 0)
   }
 }
 
-function writesOf ({ code, dst }: Insn): number {
+function writesOf (code: number): number {
   switch (code & 0x07) {
-    case BpfClass.LD: return code === BPF_LD_IMM64 ? bit(dst) : CALL_WRITES
-    case BpfClass.LDX: case BpfClass.ALU: case BpfClass.ALU64: return bit(dst)
+    case BpfClass.LD: return code === BPF_LD_IMM64 ? DST : CALL_WRITES
+    case BpfClass.LDX: case BpfClass.ALU: case BpfClass.ALU64: return DST
     case BpfClass.JMP: case BpfClass.JMP32: return (code & 0xf0) === JMP.CALL ? CALL_WRITES : 0
     default: return 0
   }
 }
+
+const byOpcode = (of: (code: number) => number): Uint16Array => Uint16Array.from({ length: 256 }, (_, code) => of(code))
+const READS = byOpcode(readsOf)
+const WRITES = byOpcode(writesOf)

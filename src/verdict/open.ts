@@ -92,7 +92,7 @@ export function openPoison (
 /** What may be got to where nothing is known. */
 function everything ({ fn, body }: Code, functions: Functions): Sweep {
   const poison = new Set<number>()
-  for (let i = 0; i < body.count; i++) {
+  for (const i of body.flow().references) {
     const insn = body.insnAt(i)
     if (insn !== undefined && isPoison(insn)) poison.add(i)
   }

@@ -1,5 +1,6 @@
 import type { ElfFunction } from '../elf/functions.js'
-import type { Insn } from '../insn/insn.js'
+import { dataView } from '../bytes/checked.js'
+import { BPF_INSN, type Insn } from '../insn/insn.js'
 import { accessSize, BPF_LD_IMM64, BpfClass, classOf, isCall } from '../insn/opcodes.js'
 import { ALU } from './arithmetic.js'
 import { isPoison, once, type Body, type Code, type Functions } from './code.js'
@@ -28,11 +29,15 @@ export function functionsBehindPoison (functions: Functions): Functions {
   }
 }
 
-function liveBehindPoison ({ count, insnAt, originalAt, flow }: Body): Uint16Array {
-  return liveRegisters(count, index => {
-    const insn = insnAt(index)
-    return insn !== undefined && isPoison(insn) ? originalAt(index) : insn
-  }, flow())
+function liveBehindPoison ({ count, slots, insnAt, originalBytes, flow }: Body): Uint16Array {
+  const bytes = slots.bytes.slice()
+  const original = originalBytes()
+  for (let i = 0; i < count; i++) {
+    const insn = insnAt(i)
+    if (insn === undefined || !isPoison(insn)) continue
+    bytes.set(original.subarray(i * BPF_INSN.SIZE, (i + 1) * BPF_INSN.SIZE), i * BPF_INSN.SIZE)
+  }
+  return liveRegisters({ ...slots, bytes, view: dataView(bytes) }, flow())
 }
 
 /** Goes on behind poison as if the kernel had a value there, of which nothing is known. */

@@ -40,15 +40,25 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
     return new Set([fn, ...callees])
   }
   /** libbpf loads the exception callback with its program, which need not refer to it. */
-  const reachedFrom = (fn: ElfFunction): ReadonlySet<ElfFunction> => {
+  const findReached = (fn: ElfFunction): ReadonlySet<ElfFunction> => {
     if (!hasPoisonedSubprogram()) return new Set([fn])
     const callback = exceptionCallback(fn)
     return callback === undefined ? referredFrom(fn) : new Set([...referredFrom(fn), ...referredFrom(callback)])
   }
+  // What is asked of a function is asked at once; to keep it of all would take names times functions.
+  let last: { readonly fn: ElfFunction, readonly reached: ReadonlySet<ElfFunction> } | undefined
+  const reachedFrom = (fn: ElfFunction): ReadonlySet<ElfFunction> => {
+    if (last?.fn !== fn) last = { fn, reached: findReached(fn) }
+    return last.reached
+  }
+  const isAnyPoisoned = (fns: ReadonlySet<ElfFunction>): boolean => {
+    for (const fn of fns) if (functions.hasPoison(fn)) return true
+    return false
+  }
   const poisoned = new Map<ElfFunction, boolean>()
   const hasPoison = (fn: ElfFunction): boolean => {
     let answer = poisoned.get(fn)
-    if (answer === undefined) poisoned.set(fn, answer = functions.hasPoison(fn) || [...reachedFrom(fn)].some(functions.hasPoison))
+    if (answer === undefined) poisoned.set(fn, answer = functions.hasPoison(fn) || isAnyPoisoned(reachedFrom(fn)))
     return answer
   }
   return {

@@ -19,10 +19,12 @@ export interface Reached {
 export interface Search {
   /** Poisoned instructions. */
   left: number
-  /** At how many that are left `isAhead` is worked out anew. */
-  renewAt: number
   /** Whether an instruction leads to one of them, or to one that was found since this was worked out. */
   isAhead: IsAhead
+  /** How many were left then. */
+  before: number
+  /** Steps that were left to the object then. */
+  steps: number
 }
 
 /** One program's exploration. */
@@ -49,6 +51,8 @@ export interface Run {
   /** Whether an instruction leads to poison that the verifier may get to. */
   readonly isPoisonAhead: IsAhead
   readonly isAheadBut: OpenPoison['isAheadBut']
+  /** Steps after which it pays to work out anew what leads to the poison that is left. */
+  readonly renewal: number
   /** For poison that is not shown yet to be reached for certain. */
   readonly certain: Search
   /** For poison that is not shown yet to be reached at all, which is all that a state in doubt can show. */

@@ -57,6 +57,7 @@ export const VAGUE = scalar(ANY_NUMBER, { exact: false })
 
 /** Constants that are looked up when they are made again; a power of two. */
 const CONSTANTS = 1024
+const CONSTANTS_MASK = BigInt(CONSTANTS - 1)
 const constants: Array<Scalar | undefined> = new Array<undefined>(CONSTANTS).fill(undefined)
 
 /** @param value as u64 */
@@ -78,11 +79,29 @@ export function constantBounds (value: bigint): SharedBounds {
   })
 }
 
+/** By the immediate's lower bits: to make a BigInt of one costs more than to look it up. */
+const immediates: Array<Immediate | undefined> = new Array<undefined>(CONSTANTS).fill(undefined)
+
+interface Immediate {
+  readonly imm: number
+  readonly value: Scalar
+}
+
+/** The number that an immediate of 32 bits is, its sign extended. */
+export function immediateOf (imm: number): Scalar {
+  const place = imm & (CONSTANTS - 1)
+  const known = immediates[place]
+  if (known?.imm === imm) return known.value
+  const value = constant(BigInt(imm))
+  immediates[place] = { imm, value }
+  return value
+}
+
 /** A known number; `value` may be signed. */
 export function constant (value: bigint, from: readonly string[] = NOTHING): Scalar {
   if (from.length > 0) return scalar(constant(value).bounds, { from })
   const wide = unsigned(value)
-  const place = Number(wide & BigInt(CONSTANTS - 1))
+  const place = Number(wide & CONSTANTS_MASK)
   const known = constants[place]
   if (known?.bounds.bits === wide) return known
   const made = scalar(constantBounds(wide), {})
@@ -99,12 +118,17 @@ export function isZero ({ bounds }: Scalar): boolean { return bounds.mask === 0n
 export function isUnknown ({ bounds }: Scalar): boolean { return sameBounds(bounds, ANY_NUMBER) }
 
 /** An unknown number of so many bytes, as a load leaves it. */
-export function ofSize (bytes: number, traits: Traits = {}): Scalar {
-  return scalar(ANY_OF_SIZE[bytes] ?? ANY_NUMBER, traits)
+export function ofSize (bytes: number, traits?: Traits): Scalar {
+  if (traits === undefined) return EXACT_OF_SIZE[bytes] ?? UNKNOWN
+  return scalar(EXACT_OF_SIZE[bytes]?.bounds ?? ANY_NUMBER, traits)
 }
 
+/** The same, of which verifiers may know more. */
+export function vagueOfSize (bytes: number): Scalar { return VAGUE_OF_SIZE[bytes] ?? VAGUE }
+
 /** By size; none of 8 bytes. */
-const ANY_OF_SIZE = Array.from({ length: 8 }, (_, bytes) => anyOfSize(bytes))
+const EXACT_OF_SIZE = Array.from({ length: 8 }, (_, bytes) => scalar(anyOfSize(bytes), {}))
+const VAGUE_OF_SIZE = EXACT_OF_SIZE.map(inexact)
 
 function anyOfSize (bytes: number): SharedBounds {
   const top = (1n << BigInt(bytes * 8)) - 1n

@@ -1,7 +1,7 @@
 import type { Age, Rules } from './age.js'
 import { cut, fits } from './extend.js'
-import { isConstant, isUnknown, isZero, ofSize, scalarWithId, ZERO, type Scalar } from './scalar.js'
-import { covers, idOf, join, sameValue, withId, type Value } from './value.js'
+import { isConstant, isUnknown, isZero, ofSize, scalarWithId, vagueOfSize, ZERO, type Scalar } from './scalar.js'
+import { covers, idOf, join, sameValue, withId, type IdPairs, type Value } from './value.js'
 
 /** What the verifier holds of one slot of 8 bytes. Immutable. */
 export interface Slot {
@@ -88,9 +88,9 @@ function read (age: Age, rules: Rules, littleEndian: boolean, slot: Slot, byte: 
   const wanted = maskOf(byte, size)
   if (value === undefined) return (slot.zeroes & wanted) === wanted ? ZERO : ofSize(size, { exact: slot.exact })
   if (byte === 0 && size === slot.size) return value.kind === 'scalar' ? cut(age, value, size) : value
-  if (value.kind !== 'scalar') return ofSize(size, { exact: false })
+  if (value.kind !== 'scalar') return vagueOfSize(size)
   if (byte === 0 && size < slot.size && rules.fillsNarrow) {
-    if (!littleEndian) return ofSize(size, { exact: false })
+    if (!littleEndian) return vagueOfSize(size)
     return cut(age, fits(value, size) ? value : scalarWithId(value, 0), size)
   }
   if (rules.spillsZeroes && ((isZero(value) && byte + size <= slot.size) || (slot.zeroes & wanted) === wanted)) return ZERO
@@ -131,7 +131,7 @@ export function overwrite (stack: Stack, offset: number): void {
   if (index !== undefined) stack[index] = VAGUE_SLOT
 }
 
-export function slotCovers (a: Slot | undefined, b: Slot | undefined, ids: Map<number, number>, needsExact: boolean): boolean {
+export function slotCovers (a: Slot | undefined, b: Slot | undefined, ids: IdPairs, needsExact: boolean): boolean {
   if (a === b && (a?.value === undefined || idOf(a.value) === 0)) return true
   if (a === undefined) return true
   if (needsExact && !a.exact && b?.exact !== false) return false

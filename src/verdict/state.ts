@@ -2,7 +2,7 @@ import { ANY_NUMBER } from './bounds.js'
 import type { Code } from './code.js'
 import { scalar, type Scalar } from './scalar.js'
 import { clearId, joinSlots, mapSlot, sameSlot, slotCovers, type Slot, type Stack } from './stack.js'
-import { covers, idOf, join, sameValue, UNCLEAR, withId, type Value } from './value.js'
+import { covers, FEW_IDS, idOf, join, sameValue, UNCLEAR, withId, type IdPairs, type Value } from './value.js'
 
 /** Where calls came from: one for each chain of call sites, so that states are compared with those of the same chain. */
 export interface Context {
@@ -59,7 +59,12 @@ export function newContext (code: Code, parent: Context | undefined): Context {
 }
 
 export function copyState (state: State): State {
-  return { frames: state.frames.map(copyFrame), pc: state.pc, doubt: state.doubt, compared: state.compared, rests: state.rests }
+  const frames = state.frames.slice()
+  for (let depth = 0; depth < frames.length; depth++) {
+    const frame = frames[depth]
+    if (frame !== undefined) frames[depth] = copyFrame(frame)
+  }
+  return { frames, pc: state.pc, doubt: state.doubt, compared: state.compared, rests: state.rests }
 }
 
 export function copyFrame (frame: Frame): Frame {
@@ -83,43 +88,58 @@ function liveOf (state: State, depth: number): number {
 
 /** Forgets what no instruction will read, and ids that nothing shares: what remains is what two states are compared by. */
 export function tidy (state: State): void {
-  const uses = new Map<number, number>()
-  const count = (value: Value | undefined): void => {
-    if (value === undefined) return
-    const id = idOf(value)
-    if (id !== 0) uses.set(id, (uses.get(id) ?? 0) + 1)
-  }
-  state.frames.forEach((frame, depth) => {
+  const { frames } = state
+  const ids: number[] = []
+  for (let depth = 0; depth < frames.length; depth++) {
+    const frame = frames[depth]
+    if (frame === undefined) break
+    const { registers, stack } = frame
     const live = liveOf(state, depth)
     for (let r = 0; r < 10; r++) {
-      if ((live >> r & 1) === 0) frame.registers[r] = undefined
-      else count(frame.registers[r])
+      if ((live >> r & 1) === 0) registers[r] = undefined
+      else addId(ids, registers[r])
     }
-    for (const slot of frame.stack) count(slot?.value)
-  })
-  if (uses.size === 0) return
-  const isLone = (value: Value): boolean => { const id = idOf(value); return id !== 0 && uses.get(id) === 1 }
-  for (const frame of state.frames) {
-    for (let r = 0; r < 10; r++) {
-      const value = frame.registers[r]
-      if (value !== undefined && isLone(value)) frame.registers[r] = withId(value, 0)
-    }
-    frame.stack.forEach((slot, i) => { if (slot?.value !== undefined && isLone(slot.value)) frame.stack[i] = clearId(slot) })
+    for (let i = 0; i < stack.length; i++) addId(ids, stack[i]?.value)
   }
+  if (ids.length === 0) return
+  const isLone = loneIds(ids)
+  for (const { registers, stack } of frames) {
+    for (let r = 0; r < 10; r++) {
+      const value = registers[r]
+      if (value !== undefined && isLone(idOf(value))) registers[r] = withId(value, 0)
+    }
+    for (let i = 0; i < stack.length; i++) {
+      const slot = stack[i]
+      if (slot?.value !== undefined && isLone(idOf(slot.value))) stack[i] = clearId(slot)
+    }
+  }
+}
+
+function addId (ids: number[], value: Value | undefined): void {
+  const id = value === undefined ? 0 : idOf(value)
+  if (id !== 0) ids.push(id)
+}
+
+/** Which ids are in the list once. */
+function loneIds (ids: readonly number[]): (id: number) => boolean {
+  if (ids.length <= FEW_IDS) return id => id !== 0 && ids.indexOf(id) === ids.lastIndexOf(id)
+  const uses = new Map<number, number>()
+  for (const id of ids) uses.set(id, (uses.get(id) ?? 0) + 1)
+  return id => id !== 0 && uses.get(id) === 1
 }
 
 /** Whether everything that can come of `b` comes of `a` too, with no less certainty. Both are at one instruction of one context. */
 export function stateCovers (a: State, b: State): boolean {
   if (b.doubt === null && (a.doubt !== null || (a.compared && !b.compared))) return false
   const needsExact = b.doubt === null
-  const ids = new Map<number, number>()
+  const ids: IdPairs = { list: [], table: undefined }
   for (let depth = a.frames.length - 1; depth >= 0; depth--) {
     const frame = a.frames[depth]
     const other = b.frames[depth]
     if (frame === undefined || other === undefined || turnOf(frame) > turnOf(other)) return false
     for (let r = 0; r < 10; r++) if (!covers(frame.registers[r], other.registers[r], ids, needsExact)) return false
-    const slots = Math.max(frame.stack.length, other.stack.length)
-    for (let i = 0; i < slots; i++) if (!slotCovers(frame.stack[i], other.stack[i], ids, needsExact)) return false
+    // What is not known of a slot covers anything.
+    for (let i = 0; i < frame.stack.length; i++) if (!slotCovers(frame.stack[i], other.stack[i], ids, needsExact)) return false
   }
   return true
 }
@@ -180,11 +200,15 @@ export function mapValues (state: State, change: (value: Value) => Value): void 
   for (let depth = state.frames.length - 1; depth >= 0; depth--) {
     const frame = state.frames[depth]
     if (frame === undefined) continue
+    const { registers, stack } = frame
     for (let r = 0; r < 10; r++) {
-      const value = frame.registers[r]
-      if (value !== undefined) frame.registers[r] = change(value)
+      const value = registers[r]
+      if (value !== undefined) registers[r] = change(value)
     }
-    frame.stack.forEach((slot, i) => { if (slot !== undefined) frame.stack[i] = mapSlot(slot, change) })
+    for (let i = 0; i < stack.length; i++) {
+      const slot = stack[i]
+      if (slot?.value !== undefined) stack[i] = mapSlot(slot, change)
+    }
   }
 }
 

@@ -7,11 +7,13 @@ import { isConditional, isJump, usesRegister } from './code.js'
 import { targetOf } from './flow.js'
 import { clobberAll, fork, newId, operand, type Run } from './run.js'
 import { fits, lowHalf, signExtend } from './extend.js'
-import { constant, inexact, isConstant, ofSize, scalar, scalarWithId, UNKNOWN, VAGUE, type Scalar } from './scalar.js'
+import {
+  constant, immediateOf, inexact, isConstant, ofSize, scalar, scalarWithId, UNKNOWN, VAGUE, vagueOfSize, ZERO, type Scalar
+} from './scalar.js'
 import { load, overwrite, store } from './stack.js'
 import { topFrame, type State } from './state.js'
 import { signed, U32 } from './tnum.js'
-import { asScalar, UNCLEAR, withId, type Value } from './value.js'
+import { asScalar, pointerWithId, UNCLEAR, withId, type Value } from './value.js'
 
 /** What an atomic operation does besides storing. */
 const ATOMIC = { FETCH: 1, CMPXCHG: 0xf1, LOAD_ACQ: 0x100, STORE_REL: 0x110 } as const
@@ -78,6 +80,7 @@ function immediate (run: Run, state: State, insn: Insn, second: Insn): Value {
     return target === undefined ? run.symbols.load(symbol, insn.imm) : { kind: 'function', code: run.functions.codeOf(target) }
   }
   if (insn.src !== 0) return UNCLEAR
+  if (second.imm === 0 && insn.imm >= 0) return immediateOf(insn.imm)
   return constant(BigInt(second.imm) << 32n | BigInt(insn.imm) & U32)
 }
 
@@ -85,17 +88,17 @@ function loadFrom (run: Run, state: State, insn: Insn): Value {
   const size = accessSize(insn.code)
   const value = loadZeroExtended(run, state, insn, size)
   if (modeOf(insn.code) !== BpfMode.MEMSX) return value
-  const number = value.kind === 'scalar' ? value : ofSize(size, { exact: false })
+  const number = value.kind === 'scalar' ? value : vagueOfSize(size)
   return signExtend(run.age, scalar(number.bounds, { ...number, id: 0, related: number.id }), size, true)
 }
 
 function loadZeroExtended (run: Run, state: State, insn: Insn, size: number): Value {
   const base = operand(state, insn.src)
-  if (base === undefined) return size === 8 ? UNCLEAR : ofSize(size, { exact: false })
+  if (base === undefined) return size === 8 ? UNCLEAR : vagueOfSize(size)
   switch (base.kind) {
     case 'stack': {
       const stack = state.frames[base.frame]?.stack
-      if (stack === undefined || base.offset === undefined) return size === 8 ? UNCLEAR : ofSize(size, { exact: false })
+      if (stack === undefined || base.offset === undefined) return size === 8 ? UNCLEAR : vagueOfSize(size)
       return load(run.age, run.littleEndian, stack, base.offset + insn.off, size)
     }
     case 'data': {
@@ -104,7 +107,7 @@ function loadZeroExtended (run: Run, state: State, insn: Insn, size: number): Va
       if (known === undefined) return ofSize(size, { exact: base.offset === undefined })
       return run.age.readsFrozenMaps === 'yes' ? known : ofSize(size, { exact: false, from: known.from })
     }
-    case 'pointer': return size === 8 && base.deep ? { ...UNCLEAR, id: newId(run) } : ofSize(size)
+    case 'pointer': return size === 8 && base.deep ? pointerWithId(UNCLEAR, newId(run)) : ofSize(size)
     default: return size === 8 ? UNCLEAR : ofSize(size)
   }
 }
@@ -115,7 +118,7 @@ function storeTo (run: Run, state: State, insn: Insn): void {
   const size = accessSize(insn.code)
   const isAtomic = isStx && modeOf(insn.code) === BpfMode.ATOMIC
   if (isAtomic && insn.imm === ATOMIC.LOAD_ACQ) {
-    setRegister(state, insn.dst, size === 8 ? UNCLEAR : ofSize(size, { exact: false }))
+    setRegister(state, insn.dst, size === 8 ? UNCLEAR : vagueOfSize(size))
     return
   }
   if (isAtomic && insn.imm !== ATOMIC.STORE_REL && (insn.imm & ATOMIC.FETCH) !== 0) {
@@ -138,7 +141,7 @@ function storeTo (run: Run, state: State, insn: Insn): void {
     overwrite(stack, offset)
     return
   }
-  const value = isStx ? spilled(run, state, insn.src, size) : constant(BigInt(insn.imm))
+  const value = isStx ? spilled(run, state, insn.src, size) : immediateOf(insn.imm)
   store(run.age, run.littleEndian, stack, offset, size, value ?? VAGUE, !isStx)
 }
 
@@ -165,7 +168,7 @@ function alu (run: Run, state: State, insn: Insn): void {
     setRegister(state, insn.dst, left?.kind === 'scalar' && isKnown ? swapBytes(run.age, left, insn.imm, swaps) : VAGUE)
     return
   }
-  const right = operation === ALU.NEG ? constant(0n) : usesRegister(insn) ? operand(state, insn.src) : constant(BigInt(insn.imm))
+  const right = operation === ALU.NEG ? ZERO : usesRegister(insn) ? operand(state, insn.src) : immediateOf(insn.imm)
   if (left?.kind === 'scalar' && right?.kind === 'scalar') {
     setRegister(state, insn.dst, compute(run.age, operation, forkSigns(run, state, operation, left, right, insn), right, is64))
     return
@@ -197,15 +200,17 @@ function pointerArithmetic (operation: number, left: Value | undefined, right: V
   }
   if (pointer.kind === 'stack' || pointer.kind === 'data') {
     const by = other.kind === 'scalar' && isConstant(other) ? Number(signed(other.bounds.bits)) : undefined
-    if (by === undefined || pointer.offset === undefined) return { ...pointer, offset: undefined }
-    return { ...pointer, offset: operation === ALU.ADD ? pointer.offset + by : pointer.offset - by }
+    const offset = by === undefined || pointer.offset === undefined
+      ? undefined
+      : operation === ALU.ADD ? pointer.offset + by : pointer.offset - by
+    return pointer.kind === 'stack' ? { kind: 'stack', frame: pointer.frame, offset } : { kind: 'data', data: pointer.data, offset }
   }
   if (pointer.kind !== 'pointer') return undefined
   return pointer.null === 'no' ? { ...pointer, id: 0 } : { ...pointer, null: 'unclear', id: 0 }
 }
 
 function move (run: Run, state: State, insn: Insn, is64: boolean): Value | undefined {
-  if (!usesRegister(insn)) return is64 ? constant(BigInt(insn.imm)) : constant(BigInt(insn.imm) & U32)
+  if (!usesRegister(insn)) return is64 || insn.imm >= 0 ? immediateOf(insn.imm) : constant(BigInt(insn.imm) & U32)
   if (is64 && insn.off === 0) return linked(run, state, insn.src)
   if (is64 && insn.off === 1) return UNCLEAR
   const number = operand(state, insn.src)

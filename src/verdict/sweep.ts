@@ -1,5 +1,5 @@
 import type { ElfFunction } from '../elf/functions.js'
-import type { Insn } from '../insn/insn.js'
+import { BPF_INSN, readInsn, type Insn } from '../insn/insn.js'
 import { BPF_LD_IMM64, BpfClass, BpfMode, classOf, isCall, isJumpClass, modeOf } from '../insn/opcodes.js'
 import type { Age } from './age.js'
 import { ALU, compute } from './arithmetic.js'
@@ -8,7 +8,7 @@ import { decide, JMP } from './compare.js'
 import { lowHalf } from './extend.js'
 import { targetOf } from './flow.js'
 import { mayCallBack } from './helpers.js'
-import { constant, type Scalar } from './scalar.js'
+import { immediateOf, type Scalar } from './scalar.js'
 
 /** What a pass over a function finds that follows nothing but constants in registers, and joins all ways that meet. */
 export interface Sweep {
@@ -31,7 +31,7 @@ const NOT_KNOWN = -1
 /** Passes over a function with loops. Each forgets what the turns of a loop change, so that few are needed. */
 const MAX_ROUNDS = 16
 /** Instructions that are passed in the time that one takes to explore. */
-const PASSED_A_STEP = 16
+export const PASSED_A_STEP = 16
 
 /**
  * Passes over a function from its start to its end, and again where a loop changes what is known at its head. Most guards compare a
@@ -44,6 +44,7 @@ export function sweep (
   code: Code, functions: Functions, age: Age, work: { left: number }, passesPoison = false
 ): Sweep | undefined {
   const { body } = code
+  const { bytes, view, littleEndian } = body.slots
   const poison = new Set<number>()
   const callees = new Set<ElfFunction>()
   /** What is known where jumps lead to, of all ways there together. */
@@ -84,13 +85,20 @@ export function sweep (
         registers = arrived.slice()
       }
       if (registers === undefined) continue
-      const insn = body.insnAt(i)
-      if (insn === undefined) break
-      if (insn.code === BPF_LD_IMM64) {
+      const at = i * BPF_INSN.SIZE
+      const opcode = bytes[at] ?? 0
+      if (classOf(opcode) === BpfClass.LDX) {
+        const named = bytes[at + BPF_INSN.regs] ?? 0
+        set(registers, littleEndian ? named & 0xf : named >> 4, NOT_KNOWN)
+        continue
+      }
+      if (isPlainStore(opcode)) continue
+      const insn = readInsn(view, at, littleEndian)
+      if (opcode === BPF_LD_IMM64) {
         refer(i)
         set(registers, insn.dst, body.hasSymbol(i) ? NOT_KNOWN : wideNumber(insn, body.insnAt(i + 1)))
         i++
-      } else if (!isJumpClass(insn.code)) {
+      } else if (!isJumpClass(opcode)) {
         follow(age, registers, insn, work)
       } else if (isConditional(insn)) {
         const taken = outcomeOf(age, registers, insn, work)
@@ -117,6 +125,9 @@ export function sweep (
   }
   return isSettled ? { poison, certain: [...certain], callees } : undefined
 }
+
+const isPlainStore = (opcode: number): boolean =>
+  classOf(opcode) === BpfClass.ST || (classOf(opcode) === BpfClass.STX && modeOf(opcode) !== BpfMode.ATOMIC)
 
 /** Joins what is known on another way into it. Whether that changed it. */
 function joinInto (known: Registers, other: Registers): boolean {
@@ -161,20 +172,21 @@ function outcomeOf (age: Age, registers: Registers, insn: Insn, work: { left: nu
   const right = usesRegister(insn) ? held(registers, insn.src) : insn.imm
   if (operation === JMP.JCOND || left === NOT_KNOWN || (usesRegister(insn) && right === NOT_KNOWN)) return undefined
   work.left--
-  return decide(age.sure, operation, constant(BigInt(left)), constant(BigInt(right)), classOf(insn.code) === BpfClass.JMP)
+  // Nearly all guards ask whether a number is zero; numbers are told apart here as `decide` tells constants apart.
+  if (operation === JMP.JEQ || operation === JMP.JNE) {
+    return age.sure.decidesBranches || left === right ? (left === right) === (operation === JMP.JEQ) : undefined
+  }
+  return decide(age.sure, operation, immediateOf(left), immediateOf(right), classOf(insn.code) === BpfClass.JMP)
 }
 
-/** What an instruction that goes on to the next leaves in the registers. */
+/** What an instruction that goes on to the next leaves in the registers, if it is neither a load nor a plain store. */
 function follow (age: Age, registers: Registers, insn: Insn, work: { left: number }): void {
   switch (classOf(insn.code)) {
     case BpfClass.LD: // a packet load by the old instructions: a call in disguise
       registers.fill(NOT_KNOWN, 0, 6)
       break
-    case BpfClass.LDX:
-      set(registers, insn.dst, NOT_KNOWN)
-      break
-    case BpfClass.STX:
-      if (modeOf(insn.code) === BpfMode.ATOMIC) for (const register of [0, insn.src, insn.dst]) set(registers, register, NOT_KNOWN)
+    case BpfClass.STX: // an atomic operation
+      for (const register of [0, insn.src, insn.dst]) set(registers, register, NOT_KNOWN)
       break
     case BpfClass.ALU: case BpfClass.ALU64:
       set(registers, insn.dst, resultOf(age, registers, insn, work))
@@ -189,11 +201,11 @@ function resultOf (age: Age, registers: Registers, insn: Insn, work: { left: num
   const right = usesRegister(insn) ? held(registers, insn.src) : insn.imm
   if (operation === ALU.MOV) {
     if (right < 0 || insn.off !== 0) return NOT_KNOWN
-    return is64 || !usesRegister(insn) ? right : numberOf(lowHalf(age, constant(BigInt(right))))
+    return is64 || !usesRegister(insn) ? right : numberOf(lowHalf(age, immediateOf(right)))
   }
   const left = held(registers, insn.dst)
   if (left === NOT_KNOWN || (usesRegister(insn) && right === NOT_KNOWN)) return NOT_KNOWN
   if (operation === ALU.NEG || operation === ALU.END) return NOT_KNOWN
   work.left--
-  return numberOf(compute(age, operation, constant(BigInt(left)), constant(BigInt(right)), is64))
+  return numberOf(compute(age, operation, immediateOf(left), immediateOf(right), is64))
 }

@@ -65,7 +65,7 @@ export function sameValue (a: Value | undefined, b: Value | undefined): boolean 
 }
 
 /** Whether everything that holds for `b` holds for `a`; an `a` that is wider must be exact, so that what it leads to is certain too. */
-export function covers (a: Value | undefined, b: Value | undefined, ids: Map<number, number>, needsExact: boolean): boolean {
+export function covers (a: Value | undefined, b: Value | undefined, ids: IdPairs, needsExact: boolean): boolean {
   if (a === undefined) return b === undefined || !needsExact
   if (b === undefined) return false
   return allows(a, b, needsExact) && sameId(idOf(a), idOf(b), ids)
@@ -77,19 +77,41 @@ function allows (a: Value, b: Value, needsExact: boolean): boolean {
   return a.kind === 'pointer' && a.null === 'unclear' && !needsExact
 }
 
-function sameId (a: number, b: number, ids: Map<number, number>): boolean {
+function sameId (a: number, b: number, ids: IdPairs): boolean {
   if (a === 0) return true
-  const known = ids.get(a)
+  const known = pairOf(a, ids)
   if (known !== undefined) return known === b
-  ids.set(a, b)
+  if (ids.list.length < 2 * FEW_IDS) ids.list.push(a, b)
+  else (ids.table ??= new Map()).set(a, b)
   return b !== 0
+}
+
+/** Ids of two states that stand for each other. Comparing states is frequent, and most have few ids. */
+export interface IdPairs {
+  /** The first of them, one behind the other. */
+  readonly list: number[]
+  /** The others. */
+  table: Map<number, number> | undefined
+}
+
+/** Ids that are looked for one by one; for more a table pays. */
+export const FEW_IDS = 16
+
+function pairOf (id: number, { list, table }: IdPairs): number | undefined {
+  for (let i = 0; i < list.length; i += 2) if (list[i] === id) return list[i + 1]
+  return table?.get(id)
 }
 
 export function idOf (value: Value): number { return value.kind === 'scalar' || value.kind === 'pointer' ? value.id : 0 }
 
 export function withId (value: Value, id: number): Value {
   if (value.kind === 'scalar') return isConstant(value) || value.id === id ? value : scalarWithId(value, id)
-  return value.kind === 'pointer' ? { ...value, id } : value
+  return value.kind === 'pointer' ? pointerWithId(value, id) : value
+}
+
+/** The same pointer with another id. Names the members one by one, so that all pointers have one hidden class. */
+export function pointerWithId ({ null: nullness, isOfMemory, deep }: OtherPointer, id: number): OtherPointer {
+  return { kind: 'pointer', null: nullness, isOfMemory, deep, id }
 }
 
 /** What is known of a place that has `a` on one path and `b` on another. */

@@ -1,12 +1,12 @@
 import type { Btf } from '../btf/btf.js'
-import { parseRawBtf } from '../btf/parse.js'
+import { attachBtf, parseRawBtf } from '../btf/parse.js'
 import { relocate } from '../core/index.js'
 import { isOfLayout } from '../layout/index.js'
 import { buildOutcome, judgeRelocation, kernelSymbols, noteAsked } from '../report/index.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
 import { attachShared } from './attached-btfs.js'
 import { giveWay } from './give-way.js'
-import { readInto } from './prepare-btf.js'
+import { readIndexParts, readInto } from './prepare-btf.js'
 import type { CheckedBtf, CheckedOutcome, CheckedRuns, CheckRun, CheckTask } from './protocol.js'
 import { parsedObjects } from './relocate-object.js'
 
@@ -50,18 +50,47 @@ function outcomesOf (
   })
 }
 
-/** The BTF, validated and indexed. Undefined where none of its files has it. */
+/**
+ * The BTF, validated and indexed. Undefined where none of its files has it.
+ *
+ * What is read of a kernel is in memory that the next kernel has: to be used before that is opened.
+ */
 export function openChecked (btf: CheckedBtf, base: Btf | undefined): Btf | undefined {
   if ('parts' in btf) return attachShared(btf, base)
-  const bytes = readAny(btf.paths, btf.sha256)
+  const bytes = readAny(btf.paths, btf.sha256, base === undefined ? kernelMemory : allocate)
   giveWay()
-  return bytes === undefined ? undefined : parseRawBtf(bytes, { base, isValidated: base === undefined })
+  if (bytes === undefined) return undefined
+  const kept = base === undefined && btf.index !== undefined
+    ? readIndexParts(bytes, btf.sha256, btf.index.path, btf.index.sealKeys, indexMemory)
+    : undefined
+  if (kept !== undefined && 'shape' in kept) return attachBtf(kept, undefined)
+  return parseRawBtf(bytes, { base, isValidated: base === undefined }) // what is wrong with an index shows where the kernel is loaded
 }
 
+type Allocate = (byteLength: number) => Uint8Array
+
+const allocate: Allocate = byteLength => new Uint8Array(byteLength)
+
+/** The BTF of most kernels has 3 to 10 MB. */
+const MAX_KEPT_BYTES = 16 * 1024 * 1024
+
+/** Memory that is given again and again: to have some megabytes anew for each kernel takes as long as to relocate. */
+function createMemory (): Allocate {
+  let kept = new Uint8Array()
+  return byteLength => {
+    if (byteLength > MAX_KEPT_BYTES) return allocate(byteLength)
+    if (byteLength > kept.length) kept = new Uint8Array(byteLength)
+    return kept.subarray(0, byteLength)
+  }
+}
+
+const kernelMemory = createMemory()
+const indexMemory = createMemory()
+
 /** The first of the files that has what the hash says. */
-function readAny (paths: readonly string[], expected: Sha256): Uint8Array | undefined {
+function readAny (paths: readonly string[], expected: Sha256, memory: Allocate): Uint8Array | undefined {
   for (const path of paths) {
-    const bytes = readInto(byteLength => new Uint8Array(byteLength), path, Infinity)
+    const bytes = readInto(memory, path, Infinity)
     giveWay()
     if (bytes instanceof Uint8Array && sha256(bytes) === expected) return bytes
   }

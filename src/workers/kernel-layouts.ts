@@ -1,5 +1,6 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { LRUCache } from 'lru-cache'
-import { demandsOf, layoutVector, readLayoutTable, type Demands, type LayoutTable } from '../layout/index.js'
+import { demandsOf, layoutVector, readLayoutTable, type Demands, type LayoutTable, type TableSource } from '../layout/index.js'
 import type { BpfObject } from '../core/index.js'
 import type { Sha256 } from '../store/sha256.js'
 import { LAYOUT_FORMAT, layoutContent } from './layout-format.js'
@@ -30,14 +31,51 @@ export function vectorOfKernel (object: BpfObject, btf: Sha256, path: string): s
 /** Lets go of all of them. They are read again when a task asks for them. */
 export function forgetTables (): void { tables.clear() }
 
-/** The layout table in a file. Undefined where there is none, or where it is damaged, of another format or of other content. */
-export function readTable (
-  btf: Sha256,
-  path: string,
-  allocate = (byteLength: number): Uint8Array => new Uint8Array(byteLength)
-): LayoutTable | undefined {
-  const bytes = readInto(allocate, path, Infinity)
+function readTable (btf: Sha256, path: string): LayoutTable | undefined {
+  const bytes = readInto(byteLength => new Uint8Array(byteLength), path, Infinity)
   return bytes instanceof Uint8Array ? readLayoutTable(bytes, layoutContent(btf), LAYOUT_FORMAT) : undefined
+}
+
+/**
+ * Looks into the layout table in a file, of which no more is read than what is looked for. Undefined where there is none, or where it is
+ * damaged, of another format or of other content.
+ *
+ * @param look what it is given is of use for this call only
+ */
+export function lookIntoTable<T> (btf: Sha256, path: string, look: (table: LayoutTable) => T): T | undefined {
+  let fd: number
+  try {
+    fd = openSync(path, 'r')
+  } catch {
+    return undefined
+  }
+  try {
+    const table = readLayoutTable(fileSource(fd), layoutContent(btf), LAYOUT_FORMAT)
+    return table === undefined ? undefined : look(table)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** What is read of one file after the other; more of it than is usual has memory of its own. */
+const buffer = new Uint8Array(256 * 1024)
+
+/** A file that cannot be read counts as one that ends. */
+function fileSource (fd: number): TableSource {
+  let used = 0
+  return {
+    byteLength: fstatSync(fd).size,
+    read (start, end) {
+      const length = end - start
+      const bytes = used + length > buffer.length ? new Uint8Array(length) : buffer.subarray(used, used + length)
+      used += length
+      try {
+        return bytes.subarray(0, readSync(fd, bytes, 0, length, start))
+      } catch {
+        return bytes.subarray(0, 0)
+      }
+    }
+  }
 }
 
 /** The layout vector of a kernel, of 32 characters. Undefined where the kernel cannot be compared for the object. */

@@ -3,7 +3,7 @@ import { buildLayoutTable, demandsOf, readLayoutTable, type Demands, type Layout
 import type { Sha256 } from '../store/sha256.js'
 import { openChecked } from './check-objects.js'
 import { giveWay } from './give-way.js'
-import { digestText, readTable, vectorBy, vectorOfKernel } from './kernel-layouts.js'
+import { digestText, lookIntoTable, vectorBy, vectorOfKernel } from './kernel-layouts.js'
 import { LAYOUT_FORMAT, layoutContent } from './layout-format.js'
 import { NO_TABLE, NOT_COMPARABLE } from './protocol.js'
 import type { CheckedBtf, LayoutVectors, LayoutVectorsTask, LayoutVectorTask, TypeDigestsTask } from './protocol.js'
@@ -37,11 +37,13 @@ export function layoutVectors ({ objects, sources }: LayoutVectorsTask): LayoutV
     const place = (table: LayoutTable | undefined): void => {
       for (const [i, demanded] of demands.entries()) places[at * objects.length + i] = placeOf(demanded, table, interned)
     }
-    const table = readTable(sha256, path, reuse)
-    place(table)
-    // With objects, what is damaged elsewhere shows when somebody needs it.
-    const isUsable = table !== undefined && (objects.length === 0 ? table.isWhole() : !table.isDamaged)
-    if (!isUsable && btf !== undefined) {
+    const isUsable = lookIntoTable(sha256, path, table => {
+      place(table)
+      // With objects, what is damaged elsewhere shows when somebody needs it.
+      return objects.length === 0 ? table.isWhole() : !table.isDamaged
+    })
+    if (isUsable === undefined) place(undefined)
+    if (isUsable !== true && btf !== undefined) {
       const started = performance.now()
       const bytes = makeTable(sha256, btf)
       if (bytes !== undefined) {
@@ -94,14 +96,6 @@ function makeTable (hash: Sha256, btf: CheckedBtf): Uint8Array | undefined {
   }
 }
 
-/** For one table after the other. */
-let buffer = new Uint8Array(256 * 1024)
-
-function reuse (byteLength: number): Uint8Array {
-  if (byteLength > buffer.length) buffer = new Uint8Array(2 * byteLength)
-  return buffer.subarray(0, byteLength)
-}
-
 /**
  * What tells kernels apart by the types of one name: kernels with the same text lay out all types of that name alike, whatever kind they
  * are of, and have pointers of the same size. See TaskValues.
@@ -111,10 +105,11 @@ export function typeDigests ({ name, sources }: TypeDigestsTask): Array<string |
   const essential = { bytes, offset: 0, length: essentialNameLength(bytes, 0, bytes.length) }
   return sources.map(({ sha256, path }) => {
     giveWay()
-    const read = readTable(sha256, path, reuse)
-    const digest = read?.find(essential)
-    if (read === undefined || digest === undefined) return null
-    return digest === '' ? '' : `${read.bigEndian ? 'b' : 'l'}${read.pointerSize}${digestText(digest)}`
+    return lookIntoTable(sha256, path, table => {
+      const digest = table.find(essential)
+      if (digest === undefined || digest === '') return digest
+      return `${table.bigEndian ? 'b' : 'l'}${table.pointerSize}${digestText(digest)}`
+    }) ?? null
   })
 }
 

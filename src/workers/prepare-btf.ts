@@ -3,7 +3,7 @@ import type { Btf } from '../btf/btf.js'
 import { relocateDistilledBase } from '../btf/distilled-base.js'
 import { detectByteOrder } from '../btf/header.js'
 import { BTF_INDEX_FOOTER, finishBtfIndex, readBtfIndex, type IndexSeal } from '../btf/index-file.js'
-import { parseBtfParts } from '../btf/parse.js'
+import { parseBtfParts, type BtfParts } from '../btf/parse.js'
 import { AppError } from '../errors.js'
 import { BOUNDS } from '../formats/bounds.js'
 import type { FindOptions } from '../formats/find-options.js'
@@ -95,12 +95,20 @@ function shareBtf (bytes: Uint8Array, hash: Sha256, isValidated: boolean, base: 
 function readIndex (
   bytes: Uint8Array, hash: Sha256, path: string, keys: SealKeys = []
 ): { readonly btf: SharedBtf } | { readonly state: 'outdated' } | Unread | undefined {
+  const parts = readIndexParts(bytes, hash, path, keys, allocateShared)
+  if (parts === undefined || 'state' in parts) return parts
+  return { btf: { key: sharedKey(hash, undefined), sha256: hash, parts, types: parts.shape.endId - 1, isSealed: true } }
+}
+
+/** The same as parts of BTF, with the index in memory of the wanted kind. */
+export function readIndexParts (
+  bytes: Uint8Array, hash: Sha256, path: string, keys: SealKeys, allocate: (byteLength: number) => Uint8Array
+): BtfParts | { readonly state: 'outdated' } | Unread | undefined {
   if (bytes.length < MIN_INDEXED_BYTES || keys.length === 0) return undefined
-  const file = readInto(allocateShared, path, Infinity)
+  const file = readInto(allocate, path, Infinity)
   if (!(file instanceof Uint8Array)) return file
   const parts = readBtfIndex(bytes, file, bytesOf(hash), indexSeal(keys))
-  if (typeof parts === 'string') return { state: parts }
-  return { btf: { key: sharedKey(hash, undefined), sha256: hash, parts, types: parts.shape.endId - 1, isSealed: true } }
+  return typeof parts === 'string' ? { state: parts } : parts
 }
 
 /**

@@ -192,7 +192,14 @@ export interface CheckTask {
 }
 
 /** BTF that is in shared memory already, or the files that may hold it: these are read by the worker, and nothing of them is kept. */
-export type CheckedBtf = SharedBtf | { readonly paths: readonly string[], readonly sha256: Sha256 }
+export type CheckedBtf = SharedBtf | FiledBtf
+
+export interface FiledBtf {
+  readonly paths: readonly string[]
+  readonly sha256: Sha256
+  /** Where an index of a kernel's BTF may be, and with what it is sealed: as PrepareBtfTask has it. */
+  readonly index?: { readonly path: string, readonly sealKeys: SealKeys }
+}
 
 export interface CheckRun {
   /** In shared memory. */

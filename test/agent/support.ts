@@ -31,7 +31,9 @@ export interface Service {
 }
 
 /** A service on a port of its own. Its sample kernel answers for its name. */
-export async function startService (cleanup: Cleanup, options: { port?: number, folder?: string, hasSample?: boolean, settings?: Readonly<Record<string, string>> } = {}): Promise<Service> {
+export async function startService (
+  cleanup: Cleanup, options: { port?: number, folder?: string, hasSample?: boolean, settings?: Readonly<Record<string, string>> } = {}
+): Promise<Service> {
   const folder = options.folder ?? temporaryFolder(cleanup)
   const { url, stop } = await startListening({
     CORELO_PORT: String(options.port ?? 0), CORELO_CACHE_DIR: join(folder, 'cache'), CORELO_TRUST_UPLOADS: 'true', ...options.settings
@@ -108,7 +110,9 @@ export interface AgentRun {
 }
 
 /** Runs `corelo agent --once` to its end. */
-export async function runOnce (node: Node, server: string, settings: Readonly<Record<string, string>> = {}, args: readonly string[] = []): Promise<AgentRun> {
+export async function runOnce (
+  node: Node, server: string, settings: Readonly<Record<string, string>> = {}, args: readonly string[] = []
+): Promise<AgentRun> {
   const env = { PATH: process.env['PATH'], ...node.settings, ...settings }
   const { code, stdout, stderr } = await runWarm({ args: ['agent', '--once', '--server', server, ...args], env, cwd: ROOT })
   return { code, lines: parseLog(stdout.toString()), stderr }
@@ -127,7 +131,9 @@ export interface RunningAgent {
 }
 
 /** Starts `corelo agent`, watching. */
-export async function startAgent (cleanup: Cleanup, node: Node, server: string, settings: Readonly<Record<string, string>> = {}, args: readonly string[] = []): Promise<RunningAgent> {
+export async function startAgent (
+  cleanup: Cleanup, node: Node, server: string, settings: Readonly<Record<string, string>> = {}, args: readonly string[] = []
+): Promise<RunningAgent> {
   const child = spawn(
     process.execPath, [MAIN, 'agent', '--server', server, ...args],
     { stdio: ['ignore', 'pipe', 'inherit'], env: { PATH: process.env['PATH'], ...node.settings, ...settings } }

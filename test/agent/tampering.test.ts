@@ -66,7 +66,12 @@ function replaced (answer: ProxyAnswer, from: string, to: string): ProxyAnswer {
   return forged(answer, Buffer.from(answer.body.toString('latin1').replaceAll(from, to), 'latin1'))
 }
 
-const TABLE: ReadonlyArray<{ readonly what: string, readonly answer: (answer: ProxyAnswer) => ProxyAnswer | Promise<ProxyAnswer>, readonly message: RegExp, readonly refusal?: string }> = [
+const TABLE: ReadonlyArray<{
+  readonly what: string
+  readonly answer: (answer: ProxyAnswer) => ProxyAnswer | Promise<ProxyAnswer>
+  readonly message: RegExp
+  readonly refusal?: string
+}> = [
   { what: 'a changed byte', answer: answer => ({ ...answer, body: flipped(answer) }), message: /not what was sent: its digest is another/ },
   {
     what: 'a changed byte, with a digest that fits',

@@ -151,7 +151,8 @@ describe('corelo btf types, diff and history with --server', () => {
 describe('corelo btf types', () => {
   it('lists types by the beginning of their names and by a member', async () => {
     expect((await run('types', '--member', 'flags', '--kernel', OLD)).text).toBe([
-      'KIND    NAME         BYTES  AT  MEMBER', 'struct  thread_info  16     0   flags: long int', 'struct  thread_info  24     0   flags: long int', ''
+      'KIND    NAME         BYTES  AT  MEMBER', 'struct  thread_info  16     0   flags: long int',
+      'struct  thread_info  24     0   flags: long int', ''
     ].join('\n'))
     expect(await run('types', 'pid_t', '--search', 'x', '--kernel', OLD)).toMatchObject({
       code: 2, stderr: expect.stringContaining('leave TYPE out')

@@ -21,7 +21,9 @@ function cache (folder: string) {
   return {
     btf: async (...args: string[]) => await corelo(['btf', ...args], { env }),
     run: async (...args: string[]) => await corelo(args, { env }),
-    list: async () => (JSON.parse((await corelo(['btf', 'list', '--json'], { env })).stdout.toString()) as { kernels: Array<{ reference: string, btf_sha256: string, source: string, modules: unknown[] }> }).kernels,
+    list: async () => (JSON.parse((await corelo(['btf', 'list', '--json'], { env })).stdout.toString()) as {
+      kernels: Array<{ reference: string, btf_sha256: string, source: string, modules: unknown[] }>
+    }).kernels,
     content: (hash: string) => readFileSync(join(folder, 'cache/content/btf', hash.slice(7, 9), hash.slice(7)))
   }
 }
@@ -34,18 +36,27 @@ describe('corelo btf import', () => {
     expect(code).toBe(0)
     expect(stdout.toString()).toMatch(/^debian\/12\/x86_64\/6\.1\.0-50-amd64 +sha256:[0-9a-f]{12} +\d+ +1 +new$/m)
     expect(await list()).toMatchObject([
-      { reference: 'debian/12/x86_64/6.1.0-50-amd64', source: 'import', provenance: { kernel_version: '#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-07-02)' }, modules: [{ name: 'snd_demo', btf_sha256: sha256(readFileSync(join(PACKED, 'snd-demo.btf'))) }] },
+      {
+        reference: 'debian/12/x86_64/6.1.0-50-amd64',
+        source: 'import',
+        provenance: { kernel_version: '#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-07-02)' },
+        modules: [{ name: 'snd_demo', btf_sha256: sha256(readFileSync(join(PACKED, 'snd-demo.btf'))) }]
+      },
       { reference: 'fedora/31/x86_64/5.8.18-100.fc31.x86_64', modules: [{ name: 'snd_demo' }] }
     ])
     expect(content((await list())[0]?.btf_sha256 ?? '').equals(readFileSync(join(PACKED, 'vmlinux.btf')))).toBe(true)
-    expect((await run('relocate', EXEC, '--kernel', '6.1.0-50-amd64', '--modules', 'snd_demo', '--json')).stdout.toString()).toContain('"reference": "debian/12/x86_64/6.1.0-50-amd64"')
+    expect((await run('relocate', EXEC, '--kernel', '6.1.0-50-amd64', '--modules', 'snd_demo', '--json')).stdout.toString())
+      .toContain('"reference": "debian/12/x86_64/6.1.0-50-amd64"')
     expect((await btf('import', DEB)).stdout.toString()).toMatch(/ held$/m)
   })
 
   it('joins modules with their kernel in whichever order they come', async () => {
     const { btf, list } = cache(temporaryFolder())
-    expect((await btf('import', join(PACKED, 'snd-demo.ko'), '--distro', 'debian', '--distro-version', '12')).stderr).toContain('neither held nor among what was given')
-    expect((await btf('import', join(PACKED, 'snd-demo.ko'), join(PACKED, 'vmlinux.x86.xz'), '--distro', 'debian', '--distro-version', '12')).code).toBe(0)
+    expect((await btf('import', join(PACKED, 'snd-demo.ko'), '--distro', 'debian', '--distro-version', '12')).stderr)
+      .toContain('neither held nor among what was given')
+    expect((await btf(
+      'import', join(PACKED, 'snd-demo.ko'), join(PACKED, 'vmlinux.x86.xz'), '--distro', 'debian', '--distro-version', '12'
+    )).code).toBe(0)
     expect(await list()).toMatchObject([{ reference: 'debian/12/x86_64/6.1.0-50-amd64', modules: [{ name: 'snd_demo' }] }])
   })
 
@@ -68,7 +79,9 @@ describe('corelo btf import', () => {
     expect((await list()).map(({ reference }) => reference)).toEqual(['myos/1/arm64/6.1', UBUNTU])
     expect(stderr).toContain('1 other file was passed over')
     expect(stderr).toMatch(/5\.4\.0-43-generic\.btf\.tar\.xz: The file is cut off/)
-    expect(stderr).toMatch(/5\.4\.0-44-generic\.btf\.tar\.xz: The archive has the BTF of another kernel: 5\.4\.0-42-generic\.btf, not 5\.4\.0-44-generic\.btf/)
+    expect(stderr).toMatch(
+      /5\.4\.0-44-generic\.btf\.tar\.xz: The archive has the BTF of another kernel: 5\.4\.0-42-generic\.btf, not 5\.4\.0-44-generic\.btf/
+    )
     expect(stderr).toMatch(/1\/x86_64\/.*give --arch … --distro/)
   })
 
@@ -95,8 +108,11 @@ describe('corelo btf import', () => {
   it('says of a kernel without BTF that it has none, and of one with DWARF what would make some', async () => {
     const folder = temporaryFolder()
     const { btf } = cache(folder)
-    expect((await btf('import', join(PACKED, 'vmlinux.nobtf'))).stderr).toContain('This kernel was built without BTF (no CONFIG_DEBUG_INFO_BTF).')
-    const { stderr } = await corelo(['btf', 'import', join(PACKED, 'vmlinux.debug')], { env: { PATH: folder, CORELO_CACHE_DIR: join(folder, 'cache') } })
+    expect((await btf('import', join(PACKED, 'vmlinux.nobtf'))).stderr)
+      .toContain('This kernel was built without BTF (no CONFIG_DEBUG_INFO_BTF).')
+    const { stderr } = await corelo(['btf', 'import', join(PACKED, 'vmlinux.debug')], {
+      env: { PATH: folder, CORELO_CACHE_DIR: join(folder, 'cache') }
+    })
     expect(stderr).toMatch(/has DWARF and no BTF\. BTF can be made of it by pahole/)
   })
 
@@ -133,11 +149,16 @@ describe('corelo btf import', () => {
     const name = 'debian/12/x86_64/6.1.0-50-amd64'
     const hash = sha256(readFileSync(join(PACKED, 'vmlinux.btf')))
     const statusOf = async ({ url }: Service, query: string): Promise<number> =>
-      (await fetch(`${url}/relocate?${query}`, { method: 'POST', body: readFileSync(EXEC), headers: { 'content-type': 'application/x-elf' } })).status
+      (await fetch(`${url}/relocate?${query}`, {
+        method: 'POST', body: readFileSync(EXEC), headers: { 'content-type': 'application/x-elf' }
+      })).status
     for (const service of [strict, trusting]) {
       const { code, stderr } = await corelo(['btf', 'import', DEB, '--server', service.url])
       expect(code).toBe(0)
-      expect(stderr).toContain(`note: ${name} is an upload there. Unless the service trusts uploads (CORELO_TRUST_UPLOADS=true), its name does not answer; ` +
+      expect(
+        stderr
+      ).toContain(`note: ${name} is an upload there. Unless the service trusts uploads (CORELO_TRUST_UPLOADS=true), its name does not ` +
+        'answer; ' +
         `name it with btf_sha256=${hash}, or import it on the service's own cache.`)
     }
     expect(await statusOf(strict, `kernel_release=${name}`)).toBe(404)
@@ -152,7 +173,9 @@ describe('corelo btf import', () => {
       request.resume().on('end', () => { response.writeHead(201, { 'content-type': 'application/json' }).end('{}') })
     })
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-    const { code } = await corelo(['btf', 'import', DEB, '--server', `http://127.0.0.1:${(server.address() as AddressInfo).port}`], { isAlone: true })
+    const { code } = await corelo(['btf', 'import', DEB, '--server', `http://127.0.0.1:${(server.address() as AddressInfo).port}`], {
+      isAlone: true
+    })
     server.close()
     expect(code).toBe(0)
     expect(puts).toEqual([
@@ -172,7 +195,9 @@ describe('corelo btf import', () => {
 })
 
 describe('corelo btf export', () => {
-  it.each(['bundle.tar', 'bundle.tar.gz'])('packs kernels and modules into %s, which another cache takes with every hash checked', async name => {
+  it.each([
+    'bundle.tar', 'bundle.tar.gz'
+  ])('packs kernels and modules into %s, which another cache takes with every hash checked', async name => {
     const folder = temporaryFolder()
     const { btf, list } = cache(folder)
     await btf('import', DEB, RPM)
@@ -180,7 +205,9 @@ describe('corelo btf export', () => {
     expect((await btf('export', '*', '-o', bundle)).stderr).toContain('2 kernels with 2 modules')
     const other = cache(join(folder, 'other'))
     expect((await other.btf('import', bundle)).code).toBe(0)
-    const facts = (kernels: Awaited<ReturnType<typeof list>>) => kernels.map(({ reference, btf_sha256: hash, modules }) => ({ reference, hash, modules: modules.length }))
+    const facts = (kernels: Awaited<ReturnType<typeof list>>) => kernels.map(({ reference, btf_sha256: hash, modules }) => ({
+      reference, hash, modules: modules.length
+    }))
     expect(facts(await other.list())).toEqual(facts(await list()))
   })
 
@@ -208,7 +235,8 @@ describe('corelo btf export', () => {
     const { btf } = cache(folder)
     await btf('import', SAMPLE, ...NAMES)
     const bundle = join(folder, 'objects.tar.gz')
-    expect((await btf('export', '5.4.0-*', '-o', bundle, '--object', EXEC)).stdout.toString()).toMatch(/^exec +ubuntu\/20\.04\/x86_64\/5\.4\.0-42-generic +[a-z]+$/m)
+    expect((await btf('export', '5.4.0-*', '-o', bundle, '--object', EXEC)).stdout.toString())
+      .toMatch(/^exec +ubuntu\/20\.04\/x86_64\/5\.4\.0-42-generic +[a-z]+$/m)
     expect((await btf('import', bundle)).stderr).toContain('--results DIR')
     const results = join(folder, 'results')
     expect((await btf('import', bundle, '--results', results)).code).toBe(0)

@@ -12,7 +12,10 @@ const cleanup = cleanUpAfterAll()
 const ACME = 'acme/1/x86_64'
 
 /** A cache with kernels of one BTF. */
-async function cacheWith (...releases: readonly string[]): Promise<{ readonly folder: string, readonly env: { readonly CORELO_CACHE_DIR: string } }> {
+async function cacheWith (...releases: readonly string[]): Promise<{
+  readonly folder: string
+  readonly env: { readonly CORELO_CACHE_DIR: string }
+}> {
   const folder = temporaryFolder()
   const cache = join(folder, 'cache')
   for (const release of releases) {
@@ -30,7 +33,8 @@ describe('corelo check', () => {
     expect(stderr).toMatch(/^fails +unguarded\.bpf\.o +2 +acme\/1\/x86_64\/6\.1\.0-1, acme\/1\/x86_64\/6\.1\.0-2$/m)
     expect(stderr).toMatch(/^loads +exec\.bpf\.o +2 +/m)
     expect(stderr).toContain(
-      'unguarded.bpf.c:22: task_struct.state: struct task_struct has no member state in this kernel. It has __state (instruction 0 of on_exit)'
+      'unguarded.bpf.c:22: task_struct.state: struct task_struct has no member state in this kernel. It has __state (instruction 0 of ' +
+        'on_exit)'
     )
     expect(stderr).toContain('struct task_struct___new { unsigned int __state; }')
     expect(stderr).toMatch(/2 loads, 2 fails: fails\n$/)

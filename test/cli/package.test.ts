@@ -1,7 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { removeFoldersAfterEach, ROOT, temporaryFolder } from './corelo.js'
 
 removeFoldersAfterEach()
@@ -9,8 +10,7 @@ removeFoldersAfterEach()
 const { bin, version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { bin: { corelo: string }, version: string }
 
 /** Packs a folder as it is, and unpacks the package where npm would install it, beside the packages of this project. */
-function installFrom (folder: string): string {
-  const place = temporaryFolder()
+function installFrom (folder: string, place = temporaryFolder()): string {
   execFileSync(
     'npm', ['pack', '--ignore-scripts', '--offline', '--silent', '--pack-destination', place],
     { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] }
@@ -28,6 +28,11 @@ function run (installed: string, args: readonly string[]) {
 }
 
 describe('the package', () => {
+  const place = mkdtempSync(join(tmpdir(), 'corelo-package-'))
+  let installed: string
+  beforeAll(() => { installed = installFrom(ROOT, place) })
+  afterAll(() => { rmSync(place, { recursive: true }) })
+
   it('is built when it is packed, and says where the packages for that are missing', () => {
     const clone = join(temporaryFolder(), 'clone')
     for (const name of ['package.json', '.npmrc', 'bin', 'scripts/require-packages.mjs']) {
@@ -47,7 +52,6 @@ describe('the package', () => {
   })
 
   it('has all that the command needs', () => {
-    const installed = installFrom(ROOT)
     expect(run(installed, ['--help'])).toMatchObject({ status: 0, stderr: '' })
     expect(run(installed, ['--version']).stdout).toMatch(/^corelo \d/)
     const inspected = run(installed, ['inspect', join(ROOT, 'examples/exec.bpf.o'), '--json'])
@@ -55,7 +59,7 @@ describe('the package', () => {
   })
 
   it('has the web page with all that it loads', () => {
-    const page = join(installFrom(ROOT), 'dist/page')
+    const page = join(installed, 'dist/page')
     const loaded = [...readFileSync(join(page, 'index.html'), 'utf8').matchAll(/(?:src|href)="\.\/([^"]+)"/g)].map(([, name = '']) => name)
     expect(loaded.map(name => name.split('.').at(-1)).sort()).toEqual(['css', 'js', 'svg'])
     for (const name of loaded) expect(readFileSync(join(page, name)).length).toBeGreaterThan(0)

@@ -32,7 +32,20 @@ const documents = [readme, ...pages].join('\n')
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 /** Commands of which the pages show every option. */
 const shownWhole: Record<string, CommandSpec> = {
-  agent, check, 'btf diff': btfDiff, 'btf export': btfExport, 'btf history': btfHistory, 'btf import': btfImport, 'btf list': btfList, 'btf min': btfMin, 'btf sync': btfSync, 'btf types': btfTypes, inspect, 'keys token': keysToken, relocate: relocateSpec, serve
+  agent,
+  check,
+  'btf diff': btfDiff,
+  'btf export': btfExport,
+  'btf history': btfHistory,
+  'btf import': btfImport,
+  'btf list': btfList,
+  'btf min': btfMin,
+  'btf sync': btfSync,
+  'btf types': btfTypes,
+  inspect,
+  'keys token': keysToken,
+  relocate: relocateSpec,
+  serve
 }
 const specs: Record<string, CommandSpec> = { ...shownWhole, 'keys rotate': keysRotate, 'keys show': keysShow, 'keys verify': keysVerify }
 
@@ -122,7 +135,8 @@ describe('README', () => {
 
   it('states the exit codes as they are', () => {
     expect(documents.replaceAll('\n', ' ')).toContain(
-      `${ExitCode.OK} success, ${ExitCode.FINDING} a finding (the object fails on that kernel), ${ExitCode.USAGE} wrong use, ${ExitCode.CANNOT_TELL} undecided`
+      `${ExitCode.OK} success, ${ExitCode.FINDING} a finding (the object fails on that kernel), ${ExitCode.USAGE} wrong use, ` +
+        `${ExitCode.CANNOT_TELL} undecided`
     )
   })
 

@@ -36,7 +36,15 @@ const downloads = (): string[] => repository.requests.filter(path => path.starts
 
 async function sync (...args: readonly string[]) { return await coreloText(['btf', 'sync', ...args]) }
 
-interface Output { readonly kernels: ReadonlyArray<{ readonly reference: string, readonly state: string, readonly package?: string, readonly bytes?: number, readonly reason?: string }> }
+interface Output {
+  readonly kernels: ReadonlyArray<{
+    readonly reference: string
+    readonly state: string
+    readonly package?: string
+    readonly bytes?: number
+    readonly reason?: string
+  }>
+}
 const statesIn = (stdout: string): string[] => (JSON.parse(stdout) as Output).kernels.map(({ reference, state }) => `${reference} ${state}`)
 
 describe('corelo btf sync', () => {

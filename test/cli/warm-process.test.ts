@@ -7,7 +7,9 @@ import { removeFoldersAfterEach, temporaryFolder } from './corelo.js'
 removeFoldersAfterEach()
 
 /** Processes that run this text, to which its command is `args`. */
-function running (text: string, options: Partial<WarmOptions> = {}): { run (...args: readonly string[]): ReturnType<WarmProcesses['run']> } {
+function running (text: string, options: Partial<WarmOptions> = {}): {
+  run (...args: readonly string[]): ReturnType<WarmProcesses['run']>
+} {
   const cwd = temporaryFolder()
   const main = join(cwd, 'main.mjs')
   writeFileSync(main, `const [, , ...args] = process.argv\n${text}`)

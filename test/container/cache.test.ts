@@ -20,7 +20,8 @@ async function startNginx (service: string): Promise<string> {
   mkdirSync(tmp)
   if (process.getuid?.() === 0) for (const path of [folder, tmp]) chownSync(path, 65_534, 65_534)
   const example = readFileSync(join(ROOT, 'deploy/examples/nginx/nginx.conf'), 'utf8')
-  const config = example.replace('corelo.corelo.svc:80', new URL(service).host).replace('listen 8080', `listen 127.0.0.1:${port}`).replaceAll('/tmp/', `${tmp}/`)
+  const config = example.replace('corelo.corelo.svc:80', new URL(service).host).replace('listen 8080', `listen 127.0.0.1:${port}`)
+    .replaceAll('/tmp/', `${tmp}/`)
   expect(config).not.toContain('corelo.svc')
   writeFileSync(join(folder, 'nginx.conf'), `user nobody nogroup;\n${config}`)
   const child = spawn('/usr/sbin/nginx', ['-g', 'daemon off;', '-c', join(folder, 'nginx.conf')], { stdio: ['ignore', 'ignore', 'pipe'] })
@@ -29,7 +30,9 @@ async function startNginx (service: string): Promise<string> {
   const exited = new Promise<void>(resolve => { child.once('exit', () => { resolve() }) })
   onTestFinished(async () => { child.kill('SIGTERM'); await exited })
   const url = `http://127.0.0.1:${port}`
-  await expect.poll(async () => (await fetch(`${url}/nginx-health`).catch(() => undefined))?.status, { interval: 50, message: said }).toBe(204)
+  await expect.poll(async () => (await fetch(`${url}/nginx-health`).catch(() => undefined))?.status, {
+    interval: 50, message: said
+  }).toBe(204)
   return url
 }
 
@@ -41,7 +44,9 @@ async function relocate (url: string): Promise<Response> {
 }
 
 async function teach (url: string): Promise<void> {
-  const answer = await fetch(`${url}/kernels/sample/1/x86_64/1.0.0/btf`, { method: 'PUT', body: BTF, headers: { 'content-type': 'application/octet-stream' } })
+  const answer = await fetch(`${url}/kernels/sample/1/x86_64/1.0.0/btf`, {
+    method: 'PUT', body: BTF, headers: { 'content-type': 'application/octet-stream' }
+  })
   expect(answer.status, await answer.text()).toBe(201)
 }
 
@@ -77,7 +82,9 @@ describe('nginx in front of the service', () => {
     await fetch(`${cache}${path}`).then(bytesOf)
     for (const expected of ['MISS', 'HIT']) {
       const report = await fetch(`${cache}${path}`, { headers: { accept: 'application/json' } })
-      expect([report.headers.get('x-cache'), report.headers.get('content-type')]).toEqual([expected, expect.stringContaining('application/json')])
+      expect([report.headers.get('x-cache'), report.headers.get('content-type')]).toEqual([
+        expected, expect.stringContaining('application/json')
+      ])
       expect(await report.json()).toMatchObject({ result: { sha256: digest } })
     }
     expect(await fetch(`${cache}${path}`).then(bytesOf)).toBe(digest)
@@ -107,7 +114,9 @@ describe('nginx in front of the service', () => {
     const states = await Promise.all(answers.map(async answer => ({ cache: answer.headers.get('x-cache'), digest: await bytesOf(answer) })))
     expect(states.filter(state => state.digest !== digest)).toEqual([])
     const metrics = await (await fetch(`${service.url}/metrics`)).text()
-    const asked = [...metrics.matchAll(/corelo_http_request_duration_seconds_count\{[^}]*route="\/relocated[^}]*\} (\d+)/g)].reduce((sum, [, count]) => sum + Number(count), 0)
+    const asked = [...metrics.matchAll(/corelo_http_request_duration_seconds_count\{[^}]*route="\/relocated[^}]*\} (\d+)/g)].reduce((
+      sum, [, count]
+    ) => sum + Number(count), 0)
     expect(asked).toBe(1)
   })
 })

@@ -28,7 +28,11 @@ const BUILD_MS = 600_000
 
 afterAll(() => { rmSync(work, { recursive: true, force: true }) })
 
-async function start (image: Image, env: Readonly<Record<string, string>> = {}): Promise<{ readonly container: Container, readonly url: string, readonly cache: string }> {
+async function start (image: Image, env: Readonly<Record<string, string>> = {}): Promise<{
+  readonly container: Container
+  readonly url: string
+  readonly cache: string
+}> {
   const port = await freePort()
   const cache = temporaryFolder(SERVICE_USER)
   const container = run(image, {
@@ -58,13 +62,13 @@ describe("the service's image", () => {
       const status = fs.readFileSync('/proc/1/status', 'utf8')
       const attempt = path => { try { fs.writeFileSync(path, ''); return 'written' } catch ({ code }) { return code } }
       console.log(JSON.stringify({
-        uids: /^Uid:\\t(.*)$/m.exec(status)[1], capabilities: /^CapBnd:\\t(.*)$/m.exec(status)[1], noNewPrivileges: /^NoNewPrivs:\\t(.*)$/m.exec(status)[1],
+        uids: /^Uid:\\t(.*)$/m.exec(status)[1],
+        capabilities: /^CapBnd:\\t(.*)$/m.exec(status)[1],
+        noNewPrivileges: /^NoNewPrivs:\\t(.*)$/m.exec(status)[1],
         root: attempt('/x'), app: attempt('/app/dist/x'), tmp: attempt('/tmp/x'), cache: attempt('/cache/x')
       }))`)
     expect(JSON.parse(seen.output)).toEqual({
-      uids: Array(4)
-        .fill(SERVICE_USER)
-        .join('\t'),
+      uids: Array(4).fill(SERVICE_USER).join('\t'),
       capabilities: '0'.repeat(16),
       noNewPrivileges: '1',
       root: 'EROFS',

@@ -9,11 +9,18 @@ import { corelo, EXEC, MAIN, removeFoldersAfterEach, ROOT, SAMPLE, temporaryFold
 removeFoldersAfterEach()
 
 interface Step { readonly id: string, readonly env?: Readonly<Record<string, string>>, readonly run?: string, readonly uses?: string }
-interface Action { readonly inputs: Readonly<Record<string, { readonly default?: string }>>, readonly runs: { readonly using: string, readonly steps: readonly Step[] } }
+interface Action {
+  readonly inputs: Readonly<Record<string, { readonly default?: string }>>
+  readonly runs: { readonly using: string, readonly steps: readonly Step[] }
+}
 
 const ACTION = parse(readFileSync(join(ROOT, 'deploy/ci/github/action.yml'), 'utf8')) as Action
 const GITLAB = parse(readFileSync(join(ROOT, 'deploy/ci/gitlab/corelo-check.yml'), 'utf8')) as {
-  readonly '.corelo-check': { readonly variables: Readonly<Record<string, string>>, readonly script: readonly string[], readonly artifacts: { readonly paths: readonly string[], readonly reports: { readonly junit: string } } }
+  readonly '.corelo-check': {
+    readonly variables: Readonly<Record<string, string>>
+    readonly script: readonly string[]
+    readonly artifacts: { readonly paths: readonly string[], readonly reports: { readonly junit: string } }
+  }
 }
 
 /** A workspace with two objects, one kernel in a cache, and the list of the fleet. */

@@ -25,7 +25,9 @@ const POD = {
 }
 
 /** A manifest that nothing is wrong with, but for what is changed. */
-function deployment (name: string, changes: { readonly spec?: Tree, readonly pod?: Tree, readonly container?: Tree, readonly selector?: Tree } = {}): Tree {
+function deployment (
+  name: string, changes: { readonly spec?: Tree, readonly pod?: Tree, readonly container?: Tree, readonly selector?: Tree } = {}
+): Tree {
   return {
     apiVersion: 'apps/v1',
     kind: 'Deployment',

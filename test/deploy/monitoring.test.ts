@@ -10,7 +10,11 @@ const ROOT = join(import.meta.dirname, '../..')
 const CHART = join(ROOT, 'deploy/chart')
 const AGENT_METRICS = join(ROOT, 'src/agent/metrics.ts')
 
-interface Panel { readonly title: string, readonly gridPos: Readonly<Record<'x' | 'y' | 'w' | 'h', number>>, readonly targets?: ReadonlyArray<{ readonly expr: string }> }
+interface Panel {
+  readonly title: string
+  readonly gridPos: Readonly<Record<'x' | 'y' | 'w' | 'h', number>>
+  readonly targets?: ReadonlyArray<{ readonly expr: string }>
+}
 interface Alert { readonly alert: string, readonly expr: string, readonly annotations: Readonly<Record<'summary' | 'description', string>> }
 
 const dashboard = JSON.parse(readFileSync(join(CHART, 'files/dashboard.json'), 'utf8')) as { readonly panels: readonly Panel[] }

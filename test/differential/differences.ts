@@ -9,7 +9,10 @@ import { buildObject, type BuiltObject, type ObjectSpec, type ReloName } from '.
 export type Outcome =
   /** It is relocated: the instructions of its first program. */
   | { readonly code: Uint8Array }
-  /** It is refused. By libbpf: at which stage (`open or before`: versions differ). By us: an error code, or the reason of the record that fails. */
+  /**
+   * It is refused. By libbpf: at which stage (`open or before`: versions differ). By us: an error code, or the reason of the record that
+   * fails.
+   */
   | { readonly refused: string }
   /** libbpf dies of this signal. */
   | { readonly dies: number }
@@ -35,7 +38,9 @@ const program = (...insns: readonly Uint8Array[]): Outcome => ({ code: concat(..
 const refused = (by: string): Outcome => ({ refused: by })
 
 /** An object with one relocation, on the first instruction of its one program. */
-function one (local: BtfBuilder, record: { kind: ReloName, typeId: number, access?: string }, insn: Uint8Array, changes: Partial<ObjectSpec> = {}): BuiltObject {
+function one (
+  local: BtfBuilder, record: { kind: ReloName, typeId: number, access?: string }, insn: Uint8Array, changes: Partial<ObjectSpec> = {}
+): BuiltObject {
   return buildObject({
     local,
     programs: [{ section: SECTION, name: 'a', code: concat(insn, asm.exit()) }],
@@ -246,7 +251,8 @@ export const DELIBERATE: readonly Difference[] = [
     ours: refused('object_invalid')
   },
   {
-    rule: 'a CO-RE relocation of an instruction that has an ELF relocation too is refused; libbpf takes the value for an offset into the map',
+    rule: 'a CO-RE relocation of an instruction that has an ELF relocation too is refused; libbpf takes the value for an offset into ' +
+      'the map',
     make: () => {
       const { b, foo: id } = localFoo()
       return {
@@ -274,7 +280,8 @@ export const DELIBERATE: readonly Difference[] = [
     ours: program(POISON)
   },
   {
-    rule: 'a function with two names is relocated for both; libbpf makes a program of each name, relocates one, and leaves the other as it was compiled',
+    rule: 'a function with two names is relocated for both; libbpf makes a program of each name, relocates one, and leaves the other ' +
+      'as it was compiled',
     make: () => {
       const spec = fooSpec()
       return {

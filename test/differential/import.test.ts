@@ -6,12 +6,23 @@ import { sha256 } from '../../src/store/sha256.js'
 import { describeLab, labPackage, NEEDS, PATHS, ROOT, scratchFolder } from '../support/lab.js'
 
 interface Imported {
-  readonly kernels: ReadonlyArray<{ readonly reference: string, readonly btf_sha256: string, readonly types: number, readonly modules: { readonly new: number } }>
+  readonly kernels: ReadonlyArray<{
+    readonly reference: string,
+    readonly btf_sha256: string,
+    readonly types: number,
+    readonly modules: {
+      readonly new: number
+    }
+  }>
   readonly not_imported: ReadonlyArray<{ readonly place: string, readonly reason: string, readonly count: number }>
 }
 
 interface Listed {
-  readonly kernels: ReadonlyArray<{ readonly reference: string, readonly provenance: { readonly kernel_version: string }, readonly modules: ReadonlyArray<{ readonly name: string, readonly btf_sha256: string }> }>
+  readonly kernels: ReadonlyArray<{
+    readonly reference: string
+    readonly provenance: { readonly kernel_version: string }
+    readonly modules: ReadonlyArray<{ readonly name: string, readonly btf_sha256: string }>
+  }>
 }
 
 const scratch = scratchFolder()

@@ -41,8 +41,10 @@ describeLab('edge 84: libbpf and this engine, given the same made-up object and 
     expect(done['relocated']).toBeGreaterThan(CASES / 2)
     expect(done['refused']).toBeGreaterThan(CASES / 10)
     expect(done['same record refused']).toBeGreaterThan(CASES / 20)
-    for (const kind of ['byte_off', 'byte_sz', 'field_exists', 'signed', 'lshift_u64', 'rshift_u64', 'local_type_id', 'target_type_id', 'type_exists', 'type_size',
-      'enumval_exists', 'enumval_value', 'type_matches']) {
+    for (const kind of [
+      'byte_off', 'byte_sz', 'field_exists', 'signed', 'lshift_u64', 'rshift_u64', 'local_type_id', 'target_type_id', 'type_exists',
+      'type_size', 'enumval_exists', 'enumval_value', 'type_matches'
+    ]) {
       expect(done[`${kind} resolved`], kind).toBeGreaterThan(0)
     }
     for (const kind of ['field_exists', 'target_type_id', 'type_exists', 'type_size', 'enumval_exists', 'type_matches']) {
@@ -124,7 +126,10 @@ function compareRefusals (made: RandomCase, answer: OracleAnswer, failed: number
   return disagreements
 }
 
-/** The record that libbpf's message is about. A record in the middle of an instruction gets none; a warning about an earlier one may be there. */
+/**
+ * The record that libbpf's message is about. A record in the middle of an instruction gets none; a warning about an earlier one may be
+ * there.
+ */
 function namedRecord (answer: OracleAnswer): { program: string, number: number } | undefined {
   if (answer.error.includes('accesses field incorrectly')) return undefined
   const found = /^prog '([^']*)': relo #(\d+)/.exec(answer.error)

@@ -27,7 +27,8 @@ interface Case {
 }
 
 const TASK = 'struct task_struct { volatile long state; unsigned int cpu; } CORE;'
-const DISKS = 'struct gendisk { int major; } CORE; struct request { struct gendisk *rq_disk; } CORE; struct bio { struct gendisk *bi_disk; } CORE;'
+const DISKS = 'struct gendisk { int major; } CORE; struct request { struct gendisk *rq_disk; } CORE; ' +
+  'struct bio { struct gendisk *bi_disk; } CORE;'
 const INODE = 'struct timespec64 { long long tv_sec; long tv_nsec; } CORE; struct inode { struct timespec64 i_atime, i_ctime; } CORE;'
 
 const CASES: readonly Case[] = [
@@ -127,7 +128,9 @@ const readInto = (type: string, pointer: string): string =>
   `{ ${type} value = 0; bpf_probe_read_kernel(&value, sizeof(value), ${pointer}); out = value; }`
 const VISITORS = `#include <linux/bpf.h>
 struct visitor { unsigned int pid; char comm[16]; struct visitor *next; } CORE;
-struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 8); __type(key, int); __type(value, struct visitor); } visitors SEC(".maps");`
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 8); __type(key, int); __type(value, struct visitor);
+} visitors SEC(".maps");`
 
 const OTHER_CASES: readonly OtherCase[] = [
   {
@@ -144,7 +147,8 @@ const OTHER_CASES: readonly OtherCase[] = [
     types: 'struct sock { unsigned short sk_protocol; } CORE;',
     body: readInto('unsigned short', '&((struct sock *)p)->sk_protocol'),
     loads: true,
-    detail: 'sock.sk_protocol is unsigned short sk_protocol (2 bytes) in the object and unsigned int sk_protocol:8 (a bitfield at bit 4296) in this kernel. The program reads it as a plain field, so that it gets a wrong value, as it would from libbpf.',
+    detail: 'sock.sk_protocol is unsigned short sk_protocol (2 bytes) in the object and unsigned int sk_protocol:8 (a bitfield at bit ' +
+      '4296) in this kernel. The program reads it as a plain field, so that it gets a wrong value, as it would from libbpf.',
     calls: 'out = sock_sk_protocol(p);'
   },
   {
@@ -161,17 +165,21 @@ const OTHER_CASES: readonly OtherCase[] = [
     kernel: /^debian-6\.1$/,
     types: 'struct task_struct { long exit_code; } CORE;',
     body: 'out = ((struct task_struct *)p)->exit_code;',
-    detail: 'task_struct.exit_code is long exit_code (8 bytes) in the object and int exit_code (4 bytes) in this kernel; only pointers and unsigned integers can be read at another size.',
+    detail: 'task_struct.exit_code is long exit_code (8 bytes) in the object and int exit_code (4 bytes) in this kernel; only pointers ' +
+      'and unsigned integers can be read at another size.',
     calls: 'out = task_struct_exit_code(p);'
   },
   {
     reason: 'type_ruled_out',
     kernel: {
-      types: 'void first(struct adapter { char head[608]; long gotcl_old; } *a) {}\nvoid second(struct adapter { char head[12512]; long ptp_delta; } *a) {}'
+      types: 'void first(struct adapter { char head[608]; long gotcl_old; } *a) {}\n' +
+        'void second(struct adapter { char head[12512]; long ptp_delta; } *a) {}'
     },
     types: 'struct adapter { long gotcl_old, ptp_delta; } CORE;',
     body: `${readInto('long', '&((struct adapter *)p)->gotcl_old')} ${readInto('long', '&((struct adapter *)p)->ptp_delta')}`,
-    detail: 'This kernel has several types struct adapter. adapter.ptp_delta is in type 10 of 12520 bytes, which the relocation of adapter.gotcl_old (instruction 4 of a) ruled out, because only type 2 of 616 bytes has that field. Each flavour of the struct is looked up by itself.',
+    detail: 'This kernel has several types struct adapter. adapter.ptp_delta is in type 10 of 12520 bytes, which the relocation of ' +
+      'adapter.gotcl_old (instruction 4 of a) ruled out, because only type 2 of 616 bytes has that field. Each flavour of the struct ' +
+      'is looked up by itself.',
     calls: `${readInto('long', '&((struct adapter *)p)->gotcl_old')} out = adapter_ptp_delta(p);`
   },
   {
@@ -188,14 +196,17 @@ const OTHER_CASES: readonly OtherCase[] = [
     kernel: /^debian-6\.1$/,
     types: VISITORS,
     body: 'int key = 0; struct visitor *visitor = bpf_map_lookup_elem(&visitors, &key); if (visitor) out = visitor->pid;',
-    detail: 'This kernel has no struct visitor. The program\'s map visitors stores it, so it seems to be the program\'s own type, which no kernel has. It has a value only where the loader supplies the layout, as by KernelTypes of cilium/ebpf or btf_custom_path of libbpf.'
+    detail: 'This kernel has no struct visitor. The program\'s map visitors stores it, so it seems to be the program\'s own type, ' +
+      'which no kernel has. It has a value only where the loader supplies the layout, as by KernelTypes of cilium/ebpf or ' +
+      'btf_custom_path of libbpf.'
   },
   {
     reason: 'type_in_module',
     kernel: /^debian-6\.1$/,
     types: 'struct nfs_inode { unsigned long long fileid; } CORE;',
     body: readInto('unsigned long long', '&((struct nfs_inode *)p)->fileid'),
-    detail: 'The kernel itself has no struct nfs_inode; its module nfs has one. Name the module in `modules`, where the node has it loaded before the program.',
+    detail: 'The kernel itself has no struct nfs_inode; its module nfs has one. Name the module in `modules`, where the node has it ' +
+      'loaded before the program.',
     modules: ['nfs']
   }
 ]

@@ -13,7 +13,9 @@ describe('a bare release', () => {
   it('means the one kernel that has it, after everybody was asked who may', async () => {
     const origin = await startOrigin(serving({ [at('18.04')]: await archive(0) }))
     const service = await startFetching({ btfhubUrls: [origin.url] })
-    expect(await relocate(service, { kernel: { release: RELEASE } })).toMatchObject({ kernel: `ubuntu/18.04/x86_64/${RELEASE}`, source: 'btfhub', btfSha256: sha256(fooBtf()) })
+    expect(await relocate(service, { kernel: { release: RELEASE } })).toMatchObject({
+      kernel: `ubuntu/18.04/x86_64/${RELEASE}`, source: 'btfhub', btfSha256: sha256(fooBtf())
+    })
     expect(origin.asked).toEqual(expect.arrayContaining([at('16.04'), at('18.04'), at('16.04', 'arm64'), at('18.04', 'arm64')]))
     const { length } = origin.asked
     await relocate(service, { kernel: { release: RELEASE } })
@@ -24,8 +26,11 @@ describe('a bare release', () => {
     const origin = await startOrigin(serving({ [at('16.04')]: await archive(0), [at('18.04')]: await archive(1) }))
     const service = await startFetching({ btfhubUrls: [origin.url] })
     const error = await failure('kernel_ambiguous', relocate(service, { kernel: { release: RELEASE } }))
-    expect(error.details).toMatchObject({ candidates: [{ reference: `ubuntu/16.04/x86_64/${RELEASE}`, source: 'btfhub' }, { reference: `ubuntu/18.04/x86_64/${RELEASE}` }] })
-    expect((await relocate(service, { kernel: { release: RELEASE, distro: 'ubuntu', distroVersion: '18.04', arch: 'x86_64' } })).btfSha256).toBe(sha256(fooBtf(1)))
+    expect(error.details).toMatchObject({
+      candidates: [{ reference: `ubuntu/16.04/x86_64/${RELEASE}`, source: 'btfhub' }, { reference: `ubuntu/18.04/x86_64/${RELEASE}` }]
+    })
+    expect((await relocate(service, { kernel: { release: RELEASE, distro: 'ubuntu', distroVersion: '18.04', arch: 'x86_64' } })).btfSha256)
+      .toBe(sha256(fooBtf(1)))
   })
 
   it('means both where they have the same', async () => {
@@ -36,13 +41,17 @@ describe('a bare release', () => {
 
   it('means nothing as long as one that may have it cannot be asked', async () => {
     const files = { [at('18.04')]: await archive(0) }
-    const origin = await startOrigin((request, response) => request.url === at('16.04') ? response.writeHead(500).end() : serving(files)(request, response))
+    const origin = await startOrigin((request, response) => {
+      if (request.url === at('16.04')) response.writeHead(500).end()
+      else serving(files)(request, response)
+    })
     const service = await startFetching({ btfhubUrls: [origin.url] })
     for (let i = 0; i < 2; i++) {
       const error = await failure('source_failed', relocate(service, { kernel: { release: RELEASE } }))
       expect(error.details).toMatchObject({ source: 'btfhub', answer: expect.stringContaining(at('16.04')) })
     }
-    expect((await relocate(service, { kernel: { release: RELEASE, distro: 'ubuntu', distroVersion: '18.04', arch: 'x86_64' } })).btfSha256).toBe(sha256(fooBtf()))
+    expect((await relocate(service, { kernel: { release: RELEASE, distro: 'ubuntu', distroVersion: '18.04', arch: 'x86_64' } })).btfSha256)
+      .toBe(sha256(fooBtf()))
     expect(origin.asked.filter(path => path === at('18.04'))).toHaveLength(1)
   })
 
@@ -68,7 +77,9 @@ describe('a bare release', () => {
     const origin = await startOrigin()
     const service = await startFetching({ btfhubUrls: [origin.url] })
     const error = await failure('kernel_unknown', relocate(service, { kernel: { release: '6.9.1-mine' } }))
-    expect(error.details).toMatchObject({ sources: expect.arrayContaining([{ source: 'btfhub', answer: expect.stringContaining('not asked') }]) })
+    expect(error.details).toMatchObject({
+      sources: expect.arrayContaining([{ source: 'btfhub', answer: expect.stringContaining('not asked') }])
+    })
     expect(origin.asked).toEqual([])
   })
 })
@@ -78,20 +89,25 @@ describe('a whole reference', () => {
     const release = '5.10.0-21-amd64'
     const origin = await startOrigin(serving({ [`/debian/bullseye/x86_64/${release}.btf.tar.xz`]: await archive(0, release) }))
     const service = await startFetching({ btfhubUrls: [origin.url] })
-    expect((await relocate(service, { kernel: { distro: 'debian', distroVersion: '11', arch: 'x86_64', release } })).kernel).toBe(`debian/11/x86_64/${release}`)
-    expect((await relocate(service, { kernel: { distro: 'debian', distroVersion: 'bullseye', arch: 'x86_64', release } })).kernel).toBe(`debian/bullseye/x86_64/${release}`)
+    expect((await relocate(service, { kernel: { distro: 'debian', distroVersion: '11', arch: 'x86_64', release } })).kernel)
+      .toBe(`debian/11/x86_64/${release}`)
+    expect((await relocate(service, { kernel: { distro: 'debian', distroVersion: 'bullseye', arch: 'x86_64', release } })).kernel)
+      .toBe(`debian/bullseye/x86_64/${release}`)
     expect(origin.asked).toHaveLength(1)
   })
 
   it('of a kernel that SUSE built anew is answered only where all its builds agree', async () => {
     const sles = (build: string) => `/sles/12.5/x86_64/4.12.14-122.37${build}-default.btf.tar.xz`
-    const builds = { [sles('.1')]: await archive(0, '4.12.14-122.37.1-default'), [sles('.2')]: await archive(1, '4.12.14-122.37.2-default') }
+    const builds = {
+      [sles('.1')]: await archive(0, '4.12.14-122.37.1-default'), [sles('.2')]: await archive(1, '4.12.14-122.37.2-default')
+    }
     const kernel = { distro: 'sles', distroVersion: '12.5', arch: 'x86_64', release: '4.12.14-122.37-default' }
     const origin = await startOrigin(serving(builds))
     const error = await failure('kernel_unknown', relocate(await startFetching({ btfhubUrls: [origin.url] }), { kernel }))
     expect(JSON.stringify(error.details)).toContain('has builds of it with different BTF')
     origin.answer = serving({ [sles('.1')]: builds[sles('.1')] ?? new Uint8Array() })
-    expect((await relocate(await startFetching({ btfhubUrls: [origin.url] }), { kernel })).kernel).toBe('sles/12.5/x86_64/4.12.14-122.37-default')
+    expect((await relocate(await startFetching({ btfhubUrls: [origin.url] }), { kernel })).kernel)
+      .toBe('sles/12.5/x86_64/4.12.14-122.37-default')
   })
 
   it('does not have its own record replaced by that of a source', async () => {

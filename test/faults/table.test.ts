@@ -268,8 +268,10 @@ const FAULTS: readonly Fault[] = [
     says: /more than 5 times/
   },
   ...[
-    'http://10.0.0.1/', 'http://192.168.1.1/', 'http://169.254.169.254/latest/meta-data/', 'http://100.64.0.1/', 'http://127.0.0.1:9/', 'http://2130706433/', 'http://0x7f.1/',
-    'http://0/', 'http://[::1]/', 'http://[::ffff:127.0.0.1]/', 'http://[fd00::1]/', 'http://[fe80::1]/', 'http://[64:ff9b::7f00:1]/', 'http://[2002:7f00:1::]/', 'http://[2001:0:7f00:1::]/'
+    'http://10.0.0.1/', 'http://192.168.1.1/', 'http://169.254.169.254/latest/meta-data/', 'http://100.64.0.1/', 'http://127.0.0.1:9/',
+    'http://2130706433/', 'http://0x7f.1/',
+    'http://0/', 'http://[::1]/', 'http://[::ffff:127.0.0.1]/', 'http://[fd00::1]/', 'http://[fe80::1]/', 'http://[64:ff9b::7f00:1]/',
+    'http://[2002:7f00:1::]/', 'http://[2001:0:7f00:1::]/'
   ].map(target => ({
     name: `a redirect to ${target}`,
     answer: redirect(target),

@@ -13,7 +13,7 @@ const PACKED = join(ROOT, 'test/fixtures/extraction/packed')
 const UPLOADED = 'ubuntu/20.04/x86_64/5.4.0-42-generic'
 const IMPORTED = 'debian/12/x86_64/6.1.0-50-amd64'
 
-it('uploads and imports survive a disk that gives nothing, whatever it says: they are 503 while it lasts, and answer when it is over', async () => {
+it('uploads and imports survive a disk that gives nothing, whatever it says: they are 503 meanwhile, and answer afterwards', async () => {
   const folder = temporaryFolder()
   const failing = join(folder, 'failing')
   const settings = {
@@ -22,8 +22,12 @@ it('uploads and imports survive a disk that gives nothing, whatever it says: the
     NODE_OPTIONS: `--import=${pathToFileURL(join(ROOT, 'test/support/failing-reads.mjs')).href}`,
     FAILING_READS: failing
   }
-  expect((await corelo(['btf', 'import', join(PACKED, 'linux-image.xz.deb')], { env: { CORELO_CACHE_DIR: settings.CORELO_CACHE_DIR } })).code).toBe(0)
-  const [object, uploaded, imported] = [EXEC, SAMPLE, join(PACKED, 'vmlinux.btf')].map(path => readFileSync(path)) as [Buffer, Buffer, Buffer]
+  expect((await corelo(['btf', 'import', join(PACKED, 'linux-image.xz.deb')], {
+    env: { CORELO_CACHE_DIR: settings.CORELO_CACHE_DIR }
+  })).code).toBe(0)
+  const [object, uploaded, imported] = [EXEC, SAMPLE, join(PACKED, 'vmlinux.btf')].map(path => readFileSync(path)) as [
+    Buffer, Buffer, Buffer
+  ]
   const put = async (url: string, path: string, body: Buffer): Promise<number> =>
     (await fetch(`${url}${path}`, { method: 'PUT', body, headers: { 'content-type': 'application/octet-stream' } })).status
   const before = await startProcess(settings)

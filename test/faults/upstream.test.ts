@@ -81,7 +81,10 @@ describe('another corelo as a source', () => {
 })
 
 describe('services that ask each other', () => {
-  /** A ring of services, each of which asks the next; the settings are those of the last. Addresses are known only once all listen, so that each asks through a door. */
+  /**
+   * A ring of services, each of which asks the next; the settings are those of the last. Addresses are known only once all listen, so that
+   * each asks through a door.
+   */
   const startRing = async (size: number, settings: Partial<ServiceSettings> = {}) => {
     const doors = await Promise.all(Array.from({ length: size }, () => startOrigin()))
     const services = await Promise.all(doors.map((_door, i) => startListening({

@@ -33,9 +33,7 @@ async function startWorld (settings: Readonly<Record<string, string>> = {}): Pro
   writeFileSync(secretFile, `${receiver.secret}\n`)
   const packages = repository.writeSettings(folder)
   const all = {
-    CORELO_CACHE_DIR: join(
-      folder, 'cache'
-    ),
+    CORELO_CACHE_DIR: join(folder, 'cache'),
     CORELO_PACKAGES: packages,
     CORELO_CATALOG_MS: '1000',
     CORELO_WEBHOOK: receiver.url,
@@ -68,7 +66,10 @@ async function relocate (url: string, reference: string, headers: Readonly<Recor
   return await fetch(`${url}/relocate`, { method: 'POST', body: form, headers: { accept: 'application/json', ...headers } })
 }
 
-interface Checked { readonly status: number, readonly report: { readonly kernel?: { readonly reference: string, readonly btf_sha256: string }, readonly verdict?: string } }
+interface Checked {
+  readonly status: number
+  readonly report: { readonly kernel?: { readonly reference: string, readonly btf_sha256: string }, readonly verdict?: string }
+}
 
 async function check (...args: Parameters<typeof relocate>): Promise<Checked> {
   const answer = await relocate(...args)

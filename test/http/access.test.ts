@@ -16,7 +16,12 @@ import { form, problemOf, startApp, type Harness } from './harness.js'
 const OBJECT = Buffer.from('an object')
 const KERNEL = '/kernels/ubuntu/20.04/x86_64/5.4.0-42-generic'
 
-interface Route { readonly name: string, readonly path: string, readonly init?: RequestInit, readonly needs: 'relocate' | 'upload' | 'open' }
+interface Route {
+  readonly name: string
+  readonly path: string
+  readonly init?: RequestInit
+  readonly needs: 'relocate' | 'upload' | 'open'
+}
 
 const put = (body: Uint8Array): RequestInit => ({ method: 'PUT', body })
 /** Every route, each with a request that works. Documents.test holds that there is no other. */
@@ -194,7 +199,9 @@ async function issuerKey (kid: string, alg = 'ES256'): Promise<IssuerKey> {
 }
 
 /** A server that publishes keys. Without keys it answers 500. */
-async function publish (keys: readonly JWK[]): Promise<{ url: string, keys: readonly JWK[] | undefined, asked: number, authorization: string | undefined }> {
+async function publish (
+  keys: readonly JWK[]
+): Promise<{ url: string, keys: readonly JWK[] | undefined, asked: number, authorization: string | undefined }> {
   const issuer = { url: '', keys: keys as readonly JWK[] | undefined, asked: 0, authorization: undefined as string | undefined }
   const server = createServer((request, response) => {
     issuer.asked++
@@ -221,7 +228,10 @@ describe('with JSON Web Tokens', () => {
   } = {}): Promise<string> =>
     await new SignJWT(payload).setProtectedHeader({ alg, kid }).sign(signer)
 
-  async function start (settings: Partial<Config> = {}): Promise<Harness & { readonly issuer: Awaited<ReturnType<typeof publish>>, ask (token: string, path?: string): Promise<Response> }> {
+  async function start (settings: Partial<Config> = {}): Promise<Harness & {
+    readonly issuer: Awaited<ReturnType<typeof publish>>
+    ask (token: string, path?: string): Promise<Response>
+  }> {
     const issuer = await publish([key.jwk])
     const harness = await startApp({ auth: 'jwt', jwksUrl: issuer.url, jwtAudience: AUDIENCE, jwtIssuer: ISSUER, ...settings })
     return { ...harness, issuer, ask: async (token, path = '/kernels') => await harness.request(path, { headers: bearer(token) }) }
@@ -347,7 +357,13 @@ describe('with JSON Web Tokens', () => {
 
 describe('the keys of an issuer', () => {
   /** A source of keys whose clock stands still until it is moved. */
-  async function source (): Promise<{ issuer: Awaited<ReturnType<typeof publish>>, keys: ReturnType<typeof createKeySource>, pass (ms: number): void, kids (): Promise<Array<string | undefined>>, next: JWK }> {
+  async function source (): Promise<{
+    issuer: Awaited<ReturnType<typeof publish>>
+    keys: ReturnType<typeof createKeySource>
+    pass (ms: number): void
+    kids (): Promise<Array<string | undefined>>
+    next: JWK
+  }> {
     const issuer = await publish([(await issuerKey('k1')).jwk])
     let time = 1_000_000
     const keys = createKeySource({ url: issuer.url, tokenFile: undefined, onWarning: () => {}, now: () => time })

@@ -9,7 +9,9 @@ import { form, startAppWith } from './harness.js'
 
 type Json = Readonly<Record<string, unknown>>
 interface OpenApi {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, { readonly schema: Json }>> }>> }>>>>
+  readonly paths: Readonly<Record<string, Readonly<Record<string, {
+    readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, { readonly schema: Json }>> }>>
+  }>>>>
   readonly components: Json
 }
 

@@ -111,7 +111,7 @@ describe('the cache folder', () => {
       }
     })()
     await Promise.all(Array.from({ length: 8 }, async (_, client) => {
-      for (let i = 0; i < 25; i++) {
+      for (let i = 0; i < 6; i++) {
         const serial = client * 100 + i
         await count(putBtf(request, `6.${serial}`, fooBtf(serial)))
         await count(relocate(request, `6.${serial}`, fooObject(serial)))

@@ -1,4 +1,4 @@
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { AppError } from '../../src/errors.js'
 import type {} from '../../src/http/plugins/lifecycle.js' // what it adds to Fastify's types
@@ -105,6 +105,49 @@ describe('the deadline', () => {
     expect(response.headers.get('cache-control')).toBe('no-store')
     expect(await problemOf(response)).toMatchObject({ code: 'deadline_exceeded', deadline_ms: 30 })
     open()
+  })
+})
+
+describe('a connection on which nothing moves', () => {
+  /** An application, and the server's side of the connections to it. */
+  async function watched (settings: Parameters<typeof startApp>[0] = {}) {
+    const http = await startApp(settings)
+    const sockets: Socket[] = []
+    http.app.server.on('connection', (socket: Socket) => sockets.push(socket))
+    return { http, sockets }
+  }
+
+  it('has the same time within a request and between two, of which its callers are told', async () => {
+    const { http, sockets } = await watched()
+    const { passed, open } = gate()
+    http.service.hold = passed
+    const asking = relocate(http)
+    await expect.poll(() => http.service.requests.length).toBe(1)
+    const within = sockets.map(({ timeout }) => timeout)
+    open()
+    const answer = await asking
+    await answer.arrayBuffer()
+    expect(answer.headers.get('keep-alive')).toBe('timeout=72')
+    expect([within, sockets.map(({ timeout }) => timeout)]).toEqual([[73_000], [73_000]])
+  })
+
+  it('is closed between two requests', async () => {
+    const { http, sockets } = await watched()
+    await (await http.request('/livez')).arrayBuffer()
+    const [socket] = sockets
+    socket?.emit('timeout')
+    await expect.poll(() => socket?.destroyed).toBe(true)
+  })
+
+  it('stays open while its caller waits for an answer that has its own time', async () => {
+    const { http, sockets } = await watched()
+    const { passed, open } = gate()
+    http.service.hold = passed
+    const asking = relocate(http, { headers: { prefer: 'wait=300' } })
+    await expect.poll(() => http.service.requests.length).toBe(1)
+    for (const socket of sockets) socket.emit('timeout')
+    open()
+    expect((await asking).status).toBe(200)
   })
 })
 

@@ -738,9 +738,7 @@ describe('/kernels', () => {
     expect(Object.fromEntries(response.headers)).toMatchObject({
       'content-type': 'application/octet-stream',
       etag: `"${hash}"`,
-      'repr-digest': digestOf(
-        fooBtf()
-      ),
+      'repr-digest': digestOf(fooBtf()),
       'content-location': `/btf/${hash}`,
       'cache-control': 'no-cache'
     })

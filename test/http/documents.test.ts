@@ -14,7 +14,10 @@ interface Operation {
   readonly operationId: string
   readonly summary: string
   readonly parameters?: ReadonlyArray<{ readonly name: string, readonly in: string, readonly required?: boolean }>
-  readonly responses: Readonly<Record<string, { readonly description: string, readonly content?: Readonly<Record<string, { readonly schema: { readonly $ref?: string } }>> }>>
+  readonly responses: Readonly<Record<string, {
+    readonly description: string
+    readonly content?: Readonly<Record<string, { readonly schema: { readonly $ref?: string } }>>
+  }>>
 }
 interface OpenApi {
   readonly openapi: string
@@ -82,8 +85,10 @@ describe('docs/openapi.json', () => {
   it('is OpenAPI 3.1 with components that have names', () => {
     expect(document.openapi).toBe('3.1.0')
     expect(Object.keys(document.components.schemas).toSorted()).toEqual([
-      'CheckAnswer', 'CheckFailure', 'CheckForm', 'CheckGroup', 'CheckRow', 'CheckSummary', 'Envelope', 'FoundType', 'HistoryRange', 'Jwks', 'Kernel', 'KernelPage', 'KernelTypes',
-      'Member', 'MemberDifference', 'MemberPlace', 'MinBtfForm', 'ObjectTypes', 'OfferedKernel', 'Problem', 'Program', 'RelocateForm', 'Relocation', 'Report', 'State', 'StoredObject',
+      'CheckAnswer', 'CheckFailure', 'CheckForm', 'CheckGroup', 'CheckRow', 'CheckSummary', 'Envelope', 'FoundType', 'HistoryRange',
+      'Jwks', 'Kernel', 'KernelPage', 'KernelTypes',
+      'Member', 'MemberDifference', 'MemberPlace', 'MinBtfForm', 'ObjectTypes', 'OfferedKernel', 'Problem', 'Program', 'RelocateForm',
+      'Relocation', 'Report', 'State', 'StoredObject',
       'TypeDifference', 'TypeHistory', 'TypeSearch', 'TypesDiff'
     ])
   })
@@ -100,7 +105,8 @@ describe('docs/openapi.json', () => {
     expect(operations.map(({ name }) => name).toSorted()).toEqual([
       'POST /check', 'POST /relocate', 'POST /min-btf', 'GET /relocated/{object}/{btf}', 'GET /.well-known/corelo-keys.json',
       'HEAD /objects/{hash}', 'PUT /objects/{hash}', 'GET /objects/{hash}/types/{kind}/{name}', 'HEAD /btf/{hash}', 'GET /btf/{hash}',
-      'GET /kernels', `GET ${kernel}`, `GET ${kernel}/btf`, `PUT ${kernel}/btf`, `GET ${kernel}/btf/{module}`, `PUT ${kernel}/btf/{module}`, `GET ${kernel}/vmlinux.h`, `GET ${kernel}/types`, `GET ${kernel}/types/{kind}/{name}`,
+      'GET /kernels', `GET ${kernel}`, `GET ${kernel}/btf`, `PUT ${kernel}/btf`, `GET ${kernel}/btf/{module}`,
+      `PUT ${kernel}/btf/{module}`, `GET ${kernel}/vmlinux.h`, `GET ${kernel}/types`, `GET ${kernel}/types/{kind}/{name}`,
       'GET /types/diff', 'GET /types/history',
       'GET /', 'GET /livez', 'GET /readyz', 'GET /metrics', 'GET /openapi.json'
     ].toSorted())
@@ -134,11 +140,12 @@ describe('docs/openapi.json', () => {
   it('says which codes a relocation can meet', () => {
     const relocate = operations.find(({ name }) => name === 'POST /relocate')?.operation
     const described = Object.values(relocate?.responses ?? {}).map(({ description }) => description).join(' ')
-    for (const code of ['invalid_request', 'kernel_unknown', 'kernel_ambiguous', 'object_unknown', 'btf_unknown', 'too_large', 'unsupported_media_type', 'not_acceptable',
-      'object_invalid', 'btf_invalid', 'relocation_failed', 'unresolved_reachable', 'deadline_exceeded', 'overloaded', 'draining']) {
-      expect(
-        described
-      ).toContain(`\`${code}\``)
+    for (const code of [
+      'invalid_request', 'kernel_unknown', 'kernel_ambiguous', 'object_unknown', 'btf_unknown', 'too_large', 'unsupported_media_type',
+      'not_acceptable', 'object_invalid', 'btf_invalid', 'relocation_failed', 'unresolved_reachable', 'deadline_exceeded', 'overloaded',
+      'draining'
+    ]) {
+      expect(described).toContain(`\`${code}\``)
     }
   })
 })

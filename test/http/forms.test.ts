@@ -26,7 +26,9 @@ async function asked (body: FormData | Uint8Array, path?: string, headers?: Reco
   return http.service.requests.at(-1) ?? expect.fail('the service was not asked')
 }
 
-async function refused (status: number, body: FormData | Uint8Array | string, path?: string, headers?: Record<string, string>): Promise<Problem> {
+async function refused (
+  status: number, body: FormData | Uint8Array | string, path?: string, headers?: Record<string, string>
+): Promise<Problem> {
   const response = await post(body, path, headers)
   const problem = await problemOf(response)
   expect([response.status, problem.status], JSON.stringify(problem)).toEqual([status, status])
@@ -55,14 +57,20 @@ describe('a form', () => {
   })
 
   it('may narrow the kernel, whose architecture is normalised', async () => {
-    const request = await asked(form({ object: OBJECT, kernel_release: KERNEL, distro: 'ubuntu', distro_version: '20.04', arch: 'aarch64', kernel_version: '#46-Ubuntu SMP' }))
-    expect(request.kernel).toEqual({ release: KERNEL, distro: 'ubuntu', distroVersion: '20.04', arch: 'arm64', kernelVersion: '#46-Ubuntu SMP' })
+    const request = await asked(form({
+      object: OBJECT, kernel_release: KERNEL, distro: 'ubuntu', distro_version: '20.04', arch: 'aarch64', kernel_version: '#46-Ubuntu SMP'
+    }))
+    expect(request.kernel).toEqual({
+      release: KERNEL, distro: 'ubuntu', distroVersion: '20.04', arch: 'arm64', kernelVersion: '#46-Ubuntu SMP'
+    })
   })
 
   it('may give the build-id of the kernel, alone or beside its name', async () => {
     const id = '24A3598fd700114d0a1b1a4871badcee75d0acac'
     expect(await asked(form({ object: OBJECT, kernel_build_id: id }))).toMatchObject({ buildId: id.toLowerCase() })
-    expect(await asked(form({ object: OBJECT, kernel_release: KERNEL, kernel_build_id: id }))).toMatchObject({ kernel: { release: KERNEL, buildId: id.toLowerCase() } })
+    expect(await asked(form({ object: OBJECT, kernel_release: KERNEL, kernel_build_id: id }))).toMatchObject({
+      kernel: { release: KERNEL, buildId: id.toLowerCase() }
+    })
   })
 
   it('may give a whole reference as the release', async () => {
@@ -95,7 +103,9 @@ describe('a form', () => {
       ['content-disposition: form-data; name="kernel_release"', Buffer.from(KERNEL)])
     for (const size of [1, 2, 3, 7, 40]) {
       expect(await sendInPieces(body, size), `pieces of ${size}`).toMatch(/^HTTP\/1.1 200 /)
-      expect(http.service.requests.at(-1)).toMatchObject({ object: Buffer.from('\x7fELF\r\n--\r\n--boun\r\r\n-', 'latin1'), kernel: { release: KERNEL } })
+      expect(http.service.requests.at(-1)).toMatchObject({
+        object: Buffer.from('\x7fELF\r\n--\r\n--boun\r\r\n-', 'latin1'), kernel: { release: KERNEL }
+      })
     }
   })
 })
@@ -145,9 +155,17 @@ describe('a form that is refused with 400 invalid_request', () => {
     ['no boundary', 'multipart/form-data', 'x'],
     ['nothing', 'multipart/form-data; boundary=bound', ''],
     ['text', 'multipart/form-data; boundary=bound', 'hello'],
-    ['the end missing', 'multipart/form-data; boundary=bound', '--bound\r\ncontent-disposition: form-data; name="object"; filename="x"\r\n\r\nabc'],
+    [
+      'the end missing',
+      'multipart/form-data; boundary=bound',
+      '--bound\r\ncontent-disposition: form-data; name="object"; filename="x"\r\n\r\nabc'
+    ],
     ['a header cut off', 'multipart/form-data; boundary=bound', '--bound\r\ncontent-dis'],
-    ['another boundary', 'multipart/form-data; boundary=other', multipart(['content-disposition: form-data; name="object"', OBJECT]).toString('latin1')]
+    [
+      'another boundary',
+      'multipart/form-data; boundary=other',
+      multipart(['content-disposition: form-data; name="object"', OBJECT]).toString('latin1')
+    ]
   ])('a body that is no form: %s', async (_what, type, body) => {
     expect(await refused(400, body, '/relocate', { 'content-type': type })).toMatchObject({ code: 'invalid_request' })
   })
@@ -168,12 +186,16 @@ describe('an upload that is too large', () => {
 
   it('may be just as large as the limit', async () => {
     expect((await asked(form({ object: Buffer.alloc(MAX_OBJECT), btf: Buffer.alloc(MAX_BTF) }))).object).toHaveLength(MAX_OBJECT)
-    expect((await asked(Buffer.concat([OBJECT, Buffer.alloc(MAX_OBJECT - OBJECT.length)]), `/relocate?kernel_release=${KERNEL}`, ELF)).object).toHaveLength(MAX_OBJECT)
+    expect((await asked(Buffer.concat([
+      OBJECT, Buffer.alloc(MAX_OBJECT - OBJECT.length)
+    ]), `/relocate?kernel_release=${KERNEL}`, ELF)).object).toHaveLength(MAX_OBJECT)
   })
 
   it('gets its answer although the caller is still sending', async () => {
     for (const body of [form({ object: Buffer.alloc(20_000_000), kernel_release: KERNEL }), Buffer.alloc(20_000_000)]) {
-      const problem = await refused(413, body, body instanceof FormData ? '/relocate' : `/relocate?kernel_release=${KERNEL}`, body instanceof FormData ? {} : ELF)
+      const problem = await refused(
+        413, body, body instanceof FormData ? '/relocate' : `/relocate?kernel_release=${KERNEL}`, body instanceof FormData ? {} : ELF
+      )
       expect(problem).toMatchObject({ code: 'too_large', limit: MAX_OBJECT })
     }
   })
@@ -187,7 +209,9 @@ describe('an upload that is too large', () => {
 describe('empty content', () => {
   it('is no object', async () => {
     expect(await refused(422, form({ object: Buffer.alloc(0), kernel_release: KERNEL }))).toMatchObject({ code: 'object_invalid' })
-    expect(await refused(400, Buffer.alloc(0), `/relocate?kernel_release=${KERNEL}`, ELF)).toMatchObject({ code: 'invalid_request', field: 'object' })
+    expect(await refused(400, Buffer.alloc(0), `/relocate?kernel_release=${KERNEL}`, ELF)).toMatchObject({
+      code: 'invalid_request', field: 'object'
+    })
   })
 
   it('is no BTF', async () => {
@@ -196,8 +220,12 @@ describe('empty content', () => {
 })
 
 describe('a raw body', () => {
-  it.each(['application/x-elf', 'application/octet-stream', 'Application/Octet-Stream; charset=binary', 'application/x-www-form-urlencoded'])('of type %s is the object, with the fields as query parameters', async type => {
-    const request = await asked(OBJECT, `/relocate?kernel_release=ubuntu%2F20.04%2Fx86_64%2F${KERNEL}&modules=a,b&on_unresolved=fail`, { 'content-type': type })
+  it.each([
+    'application/x-elf', 'application/octet-stream', 'Application/Octet-Stream; charset=binary', 'application/x-www-form-urlencoded'
+  ])('of type %s is the object, with the fields as query parameters', async type => {
+    const request = await asked(OBJECT, `/relocate?kernel_release=ubuntu%2F20.04%2Fx86_64%2F${KERNEL}&modules=a,b&on_unresolved=fail`, {
+      'content-type': type
+    })
     expect(request).toEqual({
       object: OBJECT,
       kernel: { release: KERNEL, distro: 'ubuntu', distroVersion: '20.04', arch: 'x86_64' },
@@ -208,7 +236,8 @@ describe('a raw body', () => {
   })
 
   it('without a type is the object too', async () => {
-    const head = `POST /relocate?kernel_release=${KERNEL} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: ${OBJECT.length}\r\n\r\n`
+    const head = `POST /relocate?kernel_release=${KERNEL} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n` +
+      `content-length: ${OBJECT.length}\r\n\r\n`
     expect(await exchange([Buffer.concat([Buffer.from(head), OBJECT])])).toMatch(/^HTTP\/1.1 200 /)
     expect(http.service.requests.at(-1)?.object).toEqual(OBJECT)
   })
@@ -225,17 +254,23 @@ describe('a raw body', () => {
     expect(await refused(400, OBJECT, `/relocate?${query}`, ELF)).toMatchObject({ code: 'invalid_request', field })
   })
 
-  it.each(['text/plain', 'application/json', 'application/xml', 'multipart/mixed; boundary=x', 'nonsense'])('of type %s is answered with 415 and the types to use', async type => {
+  it.each([
+    'text/plain', 'application/json', 'application/xml', 'multipart/mixed; boundary=x', 'nonsense'
+  ])('of type %s is answered with 415 and the types to use', async type => {
     const response = await post(OBJECT, `/relocate?kernel_release=${KERNEL}`, { 'content-type': type })
     expect(response.status).toBe(415)
     expect(await problemOf(response)).toMatchObject({ code: 'unsupported_media_type' })
   })
 
   it('that is a form of curl -d is answered with 415', async () => {
-    const response = await post('kernel_release=x&object=y', `/relocate?kernel_release=${KERNEL}`, { 'content-type': 'application/x-www-form-urlencoded' })
+    const response = await post('kernel_release=x&object=y', `/relocate?kernel_release=${KERNEL}`, {
+      'content-type': 'application/x-www-form-urlencoded'
+    })
     expect(response.status).toBe(415)
     expect(response.headers.get('accept')).toBe('multipart/form-data, application/x-elf, application/octet-stream')
-    expect(await problemOf(response)).toMatchObject({ code: 'unsupported_media_type', accepted: ['multipart/form-data', 'application/x-elf', 'application/octet-stream'] })
+    expect(await problemOf(response)).toMatchObject({
+      code: 'unsupported_media_type', accepted: ['multipart/form-data', 'application/x-elf', 'application/octet-stream']
+    })
   })
 })
 
@@ -244,7 +279,9 @@ describe('many uploads at once', () => {
     const small = await startApp({ maxObjectBytes: 1000, maxBtfBytes: 1, memoryBytes: 1 })
     let release = (): void => {}
     small.service.hold = new Promise(resolve => { release = resolve })
-    const send = async (): Promise<Response> => await small.request('/relocate', { method: 'POST', body: form({ object: Buffer.alloc(900), kernel_release: KERNEL }) })
+    const send = async (): Promise<Response> => await small.request('/relocate', {
+      method: 'POST', body: form({ object: Buffer.alloc(900), kernel_release: KERNEL })
+    })
     const first = send()
     await expect.poll(() => small.service.requests.length).toBe(1)
     const second = await send()
@@ -261,12 +298,16 @@ const ELF = { 'content-type': 'application/x-elf' }
 const MULTIPART = { 'content-type': 'multipart/form-data; boundary=bound' }
 
 function multipart (...parts: ReadonlyArray<readonly [header: string, content: Uint8Array]>): Buffer {
-  return Buffer.concat([...parts.flatMap(([header, content]) => [Buffer.from(`--bound\r\n${header}\r\n\r\n`), content, Buffer.from('\r\n')]), Buffer.from('--bound--\r\n')])
+  return Buffer.concat([
+    ...parts.flatMap(([header, content]) => [Buffer.from(`--bound\r\n${header}\r\n\r\n`), content, Buffer.from('\r\n')]),
+    Buffer.from('--bound--\r\n')
+  ])
 }
 
 /** Sends a form over a socket of its own, a chunk a write, and gives the answer back as text. */
 async function sendInPieces (body: Buffer, size: number): Promise<string> {
-  const head = `POST /relocate HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: multipart/form-data; boundary=bound\r\ncontent-length: ${body.length}\r\n\r\n`
+  const head = 'POST /relocate HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: multipart/form-data; boundary=bound\r\n' +
+    `content-length: ${body.length}\r\n\r\n`
   const pieces = Array.from({ length: Math.ceil(body.length / size) }, (_, i) => body.subarray(i * size, (i + 1) * size))
   return await exchange([Buffer.from(head), ...pieces])
 }

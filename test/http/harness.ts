@@ -23,7 +23,9 @@ export async function startApp (settings: Partial<Config> = {}): Promise<Harness
   return await startAppWith(createFakeService(), settings)
 }
 
-export async function startAppWith<S extends Service> (service: S, settings: Partial<Config> = {}, options: AppOptions = {}): Promise<Harness<S>> {
+export async function startAppWith<S extends Service> (
+  service: S, settings: Partial<Config> = {}, options: AppOptions = {}
+): Promise<Harness<S>> {
   const harness = await launch(service, settings, options)
   onTestFinished(async () => {
     harness.app.server.closeAllConnections() // of a request that was refused, the connection lingers
@@ -33,7 +35,9 @@ export async function startAppWith<S extends Service> (service: S, settings: Par
 }
 
 /** A listening app for a whole file, which closes it itself. */
-export async function launch<S extends Service> (service: S, settings: Partial<Config> = {}, options: AppOptions = {}): Promise<Harness<S>> {
+export async function launch<S extends Service> (
+  service: S, settings: Partial<Config> = {}, options: AppOptions = {}
+): Promise<Harness<S>> {
   const config = { ...readConfig({ CORELO_BTFHUB_URL: '', CORELO_MAX_DELAY_MS: '0' }), ...settings }
   const logged: Array<Record<string, unknown>> = []
   const log = createLogger('trace', { write: line => { logged.push(JSON.parse(line)) } })

@@ -14,7 +14,11 @@ interface Seen { readonly status: number, readonly headers: Record<string, strin
 
 async function lab () {
   const { request, app } = await startAppWith(await startService(await temporaryFolder()))
-  for (const release of RELEASES) expect((await request(`/kernels/ubuntu/20.04/x86_64/${release}/btf`, { method: 'PUT', body: fooBtf() })).status).toBe(201)
+  for (const release of RELEASES) {
+    expect((await request(`/kernels/ubuntu/20.04/x86_64/${release}/btf`, {
+      method: 'PUT', body: fooBtf()
+    })).status).toBe(201)
+  }
   const see = async (path: string, options: RequestInit): Promise<Seen> => {
     const response = await request(path, options)
     const headers = Object.fromEntries([...response.headers].filter(([name]) => !PASSING.includes(name)))
@@ -23,7 +27,9 @@ async function lab () {
   return {
     app,
     request,
-    post: (fields: Record<string, string>, headers: Record<string, string> = {}, object = fooObject()) => see('/relocate', { method: 'POST', body: form({ object, ...fields }), headers }),
+    post: (fields: Record<string, string>, headers: Record<string, string> = {}, object = fooObject()) => see('/relocate', {
+      method: 'POST', body: form({ object, ...fields }), headers
+    }),
     get: (method = 'GET', headers: Record<string, string> = {}) => see(RELOCATED, { method, headers })
   }
 }
@@ -34,7 +40,9 @@ describe('a held result', () => {
     const [release] = RELEASES
     const first = await post({ kernel_release: release })
     expect(first.status).toBe(200)
-    for (const fields of [{ kernel_release: release }, { kernel_release: `ubuntu/20.04/x86_64/${release}` }, { kernel_release: release, arch: 'amd64' }]) {
+    for (const fields of [{ kernel_release: release }, { kernel_release: `ubuntu/20.04/x86_64/${release}` }, {
+      kernel_release: release, arch: 'amd64'
+    }]) {
       for (let i = 0; i < 2; i++) expect(await post(fields)).toEqual(first)
     }
   })
@@ -44,10 +52,16 @@ describe('a held result', () => {
     const named = { btf_sha256: sha256(fooBtf()) }
     for (let i = 0; i < 3; i++) {
       expect((await post(named, { accept: ELF })).headers).toMatchObject({ 'content-type': ELF, 'cache-control': 'no-cache' })
-      expect((await post(named, { accept: 'application/octet-stream' })).headers).toMatchObject({ 'content-type': 'application/octet-stream', 'cache-control': 'no-cache' })
+      expect((await post(named, { accept: 'application/octet-stream' })).headers).toMatchObject({
+        'content-type': 'application/octet-stream', 'cache-control': 'no-cache'
+      })
       expect((await get()).headers).toMatchObject({ 'content-type': ELF, 'cache-control': 'public, max-age=300' })
-      expect((await get('GET', { accept: 'application/octet-stream' })).headers).toMatchObject({ 'content-type': 'application/octet-stream', 'cache-control': 'public, max-age=300' })
-      expect((await post(named, { accept: 'application/json' })).headers).toMatchObject({ 'content-type': 'application/json', 'cache-control': 'no-cache' })
+      expect((await get('GET', { accept: 'application/octet-stream' })).headers).toMatchObject({
+        'content-type': 'application/octet-stream', 'cache-control': 'public, max-age=300'
+      })
+      expect((await post(named, { accept: 'application/json' })).headers).toMatchObject({
+        'content-type': 'application/json', 'cache-control': 'no-cache'
+      })
     }
   })
 
@@ -56,7 +70,9 @@ describe('a held result', () => {
     await post({ kernel_release: RELEASES[0] })
     const connections = async (): Promise<Array<string | null>> => {
       const held = await request('/relocate', { method: 'POST', body: form({ object: fooObject(), kernel_release: RELEASES[0] }) })
-      const answers = [held, await request(RELOCATED), await request(RELOCATED, { headers: { 'if-none-match': held.headers.get('etag') ?? '' } }), await request('/livez')]
+      const answers = [held, await request(RELOCATED), await request(RELOCATED, {
+        headers: { 'if-none-match': held.headers.get('etag') ?? '' }
+      }), await request('/livez')]
       await Promise.all(answers.map(answer => answer.arrayBuffer()))
       return answers.map(({ headers }) => headers.get('connection'))
     }
@@ -83,7 +99,8 @@ describe('a held result', () => {
     for (let i = 0; i < 2; i++) {
       expect((await post({ kernel_release: RELEASES[0] }, { 'if-none-match': headers['etag'] ?? '' })).status).toBe(304)
       expect((await get('GET', { 'if-none-match': headers['etag'] ?? '' })).status).toBe(304)
-      expect((await post({ kernel_release: RELEASES[0] }, { accept: 'application/json', 'if-none-match': headers['etag'] ?? '' })).status).toBe(200)
+      expect((await post({ kernel_release: RELEASES[0] }, { accept: 'application/json', 'if-none-match': headers['etag'] ?? '' })).status)
+        .toBe(200)
       expect((await get()).status).toBe(200)
     }
   })
@@ -94,7 +111,9 @@ describe('a held result', () => {
       for (const release of RELEASES) {
         const { headers } = await post({ kernel_release: release })
         const envelope = JSON.parse(Buffer.from(headers['corelo-attestation'] ?? '', 'base64').toString()) as { payload: string }
-        expect([headers['corelo-kernel'], Buffer.from(envelope.payload, 'base64').toString().includes(release)]).toEqual([`ubuntu/20.04/x86_64/${release}`, true])
+        expect([headers['corelo-kernel'], Buffer.from(envelope.payload, 'base64').toString().includes(release)]).toEqual([
+          `ubuntu/20.04/x86_64/${release}`, true
+        ])
       }
     }
   })
@@ -106,9 +125,13 @@ describe('a held result', () => {
     await Promise.all(Array.from({ length: 160 }, async (_, i) => {
       const object = objects[i % objects.length] ?? expect.fail()
       const release = RELEASES[i % 2] ?? expect.fail()
-      const response = await request(`/relocate?kernel_release=${release}`, { method: 'POST', body: object, headers: { 'content-type': ELF } })
+      const response = await request(`/relocate?kernel_release=${release}`, {
+        method: 'POST', body: object, headers: { 'content-type': ELF }
+      })
       const body = new Uint8Array(await response.arrayBuffer())
-      expect([response.headers.get('corelo-object'), response.headers.get('etag'), body[48]]).toEqual([hashes[i % objects.length], `"${sha256(body)}"`, object[48]])
+      expect([response.headers.get('corelo-object'), response.headers.get('etag'), body[48]]).toEqual([
+        hashes[i % objects.length], `"${sha256(body)}"`, object[48]
+      ])
     }))
   })
 })

@@ -4,9 +4,9 @@ import { ERRORS } from '../../src/errors.js'
 import { sha256 } from '../../src/store/sha256.js'
 import { anyCharacter } from '../support/any-character.js'
 import { createFakeService, FAKE_BTF, FAKE_KERNEL } from '../support/fake-service.js'
+import { runs } from '../support/property-runs.js'
 import { launch, type Harness } from './harness.js'
 
-const RUNS = 150
 const OBJECT = Buffer.from('\x7fELF and more', 'latin1')
 
 let http: Harness
@@ -61,12 +61,13 @@ describe('hostile requests are answered without a failure of ours', () => {
         else body.append(name, new Blob([new Uint8Array(value)]), 'file')
       }
       await checkAnswer(await http.request('/relocate', { method: 'POST', body }))
-    }), { numRuns: RUNS })
+    }), runs(60))
   })
 
   it('as damaged forms', async () => {
     const whole = Buffer.from(
-      '--b\r\nContent-Disposition: form-data; name="kernel_release"\r\n\r\nx\r\n--b\r\nContent-Disposition: form-data; name="object"; filename="x"\r\nContent-Type: application/x-elf\r\n\r\n\x7fELF\r\n--b--\r\n',
+      '--b\r\nContent-Disposition: form-data; name="kernel_release"\r\n\r\nx\r\n--b\r\n' +
+        'Content-Disposition: form-data; name="object"; filename="x"\r\nContent-Type: application/x-elf\r\n\r\n\x7fELF\r\n--b--\r\n',
       'latin1'
     )
     const damage = fc.array(fc.tuple(
@@ -82,7 +83,7 @@ describe('hostile requests are answered without a failure of ours', () => {
         body = Buffer.concat([body.subarray(0, at), Buffer.from(text, 'latin1'), body.subarray(at + removed)])
       }
       await checkAnswer(await http.request('/relocate', { method: 'POST', body, headers: { 'content-type': type } }))
-    }), { numRuns: RUNS * 2 })
+    }), runs(120))
   })
 
   it('as any address, query, method and headers', async () => {
@@ -120,6 +121,6 @@ describe('hostile requests are answered without a failure of ours', () => {
         `${path}${query.length === 0 ? '' : `?${query.join('&')}`}`,
         { method, headers: given, redirect: 'manual', ...(hasBody ? { body: OBJECT } : {}) }
       ))
-    }), { numRuns: RUNS * 4 })
+    }), runs(240))
   })
 })

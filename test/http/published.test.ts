@@ -47,7 +47,9 @@ async function serveEntry (entry: string, folder?: string) {
   const service = await startService(await temporaryFolder(), { packages: [file], sources: { fetch: { tries: 1 } } })
   await service.refreshCatalog()
   const { request } = await startAppWith(service)
-  const offered = async (): Promise<Array<Record<string, unknown>>> => (await (await request('/kernels?offered=true')).json() as { kernels: Array<Record<string, unknown>> }).kernels
+  const offered = async (): Promise<Array<Record<string, unknown>>> => (await (await request('/kernels?offered=true')).json() as {
+    kernels: Array<Record<string, unknown>>
+  }).kernels
   return { request, offered, warnings: service.warnings }
 }
 
@@ -55,26 +57,53 @@ describe('GET /kernels?offered=true', () => {
   it('lists every kernel that the repositories publish, with its package, those that are held as held, and nothing else', async () => {
     const { request, offered } = await serve(`http://127.0.0.1:${await listen(createServer(repository()))}`)
     for (const name of ['debian/12/x86_64/6.1.0-57-amd64', 'debian/12/x86_64/6.1.0-1-amd64']) {
-      const put = await request(`/kernels/${name}/btf`, { method: 'PUT', body: fooBtf(), headers: { 'content-type': 'application/octet-stream' } })
+      const put = await request(`/kernels/${name}/btf`, {
+        method: 'PUT', body: fooBtf(), headers: { 'content-type': 'application/octet-stream' }
+      })
       expect(put.status).toBe(201)
     }
     expect(await offered()).toMatchObject([
-      { reference: 'debian/12/x86_64/6.1.0-56-amd64', state: 'offered', sources: ['packages'], published: { package: 'linux-image-6.1.0-56-amd64', version: '6.1.190-1', bytes: 70_000_000 } },
-      { reference: 'debian/12/x86_64/6.1.0-57-amd64', state: 'held', sources: ['upload', 'packages'], published: { package: 'linux-image-6.1.0-57-amd64', version: '6.1.192-3', bytes: 70_591_024 } }
+      {
+        reference: 'debian/12/x86_64/6.1.0-56-amd64',
+        state: 'offered',
+        sources: ['packages'],
+        published: {
+          package: 'linux-image-6.1.0-56-amd64', version: '6.1.190-1', bytes: 70_000_000
+        }
+      },
+      {
+        reference: 'debian/12/x86_64/6.1.0-57-amd64',
+        state: 'held',
+        sources: ['upload', 'packages'],
+        published: {
+          package: 'linux-image-6.1.0-57-amd64', version: '6.1.192-3', bytes: 70_591_024
+        }
+      }
     ])
   })
 
   it('says when each kernel was built, where the index does', async () => {
-    const primary = `<metadata xmlns="http://linux.duke.edu/metadata/common" packages="1"><package type="rpm"><name>kernel-core</name><arch>x86_64</arch>
-<version epoch="0" ver="6.9.7" rel="200.fc40"/><checksum type="sha256" pkgid="YES">${'ab'.repeat(32)}</checksum><time file="1719600000" build="1719500000"/>
-<size package="18123456" installed="70000000" archive="70100000"/><location href="Packages/k/kernel-core-6.9.7-200.fc40.x86_64.rpm"/></package></metadata>`
-    const repomd = `<repomd><revision>1719600000</revision><data type="primary"><checksum type="sha256">${createHash('sha256').update(primary).digest('hex')}</checksum>
+    const primary = `<metadata xmlns="http://linux.duke.edu/metadata/common" packages="1">
+<package type="rpm"><name>kernel-core</name><arch>x86_64</arch>
+<version epoch="0" ver="6.9.7" rel="200.fc40"/><checksum type="sha256" pkgid="YES">${'ab'.repeat(32)}</checksum>
+<time file="1719600000" build="1719500000"/><size package="18123456" installed="70000000" archive="70100000"/>
+<location href="Packages/k/kernel-core-6.9.7-200.fc40.x86_64.rpm"/></package></metadata>`
+    const repomd = `<repomd><revision>1719600000</revision><data type="primary">
+<checksum type="sha256">${createHash('sha256').update(primary).digest('hex')}</checksum>
 <location href="repodata/primary.xml"/><size>${primary.length}</size></data></repomd>`
     const files: Readonly<Record<string, string | undefined>> = { '/repodata/repomd.xml': repomd, '/repodata/primary.xml': primary }
-    const port = await listen(createServer((request, response) => { response.writeHead(files[request.url ?? ''] === undefined ? 404 : 200).end(files[request.url ?? '']) }))
-    const { offered } = await serveEntry(`{ type: rpm, name: mine, distro: fedora, distro_version: "40", url: "http://127.0.0.1:${port}", arches: [x86_64], unsigned: true }`)
+    const port = await listen(createServer((request, response) => {
+      response.writeHead(files[request.url ?? ''] === undefined ? 404 : 200).end(files[request.url ?? ''])
+    }))
+    const { offered } = await serveEntry(
+      `{ type: rpm, name: mine, distro: fedora, distro_version: "40", url: "http://127.0.0.1:${port}", arches: [x86_64], unsigned: true }`
+    )
     expect(await offered()).toMatchObject([{
-      reference: 'fedora/40/x86_64/6.9.7-200.fc40.x86_64', state: 'offered', published: { package: 'kernel-core', version: '6.9.7-200.fc40', bytes: 18_123_456, built_at: '2024-06-27T14:53:20.000Z' }
+      reference: 'fedora/40/x86_64/6.9.7-200.fc40.x86_64',
+      state: 'offered',
+      published: {
+        package: 'kernel-core', version: '6.9.7-200.fc40', bytes: 18_123_456, built_at: '2024-06-27T14:53:20.000Z'
+      }
     }])
   })
 
@@ -93,7 +122,9 @@ describe('a repository that lets only its customers in', () => {
     const folder = await temporaryFolder()
     await writeFile(join(folder, 'password'), 's3cr:et\n')
     const port = await listen(createServer(repository(letsIn)))
-    const { request, offered, warnings } = await serve(`http://127.0.0.1:${port}`, ', username: reader@example.org, password_file: password', folder)
+    const { request, offered, warnings } = await serve(
+      `http://127.0.0.1:${port}`, ', username: reader@example.org, password_file: password', folder
+    )
     expect(await offered()).toHaveLength(2)
     const answer = await (await request('/kernels/debian/12/x86_64/6.1.0-57-amd64/btf', { headers: { prefer: 'wait=60' } })).text()
     expect(answer).toContain(`http://127.0.0.1:${port}/pool/main/l/linux/linux-image-6.1.0-57-amd64_6.1.192-3_amd64.deb answered 404`)
@@ -114,7 +145,9 @@ describe('a repository that lets only its customers in', () => {
     }))
     const folder = await temporaryFolder()
     await writeFile(join(folder, 'password'), 's3cr:et')
-    const port = await listen(createServer((_request, response) => { response.writeHead(302, { location: `http://127.0.0.1:${other}/InRelease` }).end() }))
+    const port = await listen(createServer((_request, response) => {
+      response.writeHead(302, { location: `http://127.0.0.1:${other}/InRelease` }).end()
+    }))
     const { offered } = await serve(`http://127.0.0.1:${port}`, ', username: reader@example.org, password_file: password', folder)
     expect(await offered()).toEqual([])
     expect(seen.filter(header => header !== undefined)).toEqual([])
@@ -124,7 +157,9 @@ describe('a repository that lets only its customers in', () => {
     const folder = await temporaryFolder()
     const { caFile, cert, key } = makeAuthority(folder)
     const isKnown = (request: IncomingMessage): boolean => (request.socket as TLSSocket).authorized
-    const port = await listen(createSecureServer({ cert, key, ca: readFileSync(caFile, 'utf8'), requestCert: true, rejectUnauthorized: false }, repository(isKnown)))
+    const port = await listen(
+      createSecureServer({ cert, key, ca: readFileSync(caFile, 'utf8'), requestCert: true, rejectUnauthorized: false }, repository(isKnown))
+    )
     // Any certificate of that authority will do.
     await writeFile(join(folder, 'client.pem'), cert)
     await writeFile(join(folder, 'client.key'), key)

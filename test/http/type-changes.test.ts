@@ -30,7 +30,8 @@ const KERNELS = {
   'debian/12/x86_64/6.1.0-18-amd64': withSerial(TASKS.renamed(), 18)
 }
 const line = ({ distro, distro_version: version, flavour, first, last, kernels, state, places }: HistoryRange): string =>
-  `${distro} ${version} ${flavour}: ${first} to ${last} (${kernels}) ${places.map(({ path, bit_offset: offset }) => `${path} ${offset}`).join() || state}`
+  `${distro} ${version} ${flavour}: ${first} to ${last} (${kernels}) ` +
+    `${places.map(({ path, bit_offset: offset }) => `${path} ${offset}`).join() || state}`
 
 describe('GET /types/diff', () => {
   it('tells how a type differs between two kernels, whole references or releases', async () => {
@@ -73,7 +74,8 @@ describe('GET /types/diff', () => {
     expect(await problem(`from=5.10.0-8-amd64&${task}`)).toMatchObject({ status: 400, detail: 'The to is missing.' })
     expect(await problem(`from=a/b&to=5.10.0-8-amd64&${task}`)).toMatchObject({ status: 400, code: 'invalid_request' })
     expect(await problem('from=5.10.0-8-amd64&to=5.10.0-8-amd64&type=class+x')).toMatchObject({
-      status: 400, detail: 'The query parameter type must be a type as C writes it: `struct task_struct`, `enum pid_type`, or the name of a typedef.'
+      status: 400,
+      detail: 'The query parameter type must be a type as C writes it: `struct task_struct`, `enum pid_type`, or the name of a typedef.'
     })
     expect(await problem(`from=5.10.0-8-amd64&to=5.10.0-8-amd64&${task}&member=state`)).toMatchObject({ status: 400 })
     expect(await problem(`from=5.10.0-8-amd64&from=5.10.0-8-amd64&to=5.10.0-8-amd64&${task}`)).toMatchObject({ status: 400 })

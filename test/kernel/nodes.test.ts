@@ -15,7 +15,8 @@ const UNKNOWN_RELEASE = '6.1.0-of-nobody'
 const PUT = `
   const [file, url] = process.argv.slice(1)
   const body = require('node:fs').readFileSync(file)
-  const put = () => fetch(url, { method: 'PUT', body, headers: { 'content-type': 'application/octet-stream' } }).then(({ status }) => status === 503 ? setTimeout(put, 100) : console.log(status))
+  const request = { method: 'PUT', body, headers: { 'content-type': 'application/octet-stream' } }
+  const put = () => fetch(url, request).then(({ status }) => status === 503 ? setTimeout(put, 100) : console.log(status))
   put()`
 const PUT_OUT = 'relocated, verified and put in place'
 
@@ -35,9 +36,7 @@ describeLab('three nodes and a service, each in a network of its own,', [
     const service = machine.start(`exec ${NODE} ${MAIN} serve`, {
       CORELO_HOST: '0.0.0.0',
       CORELO_AUTH: 'none',
-      CORELO_CACHE_DIR: join(
-        folder, cache
-      ),
+      CORELO_CACHE_DIR: join(folder, cache),
       CORELO_SIGNING_KEY_FILE: keyFile,
       CORELO_LOCAL_KERNEL: 'false',
       CORELO_BTFHUB_URL: '',
@@ -50,14 +49,17 @@ describeLab('three nodes and a service, each in a network of its own,', [
   }
 
   /** An agent on a node: with objects, folders, and a bpf file system that is gone with the process. */
-  const startAgent = (machine: Machine, name: string, options: { hidesBtf: boolean, args?: string, env?: Record<string, string> }): Process => {
+  const startAgent = (
+    machine: Machine, name: string, options: { hidesBtf: boolean, args?: string, env?: Record<string, string> }
+  ): Process => {
     const home = join(folder, name)
     for (const inside of ['objects', 'bpf']) mkdirSync(join(home, inside), { recursive: true })
     for (const object of [WRONG_LAYOUT, EXEC]) copyFileSync(object, join(home, 'objects', basename(object)))
     return machine.start(`
       ${options.hidesBtf ? 'if [ -d /sys/kernel/btf ]; then mount -t tmpfs hidden /sys/kernel/btf; fi' : ''}
       mount -t bpf bpf ${home}/bpf
-      exec ${NODE} ${MAIN} agent --server ${machine.server} --objects ${home}/objects --out ${home}/out --keys ${join(folder, 'keys.json')} ${options.args ?? `--pin ${pinsOf(name)}`}`,
+      exec ${NODE} ${MAIN} agent --server ${machine.server} --objects ${home}/objects --out ${home}/out \\
+        --keys ${join(folder, 'keys.json')} ${options.args ?? `--pin ${pinsOf(name)}`}`,
     { CORELO_AGENT_PORT: '0', CORELO_AGENT_POLL_MS: '50', CORELO_AGENT_SPREAD_MS: '0', ...options.env })
   }
 

@@ -44,7 +44,9 @@ describeLab('the running kernel, its BTF hidden,', [NEEDS.kernel, NEEDS.bpftool,
   it.runIf(NEEDS.objects.isHere()).each([
     ['libbpf-tools', () => labObjects().filter(({ path }) => path.includes('/objects/')), 10],
     ['other projects', () => withoutCopies(otherObjects(), labObjects()), 3]
-  ] as const)('loads the relocated objects of %s of which the report says that they load without BTF, and no others', (project, find, atLeast) => {
+  ] as const)('loads the relocated objects of %s of which the report says that they load without BTF, and no others', (
+    project, find, atLeast
+  ) => {
     const objects = find()
     const relocated = relocateFor('running', objects.map(({ path }) => path), folder)
     const seen = loadAll(objects, { kernelBtf: true })
@@ -69,7 +71,8 @@ describeLab('the running kernel, its BTF hidden,', [NEEDS.kernel, NEEDS.bpftool,
     })
     expect(loaded).toBeGreaterThan(atLeast)
     console.log(
-      `real objects of ${project} that the running kernel loads without its BTF, relocated: ${loaded}; that it refuses, as the report says: ${refused}`
+      `real objects of ${project} that the running kernel loads without its BTF, relocated: ${loaded}; that it refuses, as the report ` +
+        `says: ${refused}`
     )
   })
 })

@@ -124,9 +124,11 @@ describeLab('behind tinyproxy, among servers of a private authority,', [NEEDS.to
     const file = join(temporaryFolder(cleanup), 'repositories.yaml')
     writeFileSync(file, `repositories:
   - { preset: debian, mirror: "${places.apt.url}/debian", snapshot: "${places.snapshot.url}", suites: [bookworm], arches: [amd64] }
-  - { preset: ubuntu, mirror: "${places.apt.url}/ubuntu", launchpad: "${places.launchpad.url}", snapshot: "${places.snapshot.url}", suites: [noble], arches: [amd64] }
+  - { preset: ubuntu, mirror: "${places.apt.url}/ubuntu", launchpad: "${places.launchpad.url}", snapshot: "${places.snapshot.url}",
+      suites: [noble], arches: [amd64] }
   - { type: rpm, name: mine, distro: rocky, distro_version: "9", url: "${places.rpm.url}", arches: [x86_64], unsigned: true }
-  - { type: rpm, name: lists, distro: amzn, distro_version: "2023", mirror_list: "${places.list.url}/mirror.list", arches: [x86_64], unsigned: true }
+  - { type: rpm, name: lists, distro: amzn, distro_version: "2023", mirror_list: "${places.list.url}/mirror.list",
+      arches: [x86_64], unsigned: true }
 `)
     const packaged = await startService(cleanup, { hasSample: false, settings: { ...env, CORELO_PACKAGES: file } })
     for (const kernel of [

@@ -68,7 +68,8 @@ describeLab('package repositories with kernels for arm64', [
     server = await serveFiles(root)
     const entries = [
       ...suites.map(([distro, suite]) =>
-        `{ preset: ${distro}, mirror: "${server.url}/${distro}", security_mirror: "${server.url}/${distro}", suites: [${suite}], arches: [arm64], key: ${key.publicKey} }`),
+        `{ preset: ${distro}, mirror: "${server.url}/${distro}", security_mirror: "${server.url}/${distro}", suites: [${suite}], ` +
+          `arches: [arm64], key: ${key.publicKey} }`),
       `{ type: rpm, name: rocky, distro: rocky, distro_version: "9", url: "${server.url}/rocky", arches: [aarch64], key: ${key.publicKey} }`
     ]
     const file = join(scratch, 'repositories.yaml')

@@ -9,7 +9,10 @@ import { makeDeb, makeRpm, readLabKernel, renameKernel, sha256Of, type LabKernel
 import { makeKey, publishRpms, publishSuite, serveFiles, type RepositoryServer } from './repositories.js'
 import { ask, refusalOf, startWithRepositories } from './service.js'
 
-/** A release with the two versions of its package: built again for the archive's own sake, for another release of the distribution, and by its maker. */
+/**
+ * A release with the two versions of its package: built again for the archive's own sake, for another release of the distribution, and by
+ * its maker.
+ */
 const DEBS = [
   ['debian/12', 'bookworm', 'linux-image-6.1.0-57-amd64', ['6.1.192-3', '6.1.192-3+b1'], '6.1.0-57-amd64'],
   ['ubuntu/22.04', 'jammy', 'linux-image-unsigned-6.5.0-1014-aws', ['6.5.0-1014.14', '6.5.0-1014.14~22.04.1'], '6.5.0-1014-aws']
@@ -54,8 +57,10 @@ describeLab('a release that was published as two builds', [
     server = await serveFiles(root)
     const entries = [
       ...DEBS.map(([platform, suite]) =>
-        `{ preset: ${platform.split('/')[0]}, mirror: "${server.url}/${platform.split('/')[0]}", suites: [${suite}], arches: [amd64], key: ${key.publicKey} }`),
-      `{ type: rpm, name: leap, distro: opensuse-leap, distro_version: "15.6", url: "${server.url}/suse", arches: [x86_64], key: ${key.publicKey} }`
+        `{ preset: ${platform.split('/')[0]}, mirror: "${server.url}/${platform.split('/')[0]}", suites: [${suite}], arches: [amd64], ` +
+          `key: ${key.publicKey} }`),
+      `{ type: rpm, name: leap, distro: opensuse-leap, distro_version: "15.6", url: "${server.url}/suse", arches: [x86_64], key: ` +
+        `${key.publicKey} }`
     ]
     const file = join(scratch, 'repositories.yaml')
     writeFileSync(file, `repositories:\n${entries.map(entry => `  - ${entry}`).join('\n')}\n`)

@@ -53,7 +53,8 @@ describeLab("a fresh service on Debian's own repository", [
     const file = join(folder, 'debian.yaml')
     writeFileSync(
       file,
-      `repositories: [{ preset: debian, mirror: "${mirrorOfApt()}", suites: [bookworm, bookworm-security, bookworm-backports], arches: [amd64, arm64] }]\n`
+      `repositories: [{ preset: debian, mirror: "${mirrorOfApt()}", suites: [bookworm, bookworm-security, bookworm-backports], arches: ` +
+        '[amd64, arm64] }]\n'
     )
     service = await startListening({
       CORELO_PACKAGES: file, CORELO_CACHE_DIR: join(folder, 'cache'), CORELO_WORKERS: '2', CORELO_DEADLINE_MS: '300000'

@@ -95,12 +95,14 @@ describeLab('package repositories made by the real tools', [
       })
       if (PRESETS[distro] === undefined) {
         entries.push(
-          `{ type: apt, name: ${distro}, distro: ${distro}, distro_version: "${distroVersion}", mirror: "$URL/${distro}", suites: [${suite}], components: [${component}], arches: [amd64], key: ${key.publicKey} }`
+          `{ type: apt, name: ${distro}, distro: ${distro}, distro_version: "${distroVersion}", mirror: "$URL/${distro}", suites: ` +
+            `[${suite}], components: [${component}], arches: [amd64], key: ${key.publicKey} }`
         )
         continue
       }
       entries.push(
-        `{ preset: ${distro}, mirror: "$URL/${distro}", security_mirror: "$URL/${distro}", suites: [${suite}], arches: [amd64], key: ${key.publicKey} }`
+        `{ preset: ${distro}, mirror: "$URL/${distro}", security_mirror: "$URL/${distro}", suites: [${suite}], arches: [amd64], key: ` +
+          `${key.publicKey} }`
       )
     }
     for (const [platform, name, version, release, place, packing, payload, signed] of RPMS) {
@@ -121,7 +123,9 @@ describeLab('package repositories made by the real tools', [
       const address = `$URL/rpm/${distro}/${distroVersion}`
       if (distro === 'amzn') writeFileSync(join(folder, 'mirror.list'), address)
       entries.push(
-        `{ type: rpm, name: ${distro}, distro: ${distro}, distro_version: "${distroVersion}", ${distro === 'amzn' ? 'mirror_list' : 'url'}: "${address}${distro === 'amzn' ? '/mirror.list' : ''}", arches: [x86_64], key: ${key.publicKey} }`
+        `{ type: rpm, name: ${distro}, distro: ${distro}, distro_version: "${distroVersion}", ` +
+          `${distro === 'amzn' ? 'mirror_list' : 'url'}: "${address}${distro === 'amzn' ? '/mirror.list' : ''}", arches: [x86_64], ` +
+          `key: ${key.publicKey} }`
       )
     }
     server = await serveFiles(root)

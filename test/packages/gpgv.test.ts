@@ -106,7 +106,8 @@ describeLab('a signature is good or bad for us as it is for gpgv', [NEEDS.tool('
     }]
   ]
 
-  // EXPKEYSIG says only that the key has ended by now. What counts for us is whether it had when it signed: an archive of the past was signed by keys of the past.
+  // EXPKEYSIG says only that the key has ended by now. What counts for us is whether it had when it signed: an archive of the past was
+  // signed by keys of the past.
   it.each(CASES)('%s: gpgv says %s', async (_what, gpgv, isGood, make) => {
     const { armored, keyring } = make()
     expect({ gpgv: byGpgv(armored, keyring), isGood: await byUs(armored, keyring) }).toEqual({ gpgv, isGood })

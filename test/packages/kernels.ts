@@ -90,7 +90,8 @@ export function makeDeb ({
   mkdirSync(join(root, 'DEBIAN'), { recursive: true })
   writeFileSync(
     join(root, 'DEBIAN/control'),
-    `Package: ${name}\n${source === undefined ? '' : `Source: ${source}\n`}Version: ${version}\nArchitecture: ${arch}\nMaintainer: Lab <lab@example.org>\nDescription: a kernel\n`
+    `Package: ${name}\n${source === undefined ? '' : `Source: ${source}\n`}Version: ${version}\nArchitecture: ${arch}\n` +
+      'Maintainer: Lab <lab@example.org>\nDescription: a kernel\n'
   )
   mkdirSync(folder, { recursive: true })
   const path = join(folder, `${name}_${version}_${arch}.deb`)
@@ -106,10 +107,15 @@ export function makeRpm ({ files, name, version, arch }: Repacked, folder: strin
   const spec = join(scratch, `${name}.spec`)
   writeFileSync(
     spec,
-    `Name: ${name}\nVersion: ${version.slice(0, dash)}\nRelease: ${version.slice(dash + 1)}\nSummary: a kernel\nLicense: GPL-2.0-only\nAutoReqProv: no\n%description\nA kernel.\n%install\ncp -a ${root}/. %{buildroot}\n%files\n${Object.keys(files).map(path => `/${path}`).join('\n')}\n`
+    `Name: ${name}\nVersion: ${version.slice(0, dash)}\nRelease: ${version.slice(dash + 1)}\nSummary: a kernel\nLicense: GPL-2.0-only\n` +
+      `AutoReqProv: no\n%description\nA kernel.\n%install\ncp -a ${root}/. %{buildroot}\n%files\n` +
+      `${Object.keys(files).map(path => `/${path}`).join('\n')}\n`
   )
-  execFileSync('rpmbuild', ['-bb', '--quiet', '--target', arch, '--define', `_rpmdir ${folder}`, '--define', `_topdir ${scratch}/rpmbuild`, '--define', `_binary_payload ${payload}`,
-    '--define', '_build_id_links none', '--define', '__os_install_post %{nil}', '--define', 'debug_package %{nil}', '--define', '__strip /bin/true', spec], {
+  const macros = [
+    `_rpmdir ${folder}`, `_topdir ${scratch}/rpmbuild`, `_binary_payload ${payload}`, '_build_id_links none',
+    '__os_install_post %{nil}', 'debug_package %{nil}', '__strip /bin/true'
+  ]
+  execFileSync('rpmbuild', ['-bb', '--quiet', '--target', arch, ...macros.flatMap(macro => ['--define', macro]), spec], {
     stdio: ['ignore', 'ignore', 'pipe']
   })
   return join(folder, arch, `${name}-${version}.${arch}.rpm`)

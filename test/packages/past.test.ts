@@ -113,12 +113,13 @@ describeLab('kernels that no index lists any more', [
     await start(`{ preset: debian, mirror: $URL/debian, suites: [bookworm], arches: [amd64], snapshot: $URL, key: ${key.publicKey} }`)
   const ubuntu = async (): Promise<Service> =>
     await start(
-      `{ preset: ubuntu, mirror: $URL/ubuntu, suites: [jammy], arches: [amd64], launchpad: $URL/devel, snapshot: $URL/snapshots, key: ${key.publicKey} }`
+      '{ preset: ubuntu, mirror: $URL/ubuntu, suites: [jammy], arches: [amd64], launchpad: $URL/devel, snapshot: $URL/snapshots, key: ' +
+        `${key.publicKey} }`
     )
   const refusal = async (asked: Service, name: string): Promise<AppError> => await refusalOf(asked, parseReference(name))
   const askedPast = (): string[] => server.requests.filter(path => /^\/(?:mr|archive|devel|snapshots)\//.test(path))
 
-  it("are proven by the suite's own signed index of the time at which Debian's snapshot archive saw them, however long ago that expired", async () => {
+  it("are proven by the suite's signed index of the time when Debian's snapshot archive saw them, even if expired long ago", async () => {
     answers = path => snapshotAnswers(path, PAST, '6.1.27-1')
     const asked = await debian()
     const { sha256, source } = await ask(asked, parseReference(`debian/12/x86_64/${PAST}`))
@@ -220,7 +221,10 @@ describeLab('kernels that no index lists any more', [
     const { sha256 } = await ask(asked, parseReference(`ubuntu/22.04/x86_64/${UBUNTU}`))
     expect(sha256).toBe(sha256Of(kernel.btf))
     expect(questions.map(text => Object.fromEntries(new URLSearchParams(text)))).toEqual([{
-      'ws.op': 'getPublishedBinaries', binary_name: `linux-image-unsigned-${UBUNTU}`, exact_match: 'true', distro_arch_series: `${server.url}/devel/ubuntu/jammy/amd64`
+      'ws.op': 'getPublishedBinaries',
+      binary_name: `linux-image-unsigned-${UBUNTU}`,
+      exact_match: 'true',
+      distro_arch_series: `${server.url}/devel/ubuntu/jammy/amd64`
     }])
     expect(askedPast().filter(path => path.endsWith('InRelease'))).toEqual([`/snapshots/${UBUNTU_TIME}/dists/jammy-updates/InRelease`])
   })

@@ -48,7 +48,9 @@ describeLab('what a package repository must not get away with', [
   }
 
   /** A service on a copy of the good repository, which a test spoils before. */
-  const start = async (spoil: (root: string) => void = () => {}, options: { readonly cacheDir?: string, readonly more?: string } = {}): Promise<Started> => {
+  const start = async (
+    spoil: (root: string) => void = () => {}, options: { readonly cacheDir?: string, readonly more?: string } = {}
+  ): Promise<Started> => {
     const copy = await copies.serve(spoil)
     const file = join(scratch, `repositories-${copy.serial}.yaml`)
     const mirror = `mirror: "${copy.server.url}", suites: [bookworm], arches: [amd64]`
@@ -159,7 +161,7 @@ describeLab('what a package repository must not get away with', [
     expect({ code: error.code, message: error.message }).toEqual({ code, message: expect.stringContaining(message) })
   }, 120_000)
 
-  it('an index that is older than the one that was seen before is refused, also after a restart; what was known still answers', async () => {
+  it('an index that is older than the one seen before is refused, also after a restart; what was known still answers', async () => {
     const cacheDir = join(scratch, 'replay')
     mkdirSync(cacheDir, { recursive: true })
     const { service, server, root, file } = await start(undefined, { cacheDir })
@@ -180,7 +182,7 @@ describeLab('what a package repository must not get away with', [
     expect((await restarted.getKernelBtf(REFERENCE)).source).toBe('packages')
   }, 120_000)
 
-  it('an index that has expired is taken where the operator says that the tree is one of the past, and its signature is checked all the same', async () => {
+  it('an index that has expired is taken where the operator says that the tree is of the past, but its signature is checked', async () => {
     const expire = (root: string, by = key): void => {
       publish(
         root, { date: rfc(Date.now() - 800 * DAY_MS), validUntil: rfc(Date.now() - 790 * DAY_MS), key: by }

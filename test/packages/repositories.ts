@@ -55,8 +55,8 @@ export function publishSuite ({ root, suite, component, arch, key, validUntil, d
   mkdirSync(join(binary, 'by-hash/SHA256'), { recursive: true })
   writeFileSync(join(binary, 'by-hash/SHA256', hash), packed)
   const release = execFileSync('apt-ftparchive', [
-    '-o', `APT::FTPArchive::Release::Suite=${suite}`, '-o', `APT::FTPArchive::Release::Codename=${suite}`, '-o', 'APT::FTPArchive::Release::Acquire-By-Hash=yes',
-    '-o', `APT::FTPArchive::Release::Components=${component}`, 'release', folder
+    '-o', `APT::FTPArchive::Release::Suite=${suite}`, '-o', `APT::FTPArchive::Release::Codename=${suite}`,
+    '-o', 'APT::FTPArchive::Release::Acquire-By-Hash=yes', '-o', `APT::FTPArchive::Release::Components=${component}`, 'release', folder
   ]).toString()
   const dated = date === undefined ? release : release.replace(/^Date: .*$/m, `Date: ${date}`)
   writeFileSync(
@@ -84,9 +84,9 @@ export function publishRpms (
 function packWithZstd (repodata: string): void {
   const path = join(repodata, 'repomd.xml')
   const repomd = readFileSync(path, 'utf8')
-  const [, checksum = '', name = ''] = /<data type="primary">\s*<checksum type="sha256">(\w+)<[\s\S]*?<location href="repodata\/([^"]+)\.gz"/.exec(
-    repomd
-  ) ??
+  const [
+    , checksum = '', name = ''
+  ] = /<data type="primary">\s*<checksum type="sha256">(\w+)<[\s\S]*?<location href="repodata\/([^"]+)\.gz"/.exec(repomd) ??
     []
   const packed = execFileSync('/bin/sh', ['-c', 'gzip -dc "$0" | zstd -qc', join(repodata, `${name}.gz`)], { maxBuffer: 64 * 1024 * 1024 })
   const hash = createHash('sha256').update(packed).digest('hex')
@@ -102,7 +102,8 @@ export function signRpm (path: string, key: TestKey): void {
     'rpmsign',
     [
       '--addsign', '--define', `_gpg_path ${key.home}`, '--define', '_gpg_name example.org', '--define', '__gpg /usr/bin/gpg', '--define',
-      `__gpg_sign_cmd %{__gpg} gpg --homedir ${key.home} --batch --no-armor --pinentry-mode loopback --passphrase '' -u example.org -sbo %{__signature_filename} --digest-algo sha256 %{__plaintext_filename}`,
+      `__gpg_sign_cmd %{__gpg} gpg --homedir ${key.home} --batch --no-armor --pinentry-mode loopback --passphrase '' -u example.org ` +
+        '-sbo %{__signature_filename} --digest-algo sha256 %{__plaintext_filename}',
       path
     ],
     { stdio: ['ignore', 'ignore', 'pipe'] }

@@ -58,7 +58,10 @@ describeLab('what an rpm repository must not get away with', [
     await copies.use(() => startWithRepositories(file, mkdtempSync(join(scratch, 'cache-')), { fetch: { tries: 1 } }, { catalogMs: 1 }))
 
   /** A service on a copy of the good repository, which a test spoils before. */
-  const start = async (spoil: (folder: string, url: string) => void = () => {}, address = 'url'): Promise<Copy & { readonly service: Service, readonly file: string }> => {
+  const start = async (spoil: (folder: string, url: string) => void = () => {}, address = 'url'): Promise<Copy & {
+    readonly service: Service
+    readonly file: string
+  }> => {
     const copy = await copies.serve(spoil)
     const mirror = `${address}: "${copy.server.url}${address === 'url' ? '' : '/mirror.list'}"`
     const file = join(scratch, 'repositories.yaml')

@@ -5,7 +5,9 @@ import type { ServiceSettings, SourceSettings } from '../../src/settings/service
 import type { Service } from '../../src/service/types.js'
 
 /** A service that has its kernels from the repositories of a file, and from nowhere else. Resolves when it is ready. */
-export async function startWithRepositories (file: string, cacheDir: string, sources: SourceSettings = {}, more: Pick<ServiceSettings, 'catalogMs'> = {}): Promise<Service> {
+export async function startWithRepositories (
+  file: string, cacheDir: string, sources: SourceSettings = {}, more: Pick<ServiceSettings, 'catalogMs'> = {}
+): Promise<Service> {
   const service = createService({
     cacheDir,
     memoryBytes: 512 * 1024 * 1024,

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
-  enumeratorValue, kindFlagOf, kindOf, memberBitfieldSize, memberBitOffset, memberNameOffset, memberType, nameOffsetOf, textOf, typeId, vlenOf
+  enumeratorValue, kindFlagOf, kindOf, memberBitfieldSize, memberBitOffset, memberNameOffset, memberType, nameOffsetOf, textOf, typeId,
+  vlenOf
 } from '../../src/btf/btf.js'
 import { parseBtf } from '../../src/core/index.js'
 import { btf, KIND, type BtfBuilder, type Member } from '../support/btf-builder.js'
@@ -27,7 +28,12 @@ const randomType: fc.Arbitrary<RandomType> = fc.record({
 })
 
 /** Adds the type, with its references folded into ids from 0 to `last`. */
-function add (b: BtfBuilder, type: RandomType, last: number): { vlen: number, flag: boolean, members?: Member[], values?: Array<[string, bigint]> } {
+function add (b: BtfBuilder, type: RandomType, last: number): {
+  vlen: number
+  flag: boolean
+  members?: Member[]
+  values?: Array<[string, bigint]>
+} {
   const refs = type.refs.map(ref => ref % (last + 1))
   const ref = refs[0] ?? 0
   const number = type.numbers[0] ?? 0

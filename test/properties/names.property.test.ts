@@ -11,8 +11,9 @@ import { contentOf, createFakeArchive, createFakeBucket, hashOf, openReplica, ty
 import { runs } from '../support/property-runs.js'
 
 /**
- * 300 random histories, and 30,000 with `npm run test:names`, of one fleet: two replicas that share a bucket, and an edge that asks one of them, with uploads, imports,
- * fetches, restarts and queries. All that decides what a name means is real; BTF is a text, since nothing here looks into it.
+ * 300 random histories, and 30,000 with `npm run test:names`, of one fleet: two replicas that share a bucket, and an edge that asks one of
+ * them, with uploads, imports, fetches, restarts and queries. All that decides what a name means is real; BTF is a text, since nothing here
+ * looks into it.
  */
 
 const RELEASE = '9.9.9-mine'
@@ -242,7 +243,13 @@ async function play ({ trust, archive, steps }: History): Promise<void> {
 
   const ask = async ({
     at: name, distro, version, buildId, withModule
-  }: { at: string, distro?: Distro | undefined, version?: Content | undefined, buildId?: Content | undefined, withModule: boolean }): Promise<void> => {
+  }: {
+    at: string
+    distro?: Distro | undefined
+    version?: Content | undefined
+    buildId?: Content | undefined
+    withModule: boolean
+  }): Promise<void> => {
     const model = name === 'edge' ? edge : fleet
     const expected = model.answer({ distro, version, buildId })
     await sleep(2) // what the upstream listed is believed for a millisecond here

@@ -290,7 +290,9 @@ export function btf (options: BtfOptions = {}): BtfBuilder {
 }
 
 /** The layout that describes kinds 0 to 19 as they are, with further entries appended for kinds from 20 on. */
-export function layoutOfKnownKinds (...further: ReadonlyArray<readonly [number, number, number?]>): Array<readonly [number, number, number?]> {
+export function layoutOfKnownKinds (
+  ...further: ReadonlyArray<readonly [number, number, number?]>
+): Array<readonly [number, number, number?]> {
   return [
     [0, 0], [4, 0], [0, 0], [12, 0], [0, 12], [0, 12], [0, 8], [0, 0], [0, 0], [0, 0],
     [0, 0], [0, 0], [0, 0], [0, 8], [4, 0], [0, 12], [0, 0], [4, 0], [0, 0], [0, 12],

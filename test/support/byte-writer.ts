@@ -7,35 +7,45 @@ const encoder = new TextEncoder()
 /** Collects bytes in one byte order. Widths are explicit; values are taken modulo their width. */
 export class ByteWriter {
   readonly byteOrder: ByteOrder
-  readonly #bytes: number[] = []
+  #bytes = new Uint8Array(256)
+  #view = new DataView(this.#bytes.buffer)
+  #length = 0
 
   constructor (byteOrder: ByteOrder) {
     this.byteOrder = byteOrder
   }
 
   get length (): number {
-    return this.#bytes.length
+    return this.#length
   }
 
   u8 (value: number): this {
-    this.#bytes.push(value & 0xff)
+    const place = this.#take(1)
+    this.#view.setUint8(place, value)
     return this
   }
 
   u16 (value: number): this {
-    return this.#integer(BigInt(value), 2)
+    const place = this.#take(2)
+    this.#view.setUint16(place, value, this.byteOrder === 'little')
+    return this
   }
 
   u32 (value: number): this {
-    return this.#integer(BigInt(value), 4)
+    const place = this.#take(4)
+    this.#view.setUint32(place, value, this.byteOrder === 'little')
+    return this
   }
 
   u64 (value: number | bigint): this {
-    return this.#integer(BigInt(value), 8)
+    const place = this.#take(8)
+    this.#view.setBigUint64(place, BigInt(value), this.byteOrder === 'little')
+    return this
   }
 
   bytes (bytes: Uint8Array): this {
-    for (const byte of bytes) this.#bytes.push(byte)
+    const place = this.#take(bytes.length)
+    this.#bytes.set(bytes, place)
     return this
   }
 
@@ -44,25 +54,29 @@ export class ByteWriter {
   }
 
   zeros (count: number): this {
-    for (let i = 0; i < count; i++) this.#bytes.push(0)
+    this.#take(count)
     return this
   }
 
   align (to: number): this {
-    while (this.#bytes.length % to !== 0) this.#bytes.push(0)
-    return this
+    return this.zeros((to - this.#length % to) % to)
   }
 
   finish (): Uint8Array {
-    return Uint8Array.from(this.#bytes)
+    return this.#bytes.slice(0, this.#length)
   }
 
-  #integer (value: bigint, width: number): this {
-    for (let i = 0; i < width; i++) {
-      const shift = this.byteOrder === 'little' ? i : width - 1 - i
-      this.#bytes.push(Number((value >> BigInt(8 * shift)) & 0xffn))
+  /** Makes room for so many bytes, which are 0, and says where they begin. */
+  #take (count: number): number {
+    const place = this.#length
+    this.#length += count
+    if (this.#length > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(this.#length, 2 * this.#bytes.length))
+      larger.set(this.#bytes)
+      this.#bytes = larger
+      this.#view = new DataView(larger.buffer)
     }
-    return this
+    return place
   }
 }
 
@@ -85,7 +99,9 @@ export function concat (...parts: readonly Uint8Array[]): Uint8Array {
 }
 
 /** A copy of `bytes` with a fixed-width integer written over it. */
-export function overwrite (bytes: Uint8Array, offset: number, width: 1 | 2 | 4 | 8, value: number | bigint, byteOrder: ByteOrder): Uint8Array {
+export function overwrite (
+  bytes: Uint8Array, offset: number, width: 1 | 2 | 4 | 8, value: number | bigint, byteOrder: ByteOrder
+): Uint8Array {
   const copy = bytes.slice()
   const view = new DataView(copy.buffer)
   const little = byteOrder === 'little'

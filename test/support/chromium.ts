@@ -5,7 +5,8 @@ import { CHROMIUM } from './lab.js'
 
 /** A browser that asks nothing of the network but what a page asks for. */
 const QUIET = [
-  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
+  '--disable-sync'
 ]
 
 /** Milliseconds that are waited for one thing: less than a test has, and more than Playwright's own, which a slow machine needs. */
@@ -47,6 +48,7 @@ export async function findBarriers (page: Page): Promise<readonly string[]> {
   // Through the debugger, which the page's policy does not bind.
   await page.evaluate(axe.source)
   const found: unknown = await page.evaluate(`axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
-    violations.flatMap(({ id, help, nodes }) => nodes.map(({ target, failureSummary }) => id + ': ' + help + ' at ' + target.join(' ') + ' (' + failureSummary + ')')))`)
+    violations.flatMap(({ id, help, nodes }) => nodes.map(({ target, failureSummary }) =>
+      id + ': ' + help + ' at ' + target.join(' ') + ' (' + failureSummary + ')')))`)
   return found as readonly string[] // of the expression above
 }

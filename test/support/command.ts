@@ -52,7 +52,10 @@ export interface WarmOptions {
   readonly main: string
   /** The Node that runs it. */
   readonly execPath?: string
-  /** A command that takes so many milliseconds hangs, and its process is killed. Less than a test may take, so that it is told what was printed. */
+  /**
+   * A command that takes so many milliseconds hangs, and its process is killed. Less than a test may take, so that it is told what was
+   * printed.
+   */
   readonly limitMs?: number
 }
 

@@ -143,7 +143,10 @@ export function validBtf (): Array<{ name: string, bytes: Uint8Array }> {
   ])
 }
 
-/** What decides a condition when the object is loaded: `if (LINUX_KERNEL_VERSION < 5.11)`, `if (enabled)`, `if (CONFIG_BPF_JIT)`, `if (verbose)`. */
+/**
+ * What decides a condition when the object is loaded:
+ * `if (LINUX_KERNEL_VERSION < 5.11)`, `if (enabled)`, `if (CONFIG_BPF_JIT)`, `if (verbose)`.
+ */
 const GUARDS = {
   version: { symbol: 'LINUX_KERNEL_VERSION', size: 'w' },
   /** 0 in `.rodata`. */

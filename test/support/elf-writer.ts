@@ -91,7 +91,16 @@ export function elf (spec: ElfSpec): BuiltElf {
 
   const word = (writer: ByteWriter, value: number | bigint) => wide ? writer.u64(value) : writer.u32(Number(value))
   const headers = new ByteWriter(byteOrder)
-  const sectionHeader = (nameOff: number, type: number, flags: number, offset: number | bigint, size: number | bigint, link: number, info: number, entsize: number) => {
+  const sectionHeader = (
+    nameOff: number,
+    type: number,
+    flags: number,
+    offset: number | bigint,
+    size: number | bigint,
+    link: number,
+    info: number,
+    entsize: number
+  ) => {
     headers.u32(nameOff).u32(type)
     word(headers, flags)
     word(headers, 0)
@@ -136,7 +145,11 @@ export function elf (spec: ElfSpec): BuiltElf {
 }
 
 /** The contents of a 64-bit symbol table and of its string table. Local symbols come first, as the format asks. */
-export function symbolTable (byteOrder: ByteOrder, symbols: readonly ElfSymbol[]): { symtab: Uint8Array, strtab: Uint8Array, firstGlobal: number } {
+export function symbolTable (byteOrder: ByteOrder, symbols: readonly ElfSymbol[]): {
+  symtab: Uint8Array
+  strtab: Uint8Array
+  firstGlobal: number
+} {
   const strings = new ByteWriter(byteOrder).u8(0)
   const table = new ByteWriter(byteOrder).zeros(24)
   const locals = symbols.filter(symbol => symbol.binding === STB.LOCAL)
@@ -156,7 +169,9 @@ export function symbolTable (byteOrder: ByteOrder, symbols: readonly ElfSymbol[]
 }
 
 /** An ELF file that carries BTF, as a kernel image or a module does. */
-export function btfElf (parts: { btf: Uint8Array, base?: Uint8Array, byteOrder?: ByteOrder, elfClass?: 32 | 64, machine?: number }): Uint8Array {
+export function btfElf (
+  parts: { btf: Uint8Array, base?: Uint8Array, byteOrder?: ByteOrder, elfClass?: 32 | 64, machine?: number }
+): Uint8Array {
   const sections: ElfSection[] = [{ name: '.BTF', data: parts.btf }]
   if (parts.base !== undefined) sections.push({ name: '.BTF.base', data: parts.base })
   return elf({

@@ -166,7 +166,9 @@ export interface OracleQuestion {
 }
 
 /** Has libbpf relocate each object, in one process. */
-export async function askOracle (questions: readonly OracleQuestion[], options: { readonly autoloadDefault?: boolean } = {}): Promise<OracleAnswer[]> {
+export async function askOracle (
+  questions: readonly OracleQuestion[], options: { readonly autoloadDefault?: boolean } = {}
+): Promise<OracleAnswer[]> {
   const child = spawn(
     ORACLE, ['batch', ...(options.autoloadDefault === true ? ['--autoload-default'] : [])], { stdio: ['pipe', 'pipe', 'inherit'] }
   )
@@ -262,7 +264,9 @@ export function runHere (script: string, options: { readonly kernelBtf?: boolean
 }
 
 /** Boots a kernel of the lab and runs a shell script in it; files are put where told. The kernel's BTF is hidden from the guest. */
-export function runInGuest (series: string, script: string, files: Readonly<Record<string, string>>, options: { readonly kernelBtf?: boolean } = {}): Run {
+export function runInGuest (series: string, script: string, files: Readonly<Record<string, string>>, options: {
+  readonly kernelBtf?: boolean
+} = {}): Run {
   return run(BOOT, [
     ...(options.kernelBtf === true ? ['--kernel-btf'] : []), series, script,
     ...Object.entries(files).map(([guest, source]) => `${source}:${guest}`)

@@ -55,6 +55,8 @@ export function createFakeAccess (contents: Map<Sha256, Uint8Array>): BtfAccess 
       }
     },
     async keep (btf) { contents.set(btf.sha256, new Uint8Array(new Uint8Array(btf.parts.bytes, 0, btf.parts.byteLength))) },
+    recoverFrom () {},
+    onKept () {},
     async saveHeld () {},
     stats: () => ({ indexesRead: 0, indexesMade: 0 })
   }
@@ -125,7 +127,11 @@ function clientOf (kernels: () => Kernels): CoreloUpstreamOptions['client'] {
           via: ['edge'], ...(kernelVersion === null ? {} : { kernelVersion }), ...(buildId === null ? {} : { buildId })
         })
         return answerOf(found.bytes, {
-          'corelo-btf': found.sha256, 'corelo-source': found.source, 'corelo-btf-base': found.base, 'corelo-kernel-version': found.kernelVersion, 'corelo-kernel-build-id': found.buildId
+          'corelo-btf': found.sha256,
+          'corelo-source': found.source,
+          'corelo-btf-base': found.base,
+          'corelo-kernel-version': found.kernelVersion,
+          'corelo-kernel-build-id': found.buildId
         })
       } catch (error) {
         const isAbsent = error instanceof AppError && error.status === 404
@@ -187,13 +193,14 @@ export async function openReplica ({ directory, contents, trustUploads, bucket, 
     start: async () => {},
     refreshModules: async () => {},
     owns: () => false,
-    pathsOf: () => [],
     answer: () => ({ source: 'local', answer: 'none' }),
     close: async () => {}
   }
   const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads })
   const targets = createTargets({ index, btfs, local, fetching, catalog, trustUploads })
-  const importing = async (work: (store: ReturnType<typeof createImportStore>) => Promise<unknown>, replaces: boolean): Promise<boolean> => {
+  const importing = async (
+    work: (store: ReturnType<typeof createImportStore>) => Promise<unknown>, replaces: boolean
+  ): Promise<boolean> => {
     const store = {
       sizeOf: async () => undefined, async write (_kind: string, hash: Sha256, bytes: Uint8Array) { contents.set(hash, bytes); return true }
     } as unknown as ContentStore

@@ -8,7 +8,10 @@ import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { pack } from 'tar-stream'
 
-/** An apt repository on loopback as its makers know it, without signatures. Its kernels are test/fixtures/extraction's, under the names that a test gives them. */
+/**
+ * An apt repository on loopback as its makers know it, without signatures. Its kernels are test/fixtures/extraction's, under the names that
+ * a test gives them.
+ */
 export interface PackageRepository {
   readonly url: string
   /** A file for CORELO_PACKAGES in the folder: Debian 12's suite bookworm, and nothing else. */
@@ -68,7 +71,9 @@ export async function startPackageRepository (): Promise<PackageRepository> {
     else if (request.headers['if-none-match'] === etag) response.writeHead(304).end()
     else response.writeHead(200, { 'content-length': file.length, etag }).end(file)
   }
-  const server = createServer((request, response) => { answer(request, response).catch((error: unknown) => response.destroy(error as Error)) })
+  const server = createServer((request, response) => {
+    answer(request, response).catch((error: unknown) => response.destroy(error as Error))
+  })
   await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 
@@ -78,13 +83,22 @@ export async function startPackageRepository (): Promise<PackageRepository> {
     const path = 'main/binary-amd64/Packages.gz'
     files.set(`dists/bookworm/${path}`, packages)
     files.set('dists/bookworm/InRelease', Buffer.from([
-      'Suite: oldstable', 'Codename: bookworm', `Date: ${new Date(date).toUTCString()}`, 'SHA256:', ` ${hashOf(packages)} ${packages.length} ${path}`, ''
+      'Suite: oldstable', 'Codename: bookworm', `Date: ${new Date(date).toUTCString()}`, 'SHA256:',
+      ` ${hashOf(packages)} ${packages.length} ${path}`, ''
     ].join('\n')))
   }
   writeIndex()
-  const add = (path: string, { release, version, deb }: { readonly release: string, readonly version: string, readonly deb: Buffer }): void => {
+  const add = (path: string, { release, version, deb }: {
+    readonly release: string
+    readonly version: string
+    readonly deb: Buffer
+  }): void => {
     files.set(path, deb)
-    stanzas.set(path, `Package: linux-image-${release}\nVersion: ${version}\nArchitecture: amd64\nFilename: ${path}\nSize: ${deb.length}\nSHA256: ${hashOf(deb)}\n`)
+    stanzas.set(
+      path,
+      `Package: linux-image-${release}\nVersion: ${version}\nArchitecture: amd64\nFilename: ${path}\nSize: ${deb.length}\n` +
+        `SHA256: ${hashOf(deb)}\n`
+    )
   }
   const pathOf = (release: string, version: string): string => `pool/linux-image-${release}_${version}.deb`
 
@@ -100,7 +114,9 @@ export async function startPackageRepository (): Promise<PackageRepository> {
     },
     async publish (...releases) {
       for (const release of releases) {
-        add(`pool/linux-image-${release}.deb`, { release, version: `6.1.${stanzas.size + 1}-1`, deb: await makeDeb(release, { version: FIXTURE_VERSION }) })
+        add(`pool/linux-image-${release}.deb`, {
+          release, version: `6.1.${stanzas.size + 1}-1`, deb: await makeDeb(release, { version: FIXTURE_VERSION })
+        })
       }
       writeIndex()
     },
@@ -130,14 +146,22 @@ async function makeDeb (release: string, { version, hasOtherTypes = false, modul
   const data = pack()
   data.entry({ name: `./boot/System.map-${release}` }, Buffer.alloc(PADDING))
   data.entry({ name: `./boot/vmlinuz-${release}` }, vmlinux)
-  for (const [name, bytes] of Object.entries(modules)) data.entry({ name: `./lib/modules/${release}/kernel/${name}.ko` }, Buffer.from(bytes))
+  for (const [name, bytes] of Object.entries(modules)) {
+    data.entry(
+      { name: `./lib/modules/${release}/kernel/${name}.ko` }, Buffer.from(bytes)
+    )
+  }
   data.finalize()
   const control = pack()
   control.entry({ name: './control' }, `Package: linux-image-${release}\nArchitecture: amd64\n`)
   control.finalize()
-  const members: Array<readonly [string, Buffer]> = [['debian-binary', Buffer.from('2.0\n')], ['control.tar', await buffer(control)], ['data.tar', await buffer(data)]]
+  const members: Array<readonly [string, Buffer]> = [
+    ['debian-binary', Buffer.from('2.0\n')], ['control.tar', await buffer(control)], ['data.tar', await buffer(data)]
+  ]
   return Buffer.concat([Buffer.from('!<arch>\n'), ...members.flatMap(([name, bytes]) => [
-    Buffer.from(`${name.padEnd(16)}${'0'.padEnd(12)}${'0'.padEnd(6)}${'0'.padEnd(6)}${'100644'.padEnd(8)}${String(bytes.length).padEnd(10)}\`\n`),
+    Buffer.from(
+      `${name.padEnd(16)}${'0'.padEnd(12)}${'0'.padEnd(6)}${'0'.padEnd(6)}${'100644'.padEnd(8)}${String(bytes.length).padEnd(10)}\`\n`
+    ),
     bytes, Buffer.alloc(bytes.length % 2, '\n')
   ])])
 }

@@ -60,8 +60,10 @@ export async function startS3Server (): Promise<S3Server> {
       const rest = after === null ? keys : keys.filter(name => name > after)
       const shown = rest.slice(0, 1000)
       const next = rest.length > 1000 ? `<NextContinuationToken>${shown.at(-1) ?? ''}</NextContinuationToken>` : ''
+      const contents = shown.map(name => `<Contents><Key>${name}</Key></Contents>`).join('')
       response.end(
-        `<?xml version="1.0"?><ListBucketResult><IsTruncated>${String(rest.length > 1000)}</IsTruncated>${next}${shown.map(name => `<Contents><Key>${name}</Key></Contents>`).join('')}</ListBucketResult>`
+        '<?xml version="1.0"?><ListBucketResult>' +
+          `<IsTruncated>${String(rest.length > 1000)}</IsTruncated>${next}${contents}</ListBucketResult>`
       )
     } else {
       const found = objects.get(key)
@@ -82,7 +84,9 @@ async function bodyOf (request: IncomingMessage): Promise<Buffer> {
 /** What is wrong with a request's signature; undefined where nothing is. */
 function refusalOf (request: IncomingMessage, body: Buffer): string | undefined {
   const header = (name: string): string => String(request.headers[name] ?? '')
-  const [, scope = '', signedHeaders = '', signature = ''] = /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/([^,]+), ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/.exec(
+  const [
+    , scope = '', signedHeaders = '', signature = ''
+  ] = /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/([^,]+), ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/.exec(
     header('authorization')
   ) ??
     []

@@ -110,7 +110,11 @@ export function outcomeOf (record: RecordOutcome): string {
 }
 
 /** Builds and relocates in one go. */
-export function relocateObject (spec: ObjectSpec, target: BtfBuilder | Btf): { object: BuiltObject, relocation: Relocation, outcomes: string[] } {
+export function relocateObject (spec: ObjectSpec, target: BtfBuilder | Btf): {
+  object: BuiltObject
+  relocation: Relocation
+  outcomes: string[]
+} {
   const object = buildObject(spec)
   const relocation = relocate(object.bytes, isBuilder(target) ? parseBtf(target.bytes()) : target)
   checkInvariants(object, relocation)

@@ -37,7 +37,10 @@ const leaf: fc.Arbitrary<Shape> = fc.oneof(
 /** A multiple of 8, so that no bitfield inside crosses the 8 bytes that one load covers. */
 const place = fc.nat(60).map(words => words * 8)
 
-export const composite: fc.Arbitrary<Shape & { kind: 'composite' }> = fc.letrec<{ shape: Shape, composite: Shape & { kind: 'composite' } }>(tie => ({
+export const composite: fc.Arbitrary<Shape & { kind: 'composite' }> = fc.letrec<{
+  shape: Shape
+  composite: Shape & { kind: 'composite' }
+}>(tie => ({
   shape: fc.oneof({ maxDepth: 4, depthIdentifier: 'shape' },
     leaf,
     fc.record({ kind: fc.constant('qualified' as const), of: tie('shape') }, { noNullPrototype: true }),
@@ -135,7 +138,9 @@ const FIELD_KINDS = ['byte_off', 'byte_sz', 'field_exists', 'signed', 'lshift_u6
  * A walk into both layouts, steered by `choices`, and what a relocation of `kind` along it must give on either side.
  * Undefined where that kind is not defined there.
  */
-export function walk (roots: readonly [Laid, Laid], byteOrder: ByteOrder, choices: readonly number[], which: number): ModelStep | undefined {
+export function walk (
+  roots: readonly [Laid, Laid], byteOrder: ByteOrder, choices: readonly number[], which: number
+): ModelStep | undefined {
   const kind = FIELD_KINDS[which % FIELD_KINDS.length] ?? 'byte_off'
   const first = (choices[0] ?? 0) % 3
   const path = [first]

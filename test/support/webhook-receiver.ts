@@ -25,7 +25,9 @@ export interface WebhookReceiver extends LoopbackServer {
 
 const TOLERANCE_S = 300
 
-/** As the specification of Standard Webhooks has it, from its text: https://www.standardwebhooks.com. On loopback, until the test is over. */
+/**
+ * As the specification of Standard Webhooks has it, from its text: https://www.standardwebhooks.com. On loopback, until the test is over.
+ */
 export async function startWebhookReceiver (secret = `whsec_${randomBytes(32).toString('base64')}`): Promise<WebhookReceiver> {
   const key = Buffer.from(secret.slice('whsec_'.length), 'base64')
 

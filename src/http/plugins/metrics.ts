@@ -19,8 +19,6 @@ declare module 'fastify' {
   }
 }
 
-const PHASES = ['resolve', 'fetch', 'parse', 'relocate'] as const satisfies ReadonlyArray<keyof Timing>
-
 export const metricsPlugin = fp<{ metrics: Metrics }>(async (app, { metrics }) => {
   app.decorate('metrics', metrics)
   app.decorateRequest('problem', null)
@@ -40,7 +38,12 @@ export function countRequest (metrics: Metrics): EndOfRequest {
 
 function countRelocation (metrics: Metrics, { verdict, cached, timing }: RelocateAnswer): void {
   metrics.countRelocation(verdict, cached)
-  for (const phase of PHASES) {
-    if (timing[phase] > 0) metrics.phaseSeconds.observe({ phase }, timing[phase] / 1000)
-  }
+  countPhase(metrics, 'resolve', timing.resolve)
+  countPhase(metrics, 'fetch', timing.fetch)
+  countPhase(metrics, 'parse', timing.parse)
+  countPhase(metrics, 'relocate', timing.relocate)
+}
+
+function countPhase (metrics: Metrics, phase: keyof Timing, ms: number): void {
+  if (ms > 0) metrics.phaseSeconds.observe({ phase }, ms / 1000)
 }

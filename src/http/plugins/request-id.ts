@@ -15,8 +15,9 @@ export function headersOfEvery (id: string): [string, string, string, string] {
   return ['x-request-id', id, 'x-content-type-options', 'nosniff']
 }
 
+/** Puts those headers on what Fastify sends. What is sent past it has them from there. */
 export const requestIdPlugin = fp(async app => {
-  app.addHook('onRequest', (request, reply, done) => {
+  app.addHook('onSend', (request, reply, _payload, done) => {
     const [idName, id, sniffName, sniff] = headersOfEvery(request.id)
     reply.header(idName, id)
     reply.header(sniffName, sniff)

@@ -1,6 +1,6 @@
 import type { SummaryCounter } from '../../check/summary.js'
 import type { RelocateAnswer } from '../../relocation/types.js'
-import type { Log } from '../log.js'
+import { inOnePiece, type Log } from '../log.js'
 import type { EndOfRequest, RequestFacts } from './request-end.js'
 
 /** Writes one line a request, when it is over. */
@@ -32,7 +32,7 @@ let kind: { readonly method: string, readonly route: string | undefined, readonl
 function kindMembers (method: string, route: string | undefined, status: number): string {
   if (kind?.method === method && kind.route === route && kind.status === status) return kind.members
   const named = route === undefined ? '' : `,"route":"${route}"`
-  kind = { method, route, status, members: `","method":"${method}"${named},"status":${status},"ms":` }
+  kind = { method, route, status, members: inOnePiece(`","method":"${method}"${named},"status":${status},"ms":`) }
   return kind.members
 }
 

@@ -77,9 +77,7 @@ function change (r: Random, pool: Pool, type: Type): void {
       else type.offset = type.offset === 0 ? 1 : 0
       break
     case 'array': if (r.chance(0.5)) type.count = r.pick([0, 1, 2, type.count + 1, type.count * 2]); else {
-      type.of = lower(
-        r, pool, type, type.of
-      )
+      type.of = lower(r, pool, type, type.of)
     } break
     case 'ptr': type.to = otherPointee(r, pool, type.to); break
     case 'fwd': if (r.chance(0.5)) type.union = !type.union; else type.name += '2'; break
@@ -218,7 +216,9 @@ function nest (r: Random, pool: Pool, type: Composite, first: Member): void {
   type.members.splice(at, 0, { name: r.chance(0.8) ? '' : 'inner', type: held, bits: 0, bitfield: 0 })
 }
 
-/** Puts an anonymous struct with a member of the same name, but of a type that does not fit, before a member. C forbids it; libbpf stumbles. */
+/**
+ * Puts an anonymous struct with a member of the same name, but of a type that does not fit, before a member. C forbids it; libbpf stumbles.
+ */
 function shadow (r: Random, pool: Pool, type: Composite, member: Member): void {
   const rank = type.rank / 2 + Math.max(...pool.ints.map(int => int.rank)) / 2
   const unfit = strip(member.type)?.kind === 'ptr' ? r.pick(pool.ints) : pool.add({ kind: 'ptr' as const, to: undefined, rank })

@@ -14,9 +14,22 @@ export interface Float extends Ranked { kind: 'float', name: string, size: numbe
 export interface Pointer extends Ranked { kind: 'ptr', to: Type | undefined }
 export interface ArrayType extends Ranked { kind: 'array', of: Type, count: number }
 export interface Composite extends Ranked { kind: 'struct' | 'union', name: string, size: number, members: Member[], kindFlag: boolean }
-export interface Enum extends Ranked { kind: 'enum' | 'enum64', name: string, size: number, signed: boolean, values: Array<{ name: string, value: bigint }> }
+export interface Enum extends Ranked {
+  kind: 'enum' | 'enum64',
+  name: string,
+  size: number,
+  signed: boolean,
+  values: Array<{
+    name: string
+    value: bigint
+  }>
+}
 export interface Forward extends Ranked { kind: 'fwd', name: string, union: boolean }
-export interface Modifier extends Ranked { kind: 'typedef' | 'const' | 'volatile' | 'restrict' | 'type_tag', name: string, to: Type | undefined }
+export interface Modifier extends Ranked {
+  kind: 'typedef' | 'const' | 'volatile' | 'restrict' | 'type_tag'
+  name: string
+  to: Type | undefined
+}
 export interface Proto extends Ranked { kind: 'proto', result: Type | undefined, params: Array<Type | undefined> }
 /** Kinds that only stand between the others: they count as ids. */
 export interface Other extends Ranked { kind: 'func' | 'var' | 'datasec' | 'decl_tag', name: string, to: Type }

@@ -49,7 +49,8 @@ export function randomPrograms (seed: number, count: number, cpu: Cpu): string {
     const subprograms = [0, 1].filter(() => source.chance(30)).map(j => subprogram(source, `sub${i}_${j}`))
     const body = program(source, cpu, subprograms.map(({ name }) => name))
     const section = source.pick(['kprobe/x', 'raw_tp/x', 'tracepoint/x/y'])
-    return `${subprograms.map(({ text }) => text).join('')}SEC("${section}") __attribute__((naked)) int p${i}(void) { asm volatile(\n${assembly(body)}\n:: [map]"i"(&map), [ro]"i"(ro), [bss]"i"(bss)); }\n`
+    return `${subprograms.map(({ text }) => text).join('')}SEC("${section}") __attribute__((naked)) int p${i}(void) { asm volatile(\n` +
+      `${assembly(body)}\n:: [map]"i"(&map), [ro]"i"(ro), [bss]"i"(bss)); }\n`
   })
   return `#include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -88,9 +89,12 @@ function subprogram ({ pick, chance, below }: Source, name: string): { name: str
   }
   lines.push(...open.map(label => `${label}:`))
   const text = isGlobal
-    ? `__attribute__((noinline, used)) unsigned long long ${name}(unsigned long long a, unsigned long long b) { unsigned long long out; asm volatile(\n` +
-      `${assembly(['r0 = %[a]', 'r2 = %[b]', 'r1 = r0', ...lines, '%[out] = r0'])}\n: [out]"=r"(out) : [a]"r"(a), [b]"r"(b) : "r0", "r1", "r2", "r3", "memory"); return out; }\n`
-    : `static __attribute__((naked, noinline, used)) unsigned long long ${name}(void) { asm volatile(\n${assembly([...lines, 'exit'])}\n:::); }\n`
+    ? `__attribute__((noinline, used)) unsigned long long ${name}(unsigned long long a, unsigned long long b) { unsigned long long ` +
+      'out; asm volatile(\n' +
+      `${assembly(['r0 = %[a]', 'r2 = %[b]', 'r1 = r0', ...lines, '%[out] = r0'])}\n` +
+      ': [out]"=r"(out) : [a]"r"(a), [b]"r"(b) : "r0", "r1", "r2", "r3", "memory"); return out; }\n'
+    : `static __attribute__((naked, noinline, used)) unsigned long long ${name}(void) { asm volatile(\n` +
+      `${assembly([...lines, 'exit'])}\n:::); }\n`
   return { name, text }
 }
 

@@ -28,7 +28,9 @@ const KERNEL: NodeKernel = {
 const CURRENT: ObjectStatus = { shown: 'current', failure: undefined, isFinding: false }
 
 /** An agent that watches a folder with two objects; what it needs fails as often as there are errors left. */
-function watch (errors: { readonly identify?: unknown[], readonly settle?: unknown[], readonly show?: unknown[], readonly remove?: unknown[] }) {
+function watch (
+  errors: { readonly identify?: unknown[], readonly settle?: unknown[], readonly show?: unknown[], readonly remove?: unknown[] }
+) {
   const folder = mkdtempSync(join(tmpdir(), 'corelo-loop-'))
   const objects = join(folder, 'objects')
   mkdirSync(objects)

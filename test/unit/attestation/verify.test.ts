@@ -27,7 +27,9 @@ function check (changed: Case = {}): Verification {
 function causeOf (verification: Verification): string { return verification.ok ? 'ok' : verification.cause }
 
 /** The envelope with something changed in it after it was signed. */
-function tampered (change: (envelope: { payload: string, payloadType: string, signatures: Array<{ keyid?: string, sig: string }> }) => void): string {
+function tampered (
+  change: (envelope: { payload: string, payloadType: string, signatures: Array<{ keyid?: string, sig: string }> }) => void
+): string {
   const envelope = JSON.parse(ENVELOPE)
   change(envelope)
   return JSON.stringify(envelope)

@@ -66,9 +66,7 @@ async function * iterate (cells: readonly Cell[], failure?: AppError): AsyncGene
 interface WriteOptions { readonly isGrouped?: boolean, readonly failure?: AppError, readonly cells?: Cells, readonly heartbeat?: string }
 
 async function write (type: FormatType, {
-  isGrouped = false, failure, cells = iterate(
-    CELLS, failure
-  ), heartbeat = ''
+  isGrouped = false, failure, cells = iterate(CELLS, failure), heartbeat = ''
 }: WriteOptions = {}): Promise<string> {
   const counter = createSummaryCounter([object])
   const ending = endingCells(cells, counter, error => error as AppError)
@@ -105,7 +103,12 @@ const JUNIT: Readonly<Record<string, { readonly attributes: Readonly<Record<stri
   'system-err': { attributes: {}, children: /^$/ }
 }
 
-interface Element { readonly name: string, readonly attributes: Readonly<Record<string, string>>, readonly children: Element[], text: string }
+interface Element {
+  readonly name: string
+  readonly attributes: Readonly<Record<string, string>>
+  readonly children: Element[]
+  text: string
+}
 
 function parseJunit (text: string): Element {
   const root: Element = { name: '', attributes: {}, children: [], text: '' }

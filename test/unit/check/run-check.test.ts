@@ -101,7 +101,7 @@ describe('a check over kernels', () => {
     await ended
   })
 
-  it('relocates every kernel by itself where the first shows that kernels of one layout do not have one outcome, and knows that from then on', async () => {
+  it('relocates every kernel by itself once the first shows that kernels of one layout do not have one outcome', async () => {
     const contents = createContentKeys()
     const alone = new Set<string>()
     const keys: OutcomeKeys = {

@@ -62,7 +62,8 @@ describe('lines about programs', () => {
 describe('diagnostics', () => {
   it('says what a compiler would say, at the line of the source', () => {
     expect(diagnostics(reportOf(poisoned), 'exec.bpf.o')).toEqual([
-      'exec.bpf.c:41: task_struct.state: struct task_struct has no member state in this kernel. It has __state (instruction 12 of handle_exec poisoned)'
+      'exec.bpf.c:41: task_struct.state: struct task_struct has no member state in this kernel. It has __state (instruction 12 of ' +
+        'handle_exec poisoned)'
     ])
   })
 

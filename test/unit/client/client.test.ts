@@ -41,8 +41,11 @@ describe('a client of the service', () => {
     expect(JSON.parse(answer?.attestation ?? '')).toMatchObject({ signatures: expect.any(Array) })
     expect(await client.relocate({ object, kernel: REFERENCE, heldTag: answer?.tag })).toBeUndefined()
     await client.putObject(object)
-    expect((await client.relocate({ object: sha256(object), kernel: { release: '5' }, modules: ['xfs'], onUnresolved: 'fail' }))?.sha256).toBe(answer?.sha256)
-    expect(service.requests.at(-1)).toMatchObject({ objectSha256: sha256(object), kernel: { release: '5' }, modules: ['xfs'], onUnresolved: 'fail' })
+    expect((await client.relocate({ object: sha256(object), kernel: { release: '5' }, modules: ['xfs'], onUnresolved: 'fail' }))?.sha256)
+      .toBe(answer?.sha256)
+    expect(service.requests.at(-1)).toMatchObject({
+      objectSha256: sha256(object), kernel: { release: '5' }, modules: ['xfs'], onUnresolved: 'fail'
+    })
   })
 
   it('gives BTF, asks for it, and lists kernels and keys', async () => {
@@ -50,7 +53,9 @@ describe('a client of the service', () => {
     const client = createClient({ server: url })
     const btf = Buffer.from('some BTF')
     expect(await client.hasBtf(sha256(btf))).toBe(false)
-    expect(await client.putKernelBtf({ ...REFERENCE, release: '5.4.0-43-generic' }, btf, '#1 SMP a & b')).toEqual({ created: true, source: 'upload' })
+    expect(await client.putKernelBtf({ ...REFERENCE, release: '5.4.0-43-generic' }, btf, '#1 SMP a & b')).toEqual({
+      created: true, source: 'upload'
+    })
     expect(await client.hasBtf(sha256(btf))).toBe(true)
     expect(await client.putKernelBtf(REFERENCE, btf)).toEqual({ created: true, source: 'upload' })
     expect(await client.keys()).toMatchObject({ keys: expect.any(Array) })
@@ -72,12 +77,17 @@ describe('a client of the service', () => {
 
   it('does not wait longer than it may', async () => {
     const url = await serve(() => {})
-    await expect(createClient({ server: url, timeoutMs: 50 }).keys()).rejects.toMatchObject({ code: 'source_timeout', message: expect.stringContaining('did not answer within 50 ms') })
+    await expect(createClient({ server: url, timeoutMs: 50 }).keys()).rejects.toMatchObject({
+      code: 'source_timeout', message: expect.stringContaining('did not answer within 50 ms')
+    })
   })
 
   it('sends the token that is in its file at that moment, and to nobody to whom it is sent on', async () => {
     const seen: Array<string | undefined> = []
-    const elsewhere = await serve((request, response) => { seen.push(`elsewhere ${String(request.headers.authorization)}`); response.end('{}') })
+    const elsewhere = await serve((request, response) => {
+      seen.push(`elsewhere ${String(request.headers.authorization)}`)
+      response.end('{}')
+    })
     const url = await serve((request: IncomingMessage, response) => {
       seen.push(request.headers.authorization)
       response.writeHead(seen.length === 3 ? 307 : 200, { location: `${elsewhere}${KEYS}` }).end('{}')
@@ -91,15 +101,21 @@ describe('a client of the service', () => {
     expect(seen).toEqual(['Bearer one', 'Bearer two', 'Bearer two'])
   })
 
-  it.each([['', 'holds no token'], ['two words', 'holds no token'], ['a\nb', 'holds no token']])('sends nothing where its token file holds %j', async (text, message) => {
+  it.each([
+    ['', 'holds no token'], ['two words', 'holds no token'], ['a\nb', 'holds no token']
+  ])('sends nothing where its token file holds %j', async (text, message) => {
     let calls = 0
     const url = await serve((_request, response) => { calls++; response.end('{}') })
     await expect(createClient({ server: url, tokenFile: temporaryFile(text) }).keys()).rejects.toThrow(message)
-    await expect(createClient({ server: url, tokenFile: '/nowhere/token' }).keys()).rejects.toMatchObject({ code: 'unauthorized', message: expect.stringContaining('/nowhere/token cannot be read') })
+    await expect(createClient({ server: url, tokenFile: '/nowhere/token' }).keys()).rejects.toMatchObject({
+      code: 'unauthorized', message: expect.stringContaining('/nowhere/token cannot be read')
+    })
     expect(calls).toBe(0)
   })
 
-  it.each(['corelo.example', 'ftp://corelo.example', 'http://me:secret@corelo.example', 'http://corelo.example/?x=1'])('takes %s for no address', server => {
+  it.each([
+    'corelo.example', 'ftp://corelo.example', 'http://me:secret@corelo.example', 'http://corelo.example/?x=1'
+  ])('takes %s for no address', server => {
     expect(() => createClient({ server })).toThrow(expect.objectContaining({ code: 'invalid_request' }))
   })
 })

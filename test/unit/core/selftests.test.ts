@@ -151,7 +151,14 @@ describe('nesting', () => {
 })
 
 describe('arrays', () => {
-  interface Shape { a?: number, b?: readonly [number, number, number], c?: number, d?: readonly [number, number], f?: readonly [number, number], substruct?: number }
+  interface Shape {
+    a?: number
+    b?: readonly [number, number, number]
+    c?: number
+    d?: readonly [number, number]
+    f?: readonly [number, number]
+    substruct?: number
+  }
 
   const arrays = (shape: Shape) => (b: BtfBuilder, { int, char }: Ints) => {
     const stride = shape.substruct ?? 4
@@ -226,7 +233,9 @@ describe('arrays', () => {
 })
 
 describe('primitives', () => {
-  const primitives = (types: Partial<Record<'a' | 'b' | 'c' | 'd' | 'f', (b: BtfBuilder, ints: Ints) => number>>) => (b: BtfBuilder, ints: Ints) => b.struct('primitives', 40, [
+  const primitives = (types: Partial<Record<'a' | 'b' | 'c' | 'd' | 'f', (b: BtfBuilder, ints: Ints) => number>>) => (
+    b: BtfBuilder, ints: Ints
+  ) => b.struct('primitives', 40, [
     at('a', 0, types.a?.(b, ints) ?? ints.char),
     at('b', 4, types.b?.(b, ints) ?? ints.int),
     at('c', 8, types.c?.(b, ints) ?? b.enum('', [['A', 0], ['B', 1]])),
@@ -486,7 +495,17 @@ describe('type_based', () => {
     typedef_arr: (b, { char }) => b.typedef('typedef_arr', b.array(char, 20))
   }
   const SIZES: Record<Name, number> = {
-    a_struct: 4, a_union: 4, an_enum: 4, typedef_struct: 4, typedef_struct_ptr: 8, typedef_int: 4, typedef_enum: 4, typedef_void_ptr: 8, typedef_restrict_ptr: 8, typedef_func_proto: 8, typedef_arr: 20
+    a_struct: 4,
+    a_union: 4,
+    an_enum: 4,
+    typedef_struct: 4,
+    typedef_struct_ptr: 8,
+    typedef_int: 4,
+    typedef_enum: 4,
+    typedef_void_ptr: 8,
+    typedef_restrict_ptr: 8,
+    typedef_func_proto: 8,
+    typedef_arr: 20
   }
 
   function ask (kind: 'type_exists' | 'type_matches' | 'type_size', changes: Partial<Record<Name, Make | null>>) {
@@ -691,7 +710,8 @@ describe('core_autosize', () => {
       { kind: 'byte_off', type: id, access: `0:${i}`, was: i * 8 }, { kind: 'byte_sz', type: id, access: `0:${i}`, was: 8 }
     ])
     expect(relocateSteps({ local: b, target: kernel(), steps }).outcomes).toEqual([
-      'resolved 0', 'resolved 4', 'resolved 8', 'resolved 8', 'resolved 4', 'resolved 4', 'resolved 16', 'resolved 2', 'resolved 18', 'resolved 1'
+      'resolved 0', 'resolved 4', 'resolved 8', 'resolved 8', 'resolved 4', 'resolved 4', 'resolved 16', 'resolved 2', 'resolved 18',
+      'resolved 1'
     ])
   })
 

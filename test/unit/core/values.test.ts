@@ -73,7 +73,12 @@ describe('edge 48: bitfields', () => {
   it('refuses 61 bits at bit 4, whatever is asked about them but existence', () => {
     const values = fieldValues(plainInt, PLAIN_INT, bitfield(4, 61, 'ullong'))
     expect(values).toEqual({
-      byte_off: 'failed E2BIG', byte_sz: 'failed E2BIG', field_exists: 'resolved 1', signed: 'failed E2BIG', lshift_u64: 'failed E2BIG', rshift_u64: 'failed E2BIG'
+      byte_off: 'failed E2BIG',
+      byte_sz: 'failed E2BIG',
+      field_exists: 'resolved 1',
+      signed: 'failed E2BIG',
+      lshift_u64: 'failed E2BIG',
+      rshift_u64: 'failed E2BIG'
     })
   })
 

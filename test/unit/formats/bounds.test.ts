@@ -55,7 +55,8 @@ describe('names and texts that a file makes as long as itself', () => {
       const control = concat(tarHeader('PaxHeaders/x', 'x', LONG), filler)
       return concat(
         latin1(
-          `!<arch>\n${'debian-binary'.padEnd(48)}${'4'.padEnd(10)}\`\n2.0\n${'control.tar'.padEnd(48)}${String(control.length).padEnd(10)}\`\n`
+          `!<arch>\n${'debian-binary'.padEnd(48)}${'4'.padEnd(10)}\`\n2.0\n` +
+            `${'control.tar'.padEnd(48)}${String(control.length).padEnd(10)}\`\n`
         ),
         control
       )
@@ -64,7 +65,8 @@ describe('names and texts that a file makes as long as itself', () => {
       const control = concat(tarHeader('./control', '0', LONG), filler)
       return concat(
         latin1(
-          `!<arch>\n${'debian-binary'.padEnd(48)}${'4'.padEnd(10)}\`\n2.0\n${'control.tar'.padEnd(48)}${String(control.length).padEnd(10)}\`\n`
+          `!<arch>\n${'debian-binary'.padEnd(48)}${'4'.padEnd(10)}\`\n2.0\n` +
+            `${'control.tar'.padEnd(48)}${String(control.length).padEnd(10)}\`\n`
         ),
         control
       )

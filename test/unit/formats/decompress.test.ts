@@ -11,7 +11,8 @@ const MIB = 1024 * 1024
 
 /** By the tool that packed them; xz with each of the kernel's branch filters, with a dictionary of 128 MiB, and with each check. */
 const PACKED = [
-  'vmlinux.gz', 'vmlinux.bz2', 'vmlinux.lzma', 'vmlinux.lzo', 'vmlinux.lz4', 'vmlinux.frame.lz4', 'vmlinux.zst', 'vmlinux.x86.xz', 'vmlinux.arm.xz', 'vmlinux.armthumb.xz',
+  'vmlinux.gz', 'vmlinux.bz2', 'vmlinux.lzma', 'vmlinux.lzo', 'vmlinux.lz4', 'vmlinux.frame.lz4', 'vmlinux.zst', 'vmlinux.x86.xz',
+  'vmlinux.arm.xz', 'vmlinux.armthumb.xz',
   'vmlinux.arm64.xz', 'vmlinux.powerpc.xz', 'vmlinux.sha256.xz', 'vmlinux.blocks.xz'
 ]
 

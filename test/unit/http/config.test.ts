@@ -190,7 +190,12 @@ describe('the shared store', () => {
     expect(readConfig({ CORELO_SHARED_STORE: 's3://fleet/corelo/v1/', ...keys }).sharedStore)
       .toEqual({ bucket: 'fleet', prefix: 'corelo/v1', region: 'us-east-1', accessKeyId: 'id', secretAccessKey: 'secret' })
     expect(readConfig({
-      CORELO_SHARED_STORE: 's3://fleet', ...keys, AWS_SESSION_TOKEN: 'token', AWS_REGION: 'eu-west-1', AWS_ENDPOINT_URL: 'http://minio:9000', AWS_ENDPOINT_URL_S3: 'https://s3.example'
+      CORELO_SHARED_STORE: 's3://fleet',
+      ...keys,
+      AWS_SESSION_TOKEN: 'token',
+      AWS_REGION: 'eu-west-1',
+      AWS_ENDPOINT_URL: 'http://minio:9000',
+      AWS_ENDPOINT_URL_S3: 'https://s3.example'
     }).sharedStore).toEqual({
       bucket: 'fleet',
       prefix: '',

@@ -1,3 +1,5 @@
+import { parse } from 'node:querystring'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseQueryString } from '../../../src/http/query-string.js'
 
@@ -14,5 +16,17 @@ describe('a query', () => {
     ['__proto__=x', Object.fromEntries([['__proto__', 'x']])]
   ])('%s is read as it stands', (text, expected) => {
     expect({ ...parseQueryString(text) }).toEqual(expected)
+  })
+
+  it('without a plus sign is read as Node reads it', () => {
+    const text = fc.array(fc.constantFrom('a', 'b', '__proto__', 'constructor', '=', '&', ' ', ';', '%41', '%'), { maxLength: 200 })
+    fc.assert(fc.property(text, pieces => {
+      const query = pieces.join('')
+      expect({ ...parseQueryString(query) }).toEqual({ ...parse(query, '&', '=', { maxKeys: 64 }) })
+    }))
+  })
+
+  it('has nothing that it was not given', () => {
+    expect([parseQueryString('a=1')['toString'], parseQueryString('a=%31')['toString']]).toEqual([undefined, undefined])
   })
 })

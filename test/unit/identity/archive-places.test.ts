@@ -115,7 +115,8 @@ describe('the places of a bare release', () => {
   })
 
   it.each([
-    '6.18.5', '6.1.0-custom', '5.15.0-76-microsoft', '5.4.0-7642-generic', '5.4.0-050400-generic', '5.4.17-1.el7.elrepo.x86_64', '6.1.0-1.xanmod1.fc37.x86_64', '5.10.0-kali3-amd64',
+    '6.18.5', '6.1.0-custom', '5.15.0-76-microsoft', '5.4.0-7642-generic', '5.4.0-050400-generic', '5.4.17-1.el7.elrepo.x86_64',
+    '6.1.0-1.xanmod1.fc37.x86_64', '5.10.0-kali3-amd64',
     '4.19.90-2107.6.0.0248.35.oe1.bclinux.x86_64', 'a12-5.10-2023-01-arm64'
   ])('%s are none, since nothing tells whose kernel it is', kernelRelease => {
     expect(pathsOf({ kernelRelease })).toEqual([])

@@ -17,35 +17,40 @@ interface Row {
 
 const ROWS: Readonly<Record<string, Row>> = {
   'Ubuntu 20.04': {
-    osRelease: 'NAME="Ubuntu"\nVERSION="20.04 LTS (Focal Fossa)"\nID=ubuntu\nID_LIKE=debian\nPRETTY_NAME="Ubuntu 20.04 LTS"\nVERSION_ID="20.04"\nVERSION_CODENAME=focal\nUBUNTU_CODENAME=focal\n',
+    osRelease: 'NAME="Ubuntu"\nVERSION="20.04 LTS (Focal Fossa)"\nID=ubuntu\nID_LIKE=debian\nPRETTY_NAME="Ubuntu 20.04 LTS"\n' +
+      'VERSION_ID="20.04"\nVERSION_CODENAME=focal\nUBUNTU_CODENAME=focal\n',
     machine: 'x86_64',
     release: '5.4.0-100-generic',
     reference: 'ubuntu/20.04',
     folders: ['ubuntu/20.04/x86_64']
   },
   'Ubuntu 16.04 on ARM': {
-    osRelease: 'NAME="Ubuntu"\nVERSION="16.04.5 LTS (Xenial Xerus)"\nID=ubuntu\nID_LIKE=debian\nPRETTY_NAME="Ubuntu 16.04.5 LTS"\nVERSION_ID="16.04"\n',
+    osRelease: 'NAME="Ubuntu"\nVERSION="16.04.5 LTS (Xenial Xerus)"\nID=ubuntu\nID_LIKE=debian\nPRETTY_NAME="Ubuntu 16.04.5 LTS"\n' +
+      'VERSION_ID="16.04"\n',
     machine: 'aarch64',
     release: '4.15.0-101-generic',
     reference: 'ubuntu/16.04',
     folders: ['ubuntu/16.04/arm64']
   },
   'Linux Mint, which installs Ubuntu\'s kernel and is not Ubuntu': {
-    osRelease: 'NAME="Linux Mint"\nVERSION="22 (Wilma)"\nID=linuxmint\nID_LIKE="ubuntu debian"\nVERSION_ID="22"\nVERSION_CODENAME=wilma\nUBUNTU_CODENAME=noble\n',
+    osRelease: 'NAME="Linux Mint"\nVERSION="22 (Wilma)"\nID=linuxmint\nID_LIKE="ubuntu debian"\nVERSION_ID="22"\n' +
+      'VERSION_CODENAME=wilma\nUBUNTU_CODENAME=noble\n',
     machine: 'x86_64',
     release: '6.8.0-45-generic',
     reference: 'linuxmint/22',
     folders: ['linuxmint/22/x86_64']
   },
   'Debian 10': {
-    osRelease: 'PRETTY_NAME="Debian GNU/Linux 10 (buster)"\nNAME="Debian GNU/Linux"\nVERSION_ID="10"\nVERSION="10 (buster)"\nVERSION_CODENAME=buster\nID=debian\n',
+    osRelease: 'PRETTY_NAME="Debian GNU/Linux 10 (buster)"\nNAME="Debian GNU/Linux"\nVERSION_ID="10"\nVERSION="10 (buster)"\n' +
+      'VERSION_CODENAME=buster\nID=debian\n',
     machine: 'x86_64',
     release: '4.19.0-27-cloud-amd64',
     reference: 'debian/10',
     folders: ['debian/10/x86_64']
   },
   'Debian 11, whose folder has its codename': {
-    osRelease: 'PRETTY_NAME="Debian GNU/Linux 11 (bullseye)"\nNAME="Debian GNU/Linux"\nVERSION_ID="11"\nVERSION="11 (bullseye)"\nVERSION_CODENAME=bullseye\nID=debian\n',
+    osRelease: 'PRETTY_NAME="Debian GNU/Linux 11 (bullseye)"\nNAME="Debian GNU/Linux"\nVERSION_ID="11"\nVERSION="11 (bullseye)"\n' +
+      'VERSION_CODENAME=bullseye\nID=debian\n',
     machine: 'x86_64',
     release: '5.10.0-9-amd64',
     reference: 'debian/11',
@@ -59,35 +64,40 @@ const ROWS: Readonly<Record<string, Row>> = {
     folders: ['debian/13/riscv64', 'debian/trixie/riscv64']
   },
   'Red Hat Enterprise Linux 8.4, by its major version': {
-    osRelease: 'NAME="Red Hat Enterprise Linux"\nVERSION="8.4 (Ootpa)"\nID="rhel"\nID_LIKE="fedora"\nVERSION_ID="8.4"\nPLATFORM_ID="platform:el8"\n',
+    osRelease: 'NAME="Red Hat Enterprise Linux"\nVERSION="8.4 (Ootpa)"\nID="rhel"\nID_LIKE="fedora"\nVERSION_ID="8.4"\n' +
+      'PLATFORM_ID="platform:el8"\n',
     machine: 'aarch64',
     release: '4.18.0-305.25.1.el8_4.aarch64',
     reference: 'rhel/8.4',
     folders: ['rhel/8/arm64', 'rhel/8.4/arm64']
   },
   'CentOS 7': {
-    osRelease: 'NAME="CentOS Linux"\nVERSION="7 (Core)"\nID="centos"\nID_LIKE="rhel fedora"\nVERSION_ID="7"\nPRETTY_NAME="CentOS Linux 7 (Core)"\n',
+    osRelease: 'NAME="CentOS Linux"\nVERSION="7 (Core)"\nID="centos"\nID_LIKE="rhel fedora"\nVERSION_ID="7"\n' +
+      'PRETTY_NAME="CentOS Linux 7 (Core)"\n',
     machine: 'x86_64',
     release: '3.10.0-1160.49.1.el7.x86_64',
     reference: 'centos/7',
     folders: ['centos/7/x86_64']
   },
   'Oracle Linux 7.9 with Oracle\'s own kernel': {
-    osRelease: 'NAME="Oracle Linux Server"\nVERSION="7.9"\nID="ol"\nID_LIKE="fedora"\nVARIANT="Server"\nVARIANT_ID="server"\nVERSION_ID="7.9"\nPRETTY_NAME="Oracle Linux Server 7.9"\n',
+    osRelease: 'NAME="Oracle Linux Server"\nVERSION="7.9"\nID="ol"\nID_LIKE="fedora"\nVARIANT="Server"\nVARIANT_ID="server"\n' +
+      'VERSION_ID="7.9"\nPRETTY_NAME="Oracle Linux Server 7.9"\n',
     machine: 'aarch64',
     release: '4.14.35-1902.0.18.el7uek.aarch64',
     reference: 'ol/7.9',
     folders: ['ol/7/arm64', 'ol/7.9/arm64']
   },
   'Rocky Linux, whose likeness is no match': {
-    osRelease: 'NAME="Rocky Linux"\nVERSION="8.9 (Green Obsidian)"\nID="rocky"\nID_LIKE="rhel centos fedora"\nVERSION_ID="8.9"\nPLATFORM_ID="platform:el8"\n',
+    osRelease: 'NAME="Rocky Linux"\nVERSION="8.9 (Green Obsidian)"\nID="rocky"\nID_LIKE="rhel centos fedora"\nVERSION_ID="8.9"\n' +
+      'PLATFORM_ID="platform:el8"\n',
     machine: 'x86_64',
     release: '4.18.0-513.5.1.el8_9.x86_64',
     reference: 'rocky/8.9',
     folders: ['rocky/8/x86_64', 'rocky/8.9/x86_64']
   },
   'Amazon Linux 1, which has two folders': {
-    osRelease: 'NAME="Amazon Linux AMI"\nVERSION="2018.03"\nID="amzn"\nID_LIKE="rhel fedora"\nVERSION_ID="2018.03"\nPRETTY_NAME="Amazon Linux AMI 2018.03"\n',
+    osRelease: 'NAME="Amazon Linux AMI"\nVERSION="2018.03"\nID="amzn"\nID_LIKE="rhel fedora"\nVERSION_ID="2018.03"\n' +
+      'PRETTY_NAME="Amazon Linux AMI 2018.03"\n',
     machine: 'x86_64',
     release: '4.14.128-87.105.amzn1.x86_64',
     reference: 'amzn/2018.03',
@@ -101,7 +111,8 @@ const ROWS: Readonly<Record<string, Row>> = {
     folders: ['amzn/2/arm64']
   },
   'a container of Amazon Linux 1 on a node of Amazon Linux 2': {
-    osRelease: 'NAME="Amazon Linux AMI"\nVERSION="2018.03"\nID="amzn"\nID_LIKE="rhel fedora"\nVERSION_ID="2018.03"\nVARIANT_ID="202004110148-al2018.03.309.0"\n',
+    osRelease: 'NAME="Amazon Linux AMI"\nVERSION="2018.03"\nID="amzn"\nID_LIKE="rhel fedora"\nVERSION_ID="2018.03"\n' +
+      'VARIANT_ID="202004110148-al2018.03.309.0"\n',
     machine: 'x86_64',
     release: '4.14.165-102.205.amzn2.x86_64',
     reference: 'amzn/2018.03',
@@ -122,21 +133,24 @@ const ROWS: Readonly<Record<string, Row>> = {
     folders: ['sles/12.3/x86_64', 'sled/12.3/x86_64']
   },
   'openSUSE Leap 15.1': {
-    osRelease: 'NAME="openSUSE Leap"\nVERSION="15.1"\nID="opensuse-leap"\nID_LIKE="suse opensuse"\nVERSION_ID="15.1"\nPRETTY_NAME="openSUSE Leap 15.1"\n',
+    osRelease: 'NAME="openSUSE Leap"\nVERSION="15.1"\nID="opensuse-leap"\nID_LIKE="suse opensuse"\nVERSION_ID="15.1"\n' +
+      'PRETTY_NAME="openSUSE Leap 15.1"\n',
     machine: 'x86_64',
     release: '4.12.14-lp151.28.36-default',
     reference: 'opensuse-leap/15.1',
     folders: ['opensuse-leap/15.1/x86_64']
   },
   'openEuler, with its capital': {
-    osRelease: 'NAME="openEuler"\nVERSION="22.03 (LTS-SP2)"\nID="openEuler"\nVERSION_ID="22.03"\nPRETTY_NAME="openEuler 22.03 (LTS-SP2)"\nANSI_COLOR="0;31"\n\n',
+    osRelease: 'NAME="openEuler"\nVERSION="22.03 (LTS-SP2)"\nID="openEuler"\nVERSION_ID="22.03"\n' +
+      'PRETTY_NAME="openEuler 22.03 (LTS-SP2)"\nANSI_COLOR="0;31"\n\n',
     machine: 'aarch64',
     release: '5.10.0-153.17.0.93.oe2203sp2.aarch64',
     reference: 'openEuler/22.03',
     folders: ['openEuler/22.03/arm64']
   },
   'Kylin, which no rule knows': {
-    osRelease: 'NAME="Kylin Linux Advanced Server"\nVERSION="V10 (Sword)"\nID="kylin"\nVERSION_ID="V10"\nPRETTY_NAME="Kylin Linux Advanced Server V10 (Sword)"\n',
+    osRelease: 'NAME="Kylin Linux Advanced Server"\nVERSION="V10 (Sword)"\nID="kylin"\nVERSION_ID="V10"\n' +
+      'PRETTY_NAME="Kylin Linux Advanced Server V10 (Sword)"\n',
     machine: 'aarch64',
     release: '4.19.90-24.4.v2101.ky10.aarch64',
     reference: 'kylin/V10',
@@ -150,7 +164,8 @@ const ROWS: Readonly<Record<string, Row>> = {
     folders: ['arch/rolling/x86_64']
   },
   'Fedora 31': {
-    osRelease: 'NAME=Fedora\nVERSION="31 (Workstation Edition)"\nID=fedora\nVERSION_ID=31\nVERSION_CODENAME=""\nPLATFORM_ID="platform:f31"\n',
+    osRelease: 'NAME=Fedora\nVERSION="31 (Workstation Edition)"\nID=fedora\nVERSION_ID=31\nVERSION_CODENAME=""\n' +
+      'PLATFORM_ID="platform:f31"\n',
     machine: 'x86_64',
     release: '5.8.18-100.fc31.x86_64',
     reference: 'fedora/31',

@@ -61,7 +61,7 @@ async function lab () {
 }
 
 describe('a flood of requests for kernels that no source has, from one caller', () => {
-  it('has three of them asked for at a time and few waiting, the rest refused, and a kernel of another caller asked for at once', async () => {
+  it('has three of them asked for at a time, few waiting, the rest refused, and a kernel of another caller asked for at once', async () => {
     const { asked, refusals, obtain, answer } = await lab()
     const flood: unknown[] = []
     for (let i = 0; i < 50; i++) flood.push(obtain(`fake-${i}`, 'flood'))

@@ -58,7 +58,8 @@ describe('a release', () => {
       ]
     })
     expect(error.details['nearest']).toEqual([
-      'ubuntu/20.04/x86_64/5.4.0-40-generic', 'ubuntu/20.04/x86_64/5.4.0-47-generic', 'ubuntu/20.04/x86_64/5.15.0-1-generic', 'ubuntu/20.04/x86_64/4.18.0'
+      'ubuntu/20.04/x86_64/5.4.0-40-generic', 'ubuntu/20.04/x86_64/5.4.0-47-generic', 'ubuntu/20.04/x86_64/5.15.0-1-generic',
+      'ubuntu/20.04/x86_64/4.18.0'
     ])
     await failure('invalid_request', relocate(service, { kernel: undefined as never, btf: [] }))
   })

@@ -3,19 +3,22 @@ import { AppError } from '../../../src/errors.js'
 import { createLayoutTables, READ_AT_ONCE, type LayoutTablesOptions } from '../../../src/kernels/layout-tables.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import { createFairShare } from '../../../src/workers/fair-share.js'
-import type { LayoutVectorsTask } from '../../../src/workers/protocol.js'
+import { NO_TABLE, type LayoutSource, type LayoutVectorsTask } from '../../../src/workers/protocol.js'
 
 const object = { object: new Uint8Array(), objectSha256: sha256('object') }
 const hashes = (name: string, count: number) => Array.from({ length: count }, (_, i) => sha256(`${name} ${i}`))
+const glance: LayoutTablesOptions['glance'] = hash => ({ paths: [hash], sha256: hash })
 const asking = (caller: string, signal = new AbortController().signal) => ({ caller, signal })
 
-/** Tables whose tasks are told by the hash of their first kernel, and answered by `answer`. */
-function setUp (answer: (task: LayoutVectorsTask) => number, options: Partial<LayoutTablesOptions> = {}) {
+/** Tables whose tasks are told by the hash of their first kernel, and answered by `answer`; those of some kernels are missing. */
+function setUp (answer: (task: LayoutVectorsTask) => number, options: Partial<LayoutTablesOptions> = {}, missing: readonly string[] = []) {
   const asked: string[] = []
   const run = async (task: LayoutVectorsTask) => {
     asked.push(task.sources[0]?.sha256 ?? '')
     const read = answer(task)
-    return { read, vectors: ['alike'], places: new Int32Array(read), made: [] }
+    const isThere = ({ sha256, btf }: LayoutSource) => btf !== undefined || !missing.includes(sha256)
+    const places = Int32Array.from(task.sources.slice(0, read), source => isThere(source) ? 0 : NO_TABLE)
+    return { read, vectors: ['alike'], places, made: [] }
   }
   const tables = createLayoutTables({
     store: { pathOf: (_kind, hash) => hash, write: async () => true, noteUse: () => {} },
@@ -43,13 +46,25 @@ it('kernels that a task did not come to are asked for again', async () => {
   expect(asked).toEqual([first, third, fifth])
 })
 
+it('a table that is missing is made, and where BTF is goes only to the thread that makes one', async () => {
+  const [, second = ''] = hashes('kernel', 3)
+  const given: string[] = []
+  const { asked, tables } = setUp(({ sources }) => {
+    for (const { sha256, btf } of sources) if (btf !== undefined) given.push(sha256)
+    return sources.length
+  }, { glance }, [second])
+  expect(await tables.vectors([object], hashes('kernel', 3), asking('one'))).toEqual([Array(3).fill('alike')])
+  expect(given).toEqual([second])
+  expect(asked).toHaveLength(2)
+})
+
 it('a table over which a thread dies is not made, and the kernels are compared by those that are there', async () => {
-  const glance: LayoutTablesOptions['glance'] = hash => ({ paths: [hash], sha256: hash })
+  const [, second = ''] = hashes('kernel', 3)
   const { asked, tables } = setUp(({ sources }) => {
     if (sources.some(({ btf }) => btf !== undefined)) throw new AppError('internal_error', 'A worker died.')
     return sources.length
-  }, { glance })
-  expect(await tables.vectors([object], hashes('kernel', 3), asking('one'))).toEqual([Array(3).fill('alike')])
+  }, { glance }, [second])
+  expect(await tables.vectors([object], hashes('kernel', 3), asking('one'))).toEqual([['alike', undefined, 'alike']])
   expect(asked).toHaveLength(2)
 })
 

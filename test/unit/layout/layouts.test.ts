@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { parseRawBtf } from '../../../src/btf/parse.js'
 import { parseObject } from '../../../src/core/index.js'
-import { buildLayoutTable, demandsOf, layoutVector, readLayoutTable, type LayoutTable } from '../../../src/layout/index.js'
+import {
+  buildLayoutTable, demandsOf, layoutVector, readLayoutTable, type LayoutTable, type TableSource
+} from '../../../src/layout/index.js'
 import { assembler } from '../../support/asm.js'
 import { at, bitsAt, btf, integers, type BtfBuilder } from '../../support/btf-builder.js'
 import { concat } from '../../support/byte-writer.js'
@@ -179,6 +181,33 @@ describe('a layout table', () => {
     expect(found.every((digest, i) => digest === undefined || digest === digests[i])).toBe(true)
     expect(damaged?.isDamaged).toBe(true)
     expect([whole?.isWhole(), readLayoutTable(large, CONTENT, FORMAT)?.isWhole()]).toEqual([true, false])
+  })
+
+  it('is read in parts, and no more of it than what is looked for', () => {
+    const b = btf()
+    const names = Array.from({ length: 40_000 }, (_, i) => `type_${i}`)
+    for (const [i, name] of names.entries()) b.struct(name, 4 + i, [])
+    const large = buildLayoutTable(parseRawBtf(b.bytes()), CONTENT, FORMAT)
+    let [bytesRead, end] = [0, large.length]
+    const source: TableSource = {
+      byteLength: large.length,
+      read (from, to) {
+        const part = large.subarray(from, Math.min(to, end))
+        bytesRead += part.length
+        return part
+      }
+    }
+    const parts = readLayoutTable(source, CONTENT, FORMAT)
+    const whole = readLayoutTable(large, CONTENT, FORMAT)
+    const [name = ''] = names
+    expect(parts?.find(nameOf(name))).toBe(whole?.find(nameOf(name)))
+    expect(bytesRead).toBeGreaterThan(0)
+    expect(bytesRead).toBeLessThan(large.length / 10)
+    expect(names.map(name => parts?.find(nameOf(name)))).toEqual(names.map(name => whole?.find(nameOf(name))))
+
+    end -= 1000 // as a file that was cut while it is read
+    const cut = readLayoutTable(source, CONTENT, FORMAT)
+    expect([cut?.isWhole(), cut?.isDamaged]).toEqual([false, true])
   })
 })
 

@@ -8,7 +8,11 @@ import { relocate } from '../../support/relocate.js'
 import { outcomeOf, relocateSteps, type Scene } from '../../support/scenario.js'
 
 /** The smaller BTF for a scene, after checking that the scene's object becomes the same with it as with the whole. */
-function minimise (scene: Scene & { readonly target: BtfBuilder }, pointerSize?: 4 | 8): { bytes: Uint8Array, small: Btf, outcomes: readonly string[] } {
+function minimise (scene: Scene & { readonly target: BtfBuilder }, pointerSize?: 4 | 8): {
+  bytes: Uint8Array
+  small: Btf
+  outcomes: readonly string[]
+} {
   const whole = relocateSteps(scene)
   const target = parseBtf(scene.target.bytes(), { pointerSize })
   const modules = (scene.modules ?? []).map(module => parseBtf(module.bytes(), { base: target }))

@@ -42,7 +42,8 @@ describe('a package whose kernel is another build than the one that is meant', (
       `It is held as another build (${kernelVersionOf(FIRST)}) than the one that is meant (${kernelVersionOf(SECOND)})`
     )
     expect(JSON.stringify(error.details['sources'])).toContain(
-      `have debian/12/x86_64/${RELEASE} with uname -v ${kernelVersionOf(FIRST)}, and not with uname -v ${kernelVersionOf(SECOND)}, which is meant`
+      `have debian/12/x86_64/${RELEASE} with uname -v ${kernelVersionOf(FIRST)}, and not with uname -v ${kernelVersionOf(SECOND)}, ` +
+        'which is meant'
     )
     expect(await held(service)).toEqual([[sha256(BTF), kernelVersionOf(FIRST)]])
     expect(await ask(service, FIRST)).toBe(sha256(BTF))

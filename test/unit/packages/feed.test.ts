@@ -8,7 +8,7 @@ afterEach(() => { vi.useRealTimers() })
 
 const INTERVAL_MS = 6 * 3_600_000
 
-it('the indexes of repositories are looked at each time that the catalog looks, also where its jitter makes that a little sooner', async () => {
+it('the indexes of repositories are looked at each time that the catalog looks, also where its jitter makes that sooner', async () => {
   vi.useFakeTimers({ toFake: ['Date'] })
   const [repository, folder] = [await startPackageRepository(), await temporaryFolder()]
   onTestFinished(() => repository.close())

@@ -9,7 +9,10 @@ import { startLoopbackServer } from '../../support/loopback-server.js'
 const COMMON = { id: 'past', arch: 'amd64', signers: { kind: 'nobody' }, isHistory: true } as const
 
 /** An interface that answers by what was asked, with JSON or 404. */
-async function ask (answer: (path: string, query: URLSearchParams) => unknown, find: (base: URL, client: ReturnType<typeof createHttpClient>) => Promise<PastPlaces>) {
+async function ask (
+  answer: (path: string, query: URLSearchParams) => unknown,
+  find: (base: URL, client: ReturnType<typeof createHttpClient>) => Promise<PastPlaces>
+) {
   const asked: string[] = []
   const server = await startLoopbackServer((request: IncomingMessage, response) => {
     const url = new URL(request.url ?? '/', 'http://localhost')
@@ -32,7 +35,11 @@ describe("Debian's snapshot archive", () => {
   const AMD64 = '5a1d5a3c1c9a0a5dd5b3b3c0f6f0f9c8a1b2c3d4'
   const ARM64 = '0b2d5a3c1c9a0a5dd5b3b3c0f6f0f9c8a1b2c3d4'
   const fileOf = (arch: string, archive: string, seen: string) => ({
-    archive_name: archive, first_seen: seen, name: `linux-image-${RELEASE}_6.1.76-1_${arch}.deb`, path: '/pool/main/l/linux-signed-amd64', size: 68800000
+    archive_name: archive,
+    first_seen: seen,
+    name: `linux-image-${RELEASE}_6.1.76-1_${arch}.deb`,
+    path: '/pool/main/l/linux-signed-amd64',
+    size: 68800000
   })
   const binary = {
     _comment: 'foo',
@@ -113,7 +120,8 @@ describe('Launchpad', () => {
         naming: 'ubuntu'
       }, { client, release: '6.8.0-31-generic', signal: AbortSignal.timeout(60_000) }))
     expect(questions).toEqual([
-      '/devel/ubuntu/+archive/primary?ws.op=getPublishedBinaries&binary_name=linux-image-unsigned-6.8.0-31-generic&exact_match=true&distro_arch_series=/devel/ubuntu/noble/amd64'
+      '/devel/ubuntu/+archive/primary?ws.op=getPublishedBinaries&binary_name=linux-image-unsigned-6.8.0-31-generic&exact_match=true' +
+        '&distro_arch_series=/devel/ubuntu/noble/amd64'
     ])
     expect(places).toEqual([{ base: '/snapshots/ubuntu/20240419T123042Z', suite: 'noble', components: ['main'], version: '6.8.0-31.31' }])
   })

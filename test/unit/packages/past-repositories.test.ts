@@ -16,7 +16,8 @@ function pastOf (entry: string): string[] {
 describe('the archives of what a distribution published once', () => {
   it('are asked for each version and architecture of the preset', () => {
     expect(pastOf('{ preset: debian, suites: [bookworm, bookworm-security, trixie], arches: [amd64, arm64] }')).toEqual([
-      'debian-snapshot 12 amd64 snapshot.debian.org', 'debian-snapshot 12 arm64 snapshot.debian.org', 'debian-snapshot 13 amd64 snapshot.debian.org', 'debian-snapshot 13 arm64 snapshot.debian.org'
+      'debian-snapshot 12 amd64 snapshot.debian.org', 'debian-snapshot 12 arm64 snapshot.debian.org',
+      'debian-snapshot 13 amd64 snapshot.debian.org', 'debian-snapshot 13 arm64 snapshot.debian.org'
     ])
     expect(pastOf('{ preset: ubuntu, suites: [jammy, jammy-updates], arches: [amd64] }')).toEqual([
       'launchpad 22.04 amd64 api.launchpad.net'
@@ -28,7 +29,8 @@ describe('the archives of what a distribution published once', () => {
     expect(pastOf('{ preset: debian, mirror: "http://mirror.example.org/debian", suites: [bookworm], arches: [amd64] }')).toEqual([])
     expect(
       pastOf(
-        '{ preset: debian, mirror: "http://mirror.example.org/debian", suites: [bookworm], arches: [amd64], snapshot: "http://past.example.org" }'
+        '{ preset: debian, mirror: "http://mirror.example.org/debian", suites: [bookworm], arches: [amd64], snapshot: ' +
+          '"http://past.example.org" }'
       )
     ).toEqual([
       'debian-snapshot 12 amd64 past.example.org'

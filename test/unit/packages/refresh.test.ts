@@ -40,3 +40,32 @@ it('an index that has not changed is not sent again, also after a restart, and o
   vi.setSystemTime(Date.now() + 3_600_000)
   expect([await listed(restarted), files()]).toEqual([['6.1.0-51-amd64', '6.1.0-52-amd64'], ['InRelease', 'Packages.gz']])
 })
+
+it('an index that does not have the hash that was signed is read again after ever longer pauses, and used once it is right', async () => {
+  const [origin, folder] = [await startPackageRepository(), await temporaryFolder()]
+  onTestFinished(() => origin.close())
+  await origin.publish('6.1.0-51-amd64')
+  let isSpoilt = true
+  origin.intercept = (_request, response, path) => {
+    if (!isSpoilt || !path.endsWith('Packages.gz')) return false
+    response.end(Buffer.alloc(origin.files.get(path)?.length ?? 0))
+    return true
+  }
+  const repositories = readRepositories([origin.writeSettings(folder)])
+  const repository = repositories[0] as IndexedRepository // the file has one suite of one architecture
+  const indexes = createIndexes({ repositories, directory: folder, warn () {} })
+  onTestFinished(() => indexes.close())
+  vi.useFakeTimers({ toFake: ['Date'] })
+  onTestFinished(() => { vi.useRealTimers() })
+  const readInMinutes = async (minutes: number): Promise<number> => {
+    for (let i = 0; i < minutes; i++) {
+      vi.setSystemTime(Date.now() + 61_000)
+      await indexes.get(repository)
+    }
+    return origin.requests.splice(0).filter(path => path.endsWith('Packages.gz')).length
+  }
+
+  expect([await readInMinutes(60), (await indexes.get(repository)).refusal?.retryAfterMs]).toEqual([6, 30 * 60_000])
+  isSpoilt = false
+  expect([await readInMinutes(30), (await indexes.get(repository)).index?.kernels.length]).toEqual([1, 1])
+})

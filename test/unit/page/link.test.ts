@@ -30,7 +30,8 @@ describe('the link of a view', () => {
   })
 
   it('leaves out what somebody has broken', () => {
-    const broken = `#object=sha256:123 a.o&object=${A}&kernel=../../etc&kernel=a/b/c/d/e&open=${A} <b>&group=no&state=odd&expanded=..&find=&other=1`
+    const broken = `#object=sha256:123 a.o&object=${A}&kernel=../../etc&kernel=a/b/c/d/e&open=${A} ` +
+      '<b>&group=no&state=odd&expanded=..&find=&other=1'
     expect(readLink(broken)).toEqual({ ...NOTHING, objects: [{ sha256: A, name: A.slice(0, 19) }] })
   })
 })

@@ -25,7 +25,8 @@ describe('a type that the kernel lacks and one of its modules has', () => {
     expect(relocationsOf(report?.members)).toMatchObject([{
       status: 'poisoned',
       reason: 'type_in_module',
-      detail: 'The kernel itself has no struct foo; its module foodriver has one. Name the module in `modules`, where the node has it loaded before the program.'
+      detail: 'The kernel itself has no struct foo; its module foodriver has one. Name the module in `modules`, where the node has it ' +
+        'loaded before the program.'
     }])
     expect(await relocate(service, { modules: ['foodriver'], wantsReport: true })).toMatchObject({ counts: { resolved: 1, poisoned: 0 } })
   })

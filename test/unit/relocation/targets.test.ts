@@ -18,7 +18,8 @@ describe('a kernel under the name of a distribution that installs it', () => {
     expect(offsetOfY(answer)).toBe(12)
     expect(answer.warning).toEqual({
       code: 'shared_kernel',
-      message: 'linuxmint/20.3/x86_64/5.4.0-42-generic is answered as ubuntu/20.04/x86_64/5.4.0-42-generic: linuxmint installs kernels of ubuntu, and release and uname -v are the same.'
+      message: 'linuxmint/20.3/x86_64/5.4.0-42-generic is answered as ubuntu/20.04/x86_64/5.4.0-42-generic: linuxmint installs kernels ' +
+        'of ubuntu, and release and uname -v are the same.'
     })
     expect((await relocate(service, { kernel: { ...UBUNTU, kernelVersion: VERSION } })).warning).toBeUndefined()
   })

@@ -17,20 +17,25 @@ function reasonIn ({ relocations }: RelocationReport, program: string) {
   return { status, reason, detail }
 }
 
-const PROTOCOL = 'sock.sk_protocol is unsigned short sk_protocol (2 bytes) in the object and unsigned int sk_protocol:8 (a bitfield at bit 4296) in this kernel'
+const PROTOCOL = 'sock.sk_protocol is unsigned short sk_protocol (2 bytes) in the object and unsigned int sk_protocol:8 (a bitfield at ' +
+  'bit 4296) in this kernel'
 
 describe('a compiled program that reads what is a bitfield in the kernel', () => {
   const report = reportOf('bitfields')
 
   it('as a plain field of another size is told of the bitfield', () => {
     expect(reasonIn(report, 'direct')).toEqual({
-      status: 'poisoned', reason: 'access_size_unsafe', detail: `${PROTOCOL}; only pointers and unsigned integers can be read at another size.`
+      status: 'poisoned',
+      reason: 'access_size_unsafe',
+      detail: `${PROTOCOL}; only pointers and unsigned integers can be read at another size.`
     })
   })
 
   it('through its address is warned that it reads a wrong value', () => {
     expect(reasonIn(report, 'probed')).toEqual({
-      status: 'resolved', reason: 'bitfield_read_plainly', detail: `${PROTOCOL}. The program reads it as a plain field, so that it gets a wrong value, as it would from libbpf.`
+      status: 'resolved',
+      reason: 'bitfield_read_plainly',
+      detail: `${PROTOCOL}. The program reads it as a plain field, so that it gets a wrong value, as it would from libbpf.`
     })
   })
 
@@ -38,7 +43,8 @@ describe('a compiled program that reads what is a bitfield in the kernel', () =>
     expect(reasonIn(report, 'moved')).toMatchObject({
       status: 'resolved',
       reason: 'bitfield_read_plainly',
-      detail: 'flags.b0 is unsigned int b0:1 (a bitfield at bit 44) in the object and unsigned int b0:1 (a bitfield at bit 96) in this kernel. ' +
+      detail: 'flags.b0 is unsigned int b0:1 (a bitfield at bit 44) in the object and unsigned int b0:1 (a bitfield at bit 96) in this ' +
+        'kernel. ' +
         'The program reads it at the bits that it has in the object, so that it gets a wrong value, as it would from libbpf.'
     })
   })
@@ -57,7 +63,8 @@ describe('a compiled value that libbpf reads differently', () => {
     ['cut_offset', 'The instruction holds 8 where the object\'s own types say 65544 for big.f. The compiler cut the offset to 16 bits'],
     [
       'high_enumerator',
-      'The instruction holds 2147483648 where the object\'s own types say 18446744071562067968 (signed -2147483648) for high.HIGH. The compiler takes the enumerator as unsigned'
+      'The instruction holds 2147483648 where the object\'s own types say 18446744071562067968 (signed -2147483648) for high.HIGH. The ' +
+        'compiler takes the enumerator as unsigned'
     ],
     [
       'signed_enum',
@@ -110,7 +117,9 @@ describe('a compiled program that reads a struct which no kernel has', () => {
   it('is told to take the attribute off, and not to guard it, where a map stores the struct', () => {
     expect(told('struct visitor')).toEqual([{
       reason: 'type_missing',
-      detail: 'This kernel has no struct visitor. The program\'s map visitors stores it, so it seems to be the program\'s own type, which no kernel has. It has a value only where the loader supplies the layout, as by KernelTypes of cilium/ebpf or btf_custom_path of libbpf.',
+      detail: 'This kernel has no struct visitor. The program\'s map visitors stores it, so it seems to be the program\'s own type, ' +
+        'which no kernel has. It has a value only where the loader supplies the layout, as by KernelTypes of cilium/ebpf or ' +
+        'btf_custom_path of libbpf.',
       suggestions: [{
         text: 'Take preserve_access_index off it, or declare it where no #pragma clang attribute push adds that:',
         code: 'struct visitor {\n\tunsigned int pid;\n\tchar comm[16];\n\tstruct visitor *next;\n};'
@@ -128,7 +137,9 @@ describe('a compiled program that reads a struct which no kernel has', () => {
           code: 'if (bpf_core_type_exists(struct unstored)) {\n\t/* use struct unstored here */\n}'
         },
         {
-          text: 'If struct unstored is the program\'s own, it has a value only where the loader supplies the layout, as by KernelTypes of cilium/ebpf or btf_custom_path of libbpf. Otherwise take preserve_access_index off it, or declare it where no #pragma clang attribute push adds that:',
+          text: 'If struct unstored is the program\'s own, it has a value only where the loader supplies the layout, as by ' +
+            'KernelTypes of cilium/ebpf or btf_custom_path of libbpf. Otherwise take preserve_access_index off it, or declare it ' +
+            'where no #pragma clang attribute push adds that:',
           code: 'struct unstored {\n\t/* its members */\n};'
         }
       ]

@@ -28,7 +28,7 @@ describe('a search of a kernel\'s types that is kept', () => {
     expect(asked).toEqual(['1 a', '1 a', '2 a', '1 b'])
   })
 
-  it('takes the steps that it took at first, and fails where there are fewer, so that an answer does not tell what was asked before', () => {
+  it('takes the steps that it took at first, and fails where there are fewer: no answer tells what was asked before', () => {
     const { search } = searching()
     const btf = kernel()
     for (let time = 0; time < 2; time++) {

@@ -22,7 +22,9 @@ function explained (local: BtfBuilder, target: BtfBuilder, ...steps: Step[]): Re
 }
 
 /** A struct of ints on both sides, and a read of the first local one. */
-function field (localName: string, targetMembers: (types: ReturnType<typeof integers>, target: BtfBuilder) => readonly Member[], read: Partial<Step> = {}): ReportRelocation {
+function field (
+  localName: string, targetMembers: (types: ReturnType<typeof integers>, target: BtfBuilder) => readonly Member[], read: Partial<Step> = {}
+): ReportRelocation {
   const local = btf()
   const type = local.struct('foo', 4, [at(localName, 0, integers(local).uint)])
   const target = btf()
@@ -108,10 +110,12 @@ describe('a field of another kind', () => {
     const ldx = asm.ldx('w', 2, 1, 0)
     expect(field('protocol', ({ uint }) => [bitsAt('protocol', 8, 8, uint)], { insn: ldx })).toMatchObject({
       reason: 'access_size_unsafe',
-      detail: 'foo.protocol is unsigned int protocol (4 bytes) in the object and unsigned int protocol:8 (a bitfield at bit 8) in this kernel; only pointers and unsigned integers can be read at another size.',
+      detail: 'foo.protocol is unsigned int protocol (4 bytes) in the object and unsigned int protocol:8 (a bitfield at bit 8) in this ' +
+        'kernel; only pointers and unsigned integers can be read at another size.',
       suggestions: [
         {
-          code: 'static __always_inline unsigned long long foo_protocol(struct foo *p)\n{\n\treturn BPF_CORE_READ_BITFIELD_PROBED(p, protocol);\n}'
+          code: 'static __always_inline unsigned long long foo_protocol(struct foo *p)\n{\n' +
+            '\treturn BPF_CORE_READ_BITFIELD_PROBED(p, protocol);\n}'
         }
       ]
     })
@@ -194,7 +198,8 @@ describe('a type that is missing', () => {
     const entry = missing(target => { target.int('int', 4) }, type => type === 'struct foo' ? ['nfs', 'nfsd'] : [])
     expect(entry).toMatchObject({
       reason: 'type_in_module',
-      detail: 'The kernel itself has no struct foo; its modules nfs and nfsd have one. Name the module in `modules`, where the node has it loaded before the program.'
+      detail: 'The kernel itself has no struct foo; its modules nfs and nfsd have one. Name the module in `modules`, where the node ' +
+        'has it loaded before the program.'
     })
   })
 })
@@ -227,7 +232,8 @@ describe('several types of one name', () => {
     expect(explained(local, target, { kind: 'byte_off', type, access: '0:0' })).toMatchObject({
       status: 'failed',
       reason: 'ambiguous',
-      detail: `This kernel has several types struct adapter, which do not agree: adapter.x is at byte 0 in type ${first} of 16 bytes and at byte 16 in type ${second} of 24 bytes. libbpf refuses to choose.`
+      detail: `This kernel has several types struct adapter, which do not agree: adapter.x is at byte 0 in type ${first} of 16 bytes ` +
+        `and at byte 16 in type ${second} of 24 bytes. libbpf refuses to choose.`
     })
   })
 
@@ -243,7 +249,9 @@ describe('several types of one name', () => {
     expect(entry).toMatchObject({
       status: 'poisoned',
       reason: 'type_ruled_out',
-      detail: `This kernel has several types struct adapter. adapter.ptp_delta is in type ${second} of 12544 bytes, which the relocation of adapter.gotcl_old (instruction 0 of test) ruled out, because only type ${first} of 2480 bytes has that field. Each flavour of the struct is looked up by itself.`
+      detail: `This kernel has several types struct adapter. adapter.ptp_delta is in type ${second} of 12544 bytes, which the ` +
+        `relocation of adapter.gotcl_old (instruction 0 of test) ruled out, because only type ${first} of 2480 bytes has that field. ` +
+        'Each flavour of the struct is looked up by itself.'
     })
     expect(entry.suggestions[0]?.code).toMatch(/^struct adapter___new \{ long long ptp_delta; \}/)
   })
@@ -264,7 +272,8 @@ describe('a type that does not match', () => {
     expect(explained(local, gcc, { kind: 'type_matches', type, was: 1 })).toMatchObject({
       status: 'absent',
       reason: 'type_differs',
-      detail: 'struct timespec64 exists in this kernel, but does not have everything that the object\'s declaration has: its member tv_nsec is long in the object and long int in this kernel. ' +
+      detail: 'struct timespec64 exists in this kernel, but does not have everything that the object\'s declaration has: its member ' +
+        'tv_nsec is long in the object and long int in this kernel. ' +
         'That is one type in the spelling of two compilers (long, long int), and type_matches compares the spelling.',
       suggestions: []
     })
@@ -295,7 +304,9 @@ describe('an instruction that does not hold what the types say', () => {
     const target = btf()
     target.enum('f', [['U', 0x90000000]])
     expect(explained(local, target, { kind: 'enumval_value', type, access: '0', insn: asm.ldImm64(1, 0x80000000n) }).detail)
-      .toMatch(/^The instruction holds 2147483648 where the object's own types say 18446744071562067968 \(signed -2147483648\) for f\.U\. The compiler takes the enumerator as unsigned, /)
+      .toMatch(
+        /^The instruction holds 2147483648 where the object's own types say 18446744071562067968 \(signed -2147483648\) for f\.U\. The compiler takes the enumerator as unsigned, /
+      )
   })
 
   it('holds the sign of an enum that clang 14 leaves out of BTF', () => {
@@ -310,7 +321,8 @@ describe('an instruction that does not hold what the types say', () => {
 
   it('was changed, for all that can be told otherwise', () => {
     expect(field('x', ({ uint }) => [at('x', 8, uint)], { was: 99 }).detail).toBe(
-      'The instruction holds 99 where the object\'s own types say 0 for foo.x. The object was changed after it was compiled, or is relocated already.'
+      'The instruction holds 99 where the object\'s own types say 0 for foo.x. The object was changed after it was compiled, or is ' +
+        'relocated already.'
     )
   })
 })
@@ -343,7 +355,8 @@ describe('a value that does not do', () => {
 
   it('is a plain read of what is a bitfield in the kernel: a warning, with what to write', () => {
     const { relocations: [entry], warnings } = bitfields(type => [{ kind: 'byte_off', type, access: '0:0' }])
-    const detail = 'foo.proto is unsigned short proto (2 bytes) in the object and unsigned int proto:8 (a bitfield at bit 40) in this kernel. The program reads it as a plain field, so that it gets a wrong value, as it would from libbpf.'
+    const detail = 'foo.proto is unsigned short proto (2 bytes) in the object and unsigned int proto:8 (a bitfield at bit 40) in this ' +
+      'kernel. The program reads it as a plain field, so that it gets a wrong value, as it would from libbpf.'
     expect(entry).toMatchObject({
       status: 'resolved',
       reason: 'bitfield_read_plainly',

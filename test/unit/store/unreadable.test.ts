@@ -101,8 +101,9 @@ const directory = "."
 const index = await openKernelIndex({ directory })
 const store = openContentStore({ directory })
 if (process.env.EXHAUST === "1") try { for (;;) openSync("/dev/null") } catch {}
-const read = await store.read("btf", sha256("content")).then(found => found === undefined ? "absent" : "read", error => error.code + " " + error.details.error)
-const learned = await index.learn({ release: "5.4" }).then(() => "known " + index.byRelease("5.4").length, error => error.code + " " + error.details.error)
+const refusal = error => error.code + " " + error.details.error
+const read = await store.read("btf", sha256("content")).then(found => found === undefined ? "absent" : "read", refusal)
+const learned = await index.learn({ release: "5.4" }).then(() => "known " + index.byRelease("5.4").length, refusal)
 console.log(read + ", " + learned)
 process.exit(0)
 `
@@ -113,7 +114,10 @@ describe('a folder that lost its mode between two starts', () => {
     await chmod(folder, 0o777)
     const write = READ.replace(
       'const read =',
-      'await store.write("btf", sha256("content"), Buffer.from("content"))\nawait index.put({ reference: { distro: "a", distroVersion: "1", arch: "x86_64", release: "5.4" }, btfSha256: sha256("content"), bytes: 7, types: 1, source: "upload", provenance: { by: "n", at: "2026" }, firstSeen: "2026", lastUsed: "2026", modules: [] })\nconst read ='
+      'await store.write("btf", sha256("content"), Buffer.from("content"))\n' +
+        'await index.put({ reference: { distro: "a", distroVersion: "1", arch: "x86_64", release: "5.4" },\n' +
+        'btfSha256: sha256("content"), bytes: 7, types: 1, source: "upload", provenance: { by: "n", at: "2026" },\n' +
+        'firstSeen: "2026", lastUsed: "2026", modules: [] })\nconst read ='
     )
     expect(asNobody(write, folder)).toEqual({ out: 'read, known 1\n', status: 0 })
     const content = dirname(contentPath(folder, 'btf', sha256('content')))

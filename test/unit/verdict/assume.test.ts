@@ -53,7 +53,8 @@ describe('what is assumed', () => {
     ['limits=1', 'limits has 12 bytes; only values of at most 8 bytes can be assumed. Name a part of it, such as limits+0.'],
     [
       'enabeld=1',
-      'The object has no variable enabeld in .rodata, and no .kconfig extern of that name; it has enabled, limits, LINUX_KERNEL_VERSION, CONFIG_NF_TABLES, CONFIG_BPF_JIT, CONFIG_LETTER.'
+      'The object has no variable enabeld in .rodata, and no .kconfig extern of that name; it has enabled, limits, ' +
+        'LINUX_KERNEL_VERSION, CONFIG_NF_TABLES, CONFIG_BPF_JIT, CONFIG_LETTER.'
     ]
   ])('cannot be %s', (text, message) => { expect(resolved(text)).toEqual(message) })
 
@@ -209,11 +210,21 @@ describe('what is assumed of a part of a variable', () => {
   })
 
   it.each([
-    ['CFG=1', 'CFG has 24 bytes; only values of at most 8 bytes can be assumed. Name a part of it, such as CFG.mode, CFG.limits, CFG.enabled, or by its offset CFG+0.'],
-    ['CFG.limits=1', 'CFG.limits has 16 bytes; only values of at most 8 bytes can be assumed. Name a part of it, such as a member or an offset.'],
+    [
+      'CFG=1',
+      'CFG has 24 bytes; only values of at most 8 bytes can be assumed. Name a part of it, such as CFG.mode, CFG.limits, CFG.enabled, ' +
+        'or by its offset CFG+0.'
+    ],
+    [
+      'CFG.limits=1',
+      'CFG.limits has 16 bytes; only values of at most 8 bytes can be assumed. Name a part of it, such as a member or an offset.'
+    ],
     ['CFG.enabled=256', 'CFG.enabled has 1 byte; 256 does not fit in it.'],
     ['CFG.flag=1', 'The object has no variable CFG.flag in .rodata, and no .kconfig extern of that name; it has CFG, targ_comm.'],
-    ['CFG.limits[2].soft=1', 'The object has no variable CFG.limits[2].soft in .rodata, and no .kconfig extern of that name; it has CFG, targ_comm.'],
+    [
+      'CFG.limits[2].soft=1',
+      'The object has no variable CFG.limits[2].soft in .rodata, and no .kconfig extern of that name; it has CFG, targ_comm.'
+    ],
     ['CFG+24=1', 'The object has no variable CFG+24 in .rodata, and no .kconfig extern of that name; it has CFG, targ_comm.'],
     ['.rodata+44=1', 'The object has no variable .rodata+44 in .rodata, and no .kconfig extern of that name; it has CFG, targ_comm.']
   ])('cannot be %s', (text, message) => {

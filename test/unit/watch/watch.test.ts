@@ -103,9 +103,7 @@ describe('the watch for new kernels', () => {
     })
     expect(events()[1]?.data).toEqual({
       reference: nameOf('6.1.0-9'),
-      ...namesOf(
-        '6.1.0-9'
-      ),
+      ...namesOf('6.1.0-9'),
       btf_sha256: sha256(nameOf('6.1.0-9')),
       bytes: 5,
       types: 1,

@@ -86,7 +86,9 @@ describe('a listing at an address', () => {
   it.each([
     ['an error', (response: ServerResponse) => response.writeHead(500).end()],
     ['a page', (response: ServerResponse) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>hello</html>')],
-    ['a tree that was cut short', (response: ServerResponse) => response.writeHead(200).end(JSON.stringify({ tree: [{ path: SLES }], truncated: true }))],
+    ['a tree that was cut short', (response: ServerResponse) => response.writeHead(200).end(JSON.stringify({
+      tree: [{ path: SLES }], truncated: true
+    }))],
     ['nothing', (response: ServerResponse) => response.writeHead(200).end()],
     ['half of it', (response: ServerResponse) => { response.writeHead(200, { 'content-length': 100 }).write(SLES); response.destroy() }]
   ])('that becomes %s leaves what was listed before, and says so', async (_, fail) => {
@@ -119,7 +121,9 @@ describe('a listing at an address', () => {
 
   it('that cannot be had is looked at again by itself', async () => {
     let asked = 0
-    const { feed } = await origin((_request, response) => { if (++asked < 3) response.writeHead(503).end(); else response.writeHead(200).end(FOCAL) })
+    const { feed } = await origin((
+      _request, response
+    ) => { if (++asked < 3) response.writeHead(503).end(); else response.writeHead(200).end(FOCAL) })
     const catalog = await start([feed()], { retryMs: 5 })
     await expect.poll(() => pathsOf(catalog)).toEqual([FOCAL])
     expect(asked).toBe(3)
@@ -132,11 +136,15 @@ describe('a look at what a source lists', () => {
     vi.restoreAllMocks()
   })
 
-  it.each([[0, 0.9], [1 - 2 ** -53, 1.1]])('comes a little sooner or later than every six hours, as chance says: %d', async (chance, share) => {
+  it.each([[0, 0.9], [1 - 2 ** -53, 1.1]])('comes a little sooner or later than every six hours, as chance says: %d', async (
+    chance, share
+  ) => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     vi.spyOn(Math, 'random').mockReturnValue(chance)
     let looks = 0
-    const feed: Feed = { source: 'btfhub', what: 'a list', restore: async () => undefined, close: async () => {}, load: async () => [`${++looks}.btf.tar.xz`] }
+    const feed: Feed = {
+      source: 'btfhub', what: 'a list', restore: async () => undefined, close: async () => {}, load: async () => [`${++looks}.btf.tar.xz`]
+    }
     await start([feed])
     await expect.poll(() => vi.getTimerCount()).toBe(1) // the next look is planned once this one is done
     await vi.advanceTimersByTimeAsync(share * 6 * 3_600_000 - 1000)
@@ -177,7 +185,10 @@ describe('a directory', () => {
   it('is listed, packed and raw files alike, without the junk and the links that an archive has', async () => {
     const root = await temporaryFolder()
     const elsewhere = await temporaryFolder()
-    for (const path of [FOCAL, SLES, 'README.md', '1/x86_64/4.14.97-74.72.amzn1.x86_64.btf.tar.xz', 'centos/7/nobpf/x86_64/a.btf.tar.xz', 'ubuntu/20.04/x86_64/notes.txt', 'ubuntu/20.04/x86_64/.tmp', 'own/1/x86_64/1.2.3.btf', '.git/a/b/c.btf.tar.xz']) {
+    for (const path of [
+      FOCAL, SLES, 'README.md', '1/x86_64/4.14.97-74.72.amzn1.x86_64.btf.tar.xz', 'centos/7/nobpf/x86_64/a.btf.tar.xz',
+      'ubuntu/20.04/x86_64/notes.txt', 'ubuntu/20.04/x86_64/.tmp', 'own/1/x86_64/1.2.3.btf', '.git/a/b/c.btf.tar.xz'
+    ]) {
       await mkdir(join(root, path, '..'), { recursive: true })
       await writeFile(join(root, path), '')
     }
@@ -193,7 +204,9 @@ describe('a directory', () => {
     await chmod(join(root, 'secret/1'), 0)
     const catalog = await start([createDirectoryFeed(root, 'directory')])
     await catalog.refresh()
-    expect(pathsOf(catalog)).toEqual(['mounted/2/arm64/4.5.6.btf.tar.xz', 'own/1/x86_64/1.2.3.btf.tar.xz', SLES, FOCAL, 'ubuntu/20.04/x86_64/5.4.0-2-generic.btf.tar.xz'])
+    expect(pathsOf(catalog)).toEqual([
+      'mounted/2/arm64/4.5.6.btf.tar.xz', 'own/1/x86_64/1.2.3.btf.tar.xz', SLES, FOCAL, 'ubuntu/20.04/x86_64/5.4.0-2-generic.btf.tar.xz'
+    ])
     const before = catalog.kernels()
     await catalog.refresh()
     expect(catalog.kernels()).toBe(before)
@@ -218,12 +231,16 @@ describe('the places of a query', () => {
     expect(paths('btfhub')).toEqual([FOCAL])
     expect(paths('directory')).toEqual([BIONIC])
     expect(catalog.placesOf(parseQuery({ kernelRelease: '5.4.0-101-generic' }))).toHaveLength(4)
-    expect(catalog.candidatesOf(parseQuery({ kernelRelease: 'sled/12.3/x86_64/4.4.103-6.33-default' })).map(formatReference)).toEqual(['sles/12.3/x86_64/4.4.103-6.33-default'])
+    expect(catalog.candidatesOf(parseQuery({ kernelRelease: 'sled/12.3/x86_64/4.4.103-6.33-default' })).map(formatReference)).toEqual([
+      'sles/12.3/x86_64/4.4.103-6.33-default'
+    ])
   })
 })
 
 describe('what is listed by which place', () => {
-  const fixed = (source: string, what: string, paths: readonly string[], more: Partial<Feed> = {}): Feed => ({ source, what, restore: async () => undefined, load: async () => paths, close: async () => {}, ...more })
+  const fixed = (source: string, what: string, paths: readonly string[], more: Partial<Feed> = {}): Feed => ({
+    source, what, restore: async () => undefined, load: async () => paths, close: async () => {}, ...more
+  })
 
   it('is told after each look: a feed is one place, unless it knows better, and one that cannot be read is none', async () => {
     const places = new Map([['main', [FOCAL]], ['security', []]])

@@ -1,0 +1,70 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { nameOf, typeId } from '../../../src/btf/btf.js'
+import { sha256 } from '../../../src/store/sha256.js'
+import { toShared } from '../../../src/store/shared-bytes.js'
+import { openChecked } from '../../../src/workers/check-objects.js'
+import { prepareBtf } from '../../../src/workers/prepare-btf.js'
+import type { FiledBtf } from '../../../src/workers/protocol.js'
+import { btf } from '../../support/btf-builder.js'
+
+const SEAL_KEYS = [new Uint8Array(32).fill(1)]
+const TYPES = 20_000
+const folder = mkdtempSync(join(tmpdir(), 'corelo-checked-'))
+afterAll(() => { rmSync(folder, { recursive: true }) })
+
+/** A kernel on disk, of as many types as are worth an index. */
+async function kernel (name: string, types: number): Promise<FiledBtf & { readonly indexFile: Uint8Array }> {
+  const b = btf()
+  for (let i = 0; i < types; i++) b.struct(`${name}_${i}`, 4, [])
+  const bytes = toShared(b.bytes())
+  const prepared = await prepareBtf({ kind: 'prepareBtf', source: { bytes }, maxBytes: Infinity, sealKeys: SEAL_KEYS })
+  if (prepared.state !== 'ready' || !prepared.btf.isSealed) throw new Error('it has no index')
+  const [path, indexPath] = [join(folder, name), join(folder, `${name}.index`)]
+  const indexFile = new Uint8Array(prepared.btf.parts.index).slice()
+  writeFileSync(path, bytes)
+  writeFileSync(indexPath, indexFile)
+  return { paths: [path], sha256: sha256(bytes), index: { path: indexPath, sealKeys: SEAL_KEYS }, indexFile }
+}
+
+const kernels: Array<Awaited<ReturnType<typeof kernel>>> = []
+beforeAll(async () => { kernels.push(await kernel('large', TYPES), await kernel('small', TYPES - 1000)) })
+
+function opened (checked: FiledBtf) {
+  const found = openChecked(checked, undefined)
+  if (found?.nameIndex === undefined) throw new Error('it is not there')
+  return {
+    types: found.endId,
+    names: [1, 2, found.endId - 1].map(id => nameOf(found, typeId(id))),
+    index: [found.typeOffsets, found.nameIndex.starts, found.nameIndex.ids].map(({ buffer, byteOffset, byteLength }) =>
+      sha256(new Uint8Array(buffer, byteOffset, byteLength)))
+  }
+}
+
+it('BTF that a check opens with its index is the BTF that is opened without', () => {
+  for (const { indexFile: _file, index, ...without } of kernels) {
+    expect(opened({ ...without, ...(index === undefined ? {} : { index }) })).toEqual(opened(without))
+  }
+})
+
+it('an index that is damaged, of other BTF or sealed by somebody else is passed over', () => {
+  const [large, small] = kernels
+  if (large?.index === undefined || small?.index === undefined) throw new Error('they are not there')
+  const { paths, sha256, index } = large
+  const expected = opened({ paths, sha256 })
+  const path = join(folder, 'changed')
+  writeFileSync(path, large.indexFile.map((byte, i) => i === 100 ? byte ^ 1 : byte))
+  for (const other of [{ ...index, path }, { ...index, path: join(folder, 'absent') }, small.index, { ...index, sealKeys: [] }, {
+    ...index, sealKeys: [new Uint8Array(32).fill(2)]
+  }]) expect(opened({ paths, sha256, index: other })).toEqual(expected)
+})
+
+it('kernels that are opened one after the other have nothing of each other', () => {
+  const [large, small] = kernels
+  if (large === undefined || small === undefined) throw new Error('they are not there')
+  const [first, second] = [opened(large), opened(small)]
+  expect([opened(large), opened(small), opened(small)]).toEqual([first, second, second])
+  expect([first.names.at(-1), second.names.at(-1)]).toEqual([`large_${TYPES - 1}`, `small_${TYPES - 1001}`])
+})
