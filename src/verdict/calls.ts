@@ -1,11 +1,11 @@
 import type { Insn } from '../insn/insn.js'
 import { STB_WEAK } from '../elf/constants.js'
 import { isPoison, PSEUDO, type Code } from './code.js'
-import { BPF_LOOP, CALLBACKS, MAP_LOOKUP, resultOf, SIZES, TAIL_CALL, WITHOUT_ARGUMENTS } from './helpers.js'
+import { BPF_LOOP, CALLBACKS, FILLED, MAP_LOOKUP, resultOf, SIZES, TAIL_CALL, WITHOUT_ARGUMENTS } from './helpers.js'
 import { passPoison } from './pass-poison.js'
 import { clobberAll, fork, newId, operand, reach, type Run } from './run.js'
-import { isZero, UNKNOWN, VAGUE } from './scalar.js'
-import { clobber } from './stack.js'
+import { isConstant, isZero, UNKNOWN, VAGUE } from './scalar.js'
+import { clobber, fill } from './stack.js'
 import { copyFrame, newContext, topFrame, widen, type Context, type Frame, type State } from './state.js'
 import { MAP, NOT_NULL, pointerWithId, UNCLEAR, type Value } from './value.js'
 
@@ -60,7 +60,7 @@ function callHelper (run: Run, state: State, helper: number): boolean {
     topFrame(returned).registers[0] = UNKNOWN
     leave(run, returned)
   }
-  if (!WITHOUT_ARGUMENTS.has(helper)) forgetMemory(state, SIZES.get(helper))
+  if (!WITHOUT_ARGUMENTS.has(helper)) forgetMemory(state, SIZES.get(helper), FILLED.get(helper))
   finishCall(state, resultOfHelper(run, helper))
   state.pc++
   return true
@@ -90,8 +90,8 @@ function finishCall (state: State, result: Value): void {
   for (let r = 1; r <= 5; r++) registers[r] = undefined
 }
 
-/** What a helper may write through its arguments. */
-function forgetMemory (state: State, sizes: ReadonlyMap<number, number> | undefined): void {
+/** What a helper may write through its arguments. @param filled the register whose memory it writes for certain */
+function forgetMemory (state: State, sizes: ReadonlyMap<number, number> | undefined, filled?: number): void {
   for (let r = 1; r <= 5; r++) {
     const argument = operand(state, r)
     if (argument?.kind !== 'stack') continue
@@ -99,7 +99,10 @@ function forgetMemory (state: State, sizes: ReadonlyMap<number, number> | undefi
     const sizeRegister = sizes?.get(r)
     const size = sizeRegister === undefined ? undefined : operand(state, sizeRegister)
     const bytes = size?.kind === 'scalar' && size.bounds.umax <= 512n ? Number(size.bounds.umax) : undefined
-    if (stack !== undefined) clobber(stack, argument.offset, bytes)
+    if (stack === undefined) continue
+    const isFilled = r === filled && bytes !== undefined && size?.kind === 'scalar' && size.exact && isConstant(size)
+    if (isFilled && argument.offset !== undefined) fill(stack, argument.offset, bytes)
+    else clobber(stack, argument.offset, bytes)
   }
 }
 

@@ -41,6 +41,14 @@ export const SIZES: ReadonlyMap<number, ReadonlyMap<number, number>> = new Map([
   [120, new Map([[3, 4]])], [148, new Map([[1, 2]])], [165, new Map([[1, 2]])], [111, new Map([[1, 2]])]
 ])
 
+/**
+ * Helpers that fill memory of which nothing need be known before, with the register of the pointer: verifiers of every age take each
+ * byte of it for unknown afterwards, where the size is a constant.
+ */
+export const FILLED: ReadonlyMap<number, number> = new Map([
+  [4, 1], [16, 1], [26, 3], [45, 1], [112, 1], [113, 1], [114, 1], [115, 1]
+])
+
 /** Helpers that call a function of the object: the register of the function, and what its arguments are. */
 export const CALLBACKS: ReadonlyMap<number, {
   readonly fn: number

@@ -100,8 +100,9 @@ const WITHOUT_POISON: Result = {
 
 /** @param known what was reached already, and is not asked for */
 function judgeProgram (shared: Shared, fn: ElfFunction, known: Result['reached'] = new Map()): Result {
-  const { object, functions, graph, open } = shared
+  const { object, functions, graph, open, symbols } = shared
   if (!graph.hasPoison(fn)) return WITHOUT_POISON
+  symbols.notKnown.clear()
   const closure = graph.reachedFrom(fn)
   const code = functions.codeOf(fn)
   const run = newRun(shared, fn)
@@ -122,8 +123,20 @@ function judgeProgram (shared: Shared, fn: ElfFunction, known: Result['reached']
   if (!isComplete) return result('unknown', 'The program has more paths than are looked at.', run.assumes)
   if (doubtful === undefined) return result('loads', null, run.assumes)
   const { index, fn: where, doubt } = doubtful
-  return result('unknown', doubtfulText(object, where, index, doubt), run.assumes)
+  return result('unknown', doubtfulText(object, where, index, doubt) + whatWouldTell(symbols.notKnown), run.assumes)
 }
+
+/** Values that are not known, by which more may be decided. */
+function whatWouldTell (notKnown: ReadonlySet<string>): string {
+  const [first] = notKnown
+  if (first === undefined) return ''
+  const isVersion = notKnown.has('LINUX_KERNEL_VERSION')
+  return ` The program reads ${[...notKnown].slice(0, NAMES_SHOWN).join(', ')}, of which the value is not known: more is decided where ` +
+    (isVersion ? "the kernel's release is named, or a value is assumed." : 'a value is assumed.')
+}
+
+/** Names that a reason has. */
+const NAMES_SHOWN = 5
 
 function certainText (object: BpfObject, fn: ElfFunction, index: number): string {
   return `The verifier gets to instruction ${index} of ${fn.name}, which ${poisonText(object, fn, index)}.`

@@ -107,6 +107,24 @@ export function clobber (stack: Stack, offset: number | undefined, size: number 
   }
 }
 
+/** Bytes of which the verifier knows nothing from now on, because a helper writes there for certain. */
+export function fill (stack: Stack, offset: number, size: number): void {
+  const end = Math.min(0, offset + size)
+  for (let at = offset; at < end; at = (at | 7) + 1) {
+    const index = slotIndex(at)
+    if (index === undefined) continue
+    stack[index] = filled(stack[index], maskOf(byteOf(at), Math.min(end, (at | 7) + 1) - at))
+  }
+}
+
+/** What a slot holds whose bytes of a mask were filled. A number that was there is gone, with all of its bytes. */
+function filled (before: Slot | undefined, mask: number): Slot {
+  if (before === undefined || mask === 0xff) return MISC
+  if (before.value !== undefined) return before.zeroes === 0 ? MISC : VAGUE_SLOT
+  const zeroes = before.zeroes & ~mask
+  return zeroes === before.zeroes ? before : { ...before, zeroes }
+}
+
 /** An atomic operation, whose result no verifier follows. */
 export function overwrite (stack: Stack, offset: number): void {
   const index = slotIndex(offset)

@@ -6,10 +6,9 @@ import { call, leave } from './calls.js'
 import { isConditional, isJump, usesRegister } from './code.js'
 import { targetOf } from './flow.js'
 import { clobberAll, fork, newId, operand, type Run } from './run.js'
-import { ANY_NUMBER } from './bounds.js'
 import { fits, lowHalf, signExtend } from './extend.js'
 import {
-  constant, immediateOf, inexact, isConstant, ofSize, scalar, scalarWithId, VAGUE, vagueOfSize, ZERO, type Scalar
+  constant, immediateOf, inexact, isConstant, ofSize, scalar, scalarWithId, UNKNOWN, VAGUE, vagueOfSize, ZERO, type Scalar
 } from './scalar.js'
 import { load, overwrite, store } from './stack.js'
 import { topFrame, type State } from './state.js'
@@ -61,7 +60,7 @@ function loadImmediate (run: Run, state: State, insn: Insn): boolean {
     // A packet load by the old instructions: a call in disguise.
     const frame = topFrame(state)
     for (let r = 1; r <= 5; r++) frame.registers[r] = undefined
-    frame.registers[0] = scalar(ANY_NUMBER, { exact: false })
+    frame.registers[0] = UNKNOWN
     state.pc++
     return true
   }

@@ -18,12 +18,15 @@ export interface SymbolValues {
   readonly load: (symbol: ElfSymbol, addend: number) => Value
   /** Whether the kernel has the function that a call refers to. */
   readonly hasFunction: (name: string) => boolean | undefined
+  /** Values of the kernel's configuration that were loaded and are not known, by name: cleared by those who ask. */
+  readonly notKnown: Set<string>
 }
 
 export function symbolValues (object: BpfObject, options: JudgeOptions): SymbolValues {
   let externs: ReadonlyMap<string, Extern> | undefined
   const regions = new Map<number, DataRegion>()
   const kconfig = new Map<string, DataRegion>()
+  const notKnown = new Set<string>()
 
   const regionOf = (index: number): DataRegion | undefined => {
     const section = object.elf.sections[index]
@@ -55,14 +58,18 @@ export function symbolValues (object: BpfObject, options: JudgeOptions): SymbolV
       }
       externs ??= readExterns(object.btf)
       const extern = externs.get(symbol.name)
-      if (extern?.section === '.kconfig') return { kind: 'data', data: kconfigOf(symbol.name), offset: 0 }
+      if (extern?.section === '.kconfig') {
+        if (kconfigValue(symbol.name, options) === VAGUE) notKnown.add(symbol.name)
+        return { kind: 'data', data: kconfigOf(symbol.name), offset: 0 }
+      }
       if (symbol.binding !== STB_WEAK) return UNCLEAR
       const answer = options.hasKernelSymbol?.(symbol.name)
       // A symbol without a type is looked for in /proc/kallsyms, which lists more than BTF.
       if (answer === undefined || (!answer && extern?.isTyped !== true)) return UNCLEAR
       return answer ? { ...NOT_NULL, deep: true } : constant(0n)
     },
-    hasFunction: name => options.hasKernelSymbol?.(name)
+    hasFunction: name => options.hasKernelSymbol?.(name),
+    notKnown
   }
 }
 

@@ -18,8 +18,11 @@ const RANDOM_PROGRAMS = Number(process.env['CORELO_VERDICT_PROGRAMS'] ?? 400)
 const FIRST_SEED = Number(process.env['CORELO_VERDICT_SEED'] ?? 1)
 const isLong = process.env['CORELO_VERDICT_PROGRAMS'] !== undefined
 
-/** Forms of guards by where they stand: in a function's own code, in what is called back, on other ways, in what replaces another. */
-const CORPUS = ['guards', 'callbacks', 'ways', 'replacing'].map(name => join(ROOT, `test/differential/verdict/${name}.bpf.c`))
+/**
+ * Forms of guards by where they stand: in a function's own code, in what is called back, on other ways, in what replaces another, behind
+ * what a helper brought.
+ */
+const CORPUS = ['guards', 'callbacks', 'ways', 'replacing', 'filled'].map(name => join(ROOT, `test/differential/verdict/${name}.bpf.c`))
 const REPLACING = join(ROOT, 'test/differential/verdict/replacing.bpf.c')
 const AGES = join(ROOT, 'test/differential/verdict/ages.bpf.c')
 

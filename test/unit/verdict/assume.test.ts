@@ -82,6 +82,19 @@ describe('the verdict about a program that asks the kernel\'s configuration', ()
   })
 
   it.each([
+    ['version', 'LINUX_KERNEL_VERSION', "the kernel's release is named, or a value is assumed."],
+    ['configuration', 'CONFIG_BPF_JIT', 'a value is assumed.']
+  ] as const)('says what would decide more: %s', (by, name, what) => {
+    const reasonOf = (options: object): string | null | undefined => {
+      const object = parseObject(guardedObject(by))
+      return judge(object, relocate(object, parseBtf(btf().bytes())), options).programs[0]?.reason
+    }
+    expect(reasonOf({})).toMatch(/^Instruction 4 of a is poisoned\. Whether the verifier decides the branch at instruction 3 of a is not known\. The/)
+    expect(reasonOf({})).toContain(` The program reads ${name}, of which the value is not known: more is decided where ${what}`)
+    expect(reasonOf({ kernelRelease: '5.15.3', assume: new Map([['CONFIG_BPF_JIT', 0n]]) })).toBe(null)
+  })
+
+  it.each([
     ['configuration', 'CONFIG_BPF_JIT=n', 'loads', 'CONFIG_BPF_JIT = 0'],
     ['configuration', 'CONFIG_BPF_JIT=y', 'fails', 'CONFIG_BPF_JIT = 1'],
     ['module', 'CONFIG_NF_TABLES=n', 'loads', 'CONFIG_NF_TABLES = 0'],

@@ -113,6 +113,38 @@ describe('the verdict of a program with poison', () => {
     expect(verdictWith([POISON, ...EXIT], EXIT)).toBe('loads')
   })
 
+  describe('behind memory that a helper fills', () => {
+    /** r1 = r10 + at; r2 = size; bpf_probe_read_kernel(r1, r2, 0) */
+    const fill = (at: number, size: number): Uint8Array[] =>
+      [asm.movReg(1, 10), asm.add(1, at), asm.mov(2, size), asm.mov(3, 0), asm.call(113)]
+    const compare = (size: 'b' | 'h' | 'w' | 'dw', at: number): Uint8Array[] => [asm.ldx(size, 1, 10, at), asm.jeq(1, 0, 1), POISON, ...EXIT]
+    const zeroes = [asm.mov(6, 0), asm.stx('dw', 10, 6, -8)]
+
+    it('is fails where the bytes are compared, whatever was there', () => {
+      expect(verdictOf([...fill(-8, 8), ...compare('dw', -8)])).toBe('fails')
+      expect(verdictOf([...fill(-8, 2), ...compare('h', -8)])).toBe('fails')
+      expect(verdictOf([...zeroes, ...fill(-8, 8), ...compare('dw', -8)])).toBe('fails')
+      expect(verdictOf([...zeroes, ...fill(-8, 4), ...compare('w', -8)])).toBe('fails')
+      expect(verdictOf([asm.mov(6, 0), asm.stx('dw', 10, 6, -16), ...fill(-24, 16), ...compare('dw', -16)])).toBe('fails')
+      for (const kernelRelease of ['4.14.0', '5.4.0', '6.1.0-57-amd64']) {
+        expect(verdictOf([...fill(-8, 2), ...compare('h', -8)], { kernelRelease })).toBe('fails')
+      }
+    })
+
+    it('is loads where another slot is compared', () => {
+      expect(verdictOf([...zeroes, ...fill(-16, 8), ...compare('dw', -8)])).toBe('loads')
+    })
+
+    it('is unknown where the number of bytes is not known', () => {
+      const some = [asm.movReg(1, 10), asm.add(1, -8), RANDOM, asm.alu('AND', 0, 7), asm.movReg(2, 0), asm.movReg(1, 10), asm.add(1, -8)]
+      expect(verdictOf([...zeroes, ...some, asm.mov(3, 0), asm.call(113), ...compare('dw', -8)])).toBe('unknown')
+    })
+
+    it('is fails where what is compared was read from a packet by the old instructions', () => {
+      expect(verdictOf([asm.movReg(6, 1), asm.ldAbs('h', 12), asm.jeq(0, 0x800, 1), POISON, ...EXIT])).toBe('fails')
+    })
+  })
+
   it('is unknown where the steps run out, and no error', () => {
     expect(verdictOf([RANDOM, asm.jeq(0, 5, 1), POISON, ...EXIT], { steps: 1 })).toBe('unknown')
   })
