@@ -117,7 +117,8 @@ describe('the verdict of a program with poison', () => {
     /** r1 = r10 + at; r2 = size; bpf_probe_read_kernel(r1, r2, 0) */
     const fill = (at: number, size: number): Uint8Array[] =>
       [asm.movReg(1, 10), asm.add(1, at), asm.mov(2, size), asm.mov(3, 0), asm.call(113)]
-    const compare = (size: 'b' | 'h' | 'w' | 'dw', at: number): Uint8Array[] => [asm.ldx(size, 1, 10, at), asm.jeq(1, 0, 1), POISON, ...EXIT]
+    const compare = (size: 'b' | 'h' | 'w' | 'dw', at: number): Uint8Array[] =>
+      [asm.ldx(size, 1, 10, at), asm.jeq(1, 0, 1), POISON, ...EXIT]
     const zeroes = [asm.mov(6, 0), asm.stx('dw', 10, 6, -8)]
 
     it('is fails where the bytes are compared, whatever was there', () => {
