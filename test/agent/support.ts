@@ -230,7 +230,7 @@ async function forward (url: string, method: string, headers: IncomingHttpHeader
 
 export function temporaryFolder (cleanup: Cleanup): string {
   const folder = mkdtempSync(join(tmpdir(), 'corelo-agent-'))
-  cleanup.add(() => { rmSync(folder, { recursive: true, force: true }) })
+  cleanup.add(() => { rmSync(folder, { recursive: true, force: true, maxRetries: 10 }) })
   return folder
 }
 

@@ -53,9 +53,9 @@ export function temporaryFolder (): string {
 
 const folders: string[] = []
 
-/** To be called once in a file that uses `temporaryFolder`. */
+/** To be called once in a file that uses `temporaryFolder`. A service that still runs may make a file meanwhile. */
 export function removeFoldersAfterEach (): void {
   afterEach(() => {
-    for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
+    for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
   })
 }

@@ -59,7 +59,7 @@ export function shareProcess (settings: Settings = {}): () => Shared {
   afterAll(async () => {
     await shared?.service.stop('SIGKILL')
     await shared?.server.stop()
-    if (shared !== undefined) await rm(shared.folder, { recursive: true, force: true })
+    if (shared !== undefined) await rm(shared.folder, { recursive: true, force: true, maxRetries: 10 })
   })
   return () => {
     if (shared === undefined) throw new Error('the service starts before the first test')

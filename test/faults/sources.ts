@@ -37,7 +37,7 @@ export const IMPATIENT: typeof QUICK = { ...QUICK, headersMs: 300, stallMs: 300,
 /** A service whose only sources are those of the settings. */
 export async function startFetching (settings: Partial<ServiceSettings>): Promise<StartedService> {
   const folder = await mkdtemp(join(tmpdir(), `corelo-faults-${randomUUID().slice(0, 8)}-`))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 10 }))
   return await startService(folder, { trustUploads: false, sources: { fetch: QUICK }, ...settings })
 }
 

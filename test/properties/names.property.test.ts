@@ -295,7 +295,7 @@ async function play ({ trust, archive, steps }: History): Promise<void> {
     }
   } finally {
     for (const one of replicas.values()) await one.close()
-    await rm(folder, { recursive: true, force: true })
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 })
   }
 }
 

@@ -30,6 +30,6 @@ export function setup (): (() => void) | undefined {
   process.env['TMPDIR'] = folder
   return () => {
     delete process.env['TMPDIR']
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
   }
 }

@@ -41,7 +41,7 @@ export async function spawnForTest (settings: Settings = {}, options: Options = 
   const service = spawnService({ ...TEST_SETTINGS, CORELO_CACHE_DIR: folder, ...settings }, options)
   onTestFinished(async () => {
     await service.stop('SIGKILL')
-    await rm(folder, { recursive: true, force: true })
+    await rm(folder, { recursive: true, force: true, maxRetries: 10 })
   })
   return service
 }
