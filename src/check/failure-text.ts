@@ -1,4 +1,5 @@
 import type { OutcomeFailure } from '../report/outcome.js'
+import type { ReportSuggestion } from '../wire/report.js'
 import { count } from '../wire/words.js'
 import type { CheckOutcome, CheckState } from './wire.js'
 
@@ -28,8 +29,9 @@ export function failureSentence ({ access, detail, instruction, program, section
 export function explanationOf (outcome: CheckOutcome, objectName: string): string[] {
   const { state, reason, failures, failures_total: total } = outcome
   if (failures.length === 0) return [reason ?? MEANINGS[state]]
+  const advice = adviceOf(failures)
   const lines = failures.flatMap((failure, i) => {
-    const [suggestion] = isToldBefore(failures, i) ? [] : failure.suggestions
+    const suggestion = advice[i]
     const head = `${lineOf(failure) ?? objectName}: ${failureSentence(failure)}`
     return suggestion === undefined ? [head] : [head, `  ${suggestion.text}`, ...indented(suggestion.code)]
   })
@@ -37,10 +39,17 @@ export function explanationOf (outcome: CheckOutcome, objectName: string): strin
   return more > 0 ? [...lines, `and ${count(more, 'more place')}`] : lines
 }
 
-function indented (code: string): string[] { return code.split('\n').map(line => line === '' ? '' : `    ${line}`) }
+/** Some advice has no code. */
+function indented (code: string): string[] {
+  return code === '' ? [] : code.split('\n').map(line => line === '' ? '' : `    ${line}`)
+}
 
-/** The same advice once: a field is mostly read in several places. */
-function isToldBefore (failures: readonly OutcomeFailure[], at: number): boolean {
-  const code = failures[at]?.suggestions[0]?.code
-  return failures.slice(0, at).some(({ suggestions }) => suggestions[0]?.code === code)
+/** What each failure is to be told. The same advice once: a field is mostly read in several places. */
+export function adviceOf (failures: readonly OutcomeFailure[]): Array<ReportSuggestion | undefined> {
+  const told = new Set<string>()
+  return failures.map(({ suggestions: [suggestion] }) => {
+    if (suggestion === undefined) return undefined
+    const what = suggestion.code === '' ? suggestion.text : suggestion.code
+    return told.size < told.add(what).size ? suggestion : undefined
+  })
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { failureSentence, lineOf, MEANINGS } from '../failure-text.js'
+import { adviceOf, failureSentence, lineOf, MEANINGS } from '../failure-text.js'
 import { STATES, type CheckOutcome, type CheckState, type CheckSummary } from '../wire.js'
 import { escapeMarkup as text } from './escape.js'
 import { createGroups, inOrder, type Group } from './groups.js'
@@ -69,16 +69,14 @@ function groupOf ({ outcome, kernels, baseline }: Group): string {
 function explained (outcome: CheckOutcome): string {
   const { failures, failures_total: total, reason, state } = outcome
   if (failures.length === 0) return `<p>${text(reason ?? MEANINGS[state])}</p>\n`
-  const told = new Set<string>()
-  const items = failures.map(failure => {
-    const { source, suggestions: [suggestion] } = failure
+  const suggestions = adviceOf(failures)
+  const items = failures.map((failure, i) => {
+    const { source } = failure
+    const suggestion = suggestions[i]
     const place = lineOf(failure)
     const code = source === null || source.text.trim() === '' ? '' : `<pre><code>${text(source.text)}</code></pre>`
-    const what = suggestion === undefined ? '' : suggestion.code || suggestion.text
-    const isNew = suggestion !== undefined && !told.has(what)
-    told.add(what)
     const snippet = suggestion === undefined || suggestion.code === '' ? '' : `<pre><code>${text(suggestion.code)}</code></pre>`
-    const advice = suggestion === undefined || !isNew ? '' : `<details><summary>${text(suggestion.text)}</summary>${snippet}</details>`
+    const advice = suggestion === undefined ? '' : `<details><summary>${text(suggestion.text)}</summary>${snippet}</details>`
     return `<li>${place === undefined ? '' : `<b>${text(place)}</b> `}${text(failureSentence(failure))}${code}${advice}</li>`
   })
   const more = total > failures.length ? `<p>and ${count(total - failures.length, 'more place')}</p>\n` : ''
