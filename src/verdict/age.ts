@@ -140,6 +140,11 @@ export function parseRelease (release: string): Version | undefined {
   return match === null ? undefined : [Number(match[1]), Number(match[2])]
 }
 
+/** A version as KERNEL_VERSION() packs it. Above 255, the kernel takes the last number for 255. */
+export function packVersion (major: number, minor: number, patch: number): bigint {
+  return BigInt(major * 65536 + minor * 256 + Math.min(patch, 255))
+}
+
 function isAtLeast (version: Version, since: Version): boolean {
   return version[0] > since[0] || (version[0] === since[0] && version[1] >= since[1])
 }

@@ -1,6 +1,7 @@
 import type { BpfObject } from '../core/object.js'
 import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
+import { packVersion } from './age.js'
 import { memberNames, placesOf, settableVariables, type Settable, type SettablePlace } from './settable.js'
 
 /** A value as it is written: a number, or what kernel configurations have. What `y` is depends on the extern's type. */
@@ -137,11 +138,10 @@ function unknownName (name: string, variables: readonly Settable[]): AppError {
   { field: 'assume', names: names.slice(0, NAMES_SHOWN) })
 }
 
-/** As KERNEL_VERSION() packs it. */
 function toVersion (text: string): bigint | undefined {
   const [, major, minor, patch] = VERSION.exec(text) ?? []
   if (major === undefined || minor === undefined || patch === undefined) return undefined
-  return BigInt(Number(major) * 65536 + Number(minor) * 256 + Math.min(Number(patch), 255))
+  return packVersion(Number(major), Number(minor), Number(patch))
 }
 
 function toNumber (text: string): bigint | undefined {

@@ -59,30 +59,29 @@ export function settableVariables (object: BpfObject): readonly Settable[] {
 
 /** Types of variables, by section and name. */
 function typesOf (btf: Btf): ReadonlyMap<string, TypeId> {
-  const types = new Map<string, TypeId>()
+  return new Map(Array.from(variablesOf(btf, isReadOnlyData), ({ section, name, type }) => [`${section}.${name}`, type]))
+}
+
+/** The variables that BTF has for the data sections whose names are wanted. */
+function * variablesOf (
+  btf: Btf, isWanted: (section: string) => boolean
+): Generator<{ readonly section: string, readonly name: string, readonly type: TypeId }> {
   for (let i = btf.startId; i < btf.endId; i++) {
     const id = typeId(i)
-    if (kindOf(btf, id) !== BtfKind.DATASEC || !isReadOnlyData(nameOf(btf, id))) continue
-    for (let v = 0; v < vlenOf(btf, id); v++) {
+    if (kindOf(btf, id) !== BtfKind.DATASEC) continue
+    const section = nameOf(btf, id)
+    for (let v = 0; isWanted(section) && v < vlenOf(btf, id); v++) {
       const variable = datasecVariable(btf, id, v)
-      types.set(`${nameOf(btf, id)}.${nameOf(btf, variable)}`, referencedType(btf, variable))
+      yield { section, name: nameOf(btf, variable), type: referencedType(btf, variable) }
     }
   }
-  return types
 }
 
 function configurationValues (btf: Btf): Settable[] {
-  const found: Settable[] = []
-  for (let i = btf.startId; i < btf.endId; i++) {
-    const id = typeId(i)
-    if (kindOf(btf, id) !== BtfKind.DATASEC || nameOf(btf, id) !== '.kconfig') continue
-    for (let v = 0; v < vlenOf(btf, id); v++) {
-      const variable = datasecVariable(btf, id, v)
-      const [name, type] = [nameOf(btf, variable), plainType(btf, referencedType(btf, variable))]
-      found.push({ name, qualified: `.kconfig.${name}`, section: undefined, offset: 0, type, ...shapeOf(btf, type) })
-    }
-  }
-  return found
+  return Array.from(variablesOf(btf, section => section === '.kconfig'), ({ name, type }): Settable => {
+    const plain = plainType(btf, type)
+    return { name, qualified: `.kconfig.${name}`, section: undefined, offset: 0, type: plain, ...shapeOf(btf, plain) }
+  })
 }
 
 /** As libbpf takes the types of `.kconfig` externs. An array is a text, which no number is. */

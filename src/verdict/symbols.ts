@@ -4,7 +4,7 @@ import { BtfKind } from '../btf/constants.js'
 import type { BpfObject } from '../core/object.js'
 import { STB_WEAK, STT_OBJECT } from '../elf/constants.js'
 import { symbolsOf, type ElfSymbol } from '../elf/symbols.js'
-import { parseRelease } from './age.js'
+import { packVersion, parseRelease } from './age.js'
 import { bytesOf } from './assume.js'
 import { share } from './bounds.js'
 import type { JudgeOptions } from './judgement.js'
@@ -168,9 +168,9 @@ export function kernelVersion (release: string): Scalar {
   if (version === undefined) return VAGUE
   const [major, minor] = version
   const patch = /^\d+\.\d+\.(\d{1,3})/.exec(release)?.[1]
-  const base = BigInt(major * 65536 + minor * 256)
+  const base = packVersion(major, minor, 0)
   if (patch !== undefined && !/^\d+\.\d+\.0-/.test(release)) {
-    return constant(base + BigInt(Math.min(Number(patch), 255)), [`LINUX_KERNEL_VERSION = ${major}.${minor}.${patch}`])
+    return constant(packVersion(major, minor, Number(patch)), [`LINUX_KERNEL_VERSION = ${major}.${minor}.${patch}`])
   }
   const last = base + 255n
   const range = { umin: base, umax: last, smin: base, smax: last, umin32: base, umax32: last, smin32: base, smax32: last }
