@@ -40,13 +40,19 @@ function outcomesOf (
   const relocation = relocate(object, base, { modules })
   parsedObjects.hold(objectSha256, object)
   giveWay()
+  let ofAll: CheckedOutcome | undefined
   return releases.map(kernelRelease => {
+    if (ofAll !== undefined) return ofAll
     const symbols = noteAsked(hasKernelSymbol)
     const judgement = judgeRelocation(object, relocation, { kernelRelease, hasKernelSymbol: symbols.has })
-    return {
+    const { isOfRelease } = judgement
+    const outcome = {
       json: JSON.stringify(buildOutcome(object, relocation, judgement)),
-      isOfLayout: isOfLayout(relocation, symbols.wasAsked())
+      isOfLayout: isOfLayout(relocation, symbols.wasAsked()),
+      isOfRelease
     }
+    if (!isOfRelease) ofAll = outcome
+    return outcome
   })
 }
 

@@ -213,6 +213,8 @@ export interface CheckedOutcome {
   readonly json: string
   /** Whether every kernel that lays out the object's types alike, and whose verifier judges alike, has this outcome. */
   readonly isOfLayout: boolean
+  /** Whether it may be another one for another release. */
+  readonly isOfRelease: boolean
 }
 
 export type CheckedRuns =
