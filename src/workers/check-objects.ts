@@ -6,6 +6,7 @@ import { buildOutcome, judgeRelocation, kernelSymbols, noteAsked } from '../repo
 import { sha256, type Sha256 } from '../store/sha256.js'
 import { attachShared } from './attached-btfs.js'
 import { giveWay } from './give-way.js'
+import { openPaged } from './paged-btf.js'
 import { readIndexParts, readInto } from './prepare-btf.js'
 import type { CheckedBtf, CheckedOutcome, CheckedRuns, CheckRun, CheckTask } from './protocol.js'
 import { parsedObjects } from './relocate-object.js'
@@ -16,7 +17,30 @@ import { parsedObjects } from './relocate-object.js'
  *
  * @throws AppError `object_invalid`, `btf_invalid`
  */
-export function checkObjects ({ btf, modules, runs }: CheckTask): CheckedRuns {
+export function checkObjects (task: CheckTask): CheckedRuns {
+  return checkPaged(task) ?? checkWhole(task)
+}
+
+/**
+ * With no more of the BTF than the objects ask for. Undefined where that cannot be had, or is damaged. The BTF of modules refers to all of
+ * its base.
+ */
+function checkPaged ({ btf, modules, runs }: CheckTask): CheckedRuns | undefined {
+  if ('parts' in btf || modules.length > 0) return undefined
+  const paged = openPaged(btf, kernelMemory, indexMemory)
+  if (paged === undefined) return undefined
+  try {
+    const found = outcomesOn(paged.btf, [], runs)
+    return paged.isDamaged() ? undefined : found
+  } catch (error) {
+    if (paged.isDamaged()) return undefined
+    throw error
+  } finally {
+    paged.close()
+  }
+}
+
+function checkWhole ({ btf, modules, runs }: CheckTask): CheckedRuns {
   const base = openChecked(btf, undefined)
   if (base === undefined) return { state: 'absent', sha256: btf.sha256 }
   const split: Btf[] = []
@@ -25,6 +49,10 @@ export function checkObjects ({ btf, modules, runs }: CheckTask): CheckedRuns {
     if (opened === undefined) return { state: 'absent', sha256: module.sha256 }
     split.push(opened)
   }
+  return outcomesOn(base, split, runs)
+}
+
+function outcomesOn (base: Btf, split: readonly Btf[], runs: readonly CheckRun[]): CheckedRuns {
   giveWay()
   const hasKernelSymbol = kernelSymbols([base, ...split])
   return { state: 'ready', outcomes: runs.map(run => outcomesOf(run, base, split, hasKernelSymbol)) }
@@ -69,7 +97,7 @@ export function openChecked (btf: CheckedBtf, base: Btf | undefined): Btf | unde
   const kept = base === undefined && btf.index !== undefined
     ? readIndexParts(bytes, btf.sha256, btf.index.path, btf.index.sealKeys, indexMemory)
     : undefined
-  if (kept !== undefined && 'shape' in kept) return attachBtf(kept, undefined)
+  if (kept !== undefined && 'parts' in kept) return attachBtf(kept.parts, undefined)
   return parseRawBtf(bytes, { base, isValidated: base === undefined }) // what is wrong with an index shows where the kernel is loaded
 }
 
