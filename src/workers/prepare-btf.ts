@@ -3,7 +3,7 @@ import type { Btf } from '../btf/btf.js'
 import { relocateDistilledBase } from '../btf/distilled-base.js'
 import { detectByteOrder } from '../btf/header.js'
 import { finishBtfIndex, indexTailBytes, readBtfIndex, type IndexedBtf, type IndexSeal } from '../btf/index-file.js'
-import { parseBtfParts } from '../btf/parse.js'
+import { parseBtfParts, type BtfParts } from '../btf/parse.js'
 import { AppError } from '../errors.js'
 import { BOUNDS } from '../formats/bounds.js'
 import type { FindOptions } from '../formats/find-options.js'
@@ -80,7 +80,14 @@ export function shareRawBtf (bytes: Uint8Array, sharing: Sharing & { readonly ma
 }
 
 function shareBtf (bytes: Uint8Array, hash: Sha256, isValidated: boolean, base: Btf | undefined, sharing: Sharing): SharedBtf {
-  const { sealKeys: [sealKey] = [] } = sharing
+  const { parts, isSealed } = indexBtf(bytes, hash, isValidated, base, sharing.sealKeys)
+  return { key: sharedKey(hash, sharing.base?.sha256), sha256: hash, parts, types: parts.shape.endId - parts.shape.startId, isSealed }
+}
+
+/** Parses BTF. Where it is sealed, the memory of its index is the file that is kept of it. */
+export function indexBtf (
+  bytes: Uint8Array, hash: Sha256, isValidated: boolean, base: Btf | undefined, [sealKey]: SealKeys = []
+): { readonly parts: BtfParts, readonly isSealed: boolean } {
   const isSealed = sealKey !== undefined && base === undefined && bytes.length >= MIN_INDEXED_BYTES
   const parts = parseBtfParts(bytes, {
     base,
@@ -88,7 +95,7 @@ function shareBtf (bytes: Uint8Array, hash: Sha256, isValidated: boolean, base: 
     allocate: byteLength => new SharedArrayBuffer(byteLength + (isSealed ? indexTailBytes(bytes.length) : 0))
   })
   if (isSealed) finishBtfIndex(parts, bytesOf(hash), indexSeal([sealKey]))
-  return { key: sharedKey(hash, sharing.base?.sha256), sha256: hash, parts, types: parts.shape.endId - parts.shape.startId, isSealed }
+  return { parts, isSealed }
 }
 
 /** BTF with the index of its file, or why there is none to be used. Undefined for BTF that is not worth a file. */

@@ -217,9 +217,16 @@ export interface CheckedOutcome {
   readonly isOfRelease: boolean
 }
 
-export type CheckedRuns =
+export interface ReadyRuns {
+  readonly state: 'ready'
   /** An outcome for each release of each run. */
-  | { readonly state: 'ready', readonly outcomes: ReadonlyArray<readonly CheckedOutcome[]> }
+  readonly outcomes: ReadonlyArray<readonly CheckedOutcome[]>
+  /** To be kept as the index of the kernel's BTF, in shared memory. */
+  readonly index?: Uint8Array
+}
+
+export type CheckedRuns =
+  | ReadyRuns
   /** None of the files has this BTF. */
   | { readonly state: 'absent', readonly sha256: Sha256 }
 
