@@ -5,8 +5,7 @@ import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
 import { createFollower } from './followed.js'
 import { DIGEST_SIZE, type LayoutFormat } from './format.js'
-import { createRecords } from './records.js'
-import { createWriter } from './writer.js'
+import { nameInBase, partsOfBtf } from './records.js'
 
 /**
  * Digests of types by all that a relocation on them can see, and by all that its reasons tell of them. Ids are no part of it.
@@ -17,20 +16,24 @@ import { createWriter } from './writer.js'
  */
 export interface LayoutDigests {
   /**
-   * Where in `bytes` the digest of a type is. Undefined for one that cannot be walked to its end: made of itself, nested beyond what
+   * Where the digest of a type is, for `copy`. Undefined for one that cannot be walked to its end: made of itself, nested beyond what
    * compilers make, or of a kind that no relocation looks into.
    */
   of(id: TypeId): number | undefined
-  /** Digests that were made, DIGEST_SIZE bytes each. Another array once more were made. */
-  readonly bytes: Uint8Array
+  /** Writes DIGEST_SIZE bytes. */
+  copy(digest: number, output: Uint8Array, offset: number): void
   /** False once more was written than real BTF needs, after which nothing more has a digest. */
-  readonly isWithinLimits: boolean
+  isWithinLimits(): boolean
 }
 
 /** Typedefs, qualifiers, pointers and arrays in a row. Real ones have fewer than 20; libbpf refuses 33. */
 const MAX_CHAIN = 64
 /** Composites and functions within each other. Real ones nest about 12 deep. */
 const MAX_DEPTH = 96
+/** Bytes for which there is room at the start. The text of the largest struct has some ten thousand. */
+const INITIAL_BYTES = 256 * 1024
+/** Most that is written between one name or parameter and the next: numbers, a chain of arrays, a digest. */
+const BYTES_BETWEEN = 8 * MAX_CHAIN
 
 /** Beside the kinds' numbers, which go to 0x7f: behind a pointer composites count by kind and name alone. */
 const BEHIND_POINTER = 0x80
@@ -42,73 +45,131 @@ const NONE = -1
 const WORDS_OF_TYPE = BTF_TYPE.SIZE / 4
 const [NAME, INFO, REFERENCE] = [BTF_TYPE.nameOff / 4, BTF_TYPE.info / 4, BTF_TYPE.sizeOrType / 4]
 
+/**
+ * What is inside a type is written and hashed before the rest of it, in one growing stretch of bytes. It is 4 MB for a kernel, most of it
+ * names of members and types, so that the loops over these have by themselves all that they use.
+ */
 export function createLayoutDigests (btf: Btf, { hash, followed }: LayoutFormat): LayoutDigests {
-  const records = createRecords(btf)
-  const writer = createWriter()
+  const { own, bases } = partsOfBtf(btf)
+  const { words: ownWords, offsets: ownOffsets, start: ownStart, startId } = own
+  const { bytes: ownStrings, startStrOff } = btf
+  const firstName = btf.strStart - startStrOff
   const follow = createFollower(btf, followed)
   const most = btf.bytes.length * LIMITS.hashedBytesPerByte
-  const digests = createWriter()
+  let text: Uint8Array = new Uint8Array(INITIAL_BYTES)
+  let at = 0
+  /** Bytes that were written, and taken away again once they were hashed. */
+  let written = 0
+  let digests: Uint8Array = new Uint8Array(INITIAL_BYTES)
+  let end = 0
   /**
    * One more than the offset of the digest, by id, and past all ids for a function's type behind a pointer. Arrays and bytes, because a
    * map of strings costs more than all hashing. NONE: it is being walked, or could not be.
    */
   const known = new Int32Array(2 * btf.endId)
   let depth = 0
+  /** Of the record that `locate` found last. */
+  let words = ownWords
 
+  const locate = (id: number): number => {
+    if (id >= startId) {
+      words = ownWords
+      return ((ownOffsets[id - startId] ?? 0) - ownStart) >>> 2
+    }
+    const part = bases.find(base => id >= base.startId) ?? own
+    words = part.words
+    return ((part.offsets[id - part.startId] ?? 0) - part.start) >>> 2
+  }
+
+  /** Makes room for a name and what follows it up to the next. */
+  const reserve = (): void => {
+    if (at + LIMITS.nameBytes + BYTES_BETWEEN > text.length) text = enlarge(text, at)
+  }
+  const writeByte = (value: number): void => { text[at++] = value }
+  const writeWord = (value: number): void => {
+    const [output, to] = [text, at]
+    output[to] = value
+    output[to + 1] = value >>> 8
+    output[to + 2] = value >>> 16
+    output[to + 3] = value >>> 24
+    at = to + 4
+  }
+  /** With its NUL. */
+  const writeName = (offset: number): void => {
+    reserve()
+    const output = text
+    const isOwn = offset >>> 0 >= startStrOff
+    const place = isOwn ? undefined : nameInBase(btf, offset >>> 0)
+    const bytes = place?.bytes ?? ownStrings
+    let from = place?.offset ?? firstName + (offset >>> 0)
+    let to = at
+    for (let byte = 1; byte !== 0; from++, to++) {
+      byte = bytes[from] ?? 0
+      output[to] = byte
+    }
+    if (to - at > LIMITS.nameBytes) throw overlongName(offset)
+    at = to
+  }
+  const writeDigest = (mark: number, digest: number): boolean => {
+    if (digest === NONE) return false
+    writeByte(mark)
+    for (let i = 0; i < DIGEST_SIZE; i++) text[at + i] = digests[digest - 1 + i] ?? 0
+    at += DIGEST_SIZE
+    return true
+  }
   const digestOf = (id: number, isFunction: boolean, isBehindPointer: boolean): number => {
     const key = isFunction && isBehindPointer ? btf.endId + id : id
     const held = known[key] ?? 0
     if (held !== 0) return held
-    if (depth === MAX_DEPTH || writer.written > most) return NONE
+    if (depth === MAX_DEPTH || isPastLimit()) return NONE
     known[key] = NONE
-    const start = writer.at
+    const start = at
     depth++
     const isWhole = isFunction ? writeFunction(id, isBehindPointer) : writeType(id)
-    const digest = isWhole ? digests.at + 1 : NONE
-    if (isWhole) digests.text(hash(writer.since(start)), DIGEST_SIZE)
     depth--
-    writer.dropTo(start)
-    known[key] = digest
-    return digest
+    if (isWhole) known[key] = keep(hash(text.subarray(start, at)))
+    written += at - start
+    at = start
+    return known[key] ?? NONE
   }
-  const writeDigest = (mark: number, digest: number): boolean => {
-    if (digest === NONE) return false
-    writer.byte(mark)
-    writer.copy(digests.bytes, digest - 1, DIGEST_SIZE)
-    return true
-  }
-  const writeName = (offset: number): void => {
-    const start = records.findName(offset >>> 0)
-    writer.name(records.names, start)
+  const isPastLimit = (): boolean => written + at > most
+  /** @returns one more than its offset */
+  const keep = (digest: string): number => {
+    if (end === digests.length) digests = enlarge(digests, end)
+    const offset = end
+    for (let i = 0; i < DIGEST_SIZE; i++) digests[offset + i] = digest.charCodeAt(i)
+    end = offset + DIGEST_SIZE
+    return offset + 1
   }
 
   /** A type where it is named or embedded. False where it cannot be walked. */
   const writeType = (id: number): boolean => {
-    const at = records.locate(id)
-    const { words } = records
-    const info = words[at + INFO] ?? 0
+    const record = locate(id)
+    const own = words
+    const info = own[record + INFO] ?? 0
     const kind = (info >>> 24) & 0x7f
-    const size = words[at + REFERENCE] ?? 0
-    writer.byte(kind)
-    writeName(words[at + NAME] ?? 0)
+    const size = own[record + REFERENCE] ?? 0
+    const first = record + WORDS_OF_TYPE
+    reserve()
+    writeByte(kind)
+    writeName(own[record + NAME] ?? 0)
     switch (kind) {
       case BtfKind.STRUCT: case BtfKind.UNION:
-        writer.word(size)
-        return writeMembers(words, at + WORDS_OF_TYPE, info & 0xffffff, info < 0) && writeFollowed(id)
+        writeWord(size)
+        return writeMembers(own, first, info & 0xffffff, info < 0) && writeFollowed(id)
       case BtfKind.ENUM: case BtfKind.ENUM64:
-        writer.byte(info >>> 31)
-        writer.word(size)
-        writeEnumerators(words, at + WORDS_OF_TYPE, info & 0xffffff, kind === BtfKind.ENUM64)
-        return true
+        writeByte(info >>> 31)
+        writeWord(size)
+        return writeEnumerators(own, first, info & 0xffffff, kind === BtfKind.ENUM64)
       case BtfKind.INT:
-        writer.word(size)
-        writer.word(words[at + BTF_INT.data / 4] ?? 0)
+        writeWord(size)
+        writeWord(own[record + BTF_INT.data / 4] ?? 0)
         return true
       case BtfKind.FLOAT:
-        writer.word(size)
+        writeWord(size)
         return true
       case BtfKind.FWD:
-        writer.byte(info >>> 31)
+        writeByte(info >>> 31)
         return true
       case BtfKind.TYPEDEF:
         return writeReference(size, false)
@@ -118,40 +179,44 @@ export function createLayoutDigests (btf: Btf, { hash, followed }: LayoutFormat)
   }
 
   /** @param hasWidths the composite's kind_flag: its members' offsets have the widths of bitfields in their top byte */
-  const writeMembers = (words: Int32Array, first: number, count: number, hasWidths: boolean): boolean => {
-    writer.word(count)
-    for (let i = 0, at = first; i < count; i++, at += BTF_MEMBER.SIZE / 4) {
-      if (writer.written > most) return false
-      const place = words[at + BTF_MEMBER.offset / 4] ?? 0
-      writeName(words[at + BTF_MEMBER.nameOff / 4] ?? 0)
-      writer.word(hasWidths ? place & 0xffffff : place)
-      writer.byte(hasWidths ? place >>> 24 : 0)
-      if (!writeReference(words[at + BTF_MEMBER.type / 4] ?? 0, false)) return false
+  const writeMembers = (own: Int32Array, first: number, count: number, hasWidths: boolean): boolean => {
+    writeWord(count)
+    for (let i = 0, record = first; i < count; i++, record += BTF_MEMBER.SIZE / 4) {
+      if (isPastLimit()) return false
+      const place = own[record + BTF_MEMBER.offset / 4] ?? 0
+      writeName(own[record + BTF_MEMBER.nameOff / 4] ?? 0)
+      writeWord(hasWidths ? place & 0xffffff : place)
+      writeByte(hasWidths ? place >>> 24 : 0)
+      if (!writeReference(own[record + BTF_MEMBER.type / 4] ?? 0, false)) return false
     }
     return true
   }
 
-  const writeEnumerators = (words: Int32Array, first: number, count: number, isWide: boolean): void => {
-    writer.word(count)
+  const writeEnumerators = (own: Int32Array, first: number, count: number, isWide: boolean): boolean => {
+    writeWord(count)
     const size = (isWide ? BTF_ENUM64.SIZE : BTF_ENUM.SIZE) / 4
-    for (let i = 0, at = first; i < count; i++, at += size) {
-      writeName(words[at + BTF_ENUM.nameOff / 4] ?? 0)
-      writer.word(words[at + BTF_ENUM.value / 4] ?? 0)
-      if (isWide) writer.word(words[at + BTF_ENUM64.high / 4] ?? 0)
+    for (let i = 0, record = first; i < count; i++, record += size) {
+      if (isPastLimit()) return false
+      writeName(own[record + BTF_ENUM.nameOff / 4] ?? 0)
+      writeWord(own[record + BTF_ENUM.value / 4] ?? 0)
+      if (isWide) writeWord(own[record + BTF_ENUM64.high / 4] ?? 0)
     }
+    return true
   }
 
   const writeFunction = (id: number, isBehindPointer: boolean): boolean => {
-    const at = records.locate(id)
-    const { words } = records
-    const count = (words[at + INFO] ?? 0) & 0xffffff
-    writer.byte(BtfKind.FUNC_PROTO)
-    writer.word(count)
+    const record = locate(id)
+    const own = words
+    const count = (own[record + INFO] ?? 0) & 0xffffff
+    reserve()
+    writeByte(BtfKind.FUNC_PROTO)
+    writeWord(count)
     for (let i = 0; i < count; i++) {
-      const type = words[at + WORDS_OF_TYPE + (i * BTF_PARAM.SIZE + BTF_PARAM.type) / 4] ?? 0
-      if (writer.written > most || !writeReference(type, isBehindPointer)) return false
+      const type = own[record + WORDS_OF_TYPE + (i * BTF_PARAM.SIZE + BTF_PARAM.type) / 4] ?? 0
+      if (isPastLimit() || !writeReference(type, isBehindPointer)) return false
+      reserve()
     }
-    return writeReference(words[at + REFERENCE] ?? 0, isBehindPointer)
+    return writeReference(own[record + REFERENCE] ?? 0, isBehindPointer)
   }
 
   /** A type as something refers to it: what stands before it, and then itself. */
@@ -160,37 +225,36 @@ export function createLayoutDigests (btf: Btf, { hash, followed }: LayoutFormat)
     let isBehindPointer = isFromPointer
     for (let steps = 0; steps < MAX_CHAIN; steps++) {
       if (id === 0) {
-        writer.byte(BtfKind.UNKN)
+        writeByte(BtfKind.UNKN)
         return true
       }
       if (!isValidId(btf, id)) return false
-      const at = records.locate(id)
-      const { words } = records
-      const kind = ((words[at + INFO] ?? 0) >>> 24) & 0x7f
+      const record = locate(id)
+      const kind = ((words[record + INFO] ?? 0) >>> 24) & 0x7f
       switch (kind) {
         case BtfKind.TYPEDEF:
-          writer.byte(kind)
-          writeName(words[at + NAME] ?? 0)
-          id = words[at + REFERENCE] ?? 0
+          writeByte(kind)
+          writeName(words[record + NAME] ?? 0)
+          id = words[record + REFERENCE] ?? 0
           break
         case BtfKind.PTR:
           isBehindPointer = true
-          writer.byte(kind)
-          id = words[at + REFERENCE] ?? 0
+          writeByte(kind)
+          id = words[record + REFERENCE] ?? 0
           break
         case BtfKind.CONST: case BtfKind.VOLATILE: case BtfKind.RESTRICT: case BtfKind.TYPE_TAG:
-          writer.byte(kind)
-          id = words[at + REFERENCE] ?? 0
+          writeByte(kind)
+          id = words[record + REFERENCE] ?? 0
           break
         case BtfKind.ARRAY:
-          writer.byte(kind)
-          writer.word(words[at + BTF_ARRAY.nelems / 4] ?? 0)
-          id = words[at + BTF_ARRAY.type / 4] ?? 0
+          writeByte(kind)
+          writeWord(words[record + BTF_ARRAY.nelems / 4] ?? 0)
+          id = words[record + BTF_ARRAY.type / 4] ?? 0
           break
         case BtfKind.STRUCT: case BtfKind.UNION:
           if (!isBehindPointer) return writeDigest(kind, digestOf(id, false, false))
-          writer.byte(kind | BEHIND_POINTER)
-          writeName(words[at + NAME] ?? 0)
+          writeByte(kind | BEHIND_POINTER)
+          writeName(words[record + NAME] ?? 0)
           return true
         case BtfKind.ENUM: case BtfKind.ENUM64:
           return writeDigest(kind, digestOf(id, false, false))
@@ -206,6 +270,7 @@ export function createLayoutDigests (btf: Btf, { hash, followed }: LayoutFormat)
   /** What followed members of the composite point to, as if it were embedded. */
   const writeFollowed = (id: number): boolean => {
     for (const pointee of follow(id)) {
+      reserve()
       if (!writeDigest(FOLLOWED, digestOf(pointee, false, false))) return false
     }
     return true
@@ -219,12 +284,25 @@ export function createLayoutDigests (btf: Btf, { hash, followed }: LayoutFormat)
       } catch (error) {
         // Ids and strings were validated. What cannot be walked all the same has no digest, and nor has what was being walked.
         if (!(error instanceof AppError) || error.code === 'internal_error') throw error
-        writer.dropTo(0)
+        written += at
+        at = 0
         depth = 0
         return undefined
       }
     },
-    get bytes () { return digests.bytes },
-    get isWithinLimits () { return writer.written <= most }
+    copy (digest, output, offset) {
+      for (let i = 0; i < DIGEST_SIZE; i++) output[offset + i] = digests[digest + i] ?? 0
+    },
+    isWithinLimits: () => !isPastLimit()
   }
+}
+
+function enlarge (bytes: Uint8Array, used: number): Uint8Array {
+  const larger = new Uint8Array(2 * bytes.length)
+  larger.set(bytes.subarray(0, used))
+  return larger
+}
+
+function overlongName (offset: number): AppError {
+  return new AppError('btf_invalid', `The name at string offset ${offset} has more than ${LIMITS.nameBytes} bytes.`, { limit: LIMITS.nameBytes })
 }
