@@ -84,7 +84,9 @@ function sortedBy (keyOf: (place: number) => number, places: Uint32Array, indice
 
 function countPlaces (places: Uint32Array, order: Uint32Array): number {
   let count = 0
-  for (let i = 0; i < order.length; i++) if (i === 0 || at(places, at(order, i)) !== at(places, at(order, i - 1))) count++
+  for (let i = 0; i < order.length; i++) {
+    if (i === 0 || places[at(order, i)] !== places[at(order, i - 1)]) count++
+  }
   return count
 }
 
@@ -105,23 +107,22 @@ interface Entries {
   readonly format: LayoutFormat
 }
 
-function writeEntries (
-  bytes: Uint8Array, { starts, entries }: ReturnType<typeof partsOf>, bucketBits: number, { places, order, made, digests, format }: Entries
-): void {
+function writeEntries (bytes: Uint8Array, parts: ReturnType<typeof partsOf>, bucketBits: number, names: Entries): void {
+  const { places, order, made, digests, format } = names
   const view = dataView(bytes)
   let bucket = 0
-  let entry = entries
+  let entry = parts.entries
   let count = 0
   for (let first = 0, next = 0; first < order.length; first = next, entry += ENTRY.SIZE, count++) {
-    const index = at(order, first)
-    const place = at(places, index)
+    const place = at(places, at(order, first))
     for (next = first + 1; next < order.length && places[at(order, next)] === place;) next++
-    while (bucket <= bucketOf(place)) view.setUint32(starts + 4 * bucket++, count, true)
+    while (bucket <= bucketOf(place)) view.setUint32(parts.starts + 4 * bucket++, count, true)
     view.setUint16(entry + ENTRY.rest, restOf(place), true)
-    if (next - first > 1) writeSeveral(bytes, entry + ENTRY.digest, Array.from(order.subarray(first, next), i => at(made, i)), digests, format)
-    else writeDigest(bytes, entry + ENTRY.digest, at(made, index), digests)
+    const output = entry + ENTRY.digest
+    if (next - first === 1) writeDigest(bytes, output, at(made, at(order, first)), digests)
+    else writeSeveral(bytes, output, Array.from(order.subarray(first, next), i => at(made, i)), digests, format)
   }
-  while (bucket <= 2 ** bucketBits) view.setUint32(starts + 4 * bucket++, count, true)
+  while (bucket <= 2 ** bucketBits) view.setUint32(parts.starts + 4 * bucket++, count, true)
 }
 
 /** Of the types of one place in their order; libbpf takes the first that fits, and refuses those that do not agree. */

@@ -1,4 +1,4 @@
-import { isValidId, type Btf, type TypeId } from '../btf/btf.js'
+import type { Btf, TypeId } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
 import { BTF_ARRAY, BTF_ENUM, BTF_ENUM64, BTF_INT, BTF_MEMBER, BTF_PARAM, BTF_TYPE } from '../btf/layout.js'
 import { AppError } from '../errors.js'
@@ -43,7 +43,9 @@ const FOLLOWED = 0xfe
 const NONE = -1
 
 const WORDS_OF_TYPE = BTF_TYPE.SIZE / 4
-const [NAME, INFO, REFERENCE] = [BTF_TYPE.nameOff / 4, BTF_TYPE.info / 4, BTF_TYPE.sizeOrType / 4]
+const NAME = BTF_TYPE.nameOff / 4
+const INFO = BTF_TYPE.info / 4
+const REFERENCE = BTF_TYPE.sizeOrType / 4
 
 /**
  * What is inside a type is written and hashed before the rest of it, in one growing stretch of bytes. It is 4 MB for a kernel, most of it
@@ -52,7 +54,7 @@ const [NAME, INFO, REFERENCE] = [BTF_TYPE.nameOff / 4, BTF_TYPE.info / 4, BTF_TY
 export function createLayoutDigests (btf: Btf, { hash, followed }: LayoutFormat): LayoutDigests {
   const { own, bases } = partsOfBtf(btf)
   const { words: ownWords, offsets: ownOffsets, start: ownStart, startId } = own
-  const { bytes: ownStrings, startStrOff } = btf
+  const { bytes: ownStrings, startStrOff, endId } = btf
   const firstName = btf.strStart - startStrOff
   const follow = createFollower(btf, followed)
   const most = btf.bytes.length * LIMITS.hashedBytesPerByte
@@ -66,7 +68,11 @@ export function createLayoutDigests (btf: Btf, { hash, followed }: LayoutFormat)
    * One more than the offset of the digest, by id, and past all ids for a function's type behind a pointer. Arrays and bytes, because a
    * map of strings costs more than all hashing. NONE: it is being walked, or could not be.
    */
-  const known = new Int32Array(2 * btf.endId)
+  const known = new Int32Array(2 * endId)
+  /** What members wrote of their types, a byte with its length before each, and one more than where that is, by id. */
+  let references: Uint8Array = new Uint8Array(INITIAL_BYTES)
+  let referencesEnd = 0
+  const referenceOf = new Int32Array(endId)
   let depth = 0
   /** Of the record that `locate` found last. */
   let words = ownWords
@@ -96,18 +102,20 @@ export function createLayoutDigests (btf: Btf, { hash, followed }: LayoutFormat)
   }
   /** With its NUL. */
   const writeName = (offset: number): void => {
+    if (offset < startStrOff) {
+      const place = nameInBase(btf, offset >>> 0)
+      writeString(place.bytes, place.offset)
+    } else writeString(ownStrings, firstName + offset)
+  }
+  const writeString = (bytes: Uint8Array, offset: number): void => {
     reserve()
     const output = text
-    const isOwn = offset >>> 0 >= startStrOff
-    const place = isOwn ? undefined : nameInBase(btf, offset >>> 0)
-    const bytes = place?.bytes ?? ownStrings
-    let from = place?.offset ?? firstName + (offset >>> 0)
     let to = at
-    for (let byte = 1; byte !== 0; from++, to++) {
+    for (let from = offset, byte = 1; byte !== 0; from++, to++) {
       byte = bytes[from] ?? 0
       output[to] = byte
     }
-    if (to - at > LIMITS.nameBytes) throw overlongName(offset)
+    if (to - at - 1 > LIMITS.nameBytes) throw overlongName() // of which what had no room was not written
     at = to
   }
   const writeDigest = (mark: number, digest: number): boolean => {
@@ -118,7 +126,7 @@ export function createLayoutDigests (btf: Btf, { hash, followed }: LayoutFormat)
     return true
   }
   const digestOf = (id: number, isFunction: boolean, isBehindPointer: boolean): number => {
-    const key = isFunction && isBehindPointer ? btf.endId + id : id
+    const key = isFunction && isBehindPointer ? endId + id : id
     const held = known[key] ?? 0
     if (held !== 0) return held
     if (depth === MAX_DEPTH || isPastLimit()) return NONE
@@ -187,9 +195,34 @@ export function createLayoutDigests (btf: Btf, { hash, followed }: LayoutFormat)
       writeName(own[record + BTF_MEMBER.nameOff / 4] ?? 0)
       writeWord(hasWidths ? place & 0xffffff : place)
       writeByte(hasWidths ? place >>> 24 : 0)
-      if (!writeReference(own[record + BTF_MEMBER.type / 4] ?? 0, false)) return false
+      if (!writeMemberType(own[record + BTF_MEMBER.type / 4] ?? 0)) return false
     }
     return true
+  }
+
+  /** Copies what was written of the type before: members have four times as many types as there are. */
+  const writeMemberType = (id: number): boolean => {
+    const held = referenceOf[id] ?? 0
+    if (held === 0) {
+      const start = at
+      if (!writeReference(id, false)) return false
+      keepReference(id, start)
+      return true
+    }
+    const [output, source] = [text, references]
+    let to = at
+    for (let from = held, stop = held + (source[held - 1] ?? 0); from < stop; from++, to++) output[to] = source[from] ?? 0
+    at = to
+    return true
+  }
+  const keepReference = (id: number, start: number): void => {
+    const length = at - start
+    if (length > 0xff) return
+    if (referencesEnd + 1 + length > references.length) references = enlarge(references, referencesEnd)
+    references[referencesEnd] = length
+    references.set(text.subarray(start, at), referencesEnd + 1)
+    referenceOf[id] = referencesEnd + 1
+    referencesEnd += 1 + length
   }
 
   const writeEnumerators = (own: Int32Array, first: number, count: number, isWide: boolean): boolean => {
@@ -228,7 +261,7 @@ export function createLayoutDigests (btf: Btf, { hash, followed }: LayoutFormat)
         writeByte(BtfKind.UNKN)
         return true
       }
-      if (!isValidId(btf, id)) return false
+      if (id < 0 || id >= endId) return false
       const record = locate(id)
       const kind = ((words[record + INFO] ?? 0) >>> 24) & 0x7f
       switch (kind) {
@@ -303,6 +336,6 @@ function enlarge (bytes: Uint8Array, used: number): Uint8Array {
   return larger
 }
 
-function overlongName (offset: number): AppError {
-  return new AppError('btf_invalid', `The name at string offset ${offset} has more than ${LIMITS.nameBytes} bytes.`, { limit: LIMITS.nameBytes })
+function overlongName (): AppError {
+  return new AppError('btf_invalid', `A name has more than ${LIMITS.nameBytes} bytes.`, { limit: LIMITS.nameBytes })
 }
