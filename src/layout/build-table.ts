@@ -46,7 +46,8 @@ export function buildLayoutTable (
   view.setUint32(LAYOUT_HEADER.names, count, true)
   const groups = groupsOf(bucketBits)
   for (let group = 0; group < groups.count; group++) {
-    const [first, end] = [group, group + 1].map(g => parts.entries + ENTRY.SIZE * view.getUint32(parts.starts + 4 * groups.buckets * g, true))
+    const [first, end] = [group, group + 1].map(next =>
+      parts.entries + ENTRY.SIZE * view.getUint32(parts.starts + 4 * groups.buckets * next, true))
     writeBytes(bytes, parts.groups + DIGEST_SIZE * group, format.hash(bytes.subarray(first, end)).slice(0, DIGEST_SIZE))
   }
   writeBytes(bytes, parts.checksum, format.hash(bytes.subarray(0, parts.checksum)).slice(0, CHECKSUM_SIZE))
