@@ -7,6 +7,8 @@ import { enlargeBtf } from './large-btf.mjs'
 import { cpuMsOf, putBytes, startMeasured } from './servers.mjs'
 import { median } from './statistics.mjs'
 
+const ROOT = join(import.meta.dirname, '..')
+
 /** How long all threads are idle once nothing is left to do. */
 const SETTLED_MS = 250
 
@@ -16,13 +18,13 @@ const SETTLED_MS = 250
  *
  * @param beside a checkout of another version, built, which takes the same kernels in turn
  */
-export async function benchPut ({ kernels, rounds, beside }) {
+export async function benchPut ({ kernels, rounds, beside, only = "" }) {
   if (!existsSync('/proc/self/schedstat')) return []
   const services = []
   try {
     for (const checkout of beside === undefined ? [undefined] : [undefined, beside]) services.push(await start(checkout))
     const rows = []
-    for (const { name, bytes } of btfs()) {
+    for (const { name, bytes } of btfs().filter(({ name }) => name.includes(only))) {
       const costs = services.map(() => [])
       for (let round = -1; round < rounds; round++) {
         for (const [i, service] of services.entries()) {
@@ -49,7 +51,8 @@ export async function benchPut ({ kernels, rounds, beside }) {
 
 async function start (checkout) {
   const cache = mkdtempSync(join(tmpdir(), 'corelo-bench-'))
-  return { cache, service: await startMeasured({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false' }, checkout) }
+  const hasTables = existsSync(join(checkout ?? ROOT, 'src', 'layout'))
+  return { cache, hasTables, service: await startMeasured({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false' }, checkout) }
 }
 
 function btfs () {
@@ -59,27 +62,31 @@ function btfs () {
 }
 
 /** CPU milliseconds for one of so many kernels. */
-async function takeIn ({ service, cache }, bytes, kernels) {
+async function takeIn ({ service, cache, hasTables }, bytes, kernels) {
+  const tables = hasTables ? countFiles(join(cache, 'content', 'layout')) + kernels : 0
   const uploads = Array.from({ length: kernels }, () => rename(bytes))
   const before = cpuMsOf(service)
   for (const body of uploads) await putBytes(service, `/kernels/bench/1/x86_64/${serial}-${uploads.indexOf(body)}/btf`, body)
-  await settled(service, cache)
+  await settled(service, cache, tables)
   return (cpuMsOf(service) - before) / kernels
 }
 
-/** What is made later has been made: no file has come, and no thread has run, for some time. */
-async function settled (service, cache) {
+/** All that is made later is on disk: no file has come, and no thread has run, for some time. */
+async function settled (service, cache, tables) {
   for (;;) {
     const [files, cpu] = [countFiles(cache), cpuMsOf(service)]
     await sleep(SETTLED_MS)
-    if (countFiles(cache) === files && cpuMsOf(service) - cpu < IDLE_CPU_MS) return
+    if (countFiles(cache) === files && cpuMsOf(service) - cpu < IDLE_CPU_MS && countFiles(join(cache, 'content', 'layout')) >= tables) return
   }
 }
 
 /** Of CPU that an idle service may take meanwhile. */
 const IDLE_CPU_MS = 4
 
-function countFiles (folder) { return readdirSync(folder, { recursive: true }).length }
+function countFiles (folder) {
+  if (!existsSync(folder)) return 0
+  return readdirSync(folder, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile()).length
+}
 
 let serial = process.pid * 1000
 

@@ -50,6 +50,7 @@ export function buildLayoutTable (
       parts.entries + ENTRY.SIZE * view.getUint32(parts.starts + 4 * groups.buckets * next, true))
     writeBytes(bytes, parts.groups + DIGEST_SIZE * group, format.hash(bytes.subarray(first, end)).slice(0, DIGEST_SIZE))
   }
+  digests.end()
   writeBytes(bytes, parts.checksum, format.hash(bytes.subarray(0, parts.checksum)).slice(0, CHECKSUM_SIZE))
   return bytes
 }

@@ -24,6 +24,8 @@ export interface LayoutDigests {
   copy(digest: number, output: Uint8Array, offset: number): void
   /** False once more was written than real BTF needs, after which nothing more has a digest. */
   isWithinLimits(): boolean
+  /** Gives the memory to the next walk. Nothing else may be asked afterwards. */
+  end(): void
 }
 
 /** Typedefs, qualifiers, pointers and arrays in a row. Real ones have fewer than 20; libbpf refuses 33. */
@@ -58,21 +60,14 @@ export function createLayoutDigests (btf: Btf, { hash, followed }: LayoutFormat)
   const firstName = btf.strStart - startStrOff
   const follow = createFollower(btf, followed)
   const most = btf.bytes.length * LIMITS.hashedBytesPerByte
-  let text: Uint8Array = new Uint8Array(INITIAL_BYTES)
+  const scratch = takeScratch(endId)
+  const { known, referenceOf } = scratch
+  let { text, digests, references } = scratch
   let at = 0
   /** Bytes that were written, and taken away again once they were hashed. */
   let written = 0
-  let digests: Uint8Array = new Uint8Array(INITIAL_BYTES)
   let end = 0
-  /**
-   * One more than the offset of the digest, by id, and past all ids for a function's type behind a pointer. Arrays and bytes, because a
-   * map of strings costs more than all hashing. NONE: it is being walked, or could not be.
-   */
-  const known = new Int32Array(2 * endId)
-  /** What members wrote of their types, a byte with its length before each, and one more than where that is, by id. */
-  let references: Uint8Array = new Uint8Array(INITIAL_BYTES)
   let referencesEnd = 0
-  const referenceOf = new Int32Array(endId)
   let depth = 0
   /** Of the record that `locate` found last. */
   let words = ownWords
@@ -326,7 +321,59 @@ export function createLayoutDigests (btf: Btf, { hash, followed }: LayoutFormat)
     copy (digest, output, offset) {
       for (let i = 0; i < DIGEST_SIZE; i++) output[offset + i] = digests[digest + i] ?? 0
     },
-    isWithinLimits: () => !isPastLimit()
+    isWithinLimits: () => !isPastLimit(),
+    end () { giveBack({ text, digests, references, known, referenceOf }) }
+  }
+}
+
+/** What a walk needs of memory. */
+interface Scratch {
+  /** What is being written. */
+  text: Uint8Array
+  /** DIGEST_SIZE bytes each. */
+  digests: Uint8Array
+  /** What members wrote of their types, each after a byte with its length. */
+  references: Uint8Array
+  /**
+   * One more than the offset of the digest, by id, and past all ids for a function's type behind a pointer. Arrays and bytes, because a
+   * map of strings costs more than all hashing. NONE: it is being walked, or could not be.
+   */
+  readonly known: Int32Array
+  /** One more than the offset of what members wrote of the type, past its length, by id. */
+  readonly referenceOf: Int32Array
+}
+
+/**
+ * Fresh memory has V8 collect garbage, which takes as long as a quarter of the walk; so kernels of the usual size share one scratch, while
+ * none of them is being walked. In types.
+ */
+const SCRATCH_TYPES = 512 * 1024
+let kept: Scratch | undefined
+
+function takeScratch (types: number): Scratch {
+  const scratch = kept !== undefined && kept.referenceOf.length >= types ? kept : newScratch(types)
+  kept = undefined
+  scratch.known.fill(0)
+  scratch.referenceOf.fill(0)
+  return scratch
+}
+
+function giveBack (scratch: Scratch): void {
+  const { text, digests, references, referenceOf } = scratch
+  const isUsual = referenceOf.length <= SCRATCH_TYPES && [text, digests, references].every(({ length }) => length <= USUAL_BYTES)
+  if (isUsual) kept = scratch
+}
+
+/** Of each part but the ids'. The digests of a kernel have 400 KB. */
+const USUAL_BYTES = 2 * 1024 * 1024
+
+function newScratch (types: number): Scratch {
+  return {
+    text: new Uint8Array(INITIAL_BYTES),
+    digests: new Uint8Array(INITIAL_BYTES),
+    references: new Uint8Array(INITIAL_BYTES),
+    known: new Int32Array(2 * types),
+    referenceOf: new Int32Array(types)
   }
 }
 
