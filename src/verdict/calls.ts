@@ -3,7 +3,7 @@ import { STB_WEAK } from '../elf/constants.js'
 import { isPoison, PSEUDO, type Code } from './code.js'
 import { BPF_LOOP, CALLBACKS, FILLED, MAP_LOOKUP, resultOf, SIZES, TAIL_CALL, WITHOUT_ARGUMENTS } from './helpers.js'
 import { passPoison } from './pass-poison.js'
-import { clobberAll, fork, newId, operand, reach, type Run } from './run.js'
+import { clobberAll, fork, keepStopped, newId, operand, reach, type Run } from './run.js'
 import { isConstant, isZero, UNKNOWN, VAGUE } from './scalar.js'
 import { clobber, fill } from './stack.js'
 import { copyFrame, newContext, topFrame, widen, type Context, type Frame, type State } from './state.js'
@@ -20,6 +20,7 @@ export function call (run: Run, state: State, insn: Insn): boolean {
   if (isPoison(insn)) {
     reach(run, state)
     if (run.passesPoison) passPoison(state)
+    else keepStopped(run, state)
     return run.passesPoison
   }
   const { code } = topFrame(state)
