@@ -483,8 +483,8 @@ describe('a program whose target the kernel does not have', () => {
       reason: 'type_missing',
       detail: 'This kernel has no struct bpf_iter__task. So it has no iterator of task, and the program cannot attach.',
       suggestions: [{
-        text: 'Load the program only where the kernel has the iterator: with this section libbpf leaves it out, unless the loader ' +
-          'calls bpf_program__set_autoload(prog, true). A guard inside the program does not do that:',
+        text: 'A guard inside the program does not help. Load the program only where the kernel has the iterator: with this section ' +
+          'libbpf leaves it out, unless the loader calls bpf_program__set_autoload(prog, true):',
         code: 'SEC("?iter/task")'
       }, { text: 'Use struct bpf_iter__task only where the kernel has it:' }]
     })
