@@ -61,7 +61,7 @@ describe('corelo relocate', () => {
     const judged = async (...more: string[]) => {
       const { code, stdout } = await corelo(['relocate', GUARDS, '--btf', SAMPLE, '--json', ...more])
       expect(code).toBe(1)
-      return JSON.parse(stdout)
+      return JSON.parse(stdout.toString())
     }
     const verdictsOf = ({ programs }: { programs: Array<{ name: string, verdict: string }> }) =>
       programs.filter(({ name }) => ['kernel_old', 'kernel_new'].includes(name)).map(({ verdict }) => verdict)
