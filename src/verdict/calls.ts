@@ -70,6 +70,7 @@ function callHelper (run: Run, state: State, helper: number): boolean {
 function resultOfHelper (run: Run, helper: number): Value {
   switch (resultOf(helper)) {
     case 'number': return UNKNOWN
+    case 'processor': return run.age.boundsProcessors === 'no' ? UNKNOWN : VAGUE
     case 'ranged': return VAGUE
     case 'maybe-null': return {
       ...NOT_NULL,

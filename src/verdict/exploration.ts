@@ -2,7 +2,7 @@ import type { BpfObject } from '../core/object.js'
 import type { ElfFunction } from '../elf/functions.js'
 import type { Age } from './age.js'
 import type { Functions } from './code.js'
-import { entryState } from './entry.js'
+import { entryState, mayHavePackets } from './entry.js'
 import { explore } from './explore.js'
 import type { OpenPoison } from './open.js'
 import type { CallGraph } from './reach.js'
@@ -38,6 +38,7 @@ export function newRun ({ object, functions, open, symbols, age, work }: Shared,
     functions,
     symbols,
     littleEndian: object.elf.littleEndian,
+    mayHavePackets: mayHavePackets(fn),
     passesPoison: false,
     work,
     entered: new Set(),

@@ -41,6 +41,7 @@ export interface Run {
   readonly functions: Functions
   readonly symbols: SymbolValues
   readonly littleEndian: boolean
+  readonly mayHavePackets: boolean
   /** Whether the program is followed on behind poison, as if the kernel had a value there. */
   readonly passesPoison: boolean
   readonly work: { left: number }
