@@ -56,7 +56,8 @@ export function createRecords (btf: Btf): Records {
   }
 }
 
-function partOf ({ bytes, startId, typeOffsets, littleEndian, strStart }: Btf): Part {
+function partOf ({ bytes, pages, startId, typeOffsets, littleEndian, strStart }: Btf): Part {
+  if (pages !== undefined) throw new AppError('internal_error', 'A walk over all types is of BTF all of whose bytes are there.')
   const start = typeOffsets[0] ?? strStart
   return { startId, words: wordsOf(bytes, start, strStart, littleEndian), start, offsets: typeOffsets }
 }

@@ -55,6 +55,7 @@ export function judge (object: BpfObject, relocation: Relocation, options: Judge
   return {
     verdict: worst(loaded.map(({ result }) => result.verdict)),
     assumes: loaded.reduce<readonly string[]>((all, { result }) => union(all, result.assumes), []),
+    isOfRelease: true,
     programs: object.elf.functions.map(fn =>
       toVerdict(fn, results.get(fn) ?? subprogramResult(fn, loaded.map(({ result }) => result), shared))),
     isReachable,
@@ -66,6 +67,7 @@ function allLoad (object: BpfObject): Judgement {
   return {
     verdict: 'loads',
     assumes: [],
+    isOfRelease: false,
     programs: object.elf.functions.map(fn => toVerdict(fn, { verdict: 'loads', reason: null, assumes: [] })),
     isReachable: () => null,
     isBehindPoison: () => false
@@ -226,5 +228,5 @@ function refused (object: BpfObject, { records }: Relocation): Judgement {
   const record = records.find(({ status }) => status === 'failed')
   const reason = `libbpf refuses the object: ${record?.detail ?? 'a relocation fails.'}`
   const programs = object.elf.functions.map(fn => toVerdict(fn, { verdict: 'fails', reason, assumes: [] }))
-  return { verdict: 'fails', assumes: [], programs, isReachable: () => null, isBehindPoison: () => false }
+  return { verdict: 'fails', assumes: [], isOfRelease: false, programs, isReachable: () => null, isBehindPoison: () => false }
 }

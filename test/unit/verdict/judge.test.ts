@@ -74,6 +74,11 @@ describe('the verdict of a program with poison', () => {
     )
   })
 
+  it('is of the release that it was asked for, although no relocation poisons anything', () => {
+    expect(judged([RANDOM, asm.jeq(0, 0, 1), POISON, ...EXIT]).isOfRelease).toBe(true)
+    expect(judged(EXIT).isOfRelease).toBe(false)
+  })
+
   it('is loads behind a jump that constants always take', () => {
     expect(verdictOf([asm.mov(1, 0), asm.jeq(1, 0, 1), POISON, ...EXIT])).toBe('loads')
   })
