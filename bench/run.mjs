@@ -11,6 +11,7 @@ import { benchFleet, benchIntake } from './layouts.mjs'
 import { benchMemory } from './memory.mjs'
 import { benchPackage } from './package.mjs'
 import { benchParse } from './parse.mjs'
+import { benchPut } from './put.mjs'
 import { benchLargeObjects, benchRelocate, benchVerdicts } from './relocate.mjs'
 import { benchRequest } from './request.mjs'
 import { benchRestart } from './restart.mjs'
@@ -98,6 +99,11 @@ const sections = [
     name: 'intake',
     title: "A kernel's layout table, beside what its BTF costs when it is taken in",
     run: () => benchIntake({ runs: values.short ? 1 : 15 })
+  },
+  {
+    name: 'put',
+    title: 'CPU of PUT of kernels never seen before, all threads (and beside the checkout of --beside)',
+    run: () => benchPut(values.short ? { kernels: 2, rounds: 1, beside: values.beside } : { kernels: 10, rounds: 5, beside: values.beside })
   },
   {
     name: 'fleet',

@@ -24,10 +24,15 @@ export function createFollower (btf: Btf, followed: readonly FollowedMember[]): 
     wanted.set(type, entry)
   }
   const entries = [...wanted.values()]
+  const initials = new Uint8Array(256)
+  for (const { type: [initial = 0] } of entries) initials[initial] = 1
+  const firstName = btf.strStart - btf.startStrOff
   return composite => {
     const id = typeId(composite)
     const nameOffset = nameOffsetOf(btf, id)
     if (nameOffset === 0) return NOTHING
+    // It is asked for each composite, nearly all of which have other names.
+    if (nameOffset >= btf.startStrOff && initials[btf.bytes[firstName + nameOffset] ?? 0] === 0) return NOTHING
     for (const { type, members } of entries) {
       if (!hasName(btf, nameOffset, type)) continue
       const work = newWork(STEPS)

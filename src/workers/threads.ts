@@ -32,7 +32,7 @@ export type StartThreads = (options: ThreadsOptions) => Threads
 const HEAP_MB = 512
 
 /** How long a thread of the background is kept without work. */
-const IDLE_MS = 10_000
+const IDLE_MS = 60_000
 
 /** Starts the threads at once, but for those of the background: a start costs 50 to 85 ms. */
 export const startThreads: StartThreads = ({ count, isBackground, onError, onEnded }) => {

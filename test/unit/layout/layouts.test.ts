@@ -130,6 +130,25 @@ describe('a layout vector', () => {
     })).toBeUndefined()
   })
 
+  it('covers the last of many members whose names and types are long', () => {
+    const last = (name: string): string | undefined => vectorOf({
+      root: ({ b, int }) => {
+        const typedef = b.typedef('t'.repeat(8000), int)
+        const inside = b.struct('', 4, [at('i'.repeat(8000), 0, typedef)])
+        const names = [...Array.from({ length: 99 }, (_, i) => String(i).padEnd(8000, 'm')), name]
+        b.struct('root', 400, names.map((member, i) => at(member, 4 * i, i % 2 === 0 ? typedef : inside)))
+      }
+    })
+    expect(last('last')).toMatch(/^[^]{32}$/)
+    expect(last('last')).toBe(last('last'))
+    expect(last('last')).not.toBe(last('lasT'))
+  })
+
+  it('is none for a type with a member whose name is longer than any that is read', () => {
+    expect(vectorOf({ root: ({ b, int }) => { b.struct('root', 4, [at('a'.repeat(8193), 0, int)]) } })).toBeUndefined()
+    expect(vectorOf({ root: ({ b, int }) => { b.struct('root', 4, [at('a'.repeat(8192), 0, int)]) } })).toMatch(/^[^]{32}$/)
+  })
+
   it('tells vmlinux from modules, whose types count where vmlinux has none', () => {
     const [kernel, module] = [tableOf({ root: () => {} }), tableOf()]
     const vectors = [[kernel], [kernel, module], [module, kernel]].map(tables => layoutVector([ROOT], tables, FORMAT))
@@ -212,7 +231,7 @@ describe('a layout table', () => {
 })
 
 describe('what an object demands', () => {
-  it('includes the registers of the kernel where it asks for those of some architectures, since reasons tell of both', () => {
+  it('includes what reasons tell beside a type: the registers of the kernel, and another name of the type', () => {
     const demandsFor = (name: string): string[] => {
       const local = btf()
       const typeId = local.struct(name, 8, [at('regs', 0, integers(local).int)])
@@ -225,6 +244,7 @@ describe('what an object demands', () => {
       return (demandsOf(object) ?? []).map(({ bytes, offset, length }) => new TextDecoder().decode(bytes.subarray(offset, offset + length)))
     }
     expect(demandsFor('user_pt_regs')).toEqual(['user_pt_regs', 'pt_regs'])
+    expect(demandsFor('fanotify_event')).toEqual(['fanotify_event', 'fanotify_event_info'])
     expect(demandsFor('task_struct')).toEqual(['task_struct'])
   })
 })
