@@ -29,7 +29,7 @@ module.exports = {
     knowsOnly('insn', 'bytes/'),
     knowsOnly('core', 'bytes/', 'elf/', 'btf/', 'insn/'),
     knowsOnly('verdict', 'bytes/', 'elf/', 'btf/', 'insn/', 'core/', 'members/'),
-    knowsOnly('layout', 'bytes/', 'elf/', 'btf/', 'core/'),
+    knowsOnly('layout', 'bytes/', 'elf/', 'btf/', 'core/', 'members/'),
     knowsOnly('members', 'bytes/', 'btf/'),
     knowsOnly('c-types', 'wire/', 'bytes/', 'btf/', 'members/'),
     knowsOnly('min-btf', 'bytes/', 'btf/', 'insn/', 'core/'),

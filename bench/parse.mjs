@@ -6,8 +6,9 @@ import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { attachBtf, parseBtfParts, parseRawBtf } from '../dist/btf/parse.js'
-import { BTF_INDEX_FOOTER, finishBtfIndex, readBtfIndex } from '../dist/btf/index-file.js'
+import { finishBtfIndex, indexTailBytes, readBtfIndex } from '../dist/btf/index-file.js'
 import { isSealedBy, sealOf } from '../dist/store/seal.js'
+import { sha256Bytes } from '../dist/store/sha256.js'
 import { labBtfs, oracle } from './lab.mjs'
 import { enlargeBtf } from './large-btf.mjs'
 import { median } from './statistics.mjs'
@@ -100,18 +101,23 @@ const collectGarbage = runInNewContext('gc')
 
 const CONTENT = new Uint8Array(32)
 const KEY = new Uint8Array(32)
-const SEAL = { make: bytes => sealOf(KEY, 'bench', bytes), matches: (bytes, seal) => isSealedBy([KEY], 'bench', bytes, seal) }
+const SEAL = {
+  make: bytes => sealOf(KEY, 'bench', bytes),
+  matches: (bytes, seal) => isSealedBy([KEY], 'bench', bytes, seal),
+  digest: sha256Bytes
+}
 
 function keepIndex (path, output) {
-  const parts = parseBtfParts(readShared(path), { allocate: byteLength => new ArrayBuffer(byteLength + BTF_INDEX_FOOTER.SIZE) })
+  const bytes = readShared(path)
+  const parts = parseBtfParts(bytes, { allocate: byteLength => new ArrayBuffer(byteLength + indexTailBytes(bytes.length)) })
   finishBtfIndex(parts, CONTENT, SEAL)
   writeFileSync(output, new Uint8Array(parts.index))
 }
 
 function openKept (bytes, file) {
-  const parts = readBtfIndex(bytes, file, CONTENT, SEAL)
-  if (typeof parts === 'string') throw new Error(`the index that was kept is ${parts}`)
-  return attachBtf(parts, undefined)
+  const indexed = readBtfIndex(bytes, file, CONTENT, SEAL)
+  if (typeof indexed === 'string') throw new Error(`the index that was kept is ${indexed}`)
+  return attachBtf(indexed.parts, undefined)
 }
 
 /** As a worker does it, without the check of the hash, which libbpf has no counterpart to. */

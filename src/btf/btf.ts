@@ -43,6 +43,20 @@ export interface Btf {
   readonly nameIndex: NameIndex | undefined
   /** The section that gives the sizes of kinds this code does not know; a split BTF without one uses its base's. */
   readonly layout: LayoutSection | undefined
+  /** Brings bytes before they are read. Undefined where all of them are there. */
+  readonly pages: Pages | undefined
+}
+
+/**
+ * The bytes of a BTF of which only what is looked at is there: an object asks a kernel for a dozen of a hundred thousand types.
+ *
+ * @throws what keeps the bytes from being brought, which is no AppError: a relocation must not take it for one of its own
+ */
+export interface Pages {
+  /** Brings `length` bytes from an offset of `bytes` on. */
+  bring(offset: number, length: number): void
+  /** Brings a string from its offset in `bytes` up to the NUL that ends it. */
+  bringString(offset: number): void
 }
 
 /** In bytes, within `bytes`. */
@@ -81,7 +95,9 @@ function recordOffset (owner: Btf, id: TypeId): number {
 
 function word (btf: Btf, id: TypeId, offset: number): number {
   const owner = ownerOf(btf, id)
-  return owner.view.getUint32(recordOffset(owner, id) + offset, owner.littleEndian)
+  const place = recordOffset(owner, id) + offset
+  if (owner.pages !== undefined) owner.pages.bring(place, 4)
+  return owner.view.getUint32(place, owner.littleEndian)
 }
 
 /** The record's kind. May be a number without a name here, where a layout section described it. Void is UNKN. */
@@ -181,7 +197,9 @@ export function findString (btf: Btf, offset: number): StringPlace | undefined {
   let owner = btf
   while (offset < owner.startStrOff && owner.base !== undefined) owner = owner.base
   const own = offset - owner.startStrOff
-  return own < owner.strLen ? { bytes: owner.bytes, offset: owner.strStart + own } : undefined
+  if (own >= owner.strLen) return undefined
+  if (owner.pages !== undefined) owner.pages.bringString(owner.strStart + own)
+  return { bytes: owner.bytes, offset: owner.strStart + own }
 }
 
 /** The string at an offset that validation has seen. */

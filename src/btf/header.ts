@@ -1,6 +1,7 @@
 import type { ByteOrder } from '../bytes/byte-order.js'
 import { dataView } from '../bytes/checked.js'
 import { AppError } from '../errors.js'
+import type { Pages } from './btf.js'
 import { BTF_MAGIC } from './constants.js'
 import { BTF_HEADER } from './layout.js'
 
@@ -29,12 +30,14 @@ export function detectByteOrder (bytes: Uint8Array): ByteOrder | undefined {
  * `hdr_len` below 24 is refused in both byte orders.
  *
  * @param isSplit whether the BTF has a base, so that its own strings may be empty and need not start with a NUL
+ * @param pages where not all of the bytes are there
  * @throws AppError `btf_invalid` with `offset` in bytes
  */
-export function parseBtfHeader (bytes: Uint8Array, isSplit: boolean): BtfHeader {
+export function parseBtfHeader (bytes: Uint8Array, isSplit: boolean, pages?: Pages): BtfHeader {
   if (bytes.length < BTF_HEADER.MIN_SIZE) {
     throw invalid(`The BTF has ${bytes.length} bytes; its header alone has ${BTF_HEADER.MIN_SIZE}.`, 0)
   }
+  pages?.bring(0, Math.min(bytes.length, BTF_HEADER.LAYOUT_SIZE))
   const byteOrder = detectByteOrder(bytes)
   if (byteOrder === undefined) throw invalid('The data is not BTF: it does not start with 9f eb or eb 9f.', 0)
   const littleEndian = byteOrder === 'little'
@@ -81,7 +84,7 @@ export function parseBtfHeader (bytes: Uint8Array, isSplit: boolean): BtfHeader 
   }
 
   const strStart = hdrLen + strOff
-  checkStrings(bytes, strStart, strLen, isSplit)
+  checkStrings(bytes, strStart, strLen, isSplit, pages)
   return {
     byteOrder,
     typeStart: hdrLen + typeOff,
@@ -93,10 +96,11 @@ export function parseBtfHeader (bytes: Uint8Array, isSplit: boolean): BtfHeader 
   }
 }
 
-function checkStrings (bytes: Uint8Array, strStart: number, strLen: number, isSplit: boolean): void {
+function checkStrings (bytes: Uint8Array, strStart: number, strLen: number, isSplit: boolean, pages: Pages | undefined): void {
   if (isSplit && strLen === 0) return
   if (strLen === 0) throw invalid('The BTF has no strings.', BTF_HEADER.strLen)
   if (strLen - 1 > 0x7fffffff) throw invalid(`The BTF has ${strLen} bytes of strings; at most 2147483648 are read.`, BTF_HEADER.strLen)
+  for (const offset of [strStart, strStart + strLen - 1]) pages?.bring(offset, 1)
   if (bytes[strStart + strLen - 1] !== 0) throw invalid('The last BTF string does not end in a NUL byte.', strStart + strLen - 1)
   if (!isSplit && bytes[strStart] !== 0) {
     throw invalid('The first BTF string is not empty, so this is the BTF of a module. Give the vmlinux BTF first, which is its base.',

@@ -1,11 +1,13 @@
 import { dataView } from '../bytes/checked.js'
+import type { Pages } from './btf.js'
 import type { BtfParts } from './parse.js'
 import { parseBtfHeader } from './header.js'
 
 /**
- * The file of a BTF's index: what parsing makes beside the bytes, as it is in memory, and a footer that says of which BTF it is.
+ * The file of a BTF's index: what parsing makes beside the bytes, as it is in memory, digests by which parts of the BTF can be verified
+ * without the rest, and a footer that says of which BTF it is.
  *
- *     u32 type_offsets[types]; u32 starts[buckets + 1]; u32 ids[names];
+ *     u32 type_offsets[types]; u32 starts[buckets + 1]; u32 ids[names]; u8 pages[ceil(btf_bytes / PAGE_BYTES)][16];
  *     u32 magic; u32 version; u32 btf_bytes; u32 types; u32 buckets; u32 names; u32 pointer_size;
  *     u8 content[32]; u8 seal[32];                                               // of all before it
  *
@@ -26,25 +28,49 @@ export const BTF_INDEX_FOOTER = {
 
 const MAGIC = 0x49425443
 /** Raised whenever parsing makes another index of the same bytes, or refuses what it took before. */
-export const BTF_INDEX_VERSION = 1
+export const BTF_INDEX_VERSION = 2
 const SEAL_SIZE = 32
+/** A part of a BTF that is verified by itself. */
+export const PAGE_BYTES = 4096
+/** SHA-256 of a page, cut to 128 bits. */
+export const PAGE_DIGEST_SIZE = 16
+
+/** Bytes behind an index in its file. */
+export function indexTailBytes (btfBytes: number): number {
+  return PAGE_DIGEST_SIZE * Math.ceil(btfBytes / PAGE_BYTES) + BTF_INDEX_FOOTER.SIZE
+}
 
 /** What proves that a file was made here. Given from outside, because the engine imports no package. */
 export interface IndexSeal {
   /** 32 bytes that only the maker of the file can give for these bytes. */
   make(bytes: Uint8Array): Uint8Array
   matches(bytes: Uint8Array, seal: Uint8Array): boolean
+  /** SHA-256 of bytes. */
+  digest(bytes: Uint8Array): Uint8Array
+}
+
+/** BTF with the index of its file. */
+export interface IndexedBtf {
+  readonly parts: BtfParts
+  readonly pages: Pages | undefined
 }
 
 /**
- * Writes the footer behind an index, so that its memory is the file.
+ * Writes what the file has behind an index, so that its memory is the file.
  *
- * @param parts of BTF without a base, whose index was allocated with BTF_INDEX_FOOTER.SIZE bytes more than it needs
+ * @param parts of BTF without a base, whose index was allocated with indexTailBytes more than it needs
  * @param content SHA-256 of the BTF, 32 bytes
  */
-export function finishBtfIndex ({ index, byteLength, shape }: BtfParts, content: Uint8Array, seal: IndexSeal): void {
+export function finishBtfIndex (
+  { bytes: buffer, byteOffset, byteLength, index, shape }: BtfParts, content: Uint8Array, seal: IndexSeal
+): void {
+  const bytes = new Uint8Array(buffer, byteOffset, byteLength)
   const file = new Uint8Array(index)
   const start = file.length - BTF_INDEX_FOOTER.SIZE
+  let at = file.length - indexTailBytes(byteLength)
+  for (let page = 0; page < byteLength; page += PAGE_BYTES, at += PAGE_DIGEST_SIZE) {
+    file.set(seal.digest(bytes.subarray(page, page + PAGE_BYTES)).subarray(0, PAGE_DIGEST_SIZE), at)
+  }
   const words = new Uint32Array(index, start, BTF_INDEX_FOOTER.content / 4)
   words.set([MAGIC, BTF_INDEX_VERSION, byteLength, shape.endId - shape.startId, shape.buckets, shape.indexedNames, shape.pointerSize])
   file.set(content, start + BTF_INDEX_FOOTER.content)
@@ -57,34 +83,40 @@ export function finishBtfIndex ({ index, byteLength, shape }: BtfParts, content:
  *
  * @param bytes whose hash is `content`, and which were validated when the index was made
  * @param file from the start of its buffer, to which the parts hold on
+ * @param openPages where the bytes are not there yet: brings pages of them whose digests, PAGE_DIGEST_SIZE bytes each, are those given
  * @throws AppError `btf_invalid` as parseBtfHeader does
  */
 export function readBtfIndex (
-  bytes: Uint8Array, file: Uint8Array, content: Uint8Array, seal: IndexSeal
-): BtfParts | 'outdated' | 'damaged' {
+  bytes: Uint8Array, file: Uint8Array, content: Uint8Array, seal: IndexSeal, openPages?: (digests: Uint8Array) => Pages
+): IndexedBtf | 'outdated' | 'damaged' {
   const start = file.length - BTF_INDEX_FOOTER.SIZE
   if (start < 0 || start % 4 !== 0 || file.byteOffset !== 0) return 'damaged'
   const words = new Uint32Array(file.buffer, start, BTF_INDEX_FOOTER.content / 4)
   const [magic, version, btfBytes, types = 0, buckets = 0, indexedNames = 0, pointerSize] = words
   if (magic !== MAGIC || version !== BTF_INDEX_VERSION) return isSwapped(file, start) || magic === MAGIC ? 'outdated' : 'damaged'
+  const pagesAt = file.length - indexTailBytes(bytes.length)
   const isWhole = btfBytes === bytes.length && buckets > 0 && (buckets & (buckets - 1)) === 0 &&
-    start === 4 * (types + buckets + 1 + indexedNames) && (pointerSize === 4 || pointerSize === 8) &&
+    pagesAt === 4 * (types + buckets + 1 + indexedNames) && (pointerSize === 4 || pointerSize === 8) &&
     content.every((byte, i) => file[start + BTF_INDEX_FOOTER.content + i] === byte) &&
     seal.matches(file.subarray(0, file.length - SEAL_SIZE), file.subarray(file.length - SEAL_SIZE))
   if (!isWhole) return 'damaged'
+  const pages = openPages?.(file.subarray(pagesAt, start))
   return {
-    bytes: bytes.buffer,
-    byteOffset: bytes.byteOffset,
-    byteLength: bytes.byteLength,
-    index: file.buffer,
-    shape: {
-      header: parseBtfHeader(bytes, false),
-      startId: 1,
-      endId: 1 + types,
-      startStrOff: 0,
-      pointerSize,
-      buckets,
-      indexedNames
+    pages,
+    parts: {
+      bytes: bytes.buffer,
+      byteOffset: bytes.byteOffset,
+      byteLength: bytes.byteLength,
+      index: file.buffer,
+      shape: {
+        header: parseBtfHeader(bytes, false, pages),
+        startId: 1,
+        endId: 1 + types,
+        startStrOff: 0,
+        pointerSize,
+        buckets,
+        indexedNames
+      }
     }
   }
 }

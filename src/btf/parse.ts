@@ -1,7 +1,7 @@
 import { dataView } from '../bytes/checked.js'
 import { stringAt } from '../bytes/strings.js'
 import { AppError } from '../errors.js'
-import type { Btf, LayoutSection } from './btf.js'
+import type { Btf, LayoutSection, Pages } from './btf.js'
 import { BtfKind } from './constants.js'
 import { parseBtfHeader, type BtfHeader } from './header.js'
 import { BTF_TYPE } from './layout.js'
@@ -125,8 +125,12 @@ function layoutOf (bytes: Uint8Array, header: BtfHeader, base: Btf | undefined):
   return header.layoutLen === 0 ? base?.layout : { bytes, offset: header.layoutStart, length: header.layoutLen }
 }
 
-/** Puts a parsed Btf together from its parts, which another thread may have made. Checks nothing: the parts come from parseBtfParts. */
-export function attachBtf (parts: BtfParts, base: Btf | undefined): Btf {
+/**
+ * Puts a parsed Btf together from its parts, which another thread may have made. Checks nothing: the parts come from parseBtfParts.
+ *
+ * @param pages where not all of the bytes are there
+ */
+export function attachBtf (parts: BtfParts, base: Btf | undefined, pages?: Pages): Btf {
   const { shape } = parts
   const { header, buckets } = shape
   const bytes = new Uint8Array(parts.bytes, parts.byteOffset, parts.byteLength)
@@ -151,7 +155,8 @@ export function attachBtf (parts: BtfParts, base: Btf | undefined): Btf {
           ids: new Uint32Array(parts.index, 4 * (types + buckets + 1), shape.indexedNames)
         }
       : undefined,
-    layout: layoutOf(bytes, header, base)
+    layout: layoutOf(bytes, header, base),
+    pages
   }
 }
 

@@ -53,6 +53,18 @@ export function strip (btf: Btf, id: TypeId, work: Work): TypeId {
 }
 
 /**
+ * The same for what is only told of a type, which must not fail: the type that it comes to within the depth that libbpf resolves, where
+ * typedefs or qualifiers lead on and on.
+ */
+export function plainType (btf: Btf, id: TypeId): TypeId {
+  let current = id
+  for (let depth = 0; depth < LIMITS.resolveDepth && isModifierOrTypedef(kindOf(btf, current)); depth++) {
+    current = referencedType(btf, current)
+  }
+  return current
+}
+
+/**
  * The innermost element of an array of any dimensions, stripped; the stripped type itself where it is no array. Throws as `follow`
  * does.
  */

@@ -20,7 +20,7 @@ import type { KernelContent } from './types.js'
 
 export interface OpenChecksOptions {
   readonly index: KernelIndex
-  readonly btfs: Pick<BtfAccess, 'glance' | 'loadPast'>
+  readonly btfs: Pick<BtfAccess, 'glance' | 'loadPast' | 'keepIndex'>
   /** By which kernels are compared without their BTF. */
   readonly tables: LayoutTables
   /** What earlier checks found out, also those of an earlier process. */
@@ -86,7 +86,10 @@ async function relocateInLane (
   runs: readonly CheckRun[]
 ): Promise<CheckedRuns> {
   const here = await run({ kind: 'check', btf: btfs.glance(btf), modules: modules.map(hash => btfs.glance(hash, btf)), runs })
-  if (here.state === 'ready') return here
+  if (here.state === 'ready') {
+    if (here.index !== undefined) btfs.keepIndex(btf, here.index)
+    return here
+  }
   // Not in any file of this machine: another replica, or the source that once gave it, may have it.
   const base = await btfs.loadPast(btf)
   const split = await Promise.all(modules.map(hash => btfs.loadPast(hash, base)))

@@ -5,27 +5,34 @@ import type { Sha256 } from '../store/sha256.js'
 import { verdictKey } from '../verdict/index.js'
 import type { CheckedObject, KernelContent } from './types.js'
 
+/** What the outcome of an object on a kernel follows from, as texts. */
+export interface OutcomeKey {
+  /** All but the verifier: kernels of one scope have the same patches for the object. */
+  readonly scope: string
+  /**
+   * With what a verdict reads of the release. Kernels with the same text have the same outcome (state, verdicts with reasons and
+   * assumptions, failing places with their sentences and suggestions), unless the first of them shows that its outcome is of its BTF alone.
+   */
+  readonly text: string
+}
+
 /** Tells which kernels have one outcome, before any is relocated. */
 export interface OutcomeKeys {
-  /**
-   * For each object one text for each kernel, in their order. Kernels with the same text have the same outcome for the object (state,
-   * verdicts with reasons and assumptions, failing places with their sentences and suggestions), unless the first of them shows that its
-   * outcome is of its BTF alone. Called with some hundred kernels at a time.
-   */
-  of(objects: readonly CheckedObject[], kernels: readonly KernelContent[], asking: Asking): KeyTexts | Promise<KeyTexts>
-  /** The text of a kernel whose outcome is of its BTF alone. */
-  alone(object: CheckedObject, kernel: KernelContent): string
-  /** Notes that a text does not stand for one outcome, so that `of` gives kernels of it texts of their own. */
-  noteAlone(object: CheckedObject, text: string): void
+  /** For each object a key for each kernel, in their order. Called with some hundred kernels at a time. */
+  of(objects: readonly CheckedObject[], kernels: readonly KernelContent[], asking: Asking): KeysOfObjects | Promise<KeysOfObjects>
+  /** The key of a kernel whose outcome is of its BTF alone. */
+  alone(object: CheckedObject, kernel: KernelContent): OutcomeKey
+  /** Notes that kernels of a scope do not have one outcome, so that `of` gives each of them a key of its own. */
+  noteAlone(object: CheckedObject, scope: string): void
   /** Memory that is held, as an estimate from above. */
   readonly bytes: number
 }
 
-type KeyTexts = ReadonlyArray<readonly string[]>
+type KeysOfObjects = ReadonlyArray<readonly OutcomeKey[]>
 
 /** By content: kernels of one BTF, as far as the verdict reads the same of their releases. */
 export function createContentKeys (): OutcomeKeys {
-  const alone: OutcomeKeys['alone'] = (object, kernel) => contentText(kernel, readsVersion(object))
+  const alone: OutcomeKeys['alone'] = (object, kernel) => contentKey(kernel, readsVersion(object))
   return {
     alone,
     of: (objects, kernels) => objects.map(object => kernels.map(kernel => alone(object, kernel))),
@@ -40,7 +47,7 @@ export interface LayoutKeysOptions {
   readonly maxBytes: number
 }
 
-/** Texts that turned out to stand for more than one outcome. */
+/** Scopes that turned out to have more than one outcome for an object. */
 const MAX_ALONE = 50_000
 /** A vector that is remembered: a place in a map, with texts that it shares with others. */
 const VECTOR_BYTES = 64
@@ -84,7 +91,7 @@ export function createLayoutKeys ({ tables, maxBytes }: LayoutKeysOptions): Outc
 
   return {
     alone: contents.alone,
-    noteAlone (object, text) { areAlone.set(object.sha256 + text, true) },
+    noteAlone (object, scope) { areAlone.set(object.sha256 + scope, true) },
     get bytes () { return VECTOR_BYTES * remembered.calculatedSize },
     async of (objects, kernels, asking) {
       const known = await findVectors(objects, new Set(kernels.flatMap(({ modules, btf }) => modules.length === 0 ? [btf] : [])), asking)
@@ -93,17 +100,22 @@ export function createLayoutKeys ({ tables, maxBytes }: LayoutKeysOptions): Outc
         const vectors = known[i]
         return kernels.map(kernel => {
           const vector = kernel.modules.length === 0 ? vectors?.get(kernel.btf) ?? '' : ''
-          if (vector === '') return contentText(kernel, version)
-          const text = `layout ${vector} ${verdictText(kernel.release, version)}`
-          return areAlone.size > 0 && areAlone.has(object.sha256 + text) ? contentText(kernel, version) : text
+          if (vector === '') return contentKey(kernel, version)
+          const scope = `layout ${vector}`
+          if (areAlone.size > 0 && areAlone.has(object.sha256 + scope)) return contentKey(kernel, version)
+          return keyIn(scope, kernel.release, version)
         })
       })
     }
   }
 }
 
-function contentText ({ btf, modules, release }: KernelContent, version: boolean): string {
-  return `${btf} ${modules.join()} ${verdictText(release, version)}`
+function contentKey ({ btf, modules, release }: KernelContent, version: boolean): OutcomeKey {
+  return keyIn(`${btf} ${modules.join()}`, release, version)
+}
+
+function keyIn (scope: string, release: string, version: boolean): OutcomeKey {
+  return { scope, text: `${scope} ${verdictText(release, version)}` }
 }
 
 /** Of releases that were asked for, which each object of a check asks for again: to read one takes longer than all else about its row. */

@@ -26,6 +26,11 @@ export const spec: CommandSpec = {
       help: 'Where the relocated object goes; - is standard output. A file is written whole or not at all.'
     },
     ...TARGET_OPTIONS,
+    'kernel-release': {
+      value: 'RELEASE',
+      help: 'With --btf, which does not say it: the release of that kernel (uname -r). For the verdict only: what its verifier decides, ' +
+        'and LINUX_KERNEL_VERSION. Default: the newest verifier, and a version that is not known.'
+    },
     'on-unresolved': {
       value: 'poison|fail',
       help: 'What to do when a program may reach an instruction that has no value in that kernel: ' +
@@ -66,7 +71,12 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   if (options.has('server')) return await (await import('./relocate-remotely.js')).relocateRemotely(options, input)
   const object = about(options.operand, () => parseObject(input))
   const assume = resolveAssumptions(object, parseAssumptions(options.getAll('assume')))
-  const request = { btf: options.getAll('btf'), kernel: options.get('kernel'), modules: options.getList('modules') }
+  const request = {
+    btf: options.getAll('btf'),
+    btfRelease: options.get('kernel-release'),
+    kernel: options.get('kernel'),
+    modules: options.getList('modules')
+  }
   const target = await findTarget(request, placesFrom(process.env))
   const { vmlinux, modules } = parseTarget(target)
 
@@ -105,6 +115,9 @@ function checkCombination (options: Arguments): void {
   }
   requireServerFor(spec, options, ['token-file', 'keys'])
   requireOneTarget(spec, options)
+  if (options.has('kernel-release') && !options.has('btf')) {
+    throw usageError(spec, 'Option --kernel-release goes with --btf. A kernel that is named by --kernel has its release in its name.')
+  }
 }
 
 /** Why no object is written, if that is so. */

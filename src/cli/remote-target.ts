@@ -16,13 +16,18 @@ export interface RemoteTarget {
 }
 
 /**
- * What the options `kernel` and `btf` name; without either the running kernel.
+ * What the options `kernel`, or `btf` and `kernel-release`, name; without either the running kernel.
  *
  * @throws AppError `kernel_unknown` where the running kernel cannot be told, `invalid_request` for a file that cannot be read
  */
 export async function findRemoteTarget (options: Arguments): Promise<RemoteTarget> {
   const [vmlinux] = options.getAll('btf')
-  if (vmlinux !== undefined) return { name: vmlinux, request: { btf: await readBtfFiles(options.getAll('btf')) } }
+  if (vmlinux !== undefined) {
+    const release = options.get('kernel-release')
+    const kernel = release === undefined ? undefined : parseQuery({ kernelRelease: release })
+    const btf = await readBtfFiles(options.getAll('btf'))
+    return kernel === undefined ? { name: vmlinux, request: { btf } } : { name: formatQuery(kernel), request: { kernel, btf } }
+  }
   const reference = options.get('kernel')
   if (reference !== undefined) {
     const kernel = parseQuery({ kernelRelease: reference })

@@ -2,6 +2,8 @@
 export interface TargetRequest {
   /** Files: vmlinux first. Empty: `kernel` counts. */
   readonly btf: readonly string[]
+  /** The release of the kernel that the files are of, or its whole reference. Undefined: not known. */
+  readonly btfRelease?: string | undefined
   /** A whole reference or a bare release. Undefined: the running kernel. */
   readonly kernel: string | undefined
   /** Names of kernel modules. */
@@ -27,7 +29,7 @@ export interface NamedBtf {
 
 /** The BTF that was meant. */
 export interface TargetBtf {
-  /** Its reference, or the release where that is all that is known; null for files. */
+  /** Its reference, or the release where that is all that is known; null for files of which that is not said. */
   readonly kernel: string | null
   readonly source: string
   readonly vmlinux: NamedBtf

@@ -1,6 +1,6 @@
 import { release } from 'node:os'
 import { AppError } from '../errors.js'
-import { formatReference, isWholeReference, parseQuery, type KernelQuery } from '../identity/reference.js'
+import { formatQuery, formatReference, isWholeReference, parseQuery, type KernelQuery } from '../identity/reference.js'
 import { findRunningKernel, KERNEL_BTF_DIR, listRunningModules, nameOfRunning, type RunningKernel } from '../identity/running-kernel.js'
 import { readSettings, type Environment } from '../settings/read.js'
 import { SERVICE_SETTINGS } from '../settings/service-settings.js'
@@ -28,7 +28,7 @@ export async function findTarget (request: TargetRequest, places: Places): Promi
   const [vmlinux, ...splits] = request.btf
   if (vmlinux !== undefined) {
     return {
-      kernel: null,
+      kernel: request.btfRelease === undefined ? null : formatQuery(parseQuery({ kernelRelease: request.btfRelease })),
       source: 'request',
       vmlinux: await readBtfFile(vmlinux, false),
       modules: await Promise.all(splits.map(path => readBtfFile(path, true)))

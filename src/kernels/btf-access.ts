@@ -79,13 +79,15 @@ export interface BtfAccess {
   open: OpenKernel
   /** Keeps prepared BTF: in memory, and on disk as part of that share. Resolves when it is on disk, or could not be put there. */
   keep(btf: SharedBtf, share: Share): Promise<void>
+  /** Keeps the index of BTF that is on disk, made by somebody who read that past the memory. */
+  keepIndex(hash: Sha256, index: Uint8Array): void
   /** What fetches kernels needs this access, and gives lost content back: it is named once it is there. */
   recoverFrom(origin: BtfOrigin): void
   /** `listener` is told of BTF that is taken in from now on. */
   onKept(listener: (btf: SharedBtf) => void): void
   /** Writes what is in memory only: after a time in which the disk took nothing. */
   saveHeld(): Promise<void>
-  /** Of BTF on disk that was loaded and is worth it: how often its index was read, and how often it had to be made. */
+  /** Of BTF on disk that was read and is worth it: how often its index was read, and how often it had to be made. */
   stats(): { readonly indexesRead: number, readonly indexesMade: number }
 }
 
@@ -112,12 +114,13 @@ export function createBtfAccess ({
   const write = async (btf: SharedBtf, share: Share): Promise<void> => {
     const size = await store.sizeOf('btf', btf.sha256).catch(() => undefined) // writing tells what is wrong
     if (size === btf.parts.byteLength) return store.noteUse('btf', btf.sha256)
-    if (await store.write('btf', btf.sha256, rawBytes(btf), share)) keepIndex(btf)
+    if (await store.write('btf', btf.sha256, rawBytes(btf), share)) keepIndexOf(btf)
   }
   /** Its memory is the file, and does not change. */
-  const keepIndex = ({ sha256: hash, parts: { index }, isSealed }: SharedBtf): void => {
-    if (isSealed) store.rewriteBehind('index', hash, index.byteLength, () => new Uint8Array(index))
+  const keepIndexOf = ({ sha256: hash, parts: { index }, isSealed }: SharedBtf): void => {
+    if (isSealed) writeIndex(hash, new Uint8Array(index))
   }
+  const writeIndex = (hash: Sha256, index: Uint8Array): void => { store.rewriteBehind('index', hash, index.length, () => index) }
   /** An index that could not be used is made anew; one that is there and cannot be read is left alone. */
   const settleIndex = async ({ btf, indexFile: file }: Extract<PreparedBtf, { state: 'ready' }>): Promise<void> => {
     if (file === undefined) return
@@ -128,7 +131,7 @@ export function createBtfAccess ({
     counts.indexesMade++
     if (file.state === 'unreadable') return store.noteUnreadable('index', btf.sha256, file.code)
     if (file.state === 'damaged') await store.discardDamaged('index', btf.sha256)
-    keepIndex(btf)
+    keepIndexOf(btf)
   }
 
   /** Files that may hold it: ours, then the running kernel's. */
@@ -288,6 +291,10 @@ export function createBtfAccess ({
       await write(btf, share)
       for (const listener of keptListeners) listener(btf)
       shared?.offer('btf', sha256, () => readHere(sha256)).catch(() => {}) // the row that names it asks again
+    },
+    keepIndex (hash, index) {
+      counts.indexesMade++
+      writeIndex(hash, index)
     },
     recoverFrom (named) { origin = named },
     onKept (listener) { keptListeners.push(listener) },

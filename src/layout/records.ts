@@ -22,7 +22,8 @@ export function partsOfBtf (btf: Btf): { readonly own: Part, readonly bases: rea
   return { own: partOf(btf), bases }
 }
 
-function partOf ({ bytes, startId, typeOffsets, littleEndian, strStart }: Btf): Part {
+function partOf ({ bytes, pages, startId, typeOffsets, littleEndian, strStart }: Btf): Part {
+  if (pages !== undefined) throw new AppError('internal_error', 'A walk over all types is of BTF all of whose bytes are there.')
   const start = typeOffsets[0] ?? strStart
   return { startId, words: wordsOf(bytes, start, strStart, littleEndian), start, offsets: typeOffsets }
 }

@@ -4,6 +4,7 @@ import { essentialName, type NameBytes } from '../btf/find.js'
 import { CoreReloKind } from '../core/kinds.js'
 import type { BpfObject } from '../core/object.js'
 import { locateRecords } from '../core/records.js'
+import { otherTypeNamesOf } from '../members/renames.js'
 import { formatId, type LayoutFormat } from './format.js'
 import type { LayoutTable } from './table.js'
 import { createWriter } from './writer.js'
@@ -45,6 +46,8 @@ function listDemands (object: BpfObject): Demands | undefined {
   }
   // Why a kernel has no such type is told by its registers.
   if (REGISTER_TYPES.some(name => demands.has(name)) && !demands.has(REGISTERS)) demands.set(REGISTERS, nameBytes(REGISTERS))
+  // So it is by another name of the type.
+  for (const other of [...demands.keys()].flatMap(otherTypeNamesOf)) if (!demands.has(other)) demands.set(other, nameBytes(other))
   return [...demands.values()]
 }
 

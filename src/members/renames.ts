@@ -25,11 +25,32 @@ const RENAMES: readonly Rename[] = [
   { type: 'kernfs_node', names: ['parent', '__parent'] } // 6.15
 ]
 
+/** Members whose meaning went over into others: to read one in the place of another gives a wrong value. */
+const REPLACED: readonly Rename[] = [
+  { type: 'iov_iter', names: ['type', 'data_source'] }, // 5.14: the direction was the lowest bit of the type
+  { type: 'iov_iter', names: ['type', 'iter_type'] }
+]
+
+/** Structs that were renamed. */
+const TYPES: ReadonlyArray<readonly string[]> = [
+  ['fanotify_event_info', 'fanotify_event'], // 5.1
+  ['fanotify_perm_event_info', 'fanotify_perm_event'],
+  ['trace_event_raw_block_rq_complete', 'trace_event_raw_block_rq_completion'] // 5.18
+]
+
+const othersIn = (renames: readonly Rename[], type: string, path: string): string[] => renames
+  .filter(rename => rename.type === type && rename.names.includes(path))
+  .flatMap(({ names }) => names.filter(name => name !== path))
+
 /** Paths that other kernels have for what `type` has at `path`, in the order in which they came. */
-export function otherNamesOf (type: string, path: string): string[] {
-  return RENAMES
-    .filter(rename => rename.type === type && rename.names.includes(path))
-    .flatMap(({ names }) => names.filter(name => name !== path))
+export function otherNamesOf (type: string, path: string): string[] { return othersIn(RENAMES, type, path) }
+
+/** Paths by which other kernels tell in another way what `type` tells at `path`. */
+export function replacedBy (type: string, path: string): string[] { return othersIn(REPLACED, type, path) }
+
+/** Names that other kernels have for a struct, all without `struct`. */
+export function otherTypeNamesOf (type: string): string[] {
+  return TYPES.filter(names => names.includes(type)).flatMap(names => names.filter(name => name !== type))
 }
 
 /** The pointers that reasons follow: members through which a path of the history goes on in another type. */

@@ -6,7 +6,7 @@ import { buildReport, type RelocationReport, type ReportOptions } from './report
 
 export { buildReport, type BuiltReport, type RelocationReport, type ReportOptions } from './report.js'
 export { buildOutcome, type Outcome, type OutcomeFailure } from './outcome.js'
-export { hasUnknownOpcodes, judgeRelocation, kernelSymbols, noteAsked } from './judged.js'
+export { judgeRelocation, kernelSymbols, noteAsked } from './judged.js'
 
 /**
  * Puts a relocation's outcome into the words of the program's source, and says of each program whether it loads. Pure; costs

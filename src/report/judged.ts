@@ -29,7 +29,7 @@ export function judgeRelocation (object: BpfObject, relocation: Relocation, opti
 }
 
 /** Whether some instruction got a size with which no verifier knows it. */
-export function hasUnknownOpcodes (object: BpfObject, { records }: Relocation): boolean {
+function hasUnknownOpcodes (object: BpfObject, { records }: Relocation): boolean {
   return records.some(record => hasUnknownOpcode(record, object))
 }
 

@@ -13,3 +13,6 @@ export function isSha256 (text: string): text is Sha256 { return PATTERN.test(te
 
 /** The 64 hex digits. */
 export function hexOf (sha256: Sha256): string { return sha256.slice(PREFIX.length) }
+
+/** The hash of the bytes, as 32 bytes. */
+export function sha256Bytes (bytes: Uint8Array): Uint8Array { return hash('sha256', bytes, 'buffer') }

@@ -91,6 +91,8 @@ export const ABILITIES = {
   decidesMaps: { since: [6, 17], commit: commit('5534e58f2e9b'), alsoFrom: [6, 2], updates: [OF_6_12] },
   /** An element of an array whose index is known and within it is not null. */
   knowsElements: { since: [6, 14], commit: commit('d2102f2f5d75'), alsoFrom: [6, 13] },
+  /** The number of the processor has a range, which the machine decides: on one with one processor, it is 0. */
+  boundsProcessors: { since: [6, 6], commit: commit('f42bcd168d03'), alsoFrom: [6, 2] },
   /** Global subprograms are verified by themselves, with unknown arguments. */
   verifiesGlobals: { since: [5, 6], commit: commit('51c39bb1d5d1') },
   /** Only those that are called where the verifier gets to. */

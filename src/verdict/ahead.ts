@@ -1,7 +1,7 @@
 import type { ElfFunction } from '../elf/functions.js'
 import { BPF_CALL } from '../insn/opcodes.js'
 import { isReference, type Body, type Code, type Functions } from './code.js'
-import { MAX_ROUNDS } from './flow.js'
+import { passBackwards } from './flow.js'
 import { mayCallBack } from './helpers.js'
 
 /** Whether an instruction, as jumps are drawn, leads to poison within its function or in one that is called on the way. */
@@ -34,7 +34,8 @@ export function createAhead (functions: Functions, wanted: Wanted): IsAhead {
 
 function flagsOf (code: Code, functions: Functions, { isWanted, hasWanted, isCalledBack }: Wanted): Uint8Array {
   const { body } = code
-  const { next, jump, hasLoop, references } = body.flow()
+  const flow = body.flow()
+  const { next, jump, references } = flow
   const flags = new Uint8Array(body.count + 1)
   for (const i of references) {
     const insn = body.insnAt(i)
@@ -44,14 +45,10 @@ function flagsOf (code: Code, functions: Functions, { isWanted, hasWanted, isCal
       callee === undefined ? insn.code === BPF_CALL && mayCallBack(insn) && isCalledBack() : hasWanted(callee)
     if (isWanted(code, i) || leadsElsewhere()) flags[i] = 1
   }
-  for (let round = 0; round < MAX_ROUNDS; round++) {
-    let changed = false
-    for (let i = body.count - 1; i >= 0; i--) {
-      if (flags[i] === 1 || (flags[next[i] ?? 0] !== 1 && flags[jump[i] ?? 0] !== 1)) continue
-      flags[i] = 1
-      changed = true
-    }
-    if (!changed || !hasLoop) return flags
-  }
-  return flags.fill(1)
+  const isSettled = passBackwards(flow, i => {
+    if (flags[i] === 1 || (flags[next[i] ?? 0] !== 1 && flags[jump[i] ?? 0] !== 1)) return false
+    flags[i] = 1
+    return true
+  })
+  return isSettled ? flags : flags.fill(1)
 }

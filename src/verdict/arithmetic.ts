@@ -6,7 +6,7 @@ import {
 import { wholeFromHalf } from './extend.js'
 import { keepResults } from './memo.js'
 import {
-  constantBounds, IN_DOUBT, isConstant, keepUnary, numberOf, outcomeOf, union, ZERO, type Outcome, type Scalar
+  constantBounds, exactly, IN_DOUBT, isAnyOfSize, isConstant, keepUnary, numberOf, outcomeOf, union, ZERO, type Outcome, type Scalar
 } from './scalar.js'
 import { addTnums, andTnums, multiplyTnums, orTnums, signed, signed32, subtractTnums, U32, U64, unsigned, xorTnums } from './tnum.js'
 
@@ -38,7 +38,20 @@ export function compute (age: Age, operation: number, a: Scalar, b: Scalar, is64
   const isSum = is64 && (operation === ALU.ADD || operation === ALU.SUB) && isConstant(b) && age.linksSums !== 'no'
   const related = isSum ? a.id === 0 ? a.related : a.id : 0
   const outcome = computed(age, is64 ? operation | IS_64 : operation, a.bounds, b.bounds)
-  return numberOf(age, outcome, { exact: a.exact && b.exact, related, from: union(a.from, b.from), isOne })
+  const exact = a.exact && b.exact
+  const number = numberOf(age, outcome, { exact, related, from: union(a.from, b.from), isOne })
+  return exact && outcome.isAgreed && operation === ALU.AND && isMaskOfAny(number.bounds, a, b) ? exactly(number) : number
+}
+
+/**
+ * Whether a result is all combinations of some lower bits of a number that can be any: each of them comes up, so that no verifier can
+ * leave one out.
+ */
+function isMaskOfAny (result: Bounds, a: Scalar, b: Scalar): boolean {
+  const { bits, mask, umin, umax, smin, smax, umin32, umax32, smin32, smax32 } = result
+  if (!isConstant(b) || !isAnyOfSize(a) || bits !== 0n || mask !== (a.bounds.mask & b.bounds.bits) || mask > S32_MAX) return false
+  const isFromZero = umin === 0n && smin === 0n && umin32 === 0n && smin32 === 0n
+  return isFromZero && umax === mask && smax === mask && umax32 === mask && smax32 === mask
 }
 
 /** Beside an operation, which has the upper half of a byte. */

@@ -109,7 +109,7 @@ function copyOf (age: Age, copy: Scalar, value: Scalar): Scalar {
   return age.linksCopies === 'no' ? copy : inexact(copy)
 }
 
-/** A comparison with a pointer: with null it says what the pointer is; with another it says what this does not follow. */
+/** A comparison with a pointer: with null it says what that is; with another, how much of a packet is there, which is not followed. */
 function comparePointers (run: Run, state: State, comparison: Comparison<Value | undefined>): void {
   const { operation, is64, left, right, next, target } = comparison
   const isEquality = operation === JMP.JEQ || operation === JMP.JNE
@@ -134,7 +134,7 @@ function comparePointers (run: Run, state: State, comparison: Comparison<Value |
   const isNumber = other?.kind === 'scalar' && pointer?.kind === 'pointer'
   const doubt = isNumber || !state.compared ? null : `Whether the verifier decides ${place()}, which compares pointers, is not known.`
   if (doubt !== null) state.doubt ??= doubt
-  if (!isNumber) state.compared = true
+  if (!isNumber && run.mayHavePackets) state.compared = true
   fork(run, state, target, null)
   state.pc = next
 }

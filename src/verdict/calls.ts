@@ -3,7 +3,7 @@ import { STB_WEAK } from '../elf/constants.js'
 import { isPoison, PSEUDO, type Code } from './code.js'
 import { BPF_LOOP, CALLBACKS, FILLED, MAP_LOOKUP, resultOf, SIZES, TAIL_CALL, WITHOUT_ARGUMENTS } from './helpers.js'
 import { passPoison } from './pass-poison.js'
-import { clobberAll, fork, newId, operand, reach, type Run } from './run.js'
+import { clobberAll, fork, keepStopped, newId, operand, reach, type Run } from './run.js'
 import { isConstant, isZero, UNKNOWN, VAGUE } from './scalar.js'
 import { clobber, fill } from './stack.js'
 import { copyFrame, newContext, topFrame, widen, type Context, type Frame, type State } from './state.js'
@@ -20,6 +20,7 @@ export function call (run: Run, state: State, insn: Insn): boolean {
   if (isPoison(insn)) {
     reach(run, state)
     if (run.passesPoison) passPoison(state)
+    else keepStopped(run, state)
     return run.passesPoison
   }
   const { code } = topFrame(state)
@@ -69,6 +70,7 @@ function callHelper (run: Run, state: State, helper: number): boolean {
 function resultOfHelper (run: Run, helper: number): Value {
   switch (resultOf(helper)) {
     case 'number': return UNKNOWN
+    case 'processor': return run.age.boundsProcessors === 'no' ? UNKNOWN : VAGUE
     case 'ranged': return VAGUE
     case 'maybe-null': return {
       ...NOT_NULL,

@@ -33,15 +33,13 @@ export interface Body {
   /** The instruction of a slot; undefined outside the function. Kept, for those who come again and again. */
   readonly insnAt: (index: number) => Insn | undefined
   /** The slots as the object came with them. */
-  readonly originalBytes: () => Uint8Array
-  /** The instruction of a slot of the function, as the object came with it. */
-  readonly originalAt: (index: number) => Insn
+  readonly original: Slots
   /** Whether an instruction refers to a symbol. To ask costs less than to read the symbol. */
   readonly hasSymbol: (index: number) => boolean
   /** The symbol that an instruction refers to. */
   readonly symbolAt: (index: number) => ElfSymbol | undefined
   readonly flow: () => Flow
-  /** Registers that are read later, a bit each, before each instruction. */
+  /** Registers that are read later, a bit each, before each instruction; poison reads what the instruction in its place read. */
   readonly live: () => Uint16Array
 }
 
@@ -56,6 +54,8 @@ export interface Functions {
   /** Reads the function's instructions, when they are asked for: most functions of most objects have no poison anywhere near. */
   readonly codeOf: (fn: ElfFunction) => Code
   readonly hasPoison: (fn: ElfFunction) => boolean
+  /** Indices of the function's poisoned instructions, ascending. */
+  readonly poisonIn: (fn: ElfFunction) => readonly number[]
   /** What the function refers to, poisoned calls included. */
   readonly references: (fn: ElfFunction) => readonly Reference[]
   /** The function of `.text` that a call or a function pointer means; undefined where there is none. */
@@ -103,29 +103,34 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
     let body = bodies.get(key)
     if (body === undefined) {
       const count = Math.floor(fn.size / BPF_INSN.SIZE)
-      const slots = slotsOf(fn, count)
+      const original = originalSlots(fn, count)
+      const slots = patchedSlots(fn, original)
       const flow = once(() => readFlow(slots))
       body = {
         count,
         slots,
         insnAt: instructionsOf(slots, count),
-        originalBytes: () => elf.bytes.subarray(fn.section.offset + fn.start, fn.section.offset + fn.start + count * BPF_INSN.SIZE),
-        originalAt: index => readInsn(elf.view, fn.section.offset + fn.start + index * BPF_INSN.SIZE, elf.littleEndian),
+        original,
         hasSymbol: index => (indicesOf(fn.section).get(fn.start + index * BPF_INSN.SIZE) ?? symbols.count) < symbols.count,
         symbolAt: index => symbolAt(fn, fn.start + index * BPF_INSN.SIZE),
         flow,
-        live: once(() => liveRegisters(slots, flow()))
+        live: once(() => liveRegisters(original, flow()))
       }
       bodies.set(key, body)
     }
     return body
   }
 
-  const slotsOf = ({ section, start }: ElfFunction, count: number): Slots => {
+  const originalSlots = ({ section, start }: ElfFunction, count: number): Slots => {
     const first = section.offset + start
-    const end = first + count * BPF_INSN.SIZE
-    const bytes = new Uint8Array(end - first)
-    bytes.set(elf.bytes.subarray(first, end))
+    const bytes = elf.bytes.subarray(first, first + count * BPF_INSN.SIZE)
+    return { bytes, view: dataView(bytes), littleEndian: elf.littleEndian }
+  }
+
+  const patchedSlots = ({ section, start }: ElfFunction, original: Slots): Slots => {
+    const first = section.offset + start
+    const end = first + original.bytes.length
+    const bytes = new Uint8Array(original.bytes)
     for (let i = firstAtOrAfter(patches.offsets, first), at = patches.offsets[i]; at !== undefined && at < end; at = patches.offsets[++i]) {
       if ((at - first) % BPF_INSN.SIZE === 0) bytes.set(patches.after.subarray(i * PATCH_SIZE, (i + 1) * PATCH_SIZE), at - first)
     }
@@ -178,6 +183,14 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
 
   return {
     codeOf,
+    poisonIn ({ section, start, size }) {
+      const found: number[] = []
+      const first = section.offset + start
+      for (let i = firstAtOrAfter(poison, first), at = poison[i]; at !== undefined && at < first + size; at = poison[++i]) {
+        found.push((at - first) / BPF_INSN.SIZE)
+      }
+      return found
+    },
     hasPoison: fn => isAnyWithin(poison, fn.section.offset + fn.start, fn.section.offset + fn.start + fn.size),
     references (fn) {
       const key = placeOf(fn)

@@ -1,6 +1,8 @@
-import { kindOf, nameOf, paramType, referencedType, typeId, vlenOf, type Btf, type TypeId } from '../btf/btf.js'
+import { isEnum, kindOf, nameOf, paramType, referencedType, typeId, vlenOf, type Btf, type TypeId } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
+import { plainType } from '../btf/resolve.js'
 import type { BpfObject } from '../core/object.js'
+import type { ElfFunction } from '../elf/functions.js'
 import type { Code } from './code.js'
 import { UNKNOWN } from './scalar.js'
 import { newContext, type State } from './state.js'
@@ -11,6 +13,13 @@ const DEEP = /^\??(tp_btf|fentry|fexit|fmod_ret|fsession|lsm|iter|struct_ops|fre
 
 /** Programs whose return value or context have a range that newer verifiers know. */
 const EXTENSION = /^\??freplace/
+
+/** Programs that trace, which get no pointer to a packet. */
+const PROBE = /^\??([ku](ret)?probe|k(ret)?syscall|usdt|perf_event)\b/
+const TRACING = /^\??(tp|tracepoint|raw_tp|raw_tracepoint|tp_btf|fentry|fexit|fmod_ret|lsm|iter)\b/
+
+/** Whether a program may have pointers to a packet, of which verifiers learn how much of it is there where they compare two. */
+export function mayHavePackets ({ section: { name } }: ElfFunction): boolean { return !PROBE.test(name) && !TRACING.test(name) }
 
 /** How a function is entered that the verifier starts with. */
 export type EntryKind = 'program' | 'global' | 'callback'
@@ -56,15 +65,6 @@ function prototypeOf (btf: Btf, name: string): TypeId | undefined {
 }
 
 function isNumber (btf: Btf, id: TypeId): boolean {
-  let type = id
-  for (let i = 0; i < 32; i++) {
-    switch (kindOf(btf, type)) {
-      case BtfKind.INT: case BtfKind.ENUM: case BtfKind.ENUM64: return true
-      case BtfKind.TYPEDEF: case BtfKind.CONST: case BtfKind.VOLATILE: case BtfKind.RESTRICT: case BtfKind.TYPE_TAG:
-        type = referencedType(btf, type)
-        break
-      default: return false
-    }
-  }
-  return false
+  const kind = kindOf(btf, plainType(btf, id))
+  return kind === BtfKind.INT || isEnum(kind)
 }

@@ -1,5 +1,6 @@
 import { isJumpClass } from '../insn/opcodes.js'
-import type { Reached, Run, Search } from './run.js'
+import type { IsAhead } from './ahead.js'
+import { keepBefore, type Reached, type Run, type Search } from './run.js'
 import { step } from './step.js'
 import { copyState, joinStates, stateCovers, tidy, topFrame, type State } from './state.js'
 
@@ -8,7 +9,9 @@ const STATES_PER_PLACE = 64
 
 /** Follows all pending states to their ends, or until nothing is left to find. False where the work ran out first. */
 export function explore (run: Run): boolean {
-  for (let state = run.pending.pop(); state !== undefined && run.certain.left > 0; state = run.pending.pop()) {
+  while (run.certain.left > 0) {
+    const state = run.pending.pop()
+    if (state === undefined) break
     renew(run, run.certain, reached => reached.doubt === null)
     renew(run, run.doubtful, () => true)
     if (!follow(run, state)) return false
@@ -38,7 +41,10 @@ function follow (run: Run, start: State): boolean {
     const { body } = topFrame(state).code
     const insn = body.insnAt(pc)
     if (insn === undefined) return true // falls off its function, which the verifier refuses
-    if (isOpen && !leadsToPoison(run, state)) return true
+    if (isOpen && !leadsToPoison(run, state)) {
+      if (mayLeadFurther(run, state)) keepBefore(run, state)
+      return true
+    }
     if (pc === 0 || body.flow().isTarget[pc] === 1) {
       state = arrive(state)
       if (state === undefined) return true
@@ -49,10 +55,22 @@ function follow (run: Run, start: State): boolean {
   return true
 }
 
+const searchFor = ({ certain, doubtful }: Run, { doubt }: State): Search => doubt === null ? certain : doubtful
+
 /** Nothing else is asked for: a state that only leads elsewhere needs no following. */
-function leadsToPoison ({ certain, doubtful }: Run, { frames, pc, doubt }: State): boolean {
-  const { left, isAhead } = doubt === null ? certain : doubtful
-  if (left === 0) return false
+function leadsToPoison (run: Run, state: State): boolean {
+  const { left, isAhead } = searchFor(run, state)
+  return left > 0 && isAnyAhead(isAhead, state)
+}
+
+/** Whether a state that is not worth following leads to poison that was found, and so to what is behind that. */
+function mayLeadFurther (run: Run, state: State): boolean {
+  if (run.stopped === undefined) return false
+  const { left, isAhead } = searchFor(run, state)
+  return (left === 0 || isAhead !== run.isPoisonAhead) && isAnyAhead(run.isPoisonAhead, state)
+}
+
+function isAnyAhead (isAhead: IsAhead, { frames, pc }: State): boolean {
   let at = pc
   for (let depth = frames.length - 1; depth >= 0; depth--) {
     const frame = frames[depth]

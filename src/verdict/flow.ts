@@ -18,8 +18,8 @@ export interface Flow {
   readonly jump: Int32Array
   /** Instructions that jumps lead to. */
   readonly isTarget: Uint8Array
-  /** Whether some jump leads back, so that a pass from the end to the start does not see everything. */
-  readonly hasLoop: boolean
+  /** Jumps that lead back, so that a pass from the end to the start does not see everything. Ascending. */
+  readonly loops: readonly number[]
   /** Calls, poisoned ones among them, and loads that may be of a function's address. Ascending. */
   readonly references: readonly number[]
 }
@@ -30,7 +30,7 @@ export function readFlow ({ bytes, view, littleEndian }: Slots): Flow {
   const jump = new Int32Array(count).fill(count)
   const isTarget = new Uint8Array(count + 1)
   const references: number[] = []
-  let hasLoop = false
+  const loops: number[] = []
   for (let i = 0; i < count; i++) {
     const code = bytes[i * BPF_INSN.SIZE] ?? 0
     if (!isJumpClass(code)) {
@@ -52,9 +52,9 @@ export function readFlow ({ bytes, view, littleEndian }: Slots): Flow {
     const target = to >= 0 && to < count ? to : count // a jump out of the function, which the verifier refuses
     jump[i] = target
     isTarget[target] = 1
-    hasLoop ||= target <= i
+    if (target <= i) loops.push(i)
   }
-  return { next, jump, isTarget, hasLoop, references }
+  return { next, jump, isTarget, loops, references }
 }
 
 /** The jump's target, as an instruction index. */
@@ -66,4 +66,21 @@ export function targetOf (insn: Insn, index: number): number {
 const isLongJump = (code: number): boolean => code === (BpfClass.JMP32 | JMP.JA)
 
 /** Passes over a function with loops, from its end to its start, before what is asked is taken to hold everywhere. */
-export const MAX_ROUNDS = 32
+const MAX_ROUNDS = 32
+
+/**
+ * Works out something of each instruction that follows from the instructions behind it: from the end to the start, and again from the
+ * last jump back to something that changed since. False where that takes too many rounds.
+ *
+ * @param update works it out for one instruction. Whether that changed it
+ */
+export function passBackwards ({ next, loops }: Flow, update: (index: number) => boolean): boolean {
+  let start = next.length - 1
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    for (let i = start; i >= 0; i--) update(i)
+    const changed = loops.findLast(jump => update(jump))
+    if (changed === undefined) return true
+    start = changed - 1
+  }
+  return false
+}

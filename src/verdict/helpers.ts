@@ -15,13 +15,15 @@ const MAYBE_NULL_DEEP = new Set([84, 85, 95, 96, 98, 99, 136, 137, 138, 139, 140
 const NEVER_NULL = new Set([81])
 const NEVER_NULL_DEEP = new Set([154, 158, 175])
 
-/** Helpers whose result some verifiers know a range of: those that copy, the processor's number, and what LSM programs return. */
-const RANGED = new Set([8, 45, 67, 114, 115, 141, 186])
+/** Helpers whose result some verifiers know a range of: those that copy, and what LSM programs return. */
+const RANGED = new Set([45, 67, 114, 115, 141, 186])
 
 /** Highest number of a helper that this knows of. */
 const LAST_HELPER = 211
 
-export type HelperResult = 'number' | 'ranged' | 'maybe-null' | 'maybe-null-deep' | 'pointer' | 'pointer-deep' | 'unclear'
+const PROCESSOR_ID = 8
+
+export type HelperResult = 'number' | 'processor' | 'ranged' | 'maybe-null' | 'maybe-null-deep' | 'pointer' | 'pointer-deep' | 'unclear'
 
 export function resultOf (helper: number): HelperResult {
   if (MAYBE_NULL_DEEP.has(helper)) return 'maybe-null-deep'
@@ -29,6 +31,7 @@ export function resultOf (helper: number): HelperResult {
   if (NEVER_NULL.has(helper)) return 'pointer'
   if (NEVER_NULL_DEEP.has(helper)) return 'pointer-deep'
   if (RANGED.has(helper)) return 'ranged'
+  if (helper === PROCESSOR_ID) return 'processor'
   return helper <= LAST_HELPER ? 'number' : 'unclear'
 }
 

@@ -37,6 +37,8 @@ export interface Judgement {
   readonly verdict: Verdict
   /** Those of the programs that libbpf loads by itself, together. Sorted. */
   readonly assumes: readonly string[]
+  /** Whether another release of the kernel, or other assumptions, could change anything of it: nothing is poisoned where not. */
+  readonly isOfRelease: boolean
   /** A verdict for each function, in the object's order. */
   readonly programs: readonly ProgramVerdict[]
   /**

@@ -2,7 +2,7 @@ import { BPF_INSN } from '../insn/insn.js'
 import { BPF_LD_IMM64, BPF_X, BpfClass, BpfMode, modeOf } from '../insn/opcodes.js'
 import { ALU } from './arithmetic.js'
 import { JMP } from './compare.js'
-import { MAX_ROUNDS, type Flow, type Slots } from './flow.js'
+import { passBackwards, type Flow, type Slots } from './flow.js'
 
 const bit = (register: number): number => 1 << register
 const ARGUMENTS = 0b111110
@@ -16,30 +16,30 @@ const SRC = 1 << 12
 /**
  * Which of r0 to r10 an instruction may read later, a bit each, before each instruction: states that differ in others are the
  * same.
+ *
+ * @param slots which may have a load of 16 bytes where the flow was read of something else
  */
-export function liveRegisters ({ bytes, littleEndian }: Slots, { next, jump, hasLoop }: Flow): Uint16Array {
+export function liveRegisters ({ bytes, littleEndian }: Slots, flow: Flow): Uint16Array {
+  const { next, jump } = flow
   const count = next.length
   const live = new Uint16Array(count + 1)
-  for (let round = 0; round < MAX_ROUNDS; round++) {
-    let changed = false
-    for (let i = count - 1; i >= 0; i--) {
-      const at = i * BPF_INSN.SIZE
-      const code = bytes[at] ?? 0
-      const registers = bytes[at + BPF_INSN.regs] ?? 0
-      const dst = bit(littleEndian ? registers & 0xf : registers >> 4)
-      const src = bit(littleEndian ? registers >> 4 : registers & 0xf)
-      const reads = READS[code] ?? 0
-      const writes = WRITES[code] ?? 0
-      const after = (live[next[i] ?? 0] ?? 0) | (live[jump[i] ?? 0] ?? 0)
-      const before = (after & ~((writes & ALL) | ((writes & DST) !== 0 ? dst : 0))) |
-        (reads & ALL) | ((reads & DST) !== 0 ? dst : 0) | ((reads & SRC) !== 0 ? src : 0)
-      if (before === live[i]) continue
-      live[i] = before
-      changed = true
-    }
-    if (!changed || !hasLoop) return live
-  }
-  return live.fill(ALL)
+  const isSettled = passBackwards(flow, i => {
+    const at = i * BPF_INSN.SIZE
+    const code = bytes[at] ?? 0
+    const registers = bytes[at + BPF_INSN.regs] ?? 0
+    const dst = bit(littleEndian ? registers & 0xf : registers >> 4)
+    const src = bit(littleEndian ? registers >> 4 : registers & 0xf)
+    const reads = READS[code] ?? 0
+    const writes = WRITES[code] ?? 0
+    const following = code === BPF_LD_IMM64 ? Math.min(count, i + 2) : next[i] ?? 0
+    const after = (live[following] ?? 0) | (live[jump[i] ?? 0] ?? 0)
+    const before = (after & ~((writes & ALL) | ((writes & DST) !== 0 ? dst : 0))) |
+      (reads & ALL) | ((reads & DST) !== 0 ? dst : 0) | ((reads & SRC) !== 0 ? src : 0)
+    if (before === live[i]) return false
+    live[i] = before
+    return true
+  })
+  return isSettled ? live : live.fill(ALL)
 }
 
 function readsOf (code: number): number {

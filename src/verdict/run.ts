@@ -27,15 +27,30 @@ export interface Search {
   steps: number
 }
 
+/** Where an exploration stopped, for one that goes on behind poison. */
+export interface Stopped {
+  /** States at poison. */
+  readonly atPoison: State[]
+  /** States that lead only to poison that was found already. */
+  readonly before: State[]
+}
+
 /** One program's exploration. */
 export interface Run {
   readonly age: Age
   readonly functions: Functions
   readonly symbols: SymbolValues
   readonly littleEndian: boolean
+  readonly mayHavePackets: boolean
   /** Whether the program is followed on behind poison, as if the kernel had a value there. */
   readonly passesPoison: boolean
   readonly work: { left: number }
+  /** The ways in from which it was begun, apart from global subprograms. */
+  readonly entered: Set<'program' | 'callback'>
+  /** Global subprograms that were begun, with the doubt of that. */
+  readonly verified: Map<Code, string | null>
+  /** Undefined where it is not kept. */
+  stopped: Stopped | undefined
   /** States still to be followed; the last is next. */
   readonly pending: State[]
   /** Poisoned instructions that were reached, by function and index. */
@@ -82,6 +97,29 @@ export function reach (run: Run, state: State): void {
   note(run, topFrame(state).code.fn, state.pc, state.doubt)
   if (state.doubt === null) run.rests = union(run.rests, state.rests)
   else run.assumes = union(run.assumes, state.rests)
+}
+
+/** States that are kept for those who go on behind poison, who do not take many steps. */
+const MAX_STOPPED = 500
+
+/** Keeps a state that was followed as far as poison. */
+export function keepStopped (run: Run, state: State): void { keep(run, state, true) }
+
+/** Keeps a state that is not followed because what it leads to was found. */
+export function keepBefore (run: Run, state: State): void { keep(run, state, false) }
+
+function keep (run: Run, state: State, isAtPoison: boolean): void {
+  const { stopped } = run
+  if (stopped === undefined) return
+  if (stopped.atPoison.length + stopped.before.length >= MAX_STOPPED) run.stopped = undefined
+  else (isAtPoison ? stopped.atPoison : stopped.before).push(state)
+}
+
+/** Lets go of where the exploration stopped, and with it of all states that were seen. */
+export function forgetStopped (run: Run): void {
+  run.stopped = undefined
+  run.pending.length = 0
+  run.asides.clear()
 }
 
 /** Follows another way from the same state. */

@@ -52,6 +52,13 @@ export function inexact (value: Scalar): Scalar {
   return { kind: 'scalar', bounds, exact: false, id, related, from, isOne }
 }
 
+/** The same number, of which no verifier knows more. */
+export function exactly (value: Scalar): Scalar {
+  if (value.exact) return value
+  const { bounds, id, related, from, isOne } = value
+  return { kind: 'scalar', bounds, exact: true, id, related, from, isOne }
+}
+
 export const UNKNOWN = scalar(ANY_NUMBER, {})
 export const VAGUE = scalar(ANY_NUMBER, { exact: false })
 
@@ -122,6 +129,13 @@ export function ofSize (bytes: number, traits?: Traits): Scalar {
   if (traits === undefined) return EXACT_OF_SIZE[bytes] ?? UNKNOWN
   return scalar(EXACT_OF_SIZE[bytes]?.bounds ?? ANY_NUMBER, traits)
 }
+
+/** Whether it can be any number of 1, 2, 4 or 8 bytes. */
+export function isAnyOfSize ({ bounds }: Scalar): boolean {
+  return sameBounds(bounds, ANY_NUMBER) || SIZES.some(size => bounds === EXACT_OF_SIZE[size]?.bounds)
+}
+
+const SIZES = [1, 2, 4]
 
 /** The same, of which verifiers may know more. */
 export function vagueOfSize (bytes: number): Scalar { return VAGUE_OF_SIZE[bytes] ?? VAGUE }

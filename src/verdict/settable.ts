@@ -3,7 +3,7 @@ import {
   referencedType, sizeWordOf, typeId, vlenOf, type Btf, type TypeId
 } from '../btf/btf.js'
 import { BTF_INT_BOOL, BtfKind } from '../btf/constants.js'
-import { resolveSize, strip } from '../btf/resolve.js'
+import { plainType, resolveSize, strip } from '../btf/resolve.js'
 import { newWork } from '../btf/work.js'
 import type { BpfObject } from '../core/object.js'
 import { STT_OBJECT } from '../elf/constants.js'
@@ -92,14 +92,6 @@ function shapeOf (btf: Btf, type: TypeId): Pick<Settable, 'size' | 'kind'> {
   if (kind !== BtfKind.INT) return { size: 8, kind: 'number' }
   const size = sizeWordOf(btf, type)
   return { size, kind: (intEncoding(btf, type) & BTF_INT_BOOL) !== 0 ? 'bool' : size === 1 ? 'char' : 'number' }
-}
-
-const MODIFIERS: ReadonlySet<number> = new Set([BtfKind.CONST, BtfKind.VOLATILE, BtfKind.TYPEDEF, BtfKind.RESTRICT])
-
-function plainType (btf: Btf, id: TypeId): TypeId {
-  let type = id
-  for (let i = 0; i < 32 && MODIFIERS.has(kindOf(btf, type)); i++) type = referencedType(btf, type)
-  return type
 }
 
 /**

@@ -11,14 +11,16 @@ export interface Slot {
   readonly size: number
   /** Bit i: byte i is known to be zero. Bytes of the value have none. */
   readonly zeroes: number
-  /** False where a helper or a callee may have written there and older verifiers keep what was there. */
-  readonly exact: boolean
+  /** Bit i: of byte i verifiers may know more, since a helper or a callee may have written there and older ones keep what was there. */
+  readonly vague: number
 }
 
 export type Stack = Array<Slot | undefined>
 
-const MISC: Slot = { value: undefined, size: 0, zeroes: 0, exact: true }
-const VAGUE_SLOT: Slot = { value: undefined, size: 0, zeroes: 0, exact: false }
+/** All bytes of a slot. */
+const ALL = 0xff
+const MISC: Slot = { value: undefined, size: 0, zeroes: 0, vague: 0 }
+export const VAGUE_SLOT: Slot = { value: undefined, size: 0, zeroes: 0, vague: ALL }
 
 /** Bytes of stack of a frame. */
 const STACK_SIZE = 512
@@ -40,7 +42,7 @@ export function store (
   const place = { before: stack[index], byte: byteOf(offset), size, littleEndian }
   const sure = write(age.sure, place, value, isImmediate)
   const perhaps = age.sure === age.perhaps ? sure : write(age.perhaps, place, value, isImmediate)
-  stack[index] = sameSlot(sure, perhaps) ? sure : { value: undefined, size: 0, zeroes: zeroBytes(sure) & zeroBytes(perhaps), exact: false }
+  stack[index] = sameSlot(sure, perhaps) ? sure : { value: undefined, size: 0, zeroes: zeroBytes(sure) & zeroBytes(perhaps), vague: ALL }
 }
 
 interface Place {
@@ -51,17 +53,18 @@ interface Place {
 }
 
 function write (rules: Rules, { before, byte, size, littleEndian }: Place, value: Value, isImmediate: boolean): Slot {
-  if (value.kind !== 'scalar') return byte === 0 && size === 8 ? { value, size, zeroes: 0, exact: true } : VAGUE_SLOT
+  if (value.kind !== 'scalar') return byte === 0 && size === 8 ? { value, size, zeroes: 0, vague: 0 } : VAGUE_SLOT
   const others = (before?.zeroes ?? 0) & ~maskOf(byte, size)
   const isNull = isZero(value)
   if (byte === 0 && spills(rules, value, size, isImmediate, isNull)) {
     if (!littleEndian && size < 8) return VAGUE_SLOT
     const spilled = fits(value, size) ? value : scalarWithId(value, 0)
-    return { value: spilled, size, zeroes: rules.spillsZeroes ? others : 0, exact: true }
+    return { value: spilled, size, zeroes: rules.spillsZeroes ? others : 0, vague: 0 }
   }
   const kept = before?.value === undefined ? others : 0
-  const isExact = value.exact && (size === 8 || before?.exact !== false)
-  return { value: undefined, size: 0, zeroes: isNull ? kept | maskOf(byte, size) : kept, exact: isExact }
+  const written = maskOf(byte, size)
+  const vague = value.exact ? (before?.vague ?? 0) & ~written : ALL
+  return { value: undefined, size: 0, zeroes: isNull ? kept | written : kept, vague }
 }
 
 function spills (rules: Rules, value: Scalar, size: number, isImmediate: boolean, isNull: boolean): boolean {
@@ -86,7 +89,7 @@ export function load (age: Age, littleEndian: boolean, stack: Stack, offset: num
 function read (age: Age, rules: Rules, littleEndian: boolean, slot: Slot, byte: number, size: number): Value {
   const { value } = slot
   const wanted = maskOf(byte, size)
-  if (value === undefined) return (slot.zeroes & wanted) === wanted ? ZERO : ofSize(size, { exact: slot.exact })
+  if (value === undefined) return (slot.zeroes & wanted) === wanted ? ZERO : ofSize(size, { exact: (slot.vague & wanted) === 0 })
   if (byte === 0 && size === slot.size) return value.kind === 'scalar' ? cut(age, value, size) : value
   if (value.kind !== 'scalar') return vagueOfSize(size)
   if (byte === 0 && size < slot.size && rules.fillsNarrow) {
@@ -119,10 +122,10 @@ export function fill (stack: Stack, offset: number, size: number): void {
 
 /** What a slot holds whose bytes of a mask were filled. A number that was there is gone, with all of its bytes. */
 function filled (before: Slot | undefined, mask: number): Slot {
-  if (before === undefined || mask === 0xff) return MISC
-  if (before.value !== undefined) return before.zeroes === 0 ? MISC : VAGUE_SLOT
-  const zeroes = before.zeroes & ~mask
-  return zeroes === before.zeroes ? before : { ...before, zeroes }
+  if (before === undefined || mask === ALL) return MISC
+  if (before.value !== undefined) return before.zeroes === 0 ? MISC : { ...VAGUE_SLOT, vague: ALL & ~mask }
+  const [zeroes, vague] = [before.zeroes & ~mask, before.vague & ~mask]
+  return zeroes === before.zeroes && vague === before.vague ? before : { ...before, zeroes, vague }
 }
 
 /** An atomic operation, whose result no verifier follows. */
@@ -134,11 +137,8 @@ export function overwrite (stack: Stack, offset: number): void {
 export function slotCovers (a: Slot | undefined, b: Slot | undefined, ids: IdPairs, needsExact: boolean): boolean {
   if (a === b && (a?.value === undefined || idOf(a.value) === 0)) return true
   if (a === undefined) return true
-  if (needsExact && !a.exact && b?.exact !== false) return false
-  if (a.value === undefined) {
-    if ((a.zeroes & ~(b === undefined ? 0 : zeroBytes(b))) !== 0) return false
-    return !needsExact || a.exact || b?.exact === false
-  }
+  if (needsExact && (a.vague & ~(b?.vague ?? 0)) !== 0) return false
+  if (a.value === undefined) return (a.zeroes & ~(b === undefined ? 0 : zeroBytes(b))) === 0
   if (b?.value === undefined || b.size !== a.size || (a.zeroes & ~b.zeroes) !== 0) {
     return a.value.kind === 'scalar' && isUnknown(a.value) && a.zeroes === 0 && idOf(a.value) === 0 && (a.value.exact || !needsExact)
   }
@@ -153,23 +153,23 @@ function zeroBytes (slot: Slot): number {
 export function joinSlots (a: Slot | undefined, b: Slot | undefined): Slot | undefined {
   if (a === b) return a
   if (a === undefined || b === undefined) {
-    const isVague = a?.exact === false || b?.exact === false || a?.value !== undefined || b?.value !== undefined
-    return isVague ? VAGUE_SLOT : MISC
+    const slot = a ?? b
+    return slot === undefined || slot.value !== undefined ? VAGUE_SLOT : { ...MISC, vague: slot.vague }
   }
   if (a.value !== undefined && b.value !== undefined && a.size === b.size) {
     const value = join(a.value, b.value)
     if (value === undefined) return VAGUE_SLOT
-    return { value, size: a.size, zeroes: a.zeroes & b.zeroes, exact: a.exact && b.exact && a.zeroes === b.zeroes }
+    return { value, size: a.size, zeroes: a.zeroes & b.zeroes, vague: a.zeroes === b.zeroes ? a.vague | b.vague : ALL }
   }
   const same = a.value === undefined && b.value === undefined && a.zeroes === b.zeroes
-  return same ? { ...a, exact: a.exact && b.exact } : { value: undefined, size: 0, zeroes: zeroBytes(a) & zeroBytes(b), exact: false }
+  return same ? { ...a, vague: a.vague | b.vague } : { value: undefined, size: 0, zeroes: zeroBytes(a) & zeroBytes(b), vague: ALL }
 }
 
 /** Like joinSlots, for a state that comes back to where it was. */
 export function sameSlot (a: Slot | undefined, b: Slot | undefined): boolean {
   if (a === b) return true
   if (a === undefined || b === undefined) return false
-  return a.size === b.size && a.zeroes === b.zeroes && a.exact === b.exact && sameValue(a.value, b.value)
+  return a.size === b.size && a.zeroes === b.zeroes && a.vague === b.vague && sameValue(a.value, b.value)
 }
 
 export function mapSlot (slot: Slot, change: (value: Value) => Value): Slot {

@@ -1,7 +1,7 @@
 import { ANY_NUMBER } from './bounds.js'
 import type { Code } from './code.js'
 import { scalar, type Scalar } from './scalar.js'
-import { clearId, joinSlots, mapSlot, sameSlot, slotCovers, type Slot, type Stack } from './stack.js'
+import { clearId, joinSlots, mapSlot, sameSlot, slotCovers, VAGUE_SLOT, type Slot, type Stack } from './stack.js'
 import { covers, FEW_IDS, idOf, join, sameValue, UNCLEAR, withId, type IdPairs, type Value } from './value.js'
 
 /** Where calls came from: one for each chain of call sites, so that states are compared with those of the same chain. */
@@ -48,7 +48,7 @@ export interface State {
   pc: number
   /** Why it is not certain that the verifier gets here; null where it is. */
   doubt: string | null
-  /** Whether two pointers were compared: what the verifier learns from that is not followed. */
+  /** Whether two pointers were compared that may be to a packet: what the verifier learns from that is not followed. */
   compared: boolean
   /** Assumptions that the way here rests on. */
   rests: readonly string[]
@@ -230,7 +230,7 @@ export function widen (state: State, earlier: readonly Frame[], depth: number): 
 
 /** Numbers that were spilled at both visits are forgotten; bytes that hold none, zeroes among them, are kept. */
 function widenSlot (slot: Slot, before: Slot | undefined): Slot {
-  if (slot.value === undefined) return slot.exact ? slot : { value: undefined, size: 0, zeroes: 0, exact: false }
+  if (slot.value === undefined) return slot.vague === 0 ? slot : VAGUE_SLOT
   if (slot.value.kind !== 'scalar' || sameValue(slot.value, before?.value)) return slot
   return { ...slot, value: vague(slot.value) }
 }

@@ -1,6 +1,7 @@
 import { dataView } from '../bytes/checked.js'
-import { datasecVariable, kindOf, nameOf, referencedType, typeId, vlenOf, type Btf, type TypeId } from '../btf/btf.js'
+import { datasecVariable, kindOf, nameOf, referencedType, typeId, vlenOf, type Btf } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
+import { plainType } from '../btf/resolve.js'
 import type { BpfObject } from '../core/object.js'
 import { STB_WEAK, STT_OBJECT } from '../elf/constants.js'
 import { symbolsOf, type ElfSymbol } from '../elf/symbols.js'
@@ -91,19 +92,11 @@ function readExterns (btf: Btf): ReadonlyMap<string, Extern> {
       const variable = datasecVariable(btf, id, v)
       externs.set(nameOf(btf, variable), {
         section,
-        isTyped: kindOf(btf, variable) === BtfKind.FUNC || !isVoid(btf, referencedType(btf, variable))
+        isTyped: kindOf(btf, variable) === BtfKind.FUNC || plainType(btf, referencedType(btf, variable)) !== 0
       })
     }
   }
   return externs
-}
-
-function isVoid (btf: Btf, id: TypeId): boolean {
-  let type = id
-  for (let i = 0; i < 32 && (kindOf(btf, type) === BtfKind.CONST || kindOf(btf, type) === BtfKind.VOLATILE); i++) {
-    type = referencedType(btf, type)
-  }
-  return type === 0
 }
 
 function readOnlyData (object: BpfObject, index: number, assume: JudgeOptions['assume']): DataRegion {

@@ -6,8 +6,9 @@ import { buildOutcome, judgeRelocation, kernelSymbols, noteAsked } from '../repo
 import { sha256, type Sha256 } from '../store/sha256.js'
 import { attachShared } from './attached-btfs.js'
 import { giveWay } from './give-way.js'
-import { readIndexParts, readInto } from './prepare-btf.js'
-import type { CheckedBtf, CheckedOutcome, CheckedRuns, CheckRun, CheckTask } from './protocol.js'
+import { openPaged } from './paged-btf.js'
+import { indexBtf, readIndexParts, readInto } from './prepare-btf.js'
+import type { CheckedBtf, CheckedOutcome, CheckedRuns, CheckRun, CheckTask, ReadyRuns } from './protocol.js'
 import { parsedObjects } from './relocate-object.js'
 
 /**
@@ -16,15 +17,42 @@ import { parsedObjects } from './relocate-object.js'
  *
  * @throws AppError `object_invalid`, `btf_invalid`
  */
-export function checkObjects ({ btf, modules, runs }: CheckTask): CheckedRuns {
-  const base = openChecked(btf, undefined)
+export function checkObjects (task: CheckTask): CheckedRuns {
+  return checkPaged(task) ?? checkWhole(task)
+}
+
+/**
+ * With no more of the BTF than the objects ask for. Undefined where that cannot be had, or is damaged. The BTF of modules refers to all of
+ * its base.
+ */
+function checkPaged ({ btf, modules, runs }: CheckTask): CheckedRuns | undefined {
+  if ('parts' in btf || modules.length > 0) return undefined
+  const paged = openPaged(btf, kernelMemory, indexMemory)
+  if (paged === undefined) return undefined
+  try {
+    const found = outcomesOn(paged.btf, [], runs)
+    return paged.isDamaged() ? undefined : found
+  } catch (error) {
+    if (paged.isDamaged()) return undefined
+    throw error
+  } finally {
+    paged.close()
+  }
+}
+
+function checkWhole ({ btf, modules, runs }: CheckTask): CheckedRuns {
+  const base = open(btf, undefined)
   if (base === undefined) return { state: 'absent', sha256: btf.sha256 }
   const split: Btf[] = []
   for (const module of modules) {
-    const opened = openChecked(module, base)
+    const opened = open(module, base.btf)
     if (opened === undefined) return { state: 'absent', sha256: module.sha256 }
-    split.push(opened)
+    split.push(opened.btf)
   }
+  return { ...outcomesOn(base.btf, split, runs), ...(base.index === undefined ? {} : { index: base.index }) }
+}
+
+function outcomesOn (base: Btf, split: readonly Btf[], runs: readonly CheckRun[]): ReadyRuns {
   giveWay()
   const hasKernelSymbol = kernelSymbols([base, ...split])
   return { state: 'ready', outcomes: runs.map(run => outcomesOf(run, base, split, hasKernelSymbol)) }
@@ -40,13 +68,19 @@ function outcomesOf (
   const relocation = relocate(object, base, { modules })
   parsedObjects.hold(objectSha256, object)
   giveWay()
+  let ofAll: CheckedOutcome | undefined
   return releases.map(kernelRelease => {
+    if (ofAll !== undefined) return ofAll
     const symbols = noteAsked(hasKernelSymbol)
     const judgement = judgeRelocation(object, relocation, { kernelRelease, hasKernelSymbol: symbols.has })
-    return {
+    const { isOfRelease } = judgement
+    const outcome = {
       json: JSON.stringify(buildOutcome(object, relocation, judgement)),
-      isOfLayout: isOfLayout(relocation, symbols.wasAsked())
+      isOfLayout: isOfLayout(relocation, symbols.wasAsked()),
+      isOfRelease
     }
+    if (!isOfRelease) ofAll = outcome
+    return outcome
   })
 }
 
@@ -55,16 +89,26 @@ function outcomesOf (
  *
  * What is read of a kernel is in memory that the next kernel has: to be used before that is opened.
  */
-export function openChecked (btf: CheckedBtf, base: Btf | undefined): Btf | undefined {
-  if ('parts' in btf) return attachShared(btf, base)
+export function openChecked (btf: CheckedBtf): Btf | undefined { return open(btf, undefined)?.btf }
+
+interface Opened {
+  readonly btf: Btf
+  /** What is to be kept as its index, where there is none or one of no use: kernels come from other processes, which make none. */
+  readonly index?: Uint8Array
+}
+
+function open (btf: CheckedBtf, base: Btf | undefined): Opened | undefined {
+  if ('parts' in btf) return { btf: attachShared(btf, base) }
   const bytes = readAny(btf.paths, btf.sha256, base === undefined ? kernelMemory : allocate)
   giveWay()
   if (bytes === undefined) return undefined
-  const kept = base === undefined && btf.index !== undefined
-    ? readIndexParts(bytes, btf.sha256, btf.index.path, btf.index.sealKeys, indexMemory)
-    : undefined
-  if (kept !== undefined && 'shape' in kept) return attachBtf(kept, undefined)
-  return parseRawBtf(bytes, { base, isValidated: base === undefined }) // what is wrong with an index shows where the kernel is loaded
+  const { path, sealKeys = [] } = (base === undefined ? btf.index : undefined) ?? {}
+  const kept = path === undefined ? undefined : readIndexParts(bytes, btf.sha256, path, sealKeys, indexMemory)
+  if (kept !== undefined && 'parts' in kept) return { btf: attachBtf(kept.parts, undefined) }
+  // What keeps an index from being read shows where the kernel is loaded.
+  if (kept === undefined || kept.state === 'unreadable') return { btf: parseRawBtf(bytes, { base, isValidated: base === undefined }) }
+  const { parts, isSealed } = indexBtf(bytes, btf.sha256, true, undefined, sealKeys)
+  return { btf: attachBtf(parts, undefined), ...(isSealed ? { index: new Uint8Array(parts.index) } : {}) }
 }
 
 type Allocate = (byteLength: number) => Uint8Array

@@ -89,7 +89,7 @@ function createInterned (): Interned {
 /** Undefined where there is no such BTF, or where it cannot be read: why shows where the BTF is used. */
 function makeTable (hash: Sha256, btf: CheckedBtf): Uint8Array | undefined {
   try {
-    const opened = openChecked(btf, undefined)
+    const opened = openChecked(btf)
     return opened === undefined ? undefined : buildLayoutTable(opened, layoutContent(hash), LAYOUT_FORMAT)
   } catch {
     return undefined

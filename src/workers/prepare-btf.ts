@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import type { Btf } from '../btf/btf.js'
 import { relocateDistilledBase } from '../btf/distilled-base.js'
 import { detectByteOrder } from '../btf/header.js'
-import { BTF_INDEX_FOOTER, finishBtfIndex, readBtfIndex, type IndexSeal } from '../btf/index-file.js'
+import { finishBtfIndex, indexTailBytes, readBtfIndex, type IndexedBtf, type IndexSeal } from '../btf/index-file.js'
 import { parseBtfParts, type BtfParts } from '../btf/parse.js'
 import { AppError } from '../errors.js'
 import { BOUNDS } from '../formats/bounds.js'
@@ -11,7 +11,7 @@ import { openBtf } from '../formats/open-btf.js'
 import { sharedKey, type SharedBtf } from '../store/btf-memory.js'
 import { toUnread, type Unread } from '../store/read-failure.js'
 import { isSealedBy, sealOf, type SealKeys } from '../store/seal.js'
-import { hexOf, sha256, type Sha256 } from '../store/sha256.js'
+import { hexOf, sha256, sha256Bytes, type Sha256 } from '../store/sha256.js'
 import { allocateShared, toShared } from '../store/shared-bytes.js'
 import { attachShared } from './attached-btfs.js'
 import { collectGarbage } from './collect.js'
@@ -80,35 +80,48 @@ export function shareRawBtf (bytes: Uint8Array, sharing: Sharing & { readonly ma
 }
 
 function shareBtf (bytes: Uint8Array, hash: Sha256, isValidated: boolean, base: Btf | undefined, sharing: Sharing): SharedBtf {
-  const { sealKeys: [sealKey] = [] } = sharing
+  const { parts, isSealed } = indexBtf(bytes, hash, isValidated, base, sharing.sealKeys)
+  return { key: sharedKey(hash, sharing.base?.sha256), sha256: hash, parts, types: parts.shape.endId - parts.shape.startId, isSealed }
+}
+
+/** Parses BTF. Where it is sealed, the memory of its index is the file that is kept of it. */
+export function indexBtf (
+  bytes: Uint8Array, hash: Sha256, isValidated: boolean, base: Btf | undefined, [sealKey]: SealKeys = []
+): { readonly parts: BtfParts, readonly isSealed: boolean } {
   const isSealed = sealKey !== undefined && base === undefined && bytes.length >= MIN_INDEXED_BYTES
   const parts = parseBtfParts(bytes, {
     base,
     isValidated,
-    allocate: byteLength => new SharedArrayBuffer(byteLength + (isSealed ? BTF_INDEX_FOOTER.SIZE : 0))
+    allocate: byteLength => new SharedArrayBuffer(byteLength + (isSealed ? indexTailBytes(bytes.length) : 0))
   })
   if (isSealed) finishBtfIndex(parts, bytesOf(hash), indexSeal([sealKey]))
-  return { key: sharedKey(hash, sharing.base?.sha256), sha256: hash, parts, types: parts.shape.endId - parts.shape.startId, isSealed }
+  return { parts, isSealed }
 }
 
 /** BTF with the index of its file, or why there is none to be used. Undefined for BTF that is not worth a file. */
 function readIndex (
   bytes: Uint8Array, hash: Sha256, path: string, keys: SealKeys = []
 ): { readonly btf: SharedBtf } | { readonly state: 'outdated' } | Unread | undefined {
-  const parts = readIndexParts(bytes, hash, path, keys, allocateShared)
-  if (parts === undefined || 'state' in parts) return parts
+  const indexed = readIndexParts(bytes, hash, path, keys, allocateShared)
+  if (indexed === undefined || 'state' in indexed) return indexed
+  const { parts } = indexed
   return { btf: { key: sharedKey(hash, undefined), sha256: hash, parts, types: parts.shape.endId - 1, isSealed: true } }
 }
 
-/** The same as parts of BTF, with the index in memory of the wanted kind. */
+/** The same as parts of BTF, with the index in memory of the wanted kind, and pages of bytes that are not there yet. */
 export function readIndexParts (
-  bytes: Uint8Array, hash: Sha256, path: string, keys: SealKeys, allocate: (byteLength: number) => Uint8Array
-): BtfParts | { readonly state: 'outdated' } | Unread | undefined {
+  bytes: Uint8Array,
+  hash: Sha256,
+  path: string,
+  keys: SealKeys,
+  allocate: (byteLength: number) => Uint8Array,
+  openPages?: Parameters<typeof readBtfIndex>[4]
+): IndexedBtf | { readonly state: 'outdated' } | Unread | undefined {
   if (bytes.length < MIN_INDEXED_BYTES || keys.length === 0) return undefined
   const file = readInto(allocate, path, Infinity)
   if (!(file instanceof Uint8Array)) return file
-  const parts = readBtfIndex(bytes, file, bytesOf(hash), indexSeal(keys))
-  return typeof parts === 'string' ? { state: parts } : parts
+  const indexed = readBtfIndex(bytes, file, bytesOf(hash), indexSeal(keys), openPages)
+  return typeof indexed === 'string' ? { state: indexed } : indexed
 }
 
 /**
@@ -124,7 +137,8 @@ function indexSeal (keys: SealKeys): IndexSeal {
       if (first === undefined) throw new AppError('internal_error', 'There is nothing to seal an index with.')
       return sealOf(first, INDEX_PURPOSE, bytes)
     },
-    matches: (bytes, seal) => isSealedBy(keys, INDEX_PURPOSE, bytes, seal)
+    matches: (bytes, seal) => isSealedBy(keys, INDEX_PURPOSE, bytes, seal),
+    digest: sha256Bytes
   }
 }
 

@@ -213,11 +213,20 @@ export interface CheckedOutcome {
   readonly json: string
   /** Whether every kernel that lays out the object's types alike, and whose verifier judges alike, has this outcome. */
   readonly isOfLayout: boolean
+  /** Whether it may be another one for another release. */
+  readonly isOfRelease: boolean
+}
+
+export interface ReadyRuns {
+  readonly state: 'ready'
+  /** An outcome for each release of each run. */
+  readonly outcomes: ReadonlyArray<readonly CheckedOutcome[]>
+  /** To be kept as the index of the kernel's BTF, in shared memory. */
+  readonly index?: Uint8Array
 }
 
 export type CheckedRuns =
-  /** An outcome for each release of each run. */
-  | { readonly state: 'ready', readonly outcomes: ReadonlyArray<readonly CheckedOutcome[]> }
+  | ReadyRuns
   /** None of the files has this BTF. */
   | { readonly state: 'absent', readonly sha256: Sha256 }
 

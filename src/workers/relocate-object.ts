@@ -7,7 +7,7 @@ import { inspectObject } from '../core/inspect.js'
 import { AppError } from '../errors.js'
 import { isOfLayout } from '../layout/index.js'
 import { minimiseBtf } from '../min-btf/min-btf.js'
-import { buildReport, hasUnknownOpcodes, judgeRelocation, kernelSymbols, noteAsked, type BuiltReport } from '../report/index.js'
+import { buildReport, judgeRelocation, kernelSymbols, noteAsked, type BuiltReport } from '../report/index.js'
 import { sha256 } from '../store/sha256.js'
 import { resolveAssumptions, type Judgement } from '../verdict/index.js'
 import { attachShared } from './attached-btfs.js'
@@ -46,7 +46,6 @@ export function relocateObject (task: RelocateTask): RelocatedObject {
   const symbols = noteAsked(kernelSymbols([target, ...modules]))
   const judgement = judgeRelocation(object, relocation, { kernelRelease, assume, hasKernelSymbol: symbols.has })
   if (patches === undefined) throw failureOf(relocation, build(task, object, relocation, judgement))
-  const isJudged = counts.poisoned > 0 || hasUnknownOpcodes(object, relocation)
   const wantsReport = task.report === 'always' || (task.report === 'failing' && judgement.verdict !== 'loads')
   const isShared = task.layoutPath !== undefined && modules.length === 0 && isOfLayout(relocation, symbols.wasAsked())
   const layoutVector = isShared ? vectorOfKernel(object, task.btf.sha256, task.layoutPath) : undefined
@@ -56,7 +55,7 @@ export function relocateObject (task: RelocateTask): RelocatedObject {
     counts,
     verdict: judgement.verdict,
     assumes: judgement.assumes,
-    isJudged,
+    isJudged: judgement.isOfRelease,
     isAlreadyRelocated: isAlreadyRelocated(object),
     report: wantsReport ? toMade(build(task, object, relocation, judgement)) : undefined,
     ...(layoutVector === undefined ? {} : { layoutVector }),

@@ -44,7 +44,7 @@ export function writeFoundTypes ({ btf, search }: SearchTypesTask): WrittenSearc
 
 /** @throws AppError `btf_invalid` */
 export function findPlacesIn ({ btf, wanted, member }: FindPlacesTask): FoundPlaces {
-  const opened = openChecked(btf, undefined)
+  const opened = openChecked(btf)
   return opened === undefined ? { state: 'absent' } : { state: 'ready', places: findPlaces(opened, wanted, member) }
 }
 

@@ -7,6 +7,8 @@ import { MAIN, ROOT, runAlone, runWarm, type Run } from '../support/command.js'
 export { MAIN, ROOT }
 export const EXEC = join(ROOT, 'examples/exec.bpf.o')
 export const UNGUARDED = join(ROOT, 'examples/unguarded.bpf.o')
+/** Of many programs, of which some ask for the kernel's version. */
+export const GUARDS = join(ROOT, 'test/fixtures/verdict/guards.bpf.o')
 export const SAMPLE = join(ROOT, 'examples/kernels/sample.btf')
 
 /** What a run is given. */

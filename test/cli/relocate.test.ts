@@ -10,7 +10,7 @@ import { sha256 } from '../../src/store/sha256.js'
 import { at, btf, integers } from '../support/btf-builder.js'
 import { buildObject } from '../support/object-builder.js'
 import { fooSpec, targetFoo } from '../support/corpus.js'
-import { corelo, EXEC, removeFoldersAfterEach, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
+import { corelo, EXEC, GUARDS, removeFoldersAfterEach, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
 import { relocate } from '../support/relocate.js'
 
 removeFoldersAfterEach()
@@ -57,6 +57,30 @@ async function cacheWith (directory: string, ...kernels: Array<{ reference: stri
 }
 
 describe('corelo relocate', () => {
+  it('judges by the release that is given beside a BTF', async () => {
+    const judged = async (...more: string[]) => {
+      const { code, stdout } = await corelo(['relocate', GUARDS, '--btf', SAMPLE, '--json', ...more])
+      expect(code).toBe(1)
+      return JSON.parse(stdout.toString())
+    }
+    const verdictsOf = ({ programs }: { programs: Array<{ name: string, verdict: string }> }) =>
+      programs.filter(({ name }) => ['kernel_old', 'kernel_new'].includes(name)).map(({ verdict }) => verdict)
+    const plain = await judged()
+    expect(plain.kernel.reference).toBeNull()
+    expect(verdictsOf(plain)).toEqual(['unknown', 'unknown'])
+    const told = await judged('--kernel-release', '6.1.76')
+    expect(told.kernel.reference).toBe('6.1.76')
+    expect(told.assumes).toContain('LINUX_KERNEL_VERSION = 6.1.76')
+    expect(verdictsOf(told)).toEqual(['loads', 'fails'])
+  })
+
+  it('takes a release only beside a BTF, and no release for what is none', async () => {
+    const { code, stderr } = await corelo(['relocate', EXEC, '--kernel-release', '6.1.76', '--json'])
+    expect(code).toBe(2)
+    expect(stderr).toContain('--kernel-release goes with --btf')
+    expect((await corelo(['relocate', EXEC, '--btf', SAMPLE, '--kernel-release', '../x', '--json'])).code).toBe(2)
+  })
+
   it('writes the object that the library gives', async () => {
     const out = join(temporaryFolder(), 'out.bpf.o')
     const { code, stdout, stderr } = await corelo(['relocate', EXEC, '--btf', SAMPLE, '-o', out])

@@ -6,7 +6,7 @@ import { cleanUpAfterAll, DEAD_ADDRESS, REFERENCE, startProxy, startService, typ
 import { btf } from '../support/btf-builder.js'
 import { fooSpec, guardedObject, targetFoo } from '../support/corpus.js'
 import { buildObject } from '../support/object-builder.js'
-import { corelo, coreloText, EXEC, removeFoldersAfterEach, ROOT, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
+import { corelo, coreloText, EXEC, GUARDS, removeFoldersAfterEach, ROOT, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
 
 removeFoldersAfterEach()
 const cleanup = cleanUpAfterAll()
@@ -22,6 +22,15 @@ describe('corelo relocate --server', () => {
     const remote = await corelo(['relocate', EXEC, '--btf', SAMPLE, '--server', service.url, '-o', there])
     expect(remote).toEqual(local)
     expect(readFileSync(there)).toEqual(readFileSync(here))
+  })
+
+  it('judges by the release that is given beside a BTF, here and there', async () => {
+    const [here, there] = [join(temporaryFolder(), 'here.o'), join(temporaryFolder(), 'there.o')]
+    const asked = ['relocate', GUARDS, '--btf', SAMPLE, '--kernel-release', '6.1.76']
+    const local = await corelo([...asked, '-o', here])
+    const remote = await corelo([...asked, '-o', there, '--server', service.url])
+    expect(local.stderr).toMatch(/guards\.bpf\.o for 6\.1\.76: /)
+    expect(remote).toEqual(local)
   })
 
   it('judges by the values that are assumed, here and there', async () => {

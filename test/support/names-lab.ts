@@ -55,6 +55,7 @@ export function createFakeAccess (contents: Map<Sha256, Uint8Array>): BtfAccess 
       }
     },
     async keep (btf) { contents.set(btf.sha256, new Uint8Array(new Uint8Array(btf.parts.bytes, 0, btf.parts.byteLength))) },
+    keepIndex () {},
     recoverFrom () {},
     onKept () {},
     async saveHeld () {},

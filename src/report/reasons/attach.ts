@@ -31,8 +31,8 @@ export function missingTarget (type: string, section: string): MissingTarget | u
 
 function leaveOut (section: string, what: string): ReportSuggestion {
   return {
-    text: `Load the program only where the kernel has the ${what}: with this section libbpf leaves it out, unless the loader calls ` +
-      'bpf_program__set_autoload(prog, true). A guard inside the program does not do that:',
+    text: `A guard inside the program does not help. Load the program only where the kernel has the ${what}: with this section libbpf ` +
+      'leaves it out, unless the loader calls bpf_program__set_autoload(prog, true):',
     code: `SEC("?${section}")`
   }
 }

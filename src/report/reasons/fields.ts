@@ -1,5 +1,5 @@
 import { BtfKind } from '../../btf/constants.js'
-import { arrayLength, isComposite, kindOf, memberType, type TypeId } from '../../btf/btf.js'
+import { arrayLength, isComposite, kindOf, memberType, type Btf, type TypeId } from '../../btf/btf.js'
 import { strip } from '../../btf/resolve.js'
 import { shownName, shownText } from '../../btf/shown-text.js'
 import { fieldsAreCompatible } from '../../core/compat.js'
@@ -7,14 +7,14 @@ import { describeAccess } from '../../core/describe.js'
 import type { Candidate } from '../../core/match-spec.js'
 import type { Spec } from '../../core/spec.js'
 import { declaration, isScalar, memberDeclaration, sizedMember } from '../c-text.js'
-import { newWork, tryWithin } from '../../btf/work.js'
+import { newWork, tryWithin, type Work } from '../../btf/work.js'
 import { endOf, firstSteps, type BrokenField } from './broken-field.js'
 import type { ReasonContext } from './context.js'
 import { keepSearches } from './kept-searches.js'
 import { nearNames } from '../../members/near.js'
 import { findNested, findPath, membersOf, pathText, type NamedMember, type Path } from '../../members/paths.js'
 import { listed, type Explanation } from './reason.js'
-import { otherNamesOf } from '../../members/renames.js'
+import { otherNamesOf, replacedBy } from '../../members/renames.js'
 import { otherRegisters } from './registers.js'
 import { guardField, readElsewhere } from './snippets.js'
 
@@ -34,10 +34,10 @@ export function explainField (local: Spec, candidate: Candidate, broken: BrokenF
     return { reason: 'field_missing', ...registers, detail: `${parent} has no member ${name} in this kernel. ${registers.detail}` }
   }
 
-  const { paths, isMoved } = context.wantsAdvice ? findElsewhere(local, failing, candidate, owner, context) : NOWHERE
+  const { paths, isMoved, isSame } = context.wantsAdvice ? findElsewhere(local, failing, candidate, owner, context) : NOWHERE
   const rest = restOf(local, failing)
   const root = failing === 1 ? candidate.id : owner
-  const suggestions = failing === 1 ? paths.slice(0, 1).flatMap(path => suggest(local, candidate, root, path, rest, context)) : []
+  const suggestions = failing === 1 && isSame ? paths.slice(0, 1).flatMap(path => suggest(local, candidate, root, path, rest, context)) : []
   return {
     reason: isMoved ? 'field_moved' : 'field_missing',
     detail: `${parent} has no member ${name} in this kernel.${paths.length === 0 ? '' : ` It has ${listed(paths.map(pathText))}.`}`,
@@ -45,7 +45,15 @@ export function explainField (local: Spec, candidate: Candidate, broken: BrokenF
   }
 }
 
-const NOWHERE = { paths: [], isMoved: false }
+/** Where a field may be instead. */
+interface Elsewhere {
+  readonly paths: readonly Path[]
+  readonly isMoved: boolean
+  /** Whether what is there can be read in its place. */
+  readonly isSame: boolean
+}
+
+const NOWHERE: Elsewhere = { paths: [], isMoved: false, isSame: true }
 
 /**
  * A read of another path, where that ends in a number or pointer as the program's does. The rest of the access goes on from there,
@@ -68,7 +76,7 @@ function findElsewhere (
   { btf }: Candidate,
   owner: TypeId,
   context: ReasonContext
-): { paths: readonly Path[], isMoved: boolean } {
+): Elsewhere {
   const { work } = context
   const accessor = local.accessors[failing]
   const name = accessor?.name === undefined ? '' : shownText(local.btf, accessor.name)
@@ -76,23 +84,31 @@ function findElsewhere (
   const whole = rest === '' ? [] : usualPaths(btf, owner, name + rest, work)
   const usual = [...whole, ...usualPaths(btf, owner, name, work).filter(path => !whole.some(other => pathText(other) === pathText(path)))]
   // The same name further down is a move, another name a rename.
-  if (usual.length > 0) return { paths: usual, isMoved: usual.every(path => path.at(-1)?.name === name) }
+  if (usual.length > 0) return { paths: usual, isMoved: usual.every(path => path.at(-1)?.name === name), isSame: true }
+  const replaced = replacedPaths(btf, owner, name, work)
+  if (replaced.length > 0) return { paths: replaced, isMoved: false, isSame: false }
   const wanted = accessor === undefined ? undefined : memberType(local.btf, accessor.typeId, accessor.index)
   const sides = { local: local.btf, target: btf, work }
   const nested = wanted === undefined
     ? []
     : nestedMembers(btf, owner, name, newWork(NESTED_STEPS))
       .filter(path => fieldsAreCompatible(sides, wanted, path.at(-1)?.type ?? owner))
-  if (nested.length > 0) return { paths: nested.slice(0, MAX_PATHS), isMoved: true }
-  return { paths: nearMembers(btf, owner, name, work), isMoved: false }
+  if (nested.length > 0) return { paths: nested.slice(0, MAX_PATHS), isMoved: true, isSame: true }
+  return { paths: nearMembers(btf, owner, name, work), isMoved: false, isSame: true }
 }
 
 /** Where the kernel's history says that the field is in other kernels. */
-const usualPaths = keepSearches<readonly Path[]>((btf, owner, path, work) =>
-  otherNamesOf(shownName(btf, strip(btf, owner, work)), path).flatMap(text => {
+const usualPaths = keepSearches<readonly Path[]>((btf, owner, path, work) => pathsIn(btf, owner, otherNamesOf, path, work))
+
+/** Where other members tell the same in another way. */
+const replacedPaths = keepSearches<readonly Path[]>((btf, owner, path, work) => pathsIn(btf, owner, replacedBy, path, work))
+
+function pathsIn (btf: Btf, owner: TypeId, others: typeof otherNamesOf, path: string, work: Work): readonly Path[] {
+  return others(shownName(btf, strip(btf, owner, work)), path).flatMap(text => {
     const found = findPath(btf, owner, text, work)
     return found === undefined ? [] : [found]
-  }))
+  })
+}
 
 const nestedMembers = keepSearches<readonly Path[]>((btf, owner, name, work) =>
   tryWithin(() => findNested(btf, owner, name, work), () => []))

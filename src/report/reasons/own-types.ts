@@ -3,6 +3,7 @@ import {
   datasecVariable, isComposite, isEmptyString, kindOf, memberNameOffset, memberType, nameOf, nameOffsetOf, referencedType, typeId, vlenOf,
   type Btf, type TypeId
 } from '../../btf/btf.js'
+import { plainType } from '../../btf/resolve.js'
 import { shownName, shownText } from '../../btf/shown-text.js'
 import { describeType } from '../../core/describe.js'
 import { declaration, memberDeclaration } from '../c-text.js'
@@ -10,14 +11,8 @@ import type { ReportSuggestion } from '../../wire/report.js'
 
 /** Members of a map's definition that are looked at: libbpf knows of fewer. */
 const MAX_PARTS = 16
-/** Qualifiers and typedefs before a type. */
-const MAX_STEPS = 32
 /** Members that a suggestion spells out. */
 const MAX_MEMBERS = 32
-
-const PASSED: ReadonlySet<number> = new Set([
-  BtfKind.TYPEDEF, BtfKind.CONST, BtfKind.VOLATILE, BtfKind.RESTRICT, BtfKind.TYPE_TAG
-])
 
 /** Structs and unions that maps of the object have as key or value, each with the name of such a map. */
 export function storedTypes (btf: Btf): ReadonlyMap<TypeId, string> {
@@ -26,24 +21,18 @@ export function storedTypes (btf: Btf): ReadonlyMap<TypeId, string> {
     if (kindOf(btf, id) !== BtfKind.DATASEC || nameOf(btf, id) !== '.maps') continue
     for (let v = 0; v < vlenOf(btf, id); v++) {
       const variable = datasecVariable(btf, id, v)
-      const definition = withoutQualifiers(btf, referencedType(btf, variable))
+      const definition = plainType(btf, referencedType(btf, variable))
       if (!isComposite(kindOf(btf, definition))) continue
       for (let part = 0; part < Math.min(vlenOf(btf, definition), MAX_PARTS); part++) {
         if (!['key', 'value'].includes(shownText(btf, memberNameOffset(btf, definition, part)))) continue
-        const pointer = withoutQualifiers(btf, memberType(btf, definition, part))
+        const pointer = plainType(btf, memberType(btf, definition, part))
         if (kindOf(btf, pointer) !== BtfKind.PTR) continue
-        const type = withoutQualifiers(btf, referencedType(btf, pointer))
+        const type = plainType(btf, referencedType(btf, pointer))
         if (isComposite(kindOf(btf, type)) && !stored.has(type)) stored.set(type, shownName(btf, variable))
       }
     }
   }
   return stored
-}
-
-function withoutQualifiers (btf: Btf, id: TypeId): TypeId {
-  let type = id
-  for (let i = 0; i < MAX_STEPS && PASSED.has(kindOf(btf, type)); i++) type = referencedType(btf, type)
-  return type
 }
 
 /** How a type that no kernel has is relocated all the same. */
@@ -65,7 +54,7 @@ export function declareOwn (btf: Btf, id: TypeId, isCertain: boolean): ReportSug
 /** Whether one line of C declares a member of the type: not where the type has no name, or was cut. */
 function canDeclare (btf: Btf, id: TypeId): boolean {
   const text = declaration(btf, id)
-  return !text.includes('(anonymous)') && !text.includes('…') && !isUnnamed(btf, withoutQualifiers(btf, id))
+  return !text.includes('(anonymous)') && !text.includes('…') && !isUnnamed(btf, plainType(btf, id))
 }
 
 function isUnnamed (btf: Btf, id: TypeId): boolean { return isComposite(kindOf(btf, id)) && isEmptyString(btf, nameOffsetOf(btf, id)) }

@@ -1,3 +1,4 @@
+import { typeId } from '../../btf/btf.js'
 import { BtfKind } from '../../btf/constants.js'
 import { findCandidates } from '../../btf/find.js'
 import { describeType } from '../../core/describe.js'
@@ -7,6 +8,7 @@ import { tryWithin, type Work } from '../../btf/work.js'
 import { membersOf } from '../../members/paths.js'
 import type { ReportSuggestion } from '../../wire/report.js'
 import type { ReasonContext } from './context.js'
+import { keepSearches } from './kept-searches.js'
 import { listed } from './reason.js'
 import { functionName } from './snippets.js'
 
@@ -91,15 +93,15 @@ function compileFor ({ name, macro }: Architecture, local: Spec, member: string 
 
 /** The architecture of a kernel, by its `pt_regs`. */
 function architectureOf ({ btf }: Target, work: Work): Architecture | undefined {
-  const name = { bytes: PT_REGS, offset: 0, length: PT_REGS.length }
-  return tryWithin(() => {
-    for (const id of findCandidates(btf, BtfKind.STRUCT, name, false, work)) {
-      const members = new Set(membersOf(btf, id, work).map(member => member.name))
-      const found = ARCHITECTURES.find(({ sign }) => members.has(sign))
-      if (found !== undefined) return found
-    }
-    return undefined
-  }, () => undefined)
+  return tryWithin(() => findArchitecture(btf, typeId(0), 'pt_regs', work), () => undefined)
 }
 
-const PT_REGS = new TextEncoder().encode('pt_regs')
+const findArchitecture = keepSearches((btf, _, name, work) => {
+  const bytes = new TextEncoder().encode(name)
+  for (const id of findCandidates(btf, BtfKind.STRUCT, { bytes, offset: 0, length: bytes.length }, false, work)) {
+    const members = new Set(membersOf(btf, id, work).map(member => member.name))
+    const found = ARCHITECTURES.find(({ sign }) => members.has(sign))
+    if (found !== undefined) return found
+  }
+  return undefined
+})

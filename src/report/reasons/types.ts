@@ -1,6 +1,6 @@
 import { BtfKind } from '../../btf/constants.js'
 import { isComposite, kindName, kindOf, nameOf, nameOffsetOf } from '../../btf/btf.js'
-import { essentialName, findCandidates } from '../../btf/find.js'
+import { essentialName, findCandidates, type NameBytes } from '../../btf/find.js'
 import { describeAccess, describeType } from '../../core/describe.js'
 import { CoreReloKind, isFieldKind } from '../../core/kinds.js'
 import { matchSpec, type Candidate } from '../../core/match-spec.js'
@@ -12,7 +12,9 @@ import { missingTarget } from './attach.js'
 import type { ReasonContext } from './context.js'
 import { firstDifference } from './difference.js'
 import { declareOwn, LAYOUT_SUPPLIED } from './own-types.js'
+import { shownName } from '../../btf/shown-text.js'
 import { findPath } from '../../members/paths.js'
+import { otherTypeNamesOf } from '../../members/renames.js'
 import { listed, type Explanation } from './reason.js'
 import { otherRegisters } from './registers.js'
 import { accessPath, guardType, readElsewhere } from './snippets.js'
@@ -62,6 +64,10 @@ export function explainMissingType (local: Spec, section: string, context: Reaso
       }
     }
   }
+  const renamed = kind === BtfKind.STRUCT ? otherTypeNamesOf(shownName(local.btf, local.rootId).replace(FLAVOR, '')) : []
+  const there = renamed.find(text => [target.btf, ...target.modules].some(btf =>
+    findCandidates(btf, kind, wholeName(text), btf !== target.btf, work).length > 0))
+  if (there !== undefined) return { reason: 'type_missing', detail: `This kernel has no ${type}. It has struct ${there}.`, suggestions }
   const detail = `This kernel has no ${type}.`
   const registers = otherRegisters(local, undefined, context)
   if (registers !== undefined) return { reason: 'type_missing', ...registers, detail: `${detail} ${registers.detail}` }
@@ -82,6 +88,14 @@ export function explainMissingType (local: Spec, section: string, context: Reaso
       `It has a value only where ${LAYOUT_SUPPLIED}.`,
     suggestions: [declareOwn(local.btf, local.rootId, true)]
   }
+}
+
+/** What libbpf leaves out of the name of a type. */
+const FLAVOR = /___.*$/
+
+function wholeName (name: string): NameBytes {
+  const bytes = new TextEncoder().encode(name)
+  return { bytes, offset: 0, length: bytes.length }
 }
 
 /** The type is there, in another shape. */

@@ -56,3 +56,29 @@ SOCKET(packet_indirect) { __u32 at = bpf_get_prandom_u32() & 15; if (load_byte(s
 SOCKET(packet_guarded) { if (load_half(skb, 12) == 0x800 && HAS_GONE) use(GONE()); return 0; }
 SOCKET(packet_no_byte) { if (load_byte(skb, 1) > 255) use(GONE()); return 0; }
 SOCKET(packet_no_half) { unsigned long long v = load_half(skb, 1); KEEP(v); if (v > 0xffffffff) use(GONE()); return 0; }
+
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, __u32); __type(value, __u64); } one SEC(".maps");
+#define LOOK_UP(key) bpf_map_lookup_elem(&one, (void *)&(key))
+PROGRAM(read_after_key) { volatile __u32 v = 0; if (!LOOK_UP(v)) return 0; READ(v); if (v & 4) use(GONE()); return 0; }
+PROGRAM(read_after_key_clear) { volatile __u32 v = 0; if (!LOOK_UP(v)) return 0; READ(v); if (v & 4) return 0; return use(GONE()); }
+PROGRAM(set_after_key) { volatile __u32 v = 0; if (!LOOK_UP(v)) return 0; v = bpf_get_prandom_u32(); if (v == 7) use(GONE()); return 0; }
+PROGRAM(set_guard_after_key) { volatile __u32 v = 0; if (!LOOK_UP(v)) return 0; v = HAS_GONE; if (v) use(GONE()); return 0; }
+
+#define ANY(v) v = bpf_get_prandom_u32(); KEEP(v)
+PROGRAM(mask) { __u64 v; ANY(v); v &= 12; KEEP(v); if (v == 8) use(GONE()); return 0; }
+PROGRAM(mask_never) { __u64 v; ANY(v); v &= 12; KEEP(v); if (v == 5) use(GONE()); return 0; }
+PROGRAM(mask_beyond) { __u64 v; ANY(v); v &= 12; KEEP(v); if (v > 12) use(GONE()); return 0; }
+PROGRAM(mask_between) { __u64 v; ANY(v); v &= 12; KEEP(v); if (v > 4) { KEEP(v); if (v < 8) use(GONE()); } return 0; }
+PROGRAM(mask_signed) { __s64 v; ANY(v); v &= 12; KEEP(v); if (v < 0) use(GONE()); return 0; }
+PROGRAM(mask_bit) { __u64 v; ANY(v); v &= 12; KEEP(v); if (v & 8) use(GONE()); return 0; }
+PROGRAM(mask_other_bit) { __u64 v; ANY(v); v &= 12; KEEP(v); if (v & 3) use(GONE()); return 0; }
+PROGRAM(mask_half) { __u32 v; ANY(v); v &= 0x200000; KEEP(v); if (v != 0) use(GONE()); return 0; }
+PROGRAM(mask_twice) { __u64 v; ANY(v); v &= 12; KEEP(v); if (v == 4) { KEEP(v); if (v == 8) use(GONE()); } return 0; }
+PROGRAM(mask_guarded) { __u64 v; ANY(v); v &= 12; KEEP(v); if (v == 8 && HAS_GONE) use(GONE()); return 0; }
+PROGRAM(processor_guarded) { if (bpf_get_smp_processor_id() == 0 && HAS_GONE) use(GONE()); return 0; }
+
+static __noinline int is_before(void *a, void *b) { return a < b; }
+PROGRAM(pointers_twice) { __u32 k = 0, l = 1; void *a = LOOK_UP(k), *b = LOOK_UP(l); if (!a || !b || a == b) return 0; KEEP(a); KEEP(b); if (a == b) use(GONE()); return 0; }
+PROGRAM(pointers_in_called) { __u32 k = 0, l = 1; void *a = LOOK_UP(k), *b = LOOK_UP(l); if (!a || !b || is_before(a, b)) return 0; if (is_before(b, a)) use(GONE()); return 0; }
+PROGRAM(pointers_guarded) { __u32 k = 0, l = 1; void *a = LOOK_UP(k), *b = LOOK_UP(l); if (!a || !b || is_before(a, b)) return 0; if (is_before(b, a) && HAS_GONE) use(GONE()); return 0; }
+TC(packet_there) { void *end = (void *)(long)skb->data_end, *at = (void *)(long)skb->data; if (at + 14 > end) return 0; KEEP(at); KEEP(end); if (at + 14 > end) use(GONE()); return 0; }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { BTF_INDEX_FOOTER, BTF_INDEX_VERSION, finishBtfIndex, readBtfIndex, type IndexSeal } from '../../../src/btf/index-file.js'
+import { BTF_INDEX_FOOTER, BTF_INDEX_VERSION, finishBtfIndex, indexTailBytes, readBtfIndex, type IndexSeal } from '../../../src/btf/index-file.js'
 import { attachBtf, parseBtfParts, type BtfParts } from '../../../src/btf/parse.js'
 import { findCandidates } from '../../../src/btf/find.js'
 import { newWork } from '../../../src/btf/work.js'
@@ -9,7 +9,11 @@ import { at, btf, integers, KIND } from '../../support/btf-builder.js'
 
 const KEY = new Uint8Array(32).fill(1)
 const sealWith = (key: Uint8Array): IndexSeal =>
-  ({ make: bytes => sealOf(key, 'btf index', bytes), matches: (bytes, seal) => isSealedBy([key], 'btf index', bytes, seal) })
+  ({
+    make: bytes => sealOf(key, 'btf index', bytes),
+    matches: (bytes, seal) => isSealedBy([key], 'btf index', bytes, seal),
+    digest: bytes => createHash('sha256').update(bytes).digest()
+  })
 const SEAL = sealWith(KEY)
 
 function sample (structs = 5): Uint8Array {
@@ -22,7 +26,7 @@ function sample (structs = 5): Uint8Array {
 const contentOf = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest()
 
 function make (bytes: Uint8Array): { parts: BtfParts, file: Uint8Array } {
-  const parts = parseBtfParts(bytes, { allocate: byteLength => new ArrayBuffer(byteLength + BTF_INDEX_FOOTER.SIZE) })
+  const parts = parseBtfParts(bytes, { allocate: byteLength => new ArrayBuffer(byteLength + indexTailBytes(bytes.length)) })
   finishBtfIndex(parts, contentOf(bytes), SEAL)
   return { parts, file: new Uint8Array(parts.index) }
 }
@@ -33,8 +37,8 @@ describe('the file of an index', () => {
     const { parts, file } = make(bytes)
     const read = readBtfIndex(bytes, file.slice(), contentOf(bytes), SEAL)
     if (typeof read === 'string') throw new Error(read)
-    expect(read.shape).toEqual(parts.shape)
-    const [before, after] = [attachBtf(parts, undefined), attachBtf(read, undefined)]
+    expect(read.parts.shape).toEqual(parts.shape)
+    const [before, after] = [attachBtf(parts, undefined), attachBtf(read.parts, undefined)]
     expect(after.typeOffsets).toEqual(before.typeOffsets)
     expect(after.nameIndex).toEqual(before.nameIndex)
     const name = { bytes: new TextEncoder().encode('struct_3'), offset: 0, length: 8 }
@@ -91,8 +95,8 @@ describe('the file of an index', () => {
     const words = file.slice(0, file.length - BTF_INDEX_FOOTER.SIZE)
     expect([BTF_INDEX_VERSION, createHash('sha256').update(words).digest('hex').slice(0, 16)]).toMatchInlineSnapshot(`
       [
-        1,
-        "29fbdc1fc9b5a8ed",
+        2,
+        "d6fe6f2efc7d1bb2",
       ]
     `)
   })

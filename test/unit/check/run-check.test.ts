@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createContentKeys, type OutcomeKeys } from '../../../src/check/outcome-keys.js'
+import { createContentKeys, type OutcomeKey, type OutcomeKeys } from '../../../src/check/outcome-keys.js'
 import { createOutcomes } from '../../../src/check/outcomes.js'
 import { runCheck, type RunOptions } from '../../../src/check/run-check.js'
 import { createStateOutcomes } from '../../../src/check/state-outcomes.js'
@@ -10,10 +10,17 @@ import type { CheckRun } from '../../../src/workers/protocol.js'
 
 const LOADS = JSON.stringify({ state: 'loads', reason: null, programs: [], failures: [], failures_total: 0 })
 
+const FOUND = { json: LOADS, isOfLayout: true, isOfRelease: true }
+
+/** Of kernels that lay out all alike, and whose verifiers judge alike. */
+const LAYOUT = { scope: 'layout', text: 'layout of one age' }
+
 const objectNamed = (name: string): NamedObject => ({ name, sha256: sha256(name), bytes: Buffer.from(name) })
 const kernel = (name: string, btf = name, release = '6.1.0'): CheckedKernel =>
   ({ name, content: { btf: sha256(btf), modules: [], release } })
 const kernels = (count: number): CheckedKernel[] => Array.from({ length: count }, (_, i) => kernel(`k${i}`))
+
+const nextTurn = (): Promise<void> => new Promise(resolve => { setImmediate(resolve) })
 
 /** A run whose relocations are told, each with the objects that it was for, and answered as `answer` says. */
 function setUp (options: Partial<RunOptions> & { answer?: (runs: readonly CheckRun[]) => Promise<void> } = {}) {
@@ -32,7 +39,7 @@ function setUp (options: Partial<RunOptions> & { answer?: (runs: readonly CheckR
     async relocate (_content, runs) {
       asked.push(runs)
       await options.answer?.(runs)
-      return { state: 'ready', outcomes: runs.map(({ releases }) => releases.map(() => ({ json: LOADS, isOfLayout: true }))) }
+      return { state: 'ready', outcomes: runs.map(({ releases }) => releases.map(() => FOUND)) }
     },
     ...options
   })
@@ -61,7 +68,7 @@ describe('a check over kernels', () => {
   it('knows what it found for a BTF once there is a table of its layouts', async () => {
     const [object, outcomes, contents] = [objectNamed('a'), createOutcomes(1 << 20), createContentKeys()]
     await all(setUp({ objects: [object], outcomes, kernels: [kernel('one', 'x')] }).cells)
-    const keys: OutcomeKeys = { ...contents, of: (objects, listed) => objects.map(() => listed.map(() => 'layout')) }
+    const keys: OutcomeKeys = { ...contents, of: (objects, listed) => objects.map(() => listed.map(() => LAYOUT)) }
     const { asked, cells } = setUp({ objects: [object], outcomes, keys, kernels: [kernel('one', 'x')] })
     expect((await all(cells)).length).toBe(1)
     expect(asked).toEqual([])
@@ -79,7 +86,7 @@ describe('a check over kernels', () => {
     await cells.next()
     const begun = asked.length
     expect(begun).toBeLessThanOrEqual(4)
-    await new Promise(resolve => { setImmediate(resolve) })
+    await nextTurn()
     expect(asked.length).toBe(begun)
     leaving.abort(new AppError('request_timeout', 'gone'))
     await expect(all(cells)).rejects.toThrow('gone')
@@ -106,8 +113,8 @@ describe('a check over kernels', () => {
     const alone = new Set<string>()
     const keys: OutcomeKeys = {
       ...contents,
-      of: (objects, all) => objects.map(object => all.map(content => alone.has('layout') ? contents.alone(object, content) : 'layout')),
-      noteAlone (_object, text) { alone.add(text) }
+      of: (objects, all) => objects.map(object => all.map(content => alone.has('layout') ? contents.alone(object, content) : LAYOUT)),
+      noteAlone (_object, scope) { alone.add(scope) }
     }
     const options: Partial<RunOptions> = {
       keys,
@@ -115,7 +122,8 @@ describe('a check over kernels', () => {
       kernels: [kernel('one'), kernel('two'), kernel('same', 'two'), kernel('three')],
       relocate: async ({ btf }, runs) => ({
         state: 'ready',
-        outcomes: runs.map(({ releases }) => releases.map(() => ({ json: LOADS.replace('null', JSON.stringify(btf)), isOfLayout: false })))
+        outcomes: runs.map(({ releases }) =>
+          releases.map(() => ({ ...FOUND, json: LOADS.replace('null', JSON.stringify(btf)), isOfLayout: false })))
       })
     }
     const expected = { one: sha256('one'), two: sha256('two'), same: sha256('two'), three: sha256('three') }
@@ -140,8 +148,26 @@ describe('a check over kernels', () => {
       .toEqual({ slow: ['error', 'It took too long.'], good: ['loads', null] })
   })
 
+  it('relocates for one kernel of a layout where every verifier gives the same outcome, also for kernels that come later', async () => {
+    const contents = createContentKeys()
+    const ofLayout = (release: string): OutcomeKey => ({ scope: 'layout', text: `layout ${release}` })
+    const keys: OutcomeKeys = { ...contents, of: (objects, listed) => objects.map(() => listed.map(({ release }) => ofLayout(release))) }
+    const many = Array.from({ length: 500 }, (_, i) => kernel(`k${i}`, `k${i}`, `6.${i}.0`))
+    const { asked, cells } = setUp({
+      keys,
+      kernels: many,
+      relocate: async (_content, runs) => {
+        asked.push(runs)
+        await nextTurn()
+        return { state: 'ready', outcomes: runs.map(({ releases }) => releases.map(() => ({ ...FOUND, isOfRelease: false }))) }
+      }
+    })
+    expect((await all(cells)).length).toBe(500)
+    expect(asked).toHaveLength(1)
+  })
+
   it('looks at the next kernel of a layout where the BTF of the first is lost, and at no more', async () => {
-    const keys: OutcomeKeys = { ...createContentKeys(), of: (objects, listed) => objects.map(() => listed.map(() => 'layout')) }
+    const keys: OutcomeKeys = { ...createContentKeys(), of: (objects, listed) => objects.map(() => listed.map(() => LAYOUT)) }
     const asked: string[] = []
     const found = await all(setUp({
       keys,
@@ -149,7 +175,7 @@ describe('a check over kernels', () => {
       relocate: async ({ btf }, runs) => {
         asked.push(btf)
         if (btf === sha256('k0')) return { state: 'absent', sha256: btf }
-        return { state: 'ready', outcomes: runs.map(({ releases }) => releases.map(() => ({ json: LOADS, isOfLayout: true }))) }
+        return { state: 'ready', outcomes: runs.map(({ releases }) => releases.map(() => FOUND)) }
       }
     }).cells)
     expect(asked).toEqual([sha256('k0'), sha256('k1')])

@@ -231,7 +231,7 @@ describe('a layout table', () => {
 })
 
 describe('what an object demands', () => {
-  it('includes the registers of the kernel where it asks for those of some architectures, since reasons tell of both', () => {
+  it('includes what reasons tell beside a type: the registers of the kernel, and another name of the type', () => {
     const demandsFor = (name: string): string[] => {
       const local = btf()
       const typeId = local.struct(name, 8, [at('regs', 0, integers(local).int)])
@@ -244,6 +244,7 @@ describe('what an object demands', () => {
       return (demandsOf(object) ?? []).map(({ bytes, offset, length }) => new TextDecoder().decode(bytes.subarray(offset, offset + length)))
     }
     expect(demandsFor('user_pt_regs')).toEqual(['user_pt_regs', 'pt_regs'])
+    expect(demandsFor('fanotify_event')).toEqual(['fanotify_event', 'fanotify_event_info'])
     expect(demandsFor('task_struct')).toEqual(['task_struct'])
   })
 })

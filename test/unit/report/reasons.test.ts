@@ -148,6 +148,20 @@ describe('a field of another kind', () => {
   })
 })
 
+describe('a field that other kernels tell in another way', () => {
+  it('is named, without code that would read another value', () => {
+    const local = btf()
+    const type = local.struct('iov_iter', 8, [at('data_source', 1, integers(local).uchar)])
+    const target = btf()
+    target.struct('iov_iter', 8, [at('type', 0, integers(target).uint)])
+    const entry = explained(local, target, { kind: 'byte_off', type, access: '0:0' })
+    expect(entry).toMatchObject({
+      reason: 'field_missing', detail: 'struct iov_iter has no member data_source in this kernel. It has type.'
+    })
+    expect(entry.suggestions.map(({ text }) => text)).toEqual(['Read data_source only where the kernel has it:'])
+  })
+})
+
 describe('a type that is missing', () => {
   const missing = (make: (target: BtfBuilder) => void, modulesWith?: (type: string) => readonly string[]) => {
     const local = btf()
@@ -164,6 +178,22 @@ describe('a type that is missing', () => {
       suggestions: [
         { code: 'if (bpf_core_type_exists(struct foo)) {\n\t/* use struct foo here */\n}' }, { code: 'struct foo {\n\tint x;\n};' }
       ]
+    })
+  })
+
+  it.each([
+    ['fanotify_event', 'fanotify_event_info', 'kprobe/x'],
+    ['fanotify_event_info', 'fanotify_event', 'kprobe/x'],
+    ['trace_event_raw_block_rq_complete', 'trace_event_raw_block_rq_completion', 'tp/block/block_rq_complete']
+  ])('is told with the name that the kernel has for it: %s', (name, other, section) => {
+    const local = btf()
+    const type = local.struct(name, 4, [at('x', 0, integers(local).int)])
+    const target = btf()
+    target.struct(other, 4, [at('x', 0, integers(target).int)])
+    expect(reportOf(local, target, [{ kind: 'byte_off', type, access: '0:0' }], undefined, section).relocations[0]).toMatchObject({
+      reason: 'type_missing',
+      detail: `This kernel has no struct ${name}. It has struct ${other}.`,
+      suggestions: [{ text: `Use struct ${name} only where the kernel has it:` }]
     })
   })
 
@@ -483,8 +513,8 @@ describe('a program whose target the kernel does not have', () => {
       reason: 'type_missing',
       detail: 'This kernel has no struct bpf_iter__task. So it has no iterator of task, and the program cannot attach.',
       suggestions: [{
-        text: 'Load the program only where the kernel has the iterator: with this section libbpf leaves it out, unless the loader ' +
-          'calls bpf_program__set_autoload(prog, true). A guard inside the program does not do that:',
+        text: 'A guard inside the program does not help. Load the program only where the kernel has the iterator: with this section ' +
+          'libbpf leaves it out, unless the loader calls bpf_program__set_autoload(prog, true):',
         code: 'SEC("?iter/task")'
       }, { text: 'Use struct bpf_iter__task only where the kernel has it:' }]
     })

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { join } from 'node:path'
 import { sha256 } from '../../../src/store/sha256.js'
 import { targetFoo } from '../../support/corpus.js'
-import { breakFile, contentPath, offsetOfY, put, relocate, startService, temporaryFolder, type StartedService } from './lab.js'
+import { breakFile, contentPath, fooObject, offsetOfY, put, relocate, startService, temporaryFolder, type StartedService } from './lab.js'
 
 /** BTF that is large enough for its index to be kept. */
 function largeBtf (): Uint8Array {
@@ -62,6 +62,19 @@ describe('the index of a kernel on disk', () => {
     expect(indexes(service)).toEqual([0, 1])
     await service.close()
     expect(await readFile(indexPath(folder))).not.toEqual(before)
+  })
+
+  it('that another process did not make is made by the first check of the kernel', async () => {
+    const folder = await temporaryFolder()
+    const whole = await heldIn(folder)
+    await rm(indexPath(folder))
+    const service = await startService(folder)
+    const request = { objects: [{ content: fooObject() }], kernels: ['*'], fetch: false }
+    const { cells } = await service.check(request, new AbortController().signal)
+    for await (const rows of cells) expect(rows.map(({ outcome }) => outcome.state)).toEqual(['loads'])
+    expect(indexes(service)).toEqual([0, 1])
+    await service.close()
+    expect(await readFile(indexPath(folder))).toEqual(whole)
   })
 
   it('that cannot be read is left where it is, and the kernel answers', async () => {

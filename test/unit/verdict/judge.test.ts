@@ -74,6 +74,11 @@ describe('the verdict of a program with poison', () => {
     )
   })
 
+  it('is of the release that it was asked for, although no relocation poisons anything', () => {
+    expect(judged([RANDOM, asm.jeq(0, 0, 1), POISON, ...EXIT]).isOfRelease).toBe(true)
+    expect(judged(EXIT).isOfRelease).toBe(false)
+  })
+
   it('is loads behind a jump that constants always take', () => {
     expect(verdictOf([asm.mov(1, 0), asm.jeq(1, 0, 1), POISON, ...EXIT])).toBe('loads')
   })
@@ -132,6 +137,15 @@ describe('the verdict of a program with poison', () => {
       }
     })
 
+    it('is fails where another helper may have written there before, and no longer unknown', () => {
+      /** bpf_map_lookup_elem(r1, r10 - 8) */
+      const lookUp = [asm.movReg(2, 10), asm.add(2, -8), asm.mov(1, 0), asm.call(1)]
+      for (const kernelRelease of ['5.10.43-android12', '6.1.0-57-amd64', '6.12.117']) {
+        expect(verdictOf([...zeroes, ...lookUp, ...fill(-8, 4), ...compare('w', -8)], { kernelRelease })).toBe('fails')
+        expect(verdictOf([...zeroes, ...lookUp, ...fill(-8, 4), ...compare('w', -4)], { kernelRelease })).not.toBe('fails')
+      }
+    })
+
     it('is loads where another slot is compared', () => {
       expect(verdictOf([...zeroes, ...fill(-16, 8), ...compare('dw', -8)])).toBe('loads')
     })
@@ -144,6 +158,27 @@ describe('the verdict of a program with poison', () => {
     it('is fails where what is compared was read from a packet by the old instructions', () => {
       expect(verdictOf([asm.movReg(6, 1), asm.ldAbs('h', 12), asm.jeq(0, 0x800, 1), POISON, ...EXIT])).toBe('fails')
     })
+  })
+
+  it("is fails behind a comparison of the processor's number, and unknown where the verifier knows how many there are", () => {
+    const guarded = [asm.call(8), asm.jeq(0, 0, 1), POISON, ...EXIT]
+    expect(verdictOf(guarded, { kernelRelease: '6.1.0-57-amd64' })).toBe('fails')
+    expect(verdictOf(guarded, { kernelRelease: '6.6.0' })).toBe('unknown')
+  })
+
+  it('is fails behind some bits of a number that can be any, for verifiers of every age', () => {
+    const masked = (mask: number, other: number) => [RANDOM, asm.alu('AND', 0, mask), asm.jeq(0, other, 1), POISON, ...EXIT]
+    for (const kernelRelease of ['5.10.43-android12', '6.1.0-57-amd64', undefined]) {
+      expect(verdictOf(masked(0x200000, 0), { kernelRelease })).toBe('fails')
+      const isMore = [asm.slot(0x25, 0, 0, 1, 12), asm.ja(1)] // to the poison where r0 is more than 12
+      expect(verdictOf([RANDOM, asm.alu('AND', 0, 12), ...isMore, POISON, ...EXIT], { kernelRelease })).toBe('loads')
+    }
+  })
+
+  it('is fails behind pointers that a tracing program compares again and again', () => {
+    const pointers = [asm.ldx('dw', 2, 1, 0), asm.ldx('dw', 3, 1, 8)]
+    const different = asm.slot(0x1d, 2, 3, 1) // over one instruction where r2 is r3
+    expect(verdictOf([...pointers, different, ...EXIT.slice(0, 1), different, POISON, ...EXIT])).toBe('fails')
   })
 
   it('is unknown where the steps run out, and no error', () => {

@@ -63,6 +63,12 @@ describe('a pass over the constants in registers', () => {
     expect(poisonOf([...before, ...guarded(register, 0)])).toBe('open')
   })
 
+  it('remembers how control came to a loop whose turns are decided', () => {
+    const turn = [asm.alu('ADD', 1, 1), asm.slot(0xc5, 1, 0, -2, 2)] // again while r1 is less than 2
+    expect(poisonOf([asm.mov(1, 0), ...turn, ...guarded(1, 2)])).toBe('open')
+    expect(poisonOf([RANDOM, asm.mov(1, 0), asm.jeq(0, 5, 1), asm.mov(1, 1), ...turn, ...guarded(1, 2)])).toBe('open')
+  })
+
   it('is certain of poison before which no branch is open', () => {
     expect(poisonOf([POISON, ...EXIT])).toBe('certain')
     expect(poisonOf([RANDOM, asm.mov(1, 1), ...guarded(1, 0)])).toBe('certain')

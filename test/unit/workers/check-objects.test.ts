@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { nameOf, typeId } from '../../../src/btf/btf.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import { toShared } from '../../../src/store/shared-bytes.js'
-import { openChecked } from '../../../src/workers/check-objects.js'
+import { checkObjects, openChecked } from '../../../src/workers/check-objects.js'
 import { prepareBtf } from '../../../src/workers/prepare-btf.js'
 import type { FiledBtf } from '../../../src/workers/protocol.js'
 import { btf } from '../../support/btf-builder.js'
@@ -33,7 +33,7 @@ const kernels: Array<Awaited<ReturnType<typeof kernel>>> = []
 beforeAll(async () => { kernels.push(await kernel('large', TYPES), await kernel('small', TYPES - 1000)) })
 
 function opened (checked: FiledBtf) {
-  const found = openChecked(checked, undefined)
+  const found = openChecked(checked)
   if (found?.nameIndex === undefined) throw new Error('it is not there')
   return {
     types: found.endId,
@@ -67,4 +67,17 @@ it('kernels that are opened one after the other have nothing of each other', () 
   const [first, second] = [opened(large), opened(small)]
   expect([opened(large), opened(small), opened(small)]).toEqual([first, second, second])
   expect([first.names.at(-1), second.names.at(-1)]).toEqual([`large_${TYPES - 1}`, `small_${TYPES - 1001}`])
+})
+
+it('a check of a kernel without an index gives the one that loading would keep, and none where there is one', () => {
+  const [large] = kernels
+  if (large?.index === undefined) throw new Error('it is not there')
+  const { indexFile, ...checked } = large
+  const without = { ...checked, index: { ...large.index, path: join(folder, 'none') } }
+  const indexOf = (btf: FiledBtf): Uint8Array | undefined => {
+    const found = checkObjects({ kind: 'check', btf, modules: [], runs: [] })
+    return found.state === 'ready' ? found.index : undefined
+  }
+  expect(indexOf(checked)).toBeUndefined()
+  expect(Buffer.from(indexOf(without) ?? []).equals(indexFile)).toBe(true)
 })

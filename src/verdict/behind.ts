@@ -1,0 +1,126 @@
+import type { ElfFunction } from '../elf/functions.js'
+import { once } from './code.js'
+import { exploreProgram, newRun, type Shared } from './exploration.js'
+import { openPoison, type OpenPoison } from './open.js'
+import { passPoison } from './pass-poison.js'
+import { note, type Reached, type Run, type Search } from './run.js'
+
+/** Steps for one object: a third of what the report takes of real objects that fail. */
+const STEPS = 3_000
+
+/** A program in which the verifier gets to poison, or may, and how far it was explored. */
+export interface StoppedProgram {
+  readonly fn: ElfFunction
+  /** The program, and all functions that libbpf loads with it. */
+  readonly functions: ReadonlySet<ElfFunction>
+  readonly run: Run
+  readonly isComplete: boolean
+}
+
+/**
+ * Whether a program gets to a poisoned instruction once the kernel has a value for the poison before it. Null where that is not
+ * known.
+ */
+export type IsReachedBehind = (programs: readonly StoppedProgram[], fn: ElfFunction, index: number) => boolean | null
+
+interface Answers {
+  readonly reached: ReadonlyMap<ElfFunction, ReadonlyMap<number, Reached>>
+  readonly isComplete: boolean
+}
+
+/**
+ * Looks at the programs when it is first asked, since most reports have nothing to ask: at each from where its exploration stopped at
+ * poison.
+ *
+ * @param stopped all of the object
+ * @param isOutOfReach of poison: whether no program gets there, so that it is worth asking about
+ */
+export function behindPoison (
+  shared: Shared, stopped: readonly StoppedProgram[], isOutOfReach: (fn: ElfFunction, index: number) => boolean
+): IsReachedBehind {
+  const answers = once(() => exploreAll(shared, stopped, isOutOfReach))
+  return (programs, fn, index) => {
+    let isOpen = false
+    for (const program of programs) {
+      const { reached, isComplete } = answers().get(program) ?? NOTHING_ASKED
+      const found = reached.get(fn)?.get(index)
+      if (found?.doubt === null) return true
+      isOpen ||= found !== undefined || !isComplete
+    }
+    return isOpen ? null : false
+  }
+}
+
+const NOTHING_ASKED: Answers = { reached: new Map(), isComplete: true }
+
+function exploreAll (
+  shared: Shared, stopped: readonly StoppedProgram[], isOutOfReach: (fn: ElfFunction, index: number) => boolean
+): ReadonlyMap<StoppedProgram, Answers> {
+  const { object, functions, graph, age } = shared
+  const work = { left: Math.min(shared.work.left, STEPS) }
+  const further: Shared = { ...shared, open: openPoison(object, functions, graph, age, work, true), work }
+  /** What is asked for still: what one program gets to for certain need not be looked for in another. */
+  const wanted = new Map<ElfFunction, Set<number>>()
+  const wantedIn = (fn: ElfFunction): Set<number> => {
+    let found = wanted.get(fn)
+    if (found === undefined) wanted.set(fn, found = new Set(functions.poisonIn(fn).filter(index => isOutOfReach(fn, index))))
+    return found
+  }
+  const answers = new Map<StoppedProgram, Answers>()
+  for (const program of stopped) {
+    if ([...program.functions].every(fn => wantedIn(fn).size === 0)) continue
+    const found = exploreBehind(further, program, (fn, index) => wantedIn(fn).has(index))
+    answers.set(program, found)
+    for (const [fn, places] of found.reached) {
+      for (const [index, { doubt }] of places) if (doubt === null) wantedIn(fn).delete(index)
+    }
+  }
+  return answers
+}
+
+function exploreBehind (shared: Shared, program: StoppedProgram, isWanted: (fn: ElfFunction, index: number) => boolean): Answers {
+  const run = furtherRun(shared, program, isWanted)
+  for (const index of shared.open.sweepOf(shared.functions.codeOf(program.fn)).certain) note(run, program.fn, index, null)
+  const isComplete = run.certain.left === 0 || (program.isComplete && exploreProgram(run, shared, program.functions, program.fn))
+  return { reached: run.reached, isComplete }
+}
+
+/** Goes on where the program's own exploration stopped; from its start where that is not kept. */
+function furtherRun (shared: Shared, { fn, run: before }: StoppedProgram, isWanted: (fn: ElfFunction, index: number) => boolean): Run {
+  const { functions, open, work } = shared
+  const reached = new Map<ElfFunction, Map<number, Reached>>()
+  let left = 0
+  for (const member of open.reachedFrom(fn)) {
+    for (const index of open.sweepOf(functions.codeOf(member)).poison) {
+      if (isWanted(member, index)) left++
+      else settle(reached, member, index)
+    }
+  }
+  const fresh = before.stopped === undefined ? newRun(shared, fn) : before
+  const isAhead: OpenPoison['isAhead'] = open.isAheadBut((member, index) => !isWanted(member, index))
+  const search = (): Search => ({ left, isAhead, before: left, steps: work.left })
+  return {
+    ...fresh,
+    passesPoison: true,
+    work,
+    stopped: undefined,
+    pending: before.stopped === undefined ? [] : pendingOf(before, before.stopped),
+    reached,
+    isPoisonAhead: isAhead,
+    isAheadBut: open.isAheadBut,
+    certain: search(),
+    doubtful: search()
+  }
+}
+
+function pendingOf ({ pending }: Run, { atPoison, before }: NonNullable<Run['stopped']>): Run['pending'] {
+  for (const state of atPoison) passPoison(state)
+  return [...pending, ...before, ...atPoison]
+}
+
+/** What is not asked for counts as found. */
+function settle (reached: Map<ElfFunction, Map<number, Reached>>, fn: ElfFunction, index: number): void {
+  let places = reached.get(fn)
+  if (places === undefined) reached.set(fn, places = new Map())
+  places.set(index, { doubt: null })
+}

@@ -1,0 +1,112 @@
+import type { BpfObject } from '../core/object.js'
+import type { ElfFunction } from '../elf/functions.js'
+import type { Age } from './age.js'
+import type { Functions } from './code.js'
+import { entryState, mayHavePackets } from './entry.js'
+import { explore } from './explore.js'
+import type { OpenPoison } from './open.js'
+import type { CallGraph } from './reach.js'
+import type { Run, Search } from './run.js'
+import { PASSED_A_STEP } from './sweep.js'
+import type { SymbolValues } from './symbols.js'
+
+/** What the explorations of an object's programs have in common. */
+export interface Shared {
+  readonly object: BpfObject
+  readonly functions: Functions
+  readonly graph: CallGraph
+  readonly open: OpenPoison
+  readonly symbols: SymbolValues
+  readonly age: Age
+  readonly work: { left: number }
+}
+
+/** Most programs end before it pays to look again at what is left to find. */
+const LEAST_RENEWAL = 256
+
+export function newRun ({ object, functions, open, symbols, age, work }: Shared, fn: ElfFunction): Run {
+  let left = 0
+  let passed = 0
+  for (const member of open.reachedFrom(fn)) {
+    const code = functions.codeOf(member)
+    left += open.sweepOf(code).poison.size
+    passed += code.body.count
+  }
+  const search = (): Search => ({ left, isAhead: open.isAhead, before: left, steps: work.left })
+  return {
+    age,
+    functions,
+    symbols,
+    littleEndian: object.elf.littleEndian,
+    mayHavePackets: mayHavePackets(fn),
+    passesPoison: false,
+    work,
+    entered: new Set(),
+    verified: new Map(),
+    stopped: { atPoison: [], before: [] },
+    pending: [],
+    reached: new Map(),
+    assumes: [],
+    rests: [],
+    called: new Map(),
+    asides: new Map(),
+    isPoisonAhead: open.isAhead,
+    isAheadBut: open.isAheadBut,
+    renewal: Math.max(LEAST_RENEWAL, Math.ceil(passed / PASSED_A_STEP)),
+    certain: search(),
+    doubtful: search(),
+    nextId: 1
+  }
+}
+
+/**
+ * Follows the program, its exception callback, and the functions that are verified by themselves, from where the run is. False where
+ * the work ran out.
+ *
+ * @param closure all that libbpf loads with the program
+ */
+export function exploreProgram (run: Run, { object, graph }: Shared, closure: ReadonlySet<ElfFunction>, fn: ElfFunction): boolean {
+  enter(run, object, fn, 'program')
+  if (!explore(run)) return false
+  const callback = graph.exceptionCallback(fn)
+  if (callback !== undefined) {
+    enter(run, object, callback, 'callback')
+    if (!explore(run)) return false
+  }
+  return exploreGlobals(run, object, closure, fn)
+}
+
+function enter (run: Run, object: BpfObject, fn: ElfFunction, kind: 'program' | 'callback'): void {
+  if (run.entered.has(kind)) return
+  run.entered.add(kind)
+  run.pending.push(entryState(object, run.functions.codeOf(fn), kind, null))
+}
+
+/** Global subprograms by themselves: all of the program's before Linux 6.8, from then on those that are called. */
+function exploreGlobals (run: Run, object: BpfObject, closure: ReadonlySet<ElfFunction>, program: ElfFunction): boolean {
+  const { called, verified } = run
+  if (run.age.verifiesGlobals === 'no') return true
+  const isLazy = run.age.verifiesGlobalsLazily
+  if (isLazy !== 'yes') {
+    for (const fn of closure) {
+      if (!fn.isGlobal || fn === program) continue
+      const code = run.functions.codeOf(fn)
+      const isCertain = isLazy === 'no' && run.age.verifiesGlobals === 'yes'
+      const doubt = isCertain ? null : `Whether the verifier of this kernel verifies ${fn.name} by itself is not known.`
+      if (!called.has(code)) called.set(code, doubt)
+      else if (doubt === null) called.set(code, null)
+    }
+  }
+  for (let changed = true; changed;) {
+    changed = false
+    for (const [code, doubt] of [...called]) {
+      const known = verified.get(code)
+      if (known === null || (known !== undefined && doubt !== null)) continue
+      verified.set(code, doubt)
+      changed = true
+      run.pending.push(entryState(object, code, 'global', doubt))
+      if (!explore(run)) return false
+    }
+  }
+  return true
+}
