@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { BTF_INDEX_FOOTER, BTF_INDEX_VERSION, finishBtfIndex, indexTailBytes, readBtfIndex, type IndexSeal } from '../../../src/btf/index-file.js'
+import {
+  BTF_INDEX_FOOTER, BTF_INDEX_VERSION, finishBtfIndex, indexTailBytes, readBtfIndex, type IndexSeal
+} from '../../../src/btf/index-file.js'
 import { attachBtf, parseBtfParts, type BtfParts } from '../../../src/btf/parse.js'
 import { findCandidates } from '../../../src/btf/find.js'
 import { newWork } from '../../../src/btf/work.js'
