@@ -1,3 +1,4 @@
+import { wordsOf } from '../btf/words.js'
 import { dataView } from '../bytes/checked.js'
 import type { BpfObject } from '../core/object.js'
 import { findFunction } from '../core/object.js'
@@ -132,7 +133,9 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
     const end = first + original.bytes.length
     const bytes = new Uint8Array(original.bytes)
     for (let i = firstAtOrAfter(patches.offsets, first), at = patches.offsets[i]; at !== undefined && at < end; at = patches.offsets[++i]) {
-      if ((at - first) % BPF_INSN.SIZE === 0) bytes.set(patches.after.subarray(i * PATCH_SIZE, (i + 1) * PATCH_SIZE), at - first)
+      if ((at - first) % BPF_INSN.SIZE !== 0) continue
+      // A view of so few bytes costs more than to copy them.
+      for (let b = 0; b < PATCH_SIZE; b++) bytes[at - first + b] = patches.after[i * PATCH_SIZE + b] ?? 0
     }
     return { bytes, view: dataView(bytes), littleEndian: elf.littleEndian }
   }
@@ -243,12 +246,16 @@ export function poisonOf (object: BpfObject): readonly number[] {
   return found
 }
 
-function readPoison ({ elf: { sections, view, littleEndian } }: BpfObject): number[] {
+function readPoison ({ elf: { bytes, sections, view, littleEndian } }: BpfObject): number[] {
   const found: number[] = []
   for (const section of sections) {
     if (!isProgramSection(section)) continue
-    for (let at = section.offset; at + BPF_INSN.SIZE <= section.offset + section.size; at += BPF_INSN.SIZE) {
-      if (view.getInt32(at + BPF_INSN.imm, littleEndian) === POISON_IMM && isPoison(readInsn(view, at, littleEndian))) found.push(at)
+    const { offset, size } = section
+    const words = wordsOf(bytes, offset, offset + size - size % BPF_INSN.SIZE, littleEndian)
+    // Each slot has two words, of which the second is the immediate. To search them costs less than to read each slot.
+    for (let word = words.indexOf(POISON_IMM); word >= 0; word = words.indexOf(POISON_IMM, word + 1)) {
+      const at = offset + (word >> 1) * BPF_INSN.SIZE
+      if ((word & 1) === 1 && isPoison(readInsn(view, at, littleEndian))) found.push(at)
     }
   }
   return found
