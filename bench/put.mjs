@@ -17,8 +17,9 @@ const SETTLED_MS = 250
  * and writing it, and what is made of it in the background, the kept index and the layout table. Until all of that is on disk.
  *
  * @param beside a checkout of another version, built, which takes the same kernels in turn
+ * @param only part of the names of the BTFs
  */
-export async function benchPut ({ kernels, rounds, beside, only = "" }) {
+export async function benchPut ({ kernels, rounds, beside, only = '' }) {
   if (!existsSync('/proc/self/schedstat')) return []
   const services = []
   try {
@@ -76,7 +77,8 @@ async function settled (service, cache, tables) {
   for (;;) {
     const [files, cpu] = [countFiles(cache), cpuMsOf(service)]
     await sleep(SETTLED_MS)
-    if (countFiles(cache) === files && cpuMsOf(service) - cpu < IDLE_CPU_MS && countFiles(join(cache, 'content', 'layout')) >= tables) return
+    const isIdle = countFiles(cache) === files && cpuMsOf(service) - cpu < IDLE_CPU_MS
+    if (isIdle && countFiles(join(cache, 'content', 'layout')) >= tables) return
   }
 }
 

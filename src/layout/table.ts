@@ -64,7 +64,6 @@ export function readLayoutTable (
   const startOf = (bucket: number): number => view.getUint32(parts.starts + 4 * bucket, true)
   const { buckets, count } = groupsOf(bucketBits)
   const verified: Array<Uint8Array | undefined> = []
-  let isDamaged = false
   /** The entries of a group. Undefined where they are damaged. */
   const entriesOf = (group: number): Uint8Array | undefined => {
     const known = verified[group]
@@ -76,14 +75,15 @@ export function readLayoutTable (
     const isSame = entries.length === ENTRY.SIZE * (end - start) &&
       (isVerified || format.hash(entries).slice(0, DIGEST_SIZE) === readBytes(head, parts.groups + DIGEST_SIZE * group, DIGEST_SIZE))
     if (isSame) verified[group] = entries
-    else isDamaged = true
+    else read.isDamaged = true
     return verified[group]
   }
-  return {
+  // No accessor: an object that is made with one has a class of its own to V8, which would compile what uses it for each table.
+  const read: { -readonly [Name in keyof LayoutTable]: LayoutTable[Name] } = {
     bigEndian: head[LAYOUT_HEADER.bigEndian] === 1,
     pointerSize: head[LAYOUT_HEADER.pointerSize] ?? 0,
     names,
-    get isDamaged () { return isDamaged },
+    isDamaged: false,
     isWhole () {
       for (let group = 0; group < count; group++) if (entriesOf(group) === undefined) return false
       return true
@@ -105,6 +105,7 @@ export function readLayoutTable (
       return ''
     }
   }
+  return read
 }
 
 function sourceOf (bytes: Uint8Array): TableSource {
