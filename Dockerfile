@@ -14,10 +14,10 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.base.json tsconfig.engine.json tsconfig.app.json ./
 COPY types types
-COPY scripts/build-page.mjs scripts/
+COPY scripts/build-page.mjs scripts/build-bundle.mjs scripts/made-folder.mjs scripts/
 COPY src src
 COPY page page
-RUN npm run build && find dist -path dist/page -prune -o ! -type d ! -name '*.js' -exec rm {} +
+RUN npm run build
 
 # The packages that run needs, without their documentation, types and maps.
 FROM ${BASE} AS modules
@@ -49,9 +49,10 @@ ENV NODE_ENV=production PATH=/usr/local/bin:/usr/sbin
 WORKDIR /app
 COPY package.json LICENSE NOTICE ./
 COPY --from=modules /build/node_modules node_modules
-COPY --from=build /build/dist dist
+COPY --from=build /build/dist/bundle dist/bundle
+COPY --from=build /build/dist/page dist/page
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["/usr/local/bin/node", "/app/dist/cli/main.js"]
+ENTRYPOINT ["/usr/local/bin/node", "/app/dist/bundle/main.js"]
 
 FROM common AS agent
 COPY --from=agent-root /rootfs /

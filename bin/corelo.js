@@ -2,7 +2,7 @@
 // A folder or a package without a build (`npm pack --ignore-scripts`) says so, instead of "module not found".
 import { existsSync } from 'node:fs'
 
-const main = new URL('../dist/cli/main.js', import.meta.url)
+const main = new URL('../dist/bundle/main.js', import.meta.url)
 if (existsSync(main)) {
   await import(main.href)
 } else {

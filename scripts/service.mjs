@@ -27,7 +27,7 @@ export async function startService (settings, options = {}) {
 export function spawnService (settings, { checkout = ROOT, ...options } = {}) {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('CORELO_')))
   const env = { ...inherited, ...SETTINGS, ...settings }
-  return spawnServer([join(checkout, 'dist', 'cli', 'main.js'), 'serve'], { ...options, env, port: Number(env.CORELO_PORT) })
+  return spawnServer([join(checkout, 'bin', 'corelo.js'), 'serve'], { ...options, env, port: Number(env.CORELO_PORT) })
 }
 
 /** Any server: a script of Node that prints its address, unless its port is known. */

@@ -9,6 +9,7 @@ import type { FetchLimits } from './limits.js'
 import { wayFailure } from '../network/failure.js'
 import { isPublicAddress } from './public-address.js'
 import { parseRetryAfter } from '../retry-after.js'
+import { shownUrl } from './shown-url.js'
 
 export interface FetchRequest {
   /** Its user and password, where it has them, are sent to its own origin only, and never shown. */
@@ -60,9 +61,6 @@ export interface Attempted {
   readonly answer: Answered | Refusal
   readonly isTransient: boolean
 }
-
-/** The address as it may be shown: without credentials, query and fragment. */
-export function shownUrl (url: URL): string { return `${url.origin}${url.pathname}` }
 
 /** One GET, with the redirects that it takes. */
 export function createAttempt ({ limits, agents, origins }: AttemptOptions): (request: FetchRequest) => Promise<Attempted> {

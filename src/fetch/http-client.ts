@@ -7,7 +7,7 @@ import { FETCH_LIMITS, type FetchLimits } from './limits.js'
 import type { ClientTls } from '../network/dispatcher.js'
 import type { Network } from '../network/network.js'
 
-export { BodyRefused, shownUrl } from './attempt.js'
+export { BodyRefused } from './attempt.js'
 export type { Answered, FetchRequest } from './attempt.js'
 
 export interface HttpClientOptions {

@@ -8,7 +8,6 @@ import { AppError } from '../errors.js'
 import { openSigner } from '../relocation/signing.js'
 import { errorCode } from '../store/error-code.js'
 import { makeFolder } from '../store/folder.js'
-import { readRepositories } from '../packages/read-repositories.js'
 import type { Service } from '../service/types.js'
 import { buildApp } from './app.js'
 import { toServiceSettings, type Config } from './config.js'
@@ -49,7 +48,7 @@ export async function serve (config: Config): Promise<void> {
   process.nextTick(() => { keptTick[0] = executionAsyncResource() })
   const log = createLogger(config.logLevel)
   await openCacheFolder(config.cacheDir)
-  readRepositories(config.packages) // as well
+  if (config.packages.length > 0) (await import('../packages/read-repositories.js')).readRepositories(config.packages) // as well
   // A setting that is wrong ends the start here, with a sentence; the service opens them for itself.
   const signer = await openSigner(config, () => {})
   if (config.webhookSecretFile !== undefined) await readSecrets(config.webhookSecretFile) // as well

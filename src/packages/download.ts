@@ -1,5 +1,6 @@
 import { AppError } from '../errors.js'
-import { BodyRefused, shownUrl, type HttpClient } from '../fetch/http-client.js'
+import { BodyRefused, type HttpClient } from '../fetch/http-client.js'
+import { shownUrl } from '../fetch/shown-url.js'
 import type { Refusal } from '../fetch/refusal.js'
 import type { PackageFile } from './published.js'
 import { receive } from './receive.js'

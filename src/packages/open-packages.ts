@@ -18,17 +18,16 @@ export interface Packages {
 const DEFAULT_DOWNLOADS = 2
 
 /**
- * The package repositories that the settings ask for; undefined for none.
+ * The package repositories that the settings ask for.
  *
  * @throws AppError `invalid_request`
  */
 export function openPackages (
   settings: ServiceSettings,
   { open, jobs, warn }: { readonly open: OpenKernel, readonly jobs: FetchJobs, readonly warn: Warn }
-): Packages | undefined {
+): Packages {
   const { packages = [], cacheDir, packageDownloads = DEFAULT_DOWNLOADS, packageModules, catalogMs } = settings
   const limits = settings.sources?.fetch
-  if (packages.length === 0) return undefined
   const repositories = readRepositories(packages)
   const indexes = createIndexes({
     repositories,

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { shownUrl } from '../fetch/http-client.js'
+import { shownUrl } from '../fetch/shown-url.js'
 import type { Lanes } from '../fetch/lanes.js'
 import type { Refusal } from '../fetch/refusal.js'
 import { formatReference } from '../identity/reference.js'

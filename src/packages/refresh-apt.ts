@@ -1,5 +1,6 @@
 import { AppError } from '../errors.js'
-import { BodyRefused, shownUrl, type Answered, type HttpClient } from '../fetch/http-client.js'
+import { BodyRefused, type Answered, type HttpClient } from '../fetch/http-client.js'
+import { shownUrl } from '../fetch/shown-url.js'
 import type { Refusal } from '../fetch/refusal.js'
 import { findDebKernels } from './deb-kernels.js'
 import type { IndexedPackage } from './published.js'

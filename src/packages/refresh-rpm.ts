@@ -1,4 +1,5 @@
-import { shownUrl, type HttpClient } from '../fetch/http-client.js'
+import type { HttpClient } from '../fetch/http-client.js'
+import { shownUrl } from '../fetch/shown-url.js'
 import { gravest, type Refusal } from '../fetch/refusal.js'
 import { getIndex, malformed, refused, type Refreshed, type RefreshOptions } from './refresh-apt.js'
 import { parseRepomd, type Repomd } from './repomd.js'

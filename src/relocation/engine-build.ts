@@ -28,9 +28,9 @@ export async function engineBuild (root = join(import.meta.dirname, '..')): Prom
   return `${ENGINE.version} ${digest.digest('hex').slice(0, 32)}`
 }
 
-/** Of the code that this process runs, read once: files that are replaced while it runs are not what it runs. */
+/** Of the code that this process runs: as the bundle says, or read once, since files that are replaced meanwhile are not what it runs. */
 export function ownEngineBuild (): Promise<string> {
-  own ??= engineBuild().catch((error: unknown) => {
+  own ??= (typeof BUNDLED_ENGINE_BUILD === 'string' ? Promise.resolve(BUNDLED_ENGINE_BUILD) : engineBuild()).catch((error: unknown) => {
     own = undefined
     throw error
   })
@@ -38,5 +38,8 @@ export function ownEngineBuild (): Promise<string> {
 }
 
 let own: Promise<string> | undefined
+
+/** What the bundle was made of, where this is part of one: scripts/build-bundle.mjs puts it in. */
+declare const BUNDLED_ENGINE_BUILD: string | undefined
 
 const IS_CODE = /(?<!\.d)\.[jt]s$/

@@ -11,7 +11,7 @@ import { createLocalKernel, type LocalKernel } from '../kernels/local-kernel.js'
 import { recordsOfName } from '../kernels/resolve.js'
 import { createSources } from '../kernels/sources/create-sources.js'
 import type { PublishedOf } from '../kernels/types.js'
-import { openPackages } from '../packages/open-packages.js'
+import type { Packages } from '../packages/open-packages.js'
 import type { ServiceSettings, Warn } from '../settings/service-options.js'
 import type { SealKeys } from '../store/seal.js'
 import { openWatch } from '../watch/open-watch.js'
@@ -27,7 +27,7 @@ export interface KernelParts {
   readonly btfs: BtfAccess
   readonly tables: LayoutTables
   readonly jobs: FetchJobs
-  readonly packages: ReturnType<typeof openPackages>
+  readonly packages: Packages | undefined
   readonly catalog: Catalog
   readonly hasSources: boolean
   readonly fetching: Fetching
@@ -82,9 +82,11 @@ export async function openKernelParts (
 
   const self = randomUUID()
   const jobs = createFetchJobs()
-  const packages = openPackages(settings, { open: btfs.open, jobs, warn })
-  const catalog = openCatalog(settings, warn, packages === undefined ? [] : [packages.feed])
-  const { sources, client } = createSources(settings, {
+  const packages = (settings.packages ?? []).length === 0
+    ? undefined
+    : (await import('../packages/open-packages.js')).openPackages(settings, { open: btfs.open, jobs, warn })
+  const catalog = await openCatalog(settings, warn, packages === undefined ? [] : [packages.feed])
+  const { sources, client } = await createSources(settings, {
     open: btfs.open,
     self,
     catalog,
@@ -131,7 +133,7 @@ export async function openKernelParts (
       await catalog.close()
       await watched
       await packages?.close()
-      await client.close()
+      await client?.close()
       await local.close()
     }
   }

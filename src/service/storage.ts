@@ -8,7 +8,7 @@ import { contentPath, openContentStore, type ContentStore } from '../store/conte
 import type { Share } from '../store/disk-ledger.js'
 import { createDiskState, type DiskState } from '../store/disk-state.js'
 import type { Sha256 } from '../store/sha256.js'
-import { createSharedBucket, type SharedBucket } from '../store/shared/shared-bucket.js'
+import type { SharedBucket } from '../store/shared/shared-bucket.js'
 import { createSharedContent, type SharedContent } from '../store/shared/shared-content.js'
 import type { WorkerPool } from '../workers/pool.js'
 
@@ -50,7 +50,7 @@ export async function openStorage ({ settings, pool, memoryBytes, onRelease, war
   })
   const replicas = settings.sharedStore === undefined
     ? undefined
-    : openReplicas({ settings, bucket: settings.sharedStore, pool, memory, warn })
+    : await openReplicas({ settings, bucket: settings.sharedStore, pool, memory, warn })
   const closeShared = async (): Promise<void> => { await replicas?.close() }
   try {
     const index = await openKernelIndex({
@@ -93,10 +93,11 @@ export async function openStorage ({ settings, pool, memoryBytes, onRelease, war
 }
 
 /** The tier that replicas share: its content, and the rows of its index, which name content that is there. */
-function openReplicas ({ settings, bucket: place, pool, memory, warn }: Pick<StorageOptions, 'settings' | 'pool' | 'warn'> & {
+async function openReplicas ({ settings, bucket: place, pool, memory, warn }: Pick<StorageOptions, 'settings' | 'pool' | 'warn'> & {
   readonly bucket: NonNullable<ServiceSettings['sharedStore']>
   readonly memory: BtfMemory
 }) {
+  const { createSharedBucket } = await import('../store/shared/shared-bucket.js') // it loads undici, which not every service needs
   const bucket = createSharedBucket({ settings: place, network: settings.network, onWarning: warn })
   const content = createSharedContent({ bucket, maxBytes: Math.max(settings.maxBtfBytes, settings.maxObjectBytes), onWarning: warn })
   const readBtf = async (hash: Sha256): Promise<Uint8Array | undefined> => {

@@ -1,5 +1,7 @@
-import { readFile, stat, unlink, utimes } from 'node:fs/promises'
+import { readFile } from 'node:fs'
+import { stat, unlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import type { AppError } from '../errors.js'
 import { writeDurably } from './atomic-file.js'
 import { startContentSweep } from './content-sweep.js'
@@ -17,6 +19,9 @@ import type { ContentStore, ContentStoreOptions } from './types.js'
 import { createWriteBehind } from './write-behind.js'
 
 export type { ContentStore, ContentStoreOptions } from './types.js'
+
+// That of node:fs/promises costs the event loop twice as much, most of all for files that are not there.
+const readWhole = promisify(readFile)
 
 /** How the room for so many bytes is learned. */
 type FindRoom = (bytes: number) => Promise<Room>
@@ -141,7 +146,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
   }
   const readAny = async (kind: StoredKind, hash: Sha256): ReturnType<ContentStore['readDerived']> => {
     try {
-      return await withOpenFile(() => readFile(pathOf(kind, hash)))
+      return await withOpenFile(() => readWhole(pathOf(kind, hash)))
     } catch (error) {
       const unread = toUnread(error)
       if (unread.state === 'unreadable') noteUnreadable(kind, hash, unread.code)

@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { removeFoldersAfterEach, ROOT, temporaryFolder } from './corelo.js'
 
@@ -56,6 +56,21 @@ describe('the package', () => {
     expect(run(installed, ['--version']).stdout).toMatch(/^corelo \d/)
     const inspected = run(installed, ['inspect', join(ROOT, 'examples/exec.bpf.o'), '--json'])
     expect(inspected).toMatchObject({ status: 0, stderr: '' })
+  })
+
+  it('has the library, with the types of all that it exports', () => {
+    const names = "import('corelo').then(library => console.log(Object.keys(library).join()))"
+    const { status, stdout } = spawnSync(process.execPath, ['-e', names], { encoding: 'utf8', cwd: installed })
+    expect(status).toBe(0)
+    expect(stdout.trim().split(',')).toEqual(expect.arrayContaining(['parseBtf', 'relocate']))
+    const types = [join(installed, 'dist/index.d.ts')]
+    for (const path of types) {
+      for (const [, name = ''] of readFileSync(path, 'utf8').matchAll(/(?:from |import\()['"](\.[^'"]+)\.js['"]/g)) {
+        const imported = join(dirname(path), `${name}.d.ts`)
+        if (!types.includes(imported)) types.push(imported)
+      }
+    }
+    expect(types.length).toBeGreaterThan(10)
   })
 
   it('has the web page with all that it loads', () => {

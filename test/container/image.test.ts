@@ -141,7 +141,7 @@ describe("the agent's image", () => {
     expect(mount.stderr).toBe('')
     try {
       const relocated = spawnSync(
-        process.execPath, ['dist/cli/main.js', 'relocate', 'examples/exec.bpf.o', '-o', join(work, 'exec.bpf.o')],
+        process.execPath, ['dist/bundle/main.js', 'relocate', 'examples/exec.bpf.o', '-o', join(work, 'exec.bpf.o')],
         { cwd: ROOT, encoding: 'utf8' }
       )
       expect(relocated.status, relocated.stderr).toBe(0)

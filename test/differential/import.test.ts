@@ -27,7 +27,7 @@ const scratch = scratchFolder()
 
 function corelo (args: readonly string[], cache: string): { status: number | null, json: unknown } {
   const { status, stdout, stderr } = spawnSync(
-    process.execPath, [join(ROOT, 'dist/cli/main.js'), ...args, '--json', '--cache-dir', cache],
+    process.execPath, [join(ROOT, 'dist/bundle/main.js'), ...args, '--json', '--cache-dir', cache],
     { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 }
   )
   if (stdout === '') throw new Error(stderr)

@@ -12,8 +12,8 @@ import { tarXzOf } from '../support/xz-writer.js'
 
 removeFoldersAfterEach()
 
-/** A kernel of Ubuntu has 6,000: CORELO_RUNS=4. */
-const MODULES = runs(1500).numRuns
+/** Twice as many as files may be open. A kernel of Ubuntu has 6,000: CORELO_RUNS=8. */
+const MODULES = runs(800).numRuns
 
 /** Any port that is free just now: a log that cannot be read does not say which one it is. */
 async function freePort (): Promise<number> {

@@ -458,6 +458,6 @@ describe('whatever comes', () => {
       expect(JSON.parse(body)).toMatchObject({
         status: response.status, code: expect.any(String), detail: expect.stringMatching(/^.{15,}$/s), request_id: expect.any(String)
       })
-    }), runs(60))
+    }), runs(20))
   })
 })

@@ -8,7 +8,7 @@ import { ATTACH, describeLab, labBtf, NEEDS, ROOT, scratchFolder } from '../supp
 import { createNetwork, type Machine, type Network, type Process } from './network.js'
 import { EXEC, POISON_MESSAGE, readAttachResult, relocateFor, UNGUARDED, WRONG_LAYOUT } from './relocated.js'
 
-const MAIN = join(ROOT, 'dist/cli/main.js')
+const MAIN = join(ROOT, 'dist/bundle/main.js')
 const NODE = process.execPath
 const UNKNOWN_RELEASE = '6.1.0-of-nobody'
 /** Gives a service a kernel, once it is ready. */

@@ -64,6 +64,6 @@ describe('bitfields', () => {
       const wanted = fieldBits(memory, start, width, byteOrder)
       expect(shifted >> BigInt(right ?? 0)).toBe(wanted)
       expect(sign).toBe(Number(signed))
-    }), runs())
+    }), runs(100))
   })
 })

@@ -96,7 +96,7 @@ describe('random BTF', () => {
         })
         fact?.values?.forEach(([, value], v) => expect(enumeratorValue(parsed, id, v)).toBe(BigInt.asUintN(64, value)))
       })
-    }), runs())
+    }), runs(100))
   })
 
   it('splits anywhere into a base and a module that read the same', () => {
@@ -115,6 +115,6 @@ describe('random BTF', () => {
         expect(kindOf(parsed, id)).toBe(type.kind)
         expect(textOf(parsed, nameOffsetOf(parsed, id))).toBe(isNamed(type.kind) ? type.name : '')
       })
-    }), runs(200))
+    }), runs(70))
   })
 })

@@ -111,6 +111,6 @@ describe('a check of any fleet', () => {
           if (!isTold) expect(found.get(`${hash} ${i}`)).toBe(expectedOf(name, btf, fleet, AGES[age] ?? ''))
         }
       }
-    }), runs(200))
+    }), runs(70))
   })
 })

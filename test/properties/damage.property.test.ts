@@ -94,7 +94,7 @@ describe('damaged input', () => {
         if (relocation.bytes !== undefined) expect(relocate(relocation.bytes, targets[object.byteOrder]).records).toEqual([])
       })
       expect(bytes).toEqual(before)
-    }), runs(120))
+    }), runs(40))
   })
 
   it('in the types and records of objects, where it hurts most', () => {
@@ -109,7 +109,7 @@ describe('damaged input', () => {
       onlyRefuses(['object_invalid', 'btf_invalid', 'relocation_failed', 'too_large'], () => {
         checkInvariants({ bytes }, relocate(bytes, targets[byteOrder]))
       })
-    }), runs(120))
+    }), runs(40))
   })
 
   it('in kernel BTF is refused, or relocated against', () => {
@@ -122,7 +122,7 @@ describe('damaged input', () => {
         checkInvariants(object, relocate(object, parsed))
       })
       expect(damaged).toEqual(before)
-    }), runs(120))
+    }), runs(40))
   })
 
   it('in single words of kernel types, which mostly stays well-formed', () => {
@@ -136,6 +136,6 @@ describe('damaged input', () => {
       onlyRefuses(['btf_invalid', 'relocation_failed', 'too_large'], () => {
         checkInvariants(objects[byteOrder], relocate(objects[byteOrder], parseBtf(bytes)))
       })
-    }), runs(120))
+    }), runs(40))
   })
 })

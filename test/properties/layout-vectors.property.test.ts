@@ -39,7 +39,7 @@ function withOtherIds (kernel: readonly Type[]): Type[] {
 }
 
 describe('a made-up object, and a kernel with one thing changed,', () => {
-  const { numRuns, seed: firstSeed = 1 } = runs(200)
+  const { numRuns, seed: firstSeed = 1 } = runs(70)
   const counts = { sameVector: 0, otherOutcome: 0, told: 0 }
 
   it('have equal vectors only where patches, verdicts, reasons and suggestions are equal', () => {
@@ -69,7 +69,7 @@ describe('a made-up object, and a kernel with one thing changed,', () => {
 
 describe('a made-up object, and a kernel of which only the type ids are others,', () => {
   it('have equal vectors, and equal outcomes where one is said to be shared', () => {
-    const { numRuns, seed: firstSeed = 1 } = runs(60)
+    const { numRuns, seed: firstSeed = 1 } = runs(20)
     let shared = 0
     for (let seed = firstSeed; seed < firstSeed + numRuns; seed++) {
       const { object: { bytes }, kernel } = makeCase(seed, { arrayAccess: true, negativeIndex: true })

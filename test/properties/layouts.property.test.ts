@@ -19,7 +19,7 @@ describe('random structs', () => {
       expect(outcomes).toEqual(steps.map(step => `resolved ${step.values[0]}`))
       expect(relocation.records.map(record => Number(record.oldValue))).toEqual(steps.map(step => step.values[0]))
       expect(relocation.changedInstructions).toBe(0)
-    }), runs(120))
+    }), runs(40))
   })
 
   it('relocate against a kernel with every member elsewhere to where it is there', () => {
@@ -41,6 +41,6 @@ describe('random structs', () => {
         return !inProgram && !inLength && object.bytes[i] !== relocation.bytes?.[i]
       })
       expect(outside).toEqual([])
-    }), runs(120))
+    }), runs(40))
   })
 })

@@ -10,7 +10,7 @@ import { AppError } from '../../src/errors.js'
 import { makeCase } from '../differential/random/case.js'
 import { runs } from '../support/property-runs.js'
 
-const { numRuns, seed = 1 } = runs(200)
+const { numRuns, seed = 1 } = runs(70)
 
 /** What every record of an object means in a kernel, as plain data; `undefined` for what no resolver is asked. */
 function resolveAll (object: ReturnType<typeof parseObject>, target: ReturnType<typeof parseBtf>, indices: Indices): unknown[] {

@@ -11,7 +11,7 @@ import { contentOf, createFakeArchive, createFakeBucket, hashOf, openReplica, ty
 import { runs } from '../support/property-runs.js'
 
 /**
- * 300 random histories, and 30,000 with `npm run test:names`, of one fleet: two replicas that share a bucket, and an edge that asks one of
+ * 100 random histories, and 30,000 with `npm run test:names`, of one fleet: two replicas that share a bucket, and an edge that asks one of
  * them, with uploads, imports, fetches, restarts and queries. All that decides what a name means is real; BTF is a text, since nothing here
  * looks into it.
  */
@@ -301,6 +301,6 @@ async function play ({ trust, archive, steps }: History): Promise<void> {
 
 describe('a name', () => {
   it('is answered only by what is proven for exactly it, from all that is known anywhere, or refused', async () => {
-    await fc.assert(fc.asyncProperty(history, play), { ...runs(300), examples: FOUND, endOnFailure: true })
+    await fc.assert(fc.asyncProperty(history, play), { ...runs(100), examples: FOUND, endOnFailure: true })
   }, 3_600_000)
 })

@@ -77,7 +77,7 @@ describe('what is known of numbers', () => {
     fc.assert(fc.property(age, fc.constantFrom(...OPERATIONS), fc.boolean(), known, known, (of, operation, is64, a, b) => {
       const { bounds } = compute(of, operation, a.what, b.what, is64)
       expect(isWithin(bounds, result(operation, a.value, b.value, is64 ? 64 : 32))).toBe(true)
-    }), runs(3000))
+    }), runs(1000))
   })
 
   it('decides a comparison only as it is, and allows both numbers on the way that they take', () => {
@@ -86,7 +86,7 @@ describe('what is known of numbers', () => {
       expect([truth, undefined]).toContain(decide(of.sure, operation, a.what, b.what, is64))
       const [left, right] = learn(of, truth ? operation : opposite(operation), a.what, b.what, is64)
       expect([isWithin(left.bounds, a.value), isWithin(right.bounds, b.value)]).toEqual([true, true])
-    }), runs(3000))
+    }), runs(1000))
   })
 
   it('is worked out the same again after anything else, though results are kept', () => {
@@ -99,7 +99,7 @@ describe('what is known of numbers', () => {
         expect(found).toEqual(first.get(key) ?? found)
         first.set(key, found)
       }
-    }), runs(300))
+    }), runs(100))
   })
 })
 

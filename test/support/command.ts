@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** The built command. */
-export const MAIN = join(ROOT, 'dist/cli/main.js')
+export const MAIN = join(ROOT, 'dist/bundle/main.js')
 
 /** How a command is started. */
 export interface Start {

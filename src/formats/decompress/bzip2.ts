@@ -1,4 +1,3 @@
-import Bunzip from 'seek-bzip'
 import { AppError } from '../../errors.js'
 import { damaged } from './damaged.js'
 import { PIECE_BYTES } from './lzma.js'
@@ -8,7 +7,8 @@ import { PIECE_BYTES } from './lzma.js'
  *
  * @throws AppError `too_large`
  */
-export function unpackBzip2 (input: Uint8Array, maxBytes: number): Uint8Array[] {
+export async function unpackBzip2 (input: Uint8Array, maxBytes: number): Promise<Uint8Array[]> {
+  const { default: Bunzip } = await import('seek-bzip') // few files need it, and threads start faster without
   const pieces: Uint8Array[] = []
   let piece = new Uint8Array(PIECE_BYTES)
   let filled = 0

@@ -1,6 +1,5 @@
 import { Readable, type Transform, type TransformOptions } from 'node:stream'
 import * as zlib from 'node:zlib'
-import { ZSTDDecoder } from 'zstddec/stream'
 import { AppError } from '../../errors.js'
 import type { ByteReader } from '../byte-reader.js'
 import { damaged } from './damaged.js'
@@ -41,6 +40,7 @@ export async function * unpackZstd (reader: ByteReader): AsyncGenerator<Uint8Arr
 
 /** The same by zstddec, for Node 20. It does not look at error codes, and would ask for the same piece endlessly. */
 async function * unpackInWasm (frames: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const { ZSTDDecoder } = await import('zstddec/stream')
   const decoder = new ZSTDDecoder()
   await decoder.init()
   let next: Uint8Array | undefined

@@ -1,8 +1,6 @@
 import { AppError } from '../../errors.js'
 import type { Config } from '../config.js'
 import type { Authenticator } from './identity.js'
-import { createKeySource } from './jwks.js'
-import { createJwtAuthenticator } from './jwt.js'
 import { parseScopeMap } from './jwt-scopes.js'
 import { openTokens } from './tokens.js'
 
@@ -18,17 +16,20 @@ export async function openAuthenticator (
   switch (config.auth) {
     case 'none': return undefined
     case 'token': return await openTokens({ path: required('CORELO_TOKENS_FILE', config.tokensFile, 'token'), onWarning })
-    case 'jwt': return createJwtAuthenticator({
-      keys: createKeySource({
-        url: required('CORELO_JWKS_URL', config.jwksUrl, 'jwt'),
-        tokenFile: config.jwksTokenFile,
-        network: config.network,
-        onWarning
-      }),
-      audience: required('CORELO_JWT_AUDIENCE', config.jwtAudience, 'jwt'),
-      issuer: required('CORELO_JWT_ISSUER', config.jwtIssuer, 'jwt'),
-      scopes: parseScopeMap(config.jwtScopes)
-    })
+    case 'jwt': {
+      const [{ createKeySource }, { createJwtAuthenticator }] = await Promise.all([import('./jwks.js'), import('./jwt.js')])
+      return createJwtAuthenticator({
+        keys: createKeySource({
+          url: required('CORELO_JWKS_URL', config.jwksUrl, 'jwt'),
+          tokenFile: config.jwksTokenFile,
+          network: config.network,
+          onWarning
+        }),
+        audience: required('CORELO_JWT_AUDIENCE', config.jwtAudience, 'jwt'),
+        issuer: required('CORELO_JWT_ISSUER', config.jwtIssuer, 'jwt'),
+        scopes: parseScopeMap(config.jwtScopes)
+      })
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
-import { shownUrl, type HttpClient } from '../../fetch/http-client.js'
+import type { HttpClient } from '../../fetch/http-client.js'
+import { shownUrl } from '../../fetch/shown-url.js'
 import { archivePlaces, ARCHIVE_SUFFIX } from '../../identity/archive-places.js'
 import { openOrRefuse } from './open.js'
 import { placeCandidates, searchPlaces, type PlacesOf } from './places.js'

@@ -1,4 +1,5 @@
-import { shownUrl, type Answered, type HttpClient } from '../../fetch/http-client.js'
+import type { Answered, HttpClient } from '../../fetch/http-client.js'
+import { shownUrl } from '../../fetch/shown-url.js'
 import { archivePlaces, kernelsAt } from '../../identity/archive-places.js'
 import { formatReference, parseReference, type KernelQuery, type KernelReference } from '../../identity/reference.js'
 import { UPLOAD_SOURCE } from '../kernel-record.js'

@@ -1,4 +1,5 @@
-import { shownUrl, type HttpClient } from '../../fetch/http-client.js'
+import type { HttpClient } from '../../fetch/http-client.js'
+import { shownUrl } from '../../fetch/shown-url.js'
 import { gravest, type Refusal } from '../../fetch/refusal.js'
 import type { PublishedKernel } from '../published.js'
 import { refreshApt, refused } from '../refresh-apt.js'

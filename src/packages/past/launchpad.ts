@@ -1,4 +1,4 @@
-import { shownUrl } from '../../fetch/http-client.js'
+import { shownUrl } from '../../fetch/shown-url.js'
 import { refused } from '../refresh-apt.js'
 import type { LaunchpadRepository } from '../repository.js'
 import { below } from '../urls.js'

@@ -1,4 +1,5 @@
-import { shownUrl, type HttpClient } from '../../fetch/http-client.js'
+import type { HttpClient } from '../../fetch/http-client.js'
+import { shownUrl } from '../../fetch/shown-url.js'
 import type { Refusal } from '../../fetch/refusal.js'
 import { malformed, refused } from '../refresh-apt.js'
 

@@ -33,6 +33,14 @@ describe('a build of the engine', () => {
     expect(WITHOUT_INFLUENCE.filter(name => !imported.has(name)), 'exceptions that nothing needs any more').toEqual([])
   })
 
+  it('is known to the bundle, which is made of the same code', async () => {
+    const bundle = join(import.meta.dirname, '../../../dist/bundle')
+    const texts = readdirSync(bundle).filter(name => name.endsWith('.js')).map(name => readFileSync(join(bundle, name), 'utf8'))
+    const build = await engineBuild(SOURCES)
+    expect(texts.filter(text => text.includes(JSON.stringify(build)))).toHaveLength(1)
+    expect(texts.filter(text => text.includes('BUNDLED_ENGINE_BUILD'))).toEqual([])
+  })
+
   it('is another with another file of these, and the same with other types or code beside them', async () => {
     const root = await temporaryFolder()
     for (const folder of ENGINE_CODE.folders) await mkdir(join(root, folder, 'deeper'), { recursive: true })
