@@ -243,6 +243,7 @@ function explainer (object: BpfObject, { target, records }: Relocation, modulesW
   const names = createNewNames(object.btf)
   const broken = new Map<string, BrokenField>()
   const fields = new Map<string, Explanation>()
+  const missing = new Map<string, Explanation>()
   let stored: ReturnType<typeof storedTypes> | undefined
   const storedIn = (type: TypeId): string | undefined => (stored ??= storedTypes(object.btf)).get(type)
   // Relocations of one field, such as its offset and its size, are told alike: what to write is the same code.
@@ -260,6 +261,7 @@ function explainer (object: BpfObject, { target, records }: Relocation, modulesW
       storedIn,
       broken,
       fields,
+      missing,
       wantsAdvice: record.status !== 'absent',
       work
     })

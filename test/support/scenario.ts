@@ -156,6 +156,7 @@ export function explain (object: Pick<BuiltObject, 'bytes'>, {
     wantsAdvice: true,
     broken: new Map(),
     fields: new Map(),
+    missing: new Map(),
     work: newWork(steps)
   })
 }

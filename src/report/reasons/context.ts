@@ -20,6 +20,8 @@ export interface ReasonContext {
   readonly broken: Map<string, BrokenField>
   /** What was found out of fields already. */
   readonly fields: Map<string, Explanation>
+  /** What was found out of types that the kernel does not have. */
+  readonly missing: Map<string, Explanation>
   /** Whether to look for what the program could read instead. */
   readonly wantsAdvice: boolean
   /** Steps of one search, none of which the relocation needs. */

@@ -15,6 +15,7 @@ import { brokenAccess } from './malformed.js'
 import { explainMismatch } from './mismatch.js'
 import type { Remark } from './remarks.js'
 import type { Explanation } from './reason.js'
+import { isOfRegisters } from './registers.js'
 import { readAtAnySize } from './snippets.js'
 import { explainDifferentType, explainMissingType, explainRuledOut } from './types.js'
 
@@ -80,9 +81,19 @@ function explainAbsence (record: RecordOutcome, resolution: Resolution, context:
   const ruledOut = explainRuledOut(resolution, context)
   if (ruledOut !== undefined) return ruledOut
   const [candidate] = candidates
-  if (candidate === undefined) return explainMissingType(local, record.section, context)
+  if (candidate === undefined) return explainMissingTypeOnce(record, local, context)
   if (isEnumvalKind(local.kind)) return explainEnumerator(local, candidate, context)
   return isFieldKind(local.kind) ? explainFieldOnce(record, local, candidate, context) : explainDifferentType(local, candidate, context)
+}
+
+/** Accesses to one type that the kernel does not have have one reason, apart from code that is about a register. */
+function explainMissingTypeOnce ({ section }: RecordOutcome, local: Spec, context: ReasonContext): Explanation {
+  const key = `${local.rootId} ${isFieldKind(local.kind)} ${context.wantsAdvice} ${section}`
+  const known = context.missing.get(key)
+  if (known !== undefined) return known
+  const made = explainMissingType(local, section, context)
+  if (!isOfRegisters(local)) context.missing.set(key, made)
+  return made
 }
 
 /** Relocations of one field, such as its offset and its size, have one reason, and what to write is the same code. */

@@ -45,6 +45,14 @@ const MACROS: ReadonlyMap<string, string> = new Map([
   ['ax', 'RC'], ['sp', 'SP'], ['bp', 'FP'], ['ip', 'IP']
 ])
 
+/** Whether an access is to a type by which programs read registers. */
+export function isOfRegisters (local: Spec): boolean {
+  const type = describeType(local.btf, local.rootId, true)
+  return type === REGISTERS || USER_TYPES.has(type)
+}
+
+const REGISTERS = 'struct pt_regs'
+
 /** What is said of a read of registers that the kernel's architecture does not have. */
 export interface OtherRegisters {
   /** A sentence. */
@@ -61,7 +69,7 @@ export interface OtherRegisters {
 export function otherRegisters (local: Spec, member: string | undefined, context: ReasonContext): OtherRegisters | undefined {
   const type = describeType(local.btf, local.rootId, true)
   const users = USER_TYPES.get(type)
-  if (!context.wantsAdvice || (type !== 'struct pt_regs' && users === undefined)) return undefined
+  if (!context.wantsAdvice || (type !== REGISTERS && users === undefined)) return undefined
   const there = architectureOf(context.target, context.work)
   if (there === undefined) return undefined
   const meant = member === undefined ? users : ARCHITECTURES.filter(({ registers }) => registers.test(member)).map(({ name }) => name)
