@@ -32,7 +32,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exi
 try {
   begin('Build')
   build()
-  done('src/ compiled into dist/')
+  done('src/ compiled and bundled into dist/')
 
   begin('Start the service')
   const address = await startService()
@@ -61,8 +61,10 @@ try {
 }
 
 function build () {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-b'], { cwd: root, encoding: 'utf8' })
-  if (status !== 0) throw new Error(`the build failed; did "npm ci" run?\n${stdout}${stderr}`)
+  for (const args of [['node_modules/typescript/bin/tsc', '-b'], ['scripts/build-bundle.mjs']]) {
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' })
+    if (status !== 0) throw new Error(`the build failed; did "npm ci" run?\n${stdout}${stderr}`)
+  }
 }
 
 /** On a free port, with a cache of its own. Resolves when it is ready. */
