@@ -18,7 +18,7 @@ export interface LayoutFormat {
 }
 
 /** Raised whenever another serialisation of a layout, or another arrangement of the table, is written. */
-const VERSION = 2
+const VERSION = 3
 
 /** Bytes of a digest: SHA-256 cut to 128 bits. */
 export const DIGEST_SIZE = 16
@@ -53,6 +53,7 @@ export const CHECKSUM_SIZE = 32
 /** Bytes of an entry: a rest and a digest. */
 export const ENTRY = { rest: 0, digest: 2, SIZE: 2 + DIGEST_SIZE } as const
 const REST_BITS = 16
+const REST_MASK = 0xffff
 /** 16 buckets are a group: about 256 entries, whose hash takes as long as finding a few names. */
 const GROUP_BITS = 4
 
@@ -88,7 +89,7 @@ export function placeOfHash (hash: number, bucketBits: number): number {
 
 export function bucketOf (place: number): number { return place >>> REST_BITS }
 
-export function restOf (place: number): number { return place & (2 ** REST_BITS - 1) }
+export function restOf (place: number): number { return place & REST_MASK }
 
 /** Buckets of a group, and how many groups there are. */
 export function groupsOf (bucketBits: number): { readonly buckets: number, readonly count: number } {
