@@ -1,15 +1,13 @@
-import { FNV_OFFSET_BASIS, FNV_PRIME, fnv1a } from '../bytes/hash.js'
+import { fnv1a } from '../bytes/hash.js'
 import { at, dataView } from '../bytes/checked.js'
 import { nameOffsetOf, typeId, type Btf, type TypeId } from '../btf/btf.js'
 import { essentialName } from '../btf/find.js'
-import { BTF_TYPE } from '../btf/layout.js'
 import { AppError } from '../errors.js'
 import { createLayoutDigests, type LayoutDigests } from './digests.js'
 import {
   bucketBitsFor, bucketOf, CHECKSUM_SIZE, DIGEST_SIZE, ENTRY, formatId, groupsOf, LAYOUT_HEADER, MAGIC, NO_DIGEST, partsOf, placeOfHash,
   restOf, writeBytes, type LayoutFormat
 } from './format.js'
-import { partsOfBtf } from './records.js'
 
 /**
  * Makes a kernel's layout table: for each name that can be a relocation's root, a digest of all types of that name (essential name,
@@ -29,14 +27,15 @@ export function buildLayoutTable (
   if (btf.nameIndex === undefined) throw new AppError('internal_error', 'A layout table is made of BTF whose names are indexed.')
   const ids = inOrder(btf, btf.nameIndex.ids)
   const bucketBits = bucketBitsFor(ids.length)
-  const places = placesOf(btf, ids, bucketBits)
+  const digests = createLayoutDigests(btf, format)
+  const made = makeDigests(ids, digests)
+  const places = placesOf(btf, ids, made, digests, bucketBits)
   const order = orderOf(places)
   const count = countPlaces(places, order)
-  const digests = createLayoutDigests(btf, format)
   const parts = partsOf(count, bucketBits)
   const bytes = allocate(parts.end)
   const view = dataView(bytes)
-  writeEntries(bytes, parts, bucketBits, { places, order, made: makeDigests(ids, digests), digests, format })
+  writeEntries(bytes, parts, bucketBits, { places, order, made, digests, format })
   view.setUint32(LAYOUT_HEADER.magic, MAGIC, true)
   bytes[LAYOUT_HEADER.bigEndian] = btf.littleEndian ? 0 : 1
   bytes[LAYOUT_HEADER.pointerSize] = btf.pointerSize
@@ -66,16 +65,12 @@ function inOrder ({ startId, endId }: Btf, ids: Uint32Array): Uint32Array {
 }
 
 /** The place of the essential name of each id. */
-function placesOf (btf: Btf, ids: Uint32Array, bucketBits: number): Uint32Array {
-  const { bytes, startStrOff } = btf
-  const { own } = partsOfBtf(btf)
-  const firstName = btf.strStart - startStrOff
+function placesOf (btf: Btf, ids: Uint32Array, made: Int32Array, digests: LayoutDigests, bucketBits: number): Uint32Array {
   const places = new Uint32Array(ids.length)
   for (let i = 0; i < ids.length; i++) {
-    const id = at(ids, i)
-    const name = own.words[((own.offsets[id - own.startId] ?? 0) - own.start + BTF_TYPE.nameOff) >>> 2] ?? 0
-    const hash = name >= startStrOff ? hashOfPlainName(bytes, firstName + name) : undefined
-    places[i] = placeOfHash(hash ?? hashOfName(btf, typeId(id)), bucketBits)
+    const digest = at(made, i)
+    const hash = digest === NONE ? undefined : digests.nameHashOf(digest)
+    places[i] = placeOfHash(hash ?? hashOfName(btf, typeId(at(ids, i))), bucketBits)
   }
   return places
 }
@@ -85,32 +80,21 @@ function hashOfName (btf: Btf, id: TypeId): number {
   return fnv1a(bytes, offset, length)
 }
 
-/** fnv1a of a name without three underscores in a row, which is its own essential name, as nearly all are. Undefined for others. */
-function hashOfPlainName (bytes: Uint8Array, offset: number): number | undefined {
-  let hash = FNV_OFFSET_BASIS
-  let lastThree = 0
-  for (let place = offset; ; place++) {
-    const byte = bytes[place] ?? 0
-    if (byte === 0) return hash >>> 0
-    hash = Math.imul(hash ^ byte, FNV_PRIME)
-    lastThree = lastThree << 8 & 0xffff00 | byte
-    if (lastThree === THREE_UNDERSCORES) return undefined
-  }
-}
-
-const THREE_UNDERSCORES = 0x5f5f5f
-
 /**
  * Indices of places in their ascending order, of equal ones in their own. By a part of the bits after the other, from the lowest on, so that
  * it takes as long whatever the places are, which names of other people's BTF decide.
  */
 function orderOf (places: Uint32Array): Uint32Array {
-  let order = Uint32Array.from(places.keys())
+  let order = new Uint32Array(places.length)
+  for (let i = 0; i < order.length; i++) order[i] = i
   let sorted = new Uint32Array(places.length)
   const next = new Uint32Array(SORTED_VALUES + 1)
   for (let shift = 0; shift < 32; shift += SORTED_BITS) {
     next.fill(0)
-    for (let i = 0; i < places.length; i++) next[((places[i] ?? 0) >>> shift & SORTED_MASK) + 1]!++
+    for (let i = 0; i < places.length; i++) {
+      const after = ((places[i] ?? 0) >>> shift & SORTED_MASK) + 1
+      next[after] = at(next, after) + 1
+    }
     for (let value = 1; value < next.length; value++) next[value] = at(next, value) + at(next, value - 1)
     for (let i = 0; i < order.length; i++) {
       const index = order[i] ?? 0
@@ -166,7 +150,7 @@ function writeEntries (bytes: Uint8Array, parts: ReturnType<typeof partsOf>, buc
     for (const own = bucketOf(place); bucket <= own; bucket++) view.setUint32(parts.starts + 4 * bucket, count, true)
     view.setUint16(entry + ENTRY.rest, restOf(place), true)
     const output = entry + ENTRY.digest
-    if (next - first === 1) writeDigest(bytes, output, at(made, at(order, first)), digests)
+    if (next - first === 1) writeDigest(view, output, at(made, at(order, first)), digests)
     else writeSeveral(bytes, output, Array.from(order.subarray(first, next), i => at(made, i)), digests, format)
   }
   for (; bucket < starts; bucket++) view.setUint32(parts.starts + 4 * bucket, count, true)
@@ -176,14 +160,15 @@ function writeEntries (bytes: Uint8Array, parts: ReturnType<typeof partsOf>, buc
 function writeSeveral (output: Uint8Array, offset: number, made: readonly number[], digests: LayoutDigests, { hash }: LayoutFormat): void {
   if (made.includes(NONE)) return writeBytes(output, offset, NO_DIGEST)
   const all = new Uint8Array(1 + DIGEST_SIZE * made.length)
+  const view = dataView(all)
   all[0] = SEVERAL
-  made.forEach((digest, i) => { digests.copy(digest, all, 1 + DIGEST_SIZE * i) })
+  made.forEach((digest, i) => { digests.copy(digest, view, 1 + DIGEST_SIZE * i) })
   writeBytes(output, offset, hash(all).slice(0, DIGEST_SIZE))
 }
 
-function writeDigest (output: Uint8Array, offset: number, digest: number, digests: LayoutDigests): void {
-  if (digest === NONE) writeBytes(output, offset, NO_DIGEST)
-  else digests.copy(digest, output, offset)
+function writeDigest (output: DataView, offset: number, digest: number, digests: LayoutDigests): void {
+  if (digest !== NONE) digests.copy(digest, output, offset)
+  else for (let i = 0; i < DIGEST_SIZE; i++) output.setUint8(offset + i, 0)
 }
 
 /** Not the number of any kind, with which what is hashed of one type begins. */

@@ -5,7 +5,7 @@ import { AppError } from '../errors.js'
 import type { LayoutFormat } from './format.js'
 import {
   beginWalk, copyDigest, DIGEST_MARK, DIGEST_WORDS, endWalk, isPastLimit, keepDigest, keepText, locate, NONE, packName, reserve, rewind,
-  ROOM, writeKnown, writeName, writeWord, type Walk
+  ROOM, UNKNOWN_HASH, writeKnown, writeName, writeWord, type Walk
 } from './walk.js'
 
 /**
@@ -25,8 +25,10 @@ export interface LayoutDigests {
    * compilers make, or of a kind that no relocation looks into.
    */
   of(id: TypeId): number | undefined
+  /** fnv1a of the name of the type, which is its essential name. Undefined where that has to be looked up. */
+  nameHashOf(digest: number): number | undefined
   /** Writes DIGEST_SIZE bytes. */
-  copy(digest: number, output: Uint8Array, offset: number): void
+  copy(digest: number, output: DataView, offset: number): void
   /** False once more was written than real BTF needs, after which nothing more has a digest. */
   isWithinLimits(): boolean
   /** Gives the memory to the next walk. Nothing else may be asked afterwards. */
@@ -64,6 +66,10 @@ export function createLayoutDigests (btf: Btf, format: LayoutFormat): LayoutDige
         return undefined
       }
     },
+    nameHashOf (digest) {
+      const hash = walk.digests[digest + DIGEST_WORDS] ?? UNKNOWN_HASH
+      return hash === UNKNOWN_HASH ? undefined : hash >>> 0
+    },
     copy (digest, output, offset) { copyDigest(walk, digest, output, offset) },
     isWithinLimits: () => !isPastLimit(walk),
     end () { endWalk(walk) }
@@ -78,7 +84,7 @@ function digestOf (walk: Walk, id: number): number {
   if (held < NONE) { // it is of a kind that has a name, but that is empty
     rewind(walk, at)
     writeKnown(walk, held)
-    held = keepDigest(walk, at)
+    held = keepDigest(walk, at, false)
   }
   rewind(walk, at)
   return held
@@ -107,7 +113,7 @@ function writeNested (walk: Walk, id: number, key: number, isFunction: boolean, 
     keepText(walk, key, start)
     return true
   }
-  const digest = keepDigest(walk, start)
+  const digest = keepDigest(walk, start, hasName)
   known[key] = digest
   rewind(walk, start)
   return writeKnown(walk, digest)
@@ -159,7 +165,7 @@ function writeType (walk: Walk, id: number): boolean {
  */
 function writeMembers (walk: Walk, words: Int32Array, first: number, count: number, hasWidths: boolean): boolean {
   writeWord(walk, count)
-  const { known, strings, firstName, firstOwnName, most } = walk
+  const { known, strings, lastString, firstName, firstOwnName, most } = walk
   let { text, digests, references, at } = walk
   for (let i = 0, record = first; i < count; i++, record += BTF_MEMBER.SIZE / 4) {
     if (at + ROOM > text.length || walk.written + at > most) {
@@ -172,7 +178,7 @@ function writeMembers (walk: Walk, words: Int32Array, first: number, count: numb
     const place = words[record + BTF_MEMBER.offset / 4] ?? 0
     const type = words[record + BTF_MEMBER.type / 4] ?? 0
     if (name >= firstOwnName) {
-      at = packName(text, at, strings, firstName + name)
+      at = packName(text, at, strings, lastString, firstName + name)
     } else {
       walk.at = at
       writeName(walk, name)
@@ -180,11 +186,15 @@ function writeMembers (walk: Walk, words: Int32Array, first: number, count: numb
       text = walk.text
     }
     text[at++] = hasWidths ? place & 0xffffff : place
-    text[at++] = hasWidths ? place >>> 24 : 0
+    const reference = at
     const held = known[type] ?? 0
     if (held > 0) {
-      text[at++] = DIGEST_MARK
-      for (let from = held; from < held + DIGEST_WORDS; from++) text[at++] = digests[from] ?? 0
+      text[at] = DIGEST_MARK
+      text[at + 1] = digests[held] ?? 0
+      text[at + 2] = digests[held + 1] ?? 0
+      text[at + 3] = digests[held + 2] ?? 0
+      text[at + 4] = digests[held + 3] ?? 0
+      at += 1 + DIGEST_WORDS
     } else if (held < NONE) {
       for (let from = -held, end = from + (references[from - 1] ?? 0); from < end; from++) text[at++] = references[from] ?? 0
     } else {
@@ -192,10 +202,14 @@ function writeMembers (walk: Walk, words: Int32Array, first: number, count: numb
       if (!writeReference(walk, type, false)) return false
       ;({ text, digests, references, at } = walk)
     }
+    // What a reference begins with is a byte.
+    if (hasWidths) text[reference] = (text[reference] ?? 0) | place >>> 24 << WIDTH_SHIFT
   }
   walk.at = at
   return true
 }
+
+const WIDTH_SHIFT = 8
 
 function writeEnumerators (walk: Walk, words: Int32Array, first: number, count: number, isWide: boolean): boolean {
   writeWord(walk, count)

@@ -1,5 +1,6 @@
 import type { Btf, TypeId } from '../btf/btf.js'
 import { dataView } from '../bytes/checked.js'
+import { FNV_OFFSET_BASIS, FNV_PRIME } from '../bytes/hash.js'
 import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
 import { createFollower } from './followed.js'
@@ -13,7 +14,7 @@ import { nameInBase, partsOfBtf, type Part } from './records.js'
 interface Scratch {
   /** What is inside a type is written and hashed before the rest of it, behind what was written of that. */
   text: Int32Array
-  /** DIGEST_WORDS each. */
+  /** HELD_WORDS each: the digest, and the hash of the type's name. */
   digests: Int32Array
   /** Texts that are written again and again, each after a word with its length. */
   references: Int32Array
@@ -38,6 +39,8 @@ export interface Walk extends Scratch {
   readonly own: Part
   readonly bases: readonly Part[]
   readonly strings: DataView
+  /** Where the last four bytes of `strings` begin. */
+  readonly lastString: number
   /** Where the string at offset 0 would be in `strings`. */
   readonly firstName: number
   readonly firstOwnName: number
@@ -60,6 +63,7 @@ export interface Walk extends Scratch {
 export const NONE = -1
 
 export const DIGEST_WORDS = DIGEST_SIZE / 4
+const HELD_WORDS = 8
 /** Before a digest. Not the first word of any type's text: these begin with a kind. */
 export const DIGEST_MARK = 0xff
 /** Longest text that is kept to be written again. */
@@ -88,6 +92,7 @@ export function beginWalk (btf: Btf, { hash, followed }: LayoutFormat): Walk {
     own,
     bases,
     strings: btf.view,
+    lastString: btf.bytes.length - 4,
     firstName: btf.strStart - btf.startStrOff,
     firstOwnName: btf.startStrOff,
     most: btf.bytes.length * LIMITS.hashedBytesPerByte / 4,
@@ -95,7 +100,7 @@ export function beginWalk (btf: Btf, { hash, followed }: LayoutFormat): Walk {
     bytes: bytesOf(text),
     at: 0,
     written: 0,
-    digestsEnd: DIGEST_WORDS, // so that no digest is at 0
+    digestsEnd: HELD_WORDS, // so that no digest is at 0
     referencesEnd: 1, // nor a text at 0 or 1
     depth: 0
   }
@@ -131,10 +136,10 @@ export function writeName (walk: Walk, offset: number): void {
   reserve(walk)
   const { text, at } = walk
   if (offset >= walk.firstOwnName) {
-    walk.at = packName(text, at, walk.strings, walk.firstName + offset)
+    walk.at = packName(text, at, walk.strings, walk.lastString, walk.firstName + offset)
   } else {
     const place = nameInBase(walk.btf, offset >>> 0)
-    walk.at = packName(text, at, dataView(place.bytes), place.offset)
+    walk.at = packName(text, at, dataView(place.bytes), place.bytes.length - 4, place.offset)
   }
 }
 
@@ -143,11 +148,11 @@ export function writeName (walk: Walk, offset: number): void {
  *
  * Most of what is written is names: four bytes are read at once, from wherever they are.
  *
+ * @param last where the last four bytes of the strings begin
  * @returns where the word behind it goes
  * @throws AppError `btf_invalid`: it is longer than any that is read
  */
-export function packName (text: Int32Array, start: number, strings: DataView, offset: number): number {
-  const last = strings.byteLength - 4
+export function packName (text: Int32Array, start: number, strings: DataView, last: number, offset: number): number {
   let to = start
   for (let from = offset; ; from += 4) {
     const word = from <= last ? strings.getInt32(from, true) : lastWord(strings, from)
@@ -214,7 +219,7 @@ export function rewind (walk: Walk, start: number): void {
 }
 
 /** Hashes what was written from `start` on. @returns where the digest is */
-export function keepDigest (walk: Walk, start: number): number {
+export function keepDigest (walk: Walk, start: number, hasName: boolean): number {
   const place = walk.digestsEnd
   if (place === walk.digests.length) walk.digests = enlarge(walk.digests, place)
   const { digests } = walk
@@ -223,21 +228,35 @@ export function keepDigest (walk: Walk, start: number): number {
     digests[place + i] = hash.charCodeAt(4 * i) | hash.charCodeAt(4 * i + 1) << 8 |
       hash.charCodeAt(4 * i + 2) << 16 | hash.charCodeAt(4 * i + 3) << 24
   }
-  walk.digestsEnd = place + DIGEST_WORDS
+  digests[place + DIGEST_WORDS] = hasName ? hashOfPacked(walk.text, start + 1) : UNKNOWN_HASH
+  walk.digestsEnd = place + HELD_WORDS
   return place
 }
 
 /** Writes the DIGEST_SIZE bytes of a digest. */
-export function copyDigest ({ digests }: Walk, digest: number, output: Uint8Array, offset: number): void {
-  for (let i = 0; i < DIGEST_WORDS; i++) {
-    const word = digests[digest + i] ?? 0
-    const to = offset + 4 * i
-    output[to] = word
-    output[to + 1] = word >>> 8
-    output[to + 2] = word >>> 16
-    output[to + 3] = word >>> 24
+export function copyDigest ({ digests }: Walk, digest: number, output: DataView, offset: number): void {
+  for (let i = 0; i < DIGEST_WORDS; i++) output.setInt32(offset + 4 * i, digests[digest + i] ?? 0, true)
+}
+
+/** fnv1a of a name that packName wrote, or UNKNOWN_HASH for one with three underscores in a row: it may be longer than its essential name. */
+export function hashOfPacked (text: Int32Array, start: number): number {
+  let hash = FNV_OFFSET_BASIS
+  let lastThree = 0
+  for (let from = start; ; from++) {
+    const word = text[from] ?? 0
+    for (let shift = 0; shift < 32; shift += 8) {
+      const byte = word >>> shift & 0xff
+      if (byte === 0) return hash
+      hash = Math.imul(hash ^ byte, FNV_PRIME)
+      lastThree = lastThree << 8 & 0xffff00 | byte
+      if (lastThree === THREE_UNDERSCORES) return UNKNOWN_HASH
+    }
   }
 }
+
+/** Names that have it by chance are looked up as well. */
+export const UNKNOWN_HASH = 0
+const THREE_UNDERSCORES = 0x5f5f5f
 
 function bytesOf ({ buffer, byteOffset, byteLength }: Int32Array): Uint8Array { return new Uint8Array(buffer, byteOffset, byteLength) }
 
