@@ -81,8 +81,8 @@ function hashOfName (btf: Btf, id: TypeId): number {
 }
 
 /**
- * Indices of places in their ascending order, of equal ones in their own. By a part of the bits after the other, from the lowest on, so that
- * it takes as long whatever the places are, which names of other people's BTF decide.
+ * Indices of places in their ascending order, of equal ones in their own. By a part of the bits after the other, from the lowest on, so
+ * that it takes as long whatever the places are, which names of other people's BTF decide.
  */
 function orderOf (places: Uint32Array): Uint32Array {
   let order = new Uint32Array(places.length)

@@ -1,3 +1,4 @@
+import { isLittleEndianHost } from '../btf/words.js'
 import { dataView } from '../bytes/checked.js'
 
 /**
@@ -60,7 +61,7 @@ const GROUP_BITS = 4
 /** Digests of types that could not be walked: no kernel that has one in a demand can be compared. */
 export const NO_DIGEST = '\0'.repeat(DIGEST_SIZE)
 
-/** Identifies version, followed members and pointee rules, 16 characters. */
+/** Identifies version, byte order of the machine, followed members and pointee rules, 16 characters. */
 export function formatId (format: LayoutFormat): string {
   let id = formatIds.get(format)
   if (id === undefined) formatIds.set(format, id = makeFormatId(format))
@@ -71,7 +72,8 @@ export function formatId (format: LayoutFormat): string {
 const formatIds = new WeakMap<LayoutFormat, string>()
 
 function makeFormatId ({ hash, followed }: LayoutFormat): string {
-  const text = `layout ${VERSION}\n${followed.map(({ type, member }) => `${type}.${member}`).join('\n')}`
+  // Types are hashed in words of the machine.
+  const text = `layout ${VERSION}${isLittleEndianHost ? '' : ' big endian'}\n${followed.map(({ type, member }) => `${type}.${member}`).join('\n')}`
   return hash(Uint8Array.from(text, character => character.charCodeAt(0))).slice(0, DIGEST_SIZE)
 }
 

@@ -238,7 +238,9 @@ export function copyDigest ({ digests }: Walk, digest: number, output: DataView,
   for (let i = 0; i < DIGEST_WORDS; i++) output.setInt32(offset + 4 * i, digests[digest + i] ?? 0, true)
 }
 
-/** fnv1a of a name that packName wrote, or UNKNOWN_HASH for one with three underscores in a row: it may be longer than its essential name. */
+/**
+ * fnv1a of a name that packName wrote. UNKNOWN_HASH for one with three underscores in a row, which may be longer than its essential name.
+ */
 export function hashOfPacked (text: Int32Array, start: number): number {
   let hash = FNV_OFFSET_BASIS
   let lastThree = 0

@@ -20,8 +20,8 @@ const renameTo = promisify(rename)
 export async function writeDurably (path: string, data: Uint8Array | string): Promise<void> { await replaceFile(path, data, true) }
 
 /**
- * The same, but it does not wait for the disk, which takes as much time as making and naming the file: after a power failure the file may be
- * cut or missing. For what shows by itself whether it is whole, and can be made again.
+ * The same, but it does not wait for the disk, which takes as much time as making and naming the file: after a power failure the file may
+ * be cut or missing. For what shows by itself whether it is whole, and can be made again.
  *
  * @throws the error of the file system (ENOSPC, EROFS, EACCES)
  */
