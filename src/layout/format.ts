@@ -73,7 +73,8 @@ const formatIds = new WeakMap<LayoutFormat, string>()
 
 function makeFormatId ({ hash, followed }: LayoutFormat): string {
   // Types are hashed in words of the machine.
-  const text = `layout ${VERSION}${isLittleEndianHost ? '' : ' big endian'}\n${followed.map(({ type, member }) => `${type}.${member}`).join('\n')}`
+  const version = `${VERSION}${isLittleEndianHost ? '' : ' big endian'}`
+  const text = `layout ${version}\n${followed.map(({ type, member }) => `${type}.${member}`).join('\n')}`
   return hash(Uint8Array.from(text, character => character.charCodeAt(0))).slice(0, DIGEST_SIZE)
 }
 

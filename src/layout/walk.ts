@@ -241,7 +241,7 @@ export function copyDigest ({ digests }: Walk, digest: number, output: DataView,
 /**
  * fnv1a of a name that packName wrote. UNKNOWN_HASH for one with three underscores in a row, which may be longer than its essential name.
  */
-export function hashOfPacked (text: Int32Array, start: number): number {
+function hashOfPacked (text: Int32Array, start: number): number {
   let hash = FNV_OFFSET_BASIS
   let lastThree = 0
   for (let from = start; ; from++) {

@@ -111,8 +111,8 @@ describe('a layout vector', () => {
       expect(vectorOf(lengthy('same')), `${count} members`).toBe(vectorOf(lengthy('same')))
       expect(vectorOf(lengthy('same')), `${count} members`).not.toBe(vectorOf(lengthy('other')))
       const called = (last: 'int' | 'uint'): Shape => rootWith(all => {
-        const { b, ullong } = all
-        return at('link', 32, b.ptr(b.funcProto(0, [...Array.from({ length: count }, () => ullong), all[last]].map((type, i) => [`p${i}`, type]))))
+        const types = [...Array.from({ length: count }, () => all.ullong), all[last]]
+        return at('link', 32, all.b.ptr(all.b.funcProto(0, types.map((type, i) => [`p${i}`, type]))))
       }, 4)
       expect(vectorOf(called('int')), `${count} parameters`).toBe(vectorOf(called('int')))
       expect(vectorOf(called('int')), `${count} parameters`).not.toBe(vectorOf(called('uint')))
