@@ -17,28 +17,18 @@ const renameTo = promisify(rename)
  *
  * @throws the error of the file system (ENOSPC, EROFS, EACCES)
  */
-export async function writeDurably (path: string, data: Uint8Array | string): Promise<void> { await replaceFile(path, data, true) }
-
-/**
- * The same, but it does not wait for the disk, which takes as much time as making and naming the file: after a power failure the file may
- * be cut or missing. For what shows by itself whether it is whole, and can be made again.
- *
- * @throws the error of the file system (ENOSPC, EROFS, EACCES)
- */
-export async function writeRemakeable (path: string, data: Uint8Array | string): Promise<void> { await replaceFile(path, data, false) }
-
-async function replaceFile (path: string, data: Uint8Array | string, flush: boolean): Promise<void> {
+export async function writeDurably (path: string, data: Uint8Array | string): Promise<void> {
   await withFolder(path, async () => {
     // Random, so that no other process has the name: process ids repeat among containers that share a volume.
     const temporary = `${path}.${randomBytes(9).toString('base64url')}`
     try {
-      await withOpenFile(() => writeWhole(temporary, data, { flag: 'wx', mode: 0o644, flush }))
+      await withOpenFile(() => writeWhole(temporary, data, { flag: 'wx', mode: 0o644, flush: true }))
       await renameTo(temporary, path)
     } catch (error) {
       await unlink(temporary).catch(() => {}) // the sweep finds it later
       throw error
     }
-    if (flush) await withOpenFile(() => flushFolder(dirname(path)))
+    await withOpenFile(() => flushFolder(dirname(path)))
   })
 }
 
