@@ -39,7 +39,18 @@ export async function readForm (request: FastifyRequest, kinds: Readonly<Record<
     return await readParts(request, kinds, limits)
   } catch (error) {
     if (error instanceof AppError || !(error instanceof Error)) throw error
-    throw new AppError('invalid_request', `The form cannot be read: ${error.message}.`, { field: 'body' }, { cause: error })
+    throw new AppError('invalid_request', `The form cannot be read: ${reasonOf(error)}.`, { field: 'body' }, { cause: error })
+  }
+}
+
+/** What the parser says, in words for callers. Its TypeErrors are of parts whose headers are not as it takes for granted. */
+function reasonOf (error: Error & { readonly code?: string }): string {
+  if (error.code === 'FST_PROTO_VIOLATION') return 'a part has a name that no form here has'
+  if (error instanceof TypeError) return 'the headers of a part have no name of it'
+  switch (error.message) {
+    case 'Multipart: Boundary not found': return 'the Content-Type header has no boundary'
+    case 'Unexpected end of multipart data': return 'it ends before its last boundary'
+    default: return error.message
   }
 }
 
