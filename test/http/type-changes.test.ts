@@ -69,6 +69,8 @@ describe('GET /types/diff', () => {
     const task = 'type=struct+task_struct'
     expect(await problem('from=5.10.0-8-amd64&to=5.10.0-10-amd64&type=struct+nobody'))
       .toMatchObject({ status: 404, code: 'not_found', detail: 'Neither kernel has a type struct nobody.' })
+    expect(await problem('from=5.10.0-8-amd64&to=5.10.0-10-amd64&type=task_struct'))
+      .toMatchObject({ detail: 'Neither kernel has a type task_struct. There is struct task_struct.' })
     expect(await problem(`from=5.10.0-8-amd64&to=9.9.9&${task}`)).toMatchObject({ status: 404, code: 'kernel_unknown' })
     expect(await problem(`from=5.10.0-8-amd64&to=6.1.0-9-amd64&${task}`)).toMatchObject({ status: 409, code: 'kernel_ambiguous' })
     expect(await problem(`from=5.10.0-8-amd64&${task}`)).toMatchObject({
@@ -135,6 +137,9 @@ describe('GET /types/history', () => {
     })
     expect(await problem('type=struct+nobody&member=x')).toMatchObject({
       status: 404, code: 'not_found', detail: 'None of the 6 kernels has a struct nobody.'
+    })
+    expect(await problem('type=task_struct')).toMatchObject({
+      status: 404, detail: expect.stringContaining('of a struct it is written struct task_struct.')
     })
     expect(await problem('type=struct+task_struct&member=a->b')).toMatchObject({ status: 400, code: 'invalid_request' })
     expect(await problem('type=struct+task_struct&kernels=a/b')).toMatchObject({
