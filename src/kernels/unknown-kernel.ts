@@ -75,7 +75,9 @@ function nextStep (query: KernelQuery, { others, uploads, candidates }: {
   const [other] = others
   if (other !== undefined) {
     const { buildId, provenance: { kernelVersion } } = other
-    return `It is held as another build (${kernelVersion ?? `build-id ${buildId ?? 'unknown'}`})${askedBuild(query)}: ` +
+    // What is told is what was compared.
+    const version = query.buildId === undefined || buildId === undefined ? kernelVersion : undefined
+    return `It is held as another build (${version ?? `build-id ${buildId ?? 'unknown'}`})${askedBuild(query)}: ` +
       'supply the BTF of this build with PUT, or send it as the btf part.'
   }
   const [upload, ...more] = uploads

@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises'
-import { machine, release, version } from 'node:os'
+import { machine, release } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { normalizeArch } from '../../../src/identity/arch.js'
@@ -227,7 +227,7 @@ describe('the running kernel', () => {
     await failure('kernel_ambiguous', relocate(service, { kernel: UBUNTU, buildId: BUILD_ID }))
     const other = BUILD_ID.replace('2', '3')
     expect((await failure('kernel_unknown', relocate(service, { kernel: reference, buildId: other }))).message)
-      .toContain(`It is held as another build (${version()}) than the one that is meant (build-id ${other})`)
+      .toContain(`It is held as another build (build-id ${BUILD_ID}) than the one that is meant (build-id ${other})`)
   })
 
   it('wins over what was uploaded under its name', async () => {
