@@ -134,8 +134,13 @@ function notificationOf ({ object, outcome, kernels, baseline }: Group): object 
   }
 }
 
-/** A message for people. A brace in it is written twice, since one in braces stands for an argument (SARIF 3.11.5). */
-function messageOf (text: string): { readonly text: string } { return { text: textOf(text).replace(/[{}]/g, '$&$&') } }
+/**
+ * A message for people. A brace in it is written twice, since a number in braces stands for an argument (SARIF 3.11.5). Nothing in it
+ * becomes a link (3.11.6): names come out of untrusted objects.
+ */
+function messageOf (text: string): { readonly text: string } {
+  return { text: textOf(text).replace(/[{}]/g, '$&$&').replaceAll('](', '] (') }
+}
 
 /** Text of an untrusted file. */
 function textOf (text: string): string { return text.replace(/\p{Surrogate}/gu, '\ufffd') }

@@ -238,6 +238,15 @@ describe('a check as SARIF', () => {
     expect(invocation.toolExecutionNotifications[0].message.text).toMatch(/^\{\{1\}\}: /)
   })
 
+  it('has no link in a message, whatever an object calls its types', async () => {
+    const [failure] = FAILS.failures
+    if (failure === undefined) expect.fail('no failure')
+    const outcome: CheckOutcome = { ...FAILS, failures: [{ ...failure, access: '[all is well](https://example.com)' }] }
+    const cells = iterate([{ object, kernel: 'k', outcome }])
+    const [{ results: [result] }] = JSON.parse(await write('application/sarif+json', { cells })).runs
+    expect(result.message.text).toContain('[all is well] (https://example.com)')
+  })
+
   it('tells of kernels that are not known in notifications, and of what ended it', async () => {
     const [run] = JSON.parse(await write(
       'application/sarif+json', { failure: new AppError('deadline_exceeded', 'It took too long.') }
