@@ -10,7 +10,8 @@ const ENGINE = 'tsconfig.engine.json'
 const LIBRARY = 'src/index.ts'
 
 // Only the compiler knows the types that declarations of the engine, which the package has, do not spell out.
-const engine = promisify(execFile)(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-b', ENGINE, '--noCheck'], { cwd: ROOT })
+const compiler = join(ROOT, 'node_modules/typescript/bin/tsc')
+const engine = promisify(execFile)(process.execPath, [compiler, '-b', ENGINE, '--noCheck'], { cwd: ROOT })
 const { include } = JSON.parse(readFileSync(join(ROOT, ENGINE), 'utf8'))
 await emitModules(filesOf('src').filter(path => !include.some(part => path === part || path.startsWith(`${part}/`))))
 await Promise.all([engine, import('./build-bundle.mjs'), import('./build-page.mjs')])

@@ -83,7 +83,8 @@ interface WarmProcess extends WarmProcesses {
 
 function startWarmProcess ({ main, execPath = process.execPath, limitMs = 100_000 }: WarmOptions): WarmProcess {
   const child = fork(
-    join(import.meta.dirname, 'warm-process.mjs'), [main], { execPath, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [...COMPILE_LATER] }
+    join(import.meta.dirname, 'warm-process.mjs'), [main],
+    { execPath, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [...COMPILE_LATER] }
   )
   child.unref()
   child.channel?.unref()
