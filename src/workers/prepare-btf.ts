@@ -11,7 +11,7 @@ import { openBtf } from '../formats/open-btf.js'
 import { sharedKey, type SharedBtf } from '../store/btf-memory.js'
 import { toUnread, type Unread } from '../store/read-failure.js'
 import { isSealedBy, sealOf, type SealKeys } from '../store/seal.js'
-import { hexOf, sha256, sha256Bytes, type Sha256 } from '../store/sha256.js'
+import { hexOf, sha256, sha256Characters, type Sha256 } from '../store/sha256.js'
 import { allocateShared, toShared } from '../store/shared-bytes.js'
 import { attachShared } from './attached-btfs.js'
 import { collectGarbage } from './collect.js'
@@ -138,7 +138,7 @@ function indexSeal (keys: SealKeys): IndexSeal {
       return sealOf(first, INDEX_PURPOSE, bytes)
     },
     matches: (bytes, seal) => isSealedBy(keys, INDEX_PURPOSE, bytes, seal),
-    digest: sha256Bytes
+    digest: sha256Characters
   }
 }
 
