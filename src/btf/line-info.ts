@@ -12,7 +12,7 @@ export interface SourceLine {
   readonly text: string
 }
 
-/** Looks up source lines of one object. */
+/** Looks up source lines of one object. Instructions of one line record have the same line, as long as there are not very many. */
 export type SourceLines = (sectionName: string, insnOff: number) => SourceLine | undefined
 
 /** A look-up over `.BTF.ext`'s line_info: the last record at or before the instruction, as the kernel's verifier log uses it. */
@@ -20,11 +20,17 @@ export function sourceLines (ext: BtfExt | undefined, btf: Btf): SourceLines {
   if (ext === undefined) return () => undefined
   const bySection = new Map<string, readonly number[]>()
   const textAt = rememberedTexts(btf)
+  const lines = new Map<number, SourceLine>()
   return (sectionName, insnOff) => {
     let records = bySection.get(sectionName)
     if (records === undefined) bySection.set(sectionName, records = readRecords(ext, sectionName))
     const offset = lastAtOrBefore(ext, records, insnOff)
-    return offset === undefined ? undefined : readLine(ext, offset, textAt)
+    if (offset === undefined) return undefined
+    const known = lines.get(offset)
+    if (known !== undefined) return known
+    const line = readLine(ext, offset, textAt)
+    if (lines.size < MAX_TEXTS) lines.set(offset, line)
+    return line
   }
 }
 
@@ -60,7 +66,7 @@ function lastAtOrBefore (ext: BtfExt, records: readonly number[], insnOff: numbe
   return records[low - 1]
 }
 
-/** Texts that are kept, since many instructions are of one line, and nearly all of a few files. */
+/** Texts, and lines, that are kept, since many instructions are of one line, and nearly all of a few files. */
 const MAX_TEXTS = 1024
 
 function rememberedTexts (btf: Btf): (offset: number) => string {
