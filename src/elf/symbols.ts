@@ -26,6 +26,8 @@ export interface ElfSymbols {
   readonly count: number
   /** Undefined past the table's end. */
   at (index: number): ElfSymbol | undefined
+  /** Index of the section that defines a symbol of the table; 0 for an extern. */
+  sectionOf (index: number): number
   /** Those that a section defines, in the table's order. */
   definedIn (sectionIndex: number): readonly ElfSymbol[]
 }
@@ -46,7 +48,7 @@ export function symbolsOf (elf: ElfFile): ElfSymbols {
 function readTable (elf: ElfFile): ElfSymbols {
   const table = elf.sections.find(section => section.type === SHT_SYMTAB)
   const strings = elf.sections[table?.link ?? 0]
-  if (table === undefined || strings === undefined) return { count: 0, at: () => undefined, definedIn: () => [] }
+  if (table === undefined || strings === undefined) return { count: 0, at: () => undefined, sectionOf: () => 0, definedIn: () => [] }
   const names = sectionBytes(elf, strings)
   const count = Math.floor(table.size / SYM.SIZE)
   const rows = new Map<number, ElfSymbol>()
@@ -85,6 +87,7 @@ function readTable (elf: ElfFile): ElfSymbols {
   return {
     count,
     at,
+    sectionOf,
     definedIn (sectionIndex) {
       let defined = sections.get(sectionIndex)
       if (defined === undefined) {

@@ -34,7 +34,7 @@ export interface Body {
   /** The instruction of a slot; undefined outside the function. Kept, for those who come again and again. */
   readonly insnAt: (index: number) => Insn | undefined
   /** The slots as the object came with them. */
-  readonly original: Slots
+  readonly original: () => Slots
   /** Whether an instruction refers to a symbol. To ask costs less than to read the symbol. */
   readonly hasSymbol: (index: number) => boolean
   /** The symbol that an instruction refers to. */
@@ -104,8 +104,8 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
     let body = bodies.get(key)
     if (body === undefined) {
       const count = Math.floor(fn.size / BPF_INSN.SIZE)
-      const original = originalSlots(fn, count)
-      const slots = patchedSlots(fn, original)
+      const original = once(() => originalSlots(fn, count))
+      const slots = patchedSlots(fn, count) ?? original()
       const flow = once(() => readFlow(slots))
       body = {
         count,
@@ -115,7 +115,7 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
         hasSymbol: index => (indicesOf(fn.section).get(fn.start + index * BPF_INSN.SIZE) ?? symbols.count) < symbols.count,
         symbolAt: index => symbolAt(fn, fn.start + index * BPF_INSN.SIZE),
         flow,
-        live: once(() => liveRegisters(original, flow()))
+        live: once(() => liveRegisters(original(), flow()))
       }
       bodies.set(key, body)
     }
@@ -128,11 +128,14 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
     return { bytes, view: dataView(bytes), littleEndian: elf.littleEndian }
   }
 
-  const patchedSlots = ({ section, start }: ElfFunction, original: Slots): Slots => {
+  /** Undefined where nothing of the function is patched. */
+  const patchedSlots = ({ section, start }: ElfFunction, count: number): Slots | undefined => {
     const first = section.offset + start
-    const end = first + original.bytes.length
-    const bytes = new Uint8Array(original.bytes)
-    for (let i = firstAtOrAfter(patches.offsets, first), at = patches.offsets[i]; at !== undefined && at < end; at = patches.offsets[++i]) {
+    const end = first + count * BPF_INSN.SIZE
+    let i = firstAtOrAfter(patches.offsets, first)
+    if ((patches.offsets[i] ?? end) >= end) return undefined
+    const bytes = new Uint8Array(elf.bytes.subarray(first, end)) // `slice` of a Buffer would not copy
+    for (let at = patches.offsets[i]; at !== undefined && at < end; at = patches.offsets[++i]) {
       if ((at - first) % BPF_INSN.SIZE !== 0) continue
       // A view of so few bytes costs more than to copy them.
       for (let b = 0; b < PATCH_SIZE; b++) bytes[at - first + b] = patches.after[i * PATCH_SIZE + b] ?? 0
@@ -170,15 +173,23 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
     return callee?.start === start ? callee : undefined
   }
 
+  /** Whether an instruction refers to a symbol of another section than `.text`: cheaper than to read it. */
+  const isElsewhere = (fn: ElfFunction, offset: number, textIndex: number): boolean => {
+    const index = indicesOf(fn.section).get(offset)
+    return index !== undefined && index < symbols.count && symbols.sectionOf(index) !== textIndex
+  }
+
   const findReferences = (fn: ElfFunction): Reference[] => {
     const found: Reference[] = []
     if (text === undefined) return found
-    for (let offset = fn.start; offset < fn.start + fn.size; offset += BPF_INSN.SIZE) {
-      const at = fn.section.offset + offset
+    const end = fn.section.offset + fn.start + fn.size
+    for (let at = fn.section.offset + fn.start; at < end; at += BPF_INSN.SIZE) {
       const opcode = elf.bytes[at + BPF_INSN.code]
       if (opcode !== BPF_CALL && opcode !== BPF_LD_IMM64) continue
+      const offset = at - fn.section.offset
       const insn = readInsn(elf.view, at, elf.littleEndian)
-      const callee = isReference(insn) ? calleeAt(text, offset, insn, symbolAt(fn, offset)) : undefined
+      if (!isReference(insn) || isElsewhere(fn, offset, text.index)) continue
+      const callee = calleeAt(text, offset, insn, symbolAt(fn, offset))
       if (callee !== undefined) found.push({ fn: callee, isCall: opcode === BPF_CALL })
     }
     return found
@@ -202,9 +213,10 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
       return found
     },
     callee (code, index) {
-      const insn = text === undefined ? undefined : code.body.insnAt(index)
-      if (text === undefined || insn === undefined) return undefined
-      return calleeAt(text, code.fn.start + index * BPF_INSN.SIZE, insn, code.body.symbolAt(index))
+      const offset = code.fn.start + index * BPF_INSN.SIZE
+      if (text === undefined || isElsewhere(code.fn, offset, text.index)) return undefined
+      const insn = code.body.insnAt(index)
+      return insn === undefined ? undefined : calleeAt(text, offset, insn, code.body.symbolAt(index))
     }
   }
 }

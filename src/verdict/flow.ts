@@ -63,7 +63,7 @@ export function targetOf (insn: Insn, index: number): number {
 }
 
 /** The jump that has its distance in the immediate. */
-const isLongJump = (code: number): boolean => code === (BpfClass.JMP32 | JMP.JA)
+export const isLongJump = (code: number): boolean => code === (BpfClass.JMP32 | JMP.JA)
 
 /** Instructions looked at, beside those of the function, before what is asked is taken to hold everywhere. */
 const MOST_LOOKED_AT = 32

@@ -4,7 +4,7 @@ import type { ElfFunction } from '../elf/functions.js'
 import { BPF_INSN } from '../insn/insn.js'
 import { ageOf } from './age.js'
 import { behindPoison, type StoppedProgram } from './behind.js'
-import { poisonOf, readFunctions } from './code.js'
+import { once, poisonOf, readFunctions } from './code.js'
 import { exploreProgram, newRun, type Shared } from './exploration.js'
 import { functionFinder } from './find-function.js'
 import type { JudgeOptions, Judgement, ProgramVerdict, Verdict } from './judgement.js'
@@ -193,20 +193,21 @@ function subprogramResult (
 function reachability (shared: Shared, results: readonly Result[]): Pick<Judgement, 'isReachable' | 'isBehindPoison'> {
   const { object: { elf }, functions: { hasPoison } } = shared
   const functionAt = functionFinder(elf.functions)
-  const ownersOf = new Map<ElfFunction, readonly Result[]>()
+  const ownersOf = once(() => ownersIn(results))
   /** The programs that the function is loaded with. */
-  const owners = (fn: ElfFunction): readonly Result[] => {
-    let found = ownersOf.get(fn)
-    if (found === undefined) ownersOf.set(fn, found = results.filter(({ functions }) => functions.has(fn)))
-    return found
+  const owners = (fn: ElfFunction): readonly Result[] => ownersOf().get(fn) ?? []
+  const isReached = (fn: ElfFunction, index: number): boolean | null => {
+    let isOpen = false
+    for (const { reached, isComplete } of owners(fn)) {
+      const answer = reached.get(fn)?.get(index)
+      if (answer?.doubt === null) return true
+      isOpen ||= answer !== undefined || !isComplete
+    }
+    return isOpen ? null : false
   }
   const isReachable: Judgement['isReachable'] = (section, insnOff) => {
     const fn = functionAt(section, insnOff)
-    if (fn === undefined || !hasPoison(fn)) return null
-    const index = indexIn(fn, insnOff)
-    const answers = owners(fn).map(({ reached }) => reached.get(fn)?.get(index))
-    if (answers.some(answer => answer?.doubt === null)) return true
-    return answers.some(answer => answer !== undefined) || !owners(fn).every(({ isComplete }) => isComplete) ? null : false
+    return fn === undefined || !hasPoison(fn) ? null : isReached(fn, indexIn(fn, insnOff))
   }
   const isOutOfReach = (fn: ElfFunction, index: number): boolean =>
     isReachable(fn.section.name, fn.start + index * BPF_INSN.SIZE) === false
@@ -215,10 +216,22 @@ function reachability (shared: Shared, results: readonly Result[]): Pick<Judgeme
     isReachable,
     isBehindPoison (section, insnOff) {
       const fn = functionAt(section, insnOff)
-      if (fn === undefined || isReachable(section, insnOff) !== false) return false
+      if (fn === undefined || !hasPoison(fn) || isReached(fn, indexIn(fn, insnOff)) !== false) return false
       return isReachedBehind(owners(fn).flatMap(({ stopped }) => stopped ?? []), fn, indexIn(fn, insnOff))
     }
   }
+}
+
+function ownersIn (results: readonly Result[]): ReadonlyMap<ElfFunction, readonly Result[]> {
+  const owners = new Map<ElfFunction, Result[]>()
+  for (const result of results) {
+    for (const fn of result.functions) {
+      const known = owners.get(fn)
+      if (known === undefined) owners.set(fn, [result])
+      else known.push(result)
+    }
+  }
+  return owners
 }
 
 const indexIn = ({ start }: ElfFunction, insnOff: number): number => (insnOff - start) / BPF_INSN.SIZE
