@@ -108,22 +108,29 @@ export type SymbolIndices = (section: ElfSection) => ReadonlyMap<number, number>
 
 /** A section's relocations are read when they are first asked for. */
 export function symbolIndices (elf: ElfFile): SymbolIndices {
-  const tables = new Map<number, ElfSection[]>()
-  for (const table of elf.sections) {
-    if (table.type !== SHT_REL || table.entsize !== REL.SIZE) continue
-    const known = tables.get(table.info)
-    if (known === undefined) tables.set(table.info, [table])
-    else known.push(table)
-  }
+  let tables: ReadonlyMap<number, readonly ElfSection[]> | undefined
   const read = new Map<number, ReadonlyMap<number, number>>()
   return ({ index }) => {
     const known = read.get(index)
     if (known !== undefined) return known
     const indices = new Map<number, number>()
+    tables ??= relocationTables(elf)
     for (const table of tables.get(index) ?? []) addIndices(elf, table, indices)
     read.set(index, indices)
     return indices
   }
+}
+
+/** By the index of the section that they are about. */
+function relocationTables ({ sections }: ElfFile): ReadonlyMap<number, readonly ElfSection[]> {
+  const tables = new Map<number, ElfSection[]>()
+  for (const table of sections) {
+    if (table.type !== SHT_REL || table.entsize !== REL.SIZE) continue
+    const known = tables.get(table.info)
+    if (known === undefined) tables.set(table.info, [table])
+    else known.push(table)
+  }
+  return tables
 }
 
 function addIndices (elf: ElfFile, table: ElfSection, indices: Map<number, number>): void {

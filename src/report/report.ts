@@ -115,10 +115,24 @@ function wholeReport (parts: Parts, maxBytes: number): BuiltReport | undefined {
     relocations.push({ value: toRelocation(text, listed.places, listed.total), isFailing: isFailing(text, listed) })
   }
   const members = membersOf(parts, [...parts.programs()], { kept: relocations, leftOut: 0 }, maxBytes)
-  const json = JSON.stringify(members)
+  const { all, failing } = relocationsJson(relocations)
+  const json = membersJson(members, JSON.stringify(members.programs), all)
   if (json.length * MOST_OF_UNIT + RESERVE > maxBytes * PROGRAM_SHARE) return undefined
-  const failing = relocations.filter(entry => entry.isFailing)
-  return builtReport(parts, members, relocations, json.slice(1, -1), JSON.stringify(failing.map(({ value }) => value)))
+  return builtReport(parts, members, relocations, json, failing)
+}
+
+/** JSON of entries, and of those of them that are failing: made once for stretches of one sort. */
+function relocationsJson (relocations: readonly FittedEntry[]): { readonly all: string, readonly failing: string } {
+  const [all, failing]: [string[], string[]] = [[], []]
+  for (let start = 0, end = 0; start < relocations.length; start = end) {
+    const isFailing = relocations[start]?.isFailing === true
+    end = start + 1
+    while (end < relocations.length && relocations[end]?.isFailing === isFailing) end++
+    const json = JSON.stringify(relocations.slice(start, end).map(({ value }) => value)).slice(1, -1)
+    all.push(json)
+    if (isFailing) failing.push(json)
+  }
+  return { all: jsonList(all), failing: jsonList(failing) }
 }
 
 /** The report with what there is room for. */
@@ -133,7 +147,7 @@ function fittedReport (parts: Parts, maxBytes: number): BuiltReport {
     parts,
     members,
     kept,
-    membersJson(members, programs.map(({ json }) => json), kept.map(({ json }) => json)),
+    membersJson(members, jsonList(programs.map(({ json }) => json)), jsonList(kept.map(({ json }) => json))),
     jsonList(kept.flatMap(({ json, isFailing }) => isFailing ? [json] : []))
   )
 }
@@ -354,10 +368,7 @@ function truncationWarnings (programs: number, relocations: number, maxBytes: nu
 function toCounts ({ failed, ...counts }: OutcomeCounts): ReportCounts { return failed === 0 ? counts : { ...counts, failed } }
 
 function membersJson (
-  { programs: _, relocations: __, warnings, ...rest }: ReportMembers,
-  programs: readonly string[],
-  relocations: readonly string[]
+  { programs: _, relocations: __, warnings, ...rest }: ReportMembers, programs: string, relocations: string
 ): string {
-  return `${JSON.stringify(rest).slice(1, -1)},"programs":${jsonList(programs)},` +
-    `"relocations":${jsonList(relocations)},"warnings":${JSON.stringify(warnings)}`
+  return `${JSON.stringify(rest).slice(1, -1)},"programs":${programs},"relocations":${relocations},"warnings":${JSON.stringify(warnings)}`
 }

@@ -57,6 +57,8 @@ export interface Functions {
   readonly hasPoison: (fn: ElfFunction) => boolean
   /** Indices of the function's poisoned instructions, ascending. */
   readonly poisonIn: (fn: ElfFunction) => readonly number[]
+  /** Whether a function of `.text` is poisoned, so that it matters what is called. */
+  readonly hasPoisonedSubprogram: () => boolean
   /** What the function refers to, poisoned calls included. */
   readonly references: (fn: ElfFunction) => readonly Reference[]
   /** The function of `.text` that a call or a function pointer means; undefined where there is none. */
@@ -195,6 +197,9 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
     return found
   }
 
+  const hasPoison: Functions['hasPoison'] = ({ section: { offset }, start, size }) =>
+    isAnyWithin(poison, offset + start, offset + start + size)
+
   return {
     codeOf,
     poisonIn ({ section, start, size }) {
@@ -205,7 +210,8 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
       }
       return found
     },
-    hasPoison: fn => isAnyWithin(poison, fn.section.offset + fn.start, fn.section.offset + fn.start + fn.size),
+    hasPoison,
+    hasPoisonedSubprogram: once(() => elf.functions.some(fn => fn.section.name === '.text' && hasPoison(fn))),
     references (fn) {
       const key = placeOf(fn)
       let found = referred.get(key)
@@ -241,10 +247,10 @@ function findPoison (object: BpfObject, { offsets, after }: Patches): Uint32Arra
   const { littleEndian } = object.elf
   const patched = dataView(after)
   const found = poisonOf(object).filter(offset => offsets[firstAtOrAfter(offsets, offset)] !== offset)
-  offsets.forEach((offset, i) => {
+  for (let i = 0; i < offsets.length; i++) {
     const isLikely = patched.getInt32(i * PATCH_SIZE + BPF_INSN.imm, littleEndian) === POISON_IMM
-    if (isLikely && isPoison(readInsn(patched, i * PATCH_SIZE, littleEndian))) found.push(offset)
-  })
+    if (isLikely && isPoison(readInsn(patched, i * PATCH_SIZE, littleEndian))) found.push(offsets[i] ?? 0)
+  }
   return Uint32Array.from(found).sort()
 }
 

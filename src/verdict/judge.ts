@@ -10,7 +10,7 @@ import { functionFinder } from './find-function.js'
 import type { JudgeOptions, Judgement, ProgramVerdict, Verdict } from './judgement.js'
 import { openPoison } from './open.js'
 import { callGraph } from './reach.js'
-import { forgetStopped, note, type Reached } from './run.js'
+import { CERTAIN, forgetStopped, note, type Reached } from './run.js'
 import { union } from './scalar.js'
 import { symbolValues } from './symbols.js'
 
@@ -45,7 +45,7 @@ export function judge (object: BpfObject, relocation: Relocation, options: Judge
     const result = judgeProgram(shared, fn)
     const steps = before - work.left
     if (result.stopped === undefined || steps === 0) return { fn, result }
-    if (steps > KEPT_STEPS_EACH || kept + steps > KEPT_STEPS) forgetStopped(result.stopped.run)
+    if (steps > KEPT_STEPS_EACH || kept + steps > KEPT_STEPS) forgetStopped(result.stopped.run())
     else kept += steps
     return { fn, result }
   })
@@ -98,11 +98,13 @@ function judgeProgram (shared: Shared, fn: ElfFunction): Result {
   if (!graph.hasPoison(fn)) return WITHOUT_POISON
   symbols.notKnown.clear()
   const closure = graph.reachedFrom(fn)
-  const code = functions.codeOf(fn)
+  const count = openIn(shared, fn)
+  const { certain: found } = open.sweepOf(functions.codeOf(fn))
+  if (found.length === count) return settledResult(shared, fn, closure, found)
   const run = newRun(shared, fn)
-  for (const index of open.sweepOf(code).certain) note(run, fn, index, null)
+  for (const index of found) note(run, fn, index, null)
   const isComplete = run.certain.left === 0 || exploreProgram(run, shared, closure, fn)
-  const stopped = run.reached.size === 0 ? undefined : { fn, functions: closure, run, isComplete }
+  const stopped = run.reached.size === 0 ? undefined : { fn, functions: closure, run: () => run, isComplete }
 
   const [certain, doubtful] = firstPlaces(run.reached)
   const result = (verdict: Verdict, reason: string | null, assumes: readonly string[]): Result =>
@@ -114,6 +116,28 @@ function judgeProgram (shared: Shared, fn: ElfFunction): Result {
   if (doubtful === undefined) return result('loads', null, run.assumes)
   const { index, fn: where, doubt } = doubtful
   return result('unknown', doubtfulText(object, where, index, doubt) + whatWouldTell(symbols.notKnown), run.assumes)
+}
+
+/** How much poison the passes over the functions got to. */
+function openIn ({ open, functions }: Shared, fn: ElfFunction): number {
+  let count = 0
+  for (const member of open.reachedFrom(fn)) count += open.sweepOf(functions.codeOf(member)).poison.size
+  return count
+}
+
+/** Of a program in which passes over the functions found for certain all that they got to, which mostly is none: nothing is explored. */
+function settledResult (shared: Shared, fn: ElfFunction, functions: ReadonlySet<ElfFunction>, certain: readonly number[]): Result {
+  const [first] = certain
+  if (first === undefined) return { ...WITHOUT_POISON, functions }
+  return {
+    verdict: 'fails',
+    reason: certainText(shared.object, fn, first),
+    assumes: [],
+    reached: new Map([[fn, new Map(certain.map(index => [index, CERTAIN]))]]),
+    isComplete: true,
+    functions,
+    stopped: { fn, functions, run: once(() => newRun(shared, fn)), isComplete: true }
+  }
 }
 
 /** Values that are not known, by which more may be decided. */

@@ -15,6 +15,8 @@ export interface Reached {
   readonly doubt: string | null
 }
 
+export const CERTAIN: Reached = { doubt: null }
+
 /** What is still to be found. */
 export interface Search {
   /** Poisoned instructions. */

@@ -40,6 +40,8 @@ interface Pass {
   readonly poison: Set<number>
   readonly certain: Set<number>
   readonly callees: Set<ElfFunction>
+  /** Poisoned instructions of the function, behind the last of which it matters no more what is passed; undefined where it does. */
+  readonly all: number | undefined
   /** Whether only one way was found so far. */
   isOnly: boolean
   /** The first instruction that the next round passes; the number of them where there is none. */
@@ -68,6 +70,7 @@ export function sweep (
     poison: new Set(),
     certain: new Set(),
     callees: new Set(),
+    all: passesPoison && !functions.hasPoisonedSubprogram() ? functions.poisonIn(code.fn).length : undefined,
     isOnly: true,
     first: 0
   }
@@ -162,8 +165,9 @@ function passCall (pass: Pass, index: number): boolean {
   if (isPoison(insn)) {
     pass.poison.add(index)
     if (pass.isOnly) pass.certain.add(index)
-    if (pass.passesPoison) forget(registers, insnOf(body.original(), index))
-    return pass.passesPoison
+    if (!pass.passesPoison || pass.certain.size === pass.all) return false
+    forget(registers, insnOf(body.original(), index))
+    return true
   }
   if (isReference(insn)) refer(pass, index)
   if (mayCallBack(insn)) pass.isOnly = false
