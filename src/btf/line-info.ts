@@ -15,9 +15,18 @@ export interface SourceLine {
 /** Looks up source lines of one object. Instructions of one line record have the same line, as long as there are not very many. */
 export type SourceLines = (sectionName: string, insnOff: number) => SourceLine | undefined
 
+/** They follow from the object alone, which is reported on for many kernels. */
+const known = new WeakMap<BtfExt, SourceLines>()
+
 /** A look-up over `.BTF.ext`'s line_info: the last record at or before the instruction, as the kernel's verifier log uses it. */
 export function sourceLines (ext: BtfExt | undefined, btf: Btf): SourceLines {
   if (ext === undefined) return () => undefined
+  let lines = known.get(ext)
+  if (lines === undefined) known.set(ext, lines = createLines(ext, btf))
+  return lines
+}
+
+function createLines (ext: BtfExt, btf: Btf): SourceLines {
   const bySection = new Map<string, Records>()
   let blocks: ReadonlyMap<string, readonly BtfExtBlock[]> | undefined
   const textAt = rememberedTexts(btf)

@@ -94,7 +94,7 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
   const codes = new Map<ElfFunction, Code>()
   /** By place: a file has room for 60,000 names of one function. */
   const bodies = new Map<string, Body>()
-  const referred = new Map<string, readonly Reference[]>()
+  const { referred, live: keptLive } = factsOf(object)
 
   /** The symbol that the instruction at a byte offset of the function's section refers to. */
   const symbolAt = (fn: ElfFunction, offset: number): ElfSymbol | undefined => {
@@ -117,7 +117,13 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
         hasSymbol: index => (indicesOf(fn.section).get(fn.start + index * BPF_INSN.SIZE) ?? symbols.count) < symbols.count,
         symbolAt: index => symbolAt(fn, fn.start + index * BPF_INSN.SIZE),
         flow,
-        live: once(() => liveRegisters(original(), flow()))
+        live: once(() => {
+          const kept = keptLive.get(key)
+          if (kept !== undefined && !replacesJump(fn)) return kept
+          const found = liveRegisters(original(), flow())
+          if (!replacesJump(fn)) keptLive.set(key, found)
+          return found
+        })
       }
       bodies.set(key, body)
     }
@@ -128,6 +134,16 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
     const first = section.offset + start
     const bytes = elf.bytes.subarray(first, first + count * BPF_INSN.SIZE)
     return { bytes, view: dataView(bytes), littleEndian: elf.littleEndian }
+  }
+
+  /** Whether poison is in the place of a jump, which compilers do not relocate: then control flows otherwise than in the object. */
+  const replacesJump = ({ section, start, size }: ElfFunction): boolean => {
+    const first = section.offset + start
+    for (let i = firstAtOrAfter(poison, first), at = poison[i]; at !== undefined && at < first + size; at = poison[++i]) {
+      const opcode = elf.bytes[at] ?? 0
+      if (isJumpClass(opcode) && opcode !== BPF_CALL) return true
+    }
+    return false
   }
 
   /** Undefined where nothing of the function is patched. */
@@ -225,6 +241,20 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
       return insn === undefined ? undefined : calleeAt(text, offset, insn, code.body.symbolAt(index))
     }
   }
+}
+
+/** What follows from an object alone, which is judged for many kernels. By place of the function. */
+interface Facts {
+  readonly referred: Map<string, readonly Reference[]>
+  readonly live: Map<string, Uint16Array>
+}
+
+const facts = new WeakMap<BpfObject, Facts>()
+
+function factsOf (object: BpfObject): Facts {
+  let found = facts.get(object)
+  if (found === undefined) facts.set(object, found = { referred: new Map(), live: new Map() })
+  return found
 }
 
 /** A function that works its answer out when it is first asked. */
