@@ -24,8 +24,8 @@ export function call (run: Run, state: State, insn: Insn): boolean {
     return run.passesPoison
   }
   const { code } = topFrame(state)
-  const symbol = code.body.symbolAt(state.pc)
   if (insn.src === PSEUDO.CALL || insn.src === PSEUDO.KFUNC_CALL) {
+    const symbol = code.body.symbolAt(state.pc)
     if (symbol?.sectionIndex === 0 || insn.src === PSEUDO.KFUNC_CALL) {
       return callKernelFunction(run, state, symbol?.name ?? '', symbol?.binding === STB_WEAK)
     }

@@ -204,9 +204,12 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
     for (let at = fn.section.offset + fn.start; at < end; at += BPF_INSN.SIZE) {
       const opcode = elf.bytes[at + BPF_INSN.code]
       if (opcode !== BPF_CALL && opcode !== BPF_LD_IMM64) continue
+      // Most calls are of helpers, and most loads of maps: to read them as instructions costs more than to see that.
+      const registers = elf.bytes[at + BPF_INSN.regs] ?? 0
+      if (opcode === BPF_CALL && (elf.littleEndian ? registers >> 4 : registers & 0xf) !== PSEUDO.CALL) continue
       const offset = at - fn.section.offset
+      if (isElsewhere(fn, offset, text.index)) continue
       const insn = readInsn(elf.view, at, elf.littleEndian)
-      if (!isReference(insn) || isElsewhere(fn, offset, text.index)) continue
       const callee = calleeAt(text, offset, insn, symbolAt(fn, offset))
       if (callee !== undefined) found.push({ fn: callee, isCall: opcode === BPF_CALL })
     }
