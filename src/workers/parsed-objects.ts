@@ -32,7 +32,7 @@ export function createParsedObjects (maxBytes: number): ParsedObjects {
 }
 
 /**
- * Bytes that a parsed object keeps alive once it was relocated, no less than what was measured of heap and file together: 20 KB
+ * Bytes that a parsed object keeps alive once it was relocated and reported on, no less than what was measured of heap and file together: 20 KB
  * for the smallest object, 110 KB for one of 44 records (40 KB of file), 7.6 MB for one of 10,000 records whose accesses all
  * differ (0.5 MB of file).
  */
