@@ -52,7 +52,7 @@ export function countFacet (kernels: readonly ListedKernel[], choice: KernelChoi
 }
 
 /** With a value that was not there, or without one that was. */
-export function toggleIn (values: readonly string[], value: string): readonly string[] {
+export function toggleIn<T> (values: readonly T[], value: T): readonly T[] {
   return values.includes(value) ? values.filter(other => other !== value) : [...values, value]
 }
 

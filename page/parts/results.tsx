@@ -1,5 +1,6 @@
 import { useEffect, useMemo, useRef } from 'preact/hooks'
 import { listItems, toggleGroup, type RowChoice } from '../model/groups.js'
+import { toggleIn } from '../model/kernel-choice.js'
 import { MAX_TEXT } from '../model/link.js'
 import { countStates, STATES } from '../model/matrix.js'
 import { sentenceOf } from '../model/sentence.js'
@@ -41,11 +42,6 @@ export function Results ({ run, rows, open, link, onRows, onOpen }: {
       toldAt.current = performance.now()
     }
   }, [version, state])
-  const toggle = <T,>(set: ReadonlySet<T>, value: T): ReadonlySet<T> => {
-    const next = new Set(set)
-    if (!next.delete(value)) next.add(value)
-    return next
-  }
 
   return (
     <section class='results' aria-labelledby='results-title'>
@@ -69,7 +65,7 @@ export function Results ({ run, rows, open, link, onRows, onOpen }: {
               return (
                 <button
                   key={name} type='button' class={`chip ${tone}`} aria-pressed={states.has(name)} title={meaning}
-                  onClick={() => { onRows({ ...rows, states: toggle(states, name) }) }}
+                  onClick={() => { onRows({ ...rows, states: new Set(toggleIn([...states], name)) }) }}
                 >
                   <Icon name={icon} />{word} <span class='number'>{count(counts.get(name) ?? 0)}</span>
                 </button>

@@ -1,6 +1,6 @@
 import { dataView } from '../bytes/checked.js'
 
-const isLittleEndianHost = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
+export const isLittleEndianHost = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 
 /**
  * A stretch of 32-bit words in the host's order, for walks that read all of them: typed arrays are twice as fast as a DataView

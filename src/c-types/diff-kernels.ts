@@ -2,7 +2,7 @@ import type { Btf } from '../btf/btf.js'
 import { AppError } from '../errors.js'
 import type { TypeDifference } from '../wire/types.js'
 import { diffTypes } from './diff.js'
-import { findTypes, formatTypeName, type TypeName } from './named-types.js'
+import { findTypes, formatTypeName, otherKinds, type TypeName } from './named-types.js'
 import { defineTypes } from './type-definition.js'
 
 export interface KernelsDifference {
@@ -14,14 +14,16 @@ export interface KernelsDifference {
 /**
  * How the types of one name differ between two kernels.
  *
- * @throws AppError `not_found` where neither kernel has such a type, and what defineTypes throws
+ * @throws AppError `not_found` where neither kernel has such a type, which names those of other kinds, and what defineTypes throws
  */
 export function diffKernels (from: Btf, to: Btf, wanted: TypeName): KernelsDifference {
   const definitionsIn = (btf: Btf) => defineTypes(btf, findTypes(btf, wanted), wanted.kind)
   const types = diffTypes(definitionsIn(from), definitionsIn(to))
   if (types.length === 0) {
     const type = formatTypeName(wanted)
-    throw new AppError('not_found', `Neither kernel has a type ${type}.`, { type })
+    const others = otherKinds([from, to], wanted)
+    const hint = others.length === 0 ? '' : ` There is ${others.join(' and ')}.`
+    throw new AppError('not_found', `Neither kernel has a type ${type}.${hint}`, { type })
   }
   return { isSame: types.every(({ change }) => change === 'same'), types }
 }

@@ -49,8 +49,14 @@ export function requireTypes (btf: Btf, wanted: TypeName, kernel = 'This kernel'
   const ids = findTypes(btf, wanted)
   if (ids.length > 0) return ids
   const { kind, name } = wanted
-  const others = Object.keys(NAMED_KINDS).filter(isNamedKind)
-    .filter(other => other !== kind && findTypes(btf, { kind: other, name }).length > 0)
-  const hint = others.length === 0 ? '' : ` It has ${others.map(other => `${other} ${name}`).join(' and ')}.`
+  const others = otherKinds([btf], wanted)
+  const hint = others.length === 0 ? '' : ` It has ${others.join(' and ')}.`
   throw new AppError('not_found', `${kernel} has no ${kind} ${name}.${hint}`, { type: `${kind} ${name}` })
+}
+
+/** Types of the name that are of another kind, in any of these BTFs: what somebody may have meant. */
+export function otherKinds (btfs: readonly Btf[], { kind, name }: TypeName): string[] {
+  return Object.keys(NAMED_KINDS).filter(isNamedKind)
+    .filter(other => other !== kind && btfs.some(btf => findTypes(btf, { kind: other, name }).length > 0))
+    .map(other => `${other} ${name}`)
 }

@@ -6,6 +6,7 @@ import { sha256, type Sha256 } from '../store/sha256.js'
 import type { Pause } from '../workers/pauses.js'
 import type { CheckedRuns, CheckRun } from '../workers/protocol.js'
 import { compared, createBaseline } from './baseline.js'
+import { withDistinctNames } from './distinct-names.js'
 import { expandKernels, lookUpAgain, type ExpandedKernel, type ExpandOptions, type ResolvedKernels } from './expand-kernels.js'
 import type { CheckLimits } from './limits.js'
 import type { OutcomeKeys } from './outcome-keys.js'
@@ -95,7 +96,7 @@ export function createChecks (options: ChecksOptions): Checks {
         })
       objects.push({ sha256: hash, bytes, name: name ?? hash })
     }
-    return objects
+    return withDistinctNames(objects)
   }
 
   const prepare = async (request: CheckRequest, signal: AbortSignal): Promise<Check> => {

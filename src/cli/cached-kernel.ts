@@ -52,6 +52,7 @@ export async function readCached (query: KernelQuery, moduleNames: readonly stri
     return {
       kernel: kernel.name,
       source: kernel.records[0].source,
+      buildId: kernel.records[0].buildId,
       vmlinux: await read(kernel.btfSha256, kernel.name),
       modules: await Promise.all(modules.map(module => read(module.btfSha256, `module ${module.name} of ${kernel.name}`)))
     }

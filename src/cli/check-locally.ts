@@ -1,4 +1,3 @@
-import { basename } from 'node:path'
 import { createChecks } from '../check/checks.js'
 import { CHECK_LIMITS } from '../check/limits.js'
 import { createContentKeys, createLayoutKeys } from '../check/outcome-keys.js'
@@ -7,6 +6,7 @@ import { AppError } from '../errors.js'
 import { toShared } from '../store/shared-bytes.js'
 import type { CheckSource } from './check-source.js'
 import { openLocalKernels } from './local-kernels.js'
+import { objectNames } from './object-names.js'
 
 const OUTCOME_BYTES = 256 * 1024 * 1024
 
@@ -38,9 +38,10 @@ export async function checkLocally (
     },
     relocate: async ({ btf, modules }, runs) => await pool.run({ kind: 'check', btf: glance(btf), modules: modules.map(glance), runs })
   })
+  const names = objectNames(objects.map(({ path }) => path))
   try {
     const check = await checks.begin({
-      objects: objects.map(({ path, bytes }) => ({ name: path === '-' ? 'standard input' : basename(path), content: bytes })),
+      objects: objects.map(({ bytes }, i) => ({ name: names[i], content: bytes })),
       kernels: patterns,
       fetch: false
     }, leaving.signal)

@@ -1,4 +1,3 @@
-import { basename } from 'node:path'
 import { parseLine } from '../check/parse.js'
 import type { Cell } from '../check/types.js'
 import type { CheckOutcome, CheckRow } from '../check/wire.js'
@@ -6,6 +5,7 @@ import { AppError, ERRORS, type ErrorCode } from '../errors.js'
 import { isSha256, sha256 } from '../store/sha256.js'
 import type { Arguments } from './arguments.js'
 import type { CheckSource } from './check-source.js'
+import { objectNames } from './object-names.js'
 import { createRemoteClient } from './remote-client.js'
 
 /**
@@ -20,7 +20,8 @@ export async function checkRemotely (
 ): Promise<CheckSource> {
   const client = createRemoteClient(options)
   const leaving = new AbortController()
-  const named = objects.map(({ path, bytes }) => ({ name: path === '-' ? 'standard input' : basename(path), bytes }))
+  const names = objectNames(objects.map(({ path }) => path))
+  const named = objects.map(({ path, bytes }, i) => ({ name: names[i] ?? path, bytes }))
   const lines = await client.check({ objects: named, kernels: patterns, fetch: options.has('fetch'), signal: leaving.signal })
   return {
     objects: named.map(({ name, bytes }) => ({ name, sha256: sha256(bytes) })),

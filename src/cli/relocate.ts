@@ -154,7 +154,9 @@ function fullReport (input: Uint8Array, target: TargetBtf, bytes: Uint8Array | u
   return {
     ...headOf({
       object: { sha256: sha256(input), bytes: input.length },
-      kernel: { reference: target.kernel, btf_sha256: sha256(target.vmlinux.bytes), build_id: null, source: target.source },
+      kernel: {
+        reference: target.kernel, btf_sha256: sha256(target.vmlinux.bytes), build_id: target.buildId ?? null, source: target.source
+      },
       result: bytes === undefined ? null : { sha256: sha256(bytes), bytes: bytes.length }
     }, { byteOrder, changedInstructions }),
     ...members

@@ -32,6 +32,8 @@ export interface TargetBtf {
   /** Its reference, or the release where that is all that is known; null for files of which that is not said. */
   readonly kernel: string | null
   readonly source: string
+  /** The kernel's GNU build-id, where it is known. */
+  readonly buildId?: string | undefined
   readonly vmlinux: NamedBtf
   /** In the order in which they are consulted. */
   readonly modules: readonly NamedBtf[]

@@ -68,6 +68,7 @@ async function readRunning (running: RunningKernel, modules: readonly string[], 
   return {
     kernel,
     source: 'local',
+    buildId: running.buildId,
     vmlinux: readBtf(running.btfPath),
     modules: known.filter(({ name }) => modules.includes(name)).map(({ btfPath }) => readBtf(btfPath))
   }

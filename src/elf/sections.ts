@@ -47,6 +47,7 @@ export function isElf (bytes: Uint8Array): boolean {
  * @throws AppError `object_invalid`, with `offset` in bytes or `section` in `details`.
  */
 export function parseSections (bytes: Uint8Array): ElfFile {
+  if (bytes.length === 0) throw invalid('The file is empty.', { offset: 0 })
   if (!isElf(bytes)) throw invalid('The file is not ELF: it does not start with 7f 45 4c 46.', { offset: 0 })
   if (bytes.length < EHDR32.SIZE) {
     throw invalid(`The file ends after ${bytes.length} bytes, within the ELF header.`, { offset: bytes.length })

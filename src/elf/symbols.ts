@@ -55,7 +55,8 @@ function readTable (elf: ElfFile): ElfSymbols {
   const sections = new Map<number, readonly ElfSymbol[]>()
   let left: number = LIMITS.namesBytes
 
-  const nameAt = (offset: number): string => {
+  const nameOf = (row: number): string => {
+    const offset = elf.view.getUint32(row + SYM.name, elf.littleEndian)
     if (offset >= names.length || left <= 0) return ''
     const name = stringAt(names, offset)
     left -= name.length
@@ -66,20 +67,7 @@ function readTable (elf: ElfFile): ElfSymbols {
     if (index < 0 || index >= count) return undefined
     let symbol = rows.get(index)
     if (symbol === undefined) {
-      const offset = table.offset + index * SYM.SIZE
-      const info = elf.view.getUint8(offset + SYM.info)
-      let name: string | undefined
-      symbol = {
-        get name () {
-          name ??= nameAt(elf.view.getUint32(offset + SYM.name, elf.littleEndian))
-          return name
-        },
-        sectionIndex: sectionOf(index),
-        value: readU64(elf.view, offset + SYM.value, elf.littleEndian),
-        size: readU64(elf.view, offset + SYM.size, elf.littleEndian),
-        type: info & 0xf,
-        binding: info >> 4
-      }
+      symbol = new Row(elf, table.offset + index * SYM.SIZE, sectionOf(index), nameOf)
       rows.set(index, symbol)
     }
     return symbol
@@ -100,6 +88,35 @@ function readTable (elf: ElfFile): ElfSymbols {
       }
       return defined
     }
+  }
+}
+
+/** A class, so that the accessor of the name is one of all rows: an accessor of each row's own costs as much as all the rest of it. */
+class Row implements ElfSymbol {
+  readonly sectionIndex: number
+  readonly value: number
+  readonly size: number
+  readonly type: number
+  readonly binding: number
+  private readonly at: number
+  private readonly nameOf: (row: number) => string
+  private read: string | undefined
+
+  /** @param at bytes from the start of the file */
+  constructor ({ view, littleEndian }: ElfFile, at: number, sectionIndex: number, nameOf: (row: number) => string) {
+    const info = view.getUint8(at + SYM.info)
+    this.sectionIndex = sectionIndex
+    this.value = readU64(view, at + SYM.value, littleEndian)
+    this.size = readU64(view, at + SYM.size, littleEndian)
+    this.type = info & 0xf
+    this.binding = info >> 4
+    this.at = at
+    this.nameOf = nameOf
+  }
+
+  get name (): string {
+    this.read ??= this.nameOf(this.at)
+    return this.read
   }
 }
 

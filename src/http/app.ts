@@ -17,6 +17,7 @@ import { accessPlugin } from './plugins/access.js'
 import { connectionsPlugin } from './plugins/connections.js'
 import { lifecyclePlugin } from './plugins/lifecycle.js'
 import { countRequest, metricsPlugin } from './plugins/metrics.js'
+import { protocolPlugin } from './plugins/protocol.js'
 import { rateLimitPlugin } from './plugins/rate-limit.js'
 import { requestIdOf, requestIdPlugin } from './plugins/request-id.js'
 import { requestEndPlugin, type RequestObserver } from './plugins/request-end.js'
@@ -116,7 +117,8 @@ export async function buildApp (
       keepAliveTimeout: silenceMs - KEEP_ALIVE_MARGIN_MS,
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-      maxHeaderSize: MAX_HEADER_BYTES
+      maxHeaderSize: MAX_HEADER_BYTES,
+      requireHostHeader: false // the plugin for the protocol asks for it, and answers as all others do
     }, (request, response) => {
       if (!fastPath(request, response)) handle(request, response)
     }).setTimeout(silenceMs),
@@ -144,6 +146,7 @@ export async function buildApp (
   await app.register(requestIdPlugin)
   await app.register(metricsPlugin, { metrics })
   await app.register(requestEndPlugin, { observer })
+  await app.register(protocolPlugin)
   await app.register(lifecyclePlugin, { service, lifecycle })
   await app.register(accessPlugin, { authenticator, openBelow: DOCS })
   await app.register(rateLimitPlugin, { counts })

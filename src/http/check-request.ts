@@ -19,6 +19,8 @@ const PARTS = {
 } as const satisfies Record<string, PartKind>
 
 const FORM = 'multipart/form-data'
+/** Each object and each pattern may be a part of its own. */
+const MAX_PARTS = CHECK_LIMITS.objects + CHECK_LIMITS.patterns + 16
 /** Bytes of an earlier answer: some twenty thousand rows, or any number of kernels in groups. */
 const MAX_BASELINE_BYTES = 32 * 1024 * 1024
 
@@ -40,7 +42,7 @@ export async function readCheck (request: FastifyRequest, lease: UploadLease): P
       { accepted: [FORM] })
   }
   const fileBytes = { object: CHECK_LIMITS.objectBytes, baseline: MAX_BASELINE_BYTES }
-  const { texts, repeated, files, fileNames } = await readForm(request, PARTS, { fileBytes, lease })
+  const { texts, repeated, files, fileNames } = await readForm(request, PARTS, { fileBytes, lease, maxParts: MAX_PARTS })
   const { baseline: baselineText, ...parts } = texts
   const fields = { ...parts, ...fromQuery(request.query as CheckFields, parts) }
   const validate = request.compileValidationSchema(CheckFields, 'body')

@@ -31,8 +31,10 @@ const CODE_BY_STATUS: Readonly<Record<number, ErrorCode>> = {
 }
 
 /** Sentences for errors of the framework that callers meet; its own speak to the programmer. */
-const DETAILS: Partial<Record<ErrorCode, string>> = {
-  unsupported_media_type: 'The Content-Type header names no media type that this address takes.'
+const DETAILS: Readonly<Record<string, string>> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'The Content-Type header names no media type that this address takes.',
+  FST_ERR_MAX_PARAM_LENGTH: 'A part of the address is longer than 256 characters.',
+  FST_ERR_BAD_URL: 'The address has a % that two hex digits do not follow, or bytes that are not UTF-8.'
 }
 
 /** All that a caller learns of a failure of ours. */
@@ -45,7 +47,7 @@ export function toAppError (error: unknown): AppError {
   const byStatus = isCallersFault(statusCode) ? CODE_BY_STATUS[statusCode] ?? 'invalid_request' : 'internal_error'
   const ours = FRAMEWORK_CODES[code ?? ''] ?? byStatus
   if (ours === 'internal_error') return new AppError(ours, INTERNAL_DETAIL, {}, { cause: error })
-  return new AppError(ours, DETAILS[ours] ?? `The request cannot be read: ${message ?? 'no reason given'}.`, {}, { cause: error })
+  return new AppError(ours, DETAILS[code ?? ''] ?? `The request cannot be read: ${message ?? 'no reason given'}.`, {}, { cause: error })
 }
 
 function isCallersFault (status: number | undefined): status is number { return status !== undefined && status >= 400 && status < 500 }
@@ -106,14 +108,15 @@ export function handleError (cause: unknown, request: FastifyRequest, reply: Fas
 
 /** Headers that say in HTTP's own words what the problem says in ours. */
 function headersFor (error: AppError): Record<string, string> {
-  const { retry_after: retryAfter, allow, accepted, challenge } = error.details
+  const { retry_after: retryAfter, allow, accepted, accepted_encodings: encodings, challenge } = error.details
   const seconds = typeof retryAfter === 'number' ? retryAfter : RETRY_AFTER[error.code]
   return {
     ...(seconds === undefined ? {} : { 'retry-after': String(Math.max(0, Math.ceil(seconds))) }),
     ...(error.code === 'unauthorized' ? { 'www-authenticate': 'Bearer realm="corelo", error="invalid_token"' } : {}),
     ...(typeof challenge === 'string' ? { 'www-authenticate': challenge } : {}),
     ...(Array.isArray(allow) ? { allow: allow.join(', ') } : {}),
-    ...(Array.isArray(accepted) ? { accept: accepted.join(', ') } : {})
+    ...(Array.isArray(accepted) ? { accept: accepted.join(', ') } : {}),
+    ...(Array.isArray(encodings) ? { 'accept-encoding': encodings.join(', ') } : {})
   }
 }
 
@@ -135,16 +138,19 @@ export function handleClientError (error: NodeJS.ErrnoException, socket: Socket)
     socket.destroy()
     return
   }
+  answerOnSocket(socket, fromClientError(error))
+}
+
+/** Answers where Node has no response to answer with, and ends the connection. */
+export function answerOnSocket (socket: Socket, error: AppError): void {
   const requestId = randomUUID()
-  const problem = fromClientError(error)
-  const body = JSON.stringify(toProblem(problem, requestId))
+  const body = JSON.stringify(toProblem(error, requestId))
+  const headers = { ...headersFor(error), 'content-length': Buffer.byteLength(body), 'x-request-id': requestId, connection: 'close' }
   socket.end([
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}`,
     `content-type: ${PROBLEM_TYPE}`,
-    `content-length: ${Buffer.byteLength(body)}`,
     'cache-control: no-store',
-    `x-request-id: ${requestId}`,
-    'connection: close',
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
     '',
     body
   ].join('\r\n'), () => { socket.destroy() })

@@ -7,6 +7,7 @@ import type { Lifecycle } from './lifecycle.js'
 import { callerOf, tokenOf } from './plugins/access.js'
 import { observe, type RequestObserver } from './plugins/request-end.js'
 import { headersOfEvery, requestIdOf } from './plugins/request-id.js'
+import { hasHost } from './plugins/protocol.js'
 import type { Pressure } from './plugins/under-pressure.js'
 import { chooseRepresentation, needsReport, readyAnswer } from './relocate-answer.js'
 
@@ -36,7 +37,7 @@ export function createFastPath (options: FastPathOptions): FastPath {
     const { method = '', url = '', headers } = request
     if (lifecycle.state !== 'ready' || pressure.isTooHigh() || (method !== 'GET' && method !== 'HEAD')) return false
     const address = addresses.find(url)
-    if (address === undefined || !isPlain(headers)) return false
+    if (address === undefined || !isPlain(headers) || !hasHost(request.httpVersion, request.rawHeaders)) return false
     const representation = chooseRepresentation(headers.accept)
     if (needsReport(representation)) return false
     let identity: Identity | null = null

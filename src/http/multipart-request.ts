@@ -7,6 +7,8 @@ import { createCollector, readChunks, tooLarge, type UploadLease } from './uploa
 const MAX_TEXT_BYTES = 64 * 1024
 /** Every BTF that one request may carry, and the text fields. */
 const MAX_PARTS = LIMITS.moduleBtfs + 16
+/** All texts of a form together. */
+const MAX_TEXTS_BYTES = 16 * 1024 * 1024
 
 /** What a form may contain, by the name of the part. A `file or text` part is a file where it has a file name or a binary type. */
 export type PartKind = 'text' | 'repeatable text' | 'file or text' | 'repeatable file' | 'repeatable file or text'
@@ -15,6 +17,8 @@ export interface FormLimits {
   /** By part: the most bytes that its files may have together. */
   readonly fileBytes: Readonly<Record<string, number>>
   readonly lease: UploadLease
+  /** Default: every BTF that one request may carry, and the text fields. */
+  readonly maxParts?: number
 }
 
 /** A form, read completely. */
@@ -39,14 +43,25 @@ export async function readForm (request: FastifyRequest, kinds: Readonly<Record<
     return await readParts(request, kinds, limits)
   } catch (error) {
     if (error instanceof AppError || !(error instanceof Error)) throw error
-    throw new AppError('invalid_request', `The form cannot be read: ${error.message}.`, { field: 'body' }, { cause: error })
+    throw new AppError('invalid_request', `The form cannot be read: ${reasonOf(error)}.`, { field: 'body' }, { cause: error })
+  }
+}
+
+/** What the parser says, in words for callers. Its TypeErrors are of parts whose headers are not as it takes for granted. */
+function reasonOf (error: Error & { readonly code?: string }): string {
+  if (error.code === 'FST_PROTO_VIOLATION') return 'a part has a name that no form here has'
+  if (error instanceof TypeError) return 'the headers of a part have no name of it'
+  switch (error.message) {
+    case 'Multipart: Boundary not found': return 'the Content-Type header has no boundary'
+    case 'Unexpected end of multipart data': return 'it ends before its last boundary'
+    default: return error.message
   }
 }
 
 async function readParts (
   request: FastifyRequest,
   kinds: Readonly<Record<string, PartKind>>,
-  { fileBytes, lease }: FormLimits
+  { fileBytes, lease, maxParts = MAX_PARTS }: FormLimits
 ): Promise<Form> {
   const texts: Record<string, string> = {}
   const repeated: Record<string, string[]> = {}
@@ -55,10 +70,12 @@ async function readParts (
   const isPartAFile = (name: string | undefined, type: string | undefined, fileName: string | undefined): boolean =>
     fileName !== undefined || BINARY_TYPES.has(type ?? '') || kindOf(kinds, name ?? '') === 'repeatable file'
   let count = 0
-  for await (const part of request.parts({ isPartAFile, limits: { fieldSize: MAX_TEXT_BYTES + 1 } })) {
+  let textBytes = 0
+  const limits = { fieldSize: MAX_TEXT_BYTES + 1, parts: maxParts + 1 }
+  for await (const part of request.parts({ isPartAFile, preservePath: true, limits })) {
     const name = part.fieldname
-    if (++count > MAX_PARTS) {
-      throw new AppError('too_large', `The form has more than ${MAX_PARTS} parts.`, { part: 'form', limit: MAX_PARTS })
+    if (++count > maxParts) {
+      throw new AppError('too_large', `The form has more than ${maxParts} parts.`, { part: 'form', limit: maxParts })
     }
     const kind = requireKind(kinds, name)
     const isThere = Object.hasOwn(texts, name) || Object.hasOwn(files, name)
@@ -66,7 +83,12 @@ async function readParts (
     if (isThere && !isRepeatable) throw invalid(name, `The part ${name} is there more than once; send it once.`)
     if (part.type === 'field') {
       const text = readText(name, part.value)
-      if (kind === 'repeatable text' || kind === 'repeatable file or text') repeated[name] = [...repeated[name] ?? [], text]
+      textBytes += text.length
+      if (textBytes > MAX_TEXTS_BYTES) {
+        throw new AppError('too_large', `The form has more than ${MAX_TEXTS_BYTES} bytes of text.`,
+          { part: 'form', limit: MAX_TEXTS_BYTES })
+      }
+      if (kind === 'repeatable text' || kind === 'repeatable file or text') (repeated[name] ??= []).push(text)
       else texts[name] = text
       continue
     }

@@ -3,7 +3,7 @@ import { isSha256, type Sha256 } from '../store/sha256.js'
 
 /** @throws AppError `object_invalid` where the part object has no bytes */
 export function requireObjectBytes (content: Uint8Array): Uint8Array {
-  if (content.length === 0) throw new AppError('object_invalid', 'The part object is empty; send the eBPF ELF object.', { part: 'object' })
+  if (content.length === 0) throw new AppError('object_invalid', 'The object is empty: the part object has no bytes.', { part: 'object' })
   return content
 }
 

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { AppError } from '../errors.js'
 import { mediaTypeOf } from './accept.js'
-import { createCollector, readChunks, tooLarge, type UploadLease } from './upload.js'
+import { createCollector, createSharedCollector, readChunks, tooLarge, type UploadLease } from './upload.js'
 
 const RAW_TYPES = ['application/octet-stream', 'application/x-elf']
 
@@ -15,11 +15,13 @@ export function leaveBodiesUnread (app: FastifyInstance): void {
 /**
  * All of a body, whatever its type.
  *
+ * @param isKept whether it is going to be kept in shared memory: it is received there where it says its length
  * @throws AppError `too_large`, `overloaded`, `invalid_request` where it breaks off
  */
-export function readBody (request: FastifyRequest, limit: number, lease: UploadLease): Promise<Uint8Array> {
-  if (Number(request.headers['content-length']) > limit) return Promise.reject(tooLarge('body', limit))
-  const collector = createCollector('body', limit, lease)
+export function readBody (request: FastifyRequest, limit: number, lease: UploadLease, isKept = false): Promise<Uint8Array> {
+  const length = Number(request.headers['content-length'])
+  if (length > limit) return Promise.reject(tooLarge('body', limit))
+  const collector = isKept && length > 0 ? createSharedCollector(length, lease) : createCollector('body', limit, lease)
   return readChunks(request.raw, collector.add).then(collector.toBytes)
 }
 
@@ -32,7 +34,7 @@ export async function readRawBody (
   request: FastifyRequest,
   limit: number,
   lease: UploadLease,
-  types: readonly string[] = RAW_TYPES
+  { types = RAW_TYPES, isKept = false }: { readonly types?: readonly string[], readonly isKept?: boolean } = {}
 ): Promise<Uint8Array> {
   const type = mediaTypeOf(request.headers['content-type'])
   if (type !== undefined && !types.includes(type)) {
@@ -40,7 +42,7 @@ export async function readRawBody (
       `Send the bytes as ${types.join(' or ')} (in the Content-Type header).`,
       { accepted: types })
   }
-  const body = await readBody(request, limit, lease)
+  const body = await readBody(request, limit, lease, isKept)
   if (body.length === 0) throw new AppError('invalid_request', 'The request has no body; send the bytes to store.', { field: 'body' })
   return body
 }

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { AppError } from '../errors.js'
+import { allocateShared } from '../store/shared-bytes.js'
 import { viewOf } from './send-bytes.js'
 
 /**
@@ -120,6 +121,26 @@ export function createCollector (part: string, limit: number, lease: UploadLease
       chunks.length = 0 // else both would be held until the request ends
       return bytes
     }
+  }
+}
+
+/**
+ * The same for a body of known length that is going to be kept, as a kernel's BTF: it is received into the shared memory that it will have,
+ * and not copied there.
+ *
+ * @param byteLength as the Content-Length says, at which Node ends a body; that memory is not resident before it is written
+ */
+export function createSharedCollector (byteLength: number, lease: UploadLease): Collector {
+  let bytes: Uint8Array | undefined
+  let size = 0
+  return {
+    add (chunk) {
+      lease.take(chunk.length)
+      bytes ??= allocateShared(byteLength)
+      bytes.set(chunk, size)
+      size += chunk.length
+    },
+    toBytes: () => viewOf(bytes?.subarray(0, size) ?? new Uint8Array())
   }
 }
 

@@ -8,6 +8,9 @@ export const AJV_OPTIONS = { removeAdditional: false, coerceTypes: 'array', useD
 /** How messages call a value, by where it came from. */
 const NOUNS: Readonly<Record<string, string>> = { querystring: 'query parameter', params: 'part of the address', form: 'part' }
 
+/** Types of JSON in plain words, where they are not the same. */
+const TYPES: Readonly<Record<string, string>> = { integer: 'a whole number', number: 'a number' }
+
 /** The first error of a schema's validation as one sentence that names the field and says what it must be. */
 export function toInvalidRequest (errors: readonly FastifySchemaValidationError[], where: string): AppError {
   const [error] = errors
@@ -16,6 +19,10 @@ export function toInvalidRequest (errors: readonly FastifySchemaValidationError[
   if (error.keyword === 'additionalProperties') {
     const field = String(error.params['additionalProperty'])
     return new AppError('invalid_request', `There is no ${noun} ${JSON.stringify(field)} here; leave it out.`, { field })
+  }
+  if (error.keyword === 'required') {
+    const field = String(error.params['missingProperty'])
+    return new AppError('invalid_request', `The ${noun} ${field} is missing.`, { field })
   }
   const field = error.instancePath.slice(1).split('/', 1)[0] ?? ''
   return new AppError('invalid_request', sentence(error, `The ${noun} ${field}`), { field })
@@ -30,7 +37,9 @@ function sentence (error: FastifySchemaValidationError, name: string): string {
   switch (keyword) {
     case 'pattern': return `${name} must be ${mustOf(String(params['pattern'])) ?? 'of another form'}.`
     case 'enum': return `${name} must be ${(params['allowedValues'] as readonly unknown[]).join(' or ')}.`
-    case 'required': return `The ${String(params['missingProperty'])} is missing.`
+    case 'type': return `${name} must be ${TYPES[String(params['type'])] ?? String(params['type'])}.`
+    case 'minimum': return `${name} must be ${String(params['limit'])} or more.`
+    case 'maximum': return `${name} must be ${String(params['limit'])} or less.`
     default: return `${name} ${error.message ?? 'is not valid'}.`
   }
 }

@@ -1,8 +1,9 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
-import { machine, release, version } from 'node:os'
-import { join } from 'node:path'
+import { endianness, machine, release, version } from 'node:os'
+import { basename, join } from 'node:path'
 import { normalizeArch } from './arch.js'
 import { readBelowRoot } from './below-root.js'
+import { buildIdOfNotes, KERNEL_NOTES } from './build-id.js'
 import { hostPlatform } from './host-platform.js'
 import { parseOsRelease, toSegment, type OsRelease } from './os-release.js'
 import type { Platform } from './platform.js'
@@ -45,6 +46,8 @@ export interface RunningName {
 export interface RunningKernel extends RunningName {
   /** The file with its BTF. */
   readonly btfPath: string
+  /** The GNU build-id in its notes, which are beside that BTF. Undefined where they are not shown. */
+  readonly buildId: string | undefined
 }
 
 /**
@@ -56,7 +59,9 @@ export interface RunningKernel extends RunningName {
 export async function findRunningKernel (options: RunningKernelOptions): Promise<RunningKernel | undefined> {
   const btfPath = join(options.kernelBtfDir, 'vmlinux')
   if (await stat(btfPath).then(file => !file.isFile(), () => true)) return undefined
-  return { ...await nameRunningKernel(options), btfPath }
+  const notes = await readFile(join(options.kernelBtfDir, '..', basename(KERNEL_NOTES))).catch(() => undefined)
+  const buildId = notes === undefined ? undefined : buildIdOfNotes(notes, endianness() === 'LE')
+  return { ...await nameRunningKernel(options), btfPath, buildId }
 }
 
 /** Names the kernel that runs here, whether or not it shows BTF. Containers share it: `uname` tells the host's. */

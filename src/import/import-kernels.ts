@@ -27,8 +27,11 @@ export interface NamedModuleBtf {
   readonly sha256: Sha256
 }
 
-/** `held`: the same bytes were there already. `replaced`: others were, which may not answer for a name (see KernelSink). */
-export type Stored = 'new' | 'held' | 'replaced'
+/**
+ * `held`: the same bytes were there already. `approved`: they had been uploaded, and answer for their name from now on. `replaced`:
+ * others were there (see KernelSink).
+ */
+export type Stored = 'new' | 'held' | 'approved' | 'replaced'
 
 /** Where imported BTF goes: the cache, or a service. */
 export interface KernelSink {

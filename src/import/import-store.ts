@@ -6,7 +6,7 @@ import { inForce, isSameBuild } from '../kernels/matches.js'
 import { buildsOf, mergeRecords } from '../kernels/merge-records.js'
 import { formatReference, type KernelReference } from '../identity/reference.js'
 import type { Sha256 } from '../store/sha256.js'
-import type { KernelSink } from './import-kernels.js'
+import type { KernelSink, Stored } from './import-kernels.js'
 
 export interface ImportStoreOptions {
   readonly index: KernelIndex
@@ -94,7 +94,7 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
       }
       change(same === undefined ? row : mergeRecords(same, row))
       if (isHeld) return 'held'
-      return same !== undefined || supersedes.length > 0 ? 'replaced' : 'new'
+      return storedAs(same, supersedes.length > 0)
     },
     async putModule (reference, { name, btf, sha256 }) {
       const record = await find(reference)
@@ -117,7 +117,7 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
         .map(held => ({ btfSha256: held.btfSha256, at: module.provenance.at }))
       const row = { ...module, ...(supersedes.length === 0 ? {} : { supersedes }) }
       change({ ...record, modules: [...record.modules.filter(held => held !== same), row] })
-      return same !== undefined || other !== undefined ? 'replaced' : 'new'
+      return storedAs(same, other !== undefined)
     },
     async getKernel (reference) {
       const record = await find(reference)
@@ -145,6 +145,13 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
       }
     }
   }
+}
+
+/** What became of an import, by the row of the same content and whether other content stepped back for it. */
+function storedAs (same: { readonly source: string } | undefined, replacesOther: boolean): Stored {
+  if (replacesOther) return 'replaced'
+  if (same === undefined) return 'new'
+  return same.source === UPLOAD_SOURCE ? 'approved' : 'replaced'
 }
 
 /** Whether a row is known to be another build than the one that is imported. */

@@ -156,7 +156,9 @@ function noKernel (patterns: readonly string[]): AppError {
 
 function noType (wanted: TypeName, kernels: number): AppError {
   const type = formatTypeName(wanted)
-  return new AppError('not_found', kernels === 1 ? `The kernel has no ${type}.` : `None of the ${kernels} kernels has a ${type}.`, { type })
+  const sentence = kernels === 1 ? `The kernel has no ${type}.` : `None of the ${kernels} kernels has a ${type}.`
+  const hint = wanted.kind === 'typedef' ? ` A name alone is that of a typedef; of a struct it is written struct ${wanted.name}.` : ''
+  return new AppError('not_found', `${sentence}${hint}`, { type })
 }
 
 function tooMany (limit: number): AppError {

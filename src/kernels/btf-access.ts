@@ -1,3 +1,4 @@
+import { detectByteOrder } from '../btf/header.js'
 import { AppError } from '../errors.js'
 import type { OpenedKernel, OpenKernel } from './sources/source.js'
 import { sharedKey, type BtfMemory, type SharedBtf } from '../store/btf-memory.js'
@@ -9,7 +10,7 @@ import type { Sha256 } from '../store/sha256.js'
 import type { SharedContent } from '../store/shared/shared-content.js'
 import { toShared } from '../store/shared-bytes.js'
 import type { WorkerPool } from '../workers/pool.js'
-import type { CheckedBtf, PreparedBtf, PrepareBtfTask } from '../workers/protocol.js'
+import type { CheckedBtf, PreparedBtf, PrepareBtfTask, Task, TaskValue } from '../workers/protocol.js'
 import type { Warn } from '../settings/service-options.js'
 
 export interface BtfAccessOptions {
@@ -134,6 +135,25 @@ export function createBtfAccess ({
     keepIndexOf(btf)
   }
 
+  /** Bytes that came from outside, in shared memory. */
+  const take = (bytes: Uint8Array): { readonly bytes: Uint8Array } => {
+    requireSize(bytes.length)
+    if (bytes.buffer instanceof SharedArrayBuffer) return { bytes }
+    onRelease(bytes.length) // it is garbage as soon as it is in shared memory
+    return { bytes: toShared(bytes) }
+  }
+  /** Does a task; the bytes that it is given are garbage afterwards unless they are the BTF that comes of it. */
+  const run = async <T extends Task>(task: T, given: { readonly bytes: Uint8Array } | undefined): Promise<TaskValue<T>> => {
+    let isKept = false
+    try {
+      const value = await pool.run(task)
+      isKept = given !== undefined && detectByteOrder(given.bytes) !== undefined
+      return value
+    } finally {
+      if (given !== undefined && !isKept) onRelease(given.bytes.length)
+    }
+  }
+
   /** Files that may hold it: ours, then the running kernel's. */
   const readFiles = async <T extends object>(
     hash: Sha256,
@@ -244,40 +264,30 @@ export function createBtfAccess ({
     },
     sizeOf: async hash => memory.find(hash)?.parts.byteLength ?? await store.sizeOf('btf', hash) ?? await shared?.sizeOf('btf', hash),
     async prepare (source, base) {
-      let shared = source
-      if ('bytes' in source) {
-        requireSize(source.bytes.length)
-        onRelease(source.bytes.length) // an upload is garbage as soon as it is in shared memory
-        shared = { bytes: toShared(source.bytes) }
-      }
+      const given = 'bytes' in source ? take(source.bytes) : undefined
       const task: PrepareBtfTask = {
         kind: 'prepareBtf',
-        source: shared,
+        source: given ?? source,
         maxBytes: maxBtfBytes,
         ...('path' in source ? { sealKeys } : {}), // bytes are those of a request, or of a module: no index of them is kept
         ...(base === undefined ? {} : { base })
       }
-      const prepared = await pool.run(task)
+      const prepared = await run(task, given)
       if (prepared.state !== 'ready') throw new AppError('btf_unknown', 'The BTF file is gone.')
       return prepared.btf
     },
     async open (content, { names, isArchive = false, expected, base }): Promise<OpenedKernel | undefined> {
-      let source = content
-      if ('bytes' in content) {
-        requireSize(content.bytes.length)
-        if (!(content.bytes.buffer instanceof SharedArrayBuffer)) source = { bytes: toShared(content.bytes) }
-        onRelease(content.bytes.length)
-      }
-      const opened = await pool.run({
+      const given = 'bytes' in content ? take(content.bytes) : undefined
+      const opened = await run({
         kind: 'openKernel',
-        source,
+        source: given ?? content,
         releases: names,
         isArchive,
         maxBytes: maxBtfBytes,
         sealKeys,
         ...(expected === undefined ? {} : { expected }),
         ...(base === undefined ? {} : { base })
-      })
+      }, given)
       if (opened.state === 'absent') return undefined
       if (opened.skipped.length > 0) {
         warn('The BTF of some modules of a kernel cannot be used.',

@@ -65,6 +65,7 @@ export function createLocalKernel ({ settings, index, btfs, files, warn }: Local
       btfSha256: btf.sha256,
       bytes: btf.parts.byteLength,
       types: btf.types,
+      ...(found.buildId === undefined ? {} : { buildId: found.buildId }),
       source: LOCAL_SOURCE,
       provenance: { by: found.btfPath, at: now, kernelVersion: found.kernelVersion },
       firstSeen: now,

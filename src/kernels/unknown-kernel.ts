@@ -55,8 +55,15 @@ export function unknownKernel (index: KernelNames, query: KernelQuery, options: 
   const offered = options.offered?.nearest(query, NEAREST_SHOWN).filter(reference => !nearest.includes(reference)) ?? []
   const candidates = candidatesOf(index, query, options)
   return new AppError('kernel_unknown',
-    `No BTF is known for kernel ${formatQuery(query)}. ${nextStep(query, { others, uploads, candidates })}`,
+    `No BTF is known for kernel ${formatQuery(query)}${narrowingOf(query)}. ${nextStep(query, { others, uploads, candidates })}`,
     { kernel: formatQuery(query), sources, nearest, nearest_offered: offered, candidates })
+}
+
+/** What a query says beside the release, where it is no whole reference. */
+function narrowingOf (query: KernelQuery): string {
+  if (isWholeReference(query)) return ''
+  const parts = [query.distro, query.distroVersion, query.arch].filter(part => part !== undefined)
+  return parts.length === 0 ? '' : ` (${parts.join(', ')})`
 }
 
 /** The one thing to do that helps most. */
@@ -68,7 +75,9 @@ function nextStep (query: KernelQuery, { others, uploads, candidates }: {
   const [other] = others
   if (other !== undefined) {
     const { buildId, provenance: { kernelVersion } } = other
-    return `It is held as another build (${kernelVersion ?? `build-id ${buildId ?? 'unknown'}`})${askedBuild(query)}: ` +
+    // What is told is what was compared.
+    const version = query.buildId === undefined || buildId === undefined ? kernelVersion : undefined
+    return `It is held as another build (${version ?? `build-id ${buildId ?? 'unknown'}`})${askedBuild(query)}: ` +
       'supply the BTF of this build with PUT, or send it as the btf part.'
   }
   const [upload, ...more] = uploads
@@ -77,12 +86,12 @@ function nextStep (query: KernelQuery, { others, uploads, candidates }: {
       ? `name it with btf_sha256=${upload.btfSha256}`
       : `name one of the ${uploads.length} uploads with btf_sha256`
     return `BTF was uploaded under this name, and uploads answer only for their hash here: ${which}, ` +
-      'or let uploads answer for names (CORELO_TRUST_UPLOADS).'
+      'have its operator approve it (corelo btf import), or let uploads answer for names (CORELO_TRUST_UPLOADS).'
   }
   if (candidates.length > 0) {
     const names = candidates.slice(0, 3).map(({ reference }) => reference).join(', ')
-    return `${names} ${candidates.length === 1 ? 'has' : 'have'} this release too, but each distribution builds its own: ` +
-      'name the kernel that is meant, or supply its BTF with PUT.'
+    return `${names} ${candidates.length === 1 ? 'has' : 'have'} this release too, but each distribution and architecture has its own ` +
+      'build: name the kernel that is meant, or supply its BTF with PUT.'
   }
   if (!isWholeReference(query)) {
     return 'Name its distro, distro_version and arch, by which sources can be asked, or send its BTF as the btf part.'

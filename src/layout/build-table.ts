@@ -1,6 +1,6 @@
 import { fnv1a } from '../bytes/hash.js'
 import { at, dataView } from '../bytes/checked.js'
-import { nameOffsetOf, typeId, type Btf } from '../btf/btf.js'
+import { nameOffsetOf, typeId, type Btf, type TypeId } from '../btf/btf.js'
 import { essentialName } from '../btf/find.js'
 import { AppError } from '../errors.js'
 import { createLayoutDigests, type LayoutDigests } from './digests.js'
@@ -25,17 +25,17 @@ export function buildLayoutTable (
   allocate = (byteLength: number): Uint8Array => new Uint8Array(byteLength)
 ): Uint8Array {
   if (btf.nameIndex === undefined) throw new AppError('internal_error', 'A layout table is made of BTF whose names are indexed.')
-  const ids = btf.nameIndex.ids.slice().sort()
+  const ids = inOrder(btf, btf.nameIndex.ids)
   const bucketBits = bucketBitsFor(ids.length)
-  const places = placesOf(btf, ids, bucketBits)
-  // By the lower half of each place, then by the upper one: as each keeps the order of equals, that is by the whole.
-  const order = sortedBy(bucketOf, places, sortedBy(restOf, places, Uint32Array.from(ids.keys())))
-  const count = countPlaces(places, order)
   const digests = createLayoutDigests(btf, format)
+  const made = makeDigests(ids, digests)
+  const places = placesOf(btf, ids, made, digests, bucketBits)
+  const order = orderOf(places)
+  const count = countPlaces(places, order)
   const parts = partsOf(count, bucketBits)
   const bytes = allocate(parts.end)
   const view = dataView(bytes)
-  writeEntries(bytes, parts, bucketBits, { places, order, made: makeDigests(ids, digests), digests, format })
+  writeEntries(bytes, parts, bucketBits, { places, order, made, digests, format })
   view.setUint32(LAYOUT_HEADER.magic, MAGIC, true)
   bytes[LAYOUT_HEADER.bigEndian] = btf.littleEndian ? 0 : 1
   bytes[LAYOUT_HEADER.pointerSize] = btf.pointerSize
@@ -55,34 +55,62 @@ export function buildLayoutTable (
   return bytes
 }
 
+/** The same ids, each of which is there once, in ascending order. Quicker than sorting them, since a tenth of all ids is there. */
+function inOrder ({ startId, endId }: Btf, ids: Uint32Array): Uint32Array {
+  const isThere = new Uint8Array(endId - startId)
+  for (let i = 0; i < ids.length; i++) isThere[at(ids, i) - startId] = 1
+  const sorted = new Uint32Array(ids.length)
+  for (let i = 0, to = 0; i < isThere.length; i++) if (isThere[i] === 1) sorted[to++] = startId + i
+  return sorted
+}
+
 /** The place of the essential name of each id. */
-function placesOf (btf: Btf, ids: Uint32Array, bucketBits: number): Uint32Array {
+function placesOf (btf: Btf, ids: Uint32Array, made: Int32Array, digests: LayoutDigests, bucketBits: number): Uint32Array {
   const places = new Uint32Array(ids.length)
   for (let i = 0; i < ids.length; i++) {
-    const { bytes, offset, length } = essentialName(btf, nameOffsetOf(btf, typeId(at(ids, i))))
-    places[i] = placeOfHash(fnv1a(bytes, offset, length), bucketBits)
+    const digest = at(made, i)
+    const hash = digest === NONE ? undefined : digests.nameHashOf(digest)
+    places[i] = placeOfHash(hash ?? hashOfName(btf, typeId(at(ids, i))), bucketBits)
   }
   return places
 }
 
-/** Counting sort of indices by 16 bits of their places. Linear, whatever the places are, which names of other people's BTF decide. */
-function sortedBy (keyOf: (place: number) => number, places: Uint32Array, indices: Uint32Array): Uint32Array {
-  const next = new Uint32Array(2 ** 16 + 1)
-  for (let i = 0; i < indices.length; i++) {
-    const after = keyOf(at(places, at(indices, i))) + 1
-    next[after] = at(next, after) + 1
-  }
-  for (let key = 1; key < next.length; key++) next[key] = at(next, key) + at(next, key - 1)
-  const sorted = new Uint32Array(indices.length)
-  for (let i = 0; i < indices.length; i++) {
-    const index = at(indices, i)
-    const key = keyOf(at(places, index))
-    const to = at(next, key)
-    sorted[to] = index
-    next[key] = to + 1
-  }
-  return sorted
+function hashOfName (btf: Btf, id: TypeId): number {
+  const { bytes, offset, length } = essentialName(btf, nameOffsetOf(btf, id))
+  return fnv1a(bytes, offset, length)
 }
+
+/**
+ * Indices of places in their ascending order, of equal ones in their own. By a part of the bits after the other, from the lowest on, so
+ * that it takes as long whatever the places are, which names of other people's BTF decide.
+ */
+function orderOf (places: Uint32Array): Uint32Array {
+  let order = new Uint32Array(places.length)
+  for (let i = 0; i < order.length; i++) order[i] = i
+  let sorted = new Uint32Array(places.length)
+  const next = new Uint32Array(SORTED_VALUES + 1)
+  for (let shift = 0; shift < 32; shift += SORTED_BITS) {
+    next.fill(0)
+    for (let i = 0; i < places.length; i++) {
+      const after = ((places[i] ?? 0) >>> shift & SORTED_MASK) + 1
+      next[after] = at(next, after) + 1
+    }
+    for (let value = 1; value < next.length; value++) next[value] = at(next, value) + at(next, value - 1)
+    for (let i = 0; i < order.length; i++) {
+      const index = order[i] ?? 0
+      const value = (places[index] ?? 0) >>> shift & SORTED_MASK
+      const to = next[value] ?? 0
+      sorted[to] = index
+      next[value] = to + 1
+    }
+    ;[order, sorted] = [sorted, order]
+  }
+  return order
+}
+
+const SORTED_BITS = 8
+const SORTED_VALUES = 2 ** SORTED_BITS
+const SORTED_MASK = SORTED_VALUES - 1
 
 function countPlaces (places: Uint32Array, order: Uint32Array): number {
   let count = 0
@@ -112,33 +140,35 @@ interface Entries {
 function writeEntries (bytes: Uint8Array, parts: ReturnType<typeof partsOf>, bucketBits: number, names: Entries): void {
   const { places, order, made, digests, format } = names
   const view = dataView(bytes)
+  const starts = 2 ** bucketBits + 1
   let bucket = 0
   let entry = parts.entries
   let count = 0
   for (let first = 0, next = 0; first < order.length; first = next, entry += ENTRY.SIZE, count++) {
     const place = at(places, at(order, first))
     for (next = first + 1; next < order.length && places[at(order, next)] === place;) next++
-    while (bucket <= bucketOf(place)) view.setUint32(parts.starts + 4 * bucket++, count, true)
+    for (const own = bucketOf(place); bucket <= own; bucket++) view.setUint32(parts.starts + 4 * bucket, count, true)
     view.setUint16(entry + ENTRY.rest, restOf(place), true)
     const output = entry + ENTRY.digest
-    if (next - first === 1) writeDigest(bytes, output, at(made, at(order, first)), digests)
+    if (next - first === 1) writeDigest(view, output, at(made, at(order, first)), digests)
     else writeSeveral(bytes, output, Array.from(order.subarray(first, next), i => at(made, i)), digests, format)
   }
-  while (bucket <= 2 ** bucketBits) view.setUint32(parts.starts + 4 * bucket++, count, true)
+  for (; bucket < starts; bucket++) view.setUint32(parts.starts + 4 * bucket, count, true)
 }
 
 /** Of the types of one place in their order; libbpf takes the first that fits, and refuses those that do not agree. */
 function writeSeveral (output: Uint8Array, offset: number, made: readonly number[], digests: LayoutDigests, { hash }: LayoutFormat): void {
   if (made.includes(NONE)) return writeBytes(output, offset, NO_DIGEST)
   const all = new Uint8Array(1 + DIGEST_SIZE * made.length)
+  const view = dataView(all)
   all[0] = SEVERAL
-  made.forEach((digest, i) => { digests.copy(digest, all, 1 + DIGEST_SIZE * i) })
+  made.forEach((digest, i) => { digests.copy(digest, view, 1 + DIGEST_SIZE * i) })
   writeBytes(output, offset, hash(all).slice(0, DIGEST_SIZE))
 }
 
-function writeDigest (output: Uint8Array, offset: number, digest: number, digests: LayoutDigests): void {
-  if (digest === NONE) writeBytes(output, offset, NO_DIGEST)
-  else digests.copy(digest, output, offset)
+function writeDigest (output: DataView, offset: number, digest: number, digests: LayoutDigests): void {
+  if (digest !== NONE) digests.copy(digest, output, offset)
+  else for (let i = 0; i < DIGEST_SIZE; i++) output.setUint8(offset + i, 0)
 }
 
 /** Not the number of any kind, with which what is hashed of one type begins. */

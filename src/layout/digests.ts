@@ -2,10 +2,10 @@ import type { Btf, TypeId } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
 import { BTF_ARRAY, BTF_ENUM, BTF_ENUM64, BTF_INT, BTF_MEMBER, BTF_PARAM, BTF_TYPE } from '../btf/layout.js'
 import { AppError } from '../errors.js'
-import { DIGEST_SIZE, type LayoutFormat } from './format.js'
+import type { LayoutFormat } from './format.js'
 import {
-  beginWalk, endWalk, isPastLimit, keepReference, locate, NONE, reserve, reserveDigest, writeByte, writeKept, writeName, writeWord,
-  type Walk
+  beginWalk, copyDigest, DIGEST_MARK, DIGEST_WORDS, endWalk, isPastLimit, keepDigest, keepText, locate, NONE, packName, reserve, rewind,
+  ROOM, UNKNOWN_HASH, writeKnown, writeName, writeWord, type Walk
 } from './walk.js'
 
 /**
@@ -14,6 +14,10 @@ import {
  * A composite has its name, its size and its members, each with name, place, width and type, and through types embedded by value
  * all of theirs. A typedef has what it stands for. A pointer has what libbpf's comparisons see behind it (type_matches sees most):
  * kinds and names of composites, signatures of functions, enumerators.
+ *
+ * What is hashed of a type is its text, in words of the machine: kind, name, and what the kind has. Where it refers to a type that has a
+ * name, the text has that one's digest; where that has none, as an anonymous union or a function's signature, its text, unless that is
+ * long. Each text tells by its first words where it ends, so that no two layouts have the same.
  */
 export interface LayoutDigests {
   /**
@@ -21,8 +25,10 @@ export interface LayoutDigests {
    * compilers make, or of a kind that no relocation looks into.
    */
   of(id: TypeId): number | undefined
+  /** fnv1a of the name of the type, which is its essential name. Undefined where that has to be looked up. */
+  nameHashOf(digest: number): number | undefined
   /** Writes DIGEST_SIZE bytes. */
-  copy(digest: number, output: Uint8Array, offset: number): void
+  copy(digest: number, output: DataView, offset: number): void
   /** False once more was written than real BTF needs, after which nothing more has a digest. */
   isWithinLimits(): boolean
   /** Gives the memory to the next walk. Nothing else may be asked afterwards. */
@@ -31,8 +37,10 @@ export interface LayoutDigests {
 
 /** Typedefs, qualifiers, pointers and arrays in a row. Real ones have fewer than 20; libbpf refuses 33. */
 const MAX_CHAIN = 64
-/** Composites and functions within each other. Real ones nest about 12 deep. */
-const MAX_DEPTH = 96
+/** Composites, functions and typedefs within each other. Real ones nest about 20 deep. */
+const MAX_DEPTH = 192
+/** Longest text of a type without a name that stands where it is referred to. Longer ones are hashed, since many may refer to them. */
+const INLINE_WORDS = 64
 
 /** Beside the kinds' numbers, which go to 0x7f: behind a pointer composites count by kind and name alone. */
 const BEHIND_POINTER = 0x80
@@ -48,64 +56,70 @@ export function createLayoutDigests (btf: Btf, format: LayoutFormat): LayoutDige
   return {
     of (id) {
       try {
-        const digest = digestOf(walk, id, false, false)
-        return digest === NONE ? undefined : digest - 1
+        const digest = digestOf(walk, id)
+        return digest === NONE ? undefined : digest
       } catch (error) {
         // Ids and strings were validated. What cannot be walked all the same has no digest, and nor has what was being walked.
         if (!(error instanceof AppError) || error.code === 'internal_error') throw error
-        walk.written += walk.at
-        walk.at = 0
+        rewind(walk, 0)
         walk.depth = 0
         return undefined
       }
     },
-    copy (digest, output, offset) {
-      const { digests } = walk
-      for (let i = 0; i < DIGEST_SIZE; i++) output[offset + i] = digests[digest + i] ?? 0
+    nameHashOf (digest) {
+      const hash = walk.digests[digest + DIGEST_WORDS] ?? UNKNOWN_HASH
+      return hash === UNKNOWN_HASH ? undefined : hash >>> 0
     },
+    copy (digest, output, offset) { copyDigest(walk, digest, output, offset) },
     isWithinLimits: () => !isPastLimit(walk),
     end () { endWalk(walk) }
   }
 }
 
-/** One more than the offset of the type's digest, or NONE. */
-function digestOf (walk: Walk, id: number, isFunction: boolean, isBehindPointer: boolean): number {
+/** Where the digest of a root is, or NONE. */
+function digestOf (walk: Walk, id: number): number {
+  const { known, at } = walk
+  if (known[id] === 0 && !writeNested(walk, id, id, false, false)) return NONE
+  let held = known[id] ?? NONE
+  if (held < NONE) { // it is of a kind that has a name, but that is empty
+    rewind(walk, at)
+    writeKnown(walk, held)
+    held = keepDigest(walk, at, false)
+  }
+  rewind(walk, at)
+  return held
+}
+
+/**
+ * Writes a type that is not known yet where another refers to it: its text, or its digest.
+ *
+ * @param key by which it will be known
+ * @returns false where it cannot be walked
+ */
+function writeNested (walk: Walk, id: number, key: number, isFunction: boolean, isBehindPointer: boolean): boolean {
   const { known } = walk
-  const key = isFunction && isBehindPointer ? walk.endId + id : id
-  const held = known[key] ?? 0
-  if (held !== 0) return held
-  if (walk.depth === MAX_DEPTH || isPastLimit(walk)) return NONE
+  if (walk.depth === MAX_DEPTH || isPastLimit(walk)) return false
   known[key] = NONE
   const start = walk.at
   walk.depth++
   const isWhole = isFunction ? writeFunction(walk, id, isBehindPointer) : writeType(walk, id)
   walk.depth--
-  const digest = isWhole ? keepDigest(walk, walk.hash(walk.text.subarray(start, walk.at))) : NONE
+  if (!isWhole) {
+    rewind(walk, start)
+    return false
+  }
+  const hasName = !isFunction && walk.text[start + 1] !== 0
+  if (!hasName && walk.at - start <= INLINE_WORDS) {
+    keepText(walk, key, start)
+    return true
+  }
+  const digest = keepDigest(walk, start, hasName)
   known[key] = digest
-  walk.written += walk.at - start
-  walk.at = start
-  return digest
+  rewind(walk, start)
+  return writeKnown(walk, digest)
 }
 
-/** @returns one more than its offset */
-function keepDigest (walk: Walk, digest: string): number {
-  reserveDigest(walk)
-  const { digests, digestsEnd } = walk
-  for (let i = 0; i < DIGEST_SIZE; i++) digests[digestsEnd + i] = digest.charCodeAt(i)
-  walk.digestsEnd = digestsEnd + DIGEST_SIZE
-  return digestsEnd + 1
-}
-
-function writeDigest (walk: Walk, mark: number, digest: number): boolean {
-  if (digest === NONE) return false
-  const { text, at, digests } = walk
-  text[at] = mark
-  for (let i = 0; i < DIGEST_SIZE; i++) text[at + 1 + i] = digests[digest - 1 + i] ?? 0
-  walk.at = at + 1 + DIGEST_SIZE
-  return true
-}
-
-/** A type where it is named or embedded. False where it cannot be walked. */
+/** What is hashed of a type. False where it cannot be walked. */
 function writeType (walk: Walk, id: number): boolean {
   const record = locate(walk, id)
   const { words } = walk
@@ -113,15 +127,18 @@ function writeType (walk: Walk, id: number): boolean {
   const kind = (info >>> 24) & 0x7f
   const size = words[record + REFERENCE] ?? 0
   const first = record + WORDS_OF_TYPE
-  reserve(walk)
-  writeByte(walk, kind)
+  const start = walk.at
+  writeWord(walk, kind)
   writeName(walk, words[record + NAME] ?? 0)
   switch (kind) {
-    case BtfKind.STRUCT: case BtfKind.UNION:
+    case BtfKind.STRUCT: case BtfKind.UNION: {
+      const initial = (walk.text[start + 1] ?? 0) & 0xff
       writeWord(walk, size)
-      return writeMembers(walk, words, first, info & 0xffffff, info < 0) && writeFollowed(walk, id)
+      return writeMembers(walk, words, first, info & 0xffffff, info < 0) &&
+        (walk.followedInitials[initial] === 0 || writeFollowed(walk, id))
+    }
     case BtfKind.ENUM: case BtfKind.ENUM64:
-      writeByte(walk, info >>> 31)
+      writeWord(walk, info >>> 31)
       writeWord(walk, size)
       return writeEnumerators(walk, words, first, info & 0xffffff, kind === BtfKind.ENUM64)
     case BtfKind.INT:
@@ -132,7 +149,7 @@ function writeType (walk: Walk, id: number): boolean {
       writeWord(walk, size)
       return true
     case BtfKind.FWD:
-      writeByte(walk, info >>> 31)
+      writeWord(walk, info >>> 31)
       return true
     case BtfKind.TYPEDEF:
       return writeReference(walk, size, false)
@@ -141,23 +158,58 @@ function writeType (walk: Walk, id: number): boolean {
   }
 }
 
-/** @param hasWidths the composite's kind_flag: its members' offsets have the widths of bitfields in their top byte */
+/**
+ * Most of a kernel's types is members: the loop has by itself all that it uses, and calls something only for a type that is not known yet.
+ *
+ * @param hasWidths the composite's kind_flag: its members' offsets have the widths of bitfields in their top byte
+ */
 function writeMembers (walk: Walk, words: Int32Array, first: number, count: number, hasWidths: boolean): boolean {
   writeWord(walk, count)
+  const { known, strings, lastString, firstName, firstOwnName, most } = walk
+  let { text, digests, references, at } = walk
   for (let i = 0, record = first; i < count; i++, record += BTF_MEMBER.SIZE / 4) {
-    if (isPastLimit(walk)) return false
+    if (at + ROOM > text.length || walk.written + at > most) {
+      walk.at = at
+      if (isPastLimit(walk)) return false
+      reserve(walk)
+      text = walk.text
+    }
+    const name = words[record + BTF_MEMBER.nameOff / 4] ?? 0
     const place = words[record + BTF_MEMBER.offset / 4] ?? 0
-    writeName(walk, words[record + BTF_MEMBER.nameOff / 4] ?? 0)
-    writeWord(walk, hasWidths ? place & 0xffffff : place)
-    writeByte(walk, hasWidths ? place >>> 24 : 0)
     const type = words[record + BTF_MEMBER.type / 4] ?? 0
-    if (writeKept(walk, type)) continue // members have four times as many types as there are
-    const start = walk.at
-    if (!writeReference(walk, type, false)) return false
-    keepReference(walk, type, start)
+    if (name >= firstOwnName) {
+      at = packName(text, at, strings, lastString, firstName + name)
+    } else {
+      walk.at = at
+      writeName(walk, name)
+      at = walk.at
+      text = walk.text
+    }
+    text[at++] = hasWidths ? place & 0xffffff : place
+    const reference = at
+    const held = known[type] ?? 0
+    if (held > 0) {
+      text[at] = DIGEST_MARK
+      text[at + 1] = digests[held] ?? 0
+      text[at + 2] = digests[held + 1] ?? 0
+      text[at + 3] = digests[held + 2] ?? 0
+      text[at + 4] = digests[held + 3] ?? 0
+      at += 1 + DIGEST_WORDS
+    } else if (held < NONE) {
+      for (let from = -held, end = from + (references[from - 1] ?? 0); from < end; from++) text[at++] = references[from] ?? 0
+    } else {
+      walk.at = at
+      if (!writeReference(walk, type, false)) return false
+      ;({ text, digests, references, at } = walk)
+    }
+    // What a reference begins with is a byte.
+    if (hasWidths) text[reference] = (text[reference] ?? 0) | place >>> 24 << WIDTH_SHIFT
   }
+  walk.at = at
   return true
 }
+
+const WIDTH_SHIFT = 8
 
 function writeEnumerators (walk: Walk, words: Int32Array, first: number, count: number, isWide: boolean): boolean {
   writeWord(walk, count)
@@ -176,23 +228,40 @@ function writeFunction (walk: Walk, id: number, isBehindPointer: boolean): boole
   const { words } = walk
   const count = (words[record + INFO] ?? 0) & 0xffffff
   reserve(walk)
-  writeByte(walk, BtfKind.FUNC_PROTO)
+  writeWord(walk, BtfKind.FUNC_PROTO)
   writeWord(walk, count)
   for (let i = 0; i < count; i++) {
     const type = words[record + WORDS_OF_TYPE + (i * BTF_PARAM.SIZE + BTF_PARAM.type) / 4] ?? 0
     if (isPastLimit(walk) || !writeReference(walk, type, isBehindPointer)) return false
-    reserve(walk)
   }
   return writeReference(walk, words[record + REFERENCE] ?? 0, isBehindPointer)
 }
 
-/** A type as something refers to it: what stands before it, and then itself. */
-function writeReference (walk: Walk, from: number, isFromPointer: boolean): boolean {
+/** A type as something refers to it. */
+function writeReference (walk: Walk, id: number, isBehindPointer: boolean): boolean {
+  reserve(walk)
+  if (id === 0) {
+    writeWord(walk, BtfKind.UNKN)
+    return true
+  }
+  if (id < 0 || id >= walk.endId) return false
+  const { known } = walk
+  const key = isBehindPointer ? walk.endId + id : id
+  const held = known[key] ?? 0
+  if (held !== 0) return writeKnown(walk, held)
+  const start = walk.at
+  if (!writeChain(walk, id, isBehindPointer)) return false
+  if (known[key] === 0) keepText(walk, key, start)
+  return true
+}
+
+/** What stands before a type, and then the type itself. */
+function writeChain (walk: Walk, from: number, isFromPointer: boolean): boolean {
   let id = from
   let isBehindPointer = isFromPointer
   for (let steps = 0; steps < MAX_CHAIN; steps++) {
     if (id === 0) {
-      writeByte(walk, BtfKind.UNKN)
+      writeWord(walk, BtfKind.UNKN)
       return true
     }
     if (id < 0 || id >= walk.endId) return false
@@ -201,45 +270,50 @@ function writeReference (walk: Walk, from: number, isFromPointer: boolean): bool
     const kind = ((words[record + INFO] ?? 0) >>> 24) & 0x7f
     switch (kind) {
       case BtfKind.TYPEDEF:
-        writeByte(walk, kind)
+        if (!isBehindPointer) return writeEmbedded(walk, id, id, false, false)
+        writeWord(walk, kind)
         writeName(walk, words[record + NAME] ?? 0)
         id = words[record + REFERENCE] ?? 0
         break
       case BtfKind.PTR:
         isBehindPointer = true
-        writeByte(walk, kind)
+        writeWord(walk, kind)
         id = words[record + REFERENCE] ?? 0
         break
       case BtfKind.CONST: case BtfKind.VOLATILE: case BtfKind.RESTRICT: case BtfKind.TYPE_TAG:
-        writeByte(walk, kind)
+        writeWord(walk, kind)
         id = words[record + REFERENCE] ?? 0
         break
       case BtfKind.ARRAY:
-        writeByte(walk, kind)
+        writeWord(walk, kind)
         writeWord(walk, words[record + BTF_ARRAY.nelems / 4] ?? 0)
         id = words[record + BTF_ARRAY.type / 4] ?? 0
         break
       case BtfKind.STRUCT: case BtfKind.UNION:
-        if (!isBehindPointer) return writeDigest(walk, kind, digestOf(walk, id, false, false))
-        writeByte(walk, kind | BEHIND_POINTER)
+        if (!isBehindPointer) return writeEmbedded(walk, id, id, false, false)
+        writeWord(walk, kind | BEHIND_POINTER)
         writeName(walk, words[record + NAME] ?? 0)
         return true
-      case BtfKind.ENUM: case BtfKind.ENUM64:
-        return writeDigest(walk, kind, digestOf(walk, id, false, false))
       case BtfKind.FUNC_PROTO:
-        return writeDigest(walk, kind, digestOf(walk, id, true, isBehindPointer))
-      default: // INT, FLOAT, FWD; others have no size and no comparison
-        return writeType(walk, id)
+        return writeEmbedded(walk, id, isBehindPointer ? walk.endId + id : id, true, isBehindPointer)
+      default: // ENUM, ENUM64, INT, FLOAT, FWD; others have no size and no comparison
+        return writeEmbedded(walk, id, id, false, false)
     }
   }
   return false
+}
+
+function writeEmbedded (walk: Walk, id: number, key: number, isFunction: boolean, isBehindPointer: boolean): boolean {
+  const held = walk.known[key] ?? 0
+  return held === 0 ? writeNested(walk, id, key, isFunction, isBehindPointer) : writeKnown(walk, held)
 }
 
 /** What followed members of the composite point to, as if it were embedded. */
 function writeFollowed (walk: Walk, id: number): boolean {
   for (const pointee of walk.follow(id)) {
     reserve(walk)
-    if (!writeDigest(walk, FOLLOWED, digestOf(walk, pointee, false, false))) return false
+    writeWord(walk, FOLLOWED)
+    if (!writeReference(walk, pointee, false)) return false
   }
   return true
 }

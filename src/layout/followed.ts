@@ -11,12 +11,18 @@ import type { FollowedMember } from './format.js'
 /** Members that are passed to find those that are followed. The largest struct of a kernel has some hundreds. */
 const STEPS = 20_000
 
-/**
- * Finds the composites that followed members of a composite point to, in the order of the members.
- *
- * @throws AppError `relocation_failed` with reason `work_limit`, `btf_invalid`: for types that cannot be walked
- */
-export function createFollower (btf: Btf, followed: readonly FollowedMember[]): (composite: number) => readonly TypeId[] {
+interface Follower {
+  /** Not 0 by the first byte of the names of composites that may have followed members. Nearly all others have another. */
+  readonly initials: Uint8Array
+  /**
+   * The composites that followed members of a composite point to, in the order of the members.
+   *
+   * @throws AppError `relocation_failed` with reason `work_limit`, `btf_invalid`: for types that cannot be walked
+   */
+  readonly follow: (composite: number) => readonly TypeId[]
+}
+
+export function createFollower (btf: Btf, followed: readonly FollowedMember[]): Follower {
   const wanted = new Map<string, { readonly type: Uint8Array, readonly members: Uint8Array[] }>()
   for (const { type, member } of followed) {
     const entry = wanted.get(type) ?? { type: toBytes(type), members: [] }
@@ -26,19 +32,18 @@ export function createFollower (btf: Btf, followed: readonly FollowedMember[]): 
   const entries = [...wanted.values()]
   const initials = new Uint8Array(256)
   for (const { type: [initial = 0] } of entries) initials[initial] = 1
-  const firstName = btf.strStart - btf.startStrOff
-  return composite => {
-    const id = typeId(composite)
-    const nameOffset = nameOffsetOf(btf, id)
-    if (nameOffset === 0) return NOTHING
-    // It is asked for each composite, nearly all of which have other names.
-    if (nameOffset >= btf.startStrOff && initials[btf.bytes[firstName + nameOffset] ?? 0] === 0) return NOTHING
-    for (const { type, members } of entries) {
-      if (!hasName(btf, nameOffset, type)) continue
-      const work = newWork(STEPS)
-      return typesOfMembers(btf, id, members, work).flatMap(member => pointeeOf(btf, member, work) ?? [])
+  return {
+    initials,
+    follow (composite) {
+      const id = typeId(composite)
+      const nameOffset = nameOffsetOf(btf, id)
+      for (const { type, members } of entries) {
+        if (!hasName(btf, nameOffset, type)) continue
+        const work = newWork(STEPS)
+        return typesOfMembers(btf, id, members, work).flatMap(member => pointeeOf(btf, member, work) ?? [])
+      }
+      return NOTHING
     }
-    return NOTHING
   }
 }
 

@@ -1,3 +1,4 @@
+import { isLittleEndianHost } from '../btf/words.js'
 import { dataView } from '../bytes/checked.js'
 
 /**
@@ -18,7 +19,7 @@ export interface LayoutFormat {
 }
 
 /** Raised whenever another serialisation of a layout, or another arrangement of the table, is written. */
-const VERSION = 2
+const VERSION = 3
 
 /** Bytes of a digest: SHA-256 cut to 128 bits. */
 export const DIGEST_SIZE = 16
@@ -53,13 +54,14 @@ export const CHECKSUM_SIZE = 32
 /** Bytes of an entry: a rest and a digest. */
 export const ENTRY = { rest: 0, digest: 2, SIZE: 2 + DIGEST_SIZE } as const
 const REST_BITS = 16
+const REST_MASK = 0xffff
 /** 16 buckets are a group: about 256 entries, whose hash takes as long as finding a few names. */
 const GROUP_BITS = 4
 
 /** Digests of types that could not be walked: no kernel that has one in a demand can be compared. */
 export const NO_DIGEST = '\0'.repeat(DIGEST_SIZE)
 
-/** Identifies version, followed members and pointee rules, 16 characters. */
+/** Identifies version, byte order of the machine, followed members and pointee rules, 16 characters. */
 export function formatId (format: LayoutFormat): string {
   let id = formatIds.get(format)
   if (id === undefined) formatIds.set(format, id = makeFormatId(format))
@@ -70,7 +72,9 @@ export function formatId (format: LayoutFormat): string {
 const formatIds = new WeakMap<LayoutFormat, string>()
 
 function makeFormatId ({ hash, followed }: LayoutFormat): string {
-  const text = `layout ${VERSION}\n${followed.map(({ type, member }) => `${type}.${member}`).join('\n')}`
+  // Types are hashed in words of the machine.
+  const version = `${VERSION}${isLittleEndianHost ? '' : ' big endian'}`
+  const text = `layout ${version}\n${followed.map(({ type, member }) => `${type}.${member}`).join('\n')}`
   return hash(Uint8Array.from(text, character => character.charCodeAt(0))).slice(0, DIGEST_SIZE)
 }
 
@@ -88,7 +92,7 @@ export function placeOfHash (hash: number, bucketBits: number): number {
 
 export function bucketOf (place: number): number { return place >>> REST_BITS }
 
-export function restOf (place: number): number { return place & (2 ** REST_BITS - 1) }
+export function restOf (place: number): number { return place & REST_MASK }
 
 /** Buckets of a group, and how many groups there are. */
 export function groupsOf (bucketBits: number): { readonly buckets: number, readonly count: number } {

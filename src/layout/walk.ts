@@ -1,25 +1,28 @@
 import type { Btf, TypeId } from '../btf/btf.js'
+import { dataView } from '../bytes/checked.js'
+import { FNV_OFFSET_BASIS, FNV_PRIME } from '../bytes/hash.js'
 import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
 import { createFollower } from './followed.js'
-import type { LayoutFormat } from './format.js'
+import { DIGEST_SIZE, type LayoutFormat } from './format.js'
 import { nameInBase, partsOfBtf, type Part } from './records.js'
 
-/** What a walk needs of memory, which the next one uses again. */
+/**
+ * What a walk needs of memory, which the next one uses again. All of it is words: names, which are half of what is written, take a quarter
+ * of the steps that bytes would.
+ */
 interface Scratch {
   /** What is inside a type is written and hashed before the rest of it, behind what was written of that. */
-  text: Uint8Array
-  /** DIGEST_SIZE bytes each. */
-  digests: Uint8Array
-  /** What members wrote of their types, each after a byte with its length. */
-  references: Uint8Array
+  text: Int32Array
+  /** HELD_WORDS each: the digest, and the hash of the type's name. */
+  digests: Int32Array
+  /** Texts that are written again and again, each after a word with its length. */
+  references: Int32Array
   /**
-   * One more than the offset of the digest, by id, and past all ids for a function's type behind a pointer. Arrays and bytes, because a
-   * map of strings costs more than all hashing. NONE: it is being walked, or could not be.
+   * How a type is written where something refers to it: by id, and past all ids for one behind a pointer. Positive: where its digest is.
+   * Below NONE: where its text in `references` is, with a minus. NONE: it is being walked, or could not be. 0: not known yet.
    */
   readonly known: Int32Array
-  /** One more than the offset of what members wrote of the type, past its length, by id. */
-  readonly referenceOf: Int32Array
 }
 
 /**
@@ -30,20 +33,26 @@ export interface Walk extends Scratch {
   readonly btf: Btf
   readonly endId: number
   readonly hash: LayoutFormat['hash']
+  /** Whether a composite whose name begins with this byte may have members that are followed. */
+  readonly followedInitials: Uint8Array
   readonly follow: (composite: number) => readonly TypeId[]
   readonly own: Part
   readonly bases: readonly Part[]
-  readonly strings: Uint8Array
+  readonly strings: DataView
+  /** Where the last four bytes of `strings` begin. */
+  readonly lastString: number
   /** Where the string at offset 0 would be in `strings`. */
   readonly firstName: number
   readonly firstOwnName: number
-  /** Bytes that may be written. */
+  /** Words that may be written. */
   readonly most: number
   /** Of the record that `locate` found last. */
   words: Int32Array
-  /** Where the next byte of the text goes. */
+  /** The bytes of `text`. */
+  bytes: Uint8Array
+  /** Where the next word of the text goes. */
   at: number
-  /** Bytes that were written, and taken away again once they were hashed. */
+  /** Words that were written, and taken away again once they were hashed. */
   written: number
   digestsEnd: number
   referencesEnd: number
@@ -53,33 +62,46 @@ export interface Walk extends Scratch {
 /** In the place of a digest. */
 export const NONE = -1
 
-/** Most that is written between one name, or call of `reserve`, and the next: numbers, 64 arrays, a digest. */
-const BYTES_BETWEEN = 512
+export const DIGEST_WORDS = DIGEST_SIZE / 4
+const HELD_WORDS = 8
+/** Before a digest. Not the first word of any type's text: these begin with a kind. */
+export const DIGEST_MARK = 0xff
+/** Longest text that is kept to be written again. */
+const KEPT_WORDS = 128
+
+/**
+ * What `reserve` makes room for: a name, and what is written between that and the next one or the next call. That is numbers, a chain of 64
+ * arrays, and a digest or a text that is written again.
+ */
+export const ROOM = LIMITS.nameBytes / 4 + 1 + 512
 
 export function beginWalk (btf: Btf, { hash, followed }: LayoutFormat): Walk {
   const { own, bases } = partsOfBtf(btf)
-  const { text, digests, references, known, referenceOf } = takeScratch(btf.endId)
+  const { text, digests, references, known } = takeScratch(btf.endId)
+  const { initials, follow } = createFollower(btf, followed)
   return { // member by member, since objects that are spread into others have maps of their own
     text,
     digests,
     references,
     known,
-    referenceOf,
     btf,
     endId: btf.endId,
     hash,
-    follow: createFollower(btf, followed),
+    followedInitials: initials,
+    follow,
     own,
     bases,
-    strings: btf.bytes,
+    strings: btf.view,
+    lastString: btf.bytes.length - 4,
     firstName: btf.strStart - btf.startStrOff,
     firstOwnName: btf.startStrOff,
-    most: btf.bytes.length * LIMITS.hashedBytesPerByte,
+    most: btf.bytes.length * LIMITS.hashedBytesPerByte / 4,
     words: own.words,
+    bytes: bytesOf(text),
     at: 0,
     written: 0,
-    digestsEnd: 0,
-    referencesEnd: 0,
+    digestsEnd: HELD_WORDS, // so that no digest is at 0
+    referencesEnd: 1, // nor a text at 0 or 1
     depth: 0
   }
 }
@@ -96,114 +118,183 @@ export function locate (walk: Walk, id: number): number {
   return ((part.offsets[id - part.startId] ?? 0) - part.start) >>> 2
 }
 
-/** Makes room for a name and what follows it up to the next. */
+/** Makes room for ROOM words. */
 export function reserve (walk: Walk): void {
-  if (walk.at + LIMITS.nameBytes + BYTES_BETWEEN > walk.text.length) walk.text = enlarge(walk.text, walk.at)
+  if (walk.at + ROOM <= walk.text.length) return
+  walk.text = enlarge(walk.text, walk.at)
+  walk.bytes = bytesOf(walk.text)
 }
 
-export function writeByte (walk: Walk, value: number): void { walk.text[walk.at++] = value }
-
-export function writeWord (walk: Walk, value: number): void {
-  const { text, at } = walk
-  text[at] = value
-  text[at + 1] = value >>> 8
-  text[at + 2] = value >>> 16
-  text[at + 3] = value >>> 24
-  walk.at = at + 4
-}
+export function writeWord (walk: Walk, value: number): void { walk.text[walk.at++] = value }
 
 /**
- * Writes the name at a string offset, with its NUL.
+ * Writes the name at a string offset.
  *
  * @throws AppError `btf_invalid`: it is longer than any that is read, or past the strings
  */
 export function writeName (walk: Walk, offset: number): void {
-  if (offset >= walk.firstOwnName) return writeString(walk, walk.strings, walk.firstName + offset)
-  const place = nameInBase(walk.btf, offset >>> 0)
-  writeString(walk, place.bytes, place.offset)
-}
-
-/** Most of what is written is names: the loop has by itself all that it uses. */
-function writeString (walk: Walk, bytes: Uint8Array, offset: number): void {
   reserve(walk)
-  const { text } = walk
-  const start = walk.at
-  let to = start
-  for (let from = offset, byte = 1; byte !== 0; from++, to++) {
-    byte = bytes[from] ?? 0
-    text[to] = byte
-  }
-  walk.at = to
-  // Of which what had no room was not written.
-  if (to - start - 1 > LIMITS.nameBytes) {
-    throw new AppError('btf_invalid', `A name has more than ${LIMITS.nameBytes} bytes.`, { limit: LIMITS.nameBytes })
+  const { text, at } = walk
+  if (offset >= walk.firstOwnName) {
+    walk.at = packName(text, at, walk.strings, walk.lastString, walk.firstName + offset)
+  } else {
+    const place = nameInBase(walk.btf, offset >>> 0)
+    walk.at = packName(text, at, dataView(place.bytes), place.bytes.length - 4, place.offset)
   }
 }
 
-/** Writes again what a member wrote of its type. False where none did. */
-export function writeKept (walk: Walk, id: number): boolean {
-  const first = walk.referenceOf[id] ?? 0
-  if (first === 0) return false
-  const { text, references } = walk
-  let to = walk.at
-  for (let from = first, end = first + (references[first - 1] ?? 0); from < end; from++, to++) text[to] = references[from] ?? 0
-  walk.at = to
+/**
+ * Writes a name, four bytes to a word, the first of them lowest. The last word has the NUL, and zeros behind it.
+ *
+ * Most of what is written is names: four bytes are read at once, from wherever they are.
+ *
+ * @param last where the last four bytes of the strings begin
+ * @returns where the word behind it goes
+ * @throws AppError `btf_invalid`: it is longer than any that is read
+ */
+export function packName (text: Int32Array, start: number, strings: DataView, last: number, offset: number): number {
+  let to = start
+  for (let from = offset; ; from += 4) {
+    const word = from <= last ? strings.getInt32(from, true) : lastWord(strings, from)
+    const zeros = (word - 0x01010101) & ~word & 0x80808080 // the lowest bit is that of the first byte that is zero
+    if (zeros !== 0) {
+      text[to++] = word & ((zeros & -zeros) >>> 7) - 1
+      break
+    }
+    text[to++] = word
+  }
+  // Of which what had no room was not written.
+  if (to - start > LIMITS.nameBytes / 4) requireLength(strings, offset)
+  return to
+}
+
+/** Of which there are fewer than four bytes. */
+function lastWord (strings: DataView, from: number): number {
+  let word = 0
+  for (let i = 0; from + i < strings.byteLength; i++) word |= strings.getUint8(from + i) << 8 * i
+  return word
+}
+
+function requireLength (strings: DataView, offset: number): void {
+  const length = Math.min(LIMITS.nameBytes + 1, strings.byteLength - offset)
+  if (new Uint8Array(strings.buffer, strings.byteOffset + offset, length).includes(0)) return
+  throw new AppError('btf_invalid', `A name has more than ${LIMITS.nameBytes} bytes.`, { limit: LIMITS.nameBytes })
+}
+
+/** Writes what is known of a type. False where it cannot be walked. */
+export function writeKnown (walk: Walk, known: number): boolean {
+  const { text, at } = walk
+  if (known > 0) {
+    const { digests } = walk
+    text[at] = DIGEST_MARK
+    for (let i = 0; i < DIGEST_WORDS; i++) text[at + 1 + i] = digests[known + i] ?? 0
+    walk.at = at + 1 + DIGEST_WORDS
+    return true
+  }
+  if (known === NONE) return false
+  const { references } = walk
+  const length = references[-known - 1] ?? 0
+  for (let i = 0; i < length; i++) text[at + i] = references[i - known] ?? 0
+  walk.at = at + length
   return true
 }
 
-/** Keeps what was written of a member's type from `start` on. */
-export function keepReference (walk: Walk, id: number, start: number): void {
+/** Keeps what was written of a type from `start` on, unless it is too much to be kept. */
+export function keepText (walk: Walk, key: number, start: number): void {
   const length = walk.at - start
-  if (length > 0xff) return
+  if (length > KEPT_WORDS) return
   const first = walk.referencesEnd + 1
   if (first + length > walk.references.length) walk.references = enlarge(walk.references, walk.referencesEnd)
   const { text, references } = walk
   references[first - 1] = length
   for (let i = 0; i < length; i++) references[first + i] = text[start + i] ?? 0
-  walk.referenceOf[id] = first
+  walk.known[key] = -first
   walk.referencesEnd = first + length
 }
 
-/** Makes room for a digest. */
-export function reserveDigest (walk: Walk): void {
-  if (walk.digestsEnd === walk.digests.length) walk.digests = enlarge(walk.digests, walk.digestsEnd)
+/** Takes away what was written from `start` on. */
+export function rewind (walk: Walk, start: number): void {
+  walk.written += walk.at - start
+  walk.at = start
 }
 
-function enlarge (bytes: Uint8Array, used: number): Uint8Array {
-  const larger = new Uint8Array(2 * bytes.length)
-  larger.set(bytes.subarray(0, used))
+/** Hashes what was written from `start` on. @returns where the digest is */
+export function keepDigest (walk: Walk, start: number, hasName: boolean): number {
+  const place = walk.digestsEnd
+  if (place === walk.digests.length) walk.digests = enlarge(walk.digests, place)
+  const { digests } = walk
+  const hash = walk.hash(walk.bytes.subarray(4 * start, 4 * walk.at))
+  for (let i = 0; i < DIGEST_WORDS; i++) {
+    digests[place + i] = hash.charCodeAt(4 * i) | hash.charCodeAt(4 * i + 1) << 8 |
+      hash.charCodeAt(4 * i + 2) << 16 | hash.charCodeAt(4 * i + 3) << 24
+  }
+  digests[place + DIGEST_WORDS] = hasName ? hashOfPacked(walk.text, start + 1) : UNKNOWN_HASH
+  walk.digestsEnd = place + HELD_WORDS
+  return place
+}
+
+/** Writes the DIGEST_SIZE bytes of a digest. */
+export function copyDigest ({ digests }: Walk, digest: number, output: DataView, offset: number): void {
+  for (let i = 0; i < DIGEST_WORDS; i++) output.setInt32(offset + 4 * i, digests[digest + i] ?? 0, true)
+}
+
+/**
+ * fnv1a of a name that packName wrote. UNKNOWN_HASH for one with three underscores in a row, which may be longer than its essential name.
+ */
+function hashOfPacked (text: Int32Array, start: number): number {
+  let hash = FNV_OFFSET_BASIS
+  let lastThree = 0
+  for (let from = start; ; from++) {
+    const word = text[from] ?? 0
+    for (let shift = 0; shift < 32; shift += 8) {
+      const byte = word >>> shift & 0xff
+      if (byte === 0) return hash
+      hash = Math.imul(hash ^ byte, FNV_PRIME)
+      lastThree = lastThree << 8 & 0xffff00 | byte
+      if (lastThree === THREE_UNDERSCORES) return UNKNOWN_HASH
+    }
+  }
+}
+
+/** Names that have it by chance are looked up as well. */
+export const UNKNOWN_HASH = 0
+const THREE_UNDERSCORES = 0x5f5f5f
+
+function bytesOf ({ buffer, byteOffset, byteLength }: Int32Array): Uint8Array { return new Uint8Array(buffer, byteOffset, byteLength) }
+
+function enlarge (words: Int32Array, used: number): Int32Array {
+  const larger = new Int32Array(2 * words.length)
+  larger.set(words.subarray(0, used))
   return larger
 }
 
-/** Of each part but the ids' at first. The text of the largest struct has some ten thousand, the digests of a kernel 400 KB. */
-const INITIAL_BYTES = 512 * 1024
+/** Of each part but the ids' at first. The text of the largest struct has some ten thousand, the digests of a kernel 50,000. */
+const INITIAL_WORDS = 128 * 1024
 /** Above these, memory is not kept. */
 const USUAL_TYPES = 512 * 1024
-const USUAL_BYTES = 2 * 1024 * 1024
+const USUAL_WORDS = 512 * 1024
 
 /** Fresh memory makes V8 collect garbage. Not kept while a walk is under way. */
 let kept: Scratch | undefined
 
 function takeScratch (types: number): Scratch {
-  const scratch = kept !== undefined && kept.referenceOf.length >= types ? kept : newScratch(types)
+  const scratch = kept !== undefined && kept.known.length >= 2 * types ? kept : newScratch(types)
   kept = undefined
-  scratch.known.fill(0)
-  scratch.referenceOf.fill(0)
+  scratch.known.fill(0, 0, 2 * types)
   return scratch
 }
 
 function newScratch (types: number): Scratch {
   return {
-    text: new Uint8Array(INITIAL_BYTES),
-    digests: new Uint8Array(INITIAL_BYTES),
-    references: new Uint8Array(INITIAL_BYTES),
-    known: new Int32Array(2 * types),
-    referenceOf: new Int32Array(types)
+    text: new Int32Array(INITIAL_WORDS),
+    digests: new Int32Array(INITIAL_WORDS),
+    references: new Int32Array(INITIAL_WORDS),
+    known: new Int32Array(2 * types)
   }
 }
 
 /** Gives the memory of a walk to the next one. Nothing else may be asked of it afterwards. */
-export function endWalk ({ text, digests, references, known, referenceOf }: Walk): void {
-  if (referenceOf.length > USUAL_TYPES || [text, digests, references].some(({ length }) => length > USUAL_BYTES)) return
-  kept = { text, digests, references, known, referenceOf }
+export function endWalk ({ text, digests, references, known }: Walk): void {
+  if (known.length > 2 * USUAL_TYPES || [text, digests, references].some(({ length }) => length > USUAL_WORDS)) return
+  kept = { text, digests, references, known }
 }

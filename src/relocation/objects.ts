@@ -131,11 +131,14 @@ export function createObjects ({ store, shared, pool, maxBytes, memoryBytes, onR
           `The bytes have the hash ${actual}, not the ${expected} of the address.`,
           { expected, actual })
       }
-      // When a fleet starts, hundreds of nodes bring the same object at once.
-      return await puts.run(expected, async () => {
+      // When a fleet starts, hundreds of nodes bring the same object at once. One of them stored it.
+      let isFirst = false
+      const { created } = await puts.run(expected, async () => {
+        isFirst = true
         const isHeld = memory.has(expected) && await store.sizeOf('object', expected).catch(() => undefined) !== undefined
         return isHeld ? { created: false } : await keep(bytes, expected)
       })
+      return { created: created && isFirst }
     },
     async writeTypes (hash, wanted) {
       const object = await get(hash)

@@ -1,3 +1,4 @@
+import { collectGarbage } from '../workers/collect.js'
 import { createFairShare, type FairShare } from '../workers/fair-share.js'
 import { createPauses } from '../workers/pauses.js'
 import { createWorkerPool, type WorkerPool } from '../workers/pool.js'
@@ -23,7 +24,7 @@ export interface Threads {
   readonly pause: ReturnType<typeof createPauses>
   /** Whether there is work for requests or checks. */
   isBusy(): boolean
-  /** Asks all threads to collect garbage. */
+  /** Asks all threads, this one too, to collect garbage. */
   collectGarbage(): void
   close(): Promise<void>
 }
@@ -60,6 +61,7 @@ export function createThreads (
     collectGarbage () {
       pool.collectGarbage()
       lane.collectGarbage()
+      collectGarbage()
     },
     async close () { await Promise.all([pool.close(), lane.close()]) }
   }

@@ -16,3 +16,6 @@ export function hexOf (sha256: Sha256): string { return sha256.slice(PREFIX.leng
 
 /** The hash of the bytes, as 32 bytes. */
 export function sha256Bytes (bytes: Uint8Array): Uint8Array { return hash('sha256', bytes, 'buffer') }
+
+/** The same as 32 characters below 256, which takes less time than an array of them. */
+export function sha256Characters (bytes: Uint8Array): string { return hash('sha256', bytes, 'binary') }

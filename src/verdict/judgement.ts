@@ -10,7 +10,10 @@ export type Verdict = 'loads' | 'fails' | 'unknown'
 export interface JudgeOptions {
   /** `uname -r`. Undefined: the newest verifier is taken, and LINUX_KERNEL_VERSION is not known. */
   readonly kernelRelease?: string | undefined
-  /** Values of `.rodata` variables and `.kconfig` externs, by name, in place of those in the object. See parseAssumption. */
+  /**
+   * Values of `.rodata` variables and `.kconfig` externs in place of those in the object, by the names that `assumes` has: `enabled`,
+   * `CFG.limits[2]`, `CFG+18`.
+   */
   readonly assume?: ReadonlyMap<string, bigint> | undefined
   /** Whether the kernel has a function or variable of this name. Undefined, or an answer of undefined: not known. */
   readonly hasKernelSymbol?: ((name: string) => boolean | undefined) | undefined

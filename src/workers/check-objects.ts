@@ -7,7 +7,7 @@ import { sha256, type Sha256 } from '../store/sha256.js'
 import { attachShared } from './attached-btfs.js'
 import { giveWay } from './give-way.js'
 import { openPaged } from './paged-btf.js'
-import { indexBtf, readIndexParts, readInto } from './prepare-btf.js'
+import { indexBtf, readIndexParts, readInto, type UselessIndex } from './prepare-btf.js'
 import type { CheckedBtf, CheckedOutcome, CheckedRuns, CheckRun, CheckTask, ReadyRuns } from './protocol.js'
 import { parsedObjects } from './relocate-object.js'
 
@@ -18,17 +18,19 @@ import { parsedObjects } from './relocate-object.js'
  * @throws AppError `object_invalid`, `btf_invalid`
  */
 export function checkObjects (task: CheckTask): CheckedRuns {
-  return checkPaged(task) ?? checkWhole(task)
+  const found = checkPaged(task)
+  if (found !== undefined && 'outcomes' in found) return found
+  return checkWhole(task, found)
 }
 
 /**
- * With no more of the BTF than the objects ask for. Undefined where that cannot be had, or is damaged. The BTF of modules refers to all of
- * its base.
+ * With no more of the BTF than the objects ask for. What cannot be had so is undefined, or why the index is of no use. The BTF of modules
+ * refers to all of its base.
  */
-function checkPaged ({ btf, modules, runs }: CheckTask): CheckedRuns | undefined {
+function checkPaged ({ btf, modules, runs }: CheckTask): ReadyRuns | UselessIndex | undefined {
   if ('parts' in btf || modules.length > 0) return undefined
   const paged = openPaged(btf, kernelMemory, indexMemory)
-  if (paged === undefined) return undefined
+  if (paged === undefined || 'state' in paged) return paged
   try {
     const found = outcomesOn(paged.btf, [], runs)
     return paged.isDamaged() ? undefined : found
@@ -40,8 +42,8 @@ function checkPaged ({ btf, modules, runs }: CheckTask): CheckedRuns | undefined
   }
 }
 
-function checkWhole ({ btf, modules, runs }: CheckTask): CheckedRuns {
-  const base = open(btf, undefined)
+function checkWhole ({ btf, modules, runs }: CheckTask, index: UselessIndex | undefined): CheckedRuns {
+  const base = open(btf, undefined, index)
   if (base === undefined) return { state: 'absent', sha256: btf.sha256 }
   const split: Btf[] = []
   for (const module of modules) {
@@ -97,13 +99,14 @@ interface Opened {
   readonly index?: Uint8Array
 }
 
-function open (btf: CheckedBtf, base: Btf | undefined): Opened | undefined {
+/** @param index what is known of the index that is kept; it is read where that is nothing */
+function open (btf: CheckedBtf, base: Btf | undefined, index?: UselessIndex): Opened | undefined {
   if ('parts' in btf) return { btf: attachShared(btf, base) }
   const bytes = readAny(btf.paths, btf.sha256, base === undefined ? kernelMemory : allocate)
   giveWay()
   if (bytes === undefined) return undefined
   const { path, sealKeys = [] } = (base === undefined ? btf.index : undefined) ?? {}
-  const kept = path === undefined ? undefined : readIndexParts(bytes, btf.sha256, path, sealKeys, indexMemory)
+  const kept = path === undefined ? undefined : index ?? readIndexParts(bytes, btf.sha256, path, sealKeys, indexMemory)
   if (kept !== undefined && 'parts' in kept) return { btf: attachBtf(kept.parts, undefined) }
   // What keeps an index from being read shows where the kernel is loaded.
   if (kept === undefined || kept.state === 'unreadable') return { btf: parseRawBtf(bytes, { base, isValidated: base === undefined }) }

@@ -1,10 +1,9 @@
-import { hash } from 'node:crypto'
 import type { LayoutFormat } from '../layout/index.js'
 import { followedMembers } from '../members/renames.js'
-import { hexOf, type Sha256 } from '../store/sha256.js'
+import { hexOf, sha256Characters, type Sha256 } from '../store/sha256.js'
 
 /** How layout tables of this engine are made. */
-export const LAYOUT_FORMAT: LayoutFormat = { hash: bytes => hash('sha256', bytes, 'binary'), followed: followedMembers() }
+export const LAYOUT_FORMAT: LayoutFormat = { hash: sha256Characters, followed: followedMembers() }
 
 /** What a table says that it is of: the hash of the BTF, a character a byte. */
 export function layoutContent (btf: Sha256): string { return Buffer.from(hexOf(btf), 'hex').toString('latin1') }

@@ -2,8 +2,8 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import type { Btf, Pages } from '../btf/btf.js'
 import { PAGE_BYTES, PAGE_DIGEST_SIZE } from '../btf/index-file.js'
 import { attachBtf } from '../btf/parse.js'
-import { sha256Bytes } from '../store/sha256.js'
-import { readIndexParts } from './prepare-btf.js'
+import { sha256 as sha256Of, sha256Bytes } from '../store/sha256.js'
+import { readIndexParts, type UselessIndex } from './prepare-btf.js'
 import type { FiledBtf } from './protocol.js'
 
 /** BTF in a file, of which only those pages are read and verified that are looked at. */
@@ -17,14 +17,17 @@ export interface PagedBtf {
 type Allocate = (byteLength: number) => Uint8Array
 
 /**
- * Opens BTF by the index that is kept of it, whose seal vouches for the digests of its pages. Undefined where there is no such index, or
- * no file: why shows where the file is read whole.
+ * Opens BTF by the index that is kept of it, whose seal vouches for the digests of its pages. Where that index is of no use it says so, for
+ * whoever then reads the file whole. Undefined where none is kept, or there is no file.
  *
  * @param allocate memory for the BTF, which may have anything in it
  * @param allocateIndex memory for the index
  */
-export function openPaged ({ paths, sha256, index }: FiledBtf, allocate: Allocate, allocateIndex: Allocate): PagedBtf | undefined {
+export function openPaged (
+  { paths, sha256, index }: FiledBtf, allocate: Allocate, allocateIndex: Allocate
+): PagedBtf | UselessIndex | undefined {
   if (index === undefined) return undefined
+  let useless: UselessIndex | undefined
   for (const path of paths) {
     let fd: number
     try {
@@ -32,28 +35,35 @@ export function openPaged ({ paths, sha256, index }: FiledBtf, allocate: Allocat
     } catch {
       continue
     }
-    let opened: PagedBtf | undefined
+    let opened: PagedBtf | UselessIndex | undefined
+    let isOpen = false
     try {
       opened = openFile(fd, sha256, index, allocate, allocateIndex)
+      isOpen = opened !== undefined && 'btf' in opened
     } finally {
-      if (opened === undefined) closeSync(fd)
+      if (!isOpen) closeSync(fd)
     }
-    if (opened !== undefined) return opened
+    if (opened === undefined) continue
+    if ('btf' in opened) return opened
+    useless = opened
   }
-  return undefined
+  return useless
 }
 
 function openFile (
   fd: number, hash: FiledBtf['sha256'], { path, sealKeys }: NonNullable<FiledBtf['index']>, allocate: Allocate, allocateIndex: Allocate
-): PagedBtf | undefined {
+): PagedBtf | UselessIndex | undefined {
   const bytes = allocate(fstatSync(fd).size)
   let isDamaged = false
   const onDamage = (): void => { isDamaged = true }
   try {
     const indexed = readIndexParts(bytes, hash, path, sealKeys, allocateIndex, digests => createPages(fd, bytes, digests, onDamage))
-    if (indexed === undefined || 'state' in indexed || indexed.parts.shape.header.layoutLen > 0) return undefined
+    if (indexed === undefined || 'state' in indexed) return indexed
+    // How many bytes a type of an unknown kind has is read of all of it at once.
+    const isWhole = indexed.parts.shape.header.layoutLen > 0
+    if (isWhole && !(isRead(fd, bytes, 0) && sha256Of(bytes) === hash)) return undefined
     return {
-      btf: attachBtf(indexed.parts, undefined, indexed.pages),
+      btf: attachBtf(indexed.parts, undefined, isWhole ? undefined : indexed.pages),
       isDamaged: () => isDamaged,
       close () { closeSync(fd) }
     }

@@ -34,7 +34,7 @@ export interface WorkerPool {
   run<T extends Task>(task: T): Promise<TaskValue<T>>
   /** Resolves when every thread has started, however long that takes. */
   ready(): Promise<void>
-  /** Asks every thread to collect garbage: see collect.ts. */
+  /** Asks every one of its threads to collect garbage: see collect.ts. */
   collectGarbage(): void
   stats(): WorkerPoolStats
   /** Waits for what runs, refuses what waits, and ends the threads. */

@@ -11,7 +11,7 @@ import { openBtf } from '../formats/open-btf.js'
 import { sharedKey, type SharedBtf } from '../store/btf-memory.js'
 import { toUnread, type Unread } from '../store/read-failure.js'
 import { isSealedBy, sealOf, type SealKeys } from '../store/seal.js'
-import { hexOf, sha256, sha256Bytes, type Sha256 } from '../store/sha256.js'
+import { hexOf, sha256, sha256Characters, type Sha256 } from '../store/sha256.js'
 import { allocateShared, toShared } from '../store/shared-bytes.js'
 import { attachShared } from './attached-btfs.js'
 import { collectGarbage } from './collect.js'
@@ -101,12 +101,15 @@ export function indexBtf (
 /** BTF with the index of its file, or why there is none to be used. Undefined for BTF that is not worth a file. */
 function readIndex (
   bytes: Uint8Array, hash: Sha256, path: string, keys: SealKeys = []
-): { readonly btf: SharedBtf } | { readonly state: 'outdated' } | Unread | undefined {
+): { readonly btf: SharedBtf } | UselessIndex | undefined {
   const indexed = readIndexParts(bytes, hash, path, keys, allocateShared)
   if (indexed === undefined || 'state' in indexed) return indexed
   const { parts } = indexed
   return { btf: { key: sharedKey(hash, undefined), sha256: hash, parts, types: parts.shape.endId - 1, isSealed: true } }
 }
+
+/** Why the index that is kept of BTF is of no use. */
+export type UselessIndex = { readonly state: 'outdated' } | Unread
 
 /** The same as parts of BTF, with the index in memory of the wanted kind, and pages of bytes that are not there yet. */
 export function readIndexParts (
@@ -116,7 +119,7 @@ export function readIndexParts (
   keys: SealKeys,
   allocate: (byteLength: number) => Uint8Array,
   openPages?: Parameters<typeof readBtfIndex>[4]
-): IndexedBtf | { readonly state: 'outdated' } | Unread | undefined {
+): IndexedBtf | UselessIndex | undefined {
   if (bytes.length < MIN_INDEXED_BYTES || keys.length === 0) return undefined
   const file = readInto(allocate, path, Infinity)
   if (!(file instanceof Uint8Array)) return file
@@ -138,7 +141,7 @@ function indexSeal (keys: SealKeys): IndexSeal {
       return sealOf(first, INDEX_PURPOSE, bytes)
     },
     matches: (bytes, seal) => isSealedBy(keys, INDEX_PURPOSE, bytes, seal),
-    digest: sha256Bytes
+    digest: sha256Characters
   }
 }
 

@@ -3,7 +3,6 @@ import type { EventEmitter } from 'node:events'
 import { createRequire } from 'node:module'
 import { BroadcastChannel } from 'node:worker_threads'
 import { Piscina } from 'piscina'
-import { collectGarbage } from './collect.js'
 import type { Task, TaskAnswer, TaskValue, WorkerSetup } from './protocol.js'
 
 export interface ThreadsOptions {
@@ -20,7 +19,7 @@ export interface ThreadsOptions {
 export interface Threads {
   /** The worker's answer. 'abort' of the emitter kills the thread that has the task, and rejects with an error named AbortError. */
   run<T extends Task>(task: T, signal?: EventEmitter): Promise<TaskAnswer<TaskValue<T>>>
-  /** Asks every thread, this one too, to collect garbage: see collect.ts. */
+  /** Asks every one of them to collect garbage: see collect.ts. */
   collectGarbage(): void
   /** Ends the threads, whatever they do. */
   end(): Promise<void>
@@ -56,10 +55,7 @@ export const startThreads: StartThreads = ({ count, isBackground, onError, onEnd
     // The worker answers with the value of the task's kind.
     run: <T extends Task>(task: T, signal?: EventEmitter) =>
       piscina.run(task, signal === undefined ? {} : { signal }) as Promise<TaskAnswer<TaskValue<T>>>,
-    collectGarbage () {
-      channel.postMessage('collect')
-      collectGarbage()
-    },
+    collectGarbage () { channel.postMessage('collect') },
     async end () {
       channel.close()
       await piscina.destroy()

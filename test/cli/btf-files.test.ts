@@ -1,4 +1,4 @@
-import { copyFileSync } from 'node:fs'
+import { copyFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../src/store/sha256.js'
@@ -46,5 +46,13 @@ describe('an object that cannot be read', () => {
     const { code, stderr } = await corelo([command, path, ...command === 'relocate' ? ['--json'] : []])
     expect(code).toBe(3)
     expect(stderr).toContain(`${path}: The file is not ELF`)
+  })
+
+  // Projects commit empty files in the place of objects that their build makes.
+  it.each(['relocate', 'inspect'])('is called empty by corelo %s where nothing is in it', async command => {
+    const path = join(temporaryFolder(), 'empty.bpf.o')
+    writeFileSync(path, '')
+    const { code, stderr } = await corelo([command, path, ...command === 'relocate' ? ['--json'] : []])
+    expect([code, stderr]).toEqual([3, expect.stringContaining(`${path}: The file is empty.`)])
   })
 })

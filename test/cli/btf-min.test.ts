@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { sha256 } from '../../src/store/sha256.js'
 import { cleanUpAfterAll, REFERENCE, startService } from '../agent/support.js'
 import { corelo, coreloText, EXEC, removeFoldersAfterEach, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
 
@@ -19,6 +20,15 @@ describe('corelo btf min', () => {
       await corelo(['relocate', object, '--btf', small, '-o', mini])
       expect(readFileSync(mini)).toEqual(readFileSync(whole))
     }
+  })
+
+  it('says what it made as JSON', async () => {
+    const small = join(temporaryFolder(), 'min.btf')
+    const { code, stdout } = await coreloText(['btf', 'min', EXEC, '--btf', SAMPLE, '-o', small, '--json'])
+    const made = readFileSync(small)
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout)).toEqual({ kernel: expect.stringContaining('sample.btf'), bytes: made.length, sha256: sha256(made) })
+    expect(await corelo(['btf', 'min', EXEC, '--btf', SAMPLE, '-o', '-', '--json'])).toMatchObject({ code: 2 })
   })
 
   it('makes the same by a service', async () => {

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../src/store/sha256.js'
-import { cleanUpAfterAll, startService, type Service } from '../agent/support.js'
+import { cleanUpAfterAll, putKernel, startService, type Service } from '../agent/support.js'
 import { corelo, EXEC, removeFoldersAfterEach, ROOT, SAMPLE, temporaryFolder } from './corelo.js'
 
 removeFoldersAfterEach()
@@ -102,6 +102,23 @@ describe('corelo btf import', () => {
     expect(refused.stderr).toContain('--replace')
     expect((await btf('import', SAMPLE, ...NAMES, '--replace')).stdout.toString()).toMatch(/ replaced$/m)
     expect(await list()).toMatchObject([{ btf_sha256: sha256(readFileSync(SAMPLE)) }])
+  })
+
+  it('approves an upload: from then on it answers for its name, in a service that runs on that cache', async () => {
+    const folder = temporaryFolder()
+    const { btf } = cache(folder)
+    const { url } = await startService(cleanup, { folder, hasSample: false, settings: { CORELO_TRUST_UPLOADS: 'false' } })
+    await putKernel(url, UBUNTU, readFileSync(SAMPLE))
+    const ask = async (): Promise<Response> => {
+      const body = new FormData()
+      body.append('object', new Blob([readFileSync(EXEC)]), 'exec.bpf.o')
+      body.append('kernel_release', UBUNTU)
+      return await fetch(`${url}/relocate`, { method: 'POST', body })
+    }
+    const refused = await (await ask()).json()
+    expect(refused).toMatchObject({ status: 404, code: 'kernel_unknown', detail: expect.stringContaining('corelo btf import') })
+    expect((await btf('import', SAMPLE, ...NAMES)).stdout.toString()).toMatch(/ approved$/m)
+    expect((await ask()).status).toBe(200)
   })
 
   it('says of a kernel without BTF that it has none, and of one with DWARF what would make some', async () => {

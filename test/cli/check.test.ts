@@ -1,6 +1,6 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { cleanUpAfterAll, DEAD_ADDRESS, startService, type Service } from '../agent/support.js'
 import { corelo, coreloText, EXEC, removeFoldersAfterEach, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
@@ -52,6 +52,18 @@ describe('corelo check', () => {
     expect(await code(join(folder, 'nothing.o'), '--kernels', '*')).toBe(3)
     expect(await code(SAMPLE, '--kernels', '*')).toBe(3)
     expect((await coreloText(['check', EXEC, '--kernels', '*', '--server', DEAD_ADDRESS])).code).toBe(3)
+  })
+
+  it('calls objects of one file name by as much of their paths as tells them apart', async () => {
+    const { folder, env } = await cacheWith('6.1.0-1')
+    const paths = ['a', 'b'].map(name => join(folder, 'build', name, 'x.bpf.o'))
+    for (const [i, path] of paths.entries()) {
+      mkdirSync(dirname(path), { recursive: true })
+      copyFileSync(i === 0 ? EXEC : UNGUARDED, path)
+    }
+    const { stderr } = await corelo(['check', ...paths, '--kernels', `${ACME}/*`], { env })
+    expect(stderr).toMatch(/^loads +a\/x\.bpf\.o +1 /m)
+    expect(stderr).toMatch(/^fails +b\/x\.bpf\.o +1 /m)
   })
 
   it('makes no cache where there is none', async () => {

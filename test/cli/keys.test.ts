@@ -118,6 +118,17 @@ describe('corelo keys rotate', () => {
     expect(statSync(file).mode & 0o777).toBe(0o600)
   })
 
+  it('prints the public keys as JSON where that is asked for, as generate does', async () => {
+    const file = join(temporaryFolder(), 'key.pem')
+    const keysOf = async (command: string) => JSON.parse(text(await corelo(['keys', command, file, '--json']))) as {
+      keys: Array<{ kid: string, d?: string }>
+    }
+    expect((await keysOf('generate')).keys.map(({ kid }) => kid)).toEqual(kidsIn(file))
+    const { keys } = await keysOf('rotate')
+    expect(keys.map(({ kid }) => kid)).toEqual(kidsIn(file))
+    expect(keys.every(({ d }) => d === undefined)).toBe(true)
+  })
+
   it('announces a key, and lets it sign when it is promoted', async () => {
     const file = join(temporaryFolder(), 'key.pem')
     const first = await generated(file)

@@ -14,6 +14,7 @@ import { spec as btfSync } from '../../src/cli/btf/sync.js'
 import { spec as check } from '../../src/cli/check.js'
 import { spec as btfTypes } from '../../src/cli/btf/types.js'
 import { spec as inspect } from '../../src/cli/inspect.js'
+import { spec as keysGenerate } from '../../src/cli/keys/generate.js'
 import { spec as keysRotate } from '../../src/cli/keys/rotate.js'
 import { spec as keysShow } from '../../src/cli/keys/show.js'
 import { spec as keysToken } from '../../src/cli/keys/token.js'
@@ -47,7 +48,9 @@ const shownWhole: Record<string, CommandSpec> = {
   relocate: relocateSpec,
   serve
 }
-const specs: Record<string, CommandSpec> = { ...shownWhole, 'keys rotate': keysRotate, 'keys show': keysShow, 'keys verify': keysVerify }
+const specs: Record<string, CommandSpec> = {
+  ...shownWhole, 'keys generate': keysGenerate, 'keys rotate': keysRotate, 'keys show': keysShow, 'keys verify': keysVerify
+}
 
 /** Lines of code blocks that start with a word, as a shell would split them. */
 function commandLines (word: string): string[][] {

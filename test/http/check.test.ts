@@ -79,7 +79,7 @@ describe('POST /check', () => {
       [hashOf(UNGUARDED), `${UBUNTU}/6.1.0-1-generic`, 'fails']
     ].sort())
     expect(found.find(({ state }) => state === 'fails')).toMatchObject({
-      object_name: 'object.bin',
+      object_name: `object.bin (${hashOf(UNGUARDED).slice(7, 19)})`, // both parts have that file name
       programs: [{ name: 'on_exit', verdict: 'fails' }],
       failures_total: 1,
       failures: [{
@@ -169,6 +169,33 @@ describe('POST /check', () => {
     const { summary } = await rows({ baseline: earlier })
     expect(summary).toMatchObject({ verdict: 'fails', baseline: { same: 2, changed: 0, new: 1 } })
     expect(await problemOf(await check({ baseline: Buffer.from('hello') }))).toMatchObject({ code: 'invalid_request', field: 'baseline' })
+  })
+
+  it('tells objects of one name apart, so that what failed of one excuses nothing of the other', async () => {
+    const { request, supply } = await lab({ trustUploads: true })
+    await supply(SAMPLE, `${UBUNTU}/6.1.0-1-generic`)
+    const checked = async (objects: ReadonlyArray<readonly [name: string, content: Uint8Array]>, baseline?: string) => {
+      const body = new FormData()
+      for (const [name, content] of objects) body.append('object', new Blob([content]), name)
+      body.append('kernels', `${UBUNTU}/*`)
+      if (baseline !== undefined) body.append('baseline', baseline)
+      return await (await request('/check', { method: 'POST', body })).text()
+    }
+    const namesOf = (text: string) => (JSON.parse(text) as { summary: CheckSummary }).summary.objects.map(({ name }) => name)
+    const before = await checked([['x.bpf.o', EXEC], ['x.bpf.o', UNGUARDED]])
+    expect(namesOf(before)).toEqual([EXEC, UNGUARDED].map(bytes => `x.bpf.o (${hashOf(bytes).slice(7, 19)})`))
+    const rebuilt = Buffer.concat([UNGUARDED, Buffer.alloc(8)])
+    expect(JSON.parse(await checked([['x.bpf.o', rebuilt]], before))).toMatchObject({
+      rows: [{ state: 'fails', baseline: 'new' }], summary: { verdict: 'fails' }
+    })
+    expect(namesOf(await checked([['a/x.bpf.o', EXEC], ['b/x.bpf.o', UNGUARDED]]))).toEqual(['a/x.bpf.o', 'b/x.bpf.o'])
+  })
+
+  it('takes each kernel as a part of its own, as many as a check may have', async () => {
+    const { rows, check } = await lab()
+    const patterns = (count: number): string[] => Array.from({ length: count }, (_, i) => `${UBUNTU}/5.4.0-${i}`)
+    expect((await rows({ kernels: patterns(600) })).summary).toMatchObject({ kernels: 600, states: { unknown_kernel: 600 } })
+    expect(await problemOf(await check({ kernels: patterns(20_200) }))).toMatchObject({ code: 'too_large', part: 'form', limit: 20_144 })
   })
 
   it('takes objects by hash once the service has them', async () => {

@@ -169,6 +169,16 @@ describe('a form that is refused with 400 invalid_request', () => {
   ])('a body that is no form: %s', async (_what, type, body) => {
     expect(await refused(400, body, '/relocate', { 'content-type': type })).toMatchObject({ code: 'invalid_request' })
   })
+
+  it.each([
+    ['has no name', 'content-disposition: form-data', 'The form cannot be read: the headers of a part have no name of it.'],
+    ['has a name of JavaScript', 'content-disposition: form-data; name="__proto__"',
+      'The form cannot be read: a part has a name that no form here has.']
+  ])('a part that %s, in words for callers', async (_what, header, detail) => {
+    const body = new Uint8Array(multipart([header, Buffer.from('x')], ['content-disposition: form-data; name="object"', OBJECT]))
+    expect(await refused(400, body, '/relocate', { 'content-type': 'multipart/form-data; boundary=bound' }))
+      .toMatchObject({ code: 'invalid_request', detail })
+  })
 })
 
 describe('an upload that is too large', () => {

@@ -69,9 +69,13 @@ describe('GET /types/diff', () => {
     const task = 'type=struct+task_struct'
     expect(await problem('from=5.10.0-8-amd64&to=5.10.0-10-amd64&type=struct+nobody'))
       .toMatchObject({ status: 404, code: 'not_found', detail: 'Neither kernel has a type struct nobody.' })
+    expect(await problem('from=5.10.0-8-amd64&to=5.10.0-10-amd64&type=task_struct'))
+      .toMatchObject({ detail: 'Neither kernel has a type task_struct. There is struct task_struct.' })
     expect(await problem(`from=5.10.0-8-amd64&to=9.9.9&${task}`)).toMatchObject({ status: 404, code: 'kernel_unknown' })
     expect(await problem(`from=5.10.0-8-amd64&to=6.1.0-9-amd64&${task}`)).toMatchObject({ status: 409, code: 'kernel_ambiguous' })
-    expect(await problem(`from=5.10.0-8-amd64&${task}`)).toMatchObject({ status: 400, detail: 'The to is missing.' })
+    expect(await problem(`from=5.10.0-8-amd64&${task}`)).toMatchObject({
+      status: 400, detail: 'The query parameter to is missing.', field: 'to'
+    })
     expect(await problem(`from=a/b&to=5.10.0-8-amd64&${task}`)).toMatchObject({ status: 400, code: 'invalid_request' })
     expect(await problem('from=5.10.0-8-amd64&to=5.10.0-8-amd64&type=class+x')).toMatchObject({
       status: 400,
@@ -134,11 +138,14 @@ describe('GET /types/history', () => {
     expect(await problem('type=struct+nobody&member=x')).toMatchObject({
       status: 404, code: 'not_found', detail: 'None of the 6 kernels has a struct nobody.'
     })
+    expect(await problem('type=task_struct')).toMatchObject({
+      status: 404, detail: expect.stringContaining('of a struct it is written struct task_struct.')
+    })
     expect(await problem('type=struct+task_struct&member=a->b')).toMatchObject({ status: 400, code: 'invalid_request' })
     expect(await problem('type=struct+task_struct&kernels=a/b')).toMatchObject({
       status: 400, code: 'invalid_request', detail: expect.stringContaining('"a/b" is no pattern of kernels')
     })
-    expect(await problem('member=state')).toMatchObject({ status: 400, detail: 'The type is missing.' })
+    expect(await problem('member=state')).toMatchObject({ status: 400, detail: 'The query parameter type is missing.' })
     expect(await problem(`type=pid_t&kernels=${Array.from({ length: 101 }, (_, i) => `${i}`).join()}`)).toMatchObject({
       status: 413, code: 'too_large'
     })

@@ -11,7 +11,7 @@ import { requireServerFor, SERVER_OPTIONS } from '../target-options.js'
 import { findTarget, placesFrom } from '../target.js'
 import type { TargetRequest } from '../target-request.js'
 import { paintFor } from '../terminal.js'
-import { parseType, TYPE_MEANING } from '../type-operand.js'
+import { parseType, TYPE_MEANING, TYPE_NOTE } from '../type-operand.js'
 import { diffText } from '../types-text.js'
 
 export const spec: CommandSpec = {
@@ -38,6 +38,7 @@ export const spec: CommandSpec = {
     help: { short: 'h', help: 'Print this text.' }
   },
   notes: [
+    TYPE_NOTE,
     'Places are in bytes; that of a bitfield is written byte:bit. A member counts as renamed only where that is sure.',
     'The local cache is the folder in CORELO_CACHE_DIR (default: btfhub-cache).',
     'Exit codes: 0 the type is the same in both; 1 it differs; 2 wrong use; 3 a kernel is unknown, or neither has the type.'

@@ -6,7 +6,7 @@ import { ExitCode } from '../exit-code.js'
 import { openLocalKernels } from '../local-kernels.js'
 import { requireServerFor, SERVER_OPTIONS } from '../target-options.js'
 import { paintFor, say } from '../terminal.js'
-import { parseType, TYPE_MEANING } from '../type-operand.js'
+import { parseType, TYPE_MEANING, TYPE_NOTE } from '../type-operand.js'
 import { historyText } from '../types-text.js'
 
 export const spec: CommandSpec = {
@@ -32,6 +32,7 @@ export const spec: CommandSpec = {
     help: { short: 'h', help: 'Print this text.' }
   },
   notes: [
+    TYPE_NOTE,
     'A member is found where it went, too: by its later or earlier name, and within an embedded struct. A guess is marked "perhaps".',
     'Places are in bytes; that of a bitfield is written byte:bit, and -> stands for one behind a pointer.',
     'The local cache is the folder in CORELO_CACHE_DIR (default: btfhub-cache); corelo btf sync and corelo btf import fill it. ' +

@@ -1,5 +1,6 @@
 import { parseObject } from '../../core/index.js'
 import { minimiseBtf } from '../../min-btf/min-btf.js'
+import { sha256 } from '../../store/sha256.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { about, readInput } from '../files.js'
@@ -18,6 +19,7 @@ export const spec: CommandSpec = {
     output: { short: 'o', value: 'OUT', help: 'Where the BTF goes; - is standard output. A file is written whole or not at all.' },
     ...TARGET_OPTIONS,
     ...SERVER_OPTIONS,
+    json: { help: 'Print what was made as JSON on standard output: kernel, bytes, sha256.' },
     help: { short: 'h', help: 'Print this text.' }
   },
   notes: [
@@ -35,11 +37,15 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   if (output === '-' && process.stdout.isTTY) {
     throw usageError(spec, 'BTF is binary and standard output is a terminal; give -o a file, or send the output elsewhere.')
   }
+  if (output === '-' && options.has('json')) {
+    throw usageError(spec, 'The BTF and the JSON cannot both go to standard output; give -o a file, or leave --json out.')
+  }
   requireServerFor(spec, options, ['token-file'])
   requireOneTarget(spec, options)
   const { bytes, kernel } = options.has('server') ? await minimiseRemotely(options) : await minimiseHere(options)
   writeResult(output, bytes)
   const { length } = options.operands
+  if (options.has('json')) process.stdout.write(`${JSON.stringify({ kernel, bytes: bytes.length, sha256: sha256(bytes) }, null, 2)}\n`)
   say(`${bytes.length} bytes of BTF of ${kernel}, for ${length} object${length === 1 ? '' : 's'}`)
   return ExitCode.OK
 }

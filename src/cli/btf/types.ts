@@ -10,7 +10,7 @@ import { parseTarget } from '../parse-target.js'
 import { requireOneTarget, requireServerFor, SERVER_OPTIONS, TARGET_OPTIONS } from '../target-options.js'
 import { findTarget, placesFrom } from '../target.js'
 import { paintFor } from '../terminal.js'
-import { parseType, TYPE_MEANING } from '../type-operand.js'
+import { parseType, TYPE_MEANING, TYPE_NOTE } from '../type-operand.js'
 import { foundTypesText } from '../types-text.js'
 
 export const spec: CommandSpec = {
@@ -34,6 +34,7 @@ export const spec: CommandSpec = {
     help: { short: 'h', help: 'Print this text.' }
   },
   notes: [
+    TYPE_NOTE,
     'The place of a bitfield is written byte:bit. A kernel may have several types of one name: all of them are printed.',
     'Exit codes: 0 done; 2 wrong use; 3 the kernel or the type is unknown, or a file cannot be read.'
   ]

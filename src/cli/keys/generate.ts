@@ -11,6 +11,7 @@ export const spec: CommandSpec = {
   summary: 'Makes an Ed25519 signing key in a new file that only its owner can read, and prints its thumbprint.',
   options: {
     expires: { value: 'TIME', help: 'When the key expires: from then on new results that it signs are refused. Default: never.' },
+    json: { help: 'Print the public key as JSON (JWKS) instead.' },
     help: { short: 'h', help: 'Print this text.' }
   },
   notes: [
@@ -26,6 +27,7 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
     throw usageError(spec,
       `${options.operand} is there already; add a key to it with corelo keys rotate, or name another file.`)
   }
-  process.stdout.write(`${parseSigningKeys(text)[0].jwk.kid}\n`)
+  const [{ jwk }] = parseSigningKeys(text)
+  process.stdout.write(options.has('json') ? `${JSON.stringify({ keys: [jwk] }, null, 2)}\n` : `${jwk.kid}\n`)
   return ExitCode.OK
 }

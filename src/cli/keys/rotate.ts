@@ -20,6 +20,7 @@ export const spec: CommandSpec = {
     expires: { value: 'TIME', help: 'When the new key expires. Default: never.' },
     retire: { value: 'TIME', help: 'End of the key that signed so far: by then, agents should have asked anew for what it signed.' },
     keep: { value: 'N', help: 'Most keys that stay in the file; the oldest go. Default: 2.' },
+    json: { help: 'Print the public keys of the file as JSON (JWKS) instead, the one that signs first.' },
     help: { short: 'h', help: 'Print this text.' }
   },
   notes: [
@@ -58,7 +59,9 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
     : [next, retired, ...others.filter(key => key !== next)].slice(0, keep)
   const text = order.map(({ privateKey, expires }) => formatSigningKey(privateKey, expires)).join('')
   await writing(options.operand, async () => { await replacePrivateFile(options.operand, text) })
-  process.stdout.write(`${order[0]?.jwk.kid ?? ''}\n`)
+  process.stdout.write(options.has('json')
+    ? `${JSON.stringify({ keys: order.map(({ jwk }) => jwk) }, null, 2)}\n`
+    : `${order[0]?.jwk.kid ?? ''}\n`)
   say(`${options.operand} has ${order.length} keys now. Services that use it take them at their next start.`)
   return ExitCode.OK
 }

@@ -74,7 +74,7 @@ export const kernelBtfRoutes: Routes = async (app, { service, config, uploads })
     if (query.kernel_version !== undefined) requireMaker(reference, query.kernel_version)
     const lease = uploads.open()
     try {
-      const bytes = await readRawBody(request, config.maxBtfBytes, lease, BTF_TYPES)
+      const bytes = await readRawBody(request, config.maxBtfBytes, lease, { types: BTF_TYPES, isKept: true })
       const { kernelVersion, buildId } = toBuild(query)
       const facts = {
         ...(buildId === undefined ? {} : { buildId }),

@@ -110,8 +110,11 @@ export function readElsewhere (
   const type = describeType(local.btf, local.rootId)
   const isBitfield = memberBitfieldSize(target, last.composite, last.index) > 0
   const there = pathText(path)
+  const here = accessPath(local)
   return {
-    text: `Read ${there} where the kernel has that, and ${accessPath(local)} where it does not:`,
+    text: there === here
+      ? `Read ${there} by a flavour of its own where a type of the kernel has it, and as before where none has:`
+      : `Read ${there} where the kernel has that, and ${here} where it does not:`,
     code: [
       ...structs.definitions,
       '',
@@ -121,7 +124,7 @@ export function readElsewhere (
       '',
       `\tif (bpf_core_field_exists(${structs.last}, ${structs.lastPath}))`,
       `\t\treturn ${isBitfield ? 'BPF_CORE_READ_BITFIELD_PROBED' : 'BPF_CORE_READ'}(other, ${there.replaceAll('->', ', ')});`,
-      `\treturn ${result.isBitfield ? 'BPF_CORE_READ_BITFIELD_PROBED' : 'BPF_CORE_READ'}(p, ${accessPath(local)});`,
+      `\treturn ${result.isBitfield ? 'BPF_CORE_READ_BITFIELD_PROBED' : 'BPF_CORE_READ'}(p, ${here});`,
       '}'
     ].join('\n')
   }

@@ -14,7 +14,7 @@ const sealWith = (key: Uint8Array): IndexSeal =>
   ({
     make: bytes => sealOf(key, 'btf index', bytes),
     matches: (bytes, seal) => isSealedBy([key], 'btf index', bytes, seal),
-    digest: bytes => createHash('sha256').update(bytes).digest()
+    digest: bytes => createHash('sha256').update(bytes).digest('binary')
   })
 const SEAL = sealWith(KEY)
 

@@ -1,25 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { parseSections } from '../../../src/elf/sections.js'
 import { readBuildId, scanForBuildId } from '../../../src/formats/images/build-id.js'
-import { ByteWriter, concat } from '../../support/byte-writer.js'
+import { concat } from '../../support/byte-writer.js'
+import { buildIdNote as buildId, elfNote as note } from '../../support/elf-note.js'
 import { elf } from '../../support/elf-writer.js'
 
 const KERNEL_ID = '6a2b4ac77585b8cf102cba771300e573c8489b69'
 const VDSO_ID = 'ffffffffffffffffffffffffffffffffffffffff'
-
-/** As `struct elf_note` has it: sizes of name and content, type, and both, each filled up to four bytes. */
-function note (name: string, type: number, content: Uint8Array, byteOrder: 'little' | 'big' = 'little'): Uint8Array {
-  const text = new TextEncoder().encode(`${name}\0`)
-  const fill = (length: number) => new Uint8Array((4 - length % 4) % 4)
-  return concat(
-    new ByteWriter(byteOrder).u32(text.length).u32(content.length).u32(type).finish(), text, fill(text.length), content,
-    fill(content.length)
-  )
-}
-
-function buildId (hex: string, byteOrder: 'little' | 'big' = 'little'): Uint8Array {
-  return note('GNU', 3, Buffer.from(hex, 'hex'), byteOrder)
-}
 
 /** An ELF file of one segment, its notes, as a vDSO is. */
 function vdso (notes: Uint8Array): Uint8Array {

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { createCollector, createUploadBudget, readChunks } from '../../../src/http/upload.js'
+import { createCollector, createSharedCollector, createUploadBudget, readChunks } from '../../../src/http/upload.js'
 import { refusal } from '../../support/scenario.js'
 
 const bytes = (length: number): Buffer => Buffer.alloc(length, 7)
@@ -60,6 +60,26 @@ describe('collected bytes', () => {
     const error = refusal('too_large', () => { collector.add(bytes(1)) })
     expect(error.details).toEqual({ part: 'object', limit: 10 })
     expect(error.message).toBe('The part object is larger than the limit of 10 bytes.')
+  })
+})
+
+describe('collected bytes that are kept', () => {
+  it('are in shared memory from the start, in order', () => {
+    const budget = createUploadBudget(1000)
+    const collector = createSharedCollector(5, budget.open())
+    for (const text of ['ab', '', 'cd', 'e']) collector.add(Buffer.from(text))
+    const all = collector.toBytes()
+    expect([all.toString(), all.buffer instanceof SharedArrayBuffer, all.buffer.byteLength]).toEqual(['abcde', true, 5])
+    expect(budget.usedBytes).toBe(5)
+  })
+
+  it('are no more than came, and count for no more, whatever length was announced', () => {
+    const budget = createUploadBudget(1000)
+    const collector = createSharedCollector(900, budget.open())
+    expect(collector.toBytes()).toHaveLength(0)
+    collector.add(Buffer.from('ab'))
+    expect([collector.toBytes().toString(), budget.usedBytes]).toEqual(['ab', 2])
+    refusal('overloaded', () => { collector.add(bytes(999)) })
   })
 })
 

@@ -1,9 +1,12 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { release, version } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { findRunningKernel, listRunningModules } from '../../../src/identity/running-kernel.js'
+import { buildIdNote } from '../../support/elf-note.js'
 import { temporaryFolder } from '../service/lab.js'
+
+const BUILD_ID = '24a3598fd700114d0a1b1a4871badcee75d0acac'
 
 async function host (osRelease: string | undefined, path = 'etc/os-release'): Promise<{ kernelBtfDir: string, hostRoot: string }> {
   const hostRoot = await temporaryFolder()
@@ -41,6 +44,17 @@ describe('the running kernel', () => {
     expect(await findRunningKernel({ ...options, given })).toMatchObject({
       reference: { ...given, release: release() }, problem: undefined
     })
+  })
+
+  it('has the build-id of the notes beside its BTF, where it shows any', async () => {
+    const { kernelBtfDir, hostRoot } = await host('ID=debian\nVERSION_ID=12\n')
+    const btf = join(kernelBtfDir, 'btf')
+    await mkdir(btf)
+    await rename(join(kernelBtfDir, 'vmlinux'), join(btf, 'vmlinux'))
+    const options = { kernelBtfDir: btf, hostRoot }
+    expect(await findRunningKernel(options)).toMatchObject({ buildId: undefined })
+    await writeFile(join(kernelBtfDir, 'notes'), buildIdNote(BUILD_ID))
+    expect(await findRunningKernel(options)).toMatchObject({ buildId: BUILD_ID })
   })
 
   it('is none where the kernel shows no BTF', async () => {

@@ -103,7 +103,7 @@ describe('a kernel that is not held', () => {
         { reference: RHEL, btf_sha256: null, source: 'btfhub' }
       ]
     })
-    expect(error.message).toMatch(/centos\/8.*rhel\/8.*each distribution builds its own/)
+    expect(error.message).toMatch(/centos\/8.*rhel\/8.*each distribution and architecture has its own build/)
   })
 
   it('is unknown with the nearest that are held, and the nearest that can be had', async () => {

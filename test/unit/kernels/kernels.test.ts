@@ -5,9 +5,12 @@ import { describe, expect, it } from 'vitest'
 import { normalizeArch } from '../../../src/identity/arch.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import { at, btf, integers } from '../../support/btf-builder.js'
+import { buildIdNote } from '../../support/elf-note.js'
 import {
   BY_NODE, emptyBtf, failure, fooBtf, fooObject, offsetOfY, put, relocate, startService, temporaryFolder, UBUNTU
 } from '../service/lab.js'
+
+const BUILD_ID = '24a3598fd700114d0a1b1a4871badcee75d0acac'
 
 describe('a release', () => {
   it('that two kernels with different BTF share is ambiguous, until something narrows it', async () => {
@@ -209,6 +212,22 @@ describe('the running kernel', () => {
     expect(await service.getKernel(reference)).toMatchObject({
       source: 'local', provenance: { by: join(settings.kernelBtfDir, 'vmlinux') }
     })
+  })
+
+  it('is found by its build-id alone, which contradicts any other name', async () => {
+    const settings = await kernel()
+    const kernelBtfDir = join(settings.kernelBtfDir, 'btf')
+    await mkdir(kernelBtfDir)
+    await writeFile(join(kernelBtfDir, 'vmlinux'), fooBtf())
+    await writeFile(join(settings.kernelBtfDir, 'notes'), buildIdNote(BUILD_ID))
+    const service = await startService(await temporaryFolder(), { ...settings, kernelBtfDir, trustUploads: true })
+    const name = `flatcar/4000.1/${reference.arch}/${release()}`
+    expect(await relocate(service, { kernel: undefined, buildId: BUILD_ID })).toMatchObject({ kernel: name, buildId: BUILD_ID })
+    await put(service, emptyBtf())
+    await failure('kernel_ambiguous', relocate(service, { kernel: UBUNTU, buildId: BUILD_ID }))
+    const other = BUILD_ID.replace('2', '3')
+    expect((await failure('kernel_unknown', relocate(service, { kernel: reference, buildId: other }))).message)
+      .toContain(`It is held as another build (build-id ${BUILD_ID}) than the one that is meant (build-id ${other})`)
   })
 
   it('wins over what was uploaded under its name', async () => {

@@ -40,18 +40,20 @@ describe('the sentence of a 404 for a kernel', () => {
       `It is held as another build (build-id ${BUILD_ID}): supply the BTF of this build with PUT, or send it as the btf part.`],
     ['that was uploaded once', { held: [upload()] },
       'BTF was uploaded under this name, and uploads answer only for their hash here: ' +
-      `name it with btf_sha256=${sha256('upload 0')}, or let uploads answer for names (CORELO_TRUST_UPLOADS).`],
+      `name it with btf_sha256=${sha256('upload 0')}, have its operator approve it (corelo btf import), ` +
+      'or let uploads answer for names (CORELO_TRUST_UPLOADS).'],
     ['that was uploaded in several forms', { held: [upload(1), upload(2), upload(3)] },
       'BTF was uploaded under this name, and uploads answer only for their hash here: ' +
-      'name one of the 3 uploads with btf_sha256, or let uploads answer for names (CORELO_TRUST_UPLOADS).'],
+      'name one of the 3 uploads with btf_sha256, have its operator approve it (corelo btf import), ' +
+      'or let uploads answer for names (CORELO_TRUST_UPLOADS).'],
     ['whose release another distribution has, held', { held: [ofRhel] },
-      `rhel/8/x86_64/${RELEASE} has this release too, but each distribution builds its own: ` +
-      'name the kernel that is meant, or supply its BTF with PUT.'],
+      `rhel/8/x86_64/${RELEASE} has this release too, but each distribution and architecture has its own ` +
+      'build: name the kernel that is meant, or supply its BTF with PUT.'],
     ['whose release others have, held and offered', {
       held: [ofRhel], offered: [`rocky/8/x86_64/${RELEASE}`, `rhel/8/x86_64/${RELEASE}`, 'rocky/8/x86_64/5.4.1']
     },
-      `rhel/8/x86_64/${RELEASE}, rocky/8/x86_64/${RELEASE} have this release too, but each distribution builds its own: ` +
-      'name the kernel that is meant, or supply its BTF with PUT.'],
+      `rhel/8/x86_64/${RELEASE}, rocky/8/x86_64/${RELEASE} have this release too, ` +
+      'but each distribution and architecture has its own build: name the kernel that is meant, or supply its BTF with PUT.'],
     ['named by its release alone', { query: { release: RELEASE } },
       'Name its distro, distro_version and arch, by which sources can be asked, or send its BTF as the btf part.'],
     ['of which nothing is known', {}, 'Supply its BTF with PUT, or send it as the btf part.']
@@ -59,6 +61,11 @@ describe('the sentence of a 404 for a kernel', () => {
     expect(sentenceFor(one)).toBe(
       `No BTF is known for kernel ${one.query === undefined ? `ubuntu/20.04/x86_64/${RELEASE}` : RELEASE}. ${step}`
     )
+  })
+
+  it('says what narrowed a bare release', () => {
+    expect(sentenceFor({ held: [ofRhel], query: { release: RELEASE, arch: 'arm64' } }))
+      .toContain(`No BTF is known for kernel ${RELEASE} (arm64). rhel/8/x86_64/${RELEASE} has this release too`)
   })
 
   it('speaks of the upload before the kernels of others, and of the other build before both', () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { parseRawBtf } from '../../../src/btf/parse.js'
 import { parseObject } from '../../../src/core/index.js'
@@ -101,6 +102,40 @@ describe('a layout vector', () => {
     expect(vectorOf(shape)).not.toBe(vectorOf())
   })
 
+  it('is another with another member or parameter in types without a name, however long these are', () => {
+    for (const count of [1, 2, 10, 100]) {
+      const lengthy = (last: string): Shape => rootWith(({ b, uint }) => {
+        const names = [...Array.from({ length: count }, (_, i) => `member_${i}`), last]
+        return at('', 44, b.union('', 4, names.map(name => at(name, 0, uint))))
+      }, 6)
+      expect(vectorOf(lengthy('same')), `${count} members`).toBe(vectorOf(lengthy('same')))
+      expect(vectorOf(lengthy('same')), `${count} members`).not.toBe(vectorOf(lengthy('other')))
+      const called = (last: 'int' | 'uint'): Shape => rootWith(all => {
+        const types = [...Array.from({ length: count }, () => all.ullong), all[last]]
+        return at('link', 32, all.b.ptr(all.b.funcProto(0, types.map((type, i) => [`p${i}`, type]))))
+      }, 4)
+      expect(vectorOf(called('int')), `${count} parameters`).toBe(vectorOf(called('int')))
+      expect(vectorOf(called('int')), `${count} parameters`).not.toBe(vectorOf(called('uint')))
+    }
+  })
+
+  it('tells names of any length from each other, and from a shorter one with another member behind it', () => {
+    const names = Array.from({ length: 9 }, (_, i) => 'abcdefghi'.slice(0, i + 1))
+    const vectors = names.flatMap(name => [name, `${name.slice(0, -1)}~`]).map(name => vectorOf(rootWith(({ int }) => at(name, 0, int), 0)))
+    expect(new Set(vectors).size).toBe(18)
+  })
+
+  it('is the same where a type without a name is there twice', () => {
+    const unions = (times: number): Shape => ({
+      root: all => {
+        const make = (): number => all.b.union('', 4, [at('x', 0, all.int), at('y', 0, all.uint)])
+        const first = make()
+        all.b.struct('root', 8, [at('', 0, first), at('', 4, times === 1 ? first : make())])
+      }
+    })
+    expect(vectorOf(unions(2))).toBe(vectorOf(unions(1)))
+  })
+
   it('tells the order of two types of one name, of which libbpf takes the first', () => {
     const small = ({ b, int }: Types): void => { b.struct('root', 4, [at('a', 0, int)]) }
     const large = ({ b, int }: Types): void => { b.struct('root', 8, [at('a', 0, int)]) }
@@ -182,6 +217,19 @@ describe('a layout table', () => {
     }
     expect(readLayoutTable(bytes, CONTENT.replace('0', '1'), FORMAT)).toBeUndefined()
     expect(readLayoutTable(bytes, CONTENT, { ...FORMAT, followed: [] })).toBeUndefined()
+  })
+
+  it('has the same bytes for the same BTF as long as its version is the same: raise VERSION when this fails', () => {
+    const b = btf()
+    const { int, uint, char } = integers(b)
+    const inner = b.union('', 4, [at('whole', 0, uint), at('half', 0, int)])
+    const state = b.enum('state', [['OFF', 0], ['ON', 1]])
+    const callback = b.ptr(b.funcProto(int, [['state', state], ['data', b.ptr(0)]]))
+    b.typedef('root_t', b.struct('root', 48, [
+      at('a', 0, int), at('name', 4, b.array(char, 16, uint)), at('', 20, inner), at('call', 24, callback), bitsAt('flag', 320, 3, uint)
+    ]))
+    const table = buildLayoutTable(parseRawBtf(b.bytes()), CONTENT, FORMAT)
+    expect(createHash('sha256').update(table).digest('hex').slice(0, 16)).toBe('e7180fcec773445a')
   })
 
   it('that is damaged in a part which nobody asks for answers what is asked of the others', () => {

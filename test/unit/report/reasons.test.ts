@@ -283,7 +283,10 @@ describe('several types of one name', () => {
         `relocation of adapter.gotcl_old (instruction 0 of test) ruled out, because only type ${first} of 2480 bytes has that field. ` +
         'Each flavour of the struct is looked up by itself.'
     })
-    expect(entry.suggestions[0]?.code).toMatch(/^struct adapter___new \{ long long ptp_delta; \}/)
+    expect(entry.suggestions[0]).toMatchObject({
+      text: 'Read ptp_delta by a flavour of its own where a type of the kernel has it, and as before where none has:',
+      code: expect.stringMatching(/^struct adapter___new \{ long long ptp_delta; \}/)
+    })
   })
 })
 

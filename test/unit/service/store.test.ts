@@ -21,6 +21,9 @@ describe('an object', () => {
     expect(await service.hasObject(hash)).toBe(false)
     expect(await service.putObject(fooObject(), hash)).toEqual({ created: true })
     expect(await service.putObject(fooObject(), hash)).toEqual({ created: false })
+    const [others, other] = [fooObject(7), sha256(fooObject(7))]
+    const atOnce = await Promise.all([1, 2, 3].map(async () => await service.putObject(others, other)))
+    expect(atOnce.map(({ created }) => created).sort()).toEqual([false, false, true])
     expect(await service.hasObject(hash)).toBe(true)
     expect(offsetOfY(await relocate(service, { objectSha256: hash }))).toBe(12)
     expect(await readFile(contentPath(folder, 'object', hash))).toEqual(Buffer.from(fooObject()))

@@ -13,7 +13,7 @@ import { checkObjects } from '../../../src/workers/check-objects.js'
 import { openPaged } from '../../../src/workers/paged-btf.js'
 import { prepareBtf } from '../../../src/workers/prepare-btf.js'
 import type { FiledBtf } from '../../../src/workers/protocol.js'
-import { at, btf, integers } from '../../support/btf-builder.js'
+import { at, btf, integers, layoutOfKnownKinds } from '../../support/btf-builder.js'
 import { buildObject } from '../../support/object-builder.js'
 
 const SEAL_KEYS = [new Uint8Array(32).fill(1)]
@@ -34,11 +34,17 @@ beforeAll(async () => {
   for (let i = 0; i < STRUCTS; i++) b.struct(`s${i}`, 8, [at(`member_${i}`, 0, int), at(`other_${i % 7}`, 4, int)])
   b.struct(LONG, 4, [at('x', 0, int)])
   bytes = toShared(b.bytes())
-  const prepared = await prepareBtf({ kind: 'prepareBtf', source: { bytes }, maxBytes: Infinity, sealKeys: SEAL_KEYS })
-  if (prepared.state !== 'ready' || !prepared.btf.isSealed) throw new Error('it has no index')
-  indexPath = join(folder, 'index')
-  writeFileSync(indexPath, new Uint8Array(prepared.btf.parts.index))
+  indexPath = await keepIndex(bytes)
 })
+
+/** Where the index of BTF is kept. */
+async function keepIndex (of: Uint8Array): Promise<string> {
+  const prepared = await prepareBtf({ kind: 'prepareBtf', source: { bytes: of }, maxBytes: Infinity, sealKeys: SEAL_KEYS })
+  if (prepared.state !== 'ready' || !prepared.btf.isSealed) throw new Error('it has no index')
+  const path = join(folder, `${serial++}.index`)
+  writeFileSync(path, new Uint8Array(prepared.btf.parts.index))
+  return path
+}
 
 /** The kernel's file, changed or not. */
 function filed (change: (page: number, content: Uint8Array) => void = () => {}): FiledBtf {
@@ -58,7 +64,7 @@ function open (checked: FiledBtf) {
 
 function opened (checked: FiledBtf) {
   const paged = open(checked)
-  if (paged === undefined) throw new Error('it is not opened')
+  if (paged === undefined || 'state' in paged) throw new Error('it is not opened')
   return paged
 }
 
@@ -98,15 +104,31 @@ describe('BTF of which only some pages are read', () => {
     paged.close()
   })
 
-  it('is not opened where its header is damaged, where a file has another size, and without an index', () => {
+  it('is not opened where its header is damaged, where a file has another size, and without an index or with one of no use', () => {
     const checked = filed()
     expect(open(filed((page, content) => { if (page === 0) content[1] = 0 }))).toBeUndefined()
     writeFileSync(join(folder, 'short'), bytes.subarray(0, bytes.length - 1))
-    expect(open({ ...checked, paths: [join(folder, 'short')] })).toBeUndefined()
+    expect(open({ ...checked, paths: [join(folder, 'short')] })).toEqual({ state: 'damaged' })
     expect(open({ sha256: checked.sha256, paths: checked.paths })).toBeUndefined()
-    expect(open({ ...checked, index: { path: indexPath, sealKeys: [new Uint8Array(32).fill(2)] } })).toBeUndefined()
+    expect(open({ ...checked, index: { path: indexPath, sealKeys: [new Uint8Array(32).fill(2)] } })).toEqual({ state: 'damaged' })
     opened({ ...checked, paths: [join(folder, 'absent'), join(folder, 'short'), ...checked.paths] }).close()
   })
+})
+
+it('BTF that says itself how long its types are is read whole, and verified as a whole', async () => {
+  const b = btf()
+  const { int } = integers(b)
+  for (let i = 0; i < STRUCTS; i++) b.struct(`s${i}`, 8, [at(`member_${i}`, 0, int)])
+  const content = toShared(b.bytes({ layout: layoutOfKnownKinds() }))
+  const path = join(folder, 'layout.btf')
+  writeFileSync(path, content)
+  const checked: FiledBtf = { paths: [path], sha256: sha256(content), index: { path: await keepIndex(content), sealKeys: SEAL_KEYS } }
+  const paged = opened(checked)
+  const last = typeId(parseRawBtf(content).endId - 1)
+  expect(describeType(paged.btf, last)).toEqual(describeType(parseRawBtf(content), last))
+  paged.close()
+  writeFileSync(path, Uint8Array.from(content, (byte, i) => i === content.length - 2 ? byte ^ 1 : byte))
+  expect(open(checked)).toBeUndefined()
 })
 
 it('a check of objects uses no damaged page, and another file where there is one', () => {
