@@ -32,6 +32,8 @@ export interface WorkerPool {
    * @throws AppError whatever the task threw; `overloaded`, `deadline_exceeded`, `draining`; `internal_error` for a worker that died
    */
   run<T extends Task>(task: T): Promise<TaskValue<T>>
+  /** Does work that asks for tasks. Threads of the background give way from its beginning to its end, as they do for tasks. */
+  expecting<T>(work: () => Promise<T>): Promise<T>
   /** Resolves when every thread has started, however long that takes. */
   ready(): Promise<void>
   /** Asks every thread to collect garbage: see collect.ts. */
@@ -65,6 +67,9 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
     onEnded: () => { if (!isClosing && !isBackground) counts.restarts++ }
   })
 
+  const begin = (): void => { if (counted !== undefined) Atomics.add(counted, 0, 1) }
+  const end = (): void => { if (counted !== undefined && Atomics.sub(counted, 0, 1) === 1) Atomics.notify(counted, 0) }
+
   const toAppError = (error: unknown, kind: Task['kind']): AppError => {
     if (error instanceof AppError) return error
     const facts = { task: kind, error: String(error) }
@@ -91,7 +96,7 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
       // An emitter instead of an AbortSignal: piscina takes both, and this one costs a tenth.
       const signal = new EventEmitter()
       const timer = setTimeout(() => { signal.emit('abort') }, options.deadlineMs - waited)
-      if (counted !== undefined) Atomics.add(counted, 0, 1)
+      begin()
       try {
         const answer = await threads.run(isBackground ? { ...task, others: tasks } : task, signal)
         if (answer.ok) return answer.value
@@ -101,8 +106,16 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
         throw toAppError(error, task.kind)
       } finally {
         clearTimeout(timer)
-        if (counted !== undefined && Atomics.sub(counted, 0, 1) === 1) Atomics.notify(counted, 0)
+        end()
         admission.leave(performance.now() - started)
+      }
+    },
+    async expecting (work) {
+      begin()
+      try {
+        return await work()
+      } finally {
+        end()
       }
     },
     collectGarbage () {

@@ -170,6 +170,20 @@ describe('a pool of the background', () => {
     expect(Atomics.load(tasks, 0)).toBe(0)
   })
 
+  it('has threads give way to all of the work that asks for its tasks, also to work that fails', async () => {
+    const tasks = new Int32Array(new SharedArrayBuffer(4))
+    const pool = await startPool({ tasks })
+    const seen = await pool.expecting(async () => {
+      const before = Atomics.load(tasks, 0)
+      await pool.run({ kind: 'warm' })
+      return [before, Atomics.load(tasks, 0)]
+    })
+    expect(seen).toEqual([1, 1])
+    expect(Atomics.load(tasks, 0)).toBe(0)
+    await expect(pool.expecting(() => Promise.reject(new Error('no BTF')))).rejects.toThrow('no BTF')
+    expect(Atomics.load(tasks, 0)).toBe(0)
+  })
+
   it('gets the work of the background done although others always have tasks', async () => {
     const tasks = new Int32Array(new SharedArrayBuffer(4)).fill(1)
     const pool = await startPool({ isBackground: true, tasks, deadlineMs: 100_000 })
