@@ -191,6 +191,7 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       return undefined
     }
     counts.hits++
+    pool.noteAnswer()
     noteUseOfHeld(question, found.outcome)
     return found.outcome
   }
@@ -276,6 +277,7 @@ export function createRelocations (options: RelocationsOptions): Relocations {
         noteUse(held.question)
       }
       counts.hits++
+      pool.noteAnswer()
       return held.answer
     },
     stats: () => ({ bytes: results.size, entries: results.entries, ...counts, kept: kept.hits })

@@ -1,4 +1,5 @@
 import { setPriority } from 'node:os'
+import { ANSWERS, TASKS, type OthersWork } from './others-work.js'
 
 /**
  * Beside a thread that wants all of a processor, one of this niceness gets a tenth of it (110 of 1,134, by the kernel's
@@ -16,11 +17,12 @@ const MAX_WAIT_MS = 100
  * kernel/sched/features.h, since 6.6).
  */
 const REST_MS = 0.05
-/** So long after tasks of others were last seen, requests count as coming. */
+/** So long after others were last seen to have tasks, or to have answered without one, requests count as coming. */
 const LULL_MS = 100
 
-let others: Int32Array | undefined
+let others: OthersWork | undefined
 let since = performance.now()
+let answered = 0
 let seenAt = -Infinity
 
 /**
@@ -44,28 +46,28 @@ export function giveWay (): void {
   if (others === undefined) return
   const now = performance.now()
   if (now - since < MIN_WORK_MS) return
-  if (Atomics.load(others, 0) !== 0) {
-    seenAt = now
-    waitForOthers(others, now + Math.min(MAX_WAIT_MS, WAIT_FACTOR * (now - since)))
-  } else if (now - seenAt < LULL_MS) {
-    Atomics.wait(others, 0, 0, REST_MS)
-  }
+  const isBusy = Atomics.load(others, TASKS) !== 0
+  const answers = Atomics.load(others, ANSWERS)
+  if (isBusy || answers !== answered) seenAt = now
+  answered = answers
+  if (isBusy) waitForOthers(others, now + Math.min(MAX_WAIT_MS, WAIT_FACTOR * (now - since)))
+  else if (now - seenAt < LULL_MS) Atomics.wait(others, TASKS, 0, REST_MS)
   since = performance.now()
 }
 
-function waitForOthers (counter: Int32Array, until: number): void {
+function waitForOthers (counter: OthersWork, until: number): void {
   for (let left = until - performance.now(); left > 0; left = until - performance.now()) {
-    const tasks = Atomics.load(counter, 0)
-    if (tasks === 0 || Atomics.wait(counter, 0, tasks, left) === 'timed-out') return
+    const tasks = Atomics.load(counter, TASKS)
+    if (tasks === 0 || Atomics.wait(counter, TASKS, tasks, left) === 'timed-out') return
   }
 }
 
 /**
  * Begins a task: time without one was no work.
  *
- * @param counter of the tasks that other threads have, in shared memory: `giveWay` waits while there are any
+ * @param counters of what other threads do: `giveWay` waits while they have tasks
  */
-export function beginTask (counter: Int32Array | undefined): void {
-  others = counter
+export function beginTask (counters: OthersWork | undefined): void {
+  others = counters
   since = performance.now()
 }
