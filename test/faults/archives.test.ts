@@ -66,7 +66,7 @@ describe.skipIf(process.platform !== 'linux')('an archive that unfolds to more t
   })
 
   describe('and is read to its end', () => {
-    const share = shareProcess() // of its own, since it costs the most
+    const share = shareProcess({ CORELO_DEADLINE_MS: '60000' }) // of its own, since it costs the most
     const name = 'that stays just below the ratio that gives others away'
     it(`${name} costs less than 128 MB`, async () => { await expectCheap(share(), await BOMBS[name]()) })
   })
