@@ -19,12 +19,12 @@ const WARM_SECONDS = 20
 export async function besideLoad (cache, { kernels, kernel, kind, objects, windows, seconds }) {
   const service = await startMeasured({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false' })
   const client = fork(join(import.meta.dirname, 'steady-load.mjs'), [service.url, kind, kernel, objects[0], `${RATE}`])
-  await once(client, 'message')
+  await messageOf(client)
   const load = async of => {
     await loopDelayMs(service.url)
     const waited = waitMsOf(service)
     client.send({ requests: of * RATE })
-    const [times] = await once(client, 'message')
+    const times = await messageOf(client)
     times.sort((a, b) => a - b)
     const at = part => times[Math.floor(times.length * part)]
     return { p50: at(0.5), p99: at(0.99), waits: (waitMsOf(service) - waited) / of, delay: await loopDelayMs(service.url) }
@@ -40,8 +40,7 @@ export async function besideLoad (cache, { kernels, kernel, kind, objects, windo
     await once(checking, 'spawn')
     beside.push(await load(seconds))
     checking.send('stop')
-    const [done] = await once(checking, 'message')
-    checks += done
+    checks += await messageOf(checking)
     await once(checking, 'exit')
   }
   client.disconnect()
@@ -62,6 +61,15 @@ export async function besideLoad (cache, { kernels, kernel, kind, objects, windo
     'loop p99 beside': middle(beside, 'delay'),
     'checks / s': checks / (windows * seconds)
   }
+}
+
+/** The next message of a process. Rejects where it ends without one. */
+async function messageOf (child) {
+  const [message] = await Promise.race([
+    once(child, 'message'),
+    once(child, 'exit').then(([code]) => { throw new Error(`${child.spawnargs.slice(1).join(' ')} ended with ${code}`) })
+  ])
+  return message
 }
 
 /** How late the event loop was since this was asked for last: the 99th part in a hundred, of which 10 ms are the clock's own. */
