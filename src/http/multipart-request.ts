@@ -9,6 +9,8 @@ const MAX_TEXT_BYTES = 64 * 1024
 const MAX_PARTS = LIMITS.moduleBtfs + 16
 /** All texts of a form together. */
 const MAX_TEXTS_BYTES = 16 * 1024 * 1024
+/** Boundary, headers and file name of a part, where it is asked whether a whole form is too large. Of usual parts it is a tenth. */
+const PART_HEAD_BYTES = 1024
 
 /** What a form may contain, by the name of the part. A `file or text` part is a file where it has a file name or a binary type. */
 export type PartKind = 'text' | 'repeatable text' | 'file or text' | 'repeatable file' | 'repeatable file or text'
@@ -34,16 +36,28 @@ export interface Form {
 const BINARY_TYPES = new Set(['application/octet-stream', 'application/x-elf'])
 
 /**
- * Reads multipart/form-data as it comes, refusing at the first part that does not belong there.
+ * Reads multipart/form-data as it comes, refusing at the first part that does not belong there, and before it comes where it says to be
+ * longer than all parts together may be.
  *
  * @throws AppError `invalid_request`, `too_large`, `overloaded`
  */
 export async function readForm (request: FastifyRequest, kinds: Readonly<Record<string, PartKind>>, limits: FormLimits): Promise<Form> {
+  refuseTooLong(request, limits)
   try {
     return await readParts(request, kinds, limits)
   } catch (error) {
     if (error instanceof AppError || !(error instanceof Error)) throw error
     throw new AppError('invalid_request', `The form cannot be read: ${reasonOf(error)}.`, { field: 'body' }, { cause: error })
+  }
+}
+
+/** @throws AppError `too_large` */
+function refuseTooLong ({ headers }: FastifyRequest, { fileBytes, maxParts = MAX_PARTS }: FormLimits): void {
+  const limit = Object.values(fileBytes).reduce((sum, bytes) => sum + bytes, MAX_TEXTS_BYTES + maxParts * PART_HEAD_BYTES)
+  if (Number(headers['content-length']) > limit) {
+    const files = Object.entries(fileBytes).map(([name, bytes]) => `${name} ${bytes}`).join(', ')
+    throw new AppError('too_large', `The form is larger than the limit of ${limit} bytes for all parts together (of files: ${files}).`,
+      { part: 'form', limit })
   }
 }
 

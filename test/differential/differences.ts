@@ -229,6 +229,21 @@ export const DELIBERATE: readonly Difference[] = [
     ours: refused('bitfield_type_invalid')
   },
   {
+    rule: 'a bitfield of a type that is neither an integer nor an enum is refused; libbpf takes the size of that type for a load',
+    make: () => {
+      const bitsOf = (bit: number) => {
+        const b = btf()
+        return { b, id: b.struct('bits', 8, [bitsAt('x', bit, 3, b.struct('storage', 4))]) }
+      }
+      const local = bitsOf(0)
+      return {
+        object: one(local.b, { kind: 'byte_off', typeId: local.id, access: '0:0' }, asm.mov(1, 0)), target: bitsOf(32).b.bytes()
+      }
+    },
+    libbpf: program(asm.mov(1, 4)),
+    ours: refused('bitfield_type_invalid')
+  },
+  {
     rule: 'a function prototype whose result type does not exist is refused; libbpf follows a null pointer',
     make: () => {
       const b = btf()

@@ -201,12 +201,30 @@ describe('an upload that is too large', () => {
   })
 
   it('gets its answer although the caller is still sending', async () => {
-    for (const body of [form({ object: Buffer.alloc(20_000_000), kernel_release: KERNEL }), Buffer.alloc(20_000_000)]) {
+    for (const body of [form({ object: Buffer.alloc(16_000_000), kernel_release: KERNEL }), Buffer.alloc(20_000_000)]) {
       const problem = await refused(
         413, body, body instanceof FormData ? '/relocate' : `/relocate?kernel_release=${KERNEL}`, body instanceof FormData ? {} : ELF
       )
       expect(problem).toMatchObject({ code: 'too_large', limit: MAX_OBJECT })
     }
+  })
+
+  it('is refused by its length where no form of its parts can be that long', async () => {
+    const { port, hostname } = new URL(http.url)
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = connect(Number(port), hostname, () => {
+        socket.write('POST /relocate HTTP/1.1\r\nhost: x\r\ncontent-type: multipart/form-data; boundary=b\r\n' +
+          `content-length: ${MAX_OBJECT + MAX_BTF + 20_000_000}\r\n\r\n`)
+      })
+      socket.setEncoding('latin1').once('data', (text: string) => {
+        resolve(text)
+        socket.destroy()
+      }).once('error', reject)
+    })
+    expect(answer).toMatch(/^HTTP\/1\.1 413 /)
+    expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))).toMatchObject({
+      code: 'too_large', part: 'form', detail: expect.stringContaining(`object ${MAX_OBJECT}, btf ${MAX_BTF}`)
+    })
   })
 
   it('leaves nothing of the budget of uploads taken', async () => {

@@ -1,8 +1,11 @@
+import { writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sha256 } from '../../src/store/sha256.js'
 import { createFakeService } from '../support/fake-service.js'
-import { launch, problemOf, type Harness } from './harness.js'
+import { temporaryFolder } from '../unit/service/lab.js'
+import { launch, problemOf, startApp, type Harness } from './harness.js'
 
 const OBJECT = Buffer.from('\x7fELF and more', 'latin1')
 
@@ -63,6 +66,57 @@ describe('a request of HTTP/1.1', () => {
   it('that takes the service for a proxy is refused', async () => {
     const { headers } = await refused(405, 'CONNECT example.com:443 HTTP/1.1', 'Host: example.com:443')
     expect(headers).toContain('allow: ')
+  })
+})
+
+describe('a caller that asks before it sends a body', () => {
+  /** Sends the headers, and the body only after 100; gives back the statuses that came. */
+  async function statuses (body: string, lines: readonly string[], url = http.url) {
+    const { hostname, port } = new URL(url)
+    const text = await new Promise<string>((resolve, reject) => {
+      let answer = ''
+      let isSent = false
+      const socket = connect(Number(port), hostname, () => {
+        socket.write([...lines, 'Host: x', 'Expect: 100-continue', 'Connection: close', '', ''].join('\r\n'))
+      })
+      socket.setEncoding('latin1')
+        .on('data', (chunk: string) => {
+          answer += chunk
+          if (isSent || !answer.includes('HTTP/1.1 100 Continue')) return
+          isSent = true
+          socket.write(body, 'latin1')
+        })
+        .on('end', () => { resolve(answer) })
+        .on('error', reject)
+    })
+    return [...text.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, status]) => Number(status))
+  }
+
+  const POST_FORM = ['POST /relocate HTTP/1.1', 'Content-Type: multipart/form-data; boundary=b']
+  const put = (object: Buffer): string => `PUT /objects/${sha256(object)} HTTP/1.1`
+
+  it('is told to go on where it is going to be read', async () => {
+    const object = Buffer.from('\x7fELF and something else', 'latin1')
+    expect(await statuses(object.toString('latin1'), [put(object), 'Content-Type: application/x-elf', `Content-Length: ${object.length}`]))
+      .toEqual([100, 201])
+    const form = '--b\r\ncontent-disposition: form-data; name="nothing"\r\n\r\n\r\n--b--\r\n'
+    expect(await statuses(form, [...POST_FORM, `Content-Length: ${form.length}`])).toEqual([100, 400])
+  })
+
+  it.each([
+    ['too large', 413, [put(OBJECT), 'Content-Type: application/x-elf', 'Content-Length: 100000000000']],
+    ['of a type that is not taken', 415, [put(OBJECT), 'Content-Type: text/plain', 'Content-Length: 5']],
+    ['a form that is too large', 413, [...POST_FORM, 'Content-Length: 100000000000']],
+    ['of an expectation that nobody meets', 400, [put(OBJECT), 'Expect: the-moon', 'Content-Length: 5']]
+  ])('is refused at once where the body is %s', async (_name, status, lines) => {
+    expect(await statuses('', lines)).toEqual([status])
+  })
+
+  it('is refused at once where it has no token', async () => {
+    const tokensFile = join(await temporaryFolder(), 'tokens')
+    await writeFile(tokensFile, `ci ${sha256('secret')} relocate\n`)
+    const { url } = await startApp({ auth: 'token', tokensFile })
+    expect(await statuses('', [put(OBJECT), 'Content-Type: application/x-elf', 'Content-Length: 5'], url)).toEqual([401])
   })
 })
 

@@ -21,7 +21,7 @@ export const writeSarif: Writer = async function * ({ cells, counter, problem, o
   const driver = {
     name: ENGINE.name,
     semanticVersion: ENGINE.version,
-    rules: rules.map(id => ({ id, shortDescription: { text: meaningOf(id) } }))
+    rules: rules.map(id => ({ id, shortDescription: messageOf(meaningOf(id)) }))
   }
   yield `"tool":${JSON.stringify({ driver })},\n`
   yield '"columnKind":"utf16CodeUnits",\n"originalUriBaseIds":{"SRCROOT":{"description":{"text":"Where the programs were compiled."}}},\n'
@@ -32,7 +32,7 @@ export const writeSarif: Writer = async function * ({ cells, counter, problem, o
   const error = problem()
   const notifications = [
     ...groups.flatMap(group => notificationOf(group) ?? []),
-    ...(error === undefined ? [] : [{ level: 'error', message: { text: textOf(error.message) }, descriptor: { id: error.code } }])
+    ...(error === undefined ? [] : [{ level: 'error', message: messageOf(error.message), descriptor: { id: error.code } }])
   ]
   const { verdict, states } = counter.summary()
   const invocation = {
@@ -99,7 +99,7 @@ function resultOf (place: Place, rules: readonly string[]): object {
     ruleId: ruleOf(place),
     ruleIndex: rules.indexOf(ruleOf(place)),
     level: state === 'unknown' ? 'warning' : 'error',
-    message: { text: textOf(`${text}${advice}`) },
+    message: messageOf(`${text}${advice}`),
     locations: [{
       physicalLocation: source === null
         ? { artifactLocation: { uri: uriOf(object.name) } }
@@ -129,9 +129,17 @@ function notificationOf ({ object, outcome, kernels, baseline }: Group): object 
   if (state === 'loads' || failures.length > 0) return undefined
   return {
     level: baseline === 'same' ? 'note' : state === 'error' ? 'error' : 'warning',
-    message: { text: textOf(`${object.name}: ${reason ?? MEANINGS[state]} (${firstOf(kernels, KERNELS_NAMED)})`) },
+    message: messageOf(`${object.name}: ${reason ?? MEANINGS[state]} (${firstOf(kernels, KERNELS_NAMED)})`),
     descriptor: { id: state }
   }
+}
+
+/**
+ * A message for people. A brace in it is written twice, since a number in braces stands for an argument (SARIF 3.11.5). Nothing in it
+ * becomes a link (3.11.6): names come out of untrusted objects.
+ */
+function messageOf (text: string): { readonly text: string } {
+  return { text: textOf(text).replace(/[{}]/g, '$&$&').replaceAll('](', '] (') }
 }
 
 /** Text of an untrusted file. */

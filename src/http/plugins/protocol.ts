@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import fp from 'fastify-plugin'
 import { AppError } from '../../errors.js'
@@ -12,6 +12,11 @@ export const protocolPlugin = fp(async app => {
   app.addHook('onRequest', (request, _reply, done) => { done(faultOf(request.raw)) })
   // Node's own answers are 417, and the end of the connection.
   app.server.on('checkExpectation', (request, response) => { app.server.emit('request', request, response) })
+  // Node's own answer is 100, before anybody has looked at the request.
+  app.server.on('checkContinue', (request, response) => {
+    continueWhenRead(request, response)
+    app.server.emit('request', request, response)
+  })
   app.server.on('connect', (_request: IncomingMessage, socket: Socket) => {
     answerOnSocket(socket, new AppError('method_not_allowed', 'This is no proxy: it answers no CONNECT.', { allow: [] }))
   })
@@ -30,6 +35,14 @@ function faultOf ({ httpVersion, headers, rawHeaders }: IncomingMessage): AppErr
     return new AppError('unsupported_media_type', 'Send the body as it is, without Content-Encoding.', { accepted_encodings: ['identity'] })
   }
   return undefined
+}
+
+/**
+ * Has a caller that waits for it told to send the body once somebody reads that: one that is refused for its headers is not sent at all
+ * (RFC 9110 10.1.1). What Node drops after an answer is read as well, and nobody waits for it.
+ */
+function continueWhenRead (request: IncomingMessage, response: ServerResponse): void {
+  request.once('resume', () => { if (!response.headersSent) response.writeContinue() })
 }
 
 /** Whether a request says once for which host it is. HTTP/1.0 need not say it. Names and values of headers come in turn. */

@@ -224,6 +224,29 @@ describe('a check as SARIF', () => {
       new URL(location.uri, 'file:///base/').protocol === 'file:')).toBe(true)
   })
 
+  it('writes braces in messages twice, since one in braces stands for an argument, and leaves source text as it is', async () => {
+    const [failure] = FAILS.failures
+    if (failure === undefined) expect.fail('no failure')
+    const code = 'int a[1] = {0};'
+    const outcome: CheckOutcome = {
+      ...FAILS, failures: [{ ...failure, source: { file: 'a.c', line: 1, text: code }, suggestions: [{ text: 'Write:', code }] }]
+    }
+    const cells = iterate([{ object, kernel: 'k', outcome }, { object: { ...object, name: '{1}' }, kernel: 'k', outcome: UNKNOWN }])
+    const [{ results: [result], invocations: [invocation] }] = JSON.parse(await write('application/sarif+json', { cells })).runs
+    expect(result.message.text).toMatch(/\nint a\[1\] = \{\{0\}\};$/)
+    expect(result.locations[0].physicalLocation.region.snippet.text).toBe(code)
+    expect(invocation.toolExecutionNotifications[0].message.text).toMatch(/^\{\{1\}\}: /)
+  })
+
+  it('has no link in a message, whatever an object calls its types', async () => {
+    const [failure] = FAILS.failures
+    if (failure === undefined) expect.fail('no failure')
+    const outcome: CheckOutcome = { ...FAILS, failures: [{ ...failure, access: '[all is well](https://example.com)' }] }
+    const cells = iterate([{ object, kernel: 'k', outcome }])
+    const [{ results: [result] }] = JSON.parse(await write('application/sarif+json', { cells })).runs
+    expect(result.message.text).toContain('[all is well] (https://example.com)')
+  })
+
   it('tells of kernels that are not known in notifications, and of what ended it', async () => {
     const [run] = JSON.parse(await write(
       'application/sarif+json', { failure: new AppError('deadline_exceeded', 'It took too long.') }
