@@ -59,7 +59,20 @@ async function refusalOf (response: Response): Promise<Refusal> {
 }
 
 /** The service and its page are of one build, and a compiler check holds what it writes to the types of src/wire. */
-export async function readJson<T> (response: Response): Promise<T> { return await response.json() as T }
+export async function readJson<T> (response: Response): Promise<T> { return await whole(response.json()) as T }
+
+/** A body that is read; browsers say of one that breaks off `network error`, and of half a document where its text ends. */
+export async function whole<T> (reading: Promise<T>): Promise<T> {
+  try {
+    return await reading
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error
+    throw new Refusal(0, { code: 'unreachable', detail: BROKEN_OFF })
+  }
+}
+
+/** Why there is a part of an answer and no more. */
+export const BROKEN_OFF = 'The connection to the service broke off before the whole answer was there; see whether it runs, and try again.'
 
 async function wait (ms: number, signal: AbortSignal | undefined): Promise<void> {
   await new Promise<void>((resolve, reject) => {

@@ -1,7 +1,9 @@
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import type { Service } from '../../../src/service/types.js'
-import { startAppWith } from '../../http/harness.js'
+import { form, startAppWith } from '../../http/harness.js'
 import { openPage, startChromium } from '../../support/chromium.js'
 import { describeLab, NEEDS } from '../../support/lab.js'
 import { startFleet, UNGUARDED } from './fleet.js'
@@ -30,4 +32,46 @@ describeLab('the page, where something goes wrong', [NEEDS.chromium], () => {
     expect(await page.getByRole('treegrid').count()).toBe(0)
     expect(await page.getByText('loads on').count()).toBe(0)
   })
+
+  it.each([
+    { how: 'in the middle of a row', ending: (socket: Ended) => { socket.end() } },
+    { how: 'with its connection', ending: (socket: Ended) => { socket.destroy() } }
+  ])('keeps the rows of an answer that breaks off $how, and says how many are missing', async ({ ending }) => {
+    const { url, request } = await startAppWith(service)
+    const answer = await request('/check', {
+      method: 'POST', body: form({ object: UNGUARDED.buffer, kernels: '*' }), headers: { accept: 'application/x-ndjson' }
+    })
+    const [first = '', second = ''] = (await answer.text()).split('\n').filter(line => line.startsWith('{"object":'))
+    const page = await openPage(browser, await proxyOf(url, response => {
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+      response.write(`${first}\n${second.slice(0, second.length / 2)}`, () => { setTimeout(ending, 100, response) })
+    }))
+    await page.locator('#files').setInputFiles(UNGUARDED)
+    await page.getByRole('button', { name: 'Check 1 object' }).click()
+    await page.getByRole('alert').getByText('The connection to the service broke off before the whole answer was there').waitFor()
+    await page.getByText('Only 1 of 5 rows is there.').waitFor()
+    expect(await page.getByRole('rowheader').allTextContents()).toEqual([expect.stringContaining('1 kernel')])
+  })
 })
+
+type Ended = Pick<ServerResponse, 'end' | 'destroy'>
+
+/** The service, but for the answer of a check. */
+async function proxyOf (url: string, answerCheck: (response: ServerResponse) => void): Promise<string> {
+  const server = createServer((request, response) => {
+    if (request.url === '/check') {
+      request.resume().once('end', () => { answerCheck(response) })
+      return
+    }
+    fetch(new URL(request.url ?? '/', url)).then(async answer => {
+      const headers = Object.fromEntries([...answer.headers].filter(([name]) => name.startsWith('content-type')))
+      response.writeHead(answer.status, headers).end(Buffer.from(await answer.arrayBuffer()))
+    }, () => { response.destroy() })
+  })
+  onTestFinished(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
