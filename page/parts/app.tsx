@@ -32,6 +32,7 @@ export function App () {
   const [rows, setRows] = useState(linked.rows)
   const [open, setOpen] = useState<OpenCell | undefined>(undefined)
   const [said, setSaid] = useState('')
+  const [waiting, setWaiting] = useState({ requests: 0, seconds: 0 })
   const [token, setToken] = useState<string | undefined>(undefined)
   const [tokenProblem, setTokenProblem] = useState<string | undefined>(undefined)
   const [showsToken, setShowsToken] = useState(false)
@@ -40,7 +41,10 @@ export function App () {
   const isWide = useMedia(WIDE)
 
   const service = useMemo<PageService>(() => ({
-    send: createSend(() => tokenNow.current),
+    send: createSend(() => tokenNow.current, seconds => {
+      setWaiting(({ requests }) => ({ requests: requests + 1, seconds }))
+      return () => { setWaiting(({ requests, seconds }) => ({ requests: requests - 1, seconds })) }
+    }),
     announce: setSaid,
     noteFailure (error) {
       if (!(error instanceof Refusal) || (error.status !== 401 && error.status !== 403)) return
@@ -191,6 +195,9 @@ export function App () {
           />
         )}
         <div role='status' class='hidden'>{said}</div>
+        <div role='status' class='waits'>
+          {waiting.requests > 0 && <p>The service has no room now. It is asked again after {counted(waiting.seconds, 'second')}.</p>}
+        </div>
       </div>
     </ServiceContext.Provider>
   )

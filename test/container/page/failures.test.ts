@@ -6,7 +6,7 @@ import type { Service } from '../../../src/service/types.js'
 import { form, startAppWith } from '../../http/harness.js'
 import { openPage, startChromium } from '../../support/chromium.js'
 import { describeLab, NEEDS } from '../../support/lab.js'
-import { startFleet, UNGUARDED } from './fleet.js'
+import { checked, startFleet, UNGUARDED } from './fleet.js'
 
 describeLab('the page, where something goes wrong', [NEEDS.chromium], () => {
   let browser: Browser
@@ -31,6 +31,20 @@ describeLab('the page, where something goes wrong', [NEEDS.chromium], () => {
     await page.getByRole('alert').getByText('status 503').waitFor()
     expect(await page.getByRole('treegrid').count()).toBe(0)
     expect(await page.getByText('loads on').count()).toBe(0)
+  })
+
+  it('says that the service has no room, and for how long it waits, and goes on by itself', async () => {
+    const page = await lab()
+    let refusals = 0
+    await page.route('**/check', async route => {
+      if (refusals++ > 0) await route.continue()
+      else await route.fulfill({ status: 429, headers: { 'retry-after': '2' }, json: { code: 'rate_limited', detail: 'Later.' } })
+    })
+    await page.getByRole('button', { name: 'Check 1 object' }).click()
+    const said = page.getByRole('status').getByText('The service has no room now. It is asked again after 2 seconds.')
+    await said.waitFor()
+    await checked(page)
+    expect(await said.count()).toBe(0)
   })
 
   it.each([
