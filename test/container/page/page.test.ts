@@ -58,16 +58,19 @@ describeLab('the page', [NEEDS.chromium], () => {
   it('takes several objects that are dropped, and says what is none', async () => {
     const { page } = await lab()
     const dropped = [
-      UNGUARDED, EXEC, { ...UNGUARDED, name: 'again.bpf.o' }, { ...UNGUARDED, name: 'notes.txt', buffer: Buffer.from('no object') }
+      UNGUARDED, EXEC, { ...UNGUARDED, name: 'again.bpf.o' }, { ...UNGUARDED, name: 'notes.txt', buffer: Buffer.from('no object') },
+      { ...UNGUARDED, name: 'empty.bpf.o', buffer: Buffer.alloc(0) }, { ...UNGUARDED, name: 'page.html', buffer: Buffer.from('<html>') }
     ]
     const files = JSON.stringify(dropped.map(({ name, buffer }) => ({ name, base64: buffer.toString('base64') })))
     const transfer = await page.evaluateHandle(`${files}.reduce((data, { name, base64 }) => {
       data.items.add(new File([Uint8Array.from(atob(base64), character => character.charCodeAt(0))], name))
       return data
     }, new DataTransfer())`)
-    await page.locator('.drop').dispatchEvent('drop', { dataTransfer: transfer })
+    // Beside the field: there the browser would leave the page for the file.
+    await page.locator('.welcome').dispatchEvent('drop', { dataTransfer: transfer })
     const alert = page.getByRole('alert')
-    await alert.getByText('notes.txt is no ELF file').waitFor()
+    await alert.getByText('notes.txt, page.html are no ELF files').waitFor()
+    await alert.getByText('empty.bpf.o is empty.').waitFor()
     await alert.getByText('again.bpf.o has the content of unguarded.bpf.o').waitFor()
     await page.getByRole('button', { name: 'Check 2 objects on 5 kernels' }).click()
     await checked(page)
@@ -138,6 +141,24 @@ describeLab('the page', [NEEDS.chromium], () => {
       for (const { position, length, bytes } of result.patches) expect(Buffer.from(bytes, 'hex').copy(patched, position)).toBe(length)
       for (const name of result.kernels) expect(patched.equals(await wanted('/relocate', name)), name).toBe(true)
     }
+  })
+
+  it('is closed by Escape after a download, and after a press on its text', async () => {
+    const { page } = await lab()
+    await check(page, [UNGUARDED])
+    const detail = page.getByRole('dialog')
+    await openCell(page, 'fails')
+    await page.getByRole('button', { name: 'Patched object' }).focus()
+    const [download] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('Enter')])
+    await download.path()
+    await page.getByRole('status').filter({ hasText: 'is saved' }).waitFor({ state: 'attached' })
+    expect(await page.evaluate<string>('document.activeElement.textContent')).toBe('Patched object')
+    await page.keyboard.press('Escape')
+    await detail.waitFor({ state: 'detached' })
+    await openCell(page, 'fails')
+    await detail.getByText('changed instructions').click()
+    await page.keyboard.press('Escape')
+    await detail.waitFor({ state: 'detached' })
   })
 
   it('has an address that shows the same again, to somebody else as well', async () => {
