@@ -78,6 +78,8 @@ export function App () {
   const check = (): void => {
     setOpen(undefined)
     start({ objects, patterns: patternsOf(kernels.list, choice), fetch: choice.offered }, objects.length * shown)
+    // Where they are below what is chosen, nothing else that is in sight would change. Beside it this does nothing.
+    requestAnimationFrame(() => { document.getElementById('results')?.scrollIntoView() })
   }
 
   // A link asks by itself, as soon as the kernels are known.

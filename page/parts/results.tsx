@@ -39,6 +39,12 @@ export function Results ({ run, rows, open, link, onRows, onOpen }: {
   const sentence = useMemo(() => matrix.rows === 0 ? NO_ROWS[state] : sentenceOf(matrix), [matrix, version, state])
   const isEmpty = matrix.rows === 0 && state !== 'running'
 
+  // A check of thousands is left to run in a tab of its own, and found again by this.
+  useEffect(() => {
+    document.title = `${sentence} – corelo`
+    return () => { document.title = 'corelo' }
+  }, [sentence])
+
   const toldAt = useRef(0)
   useEffect(() => {
     if (state === 'done') announce(`The check is done: ${sentence}.`)

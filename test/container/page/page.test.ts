@@ -45,6 +45,16 @@ describeLab('the page', [NEEDS.chromium], () => {
     await detail.getByRole('table').filter({ hasText: 'on_exit' }).getByText('The verifier gets to instruction').waitFor()
   })
 
+  it('shows what a check says in the name of its tab, and brings it into sight on a telephone', async () => {
+    const { page } = await lab()
+    await page.setViewportSize({ width: 320, height: 640 })
+    expect(await page.title()).toBe('corelo')
+    await check(page, [UNGUARDED])
+    await expect.poll(async () => await page.title()).toBe('unguarded.bpf.o fails on 2 of 5 kernels – corelo')
+    const top = 'document.getElementById("results-title").getBoundingClientRect().top'
+    await expect.poll(async () => await page.evaluate<number>(top)).toBeLessThan(320)
+  })
+
   it('copies a suggestion', async () => {
     const { page } = await lab()
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
