@@ -1,6 +1,11 @@
 import { availableParallelism } from 'node:os'
+import { setFlagsFromString } from 'node:v8'
 import { configDefaults, defineConfig } from 'vitest/config'
+import { COMPILE_LATER } from './test/support/compile-later.js'
 import { LAB_TESTS } from './vitest.lab.config.js'
+
+// Holds for the threads that start after it, which run the tests.
+for (const option of COMPILE_LATER) setFlagsFromString(option)
 
 /** What runs wherever Node runs. What needs libbpf, kernels or root is in vitest.lab.config.ts. */
 export default defineConfig({

@@ -48,6 +48,11 @@ function threadMs (path) {
   }
 }
 
+/** How long a server's main thread could have run but had no processor, in milliseconds: what other work on the machine costs it. */
+export function waitMsOf ({ child }) {
+  return Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/schedstat`, 'utf8').split(' ')[1]) / 1e6
+}
+
 /** As cpuMsOf, with threads that have ended, in ticks of 10 ms. */
 export function cpuMsOfAll ({ child }) {
   const [user, system] = readFileSync(`/proc/${child.pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ').slice(11, 13).map(Number)

@@ -8,6 +8,8 @@ export interface Options {
   /** A descriptor, or what becomes of it. Both are kept where they are pipes. */
   readonly stdout?: 'pipe' | 'ignore' | number
   readonly stderr?: 'pipe' | 'inherit'
+  /** Options of Node. */
+  readonly execArgv?: readonly string[]
   /** How many files it may have open. */
   readonly openFiles?: number
 }

@@ -31,9 +31,9 @@ export function spawnService (settings, { checkout = ROOT, ...options } = {}) {
 }
 
 /** Any server: a script of Node that prints its address, unless its port is known. */
-export function spawnServer (script, { env = process.env, port = 0, stdout = 'pipe', stderr = 'inherit', openFiles } = {}) {
+export function spawnServer (script, { env = process.env, port = 0, stdout = 'pipe', stderr = 'inherit', execArgv = [], openFiles } = {}) {
   const command = openFiles === undefined ? [] : ['/bin/sh', '-c', `ulimit -n ${openFiles}; exec "$0" "$@"`]
-  const [file, ...args] = [...command, process.execPath, ...script]
+  const [file, ...args] = [...command, process.execPath, ...execArgv, ...script]
   const child = spawn(file, args, { env, stdio: ['ignore', stdout, stderr] })
   let ended
   const exited = new Promise(resolve => { child.once('close', (code, signal) => { ended = code ?? signal; resolve(code) }) })

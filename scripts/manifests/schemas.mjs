@@ -27,6 +27,7 @@ export function checkSchemas (root, documents) {
     module: ts.ModuleKind.NodeNext,
     moduleResolution: ts.ModuleResolutionKind.NodeNext,
     target: ts.ScriptTarget.ES2023,
+    lib: ['lib.es2023.d.ts'],
     types: [],
     skipLibCheck: true
   }

@@ -49,6 +49,7 @@ function typeCycle (id: TypeId): AppError {
 
 /** The type without typedefs, qualifiers and type tags: libbpf's skip_mods_and_typedefs. Throws as `follow` does. */
 export function strip (btf: Btf, id: TypeId, work: Work): TypeId {
+  if (isValidId(btf, id) && !isModifierOrTypedef(kindOf(btf, id))) return id
   return follow(btf, id, work, current => isModifierOrTypedef(kindOf(btf, current)) ? referencedType(btf, current) : undefined)
 }
 

@@ -1,4 +1,4 @@
-import { stringAt } from '../bytes/strings.js'
+import { shortStringAt, stringAt } from '../bytes/strings.js'
 import { findString, nameOffsetOf, type Btf, type TypeId } from './btf.js'
 
 /** Longest text that reports and messages show, in characters. The longest name in any kernel has about 120; C lines are shorter. */
@@ -13,7 +13,8 @@ const SHOWN_BYTES = 4 * SHOWN_CHARACTERS
 export function shownText (btf: Btf, offset: number): string {
   const place = findString(btf, offset)
   if (place === undefined) return ''
-  return cut(stringAt(place.bytes.subarray(place.offset, place.offset + SHOWN_BYTES + 1), 0))
+  return shortStringAt(place.bytes, place.offset) ??
+    cut(stringAt(place.bytes.subarray(place.offset, place.offset + SHOWN_BYTES + 1), 0))
 }
 
 /** A type's name, as far as it is shown. */

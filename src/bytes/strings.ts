@@ -21,6 +21,14 @@ function isTooLong (bytes: Uint8Array, offset: number): boolean {
  * string longer than LIMITS.nameBytes the beginning, and U+2026, which no name that we look for has.
  */
 export function stringAt (bytes: Uint8Array, offset: number): string {
+  const short = shortStringAt(bytes, offset)
+  if (short !== undefined) return short
+  if (isTooLong(bytes, offset)) return decode(bytes, offset, offset + LIMITS.nameBytes) + '\u2026'
+  return decode(bytes, offset, endOfString(bytes, offset))
+}
+
+/** The string at `offset` where it is short and of ASCII alone, as nearly all are; undefined otherwise. */
+export function shortStringAt (bytes: Uint8Array, offset: number): string | undefined {
   const characters: number[] = []
   for (let i = offset; characters.length <= SHORT; i++) {
     const byte = bytes[i] ?? 0
@@ -28,8 +36,7 @@ export function stringAt (bytes: Uint8Array, offset: number): string {
     if (byte > 0x7f) break
     characters.push(byte)
   }
-  if (isTooLong(bytes, offset)) return decode(bytes, offset, offset + LIMITS.nameBytes) + '\u2026'
-  return decode(bytes, offset, endOfString(bytes, offset))
+  return undefined
 }
 
 /** Characters of most names, paths and lines of source. To read them at once costs less than to call the decoder. */

@@ -95,18 +95,45 @@ export function createLayoutKeys ({ tables, maxBytes }: LayoutKeysOptions): Outc
     get bytes () { return VECTOR_BYTES * remembered.calculatedSize },
     async of (objects, kernels, asking) {
       const known = await findVectors(objects, new Set(kernels.flatMap(({ modules, btf }) => modules.length === 0 ? [btf] : [])), asking)
+      const verdicts = new Map<boolean, readonly string[]>()
       return objects.map((object, i) => {
         const version = readsVersion(object)
+        const ofKernels = verdicts.get(version) ?? kernels.map(({ release }) => verdictText(release, version))
+        verdicts.set(version, ofKernels)
         const vectors = known[i]
-        return kernels.map(kernel => {
+        const keys = createKeys(scope => areAlone.size > 0 && areAlone.has(object.sha256 + scope))
+        return kernels.map((kernel, k) => {
           const vector = kernel.modules.length === 0 ? vectors?.get(kernel.btf) ?? '' : ''
-          if (vector === '') return contentKey(kernel, version)
-          const scope = `layout ${vector}`
-          if (areAlone.size > 0 && areAlone.has(object.sha256 + scope)) return contentKey(kernel, version)
-          return keyIn(scope, kernel.release, version)
+          const key = vector === '' ? undefined : keys(vector, ofKernels[k] ?? verdictText(kernel.release, version))
+          return key ?? contentKey(kernel, version)
         })
       })
     }
+  }
+}
+
+/**
+ * Keys of one object by vector and what its verdict reads of the release. Few of them differ, and texts that are one and the same need not
+ * be hashed for each kernel.
+ *
+ * @returns undefined for kernels of a scope that have no outcome in common
+ */
+function createKeys (isAlone: (scope: string) => boolean): (vector: string, verdict: string) => OutcomeKey | undefined {
+  const scopes = new Map<string, { readonly scope: string, readonly keys: Map<string, OutcomeKey> } | undefined>()
+  return (vector, verdict) => {
+    let known = scopes.get(vector)
+    if (known === undefined && !scopes.has(vector)) {
+      const scope = `layout ${vector}`
+      known = isAlone(scope) ? undefined : { scope, keys: new Map() }
+      scopes.set(vector, known)
+    }
+    if (known === undefined) return undefined
+    let key = known.keys.get(verdict)
+    if (key === undefined) {
+      key = { scope: known.scope, text: `${known.scope} ${verdict}` }
+      known.keys.set(verdict, key)
+    }
+    return key
   }
 }
 

@@ -81,16 +81,17 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<readonly 
       for (const [o, object] of objects.entries()) {
         /** Few of the kernels differ: each outcome is looked for once. */
         const known = new Map<string, CheckOutcome | undefined>()
-        held.forEach(({ name, content }, i) => {
+        for (const [i, { name, content }] of held.entries()) {
           const key = keys[o]?.[i]
           if (key === undefined) throw new AppError('internal_error', 'A kernel of a check has no key.')
           if (!known.has(key.text)) known.set(key.text, tasks.find(object, key))
           const outcome = known.get(key.text)
           if (outcome !== undefined) ready.push({ object, kernel: name, outcome })
           else tasks.add({ object, kernel: name, content, key })
-        })
+          const pausing = pause()
+          if (pausing !== undefined) await pausing
+        }
         if (ready.length >= CELLS_AT_ONCE) yield
-        await pause()
       }
       yield
     }

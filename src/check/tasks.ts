@@ -76,25 +76,29 @@ export function createTasks ({ keys, outcomes, onReady }: TasksOptions): Tasks {
     return task
   }
 
-  const scopeOf = ({ object, content, key }: Row): Scope => {
-    const name = keyText(object, key.scope)
-    const scope = scopes.get(name) ?? { task: taskFor(content), later: [] }
+  const open = (name: string, content: KernelContent): Scope => {
+    const scope: Scope = { task: taskFor(content), later: [] }
     scopes.set(name, scope)
     return scope
   }
 
   const add: Tasks['add'] = row => {
     const { object, content, key } = row
-    // Of this very BTF it may be known from before there was a table of its layouts.
-    const outcome = find(object, key) ?? find(object, keys.alone(object, content))
-    if (outcome !== undefined) return onReady(row, outcome)
-    const scope = scopeOf(row)
-    const others = waiting.get(keyText(object, key.text)) ?? (isQueued(scope.task) ? undefined : scope.later)
+    const scopeName = keyText(object, key.scope)
+    const known = scopes.get(scopeName)
+    if (known === undefined) {
+      // Of this very BTF it may be known from before there was a table of its layouts.
+      const outcome = find(object, key) ?? find(object, keys.alone(object, content))
+      if (outcome !== undefined) return onReady(row, outcome)
+    }
+    const scope = known ?? open(scopeName, content)
+    const name = keyText(object, key.text)
+    const others = waiting.get(name) ?? (isQueued(scope.task) ? undefined : scope.later)
     if (others !== undefined) {
       others.push(row)
     } else {
       addRun(scope.task, row)
-      waiting.set(keyText(object, key.text), [row])
+      waiting.set(name, [row])
     }
   }
 

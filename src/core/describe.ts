@@ -79,7 +79,12 @@ export function describeAccess (spec: Spec): string {
     return name === undefined ? root : `${root}.${shownText(spec.btf, name)}`
   }
   if (!isFieldKind(spec.kind)) return describeType(spec.btf, spec.rootId)
-  return cut(root + spec.accessors.map((accessor, i) => describeStep(spec.btf, accessor, i)).join(''))
+  let text = root
+  for (let i = 0; i < spec.accessors.length; i++) {
+    const accessor = spec.accessors[i]
+    if (accessor !== undefined) text += describeStep(spec.btf, accessor, i)
+  }
+  return cut(text)
 }
 
 function describeStep (btf: Btf, accessor: Accessor, position: number): string {

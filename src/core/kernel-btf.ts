@@ -15,7 +15,8 @@ const BTF_ATTACHED: ReadonlyMap<string, string> = new Map([
   ['struct_ops', 'implements a kernel interface described by BTF (struct_ops)']
 ])
 /** Those that have a variant for programs that sleep. */
-const SLEEPABLE = /^(fentry|fexit|fsession|fmod_ret|lsm|iter|struct_ops)\.s$/
+const SLEEPABLE: ReadonlySet<string> = new Set(['fentry', 'fexit', 'fsession', 'fmod_ret', 'lsm', 'iter', 'struct_ops'])
+const SLEEPS = '.s'
 
 /**
  * Why a program needs BTF in the running kernel however it is relocated, or null. Relocation cannot remove these needs: the
@@ -39,9 +40,12 @@ export function needsKernelBtf (object: BpfObject): boolean {
 /** Sections of the maps that hold a kernel interface's functions. */
 const STRUCT_OPS_MAPS = /^\??\.struct_ops(\.link)?$/
 
-function attachmentNeed (fn: ElfFunction): string | undefined {
-  const [, kind = ''] = /^\??([^/]*)/.exec(fn.section.name) ?? []
-  return BTF_ATTACHED.get(SLEEPABLE.exec(kind)?.[1] ?? kind)
+function attachmentNeed ({ section: { name } }: ElfFunction): string | undefined {
+  const start = name.startsWith('?') ? 1 : 0
+  const slash = name.indexOf('/', start)
+  const kind = name.slice(start, slash < 0 ? undefined : slash)
+  const plain = kind.endsWith(SLEEPS) ? kind.slice(0, -SLEEPS.length) : kind
+  return BTF_ATTACHED.get(SLEEPABLE.has(plain) ? plain : kind)
 }
 
 /** What functions use of the kernel's typed symbols: the first that each refers to, by where it starts. */

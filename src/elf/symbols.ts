@@ -26,6 +26,8 @@ export interface ElfSymbols {
   readonly count: number
   /** Undefined past the table's end. */
   at (index: number): ElfSymbol | undefined
+  /** Index of the section that defines a symbol of the table; 0 for an extern. */
+  sectionOf (index: number): number
   /** Those that a section defines, in the table's order. */
   definedIn (sectionIndex: number): readonly ElfSymbol[]
 }
@@ -46,7 +48,7 @@ export function symbolsOf (elf: ElfFile): ElfSymbols {
 function readTable (elf: ElfFile): ElfSymbols {
   const table = elf.sections.find(section => section.type === SHT_SYMTAB)
   const strings = elf.sections[table?.link ?? 0]
-  if (table === undefined || strings === undefined) return { count: 0, at: () => undefined, definedIn: () => [] }
+  if (table === undefined || strings === undefined) return { count: 0, at: () => undefined, sectionOf: () => 0, definedIn: () => [] }
   const names = sectionBytes(elf, strings)
   const count = Math.floor(table.size / SYM.SIZE)
   const rows = new Map<number, ElfSymbol>()
@@ -73,6 +75,7 @@ function readTable (elf: ElfFile): ElfSymbols {
   return {
     count,
     at,
+    sectionOf,
     definedIn (sectionIndex) {
       let defined = sections.get(sectionIndex)
       if (defined === undefined) {
@@ -122,22 +125,29 @@ export type SymbolIndices = (section: ElfSection) => ReadonlyMap<number, number>
 
 /** A section's relocations are read when they are first asked for. */
 export function symbolIndices (elf: ElfFile): SymbolIndices {
-  const tables = new Map<number, ElfSection[]>()
-  for (const table of elf.sections) {
-    if (table.type !== SHT_REL || table.entsize !== REL.SIZE) continue
-    const known = tables.get(table.info)
-    if (known === undefined) tables.set(table.info, [table])
-    else known.push(table)
-  }
+  let tables: ReadonlyMap<number, readonly ElfSection[]> | undefined
   const read = new Map<number, ReadonlyMap<number, number>>()
   return ({ index }) => {
     const known = read.get(index)
     if (known !== undefined) return known
     const indices = new Map<number, number>()
+    tables ??= relocationTables(elf)
     for (const table of tables.get(index) ?? []) addIndices(elf, table, indices)
     read.set(index, indices)
     return indices
   }
+}
+
+/** By the index of the section that they are about. */
+function relocationTables ({ sections }: ElfFile): ReadonlyMap<number, readonly ElfSection[]> {
+  const tables = new Map<number, ElfSection[]>()
+  for (const table of sections) {
+    if (table.type !== SHT_REL || table.entsize !== REL.SIZE) continue
+    const known = tables.get(table.info)
+    if (known === undefined) tables.set(table.info, [table])
+    else known.push(table)
+  }
+  return tables
 }
 
 function addIndices (elf: ElfFile, table: ElfSection, indices: Map<number, number>): void {

@@ -36,9 +36,9 @@ export function nearNames (missing: string, names: readonly string[], most = Inf
 /** @param furthest ranks beyond it are not wanted, and need not be told */
 function rankOf (wanted: string, name: string, furthest: number): number | undefined {
   if (name === wanted) return NEAR.underscores
-  if (`${name}_`.startsWith(`${wanted}_`)) return NEAR.furtherWords
-  if (`_${name}`.endsWith(`_${wanted}`)) return 2
-  if (name.length > LONG && (`${wanted}_`.startsWith(`${name}_`) || `_${wanted}`.endsWith(`_${name}`))) return FEWER_WORDS
+  if (beginsWith(name, wanted)) return NEAR.furtherWords
+  if (endsWith(name, wanted)) return 2
+  if (name.length > LONG && (beginsWith(wanted, name) || endsWith(wanted, name))) return FEWER_WORDS
   if (furthest <= FEWER_WORDS || name.length < MIN_LENGTH || name.length > MAX_LENGTH || wanted.length > MAX_LENGTH) return undefined
   const most = Math.floor(Math.min(wanted.length, name.length) / 4)
   if (most === 0 || Math.abs(wanted.length - name.length) > most) return undefined
@@ -46,7 +46,18 @@ function rankOf (wanted: string, name: string, furthest: number): number | undef
   return distance <= most ? FEWER_WORDS + distance : undefined
 }
 
-function withoutUnderscores (name: string): string { return name.replace(/^_+|_+$/g, '') }
+/** Whether the first words of a name are these. */
+function beginsWith (name: string, words: string): boolean {
+  return name.startsWith(words) && (name.length === words.length || name[words.length] === '_')
+}
+
+function endsWith (name: string, words: string): boolean {
+  return name.endsWith(words) && (name.length === words.length || name[name.length - words.length - 1] === '_')
+}
+
+function withoutUnderscores (name: string): string {
+  return name.startsWith('_') || name.endsWith('_') ? name.replace(/^_+|_+$/g, '') : name
+}
 
 /** Letters to add, take away or change (Levenshtein). Of names, which are short. */
 function editDistance (a: string, b: string): number {

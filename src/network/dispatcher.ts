@@ -1,4 +1,4 @@
-import { createSecureContext } from 'node:tls'
+import { createSecureContext, type SecureContext } from 'node:tls'
 import { Agent, buildConnector, EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici'
 import { proxyRefused, proxyUnreachable } from './failure.js'
 import { nodeAuthorities, type Network } from './network.js'
@@ -78,7 +78,18 @@ function naming (proxy: string, connect: buildConnector.connector): buildConnect
 
 /** One context for all connections: reading some 150 authorities for each would take longer than its handshake. */
 function secured ({ authorities }: Network, { ca, ...own }: ClientTls = {}): buildConnector.BuildOptions {
-  if (authorities === undefined && ca === undefined && own.cert === undefined) return {}
+  if (ca === undefined && own.cert === undefined) return authorities === undefined ? {} : { secureContext: believing(authorities) }
   const believed = ca === undefined ? authorities : [...authorities ?? nodeAuthorities(), ca]
   return { secureContext: createSecureContext({ ...own, ...(believed === undefined ? {} : { ca: [...believed] }) }) }
 }
+
+/** All that is sent over a network shares a context, as long as nothing of its own is shown or believed. */
+function believing (authorities: NonNullable<Network['authorities']>): SecureContext {
+  const held = contexts.get(authorities)
+  if (held !== undefined) return held
+  const made = createSecureContext({ ca: [...authorities] })
+  contexts.set(authorities, made)
+  return made
+}
+
+const contexts = new WeakMap<NonNullable<Network['authorities']>, SecureContext>()

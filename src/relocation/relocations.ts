@@ -191,6 +191,7 @@ export function createRelocations (options: RelocationsOptions): Relocations {
       return undefined
     }
     counts.hits++
+    pool.noteAnswer()
     noteUseOfHeld(question, found.outcome)
     return found.outcome
   }
@@ -216,14 +217,17 @@ export function createRelocations (options: RelocationsOptions): Relocations {
     const flight = `${report} ${request.places ?? 'some'} ${judgedBy(request, target)} ` +
       `${request.object === undefined ? 'named' : 'sent'} ${target.brought === undefined ? 'named' : 'sent'} ${key}`
     try {
-      const computing = flights.run(flight, () => compute(request, objectSha256, target, key, report))
-      deadline?.keep?.(computing)
-      const outcome = await abortable(computing, deadline?.signal)
-      return answers.ofNew(outcome, question, {
-        resolve,
-        fetch: target.fetchMs + outcome.fetchMs,
-        parse: outcome.parseMs,
-        relocate: outcome.relocateMs
+      // Checks give way to more than the task, which is half of what is done here.
+      return await pool.expecting(async () => {
+        const computing = flights.run(flight, () => compute(request, objectSha256, target, key, report))
+        deadline?.keep?.(computing)
+        const outcome = await abortable(computing, deadline?.signal)
+        return answers.ofNew(outcome, question, {
+          resolve,
+          fetch: target.fetchMs + outcome.fetchMs,
+          parse: outcome.parseMs,
+          relocate: outcome.relocateMs
+        })
       })
     } catch (error) {
       if (attempt < MAX_ATTEMPTS && isForgotten(error, target)) {
@@ -273,6 +277,7 @@ export function createRelocations (options: RelocationsOptions): Relocations {
         noteUse(held.question)
       }
       counts.hits++
+      pool.noteAnswer()
       return held.answer
     },
     stats: () => ({ bytes: results.size, entries: results.entries, ...counts, kept: kept.hits })

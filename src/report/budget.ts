@@ -19,7 +19,7 @@ function sizeOf (text: string): number {
 }
 
 /** Bytes that a UTF-16 unit has in UTF-8, at most. */
-const MOST_OF_UNIT = 3
+export const MOST_OF_UNIT = 3
 
 /** @param bytes that all of it may have, in UTF-8; each value also pays for a comma */
 export function createJsonBudget (bytes: number): JsonBudget {

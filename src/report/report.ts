@@ -8,7 +8,7 @@ import type { BpfObject } from '../core/object.js'
 import type { OutcomeCounts, RecordOutcome, Relocation } from '../core/outcome.js'
 import type { Judgement } from '../verdict/index.js'
 import { LIMITS } from '../limits.js'
-import { createJsonBudget, encode, jsonList, type JsonBudget } from './budget.js'
+import { createJsonBudget, encode, jsonList, MOST_OF_UNIT, type JsonBudget } from './budget.js'
 import { groupRecords, type Entry, type EntryText, type Explain } from './entries.js'
 import { holders, programsOf, type HoldersOf } from './programs.js'
 import { createNewNames } from './reasons/names-in-use.js'
@@ -71,46 +71,126 @@ const PLACES = { resolved: 20, absent: 20, poisoned: 1000, failed: 1000 } as con
 export function buildReport (object: BpfObject, relocation: Relocation, judgement: Judgement, options: ReportOptions = {}): BuiltReport {
   const maxBytes = options.maxBytes ?? MAX_BYTES
   const holdersOf = holders(object)
+  const parts: Parts = {
+    object,
+    relocation,
+    judgement,
+    programs: () => programsOf(object, relocation.records, judgement, holdersOf),
+    entries: groupRecords(object, relocation, explainer(object, relocation, options.modulesWith ?? (() => []))),
+    placesOf: placer(object, relocation, judgement, holdersOf),
+    places: options.places ?? 'some'
+  }
+  const isSmall = relocation.records.length + object.elf.functions.length <= MAX_AT_ONCE
+  return (isSmall ? wholeReport(parts, maxBytes) : undefined) ?? fittedReport(parts, maxBytes)
+}
+
+/** Records and functions of an object for which it is tried first whether all of the report has room. */
+const MAX_AT_ONCE = 2000
+/** Places of such a report: functions with many names have more. */
+const MAX_PLACES = 10_000
+
+/** What a report is made of. */
+interface Parts {
+  readonly object: BpfObject
+  readonly relocation: Relocation
+  readonly judgement: Judgement
+  readonly programs: () => Iterable<ReportProgram>
+  readonly entries: readonly Entry[]
+  readonly placesOf: PlacesOf
+  readonly places: 'some' | 'all'
+}
+
+/**
+ * The report with all that there is, as nearly every one has it: JSON of the whole costs less than that of each part. Undefined where
+ * there may not be room for it.
+ */
+function wholeReport (parts: Parts, maxBytes: number): BuiltReport | undefined {
+  const { entries, placesOf, places } = parts
+  const relocations: FittedEntry[] = []
+  let left = MAX_PLACES
+  for (const { text, records } of entries) {
+    const listed = placesOf(records, Math.min(left + 1, places === 'all' ? Infinity : PLACES[text.status]))
+    left -= listed.places.length
+    if (left < 0) return undefined
+    relocations.push({ value: toRelocation(text, listed.places, listed.total), isFailing: isFailing(text, listed) })
+  }
+  const members = membersOf(parts, [...parts.programs()], { kept: relocations, leftOut: 0 }, maxBytes)
+  const { all, failing } = relocationsJson(relocations)
+  const json = membersJson(members, JSON.stringify(members.programs), all)
+  if (json.length * MOST_OF_UNIT + RESERVE > maxBytes * PROGRAM_SHARE) return undefined
+  return builtReport(parts, members, relocations, json, failing)
+}
+
+/** JSON of entries, and of those of them that are failing: made once for stretches of one sort. */
+function relocationsJson (relocations: readonly FittedEntry[]): { readonly all: string, readonly failing: string } {
+  const [all, failing]: [string[], string[]] = [[], []]
+  for (let start = 0, end = 0; start < relocations.length; start = end) {
+    const isFailing = relocations[start]?.isFailing === true
+    end = start + 1
+    while (end < relocations.length && relocations[end]?.isFailing === isFailing) end++
+    const json = JSON.stringify(relocations.slice(start, end).map(({ value }) => value)).slice(1, -1)
+    all.push(json)
+    if (isFailing) failing.push(json)
+  }
+  return { all: jsonList(all), failing: jsonList(failing) }
+}
+
+/** The report with what there is room for. */
+function fittedReport (parts: Parts, maxBytes: number): BuiltReport {
   const programShare = Math.floor(maxBytes * PROGRAM_SHARE)
   const programBudget = createJsonBudget(programShare)
-  const programs = fitPrograms(object, relocation, judgement, holdersOf, programBudget)
-  const entries = groupRecords(object, relocation, explainer(object, relocation, options.modulesWith ?? (() => [])))
-  const relocations = fitRelocations(
-    entries,
-    placer(object, relocation, judgement, holdersOf),
-    options.places ?? 'some',
-    createJsonBudget(maxBytes - RESERVE - (programShare - programBudget.left()))
+  const programs = fitPrograms(parts.programs(), programBudget)
+  const relocations = fitRelocations(parts, createJsonBudget(maxBytes - RESERVE - (programShare - programBudget.left())))
+  const members = membersOf(parts, programs.map(({ value }) => value), relocations, maxBytes)
+  const { kept } = relocations
+  return builtReport(
+    parts,
+    members,
+    kept,
+    membersJson(members, jsonList(programs.map(({ json }) => json)), jsonList(kept.map(({ json }) => json))),
+    jsonList(kept.flatMap(({ json, isFailing }) => isFailing ? [json] : []))
   )
-  const warnings = [
-    ...listWarnings(object, relocation, relocations.kept.map(({ value }) => value)),
-    ...truncationWarnings(object.elf.functions.length - programs.length, relocations.leftOut, maxBytes)
-  ]
-  const members: ReportMembers = {
+}
+
+function membersOf (
+  { object, relocation, judgement }: Parts, programs: readonly ReportProgram[], { kept, leftOut }: Fitted<FittedEntry>, maxBytes: number
+): ReportMembers {
+  const relocations = kept.map(({ value }) => value)
+  return {
     verdict: judgement.verdict,
     assumes: judgement.assumes.slice(0, MAX_ASSUMES).map(cut),
     loads_without_kernel_btf: !needsKernelBtf(object),
     counts: toCounts(relocation.counts),
-    programs: programs.map(({ value }) => value),
-    relocations: relocations.kept.map(({ value }) => value),
-    warnings
-  }
-  const failing = relocations.kept.filter(({ isFailing }) => isFailing)
-  return {
-    report: { byte_order: object.elf.byteOrder, changed_instructions: relocation.changedInstructions, ...members },
-    members: encode(membersJson(members, programs.map(({ json }) => json), relocations.kept.map(({ json }) => json))),
-    failing: encode(jsonList(failing.map(({ json }) => json))),
-    failure: summaryOf(failing.map(({ value }) => value)),
-    hasMorePlaces: relocations.kept.some(({ value }) => value.places.length < value.places_total)
+    programs,
+    relocations,
+    warnings: [
+      ...listWarnings(object, relocation, relocations),
+      ...truncationWarnings(object.elf.functions.length - programs.length, leftOut, maxBytes)
+    ]
   }
 }
 
-function summaryOf (failing: readonly ReportRelocation[]): FailingSummary | undefined {
-  const [entry] = failing
-  if (entry === undefined) return undefined
+function builtReport (
+  { object, relocation }: Parts, members: ReportMembers, relocations: readonly FittedEntry[], json: string, failingJson: string
+): BuiltReport {
+  return {
+    report: { byte_order: object.elf.byteOrder, changed_instructions: relocation.changedInstructions, ...members },
+    members: encode(json),
+    failing: encode(failingJson),
+    failure: summaryOf(relocations),
+    hasMorePlaces: relocations.some(({ value }) => value.places.length < value.places_total)
+  }
+}
+
+function summaryOf (relocations: readonly FittedEntry[]): FailingSummary | undefined {
+  const failing = relocations.filter(entry => entry.isFailing)
+  const [first] = failing
+  if (first === undefined) return undefined
+  const entry = first.value
   const place = entry.places.find(({ reachable }) => reachable !== false) ?? entry.places[0]
   const where = place === undefined ? entry.access : `${place.program || place.section}, instruction ${place.instruction}`
   return {
-    records: failing.reduce((sum, { places_total: total }) => sum + total, 0),
+    records: failing.reduce((sum, { value }) => sum + value.places_total, 0),
     first: `${where}: ${entry.detail ?? entry.reason ?? entry.kind}`
   }
 }
@@ -120,15 +200,9 @@ interface Encoded<T> {
   readonly json: string
 }
 
-function fitPrograms (
-  object: BpfObject,
-  { records }: Relocation,
-  judgement: Judgement,
-  holdersOf: HoldersOf,
-  budget: JsonBudget
-): Array<Encoded<ReportProgram>> {
+function fitPrograms (programs: Iterable<ReportProgram>, budget: JsonBudget): Array<Encoded<ReportProgram>> {
   const kept: Array<Encoded<ReportProgram>> = []
-  for (const value of programsOf(object, records, judgement, holdersOf)) {
+  for (const value of programs) {
     const json = budget.spend(value)
     if (json === undefined) break
     kept.push({ value, json })
@@ -136,19 +210,24 @@ function fitPrograms (
   return kept
 }
 
-interface FittedEntry extends Encoded<ReportRelocation> {
-  /** Whether it keeps a program from loading, or may: it failed, or is poisoned and not shown to be out of reach everywhere. */
+interface FittedEntry {
+  readonly value: ReportRelocation
   readonly isFailing: boolean
 }
 
-interface Fitted {
-  readonly kept: readonly FittedEntry[]
+/** Whether it keeps a program from loading, or may: it failed, or is poisoned and not shown to be out of reach everywhere. */
+function isFailing ({ status }: EntryText, { isReached }: ReturnType<PlacesOf>): boolean {
+  return status === 'failed' || (status === 'poisoned' && isReached)
+}
+
+interface Fitted<T> {
+  readonly kept: readonly T[]
   readonly leftOut: number
 }
 
 /** Entries in their order. Those without a value come first where there is not room for all, and fewer places before no entry. */
-function fitRelocations (entries: readonly Entry[], placesOf: PlacesOf, places: 'some' | 'all', budget: JsonBudget): Fitted {
-  const fitted: Array<FittedEntry | undefined> = entries.map(() => undefined)
+function fitRelocations ({ entries, placesOf, places }: Parts, budget: JsonBudget): Fitted<FittedEntry & Encoded<ReportRelocation>> {
+  const fitted: Array<FittedEntry & Encoded<ReportRelocation> | undefined> = entries.map(() => undefined)
   const hasValue = ({ text: { status } }: Entry): boolean => status === 'resolved' || status === 'absent'
   for (const isSecond of [false, true]) {
     entries.forEach((entry, i) => {
@@ -156,8 +235,7 @@ function fitRelocations (entries: readonly Entry[], placesOf: PlacesOf, places: 
       const most = places === 'all' ? Infinity : PLACES[entry.text.status]
       const listed = placesOf(entry.records, Math.ceil(budget.leftUpTo(most * MIN_PLACE_BYTES) / MIN_PLACE_BYTES))
       const found = fitEntry(entry, listed.places, listed.total, budget)
-      const isFailing = entry.text.status === 'failed' || (entry.text.status === 'poisoned' && listed.isReached)
-      fitted[i] = found === undefined ? undefined : { ...found, isFailing }
+      fitted[i] = found === undefined ? undefined : { ...found, isFailing: isFailing(entry.text, listed) }
     })
   }
   const kept = fitted.filter(entry => entry !== undefined)
@@ -218,9 +296,11 @@ function placer (object: BpfObject, { records }: Relocation, judgement: Judgemen
       isReached ||= record.status === 'poisoned' && judgement.isReachable(record.section, record.insnOff) !== false
       const programs = holdersOf(record)
       total += Math.max(1, programs.length)
-      const names = programs.slice(0, most - places.length).map(({ name }) => name)
-      if (programs.length === 0 && places.length < most) names.push(record.program)
-      for (const name of names) places.push(toPlace(record, name, judgement, lineOf))
+      if (programs.length === 0 && places.length < most) places.push(toPlace(record, record.program, judgement, lineOf))
+      for (const { name } of programs) {
+        if (places.length >= most) break
+        places.push(toPlace(record, name, judgement, lineOf))
+      }
     }
     return { places, total, isReached }
   }
@@ -288,10 +368,7 @@ function truncationWarnings (programs: number, relocations: number, maxBytes: nu
 function toCounts ({ failed, ...counts }: OutcomeCounts): ReportCounts { return failed === 0 ? counts : { ...counts, failed } }
 
 function membersJson (
-  { programs: _, relocations: __, warnings, ...rest }: ReportMembers,
-  programs: readonly string[],
-  relocations: readonly string[]
+  { programs: _, relocations: __, warnings, ...rest }: ReportMembers, programs: string, relocations: string
 ): string {
-  return `${JSON.stringify(rest).slice(1, -1)},"programs":${jsonList(programs)},` +
-    `"relocations":${jsonList(relocations)},"warnings":${JSON.stringify(warnings)}`
+  return `${JSON.stringify(rest).slice(1, -1)},"programs":${programs},"relocations":${relocations},"warnings":${JSON.stringify(warnings)}`
 }

@@ -1,5 +1,6 @@
 import { collectGarbage } from '../workers/collect.js'
 import { createFairShare, type FairShare } from '../workers/fair-share.js'
+import { createOthersWork } from '../workers/others-work.js'
 import { createPauses } from '../workers/pauses.js'
 import { createWorkerPool, type WorkerPool } from '../workers/pool.js'
 import type { StartThreads } from '../workers/threads.js'
@@ -33,10 +34,10 @@ export interface Threads {
 export function createThreads (
   settings: ServiceSettings, hooks: ServiceHooks & { readonly startThreads?: StartThreads }
 ): Threads {
-  const tasks = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
+  const work = createOthersWork()
   const pool = createWorkerPool({
     workers: settings.workers,
-    tasks,
+    work,
     queue: settings.queueLimit ?? settings.workers * QUEUE_PER_WORKER,
     deadlineMs: settings.deadlineMs,
     ...hooks
@@ -48,7 +49,7 @@ export function createThreads (
     queue: Infinity, // each check waits for its own tasks, and the checks are counted
     deadlineMs: LANE_DEADLINE_FACTOR * settings.deadlineMs,
     isBackground: true,
-    tasks,
+    work,
     ...hooks
   })
   return {
@@ -56,7 +57,7 @@ export function createThreads (
     lane,
     laneThreads,
     turns: createFairShare({ running: laneThreads, allRunning: laneThreads, waiting: Infinity, allWaiting: Infinity }),
-    pause: createPauses({ tasks }),
+    pause: createPauses({ work }),
     isBusy: () => [pool, lane].some(threads => threads.stats().running + threads.stats().queued > 0),
     collectGarbage () {
       pool.collectGarbage()

@@ -1,7 +1,7 @@
 import type { ElfFunction } from '../elf/functions.js'
 import { BPF_CALL } from '../insn/opcodes.js'
 import { isReference, type Body, type Code, type Functions } from './code.js'
-import { passBackwards } from './flow.js'
+import { firstBefore, passBackwards, type Flow } from './flow.js'
 import { mayCallBack } from './helpers.js'
 
 /** Whether an instruction, as jumps are drawn, leads to poison within its function or in one that is called on the way. */
@@ -35,7 +35,7 @@ export function createAhead (functions: Functions, wanted: Wanted): IsAhead {
 function flagsOf (code: Code, functions: Functions, { isWanted, hasWanted, isCalledBack }: Wanted): Uint8Array {
   const { body } = code
   const flow = body.flow()
-  const { next, jump, references } = flow
+  const { references } = flow
   const flags = new Uint8Array(body.count + 1)
   for (const i of references) {
     const insn = body.insnAt(i)
@@ -45,10 +45,18 @@ function flagsOf (code: Code, functions: Functions, { isWanted, hasWanted, isCal
       callee === undefined ? insn.code === BPF_CALL && mayCallBack(insn) && isCalledBack() : hasWanted(callee)
     if (isWanted(code, i) || leadsElsewhere()) flags[i] = 1
   }
-  const isSettled = passBackwards(flow, i => {
-    if (flags[i] === 1 || (flags[next[i] ?? 0] !== 1 && flags[jump[i] ?? 0] !== 1)) return false
-    flags[i] = 1
-    return true
-  })
+  const isSettled = passBackwards(flow, (first, last) => updateFlags(flags, flow, first, last))
   return isSettled ? flags : flags.fill(1)
+}
+
+function updateFlags (flags: Uint8Array, flow: Flow, from: number, last: number): number {
+  const { next, jump } = flow
+  let first = from
+  let i = last
+  for (; i >= first; i--) {
+    if (flags[i] === 1 || (flags[next[i] ?? 0] !== 1 && flags[jump[i] ?? 0] !== 1)) continue
+    flags[i] = 1
+    if (first > 0) first = Math.min(first, firstBefore(flow, i))
+  }
+  return last - i
 }

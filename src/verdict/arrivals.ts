@@ -8,51 +8,64 @@ export const REGISTERS = 10
 
 export const noneKnown = (): Registers => new Array<number>(REGISTERS).fill(NOT_KNOWN)
 
-/** What is known where jumps of a function lead to, of all ways there together. */
+/**
+ * What is known where jumps of a function lead to, of all ways there together. Members and functions, since passes over whole functions
+ * ask for each instruction.
+ */
 export interface Arrivals {
-  readonly isAt: (index: number) => boolean
-  /** Adds a way to an instruction. Whether that is the first one, or changed what is known there. */
-  readonly join: (index: number, registers: Registers) => boolean
-  /** Puts what is known at an instruction into the registers. False, and nothing done, where it was read before and is the same. */
-  readonly read: (index: number, registers: Registers) => boolean
-  /** Lets the last place before an instruction be read again. Returns it; 0 where there is none. */
-  readonly renewBefore: (index: number) => number
+  /** Of the function's instructions. */
+  readonly count: number
+  /** By instruction: the place of its registers, from 1; none: 0. Negative where what is known there was read. Empty where all are 0. */
+  places: Int32Array
+  /** The registers of one place behind those of the other. */
+  readonly known: number[]
+  /** The last instruction that a way leads to; -1 where none does. */
+  last: number
 }
 
-/** @param count of the function's instructions */
-export function createArrivals (count: number): Arrivals {
-  /** By instruction: the place of its registers, from 1; none: 0. Negative where what is known there was read. */
-  let places: number[] = []
-  const known: number[] = []
-  return {
-    isAt: index => known.length > 0 && places[index] !== 0,
-    join (index, registers) {
-      if (known.length === 0) places = new Array<number>(count).fill(0)
-      const place = Math.abs(places[index] ?? 0)
-      if (place === 0) {
-        for (let r = 0; r < REGISTERS; r++) known.push(registers[r] ?? NOT_KNOWN)
-        places[index] = known.length / REGISTERS
-        return true
-      }
-      if (!joinInto(known, (place - 1) * REGISTERS, registers)) return false
-      places[index] = place
-      return true
-    },
-    read (index, registers) {
-      const place = places[index] ?? 0
-      if (place < 0) return false
-      places[index] = -place
-      const start = (place - 1) * REGISTERS
-      for (let r = 0; r < REGISTERS; r++) registers[r] = known[start + r] ?? NOT_KNOWN
-      return true
-    },
-    renewBefore (index) {
-      let i = Math.max(0, index - 1)
-      while (i > 0 && places[i] === 0) i--
-      places[i] = Math.abs(places[i] ?? 0)
-      return i
-    }
+const NO_PLACES = new Int32Array()
+
+export function createArrivals (count: number): Arrivals { return { count, places: NO_PLACES, known: [], last: -1 } }
+
+/** Adds a way to an instruction. Whether that is the first one, or changed what is known there. */
+export function joinAt (arrivals: Arrivals, index: number, registers: Registers): boolean {
+  const { known } = arrivals
+  if (known.length === 0) arrivals.places = new Int32Array(arrivals.count)
+  const place = Math.abs(arrivals.places[index] ?? 0)
+  if (place === 0) {
+    for (let r = 0; r < REGISTERS; r++) known.push(registers[r] ?? NOT_KNOWN)
+    arrivals.places[index] = known.length / REGISTERS
+    arrivals.last = Math.max(arrivals.last, index)
+    return true
   }
+  if (!joinInto(known, (place - 1) * REGISTERS, registers)) return false
+  arrivals.places[index] = place
+  return true
+}
+
+/** Puts what is known at an instruction into the registers. False, and nothing done, where it was read before and is the same. */
+export function readAt ({ places, known }: Arrivals, index: number, registers: Registers): boolean {
+  const place = places[index] ?? 0
+  if (place < 0) return false
+  places[index] = -place
+  const start = (place - 1) * REGISTERS
+  for (let r = 0; r < REGISTERS; r++) registers[r] = known[start + r] ?? NOT_KNOWN
+  return true
+}
+
+/** The first instruction from `index` on that a way leads to with something that was not read; one behind the last where there is none. */
+export function nextUnread ({ places, last }: Arrivals, index: number): number {
+  let i = index
+  while (i <= last && (places[i] ?? 0) <= 0) i++
+  return i
+}
+
+/** Lets the last place before an instruction be read again. Returns it; 0 where there is none. */
+export function renewBefore ({ places }: Arrivals, index: number): number {
+  let i = Math.max(0, index - 1)
+  while (i > 0 && places[i] === 0) i--
+  places[i] = Math.abs(places[i] ?? 0)
+  return i
 }
 
 /** Joins what is known on another way into it. Whether that changed it. */

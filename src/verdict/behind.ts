@@ -3,7 +3,7 @@ import { once } from './code.js'
 import { exploreProgram, newRun, type Shared } from './exploration.js'
 import { openPoison, type OpenPoison } from './open.js'
 import { passPoison } from './pass-poison.js'
-import { note, type Reached, type Run, type Search } from './run.js'
+import { CERTAIN, note, type Reached, type Run, type Search } from './run.js'
 
 /** Steps for one object: a third of what the report takes of real objects that fail. */
 const STEPS = 3_000
@@ -13,7 +13,7 @@ export interface StoppedProgram {
   readonly fn: ElfFunction
   /** The program, and all functions that libbpf loads with it. */
   readonly functions: ReadonlySet<ElfFunction>
-  readonly run: Run
+  readonly run: () => Run
   readonly isComplete: boolean
 }
 
@@ -79,14 +79,30 @@ function exploreAll (
 }
 
 function exploreBehind (shared: Shared, program: StoppedProgram, isWanted: (fn: ElfFunction, index: number) => boolean): Answers {
+  const settled = settledAnswers(shared, program.fn, isWanted)
+  if (settled !== undefined) return settled
   const run = furtherRun(shared, program, isWanted)
   for (const index of shared.open.sweepOf(shared.functions.codeOf(program.fn)).certain) note(run, program.fn, index, null)
   const isComplete = run.certain.left === 0 || (program.isComplete && exploreProgram(run, shared, program.functions, program.fn))
   return { reached: run.reached, isComplete }
 }
 
+/** What passes over the functions tell, where they get to nothing that is asked for, or get there for certain. */
+function settledAnswers (
+  { open, functions }: Shared, fn: ElfFunction, isWanted: (fn: ElfFunction, index: number) => boolean
+): Answers | undefined {
+  const { certain } = open.sweepOf(functions.codeOf(fn))
+  for (const member of open.reachedFrom(fn)) {
+    for (const index of open.sweepOf(functions.codeOf(member)).poison) {
+      if (isWanted(member, index) && (member !== fn || !certain.includes(index))) return undefined
+    }
+  }
+  return { reached: new Map([[fn, new Map(certain.map(index => [index, CERTAIN]))]]), isComplete: true }
+}
+
 /** Goes on where the program's own exploration stopped; from its start where that is not kept. */
-function furtherRun (shared: Shared, { fn, run: before }: StoppedProgram, isWanted: (fn: ElfFunction, index: number) => boolean): Run {
+function furtherRun (shared: Shared, { fn, run }: StoppedProgram, isWanted: (fn: ElfFunction, index: number) => boolean): Run {
+  const before = run()
   const { functions, open, work } = shared
   const reached = new Map<ElfFunction, Map<number, Reached>>()
   let left = 0
@@ -96,20 +112,34 @@ function furtherRun (shared: Shared, { fn, run: before }: StoppedProgram, isWant
       else settle(reached, member, index)
     }
   }
-  const fresh = before.stopped === undefined ? newRun(shared, fn) : before
+  const begun = before.stopped === undefined ? newRun(shared, fn) : before
+  // Names the members one by one, in the order of newRun, so that all runs have one hidden class.
+  const { age, symbols, littleEndian, mayHavePackets, entered, verified, assumes, rests, called, asides, renewal, nextId } = begun
   const isAhead: OpenPoison['isAhead'] = open.isAheadBut((member, index) => !isWanted(member, index))
   const search = (): Search => ({ left, isAhead, before: left, steps: work.left })
   return {
-    ...fresh,
+    age,
+    functions,
+    symbols,
+    littleEndian,
+    mayHavePackets,
     passesPoison: true,
     work,
+    entered,
+    verified,
     stopped: undefined,
     pending: before.stopped === undefined ? [] : pendingOf(before, before.stopped),
     reached,
+    assumes,
+    rests,
+    called,
+    asides,
     isPoisonAhead: isAhead,
     isAheadBut: open.isAheadBut,
+    renewal,
     certain: search(),
-    doubtful: search()
+    doubtful: search(),
+    nextId
   }
 }
 
@@ -122,5 +152,5 @@ function pendingOf ({ pending }: Run, { atPoison, before }: NonNullable<Run['sto
 function settle (reached: Map<ElfFunction, Map<number, Reached>>, fn: ElfFunction, index: number): void {
   let places = reached.get(fn)
   if (places === undefined) reached.set(fn, places = new Map())
-  places.set(index, { doubt: null })
+  places.set(index, CERTAIN)
 }

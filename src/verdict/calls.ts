@@ -6,7 +6,7 @@ import { passPoison } from './pass-poison.js'
 import { clobberAll, fork, keepStopped, newId, operand, reach, type Run } from './run.js'
 import { isConstant, isZero, UNKNOWN, VAGUE } from './scalar.js'
 import { clobber, fill } from './stack.js'
-import { copyFrame, newContext, topFrame, widen, type Context, type Frame, type State } from './state.js'
+import { copyFrame, newContext, ownStack, topFrame, widen, type Context, type Frame, type State } from './state.js'
 import { MAP, NOT_NULL, pointerWithId, UNCLEAR, type Value } from './value.js'
 
 /** Frames of a call chain that the verifier allows. */
@@ -24,8 +24,8 @@ export function call (run: Run, state: State, insn: Insn): boolean {
     return run.passesPoison
   }
   const { code } = topFrame(state)
-  const symbol = code.body.symbolAt(state.pc)
   if (insn.src === PSEUDO.CALL || insn.src === PSEUDO.KFUNC_CALL) {
+    const symbol = code.body.symbolAt(state.pc)
     if (symbol?.sectionIndex === 0 || insn.src === PSEUDO.KFUNC_CALL) {
       return callKernelFunction(run, state, symbol?.name ?? '', symbol?.binding === STB_WEAK)
     }
@@ -97,14 +97,14 @@ function forgetMemory (state: State, sizes: ReadonlyMap<number, number> | undefi
   for (let r = 1; r <= 5; r++) {
     const argument = operand(state, r)
     if (argument?.kind !== 'stack') continue
-    const stack = state.frames[argument.frame]?.stack
+    const frame = state.frames[argument.frame]
     const sizeRegister = sizes?.get(r)
     const size = sizeRegister === undefined ? undefined : operand(state, sizeRegister)
     const bytes = size?.kind === 'scalar' && size.bounds.umax <= 512n ? Number(size.bounds.umax) : undefined
-    if (stack === undefined) continue
+    if (frame === undefined) continue
     const isFilled = r === filled && bytes !== undefined && size?.kind === 'scalar' && size.exact && isConstant(size)
-    if (isFilled && argument.offset !== undefined) fill(stack, argument.offset, bytes)
-    else clobber(stack, argument.offset, bytes)
+    if (isFilled && argument.offset !== undefined) fill(ownStack(frame), argument.offset, bytes)
+    else clobber(ownStack(frame), argument.offset, bytes)
   }
 }
 
@@ -166,6 +166,7 @@ function enter (state: State, callee: Code, passed: ReadonlyArray<Value | undefi
     code: callee,
     registers: new Array<undefined>(10).fill(undefined),
     stack: [],
+    isStackShared: false,
     returnTo: state.pc + 1,
     callback
   }
@@ -226,7 +227,7 @@ function enterAside (run: Run, state: State, callee: Code, passed: ReadonlyArray
   let context = run.asides.get(callee)
   if (context === undefined) run.asides.set(callee, context = newContext(callee, undefined))
   const registers = new Array<undefined>(10).fill(undefined)
-  const frame: Frame = { context, code: callee, registers, stack: [], returnTo: 0, callback: undefined }
+  const frame: Frame = { context, code: callee, registers, stack: [], isStackShared: false, returnTo: 0, callback: undefined }
   passed.forEach((value, i) => { frame.registers[i + 1] = value?.kind === 'stack' ? UNCLEAR : value })
   run.pending.push({ frames: [frame], pc: 0, doubt: state.doubt, compared: false, rests: state.rests })
 }

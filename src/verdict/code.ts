@@ -34,7 +34,7 @@ export interface Body {
   /** The instruction of a slot; undefined outside the function. Kept, for those who come again and again. */
   readonly insnAt: (index: number) => Insn | undefined
   /** The slots as the object came with them. */
-  readonly original: Slots
+  readonly original: () => Slots
   /** Whether an instruction refers to a symbol. To ask costs less than to read the symbol. */
   readonly hasSymbol: (index: number) => boolean
   /** The symbol that an instruction refers to. */
@@ -57,6 +57,8 @@ export interface Functions {
   readonly hasPoison: (fn: ElfFunction) => boolean
   /** Indices of the function's poisoned instructions, ascending. */
   readonly poisonIn: (fn: ElfFunction) => readonly number[]
+  /** Whether a function of `.text` is poisoned, so that it matters what is called. */
+  readonly hasPoisonedSubprogram: () => boolean
   /** What the function refers to, poisoned calls included. */
   readonly references: (fn: ElfFunction) => readonly Reference[]
   /** The function of `.text` that a call or a function pointer means; undefined where there is none. */
@@ -92,7 +94,7 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
   const codes = new Map<ElfFunction, Code>()
   /** By place: a file has room for 60,000 names of one function. */
   const bodies = new Map<string, Body>()
-  const referred = new Map<string, readonly Reference[]>()
+  const { referred, live: keptLive } = factsOf(object)
 
   /** The symbol that the instruction at a byte offset of the function's section refers to. */
   const symbolAt = (fn: ElfFunction, offset: number): ElfSymbol | undefined => {
@@ -104,8 +106,8 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
     let body = bodies.get(key)
     if (body === undefined) {
       const count = Math.floor(fn.size / BPF_INSN.SIZE)
-      const original = originalSlots(fn, count)
-      const slots = patchedSlots(fn, original)
+      const original = once(() => originalSlots(fn, count))
+      const slots = patchedSlots(fn, count) ?? original()
       const flow = once(() => readFlow(slots))
       body = {
         count,
@@ -115,7 +117,13 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
         hasSymbol: index => (indicesOf(fn.section).get(fn.start + index * BPF_INSN.SIZE) ?? symbols.count) < symbols.count,
         symbolAt: index => symbolAt(fn, fn.start + index * BPF_INSN.SIZE),
         flow,
-        live: once(() => liveRegisters(original, flow()))
+        live: once(() => {
+          const kept = keptLive.get(key)
+          if (kept !== undefined && !replacesJump(fn)) return kept
+          const found = liveRegisters(original(), flow())
+          if (!replacesJump(fn)) keptLive.set(key, found)
+          return found
+        })
       }
       bodies.set(key, body)
     }
@@ -128,11 +136,24 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
     return { bytes, view: dataView(bytes), littleEndian: elf.littleEndian }
   }
 
-  const patchedSlots = ({ section, start }: ElfFunction, original: Slots): Slots => {
+  /** Whether poison is in the place of a jump, which compilers do not relocate: then control flows otherwise than in the object. */
+  const replacesJump = ({ section, start, size }: ElfFunction): boolean => {
     const first = section.offset + start
-    const end = first + original.bytes.length
-    const bytes = new Uint8Array(original.bytes)
-    for (let i = firstAtOrAfter(patches.offsets, first), at = patches.offsets[i]; at !== undefined && at < end; at = patches.offsets[++i]) {
+    for (let i = firstAtOrAfter(poison, first), at = poison[i]; at !== undefined && at < first + size; at = poison[++i]) {
+      const opcode = elf.bytes[at] ?? 0
+      if (isJumpClass(opcode) && opcode !== BPF_CALL) return true
+    }
+    return false
+  }
+
+  /** Undefined where nothing of the function is patched. */
+  const patchedSlots = ({ section, start }: ElfFunction, count: number): Slots | undefined => {
+    const first = section.offset + start
+    const end = first + count * BPF_INSN.SIZE
+    let i = firstAtOrAfter(patches.offsets, first)
+    if ((patches.offsets[i] ?? end) >= end) return undefined
+    const bytes = new Uint8Array(elf.bytes.subarray(first, end)) // `slice` of a Buffer would not copy
+    for (let at = patches.offsets[i]; at !== undefined && at < end; at = patches.offsets[++i]) {
       if ((at - first) % BPF_INSN.SIZE !== 0) continue
       // A view of so few bytes costs more than to copy them.
       for (let b = 0; b < PATCH_SIZE; b++) bytes[at - first + b] = patches.after[i * PATCH_SIZE + b] ?? 0
@@ -170,19 +191,33 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
     return callee?.start === start ? callee : undefined
   }
 
+  /** Whether an instruction refers to a symbol of another section than `.text`: cheaper than to read it. */
+  const isElsewhere = (fn: ElfFunction, offset: number, textIndex: number): boolean => {
+    const index = indicesOf(fn.section).get(offset)
+    return index !== undefined && index < symbols.count && symbols.sectionOf(index) !== textIndex
+  }
+
   const findReferences = (fn: ElfFunction): Reference[] => {
     const found: Reference[] = []
     if (text === undefined) return found
-    for (let offset = fn.start; offset < fn.start + fn.size; offset += BPF_INSN.SIZE) {
-      const at = fn.section.offset + offset
+    const end = fn.section.offset + fn.start + fn.size
+    for (let at = fn.section.offset + fn.start; at < end; at += BPF_INSN.SIZE) {
       const opcode = elf.bytes[at + BPF_INSN.code]
       if (opcode !== BPF_CALL && opcode !== BPF_LD_IMM64) continue
+      // Most calls are of helpers, and most loads of maps: to read them as instructions costs more than to see that.
+      const registers = elf.bytes[at + BPF_INSN.regs] ?? 0
+      if (opcode === BPF_CALL && (elf.littleEndian ? registers >> 4 : registers & 0xf) !== PSEUDO.CALL) continue
+      const offset = at - fn.section.offset
+      if (isElsewhere(fn, offset, text.index)) continue
       const insn = readInsn(elf.view, at, elf.littleEndian)
-      const callee = isReference(insn) ? calleeAt(text, offset, insn, symbolAt(fn, offset)) : undefined
+      const callee = calleeAt(text, offset, insn, symbolAt(fn, offset))
       if (callee !== undefined) found.push({ fn: callee, isCall: opcode === BPF_CALL })
     }
     return found
   }
+
+  const hasPoison: Functions['hasPoison'] = ({ section: { offset }, start, size }) =>
+    isAnyWithin(poison, offset + start, offset + start + size)
 
   return {
     codeOf,
@@ -194,7 +229,8 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
       }
       return found
     },
-    hasPoison: fn => isAnyWithin(poison, fn.section.offset + fn.start, fn.section.offset + fn.start + fn.size),
+    hasPoison,
+    hasPoisonedSubprogram: once(() => elf.functions.some(fn => fn.section.name === '.text' && hasPoison(fn))),
     references (fn) {
       const key = placeOf(fn)
       let found = referred.get(key)
@@ -202,11 +238,26 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
       return found
     },
     callee (code, index) {
-      const insn = text === undefined ? undefined : code.body.insnAt(index)
-      if (text === undefined || insn === undefined) return undefined
-      return calleeAt(text, code.fn.start + index * BPF_INSN.SIZE, insn, code.body.symbolAt(index))
+      const offset = code.fn.start + index * BPF_INSN.SIZE
+      if (text === undefined || isElsewhere(code.fn, offset, text.index)) return undefined
+      const insn = code.body.insnAt(index)
+      return insn === undefined ? undefined : calleeAt(text, offset, insn, code.body.symbolAt(index))
     }
   }
+}
+
+/** What follows from an object alone, which is judged for many kernels. By place of the function. */
+interface Facts {
+  readonly referred: Map<string, readonly Reference[]>
+  readonly live: Map<string, Uint16Array>
+}
+
+const facts = new WeakMap<BpfObject, Facts>()
+
+function factsOf (object: BpfObject): Facts {
+  let found = facts.get(object)
+  if (found === undefined) facts.set(object, found = { referred: new Map(), live: new Map() })
+  return found
 }
 
 /** A function that works its answer out when it is first asked. */
@@ -229,10 +280,10 @@ function findPoison (object: BpfObject, { offsets, after }: Patches): Uint32Arra
   const { littleEndian } = object.elf
   const patched = dataView(after)
   const found = poisonOf(object).filter(offset => offsets[firstAtOrAfter(offsets, offset)] !== offset)
-  offsets.forEach((offset, i) => {
+  for (let i = 0; i < offsets.length; i++) {
     const isLikely = patched.getInt32(i * PATCH_SIZE + BPF_INSN.imm, littleEndian) === POISON_IMM
-    if (isLikely && isPoison(readInsn(patched, i * PATCH_SIZE, littleEndian))) found.push(offset)
-  })
+    if (isLikely && isPoison(readInsn(patched, i * PATCH_SIZE, littleEndian))) found.push(offsets[i] ?? 0)
+  }
   return Uint32Array.from(found).sort()
 }
 

@@ -34,7 +34,7 @@ export function entryState (object: BpfObject, code: Code, kind: EntryKind, doub
     globalArguments(object, code).forEach((value, i) => { registers[i + 1] = value })
   }
   return {
-    frames: [{ context: newContext(code, undefined), code, registers, stack: [], returnTo: 0, callback: undefined }],
+    frames: [{ context: newContext(code, undefined), code, registers, stack: [], isStackShared: false, returnTo: 0, callback: undefined }],
     pc: 0,
     doubt,
     compared: false,

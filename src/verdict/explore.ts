@@ -1,6 +1,7 @@
 import { isJumpClass } from '../insn/opcodes.js'
 import type { IsAhead } from './ahead.js'
 import { keepBefore, type Reached, type Run, type Search } from './run.js'
+import { isTarget } from './flow.js'
 import { step } from './step.js'
 import { copyState, joinStates, stateCovers, tidy, topFrame, type State } from './state.js'
 
@@ -45,7 +46,7 @@ function follow (run: Run, start: State): boolean {
       if (mayLeadFurther(run, state)) keepBefore(run, state)
       return true
     }
-    if (pc === 0 || body.flow().isTarget[pc] === 1) {
+    if (pc === 0 || isTarget(body.flow(), pc)) {
       state = arrive(state)
       if (state === undefined) return true
     }

@@ -16,8 +16,8 @@ export interface Flow {
   readonly next: Int32Array
   /** The target of its jump. */
   readonly jump: Int32Array
-  /** Instructions that jumps lead to. */
-  readonly isTarget: Uint8Array
+  /** The first of the jumps that lead to an instruction; the number of instructions where none does. */
+  readonly firstJump: Int32Array
   /** Jumps that lead back, so that a pass from the end to the start does not see everything. Ascending. */
   readonly loops: readonly number[]
   /** Calls, poisoned ones among them, and loads that may be of a function's address. Ascending. */
@@ -28,7 +28,7 @@ export function readFlow ({ bytes, view, littleEndian }: Slots): Flow {
   const count = bytes.length / BPF_INSN.SIZE
   const next = new Int32Array(count).fill(count)
   const jump = new Int32Array(count).fill(count)
-  const isTarget = new Uint8Array(count + 1)
+  const firstJump = new Int32Array(count + 1).fill(count)
   const references: number[] = []
   const loops: number[] = []
   for (let i = 0; i < count; i++) {
@@ -51,10 +51,10 @@ export function readFlow ({ bytes, view, littleEndian }: Slots): Flow {
     const to = i + 1 + distance
     const target = to >= 0 && to < count ? to : count // a jump out of the function, which the verifier refuses
     jump[i] = target
-    isTarget[target] = 1
+    if (firstJump[target] === count) firstJump[target] = i
     if (target <= i) loops.push(i)
   }
-  return { next, jump, isTarget, loops, references }
+  return { next, jump, firstJump, loops, references }
 }
 
 /** The jump's target, as an instruction index. */
@@ -63,24 +63,38 @@ export function targetOf (insn: Insn, index: number): number {
 }
 
 /** The jump that has its distance in the immediate. */
-const isLongJump = (code: number): boolean => code === (BpfClass.JMP32 | JMP.JA)
+export const isLongJump = (code: number): boolean => code === (BpfClass.JMP32 | JMP.JA)
 
-/** Passes over a function with loops, from its end to its start, before what is asked is taken to hold everywhere. */
-const MAX_ROUNDS = 32
+/** Instructions looked at, beside those of the function, before what is asked is taken to hold everywhere. */
+const MOST_LOOKED_AT = 32
 
 /**
- * Works out something of each instruction that follows from the instructions behind it: from the end to the start, and again from the
- * last jump back to something that changed since. False where that takes too many rounds.
+ * Works out something of each instruction that follows from the instructions behind it: from the end to the start, and then from each
+ * jump back on what changes there. False where that takes too long.
  *
- * @param update works it out for one instruction. Whether that changed it
+ * @param update works it out for the instructions from `last` down to `first`, and further down for those that lead to one that
+ * changed. The number of them that it looked at
  */
-export function passBackwards ({ next, loops }: Flow, update: (index: number) => boolean): boolean {
-  let start = next.length - 1
-  for (let round = 0; round < MAX_ROUNDS; round++) {
-    for (let i = start; i >= 0; i--) update(i)
-    const changed = loops.findLast(jump => update(jump))
-    if (changed === undefined) return true
-    start = changed - 1
+export function passBackwards ({ next, loops }: Flow, update: (first: number, last: number) => number): boolean {
+  const count = next.length
+  let left = MOST_LOOKED_AT * count - update(0, count - 1)
+  for (let isOpen = loops.length > 0; isOpen;) {
+    isOpen = false
+    for (let i = loops.length - 1; i >= 0; i--) {
+      const jump = loops[i] ?? 0
+      const lookedAt = update(jump, jump)
+      if (lookedAt > 1) isOpen = true
+      left -= lookedAt
+      if (left < 0) return false
+    }
   }
-  return false
+  return true
 }
+
+/** The lowest index of an instruction that leads to one, of those that are no jumps back: a load of 16 bytes is two before. */
+export function firstBefore ({ firstJump }: Flow, index: number): number {
+  return Math.max(0, Math.min(index - 2, firstJump[index] ?? index))
+}
+
+/** Whether a jump leads to an instruction. */
+export function isTarget ({ next, firstJump }: Flow, index: number): boolean { return (firstJump[index] ?? next.length) < next.length }

@@ -4,13 +4,13 @@ import type { ElfFunction } from '../elf/functions.js'
 import { BPF_INSN } from '../insn/insn.js'
 import { ageOf } from './age.js'
 import { behindPoison, type StoppedProgram } from './behind.js'
-import { poisonOf, readFunctions } from './code.js'
+import { once, poisonOf, readFunctions } from './code.js'
 import { exploreProgram, newRun, type Shared } from './exploration.js'
 import { functionFinder } from './find-function.js'
 import type { JudgeOptions, Judgement, ProgramVerdict, Verdict } from './judgement.js'
 import { openPoison } from './open.js'
 import { callGraph } from './reach.js'
-import { forgetStopped, note, type Reached } from './run.js'
+import { CERTAIN, forgetStopped, note, type Reached } from './run.js'
 import { union } from './scalar.js'
 import { symbolValues } from './symbols.js'
 
@@ -45,7 +45,7 @@ export function judge (object: BpfObject, relocation: Relocation, options: Judge
     const result = judgeProgram(shared, fn)
     const steps = before - work.left
     if (result.stopped === undefined || steps === 0) return { fn, result }
-    if (steps > KEPT_STEPS_EACH || kept + steps > KEPT_STEPS) forgetStopped(result.stopped.run)
+    if (steps > KEPT_STEPS_EACH || kept + steps > KEPT_STEPS) forgetStopped(result.stopped.run())
     else kept += steps
     return { fn, result }
   })
@@ -98,11 +98,13 @@ function judgeProgram (shared: Shared, fn: ElfFunction): Result {
   if (!graph.hasPoison(fn)) return WITHOUT_POISON
   symbols.notKnown.clear()
   const closure = graph.reachedFrom(fn)
-  const code = functions.codeOf(fn)
+  const count = openIn(shared, fn)
+  const { certain: found } = open.sweepOf(functions.codeOf(fn))
+  if (found.length === count) return settledResult(shared, fn, closure, found)
   const run = newRun(shared, fn)
-  for (const index of open.sweepOf(code).certain) note(run, fn, index, null)
+  for (const index of found) note(run, fn, index, null)
   const isComplete = run.certain.left === 0 || exploreProgram(run, shared, closure, fn)
-  const stopped = run.reached.size === 0 ? undefined : { fn, functions: closure, run, isComplete }
+  const stopped = run.reached.size === 0 ? undefined : { fn, functions: closure, run: () => run, isComplete }
 
   const [certain, doubtful] = firstPlaces(run.reached)
   const result = (verdict: Verdict, reason: string | null, assumes: readonly string[]): Result =>
@@ -114,6 +116,28 @@ function judgeProgram (shared: Shared, fn: ElfFunction): Result {
   if (doubtful === undefined) return result('loads', null, run.assumes)
   const { index, fn: where, doubt } = doubtful
   return result('unknown', doubtfulText(object, where, index, doubt) + whatWouldTell(symbols.notKnown), run.assumes)
+}
+
+/** How much poison the passes over the functions got to. */
+function openIn ({ open, functions }: Shared, fn: ElfFunction): number {
+  let count = 0
+  for (const member of open.reachedFrom(fn)) count += open.sweepOf(functions.codeOf(member)).poison.size
+  return count
+}
+
+/** Of a program in which passes over the functions found for certain all that they got to, which mostly is none: nothing is explored. */
+function settledResult (shared: Shared, fn: ElfFunction, functions: ReadonlySet<ElfFunction>, certain: readonly number[]): Result {
+  const [first] = certain
+  if (first === undefined) return { ...WITHOUT_POISON, functions }
+  return {
+    verdict: 'fails',
+    reason: certainText(shared.object, fn, first),
+    assumes: [],
+    reached: new Map([[fn, new Map(certain.map(index => [index, CERTAIN]))]]),
+    isComplete: true,
+    functions,
+    stopped: { fn, functions, run: once(() => newRun(shared, fn)), isComplete: true }
+  }
 }
 
 /** Values that are not known, by which more may be decided. */
@@ -193,20 +217,21 @@ function subprogramResult (
 function reachability (shared: Shared, results: readonly Result[]): Pick<Judgement, 'isReachable' | 'isBehindPoison'> {
   const { object: { elf }, functions: { hasPoison } } = shared
   const functionAt = functionFinder(elf.functions)
-  const ownersOf = new Map<ElfFunction, readonly Result[]>()
+  const ownersOf = once(() => ownersIn(results))
   /** The programs that the function is loaded with. */
-  const owners = (fn: ElfFunction): readonly Result[] => {
-    let found = ownersOf.get(fn)
-    if (found === undefined) ownersOf.set(fn, found = results.filter(({ functions }) => functions.has(fn)))
-    return found
+  const owners = (fn: ElfFunction): readonly Result[] => ownersOf().get(fn) ?? []
+  const isReached = (fn: ElfFunction, index: number): boolean | null => {
+    let isOpen = false
+    for (const { reached, isComplete } of owners(fn)) {
+      const answer = reached.get(fn)?.get(index)
+      if (answer?.doubt === null) return true
+      isOpen ||= answer !== undefined || !isComplete
+    }
+    return isOpen ? null : false
   }
   const isReachable: Judgement['isReachable'] = (section, insnOff) => {
     const fn = functionAt(section, insnOff)
-    if (fn === undefined || !hasPoison(fn)) return null
-    const index = indexIn(fn, insnOff)
-    const answers = owners(fn).map(({ reached }) => reached.get(fn)?.get(index))
-    if (answers.some(answer => answer?.doubt === null)) return true
-    return answers.some(answer => answer !== undefined) || !owners(fn).every(({ isComplete }) => isComplete) ? null : false
+    return fn === undefined || !hasPoison(fn) ? null : isReached(fn, indexIn(fn, insnOff))
   }
   const isOutOfReach = (fn: ElfFunction, index: number): boolean =>
     isReachable(fn.section.name, fn.start + index * BPF_INSN.SIZE) === false
@@ -215,10 +240,22 @@ function reachability (shared: Shared, results: readonly Result[]): Pick<Judgeme
     isReachable,
     isBehindPoison (section, insnOff) {
       const fn = functionAt(section, insnOff)
-      if (fn === undefined || isReachable(section, insnOff) !== false) return false
+      if (fn === undefined || !hasPoison(fn) || isReached(fn, indexIn(fn, insnOff)) !== false) return false
       return isReachedBehind(owners(fn).flatMap(({ stopped }) => stopped ?? []), fn, indexIn(fn, insnOff))
     }
   }
+}
+
+function ownersIn (results: readonly Result[]): ReadonlyMap<ElfFunction, readonly Result[]> {
+  const owners = new Map<ElfFunction, Result[]>()
+  for (const result of results) {
+    for (const fn of result.functions) {
+      const known = owners.get(fn)
+      if (known === undefined) owners.set(fn, [result])
+      else known.push(result)
+    }
+  }
+  return owners
 }
 
 const indexIn = ({ start }: ElfFunction, insnOff: number): number => (insnOff - start) / BPF_INSN.SIZE

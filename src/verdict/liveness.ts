@@ -2,7 +2,7 @@ import { BPF_INSN } from '../insn/insn.js'
 import { BPF_LD_IMM64, BPF_X, BpfClass, BpfMode, modeOf } from '../insn/opcodes.js'
 import { ALU } from './arithmetic.js'
 import { JMP } from './compare.js'
-import { passBackwards, type Flow, type Slots } from './flow.js'
+import { firstBefore, passBackwards, type Flow, type Slots } from './flow.js'
 
 const bit = (register: number): number => 1 << register
 const ARGUMENTS = 0b111110
@@ -19,14 +19,21 @@ const SRC = 1 << 12
  *
  * @param slots which may have a load of 16 bytes where the flow was read of something else
  */
-export function liveRegisters ({ bytes, littleEndian }: Slots, flow: Flow): Uint16Array {
+export function liveRegisters (slots: Slots, flow: Flow): Uint16Array {
+  const live = new Uint16Array(flow.next.length + 1)
+  const isSettled = passBackwards(flow, (first, last) => updateLive(live, slots, flow, first, last))
+  return isSettled ? live : live.fill(ALL)
+}
+
+/** One loop, since functions of thousands of instructions are passed before the code of a callback would be fast. */
+function updateLive (live: Uint16Array, { bytes, littleEndian }: Slots, flow: Flow, from: number, last: number): number {
   const { next, jump } = flow
   const count = next.length
-  const live = new Uint16Array(count + 1)
-  const isSettled = passBackwards(flow, i => {
-    const at = i * BPF_INSN.SIZE
-    const code = bytes[at] ?? 0
-    const registers = bytes[at + BPF_INSN.regs] ?? 0
+  let first = from
+  let i = last
+  for (; i >= first; i--) {
+    const code = bytes[i * BPF_INSN.SIZE] ?? 0
+    const registers = bytes[i * BPF_INSN.SIZE + BPF_INSN.regs] ?? 0
     const dst = bit(littleEndian ? registers & 0xf : registers >> 4)
     const src = bit(littleEndian ? registers >> 4 : registers & 0xf)
     const reads = READS[code] ?? 0
@@ -35,11 +42,11 @@ export function liveRegisters ({ bytes, littleEndian }: Slots, flow: Flow): Uint
     const after = (live[following] ?? 0) | (live[jump[i] ?? 0] ?? 0)
     const before = (after & ~((writes & ALL) | ((writes & DST) !== 0 ? dst : 0))) |
       (reads & ALL) | ((reads & DST) !== 0 ? dst : 0) | ((reads & SRC) !== 0 ? src : 0)
-    if (before === live[i]) return false
+    if (before === live[i]) continue
     live[i] = before
-    return true
-  })
-  return isSettled ? live : live.fill(ALL)
+    if (first > 0) first = Math.min(first, firstBefore(flow, i))
+  }
+  return last - i
 }
 
 function readsOf (code: number): number {

@@ -9,7 +9,7 @@ import { UNCLEAR, type Value } from './value.js'
 /** Goes on behind poison as if the kernel had a value there, of which nothing is known. */
 export function passPoison (state: State): void {
   const { code, registers } = topFrame(state)
-  const { view, littleEndian } = code.body.original
+  const { view, littleEndian } = code.body.original()
   const original = readInsn(view, state.pc * BPF_INSN.SIZE, littleEndian)
   if (isCall(original)) { // poison that the object came with
     registers[0] = UNCLEAR

@@ -23,7 +23,6 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
   const { elf: { functions: all } } = object
   const programs = all.filter(({ section }) => section.name !== '.text' || all.length === 1)
   const closures = new Map<string, ReadonlySet<ElfFunction>>()
-  const hasPoisonedSubprogram = once(() => all.some(fn => fn.section.name === '.text' && functions.hasPoison(fn)))
   const exceptions = once(() => exceptionCallbacks(object))
 
   const exceptionCallback = (fn: ElfFunction): ElfFunction | undefined => exceptions().get(fn.name)
@@ -41,7 +40,7 @@ export function callGraph (object: BpfObject, functions: Functions): CallGraph {
   }
   /** libbpf loads the exception callback with its program, which need not refer to it. */
   const findReached = (fn: ElfFunction): ReadonlySet<ElfFunction> => {
-    if (!hasPoisonedSubprogram()) return new Set([fn])
+    if (!functions.hasPoisonedSubprogram()) return new Set([fn])
     const callback = exceptionCallback(fn)
     return callback === undefined ? referredFrom(fn) : new Set([...referredFrom(fn), ...referredFrom(callback)])
   }

@@ -4,7 +4,7 @@ import type { Code, Functions } from './code.js'
 import type { ElfFunction } from '../elf/functions.js'
 import type { OpenPoison } from './open.js'
 import { union } from './scalar.js'
-import { copyState, topFrame, type Context, type State } from './state.js'
+import { copyState, ownStack, topFrame, type Context, type State } from './state.js'
 import type { SymbolValues } from './symbols.js'
 import { clobber } from './stack.js'
 import type { Value } from './value.js'
@@ -14,6 +14,8 @@ export interface Reached {
   /** Null: it must get there. */
   readonly doubt: string | null
 }
+
+export const CERTAIN: Reached = { doubt: null }
 
 /** What is still to be found. */
 export interface Search {
@@ -145,5 +147,5 @@ export function restOn (run: Run, state: State, from: readonly string[], untaken
 
 /** Forgets what a store to an unknown place may have changed. */
 export function clobberAll (state: State): void {
-  for (const frame of state.frames) clobber(frame.stack, undefined, undefined)
+  for (const frame of state.frames) clobber(ownStack(frame), undefined, undefined)
 }

@@ -26,7 +26,10 @@ export interface Frame {
   readonly context: Context
   readonly code: Code
   registers: Array<Value | undefined>
+  /** Written to through `ownStack` only. */
   stack: Stack
+  /** Whether another frame may have the same stack. */
+  isStackShared: boolean
   /** Instruction of the caller that comes after the call. */
   readonly returnTo: number
   /** Of a function that a helper calls: the call chain's frames as they were then, since it may be called again. */
@@ -67,9 +70,20 @@ export function copyState (state: State): State {
   return { frames, pc: state.pc, doubt: state.doubt, compared: state.compared, rests: state.rests }
 }
 
+/** The copy has the same stack, until one of the two is written to: most copies are of states that go on to the next branch. */
 export function copyFrame (frame: Frame): Frame {
   const { context, code, registers, stack, returnTo, callback } = frame
-  return { context, code, registers: registers.slice(), stack: stack.slice(), returnTo, callback }
+  frame.isStackShared = true
+  return { context, code, registers: registers.slice(), stack, isStackShared: true, returnTo, callback }
+}
+
+/** The frame's stack, to be written to. */
+export function ownStack (frame: Frame): Stack {
+  if (frame.isStackShared) {
+    frame.stack = frame.stack.slice()
+    frame.isStackShared = false
+  }
+  return frame.stack
 }
 
 export function topFrame (state: State): Frame {
@@ -103,14 +117,15 @@ export function tidy (state: State): void {
   }
   if (ids.length === 0) return
   const isLone = loneIds(ids)
-  for (const { registers, stack } of frames) {
+  for (const frame of frames) {
+    const { registers } = frame
     for (let r = 0; r < 10; r++) {
       const value = registers[r]
       if (value !== undefined && isLone(idOf(value))) registers[r] = withId(value, 0)
     }
-    for (let i = 0; i < stack.length; i++) {
-      const slot = stack[i]
-      if (slot?.value !== undefined && isLone(idOf(slot.value))) stack[i] = clearId(slot)
+    for (let i = 0; i < frame.stack.length; i++) {
+      const slot = frame.stack[i]
+      if (slot?.value !== undefined && isLone(idOf(slot.value))) ownStack(frame)[i] = clearId(slot)
     }
   }
 }
@@ -166,7 +181,7 @@ export function joinStates (a: State, b: State): State {
       if (!sameSlot(joined, frame.stack[i])) changed = true
       if (joined !== undefined) stack[i] = joined
     }
-    return { ...frame, registers, stack, callback: isEarlier ? other.callback : frame.callback }
+    return { ...frame, registers, stack, isStackShared: false, callback: isEarlier ? other.callback : frame.callback }
   })
   if (!changed) return a
   return {
@@ -183,7 +198,8 @@ function withoutIds (frame: Frame): Frame {
   return {
     ...frame,
     registers: frame.registers.map(value => value === undefined ? undefined : unlink(value)),
-    stack: frame.stack.map(slot => slot === undefined ? undefined : mapSlot(slot, unlink))
+    stack: frame.stack.map(slot => slot === undefined ? undefined : mapSlot(slot, unlink)),
+    isStackShared: false
   }
 }
 
@@ -200,14 +216,16 @@ export function mapValues (state: State, change: (value: Value) => Value): void 
   for (let depth = state.frames.length - 1; depth >= 0; depth--) {
     const frame = state.frames[depth]
     if (frame === undefined) continue
-    const { registers, stack } = frame
+    const { registers } = frame
     for (let r = 0; r < 10; r++) {
       const value = registers[r]
       if (value !== undefined) registers[r] = change(value)
     }
-    for (let i = 0; i < stack.length; i++) {
-      const slot = stack[i]
-      if (slot?.value !== undefined) stack[i] = mapSlot(slot, change)
+    for (let i = 0; i < frame.stack.length; i++) {
+      const slot = frame.stack[i]
+      if (slot?.value === undefined) continue
+      const changed = mapSlot(slot, change)
+      if (changed !== slot) ownStack(frame)[i] = changed
     }
   }
 }
@@ -223,7 +241,7 @@ export function widen (state: State, earlier: readonly Frame[], depth: number): 
     frame.registers = frame.registers.map((value, r) =>
       value?.kind === 'scalar' && !sameValue(value, before.registers[r]) ? vague(value) : value)
     frame.stack.forEach((slot: Slot | undefined, s) => {
-      if (slot !== undefined && !sameSlot(slot, before.stack[s])) frame.stack[s] = widenSlot(slot, before.stack[s])
+      if (slot !== undefined && !sameSlot(slot, before.stack[s])) ownStack(frame)[s] = widenSlot(slot, before.stack[s])
     })
   })
 }

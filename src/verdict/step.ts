@@ -11,7 +11,7 @@ import {
   constant, immediateOf, inexact, isConstant, ofSize, scalar, scalarWithId, UNKNOWN, VAGUE, vagueOfSize, ZERO, type Scalar
 } from './scalar.js'
 import { load, overwrite, store } from './stack.js'
-import { topFrame, type State } from './state.js'
+import { ownStack, topFrame, type State } from './state.js'
 import { signed, U32 } from './tnum.js'
 import { asScalar, pointerWithId, UNCLEAR, withId, type Value } from './value.js'
 
@@ -130,19 +130,19 @@ function storeTo (run: Run, state: State, insn: Insn): void {
     return
   }
   if (base.kind !== 'stack') return
-  const stack = state.frames[base.frame]?.stack
-  if (stack === undefined) return
+  const frame = state.frames[base.frame]
+  if (frame === undefined) return
   if (base.offset === undefined) {
     clobberAll(state)
     return
   }
   const offset = base.offset + insn.off
   if (isAtomic) {
-    overwrite(stack, offset)
+    overwrite(ownStack(frame), offset)
     return
   }
   const value = isStx ? spilled(run, state, insn.src, size) : immediateOf(insn.imm)
-  store(run.age, run.littleEndian, stack, offset, size, value ?? VAGUE, !isStx)
+  store(run.age, run.littleEndian, ownStack(frame), offset, size, value ?? VAGUE, !isStx)
 }
 
 /** The register's value; a number gets an id where the verifier narrows it and its copy on the stack together. */

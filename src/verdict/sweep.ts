@@ -1,13 +1,15 @@
 import type { ElfFunction } from '../elf/functions.js'
 import { BPF_INSN, readInsn, type Insn } from '../insn/insn.js'
-import { BPF_LD_IMM64, BpfClass, BpfMode, classOf, isCall, isJumpClass, modeOf } from '../insn/opcodes.js'
+import { BPF_LD_IMM64, BPF_X, BpfClass, BpfMode, classOf, isCall, modeOf } from '../insn/opcodes.js'
 import type { Age } from './age.js'
 import { ALU, compute } from './arithmetic.js'
-import { createArrivals, noneKnown, NOT_KNOWN, REGISTERS, type Arrivals, type Registers } from './arrivals.js'
-import { isConditional, isJump, isPoison, isReference, usesRegister, type Code, type Functions } from './code.js'
+import {
+  createArrivals, joinAt, nextUnread, noneKnown, NOT_KNOWN, readAt, REGISTERS, renewBefore, type Arrivals, type Registers
+} from './arrivals.js'
+import { isPoison, isReference, type Code, type Functions } from './code.js'
 import { decide, JMP } from './compare.js'
 import { lowHalf } from './extend.js'
-import { targetOf, type Slots } from './flow.js'
+import { isLongJump, type Slots } from './flow.js'
 import { mayCallBack } from './helpers.js'
 import { immediateOf, type Scalar } from './scalar.js'
 
@@ -38,6 +40,8 @@ interface Pass {
   readonly poison: Set<number>
   readonly certain: Set<number>
   readonly callees: Set<ElfFunction>
+  /** Poisoned instructions of the function, behind the last of which it matters no more what is passed; undefined where it does. */
+  readonly all: number | undefined
   /** Whether only one way was found so far. */
   isOnly: boolean
   /** The first instruction that the next round passes; the number of them where there is none. */
@@ -66,6 +70,7 @@ export function sweep (
     poison: new Set(),
     certain: new Set(),
     callees: new Set(),
+    all: passesPoison && !functions.hasPoisonedSubprogram() ? functions.poisonIn(code.fn).length : undefined,
     isOnly: true,
     first: 0
   }
@@ -79,6 +84,7 @@ export function sweep (
   return first === count ? { poison, certain: [...certain], callees } : undefined
 }
 
+/** Reads of each instruction only what it needs: to make an object of one costs more than to pass it. */
 function passRound (pass: Pass): void {
   const { registers, arrivals, code: { body: { count, slots: { bytes, littleEndian } } } } = pass
   /** Whether control comes here from the instruction before, with something new. */
@@ -87,72 +93,81 @@ function passRound (pass: Pass): void {
   let i = pass.first
   pass.first = count
   for (; i < count; i++) {
-    if (arrivals.isAt(i)) {
+    if (!isGoingOn) {
+      i = nextUnread(arrivals, i)
+      if (i > arrivals.last) return
+    }
+    if ((arrivals.places[i] ?? 0) !== 0) {
       if (isGoingOn) {
-        arrivals.join(i, registers)
+        joinAt(arrivals, i, registers)
         pass.isOnly = false
       }
-      isGoingOn = arrivals.read(i, registers)
+      isGoingOn = readAt(arrivals, i, registers)
+      if (!isGoingOn) continue
     }
-    if (!isGoingOn) continue
     const opcode = bytes[i * BPF_INSN.SIZE] ?? 0
-    if (classOf(opcode) === BpfClass.LDX) {
-      const named = bytes[i * BPF_INSN.SIZE + BPF_INSN.regs] ?? 0
-      set(registers, littleEndian ? named & 0xf : named >> 4, NOT_KNOWN)
-    } else if (isJumpClass(opcode)) {
-      isGoingOn = passJump(pass, i)
-    } else if (!isPlainStore(opcode)) {
-      passOther(pass, i)
-      if (opcode === BPF_LD_IMM64) i++
+    const named = bytes[i * BPF_INSN.SIZE + BPF_INSN.regs] ?? 0
+    const dst = littleEndian ? named & 0xf : named >> 4
+    const src = littleEndian ? named >> 4 : named & 0xf
+    switch (classOf(opcode)) {
+      case BpfClass.LDX:
+        set(registers, dst, NOT_KNOWN)
+        break
+      case BpfClass.ALU: case BpfClass.ALU64:
+        set(registers, dst, resultOf(pass, i, opcode, dst, src))
+        break
+      case BpfClass.JMP: case BpfClass.JMP32:
+        isGoingOn = passJump(pass, i, opcode, dst, src)
+        break
+      case BpfClass.LD:
+        passLoad(pass, i, opcode, dst)
+        if (opcode === BPF_LD_IMM64) i++
+        break
+      case BpfClass.STX:
+        if (modeOf(opcode) !== BpfMode.ATOMIC) break
+        set(registers, 0, NOT_KNOWN)
+        set(registers, src, NOT_KNOWN)
+        set(registers, dst, NOT_KNOWN)
+        break
+      default: // a plain store
     }
   }
 }
 
-const isPlainStore = (opcode: number): boolean =>
-  classOf(opcode) === BpfClass.ST || (classOf(opcode) === BpfClass.STX && modeOf(opcode) !== BpfMode.ATOMIC)
-
-/** An instruction that goes on to the next, if it is neither a load from memory nor a plain store. */
-function passOther (pass: Pass, index: number): void {
-  const { registers, age, work, code: { body } } = pass
-  const insn = insnOf(body.slots, index)
-  switch (classOf(insn.code)) {
-    case BpfClass.LD:
-      if (insn.code !== BPF_LD_IMM64) {
-        registers.fill(NOT_KNOWN, 0, 6) // a packet load by the old instructions: a call in disguise
-        break
-      }
-      refer(pass, index)
-      set(registers, insn.dst, body.hasSymbol(index) ? NOT_KNOWN : wideNumber(insn, body.insnAt(index + 1)))
-      break
-    case BpfClass.STX: // an atomic operation
-      set(registers, 0, NOT_KNOWN)
-      set(registers, insn.src, NOT_KNOWN)
-      set(registers, insn.dst, NOT_KNOWN)
-      break
-    default: set(registers, insn.dst, resultOf(age, registers, insn, work))
+function passLoad (pass: Pass, index: number, opcode: number, dst: number): void {
+  const { registers, code: { body } } = pass
+  if (opcode !== BPF_LD_IMM64) {
+    registers.fill(NOT_KNOWN, 0, 6) // a packet load by the old instructions: a call in disguise
+    return
   }
+  refer(pass, index)
+  set(registers, dst, body.hasSymbol(index) ? NOT_KNOWN : wideNumber(insnOf(body.slots, index), body.insnAt(index + 1)))
 }
 
 /** A jump, call or exit. Whether control goes on to the next instruction. */
-function passJump (pass: Pass, index: number): boolean {
-  const { registers, age, work, code: { body } } = pass
-  const insn = insnOf(body.slots, index)
-  if (isConditional(insn)) {
-    const taken = outcomeOf(age, registers, insn, work)
-    if (taken === undefined) pass.isOnly = false
-    if (taken !== false) arrive(pass, index, targetOf(insn, index))
-    return taken !== true
-  }
-  if (isJump(insn)) {
-    arrive(pass, index, targetOf(insn, index))
+function passJump (pass: Pass, index: number, opcode: number, dst: number, src: number): boolean {
+  const operation = opcode & 0xf0
+  if (operation === JMP.CALL || operation === JMP.EXIT) return passCall(pass, index)
+  if (operation === JMP.JA) {
+    arrive(pass, index, targetAt(pass, index, opcode))
     return false
   }
+  const taken = outcomeOf(pass, index, opcode, dst, src)
+  if (taken === undefined) pass.isOnly = false
+  if (taken !== false) arrive(pass, index, targetAt(pass, index, opcode))
+  return taken !== true
+}
+
+function passCall (pass: Pass, index: number): boolean {
+  const { registers, code: { body } } = pass
+  const insn = insnOf(body.slots, index)
   if (!isCall(insn)) return false // the function's end
   if (isPoison(insn)) {
     pass.poison.add(index)
     if (pass.isOnly) pass.certain.add(index)
-    if (pass.passesPoison) forget(registers, insnOf(body.original, index))
-    return pass.passesPoison
+    if (!pass.passesPoison || pass.certain.size === pass.all) return false
+    forget(registers, insnOf(body.original(), index))
+    return true
   }
   if (isReference(insn)) refer(pass, index)
   if (mayCallBack(insn)) pass.isOnly = false
@@ -161,14 +176,14 @@ function passJump (pass: Pass, index: number): boolean {
 }
 
 function arrive (pass: Pass, from: number, target: number): void {
-  if (target < 0 || target >= pass.code.body.count) return
   const { arrivals } = pass
-  const isFirst = !arrivals.isAt(target)
-  const isNew = arrivals.join(target, pass.registers)
+  if (target < 0 || target >= arrivals.count) return
+  const isFirst = (arrivals.places[target] ?? 0) === 0
+  const isNew = joinAt(arrivals, target, pass.registers)
   if (target > from) return
   pass.isOnly = false
   // What the instruction before it led to was not kept there, so that it has to be passed again.
-  if (isNew) pass.first = Math.min(pass.first, isFirst ? arrivals.renewBefore(target) : target)
+  if (isNew) pass.first = Math.min(pass.first, isFirst ? renewBefore(arrivals, target) : target)
 }
 
 function refer ({ functions, code, callees }: Pass, index: number): void {
@@ -177,6 +192,16 @@ function refer ({ functions, code, callees }: Pass, index: number): void {
 }
 
 const insnOf = ({ view, littleEndian }: Slots, index: number): Insn => readInsn(view, index * BPF_INSN.SIZE, littleEndian)
+
+const immOf = ({ view, littleEndian }: Slots, index: number): number =>
+  view.getInt32(index * BPF_INSN.SIZE + BPF_INSN.imm, littleEndian)
+
+const offOf = ({ view, littleEndian }: Slots, index: number): number =>
+  view.getInt16(index * BPF_INSN.SIZE + BPF_INSN.off, littleEndian)
+
+function targetAt ({ code: { body: { slots } } }: Pass, index: number, opcode: number): number {
+  return index + 1 + (isLongJump(opcode) ? immOf(slots, index) : offOf(slots, index))
+}
 
 function set (registers: Registers, register: number, value: number): void {
   if (register < REGISTERS) registers[register] = value
@@ -204,31 +229,36 @@ function numberOf ({ bounds }: Scalar): number {
 const MOST = 0x7fffffff
 
 /** Whether a verifier of that age decides a conditional jump, and how. */
-function outcomeOf (age: Age, registers: Registers, insn: Insn, work: { left: number }): boolean | undefined {
-  const operation = insn.code & 0xf0
-  const left = held(registers, insn.dst)
-  const right = usesRegister(insn) ? held(registers, insn.src) : insn.imm
-  if (operation === JMP.JCOND || left === NOT_KNOWN || (usesRegister(insn) && right === NOT_KNOWN)) return undefined
+function outcomeOf (pass: Pass, index: number, opcode: number, dst: number, src: number): boolean | undefined {
+  const { age, registers, work, code: { body: { slots } } } = pass
+  const operation = opcode & 0xf0
+  const left = held(registers, dst)
+  const usesSource = (opcode & BPF_X) !== 0
+  if (operation === JMP.JCOND || left === NOT_KNOWN || (usesSource && held(registers, src) === NOT_KNOWN)) return undefined
+  const right = usesSource ? held(registers, src) : immOf(slots, index)
   work.left--
   // Nearly all guards ask whether a number is zero; numbers are told apart here as `decide` tells constants apart.
   if (operation === JMP.JEQ || operation === JMP.JNE) {
     return age.sure.decidesBranches || left === right ? (left === right) === (operation === JMP.JEQ) : undefined
   }
-  return decide(age.sure, operation, immediateOf(left), immediateOf(right), classOf(insn.code) === BpfClass.JMP)
+  return decide(age.sure, operation, immediateOf(left), immediateOf(right), classOf(opcode) === BpfClass.JMP)
 }
 
 /** What an operation leaves in its register. */
-function resultOf (age: Age, registers: Registers, insn: Insn, work: { left: number }): number {
-  const operation = insn.code & 0xf0
-  const is64 = classOf(insn.code) === BpfClass.ALU64
-  const right = usesRegister(insn) ? held(registers, insn.src) : insn.imm
+function resultOf (pass: Pass, index: number, opcode: number, dst: number, src: number): number {
+  const { age, registers, work, code: { body: { slots } } } = pass
+  const operation = opcode & 0xf0
+  const is64 = classOf(opcode) === BpfClass.ALU64
+  const usesSource = (opcode & BPF_X) !== 0
   if (operation === ALU.MOV) {
-    if (right < 0 || insn.off !== 0) return NOT_KNOWN
-    return is64 || !usesRegister(insn) ? right : numberOf(lowHalf(age, immediateOf(right)))
+    const moved = usesSource ? held(registers, src) : immOf(slots, index)
+    if (moved < 0 || offOf(slots, index) !== 0) return NOT_KNOWN
+    return is64 || !usesSource ? moved : numberOf(lowHalf(age, immediateOf(moved)))
   }
-  const left = held(registers, insn.dst)
-  if (left === NOT_KNOWN || (usesRegister(insn) && right === NOT_KNOWN)) return NOT_KNOWN
+  const left = held(registers, dst)
+  if (left === NOT_KNOWN || (usesSource && held(registers, src) === NOT_KNOWN)) return NOT_KNOWN
   if (operation === ALU.NEG || operation === ALU.END) return NOT_KNOWN
+  const right = usesSource ? held(registers, src) : immOf(slots, index)
   work.left--
   const folded = right < 0 || age.foldsXor !== 'yes' ? undefined : foldSmall(operation, left, right)
   if (folded !== undefined) return folded <= MOST ? folded : NOT_KNOWN

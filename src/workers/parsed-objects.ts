@@ -32,9 +32,9 @@ export function createParsedObjects (maxBytes: number): ParsedObjects {
 }
 
 /**
- * Bytes that a parsed object keeps alive once it was relocated, no less than what was measured of heap and file together: 20 KB
- * for the smallest object, 110 KB for one of 44 records (40 KB of file), 7.6 MB for one of 10,000 records whose accesses all
- * differ (0.5 MB of file).
+ * Bytes that a parsed object keeps alive once it was relocated and reported on, no less than what was measured of heap and file
+ * together: 20 KB for the smallest object, 110 KB for one of 44 records (40 KB of file), 7.6 MB for one of 10,000 records whose accesses
+ * all differ (0.5 MB of file).
  */
 export function weightOf (object: BpfObject): number {
   const { bytes, elf: { sections, functions } } = object

@@ -1,4 +1,5 @@
 import { setImmediate, setTimeout } from 'node:timers/promises'
+import { TASKS, type OthersWork } from './others-work.js'
 
 /**
  * To be called between pieces of long work on the event loop. Undefined where the last pause was a moment ago; else the work goes on once
@@ -7,8 +8,8 @@ import { setImmediate, setTimeout } from 'node:timers/promises'
 export type Pause = () => Promise<void> | undefined
 
 export interface PausesOptions {
-  /** The tasks that threads have which do not give way, a number in shared memory: see WorkerPoolOptions. */
-  readonly tasks?: Int32Array | undefined
+  /** What threads do that do not give way: see WorkerPoolOptions. */
+  readonly work?: OthersWork | undefined
   /** Milliseconds of work between two pauses. */
   readonly sliceMs?: number
   /** The longest that one pause waits for those tasks. */
@@ -25,10 +26,10 @@ const LOOK_MS = 1
  * What threads that give way are to processors, this is to the event loop: requests come first, and long work goes on while they have no
  * tasks, or after a moment. All who pause here share one part of the event loop, since each waits for those before it.
  */
-export function createPauses ({ tasks, sliceMs = SLICE_MS, maxWaitMs = MAX_WAIT_MS }: PausesOptions): Pause {
+export function createPauses ({ work, sliceMs = SLICE_MS, maxWaitMs = MAX_WAIT_MS }: PausesOptions): Pause {
   let since = performance.now()
   let turn = Promise.resolve()
-  const isBusy = (): boolean => tasks !== undefined && Atomics.load(tasks, 0) > 0
+  const isBusy = (): boolean => work !== undefined && Atomics.load(work, TASKS) > 0
   const wait = async (): Promise<void> => {
     await setImmediate()
     const until = performance.now() + maxWaitMs

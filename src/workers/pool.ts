@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { AppError } from '../errors.js'
 import { createAdmission } from './admission.js'
+import { ANSWERS, TASKS, type OthersWork } from './others-work.js'
 import type { Task, TaskValue } from './protocol.js'
 import { startThreads, type StartThreads } from './threads.js'
 
@@ -17,10 +18,10 @@ export interface WorkerPoolOptions {
    */
   readonly isBackground?: boolean
   /**
-   * A number in shared memory: the tasks that threads have which do not give way. A pool of such threads counts its own there, one of
-   * the background waits for it between pieces of its work.
+   * What threads do that do not give way. A pool of such threads counts its own work there, one of the background waits for it between
+   * pieces of its work.
    */
-  readonly tasks?: Int32Array | undefined
+  readonly work?: OthersWork | undefined
   /** Where its threads come from. Undefined: they are its own. */
   readonly startThreads?: StartThreads
 }
@@ -32,6 +33,10 @@ export interface WorkerPool {
    * @throws AppError whatever the task threw; `overloaded`, `deadline_exceeded`, `draining`; `internal_error` for a worker that died
    */
   run<T extends Task>(task: T): Promise<TaskValue<T>>
+  /** Does work that asks for tasks. Threads of the background give way from its beginning to its end, as they do for tasks. */
+  expecting<T>(work: () => Promise<T>): Promise<T>
+  /** Notes that a request was answered without a task. */
+  noteAnswer(): void
   /** Resolves when every thread has started, however long that takes. */
   ready(): Promise<void>
   /** Asks every one of its threads to collect garbage: see collect.ts. */
@@ -53,8 +58,8 @@ export interface WorkerPoolStats {
 /** A pool whose threads start at once and are kept, but for those of the background. */
 export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
   const warn = options.onWarning ?? (() => {})
-  const { tasks, isBackground = false } = options
-  const counted = isBackground ? undefined : tasks
+  const { work, isBackground = false } = options
+  const counted = isBackground ? undefined : work
   const admission = createAdmission({ run: options.workers, queue: options.queue })
   const counts = { restarts: 0, deadlinesExceeded: 0 }
   let isClosing = false
@@ -64,6 +69,9 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
     onError: error => { warn('A worker failed while it had nothing to do.', { error: String(error) }) },
     onEnded: () => { if (!isClosing && !isBackground) counts.restarts++ }
   })
+
+  const begin = (): void => { if (counted !== undefined) Atomics.add(counted, TASKS, 1) }
+  const end = (): void => { if (counted !== undefined && Atomics.sub(counted, TASKS, 1) === 1) Atomics.notify(counted, TASKS) }
 
   const toAppError = (error: unknown, kind: Task['kind']): AppError => {
     if (error instanceof AppError) return error
@@ -91,9 +99,9 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
       // An emitter instead of an AbortSignal: piscina takes both, and this one costs a tenth.
       const signal = new EventEmitter()
       const timer = setTimeout(() => { signal.emit('abort') }, options.deadlineMs - waited)
-      if (counted !== undefined) Atomics.add(counted, 0, 1)
+      begin()
       try {
-        const answer = await threads.run(isBackground ? { ...task, others: tasks } : task, signal)
+        const answer = await threads.run(isBackground ? { ...task, others: work } : task, signal)
         if (answer.ok) return answer.value
         if (answer.stack !== undefined) warn('The engine failed on an input.', { task: task.kind, stack: answer.stack })
         throw AppError.fromJSON(answer.error)
@@ -101,8 +109,17 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
         throw toAppError(error, task.kind)
       } finally {
         clearTimeout(timer)
-        if (counted !== undefined && Atomics.sub(counted, 0, 1) === 1) Atomics.notify(counted, 0)
+        end()
         admission.leave(performance.now() - started)
+      }
+    },
+    noteAnswer () { if (counted !== undefined) Atomics.add(counted, ANSWERS, 1) },
+    async expecting (asking) {
+      begin()
+      try {
+        return await asking()
+      } finally {
+        end()
       }
     },
     collectGarbage () {

@@ -14,6 +14,7 @@ import type { SharedBtf } from '../store/btf-memory.js'
 import type { Unread } from '../store/read-failure.js'
 import type { SealKeys } from '../store/seal.js'
 import type { Sha256 } from '../store/sha256.js'
+import type { OthersWork } from './others-work.js'
 
 /** Messages between the event loop and a worker: plain data only, since errors and class instances lose themselves on the way. */
 export type Task =
@@ -21,8 +22,8 @@ export type Task =
   | LayoutVectorsTask | LayoutVectorTask | DiffTypesTask | SearchTypesTask | TypeDigestsTask | FindPlacesTask
   | WriteObjectTypesTask | ProveResultTask
 
-/** A task as a thread is given it. `others`: the tasks that other threads have, for one that gives way, a number in shared memory. */
-export type GivenTask = Task & { readonly others?: Int32Array | undefined }
+/** A task as a thread is given it. `others`: what threads do that do not give way, for one that does. */
+export type GivenTask = Task & { readonly others?: OthersWork | undefined }
 
 /** Does nothing, which a worker can only do once it has started. */
 export interface WarmTask {

@@ -8,6 +8,7 @@ import { afterAll } from 'vitest'
 import { normalizeArch } from '../../src/identity/arch.js'
 import { EXEC, SAMPLE } from '../cli/corelo.js'
 import { MAIN, ROOT, runWarm } from '../support/command.js'
+import { COMPILE_LATER } from '../support/compile-later.js'
 import { startListening } from '../support/service.js'
 
 /** The kernel that nodes of these tests pass for. Its BTF is that of examples/kernels. */
@@ -135,7 +136,7 @@ export async function startAgent (
   cleanup: Cleanup, node: Node, server: string, settings: Readonly<Record<string, string>> = {}, args: readonly string[] = []
 ): Promise<RunningAgent> {
   const child = spawn(
-    process.execPath, [MAIN, 'agent', '--server', server, ...args],
+    process.execPath, [...COMPILE_LATER, MAIN, 'agent', '--server', server, ...args],
     { stdio: ['ignore', 'pipe', 'inherit'], env: { PATH: process.env['PATH'], ...node.settings, ...settings } }
   )
   const stop = stopper(child)

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openLoopbackServer, startLoopbackServer, type LoopbackServer } from '../support/loopback-server.js'
+import { COMPILE_LATER } from '../support/compile-later.js'
 import { spawnService, TEST_SETTINGS, type ServiceProcess, type Settings } from '../../scripts/service.mjs'
 
 /** A server in BTFHub's layout that does what a test wants of it. */
@@ -52,7 +53,9 @@ export function shareProcess (settings: Settings = {}): () => Shared {
   beforeAll(async () => {
     const { origin, server } = await listenAs(openLoopbackServer, NOTHING)
     const folder = await mkdtemp(join(tmpdir(), 'corelo-process-'))
-    const service = spawnService({ ...TEST_SETTINGS, CORELO_BTFHUB_URL: origin.url, CORELO_CACHE_DIR: folder, ...settings })
+    const service = spawnService(
+      { ...TEST_SETTINGS, CORELO_BTFHUB_URL: origin.url, CORELO_CACHE_DIR: folder, ...settings }, { execArgv: COMPILE_LATER }
+    )
     shared = { origin, server, folder, service }
     await service.ready()
   })

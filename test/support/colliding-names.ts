@@ -26,26 +26,35 @@ function hashFrom (state: number, text: string): number {
   return hash
 }
 
-/** Among blocks that follow each other by a letter there are none for millions; among random ones there is one of a hundred thousand. */
+/**
+ * Among blocks that follow each other by a letter there are none for millions; among random ones there is one of a hundred thousand. A
+ * block is known by what its random letters start from, and is made when it is asked for.
+ */
 function findPair (state: number): readonly [string, string] {
-  const seen = new Map<number, string>()
-  for (const block of blocks()) {
-    const hash = hashFrom(state, block)
+  const seen = new Map<number, number>()
+  for (let start = 1; ;) {
+    let [random, hash] = [start, state]
+    for (let i = 0; i < BLOCK; i++) {
+      random = after(random)
+      hash = Math.imul(hash ^ letterOf(random), FNV_PRIME)
+    }
     const other = seen.get(hash)
-    if (other !== undefined && other !== block) return [other, block]
-    seen.set(hash, block)
+    if (other !== undefined && blockFrom(other) !== blockFrom(start)) return [blockFrom(other), blockFrom(start)]
+    seen.set(hash, start)
+    start = random
   }
-  throw new Error('there is no end of blocks')
 }
 
-/** The same random blocks each time. */
-function * blocks (): Generator<string, void> {
-  for (let random = 1; ;) {
-    let block = ''
-    while (block.length < BLOCK) {
-      random = (Math.imul(random, 1_664_525) + 1_013_904_223) >>> 0
-      block += String.fromCharCode(97 + (random >>> 8) % 26)
-    }
-    yield block
+/** The same random numbers each time. */
+function after (random: number): number { return (Math.imul(random, 1_664_525) + 1_013_904_223) >>> 0 }
+
+function letterOf (random: number): number { return 97 + (random >>> 8) % 26 }
+
+function blockFrom (start: number): string {
+  let [block, random] = ['', start]
+  while (block.length < BLOCK) {
+    random = after(random)
+    block += String.fromCharCode(letterOf(random))
   }
+  return block
 }

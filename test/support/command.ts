@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { buffer, text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { COMPILE_LATER } from './compile-later.js'
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** The built command. */
@@ -28,7 +29,7 @@ export interface Run {
 /** Runs the built command in a process of its own. */
 export async function runAlone ({ args, env, cwd }: Start, input: Uint8Array = new Uint8Array()): Promise<Run> {
   expectBuild()
-  const child = spawn(process.execPath, [MAIN, ...args], { cwd, env, stdio: 'pipe' })
+  const child = spawn(process.execPath, [...COMPILE_LATER, MAIN, ...args], { cwd, env, stdio: 'pipe' })
   child.stdin.on('error', () => {}) // a command need not read what it is given
   child.stdin.end(input)
   const [stdout, stderr, [code]] = await Promise.all([buffer(child.stdout), text(child.stderr), once(child, 'close')])
@@ -82,7 +83,8 @@ interface WarmProcess extends WarmProcesses {
 
 function startWarmProcess ({ main, execPath = process.execPath, limitMs = 100_000 }: WarmOptions): WarmProcess {
   const child = fork(
-    join(import.meta.dirname, 'warm-process.mjs'), [main], { execPath, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] }
+    join(import.meta.dirname, 'warm-process.mjs'), [main],
+    { execPath, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [...COMPILE_LATER] }
   )
   child.unref()
   child.channel?.unref()

@@ -9,6 +9,7 @@ import { buildApp } from '../../src/http/app.js'
 import { readConfig, toServiceSettings } from '../../src/http/config.js'
 import { createLogger } from '../../src/http/log.js'
 import { createService } from '../../src/service/service.js'
+import { COMPILE_LATER } from './compile-later.js'
 import { sharedValidators } from './validators.js'
 import { startWarmThreads } from './warm-threads.js'
 
@@ -38,7 +39,7 @@ export async function startListening (settings: Settings): Promise<ListeningServ
 /** A service in a process of its own: for what a signal, a limit or a lack of memory does to it. It ends with the test. */
 export async function spawnForTest (settings: Settings = {}, options: Options = {}): Promise<ServiceProcess> {
   const folder = await mkdtemp(join(tmpdir(), 'corelo-process-'))
-  const service = spawnService({ ...TEST_SETTINGS, CORELO_CACHE_DIR: folder, ...settings }, options)
+  const service = spawnService({ ...TEST_SETTINGS, CORELO_CACHE_DIR: folder, ...settings }, { execArgv: COMPILE_LATER, ...options })
   onTestFinished(async () => {
     await service.stop('SIGKILL')
     await rm(folder, { recursive: true, force: true, maxRetries: 10 })

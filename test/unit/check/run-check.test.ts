@@ -53,6 +53,13 @@ async function all (cells: Cells): Promise<Cell[]> {
 }
 
 describe('a check over kernels', () => {
+  it('lets others have the event loop between any two of its rows', async () => {
+    let pauses = 0
+    const pause = async (): Promise<void> => { pauses++ }
+    await all(setUp({ kernels: kernels(50), pause }).cells)
+    expect(pauses).toBeGreaterThanOrEqual(50)
+  })
+
   it('gives one row for each object on each kernel', async () => {
     const objects = [objectNamed('a'), objectNamed('b')]
     const found = await all(setUp({ objects, kernels: kernels(600) }).cells)

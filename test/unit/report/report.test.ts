@@ -50,6 +50,22 @@ describe('relocations that are equal but for their place', () => {
     expect(report.programs).toMatchObject([{ name: 'a', relocations: 6 }])
   })
 
+  it('are told apart and put together where many types have one name', () => {
+    const local = btf()
+    const { int } = integers(local)
+    const layouts = Array.from({ length: 24 }, (_, i) => i % 12)
+    const types = layouts.map(layout => local.struct('foo', 64, [at('here', 4 * layout, int)]))
+    const kernel = btf()
+    kernel.struct('foo', 16, [at('here', 8, integers(kernel).int)])
+    const records = types.map((typeId, i): CoreRecord => ({ section: SECTION, insnOff: 8 * i, typeId, access: '0:0', kind: 'byte_off' }))
+    const code = concat(...layouts.map(layout => asm.mov(1, 4 * layout)), asm.exit())
+    const { report } = build({
+      object: buildObject({ local, programs: [{ section: SECTION, name: 'a', code }], records }).bytes, kernel: kernel.bytes()
+    })
+    expect(report.relocations.map(({ old, places }) => [old, places.map(({ instruction }) => instruction)]))
+      .toEqual(Array.from({ length: 12 }, (_, i) => [4 * i, [i, i + 12]]))
+  })
+
   it('list 20 places where they have a value and 1,000 where they have none, and all of them when asked', () => {
     const input = reads(1200)
     const some = build(input)
@@ -69,6 +85,14 @@ describe('the bytes of a report', () => {
     expect(JSON.parse(new TextDecoder().decode(built.failing))).toEqual(built.report.relocations.filter(({ status }) =>
       status === 'poisoned'))
     expect(built.failure).toEqual({ records: 3, first: 'a, instruction 1: struct foo has no member gone in this kernel.' })
+  })
+
+  it('are the same whether there surely is room for them or each part has to be counted', () => {
+    const input = reads(9)
+    const whole = build(input, { places: 'all' })
+    const counted = build(input, { places: 'all', maxBytes: 200 * 1024 })
+    expect(whole.members.length).toBeGreaterThan(1000)
+    expect(counted).toEqual(whole)
   })
 
   it('stay within their bound: fewer places first, and those without a value last', () => {

@@ -1,14 +1,15 @@
 import { setImmediate } from 'node:timers/promises'
 import { expect, it } from 'vitest'
+import { createOthersWork } from '../../../src/workers/others-work.js'
 import { createPauses } from '../../../src/workers/pauses.js'
 
-const tasksOf = (count: number) => new Int32Array(new SharedArrayBuffer(4)).fill(count)
+const tasksOf = (count: number) => createOthersWork().fill(count)
 /** Enough for whatever does not wait for something else. */
 const turns = async () => { for (let i = 0; i < 20; i++) await setImmediate() }
 
 it('work on the event loop goes on after the tasks of requests', async () => {
   const tasks = tasksOf(2)
-  const pause = createPauses({ tasks, sliceMs: 0, maxWaitMs: Infinity })
+  const pause = createPauses({ work: tasks, sliceMs: 0, maxWaitMs: Infinity })
   const happened: string[] = []
   const paused = Promise.resolve(pause()).then(() => { happened.push('check') })
   for (const name of ['first', 'second']) {
@@ -21,7 +22,7 @@ it('work on the event loop goes on after the tasks of requests', async () => {
 })
 
 it('work on the event loop goes on although there always are tasks', async () => {
-  const pause = createPauses({ tasks: tasksOf(1), sliceMs: 0, maxWaitMs: 1 })
+  const pause = createPauses({ work: tasksOf(1), sliceMs: 0, maxWaitMs: 1 })
   for (let i = 0; i < 3; i++) await pause()
 })
 

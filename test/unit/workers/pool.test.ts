@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { applyPatches } from '../../../src/core/index.js'
 import { sha256 as hashOf } from '../../../src/store/sha256.js'
 import { toShared } from '../../../src/store/shared-bytes.js'
+import { ANSWERS, createOthersWork, TASKS } from '../../../src/workers/others-work.js'
 import { createWorkerPool, type WorkerPool, type WorkerPoolOptions } from '../../../src/workers/pool.js'
 import { NO_TABLE } from '../../../src/workers/protocol.js'
 import type { StartThreads } from '../../../src/workers/threads.js'
@@ -160,8 +161,8 @@ describe('a pool of the background', () => {
   })
 
   it('counts its tasks where threads that give way see it, also those that fail', async () => {
-    const tasks = new Int32Array(new SharedArrayBuffer(4))
-    const pool = await startPool({ tasks })
+    const tasks = createOthersWork()
+    const pool = await startPool({ work: tasks })
     const running = pool.run({ kind: 'warm' })
     expect(Atomics.load(tasks, 0)).toBe(1)
     await running
@@ -170,9 +171,32 @@ describe('a pool of the background', () => {
     expect(Atomics.load(tasks, 0)).toBe(0)
   })
 
+  it('has threads give way to all of the work that asks for its tasks, also to work that fails', async () => {
+    const tasks = createOthersWork()
+    const pool = await startPool({ work: tasks })
+    const seen = await pool.expecting(async () => {
+      const before = Atomics.load(tasks, 0)
+      await pool.run({ kind: 'warm' })
+      return [before, Atomics.load(tasks, 0)]
+    })
+    expect(seen).toEqual([1, 1])
+    expect(Atomics.load(tasks, 0)).toBe(0)
+    await expect(pool.expecting(() => Promise.reject(new Error('no BTF')))).rejects.toThrow('no BTF')
+    expect(Atomics.load(tasks, 0)).toBe(0)
+  })
+
+  it('tells threads that give way of requests that were answered without a task', async () => {
+    const work = createOthersWork()
+    const pool = await startPool({ work })
+    for (const answers of [1, 2]) {
+      pool.noteAnswer()
+      expect([Atomics.load(work, TASKS), Atomics.load(work, ANSWERS)]).toEqual([0, answers])
+    }
+  })
+
   it('gets the work of the background done although others always have tasks', async () => {
-    const tasks = new Int32Array(new SharedArrayBuffer(4)).fill(1)
-    const pool = await startPool({ isBackground: true, tasks, deadlineMs: 100_000 })
+    const tasks = createOthersWork().fill(1)
+    const pool = await startPool({ isBackground: true, work: tasks, deadlineMs: 100_000 })
     const object = toShared(fooObject())
     const path = join(await temporaryFolder(), 'vmlinux')
     await writeFile(path, fooBtf())
