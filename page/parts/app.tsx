@@ -186,7 +186,13 @@ export function App () {
           <div class='answer' id='results' tabIndex={-1}>
             {run === undefined
               ? <Welcome hasObjects={objects.length > 0} />
-              : <Results run={run} rows={rows} open={open} link={linkOf} onRows={setRows} onOpen={setOpen} />}
+              : (
+                <Results
+                  run={run} rows={rows} open={open} link={linkOf} onRows={setRows} onOpen={setOpen}
+                  // The button that has the focus goes.
+                  onStop={() => { stop(); document.getElementById('results')?.focus() }}
+                />
+                )}
           </div>
         </main>
         {open !== undefined && opened !== undefined && run !== undefined && (

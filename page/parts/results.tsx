@@ -22,7 +22,7 @@ const NO_ROWS: Readonly<Record<CheckRun['state'], string>> = {
 }
 
 /** What a check has found: the sum, and the matrix. */
-export function Results ({ run, rows, open, link, onRows, onOpen }: {
+export function Results ({ run, rows, open, link, onRows, onOpen, onStop }: {
   readonly run: CheckRun
   readonly rows: RowChoice
   readonly open: OpenCell | undefined
@@ -30,6 +30,7 @@ export function Results ({ run, rows, open, link, onRows, onOpen }: {
   readonly link: () => string
   readonly onRows: (rows: RowChoice) => void
   readonly onOpen: (cell: OpenCell) => void
+  readonly onStop: () => void
 }) {
   const { matrix, version, state, expected, problem } = run
   const { announce } = useService()
@@ -66,6 +67,7 @@ export function Results ({ run, rows, open, link, onRows, onOpen }: {
           <div class='progress'>
             <progress max={Math.max(1, expected)} value={matrix.rows} aria-label='Rows that are there' />
             <span class='number'>{count(matrix.rows)} of {count(expected)}</span>
+            <button type='button' class='quiet small below' onClick={onStop}><Icon name='stop' />Stop the check</button>
           </div>
         )}
         {problem !== undefined && <Problem>{problem}</Problem>}

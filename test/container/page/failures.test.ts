@@ -47,6 +47,17 @@ describeLab('the page, where something goes wrong', [NEEDS.chromium], () => {
     expect(await said.count()).toBe(0)
   })
 
+  it('can be stopped beside the rows on a telephone, where the button is above what is in sight', async () => {
+    const page = await lab()
+    await page.setViewportSize({ width: 320, height: 640 })
+    await page.route('**/check', () => {}) // no answer
+    await page.getByRole('button', { name: 'Check 1 object' }).click()
+    await page.getByRole('button', { name: 'Stop the check' }).click()
+    await page.getByRole('heading', { name: 'Stopped before there was a result' }).waitFor()
+    expect(await page.evaluate<string>('document.activeElement.id')).toBe('results')
+    await page.getByRole('button', { name: 'Check 1 object' }).waitFor()
+  })
+
   it.each([
     { how: 'in the middle of a row', ending: (socket: Ended) => { socket.end() } },
     { how: 'with its connection', ending: (socket: Ended) => { socket.destroy() } }
