@@ -1,6 +1,6 @@
 import type { Matrix } from '../model/matrix.js'
 import { appendObject, withObjects, type ChosenObject } from './objects.js'
-import type { Send } from './request.js'
+import { whole, type Send } from './request.js'
 
 export interface CheckQuestion {
   readonly objects: readonly ChosenObject[]
@@ -30,15 +30,14 @@ export async function runCheck (
   if (reader === undefined) return
   let rest = ''
   for (;;) {
-    const { value, done } = await reader.read()
+    const { value, done } = await whole(reader.read())
     if (done) break
     const lines = (rest + value).split('\n')
     rest = lines.pop() ?? ''
     for (const line of lines) matrix.add(line)
     onRows()
   }
-  matrix.add(rest)
-  onRows()
+  // Each line ends with a line feed: what follows the last one is a part of a line, of an answer that broke off.
 }
 
 function formOf ({ objects, patterns, fetch }: CheckQuestion, isHeld: boolean): FormData {

@@ -32,9 +32,13 @@ export async function addFiles (files: readonly File[], objects: readonly Chosen
   const found = new Map<number, File>()
   const added: ChosenObject[] = []
   const problems: string[] = []
+  const foreign: string[] = []
   for (const file of files) {
-    if (!await isElf(file).catch(() => false)) {
-      problems.push(`${file.name} is no ELF file; choose what clang made with -target bpf.`)
+    const isElf = await beginsAsElf(file).catch(() => undefined)
+    if (isElf !== true) {
+      if (isElf === undefined) problems.push(`${file.name} cannot be read; choose files, not folders.`)
+      else if (file.size === 0) problems.push(`${file.name} is empty.`)
+      else foreign.push(file.name)
       continue
     }
     const sha256 = await hashOf(file)
@@ -52,6 +56,8 @@ export async function addFiles (files: readonly File[], objects: readonly Chosen
     for (let i = 2; there.some(object => object.name === name); i++) name = `${file.name} (${i})`
     added.push({ id: ++lastId, name, file, sha256 })
   }
+  const are = foreign.length === 1 ? 'is no ELF file' : 'are no ELF files'
+  if (foreign.length > 0) problems.push(`${foreign.join(', ')} ${are}; choose what clang made with -target bpf.`)
   return { added, found, problem: problems.length === 0 ? undefined : problems.join(' ') }
 }
 
@@ -82,7 +88,7 @@ export async function withObjects (objects: readonly ChosenObject[], ask: (isHel
 const ELF = [0x7f, 0x45, 0x4c, 0x46]
 
 /** Whether a file begins as every ELF file does: what else somebody drops is not sent. */
-async function isElf (file: Blob): Promise<boolean> {
+async function beginsAsElf (file: Blob): Promise<boolean> {
   const bytes = new Uint8Array(await file.slice(0, ELF.length).arrayBuffer())
   return ELF.every((byte, i) => bytes[i] === byte)
 }

@@ -2,7 +2,7 @@ import { groupBy } from '../model/group-by.js'
 import { comparePatched, type Patch, type PatchSet } from '../model/patch-set.js'
 import type { ChosenObject } from './objects.js'
 import { relocate } from './relocation.js'
-import { messageOf, type Send } from './request.js'
+import { messageOf, whole, type Send } from './request.js'
 
 export interface PatchSetQuestion {
   readonly object: ChosenObject & { readonly file: File, readonly sha256: string }
@@ -38,7 +38,7 @@ export async function makePatchSet (
       const known = [...results.keys()].slice(0, MAX_KNOWN)
       const response = await relocate(send, { object, kernel }, 'application/octet-stream', { signal, known })
       const etag = response.headers.get('etag') ?? ''
-      const after = response.status === 304 ? undefined : new Uint8Array(await response.arrayBuffer())
+      const after = response.status === 304 ? undefined : new Uint8Array(await whole(response.arrayBuffer()))
       let result = results.get(etag)
       if (result === undefined) {
         if (after === undefined) throw new Error('The service knows this result by another name.')

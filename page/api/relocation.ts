@@ -1,6 +1,6 @@
 import type { Report } from '../../src/wire/report.js'
 import { appendObject, withObjects, type ChosenObject } from './objects.js'
-import { readJson, type Send } from './request.js'
+import { readJson, whole, type Send } from './request.js'
 
 /** An object for one kernel, by the kernel's whole reference. */
 export interface Pair {
@@ -14,12 +14,12 @@ export async function getReport (send: Send, pair: Pair, signal: AbortSignal): P
 
 /** The patched object. */
 export async function getRelocated (send: Send, pair: Pair): Promise<Blob> {
-  return await (await relocate(send, pair, 'application/octet-stream', {})).blob()
+  return await whole((await relocate(send, pair, 'application/octet-stream', {})).blob())
 }
 
 /** The smallest BTF with which the object relocates as on the kernel. */
 export async function getMinBtf (send: Send, pair: Pair): Promise<Blob> {
-  return await (await post(send, 'min-btf', pair, {})).blob()
+  return await whole((await post(send, 'min-btf', pair, {})).blob())
 }
 
 /**

@@ -9,7 +9,7 @@ export class Refusal extends Error {
   readonly problem: Partial<Omit<ProblemJson, 'code'>> & { readonly code?: string } & Readonly<Record<string, unknown>>
 
   constructor (status: number, problem: Refusal['problem']) {
-    super(problem.detail ?? `The service answered with status ${status}.`)
+    super(problem.detail ?? `The service, or a proxy before it, answered with status ${status}.`)
     this.status = status
     this.code = problem.code ?? 'none'
     this.problem = problem
@@ -26,8 +26,9 @@ const MAX_WAIT_S = 60
  * Sends requests to the service that the page is from.
  *
  * @param token what callers are known by; undefined where there is none. Asked for each time
+ * @param onWait told how many seconds a request waits before it is sent again; what it returns is called when that is over
  */
-export function createSend (token: () => string | undefined): Send {
+export function createSend (token: () => string | undefined, onWait: (seconds: number) => () => void): Send {
   return async (path, init = {}) => {
     for (let attempt = 1; ; attempt++) {
       const response = await sendOnce(path, init, token())
@@ -36,7 +37,8 @@ export function createSend (token: () => string | undefined): Send {
       const isBusy = response.status === 429 || response.status === 503
       if (!isBusy || attempt === MAX_ATTEMPTS || !(waitS > 0 && waitS <= MAX_WAIT_S)) throw await refusalOf(response)
       await response.body?.cancel()
-      await wait(waitS * 1000, init.signal ?? undefined)
+      const end = onWait(waitS)
+      await wait(waitS * 1000, init.signal ?? undefined).finally(end)
     }
   }
 }
@@ -59,7 +61,20 @@ async function refusalOf (response: Response): Promise<Refusal> {
 }
 
 /** The service and its page are of one build, and a compiler check holds what it writes to the types of src/wire. */
-export async function readJson<T> (response: Response): Promise<T> { return await response.json() as T }
+export async function readJson<T> (response: Response): Promise<T> { return await whole(response.json()) as T }
+
+/** A body that is read; browsers say of one that breaks off `network error`, and of half a document where its text ends. */
+export async function whole<T> (reading: Promise<T>): Promise<T> {
+  try {
+    return await reading
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error
+    throw new Refusal(0, { code: 'unreachable', detail: BROKEN_OFF })
+  }
+}
+
+/** Why there is a part of an answer and no more. */
+export const BROKEN_OFF = 'The connection to the service broke off before the whole answer was there; see whether it runs, and try again.'
 
 async function wait (ms: number, signal: AbortSignal | undefined): Promise<void> {
   await new Promise<void>((resolve, reject) => {

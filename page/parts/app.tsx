@@ -32,6 +32,7 @@ export function App () {
   const [rows, setRows] = useState(linked.rows)
   const [open, setOpen] = useState<OpenCell | undefined>(undefined)
   const [said, setSaid] = useState('')
+  const [waiting, setWaiting] = useState({ requests: 0, seconds: 0 })
   const [token, setToken] = useState<string | undefined>(undefined)
   const [tokenProblem, setTokenProblem] = useState<string | undefined>(undefined)
   const [showsToken, setShowsToken] = useState(false)
@@ -40,7 +41,10 @@ export function App () {
   const isWide = useMedia(WIDE)
 
   const service = useMemo<PageService>(() => ({
-    send: createSend(() => tokenNow.current),
+    send: createSend(() => tokenNow.current, seconds => {
+      setWaiting(({ requests }) => ({ requests: requests + 1, seconds }))
+      return () => { setWaiting(({ requests, seconds }) => ({ requests: requests - 1, seconds })) }
+    }),
     announce: setSaid,
     noteFailure (error) {
       if (!(error instanceof Refusal) || (error.status !== 401 && error.status !== 403)) return
@@ -74,6 +78,8 @@ export function App () {
   const check = (): void => {
     setOpen(undefined)
     start({ objects, patterns: patternsOf(kernels.list, choice), fetch: choice.offered }, objects.length * shown)
+    // Where they are below what is chosen, nothing else that is in sight would change. Beside it this does nothing.
+    requestAnimationFrame(() => { document.getElementById('results')?.scrollIntoView() })
   }
 
   // A link asks by itself, as soon as the kernels are known.
@@ -180,7 +186,13 @@ export function App () {
           <div class='answer' id='results' tabIndex={-1}>
             {run === undefined
               ? <Welcome hasObjects={objects.length > 0} />
-              : <Results run={run} rows={rows} open={open} link={linkOf} onRows={setRows} onOpen={setOpen} />}
+              : (
+                <Results
+                  run={run} rows={rows} open={open} link={linkOf} onRows={setRows} onOpen={setOpen}
+                  // The button that has the focus goes.
+                  onStop={() => { stop(); document.getElementById('results')?.focus() }}
+                />
+                )}
           </div>
         </main>
         {open !== undefined && opened !== undefined && run !== undefined && (
@@ -191,6 +203,9 @@ export function App () {
           />
         )}
         <div role='status' class='hidden'>{said}</div>
+        <div role='status' class='waits'>
+          {waiting.requests > 0 && <p>The service has no room now. It is asked again after {counted(waiting.seconds, 'second')}.</p>}
+        </div>
       </div>
     </ServiceContext.Provider>
   )

@@ -45,8 +45,10 @@ export function Detail ({ object, kernel, run, column, kernels, isModal, link, o
   }, [])
   const outcome = run.matrix.outcomes[run.matrix.kernels.get(kernel)?.[column] ?? -1]
   return (
+    // What is pressed within and takes no focus leaves it here, and not to the page behind, where Escape is not heard.
     <div
-      class='detail' role={isModal ? 'dialog' : 'region'} {...isModal ? { 'aria-modal': true } : {}} aria-labelledby='detail-title'
+      class='detail' tabIndex={-1} role={isModal ? 'dialog' : 'region'} {...isModal ? { 'aria-modal': true } : {}}
+      aria-labelledby='detail-title'
       onKeyDown={event => {
         if (event.key !== 'Escape') return
         event.stopPropagation()

@@ -71,9 +71,10 @@ export function Downloads ({ object, kernel, report, run, column, kernels }: {
       <div class='line'>
         {buttons.map(([what, label, file, make]) => (
           <button
-            key={what} type='button' disabled={busy !== undefined || make === undefined}
+            // Not `disabled` while it works: the button would lose the focus.
+            key={what} type='button' disabled={make === undefined} aria-disabled={busy !== undefined}
             {...make === undefined ? { 'aria-describedby': 'no-file' } : {}}
-            onClick={() => { if (make !== undefined) take(what, file, make) }}
+            onClick={() => { if (make !== undefined && busy === undefined) take(what, file, make) }}
           >
             <Icon name='download' />{busy?.what === what && busy.progress !== '' ? busy.progress : label}
           </button>

@@ -57,7 +57,8 @@ export function KernelList ({ kernels, picked, onPick }: {
                 <div
                   key={kernel.reference} role='option' class={kernel.state === 'held' ? 'option' : 'option offered'}
                   aria-selected={isPicked} aria-posinset={at + 1} aria-setsize={kernels.length}
-                  tabIndex={at === active ? 0 : -1} style={{ top: `${at * shown.rowHeight}px` }} onClick={() => { toggle(at) }}
+                  title={kernel.reference} tabIndex={at === active ? 0 : -1}
+                  style={{ top: `${at * shown.rowHeight}px` }} onClick={() => { toggle(at) }}
                 >
                   <span class='box'>{isPicked && <Icon name='loads' />}</span>
                   <span class='names'>

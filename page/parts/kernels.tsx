@@ -80,7 +80,7 @@ export function Kernels ({ kernels, choice, listed, chosen, onChoice, onReload }
             )}
             <KernelList kernels={listed} picked={choice.picked} onPick={picked => { onChoice({ ...choice, picked }) }} />
             <p class='meant'>
-              <strong>
+              <strong role='status'>
                 {isWholeFleet(choice) ? `The whole fleet: ${counted(held, 'kernel')}` : `${counted(chosen, 'kernel')} ${word}`}
               </strong>
               {!isWholeFleet(choice) && <button type='button' class='quiet' onClick={() => { onChoice(WHOLE_FLEET) }}>Whole fleet</button>}

@@ -133,7 +133,10 @@ function Row ({ item, at, top, matrix, open, active, onPress }: {
       aria-rowindex={at + 2} aria-level={isGroup ? 1 : item.level}
       {...isGroup ? { 'aria-expanded': item.isOpen } : { 'aria-posinset': item.position, 'aria-setsize': item.of }}
     >
-      <div role='rowheader' aria-colindex={1} class='first' tabIndex={active === 0 ? 0 : -1} onClick={() => { onPress(at, 0) }}>
+      <div
+        role='rowheader' aria-colindex={1} class='first' title={isGroup ? described : item.kernel} tabIndex={active === 0 ? 0 : -1}
+        onClick={() => { onPress(at, 0) }}
+      >
         {isGroup
           ? (
             <>

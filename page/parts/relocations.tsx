@@ -22,10 +22,14 @@ export function Relocations ({ relocations, kernel, object }: {
   readonly object: string
 }) {
   const [limit, setLimit] = useState(FIRST)
+  const places = relocations.reduce((sum, { places_total: total }) => sum + total, 0)
   const sorted = useMemo(() => relocations.toSorted((a, b) => rankOf(a) - rankOf(b)), [relocations])
   return (
     <section aria-labelledby='relocations-title'>
-      <h3 id='relocations-title'>Relocations <span class='number'>{count(relocations.length)}</span></h3>
+      <h3 id='relocations-title'>
+        Relocations <span class='number'>{count(relocations.length)}</span>
+        {places > relocations.length && <span class='number'> in {counted(places, 'place')}</span>}
+      </h3>
       {relocations.length === 0 && <p class='note'>The object has nothing to relocate.</p>}
       <ul class='relocations'>
         {sorted.slice(0, limit).map((relocation, i) => (

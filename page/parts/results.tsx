@@ -16,8 +16,13 @@ import type { CheckRun } from './use-check.js'
 /** How often a screen reader is told how far a check is. */
 const TELL_MS = 5000
 
+/** What is said of a check without a row. */
+const NO_ROWS: Readonly<Record<CheckRun['state'], string>> = {
+  running: 'Checking …', done: 'There was nothing to check', stopped: 'Stopped before there was a result', failed: 'There is no result'
+}
+
 /** What a check has found: the sum, and the matrix. */
-export function Results ({ run, rows, open, link, onRows, onOpen }: {
+export function Results ({ run, rows, open, link, onRows, onOpen, onStop }: {
   readonly run: CheckRun
   readonly rows: RowChoice
   readonly open: OpenCell | undefined
@@ -25,13 +30,21 @@ export function Results ({ run, rows, open, link, onRows, onOpen }: {
   readonly link: () => string
   readonly onRows: (rows: RowChoice) => void
   readonly onOpen: (cell: OpenCell) => void
+  readonly onStop: () => void
 }) {
   const { matrix, version, state, expected, problem } = run
   const { announce } = useService()
   const { grouping, states, text } = rows
   const counts = useMemo(() => countStates(matrix), [matrix, version])
   const items = useMemo(() => listItems(matrix, rows), [matrix, version, rows])
-  const sentence = useMemo(() => sentenceOf(matrix), [matrix, version])
+  const sentence = useMemo(() => matrix.rows === 0 ? NO_ROWS[state] : sentenceOf(matrix), [matrix, version, state])
+  const isEmpty = matrix.rows === 0 && state !== 'running'
+
+  // A check of thousands is left to run in a tab of its own, and found again by this.
+  useEffect(() => {
+    document.title = `${sentence} – corelo`
+    return () => { document.title = 'corelo' }
+  }, [sentence])
 
   const toldAt = useRef(0)
   useEffect(() => {
@@ -47,18 +60,21 @@ export function Results ({ run, rows, open, link, onRows, onOpen }: {
     <section class='results' aria-labelledby='results-title'>
       <header class='results-head'>
         <div class='title'>
-          <h2 id='results-title'>{state === 'running' && matrix.rows === 0 ? 'Checking …' : sentence}</h2>
-          <CopyButton icon='link' label='Copy link' text={link} isQuiet />
+          <h2 id='results-title'>{sentence}</h2>
+          {!isEmpty && <CopyButton icon='link' label='Copy link' text={link} isQuiet />}
         </div>
         {state === 'running' && (
           <div class='progress'>
             <progress max={Math.max(1, expected)} value={matrix.rows} aria-label='Rows that are there' />
             <span class='number'>{count(matrix.rows)} of {count(expected)}</span>
+            <button type='button' class='quiet small below' onClick={onStop}><Icon name='stop' />Stop the check</button>
           </div>
         )}
         {problem !== undefined && <Problem>{problem}</Problem>}
-        {state === 'stopped' && <p class='note'>Stopped: {counted(matrix.rows, 'row')} of {count(expected)} are there.</p>}
-        <div class='tools'>
+        {!isEmpty && (state === 'stopped' || state === 'failed') && (
+          <p class='note'>Only {count(matrix.rows)} of {counted(expected, 'row')} {matrix.rows === 1 ? 'is' : 'are'} there.</p>
+        )}
+        <div class='tools' hidden={isEmpty}>
           <div class='chips' role='group' aria-label='Only rows with these states'>
             {STATES.filter(name => (counts.get(name) ?? 0) > 0).map(name => {
               const { word, icon, tone, meaning } = LOOKS[name]
@@ -94,14 +110,16 @@ export function Results ({ run, rows, open, link, onRows, onOpen }: {
           </div>
         </div>
       </header>
-      {items.length === 0 && matrix.rows > 0
-        ? <p class='empty'>No row is left. Take a state back, or search for less.</p>
-        : (
-          <Matrix
-            matrix={matrix} items={items} open={open} isGrouped={grouping === 'outcome'} onOpen={onOpen}
-            onToggle={group => { onRows({ ...rows, open: toggleGroup(matrix, rows.open, group) }) }}
-          />
-          )}
+      {isEmpty
+        ? null
+        : items.length === 0 && matrix.rows > 0
+          ? <p class='empty'>No row is left. Take a state back, or search for less.</p>
+          : (
+            <Matrix
+              matrix={matrix} items={items} open={open} isGrouped={grouping === 'outcome'} onOpen={onOpen}
+              onToggle={group => { onRows({ ...rows, open: toggleGroup(matrix, rows.open, group) }) }}
+            />
+            )}
     </section>
   )
 }

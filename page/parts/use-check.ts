@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { runCheck, type CheckQuestion } from '../api/check.js'
-import { messageOf, type Send } from '../api/request.js'
+import { BROKEN_OFF, messageOf, type Send } from '../api/request.js'
 import { createMatrix, type Matrix } from '../model/matrix.js'
 
 export interface CheckRun {
@@ -52,7 +52,7 @@ export function useCheck (send: Send, noteFailure: (error: unknown) => void): Ch
     }).then(() => {
       if (own.signal.aborted) return
       const { summary, earlyEnd } = matrix
-      if (summary === undefined) show('failed', earlyEnd?.detail ?? 'The answer ended before all rows were there; check again.')
+      if (summary === undefined) show('failed', earlyEnd?.detail ?? BROKEN_OFF)
       else show('done')
     }, (error: unknown) => {
       if (own.signal.aborted) return

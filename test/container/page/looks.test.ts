@@ -21,6 +21,8 @@ const SCREENS = [
   { name: 'a screen of 4k', width: 3840, height: 2160, colorScheme: 'dark' }
 ] as const
 
+const RANGE = { distro: 'debian', distro_version: '12', arch: 'x86_64', flavour: 'amd64', kernels: 1, places: [] }
+
 const KERNELS = 5000
 const LOADS: CheckOutcome = { state: 'loads', reason: null, programs: [], failures: [], failures_total: 0 }
 const FAILS: CheckOutcome = {
@@ -50,6 +52,21 @@ describeLab('the page', [NEEDS.chromium], () => {
     await look()
     // Beside the matrix where there is room, and over it where there is not.
     await expect.poll(async () => await page.getByRole('dialog').count()).toBe(width > 1600 ? 0 : 1)
+  })
+
+  it.each(SCREENS)('shows a member that moved many times whole on $name', async ({ width, height, colorScheme }) => {
+    const { url } = await startAppWith(service)
+    const page = await openPage(browser, url, { viewport: { width, height }, colorScheme })
+    const ranges = Array.from({ length: 60 }, (_, i) => (
+      { ...RANGE, first: `6.1.0-${i}-amd64`, last: `6.1.0-${i}-amd64`, state: i % 2 === 0 ? 'missing' : 'type_missing' }
+    ))
+    await page.route('**/types/history?*', async route => { await route.fulfill({ json: { kernels: 60, ranges, left_out: [] } }) })
+    await check(page, [UNGUARDED])
+    await openCell(page, 'fails')
+    await expect.poll(async () => await page.getByRole('list', { name: /^debian 12 x86_64/ }).getByRole('listitem').count()).toBe(60)
+    const widths = '(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth])(document.querySelector(".detail"))'
+    const [needed = 0, there = 0] = await page.evaluate<readonly number[]>(widths)
+    expect(needed).toBeLessThanOrEqual(there)
   })
 
   it(`shows ${KERNELS} kernels while they come, and draws only those that are seen`, async () => {

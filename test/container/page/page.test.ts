@@ -45,6 +45,16 @@ describeLab('the page', [NEEDS.chromium], () => {
     await detail.getByRole('table').filter({ hasText: 'on_exit' }).getByText('The verifier gets to instruction').waitFor()
   })
 
+  it('shows what a check says in the name of its tab, and brings it into sight on a telephone', async () => {
+    const { page } = await lab()
+    await page.setViewportSize({ width: 320, height: 640 })
+    expect(await page.title()).toBe('corelo')
+    await check(page, [UNGUARDED])
+    await expect.poll(async () => await page.title()).toBe('unguarded.bpf.o fails on 2 of 5 kernels – corelo')
+    const top = 'document.getElementById("results-title").getBoundingClientRect().top'
+    await expect.poll(async () => await page.evaluate<number>(top)).toBeLessThan(320)
+  })
+
   it('copies a suggestion', async () => {
     const { page } = await lab()
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
@@ -58,16 +68,19 @@ describeLab('the page', [NEEDS.chromium], () => {
   it('takes several objects that are dropped, and says what is none', async () => {
     const { page } = await lab()
     const dropped = [
-      UNGUARDED, EXEC, { ...UNGUARDED, name: 'again.bpf.o' }, { ...UNGUARDED, name: 'notes.txt', buffer: Buffer.from('no object') }
+      UNGUARDED, EXEC, { ...UNGUARDED, name: 'again.bpf.o' }, { ...UNGUARDED, name: 'notes.txt', buffer: Buffer.from('no object') },
+      { ...UNGUARDED, name: 'empty.bpf.o', buffer: Buffer.alloc(0) }, { ...UNGUARDED, name: 'page.html', buffer: Buffer.from('<html>') }
     ]
     const files = JSON.stringify(dropped.map(({ name, buffer }) => ({ name, base64: buffer.toString('base64') })))
     const transfer = await page.evaluateHandle(`${files}.reduce((data, { name, base64 }) => {
       data.items.add(new File([Uint8Array.from(atob(base64), character => character.charCodeAt(0))], name))
       return data
     }, new DataTransfer())`)
-    await page.locator('.drop').dispatchEvent('drop', { dataTransfer: transfer })
+    // Beside the field: there the browser would leave the page for the file.
+    await page.locator('.welcome').dispatchEvent('drop', { dataTransfer: transfer })
     const alert = page.getByRole('alert')
-    await alert.getByText('notes.txt is no ELF file').waitFor()
+    await alert.getByText('notes.txt, page.html are no ELF files').waitFor()
+    await alert.getByText('empty.bpf.o is empty.').waitFor()
     await alert.getByText('again.bpf.o has the content of unguarded.bpf.o').waitFor()
     await page.getByRole('button', { name: 'Check 2 objects on 5 kernels' }).click()
     await checked(page)
@@ -138,6 +151,24 @@ describeLab('the page', [NEEDS.chromium], () => {
       for (const { position, length, bytes } of result.patches) expect(Buffer.from(bytes, 'hex').copy(patched, position)).toBe(length)
       for (const name of result.kernels) expect(patched.equals(await wanted('/relocate', name)), name).toBe(true)
     }
+  })
+
+  it('is closed by Escape after a download, and after a press on its text', async () => {
+    const { page } = await lab()
+    await check(page, [UNGUARDED])
+    const detail = page.getByRole('dialog')
+    await openCell(page, 'fails')
+    await page.getByRole('button', { name: 'Patched object' }).focus()
+    const [download] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('Enter')])
+    await download.path()
+    await page.getByRole('status').filter({ hasText: 'is saved' }).waitFor({ state: 'attached' })
+    expect(await page.evaluate<string>('document.activeElement.textContent')).toBe('Patched object')
+    await page.keyboard.press('Escape')
+    await detail.waitFor({ state: 'detached' })
+    await openCell(page, 'fails')
+    await detail.getByText('changed instructions').click()
+    await page.keyboard.press('Escape')
+    await detail.waitFor({ state: 'detached' })
   })
 
   it('has an address that shows the same again, to somebody else as well', async () => {

@@ -1,0 +1,102 @@
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import type { Service } from '../../../src/service/types.js'
+import { form, startAppWith } from '../../http/harness.js'
+import { openPage, startChromium } from '../../support/chromium.js'
+import { describeLab, NEEDS } from '../../support/lab.js'
+import { checked, startFleet, UNGUARDED } from './fleet.js'
+
+describeLab('the page, where something goes wrong', [NEEDS.chromium], () => {
+  let browser: Browser
+  let service: Service
+  beforeAll(async () => { [browser, service] = await Promise.all([startChromium(), startFleet()]) })
+  afterAll(async () => { await Promise.all([browser.close(), service.close()]) })
+
+  /** With an object that is chosen. */
+  async function lab (): Promise<Page> {
+    const { url } = await startAppWith(service)
+    const page = await openPage(browser, url)
+    await page.locator('#files').setInputFiles(UNGUARDED)
+    await page.getByRole('button', { name: 'Check 1 object on 5 kernels' }).waitFor()
+    return page
+  }
+
+  it('says that there is no result, and not that an object loads, where a check is refused', async () => {
+    const page = await lab()
+    await page.route('**/check', async route => { await route.fulfill({ status: 503, contentType: 'text/html', body: 'Bad gateway' }) })
+    await page.getByRole('button', { name: 'Check 1 object' }).click()
+    await page.getByRole('heading', { name: 'There is no result', exact: true }).waitFor()
+    await page.getByRole('alert').getByText('status 503').waitFor()
+    expect(await page.getByRole('treegrid').count()).toBe(0)
+    expect(await page.getByText('loads on').count()).toBe(0)
+  })
+
+  it('says that the service has no room, and for how long it waits, and goes on by itself', async () => {
+    const page = await lab()
+    let refusals = 0
+    await page.route('**/check', async route => {
+      if (refusals++ > 0) await route.continue()
+      else await route.fulfill({ status: 429, headers: { 'retry-after': '2' }, json: { code: 'rate_limited', detail: 'Later.' } })
+    })
+    await page.getByRole('button', { name: 'Check 1 object' }).click()
+    const said = page.getByRole('status').getByText('The service has no room now. It is asked again after 2 seconds.')
+    await said.waitFor()
+    await checked(page)
+    expect(await said.count()).toBe(0)
+  })
+
+  it('can be stopped beside the rows on a telephone, where the button is above what is in sight', async () => {
+    const page = await lab()
+    await page.setViewportSize({ width: 320, height: 640 })
+    await page.route('**/check', () => {}) // no answer
+    await page.getByRole('button', { name: 'Check 1 object' }).click()
+    await page.getByRole('button', { name: 'Stop the check' }).click()
+    await page.getByRole('heading', { name: 'Stopped before there was a result' }).waitFor()
+    expect(await page.evaluate<string>('document.activeElement.id')).toBe('results')
+    await page.getByRole('button', { name: 'Check 1 object' }).waitFor()
+  })
+
+  it.each([
+    { how: 'in the middle of a row', ending: (socket: Ended) => { socket.end() } },
+    { how: 'with its connection', ending: (socket: Ended) => { socket.destroy() } }
+  ])('keeps the rows of an answer that breaks off $how, and says how many are missing', async ({ ending }) => {
+    const { url, request } = await startAppWith(service)
+    const answer = await request('/check', {
+      method: 'POST', body: form({ object: UNGUARDED.buffer, kernels: '*' }), headers: { accept: 'application/x-ndjson' }
+    })
+    const [first = '', second = ''] = (await answer.text()).split('\n').filter(line => line.startsWith('{"object":'))
+    const page = await openPage(browser, await proxyOf(url, response => {
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+      response.write(`${first}\n${second.slice(0, second.length / 2)}`, () => { setTimeout(ending, 100, response) })
+    }))
+    await page.locator('#files').setInputFiles(UNGUARDED)
+    await page.getByRole('button', { name: 'Check 1 object' }).click()
+    await page.getByRole('alert').getByText('The connection to the service broke off before the whole answer was there').waitFor()
+    await page.getByText('Only 1 of 5 rows is there.').waitFor()
+    expect(await page.getByRole('rowheader').allTextContents()).toEqual([expect.stringContaining('1 kernel')])
+  })
+})
+
+type Ended = Pick<ServerResponse, 'end' | 'destroy'>
+
+/** The service, but for the answer of a check. */
+async function proxyOf (url: string, answerCheck: (response: ServerResponse) => void): Promise<string> {
+  const server = createServer((request, response) => {
+    if (request.url === '/check') {
+      request.resume().once('end', () => { answerCheck(response) })
+      return
+    }
+    fetch(new URL(request.url ?? '/', url)).then(async answer => {
+      const headers = Object.fromEntries([...answer.headers].filter(([name]) => name.startsWith('content-type')))
+      response.writeHead(answer.status, headers).end(Buffer.from(await answer.arrayBuffer()))
+    }, () => { response.destroy() })
+  })
+  onTestFinished(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
