@@ -1,6 +1,6 @@
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
 
 export interface LoopbackServer {
@@ -9,6 +9,11 @@ export interface LoopbackServer {
   stop (): Promise<void>
   start (): Promise<void>
 }
+
+/** Ports that systems give to nobody who asks for any, so that nobody has one when its server starts again. */
+const PORTS = [10_240, 32_768] as const
+/** Ports that are tried, of which others may have some. */
+const TRIES = 20
 
 /** Listens on a port of its own until the test is over. */
 export async function startLoopbackServer (answer: RequestListener): Promise<LoopbackServer> {
@@ -24,7 +29,15 @@ export async function openLoopbackServer (answer: RequestListener): Promise<Loop
   const start = async (): Promise<void> => {
     http.listen(port, '127.0.0.1')
     await once(http, 'listening')
-    port = (http.address() as AddressInfo).port
+  }
+  const startFirst = async (left: number): Promise<void> => {
+    port = randomInt(...PORTS)
+    try {
+      await start()
+    } catch (error) {
+      if (left === 0) throw error
+      await startFirst(left - 1)
+    }
   }
   const stop = async (): Promise<void> => {
     if (!http.listening) return
@@ -32,6 +45,6 @@ export async function openLoopbackServer (answer: RequestListener): Promise<Loop
     http.close()
     await once(http, 'close')
   }
-  await start()
+  await startFirst(TRIES)
   return { url: `http://127.0.0.1:${port}`, start, stop }
 }
