@@ -25,7 +25,7 @@ export function MemberHistory ({ named, member, kernel }: { readonly named: Name
       <h4><code>{named.essential}.{member}</code> in {counted(kernels, 'kernel')}</h4>
       {shown.map(row => <Strip key={row.platform} row={row} />)}
       {shown.length < rows.length && (
-        <button type='button' class='quiet' onClick={() => { setAll(true) }}>All {counted(rows.length, 'distribution')}</button>
+        <button type='button' class='quiet' onClick={() => { setAll(true) }}>Show all {count(rows.length)}</button>
       )}
       {leftOut.map(({ reason, kernels: number }) => <p key={reason} class='note'>{counted(number, 'kernel')} left out: {reason}</p>)}
     </section>
