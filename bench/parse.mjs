@@ -8,7 +8,7 @@ import { runInNewContext } from 'node:vm'
 import { attachBtf, parseBtfParts, parseRawBtf } from '../dist/btf/parse.js'
 import { finishBtfIndex, indexTailBytes, readBtfIndex } from '../dist/btf/index-file.js'
 import { isSealedBy, sealOf } from '../dist/store/seal.js'
-import { sha256Bytes } from '../dist/store/sha256.js'
+import { sha256Characters } from '../dist/store/sha256.js'
 import { labBtfs, oracle } from './lab.mjs'
 import { enlargeBtf } from './large-btf.mjs'
 import { median } from './statistics.mjs'
@@ -104,7 +104,7 @@ const KEY = new Uint8Array(32)
 const SEAL = {
   make: bytes => sealOf(KEY, 'bench', bytes),
   matches: (bytes, seal) => isSealedBy([KEY], 'bench', bytes, seal),
-  digest: sha256Bytes
+  digest: sha256Characters
 }
 
 function keepIndex (path, output) {
