@@ -65,11 +65,16 @@ export async function besideLoad (cache, { kernels, kernel, kind, objects, windo
 
 /** The next message of a process. Rejects where it ends without one. */
 async function messageOf (child) {
-  const [message] = await Promise.race([
-    once(child, 'message'),
-    once(child, 'exit').then(([code]) => { throw new Error(`${child.spawnargs.slice(1).join(' ')} ended with ${code}`) })
-  ])
-  return message
+  const waiting = new AbortController()
+  try {
+    const [message] = await Promise.race([
+      once(child, 'message', waiting),
+      once(child, 'exit', waiting).then(([code]) => { throw new Error(`${child.spawnargs.slice(1).join(' ')} ended with ${code}`) })
+    ])
+    return message
+  } finally {
+    waiting.abort() // takes back the listeners
+  }
 }
 
 /** How late the event loop was since this was asked for last: the 99th part in a hundred, of which 10 ms are the clock's own. */
