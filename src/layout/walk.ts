@@ -5,6 +5,7 @@ import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
 import { createFollower } from './followed.js'
 import { DIGEST_SIZE, type LayoutFormat } from './format.js'
+import { findKept, keep, keptDigestsOf, type KeptDigests } from './kept-digests.js'
 import { nameInBase, partsOfBtf, type Part } from './records.js'
 
 /**
@@ -33,6 +34,8 @@ export interface Walk extends Scratch {
   readonly btf: Btf
   readonly endId: number
   readonly hash: LayoutFormat['hash']
+  /** What other walks have hashed. */
+  readonly keptDigests: KeptDigests
   /** Whether a composite whose name begins with this byte may have members that are followed. */
   readonly followedInitials: Uint8Array
   readonly follow: (composite: number) => readonly TypeId[]
@@ -87,6 +90,7 @@ export function beginWalk (btf: Btf, { hash, followed }: LayoutFormat): Walk {
     btf,
     endId: btf.endId,
     hash,
+    keptDigests: keptDigestsOf(hash),
     followedInitials: initials,
     follow,
     own,
@@ -218,18 +222,20 @@ export function rewind (walk: Walk, start: number): void {
   walk.at = start
 }
 
-/** Hashes what was written from `start` on. @returns where the digest is */
+/** Hashes what was written from `start` on, unless that was done lately. @returns where the digest is */
 export function keepDigest (walk: Walk, start: number, hasName: boolean): number {
   const place = walk.digestsEnd
   if (place === walk.digests.length) walk.digests = enlarge(walk.digests, place)
-  const { digests } = walk
-  const hash = walk.hash(walk.bytes.subarray(4 * start, 4 * walk.at))
+  const { digests, text, at, keptDigests } = walk
+  walk.digestsEnd = place + HELD_WORDS
+  if (findKept(keptDigests, text, start, at, digests, place)) return place
+  const hash = walk.hash(walk.bytes.subarray(4 * start, 4 * at))
   for (let i = 0; i < DIGEST_WORDS; i++) {
     digests[place + i] = hash.charCodeAt(4 * i) | hash.charCodeAt(4 * i + 1) << 8 |
       hash.charCodeAt(4 * i + 2) << 16 | hash.charCodeAt(4 * i + 3) << 24
   }
-  digests[place + DIGEST_WORDS] = hasName ? hashOfPacked(walk.text, start + 1) : UNKNOWN_HASH
-  walk.digestsEnd = place + HELD_WORDS
+  digests[place + DIGEST_WORDS] = hasName ? hashOfPacked(text, start + 1) : UNKNOWN_HASH
+  keep(keptDigests, text, start, at, digests, place)
   return place
 }
 
