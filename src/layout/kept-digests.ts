@@ -33,8 +33,8 @@ const NOTHING = 0
 /** Places in which a text may be, by its hash. A power of two. */
 const SET_SLOTS = 4
 
-/** In each thread that makes tables: 6 MB of records, which are some 20,000. A kernel has 9,000 to 14,000 texts. */
-const WORDS = 1536 * 1024
+/** In each thread that makes tables: 8 MB of records, which are some 30,000. A kernel has 9,000 to 14,000 texts. */
+const WORDS = 2048 * 1024
 const SLOTS = 64 * 1024
 
 let held: { readonly hash: LayoutFormat['hash'], readonly kept: KeptDigests } | undefined
