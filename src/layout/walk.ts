@@ -78,7 +78,21 @@ const KEPT_WORDS = 128
  */
 export const ROOM = LIMITS.nameBytes / 4 + 1 + 512
 
-export function beginWalk (btf: Btf, { hash, followed }: LayoutFormat): Walk {
+export function beginWalk (btf: Btf, format: LayoutFormat): Walk {
+  if (isFirst) {
+    isFirst = false
+    endWalk(makeWalk(btf, format))
+  }
+  return makeWalk(btf, format)
+}
+
+/**
+ * Of the first object that a literal makes V8 notes the classes of its members, with the second it forgets them, and throws away what it
+ * compiled meanwhile: all that a whole table needs. So the second walk is made before anything is compiled.
+ */
+let isFirst = true
+
+function makeWalk (btf: Btf, { hash, followed }: LayoutFormat): Walk {
   const { own, bases } = partsOfBtf(btf)
   const { text, digests, references, known } = takeScratch(btf.endId)
   const { initials, follow } = createFollower(btf, followed)
@@ -274,8 +288,11 @@ function enlarge (words: Int32Array, used: number): Int32Array {
   return larger
 }
 
-/** Of each part but the ids' at first. The text of the largest struct has some ten thousand, the digests of a kernel 50,000. */
-const INITIAL_WORDS = 128 * 1024
+/**
+ * At first, which is enough for the kernels of distributions: the text of the largest struct has some ten thousand words, the digests have
+ * 120,000, the references 280,000. Code that was compiled before something grew for the first time is compiled anew.
+ */
+const INITIAL_WORDS = { text: 128 * 1024, digests: 192 * 1024, references: 384 * 1024 } as const
 /** Above these, memory is not kept. */
 const USUAL_TYPES = 512 * 1024
 const USUAL_WORDS = 512 * 1024
@@ -292,9 +309,9 @@ function takeScratch (types: number): Scratch {
 
 function newScratch (types: number): Scratch {
   return {
-    text: new Int32Array(INITIAL_WORDS),
-    digests: new Int32Array(INITIAL_WORDS),
-    references: new Int32Array(INITIAL_WORDS),
+    text: new Int32Array(INITIAL_WORDS.text),
+    digests: new Int32Array(INITIAL_WORDS.digests),
+    references: new Int32Array(INITIAL_WORDS.references),
     known: new Int32Array(2 * types)
   }
 }
