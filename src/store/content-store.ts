@@ -3,7 +3,7 @@ import { stat, unlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { AppError } from '../errors.js'
-import { writeDurably } from './atomic-file.js'
+import { writeAtomically, writeDurably } from './atomic-file.js'
 import { startContentSweep } from './content-sweep.js'
 import { createDiskBudget } from './disk-budget.js'
 import { createDiskLedger, type FoundFile, type Share } from './disk-ledger.js'
@@ -104,7 +104,8 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
         disk.isFull({ free_beyond_reserve: Math.floor(spare), needed: bytes.length })
         return false
       }
-      await writeDurably(pathOf(kind, hash), bytes)
+      // What is made of content is made again where a power failure took it: flushing costs as much as writing.
+      await (isContentKind(kind) ? writeDurably : writeAtomically)(pathOf(kind, hash), bytes)
       counts.written++
       ledger.add(`${kind} ${hash}`, bytes.length, share)
       return true
