@@ -10,7 +10,7 @@ const STATES_PER_PLACE = 64
 
 /** Follows all pending states to their ends, or until nothing is left to find. False where the work ran out first. */
 export function explore (run: Run): boolean {
-  while (run.certain.left > 0) {
+  while (run.certain.left > 0 && (run.isThorough || run.further >= 0)) {
     const state = run.pending.pop()
     if (state === undefined) break
     renew(run, run.certain, reached => reached.doubt === null)
@@ -46,6 +46,10 @@ function follow (run: Run, start: State): boolean {
       if (mayLeadFurther(run, state)) keepBefore(run, state)
       return true
     }
+    if (!run.isThorough && isLater(run, state)) {
+      run.setAside.push(state)
+      return true
+    }
     if (pc === 0 || isTarget(body.flow(), pc)) {
       state = arrive(state)
       if (state === undefined) return true
@@ -54,6 +58,12 @@ function follow (run: Run, start: State): boolean {
     if (!step(run, state, insn)) return true
   }
   return true
+}
+
+/** Whether a state can wait until more is known of the program, or need not be followed. */
+function isLater (run: Run, { doubt }: State): boolean {
+  if (run.fails && run.further-- < 0) return true
+  return doubt !== null && run.work.inDoubt-- <= 0
 }
 
 const searchFor = ({ certain, doubtful }: Run, { doubt }: State): Search => doubt === null ? certain : doubtful

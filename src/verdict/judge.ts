@@ -20,6 +20,11 @@ import { symbolValues } from './symbols.js'
  * takes a sixth on kernels that it supports, and up to four fifths on others.
  */
 const STEPS = 400_000
+/**
+ * Steps that states in doubt take in programs that may fail for certain, for the whole object. The reports of all smaller objects that
+ * were met take fewer.
+ */
+const STEPS_IN_DOUBT = 10_000
 /** Explorations of so many steps, for the whole object, are kept for those who go on behind poison. What is kept has some kB a step. */
 const KEPT_STEPS = 20_000
 /** Longer explorations are not kept: to go on behind poison may not take as many. */
@@ -32,7 +37,7 @@ const KEPT_STEPS_EACH = 3_000
 export function judge (object: BpfObject, relocation: Relocation, options: JudgeOptions = {}): Judgement {
   if (relocation.patches === undefined) return refused(object, relocation)
   if (relocation.counts.poisoned === 0 && poisonOf(object).length === 0) return allLoad(object)
-  const work = { left: options.steps ?? STEPS }
+  const work = { left: options.steps ?? STEPS, inDoubt: STEPS_IN_DOUBT }
   const functions = readFunctions(object, relocation.patches)
   const graph = callGraph(object, functions)
   const age = ageOf(options.kernelRelease)
