@@ -1,6 +1,7 @@
+import { POISON_IMM } from '../core/patch.js'
 import type { ElfFunction } from '../elf/functions.js'
 import { BPF_INSN, readInsn, type Insn } from '../insn/insn.js'
-import { BPF_LD_IMM64, BPF_X, BpfClass, BpfMode, classOf, isCall, modeOf } from '../insn/opcodes.js'
+import { BPF_CALL, BPF_LD_IMM64, BPF_X, BpfClass, BpfMode, classOf, isCall, modeOf } from '../insn/opcodes.js'
 import type { Age } from './age.js'
 import { ALU, compute } from './arithmetic.js'
 import {
@@ -84,15 +85,14 @@ export function sweep (
   return first === count ? { poison, certain: [...certain], callees } : undefined
 }
 
-/** Reads of each instruction only what it needs: to make an object of one costs more than to pass it. */
 function passRound (pass: Pass): void {
-  const { registers, arrivals, code: { body: { count, slots: { bytes, littleEndian } } } } = pass
+  const { registers, arrivals, code: { body: { count, slots } } } = pass
   /** Whether control comes here from the instruction before, with something new. */
   let isGoingOn = pass.first === 0
   registers.fill(NOT_KNOWN)
   let i = pass.first
   pass.first = count
-  for (; i < count; i++) {
+  while (i < count) {
     if (!isGoingOn) {
       i = nextUnread(arrivals, i)
       if (i > arrivals.last) return
@@ -103,34 +103,91 @@ function passRound (pass: Pass): void {
         pass.isOnly = false
       }
       isGoingOn = readAt(arrivals, i, registers)
-      if (!isGoingOn) continue
+      if (!isGoingOn) {
+        i++
+        continue
+      }
     }
-    const opcode = bytes[i * BPF_INSN.SIZE] ?? 0
-    const named = bytes[i * BPF_INSN.SIZE + BPF_INSN.regs] ?? 0
+    const from = i
+    i = passPlain(slots, registers, arrivals, from)
+    if (i === count || (i > from && (arrivals.places[i] ?? 0) !== 0)) continue
+    const opcode = slots.bytes[i * BPF_INSN.SIZE] ?? 0
+    isGoingOn = passOther(pass, i, opcode)
+    i += opcode === BPF_LD_IMM64 ? 2 : 1
+  }
+}
+
+/** What an instruction does that takes little to pass, by its opcode. */
+const PLAIN = { OTHER: 0, NOTHING: 1, LOADS: 2, COMPUTES: 3, MOVES: 4, CALLS: 5 } as const
+
+const PLAINNESS = Uint8Array.from({ length: 256 }, (_, opcode) => {
+  switch (classOf(opcode)) {
+    case BpfClass.LDX: return PLAIN.LOADS
+    case BpfClass.ST: return PLAIN.NOTHING
+    case BpfClass.STX: return modeOf(opcode) === BpfMode.ATOMIC ? PLAIN.OTHER : PLAIN.NOTHING
+    case BpfClass.ALU: return (opcode & 0xf0) === ALU.MOV ? PLAIN.OTHER : PLAIN.COMPUTES
+    case BpfClass.ALU64:
+      if ((opcode & 0xf0) !== ALU.MOV) return PLAIN.COMPUTES
+      return (opcode & BPF_X) === 0 ? PLAIN.OTHER : PLAIN.MOVES
+    default: return opcode === BPF_CALL ? PLAIN.CALLS : PLAIN.OTHER
+  }
+})
+
+/**
+ * Passes instructions up to the first that takes more, or to which a jump leads; returns its index. Most instructions do nothing with
+ * what is known. Small, since it is compiled again and again until V8 has seen all of it, and reads of each instruction only what it
+ * needs: to make an object of one costs more than to pass it.
+ */
+function passPlain ({ bytes, view, littleEndian }: Slots, registers: Registers, { places, count }: Arrivals, from: number): number {
+  for (let i = from; i < count; i++) {
+    if (i > from && (places[i] ?? 0) !== 0) return i
+    const at = i * BPF_INSN.SIZE
+    const named = bytes[at + BPF_INSN.regs] ?? 0
     const dst = littleEndian ? named & 0xf : named >> 4
     const src = littleEndian ? named >> 4 : named & 0xf
-    switch (classOf(opcode)) {
-      case BpfClass.LDX:
+    switch (PLAINNESS[bytes[at] ?? 0]) {
+      case PLAIN.NOTHING: break
+      case PLAIN.LOADS:
         set(registers, dst, NOT_KNOWN)
         break
-      case BpfClass.ALU: case BpfClass.ALU64:
-        set(registers, dst, resultOf(pass, i, opcode, dst, src))
+      case PLAIN.COMPUTES:
+        if (held(registers, dst) !== NOT_KNOWN) return i
         break
-      case BpfClass.JMP: case BpfClass.JMP32:
-        isGoingOn = passJump(pass, i, opcode, dst, src)
+      case PLAIN.MOVES:
+        if (view.getInt16(at + BPF_INSN.off, littleEndian) !== 0) return i
+        set(registers, dst, held(registers, src))
         break
-      case BpfClass.LD:
-        passLoad(pass, i, opcode, dst)
-        if (opcode === BPF_LD_IMM64) i++
+      case PLAIN.CALLS: {
+        const helper = view.getInt32(at + BPF_INSN.imm, littleEndian)
+        if (src !== 0 || helper === POISON_IMM || mayCallBack({ src, imm: helper })) return i
+        registers.fill(NOT_KNOWN, 0, 6)
         break
-      case BpfClass.STX:
-        if (modeOf(opcode) !== BpfMode.ATOMIC) break
-        set(registers, 0, NOT_KNOWN)
-        set(registers, src, NOT_KNOWN)
-        set(registers, dst, NOT_KNOWN)
-        break
-      default: // a plain store
+      }
+      default: return i
     }
+  }
+  return count
+}
+
+/** Passes an instruction that takes more than most. Whether control goes on to the next one. */
+function passOther (pass: Pass, index: number, opcode: number): boolean {
+  const { registers, code: { body: { slots: { bytes, littleEndian } } } } = pass
+  const named = bytes[index * BPF_INSN.SIZE + BPF_INSN.regs] ?? 0
+  const dst = littleEndian ? named & 0xf : named >> 4
+  const src = littleEndian ? named >> 4 : named & 0xf
+  switch (classOf(opcode)) {
+    case BpfClass.ALU: case BpfClass.ALU64:
+      set(registers, dst, resultOf(pass, index, opcode, dst, src))
+      return true
+    case BpfClass.JMP: case BpfClass.JMP32: return passJump(pass, index, opcode, dst, src)
+    case BpfClass.LD:
+      passLoad(pass, index, opcode, dst)
+      return true
+    default: // an atomic operation
+      set(registers, 0, NOT_KNOWN)
+      set(registers, src, NOT_KNOWN)
+      set(registers, dst, NOT_KNOWN)
+      return true
   }
 }
 
