@@ -57,7 +57,7 @@ function exploreAll (
   shared: Shared, stopped: readonly StoppedProgram[], isOutOfReach: (fn: ElfFunction, index: number) => boolean
 ): ReadonlyMap<StoppedProgram, Answers> {
   const { object, functions, graph, age } = shared
-  const work = { left: Math.min(shared.work.left, STEPS), inDoubt: 0 }
+  const work = { left: Math.min(shared.work.left, STEPS), inDoubt: 1 }
   const further: Shared = { ...shared, open: openPoison(object, functions, graph, age, work, true), work }
   /** What is asked for still: what one program gets to for certain need not be looked for in another. */
   const wanted = new Map<ElfFunction, Set<number>>()

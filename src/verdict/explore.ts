@@ -55,9 +55,23 @@ function follow (run: Run, start: State): boolean {
       if (state === undefined) return true
     }
     isOpen = isJumpClass(insn.code)
+    const waiting = run.pending.length
     if (!step(run, state, insn)) return true
+    if (run.pending.length > waiting && run.work.inDoubt <= 0) state = nearer(run, state)
   }
   return true
+}
+
+/** The one of a state and its last fork that has less before it to what is asked for. The other waits. */
+function nearer (run: Run, state: State): State {
+  const { pending } = run
+  const other = pending[pending.length - 1]
+  if (other === undefined || other.frames.length !== state.frames.length) return state
+  const distanceOf = (way: State): number => searchFor(run, way).isAhead.distance(topFrame(way).code, way.pc)
+  const [own, others] = [distanceOf(state), distanceOf(other)]
+  if (others === 0 || (own !== 0 && own <= others)) return state
+  pending[pending.length - 1] = state
+  return other
 }
 
 /** Whether a state can wait until more is known of the program, or need not be followed. */
