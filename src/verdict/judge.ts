@@ -17,12 +17,12 @@ import { symbolValues } from './symbols.js'
 /**
  * Instructions interpreted before the rest of an object's programs are unknown: what a request may cost decides. A step takes about a
  * microsecond, and several where little was interpreted before. The largest object that was met, Tracee's with 35,000 relocations,
- * takes a sixth on kernels that it supports, and up to four fifths on others.
+ * takes a sixth on kernels that it supports, and up to a third on others.
  */
 const STEPS = 400_000
 /**
- * Steps that states in doubt take in programs that may fail for certain, for the whole object. The reports of all smaller objects that
- * were met take fewer.
+ * Steps for what is in doubt, for the whole object: then it waits until it is known whether the program fails for certain, and is left
+ * where it does. All smaller objects that were met take some hundred.
  */
 const STEPS_IN_DOUBT = 10_000
 /** Explorations of so many steps, for the whole object, are kept for those who go on behind poison. What is kept has some kB a step. */
