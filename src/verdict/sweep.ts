@@ -1,7 +1,6 @@
-import { POISON_IMM } from '../core/patch.js'
 import type { ElfFunction } from '../elf/functions.js'
 import { BPF_INSN, readInsn, type Insn } from '../insn/insn.js'
-import { BPF_CALL, BPF_LD_IMM64, BPF_X, BpfClass, BpfMode, classOf, isCall, modeOf } from '../insn/opcodes.js'
+import { BPF_LD_IMM64, BPF_X, BpfClass, classOf, isCall } from '../insn/opcodes.js'
 import type { Age } from './age.js'
 import { ALU, compute } from './arithmetic.js'
 import {
@@ -12,6 +11,7 @@ import { decide, JMP } from './compare.js'
 import { lowHalf } from './extend.js'
 import { isLongJump, type Slots } from './flow.js'
 import { mayCallBack } from './helpers.js'
+import { passPlain } from './plain.js'
 import { immediateOf, type Scalar } from './scalar.js'
 
 /** What a pass over a function finds that follows nothing but constants in registers, and joins all ways that meet. */
@@ -117,58 +117,6 @@ function passRound (pass: Pass): void {
   }
 }
 
-/** What an instruction does that takes little to pass, by its opcode. */
-const PLAIN = { OTHER: 0, NOTHING: 1, LOADS: 2, COMPUTES: 3, MOVES: 4, CALLS: 5 } as const
-
-const PLAINNESS = Uint8Array.from({ length: 256 }, (_, opcode) => {
-  switch (classOf(opcode)) {
-    case BpfClass.LDX: return PLAIN.LOADS
-    case BpfClass.ST: return PLAIN.NOTHING
-    case BpfClass.STX: return modeOf(opcode) === BpfMode.ATOMIC ? PLAIN.OTHER : PLAIN.NOTHING
-    case BpfClass.ALU: return (opcode & 0xf0) === ALU.MOV ? PLAIN.OTHER : PLAIN.COMPUTES
-    case BpfClass.ALU64:
-      if ((opcode & 0xf0) !== ALU.MOV) return PLAIN.COMPUTES
-      return (opcode & BPF_X) === 0 ? PLAIN.OTHER : PLAIN.MOVES
-    default: return opcode === BPF_CALL ? PLAIN.CALLS : PLAIN.OTHER
-  }
-})
-
-/**
- * Passes instructions up to the first that takes more, or to which a jump leads; returns its index. Most instructions do nothing with
- * what is known. Small, since it is compiled again and again until V8 has seen all of it, and reads of each instruction only what it
- * needs: to make an object of one costs more than to pass it.
- */
-function passPlain ({ bytes, view, littleEndian }: Slots, registers: Registers, { places, count }: Arrivals, from: number): number {
-  for (let i = from; i < count; i++) {
-    if (i > from && (places[i] ?? 0) !== 0) return i
-    const at = i * BPF_INSN.SIZE
-    const named = bytes[at + BPF_INSN.regs] ?? 0
-    const dst = littleEndian ? named & 0xf : named >> 4
-    const src = littleEndian ? named >> 4 : named & 0xf
-    switch (PLAINNESS[bytes[at] ?? 0]) {
-      case PLAIN.NOTHING: break
-      case PLAIN.LOADS:
-        set(registers, dst, NOT_KNOWN)
-        break
-      case PLAIN.COMPUTES:
-        if (held(registers, dst) !== NOT_KNOWN) return i
-        break
-      case PLAIN.MOVES:
-        if (view.getInt16(at + BPF_INSN.off, littleEndian) !== 0) return i
-        set(registers, dst, held(registers, src))
-        break
-      case PLAIN.CALLS: {
-        const helper = view.getInt32(at + BPF_INSN.imm, littleEndian)
-        if (src !== 0 || helper === POISON_IMM || mayCallBack({ src, imm: helper })) return i
-        registers.fill(NOT_KNOWN, 0, 6)
-        break
-      }
-      default: return i
-    }
-  }
-  return count
-}
-
 /** Passes an instruction that takes more than most. Whether control goes on to the next one. */
 function passOther (pass: Pass, index: number, opcode: number): boolean {
   const { registers, code: { body: { slots: { bytes, littleEndian } } } } = pass
@@ -176,6 +124,9 @@ function passOther (pass: Pass, index: number, opcode: number): boolean {
   const dst = littleEndian ? named & 0xf : named >> 4
   const src = littleEndian ? named >> 4 : named & 0xf
   switch (classOf(opcode)) {
+    case BpfClass.LDX:
+      set(registers, dst, NOT_KNOWN)
+      return true
     case BpfClass.ALU: case BpfClass.ALU64:
       set(registers, dst, resultOf(pass, index, opcode, dst, src))
       return true
