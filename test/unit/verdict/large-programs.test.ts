@@ -76,10 +76,10 @@ describe('the verdict about an object with many ways, in programs that fail for 
   it('does not follow all that is in doubt, and says where it may lead', () => {
     const few = [stack, fails, doubt, ways.subarray(0, ways.length / 5), guarded, fails]
     const many = [stack, fails, doubt, ways, guarded, fails]
-    const { verdicts, isReachable } = judged([few, ...new Array<typeof many>(6).fill(many)], 20_000)
-    expect(verdicts).toEqual(new Array<string>(7).fill('fails'))
+    const { verdicts, isReachable } = judged([few, many, many, many], 20_000)
+    expect(verdicts).toEqual(['fails', 'fails', 'fails', 'fails'])
     expect([1, 4, 5].map(part => isReachable(0, part))).toEqual([true, false, null])
-    expect([1, 4, 5].map(part => isReachable(6, part))).toEqual([true, null, null])
+    expect([1, 4, 5].map(part => isReachable(3, part))).toEqual([true, null, null])
   })
 
   it('still follows what is in doubt where a program does not fail for certain', () => {
@@ -92,9 +92,9 @@ describe('the verdict about an object with many ways, in programs that fail for 
 
   it('leaves a program after thousands of steps that found nothing further, and says what is open', () => {
     const program = [stack, fails, ways, guarded]
-    const { verdicts, isReachable } = judged(new Array<typeof program>(6).fill(program), 40_000)
-    expect(verdicts).toEqual(new Array<string>(6).fill('fails'))
-    expect([1, 3].map(part => isReachable(5, part))).toEqual([true, null])
+    const { verdicts, isReachable } = judged([program], 40_000)
+    expect(verdicts).toEqual(['fails'])
+    expect([1, 3].map(part => isReachable(0, part))).toEqual([true, null])
   })
 
   it('takes the shorter way to poison where an object has much to follow, and goes through no loop before it', () => {
