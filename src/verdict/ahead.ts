@@ -37,21 +37,25 @@ export function createAhead (functions: Functions, wanted: Wanted): IsAhead {
   return Object.assign((code: Code, index: number) => distance(code, index) > 0, { distance })
 }
 
-function distancesOf (code: Code, functions: Functions, { isWanted, hasWanted, isCalledBack }: Wanted): Int32Array {
+function distancesOf (code: Code, functions: Functions, wanted: Wanted): Int32Array {
   const { body } = code
   const flow = body.flow()
-  const { references } = flow
   const distances = new Int32Array(body.count + 1)
-  for (const i of references) {
-    const insn = body.insnAt(i)
-    if (insn === undefined) continue
-    const callee = isReference(insn) ? functions.callee(code, i) : undefined
-    const leadsElsewhere = (): boolean =>
-      callee === undefined ? insn.code === BPF_CALL && mayCallBack(insn) && isCalledBack() : hasWanted(callee)
-    if (isWanted(code, i) || leadsElsewhere()) distances[i] = 1
-  }
-  const isSettled = passBackwards(flow, (first, last) => update(distances, flow, first, last))
+  const ends = functions.hasPoisonedSubprogram()
+    ? flow.references.filter(index => leadsThere(code, index, functions, wanted))
+    : functions.poisonIn(code.fn).filter(index => wanted.isWanted(code, index))
+  for (const index of ends) distances[index] = 1
+  const isSettled = passBackwards(flow, (first, last) => update(distances, flow, first, last), ends.at(-1) ?? -1)
   return isSettled ? distances : distances.fill(1)
+}
+
+/** Whether a call, or a load of an address, is asked for or leads to a function with what is asked for. */
+function leadsThere (code: Code, index: number, functions: Functions, { isWanted, hasWanted, isCalledBack }: Wanted): boolean {
+  const insn = code.body.insnAt(index)
+  if (insn === undefined) return false
+  if (isWanted(code, index)) return true
+  const callee = isReference(insn) ? functions.callee(code, index) : undefined
+  return callee === undefined ? insn.code === BPF_CALL && mayCallBack(insn) && isCalledBack() : hasWanted(callee)
 }
 
 /** What is found first stays, so that loops need no further passes. */
