@@ -20,7 +20,7 @@ export interface Sweep {
   readonly poison: ReadonlySet<number>
   /** Those of them before which no branch is open, so that the verifier must get there. */
   readonly certain: readonly number[]
-  /** Functions that are called, or whose address is taken, where it gets to. */
+  /** Functions that are called, or whose address is taken, where it gets to; none where no subprogram is poisoned. */
   readonly callees: ReadonlySet<ElfFunction>
 }
 
@@ -195,6 +195,7 @@ function arrive (pass: Pass, from: number, target: number): void {
 }
 
 function refer ({ functions, code, callees }: Pass, index: number): void {
+  if (!functions.hasPoisonedSubprogram()) return
   const callee = functions.callee(code, index)
   if (callee !== undefined) callees.add(callee)
 }
