@@ -57,7 +57,7 @@ function exploreAll (
   shared: Shared, stopped: readonly StoppedProgram[], isOutOfReach: (fn: ElfFunction, index: number) => boolean
 ): ReadonlyMap<StoppedProgram, Answers> {
   const { object, functions, graph, age } = shared
-  const work = { left: Math.min(shared.work.left, STEPS) }
+  const work = { left: Math.min(shared.work.left, STEPS), inDoubt: 1 }
   const further: Shared = { ...shared, open: openPoison(object, functions, graph, age, work, true), work }
   /** What is asked for still: what one program gets to for certain need not be looked for in another. */
   const wanted = new Map<ElfFunction, Set<number>>()
@@ -129,6 +129,10 @@ function furtherRun (shared: Shared, { fn, run }: StoppedProgram, isWanted: (fn:
     verified,
     stopped: undefined,
     pending: before.stopped === undefined ? [] : pendingOf(before, before.stopped),
+    setAside: [],
+    isThorough: true,
+    fails: false,
+    further: 0,
     reached,
     assumes,
     rests,
@@ -143,9 +147,9 @@ function furtherRun (shared: Shared, { fn, run }: StoppedProgram, isWanted: (fn:
   }
 }
 
-function pendingOf ({ pending }: Run, { atPoison, before }: NonNullable<Run['stopped']>): Run['pending'] {
+function pendingOf ({ pending, setAside }: Run, { atPoison, before }: NonNullable<Run['stopped']>): Run['pending'] {
   for (const state of atPoison) passPoison(state)
-  return [...pending, ...before, ...atPoison]
+  return [...setAside, ...pending, ...before, ...atPoison]
 }
 
 /** What is not asked for counts as found. */

@@ -2,7 +2,7 @@ import type { BpfObject } from '../core/object.js'
 import type { ElfFunction } from '../elf/functions.js'
 import type { Age } from './age.js'
 import { createAhead, type IsAhead } from './ahead.js'
-import { isPoison, once, withoutAliases, type Body, type Code, type Functions } from './code.js'
+import { once, withoutAliases, type Body, type Code, type Functions } from './code.js'
 import type { CallGraph } from './reach.js'
 import { sweep, type Sweep } from './sweep.js'
 
@@ -90,11 +90,7 @@ export function openPoison (
 }
 
 /** What may be got to where nothing is known. */
-function everything ({ fn, body }: Code, functions: Functions): Sweep {
-  const poison = new Set<number>()
-  for (const i of body.flow().references) {
-    const insn = body.insnAt(i)
-    if (insn !== undefined && isPoison(insn)) poison.add(i)
-  }
-  return { poison, certain: [], callees: new Set(functions.references(fn).map(reference => reference.fn)) }
+function everything ({ fn }: Code, functions: Functions): Sweep {
+  const callees = new Set(functions.references(fn).map(reference => reference.fn))
+  return { poison: new Set(functions.poisonIn(fn)), certain: [], callees }
 }

@@ -1,6 +1,6 @@
 import type { ElfFunction } from '../elf/functions.js'
 import { BPF_INSN, readInsn, type Insn } from '../insn/insn.js'
-import { BPF_LD_IMM64, BPF_X, BpfClass, BpfMode, classOf, isCall, modeOf } from '../insn/opcodes.js'
+import { BPF_LD_IMM64, BPF_X, BpfClass, classOf, isCall } from '../insn/opcodes.js'
 import type { Age } from './age.js'
 import { ALU, compute } from './arithmetic.js'
 import {
@@ -11,6 +11,7 @@ import { decide, JMP } from './compare.js'
 import { lowHalf } from './extend.js'
 import { isLongJump, type Slots } from './flow.js'
 import { mayCallBack } from './helpers.js'
+import { passPlain } from './plain.js'
 import { immediateOf, type Scalar } from './scalar.js'
 
 /** What a pass over a function finds that follows nothing but constants in registers, and joins all ways that meet. */
@@ -19,7 +20,7 @@ export interface Sweep {
   readonly poison: ReadonlySet<number>
   /** Those of them before which no branch is open, so that the verifier must get there. */
   readonly certain: readonly number[]
-  /** Functions that are called, or whose address is taken, where it gets to. */
+  /** Functions that are called, or whose address is taken, where it gets to; none where no subprogram is poisoned. */
   readonly callees: ReadonlySet<ElfFunction>
 }
 
@@ -84,15 +85,14 @@ export function sweep (
   return first === count ? { poison, certain: [...certain], callees } : undefined
 }
 
-/** Reads of each instruction only what it needs: to make an object of one costs more than to pass it. */
 function passRound (pass: Pass): void {
-  const { registers, arrivals, code: { body: { count, slots: { bytes, littleEndian } } } } = pass
+  const { registers, arrivals, code: { body: { count, slots } } } = pass
   /** Whether control comes here from the instruction before, with something new. */
   let isGoingOn = pass.first === 0
   registers.fill(NOT_KNOWN)
   let i = pass.first
   pass.first = count
-  for (; i < count; i++) {
+  while (i < count) {
     if (!isGoingOn) {
       i = nextUnread(arrivals, i)
       if (i > arrivals.last) return
@@ -103,34 +103,42 @@ function passRound (pass: Pass): void {
         pass.isOnly = false
       }
       isGoingOn = readAt(arrivals, i, registers)
-      if (!isGoingOn) continue
+      if (!isGoingOn) {
+        i++
+        continue
+      }
     }
-    const opcode = bytes[i * BPF_INSN.SIZE] ?? 0
-    const named = bytes[i * BPF_INSN.SIZE + BPF_INSN.regs] ?? 0
-    const dst = littleEndian ? named & 0xf : named >> 4
-    const src = littleEndian ? named >> 4 : named & 0xf
-    switch (classOf(opcode)) {
-      case BpfClass.LDX:
-        set(registers, dst, NOT_KNOWN)
-        break
-      case BpfClass.ALU: case BpfClass.ALU64:
-        set(registers, dst, resultOf(pass, i, opcode, dst, src))
-        break
-      case BpfClass.JMP: case BpfClass.JMP32:
-        isGoingOn = passJump(pass, i, opcode, dst, src)
-        break
-      case BpfClass.LD:
-        passLoad(pass, i, opcode, dst)
-        if (opcode === BPF_LD_IMM64) i++
-        break
-      case BpfClass.STX:
-        if (modeOf(opcode) !== BpfMode.ATOMIC) break
-        set(registers, 0, NOT_KNOWN)
-        set(registers, src, NOT_KNOWN)
-        set(registers, dst, NOT_KNOWN)
-        break
-      default: // a plain store
-    }
+    const from = i
+    i = passPlain(slots, registers, arrivals, from)
+    if (i === count || (i > from && (arrivals.places[i] ?? 0) !== 0)) continue
+    const opcode = slots.bytes[i * BPF_INSN.SIZE] ?? 0
+    isGoingOn = passOther(pass, i, opcode)
+    i += opcode === BPF_LD_IMM64 ? 2 : 1
+  }
+}
+
+/** Passes an instruction that takes more than most. Whether control goes on to the next one. */
+function passOther (pass: Pass, index: number, opcode: number): boolean {
+  const { registers, code: { body: { slots: { bytes, littleEndian } } } } = pass
+  const named = bytes[index * BPF_INSN.SIZE + BPF_INSN.regs] ?? 0
+  const dst = littleEndian ? named & 0xf : named >> 4
+  const src = littleEndian ? named >> 4 : named & 0xf
+  switch (classOf(opcode)) {
+    case BpfClass.LDX:
+      set(registers, dst, NOT_KNOWN)
+      return true
+    case BpfClass.ALU: case BpfClass.ALU64:
+      set(registers, dst, resultOf(pass, index, opcode, dst, src))
+      return true
+    case BpfClass.JMP: case BpfClass.JMP32: return passJump(pass, index, opcode, dst, src)
+    case BpfClass.LD:
+      passLoad(pass, index, opcode, dst)
+      return true
+    default: // an atomic operation
+      set(registers, 0, NOT_KNOWN)
+      set(registers, src, NOT_KNOWN)
+      set(registers, dst, NOT_KNOWN)
+      return true
   }
 }
 
@@ -187,6 +195,7 @@ function arrive (pass: Pass, from: number, target: number): void {
 }
 
 function refer ({ functions, code, callees }: Pass, index: number): void {
+  if (!functions.hasPoisonedSubprogram()) return
   const callee = functions.callee(code, index)
   if (callee !== undefined) callees.add(callee)
 }

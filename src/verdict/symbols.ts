@@ -11,7 +11,7 @@ import { share } from './bounds.js'
 import type { JudgeOptions } from './judgement.js'
 import { constant, isConstant, ofSize, scalar, VAGUE, type Scalar } from './scalar.js'
 import { isReadOnlyData, placesOf, settableVariables } from './settable.js'
-import { MAP, NOT_NULL, UNCLEAR, type DataRegion, type Value } from './value.js'
+import { MAP, NOT_NULL, pointerOf, UNCLEAR, type DataRegion, type Value } from './value.js'
 
 /** What symbols of the object stand for once it is loaded. */
 export interface SymbolValues {
@@ -67,7 +67,7 @@ export function symbolValues (object: BpfObject, options: JudgeOptions): SymbolV
       const answer = options.hasKernelSymbol?.(symbol.name)
       // A symbol without a type is looked for in /proc/kallsyms, which lists more than BTF.
       if (answer === undefined || (!answer && extern?.isTyped !== true)) return UNCLEAR
-      return answer ? { ...NOT_NULL, deep: true } : constant(0n)
+      return answer ? pointerOf('no', false, true) : constant(0n)
     },
     hasFunction: name => options.hasKernelSymbol?.(name),
     notKnown
