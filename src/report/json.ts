@@ -23,7 +23,7 @@ export interface ListedRelocation {
 
 const encoder = new TextEncoder()
 
-export function encode (text: string): Uint8Array { return encoder.encode(text) }
+function encode (text: string): Uint8Array { return encoder.encode(text) }
 
 /** A list of JSON values as one. */
 export function jsonList (values: readonly string[]): string { return `[${values.join(',')}]` }

@@ -1,17 +1,17 @@
 import type { ByteOrder } from '../bytes/byte-order.js'
 import type { TypeId } from '../btf/btf.js'
-import { sourceLines, type SourceLines } from '../btf/line-info.js'
 import { cut } from '../btf/shown-text.js'
 import { newWork } from '../btf/work.js'
 import { needsKernelBtf } from '../core/kernel-btf.js'
 import type { BpfObject } from '../core/object.js'
-import type { OutcomeCounts, RecordOutcome, Relocation } from '../core/outcome.js'
+import type { OutcomeCounts, Relocation } from '../core/outcome.js'
 import type { Judgement } from '../verdict/index.js'
 import { LIMITS } from '../limits.js'
 import { createJsonBudget, type JsonBudget } from './budget.js'
 import { groupRecords, type Entry, type EntryText, type Explain } from './entries.js'
 import { jsonList, listTexts, writeReport, type ListedRelocation, type ListTexts, type ReportJson } from './json.js'
-import { holders, programsOf, type HoldersOf } from './programs.js'
+import { placer, type Places, type PlacesOf } from './places.js'
+import { holders, programsOf } from './programs.js'
 import { createNewNames } from './reasons/names-in-use.js'
 import type { BrokenField } from './reasons/broken-field.js'
 import { storedTypes } from './reasons/own-types.js'
@@ -197,7 +197,7 @@ function fitPrograms (programs: Iterable<ReportProgram>, budget: JsonBudget): Ar
 }
 
 /** Whether it keeps a program from loading, or may: it failed, or is poisoned and not shown to be out of reach everywhere. */
-function isFailing ({ status }: EntryText, { isReached }: ReturnType<PlacesOf>): boolean {
+function isFailing ({ status }: EntryText, { isReached }: Places): boolean {
   return status === 'failed' || (status === 'poisoned' && isReached)
 }
 
@@ -255,46 +255,6 @@ function toRelocation (text: EntryText, places: readonly ReportPlace[], total: n
     suggestions: text.suggestions,
     places,
     places_total: total
-  }
-}
-
-/** The places of records, as many as are wanted, and how many there are. A place that several programs share counts for each. */
-type PlacesOf = (records: readonly number[], most: number) => {
-  readonly places: ReportPlace[]
-  readonly total: number
-  readonly isReached: boolean
-}
-
-function placer (object: BpfObject, { records }: Relocation, judgement: Judgement, holdersOf: HoldersOf): PlacesOf {
-  const lineOf = sourceLines(object.ext, object.btf)
-  return (indices, most) => {
-    const places: ReportPlace[] = []
-    let total = 0
-    let isReached = false
-    for (const index of indices) {
-      const record = records[index]
-      if (record === undefined) continue
-      isReached ||= record.status === 'poisoned' && judgement.isReachable(record.section, record.insnOff) !== false
-      const programs = holdersOf(record)
-      total += Math.max(1, programs.length)
-      if (programs.length === 0 && places.length < most) places.push(toPlace(record, record.program, judgement, lineOf))
-      for (const { name } of programs) {
-        if (places.length >= most) break
-        places.push(toPlace(record, name, judgement, lineOf))
-      }
-    }
-    return { places, total, isReached }
-  }
-}
-
-function toPlace (record: RecordOutcome, program: string, judgement: Judgement, lineOf: SourceLines): ReportPlace {
-  return {
-    program: cut(program),
-    section: cut(record.section),
-    instruction: record.instruction,
-    reachable: record.status === 'poisoned' ? judgement.isReachable(record.section, record.insnOff) : null,
-    behind_poison: record.status === 'poisoned' && judgement.isBehindPoison(record.section, record.insnOff),
-    source: lineOf(record.section, record.insnOff) ?? null
   }
 }
 

@@ -72,17 +72,24 @@ export function openPoison (
     })
   }
 
+  const findReached = (program: ElfFunction): ReadonlySet<ElfFunction> => {
+    const callback = graph.exceptionCallback(program)
+    const others = callback === undefined ? [] : [callback]
+    if (age.verifiesGlobals !== 'no' && age.verifiesGlobalsLazily !== 'yes') {
+      for (const fn of graph.reachedFrom(program)) if (fn.isGlobal) others.push(fn)
+    }
+    const own = calledFrom(program)
+    const further = others.filter(fn => !own.has(fn))
+    return further.length === 0 ? own : withCallees([...own, ...further])
+  }
+  // What is asked of a program is asked at once; to keep it of all would take programs times functions.
+  let last: { readonly program: ElfFunction, readonly reached: ReadonlySet<ElfFunction> } | undefined
+
   return {
     sweepOf,
     reachedFrom (program) {
-      const callback = graph.exceptionCallback(program)
-      const others = callback === undefined ? [] : [callback]
-      if (age.verifiesGlobals !== 'no' && age.verifiesGlobalsLazily !== 'yes') {
-        for (const fn of graph.reachedFrom(program)) if (fn.isGlobal) others.push(fn)
-      }
-      const own = calledFrom(program)
-      const further = others.filter(fn => !own.has(fn))
-      return further.length === 0 ? own : withCallees([...own, ...further])
+      if (last?.program !== program) last = { program, reached: findReached(program) }
+      return last.reached
     },
     isAhead: isAheadBut(() => false),
     isAheadBut

@@ -1,6 +1,7 @@
 import { dataView } from '../bytes/checked.js'
 import { datasecVariable, kindOf, nameOf, referencedType, typeId, vlenOf, type Btf } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
+import { listedKinds } from '../btf/listed-kinds.js'
 import { plainType } from '../btf/resolve.js'
 import type { BpfObject } from '../core/object.js'
 import { STB_WEAK, STT_OBJECT } from '../elf/constants.js'
@@ -83,9 +84,7 @@ interface Extern {
 
 function readExterns (btf: Btf): ReadonlyMap<string, Extern> {
   const externs = new Map<string, Extern>()
-  for (let i = btf.startId; i < btf.endId; i++) {
-    const id = typeId(i)
-    if (kindOf(btf, id) !== BtfKind.DATASEC) continue
+  for (const id of listedKinds(btf).datasecs) {
     const section = nameOf(btf, id)
     if (section !== '.kconfig' && section !== '.ksyms') continue
     for (let v = 0; v < vlenOf(btf, id); v++) {
