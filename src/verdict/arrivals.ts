@@ -1,9 +1,12 @@
 /**
- * What r0 to r9 hold: a number, or NOT_KNOWN. Guards compare small numbers; others are left to those who explore what remains.
+ * What r0 to r9 hold: a number, or one of the negative ones below. Guards compare small numbers; others are left to those who explore
+ * what remains.
  */
 export type Registers = number[]
 
 export const NOT_KNOWN = -1
+/** The result of a helper that gives a pointer or null. */
+export const MAYBE_NULL = -2
 export const REGISTERS = 10
 
 export const noneKnown = (): Registers => new Array<number>(REGISTERS).fill(NOT_KNOWN)

@@ -4,20 +4,23 @@ import { BPF_LD_IMM64, BPF_X, BpfClass, BpfMode, classOf, isCall, modeOf } from 
 import type { Age } from './age.js'
 import { ALU, compute } from './arithmetic.js'
 import {
-  createArrivals, joinAt, nextUnread, noneKnown, NOT_KNOWN, readAt, REGISTERS, renewBefore, type Arrivals, type Registers
+  createArrivals, joinAt, MAYBE_NULL, nextUnread, noneKnown, NOT_KNOWN, readAt, REGISTERS, renewBefore, type Arrivals, type Registers
 } from './arrivals.js'
 import { isPoison, isReference, type Code, type Functions } from './code.js'
 import { decide, JMP } from './compare.js'
 import { lowHalf } from './extend.js'
 import { isLongJump, type Slots } from './flow.js'
-import { mayCallBack } from './helpers.js'
+import { mayCallBack, mayGiveNull } from './helpers.js'
 import { immediateOf, type Scalar } from './scalar.js'
 
 /** What a pass over a function finds that follows nothing but constants in registers, and joins all ways that meet. */
 export interface Sweep {
   /** Poisoned instructions that it gets to, by index. The verifier gets to none besides, whatever the function is called with. */
   readonly poison: ReadonlySet<number>
-  /** Those of them before which no branch is open, so that the verifier must get there. */
+  /**
+   * Those of them before which no branch is open, so that the verifier must get there. Where a pointer is compared with null, every
+   * verifier follows the way on which it is not.
+   */
   readonly certain: readonly number[]
   /** Functions that are called, or whose address is taken, where it gets to. */
   readonly callees: ReadonlySet<ElfFunction>
@@ -42,8 +45,10 @@ interface Pass {
   readonly callees: Set<ElfFunction>
   /** Poisoned instructions of the function, behind the last of which it matters no more what is passed; undefined where it does. */
   readonly all: number | undefined
-  /** Whether only one way was found so far. */
+  /** Whether the way that is passed is one that the verifier must follow. */
   isOnly: boolean
+  /** Whether there is another one besides, which it need not follow. */
+  hasOther: boolean
   /** The first instruction that the next round passes; the number of them where there is none. */
   first: number
 }
@@ -72,6 +77,7 @@ export function sweep (
     callees: new Set(),
     all: passesPoison && !functions.hasPoisonedSubprogram() ? functions.poisonIn(code.fn).length : undefined,
     isOnly: true,
+    hasOther: false,
     first: 0
   }
   for (let round = 0; round < MAX_ROUNDS && pass.first < count; round++) {
@@ -100,6 +106,8 @@ function passRound (pass: Pass): void {
     if ((arrivals.places[i] ?? 0) !== 0) {
       if (isGoingOn) {
         joinAt(arrivals, i, registers)
+        pass.isOnly = false
+      } else if (pass.hasOther) {
         pass.isOnly = false
       }
       isGoingOn = readAt(arrivals, i, registers)
@@ -153,7 +161,10 @@ function passJump (pass: Pass, index: number, opcode: number, dst: number, src: 
     return false
   }
   const taken = outcomeOf(pass, index, opcode, dst, src)
-  if (taken === undefined) pass.isOnly = false
+  if (taken === undefined) {
+    if (goesOnUnlessNull(pass, index, opcode, dst)) pass.hasOther = true
+    else pass.isOnly = false
+  }
   if (taken !== false) arrive(pass, index, targetAt(pass, index, opcode))
   return taken !== true
 }
@@ -172,7 +183,13 @@ function passCall (pass: Pass, index: number): boolean {
   if (isReference(insn)) refer(pass, index)
   if (mayCallBack(insn)) pass.isOnly = false
   registers.fill(NOT_KNOWN, 0, 6)
+  if (insn.src === 0 && mayGiveNull(insn.imm)) registers[0] = MAYBE_NULL
   return true
+}
+
+/** Whether a jump is taken where a pointer is null. */
+function goesOnUnlessNull ({ registers, code: { body: { slots } } }: Pass, index: number, opcode: number, dst: number): boolean {
+  return opcode === (BpfClass.JMP | JMP.JEQ) && held(registers, dst) === MAYBE_NULL && immOf(slots, index) === 0
 }
 
 function arrive (pass: Pass, from: number, target: number): void {
@@ -234,7 +251,7 @@ function outcomeOf (pass: Pass, index: number, opcode: number, dst: number, src:
   const operation = opcode & 0xf0
   const left = held(registers, dst)
   const usesSource = (opcode & BPF_X) !== 0
-  if (operation === JMP.JCOND || left === NOT_KNOWN || (usesSource && held(registers, src) === NOT_KNOWN)) return undefined
+  if (operation === JMP.JCOND || left < 0 || (usesSource && held(registers, src) < 0)) return undefined
   const right = usesSource ? held(registers, src) : immOf(slots, index)
   work.left--
   // Nearly all guards ask whether a number is zero; numbers are told apart here as `decide` tells constants apart.
@@ -252,11 +269,12 @@ function resultOf (pass: Pass, index: number, opcode: number, dst: number, src: 
   const usesSource = (opcode & BPF_X) !== 0
   if (operation === ALU.MOV) {
     const moved = usesSource ? held(registers, src) : immOf(slots, index)
-    if (moved < 0 || offOf(slots, index) !== 0) return NOT_KNOWN
+    if (offOf(slots, index) !== 0) return NOT_KNOWN
+    if (moved < 0) return usesSource && is64 ? moved : NOT_KNOWN
     return is64 || !usesSource ? moved : numberOf(lowHalf(age, immediateOf(moved)))
   }
   const left = held(registers, dst)
-  if (left === NOT_KNOWN || (usesSource && held(registers, src) === NOT_KNOWN)) return NOT_KNOWN
+  if (left < 0 || (usesSource && held(registers, src) < 0)) return NOT_KNOWN
   if (operation === ALU.NEG || operation === ALU.END) return NOT_KNOWN
   const right = usesSource ? held(registers, src) : immOf(slots, index)
   work.left--
