@@ -5,8 +5,10 @@
 export type Registers = number[]
 
 export const NOT_KNOWN = -1
-/** The result of a helper that gives a pointer or null. */
+/** A pointer that may be null, or a number that may be 0: every verifier follows the way on which it is not. */
 export const MAYBE_NULL = -2
+/** The address of a symbol: this, less the index of the instruction that loaded it. */
+export const ADDRESS = -3
 export const REGISTERS = 10
 
 export const noneKnown = (): Registers => new Array<number>(REGISTERS).fill(NOT_KNOWN)

@@ -64,9 +64,9 @@ interface Asked {
 function exploreAll (
   shared: Shared, stopped: readonly StoppedProgram[], isOutOfReach: (fn: ElfFunction, index: number) => boolean
 ): ReadonlyMap<StoppedProgram, Answers> {
-  const { object, functions, graph, age } = shared
+  const { object, functions, graph, symbols, age } = shared
   const work = { left: Math.min(shared.work.left, STEPS) }
-  const further: Shared = { ...shared, open: openPoison(object, functions, graph, age, work, true), work }
+  const further: Shared = { ...shared, open: openPoison(object, functions, graph, age, work, symbols), work }
   /** What is asked for still: what one program gets to for certain need not be looked for in another. */
   const wanted = new Map<ElfFunction, Set<number>>()
   const wantedIn = (fn: ElfFunction): Set<number> => {

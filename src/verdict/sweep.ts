@@ -1,25 +1,24 @@
 import type { ElfFunction } from '../elf/functions.js'
-import { BPF_INSN, readInsn, type Insn } from '../insn/insn.js'
-import { BPF_LD_IMM64, BPF_X, BpfClass, BpfMode, classOf, isCall, modeOf } from '../insn/opcodes.js'
+import { BPF_INSN, type Insn } from '../insn/insn.js'
+import { accessSize, BPF_LD_IMM64, BpfClass, BpfMode, classOf, isCall, modeOf } from '../insn/opcodes.js'
 import type { Age } from './age.js'
-import { ALU, compute } from './arithmetic.js'
 import {
-  createArrivals, joinAt, MAYBE_NULL, nextUnread, noneKnown, NOT_KNOWN, readAt, REGISTERS, renewBefore, type Arrivals, type Registers
+  ADDRESS, createArrivals, joinAt, MAYBE_NULL, nextUnread, noneKnown, NOT_KNOWN, readAt, renewBefore, type Arrivals, type Registers
 } from './arrivals.js'
 import { isPoison, isReference, type Code, type Functions } from './code.js'
-import { decide, JMP } from './compare.js'
-import { lowHalf } from './extend.js'
-import { isLongJump, type Slots } from './flow.js'
+import { JMP } from './compare.js'
+import { isLongJump } from './flow.js'
+import { held, immOf, insnOf, numberOf, offOf, outcomeOf, resultOf, set, wideNumber, type Folding } from './fold.js'
 import { mayCallBack, mayGiveNull } from './helpers.js'
-import { immediateOf, type Scalar } from './scalar.js'
+import type { SymbolValues } from './symbols.js'
 
 /** What a pass over a function finds that follows nothing but constants in registers, and joins all ways that meet. */
 export interface Sweep {
   /** Poisoned instructions that it gets to, by index. The verifier gets to none besides, whatever the function is called with. */
   readonly poison: ReadonlySet<number>
   /**
-   * Those of them before which no branch is open, so that the verifier must get there. Where a pointer is compared with null, every
-   * verifier follows the way on which it is not.
+   * Those of them before which no branch is open, so that the verifier must get there. Where a pointer that may be null is compared
+   * with null, every verifier follows the way on which it is not.
    */
   readonly certain: readonly number[]
   /** Functions that are called, or whose address is taken, where it gets to. */
@@ -32,13 +31,11 @@ const MAX_ROUNDS = 16
 export const PASSED_A_STEP = 16
 
 /** One pass over a function. An object, and small functions, since to compile one large function costs more than most passes. */
-interface Pass {
+interface Pass extends Folding {
   readonly code: Code
   readonly functions: Functions
-  readonly age: Age
-  readonly work: { left: number }
-  readonly passesPoison: boolean
-  readonly registers: Registers
+  /** Where it goes on behind poison. */
+  readonly symbols: SymbolValues | undefined
   readonly arrivals: Arrivals
   readonly poison: Set<number>
   readonly certain: Set<number>
@@ -47,8 +44,8 @@ interface Pass {
   readonly all: number | undefined
   /** Whether the way that is passed is one that the verifier must follow. */
   isOnly: boolean
-  /** Whether there is another one besides, which it need not follow. */
-  hasOther: boolean
+  /** Where ways begin that it need not follow. */
+  readonly others: Set<number>
   /** The first instruction that the next round passes; the number of them where there is none. */
   first: number
 }
@@ -58,26 +55,28 @@ interface Pass {
  * number that the relocation wrote and need no more. Undefined where the rounds or the work do not suffice.
  *
  * @param work steps that are left to the object: one for each result that is worked out, and one for many instructions passed
- * @param passesPoison whether it goes on behind poison, with a register of which nothing is known
+ * @param symbols where it goes on behind poison, with a register that may hold anything: what is read of data that does not change is
+ * known there, since nobody asks what that rests on
  */
 export function sweep (
-  code: Code, functions: Functions, age: Age, work: { left: number }, passesPoison = false
+  code: Code, functions: Functions, age: Age, work: { left: number }, symbols?: SymbolValues
 ): Sweep | undefined {
-  const { count } = code.body
+  const { count, slots } = code.body
   const pass: Pass = {
     code,
     functions,
     age,
     work,
-    passesPoison,
+    slots,
+    symbols,
     registers: noneKnown(),
     arrivals: createArrivals(count),
     poison: new Set(),
     certain: new Set(),
     callees: new Set(),
-    all: passesPoison && !functions.hasPoisonedSubprogram() ? functions.poisonIn(code.fn).length : undefined,
+    all: symbols !== undefined && !functions.hasPoisonedSubprogram() ? functions.poisonIn(code.fn).length : undefined,
     isOnly: true,
-    hasOther: false,
+    others: new Set(),
     first: 0
   }
   for (let round = 0; round < MAX_ROUNDS && pass.first < count; round++) {
@@ -92,7 +91,7 @@ export function sweep (
 
 /** Reads of each instruction only what it needs: to make an object of one costs more than to pass it. */
 function passRound (pass: Pass): void {
-  const { registers, arrivals, code: { body: { count, slots: { bytes, littleEndian } } } } = pass
+  const { registers, arrivals, slots: { bytes, littleEndian }, arrivals: { count } } = pass
   /** Whether control comes here from the instruction before, with something new. */
   let isGoingOn = pass.first === 0
   registers.fill(NOT_KNOWN)
@@ -107,7 +106,7 @@ function passRound (pass: Pass): void {
       if (isGoingOn) {
         joinAt(arrivals, i, registers)
         pass.isOnly = false
-      } else if (pass.hasOther) {
+      } else if (pass.others.has(i)) {
         pass.isOnly = false
       }
       isGoingOn = readAt(arrivals, i, registers)
@@ -119,7 +118,7 @@ function passRound (pass: Pass): void {
     const src = littleEndian ? named >> 4 : named & 0xf
     switch (classOf(opcode)) {
       case BpfClass.LDX:
-        set(registers, dst, NOT_KNOWN)
+        set(registers, dst, loadedOf(pass, i, opcode, src))
         break
       case BpfClass.ALU: case BpfClass.ALU64:
         set(registers, dst, resultOf(pass, i, opcode, dst, src))
@@ -143,13 +142,26 @@ function passRound (pass: Pass): void {
 }
 
 function passLoad (pass: Pass, index: number, opcode: number, dst: number): void {
-  const { registers, code: { body } } = pass
+  const { registers, code: { body }, slots, symbols } = pass
   if (opcode !== BPF_LD_IMM64) {
     registers.fill(NOT_KNOWN, 0, 6) // a packet load by the old instructions: a call in disguise
     return
   }
   refer(pass, index)
-  set(registers, dst, body.hasSymbol(index) ? NOT_KNOWN : wideNumber(insnOf(body.slots, index), body.insnAt(index + 1)))
+  if (!body.hasSymbol(index)) set(registers, dst, wideNumber(insnOf(slots, index), body.insnAt(index + 1)))
+  else set(registers, dst, symbols === undefined ? NOT_KNOWN : ADDRESS - index)
+}
+
+/** What a load leaves in its register: a number where it reads data that does not change, and so is known to the verifier. */
+function loadedOf ({ age, code: { body }, registers, slots, symbols }: Pass, index: number, opcode: number, src: number): number {
+  const base = held(registers, src)
+  if (base > ADDRESS || symbols === undefined || age.readsFrozenMaps !== 'yes' || modeOf(opcode) === BpfMode.MEMSX) return NOT_KNOWN
+  const loadedAt = ADDRESS - base
+  const symbol = body.symbolAt(loadedAt)
+  const address = symbol === undefined || symbol.sectionIndex === 0 ? undefined : symbols.load(symbol, immOf(slots, loadedAt))
+  if (address?.kind !== 'data' || address.offset === undefined) return NOT_KNOWN
+  const read = address.data.read(address.offset + offOf(slots, index), accessSize(opcode))
+  return read === undefined ? NOT_KNOWN : numberOf(read)
 }
 
 /** A jump, call or exit. Whether control goes on to the next instruction. */
@@ -161,11 +173,12 @@ function passJump (pass: Pass, index: number, opcode: number, dst: number, src: 
     return false
   }
   const taken = outcomeOf(pass, index, opcode, dst, src)
+  const target = targetAt(pass, index, opcode)
   if (taken === undefined) {
-    if (goesOnUnlessNull(pass, index, opcode, dst)) pass.hasOther = true
+    if (goesOnUnlessNull(pass, index, opcode, dst)) pass.others.add(target)
     else pass.isOnly = false
   }
-  if (taken !== false) arrive(pass, index, targetAt(pass, index, opcode))
+  if (taken !== false) arrive(pass, index, target)
   return taken !== true
 }
 
@@ -176,7 +189,7 @@ function passCall (pass: Pass, index: number): boolean {
   if (isPoison(insn)) {
     pass.poison.add(index)
     if (pass.isOnly) pass.certain.add(index)
-    if (!pass.passesPoison || pass.certain.size === pass.all) return false
+    if (pass.symbols === undefined || pass.certain.size === pass.all) return false
     forget(registers, insnOf(body.original(), index))
     return true
   }
@@ -187,8 +200,8 @@ function passCall (pass: Pass, index: number): boolean {
   return true
 }
 
-/** Whether a jump is taken where a pointer is null. */
-function goesOnUnlessNull ({ registers, code: { body: { slots } } }: Pass, index: number, opcode: number, dst: number): boolean {
+/** Whether a jump is taken where a pointer, or a number that may be any, is 0. */
+function goesOnUnlessNull ({ registers, slots }: Pass, index: number, opcode: number, dst: number): boolean {
   return opcode === (BpfClass.JMP | JMP.JEQ) && held(registers, dst) === MAYBE_NULL && immOf(slots, index) === 0
 }
 
@@ -208,94 +221,13 @@ function refer ({ functions, code, callees }: Pass, index: number): void {
   if (callee !== undefined) callees.add(callee)
 }
 
-const insnOf = ({ view, littleEndian }: Slots, index: number): Insn => readInsn(view, index * BPF_INSN.SIZE, littleEndian)
-
-const immOf = ({ view, littleEndian }: Slots, index: number): number =>
-  view.getInt32(index * BPF_INSN.SIZE + BPF_INSN.imm, littleEndian)
-
-const offOf = ({ view, littleEndian }: Slots, index: number): number =>
-  view.getInt16(index * BPF_INSN.SIZE + BPF_INSN.off, littleEndian)
-
-function targetAt ({ code: { body: { slots } } }: Pass, index: number, opcode: number): number {
+function targetAt ({ slots }: Pass, index: number, opcode: number): number {
   return index + 1 + (isLongJump(opcode) ? immOf(slots, index) : offOf(slots, index))
 }
 
-function set (registers: Registers, register: number, value: number): void {
-  if (register < REGISTERS) registers[register] = value
-}
-
-/** Forgets what the instruction that was poisoned sets. */
+/** Forgets what the instruction that was poisoned sets. No verifier knows whether that is 0. */
 function forget (registers: Registers, original: Insn): void {
+  const kind = classOf(original.code)
   if (isCall(original)) registers.fill(NOT_KNOWN, 0, 6)
-  else set(registers, original.dst, NOT_KNOWN)
-}
-
-/** What a register holds; r10, and what is not known, are negative. */
-const held = (registers: Registers, register: number): number => registers[register] ?? NOT_KNOWN
-
-/** The number that a 64-bit load puts into its register. */
-function wideNumber ({ src, imm }: Insn, second: Insn | undefined): number {
-  return src === 0 && second?.imm === 0 ? Math.max(imm, NOT_KNOWN) : NOT_KNOWN
-}
-
-function numberOf ({ bounds }: Scalar): number {
-  return bounds.mask === 0n && bounds.bits <= BigInt(MOST) ? Number(bounds.bits) : NOT_KNOWN
-}
-
-/** The largest number that is the same in a register and in its lower half, signed or not. */
-const MOST = 0x7fffffff
-
-/** Whether a verifier of that age decides a conditional jump, and how. */
-function outcomeOf (pass: Pass, index: number, opcode: number, dst: number, src: number): boolean | undefined {
-  const { age, registers, work, code: { body: { slots } } } = pass
-  const operation = opcode & 0xf0
-  const left = held(registers, dst)
-  const usesSource = (opcode & BPF_X) !== 0
-  if (operation === JMP.JCOND || left < 0 || (usesSource && held(registers, src) < 0)) return undefined
-  const right = usesSource ? held(registers, src) : immOf(slots, index)
-  work.left--
-  // Nearly all guards ask whether a number is zero; numbers are told apart here as `decide` tells constants apart.
-  if (operation === JMP.JEQ || operation === JMP.JNE) {
-    return age.sure.decidesBranches || left === right ? (left === right) === (operation === JMP.JEQ) : undefined
-  }
-  return decide(age.sure, operation, immediateOf(left), immediateOf(right), classOf(opcode) === BpfClass.JMP)
-}
-
-/** What an operation leaves in its register. */
-function resultOf (pass: Pass, index: number, opcode: number, dst: number, src: number): number {
-  const { age, registers, work, code: { body: { slots } } } = pass
-  const operation = opcode & 0xf0
-  const is64 = classOf(opcode) === BpfClass.ALU64
-  const usesSource = (opcode & BPF_X) !== 0
-  if (operation === ALU.MOV) {
-    const moved = usesSource ? held(registers, src) : immOf(slots, index)
-    if (offOf(slots, index) !== 0) return NOT_KNOWN
-    if (moved < 0) return usesSource && is64 ? moved : NOT_KNOWN
-    return is64 || !usesSource ? moved : numberOf(lowHalf(age, immediateOf(moved)))
-  }
-  const left = held(registers, dst)
-  if (left < 0 || (usesSource && held(registers, src) < 0)) return NOT_KNOWN
-  if (operation === ALU.NEG || operation === ALU.END) return NOT_KNOWN
-  const right = usesSource ? held(registers, src) : immOf(slots, index)
-  work.left--
-  const folded = right < 0 || age.foldsXor !== 'yes' ? undefined : foldSmall(operation, left, right)
-  if (folded !== undefined) return folded <= MOST ? folded : NOT_KNOWN
-  return numberOf(compute(age, operation, immediateOf(left), immediateOf(right), is64))
-}
-
-/**
- * What an operation of 64 or 32 bits makes of numbers up to MOST, as verifiers fold constants: past MOST, some number that is larger.
- * Undefined where that takes more than it costs to work it out with numbers of any size.
- */
-function foldSmall (operation: number, left: number, right: number): number | undefined {
-  switch (operation) {
-    case ALU.ADD: return left + right
-    case ALU.SUB: return left >= right ? left - right : MOST + 1
-    case ALU.OR: return left | right
-    case ALU.AND: return left & right
-    case ALU.XOR: return left ^ right
-    case ALU.RSH: case ALU.ARSH: return right < 32 ? left >> right : undefined
-    case ALU.LSH: return left === 0 && right < 32 ? 0 : undefined
-    default: return undefined
-  }
+  else set(registers, original.dst, kind === BpfClass.ST || kind === BpfClass.STX ? NOT_KNOWN : MAYBE_NULL)
 }
