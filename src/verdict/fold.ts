@@ -36,12 +36,12 @@ export function wideNumber ({ src, imm }: Insn, second: Insn | undefined): numbe
   return src === 0 && second?.imm === 0 ? Math.max(imm, NOT_KNOWN) : NOT_KNOWN
 }
 
-export function numberOf ({ bounds }: Scalar): number {
+function numberOf ({ bounds }: Scalar): number {
   return bounds.mask === 0n && bounds.bits <= BigInt(MOST) ? Number(bounds.bits) : NOT_KNOWN
 }
 
 /** The largest number that is the same in a register and in its lower half, signed or not. */
-const MOST = 0x7fffffff
+export const MOST = 0x7fffffff
 
 /** Whether a verifier of that age decides a conditional jump, and how. */
 export function outcomeOf (folding: Folding, index: number, opcode: number, dst: number, src: number): boolean | undefined {

@@ -8,7 +8,7 @@ import {
 import { isPoison, isReference, type Code, type Functions } from './code.js'
 import { JMP } from './compare.js'
 import { isLongJump } from './flow.js'
-import { held, immOf, insnOf, numberOf, offOf, outcomeOf, resultOf, set, wideNumber, type Folding } from './fold.js'
+import { held, immOf, insnOf, MOST, offOf, outcomeOf, resultOf, set, wideNumber, type Folding } from './fold.js'
 import { mayCallBack, mayGiveNull } from './helpers.js'
 import type { SymbolValues } from './symbols.js'
 
@@ -160,8 +160,8 @@ function loadedOf ({ age, code: { body }, registers, slots, symbols }: Pass, ind
   const symbol = body.symbolAt(loadedAt)
   const address = symbol === undefined || symbol.sectionIndex === 0 ? undefined : symbols.load(symbol, immOf(slots, loadedAt))
   if (address?.kind !== 'data' || address.offset === undefined) return NOT_KNOWN
-  const read = address.data.read(address.offset + offOf(slots, index), accessSize(opcode))
-  return read === undefined ? NOT_KNOWN : numberOf(read)
+  const number = address.data.numberAt(address.offset + offOf(slots, index), accessSize(opcode))
+  return number === undefined || number > BigInt(MOST) ? NOT_KNOWN : Number(number)
 }
 
 /** A jump, call or exit. Whether control goes on to the next instruction. */
