@@ -268,7 +268,7 @@ function explainer (object: BpfObject, { target, records }: Relocation, modulesW
   let stored: ReturnType<typeof storedTypes> | undefined
   const storedIn = (type: TypeId): string | undefined => (stored ??= storedTypes(object.btf)).get(type)
   // Relocations of one field, such as its offset and its size, are told alike: what to write is the same code.
-  const told = new Map<string, readonly ReportSuggestion[]>()
+  const told = new Map<string, Map<string, readonly ReportSuggestion[]>>()
   return (record, remark) => {
     if (record.status === 'resolved' && remark === undefined) return undefined
     const steps = Math.min(left, MAX_STEPS_EACH)
@@ -288,10 +288,13 @@ function explainer (object: BpfObject, { target, records }: Relocation, modulesW
     })
     left -= steps - Math.max(0, work.left)
     if (found === undefined || found.suggestions.length === 0) return found
-    const key = `${record.typeId} ${record.accessSpec} ${found.detail}`
-    const suggestions = told.get(key) ?? found.suggestions
-    told.set(key, suggestions)
-    return { ...found, suggestions }
+    const field = `${record.typeId} ${record.accessSpec}`
+    let byDetail = told.get(field)
+    if (byDetail === undefined) told.set(field, byDetail = new Map())
+    const suggestions = byDetail.get(found.detail)
+    if (suggestions !== undefined) return { ...found, suggestions }
+    byDetail.set(found.detail, found.suggestions)
+    return found
   }
 }
 
