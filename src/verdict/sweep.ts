@@ -40,7 +40,7 @@ interface Pass extends Folding {
   readonly poison: Set<number>
   readonly certain: Set<number>
   readonly callees: Set<ElfFunction>
-  /** Poisoned instructions of the function, behind the last of which it matters no more what is passed; undefined where it does. */
+  /** Poisoned instructions of the function, after which nothing is left to find; undefined where it may call one that has some. */
   readonly all: number | undefined
   /** Whether the way that is passed is one that the verifier must follow. */
   isOnly: boolean
@@ -74,7 +74,7 @@ export function sweep (
     poison: new Set(),
     certain: new Set(),
     callees: new Set(),
-    all: symbols !== undefined && !functions.hasPoisonedSubprogram() ? functions.poisonIn(code.fn).length : undefined,
+    all: mayCallPoisoned(code, functions) ? undefined : functions.poisonIn(code.fn).length,
     isOnly: true,
     others: new Set(),
     first: 0
@@ -87,6 +87,16 @@ export function sweep (
   }
   const { poison, certain, callees, first } = pass
   return first === count ? { poison, certain: [...certain], callees } : undefined
+}
+
+function mayCallPoisoned ({ fn }: Code, functions: Functions): boolean {
+  return functions.hasPoisonedSubprogram() && functions.references(fn).length > 0
+}
+
+/** Leaves all ways that are not passed yet. */
+function end (pass: Pass): void {
+  pass.arrivals.last = -1
+  pass.first = pass.arrivals.count
 }
 
 /** Reads of each instruction only what it needs: to make an object of one costs more than to pass it. */
@@ -189,7 +199,8 @@ function passCall (pass: Pass, index: number): boolean {
   if (isPoison(insn)) {
     pass.poison.add(index)
     if (pass.isOnly) pass.certain.add(index)
-    if (pass.symbols === undefined || pass.certain.size === pass.all) return false
+    if (pass.poison.size === pass.all) end(pass)
+    if (pass.symbols === undefined || pass.poison.size === pass.all) return false
     forget(registers, insnOf(body.original(), index))
     return true
   }
