@@ -1,6 +1,7 @@
 import { dataView } from '../bytes/checked.js'
 import { datasecVariable, kindOf, nameOf, referencedType, typeId, vlenOf, type Btf } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
+import { listedKinds } from '../btf/listed-kinds.js'
 import { plainType } from '../btf/resolve.js'
 import type { BpfObject } from '../core/object.js'
 import { STB_WEAK, STT_OBJECT } from '../elf/constants.js'
@@ -8,6 +9,7 @@ import { symbolsOf, type ElfSymbol } from '../elf/symbols.js'
 import { packVersion, parseRelease } from './age.js'
 import { bytesOf } from './assume.js'
 import { share } from './bounds.js'
+import { once } from './code.js'
 import type { JudgeOptions } from './judgement.js'
 import { constant, isConstant, ofSize, scalar, VAGUE, type Scalar } from './scalar.js'
 import { isReadOnlyData, placesOf, settableVariables } from './settable.js'
@@ -44,7 +46,7 @@ export function symbolValues (object: BpfObject, options: JudgeOptions): SymbolV
     let region = kconfig.get(name)
     if (region === undefined) {
       const value = kconfigValue(name, options)
-      region = { read: (offset, size) => offset === 0 ? lowBytes(value, size) : undefined }
+      region = { read: (offset, size) => offset === 0 ? lowBytes(value, size) : undefined, numberAt: () => undefined }
       kconfig.set(name, region)
     }
     return region
@@ -83,9 +85,7 @@ interface Extern {
 
 function readExterns (btf: Btf): ReadonlyMap<string, Extern> {
   const externs = new Map<string, Extern>()
-  for (let i = btf.startId; i < btf.endId; i++) {
-    const id = typeId(i)
-    if (kindOf(btf, id) !== BtfKind.DATASEC) continue
+  for (const id of listedKinds(btf).datasecs) {
     const section = nameOf(btf, id)
     if (section !== '.kconfig' && section !== '.ksyms') continue
     for (let v = 0; v < vlenOf(btf, id); v++) {
@@ -101,11 +101,11 @@ function readExterns (btf: Btf): ReadonlyMap<string, Extern> {
 
 function readOnlyData (object: BpfObject, index: number, assume: JudgeOptions['assume']): DataRegion {
   const section = object.elf.sections[index]
-  if (section === undefined) return { read: () => undefined }
+  if (section === undefined) return { read: () => undefined, numberAt: () => undefined }
   const data = new Uint8Array(object.bytes.subarray(section.offset, section.offset + section.size)) // `slice` of a Buffer would not copy
   const view = dataView(data)
   const { littleEndian } = object.elf
-  const variables = symbolsOf(object.elf).definedIn(index).filter(symbol => symbol.type === STT_OBJECT && symbol.name !== '')
+  const variables = once(() => symbolsOf(object.elf).definedIn(index).filter(({ type, name }) => type === STT_OBJECT && name !== ''))
   /** Where the types do not tell how many bytes a value has, a read from there gets it. */
   const unsized = new Map<number, bigint>()
   if (assume !== undefined && assume.size > 0) {
@@ -118,21 +118,29 @@ function readOnlyData (object: BpfObject, index: number, assume: JudgeOptions['a
       }
     }
   }
+  const numberAt = (offset: number, size: number): bigint | undefined => {
+    if (offset < 0 || offset + size > data.length) return undefined
+    const assumed = unsized.get(offset)
+    return assumed === undefined ? readNumber(view, offset, size, littleEndian) : BigInt.asUintN(8 * size, assumed)
+  }
   return {
+    numberAt,
     read: (offset, size) => {
-      if (offset < 0 || offset + size > data.length) return undefined
-      const assumed = unsized.get(offset)
-      const value = assumed === undefined ? readNumber(view, offset, size, littleEndian) : BigInt.asUintN(8 * size, assumed)
-      const variable = variables.find(({ value: start, size: length }) => start <= offset && offset + size <= start + length)
+      const value = numberAt(offset, size)
+      if (value === undefined) return undefined
+      const variable = variables().find(({ value: start, size: length }) => start <= offset && offset + size <= start + length)
       if (variable === undefined) return constant(value, [`${section.name}+${offset} = ${value}`])
       const within = offset - variable.value
-      const whole = variable.size <= 8 ? readNumber(view, variable.value, variable.size, littleEndian) : value
+      const isRead = variable.size <= 8 && variable.value + variable.size <= data.length
+      const whole = isRead ? readNumber(view, variable.value, variable.size, littleEndian) : value
       return constant(value, [`${section.name}.${variable.name}${variable.size > 8 ? `+${within}` : ''} = ${whole}`])
     }
   }
 }
 
 function readNumber (view: DataView, offset: number, size: number, littleEndian: boolean): bigint {
+  if (size === 4) return BigInt(view.getUint32(offset, littleEndian))
+  if (size === 8) return view.getBigUint64(offset, littleEndian)
   let value = 0n
   for (let i = 0; i < size; i++) value |= BigInt(view.getUint8(offset + i)) << BigInt(8 * (littleEndian ? i : size - 1 - i))
   return value

@@ -23,6 +23,8 @@ export interface DataPointer {
 export interface DataRegion {
   /** The value of `size` bytes at `offset`, with what it rests on; undefined where it is not known. */
   readonly read: (offset: number, size: number) => Scalar | undefined
+  /** The same as a number alone, which costs a small part of it. As u64; undefined too where what is known is no one number. */
+  readonly numberAt: (offset: number, size: number) => bigint | undefined
 }
 
 /**
