@@ -29,7 +29,7 @@ export function checkObjects (task: CheckTask): CheckedRuns {
  */
 function checkPaged ({ btf, modules, runs }: CheckTask): ReadyRuns | UselessIndex | undefined {
   if ('parts' in btf || modules.length > 0) return undefined
-  const paged = openPaged(btf, kernelMemory, indexMemory)
+  const paged = openPaged(btf, MEMORY)
   if (paged === undefined || 'state' in paged) return paged
   try {
     const found = outcomesOn(paged.btf, [], runs)
@@ -133,6 +133,7 @@ function createMemory (): Allocate {
 
 const kernelMemory = createMemory()
 const indexMemory = createMemory()
+const MEMORY = { btf: kernelMemory, index: indexMemory }
 
 /** The first of the files that has what the hash says. */
 function readAny (paths: readonly string[], expected: Sha256, memory: Allocate): Uint8Array | undefined {

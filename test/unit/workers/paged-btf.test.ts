@@ -59,7 +59,8 @@ const spoil = (_page: number, content: Uint8Array): void => { content[0] = (cont
 
 /** In memory that is full of something else. */
 function open (checked: FiledBtf) {
-  return openPaged(checked, byteLength => new Uint8Array(byteLength).fill(0xff), byteLength => new Uint8Array(byteLength))
+  const memory = (byteLength: number): Uint8Array => new Uint8Array(byteLength).fill(0xff)
+  return openPaged(checked, { btf: memory, index: memory })
 }
 
 function opened (checked: FiledBtf) {
