@@ -6,6 +6,7 @@ import { buildOutcome, judgeRelocation, kernelSymbols, noteAsked } from '../repo
 import { sha256, type Sha256 } from '../store/sha256.js'
 import { attachShared } from './attached-btfs.js'
 import { giveWay } from './give-way.js'
+import { createLoadingOutcomes } from './loading-outcomes.js'
 import { openPaged } from './paged-btf.js'
 import { indexBtf, readIndexParts, readInto, type UselessIndex } from './prepare-btf.js'
 import type { CheckedBtf, CheckedOutcome, CheckedRuns, CheckRun, CheckTask, ReadyRuns } from './protocol.js'
@@ -70,21 +71,30 @@ function outcomesOf (
   const relocation = relocate(object, base, { modules })
   parsedObjects.hold(objectSha256, object)
   giveWay()
+  const loading = loadingOutcomes.of(object, objectSha256, relocation)
   let ofAll: CheckedOutcome | undefined
-  return releases.map(kernelRelease => {
+  return releases.map(release => {
     if (ofAll !== undefined) return ofAll
+    const known = loading?.get(release)
+    const outcome = known === undefined ? judged(release) : { ...known, isOfLayout: isOfLayout(relocation, false) }
+    if (!outcome.isOfRelease) ofAll = outcome
+    return outcome
+  })
+
+  function judged (kernelRelease: string): CheckedOutcome {
     const symbols = noteAsked(hasKernelSymbol)
     const judgement = judgeRelocation(object, relocation, { kernelRelease, hasKernelSymbol: symbols.has })
     const { isOfRelease } = judgement
-    const outcome = {
-      json: JSON.stringify(buildOutcome(object, relocation, judgement)),
-      isOfLayout: isOfLayout(relocation, symbols.wasAsked()),
-      isOfRelease
-    }
-    if (!isOfRelease) ofAll = outcome
-    return outcome
-  })
+    const outcome = buildOutcome(object, relocation, judgement)
+    const json = JSON.stringify(outcome)
+    if (outcome.state === 'loads' && !symbols.wasAsked()) loading?.keep(kernelRelease, { json, isOfRelease })
+    return { json, isOfLayout: isOfLayout(relocation, symbols.wasAsked()), isOfRelease }
+  }
 }
+
+/** Characters of outcomes that each thread keeps. One has some thousand. */
+const MAX_LOADING = 4 * 1024 * 1024
+const loadingOutcomes = createLoadingOutcomes(MAX_LOADING)
 
 /**
  * The BTF, validated and indexed. Undefined where none of its files has it.
