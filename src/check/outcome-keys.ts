@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { Asking, LayoutTables } from '../kernels/layout-tables.js'
 import { atMost } from '../store/at-most.js'
 import type { Sha256 } from '../store/sha256.js'
-import { verdictKey } from '../verdict/index.js'
+import { verdictKey } from '../verdict/verdict-key.js'
 import { readsVersion } from '../workers/reads-version.js'
 import type { CheckedObject, KernelContent } from './types.js'
 

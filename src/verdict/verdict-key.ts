@@ -1,5 +1,5 @@
 import { ageOf, type Age } from './age.js'
-import { kernelVersion } from './symbols.js'
+import { versionText } from './version-text.js'
 
 /**
  * All that a verdict takes from a kernel's release, as a text: two releases with the same text get the same verdict for the same
@@ -10,7 +10,7 @@ import { kernelVersion } from './symbols.js'
  */
 export function verdictKey (release: string, { readsVersion }: { readonly readsVersion: boolean }): string {
   const age = textOf(ageOf(release))
-  return readsVersion ? `${age} ${kernelVersion(release).from.join()}` : age
+  return readsVersion ? `${age} ${versionText(release) ?? ''}` : age
 }
 
 /** It is asked for with each release, of which few have an age of their own. */

@@ -115,11 +115,12 @@ function open (btf: CheckedBtf, base: Btf | undefined, index?: UselessIndex): Op
   const bytes = readAny(btf.paths, btf.sha256, base === undefined ? kernelMemory : allocate)
   giveWay()
   if (bytes === undefined) return undefined
-  const { path, sealKeys = [] } = (base === undefined ? btf.index : undefined) ?? {}
+  const { path, sealKeys = [], isToBeMade = false } = (base === undefined ? btf.index : undefined) ?? {}
   const kept = path === undefined ? undefined : index ?? readIndexParts(bytes, btf.sha256, path, sealKeys, indexMemory)
   if (kept !== undefined && 'parts' in kept) return { btf: attachBtf(kept.parts, undefined) }
   // What keeps an index from being read shows where the kernel is loaded.
-  if (kept === undefined || kept.state === 'unreadable') return { btf: parseRawBtf(bytes, { base, isValidated: base === undefined }) }
+  const isMade = isToBeMade && kept !== undefined && kept.state !== 'unreadable'
+  if (!isMade) return { btf: parseRawBtf(bytes, { base, isValidated: base === undefined }) }
   const { parts, isSealed } = indexBtf(bytes, btf.sha256, true, undefined, sealKeys)
   return { btf: attachBtf(parts, undefined), ...(isSealed ? { index: new Uint8Array(parts.index) } : {}) }
 }

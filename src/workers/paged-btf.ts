@@ -64,7 +64,11 @@ function createOpenFiles (): OpenFiles {
 }
 
 function openFiles (
-  files: OpenFiles, path: string, hash: FiledBtf['sha256'], { path: indexPath, sealKeys }: NonNullable<FiledBtf['index']>, memory: PagedMemory
+  files: OpenFiles,
+  path: string,
+  hash: FiledBtf['sha256'],
+  { path: indexPath, sealKeys }: NonNullable<FiledBtf['index']>,
+  memory: PagedMemory
 ): PagedBtf | UselessIndex | undefined {
   let btf: PagedFile
   try {

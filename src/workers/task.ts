@@ -53,8 +53,7 @@ export default function runTask (task: GivenTask): Answer | Promise<Answer> {
       case 'layoutVector': return { ok: true, value: layoutVectorOf(task) }
       case 'layoutVectors': {
         const value = layoutVectors(task)
-        const moved = [value.places, ...value.made.map(({ bytes }) => bytes)]
-        return transfer({ ok: true, value }, moved.map(({ buffer }) => buffer as ArrayBuffer))
+        return transfer({ ok: true, value }, value.made.map(({ bytes }) => bytes.buffer as ArrayBuffer)) // places are a few hundred bytes
       }
       case 'relocate': {
         const value = relocateObject(task)

@@ -26,7 +26,7 @@ async function kernel (name: string, types: number): Promise<FiledBtf & { readon
   const indexFile = new Uint8Array(prepared.btf.parts.index).slice()
   writeFileSync(path, bytes)
   writeFileSync(indexPath, indexFile)
-  return { paths: [path], sha256: sha256(bytes), index: { path: indexPath, sealKeys: SEAL_KEYS }, indexFile }
+  return { paths: [path], sha256: sha256(bytes), index: { path: indexPath, sealKeys: SEAL_KEYS, isToBeMade: true }, indexFile }
 }
 
 const kernels: Array<Awaited<ReturnType<typeof kernel>>> = []

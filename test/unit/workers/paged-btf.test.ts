@@ -52,7 +52,7 @@ function filed (change: (page: number, content: Uint8Array) => void = () => {}):
   for (let page = 0; page * PAGE_BYTES < file.length; page++) change(page, file.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES))
   const path = join(folder, `${serial++}.btf`)
   writeFileSync(path, file)
-  return { paths: [path], sha256: sha256(bytes), index: { path: indexPath, sealKeys: SEAL_KEYS } }
+  return { paths: [path], sha256: sha256(bytes), index: { path: indexPath, sealKeys: SEAL_KEYS, isToBeMade: true } }
 }
 
 const spoil = (_page: number, content: Uint8Array): void => { content[0] = (content[0] ?? 0) ^ 1 }
@@ -111,7 +111,7 @@ describe('BTF of which only some pages are read', () => {
     writeFileSync(join(folder, 'short'), bytes.subarray(0, bytes.length - 1))
     expect(open({ ...checked, paths: [join(folder, 'short')] })).toEqual({ state: 'damaged' })
     expect(open({ sha256: checked.sha256, paths: checked.paths })).toBeUndefined()
-    expect(open({ ...checked, index: { path: indexPath, sealKeys: [new Uint8Array(32).fill(2)] } })).toEqual({ state: 'damaged' })
+    expect(open({ ...checked, index: { path: indexPath, sealKeys: [new Uint8Array(32).fill(2)], isToBeMade: true } })).toEqual({ state: 'damaged' })
     opened({ ...checked, paths: [join(folder, 'absent'), join(folder, 'short'), ...checked.paths] }).close()
   })
 })
@@ -123,7 +123,7 @@ it('BTF that says itself how long its types are is read whole, and verified as a
   const content = toShared(b.bytes({ layout: layoutOfKnownKinds() }))
   const path = join(folder, 'layout.btf')
   writeFileSync(path, content)
-  const checked: FiledBtf = { paths: [path], sha256: sha256(content), index: { path: await keepIndex(content), sealKeys: SEAL_KEYS } }
+  const checked: FiledBtf = { paths: [path], sha256: sha256(content), index: { path: await keepIndex(content), sealKeys: SEAL_KEYS, isToBeMade: true } }
   const paged = opened(checked)
   const last = typeId(parseRawBtf(content).endId - 1)
   expect(describeType(paged.btf, last)).toEqual(describeType(parseRawBtf(content), last))
