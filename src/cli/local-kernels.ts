@@ -14,6 +14,7 @@ import type { SealKeys } from '../store/seal.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
 import { createWorkerPool, type WorkerPool } from '../workers/pool.js'
 import type { FiledBtf } from '../workers/protocol.js'
+import { compileLater } from './compile-later.js'
 import { readInput } from './files.js'
 import { signingKeyFiles } from './signing-key-files.js'
 import { placesFrom } from './target.js'
@@ -37,6 +38,7 @@ const DEADLINE_MS = 60_000
 
 /** @param objects how many are looked at on each kernel */
 export async function openLocalKernels ({ objects = 1 }: { readonly objects?: number } = {}): Promise<LocalKernels> {
+  compileLater()
   const places = placesFrom(process.env)
   const { rows, paths } = await readKernels(places)
   const threads = Math.max(1, Math.min(availableParallelism(), Math.ceil(objects * rows.list().length / ROWS_OF_THREAD)))
