@@ -129,21 +129,18 @@ type Allocate = (byteLength: number) => Uint8Array
 
 const allocate: Allocate = byteLength => new Uint8Array(byteLength)
 
-/** The BTF of most kernels has 3 to 10 MB. */
-const MAX_KEPT_BYTES = 16 * 1024 * 1024
-
-/** Memory that is given again and again: to have some megabytes anew for each kernel takes as long as to relocate. */
-function createMemory (): Allocate {
-  let kept = new Uint8Array()
-  return byteLength => {
-    if (byteLength > MAX_KEPT_BYTES) return allocate(byteLength)
-    if (byteLength > kept.length) kept = new Uint8Array(byteLength)
-    return kept.subarray(0, byteLength)
-  }
+/**
+ * Memory that is given again and again: to have some megabytes anew for each kernel takes as long as to relocate. It is had at once, as
+ * much as nearly all need: what nothing is read into costs nothing, and each piece that grew would have all garbage collected.
+ */
+function createMemory (bytes: number): Allocate {
+  let kept: Uint8Array | undefined
+  return byteLength => byteLength > bytes ? allocate(byteLength) : (kept ??= new Uint8Array(bytes)).subarray(0, byteLength)
 }
 
-const kernelMemory = createMemory()
-const indexMemory = createMemory()
+/** The BTF of most kernels has 3 to 10 MB, and its index an eighth of that. */
+const kernelMemory = createMemory(16 * 1024 * 1024)
+const indexMemory = createMemory(2 * 1024 * 1024)
 const MEMORY = { btf: kernelMemory, index: indexMemory }
 
 /** The first of the files that has what the hash says. */
