@@ -34,7 +34,7 @@ const SEAL_SIZE = 32
 /** A part of a BTF, or of its index, that is verified by itself. */
 export const PAGE_BYTES = 4096
 /** SHA-256 of a page, cut to 128 bits. */
-export const PAGE_DIGEST_SIZE = 16
+const PAGE_DIGEST_SIZE = 16
 
 /** Bytes behind an index in its file: what the seal vouches for, itself included. */
 export function indexTailBytes (btfBytes: number, indexBytes: number): number {

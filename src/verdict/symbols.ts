@@ -157,7 +157,7 @@ function kconfigValue (name: string, { assume, kernelRelease }: JudgeOptions): S
  * LINUX_KERNEL_VERSION as libbpf computes it. Debian and Ubuntu write 0 where the third number would be in their releases, and
  * libbpf finds that number elsewhere: then it can be any.
  */
-export function kernelVersion (release: string): Scalar {
+function kernelVersion (release: string): Scalar {
   const version = parseRelease(release)
   if (version === undefined) return VAGUE
   const [major, minor] = version
