@@ -98,11 +98,10 @@ function recordOffset (owner: Btf, id: TypeId): number {
 function word (btf: Btf, id: TypeId, offset: number): number {
   const owner = ownerOf(btf, id)
   const { pages } = owner
-  if (pages !== undefined) {
-    if (id < owner.endId) pages.bringWords(id - owner.startId, 1)
-    pages.bring(recordOffset(owner, id) + offset, 4)
-  }
-  return owner.view.getUint32(recordOffset(owner, id) + offset, owner.littleEndian)
+  if (pages !== undefined && id < owner.endId) pages.bringWords(id - owner.startId, 1)
+  const place = recordOffset(owner, id) + offset
+  if (pages !== undefined) pages.bring(place, 4)
+  return owner.view.getUint32(place, owner.littleEndian)
 }
 
 /** The record's kind. May be a number without a name here, where a layout section described it. Void is UNKN. */

@@ -148,19 +148,20 @@ function createPages (btf: PagedFile, index: PagedFile, digests: PageDigests, on
   }
   return {
     bring (offset, length) {
-      const last = Math.floor((offset + length - 1) / PAGE_BYTES)
-      for (let page = Math.floor(offset / PAGE_BYTES); page <= last; page++) if (ends[page] === 0) bringOfBtf(page)
+      const last = (offset + length - 1) >>> PAGE_BITS
+      for (let page = offset >>> PAGE_BITS; page <= last; page++) if (ends[page] === 0) bringOfBtf(page)
     },
     bringWords (first, count) {
-      const last = Math.floor((first + count - 1) / PAGE_WORDS)
-      for (let page = Math.floor(first / PAGE_WORDS); page <= last; page++) {
+      if (count === 0) return
+      const last = (4 * (first + count - 1)) >>> PAGE_BITS
+      for (let page = (4 * first) >>> PAGE_BITS; page <= last; page++) {
         if (isThere[page] !== 0) continue
         bringPage(index, page, digests.indexBytes, digests.index)
         isThere[page] = 1
       }
     },
     bringString (offset) {
-      let page = Math.floor(offset / PAGE_BYTES)
+      let page = offset >>> PAGE_BITS
       let from = offset % PAGE_BYTES
       for (; page < ends.length; page++, from = 0) {
         if (ends[page] === 0) bringOfBtf(page)
@@ -170,6 +171,7 @@ function createPages (btf: PagedFile, index: PagedFile, digests: PageDigests, on
   }
 }
 
-const PAGE_WORDS = PAGE_BYTES / 4
+/** Each word that is read asks for its page: a shift takes less than a division. No BTF has 4 GiB. */
+const PAGE_BITS = Math.log2(PAGE_BYTES)
 
 class DamagedPage extends Error {}
