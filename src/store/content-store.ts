@@ -1,15 +1,15 @@
 import { readFile } from 'node:fs'
 import { stat, unlink, utimes } from 'node:fs/promises'
-import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { AppError } from '../errors.js'
 import { writeAtomically, writeDurably } from './atomic-file.js'
+import { contentPath, rootOf } from './content-path.js'
 import { startContentSweep } from './content-sweep.js'
 import { createDiskBudget } from './disk-budget.js'
 import { createDiskLedger, type FoundFile, type Share } from './disk-ledger.js'
 import { createDiskState, type Room } from './disk-state.js'
 import { isAbsence, storageUnreadable, toUnread } from './read-failure.js'
-import { hexOf, sha256, type Sha256 } from './sha256.js'
+import { sha256, type Sha256 } from './sha256.js'
 import { withOpenFile } from './open-files.js'
 import { createSingleFlight } from './single-flight.js'
 import {
@@ -30,14 +30,6 @@ type FindRoom = (bytes: number) => Promise<Room>
 const DERIVED_PACE = { burst: 32, perSecond: 10 }
 const DEFAULT_ORPHAN_AGE_MS = 10_000
 const DEFAULT_SWEEP_INTERVAL_MS = 600_000
-
-function rootOf (directory: string, kind: StoredKind): string { return join(directory, 'content', kind) }
-
-/** Where the store of a cache folder has content, or would have it. */
-export function contentPath (directory: string, kind: StoredKind, hash: Sha256): string {
-  const hex = hexOf(hash)
-  return join(rootOf(directory, kind), hex.slice(0, 2), hex)
-}
 
 export function openContentStore (options: ContentStoreOptions): ContentStore {
   const { directory, maxBytes = Infinity, shareOf = () => 'spare', onWarning: warn = () => {} } = options

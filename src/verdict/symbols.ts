@@ -14,6 +14,7 @@ import type { JudgeOptions } from './judgement.js'
 import { constant, isConstant, ofSize, scalar, VAGUE, type Scalar } from './scalar.js'
 import { isReadOnlyData, placesOf, settableVariables } from './settable.js'
 import { MAP, NOT_NULL, pointerOf, UNCLEAR, type DataRegion, type Value } from './value.js'
+import { patchOf, versionText } from './version-text.js'
 
 /** What symbols of the object stand for once it is loaded. */
 export interface SymbolValues {
@@ -164,20 +165,19 @@ function kconfigValue (name: string, { assume, kernelRelease }: JudgeOptions): S
  * LINUX_KERNEL_VERSION as libbpf computes it. Debian and Ubuntu write 0 where the third number would be in their releases, and
  * libbpf finds that number elsewhere: then it can be any.
  */
-export function kernelVersion (release: string): Scalar {
+function kernelVersion (release: string): Scalar {
   const version = parseRelease(release)
   if (version === undefined) return VAGUE
   const [major, minor] = version
-  const patch = /^\d+\.\d+\.(\d{1,3})/.exec(release)?.[1]
+  const [patch] = patchOf(release)
+  const from = [versionText(release) ?? '']
   const base = packVersion(major, minor, 0)
-  if (patch !== undefined && !/^\d+\.\d+\.0-/.test(release)) {
-    return constant(packVersion(major, minor, Number(patch)), [`LINUX_KERNEL_VERSION = ${major}.${minor}.${patch}`])
-  }
+  if (patch !== undefined) return constant(packVersion(major, minor, Number(patch)), from)
   const last = base + 255n
   const range = { umin: base, umax: last, smin: base, smax: last, umin32: base, umax32: last, smin32: base, smax32: last }
   return scalar(
     share({ bits: base, mask: 255n, ...range }),
-    { exact: false, from: [`LINUX_KERNEL_VERSION = ${major}.${minor}`], isOne: true }
+    { exact: false, from, isOne: true }
   )
 }
 
