@@ -6,6 +6,7 @@ import { sha256, type Sha256 } from '../store/sha256.js'
 import type { Pause } from '../workers/pauses.js'
 import type { CheckedRuns, CheckRun } from '../workers/protocol.js'
 import { compared, createBaseline } from './baseline.js'
+import type { CellBatch, Cells } from './cells.js'
 import { withDistinctNames } from './distinct-names.js'
 import { expandKernels, lookUpAgain, type ExpandedKernel, type ExpandOptions, type ResolvedKernels } from './expand-kernels.js'
 import type { CheckLimits } from './limits.js'
@@ -15,7 +16,7 @@ import type { ComparedRow } from './parse.js'
 import { createPlaces } from './places.js'
 import { runCheck } from './run-check.js'
 import { createStateOutcomes } from './state-outcomes.js'
-import type { Cell, Cells, CheckedKernel, KernelContent, NamedObject } from './types.js'
+import type { CheckedKernel, KernelContent, NamedObject } from './types.js'
 
 /** What one check is asked for. */
 export interface CheckRequest {
@@ -154,11 +155,11 @@ export function createChecks (options: ChecksOptions): Checks {
     }
   }
 
-  const counted = async function * (cells: Cells, end: () => void): AsyncGenerator<readonly Cell[]> {
+  const counted = async function * (cells: Cells, end: () => void): AsyncGenerator<CellBatch> {
     try {
-      for await (const some of cells) {
-        counts.rows += some.length
-        yield some
+      for await (const batch of cells) {
+        counts.rows += batch.length
+        yield batch
       }
     } finally {
       end()

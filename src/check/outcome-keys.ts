@@ -3,6 +3,7 @@ import type { Asking, LayoutTables } from '../kernels/layout-tables.js'
 import { atMost } from '../store/at-most.js'
 import type { Sha256 } from '../store/sha256.js'
 import { verdictKey } from '../verdict/index.js'
+import { createInterned, type Interned } from './cell-batches.js'
 import type { CheckedObject, KernelContent } from './types.js'
 
 /** What the outcome of an object on a kernel follows from, as texts. */
@@ -43,14 +44,38 @@ export function createContentKeys (): OutcomeKeys {
 
 export interface LayoutKeysOptions {
   readonly tables: Pick<LayoutTables, 'vectors'>
-  /** For vectors that are remembered, one for each object on each kernel. */
+  /** For vectors that are remembered. */
   readonly maxBytes: number
 }
 
 /** Scopes that turned out to have more than one outcome for an object. */
 const MAX_ALONE = 50_000
-/** A vector that is remembered: a place in a map, with texts that it shares with others. */
-const VECTOR_BYTES = 64
+/** Kernels that have a number: those of the largest check, twice. Where there are more, all is asked for anew. */
+const MAX_NUMBERED = 100_000
+/** What a number weighs, in bytes: a place in a map, with a text that others have too. */
+const NUMBER_BYTES = 64
+/** What a vector that is remembered weighs: its text, and a key. */
+const TEXT_BYTES = 400
+
+/** In the place of a vector: nothing is known of the kernel yet. */
+const NOT_ASKED = -1
+
+/** Of one object. */
+interface Vectors {
+  /** By a kernel's number: the place of its vector. */
+  places: Int32Array
+  /** The vectors, each once; empty for kernels that cannot be compared. */
+  readonly texts: Interned<string>
+  /** By the places of vector and verdict. Undefined for kernels that have no outcome in common. */
+  readonly keys: Map<number, OutcomeKey | undefined>
+}
+
+/** What is remembered of kernels, which have numbers: a check asks for some hundred thousand rows, and each takes four bytes. */
+interface Remembered {
+  readonly numbers: Interned<Sha256>
+  readonly verdicts: Interned<string>
+  readonly byObject: LRUCache<Sha256, Vectors>
+}
 
 /**
  * By layout: kernels that lay out all types that the object demands alike, as far as the verdict reads the same of their releases. A
@@ -58,84 +83,115 @@ const VECTOR_BYTES = 64
  */
 export function createLayoutKeys ({ tables, maxBytes }: LayoutKeysOptions): OutcomeKeys {
   const contents = createContentKeys()
-  /** By object: empty for a kernel that cannot be compared. */
-  const remembered = new LRUCache<Sha256, Map<Sha256, string>>({
-    maxSize: Math.max(1, Math.floor(maxBytes / VECTOR_BYTES)),
-    sizeCalculation: vectors => 1 + vectors.size
-  })
   const areAlone = new LRUCache<string, true>(atMost(MAX_ALONE))
+  const createRemembered = (): Remembered => ({
+    numbers: createInterned(),
+    verdicts: createInterned(),
+    byObject: new LRUCache<Sha256, Vectors>({ maxSize: Math.max(1, maxBytes), sizeCalculation: weigh })
+  })
+  let current = createRemembered()
 
   /** For each object, of kernels with a table. */
   const findVectors = async (
-    objects: readonly CheckedObject[], btfs: ReadonlySet<Sha256>, asking: Asking
-  ): Promise<ReadonlyArray<ReadonlyMap<Sha256, string>>> => {
-    const known = objects.map(({ sha256 }) => remembered.get(sha256) ?? new Map<Sha256, string>())
-    const missing = [...btfs].filter(btf => known.some(vectors => !vectors.has(btf)))
+    { byObject }: Remembered, objects: readonly CheckedObject[], btfs: ReadonlyMap<Sha256, number>, asking: Asking
+  ): Promise<readonly Vectors[]> => {
+    const end = Math.max(0, ...btfs.values()) + 1
+    const known = objects.map(({ sha256 }) => withRoom(byObject.get(sha256), end))
+    const missing = [...btfs].filter(([, number]) => known.some(({ places }) => places[number] === NOT_ASKED))
     if (missing.length === 0) return known
     const lacking = objects.flatMap((object, i) => {
       const vectors = known[i]
-      return vectors === undefined || missing.every(btf => vectors.has(btf)) ? [] : [{ object, vectors }]
+      return vectors === undefined || missing.every(([, number]) => vectors.places[number] !== NOT_ASKED) ? [] : [{ object, vectors }]
     })
     const asked = lacking.map(({ object: { bytes: object, sha256: objectSha256 } }) => ({ object, objectSha256 }))
-    const found = await tables.vectors(asked, missing, asking)
+    const found = await tables.vectors(asked, missing.map(([btf]) => btf), asking)
     lacking.forEach(({ object, vectors }, i) => {
-      missing.forEach((btf, j) => {
+      missing.forEach(([, number], j) => {
         const vector = found[i]?.[j]
-        if (vector !== undefined) vectors.set(btf, vector)
+        if (vector !== undefined) vectors.places[number] = vectors.texts.placeOf(vector)
       })
-      remembered.delete(object.sha256) // its weight is another one now
-      remembered.set(object.sha256, vectors)
+      keep(byObject, object.sha256, vectors)
     })
     return known
   }
 
   return {
     alone: contents.alone,
-    noteAlone (object, scope) { areAlone.set(object.sha256 + scope, true) },
-    get bytes () { return VECTOR_BYTES * remembered.calculatedSize },
+    noteAlone (object, scope) {
+      areAlone.set(object.sha256 + scope, true)
+      current.byObject.peek(object.sha256)?.keys.clear()
+    },
+    get bytes () { return NUMBER_BYTES * current.numbers.list.length + current.byObject.calculatedSize },
     async of (objects, kernels, asking) {
-      const known = await findVectors(objects, new Set(kernels.flatMap(({ modules, btf }) => modules.length === 0 ? [btf] : [])), asking)
-      const verdicts = new Map<boolean, readonly string[]>()
+      if (current.numbers.list.length + current.verdicts.list.length > MAX_NUMBERED) current = createRemembered()
+      const remembered = current
+      const numbers = kernels.map(({ btf, modules }) => modules.length === 0 ? remembered.numbers.placeOf(btf) : undefined)
+      const btfs = new Map(kernels.flatMap(({ btf }, k) => numbers[k] === undefined ? [] : [[btf, numbers[k]]]))
+      const known = await findVectors(remembered, objects, btfs, asking)
+      const verdicts = new Map<boolean, readonly number[]>()
       return objects.map((object, i) => {
         const version = readsVersion(object)
-        const ofKernels = verdicts.get(version) ?? kernels.map(({ release }) => verdictText(release, version))
+        const ofKernels = verdicts.get(version) ??
+          kernels.map(({ release }) => remembered.verdicts.placeOf(verdictText(release, version)))
         verdicts.set(version, ofKernels)
         const vectors = known[i]
-        const keys = createKeys(scope => areAlone.size > 0 && areAlone.has(object.sha256 + scope))
-        return kernels.map((kernel, k) => {
-          const vector = kernel.modules.length === 0 ? vectors?.get(kernel.btf) ?? '' : ''
-          const key = vector === '' ? undefined : keys(vector, ofKernels[k] ?? verdictText(kernel.release, version))
-          return key ?? contentKey(kernel, version)
-        })
+        if (vectors === undefined) return kernels.map(kernel => contentKey(kernel, version))
+        const isAlone = (scope: string): boolean => areAlone.has(object.sha256 + scope)
+        const before = vectors.keys.size
+        const keys = kernels.map((kernel, k) =>
+          keyOf(vectors, numbers[k], ofKernels[k], remembered.verdicts.list, isAlone) ?? contentKey(kernel, version))
+        if (vectors.keys.size !== before) keep(remembered.byObject, object.sha256, vectors)
+        return keys
       })
     }
   }
 }
 
-/**
- * Keys of one object by vector and what its verdict reads of the release. Few of them differ, and texts that are one and the same need not
- * be hashed for each kernel.
- *
- * @returns undefined for kernels of a scope that have no outcome in common
- */
-function createKeys (isAlone: (scope: string) => boolean): (vector: string, verdict: string) => OutcomeKey | undefined {
-  const scopes = new Map<string, { readonly scope: string, readonly keys: Map<string, OutcomeKey> } | undefined>()
-  return (vector, verdict) => {
-    let known = scopes.get(vector)
-    if (known === undefined && !scopes.has(vector)) {
-      const scope = `layout ${vector}`
-      known = isAlone(scope) ? undefined : { scope, keys: new Map() }
-      scopes.set(vector, known)
-    }
-    if (known === undefined) return undefined
-    let key = known.keys.get(verdict)
-    if (key === undefined) {
-      key = { scope: known.scope, text: `${known.scope} ${verdict}` }
-      known.keys.set(verdict, key)
-    }
-    return key
-  }
+function keep (byObject: Remembered['byObject'], object: Sha256, vectors: Vectors): void {
+  byObject.delete(object) // its weight is another one now
+  byObject.set(object, vectors)
 }
+
+function weigh ({ places, texts, keys }: Vectors): number {
+  return Math.max(1, places.byteLength + TEXT_BYTES * (texts.list.length + keys.size))
+}
+
+/** The same, with places for so many kernels. */
+function withRoom (vectors: Vectors | undefined, end: number): Vectors {
+  const { places = new Int32Array(), texts = createInterned<string>(), keys = new Map<number, OutcomeKey | undefined>() } = vectors ?? {}
+  if (vectors !== undefined && places.length >= end) return vectors
+  const larger = new Int32Array(Math.max(end, 2 * places.length)).fill(NOT_ASKED)
+  larger.set(places)
+  if (vectors === undefined) return { places: larger, texts, keys }
+  vectors.places = larger
+  return vectors
+}
+
+/** @returns undefined for a kernel that is not compared, or that has no outcome in common with others */
+function keyOf (
+  { places, texts, keys }: Vectors,
+  number: number | undefined,
+  verdict: number | undefined,
+  verdicts: readonly string[],
+  isAlone: (scope: string) => boolean
+): OutcomeKey | undefined {
+  const place = number === undefined ? NOT_ASKED : places[number] ?? NOT_ASKED
+  if (place === NOT_ASKED || verdict === undefined) return undefined
+  const both = MAX_VERDICTS * place + verdict
+  const known = keys.get(both)
+  if (known !== undefined || keys.has(both)) return known
+  const vector = texts.list[place] ?? ''
+  const scope = `layout ${vector}`
+  const key = vector === '' || isAlone(scope) ? undefined : { scope, text: `${scope} ${verdicts[verdict] ?? ''}` }
+  if (keys.size >= MAX_KEYS) keys.clear()
+  keys.set(both, key)
+  return key
+}
+
+/** More than there are texts that verdicts read. */
+const MAX_VERDICTS = 2 ** 18
+/** Of one object. Where the verdict reads the very release, each kernel has a key of its own. */
+const MAX_KEYS = 4096
 
 function contentKey ({ btf, modules, release }: KernelContent, version: boolean): OutcomeKey {
   return keyIn(`${btf} ${modules.join()}`, release, version)

@@ -8,7 +8,9 @@ import type { CheckOutcome } from './wire.js'
 /** A row whose outcome is not known yet. */
 export interface Row {
   readonly object: NamedObject
-  readonly kernel: string
+  /** Of the object and of the kernel, in tables. */
+  readonly place: number
+  readonly kernel: number
   readonly content: KernelContent
   readonly key: OutcomeKey
 }

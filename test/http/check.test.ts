@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
+import { createBatches } from '../../src/check/cell-batches.js'
 import type { CheckLimits } from '../../src/check/limits.js'
 import type { CheckRow, CheckSummary } from '../../src/check/wire.js'
 import { describe, expect, it } from 'vitest'
@@ -271,28 +272,31 @@ describe('the forms of the answer', () => {
       hasBaseline: false,
       cells: (async function * () {
         await held
-        yield [{ object, kernel: 'k', outcome: { state: 'loads' as const, reason: null, programs: [], failures: [], failures_total: 0 } }]
+        yield createBatches()([
+          { object, kernel: 'k', outcome: { state: 'loads' as const, reason: null, programs: [], failures: [], failures_total: 0 } }
+        ])
       })()
     }, { type: 'application/x-ndjson', isGrouped: false, heartbeatMs: 1 })
-    expect((await pieces.next()).value).toBe('\n')
+    expect(String((await pieces.next()).value)).toBe('\n')
     goOn()
     let text = ''
-    for await (const piece of pieces) text += piece
+    for await (const piece of pieces) text += String(piece)
     expect(text.trim().split('\n').filter(line => line !== '').map(line => Object.keys(JSON.parse(line))[0])).toEqual(['object', 'summary'])
   })
 
   it('end with the reason where they become too long', async () => {
     const object = { name: 'a', sha256: hashOf(fooObject()) as `sha256:${string}`, bytes: fooObject() }
     const outcome = { state: 'loads', reason: null, programs: [], failures: [], failures_total: 0 } as const
+    const batchOf = createBatches()
     const { pieces } = answerOf({
       objects: [object],
       kernels: 100,
       rows: 100,
       hasBaseline: false,
-      cells: (async function * () { for (let i = 0; i < 100; i++) yield [{ object, kernel: `k${i}`, outcome }] })()
+      cells: (async function * () { for (let i = 0; i < 100; i++) yield batchOf([{ object, kernel: `k${i}`, outcome }]) })()
     }, { type: 'application/json', isGrouped: false, maxBytes: 1000 })
     let text = ''
-    for await (const piece of pieces) text += piece
+    for await (const piece of pieces) text += String(piece)
     const { rows, summary, problem } = JSON.parse(text)
     expect(rows.length).toBeGreaterThan(1)
     expect(rows.length).toBeLessThan(100)
@@ -441,7 +445,9 @@ describe('a service that stops', () => {
       rows: 2,
       hasBaseline: false,
       cells: (async function * () {
-        yield [{ object, kernel: 'k', outcome: { state: 'loads' as const, reason: null, programs: [], failures: [], failures_total: 0 } }]
+        yield createBatches()([
+          { object, kernel: 'k', outcome: { state: 'loads' as const, reason: null, programs: [], failures: [], failures_total: 0 } }
+        ])
         await once(signal, 'abort')
         signal.throwIfAborted()
       })()

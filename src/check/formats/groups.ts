@@ -1,6 +1,6 @@
-import { createOwnVersions } from '../own-version.js'
-import type { Cell, Cells } from '../types.js'
-import type { CheckOutcome, CheckState } from '../wire.js'
+import { at, type Cell, type CellBatch, type Cells } from '../cells.js'
+import { createOwnVersionPlaces } from '../own-version.js'
+import { COMPARISONS, type CheckState } from '../wire.js'
 
 /** Kernels on which an object has one outcome, and stands alike to an earlier answer. */
 export interface Group extends Omit<Cell, 'kernel'> {
@@ -9,36 +9,34 @@ export interface Group extends Omit<Cell, 'kernel'> {
 
 /** Collects rows into groups, in the order of their first rows. Outcomes are told by identity, apart from the kernel's own version. */
 export interface Groups {
-  add(cell: Cell): void
+  add(batch: CellBatch): void
   list(): readonly Group[]
 }
 
 export function createGroups (): Groups {
-  const byObject = new Map<string, Map<CheckOutcome, Map<string, Group>>>()
+  /** By object; then by outcome, and by how rows stand to the earlier answer. */
+  const byObject: Array<Map<number, Group>> = []
   const groups: Group[] = []
-  const shared = createOwnVersions()
+  const own = createOwnVersionPlaces()
   return {
-    add ({ object, outcome: own, baseline, kernel }) {
-      const outcome = shared(own)
-      const ofObject = member(byObject, object.sha256, () => new Map<CheckOutcome, Map<string, Group>>())
-      const ofOutcome = member(ofObject, outcome, () => new Map<string, Group>())
-      const group = member(ofOutcome, baseline ?? '', () => {
-        const made: Group = { object, outcome, baseline, kernels: [] }
-        groups.push(made)
-        return made
-      })
-      group.kernels.push(kernel)
+    add ({ tables, length, objects, kernels, outcomes, comparisons }) {
+      for (let i = 0; i < length; i++) {
+        const object = at(objects, i)
+        const outcome = own.placeOf(tables, at(outcomes, i))
+        const comparison = comparisons?.[i] ?? COMPARISONS.length
+        const ofObject = byObject[object] ??= new Map<number, Group>()
+        const place = (COMPARISONS.length + 1) * outcome + comparison
+        let group = ofObject.get(place)
+        if (group === undefined) {
+          group = { object: at(tables.objects, object), outcome: at(own.list, outcome), baseline: COMPARISONS[comparison], kernels: [] }
+          ofObject.set(place, group)
+          groups.push(group)
+        }
+        group.kernels.push(at(tables.kernels, at(kernels, i)))
+      }
     },
     list: () => groups
   }
-}
-
-function member<Key, Value> (map: Map<Key, Value>, key: Key, make: () => Value): Value {
-  const known = map.get(key)
-  if (known !== undefined) return known
-  const made = make()
-  map.set(key, made)
-  return made
 }
 
 const ORDER: readonly CheckState[] = ['fails', 'unresolvable', 'error', 'unknown', 'unknown_kernel', 'not_fetched', 'loads']
@@ -51,6 +49,6 @@ export function inOrder (groups: readonly Group[]): Group[] {
 /** All rows as groups. */
 export async function grouped (cells: Cells): Promise<readonly Group[]> {
   const groups = createGroups()
-  for await (const some of cells) for (const cell of some) groups.add(cell)
+  for await (const batch of cells) groups.add(batch)
   return groups.list()
 }
