@@ -8,7 +8,7 @@ import type { CheckedRuns, CheckRun } from '../workers/protocol.js'
 import { compared, createBaseline } from './baseline.js'
 import type { CellBatch, Cells } from './cells.js'
 import { withDistinctNames } from './distinct-names.js'
-import { expandKernels, lookUpAgain, type ExpandedKernel, type ExpandOptions, type ResolvedKernels } from './expand-kernels.js'
+import { createResolvedKernels, expandKernels, lookUpAgain, type ExpandedKernel, type ExpandOptions } from './expand-kernels.js'
 import type { CheckLimits } from './limits.js'
 import type { OutcomeKeys } from './outcome-keys.js'
 import type { Outcomes } from './outcomes.js'
@@ -81,7 +81,7 @@ export function createChecks (options: ChecksOptions): Checks {
   const { limits } = options
   const counts = { rows: 0, relocations: 0 }
   const places = createPlaces(limits)
-  const resolved: ResolvedKernels = new WeakMap()
+  const resolved = createResolvedKernels()
 
   const takeObjects = async (given: CheckRequest['objects']): Promise<NamedObject[]> => {
     const objects: NamedObject[] = []

@@ -86,7 +86,9 @@ async function * gathered (
       size.bytes += part.length
       if (size.bytes > 2 * maxBytes) throw tooLarge(maxBytes) // a form that is written once all rows are there
       pending = texts.next()
-      if (bytes >= PIECE_BYTES) yield take()
+      if (bytes < PIECE_BYTES) continue
+      yield take()
+      await setImmediate() // rows of which there are all are written without a pause
     }
     if (bytes > 0) yield take()
   } finally {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs'
 import { stat, unlink, utimes } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import { promisify } from 'node:util'
 import type { AppError } from '../errors.js'
 import { writeDurably } from './atomic-file.js'
@@ -34,9 +34,12 @@ const DEFAULT_SWEEP_INTERVAL_MS = 600_000
 function rootOf (directory: string, kind: StoredKind): string { return join(directory, 'content', kind) }
 
 /** Where the store of a cache folder has content, or would have it. */
-export function contentPath (directory: string, kind: StoredKind, hash: Sha256): string {
+export function contentPath (directory: string, kind: StoredKind, hash: Sha256): string { return pathIn(rootOf(directory, kind), hash) }
+
+/** @param root as rootOf gives it: a check asks for the paths of thousands, and to join the parts anew would take longer than all else */
+function pathIn (root: string, hash: Sha256): string {
   const hex = hexOf(hash)
-  return join(rootOf(directory, kind), hex.slice(0, 2), hex)
+  return `${root}${sep}${hex.slice(0, 2)}${sep}${hex}`
 }
 
 export function openContentStore (options: ContentStoreOptions): ContentStore {
@@ -48,7 +51,8 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
   })
   const counts = { written: 0, writeFailures: 0, writesSkipped: 0, damaged: 0, unreadable: 0, orphansRemoved: 0 }
 
-  const pathOf = (kind: StoredKind, hash: Sha256): string => contentPath(directory, kind, hash)
+  const roots = new Map(STORED_KINDS.map(kind => [kind, rootOf(directory, kind)]))
+  const pathOf = (kind: StoredKind, hash: Sha256): string => pathIn(roots.get(kind) ?? rootOf(directory, kind), hash)
   const sizeOf = async (kind: ContentKind, hash: Sha256): Promise<number | undefined> => {
     try {
       return (await stat(pathOf(kind, hash))).size
@@ -126,7 +130,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
   const behind = createWriteBehind()
   const derived = createWriteBehind(DERIVED_PACE)
   const sweep = startContentSweep({
-    roots: new Map(STORED_KINDS.map(kind => [kind, rootOf(directory, kind)])),
+    roots,
     orphanAgeMs: options.orphanAgeMs ?? DEFAULT_ORPHAN_AGE_MS,
     intervalMs: options.sweepIntervalMs ?? DEFAULT_SWEEP_INTERVAL_MS,
     onOrphan () { counts.orphansRemoved++ },

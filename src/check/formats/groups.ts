@@ -1,10 +1,30 @@
-import { at, type Cell, type CellBatch, type Cells } from '../cells.js'
+import { at, type Cell, type CellBatch, type CellTables, type Cells } from '../cells.js'
 import { createOwnVersionPlaces } from '../own-version.js'
 import { COMPARISONS, type CheckState } from '../wire.js'
 
 /** Kernels on which an object has one outcome, and stands alike to an earlier answer. */
 export interface Group extends Omit<Cell, 'kernel'> {
-  readonly kernels: string[]
+  readonly kernels: readonly string[]
+  /** Of the kernels, in the table. */
+  readonly places: readonly number[]
+}
+
+interface GrowingGroup extends Group {
+  readonly places: number[]
+}
+
+/** Its kernels have their names once somebody asks for them. */
+function createGroup (tables: CellTables, facts: Omit<Cell, 'kernel'>): GrowingGroup {
+  const names: string[] = []
+  const places: number[] = []
+  return {
+    ...facts,
+    places,
+    get kernels () {
+      while (names.length < places.length) names.push(at(tables.kernels, at(places, names.length)))
+      return names
+    }
+  }
 }
 
 /** Collects rows into groups, in the order of their first rows. Outcomes are told by identity, apart from the kernel's own version. */
@@ -15,8 +35,8 @@ export interface Groups {
 
 export function createGroups (): Groups {
   /** By object; then by outcome, and by how rows stand to the earlier answer. */
-  const byObject: Array<Map<number, Group>> = []
-  const groups: Group[] = []
+  const byObject: Array<Map<number, GrowingGroup>> = []
+  const groups: GrowingGroup[] = []
   const own = createOwnVersionPlaces()
   return {
     add ({ tables, length, objects, kernels, outcomes, comparisons }) {
@@ -24,15 +44,16 @@ export function createGroups (): Groups {
         const object = at(objects, i)
         const outcome = own.placeOf(tables, at(outcomes, i))
         const comparison = comparisons?.[i] ?? COMPARISONS.length
-        const ofObject = byObject[object] ??= new Map<number, Group>()
+        const ofObject = byObject[object] ??= new Map<number, GrowingGroup>()
         const place = (COMPARISONS.length + 1) * outcome + comparison
         let group = ofObject.get(place)
         if (group === undefined) {
-          group = { object: at(tables.objects, object), outcome: at(own.list, outcome), baseline: COMPARISONS[comparison], kernels: [] }
+          const baseline = COMPARISONS[comparison]
+          group = createGroup(tables, { object: at(tables.objects, object), outcome: at(own.list, outcome), baseline })
           ofObject.set(place, group)
           groups.push(group)
         }
-        group.kernels.push(at(tables.kernels, at(kernels, i)))
+        group.places.push(at(kernels, i))
       }
     },
     list: () => groups
@@ -47,8 +68,15 @@ export function inOrder (groups: readonly Group[]): Group[] {
 }
 
 /** All rows as groups. */
-export async function grouped (cells: Cells): Promise<readonly Group[]> {
+export async function grouped (cells: Cells): Promise<readonly Group[]> { return (await groupedBy(cells)).groups }
+
+/** The same with the tables in which their kernels have places; undefined where there are no rows. */
+export async function groupedBy (cells: Cells): Promise<{ readonly groups: readonly Group[], readonly tables: CellTables | undefined }> {
   const groups = createGroups()
-  for await (const batch of cells) groups.add(batch)
-  return groups.list()
+  let tables: CellTables | undefined
+  for await (const batch of cells) {
+    tables = batch.tables
+    groups.add(batch)
+  }
+  return { groups: groups.list(), tables }
 }
