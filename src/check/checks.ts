@@ -41,6 +41,8 @@ export interface Check {
   readonly hasBaseline: boolean
   /** To be read once; work goes on only while they are. */
   readonly cells: Cells
+  /** Lets requests have the event loop between pieces of the answer. */
+  readonly pause?: Pause | undefined
 }
 
 export interface Checks {
@@ -138,6 +140,7 @@ export function createChecks (options: ChecksOptions): Checks {
       kernels: expanded.length,
       rows,
       hasBaseline,
+      pause: options.pause,
       cells: request.baseline === undefined ? cells : compared(cells, createBaseline(request.baseline))
     }
   }

@@ -6,6 +6,7 @@ import { endingCells, type Writer } from '../check/formats/writer.js'
 import { CHECK_LIMITS } from '../check/limits.js'
 import { createSummaryCounter, type SummaryCounter } from '../check/summary.js'
 import { AppError } from '../errors.js'
+import type { Pause } from '../workers/pauses.js'
 import { toAppError } from './errors.js'
 
 export interface CheckAnswerOptions {
@@ -30,15 +31,16 @@ export function answerOf (
   options: CheckAnswerOptions
 ): { readonly pieces: AsyncGenerator<Buffer>, readonly counter: SummaryCounter } {
   const { type, isGrouped, heartbeatMs = HEARTBEAT_MS, maxBytes = CHECK_LIMITS.answerBytes, onProblem = () => {} } = options
+  const pause = check.pause ?? setImmediate
   const counter = createSummaryCounter(check.objects, { comparison: check.hasBaseline })
   const size = { bytes: 0 }
-  const ending = endingCells(inTurns(bounded(check.cells, size, maxBytes)), counter, error => {
+  const ending = endingCells(inTurns(bounded(check.cells, size, maxBytes), pause), counter, error => {
     const problem = toAppError(error)
     onProblem(problem)
     return problem
   })
   const texts = FORMATS[type]({ objects: check.objects, counter, isGrouped, ...ending })
-  return { counter, pieces: gathered(texts, size, maxBytes, heartbeatMs) }
+  return { counter, pieces: gathered(texts, { size, maxBytes, heartbeatMs, pause }) }
 }
 
 /** Ends the rows where what was sent of them is all that may be. */
@@ -50,18 +52,22 @@ async function * bounded (cells: Cells, size: { readonly bytes: number }, maxByt
 }
 
 /** Rows that are known already come without a pause; others have their turn between them. */
-async function * inTurns (cells: Cells): AsyncGenerator<CellBatch> {
+async function * inTurns (cells: Cells, pause: Pause): AsyncGenerator<CellBatch> {
   for await (const batch of cells) {
     yield batch
-    await setImmediate()
+    await pause()
   }
 }
 
+interface Gathering {
+  readonly size: { bytes: number }
+  readonly maxBytes: number
+  readonly heartbeatMs: number
+  readonly pause: Pause
+}
+
 async function * gathered (
-  texts: ReturnType<Writer>,
-  size: { bytes: number },
-  maxBytes: number,
-  heartbeatMs: number
+  texts: ReturnType<Writer>, { size, maxBytes, heartbeatMs, pause }: Gathering
 ): AsyncGenerator<Buffer> {
   let parts: Buffer[] = []
   let bytes = 0
@@ -88,7 +94,7 @@ async function * gathered (
       pending = texts.next()
       if (bytes < PIECE_BYTES) continue
       yield take()
-      await setImmediate() // rows of which there are all are written without a pause
+      await pause() // what there is of all rows is written in one go
     }
     if (bytes > 0) yield take()
   } finally {

@@ -1,7 +1,7 @@
 import { at, type CellBatch, type CellTables } from '../cells.js'
 import type { NamedObject } from '../types.js'
 import { COMPARISONS, type CheckOutcome, type Comparison } from '../wire.js'
-import { groupedBy, type Group } from './groups.js'
+import { groupedBy } from './groups.js'
 import type { Writer, Written } from './writer.js'
 
 /** One document: `{ "rows": […], "summary": {…} }`; `problem` stands in for `summary` where not all rows could be answered. */
@@ -22,13 +22,18 @@ export const writeNdjson: Writer = async function * (written) {
 }
 
 async function * rowsOf ({ cells, isGrouped }: Written, before: string, behind: string): AsyncGenerator<Buffer> {
-  const rows = createRowBytes(before, behind)
   if (!isGrouped) {
-    for await (const batch of cells) yield * rows.of(batch)
+    const piecesOf = createRowBytes(before, behind)
+    for await (const batch of cells) yield * piecesOf(batch)
     return
   }
   const { groups, tables } = await groupedBy(cells)
-  if (tables !== undefined) for (const group of groups) yield rows.ofGroup(group, tables)
+  if (tables === undefined) return
+  const listOf = createNameLists(tables)
+  for (const { object, places, outcome, baseline } of groups) {
+    const head = Buffer.from(`${before}${headOf(object)},"kernels":[`)
+    yield Buffer.concat([head, ...listOf(places), Buffer.from(`]${endOfRow(outcome, baseline)}${behind}`)])
+  }
 }
 
 function endOf ({ counter, problem }: Written): string {
@@ -41,55 +46,59 @@ function endOf ({ counter, problem }: Written): string {
 /** Bytes of rows after which others get their turn. */
 const PIECE_BYTES = 256 * 1024
 
-/** Rows as bytes. */
-interface RowBytes {
-  of(batch: CellBatch): Generator<Buffer>
-  ofGroup(group: Group, tables: CellTables): Buffer
-}
-
-/** Puts rows together of parts. Of thousands of rows few say something of their own, so that each part is made once. */
-function createRowBytes (before: string, behind: string): RowBytes {
+/** Rows as bytes, which are put together of parts. Of thousands of rows few say something of their own, so that each part is made once. */
+function createRowBytes (before: string, behind: string): (batch: CellBatch) => Generator<Buffer> {
   const heads: Buffer[] = []
   const names: Buffer[] = []
   const ends: Buffer[] = []
-  const nameOf = ({ kernels }: CellTables, kernel: number): Buffer => {
-    const name = names[kernel] ??= Buffer.from(JSON.stringify(at(kernels, kernel)))
-    return name
-  }
-  return {
-    * of ({ tables, length, objects, kernels, outcomes, comparisons }) {
-      let parts: Buffer[] = []
-      let bytes = 0
-      for (let i = 0; i < length; i++) {
-        const object = at(objects, i)
-        const outcome = at(outcomes, i)
-        const comparison = comparisons?.[i]
-        const head = heads[object] ??= Buffer.from(`${before}${headOf(at(tables.objects, object))},"kernel":`)
-        const name = nameOf(tables, at(kernels, i))
-        const end = ends[(COMPARISONS.length + 1) * outcome + (comparison ?? COMPARISONS.length)] ??=
-          Buffer.from(endOfRow(at(tables.outcomes, outcome), comparison === undefined ? undefined : COMPARISONS[comparison]) + behind)
-        parts.push(head, name, end)
-        bytes += head.length + name.length + end.length
-        if (bytes < PIECE_BYTES) continue
-        yield Buffer.concat(parts, bytes)
-        parts = []
-        bytes = 0
-      }
-      if (bytes > 0) yield Buffer.concat(parts, bytes)
-    },
-    ofGroup ({ object, places, outcome, baseline }, tables) {
-      const parts: Buffer[] = [Buffer.from(`${before}${headOf(object)},"kernels":[`)]
-      for (const [i, kernel] of places.entries()) {
-        if (i > 0) parts.push(COMMA)
-        parts.push(nameOf(tables, kernel))
-      }
-      parts.push(Buffer.from(`]${endOfRow(outcome, baseline)}${behind}`))
-      return Buffer.concat(parts)
+  return function * ({ tables, length, objects, kernels, outcomes, comparisons }) {
+    let parts: Buffer[] = []
+    let bytes = 0
+    for (let i = 0; i < length; i++) {
+      const object = at(objects, i)
+      const kernel = at(kernels, i)
+      const outcome = at(outcomes, i)
+      const comparison = comparisons?.[i]
+      const head = heads[object] ??= Buffer.from(`${before}${headOf(at(tables.objects, object))},"kernel":`)
+      const name = names[kernel] ??= Buffer.from(JSON.stringify(at(tables.kernels, kernel)))
+      const end = ends[(COMPARISONS.length + 1) * outcome + (comparison ?? COMPARISONS.length)] ??=
+        Buffer.from(endOfRow(at(tables.outcomes, outcome), comparison === undefined ? undefined : COMPARISONS[comparison]) + behind)
+      parts.push(head, name, end)
+      bytes += head.length + name.length + end.length
+      if (bytes < PIECE_BYTES) continue
+      yield Buffer.concat(parts, bytes)
+      parts = []
+      bytes = 0
     }
+    if (bytes > 0) yield Buffer.concat(parts, bytes)
   }
 }
 
-const COMMA = Buffer.from(',')
+/**
+ * Lists of kernels by their places, as bytes without brackets. Groups have thousands of kernels each, most of them neighbours in the table,
+ * whose names are encoded once, one behind the other.
+ */
+function createNameLists ({ kernels }: CellTables): (places: readonly number[]) => Buffer[] {
+  let text = ''
+  const starts = [0]
+  for (const kernel of kernels) {
+    const name = `,${JSON.stringify(kernel)}`
+    text += name
+    starts.push(at(starts, starts.length - 1) + Buffer.byteLength(name))
+  }
+  const bytes = Buffer.from(text)
+  return places => {
+    const parts: Buffer[] = []
+    for (let from = 0, to = 1; from < places.length; from = to, to++) {
+      while (to < places.length && at(places, to) === at(places, to - 1) + 1) to++
+      const comma = from === 0 ? COMMA.length : 0
+      parts.push(bytes.subarray(at(starts, at(places, from)) + comma, at(starts, at(places, to - 1) + 1)))
+    }
+    return parts
+  }
+}
+
+const COMMA = ','
 
 function headOf ({ sha256, name }: Pick<NamedObject, 'sha256' | 'name'>): string {
   return `{"object":"${sha256}","object_name":${JSON.stringify(name)}`
