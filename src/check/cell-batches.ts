@@ -23,6 +23,29 @@ export function createInterned<T> (): Interned<T> {
   }
 }
 
+/** A list of places that grows. Outside of V8's heap, so that it is neither copied nor looked through when garbage is collected. */
+export interface PlaceList {
+  readonly length: number
+  push(place: number): void
+  /** Those that are there now. */
+  all(): Uint32Array
+}
+
+const FIRST_PLACES = 16
+
+export function createPlaceList (): PlaceList {
+  let places = new Uint32Array(FIRST_PLACES)
+  let length = 0
+  return {
+    get length () { return length },
+    push (place) {
+      if (length === places.length) places = moved(places, 2 * length)
+      places[length++] = place
+    },
+    all: () => places.subarray(0, length)
+  }
+}
+
 /** Makes batches of rows that come one by one. Objects are told by their hash and name. */
 export function createBatches (): (cells: readonly Cell[]) => CellBatch {
   const named = createInterned<string>()

@@ -91,27 +91,39 @@ export function createLayoutKeys ({ tables, maxBytes }: LayoutKeysOptions): Outc
   })
   let current = createRemembered()
 
-  /** For each object, of kernels with a table. */
+  /** @param numbers of kernels, undefined for those that are not compared */
   const findVectors = async (
-    { byObject }: Remembered, objects: readonly CheckedObject[], btfs: ReadonlyMap<Sha256, number>, asking: Asking
+    { byObject }: Remembered,
+    objects: readonly CheckedObject[],
+    kernels: readonly KernelContent[],
+    numbers: ReadonlyArray<number | undefined>,
+    asking: Asking
   ): Promise<readonly Vectors[]> => {
-    const end = Math.max(0, ...btfs.values()) + 1
+    const end = numbers.reduce<number>((most, number = -1) => Math.max(most, number), -1) + 1
     const known = objects.map(({ sha256 }) => withRoom(byObject.get(sha256), end))
-    const missing = [...btfs].filter(([, number]) => known.some(({ places }) => places[number] === NOT_ASKED))
-    if (missing.length === 0) return known
+    const missing = new Map<number, Sha256>()
+    for (let k = 0; k < kernels.length; k++) {
+      const number = numbers[k]
+      const btf = kernels[k]?.btf
+      if (number === undefined || btf === undefined) continue
+      if (known.some(({ places }) => places[number] === NOT_ASKED)) missing.set(number, btf)
+    }
+    if (missing.size === 0) return known
+    const missingNumbers = [...missing.keys()]
+    const isLacking = ({ places }: Vectors): boolean => missingNumbers.some(number => places[number] === NOT_ASKED)
     const lacking = objects.flatMap((object, i) => {
       const vectors = known[i]
-      return vectors === undefined || missing.every(([, number]) => vectors.places[number] !== NOT_ASKED) ? [] : [{ object, vectors }]
+      return vectors !== undefined && isLacking(vectors) ? [{ object, vectors }] : []
     })
     const asked = lacking.map(({ object: { bytes: object, sha256: objectSha256 } }) => ({ object, objectSha256 }))
-    const found = await tables.vectors(asked, missing.map(([btf]) => btf), asking)
-    lacking.forEach(({ object, vectors }, i) => {
-      missing.forEach(([, number], j) => {
+    const found = await tables.vectors(asked, [...missing.values()], asking)
+    for (const [i, { object, vectors }] of lacking.entries()) {
+      missingNumbers.forEach((number, j) => {
         const vector = found[i]?.[j]
         if (vector !== undefined) vectors.places[number] = vectors.texts.placeOf(vector)
       })
       keep(byObject, object.sha256, vectors)
-    })
+    }
     return known
   }
 
@@ -126,8 +138,7 @@ export function createLayoutKeys ({ tables, maxBytes }: LayoutKeysOptions): Outc
       if (current.numbers.list.length + current.verdicts.list.length > MAX_NUMBERED) current = createRemembered()
       const remembered = current
       const numbers = kernels.map(({ btf, modules }) => modules.length === 0 ? remembered.numbers.placeOf(btf) : undefined)
-      const btfs = new Map(kernels.flatMap(({ btf }, k) => numbers[k] === undefined ? [] : [[btf, numbers[k]]]))
-      const known = await findVectors(remembered, objects, btfs, asking)
+      const known = await findVectors(remembered, objects, kernels, numbers, asking)
       const verdicts = new Map<boolean, readonly number[]>()
       return objects.map((object, i) => {
         const version = readsVersion(object)

@@ -84,8 +84,8 @@ export function createSummaryCounter (
 
 /** How a row may stand to an earlier answer, or that there is none. */
 const STANDINGS = COMPARISONS.length + 1
-/** More than rows of any check. */
-const MAX_OUTCOMES = 2 ** 32
+/** More than a check has outcomes. With the most objects that it may have, numbers stay so small that V8 needs no memory for them. */
+const MAX_OUTCOMES = 2 ** 24
 
 function zeroes<Name extends string> (names: readonly Name[]): Record<Name, number> {
   const counts: Partial<Record<Name, number>> = {}

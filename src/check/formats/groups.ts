@@ -1,3 +1,4 @@
+import { createPlaceList, type PlaceList } from '../cell-batches.js'
 import { at, type Cell, type CellBatch, type CellTables, type Cells } from '../cells.js'
 import { createOwnVersionPlaces } from '../own-version.js'
 import { COMPARISONS, type CheckState } from '../wire.js'
@@ -6,22 +7,18 @@ import { COMPARISONS, type CheckState } from '../wire.js'
 export interface Group extends Omit<Cell, 'kernel'> {
   readonly kernels: readonly string[]
   /** Of the kernels, in the table. */
-  readonly places: readonly number[]
-}
-
-interface GrowingGroup extends Group {
-  readonly places: number[]
+  readonly places: PlaceList
 }
 
 /** Its kernels have their names once somebody asks for them. */
-function createGroup (tables: CellTables, facts: Omit<Cell, 'kernel'>): GrowingGroup {
+function createGroup (tables: CellTables, facts: Omit<Cell, 'kernel'>): Group {
   const names: string[] = []
-  const places: number[] = []
+  const places = createPlaceList()
   return {
     ...facts,
     places,
     get kernels () {
-      while (names.length < places.length) names.push(at(tables.kernels, at(places, names.length)))
+      for (const place of places.all().subarray(names.length)) names.push(at(tables.kernels, place))
       return names
     }
   }
@@ -35,8 +32,8 @@ export interface Groups {
 
 export function createGroups (): Groups {
   /** By object; then by outcome, and by how rows stand to the earlier answer. */
-  const byObject: Array<Map<number, GrowingGroup>> = []
-  const groups: GrowingGroup[] = []
+  const byObject: Array<Map<number, Group>> = []
+  const groups: Group[] = []
   const own = createOwnVersionPlaces()
   return {
     add ({ tables, length, objects, kernels, outcomes, comparisons }) {
@@ -44,7 +41,7 @@ export function createGroups (): Groups {
         const object = at(objects, i)
         const outcome = own.placeOf(tables, at(outcomes, i))
         const comparison = comparisons?.[i] ?? COMPARISONS.length
-        const ofObject = byObject[object] ??= new Map<number, GrowingGroup>()
+        const ofObject = byObject[object] ??= new Map<number, Group>()
         const place = (COMPARISONS.length + 1) * outcome + comparison
         let group = ofObject.get(place)
         if (group === undefined) {
