@@ -11,6 +11,7 @@ import { describe, expect, it } from 'vitest'
 import { answerOf } from '../../src/http/check-answer.js'
 import type { Config } from '../../src/http/config.js'
 import type { ServiceSettings } from '../../src/settings/service-options.js'
+import { sha256 } from '../../src/store/sha256.js'
 import { at, btf } from '../support/btf-builder.js'
 import { createFakeService } from '../support/fake-service.js'
 import { emptyBtf, fooBtf, fooObject, startService, temporaryFolder } from '../unit/service/lab.js'
@@ -282,6 +283,27 @@ describe('the forms of the answer', () => {
     let text = ''
     for await (const piece of pieces) text += String(piece)
     expect(text.trim().split('\n').filter(line => line !== '').map(line => Object.keys(JSON.parse(line))[0])).toEqual(['object', 'summary'])
+  })
+
+  it('let requests have the event loop between the groups of an object and those of the next', async () => {
+    const outcome = { state: 'loads', reason: null, programs: [], failures: [], failures_total: 0 } as const
+    const objects = ['a', 'b', 'c'].map(name => ({ name, sha256: sha256(name), bytes: Buffer.from(name) }))
+    const names = Array.from({ length: 2000 }, (_, i) => `ubuntu/20.04/x86_64/5.4.0-${i}-generic`)
+    let pauses = 0
+    const { pieces } = answerOf({
+      objects,
+      kernels: names.length,
+      rows: objects.length * names.length,
+      hasBaseline: false,
+      async pause () { pauses++ },
+      cells: (async function * () {
+        yield createBatches()(objects.flatMap(object => names.map(kernel => ({ object, kernel, outcome }))))
+      })()
+    }, { type: 'application/x-ndjson', isGrouped: true })
+    let text = ''
+    for await (const piece of pieces) text += String(piece)
+    expect(text.split('\n').filter(line => line.startsWith('{"object"'))).toHaveLength(objects.length)
+    expect(pauses).toBeGreaterThanOrEqual(objects.length)
   })
 
   it('end with the reason where they become too long', async () => {
