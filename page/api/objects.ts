@@ -33,12 +33,13 @@ export async function addFiles (files: readonly File[], objects: readonly Chosen
   const added: ChosenObject[] = []
   const problems: string[] = []
   const foreign: string[] = []
+  const native: string[] = []
   for (const file of files) {
-    const isElf = await beginsAsElf(file).catch(() => undefined)
-    if (isElf !== true) {
-      if (isElf === undefined) problems.push(`${file.name} cannot be read; choose files, not folders.`)
+    const kind = await kindOf(file).catch(() => undefined)
+    if (kind !== 'object') {
+      if (kind === undefined) problems.push(`${file.name} cannot be read; choose files, not folders.`)
       else if (file.size === 0) problems.push(`${file.name} is empty.`)
-      else foreign.push(file.name)
+      else (kind === 'native' ? native : foreign).push(file.name)
       continue
     }
     const sha256 = await hashOf(file)
@@ -56,9 +57,14 @@ export async function addFiles (files: readonly File[], objects: readonly Chosen
     for (let i = 2; there.some(object => object.name === name); i++) name = `${file.name} (${i})`
     added.push({ id: ++lastId, name, file, sha256 })
   }
-  const are = foreign.length === 1 ? 'is no ELF file' : 'are no ELF files'
-  if (foreign.length > 0) problems.push(`${foreign.join(', ')} ${are}; choose what clang made with -target bpf.`)
+  problems.push(...leftOut(foreign, 'is no ELF file', 'are no ELF files'),
+    ...leftOut(native, 'is a program or library, no eBPF object', 'are programs or libraries, no eBPF objects'))
   return { added, found, problem: problems.length === 0 ? undefined : problems.join(' ') }
+}
+
+function leftOut (names: readonly string[], is: string, are: string): readonly string[] {
+  if (names.length === 0) return []
+  return [`${names.join(', ')} ${names.length === 1 ? is : are}; choose what clang made with -target bpf.`]
 }
 
 /** The hash by which the service knows content. Undefined where the browser has none to give: on pages without TLS. */
@@ -85,10 +91,21 @@ export async function withObjects (objects: readonly ChosenObject[], ask: (isHel
   }
 }
 
-const ELF = [0x7f, 0x45, 0x4c, 0x46]
+const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46]
+/** Where e_ident[EI_DATA], e_type and e_machine are in a file's header, in bytes. @see https://gabi.xinuos.com/elf/02-eheader.html */
+const HEADER = { data: 5, type: 16, machine: 18, SIZE: 20 }
+const ELFDATA2MSB = 2
+const ET_REL = 1
+/** Old LLVM wrote none. */
+const EM_NONE = 0
+const EM_BPF = 247
 
-/** Whether a file begins as every ELF file does: what else somebody drops is not sent. */
-async function beginsAsElf (file: Blob): Promise<boolean> {
-  const bytes = new Uint8Array(await file.slice(0, ELF.length).arrayBuffer())
-  return ELF.every((byte, i) => bytes[i] === byte)
+/** What a file is by its first bytes: what else somebody drops is not sent. Whether an object is sound, the service says. */
+async function kindOf (file: Blob): Promise<'object' | 'native' | 'foreign'> {
+  const header = new DataView(await file.slice(0, HEADER.SIZE).arrayBuffer())
+  if (header.byteLength < HEADER.SIZE || ELF_MAGIC.some((byte, i) => header.getUint8(i) !== byte)) return 'foreign'
+  const littleEndian = header.getUint8(HEADER.data) !== ELFDATA2MSB
+  const machine = header.getUint16(HEADER.machine, littleEndian)
+  const isObject = header.getUint16(HEADER.type, littleEndian) === ET_REL && (machine === EM_BPF || machine === EM_NONE)
+  return isObject ? 'object' : 'native'
 }

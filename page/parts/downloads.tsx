@@ -11,6 +11,7 @@ import { Icon } from './icons.js'
 import { Problem } from './problem.js'
 import { useService } from './service-context.js'
 import type { CheckRun } from './use-check.js'
+import { useProgress } from './use-progress.js'
 
 /** Rows of which there is a result. */
 const WITH_RESULT: ReadonlySet<string> = new Set(['loads', 'fails', 'unknown'])
@@ -27,6 +28,7 @@ export function Downloads ({ object, kernel, report, run, column, kernels }: {
   const { send, announce, noteFailure } = useService()
   const [busy, setBusy] = useState<{ readonly what: string, readonly progress: string } | undefined>(undefined)
   const [problem, setProblem] = useState<string | undefined>(undefined)
+  const progress = useProgress()
   const leaving = useRef(new AbortController())
   useEffect(() => () => { leaving.current.abort() }, [])
 
@@ -35,6 +37,7 @@ export function Downloads ({ object, kernel, report, run, column, kernels }: {
   const take = (what: string, file: string, make: () => Promise<Blob>): void => {
     setBusy({ what, progress: '' })
     setProblem(undefined)
+    progress.begin()
     make().then(blob => {
       if (leaving.current.signal.aborted) return
       save(blob, file)
@@ -49,11 +52,15 @@ export function Downloads ({ object, kernel, report, run, column, kernels }: {
   const withResult = [...run.matrix.kernels]
     .filter(([, cells]) => WITH_RESULT.has(outcomes[cells[column] ?? -1]?.state ?? ''))
     .map(([name]) => name)
+  const showProgress = (done: number): void => {
+    const text = `${count(done)} of ${count(withResult.length)}`
+    setBusy({ what: 'patches', progress: text })
+    progress.tell(`${text} kernels.`)
+  }
   const patchSet = async (file: File): Promise<Blob> => {
     const contents = new Map(kernels.map(({ reference, btfSha256 }) => [reference, btfSha256 ?? undefined]))
     const question = { object: { ...object, file }, kernels: withResult, btfOf: (kernel: string) => contents.get(kernel) }
-    const set = await makePatchSet(send, question, leaving.current.signal,
-      done => { setBusy({ what: 'patches', progress: `${count(done)} of ${count(withResult.length)}` }) })
+    const set = await makePatchSet(send, question, leaving.current.signal, showProgress)
     return json(set)
   }
   const { file: own } = object

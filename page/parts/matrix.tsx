@@ -6,6 +6,7 @@ import { count, counted } from '../model/format.js'
 import { rowsWith } from '../model/window.js'
 import { Hidden, Icon } from './icons.js'
 import { LOOKS, Mark } from './state-mark.js'
+import { useCut } from './use-cut.js'
 import { useMedia } from './use-media.js'
 import { useMovedFocus } from './use-moved-focus.js'
 import { useWindow } from './use-window.js'
@@ -34,6 +35,7 @@ export function Matrix ({ matrix, items, open, isGrouped, onToggle, onOpen }: {
   const shown = useWindow(scroller, items.length, useMedia(NARROW) ? NARROW_ROW_REM : ROW_REM, head)
   const [wanted, setActive] = useState({ row: 0, column: 0 })
   const columns = matrix.columns.length
+  const isCut = useCut(scroller, columns)
   const active = { row: Math.max(0, Math.min(wanted.row, items.length - 1)), column: Math.min(wanted.column, columns) }
   const noteMove = useMovedFocus(scroller, cell => { cell.scrollIntoView({ block: 'nearest', inline: 'nearest' }) })
 
@@ -82,32 +84,34 @@ export function Matrix ({ matrix, items, open, isGrouped, onToggle, onOpen }: {
   }
 
   return (
-    <div
-      class='matrix' ref={scroller} role='treegrid' aria-label='Objects by kernels' aria-readonly='true'
-      aria-rowcount={items.length + 1} aria-colcount={columns + 1}
-      style={{ '--columns': String(columns), '--row': `${shown.rowHeight}px` }} onKeyDown={keyDown}
-    >
-      <div role='rowgroup' class='head' ref={head}>
-        <div role='row' class='row' aria-rowindex={1}>
-          <div role='columnheader' aria-colindex={1} class='first'>{isGrouped ? 'Kernels' : 'Kernel'}</div>
-          {matrix.columns.map(({ name }, i) => (
-            <div key={name} role='columnheader' aria-colindex={i + 2} class='column' title={name}>{name}</div>
-          ))}
+    <div class={isCut ? 'matrix-frame cut' : 'matrix-frame'}>
+      <div
+        class='matrix' ref={scroller} role='treegrid' aria-label='Objects by kernels' aria-readonly='true'
+        aria-rowcount={items.length + 1} aria-colcount={columns + 1}
+        style={{ '--columns': String(columns), '--row': `${shown.rowHeight}px` }} onKeyDown={keyDown}
+      >
+        <div role='rowgroup' class='head' ref={head}>
+          <div role='row' class='row' aria-rowindex={1}>
+            <div role='columnheader' aria-colindex={1} class='first'>{isGrouped ? 'Kernels' : 'Kernel'}</div>
+            {matrix.columns.map(({ name }, i) => (
+              <div key={name} role='columnheader' aria-colindex={i + 2} class='column' title={name}>{name}</div>
+            ))}
+          </div>
         </div>
-      </div>
-      <div role='rowgroup' class='body' style={{ height: `${shown.height}px` }}>
-        {rowsWith(shown.first, shown.end, active.row, items.length).map(at => {
-          const item = items[at]
-          return item === undefined
-            ? null
-            : (
-              <Row
-                key={item.type === 'group' ? item.group.key : item.kernel}
-                item={item} at={at} top={at * shown.rowHeight} matrix={matrix} open={open}
-                active={at === active.row ? active.column : -1} onPress={press}
-              />
-              )
-        })}
+        <div role='rowgroup' class='body' style={{ height: `${shown.height}px` }}>
+          {rowsWith(shown.first, shown.end, active.row, items.length).map(at => {
+            const item = items[at]
+            return item === undefined
+              ? null
+              : (
+                <Row
+                  key={item.type === 'group' ? item.group.key : item.kernel}
+                  item={item} at={at} top={at * shown.rowHeight} matrix={matrix} open={open}
+                  active={at === active.row ? active.column : -1} onPress={press}
+                />
+                )
+          })}
+        </div>
       </div>
     </div>
   )

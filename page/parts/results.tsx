@@ -12,14 +12,17 @@ import { Problem } from './problem.js'
 import { useService } from './service-context.js'
 import { LOOKS } from './state-mark.js'
 import type { CheckRun } from './use-check.js'
+import { useProgress } from './use-progress.js'
 
-/** How often a screen reader is told how far a check is. */
-const TELL_MS = 5000
+/** How long nobody types before a screen reader is told what is left, in milliseconds. */
+const SETTLED_MS = 700
 
 /** What is said of a check without a row. */
 const NO_ROWS: Readonly<Record<CheckRun['state'], string>> = {
   running: 'Checking …', done: 'There was nothing to check', stopped: 'Stopped before there was a result', failed: 'There is no result'
 }
+
+const NONE_LEFT = 'No row is left. Take a state back, or search for less.'
 
 /** What a check has found: the sum, and the matrix. */
 export function Results ({ run, rows, open, link, onRows, onOpen, onStop }: {
@@ -46,15 +49,21 @@ export function Results ({ run, rows, open, link, onRows, onOpen, onStop }: {
     return () => { document.title = 'corelo' }
   }, [sentence])
 
-  const toldAt = useRef(0)
+  const progress = useProgress()
+  useEffect(() => { progress.begin() }, [matrix])
   useEffect(() => {
     if (state === 'done') announce(`The check is done: ${sentence}.`)
     else if (state !== 'running') announce(problem ?? `Stopped after ${counted(matrix.rows, 'row')}.`)
-    else if (performance.now() - toldAt.current > TELL_MS) {
-      if (toldAt.current > 0) announce(`${count(matrix.rows)} of ${count(expected)} rows.`)
-      toldAt.current = performance.now()
-    }
+    else progress.tell(`${count(matrix.rows)} of ${count(expected)} rows.`)
   }, [version, state])
+
+  const filter = useRef({ states, text })
+  useEffect(() => {
+    if (filter.current.states === states && filter.current.text === text) return
+    filter.current = { states, text }
+    const timer = setTimeout(() => { announce(items.length === 0 ? NONE_LEFT : `${counted(items.length, 'row')} left.`) }, SETTLED_MS)
+    return () => { clearTimeout(timer) }
+  }, [states, text])
 
   return (
     <section class='results' aria-labelledby='results-title'>
@@ -113,7 +122,7 @@ export function Results ({ run, rows, open, link, onRows, onOpen, onStop }: {
       {isEmpty
         ? null
         : items.length === 0 && matrix.rows > 0
-          ? <p class='empty'>No row is left. Take a state back, or search for less.</p>
+          ? <p class='empty'>{NONE_LEFT}</p>
           : (
             <Matrix
               matrix={matrix} items={items} open={open} isGrouped={grouping === 'outcome'} onOpen={onOpen}

@@ -89,7 +89,7 @@ describeLab('the page', [NEEDS.chromium], () => {
     const page = await openPage(browser, url)
     await page.locator('#files').setInputFiles(UNGUARDED)
     await page.getByRole('button', { name: /^Check 1 object/ }).click()
-    await page.getByText('2,500 of 5').waitFor()
+    await page.getByText('2,500 of 5', { exact: true }).waitFor()
     await page.getByRole('rowheader', { name: '25 kernels' }).waitFor()
     goOn()
     await checked(page)

@@ -69,7 +69,8 @@ describeLab('the page', [NEEDS.chromium], () => {
     const { page } = await lab()
     const dropped = [
       UNGUARDED, EXEC, { ...UNGUARDED, name: 'again.bpf.o' }, { ...UNGUARDED, name: 'notes.txt', buffer: Buffer.from('no object') },
-      { ...UNGUARDED, name: 'empty.bpf.o', buffer: Buffer.alloc(0) }, { ...UNGUARDED, name: 'page.html', buffer: Buffer.from('<html>') }
+      { ...UNGUARDED, name: 'empty.bpf.o', buffer: Buffer.alloc(0) }, { ...UNGUARDED, name: 'page.html', buffer: Buffer.from('<html>') },
+      { ...UNGUARDED, name: 'agent', buffer: (await readFile(process.execPath)).subarray(0, 4096) }
     ]
     const files = JSON.stringify(dropped.map(({ name, buffer }) => ({ name, base64: buffer.toString('base64') })))
     const transfer = await page.evaluateHandle(`${files}.reduce((data, { name, base64 }) => {
@@ -80,6 +81,7 @@ describeLab('the page', [NEEDS.chromium], () => {
     await page.locator('.welcome').dispatchEvent('drop', { dataTransfer: transfer })
     const alert = page.getByRole('alert')
     await alert.getByText('notes.txt, page.html are no ELF files').waitFor()
+    await alert.getByText('agent is a program or library, no eBPF object').waitFor()
     await alert.getByText('empty.bpf.o is empty.').waitFor()
     await alert.getByText('again.bpf.o has the content of unguarded.bpf.o').waitFor()
     await page.getByRole('button', { name: 'Check 2 objects on 5 kernels' }).click()
@@ -211,6 +213,32 @@ describeLab('the page', [NEEDS.chromium], () => {
     await other.getByRole('rowheader').first().click()
     await expect.poll(async () => await other.getByRole('rowheader').allTextContents()).toEqual(shown.slice(0, 1))
     await expect.poll(() => other.url()).not.toContain('&expanded=')
+  })
+
+  it('says how many rows a filter leaves, to those who do not see the matrix too', async () => {
+    const { page } = await lab()
+    await check(page, [UNGUARDED])
+    const said = (text: string) => page.getByRole('status').filter({ hasText: text })
+    const search = page.getByRole('searchbox', { name: 'Find kernels in the results' })
+    await search.fill('6.1.0-18')
+    await said('1 row left.').waitFor({ state: 'attached' })
+    await search.fill('nothing like it')
+    await said('No row is left.').waitFor({ state: 'attached' })
+  })
+
+  it('shows that there are more objects beside those that are seen, until the last one is', async () => {
+    const { page } = await lab()
+    const files = Array.from({ length: 9 }, (_, i) =>
+      ({ ...UNGUARDED, name: `${i}.bpf.o`, buffer: Buffer.concat([UNGUARDED.buffer, Buffer.from([i])]) }))
+    await check(page, files)
+    const edge = async () =>
+      await page.evaluate<string>('getComputedStyle(document.querySelector(".matrix").parentElement, "::after").content')
+    await expect.poll(edge).toBe('""')
+    await page.getByRole('gridcell').first().click()
+    await page.keyboard.press('Escape')
+    await page.getByRole('gridcell').first().focus()
+    await page.keyboard.press('End')
+    await expect.poll(edge).toBe('none')
   })
 
   it('says why a link alone gives no patch set, and gives it once the object of the link is chosen', async () => {
