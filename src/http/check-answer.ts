@@ -6,7 +6,6 @@ import { endingCells, type Writer } from '../check/formats/writer.js'
 import { CHECK_LIMITS } from '../check/limits.js'
 import { createSummaryCounter, type SummaryCounter } from '../check/summary.js'
 import { AppError } from '../errors.js'
-import type { Pause } from '../workers/pauses.js'
 import { toAppError } from './errors.js'
 
 export interface CheckAnswerOptions {
@@ -58,6 +57,8 @@ async function * inTurns (cells: Cells, pause: Pause): AsyncGenerator<CellBatch>
     await pause()
   }
 }
+
+type Pause = NonNullable<Check['pause']>
 
 interface Gathering {
   readonly size: { bytes: number }

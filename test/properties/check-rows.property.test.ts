@@ -44,7 +44,9 @@ async function * batches (cells: readonly Cell[], atOnce: number): AsyncGenerato
 
 async function write<Row> (cells: readonly Cell[], atOnce: number, isGrouped: boolean): Promise<{ rows: Row[], summary: CheckSummary }> {
   const counter = createSummaryCounter(objects)
-  const ending = endingCells(batches(cells, atOnce), counter, error => { throw error as Error })
+  const ending = endingCells(batches(cells, atOnce), counter, error => {
+    throw error instanceof Error ? error : new Error(String(error))
+  })
   const pieces: Buffer[] = []
   for await (const piece of FORMATS['application/json']({ objects, counter, isGrouped, ...ending })) pieces.push(Buffer.from(piece))
   return JSON.parse(Buffer.concat(pieces).toString()) as { rows: Row[], summary: CheckSummary }

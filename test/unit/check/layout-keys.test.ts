@@ -47,11 +47,11 @@ describe('keys by layout', () => {
   })
 
   it('are those of the content where a kernel has no table, which may be there the next time, or cannot be compared', async () => {
-    let vector: string | undefined
-    const { keys } = setUp(() => vector)
+    const tables = new Map<Sha256, string>()
+    const { keys } = setUp((_object, btf) => tables.get(btf))
     const of = async (): Promise<boolean> => (await keys.of([a], [one], asking))[0]?.[0]?.scope === keys.alone(a, one).scope
     expect(await of()).toBe(true)
-    vector = 'x'
+    tables.set(one.btf, 'x')
     expect(await of()).toBe(false)
     const { keys: others } = setUp(() => '')
     expect(await others.of([a], [one], asking)).toEqual([[others.alone(a, one)]])
