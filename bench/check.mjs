@@ -5,6 +5,7 @@ import { besideLoad } from './beside-load.mjs'
 import { bpftoolMs } from './bpftool.mjs'
 import { copyFleet } from './cache-folder.mjs'
 import { check } from './check-client.mjs'
+import { commandCpuMs } from './command.mjs'
 import { fillFleet } from './fleet-folder.mjs'
 import { labObjects } from './lab.mjs'
 import { cpuMsOf, residentBytes, startMeasured } from './servers.mjs'
@@ -14,8 +15,9 @@ const LOADS = ['POST of a new object', 'POST of a held object', 'GET of a held r
 
 /**
  * Checks through the whole service: objects on fleets of several sizes, in a process that has just started, again, and of an object that
- * is new to it, beside a loop of `bpftool gen min_core_btf` over the same files. CPU is that of all threads. Then steady loads, alone and
- * beside checks of one of the fleets, each of objects that no check has had before.
+ * is new to it, beside a loop of `bpftool gen min_core_btf` over the same files. CPU is that of all threads. `command` is `corelo check`
+ * over the service's cache folder: a process from its start to its end. Then steady loads, alone and beside checks of one of the fleets,
+ * each of objects that no check has had before.
  *
  * @param fleets each with so many kernels of so many layouts; with `files` of BTF in bpftool's loop, all BTF is on disk. Or with the
  *   kernels of a service's cache folder, `from`, all of which are in the loop
@@ -70,6 +72,9 @@ const MEBIBYTE = 1024 ** 2
 const MAX_ROWS = 500_000
 
 async function onFleet (cache, kernels, files, bpftool) {
+  const asCommand = ['check', ...files, '--kernels', '*']
+  // Some objects fail on some kernels, or it cannot be told.
+  const command = await commandCpuMs(asCommand, { CORELO_CACHE_DIR: cache, CORELO_TRUST_UPLOADS: 'true' }, [0, 1, 3])
   const service = await startMeasured({ CORELO_CACHE_DIR: cache, CORELO_LOCAL_KERNEL: 'false' })
   const before = residentBytes(service)
   const cold = await timed(service, () => check(service.url, files))
@@ -82,12 +87,14 @@ async function onFleet (cache, kernels, files, bpftool) {
     objects: files.length,
     'cold ms': cold.ms,
     'cold CPU ms': cold.cpu,
+    'command CPU ms': command,
     'again CPU ms': again.cpu,
     'other objects CPU ms': other.cpu,
     outcomes: cold.value.outcomes,
     'resident +MB': resident,
     'bpftool CPU ms': bpftool,
     'cold / bpftool': bpftool === undefined ? undefined : cold.cpu / bpftool,
+    'command / bpftool': bpftool === undefined ? undefined : command / bpftool,
     'again / bpftool': bpftool === undefined ? undefined : again.cpu / bpftool,
     'other / bpftool': bpftool === undefined ? undefined : other.cpu / bpftool
   }

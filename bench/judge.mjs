@@ -84,7 +84,7 @@ function times (object, kernel, runs) {
     const parsed = parseObject(bytes)
     const relocation = relocate(parsed, btf)
     const started = performance.now()
-    buildReport(parsed, relocation, judgeRelocation(parsed, relocation))
+    buildReport(parsed, relocation, judgeRelocation(parsed, relocation)).json()
     return performance.now() - started
   })
 }

@@ -109,7 +109,7 @@ const SEAL = {
 
 function keepIndex (path, output) {
   const bytes = readShared(path)
-  const parts = parseBtfParts(bytes, { allocate: byteLength => new ArrayBuffer(byteLength + indexTailBytes(bytes.length)) })
+  const parts = parseBtfParts(bytes, { allocate: byteLength => new ArrayBuffer(byteLength + indexTailBytes(bytes.length, byteLength)) })
   finishBtfIndex(parts, CONTENT, SEAL)
   writeFileSync(output, new Uint8Array(parts.index))
 }

@@ -37,18 +37,19 @@ export function benchRelocate ({ runs }) {
       'verdict / relocation': median(times.verdict) / ours,
       'report / relocation': median(times.report) / ours,
       'both / relocation': (median(times.verdict) + median(times.report)) / ours,
+      'both and JSON / relocation': (median(times.verdict) + median(times.report) + median(times.json)) / ours,
       'both on a new kernel / relocation': (median(times.verdict) + median(times.first)) / ours
     }]
   })
 }
 
 /**
- * Milliseconds of each step, in turn: the relocation from the object's bytes on, the verdict about it, the report of both, and the
- * report for a kernel for which none was made yet. What earlier reports searched for in a kernel's types is kept with its BTF, so
- * that another view of the same BTF is such a kernel.
+ * Milliseconds of each step, in turn: the relocation from the object's bytes on, the verdict about it, the report of both, its JSON,
+ * which only what goes over the wire needs, and the report for a kernel for which none was made yet. What earlier reports searched for
+ * in a kernel's types is kept with its BTF, so that another view of the same BTF is such a kernel.
  */
 function timesOf (bytes, btf, runs) {
-  const times = { relocate: [], verdict: [], report: [], first: [] }
+  const times = { relocate: [], verdict: [], report: [], json: [], first: [] }
   for (let run = 0; run < runs; run++) {
     const started = performance.now()
     const object = parseObject(bytes)
@@ -56,10 +57,12 @@ function timesOf (bytes, btf, runs) {
     const relocated = performance.now()
     const judgement = judgeRelocation(object, relocation)
     const judged = performance.now()
-    buildReport(object, relocation, judgement)
+    const report = buildReport(object, relocation, judgement)
+    const reported = performance.now()
+    report.json()
+    times.json.push(performance.now() - reported)
     times.relocate.push(relocated - started)
     times.verdict.push(judged - relocated)
-    const reported = performance.now()
     times.report.push(reported - judged)
     const anew = relocate(object, { ...btf })
     const relocatedAnew = performance.now()
@@ -78,9 +81,9 @@ export function benchVerdicts ({ runs }) {
   const kernels = labBtfs().map(({ name, path }) => ({ name, btf: parseBtf(readFileSync(path)) }))
   const ratiosOn = btf => objects.flatMap(({ name, bytes }) => {
     if (relocate(bytes, btf).records.length === 0) return []
-    const { relocate: ours, verdict, report, first } = timesOf(bytes, btf, runs)
-    const ratioOf = times => (median(verdict) + median(times)) / median(ours)
-    return [{ name, held: ratioOf(report), anew: ratioOf(first) }]
+    const { relocate: ours, verdict, report, json, first } = timesOf(bytes, btf, runs)
+    const ratioOf = (...steps) => steps.reduce((sum, times) => sum + median(times), median(verdict)) / median(ours)
+    return [{ name, held: ratioOf(report), written: ratioOf(report, json), anew: ratioOf(first) }]
   })
   for (const { btf } of kernels) ratiosOn(btf)
   const rows = kernels.map(({ name, btf }) => ({ kernel: name, ratios: ratiosOn(btf) }))
@@ -93,6 +96,9 @@ export function benchVerdicts ({ runs }) {
       worst: worst.held,
       of: worst.name,
       'above 2': ratios.filter(({ held }) => held > 2).length,
+      'with JSON, median': median(ratios.map(({ written }) => written)),
+      'with JSON, worst': Math.max(...ratios.map(({ written }) => written)),
+      'with JSON, above 2': ratios.filter(({ written }) => written > 2).length,
       'on a new kernel, median': median(ratios.map(({ anew }) => anew)),
       'on a new kernel, worst': Math.max(...ratios.map(({ anew }) => anew))
     }

@@ -151,7 +151,8 @@ async function benchRestarts () {
 /** The worst and the middle of the ratios, where a table has fifty rows. */
 function summaries (rows) {
   return [
-    'ratio', 'ratio to that', 'verdict / relocation', 'report / relocation', 'both / relocation', 'both on a new kernel / relocation'
+    'ratio', 'ratio to that', 'verdict / relocation', 'report / relocation', 'both / relocation', 'both and JSON / relocation',
+    'both on a new kernel / relocation'
   ].map(name => {
     const ratios = rows.map(row => row[name])
     return { ratio: name, objects: rows.length, median: median(ratios), worst: Math.max(...ratios) }

@@ -55,6 +55,8 @@ export interface Btf {
 export interface Pages {
   /** Brings `length` bytes from an offset of `bytes` on. */
   bring(offset: number, length: number): void
+  /** Brings words of what parsing makes, as BtfParts has it: `typeOffsets`, and behind these the `starts` and `ids` of names. */
+  bringWords(first: number, count: number): void
   /** Brings a string from its offset in `bytes` up to the NUL that ends it. */
   bringString(offset: number): void
 }
@@ -95,8 +97,10 @@ function recordOffset (owner: Btf, id: TypeId): number {
 
 function word (btf: Btf, id: TypeId, offset: number): number {
   const owner = ownerOf(btf, id)
+  const { pages } = owner
+  if (pages !== undefined && id < owner.endId) pages.bringWords(id - owner.startId, 1)
   const place = recordOffset(owner, id) + offset
-  if (owner.pages !== undefined) owner.pages.bring(place, 4)
+  if (pages !== undefined) pages.bring(place, 4)
   return owner.view.getUint32(place, owner.littleEndian)
 }
 

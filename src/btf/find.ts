@@ -47,7 +47,11 @@ export function findCandidates (btf: Btf, kind: number, name: NameBytes, ownOnly
   const index = btf.nameIndex
   if (index !== undefined && isIndexedKind(kind)) {
     const bucket = fnv1a(name.bytes, name.offset, name.length) & (index.starts.length - 2)
-    for (let slot = at(index.starts, bucket); slot < at(index.starts, bucket + 1); slot++) {
+    const startsAt = btf.typeOffsets.length
+    if (btf.pages !== undefined) btf.pages.bringWords(startsAt + bucket, 2)
+    const [first, end] = [at(index.starts, bucket), at(index.starts, bucket + 1)]
+    if (btf.pages !== undefined) btf.pages.bringWords(startsAt + index.starts.length + first, end - first)
+    for (let slot = first; slot < end; slot++) {
       const id = typeId(at(index.ids, slot))
       step(work)
       if (isCandidateKind(kind, kindOf(btf, id)) && sameName(name, essentialName(btf, nameOffsetOf(btf, id), work))) found.push(id)

@@ -27,20 +27,21 @@ export function stringAt (bytes: Uint8Array, offset: number): string {
   return decode(bytes, offset, endOfString(bytes, offset))
 }
 
+/** Characters of most names, paths and lines of source. To read them at once costs less than to call the decoder. */
+const SHORT = 200
+/** Those of the string that is read: to let a list grow for each string costs as much again. */
+const characters = new Array<number>(SHORT + 1).fill(0)
+
 /** The string at `offset` where it is short and of ASCII alone, as nearly all are; undefined otherwise. */
 export function shortStringAt (bytes: Uint8Array, offset: number): string | undefined {
-  const characters: number[] = []
-  for (let i = offset; characters.length <= SHORT; i++) {
-    const byte = bytes[i] ?? 0
-    if (byte === 0) return String.fromCharCode(...characters)
+  for (let length = 0; length <= SHORT; length++) {
+    const byte = bytes[offset + length] ?? 0
+    if (byte === 0) return String.fromCharCode(...characters.slice(0, length))
     if (byte > 0x7f) break
-    characters.push(byte)
+    characters[length] = byte
   }
   return undefined
 }
-
-/** Characters of most names, paths and lines of source. To read them at once costs less than to call the decoder. */
-const SHORT = 200
 
 /** From a copy on purpose: browsers' TextDecoder refuses views of shared memory. */
 function decode (bytes: Uint8Array, start: number, end: number): string { return decoder.decode(bytes.slice(start, end)) }

@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache'
 import type { Asking } from '../kernels/layout-tables.js'
 import { atMost } from '../store/at-most.js'
-import { verdictKey } from '../verdict/index.js'
+import { verdictKey } from '../verdict/verdict-key.js'
+import { readsVersion } from '../workers/reads-version.js'
 import type { CheckedObject, KernelContent } from './types.js'
 
 /** What the outcome of an object on a kernel follows from, as texts. */
@@ -62,17 +63,4 @@ export function verdictText (release: string, readsVersion: boolean): string {
   const made = verdictKey(release, { readsVersion })
   verdictTexts.set(release, { ...known, [`${readsVersion}`]: made })
   return made
-}
-
-/** They follow from the object alone, which is asked of for many kernels. */
-const known = new WeakMap<Uint8Array, boolean>()
-
-/** A name that the file has nowhere is not that of an extern in it. */
-export function readsVersion ({ bytes }: CheckedObject): boolean {
-  let reads = known.get(bytes)
-  if (reads === undefined) {
-    reads = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('LINUX_KERNEL_VERSION')
-    known.set(bytes, reads)
-  }
-  return reads
 }

@@ -16,7 +16,7 @@ export async function checkLocally (
   objects: ReadonlyArray<{ readonly path: string, readonly bytes: Uint8Array }>,
   patterns: readonly string[]
 ): Promise<CheckSource> {
-  const { index, trustUploads, threads, pool, tables, glance, ...kernels } = await openLocalKernels()
+  const { index, trustUploads, threads, pool, tables, glance, ...kernels } = await openLocalKernels({ objects: objects.length })
   const leaving = new AbortController()
   const close = async (): Promise<void> => {
     leaving.abort(new AppError('draining', 'The check has ended.'))

@@ -1,16 +1,22 @@
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { sealKeyOf } from '../attestation/signing-keys.js'
+import { AppError } from '../errors.js'
 import { findRunningKernel } from '../identity/running-kernel.js'
 import { createIndexRows, type IndexRows } from '../kernels/index-rows.js'
 import { openKernelIndex } from '../kernels/kernel-index.js'
 import { LOCAL_SOURCE } from '../kernels/kernel-record.js'
-import { createLayoutTables, type LayoutTables } from '../kernels/layout-tables.js'
-import { openContentStore } from '../store/content-store.js'
+import { createLayoutTables, type LayoutTables, type LayoutTablesOptions } from '../kernels/layout-tables.js'
+import { readKeyFiles } from '../keys/key-file.js'
+import { contentPath } from '../store/content-path.js'
+import type { SealKeys } from '../store/seal.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
 import { createWorkerPool, type WorkerPool } from '../workers/pool.js'
 import type { FiledBtf } from '../workers/protocol.js'
+import { compileLater } from './compile-later.js'
 import { readInput } from './files.js'
+import { signingKeyFiles } from './signing-key-files.js'
 import { placesFrom } from './target.js'
 import type { Places } from './target-request.js'
 
@@ -30,20 +36,54 @@ export interface LocalKernels {
 /** Longest time of one kernel. The largest real one takes a fraction of a second. */
 const DEADLINE_MS = 60_000
 
-export async function openLocalKernels (): Promise<LocalKernels> {
+/** @param objects how many are looked at on each kernel */
+export async function openLocalKernels ({ objects = 1 }: { readonly objects?: number } = {}): Promise<LocalKernels> {
+  compileLater()
   const places = placesFrom(process.env)
   const { rows, paths } = await readKernels(places)
-  const threads = availableParallelism()
+  const threads = Math.max(1, Math.min(availableParallelism(), Math.ceil(objects * rows.list().length / ROWS_OF_THREAD)))
   const pool = createWorkerPool({ workers: threads, queue: Infinity, deadlineMs: DEADLINE_MS, isBackground: true })
-  const store = hasCache(places) ? openContentStore({ directory: places.cacheDir }) : undefined
+  const cache = hasCache(places) ? places.cacheDir : undefined
+  const sealKeys = cache === undefined ? [] : await readSealKeys()
   return {
     index: rows,
     trustUploads: places.trustUploads,
     threads,
     pool,
-    tables: store === undefined ? undefined : createLayoutTables({ store, pool, threads }),
-    glance: hash => ({ paths: [...store === undefined ? [] : [store.pathOf('btf', hash)], ...paths.get(hash) ?? []], sha256: hash }),
-    async close () { await Promise.all([pool.close(), store?.close()]) }
+    tables: cache === undefined ? undefined : createLayoutTables({ store: readOnly(cache), pool, threads }),
+    glance: hash => ({
+      paths: [...cache === undefined ? [] : [contentPath(cache, 'btf', hash)], ...paths.get(hash) ?? []],
+      sha256: hash,
+      ...(cache === undefined ? {} : { index: { path: contentPath(cache, 'index', hash), sealKeys, isToBeMade: false } })
+    }),
+    async close () { await pool.close() }
+  }
+}
+
+/**
+ * Objects times kernels that are worth another thread: it takes a tenth of a second until a thread has started and its code is compiled,
+ * in which one that is there answers some hundreds.
+ */
+const ROWS_OF_THREAD = 1000
+
+/** A store would look through the folder, and remove what is of no use there. */
+function readOnly (directory: string): LayoutTablesOptions['store'] {
+  return {
+    pathOf: (kind, hash) => contentPath(directory, kind, hash),
+    write: async () => await Promise.reject(new AppError('internal_error', 'A command that only reads has made a layout table.')),
+    noteUse () {}
+  }
+}
+
+/**
+ * The secrets with which a service with the same settings sealed the indexes of kernels, by which little of a kernel has to be read. None
+ * where they are another user's, or where no service has been there: kernels are read whole then.
+ */
+async function readSealKeys (): Promise<SealKeys> {
+  try {
+    return (await readKeyFiles(signingKeyFiles(process.env))).map(({ privateKey }) => sealKeyOf(privateKey))
+  } catch {
+    return []
   }
 }
 

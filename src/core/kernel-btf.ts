@@ -1,5 +1,6 @@
 import { BtfKind } from '../btf/constants.js'
-import { datasecVariable, kindOf, nameOf, referencedType, typeId, vlenOf, type Btf } from '../btf/btf.js'
+import { datasecVariable, kindOf, nameOf, referencedType, vlenOf, type Btf } from '../btf/btf.js'
+import { listedKinds } from '../btf/listed-kinds.js'
 import { newWork, step } from '../btf/work.js'
 import { strip } from '../btf/resolve.js'
 import { externReferences, type ElfFunction } from '../elf/functions.js'
@@ -77,8 +78,8 @@ function typedKsyms (btf: Btf): ReadonlyMap<string, string> {
 function readTypedKsyms (btf: Btf): ReadonlyMap<string, string> {
   const ksyms = new Map<string, string>()
   const work = newWork()
-  for (let id = typeId(btf.startId); id < btf.endId; id = typeId(id + 1)) {
-    if (kindOf(btf, id) !== BtfKind.DATASEC || nameOf(btf, id) !== '.ksyms') continue
+  for (const id of listedKinds(btf).datasecs) {
+    if (nameOf(btf, id) !== '.ksyms') continue
     for (let i = 0; i < vlenOf(btf, id); i++) {
       if (work.left === 0) return ksyms
       step(work)

@@ -157,19 +157,20 @@ function searchMember (sides: Sides, state: MatchState, composite: TypeId, wante
   for (let index = 0; index < count; index++) {
     step(sides.work, wanted.cost)
     if (state.raw.length === LIMITS.accessSpecLength) throw tooLong()
+    const nameOffset = memberNameOffset(target, id, index)
+    const isAnonymous = isEmptyString(target, nameOffset)
+    if (!isAnonymous && !sameStrings(sides.local, wanted.nameOffset, target, nameOffset)) continue
     const bits = memberBitOffset(target, id, index)
     state.bitOffset = (state.bitOffset + bits) >>> 0
     state.raw.push(index)
-    const nameOffset = memberNameOffset(target, id, index)
-    if (isEmptyString(target, nameOffset)) {
-      if (searchMember(sides, state, memberType(target, id, index), wanted)) return true
-    } else if (sameStrings(sides.local, wanted.nameOffset, target, nameOffset)) {
+    if (!isAnonymous) {
       const type = memberType(target, id, index)
       if (!fieldsAreCompatible(sides, wanted.type, type)) return false
       state.accessors.push({ typeId: id, index, name: nameOffset })
       state.current = type
       return true
     }
+    if (searchMember(sides, state, memberType(target, id, index), wanted)) return true
     state.bitOffset = (state.bitOffset - bits) >>> 0
     state.raw.pop()
   }

@@ -32,7 +32,7 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
   const provenanceOf = (kernelVersion: string | undefined): Provenance =>
     ({ by, at: now(), ...(kernelVersion === undefined ? {} : { kernelVersion }) })
   const heldOf = async (reference: KernelReference): Promise<readonly KernelRecord[]> => {
-    await index.learn(reference)
+    await index.learnRows(reference)
     return inForce(index.named(reference).filter(record => record.source !== UPLOAD_SOURCE))
   }
   /** The row to which modules of a kernel go: that of this import, else the one that answers for the name. */

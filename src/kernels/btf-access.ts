@@ -248,7 +248,7 @@ export function createBtfAccess ({
       memory.glance(sharedKey(hash, base)) ?? {
         paths: [store.pathOf('btf', hash), ...otherPaths(hash)],
         sha256: hash,
-        ...(base === undefined ? { index: { path: store.pathOf('index', hash), sealKeys } } : {})
+        ...(base === undefined ? { index: { path: store.pathOf('index', hash), sealKeys, isToBeMade: true } } : {})
       },
     loadPast: async (hash, base) => memory.glance(sharedKey(hash, base?.sha256)) ?? await obtain(hash, base),
     noteUse (hashes) { for (const hash of hashes) store.noteUse('btf', hash) },

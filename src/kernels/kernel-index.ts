@@ -79,6 +79,12 @@ export interface KernelIndex {
    * @throws AppError `storage_unreadable`, `kernel_ambiguous` where it cannot be told what the query means
    */
   learn(query: KernelQuery): Promise<boolean>
+  /**
+   * The same of the rows of exactly this reference, for who is going to add one: it costs no more where there are thousands of others.
+   *
+   * @throws AppError as `learn` does
+   */
+  learnRows(reference: KernelReference): Promise<boolean>
   /** Forgets a row whose content is gone. */
   remove(record: Pick<KernelRecord, 'reference' | 'btfSha256'>): Promise<void>
   /** Forgets uploads of content that had to make room for others. */
@@ -246,6 +252,16 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
     }
   }
 
+  const learnFrom = async (query: KernelQuery, here: Promise<boolean>): Promise<boolean> => {
+    const isNews = (await Promise.all([here, learnElsewhere(query)])).includes(true)
+    const unread = unreadOf(query)
+    if (unread !== undefined) {
+      const kernel = formatQuery(query)
+      throw storageUnreadable(`The part of the index that may know kernel ${kernel}`, unread.code, { kernel })
+    }
+    return isNews
+  }
+
   const unreadOf = (query: KernelQuery): UnreadPlace | undefined => folder.unread().find(({ parts }) => maySpeakOf(parts, query))
 
   await scan()
@@ -279,15 +295,8 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
       if (age >= renewMs) askElsewhere(query, elsewhere).catch(() => {}) // asked again before the next answer that is too old
       return true
     },
-    async learn (query) {
-      const isNews = (await Promise.all([learnHere(query), learnElsewhere(query)])).includes(true)
-      const unread = unreadOf(query)
-      if (unread !== undefined) {
-        throw storageUnreadable(`The part of the index that may know kernel ${formatQuery(query)}`, unread.code,
-          { kernel: formatQuery(query) })
-      }
-      return isNews
-    },
+    learn: query => learnFrom(query, learnHere(query)),
+    learnRows: reference => learnFrom(reference, folder.readReference(reference).then(takeAll)),
     remove (record) {
       const key = recordKey(record)
       if (rows.has(key)) lost.set(key, true)

@@ -145,7 +145,8 @@ export function createKernels ({
     if (opened === undefined) throw new AppError('internal_error', 'An upload counts as missing.')
     const { btf, modules } = opened
     await Promise.all([btf, ...modules.map(module => module.btf)].map(content => btfs.keep(content, 'upload')))
-    if (index.get(reference, btf.sha256) === undefined) await index.learn(reference).catch(() => {}) // whoever asks for the name is told
+    // Whoever asks for the name is told of what cannot be read.
+    if (index.get(reference, btf.sha256) === undefined) await index.learnRows(reference).catch(() => {})
     const held = index.get(reference, btf.sha256)
     const now = new Date().toISOString()
     const row: KernelRecord = {

@@ -5,6 +5,7 @@ import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
 import { createFollower } from './followed.js'
 import { DIGEST_SIZE, type LayoutFormat } from './format.js'
+import { findKept, keep, keptDigestsOf, type KeptDigests } from './kept-digests.js'
 import { nameInBase, partsOfBtf, type Part } from './records.js'
 
 /**
@@ -33,6 +34,8 @@ export interface Walk extends Scratch {
   readonly btf: Btf
   readonly endId: number
   readonly hash: LayoutFormat['hash']
+  /** What other walks have hashed. */
+  readonly keptDigests: KeptDigests
   /** Whether a composite whose name begins with this byte may have members that are followed. */
   readonly followedInitials: Uint8Array
   readonly follow: (composite: number) => readonly TypeId[]
@@ -75,7 +78,21 @@ const KEPT_WORDS = 128
  */
 export const ROOM = LIMITS.nameBytes / 4 + 1 + 512
 
-export function beginWalk (btf: Btf, { hash, followed }: LayoutFormat): Walk {
+export function beginWalk (btf: Btf, format: LayoutFormat): Walk {
+  if (isFirst) {
+    isFirst = false
+    endWalk(makeWalk(btf, format))
+  }
+  return makeWalk(btf, format)
+}
+
+/**
+ * Of the first object that a literal makes V8 notes the classes of its members, with the second it forgets them, and throws away what it
+ * compiled meanwhile: all that a whole table needs. So the second walk is made before anything is compiled.
+ */
+let isFirst = true
+
+function makeWalk (btf: Btf, { hash, followed }: LayoutFormat): Walk {
   const { own, bases } = partsOfBtf(btf)
   const { text, digests, references, known } = takeScratch(btf.endId)
   const { initials, follow } = createFollower(btf, followed)
@@ -87,6 +104,7 @@ export function beginWalk (btf: Btf, { hash, followed }: LayoutFormat): Walk {
     btf,
     endId: btf.endId,
     hash,
+    keptDigests: keptDigestsOf(hash),
     followedInitials: initials,
     follow,
     own,
@@ -218,18 +236,20 @@ export function rewind (walk: Walk, start: number): void {
   walk.at = start
 }
 
-/** Hashes what was written from `start` on. @returns where the digest is */
+/** Hashes what was written from `start` on, unless that was done lately. @returns where the digest is */
 export function keepDigest (walk: Walk, start: number, hasName: boolean): number {
   const place = walk.digestsEnd
   if (place === walk.digests.length) walk.digests = enlarge(walk.digests, place)
-  const { digests } = walk
-  const hash = walk.hash(walk.bytes.subarray(4 * start, 4 * walk.at))
+  const { digests, text, at, keptDigests } = walk
+  walk.digestsEnd = place + HELD_WORDS
+  if (findKept(keptDigests, text, start, at, digests, place)) return place
+  const hash = walk.hash(walk.bytes.subarray(4 * start, 4 * at))
   for (let i = 0; i < DIGEST_WORDS; i++) {
     digests[place + i] = hash.charCodeAt(4 * i) | hash.charCodeAt(4 * i + 1) << 8 |
       hash.charCodeAt(4 * i + 2) << 16 | hash.charCodeAt(4 * i + 3) << 24
   }
-  digests[place + DIGEST_WORDS] = hasName ? hashOfPacked(walk.text, start + 1) : UNKNOWN_HASH
-  walk.digestsEnd = place + HELD_WORDS
+  digests[place + DIGEST_WORDS] = hasName ? hashOfPacked(text, start + 1) : UNKNOWN_HASH
+  keep(keptDigests, text, start, at, digests, place)
   return place
 }
 
@@ -268,8 +288,11 @@ function enlarge (words: Int32Array, used: number): Int32Array {
   return larger
 }
 
-/** Of each part but the ids' at first. The text of the largest struct has some ten thousand, the digests of a kernel 50,000. */
-const INITIAL_WORDS = 128 * 1024
+/**
+ * At first, which is enough for the kernels of distributions: the text of the largest struct has some ten thousand words, the digests have
+ * 120,000, the references 280,000. Code that was compiled before something grew for the first time is compiled anew.
+ */
+const INITIAL_WORDS = { text: 128 * 1024, digests: 192 * 1024, references: 384 * 1024 } as const
 /** Above these, memory is not kept. */
 const USUAL_TYPES = 512 * 1024
 const USUAL_WORDS = 512 * 1024
@@ -286,9 +309,9 @@ function takeScratch (types: number): Scratch {
 
 function newScratch (types: number): Scratch {
   return {
-    text: new Int32Array(INITIAL_WORDS),
-    digests: new Int32Array(INITIAL_WORDS),
-    references: new Int32Array(INITIAL_WORDS),
+    text: new Int32Array(INITIAL_WORDS.text),
+    digests: new Int32Array(INITIAL_WORDS.digests),
+    references: new Int32Array(INITIAL_WORDS.references),
     known: new Int32Array(2 * types)
   }
 }

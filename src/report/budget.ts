@@ -15,11 +15,11 @@ const scratch = new Uint8Array(1 << 16)
 /** Bytes of a text in UTF-8. */
 function sizeOf (text: string): number {
   const { read, written } = encoder.encodeInto(text, scratch)
-  return read === text.length ? written : encode(text).length
+  return read === text.length ? written : encoder.encode(text).length
 }
 
 /** Bytes that a UTF-16 unit has in UTF-8, at most. */
-export const MOST_OF_UNIT = 3
+const MOST_OF_UNIT = 3
 
 /** @param bytes that all of it may have, in UTF-8; each value also pays for a comma */
 export function createJsonBudget (bytes: number): JsonBudget {
@@ -49,8 +49,3 @@ export function createJsonBudget (bytes: number): JsonBudget {
     leftUpTo: most => mostUncounted + most <= left ? most : Math.min(most, count())
   }
 }
-
-export function encode (text: string): Uint8Array { return encoder.encode(text) }
-
-/** A list of JSON values as one. */
-export function jsonList (values: readonly string[]): string { return `[${values.join(',')}]` }

@@ -49,16 +49,14 @@ export function * programsOf (
 ): Generator<ReportProgram> {
   const needsOf = kernelBtfNeeds(object)
   const counts = countRecords(records, holdersOf)
-  const verdicts = new Map(judgement.programs.map(program => [program.fn, program]))
-  for (const fn of object.elf.functions) {
-    const judged = verdicts.get(fn)
+  for (const { fn, verdict, reason, assumes } of judgement.programs) {
     const needs = needsOf(fn)
     yield {
       name: cut(fn.name),
       section: cut(fn.section.name),
-      verdict: judged?.verdict ?? 'unknown',
-      verdict_reason: judged?.reason == null ? null : cut(judged.reason),
-      assumes: (judged?.assumes ?? []).slice(0, MAX_ASSUMES).map(cut),
+      verdict,
+      verdict_reason: reason === null ? null : cut(reason),
+      assumes: assumes.slice(0, MAX_ASSUMES).map(cut),
       needs_kernel_btf: needs === null ? null : cut(needs),
       relocations: counts(fn)
     }

@@ -1,21 +1,23 @@
 import type { ByteOrder } from '../bytes/byte-order.js'
 import type { TypeId } from '../btf/btf.js'
-import { sourceLines, type SourceLines } from '../btf/line-info.js'
 import { cut } from '../btf/shown-text.js'
 import { newWork } from '../btf/work.js'
 import { needsKernelBtf } from '../core/kernel-btf.js'
 import type { BpfObject } from '../core/object.js'
-import type { OutcomeCounts, RecordOutcome, Relocation } from '../core/outcome.js'
+import type { OutcomeCounts, Relocation } from '../core/outcome.js'
 import type { Judgement } from '../verdict/index.js'
 import { LIMITS } from '../limits.js'
-import { createJsonBudget, encode, jsonList, MOST_OF_UNIT, type JsonBudget } from './budget.js'
+import { createJsonBudget, type JsonBudget } from './budget.js'
 import { groupRecords, type Entry, type EntryText, type Explain } from './entries.js'
-import { holders, programsOf, type HoldersOf } from './programs.js'
+import { jsonList, listTexts, writeReport, type ListedRelocation, type ListTexts, type ReportJson } from './json.js'
+import { placer, type Places, type PlacesOf } from './places.js'
+import { holders, programsOf } from './programs.js'
 import { createNewNames } from './reasons/names-in-use.js'
 import type { BrokenField } from './reasons/broken-field.js'
 import { storedTypes } from './reasons/own-types.js'
 import { explainRecord } from './reasons/explain.js'
 import type { Explanation, ModulesWith } from './reasons/reason.js'
+import { mostBytesOf, mostProgramBytes, mostRelocationBytes } from './room.js'
 import { listWarnings } from './warnings.js'
 import type {
   ReportCounts, ReportMembers, ReportPlace, ReportProgram, ReportRelocation, ReportSuggestion, ReportWarning
@@ -39,10 +41,8 @@ export interface RelocationReport extends ReportMembers {
 /** A report, and the JSON of it. */
 export interface BuiltReport {
   readonly report: RelocationReport
-  /** The members of `ReportMembers` as JSON, without the braces around them, so that others can stand before them. */
-  readonly members: Uint8Array
-  /** The relocations that keep a program from loading, or may, as a JSON list. */
-  readonly failing: Uint8Array
+  /** Made when it is asked for: to write a report takes as long as to make it, and only what goes over the wire is written. */
+  readonly json: () => ReportJson
   readonly failure: FailingSummary | undefined
   /** Whether `places: 'all'` would say more. */
   readonly hasMorePlaces: boolean
@@ -58,7 +58,7 @@ export interface FailingSummary {
 /** Largest report, and the share of it that programs may have. */
 const MAX_BYTES = 16 * 1024 * 1024
 const PROGRAM_SHARE = 0.25
-/** What the members around the lists take, warnings included. */
+/** Bytes that the members around the lists take, warnings included. */
 const RESERVE = 64 * 1024
 /** Assumptions that are listed. A program has a few settings. */
 const MAX_ASSUMES = 64
@@ -101,12 +101,12 @@ interface Parts {
 }
 
 /**
- * The report with all that there is, as nearly every one has it: JSON of the whole costs less than that of each part. Undefined where
- * there may not be room for it.
+ * The report with all that there is, as nearly every one has it: to see that it has room costs less than to write each part of it.
+ * Undefined where there may not be room for it.
  */
 function wholeReport (parts: Parts, maxBytes: number): BuiltReport | undefined {
   const { entries, placesOf, places } = parts
-  const relocations: FittedEntry[] = []
+  const relocations: ListedRelocation[] = []
   let left = MAX_PLACES
   for (const { text, records } of entries) {
     const listed = placesOf(records, Math.min(left + 1, places === 'all' ? Infinity : PLACES[text.status]))
@@ -114,25 +114,12 @@ function wholeReport (parts: Parts, maxBytes: number): BuiltReport | undefined {
     if (left < 0) return undefined
     relocations.push({ value: toRelocation(text, listed.places, listed.total), isFailing: isFailing(text, listed) })
   }
-  const members = membersOf(parts, [...parts.programs()], { kept: relocations, leftOut: 0 }, maxBytes)
-  const { all, failing } = relocationsJson(relocations)
-  const json = membersJson(members, JSON.stringify(members.programs), all)
-  if (json.length * MOST_OF_UNIT + RESERVE > maxBytes * PROGRAM_SHARE) return undefined
-  return builtReport(parts, members, relocations, json, failing)
-}
-
-/** JSON of entries, and of those of them that are failing: made once for stretches of one sort. */
-function relocationsJson (relocations: readonly FittedEntry[]): { readonly all: string, readonly failing: string } {
-  const [all, failing]: [string[], string[]] = [[], []]
-  for (let start = 0, end = 0; start < relocations.length; start = end) {
-    const isFailing = relocations[start]?.isFailing === true
-    end = start + 1
-    while (end < relocations.length && relocations[end]?.isFailing === isFailing) end++
-    const json = JSON.stringify(relocations.slice(start, end).map(({ value }) => value)).slice(1, -1)
-    all.push(json)
-    if (isFailing) failing.push(json)
-  }
-  return { all: jsonList(all), failing: jsonList(failing) }
+  const programs = [...parts.programs()]
+  const programBytes = mostBytesOf(programs, mostProgramBytes)
+  const bytes = programBytes + RESERVE + mostBytesOf(relocations, ({ value }) => mostRelocationBytes(value))
+  if (programBytes > maxBytes * PROGRAM_SHARE || bytes > maxBytes) return undefined
+  const members = membersOf(parts, programs, { kept: relocations, leftOut: 0 }, maxBytes)
+  return builtReport(parts, members, relocations, () => listTexts(programs, relocations))
 }
 
 /** The report with what there is room for. */
@@ -141,19 +128,19 @@ function fittedReport (parts: Parts, maxBytes: number): BuiltReport {
   const programBudget = createJsonBudget(programShare)
   const programs = fitPrograms(parts.programs(), programBudget)
   const relocations = fitRelocations(parts, createJsonBudget(maxBytes - RESERVE - (programShare - programBudget.left())))
-  const members = membersOf(parts, programs.map(({ value }) => value), relocations, maxBytes)
   const { kept } = relocations
-  return builtReport(
-    parts,
-    members,
-    kept,
-    membersJson(members, jsonList(programs.map(({ json }) => json)), jsonList(kept.map(({ json }) => json))),
-    jsonList(kept.flatMap(({ json, isFailing }) => isFailing ? [json] : []))
-  )
+  return builtReport(parts, membersOf(parts, programs.map(({ value }) => value), relocations, maxBytes), kept, () => ({
+    programs: jsonList(programs.map(({ json }) => json)),
+    relocations: jsonList(kept.map(({ json }) => json)),
+    failing: jsonList(kept.flatMap(({ json, isFailing }) => isFailing ? [json] : []))
+  }))
 }
 
 function membersOf (
-  { object, relocation, judgement }: Parts, programs: readonly ReportProgram[], { kept, leftOut }: Fitted<FittedEntry>, maxBytes: number
+  { object, relocation, judgement }: Parts,
+  programs: readonly ReportProgram[],
+  { kept, leftOut }: Fitted<ListedRelocation>,
+  maxBytes: number
 ): ReportMembers {
   const relocations = kept.map(({ value }) => value)
   return {
@@ -171,18 +158,17 @@ function membersOf (
 }
 
 function builtReport (
-  { object, relocation }: Parts, members: ReportMembers, relocations: readonly FittedEntry[], json: string, failingJson: string
+  { object, relocation }: Parts, members: ReportMembers, relocations: readonly ListedRelocation[], texts: () => ListTexts
 ): BuiltReport {
   return {
     report: { byte_order: object.elf.byteOrder, changed_instructions: relocation.changedInstructions, ...members },
-    members: encode(json),
-    failing: encode(failingJson),
+    json: () => writeReport(members, texts()),
     failure: summaryOf(relocations),
     hasMorePlaces: relocations.some(({ value }) => value.places.length < value.places_total)
   }
 }
 
-function summaryOf (relocations: readonly FittedEntry[]): FailingSummary | undefined {
+function summaryOf (relocations: readonly ListedRelocation[]): FailingSummary | undefined {
   const failing = relocations.filter(entry => entry.isFailing)
   const [first] = failing
   if (first === undefined) return undefined
@@ -210,13 +196,8 @@ function fitPrograms (programs: Iterable<ReportProgram>, budget: JsonBudget): Ar
   return kept
 }
 
-interface FittedEntry {
-  readonly value: ReportRelocation
-  readonly isFailing: boolean
-}
-
 /** Whether it keeps a program from loading, or may: it failed, or is poisoned and not shown to be out of reach everywhere. */
-function isFailing ({ status }: EntryText, { isReached }: ReturnType<PlacesOf>): boolean {
+function isFailing ({ status }: EntryText, { isReached }: Places): boolean {
   return status === 'failed' || (status === 'poisoned' && isReached)
 }
 
@@ -226,8 +207,8 @@ interface Fitted<T> {
 }
 
 /** Entries in their order. Those without a value come first where there is not room for all, and fewer places before no entry. */
-function fitRelocations ({ entries, placesOf, places }: Parts, budget: JsonBudget): Fitted<FittedEntry & Encoded<ReportRelocation>> {
-  const fitted: Array<FittedEntry & Encoded<ReportRelocation> | undefined> = entries.map(() => undefined)
+function fitRelocations ({ entries, placesOf, places }: Parts, budget: JsonBudget): Fitted<ListedRelocation & Encoded<ReportRelocation>> {
+  const fitted: Array<ListedRelocation & Encoded<ReportRelocation> | undefined> = entries.map(() => undefined)
   const hasValue = ({ text: { status } }: Entry): boolean => status === 'resolved' || status === 'absent'
   for (const isSecond of [false, true]) {
     entries.forEach((entry, i) => {
@@ -277,46 +258,6 @@ function toRelocation (text: EntryText, places: readonly ReportPlace[], total: n
   }
 }
 
-/** The places of records, as many as are wanted, and how many there are. A place that several programs share counts for each. */
-type PlacesOf = (records: readonly number[], most: number) => {
-  readonly places: ReportPlace[]
-  readonly total: number
-  readonly isReached: boolean
-}
-
-function placer (object: BpfObject, { records }: Relocation, judgement: Judgement, holdersOf: HoldersOf): PlacesOf {
-  const lineOf = sourceLines(object.ext, object.btf)
-  return (indices, most) => {
-    const places: ReportPlace[] = []
-    let total = 0
-    let isReached = false
-    for (const index of indices) {
-      const record = records[index]
-      if (record === undefined) continue
-      isReached ||= record.status === 'poisoned' && judgement.isReachable(record.section, record.insnOff) !== false
-      const programs = holdersOf(record)
-      total += Math.max(1, programs.length)
-      if (programs.length === 0 && places.length < most) places.push(toPlace(record, record.program, judgement, lineOf))
-      for (const { name } of programs) {
-        if (places.length >= most) break
-        places.push(toPlace(record, name, judgement, lineOf))
-      }
-    }
-    return { places, total, isReached }
-  }
-}
-
-function toPlace (record: RecordOutcome, program: string, judgement: Judgement, lineOf: SourceLines): ReportPlace {
-  return {
-    program: cut(program),
-    section: cut(record.section),
-    instruction: record.instruction,
-    reachable: record.status === 'poisoned' ? judgement.isReachable(record.section, record.insnOff) : null,
-    behind_poison: record.status === 'poisoned' && judgement.isBehindPoison(record.section, record.insnOff),
-    source: lineOf(record.section, record.insnOff) ?? null
-  }
-}
-
 /** Reasons on a budget of their own, a part of it for each, so that one strange type does not use up what others need. */
 function explainer (object: BpfObject, { target, records }: Relocation, modulesWith: ModulesWith): Explain {
   let left: number = LIMITS.workSteps
@@ -327,7 +268,7 @@ function explainer (object: BpfObject, { target, records }: Relocation, modulesW
   let stored: ReturnType<typeof storedTypes> | undefined
   const storedIn = (type: TypeId): string | undefined => (stored ??= storedTypes(object.btf)).get(type)
   // Relocations of one field, such as its offset and its size, are told alike: what to write is the same code.
-  const told = new Map<string, readonly ReportSuggestion[]>()
+  const told = new Map<string, Map<string, readonly ReportSuggestion[]>>()
   return (record, remark) => {
     if (record.status === 'resolved' && remark === undefined) return undefined
     const steps = Math.min(left, MAX_STEPS_EACH)
@@ -347,10 +288,13 @@ function explainer (object: BpfObject, { target, records }: Relocation, modulesW
     })
     left -= steps - Math.max(0, work.left)
     if (found === undefined || found.suggestions.length === 0) return found
-    const key = `${record.typeId} ${record.accessSpec} ${found.detail}`
-    const suggestions = told.get(key) ?? found.suggestions
-    told.set(key, suggestions)
-    return { ...found, suggestions }
+    const field = `${record.typeId} ${record.accessSpec}`
+    let byDetail = told.get(field)
+    if (byDetail === undefined) told.set(field, byDetail = new Map())
+    const suggestions = byDetail.get(found.detail)
+    if (suggestions !== undefined) return { ...found, suggestions }
+    byDetail.set(found.detail, found.suggestions)
+    return found
   }
 }
 
@@ -366,9 +310,3 @@ function truncationWarnings (programs: number, relocations: number, maxBytes: nu
 }
 
 function toCounts ({ failed, ...counts }: OutcomeCounts): ReportCounts { return failed === 0 ? counts : { ...counts, failed } }
-
-function membersJson (
-  { programs: _, relocations: __, warnings, ...rest }: ReportMembers, programs: string, relocations: string
-): string {
-  return `${JSON.stringify(rest).slice(1, -1)},"programs":${programs},"relocations":${relocations},"warnings":${JSON.stringify(warnings)}`
-}

@@ -19,17 +19,31 @@ const renameTo = promisify(rename)
  */
 export async function writeDurably (path: string, data: Uint8Array | string): Promise<void> {
   await withFolder(path, async () => {
-    // Random, so that no other process has the name: process ids repeat among containers that share a volume.
-    const temporary = `${path}.${randomBytes(9).toString('base64url')}`
-    try {
-      await withOpenFile(() => writeWhole(temporary, data, { flag: 'wx', mode: 0o644, flush: true }))
-      await renameTo(temporary, path)
-    } catch (error) {
-      await unlink(temporary).catch(() => {}) // the sweep finds it later
-      throw error
-    }
+    await writeAndName(path, data, true)
     await withOpenFile(() => flushFolder(dirname(path)))
   })
+}
+
+/**
+ * The same, but for when it reaches the disk: after a power failure the file may be gone, empty or with zeros in it. For what proves by
+ * itself that it is whole, and can be made again.
+ *
+ * @throws the error of the file system (ENOSPC, EROFS, EACCES)
+ */
+export async function writeAtomically (path: string, data: Uint8Array | string): Promise<void> {
+  await withFolder(path, () => writeAndName(path, data, false))
+}
+
+async function writeAndName (path: string, data: Uint8Array | string, flush: boolean): Promise<void> {
+  // Random, so that no other process has the name: process ids repeat among containers that share a volume.
+  const temporary = `${path}.${randomBytes(9).toString('base64url')}`
+  try {
+    await withOpenFile(() => writeWhole(temporary, data, { flag: 'wx', mode: 0o644, flush }))
+    await renameTo(temporary, path)
+  } catch (error) {
+    await unlink(temporary).catch(() => {}) // the sweep finds it later
+    throw error
+  }
 }
 
 /** After a power failure a new name is there for certain only once its folder was flushed too. Some file systems cannot do that. */

@@ -1,15 +1,15 @@
 import { readFile } from 'node:fs'
 import { stat, unlink, utimes } from 'node:fs/promises'
-import { join, sep } from 'node:path'
 import { promisify } from 'node:util'
 import type { AppError } from '../errors.js'
-import { writeDurably } from './atomic-file.js'
+import { writeAtomically, writeDurably } from './atomic-file.js'
+import { contentPathIn, rootOf } from './content-path.js'
 import { startContentSweep } from './content-sweep.js'
 import { createDiskBudget } from './disk-budget.js'
 import { createDiskLedger, type FoundFile, type Share } from './disk-ledger.js'
 import { createDiskState, type Room } from './disk-state.js'
 import { isAbsence, storageUnreadable, toUnread } from './read-failure.js'
-import { hexOf, sha256, type Sha256 } from './sha256.js'
+import { sha256, type Sha256 } from './sha256.js'
 import { withOpenFile } from './open-files.js'
 import { createSingleFlight } from './single-flight.js'
 import {
@@ -31,17 +31,6 @@ const DERIVED_PACE = { burst: 32, perSecond: 10 }
 const DEFAULT_ORPHAN_AGE_MS = 10_000
 const DEFAULT_SWEEP_INTERVAL_MS = 600_000
 
-function rootOf (directory: string, kind: StoredKind): string { return join(directory, 'content', kind) }
-
-/** Where the store of a cache folder has content, or would have it. */
-export function contentPath (directory: string, kind: StoredKind, hash: Sha256): string { return pathIn(rootOf(directory, kind), hash) }
-
-/** @param root as rootOf gives it: a check asks for the paths of thousands, and to join the parts anew would take longer than all else */
-function pathIn (root: string, hash: Sha256): string {
-  const hex = hexOf(hash)
-  return `${root}${sep}${hex.slice(0, 2)}${sep}${hex}`
-}
-
 export function openContentStore (options: ContentStoreOptions): ContentStore {
   const { directory, maxBytes = Infinity, shareOf = () => 'spare', onWarning: warn = () => {} } = options
   const disk = options.disk ?? createDiskState({ directory, onWarning: warn })
@@ -52,7 +41,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
   const counts = { written: 0, writeFailures: 0, writesSkipped: 0, damaged: 0, unreadable: 0, orphansRemoved: 0 }
 
   const roots = new Map(STORED_KINDS.map(kind => [kind, rootOf(directory, kind)]))
-  const pathOf = (kind: StoredKind, hash: Sha256): string => pathIn(roots.get(kind) ?? rootOf(directory, kind), hash)
+  const pathOf = (kind: StoredKind, hash: Sha256): string => contentPathIn(roots.get(kind) ?? rootOf(directory, kind), hash)
   const sizeOf = async (kind: ContentKind, hash: Sha256): Promise<number | undefined> => {
     try {
       return (await stat(pathOf(kind, hash))).size
@@ -108,7 +97,8 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
         disk.isFull({ free_beyond_reserve: Math.floor(spare), needed: bytes.length })
         return false
       }
-      await writeDurably(pathOf(kind, hash), bytes)
+      // What is made of content is made again where a power failure took it: flushing costs as much as writing.
+      await (isContentKind(kind) ? writeDurably : writeAtomically)(pathOf(kind, hash), bytes)
       counts.written++
       ledger.add(`${kind} ${hash}`, bytes.length, share)
       return true

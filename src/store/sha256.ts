@@ -14,8 +14,5 @@ export function isSha256 (text: string): text is Sha256 { return PATTERN.test(te
 /** The 64 hex digits. */
 export function hexOf (sha256: Sha256): string { return sha256.slice(PREFIX.length) }
 
-/** The hash of the bytes, as 32 bytes. */
-export function sha256Bytes (bytes: Uint8Array): Uint8Array { return hash('sha256', bytes, 'buffer') }
-
-/** The same as 32 characters below 256, which takes less time than an array of them. */
+/** The hash of the bytes as 32 characters below 256, which takes less time than an array of them. */
 export function sha256Characters (bytes: Uint8Array): string { return hash('sha256', bytes, 'binary') }

@@ -59,8 +59,8 @@ export interface ContentStore {
   /** Notes that content was used, wherever it was read from. Cheap enough for every request. */
   noteUse(kind: StoredKind, hash: Sha256): void
   /**
-   * Writes, flushed to the disk. False where the disk did not take it. The hash must be that of the bytes; of what is made of content,
-   * that of the content. BTF is an operator's unless said otherwise.
+   * Writes; content is flushed to the disk. False where the disk did not take it. The hash must be that of the bytes; of what is made of
+   * content, that of the content. BTF is an operator's unless said otherwise.
    */
   write(kind: StoredKind, hash: Sha256, bytes: Uint8Array, share?: Share): Promise<boolean>
   /** Reads what was made of content, as it is: whoever asks looks whether it was made here. What cannot be read is counted. */

@@ -163,33 +163,52 @@ function updateOf (release: string, [major, minor]: Version): number | undefined
   return DEBIAN.find(known => known[0] === major && known[1] === minor && Number(number) >= known[2])?.[3]
 }
 
-/** Releases whose ages are kept, so that what was worked out for one serves the next object as well. A fleet has some dozens. */
-const MAX_KNOWN = 256
+/** Releases whose ages are kept, so that what was worked out for one serves the next object as well. */
+const MAX_KNOWN = 4096
 const known = new Map<string | undefined, Age>()
+/** By the facts of a release: thousands of releases have some dozens. */
+const byFacts = new Map<string, Age>()
 /** By abilities: releases of one age share it. */
 const ages = new Map<string, Age>()
 
 /** What the verifier of a kernel can do, by `uname -r`; the newest one's abilities where the release is not known. */
 export function ageOf (release: string | undefined): Age {
-  let age = known.get(release)
-  if (age === undefined) {
-    const made = makeAge(release)
-    const key = NAMES.map(name => made[name]).join(' ')
-    age = ages.get(key) ?? made
-    if (known.size >= MAX_KNOWN) known.clear()
-    if (ages.size >= MAX_KNOWN) ages.clear()
-    known.set(release, age)
-    ages.set(key, age)
-  }
+  return known.get(release) ?? kept(known, release, ageBy(release === undefined ? undefined : factsOf(release)))
+}
+
+function ageBy (facts: ReleaseFacts | undefined): Age {
+  const text = facts === undefined ? '' : `${facts.version?.join()} ${facts.update} ${facts.isBackporting}`
+  const age = byFacts.get(text)
+  if (age !== undefined) return age
+  const made = makeAge(facts)
+  const key = NAMES.map(name => made[name]).join(' ')
+  return kept(byFacts, text, ages.get(key) ?? kept(ages, key, made))
+}
+
+function kept<Key> (map: Map<Key, Age>, key: Key, age: Age): Age {
+  if (map.size >= MAX_KNOWN) map.clear()
+  map.set(key, age)
   return age
 }
 
-function makeAge (release: string | undefined): Age {
-  const version = release === undefined ? undefined : parseRelease(release)
-  const update = release === undefined || version === undefined ? undefined : updateOf(release, version)
-  const isBackporting = release !== undefined && BACKPORTING.test(release)
+/** All that an age takes from a release. */
+interface ReleaseFacts {
+  readonly version: Version | undefined
+  readonly update: number | undefined
+  readonly isBackporting: boolean
+}
+
+function factsOf (release: string): ReleaseFacts {
+  const version = parseRelease(release)
+  return { version, update: version === undefined ? undefined : updateOf(release, version), isBackporting: BACKPORTING.test(release) }
+}
+
+/** @param facts undefined: the release is not known */
+function makeAge (facts: ReleaseFacts | undefined): Age {
   const answer = ({ since, alsoFrom, updates }: Row): Ability => {
-    if (version === undefined) return release === undefined ? 'yes' : 'maybe'
+    if (facts === undefined) return 'yes'
+    const { version, update, isBackporting } = facts
+    if (version === undefined) return 'maybe'
     if (isAtLeast(version, since)) return 'yes'
     const known = updates?.find(([major, minor]) => major === version[0] && minor === version[1])
     if (known !== undefined && update !== undefined && update >= known[2]) return 'yes'

@@ -5,7 +5,11 @@ import { firstBefore, passBackwards, type Flow } from './flow.js'
 import { mayCallBack } from './helpers.js'
 
 /** Whether an instruction, as jumps are drawn, leads to poison within its function or in one that is called on the way. */
-export type IsAhead = (code: Code, index: number) => boolean
+export interface IsAhead {
+  (code: Code, index: number): boolean
+  /** About how many instructions lead there; 0 where none does. */
+  readonly distance: (code: Code, index: number) => number
+}
 
 /** The poison that is asked for. */
 export interface Wanted {
@@ -18,44 +22,53 @@ export interface Wanted {
 
 /** Looks at a function when it is first asked about it. */
 export function createAhead (functions: Functions, wanted: Wanted): IsAhead {
-  const ahead = new Map<Body, Uint8Array>()
+  const ahead = new Map<Body, Int32Array>()
   let asked: Body | undefined
-  let flags: Uint8Array = new Uint8Array()
-  return (code, index) => {
+  let distances: Int32Array = new Int32Array()
+  const distance = (code: Code, index: number): number => {
     if (code.body !== asked) {
       asked = code.body
       let known = ahead.get(asked)
-      if (known === undefined) ahead.set(asked, known = flagsOf(code, functions, wanted))
-      flags = known
+      if (known === undefined) ahead.set(asked, known = distancesOf(code, functions, wanted))
+      distances = known
     }
-    return flags[index] === 1
+    return distances[index] ?? 0
   }
+  return Object.assign((code: Code, index: number) => distance(code, index) > 0, { distance })
 }
 
-function flagsOf (code: Code, functions: Functions, { isWanted, hasWanted, isCalledBack }: Wanted): Uint8Array {
+function distancesOf (code: Code, functions: Functions, wanted: Wanted): Int32Array {
   const { body } = code
   const flow = body.flow()
-  const { references } = flow
-  const flags = new Uint8Array(body.count + 1)
-  for (const i of references) {
-    const insn = body.insnAt(i)
-    if (insn === undefined) continue
-    const callee = isReference(insn) ? functions.callee(code, i) : undefined
-    const leadsElsewhere = (): boolean =>
-      callee === undefined ? insn.code === BPF_CALL && mayCallBack(insn) && isCalledBack() : hasWanted(callee)
-    if (isWanted(code, i) || leadsElsewhere()) flags[i] = 1
-  }
-  const isSettled = passBackwards(flow, (first, last) => updateFlags(flags, flow, first, last))
-  return isSettled ? flags : flags.fill(1)
+  const distances = new Int32Array(body.count + 1)
+  const ends = functions.hasPoisonedSubprogram()
+    ? flow.references.filter(index => leadsThere(code, index, functions, wanted))
+    : functions.poisonIn(code.fn).filter(index => wanted.isWanted(code, index))
+  for (const index of ends) distances[index] = 1
+  const isSettled = passBackwards(flow, (first, last) => update(distances, flow, first, last), ends.at(-1) ?? -1)
+  return isSettled ? distances : distances.fill(1)
 }
 
-function updateFlags (flags: Uint8Array, flow: Flow, from: number, last: number): number {
+/** Whether a call, or a load of an address, is asked for or leads to a function with what is asked for. */
+function leadsThere (code: Code, index: number, functions: Functions, { isWanted, hasWanted, isCalledBack }: Wanted): boolean {
+  const insn = code.body.insnAt(index)
+  if (insn === undefined) return false
+  if (isWanted(code, index)) return true
+  const callee = isReference(insn) ? functions.callee(code, index) : undefined
+  return callee === undefined ? insn.code === BPF_CALL && mayCallBack(insn) && isCalledBack() : hasWanted(callee)
+}
+
+/** What is found first stays, so that loops need no further passes. */
+function update (distances: Int32Array, flow: Flow, from: number, last: number): number {
   const { next, jump } = flow
   let first = from
   let i = last
   for (; i >= first; i--) {
-    if (flags[i] === 1 || (flags[next[i] ?? 0] !== 1 && flags[jump[i] ?? 0] !== 1)) continue
-    flags[i] = 1
+    if (distances[i] !== 0) continue
+    const afterNext = distances[next[i] ?? 0] ?? 0
+    const afterJump = distances[jump[i] ?? 0] ?? 0
+    if (afterNext === 0 && afterJump === 0) continue
+    distances[i] = 1 + (afterNext === 0 || (afterJump !== 0 && afterJump < afterNext) ? afterJump : afterNext)
     if (first > 0) first = Math.min(first, firstBefore(flow, i))
   }
   return last - i

@@ -1,9 +1,14 @@
 /**
- * What r0 to r9 hold: a number, or NOT_KNOWN. Guards compare small numbers; others are left to those who explore what remains.
+ * What r0 to r9 hold: a number, or one of the negative ones below. Guards compare small numbers; others are left to those who explore
+ * what remains.
  */
 export type Registers = number[]
 
 export const NOT_KNOWN = -1
+/** A pointer that may be null, or a number that may be 0: every verifier follows the way on which it is not. */
+export const MAYBE_NULL = -2
+/** The address of a symbol: this, less the index of the instruction that loaded it. */
+export const ADDRESS = -3
 export const REGISTERS = 10
 
 export const noneKnown = (): Registers => new Array<number>(REGISTERS).fill(NOT_KNOWN)

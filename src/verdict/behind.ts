@@ -1,7 +1,8 @@
 import type { ElfFunction } from '../elf/functions.js'
+import type { IsAhead } from './ahead.js'
 import { once } from './code.js'
 import { exploreProgram, newRun, type Shared } from './exploration.js'
-import { openPoison, type OpenPoison } from './open.js'
+import { openPoison } from './open.js'
 import { passPoison } from './pass-poison.js'
 import { CERTAIN, note, type Reached, type Run, type Search } from './run.js'
 
@@ -53,12 +54,19 @@ export function behindPoison (
 
 const NOTHING_ASKED: Answers = { reached: new Map(), isComplete: true }
 
+/** The poison that is asked for. */
+interface Asked {
+  readonly isWanted: (fn: ElfFunction, index: number) => boolean
+  /** Whether an instruction leads to it. */
+  readonly isAhead: IsAhead
+}
+
 function exploreAll (
   shared: Shared, stopped: readonly StoppedProgram[], isOutOfReach: (fn: ElfFunction, index: number) => boolean
 ): ReadonlyMap<StoppedProgram, Answers> {
-  const { object, functions, graph, age } = shared
-  const work = { left: Math.min(shared.work.left, STEPS) }
-  const further: Shared = { ...shared, open: openPoison(object, functions, graph, age, work, true), work }
+  const { object, functions, graph, symbols, age } = shared
+  const work = { left: Math.min(shared.work.left, STEPS), inDoubt: 1 }
+  const further: Shared = { ...shared, open: openPoison(object, functions, graph, age, work, symbols), work }
   /** What is asked for still: what one program gets to for certain need not be looked for in another. */
   const wanted = new Map<ElfFunction, Set<number>>()
   const wantedIn = (fn: ElfFunction): Set<number> => {
@@ -66,31 +74,33 @@ function exploreAll (
     if (found === undefined) wanted.set(fn, found = new Set(functions.poisonIn(fn).filter(index => isOutOfReach(fn, index))))
     return found
   }
+  const isWanted = (fn: ElfFunction, index: number): boolean => wantedIn(fn).has(index)
+  /** The same for one program after the other, until one gets to something for certain. */
+  let wantedNow: Asked | undefined
   const answers = new Map<StoppedProgram, Answers>()
   for (const program of stopped) {
     if ([...program.functions].every(fn => wantedIn(fn).size === 0)) continue
-    const found = exploreBehind(further, program, (fn, index) => wantedIn(fn).has(index))
+    wantedNow ??= { isWanted, isAhead: further.open.isAheadBut((fn, index) => !isWanted(fn, index)) }
+    const found = exploreBehind(further, program, wantedNow)
     answers.set(program, found)
     for (const [fn, places] of found.reached) {
-      for (const [index, { doubt }] of places) if (doubt === null) wantedIn(fn).delete(index)
+      for (const [index, { doubt }] of places) if (doubt === null && wantedIn(fn).delete(index)) wantedNow = undefined
     }
   }
   return answers
 }
 
-function exploreBehind (shared: Shared, program: StoppedProgram, isWanted: (fn: ElfFunction, index: number) => boolean): Answers {
-  const settled = settledAnswers(shared, program.fn, isWanted)
+function exploreBehind (shared: Shared, program: StoppedProgram, asked: Asked): Answers {
+  const settled = settledAnswers(shared, program.fn, asked)
   if (settled !== undefined) return settled
-  const run = furtherRun(shared, program, isWanted)
+  const run = furtherRun(shared, program, asked)
   for (const index of shared.open.sweepOf(shared.functions.codeOf(program.fn)).certain) note(run, program.fn, index, null)
   const isComplete = run.certain.left === 0 || (program.isComplete && exploreProgram(run, shared, program.functions, program.fn))
   return { reached: run.reached, isComplete }
 }
 
 /** What passes over the functions tell, where they get to nothing that is asked for, or get there for certain. */
-function settledAnswers (
-  { open, functions }: Shared, fn: ElfFunction, isWanted: (fn: ElfFunction, index: number) => boolean
-): Answers | undefined {
+function settledAnswers ({ open, functions }: Shared, fn: ElfFunction, { isWanted }: Asked): Answers | undefined {
   const { certain } = open.sweepOf(functions.codeOf(fn))
   for (const member of open.reachedFrom(fn)) {
     for (const index of open.sweepOf(functions.codeOf(member)).poison) {
@@ -101,7 +111,7 @@ function settledAnswers (
 }
 
 /** Goes on where the program's own exploration stopped; from its start where that is not kept. */
-function furtherRun (shared: Shared, { fn, run }: StoppedProgram, isWanted: (fn: ElfFunction, index: number) => boolean): Run {
+function furtherRun (shared: Shared, { fn, run }: StoppedProgram, { isWanted, isAhead }: Asked): Run {
   const before = run()
   const { functions, open, work } = shared
   const reached = new Map<ElfFunction, Map<number, Reached>>()
@@ -115,7 +125,6 @@ function furtherRun (shared: Shared, { fn, run }: StoppedProgram, isWanted: (fn:
   const begun = before.stopped === undefined ? newRun(shared, fn) : before
   // Names the members one by one, in the order of newRun, so that all runs have one hidden class.
   const { age, symbols, littleEndian, mayHavePackets, entered, verified, assumes, rests, called, asides, renewal, nextId } = begun
-  const isAhead: OpenPoison['isAhead'] = open.isAheadBut((member, index) => !isWanted(member, index))
   const search = (): Search => ({ left, isAhead, before: left, steps: work.left })
   return {
     age,
@@ -129,6 +138,10 @@ function furtherRun (shared: Shared, { fn, run }: StoppedProgram, isWanted: (fn:
     verified,
     stopped: undefined,
     pending: before.stopped === undefined ? [] : pendingOf(before, before.stopped),
+    setAside: [],
+    isThorough: true,
+    fails: false,
+    further: 0,
     reached,
     assumes,
     rests,
@@ -143,9 +156,9 @@ function furtherRun (shared: Shared, { fn, run }: StoppedProgram, isWanted: (fn:
   }
 }
 
-function pendingOf ({ pending }: Run, { atPoison, before }: NonNullable<Run['stopped']>): Run['pending'] {
+function pendingOf ({ pending, setAside }: Run, { atPoison, before }: NonNullable<Run['stopped']>): Run['pending'] {
   for (const state of atPoison) passPoison(state)
-  return [...pending, ...before, ...atPoison]
+  return [...setAside, ...pending, ...before, ...atPoison]
 }
 
 /** What is not asked for counts as found. */

@@ -8,7 +8,7 @@ import { targetOf } from './flow.js'
 import { fork, operand, restOn, type Run } from './run.js'
 import { constant, immediateOf, inexact, scalar, union, type Scalar } from './scalar.js'
 import { mapValues, topFrame, type State } from './state.js'
-import { isNullConstant, type Value } from './value.js'
+import { isNullConstant, pointerOf, type Value } from './value.js'
 
 /** Follows a conditional jump: one way where the verifier decides it, otherwise both. */
 export function branch (run: Run, state: State, insn: Insn): void {
@@ -152,7 +152,7 @@ function nullness (age: Age, pointer: Value): 'maybe' | 'never' | 'unclear' {
 function settleNull (state: State, register: number | undefined, pointer: Value, isNull: boolean): void {
   if (pointer.kind !== 'pointer' || pointer.null === 'no') return
   const mayBeNull = pointer.null === 'maybe' || pointer.null === 'likely'
-  const known: Value = isNull ? constant(0n) : mayBeNull ? { ...pointer, null: 'no', id: 0 } : pointer
+  const known: Value = isNull ? constant(0n) : mayBeNull ? pointerOf('no', pointer.isOfMemory, pointer.deep) : pointer
   if (register !== undefined && register !== 10) topFrame(state).registers[register] = known
   if (pointer.id !== 0) mapValues(state, other => other.kind === 'pointer' && other.id === pointer.id ? known : other)
 }

@@ -7,7 +7,7 @@ import { clobberAll, fork, keepStopped, newId, operand, reach, type Run } from '
 import { isConstant, isZero, UNKNOWN, VAGUE } from './scalar.js'
 import { clobber, fill } from './stack.js'
 import { copyFrame, newContext, ownStack, topFrame, widen, type Context, type Frame, type State } from './state.js'
-import { MAP, NOT_NULL, pointerWithId, UNCLEAR, type Value } from './value.js'
+import { MAP, NOT_NULL, pointerOf, pointerWithId, UNCLEAR, type Value } from './value.js'
 
 /** Frames of a call chain that the verifier allows. */
 const MAX_FRAMES = 8
@@ -72,13 +72,11 @@ function resultOfHelper (run: Run, helper: number): Value {
     case 'number': return UNKNOWN
     case 'processor': return run.age.boundsProcessors === 'no' ? UNKNOWN : VAGUE
     case 'ranged': return VAGUE
-    case 'maybe-null': return {
-      ...NOT_NULL,
-      null: helper === MAP_LOOKUP && run.age.knowsElements !== 'no' ? 'likely' : 'maybe',
-      isOfMemory: helper !== MAP_LOOKUP,
-      id: newId(run)
+    case 'maybe-null': {
+      const nullness = helper === MAP_LOOKUP && run.age.knowsElements !== 'no' ? 'likely' : 'maybe'
+      return pointerOf(nullness, helper !== MAP_LOOKUP, false, newId(run))
     }
-    case 'maybe-null-deep': return { ...UNCLEAR, null: 'maybe', id: newId(run) }
+    case 'maybe-null-deep': return pointerOf('maybe', true, true, newId(run))
     case 'pointer': return NOT_NULL
     case 'pointer-deep': return pointerWithId(UNCLEAR, newId(run))
     case 'unclear': return pointerWithId(UNCLEAR, newId(run))
@@ -126,7 +124,7 @@ function callKernelFunction (run: Run, state: State, name: string, isWeak: boole
   }
   if (ITERATES.test(name)) forgetTurn(state)
   forgetMemory(state, undefined)
-  finishCall(state, ITERATES.test(name) ? { ...UNCLEAR, null: 'maybe', id: newId(run) } : pointerWithId(UNCLEAR, newId(run)))
+  finishCall(state, ITERATES.test(name) ? pointerOf('maybe', true, true, newId(run)) : pointerWithId(UNCLEAR, newId(run)))
   state.pc++
   return name !== 'bpf_throw'
 }

@@ -6,7 +6,7 @@ import type { ElfFunction } from '../elf/functions.js'
 import type { Code } from './code.js'
 import { UNKNOWN } from './scalar.js'
 import { newContext, type State } from './state.js'
-import { UNCLEAR, type OtherPointer, type Value } from './value.js'
+import { pointerOf, UNCLEAR, type OtherPointer, type Value } from './value.js'
 
 /** Sections whose programs get pointers to structures of the kernel with their context. */
 const DEEP = /^\??(tp_btf|fentry|fexit|fmod_ret|fsession|lsm|iter|struct_ops|freplace)/
@@ -27,7 +27,7 @@ export type EntryKind = 'program' | 'global' | 'callback'
 export function entryState (object: BpfObject, code: Code, kind: EntryKind, doubt: string | null): State {
   const registers = new Array<Value | undefined>(10).fill(undefined)
   if (kind === 'program' && !EXTENSION.test(code.fn.section.name)) {
-    registers[1] = { ...UNCLEAR, deep: DEEP.test(code.fn.section.name) }
+    registers[1] = pointerOf('unclear', true, DEEP.test(code.fn.section.name))
   } else if (kind === 'callback') {
     registers[1] = UNKNOWN
   } else {

@@ -6,7 +6,7 @@ import { entryState, mayHavePackets } from './entry.js'
 import { explore } from './explore.js'
 import type { OpenPoison } from './open.js'
 import type { CallGraph } from './reach.js'
-import type { Run, Search } from './run.js'
+import { note, STEPS_FURTHER, type Run, type Search, type Work } from './run.js'
 import { PASSED_A_STEP } from './sweep.js'
 import type { SymbolValues } from './symbols.js'
 
@@ -18,7 +18,7 @@ export interface Shared {
   readonly open: OpenPoison
   readonly symbols: SymbolValues
   readonly age: Age
-  readonly work: { left: number }
+  readonly work: Work
 }
 
 /** Most programs end before it pays to look again at what is left to find. */
@@ -45,6 +45,10 @@ export function newRun ({ object, functions, open, symbols, age, work }: Shared,
     verified: new Map(),
     stopped: { atPoison: [], before: [] },
     pending: [],
+    setAside: [],
+    isThorough: false,
+    fails: false,
+    further: STEPS_FURTHER,
     reached: new Map(),
     assumes: [],
     rests: [],
@@ -65,15 +69,34 @@ export function newRun ({ object, functions, open, symbols, age, work }: Shared,
  *
  * @param closure all that libbpf loads with the program
  */
-export function exploreProgram (run: Run, { object, graph }: Shared, closure: ReadonlySet<ElfFunction>, fn: ElfFunction): boolean {
+export function exploreProgram (run: Run, shared: Shared, closure: ReadonlySet<ElfFunction>, fn: ElfFunction): boolean {
+  const { object, graph } = shared
   enter(run, object, fn, 'program')
-  if (!explore(run)) return false
   const callback = graph.exceptionCallback(fn)
-  if (callback !== undefined) {
-    enter(run, object, callback, 'callback')
+  const follow = (): boolean => {
     if (!explore(run)) return false
+    if (callback !== undefined) {
+      enter(run, object, callback, 'callback')
+      if (!explore(run)) return false
+    }
+    return exploreGlobals(run, object, closure, fn)
   }
-  return exploreGlobals(run, object, closure, fn)
+  if (!follow()) return false
+  if (run.setAside.length === 0 && run.further >= 0) return true
+  if (run.fails) {
+    leaveInDoubt(run, shared, fn)
+    return true
+  }
+  run.isThorough = true
+  for (let state = run.setAside.pop(); state !== undefined; state = run.setAside.pop()) run.pending.push(state)
+  return follow()
+}
+
+/** Of a program that fails for certain: what else it may get to is all that the passes over the functions got to. */
+function leaveInDoubt (run: Run, { functions, open }: Shared, fn: ElfFunction): void {
+  for (const member of open.reachedFrom(fn)) {
+    for (const index of open.sweepOf(functions.codeOf(member)).poison) note(run, member, index, 'More ways lead there than are looked at.')
+  }
 }
 
 function enter (run: Run, object: BpfObject, fn: ElfFunction, kind: 'program' | 'callback'): void {

@@ -10,7 +10,7 @@ const STATES_PER_PLACE = 64
 
 /** Follows all pending states to their ends, or until nothing is left to find. False where the work ran out first. */
 export function explore (run: Run): boolean {
-  while (run.certain.left > 0) {
+  while (run.certain.left > 0 && (run.isThorough || run.further >= 0)) {
     const state = run.pending.pop()
     if (state === undefined) break
     renew(run, run.certain, reached => reached.doubt === null)
@@ -46,14 +46,38 @@ function follow (run: Run, start: State): boolean {
       if (mayLeadFurther(run, state)) keepBefore(run, state)
       return true
     }
+    if (!run.isThorough && isLater(run, state)) {
+      run.setAside.push(state)
+      return true
+    }
     if (pc === 0 || isTarget(body.flow(), pc)) {
       state = arrive(state)
       if (state === undefined) return true
     }
     isOpen = isJumpClass(insn.code)
+    const waiting = run.pending.length
     if (!step(run, state, insn)) return true
+    if (run.pending.length > waiting && run.work.inDoubt <= 0) state = nearer(run, state)
   }
   return true
+}
+
+/** The one of a state and its last fork that has less before it to what is asked for. The other waits. */
+function nearer (run: Run, state: State): State {
+  const { pending } = run
+  const other = pending[pending.length - 1]
+  if (other === undefined || other.frames.length !== state.frames.length) return state
+  const distanceOf = (way: State): number => searchFor(run, way).isAhead.distance(topFrame(way).code, way.pc)
+  const [own, others] = [distanceOf(state), distanceOf(other)]
+  if (others === 0 || (own !== 0 && own <= others)) return state
+  pending[pending.length - 1] = state
+  return other
+}
+
+/** Whether a state can wait until more is known of the program, or need not be followed. */
+function isLater (run: Run, { doubt }: State): boolean {
+  if (run.fails && run.further-- < 0) return true
+  return doubt !== null && run.work.inDoubt-- <= 0
 }
 
 const searchFor = ({ certain, doubtful }: Run, { doubt }: State): Search => doubt === null ? certain : doubtful

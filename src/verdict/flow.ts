@@ -74,10 +74,12 @@ const MOST_LOOKED_AT = 32
  *
  * @param update works it out for the instructions from `last` down to `first`, and further down for those that lead to one that
  * changed. The number of them that it looked at
+ * @param from the instruction to begin with, where those behind it have nothing unless by a jump back
  */
-export function passBackwards ({ next, loops }: Flow, update: (first: number, last: number) => number): boolean {
-  const count = next.length
-  let left = MOST_LOOKED_AT * count - update(0, count - 1)
+export function passBackwards (
+  { next, loops }: Flow, update: (first: number, last: number) => number, from = next.length - 1
+): boolean {
+  let left = MOST_LOOKED_AT * next.length - update(0, from)
   for (let isOpen = loops.length > 0; isOpen;) {
     isOpen = false
     for (let i = loops.length - 1; i >= 0; i--) {

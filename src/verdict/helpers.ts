@@ -35,6 +35,9 @@ export function resultOf (helper: number): HelperResult {
   return helper <= LAST_HELPER ? 'number' : 'unclear'
 }
 
+/** Whether a helper's result is a pointer that may be null. */
+export function mayGiveNull (helper: number): boolean { return MAYBE_NULL.has(helper) }
+
 /** For helpers that take memory and its size: the register of the size, by that of the pointer. */
 export const SIZES: ReadonlyMap<number, ReadonlyMap<number, number>> = new Map([
   [4, new Map([[1, 2]])], [45, new Map([[1, 2]])], [112, new Map([[1, 2]])], [113, new Map([[1, 2]])],

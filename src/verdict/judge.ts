@@ -17,9 +17,14 @@ import { symbolValues } from './symbols.js'
 /**
  * Instructions interpreted before the rest of an object's programs are unknown: what a request may cost decides. A step takes about a
  * microsecond, and several where little was interpreted before. The largest object that was met, Tracee's with 35,000 relocations,
- * takes a sixth on kernels that it supports, and up to four fifths on others.
+ * takes a sixth on kernels that it supports, and up to a third on others.
  */
 const STEPS = 400_000
+/**
+ * Steps for what is in doubt, for the whole object: then it waits until it is known whether the program fails for certain, and is left
+ * where it does. All smaller objects that were met take some hundred.
+ */
+const STEPS_IN_DOUBT = 10_000
 /** Explorations of so many steps, for the whole object, are kept for those who go on behind poison. What is kept has some kB a step. */
 const KEPT_STEPS = 20_000
 /** Longer explorations are not kept: to go on behind poison may not take as many. */
@@ -32,7 +37,7 @@ const KEPT_STEPS_EACH = 3_000
 export function judge (object: BpfObject, relocation: Relocation, options: JudgeOptions = {}): Judgement {
   if (relocation.patches === undefined) return refused(object, relocation)
   if (relocation.counts.poisoned === 0 && poisonOf(object).length === 0) return allLoad(object)
-  const work = { left: options.steps ?? STEPS }
+  const work = { left: options.steps ?? STEPS, inDoubt: STEPS_IN_DOUBT }
   const functions = readFunctions(object, relocation.patches)
   const graph = callGraph(object, functions)
   const age = ageOf(options.kernelRelease)

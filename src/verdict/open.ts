@@ -2,9 +2,10 @@ import type { BpfObject } from '../core/object.js'
 import type { ElfFunction } from '../elf/functions.js'
 import type { Age } from './age.js'
 import { createAhead, type IsAhead } from './ahead.js'
-import { isPoison, once, withoutAliases, type Body, type Code, type Functions } from './code.js'
+import { once, withoutAliases, type Body, type Code, type Functions } from './code.js'
 import type { CallGraph } from './reach.js'
 import { sweep, type Sweep } from './sweep.js'
+import type { SymbolValues } from './symbols.js'
 
 /** Poison that a pass over the functions gets to, and so the verifier may: none besides is open. */
 export interface OpenPoison {
@@ -18,9 +19,9 @@ export interface OpenPoison {
   readonly isAheadBut: (isSettled: (fn: ElfFunction, index: number) => boolean) => IsAhead
 }
 
-/** @param passesPoison whether poison behind other poison counts */
+/** @param symbols where poison behind other poison counts */
 export function openPoison (
-  object: BpfObject, functions: Functions, graph: CallGraph, age: Age, work: { left: number }, passesPoison = false
+  object: BpfObject, functions: Functions, graph: CallGraph, age: Age, work: { left: number }, symbols?: SymbolValues
 ): OpenPoison {
   const swept = new Map<Body, Sweep>()
   const called = new Map<Body, ReadonlySet<ElfFunction>>()
@@ -28,7 +29,7 @@ export function openPoison (
   const sweepOf = (code: Code): Sweep => {
     let found = swept.get(code.body)
     if (found === undefined) {
-      swept.set(code.body, found = sweep(code, functions, age, work, passesPoison) ?? everything(code, functions))
+      swept.set(code.body, found = sweep(code, functions, age, work, symbols) ?? everything(code, functions))
     }
     return found
   }
@@ -72,17 +73,24 @@ export function openPoison (
     })
   }
 
+  const findReached = (program: ElfFunction): ReadonlySet<ElfFunction> => {
+    const callback = graph.exceptionCallback(program)
+    const others = callback === undefined ? [] : [callback]
+    if (age.verifiesGlobals !== 'no' && age.verifiesGlobalsLazily !== 'yes') {
+      for (const fn of graph.reachedFrom(program)) if (fn.isGlobal) others.push(fn)
+    }
+    const own = calledFrom(program)
+    const further = others.filter(fn => !own.has(fn))
+    return further.length === 0 ? own : withCallees([...own, ...further])
+  }
+  // What is asked of a program is asked at once; to keep it of all would take programs times functions.
+  let last: { readonly program: ElfFunction, readonly reached: ReadonlySet<ElfFunction> } | undefined
+
   return {
     sweepOf,
     reachedFrom (program) {
-      const callback = graph.exceptionCallback(program)
-      const others = callback === undefined ? [] : [callback]
-      if (age.verifiesGlobals !== 'no' && age.verifiesGlobalsLazily !== 'yes') {
-        for (const fn of graph.reachedFrom(program)) if (fn.isGlobal) others.push(fn)
-      }
-      const own = calledFrom(program)
-      const further = others.filter(fn => !own.has(fn))
-      return further.length === 0 ? own : withCallees([...own, ...further])
+      if (last?.program !== program) last = { program, reached: findReached(program) }
+      return last.reached
     },
     isAhead: isAheadBut(() => false),
     isAheadBut
@@ -90,11 +98,7 @@ export function openPoison (
 }
 
 /** What may be got to where nothing is known. */
-function everything ({ fn, body }: Code, functions: Functions): Sweep {
-  const poison = new Set<number>()
-  for (const i of body.flow().references) {
-    const insn = body.insnAt(i)
-    if (insn !== undefined && isPoison(insn)) poison.add(i)
-  }
-  return { poison, certain: [], callees: new Set(functions.references(fn).map(reference => reference.fn)) }
+function everything ({ fn }: Code, functions: Functions): Sweep {
+  const callees = new Set(functions.references(fn).map(reference => reference.fn))
+  return { poison: new Set(functions.poisonIn(fn)), certain: [], callees }
 }

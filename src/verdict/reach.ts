@@ -1,5 +1,5 @@
-import { kindOf, nameOf, referencedType, typeId } from '../btf/btf.js'
-import { BtfKind } from '../btf/constants.js'
+import { nameOf, referencedType } from '../btf/btf.js'
+import { listedKinds } from '../btf/listed-kinds.js'
 import type { BpfObject } from '../core/object.js'
 import type { ElfFunction } from '../elf/functions.js'
 import { once, placeOf, type Functions } from './code.js'
@@ -74,9 +74,8 @@ const EXCEPTION_TAG = 'exception_callback:'
 function exceptionCallbacks ({ btf, elf }: BpfObject): ReadonlyMap<string, ElfFunction> {
   const callbacks = new Map<string, ElfFunction>()
   const byName = once(() => new Map(elf.functions.map(fn => [fn.name, fn])))
-  for (let i = btf.startId; i < btf.endId; i++) {
-    const id = typeId(i)
-    if (kindOf(btf, id) !== BtfKind.DECL_TAG || !nameOf(btf, id).startsWith(EXCEPTION_TAG)) continue
+  for (const id of listedKinds(btf).declTags) {
+    if (!nameOf(btf, id).startsWith(EXCEPTION_TAG)) continue
     const callback = byName().get(nameOf(btf, id).slice(EXCEPTION_TAG.length))
     if (callback !== undefined) callbacks.set(nameOf(btf, referencedType(btf, id)), callback)
   }

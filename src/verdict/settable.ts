@@ -1,8 +1,9 @@
 import {
   arrayElement, arrayLength, datasecVariable, intEncoding, isComposite, kindOf, memberBitfieldSize, memberBitOffset, memberType, nameOf,
-  referencedType, sizeWordOf, typeId, vlenOf, type Btf, type TypeId
+  referencedType, sizeWordOf, vlenOf, type Btf, type TypeId
 } from '../btf/btf.js'
 import { BTF_INT_BOOL, BtfKind } from '../btf/constants.js'
+import { listedKinds } from '../btf/listed-kinds.js'
 import { plainType, resolveSize, strip } from '../btf/resolve.js'
 import { newWork } from '../btf/work.js'
 import type { BpfObject } from '../core/object.js'
@@ -66,9 +67,7 @@ function typesOf (btf: Btf): ReadonlyMap<string, TypeId> {
 function * variablesOf (
   btf: Btf, isWanted: (section: string) => boolean
 ): Generator<{ readonly section: string, readonly name: string, readonly type: TypeId }> {
-  for (let i = btf.startId; i < btf.endId; i++) {
-    const id = typeId(i)
-    if (kindOf(btf, id) !== BtfKind.DATASEC) continue
+  for (const id of listedKinds(btf).datasecs) {
     const section = nameOf(btf, id)
     for (let v = 0; isWanted(section) && v < vlenOf(btf, id); v++) {
       const variable = datasecVariable(btf, id, v)

@@ -19,8 +19,16 @@ export type Stack = Array<Slot | undefined>
 
 /** All bytes of a slot. */
 const ALL = 0xff
-const MISC: Slot = { value: undefined, size: 0, zeroes: 0, vague: 0 }
-export const VAGUE_SLOT: Slot = { value: undefined, size: 0, zeroes: 0, vague: ALL }
+
+/** All slots are made here, so that they have one hidden class. */
+export function slotOf (value: Value | undefined, size: number, zeroes: number, vague: number): Slot {
+  return { value, size, zeroes, vague }
+}
+
+const bytesOf = (zeroes: number, vague: number): Slot => slotOf(undefined, 0, zeroes, vague)
+
+const MISC = bytesOf(0, 0)
+export const VAGUE_SLOT = bytesOf(0, ALL)
 
 /** Bytes of stack of a frame. */
 const STACK_SIZE = 512
@@ -42,7 +50,7 @@ export function store (
   const place = { before: stack[index], byte: byteOf(offset), size, littleEndian }
   const sure = write(age.sure, place, value, isImmediate)
   const perhaps = age.sure === age.perhaps ? sure : write(age.perhaps, place, value, isImmediate)
-  stack[index] = sameSlot(sure, perhaps) ? sure : { value: undefined, size: 0, zeroes: zeroBytes(sure) & zeroBytes(perhaps), vague: ALL }
+  stack[index] = sameSlot(sure, perhaps) ? sure : bytesOf(zeroBytes(sure) & zeroBytes(perhaps), ALL)
 }
 
 interface Place {
@@ -53,18 +61,18 @@ interface Place {
 }
 
 function write (rules: Rules, { before, byte, size, littleEndian }: Place, value: Value, isImmediate: boolean): Slot {
-  if (value.kind !== 'scalar') return byte === 0 && size === 8 ? { value, size, zeroes: 0, vague: 0 } : VAGUE_SLOT
+  if (value.kind !== 'scalar') return byte === 0 && size === 8 ? slotOf(value, size, 0, 0) : VAGUE_SLOT
   const others = (before?.zeroes ?? 0) & ~maskOf(byte, size)
   const isNull = isZero(value)
   if (byte === 0 && spills(rules, value, size, isImmediate, isNull)) {
     if (!littleEndian && size < 8) return VAGUE_SLOT
     const spilled = fits(value, size) ? value : scalarWithId(value, 0)
-    return { value: spilled, size, zeroes: rules.spillsZeroes ? others : 0, vague: 0 }
+    return slotOf(spilled, size, rules.spillsZeroes ? others : 0, 0)
   }
   const kept = before?.value === undefined ? others : 0
   const written = maskOf(byte, size)
   const vague = value.exact ? (before?.vague ?? 0) & ~written : ALL
-  return { value: undefined, size: 0, zeroes: isNull ? kept | written : kept, vague }
+  return bytesOf(isNull ? kept | written : kept, vague)
 }
 
 function spills (rules: Rules, value: Scalar, size: number, isImmediate: boolean, isNull: boolean): boolean {
@@ -123,9 +131,9 @@ export function fill (stack: Stack, offset: number, size: number): void {
 /** What a slot holds whose bytes of a mask were filled. A number that was there is gone, with all of its bytes. */
 function filled (before: Slot | undefined, mask: number): Slot {
   if (before === undefined || mask === ALL) return MISC
-  if (before.value !== undefined) return before.zeroes === 0 ? MISC : { ...VAGUE_SLOT, vague: ALL & ~mask }
+  if (before.value !== undefined) return before.zeroes === 0 ? MISC : bytesOf(0, ALL & ~mask)
   const [zeroes, vague] = [before.zeroes & ~mask, before.vague & ~mask]
-  return zeroes === before.zeroes && vague === before.vague ? before : { ...before, zeroes, vague }
+  return zeroes === before.zeroes && vague === before.vague ? before : bytesOf(zeroes, vague)
 }
 
 /** An atomic operation, whose result no verifier follows. */
@@ -154,15 +162,15 @@ export function joinSlots (a: Slot | undefined, b: Slot | undefined): Slot | und
   if (a === b) return a
   if (a === undefined || b === undefined) {
     const slot = a ?? b
-    return slot === undefined || slot.value !== undefined ? VAGUE_SLOT : { ...MISC, vague: slot.vague }
+    return slot === undefined || slot.value !== undefined ? VAGUE_SLOT : bytesOf(0, slot.vague)
   }
   if (a.value !== undefined && b.value !== undefined && a.size === b.size) {
     const value = join(a.value, b.value)
     if (value === undefined) return VAGUE_SLOT
-    return { value, size: a.size, zeroes: a.zeroes & b.zeroes, vague: a.zeroes === b.zeroes ? a.vague | b.vague : ALL }
+    return slotOf(value, a.size, a.zeroes & b.zeroes, a.zeroes === b.zeroes ? a.vague | b.vague : ALL)
   }
   const same = a.value === undefined && b.value === undefined && a.zeroes === b.zeroes
-  return same ? { ...a, vague: a.vague | b.vague } : { value: undefined, size: 0, zeroes: zeroBytes(a) & zeroBytes(b), vague: ALL }
+  return same ? bytesOf(a.zeroes, a.vague | b.vague) : bytesOf(zeroBytes(a) & zeroBytes(b), ALL)
 }
 
 /** Like joinSlots, for a state that comes back to where it was. */
@@ -175,7 +183,7 @@ export function sameSlot (a: Slot | undefined, b: Slot | undefined): boolean {
 export function mapSlot (slot: Slot, change: (value: Value) => Value): Slot {
   if (slot.value === undefined) return slot
   const value = change(slot.value)
-  return value === slot.value ? slot : { ...slot, value }
+  return value === slot.value ? slot : slotOf(value, slot.size, slot.zeroes, slot.vague)
 }
 
 export const clearId = (slot: Slot): Slot => mapSlot(slot, value => withId(value, 0))

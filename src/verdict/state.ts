@@ -1,7 +1,7 @@
 import { ANY_NUMBER } from './bounds.js'
 import type { Code } from './code.js'
 import { scalar, type Scalar } from './scalar.js'
-import { clearId, joinSlots, mapSlot, sameSlot, slotCovers, VAGUE_SLOT, type Slot, type Stack } from './stack.js'
+import { clearId, joinSlots, mapSlot, sameSlot, slotCovers, slotOf, VAGUE_SLOT, type Slot, type Stack } from './stack.js'
 import { covers, FEW_IDS, idOf, join, sameValue, UNCLEAR, withId, type IdPairs, type Value } from './value.js'
 
 /** Where calls came from: one for each chain of call sites, so that states are compared with those of the same chain. */
@@ -250,7 +250,7 @@ export function widen (state: State, earlier: readonly Frame[], depth: number): 
 function widenSlot (slot: Slot, before: Slot | undefined): Slot {
   if (slot.value === undefined) return slot.vague === 0 ? slot : VAGUE_SLOT
   if (slot.value.kind !== 'scalar' || sameValue(slot.value, before?.value)) return slot
-  return { ...slot, value: vague(slot.value) }
+  return slotOf(vague(slot.value), slot.size, slot.zeroes, slot.vague)
 }
 
 const vague = (value: Scalar): Scalar => scalar(ANY_NUMBER, { exact: false, from: value.from })

@@ -13,7 +13,7 @@ import {
 import { load, overwrite, store } from './stack.js'
 import { ownStack, topFrame, type State } from './state.js'
 import { signed, U32 } from './tnum.js'
-import { asScalar, pointerWithId, UNCLEAR, withId, type Value } from './value.js'
+import { asScalar, pointerOf, pointerWithId, UNCLEAR, withId, type Value } from './value.js'
 
 /** What an atomic operation does besides storing. */
 const ATOMIC = { FETCH: 1, CMPXCHG: 0xf1, LOAD_ACQ: 0x100, STORE_REL: 0x110 } as const
@@ -206,7 +206,7 @@ function pointerArithmetic (operation: number, left: Value | undefined, right: V
     return pointer.kind === 'stack' ? { kind: 'stack', frame: pointer.frame, offset } : { kind: 'data', data: pointer.data, offset }
   }
   if (pointer.kind !== 'pointer') return undefined
-  return pointer.null === 'no' ? { ...pointer, id: 0 } : { ...pointer, null: 'unclear', id: 0 }
+  return pointerOf(pointer.null === 'no' ? 'no' : 'unclear', pointer.isOfMemory, pointer.deep)
 }
 
 function move (run: Run, state: State, insn: Insn, is64: boolean): Value | undefined {

@@ -1,25 +1,28 @@
 import type { ElfFunction } from '../elf/functions.js'
-import { BPF_INSN, readInsn, type Insn } from '../insn/insn.js'
-import { BPF_LD_IMM64, BPF_X, BpfClass, BpfMode, classOf, isCall, modeOf } from '../insn/opcodes.js'
+import { BPF_INSN, type Insn } from '../insn/insn.js'
+import { accessSize, BPF_LD_IMM64, BpfClass, BpfMode, classOf, isCall, modeOf } from '../insn/opcodes.js'
 import type { Age } from './age.js'
-import { ALU, compute } from './arithmetic.js'
 import {
-  createArrivals, joinAt, nextUnread, noneKnown, NOT_KNOWN, readAt, REGISTERS, renewBefore, type Arrivals, type Registers
+  ADDRESS, createArrivals, joinAt, MAYBE_NULL, nextUnread, noneKnown, NOT_KNOWN, readAt, renewBefore, type Arrivals, type Registers
 } from './arrivals.js'
 import { isPoison, isReference, type Code, type Functions } from './code.js'
-import { decide, JMP } from './compare.js'
-import { lowHalf } from './extend.js'
-import { isLongJump, type Slots } from './flow.js'
-import { mayCallBack } from './helpers.js'
-import { immediateOf, type Scalar } from './scalar.js'
+import { JMP } from './compare.js'
+import { isLongJump } from './flow.js'
+import { held, immOf, insnOf, MOST, offOf, outcomeOf, resultOf, set, wideNumber, type Folding } from './fold.js'
+import { mayCallBack, mayGiveNull } from './helpers.js'
+import { passPlain } from './plain.js'
+import type { SymbolValues } from './symbols.js'
 
 /** What a pass over a function finds that follows nothing but constants in registers, and joins all ways that meet. */
 export interface Sweep {
   /** Poisoned instructions that it gets to, by index. The verifier gets to none besides, whatever the function is called with. */
   readonly poison: ReadonlySet<number>
-  /** Those of them before which no branch is open, so that the verifier must get there. */
+  /**
+   * Those of them before which no branch is open, so that the verifier must get there. Where a pointer that may be null is compared
+   * with null, every verifier follows the way on which it is not.
+   */
   readonly certain: readonly number[]
-  /** Functions that are called, or whose address is taken, where it gets to. */
+  /** Functions that are called, or whose address is taken, where it gets to; none where no subprogram is poisoned. */
   readonly callees: ReadonlySet<ElfFunction>
 }
 
@@ -29,21 +32,21 @@ const MAX_ROUNDS = 16
 export const PASSED_A_STEP = 16
 
 /** One pass over a function. An object, and small functions, since to compile one large function costs more than most passes. */
-interface Pass {
+interface Pass extends Folding {
   readonly code: Code
   readonly functions: Functions
-  readonly age: Age
-  readonly work: { left: number }
-  readonly passesPoison: boolean
-  readonly registers: Registers
+  /** Where it goes on behind poison. */
+  readonly symbols: SymbolValues | undefined
   readonly arrivals: Arrivals
   readonly poison: Set<number>
   readonly certain: Set<number>
   readonly callees: Set<ElfFunction>
-  /** Poisoned instructions of the function, behind the last of which it matters no more what is passed; undefined where it does. */
+  /** Poisoned instructions of the function, after which nothing is left to find; undefined where it may call one that has some. */
   readonly all: number | undefined
-  /** Whether only one way was found so far. */
+  /** Whether the way that is passed is one that the verifier must follow. */
   isOnly: boolean
+  /** Where ways begin that it need not follow. */
+  readonly others: Set<number>
   /** The first instruction that the next round passes; the number of them where there is none. */
   first: number
 }
@@ -53,25 +56,28 @@ interface Pass {
  * number that the relocation wrote and need no more. Undefined where the rounds or the work do not suffice.
  *
  * @param work steps that are left to the object: one for each result that is worked out, and one for many instructions passed
- * @param passesPoison whether it goes on behind poison, with a register of which nothing is known
+ * @param symbols where it goes on behind poison, with a register that may hold anything: what is read of data that does not change is
+ * known there, since nobody asks what that rests on
  */
 export function sweep (
-  code: Code, functions: Functions, age: Age, work: { left: number }, passesPoison = false
+  code: Code, functions: Functions, age: Age, work: { left: number }, symbols?: SymbolValues
 ): Sweep | undefined {
-  const { count } = code.body
+  const { count, slots } = code.body
   const pass: Pass = {
     code,
     functions,
     age,
     work,
-    passesPoison,
+    slots,
+    symbols,
     registers: noneKnown(),
     arrivals: createArrivals(count),
     poison: new Set(),
     certain: new Set(),
     callees: new Set(),
-    all: passesPoison && !functions.hasPoisonedSubprogram() ? functions.poisonIn(code.fn).length : undefined,
+    all: mayCallPoisoned(code, functions) ? undefined : functions.poisonIn(code.fn).length,
     isOnly: true,
+    others: new Set(),
     first: 0
   }
   for (let round = 0; round < MAX_ROUNDS && pass.first < count; round++) {
@@ -84,15 +90,24 @@ export function sweep (
   return first === count ? { poison, certain: [...certain], callees } : undefined
 }
 
-/** Reads of each instruction only what it needs: to make an object of one costs more than to pass it. */
+function mayCallPoisoned ({ fn }: Code, functions: Functions): boolean {
+  return functions.hasPoisonedSubprogram() && functions.references(fn).length > 0
+}
+
+/** Leaves all ways that are not passed yet. */
+function end (pass: Pass): void {
+  pass.arrivals.last = -1
+  pass.first = pass.arrivals.count
+}
+
 function passRound (pass: Pass): void {
-  const { registers, arrivals, code: { body: { count, slots: { bytes, littleEndian } } } } = pass
+  const { registers, arrivals, slots, arrivals: { count } } = pass
   /** Whether control comes here from the instruction before, with something new. */
   let isGoingOn = pass.first === 0
   registers.fill(NOT_KNOWN)
   let i = pass.first
   pass.first = count
-  for (; i < count; i++) {
+  while (i < count) {
     if (!isGoingOn) {
       i = nextUnread(arrivals, i)
       if (i > arrivals.last) return
@@ -101,47 +116,70 @@ function passRound (pass: Pass): void {
       if (isGoingOn) {
         joinAt(arrivals, i, registers)
         pass.isOnly = false
+      } else if (pass.others.has(i)) {
+        pass.isOnly = false
       }
       isGoingOn = readAt(arrivals, i, registers)
-      if (!isGoingOn) continue
+      if (!isGoingOn) {
+        i++
+        continue
+      }
     }
-    const opcode = bytes[i * BPF_INSN.SIZE] ?? 0
-    const named = bytes[i * BPF_INSN.SIZE + BPF_INSN.regs] ?? 0
-    const dst = littleEndian ? named & 0xf : named >> 4
-    const src = littleEndian ? named >> 4 : named & 0xf
-    switch (classOf(opcode)) {
-      case BpfClass.LDX:
-        set(registers, dst, NOT_KNOWN)
-        break
-      case BpfClass.ALU: case BpfClass.ALU64:
-        set(registers, dst, resultOf(pass, i, opcode, dst, src))
-        break
-      case BpfClass.JMP: case BpfClass.JMP32:
-        isGoingOn = passJump(pass, i, opcode, dst, src)
-        break
-      case BpfClass.LD:
-        passLoad(pass, i, opcode, dst)
-        if (opcode === BPF_LD_IMM64) i++
-        break
-      case BpfClass.STX:
-        if (modeOf(opcode) !== BpfMode.ATOMIC) break
-        set(registers, 0, NOT_KNOWN)
-        set(registers, src, NOT_KNOWN)
-        set(registers, dst, NOT_KNOWN)
-        break
-      default: // a plain store
-    }
+    const from = i
+    i = passPlain(slots, registers, arrivals, from)
+    if (i === count || (i > from && (arrivals.places[i] ?? 0) !== 0)) continue
+    const opcode = slots.bytes[i * BPF_INSN.SIZE] ?? 0
+    isGoingOn = passOther(pass, i, opcode)
+    i += opcode === BPF_LD_IMM64 ? 2 : 1
+  }
+}
+
+/** Passes an instruction that takes more than most. Whether control goes on to the next one. */
+function passOther (pass: Pass, index: number, opcode: number): boolean {
+  const { registers, slots: { bytes, littleEndian } } = pass
+  const named = bytes[index * BPF_INSN.SIZE + BPF_INSN.regs] ?? 0
+  const dst = littleEndian ? named & 0xf : named >> 4
+  const src = littleEndian ? named >> 4 : named & 0xf
+  switch (classOf(opcode)) {
+    case BpfClass.LDX:
+      set(registers, dst, loadedOf(pass, index, opcode, src))
+      return true
+    case BpfClass.ALU: case BpfClass.ALU64:
+      set(registers, dst, resultOf(pass, index, opcode, dst, src))
+      return true
+    case BpfClass.JMP: case BpfClass.JMP32: return passJump(pass, index, opcode, dst, src)
+    case BpfClass.LD:
+      passLoad(pass, index, opcode, dst)
+      return true
+    default: // an atomic operation
+      set(registers, 0, NOT_KNOWN)
+      set(registers, src, NOT_KNOWN)
+      set(registers, dst, NOT_KNOWN)
+      return true
   }
 }
 
 function passLoad (pass: Pass, index: number, opcode: number, dst: number): void {
-  const { registers, code: { body } } = pass
+  const { registers, code: { body }, slots, symbols } = pass
   if (opcode !== BPF_LD_IMM64) {
     registers.fill(NOT_KNOWN, 0, 6) // a packet load by the old instructions: a call in disguise
     return
   }
   refer(pass, index)
-  set(registers, dst, body.hasSymbol(index) ? NOT_KNOWN : wideNumber(insnOf(body.slots, index), body.insnAt(index + 1)))
+  if (!body.hasSymbol(index)) set(registers, dst, wideNumber(insnOf(slots, index), body.insnAt(index + 1)))
+  else set(registers, dst, symbols === undefined ? NOT_KNOWN : ADDRESS - index)
+}
+
+/** What a load leaves in its register: a number where it reads data that does not change, and so is known to the verifier. */
+function loadedOf ({ age, code: { body }, registers, slots, symbols }: Pass, index: number, opcode: number, src: number): number {
+  const base = held(registers, src)
+  if (base > ADDRESS || symbols === undefined || age.readsFrozenMaps !== 'yes' || modeOf(opcode) === BpfMode.MEMSX) return NOT_KNOWN
+  const loadedAt = ADDRESS - base
+  const symbol = body.symbolAt(loadedAt)
+  const address = symbol === undefined || symbol.sectionIndex === 0 ? undefined : symbols.load(symbol, immOf(slots, loadedAt))
+  if (address?.kind !== 'data' || address.offset === undefined) return NOT_KNOWN
+  const number = address.data.numberAt(address.offset + offOf(slots, index), accessSize(opcode))
+  return number === undefined || number > BigInt(MOST) ? NOT_KNOWN : Number(number)
 }
 
 /** A jump, call or exit. Whether control goes on to the next instruction. */
@@ -153,8 +191,12 @@ function passJump (pass: Pass, index: number, opcode: number, dst: number, src: 
     return false
   }
   const taken = outcomeOf(pass, index, opcode, dst, src)
-  if (taken === undefined) pass.isOnly = false
-  if (taken !== false) arrive(pass, index, targetAt(pass, index, opcode))
+  const target = targetAt(pass, index, opcode)
+  if (taken === undefined) {
+    if (goesOnUnlessNull(pass, index, opcode, dst)) pass.others.add(target)
+    else pass.isOnly = false
+  }
+  if (taken !== false) arrive(pass, index, target)
   return taken !== true
 }
 
@@ -165,14 +207,21 @@ function passCall (pass: Pass, index: number): boolean {
   if (isPoison(insn)) {
     pass.poison.add(index)
     if (pass.isOnly) pass.certain.add(index)
-    if (!pass.passesPoison || pass.certain.size === pass.all) return false
+    if (pass.poison.size === pass.all) end(pass)
+    if (pass.symbols === undefined || pass.poison.size === pass.all) return false
     forget(registers, insnOf(body.original(), index))
     return true
   }
   if (isReference(insn)) refer(pass, index)
   if (mayCallBack(insn)) pass.isOnly = false
   registers.fill(NOT_KNOWN, 0, 6)
+  if (insn.src === 0 && mayGiveNull(insn.imm)) registers[0] = MAYBE_NULL
   return true
+}
+
+/** Whether a jump is taken where a pointer, or a number that may be any, is 0. */
+function goesOnUnlessNull ({ registers, slots }: Pass, index: number, opcode: number, dst: number): boolean {
+  return opcode === (BpfClass.JMP | JMP.JEQ) && held(registers, dst) === MAYBE_NULL && immOf(slots, index) === 0
 }
 
 function arrive (pass: Pass, from: number, target: number): void {
@@ -187,97 +236,18 @@ function arrive (pass: Pass, from: number, target: number): void {
 }
 
 function refer ({ functions, code, callees }: Pass, index: number): void {
+  if (!functions.hasPoisonedSubprogram()) return
   const callee = functions.callee(code, index)
   if (callee !== undefined) callees.add(callee)
 }
 
-const insnOf = ({ view, littleEndian }: Slots, index: number): Insn => readInsn(view, index * BPF_INSN.SIZE, littleEndian)
-
-const immOf = ({ view, littleEndian }: Slots, index: number): number =>
-  view.getInt32(index * BPF_INSN.SIZE + BPF_INSN.imm, littleEndian)
-
-const offOf = ({ view, littleEndian }: Slots, index: number): number =>
-  view.getInt16(index * BPF_INSN.SIZE + BPF_INSN.off, littleEndian)
-
-function targetAt ({ code: { body: { slots } } }: Pass, index: number, opcode: number): number {
+function targetAt ({ slots }: Pass, index: number, opcode: number): number {
   return index + 1 + (isLongJump(opcode) ? immOf(slots, index) : offOf(slots, index))
 }
 
-function set (registers: Registers, register: number, value: number): void {
-  if (register < REGISTERS) registers[register] = value
-}
-
-/** Forgets what the instruction that was poisoned sets. */
+/** Forgets what the instruction that was poisoned sets. No verifier knows whether that is 0. */
 function forget (registers: Registers, original: Insn): void {
+  const kind = classOf(original.code)
   if (isCall(original)) registers.fill(NOT_KNOWN, 0, 6)
-  else set(registers, original.dst, NOT_KNOWN)
-}
-
-/** What a register holds; r10, and what is not known, are negative. */
-const held = (registers: Registers, register: number): number => registers[register] ?? NOT_KNOWN
-
-/** The number that a 64-bit load puts into its register. */
-function wideNumber ({ src, imm }: Insn, second: Insn | undefined): number {
-  return src === 0 && second?.imm === 0 ? Math.max(imm, NOT_KNOWN) : NOT_KNOWN
-}
-
-function numberOf ({ bounds }: Scalar): number {
-  return bounds.mask === 0n && bounds.bits <= BigInt(MOST) ? Number(bounds.bits) : NOT_KNOWN
-}
-
-/** The largest number that is the same in a register and in its lower half, signed or not. */
-const MOST = 0x7fffffff
-
-/** Whether a verifier of that age decides a conditional jump, and how. */
-function outcomeOf (pass: Pass, index: number, opcode: number, dst: number, src: number): boolean | undefined {
-  const { age, registers, work, code: { body: { slots } } } = pass
-  const operation = opcode & 0xf0
-  const left = held(registers, dst)
-  const usesSource = (opcode & BPF_X) !== 0
-  if (operation === JMP.JCOND || left === NOT_KNOWN || (usesSource && held(registers, src) === NOT_KNOWN)) return undefined
-  const right = usesSource ? held(registers, src) : immOf(slots, index)
-  work.left--
-  // Nearly all guards ask whether a number is zero; numbers are told apart here as `decide` tells constants apart.
-  if (operation === JMP.JEQ || operation === JMP.JNE) {
-    return age.sure.decidesBranches || left === right ? (left === right) === (operation === JMP.JEQ) : undefined
-  }
-  return decide(age.sure, operation, immediateOf(left), immediateOf(right), classOf(opcode) === BpfClass.JMP)
-}
-
-/** What an operation leaves in its register. */
-function resultOf (pass: Pass, index: number, opcode: number, dst: number, src: number): number {
-  const { age, registers, work, code: { body: { slots } } } = pass
-  const operation = opcode & 0xf0
-  const is64 = classOf(opcode) === BpfClass.ALU64
-  const usesSource = (opcode & BPF_X) !== 0
-  if (operation === ALU.MOV) {
-    const moved = usesSource ? held(registers, src) : immOf(slots, index)
-    if (moved < 0 || offOf(slots, index) !== 0) return NOT_KNOWN
-    return is64 || !usesSource ? moved : numberOf(lowHalf(age, immediateOf(moved)))
-  }
-  const left = held(registers, dst)
-  if (left === NOT_KNOWN || (usesSource && held(registers, src) === NOT_KNOWN)) return NOT_KNOWN
-  if (operation === ALU.NEG || operation === ALU.END) return NOT_KNOWN
-  const right = usesSource ? held(registers, src) : immOf(slots, index)
-  work.left--
-  const folded = right < 0 || age.foldsXor !== 'yes' ? undefined : foldSmall(operation, left, right)
-  if (folded !== undefined) return folded <= MOST ? folded : NOT_KNOWN
-  return numberOf(compute(age, operation, immediateOf(left), immediateOf(right), is64))
-}
-
-/**
- * What an operation of 64 or 32 bits makes of numbers up to MOST, as verifiers fold constants: past MOST, some number that is larger.
- * Undefined where that takes more than it costs to work it out with numbers of any size.
- */
-function foldSmall (operation: number, left: number, right: number): number | undefined {
-  switch (operation) {
-    case ALU.ADD: return left + right
-    case ALU.SUB: return left >= right ? left - right : MOST + 1
-    case ALU.OR: return left | right
-    case ALU.AND: return left & right
-    case ALU.XOR: return left ^ right
-    case ALU.RSH: case ALU.ARSH: return right < 32 ? left >> right : undefined
-    case ALU.LSH: return left === 0 && right < 32 ? 0 : undefined
-    default: return undefined
-  }
+  else set(registers, original.dst, kind === BpfClass.ST || kind === BpfClass.STX ? NOT_KNOWN : MAYBE_NULL)
 }

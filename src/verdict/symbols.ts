@@ -1,6 +1,7 @@
 import { dataView } from '../bytes/checked.js'
 import { datasecVariable, kindOf, nameOf, referencedType, typeId, vlenOf, type Btf } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
+import { listedKinds } from '../btf/listed-kinds.js'
 import { plainType } from '../btf/resolve.js'
 import type { BpfObject } from '../core/object.js'
 import { STB_WEAK, STT_OBJECT } from '../elf/constants.js'
@@ -8,10 +9,12 @@ import { symbolsOf, type ElfSymbol } from '../elf/symbols.js'
 import { packVersion, parseRelease } from './age.js'
 import { bytesOf } from './assume.js'
 import { share } from './bounds.js'
+import { once } from './code.js'
 import type { JudgeOptions } from './judgement.js'
 import { constant, isConstant, ofSize, scalar, VAGUE, type Scalar } from './scalar.js'
 import { isReadOnlyData, placesOf, settableVariables } from './settable.js'
-import { MAP, NOT_NULL, UNCLEAR, type DataRegion, type Value } from './value.js'
+import { MAP, NOT_NULL, pointerOf, UNCLEAR, type DataRegion, type Value } from './value.js'
+import { patchOf, versionText } from './version-text.js'
 
 /** What symbols of the object stand for once it is loaded. */
 export interface SymbolValues {
@@ -44,7 +47,7 @@ export function symbolValues (object: BpfObject, options: JudgeOptions): SymbolV
     let region = kconfig.get(name)
     if (region === undefined) {
       const value = kconfigValue(name, options)
-      region = { read: (offset, size) => offset === 0 ? lowBytes(value, size) : undefined }
+      region = { read: (offset, size) => offset === 0 ? lowBytes(value, size) : undefined, numberAt: () => undefined }
       kconfig.set(name, region)
     }
     return region
@@ -67,7 +70,7 @@ export function symbolValues (object: BpfObject, options: JudgeOptions): SymbolV
       const answer = options.hasKernelSymbol?.(symbol.name)
       // A symbol without a type is looked for in /proc/kallsyms, which lists more than BTF.
       if (answer === undefined || (!answer && extern?.isTyped !== true)) return UNCLEAR
-      return answer ? { ...NOT_NULL, deep: true } : constant(0n)
+      return answer ? pointerOf('no', false, true) : constant(0n)
     },
     hasFunction: name => options.hasKernelSymbol?.(name),
     notKnown
@@ -83,9 +86,7 @@ interface Extern {
 
 function readExterns (btf: Btf): ReadonlyMap<string, Extern> {
   const externs = new Map<string, Extern>()
-  for (let i = btf.startId; i < btf.endId; i++) {
-    const id = typeId(i)
-    if (kindOf(btf, id) !== BtfKind.DATASEC) continue
+  for (const id of listedKinds(btf).datasecs) {
     const section = nameOf(btf, id)
     if (section !== '.kconfig' && section !== '.ksyms') continue
     for (let v = 0; v < vlenOf(btf, id); v++) {
@@ -101,11 +102,11 @@ function readExterns (btf: Btf): ReadonlyMap<string, Extern> {
 
 function readOnlyData (object: BpfObject, index: number, assume: JudgeOptions['assume']): DataRegion {
   const section = object.elf.sections[index]
-  if (section === undefined) return { read: () => undefined }
+  if (section === undefined) return { read: () => undefined, numberAt: () => undefined }
   const data = new Uint8Array(object.bytes.subarray(section.offset, section.offset + section.size)) // `slice` of a Buffer would not copy
   const view = dataView(data)
   const { littleEndian } = object.elf
-  const variables = symbolsOf(object.elf).definedIn(index).filter(symbol => symbol.type === STT_OBJECT && symbol.name !== '')
+  const variables = once(() => symbolsOf(object.elf).definedIn(index).filter(({ type, name }) => type === STT_OBJECT && name !== ''))
   /** Where the types do not tell how many bytes a value has, a read from there gets it. */
   const unsized = new Map<number, bigint>()
   if (assume !== undefined && assume.size > 0) {
@@ -118,21 +119,29 @@ function readOnlyData (object: BpfObject, index: number, assume: JudgeOptions['a
       }
     }
   }
+  const numberAt = (offset: number, size: number): bigint | undefined => {
+    if (offset < 0 || offset + size > data.length) return undefined
+    const assumed = unsized.get(offset)
+    return assumed === undefined ? readNumber(view, offset, size, littleEndian) : BigInt.asUintN(8 * size, assumed)
+  }
   return {
+    numberAt,
     read: (offset, size) => {
-      if (offset < 0 || offset + size > data.length) return undefined
-      const assumed = unsized.get(offset)
-      const value = assumed === undefined ? readNumber(view, offset, size, littleEndian) : BigInt.asUintN(8 * size, assumed)
-      const variable = variables.find(({ value: start, size: length }) => start <= offset && offset + size <= start + length)
+      const value = numberAt(offset, size)
+      if (value === undefined) return undefined
+      const variable = variables().find(({ value: start, size: length }) => start <= offset && offset + size <= start + length)
       if (variable === undefined) return constant(value, [`${section.name}+${offset} = ${value}`])
       const within = offset - variable.value
-      const whole = variable.size <= 8 ? readNumber(view, variable.value, variable.size, littleEndian) : value
+      const isRead = variable.size <= 8 && variable.value + variable.size <= data.length
+      const whole = isRead ? readNumber(view, variable.value, variable.size, littleEndian) : value
       return constant(value, [`${section.name}.${variable.name}${variable.size > 8 ? `+${within}` : ''} = ${whole}`])
     }
   }
 }
 
 function readNumber (view: DataView, offset: number, size: number, littleEndian: boolean): bigint {
+  if (size === 4) return BigInt(view.getUint32(offset, littleEndian))
+  if (size === 8) return view.getBigUint64(offset, littleEndian)
   let value = 0n
   for (let i = 0; i < size; i++) value |= BigInt(view.getUint8(offset + i)) << BigInt(8 * (littleEndian ? i : size - 1 - i))
   return value
@@ -156,20 +165,19 @@ function kconfigValue (name: string, { assume, kernelRelease }: JudgeOptions): S
  * LINUX_KERNEL_VERSION as libbpf computes it. Debian and Ubuntu write 0 where the third number would be in their releases, and
  * libbpf finds that number elsewhere: then it can be any.
  */
-export function kernelVersion (release: string): Scalar {
+function kernelVersion (release: string): Scalar {
   const version = parseRelease(release)
   if (version === undefined) return VAGUE
   const [major, minor] = version
-  const patch = /^\d+\.\d+\.(\d{1,3})/.exec(release)?.[1]
+  const [patch] = patchOf(release)
+  const from = [versionText(release) ?? '']
   const base = packVersion(major, minor, 0)
-  if (patch !== undefined && !/^\d+\.\d+\.0-/.test(release)) {
-    return constant(packVersion(major, minor, Number(patch)), [`LINUX_KERNEL_VERSION = ${major}.${minor}.${patch}`])
-  }
+  if (patch !== undefined) return constant(packVersion(major, minor, Number(patch)), from)
   const last = base + 255n
   const range = { umin: base, umax: last, smin: base, smax: last, umin32: base, umax32: last, smin32: base, smax32: last }
   return scalar(
     share({ bits: base, mask: 255n, ...range }),
-    { exact: false, from: [`LINUX_KERNEL_VERSION = ${major}.${minor}`], isOne: true }
+    { exact: false, from, isOne: true }
   )
 }
 

@@ -23,6 +23,8 @@ export interface DataPointer {
 export interface DataRegion {
   /** The value of `size` bytes at `offset`, with what it rests on; undefined where it is not known. */
   readonly read: (offset: number, size: number) => Scalar | undefined
+  /** The same as a number alone, which costs a small part of it. As u64; undefined too where what is known is no one number. */
+  readonly numberAt: (offset: number, size: number) => bigint | undefined
 }
 
 /**
@@ -48,9 +50,14 @@ export interface FunctionPointer {
 
 export type Value = Scalar | StackPointer | DataPointer | OtherPointer | FunctionPointer
 
-export const UNCLEAR: OtherPointer = { kind: 'pointer', null: 'unclear', isOfMemory: true, deep: true, id: 0 }
-export const NOT_NULL: OtherPointer = { kind: 'pointer', null: 'no', isOfMemory: false, deep: false, id: 0 }
-export const MAP: OtherPointer = { ...NOT_NULL, isOfMemory: true }
+/** All pointers are made here, so that they have one hidden class: what reads values is much slower where there are many. */
+export function pointerOf (nullness: OtherPointer['null'], isOfMemory: boolean, deep: boolean, id = 0): OtherPointer {
+  return { kind: 'pointer', null: nullness, isOfMemory, deep, id }
+}
+
+export const UNCLEAR = pointerOf('unclear', true, true)
+export const NOT_NULL = pointerOf('no', false, false)
+export const MAP = pointerOf('no', true, false)
 
 export function sameValue (a: Value | undefined, b: Value | undefined): boolean {
   if (a === b) return true
@@ -109,9 +116,9 @@ export function withId (value: Value, id: number): Value {
   return value.kind === 'pointer' ? pointerWithId(value, id) : value
 }
 
-/** The same pointer with another id. Names the members one by one, so that all pointers have one hidden class. */
+/** The same pointer with another id. */
 export function pointerWithId ({ null: nullness, isOfMemory, deep }: OtherPointer, id: number): OtherPointer {
-  return { kind: 'pointer', null: nullness, isOfMemory, deep, id }
+  return pointerOf(nullness, isOfMemory, deep, id)
 }
 
 /** What is known of a place that has `a` on one path and `b` on another. */

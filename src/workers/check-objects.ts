@@ -6,6 +6,7 @@ import { buildOutcome, judgeRelocation, kernelSymbols, noteAsked } from '../repo
 import { sha256, type Sha256 } from '../store/sha256.js'
 import { attachShared } from './attached-btfs.js'
 import { giveWay } from './give-way.js'
+import { createLoadingOutcomes } from './loading-outcomes.js'
 import { openPaged } from './paged-btf.js'
 import { indexBtf, readIndexParts, readInto, type UselessIndex } from './prepare-btf.js'
 import type { CheckedBtf, CheckedOutcome, CheckedRuns, CheckRun, CheckTask, ReadyRuns } from './protocol.js'
@@ -29,7 +30,7 @@ export function checkObjects (task: CheckTask): CheckedRuns {
  */
 function checkPaged ({ btf, modules, runs }: CheckTask): ReadyRuns | UselessIndex | undefined {
   if ('parts' in btf || modules.length > 0) return undefined
-  const paged = openPaged(btf, kernelMemory, indexMemory)
+  const paged = openPaged(btf, MEMORY)
   if (paged === undefined || 'state' in paged) return paged
   try {
     const found = outcomesOn(paged.btf, [], runs)
@@ -70,21 +71,30 @@ function outcomesOf (
   const relocation = relocate(object, base, { modules })
   parsedObjects.hold(objectSha256, object)
   giveWay()
+  const loading = loadingOutcomes.of(object, objectSha256, relocation)
   let ofAll: CheckedOutcome | undefined
-  return releases.map(kernelRelease => {
+  return releases.map(release => {
     if (ofAll !== undefined) return ofAll
+    const known = loading?.get(release)
+    const outcome = known === undefined ? judged(release) : { ...known, isOfLayout: isOfLayout(relocation, false) }
+    if (!outcome.isOfRelease) ofAll = outcome
+    return outcome
+  })
+
+  function judged (kernelRelease: string): CheckedOutcome {
     const symbols = noteAsked(hasKernelSymbol)
     const judgement = judgeRelocation(object, relocation, { kernelRelease, hasKernelSymbol: symbols.has })
     const { isOfRelease } = judgement
-    const outcome = {
-      json: JSON.stringify(buildOutcome(object, relocation, judgement)),
-      isOfLayout: isOfLayout(relocation, symbols.wasAsked()),
-      isOfRelease
-    }
-    if (!isOfRelease) ofAll = outcome
-    return outcome
-  })
+    const outcome = buildOutcome(object, relocation, judgement)
+    const json = JSON.stringify(outcome)
+    if (outcome.state === 'loads' && !symbols.wasAsked()) loading?.keep(kernelRelease, { json, isOfRelease })
+    return { json, isOfLayout: isOfLayout(relocation, symbols.wasAsked()), isOfRelease }
+  }
 }
+
+/** Characters of outcomes that each thread keeps. One has some thousand. */
+const MAX_LOADING = 4 * 1024 * 1024
+const loadingOutcomes = createLoadingOutcomes(MAX_LOADING)
 
 /**
  * The BTF, validated and indexed. Undefined where none of its files has it.
@@ -105,11 +115,12 @@ function open (btf: CheckedBtf, base: Btf | undefined, index?: UselessIndex): Op
   const bytes = readAny(btf.paths, btf.sha256, base === undefined ? kernelMemory : allocate)
   giveWay()
   if (bytes === undefined) return undefined
-  const { path, sealKeys = [] } = (base === undefined ? btf.index : undefined) ?? {}
+  const { path, sealKeys = [], isToBeMade = false } = (base === undefined ? btf.index : undefined) ?? {}
   const kept = path === undefined ? undefined : index ?? readIndexParts(bytes, btf.sha256, path, sealKeys, indexMemory)
   if (kept !== undefined && 'parts' in kept) return { btf: attachBtf(kept.parts, undefined) }
   // What keeps an index from being read shows where the kernel is loaded.
-  if (kept === undefined || kept.state === 'unreadable') return { btf: parseRawBtf(bytes, { base, isValidated: base === undefined }) }
+  const isMade = isToBeMade && kept !== undefined && kept.state !== 'unreadable'
+  if (!isMade) return { btf: parseRawBtf(bytes, { base, isValidated: base === undefined }) }
   const { parts, isSealed } = indexBtf(bytes, btf.sha256, true, undefined, sealKeys)
   return { btf: attachBtf(parts, undefined), ...(isSealed ? { index: new Uint8Array(parts.index) } : {}) }
 }
@@ -118,21 +129,19 @@ type Allocate = (byteLength: number) => Uint8Array
 
 const allocate: Allocate = byteLength => new Uint8Array(byteLength)
 
-/** The BTF of most kernels has 3 to 10 MB. */
-const MAX_KEPT_BYTES = 16 * 1024 * 1024
-
-/** Memory that is given again and again: to have some megabytes anew for each kernel takes as long as to relocate. */
-function createMemory (): Allocate {
-  let kept = new Uint8Array()
-  return byteLength => {
-    if (byteLength > MAX_KEPT_BYTES) return allocate(byteLength)
-    if (byteLength > kept.length) kept = new Uint8Array(byteLength)
-    return kept.subarray(0, byteLength)
-  }
+/**
+ * Memory that is given again and again: to have some megabytes anew for each kernel takes as long as to relocate. It is had at once, as
+ * much as nearly all need: what nothing is read into costs nothing, and each piece that grew would have all garbage collected.
+ */
+function createMemory (bytes: number): Allocate {
+  let kept: Uint8Array | undefined
+  return byteLength => byteLength > bytes ? allocate(byteLength) : (kept ??= new Uint8Array(bytes)).subarray(0, byteLength)
 }
 
-const kernelMemory = createMemory()
-const indexMemory = createMemory()
+/** The BTF of most kernels has 3 to 10 MB, and its index an eighth of that. */
+const kernelMemory = createMemory(16 * 1024 * 1024)
+const indexMemory = createMemory(2 * 1024 * 1024)
+const MEMORY = { btf: kernelMemory, index: indexMemory }
 
 /** The first of the files that has what the hash says. */
 function readAny (paths: readonly string[], expected: Sha256, memory: Allocate): Uint8Array | undefined {

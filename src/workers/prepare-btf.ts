@@ -1,8 +1,10 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import type { Btf } from '../btf/btf.js'
+import type { Btf, Pages } from '../btf/btf.js'
 import { relocateDistilledBase } from '../btf/distilled-base.js'
 import { detectByteOrder } from '../btf/header.js'
-import { finishBtfIndex, indexTailBytes, readBtfIndex, type IndexedBtf, type IndexSeal } from '../btf/index-file.js'
+import {
+  finishBtfIndex, indexTailBytes, readBtfIndex, type IndexedBtf, type IndexSeal, type PageDigests
+} from '../btf/index-file.js'
 import { parseBtfParts, type BtfParts } from '../btf/parse.js'
 import { AppError } from '../errors.js'
 import { BOUNDS } from '../formats/bounds.js'
@@ -92,7 +94,7 @@ export function indexBtf (
   const parts = parseBtfParts(bytes, {
     base,
     isValidated,
-    allocate: byteLength => new SharedArrayBuffer(byteLength + (isSealed ? indexTailBytes(bytes.length) : 0))
+    allocate: byteLength => new SharedArrayBuffer(byteLength + (isSealed ? indexTailBytes(bytes.length, byteLength) : 0))
   })
   if (isSealed) finishBtfIndex(parts, bytesOf(hash), indexSeal([sealKey]))
   return { parts, isSealed }
@@ -111,21 +113,25 @@ function readIndex (
 /** Why the index that is kept of BTF is of no use. */
 export type UselessIndex = { readonly state: 'outdated' } | Unread
 
-/** The same as parts of BTF, with the index in memory of the wanted kind, and pages of bytes that are not there yet. */
+/** The same as parts of BTF, with the index in memory of the wanted kind. */
 export function readIndexParts (
-  bytes: Uint8Array,
-  hash: Sha256,
-  path: string,
-  keys: SealKeys,
-  allocate: (byteLength: number) => Uint8Array,
-  openPages?: Parameters<typeof readBtfIndex>[4]
+  bytes: Uint8Array, hash: Sha256, path: string, keys: SealKeys, allocate: (byteLength: number) => Uint8Array
 ): IndexedBtf | UselessIndex | undefined {
-  if (bytes.length < MIN_INDEXED_BYTES || keys.length === 0) return undefined
+  if (!isWorthIndex(bytes, keys)) return undefined
   const file = readInto(allocate, path, Infinity)
-  if (!(file instanceof Uint8Array)) return file
+  return file instanceof Uint8Array ? indexParts(bytes, hash, file, keys) : file
+}
+
+/** The same of a file that was read, or whose end was read and that is brought by pages together with the BTF. */
+export function indexParts (
+  bytes: Uint8Array, hash: Sha256, file: Uint8Array, keys: SealKeys, openPages?: (digests: PageDigests) => Pages
+): IndexedBtf | UselessIndex {
   const indexed = readBtfIndex(bytes, file, bytesOf(hash), indexSeal(keys), openPages)
   return typeof indexed === 'string' ? { state: indexed } : indexed
 }
+
+/** Whether an index of BTF is kept. */
+export function isWorthIndex (bytes: Uint8Array, keys: SealKeys): boolean { return bytes.length >= MIN_INDEXED_BYTES && keys.length > 0 }
 
 /**
  * Below it, to read a file takes as long as to make what is in it: some 70 µs. Modules are smaller, and what is in their index depends on

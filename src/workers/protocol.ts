@@ -199,7 +199,12 @@ export interface FiledBtf {
   readonly paths: readonly string[]
   readonly sha256: Sha256
   /** Where an index of a kernel's BTF may be, and with what it is sealed: as PrepareBtfTask has it. */
-  readonly index?: { readonly path: string, readonly sealKeys: SealKeys }
+  readonly index?: {
+    readonly path: string
+    readonly sealKeys: SealKeys
+    /** Whether one that is missing or of no use is made, to be kept. */
+    readonly isToBeMade: boolean
+  }
 }
 
 export interface CheckRun {

@@ -90,12 +90,11 @@ function missingTypes ({ relocations }: BuiltReport['report']): string[] {
   return [...new Set(missing.map(({ type }) => type))].slice(0, MAX_MISSING_TYPES)
 }
 
-function toMade ({ report, members, failing, failure, hasMorePlaces }: BuiltReport): MadeReport {
+function toMade ({ report, json, failure, hasMorePlaces }: BuiltReport): MadeReport {
   return {
-    members,
+    ...json(),
     byteOrder: report.byte_order,
     changedInstructions: report.changed_instructions,
-    failing,
     failure,
     hasMorePlaces,
     missingTypes: missingTypes(report)
@@ -103,11 +102,11 @@ function toMade ({ report, members, failing, failure, hasMorePlaces }: BuiltRepo
 }
 
 /** The list of relocations goes as the JSON that it is sent as. */
-function failureOf ({ counts, records }: Relocation, { failing, failure }: BuiltReport): AppError {
+function failureOf ({ counts, records }: Relocation, { json, failure }: BuiltReport): AppError {
   return new AppError('relocation_failed',
     `${counts.failed} of ${records.length} relocations have no answer that libbpf would take` +
     (failure === undefined ? '' : `: ${failure.first}`),
-    { relocations: failing, counts })
+    { relocations: json().failing, counts })
 }
 
 /** @throws AppError `object_invalid` */

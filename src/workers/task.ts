@@ -5,7 +5,7 @@ import { detachAll } from './attached-btfs.js'
 import { checkObjects } from './check-objects.js'
 import { collectGarbage } from './collect.js'
 import { beginTask, lowerPriority } from './give-way.js'
-import { transfer } from './pool-transfer.js'
+import { loadTransfer, transfer } from './pool-transfer.js'
 import { forgetTables } from './kernel-layouts.js'
 import { layoutVectorOf, layoutVectors, typeDigests } from './layouts.js'
 import { openKernel } from './open-kernel.js'
@@ -28,6 +28,7 @@ channel.onmessage = () => {
 }
 channel.unref()
 if (setup.givesWay) lowerPriority()
+else loadTransfer()
 
 /**
  * A worker's entry: does one task, and nothing else until it is done. Errors come back as plain data, because a native Error
@@ -53,8 +54,7 @@ export default function runTask (task: GivenTask): Answer | Promise<Answer> {
       case 'layoutVector': return { ok: true, value: layoutVectorOf(task) }
       case 'layoutVectors': {
         const value = layoutVectors(task)
-        const moved = [value.places, ...value.made.map(({ bytes }) => bytes)]
-        return transfer({ ok: true, value }, moved.map(({ buffer }) => buffer as ArrayBuffer))
+        return transfer({ ok: true, value }, value.made.map(({ bytes }) => bytes.buffer as ArrayBuffer)) // places are a few hundred bytes
       }
       case 'relocate': {
         const value = relocateObject(task)

@@ -39,7 +39,7 @@ describe('what a start loads', () => {
   })
 
   it('is one file of ours in each thread', () => {
-    expect(loadedBy('worker-task.js')).toEqual({ files: ['worker-task.js'], packages: ['lru-cache', 'piscina'] })
+    expect(loadedBy('worker-task.js')).toEqual({ files: ['worker-task.js'], packages: ['lru-cache'] })
     expect(loadedBy('package-worker.js').files).toEqual(['package-worker.js'])
   })
 })

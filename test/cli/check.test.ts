@@ -1,8 +1,13 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { cleanUpAfterAll, DEAD_ADDRESS, startService, type Service } from '../agent/support.js'
+import { GENERATED_KEY_FILE } from '../../src/keys/key-file.js'
+import { contentPath } from '../../src/store/content-path.js'
+import { sha256 } from '../../src/store/sha256.js'
+import { cleanUpAfterAll, DEAD_ADDRESS, putKernel, startService, type Service } from '../agent/support.js'
+import { at, btf, integers } from '../support/btf-builder.js'
+import { buildObject } from '../support/object-builder.js'
 import { corelo, coreloText, EXEC, removeFoldersAfterEach, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
 
 removeFoldersAfterEach()
@@ -70,6 +75,56 @@ describe('corelo check', () => {
     const cache = join(temporaryFolder(), 'cache')
     expect(await corelo(['check', EXEC, '--kernels', `${ACME}/*`], { env: { CORELO_CACHE_DIR: cache } })).toMatchObject({ code: 3 })
     expect(existsSync(cache)).toBe(false)
+  })
+
+  describe('in the cache folder of a service', () => {
+    /** So many types that the BTF is worth an index. */
+    const STRUCTS = 8000
+    const NAME = `struct_${STRUCTS / 2}`
+    const kernel = ((): Uint8Array => {
+      const b = btf()
+      const { int } = integers(b)
+      for (let i = 0; i < STRUCTS; i++) b.struct(`struct_${i}`, 8, [at(`member_${i}`, 0, int), at(`other_${i}`, 4, int)])
+      return b.bytes()
+    })()
+
+    function objectFile (): string {
+      const local = btf()
+      const { int } = integers(local)
+      const typeId = local.struct(NAME, 8, [at(`member_${STRUCTS / 2}`, 4, int)])
+      const records = [{ section: 'kprobe/x', insnOff: 0, typeId, access: '0:0', kind: 'byte_off' as const }]
+      const code = Uint8Array.of(0xb7, 1, 0, 0, 4, 0, 0, 0, 0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0)
+      const path = join(temporaryFolder(), 'x.bpf.o')
+      writeFileSync(path, buildObject({ local, programs: [{ section: 'kprobe/x', name: 'p', code }], records }).bytes)
+      return path
+    }
+
+    it('reads what the object asks for, as long as nobody else can have made what tells where that is', async () => {
+      const folder = temporaryFolder()
+      const { url, stop } = await startService(cleanup, { folder, hasSample: false })
+      await putKernel(url, `${ACME}/6.1.0-1`, kernel)
+      const cache = join(folder, 'cache')
+      const index = contentPath(cache, 'index', sha256(kernel))
+      await expect.poll(() => existsSync(index)).toBe(true)
+      await stop()
+      const elsewhere = Math.floor(0.95 * kernel.length) // among names that the object does not ask for
+      writeFileSync(contentPath(cache, 'btf', sha256(kernel)), kernel.map((byte, i) => i === elsewhere ? byte ^ 1 : byte))
+      const args = ['check', objectFile(), '--kernels', `${ACME}/*`]
+      const env = { CORELO_CACHE_DIR: cache, CORELO_TRUST_UPLOADS: 'true' }
+      expect(await corelo(args, { env })).toMatchObject({ code: 0, stderr: expect.stringContaining('1 loads: passes') })
+      await rm(join(cache, GENERATED_KEY_FILE))
+      expect(await corelo(args, { env })).toMatchObject({ code: 3, stderr: expect.stringContaining('1 unknown_kernel: undecided') })
+    })
+
+    it('changes nothing there', async () => {
+      const { folder, env } = await cacheWith('6.1.0-1')
+      const left = `${contentPath(join(folder, 'cache'), 'btf', sha256(readFileSync(SAMPLE)))}.a1b2c3.tmp`
+      writeFileSync(left, 'of a process that was killed')
+      utimesSync(left, 0, 0)
+      const before = readdirSync(folder, { recursive: true })
+      expect(await corelo(['check', EXEC, '--kernels', `${ACME}/*`], { env })).toMatchObject({ code: 0 })
+      expect(readdirSync(folder, { recursive: true })).toEqual(before)
+    })
   })
 
   it('writes each form of the answer, and takes its own JSON as the baseline', async () => {

@@ -67,6 +67,21 @@ describe('a made-up object, and a kernel with one thing changed,', () => {
   })
 })
 
+describe('the table of a kernel that is like others of which tables were made', () => {
+  it('is the one that it would have if it were the first', () => {
+    const { numRuns, seed: firstSeed = 1 } = runs(40)
+    const kernels = Array.from({ length: numRuns }, (_, i) => firstSeed + i).flatMap(seed => {
+      const { kernel } = makeCase(seed, { arrayAccess: true, negativeIndex: true })
+      return [kernel, kernel, ...[seed, seed * 31].map(other => changeOnce(random(other), kernel, () => true)), kernel]
+    })
+    const btfs = kernels.map(types => parseRawBtf(emit(types).builder.bytes()))
+    // Nothing is kept of another function.
+    const first = btfs.map(btf => buildLayoutTable(btf, CONTENT, { ...FORMAT, hash: bytes => FORMAT.hash(bytes) }))
+    const later = btfs.map(btf => buildLayoutTable(btf, CONTENT, FORMAT))
+    expect(later).toEqual(first)
+  })
+})
+
 describe('a made-up object, and a kernel of which only the type ids are others,', () => {
   it('have equal vectors, and equal outcomes where one is said to be shared', () => {
     const { numRuns, seed: firstSeed = 1 } = runs(20)

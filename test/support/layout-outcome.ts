@@ -17,12 +17,12 @@ export function fullOutcome (object: BpfObject, btf: Btf, kernelRelease?: string
     const relocation = relocate(object, btf)
     const symbols = noteAsked(kernelSymbols([btf]))
     const judgement = judgeRelocation(object, relocation, { kernelRelease, hasKernelSymbol: symbols.has })
-    const { report, failing } = buildReport(object, relocation, judgement)
+    const { report, json } = buildReport(object, relocation, judgement)
     const patches = relocation.patches === undefined
       ? null
       : listPatches(relocation.patches).map(({ offset, after }) => [offset, [...after]])
     return {
-      text: JSON.stringify([patches, report, new TextDecoder().decode(failing)]),
+      text: JSON.stringify([patches, report, new TextDecoder().decode(json().failing)]),
       isShared: isOfLayout(relocation, symbols.wasAsked())
     }
   } catch (error) {

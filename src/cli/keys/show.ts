@@ -1,12 +1,9 @@
-import { join } from 'node:path'
 import { thumbprintOf, toJwk } from '../../attestation/jwk.js'
 import type { PublicJwk } from '../../wire/keys.js'
-import { GENERATED_KEY_FILE } from '../../keys/key-file.js'
-import { readSettings } from '../../settings/read.js'
-import { SERVICE_SETTINGS } from '../../settings/service-settings.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { readInput } from '../files.js'
+import { signingKeyFiles } from '../signing-key-files.js'
 import { table } from '../table.js'
 import { keysOf, readPublicKeys, readSigningKeys } from './sources.js'
 
@@ -35,16 +32,8 @@ async function readKeys (options: Arguments): Promise<readonly PublicJwk[]> {
   const server = options.get('server')
   if (server !== undefined && options.operand !== '') throw usageError(spec, 'Name a FILE or a --server, not both.')
   if (server !== undefined) return await publicKeys(keysOf(server))
-  const files = options.operand === '' ? serviceFiles() : [options.operand]
+  const files = options.operand === '' ? signingKeyFiles(process.env) : [options.operand]
   return (await Promise.all(files.map(async file => await (isPem(file) ? privateKeys(file) : publicKeys(file))))).flat()
-}
-
-const LOCATIONS = { cacheDir: SERVICE_SETTINGS.cacheDir, signingKeyFile: SERVICE_SETTINGS.signingKeyFile }
-
-/** Where a service with these settings has its keys. */
-function serviceFiles (): string[] {
-  const { cacheDir, signingKeyFile } = readSettings(LOCATIONS, process.env)
-  return signingKeyFile?.split(',') ?? [join(cacheDir, GENERATED_KEY_FILE)]
 }
 
 function isPem (file: string): boolean { return Buffer.from(readInput(file, 'key file')).includes('-----BEGIN ') }

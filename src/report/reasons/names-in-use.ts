@@ -1,5 +1,6 @@
 import { BtfKind } from '../../btf/constants.js'
-import { kindOf, nameOffsetOf, typeId, type Btf } from '../../btf/btf.js'
+import { kindOf, typeId, type Btf } from '../../btf/btf.js'
+import { BTF_TYPE } from '../../btf/layout.js'
 import { sameBytes } from '../../bytes/strings.js'
 import { shownName } from '../../btf/shown-text.js'
 
@@ -36,14 +37,31 @@ const NAMED_KINDS: ReadonlySet<number> = new Set([
   BtfKind.STRUCT, BtfKind.UNION, BtfKind.ENUM, BtfKind.ENUM64, BtfKind.FWD, BtfKind.TYPEDEF, BtfKind.FUNC, BtfKind.VAR
 ])
 
-/** An object's BTF has no base, so that its own bytes have all its names. */
+const encoder = new TextEncoder()
+
+/** A text in UTF-8: nearly all names are of ASCII, of which to copy the characters costs less than to call the encoder. */
+function bytesOf (text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length)
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit > 0x7f) return encoder.encode(text)
+    bytes[i] = unit
+  }
+  return bytes
+}
+
+/**
+ * An object's BTF has no base, so that its own bytes have all its names. Reads each record's name by itself: hundreds of types are passed
+ * for each name.
+ */
 function hasName (btf: Btf, name: string): boolean {
-  const wanted = new TextEncoder().encode(name)
-  const { bytes, strStart } = btf
-  for (let id = typeId(btf.startId); id < btf.endId; id = typeId(id + 1)) {
-    const offset = strStart + nameOffsetOf(btf, id)
-    if (bytes[offset] !== wanted[0] || bytes[offset + wanted.length] !== 0) continue
-    if (NAMED_KINDS.has(kindOf(btf, id)) && sameBytes(bytes, offset, wanted, 0, wanted.length)) return true
+  const wanted = bytesOf(name)
+  const [first] = wanted
+  const { bytes, view, littleEndian, startId, strStart, typeOffsets } = btf
+  for (let i = 0; i < typeOffsets.length; i++) {
+    const offset = strStart + view.getUint32((typeOffsets[i] ?? 0) + BTF_TYPE.nameOff, littleEndian)
+    if (bytes[offset] !== first || bytes[offset + wanted.length] !== 0) continue
+    if (NAMED_KINDS.has(kindOf(btf, typeId(startId + i))) && sameBytes(bytes, offset, wanted, 0, wanted.length)) return true
   }
   return false
 }

@@ -1,8 +1,9 @@
 import { BtfKind } from '../../btf/constants.js'
 import {
-  datasecVariable, isComposite, isEmptyString, kindOf, memberNameOffset, memberType, nameOf, nameOffsetOf, referencedType, typeId, vlenOf,
+  datasecVariable, isComposite, isEmptyString, kindOf, memberNameOffset, memberType, nameOf, nameOffsetOf, referencedType, vlenOf,
   type Btf, type TypeId
 } from '../../btf/btf.js'
+import { listedKinds } from '../../btf/listed-kinds.js'
 import { plainType } from '../../btf/resolve.js'
 import { shownName, shownText } from '../../btf/shown-text.js'
 import { describeType } from '../../core/describe.js'
@@ -17,8 +18,8 @@ const MAX_MEMBERS = 32
 /** Structs and unions that maps of the object have as key or value, each with the name of such a map. */
 export function storedTypes (btf: Btf): ReadonlyMap<TypeId, string> {
   const stored = new Map<TypeId, string>()
-  for (let id = typeId(btf.startId); id < btf.endId; id = typeId(id + 1)) {
-    if (kindOf(btf, id) !== BtfKind.DATASEC || nameOf(btf, id) !== '.maps') continue
+  for (const id of listedKinds(btf).datasecs) {
+    if (nameOf(btf, id) !== '.maps') continue
     for (let v = 0; v < vlenOf(btf, id); v++) {
       const variable = datasecVariable(btf, id, v)
       const definition = plainType(btf, referencedType(btf, variable))

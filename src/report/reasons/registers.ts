@@ -90,12 +90,8 @@ function compileFor ({ name, macro }: Architecture, local: Spec, member: string 
   }
   return {
     text: `${compile} Read the register by its macro of bpf/bpf_tracing.h, which is right for each architecture:`,
-    code: [
-      `static __always_inline unsigned long ${names.take(functionName(local))}(struct pt_regs *p)`,
-      '{',
-      `\treturn PT_REGS_${register}_CORE(p);`,
-      '}'
-    ].join('\n')
+    code: `static __always_inline unsigned long ${names.take(functionName(local))}(struct pt_regs *p)\n` +
+      `{\n\treturn PT_REGS_${register}_CORE(p);\n}`
   }
 }
 

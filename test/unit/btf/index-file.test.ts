@@ -28,7 +28,7 @@ function sample (structs = 5): Uint8Array {
 const contentOf = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest()
 
 function make (bytes: Uint8Array): { parts: BtfParts, file: Uint8Array } {
-  const parts = parseBtfParts(bytes, { allocate: byteLength => new ArrayBuffer(byteLength + indexTailBytes(bytes.length)) })
+  const parts = parseBtfParts(bytes, { allocate: byteLength => new ArrayBuffer(byteLength + indexTailBytes(bytes.length, byteLength)) })
   finishBtfIndex(parts, contentOf(bytes), SEAL)
   return { parts, file: new Uint8Array(parts.index) }
 }
@@ -97,8 +97,8 @@ describe('the file of an index', () => {
     const words = file.slice(0, file.length - BTF_INDEX_FOOTER.SIZE)
     expect([BTF_INDEX_VERSION, createHash('sha256').update(words).digest('hex').slice(0, 16)]).toMatchInlineSnapshot(`
       [
-        2,
-        "d6fe6f2efc7d1bb2",
+        3,
+        "938bcbc80d9f3e10",
       ]
     `)
   })

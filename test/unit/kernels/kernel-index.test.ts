@@ -91,6 +91,17 @@ describe('the kernel index', () => {
 })
 
 describe('what another process writes', () => {
+  it('is found by who adds a row of its reference, and nothing else is looked for', async () => {
+    const directory = await temporaryFolder()
+    const one = await open(directory)
+    const other = await open(directory)
+    for (const release of ['5.4', '5.5']) await other.put(record(release))
+    expect(await one.learnRows(record('5.4').reference)).toBe(true)
+    expect(await one.learnRows(record('5.4').reference)).toBe(false)
+    expect(one.list()).toEqual([record('5.4')])
+    await expect.poll(() => one.learn({ release: '5.5' })).toBe(true)
+  })
+
   it('is found by its whole reference at once, and by its release', async () => {
     const directory = await temporaryFolder()
     const [one, other] = [await open(directory), await open(directory)]

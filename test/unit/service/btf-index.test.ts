@@ -40,6 +40,7 @@ describe('the index of a kernel on disk', () => {
     ['with a flipped bit in its words', (bytes: Buffer) => { bytes[40] = (bytes[40] ?? 0) ^ 4 }],
     ['that was cut', (bytes: Buffer) => bytes.subarray(0, 100)],
     ['that is empty', () => Buffer.alloc(0)],
+    ['of which a power failure left zeros', (bytes: Buffer) => { bytes.fill(0, 64) }],
     ['that is of other BTF', (bytes: Buffer) => { bytes.fill(9, bytes.length - 64, bytes.length - 32) }]
   ])('%s is not believed, counted, and made anew', async (_name, damage) => {
     const folder = await temporaryFolder()

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { writeDurably } from '../../../src/store/atomic-file.js'
+import { writeAtomically, writeDurably } from '../../../src/store/atomic-file.js'
 import { temporaryFolder } from '../service/lab.js'
 
 describe('a file that is written whole or not at all', () => {
@@ -25,11 +25,13 @@ describe('a file that is written whole or not at all', () => {
     }
   })
 
-  it('takes the place of the one before, and leaves nothing beside it', async () => {
+  it.each([
+    ['that is flushed', writeDurably], ['that can be made again', writeAtomically]
+  ])('%s takes the place of the one before, and leaves nothing beside it', async (_what, write) => {
     const path = join(await temporaryFolder(), 'a', 'b', 'file')
-    await writeDurably(path, 'first')
+    await write(path, 'first')
     const { ino } = await stat(path)
-    await Promise.all(['second', 'third'].map(text => writeDurably(path, text)))
+    await Promise.all(['second', 'third'].map(text => write(path, text)))
     expect(['second', 'third']).toContain(await readFile(path, 'utf8'))
     expect((await stat(path)).ino).not.toBe(ino)
     expect(await readdir(join(path, '..'))).toEqual(['file'])

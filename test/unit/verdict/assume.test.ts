@@ -133,7 +133,7 @@ type Read = readonly [offset: number, size: 'b' | 'h' | 'w' | 'dw']
  * An access that no kernel has, where what is read of `.rodata` is 0. That has 4 bytes of no variable, `CFG` of a struct, and
  * `targ_comm`, a text.
  */
-function objectThatReads ([offset, size]: Read) {
+function objectThatReads ([offset, size]: Read, text = { value: 28, size: 16 }) {
   const local = btf()
   const { int, uint, char, bool } = integers(local)
   const limits = local.struct('limits', 8, [at('soft', 0, uint), at('hard', 4, uint)])
@@ -156,7 +156,7 @@ function objectThatReads ([offset, size]: Read) {
     // The section itself comes first: the program refers to it.
     symbols: [
       { name: '', section: 1, type: STT.SECTION, binding: STB.LOCAL },
-      { name: 'CFG', value: 4, size: 24, ...variable }, { name: 'targ_comm', value: 28, size: 16, ...variable }
+      { name: 'CFG', value: 4, size: 24, ...variable }, { name: 'targ_comm', ...text, ...variable }
     ],
     programs: [{ section, name: 'a', code }],
     records: [{ section, insnOff: 40, typeId: gone, access: '0:0', kind: 'byte_off' }],
@@ -181,6 +181,11 @@ const READS: ReadonlyArray<readonly [name: string, read: Read]> = [
   ['.rodata.targ_comm+8', [36, 'dw']],
   ['.rodata+0', [0, 'w']]
 ]
+
+it('is told of a variable that does not end before its section does', () => {
+  const object = objectThatReads([40, 'w'], { value: 40, size: 8 })
+  expect(judge(object, relocate(object, parseBtf(btf().bytes()))).assumes).toEqual(['.rodata.targ_comm = 0'])
+})
 
 describe('what is assumed of a part of a variable', () => {
   it.each(READS)('is taken by the name that the verdict gives: %s', (name, read) => {

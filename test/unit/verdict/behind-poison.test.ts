@@ -5,6 +5,7 @@ import { assembler } from '../../support/asm.js'
 import { at, btf, integers } from '../../support/btf-builder.js'
 import { concat } from '../../support/byte-writer.js'
 import { buildObject } from '../../support/object-builder.js'
+import { STB, STT } from '../../support/elf-writer.js'
 
 const asm = assembler('little')
 const EXIT = [asm.mov(0, 0), asm.exit()]
@@ -17,7 +18,12 @@ interface Program {
   readonly poisoned: readonly number[]
   /** Of one whose value is 0: whether the kernel has a field. */
   readonly absent?: number
+  /** Of one that loads the address of `.rodata`, which has 4 and then 0. */
+  readonly address?: number
 }
+
+const DATA = { name: '.rodata', data: Uint8Array.of(4, 0, 0, 0, 0, 0, 0, 0) }
+const DATA_SYMBOL = { name: '', section: 1, type: STT.SECTION, binding: STB.LOCAL }
 
 /** Of each poisoned instruction, by its slot: whether it is reached, and whether it lies behind other poison. */
 function askedOf (programs: readonly Program[], options: JudgeOptions = {}): Record<number, readonly [boolean | null, boolean | null]>[] {
@@ -31,8 +37,10 @@ function askedOf (programs: readonly Program[], options: JudgeOptions = {}): Rec
     ...poisoned.map(slot => ({ section: sectionOf(i), insnOff: 8 * slot, typeId, access: '0:0', kind: 'byte_off' as const })),
     ...absent === undefined ? [] : [{ section: sectionOf(i), insnOff: 8 * absent, typeId, access: '0:0', kind: 'field_exists' as const }]
   ])
+  const relocations = programs.flatMap(({ address }, i) => address === undefined ? [] : [{ section: sectionOf(i), offset: 8 * address }])
   const object = parseObject(buildObject({
     local,
+    ...relocations.length === 0 ? {} : { sectionsBefore: [DATA], symbols: [DATA_SYMBOL], relocations },
     programs: programs.map(({ insns }, i) =>
       ({ section: sectionOf(i), name: `p${i}`, code: concat(...insns), ...(i === 0 ? {} : { binding: 'local' as const }) })),
     records
@@ -66,6 +74,14 @@ describe('poison that the verifier does not get to', () => {
       asm.mov(1, 0), asm.mov(2, 1), asm.stx('dw', 10, 2, -8), asm.ldx('dw', 3, 10, -8), asm.jeq(3, 0, 1), asm.mov(4, 0), ...EXIT
     ]
     expect(asked({ insns, poisoned: [0, 5], absent: 1 })).toEqual({ 0: REACHED, 5: NEVER })
+  })
+
+  it.each([['4', 0, NEVER], ['0', 4, BEHIND]])('is reached or not as data decides that does not change: %s', (_name, offset, expected) => {
+    const insns = [
+      asm.mov(1, 0), asm.jeq(1, 0, 6), asm.ldImm64(2, 0), asm.ldx('w', 3, 2, offset), asm.jeq(3, 0, 1), asm.ja(1), asm.mov(4, 0), ...EXIT
+    ]
+    expect(asked({ insns, poisoned: [0, 7], address: 2 })).toEqual({ 0: REACHED, 7: expected })
+    expect(asked({ insns, poisoned: [0, 7], address: 2 }, { kernelRelease: '4.19.0' })).toEqual({ 0: REACHED, 7: BEHIND })
   })
 
   it('is reached where a way leads around the poison before it', () => {

@@ -12,6 +12,8 @@ const asm = assembler('little')
 const POISON = poison('little')
 const EXIT = [asm.mov(0, 0), asm.exit()]
 const RANDOM = asm.call(7)
+/** bpf_map_lookup_elem */
+const LOOKUP = asm.call(1)
 const NO_PATCHES = { offsets: new Uint32Array(0), before: new Uint8Array(0), after: new Uint8Array(0) }
 
 function swept (insns: readonly Uint8Array[], release?: string, work = { left: 1000 }) {
@@ -74,7 +76,17 @@ describe('a pass over the constants in registers', () => {
     expect(poisonOf([RANDOM, asm.mov(1, 1), ...guarded(1, 0)])).toBe('certain')
     expect(poisonOf([asm.mov(1, 0), asm.jeq(1, 0, 2), ...EXIT, POISON, ...EXIT])).toBe('certain')
     expect(poisonOf([RANDOM, asm.jeq(0, 5, 0), POISON, ...EXIT])).toBe('open')
+    expect(poisonOf([RANDOM, asm.jeq(0, 0, 1), POISON, ...EXIT])).toBe('open')
     expect(poisonOf([asm.call(181), POISON, ...EXIT])).toBe('open')
+  })
+
+  it('is certain of poison where a pointer that may be null is not', () => {
+    expect(poisonOf([LOOKUP, asm.jeq(0, 0, 1), POISON, ...EXIT])).toBe('certain')
+    expect(poisonOf([LOOKUP, asm.movReg(6, 0), RANDOM, asm.jeq(6, 0, 2), asm.ja(0), POISON, ...EXIT])).toBe('certain')
+    expect(poisonOf([LOOKUP, asm.jeq(0, 0, 2), ...EXIT, POISON, ...EXIT])).toBe('open')
+    expect(poisonOf([LOOKUP, asm.jeq(0, 0, 0), POISON, ...EXIT])).toBe('open')
+    expect(poisonOf([LOOKUP, asm.jeq(0, 1, 1), POISON, ...EXIT])).toBe('open')
+    expect(poisonOf([LOOKUP, asm.alu('ADD', 0, 1), asm.jeq(0, 0, 1), POISON, ...EXIT])).toBe('open')
   })
 
   it('decides what the verifier of the kernel decides', () => {

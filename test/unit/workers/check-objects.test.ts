@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { nameOf, typeId } from '../../../src/btf/btf.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import { toShared } from '../../../src/store/shared-bytes.js'
@@ -26,7 +26,7 @@ async function kernel (name: string, types: number): Promise<FiledBtf & { readon
   const indexFile = new Uint8Array(prepared.btf.parts.index).slice()
   writeFileSync(path, bytes)
   writeFileSync(indexPath, indexFile)
-  return { paths: [path], sha256: sha256(bytes), index: { path: indexPath, sealKeys: SEAL_KEYS }, indexFile }
+  return { paths: [path], sha256: sha256(bytes), index: { path: indexPath, sealKeys: SEAL_KEYS, isToBeMade: true }, indexFile }
 }
 
 const kernels: Array<Awaited<ReturnType<typeof kernel>>> = []
@@ -69,7 +69,7 @@ it('kernels that are opened one after the other have nothing of each other', () 
   expect([first.names.at(-1), second.names.at(-1)]).toEqual([`large_${TYPES - 1}`, `small_${TYPES - 1001}`])
 })
 
-it('a check of a kernel without an index gives the one that loading would keep, and none where there is one', () => {
+it('a check of a kernel without an index gives the one that loading would keep, and none where there is one or none is wanted', () => {
   const [large] = kernels
   if (large?.index === undefined) throw new Error('it is not there')
   const { indexFile, ...checked } = large
@@ -80,4 +80,34 @@ it('a check of a kernel without an index gives the one that loading would keep, 
   }
   expect(indexOf(checked)).toBeUndefined()
   expect(Buffer.from(indexOf(without) ?? []).equals(indexFile)).toBe(true)
+  expect(indexOf({ ...without, index: { ...without.index, isToBeMade: false } })).toBeUndefined()
+})
+
+describe('an object that was checked on other kernels', () => {
+  const object = toShared(readFileSync(join(import.meta.dirname, '../../../examples/exec.bpf.o')))
+  const sample = readFileSync(join(import.meta.dirname, '../../../examples/kernels/sample.btf'))
+  const empty = ((): Uint8Array => {
+    const b = btf()
+    b.struct('nothing', 4, [])
+    return b.bytes()
+  })()
+
+  /** @param hash under which nothing is known of the object, or what earlier checks found out */
+  function stateOn (kernel: Uint8Array, release: string, hash = sha256(object)): unknown {
+    const path = join(folder, sha256(kernel).slice(7, 20))
+    writeFileSync(path, kernel)
+    const run = { object, objectSha256: hash, releases: [release] }
+    const found = checkObjects({ kind: 'check', btf: { paths: [path], sha256: sha256(kernel) }, modules: [], runs: [run] })
+    const outcome = found.state === 'ready' ? found.outcomes[0]?.[0] : undefined
+    return { ...outcome, json: JSON.parse(outcome?.json ?? '') as unknown }
+  }
+
+  it('has the outcome that it has where it was checked on none', () => {
+    const asked: Array<[Uint8Array, string]> = [
+      [sample, '6.12.1'], [sample, '6.12.2'], [sample, '4.19.0-1'], [empty, '6.12.1'], [sample, '5.10.0-30-amd64'], [sample, '4.19.0-2']
+    ]
+    const found = asked.map(([kernel, release]) => stateOn(kernel, release))
+    expect(found).toEqual(asked.map(([kernel, release], i) => stateOn(kernel, release, sha256(`another object ${i}`))))
+    expect(found).toMatchObject(['loads', 'loads', 'unknown', 'fails', 'loads', 'unknown'].map(state => ({ json: { state } })))
+  })
 })

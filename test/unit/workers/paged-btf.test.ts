@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -52,14 +52,15 @@ function filed (change: (page: number, content: Uint8Array) => void = () => {}):
   for (let page = 0; page * PAGE_BYTES < file.length; page++) change(page, file.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES))
   const path = join(folder, `${serial++}.btf`)
   writeFileSync(path, file)
-  return { paths: [path], sha256: sha256(bytes), index: { path: indexPath, sealKeys: SEAL_KEYS } }
+  return { paths: [path], sha256: sha256(bytes), index: { path: indexPath, sealKeys: SEAL_KEYS, isToBeMade: true } }
 }
 
 const spoil = (_page: number, content: Uint8Array): void => { content[0] = (content[0] ?? 0) ^ 1 }
 
 /** In memory that is full of something else. */
 function open (checked: FiledBtf) {
-  return openPaged(checked, byteLength => new Uint8Array(byteLength).fill(0xff), byteLength => new Uint8Array(byteLength))
+  const memory = (byteLength: number): Uint8Array => new Uint8Array(byteLength).fill(0xff)
+  return openPaged(checked, { btf: memory, index: memory })
 }
 
 function opened (checked: FiledBtf) {
@@ -104,13 +105,29 @@ describe('BTF of which only some pages are read', () => {
     paged.close()
   })
 
+  it('has nothing to do with pages of its index that nobody looks at', () => {
+    const { typeOffsets } = parseRawBtf(bytes)
+    const pages = Math.ceil(4 * typeOffsets.length / PAGE_BYTES)
+    const path = join(folder, 'some-index')
+    const index = readFileSync(indexPath)
+    for (let page = 1; page < pages; page++) spoil(page, index.subarray(page * PAGE_BYTES))
+    writeFileSync(path, index)
+    const paged = opened({ ...filed(), index: { path, sealKeys: SEAL_KEYS, isToBeMade: true } })
+    expect(nameOf(paged.btf, typeId(2))).toBe(nameOf(parseRawBtf(bytes), typeId(2)))
+    expect(paged.isDamaged()).toBe(false)
+    expect(() => nameOf(paged.btf, typeId(STRUCTS / 2))).toThrow('is damaged')
+    expect(paged.isDamaged()).toBe(true)
+    paged.close()
+  })
+
   it('is not opened where its header is damaged, where a file has another size, and without an index or with one of no use', () => {
     const checked = filed()
     expect(open(filed((page, content) => { if (page === 0) content[1] = 0 }))).toBeUndefined()
     writeFileSync(join(folder, 'short'), bytes.subarray(0, bytes.length - 1))
     expect(open({ ...checked, paths: [join(folder, 'short')] })).toEqual({ state: 'damaged' })
     expect(open({ sha256: checked.sha256, paths: checked.paths })).toBeUndefined()
-    expect(open({ ...checked, index: { path: indexPath, sealKeys: [new Uint8Array(32).fill(2)] } })).toEqual({ state: 'damaged' })
+    const others = { path: indexPath, sealKeys: [new Uint8Array(32).fill(2)], isToBeMade: true }
+    expect(open({ ...checked, index: others })).toEqual({ state: 'damaged' })
     opened({ ...checked, paths: [join(folder, 'absent'), join(folder, 'short'), ...checked.paths] }).close()
   })
 })
@@ -122,7 +139,8 @@ it('BTF that says itself how long its types are is read whole, and verified as a
   const content = toShared(b.bytes({ layout: layoutOfKnownKinds() }))
   const path = join(folder, 'layout.btf')
   writeFileSync(path, content)
-  const checked: FiledBtf = { paths: [path], sha256: sha256(content), index: { path: await keepIndex(content), sealKeys: SEAL_KEYS } }
+  const index = { path: await keepIndex(content), sealKeys: SEAL_KEYS, isToBeMade: true }
+  const checked: FiledBtf = { paths: [path], sha256: sha256(content), index }
   const paged = opened(checked)
   const last = typeId(parseRawBtf(content).endId - 1)
   expect(describeType(paged.btf, last)).toEqual(describeType(parseRawBtf(content), last))
@@ -146,4 +164,8 @@ it('a check of objects uses no damaged page, and another file where there is one
   expect(expected).toMatchObject({ state: 'ready', outcomes: [[{ json: expect.stringContaining('"state":"loads"') }]] })
   expect(check(damaged)).toEqual({ state: 'absent', sha256: sha256(bytes) })
   expect(check({ ...good, paths: [...damaged.paths, ...good.paths] })).toEqual(expected)
+  const spoiled = join(folder, 'spoiled-index')
+  writeFileSync(spoiled, readFileSync(indexPath).map((byte, i) => i < bytes.length / 16 ? byte ^ 1 : byte))
+  const anew = check({ ...good, index: { path: spoiled, sealKeys: SEAL_KEYS, isToBeMade: true } })
+  expect(anew).toEqual({ ...expected, index: new Uint8Array(readFileSync(indexPath)) })
 })
