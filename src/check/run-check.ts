@@ -31,6 +31,8 @@ export interface RunOptions {
 
 /** Kernels whose keys are asked for at once, for each that is worked on at a time. */
 const BATCH = 64
+/** Rows for which planning stops, so that they are taken. */
+const WORTH_TAKING = 256
 /** Keys of one object whose outcomes are remembered. Mostly there are some hundred; kernels that are not compared have one each. */
 const MAX_KNOWN = 4096
 
@@ -126,7 +128,7 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<CellBatch
         }
         const pausing = pause()
         if (pausing !== undefined) await pausing
-        if (ready.length >= CELLS_AT_ONCE) yield
+        if (ready.length >= WORTH_TAKING) yield
       }
       yield
     }
