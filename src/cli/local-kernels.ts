@@ -23,7 +23,7 @@ export interface LocalKernels {
   readonly trustUploads: boolean
   readonly threads: number
   readonly pool: WorkerPool
-  /** The tables that a service has made: to make one takes longer than to read the kernel. Undefined where there is no cache. */
+  /** Those that a service or an import has made: to make one takes longer than to read the kernel. Undefined where there is no cache. */
   readonly tables: LayoutTables | undefined
   /** The files that may hold BTF. */
   readonly glance: (hash: Sha256) => FiledBtf
