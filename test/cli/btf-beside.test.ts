@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { cellsIn } from '../../src/check/cells.js'
 import { GENERATED_KEY_FILE } from '../../src/keys/key-file.js'
 import { sha256 } from '../../src/store/sha256.js'
 import type { StoredKind } from '../../src/store/stored-kinds.js'
@@ -44,7 +45,7 @@ async function cacheOfService (): Promise<string> {
 async function stateIn (service: StartedService): Promise<unknown> {
   const { cells } = await service.check({ objects: [{ content: fooObject() }], kernels: ['*'], fetch: false }, new AbortController().signal)
   const states: unknown[] = []
-  for await (const some of cells) for (const { outcome } of some) states.push(outcome.state)
+  for await (const batch of cells) for (const { outcome } of cellsIn(batch)) states.push(outcome.state)
   return states
 }
 
