@@ -30,7 +30,7 @@ export interface LayoutTables {
   /** Makes the table of a kernel that was taken in, unless it is there. */
   prepare(hash: Sha256): void
   stats(): { readonly made: number }
-  /** Makes no more tables, and waits for the one that is being made. */
+  /** Makes the table that is the next one, or being made, and no more. */
   close(): Promise<void>
 }
 
@@ -90,9 +90,9 @@ export function createLayoutTables ({
   }
   const makeAll = async (find: (hash: Sha256) => CheckedBtf): Promise<void> => {
     for (const hash of waiting) {
+      if (closing.signal.aborted) break
       waiting.delete(hash)
       await giveWay()
-      if (closing.signal.aborted) break
       await make(hash, find(hash)).catch(() => {}) // BTF that a thread dies over has no table; it shows where the BTF is used
     }
     making = undefined
