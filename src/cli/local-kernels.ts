@@ -38,10 +38,11 @@ export async function openLocalKernels ({ objects = 1 }: { readonly objects?: nu
   compileLater()
   const places = placesFrom(process.env)
   const { rows, paths } = await readKernels(places)
-  const threads = Math.max(1, Math.min(availableParallelism(), Math.ceil(objects * rows.list().length / ROWS_OF_THREAD)))
-  const pool = createWorkerPool({ workers: threads, queue: Infinity, deadlineMs: DEADLINE_MS, isBackground: true })
   const cache = hasCache(places) ? places.cacheDir : undefined
   const sealKeys = cache === undefined ? [] : await readSealKeys()
+  const rowsOfThread = sealKeys.length === 0 ? ROWS_OF_THREAD.whole : ROWS_OF_THREAD.indexed
+  const threads = Math.max(1, Math.min(availableParallelism(), Math.ceil(objects * rows.list().length / rowsOfThread)))
+  const pool = createWorkerPool({ workers: threads, queue: Infinity, deadlineMs: DEADLINE_MS, isBackground: true })
   return {
     index: rows,
     trustUploads: places.trustUploads,
@@ -59,9 +60,9 @@ export async function openLocalKernels ({ objects = 1 }: { readonly objects?: nu
 
 /**
  * Objects times kernels that are worth another thread: it takes a tenth of a second until a thread has started and its code is compiled,
- * in which one that is there answers some hundreds.
+ * in which one that is there answers some hundreds, or reads a few kernels whole.
  */
-const ROWS_OF_THREAD = 1000
+const ROWS_OF_THREAD = { indexed: 1000, whole: 25 }
 
 /** A store would look through the folder, and remove what is of no use there. */
 function readOnly (directory: string): LayoutTablesOptions['store'] {
