@@ -1,5 +1,6 @@
 import type { RefObject } from 'preact'
-import { useLayoutEffect, useState } from 'preact/hooks'
+import { useState } from 'preact/hooks'
+import { useScrolled } from './use-scrolled.js'
 
 /**
  * Whether there is more to the right of what is seen.
@@ -8,19 +9,7 @@ import { useLayoutEffect, useState } from 'preact/hooks'
  */
 export function useCut (scroller: RefObject<HTMLElement | null>, columns: number): boolean {
   const [isCut, setCut] = useState(false)
-  useLayoutEffect(() => {
-    const element = scroller.current
-    if (element === null) return
-    // Browsers round what is scrolled by and the width in different ways.
-    const look = (): void => { setCut(element.scrollLeft + element.clientWidth < element.scrollWidth - 1) }
-    const sizes = new ResizeObserver(look)
-    sizes.observe(element)
-    element.addEventListener('scroll', look, { passive: true })
-    look()
-    return () => {
-      sizes.disconnect()
-      element.removeEventListener('scroll', look)
-    }
-  }, [columns])
+  // Browsers round what is scrolled by and the width in different ways.
+  useScrolled(scroller, ({ scrollLeft, clientWidth, scrollWidth }) => { setCut(scrollLeft + clientWidth < scrollWidth - 1) }, [columns])
   return isCut
 }

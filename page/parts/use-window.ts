@@ -1,6 +1,7 @@
 import type { RefObject } from 'preact'
 import { useLayoutEffect, useState } from 'preact/hooks'
 import { rangeOf, scrollTo, type Range } from '../model/window.js'
+import { useScrolled } from './use-scrolled.js'
 
 export interface DrawnWindow extends Range {
   /** Of a row, in CSS pixels. */
@@ -33,18 +34,7 @@ export function useWindow (
     const next = { top: element.scrollTop, height: element.clientHeight - (head?.current?.offsetHeight ?? 0), rem }
     setSeen(seen => seen.top === next.top && seen.height === next.height && seen.rem === next.rem ? seen : next)
   }
-  useLayoutEffect(() => {
-    const element = scroller.current
-    if (element === null) return
-    const sizes = new ResizeObserver(look)
-    sizes.observe(element)
-    element.addEventListener('scroll', look, { passive: true })
-    look()
-    return () => {
-      sizes.disconnect()
-      element.removeEventListener('scroll', look)
-    }
-  }, [])
+  useScrolled(scroller, look)
   // A list that became shorter may have scrolled by that.
   useLayoutEffect(look, [count])
   const rowHeight = Math.round(rowRem * seen.rem)

@@ -1,6 +1,7 @@
+import { at, type CellBatch, type Cells } from './cells.js'
 import type { ComparedRow } from './parse.js'
-import type { Cell, Cells, NamedObject } from './types.js'
-import type { CheckState, Comparison } from './wire.js'
+import type { NamedObject } from './types.js'
+import { COMPARISONS, type CheckState, type Comparison } from './wire.js'
 
 /** Compares rows with an earlier answer. */
 export type Baseline = (object: Pick<NamedObject, 'sha256' | 'name'>, kernel: string, state: CheckState) => Comparison
@@ -10,24 +11,30 @@ export type Baseline = (object: Pick<NamedObject, 'sha256' | 'name'>, kernel: st
  * one counts.
  */
 export function createBaseline (rows: readonly ComparedRow[]): Baseline {
-  const states = new Map<string, CheckState>()
+  /** By kernel, then by what an object is called there. */
+  const states = new Map<string, Map<string, CheckState>>()
   for (const { object, name, kernels, state } of rows) {
     for (const kernel of kernels) {
-      states.set(keyOf(name, kernel), state)
-      states.set(keyOf(object, kernel), state)
+      const ofKernel = states.get(kernel) ?? new Map<string, CheckState>()
+      states.set(kernel, ofKernel.set(name, state).set(object, state))
     }
   }
   return ({ sha256, name }, kernel, state) => {
-    const before = states.get(keyOf(sha256, kernel)) ?? states.get(keyOf(name, kernel))
+    const ofKernel = states.get(kernel)
+    const before = ofKernel?.get(sha256) ?? ofKernel?.get(name)
     return before === undefined ? 'new' : before === state ? 'same' : 'changed'
   }
 }
 
-function keyOf (object: string, kernel: string): string { return `${kernel} ${object}` }
-
-/** The cells, each with how it stands to the earlier answer. */
-export async function * compared (cells: Cells, baseline: Baseline): AsyncGenerator<readonly Cell[]> {
-  for await (const some of cells) {
-    yield some.map(cell => ({ ...cell, baseline: baseline(cell.object, cell.kernel, cell.outcome.state) }))
+/** The rows, each with how it stands to the earlier answer. */
+export async function * compared (cells: Cells, baseline: Baseline): AsyncGenerator<CellBatch> {
+  for await (const batch of cells) {
+    const { tables: { objects, kernels, outcomes }, length } = batch
+    const comparisons = new Uint8Array(length)
+    for (let i = 0; i < length; i++) {
+      const { state } = at(outcomes, at(batch.outcomes, i))
+      comparisons[i] = COMPARISONS.indexOf(baseline(at(objects, at(batch.objects, i)), at(kernels, at(batch.kernels, i)), state))
+    }
+    yield { ...batch, comparisons }
   }
 }

@@ -6,8 +6,9 @@ import { sha256, type Sha256 } from '../store/sha256.js'
 import type { Pause } from '../workers/pauses.js'
 import type { CheckedRuns, CheckRun } from '../workers/protocol.js'
 import { compared, createBaseline } from './baseline.js'
+import type { CellBatch, Cells } from './cells.js'
 import { withDistinctNames } from './distinct-names.js'
-import { expandKernels, lookUpAgain, type ExpandedKernel, type ExpandOptions, type ResolvedKernels } from './expand-kernels.js'
+import { createResolvedKernels, expandKernels, lookUpAgain, type ExpandedKernel, type ExpandOptions } from './expand-kernels.js'
 import type { CheckLimits } from './limits.js'
 import type { OutcomeKeys } from './outcome-keys.js'
 import type { Outcomes } from './outcomes.js'
@@ -15,7 +16,7 @@ import type { ComparedRow } from './parse.js'
 import { createPlaces } from './places.js'
 import { runCheck } from './run-check.js'
 import { createStateOutcomes } from './state-outcomes.js'
-import type { Cell, Cells, CheckedKernel, KernelContent, NamedObject } from './types.js'
+import type { CheckedKernel, KernelContent, NamedObject } from './types.js'
 
 /** What one check is asked for. */
 export interface CheckRequest {
@@ -40,6 +41,8 @@ export interface Check {
   readonly hasBaseline: boolean
   /** To be read once; work goes on only while they are. */
   readonly cells: Cells
+  /** Lets requests have the event loop between pieces of the answer. */
+  readonly pause?: Pause | undefined
 }
 
 export interface Checks {
@@ -80,7 +83,7 @@ export function createChecks (options: ChecksOptions): Checks {
   const { limits } = options
   const counts = { rows: 0, relocations: 0 }
   const places = createPlaces(limits)
-  const resolved: ResolvedKernels = new WeakMap()
+  const resolved = createResolvedKernels()
 
   const takeObjects = async (given: CheckRequest['objects']): Promise<NamedObject[]> => {
     const objects: NamedObject[] = []
@@ -137,6 +140,7 @@ export function createChecks (options: ChecksOptions): Checks {
       kernels: expanded.length,
       rows,
       hasBaseline,
+      pause: options.pause,
       cells: request.baseline === undefined ? cells : compared(cells, createBaseline(request.baseline))
     }
   }
@@ -154,11 +158,11 @@ export function createChecks (options: ChecksOptions): Checks {
     }
   }
 
-  const counted = async function * (cells: Cells, end: () => void): AsyncGenerator<readonly Cell[]> {
+  const counted = async function * (cells: Cells, end: () => void): AsyncGenerator<CellBatch> {
     try {
-      for await (const some of cells) {
-        counts.rows += some.length
-        yield some
+      for await (const batch of cells) {
+        counts.rows += batch.length
+        yield batch
       }
     } finally {
       end()

@@ -24,11 +24,15 @@ export interface ExpandOptions {
   readonly resolved?: ResolvedKernels | undefined
 }
 
-/**
- * What the references of rows stand for, as long as the index has the same rows: a check asks for thousands, and the next one for the same.
- * By identity, so that what is remembered goes with the row.
- */
-export type ResolvedKernels = WeakMap<KernelReference, { readonly revision: number, readonly kernel: CheckedKernel }>
+/** What names stood for, as long as the index has the same rows: a check asks for thousands, and the next one for the same. */
+export interface ResolvedKernels {
+  /** By identity, so that what is remembered goes with the row. */
+  readonly byReference: WeakMap<KernelReference, { readonly revision: number, readonly kernel: CheckedKernel }>
+  /** All that are held, where each of them stands for something. */
+  all?: { readonly revision: number, readonly kernels: readonly ExpandedKernel[] }
+}
+
+export function createResolvedKernels (): ResolvedKernels { return { byReference: new WeakMap() } }
 
 /** A kernel of a check, and by which name sources are asked for it where it is not held. */
 export interface ExpandedKernel {
@@ -45,6 +49,10 @@ export interface ExpandedKernel {
  */
 export async function expandKernels (patterns: readonly string[], options: ExpandOptions): Promise<readonly ExpandedKernel[]> {
   for (const pattern of patterns) requirePattern(pattern)
+  const { resolved, index } = options
+  const revision = index.revision()
+  const isAll = patterns.length === 1 && patterns[0] === '*'
+  if (isAll && resolved?.all?.revision === revision) return resolved.all.kernels
   const found = new Map<string, ExpandedKernel>()
   const matching = createMatcher(options, options.signal)
   for (const pattern of patterns) {
@@ -58,7 +66,10 @@ export async function expandKernels (patterns: readonly string[], options: Expan
     }
     if (!isMatched && !found.has(pattern)) found.set(pattern, unmatched(pattern, options))
   }
-  return [...found.values()]
+  const kernels = [...found.values()]
+  // Sentences are of one check.
+  if (isAll && resolved !== undefined && kernels.every(({ kernel }) => 'content' in kernel)) resolved.all = { revision, kernels }
+  return kernels
 }
 
 /** Looks a kernel up again: after it was fetched. */
@@ -71,12 +82,12 @@ const NOT_HELD = 'No BTF is held for this kernel, and no source has it.'
 /** @returns undefined for a name that is known already */
 function lookUp (reference: KernelReference, options: ExpandOptions, isKnown: (name: string) => boolean): ExpandedKernel | undefined {
   const revision = options.index.revision()
-  const held = options.resolved?.get(reference)
+  const held = options.resolved?.byReference.get(reference)
   const name = held === undefined ? formatReference(reference) : held.kernel.name
   if (isKnown(name)) return undefined
   const kernel = held?.revision === revision ? held.kernel : resolved(reference, name, options)
   if (kernel !== undefined) {
-    if ('content' in kernel) options.resolved?.set(reference, { revision, kernel }) // sentences are of one check
+    if ('content' in kernel) options.resolved?.byReference.set(reference, { revision, kernel }) // sentences are of one check
     return { kernel, missing: undefined }
   }
   const { index, offered, outcomeOf, hasSources } = options

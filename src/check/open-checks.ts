@@ -14,7 +14,7 @@ import { createChecks, type Checks } from './checks.js'
 import { CHECK_LIMITS, type CheckLimits } from './limits.js'
 import { createKeptOutcomes } from './kept-outcomes.js'
 import type { LayoutTables } from '../kernels/layout-tables.js'
-import { createLayoutKeys } from './outcome-keys.js'
+import { createLayoutKeys } from './layout-keys.js'
 import { createOutcomes } from './outcomes.js'
 import type { KernelContent } from './types.js'
 

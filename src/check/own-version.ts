@@ -1,4 +1,6 @@
 import type { ReportProgram } from '../wire/report.js'
+import { createInterned } from './cell-batches.js'
+import { at, type CellTables } from './cells.js'
 import type { CheckOutcome } from './wire.js'
 
 /** As src/verdict writes it: which version, follows from the kernel and says nothing that its name does not. */
@@ -11,7 +13,7 @@ const OWN_VERSION = 'LINUX_KERNEL_VERSION = that of each kernel'
  *
  * @returns gives one object for outcomes that are equal apart from the kernel's own version
  */
-export function createOwnVersions (): (outcome: CheckOutcome) => CheckOutcome {
+function createOwnVersions (): (outcome: CheckOutcome) => CheckOutcome {
   const known = new WeakMap<CheckOutcome, CheckOutcome>()
   const byText = new Map<string, CheckOutcome>()
   return outcome => {
@@ -26,6 +28,25 @@ export function createOwnVersions (): (outcome: CheckOutcome) => CheckOutcome {
       known.set(outcome, shared)
     }
     return shared
+  }
+}
+
+/** The same by places: what stands for an outcome of the tables, in a list in which each is once. */
+export interface OwnVersions {
+  readonly list: readonly CheckOutcome[]
+  placeOf(tables: CellTables, outcome: number): number
+}
+
+export function createOwnVersionPlaces (): OwnVersions {
+  const shared = createOwnVersions()
+  const { list, placeOf } = createInterned<CheckOutcome>()
+  const places: number[] = []
+  return {
+    list,
+    placeOf ({ outcomes }, outcome) {
+      const place = places[outcome] ??= placeOf(shared(at(outcomes, outcome)))
+      return place
+    }
   }
 }
 

@@ -2,11 +2,13 @@ import { AppError } from '../errors.js'
 import { abortable } from '../store/abortable.js'
 import { hasEndedWorker, type CheckedRuns, type CheckRun } from '../workers/protocol.js'
 import type { Pause } from '../workers/pauses.js'
-import type { OutcomeKeys } from './outcome-keys.js'
+import { createCellQueue, createInterned } from './cell-batches.js'
+import { CELLS_AT_ONCE, type CellBatch } from './cells.js'
+import type { OutcomeKey, OutcomeKeys } from './outcome-keys.js'
 import type { Outcomes } from './outcomes.js'
 import type { StateOutcomes } from './state-outcomes.js'
 import { createTasks, type Task } from './tasks.js'
-import { CELLS_AT_ONCE, type Cell, type CheckedKernel, type KernelContent, type NamedObject } from './types.js'
+import type { CheckedKernel, KernelContent, NamedObject } from './types.js'
 import type { CheckOutcome } from './wire.js'
 
 export interface RunOptions {
@@ -29,6 +31,10 @@ export interface RunOptions {
 
 /** Kernels whose keys are asked for at once, for each that is worked on at a time. */
 const BATCH = 64
+/** Rows for which planning stops, so that they are taken. */
+const WORTH_TAKING = 256
+/** Keys of one object whose outcomes are remembered. Mostly there are some hundred; kernels that are not compared have one each. */
+const MAX_KNOWN = 4096
 
 /**
  * Rows in the order in which they are known. One kernel is relocated for each outcome that is not known yet, and no work begins that
@@ -36,10 +42,17 @@ const BATCH = 64
  *
  * @throws AppError the signal's reason; `draining`
  */
-export async function * runCheck (options: RunOptions): AsyncGenerator<readonly Cell[]> {
+export async function * runCheck (options: RunOptions): AsyncGenerator<CellBatch> {
   const { objects, kernels, fetches, signal, concurrency, pause = () => undefined } = options
-  const ready: Cell[] = []
-  const tasks = createTasks({ ...options, onReady: ({ object, kernel }, outcome) => { ready.push({ object, kernel, outcome }) } })
+  const names: string[] = []
+  const outcomes = createInterned<CheckOutcome>()
+  const ready = createCellQueue({ objects, kernels: names, outcomes: outcomes.list })
+  const tasks = createTasks({
+    ...options,
+    onReady ({ place, kernel }, outcome) { ready.push(place, kernel, outcomes.placeOf(outcome)) }
+  })
+  /** Of each object, the outcomes of keys: places in the table. */
+  const known = objects.map(() => new Map<OutcomeKey, number>())
   const running = new Set<Promise<void>>()
   let fatal: unknown
 
@@ -68,30 +81,54 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<readonly 
     running.add(tracked)
   }
 
+  /** @returns places in the table of outcomes, undefined where it is not known yet */
+  const createFind = (object: NamedObject, ofKeys: Map<OutcomeKey, number>): (key: OutcomeKey) => number | undefined => {
+    const missing = new Set<OutcomeKey>()
+    return key => {
+      const place = ofKeys.get(key)
+      if (place !== undefined || missing.has(key)) return place
+      const outcome = tasks.find(object, key)
+      if (outcome === undefined) {
+        missing.add(key)
+        return undefined
+      }
+      if (ofKeys.size >= MAX_KNOWN) ofKeys.clear()
+      const found = outcomes.placeOf(outcome)
+      ofKeys.set(key, found)
+      return found
+    }
+  }
+
   /** Looks for what is known of kernels: rows become ready, or tasks. A piece of work each time. */
   const plan = async function * (planned: readonly CheckedKernel[]): AsyncGenerator<void> {
     const size = BATCH * concurrency
     for (let at = 0; at < planned.length; at += size) {
-      const batch = planned.slice(at, at + size)
-      const held = batch.flatMap(kernel => 'content' in kernel ? [kernel] : [])
-      for (const kernel of batch) {
-        if ('outcome' in kernel) for (const object of objects) ready.push({ object, kernel: kernel.name, outcome: kernel.outcome })
+      const held: Array<{ readonly kernel: number, readonly content: KernelContent }> = []
+      for (const kernel of planned.slice(at, at + size)) {
+        const place = names.push(kernel.name) - 1
+        if ('content' in kernel) held.push({ kernel: place, content: kernel.content })
+        else for (const o of objects.keys()) ready.push(o, place, outcomes.placeOf(kernel.outcome))
       }
       const keys = held.length === 0 ? [] : await options.keys.of(objects, held.map(({ content }) => content), options)
       for (const [o, object] of objects.entries()) {
-        /** Few of the kernels differ: each outcome is looked for once. */
-        const known = new Map<string, CheckOutcome | undefined>()
-        for (const [i, { name, content }] of held.entries()) {
-          const key = keys[o]?.[i]
-          if (key === undefined) throw new AppError('internal_error', 'A kernel of a check has no key.')
-          if (!known.has(key.text)) known.set(key.text, tasks.find(object, key))
-          const outcome = known.get(key.text)
-          if (outcome !== undefined) ready.push({ object, kernel: name, outcome })
-          else tasks.add({ object, kernel: name, content, key })
+        const ofObject = keys[o]
+        const find = createFind(object, known[o] ?? new Map<OutcomeKey, number>())
+        for (let i = 0; i < held.length; i++) {
+          const row = held[i]
+          const key = ofObject?.[i]
+          if (row === undefined || key === undefined) throw new AppError('internal_error', 'A kernel of a check has no key.')
+          const outcome = find(key)
+          if (outcome !== undefined) {
+            ready.push(o, row.kernel, outcome)
+            continue
+          }
+          tasks.add({ object, place: o, ...row, key })
           const pausing = pause()
           if (pausing !== undefined) await pausing
         }
-        if (ready.length >= CELLS_AT_ONCE) yield
+        const pausing = pause()
+        if (pausing !== undefined) await pausing
+        if (ready.length >= WORTH_TAKING) yield
       }
       yield
     }
@@ -120,7 +157,7 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<readonly 
     signal.throwIfAborted()
     if (fatal !== undefined) throw fatal
     const isAllStarted = isPlanned && tasks.queued === 0 && fetched >= fetches.length
-    if (ready.length > 0) yield ready.splice(0, CELLS_AT_ONCE)
+    if (ready.length > 0) yield ready.take(CELLS_AT_ONCE)
     else if (!isAllStarted && running.size < concurrency) await startNext()
     else if (running.size > 0) await abortable(Promise.race(running), signal)
     else return

@@ -1,11 +1,12 @@
 import { ENGINE } from '../relocation/engine.js'
-import { createOwnVersions } from './own-version.js'
-import type { Cell, NamedObject } from './types.js'
-import { STATES, type CheckOutcome, type CheckState, type CheckSummary, type CheckVerdict, type Comparison } from './wire.js'
+import { at, type CellBatch, type CellTables } from './cells.js'
+import { createOwnVersionPlaces } from './own-version.js'
+import type { NamedObject } from './types.js'
+import { COMPARISONS, STATES, type CheckState, type CheckSummary, type CheckVerdict } from './wire.js'
 
 /** Counts rows as they pass. */
 export interface SummaryCounter {
-  add(cell: Cell): void
+  add(batch: CellBatch): void
   summary(): CheckSummary
 }
 
@@ -26,41 +27,70 @@ export function createSummaryCounter (
   { comparison = false }: { readonly comparison?: boolean } = {}
 ): SummaryCounter {
   const started = performance.now()
-  const states: Record<CheckState, number> = countsOf(STATES)
-  const compared: Record<Comparison, number> = { same: 0, changed: 0, new: 0 }
-  const kernels = new Set<string>()
-  const outcomes = new Map<string, Set<CheckOutcome>>()
-  const verdicts = new Set<CheckVerdict>()
-  const shared = createOwnVersions()
+  const own = createOwnVersionPlaces()
+  const kernels = new Set<number>()
+  /** Objects with their outcomes, as numbers. */
+  const pairs = new Set<number>()
+  /** Rows of each outcome, by how they stand to the earlier answer; in the last place those of an answer without one. */
+  const counts: number[] = []
+  let tables: CellTables | undefined
   let rows = 0
-  return {
-    add ({ object, kernel, outcome, baseline }) {
-      rows++
-      states[outcome.state]++
-      kernels.add(kernel)
-      const ofObject = outcomes.get(object.sha256) ?? new Set()
-      outcomes.set(object.sha256, ofObject.add(shared(outcome)))
-      if (baseline !== undefined) compared[baseline]++
-      verdicts.add(baseline === 'same' ? 'passes' : VERDICTS[outcome.state])
-    },
-    summary: () => ({
-      verdict: verdicts.has('fails') ? 'fails' : verdicts.has('undecided') ? 'undecided' : 'passes',
-      objects: objects.map(({ sha256, name }) => ({ sha256, name })),
-      kernels: kernels.size,
-      rows,
-      states: { ...states },
-      outcomes: [...outcomes.values()].reduce((sum, { size }) => sum + size, 0),
-      baseline: comparison ? { ...compared } : null,
-      engine: ENGINE,
-      ms: Math.round(performance.now() - started)
+  const count = (): Pick<CheckSummary, 'verdict' | 'states' | 'baseline'> => {
+    const states = zeroes(STATES)
+    const compared = zeroes(COMPARISONS)
+    const verdicts = new Set<CheckVerdict>()
+    counts.forEach((counted, place) => {
+      const { state } = at(tables?.outcomes ?? [], Math.floor(place / STANDINGS))
+      const comparison = COMPARISONS[place % STANDINGS]
+      states[state] += counted
+      if (comparison !== undefined) compared[comparison] += counted
+      verdicts.add(comparison === 'same' ? 'passes' : VERDICTS[state])
     })
+    return {
+      verdict: verdicts.has('fails') ? 'fails' : verdicts.has('undecided') ? 'undecided' : 'passes',
+      states,
+      baseline: comparison ? compared : null
+    }
+  }
+  return {
+    add (batch) {
+      const { length, objects: ofRows, outcomes, comparisons } = batch
+      tables = batch.tables
+      rows += length
+      for (let i = 0; i < length; i++) {
+        const outcome = at(outcomes, i)
+        const place = STANDINGS * outcome + (comparisons?.[i] ?? COMPARISONS.length)
+        counts[place] = (counts[place] ?? 0) + 1
+        kernels.add(at(batch.kernels, i))
+        pairs.add(MAX_OUTCOMES * at(ofRows, i) + own.placeOf(tables, outcome))
+      }
+    },
+    summary: () => {
+      const { verdict, states, baseline } = count()
+      return {
+        verdict,
+        objects: objects.map(({ sha256, name }) => ({ sha256, name })),
+        kernels: kernels.size,
+        rows,
+        states,
+        outcomes: pairs.size,
+        baseline,
+        engine: ENGINE,
+        ms: Math.round(performance.now() - started)
+      }
+    }
   }
 }
 
-function countsOf (states: readonly CheckState[]): Record<CheckState, number> {
-  const counts: Partial<Record<CheckState, number>> = {}
-  for (const state of states) counts[state] = 0
-  const isWhole = (some: typeof counts): some is Record<CheckState, number> => states.every(state => state in some)
-  if (!isWhole(counts)) throw new Error('each state was counted')
+/** How a row may stand to an earlier answer, or that there is none. */
+const STANDINGS = COMPARISONS.length + 1
+/** More than a check has outcomes. With the most objects that it may have, numbers stay so small that V8 needs no memory for them. */
+const MAX_OUTCOMES = 2 ** 24
+
+function zeroes<Name extends string> (names: readonly Name[]): Record<Name, number> {
+  const counts: Partial<Record<Name, number>> = {}
+  for (const name of names) counts[name] = 0
+  const isWhole = (some: typeof counts): some is Record<Name, number> => names.every(name => name in some)
+  if (!isWhole(counts)) throw new Error('each name was counted')
   return counts
 }

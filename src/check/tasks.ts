@@ -8,7 +8,9 @@ import type { CheckOutcome } from './wire.js'
 /** A row whose outcome is not known yet. */
 export interface Row {
   readonly object: NamedObject
-  readonly kernel: string
+  /** Of the object and of the kernel, in tables. */
+  readonly place: number
+  readonly kernel: number
   readonly content: KernelContent
   readonly key: OutcomeKey
 }
@@ -58,12 +60,26 @@ interface Scope {
   readonly later: Row[]
 }
 
+/** What is looked for of one object. */
+interface OfObject {
+  /** By their names, those of which a kernel is being looked at. */
+  readonly scopes: Map<string, Scope>
+  /** Rows by the text that their outcome will be known under. */
+  readonly waiting: Map<string, Row[]>
+}
+
 export function createTasks ({ keys, outcomes, onReady }: TasksOptions): Tasks {
   /** Tasks that have not begun, by their content. */
   const queue = new Map<string, Task>()
-  const scopes = new Map<string, Scope>()
-  /** Rows by the text that their outcome will be known under. */
-  const waiting = new Map<string, Row[]>()
+  const byObject = new Map<NamedObject, OfObject>()
+  const ofObject = (object: NamedObject): OfObject => {
+    let known = byObject.get(object)
+    if (known === undefined) {
+      known = { scopes: new Map(), waiting: new Map() }
+      byObject.set(object, known)
+    }
+    return known
+  }
 
   const find: Tasks['find'] = (object, { scope, text }) => outcomes.get(keyText(object, scope)) ?? outcomes.get(keyText(object, text))
 
@@ -76,7 +92,7 @@ export function createTasks ({ keys, outcomes, onReady }: TasksOptions): Tasks {
     return task
   }
 
-  const open = (name: string, content: KernelContent): Scope => {
+  const open = ({ scopes }: OfObject, name: string, content: KernelContent): Scope => {
     const scope: Scope = { task: taskFor(content), later: [] }
     scopes.set(name, scope)
     return scope
@@ -84,38 +100,38 @@ export function createTasks ({ keys, outcomes, onReady }: TasksOptions): Tasks {
 
   const add: Tasks['add'] = row => {
     const { object, content, key } = row
-    const scopeName = keyText(object, key.scope)
-    const known = scopes.get(scopeName)
+    const own = ofObject(object)
+    const known = own.scopes.get(key.scope)
     if (known === undefined) {
       // Of this very BTF it may be known from before there was a table of its layouts.
       const outcome = find(object, key) ?? find(object, keys.alone(object, content))
       if (outcome !== undefined) return onReady(row, outcome)
     }
-    const scope = known ?? open(scopeName, content)
-    const name = keyText(object, key.text)
-    const others = waiting.get(name) ?? (isQueued(scope.task) ? undefined : scope.later)
+    const scope = known ?? open(own, key.scope, content)
+    const others = own.waiting.get(key.text) ?? (isQueued(scope.task) ? undefined : scope.later)
     if (others !== undefined) {
       others.push(row)
     } else {
       addRun(scope.task, row)
-      waiting.set(name, [row])
+      own.waiting.set(key.text, [row])
     }
   }
 
   /** Rows that wait for a text, which wait no more. */
   const take = (object: NamedObject, { text }: OutcomeKey): readonly Row[] => {
-    const name = keyText(object, text)
-    const rows = waiting.get(name) ?? []
-    waiting.delete(name)
+    const { waiting } = ofObject(object)
+    const rows = waiting.get(text) ?? []
+    waiting.delete(text)
     return rows
   }
 
   /** Ends the looking at one kernel of each scope. @returns rows that came meanwhile */
   const close = (object: NamedObject, wanted: readonly Wanted[]): readonly Row[] => {
+    const { scopes } = ofObject(object)
     const later: Row[] = []
     for (const { key: { scope } } of wanted) {
-      later.push(...scopes.get(keyText(object, scope))?.later ?? [])
-      scopes.delete(keyText(object, scope))
+      later.push(...scopes.get(scope)?.later ?? [])
+      scopes.delete(scope)
     }
     return later
   }

@@ -1,5 +1,5 @@
 import type { Sha256 } from '../store/sha256.js'
-import type { CheckOutcome, Comparison } from './wire.js'
+import type { CheckOutcome } from './wire.js'
 
 /** An object that is checked. */
 export interface CheckedObject {
@@ -26,20 +26,3 @@ export interface KernelContent {
 export type CheckedKernel =
   | { readonly name: string, readonly content: KernelContent }
   | { readonly name: string, readonly outcome: CheckOutcome }
-
-/**
- * Rows in the order in which they are known, as many at a time as are known together. Never so many that to go through them keeps
- * others waiting.
- */
-export type Cells = AsyncIterable<readonly Cell[]>
-
-/** Most rows at a time. */
-export const CELLS_AT_ONCE = 256
-
-/** One row. Equal outcomes are the same object, so that they can be told by identity. */
-export interface Cell {
-  readonly object: Pick<NamedObject, 'sha256' | 'name'>
-  readonly kernel: string
-  readonly outcome: CheckOutcome
-  readonly baseline?: Comparison | undefined
-}

@@ -17,7 +17,8 @@ export interface CheckOutcome {
 }
 
 /** How a row stands to an earlier answer: the same state, another one, or it was not there. */
-export type Comparison = 'same' | 'changed' | 'new'
+export const COMPARISONS = ['same', 'changed', 'new'] as const
+export type Comparison = typeof COMPARISONS[number]
 
 /** One object on one kernel, as it goes over the wire. */
 export interface CheckRow extends CheckOutcome {

@@ -1,6 +1,7 @@
 import { createChecks } from '../check/checks.js'
 import { CHECK_LIMITS } from '../check/limits.js'
-import { createContentKeys, createLayoutKeys } from '../check/outcome-keys.js'
+import { createLayoutKeys } from '../check/layout-keys.js'
+import { createContentKeys } from '../check/outcome-keys.js'
 import { createOutcomes } from '../check/outcomes.js'
 import { AppError } from '../errors.js'
 import { toShared } from '../store/shared-bytes.js'

@@ -1,5 +1,6 @@
+import { createBatches } from '../check/cell-batches.js'
+import type { CellBatch } from '../check/cells.js'
 import { parseLine } from '../check/parse.js'
-import type { Cell } from '../check/types.js'
 import type { CheckOutcome, CheckRow } from '../check/wire.js'
 import { AppError, ERRORS, type ErrorCode } from '../errors.js'
 import { isSha256, sha256 } from '../store/sha256.js'
@@ -31,8 +32,9 @@ export async function checkRemotely (
   }
 }
 
-async function * cellsOf (lines: AsyncIterable<string>, server: string): AsyncGenerator<readonly Cell[]> {
+async function * cellsOf (lines: AsyncIterable<string>, server: string): AsyncGenerator<CellBatch> {
   const intern = createIntern()
+  const batchOf = createBatches()
   for await (const line of lines) {
     if (line.trim() === '') continue // so that the connection lives
     const said = parseLine(line)
@@ -43,7 +45,7 @@ async function * cellsOf (lines: AsyncIterable<string>, server: string): AsyncGe
         `${server} answered with a line that is no row; is it a corelo service, of a version that this one can talk to?`)
     }
     const { object, object_name: name, kernel } = said.row
-    yield [{ object: { sha256: object, name }, kernel, outcome: intern(said.row) }]
+    yield batchOf([{ object: { sha256: object, name }, kernel, outcome: intern(said.row) }])
   }
   throw new AppError('source_failed', `${server} ended the answer before its last row.`)
 }

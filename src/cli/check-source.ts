@@ -1,4 +1,5 @@
-import type { Cells, NamedObject } from '../check/types.js'
+import type { Cells } from '../check/cells.js'
+import type { NamedObject } from '../check/types.js'
 
 /** Rows of a check, made here or by a service. */
 export interface CheckSource {

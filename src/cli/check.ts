@@ -1,10 +1,11 @@
 import { createBaseline, compared } from '../check/baseline.js'
+import { createBatches } from '../check/cell-batches.js'
+import { CELLS_AT_ONCE, type CellBatch, type Cells } from '../check/cells.js'
 import { FORMATS, type FormatType } from '../check/formats/formats.js'
 import { createGroups, type Groups } from '../check/formats/groups.js'
-import { endingCells } from '../check/formats/writer.js'
+import { endingCells, type Writer } from '../check/formats/writer.js'
 import { parseEarlier } from '../check/parse.js'
 import { createSummaryCounter, type SummaryCounter } from '../check/summary.js'
-import { CELLS_AT_ONCE, type Cell, type Cells } from '../check/types.js'
 import type { CheckVerdict } from '../check/wire.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from './arguments.js'
 import type { CheckSource } from './check-source.js'
@@ -92,16 +93,14 @@ interface Collecting {
   readonly keepsAll: boolean
 }
 
-async function collect (cells: Cells, { counter, groups, rows, keepsAll }: Collecting): Promise<Cell[]> {
-  const kept: Cell[] = []
+async function collect (cells: Cells, { counter, groups, rows, keepsAll }: Collecting): Promise<CellBatch[]> {
+  const kept: CellBatch[] = []
   const shown = createCheckTable(process.stderr, rows)
   try {
-    for await (const some of cells) {
-      for (const cell of some) {
-        counter.add(cell)
-        groups.add(cell)
-      }
-      if (keepsAll) kept.push(...some)
+    for await (const batch of cells) {
+      counter.add(batch)
+      groups.add(batch)
+      if (keepsAll) kept.push(batch)
       shown.update(groups.list(), counter)
     }
   } finally {
@@ -110,14 +109,14 @@ async function collect (cells: Cells, { counter, groups, rows, keepsAll }: Colle
   return kept
 }
 
-async function writeForms (options: Arguments, { objects }: CheckSource, kept: readonly Cell[], groups: Groups): Promise<void> {
+async function writeForms (options: Arguments, { objects }: CheckSource, kept: readonly CellBatch[], groups: Groups): Promise<void> {
   for (const [option, type] of Object.entries(FILES)) {
     const path = options.get(option)
     if (path === undefined) continue
-    const cells = option === 'sarif' ? cellsOf(groups) : kept
-    let text = ''
-    for await (const piece of written(type, objects, cells, options.has('baseline'))) text += piece
-    writeOutput(path, Buffer.from(text))
+    const batches = option === 'sarif' ? batchesOf(groups) : kept
+    const pieces: Buffer[] = []
+    for await (const piece of written(type, objects, batches, options.has('baseline'))) pieces.push(Buffer.from(piece))
+    writeOutput(path, Buffer.concat(pieces))
   }
   if (!options.has('json')) return
   for await (const piece of written('application/json', objects, kept, options.has('baseline'))) {
@@ -125,20 +124,23 @@ async function writeForms (options: Arguments, { objects }: CheckSource, kept: r
   }
 }
 
-function written (type: FormatType, objects: CheckSource['objects'], cells: readonly Cell[], comparison: boolean): AsyncGenerator<string> {
+function written (
+  type: FormatType, objects: CheckSource['objects'], batches: readonly CellBatch[], comparison: boolean
+): ReturnType<Writer> {
   const counter = createSummaryCounter(objects, { comparison })
-  const ending = endingCells(inParts(cells), counter, error => {
+  const ending = endingCells(oneByOne(batches), counter, error => {
     throw error instanceof Error ? error : new Error(String(error))
   })
   return FORMATS[type]({ objects, counter, isGrouped: false, ...ending })
 }
 
-async function * inParts (cells: readonly Cell[]): AsyncGenerator<readonly Cell[]> {
-  for (let at = 0; at < cells.length; at += CELLS_AT_ONCE) yield cells.slice(at, at + CELLS_AT_ONCE)
-}
+async function * oneByOne (batches: readonly CellBatch[]): AsyncGenerator<CellBatch> { yield * batches }
 
-function cellsOf (groups: Groups): Cell[] {
-  return groups.list().flatMap(({ kernels, ...group }) => kernels.map(kernel => ({ ...group, kernel })))
+function batchesOf (groups: Groups): CellBatch[] {
+  const cells = groups.list().flatMap(({ kernels, ...group }) => kernels.map(kernel => ({ ...group, kernel })))
+  const batchOf = createBatches()
+  return Array.from({ length: Math.ceil(cells.length / CELLS_AT_ONCE) }, (_, i) =>
+    batchOf(cells.slice(i * CELLS_AT_ONCE, (i + 1) * CELLS_AT_ONCE)))
 }
 
 function patternsOf (options: Arguments): string[] {

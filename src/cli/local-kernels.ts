@@ -1,22 +1,19 @@
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { sealKeyOf } from '../attestation/signing-keys.js'
 import { AppError } from '../errors.js'
 import { findRunningKernel } from '../identity/running-kernel.js'
 import { createIndexRows, type IndexRows } from '../kernels/index-rows.js'
 import { openKernelIndex } from '../kernels/kernel-index.js'
 import { LOCAL_SOURCE } from '../kernels/kernel-record.js'
 import { createLayoutTables, type LayoutTables, type LayoutTablesOptions } from '../kernels/layout-tables.js'
-import { readKeyFiles } from '../keys/key-file.js'
 import { contentPath } from '../store/content-path.js'
-import type { SealKeys } from '../store/seal.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
 import { createWorkerPool, type WorkerPool } from '../workers/pool.js'
 import type { FiledBtf } from '../workers/protocol.js'
 import { compileLater } from './compile-later.js'
 import { readInput } from './files.js'
-import { signingKeyFiles } from './signing-key-files.js'
+import { readSealKeys } from './seal-keys.js'
 import { placesFrom } from './target.js'
 import type { Places } from './target-request.js'
 
@@ -26,7 +23,7 @@ export interface LocalKernels {
   readonly trustUploads: boolean
   readonly threads: number
   readonly pool: WorkerPool
-  /** The tables that a service has made: to make one takes longer than to read the kernel. Undefined where there is no cache. */
+  /** Those that a service or an import has made: to make one takes longer than to read the kernel. Undefined where there is no cache. */
   readonly tables: LayoutTables | undefined
   /** The files that may hold BTF. */
   readonly glance: (hash: Sha256) => FiledBtf
@@ -41,10 +38,11 @@ export async function openLocalKernels ({ objects = 1 }: { readonly objects?: nu
   compileLater()
   const places = placesFrom(process.env)
   const { rows, paths } = await readKernels(places)
-  const threads = Math.max(1, Math.min(availableParallelism(), Math.ceil(objects * rows.list().length / ROWS_OF_THREAD)))
-  const pool = createWorkerPool({ workers: threads, queue: Infinity, deadlineMs: DEADLINE_MS, isBackground: true })
   const cache = hasCache(places) ? places.cacheDir : undefined
   const sealKeys = cache === undefined ? [] : await readSealKeys()
+  const rowsOfThread = sealKeys.length === 0 ? ROWS_OF_THREAD.whole : ROWS_OF_THREAD.indexed
+  const threads = Math.max(1, Math.min(availableParallelism(), Math.ceil(objects * rows.list().length / rowsOfThread)))
+  const pool = createWorkerPool({ workers: threads, queue: Infinity, deadlineMs: DEADLINE_MS, isBackground: true })
   return {
     index: rows,
     trustUploads: places.trustUploads,
@@ -62,9 +60,9 @@ export async function openLocalKernels ({ objects = 1 }: { readonly objects?: nu
 
 /**
  * Objects times kernels that are worth another thread: it takes a tenth of a second until a thread has started and its code is compiled,
- * in which one that is there answers some hundreds.
+ * in which one that is there answers some hundreds, or reads a few kernels whole.
  */
-const ROWS_OF_THREAD = 1000
+const ROWS_OF_THREAD = { indexed: 1000, whole: 25 }
 
 /** A store would look through the folder, and remove what is of no use there. */
 function readOnly (directory: string): LayoutTablesOptions['store'] {
@@ -72,18 +70,6 @@ function readOnly (directory: string): LayoutTablesOptions['store'] {
     pathOf: (kind, hash) => contentPath(directory, kind, hash),
     write: async () => await Promise.reject(new AppError('internal_error', 'A command that only reads has made a layout table.')),
     noteUse () {}
-  }
-}
-
-/**
- * The secrets with which a service with the same settings sealed the indexes of kernels, by which little of a kernel has to be read. None
- * where they are another user's, or where no service has been there: kernels are read whole then.
- */
-async function readSealKeys (): Promise<SealKeys> {
-  try {
-    return (await readKeyFiles(signingKeyFiles(process.env))).map(({ privateKey }) => sealKeyOf(privateKey))
-  } catch {
-    return []
   }
 }
 

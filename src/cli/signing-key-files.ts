@@ -5,8 +5,12 @@ import { SERVICE_SETTINGS } from '../settings/service-settings.js'
 
 const LOCATIONS = { cacheDir: SERVICE_SETTINGS.cacheDir, signingKeyFile: SERVICE_SETTINGS.signingKeyFile }
 
-/** Where a service with these settings has its keys. */
-export function signingKeyFiles (env: Environment): string[] {
+/**
+ * Where a service with these settings has its keys.
+ *
+ * @param givenCacheDir in the place of the one of the settings
+ */
+export function signingKeyFiles (env: Environment, givenCacheDir?: string): string[] {
   const { cacheDir, signingKeyFile } = readSettings(LOCATIONS, env)
-  return signingKeyFile?.split(',') ?? [join(cacheDir, GENERATED_KEY_FILE)]
+  return signingKeyFile?.split(',') ?? [join(givenCacheDir ?? cacheDir, GENERATED_KEY_FILE)]
 }

@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises'
+import type { CellBatch, Cells } from '../check/cells.js'
 import type { Check } from '../check/checks.js'
 import { FORMATS, type FormatType } from '../check/formats/formats.js'
-import { endingCells } from '../check/formats/writer.js'
+import { endingCells, type Writer } from '../check/formats/writer.js'
 import { CHECK_LIMITS } from '../check/limits.js'
 import { createSummaryCounter, type SummaryCounter } from '../check/summary.js'
-import type { Cell, Cells } from '../check/types.js'
 import { AppError } from '../errors.js'
 import { toAppError } from './errors.js'
 
@@ -28,61 +28,76 @@ const GATHER_MS = 20
 export function answerOf (
   check: Check,
   options: CheckAnswerOptions
-): { readonly pieces: AsyncGenerator<string>, readonly counter: SummaryCounter } {
+): { readonly pieces: AsyncGenerator<Buffer>, readonly counter: SummaryCounter } {
   const { type, isGrouped, heartbeatMs = HEARTBEAT_MS, maxBytes = CHECK_LIMITS.answerBytes, onProblem = () => {} } = options
+  const pause = check.pause ?? setImmediate
   const counter = createSummaryCounter(check.objects, { comparison: check.hasBaseline })
   const size = { bytes: 0 }
-  const ending = endingCells(inTurns(bounded(check.cells, size, maxBytes)), counter, error => {
+  const ending = endingCells(inTurns(bounded(check.cells, size, maxBytes), pause), counter, error => {
     const problem = toAppError(error)
     onProblem(problem)
     return problem
   })
   const texts = FORMATS[type]({ objects: check.objects, counter, isGrouped, ...ending })
-  return { counter, pieces: gathered(texts, size, maxBytes, heartbeatMs) }
+  return { counter, pieces: gathered(texts, { size, maxBytes, heartbeatMs, pause }) }
 }
 
 /** Ends the rows where what was sent of them is all that may be. */
-async function * bounded (cells: Cells, size: { readonly bytes: number }, maxBytes: number): AsyncGenerator<readonly Cell[]> {
-  for await (const some of cells) {
+async function * bounded (cells: Cells, size: { readonly bytes: number }, maxBytes: number): AsyncGenerator<CellBatch> {
+  for await (const batch of cells) {
     if (size.bytes > maxBytes) throw tooLarge(maxBytes)
-    yield some
+    yield batch
   }
 }
 
 /** Rows that are known already come without a pause; others have their turn between them. */
-async function * inTurns (cells: Cells): AsyncGenerator<readonly Cell[]> {
-  for await (const some of cells) {
-    yield some
-    await setImmediate()
+async function * inTurns (cells: Cells, pause: Pause): AsyncGenerator<CellBatch> {
+  for await (const batch of cells) {
+    yield batch
+    await pause()
   }
 }
 
+type Pause = NonNullable<Check['pause']>
+
+interface Gathering {
+  readonly size: { bytes: number }
+  readonly maxBytes: number
+  readonly heartbeatMs: number
+  readonly pause: Pause
+}
+
 async function * gathered (
-  texts: AsyncGenerator<string>,
-  size: { bytes: number },
-  maxBytes: number,
-  heartbeatMs: number
-): AsyncGenerator<string> {
-  let piece = ''
+  texts: ReturnType<Writer>, { size, maxBytes, heartbeatMs, pause }: Gathering
+): AsyncGenerator<Buffer> {
+  let parts: Buffer[] = []
+  let bytes = 0
+  const take = (): Buffer => {
+    const piece = Buffer.concat(parts, bytes)
+    parts = []
+    bytes = 0
+    return piece
+  }
   let pending = texts.next()
   try {
     for (;;) {
-      const next = await within(pending, piece === '' ? heartbeatMs : GATHER_MS)
+      const next = await within(pending, bytes === 0 ? heartbeatMs : GATHER_MS)
       if (next === undefined) {
-        yield piece === '' ? '\n' : piece
-        piece = ''
+        yield bytes === 0 ? Buffer.from('\n') : take()
         continue
       }
       if (next.done === true) break
-      piece += next.value
-      size.bytes += next.value.length
+      const part = typeof next.value === 'string' ? Buffer.from(next.value) : next.value
+      parts.push(part)
+      bytes += part.length
+      size.bytes += part.length
       if (size.bytes > 2 * maxBytes) throw tooLarge(maxBytes) // a form that is written once all rows are there
       pending = texts.next()
-      if (piece.length < PIECE_BYTES) continue
-      yield piece
-      piece = ''
+      if (bytes < PIECE_BYTES) continue
+      yield take()
+      await pause() // what there is of all rows is written in one go
     }
-    if (piece !== '') yield piece
+    if (bytes > 0) yield take()
   } finally {
     pending.catch(() => {}) // nobody waits for it any more
     await texts.return(undefined)

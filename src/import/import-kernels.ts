@@ -1,6 +1,7 @@
 import type { Btf } from '../btf/btf.js'
 import { relocateDistilledBase } from '../btf/distilled-base.js'
-import { parseRawBtf } from '../btf/parse.js'
+import { indexTailBytes } from '../btf/index-file.js'
+import { attachBtf, parseBtfParts, parseRawBtf, type BtfParts } from '../btf/parse.js'
 import { AppError } from '../errors.js'
 import type { Evidence } from '../identity/evidence.js'
 import type { Found, FoundModule, FoundResult } from '../formats/found.js'
@@ -37,6 +38,12 @@ export type Stored = 'new' | 'held' | 'approved' | 'replaced'
 export interface KernelSink {
   /** @throws AppError `btf_conflict` where other bytes are held that may not be replaced */
   putKernel(kernel: NamedKernelBtf): Promise<Stored>
+  /**
+   * Keeps what is made of a kernel that was put. Undefined where its BTF goes elsewhere.
+   *
+   * @param parts whose index has room behind it for the rest of its file (indexTailBytes)
+   */
+  keepBeside?(hash: Sha256, parts: BtfParts): Promise<void>
   /** @throws AppError `btf_conflict` */
   putModule(kernel: KernelReference, module: NamedModuleBtf): Promise<Stored>
   /** BTF that is held for a kernel which was not among what is imported. */
@@ -138,10 +145,12 @@ export function createKernelImport ({ sink, given, modules: wantedModules, encod
     const { reference, kernelVersion, buildId } = identified
     const beside = ofFile.get(reference.release) ?? reference
     ofFile.set(reference.release, formatReference(beside) === formatReference(reference) ? reference : undefined)
-    const btf = parseRawBtf(bytes)
+    const parts = parseBtfParts(bytes, { allocate: byteLength => new ArrayBuffer(byteLength + indexTailBytes(bytes.length, byteLength)) })
+    const btf = attachBtf(parts, undefined)
     const types = btf.endId - btf.startId
     const hash = sha256(bytes)
     const state = await sink.putKernel({ reference, kernelVersion, buildId, btf: bytes, sha256: hash, types })
+    await sink.keepBeside?.(hash, parts)
     const key = formatReference(reference)
     const known = kernels.get(key)
     // Met once more in the same run it is held, which says nothing of what became of it.

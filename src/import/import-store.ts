@@ -1,4 +1,5 @@
 import { AppError } from '../errors.js'
+import type { BtfParts } from '../btf/parse.js'
 import type { ContentStore } from '../store/content-store.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import { IMPORT_SOURCE, UPLOAD_SOURCE, type KernelRecord, type ModuleRecord, type Provenance } from '../kernels/kernel-record.js'
@@ -15,13 +16,15 @@ export interface ImportStoreOptions {
   readonly by: string
   /** Whether BTF from another source is replaced too. Uploads always are: they do not answer for a name. */
   readonly replaces: boolean
+  /** Makes what is kept beside the BTF of a kernel and is not there. */
+  readonly makeBeside?: (hash: Sha256, parts: BtfParts) => Readonly<Record<'index' | 'layout', Uint8Array | undefined>>
 }
 
 /** Files written at a time. */
 const WRITES_AT_ONCE = 16
 
 /** The sink of an import that is the cache itself: the store and the index of the service. */
-export function createImportStore ({ index, store, by, replaces }: ImportStoreOptions): KernelSink {
+export function createImportStore ({ index, store, by, replaces, makeBeside }: ImportStoreOptions): KernelSink {
   /** The rows of this import as they are to be, by reference; those that are not yet in the index are `changed`. */
   const records = new Map<string, KernelRecord>()
   const changed = new Set<string>()
@@ -50,14 +53,18 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
     records.set(key, record)
     changed.add(key)
   }
-  /** In the background, so that reading goes on; the next flush waits for it and tells of a failure. */
+  /** So that reading goes on; the next flush waits for it. */
+  const inBackground = async (work: () => Promise<void>): Promise<void> => {
+    while (writes.size >= WRITES_AT_ONCE) await Promise.race(writes)
+    const writing = work().finally(() => writes.delete(writing))
+    writes.add(writing)
+  }
   const write = async (hash: Sha256, bytes: Uint8Array): Promise<void> => {
     if (await store.sizeOf('btf', hash) === bytes.length) return
-    while (writes.size >= WRITES_AT_ONCE) await Promise.race(writes)
-    const writing = store.write('btf', hash, bytes).then(isWritten => {
-      if (!isWritten) failure ??= new AppError('internal_error', 'The cache does not take what is imported; see the disk.')
-    }).finally(() => writes.delete(writing))
-    writes.add(writing)
+    await inBackground(async () => {
+      if (await store.write('btf', hash, bytes)) return
+      failure ??= new AppError('internal_error', 'The cache does not take what is imported; see the disk.')
+    })
   }
   const conflict = (what: string, held: { readonly btfSha256: Sha256, readonly source: string }, offered: Sha256): AppError =>
     new AppError('btf_conflict',
@@ -66,6 +73,19 @@ export function createImportStore ({ index, store, by, replaces }: ImportStoreOp
       { held: held.btfSha256, offered })
 
   return {
+    async keepBeside (hash, parts) {
+      const made = makeBeside?.(hash, parts)
+      if (made === undefined) return
+      const before = [...writes]
+      await inBackground(async () => {
+        await Promise.all(before) // the last room on a disk is for the kernel, without which the rest is of no use
+        for (const kind of ['index', 'layout'] as const) {
+          const bytes = made[kind]
+          // Where it finds no room it is made when it is asked for: an import promises no more than the kernel itself.
+          if (bytes !== undefined && failure === undefined) await store.write(kind, hash, bytes)
+        }
+      })
+    },
     async putKernel ({ reference, kernelVersion, buildId, btf, sha256, types }) {
       const rows = await heldOf(reference)
       const same = index.get(reference, sha256)

@@ -117,8 +117,18 @@ type StoredModule = Omit<ModuleRecord, 'source' | 'provenance'> & Partial<Pick<M
 
 /** The record as a file: JSON with a checksum over itself, so that a damaged file is noticed and not believed. */
 export function serializeRecord (record: KernelRecord): string {
-  const body = { format: FORMAT, ...record, modules: record.modules.map(module => toStored(module, record)) }
+  const body = {
+    format: FORMAT,
+    ...record,
+    reference: toParts(record.reference),
+    modules: record.modules.map(module => toStored(module, record))
+  }
   return `${JSON.stringify({ ...body, checksum: checksumOf(body) })}\n`
+}
+
+/** Nothing besides: a reference that was spread from a repository of packages has the keys of its signers, thirty times all else. */
+function toParts ({ distro, distroVersion, arch, release }: KernelReference): KernelReference {
+  return { distro, distroVersion, arch, release }
 }
 
 function toStored ({ source, provenance, ...module }: ModuleRecord, record: KernelRecord): StoredModule {
@@ -159,8 +169,9 @@ function toRecord (body: object): KernelRecord | undefined {
   const { format, ...record } = body as { format: unknown, modules: readonly StoredModule[] } & Omit<KernelRecord, 'modules'>
   if (format !== FORMAT || !isSha256(record.btfSha256)) return undefined
   const { source, provenance } = record
-  return formatReference(record.reference).split('/').every(isSegment)
-    ? withTimes({ ...record, modules: record.modules.map(module => withTimes({ source, provenance, ...module })) })
+  const reference = toParts(record.reference)
+  return formatReference(reference).split('/').every(isSegment)
+    ? withTimes({ ...record, reference, modules: record.modules.map(module => withTimes({ source, provenance, ...module })) })
     : undefined
 }
 

@@ -30,7 +30,7 @@ export interface LayoutTables {
   /** Makes the table of a kernel that was taken in, unless it is there. */
   prepare(hash: Sha256): void
   stats(): { readonly made: number }
-  /** Makes no more tables, and waits for the one that is being made. */
+  /** Makes the table that is the next one, or being made, and no more. */
   close(): Promise<void>
 }
 
@@ -90,9 +90,9 @@ export function createLayoutTables ({
   }
   const makeAll = async (find: (hash: Sha256) => CheckedBtf): Promise<void> => {
     for (const hash of waiting) {
+      if (closing.signal.aborted) break
       waiting.delete(hash)
       await giveWay()
-      if (closing.signal.aborted) break
       await make(hash, find(hash)).catch(() => {}) // BTF that a thread dies over has no table; it shows where the BTF is used
     }
     making = undefined
@@ -109,12 +109,14 @@ export function createLayoutTables ({
       const ask = async (places: readonly number[], findBtf?: (hash: Sha256) => CheckedBtf): Promise<readonly number[]> => {
         const lacking: number[] = []
         for (let at = 0; at < places.length;) {
-          const part = places.slice(at).flatMap(place => {
+          const part: Array<{ readonly place: number, readonly sha256: Sha256 }> = []
+          for (const place of places.slice(at)) {
             const sha256 = hashes[place]
-            return sha256 === undefined ? [] : [{ place, sha256 }]
-          })
-          const sources: LayoutSource[] = part.map(({ sha256 }) =>
-            ({ sha256, path: pathOf(sha256), ...(findBtf === undefined ? {} : { btf: findBtf(sha256) }) }))
+            if (sha256 !== undefined) part.push({ place, sha256 })
+          }
+          const sources: LayoutSource[] = part.map(({ sha256 }) => findBtf === undefined
+            ? { sha256, path: pathOf(sha256) }
+            : { sha256, path: pathOf(sha256), btf: findBtf(sha256) })
           const answer = await inTurn(caller, async () => {
             signal.throwIfAborted()
             return await pool.run({ kind: 'layoutVectors', objects, sources })
@@ -124,13 +126,15 @@ export function createLayoutTables ({
             if (hash !== undefined) await keep(hash, bytes)
           }
           part.slice(0, answer.read).forEach(({ place, sha256 }, i) => {
-            const ofSource = answer.places.subarray(i * objects.length, (i + 1) * objects.length)
-            found.forEach((vectors, j) => {
-              const vector = ofSource[j] ?? NO_TABLE
+            let withoutTable = 0
+            let next = i * objects.length
+            for (const vectors of found) {
+              const vector = answer.places[next++] ?? NO_TABLE
               vectors[place] = vector === NO_TABLE ? undefined : answer.vectors[vector] ?? ''
-            })
-            if (ofSource.includes(NO_TABLE)) lacking.push(place)
-            if (ofSource[0] !== NO_TABLE) store.noteUse('layout', sha256)
+              if (vector === NO_TABLE) withoutTable++
+            }
+            if (withoutTable > 0) lacking.push(place)
+            if (withoutTable < objects.length) store.noteUse('layout', sha256)
           })
           at += answer.read
         }

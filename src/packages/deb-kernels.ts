@@ -67,7 +67,7 @@ export function parseDebKernel (
  */
 export function findDebKernels (
   packages: readonly IndexedPackage[],
-  platform: { readonly distro: string, readonly distroVersion: string },
+  { distro, distroVersion }: { readonly distro: string, readonly distroVersion: string },
   naming: DebNaming
 ): PublishedKernel[] {
   const byRelease = new Map<string, Array<{ role: Role, rank: number, file: IndexedPackage }>>()
@@ -85,7 +85,7 @@ export function findDebKernels (
     const rank = Math.min(...images.map(image => image.rank))
     const best = new Map(images.filter(image => image.rank === rank).map(({ file }) => [file.sha256, file]))
     return [...best.values()].sort((a, b) => compareDebVersions(b.version, a.version)).map(image => ({
-      reference: { ...platform, arch: normalizeArch(image.arch), release },
+      reference: { distro, distroVersion, arch: normalizeArch(image.arch), release },
       image: toFile(image),
       modules: modulesFor(image, found.filter(({ role }) => role === 'modules'))
     }))

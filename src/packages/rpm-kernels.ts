@@ -67,7 +67,7 @@ function releaseOf (name: string, version: string, arch: string): string {
  * its metapackage.
  */
 export function findRpmKernels (
-  packages: readonly IndexedPackage[], platform: { readonly distro: string, readonly distroVersion: string }
+  packages: readonly IndexedPackage[], { distro, distroVersion }: { readonly distro: string, readonly distroVersion: string }
 ): PublishedKernel[] {
   const byRelease = new Map<string, Array<{ parsed: Parsed, file: IndexedPackage }>>()
   for (const file of packages) {
@@ -84,7 +84,7 @@ export function findRpmKernels (
     const modules = found.filter(({ parsed }) => parsed.role === 'modules')
       .sort((a, b) => a.parsed.rank - b.parsed.rank).map(({ file }) => toFile(file))
     return [...best.values()].sort((a, b) => compareRpmVersions(b.version, a.version)).map(image => ({
-      reference: { ...platform, arch: normalizeArch(image.arch), release },
+      reference: { distro, distroVersion, arch: normalizeArch(image.arch), release },
       image: toFile(image),
       // Split packages have a few modules in kernel-core itself in no release; where there are none of them, they are in the image's.
       modules: modules.length > 0 ? [...modules, toFile(image)] : [toFile(image)]

@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import { hexOf, type Sha256 } from './sha256.js'
 import type { StoredKind } from './stored-kinds.js'
 
@@ -7,6 +7,11 @@ export function rootOf (directory: string, kind: StoredKind): string { return jo
 
 /** Where the store of a cache folder has content, or would have it. */
 export function contentPath (directory: string, kind: StoredKind, hash: Sha256): string {
+  return contentPathIn(rootOf(directory, kind), hash)
+}
+
+/** @param root as rootOf gives it: a check asks for the paths of thousands, and to join the parts anew would take longer than all else */
+export function contentPathIn (root: string, hash: Sha256): string {
   const hex = hexOf(hash)
-  return join(rootOf(directory, kind), hex.slice(0, 2), hex)
+  return `${root}${sep}${hex.slice(0, 2)}${sep}${hex}`
 }

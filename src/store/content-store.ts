@@ -3,7 +3,7 @@ import { stat, unlink, utimes } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import type { AppError } from '../errors.js'
 import { writeAtomically, writeDurably } from './atomic-file.js'
-import { contentPath, rootOf } from './content-path.js'
+import { contentPathIn, rootOf } from './content-path.js'
 import { startContentSweep } from './content-sweep.js'
 import { createDiskBudget } from './disk-budget.js'
 import { createDiskLedger, type FoundFile, type Share } from './disk-ledger.js'
@@ -40,7 +40,8 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
   })
   const counts = { written: 0, writeFailures: 0, writesSkipped: 0, damaged: 0, unreadable: 0, orphansRemoved: 0 }
 
-  const pathOf = (kind: StoredKind, hash: Sha256): string => contentPath(directory, kind, hash)
+  const roots = new Map(STORED_KINDS.map(kind => [kind, rootOf(directory, kind)]))
+  const pathOf = (kind: StoredKind, hash: Sha256): string => contentPathIn(roots.get(kind) ?? rootOf(directory, kind), hash)
   const sizeOf = async (kind: ContentKind, hash: Sha256): Promise<number | undefined> => {
     try {
       return (await stat(pathOf(kind, hash))).size
@@ -119,7 +120,7 @@ export function openContentStore (options: ContentStoreOptions): ContentStore {
   const behind = createWriteBehind()
   const derived = createWriteBehind(DERIVED_PACE)
   const sweep = startContentSweep({
-    roots: new Map(STORED_KINDS.map(kind => [kind, rootOf(directory, kind)])),
+    roots,
     orphanAgeMs: options.orphanAgeMs ?? DEFAULT_ORPHAN_AGE_MS,
     intervalMs: options.sweepIntervalMs ?? DEFAULT_SWEEP_INTERVAL_MS,
     onOrphan () { counts.orphansRemoved++ },

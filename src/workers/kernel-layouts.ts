@@ -1,6 +1,9 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { LRUCache } from 'lru-cache'
-import { demandsOf, layoutVector, readLayoutTable, type Demands, type LayoutTable, type TableSource } from '../layout/index.js'
+import type { Btf } from '../btf/btf.js'
+import {
+  buildLayoutTable, demandsOf, layoutVector, readLayoutTable, type Demands, type LayoutTable, type TableSource
+} from '../layout/index.js'
 import type { BpfObject } from '../core/index.js'
 import type { Sha256 } from '../store/sha256.js'
 import { LAYOUT_FORMAT, layoutContent } from './layout-format.js'
@@ -77,6 +80,9 @@ function fileSource (fd: number): TableSource {
     }
   }
 }
+
+/** The layout table of a kernel, as its file is. */
+export function tableOf (btf: Btf, hash: Sha256): Uint8Array { return buildLayoutTable(btf, layoutContent(hash), LAYOUT_FORMAT) }
 
 /** The layout vector of a kernel, of 32 characters. Undefined where the kernel cannot be compared for the object. */
 export function vectorBy (demands: Demands | undefined, table: LayoutTable): string | undefined {

@@ -1,9 +1,9 @@
 import { essentialNameLength } from '../btf/names.js'
-import { buildLayoutTable, demandsOf, readLayoutTable, type Demands, type LayoutTable } from '../layout/index.js'
+import { demandsOf, readLayoutTable, type Demands, type LayoutTable } from '../layout/index.js'
 import type { Sha256 } from '../store/sha256.js'
 import { openChecked } from './check-objects.js'
 import { giveWay } from './give-way.js'
-import { digestText, lookIntoTable, vectorBy, vectorOfKernel } from './kernel-layouts.js'
+import { digestText, lookIntoTable, tableOf, vectorBy, vectorOfKernel } from './kernel-layouts.js'
 import { LAYOUT_FORMAT, layoutContent } from './layout-format.js'
 import { NO_TABLE, NOT_COMPARABLE } from './protocol.js'
 import type { CheckedBtf, LayoutVectors, LayoutVectorsTask, LayoutVectorTask, TypeDigestsTask } from './protocol.js'
@@ -90,7 +90,7 @@ function createInterned (): Interned {
 function makeTable (hash: Sha256, btf: CheckedBtf): Uint8Array | undefined {
   try {
     const opened = openChecked(btf)
-    return opened === undefined ? undefined : buildLayoutTable(opened, layoutContent(hash), LAYOUT_FORMAT)
+    return opened === undefined ? undefined : tableOf(opened, hash)
   } catch {
     return undefined
   }

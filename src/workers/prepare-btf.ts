@@ -96,9 +96,12 @@ export function indexBtf (
     isValidated,
     allocate: byteLength => new SharedArrayBuffer(byteLength + (isSealed ? indexTailBytes(bytes.length, byteLength) : 0))
   })
-  if (isSealed) finishBtfIndex(parts, bytesOf(hash), indexSeal([sealKey]))
+  if (isSealed) sealIndex(parts, hash, [sealKey])
   return { parts, isSealed }
 }
+
+/** Makes the memory of an index the file that is kept of it. */
+export function sealIndex (parts: BtfParts, hash: Sha256, keys: SealKeys): void { finishBtfIndex(parts, bytesOf(hash), indexSeal(keys)) }
 
 /** BTF with the index of its file, or why there is none to be used. Undefined for BTF that is not worth a file. */
 function readIndex (

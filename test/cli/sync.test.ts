@@ -1,12 +1,12 @@
 import { createServer, type RequestListener } from 'node:http'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { sha256 } from '../../src/store/sha256.js'
 import { startAppWith } from '../http/harness.js'
 import { startPackageRepository, type PackageRepository } from '../support/package-repository.js'
-import { BY_NODE, startService, type StartedService } from '../unit/service/lab.js'
+import { BY_NODE, contentPath, startService, type StartedService } from '../unit/service/lab.js'
 import { coreloText, removeFoldersAfterEach, ROOT, temporaryFolder } from './corelo.js'
 
 removeFoldersAfterEach()
@@ -59,6 +59,7 @@ describe('corelo btf sync', () => {
       expect.stringMatching(/^debian\/12\/x86_64\/6\.1\.0-52-amd64 +fetched +linux-image-6\.1\.0-52-amd64 +\d+$/),
       ''
     ])
+    expect(existsSync(contentPath(join(folder, 'cache'), 'layout', sha256(BTF)))).toBe(true)
     const before = downloads().length
     const { code, stdout } = await sync('debian/12/*/*', ...place, '--json')
     expect([code, ...statesIn(stdout)]).toEqual([

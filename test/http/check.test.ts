@@ -4,12 +4,14 @@ import { readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
+import { createBatches } from '../../src/check/cell-batches.js'
 import type { CheckLimits } from '../../src/check/limits.js'
 import type { CheckRow, CheckSummary } from '../../src/check/wire.js'
 import { describe, expect, it } from 'vitest'
 import { answerOf } from '../../src/http/check-answer.js'
 import type { Config } from '../../src/http/config.js'
 import type { ServiceSettings } from '../../src/settings/service-options.js'
+import { sha256 } from '../../src/store/sha256.js'
 import { at, btf } from '../support/btf-builder.js'
 import { createFakeService } from '../support/fake-service.js'
 import { emptyBtf, fooBtf, fooObject, startService, temporaryFolder } from '../unit/service/lab.js'
@@ -271,28 +273,52 @@ describe('the forms of the answer', () => {
       hasBaseline: false,
       cells: (async function * () {
         await held
-        yield [{ object, kernel: 'k', outcome: { state: 'loads' as const, reason: null, programs: [], failures: [], failures_total: 0 } }]
+        yield createBatches()([
+          { object, kernel: 'k', outcome: { state: 'loads' as const, reason: null, programs: [], failures: [], failures_total: 0 } }
+        ])
       })()
     }, { type: 'application/x-ndjson', isGrouped: false, heartbeatMs: 1 })
-    expect((await pieces.next()).value).toBe('\n')
+    expect(String((await pieces.next()).value)).toBe('\n')
     goOn()
     let text = ''
-    for await (const piece of pieces) text += piece
+    for await (const piece of pieces) text += String(piece)
     expect(text.trim().split('\n').filter(line => line !== '').map(line => Object.keys(JSON.parse(line))[0])).toEqual(['object', 'summary'])
+  })
+
+  it('let requests have the event loop between the groups of an object and those of the next', async () => {
+    const outcome = { state: 'loads', reason: null, programs: [], failures: [], failures_total: 0 } as const
+    const objects = ['a', 'b', 'c'].map(name => ({ name, sha256: sha256(name), bytes: Buffer.from(name) }))
+    const names = Array.from({ length: 2000 }, (_, i) => `ubuntu/20.04/x86_64/5.4.0-${i}-generic`)
+    let pauses = 0
+    const { pieces } = answerOf({
+      objects,
+      kernels: names.length,
+      rows: objects.length * names.length,
+      hasBaseline: false,
+      async pause () { pauses++ },
+      cells: (async function * () {
+        yield createBatches()(objects.flatMap(object => names.map(kernel => ({ object, kernel, outcome }))))
+      })()
+    }, { type: 'application/x-ndjson', isGrouped: true })
+    let text = ''
+    for await (const piece of pieces) text += String(piece)
+    expect(text.split('\n').filter(line => line.startsWith('{"object"'))).toHaveLength(objects.length)
+    expect(pauses).toBeGreaterThanOrEqual(objects.length)
   })
 
   it('end with the reason where they become too long', async () => {
     const object = { name: 'a', sha256: hashOf(fooObject()) as `sha256:${string}`, bytes: fooObject() }
     const outcome = { state: 'loads', reason: null, programs: [], failures: [], failures_total: 0 } as const
+    const batchOf = createBatches()
     const { pieces } = answerOf({
       objects: [object],
       kernels: 100,
       rows: 100,
       hasBaseline: false,
-      cells: (async function * () { for (let i = 0; i < 100; i++) yield [{ object, kernel: `k${i}`, outcome }] })()
+      cells: (async function * () { for (let i = 0; i < 100; i++) yield batchOf([{ object, kernel: `k${i}`, outcome }]) })()
     }, { type: 'application/json', isGrouped: false, maxBytes: 1000 })
     let text = ''
-    for await (const piece of pieces) text += piece
+    for await (const piece of pieces) text += String(piece)
     const { rows, summary, problem } = JSON.parse(text)
     expect(rows.length).toBeGreaterThan(1)
     expect(rows.length).toBeLessThan(100)
@@ -441,7 +467,9 @@ describe('a service that stops', () => {
       rows: 2,
       hasBaseline: false,
       cells: (async function * () {
-        yield [{ object, kernel: 'k', outcome: { state: 'loads' as const, reason: null, programs: [], failures: [], failures_total: 0 } }]
+        yield createBatches()([
+          { object, kernel: 'k', outcome: { state: 'loads' as const, reason: null, programs: [], failures: [], failures_total: 0 } }
+        ])
         await once(signal, 'abort')
         signal.throwIfAborted()
       })()

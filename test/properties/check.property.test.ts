@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { cellsIn } from '../../src/check/cells.js'
 import { createContentKeys, type OutcomeKey, type OutcomeKeys } from '../../src/check/outcome-keys.js'
 import { createOutcomes } from '../../src/check/outcomes.js'
 import { runCheck } from '../../src/check/run-check.js'
@@ -99,9 +100,9 @@ describe('a check of any fleet', () => {
       })
       const found = new Map<string, string | null>()
       let rows = 0
-      for await (const some of cells) {
-        rows += some.length
-        for (const { object, kernel, outcome } of some) found.set(`${object.sha256} ${kernel}`, outcome.reason)
+      for await (const batch of cells) {
+        rows += batch.length
+        for (const { object, kernel, outcome } of cellsIn(batch)) found.set(`${object.sha256} ${kernel}`, outcome.reason)
       }
       expect(rows).toBe(objects.length * kernels.length)
       for (const { name, sha256: hash } of objects) {

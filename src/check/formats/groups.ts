@@ -1,44 +1,60 @@
-import { createOwnVersions } from '../own-version.js'
-import type { Cell, Cells } from '../types.js'
-import type { CheckOutcome, CheckState } from '../wire.js'
+import { createPlaceList, type PlaceList } from '../cell-batches.js'
+import { at, type Cell, type CellBatch, type CellTables, type Cells } from '../cells.js'
+import { createOwnVersionPlaces } from '../own-version.js'
+import { COMPARISONS, type CheckState } from '../wire.js'
 
 /** Kernels on which an object has one outcome, and stands alike to an earlier answer. */
 export interface Group extends Omit<Cell, 'kernel'> {
-  readonly kernels: string[]
+  readonly kernels: readonly string[]
+  /** Of the kernels, in the table. */
+  readonly places: PlaceList
+}
+
+/** Its kernels have their names once somebody asks for them. */
+function createGroup (tables: CellTables, facts: Omit<Cell, 'kernel'>): Group {
+  const names: string[] = []
+  const places = createPlaceList()
+  return {
+    ...facts,
+    places,
+    get kernels () {
+      for (const place of places.all().subarray(names.length)) names.push(at(tables.kernels, place))
+      return names
+    }
+  }
 }
 
 /** Collects rows into groups, in the order of their first rows. Outcomes are told by identity, apart from the kernel's own version. */
 export interface Groups {
-  add(cell: Cell): void
+  add(batch: CellBatch): void
   list(): readonly Group[]
 }
 
 export function createGroups (): Groups {
-  const byObject = new Map<string, Map<CheckOutcome, Map<string, Group>>>()
+  /** By object; then by outcome, and by how rows stand to the earlier answer. */
+  const byObject: Array<Map<number, Group>> = []
   const groups: Group[] = []
-  const shared = createOwnVersions()
+  const own = createOwnVersionPlaces()
   return {
-    add ({ object, outcome: own, baseline, kernel }) {
-      const outcome = shared(own)
-      const ofObject = member(byObject, object.sha256, () => new Map<CheckOutcome, Map<string, Group>>())
-      const ofOutcome = member(ofObject, outcome, () => new Map<string, Group>())
-      const group = member(ofOutcome, baseline ?? '', () => {
-        const made: Group = { object, outcome, baseline, kernels: [] }
-        groups.push(made)
-        return made
-      })
-      group.kernels.push(kernel)
+    add ({ tables, length, objects, kernels, outcomes, comparisons }) {
+      for (let i = 0; i < length; i++) {
+        const object = at(objects, i)
+        const outcome = own.placeOf(tables, at(outcomes, i))
+        const comparison = comparisons?.[i] ?? COMPARISONS.length
+        const ofObject = byObject[object] ??= new Map<number, Group>()
+        const place = (COMPARISONS.length + 1) * outcome + comparison
+        let group = ofObject.get(place)
+        if (group === undefined) {
+          const baseline = COMPARISONS[comparison]
+          group = createGroup(tables, { object: at(tables.objects, object), outcome: at(own.list, outcome), baseline })
+          ofObject.set(place, group)
+          groups.push(group)
+        }
+        group.places.push(at(kernels, i))
+      }
     },
     list: () => groups
   }
-}
-
-function member<Key, Value> (map: Map<Key, Value>, key: Key, make: () => Value): Value {
-  const known = map.get(key)
-  if (known !== undefined) return known
-  const made = make()
-  map.set(key, made)
-  return made
 }
 
 const ORDER: readonly CheckState[] = ['fails', 'unresolvable', 'error', 'unknown', 'unknown_kernel', 'not_fetched', 'loads']
@@ -49,8 +65,15 @@ export function inOrder (groups: readonly Group[]): Group[] {
 }
 
 /** All rows as groups. */
-export async function grouped (cells: Cells): Promise<readonly Group[]> {
+export async function grouped (cells: Cells): Promise<readonly Group[]> { return (await groupedBy(cells)).groups }
+
+/** The same with the tables in which their kernels have places; undefined where there are no rows. */
+export async function groupedBy (cells: Cells): Promise<{ readonly groups: readonly Group[], readonly tables: CellTables | undefined }> {
   const groups = createGroups()
-  for await (const some of cells) for (const cell of some) groups.add(cell)
-  return groups.list()
+  let tables: CellTables | undefined
+  for await (const batch of cells) {
+    tables = batch.tables
+    groups.add(batch)
+  }
+  return { groups: groups.list(), tables }
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { at, type Cell, type CellTables } from '../cells.js'
 import { adviceOf, failureSentence, lineOf, MEANINGS } from '../failure-text.js'
 import { STATES, type CheckOutcome, type CheckState, type CheckSummary } from '../wire.js'
 import { escapeMarkup as text } from './escape.js'
@@ -15,12 +16,15 @@ export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('
 export const writeHtml: Writer = async function * ({ objects, cells, counter, problem }) {
   yield '<!doctype html>\n<html lang="en">\n'
   const groups = createGroups()
-  const states = new Map<string, Map<string, CheckState>>()
-  for await (const some of cells) {
-    for (const cell of some) {
-      groups.add(cell)
-      const ofKernel = states.get(cell.kernel) ?? new Map<string, CheckState>()
-      states.set(cell.kernel, ofKernel.set(cell.object.sha256, cell.outcome.state))
+  const grid: Grid = { tables: undefined, rows: new Map() }
+  for await (const batch of cells) {
+    groups.add(batch)
+    grid.tables = batch.tables
+    for (let i = 0; i < batch.length; i++) {
+      const kernel = at(batch.kernels, i)
+      const ofKernel = grid.rows.get(kernel) ?? []
+      ofKernel[at(batch.objects, i)] = at(batch.outcomes, i)
+      grid.rows.set(kernel, ofKernel)
     }
   }
   const summary = counter.summary()
@@ -37,7 +41,7 @@ export const writeHtml: Writer = async function * ({ objects, cells, counter, pr
     for (const group of inOrder(own.sort((a, b) => b.kernels.length - a.kernels.length))) yield groupOf(group)
     yield '</section>\n'
   }
-  yield * matrix(objects, states)
+  yield * matrix(objects, grid)
   yield '</main>\n</body>\n</html>\n'
 }
 
@@ -83,20 +87,24 @@ function explained (outcome: CheckOutcome): string {
   return `<ol>\n${items.join('\n')}\n</ol>\n${more}`
 }
 
+/** Outcomes by kernel, in the order in which these came, and by object; all by their places in the tables. */
+interface Grid {
+  tables: CellTables | undefined
+  readonly rows: Map<number, number[]>
+}
+
 /** Kernels below each other, objects beside each other. A state is a word, not only a colour. */
-function * matrix (
-  objects: ReadonlyArray<{ readonly sha256: string, readonly name: string }>,
-  states: ReadonlyMap<string, ReadonlyMap<string, CheckState>>
-): Generator<string> {
+function * matrix (objects: ReadonlyArray<Cell['object']>, { tables, rows }: Grid): Generator<string> {
   const heads = objects.map(({ name }) => `<th scope="col">${text(name)}</th>`).join('')
   yield '<section>\n<h2 id="all">All kernels</h2>\n<div class="matrix" role="region" aria-labelledby="all" tabindex="0">\n' +
     `<table>\n<thead><tr><th scope="col">Kernel</th>${heads}</tr></thead>\n<tbody>\n`
-  for (const [kernel, ofKernel] of states) {
-    const cells = objects.map(({ sha256 }) => {
-      const state = ofKernel.get(sha256)
+  const columns = objects.map(({ sha256 }) => tables?.objects.findIndex(object => object.sha256 === sha256) ?? -1)
+  for (const [kernel, ofKernel] of rows) {
+    const cells = columns.map(column => {
+      const state = tables?.outcomes[ofKernel[column] ?? -1]?.state
       return state === undefined ? '<td></td>' : `<td class="${state}">${nameOf(state)}</td>`
     })
-    yield `<tr><th scope="row">${text(kernel)}</th>${cells.join('')}</tr>\n`
+    yield `<tr><th scope="row">${text(tables?.kernels[kernel] ?? '')}</th>${cells.join('')}</tr>\n`
   }
   yield '</tbody>\n</table>\n</div>\n</section>\n'
 }

@@ -1,14 +1,15 @@
-import type { Cell } from '../types.js'
-import type { CheckOutcome } from '../wire.js'
-import { grouped, type Group } from './groups.js'
+import { at, type CellBatch, type CellTables } from '../cells.js'
+import type { NamedObject } from '../types.js'
+import { COMPARISONS, type CheckOutcome, type Comparison } from '../wire.js'
+import { groupedBy } from './groups.js'
 import type { Writer, Written } from './writer.js'
 
 /** One document: `{ "rows": […], "summary": {…} }`; `problem` stands in for `summary` where not all rows could be answered. */
 export const writeJson: Writer = async function * (written) {
   yield '{"rows":['
   let isFirst = true
-  for await (const rows of rowsOf(written)) {
-    yield `${isFirst ? '' : ','}\n${rows.join(',\n')}`
+  for await (const rows of rowsOf(written, ',\n', '')) {
+    yield isFirst ? rows.subarray(1) : rows // no comma before the first of them
     isFirst = false
   }
   yield `\n],${endOf(written)}}\n`
@@ -16,13 +17,23 @@ export const writeJson: Writer = async function * (written) {
 
 /** A row a line, then a line with the summary, or with the problem for which there is none. */
 export const writeNdjson: Writer = async function * (written) {
-  for await (const rows of rowsOf(written)) yield `${rows.join('\n')}\n`
+  yield * rowsOf(written, '', '\n')
   yield `{${endOf(written)}}\n`
 }
 
-async function * rowsOf ({ cells, isGrouped }: Written): AsyncGenerator<readonly string[]> {
-  if (isGrouped) for (const group of await grouped(cells)) yield [rowJson(group)]
-  else for await (const some of cells) yield some.map(rowJson)
+async function * rowsOf ({ cells, isGrouped }: Written, before: string, behind: string): AsyncGenerator<Buffer> {
+  if (!isGrouped) {
+    const piecesOf = createRowBytes(before, behind)
+    for await (const batch of cells) yield * piecesOf(batch)
+    return
+  }
+  const { groups, tables } = await groupedBy(cells)
+  if (tables === undefined) return
+  const listOf = createNameLists(tables)
+  for (const { object, places, outcome, baseline } of groups) {
+    const head = Buffer.from(`${before}${headOf(object)},"kernels":[`)
+    yield Buffer.concat([head, listOf(places.all()), Buffer.from(`]${endOfRow(outcome, baseline)}${behind}`)])
+  }
 }
 
 function endOf ({ counter, problem }: Written): string {
@@ -32,21 +43,79 @@ function endOf ({ counter, problem }: Written): string {
     : `"summary":null,"problem":${JSON.stringify({ code: error.code, detail: error.message, ...error.details })}`
 }
 
-/** Of thousands of rows few say something of their own. */
-const texts = new WeakMap<CheckOutcome, string>()
+/** Bytes of rows after which others get their turn. */
+const PIECE_BYTES = 64 * 1024
 
-function rowJson (row: Cell | Group): string {
-  const { object, outcome, baseline } = row
-  let text = texts.get(outcome)
-  if (text === undefined) texts.set(outcome, text = JSON.stringify(outcome).slice(1))
-  const kernels = 'kernels' in row ? `"kernels":${JSON.stringify(row.kernels)}` : `"kernel":${JSON.stringify(row.kernel)}`
-  return `${headOf(object)},${kernels}${baseline === undefined ? '' : `,"baseline":"${baseline}"`},${text}`
+/** Rows as bytes, which are put together of parts. Of thousands of rows few say something of their own, so that each part is made once. */
+function createRowBytes (before: string, behind: string): (batch: CellBatch) => Generator<Buffer> {
+  const heads: Buffer[] = []
+  const names: Buffer[] = []
+  const ends: Buffer[] = []
+  return function * ({ tables, length, objects, kernels, outcomes, comparisons }) {
+    let parts: Buffer[] = []
+    let bytes = 0
+    for (let i = 0; i < length; i++) {
+      const object = at(objects, i)
+      const kernel = at(kernels, i)
+      const outcome = at(outcomes, i)
+      const comparison = comparisons?.[i]
+      const head = heads[object] ??= Buffer.from(`${before}${headOf(at(tables.objects, object))},"kernel":`)
+      const name = names[kernel] ??= Buffer.from(JSON.stringify(at(tables.kernels, kernel)))
+      const end = ends[(COMPARISONS.length + 1) * outcome + (comparison ?? COMPARISONS.length)] ??=
+        Buffer.from(endOfRow(at(tables.outcomes, outcome), comparison === undefined ? undefined : COMPARISONS[comparison]) + behind)
+      parts.push(head, name, end)
+      bytes += head.length + name.length + end.length
+      if (bytes < PIECE_BYTES) continue
+      yield Buffer.concat(parts, bytes)
+      parts = []
+      bytes = 0
+    }
+    if (bytes > 0) yield Buffer.concat(parts, bytes)
+  }
 }
 
-const heads = new WeakMap<Cell['object'], string>()
+/**
+ * Lists of kernels by their places, as bytes without brackets. Groups have thousands of kernels each, whose names are encoded once, one
+ * behind the other, and of which neighbours are copied together.
+ */
+function createNameLists ({ kernels }: CellTables): (places: Uint32Array) => Buffer {
+  let text = ''
+  const starts = new Uint32Array(kernels.length + 1)
+  for (const [i, kernel] of kernels.entries()) {
+    const name = `,${JSON.stringify(kernel)}`
+    text += name
+    starts[i + 1] = at(starts, i) + Buffer.byteLength(name)
+  }
+  const names = Buffer.from(text)
+  return places => {
+    let bytes = 0
+    for (const place of places) bytes += at(starts, place + 1) - at(starts, place)
+    const list = Buffer.allocUnsafe(bytes)
+    let end = 0
+    for (let from = 0, to = 1; from < places.length; from = to, to++) {
+      while (to < places.length && at(places, to) === at(places, to - 1) + 1) to++
+      end = copy(names, at(starts, at(places, from)), at(starts, at(places, to - 1) + 1), list, end)
+    }
+    return list.subarray(COMMA.length)
+  }
+}
 
-function headOf (object: Cell['object']): string {
-  let head = heads.get(object)
-  if (head === undefined) heads.set(object, head = `{"object":"${object.sha256}","object_name":${JSON.stringify(object.name)}`)
-  return head
+const COMMA = ','
+/** Fewer bytes are copied faster one by one than by a view of them, which is also garbage. */
+const VIEW_BYTES = 128
+
+/** @returns where the bytes end */
+function copy (bytes: Buffer, start: number, end: number, target: Buffer, to: number): number {
+  if (end - start < VIEW_BYTES) for (let i = start; i < end; i++) target[to + i - start] = at(bytes, i)
+  else target.set(bytes.subarray(start, end), to)
+  return to + end - start
+}
+
+function headOf ({ sha256, name }: Pick<NamedObject, 'sha256' | 'name'>): string {
+  return `{"object":"${sha256}","object_name":${JSON.stringify(name)}`
+}
+
+/** What stands behind the kernel. */
+function endOfRow (outcome: CheckOutcome, baseline: Comparison | undefined): string {
+  return `${baseline === undefined ? '' : `,"baseline":"${baseline}"`},${JSON.stringify(outcome).slice(1)}`
 }

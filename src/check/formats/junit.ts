@@ -1,5 +1,5 @@
+import { cellsIn, type Cell, type CellBatch } from '../cells.js'
 import { explanationOf, MEANINGS } from '../failure-text.js'
-import type { Cell, Cells } from '../types.js'
 import { escapeAttribute, escapeMarkup } from './escape.js'
 import { grouped, type Group } from './groups.js'
 import type { Writer } from './writer.js'
@@ -14,7 +14,9 @@ import { count } from '../../wire/words.js'
  */
 export const writeJunit: Writer = async function * ({ objects, cells, isGrouped, counter, problem }) {
   yield '<?xml version="1.0" encoding="UTF-8"?>\n'
-  const rows: ReadonlyArray<Cell | Group> = isGrouped ? await grouped(cells) : await listed(cells)
+  const groups: readonly Group[] = isGrouped ? await grouped(cells) : []
+  const batches: CellBatch[] = []
+  if (!isGrouped) for await (const batch of cells) batches.push(batch)
   const error = problem()
   const { ms } = counter.summary()
   const seconds = (ms / 1000).toFixed(3)
@@ -24,11 +26,20 @@ export const writeJunit: Writer = async function * ({ objects, cells, isGrouped,
     `<testsuite name="${escapeAttribute(name)}" package="corelo" id="${id}" ${counts} time="${seconds}" ` +
     `timestamp="${timestamp}" hostname="localhost">\n`
   for (const [id, { name, sha256 }] of objects.entries()) {
-    const own = rows.filter(({ object }) => object.sha256 === sha256)
-    const { failures, errors, skipped } = countsOf(own)
-    yield suiteHead(name, id, `tests="${own.length}" failures="${failures}" errors="${errors}" skipped="${skipped}"`)
+    const rowsOfObject = (): Iterable<Cell | Group> =>
+      isGrouped ? groups.filter(({ object }) => object.sha256 === sha256) : cellsOf(sha256, batches)
+    const { passed, failures, errors, skipped } = countsOf(rowsOfObject())
+    const tests = passed + failures + errors + skipped
+    yield suiteHead(name, id, `tests="${tests}" failures="${failures}" errors="${errors}" skipped="${skipped}"`)
     yield `<properties><property name="object" value="${sha256}"/></properties>\n`
-    for (const row of own) yield caseOf(row)
+    let cases = ''
+    for (const row of rowsOfObject()) {
+      cases += caseOf(row)
+      if (cases.length < PIECE_LENGTH) continue
+      yield cases
+      cases = ''
+    }
+    yield cases
     yield '<system-out/><system-err/>\n</testsuite>\n'
   }
   if (error !== undefined) {
@@ -39,10 +50,12 @@ export const writeJunit: Writer = async function * ({ objects, cells, isGrouped,
   yield '</testsuites>\n'
 }
 
-async function listed (cells: Cells): Promise<Cell[]> {
-  const all: Cell[] = []
-  for await (const some of cells) all.push(...some)
-  return all
+/** Characters of cases that are handed on together: to hand on each takes longer than to write it. */
+const PIECE_LENGTH = 16 * 1024
+
+/** Rows of one object. They are made when they are written: an object for each of all would stay until then. */
+function * cellsOf (sha256: string, batches: readonly CellBatch[]): Generator<Cell> {
+  for (const batch of batches) yield * cellsIn(batch, batch.tables.objects.findIndex(object => object.sha256 === sha256))
 }
 
 type Kind = 'passed' | 'failures' | 'errors' | 'skipped'
@@ -53,7 +66,7 @@ function kindOf ({ outcome: { state }, baseline }: Pick<Cell, 'outcome' | 'basel
   return state === 'fails' || state === 'unresolvable' ? 'failures' : 'errors'
 }
 
-function countsOf (rows: ReadonlyArray<Pick<Cell, 'outcome' | 'baseline'>>): Record<Kind, number> {
+function countsOf (rows: Iterable<Pick<Cell, 'outcome' | 'baseline'>>): Record<Kind, number> {
   const counts = { passed: 0, failures: 0, errors: 0, skipped: 0 }
   for (const row of rows) counts[kindOf(row)]++
   return counts

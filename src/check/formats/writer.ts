@@ -1,6 +1,7 @@
 import type { AppError } from '../../errors.js'
+import type { CellBatch, Cells } from '../cells.js'
 import type { SummaryCounter } from '../summary.js'
-import type { Cells, NamedObject } from '../types.js'
+import type { NamedObject } from '../types.js'
 
 /** What a form of the answer is written from. */
 export interface Written {
@@ -15,10 +16,10 @@ export interface Written {
 }
 
 /**
- * One form of the answer, in pieces of text. Between two pieces white space may be put: for who waits for the first row, or for the next
- * one, to see that the connection lives.
+ * One form of the answer, in pieces of text, some of which are encoded already: as UTF-8, with no character in two of them. Between two
+ * pieces white space may be put: for who waits for the first row, or for the next one, to see that the connection lives.
  */
-export type Writer = (written: Written) => AsyncGenerator<string>
+export type Writer = (written: Written) => AsyncGenerator<string | Buffer>
 
 /** Rows that end instead of failing, since the answer has begun by then and has to say so itself. */
 export function endingCells (
@@ -29,11 +30,11 @@ export function endingCells (
   let problem: AppError | undefined
   return {
     problem: () => problem,
-    cells: (async function * () {
+    cells: (async function * (): AsyncGenerator<CellBatch> {
       try {
-        for await (const some of cells) {
-          for (const cell of some) counter.add(cell)
-          yield some
+        for await (const batch of cells) {
+          counter.add(batch)
+          yield batch
         }
       } catch (error) {
         problem = toError(error)

@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os'
 import { basename, join } from 'node:path'
 import { AppError } from '../../errors.js'
+import type { BtfParts } from '../../btf/parse.js'
 import { writeDurably } from '../../store/atomic-file.js'
 import { openContentStore } from '../../store/content-store.js'
 import type { Evidence } from '../../identity/evidence.js'
@@ -15,9 +16,11 @@ import { listImportFiles, readImportFile } from '../../import/import-files.js'
 import { createKernelImport, type ImportReport, type KernelImport, type KernelSink } from '../../import/import-kernels.js'
 import { createImportStore } from '../../import/import-store.js'
 import { encodeDwarf } from '../../import/pahole.js'
+import { makeBeside, type LackingBeside } from '../../workers/beside-btf.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { createProgress, type Progress } from '../progress.js'
+import { readSealKeys } from '../seal-keys.js'
 import { requireServerFor, SERVER_OPTIONS } from '../target-options.js'
 import { placesFrom } from '../target.js'
 import { say } from '../terminal.js'
@@ -133,8 +136,13 @@ async function withCache<T> (directory: string, replaces: boolean, work: (sink: 
   const warn = (message: string, facts: Record<string, unknown>): void => say(`warning: ${message} ${JSON.stringify(facts)}`)
   const index = await openKernelIndex({ directory, onWarning: warn })
   const store = openContentStore({ directory, onWarning: warn })
+  const sealKeys = await readSealKeys(directory)
+  const makeBesideBtf = (hash: Sha256, parts: BtfParts): LackingBeside =>
+    makeBeside(hash, parts, { indexPath: store.pathOf('index', hash), layoutPath: store.pathOf('layout', hash), sealKeys })
   try {
-    return await work(createImportStore({ index, store, by: `${userInfo().username} (corelo btf import)`, replaces }))
+    return await work(createImportStore({
+      index, store, by: `${userInfo().username} (corelo btf import)`, replaces, makeBeside: makeBesideBtf
+    }))
   } finally {
     await index.close()
     await store.close()

@@ -2,7 +2,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { Cell } from '../../../src/check/types.js'
+import { createBatches } from '../../../src/check/cell-batches.js'
+import type { CellBatch } from '../../../src/check/cells.js'
 import type { CheckOutcome } from '../../../src/check/wire.js'
 import type { Service } from '../../../src/service/types.js'
 import { sha256 } from '../../../src/store/sha256.js'
@@ -74,10 +75,11 @@ describeLab('the page', [NEEDS.chromium], () => {
     const object = { sha256: sha256(UNGUARDED.buffer), name: UNGUARDED.name, bytes: UNGUARDED.buffer }
     let goOn = (): void => {}
     const half = new Promise<void>(resolve => { goOn = resolve })
-    async function * cells (): AsyncGenerator<readonly Cell[]> {
+    async function * cells (): AsyncGenerator<CellBatch> {
+      const batchOf = createBatches()
       for (const [i, kernel] of names.entries()) {
         if (i === KERNELS / 2) await half
-        yield [{ object, kernel, outcome: i % 100 === 0 ? FAILS : LOADS }]
+        yield batchOf([{ object, kernel, outcome: i % 100 === 0 ? FAILS : LOADS }])
       }
     }
     const { url } = await startAppWith({

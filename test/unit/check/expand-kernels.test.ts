@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { expandKernels, type ResolvedKernels } from '../../../src/check/expand-kernels.js'
+import { createResolvedKernels, expandKernels } from '../../../src/check/expand-kernels.js'
 import { createStateOutcomes } from '../../../src/check/state-outcomes.js'
 import { createIndexRows } from '../../../src/kernels/index-rows.js'
 import { recordKey } from '../../../src/kernels/kernel-record.js'
@@ -16,7 +16,7 @@ it('a name that was looked up is looked up again once the index has other rows, 
       return rows.byRelease(release)
     }
   }
-  const resolved: ResolvedKernels = new WeakMap()
+  const resolved = createResolvedKernels()
   const contents = async () => {
     const expanded = await expandKernels(['*'], {
       index,

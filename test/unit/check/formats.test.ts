@@ -1,11 +1,12 @@
 import { SaxesParser } from 'saxes'
 import { describe, expect, it } from 'vitest'
 import { compared, createBaseline } from '../../../src/check/baseline.js'
+import { createBatches } from '../../../src/check/cell-batches.js'
+import type { Cell, CellBatch, Cells } from '../../../src/check/cells.js'
 import { FORMATS, PAGE_POLICY, type FormatType } from '../../../src/check/formats/formats.js'
 import { endingCells } from '../../../src/check/formats/writer.js'
 import { parseEarlier } from '../../../src/check/parse.js'
 import { createSummaryCounter } from '../../../src/check/summary.js'
-import type { Cell, Cells } from '../../../src/check/types.js'
 import type { CheckGroup, CheckOutcome, CheckSummary } from '../../../src/check/wire.js'
 import { AppError } from '../../../src/errors.js'
 import { sha256 } from '../../../src/store/sha256.js'
@@ -58,8 +59,9 @@ function loadsOn (version: string, on: string): CheckOutcome {
   return { ...LOADS, programs: [program] }
 }
 
-async function * iterate (cells: readonly Cell[], failure?: AppError): AsyncGenerator<readonly Cell[]> {
-  for (const cell of cells) yield [cell]
+async function * iterate (cells: readonly Cell[], failure?: AppError): AsyncGenerator<CellBatch> {
+  const batchOf = createBatches()
+  for (const cell of cells) yield batchOf([cell])
   if (failure !== undefined) throw failure
 }
 
@@ -71,7 +73,7 @@ async function write (type: FormatType, {
   const counter = createSummaryCounter([object])
   const ending = endingCells(cells, counter, error => error as AppError)
   let text = ''
-  for await (const piece of FORMATS[type]({ objects: [object], counter, isGrouped, ...ending })) text += piece + heartbeat
+  for await (const piece of FORMATS[type]({ objects: [object], counter, isGrouped, ...ending })) text += String(piece) + heartbeat
   return text
 }
 

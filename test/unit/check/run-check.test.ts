@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { cellsIn, type Cell, type Cells } from '../../../src/check/cells.js'
 import { createContentKeys, type OutcomeKey, type OutcomeKeys } from '../../../src/check/outcome-keys.js'
 import { createOutcomes } from '../../../src/check/outcomes.js'
 import { runCheck, type RunOptions } from '../../../src/check/run-check.js'
 import { createStateOutcomes } from '../../../src/check/state-outcomes.js'
-import type { Cell, Cells, CheckedKernel, NamedObject } from '../../../src/check/types.js'
+import type { CheckedKernel, NamedObject } from '../../../src/check/types.js'
 import { AppError } from '../../../src/errors.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import type { CheckRun } from '../../../src/workers/protocol.js'
@@ -48,7 +49,7 @@ function setUp (options: Partial<RunOptions> & { answer?: (runs: readonly CheckR
 
 async function all (cells: Cells): Promise<Cell[]> {
   const found: Cell[] = []
-  for await (const some of cells) found.push(...some)
+  for await (const batch of cells) found.push(...cellsIn(batch))
   return found
 }
 

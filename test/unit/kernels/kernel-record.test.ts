@@ -35,6 +35,16 @@ describe("a kernel's record on disk", () => {
     expect(parseRecord(serializeRecord(record))).toEqual(record)
   })
 
+  it('has the four parts of the reference alone, and loses what else is stored there', () => {
+    const record = recordWith([])
+    const wide = { ...record, reference: { ...record.reference, signers: { keys: 'mQIN'.repeat(10_000) } } }
+    expect(serializeRecord(wide)).toBe(serializeRecord(record))
+    const [, body = ''] = /^(.*),"checksum":/.exec(serializeRecord(record)) ?? []
+    const stored = body.replace('"release":', '"signers":{"keys":"mQIN"},"release":')
+    expect(stored).toContain('mQIN')
+    expect(parseRecord(`${stored},"checksum":"${sha256(`${stored}}`)}"}\n`)).toEqual(record)
+  })
+
   it('of a version that knew only what was replaced, and not when, has it replaced at the time of the row', () => {
     const record = {
       ...recordWith([{ ...moduleNamed('xfs'), supersedes: [{ btfSha256: sha256('xfs before'), at: AT }] }]),

@@ -77,3 +77,12 @@ it('no table is read after the signal', async () => {
   await expect(tables.vectors([object], hashes('kernel', 3 * READ_AT_ONCE), asking('one', leaving.signal))).rejects.toThrow('gone')
   expect(asked).toHaveLength(1)
 })
+
+it('a table whose turn has come is made before the end, and none of those behind it', async () => {
+  const { asked, tables } = setUp(({ sources }) => sources.length, { glance, isBusy: () => true })
+  const [first = sha256(''), ...others] = hashes('kernel', 3)
+  tables.prepare(first)
+  for (const other of others) tables.prepare(other)
+  await tables.close()
+  expect(asked).toEqual([first])
+})

@@ -81,6 +81,12 @@ describe('the kernels of a Debian index', () => {
     ])
   })
 
+  it('have a name of four parts, and nothing of the repository that is asked for them', () => {
+    const repository = { ...BOOKWORM, suite: 'bookworm', signers: { keys: {} } }
+    const [kernel] = findDebKernels(toPackages(), repository, 'debian')
+    expect(kernel?.reference).toEqual({ ...BOOKWORM, arch: 'x86_64', release: '6.1.0-57-amd64' })
+  })
+
   it('are those of the unsigned package where there is no other', () => {
     const unsigned = toPackages().filter(({ name }) => name.endsWith('-unsigned'))
     expect(findDebKernels(unsigned, BOOKWORM, 'debian').map(({ image }) => image.name)).toEqual(['linux-image-6.1.0-57-amd64-unsigned'])

@@ -134,12 +134,14 @@ describe('kernel packages', () => {
         .from(name.padEnd(32))
         .toString('hex')
     })
+    const repository = { distro: 'rocky', distroVersion: '9', signers: { keys: {} } }
     const [kernel, ...others] = findRpmKernels([
       file('kernel', 5_000_000), file(
         'kernel-core', 20_000_000
       ), file('kernel-modules-extra', 3_000_000), file('kernel-modules', 30_000_000), file('kernel-modules-core', 30_000_000)
-    ], { distro: 'rocky', distroVersion: '9' })
+    ], repository)
     expect(others).toEqual([])
+    expect(kernel?.reference).toEqual({ distro: 'rocky', distroVersion: '9', arch: 'x86_64', release: '5.14.0-427.13.1.el9_4.x86_64' })
     expect(kernel?.image.name).toBe('kernel-core')
     expect(kernel?.modules.map(({ name }) => name)).toEqual([
       'kernel-modules-core', 'kernel-modules', 'kernel-modules-extra', 'kernel-core'

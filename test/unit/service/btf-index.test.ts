@@ -1,6 +1,7 @@
 import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { join } from 'node:path'
+import { cellsIn } from '../../../src/check/cells.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import { targetFoo } from '../../support/corpus.js'
 import { breakFile, contentPath, fooObject, offsetOfY, put, relocate, startService, temporaryFolder, type StartedService } from './lab.js'
@@ -72,7 +73,7 @@ describe('the index of a kernel on disk', () => {
     const service = await startService(folder)
     const request = { objects: [{ content: fooObject() }], kernels: ['*'], fetch: false }
     const { cells } = await service.check(request, new AbortController().signal)
-    for await (const rows of cells) expect(rows.map(({ outcome }) => outcome.state)).toEqual(['loads'])
+    for await (const batch of cells) expect([...cellsIn(batch)].map(({ outcome }) => outcome.state)).toEqual(['loads'])
     expect(indexes(service)).toEqual([0, 1])
     await service.close()
     expect(await readFile(indexPath(folder))).toEqual(whole)

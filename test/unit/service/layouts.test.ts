@@ -6,6 +6,7 @@ import { at, btf, integers } from '../../support/btf-builder.js'
 import { concat } from '../../support/byte-writer.js'
 import { localFoo } from '../../support/corpus.js'
 import { buildObject } from '../../support/object-builder.js'
+import { cellsIn } from '../../../src/check/cells.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import { contentPath, emptyBtf, fooBtf, fooObject, putAll, startService, temporaryFolder, type StartedService } from './lab.js'
 
@@ -13,7 +14,7 @@ import { contentPath, emptyBtf, fooBtf, fooObject, putAll, startService, tempora
 async function check (service: StartedService, object = fooObject()): Promise<Record<string, string>> {
   const { cells } = await service.check({ objects: [{ content: object }], kernels: ['*'], fetch: false }, new AbortController().signal)
   const states: Record<string, string> = {}
-  for await (const some of cells) for (const { kernel, outcome } of some) states[kernel.split('/').at(-1) ?? ''] = outcome.state
+  for await (const batch of cells) for (const { kernel, outcome } of cellsIn(batch)) states[kernel.split('/').at(-1) ?? ''] = outcome.state
   return states
 }
 
@@ -122,7 +123,7 @@ describe('kernels of a check', () => {
       { objects: [{ content: fooObject() }], kernels: ['*'], fetch: false }, new AbortController().signal
     )
     const reasons: string[] = []
-    for await (const some of cells) for (const { outcome } of some) reasons.push(`${outcome.state} ${JSON.stringify(outcome)}`)
+    for await (const batch of cells) for (const { outcome } of cellsIn(batch)) reasons.push(`${outcome.state} ${JSON.stringify(outcome)}`)
     expect(reasons).toHaveLength(2)
     expect(reasons.filter(reason => reason.startsWith('unresolvable') && reason.includes('in type 11'))).toHaveLength(1)
     expect(reasons.filter(reason => reason.startsWith('unresolvable') && reason.includes('in type 12 of 8 bytes'))).toHaveLength(1)

@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest'
+import { createLayoutKeys } from '../../../src/check/layout-keys.js'
+import type { CheckedObject, KernelContent } from '../../../src/check/types.js'
+import type { Asking } from '../../../src/kernels/layout-tables.js'
+import { sha256, type Sha256 } from '../../../src/store/sha256.js'
+
+const asking: Asking = { caller: '', signal: new AbortController().signal }
+const objectOf = (name: string): CheckedObject => ({ sha256: sha256(name), bytes: Buffer.from(name) })
+const kernelOf = (name: string, release = '6.1.0'): KernelContent => ({ btf: sha256(name), modules: [], release })
+
+/** Keys by tables that say of each kernel what `vectorOf` does. */
+function setUp (vectorOf: (object: Sha256, btf: Sha256) => string | undefined, maxBytes = 1 << 20) {
+  const asked: Array<readonly [objects: number, kernels: number]> = []
+  const keys = createLayoutKeys({
+    maxBytes,
+    tables: {
+      async vectors (objects, hashes) {
+        asked.push([objects.length, hashes.length])
+        return objects.map(({ objectSha256 }) => hashes.map(btf => vectorOf(objectSha256, btf)))
+      }
+    }
+  })
+  return { asked, keys }
+}
+
+describe('keys by layout', () => {
+  const [a, b] = [objectOf('a'), objectOf('b')]
+  const [one, two, old] = [kernelOf('one'), kernelOf('two'), kernelOf('old', '4.19.0')]
+
+  it('are the same for kernels that are laid out alike and judge alike, and others for all else', async () => {
+    const { keys } = setUp((object, btf) => object === a.sha256 || btf === one.btf ? 'x' : 'y')
+    const [[first, second, third] = [], [other, another] = []] = await keys.of([a, b], [one, two, old], asking)
+    expect(second).toEqual(first)
+    expect(third?.scope).toBe(first?.scope)
+    expect(third?.text).not.toBe(first?.text)
+    expect(another?.scope).not.toBe(other?.scope)
+  })
+
+  it('are asked for once, and again only for kernels and objects that are new', async () => {
+    const { asked, keys } = setUp(() => 'x')
+    await keys.of([a], [one, two], asking)
+    await keys.of([a], [two, one], asking)
+    expect(asked).toEqual([[1, 2]])
+    await keys.of([a], [one, old], asking)
+    await keys.of([a, b], [one], asking)
+    expect(asked).toEqual([[1, 2], [1, 1], [1, 1]])
+  })
+
+  it('are those of the content where a kernel has no table, which may be there the next time, or cannot be compared', async () => {
+    const tables = new Map<Sha256, string>()
+    const { keys } = setUp((_object, btf) => tables.get(btf))
+    const of = async (): Promise<boolean> => (await keys.of([a], [one], asking))[0]?.[0]?.scope === keys.alone(a, one).scope
+    expect(await of()).toBe(true)
+    tables.set(one.btf, 'x')
+    expect(await of()).toBe(false)
+    const { keys: others } = setUp(() => '')
+    expect(await others.of([a], [one], asking)).toEqual([[others.alone(a, one)]])
+  })
+
+  it('are those of the content with modules', async () => {
+    const { asked, keys } = setUp(() => 'x')
+    const kernel = { ...one, modules: [sha256('module')] }
+    expect(await keys.of([a], [kernel], asking)).toEqual([[keys.alone(a, kernel)]])
+    expect(asked).toEqual([])
+  })
+
+  it('are those of the content once kernels of a layout turn out not to have one outcome', async () => {
+    const { keys } = setUp(() => 'x')
+    const [[before] = []] = await keys.of([a], [one], asking)
+    keys.noteAlone(a, before?.scope ?? '')
+    expect(await keys.of([a, b], [one, two], asking)).toEqual([[keys.alone(a, one), keys.alone(a, two)], [before, before]])
+  })
+
+  it('stay within their memory', async () => {
+    const { asked, keys } = setUp((_object, btf) => btf, 20_000)
+    const kernels = Array.from({ length: 30 }, (_, i) => kernelOf(`k${i}`))
+    for (let i = 0; i < 10; i++) await keys.of([objectOf(`o${i}`)], kernels, asking)
+    expect(keys.bytes).toBeLessThan(40_000)
+    await keys.of([objectOf('o0')], kernels, asking)
+    expect(asked).toHaveLength(11)
+  })
+})
