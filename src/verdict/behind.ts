@@ -4,7 +4,7 @@ import { once } from './code.js'
 import { exploreProgram, newRun, type Shared } from './exploration.js'
 import { openPoison } from './open.js'
 import { passPoison } from './pass-poison.js'
-import { CERTAIN, note, type Reached, type Run, type Search } from './run.js'
+import { addFound, CERTAIN, isFound, note, type Reached, type Run, type Search } from './run.js'
 
 /** Steps for one object: a third of what the report takes of real objects that fail. */
 const STEPS = 3_000
@@ -66,7 +66,7 @@ function exploreAll (
 ): ReadonlyMap<StoppedProgram, Answers> {
   const { object, functions, graph, symbols, age } = shared
   const work = { left: Math.min(shared.work.left, STEPS), inDoubt: 1 }
-  const further: Shared = { ...shared, open: openPoison(object, functions, graph, age, work, symbols), work }
+  const further: Shared = { ...shared, open: openPoison(object, functions, graph, age, work, symbols), work, found: new Map() }
   /** What is asked for still: what one program gets to for certain need not be looked for in another. */
   const wanted = new Map<ElfFunction, Set<number>>()
   const wantedIn = (fn: ElfFunction): Set<number> => {
@@ -83,6 +83,7 @@ function exploreAll (
     wantedNow ??= { isWanted, isAhead: further.open.isAheadBut((fn, index) => !isWanted(fn, index)) }
     const found = exploreBehind(further, program, wantedNow)
     answers.set(program, found)
+    addFound(further.found, program.fn, found.reached)
     for (const [fn, places] of found.reached) {
       for (const [index, { doubt }] of places) if (doubt === null && wantedIn(fn).delete(index)) wantedNow = undefined
     }
@@ -113,19 +114,24 @@ function settledAnswers ({ open, functions }: Shared, fn: ElfFunction, { isWante
 /** Goes on where the program's own exploration stopped; from its start where that is not kept. */
 function furtherRun (shared: Shared, { fn, run }: StoppedProgram, { isWanted, isAhead }: Asked): Run {
   const before = run()
-  const { functions, open, work } = shared
+  const { functions, open, work, found } = shared
   const reached = new Map<ElfFunction, Map<number, Reached>>()
-  let left = 0
+  let wanted = 0
+  /** What other programs may get to says no more where this one may, too. */
+  let wantedInDoubt = 0
   for (const member of open.reachedFrom(fn)) {
     for (const index of open.sweepOf(functions.codeOf(member)).poison) {
-      if (isWanted(member, index)) left++
-      else settle(reached, member, index)
+      if (!isWanted(member, index)) settle(reached, member, index)
+      else {
+        wanted++
+        if (!isFound(found, member, index)) wantedInDoubt++
+      }
     }
   }
   const begun = before.stopped === undefined ? newRun(shared, fn) : before
   // Names the members one by one, in the order of newRun, so that all runs have one hidden class.
   const { age, symbols, littleEndian, mayHavePackets, entered, verified, assumes, rests, called, asides, renewal, nextId } = begun
-  const search = (): Search => ({ left, isAhead, before: left, steps: work.left })
+  const search = (left: number): Search => ({ left, isAhead, before: left, steps: work.left })
   return {
     age,
     functions,
@@ -150,8 +156,10 @@ function furtherRun (shared: Shared, { fn, run }: StoppedProgram, { isWanted, is
     isPoisonAhead: isAhead,
     isAheadBut: open.isAheadBut,
     renewal,
-    certain: search(),
-    doubtful: search(),
+    certain: search(wanted),
+    doubtful: search(wantedInDoubt),
+    found,
+    foundLeft: 0,
     nextId
   }
 }

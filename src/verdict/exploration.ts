@@ -6,7 +6,7 @@ import { entryState, mayHavePackets } from './entry.js'
 import { explore } from './explore.js'
 import type { OpenPoison } from './open.js'
 import type { CallGraph } from './reach.js'
-import { note, STEPS_FURTHER, type Run, type Search, type Work } from './run.js'
+import { note, STEPS_FURTHER, type Found, type Run, type Search, type Work } from './run.js'
 import { PASSED_A_STEP } from './sweep.js'
 import type { SymbolValues } from './symbols.js'
 
@@ -19,17 +19,22 @@ export interface Shared {
   readonly symbols: SymbolValues
   readonly age: Age
   readonly work: Work
+  /** What the programs that were looked at get to, or may, of those that libbpf loads by itself. */
+  readonly found: Found
 }
 
 /** Most programs end before it pays to look again at what is left to find. */
 const LEAST_RENEWAL = 256
 
-export function newRun ({ object, functions, open, symbols, age, work }: Shared, fn: ElfFunction): Run {
+export function newRun ({ object, functions, open, symbols, age, work, found }: Shared, fn: ElfFunction): Run {
   let left = 0
+  let foundLeft = 0
   let passed = 0
   for (const member of open.reachedFrom(fn)) {
     const code = functions.codeOf(member)
-    left += open.sweepOf(code).poison.size
+    const { poison } = open.sweepOf(code)
+    left += poison.size
+    for (const index of found.get(member) ?? []) if (poison.has(index)) foundLeft++
     passed += code.body.count
   }
   const search = (): Search => ({ left, isAhead: open.isAhead, before: left, steps: work.left })
@@ -59,6 +64,8 @@ export function newRun ({ object, functions, open, symbols, age, work }: Shared,
     renewal: Math.max(LEAST_RENEWAL, Math.ceil(passed / PASSED_A_STEP)),
     certain: search(),
     doubtful: search(),
+    found,
+    foundLeft,
     nextId: 1
   }
 }

@@ -1,6 +1,7 @@
+import type { ElfFunction } from '../elf/functions.js'
 import { isJumpClass } from '../insn/opcodes.js'
 import type { IsAhead } from './ahead.js'
-import { keepBefore, type Reached, type Run, type Search } from './run.js'
+import { isFound, keepBefore, type Reached, type Run, type Search } from './run.js'
 import { isTarget } from './flow.js'
 import { step } from './step.js'
 import { copyState, joinStates, stateCovers, tidy, topFrame, type State } from './state.js'
@@ -13,21 +14,20 @@ export function explore (run: Run): boolean {
   while (run.certain.left > 0 && (run.isThorough || run.further >= 0)) {
     const state = run.pending.pop()
     if (state === undefined) break
-    renew(run, run.certain, reached => reached.doubt === null)
-    renew(run, run.doubtful, () => true)
+    renew(run, run.certain, reached => reached?.doubt === null)
+    renew(run, run.doubtful, (reached, fn, index) => reached !== undefined || isFound(run.found, fn, index))
     if (!follow(run, state)) return false
   }
   return true
 }
 
+type IsSettled = (reached: Reached | undefined, fn: ElfFunction, index: number) => boolean
+
 /** Leaves out what was found since the last time, where as many steps were taken since as the passes over the functions cost. */
-function renew (run: Run, search: Search, isFound: (reached: Reached) => boolean): void {
+function renew (run: Run, search: Search, isSettled: IsSettled): void {
   const { work: { left: steps }, renewal } = run
   if (search.left === search.before || search.steps - steps < renewal) return
-  search.isAhead = run.isAheadBut((fn, index) => {
-    const reached = run.reached.get(fn)?.get(index)
-    return reached !== undefined && isFound(reached)
-  })
+  search.isAhead = run.isAheadBut((fn, index) => isSettled(run.reached.get(fn)?.get(index), fn, index))
   search.before = search.left
   search.steps = steps
 }

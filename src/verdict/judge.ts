@@ -10,7 +10,7 @@ import { functionFinder } from './find-function.js'
 import type { JudgeOptions, Judgement, ProgramVerdict, Verdict } from './judgement.js'
 import { openPoison } from './open.js'
 import { callGraph } from './reach.js'
-import { CERTAIN, forgetStopped, note, type Reached } from './run.js'
+import { addFound, CERTAIN, forgetStopped, note, type Reached } from './run.js'
 import { union } from './scalar.js'
 import { symbolValues } from './symbols.js'
 
@@ -42,12 +42,13 @@ export function judge (object: BpfObject, relocation: Relocation, options: Judge
   const graph = callGraph(object, functions)
   const age = ageOf(options.kernelRelease)
   const open = openPoison(object, functions, graph, age, work)
-  const shared: Shared = { object, functions, graph, open, symbols: symbolValues(object, options), age, work }
+  const shared: Shared = { object, functions, graph, open, symbols: symbolValues(object, options), age, work, found: new Map() }
 
   let kept = 0
   const programs = graph.programs.map(fn => {
     const before = work.left
     const result = judgeProgram(shared, fn)
+    if (isAutoloaded(fn)) addFound(shared.found, fn, result.reached)
     const steps = before - work.left
     if (result.stopped === undefined || steps === 0) return { fn, result }
     if (steps > KEPT_STEPS_EACH || kept + steps > KEPT_STEPS) forgetStopped(result.stopped.run())

@@ -17,6 +17,21 @@ export interface Reached {
 
 export const CERTAIN: Reached = { doubt: null }
 
+/** Poison of subprograms that programs get to, or may: indices by function. */
+export type Found = Map<ElfFunction, Set<number>>
+
+/** Adds what one more program gets to, or may. To its own instructions no other program gets. */
+export function addFound (found: Found, program: ElfFunction, reached: ReadonlyMap<ElfFunction, ReadonlyMap<number, Reached>>): void {
+  for (const [fn, places] of reached) {
+    if (fn === program) continue
+    const known = found.get(fn)
+    if (known === undefined) found.set(fn, new Set(places.keys()))
+    else for (const index of places.keys()) known.add(index)
+  }
+}
+
+export function isFound (found: Found, fn: ElfFunction, index: number): boolean { return found.get(fn)?.has(index) === true }
+
 /** What is still to be found. */
 export interface Search {
   /** Poisoned instructions. */
@@ -95,6 +110,10 @@ export interface Run {
   readonly certain: Search
   /** For poison that is not shown yet to be reached at all, which is all that a state in doubt can show. */
   readonly doubtful: Search
+  /** What programs before this one get to, or may. That this one may, too, is asked only while it is not known to get to any. */
+  readonly found: Found
+  /** How much of that is asked for still. */
+  foundLeft: number
   nextId: number
 }
 
@@ -111,7 +130,10 @@ export function note (run: Run, fn: ElfFunction, index: number, doubt: string | 
   const known = places.get(index)
   if (known !== undefined && (known.doubt === null || doubt !== null)) return
   places.set(index, { doubt })
-  if (known === undefined) run.doubtful.left--
+  if (known === undefined) {
+    run.doubtful.left -= run.foundLeft + (isFound(run.found, fn, index) ? 0 : 1)
+    run.foundLeft = 0
+  }
   if (doubt !== null) return
   run.certain.left--
   run.fails = true
