@@ -1,27 +1,6 @@
+import { createInterned } from '../store/interned.js'
 import { CELLS_AT_ONCE, type Cell, type CellBatch, type CellTables } from './cells.js'
 import { COMPARISONS, type CheckOutcome } from './wire.js'
-
-/** Gives a place to each of what it is asked for, and the same one again. */
-export interface Interned<T> {
-  readonly list: readonly T[]
-  placeOf(item: T): number
-}
-
-export function createInterned<T> (): Interned<T> {
-  const list: T[] = []
-  const places = new Map<T, number>()
-  return {
-    list,
-    placeOf (item) {
-      let place = places.get(item)
-      if (place === undefined) {
-        place = list.push(item) - 1
-        places.set(item, place)
-      }
-      return place
-    }
-  }
-}
 
 /** A list of places that grows. Outside of V8's heap, so that it is neither copied nor looked through when garbage is collected. */
 export interface PlaceList {

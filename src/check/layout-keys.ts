@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache'
 import type { Asking, LayoutTables } from '../kernels/layout-tables.js'
 import { atMost } from '../store/at-most.js'
+import { createInterned, type Interned } from '../store/interned.js'
 import type { Sha256 } from '../store/sha256.js'
 import { readsVersion } from '../workers/reads-version.js'
-import { createInterned, type Interned } from './cell-batches.js'
 import { contentKey, createContentKeys, verdictText, type OutcomeKey, type OutcomeKeys } from './outcome-keys.js'
 import type { CheckedObject, KernelContent } from './types.js'
 

@@ -1,5 +1,5 @@
+import { createInterned } from '../store/interned.js'
 import type { ReportProgram } from '../wire/report.js'
-import { createInterned } from './cell-batches.js'
 import { at, type CellTables } from './cells.js'
 import type { CheckOutcome } from './wire.js'
 

@@ -1,5 +1,6 @@
 import { essentialNameLength } from '../btf/names.js'
 import { demandsOf, readLayoutTable, type Demands, type LayoutTable } from '../layout/index.js'
+import { createInterned, type Interned } from '../store/interned.js'
 import type { Sha256 } from '../store/sha256.js'
 import { openChecked } from './check-objects.js'
 import { giveWay } from './give-way.js'
@@ -26,7 +27,8 @@ export function layoutVectors ({ objects, sources }: LayoutVectorsTask): LayoutV
     parsedObjects.hold(objectSha256, object)
     return demanded
   })
-  const interned = createInterned()
+  /** Few of thousands of vectors differ: each goes over once. */
+  const interned = createInterned<string>()
   const places = new Int32Array(objects.length * sources.length)
   const made: Array<{ readonly source: number, readonly bytes: Uint8Array }> = []
   let madeMs = 0
@@ -54,36 +56,14 @@ export function layoutVectors ({ objects, sources }: LayoutVectorsTask): LayoutV
     }
     read++
   }
-  return { read, vectors: interned.list, places, made }
+  return { read, vectors: interned.list.map(digestText), places, made }
 }
 
-function placeOf (demands: Demands | undefined, table: LayoutTable | undefined, { placeIn }: Interned): number {
+function placeOf (demands: Demands | undefined, table: LayoutTable | undefined, vectors: Interned<string>): number {
   if (table === undefined) return NO_TABLE
   const vector = vectorBy(demands, table)
-  if (vector !== undefined) return placeIn(vector)
+  if (vector !== undefined) return vectors.placeOf(vector)
   return table.isDamaged ? NO_TABLE : NOT_COMPARABLE
-}
-
-/** Few of thousands of vectors differ: each goes over once. */
-interface Interned {
-  readonly list: readonly string[]
-  placeIn (vector: string): number
-}
-
-function createInterned (): Interned {
-  const list: string[] = []
-  const known = new Map<string, number>()
-  return {
-    list,
-    placeIn (vector) {
-      let place = known.get(vector)
-      if (place === undefined) {
-        place = list.push(digestText(vector)) - 1
-        known.set(vector, place)
-      }
-      return place
-    }
-  }
 }
 
 /** Undefined where there is no such BTF, or where it cannot be read: why shows where the BTF is used. */
