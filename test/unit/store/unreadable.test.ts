@@ -100,7 +100,11 @@ if (process.getuid() === 0) {
 const directory = "."
 const index = await openKernelIndex({ directory })
 const store = openContentStore({ directory })
-if (process.env.EXHAUST === "1") try { for (;;) openSync("/dev/null") } catch {}
+// Again and again, since the store's look through its folder gives files back.
+if (process.env.EXHAUST === "1") for (let turn = 0; turn < 50; turn++) {
+  try { for (;;) openSync("/dev/null") } catch {}
+  await new Promise(resolve => setTimeout(resolve, 2))
+}
 const refusal = error => error.code + " " + error.details.error
 const read = await store.read("btf", sha256("content")).then(found => found === undefined ? "absent" : "read", refusal)
 const learned = await index.learn({ release: "5.4" }).then(() => "known " + index.byRelease("5.4").length, refusal)
