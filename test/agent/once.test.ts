@@ -58,6 +58,14 @@ describe('corelo agent --once, on a node without BTF', () => {
     expect(summary(await ask(Infinity, '0'))).toMatchObject({ result: 'cannot_tell' })
   })
 
+  it('says that the folder for pins cannot be made, and puts the result out all the same', async () => {
+    const node = createNode(cleanup)
+    const run = await once(node, {}, ['--pin', '/proc/corelo/pins'])
+    expect(run.lines).toContainEqual(expect.objectContaining({ msg: expect.stringMatching(/\/proc\/corelo\/pins cannot be used .*mount -t bpf/) }))
+    expect(readFileSync(join(node.out, 'exec.bpf.o'))).toEqual(relocated(EXEC))
+    expect(summary(run)).toMatchObject({ result: 'cannot_tell' })
+  })
+
   it('sends an object only to a service that lacks it, and fetches a result once', async () => {
     const own = await startService(cleanup)
     const proxy = await startProxy(cleanup, own.url)
