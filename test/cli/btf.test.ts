@@ -269,4 +269,18 @@ describe('corelo btf export', () => {
     expect((await cache(join(folder, 'empty')).btf('export', '*', '-o', join(folder, 'x.tar'))).stderr).toContain('does not hold its BTF')
     expect(existsSync(join(folder, 'x.tar'))).toBe(false)
   })
+
+  it('says where its bundle, or what is in one, cannot be written', async () => {
+    const folder = temporaryFolder()
+    const { btf } = cache(folder)
+    await btf('import', DEB)
+    const nowhere = join(folder, 'no/such/x.tar')
+    expect(await btf('export', '*', '-o', nowhere)).toMatchObject({
+      code: 3, stderr: `corelo: The result cannot be written to ${nowhere}: there is no such file or directory.\n`
+    })
+    await btf('export', '*', '-o', join(folder, 'x.tar'), '--object', EXEC)
+    expect(await btf('import', join(folder, 'x.tar'), '--results', EXEC)).toMatchObject({
+      code: 3, stderr: expect.stringMatching(/The result cannot be written to .+: part of the path is no directory\.\n/)
+    })
+  })
 })

@@ -1,13 +1,14 @@
 import { basename } from 'node:path'
 import { AppError } from '../../errors.js'
 import { openContentStore } from '../../store/content-store.js'
+import { errorCode } from '../../store/error-code.js'
 import type { KernelRecord } from '../../kernels/kernel-record.js'
 import { compilePattern } from '../../identity/pattern.js'
 import { formatReference, isSegment } from '../../identity/reference.js'
 import { exportBundle, type ExportReport } from '../../import/export-bundle.js'
 import { parseArguments, usageError, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
-import { readInput } from '../files.js'
+import { notWritten, readInput } from '../files.js'
 import { createProgress } from '../progress.js'
 import { table } from '../table.js'
 import { placesFrom } from '../target.js'
@@ -77,6 +78,9 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
       print(path, report)
     }
     return report.failures.length === 0 ? ExitCode.OK : ExitCode.FINDING
+  } catch (error) {
+    // What cannot be read of the cache is an AppError: an error of the file system is one of the bundle.
+    throw error instanceof AppError || errorCode(error) === undefined ? error : notWritten(path, error)
   } finally {
     progress.clear()
     await store.close()

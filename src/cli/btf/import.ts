@@ -18,6 +18,7 @@ import { createImportStore } from '../../import/import-store.js'
 import { encodeDwarf } from '../../import/pahole.js'
 import { makeBeside, type LackingBeside } from '../../workers/beside-btf.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
+import { notWritten } from '../files.js'
 import { ExitCode } from '../exit-code.js'
 import { createProgress, type Progress } from '../progress.js'
 import { readSealKeys } from '../seal-keys.js'
@@ -162,7 +163,7 @@ function saverFor (directory: string | undefined): ((result: FoundResult) => Pro
   if (directory === undefined) return undefined
   return async ({ object, reference, bytes }) => {
     const path = join(directory, object, `${formatReference(reference)}.bpf.o`) // its parts are safe as names
-    await writeDurably(path, bytes)
+    await writeDurably(path, bytes).catch((error: unknown) => { throw notWritten(path, error) })
     return path
   }
 }
