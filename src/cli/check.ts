@@ -13,6 +13,7 @@ import { createCheckTable } from './check-table.js'
 import { ExitCode } from './exit-code.js'
 import { readInput, writeOutput } from './files.js'
 import { requireServerFor, SERVER_OPTIONS } from './target-options.js'
+import { warnOfUnrelocated } from './unrelocated.js'
 
 export const spec: CommandSpec = {
   name: 'check',
@@ -82,6 +83,7 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   } finally {
     await source.close()
   }
+  warnOfUnrelocated(objects)
   return EXIT_CODES[counter.summary().verdict]
 }
 

@@ -59,6 +59,21 @@ describe('corelo check', () => {
     expect((await coreloText(['check', EXEC, '--kernels', '*', '--server', DEAD_ADDRESS])).code).toBe(3)
   })
 
+  it('warns of objects that pass because there is nothing to relocate in them', async () => {
+    const { folder, env } = await cacheWith('6.1.0-1')
+    const [relocated, untyped] = [join(folder, 'relocated.bpf.o'), join(folder, 'untyped.bpf.o')]
+    expect(await corelo(['relocate', EXEC, '--btf', SAMPLE, '-o', relocated])).toMatchObject({ code: 0 })
+    const exit = Uint8Array.of(0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0)
+    const programs = [{ section: 'kprobe/x', name: 'p', code: exit }]
+    writeFileSync(untyped, buildObject({ local: btf(), btf: null, btfExt: null, programs }).bytes)
+    const { code, stderr } = await corelo(['check', relocated, untyped, EXEC, '--kernels', `${ACME}/*`], { env })
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/^warning: relocated\.bpf\.o: The object was relocated before: /m)
+    expect(stderr).toMatch(/^warning: untyped\.bpf\.o: The object has no CO-RE relocations /m)
+    expect(stderr).not.toContain('warning: exec.bpf.o')
+    expect((await corelo(['inspect', relocated])).stderr).toMatch(/^warning: relocated\.bpf\.o: The object was relocated before: /)
+  })
+
   it('calls objects of one file name by as much of their paths as tells them apart', async () => {
     const { folder, env } = await cacheWith('6.1.0-1')
     const paths = ['a', 'b'].map(name => join(folder, 'build', name, 'x.bpf.o'))
