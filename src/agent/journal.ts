@@ -2,7 +2,7 @@ import { kindOf } from '../client/problem.js'
 import type { AppError } from '../errors.js'
 import type { Consultation } from './module-types.js'
 import type { VerifiedAnswer } from './ask.js'
-import { findingsOf } from './findings.js'
+import { findingsOf, needsOf } from './findings.js'
 import type { Log } from './log.js'
 import type { Metrics, Outcome } from './metrics.js'
 import { isAccess } from './schedule.js'
@@ -47,6 +47,7 @@ const NOT_LOADED = 'The result is in place, but not in the kernel.'
 
 export function createJournal (log: Log, metrics: Metrics): Journal {
   const said = new Map<string, string>()
+  let showsBtf = true
   /** A state that lasts is worth one line, not one a minute. */
   const levelOf = (subject: string, text: string, level: 'info' | 'warn' | 'error'): 'info' | 'warn' | 'error' | 'debug' => {
     const isNew = said.get(subject) !== text
@@ -76,6 +77,7 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
 
   return {
     kernel (kernel, withdrawn) {
+      showsBtf = kernel.btf !== undefined
       metrics.kernelBtf.set(kernel.btf === undefined ? 0 : 1)
       const facts = {
         kernel: kernel.name,
@@ -133,6 +135,11 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
       if (answer?.findings.verdict === 'unknown') {
         log.warn({ object: name, verdict: 'unknown', reasons: findingsOf(answer.report) },
           'whether it loads is not known: it may reach an instruction that has no value in this kernel')
+      }
+      const needing = showsBtf || answer === undefined ? [] : needsOf(answer.report)
+      if (needing.length > 0) {
+        log.warn({ object: name, programs: needing },
+          'programs of it need BTF in the running kernel, which shows none: the kernel refuses them, and libbpf the object with them')
       }
       said.set(name, text)
     },

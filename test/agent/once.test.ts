@@ -7,6 +7,8 @@ import { EXEC, ROOT, SAMPLE } from '../cli/corelo.js'
 import {
   cleanUpAfterAll, createNode, DEAD_ADDRESS, putKernel, REFERENCE, runOnce, startProxy, startService, type AgentRun, type Node, type Service
 } from './support.js'
+import { btf } from '../support/btf-builder.js'
+import { buildObject } from '../support/object-builder.js'
 import { relocate } from '../support/relocate.js'
 
 const CONNECT = join(ROOT, 'examples/connect.bpf.o')
@@ -56,6 +58,16 @@ describe('corelo agent --once, on a node without BTF', () => {
     })
     expect(asked).toBeGreaterThanOrEqual(3)
     expect(summary(await ask(Infinity, '0'))).toMatchObject({ result: 'cannot_tell' })
+  })
+
+  it('says which programs the kernel refuses because they need its BTF', async () => {
+    const node = createNode(cleanup, [EXEC])
+    const code = Uint8Array.of(0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0)
+    const object = buildObject({ local: btf(), programs: [{ section: 'fentry/tcp_connect', name: 'on_connect', code }] })
+    writeFileSync(join(node.objects, 'traced.bpf.o'), object.bytes)
+    const { lines } = await once(node)
+    const warnings = lines.filter(({ msg }) => msg.includes('need BTF in the running kernel'))
+    expect(warnings).toMatchObject([{ level: 40, object: 'traced', programs: ['on_connect: attaches by BTF (fentry)'] }])
   })
 
   it('says that the folder for pins cannot be made, and puts the result out all the same', async () => {
