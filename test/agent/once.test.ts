@@ -97,6 +97,14 @@ describe('corelo agent --once, on a node without BTF', () => {
     expect(run.lines).toContainEqual(expect.objectContaining({ object: 'exec', code: 'kernel_unknown', shown: 'nothing' }))
   })
 
+  it('says of an unknown kernel once that it is, however many objects there are', async () => {
+    const run = await once(createNode(cleanup, [EXEC, CONNECT]), { CORELO_AGENT_KERNEL_RELEASE: '6.1.1-sample' })
+    expect(run.lines.filter(({ code }) => code === 'kernel_unknown')).toMatchObject([
+      { level: 50, msg: expect.stringContaining('So it is for every object.') }
+    ])
+    expect(summary(run)).toMatchObject({ objects: 2, nothing: 2 })
+  })
+
   it('says of an unknown kernel what was asked, where, and what is near', async () => {
     const node = createNode(cleanup)
     const run = await once(node, { CORELO_AGENT_KERNEL_RELEASE: '6.1.1-sample' })
