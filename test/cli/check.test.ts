@@ -59,6 +59,15 @@ describe('corelo check', () => {
     expect((await coreloText(['check', EXEC, '--kernels', '*', '--server', DEAD_ADDRESS])).code).toBe(3)
   })
 
+  it('says of a kernel once that it is not known, however many objects there are', async () => {
+    const { env } = await cacheWith('6.1.0-1')
+    const { code, stderr } = await corelo(['check', EXEC, UNGUARDED, '--kernels', 'acme/2/x86_64/*'], { env })
+    expect(code).toBe(3)
+    expect(stderr.match(/^.* on acme\/2\/x86_64\/\*: .*$/gm)).toEqual([
+      'exec.bpf.o, unguarded.bpf.o on acme/2/x86_64/*: unknown kernel: no BTF of it can be had'
+    ])
+  })
+
   it('warns of objects that pass because there is nothing to relocate in them', async () => {
     const { folder, env } = await cacheWith('6.1.0-1')
     const [relocated, untyped] = [join(folder, 'relocated.bpf.o'), join(folder, 'untyped.bpf.o')]
