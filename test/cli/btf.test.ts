@@ -278,7 +278,7 @@ describe('corelo btf export', () => {
     expect(await btf('export', '*', '-o', nowhere)).toMatchObject({
       code: 3, stderr: `corelo: The result cannot be written to ${nowhere}: there is no such file or directory.\n`
     })
-    await btf('export', '*', '-o', join(folder, 'x.tar'), '--object', EXEC)
+    expect((await btf('export', '*', '-o', join(folder, 'x.tar'), '--object', EXEC)).stderr).toMatch(/x\.tar: 1 relocated object for 1 kernel\n$/)
     expect(await btf('import', join(folder, 'x.tar'), '--results', EXEC)).toMatchObject({
       code: 3, stderr: expect.stringMatching(/The result cannot be written to .+: part of the path is no directory\.\n/)
     })

@@ -13,6 +13,7 @@ import { createProgress } from '../progress.js'
 import { table } from '../table.js'
 import { placesFrom } from '../target.js'
 import { paintFor, say } from '../terminal.js'
+import { count } from '../../wire/words.js'
 import { readRecords } from './list.js'
 
 export const spec: CommandSpec = {
@@ -118,6 +119,6 @@ function print (path: string, { kernels, modules, results, failures }: ExportRep
   }
   for (const { object, reference, reason } of failures) say(`${paint('yellow', 'left out:')} ${object} for ${reference}: ${reason}`)
   say(results.length > 0 || failures.length > 0
-    ? `${path}: ${results.length} objects for ${kernels} kernels`
-    : `${path}: ${kernels} kernels with ${modules} modules`)
+    ? `${path}: ${count(results.length, 'relocated object')} for ${count(kernels, 'kernel')}`
+    : `${path}: ${count(kernels, 'kernel')} with ${count(modules, 'module')}`)
 }
