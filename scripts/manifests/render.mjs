@@ -89,9 +89,10 @@ export const WRONG_SETTINGS = [
   },
   {
     name: 'a webhook without what signs',
-    args: sets({ 'service.webhook.url': 'https://checks.example.com' }),
+    args: sets({ 'service.packages': 'debian', 'service.webhook.url': 'https://checks.example.com' }),
     message: 'service.webhook.secret must name'
   },
+  { name: 'nothing to watch', args: sets({ 'service.watch': 'debian/12/x86_64/*' }), message: 'need a list of kernels to watch' },
   {
     name: 'a capability too many',
     args: [...AGENT, ...sets({ 'agent.pin.extraCapabilities': '{SYS_PTRACE}' })],
