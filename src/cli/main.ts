@@ -60,9 +60,12 @@ function mainHelp (): string {
   ].join('\n\n')
 }
 
-/** A reader that has seen enough (`corelo inspect x | head`) is no error. A full disk is one, and no finding about an object. */
+/**
+ * A reader that has seen enough (`corelo inspect x | head`) is no error, and changes nothing of what was found before. A full disk is one,
+ * and no finding about an object.
+ */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(ExitCode.OK)
+  if (error.code === 'EPIPE') process.exit(process.exitCode ?? ExitCode.OK)
   say(`${paintFor(process.stderr)('red', 'corelo:')} Standard output cannot be written: ${explainErrno(error)}.`)
   process.exit(ExitCode.CANNOT_TELL)
 })

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -8,7 +10,7 @@ import { sha256 } from '../../src/store/sha256.js'
 import { cleanUpAfterAll, DEAD_ADDRESS, putKernel, startService, type Service } from '../agent/support.js'
 import { at, btf, integers } from '../support/btf-builder.js'
 import { buildObject } from '../support/object-builder.js'
-import { corelo, coreloText, EXEC, removeFoldersAfterEach, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
+import { corelo, coreloText, EXEC, MAIN, removeFoldersAfterEach, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
 
 removeFoldersAfterEach()
 const cleanup = cleanUpAfterAll()
@@ -66,6 +68,15 @@ describe('corelo check', () => {
     expect(stderr.match(/^.* on acme\/2\/x86_64\/\*: .*$/gm)).toEqual([
       'exec.bpf.o, unguarded.bpf.o on acme/2/x86_64/*: unknown kernel: no BTF of it can be had'
     ])
+  })
+
+  it('says what was found also where nobody reads its answer to the end', async () => {
+    const { env } = await cacheWith('6.1.0-1')
+    const child = spawn(process.execPath, [MAIN, 'check', UNGUARDED, '--kernels', `${ACME}/*`, '--json'], {
+      env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'ignore']
+    })
+    child.stdout.destroy()
+    expect(await once(child, 'close')).toEqual([1, null])
   })
 
   it('warns of objects that pass because there is nothing to relocate in them', async () => {
