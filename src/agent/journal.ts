@@ -7,7 +7,7 @@ import type { Log } from './log.js'
 import type { Metrics, Outcome } from './metrics.js'
 import { isAccess } from './schedule.js'
 import type { NodeKernel } from './node.js'
-import { isNotLoaded, type ObjectStatus, type Shown } from './status.js'
+import { isNotLoaded, settingAtFault, type ObjectStatus, type Shown } from './status.js'
 
 /** Tells an operator what happens: in the log, each change once, and in the metrics. */
 export interface Journal {
@@ -48,8 +48,6 @@ const NOT_LOADED = 'The result is in place, but not in the kernel.'
 /** Failures of which every object says the same: token and kernel are the node's, whichever object was asked for. */
 const SHARED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['unauthorized', 'forbidden', 'kernel_unknown', 'kernel_ambiguous'])
 
-function isShared ({ code }: AppError): boolean { return SHARED.has(code) }
-
 function sharedSubject (code: ErrorCode, shown: string): string { return `${code} of all that have ${shown}` }
 
 export function createJournal (log: Log, metrics: Metrics): Journal {
@@ -62,6 +60,13 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
     return isNew ? level : 'debug'
   }
 
+  /** The objects that a setting which cannot be used keeps back, by what is said of the setting. */
+  const keptBack = new Map<string, Set<string>>()
+  /** Once none is kept back any more, the same fault would be a new one. */
+  const released = (name: string): void => {
+    for (const [subject, names] of keptBack) if (names.delete(name) && names.size === 0) said.delete(subject)
+  }
+
   const forget = (code: ErrorCode): void => { for (const shown of Object.keys(CONSEQUENCES)) said.delete(sharedSubject(code, shown)) }
 
   const failed = (name: string, status: ObjectStatus, answer: VerifiedAnswer | undefined, waitMs: number | undefined): void => {
@@ -69,18 +74,23 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
     if (failure === undefined) return
     const reasons = isFinding ? findingsOf(answer?.report ?? failure) : []
     const isRefused = isAccess(failure)
+    const setting = settingAtFault(failure)
+    const isShared = setting !== undefined || SHARED.has(failure.code)
     const facts = {
       object: name,
       shown,
       code: failure.code,
+      ...(setting === undefined ? {} : { setting }),
       ...(reasons.length === 0 ? {} : { reasons }),
       ...pick(failure, 'refusal', 'request_id', 'sources', 'nearest', 'candidates'),
       ...(waitMs === undefined ? {} : { retry_ms: Math.round(waitMs) })
     }
-    const subject = isShared(failure) ? sharedSubject(failure.code, shown) : name
-    const level = levelOf(subject, `${shown} ${failure.message}`, isFinding || isRefused || shown === 'nothing' ? 'error' : 'warn')
+    const subject = setting !== undefined ? `setting ${setting}` : isShared ? sharedSubject(failure.code, shown) : name
+    if (setting !== undefined) keptBack.set(subject, (keptBack.get(subject) ?? new Set()).add(name))
+    const isError = isFinding || isRefused || setting !== undefined || shown === 'nothing'
+    const level = levelOf(subject, setting === undefined ? `${shown} ${failure.message}` : failure.message, isError ? 'error' : 'warn')
     const consequence = isNotLoaded(status) ? NOT_LOADED : CONSEQUENCES[shown]
-    const others = isRefused ? ASKING_ON : isShared(failure) ? EVERY_OBJECT : ''
+    const others = isRefused ? ASKING_ON : isShared ? EVERY_OBJECT : ''
     log[level](facts, `${failure.message} ${others} ${consequence}`.replace(/ +/g, ' ').trim())
   }
 
@@ -122,6 +132,7 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
         failed(name, status, answer, waitMs)
         return
       }
+      released(name)
       const facts = answer === undefined
         ? {}
         : {
@@ -154,6 +165,7 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
     },
     removed (name) {
       said.delete(name)
+      released(name)
       log.info({ object: name }, 'the object is gone; its result was taken away')
     },
     loaded (name, error) {
