@@ -15,6 +15,7 @@ export interface Journal {
   restored(name: string, status: ObjectStatus): void
   settled(name: string, status: ObjectStatus, answer: VerifiedAnswer | undefined, waitMs: number | undefined): void
   removed(name: string): void
+  /** That it was loaded is told after `restored` or `settled` told of what was loaded. */
   loaded(name: string, error: AppError | undefined): void
   offered(kernel: NodeKernel, error: AppError | undefined): void
   offeredModules(kernel: NodeKernel, modules: readonly string[], error: AppError | undefined): void
@@ -94,6 +95,11 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
     log[level](facts, `${failure.message} ${others} ${consequence}`.replace(/ +/g, ' ').trim())
   }
 
+  const untoldLoads = new Set<string>()
+  const tellOfLoad = (name: string): void => {
+    if (untoldLoads.delete(name)) log.info({ object: name }, 'loaded into the kernel and pinned')
+  }
+
   return {
     kernel (kernel, withdrawn) {
       showsBtf = kernel.btf !== undefined
@@ -118,6 +124,7 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
         log.info({ object: name }, 'the last good copy for this kernel is in place; asking whether there is a newer one')
       }
       failed(name, status, undefined, undefined)
+      tellOfLoad(name)
     },
     settled (name, status, answer, waitMs) {
       const { failure } = status
@@ -130,6 +137,7 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
         const { refusal } = failure.details
         metrics.failures.inc({ code: failure.code, refusal: typeof refusal === 'string' ? refusal : '' })
         failed(name, status, answer, waitMs)
+        tellOfLoad(name)
         return
       }
       released(name)
@@ -162,6 +170,7 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
           'programs of it need BTF in the running kernel, which shows none: the kernel refuses them, and libbpf the object with them')
       }
       said.set(name, text)
+      tellOfLoad(name)
     },
     removed (name) {
       said.delete(name)
@@ -170,7 +179,7 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
     },
     loaded (name, error) {
       metrics.loads.inc({ result: error === undefined ? 'loaded' : 'refused' })
-      if (error === undefined) log.info({ object: name }, 'loaded into the kernel and pinned')
+      if (error === undefined) untoldLoads.add(name)
     },
     offered (kernel, error) {
       const facts = { kernel: kernel.name, btf: kernel.btf?.sha256 }
