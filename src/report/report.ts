@@ -80,11 +80,11 @@ export function buildReport (object: BpfObject, relocation: Relocation, judgemen
     placesOf: placer(object, relocation, judgement, holdersOf),
     places: options.places ?? 'some'
   }
-  const isSmall = relocation.records.length + object.elf.functions.length <= MAX_AT_ONCE
+  const isSmall = parts.entries.length + object.elf.functions.length <= MAX_AT_ONCE
   return (isSmall ? wholeReport(parts, maxBytes) : undefined) ?? fittedReport(parts, maxBytes)
 }
 
-/** Records and functions of an object for which it is tried first whether all of the report has room. */
+/** Entries and functions of an object for which it is tried first whether all of the report has room. */
 const MAX_AT_ONCE = 2000
 /** Places of such a report: functions with many names have more. */
 const MAX_PLACES = 10_000
