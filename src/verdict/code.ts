@@ -48,6 +48,8 @@ export interface Body {
 export interface Reference {
   readonly fn: ElfFunction
   readonly isCall: boolean
+  /** Of the instruction that refers to it. */
+  readonly index: number
 }
 
 /** The functions of an object with patched instructions. */
@@ -211,7 +213,7 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
       if (isElsewhere(fn, offset, text.index)) continue
       const insn = readInsn(elf.view, at, elf.littleEndian)
       const callee = calleeAt(text, offset, insn, symbolAt(fn, offset))
-      if (callee !== undefined) found.push({ fn: callee, isCall: opcode === BPF_CALL })
+      if (callee !== undefined) found.push({ fn: callee, isCall: opcode === BPF_CALL, index: (offset - fn.start) / BPF_INSN.SIZE })
     }
     return found
   }

@@ -95,7 +95,10 @@ describe('what follows from the instructions behind one', () => {
     fc.assert(fc.property(steps, program => {
       const { code, functions } = read(program)
       const isAhead = createAhead(functions, {
-        isWanted: (_, index) => program[index]?.kind === 'poison', hasWanted: () => false, isCalledBack: () => false
+        isWanted: (_, index) => program[index]?.kind === 'poison',
+        hasWanted: () => false,
+        isAnyAddressed: () => false,
+        isCalledBack: () => false
       })
       expect(program.map((_, i) => isAhead(code, i))).toEqual(program.map((_, i) =>
         leadsTo(program, i, ({ kind }) => kind === 'poison', () => true)))
