@@ -16,8 +16,6 @@ export interface Wanted {
   readonly isWanted: (code: Code, index: number) => boolean
   /** Whether there is some in the function, or in those that it calls or takes the address of. */
   readonly hasWanted: (fn: ElfFunction) => boolean
-  /** Whether the address of some function is taken, so that it may be called back. */
-  readonly isAnyAddressed: () => boolean
   /** Whether there is some in a function that may be called back. */
   readonly isCalledBack: () => boolean
 }
@@ -56,7 +54,7 @@ function distancesOf (code: Code, functions: Functions, wanted: Wanted): Int32Ar
 function endsOf (code: Code, functions: Functions, wanted: Wanted): number[] {
   const poison = functions.poisonIn(code.fn).filter(index => wanted.isWanted(code, index))
   if (!functions.hasPoisonedSubprogram()) return poison
-  const references = wanted.isAnyAddressed() ? code.body.flow().references : functions.references(code.fn).map(({ index }) => index)
+  const references = functions.isAnyAddressed() ? code.body.flow().references : functions.references(code.fn).map(({ index }) => index)
   return [...poison, ...references.filter(index => leadsThere(code, index, functions, wanted))]
 }
 

@@ -69,7 +69,6 @@ export function openPoison (
     return createAhead(functions, {
       isWanted: (code, index) => sweepOf(code).poison.has(index) && !isSettled(code.fn, index),
       hasWanted,
-      isAnyAddressed: () => addressed().size > 0,
       isCalledBack: once(() => [...addressed()].some(hasWanted))
     })
   }
