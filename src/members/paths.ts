@@ -108,8 +108,8 @@ export function findPath (btf: Btf, root: TypeId, text: string, work: Work): Pat
 const PATH_STEPS = 20_000
 
 /**
- * The same with steps of its own; a path that takes more is not found. What is found follows from the types on the path alone, whatever else
- * was looked for: layout digests have so much of what is behind a pointer, and no more.
+ * The same with steps of its own; a path that takes more is not found. What is found follows from the types on the path alone, whatever
+ * else was looked for: layout digests have so much of what is behind a pointer, and no more.
  */
 export function findPathAlone (btf: Btf, root: TypeId, text: string): Path | undefined {
   return tryWithin(() => findPath(btf, root, text, newWork(PATH_STEPS)), () => undefined)

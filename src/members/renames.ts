@@ -7,8 +7,8 @@ interface Rename {
 }
 
 /**
- * What the kernel's history says. Paths are C's, from the struct on; only those that a kernel really has are shown. To look for one that goes
- * on behind a pointer takes findPathAlone, because layout digests have no more of what is there.
+ * What the kernel's history says. Paths are C's, from the struct on; only those that a kernel really has are shown. They are looked for
+ * with findPathAlone, because layout digests have no more of what is behind a pointer.
  */
 const RENAMES: readonly Rename[] = [
   { type: 'task_struct', names: ['state', '__state'] }, // 5.14
