@@ -1,7 +1,7 @@
 import { AppError } from '../errors.js'
 import { readConfig } from '../http/config.js'
 import { LISTED } from '../settings/listed-settings.js'
-import { compileLater } from '../workers/compile-later.js'
+import { compileLaterAtStart } from '../workers/compile-later.js'
 import { errorCode } from '../store/error-code.js'
 import { parseArguments, type CommandSpec } from './arguments.js'
 import { ExitCode } from './exit-code.js'
@@ -20,14 +20,13 @@ export const spec: CommandSpec = {
 }
 
 export async function run (args: readonly string[]): Promise<ExitCode> {
-  const compileAsUsual = compileLater()
+  compileLaterAtStart()
   const options = parseArguments(spec, args)
   warnOfMisspelt(process.env)
   const config = readConfig(process.env, option => options.get(option))
   const { serve } = await import('../http/server.js')
   try {
     await serve(config)
-    compileAsUsual()
   } catch (error) {
     const code = errorCode(error)
     if (code === 'EADDRINUSE') {

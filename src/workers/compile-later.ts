@@ -34,3 +34,16 @@ export function compileLater (): () => void {
     if (--wanted === 0) setFlagsFromString(option.usual)
   }
 }
+
+/** So long after it has started, a service is one that has been running for a while. */
+const START_MS = 10_000
+let endStart = (): void => {}
+
+/** The same for the start of a service, which ends with the first request: what thousands of them run is to be compiled soon. */
+export function compileLaterAtStart (): void {
+  endStart = compileLater()
+  setTimeout(endStart, START_MS).unref()
+}
+
+/** Notes that something is relocated for a request, or was answered without that. A check is none. */
+export function noteRequest (): void { endStart() }
