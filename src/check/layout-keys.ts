@@ -1,14 +1,15 @@
 import { LRUCache } from 'lru-cache'
-import type { Asking, LayoutTables } from '../kernels/layout-tables.js'
+import type { Asking, LayoutTables, PlacedVectors } from '../kernels/layout-tables.js'
 import { atMost } from '../store/at-most.js'
 import { createInterned, type Interned } from '../store/interned.js'
 import type { Sha256 } from '../store/sha256.js'
+import { NO_TABLE } from '../workers/protocol.js'
 import { readsVersion } from '../workers/reads-version.js'
 import { contentKey, createContentKeys, verdictText, type OutcomeKey, type OutcomeKeys } from './outcome-keys.js'
 import type { CheckedObject, KernelContent } from './types.js'
 
 export interface LayoutKeysOptions {
-  readonly tables: Pick<LayoutTables, 'vectors'>
+  readonly tables: Pick<LayoutTables, 'vectors' | 'noteUse'>
   /** For vectors that are remembered. */
   readonly maxBytes: number
 }
@@ -24,6 +25,10 @@ const TEXT_BYTES = 400
 
 /** In the place of a vector: nothing is known of the kernel yet. */
 const NOT_ASKED = -1
+/** In the place of a number: the kernel is not compared. */
+const NO_NUMBER = -1
+/** Milliseconds in which the use of a table is noted once: it is kept for months, and each check uses thousands. */
+const NOTE_MS = 60_000
 
 /** Of one object. */
 interface Vectors {
@@ -40,6 +45,19 @@ interface Remembered {
   readonly numbers: Interned<Sha256>
   readonly verdicts: Interned<string>
   readonly byObject: LRUCache<Sha256, Vectors>
+  /** By identity: checks of one fleet have the same lists, in which each kernel is looked up once. */
+  readonly lists: WeakMap<readonly KernelContent[], ListedKernels>
+  /** When the use of tables was noted, by the numbers of kernels. */
+  notedAt: Float64Array
+}
+
+/** What is known of the kernels of a list. */
+interface ListedKernels {
+  readonly numbers: Int32Array
+  /** More than all of them. */
+  readonly end: number
+  /** Places of what verdicts read, by whether the object reads the version. */
+  readonly verdicts: Map<boolean, Int32Array>
 }
 
 /**
@@ -52,44 +70,63 @@ export function createLayoutKeys ({ tables, maxBytes }: LayoutKeysOptions): Outc
   const createRemembered = (): Remembered => ({
     numbers: createInterned(),
     verdicts: createInterned(),
-    byObject: new LRUCache<Sha256, Vectors>({ maxSize: Math.max(1, maxBytes), sizeCalculation: weigh })
+    byObject: new LRUCache<Sha256, Vectors>({ maxSize: Math.max(1, maxBytes), sizeCalculation: weigh }),
+    lists: new WeakMap(),
+    notedAt: new Float64Array()
   })
   let current = createRemembered()
 
-  /** @param numbers of kernels, undefined for those that are not compared */
   const findVectors = async (
-    { byObject }: Remembered,
+    remembered: Remembered,
     objects: readonly CheckedObject[],
     kernels: readonly KernelContent[],
-    numbers: ReadonlyArray<number | undefined>,
+    { numbers, end }: ListedKernels,
     asking: Asking
   ): Promise<readonly Vectors[]> => {
-    const end = numbers.reduce<number>((most, number = -1) => Math.max(most, number), -1) + 1
+    const { byObject } = remembered
     const known = objects.map(({ sha256 }) => withRoom(byObject.get(sha256), end))
     const missing = new Map<number, Sha256>()
-    for (let k = 0; k < kernels.length; k++) {
-      const number = numbers[k]
-      const btf = kernels[k]?.btf
-      if (number === undefined || btf === undefined) continue
-      if (known.some(({ places }) => places[number] === NOT_ASKED)) missing.set(number, btf)
+    const lacking: Array<{ readonly object: CheckedObject, readonly vectors: Vectors }> = []
+    for (const [i, object] of objects.entries()) {
+      const vectors = known[i]
+      if (vectors === undefined) continue
+      let isLacking = false
+      for (let k = 0; k < numbers.length; k++) {
+        const number = numbers[k] ?? NO_NUMBER
+        if (number === NO_NUMBER || vectors.places[number] !== NOT_ASKED) continue
+        isLacking = true
+        const kernel = missing.has(number) ? undefined : kernels[k]
+        if (kernel !== undefined) missing.set(number, kernel.btf)
+      }
+      if (isLacking) lacking.push({ object, vectors })
     }
     if (missing.size === 0) return known
-    const missingNumbers = [...missing.keys()]
-    const isLacking = ({ places }: Vectors): boolean => missingNumbers.some(number => places[number] === NOT_ASKED)
-    const lacking = objects.flatMap((object, i) => {
-      const vectors = known[i]
-      return vectors !== undefined && isLacking(vectors) ? [{ object, vectors }] : []
-    })
     const asked = lacking.map(({ object: { bytes: object, sha256: objectSha256 } }) => ({ object, objectSha256 }))
     const found = await tables.vectors(asked, [...missing.values()], asking)
+    const missingNumbers = Int32Array.from(missing.keys())
     for (const [i, { object, vectors }] of lacking.entries()) {
-      missingNumbers.forEach((number, j) => {
-        const vector = found[i]?.[j]
-        if (vector !== undefined) vectors.places[number] = vectors.texts.placeOf(vector)
-      })
+      take(vectors, missingNumbers, found, i, lacking.length)
       keep(byObject, object.sha256, vectors)
     }
+    noteUses(remembered, missing, end, lacking.map(({ vectors }) => vectors.places))
     return known
+  }
+
+  const noteUses = (
+    remembered: Remembered, asked: ReadonlyMap<number, Sha256>, end: number, places: readonly Int32Array[]
+  ): void => {
+    if (remembered.notedAt.length < end) {
+      const larger = new Float64Array(Math.max(end, 2 * remembered.notedAt.length)).fill(-Infinity)
+      larger.set(remembered.notedAt)
+      remembered.notedAt = larger
+    }
+    const { notedAt } = remembered
+    const now = performance.now()
+    for (const [number, hash] of asked) {
+      if (now - (notedAt[number] ?? 0) < NOTE_MS || places.every(list => list[number] === NOT_ASKED)) continue
+      notedAt[number] = now
+      tables.noteUse(hash)
+    }
   }
 
   return {
@@ -105,24 +142,57 @@ export function createLayoutKeys ({ tables, maxBytes }: LayoutKeysOptions): Outc
     async of (objects, kernels, asking) {
       if (current.numbers.list.length + current.verdicts.list.length > MAX_NUMBERED) current = createRemembered()
       const remembered = current
-      const numbers = kernels.map(({ btf, modules }) => modules.length === 0 ? remembered.numbers.placeOf(btf) : undefined)
-      const known = await findVectors(remembered, objects, kernels, numbers, asking)
-      const verdicts = new Map<boolean, readonly number[]>()
-      return objects.map((object, i) => {
-        const version = readsVersion(object)
-        const ofKernels = verdicts.get(version) ??
-          kernels.map(({ release }) => remembered.verdicts.placeOf(verdictText(release, version)))
-        verdicts.set(version, ofKernels)
-        const vectors = known[i]
-        if (vectors === undefined) return kernels.map(kernel => contentKey(kernel, version))
-        const isAlone = (scope: string): boolean => areAlone.has(object.sha256 + scope)
-        const before = vectors.keys.size
-        const keys = kernels.map((kernel, k) =>
-          keyOf(vectors, numbers[k], ofKernels[k], remembered.verdicts.list, isAlone) ?? contentKey(kernel, version))
-        if (vectors.keys.size !== before) keep(remembered.byObject, object.sha256, vectors)
-        return keys
-      })
+      const listed = remembered.lists.get(kernels) ?? list(remembered, kernels)
+      const known = await findVectors(remembered, objects, kernels, listed, asking)
+      return keysOfObjects(remembered, objects, kernels, listed, known)
     }
+  }
+
+  function * keysOfObjects (
+    { verdicts, byObject }: Remembered,
+    objects: readonly CheckedObject[],
+    kernels: readonly KernelContent[],
+    listed: ListedKernels,
+    known: readonly Vectors[]
+  ): Generator<readonly OutcomeKey[]> {
+    for (const [i, object] of objects.entries()) {
+      const version = readsVersion(object)
+      const ofKernels = verdictsOf(listed, kernels, version, verdicts)
+      const vectors = known[i]
+      if (vectors === undefined) throw new RangeError(`There are no vectors of object ${i}.`)
+      const isAlone = (scope: string): boolean => areAlone.has(object.sha256 + scope)
+      const before = vectors.keys.size
+      yield kernels.map((kernel, k) =>
+        keyOf(vectors, listed.numbers[k], ofKernels[k], verdicts.list, isAlone) ?? contentKey(kernel, version))
+      if (vectors.keys.size !== before) keep(byObject, object.sha256, vectors)
+    }
+  }
+}
+
+function list ({ numbers, lists }: Remembered, kernels: readonly KernelContent[]): ListedKernels {
+  const own = Int32Array.from(kernels, ({ btf, modules }) => modules.length === 0 ? numbers.placeOf(btf) : NO_NUMBER)
+  const listed = { numbers: own, end: own.reduce((most, number) => Math.max(most, number), NO_NUMBER) + 1, verdicts: new Map() }
+  lists.set(kernels, listed)
+  return listed
+}
+
+function verdictsOf (
+  { verdicts: known }: ListedKernels, kernels: readonly KernelContent[], version: boolean, verdicts: Interned<string>
+): Int32Array {
+  const places = known.get(version) ?? Int32Array.from(kernels, ({ release }) => verdicts.placeOf(verdictText(release, version)))
+  known.set(version, places)
+  return places
+}
+
+/** Notes which vectors kernels have for an object, the `i`th of so many. */
+function take ({ places, texts }: Vectors, numbers: Int32Array, found: PlacedVectors, i: number, objects: number): void {
+  const own = new Int32Array(found.vectors.length).fill(NOT_ASKED)
+  for (let j = 0; j < numbers.length; j++) {
+    const vector = found.places[j * objects + i] ?? NO_TABLE
+    if (vector === NO_TABLE) continue
+    let place = own[vector] ?? NOT_ASKED
+    if (place === NOT_ASKED) own[vector] = place = texts.placeOf(found.vectors[vector] ?? '')
+    places[numbers[j] ?? 0] = place
   }
 }
 
@@ -154,7 +224,7 @@ function keyOf (
   verdicts: readonly string[],
   isAlone: (scope: string) => boolean
 ): OutcomeKey | undefined {
-  const place = number === undefined ? NOT_ASKED : places[number] ?? NOT_ASKED
+  const place = number === undefined || number === NO_NUMBER ? NOT_ASKED : places[number] ?? NOT_ASKED
   if (place === NOT_ASKED || verdict === undefined) return undefined
   const both = MAX_VERDICTS * place + verdict
   const known = keys.get(both)

@@ -19,8 +19,8 @@ export interface OutcomeKey {
 /** Tells which kernels have one outcome, before any is relocated. */
 export interface OutcomeKeys {
   /**
-   * For each object a key for each kernel, in their order. Called with some hundred kernels at a time. Equal keys may be one object, by
-   * which their outcome is found again in the least time.
+   * For each object a key for each kernel, in their order, made when they are come to. Called with some hundred kernels at a time, and for
+   * the same fleet with the same lists of them. Equal keys may be one object, by which their outcome is found again in the least time.
    */
   of(objects: readonly CheckedObject[], kernels: readonly KernelContent[], asking: Asking): KeysOfObjects | Promise<KeysOfObjects>
   /** The key of a kernel whose outcome is of its BTF alone. */
@@ -31,7 +31,7 @@ export interface OutcomeKeys {
   readonly bytes: number
 }
 
-type KeysOfObjects = ReadonlyArray<readonly OutcomeKey[]>
+type KeysOfObjects = Iterable<readonly OutcomeKey[]>
 
 /** By content: kernels of one BTF, as far as the verdict reads the same of their releases. */
 export function createContentKeys (): OutcomeKeys {

@@ -3,6 +3,7 @@ import { createLayoutKeys } from '../../../src/check/layout-keys.js'
 import type { CheckedObject, KernelContent } from '../../../src/check/types.js'
 import type { Asking } from '../../../src/kernels/layout-tables.js'
 import { sha256, type Sha256 } from '../../../src/store/sha256.js'
+import { NO_TABLE } from '../../../src/workers/protocol.js'
 
 const asking: Asking = { caller: '', signal: new AbortController().signal }
 const objectOf = (name: string): CheckedObject => ({ sha256: sha256(name), bytes: Buffer.from(name) })
@@ -16,11 +17,15 @@ function setUp (vectorOf: (object: Sha256, btf: Sha256) => string | undefined, m
     tables: {
       async vectors (objects, hashes) {
         asked.push([objects.length, hashes.length])
-        return objects.map(({ objectSha256 }) => hashes.map(btf => vectorOf(objectSha256, btf)))
-      }
+        const found = hashes.flatMap(btf => objects.map(({ objectSha256 }) => vectorOf(objectSha256, btf)))
+        const vectors = [...new Set(found)].filter(vector => vector !== undefined)
+        return { vectors, places: Int32Array.from(found, vector => vector === undefined ? NO_TABLE : vectors.indexOf(vector)) }
+      },
+      noteUse: () => {}
     }
   })
-  return { asked, keys }
+  const of = async (...wanted: Parameters<typeof keys.of>) => [...await keys.of(...wanted)]
+  return { asked, keys: { ...keys, of, get bytes () { return keys.bytes } } }
 }
 
 describe('keys by layout', () => {
