@@ -5,7 +5,7 @@ import { createInterned, type Interned } from '../store/interned.js'
 import type { Sha256 } from '../store/sha256.js'
 import { NO_TABLE } from '../workers/protocol.js'
 import { readsVersion } from '../workers/reads-version.js'
-import { contentKey, createContentKeys, verdictText, type OutcomeKey, type OutcomeKeys } from './outcome-keys.js'
+import { contentKey, createContentKeys, verdictText, type OutcomeKey, type OutcomeKeys, type PlacedKeys } from './outcome-keys.js'
 import type { CheckedObject, KernelContent } from './types.js'
 
 export interface LayoutKeysOptions {
@@ -36,8 +36,10 @@ interface Vectors {
   places: Int32Array
   /** The vectors, each once; empty for kernels that cannot be compared. */
   readonly texts: Interned<string>
-  /** By the places of vector and verdict. Undefined for kernels that have no outcome in common. */
-  readonly keys: Map<number, OutcomeKey | undefined>
+  /** Of kernels that have an outcome in common. */
+  keys: OutcomeKey[]
+  /** By the place of the vector, then by that of what verdicts read: the place of the key, NOT_MADE or NOT_COMMON. */
+  keyPlaces: Array<Int32Array | undefined>
 }
 
 /** What is remembered of kernels, which have numbers: a check asks for some hundred thousand rows, and each takes four bytes. */
@@ -133,7 +135,8 @@ export function createLayoutKeys ({ tables, maxBytes }: LayoutKeysOptions): Outc
     alone: contents.alone,
     noteAlone (object, scope) {
       areAlone.set(object.sha256 + scope, true)
-      current.byObject.peek(object.sha256)?.keys.clear()
+      const vectors = current.byObject.peek(object.sha256)
+      if (vectors !== undefined) forgetKeys(vectors)
     },
     get bytes () {
       const { numbers, verdicts, byObject } = current
@@ -154,19 +157,31 @@ export function createLayoutKeys ({ tables, maxBytes }: LayoutKeysOptions): Outc
     kernels: readonly KernelContent[],
     listed: ListedKernels,
     known: readonly Vectors[]
-  ): Generator<readonly OutcomeKey[]> {
+  ): Generator<PlacedKeys> {
     for (const [i, object] of objects.entries()) {
       const version = readsVersion(object)
       const ofKernels = verdictsOf(listed, kernels, version, verdicts)
       const vectors = known[i]
       if (vectors === undefined) throw new RangeError(`There are no vectors of object ${i}.`)
       const isAlone = (scope: string): boolean => areAlone.has(object.sha256 + scope)
-      const before = vectors.keys.size
-      yield kernels.map((kernel, k) =>
-        keyOf(vectors, listed.numbers[k], ofKernels[k], verdicts.list, isAlone) ?? contentKey(kernel, version))
-      if (vectors.keys.size !== before) keep(byObject, object.sha256, vectors)
+      const before = vectors.keys.length
+      if (before > MAX_KEYS) forgetKeys(vectors)
+      const own: OutcomeKey[] = []
+      const places = new Int32Array(kernels.length)
+      for (let k = 0; k < places.length; k++) {
+        const place = keyPlaceOf(vectors, listed.numbers[k] ?? NO_NUMBER, ofKernels[k] ?? 0, verdicts.list, isAlone)
+        const kernel = place === NOT_COMMON ? kernels[k] : undefined
+        places[k] = kernel === undefined ? place : -own.push(contentKey(kernel, version))
+      }
+      if (vectors.keys.length !== before) keep(byObject, object.sha256, vectors)
+      yield own.length === 0 ? { keys: vectors.keys, places } : behind(vectors.keys, own, places)
     }
   }
+}
+
+/** Keys of which those of one kernel each have negative places, from -1 on. */
+function behind (keys: readonly OutcomeKey[], own: readonly OutcomeKey[], places: Int32Array): PlacedKeys {
+  return { keys: [...keys, ...own], places: places.map(place => place < 0 ? keys.length - place - 1 : place) }
 }
 
 function list ({ numbers, lists }: Remembered, kernels: readonly KernelContent[]): ListedKernels {
@@ -201,43 +216,54 @@ function keep (byObject: Remembered['byObject'], object: Sha256, vectors: Vector
   byObject.set(object, vectors)
 }
 
-function weigh ({ places, texts, keys }: Vectors): number {
-  return Math.max(1, places.byteLength + TEXT_BYTES * (texts.list.length + keys.size))
+function weigh ({ places, texts, keys, keyPlaces }: Vectors): number {
+  const ofKeys = keyPlaces.reduce((bytes, list) => bytes + (list?.byteLength ?? 0), 0)
+  return Math.max(1, places.byteLength + ofKeys + TEXT_BYTES * (texts.list.length + keys.length))
 }
 
 /** The same, with places for so many kernels. */
 function withRoom (vectors: Vectors | undefined, end: number): Vectors {
-  const { places = new Int32Array(), texts = createInterned<string>(), keys = new Map<number, OutcomeKey | undefined>() } = vectors ?? {}
-  if (vectors !== undefined && places.length >= end) return vectors
-  const larger = new Int32Array(Math.max(end, 2 * places.length)).fill(NOT_ASKED)
-  larger.set(places)
-  if (vectors === undefined) return { places: larger, texts, keys }
-  vectors.places = larger
+  if (vectors === undefined) return { places: withPlaces(undefined, end, NOT_ASKED), texts: createInterned(), keys: [], keyPlaces: [] }
+  if (vectors.places.length < end) vectors.places = withPlaces(vectors.places, end, NOT_ASKED)
   return vectors
 }
 
-/** @returns undefined for a kernel that is not compared, or that has no outcome in common with others */
-function keyOf (
-  { places, texts, keys }: Vectors,
-  number: number | undefined,
-  verdict: number | undefined,
-  verdicts: readonly string[],
-  isAlone: (scope: string) => boolean
-): OutcomeKey | undefined {
-  const place = number === undefined || number === NO_NUMBER ? NOT_ASKED : places[number] ?? NOT_ASKED
-  if (place === NOT_ASKED || verdict === undefined) return undefined
-  const both = MAX_VERDICTS * place + verdict
-  const known = keys.get(both)
-  if (known !== undefined || keys.has(both)) return known
-  const vector = texts.list[place] ?? ''
-  const scope = `layout ${vector}`
-  const key = vector === '' || isAlone(scope) ? undefined : { scope, text: `${scope} ${verdicts[verdict] ?? ''}` }
-  if (keys.size >= MAX_KEYS) keys.clear()
-  keys.set(both, key)
-  return key
+/** @param empty what is in places that are new */
+function withPlaces (places: Int32Array = new Int32Array(), end: number, empty: number): Int32Array {
+  const larger = new Int32Array(Math.max(end, 2 * places.length)).fill(empty)
+  larger.set(places)
+  return larger
 }
 
-/** More than there are texts that verdicts read. */
-const MAX_VERDICTS = 2 ** 18
+/** @returns the place of a kernel's key, or NOT_COMMON for one that is not compared or has no outcome in common with others */
+function keyPlaceOf (
+  { places, texts, keys, keyPlaces }: Vectors,
+  number: number,
+  verdict: number,
+  verdicts: readonly string[],
+  isAlone: (scope: string) => boolean
+): number {
+  const place = number === NO_NUMBER ? NOT_ASKED : places[number] ?? NOT_ASKED
+  if (place === NOT_ASKED) return NOT_COMMON
+  let ofVector = keyPlaces[place]
+  if (ofVector === undefined || verdict >= ofVector.length) keyPlaces[place] = ofVector = withPlaces(ofVector, verdict + 1, NOT_MADE)
+  const known = ofVector[verdict] ?? NOT_MADE
+  if (known !== NOT_MADE) return known
+  const vector = texts.list[place] ?? ''
+  const scope = `layout ${vector}`
+  const made = vector === '' || isAlone(scope) ? NOT_COMMON : keys.push({ scope, text: `${scope} ${verdicts[verdict] ?? ''}` }) - 1
+  ofVector[verdict] = made
+  return made
+}
+
+/** Those that were given stay as they are. */
+function forgetKeys (vectors: Vectors): void {
+  vectors.keys = []
+  vectors.keyPlaces = []
+}
+
+/** In the place of a key: it is not made yet; the kernel has no outcome in common with others. */
+const NOT_MADE = -1
+const NOT_COMMON = -2
 /** Of one object. Where the verdict reads the very release, each kernel has a key of its own. */
 const MAX_KEYS = 4096

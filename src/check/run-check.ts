@@ -36,6 +36,9 @@ export interface RunOptions {
 const BATCH = 512
 /** Rows for which planning stops, so that they are taken. */
 const WORTH_TAKING = 256
+/** In the place of an outcome. */
+const NOT_LOOKED_FOR = -1
+const NOT_KNOWN = -2
 /** Keys of one object whose outcomes are remembered. Mostly there are some hundred; kernels that are not compared have one each. */
 const MAX_KNOWN = 4096
 
@@ -87,40 +90,36 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<CellBatch
     running.add(tracked)
   }
 
-  /** @returns places in the table of outcomes, undefined where it is not known yet */
-  const createFind = (object: NamedObject, ofKeys: Map<OutcomeKey, number>): (key: OutcomeKey) => number | undefined => {
-    const missing = new Set<OutcomeKey>()
-    return key => {
-      const place = ofKeys.get(key)
-      if (place !== undefined || missing.has(key)) return place
-      const outcome = tasks.find(object, key)
-      if (outcome === undefined) {
-        missing.add(key)
-        return undefined
-      }
-      if (ofKeys.size >= MAX_KNOWN) ofKeys.clear()
-      const found = outcomes.placeOf(outcome)
-      ofKeys.set(key, found)
-      return found
-    }
+  /** @returns places in the table of outcomes, NOT_KNOWN where it is not known yet */
+  const find = (object: NamedObject, ofKeys: Map<OutcomeKey, number>, key: OutcomeKey): number => {
+    const place = ofKeys.get(key)
+    if (place !== undefined) return place
+    const outcome = tasks.find(object, key)
+    if (outcome === undefined) return NOT_KNOWN
+    if (ofKeys.size >= MAX_KNOWN) ofKeys.clear()
+    const found = outcomes.placeOf(outcome)
+    ofKeys.set(key, found)
+    return found
   }
 
   /** Looks for what is known of kernels: rows become ready, or tasks. A piece of work each time. */
   const plan = async function * ({ contents, places, others }: KernelBatch): AsyncGenerator<void> {
     for (const { place, outcome } of others) for (const o of objects.keys()) ready.push(o, place, outcomes.placeOf(outcome))
     let o = 0
-    for (const ofObject of contents.length === 0 ? [] : await options.keys.of(objects, contents, options)) {
+    for (const { keys, places: keyOf } of contents.length === 0 ? [] : await options.keys.of(objects, contents, options)) {
       const object = at(objects, o)
-      const find = createFind(object, at(known, o))
+      /** By the places of keys. */
+      const found = new Int32Array(keys.length).fill(NOT_LOOKED_FOR)
       for (let i = 0; i < contents.length; i++) {
         const kernel = at(places, i)
-        const key = at(ofObject, i)
-        const outcome = find(key)
-        if (outcome !== undefined) {
+        const key = at(keyOf, i)
+        let outcome = at(found, key)
+        if (outcome === NOT_LOOKED_FOR) found[key] = outcome = find(object, at(known, o), at(keys, key))
+        if (outcome !== NOT_KNOWN) {
           ready.push(o, kernel, outcome)
           continue
         }
-        tasks.add({ object, place: o, kernel, content: at(contents, i), key })
+        tasks.add({ object, place: o, kernel, content: at(contents, i), key: at(keys, key) })
         const pausing = pause()
         if (pausing !== undefined) await pausing
       }

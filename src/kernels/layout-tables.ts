@@ -4,7 +4,9 @@ import type { Sha256 } from '../store/sha256.js'
 import type { FairShare } from '../workers/fair-share.js'
 import type { WorkerPool } from '../workers/pool.js'
 import { createInterned } from '../store/interned.js'
-import { hasEndedWorker, NO_TABLE, NOT_COMPARABLE, type CheckedBtf, type LayoutSource, type LayoutVectorsTask } from '../workers/protocol.js'
+import {
+  hasEndedWorker, NO_TABLE, NOT_COMPARABLE, type CheckedBtf, type LayoutSource, type LayoutVectorsTask
+} from '../workers/protocol.js'
 
 /**
  * Layout tables of kernels, by the hash of their BTF: on disk beside it, and read by threads of the background, which keep nothing of

@@ -58,13 +58,15 @@ function createRowBytes (before: string, behind: string): (batch: CellBatch) => 
     const { bytes, starts } = encodedNames(tables.kernels, kernels.reduce((most, place) => Math.max(most, place), 0) + 1)
     const headOfRow = (i: number): Buffer => {
       const object = at(objects, i)
-      return heads[object] ??= Buffer.from(`${before}${headOf(at(tables.objects, object))},"kernel":`)
+      const head = heads[object] ??= Buffer.from(`${before}${headOf(at(tables.objects, object))},"kernel":`)
+      return head
     }
     const restOfRow = (i: number): Buffer => {
       const outcome = at(outcomes, i)
       const comparison = comparisons?.[i]
-      return ends[(COMPARISONS.length + 1) * outcome + (comparison ?? COMPARISONS.length)] ??=
+      const end = ends[(COMPARISONS.length + 1) * outcome + (comparison ?? COMPARISONS.length)] ??=
         Buffer.from(endOfRow(at(tables.outcomes, outcome), comparison === undefined ? undefined : COMPARISONS[comparison]) + behind)
+      return end
     }
     for (let from = 0, to = 0; from < length; from = to) {
       let size = 0

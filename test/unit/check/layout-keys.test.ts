@@ -24,7 +24,8 @@ function setUp (vectorOf: (object: Sha256, btf: Sha256) => string | undefined, m
       noteUse: () => {}
     }
   })
-  const of = async (...wanted: Parameters<typeof keys.of>) => [...await keys.of(...wanted)]
+  const of = async (...wanted: Parameters<typeof keys.of>) =>
+    Array.from(await keys.of(...wanted), ({ keys, places }) => Array.from(places, place => keys[place]))
   return { asked, keys: { ...keys, of, get bytes () { return keys.bytes } } }
 }
 

@@ -64,7 +64,8 @@ it('a table over which a thread dies is not made, and the kernels are compared b
     if (sources.some(({ btf }) => btf !== undefined)) throw new AppError('internal_error', 'A worker died.')
     return sources.length
   }, { glance }, [second])
-  expect(await tables.vectors([object], hashes('kernel', 3), asking('one'))).toEqual({ vectors: ['alike'], places: Int32Array.of(0, NO_TABLE, 0) })
+  expect(await tables.vectors([object], hashes('kernel', 3), asking('one')))
+    .toEqual({ vectors: ['alike'], places: Int32Array.of(0, NO_TABLE, 0) })
   expect(asked).toHaveLength(2)
 })
 
