@@ -4,7 +4,7 @@ import { createInterned } from '../store/interned.js'
 import { hasEndedWorker, type CheckedRuns, type CheckRun } from '../workers/protocol.js'
 import type { Pause } from '../workers/pauses.js'
 import { createCellQueue } from './cell-batches.js'
-import { at, CELLS_AT_ONCE, type CellBatch } from './cells.js'
+import { at, CELLS_AT_ONCE, placeAt, type CellBatch } from './cells.js'
 import { batchOf, listed, type KernelBatch } from './kernel-batches.js'
 import type { OutcomeKey, OutcomeKeys } from './outcome-keys.js'
 import type { Outcomes } from './outcomes.js'
@@ -111,9 +111,9 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<CellBatch
       /** By the places of keys. */
       const found = new Int32Array(keys.length).fill(NOT_LOOKED_FOR)
       for (let i = 0; i < contents.length; i++) {
-        const kernel = at(places, i)
-        const key = at(keyOf, i)
-        let outcome = at(found, key)
+        const kernel = placeAt(places, i)
+        const key = keyOf[i] ?? 0
+        let outcome = found[key] ?? NOT_LOOKED_FOR
         if (outcome === NOT_LOOKED_FOR) found[key] = outcome = find(object, at(known, o), at(keys, key))
         if (outcome !== NOT_KNOWN) {
           ready.push(o, kernel, outcome)

@@ -1,5 +1,5 @@
 import { ENGINE } from '../relocation/engine.js'
-import { at, type CellBatch, type CellTables } from './cells.js'
+import { at, placeAt, type CellBatch, type CellTables } from './cells.js'
 import { createOwnVersionPlaces } from './own-version.js'
 import type { NamedObject } from './types.js'
 import { COMPARISONS, STATES, type CheckState, type CheckSummary, type CheckVerdict } from './wire.js'
@@ -59,11 +59,11 @@ export function createSummaryCounter (
       rows += length
       let last = -1
       for (let i = 0; i < length; i++) {
-        const outcome = at(outcomes, i)
+        const outcome = placeAt(outcomes, i)
         const place = STANDINGS * outcome + (comparisons?.[i] ?? COMPARISONS.length)
         counts[place] = (counts[place] ?? 0) + 1
-        kernels.add(at(batch.kernels, i))
-        const pair = MAX_OUTCOMES * at(ofRows, i) + own.placeOf(tables, outcome)
+        kernels.add(placeAt(batch.kernels, i))
+        const pair = MAX_OUTCOMES * placeAt(ofRows, i) + own.placeOf(tables, outcome)
         if (pair !== last) pairs.add(pair) // mostly it is that of the row before
         last = pair
       }

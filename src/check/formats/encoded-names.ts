@@ -1,4 +1,4 @@
-import { at } from '../cells.js'
+import { at, placeAt } from '../cells.js'
 
 /** Names as JSON, one behind the other, each with a comma before it. */
 export interface EncodedNames {
@@ -29,7 +29,7 @@ export function encodedNames (names: readonly string[], count: number): EncodedN
   if (count >= encoding.starts.length) encoding.starts = moved(encoding.starts, new Uint32Array(2 * count))
   for (; encoding.done < count; encoding.done++) {
     const name = `,${JSON.stringify(at(names, encoding.done))}`
-    const start = at(encoding.starts, encoding.done)
+    const start = placeAt(encoding.starts, encoding.done)
     const end = start + Buffer.byteLength(name)
     if (end > encoding.bytes.length) encoding.bytes = moved(encoding.bytes, Buffer.allocUnsafeSlow(2 * end))
     encoding.bytes.write(name, start)

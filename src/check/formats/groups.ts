@@ -1,5 +1,5 @@
 import { createPlaceList, type PlaceList } from '../cell-batches.js'
-import { at, type Cell, type CellBatch, type CellTables, type Cells } from '../cells.js'
+import { at, placeAt, type Cell, type CellBatch, type CellTables, type Cells } from '../cells.js'
 import { createOwnVersionPlaces } from '../own-version.js'
 import { COMPARISONS, type CheckState } from '../wire.js'
 
@@ -38,8 +38,8 @@ export function createGroups (): Groups {
   return {
     add ({ tables, length, objects, kernels, outcomes, comparisons }) {
       for (let i = 0; i < length; i++) {
-        const object = at(objects, i)
-        const outcome = own.placeOf(tables, at(outcomes, i))
+        const object = placeAt(objects, i)
+        const outcome = own.placeOf(tables, placeAt(outcomes, i))
         const comparison = comparisons?.[i] ?? COMPARISONS.length
         const ofObject = byObject[object] ??= []
         const place = (COMPARISONS.length + 1) * outcome + comparison
@@ -50,7 +50,7 @@ export function createGroups (): Groups {
           ofObject[place] = group
           groups.push(group)
         }
-        group.places.push(at(kernels, i))
+        group.places.push(placeAt(kernels, i))
       }
     },
     list: () => groups

@@ -1,4 +1,4 @@
-import { at, type CellBatch, type CellTables } from '../cells.js'
+import { at, placeAt, type CellBatch, type CellTables } from '../cells.js'
 import type { NamedObject } from '../types.js'
 import { COMPARISONS, type CheckOutcome, type Comparison } from '../wire.js'
 import { encodedNames } from './encoded-names.js'
@@ -57,12 +57,12 @@ function createRowBytes (before: string, behind: string): (batch: CellBatch) => 
   return function * ({ tables, length, objects, kernels, outcomes, comparisons }) {
     const { bytes, starts } = encodedNames(tables.kernels, kernels.reduce((most, place) => Math.max(most, place), 0) + 1)
     const headOfRow = (i: number): Buffer => {
-      const object = at(objects, i)
+      const object = placeAt(objects, i)
       const head = heads[object] ??= Buffer.from(`${before}${headOf(at(tables.objects, object))},"kernel":`)
       return head
     }
     const restOfRow = (i: number): Buffer => {
-      const outcome = at(outcomes, i)
+      const outcome = placeAt(outcomes, i)
       const comparison = comparisons?.[i]
       const end = ends[(COMPARISONS.length + 1) * outcome + (comparison ?? COMPARISONS.length)] ??=
         Buffer.from(endOfRow(at(tables.outcomes, outcome), comparison === undefined ? undefined : COMPARISONS[comparison]) + behind)
@@ -71,15 +71,15 @@ function createRowBytes (before: string, behind: string): (batch: CellBatch) => 
     for (let from = 0, to = 0; from < length; from = to) {
       let size = 0
       for (; to < length && size < PIECE_BYTES; to++) {
-        const kernel = at(kernels, to)
-        size += headOfRow(to).length + at(starts, kernel + 1) - at(starts, kernel) - COMMA.length + restOfRow(to).length
+        const kernel = placeAt(kernels, to)
+        size += headOfRow(to).length + placeAt(starts, kernel + 1) - placeAt(starts, kernel) - COMMA.length + restOfRow(to).length
       }
       const piece = Buffer.allocUnsafe(size)
       let end = 0
       for (let i = from; i < to; i++) {
-        const [head, kernel, rest] = [headOfRow(i), at(kernels, i), restOfRow(i)]
+        const [head, kernel, rest] = [headOfRow(i), placeAt(kernels, i), restOfRow(i)]
         piece.set(head, end)
-        end = copy(bytes, at(starts, kernel) + COMMA.length, at(starts, kernel + 1), piece, end + head.length)
+        end = copy(bytes, placeAt(starts, kernel) + COMMA.length, placeAt(starts, kernel + 1), piece, end + head.length)
         piece.set(rest, end)
         end += rest.length
       }
@@ -93,12 +93,12 @@ function createNameLists ({ kernels }: CellTables): (places: Uint32Array) => Buf
   const { bytes: names, starts } = encodedNames(kernels, kernels.length)
   return places => {
     let bytes = 0
-    for (const place of places) bytes += at(starts, place + 1) - at(starts, place)
+    for (const place of places) bytes += placeAt(starts, place + 1) - placeAt(starts, place)
     const list = Buffer.allocUnsafe(bytes)
     let end = 0
     for (let from = 0, to = 1; from < places.length; from = to, to++) {
-      while (to < places.length && at(places, to) === at(places, to - 1) + 1) to++
-      end = copy(names, at(starts, at(places, from)), at(starts, at(places, to - 1) + 1), list, end)
+      while (to < places.length && placeAt(places, to) === placeAt(places, to - 1) + 1) to++
+      end = copy(names, placeAt(starts, placeAt(places, from)), placeAt(starts, placeAt(places, to - 1) + 1), list, end)
     }
     return list.subarray(COMMA.length)
   }
@@ -110,7 +110,7 @@ const VIEW_BYTES = 128
 
 /** @returns where the bytes end */
 function copy (bytes: Buffer, start: number, end: number, target: Buffer, to: number): number {
-  if (end - start < VIEW_BYTES) for (let i = start; i < end; i++) target[to + i - start] = at(bytes, i)
+  if (end - start < VIEW_BYTES) for (let i = start; i < end; i++) target[to + i - start] = bytes[i] ?? 0
   else target.set(bytes.subarray(start, end), to)
   return to + end - start
 }
