@@ -1,10 +1,12 @@
 import { LRUCache } from 'lru-cache'
-import type { Asking, LayoutTables, PlacedVectors } from '../kernels/layout-tables.js'
+import type { Asking, LayoutTables } from '../kernels/layout-tables.js'
 import { atMost } from '../store/at-most.js'
 import { createInterned, type Interned } from '../store/interned.js'
 import type { Sha256 } from '../store/sha256.js'
-import { NO_TABLE } from '../workers/protocol.js'
 import { readsVersion } from '../workers/reads-version.js'
+import {
+  forgetKeys, keyPlaceOf, MAX_KEYS, NO_NUMBER, NOT_ASKED, NOT_COMMON, placeVectors, weigh, withRoom, type Vectors
+} from './object-vectors.js'
 import { contentKey, createContentKeys, verdictText, type OutcomeKey, type OutcomeKeys, type PlacedKeys } from './outcome-keys.js'
 import type { CheckedObject, KernelContent } from './types.js'
 
@@ -20,27 +22,8 @@ const MAX_ALONE = 50_000
 const MAX_NUMBERED = 100_000
 /** What a number weighs, in bytes: a place in a map, and a text. */
 const NUMBER_BYTES = 128
-/** What a vector that is remembered weighs: its text, and a key. */
-const TEXT_BYTES = 400
-
-/** In the place of a vector: nothing is known of the kernel yet. */
-const NOT_ASKED = -1
-/** In the place of a number: the kernel is not compared. */
-const NO_NUMBER = -1
 /** Milliseconds in which the use of a table is noted once: it is kept for months, and each check uses thousands. */
 const NOTE_MS = 60_000
-
-/** Of one object. */
-interface Vectors {
-  /** By a kernel's number: the place of its vector. */
-  places: Int32Array
-  /** The vectors, each once; empty for kernels that cannot be compared. */
-  readonly texts: Interned<string>
-  /** Of kernels that have an outcome in common. */
-  keys: OutcomeKey[]
-  /** By the place of the vector, then by that of what verdicts read: the place of the key, NOT_MADE or NOT_COMMON. */
-  keyPlaces: Array<Int32Array | undefined>
-}
 
 /** What is remembered of kernels, which have numbers: a check asks for some hundred thousand rows, and each takes four bytes. */
 interface Remembered {
@@ -107,7 +90,7 @@ export function createLayoutKeys ({ tables, maxBytes }: LayoutKeysOptions): Outc
     const found = await tables.vectors(asked, [...missing.values()], asking)
     const missingNumbers = Int32Array.from(missing.keys())
     for (const [i, { object, vectors }] of lacking.entries()) {
-      take(vectors, missingNumbers, found, i, lacking.length)
+      placeVectors(vectors, missingNumbers, found, i, lacking.length)
       keep(byObject, object.sha256, vectors)
     }
     noteUses(remembered, missing, end, lacking.map(({ vectors }) => vectors.places))
@@ -199,71 +182,7 @@ function verdictsOf (
   return places
 }
 
-/** Notes which vectors kernels have for an object, the `i`th of so many. */
-function take ({ places, texts }: Vectors, numbers: Int32Array, found: PlacedVectors, i: number, objects: number): void {
-  const own = new Int32Array(found.vectors.length).fill(NOT_ASKED)
-  for (let j = 0; j < numbers.length; j++) {
-    const vector = found.places[j * objects + i] ?? NO_TABLE
-    if (vector === NO_TABLE) continue
-    let place = own[vector] ?? NOT_ASKED
-    if (place === NOT_ASKED) own[vector] = place = texts.placeOf(found.vectors[vector] ?? '')
-    places[numbers[j] ?? 0] = place
-  }
-}
-
 function keep (byObject: Remembered['byObject'], object: Sha256, vectors: Vectors): void {
   byObject.delete(object) // its weight is another one now
   byObject.set(object, vectors)
 }
-
-function weigh ({ places, texts, keys, keyPlaces }: Vectors): number {
-  const ofKeys = keyPlaces.reduce((bytes, list) => bytes + (list?.byteLength ?? 0), 0)
-  return Math.max(1, places.byteLength + ofKeys + TEXT_BYTES * (texts.list.length + keys.length))
-}
-
-/** The same, with places for so many kernels. */
-function withRoom (vectors: Vectors | undefined, end: number): Vectors {
-  if (vectors === undefined) return { places: withPlaces(undefined, end, NOT_ASKED), texts: createInterned(), keys: [], keyPlaces: [] }
-  if (vectors.places.length < end) vectors.places = withPlaces(vectors.places, end, NOT_ASKED)
-  return vectors
-}
-
-/** @param empty what is in places that are new */
-function withPlaces (places: Int32Array = new Int32Array(), end: number, empty: number): Int32Array {
-  const larger = new Int32Array(Math.max(end, 2 * places.length)).fill(empty)
-  larger.set(places)
-  return larger
-}
-
-/** @returns the place of a kernel's key, or NOT_COMMON for one that is not compared or has no outcome in common with others */
-function keyPlaceOf (
-  { places, texts, keys, keyPlaces }: Vectors,
-  number: number,
-  verdict: number,
-  verdicts: readonly string[],
-  isAlone: (scope: string) => boolean
-): number {
-  const place = number === NO_NUMBER ? NOT_ASKED : places[number] ?? NOT_ASKED
-  if (place === NOT_ASKED) return NOT_COMMON
-  let ofVector = keyPlaces[place]
-  if (ofVector === undefined || verdict >= ofVector.length) keyPlaces[place] = ofVector = withPlaces(ofVector, verdict + 1, NOT_MADE)
-  const known = ofVector[verdict] ?? NOT_MADE
-  if (known !== NOT_MADE) return known
-  const vector = texts.list[place] ?? ''
-  const scope = `layout ${vector}`
-  const made = vector === '' || isAlone(scope) ? NOT_COMMON : keys.push({ scope, text: `${scope} ${verdicts[verdict] ?? ''}` }) - 1
-  ofVector[verdict] = made
-  return made
-}
-
-/** Those that were given stay as they are. */
-function forgetKeys (vectors: Vectors): void {
-  vectors.keys = []
-  vectors.keyPlaces = []
-}
-
-/** In the place of a key: it is not made yet; the kernel has no outcome in common with others. */
-const NOT_MADE = -1
-const NOT_COMMON = -2
-/** Of one object. Where the verdict reads the very release, each kernel has a key of its own. */
-const MAX_KEYS = 4096

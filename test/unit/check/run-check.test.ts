@@ -216,6 +216,16 @@ describe('a check over kernels', () => {
     expect(rows.slice(0, 3).sort()).toEqual(['k0 loads', 'k1 loads', 'k2 loads'])
     expect(rows.slice(3).sort()).toEqual(['fetched loads', 'lost not_fetched'])
   })
+
+  it('leaves a list of kernels as it was, which checks share, also where others are fetched beside them', async () => {
+    const shared = kernels(3)
+    const fetches = [async () => kernel('fetched')]
+    expect((await all(setUp({ kernels: shared, fetches }).cells)).length).toBe(4)
+    const found = await all(setUp({ kernels: shared }).cells)
+    expect(found.map(cell => cell.kernel).sort()).toEqual(['k0', 'k1', 'k2'])
+    const again = await all(setUp({ kernels: shared, fetches: [async () => kernel('other')] }).cells)
+    expect(again.map(cell => cell.kernel).sort()).toEqual(['k0', 'k1', 'k2', 'other'])
+  })
 })
 
 describe('outcomes in memory', () => {
