@@ -1,4 +1,5 @@
 import { AppError } from '../errors.js'
+import { vectorsAtOnce } from '../kernels/layout-tables.js'
 import { abortable } from '../store/abortable.js'
 import { createInterned } from '../store/interned.js'
 import { hasEndedWorker, type CheckedRuns, type CheckRun } from '../workers/protocol.js'
@@ -32,8 +33,6 @@ export interface RunOptions {
   readonly pause?: Pause | undefined
 }
 
-/** Kernels whose keys are asked for at once, for each that is worked on at a time. */
-const BATCH = 512
 /** Rows for which planning stops, so that they are taken. */
 const WORTH_TAKING = 256
 /** In the place of an outcome. */
@@ -131,7 +130,7 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<CellBatch
     yield
   }
   const planAll = async function * (): AsyncGenerator<void> {
-    const size = BATCH * concurrency
+    const size = vectorsAtOnce(objects.length) * concurrency
     for (let place = 0; ; place += size) {
       const batch = all.batchFrom(place, size)
       if (batch === undefined) return

@@ -66,10 +66,16 @@ export interface LayoutTablesOptions {
 /** Tables that one task reads for a name, each of which takes some 0.3 ms. */
 const READ_AT_ONCE = 64
 /**
- * The same for objects. A task takes as much of the event loop as some tables take of the thread, so that it is to have many; but threads
- * share what one check asks for, and callers take turns by tasks.
+ * The same for objects, so many of them. A task takes as much of the event loop as some tables take of the thread, so that it is to have
+ * many; but threads share what one check asks for, callers take turns by tasks, and what comes back is gone through in one go. A power of
+ * two, so that checks of a fleet go through it in few ways.
  */
-export const VECTORS_AT_ONCE = { most: 512, least: 64, rows: 8192 }
+export function vectorsAtOnce (objects: number): number {
+  return Math.min(MOST_AT_ONCE, Math.max(READ_AT_ONCE, 2 ** Math.floor(Math.log2(VECTORS_OF_TASK / objects))))
+}
+
+const MOST_AT_ONCE = 512
+const VECTORS_OF_TASK = 8192
 /** Kernels that wait for their tables to be made. */
 const MAX_WAITING = 100_000
 /** Other work comes first, but not for ever. */
@@ -169,7 +175,7 @@ export function createLayoutTables ({
           if (!hasEndedWorker(error)) throw error // BTF that a thread dies over has no table; others have theirs
         })
       }
-      const atOnce = Math.min(VECTORS_AT_ONCE.most, Math.max(VECTORS_AT_ONCE.least, Math.ceil(VECTORS_AT_ONCE.rows / objects.length)))
+      const atOnce = vectorsAtOnce(objects.length)
       let next = 0
       await Promise.all(Array.from({ length: threads }, async () => {
         while (next < hashes.length) {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { AppError } from '../../../src/errors.js'
-import { createLayoutTables, VECTORS_AT_ONCE, type LayoutTablesOptions } from '../../../src/kernels/layout-tables.js'
+import { createLayoutTables, vectorsAtOnce, type LayoutTablesOptions } from '../../../src/kernels/layout-tables.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import { createFairShare } from '../../../src/workers/fair-share.js'
 import { NO_TABLE, type LayoutSource, type LayoutVectorsTask } from '../../../src/workers/protocol.js'
@@ -32,7 +32,7 @@ function setUp (answer: (task: LayoutVectorsTask) => number, options: Partial<La
 it('callers take turns: one who asks for few kernels does not wait for all of another', async () => {
   const { run } = createFairShare({ running: 1, allRunning: 1, waiting: Infinity, allWaiting: Infinity })
   const { asked, tables } = setUp(({ sources }) => sources.length, { inTurn: run })
-  const many = hashes('many', 5 * VECTORS_AT_ONCE.most)
+  const many = hashes('many', 5 * vectorsAtOnce(1))
   const [few = sha256('')] = hashes('few', 1)
   await Promise.all([tables.vectors([object], many, asking('one')), tables.vectors([object], [few], asking('another'))])
   expect(asked.indexOf(few)).toBe(1)
@@ -75,7 +75,7 @@ it('no table is read after the signal', async () => {
     leaving.abort(new Error('gone'))
     return sources.length
   })
-  await expect(tables.vectors([object], hashes('kernel', 3 * VECTORS_AT_ONCE.most), asking('one', leaving.signal))).rejects.toThrow('gone')
+  await expect(tables.vectors([object], hashes('kernel', 3 * vectorsAtOnce(1)), asking('one', leaving.signal))).rejects.toThrow('gone')
   expect(asked).toHaveLength(1)
 })
 
