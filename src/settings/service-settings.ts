@@ -131,7 +131,7 @@ export const SERVICE_SETTINGS = {
   maxObjectBytes: setting('CORELO_MAX_OBJECT_BYTES', BYTES, {
     byDefault: 16 * MIB,
     defaultText: '16 MiB',
-    meaning: 'Largest eBPF object. In bytes.'
+    meaning: 'Largest eBPF object. In bytes. One with variables in an arena, such as a sched_ext scheduler, can have 26 MB without DWARF.'
   }),
   maxBtfBytes: setting('CORELO_MAX_BTF_BYTES', BYTES, {
     byDefault: 64 * MIB,

@@ -8,6 +8,11 @@ import { copyState, joinStates, stateCovers, tidy, topFrame, type State } from '
 
 /** States of one instruction that are told apart; later ones are joined, so that the work stays bounded. */
 const STATES_PER_PLACE = 64
+/**
+ * Those in doubt of a large object, once all that is certain of the program was followed: they can only tell what is out of reach, and
+ * that the joined ones mostly tell as well. No answer for any large object that was met needs more than four.
+ */
+const STATES_IN_DOUBT = 8
 
 /** Follows all pending states to their ends, or until nothing is left to find. False where the work ran out first. */
 export function explore (run: Run): boolean {
@@ -51,7 +56,7 @@ function follow (run: Run, start: State): boolean {
       return true
     }
     if (pc === 0 || isTarget(body.flow(), pc)) {
-      state = arrive(state)
+      state = arrive(state, run.isThorough && run.work.inDoubt <= 0 ? STATES_IN_DOUBT : STATES_PER_PLACE)
       if (state === undefined) return true
     }
     isOpen = isJumpClass(insn.code)
@@ -106,8 +111,8 @@ function isAnyAhead (isAhead: IsAhead, { frames, pc }: State): boolean {
   return false
 }
 
-/** Drops a state that adds nothing to those seen here, and joins it with them where they are many. */
-function arrive (state: State): State | undefined {
+/** Drops a state that adds nothing to those seen here, and joins it with them where they are more than `most`. */
+function arrive (state: State, most: number): State | undefined {
   tidy(state)
   const { seen: places } = topFrame(state).context
   let seen = places.get(state.pc)
@@ -116,7 +121,7 @@ function arrive (state: State): State | undefined {
     places.set(state.pc, seen)
   }
   for (const earlier of seen.states) if (stateCovers(earlier, state)) return undefined
-  if (seen.states.length < STATES_PER_PLACE) {
+  if (seen.states.length < most) {
     seen.states.push(copyState(state))
     return state
   }
