@@ -74,7 +74,7 @@ export function vectorsAtOnce (objects: number): number {
   return Math.min(MOST_AT_ONCE, Math.max(READ_AT_ONCE, 2 ** Math.floor(Math.log2(VECTORS_OF_TASK / objects))))
 }
 
-const MOST_AT_ONCE = 512
+const MOST_AT_ONCE = 256
 const VECTORS_OF_TASK = 8192
 /** Kernels that wait for their tables to be made. */
 const MAX_WAITING = 100_000

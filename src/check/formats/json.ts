@@ -45,7 +45,7 @@ function endOf ({ counter, problem }: Written): string {
 }
 
 /** Bytes of rows after which others get their turn. */
-const PIECE_BYTES = 64 * 1024
+const PIECE_BYTES = 32 * 1024
 
 /**
  * Rows as bytes, which are put together of parts. Of thousands of rows few say something of their own, so that each part is encoded once,
