@@ -41,7 +41,7 @@ module.exports = {
     knowsOnly('store', 'btf/', 'network/'),
     knowsOnly('attestation', 'wire/', 'store/sha256\\.ts'),
     { name: 'attestation-is-pure', severity: 'error', from: { path: folder('attestation') }, to: { path: nodeModules } },
-    knowsOnly('keys', 'attestation/', 'store/(atomic-file|error-code|sha256)\\.ts'),
+    knowsOnly('keys', 'attestation/', 'store/(atomic-file|error-code|folder|sha256)\\.ts'),
     knowsOnly('fetch', 'store/', 'network/'),
     knowsOnly('formats', 'bytes/', 'elf/', 'btf/', 'identity/'),
     knowsOnly('workers', 'wire/', 'bytes/', 'elf/', 'btf/', 'core/', 'layout/', 'store/', 'formats/', 'report/', 'verdict/', 'min-btf/', 'members/', 'c-types/'),
@@ -56,7 +56,7 @@ module.exports = {
     { name: 'http-speaks-to-service', severity: 'error', from: { path: folder('http') }, to: { path: '^src/(elf|btf|insn|bytes|workers|formats|import|cli|agent)/' } },
     knowsOnly('client', 'network/', 'bytes/', 'identity/', 'store/sha256\\.ts', 'wire/'),
     // It looks up which loaded modules have a type that vmlinux lacks: a reader of BTF, and no engine.
-    knowsOnly('agent', 'settings/', 'network/', 'btf/(btf|lookup|parse)\\.ts', 'client/', 'attestation/', 'identity/', 'store/(atomic-file|error-code|sha256)\\.ts', 'wire/'),
+    knowsOnly('agent', 'settings/', 'network/', 'btf/(btf|lookup|parse)\\.ts', 'client/', 'attestation/', 'identity/', 'store/(atomic-file|error-code|folder|sha256)\\.ts', 'wire/'),
     { name: 'agent-is-small', severity: 'error', from: { path: '^src/(client|agent)/' }, to: { path: 'node_modules/(fastify|@fastify|typebox|undici|piscina)' } },
     // Loading undici takes ten megabytes, of which an agent on every node should have little: only a proxy or an authority of one's own takes it.
     { name: 'undici-in-the-agent-only-for-proxies', severity: 'error', from: { path: '^src/(client|agent|cli|network/(fetch|failure|network))' }, to: { path: '^src/network/(dispatcher|undici-fetch)', dynamic: false } },

@@ -25,6 +25,15 @@ export default [
     }
   },
   {
+    files: ['src/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': ['error', {
+        selector: "CallExpression[callee.name=/^mkdir/] Property[key.name='recursive']",
+        message: 'It never ends below /proc and /sys: use makeFolder of src/store/folder.ts.'
+      }]
+    }
+  },
+  {
     files: ['src/**/*.ts', 'page/**/*.{ts,tsx}', 'bench/**/*.{mjs,ts}', 'scripts/**/*.{mjs,ts}'],
     rules: { '@stylistic/max-len': ['error', { code: 140, tabWidth: 2 }] }
   },

@@ -71,6 +71,7 @@ export const SETTINGS = [
 /** Settings that the chart must refuse, and how. */
 export const WRONG_SETTINGS = [
   { name: 'no image', args: sets({ 'image.service': '' }), message: 'image.service must name the image' },
+  { name: 'an image with a tag', args: sets({ 'image.service': 'registry.example:5000/corelo:1' }), message: 'a repository without tag' },
   { name: 'a setting that is misspelt', args: sets({ 'service.replica': 3 }), message: "additional properties 'replica' not allowed" },
   { name: 'a value of a wrong type', args: sets({ 'service.workers': 'many' }), message: '/service/workers' },
   { name: 'an unknown way of access', args: sets({ 'auth.mode': 'open' }), message: '/auth/mode' },
@@ -88,9 +89,10 @@ export const WRONG_SETTINGS = [
   },
   {
     name: 'a webhook without what signs',
-    args: sets({ 'service.webhook.url': 'https://checks.example.com' }),
+    args: sets({ 'service.packages': 'debian', 'service.webhook.url': 'https://checks.example.com' }),
     message: 'service.webhook.secret must name'
   },
+  { name: 'nothing to watch', args: sets({ 'service.watch': 'debian/12/x86_64/*' }), message: 'need a list of kernels to watch' },
   {
     name: 'a capability too many',
     args: [...AGENT, ...sets({ 'agent.pin.extraCapabilities': '{SYS_PTRACE}' })],

@@ -14,6 +14,11 @@ export function findingsOf (failure: Report | AppError): string[] {
   return bad.length > MAX_LINES ? [...lines, `and ${bad.length - MAX_LINES} more`] : lines
 }
 
+/** The programs that a kernel without BTF refuses, however they are relocated, each with why. */
+export function needsOf ({ programs }: Report): string[] {
+  return programs.flatMap(({ name, needs_kernel_btf: why }) => why === null ? [] : [`${name}: ${why}`]).slice(0, MAX_LINES)
+}
+
 function describe ({ access, detail, places, places_total: total }: ReportRelocation): string {
   const place = places.find(({ reachable }) => reachable !== false) ?? places[0]
   const source = place?.source ?? null

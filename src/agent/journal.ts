@@ -1,8 +1,8 @@
 import { kindOf } from '../client/problem.js'
-import type { AppError } from '../errors.js'
+import type { AppError, ErrorCode } from '../errors.js'
 import type { Consultation } from './module-types.js'
 import type { VerifiedAnswer } from './ask.js'
-import { findingsOf } from './findings.js'
+import { findingsOf, needsOf } from './findings.js'
 import type { Log } from './log.js'
 import type { Metrics, Outcome } from './metrics.js'
 import { isAccess } from './schedule.js'
@@ -39,20 +39,30 @@ const CONSEQUENCES: Readonly<Record<Shown, string>> = {
 /** Types that a log line names. */
 const MAX_TYPES_SAID = 5
 
-/** Of which every object says the same. */
-const ACCESS = 'access'
 const ASKING_ON = 'The agent goes on asking, with the token that is in its file (--token-file) then.'
+
+const EVERY_OBJECT = 'So it is for every object.'
 
 const NOT_LOADED = 'The result is in place, but not in the kernel.'
 
+/** Failures of which every object says the same: token and kernel are the node's, whichever object was asked for. */
+const SHARED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['unauthorized', 'forbidden', 'kernel_unknown', 'kernel_ambiguous'])
+
+function isShared ({ code }: AppError): boolean { return SHARED.has(code) }
+
+function sharedSubject (code: ErrorCode, shown: string): string { return `${code} of all that have ${shown}` }
+
 export function createJournal (log: Log, metrics: Metrics): Journal {
   const said = new Map<string, string>()
+  let showsBtf = true
   /** A state that lasts is worth one line, not one a minute. */
   const levelOf = (subject: string, text: string, level: 'info' | 'warn' | 'error'): 'info' | 'warn' | 'error' | 'debug' => {
     const isNew = said.get(subject) !== text
     said.set(subject, text)
     return isNew ? level : 'debug'
   }
+
+  const forget = (code: ErrorCode): void => { for (const shown of Object.keys(CONSEQUENCES)) said.delete(sharedSubject(code, shown)) }
 
   const failed = (name: string, status: ObjectStatus, answer: VerifiedAnswer | undefined, waitMs: number | undefined): void => {
     const { shown, failure, isFinding } = status
@@ -67,15 +77,16 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
       ...pick(failure, 'refusal', 'request_id', 'sources', 'nearest', 'candidates'),
       ...(waitMs === undefined ? {} : { retry_ms: Math.round(waitMs) })
     }
-    // The token is that of the agent, whichever object it asked for.
-    const subject = isRefused ? ACCESS : name
+    const subject = isShared(failure) ? sharedSubject(failure.code, shown) : name
     const level = levelOf(subject, `${shown} ${failure.message}`, isFinding || isRefused || shown === 'nothing' ? 'error' : 'warn')
     const consequence = isNotLoaded(status) ? NOT_LOADED : CONSEQUENCES[shown]
-    log[level](facts, `${failure.message} ${isRefused ? ASKING_ON : ''} ${consequence}`.replace(/ +/g, ' ').trim())
+    const others = isRefused ? ASKING_ON : isShared(failure) ? EVERY_OBJECT : ''
+    log[level](facts, `${failure.message} ${others} ${consequence}`.replace(/ +/g, ' ').trim())
   }
 
   return {
     kernel (kernel, withdrawn) {
+      showsBtf = kernel.btf !== undefined
       metrics.kernelBtf.set(kernel.btf === undefined ? 0 : 1)
       const facts = {
         kernel: kernel.name,
@@ -103,7 +114,7 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
       metrics.requests.inc({ outcome: outcomeOf(status, answer) })
       const isReached = failure === undefined || kindOf(failure) !== 'transport'
       metrics.serviceUp.set(isReached ? 1 : 0)
-      if (failure === undefined || !isAccess(failure)) said.delete(ACCESS)
+      if (isReached) for (const code of SHARED) if (code !== failure?.code) forget(code)
       if (isReached) metrics.lastContact.setToCurrentTime()
       if (failure !== undefined) {
         const { refusal } = failure.details
@@ -133,6 +144,11 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
       if (answer?.findings.verdict === 'unknown') {
         log.warn({ object: name, verdict: 'unknown', reasons: findingsOf(answer.report) },
           'whether it loads is not known: it may reach an instruction that has no value in this kernel')
+      }
+      const needing = showsBtf || answer === undefined ? [] : needsOf(answer.report)
+      if (needing.length > 0) {
+        log.warn({ object: name, programs: needing },
+          'programs of it need BTF in the running kernel, which shows none: the kernel refuses them, and libbpf the object with them')
       }
       said.set(name, text)
     },

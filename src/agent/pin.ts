@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
+import { readFile, rename, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../errors.js'
 import { writeDurably } from '../store/atomic-file.js'
 import { errorCode } from '../store/error-code.js'
+import { makeFolder } from '../store/folder.js'
 import type { Sha256 } from '../store/sha256.js'
 import { pinNameOf } from './objects.js'
 
@@ -77,7 +78,7 @@ export function createPins ({ folder, stateFolder, bpftool = 'bpftool' }: PinsOp
       await removePins(next)
       await removePins(old)
       try {
-        await makeFolder(folder, join(next, MAPS))
+        await makePinFolder(folder, join(next, MAPS))
         await load(bpftool, path, next)
       } catch (error) {
         await removePins(next)
@@ -121,13 +122,13 @@ function lastLines (output: string): string {
 async function removePins (path: string): Promise<void> { await rm(path, { recursive: true, force: true }) }
 
 /** bpftool makes only the last part of a path, and would mount a file system of its own where there is none. */
-async function makeFolder (folder: string, inside: string): Promise<void> {
+async function makePinFolder (folder: string, inside: string): Promise<void> {
   const wrong = (why: string): AppError => new AppError('invalid_request', `${why}; --pin needs a folder in a bpf file system ` +
     'that this process may write to (mount -t bpf bpf /sys/fs/bpf).')
   try {
-    await mkdir(folder, { recursive: true })
+    await makeFolder(folder)
     if ((await statfs(folder)).type !== BPF_FS_MAGIC) throw wrong(`${folder} is in no bpf file system`)
-    await mkdir(inside, { recursive: true })
+    await makeFolder(inside)
   } catch (error) {
     throw error instanceof AppError ? error : wrong(`${folder} cannot be used (${error instanceof Error ? error.message : String(error)})`)
   }

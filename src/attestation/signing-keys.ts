@@ -53,6 +53,9 @@ function parseBlock (block: string): SigningKey {
 }
 
 function parsePrivateKey (pem: string): KeyObject {
+  if (pem.startsWith(`${BEGIN}PUBLIC KEY`)) {
+    throw new AppError('invalid_request', 'It has a public key (BEGIN PUBLIC KEY), with which nothing can be signed; give the private one.')
+  }
   try {
     return createPrivateKey(pem)
   } catch (error) {

@@ -21,12 +21,14 @@ const VERDICTS: Readonly<Record<CheckState, CheckVerdict>> = {
   error: 'undecided'
 }
 
-/** @param comparison whether rows are compared with an earlier answer */
+/**
+ * @param comparison whether rows are compared with an earlier answer
+ * @param started when the check began, by `performance.now()`; now, where that is not given
+ */
 export function createSummaryCounter (
   objects: ReadonlyArray<Pick<NamedObject, 'sha256' | 'name'>>,
-  { comparison = false }: { readonly comparison?: boolean } = {}
+  { comparison = false, started = performance.now() }: { readonly comparison?: boolean, readonly started?: number } = {}
 ): SummaryCounter {
-  const started = performance.now()
   const own = createOwnVersionPlaces()
   const kernels = createPlaceSet()
   /** Objects with their outcomes, as numbers. */

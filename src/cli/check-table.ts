@@ -16,7 +16,7 @@ export interface CheckTable {
 const INTERVAL_MS = 100
 /** Lines of the table while it grows: what is above the screen cannot be drawn anew. */
 const LIVE_LINES = 12
-const KERNELS_SHOWN = 3
+const NAMES_SHOWN = 3
 
 const COLOURS: Readonly<Record<CheckState, 'green' | 'red' | 'yellow'>> = {
   loads: 'green',
@@ -64,7 +64,7 @@ export function createCheckTable (stream: NodeJS.WriteStream, rows: number | und
       const before = summary.baseline === null ? '' : `, ${summary.baseline.same} as in the baseline`
       const text = [
         ...(ordered.length === 0 ? [] : [paint('dim', head), ...painted]),
-        ...ordered.filter(({ baseline }) => baseline !== 'same').flatMap(explained),
+        ...sectionsOf(ordered.filter(({ baseline }) => baseline !== 'same')).flatMap(explained),
         '',
         `${counts.join(', ') || 'no rows'}${before}: ${summary.verdict}`
       ]
@@ -82,12 +82,38 @@ function tableOf (groups: readonly Group[]): string[] {
   ]))
 }
 
-function namesOf (kernels: readonly string[]): string { return printable(firstOf(kernels, KERNELS_SHOWN)) }
+function namesOf (names: readonly string[]): string { return printable(firstOf(names, NAMES_SHOWN)) }
 
-function explained ({ outcome, object, kernels }: Group): string[] {
-  if (outcome.state === 'loads') return []
+/** What is said of a group, or of several where it is the same. */
+interface Section {
+  readonly group: Group
+  readonly objects: string[]
+}
+
+/** That a kernel cannot be had holds for every object, and is said once. */
+function sectionsOf (groups: readonly Group[]): Section[] {
+  const sections: Section[] = []
+  const ofKernels = new Map<string, Section>()
+  for (const group of groups) {
+    const { outcome: { state, reason }, object } = group
+    if (state === 'loads') continue
+    const isOfKernels = state === 'unknown_kernel' || state === 'not_fetched'
+    const key = isOfKernels ? JSON.stringify([state, reason, group.kernels]) : undefined
+    const known = key === undefined ? undefined : ofKernels.get(key)
+    if (known !== undefined) {
+      known.objects.push(object.name)
+      continue
+    }
+    const section = { group, objects: [object.name] }
+    sections.push(section)
+    if (key !== undefined) ofKernels.set(key, section)
+  }
+  return sections
+}
+
+function explained ({ group: { outcome, object, kernels }, objects }: Section): string[] {
   const lines = explanationOf(outcome, object.name).map(line => shown(line))
-  const head = `${printable(object.name)} on ${namesOf(kernels)}: ${MEANINGS[outcome.state]}`
+  const head = `${namesOf(objects)} on ${namesOf(kernels)}: ${MEANINGS[outcome.state]}`
   return ['', head, ...lines.map(line => line === '' ? '' : `  ${line}`)]
 }
 

@@ -13,6 +13,7 @@ import { createCheckTable } from './check-table.js'
 import { ExitCode } from './exit-code.js'
 import { readInput, writeOutput } from './files.js'
 import { requireServerFor, SERVER_OPTIONS } from './target-options.js'
+import { warnOfUnrelocated } from './unrelocated.js'
 
 export const spec: CommandSpec = {
   name: 'check',
@@ -63,6 +64,7 @@ const EXIT_CODES: Readonly<Record<CheckVerdict, ExitCode>> = {
 }
 
 export async function run (args: readonly string[]): Promise<ExitCode> {
+  const started = performance.now()
   const options = parseArguments(spec, args)
   requireServerFor(spec, options, ['token-file', 'fetch'])
   const patterns = patternsOf(options)
@@ -72,16 +74,18 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   const source = options.has('server')
     ? await (await import('./check-remotely.js')).checkRemotely(options, objects, patterns)
     : await (await import('./check-locally.js')).checkLocally(objects, patterns)
-  const counter = createSummaryCounter(source.objects, { comparison: baseline !== undefined })
+  const counter = createSummaryCounter(source.objects, { comparison: baseline !== undefined, started })
   const groups = createGroups()
   try {
     const cells = baseline === undefined ? source.cells : compared(source.cells, baseline)
     const keepsAll = ['json', 'junit', 'html'].some(option => options.has(option))
     const kept = await collect(cells, { counter, groups, rows: source.rows, keepsAll })
-    await writeForms(options, source, kept, groups)
+    process.exitCode = EXIT_CODES[counter.summary().verdict] // also where nobody reads the answer to its end
+    await writeForms(options, { objects: source.objects, comparison: baseline !== undefined, started }, kept, groups)
   } finally {
     await source.close()
   }
+  warnOfUnrelocated(objects)
   return EXIT_CODES[counter.summary().verdict]
 }
 
@@ -109,25 +113,32 @@ async function collect (cells: Cells, { counter, groups, rows, keepsAll }: Colle
   return kept
 }
 
-async function writeForms (options: Arguments, { objects }: CheckSource, kept: readonly CellBatch[], groups: Groups): Promise<void> {
+/** What each form of the answer says beside the rows. */
+interface Frame {
+  readonly objects: CheckSource['objects']
+  /** Whether rows are compared with an earlier answer. */
+  readonly comparison: boolean
+  /** When the check began, by `performance.now()`. */
+  readonly started: number
+}
+
+async function writeForms (options: Arguments, frame: Frame, kept: readonly CellBatch[], groups: Groups): Promise<void> {
   for (const [option, type] of Object.entries(FILES)) {
     const path = options.get(option)
     if (path === undefined) continue
     const batches = option === 'sarif' ? batchesOf(groups) : kept
     const pieces: Buffer[] = []
-    for await (const piece of written(type, objects, batches, options.has('baseline'))) pieces.push(Buffer.from(piece))
+    for await (const piece of written(type, frame, batches)) pieces.push(Buffer.from(piece))
     writeOutput(path, Buffer.concat(pieces))
   }
   if (!options.has('json')) return
-  for await (const piece of written('application/json', objects, kept, options.has('baseline'))) {
+  for await (const piece of written('application/json', frame, kept)) {
     if (!process.stdout.write(piece)) await new Promise<void>(resolve => { process.stdout.once('drain', resolve) })
   }
 }
 
-function written (
-  type: FormatType, objects: CheckSource['objects'], batches: readonly CellBatch[], comparison: boolean
-): ReturnType<Writer> {
-  const counter = createSummaryCounter(objects, { comparison })
+function written (type: FormatType, { objects, ...options }: Frame, batches: readonly CellBatch[]): ReturnType<Writer> {
+  const counter = createSummaryCounter(objects, options)
   const ending = endingCells(oneByOne(batches), counter, error => {
     throw error instanceof Error ? error : new Error(String(error))
   })

@@ -38,8 +38,13 @@ export function writeOutput (path: string, bytes: Uint8Array): void {
     else if (existing.isFile()) replaceFile(realpathSync(path), bytes, existing.mode)
     else writeFileSync(path, bytes)
   } catch (error) {
-    throw new AppError('internal_error', `The result cannot be written to ${path}: ${explainErrno(error)}.`, {}, { cause: error })
+    throw notWritten(path, error)
   }
+}
+
+/** What is said where a result cannot be written. `error` is that of the file system. */
+export function notWritten (path: string, error: unknown): AppError {
+  return new AppError('internal_error', `The result cannot be written to ${path}: ${explainErrno(error)}.`, {}, { cause: error })
 }
 
 /** Whole or not at all. The temporary name is random: process ids repeat among containers that share a volume. */
@@ -98,7 +103,7 @@ function named (path: string, error: unknown): unknown {
 }
 
 /** What the system said, in words. */
-function explainErrno (error: unknown): string {
+export function explainErrno (error: unknown): string {
   const code = errorCode(error)
   switch (code) {
     case 'ENOENT': return 'there is no such file or directory'

@@ -6,6 +6,7 @@ import { about, readInput } from './files.js'
 import { sourceLine, type Paint } from './report-text.js'
 import { printable, shorten, table } from './table.js'
 import { painted, paintFor } from './terminal.js'
+import { warnOfUnrelocated } from './unrelocated.js'
 import { count } from '../wire/words.js'
 
 export const spec: CommandSpec = {
@@ -27,6 +28,7 @@ export function run (args: readonly string[]): ExitCode {
   process.stdout.write(options.has('json')
     ? `${JSON.stringify(inspection, null, 2)}\n`
     : inspectionText(options.operand, inspection, paintFor(process.stdout)))
+  warnOfUnrelocated([{ path: options.operand, bytes: input }])
   return ExitCode.OK
 }
 

@@ -4,6 +4,7 @@ import { ENGINE } from '../relocation/engine.js'
 import { findNearest } from './arguments.js'
 import { COMMANDS as OTHER_COMMANDS, COMPLETION_SUMMARY, type CommandEntry } from './commands.js'
 import { ExitCode, exitCodeOf } from './exit-code.js'
+import { explainErrno } from './files.js'
 import { commandHelp, definitions } from './help.js'
 import { paintFor, say } from './terminal.js'
 
@@ -59,10 +60,14 @@ function mainHelp (): string {
   ].join('\n\n')
 }
 
-/** A reader that has seen enough (`corelo inspect x | head`) is no error. */
+/**
+ * A reader that has seen enough (`corelo inspect x | head`) is no error, and changes nothing of what was found before. A full disk is one,
+ * and no finding about an object.
+ */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  process.exit(ExitCode.OK)
+  if (error.code === 'EPIPE') process.exit(process.exitCode ?? ExitCode.OK)
+  say(`${paintFor(process.stderr)('red', 'corelo:')} Standard output cannot be written: ${explainErrno(error)}.`)
+  process.exit(ExitCode.CANNOT_TELL)
 })
 
 try {
@@ -70,7 +75,7 @@ try {
 } catch (error) {
   const paint = paintFor(process.stderr)
   if (error instanceof AppError) {
-    say(`${paint('red', 'corelo:')} ${error.message}`)
+    say(`${paint('red', 'corelo:')} ${error.message}${error.code === 'unauthorized' ? ' Here: --token-file FILE.' : ''}`)
     process.exitCode = exitCodeOf(error)
   } else {
     say(`${paint('red', 'corelo:')} This is a bug in corelo; please report it with the lines below.`)

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { assumptionsDigest, type AttestedFindings } from '../attestation/findings.js'
 import { parseJwks } from '../attestation/jwk.js'
+import type { AttestedFacts } from '../attestation/statement.js'
 import { verifyAttestation } from '../attestation/verify.js'
 import type { Client } from '../client/client.js'
 import type { RelocationAnswer, RelocationRequest } from '../client/relocation.js'
@@ -43,8 +44,12 @@ export async function relocateRemotely (options: Arguments, input: Uint8Array): 
     throw withNearest(error)
   })
   const keys = options.get('keys')
-  const report = keys === undefined ? answer.report : asSigned(answer.report, requireTrust(keys, answer, sha256(input), target.request))
-  printForPeople(options.operand, { ...report, changed_instructions: report.result.changed_instructions }, target.name)
+  const signed = keys === undefined ? undefined : requireTrust(keys, answer, sha256(input), target.request)
+  const report = signed === undefined ? answer.report : asSigned(answer.report, signed.findings)
+  const found = (signed ?? { kernel: report.kernel.reference }).kernel
+  // A release is that of several kernels: the whole name says which of them it was.
+  const name = target.request.kernel === undefined ? target.name : found ?? target.name
+  printForPeople(options.operand, { ...report, changed_instructions: report.result.changed_instructions }, name)
   writeResult(options.get('output'), answer.bytes)
   if (options.has('json')) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
   return report.verdict === 'fails' ? ExitCode.FINDING : ExitCode.OK
@@ -72,7 +77,7 @@ function requireTrust (
   answer: RelocationAnswer,
   object: ReturnType<typeof sha256>,
   { kernel, btfSha256, btf }: RemoteTarget['request']
-): AttestedFindings {
+): AttestedFacts {
   const [vmlinux] = btf ?? []
   const target = btfSha256 ?? (vmlinux === undefined ? undefined : sha256(vmlinux))
   const verification = verifyAttestation({
@@ -89,7 +94,7 @@ function requireTrust (
     throw new AppError('source_invalid',
       `The result is refused: ${verification.message} Nothing was written.`, { refusal: verification.cause })
   }
-  return verification.facts.findings
+  return verification.facts
 }
 
 /**

@@ -65,10 +65,13 @@ export function historyText ({ ranges }: TypeHistoryJson, paint: Paint): string 
     range.first,
     range.last,
     String(range.kernels),
-    range.places.map(offsetText).join(', '),
+    range.places.filter(isSomewhere).map(offsetText).join(', '),
     whatText(range)
   ])), paint))
 }
+
+/** Only a member has a place: the type itself and an enumerator have none. */
+function isSomewhere ({ path, value }: HistoryPlace): boolean { return path !== '' && value === null }
 
 function whatText ({ state, places }: HistoryRange): string {
   if (state === 'missing') return '(no such member)'

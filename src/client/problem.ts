@@ -36,9 +36,11 @@ export function toError (answer: FailedAnswer): AppError {
     const members = Object.fromEntries(Object.entries(problem.members).filter(([name]) => !STANDARD_MEMBERS.has(name)))
     return new AppError(problem.code, problem.detail, { ...members, ...common, kind: 'problem' satisfies FailureKind })
   }
-  return new AppError(codeOfStatus(status),
-    `${server} answered with status ${status} and no problem document, as a proxy in front of the service may; check the address.`,
-    { ...common, kind: 'problem' satisfies FailureKind })
+  const code = codeOfStatus(status)
+  const why = isProblemWithoutBody(answer)
+    ? `: ${ERRORS[code].title}.`
+    : ' and no problem document, as a proxy in front of the service may; check the address.'
+  return new AppError(code, `${server} answered with status ${status}${why}`, { ...common, kind: 'problem' satisfies FailureKind })
 }
 
 export function transportError (code: 'source_failed' | 'source_timeout', server: string, message: string, cause: unknown): AppError {
@@ -64,6 +66,11 @@ export function isPassing (error: AppError): boolean {
 export function retryAfterOf (error: AppError): number | undefined {
   const { retry_after: seconds } = error.details
   return typeof seconds === 'number' ? seconds * 1000 : undefined
+}
+
+/** The service's own answer to HEAD: of a problem document, it has the headers. */
+function isProblemWithoutBody ({ contentType, body }: FailedAnswer): boolean {
+  return contentType.startsWith(PROBLEM_TYPE) && body.length === 0
 }
 
 interface Problem extends Pick<ProblemJson, 'code' | 'detail'> { readonly members: Readonly<Record<string, unknown>> }

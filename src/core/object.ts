@@ -1,5 +1,5 @@
 import { parseBpfElf, type BpfElf, type ElfFunction } from '../elf/functions.js'
-import { findLastSection, sectionBytes } from '../elf/sections.js'
+import { findLastSection, sectionBytes, type ElfFile } from '../elf/sections.js'
 import { SHT_PROGBITS } from '../elf/constants.js'
 import type { Btf } from '../btf/btf.js'
 import { BTF_EXT_HEADER } from '../btf/layout.js'
@@ -56,8 +56,7 @@ function parseWithoutRelocations (bytes: Uint8Array): BpfObject | undefined {
       const object = parseWith(elf)
       return object.ext?.coreRelo === undefined ? object : undefined
     }
-    const ext = findLastSection(elf, '.BTF.ext')
-    if (ext !== undefined && listsRelocations(elf, ext)) return undefined
+    if (listsRelocations(elf)) return undefined
     return { bytes, elf, btf: parseRawBtf(EMPTY_BTF[elf.byteOrder], { pointerSize: 8, indexNames: false }), ext: undefined, extOffset: 0 }
   } catch (error) {
     if (error instanceof AppError) return undefined
@@ -65,8 +64,11 @@ function parseWithoutRelocations (bytes: Uint8Array): BpfObject | undefined {
   }
 }
 
-/** Without `.BTF`, whose strings it needs, `.BTF.ext` cannot be read; its header still says whether it has relocations. */
-function listsRelocations (elf: BpfElf, { offset, size }: { readonly offset: number, readonly size: number }): boolean {
+/** Whether `.BTF.ext` has relocations, by its header: without `.BTF`, whose strings it needs, it cannot be read. */
+export function listsRelocations (elf: ElfFile): boolean {
+  const ext = findLastSection(elf, '.BTF.ext')
+  if (ext === undefined) return false
+  const { offset, size } = ext
   const hdrLen = size < BTF_EXT_HEADER.CORE_SIZE ? 0 : elf.view.getUint32(offset + BTF_EXT_HEADER.hdrLen, elf.littleEndian)
   return hdrLen >= BTF_EXT_HEADER.CORE_SIZE && elf.view.getUint32(offset + BTF_EXT_HEADER.coreReloLen, elf.littleEndian) > 0
 }

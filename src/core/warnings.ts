@@ -16,19 +16,8 @@ export function listWarnings (object: BpfObject, outcomes: readonly RecordOutcom
         'linkers leave such records behind when they drop functions.'
     })
   }
-  if (isAlreadyRelocated(object)) {
-    warnings.push({
-      code: 'already_relocated',
-      message: 'The object was relocated before: its list of CO-RE relocations is empty. It is passed through unchanged, ' +
-        'and it does not say for which kernel it is. Relocate the object that the compiler wrote.'
-    })
-  } else if (outcomes.length === 0 && outside === 0) {
-    warnings.push({
-      code: 'nothing_to_relocate',
-      message: `The object has no CO-RE relocations (${whyNone(object)}). It is passed through unchanged. ` +
-        'If its source uses CO-RE, compile it with -g, and strip it only with llvm-strip -g.'
-    })
-  }
+  const unrelocated = outcomes.length === 0 && outside === 0 ? warnOfNothing(object) : undefined
+  if (unrelocated !== undefined) warnings.push(unrelocated)
   if (outcomes.some(({ kind }) => kind === 'local_type_id')) {
     warnings.push({
       code: 'local_type_ids',
@@ -44,6 +33,21 @@ export function listWarnings (object: BpfObject, outcomes: readonly RecordOutcom
     })
   }
   return warnings
+}
+
+/** Why nothing is relocated in an object: it was before, or has no records. */
+export function warnOfNothing (object: BpfObject): Warning {
+  return isAlreadyRelocated(object)
+    ? {
+        code: 'already_relocated',
+        message: 'The object was relocated before: its list of CO-RE relocations is empty. It is passed through unchanged, ' +
+          'and it does not say for which kernel it is. Relocate the object that the compiler wrote.'
+      }
+    : {
+        code: 'nothing_to_relocate',
+        message: `The object has no CO-RE relocations (${whyNone(object)}). It is passed through unchanged. ` +
+          'If its source uses CO-RE, compile it with -g, and strip it only with llvm-strip -g.'
+      }
 }
 
 function whyNone ({ elf, ext }: BpfObject): string {

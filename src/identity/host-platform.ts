@@ -14,24 +14,27 @@ export interface HostEvidence extends Uname {
   readonly osRelease: OsRelease | undefined
   /** Where it was looked for. */
   readonly root: string
-  /** What an operator says instead. */
+  /** What an operator says instead; undefined where nobody is asked. */
   readonly given?: Partial<Platform> | undefined
 }
 
-const REMEDY = "mount the host's root read-only at /host (or name it with CORELO_HOST_ROOT), " +
-  'or say what it is with --distro and --distro-version'
+const MOUNT = "mount the host's root read-only at /host, or name it with CORELO_HOST_ROOT"
+/** The agent's options. Nobody else asks an operator. */
+const SAY = ', or say what it is with --distro and --distro-version'
 
 /**
  * Names the platform whose kernel runs. The host's os-release says which, unless the kernel says otherwise: the file may be a container's.
  * A distribution that installs another one's kernels has its kernel named after its maker, where the kernel says for which release it
  * was made.
  */
-export function hostPlatform ({ osRelease, root, given = {}, release, kernelVersion }: HostEvidence): HostPlatform {
+export function hostPlatform ({ osRelease, root, given: said, release, kernelVersion }: HostEvidence): HostPlatform {
+  const given = said ?? {}
+  const remedy = said === undefined ? MOUNT : `${MOUNT}${SAY}`
   const maker = makerOf(release, kernelVersion)
   const installed = { ...osRelease === undefined ? {} : platformOf(osRelease), ...given }
   const { distro, distroVersion } = installed
   if (distro === undefined || distroVersion === undefined) {
-    return { problem: `There is no os-release below ${root}, which would say whose kernel ${release} is: ${REMEDY}.` }
+    return { problem: `There is no os-release below ${root}, which would say whose kernel ${release} is: ${remedy}.` }
   }
   const isGiven = given.distro !== undefined
   const against = contradiction({ distro, distroVersion }, { release, kernelVersion })
@@ -44,8 +47,8 @@ export function hostPlatform ({ osRelease, root, given = {}, release, kernelVers
   }
   if (against !== undefined) {
     const source = isGiven ? '--distro and --distro-version say' : `os-release below ${root} says`
-    const remedy = isGiven ? '; give what the kernel is.' : `; that file is probably a container's: ${REMEDY}.`
-    return { problem: `${source} ${distro} ${distroVersion}, but kernel ${release} (${kernelVersion}) ${against}${remedy}` }
+    const advice = isGiven ? 'give what the kernel is' : `that file is probably a container's: ${remedy}`
+    return { problem: `${source} ${distro} ${distroVersion}, but kernel ${release} (${kernelVersion}) ${against}; ${advice}.` }
   }
   if (maker?.distroVersion === undefined || isGiven) return { platform: { distro, distroVersion }, note: undefined }
   if (isSameDistro(maker.distro, distro)) {

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, link, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { chmod, link, open, readFile, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { generateSigningKey, parseSigningKeys, type SigningKey } from '../attestation/signing-keys.js'
 import { AppError } from '../errors.js'
 import { errorCode } from '../store/error-code.js'
+import { makeFolder } from '../store/folder.js'
 
 /** Where the key of an installation is that was given none. In the cache folder, so that replicas that share it share the key. */
 export const GENERATED_KEY_FILE = 'signing-key.pem'
@@ -82,7 +83,7 @@ export async function replacePrivateFile (path: string, text: string): Promise<v
 
 async function withTemporary<T> (path: string, text: string, use: (temporary: string) => Promise<T>): Promise<T> {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`
-  await mkdir(dirname(path), { recursive: true })
+  await makeFolder(dirname(path))
   const file = await open(temporary, 'wx', PRIVATE_MODE)
   try {
     await file.writeFile(text)

@@ -19,9 +19,12 @@ const UNKNOWN_AUTHORITY: ReadonlySet<string> = new Set([
   'INVALID_CA'
 ])
 
+/** What OpenSSL makes of an answer in plain HTTP; versions of Node differ. */
+const NO_TLS: ReadonlySet<string> = new Set(['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'])
+
 /** What a connection to a proxy failed with. */
 export function proxyUnreachable (proxy: string, error: unknown): ProxyFailed {
-  const reason = certificateFailure(error) ?? (codeOf(error) || String(error))
+  const reason = tlsFailure(error) ?? (codeOf(error) || String(error))
   return new ProxyFailed(`the proxy ${shownProxy(proxy)} cannot be reached (${reason})`, error)
 }
 
@@ -33,8 +36,8 @@ export function proxyRefused (proxy: string, status: number): ProxyFailed {
 }
 
 /**
- * One clause on a failure that the way to the other end is to blame for, and that somebody can put right: a proxy, or a certificate
- * that is not believed. Undefined for every other one.
+ * One clause on a failure that the way to the other end is to blame for, and that somebody can put right: a proxy, a certificate that
+ * is not believed, or an end without TLS. Undefined for every other one.
  */
 export function wayFailure (error: unknown): string | undefined {
   for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
@@ -42,13 +45,13 @@ export function wayFailure (error: unknown): string | undefined {
     if (codeOf(at) === 'UND_ERR_INVALID_ARG' && at.message.includes('(407)')) {
       return 'the proxy in HTTP_PROXY asks for a user and a password (407), which its address there has to have'
     }
-    const certificate = certificateFailure(at)
-    if (certificate !== undefined) return certificate
+    const tls = tlsFailure(at)
+    if (tls !== undefined) return tls
   }
   return undefined
 }
 
-function certificateFailure (error: unknown): string | undefined {
+function tlsFailure (error: unknown): string | undefined {
   const code = codeOf(error)
   if (UNKNOWN_AUTHORITY.has(code)) {
     return `its certificate is not by an authority that is believed here (${code}); ` +
@@ -56,6 +59,7 @@ function certificateFailure (error: unknown): string | undefined {
   }
   if (code === 'CERT_HAS_EXPIRED') return `its certificate has expired (${code})`
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return `its certificate is for another name (${code})`
+  if (NO_TLS.has(code)) return `it does not speak TLS (${code}); its address may be one of http://`
   return undefined
 }
 

@@ -1,6 +1,7 @@
-import { readFile, mkdir } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeDurably } from '../store/atomic-file.js'
+import { makeFolder } from '../store/folder.js'
 import { sha256 } from '../store/sha256.js'
 import type { PublishedKernel } from './published.js'
 import type { Repository } from './repository.js'
@@ -39,7 +40,7 @@ export async function readIndexCopy (directory: string, repository: Repository):
 
 /** @throws the error of the file system */
 export async function writeIndexCopy (directory: string, repository: Repository, index: RepositoryIndex): Promise<void> {
-  await mkdir(directory, { recursive: true })
+  await makeFolder(directory)
   const body = JSON.stringify(index)
   await writeDurably(copyPath(directory, repository), `${headerOf(repository, body)}\n${body}`)
 }

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { rename, writeFile } from 'node:fs'
-import { mkdir, open, unlink } from 'node:fs/promises'
+import { open, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { errorCode } from './error-code.js'
+import { makeFolder } from './folder.js'
 import { withOpenFile } from './open-files.js'
 
 // Those of node:fs/promises make a FileHandle for every file, which costs the event loop more than the calls themselves.
@@ -64,10 +65,10 @@ const FOLDER_ATTEMPTS = 4
 async function withFolder (path: string, write: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
+      if (attempt > 1) await makeFolder(dirname(path))
       return await write()
     } catch (error) {
       if (errorCode(error) !== 'ENOENT' || attempt === FOLDER_ATTEMPTS) throw error
-      await mkdir(dirname(path), { recursive: true })
     }
   }
 }

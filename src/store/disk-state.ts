@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, statfs, unlink, writeFile } from 'node:fs/promises'
+import { statfs, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errorCode } from './error-code.js'
+import { makeFolder } from './folder.js'
 
 export interface DiskStateOptions {
   readonly directory: string
@@ -123,7 +124,7 @@ export function createDiskState (options: DiskStateOptions): DiskState {
   }
   const writeProbe = async (): Promise<boolean> => {
     try {
-      await mkdir(folder, { recursive: true })
+      await makeFolder(folder)
       const { spare, comfortable } = await room()
       if (spare < comfortable) return false // twice the reserve, so that a disk at the edge does not go back and forth
       await writeFile(probePath, new Uint8Array(PROBE_BYTES))

@@ -4,21 +4,27 @@ import { errorCode } from './error-code.js'
 
 /**
  * Makes a folder and those above it, where they are missing. Node's own recursive mkdir never ends where a parent that is there
- * answers ENOENT, as /proc does.
+ * answers ENOENT, as /proc and /sys do.
  *
  * @throws the error of the file system
  */
 export async function makeFolder (path: string): Promise<void> {
   const whole = resolve(path)
   try {
-    await mkdir(whole)
+    await makeOne(whole)
   } catch (error) {
-    const code = errorCode(error)
     const parent = dirname(whole)
-    if (await isFolder(whole)) return
-    if (code !== 'ENOENT' || parent === whole || await isFolder(parent)) throw error
+    if (errorCode(error) !== 'ENOENT' || parent === whole) throw error
     await makeFolder(parent)
-    await makeFolder(whole)
+    await makeOne(whole)
+  }
+}
+
+async function makeOne (path: string): Promise<void> {
+  try {
+    await mkdir(path)
+  } catch (error) {
+    if (!await isFolder(path)) throw error
   }
 }
 

@@ -35,7 +35,9 @@ describe('an agent whose service wants a token', () => {
       withBtf(), service.url, { CORELO_AGENT_KEYS: service.keys }, token === undefined ? [] : ['--token-file', tokenFile]
     )
     expect(exit).toBe(3)
-    expect(lines).toContainEqual(expect.objectContaining({ level: 50, object: 'exec', code, shown: 'nothing' }))
+    expect(lines).toContainEqual(expect.objectContaining({
+      level: 50, object: 'exec', code, shown: 'nothing', msg: expect.stringMatching(/status 401: Credentials are missing or not accepted\. .*--token-file/)
+    }))
   })
 
   it('is told that its token file is not there', async () => {

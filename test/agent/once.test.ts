@@ -7,6 +7,8 @@ import { EXEC, ROOT, SAMPLE } from '../cli/corelo.js'
 import {
   cleanUpAfterAll, createNode, DEAD_ADDRESS, putKernel, REFERENCE, runOnce, startProxy, startService, type AgentRun, type Node, type Service
 } from './support.js'
+import { btf } from '../support/btf-builder.js'
+import { buildObject } from '../support/object-builder.js'
 import { relocate } from '../support/relocate.js'
 
 const CONNECT = join(ROOT, 'examples/connect.bpf.o')
@@ -58,6 +60,24 @@ describe('corelo agent --once, on a node without BTF', () => {
     expect(summary(await ask(Infinity, '0'))).toMatchObject({ result: 'cannot_tell' })
   })
 
+  it('says which programs the kernel refuses because they need its BTF', async () => {
+    const node = createNode(cleanup, [EXEC])
+    const code = Uint8Array.of(0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0)
+    const object = buildObject({ local: btf(), programs: [{ section: 'fentry/tcp_connect', name: 'on_connect', code }] })
+    writeFileSync(join(node.objects, 'traced.bpf.o'), object.bytes)
+    const { lines } = await once(node)
+    const warnings = lines.filter(({ msg }) => msg.includes('need BTF in the running kernel'))
+    expect(warnings).toMatchObject([{ level: 40, object: 'traced', programs: ['on_connect: attaches by BTF (fentry)'] }])
+  })
+
+  it('says that the folder for pins cannot be made, and puts the result out all the same', async () => {
+    const node = createNode(cleanup)
+    const run = await once(node, {}, ['--pin', '/proc/corelo/pins'])
+    expect(run.lines).toContainEqual(expect.objectContaining({ msg: expect.stringMatching(/\/proc\/corelo\/pins cannot be used .*mount -t bpf/) }))
+    expect(readFileSync(join(node.out, 'exec.bpf.o'))).toEqual(relocated(EXEC))
+    expect(summary(run)).toMatchObject({ result: 'cannot_tell' })
+  })
+
   it('sends an object only to a service that lacks it, and fetches a result once', async () => {
     const own = await startService(cleanup)
     const proxy = await startProxy(cleanup, own.url)
@@ -75,6 +95,14 @@ describe('corelo agent --once, on a node without BTF', () => {
     const run = await runOnce(createNode(cleanup), own.url, { CORELO_AGENT_KEYS: own.keys })
     expect(run.code).toBe(3)
     expect(run.lines).toContainEqual(expect.objectContaining({ object: 'exec', code: 'kernel_unknown', shown: 'nothing' }))
+  })
+
+  it('says of an unknown kernel once that it is, however many objects there are', async () => {
+    const run = await once(createNode(cleanup, [EXEC, CONNECT]), { CORELO_AGENT_KERNEL_RELEASE: '6.1.1-sample' })
+    expect(run.lines.filter(({ code }) => code === 'kernel_unknown')).toMatchObject([
+      { level: 50, msg: expect.stringContaining('So it is for every object.') }
+    ])
+    expect(summary(run)).toMatchObject({ objects: 2, nothing: 2 })
   })
 
   it('says of an unknown kernel what was asked, where, and what is near', async () => {

@@ -102,7 +102,7 @@ describe('corelo btf history', () => {
       code: 0, stderr: '', text: HISTORY
     })
     expect((await run('history', 'struct task_struct', '--kernels', `${ACME}/6*`)).text).toMatch(
-      /6\.1\.0-9-amd64 {2}1 {5}0 {3}struct task_struct, 64 bytes\n$/
+      /6\.1\.0-9-amd64 {2}1 {9}struct task_struct, 64 bytes\n$/
     )
     expect((await run('history', 'struct task_struct', '-m', 'nobody', '-k', `${ACME}/*`)).text).toMatch(/ 3 {9}\(no such member\)\n$/)
     const json = await run('history', 'struct task_struct', '-m', 'pid', '-k', `${ACME}/*`, '--json')

@@ -1,8 +1,10 @@
 import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { machine, release } from 'node:os'
 import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { normalizeArch } from '../../src/identity/arch.js'
 import { sha256 } from '../../src/store/sha256.js'
 import { cleanUpAfterAll, putKernel, startService, type Service } from '../agent/support.js'
 import { corelo, EXEC, removeFoldersAfterEach, ROOT, SAMPLE, temporaryFolder } from './corelo.js'
@@ -92,6 +94,20 @@ describe('corelo btf import', () => {
     expect(await list()).toEqual([])
     expect((await btf('import', join(PACKED, 'vmlinux.btf'), ...NAMES)).code).toBe(0)
     expect(await list()).toMatchObject([{ reference: UBUNTU }])
+  })
+
+  it.skipIf(!existsSync('/sys/kernel/btf/vmlinux'))('names the BTF that the running kernel shows', async () => {
+    const folder = temporaryFolder()
+    mkdirSync(join(folder, 'etc'))
+    writeFileSync(join(folder, 'etc/os-release'), 'ID=acme\nVERSION_ID=1\n')
+    const env = { CORELO_CACHE_DIR: join(folder, 'cache'), CORELO_HOST_ROOT: folder }
+    const { code, stdout } = await corelo(['btf', 'import', '/sys/kernel/btf/vmlinux', '--json'], { env })
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout.toString())).toMatchObject({
+      kernels: [{
+        reference: `acme/1/${normalizeArch(machine())}/${release()}`, btf_sha256: sha256(readFileSync('/sys/kernel/btf/vmlinux'))
+      }]
+    })
   })
 
   it('refuses other BTF for a kernel that is held, unless it is told to replace it', async () => {
@@ -268,5 +284,19 @@ describe('corelo btf export', () => {
     cpSync(join(folder, 'cache/index'), join(folder, 'empty/cache/index'), { recursive: true })
     expect((await cache(join(folder, 'empty')).btf('export', '*', '-o', join(folder, 'x.tar'))).stderr).toContain('does not hold its BTF')
     expect(existsSync(join(folder, 'x.tar'))).toBe(false)
+  })
+
+  it('says where its bundle, or what is in one, cannot be written', async () => {
+    const folder = temporaryFolder()
+    const { btf } = cache(folder)
+    await btf('import', DEB)
+    const nowhere = join(folder, 'no/such/x.tar')
+    expect(await btf('export', '*', '-o', nowhere)).toMatchObject({
+      code: 3, stderr: `corelo: The result cannot be written to ${nowhere}: there is no such file or directory.\n`
+    })
+    expect((await btf('export', '*', '-o', join(folder, 'x.tar'), '--object', EXEC)).stderr).toMatch(/x\.tar: 1 relocated object for 1 kernel\n$/)
+    expect(await btf('import', join(folder, 'x.tar'), '--results', EXEC)).toMatchObject({
+      code: 3, stderr: expect.stringMatching(/The result cannot be written to .+: part of the path is no directory\.\n/)
+    })
   })
 })

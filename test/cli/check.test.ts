@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -8,7 +10,7 @@ import { sha256 } from '../../src/store/sha256.js'
 import { cleanUpAfterAll, DEAD_ADDRESS, putKernel, startService, type Service } from '../agent/support.js'
 import { at, btf, integers } from '../support/btf-builder.js'
 import { buildObject } from '../support/object-builder.js'
-import { corelo, coreloText, EXEC, removeFoldersAfterEach, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
+import { corelo, coreloText, EXEC, MAIN, removeFoldersAfterEach, SAMPLE, temporaryFolder, UNGUARDED } from './corelo.js'
 
 removeFoldersAfterEach()
 const cleanup = cleanUpAfterAll()
@@ -57,6 +59,39 @@ describe('corelo check', () => {
     expect(await code(join(folder, 'nothing.o'), '--kernels', '*')).toBe(3)
     expect(await code(SAMPLE, '--kernels', '*')).toBe(3)
     expect((await coreloText(['check', EXEC, '--kernels', '*', '--server', DEAD_ADDRESS])).code).toBe(3)
+  })
+
+  it('says of a kernel once that it is not known, however many objects there are', async () => {
+    const { env } = await cacheWith('6.1.0-1')
+    const { code, stderr } = await corelo(['check', EXEC, UNGUARDED, '--kernels', 'acme/2/x86_64/*'], { env })
+    expect(code).toBe(3)
+    expect(stderr.match(/^.* on acme\/2\/x86_64\/\*: .*$/gm)).toEqual([
+      'exec.bpf.o, unguarded.bpf.o on acme/2/x86_64/*: unknown kernel: no BTF of it can be had'
+    ])
+  })
+
+  it('says what was found also where nobody reads its answer to the end', async () => {
+    const { env } = await cacheWith('6.1.0-1')
+    const child = spawn(process.execPath, [MAIN, 'check', UNGUARDED, '--kernels', `${ACME}/*`, '--json'], {
+      env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'ignore']
+    })
+    child.stdout.destroy()
+    expect(await once(child, 'close')).toEqual([1, null])
+  })
+
+  it('warns of objects that pass because there is nothing to relocate in them', async () => {
+    const { folder, env } = await cacheWith('6.1.0-1')
+    const [relocated, untyped] = [join(folder, 'relocated.bpf.o'), join(folder, 'untyped.bpf.o')]
+    expect(await corelo(['relocate', EXEC, '--btf', SAMPLE, '-o', relocated])).toMatchObject({ code: 0 })
+    const exit = Uint8Array.of(0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0)
+    const programs = [{ section: 'kprobe/x', name: 'p', code: exit }]
+    writeFileSync(untyped, buildObject({ local: btf(), btf: null, btfExt: null, programs }).bytes)
+    const { code, stderr } = await corelo(['check', relocated, untyped, EXEC, '--kernels', `${ACME}/*`], { env })
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/^warning: relocated\.bpf\.o: The object was relocated before: /m)
+    expect(stderr).toMatch(/^warning: untyped\.bpf\.o: The object has no CO-RE relocations /m)
+    expect(stderr).not.toContain('warning: exec.bpf.o')
+    expect((await corelo(['inspect', relocated])).stderr).toMatch(/^warning: relocated\.bpf\.o: The object was relocated before: /)
   })
 
   it('calls objects of one file name by as much of their paths as tells them apart', async () => {

@@ -34,7 +34,9 @@ describe('corelo keys', () => {
   })
 
   it('suggests the command that was meant', async () => {
-    expect(await corelo(['keys', 'rotat'])).toMatchObject({ code: 2, stderr: expect.stringContaining('did you mean rotate?') })
+    for (const args of [['rotat'], ['rotat', '--help']]) {
+      expect(await corelo(['keys', ...args])).toMatchObject({ code: 2, stderr: expect.stringContaining('did you mean rotate?') })
+    }
   })
 })
 

@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { spec as inspectSpec } from '../../src/cli/inspect.js'
 import { spec as agentSpec } from '../../src/cli/agent.js'
 import { spec as relocateSpec } from '../../src/cli/relocate.js'
@@ -84,6 +87,14 @@ describe('corelo inspect', () => {
     const { code, stdout, stderr } = await corelo(['inspect', file])
     expect({ code, stdout: stdout.length }).toEqual({ code: 3, stdout: 0 })
     expect(stderr).toMatch(/^corelo: .*ELF/)
+  })
+
+  it('says that its output cannot be written, with another exit code than that of a finding', async () => {
+    const full = openSync('/dev/full', 'w')
+    onTestFinished(() => { closeSync(full) })
+    const child = spawn(process.execPath, [MAIN, 'inspect', EXEC], { stdio: ['ignore', full, 'pipe'] })
+    const [stderr, [code]] = await Promise.all([text(child.stderr as Readable), once(child, 'close')])
+    expect({ code, stderr }).toEqual({ code: 3, stderr: 'corelo: Standard output cannot be written: no space is left on the device.\n' })
   })
 
   it('does not mind a reader that stops early', async () => {

@@ -58,6 +58,20 @@ describe('corelo relocate --server', () => {
     expect(existsSync(out)).toBe(true)
   })
 
+  it.each([[[]], [['--keys']]])('says which kernel the service took where only its release was given, with %j', async options => {
+    const keys = options.map(option => [option, service.keys]).flat()
+    const release = REFERENCE.slice(REFERENCE.lastIndexOf('/') + 1)
+    const run = await corelo(['relocate', EXEC, '-k', release, '--server', service.url, ...keys, '-o', join(temporaryFolder(), 'out.o')])
+    expect(run.stderr).toContain(`exec.bpf.o for ${REFERENCE}: 21 resolved, 1 poisoned`)
+  })
+
+  it('says that the address may be one of http:// where no TLS is spoken', async () => {
+    const run = await corelo(['relocate', EXEC, '-k', REFERENCE, '--server', service.url.replace('http:', 'https:'), '-o', '/dev/null'])
+    expect(run).toMatchObject({
+      code: 3, stderr: expect.stringMatching(/^corelo: .* cannot be reached: it does not speak TLS \(\w+\); its address may be one of http:/)
+    })
+  })
+
   it('writes nothing that another key has signed', async () => {
     const other = await startService(cleanup, { hasSample: false })
     const out = join(temporaryFolder(), 'out.o')

@@ -190,6 +190,8 @@ describe('corelo btf sync --server', () => {
         .writeHead(401, { 'content-type': 'application/problem+json' })
         .end(JSON.stringify({ code: 'unauthorized', detail: 'Send a token.' }))
     })
-    expect(await sync('*', '--server', refusing)).toMatchObject({ code: 3, stdout: '', stderr: expect.stringContaining('Send a token.') })
+    expect(await sync('*', '--server', refusing)).toMatchObject({
+      code: 3, stdout: '', stderr: 'corelo: Send a token. Here: --token-file FILE.\n'
+    })
   })
 })

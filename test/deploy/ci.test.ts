@@ -4,6 +4,7 @@ import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { DEAD_ADDRESS } from '../agent/support.js'
 import { corelo, EXEC, MAIN, removeFoldersAfterEach, ROOT, SAMPLE, temporaryFolder, UNGUARDED } from '../cli/corelo.js'
 
 removeFoldersAfterEach()
@@ -110,6 +111,16 @@ describe('the action for GitHub', () => {
     expect(runAction(folder, env, given)).toMatchObject({ code: 3, verdict: 'undecided' })
     expect(runAction(folder, env, { ...given, undecided: 'pass' })).toMatchObject({ code: 0, verdict: 'undecided' })
     expect(runAction(folder, env, { objects: 'missing/*.o' })).toMatchObject({ code: 2 })
+  })
+
+  it.each([
+    ['an object is none', { objects: 'broken.bpf.o' }],
+    ['the list of kernels is not there', { 'kernels-file': 'nowhere' }],
+    ['the service does not answer', { server: DEAD_ADDRESS }]
+  ])('never passes where %s: nothing was checked then', async (_what, given) => {
+    const { folder, env } = await workspace()
+    writeFileSync(join(folder, 'broken.bpf.o'), 'none')
+    expect(runAction(folder, env, { objects: 'exec.bpf.o', undecided: 'pass', ...given })).toMatchObject({ code: 3, verdict: 'undecided' })
   })
 })
 

@@ -24,11 +24,20 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
+{{/* A repository with a tag in its name would get a second one, and no runtime pulls that. A port comes before a slash. */}}
+{{- define "corelo.requireRepository" -}}
+{{- if regexMatch "[:@][^/]*$" .repository }}
+{{- fail (printf "%s must be a repository without tag or digest, not %s: the tag is image.tag, the digest %sDigest." .name .repository .name) }}
+{{- end }}
+{{- end }}
+
 {{- define "corelo.serviceImage" -}}
+{{- include "corelo.requireRepository" (dict "name" "image.service" "repository" .Values.image.service) -}}
 {{- with .Values.image }}{{ required "image.service must name the image that you built and pushed (docker build -t REGISTRY/corelo .); the project publishes none" .service }}{{ if .serviceDigest }}@{{ .serviceDigest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}{{ end }}
 {{- end }}
 
 {{- define "corelo.agentImage" -}}
+{{- include "corelo.requireRepository" (dict "name" "image.agent" "repository" .Values.image.agent) -}}
 {{- with .Values.image }}{{ required "image.agent must name the image that you built and pushed (docker build -t REGISTRY/corelo-agent --target agent .); the project publishes none" .agent }}{{ if .agentDigest }}@{{ .agentDigest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}{{ end }}
 {{- end }}
 

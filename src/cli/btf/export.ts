@@ -1,17 +1,19 @@
 import { basename } from 'node:path'
 import { AppError } from '../../errors.js'
 import { openContentStore } from '../../store/content-store.js'
+import { errorCode } from '../../store/error-code.js'
 import type { KernelRecord } from '../../kernels/kernel-record.js'
 import { compilePattern } from '../../identity/pattern.js'
 import { formatReference, isSegment } from '../../identity/reference.js'
 import { exportBundle, type ExportReport } from '../../import/export-bundle.js'
 import { parseArguments, usageError, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
-import { readInput } from '../files.js'
+import { notWritten, readInput } from '../files.js'
 import { createProgress } from '../progress.js'
 import { table } from '../table.js'
 import { placesFrom } from '../target.js'
 import { paintFor, say } from '../terminal.js'
+import { count } from '../../wire/words.js'
 import { readRecords } from './list.js'
 
 export const spec: CommandSpec = {
@@ -77,6 +79,9 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
       print(path, report)
     }
     return report.failures.length === 0 ? ExitCode.OK : ExitCode.FINDING
+  } catch (error) {
+    // What cannot be read of the cache is an AppError: an error of the file system is one of the bundle.
+    throw error instanceof AppError || errorCode(error) === undefined ? error : notWritten(path, error)
   } finally {
     progress.clear()
     await store.close()
@@ -114,6 +119,6 @@ function print (path: string, { kernels, modules, results, failures }: ExportRep
   }
   for (const { object, reference, reason } of failures) say(`${paint('yellow', 'left out:')} ${object} for ${reference}: ${reason}`)
   say(results.length > 0 || failures.length > 0
-    ? `${path}: ${results.length} objects for ${kernels} kernels`
-    : `${path}: ${kernels} kernels with ${modules} modules`)
+    ? `${path}: ${count(results.length, 'relocated object')} for ${count(kernels, 'kernel')}`
+    : `${path}: ${count(kernels, 'kernel')} with ${count(modules, 'module')}`)
 }

@@ -8,6 +8,7 @@ import type { Evidence } from '../../identity/evidence.js'
 import { extractBtf } from '../../import/extract.js'
 import type { FoundResult } from '../../formats/found.js'
 import { moduleOfFile } from '../../formats/kernel-files.js'
+import { findRunningKernel, KERNEL_BTF_DIR } from '../../identity/running-kernel.js'
 import { evidenceOfPath } from '../../identity/tree-path.js'
 import { openKernelIndex } from '../../kernels/kernel-index.js'
 import { formatReference, type KernelReference } from '../../identity/reference.js'
@@ -18,6 +19,7 @@ import { createImportStore } from '../../import/import-store.js'
 import { encodeDwarf } from '../../import/pahole.js'
 import { makeBeside, type LackingBeside } from '../../workers/beside-btf.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
+import { notWritten } from '../files.js'
 import { ExitCode } from '../exit-code.js'
 import { createProgress, type Progress } from '../progress.js'
 import { readSealKeys } from '../seal-keys.js'
@@ -52,7 +54,7 @@ export const spec: CommandSpec = {
     'a kernel package (.deb, .rpm), a .btf.tar.xz of BTFHub or a whole tree of them, or a bundle of corelo btf export. ' +
     'What a file is, is told by its content. A vmlinux with DWARF and no BTF is encoded by pahole, where that is installed.',
     'Distribution, version, architecture and release are found in the file; where they are not, the options settle them for all files. ' +
-    'Nothing is guessed: what cannot be named is reported.',
+    'Of /sys/kernel/btf/vmlinux the running kernel tells them. Nothing is guessed: what cannot be named is reported.',
     'Exit codes: 0 everything was imported or held already; 1 something was not; 2 wrong use; 3 nothing could be imported.'
   ]
 }
@@ -92,7 +94,7 @@ async function importAll (
       }
       let found = 0
       for await (const find of extractBtf(bytes, file.path, {
-        evidence: evidenceOfPath(file.path, file.depth),
+        evidence: file.path === RUNNING_BTF ? await evidenceOfRunning() : evidenceOfPath(file.path, file.depth),
         want: { kernel: true, modules: modules ?? 'all' }
       })) {
         await kernelImport.add(find)
@@ -108,6 +110,16 @@ async function importAll (
   progress.clear()
   if (passedOver > 0) say(`${passedOver} other ${passedOver === 1 ? 'file was' : 'files were'} passed over.`)
   return await kernelImport.finish()
+}
+
+/** The running kernel shows it, which says the rest by uname; the host's os-release says whose kernel it is. */
+const RUNNING_BTF = join(KERNEL_BTF_DIR, 'vmlinux')
+
+async function evidenceOfRunning (): Promise<Evidence> {
+  const running = await findRunningKernel(placesFrom(process.env))
+  if (running === undefined) return {}
+  const { reference, release, arch, kernelVersion, buildId } = running
+  return { release, arch, kernelVersion, buildId, ...reference }
 }
 
 /** Files read between two looks at what else there is to do: writes to finish, a signal to obey. */
@@ -162,7 +174,7 @@ function saverFor (directory: string | undefined): ((result: FoundResult) => Pro
   if (directory === undefined) return undefined
   return async ({ object, reference, bytes }) => {
     const path = join(directory, object, `${formatReference(reference)}.bpf.o`) // its parts are safe as names
-    await writeDurably(path, bytes)
+    await writeDurably(path, bytes).catch((error: unknown) => { throw notWritten(path, error) })
     return path
   }
 }

@@ -14,10 +14,12 @@ export const spec: CommandSpec = {
   operand: 'RELOCATED',
   summary: 'Verifies that a relocated object is what was asked for, by the word of a key that you trust.',
   options: {
-    attestation: { short: 'a', value: 'FILE', help: 'The attestation: a DSSE envelope, or the value of the header Corelo-Attestation.' },
-    keys: { value: 'FILE|URL', help: 'The keys that you trust, a JWKS: see corelo keys show --json.' },
-    object: { value: 'FILE|HASH', help: 'The object that was sent.' },
-    kernel: { short: 'k', value: 'REF', help: 'The kernel that was asked for: a whole reference, or a bare release.' },
+    attestation: {
+      short: 'a', value: 'FILE', help: 'The attestation: a DSSE envelope, or the value of the header Corelo-Attestation. Required.'
+    },
+    keys: { value: 'FILE|URL', help: 'The keys that you trust, a JWKS: see corelo keys show --json. Required.' },
+    object: { value: 'FILE|HASH', help: 'The object that was sent. Required.' },
+    kernel: { short: 'k', value: 'REF', help: 'The kernel that was asked for: a whole reference, or a bare release. Required, or --btf.' },
     btf: { short: 'b', value: 'FILE|HASH', help: 'The BTF that was asked for instead, or as well: raw, or its sha256:….' },
     json: { help: 'Print the outcome as JSON on standard output.' },
     help: { short: 'h', help: 'Print this text.' }

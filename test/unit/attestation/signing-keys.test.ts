@@ -30,6 +30,13 @@ describe('parseSigningKeys', () => {
   })
 })
 
+describe('the public half of a key', () => {
+  it('is told from a private key that cannot be read', () => {
+    const pem = '-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n'
+    expect(() => parseSigningKeys(pem)).toThrow(/^It has a public key .*; give the private one\.$/)
+  })
+})
+
 describe('createSigner', () => {
   const past = new Date(Date.now() - 1000)
 

@@ -62,6 +62,12 @@ describe('the platform of a host', () => {
     )
   })
 
+  it('is asked of an operator only where there is one to say it', () => {
+    const unknown = { ...evidence('deb12', '6.6.1', '#1 SMP'), osRelease: undefined }
+    expect(hostPlatform(unknown)).toMatchObject({ problem: expect.not.stringContaining('--distro') })
+    expect(hostPlatform({ ...unknown, given: {} })).toMatchObject({ problem: expect.stringContaining('or say what it is with --distro') })
+  })
+
   it('is what an operator says, unless the kernel says otherwise', () => {
     const given = { distro: 'rhel', distroVersion: '9' }
     expect(hostPlatform(evidence('deb12', '5.14.0-362.8.1.el9_3.x86_64', '#1 SMP', given))).toMatchObject({ platform: given })
