@@ -125,7 +125,7 @@ export function createChecks (options: ChecksOptions): Checks {
     const cells = runCheck({
       ...options,
       objects,
-      kernels: expanded.filter(kernel => !isToFetch(kernel)).map(({ kernel }) => kernel),
+      kernels: missing.length === 0 ? kernelsOf(expanded) : expanded.filter(kernel => !isToFetch(kernel)).map(({ kernel }) => kernel),
       fetches,
       outcomeOf,
       signal,
@@ -197,6 +197,15 @@ export function createChecks (options: ChecksOptions): Checks {
       entries: options.outcomes.entries
     })
   }
+}
+
+const listsOf = new WeakMap<readonly ExpandedKernel[], readonly CheckedKernel[]>()
+
+/** The same list for the same kernels, so that what is made of it is made once for checks of one fleet. */
+function kernelsOf (expanded: readonly ExpandedKernel[]): readonly CheckedKernel[] {
+  const kernels = listsOf.get(expanded) ?? expanded.map(({ kernel }) => kernel)
+  listsOf.set(expanded, kernels)
+  return kernels
 }
 
 /** A command has no callers but itself. */
