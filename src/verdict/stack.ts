@@ -50,7 +50,10 @@ export function store (
   const place = { before: stack[index], byte: byteOf(offset), size, littleEndian }
   const sure = write(age.sure, place, value, isImmediate)
   const perhaps = age.sure === age.perhaps ? sure : write(age.perhaps, place, value, isImmediate)
-  stack[index] = sameSlot(sure, perhaps) ? sure : bytesOf(zeroBytes(sure) & zeroBytes(perhaps), ALL)
+  const written = sameSlot(sure, perhaps) ? sure : bytesOf(zeroBytes(sure) & zeroBytes(perhaps), ALL)
+  // Whether older zeroes are left depends on how each was stored before.
+  const keepsOlder = age.spillsZeroes !== 'maybe' || (written.zeroes & ~maskOf(place.byte, size)) === 0
+  stack[index] = keepsOlder ? written : slotOf(written.value, written.size, written.zeroes & maskOf(place.byte, size), ALL)
 }
 
 interface Place {
@@ -119,12 +122,13 @@ export function clobber (stack: Stack, offset: number | undefined, size: number 
 }
 
 /** Bytes of which the verifier knows nothing from now on, because a helper writes there for certain. */
-export function fill (stack: Stack, offset: number, size: number): void {
+export function fill (age: Age, stack: Stack, offset: number, size: number): void {
   const end = Math.min(0, offset + size)
   for (let at = offset; at < end; at = (at | 7) + 1) {
     const index = slotIndex(at)
     if (index === undefined) continue
-    stack[index] = filled(stack[index], maskOf(byteOf(at), Math.min(end, (at | 7) + 1) - at))
+    const slot = filled(stack[index], maskOf(byteOf(at), Math.min(end, (at | 7) + 1) - at))
+    stack[index] = age.spillsZeroes === 'maybe' && slot.zeroes !== 0 ? bytesOf(0, slot.vague | slot.zeroes) : slot
   }
 }
 

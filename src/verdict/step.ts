@@ -149,7 +149,9 @@ function storeTo (run: Run, state: State, insn: Insn): void {
 function spilled (run: Run, state: State, register: number, size: number): Value | undefined {
   const value = operand(state, register)
   if (value?.kind !== 'scalar' || isConstant(value)) return value
-  return run.age.linksSpills !== 'no' && fits(value, size) ? linked(run, state, register) : value
+  if (run.age.linksSpills === 'no' || !fits(value, size)) return value
+  const copy = linked(run, state, register)
+  return run.age.linksSpills === 'yes' || copy?.kind !== 'scalar' ? copy : loosened(copy)
 }
 
 function alu (run: Run, state: State, insn: Insn): void {
@@ -218,12 +220,13 @@ function move (run: Run, state: State, insn: Insn, is64: boolean): Value | undef
   // The low half of a number that has no more is a copy of it, too.
   const isCopy = insn.off === 0 ? !is64 && fits(number, 4) : number.bounds.umax < 1n << BigInt(insn.off - 1)
   const source = isCopy && run.age.linksHalves !== 'no' ? asScalar(linked(run, state, insn.src)) : unlinked(number)
-  const copy = isCopy && run.age.linksHalves === 'maybe'
-    ? scalar(source.bounds, { ...source, id: 0, related: source.id, exact: false })
-    : source
+  const copy = isCopy && run.age.linksHalves === 'maybe' ? loosened(source) : source
   if (insn.off !== 0) return signExtend(run.age, copy, insn.off / 8, is64)
   return lowHalf(run.age, copy)
 }
+
+/** A copy that only some verifiers narrow with the number. */
+const loosened = (copy: Scalar): Scalar => scalar(copy.bounds, { ...copy, id: 0, related: copy.id, exact: false })
 
 const unlinked = (value: Scalar): Scalar => value.id === 0 ? value : scalarWithId(value, 0)
 
