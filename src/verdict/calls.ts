@@ -1,10 +1,11 @@
 import type { Insn } from '../insn/insn.js'
 import { STB_WEAK } from '../elf/constants.js'
 import { isPoison, PSEUDO, type Code } from './code.js'
+import { chooseRegister } from './free.js'
 import { BPF_LOOP, CALLBACKS, FILLED, MAP_LOOKUP, resultOf, SIZES, TAIL_CALL, WITHOUT_ARGUMENTS } from './helpers.js'
 import { passPoison } from './pass-poison.js'
 import { clobberAll, fork, keepStopped, newId, operand, reach, type Run } from './run.js'
-import { isConstant, isZero, UNKNOWN, VAGUE } from './scalar.js'
+import { isChosen, isConstant, isZero, UNKNOWN, VAGUE } from './scalar.js'
 import { clobber, fill } from './stack.js'
 import { copyFrame, newContext, ownStack, topFrame, widen, type Context, type Frame, type State } from './state.js'
 import { MAP, NOT_NULL, pointerOf, pointerWithId, UNCLEAR, type Value } from './value.js'
@@ -45,6 +46,7 @@ function callHelper (run: Run, state: State, helper: number): boolean {
       clobberAll(state)
       state.doubt ??= `Which function the call at instruction ${state.pc} of ${topFrame(state).code.fn.name} calls back is not known.`
     } else {
+      if (run.choices !== undefined) for (let r = 1; r <= 5; r++) chooseRegister(run.choices, state, r)
       const passed = callback.passes.map((what): Value | undefined => {
         if (typeof what === 'number') return operand(state, what)
         return PASSED[what]
@@ -100,7 +102,9 @@ function forgetMemory (run: Run, state: State, sizes: ReadonlyMap<number, number
     const size = sizeRegister === undefined ? undefined : operand(state, sizeRegister)
     const bytes = size?.kind === 'scalar' && size.bounds.umax <= 512n ? Number(size.bounds.umax) : undefined
     if (frame === undefined) continue
-    const isFilled = r === filled && bytes !== undefined && size?.kind === 'scalar' && size.exact && isConstant(size)
+    const isFilled = r === filled && bytes !== undefined && size?.kind === 'scalar' && size.exact && isConstant(size) && !isChosen(size)
+    // What is beside it in a slot, verifiers forget or not.
+    if (isFilled && run.choices !== undefined) clobber(ownStack(frame), argument.offset, bytes)
     if (isFilled && argument.offset !== undefined) fill(run.age, ownStack(frame), argument.offset, bytes)
     else clobber(ownStack(frame), argument.offset, bytes)
   }

@@ -39,7 +39,20 @@ const EXCHANGED: ReadonlyMap<number, number> = new Map([
 ])
 
 export const opposite = (operation: number): number => OPPOSITE.get(operation) ?? operation
-const exchanged = (operation: number): number => EXCHANGED.get(operation) ?? operation
+export const exchanged = (operation: number): number => EXCHANGED.get(operation) ?? operation
+
+/** A conditional jump, with what it compares. */
+export interface Comparison<Side> {
+  readonly operation: number
+  readonly is64: boolean
+  readonly left: Side
+  readonly right: Side
+  readonly leftRegister: number
+  /** Undefined where the right side is the immediate. */
+  readonly rightRegister: number | undefined
+  readonly next: number
+  readonly target: number
+}
 
 interface Range {
   readonly umin: bigint

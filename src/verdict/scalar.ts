@@ -118,6 +118,12 @@ export function constant (value: bigint, from: readonly string[] = NOTHING): Sca
 
 export const ZERO = constant(0n)
 
+/** What numbers come from that are chosen: see free.ts. No assumption has this name. */
+export const CHOSEN = ' chosen'
+
+/** Whether it is one of the numbers that the verifier may have there. */
+export function isChosen ({ from }: Scalar): boolean { return from.includes(CHOSEN) }
+
 export function isConstant ({ bounds }: Scalar): boolean { return bounds.mask === 0n }
 
 export function isZero ({ bounds }: Scalar): boolean { return bounds.mask === 0n && bounds.bits === 0n }

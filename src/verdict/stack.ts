@@ -34,11 +34,11 @@ export const VAGUE_SLOT = bytesOf(0, ALL)
 const STACK_SIZE = 512
 
 /** The slot that holds the byte at `offset` from the frame pointer, or undefined outside the stack. */
-function slotIndex (offset: number): number | undefined {
+export function slotIndex (offset: number): number | undefined {
   return offset < 0 && offset >= -STACK_SIZE ? (-offset - 1) >> 3 : undefined
 }
 
-const byteOf = (offset: number): number => offset & 7
+export const byteOf = (offset: number): number => offset & 7
 const maskOf = (byte: number, size: number): number => ((1 << size) - 1) << byte & 0xff
 
 /** Stores a value. `isImmediate`: by BPF_ST, whose constants older verifiers forget. */
