@@ -3,6 +3,7 @@ import type { Fetching } from '../kernels/fetching.js'
 import type { KernelQuery } from '../identity/reference.js'
 import { requireObjectHash } from '../relocation/objects.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
+import { compileLater } from '../workers/compile-later.js'
 import type { Pause } from '../workers/pauses.js'
 import type { CheckedRuns, CheckRun } from '../workers/protocol.js'
 import { compared, createBaseline } from './baseline.js'
@@ -172,10 +173,12 @@ export function createChecks (options: ChecksOptions): Checks {
   return {
     async begin (request, signal) {
       const leavePlace = places.take(callerOf(request))
+      const compileAsUsual = compileLater()
       const ending = new AbortController()
       const timer = setTimeout(() => { ending.abort(tooLong(limits.timeMs)) }, limits.timeMs).unref()
       const leave = (): void => {
         leavePlace()
+        compileAsUsual()
         clearTimeout(timer)
       }
       signal.addEventListener('abort', leave, { once: true })
