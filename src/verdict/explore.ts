@@ -55,7 +55,7 @@ function follow (run: Run, start: State): boolean {
       run.setAside.push(state)
       return true
     }
-    if (pc === 0 || isTarget(body.flow(), pc)) {
+    if (run.choices === undefined && (pc === 0 || isTarget(body.flow(), pc))) {
       state = arrive(state, run.isThorough && run.work.inDoubt <= 0 ? STATES_IN_DOUBT : STATES_PER_PLACE)
       if (state === undefined) return true
     }
