@@ -3,7 +3,7 @@ import { resolveSize, strip } from '../btf/resolve.js'
 import { newWork, tryWithin, type Work } from '../btf/work.js'
 import { LIMITS } from '../limits.js'
 import { NEAR, nearNames } from '../members/near.js'
-import { findNested, findPath, membersOf, pathText, type Path } from '../members/paths.js'
+import { findNested, findPath, findPathAlone, membersOf, pathText, type Path } from '../members/paths.js'
 import { otherNamesOf } from '../members/renames.js'
 import type { HistoryPlace, HistoryRange, MemberPlace } from '../wire/types.js'
 import { findEnumerator, signedValue } from './enumerators.js'
@@ -53,7 +53,7 @@ function placesOfMember (btf: Btf, root: TypeId, member: string, work: Work): Hi
     paths.flatMap(path => path === undefined ? [] : [{ ...placeOfPath(btf, path), found, value: null }])
   const named = as('named', findPath(btf, id, member, work))
   if (named.length > 0) return named
-  const renamed = as('renamed', ...otherNamesOf(nameOf(btf, id), member).map(path => findPath(btf, id, path, work)))
+  const renamed = as('renamed', ...otherNamesOf(nameOf(btf, id), member).map(path => findPathAlone(btf, id, path)))
   if (renamed.length > 0 || member.includes('.')) return renamed
   // A list, unlike a walk, takes memory for each member. Of a type that has too many there is no guess.
   const names = tryWithin(() => membersOf(btf, id, newWork(LIMITS.cMembers)), () => []).map(({ name }) => name)

@@ -1,4 +1,4 @@
-import { at, type CellBatch, type Cells } from './cells.js'
+import { at, placeAt, type CellBatch, type Cells } from './cells.js'
 import type { ComparedRow } from './parse.js'
 import type { NamedObject } from './types.js'
 import { COMPARISONS, type CheckState, type Comparison } from './wire.js'
@@ -32,8 +32,8 @@ export async function * compared (cells: Cells, baseline: Baseline): AsyncGenera
     const { tables: { objects, kernels, outcomes }, length } = batch
     const comparisons = new Uint8Array(length)
     for (let i = 0; i < length; i++) {
-      const { state } = at(outcomes, at(batch.outcomes, i))
-      comparisons[i] = COMPARISONS.indexOf(baseline(at(objects, at(batch.objects, i)), at(kernels, at(batch.kernels, i)), state))
+      const { state } = at(outcomes, placeAt(batch.outcomes, i))
+      comparisons[i] = COMPARISONS.indexOf(baseline(at(objects, placeAt(batch.objects, i)), at(kernels, placeAt(batch.kernels, i)), state))
     }
     yield { ...batch, comparisons }
   }

@@ -3,6 +3,7 @@ import type { Fetching } from '../kernels/fetching.js'
 import type { KernelQuery } from '../identity/reference.js'
 import { requireObjectHash } from '../relocation/objects.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
+import { compileLater } from '../workers/compile-later.js'
 import type { Pause } from '../workers/pauses.js'
 import type { CheckedRuns, CheckRun } from '../workers/protocol.js'
 import { compared, createBaseline } from './baseline.js'
@@ -124,7 +125,7 @@ export function createChecks (options: ChecksOptions): Checks {
     const cells = runCheck({
       ...options,
       objects,
-      kernels: expanded.filter(kernel => !isToFetch(kernel)).map(({ kernel }) => kernel),
+      kernels: missing.length === 0 ? kernelsOf(expanded) : expanded.filter(kernel => !isToFetch(kernel)).map(({ kernel }) => kernel),
       fetches,
       outcomeOf,
       signal,
@@ -172,10 +173,12 @@ export function createChecks (options: ChecksOptions): Checks {
   return {
     async begin (request, signal) {
       const leavePlace = places.take(callerOf(request))
+      const compileAsUsual = compileLater()
       const ending = new AbortController()
       const timer = setTimeout(() => { ending.abort(tooLong(limits.timeMs)) }, limits.timeMs).unref()
       const leave = (): void => {
         leavePlace()
+        compileAsUsual()
         clearTimeout(timer)
       }
       signal.addEventListener('abort', leave, { once: true })
@@ -194,6 +197,15 @@ export function createChecks (options: ChecksOptions): Checks {
       entries: options.outcomes.entries
     })
   }
+}
+
+const listsOf = new WeakMap<readonly ExpandedKernel[], readonly CheckedKernel[]>()
+
+/** The same list for the same kernels, so that what is made of it is made once for checks of one fleet. */
+function kernelsOf (expanded: readonly ExpandedKernel[]): readonly CheckedKernel[] {
+  const kernels = listsOf.get(expanded) ?? expanded.map(({ kernel }) => kernel)
+  listsOf.set(expanded, kernels)
+  return kernels
 }
 
 /** A command has no callers but itself. */

@@ -4,11 +4,14 @@ import { atMost } from '../store/at-most.js'
 import { createInterned, type Interned } from '../store/interned.js'
 import type { Sha256 } from '../store/sha256.js'
 import { readsVersion } from '../workers/reads-version.js'
-import { contentKey, createContentKeys, verdictText, type OutcomeKey, type OutcomeKeys } from './outcome-keys.js'
+import {
+  forgetKeys, keyPlaceOf, MAX_KEYS, NO_NUMBER, NOT_ASKED, NOT_COMMON, placeVectors, weigh, withRoom, type Vectors
+} from './object-vectors.js'
+import { contentKey, createContentKeys, verdictText, type OutcomeKey, type OutcomeKeys, type PlacedKeys } from './outcome-keys.js'
 import type { CheckedObject, KernelContent } from './types.js'
 
 export interface LayoutKeysOptions {
-  readonly tables: Pick<LayoutTables, 'vectors'>
+  readonly tables: Pick<LayoutTables, 'vectors' | 'noteUse'>
   /** For vectors that are remembered. */
   readonly maxBytes: number
 }
@@ -19,27 +22,27 @@ const MAX_ALONE = 50_000
 const MAX_NUMBERED = 100_000
 /** What a number weighs, in bytes: a place in a map, and a text. */
 const NUMBER_BYTES = 128
-/** What a vector that is remembered weighs: its text, and a key. */
-const TEXT_BYTES = 400
-
-/** In the place of a vector: nothing is known of the kernel yet. */
-const NOT_ASKED = -1
-
-/** Of one object. */
-interface Vectors {
-  /** By a kernel's number: the place of its vector. */
-  places: Int32Array
-  /** The vectors, each once; empty for kernels that cannot be compared. */
-  readonly texts: Interned<string>
-  /** By the places of vector and verdict. Undefined for kernels that have no outcome in common. */
-  readonly keys: Map<number, OutcomeKey | undefined>
-}
+/** Milliseconds in which the use of a table is noted once: it is kept for months, and each check uses thousands. */
+const NOTE_MS = 60_000
 
 /** What is remembered of kernels, which have numbers: a check asks for some hundred thousand rows, and each takes four bytes. */
 interface Remembered {
   readonly numbers: Interned<Sha256>
   readonly verdicts: Interned<string>
   readonly byObject: LRUCache<Sha256, Vectors>
+  /** By identity: checks of one fleet have the same lists, in which each kernel is looked up once. */
+  readonly lists: WeakMap<readonly KernelContent[], ListedKernels>
+  /** When the use of tables was noted, by the numbers of kernels. */
+  notedAt: Float64Array
+}
+
+/** What is known of the kernels of a list. */
+interface ListedKernels {
+  readonly numbers: Int32Array
+  /** More than all of them. */
+  readonly end: number
+  /** Places of what verdicts read, by whether the object reads the version. */
+  readonly verdicts: Map<boolean, Int32Array>
 }
 
 /**
@@ -52,51 +55,71 @@ export function createLayoutKeys ({ tables, maxBytes }: LayoutKeysOptions): Outc
   const createRemembered = (): Remembered => ({
     numbers: createInterned(),
     verdicts: createInterned(),
-    byObject: new LRUCache<Sha256, Vectors>({ maxSize: Math.max(1, maxBytes), sizeCalculation: weigh })
+    byObject: new LRUCache<Sha256, Vectors>({ maxSize: Math.max(1, maxBytes), sizeCalculation: weigh }),
+    lists: new WeakMap(),
+    notedAt: new Float64Array()
   })
   let current = createRemembered()
 
-  /** @param numbers of kernels, undefined for those that are not compared */
   const findVectors = async (
-    { byObject }: Remembered,
+    remembered: Remembered,
     objects: readonly CheckedObject[],
     kernels: readonly KernelContent[],
-    numbers: ReadonlyArray<number | undefined>,
+    { numbers, end }: ListedKernels,
     asking: Asking
   ): Promise<readonly Vectors[]> => {
-    const end = numbers.reduce<number>((most, number = -1) => Math.max(most, number), -1) + 1
+    const { byObject } = remembered
     const known = objects.map(({ sha256 }) => withRoom(byObject.get(sha256), end))
     const missing = new Map<number, Sha256>()
-    for (let k = 0; k < kernels.length; k++) {
-      const number = numbers[k]
-      const btf = kernels[k]?.btf
-      if (number === undefined || btf === undefined) continue
-      if (known.some(({ places }) => places[number] === NOT_ASKED)) missing.set(number, btf)
+    const lacking: Array<{ readonly object: CheckedObject, readonly vectors: Vectors }> = []
+    for (const [i, object] of objects.entries()) {
+      const vectors = known[i]
+      if (vectors === undefined) continue
+      let isLacking = false
+      for (let k = 0; k < numbers.length; k++) {
+        const number = numbers[k] ?? NO_NUMBER
+        if (number === NO_NUMBER || vectors.places[number] !== NOT_ASKED) continue
+        isLacking = true
+        const kernel = missing.has(number) ? undefined : kernels[k]
+        if (kernel !== undefined) missing.set(number, kernel.btf)
+      }
+      if (isLacking) lacking.push({ object, vectors })
     }
     if (missing.size === 0) return known
-    const missingNumbers = [...missing.keys()]
-    const isLacking = ({ places }: Vectors): boolean => missingNumbers.some(number => places[number] === NOT_ASKED)
-    const lacking = objects.flatMap((object, i) => {
-      const vectors = known[i]
-      return vectors !== undefined && isLacking(vectors) ? [{ object, vectors }] : []
-    })
     const asked = lacking.map(({ object: { bytes: object, sha256: objectSha256 } }) => ({ object, objectSha256 }))
     const found = await tables.vectors(asked, [...missing.values()], asking)
+    const missingNumbers = Int32Array.from(missing.keys())
     for (const [i, { object, vectors }] of lacking.entries()) {
-      missingNumbers.forEach((number, j) => {
-        const vector = found[i]?.[j]
-        if (vector !== undefined) vectors.places[number] = vectors.texts.placeOf(vector)
-      })
+      placeVectors(vectors, missingNumbers, found, i, lacking.length)
       keep(byObject, object.sha256, vectors)
     }
+    noteUses(remembered, missing, end, lacking.map(({ vectors }) => vectors.places))
     return known
+  }
+
+  const noteUses = (
+    remembered: Remembered, asked: ReadonlyMap<number, Sha256>, end: number, places: readonly Int32Array[]
+  ): void => {
+    if (remembered.notedAt.length < end) {
+      const larger = new Float64Array(Math.max(end, 2 * remembered.notedAt.length)).fill(-Infinity)
+      larger.set(remembered.notedAt)
+      remembered.notedAt = larger
+    }
+    const { notedAt } = remembered
+    const now = performance.now()
+    for (const [number, hash] of asked) {
+      if (now - (notedAt[number] ?? 0) < NOTE_MS || places.every(list => list[number] === NOT_ASKED)) continue
+      notedAt[number] = now
+      tables.noteUse(hash)
+    }
   }
 
   return {
     alone: contents.alone,
     noteAlone (object, scope) {
       areAlone.set(object.sha256 + scope, true)
-      current.byObject.peek(object.sha256)?.keys.clear()
+      const vectors = current.byObject.peek(object.sha256)
+      if (vectors !== undefined) forgetKeys(vectors)
     },
     get bytes () {
       const { numbers, verdicts, byObject } = current
@@ -105,69 +128,61 @@ export function createLayoutKeys ({ tables, maxBytes }: LayoutKeysOptions): Outc
     async of (objects, kernels, asking) {
       if (current.numbers.list.length + current.verdicts.list.length > MAX_NUMBERED) current = createRemembered()
       const remembered = current
-      const numbers = kernels.map(({ btf, modules }) => modules.length === 0 ? remembered.numbers.placeOf(btf) : undefined)
-      const known = await findVectors(remembered, objects, kernels, numbers, asking)
-      const verdicts = new Map<boolean, readonly number[]>()
-      return objects.map((object, i) => {
-        const version = readsVersion(object)
-        const ofKernels = verdicts.get(version) ??
-          kernels.map(({ release }) => remembered.verdicts.placeOf(verdictText(release, version)))
-        verdicts.set(version, ofKernels)
-        const vectors = known[i]
-        if (vectors === undefined) return kernels.map(kernel => contentKey(kernel, version))
-        const isAlone = (scope: string): boolean => areAlone.has(object.sha256 + scope)
-        const before = vectors.keys.size
-        const keys = kernels.map((kernel, k) =>
-          keyOf(vectors, numbers[k], ofKernels[k], remembered.verdicts.list, isAlone) ?? contentKey(kernel, version))
-        if (vectors.keys.size !== before) keep(remembered.byObject, object.sha256, vectors)
-        return keys
-      })
+      const listed = remembered.lists.get(kernels) ?? list(remembered, kernels)
+      const known = await findVectors(remembered, objects, kernels, listed, asking)
+      return keysOfObjects(remembered, objects, kernels, listed, known)
     }
   }
+
+  function * keysOfObjects (
+    { verdicts, byObject }: Remembered,
+    objects: readonly CheckedObject[],
+    kernels: readonly KernelContent[],
+    listed: ListedKernels,
+    known: readonly Vectors[]
+  ): Generator<PlacedKeys> {
+    for (const [i, object] of objects.entries()) {
+      const version = readsVersion(object)
+      const ofKernels = verdictsOf(listed, kernels, version, verdicts)
+      const vectors = known[i]
+      if (vectors === undefined) throw new RangeError(`There are no vectors of object ${i}.`)
+      const isAlone = (scope: string): boolean => areAlone.has(object.sha256 + scope)
+      const before = vectors.keys.length
+      if (before > MAX_KEYS) forgetKeys(vectors)
+      const own: OutcomeKey[] = []
+      const places = new Int32Array(kernels.length)
+      for (let k = 0; k < places.length; k++) {
+        const place = keyPlaceOf(vectors, listed.numbers[k] ?? NO_NUMBER, ofKernels[k] ?? 0, verdicts.list, isAlone)
+        const kernel = place === NOT_COMMON ? kernels[k] : undefined
+        places[k] = kernel === undefined ? place : -own.push(contentKey(kernel, version))
+      }
+      if (vectors.keys.length !== before) keep(byObject, object.sha256, vectors)
+      yield own.length === 0 ? { keys: vectors.keys, places } : behind(vectors.keys, own, places)
+    }
+  }
+}
+
+/** Keys of which those of one kernel each have negative places, from -1 on. */
+function behind (keys: readonly OutcomeKey[], own: readonly OutcomeKey[], places: Int32Array): PlacedKeys {
+  return { keys: [...keys, ...own], places: places.map(place => place < 0 ? keys.length - place - 1 : place) }
+}
+
+function list ({ numbers, lists }: Remembered, kernels: readonly KernelContent[]): ListedKernels {
+  const own = Int32Array.from(kernels, ({ btf, modules }) => modules.length === 0 ? numbers.placeOf(btf) : NO_NUMBER)
+  const listed = { numbers: own, end: own.reduce((most, number) => Math.max(most, number), NO_NUMBER) + 1, verdicts: new Map() }
+  lists.set(kernels, listed)
+  return listed
+}
+
+function verdictsOf (
+  { verdicts: known }: ListedKernels, kernels: readonly KernelContent[], version: boolean, verdicts: Interned<string>
+): Int32Array {
+  const places = known.get(version) ?? Int32Array.from(kernels, ({ release }) => verdicts.placeOf(verdictText(release, version)))
+  known.set(version, places)
+  return places
 }
 
 function keep (byObject: Remembered['byObject'], object: Sha256, vectors: Vectors): void {
   byObject.delete(object) // its weight is another one now
   byObject.set(object, vectors)
 }
-
-function weigh ({ places, texts, keys }: Vectors): number {
-  return Math.max(1, places.byteLength + TEXT_BYTES * (texts.list.length + keys.size))
-}
-
-/** The same, with places for so many kernels. */
-function withRoom (vectors: Vectors | undefined, end: number): Vectors {
-  const { places = new Int32Array(), texts = createInterned<string>(), keys = new Map<number, OutcomeKey | undefined>() } = vectors ?? {}
-  if (vectors !== undefined && places.length >= end) return vectors
-  const larger = new Int32Array(Math.max(end, 2 * places.length)).fill(NOT_ASKED)
-  larger.set(places)
-  if (vectors === undefined) return { places: larger, texts, keys }
-  vectors.places = larger
-  return vectors
-}
-
-/** @returns undefined for a kernel that is not compared, or that has no outcome in common with others */
-function keyOf (
-  { places, texts, keys }: Vectors,
-  number: number | undefined,
-  verdict: number | undefined,
-  verdicts: readonly string[],
-  isAlone: (scope: string) => boolean
-): OutcomeKey | undefined {
-  const place = number === undefined ? NOT_ASKED : places[number] ?? NOT_ASKED
-  if (place === NOT_ASKED || verdict === undefined) return undefined
-  const both = MAX_VERDICTS * place + verdict
-  const known = keys.get(both)
-  if (known !== undefined || keys.has(both)) return known
-  const vector = texts.list[place] ?? ''
-  const scope = `layout ${vector}`
-  const key = vector === '' || isAlone(scope) ? undefined : { scope, text: `${scope} ${verdicts[verdict] ?? ''}` }
-  if (keys.size >= MAX_KEYS) keys.clear()
-  keys.set(both, key)
-  return key
-}
-
-/** More than there are texts that verdicts read. */
-const MAX_VERDICTS = 2 ** 18
-/** Of one object. Where the verdict reads the very release, each kernel has a key of its own. */
-const MAX_KEYS = 4096

@@ -19,8 +19,8 @@ export interface OutcomeKey {
 /** Tells which kernels have one outcome, before any is relocated. */
 export interface OutcomeKeys {
   /**
-   * For each object a key for each kernel, in their order. Called with some hundred kernels at a time. Equal keys may be one object, by
-   * which their outcome is found again in the least time.
+   * For each object the keys of kernels, made when they are come to. Called with some hundred kernels at a time, and for the same fleet
+   * with the same lists of them.
    */
   of(objects: readonly CheckedObject[], kernels: readonly KernelContent[], asking: Asking): KeysOfObjects | Promise<KeysOfObjects>
   /** The key of a kernel whose outcome is of its BTF alone. */
@@ -31,18 +31,29 @@ export interface OutcomeKeys {
   readonly bytes: number
 }
 
-type KeysOfObjects = ReadonlyArray<readonly OutcomeKey[]>
+type KeysOfObjects = Iterable<PlacedKeys>
+
+/** Keys of kernels for an object: of hundreds few differ. */
+export interface PlacedKeys {
+  /** Mostly each once. More may come behind them. */
+  readonly keys: readonly OutcomeKey[]
+  /** The place of each kernel's key. */
+  readonly places: Int32Array
+}
 
 /** By content: kernels of one BTF, as far as the verdict reads the same of their releases. */
 export function createContentKeys (): OutcomeKeys {
   const alone: OutcomeKeys['alone'] = (object, kernel) => contentKey(kernel, readsVersion(object))
   return {
     alone,
-    of: (objects, kernels) => objects.map(object => kernels.map(kernel => alone(object, kernel))),
+    of: (objects, kernels) => objects.map(object => placeKeys(kernels.map(kernel => alone(object, kernel)))),
     noteAlone: () => {},
     bytes: 0
   }
 }
+
+/** One behind the other, as they are. */
+export function placeKeys (keys: readonly OutcomeKey[]): PlacedKeys { return { keys, places: Int32Array.from(keys, (_key, i) => i) } }
 
 /** Of a kernel by itself, whatever others have. */
 export function contentKey ({ btf, modules, release }: KernelContent, version: boolean): OutcomeKey {

@@ -1,10 +1,12 @@
 import { AppError } from '../errors.js'
+import { vectorsAtOnce } from '../kernels/layout-tables.js'
 import { abortable } from '../store/abortable.js'
 import { createInterned } from '../store/interned.js'
 import { hasEndedWorker, type CheckedRuns, type CheckRun } from '../workers/protocol.js'
 import type { Pause } from '../workers/pauses.js'
 import { createCellQueue } from './cell-batches.js'
-import { CELLS_AT_ONCE, type CellBatch } from './cells.js'
+import { at, CELLS_AT_ONCE, placeAt, type CellBatch } from './cells.js'
+import { batchOf, listed, type KernelBatch } from './kernel-batches.js'
 import type { OutcomeKey, OutcomeKeys } from './outcome-keys.js'
 import type { Outcomes } from './outcomes.js'
 import type { StateOutcomes } from './state-outcomes.js'
@@ -14,6 +16,7 @@ import type { CheckOutcome } from './wire.js'
 
 export interface RunOptions {
   readonly objects: readonly NamedObject[]
+  /** Checks of one fleet are to have one list. */
   readonly kernels: readonly CheckedKernel[]
   /** Kernels that have to be fetched before they are looked at: after all others. */
   readonly fetches: ReadonlyArray<() => Promise<CheckedKernel>>
@@ -30,10 +33,11 @@ export interface RunOptions {
   readonly pause?: Pause | undefined
 }
 
-/** Kernels whose keys are asked for at once, for each that is worked on at a time. */
-const BATCH = 64
 /** Rows for which planning stops, so that they are taken. */
 const WORTH_TAKING = 256
+/** In the place of an outcome. */
+const NOT_LOOKED_FOR = -1
+const NOT_KNOWN = -2
 /** Keys of one object whose outcomes are remembered. Mostly there are some hundred; kernels that are not compared have one each. */
 const MAX_KNOWN = 4096
 
@@ -45,7 +49,10 @@ const MAX_KNOWN = 4096
  */
 export async function * runCheck (options: RunOptions): AsyncGenerator<CellBatch> {
   const { objects, kernels, fetches, signal, concurrency, pause = () => undefined } = options
-  const names: string[] = []
+  const all = listed(kernels)
+  /** Behind the others come those that are fetched. */
+  const withFetched = fetches.length === 0 ? [] : [...all.names]
+  const names = fetches.length === 0 ? all.names : withFetched
   const outcomes = createInterned<CheckOutcome>()
   const ready = createCellQueue({ objects, kernels: names, outcomes: outcomes.list })
   const tasks = createTasks({
@@ -82,60 +89,55 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<CellBatch
     running.add(tracked)
   }
 
-  /** @returns places in the table of outcomes, undefined where it is not known yet */
-  const createFind = (object: NamedObject, ofKeys: Map<OutcomeKey, number>): (key: OutcomeKey) => number | undefined => {
-    const missing = new Set<OutcomeKey>()
-    return key => {
-      const place = ofKeys.get(key)
-      if (place !== undefined || missing.has(key)) return place
-      const outcome = tasks.find(object, key)
-      if (outcome === undefined) {
-        missing.add(key)
-        return undefined
-      }
-      if (ofKeys.size >= MAX_KNOWN) ofKeys.clear()
-      const found = outcomes.placeOf(outcome)
-      ofKeys.set(key, found)
-      return found
-    }
+  /** @returns places in the table of outcomes, NOT_KNOWN where it is not known yet */
+  const find = (object: NamedObject, ofKeys: Map<OutcomeKey, number>, key: OutcomeKey): number => {
+    const place = ofKeys.get(key)
+    if (place !== undefined) return place
+    const outcome = tasks.find(object, key)
+    if (outcome === undefined) return NOT_KNOWN
+    if (ofKeys.size >= MAX_KNOWN) ofKeys.clear()
+    const found = outcomes.placeOf(outcome)
+    ofKeys.set(key, found)
+    return found
   }
 
   /** Looks for what is known of kernels: rows become ready, or tasks. A piece of work each time. */
-  const plan = async function * (planned: readonly CheckedKernel[]): AsyncGenerator<void> {
-    const size = BATCH * concurrency
-    for (let at = 0; at < planned.length; at += size) {
-      const held: Array<{ readonly kernel: number, readonly content: KernelContent }> = []
-      for (const kernel of planned.slice(at, at + size)) {
-        const place = names.push(kernel.name) - 1
-        if ('content' in kernel) held.push({ kernel: place, content: kernel.content })
-        else for (const o of objects.keys()) ready.push(o, place, outcomes.placeOf(kernel.outcome))
-      }
-      const keys = held.length === 0 ? [] : await options.keys.of(objects, held.map(({ content }) => content), options)
-      for (const [o, object] of objects.entries()) {
-        const ofObject = keys[o]
-        const find = createFind(object, known[o] ?? new Map<OutcomeKey, number>())
-        for (let i = 0; i < held.length; i++) {
-          const row = held[i]
-          const key = ofObject?.[i]
-          if (row === undefined || key === undefined) throw new AppError('internal_error', 'A kernel of a check has no key.')
-          const outcome = find(key)
-          if (outcome !== undefined) {
-            ready.push(o, row.kernel, outcome)
-            continue
-          }
-          tasks.add({ object, place: o, ...row, key })
-          const pausing = pause()
-          if (pausing !== undefined) await pausing
+  const plan = async function * ({ contents, places, others }: KernelBatch): AsyncGenerator<void> {
+    for (const { place, outcome } of others) for (const o of objects.keys()) ready.push(o, place, outcomes.placeOf(outcome))
+    let o = 0
+    for (const { keys, places: keyOf } of contents.length === 0 ? [] : await options.keys.of(objects, contents, options)) {
+      const object = at(objects, o)
+      /** By the places of keys. */
+      const found = new Int32Array(keys.length).fill(NOT_LOOKED_FOR)
+      for (let i = 0; i < contents.length; i++) {
+        const kernel = placeAt(places, i)
+        const key = keyOf[i] ?? 0
+        let outcome = found[key] ?? NOT_LOOKED_FOR
+        if (outcome === NOT_LOOKED_FOR) found[key] = outcome = find(object, at(known, o), at(keys, key))
+        if (outcome !== NOT_KNOWN) {
+          ready.push(o, kernel, outcome)
+          continue
         }
+        tasks.add({ object, place: o, kernel, content: at(contents, i), key: at(keys, key) })
         const pausing = pause()
         if (pausing !== undefined) await pausing
-        if (ready.length >= WORTH_TAKING) yield
       }
-      yield
+      o++
+      const pausing = pause()
+      if (pausing !== undefined) await pausing
+      if (ready.length >= WORTH_TAKING) yield
+    }
+    yield
+  }
+  const planAll = async function * (): AsyncGenerator<void> {
+    const size = vectorsAtOnce(objects.length) * concurrency
+    for (let place = 0; ; place += size) {
+      const batch = all.batchFrom(place, size)
+      if (batch === undefined) return
+      yield * plan(batch)
     }
   }
-
-  const plans = plan(kernels)
+  const plans = planAll()
   let isPlanned = false
   let fetched = 0
   const startNext = async (): Promise<void> => {
@@ -148,7 +150,8 @@ export async function * runCheck (options: RunOptions): AsyncGenerator<CellBatch
     const fetch = fetches[fetched++]
     if (fetch === undefined) return
     start((async () => {
-      const pieces = plan([await fetch()])
+      const kernel = await fetch()
+      const pieces = plan(batchOf([kernel], withFetched.push(kernel.name) - 1))
       while ((await pieces.next()).done !== true); // the rows of one kernel are few
     })())
   }

@@ -1,5 +1,5 @@
 import { ENGINE } from '../relocation/engine.js'
-import { at, type CellBatch, type CellTables } from './cells.js'
+import { at, placeAt, type CellBatch, type CellTables } from './cells.js'
 import { createOwnVersionPlaces } from './own-version.js'
 import type { NamedObject } from './types.js'
 import { COMPARISONS, STATES, type CheckState, type CheckSummary, type CheckVerdict } from './wire.js'
@@ -30,7 +30,7 @@ export function createSummaryCounter (
   { comparison = false, started = performance.now() }: { readonly comparison?: boolean, readonly started?: number } = {}
 ): SummaryCounter {
   const own = createOwnVersionPlaces()
-  const kernels = new Set<number>()
+  const kernels = createPlaceSet()
   /** Objects with their outcomes, as numbers. */
   const pairs = new Set<number>()
   /** Rows of each outcome, by how they stand to the earlier answer; in the last place those of an answer without one. */
@@ -59,12 +59,15 @@ export function createSummaryCounter (
       const { length, objects: ofRows, outcomes, comparisons } = batch
       tables = batch.tables
       rows += length
+      let last = -1
       for (let i = 0; i < length; i++) {
-        const outcome = at(outcomes, i)
+        const outcome = placeAt(outcomes, i)
         const place = STANDINGS * outcome + (comparisons?.[i] ?? COMPARISONS.length)
         counts[place] = (counts[place] ?? 0) + 1
-        kernels.add(at(batch.kernels, i))
-        pairs.add(MAX_OUTCOMES * at(ofRows, i) + own.placeOf(tables, outcome))
+        kernels.add(placeAt(batch.kernels, i))
+        const pair = MAX_OUTCOMES * placeAt(ofRows, i) + own.placeOf(tables, outcome)
+        if (pair !== last) pairs.add(pair) // mostly it is that of the row before
+        last = pair
       }
     },
     summary: () => {
@@ -81,6 +84,24 @@ export function createSummaryCounter (
         ms: Math.round(performance.now() - started)
       }
     }
+  }
+}
+
+/** Places that were seen, a byte for each: a set looks every one of half a million up. */
+function createPlaceSet (): { add(place: number): void, readonly size: number } {
+  let seen = new Uint8Array()
+  let size = 0
+  return {
+    add (place) {
+      if (place >= seen.length) {
+        const larger = new Uint8Array(2 * (place + 1))
+        larger.set(seen)
+        seen = larger
+      }
+      if (seen[place] === 0) size++
+      seen[place] = 1
+    },
+    get size () { return size }
   }
 }
 

@@ -9,9 +9,10 @@ import { LOCAL_SOURCE } from '../kernels/kernel-record.js'
 import { createLayoutTables, type LayoutTables, type LayoutTablesOptions } from '../kernels/layout-tables.js'
 import { contentPath } from '../store/content-path.js'
 import { sha256, type Sha256 } from '../store/sha256.js'
+import { compileLater } from '../workers/compile-later.js'
 import { createWorkerPool, type WorkerPool } from '../workers/pool.js'
 import type { FiledBtf } from '../workers/protocol.js'
-import { compileLater } from './compile-later.js'
+import { runHere } from '../workers/run-here.js'
 import { readInput } from './files.js'
 import { readSealKeys } from './seal-keys.js'
 import { placesFrom } from './target.js'
@@ -42,7 +43,14 @@ export async function openLocalKernels ({ objects = 1 }: { readonly objects?: nu
   const sealKeys = cache === undefined ? [] : await readSealKeys()
   const rowsOfThread = sealKeys.length === 0 ? ROWS_OF_THREAD.whole : ROWS_OF_THREAD.indexed
   const threads = Math.max(1, Math.min(availableParallelism(), Math.ceil(objects * rows.list().length / rowsOfThread)))
-  const pool = createWorkerPool({ workers: threads, queue: Infinity, deadlineMs: DEADLINE_MS, isBackground: true })
+  const pool = createWorkerPool({
+    workers: threads,
+    queue: Infinity,
+    deadlineMs: DEADLINE_MS,
+    isBackground: true,
+    // Indexes of kernels that count were made by the service, when it took them in.
+    ...(threads === 1 && sealKeys.length > 0 ? { startThreads: runHere } : {})
+  })
   return {
     index: rows,
     trustUploads: places.trustUploads,

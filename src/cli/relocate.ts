@@ -3,6 +3,7 @@ import { AppError } from '../errors.js'
 import { sha256 } from '../store/sha256.js'
 import { headOf } from '../relocation/report.js'
 import { describeRelocation, kernelSymbols, type RelocationReport } from '../report/index.js'
+import { compileLater } from '../workers/compile-later.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from './arguments.js'
 import { ExitCode } from './exit-code.js'
 import { about, readInput } from './files.js'
@@ -69,6 +70,7 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   checkCombination(options)
   const input = readInput(options.operand, 'object')
   if (options.has('server')) return await (await import('./relocate-remotely.js')).relocateRemotely(options, input)
+  compileLater()
   const object = about(options.operand, () => parseObject(input))
   const assume = resolveAssumptions(object, parseAssumptions(options.getAll('assume')))
   const request = {

@@ -1,6 +1,7 @@
 import { AppError } from '../errors.js'
 import { readConfig } from '../http/config.js'
 import { LISTED } from '../settings/listed-settings.js'
+import { compileLaterAtStart } from '../workers/compile-later.js'
 import { errorCode } from '../store/error-code.js'
 import { parseArguments, type CommandSpec } from './arguments.js'
 import { ExitCode } from './exit-code.js'
@@ -19,6 +20,7 @@ export const spec: CommandSpec = {
 }
 
 export async function run (args: readonly string[]): Promise<ExitCode> {
+  compileLaterAtStart()
   const options = parseArguments(spec, args)
   warnOfMisspelt(process.env)
   const config = readConfig(process.env, option => options.get(option))

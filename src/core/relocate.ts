@@ -100,7 +100,7 @@ interface Run {
   readonly resolver: Resolver
   readonly work: Work
   /** Byte offsets, within a section, of instructions that an ELF relocation rewrites at load; by section index. */
-  readonly elfRelocations: Map<number, ReadonlySet<number>>
+  readonly elfRelocations: Map<number, ReturnType<typeof relocatedOffsets>>
   /** For `?` sections: failures poison. */
   readonly isOptional: boolean
 }

@@ -6,6 +6,7 @@ import {
 } from './constants.js'
 import { REL, SYM } from './layout.js'
 import { parseSections, readU64, sectionBytes, type ElfFile, type ElfSection } from './sections.js'
+import { symbolIndices } from './symbols.js'
 
 /** Bytes of one BPF instruction slot. */
 const INSN_SIZE = 8
@@ -78,19 +79,17 @@ export function isProgramSection (section: ElfSection): boolean {
  *
  * @throws AppError `object_invalid` when a relocation section is malformed.
  */
-export function relocatedOffsets (elf: ElfFile, section: ElfSection): ReadonlySet<number> {
-  let bySection = known.get(elf)
-  if (bySection === undefined) {
+export function relocatedOffsets (elf: ElfFile, section: ElfSection): { readonly has: (offset: number) => boolean } {
+  if (!withFewRelocations.has(elf)) {
     requireFewRelocations(elf)
-    known.set(elf, bySection = new Map())
+    withFewRelocations.add(elf)
   }
-  let offsets = bySection.get(section.index)
-  if (offsets === undefined) bySection.set(section.index, offsets = readOffsets(elf, section))
-  return offsets
+  requireWholeEntries(elf, section)
+  return symbolIndices(elf)(section)
 }
 
-/** They follow from the file alone, which is relocated for many kernels. */
-const known = new WeakMap<ElfFile, Map<number, ReadonlySet<number>>>()
+/** It follows from the file alone, which is relocated for many kernels. */
+const withFewRelocations = new WeakSet<ElfFile>()
 
 /** Tables may overlap in the file, so that its size does not bound them. */
 function requireFewRelocations (elf: ElfFile): void {
@@ -107,8 +106,7 @@ function requireFewRelocations (elf: ElfFile): void {
   }
 }
 
-function readOffsets (elf: ElfFile, section: ElfSection): ReadonlySet<number> {
-  const offsets = new Set<number>()
+function requireWholeEntries (elf: ElfFile, section: ElfSection): void {
   for (const table of elf.sections) {
     if (table.type !== SHT_REL || table.info !== section.index) continue
     if (table.entsize !== REL.SIZE || table.size % REL.SIZE !== 0) {
@@ -117,12 +115,7 @@ function readOffsets (elf: ElfFile, section: ElfSection): ReadonlySet<number> {
         { section: table.name }
       )
     }
-    for (let at = table.offset; at < table.offset + table.size; at += REL.SIZE) {
-      const offset = readU64(elf.view, at + REL.offset, elf.littleEndian)
-      if (offset < section.size) offsets.add(offset)
-    }
   }
-  return offsets
 }
 
 /** An instruction that refers to a symbol which the object does not define. */

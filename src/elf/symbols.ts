@@ -123,8 +123,16 @@ class Row implements ElfSymbol {
 /** Symbol indices of the ELF relocations of a section, by byte offset within the section. */
 export type SymbolIndices = (section: ElfSection) => ReadonlyMap<number, number>
 
-/** A section's relocations are read when they are first asked for. */
+const knownIndices = new WeakMap<ElfFile, SymbolIndices>()
+
+/** A section's relocations are read when they are first asked for; they follow from the file alone, which is relocated for many kernels. */
 export function symbolIndices (elf: ElfFile): SymbolIndices {
+  let indices = knownIndices.get(elf)
+  if (indices === undefined) knownIndices.set(elf, indices = readIndices(elf))
+  return indices
+}
+
+function readIndices (elf: ElfFile): SymbolIndices {
   let tables: ReadonlyMap<number, readonly ElfSection[]> | undefined
   const read = new Map<number, ReadonlyMap<number, number>>()
   return ({ index }) => {

@@ -73,7 +73,8 @@ async function * gathered (
   let parts: Buffer[] = []
   let bytes = 0
   const take = (): Buffer => {
-    const piece = Buffer.concat(parts, bytes)
+    const [first] = parts
+    const piece = first !== undefined && parts.length === 1 ? first : Buffer.concat(parts, bytes)
     parts = []
     bytes = 0
     return piece

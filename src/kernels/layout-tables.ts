@@ -3,7 +3,10 @@ import type { ContentStore } from '../store/content-store.js'
 import type { Sha256 } from '../store/sha256.js'
 import type { FairShare } from '../workers/fair-share.js'
 import type { WorkerPool } from '../workers/pool.js'
-import { hasEndedWorker, NO_TABLE, type CheckedBtf, type LayoutSource, type LayoutVectorsTask } from '../workers/protocol.js'
+import { createInterned } from '../store/interned.js'
+import {
+  hasEndedWorker, NO_TABLE, NOT_COMPARABLE, type CheckedBtf, type LayoutSource, type LayoutVectorsTask
+} from '../workers/protocol.js'
 
 /**
  * Layout tables of kernels, by the hash of their BTF: on disk beside it, and read by threads of the background, which keep nothing of
@@ -14,14 +17,13 @@ import { hasEndedWorker, NO_TABLE, type CheckedBtf, type LayoutSource, type Layo
  */
 export interface LayoutTables {
   /**
-   * What tells kernels apart for objects, for each object in the order of the hashes: kernels with equal vectors are alike. Empty for a
-   * kernel that cannot be compared for the object. Undefined where there is no table, nor BTF of which one can be made.
+   * What tells kernels apart for objects: kernels with equal vectors are alike.
    *
    * @throws AppError `object_invalid`, and whatever the signal says
    */
-  vectors(
-    objects: LayoutVectorsTask['objects'], hashes: readonly Sha256[], asking: Asking
-  ): Promise<ReadonlyArray<ReadonlyArray<string | undefined>>>
+  vectors(objects: LayoutVectorsTask['objects'], hashes: readonly Sha256[], asking: Asking): Promise<PlacedVectors>
+  /** Notes that the table of a kernel is of use, so that it is not the next one to be removed. */
+  noteUse(hash: Sha256): void
   /**
    * What tells kernels apart by the types of one name: see TaskValues. Null also where there is no table: it is made soon, where the BTF
    * is held.
@@ -32,6 +34,14 @@ export interface LayoutTables {
   stats(): { readonly made: number }
   /** Makes the table that is the next one, or being made, and no more. */
   close(): Promise<void>
+}
+
+/** Vectors of objects on kernels, which are many thousands, and of which few differ. */
+export interface PlacedVectors {
+  /** Each once. Empty for kernels that cannot be compared for an object. */
+  readonly vectors: readonly string[]
+  /** Place of the vector for each object, of one kernel after the other. NO_TABLE where there is none, nor BTF of which one can be made. */
+  readonly places: Int32Array
 }
 
 /** Who asks, and until when. */
@@ -53,8 +63,19 @@ export interface LayoutTablesOptions {
   readonly isBusy?: () => boolean
 }
 
-/** Tables that one task reads, each of which takes some 0.3 ms: threads share what one check asks for. */
-export const READ_AT_ONCE = 64
+/** Tables that one task reads for a name, each of which takes some 0.3 ms. */
+const READ_AT_ONCE = 64
+/**
+ * The same for objects, so many of them. A task takes as much of the event loop as some tables take of the thread, so that it is to have
+ * many; but threads share what one check asks for, callers take turns by tasks, and what comes back is gone through in one go. A power of
+ * two, so that checks of a fleet go through it in few ways.
+ */
+export function vectorsAtOnce (objects: number): number {
+  return Math.min(MOST_AT_ONCE, Math.max(READ_AT_ONCE, 2 ** Math.floor(Math.log2(VECTORS_OF_TASK / objects))))
+}
+
+const MOST_AT_ONCE = 256
+const VECTORS_OF_TASK = 8192
 /** Kernels that wait for their tables to be made. */
 const MAX_WAITING = 100_000
 /** Other work comes first, but not for ever. */
@@ -104,7 +125,8 @@ export function createLayoutTables ({
   }
   return {
     async vectors (objects, hashes, { caller, signal }) {
-      const found = objects.map(() => new Array<string | undefined>(hashes.length))
+      const vectors = createInterned<string>()
+      const found = new Int32Array(objects.length * hashes.length).fill(NO_TABLE)
       /** @returns the places of those that have no table */
       const ask = async (places: readonly number[], findBtf?: (hash: Sha256) => CheckedBtf): Promise<readonly number[]> => {
         const lacking: number[] = []
@@ -125,17 +147,22 @@ export function createLayoutTables ({
             const hash = part[source]?.sha256
             if (hash !== undefined) await keep(hash, bytes)
           }
-          part.slice(0, answer.read).forEach(({ place, sha256 }, i) => {
-            let withoutTable = 0
-            let next = i * objects.length
-            for (const vectors of found) {
-              const vector = answer.places[next++] ?? NO_TABLE
-              vectors[place] = vector === NO_TABLE ? undefined : answer.vectors[vector] ?? ''
-              if (vector === NO_TABLE) withoutTable++
+          const known = answer.vectors.map(vector => vectors.placeOf(vector))
+          const placeOf = (vector: number): number => {
+            if (vector === NO_TABLE) return NO_TABLE
+            return (vector === NOT_COMPARABLE ? undefined : known[vector]) ?? vectors.placeOf('')
+          }
+          for (let i = 0; i < answer.read; i++) {
+            const place = part[i]?.place
+            if (place === undefined) continue
+            let isLacking = false
+            for (let o = 0; o < objects.length; o++) {
+              const vector = answer.places[i * objects.length + o] ?? NO_TABLE
+              found[place * objects.length + o] = placeOf(vector)
+              isLacking ||= vector === NO_TABLE
             }
-            if (withoutTable > 0) lacking.push(place)
-            if (withoutTable < objects.length) store.noteUse('layout', sha256)
-          })
+            if (isLacking) lacking.push(place)
+          }
           at += answer.read
         }
         return lacking
@@ -148,16 +175,18 @@ export function createLayoutTables ({
           if (!hasEndedWorker(error)) throw error // BTF that a thread dies over has no table; others have theirs
         })
       }
+      const atOnce = vectorsAtOnce(objects.length)
       let next = 0
       await Promise.all(Array.from({ length: threads }, async () => {
         while (next < hashes.length) {
           const from = next
-          next += READ_AT_ONCE
+          next += atOnce
           await take(Array.from({ length: Math.min(next, hashes.length) - from }, (_, i) => from + i))
         }
       }))
-      return found
+      return { vectors: vectors.list, places: found }
     },
+    noteUse (hash) { store.noteUse('layout', hash) },
     async typeDigests (name, hashes, signal) {
       const found: Array<string | null> = []
       for (let at = 0; at < hashes.length; at += READ_AT_ONCE) {

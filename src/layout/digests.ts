@@ -1,4 +1,4 @@
-import type { Btf, TypeId } from '../btf/btf.js'
+import { memberBitfieldSize, type Btf, type TypeId } from '../btf/btf.js'
 import { BtfKind } from '../btf/constants.js'
 import { BTF_ARRAY, BTF_ENUM, BTF_ENUM64, BTF_INT, BTF_MEMBER, BTF_PARAM, BTF_TYPE } from '../btf/layout.js'
 import { AppError } from '../errors.js'
@@ -308,12 +308,17 @@ function writeEmbedded (walk: Walk, id: number, key: number, isFunction: boolean
   return held === 0 ? writeNested(walk, id, key, isFunction, isBehindPointer) : writeKnown(walk, held)
 }
 
-/** What followed members of the composite point to, as if it were embedded. */
+/** Where followed paths of the composite lead: of each step, whether it is a bitfield, and its type. Paths are always in one order. */
 function writeFollowed (walk: Walk, id: number): boolean {
-  for (const pointee of walk.follow(id)) {
+  for (const path of walk.follow(id)) {
     reserve(walk)
     writeWord(walk, FOLLOWED)
-    if (!writeReference(walk, pointee, false)) return false
+    writeWord(walk, path?.length ?? 0)
+    for (const { composite, index, type } of path ?? []) {
+      reserve(walk)
+      writeWord(walk, memberBitfieldSize(walk.btf, composite, index))
+      if (!writeReference(walk, type, false)) return false
+    }
   }
   return true
 }

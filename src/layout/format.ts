@@ -2,24 +2,24 @@ import { isLittleEndianHost } from '../btf/words.js'
 import { dataView } from '../bytes/checked.js'
 
 /**
- * A member that searches for reasons follow although it is a pointer: what it points to may hold a field under another name
- * (`bio.bi_disk` became `bio.bi_bdev->bd_disk`), so that the layout of `type` has that of the pointee in it.
+ * A path that searches for reasons follow although it goes on behind a pointer: `bio.bi_disk` became `bio.bi_bdev->bd_disk`, so that the
+ * layout of `bio` has in it where that path leads. Of all else behind the pointer it has nothing: a change of block_device is none of bio.
  */
-export interface FollowedMember {
-  /** Name of the composite that has the member, itself or in an anonymous member. */
+export interface FollowedPath {
+  /** Name of the composite that the path starts from. */
   readonly type: string
-  readonly member: string
+  readonly path: string
 }
 
 /** What layout digests are made with. Tables of different formats are not comparable. */
 export interface LayoutFormat {
   /** SHA-256 as a string of 32 characters, a byte each. Given from outside, because the engine imports no package. */
   readonly hash: (bytes: Uint8Array) => string
-  readonly followed: readonly FollowedMember[]
+  readonly followed: readonly FollowedPath[]
 }
 
 /** Raised whenever another serialisation of a layout, or another arrangement of the table, is written. */
-const VERSION = 3
+const VERSION = 4
 
 /** Bytes of a digest: SHA-256 cut to 128 bits. */
 export const DIGEST_SIZE = 16
@@ -61,7 +61,7 @@ const GROUP_BITS = 4
 /** Digests of types that could not be walked: no kernel that has one in a demand can be compared. */
 export const NO_DIGEST = '\0'.repeat(DIGEST_SIZE)
 
-/** Identifies version, byte order of the machine, followed members and pointee rules, 16 characters. */
+/** Identifies version, byte order of the machine and followed paths, 16 characters. */
 export function formatId (format: LayoutFormat): string {
   let id = formatIds.get(format)
   if (id === undefined) formatIds.set(format, id = makeFormatId(format))
@@ -74,7 +74,7 @@ const formatIds = new WeakMap<LayoutFormat, string>()
 function makeFormatId ({ hash, followed }: LayoutFormat): string {
   // Types are hashed in words of the machine.
   const version = `${VERSION}${isLittleEndianHost ? '' : ' big endian'}`
-  const text = `layout ${version}\n${followed.map(({ type, member }) => `${type}.${member}`).join('\n')}`
+  const text = `layout ${version}\n${followed.map(({ type, path }) => `${type}.${path}`).join('\n')}`
   return hash(Uint8Array.from(text, character => character.charCodeAt(0))).slice(0, DIGEST_SIZE)
 }
 

@@ -1,5 +1,5 @@
 export { buildLayoutTable } from './build-table.js'
-export type { FollowedMember, LayoutFormat } from './format.js'
+export type { FollowedPath, LayoutFormat } from './format.js'
 export { isOfLayout } from './shared.js'
 export { readLayoutTable, type LayoutTable, type TableSource } from './table.js'
 export { demandsOf, layoutVector, type Demands } from './vector.js'

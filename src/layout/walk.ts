@@ -1,8 +1,9 @@
-import type { Btf, TypeId } from '../btf/btf.js'
+import type { Btf } from '../btf/btf.js'
 import { dataView } from '../bytes/checked.js'
 import { FNV_OFFSET_BASIS, FNV_PRIME } from '../bytes/hash.js'
 import { AppError } from '../errors.js'
 import { LIMITS } from '../limits.js'
+import type { Path } from '../members/paths.js'
 import { createFollower } from './followed.js'
 import { DIGEST_SIZE, type LayoutFormat } from './format.js'
 import { findKept, keep, keptDigestsOf, type KeptDigests } from './kept-digests.js'
@@ -36,9 +37,9 @@ export interface Walk extends Scratch {
   readonly hash: LayoutFormat['hash']
   /** What other walks have hashed. */
   readonly keptDigests: KeptDigests
-  /** Whether a composite whose name begins with this byte may have members that are followed. */
+  /** Whether a composite whose name begins with this byte may have paths that are followed. */
   readonly followedInitials: Uint8Array
-  readonly follow: (composite: number) => readonly TypeId[]
+  readonly follow: (composite: number) => ReadonlyArray<Path | undefined>
   readonly own: Part
   readonly bases: readonly Part[]
   readonly strings: DataView

@@ -6,7 +6,7 @@ import {
 } from '../btf/btf.js'
 import { strip } from '../btf/resolve.js'
 import { shownText } from '../btf/shown-text.js'
-import { step, type Work } from '../btf/work.js'
+import { newWork, step, tryWithin, type Work } from '../btf/work.js'
 
 /** A named member of a composite. Anonymous members around it are left out, as C leaves them out. */
 export interface NamedMember {
@@ -102,6 +102,17 @@ export function findPath (btf: Btf, root: TypeId, text: string, work: Work): Pat
     current = member.type
   }
   return path
+}
+
+/** Members that are passed on one path. The largest struct of a kernel has some hundreds. */
+const PATH_STEPS = 20_000
+
+/**
+ * The same with steps of its own; a path that takes more is not found. What is found follows from the types on the path alone, whatever
+ * else was looked for: layout digests have so much of what is behind a pointer, and no more.
+ */
+export function findPathAlone (btf: Btf, root: TypeId, text: string): Path | undefined {
+  return tryWithin(() => findPath(btf, root, text, newWork(PATH_STEPS)), () => undefined)
 }
 
 /** A member on the way to another; what it is called is read only where the way ends well. */

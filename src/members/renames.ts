@@ -6,7 +6,10 @@ interface Rename {
   readonly names: readonly string[]
 }
 
-/** What the kernel's history says. Paths are C's, from the struct on; only those that a kernel really has are shown. */
+/**
+ * What the kernel's history says. Paths are C's, from the struct on; only those that a kernel really has are shown. They are looked for
+ * with findPathAlone, because layout digests have no more of what is behind a pointer.
+ */
 const RENAMES: readonly Rename[] = [
   { type: 'task_struct', names: ['state', '__state'] }, // 5.14
   { type: 'task_struct', names: ['cpu', 'thread_info.cpu'] }, // 5.16
@@ -53,9 +56,7 @@ export function otherTypeNamesOf (type: string): string[] {
   return TYPES.filter(names => names.includes(type)).flatMap(names => names.filter(name => name !== type))
 }
 
-/** The pointers that reasons follow: members through which a path of the history goes on in another type. */
-export function followedMembers (): ReadonlyArray<{ readonly type: string, readonly member: string }> {
-  const followed = RENAMES.flatMap(({ type, names }) =>
-    names.filter(name => name.includes('->')).map(name => ({ type, member: name.slice(0, name.indexOf('->')) })))
-  return followed.filter(({ type, member }, i) => followed.findIndex(other => other.type === type && other.member === member) === i)
+/** The paths of the history that go on behind a pointer. */
+export function pathsBehindPointers (): ReadonlyArray<{ readonly type: string, readonly path: string }> {
+  return RENAMES.flatMap(({ type, names }) => names.filter(name => name.includes('->')).map(path => ({ type, path })))
 }

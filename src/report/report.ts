@@ -4,7 +4,7 @@ import { cut } from '../btf/shown-text.js'
 import { newWork } from '../btf/work.js'
 import { needsKernelBtf } from '../core/kernel-btf.js'
 import type { BpfObject } from '../core/object.js'
-import type { OutcomeCounts, Relocation } from '../core/outcome.js'
+import type { OutcomeCounts, RecordOutcome, Relocation } from '../core/outcome.js'
 import type { Judgement } from '../verdict/index.js'
 import { LIMITS } from '../limits.js'
 import { createJsonBudget, type JsonBudget } from './budget.js'
@@ -13,14 +13,14 @@ import { jsonList, listTexts, writeReport, type ListedRelocation, type ListTexts
 import { placer, type Places, type PlacesOf } from './places.js'
 import { holders, programsOf } from './programs.js'
 import { createNewNames } from './reasons/names-in-use.js'
-import type { BrokenField } from './reasons/broken-field.js'
+import type { FieldNotes } from './reasons/context.js'
 import { storedTypes } from './reasons/own-types.js'
 import { explainRecord } from './reasons/explain.js'
 import type { Explanation, ModulesWith } from './reasons/reason.js'
 import { mostBytesOf, mostProgramBytes, mostRelocationBytes } from './room.js'
 import { listWarnings } from './warnings.js'
 import type {
-  ReportCounts, ReportMembers, ReportPlace, ReportProgram, ReportRelocation, ReportSuggestion, ReportWarning
+  ReportCounts, ReportMembers, ReportPlace, ReportProgram, ReportRelocation, ReportWarning
 } from '../wire/report.js'
 
 export interface ReportOptions {
@@ -80,11 +80,11 @@ export function buildReport (object: BpfObject, relocation: Relocation, judgemen
     placesOf: placer(object, relocation, judgement, holdersOf),
     places: options.places ?? 'some'
   }
-  const isSmall = relocation.records.length + object.elf.functions.length <= MAX_AT_ONCE
+  const isSmall = parts.entries.length + object.elf.functions.length <= MAX_AT_ONCE
   return (isSmall ? wholeReport(parts, maxBytes) : undefined) ?? fittedReport(parts, maxBytes)
 }
 
-/** Records and functions of an object for which it is tried first whether all of the report has room. */
+/** Entries and functions of an object for which it is tried first whether all of the report has room. */
 const MAX_AT_ONCE = 2000
 /** Places of such a report: functions with many names have more. */
 const MAX_PLACES = 10_000
@@ -262,15 +262,19 @@ function toRelocation (text: EntryText, places: readonly ReportPlace[], total: n
 function explainer (object: BpfObject, { target, records }: Relocation, modulesWith: ModulesWith): Explain {
   let left: number = LIMITS.workSteps
   const names = createNewNames(object.btf)
-  const broken = new Map<string, BrokenField>()
-  const fields = new Map<string, Explanation>()
+  const fields = new Map<string, FieldNotes>()
+  const notesOf = ({ typeId, accessSpec }: RecordOutcome): FieldNotes => {
+    const key = `${typeId} ${accessSpec}`
+    let notes = fields.get(key)
+    if (notes === undefined) fields.set(key, notes = { breaks: [], told: [] })
+    return notes
+  }
   const missing = new Map<string, Explanation>()
   let stored: ReturnType<typeof storedTypes> | undefined
   const storedIn = (type: TypeId): string | undefined => (stored ??= storedTypes(object.btf)).get(type)
-  // Relocations of one field, such as its offset and its size, are told alike: what to write is the same code.
-  const told = new Map<string, Map<string, readonly ReportSuggestion[]>>()
   return (record, remark) => {
     if (record.status === 'resolved' && remark === undefined) return undefined
+    const field = notesOf(record)
     const steps = Math.min(left, MAX_STEPS_EACH)
     const work = newWork(steps)
     const found = explainRecord(record, remark, {
@@ -280,21 +284,16 @@ function explainer (object: BpfObject, { target, records }: Relocation, modulesW
       modulesWith,
       names,
       storedIn,
-      broken,
-      fields,
+      field,
       missing,
       wantsAdvice: record.status !== 'absent',
       work
     })
     left -= steps - Math.max(0, work.left)
     if (found === undefined || found.suggestions.length === 0) return found
-    const field = `${record.typeId} ${record.accessSpec}`
-    let byDetail = told.get(field)
-    if (byDetail === undefined) told.set(field, byDetail = new Map())
-    const suggestions = byDetail.get(found.detail)
-    if (suggestions !== undefined) return { ...found, suggestions }
-    byDetail.set(found.detail, found.suggestions)
-    return found
+    const alike = field.told.find(({ detail }) => detail === found.detail)
+    if (alike === undefined) field.told.push(found)
+    return alike === undefined || alike === found ? found : { ...found, suggestions: alike.suggestions }
   }
 }
 

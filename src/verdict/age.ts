@@ -203,6 +203,26 @@ function factsOf (release: string): ReleaseFacts {
   return { version, update: version === undefined ? undefined : updateOf(release, version), isBackporting: BACKPORTING.test(release) }
 }
 
+/** Rows that are not about what is known of numbers. */
+const OF_OTHERS: readonly AbilityName[] = [
+  'decidesPointers', 'decidesMaps', 'knowsElements', 'boundsProcessors', 'verifiesGlobals', 'verifiesGlobalsLazily', 'repeatsCallbacks',
+  'countsCallbacks', 'returnsFromTailCalls'
+]
+
+const ofExecutions = new WeakMap<Age, Age>()
+
+/** For what happens to numbers when the kernel runs a program that a verifier of the age looks at: as if it knew all of them. */
+export function ageOfExecution (age: Age): Age {
+  let made = ofExecutions.get(age)
+  if (made === undefined) {
+    const all = mapRows(() => true)
+    made = { ...mapRows<Ability>(() => 'yes'), sure: all, perhaps: all }
+    for (const name of OF_OTHERS) made = { ...made, [name]: age[name] }
+    ofExecutions.set(age, made)
+  }
+  return made
+}
+
 /** @param facts undefined: the release is not known */
 function makeAge (facts: ReleaseFacts | undefined): Age {
   const answer = ({ since, alsoFrom, updates }: Row): Ability => {

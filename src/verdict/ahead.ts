@@ -41,19 +41,27 @@ function distancesOf (code: Code, functions: Functions, wanted: Wanted): Int32Ar
   const { body } = code
   const flow = body.flow()
   const distances = new Int32Array(body.count + 1)
-  const ends = functions.hasPoisonedSubprogram()
-    ? flow.references.filter(index => leadsThere(code, index, functions, wanted))
-    : functions.poisonIn(code.fn).filter(index => wanted.isWanted(code, index))
-  for (const index of ends) distances[index] = 1
-  const isSettled = passBackwards(flow, (first, last) => update(distances, flow, first, last), ends.at(-1) ?? -1)
+  let last = -1
+  for (const index of endsOf(code, functions, wanted)) {
+    distances[index] = 1
+    last = Math.max(last, index)
+  }
+  const isSettled = passBackwards(flow, (from, to) => update(distances, flow, from, to), last)
   return isSettled ? distances : distances.fill(1)
 }
 
-/** Whether a call, or a load of an address, is asked for or leads to a function with what is asked for. */
-function leadsThere (code: Code, index: number, functions: Functions, { isWanted, hasWanted, isCalledBack }: Wanted): boolean {
+/** Instructions of a function that are asked for, or that lead out of it to some that are. */
+function endsOf (code: Code, functions: Functions, wanted: Wanted): number[] {
+  const poison = functions.poisonIn(code.fn).filter(index => wanted.isWanted(code, index))
+  if (!functions.hasPoisonedSubprogram()) return poison
+  const references = functions.isAnyAddressed() ? code.body.flow().references : functions.references(code.fn).map(({ index }) => index)
+  return [...poison, ...references.filter(index => leadsThere(code, index, functions, wanted))]
+}
+
+/** Whether a call, or a load of an address, leads to a function with what is asked for. */
+function leadsThere (code: Code, index: number, functions: Functions, { hasWanted, isCalledBack }: Wanted): boolean {
   const insn = code.body.insnAt(index)
   if (insn === undefined) return false
-  if (isWanted(code, index)) return true
   const callee = isReference(insn) ? functions.callee(code, index) : undefined
   return callee === undefined ? insn.code === BPF_CALL && mayCallBack(insn) && isCalledBack() : hasWanted(callee)
 }

@@ -1,10 +1,11 @@
 import type { ElfFunction } from '../elf/functions.js'
 import type { IsAhead } from './ahead.js'
-import { once } from './code.js'
+import { once, type Functions } from './code.js'
 import { exploreProgram, newRun, type Shared } from './exploration.js'
 import { openPoison } from './open.js'
 import { passPoison } from './pass-poison.js'
 import { addFound, CERTAIN, isFound, note, type Reached, type Run, type Search } from './run.js'
+import { topFrame } from './state.js'
 
 /** Steps for one object: a third of what the report takes of real objects that fail. */
 const STEPS = 3_000
@@ -53,6 +54,8 @@ export function behindPoison (
 }
 
 const NOTHING_ASKED: Answers = { reached: new Map(), isComplete: true }
+/** Of a program for which no steps are left. */
+const LEFT_OUT: Answers = { reached: new Map(), isComplete: false }
 
 /** The poison that is asked for. */
 interface Asked {
@@ -65,7 +68,7 @@ function exploreAll (
   shared: Shared, stopped: readonly StoppedProgram[], isOutOfReach: (fn: ElfFunction, index: number) => boolean
 ): ReadonlyMap<StoppedProgram, Answers> {
   const { object, functions, graph, symbols, age } = shared
-  const work = { left: Math.min(shared.work.left, STEPS), inDoubt: 1 }
+  const work = { left: Math.min(shared.work.left, STEPS), inDoubt: 1, forExecutions: 0 }
   const further: Shared = { ...shared, open: openPoison(object, functions, graph, age, work, symbols), work, found: new Map() }
   /** What is asked for still: what one program gets to for certain need not be looked for in another. */
   const wanted = new Map<ElfFunction, Set<number>>()
@@ -77,10 +80,16 @@ function exploreAll (
   const isWanted = (fn: ElfFunction, index: number): boolean => wantedIn(fn).has(index)
   /** The same for one program after the other, until one gets to something for certain. */
   let wantedNow: Asked | undefined
+  const askNow = (): Asked => ({ isWanted, isAhead: further.open.isAheadBut((fn, index) => !isWanted(fn, index)) })
   const answers = new Map<StoppedProgram, Answers>()
-  for (const program of stopped) {
-    if ([...program.functions].every(fn => wantedIn(fn).size === 0)) continue
-    wantedNow ??= { isWanted, isAhead: further.open.isAheadBut((fn, index) => !isWanted(fn, index)) }
+  const asking = stopped.filter(program => [...program.functions].some(fn => wantedIn(fn).size > 0))
+  for (const program of functions.hasPoisonedSubprogram() ? nearestFirst(asking, functions, wantedNow = askNow()) : asking) {
+    if (![...program.functions].some(fn => wantedIn(fn).size > 0)) continue
+    if (work.left <= 0) {
+      answers.set(program, LEFT_OUT)
+      continue
+    }
+    wantedNow ??= askNow()
     const found = exploreBehind(further, program, wantedNow)
     answers.set(program, found)
     addFound(further.found, program.fn, found.reached)
@@ -89,6 +98,19 @@ function exploreAll (
     }
   }
   return answers
+}
+
+/** Programs from which less leads to what is asked for come first: what one gets to of a shared subprogram, others need not look for. */
+function nearestFirst (programs: readonly StoppedProgram[], functions: Functions, { isAhead }: Asked): readonly StoppedProgram[] {
+  if (programs.length < 2) return programs
+  const distanceOf = ({ fn, run }: StoppedProgram): number => {
+    const states = run().stopped?.atPoison ?? []
+    const distances = states.map(state => isAhead.distance(topFrame(state).code, state.pc)).filter(distance => distance > 0)
+    return distances.length > 0 ? Math.min(...distances) : isAhead.distance(functions.codeOf(fn), 0)
+  }
+  return programs.map(program => ({ program, distance: distanceOf(program) }))
+    .sort((a, b) => a.distance - b.distance)
+    .map(({ program }) => program)
 }
 
 function exploreBehind (shared: Shared, program: StoppedProgram, asked: Asked): Answers {
@@ -138,6 +160,7 @@ function furtherRun (shared: Shared, { fn, run }: StoppedProgram, { isWanted, is
     symbols,
     littleEndian,
     mayHavePackets,
+    choices: undefined,
     passesPoison: true,
     work,
     entered,
@@ -147,6 +170,7 @@ function furtherRun (shared: Shared, { fn, run }: StoppedProgram, { isWanted, is
     setAside: [],
     isThorough: true,
     fails: false,
+    isInDoubtOfNumbers: false,
     further: 0,
     reached,
     assumes,

@@ -2,8 +2,9 @@ import type { Insn } from '../insn/insn.js'
 import { BpfClass, classOf } from '../insn/opcodes.js'
 import type { Age } from './age.js'
 import { forgetTurn } from './calls.js'
+import { chooseWay } from './choose-way.js'
 import { usesRegister } from './code.js'
-import { decide, JMP, learn, opposite } from './compare.js'
+import { decide, JMP, learn, opposite, type Comparison } from './compare.js'
 import { targetOf } from './flow.js'
 import { fork, operand, restOn, type Run } from './run.js'
 import { constant, immediateOf, inexact, scalar, union, type Scalar } from './scalar.js'
@@ -34,19 +35,11 @@ export function branch (run: Run, state: State, insn: Insn): void {
   }
 }
 
-interface Comparison<Side> {
-  readonly operation: number
-  readonly is64: boolean
-  readonly left: Side
-  readonly right: Side
-  readonly leftRegister: number
-  /** Undefined where the right side is the immediate. */
-  readonly rightRegister: number | undefined
-  readonly next: number
-  readonly target: number
-}
-
 function compareNumbers (run: Run, state: State, comparison: Comparison<Scalar>): void {
+  if (run.choices !== undefined) {
+    chooseWay(run, run.choices, state, comparison)
+    return
+  }
   const { operation, is64, left, right, next, target } = comparison
   const { sure, perhaps } = run.age
   const taken = decide(sure, operation, left, right, is64)
@@ -58,6 +51,7 @@ function compareNumbers (run: Run, state: State, comparison: Comparison<Scalar>)
   const mayDecide = sure !== perhaps && decide(perhaps, operation, left, right, is64) !== undefined
   const isOpen = left.exact && right.exact && !mayDecide && (!perhaps.comparesRanges || left.id === 0 || left.id !== right.id)
   if (!isOpen) {
+    if (state.doubt === null) run.isInDoubtOfNumbers = true
     state.doubt ??= `Whether the verifier decides the branch at instruction ${state.pc} of ${topFrame(state).code.fn.name} is not known.`
   }
   const other = fork(run, state, target, null)

@@ -1,10 +1,11 @@
 import type { Insn } from '../insn/insn.js'
 import { STB_WEAK } from '../elf/constants.js'
 import { isPoison, PSEUDO, type Code } from './code.js'
+import { chooseRegister } from './free.js'
 import { BPF_LOOP, CALLBACKS, FILLED, MAP_LOOKUP, resultOf, SIZES, TAIL_CALL, WITHOUT_ARGUMENTS } from './helpers.js'
 import { passPoison } from './pass-poison.js'
 import { clobberAll, fork, keepStopped, newId, operand, reach, type Run } from './run.js'
-import { isConstant, isZero, UNKNOWN, VAGUE } from './scalar.js'
+import { isChosen, isConstant, isZero, UNKNOWN, VAGUE } from './scalar.js'
 import { clobber, fill } from './stack.js'
 import { copyFrame, newContext, ownStack, topFrame, widen, type Context, type Frame, type State } from './state.js'
 import { MAP, NOT_NULL, pointerOf, pointerWithId, UNCLEAR, type Value } from './value.js'
@@ -45,6 +46,7 @@ function callHelper (run: Run, state: State, helper: number): boolean {
       clobberAll(state)
       state.doubt ??= `Which function the call at instruction ${state.pc} of ${topFrame(state).code.fn.name} calls back is not known.`
     } else {
+      if (run.choices !== undefined) for (let r = 1; r <= 5; r++) chooseRegister(run.choices, state, r)
       const passed = callback.passes.map((what): Value | undefined => {
         if (typeof what === 'number') return operand(state, what)
         return PASSED[what]
@@ -61,7 +63,7 @@ function callHelper (run: Run, state: State, helper: number): boolean {
     topFrame(returned).registers[0] = UNKNOWN
     leave(run, returned)
   }
-  if (!WITHOUT_ARGUMENTS.has(helper)) forgetMemory(state, SIZES.get(helper), FILLED.get(helper))
+  if (!WITHOUT_ARGUMENTS.has(helper)) forgetMemory(run, state, SIZES.get(helper), FILLED.get(helper))
   finishCall(state, resultOfHelper(run, helper))
   state.pc++
   return true
@@ -91,7 +93,7 @@ function finishCall (state: State, result: Value): void {
 }
 
 /** What a helper may write through its arguments. @param filled the register whose memory it writes for certain */
-function forgetMemory (state: State, sizes: ReadonlyMap<number, number> | undefined, filled?: number): void {
+function forgetMemory (run: Run, state: State, sizes: ReadonlyMap<number, number> | undefined, filled?: number): void {
   for (let r = 1; r <= 5; r++) {
     const argument = operand(state, r)
     if (argument?.kind !== 'stack') continue
@@ -100,8 +102,10 @@ function forgetMemory (state: State, sizes: ReadonlyMap<number, number> | undefi
     const size = sizeRegister === undefined ? undefined : operand(state, sizeRegister)
     const bytes = size?.kind === 'scalar' && size.bounds.umax <= 512n ? Number(size.bounds.umax) : undefined
     if (frame === undefined) continue
-    const isFilled = r === filled && bytes !== undefined && size?.kind === 'scalar' && size.exact && isConstant(size)
-    if (isFilled && argument.offset !== undefined) fill(ownStack(frame), argument.offset, bytes)
+    const isFilled = r === filled && bytes !== undefined && size?.kind === 'scalar' && size.exact && isConstant(size) && !isChosen(size)
+    // What is beside it in a slot, verifiers forget or not.
+    if (isFilled && run.choices !== undefined) clobber(ownStack(frame), argument.offset, bytes)
+    if (isFilled && argument.offset !== undefined) fill(run.age, ownStack(frame), argument.offset, bytes)
     else clobber(ownStack(frame), argument.offset, bytes)
   }
 }
@@ -123,7 +127,7 @@ function callKernelFunction (run: Run, state: State, name: string, isWeak: boole
     if (argument?.kind === 'function') enterAside(run, state, argument.code)
   }
   if (ITERATES.test(name)) forgetTurn(state)
-  forgetMemory(state, undefined)
+  forgetMemory(run, state, undefined)
   finishCall(state, ITERATES.test(name) ? pointerOf('maybe', true, true, newId(run)) : pointerWithId(UNCLEAR, newId(run)))
   state.pc++
   return name !== 'bpf_throw'
@@ -147,7 +151,7 @@ function callSubprogram (run: Run, state: State, callee: Code): boolean {
       state.doubt ??= `Whether the verifier of this kernel verifies ${callee.fn.name} by itself is not known.`
       enter(fork(run, state, state.pc, null), callee, topFrame(state).registers.slice(0, 6), undefined)
     }
-    forgetMemory(state, undefined)
+    forgetMemory(run, state, undefined)
     finishCall(state, UNKNOWN)
     state.pc++
     return true
@@ -209,11 +213,12 @@ function enterCallback (
     const skipped = fork(run, state, state.pc + 1, doubt)
     finishCall(skipped, UNKNOWN)
     if (isNone && counts === 'yes') return false
-    if (isNone && counts === 'maybe') {
+    const mayBeNone = isNone ? counts === 'maybe' : counts !== 'no' && turns?.kind === 'scalar' && !turns.exact && turns.bounds.umin === 0n
+    if (mayBeNone) {
       state.doubt ??= 'Whether the verifier of this kernel follows a callback that is called no time is not known.'
     }
   }
-  const isMany = counts === 'no' || turns === undefined || (turns.kind === 'scalar' && turns.bounds.umax >= MANY)
+  const isMany = counts === 'no' || turns === undefined || (turns.kind === 'scalar' && turns.exact && turns.bounds.umax >= MANY)
   const limit = !isMany && counts === 'yes' && turns.kind === 'scalar' && turns.exact ? Number(turns.bounds.umax) : undefined
   const registers = [undefined, ...passed]
   const isCertain = repeats === 'yes' && (isMany || limit !== undefined)

@@ -11,6 +11,7 @@ import { BPF_INSN, readInsn, type Insn } from '../insn/insn.js'
 import { BPF_CALL, BPF_LD_IMM64, BPF_X, isJumpClass, isSubprogramCall } from '../insn/opcodes.js'
 import { JMP } from './compare.js'
 import { readFlow, type Flow, type Slots } from './flow.js'
+import { createLastAhead } from './last-ahead.js'
 import { liveRegisters } from './liveness.js'
 
 /** The source register of calls and 64-bit loads, which says what the immediate means. */
@@ -40,7 +41,10 @@ export interface Body {
   /** The symbol that an instruction refers to. */
   readonly symbolAt: (index: number) => ElfSymbol | undefined
   readonly flow: () => Flow
-  /** Registers that are read later, a bit each, before each instruction; poison reads what the instruction in its place read. */
+  /**
+   * Registers that are read later, a bit each, before each instruction that may lead to poison; poison reads what the instruction in its
+   * place read.
+   */
   readonly live: () => Uint16Array
 }
 
@@ -48,6 +52,8 @@ export interface Body {
 export interface Reference {
   readonly fn: ElfFunction
   readonly isCall: boolean
+  /** Of the instruction that refers to it. */
+  readonly index: number
 }
 
 /** The functions of an object with patched instructions. */
@@ -59,6 +65,8 @@ export interface Functions {
   readonly poisonIn: (fn: ElfFunction) => readonly number[]
   /** Whether a function of `.text` is poisoned, so that it matters what is called. */
   readonly hasPoisonedSubprogram: () => boolean
+  /** Whether the address of some function is taken, so that it may be called back. */
+  readonly isAnyAddressed: () => boolean
   /** What the function refers to, poisoned calls included. */
   readonly references: (fn: ElfFunction) => readonly Reference[]
   /** The function of `.text` that a call or a function pointer means; undefined where there is none. */
@@ -118,10 +126,11 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
         symbolAt: index => symbolAt(fn, fn.start + index * BPF_INSN.SIZE),
         flow,
         live: once(() => {
+          const last = lastAhead(fn)
           const kept = keptLive.get(key)
-          if (kept !== undefined && !replacesJump(fn)) return kept
-          const found = liveRegisters(original(), flow())
-          if (!replacesJump(fn)) keptLive.set(key, found)
+          if (kept?.last === last && !replacesJump(fn)) return kept.live
+          const found = liveRegisters(original(), flow(), last)
+          if (!replacesJump(fn)) keptLive.set(key, { live: found, last })
           return found
         })
       }
@@ -211,7 +220,7 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
       if (isElsewhere(fn, offset, text.index)) continue
       const insn = readInsn(elf.view, at, elf.littleEndian)
       const callee = calleeAt(text, offset, insn, symbolAt(fn, offset))
-      if (callee !== undefined) found.push({ fn: callee, isCall: opcode === BPF_CALL })
+      if (callee !== undefined) found.push({ fn: callee, isCall: opcode === BPF_CALL, index: (offset - fn.start) / BPF_INSN.SIZE })
     }
     return found
   }
@@ -219,7 +228,9 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
   const hasPoison: Functions['hasPoison'] = ({ section: { offset }, start, size }) =>
     isAnyWithin(poison, offset + start, offset + start + size)
 
-  return {
+  const distinct = once(() => withoutAliases(elf.functions))
+
+  const result: Functions = {
     codeOf,
     poisonIn ({ section, start, size }) {
       const found: number[] = []
@@ -231,6 +242,7 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
     },
     hasPoison,
     hasPoisonedSubprogram: once(() => elf.functions.some(fn => fn.section.name === '.text' && hasPoison(fn))),
+    isAnyAddressed: once(() => distinct().some(fn => result.references(fn).some(({ isCall }) => !isCall))),
     references (fn) {
       const key = placeOf(fn)
       let found = referred.get(key)
@@ -244,12 +256,15 @@ export function readFunctions (object: BpfObject, patches: Patches): Functions {
       return insn === undefined ? undefined : calleeAt(text, offset, insn, code.body.symbolAt(index))
     }
   }
+  const lastAhead = createLastAhead(result, distinct)
+  return result
 }
 
 /** What follows from an object alone, which is judged for many kernels. By place of the function. */
 interface Facts {
   readonly referred: Map<string, readonly Reference[]>
-  readonly live: Map<string, Uint16Array>
+  /** For the last instruction that may lead to poison, which for most kernels is the same. */
+  readonly live: Map<string, { readonly live: Uint16Array, readonly last: number }>
 }
 
 const facts = new WeakMap<BpfObject, Facts>()

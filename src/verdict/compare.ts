@@ -1,10 +1,10 @@
 import type { Age, Rules } from './age.js'
 import {
-  ANY_RANGE, ANY_RANGE32, contradict, draftOf, max, min, sameBounds, settle, share, type Bounds, type Draft, type SharedBounds
+  ANY_NUMBER, ANY_RANGE, ANY_RANGE32, contradict, draftOf, max, min, sameBounds, settle, share, type Bounds, type Draft, type SharedBounds
 } from './bounds.js'
 import { halfFromWhole, wholeFromHalf } from './extend.js'
 import { keepResults } from './memo.js'
-import { constant, constantBounds, inexact, isConstant, scalar, type Outcome, type Scalar } from './scalar.js'
+import { constant, constantBounds, contains, inexact, isConstant, scalar, type Outcome, type Scalar } from './scalar.js'
 import { meetTnums, signed, signed32, U32, unsigned, withLowHalf } from './tnum.js'
 
 /** Conditional jumps, by the high bits of their opcodes. */
@@ -39,7 +39,20 @@ const EXCHANGED: ReadonlyMap<number, number> = new Map([
 ])
 
 export const opposite = (operation: number): number => OPPOSITE.get(operation) ?? operation
-const exchanged = (operation: number): number => EXCHANGED.get(operation) ?? operation
+export const exchanged = (operation: number): number => EXCHANGED.get(operation) ?? operation
+
+/** A conditional jump, with what it compares. */
+export interface Comparison<Side> {
+  readonly operation: number
+  readonly is64: boolean
+  readonly left: Side
+  readonly right: Side
+  readonly leftRegister: number
+  /** Undefined where the right side is the immediate. */
+  readonly rightRegister: number | undefined
+  readonly next: number
+  readonly target: number
+}
 
 interface Range {
   readonly umin: bigint
@@ -129,8 +142,9 @@ const learned = keepResults((age, what, a, b): readonly [Outcome, Outcome] => {
   return [agreement(a, sure[0], perhaps[0]), agreement(b, sure[1], perhaps[1])]
 })
 
+/** On a way that cannot be taken, some verifiers forget all that they knew of the number, such as Linux 6.12. */
 function agreement (before: SharedBounds, sure: Bounds, perhaps: Bounds): Outcome {
-  if (contradict(sure) || contradict(perhaps)) return { bounds: before, isAgreed: false }
+  if (contradict(sure) || contradict(perhaps) || !contains(sure, perhaps)) return { bounds: ANY_NUMBER, isAgreed: false }
   return { bounds: sameBounds(before, sure) ? before : share(sure), isAgreed: sameBounds(sure, perhaps) }
 }
 

@@ -1,7 +1,6 @@
-import type { ElfFunction } from '../elf/functions.js'
 import { isJumpClass } from '../insn/opcodes.js'
 import type { IsAhead } from './ahead.js'
-import { isFound, keepBefore, type Reached, type Run, type Search } from './run.js'
+import { isFound, keepBefore, type Run, type Search } from './run.js'
 import { isTarget } from './flow.js'
 import { step } from './step.js'
 import { copyState, joinStates, stateCovers, tidy, topFrame, type State } from './state.js'
@@ -19,20 +18,21 @@ export function explore (run: Run): boolean {
   while (run.certain.left > 0 && (run.isThorough || run.further >= 0)) {
     const state = run.pending.pop()
     if (state === undefined) break
-    renew(run, run.certain, reached => reached?.doubt === null)
-    renew(run, run.doubtful, (reached, fn, index) => reached !== undefined || isFound(run.found, fn, index))
+    renew(run, run.certain)
+    renew(run, run.doubtful)
     if (!follow(run, state)) return false
   }
   return true
 }
 
-type IsSettled = (reached: Reached | undefined, fn: ElfFunction, index: number) => boolean
-
 /** Leaves out what was found since the last time, where as many steps were taken since as the passes over the functions cost. */
-function renew (run: Run, search: Search, isSettled: IsSettled): void {
+function renew (run: Run, search: Search): void {
   const { work: { left: steps }, renewal } = run
   if (search.left === search.before || search.steps - steps < renewal) return
-  search.isAhead = run.isAheadBut((fn, index) => isSettled(run.reached.get(fn)?.get(index), fn, index))
+  search.isAhead = run.isAheadBut((fn, index) => {
+    const reached = run.reached.get(fn)?.get(index)
+    return search === run.certain ? reached?.doubt === null : reached !== undefined || isFound(run.found, fn, index)
+  })
   search.before = search.left
   search.steps = steps
 }
@@ -55,7 +55,7 @@ function follow (run: Run, start: State): boolean {
       run.setAside.push(state)
       return true
     }
-    if (pc === 0 || isTarget(body.flow(), pc)) {
+    if (run.choices === undefined && (pc === 0 || isTarget(body.flow(), pc))) {
       state = arrive(state, run.isThorough && run.work.inDoubt <= 0 ? STATES_IN_DOUBT : STATES_PER_PLACE)
       if (state === undefined) return true
     }

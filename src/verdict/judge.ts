@@ -5,6 +5,7 @@ import { BPF_INSN } from '../insn/insn.js'
 import { ageOf } from './age.js'
 import { behindPoison, type StoppedProgram } from './behind.js'
 import { once, poisonOf, readFunctions } from './code.js'
+import { findExecution } from './execution.js'
 import { exploreProgram, newRun, type Shared } from './exploration.js'
 import { functionFinder } from './find-function.js'
 import type { JudgeOptions, Judgement, ProgramVerdict, Verdict } from './judgement.js'
@@ -25,6 +26,8 @@ const STEPS = 400_000
  * where it does. All smaller objects that were met take some hundred.
  */
 const STEPS_IN_DOUBT = 10_000
+/** Steps for executions of programs that are in doubt otherwise, for the whole object. */
+const STEPS_FOR_EXECUTIONS = 30_000
 /** Explorations of so many steps, for the whole object, are kept for those who go on behind poison. What is kept has some kB a step. */
 const KEPT_STEPS = 20_000
 /** Longer explorations are not kept: to go on behind poison may not take as many. */
@@ -37,7 +40,7 @@ const KEPT_STEPS_EACH = 3_000
 export function judge (object: BpfObject, relocation: Relocation, options: JudgeOptions = {}): Judgement {
   if (relocation.patches === undefined) return refused(object, relocation)
   if (relocation.counts.poisoned === 0 && poisonOf(object).length === 0) return allLoad(object)
-  const work = { left: options.steps ?? STEPS, inDoubt: STEPS_IN_DOUBT }
+  const work = { left: options.steps ?? STEPS, inDoubt: STEPS_IN_DOUBT, forExecutions: STEPS_FOR_EXECUTIONS }
   const functions = readFunctions(object, relocation.patches)
   const graph = callGraph(object, functions)
   const age = ageOf(options.kernelRelease)
@@ -112,6 +115,7 @@ function judgeProgram (shared: Shared, fn: ElfFunction): Result {
   const isComplete = run.certain.left === 0 || exploreProgram(run, shared, closure, fn)
   const stopped = run.reached.size === 0 ? undefined : { fn, functions: closure, run: () => run, isComplete }
 
+  if (isComplete && run.reached.size > 0 && !run.fails && run.isInDoubtOfNumbers) findExecution(shared, run, closure, fn)
   const [certain, doubtful] = firstPlaces(run.reached)
   const result = (verdict: Verdict, reason: string | null, assumes: readonly string[]): Result =>
     ({ verdict, reason, assumes, reached: run.reached, isComplete, functions: closure, stopped })

@@ -18,11 +18,27 @@ const SRC = 1 << 12
  * same.
  *
  * @param slots which may have a load of 16 bytes where the flow was read of something else
+ * @param last the last instruction that counts, unless one behind it leads back: what others read does not matter
  */
-export function liveRegisters (slots: Slots, flow: Flow): Uint16Array {
+export function liveRegisters (slots: Slots, flow: Flow, last = flow.next.length - 1): Uint16Array {
   const live = new Uint16Array(flow.next.length + 1)
-  const isSettled = passBackwards(flow, (first, last) => updateLive(live, slots, flow, first, last))
+  const end = lastLeadingTo(flow, last)
+  const loops = flow.loops.filter(jump => jump <= end)
+  const isSettled = passBackwards({ ...flow, loops }, (first, from) => updateLive(live, slots, flow, first, from), end)
   return isSettled ? live : live.fill(ALL)
+}
+
+/** The last instruction, or jump back, that leads to one up to `last`, directly or by another. */
+function lastLeadingTo ({ loops, jump }: Flow, last: number): number {
+  let end = last
+  for (let i = loops.length - 1; i >= 0; i--) {
+    const from = loops[i] ?? 0
+    if (from > end && (jump[from] ?? 0) <= end) {
+      end = from
+      i = loops.length
+    }
+  }
+  return end
 }
 
 /** One loop, since functions of thousands of instructions are passed before the code of a callback would be fast. */

@@ -99,6 +99,6 @@ export function openPoison (
 
 /** What may be got to where nothing is known. */
 function everything ({ fn }: Code, functions: Functions): Sweep {
-  const callees = new Set(functions.references(fn).map(reference => reference.fn))
-  return { poison: new Set(functions.poisonIn(fn)), certain: [], callees }
+  const references = functions.hasPoisonedSubprogram() ? functions.references(fn) : []
+  return { poison: new Set(functions.poisonIn(fn)), certain: [], callees: new Set(references.map(reference => reference.fn)) }
 }

@@ -7,17 +7,17 @@ import type { Slots } from './flow.js'
 import { mayCallBack, mayGiveNull } from './helpers.js'
 
 /** What an instruction does that takes little to pass, by its opcode. */
-const PLAIN = { OTHER: 0, NOTHING: 1, LOADS: 2, COMPUTES: 3, MOVES: 4, CALLS: 5 } as const
+const PLAIN = { OTHER: 0, NOTHING: 1, LOADS: 2, COMPUTES: 3, MOVES: 4, SETS: 5, CALLS: 6 } as const
 
 const PLAINNESS = Uint8Array.from({ length: 256 }, (_, opcode) => {
   switch (classOf(opcode)) {
     case BpfClass.LDX: return PLAIN.LOADS
     case BpfClass.ST: return PLAIN.NOTHING
     case BpfClass.STX: return modeOf(opcode) === BpfMode.ATOMIC ? PLAIN.OTHER : PLAIN.NOTHING
-    case BpfClass.ALU: return (opcode & 0xf0) === ALU.MOV ? PLAIN.OTHER : PLAIN.COMPUTES
-    case BpfClass.ALU64:
+    case BpfClass.ALU: case BpfClass.ALU64:
       if ((opcode & 0xf0) !== ALU.MOV) return PLAIN.COMPUTES
-      return (opcode & BPF_X) === 0 ? PLAIN.OTHER : PLAIN.MOVES
+      if ((opcode & BPF_X) === 0) return PLAIN.SETS
+      return classOf(opcode) === BpfClass.ALU64 ? PLAIN.MOVES : PLAIN.OTHER
     default: return opcode === BPF_CALL ? PLAIN.CALLS : PLAIN.OTHER
   }
 })
@@ -46,6 +46,10 @@ export function passPlain ({ bytes, view, littleEndian }: Slots, registers: Regi
       case PLAIN.MOVES:
         if (view.getInt16(at + BPF_INSN.off, littleEndian) !== 0) return i
         put(registers, dst, held(registers, src))
+        break
+      case PLAIN.SETS:
+        if (view.getInt16(at + BPF_INSN.off, littleEndian) !== 0) return i
+        put(registers, dst, Math.max(NOT_KNOWN, view.getInt32(at + BPF_INSN.imm, littleEndian)))
         break
       case PLAIN.CALLS: {
         const helper = view.getInt32(at + BPF_INSN.imm, littleEndian)

@@ -2,6 +2,7 @@ import type { Age } from './age.js'
 import type { IsAhead } from './ahead.js'
 import type { Code, Functions } from './code.js'
 import type { ElfFunction } from '../elf/functions.js'
+import type { Choices } from './free.js'
 import type { OpenPoison } from './open.js'
 import { union } from './scalar.js'
 import { copyState, ownStack, topFrame, type Context, type State } from './state.js'
@@ -49,6 +50,8 @@ export interface Work {
   left: number
   /** Those for states in doubt, of programs of which it is not known yet whether they fail for certain. */
   inDoubt: number
+  /** Those for executions: see execution.ts. */
+  forExecutions: number
 }
 
 /** Where an exploration stopped, for one that goes on behind poison. */
@@ -72,6 +75,8 @@ export interface Run {
   readonly symbols: SymbolValues
   readonly littleEndian: boolean
   readonly mayHavePackets: boolean
+  /** Where one execution is followed, with numbers that are chosen: see execution.ts. */
+  readonly choices: Choices | undefined
   /** Whether the program is followed on behind poison, as if the kernel had a value there. */
   readonly passesPoison: boolean
   readonly work: Work
@@ -89,6 +94,8 @@ export interface Run {
   isThorough: boolean
   /** Whether the program gets to poison for certain. */
   fails: boolean
+  /** Whether a way was followed of which the verifier may decide by a number that it does not take. */
+  isInDoubtOfNumbers: boolean
   /** Steps that are left to find more that it gets to. */
   further: number
   /** Poisoned instructions that were reached, by function and index. */

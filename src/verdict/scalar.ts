@@ -118,6 +118,12 @@ export function constant (value: bigint, from: readonly string[] = NOTHING): Sca
 
 export const ZERO = constant(0n)
 
+/** What numbers come from that are chosen: see free.ts. No assumption has this name. */
+export const CHOSEN = ' chosen'
+
+/** Whether it is one of the numbers that the verifier may have there. */
+export function isChosen ({ from }: Scalar): boolean { return from.includes(CHOSEN) }
+
 export function isConstant ({ bounds }: Scalar): boolean { return bounds.mask === 0n }
 
 export function isZero ({ bounds }: Scalar): boolean { return bounds.mask === 0n && bounds.bits === 0n }
@@ -181,7 +187,11 @@ export const IN_DOUBT: Outcome = { bounds: undefined, isAgreed: false }
 export function outcomeOf (age: Age, calculate: (rules: Rules) => Bounds | undefined): Outcome {
   const sure = calculate(age.sure) ?? ANY_NUMBER
   if (contradict(sure)) return IN_DOUBT
-  return { bounds: share(sure), isAgreed: age.sure === age.perhaps || sameBounds(sure, calculate(age.perhaps) ?? ANY_NUMBER) }
+  if (age.sure === age.perhaps) return { bounds: share(sure), isAgreed: true }
+  const perhaps = calculate(age.perhaps) ?? ANY_NUMBER
+  if (sameBounds(sure, perhaps)) return { bounds: share(sure), isAgreed: true }
+  // Newer verifiers mostly know more, but not always.
+  return contains(sure, perhaps) ? { bounds: share(sure), isAgreed: false } : IN_DOUBT
 }
 
 /**
@@ -206,7 +216,10 @@ export function numberOf (age: Age, { bounds, isAgreed }: Outcome, traits: Trait
 }
 
 /** Whether every number that `b` allows is allowed by `a`. */
-export function includes ({ bounds: a }: Scalar, { bounds: b }: Scalar): boolean {
+export function includes ({ bounds: a }: Scalar, { bounds: b }: Scalar): boolean { return contains(a, b) }
+
+/** Whether every number that is within `b` is within `a`. */
+export function contains (a: Bounds, b: Bounds): boolean {
   return (b.mask & ~a.mask) === 0n && ((a.bits ^ b.bits) & ~a.mask) === 0n &&
     a.umin <= b.umin && a.umax >= b.umax && a.smin <= b.smin && a.smax >= b.smax &&
     a.umin32 <= b.umin32 && a.umax32 >= b.umax32 && a.smin32 <= b.smin32 && a.smax32 >= b.smax32

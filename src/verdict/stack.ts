@@ -34,11 +34,11 @@ export const VAGUE_SLOT = bytesOf(0, ALL)
 const STACK_SIZE = 512
 
 /** The slot that holds the byte at `offset` from the frame pointer, or undefined outside the stack. */
-function slotIndex (offset: number): number | undefined {
+export function slotIndex (offset: number): number | undefined {
   return offset < 0 && offset >= -STACK_SIZE ? (-offset - 1) >> 3 : undefined
 }
 
-const byteOf = (offset: number): number => offset & 7
+export const byteOf = (offset: number): number => offset & 7
 const maskOf = (byte: number, size: number): number => ((1 << size) - 1) << byte & 0xff
 
 /** Stores a value. `isImmediate`: by BPF_ST, whose constants older verifiers forget. */
@@ -50,7 +50,10 @@ export function store (
   const place = { before: stack[index], byte: byteOf(offset), size, littleEndian }
   const sure = write(age.sure, place, value, isImmediate)
   const perhaps = age.sure === age.perhaps ? sure : write(age.perhaps, place, value, isImmediate)
-  stack[index] = sameSlot(sure, perhaps) ? sure : bytesOf(zeroBytes(sure) & zeroBytes(perhaps), ALL)
+  const written = sameSlot(sure, perhaps) ? sure : bytesOf(zeroBytes(sure) & zeroBytes(perhaps), ALL)
+  // Whether older zeroes are left depends on how each was stored before.
+  const keepsOlder = age.spillsZeroes !== 'maybe' || (written.zeroes & ~maskOf(place.byte, size)) === 0
+  stack[index] = keepsOlder ? written : slotOf(written.value, written.size, written.zeroes & maskOf(place.byte, size), ALL)
 }
 
 interface Place {
@@ -119,12 +122,13 @@ export function clobber (stack: Stack, offset: number | undefined, size: number 
 }
 
 /** Bytes of which the verifier knows nothing from now on, because a helper writes there for certain. */
-export function fill (stack: Stack, offset: number, size: number): void {
+export function fill (age: Age, stack: Stack, offset: number, size: number): void {
   const end = Math.min(0, offset + size)
   for (let at = offset; at < end; at = (at | 7) + 1) {
     const index = slotIndex(at)
     if (index === undefined) continue
-    stack[index] = filled(stack[index], maskOf(byteOf(at), Math.min(end, (at | 7) + 1) - at))
+    const slot = filled(stack[index], maskOf(byteOf(at), Math.min(end, (at | 7) + 1) - at))
+    stack[index] = age.spillsZeroes === 'maybe' && slot.zeroes !== 0 ? bytesOf(0, slot.vague | slot.zeroes) : slot
   }
 }
 

@@ -7,8 +7,11 @@ import { isConditional, isJump, usesRegister } from './code.js'
 import { targetOf } from './flow.js'
 import { clobberAll, fork, newId, operand, type Run } from './run.js'
 import { fits, lowHalf, signExtend } from './extend.js'
+import { computeFree, forgetFree } from './free-results.js'
+import { loadFree, storeFree } from './free-stack.js'
+import { chooseRegister, chosen } from './free.js'
 import {
-  constant, immediateOf, inexact, isConstant, ofSize, scalar, scalarWithId, UNKNOWN, VAGUE, vagueOfSize, ZERO, type Scalar
+  constant, immediateOf, inexact, isChosen, isConstant, ofSize, scalar, scalarWithId, UNKNOWN, VAGUE, vagueOfSize, ZERO, type Scalar
 } from './scalar.js'
 import { load, overwrite, store } from './stack.js'
 import { ownStack, topFrame, type State } from './state.js'
@@ -88,7 +91,7 @@ function loadFrom (run: Run, state: State, insn: Insn): Value {
   const size = accessSize(insn.code)
   const value = loadZeroExtended(run, state, insn, size)
   if (modeOf(insn.code) !== BpfMode.MEMSX) return value
-  const number = value.kind === 'scalar' ? value : vagueOfSize(size)
+  const number = value.kind !== 'scalar' ? vagueOfSize(size) : run.choices === undefined ? value : chosen(run.choices, state, value)
   return signExtend(run.age, scalar(number.bounds, { ...number, id: 0, related: number.id }), size, true)
 }
 
@@ -99,12 +102,14 @@ function loadZeroExtended (run: Run, state: State, insn: Insn, size: number): Va
     case 'stack': {
       const stack = state.frames[base.frame]?.stack
       if (stack === undefined || base.offset === undefined) return size === 8 ? UNCLEAR : vagueOfSize(size)
-      return load(run.age, run.littleEndian, stack, base.offset + insn.off, size)
+      const offset = base.offset + insn.off
+      if (run.choices !== undefined) return loadFree(run.choices, state, { depth: base.frame, offset, size }, run.littleEndian)
+      return load(run.age, run.littleEndian, stack, offset, size)
     }
     case 'data': {
       if (run.age.readsFrozenMaps === 'no') return ofSize(size)
       const known = base.offset === undefined ? undefined : base.data.read(base.offset + insn.off, size)
-      if (known === undefined) return ofSize(size, { exact: base.offset === undefined })
+      if (known === undefined) return ofSize(size, { exact: base.offset === undefined && run.choices === undefined })
       return run.age.readsFrozenMaps === 'yes' ? known : ofSize(size, { exact: false, from: known.from })
     }
     case 'pointer': return size === 8 && base.deep ? pointerWithId(UNCLEAR, newId(run)) : ofSize(size)
@@ -141,7 +146,12 @@ function storeTo (run: Run, state: State, insn: Insn): void {
     overwrite(ownStack(frame), offset)
     return
   }
+  if (run.choices !== undefined && isStx && size < 8) chooseRegister(run.choices, state, insn.src)
   const value = isStx ? spilled(run, state, insn.src, size) : immediateOf(insn.imm)
+  if (run.choices !== undefined) {
+    storeFree(run.choices, state, { depth: base.frame, offset, size }, run.littleEndian, value ?? VAGUE, !isStx)
+    return
+  }
   store(run.age, run.littleEndian, ownStack(frame), offset, size, value ?? VAGUE, !isStx)
 }
 
@@ -149,10 +159,20 @@ function storeTo (run: Run, state: State, insn: Insn): void {
 function spilled (run: Run, state: State, register: number, size: number): Value | undefined {
   const value = operand(state, register)
   if (value?.kind !== 'scalar' || isConstant(value)) return value
-  return run.age.linksSpills !== 'no' && fits(value, size) ? linked(run, state, register) : value
+  if (run.age.linksSpills === 'no' || !fits(value, size)) return value
+  const copy = linked(run, state, register)
+  return run.age.linksSpills === 'yes' || copy?.kind !== 'scalar' ? copy : loosened(copy)
 }
 
 function alu (run: Run, state: State, insn: Insn): void {
+  if (run.choices === undefined) calculate(run, state, insn)
+  else if (!computeFree(run.choices, state, insn)) {
+    calculate(run, state, insn)
+    forgetFree(state, insn)
+  }
+}
+
+function calculate (run: Run, state: State, insn: Insn): void {
   const is64 = classOf(insn.code) === BpfClass.ALU64
   const operation = insn.code & 0xf0
   if (operation === ALU.MOV) {
@@ -199,7 +219,9 @@ function pointerArithmetic (operation: number, left: Value | undefined, right: V
     return pointer.kind === 'pointer' && pointer.null === 'unclear' ? VAGUE : pointer
   }
   if (pointer.kind === 'stack' || pointer.kind === 'data') {
-    const by = other.kind === 'scalar' && isConstant(other) ? Number(signed(other.bounds.bits)) : undefined
+    // Where a chosen number leads on the stack, verifiers do not know what is written.
+    const isKnown = other.kind === 'scalar' && isConstant(other) && !(pointer.kind === 'stack' && isChosen(other))
+    const by = isKnown ? Number(signed(other.bounds.bits)) : undefined
     const offset = by === undefined || pointer.offset === undefined
       ? undefined
       : operation === ALU.ADD ? pointer.offset + by : pointer.offset - by
@@ -218,12 +240,13 @@ function move (run: Run, state: State, insn: Insn, is64: boolean): Value | undef
   // The low half of a number that has no more is a copy of it, too.
   const isCopy = insn.off === 0 ? !is64 && fits(number, 4) : number.bounds.umax < 1n << BigInt(insn.off - 1)
   const source = isCopy && run.age.linksHalves !== 'no' ? asScalar(linked(run, state, insn.src)) : unlinked(number)
-  const copy = isCopy && run.age.linksHalves === 'maybe'
-    ? scalar(source.bounds, { ...source, id: 0, related: source.id, exact: false })
-    : source
+  const copy = isCopy && run.age.linksHalves === 'maybe' ? loosened(source) : source
   if (insn.off !== 0) return signExtend(run.age, copy, insn.off / 8, is64)
   return lowHalf(run.age, copy)
 }
+
+/** A copy that only some verifiers narrow with the number. */
+const loosened = (copy: Scalar): Scalar => scalar(copy.bounds, { ...copy, id: 0, related: copy.id, exact: false })
 
 const unlinked = (value: Scalar): Scalar => value.id === 0 ? value : scalarWithId(value, 0)
 

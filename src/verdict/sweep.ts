@@ -235,8 +235,8 @@ function arrive (pass: Pass, from: number, target: number): void {
   if (isNew) pass.first = Math.min(pass.first, isFirst ? renewBefore(arrivals, target) : target)
 }
 
-function refer ({ functions, code, callees }: Pass, index: number): void {
-  if (!functions.hasPoisonedSubprogram()) return
+function refer ({ functions, code, callees, all }: Pass, index: number): void {
+  if (all !== undefined) return
   const callee = functions.callee(code, index)
   if (callee !== undefined) callees.add(callee)
 }

@@ -36,10 +36,11 @@ export function createLoadingOutcomes (maxCharacters: number): LoadingOutcomes {
     of (object, hash, relocation) {
       const text = textOf(relocation)
       if (text === undefined) return undefined
-      const keyOf = (release: string): string => `${hash} ${text} ${verdictKey(release, { readsVersion: readsVersion(object) })}`
+      const ofAll = `${hash} ${text}`
+      const keyOf = (release: string): string => `${ofAll} ${verdictKey(release, { readsVersion: readsVersion(object) })}`
       return {
-        get: release => outcomes.get(keyOf(release)),
-        keep (release, outcome) { outcomes.set(keyOf(release), outcome) }
+        get: release => outcomes.get(ofAll) ?? outcomes.get(keyOf(release)),
+        keep (release, outcome) { outcomes.set(outcome.isOfRelease ? keyOf(release) : ofAll, outcome) }
       }
     }
   }

@@ -17,7 +17,7 @@ export interface PausesOptions {
 }
 
 /** A request comes to the event loop some six times on its way, and each time may have to wait for a piece of other work. */
-const SLICE_MS = 1
+const SLICE_MS = 0.1
 /** As in threads that give way: work gets a tenth of the time where others always have tasks. */
 const MAX_WAIT_MS = 10
 const LOOK_MS = 1

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { AppError } from '../errors.js'
 import { createAdmission } from './admission.js'
+import { noteRequest } from './compile-later.js'
 import { ANSWERS, TASKS, type OthersWork } from './others-work.js'
 import type { Task, TaskValue } from './protocol.js'
 import { startThreads, type StartThreads } from './threads.js'
@@ -91,6 +92,7 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
     // Without a deadline: how long a start takes is the machine's affair, and a pod that is throttled starts slowly.
     async ready () { if (!isBackground) await Promise.all(Array.from({ length: options.workers }, () => threads.run({ kind: 'warm' }))) },
     async run<T extends Task>(task: T) {
+      if (task.kind === 'relocate') noteRequest()
       const asked = performance.now()
       const wait = admission.enter(isBackground ? Infinity : asked + options.deadlineMs)
       if (wait !== undefined) await wait
@@ -113,7 +115,10 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
         admission.leave(performance.now() - started)
       }
     },
-    noteAnswer () { if (counted !== undefined) Atomics.add(counted, ANSWERS, 1) },
+    noteAnswer () {
+      noteRequest()
+      if (counted !== undefined) Atomics.add(counted, ANSWERS, 1)
+    },
     async expecting (asking) {
       begin()
       try {

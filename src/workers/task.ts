@@ -17,21 +17,25 @@ import { proveResult } from './prove-result.js'
 import { forgetObjects, inspect, minimise, relocateObject } from './relocate-object.js'
 import { findPlacesIn, writeDifferences, writeFoundTypes, writeObjectTypes, writeTypes } from './write-types.js'
 
-const setup = workerData as WorkerSetup // what pool.ts starts workers with
+const setup = workerData as Partial<WorkerSetup> | null | undefined // what threads.ts starts workers with
+// A command that has little to do has its tasks done by the thread that asks for them: see run-here.ts.
+if (setup?.channel !== undefined) setUp(setup.channel, setup.givesWay)
 
-const channel = new BroadcastChannel(setup.channel)
-channel.onmessage = () => {
-  detachAll()
-  forgetObjects()
-  forgetTables()
-  collectGarbage()
+function setUp (name: string, givesWay = false): void {
+  const channel = new BroadcastChannel(name)
+  channel.onmessage = () => {
+    detachAll()
+    forgetObjects()
+    forgetTables()
+    collectGarbage()
+  }
+  channel.unref()
+  if (givesWay) lowerPriority()
+  else loadTransfer()
 }
-channel.unref()
-if (setup.givesWay) lowerPriority()
-else loadTransfer()
 
 /**
- * A worker's entry: does one task, and nothing else until it is done. Errors come back as plain data, because a native Error
+ * What a worker is for: does one task, and nothing else until it is done. Errors come back as plain data, because a native Error
  * loses its code on the way.
  */
 export default function runTask (task: GivenTask): Answer | Promise<Answer> {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { cellsIn } from '../../src/check/cells.js'
-import { createContentKeys, type OutcomeKey, type OutcomeKeys } from '../../src/check/outcome-keys.js'
+import { createContentKeys, placeKeys, type OutcomeKey, type OutcomeKeys } from '../../src/check/outcome-keys.js'
 import { createOutcomes } from '../../src/check/outcomes.js'
 import { runCheck } from '../../src/check/run-check.js'
 import { createStateOutcomes } from '../../src/check/state-outcomes.js'
@@ -56,7 +56,7 @@ function keysOf ({ layouts }: Fleet, tables: ReadonlySet<KernelContent>): Outcom
   }
   return {
     ...contents,
-    of: (objects, listed) => objects.map(object => listed.map(content => keyOf({ name: '', ...object }, content))),
+    of: (objects, listed) => objects.map(object => placeKeys(listed.map(content => keyOf({ name: '', ...object }, content)))),
     noteAlone (object, scope) { alone.add(object.sha256 + scope) }
   }
 }

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createAhead } from '../../src/verdict/ahead.js'
 import { readFunctions, type Code, type Functions } from '../../src/verdict/code.js'
+import { liveRegisters } from '../../src/verdict/liveness.js'
 import { parseObject } from '../../src/core/index.js'
 import { assembler, poison } from '../support/asm.js'
 import { btf } from '../support/btf-builder.js'
@@ -90,6 +91,10 @@ function leadsTo (program: readonly Step[], from: number, isWanted: (step: Step)
   return false
 }
 
+const REGISTERS = Array.from({ length: 10 }, (_, r) => r)
+
+const registersIn = (live: Uint16Array, index: number): number[] => REGISTERS.filter(r => ((live[index] ?? 0) >> r & 1) === 1)
+
 describe('what follows from the instructions behind one', () => {
   it('is, of poison, whether some way leads there', () => {
     fc.assert(fc.property(steps, program => {
@@ -104,10 +109,30 @@ describe('what follows from the instructions behind one', () => {
 
   it('is, of a register, whether some way reads it before it is written', () => {
     fc.assert(fc.property(steps, program => {
-      const live = read(program).code.body.live()
-      const registers = Array.from({ length: 10 }, (_, r) => r)
-      expect(program.map((_, i) => registers.filter(r => ((live[i] ?? 0) >> r & 1) === 1))).toEqual(program.map((_, i) =>
-        registers.filter(r => leadsTo(program, i, step => accesses(step).reads.includes(r), step => !accesses(step).writes.includes(r)))))
+      const { body } = read(program).code
+      const live = liveRegisters(body.original(), body.flow())
+      expect(program.map((_, i) => registersIn(live, i))).toEqual(program.map((_, i) =>
+        REGISTERS.filter(r => leadsTo(program, i, step => accesses(step).reads.includes(r), step => !accesses(step).writes.includes(r)))))
+    }), runs())
+  })
+
+  it('leaves out of a register, as it is asked for, only what is read where no way leads to poison any more', () => {
+    fc.assert(fc.property(steps, program => {
+      const { body } = read(program).code
+      const [asked, whole] = [body.live(), liveRegisters(body.original(), body.flow())]
+      const isAhead = program.map((_, i) => leadsTo(program, i, ({ kind }) => kind === 'poison', () => true))
+      const ahead = new Set(program.filter((_, i) => isAhead[i]))
+      for (const i of program.keys()) {
+        if (!isAhead[i]) continue
+        const needed = REGISTERS.filter(r => leadsTo(
+          program,
+          i,
+          step => ahead.has(step) && accesses(step).reads.includes(r),
+          step => ahead.has(step) && !accesses(step).writes.includes(r)
+        ))
+        expect(registersIn(asked, i)).toEqual(expect.arrayContaining(needed))
+        expect(registersIn(whole, i)).toEqual(expect.arrayContaining(registersIn(asked, i)))
+      }
     }), runs())
   })
 })

@@ -5,7 +5,9 @@ export type AccessSize = 'b' | 'h' | 'w' | 'dw'
 const SIZE_BITS: Record<AccessSize, number> = { w: 0x00, h: 0x08, b: 0x10, dw: 0x18 }
 const CLASS = { LDX: 1, ST: 2, STX: 3, ALU: 4, JMP: 5, JMP32: 6, ALU64: 7 } as const
 const MODE = { ABS: 0x20, MEM: 0x60, MEMSX: 0x80, ATOMIC: 0xc0 } as const
-const ALU = { ADD: 0x00, SUB: 0x10, OR: 0x40, AND: 0x50, LSH: 0x60, XOR: 0xa0, MOV: 0xb0, ARSH: 0xc0, END: 0xd0 } as const
+const ALU = {
+  ADD: 0x00, SUB: 0x10, MUL: 0x20, DIV: 0x30, OR: 0x40, AND: 0x50, LSH: 0x60, RSH: 0x70, XOR: 0xa0, MOV: 0xb0, ARSH: 0xc0, END: 0xd0
+} as const
 const SOURCE_X = 0x08
 
 export type AluOperation = keyof typeof ALU

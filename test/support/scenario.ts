@@ -154,8 +154,7 @@ export function explain (object: Pick<BuiltObject, 'bytes'>, {
     names: createNewNames(parsed.btf),
     storedIn: () => undefined,
     wantsAdvice: true,
-    broken: new Map(),
-    fields: new Map(),
+    field: { breaks: [], told: [] },
     missing: new Map(),
     work: newWork(steps)
   })

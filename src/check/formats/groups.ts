@@ -1,5 +1,5 @@
 import { createPlaceList, type PlaceList } from '../cell-batches.js'
-import { at, type Cell, type CellBatch, type CellTables, type Cells } from '../cells.js'
+import { at, placeAt, type Cell, type CellBatch, type CellTables, type Cells } from '../cells.js'
 import { createOwnVersionPlaces } from '../own-version.js'
 import { COMPARISONS, type CheckState } from '../wire.js'
 
@@ -31,26 +31,26 @@ export interface Groups {
 }
 
 export function createGroups (): Groups {
-  /** By object; then by outcome, and by how rows stand to the earlier answer. */
-  const byObject: Array<Map<number, Group>> = []
+  /** By object; then by outcome and by how rows stand to the earlier answer, in one place. */
+  const byObject: Array<Array<Group | undefined>> = []
   const groups: Group[] = []
   const own = createOwnVersionPlaces()
   return {
     add ({ tables, length, objects, kernels, outcomes, comparisons }) {
       for (let i = 0; i < length; i++) {
-        const object = at(objects, i)
-        const outcome = own.placeOf(tables, at(outcomes, i))
+        const object = placeAt(objects, i)
+        const outcome = own.placeOf(tables, placeAt(outcomes, i))
         const comparison = comparisons?.[i] ?? COMPARISONS.length
-        const ofObject = byObject[object] ??= new Map<number, Group>()
+        const ofObject = byObject[object] ??= []
         const place = (COMPARISONS.length + 1) * outcome + comparison
-        let group = ofObject.get(place)
+        let group = ofObject[place]
         if (group === undefined) {
           const baseline = COMPARISONS[comparison]
           group = createGroup(tables, { object: at(tables.objects, object), outcome: at(own.list, outcome), baseline })
-          ofObject.set(place, group)
+          ofObject[place] = group
           groups.push(group)
         }
-        group.places.push(at(kernels, i))
+        group.places.push(placeAt(kernels, i))
       }
     },
     list: () => groups

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { at, type Cell, type CellTables } from '../cells.js'
+import { placeAt, type Cell, type CellTables } from '../cells.js'
 import { adviceOf, failureSentence, lineOf, MEANINGS } from '../failure-text.js'
 import { STATES, type CheckOutcome, type CheckState, type CheckSummary } from '../wire.js'
 import { escapeMarkup as text } from './escape.js'
@@ -21,9 +21,9 @@ export const writeHtml: Writer = async function * ({ objects, cells, counter, pr
     groups.add(batch)
     grid.tables = batch.tables
     for (let i = 0; i < batch.length; i++) {
-      const kernel = at(batch.kernels, i)
+      const kernel = placeAt(batch.kernels, i)
       const ofKernel = grid.rows.get(kernel) ?? []
-      ofKernel[at(batch.objects, i)] = at(batch.outcomes, i)
+      ofKernel[placeAt(batch.objects, i)] = placeAt(batch.outcomes, i)
       grid.rows.set(kernel, ofKernel)
     }
   }

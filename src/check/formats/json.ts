@@ -1,6 +1,7 @@
-import { at, type CellBatch, type CellTables } from '../cells.js'
+import { at, placeAt, type CellBatch, type CellTables } from '../cells.js'
 import type { NamedObject } from '../types.js'
 import { COMPARISONS, type CheckOutcome, type Comparison } from '../wire.js'
+import { encodedNames } from './encoded-names.js'
 import { groupedBy } from './groups.js'
 import type { Writer, Written } from './writer.js'
 
@@ -44,57 +45,60 @@ function endOf ({ counter, problem }: Written): string {
 }
 
 /** Bytes of rows after which others get their turn. */
-const PIECE_BYTES = 64 * 1024
+const PIECE_BYTES = 32 * 1024
 
-/** Rows as bytes, which are put together of parts. Of thousands of rows few say something of their own, so that each part is made once. */
+/**
+ * Rows as bytes, which are put together of parts. Of thousands of rows few say something of their own, so that each part is encoded once,
+ * and each piece is had once it is known how long it is: its bytes are copied once.
+ */
 function createRowBytes (before: string, behind: string): (batch: CellBatch) => Generator<Buffer> {
   const heads: Buffer[] = []
-  const names: Buffer[] = []
   const ends: Buffer[] = []
   return function * ({ tables, length, objects, kernels, outcomes, comparisons }) {
-    let parts: Buffer[] = []
-    let bytes = 0
-    for (let i = 0; i < length; i++) {
-      const object = at(objects, i)
-      const kernel = at(kernels, i)
-      const outcome = at(outcomes, i)
-      const comparison = comparisons?.[i]
+    const { bytes, starts } = encodedNames(tables.kernels, kernels.reduce((most, place) => Math.max(most, place), 0) + 1)
+    const headOfRow = (i: number): Buffer => {
+      const object = placeAt(objects, i)
       const head = heads[object] ??= Buffer.from(`${before}${headOf(at(tables.objects, object))},"kernel":`)
-      const name = names[kernel] ??= Buffer.from(JSON.stringify(at(tables.kernels, kernel)))
+      return head
+    }
+    const restOfRow = (i: number): Buffer => {
+      const outcome = placeAt(outcomes, i)
+      const comparison = comparisons?.[i]
       const end = ends[(COMPARISONS.length + 1) * outcome + (comparison ?? COMPARISONS.length)] ??=
         Buffer.from(endOfRow(at(tables.outcomes, outcome), comparison === undefined ? undefined : COMPARISONS[comparison]) + behind)
-      parts.push(head, name, end)
-      bytes += head.length + name.length + end.length
-      if (bytes < PIECE_BYTES) continue
-      yield Buffer.concat(parts, bytes)
-      parts = []
-      bytes = 0
+      return end
     }
-    if (bytes > 0) yield Buffer.concat(parts, bytes)
+    for (let from = 0, to = 0; from < length; from = to) {
+      let size = 0
+      for (; to < length && size < PIECE_BYTES; to++) {
+        const kernel = placeAt(kernels, to)
+        size += headOfRow(to).length + placeAt(starts, kernel + 1) - placeAt(starts, kernel) - COMMA.length + restOfRow(to).length
+      }
+      const piece = Buffer.allocUnsafe(size)
+      let end = 0
+      for (let i = from; i < to; i++) {
+        const [head, kernel, rest] = [headOfRow(i), placeAt(kernels, i), restOfRow(i)]
+        piece.set(head, end)
+        end = copy(bytes, placeAt(starts, kernel) + COMMA.length, placeAt(starts, kernel + 1), piece, end + head.length)
+        piece.set(rest, end)
+        end += rest.length
+      }
+      yield piece
+    }
   }
 }
 
-/**
- * Lists of kernels by their places, as bytes without brackets. Groups have thousands of kernels each, whose names are encoded once, one
- * behind the other, and of which neighbours are copied together.
- */
+/** Lists of kernels by their places, as bytes without brackets. Groups have thousands of kernels each: neighbours are copied together. */
 function createNameLists ({ kernels }: CellTables): (places: Uint32Array) => Buffer {
-  let text = ''
-  const starts = new Uint32Array(kernels.length + 1)
-  for (const [i, kernel] of kernels.entries()) {
-    const name = `,${JSON.stringify(kernel)}`
-    text += name
-    starts[i + 1] = at(starts, i) + Buffer.byteLength(name)
-  }
-  const names = Buffer.from(text)
+  const { bytes: names, starts } = encodedNames(kernels, kernels.length)
   return places => {
     let bytes = 0
-    for (const place of places) bytes += at(starts, place + 1) - at(starts, place)
+    for (const place of places) bytes += placeAt(starts, place + 1) - placeAt(starts, place)
     const list = Buffer.allocUnsafe(bytes)
     let end = 0
     for (let from = 0, to = 1; from < places.length; from = to, to++) {
-      while (to < places.length && at(places, to) === at(places, to - 1) + 1) to++
-      end = copy(names, at(starts, at(places, from)), at(starts, at(places, to - 1) + 1), list, end)
+      while (to < places.length && placeAt(places, to) === placeAt(places, to - 1) + 1) to++
+      end = copy(names, placeAt(starts, placeAt(places, from)), placeAt(starts, placeAt(places, to - 1) + 1), list, end)
     }
     return list.subarray(COMMA.length)
   }
@@ -106,7 +110,7 @@ const VIEW_BYTES = 128
 
 /** @returns where the bytes end */
 function copy (bytes: Buffer, start: number, end: number, target: Buffer, to: number): number {
-  if (end - start < VIEW_BYTES) for (let i = start; i < end; i++) target[to + i - start] = at(bytes, i)
+  if (end - start < VIEW_BYTES) for (let i = start; i < end; i++) target[to + i - start] = bytes[i] ?? 0
   else target.set(bytes.subarray(start, end), to)
   return to + end - start
 }

@@ -1,11 +1,12 @@
-import { enumeratorNameOffset, vlenOf } from '../../btf/btf.js'
+import { enumeratorNameOffset, vlenOf, type Btf, type TypeId } from '../../btf/btf.js'
 import { strip } from '../../btf/resolve.js'
 import { shownText } from '../../btf/shown-text.js'
-import { step } from '../../btf/work.js'
+import { step, type Work } from '../../btf/work.js'
 import { describeType } from '../../core/describe.js'
 import type { Candidate } from '../../core/match-spec.js'
 import type { Spec } from '../../core/spec.js'
 import type { ReasonContext } from './context.js'
+import { keepSearches } from './kept-searches.js'
 import { nearNames } from '../../members/near.js'
 import { listed, type Explanation } from './reason.js'
 import { guardEnumerator, otherEnumerator } from './snippets.js'
@@ -14,7 +15,7 @@ import { guardEnumerator, otherEnumerator } from './snippets.js'
 export function explainEnumerator (local: Spec, candidate: Candidate, context: ReasonContext): Explanation {
   const offset = local.accessors[0]?.name
   const name = offset === undefined ? '' : shownText(local.btf, offset)
-  const near = nearNames(name.replace(/___.*$/, ''), enumeratorsOf(candidate, context.work))
+  const near = nearEnumerators(candidate.btf, candidate.id, name.replace(/___.*$/, ''), context.work)
   const [best] = near
   return {
     reason: 'enumerator_missing',
@@ -24,7 +25,9 @@ export function explainEnumerator (local: Spec, candidate: Candidate, context: R
   }
 }
 
-function enumeratorsOf ({ btf, id }: Candidate, work: ReasonContext['work']): string[] {
+const nearEnumerators = keepSearches<readonly string[]>((btf, id, name, work) => nearNames(name, enumeratorsOf(btf, id, work)))
+
+function enumeratorsOf (btf: Btf, id: TypeId, work: Work): string[] {
   const type = strip(btf, id, work)
   return Array.from({ length: vlenOf(btf, type) }, (_, index) => {
     step(work)

@@ -83,7 +83,7 @@ function explainAbsence (record: RecordOutcome, resolution: Resolution, context:
   const [candidate] = candidates
   if (candidate === undefined) return explainMissingTypeOnce(record, local, context)
   if (isEnumvalKind(local.kind)) return explainEnumerator(local, candidate, context)
-  return isFieldKind(local.kind) ? explainFieldOnce(record, local, candidate, context) : explainDifferentType(local, candidate, context)
+  return isFieldKind(local.kind) ? explainFieldOnce(local, candidate, context) : explainDifferentType(local, candidate, context)
 }
 
 /** Accesses to one type that the kernel does not have have one reason, apart from code that is about a register. */
@@ -97,14 +97,13 @@ function explainMissingTypeOnce ({ section }: RecordOutcome, local: Spec, contex
 }
 
 /** Relocations of one field, such as its offset and its size, have one reason, and what to write is the same code. */
-function explainFieldOnce ({ typeId, accessSpec }: RecordOutcome, local: Spec, candidate: Candidate, context: ReasonContext): Explanation {
-  const field = `${typeId} ${candidate.id} ${context.target.modules.indexOf(candidate.btf)} ${accessSpec}`
-  const key = `${field} ${context.wantsAdvice}`
-  const known = context.fields.get(key)
-  if (known !== undefined) return known
-  let broken = context.broken.get(field)
-  if (broken === undefined) context.broken.set(field, broken = breakOf(local, candidate, context.work))
-  const made = explainField(local, candidate, broken, context)
-  context.fields.set(key, made)
-  return made
+function explainFieldOnce (local: Spec, candidate: Candidate, context: ReasonContext): Explanation {
+  const { field: { breaks }, wantsAdvice, work } = context
+  let known = breaks.find(({ candidate: { id, btf } }) => id === candidate.id && btf === candidate.btf)
+  if (known === undefined) {
+    known = { candidate, broken: breakOf(local, candidate, work), advised: undefined, plain: undefined }
+    breaks.push(known)
+  }
+  const told = wantsAdvice ? 'advised' : 'plain'
+  return known[told] ?? (known[told] = explainField(local, candidate, known.broken, context))
 }

@@ -12,7 +12,7 @@ import { endOf, firstSteps, type BrokenField } from './broken-field.js'
 import type { ReasonContext } from './context.js'
 import { keepSearches } from './kept-searches.js'
 import { nearNames } from '../../members/near.js'
-import { findNested, findPath, membersOf, pathText, type NamedMember, type Path } from '../../members/paths.js'
+import { findNested, findPathAlone, membersOf, pathText, type NamedMember, type Path } from '../../members/paths.js'
 import { listed, type Explanation } from './reason.js'
 import { otherNamesOf, replacedBy } from '../../members/renames.js'
 import { otherRegisters } from './registers.js'
@@ -64,7 +64,7 @@ function suggest (local: Spec, candidate: Candidate, root: TypeId, path: Path, r
   const end = path.at(-1)
   if (end === undefined) return []
   const isWhole = rest === '' || isScalar(candidate.btf, strip(candidate.btf, end.type, work))
-  const whole = isWhole ? path : findPath(candidate.btf, root, pathText(path) + rest, work)
+  const whole = isWhole ? path : findPathAlone(candidate.btf, root, pathText(path) + rest)
   const suggestion = whole === undefined ? undefined : readElsewhere(local, candidate.btf, root, whole, context)
   return suggestion === undefined ? [] : [suggestion]
 }
@@ -105,7 +105,7 @@ const replacedPaths = keepSearches<readonly Path[]>((btf, owner, path, work) => 
 
 function pathsIn (btf: Btf, owner: TypeId, others: typeof otherNamesOf, path: string, work: Work): readonly Path[] {
   return others(shownName(btf, strip(btf, owner, work)), path).flatMap(text => {
-    const found = findPath(btf, owner, text, work)
+    const found = findPathAlone(btf, owner, text)
     return found === undefined ? [] : [found]
   })
 }

@@ -10,7 +10,6 @@ import type { ReportSuggestion } from '../../wire/report.js'
 import type { ReasonContext } from './context.js'
 import { keepSearches } from './kept-searches.js'
 import { listed } from './reason.js'
-import { functionName } from './snippets.js'
 
 /** What a kernel for one architecture has in `struct pt_regs`. */
 interface Architecture {
@@ -20,18 +19,46 @@ interface Architecture {
   /** A member that no other architecture has there. */
   readonly sign: string
   /** Members that give it away in an object. */
-  readonly registers: RegExp
+  readonly registers: readonly string[]
 }
 
+const words = (text: string): string[] => text.split(' ')
+const numbered = (prefix: string, first: number, last: number): string[] =>
+  Array.from({ length: last - first + 1 }, (_, i) => `${prefix}${first + i}`)
+
 const ARCHITECTURES: readonly Architecture[] = [
-  { name: 'x86_64', macro: 'x86', sign: 'orig_ax', registers: /^(r?(di|si|dx|cx|bx|ax|ip|bp)|r([89]|1[0-5])|rsp|orig_r?ax|[cs]s|flags)$/ },
-  { name: 'arm64', macro: 'arm64', sign: 'pstate', registers: /^(regs|pc|pstate|orig_x0|user_regs|syscallno)$/ },
-  { name: 's390x', macro: 's390', sign: 'gprs', registers: /^(gprs|psw|orig_gpr2)$/ },
-  { name: 'arm', macro: 'arm', sign: 'uregs', registers: /^uregs$/ },
-  { name: 'ppc64le', macro: 'powerpc', sign: 'nip', registers: /^(gpr|nip|msr|ctr|link|xer|ccr|orig_gpr3)$/ },
-  { name: 'riscv64', macro: 'riscv', sign: 'epc', registers: /^(epc|ra|gp|tp|t[0-6]|s\d+|a[0-7]|badaddr|orig_a0)$/ },
-  { name: 'loongarch64', macro: 'loongarch', sign: 'csr_era', registers: /^csr_\w+$/ }
+  {
+    name: 'x86_64',
+    macro: 'x86',
+    sign: 'orig_ax',
+    registers: [
+      ...words('di si dx cx bx ax ip bp').flatMap(register => [register, `r${register}`]), ...numbered('r', 8, 15),
+      ...words('rsp orig_ax orig_rax cs ss flags')
+    ]
+  },
+  { name: 'arm64', macro: 'arm64', sign: 'pstate', registers: words('regs pc pstate orig_x0 user_regs syscallno') },
+  { name: 's390x', macro: 's390', sign: 'gprs', registers: words('gprs psw orig_gpr2') },
+  { name: 'arm', macro: 'arm', sign: 'uregs', registers: ['uregs'] },
+  { name: 'ppc64le', macro: 'powerpc', sign: 'nip', registers: words('gpr nip msr ctr link xer ccr orig_gpr3') },
+  {
+    name: 'riscv64',
+    macro: 'riscv',
+    sign: 'epc',
+    registers: [...words('epc ra gp tp badaddr orig_a0'), ...numbered('t', 0, 6), ...numbered('s', 0, 11), ...numbered('a', 0, 7)]
+  },
+  {
+    name: 'loongarch64',
+    macro: 'loongarch',
+    sign: 'csr_era',
+    registers: words('csr_era csr_badvaddr csr_crmd csr_prmd csr_euen csr_ecfg csr_estat')
+  }
 ]
+
+/** Architectures that have a register, by its name. */
+const OWNERS = new Map<string, string[]>()
+for (const { name, registers } of ARCHITECTURES) {
+  for (const register of registers) OWNERS.set(register, [...OWNERS.get(register) ?? [], name])
+}
 
 /** Types by which bpf_tracing.h reads registers, and the architectures where it does. */
 const USER_TYPES: ReadonlyMap<string, readonly string[]> = new Map([
@@ -41,8 +68,9 @@ const USER_TYPES: ReadonlyMap<string, readonly string[]> = new Map([
 
 /** The macro of bpf_tracing.h for a register of x86_64. */
 const MACROS: ReadonlyMap<string, string> = new Map([
-  ['di', 'PARM1'], ['si', 'PARM2'], ['dx', 'PARM3'], ['cx', 'PARM4'], ['r8', 'PARM5'], ['r9', 'PARM6'],
-  ['ax', 'RC'], ['sp', 'SP'], ['bp', 'FP'], ['ip', 'IP']
+  ['di', 'PARM1'], ['rdi', 'PARM1'], ['si', 'PARM2'], ['rsi', 'PARM2'], ['dx', 'PARM3'], ['rdx', 'PARM3'], ['cx', 'PARM4'],
+  ['rcx', 'PARM4'], ['r8', 'PARM5'], ['r9', 'PARM6'], ['ax', 'RC'], ['rax', 'RC'], ['sp', 'SP'], ['rsp', 'SP'], ['bp', 'FP'],
+  ['rbp', 'FP'], ['ip', 'IP'], ['rip', 'IP']
 ])
 
 /** Whether an access is to a type by which programs read registers. */
@@ -72,8 +100,8 @@ export function otherRegisters (local: Spec, member: string | undefined, context
   if (!context.wantsAdvice || (type !== REGISTERS && users === undefined)) return undefined
   const there = architectureOf(context.target, context.work)
   if (there === undefined) return undefined
-  const meant = member === undefined ? users : ARCHITECTURES.filter(({ registers }) => registers.test(member)).map(({ name }) => name)
-  if (meant === undefined || meant.length === 0 || meant.includes(there.name)) return undefined
+  const meant = member === undefined ? users : OWNERS.get(member)
+  if (meant === undefined || meant.includes(there.name)) return undefined
   const archs = listed(meant, 'or')
   const given = member === undefined ? `programs read registers by it on ${archs}` : `${member} is a register of ${archs}`
   return {
@@ -83,14 +111,14 @@ export function otherRegisters (local: Spec, member: string | undefined, context
 }
 
 function compileFor ({ name, macro }: Architecture, local: Spec, member: string | undefined, { names }: ReasonContext): ReportSuggestion {
-  const register = MACROS.get((member ?? '').replace(/^r(?=[a-z])/, ''))
+  const register = MACROS.get(member ?? '')
   const compile = `Compile the program for ${name}: with -D__TARGET_ARCH_${macro} and the vmlinux.h of such a kernel.`
   if (register === undefined) {
     return { text: `${compile} Read registers by the macros of bpf/bpf_tracing.h only, such as PT_REGS_PARM1().`, code: '' }
   }
   return {
     text: `${compile} Read the register by its macro of bpf/bpf_tracing.h, which is right for each architecture:`,
-    code: `static __always_inline unsigned long ${names.take(functionName(local))}(struct pt_regs *p)\n` +
+    code: `static __always_inline unsigned long ${names.takeFunction(local)}(struct pt_regs *p)\n` +
       `{\n\treturn PT_REGS_${register}_CORE(p);\n}`
   }
 }

@@ -60,7 +60,7 @@ export function otherEnumerator (local: Spec, missing: string, present: string, 
     code: [
       `${other} { ${value} = 0 };`,
       '',
-      `static __always_inline long ${names.take(functionName(local))}(void)`,
+      `static __always_inline long ${names.takeFunction(local)}(void)`,
       '{',
       `\tif (bpf_core_enum_value_exists(${other}, ${value}))`,
       `\t\treturn bpf_core_enum_value(${other}, ${value});`,
@@ -81,7 +81,7 @@ export function readAtAnySize (local: Spec, { names }: Pick<ReasonContext, 'name
   return {
     text: `Read ${path} at the size and bits that it has in the kernel:`,
     code: [
-      `static __always_inline unsigned long long ${names.take(functionName(local))}(${type} *p)`,
+      `static __always_inline unsigned long long ${names.takeFunction(local)}(${type} *p)`,
       '{',
       `\treturn BPF_CORE_READ_BITFIELD_PROBED(p, ${path});`,
       '}'
@@ -118,7 +118,7 @@ export function readElsewhere (
     code: [
       ...structs.definitions,
       '',
-      `static __always_inline ${result.type}${context.names.take(functionName(local))}(${type} *p)`,
+      `static __always_inline ${result.type}${context.names.takeFunction(local)}(${type} *p)`,
       '{',
       `\t${structs.root} *other = (void *)p;`,
       '',
@@ -128,17 +128,6 @@ export function readElsewhere (
       '}'
     ].join('\n')
   }
-}
-
-/** What is left out of a function's name. */
-const STRANGE = /[^A-Za-z0-9_]|__/
-
-export function functionName (local: Spec): string {
-  const root = describeType(local.btf, local.rootId, true).replace(/^(struct|union|enum) /, '')
-  const steps = local.accessors
-    .map(({ name, index }) => name === undefined ? (index === 0 ? '' : index) : shownText(local.btf, name))
-  const name = `${root}_${steps.join('_')}`
-  return STRANGE.test(name) ? name.replace(/[^A-Za-z0-9_]/g, '_').replace(/__+/g, '_') : name
 }
 
 /** What a read of the local field gives. */

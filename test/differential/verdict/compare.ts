@@ -27,8 +27,12 @@ export interface Judged {
   readonly paths: readonly string[]
 }
 
-/** Relocates objects for a kernel into `folder`, and judges their programs. */
-export function judgeAll (objects: readonly string[], target: Btf, kernelRelease: string, folder: string): Judged {
+/**
+ * Relocates objects for a kernel into `folder`, and judges their programs.
+ *
+ * @param kernelRelease undefined: not known
+ */
+export function judgeAll (objects: readonly string[], target: Btf, kernelRelease: string | undefined, folder: string): Judged {
   const hasKernelSymbol = kernelSymbols(target)
   const verdicts = new Map<string, { verdict: Verdict, reason: string | null }>()
   const paths = objects.flatMap(source => {
@@ -37,7 +41,8 @@ export function judgeAll (objects: readonly string[], target: Btf, kernelRelease
     if (relocation.patches === undefined) return []
     const path = join(folder, basename(source))
     writeFileSync(path, applyPatches(object.bytes, relocation.patches))
-    for (const { name, verdict, reason } of judge(object, relocation, { kernelRelease, hasKernelSymbol }).programs) {
+    const options = { hasKernelSymbol, ...kernelRelease === undefined ? {} : { kernelRelease } }
+    for (const { name, verdict, reason } of judge(object, relocation, options).programs) {
       verdicts.set(`${path} ${name}`, { verdict, reason })
     }
     return [path]

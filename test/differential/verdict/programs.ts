@@ -38,6 +38,7 @@ const NUMBERS = [
   0, 0, 1, 1, 2, 3, 4, 5, 7, 8, 10, 16, 31, 32, 63, 100, 255, 256, 4096, 65535, 2147483647, -1, -1, -2, -5, -100, -2147483648
 ]
 const COMPARISONS = ['==', '!=', '==', '!=', '>', '>=', '<', '<=', 's>', 's>=', 's<', 's<=', '&']
+const ORDERS = ['>', '>=', '<', '<=', 's>', 's>=', 's<', 's<=']
 const OPERATIONS = ['+', '-', '*', '&', '|', '^', '<<', '>>', 's>>', '+', '&', '/', '%%']
 const REGISTERS = ['6', '7', '8', '9', '0']
 const SAVED = ['6', '7', '8', '9']
@@ -164,6 +165,45 @@ function program (source: Source, cpu: Cpu, subprograms: readonly string[]): str
     if (chance(80)) lines.push(`if r0 == 0 goto ${label}`, 'r0 = *(u64 *)(r0 + 0)', `${label}:`)
     else lines.push(`if r0 != 0 goto ${label}`, `${label}:`, 'r0 = 1')
   }
+  /** A number of a helper or a map, made smaller or not, and checked against limits as an index or a length is. */
+  const bound = (a: string, b: string): void => {
+    const label = newLabel()
+    if (chance(60)) lines.push(`call ${pick([7, 5, 14])}`, `r${a} = r0`)
+    else lines.push('r1 = %[bss] ll', `r${a} = *(${pick(['u8', 'u16', 'u32', 'u64'])} *)(r1 + ${8 * below(4)})`)
+    for (let i = below(3); i > 0; i--) {
+      const w = word(40)
+      lines.push(pick([
+        `${w}${a} &= ${pick([1, 3, 7, 12, 15, 63, 255, 65535, -8, 2147483647])}`,
+        `${w}${a} += ${pick(NUMBERS)}`, `${w}${a} -= ${pick(NUMBERS)}`,
+        `${w}${a} >>= ${below(32)}`, `${w}${a} s>>= ${below(32)}`, `${w}${a} <<= ${below(32)}`, `${w}${a} = ${w}${a}`,
+        `${w}${a} *= ${1 + below(9)}`, `${w}${a} ^= ${pick(NUMBERS)}`
+      ]))
+    }
+    for (let i = 1 + below(3); i > 0; i--) {
+      const w = word(40)
+      lines.push(`if ${w}${a} ${pick(ORDERS)} ${chance(75) ? pick(NUMBERS) : `${w}${b}`} goto ${label}`)
+    }
+    if (chance(40)) lines.push(`r${b} = r${a}`, `${word(40)}${b} ${pick(['+', '&', '-'])}= ${pick(NUMBERS)}`)
+    if (poisons < 2 && chance(50)) {
+      poisons++
+      if (chance(50)) poison(a)
+      else lines.push(POISON, 'r0 = 0')
+    }
+    if (chance(50)) lines.push(`${label}:`)
+    else open.push(label)
+  }
+  /** A loop over as many as a checked number says, and never many: older verifiers do not compare two that are not known. */
+  const count = (a: string): void => {
+    const [label, end] = [newLabel(), newLabel()]
+    const limit = pick(SAVED.filter(register => register !== a))
+    const w = word(30)
+    lines.push('call 7', `r${limit} = r0`)
+    lines.push(chance(50) ? `r${limit} &= ${pick([1, 3, 7])}` : `if r${limit} ${pick(['>', '>='])} ${1 + below(6)} goto ${end}`)
+    lines.push(`r${a} = 0`, `${label}:`, `r${a} += 1`)
+    if (chance(30)) poison(a)
+    const last = chance(60) ? `${w}${limit}` : 1 + below(6)
+    lines.push(`if r${a} > 6 goto ${end}`, `if ${w}${a} ${pick(['<', '<=', 's<'])} ${last} goto ${label}`, `${end}:`, 'r0 = 0')
+  }
   const loop = (): void => {
     const label = newLabel()
     const register = pick(SAVED)
@@ -199,8 +239,10 @@ function program (source: Source, cpu: Cpu, subprograms: readonly string[]): str
     else if (kind < 88 &&
       subprograms.length > 0) lines.push(`r1 = r${a === '0' ? '6' : a}`, `r2 = r${b === '0' ? '7' : b}`, `call ${pick(subprograms)}`)
     else if (kind < 90) lookUp()
-    else if (kind < 92) loop()
-    else if (kind < 96 && poisons < 2) {
+    else if (kind < 91) loop()
+    else if (kind < 92) count(pick(SAVED))
+    else if (kind < 94) bound(pick(SAVED), b === '0' ? '6' : b)
+    else if (kind < 97 && poisons < 2) {
       poisons++
       if (chance(85)) poison(a)
       else lines.push(POISON, 'r0 = 0')

@@ -3,11 +3,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { release } from 'node:os'
 import { basename, join } from 'node:path'
 import { expect, it } from 'vitest'
+import type { Btf } from '../../../src/btf/btf.js'
 import { parseBtf } from '../../../src/core/index.js'
 import {
   describeLab, labBtf, labGuestRelease, labObjects, NEEDS, otherObjects, ROOT, runInGuest, scratchFolder, VERIFY
 } from '../../support/lab.js'
-import { askVerifier, compareVerdicts, judgeAll, readAnswers, tableRow } from './compare.js'
+import { askVerifier, compareVerdicts, judgeAll, readAnswers, tableRow, type Answer } from './compare.js'
 import { randomPrograms, type Cpu } from './programs.js'
 
 /** Programs of one file; the compiler is started once a file. */
@@ -19,10 +20,11 @@ const FIRST_SEED = Number(process.env['CORELO_VERDICT_SEED'] ?? 1)
 const isLong = process.env['CORELO_VERDICT_PROGRAMS'] !== undefined
 
 /**
- * Forms of guards by where they stand: in a function's own code, in what is called back, on other ways, in what replaces another, behind
- * what a helper brought.
+ * Forms of guards by where they stand: in a function's own code, behind limits of a number, in what is called back, on other ways, in
+ * what replaces another, behind what a helper brought.
  */
-const CORPUS = ['guards', 'callbacks', 'ways', 'replacing', 'filled'].map(name => join(ROOT, `test/differential/verdict/${name}.bpf.c`))
+const CORPUS = ['guards', 'bounds', 'callbacks', 'ways', 'replacing', 'filled'].map(name =>
+  join(ROOT, `test/differential/verdict/${name}.bpf.c`))
 const REPLACING = join(ROOT, 'test/differential/verdict/replacing.bpf.c')
 const AGES = join(ROOT, 'test/differential/verdict/ages.bpf.c')
 
@@ -69,6 +71,21 @@ function compileRandom (folder: string, cpu: Cpu, count: number): string[] {
   })
 }
 
+/** A distribution's, which brings new parts of the verifier to an old kernel: it may be that of any kernel here. */
+const BACKPORTING = '4.18.0-553.el8_10.x86_64'
+
+/**
+ * Verdicts that do not know the kernel's release and that its verifier refutes. Where none is named, the newest verifier is meant, which
+ * loads some that older ones refuse; what fails of random programs is refused by all.
+ */
+function refutedWithoutRelease (objects: readonly string[], target: Btf, answers: readonly Answer[], folder: string): readonly string[] {
+  const ofAny = compareVerdicts(judgeAll(objects, target, BACKPORTING, folder), answers)
+  const ofNone = compareVerdicts(judgeAll(objects, target, undefined, folder), answers)
+  console.log(tableRow('the same, of a release that may have any verifier', ofAny))
+  console.log(tableRow('the same, without a release', ofNone))
+  return [...ofAny.wrong, ...ofNone.wrong.filter(text => text.includes(': fails ('))]
+}
+
 const needs = [NEEDS.verify, NEEDS.clang19, NEEDS.objects, NEEDS.others]
 
 const realObjects = (): string[] => [...labObjects(), ...otherObjects()].map(({ path }) => path)
@@ -79,9 +96,10 @@ describeLab('the verdict, compared with the running kernel\'s verifier,', [...ne
   const target = () => parseBtf(readFileSync(labBtf('running')))
   const compare = (name: string, objects: readonly string[]) => {
     const judged = judgeAll(objects, target(), release(), folder)
-    const comparison = compareVerdicts(judged, askVerifier(VERIFY, judged.paths))
+    const answers = askVerifier(VERIFY, judged.paths)
+    const comparison = compareVerdicts(judged, answers)
     console.log(tableRow(name, comparison))
-    return comparison
+    return { ...comparison, answers }
   }
 
   it('agrees about every form of guard and every real object', () => {
@@ -93,8 +111,10 @@ describeLab('the verdict, compared with the running kernel\'s verifier,', [...ne
   })
 
   it('agrees about random programs', () => {
-    const { wrong, unknown, counts } = compare('random programs', [compileAges(sources), ...compileRandom(sources, 'v4', RANDOM_PROGRAMS)])
+    const random = compileRandom(sources, 'v4', RANDOM_PROGRAMS)
+    const { wrong, unknown, counts, answers } = compare('random programs', [compileAges(sources), ...random])
     expect(wrong).toEqual([])
+    expect(refutedWithoutRelease(random, target(), answers, folder)).toEqual([])
     expect(counts['fails/poison']).toBeGreaterThan(RANDOM_PROGRAMS / 10)
     expect(unknown).toBeLessThan(0.1)
   })
@@ -110,8 +130,9 @@ for (const series of GUESTS) {
     const sources = scratchFolder()
     const folder = scratchFolder()
     let count = 0
+    const target = () => parseBtf(readFileSync(labBtf(`debian-${series}`)))
     const compare = (name: string, objects: readonly string[]) => {
-      const judged = judgeAll(objects, parseBtf(readFileSync(labBtf(`debian-${series}`))), labGuestRelease(series), folder)
+      const judged = judgeAll(objects, target(), labGuestRelease(series), folder)
       const script = join(sources, `test${count++}.sh`)
       writeFileSync(script, `( ${judged.paths.map(path => `echo ${path}`).join('; ')} ) | verify\n`)
       const { output } = runInGuest(
@@ -132,10 +153,10 @@ for (const series of GUESTS) {
 
     it('agrees about random programs, extensions and what its age can do', () => {
       const extensions = compileReplacing(sources)
-      const { wrong, unknown, answers } = compare(
-        'random programs', [compileAges(sources), extensions, ...compileRandom(sources, 'v3', Math.min(RANDOM_PROGRAMS, 2000))]
-      )
+      const random = compileRandom(sources, 'v3', Math.min(RANDOM_PROGRAMS, 2000))
+      const { wrong, unknown, answers } = compare('random programs', [compileAges(sources), extensions, ...random])
       expect(wrong).toEqual([])
+      expect(refutedWithoutRelease(random, target(), answers, folder)).toEqual([])
       expect(unknown).toBeLessThan(0.1)
       // Not every running kernel lets anybody load extensions: here their verdicts are compared.
       const seen = answers.filter(({ object, section }) => object.endsWith(basename(extensions)) && section.startsWith('freplace/'))

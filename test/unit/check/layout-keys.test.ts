@@ -3,6 +3,7 @@ import { createLayoutKeys } from '../../../src/check/layout-keys.js'
 import type { CheckedObject, KernelContent } from '../../../src/check/types.js'
 import type { Asking } from '../../../src/kernels/layout-tables.js'
 import { sha256, type Sha256 } from '../../../src/store/sha256.js'
+import { NO_TABLE } from '../../../src/workers/protocol.js'
 
 const asking: Asking = { caller: '', signal: new AbortController().signal }
 const objectOf = (name: string): CheckedObject => ({ sha256: sha256(name), bytes: Buffer.from(name) })
@@ -11,16 +12,22 @@ const kernelOf = (name: string, release = '6.1.0'): KernelContent => ({ btf: sha
 /** Keys by tables that say of each kernel what `vectorOf` does. */
 function setUp (vectorOf: (object: Sha256, btf: Sha256) => string | undefined, maxBytes = 1 << 20) {
   const asked: Array<readonly [objects: number, kernels: number]> = []
+  const used: Sha256[] = []
   const keys = createLayoutKeys({
     maxBytes,
     tables: {
       async vectors (objects, hashes) {
         asked.push([objects.length, hashes.length])
-        return objects.map(({ objectSha256 }) => hashes.map(btf => vectorOf(objectSha256, btf)))
-      }
+        const found = hashes.flatMap(btf => objects.map(({ objectSha256 }) => vectorOf(objectSha256, btf)))
+        const vectors = [...new Set(found)].filter(vector => vector !== undefined)
+        return { vectors, places: Int32Array.from(found, vector => vector === undefined ? NO_TABLE : vectors.indexOf(vector)) }
+      },
+      noteUse (btf) { used.push(btf) }
     }
   })
-  return { asked, keys }
+  const of = async (...wanted: Parameters<typeof keys.of>) =>
+    Array.from(await keys.of(...wanted), ({ keys, places }) => Array.from(places, place => keys[place]))
+  return { asked, used, keys: { ...keys, of, get bytes () { return keys.bytes } } }
 }
 
 describe('keys by layout', () => {
@@ -69,6 +76,24 @@ describe('keys by layout', () => {
     const [[before] = []] = await keys.of([a], [one], asking)
     keys.noteAlone(a, before?.scope ?? '')
     expect(await keys.of([a, b], [one, two], asking)).toEqual([[keys.alone(a, one), keys.alone(a, two)], [before, before]])
+  })
+
+  it('tell which tables they were made of, each once for the checks of a moment', async () => {
+    const { used, keys } = setUp((_object, btf) => btf === two.btf ? undefined : 'x')
+    await keys.of([a], [one, two, old], asking)
+    await keys.of([b], [one, two, old], asking)
+    expect(used).toEqual([one.btf, old.btf])
+  })
+
+  it('are as many as there are kernels where each verdict is of the very release, of checks that share a list too', async () => {
+    const object = { ...a, bytes: Buffer.from('\0LINUX_KERNEL_VERSION\0') }
+    const kernels = Array.from({ length: 5000 }, (_, i) => kernelOf(`k${i}`, `6.${Math.floor(i / 250)}.${i % 250}`))
+    const { keys } = setUp(() => 'x')
+    for (let i = 0; i < 3; i++) {
+      const [of = []] = await keys.of([object], kernels, asking)
+      expect(new Set(of.map(key => key?.text)).size).toBe(5000)
+      expect(of[4999]?.text).toContain('6.19.249')
+    }
   })
 
   it('stay within their memory', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { cellsIn, type Cell, type Cells } from '../../../src/check/cells.js'
-import { createContentKeys, type OutcomeKey, type OutcomeKeys } from '../../../src/check/outcome-keys.js'
+import { createContentKeys, placeKeys, type OutcomeKey, type OutcomeKeys } from '../../../src/check/outcome-keys.js'
 import { createOutcomes } from '../../../src/check/outcomes.js'
 import { runCheck, type RunOptions } from '../../../src/check/run-check.js'
 import { createStateOutcomes } from '../../../src/check/state-outcomes.js'
@@ -76,7 +76,7 @@ describe('a check over kernels', () => {
   it('knows what it found for a BTF once there is a table of its layouts', async () => {
     const [object, outcomes, contents] = [objectNamed('a'), createOutcomes(1 << 20), createContentKeys()]
     await all(setUp({ objects: [object], outcomes, kernels: [kernel('one', 'x')] }).cells)
-    const keys: OutcomeKeys = { ...contents, of: (objects, listed) => objects.map(() => listed.map(() => LAYOUT)) }
+    const keys: OutcomeKeys = { ...contents, of: (objects, listed) => objects.map(() => placeKeys(listed.map(() => LAYOUT))) }
     const { asked, cells } = setUp({ objects: [object], outcomes, keys, kernels: [kernel('one', 'x')] })
     expect((await all(cells)).length).toBe(1)
     expect(asked).toEqual([])
@@ -121,7 +121,8 @@ describe('a check over kernels', () => {
     const alone = new Set<string>()
     const keys: OutcomeKeys = {
       ...contents,
-      of: (objects, all) => objects.map(object => all.map(content => alone.has('layout') ? contents.alone(object, content) : LAYOUT)),
+      of: (objects, all) => objects.map(object =>
+        placeKeys(all.map(content => alone.has('layout') ? contents.alone(object, content) : LAYOUT))),
       noteAlone (_object, scope) { alone.add(scope) }
     }
     const options: Partial<RunOptions> = {
@@ -159,7 +160,10 @@ describe('a check over kernels', () => {
   it('relocates for one kernel of a layout where every verifier gives the same outcome, also for kernels that come later', async () => {
     const contents = createContentKeys()
     const ofLayout = (release: string): OutcomeKey => ({ scope: 'layout', text: `layout ${release}` })
-    const keys: OutcomeKeys = { ...contents, of: (objects, listed) => objects.map(() => listed.map(({ release }) => ofLayout(release))) }
+    const keys: OutcomeKeys = {
+      ...contents,
+      of: (objects, listed) => objects.map(() => placeKeys(listed.map(({ release }) => ofLayout(release))))
+    }
     const many = Array.from({ length: 500 }, (_, i) => kernel(`k${i}`, `k${i}`, `6.${i}.0`))
     const { asked, cells } = setUp({
       keys,
@@ -175,7 +179,7 @@ describe('a check over kernels', () => {
   })
 
   it('looks at the next kernel of a layout where the BTF of the first is lost, and at no more', async () => {
-    const keys: OutcomeKeys = { ...createContentKeys(), of: (objects, listed) => objects.map(() => listed.map(() => LAYOUT)) }
+    const keys: OutcomeKeys = { ...createContentKeys(), of: (objects, listed) => objects.map(() => placeKeys(listed.map(() => LAYOUT))) }
     const asked: string[] = []
     const found = await all(setUp({
       keys,
@@ -211,6 +215,16 @@ describe('a check over kernels', () => {
     const rows = found.map(({ kernel, outcome }) => `${kernel} ${outcome.state}`)
     expect(rows.slice(0, 3).sort()).toEqual(['k0 loads', 'k1 loads', 'k2 loads'])
     expect(rows.slice(3).sort()).toEqual(['fetched loads', 'lost not_fetched'])
+  })
+
+  it('leaves a list of kernels as it was, which checks share, also where others are fetched beside them', async () => {
+    const shared = kernels(3)
+    const fetches = [async () => kernel('fetched')]
+    expect((await all(setUp({ kernels: shared, fetches }).cells)).length).toBe(4)
+    const found = await all(setUp({ kernels: shared }).cells)
+    expect(found.map(cell => cell.kernel).sort()).toEqual(['k0', 'k1', 'k2'])
+    const again = await all(setUp({ kernels: shared, fetches: [async () => kernel('other')] }).cells)
+    expect(again.map(cell => cell.kernel).sort()).toEqual(['k0', 'k1', 'k2', 'other'])
   })
 })
 

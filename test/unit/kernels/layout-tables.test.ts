@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { AppError } from '../../../src/errors.js'
-import { createLayoutTables, READ_AT_ONCE, type LayoutTablesOptions } from '../../../src/kernels/layout-tables.js'
+import { createLayoutTables, vectorsAtOnce, type LayoutTablesOptions } from '../../../src/kernels/layout-tables.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import { createFairShare } from '../../../src/workers/fair-share.js'
 import { NO_TABLE, type LayoutSource, type LayoutVectorsTask } from '../../../src/workers/protocol.js'
@@ -32,7 +32,7 @@ function setUp (answer: (task: LayoutVectorsTask) => number, options: Partial<La
 it('callers take turns: one who asks for few kernels does not wait for all of another', async () => {
   const { run } = createFairShare({ running: 1, allRunning: 1, waiting: Infinity, allWaiting: Infinity })
   const { asked, tables } = setUp(({ sources }) => sources.length, { inTurn: run })
-  const many = hashes('many', 5 * READ_AT_ONCE)
+  const many = hashes('many', 5 * vectorsAtOnce(1))
   const [few = sha256('')] = hashes('few', 1)
   await Promise.all([tables.vectors([object], many, asking('one')), tables.vectors([object], [few], asking('another'))])
   expect(asked.indexOf(few)).toBe(1)
@@ -42,7 +42,7 @@ it('callers take turns: one who asks for few kernels does not wait for all of an
 it('kernels that a task did not come to are asked for again', async () => {
   const { asked, tables } = setUp(() => 2)
   const [first = sha256(''), , third = sha256(''), , fifth = sha256('')] = hashes('kernel', 6)
-  expect(await tables.vectors([object], hashes('kernel', 6), asking('one'))).toEqual([Array(6).fill('alike')])
+  expect(await tables.vectors([object], hashes('kernel', 6), asking('one'))).toEqual({ vectors: ['alike'], places: new Int32Array(6) })
   expect(asked).toEqual([first, third, fifth])
 })
 
@@ -53,7 +53,7 @@ it('a table that is missing is made, and where BTF is goes only to the thread th
     for (const { sha256, btf } of sources) if (btf !== undefined) given.push(sha256)
     return sources.length
   }, { glance }, [second])
-  expect(await tables.vectors([object], hashes('kernel', 3), asking('one'))).toEqual([Array(3).fill('alike')])
+  expect(await tables.vectors([object], hashes('kernel', 3), asking('one'))).toEqual({ vectors: ['alike'], places: new Int32Array(3) })
   expect(given).toEqual([second])
   expect(asked).toHaveLength(2)
 })
@@ -64,7 +64,8 @@ it('a table over which a thread dies is not made, and the kernels are compared b
     if (sources.some(({ btf }) => btf !== undefined)) throw new AppError('internal_error', 'A worker died.')
     return sources.length
   }, { glance }, [second])
-  expect(await tables.vectors([object], hashes('kernel', 3), asking('one'))).toEqual([['alike', undefined, 'alike']])
+  expect(await tables.vectors([object], hashes('kernel', 3), asking('one')))
+    .toEqual({ vectors: ['alike'], places: Int32Array.of(0, NO_TABLE, 0) })
   expect(asked).toHaveLength(2)
 })
 
@@ -74,7 +75,7 @@ it('no table is read after the signal', async () => {
     leaving.abort(new Error('gone'))
     return sources.length
   })
-  await expect(tables.vectors([object], hashes('kernel', 3 * READ_AT_ONCE), asking('one', leaving.signal))).rejects.toThrow('gone')
+  await expect(tables.vectors([object], hashes('kernel', 3 * vectorsAtOnce(1)), asking('one', leaving.signal))).rejects.toThrow('gone')
   expect(asked).toHaveLength(1)
 })
 

@@ -149,13 +149,41 @@ describe('a layout vector', () => {
     expect(vectorOf({ root: () => {}, after: ({ b }) => { b.struct('unrelated', 4) } })).toBe(missing)
   })
 
-  it('covers what a pointer leads to where reasons follow it: a disk that moved from bio.bi_disk to bio.bi_bdev->bd_disk', () => {
-    const bio = (device: string): string | undefined => layoutVector([
+  describe('of bio, whose disk moved from bio.bi_disk to bio.bi_bdev->bd_disk,', () => {
+    interface Device { readonly member?: string, readonly pointee?: string, readonly width?: number, readonly others?: number }
+    const vectorOfBio = ({ member = 'bd_disk', pointee = 'gendisk', width, others = 0 }: Device = {}): string | undefined => layoutVector([
       { bytes: new TextEncoder().encode('bio'), offset: 0, length: 3 }
     ], [tableOf({
-      after: ({ b, int }) => { b.struct('bio', 8, [at('bi_bdev', 0, b.ptr(b.struct('block_device', 4, [at(device, 0, int)])))]) }
+      after: ({ b, int }) => {
+        const disk = width === undefined ? at(member, 0, b.ptr(b.fwd(pointee))) : bitsAt(member, 0, width, int)
+        const more = Array.from({ length: others }, (_, i) => at(`other_${i}`, 64 + 32 * i, int))
+        b.struct('bio', 8, [at('bi_bdev', 0, b.ptr(b.struct('block_device', 8 + 4 * others, [disk, ...more])))])
+      }
     })], FORMAT)
-    expect(bio('bd_disk')).not.toBe(bio('bd_other'))
+
+    it('covers where reasons find the disk behind the pointer', () => {
+      const vectors = [{}, { member: 'bd_other' }, { pointee: 'disk' }, { width: 3 }, { width: 4 }].map(vectorOfBio)
+      expect(new Set(vectors).size).toBe(vectors.length)
+      expect(vectors).not.toContain(undefined)
+    })
+
+    it('covers nothing else of what the pointer leads to, which no relocation of bio sees', () => {
+      expect(vectorOfBio({ others: 1 })).toBe(vectorOfBio())
+      expect(vectorOfBio({ member: 'bd_other', others: 2 })).toBe(vectorOfBio({ member: 'bd_another' }))
+    })
+
+    it('covers nothing behind the pointer that is past the members which reasons look at', () => {
+      const far = (member: string): string | undefined => layoutVector([
+        { bytes: new TextEncoder().encode('bio'), offset: 0, length: 3 }
+      ], [tableOf({
+        after: ({ b, int }) => {
+          const before = Array.from({ length: 20_000 }, (_, i) => at(`m${i}`, 32 * i, int))
+          b.struct('bio', 8, [at('bi_bdev', 0, b.ptr(b.struct('block_device', 80_004, [...before, at(member, 640_000, int)])))])
+        }
+      })], FORMAT)
+      expect(far('bd_disk')).toBe(far('bd_other'))
+      expect(far('bd_disk')).not.toBeUndefined()
+    })
   })
 
   it('is none for a type that is made of itself, or nested beyond measure', () => {
@@ -229,7 +257,7 @@ describe('a layout table', () => {
       at('a', 0, int), at('name', 4, b.array(char, 16, uint)), at('', 20, inner), at('call', 24, callback), bitsAt('flag', 320, 3, uint)
     ]))
     const table = buildLayoutTable(parseRawBtf(b.bytes()), CONTENT, FORMAT)
-    expect(createHash('sha256').update(table).digest('hex').slice(0, 16)).toBe('e7180fcec773445a')
+    expect(createHash('sha256').update(table).digest('hex').slice(0, 16)).toBe('c640044bad9dc0f6')
   })
 
   it('that is damaged in a part which nobody asks for answers what is asked of the others', () => {

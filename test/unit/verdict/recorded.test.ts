@@ -51,6 +51,24 @@ describe.each(RECORDED.map(recorded =>
   })
 })
 
+/** Distributions bring new parts of the verifier to old kernels: theirs may be that of any kernel from the named version on. */
+const IN_DOUBT = [['4.18.0-553.el8_10.x86_64', RECORDED], ['5.14.0-427.el9.x86_64', RECORDED.slice(1)]] as const
+
+describe.each(IN_DOUBT)('the verdict for %s, whose verifier may be of any later age,', (kernelRelease, recorded) => {
+  it.each(recorded.flatMap(({ kernel, functions, answers }) =>
+    Object.entries(answers).map(([name, said]) => ({ name, kernel, functions, said }))
+  ))('is not refuted by what Linux $kernel said of the programs of $name', ({ name, functions, said }) => {
+    const object = parseObject(bytesOf(join(FOLDER, `${name}.bpf.o`)))
+    const hasKernelSymbol = (symbol: string): boolean => functions.includes(symbol)
+    const { programs } = judge(object, relocate(object, kernelTypes()), { kernelRelease, hasKernelSymbol })
+    const refuted = programs.filter(({ name: program, verdict }) => {
+      const answer = said[program]
+      return verdict === 'loads' ? answer === 'poison' : verdict === 'fails' && (answer === 'ok' || answer === 'later')
+    })
+    expect(refuted.map(({ name: program, verdict }) => `${program}: ${verdict}`)).toEqual([])
+  })
+})
+
 describe('what verifiers learned', () => {
   /** What a kernel's verifier said of the programs of `ages` that are about an ability. */
   const answersAbout = (name: string, { answers: { ages = {} } }: Recorded): string =>

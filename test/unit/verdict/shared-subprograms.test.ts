@@ -56,3 +56,33 @@ describe('a subprogram with poison that several programs call', () => {
     expect(isBehindPoison('kprobe/3', 8 * 3)).toBe(true)
   })
 })
+
+describe('a subprogram that is called before poison of its caller', () => {
+  /** Its result is what r8 holds where two ways meet, behind the last poison of its own. */
+  const subprogram = concat(
+    asm.mov(6, 0), asm.jeq(6, 0, 1), POISON, asm.mov(8, 0), asm.call(7), asm.jeq(0, 5, 0), asm.movReg(0, 8), asm.exit()
+  )
+  const call = (index: number) => asm.slot(0x85, 0, 1, 0, -index - 1)
+
+  function verdictOf (code: Uint8Array) {
+    const object = parseObject(buildObject({
+      local: btf(),
+      programs: [
+        { section: 'kprobe/x', name: 'trace', code }, { section: '.text', name: 'called', code: subprogram, binding: 'local' as const }
+      ],
+      records: []
+    }).bytes)
+    return judge(object, relocate(object, parseBtf(btf().bytes()))).verdict
+  }
+
+  it('leaves a result that guards the poison', () => {
+    expect(verdictOf(concat(call(0), asm.jeq(0, 0, 1), POISON, EXIT))).toBe('loads')
+    expect(verdictOf(concat(call(0), asm.jeq(0, 1, 1), POISON, EXIT))).toBe('fails')
+  })
+
+  it('does so where a jump leads back from behind the call', () => {
+    // The first turn calls, and jumps back over the guard.
+    const code = concat(asm.mov(9, 0), asm.mov(0, 0), asm.jeq(0, 0, 1), POISON, asm.jeq(9, 1, 3), asm.mov(9, 1), call(6), asm.ja(-6), EXIT)
+    expect(verdictOf(code)).toBe('loads')
+  })
+})

@@ -9,6 +9,7 @@ import { toShared } from '../../../src/store/shared-bytes.js'
 import { ANSWERS, createOthersWork, TASKS } from '../../../src/workers/others-work.js'
 import { createWorkerPool, type WorkerPool, type WorkerPoolOptions } from '../../../src/workers/pool.js'
 import { NO_TABLE } from '../../../src/workers/protocol.js'
+import { runHere } from '../../../src/workers/run-here.js'
 import type { StartThreads } from '../../../src/workers/threads.js'
 import { failure, fooBtf, fooObject, offsetOfY, slowBtf, temporaryFolder } from '../service/lab.js'
 
@@ -224,5 +225,34 @@ describe('a pool of the background', () => {
     }
     const other = { paths: [path], sha256: hashOf('another') }
     expect(await pool.run({ kind: 'check', btf: other, modules: [], runs: [run] })).toEqual({ state: 'absent', sha256: other.sha256 })
+  })
+})
+
+describe('a pool without threads', () => {
+  it('does tasks one after the other where it is asked for them, and lets others have their turn in between', async () => {
+    const pool = await startPool({ isBackground: true, startThreads: runHere })
+    const objects = [1, 2, 3].map(serial => toShared(fooObject(serial)))
+    const order: string[] = []
+    const asked = objects.map(async (object, i) => {
+      const { sha256 } = await pool.run({ kind: 'inspect', object, wantsInspection: false })
+      order.push(`task ${i}`)
+      return sha256
+    })
+    const turn = new Promise<void>(resolve => {
+      setImmediate(() => {
+        order.push('another')
+        resolve()
+      })
+    })
+    expect(await Promise.all(asked)).toEqual(objects.map(hashOf))
+    await turn
+    expect(order.indexOf('another')).toBeLessThan(2)
+  })
+
+  it('passes on what is wrong with an object, and goes on', async () => {
+    const pool = await startPool({ isBackground: true, startThreads: runHere })
+    await failure('object_invalid', pool.run({ kind: 'inspect', object: toShared(new Uint8Array(64)), wantsInspection: false }))
+    const object = toShared(fooObject())
+    expect(await pool.run({ kind: 'inspect', object, wantsInspection: false })).toMatchObject({ sha256: hashOf(object) })
   })
 })
