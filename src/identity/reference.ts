@@ -151,7 +151,7 @@ function toNarrowing ({ distro, distroVersion, arch, kernelVersion, buildId }: K
 /** The field at fault is the one that the caller sent, which holds all four parts. */
 function requireParts ({ distro, distroVersion, arch, release }: KernelReference): void {
   for (const [name, value] of Object.entries({ distro, distro_version: distroVersion, arch, kernel_release: release })) {
-    if (!isSegment(value)) throw invalid('kernel_release', `The ${name} of a kernel reference ${SEGMENT_RULE}`)
+    if (!isSegment(value)) throw invalid('kernel_release', `In kernel_release, the ${name} of a kernel reference ${SEGMENT_RULE}`)
   }
 }
 
