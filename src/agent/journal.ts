@@ -7,7 +7,7 @@ import type { Log } from './log.js'
 import type { Metrics, Outcome } from './metrics.js'
 import { isAccess } from './schedule.js'
 import type { NodeKernel } from './node.js'
-import { isNotLoaded, type ObjectStatus, type Shown } from './status.js'
+import { isNotLoaded, settingAtFault, type ObjectStatus, type Shown } from './status.js'
 
 /** Tells an operator what happens: in the log, each change once, and in the metrics. */
 export interface Journal {
@@ -15,6 +15,7 @@ export interface Journal {
   restored(name: string, status: ObjectStatus): void
   settled(name: string, status: ObjectStatus, answer: VerifiedAnswer | undefined, waitMs: number | undefined): void
   removed(name: string): void
+  /** That it was loaded is told after `restored` or `settled` told of what was loaded. */
   loaded(name: string, error: AppError | undefined): void
   offered(kernel: NodeKernel, error: AppError | undefined): void
   offeredModules(kernel: NodeKernel, modules: readonly string[], error: AppError | undefined): void
@@ -48,8 +49,6 @@ const NOT_LOADED = 'The result is in place, but not in the kernel.'
 /** Failures of which every object says the same: token and kernel are the node's, whichever object was asked for. */
 const SHARED: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['unauthorized', 'forbidden', 'kernel_unknown', 'kernel_ambiguous'])
 
-function isShared ({ code }: AppError): boolean { return SHARED.has(code) }
-
 function sharedSubject (code: ErrorCode, shown: string): string { return `${code} of all that have ${shown}` }
 
 export function createJournal (log: Log, metrics: Metrics): Journal {
@@ -62,6 +61,13 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
     return isNew ? level : 'debug'
   }
 
+  /** The objects that a setting which cannot be used keeps back, by what is said of the setting. */
+  const keptBack = new Map<string, Set<string>>()
+  /** Once none is kept back any more, the same fault would be a new one. */
+  const released = (name: string): void => {
+    for (const [subject, names] of keptBack) if (names.delete(name) && names.size === 0) said.delete(subject)
+  }
+
   const forget = (code: ErrorCode): void => { for (const shown of Object.keys(CONSEQUENCES)) said.delete(sharedSubject(code, shown)) }
 
   const failed = (name: string, status: ObjectStatus, answer: VerifiedAnswer | undefined, waitMs: number | undefined): void => {
@@ -69,19 +75,29 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
     if (failure === undefined) return
     const reasons = isFinding ? findingsOf(answer?.report ?? failure) : []
     const isRefused = isAccess(failure)
+    const setting = settingAtFault(failure)
+    const isShared = setting !== undefined || SHARED.has(failure.code)
     const facts = {
       object: name,
       shown,
       code: failure.code,
+      ...(setting === undefined ? {} : { setting }),
       ...(reasons.length === 0 ? {} : { reasons }),
       ...pick(failure, 'refusal', 'request_id', 'sources', 'nearest', 'candidates'),
       ...(waitMs === undefined ? {} : { retry_ms: Math.round(waitMs) })
     }
-    const subject = isShared(failure) ? sharedSubject(failure.code, shown) : name
-    const level = levelOf(subject, `${shown} ${failure.message}`, isFinding || isRefused || shown === 'nothing' ? 'error' : 'warn')
+    const subject = setting !== undefined ? `setting ${setting}` : isShared ? sharedSubject(failure.code, shown) : name
+    if (setting !== undefined) keptBack.set(subject, (keptBack.get(subject) ?? new Set()).add(name))
+    const isError = isFinding || isRefused || setting !== undefined || shown === 'nothing'
+    const level = levelOf(subject, setting === undefined ? `${shown} ${failure.message}` : failure.message, isError ? 'error' : 'warn')
     const consequence = isNotLoaded(status) ? NOT_LOADED : CONSEQUENCES[shown]
-    const others = isRefused ? ASKING_ON : isShared(failure) ? EVERY_OBJECT : ''
+    const others = isRefused ? ASKING_ON : isShared ? EVERY_OBJECT : ''
     log[level](facts, `${failure.message} ${others} ${consequence}`.replace(/ +/g, ' ').trim())
+  }
+
+  const untoldLoads = new Set<string>()
+  const tellOfLoad = (name: string): void => {
+    if (untoldLoads.delete(name)) log.info({ object: name }, 'loaded into the kernel and pinned')
   }
 
   return {
@@ -108,6 +124,7 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
         log.info({ object: name }, 'the last good copy for this kernel is in place; asking whether there is a newer one')
       }
       failed(name, status, undefined, undefined)
+      tellOfLoad(name)
     },
     settled (name, status, answer, waitMs) {
       const { failure } = status
@@ -120,8 +137,10 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
         const { refusal } = failure.details
         metrics.failures.inc({ code: failure.code, refusal: typeof refusal === 'string' ? refusal : '' })
         failed(name, status, answer, waitMs)
+        tellOfLoad(name)
         return
       }
+      released(name)
       const facts = answer === undefined
         ? {}
         : {
@@ -151,14 +170,16 @@ export function createJournal (log: Log, metrics: Metrics): Journal {
           'programs of it need BTF in the running kernel, which shows none: the kernel refuses them, and libbpf the object with them')
       }
       said.set(name, text)
+      tellOfLoad(name)
     },
     removed (name) {
       said.delete(name)
+      released(name)
       log.info({ object: name }, 'the object is gone; its result was taken away')
     },
     loaded (name, error) {
       metrics.loads.inc({ result: error === undefined ? 'loaded' : 'refused' })
-      if (error === undefined) log.info({ object: name }, 'loaded into the kernel and pinned')
+      if (error === undefined) untoldLoads.add(name)
     },
     offered (kernel, error) {
       const facts = { kernel: kernel.name, btf: kernel.btf?.sha256 }

@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process'
 import { readFile, rename, rm, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../errors.js'
+import { AGENT_SETTINGS } from '../settings/agent-settings.js'
+import { invalidSetting } from '../settings/read.js'
 import { writeDurably } from '../store/atomic-file.js'
 import { errorCode } from '../store/error-code.js'
 import { makeFolder } from '../store/folder.js'
@@ -19,7 +21,7 @@ export interface Pins {
    * Loads an object, unless it is loaded. What was loaded for `name` before is replaced only once the new one is in the kernel.
    *
    * @returns whether it had to be loaded
-   * @throws AppError `object_invalid` with what the kernel said
+   * @throws AppError `object_invalid` with what the kernel said; `invalid_request` with the setting where nothing can be pinned there
    */
   ensure(name: string, path: string, sha256: Sha256): Promise<boolean>
   /** Takes away what is pinned under `name`. */
@@ -71,6 +73,7 @@ export function createPins ({ folder, stateFolder, bpftool = 'bpftool' }: PinsOp
     async ensure (name, path, sha256) {
       const pinName = pinNameOf(name)
       const pinned = join(folder, pinName)
+      await openPinFolder(folder)
       const isThere = await exists(pinned)
       if (isThere && (await readLoaded()).objects[pinName] === sha256) return false
       const next = join(folder, `${pinName}__next`)
@@ -78,7 +81,7 @@ export function createPins ({ folder, stateFolder, bpftool = 'bpftool' }: PinsOp
       await removePins(next)
       await removePins(old)
       try {
-        await makePinFolder(folder, join(next, MAPS))
+        await makePinsFolder(folder, join(next, MAPS))
         await load(bpftool, path, next)
       } catch (error) {
         await removePins(next)
@@ -104,7 +107,7 @@ async function load (bpftool: string, path: string, pinned: string): Promise<voi
       if (error === null) {
         resolve()
       } else if (error.code === 'ENOENT') {
-        reject(new AppError('invalid_request', `${bpftool} is not installed, and --pin needs it; ` +
+        reject(invalidSetting(AGENT_SETTINGS.pin, `${bpftool} is not installed, and --pin needs it; ` +
           "use the agent's image, or leave --pin out."))
       } else {
         reject(new AppError('object_invalid', `The kernel does not load it: ${lastLines(`${stdout}\n${stderr}`) || error.message}`))
@@ -121,17 +124,27 @@ function lastLines (output: string): string {
 /** bpffs takes a folder only where it is empty, and so does `rm -r` in the end. */
 async function removePins (path: string): Promise<void> { await rm(path, { recursive: true, force: true }) }
 
-/** bpftool makes only the last part of a path, and would mount a file system of its own where there is none. */
-async function makePinFolder (folder: string, inside: string): Promise<void> {
-  const wrong = (why: string): AppError => new AppError('invalid_request', `${why}; --pin needs a folder in a bpf file system ` +
-    'that this process may write to (mount -t bpf bpf /sys/fs/bpf).')
+/** bpftool would mount a file system of its own where there is none. */
+async function openPinFolder (folder: string): Promise<void> {
   try {
     await makeFolder(folder)
-    if ((await statfs(folder)).type !== BPF_FS_MAGIC) throw wrong(`${folder} is in no bpf file system`)
-    await makeFolder(inside)
+    if ((await statfs(folder)).type !== BPF_FS_MAGIC) throw wrongFolder(`${folder} is in no bpf file system`)
   } catch (error) {
-    throw error instanceof AppError ? error : wrong(`${folder} cannot be used (${error instanceof Error ? error.message : String(error)})`)
+    if (error instanceof AppError) throw error
+    throw wrongFolder(`${folder} cannot be used (${error instanceof Error ? error.message : String(error)})`)
   }
+}
+
+/** bpftool makes only the last part of a path. The error says nothing of one object: it is the same for all. */
+async function makePinsFolder (folder: string, pins: string): Promise<void> {
+  await makeFolder(pins).catch((error: unknown) => {
+    throw wrongFolder(`${folder} takes no folders (${errorCode(error) ?? String(error)})`)
+  })
+}
+
+function wrongFolder (why: string): AppError {
+  return invalidSetting(AGENT_SETTINGS.pin, `${why}; --pin needs a folder in a bpf file system ` +
+    'that this process may write to (mount -t bpf bpf /sys/fs/bpf).')
 }
 
 async function exists (path: string): Promise<boolean> {

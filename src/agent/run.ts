@@ -1,6 +1,8 @@
 import { createClient } from '../client/client.js'
 import { createTransport } from '../client/transport.js'
 import { AppError } from '../errors.js'
+import { AGENT_SETTINGS } from '../settings/agent-settings.js'
+import { invalidSetting } from '../settings/read.js'
 import { createAgent } from './agent.js'
 import { createAsker } from './ask.js'
 import { createCopies } from './copies.js'
@@ -15,13 +17,13 @@ import { createPins } from './pin.js'
 import { createSchedule } from './schedule.js'
 import { createSettler } from './settle.js'
 import { stateFolderOf, type AgentSettings } from './settings.js'
-import { isUsable, type ObjectStatus } from './status.js'
+import { isUsable, settingAtFault, type ObjectStatus } from './status.js'
 import { createTrust, TRUST_ANYTHING } from './trust.js'
 
 const MAX_KEYS_BYTES = 256 * 1024
 
 /** What `--once` comes to; the exit codes of the command stand for these. */
-export type OnceResult = 'fine' | 'finding' | 'nothing_to_do' | 'cannot_tell'
+export type OnceResult = 'fine' | 'finding' | 'wrong_setting' | 'nothing_to_do' | 'cannot_tell'
 
 /**
  * Runs the agent: until a signal, or with `once` until everything is settled.
@@ -105,6 +107,7 @@ export async function runAgent (settings: AgentSettings, version: string): Promi
 const SUMMARIES: Readonly<Record<OnceResult, (settings: AgentSettings) => string>> = {
   fine: ({ out }) => `every object has a good result for this kernel in ${out}`,
   finding: () => 'an object fails on this kernel; the lines above say why',
+  wrong_setting: () => 'a setting cannot be used; the lines above say which one, and why',
   nothing_to_do: ({ objects }) => `there is no *.bpf.o or *.o in ${objects}; put the objects there, or give another folder with --objects`,
   cannot_tell: () => 'not every object could be settled; the lines above say why, and what is in use instead'
 }
@@ -112,6 +115,7 @@ const SUMMARIES: Readonly<Record<OnceResult, (settings: AgentSettings) => string
 function resultOf (statuses: readonly ObjectStatus[], lastGoodOk: boolean): OnceResult {
   if (statuses.length === 0) return 'nothing_to_do'
   if (statuses.some(({ isFinding }) => isFinding)) return 'finding'
+  if (statuses.some(({ failure }) => settingAtFault(failure) !== undefined)) return 'wrong_setting'
   const isFine = (status: ObjectStatus): boolean => status.failure === undefined && status.shown === 'current'
   return statuses.every(lastGoodOk ? isUsable : isFine) ? 'fine' : 'cannot_tell'
 }
@@ -136,7 +140,7 @@ async function fetchKeys (address: string, { timeoutMs, network }: AgentSettings
   try {
     return JSON.parse(body.toString())
   } catch {
-    throw new AppError('invalid_request', `${address} answered with something else than keys (JWKS); ` +
+    throw invalidSetting(AGENT_SETTINGS.keys, `${address} answered with something else than keys (JWKS); ` +
       'give another address or a file with --keys.')
   }
 }

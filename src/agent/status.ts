@@ -1,3 +1,4 @@
+import { kindOf } from '../client/problem.js'
 import type { AppError } from '../errors.js'
 
 /** What programs find in the output folder for an object. */
@@ -31,3 +32,12 @@ export function isUsable (status: ObjectStatus): boolean {
 
 /** Whether the result is there, but was to be in the kernel too and is not. */
 export function isNotLoaded ({ failure }: ObjectStatus): boolean { return failure?.details['stage'] === LOAD_FAILURE.stage }
+
+/**
+ * The variable of the setting that cannot be used, where that is the failure: it is then for every object, and no answer of a service
+ * mends it.
+ */
+export function settingAtFault (failure: AppError | undefined): string | undefined {
+  const setting = failure?.details['setting']
+  return failure !== undefined && kindOf(failure) === undefined && typeof setting === 'string' ? setting : undefined
+}

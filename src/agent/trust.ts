@@ -5,6 +5,8 @@ import { parseJwks, type TrustedKey } from '../attestation/jwk.js'
 import { verifyAttestation, type AskedRelocation } from '../attestation/verify.js'
 import type { RelocationAnswer } from '../client/relocation.js'
 import { AppError } from '../errors.js'
+import { AGENT_SETTINGS } from '../settings/agent-settings.js'
+import { invalidSetting } from '../settings/read.js'
 import { writeDurably } from '../store/atomic-file.js'
 
 /** Decides whether an answer is believed. */
@@ -51,11 +53,11 @@ export function createTrust ({ keys: source, stateFolder, fetchKeys, onFirstCont
 
   /** A file is read each time: adding the next key to it is how keys are rotated. */
   const readKeys = async (): Promise<readonly TrustedKey[]> => {
-    if (isFile) return parseFile(source, await readFile(source, 'utf8').catch((error: unknown) => { throw cannotRead(source, error) }))
+    if (isFile) return parseGiven(source, await readFile(source, 'utf8').catch((error: unknown) => { throw cannotRead(source, error) }))
     const known = await readFile(pinned, 'utf8').catch(() => undefined)
     if (known !== undefined) return parseFile(pinned, known)
     const text = JSON.stringify(await fetchKeys(source))
-    const keys = parseFile(source ?? 'the service', text)
+    const keys = source === undefined ? parseFile('the service', text) : parseGiven(source, text)
     await writeDurably(pinned, text)
     onFirstContact(source ?? 'the service itself', keys.map(({ kid }) => kid))
     return keys
@@ -87,8 +89,17 @@ function parseFile (path: string, text: string): readonly TrustedKey[] {
   }
 }
 
+/** Of keys that the operator named: what is wrong with them is wrong with the setting. */
+function parseGiven (source: string, text: string): readonly TrustedKey[] {
+  try {
+    return parseFile(source, text)
+  } catch (error) {
+    throw error instanceof AppError ? invalidSetting(AGENT_SETTINGS.keys, error.message) : error
+  }
+}
+
 function cannotRead (path: string, error: unknown): AppError {
   const reason = error instanceof Error ? error.message : String(error)
-  return new AppError('invalid_request', `The keys file ${path} cannot be read (${reason}); ` +
-    'mount it there, or give another one with --keys.', { path }, { cause: error })
+  return invalidSetting(AGENT_SETTINGS.keys, `The keys file ${path} cannot be read (${reason}); ` +
+    'mount it there, or give another one with --keys.')
 }

@@ -9,16 +9,20 @@ export interface SigningKey {
   readonly jwk: PublicJwk
   /** From then on nobody believes its signatures. Undefined: it has no end. */
   readonly expires?: Date
+  /** Whether the file says that it signed once and another took its place. A key that has not signed yet says nothing. */
+  readonly isRetired?: boolean
 }
 
 /** The end of a block. The lines before one belong to it: RFC 7468 lets explanations stand there, and a key's end is one. */
 const BLOCK_END = /(?<=^-----END [A-Z0-9 ]+-----)/m
 const BEGIN = '-----BEGIN '
 const EXPIRES = /^Expires: (.+)$/m
+const RETIRED = /^Retired: /m
 
 /**
  * The Ed25519 private keys (PKCS #8 PEM, as `openssl genpkey -algorithm ed25519` and `corelo keys generate` write them) of a
- * file, in its order. A line `Expires: <RFC 3339 time>` before a key gives its end.
+ * file, in its order. A line `Expires: <RFC 3339 time>` before a key gives its end, and a line `Retired: yes` says that it signed
+ * before the key that signs now. Only `corelo keys rotate` asks for the latter, so that services pass it over.
  *
  * @throws AppError `invalid_request`
  */
@@ -34,10 +38,11 @@ export function parseSigningKeys (pem: string): readonly [SigningKey, ...Signing
 /** A new key as a file has it. */
 export function generateSigningKey (expires?: Date): string { return formatSigningKey(generateKeyPairSync('ed25519').privateKey, expires) }
 
-export function formatSigningKey (privateKey: KeyObject, expires?: Date): string {
+export function formatSigningKey (privateKey: KeyObject, expires?: Date, isRetired = false): string {
   const { kid } = toJwk(createPublicKey(privateKey))
   const end = expires === undefined ? '' : `Expires: ${expires.toISOString()}\n`
-  return `Key: ${kid}\n${end}${privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()}`
+  const mark = isRetired ? 'Retired: yes\n' : ''
+  return `Key: ${kid}\n${end}${mark}${privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()}`
 }
 
 /** A secret that follows from a private key and tells nothing of it (HKDF, RFC 5869). 32 bytes. */
@@ -47,9 +52,15 @@ export function sealKeyOf (privateKey: KeyObject): Uint8Array {
 
 function parseBlock (block: string): SigningKey {
   const begin = block.indexOf(BEGIN)
-  const expires = parseExpiry(block.slice(0, begin))
+  const lines = block.slice(0, begin)
+  const expires = parseExpiry(lines)
   const privateKey = parsePrivateKey(block.slice(begin))
-  return { privateKey, jwk: toJwk(createPublicKey(privateKey), expires), ...(expires === undefined ? {} : { expires }) }
+  return {
+    privateKey,
+    jwk: toJwk(createPublicKey(privateKey), expires),
+    ...(expires === undefined ? {} : { expires }),
+    ...(RETIRED.test(lines) ? { isRetired: true } : {})
+  }
 }
 
 function parsePrivateKey (pem: string): KeyObject {

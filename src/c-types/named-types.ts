@@ -3,7 +3,6 @@ import { BtfKind } from '../btf/constants.js'
 import { findCandidates } from '../btf/find.js'
 import { essentialNameLength } from '../btf/names.js'
 import { newWork } from '../btf/work.js'
-import { AppError } from '../errors.js'
 import type { NamedKind } from '../wire/types.js'
 
 /** Kinds of type that are asked for by name, as BTF has them. */
@@ -37,21 +36,6 @@ export function findTypes (btf: Btf, { kind, name }: TypeName): TypeId[] {
   const essential = { bytes, offset: 0, length: essentialNameLength(bytes, 0, bytes.length) }
   const ids = NAMED_KINDS[kind].flatMap(wanted => findCandidates(btf, wanted, essential, false, newWork()))
   return [...new Set(ids)].filter(id => nameOf(btf, id) === name).sort((a, b) => a - b)
-}
-
-/**
- * The same, of a kernel that must have the type.
- *
- * @param kernel as the sentence of the error calls it
- * @throws AppError `not_found`, which names types of another kind that have the name
- */
-export function requireTypes (btf: Btf, wanted: TypeName, kernel = 'This kernel'): TypeId[] {
-  const ids = findTypes(btf, wanted)
-  if (ids.length > 0) return ids
-  const { kind, name } = wanted
-  const others = otherKinds([btf], wanted)
-  const hint = others.length === 0 ? '' : ` It has ${others.join(' and ')}.`
-  throw new AppError('not_found', `${kernel} has no ${kind} ${name}.${hint}`, { type: `${kind} ${name}` })
 }
 
 /** Types of the name that are of another kind, in any of these BTFs: what somebody may have meant. */

@@ -30,7 +30,7 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   switch (await runAgent(settings, ENGINE.version)) {
     case 'fine': return ExitCode.OK
     case 'finding': return ExitCode.FINDING
-    case 'nothing_to_do': return ExitCode.USAGE
+    case 'wrong_setting': case 'nothing_to_do': return ExitCode.USAGE
     case 'cannot_tell': return ExitCode.CANNOT_TELL
   }
 }

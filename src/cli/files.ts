@@ -1,28 +1,55 @@
 import { randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync, fstatSync, fsyncSync, openSync, readFileSync, readSync, realpathSync, renameSync, rmSync, statSync, writeFileSync
+} from 'node:fs'
 import { AppError } from '../errors.js'
 import { errorCode } from '../store/error-code.js'
 
-/** Larger than any object or BTF we take; keeps a device or a disk image from being read into memory. */
+/** Larger than any object or BTF we take; keeps a disk image, or a device or pipe without an end, from being read into memory. */
 const MAX_INPUT_BYTES = 256 * 1024 * 1024
+const STANDARD_INPUT = 0
+/** As much as a pipe holds. */
+const PIECE_BYTES = 64 * 1024
 
 /**
- * Reads an input file whole; `-` is standard input.
+ * Reads an input file whole; `-` is standard input. Of one that does not say its size no more is read than shows that it is too large.
  *
  * @param what the file's role, for the message: `object`, `BTF file`
  * @throws AppError `not_found` where it cannot be read, `too_large`
  */
 export function readInput (path: string, what: string): Uint8Array {
+  const name = path === '-' ? `${what} of standard input` : `${what} ${path}`
   try {
-    if (path === '-') return readFileSync(0)
-    const { size } = statSync(path)
-    if (size > MAX_INPUT_BYTES) {
-      throw new AppError('too_large', `The ${what} ${path} has ${size} bytes; at most ${MAX_INPUT_BYTES} are read.`)
+    const file = path === '-' ? STANDARD_INPUT : openSync(path, 'r')
+    try {
+      return readBounded(file, name)
+    } finally {
+      if (file !== STANDARD_INPUT) closeSync(file)
     }
-    return readFileSync(path)
   } catch (error) {
     if (error instanceof AppError) throw error
-    throw new AppError('not_found', `The ${what} ${path} cannot be read: ${explainErrno(error)}.`, {}, { cause: error })
+    throw new AppError('not_found', `The ${name} cannot be read: ${explainErrno(error)}.`, {}, { cause: error })
+  }
+}
+
+/** @throws AppError `too_large`; the error of the file system */
+function readBounded (file: number, name: string): Uint8Array {
+  const facts = fstatSync(file)
+  // Files of /proc say 0, whatever there is in them.
+  if (facts.isFile() && facts.size > 0) {
+    if (facts.size <= MAX_INPUT_BYTES) return readFileSync(file)
+    throw new AppError('too_large', `The ${name} has ${facts.size} bytes; at most ${MAX_INPUT_BYTES} are read.`)
+  }
+  const piece = new Uint8Array(PIECE_BYTES)
+  const pieces: Uint8Array[] = []
+  for (let total = 0; ;) {
+    const read = readSync(file, piece, 0, piece.length, null)
+    if (read === 0) return Buffer.concat(pieces, total)
+    total += read
+    if (total > MAX_INPUT_BYTES) {
+      throw new AppError('too_large', `The ${name} has more than ${MAX_INPUT_BYTES} bytes, which are the most that are read.`)
+    }
+    pieces.push(piece.slice(0, read))
   }
 }
 

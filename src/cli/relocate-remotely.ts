@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { assumptionsDigest, type AttestedFindings } from '../attestation/findings.js'
 import { parseJwks } from '../attestation/jwk.js'
 import type { AttestedFacts } from '../attestation/statement.js'
@@ -14,6 +13,7 @@ import { formatQuery } from '../identity/reference.js'
 import { sha256 } from '../store/sha256.js'
 import type { Arguments } from './arguments.js'
 import { ExitCode } from './exit-code.js'
+import { readInput } from './files.js'
 import { printForPeople, writeResult } from './relocation-output.js'
 import { createRemoteClient } from './remote-client.js'
 import { askWithOwnBtf, findRemoteTarget, type RemoteTarget } from './remote-target.js'
@@ -112,10 +112,9 @@ function asSigned (report: Report, { verdict, assumes, assumesSha256, counts }: 
 
 function readKeys (path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return Buffer.from(readInput(path, 'keys file')).toString()
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new AppError('invalid_request', `The keys file ${path} cannot be read: ${reason}.`, {}, { cause: error })
+    throw error instanceof AppError ? new AppError('invalid_request', error.message, {}, { cause: error }) : error
   }
 }
 

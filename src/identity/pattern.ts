@@ -1,4 +1,5 @@
 import { normalizeArch } from './arch.js'
+import { isSameDistro, isSamePlatform, type Platform } from './platform.js'
 import type { KernelReference } from './reference.js'
 
 const PART = /^[A-Za-z0-9._+~*-]{1,128}$/
@@ -11,7 +12,8 @@ export function isPattern (text: string): boolean {
 
 /**
  * Tells whether a kernel fits a pattern: a reference in which `*` stands for any text within a part, the same of a release alone, or a lone
- * `*` for every kernel. The architecture may have any of its names. The pattern is taken apart once, for all kernels.
+ * `*` for every kernel. A distribution, a version and an architecture without a star may have any of their names, as in a whole reference:
+ * `debian/bookworm/amd64/*` is `debian/12/x86_64/*`. The pattern is taken apart once, for all kernels.
  */
 export function compilePattern (pattern: string): (reference: KernelReference) => boolean {
   if (pattern === '*') return () => true
@@ -21,10 +23,25 @@ export function compilePattern (pattern: string): (reference: KernelReference) =
   }
   const [distro = '', distroVersion = '', arch = '', release = '', ...rest] = pattern.split('/')
   if (rest.length > 0) return () => false
-  const [fitsDistro, fitsVersion] = [compilePart(distro), compilePart(distroVersion)]
+  const fitsPlatform = compilePlatform(distro, distroVersion)
   const [fitsArch, fitsRelease] = [compilePart(normalizeArch(arch)), compilePart(release)]
-  return reference => fitsDistro(reference.distro) && fitsVersion(reference.distroVersion) &&
-    fitsArch(reference.arch) && fitsRelease(reference.release)
+  return reference => fitsArch(reference.arch) && fitsRelease(reference.release) && fitsPlatform(reference)
+}
+
+function compilePlatform (distro: string, distroVersion: string): (platform: Platform) => boolean {
+  const fitsDistro = distro.includes('*') ? compilePart(distro) : (name: string) => isSameDistro(distro, name)
+  const fitsVersion = distroVersion.includes('*') ? compilePart(distroVersion) : undefined
+  const fits = (platform: Platform): boolean => fitsDistro(platform.distro) &&
+    (fitsVersion?.(platform.distroVersion) ?? isSamePlatform({ distro: platform.distro, distroVersion }, platform))
+  // Kernels come in the order of their references: what holds for one mostly holds for the next.
+  let before: { readonly platform: Platform, readonly isFit: boolean } | undefined
+  return ({ distro, distroVersion }) => {
+    if (before?.platform.distro !== distro || before.platform.distroVersion !== distroVersion) {
+      const platform = { distro, distroVersion }
+      before = { platform, isFit: fits(platform) }
+    }
+    return before.isFit
+  }
 }
 
 /** Each piece between stars at the first place where it is found: no later one could fit where that does not. */

@@ -48,7 +48,12 @@ async function * listFolder (folder: string, depth: number): AsyncGenerator<Impo
  * @throws AppError `not_found`, `too_large`
  */
 export async function readImportFile ({ path, depth }: ImportFile): Promise<Uint8Array | AsyncIterable<Uint8Array> | undefined> {
-  const { size } = await orNotFound(path, stat(path))
+  const facts = await orNotFound(path, stat(path))
+  if (!facts.isFile()) {
+    throw new AppError('not_found',
+      `${path} cannot be read: it is a device or a pipe, and no file or folder; write what it gives into a file.`)
+  }
+  const { size } = facts
   const head = await orNotFound(path, readHead(path))
   if (depth > 0 && !isRecognised(head)) return undefined
   if (size > BOUNDS.file) {

@@ -14,7 +14,7 @@ import type { Fetching } from './fetching.js'
 import { listKernels, toEntry } from './kernel-list.js'
 import type { LocalKernel } from './local-kernel.js'
 import { toAnswers, type AskedSource } from './source-error.js'
-import type { KernelEntry, KernelFilter, KernelPage, PublishedOf } from './types.js'
+import type { KernelEntry, KernelFilter, KernelPage, PresetFor, PublishedOf } from './types.js'
 
 export interface KernelsOptions {
   readonly index: KernelIndex
@@ -24,6 +24,7 @@ export interface KernelsOptions {
   readonly catalog: Catalog
   readonly trustUploads: boolean
   readonly publishedOf?: PublishedOf
+  readonly presetFor?: PresetFor
 }
 
 /** Which build of a kernel is meant, who asks, and through which services the question came. */
@@ -81,7 +82,8 @@ export function createKernels ({
   fetching,
   catalog,
   trustUploads,
-  publishedOf = () => undefined
+  publishedOf = () => undefined,
+  presetFor = () => undefined
 }: KernelsOptions): Kernels {
   /** What answers for the name; where nothing does, an upload that has it and says of itself that it is one. */
   const findRecord = (query: KernelQuery): KernelRecord | undefined => {
@@ -100,7 +102,8 @@ export function createKernels ({
     const error = unknownKernel(index, query, {
       trustUploads: true,
       answers: [local.answer(), ...toAnswers(asked)],
-      offered: catalog.kernels()
+      offered: catalog.kernels(),
+      presetFor
     })
     const again = Math.min(...asked.map(({ refusal }) => refusal.retryAfterMs ?? Infinity))
     throw again === Infinity || via.length === 0

@@ -4,6 +4,7 @@ import { compilePattern, isPattern } from '../identity/pattern.js'
 import { isWholeReference, parseQuery, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import type { OfferedKernels } from './catalog/offered-kernels.js'
 import type { KernelNames } from './kernel-index.js'
+import { matchesName } from './matches.js'
 import type { Pause } from '../workers/pauses.js'
 import { recordsOfName, resolveKernel, type ResolvedKernel } from './resolve.js'
 
@@ -63,25 +64,36 @@ async function * matching (
   const isNamed = !pattern.includes('*')
   const fits = isNamed ? () => true : compilePattern(pattern)
   const references = isNamed ? named(parseQuery({ kernelRelease: pattern }), index, offered) : starred(pattern, held, offered)
-  for (const reference of references) {
-    if (fits(reference)) yield reference
+  for (const { reference, isOffered } of references) {
+    if (fits(reference) && !(isOffered && isFoundAsHeld(reference, index, fits))) yield reference
     const others = turn()
     if (others !== undefined) await others // a promise for each of all that are passed would take longer than to compare them
   }
 }
 
+/** A kernel that a pattern may mean, and whether it is a source that lists it. */
+interface Possible {
+  readonly reference: KernelReference
+  readonly isOffered: boolean
+}
+
+/** Whether what a source lists is held under another spelling of its platform, which fits as well: it is one kernel. */
+function isFoundAsHeld (reference: KernelReference, index: KernelNames, fits: (reference: KernelReference) => boolean): boolean {
+  return index.byRelease(reference.release).some(record => matchesName(record.reference, reference) && fits(record.reference))
+}
+
 /** All that a pattern with stars may mean. */
-function * starred (pattern: string, held: readonly KernelReference[], offered: OfferedKernels | undefined): Generator<KernelReference> {
-  yield * held
+function * starred (pattern: string, held: readonly KernelReference[], offered: OfferedKernels | undefined): Generator<Possible> {
+  for (const reference of held) yield { reference, isOffered: false }
   if (pattern === '*') return
-  for (const { reference } of offered?.list({}) ?? []) yield reference
+  for (const { reference } of offered?.list({}) ?? []) yield { reference, isOffered: true }
 }
 
 /** A whole reference is that kernel, by whatever spelling of its platform it is held. A release is every kernel that has it. */
-function * named (query: KernelQuery, index: KernelNames, offered: OfferedKernels | undefined): Generator<KernelReference> {
-  if (isWholeReference(query)) return yield query
-  for (const { reference } of index.byRelease(query.release)) yield reference
-  for (const { reference } of offered?.byRelease(query.release) ?? []) yield reference
+function * named (query: KernelQuery, index: KernelNames, offered: OfferedKernels | undefined): Generator<Possible> {
+  if (isWholeReference(query)) return yield { reference: query, isOffered: false }
+  for (const { reference } of index.byRelease(query.release)) yield { reference, isOffered: false }
+  for (const { reference } of offered?.byRelease(query.release) ?? []) yield { reference, isOffered: true }
 }
 
 /** What a name stands for; undefined where nothing that is held answers for it, and an error where it is not clear what does. */

@@ -24,6 +24,9 @@ export interface Published {
 /** What is known of the package of a kernel, by the indexes that were read. */
 export type PublishedOf = (reference: KernelReference) => Published | undefined
 
+/** The preset of package repositories that is not in use and may have a kernel; undefined where none does. */
+export type PresetFor = (reference: KernelReference) => string | undefined
+
 /** One kernel that a source is known to have. Its BTF is fetched when it is asked for. */
 export interface OfferedEntry {
   readonly reference: KernelReference

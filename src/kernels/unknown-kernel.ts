@@ -5,6 +5,7 @@ import { UPLOAD_SOURCE, type KernelRecord } from './kernel-record.js'
 import { nearestKernels } from './nearest.js'
 import { formatQuery, formatReference, isWholeReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
 import type { Sha256 } from '../store/sha256.js'
+import type { PresetFor } from './types.js'
 
 /** What is known to be had elsewhere, for the error. See Catalog. */
 export interface OfferedKernels {
@@ -26,6 +27,8 @@ export interface ResolveOptions {
   readonly answers?: readonly SourceAnswer[]
   /** What could be had from sources, for the error. */
   readonly offered?: OfferedKernels
+  /** What an operator could add to the sources, for the error. */
+  readonly presetFor?: PresetFor
 }
 
 /** A kernel that a caller may have meant, but did not name. */
@@ -54,8 +57,9 @@ export function unknownKernel (index: KernelNames, query: KernelQuery, options: 
   const nearest = nearestKernels(index.list().filter(record => answersForName(record, trustUploads)), query, NEAREST_SHOWN)
   const offered = options.offered?.nearest(query, NEAREST_SHOWN).filter(reference => !nearest.includes(reference)) ?? []
   const candidates = candidatesOf(index, query, options)
+  const step = nextStep(query, { others, uploads, candidates, presetFor: options.presetFor })
   return new AppError('kernel_unknown',
-    `No BTF is known for kernel ${formatQuery(query)}${narrowingOf(query)}. ${nextStep(query, { others, uploads, candidates })}`,
+    `No BTF is known for kernel ${formatQuery(query)}${narrowingOf(query)}. ${step}`,
     { kernel: formatQuery(query), sources, nearest, nearest_offered: offered, candidates })
 }
 
@@ -67,10 +71,11 @@ function narrowingOf (query: KernelQuery): string {
 }
 
 /** The one thing to do that helps most. */
-function nextStep (query: KernelQuery, { others, uploads, candidates }: {
+function nextStep (query: KernelQuery, { others, uploads, candidates, presetFor }: {
   readonly others: readonly KernelRecord[]
   readonly uploads: readonly KernelRecord[]
   readonly candidates: readonly Candidate[]
+  readonly presetFor: PresetFor | undefined
 }): string {
   const [other] = others
   if (other !== undefined) {
@@ -91,12 +96,20 @@ function nextStep (query: KernelQuery, { others, uploads, candidates }: {
   if (candidates.length > 0) {
     const names = candidates.slice(0, 3).map(({ reference }) => reference).join(', ')
     return `${names} ${candidates.length === 1 ? 'has' : 'have'} this release too, but each distribution and architecture has its own ` +
-      'build: name the kernel that is meant, or supply its BTF with PUT.'
+      `build: name the kernel that is meant, or supply its BTF with PUT.${presetAdvice(query, presetFor)}`
   }
   if (!isWholeReference(query)) {
     return 'Name its distro, distro_version and arch, by which sources can be asked, or send its BTF as the btf part.'
   }
-  return 'Supply its BTF with PUT, or send it as the btf part.'
+  return `Supply its BTF with PUT, or send it as the btf part.${presetAdvice(query, presetFor)}`
+}
+
+/** For the operator: where a distribution publishes its kernels, nobody has to supply them. */
+function presetAdvice (query: KernelQuery, presetFor: PresetFor = () => undefined): string {
+  const preset = isWholeReference(query) ? presetFor(query) : undefined
+  if (preset === undefined) return ''
+  return ` The package repositories of ${query.distro}, which this service does not ask, may have it: ` +
+    `its operator can add ${preset} to CORELO_PACKAGES.`
 }
 
 function askedBuild ({ kernelVersion, buildId }: KernelQuery): string {

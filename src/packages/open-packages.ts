@@ -9,6 +9,8 @@ import { createPackagesSource, type PackagesSource } from './packages-source.js'
 import { readRepositories } from './read-repositories.js'
 
 export interface Packages {
+  /** Distributions whose repositories are asked. */
+  readonly distros: ReadonlySet<string>
   readonly source: PackagesSource
   /** What they list, for the catalog. */
   readonly feed: Feed
@@ -40,7 +42,8 @@ export function openPackages (
   const source = createPackagesSource({
     repositories, indexes, open, jobs, downloads: packageDownloads, takesAllModules: packageModules === 'all'
   })
-  return { source, feed: createPackagesFeed(source, indexes.intervalMs), close: () => indexes.close() }
+  const distros = new Set(repositories.map(({ distro }) => distro))
+  return { distros, source, feed: createPackagesFeed(source, indexes.intervalMs), close: () => indexes.close() }
 }
 
 /** All published kernels, as the catalog lists what can be had. */

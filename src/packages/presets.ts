@@ -75,7 +75,8 @@ function realTime (tree: RpmTree): RpmTree { return { ...tree, arches: ['x86_64'
 function majorOf (minor: string): string { return minor.split('.')[0] ?? minor }
 
 /**
- * The distributions whose repositories are known by name. Everything of it can be given otherwise in a file.
+ * The distributions whose repositories are known by name. Everything of it can be given otherwise in a file. Which versions they have
+ * stands in covered.ts, too.
  *
  * Debian's were tried. The layouts of the others are those of the distributions' own settings, as the templates of mock repeat them
  * (rpm-software-management/mock, mock-core-configs/etc/mock/templates) and mkosi (systemd/mkosi, mkosi/distribution); what is from

@@ -19,6 +19,7 @@ import type { Fetching } from '../kernels/fetching.js'
 import type { LocalKernel } from '../kernels/local-kernel.js'
 import { toAnswers, type AskedSource } from '../kernels/source-error.js'
 import { isSharedKernel } from '../kernels/shared-kernels.js'
+import type { PresetFor } from '../kernels/types.js'
 import type { Deadline, RelocateRequest, Warning } from './types.js'
 
 /** The BTFs that a request is about. */
@@ -48,6 +49,7 @@ export interface TargetsOptions {
   readonly fetching: Fetching
   readonly catalog: Catalog
   readonly trustUploads: boolean
+  readonly presetFor?: PresetFor
 }
 
 /** Where the content named by hash came from, when no kernel in the index has it. */
@@ -64,9 +66,11 @@ export interface Targets {
   find(request: TargetRequest, deadline?: Deadline): Target | Promise<Target>
 }
 
-export function createTargets ({ index, btfs, local, fetching, catalog, trustUploads }: TargetsOptions): Targets {
+export function createTargets (
+  { index, btfs, local, fetching, catalog, trustUploads, presetFor = () => undefined }: TargetsOptions
+): Targets {
   const options = (asked: readonly AskedSource[] = []): ResolveOptions =>
-    ({ trustUploads, answers: [local.answer(), ...toAnswers(asked)], offered: catalog.kernels() })
+    ({ trustUploads, answers: [local.answer(), ...toAnswers(asked)], offered: catalog.kernels(), presetFor })
 
   const fromParts = async (parts: readonly [Uint8Array, ...Uint8Array[]], kernel: KernelQuery | undefined): Promise<Target> => {
     const [vmlinux, ...modules] = parts

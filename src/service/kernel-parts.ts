@@ -10,7 +10,8 @@ import { createLocalFiles } from '../kernels/local-files.js'
 import { createLocalKernel, type LocalKernel } from '../kernels/local-kernel.js'
 import { recordsOfName } from '../kernels/resolve.js'
 import { createSources } from '../kernels/sources/create-sources.js'
-import type { PublishedOf } from '../kernels/types.js'
+import type { PresetFor, PublishedOf } from '../kernels/types.js'
+import { presetCovering } from '../packages/covered.js'
 import type { Packages } from '../packages/open-packages.js'
 import type { ServiceSettings, Warn } from '../settings/service-options.js'
 import type { SealKeys } from '../store/seal.js'
@@ -33,6 +34,7 @@ export interface KernelParts {
   readonly fetching: Fetching
   readonly local: LocalKernel
   readonly kernels: Kernels
+  readonly presetFor: PresetFor
   readonly watch: Watch | undefined
   /** Reads the running kernel and the lists of the sources. */
   start(): Promise<void>
@@ -97,7 +99,8 @@ export async function openKernelParts (
 
   const local = createLocalKernel({ settings, index, btfs, files, warn })
   const publishedOf: PublishedOf = reference => packages?.source.published(reference)
-  const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads, publishedOf })
+  const presetFor: PresetFor = reference => packages?.distros.has(reference.distro) === true ? undefined : presetCovering(reference)
+  const kernels = createKernels({ index, btfs, local, fetching, catalog, trustUploads, publishedOf, presetFor })
   const watch = await openWatch(settings, {
     catalog,
     bucket,
@@ -125,6 +128,7 @@ export async function openKernelParts (
     fetching,
     local,
     kernels,
+    presetFor,
     watch,
     async start () { await Promise.all([local.start(), catalog.start()]) },
     async close () {

@@ -74,7 +74,7 @@ async function openOnStorage (
   const attestations = createAttestations(signer)
   const { start, close: closeKernels, hasSources, ...kernelParts } =
     await openKernelParts({ settings, threads, storage, sealKeys, onRelease, warn })
-  const { btfs, tables, local, fetching, catalog } = kernelParts
+  const { btfs, tables, local, fetching, catalog, presetFor } = kernelParts
   const { trustUploads } = settings
 
   const objects = createObjects({
@@ -85,7 +85,7 @@ async function openOnStorage (
     memoryBytes: memoryBytes.objects,
     onRelease
   })
-  const targets = createTargets({ index, btfs, local, fetching, catalog, trustUploads })
+  const targets = createTargets({ index, btfs, local, fetching, catalog, trustUploads, presetFor })
   const layoutPath = (btf: Sha256): string => store.pathOf('layout', btf)
   const values = createKeptValues({ store, sealKeys, engine, memoryBytes: memoryBytes.kept })
   const relocations = createRelocations({

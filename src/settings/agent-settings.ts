@@ -1,12 +1,13 @@
 import { KERNEL_NOTES } from '../identity/build-id.js'
 import { isSegment } from '../identity/reference.js'
 import { KERNEL_BTF_DIR } from '../identity/running-kernel.js'
-import { choice, FLAG, integer, matching, PORT, TEXT } from './kinds.js'
+import { choice, FLAG, integer, isWebAddress, matching, PORT, TEXT } from './kinds.js'
 import { optional, required, setting, type ValuesOf } from './setting.js'
 import { SHARED_SETTINGS } from './shared-settings.js'
 
 const MAX_MS = 24 * 3_600_000
 const SEGMENT = matching('a name of letters, digits and . _ + ~ -, as in a kernel reference', isSegment)
+const KEYS = matching('a file or an address (http, https)', text => !/^https?:\/\//.test(text) || isWebAddress(text))
 /** A bpf file system accepts no dots in names. */
 const BPFFS_FOLDER = matching('a folder of a bpf file system without a dot in its path', path => !path.includes('.'))
 
@@ -32,7 +33,7 @@ export const AGENT_SETTINGS = {
     defaultText: 'nothing is loaded',
     meaning: 'Load each result with bpftool and pin its programs and maps in this folder of a bpf file system.'
   }),
-  keys: optional('CORELO_AGENT_KEYS', TEXT, {
+  keys: optional('CORELO_AGENT_KEYS', KEYS, {
     option: { name: 'keys', value: 'FILE|URL' },
     defaultText: 'the keys that the service shows at the first contact',
     meaning: 'Public keys (JWKS) to trust: one of them must have signed each result. A file is read again for each answer. Keys of ' +

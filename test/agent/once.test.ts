@@ -71,11 +71,32 @@ describe('corelo agent --once, on a node without BTF', () => {
   })
 
   it('says that the folder for pins cannot be made, and puts the result out all the same', async () => {
-    const node = createNode(cleanup)
+    const node = createNode(cleanup, [EXEC, CONNECT])
     const run = await once(node, {}, ['--pin', '/proc/corelo/pins'])
     expect(run.lines).toContainEqual(expect.objectContaining({ msg: expect.stringMatching(/\/proc\/corelo\/pins cannot be used .*mount -t bpf/) }))
     expect(readFileSync(join(node.out, 'exec.bpf.o'))).toEqual(relocated(EXEC))
-    expect(summary(run)).toMatchObject({ result: 'cannot_tell' })
+    expect(run.code).toBe(2)
+    expect(summary(run)).toMatchObject({ result: 'wrong_setting', objects: 2, current: 2 })
+  })
+
+  it.each([
+    ['a folder that is in no bpf file system', (node: Node) => ['--pin', node.objects], 'CORELO_AGENT_PIN', /is in no bpf file system/],
+    ['a folder for pins that is a file', () => ['--pin', '/dev/null/pins'], 'CORELO_AGENT_PIN', /cannot be used/],
+    ['keys that are not there', () => ['--keys', '/nowhere/keys.json'], 'CORELO_AGENT_KEYS', /keys file \/nowhere\/keys.json cannot be read/],
+    ['keys that are none', () => ['--keys', EXEC], 'CORELO_AGENT_KEYS', /The keys of .* cannot be used/],
+    ['an address that serves no keys', () => ['--keys', `${service.url}/livez`], 'CORELO_AGENT_KEYS', /The keys are not a JWKS/],
+    ['an address that serves no JSON', () => ['--keys', `${service.url}/metrics`], 'CORELO_AGENT_KEYS', /something else than keys/]
+  ])('exits with 2 for %s, and says so once, however many objects there are', async (_what, args, setting, message) => {
+    const node = createNode(cleanup, [EXEC, CONNECT])
+    const run = await once(node, {}, args(node))
+    expect(run.code).toBe(2)
+    expect(run.lines.filter(({ level }) => level >= 40)).toMatchObject([
+      { level: 50, setting, msg: expect.stringMatching(message) }, { level: 50, result: 'wrong_setting' }
+    ])
+  })
+
+  it('exits with 3 where the keys of an address cannot be had', async () => {
+    expect((await once(createNode(cleanup), {}, ['--keys', `${down}/keys.json`])).code).toBe(3)
   })
 
   it('sends an object only to a service that lacks it, and fetches a result once', async () => {
@@ -278,6 +299,7 @@ describe('the objects folder', () => {
     [{ CORELO_AGENT_UPLOAD_BTF: 'sometimes' }, 'CORELO_AGENT_UPLOAD_BTF must be auto or never, not "sometimes".'],
     [{ CORELO_AGENT_WAIT_MS: 'long' }, 'CORELO_AGENT_WAIT_MS must be a whole number'],
     [{ CORELO_AGENT_PIN: '/sys/fs/bpf/v1.2' }, 'must be a folder of a bpf file system without a dot in its path'],
+    [{ CORELO_AGENT_KEYS: 'https://' }, 'must be a file or an address (http, https)'],
     [{ CORELO_AGENT_INSECURE_SKIP_VERIFY: 'yes' }, 'must be true or false']
   ])('%j is wrong use', async (settings, message) => {
     const { code, stderr, lines } = await once(createNode(cleanup), settings)

@@ -109,6 +109,19 @@ describe('corelo btf history', () => {
     expect(JSON.parse(json.text)).toMatchObject({ kernels: 3, ranges: [{ kernels: 2 }, { kernels: 1 }], left_out: [] })
   })
 
+  it('exits with 1 where no kernel has the member, and asks whether one of a near name was meant', async () => {
+    const history = async (member: string, ...place: string[]) =>
+      await run('history', 'struct task_struct', '-m', member, '-k', `${ACME}/*`, ...place)
+    expect(await history('thread_inof')).toMatchObject({
+      code: 1,
+      text: expect.stringContaining('(no such member)'),
+      stderr: 'None of the 3 kernels has a struct task_struct with member thread_inof. Did you mean thread_info?\n'
+    })
+    expect(await history('thread_inof.cpu')).toMatchObject({ code: 1, stderr: expect.stringContaining('Did you mean thread_info.cpu?') })
+    expect(await history('nobody')).toMatchObject({ code: 1, stderr: expect.stringMatching(/with member nobody\.\n$/) })
+    expect(await history('pid')).toMatchObject({ code: 0, stderr: '' })
+  })
+
   it('says what is wrong, and which patterns mean nothing', async () => {
     expect(await run('history', 'struct task_struct', '-m', 'a->b')).toMatchObject({
       code: 2, stderr: expect.stringContaining('"a->b" is no member')
@@ -128,6 +141,22 @@ describe('corelo btf history', () => {
 })
 
 describe('corelo btf types, diff and history with --server', () => {
+  it('ask whether a near name was meant, as they do here', async () => {
+    const { url } = await startService(cleanup, { hasSample: false })
+    await importAll('--server', url)
+    for (const [args, meant] of [
+      [['history', 'struct task_struct', '--member', 'thread_inof', '--kernels', `${ACME}/*`], 'thread_info'],
+      [['types', 'struct task_strct', '--kernel', OLD], 'struct task_struct'],
+      [['diff', 'struct task_strct', '--from', OLD, '--to', NEW], 'struct task_struct']
+    ] as const) {
+      const here = await run(...args)
+      expect(here.stderr).toContain(`Did you mean ${meant}?`)
+      const there = await run(...args, '--server', url)
+      expect(there.code).toBe(here.code)
+      expect(there.stderr).toContain(`Did you mean ${meant}?`)
+    }
+  })
+
   it('print what they print here', async () => {
     const { url } = await startService(cleanup, { hasSample: false })
     await importAll('--server', url)

@@ -1,9 +1,10 @@
+import { spawnSync } from 'node:child_process'
 import { copyFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../src/store/sha256.js'
 import { packed } from '../unit/formats/packed.js'
-import { corelo, EXEC, removeFoldersAfterEach, temporaryFolder } from './corelo.js'
+import { corelo, EXEC, MAIN, removeFoldersAfterEach, temporaryFolder } from './corelo.js'
 
 removeFoldersAfterEach()
 
@@ -54,5 +55,34 @@ describe('an object that cannot be read', () => {
     writeFileSync(path, '')
     const { code, stderr } = await corelo([command, path, ...command === 'relocate' ? ['--json'] : []])
     expect([code, stderr]).toEqual([3, expect.stringContaining(`${path}: The file is empty.`)])
+  })
+})
+
+describe('a file without an end', () => {
+  it.each([
+    ['relocate', ['relocate', '/dev/zero', '--json'], 'object /dev/zero'],
+    ['relocate --btf', ['relocate', EXEC, '--btf', '/dev/zero', '--json'], 'BTF file /dev/zero'],
+    ['check', ['check', '/dev/zero', '--kernels', '*'], 'object /dev/zero'],
+    ['inspect', ['inspect', '/dev/zero'], 'object /dev/zero']
+  ])('is read by corelo %s no further than to where it is too large', async (_what, args, name) => {
+    expect(await corelo(args)).toMatchObject({
+      code: 3, stderr: expect.stringContaining(`The ${name} has more than 268435456 bytes, which are the most that are read.`)
+    })
+  })
+
+  it('is not read by corelo btf import', async () => {
+    const run = await corelo(['btf', 'import', '/dev/zero'], { env: { CORELO_CACHE_DIR: temporaryFolder() } })
+    expect(run).toMatchObject({ code: 3, stderr: expect.stringContaining('/dev/zero cannot be read: it is a device or a pipe') })
+  })
+
+  it('may be standard input', async () => {
+    const { status: code, stderr } = spawnSync('sh', ['-c', '"$0" "$1" inspect - </dev/zero', process.execPath, MAIN], { encoding: 'utf8' })
+    expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringContaining('The object of standard input has more than') })
+  })
+
+  it('that says no size is read whole where it has an end', async () => {
+    const { status, stdout } = spawnSync('sh', ['-c', 'cat "$2" | "$0" "$1" inspect --json /dev/stdin', process.execPath, MAIN, EXEC])
+    expect(status).toBe(0)
+    expect(JSON.parse(stdout.toString())).toEqual(JSON.parse((await corelo(['inspect', '--json', EXEC])).stdout.toString()))
   })
 })

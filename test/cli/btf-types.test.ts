@@ -31,6 +31,13 @@ describe('corelo btf types', () => {
     )
   })
 
+  it('asks whether a name that is near was meant, of the kind that was asked for or of another', async () => {
+    for (const [wanted, meant] of [['struct liist', 'struct list'], ['handlr_t', 'handler_t'], ['lisst', 'struct list']] as const) {
+      expect(await types(wanted)).toMatchObject({ code: 3, stderr: expect.stringContaining(`Did you mean ${meant}?`) })
+    }
+    expect((await types('struct nobody_has_this')).stderr).not.toContain('Did you mean')
+  })
+
   it('says what is wrong', async () => {
     expect(await types('struct handler_t')).toMatchObject({
       code: 3, stderr: expect.stringContaining('shapes.btf has no struct handler_t. It has typedef handler_t.')

@@ -52,6 +52,15 @@ describe('corelo btf import', () => {
     expect((await btf('import', DEB)).stdout.toString()).toMatch(/ held$/m)
   })
 
+  it('says that no node asks for a distribution by that name, and which is meant, and takes it all the same', async () => {
+    const { btf, list } = cache(temporaryFolder())
+    const names = ['--distro-version', '12', '--arch', 'x86_64', '--release', '6.1']
+    const strange = await btf('import', SAMPLE, '--distro', 'Debian', ...names)
+    expect(strange).toMatchObject({ code: 0, stderr: expect.stringMatching(/^note: no node asks for kernels of Debian.*--distro debian\?$/m) })
+    expect((await btf('import', SAMPLE, '--distro', 'debian', ...names)).stderr).not.toContain('note:')
+    expect((await list()).map(({ reference }) => reference)).toEqual(['Debian/12/x86_64/6.1', 'debian/12/x86_64/6.1'])
+  })
+
   it('joins modules with their kernel in whichever order they come', async () => {
     const { btf, list } = cache(temporaryFolder())
     expect((await btf('import', join(PACKED, 'snd-demo.ko'), '--distro', 'debian', '--distro-version', '12')).stderr)

@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseTokens } from '../../src/http/access/tokens.js'
@@ -139,6 +139,53 @@ describe('corelo keys rotate', () => {
     expect(kidsIn(file)[0]).toBe(first)
     expect(text(await corelo(['keys', 'rotate', file, '--promote'])).trim()).toBe(announced)
     expect(kidsIn(file)).toEqual([announced, first])
+  })
+
+  it('promotes a key once, however often it is told to', async () => {
+    const file = join(temporaryFolder(), 'key.pem')
+    await generated(file)
+    await corelo(['keys', 'rotate', file, '--announce'])
+    await corelo(['keys', 'rotate', file, '--promote'])
+    const before = readFileSync(file, 'utf8')
+    expect(await corelo(['keys', 'rotate', file, '--promote'])).toMatchObject({
+      code: 2, stderr: expect.stringContaining('no key to promote')
+    })
+    expect(readFileSync(file, 'utf8')).toBe(before)
+  })
+
+  it('promotes the announced key also where keys that signed before stand around it', async () => {
+    const file = join(temporaryFolder(), 'key.pem')
+    const first = await generated(file)
+    const second = text(await corelo(['keys', 'rotate', file])).trim()
+    await corelo(['keys', 'rotate', file, '--announce', '--keep', '3'])
+    const announced = kidsIn(file).at(-1)
+    const third = text(await corelo(['keys', 'rotate', file, '--keep', '4'])).trim()
+    expect(kidsIn(file)).toEqual([third, second, first, announced])
+    expect(text(await corelo(['keys', 'rotate', file, '--promote', '--keep', '4'])).trim()).toBe(announced)
+    expect(kidsIn(file)).toEqual([announced, third, second, first])
+    expect((await corelo(['keys', 'rotate', file, '--promote', '--keep', '4'])).code).toBe(2)
+  })
+
+  it('promotes a key that somebody appended to the file', async () => {
+    const [file, other] = [join(temporaryFolder(), 'key.pem'), join(temporaryFolder(), 'other.pem')]
+    const [first, appended] = [await generated(file), await generated(other)]
+    appendFileSync(file, readFileSync(other))
+    expect(text(await corelo(['keys', 'rotate', file, '--promote'])).trim()).toBe(appended)
+    expect(kidsIn(file)).toEqual([appended, first])
+  })
+
+  it('never promotes a key that has ended', async () => {
+    const file = join(temporaryFolder(), 'key.pem')
+    await generated(file)
+    await corelo(['keys', 'rotate', file, '--announce', '--expires', '2020-01-01'])
+    expect((await corelo(['keys', 'rotate', file, '--promote'])).code).toBe(2)
+  })
+
+  it('tells the end of the key that signed so far in the JSON, too', async () => {
+    const file = join(temporaryFolder(), 'key.pem')
+    const kid = await generated(file)
+    const { keys } = JSON.parse(text(await corelo(['keys', 'rotate', file, '--retire', '2999-01-01', '--json']))) as { keys: unknown[] }
+    expect(keys[1]).toMatchObject({ kid, exp: 32472144000 })
   })
 
   it.each([

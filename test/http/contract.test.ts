@@ -773,6 +773,16 @@ describe('/kernels', () => {
     await problem(await request('/kernels/ubuntu/20.04/x86_64/other'), 404, 'kernel_unknown')
   })
 
+  it('says of a kernel that nobody has which preset of package repositories may have it', async () => {
+    const { request, relocate } = await lab()
+    const detailOf = async (response: Response) => (await problem(response, 404, 'kernel_unknown'))['detail']
+    for (const detail of [
+      await detailOf(await request('/kernels/rocky/9.3/x86_64/other')),
+      await detailOf(await relocate({ kernel_release: 'rocky/9.3/x86_64/other' }))
+    ]) expect(detail).toMatch(/its operator can add rocky to CORELO_PACKAGES\.$/)
+    expect(await detailOf(await request('/kernels/rhel/9.3/x86_64/other'))).not.toContain('CORELO_PACKAGES')
+  })
+
   it('lists what is held, filtered and page by page', async () => {
     const { request, supply } = await lab()
     const references = [

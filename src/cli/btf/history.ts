@@ -1,4 +1,5 @@
 import { formatTypeName, type TypeName } from '../../c-types/named-types.js'
+import { didYouMean } from '../../c-types/require-types.js'
 import { createTypeHistories } from '../../kernel-types/type-history.js'
 import type { TypeHistoryJson } from '../../wire/types.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
@@ -8,6 +9,7 @@ import { requireServerFor, SERVER_OPTIONS } from '../target-options.js'
 import { paintFor, say } from '../terminal.js'
 import { parseType, TYPE_MEANING, TYPE_NOTE } from '../type-operand.js'
 import { historyText } from '../types-text.js'
+import { nearMembers } from './near-members.js'
 
 export const spec: CommandSpec = {
   name: 'btf history',
@@ -37,7 +39,8 @@ export const spec: CommandSpec = {
     'Places are in bytes; that of a bitfield is written byte:bit, and -> stands for one behind a pointer.',
     'The local cache is the folder in CORELO_CACHE_DIR (default: btfhub-cache); corelo btf sync and corelo btf import fill it. ' +
     'The running kernel counts as well.',
-    'Exit codes: 0 done; 2 wrong use; 3 no kernel is held or none has the type, or some kernels were left out, as standard error says.'
+    'Exit codes: 0 done; 1 none of the kernels has the member, by whatever name; 2 wrong use; ' +
+    '3 no kernel is held or none has the type, or some kernels were left out, as standard error says.'
   ]
 }
 
@@ -57,7 +60,16 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   for (const { reason, kernels, examples } of history.left_out) {
     say(kernels === 0 ? reason : `${kernels} ${kernels === 1 ? 'kernel is' : 'kernels are'} left out (${examples.join(', ')}): ${reason}`)
   }
-  return history.left_out.length === 0 ? ExitCode.OK : ExitCode.CANNOT_TELL
+  if (history.left_out.length > 0) return ExitCode.CANNOT_TELL
+  if (member === null || history.ranges.some(({ state }) => state === 'present')) return ExitCode.OK
+  const near = await nearMembers(options, wanted, member, history)
+  say(`${noMember(history)}${didYouMean(near)}`)
+  return ExitCode.FINDING
+}
+
+function noMember ({ type, member, kernels }: TypeHistoryJson): string {
+  const what = `${type.startsWith('enum ') ? 'enumerator' : 'member'} ${member}`
+  return kernels === 1 ? `The ${type} of the kernel has no ${what}.` : `None of the ${kernels} kernels has a ${type} with ${what}.`
 }
 
 /** As the service takes it. */

@@ -4,6 +4,7 @@ import { AppError } from '../../errors.js'
 import type { BtfParts } from '../../btf/parse.js'
 import { writeDurably } from '../../store/atomic-file.js'
 import { openContentStore } from '../../store/content-store.js'
+import { meantDistro } from '../../identity/distro-spelling.js'
 import type { Evidence } from '../../identity/evidence.js'
 import { extractBtf } from '../../import/extract.js'
 import type { FoundResult } from '../../formats/found.js'
@@ -61,6 +62,7 @@ export const spec: CommandSpec = {
 
 export async function run (args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(spec, args)
+  noteStrangeDistro(options.get('distro'))
   const progress = createProgress(process.stderr)
   const modules = modulesOf(options.get('modules'))
   const report = await withSink(options, async sink => {
@@ -168,6 +170,13 @@ function givenOf (options: Arguments): Evidence {
     distro: options.get('distro'),
     distroVersion: options.get('distro-version')
   }
+}
+
+/** It is taken all the same: an archive of one's own may have names of its own. */
+function noteStrangeDistro (distro: string | undefined): void {
+  const meant = distro === undefined ? undefined : meantDistro(distro)
+  if (meant === undefined) return
+  say(`note: no node asks for kernels of ${distro}: nodes name them by the ID in their os-release. Did you mean --distro ${meant}?`)
 }
 
 function saverFor (directory: string | undefined): ((result: FoundResult) => Promise<string>) | undefined {

@@ -1,5 +1,5 @@
 import { writeHeader } from '../../c-types/header.js'
-import { requireTypes } from '../../c-types/named-types.js'
+import { requireTypes } from '../../c-types/require-types.js'
 import { searchTypes } from '../../c-types/search.js'
 import { defineTypes, writeDefinitions, type WantedTypes } from '../../c-types/type-definition.js'
 import type { FoundType } from '../../wire/types.js'

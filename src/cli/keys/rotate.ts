@@ -16,7 +16,7 @@ export const spec: CommandSpec = {
       help: 'Put the new key last instead: it is published, and does not sign yet. ' +
         'For agents that pin keys, and for replicas that are not restarted at once.'
     },
-    promote: { help: 'Make no new key; let the last one, which was announced, sign.' },
+    promote: { help: 'Make no new key; let the last one that has not signed yet, which was announced, sign.' },
     expires: { value: 'TIME', help: 'When the new key expires. Default: never.' },
     retire: { value: 'TIME', help: 'End of the key that signed so far: by then, agents should have asked anew for what it signed.' },
     keep: { value: 'N', help: 'Most keys that stay in the file; the oldest go. Default: 2.' },
@@ -45,25 +45,36 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
     throw usageError(spec, 'With --announce the present key goes on signing; give --retire with --promote.')
   }
 
-  const keys = await readSigningKeys(options.operand)
-  const [signing] = keys
-  const others = keys.slice(1)
-  const last = others.at(-1)
-  if (promotes && last === undefined) {
-    throw usageError(spec, `${options.operand} has only one key, which signs already; add one with --announce first.`)
-  }
-  const retired = retire === undefined ? signing : { ...signing, expires: retire }
-  const next = promotes && last !== undefined ? last : newKey(expires)
-  const order = announces
-    ? [signing, ...others.slice(0, keep - 2), next]
-    : [next, retired, ...others.filter(key => key !== next)].slice(0, keep)
-  const text = order.map(({ privateKey, expires }) => formatSigningKey(privateKey, expires)).join('')
+  const [signing, ...others] = await readSigningKeys(options.operand)
+  const next = promotes ? announcedOf(others, options.operand) : newKey(expires)
+  const retired = { ...signing, expires: retire ?? signing.expires, isRetired: true }
+  const first = { ...announces ? signing : next, isRetired: false }
+  const published = announces
+    ? [...others.slice(0, keep - 2), next]
+    : [retired, ...others.filter(key => key !== next)].slice(0, keep - 1)
+  const text = [first, ...published]
+    .map(({ privateKey, expires, isRetired }) => formatSigningKey(privateKey, expires, isRetired)).join('')
   await writing(options.operand, async () => { await replacePrivateFile(options.operand, text) })
+  const written = parseSigningKeys(text)
   process.stdout.write(options.has('json')
-    ? `${JSON.stringify({ keys: order.map(({ jwk }) => jwk) }, null, 2)}\n`
-    : `${order[0]?.jwk.kid ?? ''}\n`)
-  say(`${options.operand} has ${order.length} keys now. Services that use it take them at their next start.`)
+    ? `${JSON.stringify({ keys: written.map(({ jwk }) => jwk) }, null, 2)}\n`
+    : `${written[0].jwk.kid}\n`)
+  say(`${options.operand} has ${written.length} keys now. Services that use it take them at their next start.`)
   return ExitCode.OK
+}
+
+/**
+ * The key that was announced: the last one without a mark that it signed, and without an end that has come. Not the announced key has
+ * the mark: a key that somebody appended to the file has none either.
+ *
+ * @throws AppError `invalid_request`
+ */
+function announcedOf (others: readonly SigningKey[], file: string): SigningKey {
+  const announced = others.findLast(({ isRetired, expires }) => isRetired !== true && (expires === undefined || expires > new Date()))
+  if (announced !== undefined) return announced
+  throw usageError(spec, others.length === 0
+    ? `${file} has only one key, which signs already; add one with --announce first.`
+    : `${file} has no key to promote: the first one signs, and the others signed before it or have ended; add one with --announce first.`)
 }
 
 function newKey (expires: Date | undefined): SigningKey { return parseSigningKeys(generateSigningKey(expires))[0] }

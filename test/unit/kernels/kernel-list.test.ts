@@ -39,6 +39,14 @@ describe('the list of kernels', () => {
     ])
   })
 
+  it('has a kernel once that is held under a minor version and offered under the major one', async () => {
+    const release = '5.15.0-1.el8uek.x86_64'
+    const service = await startWith([`ol/8/x86_64/${release}`])
+    await put(service, fooBtf(), { distro: 'ol', distroVersion: '8.9', release })
+    const held = [`held ol/8.9/x86_64/${release}`]
+    for (const filter of [{}, { release }, { distro: 'ol', distroVersion: '8' }]) expect(await listOf(service, filter)).toEqual(held)
+  })
+
   it('is filtered by any spelling of the platform', async () => {
     const service = await startWith([BULLSEYE, FOCAL, BIONIC, RHEL])
     await put(service, fooBtf(), { release: '5.4.0-1-generic' })

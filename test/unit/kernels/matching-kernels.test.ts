@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { AppError } from '../../../src/errors.js'
-import { formatReference } from '../../../src/identity/reference.js'
+import { formatReference, parseReference } from '../../../src/identity/reference.js'
 import { createOfferedKernels } from '../../../src/kernels/catalog/offered-kernels.js'
+import { createIndexRows } from '../../../src/kernels/index-rows.js'
 import type { KernelNames } from '../../../src/kernels/kernel-index.js'
 import { createMatcher, type MatchOptions } from '../../../src/kernels/matching-kernels.js'
 import { recordOf } from './records.js'
@@ -47,6 +48,23 @@ describe('kernels that a pattern means', () => {
     ])
     expect(await matching('5.4.0-7-generic')).toEqual(['ubuntu/20.04/x86_64/5.4.0-7-generic'])
     expect(await matching('debian/12/x86_64/6.1.0-none')).toEqual(['debian/12/x86_64/6.1.0-none'])
+  })
+
+  it('are one where it is held under another spelling of its platform than a source lists', async () => {
+    const release = '5.15.0-1.el8uek.x86_64'
+    const index = createIndexRows()
+    index.set(recordOf(release, { reference: parseReference(`ol/8.9/x86_64/${release}`) }))
+    const offered = createOfferedKernels([{
+      source: 'packages', paths: [`ol/8/x86_64/${release}`, `ol/9/x86_64/${release}`].map(name => `${name}.btf.tar.xz`)
+    }])
+    for (const pattern of ['ol/8/x86_64/*', 'ol/8.9/x86_64/*', 'ol/8*/x86_64/*']) {
+      expect(await matching(pattern, { index, offered })).toEqual([`ol/8.9/x86_64/${release}`])
+    }
+    expect(await matching(release, { index, offered })).toEqual([`ol/8.9/x86_64/${release}`, `ol/9/x86_64/${release}`])
+    // Under the name that fits, where that of the kernel which is held does not.
+    expect(await matching('ol/8.*/x86_64/*', { index, offered })).toEqual([`ol/8.9/x86_64/${release}`])
+    expect(await matching('ol/*8/x86_64/*', { index, offered })).toEqual([`ol/8/x86_64/${release}`])
+    expect(await matching(`ol/8/x86_64/${release}`, { index, offered })).toEqual([`ol/8/x86_64/${release}`])
   })
 
   it('let others have their turn while they are looked for, also where the pattern means none of them', async () => {

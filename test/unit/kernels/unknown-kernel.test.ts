@@ -63,6 +63,19 @@ describe('the sentence of a 404 for a kernel', () => {
     )
   })
 
+  it('says which package repositories the operator can add, where those may have the kernel', () => {
+    const sentence = (query: KernelQuery, held: readonly KernelRecord[] = []): string => {
+      const index = createIndexRows()
+      for (const record of held) index.set(record)
+      return unknownKernel(index, query, { trustUploads: false, presetFor: ({ distro }) => distro }).message
+    }
+    const advice = 'The package repositories of ubuntu, which this service does not ask, may have it: ' +
+      'its operator can add ubuntu to CORELO_PACKAGES.'
+    expect(sentence(WANTED)).toMatch(new RegExp(`send it as the btf part\\. ${advice}$`))
+    expect(sentence(WANTED, [ofRhel])).toMatch(new RegExp(`supply its BTF with PUT\\. ${advice}$`))
+    for (const other of [sentence({ release: RELEASE }), sentence(WANTED, [upload()])]) expect(other).not.toContain('CORELO_PACKAGES')
+  })
+
   it('says what narrowed a bare release', () => {
     expect(sentenceFor({ held: [ofRhel], query: { release: RELEASE, arch: 'arm64' } }))
       .toContain(`No BTF is known for kernel ${RELEASE} (arm64). rhel/8/x86_64/${RELEASE} has this release too`)
