@@ -45,5 +45,5 @@ export function compileLaterAtStart (): void {
   setTimeout(endStart, START_MS).unref()
 }
 
-/** Notes that something is relocated for a request, or was answered without that. A check is none. */
+/** Notes that a request was answered, or that threads work for one. A check is none, and has the option for itself. */
 export function noteRequest (): void { endStart() }

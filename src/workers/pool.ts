@@ -92,7 +92,7 @@ export function createWorkerPool (options: WorkerPoolOptions): WorkerPool {
     // Without a deadline: how long a start takes is the machine's affair, and a pod that is throttled starts slowly.
     async ready () { if (!isBackground) await Promise.all(Array.from({ length: options.workers }, () => threads.run({ kind: 'warm' }))) },
     async run<T extends Task>(task: T) {
-      if (task.kind === 'relocate') noteRequest()
+      if (!isBackground) noteRequest()
       const asked = performance.now()
       const wait = admission.enter(isBackground ? Infinity : asked + options.deadlineMs)
       if (wait !== undefined) await wait
