@@ -1,22 +1,7 @@
-import type { CommandSpec } from './arguments.js'
-import type { ExitCode } from './exit-code.js'
-
-/** What each command's file exports. `help` stands in for the text made from the spec; it gets the command's arguments. */
-export interface Command {
-  readonly spec: CommandSpec
-  run (args: readonly string[]): ExitCode | Promise<ExitCode>
-  help? (args: readonly string[]): string | Promise<string>
-  /** Commands below it, each with its spec. */
-  subcommands? (): Promise<ReadonlyArray<readonly [name: string, spec: CommandSpec]>>
-}
-
-export interface CommandEntry {
-  readonly summary: string
-  load (): Promise<Command>
-}
+import type { Commands } from './command.js'
 
 /** Loaded when called: `relocate` must not wait for the HTTP server's code. */
-export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+export const COMMANDS: Commands = {
   relocate: { summary: 'Relocate an object for a kernel.', load: () => import('./relocate.js') },
   check: { summary: 'Say on which kernels objects load, and why not on the others.', load: () => import('./check.js') },
   inspect: { summary: 'List what an object contains and what it asks of a kernel.', load: () => import('./inspect.js') },

@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 import { AppError } from '../errors.js'
 import { ENGINE } from '../relocation/engine.js'
-import { findNearest } from './arguments.js'
-import { COMMANDS as OTHER_COMMANDS, COMPLETION_SUMMARY, type CommandEntry } from './commands.js'
+import { listCommands, requireCommand, type Commands } from './command.js'
+import { COMMANDS as OTHER_COMMANDS, COMPLETION_SUMMARY } from './commands.js'
 import { ExitCode, exitCodeOf } from './exit-code.js'
 import { explainErrno } from './files.js'
-import { commandHelp, definitions } from './help.js'
+import { commandHelp } from './help.js'
 import { paintFor, say } from './terminal.js'
 
-const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+const COMMANDS: Commands = {
   ...OTHER_COMMANDS,
   completion: { summary: COMPLETION_SUMMARY, load: () => import('./completion.js') }
 }
@@ -28,9 +28,7 @@ async function run (args: readonly string[]): Promise<ExitCode> {
     return ExitCode.OK
   }
   if (name === 'help') return await run([...rest, '--help'])
-  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  if (entry === undefined) throw new AppError('invalid_request', unknownCommand(name))
-  const command = await entry.load()
+  const command = await requireCommand('corelo', COMMANDS, name, name.startsWith('-') ? 'option' : 'command').load()
   if (asksForHelp(rest)) {
     process.stdout.write(command.help === undefined ? commandHelp(command.spec) : await command.help(rest))
     return ExitCode.OK
@@ -43,17 +41,11 @@ function asksForHelp (args: readonly string[]): boolean {
   return options.includes('--help') || options.includes('-h')
 }
 
-function unknownCommand (name: string): string {
-  const nearest = findNearest(name, Object.keys(COMMANDS))
-  const what = name.startsWith('-') ? `corelo has no option ${name}` : `corelo has no command ${name}`
-  return `${what}${nearest === undefined ? '.' : `; did you mean ${nearest}?`} See: corelo --help`
-}
-
 function mainHelp (): string {
   return [
     'Usage: corelo COMMAND [ARGUMENT...]',
     'Relocates eBPF CO-RE objects for a named kernel, with the result that libbpf would give there.',
-    `Commands:\n${definitions(Object.entries(COMMANDS).map(([name, { summary }]) => [`  ${name}`, summary] as const))}`,
+    listCommands(COMMANDS),
     'Options:\n  -h, --help     Print this text; after a command, what that command takes.\n  -V, --version  Print the version.',
     'Exit codes: 0 success; 1 a finding (the object fails on that kernel); 2 wrong use; 3 undecided\n' +
     '(the kernel is unknown, a file cannot be read).'
