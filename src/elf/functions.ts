@@ -80,16 +80,19 @@ export function isProgramSection (section: ElfSection): boolean {
  * @throws AppError `object_invalid` when a relocation section is malformed.
  */
 export function relocatedOffsets (elf: ElfFile, section: ElfSection): { readonly has: (offset: number) => boolean } {
-  if (!withFewRelocations.has(elf)) {
+  if (!checked.has(elf)) {
     requireFewRelocations(elf)
-    withFewRelocations.add(elf)
+    checked.add(elf)
   }
-  requireWholeEntries(elf, section)
+  if (!checked.has(section)) {
+    requireWholeEntries(elf, section)
+    checked.add(section)
+  }
   return symbolIndices(elf)(section)
 }
 
-/** It follows from the file alone, which is relocated for many kernels. */
-const withFewRelocations = new WeakSet<ElfFile>()
+/** Files and sections whose relocations are well-formed: that follows from the file alone, which is relocated for many kernels. */
+const checked = new WeakSet<ElfFile | ElfSection>()
 
 /** Tables may overlap in the file, so that its size does not bound them. */
 function requireFewRelocations (elf: ElfFile): void {
