@@ -80,13 +80,14 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
     const cells = baseline === undefined ? source.cells : compared(source.cells, baseline)
     const keepsAll = ['json', 'junit', 'html'].some(option => options.has(option))
     const kept = await collect(cells, { counter, groups, rows: source.rows, keepsAll })
-    process.exitCode = EXIT_CODES[counter.summary().verdict] // also where nobody reads the answer to its end
+    const exitCode = EXIT_CODES[counter.summary().verdict]
+    process.exitCode = exitCode // also where nobody reads the answer to its end
     await writeForms(options, { objects: source.objects, comparison: baseline !== undefined, started }, kept, groups)
+    warnOfUnrelocated(objects)
+    return exitCode
   } finally {
     await source.close()
   }
-  warnOfUnrelocated(objects)
-  return EXIT_CODES[counter.summary().verdict]
 }
 
 interface Collecting {

@@ -46,9 +46,9 @@ export async function relocateRemotely (options: Arguments, input: Uint8Array): 
   const keys = options.get('keys')
   const signed = keys === undefined ? undefined : requireTrust(keys, answer, sha256(input), target.request)
   const report = signed === undefined ? answer.report : asSigned(answer.report, signed.findings)
-  const found = (signed ?? { kernel: report.kernel.reference }).kernel
   // A release is that of several kernels: the whole name says which of them it was.
-  const name = target.request.kernel === undefined ? target.name : found ?? target.name
+  const found = signed === undefined ? report.kernel.reference : signed.kernel
+  const name = (target.request.kernel === undefined ? undefined : found) ?? target.name
   printForPeople(options.operand, { ...report, changed_instructions: report.result.changed_instructions }, name)
   writeResult(options.get('output'), answer.bytes)
   if (options.has('json')) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)

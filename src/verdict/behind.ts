@@ -82,9 +82,10 @@ function exploreAll (
   let wantedNow: Asked | undefined
   const askNow = (): Asked => ({ isWanted, isAhead: further.open.isAheadBut((fn, index) => !isWanted(fn, index)) })
   const answers = new Map<StoppedProgram, Answers>()
-  const asking = stopped.filter(program => [...program.functions].some(fn => wantedIn(fn).size > 0))
+  const asksOf = ({ functions }: StoppedProgram): boolean => [...functions].some(fn => wantedIn(fn).size > 0)
+  const asking = stopped.filter(asksOf)
   for (const program of functions.hasPoisonedSubprogram() ? nearestFirst(asking, functions, wantedNow = askNow()) : asking) {
-    if (![...program.functions].some(fn => wantedIn(fn).size > 0)) continue
+    if (!asksOf(program)) continue
     if (work.left <= 0) {
       answers.set(program, LEFT_OUT)
       continue

@@ -69,7 +69,11 @@ export const FROM_CHOICE = [CHOSEN]
 
 /** Puts another number in the place of a free one, and of all its copies. */
 export function replaceFree (state: State, register: number, before: Scalar, value: Scalar): void {
-  if (register < 10) topFrame(state).registers[register] = value
+  topFrame(state).registers[register] = value
+  replaceCopies(state, before, value)
+}
+
+function replaceCopies (state: State, before: Scalar, value: Scalar): void {
   if (before.id !== 0) mapValues(state, other => other.kind === 'scalar' && other.id === before.id ? value : other)
 }
 
@@ -97,7 +101,7 @@ export function chooseSlot (choices: Choices, state: State, depth: number, offse
   const value = chosen(choices, state, slot.value)
   if (value === slot.value) return
   ownStack(frame)[index] = mapSlot(slot, () => value)
-  replaceFree(state, 10, slot.value, value)
+  replaceCopies(state, slot.value, value)
 }
 
 export const only = (number: bigint): Range => ({ low: number, high: number })
