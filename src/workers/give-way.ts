@@ -1,5 +1,5 @@
 import { setPriority } from 'node:os'
-import { ANSWERS, TASKS, type OthersWork } from './others-work.js'
+import { createLookout, TASKS, type OthersWork, type Seen } from './others-work.js'
 
 /**
  * Beside a thread that wants all of a processor, one of this niceness gets a tenth of it (110 of 1,134, by the kernel's
@@ -12,18 +12,25 @@ const WAIT_FACTOR = 9
 const MIN_WORK_MS = 0.25
 const MAX_WAIT_MS = 100
 /**
- * While requests come, the processor is left for a moment after each piece of work. A thread that wakes up does not get it from one of
- * low priority at once: Linux lets that have its slice first, which ends at a tick, up to 4 ms later (RUN_TO_PARITY in
- * kernel/sched/features.h, since 6.6).
+ * While requests come, a thread rests for so many times as long as it worked. A request that comes while it works is answered later: one
+ * that wakes up does not get the processor from a thread of low priority at once (Linux lets that have its slice first, which ends at a
+ * tick, up to 4 ms later: RUN_TO_PARITY in kernel/sched/features.h, since 6.6), and two processors share memory and often a core.
+ * So what counts is in how much of the time there is a thread at work: with this, in a quarter.
  */
-const REST_MS = 0.05
-/** So long after others were last seen to have tasks, or to have answered without one, requests count as coming. */
-const LULL_MS = 100
+const REST_FACTOR = 3
+/** A long piece of work is not made up for by a long rest. */
+const MAX_REST_MS = 10
 
-let others: OthersWork | undefined
+interface Others {
+  readonly work: OthersWork
+  readonly look: (now: number) => Seen
+}
+
+/** A thread works for one pool, whose counters stay in the same memory, though each task brings an array of its own over it. */
+let watched: Others | undefined
+/** Undefined in a task that does not give way. */
+let others: Others | undefined
 let since = performance.now()
-let answered = 0
-let seenAt = -Infinity
 
 /**
  * Lets this thread give way to all others, those of this process among them. Only Linux knows the priority of one thread
@@ -45,13 +52,11 @@ export function lowerPriority (): void {
 export function giveWay (): void {
   if (others === undefined) return
   const now = performance.now()
-  if (now - since < MIN_WORK_MS) return
-  const isBusy = Atomics.load(others, TASKS) !== 0
-  const answers = Atomics.load(others, ANSWERS)
-  if (isBusy || answers !== answered) seenAt = now
-  answered = answers
-  if (isBusy) waitForOthers(others, now + Math.min(MAX_WAIT_MS, WAIT_FACTOR * (now - since)))
-  else if (now - seenAt < LULL_MS) Atomics.wait(others, TASKS, 0, REST_MS)
+  const worked = now - since
+  if (worked < MIN_WORK_MS) return
+  const { isBusy, isVisited } = others.look(now)
+  if (isBusy) waitForOthers(others.work, now + Math.min(MAX_WAIT_MS, WAIT_FACTOR * worked))
+  else if (isVisited) Atomics.wait(others.work, TASKS, 0, Math.min(MAX_REST_MS, REST_FACTOR * worked))
   since = performance.now()
 }
 
@@ -68,6 +73,7 @@ function waitForOthers (counter: OthersWork, until: number): void {
  * @param counters of what other threads do: `giveWay` waits while they have tasks
  */
 export function beginTask (counters: OthersWork | undefined): void {
-  others = counters
+  if (counters !== undefined) watched ??= { work: counters, look: createLookout(counters) }
+  others = counters === undefined ? undefined : watched
   since = performance.now()
 }

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { expect, it } from 'vitest'
-import { createOthersWork } from '../../../src/workers/others-work.js'
+import { ANSWERS, createOthersWork } from '../../../src/workers/others-work.js'
 import { createPauses } from '../../../src/workers/pauses.js'
 
 const tasksOf = (count: number) => createOthersWork().fill(count)
@@ -19,6 +19,15 @@ it('work on the event loop goes on after the tasks of requests', async () => {
   }
   await paused
   expect(happened).toEqual(['first', 'second', 'check'])
+})
+
+it('work on the event loop rests while requests come, and does not where none came', async () => {
+  const work = createOthersWork()
+  const pause = createPauses({ work, sliceMs: 0, restMs: 60_000 })
+  await pause()
+  Atomics.add(work, ANSWERS, 1)
+  const resumed = Promise.resolve(pause()).then(() => 'goes on')
+  expect(await Promise.race([resumed, turns().then(() => 'rests')])).toBe('rests')
 })
 
 it('work on the event loop goes on although there always are tasks', async () => {
