@@ -350,6 +350,25 @@ describe('the bounds of a check', () => {
     await rows()
   })
 
+  it('name every object that cannot be read, and what is wrong with each', async () => {
+    const { request } = await twoKernels()
+    const body = new FormData()
+    const cut = EXEC.subarray(0, 200)
+    const files = { 'cut.bpf.o': cut, 'good.bpf.o': EXEC, 'text.bpf.o': Buffer.from('no ELF'), 'empty.bpf.o': Buffer.of() }
+    for (const [name, bytes] of Object.entries(files)) body.append('object', new Blob([new Uint8Array(bytes)]), name)
+    body.append('kernels', '*')
+    const problem = await problemOf(await request('/check', { method: 'POST', body }))
+    expect(problem).toMatchObject({ status: 422, code: 'object_invalid', object: 'cut.bpf.o' })
+    expect(problem['detail']).toMatch(
+      /^3 objects cannot be read:\ncut\.bpf\.o: .+\ntext\.bpf\.o: .*not ELF.*\nempty\.bpf\.o: .*empty.*$/
+    )
+    expect(problem['objects']).toMatchObject([
+      { object: 'cut.bpf.o', object_sha256: hashOf(cut) },
+      { object: 'text.bpf.o', offset: 0, detail: expect.stringContaining('not ELF') },
+      { object: 'empty.bpf.o', object_sha256: hashOf(Buffer.of()) }
+    ])
+  })
+
   it('refuse what is no check', async () => {
     const { request, check } = await twoKernels()
     expect(await problemOf(await check({ object: Buffer.from('no ELF') }))).toMatchObject({
