@@ -9,11 +9,14 @@ export interface GivenObject {
   readonly content: Uint8Array | Sha256
 }
 
+/** Its bytes are in shared memory. */
+type TakenObject = Pick<NamedObject, 'bytes' | 'warning'>
+
 export interface TakeObjectsOptions {
   /** Puts an object that came into shared memory, after it was found to be one. */
-  readonly take: (bytes: Uint8Array, hash: Sha256) => Promise<Uint8Array>
-  /** An object that is held, in shared memory. */
-  readonly get: (hash: Sha256) => Promise<Uint8Array>
+  readonly take: (bytes: Uint8Array, hash: Sha256) => Promise<TakenObject>
+  /** An object that is held. */
+  readonly get: (hash: Sha256) => Promise<TakenObject>
 }
 
 interface BrokenObject extends Pick<NamedObject, 'sha256' | 'name'> {
@@ -34,7 +37,7 @@ export async function takeObjects (given: readonly GivenObject[], { take, get }:
     if (taken.has(hash)) continue
     const name = givenName ?? hash
     try {
-      taken.set(hash, { sha256: hash, name, bytes: typeof content === 'string' ? await get(hash) : await take(content, hash) })
+      taken.set(hash, { sha256: hash, name, ...typeof content === 'string' ? await get(hash) : await take(content, hash) })
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== 'object_invalid') throw error
       broken.push({ sha256: hash, name, error })

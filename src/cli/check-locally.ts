@@ -34,8 +34,8 @@ export async function checkLocally (
     get: async hash => await Promise.reject(new AppError('object_unknown', `${hash} is the hash of an object, not a file.`)),
     async take (bytes) {
       const shared = toShared(bytes)
-      await pool.run({ kind: 'inspect', object: shared, wantsInspection: false })
-      return shared
+      const { warning } = await pool.run({ kind: 'inspect', object: shared, wantsInspection: false })
+      return { bytes: shared, warning }
     },
     relocate: async ({ btf, modules }, runs) => await pool.run({ kind: 'check', btf: glance(btf), modules: modules.map(glance), runs })
   })

@@ -83,7 +83,7 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
     const exitCode = EXIT_CODES[counter.summary().verdict]
     process.exitCode = exitCode // also where nobody reads the answer to its end
     await writeForms(options, { objects: source.objects, comparison: baseline !== undefined, started }, kept, groups)
-    warnOfUnrelocated(objects)
+    warnOfUnrelocated(source.objects)
     return exitCode
   } finally {
     await source.close()

@@ -98,6 +98,8 @@ describe('corelo check', () => {
     writeFileSync(untyped, buildObject({ local: btf(), btf: null, btfExt: null, programs }).bytes)
     const { code, stderr } = await corelo(['check', relocated, untyped, EXEC, '--kernels', `${ACME}/*`], { env })
     expect(code).toBe(0)
+    const { stdout } = await corelo(['check', relocated, EXEC, '--kernels', `${ACME}/*`, '--json'], { env })
+    expect(JSON.parse(stdout.toString())).toMatchObject({ warnings: [{ object_name: 'relocated.bpf.o', code: 'already_relocated' }] })
     expect(stderr).toMatch(/^warning: relocated\.bpf\.o: The object was relocated before: /m)
     expect(stderr).toMatch(/^warning: untyped\.bpf\.o: The object has no CO-RE relocations /m)
     expect(stderr).not.toContain('warning: exec.bpf.o')
