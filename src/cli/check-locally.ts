@@ -8,15 +8,17 @@ import { toShared } from '../store/shared-bytes.js'
 import type { CheckSource } from './check-source.js'
 import { openLocalKernels } from './local-kernels.js'
 import { objectNames } from './object-names.js'
+import type { Places } from './target-request.js'
 
 const OUTCOME_BYTES = 256 * 1024 * 1024
 
 /** Checks in this process, against the kernels of the cache and the running one. Nothing is fetched, and nothing is written. */
 export async function checkLocally (
   objects: ReadonlyArray<{ readonly path: string, readonly bytes: Uint8Array }>,
-  patterns: readonly string[]
+  patterns: readonly string[],
+  places: Places
 ): Promise<CheckSource> {
-  const { index, trustUploads, threads, pool, tables, glance, ...kernels } = await openLocalKernels({ objects: objects.length })
+  const { index, trustUploads, threads, pool, tables, glance, ...kernels } = await openLocalKernels(places, { objects: objects.length })
   const leaving = new AbortController()
   const close = async (): Promise<void> => {
     leaving.abort(new AppError('draining', 'The check has ended.'))
