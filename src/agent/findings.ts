@@ -10,13 +10,16 @@ export function findingsOf (failure: Report | AppError): string[] {
   const relocations = 'relocations' in failure ? failure.relocations : relocationsIn(failure.details['relocations'])
   const bad = relocations.filter(({ status, places }) => status === 'failed' ||
     (status === 'poisoned' && places.some(({ reachable }) => reachable !== false)))
-  const lines = bad.slice(0, MAX_LINES).map(describe)
-  return bad.length > MAX_LINES ? [...lines, `and ${bad.length - MAX_LINES} more`] : lines
+  return firstLines(bad.map(describe))
 }
 
 /** The programs that a kernel without BTF refuses, however they are relocated, each with why. */
-export function needsOf ({ programs }: Report): string[] {
-  return programs.flatMap(({ name, needs_kernel_btf: why }) => why === null ? [] : [`${name}: ${why}`]).slice(0, MAX_LINES)
+export function needsOf ({ programs }: Pick<Report, 'programs'>): string[] {
+  return firstLines(programs.flatMap(({ name, needs_kernel_btf: why }) => why === null ? [] : [`${name}: ${why}`]))
+}
+
+function firstLines (lines: readonly string[]): string[] {
+  return lines.length > MAX_LINES ? [...lines.slice(0, MAX_LINES), `and ${lines.length - MAX_LINES} more`] : [...lines]
 }
 
 function describe ({ access, detail, places, places_total: total }: ReportRelocation): string {

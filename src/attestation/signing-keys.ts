@@ -22,7 +22,7 @@ const RETIRED = /^Retired: /m
 /**
  * The Ed25519 private keys (PKCS #8 PEM, as `openssl genpkey -algorithm ed25519` and `corelo keys generate` write them) of a
  * file, in its order. A line `Expires: <RFC 3339 time>` before a key gives its end, and a line `Retired: yes` says that it signed
- * before the key that signs now. Only `corelo keys rotate` asks for the latter, so that services pass it over.
+ * before the key that signs now. Only `corelo keys rotate` and `show` ask for the latter; services pass it over.
  *
  * @throws AppError `invalid_request`
  */

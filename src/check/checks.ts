@@ -2,13 +2,11 @@ import { AppError } from '../errors.js'
 import type { Fetching } from '../kernels/fetching.js'
 import type { KernelQuery } from '../identity/reference.js'
 import { requireObjectHash } from '../relocation/objects.js'
-import { sha256, type Sha256 } from '../store/sha256.js'
 import { compileLater } from '../workers/compile-later.js'
 import type { Pause } from '../workers/pauses.js'
 import type { CheckedRuns, CheckRun } from '../workers/protocol.js'
 import { compared, createBaseline } from './baseline.js'
 import type { CellBatch, Cells } from './cells.js'
-import { withDistinctNames } from './distinct-names.js'
 import { createResolvedKernels, expandKernels, lookUpAgain, type ExpandedKernel, type ExpandOptions } from './expand-kernels.js'
 import type { CheckLimits } from './limits.js'
 import type { OutcomeKeys } from './outcome-keys.js'
@@ -17,12 +15,13 @@ import type { ComparedRow } from './parse.js'
 import { createPlaces } from './places.js'
 import { runCheck } from './run-check.js'
 import { createStateOutcomes } from './state-outcomes.js'
+import { takeObjects, type GivenObject, type TakeObjectsOptions } from './take-objects.js'
 import type { CheckedKernel, KernelContent, NamedObject } from './types.js'
 
 /** What one check is asked for. */
 export interface CheckRequest {
-  /** By content or by hash. Content is not to be changed before the answer. */
-  readonly objects: ReadonlyArray<{ readonly name?: string | undefined, readonly content: Uint8Array | Sha256 }>
+  /** Content is not to be changed before the answer. */
+  readonly objects: readonly GivenObject[]
   /** Patterns of kernels. */
   readonly kernels: readonly string[]
   /** Whether kernels that are not held are fetched. */
@@ -63,13 +62,9 @@ export interface ChecksStats {
   readonly entries: number
 }
 
-export interface ChecksOptions extends Pick<ExpandOptions, 'index' | 'trustUploads' | 'hasSources'> {
+export interface ChecksOptions extends Pick<ExpandOptions, 'index' | 'trustUploads' | 'hasSources'>, TakeObjectsOptions {
   readonly offered: () => ExpandOptions['offered']
   readonly fetching?: Pick<Fetching, 'obtain'> | undefined
-  /** Puts an object that came into shared memory, after it was found to be one. */
-  readonly take: (bytes: Uint8Array, hash: Sha256) => Promise<Uint8Array>
-  /** An object that is held, in shared memory. */
-  readonly get: (hash: Sha256) => Promise<Uint8Array>
   readonly keys: OutcomeKeys
   readonly outcomes: Outcomes
   readonly relocate: (content: KernelContent, runs: readonly CheckRun[], caller: string) => Promise<CheckedRuns>
@@ -86,29 +81,12 @@ export function createChecks (options: ChecksOptions): Checks {
   const places = createPlaces(limits)
   const resolved = createResolvedKernels()
 
-  const takeObjects = async (given: CheckRequest['objects']): Promise<NamedObject[]> => {
-    const objects: NamedObject[] = []
-    for (const { name, content } of given) {
-      const hash = typeof content === 'string' ? content : sha256(content)
-      if (objects.some(object => object.sha256 === hash)) continue
-      const bytes = typeof content === 'string'
-        ? await options.get(hash)
-        : await options.take(content, hash).catch((error: unknown) => {
-          throw name !== undefined && error instanceof AppError && error.code === 'object_invalid'
-            ? new AppError(error.code, `${name}: ${error.message}`, { ...error.details, object: name }, { cause: error })
-            : error
-        })
-      objects.push({ sha256: hash, bytes, name: name ?? hash })
-    }
-    return withDistinctNames(objects)
-  }
-
   const prepare = async (request: CheckRequest, signal: AbortSignal): Promise<Check> => {
     requireCounts(request, limits)
     const outcomeOf = createStateOutcomes()
     const asked = { ...options, offered: options.offered(), outcomeOf, resolved }
     const expanded = await expandKernels(request.kernels, { ...asked, maxKernels: limits.kernels, signal })
-    const objects = await takeObjects(request.objects)
+    const objects = await takeObjects(request.objects, options)
     const rows = objects.length * expanded.length
     if (rows > limits.rows) {
       throw new AppError('too_large',

@@ -8,7 +8,7 @@ const SHOWN = 12
  * tell objects apart in JUnit and SARIF, and in a comparison with an earlier answer, which would take what failed of the one for what
  * fails of the other.
  */
-export function withDistinctNames (objects: readonly NamedObject[]): NamedObject[] {
+export function withDistinctNames<Named extends Pick<NamedObject, 'sha256' | 'name'>> (objects: readonly Named[]): Named[] {
   const counts = new Map<string, number>()
   for (const { name } of objects) counts.set(name, (counts.get(name) ?? 0) + 1)
   return objects.map(object => counts.get(object.name) === 1

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { AppError } from '../errors.js'
 import type { Catalog } from '../kernels/catalog/catalog.js'
 import type { BtfAccess } from '../kernels/btf-access.js'
@@ -6,6 +7,7 @@ import type { Fetching } from '../kernels/fetching.js'
 import type { KernelIndex } from '../kernels/kernel-index.js'
 import type { Objects } from '../relocation/objects.js'
 import type { KeptValues } from '../store/kept-values.js'
+import type { Sha256 } from '../store/sha256.js'
 import { toShared } from '../store/shared-bytes.js'
 import type { Pause } from '../workers/pauses.js'
 import type { WorkerPool } from '../workers/pool.js'
@@ -16,7 +18,7 @@ import { createKeptOutcomes } from './kept-outcomes.js'
 import type { LayoutTables } from '../kernels/layout-tables.js'
 import { createLayoutKeys } from './layout-keys.js'
 import { createOutcomes } from './outcomes.js'
-import type { KernelContent } from './types.js'
+import type { KernelContent, NamedObject } from './types.js'
 
 export interface OpenChecksOptions {
   readonly index: KernelIndex
@@ -56,6 +58,12 @@ export function openChecks ({
   limits,
   ...options
 }: OpenChecksOptions): Checks {
+  const known = new LRUCache<Sha256, { readonly warning: NamedObject['warning'] }>({ max: MAX_KNOWN })
+  const inspect = async (hash: Sha256, object: Uint8Array): Promise<NamedObject['warning']> => {
+    const { warning } = known.get(hash) ?? await lane.run({ kind: 'inspect', object, wantsInspection: false })
+    known.set(hash, { warning })
+    return warning
+  }
   const outcomes = createKeptOutcomes(createOutcomes(memoryBytes.outcomes), values)
   return createChecks({
     ...options,
@@ -66,19 +74,23 @@ export function openChecks ({
     limits: { ...CHECK_LIMITS, ...limits },
     async get (hash) {
       await outcomes.load(hash)
-      return await objects.get(hash)
+      const bytes = await objects.get(hash)
+      return { bytes, warning: await inspect(hash, bytes) }
     },
     async take (bytes, hash) {
       objects.requireSize(bytes)
       const shared = toShared(bytes)
-      await lane.run({ kind: 'inspect', object: shared, wantsInspection: false })
+      const warning = await inspect(hash, shared)
       objects.hold(hash, shared)
       await outcomes.load(hash)
-      return shared
+      return { bytes: shared, warning }
     },
     relocate: (content, runs, caller) => relocateInLane({ btfs, run: task => inTurn(caller, () => lane.run(task)) }, content, runs)
   })
 }
+
+/** Objects of which it is remembered that they can be read, and whether there is anything to relocate. */
+const MAX_KNOWN = 1024
 
 async function relocateInLane (
   { btfs, run }: Pick<OpenChecksOptions, 'btfs'> & { readonly run: (task: CheckTask) => Promise<CheckedRuns> },

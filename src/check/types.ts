@@ -1,4 +1,5 @@
 import type { Sha256 } from '../store/sha256.js'
+import type { ReportWarning } from '../wire/report.js'
 import type { CheckOutcome } from './wire.js'
 
 /** An object that is checked. */
@@ -11,6 +12,8 @@ export interface CheckedObject {
 /** The same with what people call it. */
 export interface NamedObject extends CheckedObject {
   readonly name: string
+  /** Where there is nothing to relocate, so that it passes whatever it is. */
+  readonly warning?: ReportWarning | undefined
 }
 
 /** A kernel as an outcome depends on it. */

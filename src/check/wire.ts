@@ -1,5 +1,5 @@
 import type { OutcomeFailure } from '../report/outcome.js'
-import type { ReportProgram } from '../wire/report.js'
+import type { ReportProgram, ReportWarning } from '../wire/report.js'
 
 /** What a row says of its object on its kernel. Only `loads` passes. */
 export const STATES = ['loads', 'fails', 'unknown', 'unresolvable', 'unknown_kernel', 'not_fetched', 'error'] as const
@@ -35,6 +35,13 @@ export interface CheckRow extends CheckOutcome {
 /** Kernels on which an object has one outcome. */
 export interface CheckGroup extends Omit<CheckRow, 'kernel'> {
   readonly kernels: readonly string[]
+}
+
+/** An object that passes because there is nothing to relocate in it, and why there is not. */
+export interface CheckWarning extends ReportWarning {
+  /** `sha256:…` */
+  readonly object: string
+  readonly object_name: string
 }
 
 /** `passes`: each row loads, or is as it was. `fails`: one fails. `undecided`: none fails, and of one it cannot be told. */

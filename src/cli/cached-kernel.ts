@@ -66,7 +66,7 @@ async function resolveCached (query: KernelQuery, places: Places): Promise<Retur
   const unknown = (hint: string): AppError => new AppError('kernel_unknown',
     `No BTF is known for kernel ${name}: it is not the running kernel, and ${hint} Give its BTF with --btf FILE.`)
   // Opening would make the folder, which a command that only reads must not.
-  if (!existsSync(join(places.cacheDir, 'index'))) throw unknown(`there is no cache in ${places.cacheDir} (CORELO_CACHE_DIR).`)
+  if (!existsSync(join(places.cacheDir, 'index'))) throw unknown(`there is no cache in ${places.cacheDir} (--cache-dir, CORELO_CACHE_DIR).`)
   const index = await openKernelIndex({ directory: places.cacheDir })
   try {
     return resolveKernel(index, query, places)

@@ -8,15 +8,17 @@ import { toShared } from '../store/shared-bytes.js'
 import type { CheckSource } from './check-source.js'
 import { openLocalKernels } from './local-kernels.js'
 import { objectNames } from './object-names.js'
+import type { Places } from './target-request.js'
 
 const OUTCOME_BYTES = 256 * 1024 * 1024
 
 /** Checks in this process, against the kernels of the cache and the running one. Nothing is fetched, and nothing is written. */
 export async function checkLocally (
   objects: ReadonlyArray<{ readonly path: string, readonly bytes: Uint8Array }>,
-  patterns: readonly string[]
+  patterns: readonly string[],
+  places: Places
 ): Promise<CheckSource> {
-  const { index, trustUploads, threads, pool, tables, glance, ...kernels } = await openLocalKernels({ objects: objects.length })
+  const { index, trustUploads, threads, pool, tables, glance, ...kernels } = await openLocalKernels(places, { objects: objects.length })
   const leaving = new AbortController()
   const close = async (): Promise<void> => {
     leaving.abort(new AppError('draining', 'The check has ended.'))
@@ -34,8 +36,8 @@ export async function checkLocally (
     get: async hash => await Promise.reject(new AppError('object_unknown', `${hash} is the hash of an object, not a file.`)),
     async take (bytes) {
       const shared = toShared(bytes)
-      await pool.run({ kind: 'inspect', object: shared, wantsInspection: false })
-      return shared
+      const { warning } = await pool.run({ kind: 'inspect', object: shared, wantsInspection: false })
+      return { bytes: shared, warning }
     },
     relocate: async ({ btf, modules }, runs) => await pool.run({ kind: 'check', btf: glance(btf), modules: modules.map(glance), runs })
   })

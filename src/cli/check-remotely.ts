@@ -8,6 +8,7 @@ import type { Arguments } from './arguments.js'
 import type { CheckSource } from './check-source.js'
 import { objectNames } from './object-names.js'
 import { createRemoteClient } from './remote-client.js'
+import { warningAbout } from './unrelocated.js'
 
 /**
  * Checks by a service.
@@ -25,7 +26,7 @@ export async function checkRemotely (
   const named = objects.map(({ path, bytes }, i) => ({ name: names[i] ?? path, bytes }))
   const lines = await client.check({ objects: named, kernels: patterns, fetch: options.has('fetch'), signal: leaving.signal })
   return {
-    objects: named.map(({ name, bytes }) => ({ name, sha256: sha256(bytes) })),
+    objects: named.map(({ name, bytes }) => ({ name, sha256: sha256(bytes), warning: warningAbout(bytes) })),
     rows: undefined,
     cells: cellsOf(lines, client.server),
     async close () { leaving.abort() }

@@ -12,7 +12,8 @@ import type { CheckSource } from './check-source.js'
 import { createCheckTable } from './check-table.js'
 import { ExitCode } from './exit-code.js'
 import { readInput, writeOutput } from './files.js'
-import { requireServerFor, SERVER_OPTIONS } from './target-options.js'
+import { CACHE_OPTION, requireOneCache, requireServerFor, SERVER_OPTIONS } from './target-options.js'
+import { placesOf } from './target.js'
 import { warnOfUnrelocated } from './unrelocated.js'
 
 export const spec: CommandSpec = {
@@ -38,6 +39,7 @@ export const spec: CommandSpec = {
       value: 'FILE',
       help: 'An earlier output of --json: what is as it was then does not fail the check.'
     },
+    ...CACHE_OPTION,
     ...SERVER_OPTIONS,
     fetch: { help: 'With --server: have the service fetch kernels that it does not hold.' },
     json: { help: 'Print the rows as JSON on standard output.' },
@@ -48,8 +50,7 @@ export const spec: CommandSpec = {
   },
   notes: [
     'Kernels with equal outcomes are shown together. What fails is explained with its source line, and with code to write instead.',
-    'The local cache is the folder in CORELO_CACHE_DIR (default: btfhub-cache); corelo btf sync and corelo btf import fill it. ' +
-    'The running kernel counts as well.',
+    'corelo btf sync and corelo btf import fill the local cache. The running kernel counts as well.',
     'Exit codes: 0 every object loads on every kernel, or is as in the baseline; 1 one fails; 2 wrong use; ' +
     '3 none fails, but of one it cannot be told: the verdict is unknown, the kernel is unknown or not fetched, the service is down.'
   ]
@@ -67,13 +68,14 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   const started = performance.now()
   const options = parseArguments(spec, args)
   requireServerFor(spec, options, ['token-file', 'fetch'])
+  requireOneCache(spec, options)
   const patterns = patternsOf(options)
   const earlier = options.get('baseline')
   const baseline = earlier === undefined ? undefined : createBaseline(await parseEarlier(readText(earlier, 'baseline')))
   const objects = options.operands.map(path => ({ path, bytes: readInput(path, 'object') }))
   const source = options.has('server')
     ? await (await import('./check-remotely.js')).checkRemotely(options, objects, patterns)
-    : await (await import('./check-locally.js')).checkLocally(objects, patterns)
+    : await (await import('./check-locally.js')).checkLocally(objects, patterns, placesOf(options))
   const counter = createSummaryCounter(source.objects, { comparison: baseline !== undefined, started })
   const groups = createGroups()
   try {
@@ -83,7 +85,7 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
     const exitCode = EXIT_CODES[counter.summary().verdict]
     process.exitCode = exitCode // also where nobody reads the answer to its end
     await writeForms(options, { objects: source.objects, comparison: baseline !== undefined, started }, kept, groups)
-    warnOfUnrelocated(objects)
+    warnOfUnrelocated(source.objects)
     return exitCode
   } finally {
     await source.close()

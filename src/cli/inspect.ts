@@ -3,10 +3,11 @@ import { inspectObject, parseObject, type InspectedProgram, type InspectedReloca
 import { parseArguments, type CommandSpec } from './arguments.js'
 import { ExitCode } from './exit-code.js'
 import { about, readInput } from './files.js'
+import { objectNames } from './object-names.js'
 import { sourceLine, type Paint } from './report-text.js'
 import { printable, shorten, table } from './table.js'
 import { painted, paintFor } from './terminal.js'
-import { warnOfUnrelocated } from './unrelocated.js'
+import { warningAbout, warnOfUnrelocated } from './unrelocated.js'
 import { count } from '../wire/words.js'
 
 export const spec: CommandSpec = {
@@ -28,7 +29,7 @@ export function run (args: readonly string[]): ExitCode {
   process.stdout.write(options.has('json')
     ? `${JSON.stringify(inspection, null, 2)}\n`
     : inspectionText(options.operand, inspection, paintFor(process.stdout)))
-  warnOfUnrelocated([{ path: options.operand, bytes: input }])
+  warnOfUnrelocated(objectNames([options.operand]).map(name => ({ name, warning: warningAbout(input) })))
   return ExitCode.OK
 }
 

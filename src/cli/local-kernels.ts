@@ -15,7 +15,6 @@ import type { FiledBtf } from '../workers/protocol.js'
 import { runHere } from '../workers/run-here.js'
 import { readInput } from './files.js'
 import { readSealKeys } from './seal-keys.js'
-import { placesFrom } from './target.js'
 import type { Places } from './target-request.js'
 
 /** The kernels of the cache and the running one, for work over many of them. Nothing is fetched, and nothing is written. */
@@ -35,12 +34,11 @@ export interface LocalKernels {
 const DEADLINE_MS = 60_000
 
 /** @param objects how many are looked at on each kernel */
-export async function openLocalKernels ({ objects = 1 }: { readonly objects?: number } = {}): Promise<LocalKernels> {
+export async function openLocalKernels (places: Places, { objects = 1 }: { readonly objects?: number } = {}): Promise<LocalKernels> {
   compileLater()
-  const places = placesFrom(process.env)
   const { rows, paths } = await readKernels(places)
   const cache = hasCache(places) ? places.cacheDir : undefined
-  const sealKeys = cache === undefined ? [] : await readSealKeys()
+  const sealKeys = cache === undefined ? [] : await readSealKeys(cache)
   const rowsOfThread = sealKeys.length === 0 ? ROWS_OF_THREAD.whole : ROWS_OF_THREAD.indexed
   const threads = Math.max(1, Math.min(availableParallelism(), Math.ceil(objects * rows.list().length / rowsOfThread)))
   const pool = createWorkerPool({

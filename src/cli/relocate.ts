@@ -9,8 +9,8 @@ import { ExitCode } from './exit-code.js'
 import { about, readInput } from './files.js'
 import { printForPeople, writeResult } from './relocation-output.js'
 import { parseTarget } from './parse-target.js'
-import { requireOneTarget, requireServerFor, SERVER_OPTIONS, TARGET_OPTIONS } from './target-options.js'
-import { findTarget, placesFrom } from './target.js'
+import { CACHE_OPTION, requireOneCache, requireOneTarget, requireServerFor, SERVER_OPTIONS, TARGET_OPTIONS } from './target-options.js'
+import { findTarget, placesOf } from './target.js'
 import type { TargetBtf } from './target-request.js'
 import { parseAssumptions, resolveAssumptions } from '../verdict/index.js'
 import { count } from '../wire/words.js'
@@ -43,6 +43,7 @@ export const spec: CommandSpec = {
       help: 'A value that user space or the kernel configuration will have set: of a .rodata variable, a part of one ' +
         '(CFG.enabled, CFG+18), or a .kconfig extern. For the verdict only. Default: what the object has.'
     },
+    ...CACHE_OPTION,
     server: {
       short: 's',
       value: 'URL',
@@ -56,7 +57,7 @@ export const spec: CommandSpec = {
   notes: [
     'What is said about the object goes to standard error: each relocation without a value with its source line, then a summary. ' +
     'On a terminal, tables of all relocations come first.',
-    'The local cache is the folder in CORELO_CACHE_DIR (default: btfhub-cache). OBJECT - is standard input.',
+    'OBJECT - is standard input.',
     'Exit codes: 0 relocated; 1 the object fails on that kernel; 2 wrong use; ' +
     '3 undecided (the kernel is unknown, a file cannot be read, the service is down).'
   ]
@@ -79,7 +80,7 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
     kernel: options.get('kernel'),
     modules: options.getList('modules')
   }
-  const target = await findTarget(request, placesFrom(process.env))
+  const target = await findTarget(request, placesOf(options))
   const { vmlinux, modules } = parseTarget(target)
 
   const relocation = relocate(object, vmlinux, { modules })
@@ -116,6 +117,7 @@ function checkCombination (options: Arguments): void {
     throw usageError(spec, `--on-unresolved is poison or fail, not ${onUnresolved}.`)
   }
   requireServerFor(spec, options, ['token-file', 'keys'])
+  requireOneCache(spec, options)
   requireOneTarget(spec, options)
   if (options.has('kernel-release') && !options.has('btf')) {
     throw usageError(spec, 'Option --kernel-release goes with --btf. A kernel that is named by --kernel has its release in its name.')

@@ -18,6 +18,11 @@ export const TARGET_OPTIONS = {
   modules: { short: 'm', value: 'A,B', help: 'Kernel modules whose BTF may be consulted, in the order in which the kernel loaded them.' }
 } as const satisfies Record<string, OptionSpec>
 
+/** The option that says where the kernels are that are held here: as placesOf takes it. */
+export const CACHE_OPTION = {
+  'cache-dir': { value: 'DIR', help: 'The local cache to look in. Default: CORELO_CACHE_DIR, else btfhub-cache.' }
+} as const satisfies Record<string, OptionSpec>
+
 /** The options that say which service does it instead. */
 export const SERVER_OPTIONS = {
   server: { short: 's', value: 'URL', help: 'Let a service do it, which knows the kernels. Default: here, with the local cache.' },
@@ -30,6 +35,13 @@ export function requireOneTarget (spec: CommandSpec, options: Arguments): void {
   if (options.has('btf') && options.has('modules')) {
     throw usageError(spec,
       'With --btf, give the BTF of modules as further --btf FILE after that of vmlinux; --modules goes with --kernel.')
+  }
+}
+
+/** @throws AppError `invalid_request` where a service is asked, and a cache of this machine is named */
+export function requireOneCache (spec: CommandSpec, options: Arguments): void {
+  if (options.has('server') && options.has('cache-dir')) {
+    throw usageError(spec, 'With --server, leave --cache-dir out: the service has its own cache.')
   }
 }
 

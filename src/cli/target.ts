@@ -4,6 +4,7 @@ import { formatQuery, formatReference, isWholeReference, parseQuery, type Kernel
 import { findRunningKernel, KERNEL_BTF_DIR, listRunningModules, nameOfRunning, type RunningKernel } from '../identity/running-kernel.js'
 import { readSettings, type Environment } from '../settings/read.js'
 import { SERVICE_SETTINGS } from '../settings/service-settings.js'
+import type { Arguments } from './arguments.js'
 import { readBtfFile, readInput } from './files.js'
 import { warnOfMisspelt } from './misspelt-settings.js'
 import type { NamedBtf, Places, TargetBtf, TargetRequest } from './target-request.js'
@@ -17,6 +18,12 @@ export function placesFrom (env: Environment): Places {
   warnOfMisspelt(env)
   const { cacheDir, trustUploads, hostRoot } = SERVICE_SETTINGS
   return { kernelBtfDir: KERNEL_BTF_DIR, hostRoot: undefined, ...readSettings({ cacheDir, trustUploads, hostRoot }, env) }
+}
+
+/** The same, where `--cache-dir` may name another cache. @throws AppError `invalid_request` */
+export function placesOf (options: Pick<Arguments, 'get'>): Places {
+  const places = placesFrom(process.env)
+  return { ...places, cacheDir: options.get('cache-dir') ?? places.cacheDir }
 }
 
 /**

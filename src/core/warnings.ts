@@ -1,5 +1,5 @@
 import { isAlreadyRelocated } from './already-relocated.js'
-import type { BpfObject } from './object.js'
+import { listsRelocations, type BpfObject } from './object.js'
 import type { RecordOutcome, Warning } from './outcome.js'
 
 /**
@@ -33,6 +33,11 @@ export function listWarnings (object: BpfObject, outcomes: readonly RecordOutcom
     })
   }
   return warnings
+}
+
+/** For who only wants to know whether anything would be relocated in an object. Undefined where something is. */
+export function findNothing (object: BpfObject): Warning | undefined {
+  return listsRelocations(object.elf) ? undefined : warnOfNothing(object)
 }
 
 /** Why nothing is relocated in an object: it was before, or has no records. */

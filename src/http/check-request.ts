@@ -5,7 +5,7 @@ import { parseEarlier } from '../check/parse.js'
 import { AppError } from '../errors.js'
 import { mediaTypeOf } from './accept.js'
 import { readForm, type PartKind } from './multipart-request.js'
-import { requireObjectBytes, requireObjectText } from './object-parts.js'
+import { requireObjectText } from './object-parts.js'
 import { CheckFields } from './schemas/check.js'
 import type { UploadLease } from './upload.js'
 import { toInvalidRequest } from './validation.js'
@@ -33,7 +33,7 @@ export interface WantedCheck {
 /**
  * Reads the form of a check. `group` and `fetch` may stand in the query instead.
  *
- * @throws AppError `invalid_request`, `too_large`, `unsupported_media_type`, `object_invalid`, `overloaded`
+ * @throws AppError `invalid_request`, `too_large`, `unsupported_media_type`, `overloaded`
  */
 export async function readCheck (request: FastifyRequest, lease: UploadLease): Promise<WantedCheck> {
   if (mediaTypeOf(request.headers['content-type']) !== FORM) {
@@ -68,7 +68,7 @@ export async function readCheck (request: FastifyRequest, lease: UploadLease): P
 const MAX_NAME = 255
 
 function toObject (content: Uint8Array, name: string | undefined): CheckRequest['objects'][number] {
-  return { name: name?.trim().slice(0, MAX_NAME) || undefined, content: requireObjectBytes(content) }
+  return { name: name?.trim().slice(0, MAX_NAME) || undefined, content }
 }
 
 function fromQuery (query: CheckFields, parts: Readonly<Record<string, unknown>>): CheckFields {

@@ -1,5 +1,5 @@
 import type { Inspection } from '../core/inspect.js'
-import type { OutcomeCounts } from '../core/outcome.js'
+import type { OutcomeCounts, Warning } from '../core/outcome.js'
 import type { Patches } from '../core/patches.js'
 import type { ByteOrder } from '../bytes/byte-order.js'
 import type { TypeName } from '../c-types/named-types.js'
@@ -181,6 +181,8 @@ export interface InspectTask {
 export interface InspectedObject {
   readonly sha256: Sha256
   readonly inspection: Inspection | undefined
+  /** Where there is nothing to relocate. */
+  readonly warning: Warning | undefined
 }
 
 /** Says of objects what becomes of them on one kernel: relocates each, and judges it for each release that the BTF stands for. */

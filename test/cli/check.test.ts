@@ -61,6 +61,16 @@ describe('corelo check', () => {
     expect((await coreloText(['check', EXEC, '--kernels', '*', '--server', DEAD_ADDRESS])).code).toBe(3)
   })
 
+  it('names every object that cannot be read, a line each', async () => {
+    const { folder, env } = await cacheWith('6.1.0-1')
+    const [cut, text] = [join(folder, 'cut.bpf.o'), join(folder, 'text.bpf.o')]
+    writeFileSync(cut, readFileSync(EXEC).subarray(0, 200))
+    writeFileSync(text, 'no ELF')
+    const { code, stderr } = await corelo(['check', cut, EXEC, text, '--kernels', `${ACME}/*`], { env })
+    expect(code).toBe(3)
+    expect(stderr).toMatch(/^corelo: 2 objects cannot be read:\ncut\.bpf\.o: .+\ntext\.bpf\.o: .*not ELF.*\n$/)
+  })
+
   it('says of a kernel once that it is not known, however many objects there are', async () => {
     const { env } = await cacheWith('6.1.0-1')
     const { code, stderr } = await corelo(['check', EXEC, UNGUARDED, '--kernels', 'acme/2/x86_64/*'], { env })
@@ -88,6 +98,8 @@ describe('corelo check', () => {
     writeFileSync(untyped, buildObject({ local: btf(), btf: null, btfExt: null, programs }).bytes)
     const { code, stderr } = await corelo(['check', relocated, untyped, EXEC, '--kernels', `${ACME}/*`], { env })
     expect(code).toBe(0)
+    const { stdout } = await corelo(['check', relocated, EXEC, '--kernels', `${ACME}/*`, '--json'], { env })
+    expect(JSON.parse(stdout.toString())).toMatchObject({ warnings: [{ object_name: 'relocated.bpf.o', code: 'already_relocated' }] })
     expect(stderr).toMatch(/^warning: relocated\.bpf\.o: The object was relocated before: /m)
     expect(stderr).toMatch(/^warning: untyped\.bpf\.o: The object has no CO-RE relocations /m)
     expect(stderr).not.toContain('warning: exec.bpf.o')

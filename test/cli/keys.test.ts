@@ -87,6 +87,18 @@ describe('corelo keys show', () => {
     expect(text(await corelo(['keys', 'show', pinned, '--json']))).toBe(jwks)
   })
 
+  it('tells the key that was announced from the one that signed before', async () => {
+    const file = join(temporaryFolder(), 'key.pem')
+    const states = async (): Promise<string[]> =>
+      text(await corelo(['keys', 'show', file])).trimEnd().split('\n').slice(1).map(line => line.split(/ +/).slice(0, 2).join(' '))
+    const old = await generated(file)
+    await corelo(['keys', 'rotate', file, '--announce'])
+    const [, next] = kidsIn(file)
+    expect(await states()).toEqual([`${old} signs`, `${next} announced`])
+    await corelo(['keys', 'rotate', file, '--promote'])
+    expect(await states()).toEqual([`${next} signs`, `${old} retired`])
+  })
+
   it('shows the keys that a service with the same settings has', async () => {
     const folder = temporaryFolder()
     const kid = await generated(join(folder, 'signing-key.pem'))

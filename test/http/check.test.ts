@@ -6,13 +6,14 @@ import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
 import { createBatches } from '../../src/check/cell-batches.js'
 import type { CheckLimits } from '../../src/check/limits.js'
-import type { CheckRow, CheckSummary } from '../../src/check/wire.js'
+import type { CheckRow, CheckSummary, CheckWarning } from '../../src/check/wire.js'
 import { describe, expect, it } from 'vitest'
 import { answerOf } from '../../src/http/check-answer.js'
 import type { Config } from '../../src/http/config.js'
 import type { ServiceSettings } from '../../src/settings/service-options.js'
 import { sha256 } from '../../src/store/sha256.js'
 import { at, btf } from '../support/btf-builder.js'
+import { buildObject } from '../support/object-builder.js'
 import { createFakeService } from '../support/fake-service.js'
 import { emptyBtf, fooBtf, fooObject, startService, temporaryFolder } from '../unit/service/lab.js'
 import { form, problemOf, startAppWith, type Harness } from './harness.js'
@@ -24,6 +25,11 @@ const UNGUARDED = readFileSync(join(EXAMPLES, 'unguarded.bpf.o'))
 const SAMPLE = readFileSync(join(EXAMPLES, 'kernels/sample.btf'))
 const UBUNTU = 'ubuntu/20.04/x86_64'
 const hashOf = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+
+/** r0 = 0; exit. */
+const EXIT = Uint8Array.of(0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0)
+
+interface CheckAnswer { readonly rows: readonly CheckRow[], readonly summary: CheckSummary, readonly warnings: readonly CheckWarning[] }
 
 type Parts = Parameters<typeof form>[0]
 
@@ -72,6 +78,19 @@ function fooAt (offset: number): Uint8Array {
 const statesOf = (rows: readonly CheckRow[]): Record<string, string> => Object.fromEntries(rows.map(({ kernel, state }) => [kernel, state]))
 
 describe('POST /check', () => {
+  it('warns of an object that passes because there is nothing to relocate in it, sent or named by its hash', async () => {
+    const { check, request } = await twoKernels()
+    const untyped = buildObject({ local: btf(), btf: null, btfExt: null, programs: [{ section: 'kprobe/x', name: 'p', code: EXIT }] }).bytes
+    const headers = { 'content-type': 'application/octet-stream' }
+    expect((await request(`/objects/${hashOf(untyped)}`, { method: 'PUT', body: untyped, headers })).status).toBe(201)
+    for (const object of [untyped, hashOf(untyped)]) {
+      const { rows, summary, warnings } = await (await check({ object: [fooObject(), object] })).json() as CheckAnswer
+      expect(warnings).toMatchObject([{ object: hashOf(untyped), code: 'nothing_to_relocate' }])
+      expect(rows.filter(row => row.object === hashOf(untyped)).map(({ state }) => state)).toEqual(['loads', 'loads'])
+      expect(summary.objects).toHaveLength(2)
+    }
+  })
+
   it('says of each object on each kernel whether it loads, and where it does not, which line is why', async () => {
     const { rows, supply } = await lab()
     await supply(SAMPLE, `${UBUNTU}/6.1.0-1-generic`)
@@ -348,6 +367,25 @@ describe('the bounds of a check', () => {
     for (let i = 0; i < 3; i++) await rows()
     expect((await check({ object: Buffer.from('no ELF') })).status).toBe(422)
     await rows()
+  })
+
+  it('name every object that cannot be read, and what is wrong with each', async () => {
+    const { request } = await twoKernels()
+    const body = new FormData()
+    const cut = EXEC.subarray(0, 200)
+    const files = { 'cut.bpf.o': cut, 'good.bpf.o': EXEC, 'text.bpf.o': Buffer.from('no ELF'), 'empty.bpf.o': Buffer.of() }
+    for (const [name, bytes] of Object.entries(files)) body.append('object', new Blob([new Uint8Array(bytes)]), name)
+    body.append('kernels', '*')
+    const problem = await problemOf(await request('/check', { method: 'POST', body }))
+    expect(problem).toMatchObject({ status: 422, code: 'object_invalid', object: 'cut.bpf.o' })
+    expect(problem['detail']).toMatch(
+      /^3 objects cannot be read:\ncut\.bpf\.o: .+\ntext\.bpf\.o: .*not ELF.*\nempty\.bpf\.o: .*empty.*$/
+    )
+    expect(problem['objects']).toMatchObject([
+      { object: 'cut.bpf.o', object_sha256: hashOf(cut) },
+      { object: 'text.bpf.o', offset: 0, detail: expect.stringContaining('not ELF') },
+      { object: 'empty.bpf.o', object_sha256: hashOf(Buffer.of()) }
+    ])
   })
 
   it('refuse what is no check', async () => {

@@ -85,8 +85,8 @@ describe('docs/openapi.json', () => {
   it('is OpenAPI 3.1 with components that have names', () => {
     expect(document.openapi).toBe('3.1.0')
     expect(Object.keys(document.components.schemas).toSorted()).toEqual([
-      'CheckAnswer', 'CheckFailure', 'CheckForm', 'CheckGroup', 'CheckRow', 'CheckSummary', 'Envelope', 'FoundType', 'HistoryRange',
-      'Jwks', 'Kernel', 'KernelPage', 'KernelTypes',
+      'CheckAnswer', 'CheckFailure', 'CheckForm', 'CheckGroup', 'CheckRow', 'CheckSummary', 'CheckWarning', 'Envelope', 'FoundType',
+      'HistoryRange', 'Jwks', 'Kernel', 'KernelPage', 'KernelTypes',
       'Member', 'MemberDifference', 'MemberPlace', 'MinBtfForm', 'ObjectTypes', 'OfferedKernel', 'Problem', 'Program', 'RelocateForm',
       'Relocation', 'Report', 'State', 'StoredObject',
       'TypeDifference', 'TypeHistory', 'TypeSearch', 'TypesDiff'

@@ -21,6 +21,6 @@ th { font-weight: 600 }
 tbody th { font-weight: 400 }
 .loads { color: var(--good) }
 .fails, .unresolvable, .alert { color: var(--bad); font-weight: 600 }
-.unknown, .unknown_kernel, .not_fetched, .error { color: var(--open) }
+.unknown, .unknown_kernel, .not_fetched, .error, .warning { color: var(--open) }
 .known { font-weight: 400; font-style: italic }
 `

@@ -35,8 +35,9 @@ export const writeHtml: Writer = async function * ({ objects, cells, counter, pr
   yield `<h1>${text(titleOf(summary))}</h1>\n<p>${text(countsOf(summary))}</p>\n`
   const error = problem()
   if (error !== undefined) yield `<p role="alert" class="alert">Not all rows could be answered. ${text(error.message)}</p>\n`
-  for (const { name, sha256 } of objects) {
+  for (const { name, sha256, warning } of objects) {
     yield `<section>\n<h2>${text(name)}</h2>\n`
+    if (warning !== undefined) yield `<p class="warning">Warning: ${text(warning.message)}</p>\n`
     const own = groups.list().filter(({ object }) => object.sha256 === sha256)
     for (const group of inOrder(own.sort((a, b) => b.kernels.length - a.kernels.length))) yield groupOf(group)
     yield '</section>\n'

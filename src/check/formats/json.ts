@@ -1,11 +1,14 @@
 import { at, placeAt, type CellBatch, type CellTables } from '../cells.js'
 import type { NamedObject } from '../types.js'
-import { COMPARISONS, type CheckOutcome, type Comparison } from '../wire.js'
+import { COMPARISONS, type CheckOutcome, type CheckWarning, type Comparison } from '../wire.js'
 import { encodedNames } from './encoded-names.js'
 import { groupedBy } from './groups.js'
 import type { Writer, Written } from './writer.js'
 
-/** One document: `{ "rows": […], "summary": {…} }`; `problem` stands in for `summary` where not all rows could be answered. */
+/**
+ * One document: `{ "rows": […], "summary": {…}, "warnings": […] }`. Where not all rows could be answered, `problem`
+ * stands in for `summary`.
+ */
 export const writeJson: Writer = async function * (written) {
   yield '{"rows":['
   let isFirst = true
@@ -16,7 +19,7 @@ export const writeJson: Writer = async function * (written) {
   yield `\n],${endOf(written)}}\n`
 }
 
-/** A row a line, then a line with the summary, or with the problem for which there is none. */
+/** A row a line, then a line with the summary, or with the problem for which there is none, and the warnings. */
 export const writeNdjson: Writer = async function * (written) {
   yield * rowsOf(written, '', '\n')
   yield `{${endOf(written)}}\n`
@@ -37,11 +40,14 @@ async function * rowsOf ({ cells, isGrouped }: Written, before: string, behind: 
   }
 }
 
-function endOf ({ counter, problem }: Written): string {
+function endOf ({ counter, problem, objects }: Written): string {
   const error = problem()
-  return error === undefined
+  const warnings = objects.flatMap(({ sha256, name, warning }): CheckWarning[] =>
+    warning === undefined ? [] : [{ object: sha256, object_name: name, ...warning }])
+  const end = error === undefined
     ? `"summary":${JSON.stringify(counter.summary())}`
     : `"summary":null,"problem":${JSON.stringify({ code: error.code, detail: error.message, ...error.details })}`
+  return `${end},"warnings":${JSON.stringify(warnings)}`
 }
 
 /** Bytes of rows after which others get their turn. */

@@ -25,7 +25,7 @@ export const writeJunit: Writer = async function * ({ objects, cells, isGrouped,
   const suiteHead = (name: string, id: number, counts: string): string =>
     `<testsuite name="${escapeAttribute(name)}" package="corelo" id="${id}" ${counts} time="${seconds}" ` +
     `timestamp="${timestamp}" hostname="localhost">\n`
-  for (const [id, { name, sha256 }] of objects.entries()) {
+  for (const [id, { name, sha256, warning }] of objects.entries()) {
     const rowsOfObject = (): Iterable<Cell | Group> =>
       isGrouped ? groups.filter(({ object }) => object.sha256 === sha256) : cellsOf(sha256, batches)
     const { passed, failures, errors, skipped } = countsOf(rowsOfObject())
@@ -40,7 +40,8 @@ export const writeJunit: Writer = async function * ({ objects, cells, isGrouped,
       cases = ''
     }
     yield cases
-    yield '<system-out/><system-err/>\n</testsuite>\n'
+    const warned = warning === undefined ? '<system-err/>' : `<system-err>${escapeMarkup(warning.message)}</system-err>`
+    yield `<system-out/>${warned}\n</testsuite>\n`
   }
   if (error !== undefined) {
     yield suiteHead('corelo check', objects.length, 'tests="1" failures="0" errors="1" skipped="0"')

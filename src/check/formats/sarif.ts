@@ -31,6 +31,9 @@ export const writeSarif: Writer = async function * ({ cells, counter, problem, o
   for (const [i, place] of places.entries()) yield `${i === 0 ? '' : ','}\n${JSON.stringify(resultOf(place, rules))}`
   const error = problem()
   const notifications = [
+    ...objects.flatMap(({ name, warning }) => warning === undefined
+      ? []
+      : [{ level: 'warning', message: messageOf(`${name}: ${warning.message}`), descriptor: { id: warning.code } }]),
     ...groups.flatMap(group => notificationOf(group) ?? []),
     ...(error === undefined ? [] : [{ level: 'error', message: messageOf(error.message), descriptor: { id: error.code } }])
   ]

@@ -5,7 +5,7 @@ import type { NamedObject } from '../types.js'
 
 /** What a form of the answer is written from. */
 export interface Written {
-  readonly objects: ReadonlyArray<Pick<NamedObject, 'sha256' | 'name'>>
+  readonly objects: ReadonlyArray<Pick<NamedObject, 'sha256' | 'name' | 'warning'>>
   /** Rows as they come. They end early where something went wrong: see `problem`. */
   readonly cells: Cells
   readonly counter: SummaryCounter

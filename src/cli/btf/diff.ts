@@ -7,9 +7,9 @@ import type { KernelOfTypes, TypesDiffJson } from '../../wire/types.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { parseTarget } from '../parse-target.js'
-import { requireServerFor, SERVER_OPTIONS } from '../target-options.js'
-import { findTarget, placesFrom } from '../target.js'
-import type { TargetRequest } from '../target-request.js'
+import { CACHE_OPTION, requireOneCache, requireServerFor, SERVER_OPTIONS } from '../target-options.js'
+import { findTarget, placesOf } from '../target.js'
+import type { Places, TargetRequest } from '../target-request.js'
 import { paintFor } from '../terminal.js'
 import { parseType, TYPE_MEANING, TYPE_NOTE } from '../type-operand.js'
 import { diffText } from '../types-text.js'
@@ -33,6 +33,7 @@ export const spec: CommandSpec = {
       help: 'BTF of a kernel instead: raw, or a file that has it (vmlinux, vmlinuz, .btf.tar.xz, .deb, .rpm). Once it stands for --from, ' +
         'given again for --to.'
     },
+    ...CACHE_OPTION,
     ...SERVER_OPTIONS,
     json: { help: 'Print JSON instead, with the members that are the same in both.' },
     help: { short: 'h', help: 'Print this text.' }
@@ -40,7 +41,6 @@ export const spec: CommandSpec = {
   notes: [
     TYPE_NOTE,
     'Places are in bytes; that of a bitfield is written byte:bit. A member counts as renamed only where that is sure.',
-    'The local cache is the folder in CORELO_CACHE_DIR (default: btfhub-cache).',
     'Exit codes: 0 the type is the same in both; 1 it differs; 2 wrong use; 3 a kernel is unknown, or neither has the type.'
   ]
 }
@@ -48,6 +48,7 @@ export const spec: CommandSpec = {
 export async function run (args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(spec, args)
   requireServerFor(spec, options, ['token-file'])
+  requireOneCache(spec, options)
   const wanted = parseType(spec, options.operand)
   const diff = options.has('server') ? await diffRemotely(options, wanted) : await diffHere(options, wanted)
   process.stdout.write(options.has('json') ? `${JSON.stringify(diff, null, 2)}\n` : diffText(diff, paintFor(process.stdout)))
@@ -70,7 +71,8 @@ async function diffRemotely (options: Arguments, wanted: TypeName): Promise<Type
 
 async function diffHere (options: Arguments, wanted: TypeName): Promise<TypesDiffJson> {
   const [before, after] = targetsOf(options)
-  const [from, to] = [await readKernel(before), await readKernel(after)]
+  const places = placesOf(options)
+  const [from, to] = [await readKernel(before, places), await readKernel(after, places)]
   const { isSame, types } = diffKernels(from.vmlinux, to.vmlinux, wanted)
   return { type: formatTypeName(wanted), from: from.kernel, to: to.kernel, is_same: isSame, types }
 }
@@ -89,8 +91,8 @@ function targetsOf (options: Arguments): readonly [TargetRequest, TargetRequest]
   return [target(first, options.get('from')), target(second, options.get('to'))]
 }
 
-async function readKernel (request: TargetRequest): Promise<{ readonly kernel: KernelOfTypes, readonly vmlinux: Btf }> {
-  const target = await findTarget(request, placesFrom(process.env))
+async function readKernel (request: TargetRequest, places: Places): Promise<{ readonly kernel: KernelOfTypes, readonly vmlinux: Btf }> {
+  const target = await findTarget(request, places)
   return {
     kernel: { kernel: target.kernel ?? target.vmlinux.name, btf_sha256: sha256(target.vmlinux.bytes), source: target.source },
     vmlinux: parseTarget(target).vmlinux

@@ -11,7 +11,7 @@ import { ExitCode } from '../exit-code.js'
 import { notWritten, readInput } from '../files.js'
 import { createProgress } from '../progress.js'
 import { table } from '../table.js'
-import { placesFrom } from '../target.js'
+import { placesOf } from '../target.js'
 import { paintFor, say } from '../terminal.js'
 import { count } from '../../wire/words.js'
 import { readRecords } from './list.js'
@@ -53,7 +53,7 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   const modules = options.get('modules') ?? 'all'
   if (path === undefined) throw usageError(spec, 'Say where the bundle goes: -o OUT.')
   if (modules !== 'all' && modules !== 'none') throw usageError(spec, `--modules is all or none, not ${modules}.`)
-  const directory = options.get('cache-dir') ?? placesFrom(process.env).cacheDir
+  const directory = placesOf(options).cacheDir
   const records = select(await readRecords(directory), options.operands, directory)
   const objects = options.getAll('object').map(file => ({ name: nameOf(file), bytes: readInput(file, 'object') }))
   if (new Set(objects.map(({ name }) => name)).size < objects.length) {

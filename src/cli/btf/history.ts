@@ -5,7 +5,9 @@ import type { TypeHistoryJson } from '../../wire/types.js'
 import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
 import { openLocalKernels } from '../local-kernels.js'
-import { requireServerFor, SERVER_OPTIONS } from '../target-options.js'
+import { CACHE_OPTION, requireOneCache, requireServerFor, SERVER_OPTIONS } from '../target-options.js'
+import type { Places } from '../target-request.js'
+import { placesOf } from '../target.js'
 import { paintFor, say } from '../terminal.js'
 import { parseType, TYPE_MEANING, TYPE_NOTE } from '../type-operand.js'
 import { historyText } from '../types-text.js'
@@ -29,6 +31,7 @@ export const spec: CommandSpec = {
       help: 'Kernels: <distro>/<distro_version>/<arch>/<kernel_release> or a release (uname -r), with * for any text within a part. ' +
         "Default: '*', every kernel in the cache, or that the service holds."
     },
+    ...CACHE_OPTION,
     ...SERVER_OPTIONS,
     json: { help: 'Print JSON instead of a table.' },
     help: { short: 'h', help: 'Print this text.' }
@@ -37,8 +40,7 @@ export const spec: CommandSpec = {
     TYPE_NOTE,
     'A member is found where it went, too: by its later or earlier name, and within an embedded struct. A guess is marked "perhaps".',
     'Places are in bytes; that of a bitfield is written byte:bit, and -> stands for one behind a pointer.',
-    'The local cache is the folder in CORELO_CACHE_DIR (default: btfhub-cache); corelo btf sync and corelo btf import fill it. ' +
-    'The running kernel counts as well.',
+    'corelo btf sync and corelo btf import fill the local cache. The running kernel counts as well.',
     'Exit codes: 0 done; 1 none of the kernels has the member, by whatever name; 2 wrong use; ' +
     '3 no kernel is held or none has the type, or some kernels were left out, as standard error says.'
   ]
@@ -47,6 +49,7 @@ export const spec: CommandSpec = {
 export async function run (args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(spec, args)
   requireServerFor(spec, options, ['token-file'])
+  requireOneCache(spec, options)
   const wanted = parseType(spec, options.operand)
   const member = options.get('member') ?? null
   if (member !== null && !MEMBER.test(member)) {
@@ -55,7 +58,7 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
   const patterns = options.has('kernels') ? options.getAll('kernels') : ['*']
   const history = options.has('server')
     ? await findRemotely(options, wanted, member, patterns)
-    : await findHere(wanted, member, patterns)
+    : await findHere(placesOf(options), wanted, member, patterns)
   process.stdout.write(options.has('json') ? `${JSON.stringify(history, null, 2)}\n` : historyText(history, paintFor(process.stdout)))
   for (const { reason, kernels, examples } of history.left_out) {
     say(kernels === 0 ? reason : `${kernels} ${kernels === 1 ? 'kernel is' : 'kernels are'} left out (${examples.join(', ')}): ${reason}`)
@@ -88,8 +91,10 @@ async function findRemotely (
 /** Nobody else waits: all that is asked for is read. */
 const LIMITS = { reads: Infinity, timeMs: Infinity, patterns: Infinity }
 
-async function findHere (wanted: TypeName, member: string | null, patterns: readonly string[]): Promise<TypeHistoryJson> {
-  const { index, trustUploads, threads, pool, tables, glance, close } = await openLocalKernels()
+async function findHere (
+  places: Places, wanted: TypeName, member: string | null, patterns: readonly string[]
+): Promise<TypeHistoryJson> {
+  const { index, trustUploads, threads, pool, tables, glance, close } = await openLocalKernels(places)
   try {
     const histories = createTypeHistories({ index, trustUploads, tables, pool, glance, concurrency: threads, limits: LIMITS })
     return await histories.find({ wanted, member, kernels: patterns }, new AbortController().signal)

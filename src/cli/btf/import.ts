@@ -25,7 +25,7 @@ import { ExitCode } from '../exit-code.js'
 import { createProgress, type Progress } from '../progress.js'
 import { readSealKeys } from '../seal-keys.js'
 import { requireServerFor, SERVER_OPTIONS } from '../target-options.js'
-import { placesFrom } from '../target.js'
+import { placesFrom, placesOf } from '../target.js'
 import { say } from '../terminal.js'
 import { importJson, printImport } from './import-report.js'
 
@@ -131,7 +131,7 @@ async function withSink<T> (options: Arguments, work: (sink: KernelSink) => Prom
   requireServerFor(spec, options, ['token-file'])
   const server = options.get('server')
   if (server === undefined) {
-    return await withCache(options.get('cache-dir') ?? placesFrom(process.env).cacheDir, options.has('replace'), work)
+    return await withCache(placesOf(options).cacheDir, options.has('replace'), work)
   }
   if (options.has('cache-dir') || options.has('replace')) {
     throw usageError(spec,

@@ -6,11 +6,11 @@ import { toHeldJson } from '../../kernels/kernel-json.js'
 import { openKernelIndex } from '../../kernels/kernel-index.js'
 import type { KernelRecord } from '../../kernels/kernel-record.js'
 import { formatReference, parseReference, type KernelReference } from '../../identity/reference.js'
-import { parseArguments, usageError, type Arguments, type CommandSpec } from '../arguments.js'
+import { parseArguments, type Arguments, type CommandSpec } from '../arguments.js'
 import { ExitCode } from '../exit-code.js'
-import { requireServerFor, SERVER_OPTIONS } from '../target-options.js'
+import { CACHE_OPTION, requireOneCache, requireServerFor, SERVER_OPTIONS } from '../target-options.js'
 import { table } from '../table.js'
-import { placesFrom } from '../target.js'
+import { placesOf } from '../target.js'
 import { paintFor, say } from '../terminal.js'
 import { readNetwork } from '../../settings/network-settings.js'
 import type { HeldKernelJson } from '../../wire/kernel.js'
@@ -23,7 +23,7 @@ export const spec: CommandSpec = {
     distro: { value: 'ID', help: 'Only those of this distribution.' },
     'distro-version': { value: 'VER', help: 'Only those of this version of it.' },
     arch: { value: 'ARCH', help: 'Only those of this architecture.' },
-    'cache-dir': { value: 'DIR', help: 'The cache to look in. Default: CORELO_CACHE_DIR, else btfhub-cache.' },
+    ...CACHE_OPTION,
     server: { short: 's', value: 'URL', help: 'Ask this service instead of the local cache.' },
     'token-file': SERVER_OPTIONS['token-file'],
     json: { help: 'Print JSON instead of a table.' },
@@ -34,9 +34,10 @@ export const spec: CommandSpec = {
 export async function run (args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(spec, args)
   requireServerFor(spec, options, ['token-file'])
+  requireOneCache(spec, options)
   const server = options.get('server')
   if (server !== undefined) return await listRemotely(server, options)
-  const directory = options.get('cache-dir') ?? placesFrom(process.env).cacheDir
+  const directory = placesOf(options).cacheDir
   const records = (await readRecords(directory)).filter(({ reference }) => isWanted(reference, options))
   if (options.has('json')) {
     const kernels = records.map(record => toHeldJson({ ...record, state: 'held', sources: [record.source] }))
@@ -49,7 +50,6 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
 
 /** All pages of the service's list. JSON is as the service gives it. */
 async function listRemotely (server: string, options: Arguments): Promise<ExitCode> {
-  if (options.has('cache-dir')) throw usageError(spec, 'With --server, leave --cache-dir out: the service has its own cache.')
   const { createClient } = await import('../../client/client.js')
   const client = createClient({ server, tokenFile: options.get('token-file'), network: readNetwork(process.env) })
   const kernels: HeldKernelJson[] = []

@@ -6,8 +6,8 @@ import { ExitCode } from '../exit-code.js'
 import { about, readInput } from '../files.js'
 import { parseTarget } from '../parse-target.js'
 import { writeResult } from '../relocation-output.js'
-import { requireOneTarget, requireServerFor, SERVER_OPTIONS, TARGET_OPTIONS } from '../target-options.js'
-import { findTarget, placesFrom } from '../target.js'
+import { CACHE_OPTION, requireOneCache, requireOneTarget, requireServerFor, SERVER_OPTIONS, TARGET_OPTIONS } from '../target-options.js'
+import { findTarget, placesOf } from '../target.js'
 import { say } from '../terminal.js'
 
 export const spec: CommandSpec = {
@@ -18,6 +18,7 @@ export const spec: CommandSpec = {
   options: {
     output: { short: 'o', value: 'OUT', help: 'Where the BTF goes; - is standard output. A file is written whole or not at all.' },
     ...TARGET_OPTIONS,
+    ...CACHE_OPTION,
     ...SERVER_OPTIONS,
     json: { help: 'Print what was made as JSON on standard output: kernel, bytes, sha256.' },
     help: { short: 'h', help: 'Print this text.' }
@@ -25,7 +26,6 @@ export const spec: CommandSpec = {
   notes: [
     'libbpf takes the file as btf_custom_path (bpf_object_open_opts), in place of /sys/kernel/btf/vmlinux. What needs the BTF of the ' +
     'running kernel itself (fentry, kfuncs, struct_ops) needs it all the same.',
-    'The local cache is the folder in CORELO_CACHE_DIR (default: btfhub-cache).',
     'Exit codes: 0 done; 1 libbpf would refuse an object for that kernel; 2 wrong use; 3 the kernel is unknown, or a file cannot be read.'
   ]
 }
@@ -41,6 +41,7 @@ export async function run (args: readonly string[]): Promise<ExitCode> {
     throw usageError(spec, 'The BTF and the JSON cannot both go to standard output; give -o a file, or leave --json out.')
   }
   requireServerFor(spec, options, ['token-file'])
+  requireOneCache(spec, options)
   requireOneTarget(spec, options)
   const { bytes, kernel } = options.has('server') ? await minimiseRemotely(options) : await minimiseHere(options)
   writeResult(output, bytes)
@@ -59,7 +60,7 @@ async function minimiseHere (options: Arguments): Promise<Minimised> {
   const objects = options.operands.map(path => about(path, () => parseObject(readInput(path, 'object'))))
   const target = await findTarget(
     { btf: options.getAll('btf'), kernel: options.get('kernel'), modules: options.getList('modules') },
-    placesFrom(process.env))
+    placesOf(options))
   const { vmlinux, modules } = parseTarget(target)
   return { bytes: minimiseBtf(objects, vmlinux, { modules, names: options.operands }), kernel: target.kernel ?? target.vmlinux.name }
 }

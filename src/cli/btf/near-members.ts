@@ -7,7 +7,7 @@ import { isFields, isText } from '../../wire/guards.js'
 import type { TypeHistoryJson } from '../../wire/types.js'
 import type { Arguments } from '../arguments.js'
 import { parseTarget } from '../parse-target.js'
-import { findTarget, placesFrom } from '../target.js'
+import { findTarget, placesOf } from '../target.js'
 
 /** Nameless structs within each other that are looked into. */
 const MAX_DEPTH = 16
@@ -34,7 +34,7 @@ export async function nearMembers (
 
 async function definitionsIn (kernel: KernelReference, options: Arguments, wanted: TypeName): Promise<unknown> {
   if (!options.has('server')) {
-    const { vmlinux } = parseTarget(await findTarget({ btf: [], kernel: formatReference(kernel), modules: [] }, placesFrom(process.env)))
+    const { vmlinux } = parseTarget(await findTarget({ btf: [], kernel: formatReference(kernel), modules: [] }, placesOf(options)))
     return defineTypes(vmlinux, findTypes(vmlinux, wanted), wanted.kind)
   }
   const { createRemoteClient } = await import('../remote-client.js')

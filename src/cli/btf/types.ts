@@ -7,8 +7,8 @@ import { parseArguments, usageError, type Arguments, type CommandSpec } from '..
 import { ExitCode } from '../exit-code.js'
 import { writeOutput } from '../files.js'
 import { parseTarget } from '../parse-target.js'
-import { requireOneTarget, requireServerFor, SERVER_OPTIONS, TARGET_OPTIONS } from '../target-options.js'
-import { findTarget, placesFrom } from '../target.js'
+import { CACHE_OPTION, requireOneCache, requireOneTarget, requireServerFor, SERVER_OPTIONS, TARGET_OPTIONS } from '../target-options.js'
+import { findTarget, placesOf } from '../target.js'
 import { paintFor } from '../terminal.js'
 import { parseType, TYPE_MEANING, TYPE_NOTE } from '../type-operand.js'
 import { foundTypesText } from '../types-text.js'
@@ -28,6 +28,7 @@ export const spec: CommandSpec = {
     },
     search: { value: 'PREFIX', help: 'List the types whose names begin so instead.' },
     member: { value: 'NAME', help: 'List the types that have a member or an enumerator of this name instead.' },
+    ...CACHE_OPTION,
     ...SERVER_OPTIONS,
     output: { short: 'o', value: 'OUT', help: 'Where the text goes. Default: standard output.' },
     json: { help: 'Print JSON instead.' },
@@ -46,6 +47,7 @@ type Wanted = WantedTypes | { readonly form: 'search', readonly prefix: string, 
 export async function run (args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(spec, args)
   requireServerFor(spec, options, ['token-file'])
+  requireOneCache(spec, options)
   requireOneTarget(spec, options)
   const wanted = wantedOf(options)
   const text = options.has('server') ? await askService(options, wanted) : await readHere(options, wanted)
@@ -73,7 +75,7 @@ function wantedOf (options: Arguments): Wanted {
 const NAME = /^[A-Za-z_]\w{0,255}$/
 
 async function readHere (options: Arguments, wanted: Wanted): Promise<string> {
-  const target = await findTarget({ btf: options.getAll('btf'), kernel: options.get('kernel'), modules: [] }, placesFrom(process.env))
+  const target = await findTarget({ btf: options.getAll('btf'), kernel: options.get('kernel'), modules: [] }, placesOf(options))
   const { vmlinux } = parseTarget(target)
   if (wanted.form === 'header') return writeHeader(vmlinux)
   if (wanted.form === 'search') {

@@ -18,17 +18,28 @@ export const spec: CommandSpec = {
     json: { help: 'Print a JWKS instead of a table: what agents pin. It has the public keys only.' },
     help: { short: 'h', help: 'Print this text.' }
   },
-  notes: ['A key is known by its thumbprint (RFC 7638), which is also its kid. The first key that has not ended signs.']
+  notes: [
+    'A key is known by its thumbprint (RFC 7638), which is also its kid. The first key that has not ended signs.',
+    'A file of private keys also tells which key was announced (it will sign once corelo keys rotate --promote lets it), and which was ' +
+    'retired (it signed before). A JWKS does not: both are published there.'
+  ]
 }
 
 export async function run (args: readonly string[]): Promise<ExitCode> {
   const options = parseArguments(spec, args)
-  const keys = await readKeys(options)
-  process.stdout.write(options.has('json') ? `${JSON.stringify({ keys }, null, 2)}\n` : `${keyTable(keys).join('\n')}\n`)
+  const shown = await readKeys(options)
+  const keys = shown.map(({ jwk }) => jwk)
+  process.stdout.write(options.has('json') ? `${JSON.stringify({ keys }, null, 2)}\n` : `${keyTable(shown).join('\n')}\n`)
   return ExitCode.OK
 }
 
-async function readKeys (options: Arguments): Promise<readonly PublicJwk[]> {
+interface ShownKey {
+  readonly jwk: PublicJwk
+  /** While it is believed and does not sign. */
+  readonly waits: 'announced' | 'retired' | 'published'
+}
+
+async function readKeys (options: Arguments): Promise<readonly ShownKey[]> {
   const server = options.get('server')
   if (server !== undefined && options.operand !== '') throw usageError(spec, 'Name a FILE or a --server, not both.')
   if (server !== undefined) return await publicKeys(keysOf(server))
@@ -38,18 +49,25 @@ async function readKeys (options: Arguments): Promise<readonly PublicJwk[]> {
 
 function isPem (file: string): boolean { return Buffer.from(readInput(file, 'key file')).includes('-----BEGIN ') }
 
-async function privateKeys (file: string): Promise<PublicJwk[]> { return (await readSigningKeys(file)).map(({ jwk }) => jwk) }
-
-async function publicKeys (source: string): Promise<PublicJwk[]> {
-  return (await readPublicKeys(source)).map(({ key, expires }) => toJwk(key, expires))
+/** The first key of a file was not announced: where it does not sign, a file before this one has the key that does. */
+async function privateKeys (file: string): Promise<ShownKey[]> {
+  return (await readSigningKeys(file)).map(({ jwk, isRetired }, i) =>
+    ({ jwk, waits: isRetired === true ? 'retired' : i === 0 ? 'published' : 'announced' }))
 }
 
-function keyTable (keys: readonly PublicJwk[]): string[] {
+async function publicKeys (source: string): Promise<ShownKey[]> {
+  return (await readPublicKeys(source)).map(({ key, expires }) => ({ jwk: toJwk(key, expires), waits: 'published' }))
+}
+
+function keyTable (keys: readonly ShownKey[]): string[] {
   const now = Date.now() / 1000
-  const signing = keys.find(({ exp }) => exp === undefined || exp > now)
-  return table(['KEY', 'STATE', 'ENDS'], keys.map(key => [
-    thumbprintOf(key.x),
-    key === signing ? 'signs' : key.exp !== undefined && key.exp <= now ? 'ended' : 'published',
-    key.exp === undefined ? '-' : new Date(key.exp * 1000).toISOString()
-  ]))
+  const signing = keys.find(({ jwk: { exp } }) => exp === undefined || exp > now)
+  return table(['KEY', 'STATE', 'ENDS'], keys.map(key => {
+    const { jwk: { x, exp }, waits } = key
+    return [
+      thumbprintOf(x),
+      key === signing ? 'signs' : exp !== undefined && exp <= now ? 'ended' : waits,
+      exp === undefined ? '-' : new Date(exp * 1000).toISOString()
+    ]
+  }))
 }

@@ -25,7 +25,8 @@ const answered = {
       'While there is nothing to send, an empty line is sent every ten seconds, which no form of the answer minds.',
     content: {
       ...json('CheckAnswer'),
-      'application/x-ndjson': text('A `CheckRow` (or `CheckGroup`) a line, then a line `{"summary": …}`. Empty lines mean nothing.'),
+      'application/x-ndjson': text(
+        'A `CheckRow` (or `CheckGroup`) a line, then a line `{"summary": …, "warnings": […]}`. Empty lines mean nothing.'),
       'application/xml': text('JUnit: a test case a row.'),
       'application/sarif+json': text('SARIF 2.1.0: a result for each failing place.'),
       'text/html': text('A page by itself.')

@@ -93,6 +93,13 @@ export const CheckSummary = Type.Object({
   ms: count('Milliseconds from the first row to the last.')
 }, { $id: 'CheckSummary' })
 
+export const CheckWarning = Type.Object({
+  object: sha256('The object.'),
+  object_name: Type.String(),
+  code: Type.String({ examples: ['nothing_to_relocate', 'already_relocated'] }),
+  message: Type.String()
+}, { $id: 'CheckWarning', description: 'An object that passes because there is nothing to relocate in it.' })
+
 const problem = Type.Object({ code: Type.String(), detail: Type.String() }, {
   additionalProperties: true,
   description: 'Why not all rows are there.'
@@ -101,7 +108,8 @@ const problem = Type.Object({ code: Type.String(), detail: Type.String() }, {
 export const CheckAnswer = Type.Object({
   rows: Type.Array(Type.Union([Type.Ref('CheckRow'), Type.Ref('CheckGroup')])),
   summary: orNull(Type.Ref('CheckSummary')),
-  problem: Type.Optional(problem)
+  problem: Type.Optional(problem),
+  warnings: Type.Array(Type.Ref('CheckWarning'))
 }, { $id: 'CheckAnswer' })
 
 function countsOf<Name extends string> (names: readonly Name[]): Record<Name, ReturnType<typeof count>> {
@@ -119,4 +127,5 @@ type Documented<T> = Omit<T, 'programs' | 'failures'> & {
 }
 true satisfies Same<Mutable<Documented<Static<typeof CheckRow>>>, Mutable<wire.CheckRow>>
 true satisfies Same<Mutable<Documented<Static<typeof CheckGroup>>>, Mutable<wire.CheckGroup>>
+true satisfies Same<Mutable<Static<typeof CheckWarning>>, Mutable<wire.CheckWarning>>
 true satisfies Same<Mutable<Static<typeof CheckSummary>>, Mutable<wire.CheckSummary>>

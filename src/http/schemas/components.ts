@@ -1,4 +1,4 @@
-import { CheckAnswer, CheckFailure, CheckForm, CheckGroup, CheckRow, CheckSummary } from './check.js'
+import { CheckAnswer, CheckFailure, CheckForm, CheckGroup, CheckRow, CheckSummary, CheckWarning } from './check.js'
 import { Envelope, Jwks } from './keys.js'
 import { State, StoredObject } from './content.js'
 import { Kernel, KernelPage, OfferedKernel } from './kernel.js'
@@ -15,5 +15,5 @@ export const COMPONENTS = [
   Problem, Report, Program, Relocation, RelocateForm, MinBtfForm, Kernel, OfferedKernel, KernelPage, KernelTypes, ObjectTypes, Member,
   MemberPlace, MemberDifference, TypeDifference, TypesDiff, HistoryRange, TypeHistory, FoundType, TypeSearch,
   StoredObject, State, Envelope, Jwks,
-  CheckForm, CheckFailure, CheckRow, CheckGroup, CheckSummary, CheckAnswer
+  CheckForm, CheckFailure, CheckRow, CheckGroup, CheckSummary, CheckWarning, CheckAnswer
 ] as const

@@ -10,7 +10,7 @@ import { createSummaryCounter } from '../../../src/check/summary.js'
 import type { CheckGroup, CheckOutcome, CheckSummary } from '../../../src/check/wire.js'
 import { AppError } from '../../../src/errors.js'
 import { sha256 } from '../../../src/store/sha256.js'
-import type { ReportProgram } from '../../../src/wire/report.js'
+import type { ReportProgram, ReportWarning } from '../../../src/wire/report.js'
 
 const EVIL = '<script>alert("1")</script>\'&]]>\u0000\u001b[31m\u202e\ud800 -->'
 const LOADS: CheckOutcome = { state: 'loads', reason: null, programs: [], failures: [], failures_total: 0 }
@@ -65,15 +65,23 @@ async function * iterate (cells: readonly Cell[], failure?: AppError): AsyncGene
   if (failure !== undefined) throw failure
 }
 
-interface WriteOptions { readonly isGrouped?: boolean, readonly failure?: AppError, readonly cells?: Cells, readonly heartbeat?: string }
+interface WriteOptions {
+  readonly isGrouped?: boolean
+  readonly failure?: AppError
+  readonly cells?: Cells
+  readonly heartbeat?: string
+  /** Of the object. */
+  readonly warning?: ReportWarning
+}
 
 async function write (type: FormatType, {
-  isGrouped = false, failure, cells = iterate(CELLS, failure), heartbeat = ''
+  isGrouped = false, failure, cells = iterate(CELLS, failure), heartbeat = '', warning
 }: WriteOptions = {}): Promise<string> {
   const counter = createSummaryCounter([object])
   const ending = endingCells(cells, counter, error => error as AppError)
   let text = ''
-  for await (const piece of FORMATS[type]({ objects: [object], counter, isGrouped, ...ending })) text += String(piece) + heartbeat
+  const objects = [{ ...object, warning }]
+  for await (const piece of FORMATS[type]({ objects, counter, isGrouped, ...ending })) text += String(piece) + heartbeat
   return text
 }
 
@@ -305,6 +313,24 @@ describe('a check as JSON', () => {
     expect(JSON.parse(await write('application/json', { failure }))).toMatchObject({
       summary: null, problem: { code: 'deadline_exceeded', detail: 'It took too long.', deadline_ms: 5 }
     })
+  })
+})
+
+describe('an object with nothing to relocate', () => {
+  const warning = { code: 'nothing_to_relocate', message: 'It has no CO-RE relocations <&.' }
+
+  it('is warned of in each form, and in no row', async () => {
+    const { rows, warnings } = JSON.parse(await write('application/json', { warning }))
+    expect(warnings).toEqual([{ object: object.sha256, object_name: EVIL, ...warning }])
+    expect(rows).toEqual(JSON.parse(await write('application/json')).rows)
+    const last = (await write('application/x-ndjson', { warning })).trimEnd().split('\n').at(-1) ?? ''
+    expect(JSON.parse(last)).toMatchObject({ summary: { rows: rows.length }, warnings })
+    const [suite] = parseJunit(await write('application/xml', { warning })).children
+    expect(suite?.children.at(-1)).toMatchObject({ name: 'system-err', text: warning.message })
+    const [{ invocations: [{ toolExecutionNotifications: [notification] }] }] =
+      JSON.parse(await write('application/sarif+json', { warning })).runs
+    expect(notification).toMatchObject({ level: 'warning', descriptor: { id: warning.code } })
+    expect(await write('text/html', { warning })).toContain('Warning: It has no CO-RE relocations &lt;&amp;.')
   })
 })
 
