@@ -1,4 +1,4 @@
-import type { CheckOutcome, CheckState, CheckSummary } from '../../src/check/wire.js'
+import type { CheckOutcome, CheckState, CheckSummary, CheckWarning } from '../../src/check/wire.js'
 
 /** States from the one that matters most. */
 export const STATES: readonly CheckState[] = ['fails', 'unresolvable', 'error', 'unknown', 'unknown_kernel', 'not_fetched', 'loads']
@@ -16,6 +16,13 @@ export interface EarlyEnd {
   readonly detail: string
 }
 
+/** The last line of an answer. */
+interface Ending {
+  readonly summary: CheckSummary | null
+  readonly problem?: EarlyEnd
+  readonly warnings?: readonly CheckWarning[]
+}
+
 /** What is known of objects on kernels. Grows while rows come. */
 export interface Matrix {
   readonly columns: readonly Column[]
@@ -26,6 +33,8 @@ export interface Matrix {
   readonly rows: number
   readonly summary: CheckSummary | undefined
   readonly earlyEnd: EarlyEnd | undefined
+  /** Of objects that load for another reason than the reader may think. Known at the end. */
+  readonly warnings: readonly CheckWarning[]
   /** Takes one line of the answer. */
   add(line: string): void
 }
@@ -45,6 +54,7 @@ export function createMatrix (wanted: readonly Column[]): Matrix {
   let rows = 0
   let summary: CheckSummary | undefined
   let earlyEnd: EarlyEnd | undefined
+  let warnings: readonly CheckWarning[] = []
 
   const columnOf = (sha256: string, name: string): number => {
     let at = places.get(sha256)
@@ -74,13 +84,15 @@ export function createMatrix (wanted: readonly Column[]): Matrix {
     get rows () { return rows },
     get summary () { return summary },
     get earlyEnd () { return earlyEnd },
+    get warnings () { return warnings },
     add (line) {
       if (line.trim() === '') return // the service says that it is still there
       const at = line.indexOf(OUTCOME)
       if (!line.startsWith('{"object":') || at === -1) {
-        const end = JSON.parse(line) as { readonly summary: CheckSummary | null, readonly problem?: EarlyEnd }
+        const end = JSON.parse(line) as Ending
         summary = end.summary ?? undefined
         earlyEnd = end.problem
+        warnings = end.warnings ?? []
         return
       }
       const head = JSON.parse(`${line.slice(0, at)}}`) as { readonly object: string, readonly object_name: string, readonly kernel: string }

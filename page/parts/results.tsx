@@ -22,6 +22,9 @@ const NO_ROWS: Readonly<Record<CheckRun['state'], string>> = {
   running: 'Checking …', done: 'There was nothing to check', stopped: 'Stopped before there was a result', failed: 'There is no result'
 }
 
+/** More would push the rows off the screen. */
+const MAX_WARNINGS = 4
+
 const NONE_LEFT = 'No row is left. Take a state back, or search for less.'
 
 /** What a check has found: the sum, and the matrix. */
@@ -82,6 +85,14 @@ export function Results ({ run, rows, open, link, onRows, onOpen, onStop }: {
         {problem !== undefined && <Problem>{problem}</Problem>}
         {!isEmpty && (state === 'stopped' || state === 'failed') && (
           <p class='note'>Only {count(matrix.rows)} of {counted(expected, 'row')} {matrix.rows === 1 ? 'is' : 'are'} there.</p>
+        )}
+        {matrix.warnings.length > 0 && (
+          <ul class='warnings' aria-label='Warnings'>
+            {matrix.warnings.slice(0, MAX_WARNINGS).map(({ object, object_name: name, message }) => (
+              <li key={object} class='note'><span class='name'>{name}</span>: {message}</li>
+            ))}
+            {matrix.warnings.length > MAX_WARNINGS && <li class='note'>and {count(matrix.warnings.length - MAX_WARNINGS)} more</li>}
+          </ul>
         )}
         <div class='tools' hidden={isEmpty}>
           <div class='chips' role='group' aria-label='Only rows with these states'>

@@ -4,9 +4,14 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import type { Service } from '../../../src/service/types.js'
 import { form, startAppWith } from '../../http/harness.js'
-import { openPage, startChromium } from '../../support/chromium.js'
+import { findBarriers, openPage, startChromium } from '../../support/chromium.js'
+import { btf } from '../../support/btf-builder.js'
 import { describeLab, NEEDS } from '../../support/lab.js'
+import { buildObject } from '../../support/object-builder.js'
 import { checked, startFleet, UNGUARDED } from './fleet.js'
+
+/** r0 = 0; exit. */
+const EXIT = Uint8Array.of(0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0)
 
 describeLab('the page, where something goes wrong', [NEEDS.chromium], () => {
   let browser: Browser
@@ -31,6 +36,17 @@ describeLab('the page, where something goes wrong', [NEEDS.chromium], () => {
     await page.getByRole('alert').getByText('status 503').waitFor()
     expect(await page.getByRole('treegrid').count()).toBe(0)
     expect(await page.getByText('loads on').count()).toBe(0)
+  })
+
+  it('warns of an object that loads everywhere because nothing in it is relocated', async () => {
+    const page = await lab()
+    const untyped = buildObject({ local: btf(), btf: null, btfExt: null, programs: [{ section: 'kprobe/x', name: 'p', code: EXIT }] }).bytes
+    await page.locator('#files').setInputFiles([{ ...UNGUARDED, name: 'untyped.bpf.o', buffer: Buffer.from(untyped) }])
+    await page.getByRole('button', { name: 'Check 2 objects on 5 kernels' }).click()
+    await checked(page)
+    const warnings = page.getByRole('list', { name: 'Warnings' }).getByRole('listitem')
+    expect(await warnings.allTextContents()).toEqual([expect.stringMatching(/^untyped\.bpf\.o: The object has no CO-RE relocations/)])
+    expect(await findBarriers(page)).toEqual([])
   })
 
   it('says that the service has no room, and for how long it waits, and goes on by itself', async () => {

@@ -45,7 +45,10 @@ describe('the matrix of a check', () => {
     expect([matrix.rows, matrix.summary, matrix.earlyEnd]).toEqual([6, undefined, undefined])
     matrix.add('{"summary":null,"problem":{"code":"deadline_exceeded","detail":"The check took longer."}}')
     expect([matrix.summary, matrix.earlyEnd?.detail]).toEqual([undefined, 'The check took longer.'])
-    matrix.add('{"summary":{"rows":6}}')
+    expect(matrix.warnings).toEqual([])
+    const warnings = [{ object: 'sha256:0', object_name: 'a.bpf.o', code: 'nothing_to_relocate', message: 'It has none.' }]
+    matrix.add(JSON.stringify({ summary: { rows: 6 }, warnings }))
+    expect(matrix.warnings).toEqual(warnings)
     expect([matrix.summary?.rows, matrix.earlyEnd]).toEqual([6, undefined])
   })
 
