@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { inspectObject, parseObject, type InspectedProgram, type InspectedRelocation, type Inspection } from '../core/index.js'
+import { findNothing } from '../core/warnings.js'
 import { parseArguments, type CommandSpec } from './arguments.js'
 import { ExitCode } from './exit-code.js'
 import { about, readInput } from './files.js'
@@ -7,7 +8,7 @@ import { objectNames } from './object-names.js'
 import { sourceLine, type Paint } from './report-text.js'
 import { printable, shorten, table } from './table.js'
 import { painted, paintFor } from './terminal.js'
-import { warningAbout, warnOfUnrelocated } from './unrelocated.js'
+import { warnOfUnrelocated } from './unrelocated.js'
 import { count } from '../wire/words.js'
 
 export const spec: CommandSpec = {
@@ -25,11 +26,12 @@ export const spec: CommandSpec = {
 export function run (args: readonly string[]): ExitCode {
   const options = parseArguments(spec, args)
   const input = readInput(options.operand, 'object')
-  const inspection = about(options.operand, () => inspectObject(parseObject(input)))
+  const object = about(options.operand, () => parseObject(input))
+  const inspection = about(options.operand, () => inspectObject(object))
   process.stdout.write(options.has('json')
     ? `${JSON.stringify(inspection, null, 2)}\n`
     : inspectionText(options.operand, inspection, paintFor(process.stdout)))
-  warnOfUnrelocated(objectNames([options.operand]).map(name => ({ name, warning: warningAbout(input) })))
+  warnOfUnrelocated(objectNames([options.operand]).map(name => ({ name, warning: findNothing(object) })))
   return ExitCode.OK
 }
 

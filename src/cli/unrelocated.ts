@@ -1,6 +1,6 @@
 import { listsRelocations, parseObject } from '../core/object.js'
 import type { Warning } from '../core/outcome.js'
-import { warnOfNothing } from '../core/warnings.js'
+import { findNothing } from '../core/warnings.js'
 import { parseSections } from '../elf/sections.js'
 import { AppError } from '../errors.js'
 import { paintFor, say } from './terminal.js'
@@ -16,10 +16,13 @@ export function warnOfUnrelocated (
   for (const warning of new Set(warnings)) say(`${paintFor(process.stderr)('yellow', 'warning:')} ${warning}`)
 }
 
-/** Undefined also for an object that cannot be read: the check says what is wrong with it. */
+/**
+ * Of an object with relocations only its sections are read. Undefined also for one that cannot be read: the check says what is wrong
+ * with it.
+ */
 export function warningAbout (bytes: Uint8Array): Warning | undefined {
   try {
-    return listsRelocations(parseSections(bytes)) ? undefined : warnOfNothing(parseObject(bytes))
+    return listsRelocations(parseSections(bytes)) ? undefined : findNothing(parseObject(bytes))
   } catch (error) {
     if (error instanceof AppError) return undefined
     throw error

@@ -41,7 +41,7 @@ export function findNothing (object: BpfObject): Warning | undefined {
 }
 
 /** Why nothing is relocated in an object: it was before, or has no records. */
-export function warnOfNothing (object: BpfObject): Warning {
+function warnOfNothing (object: BpfObject): Warning {
   return isAlreadyRelocated(object)
     ? {
         code: 'already_relocated',

@@ -21,15 +21,11 @@ const REST_FACTOR = 3
 /** A long piece of work is not made up for by a long rest. */
 const MAX_REST_MS = 10
 
-interface Others {
-  readonly work: OthersWork
-  readonly look: (now: number) => Seen
-}
-
-/** A thread works for one pool, whose counters stay in the same memory, though each task brings an array of its own over it. */
-let watched: Others | undefined
-/** Undefined in a task that does not give way. */
-let others: Others | undefined
+/**
+ * Undefined in a thread that does not give way. A thread works for one pool, whose counters stay in the same memory, though each task
+ * brings an array of its own over it.
+ */
+let others: { readonly work: OthersWork, readonly look: (now: number) => Seen } | undefined
 let since = performance.now()
 
 /**
@@ -73,7 +69,6 @@ function waitForOthers (counter: OthersWork, until: number): void {
  * @param counters of what other threads do: `giveWay` waits while they have tasks
  */
 export function beginTask (counters: OthersWork | undefined): void {
-  if (counters !== undefined) watched ??= { work: counters, look: createLookout(counters) }
-  others = counters === undefined ? undefined : watched
+  if (counters !== undefined) others ??= { work: counters, look: createLookout(counters) }
   since = performance.now()
 }

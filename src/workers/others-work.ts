@@ -16,7 +16,7 @@ export function createOthersWork (): OthersWork { return new Int32Array(new Shar
 export interface Seen {
   /** Others have tasks. */
   readonly isBusy: boolean
-  /** Requests come, though there may be none at the moment. */
+  /** Requests come, though there may be none at the moment: true wherever isBusy is. */
   readonly isVisited: boolean
 }
 

@@ -1,5 +1,5 @@
 import { setImmediate, setTimeout } from 'node:timers/promises'
-import { createLookout, type OthersWork, type Seen } from './others-work.js'
+import { createLookout, type OthersWork } from './others-work.js'
 
 /**
  * To be called between pieces of long work on the event loop. Undefined where the last pause was a moment ago; else the work goes on once
@@ -25,7 +25,6 @@ const MAX_WAIT_MS = 10
 const LOOK_MS = 1
 /** While requests come, the event loop is theirs for so long after each slice: the shortest that a timer waits. */
 const REST_MS = 1
-const QUIET: Seen = { isBusy: false, isVisited: false }
 
 /**
  * What threads that give way are to processors, this is to the event loop: requests come first, and long work goes on in short slices, with
@@ -35,15 +34,13 @@ const QUIET: Seen = { isBusy: false, isVisited: false }
 export function createPauses ({ work, sliceMs = SLICE_MS, maxWaitMs = MAX_WAIT_MS, restMs = REST_MS }: PausesOptions): Pause {
   let since = performance.now()
   let turn = Promise.resolve()
-  const look = work === undefined ? () => QUIET : createLookout(work)
+  const look = work === undefined ? undefined : createLookout(work)
   const wait = async (): Promise<void> => {
     await setImmediate()
     const until = performance.now() + maxWaitMs
-    let { isBusy, isVisited } = look(performance.now())
-    if (isVisited) await setTimeout(restMs)
-    while (isBusy && performance.now() < until) {
-      await setTimeout(LOOK_MS);
-      ({ isBusy } = look(performance.now()))
+    if (look?.(performance.now()).isVisited === true) {
+      await setTimeout(restMs)
+      while (look(performance.now()).isBusy && performance.now() < until) await setTimeout(LOOK_MS)
     }
     since = performance.now()
   }
