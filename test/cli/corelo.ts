@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach } from 'vitest'
+import { beforeEach } from 'vitest'
 import { MAIN, ROOT, runAlone, runWarm, type Run } from '../support/command.js'
 
 export { MAIN, ROOT }
@@ -55,9 +55,14 @@ export function temporaryFolder (): string {
 
 const folders: string[] = []
 
-/** To be called once in a file that uses `temporaryFolder`. A service that still runs may make a file meanwhile. */
+/**
+ * To be called once in a file that uses `temporaryFolder`. What a test asks for when it is finished is done in reverse order, so that
+ * services that it started have ended by then: one that runs makes files in a folder while that is removed.
+ */
 export function removeFoldersAfterEach (): void {
-  afterEach(() => {
-    for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
+  beforeEach(({ onTestFinished }) => {
+    onTestFinished(() => {
+      for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
+    })
   })
 }
