@@ -93,6 +93,20 @@ describeLab('the page, where something goes wrong', [NEEDS.chromium], () => {
     await page.getByText('Only 1 of 5 rows is there.').waitFor()
     expect(await page.getByRole('rowheader').allTextContents()).toEqual([expect.stringContaining('1 kernel')])
   })
+
+  it('asks again for groups, and shows all rows, where they are more than one answer may have', async () => {
+    const page = await lab()
+    const detail = 'The answer has more than 268435456 bytes; ask for groups (group=outcome).'
+    await page.route('**/check', async route => {
+      await route.fulfill({ contentType: 'application/x-ndjson', body: `{"summary":null,"problem":{"code":"too_large","detail":"${detail}"}}\n` })
+    })
+    await page.getByRole('button', { name: 'Check 1 object' }).click()
+    await checked(page)
+    await page.getByRole('heading', { name: 'unguarded.bpf.o fails on 2 of 5 kernels' }).waitFor()
+    expect(await page.getByRole('alert').count()).toBe(0)
+    expect(await page.getByRole('rowheader').allTextContents())
+      .toEqual([expect.stringContaining('2 kernels'), expect.stringContaining('3 kernels')])
+  })
 })
 
 type Ended = Pick<ServerResponse, 'end' | 'destroy'>

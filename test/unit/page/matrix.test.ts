@@ -52,6 +52,14 @@ describe('the matrix of a check', () => {
     expect([matrix.summary?.rows, matrix.earlyEnd]).toEqual([6, undefined])
   })
 
+  it('takes a row of a group for each of its kernels, and what comes later for what holds', () => {
+    const matrix = filled()
+    const kernels = [9, 10, 42, 43].map(kernelOf)
+    matrix.add(JSON.stringify({ object: A, object_name: 'a.bpf.o', kernels, ...FAILS }))
+    expect([...matrix.kernels]).toEqual([[kernels[0], [1, 0]], [kernels[1], [1, 0]], [kernels[2], [1, 1]], [kernels[3], [1, -1]]])
+    expect([matrix.rows, countStates(matrix).get('fails')]).toEqual([7, 5])
+  })
+
   it('is not misled by an object whose name looks like an outcome', () => {
     const matrix = createMatrix([])
     matrix.add(row(A, 'x","state":"loads', kernelOf(1), FAILS))
