@@ -83,13 +83,24 @@ export function appendObject (form: FormData, { file, name, sha256 }: ChosenObje
 /** Asks by hash first, and with the bytes where the service does not hold them: most of the time it holds what it was sent before. */
 export async function withObjects (objects: readonly ChosenObject[], ask: (isHeld: boolean) => Promise<Response>): Promise<Response> {
   try {
-    return await ask(true)
+    try {
+      return await ask(true)
+    } catch (error) {
+      const hasFile = objects.some(({ file }) => file !== undefined)
+      if (!isUnknown(error) || !hasFile) throw error
+      return await ask(false)
+    }
   } catch (error) {
-    const hasFiles = objects.every(({ file }) => file !== undefined)
-    if (!(error instanceof Refusal) || error.code !== 'object_unknown' || !hasFiles) throw error
-    return await ask(false)
+    if (!isUnknown(error)) throw error
+    const gone = objects.find(({ sha256 }) => sha256 === error.problem['object_sha256'])
+    if (gone === undefined) throw error
+    throw new Refusal(error.status, {
+      ...error.problem, detail: `The service does not hold ${gone.name} any more. Choose its file under Objects, and check again.`
+    })
   }
 }
+
+function isUnknown (error: unknown): error is Refusal { return error instanceof Refusal && error.code === 'object_unknown' }
 
 const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46]
 /** Where e_ident[EI_DATA], e_type and e_machine are in a file's header, in bytes. @see https://gabi.xinuos.com/elf/02-eheader.html */

@@ -3,12 +3,13 @@ import type { AddressInfo } from 'node:net'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import type { Service } from '../../../src/service/types.js'
+import { sha256 } from '../../../src/store/sha256.js'
 import { form, startAppWith } from '../../http/harness.js'
 import { findBarriers, openPage, startChromium } from '../../support/chromium.js'
 import { btf } from '../../support/btf-builder.js'
 import { describeLab, NEEDS } from '../../support/lab.js'
 import { buildObject } from '../../support/object-builder.js'
-import { checked, startFleet, UNGUARDED } from './fleet.js'
+import { checked, EXEC, startFleet, UNGUARDED } from './fleet.js'
 
 /** r0 = 0; exit. */
 const EXIT = Uint8Array.of(0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0)
@@ -106,6 +107,27 @@ describeLab('the page, where something goes wrong', [NEEDS.chromium], () => {
     expect(await page.getByRole('alert').count()).toBe(0)
     expect(await page.getByRole('rowheader').allTextContents())
       .toEqual([expect.stringContaining('2 kernels'), expect.stringContaining('3 kernels')])
+  })
+
+  it('names an object of a link that the service does not hold any more, and takes its file', async () => {
+    const { url } = await startAppWith(service)
+    const changed = { ...EXEC, buffer: Buffer.concat([EXEC.buffer, Buffer.from('never sent')]) }
+    const page = await openPage(browser, `${url}/#object=${sha256(changed.buffer)} tracer.bpf.o`)
+    await page.getByRole('alert').getByText('The service does not hold tracer.bpf.o any more. Choose its file under Objects').waitFor()
+    await page.locator('#files').setInputFiles(changed)
+    await page.getByRole('status').filter({ hasText: 'The file of tracer.bpf.o is there.' }).waitFor({ state: 'attached' })
+    await page.getByRole('button', { name: 'Check 1 object on 5 kernels' }).click()
+    await page.getByRole('heading', { name: /^tracer.bpf.o \w+ on .* 5 kernels$/ }).waitFor()
+  })
+
+  it('checks a new file beside an object of a link, of which only the hash is there', async () => {
+    const { url, request } = await startAppWith(service)
+    await request('/check', { method: 'POST', body: form({ object: UNGUARDED.buffer, kernels: '*' }) })
+    const page = await openPage(browser, `${url}/#object=${sha256(UNGUARDED.buffer)} held.bpf.o`)
+    await checked(page)
+    await page.locator('#files').setInputFiles({ ...EXEC, buffer: Buffer.concat([EXEC.buffer, Buffer.from('never sent either')]) })
+    await page.getByRole('button', { name: 'Check 2 objects on 5 kernels' }).click()
+    await page.getByRole('heading', { name: / of 2 objects fails? somewhere on 5 kernels$/ }).waitFor()
   })
 })
 
