@@ -28,10 +28,12 @@ const MAX_WARNINGS = 4
 const NONE_LEFT = 'No row is left. Take a state back, or search for less.'
 
 /** What a check has found: the sum, and the matrix. */
-export function Results ({ run, rows, open, link, onRows, onOpen, onStop }: {
+export function Results ({ run, rows, open, lost, link, onRows, onOpen, onStop }: {
   readonly run: CheckRun
   readonly rows: RowChoice
   readonly open: OpenCell | undefined
+  /** A kernel that the link opens, and that the check does not have. */
+  readonly lost: string | undefined
   /** The address of this view. */
   readonly link: () => string
   readonly onRows: (rows: RowChoice) => void
@@ -85,6 +87,9 @@ export function Results ({ run, rows, open, link, onRows, onOpen, onStop }: {
         {problem !== undefined && <Problem>{problem}</Problem>}
         {!isEmpty && (state === 'stopped' || state === 'failed') && (
           <p class='note'>Only {count(matrix.rows)} of {counted(expected, 'row')} {matrix.rows === 1 ? 'is' : 'are'} there.</p>
+        )}
+        {lost !== undefined && (
+          <p class='note' role='status'>The link opens {lost.replaceAll('/', ' ')}, which is not among the kernels of this check.</p>
         )}
         {matrix.warnings.length > 0 && (
           <ul class='warnings' aria-label='Warnings'>

@@ -215,6 +215,49 @@ describeLab('the page', [NEEDS.chromium], () => {
     await expect.poll(() => other.url()).not.toContain('&expanded=')
   })
 
+  it('closes a cell when the browser goes back, with the files and the filter still there, and opens it again', async () => {
+    const { page } = await lab()
+    await check(page, [UNGUARDED])
+    const detail = page.getByRole('dialog')
+    await openCell(page, 'fails')
+    await expect.poll(() => page.url()).toContain('&open=')
+    await page.goBack()
+    await detail.waitFor({ state: 'detached' })
+    await page.getByText('2.9 KB').waitFor() // of a file; a link has only a hash
+    await page.goForward()
+    await detail.getByRole('heading', { name: /^Relocations/ }).waitFor()
+    await page.keyboard.press('Escape')
+    await detail.waitFor({ state: 'detached' })
+    await expect.poll(() => page.url()).not.toContain('&open=')
+    // Closed by hand it leaves no entry behind, and what was chosen in the meantime holds.
+    await page.getByRole('radio', { name: 'By kernel' }).check()
+    await openCell(page, 'loads')
+    await page.getByRole('button', { name: 'Close' }).click()
+    await expect.poll(() => page.url()).not.toContain('&open=')
+    expect(await page.getByRole('radio', { name: 'By kernel' }).isChecked()).toBe(true)
+    await page.getByText('2.9 KB').waitFor()
+  })
+
+  it('shows what another link has that is entered in the same tab', async () => {
+    const { page, url } = await lab()
+    await check(page, [UNGUARDED])
+    await expect.poll(() => page.url()).toContain('object=')
+    await page.goto(`${page.url()}&kernel=${OLD[0] ?? ''}`)
+    await page.getByRole('heading', { name: 'unguarded.bpf.o loads on 1 kernel' }).waitFor()
+    expect(new URL(page.url()).origin).toBe(url)
+  })
+
+  it('says of a link whose kernel is gone that it is, and has the address follow the view again', async () => {
+    const { page } = await lab()
+    await check(page, [UNGUARDED])
+    await openCell(page, 'fails')
+    await expect.poll(() => page.url()).toContain('&open=')
+    const other = await openPage(browser, page.url().replace('6.1.0-18-amd64', '6.1.0-1-amd64'))
+    await other.getByRole('status').getByText('The link opens debian 12 x86_64 6.1.0-1-amd64, which is not among the kernels').waitFor()
+    await other.getByRole('radio', { name: 'By kernel' }).check()
+    await expect.poll(() => other.url()).toMatch(/&group=kernel$/)
+  })
+
   it('says how many rows a filter leaves, to those who do not see the matrix too', async () => {
     const { page } = await lab()
     await check(page, [UNGUARDED])
