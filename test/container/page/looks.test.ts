@@ -70,6 +70,15 @@ describeLab('the page', [NEEDS.chromium], () => {
     expect(needed).toBeLessThanOrEqual(there)
   })
 
+  it('leaves room for the sizes of objects, and for what removes them, beside a name that is too long', async () => {
+    const { url } = await startAppWith(service)
+    const page = await openPage(browser, url)
+    await page.locator('#files').setInputFiles([{ ...UNGUARDED, name: `${'long.'.repeat(20)}bpf.o` }, EXEC])
+    const list = await page.getByRole('list').filter({ hasText: EXEC.name }).boundingBox()
+    const button = await page.getByRole('button', { name: `Remove ${EXEC.name}` }).boundingBox()
+    expect((button?.x ?? Infinity) + (button?.width ?? 0)).toBeLessThanOrEqual((list?.x ?? 0) + (list?.width ?? 0))
+  })
+
   it(`shows ${KERNELS} kernels while they come, and draws only those that are seen`, async () => {
     const names = Array.from({ length: KERNELS }, (_, i) => `ubuntu/20.04/x86_64/5.4.0-${i + 1}-generic`)
     const object = { sha256: sha256(UNGUARDED.buffer), name: UNGUARDED.name, bytes: UNGUARDED.buffer }
