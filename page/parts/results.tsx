@@ -1,4 +1,6 @@
 import { useEffect, useMemo, useRef } from 'preact/hooks'
+import type { CheckWarning } from '../../src/check/wire.js'
+import { groupBy } from '../model/group-by.js'
 import { listItems, toggleGroup, type RowChoice } from '../model/groups.js'
 import { toggleIn } from '../model/kernel-choice.js'
 import { MAX_TEXT } from '../model/link.js'
@@ -22,8 +24,8 @@ const NO_ROWS: Readonly<Record<CheckRun['state'], string>> = {
   running: 'Checking …', done: 'There was nothing to check', stopped: 'Stopped before there was a result', failed: 'There is no result'
 }
 
-/** More would push the rows off the screen. */
-const MAX_WARNINGS = 4
+/** Names of objects before the rest is asked for: more would push the rows off the screen. */
+const FEW_NAMES = 4
 
 const NONE_LEFT = 'No row is left. Take a state back, or search for less.'
 
@@ -91,14 +93,7 @@ export function Results ({ run, rows, open, lost, link, onRows, onOpen, onStop }
         {lost !== undefined && (
           <p class='note' role='status'>The link opens {lost.replaceAll('/', ' ')}, which is not among the kernels of this check.</p>
         )}
-        {matrix.warnings.length > 0 && (
-          <ul class='warnings' aria-label='Warnings'>
-            {matrix.warnings.slice(0, MAX_WARNINGS).map(({ object, object_name: name, message }) => (
-              <li key={object} class='note'><span class='name'>{name}</span>: {message}</li>
-            ))}
-            {matrix.warnings.length > MAX_WARNINGS && <li class='note'>and {count(matrix.warnings.length - MAX_WARNINGS)} more</li>}
-          </ul>
-        )}
+        <Warnings warnings={matrix.warnings} />
         <div class='tools' hidden={isEmpty}>
           <div class='chips' role='group' aria-label='Only rows with these states'>
             {STATES.filter(name => (counts.get(name) ?? 0) > 0).map(name => {
@@ -146,5 +141,24 @@ export function Results ({ run, rows, open, lost, link, onRows, onOpen, onStop }
             />
             )}
     </section>
+  )
+}
+
+/** A line for each thing that is warned of, with the objects that it is about. */
+function Warnings ({ warnings }: { readonly warnings: readonly CheckWarning[] }) {
+  if (warnings.length === 0) return null
+  return (
+    <ul class='warnings' aria-label='Warnings'>
+      {[...groupBy(warnings, ({ message }) => message)].map(([message, about]) => {
+        const names = about.map(({ object_name: name }) => name).join(', ')
+        return (
+          <li key={message} class='note'>
+            {about.length <= FEW_NAMES
+              ? <><span class='name'>{names}</span>: {message}</>
+              : <details><summary><span class='name'>{counted(about.length, 'object')}</span>: {message}</summary>{names}</details>}
+          </li>
+        )
+      })}
+    </ul>
   )
 }

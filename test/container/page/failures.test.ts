@@ -39,7 +39,7 @@ describeLab('the page, where something goes wrong', [NEEDS.chromium], () => {
     expect(await page.getByText('loads on').count()).toBe(0)
   })
 
-  it('warns of an object that loads everywhere because nothing in it is relocated', async () => {
+  it('warns of objects that load everywhere because nothing in them is relocated, once for all of them', async () => {
     const page = await lab()
     const untyped = buildObject({ local: btf(), btf: null, btfExt: null, programs: [{ section: 'kprobe/x', name: 'p', code: EXIT }] }).bytes
     await page.locator('#files').setInputFiles([{ ...UNGUARDED, name: 'untyped.bpf.o', buffer: Buffer.from(untyped) }])
@@ -48,6 +48,13 @@ describeLab('the page, where something goes wrong', [NEEDS.chromium], () => {
     const warnings = page.getByRole('list', { name: 'Warnings' }).getByRole('listitem')
     expect(await warnings.allTextContents()).toEqual([expect.stringMatching(/^untyped\.bpf\.o: The object has no CO-RE relocations/)])
     expect(await findBarriers(page)).toEqual([])
+    const others = ['a', 'b', 'c', 'd'].map(name =>
+      ({ ...UNGUARDED, name: `${name}.bpf.o`, buffer: Buffer.concat([untyped, Buffer.from(name)]) }))
+    await page.locator('#files').setInputFiles(others)
+    await page.getByRole('button', { name: 'Check 6 objects on 5 kernels' }).click()
+    await warnings.getByText('5 objects: The object has no CO-RE relocations').click()
+    await warnings.getByText('untyped.bpf.o, a.bpf.o, b.bpf.o, c.bpf.o, d.bpf.o').waitFor()
+    expect(await warnings.count()).toBe(1)
   })
 
   it('says that the service has no room, and for how long it waits, and goes on by itself', async () => {
