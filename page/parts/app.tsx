@@ -3,7 +3,7 @@ import { loadKernels } from '../api/kernels.js'
 import { addFiles, heldObject } from '../api/objects.js'
 import { createSend, messageOf, Refusal } from '../api/request.js'
 import { ALL_ROWS } from '../model/groups.js'
-import { listChoice, patternsOf, type KernelChoice } from '../model/kernel-choice.js'
+import { inOrder, listChoice, patternsOf, type KernelChoice } from '../model/kernel-choice.js'
 import { readLink, writeLink, type View } from '../model/link.js'
 import { Detail } from './detail.js'
 import { count, counted } from '../model/format.js'
@@ -48,7 +48,8 @@ export function App () {
       setWaiting(({ requests }) => ({ requests: requests + 1, seconds }))
       return () => { setWaiting(({ requests, seconds }) => ({ requests: requests - 1, seconds })) }
     }),
-    announce: setSaid,
+    // What is said again is told again: with something that nobody hears, it is another text.
+    announce (text) { setSaid(before => before === text ? `${text}\u00a0` : text) },
     noteFailure (error) {
       if (!(error instanceof Refusal) || (error.status !== 401 && error.status !== 403)) return
       const why = tokenNow.current === undefined
@@ -65,7 +66,7 @@ export function App () {
     setKernels({ list: [], state: 'loading', problem: undefined })
     loadKernels(service.send, leaving.signal, list => { setKernels({ list, state: 'loading', problem: undefined }) }).then(
       () => {
-        setKernels(({ list }) => ({ list, state: 'ready', problem: undefined }))
+        setKernels(({ list }) => ({ list: inOrder(list), state: 'ready', problem: undefined }))
         setTokenProblem(undefined)
       },
       (error: unknown) => {
