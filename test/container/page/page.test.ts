@@ -3,6 +3,7 @@ import type { Browser, Download, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { PatchSet } from '../../../page/model/patch-set.js'
 import type { Service } from '../../../src/service/types.js'
+import type { Report } from '../../../src/wire/report.js'
 import { form, startAppWith, type Harness } from '../../http/harness.js'
 import { openPage, startChromium } from '../../support/chromium.js'
 import { describeLab, NEEDS } from '../../support/lab.js'
@@ -32,6 +33,7 @@ describeLab('the page', [NEEDS.chromium], () => {
     const detail = page.getByRole('dialog')
     await detail.getByText('struct task_struct has no member state in this kernel. It has __state.').first().waitFor()
     await detail.getByText('unguarded.bpf.c:22').waitFor()
+    await detail.getByText('The same on 1 other kernel of this check.').waitFor()
     await detail.getByText('Read __state where the kernel has that, and state where it does not:').waitFor()
     const state = detail.getByRole('row').filter({ hasText: 'read here' })
     await expect
@@ -53,6 +55,49 @@ describeLab('the page', [NEEDS.chromium], () => {
     await expect.poll(async () => await page.title()).toBe('unguarded.bpf.o fails on 2 of 5 kernels – corelo')
     const top = 'document.getElementById("results-title").getBoundingClientRect().top'
     await expect.poll(async () => await page.evaluate<number>(top)).toBeLessThan(320)
+  })
+
+  it('shows a source line once for all instructions that it became, and the programs that fail before those that load', async () => {
+    const { page } = await lab()
+    await page.route('**/relocate', async route => {
+      const answer = await route.fetch()
+      const report = await answer.json() as Report
+      const [relocation] = report.relocations
+      const [program] = report.programs
+      const [place] = relocation?.places ?? []
+      if (relocation === undefined || program === undefined || place === undefined) throw new Error('The report is not as expected.')
+      const places = [place, { ...place, instruction: 7 }, { ...place, program: 'on_fork', instruction: 3 }]
+      const loading = Array.from({ length: 70 }, (_, i) => ({ ...program, name: `p${i}`, verdict: 'loads' as const, verdict_reason: null }))
+      const relocations = [{ ...relocation, places, places_total: places.length }]
+      await route.fulfill({ response: answer, json: { ...report, relocations, programs: [...loading, program] } })
+    })
+    await check(page, [UNGUARDED])
+    await openCell(page, 'fails')
+    const detail = page.getByRole('dialog')
+    const line = detail.getByRole('listitem').filter({ has: page.getByText('unguarded.bpf.c:22') }).last()
+    await expect
+      .poll(async () => await line.innerText())
+      .toMatch(/in on_exit, instructions 0, 7; on_fork, instruction 3, which programs can reach$/)
+    const programs = detail.getByRole('region', { name: 'Programs' }).getByRole('rowheader')
+    expect([await programs.count(), await programs.first().innerText()]).toEqual([60, expect.stringContaining('on_exit')])
+    await detail.getByRole('button', { name: 'Show all 71 programs' }).click()
+    expect(await programs.count()).toBe(71)
+  })
+
+  it('shows the member that a reason names beside the one that is missing, in a type of hundreds', async () => {
+    const { page } = await lab()
+    await page.route('**/types/struct/task_struct', async route => {
+      const answer = await route.fetch()
+      const found = await answer.json() as { readonly types: ReadonlyArray<{ readonly members: ReadonlyArray<{ readonly name: string }> }> }
+      const types = found.types.map(type => type.members.some(({ name }) => name === '__state')
+        ? { ...type, members: [...type.members, ...Array.from({ length: 200 }, (_, i) => ({ ...type.members[0], name: `m${i}` }))] }
+        : type)
+      await route.fulfill({ response: answer, json: { ...found, types } })
+    })
+    await check(page, [UNGUARDED])
+    await openCell(page, 'fails')
+    const members = page.getByRole('region', { name: 'Members of task_struct' }).getByRole('rowheader')
+    await expect.poll(async () => await members.allInnerTexts()).toEqual([expect.stringContaining('state'), '__state'])
   })
 
   it('copies a suggestion', async () => {
