@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useRef } from 'preact/hooks'
 import type { CheckWarning } from '../../src/check/wire.js'
 import { groupBy } from '../model/group-by.js'
-import { listItems, toggleGroup, type RowChoice } from '../model/groups.js'
+import { listColumns, listItems, toggleGroup, type RowChoice } from '../model/groups.js'
 import { toggleIn } from '../model/kernel-choice.js'
 import { MAX_TEXT } from '../model/link.js'
 import { countStates, STATES } from '../model/matrix.js'
@@ -47,6 +47,7 @@ export function Results ({ run, rows, open, lost, link, onRows, onOpen, onStop }
   const { grouping, states, text } = rows
   const counts = useMemo(() => countStates(matrix), [matrix, version])
   const items = useMemo(() => listItems(matrix, rows), [matrix, version, rows])
+  const columns = useMemo(() => listColumns(matrix, rows), [matrix, version, rows])
   const sentence = useMemo(() => matrix.rows === 0 ? NO_ROWS[state] : sentenceOf(matrix), [matrix, version, state])
   const isEmpty = matrix.rows === 0 && state !== 'running'
 
@@ -95,7 +96,7 @@ export function Results ({ run, rows, open, lost, link, onRows, onOpen, onStop }
         )}
         <Warnings warnings={matrix.warnings} />
         <div class='tools' hidden={isEmpty}>
-          <div class='chips' role='group' aria-label='Only rows with these states'>
+          <div class='chips' role='group' aria-label='Only rows and objects with these states'>
             {STATES.filter(name => (counts.get(name) ?? 0) > 0).map(name => {
               const { word, icon, tone, meaning } = LOOKS[name]
               return (
@@ -136,8 +137,8 @@ export function Results ({ run, rows, open, lost, link, onRows, onOpen, onStop }
           ? <p class='empty'>{NONE_LEFT}</p>
           : (
             <Matrix
-              matrix={matrix} items={items} open={open} isGrouped={grouping === 'outcome'} onOpen={onOpen}
-              onToggle={group => { onRows({ ...rows, open: toggleGroup(matrix, rows.open, group) }) }}
+              matrix={matrix} columns={columns} items={items} open={open} isGrouped={grouping === 'outcome'} onOpen={onOpen}
+              onToggle={group => { onRows({ ...rows, open: toggleGroup(matrix, rows, group) }) }}
             />
             )}
     </section>

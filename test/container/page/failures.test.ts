@@ -6,13 +6,8 @@ import type { Service } from '../../../src/service/types.js'
 import { sha256 } from '../../../src/store/sha256.js'
 import { form, startAppWith } from '../../http/harness.js'
 import { findBarriers, openPage, startChromium } from '../../support/chromium.js'
-import { btf } from '../../support/btf-builder.js'
 import { describeLab, NEEDS } from '../../support/lab.js'
-import { buildObject } from '../../support/object-builder.js'
-import { checked, EXEC, startFleet, UNGUARDED } from './fleet.js'
-
-/** r0 = 0; exit. */
-const EXIT = Uint8Array.of(0xb7, 0, 0, 0, 0, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0)
+import { checked, EXEC, startFleet, UNGUARDED, UNTYPED } from './fleet.js'
 
 describeLab('the page, where something goes wrong', [NEEDS.chromium], () => {
   let browser: Browser
@@ -41,15 +36,14 @@ describeLab('the page, where something goes wrong', [NEEDS.chromium], () => {
 
   it('warns of objects that load everywhere because nothing in them is relocated, once for all of them', async () => {
     const page = await lab()
-    const untyped = buildObject({ local: btf(), btf: null, btfExt: null, programs: [{ section: 'kprobe/x', name: 'p', code: EXIT }] }).bytes
-    await page.locator('#files').setInputFiles([{ ...UNGUARDED, name: 'untyped.bpf.o', buffer: Buffer.from(untyped) }])
+    await page.locator('#files').setInputFiles([UNTYPED])
     await page.getByRole('button', { name: 'Check 2 objects on 5 kernels' }).click()
     await checked(page)
     const warnings = page.getByRole('list', { name: 'Warnings' }).getByRole('listitem')
     expect(await warnings.allTextContents()).toEqual([expect.stringMatching(/^untyped\.bpf\.o: The object has no CO-RE relocations/)])
     expect(await findBarriers(page)).toEqual([])
     const others = ['a', 'b', 'c', 'd'].map(name =>
-      ({ ...UNGUARDED, name: `${name}.bpf.o`, buffer: Buffer.concat([untyped, Buffer.from(name)]) }))
+      ({ ...UNGUARDED, name: `${name}.bpf.o`, buffer: Buffer.concat([UNTYPED.buffer, Buffer.from(name)]) }))
     await page.locator('#files').setInputFiles(others)
     await page.getByRole('button', { name: 'Check 6 objects on 5 kernels' }).click()
     await warnings.getByText('5 objects: The object has no CO-RE relocations').click()
@@ -104,9 +98,9 @@ describeLab('the page, where something goes wrong', [NEEDS.chromium], () => {
 
   it('asks again for groups, and shows all rows, where they are more than one answer may have', async () => {
     const page = await lab()
-    const detail = 'The answer has more than 268435456 bytes; ask for groups (group=outcome).'
+    const end = { summary: null, problem: { code: 'too_large', detail: 'The answer has more than 268435456 bytes.' } }
     await page.route('**/check', async route => {
-      await route.fulfill({ contentType: 'application/x-ndjson', body: `{"summary":null,"problem":{"code":"too_large","detail":"${detail}"}}\n` })
+      await route.fulfill({ contentType: 'application/x-ndjson', body: `${JSON.stringify(end)}\n` })
     })
     await page.getByRole('button', { name: 'Check 1 object' }).click()
     await checked(page)

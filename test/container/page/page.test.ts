@@ -7,7 +7,7 @@ import type { Report } from '../../../src/wire/report.js'
 import { form, startAppWith, type Harness } from '../../http/harness.js'
 import { openPage, startChromium } from '../../support/chromium.js'
 import { describeLab, NEEDS } from '../../support/lab.js'
-import { check, checked, EXEC, NEW, OLD, openCell, startFleet, UNGUARDED } from './fleet.js'
+import { check, checked, EXEC, NEW, OLD, openCell, startFleet, UNGUARDED, UNTYPED } from './fleet.js'
 
 describeLab('the page', [NEEDS.chromium], () => {
   let browser: Browser
@@ -165,7 +165,7 @@ describeLab('the page', [NEEDS.chromium], () => {
     await expect
       .poll(async () => await page.getByRole('rowheader').allTextContents())
       .toEqual(['6.1.0-20-amd64debian 12 x86_64', '5.4.0-26-genericubuntu 20.04 x86_64'])
-    await page.getByRole('group', { name: 'Only rows with these states' }).getByRole('button', { name: /^loads 1/ }).click()
+    await page.getByRole('group', { name: 'Only rows and objects with these states' }).getByRole('button', { name: /^loads 1/ }).click()
     await expect.poll(async () => await page.getByRole('rowheader').allTextContents()).toEqual(['5.4.0-26-genericubuntu 20.04 x86_64'])
   })
 
@@ -242,7 +242,7 @@ describeLab('the page', [NEEDS.chromium], () => {
   it('has an address that shows the same rows again: states, what was looked for, and open groups', async () => {
     const { page } = await lab()
     await check(page, [UNGUARDED])
-    await page.getByRole('group', { name: 'Only rows with these states' }).getByRole('button', { name: /^loads 3/ }).click()
+    await page.getByRole('group', { name: 'Only rows and objects with these states' }).getByRole('button', { name: /^loads 3/ }).click()
     await page.getByRole('searchbox', { name: 'Find kernels in the results' }).fill('x86_64')
     const shown = [
       '2 kernelsubuntu 20.04 x86_64 · 5.4.0-26-generic to 5.4.0-42-generic', '5.4.0-26-genericubuntu 20.04 x86_64',
@@ -312,6 +312,17 @@ describeLab('the page', [NEEDS.chromium], () => {
     await said('1 row left.').waitFor({ state: 'attached' })
     await search.fill('nothing like it')
     await said('No row is left.').waitFor({ state: 'attached' })
+  })
+
+  it('leaves out the objects that do not fail where only what fails is wanted', async () => {
+    const { page } = await lab()
+    await check(page, [UNTYPED, UNGUARDED])
+    const header = page.getByRole('columnheader')
+    await expect.poll(async () => await header.allTextContents()).toEqual(['Kernels', 'untyped.bpf.o', 'unguarded.bpf.o'])
+    await page.getByRole('button', { name: /^fails 2/ }).click()
+    await expect.poll(async () => await header.allInnerTexts()).toEqual([expect.stringMatching(/^Kernels\s+1 of 2 objects$/), 'unguarded.bpf.o'])
+    await openCell(page, 'fails')
+    await page.getByRole('dialog').getByText('unguarded.bpf.o', { exact: true }).waitFor()
   })
 
   it('shows that there are more objects beside those that are seen, until the last one is', async () => {
