@@ -5,7 +5,7 @@ import { STATES, type Matrix } from './matrix.js'
 /** Kernels on which every object has one outcome. */
 export interface Group {
   readonly key: string
-  /** Places in the matrix' outcomes, one for each column; -1 while it is not known. */
+  /** Those of the first kernel: places in the matrix' outcomes, one for each column; -1 while it is not known. */
   readonly cells: readonly number[]
   /** In order. */
   readonly kernels: readonly string[]
@@ -63,20 +63,26 @@ export function groupByOutcome (
 ): readonly Group[] {
   const ranks = matrix.outcomes.map(({ state }) => STATES.indexOf(state))
   const worst = (cells: readonly number[]): number => Math.min(...columns.map(column => ranks[cells[column] ?? -1] ?? STATES.length))
-  return [...groupBy(kernels, ([, cells]) => keyOf(cells, columns))]
+  const keyOf = keysOf(matrix, columns)
+  return [...groupBy(kernels, ([, cells]) => keyOf(cells))]
     .map(([key, rows]) => ({ key, cells: rows[0]?.[1] ?? [], kernels: rows.map(([kernel]) => kernel).sort(compareKernels) }))
     .sort((a, b) => worst(a.cells) - worst(b.cells) || b.kernels.length - a.kernels.length ||
       compareKernels(a.kernels[0] ?? '', b.kernels[0] ?? ''))
 }
 
-function keyOf (cells: readonly number[] = [], columns: readonly number[]): string {
-  return columns.map(column => cells[column] ?? -1).join()
+/** States in which nothing was relocated. The reason speaks of one kernel, and tells no groups apart. */
+const WITHOUT_RESULT: ReadonlySet<CheckState> = new Set(['error', 'unknown_kernel', 'not_fetched'])
+
+/** What groups are told apart by. */
+function keysOf (matrix: Matrix, columns: readonly number[]): (cells: readonly number[] | undefined) => string {
+  const keys = matrix.outcomes.map(({ state }, i) => WITHOUT_RESULT.has(state) ? state : i)
+  return (cells = []) => columns.map(column => keys[cells[column] ?? -1] ?? -1).join()
 }
 
 /** What is open once a group was opened or closed. */
 export function toggleGroup (matrix: Matrix, rows: RowChoice, { key, kernels: [first = ''] }: Group): ReadonlySet<string> {
-  const columns = listColumns(matrix, rows)
-  const others = [...rows.open].filter(kernel => keyOf(matrix.kernels.get(kernel), columns) !== key)
+  const keyOf = keysOf(matrix, listColumns(matrix, rows))
+  const others = [...rows.open].filter(kernel => keyOf(matrix.kernels.get(kernel)) !== key)
   return new Set(others.length === rows.open.size ? [...others, first] : others)
 }
 
@@ -96,13 +102,14 @@ export function listItems (matrix: Matrix, rows: RowChoice): readonly Item[] {
       .map(([kernel, cells], i) => ({ type: 'kernel', kernel, cells, level: 1, position: i + 1, of: wanted.length }))
   }
   const columns = [...listColumns(matrix, rows)]
-  const openKeys = new Set([...rows.open].map(kernel => keyOf(matrix.kernels.get(kernel), columns)))
+  const keyOf = keysOf(matrix, columns)
+  const openKeys = new Set([...rows.open].map(kernel => keyOf(matrix.kernels.get(kernel))))
   return groupByOutcome(matrix, wanted, columns).flatMap<Item>(group => {
     const isOpen = openKeys.has(group.key)
     const row: Item = { type: 'group', group, isOpen }
     if (!isOpen) return [row]
     return [row, ...group.kernels.map<Item>((kernel, i) =>
-      ({ type: 'kernel', kernel, cells: group.cells, level: 2, position: i + 1, of: group.kernels.length }))]
+      ({ type: 'kernel', kernel, cells: matrix.kernels.get(kernel) ?? [], level: 2, position: i + 1, of: group.kernels.length }))]
   })
 }
 

@@ -118,6 +118,20 @@ describe('the rows of the table', () => {
     expect(kernels({ text: 'debian' })).toEqual([])
   })
 
+  it('put kernels together that could not be checked, each with a reason of its own', () => {
+    const matrix = filled()
+    for (const patch of [43, 44]) {
+      for (const [object, name] of [[A, 'a.bpf.o'], [B, 'b.bpf.o']] as const) {
+        matrix.add(row(object, name, kernelOf(patch), { ...LOADS, state: 'error', reason: `${kernelOf(patch)} is broken.` }))
+      }
+    }
+    const items = listItems(matrix, { ...ALL, open: new Set([kernelOf(44)]) })
+    const [error, ...kernels] = items.slice(1, 4)
+    expect(error?.type === 'group' ? error.group.kernels : error).toEqual([kernelOf(43), kernelOf(44)])
+    expect(kernels.map(item => item.type === 'kernel' ? matrix.outcomes[item.cells[0] ?? -1]?.reason : item))
+      .toEqual([`${kernelOf(43)} is broken.`, `${kernelOf(44)} is broken.`])
+  })
+
   it('leave out objects without the states that are wanted, which then tell no kernels apart', () => {
     const matrix = filled()
     matrix.add(row(A, 'a.bpf.o', kernelOf(43), { ...LOADS, state: 'unknown' }))
