@@ -7,7 +7,7 @@ import type { CellBatch } from '../../../src/check/cells.js'
 import type { CheckOutcome } from '../../../src/check/wire.js'
 import type { Service } from '../../../src/service/types.js'
 import { sha256 } from '../../../src/store/sha256.js'
-import { startAppWith } from '../../http/harness.js'
+import { form, startAppWith } from '../../http/harness.js'
 import { findBarriers, openPage, startChromium } from '../../support/chromium.js'
 import { describeLab, NEEDS } from '../../support/lab.js'
 import { temporaryFolder } from '../../unit/service/lab.js'
@@ -117,6 +117,22 @@ describeLab('the page', [NEEDS.chromium], () => {
     }
     await page.getByRole('searchbox', { name: 'Find kernels in the results' }).fill('-4321-')
     await expect.poll(async () => await page.getByRole('rowheader').allTextContents()).toEqual(['5.4.0-4321-genericubuntu 20.04 x86_64'])
+  })
+
+  it.each(SCREENS)('is a file of the check as well, which all can read on $name, and on paper', async ({ width, height, colorScheme }) => {
+    const { url, request } = await startAppWith(service)
+    const answer = await request('/check', {
+      method: 'POST', body: form({ object: UNGUARDED.buffer, kernels: '*' }), headers: { accept: 'text/html' }
+    })
+    const long = `if (${'first && '.repeat(60)}last)`
+    const text = (await answer.text()).replaceAll(/<pre><code>.*?<\/code>/g, `<pre><code>${long.replaceAll('&', '&amp;')}</code>`)
+    const page = await openPage(browser, url, { viewport: { width, height }, colorScheme })
+    await page.route('**/check.html', async route => { await route.fulfill({ contentType: 'text/html', body: text }) })
+    await page.goto(`${url}/check.html`)
+    expect(await findBarriers(page)).toEqual([])
+    expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
+    await page.emulateMedia({ media: 'print' })
+    await page.getByText('struct task_struct___new').first().waitFor()
   })
 
   it('asks for a token where the service does, and keeps it nowhere', async () => {
