@@ -71,6 +71,14 @@ describe('corelo check', () => {
     expect(stderr).toMatch(/^corelo: 2 objects cannot be read:\ncut\.bpf\.o: .+\ntext\.bpf\.o: .*not ELF.*\n$/)
   })
 
+  it('names every file that is not there, before anything is asked of a service', async () => {
+    for (const there of [[], ['--server', DEAD_ADDRESS]]) {
+      const { code, stderr } = await coreloText(['check', '/no/a.bpf.o', EXEC, '/no/b.bpf.o', '--kernels', '*', ...there])
+      expect(code).toBe(3)
+      expect(stderr).toMatch(/^corelo: 2 objects cannot be read:\n.* \/no\/a\.bpf\.o .*no such file.*\n.* \/no\/b\.bpf\.o .*\n$/)
+    }
+  })
+
   it('says of a kernel once that it is not known, however many objects there are', async () => {
     const { env } = await cacheWith('6.1.0-1')
     const { code, stderr } = await corelo(['check', EXEC, UNGUARDED, '--kernels', 'acme/2/x86_64/*'], { env })
