@@ -22,8 +22,8 @@ export const LIMITS = {
   /**
    * Bytes that are hashed of one BTF, for the names of its index, and once more for its layout table: for each byte of the file, beside
    * those, and at most. Names may lie within each other, so that the size of the file alone bounds nothing. Names of real kernels have a
-   * tenth of the file's bytes at most, texts of layout tables 0.7 to 1.6 times as many, 20 MB of the largest file known. A small module
-   * may have its names in its kernel's strings.
+   * tenth of the file's bytes at most, texts of layout tables 0.6 to 1.3 times as many, of the largest file known less than 20 MB. A
+   * small module may have its names in its kernel's strings.
    */
   hashedBytesPerByte: 16,
   hashedBytesAnyway: 1024 * 1024,

@@ -27,7 +27,7 @@ export function failureSentence (fold: Fold): string {
 }
 
 /** The same without the reason, below others of which it is told. */
-export function failurePlace (fold: Fold): string { return `${fold[0].access} (${whereOf(fold)})` }
+function failurePlace (fold: Fold): string { return `${fold[0].access} (${whereOf(fold)})` }
 
 /** Programs that are named. */
 const PROGRAMS_NAMED = 5
