@@ -44,7 +44,7 @@ export async function addFiles (files: readonly File[], objects: readonly Chosen
     }
     const sha256 = await hashOf(file)
     const there = [...objects, ...added]
-    const same = sha256 === undefined ? undefined : there.find(object => object.sha256 === sha256)
+    const same = sha256 === undefined ? await findSame(file, there) : there.find(object => object.sha256 === sha256)
     if (same !== undefined && same.file === undefined && !found.has(same.id)) {
       found.set(same.id, file)
       continue
@@ -72,6 +72,18 @@ async function hashOf (file: Blob): Promise<string | undefined> {
   if (!isSecureContext) return undefined
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await file.arrayBuffer()))
   return `sha256:${hexOf(digest)}`
+}
+
+/** The object that has the bytes of a file, where no hash tells it. */
+async function findSame (file: Blob, objects: readonly ChosenObject[]): Promise<ChosenObject | undefined> {
+  const alike = objects.filter(object => object.file?.size === file.size)
+  if (alike.length === 0) return undefined
+  const bytes = new Uint8Array(await file.arrayBuffer())
+  for (const object of alike) {
+    const others = new Uint8Array(await object.file?.arrayBuffer() ?? [])
+    if (others.length === bytes.length && others.every((byte, i) => byte === bytes[i])) return object
+  }
+  return undefined
 }
 
 /** How an object goes into a form: by its hash once the service holds it. */

@@ -110,6 +110,24 @@ describeLab('the page', [NEEDS.chromium], () => {
     expect(await page.evaluate<string>('navigator.clipboard.readText()')).toContain('struct task_struct___new { unsigned int __state; }')
   })
 
+  it('does the same on a page without TLS, to which browsers give no hash and no clipboard', async () => {
+    const { url } = await lab()
+    const page = await openPage(browser, url.replace('127.0.0.1', 'corelo.test'))
+    expect(await page.evaluate<boolean>('isSecureContext')).toBe(false)
+    await page.locator('#files').setInputFiles([UNGUARDED, { ...UNGUARDED, name: 'again.bpf.o' }, EXEC])
+    await page.getByRole('alert').getByText('again.bpf.o has the content of unguarded.bpf.o').waitFor()
+    await page.getByRole('button', { name: 'Check 2 objects on 5 kernels' }).click()
+    await checked(page)
+    await expect.poll(() => page.url()).toContain('object=sha256:')
+    await openCell(page, 'fails')
+    await page.getByRole('button', { name: 'Copy', exact: true }).first().click()
+    await page.getByRole('button', { name: 'Copied' }).waitFor()
+    const [download] = await Promise.all([
+      page.waitForEvent('download'), page.getByRole('button', { name: /^Patch set of 5 kernels/ }).click()
+    ])
+    expect((JSON.parse((await bytesOf(download)).toString()) as PatchSet).results).toHaveLength(2)
+  })
+
   it('takes several objects that are dropped, and says what is none', async () => {
     const { page } = await lab()
     const dropped = [
