@@ -36,7 +36,8 @@ export function ComparedType ({ named, member, detail, kernel, object }: {
   const [[compiled], theirs] = loaded.value
   const target = theirs[at]
   return (
-    <section class='compared' aria-label={`${named.kind} ${named.essential}`}>
+    // No landmarks: several entries may be open that are about one type.
+    <div class='compared' role='group' aria-label={`${named.kind} ${named.essential}`}>
       <h4><code>{named.kind} {named.essential}</code></h4>
       {theirs.length > 1 && (
         <label class='note'>This kernel has {theirs.length} types of this name:{' '}
@@ -52,7 +53,7 @@ export function ComparedType ({ named, member, detail, kernel, object }: {
           : named.kind === 'enum'
             ? <Enumerators compiled={compiled} target={target} />
             : <Members compiled={compiled} target={target} member={member} detail={detail} name={named.name} />}
-    </section>
+    </div>
   )
 }
 
@@ -135,7 +136,7 @@ function Comparison<T> ({ label, noun, sizes, rows, few, children }: {
   const shown = isWhole ? rows : few
   return (
     <>
-      <div class='scroll' tabIndex={0} role='region' aria-label={label}>
+      <div class='scroll' tabIndex={0} role='group' aria-label={label}>
         <table class='members'>
           <thead>
             <tr>

@@ -96,7 +96,7 @@ describeLab('the page', [NEEDS.chromium], () => {
     })
     await check(page, [UNGUARDED])
     await openCell(page, 'fails')
-    const members = page.getByRole('region', { name: 'Members of task_struct' }).getByRole('rowheader')
+    const members = page.getByRole('group', { name: 'Members of task_struct' }).getByRole('rowheader')
     await expect.poll(async () => await members.allInnerTexts()).toEqual([expect.stringContaining('state'), '__state'])
   })
 
