@@ -108,6 +108,14 @@ describe('poison that the verifier does not get to', () => {
     expect(subprogram).toEqual({ 0: BEHIND })
   })
 
+  it('lies behind other poison and a branch that no verifier decides, since a comparison leaves both of its sides possible', () => {
+    const limits = [asm.slot(0x25, 0, 0, 6, 16), asm.slot(0x35, 0, 0, 1, 8), asm.mov(2, 0)] // if (r0 <= 16) if (r0 < 8)
+    const insns = [asm.mov(1, 0), RANDOM, ...limits, ...EXIT, ...EXIT]
+    expect(asked({ insns, poisoned: [0, 4] })).toEqual({ 0: REACHED, 4: BEHIND })
+    const excluded = [asm.slot(0x25, 0, 0, 6, 16), asm.slot(0xb5, 0, 0, 1, 16), asm.mov(2, 0)] // if (r0 <= 16) if (r0 > 16)
+    expect(asked({ insns: [asm.mov(1, 0), RANDOM, ...excluded, ...EXIT, ...EXIT], poisoned: [0, 4] })).toEqual({ 0: REACHED, 4: NEVER })
+  })
+
   it('may be reached where the verifier may know what the missing value is compared with', () => {
     // r1 of a kprobe is a pointer that could be known not to be null
     const insns = [asm.mov(2, 0), asm.slot(0x55, 1, 0, 1, 0), asm.mov(3, 0), ...EXIT]
