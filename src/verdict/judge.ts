@@ -9,6 +9,7 @@ import { findExecution } from './execution.js'
 import { exploreProgram, newRun, type Shared } from './exploration.js'
 import { functionFinder } from './find-function.js'
 import type { JudgeOptions, Judgement, ProgramVerdict, Verdict } from './judgement.js'
+import { createNextPoison } from './next-poison.js'
 import { openPoison } from './open.js'
 import { callGraph } from './reach.js'
 import { addFound, CERTAIN, forgetStopped, note, type Reached } from './run.js'
@@ -225,7 +226,7 @@ function subprogramResult (
 }
 
 function reachability (shared: Shared, results: readonly Result[]): Pick<Judgement, 'isReachable' | 'isBehindPoison'> {
-  const { object: { elf }, functions: { hasPoison } } = shared
+  const { object: { elf }, functions: { hasPoison, codeOf } } = shared
   const functionAt = functionFinder(elf.functions)
   const ownersOf = once(() => ownersIn(results))
   /** The programs that the function is loaded with. */
@@ -243,17 +244,36 @@ function reachability (shared: Shared, results: readonly Result[]): Pick<Judgeme
     const fn = functionAt(section, insnOff)
     return fn === undefined || !hasPoison(fn) ? null : isReached(fn, indexIn(fn, insnOff))
   }
+  const nextPoison = createNextPoison()
+  const nextOf = new Map<ElfFunction, ReadonlySet<number>>()
+  /** Whether poison that is reached for certain leads there in any case: then nothing need be explored. */
+  const isNext = (fn: ElfFunction, index: number): boolean => {
+    let next = nextOf.get(fn)
+    if (next === undefined) nextOf.set(fn, next = nextPoison(codeOf(fn).body, certainIn(fn, owners(fn))))
+    return next.has(index)
+  }
   const isOutOfReach = (fn: ElfFunction, index: number): boolean =>
-    isReachable(fn.section.name, fn.start + index * BPF_INSN.SIZE) === false
+    isReachable(fn.section.name, fn.start + index * BPF_INSN.SIZE) === false && !isNext(fn, index)
   const isReachedBehind = behindPoison(shared, results.flatMap(({ stopped }) => stopped ?? []), isOutOfReach)
   return {
     isReachable,
     isBehindPoison (section, insnOff) {
       const fn = functionAt(section, insnOff)
-      if (fn === undefined || !hasPoison(fn) || isReached(fn, indexIn(fn, insnOff)) !== false) return false
-      return isReachedBehind(owners(fn).flatMap(({ stopped }) => stopped ?? []), fn, indexIn(fn, insnOff))
+      if (fn === undefined || !hasPoison(fn)) return false
+      const index = indexIn(fn, insnOff)
+      if (isReached(fn, index) !== false) return false
+      return isNext(fn, index) || isReachedBehind(owners(fn).flatMap(({ stopped }) => stopped ?? []), fn, index)
     }
   }
+}
+
+/** Poison of a function that its programs get to for certain. */
+function certainIn (fn: ElfFunction, owners: readonly Result[]): ReadonlySet<number> {
+  const found = new Set<number>()
+  for (const { reached } of owners) {
+    for (const [index, { doubt }] of reached.get(fn) ?? []) if (doubt === null) found.add(index)
+  }
+  return found
 }
 
 function ownersIn (results: readonly Result[]): ReadonlyMap<ElfFunction, readonly Result[]> {
