@@ -53,7 +53,7 @@ function newExecution (shared: Shared, run: Run, fn: ElfFunction, choices: Choic
     ...newRun(shared, fn),
     age: choices.ageOfNumbers,
     choices,
-    work: { left: steps, inDoubt: 1, forExecutions: 0 },
+    work: { left: steps, inDoubt: 1, inDoubtOfFailing: 1, further: 0, forExecutions: 0 },
     stopped: undefined,
     isThorough: true,
     certain: search(1),

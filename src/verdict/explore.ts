@@ -1,6 +1,6 @@
 import { isJumpClass } from '../insn/opcodes.js'
 import type { IsAhead } from './ahead.js'
-import { isFound, keepBefore, type Run, type Search } from './run.js'
+import { isFound, keepBefore, type Run, type Search, type Work } from './run.js'
 import { isTarget } from './flow.js'
 import { step } from './step.js'
 import { copyState, joinStates, stateCovers, tidy, topFrame, type State } from './state.js'
@@ -62,7 +62,7 @@ function follow (run: Run, start: State): boolean {
     isOpen = isJumpClass(insn.code)
     const waiting = run.pending.length
     if (!step(run, state, insn)) return true
-    if (run.pending.length > waiting && run.work.inDoubt <= 0) state = nearer(run, state)
+    if (run.pending.length > waiting && isShortOfSteps(run.work)) state = nearer(run, state)
   }
   return true
 }
@@ -82,8 +82,15 @@ function nearer (run: Run, state: State): State {
 /** Whether a state can wait until more is known of the program, or need not be followed. */
 function isLater (run: Run, { doubt }: State): boolean {
   if (run.fails && run.further-- < 0) return true
-  return doubt !== null && run.work.inDoubt-- <= 0
+  if (doubt === null) return false
+  if (isShortOfSteps(run.work)) return true
+  run.work.inDoubt--
+  if (run.fails) run.work.inDoubtOfFailing--
+  return false
 }
+
+/** Whether no steps are left for states in doubt before others. */
+function isShortOfSteps ({ inDoubt, inDoubtOfFailing }: Work): boolean { return inDoubt <= 0 || inDoubtOfFailing <= 0 }
 
 const searchFor = ({ certain, doubtful }: Run, { doubt }: State): Search => doubt === null ? certain : doubtful
 

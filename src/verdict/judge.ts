@@ -12,7 +12,7 @@ import type { JudgeOptions, Judgement, ProgramVerdict, Verdict } from './judgeme
 import { createNextPoison } from './next-poison.js'
 import { openPoison } from './open.js'
 import { callGraph } from './reach.js'
-import { addFound, CERTAIN, forgetStopped, note, type Reached } from './run.js'
+import { addFound, CERTAIN, forgetStopped, note, type Reached, type Work } from './run.js'
 import { union } from './scalar.js'
 import { symbolValues } from './symbols.js'
 
@@ -27,6 +27,12 @@ const STEPS = 400_000
  * where it does. All smaller objects that were met take some hundred.
  */
 const STEPS_IN_DOUBT = 10_000
+/**
+ * Steps for what else programs get to that fail for certain, for the whole object. Where no subprogram is poisoned, nothing was out of
+ * reach there, in all objects that were met, that passes over the functions had not told; these follow no calls.
+ */
+const OF_FAILING = { inDoubtOfFailing: 1_000, further: 5_000 }
+const OF_FAILING_WITH_CALLS = { inDoubtOfFailing: STEPS_IN_DOUBT, further: STEPS }
 /** Steps for executions of programs that are in doubt otherwise, for the whole object. */
 const STEPS_FOR_EXECUTIONS = 30_000
 /** Explorations of so many steps, for the whole object, are kept for those who go on behind poison. What is kept has some kB a step. */
@@ -41,8 +47,15 @@ const KEPT_STEPS_EACH = 3_000
 export function judge (object: BpfObject, relocation: Relocation, options: JudgeOptions = {}): Judgement {
   if (relocation.patches === undefined) return refused(object, relocation)
   if (relocation.counts.poisoned === 0 && poisonOf(object).length === 0) return allLoad(object)
-  const work = { left: options.steps ?? STEPS, inDoubt: STEPS_IN_DOUBT, forExecutions: STEPS_FOR_EXECUTIONS }
   const functions = readFunctions(object, relocation.patches)
+  const { inDoubtOfFailing, further } = functions.hasPoisonedSubprogram() ? OF_FAILING_WITH_CALLS : OF_FAILING
+  const work: Work = {
+    left: options.steps ?? STEPS,
+    inDoubt: STEPS_IN_DOUBT,
+    inDoubtOfFailing,
+    further,
+    forExecutions: STEPS_FOR_EXECUTIONS
+  }
   const graph = callGraph(object, functions)
   const age = ageOf(options.kernelRelease)
   const open = openPoison(object, functions, graph, age, work)
