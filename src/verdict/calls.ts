@@ -7,7 +7,7 @@ import { passPoison } from './pass-poison.js'
 import { clobberAll, fork, keepStopped, newId, operand, reach, type Run } from './run.js'
 import { isChosen, isConstant, isZero, UNKNOWN, VAGUE } from './scalar.js'
 import { clobber, fill } from './stack.js'
-import { copyFrame, newContext, ownStack, topFrame, widen, type Context, type Frame, type State } from './state.js'
+import { copyFrame, newContext, newSeen, ownStack, topFrame, widen, type Context, type Frame, type State } from './state.js'
 import { MAP, NOT_NULL, pointerOf, pointerWithId, UNCLEAR, type Value } from './value.js'
 
 /** Frames of a call chain that the verifier allows. */
@@ -136,7 +136,7 @@ function callKernelFunction (run: Run, state: State, name: string, isWeak: boole
 /** Forgets the numbers that differ from the last visit, at an instruction where the verifier does so. */
 export function forgetTurn (state: State): void {
   const { context } = topFrame(state)
-  const seen = context.seen.get(~state.pc) ?? { states: [], joined: undefined, last: undefined }
+  const seen = context.seen.get(~state.pc) ?? newSeen()
   context.seen.set(~state.pc, seen)
   if (seen.last !== undefined) widen(state, seen.last.frames, state.frames.length)
   seen.last = { ...state, frames: state.frames.map(copyFrame) }

@@ -3,7 +3,7 @@ import type { IsAhead } from './ahead.js'
 import { isFound, keepBefore, type Run, type Search, type Work } from './run.js'
 import { isTarget } from './flow.js'
 import { step } from './step.js'
-import { copyState, joinStates, stateCovers, tidy, topFrame, type State } from './state.js'
+import { copyState, joinStates, newSeen, stateCovers, tidy, topFrame, type State } from './state.js'
 
 /** States of one instruction that are told apart; later ones are joined, so that the work stays bounded. */
 const STATES_PER_PLACE = 64
@@ -124,17 +124,17 @@ function arrive (state: State, most: number): State | undefined {
   const { seen: places } = topFrame(state).context
   let seen = places.get(state.pc)
   if (seen === undefined) {
-    seen = { states: [], joined: undefined, last: undefined }
+    seen = newSeen()
     places.set(state.pc, seen)
   }
-  for (const earlier of seen.states) if (stateCovers(earlier, state)) return undefined
+  for (const earlier of seen.states) if (stateCovers(seen, earlier, state)) return undefined
   if (seen.states.length < most) {
     seen.states.push(copyState(state))
     return state
   }
   if (seen.joined === undefined) seen.joined = copyState(state)
   else {
-    if (stateCovers(seen.joined, state)) return undefined
+    if (stateCovers(seen, seen.joined, state)) return undefined
     const joined = joinStates(seen.joined, state)
     if (joined === seen.joined) return undefined
     seen.joined = joined

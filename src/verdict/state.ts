@@ -20,7 +20,11 @@ export interface Seen {
   joined: State | undefined
   /** Numbers that changed between two visits, at places where the verifier forgets them. */
   last: State | undefined
+  /** The slot of the function's stack that told two states apart last: the counter of a loop tells all of its turns apart. */
+  telling: number
 }
+
+export function newSeen (): Seen { return { states: [], joined: undefined, last: undefined, telling: 0 } }
 
 export interface Frame {
   readonly context: Context
@@ -143,10 +147,16 @@ function loneIds (ids: readonly number[]): (id: number) => boolean {
   return id => id !== 0 && uses.get(id) === 1
 }
 
-/** Whether everything that can come of `b` comes of `a` too, with no less certainty. Both are at one instruction of one context. */
-export function stateCovers (a: State, b: State): boolean {
+/**
+ * Whether everything that can come of `b` comes of `a` too, with no less certainty. Both are at one instruction of one context.
+ *
+ * @param seen what was seen there
+ */
+export function stateCovers (seen: Seen, a: State, b: State): boolean {
   if (b.doubt === null && (a.doubt !== null || (a.compared && !b.compared))) return false
   const needsExact = b.doubt === null
+  const { telling } = seen
+  if (!slotCovers(topFrame(a).stack[telling], topFrame(b).stack[telling], { list: [], table: undefined }, needsExact)) return false
   const ids: IdPairs = { list: [], table: undefined }
   for (let depth = a.frames.length - 1; depth >= 0; depth--) {
     const frame = a.frames[depth]
@@ -154,7 +164,11 @@ export function stateCovers (a: State, b: State): boolean {
     if (frame === undefined || other === undefined || turnOf(frame) > turnOf(other)) return false
     for (let r = 0; r < 10; r++) if (!covers(frame.registers[r], other.registers[r], ids, needsExact)) return false
     // What is not known of a slot covers anything.
-    for (let i = 0; i < frame.stack.length; i++) if (!slotCovers(frame.stack[i], other.stack[i], ids, needsExact)) return false
+    for (let i = 0; i < frame.stack.length; i++) {
+      if (slotCovers(frame.stack[i], other.stack[i], ids, needsExact)) continue
+      if (depth === a.frames.length - 1) seen.telling = i
+      return false
+    }
   }
   return true
 }
