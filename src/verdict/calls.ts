@@ -6,7 +6,7 @@ import { BPF_LOOP, CALLBACKS, FILLED, MAP_LOOKUP, resultOf, SIZES, TAIL_CALL, WI
 import { passPoison } from './pass-poison.js'
 import { clobberAll, fork, keepStopped, newId, operand, reach, type Run } from './run.js'
 import { isChosen, isConstant, isZero, UNKNOWN, VAGUE } from './scalar.js'
-import { clobber, fill } from './stack.js'
+import { clobber, fill, newStack } from './stack.js'
 import { copyFrame, newContext, newSeen, ownStack, topFrame, widen, type Context, type Frame, type State } from './state.js'
 import { MAP, NOT_NULL, pointerOf, pointerWithId, UNCLEAR, type Value } from './value.js'
 
@@ -167,7 +167,7 @@ function enter (state: State, callee: Code, passed: ReadonlyArray<Value | undefi
     context: contextOf(caller.context, callee, state.pc),
     code: callee,
     registers: new Array<undefined>(10).fill(undefined),
-    stack: [],
+    stack: newStack(),
     isStackShared: false,
     returnTo: state.pc + 1,
     callback
@@ -230,7 +230,7 @@ function enterAside (run: Run, state: State, callee: Code, passed: ReadonlyArray
   let context = run.asides.get(callee)
   if (context === undefined) run.asides.set(callee, context = newContext(callee, undefined))
   const registers = new Array<undefined>(10).fill(undefined)
-  const frame: Frame = { context, code: callee, registers, stack: [], isStackShared: false, returnTo: 0, callback: undefined }
+  const frame: Frame = { context, code: callee, registers, stack: newStack(), isStackShared: false, returnTo: 0, callback: undefined }
   passed.forEach((value, i) => { frame.registers[i + 1] = value?.kind === 'stack' ? UNCLEAR : value })
   run.pending.push({ frames: [frame], pc: 0, doubt: state.doubt, compared: false, rests: state.rests })
 }

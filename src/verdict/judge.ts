@@ -152,7 +152,10 @@ function openIn ({ open, functions }: Shared, fn: ElfFunction): number {
 /** Of a program in which passes over the functions found for certain all that they got to, which mostly is none: nothing is explored. */
 function settledResult (shared: Shared, fn: ElfFunction, functions: ReadonlySet<ElfFunction>, certain: readonly number[]): Result {
   const [first] = certain
-  if (first === undefined) return { ...WITHOUT_POISON, functions }
+  if (first === undefined) {
+    const { verdict, reason, assumes, reached, isComplete, stopped } = WITHOUT_POISON // one by one, so that all have one hidden class
+    return { verdict, reason, assumes, reached, isComplete, functions, stopped }
+  }
   return {
     verdict: 'fails',
     reason: certainText(shared.object, fn, first),

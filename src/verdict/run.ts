@@ -8,7 +8,7 @@ import { union } from './scalar.js'
 import { copyState, ownStack, topFrame, type Context, type State } from './state.js'
 import type { SymbolValues } from './symbols.js'
 import { clobber } from './stack.js'
-import type { Value } from './value.js'
+import { framePointerOf, type Value } from './value.js'
 
 /** How the verifier gets to a poisoned instruction. */
 export interface Reached {
@@ -135,7 +135,7 @@ export interface Run {
 export function newId (run: Run): number { return run.nextId++ }
 
 export function operand (state: State, register: number): Value | undefined {
-  return register === 10 ? { kind: 'stack', frame: state.frames.length - 1, offset: 0 } : topFrame(state).registers[register]
+  return register === 10 ? framePointerOf(state.frames.length - 1) : topFrame(state).registers[register]
 }
 
 /** Notes that the verifier gets to poison, and with which certainty. */

@@ -1,7 +1,7 @@
 import { ANY_NUMBER } from './bounds.js'
 import type { Code } from './code.js'
 import { scalar, type Scalar } from './scalar.js'
-import { clearId, joinSlots, mapSlot, sameSlot, slotCovers, slotOf, VAGUE_SLOT, type Slot, type Stack } from './stack.js'
+import { clearId, joinSlots, mapSlot, newStack, sameSlot, slotCovers, slotOf, VAGUE_SLOT, type Slot, type Stack } from './stack.js'
 import { covers, FEW_IDS, idOf, join, sameValue, UNCLEAR, withId, type IdPairs, type Value } from './value.js'
 
 /** Where calls came from: one for each chain of call sites, so that states are compared with those of the same chain. */
@@ -189,7 +189,7 @@ export function joinStates (a: State, b: State): State {
       if (!sameValue(joined, value)) changed = true
       return joined
     })
-    const stack: Stack = []
+    const stack = newStack()
     for (let i = 0; i < Math.max(frame.stack.length, other.stack.length); i++) {
       const joined = joinSlots(frame.stack[i], other.stack[i])
       if (!sameSlot(joined, frame.stack[i])) changed = true
