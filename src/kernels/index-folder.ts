@@ -5,7 +5,7 @@ import { errorCode } from '../store/error-code.js'
 import { isAbsence } from '../store/read-failure.js'
 import { isSegment, type KernelReference } from '../identity/reference.js'
 import { readSnapshot, type Snapshot } from './index-snapshot.js'
-import { parseRecord, recordKey, recordPath, singleRecordPath, type KernelRecord } from './kernel-record.js'
+import { parseRecord, recordKey, recordPath, singleRecordPath, type KernelRecord, type RecordName } from './kernel-record.js'
 
 /** A file or folder of the index that is there and cannot be read: what it says of names is not known. */
 export interface UnreadPlace {
@@ -30,7 +30,7 @@ export interface IndexFolder {
   /** What could not be read when it was last tried. */
   unread(): readonly UnreadPlace[]
   /** Whether the row was last seen in the file that earlier versions kept for a reference. */
-  isSingle(record: Pick<KernelRecord, 'reference' | 'btfSha256'>): boolean
+  isSingle(record: RecordName): boolean
   /** What a later start need not read again: the files that were seen, and the folders that have not changed since. */
   seen(): Pick<Snapshot, 'folders' | 'signatures'>
 }

@@ -1,34 +1,18 @@
-import { unlink } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { LRUCache } from 'lru-cache'
-import { atMost } from '../store/at-most.js'
-import { writeDurably } from '../store/atomic-file.js'
-import type { DiskState } from '../store/disk-state.js'
-import { isAbsence, storageUnreadable } from '../store/read-failure.js'
-import { openIndexFolder, type UnreadPlace } from './index-folder.js'
-import { createIndexRows } from './index-rows.js'
-import { writeSnapshot } from './index-snapshot.js'
-import { recordKey, recordPath, serializeRecord, singleRecordPath, UPLOAD_SOURCE, type KernelRecord } from './kernel-record.js'
-import { matchesName } from './matches.js'
-import { mergeRecords } from './merge-records.js'
 import { formatQuery, isWholeReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
+import type { DiskState } from '../store/disk-state.js'
+import { storageUnreadable } from '../store/read-failure.js'
 import type { Sha256 } from '../store/sha256.js'
 import { createSingleFlight } from '../store/single-flight.js'
-
-/** What the tier behind the index knows. */
-export interface Elsewhere {
-  /**
-   * All rows there that a query may mean.
-   *
-   * @throws AppError where it cannot be told which those are
-   */
-  find(query: KernelQuery): Promise<readonly KernelRecord[]>
-  /** Told of each row that is put here, and of those from there of which more is known here. */
-  offer(record: KernelRecord): void
-  /** Age in milliseconds at which what it said of a name is asked for anew: behind the answer, and before it. */
-  readonly renewMs?: number
-  readonly maxAgeMs?: number
-}
+import { createAsking, type Elsewhere } from './index-elsewhere.js'
+import { openIndexFolder, type IndexFolder, type UnreadPlace } from './index-folder.js'
+import { createIndexRows, type IndexRows } from './index-rows.js'
+import { writeSnapshot } from './index-snapshot.js'
+import { createIndexWriter } from './index-writer.js'
+import { recordKey, recordPath, singleRecordPath, UPLOAD_SOURCE, type KernelRecord, type RecordName } from './kernel-record.js'
+import { matchesName } from './matches.js'
+import { mergeRecords } from './merge-records.js'
 
 export interface KernelIndexOptions {
   readonly directory: string
@@ -86,11 +70,11 @@ export interface KernelIndex {
    */
   learnRows(reference: KernelReference): Promise<boolean>
   /** Forgets a row whose content is gone. */
-  remove(record: Pick<KernelRecord, 'reference' | 'btfSha256'>): Promise<void>
+  remove(record: RecordName): Promise<void>
   /** Forgets uploads of content that had to make room for others. */
   forgetUploads(hash: Sha256): void
   /** Notes a use of the kernel. Cheap: written to disk once in a while only. */
-  touch(record: Pick<KernelRecord, 'reference' | 'btfSha256'>): void
+  touch(record: RecordName): void
   stats(): { readonly writeFailures: number, readonly unread: number }
   /** Waits for what is being written. */
   close(): Promise<void>
@@ -103,31 +87,19 @@ const DEFAULT_LAST_USED_GRACE_MS = 3_600_000
 const LOST_MS = 60_000
 /** A flood of queries for kernels that do not exist must not become a flood of directory listings. */
 const MIN_SCAN_INTERVAL_MS = 250
-/** A name that nobody has is asked for again and again; a moment's memory keeps that from becoming as many questions elsewhere. */
-const MISS_MS = 1000
-const DEFAULT_RENEW_MS = 5000
-const DEFAULT_MAX_AGE_MS = 60_000
-const MAX_ASKED = 10_000
 /** Below this many rows, files are as fast as a snapshot. */
 const SNAPSHOT_ROWS = 500
 
 /** Loads the index. Files that are damaged, half written or foreign are passed over with a warning. */
 export async function openKernelIndex (options: KernelIndexOptions): Promise<KernelIndex> {
   const directory = join(options.directory, 'index')
-  const { elsewhere, onWarning: warn = () => {}, lastUsedGraceMs: graceMs = DEFAULT_LAST_USED_GRACE_MS } = options
+  const { elsewhere, disk, onWarning: warn = () => {}, lastUsedGraceMs: graceMs = DEFAULT_LAST_USED_GRACE_MS } = options
   const rows = createIndexRows()
-  const usesWrittenAt = new Map<string, number>()
-  const writes = new Map<string, Promise<void>>()
-  const unsaved = new Set<string>()
   const folder = openIndexFolder(directory, warn)
-  const scans = createSingleFlight<boolean>()
-  const questions = createSingleFlight<boolean>()
+  const writer = createIndexWriter({ directory, rows, isSingle: folder.isSingle, warn, disk })
+  const usesWrittenAt = new Map<string, number>()
   /** What was removed because its content is gone: not to be learned again at once from a tier that still has its name. */
   const lost = new LRUCache<string, true>({ max: 1000, ttl: LOST_MS })
-  /** When the tier behind told all that it has of a query, by performance.now(). */
-  const askedAt = new LRUCache<string, number>(atMost(MAX_ASKED))
-  let scannedAt = -Infinity
-  let writeFailures = 0
 
   const hold = (record: KernelRecord): void => {
     rows.set(record)
@@ -137,51 +109,21 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
     rows.delete(key)
     usesWrittenAt.delete(key)
   }
-
-  const removeFile = async (path: string): Promise<void> => {
-    await unlink(path).catch((error: unknown) => { if (!isAbsence(error)) throw error })
+  const put = (record: KernelRecord): Promise<void> => {
+    lost.delete(recordKey(record))
+    hold(record)
+    elsewhere?.offer(record)
+    return writer.save(record)
   }
-  /** Writes of one row follow each other, and the last one writes what is true by then. */
-  const save = (of: Pick<KernelRecord, 'reference' | 'btfSha256'>): Promise<void> => {
-    const key = recordKey(of)
-    const path = recordPath(directory, of)
-    const write = (writes.get(key) ?? Promise.resolve()).then(async () => {
-      const record = rows.get(key)
-      try {
-        if (record === undefined) await removeFile(path)
-        else await writeDurably(path, serializeRecord(record))
-        if (folder.isSingle(of)) await removeFile(singleRecordPath(directory, of.reference))
-        unsaved.delete(key)
-      } catch (error) {
-        if (record !== undefined) {
-          writeFailures++
-          unsaved.add(key)
-          warn('A kernel cannot be written to the index on disk; it is known until the service stops.',
-            { kernel: key, error: String(error) })
-          options.disk?.failed(error)
-        }
-      }
-      if (writes.get(key) === write) writes.delete(key)
-    })
-    writes.set(key, write)
-    return write
-  }
-  const saveBehind = (record: KernelRecord): void => { save(record).catch(() => {}) } // it warns by itself
-
-  options.disk?.onRecovered(() => {
-    for (const key of unsaved) {
-      const record = rows.get(key)
-      if (record !== undefined) saveBehind(record)
-    }
-  })
 
   /** Takes over what a file says, in addition to what is known. True where that is news. */
   const take = (found: KernelRecord): boolean => {
     const key = recordKey(found)
     const known = rows.get(key)
     if (known === undefined) {
-      if (!writes.has(key)) hold(found)
-      return !writes.has(key)
+      if (writer.isWriting(key)) return false
+      hold(found)
+      return true
     }
     const merged = mergeRecords(known, found)
     const isNews = !isSameButForUse(merged, known)
@@ -191,7 +133,7 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
       usesWrittenAt.set(key, Date.parse(found.lastUsed))
     }
     // Two processes that changed a row at one moment have each written their own.
-    if (!isSameButForUse(merged, found)) saveBehind(merged)
+    if (!isSameButForUse(merged, found)) writer.saveBehind(merged)
     return isNews
   }
   const takeAll = (found: readonly KernelRecord[]): boolean => {
@@ -199,61 +141,24 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
     for (const record of found) isNews = take(record) || isNews
     return isNews
   }
-  let scanning: Promise<unknown> = Promise.resolve()
-  const scan = (): Promise<boolean> => {
-    const run = scans.run('', async () => {
-      scannedAt = performance.now()
-      return takeAll(await folder.readChanged())
-    })
-    scanning = run.catch(() => {})
-    return run
-  }
-  const put = (record: KernelRecord): Promise<void> => {
-    lost.delete(recordKey(record))
-    hold(record)
-    elsewhere?.offer(record)
-    return save(record)
-  }
-  const learnHere = async (query: KernelQuery): Promise<boolean> => {
-    if (isWholeReference(query) && takeAll(await folder.readReference(query))) return true
-    if (scans.size === 0 && performance.now() - scannedAt < MIN_SCAN_INTERVAL_MS) return false
-    return await scan()
-  }
-  const askElsewhere = (query: KernelQuery, { find, offer }: Elsewhere): Promise<boolean> => questions.run(query.release, async () => {
-    const now = performance.now()
-    let isNews = false
-    for (const found of await find({ release: query.release })) {
-      const key = recordKey(found)
-      const known = rows.get(key)
-      if (lost.has(key)) continue
-      const merged = known === undefined ? found : mergeRecords(known, found)
-      if (!isSameButForUse(merged, found)) offer(merged)
-      if (known !== undefined && isSameButForUse(merged, known)) continue
-      hold(merged)
-      saveBehind(merged)
-      isNews = true
-    }
-    askedAt.set(query.release, now)
-    return isNews
+  const asking = createAsking(elsewhere, found => {
+    const key = recordKey(found)
+    if (lost.has(key)) return false
+    const known = rows.get(key)
+    const merged = known === undefined ? found : mergeRecords(known, found)
+    if (!isSameButForUse(merged, found)) elsewhere?.offer(merged)
+    if (known !== undefined && isSameButForUse(merged, known)) return false
+    hold(merged)
+    writer.saveBehind(merged)
+    return true
   })
-  const ageOf = (query: KernelQuery): number => performance.now() - (askedAt.get(query.release) ?? -Infinity)
-  const maxAgeMs = elsewhere?.maxAgeMs ?? DEFAULT_MAX_AGE_MS
-  const renewMs = elsewhere?.renewMs ?? DEFAULT_RENEW_MS
 
-  const learnElsewhere = async (query: KernelQuery): Promise<boolean> => {
-    if (elsewhere === undefined || ageOf(query) < Math.min(MISS_MS, maxAgeMs)) return false
-    const wasAsked = askedAt.has(query.release)
-    try {
-      return await askElsewhere(query, elsewhere)
-    } catch (error) {
-      // What it had when it was last asked is known. A whole reference that is held is what it is, whatever else there may be.
-      if (wasAsked || isWholeReference(query)) return false
-      throw error
-    }
-  }
-
+  const scanning = createScanning(async () => takeAll(await folder.readChanged()))
+  const learnHere = async (query: KernelQuery): Promise<boolean> =>
+    (isWholeReference(query) && takeAll(await folder.readReference(query))) || await scanning.lately()
+  const unreadOf = (query: KernelQuery): UnreadPlace | undefined => folder.unread().find(({ parts }) => maySpeakOf(parts, query))
   const learnFrom = async (query: KernelQuery, here: Promise<boolean>): Promise<boolean> => {
-    const isNews = (await Promise.all([here, learnElsewhere(query)])).includes(true)
+    const isNews = (await Promise.all([here, asking.learn(query)])).includes(true)
     const unread = unreadOf(query)
     if (unread !== undefined) {
       const kernel = formatQuery(query)
@@ -262,10 +167,8 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
     return isNews
   }
 
-  const unreadOf = (query: KernelQuery): UnreadPlace | undefined => folder.unread().find(({ parts }) => maySpeakOf(parts, query))
-
-  await scan()
-  const watch = options.watchMs === undefined ? undefined : setInterval(() => { scan().catch(() => {}) }, options.watchMs).unref()
+  await scanning.now()
+  const watch = options.watchMs === undefined ? undefined : setInterval(() => { scanning.now().catch(() => {}) }, options.watchMs).unref()
 
   return {
     get: (reference, btfSha256) => rows.get(recordKey({ reference, btfSha256 })),
@@ -274,12 +177,7 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
     byBtf: rows.byBtf,
     byModuleBtf: rows.byModuleBtf,
     byBuildId: rows.byBuildId,
-    sourcesOf (hash) {
-      const ofKernels = rows.byBtf(hash).map(({ source }) => source)
-      const ofModules = rows.byModuleBtf(hash)
-        .flatMap(({ modules }) => modules.filter(module => module.btfSha256 === hash).map(({ source }) => source))
-      return [...new Set([...ofKernels, ...ofModules])]
-    },
+    sourcesOf: hash => sourcesIn(rows, hash),
     list: rows.list,
     revision: rows.revision,
     put,
@@ -287,33 +185,26 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
       const known = rows.get(recordKey(record))
       return put(known === undefined ? record : mergeRecords(known, record))
     },
-    isCurrent (query) {
-      if (unreadOf(query) !== undefined) return false
-      if (elsewhere === undefined) return true
-      const age = ageOf(query)
-      if (age >= maxAgeMs) return false
-      if (age >= renewMs) askElsewhere(query, elsewhere).catch(() => {}) // asked again before the next answer that is too old
-      return true
-    },
+    isCurrent: query => unreadOf(query) === undefined && asking.isCurrent(query),
     learn: query => learnFrom(query, learnHere(query)),
     learnRows: reference => learnFrom(reference, folder.readReference(reference).then(takeAll)),
     remove (record) {
       const key = recordKey(record)
       if (rows.has(key)) lost.set(key, true)
       forget(key)
-      return save(record)
+      return writer.save(record)
     },
     forgetUploads (hash) {
       for (const record of rows.byBtf(hash)) {
         if (record.source !== UPLOAD_SOURCE) continue
         forget(recordKey(record))
-        saveBehind(record)
+        writer.saveBehind(record)
       }
       for (const record of rows.byModuleBtf(hash)) {
         const modules = record.modules.filter(({ btfSha256, source }) => btfSha256 !== hash || source !== UPLOAD_SOURCE)
         if (modules.length === record.modules.length) continue
         hold({ ...record, modules })
-        saveBehind(record)
+        writer.saveBehind(record)
       }
     },
     touch (of) {
@@ -324,22 +215,56 @@ export async function openKernelIndex (options: KernelIndexOptions): Promise<Ker
       rows.renew({ ...record, lastUsed: new Date(now).toISOString() })
       if (now - (usesWrittenAt.get(key) ?? 0) < graceMs) return
       usesWrittenAt.set(key, now)
-      saveBehind(record)
+      writer.saveBehind(record)
     },
-    stats: () => ({ writeFailures, unread: folder.unread().length }),
+    stats: () => ({ writeFailures: writer.failures(), unread: folder.unread().length }),
     async close () {
       clearInterval(watch)
-      await scanning
-      await Promise.all(writes.values())
+      await scanning.settled()
+      await writer.settled()
       if (options.keepsSnapshot !== true || rows.list().length < SNAPSHOT_ROWS) return
-      await scan()
-      const fileOf = (record: KernelRecord): string => folder.isSingle(record)
-        ? singleRecordPath(directory, record.reference)
-        : recordPath(directory, record)
-      const byPath = new Map(rows.list().map(record => [relative(directory, fileOf(record)), record]))
-      await writeSnapshot(directory, folder.seen(), path => byPath.get(path)).catch(() => {}) // the next start reads the files
+      await scanning.now()
+      await keepSnapshot(directory, folder, rows.list())
     }
   }
+}
+
+/** Looks into the folder for what other processes wrote, one look at a time. */
+function createScanning (readChanged: () => Promise<boolean>) {
+  const scans = createSingleFlight<boolean>()
+  let beganAt = -Infinity
+  let last: Promise<unknown> = Promise.resolve()
+  const now = (): Promise<boolean> => {
+    const run = scans.run('', async () => {
+      beganAt = performance.now()
+      return await readChanged()
+    })
+    last = run.catch(() => {})
+    return run
+  }
+  return {
+    now,
+    /** Not where that was done a moment ago. */
+    async lately () { return scans.size === 0 && performance.now() - beganAt < MIN_SCAN_INTERVAL_MS ? false : await now() },
+    /** Waits for the one that is under way. */
+    async settled () { await last }
+  }
+}
+
+function sourcesIn (rows: IndexRows, hash: Sha256): readonly string[] {
+  const ofKernels = rows.byBtf(hash).map(({ source }) => source)
+  const ofModules = rows.byModuleBtf(hash)
+    .flatMap(({ modules }) => modules.filter(module => module.btfSha256 === hash).map(({ source }) => source))
+  return [...new Set([...ofKernels, ...ofModules])]
+}
+
+/** Where it cannot be written, the next start reads the files. */
+async function keepSnapshot (directory: string, folder: IndexFolder, records: readonly KernelRecord[]): Promise<void> {
+  const fileOf = (record: KernelRecord): string => folder.isSingle(record)
+    ? singleRecordPath(directory, record.reference)
+    : recordPath(directory, record)
+  const byPath = new Map(records.map(record => [relative(directory, fileOf(record)), record]))
+  await writeSnapshot(directory, folder.seen(), path => byPath.get(path)).catch(() => {})
 }
 
 /** Whether a file or folder of the index may have a row of what a query means. */

@@ -72,6 +72,9 @@ export interface KernelRecord {
   readonly releaseAskedAt?: string
 }
 
+/** By what a row is told apart from others: the same name may have been given to several contents. */
+export type RecordName = Pick<KernelRecord, 'reference' | 'btfSha256'>
+
 /** Content that a node handed in: true to its hash, but nobody vouches that it is what its name says. */
 export const UPLOAD_SOURCE = 'upload'
 
@@ -97,12 +100,12 @@ export function shareOfSources (sources: readonly string[]): Share {
 const FORMAT = 1
 
 /** A row's name among all: no two rows have both the reference and the content. Sorts as its reference does. */
-export function recordKey ({ reference, btfSha256 }: Pick<KernelRecord, 'reference' | 'btfSha256'>): string {
+export function recordKey ({ reference, btfSha256 }: RecordName): string {
   return `${formatReference(reference)} ${btfSha256}`
 }
 
 /** The row's file below the index folder. The parts of a reference are safe as names (isSegment), and have no `@`. */
-export function recordPath (directory: string, { reference, btfSha256 }: Pick<KernelRecord, 'reference' | 'btfSha256'>): string {
+export function recordPath (directory: string, { reference, btfSha256 }: RecordName): string {
   const { distro, distroVersion, arch, release } = reference
   return join(directory, distro, distroVersion, arch, `${release}@${hexOf(btfSha256)}.json`)
 }

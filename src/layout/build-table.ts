@@ -5,8 +5,8 @@ import { essentialName } from '../btf/find.js'
 import { AppError } from '../errors.js'
 import { createLayoutDigests, type LayoutDigests } from './digests.js'
 import {
-  bucketBitsFor, bucketOf, CHECKSUM_SIZE, DIGEST_SIZE, ENTRY, formatId, groupsOf, LAYOUT_HEADER, MAGIC, NO_DIGEST, partsOf, placeOfHash,
-  restOf, writeBytes, type LayoutFormat
+  bucketBitsFor, bucketOf, CHECKSUM_SIZE, DIGEST_SIZE, formatId, groupsOf, LAYOUT_HEADER, MAGIC, NO_DIGEST, partsOf, placeBits,
+  placeOfHash, restOf, writeBytes, writeRest, type LayoutFormat
 } from './format.js'
 
 /**
@@ -30,12 +30,13 @@ export function buildLayoutTable (
   const digests = createLayoutDigests(btf, format)
   const made = makeDigests(ids, digests)
   const places = placesOf(btf, ids, made, digests, bucketBits)
-  const order = orderOf(places)
+  const order = orderOf(places, placeBits(bucketBits))
   const count = countPlaces(places, order)
   const parts = partsOf(count, bucketBits)
   const bytes = allocate(parts.end)
   const view = dataView(bytes)
-  writeEntries(bytes, parts, bucketBits, { places, order, made, digests, format })
+  writeStarts(view, parts, bucketBits, places, order)
+  writeGroups(bytes, parts, bucketBits, { places, order, made, digests, format })
   view.setUint32(LAYOUT_HEADER.magic, MAGIC, true)
   bytes[LAYOUT_HEADER.bigEndian] = btf.littleEndian ? 0 : 1
   bytes[LAYOUT_HEADER.pointerSize] = btf.pointerSize
@@ -44,12 +45,6 @@ export function buildLayoutTable (
   writeBytes(bytes, LAYOUT_HEADER.format, formatId(format))
   writeBytes(bytes, LAYOUT_HEADER.content, content)
   view.setUint32(LAYOUT_HEADER.names, count, true)
-  const groups = groupsOf(bucketBits)
-  for (let group = 0; group < groups.count; group++) {
-    const [first, end] = [group, group + 1].map(next =>
-      parts.entries + ENTRY.SIZE * view.getUint32(parts.starts + 4 * groups.buckets * next, true))
-    writeBytes(bytes, parts.groups + DIGEST_SIZE * group, format.hash(bytes.subarray(first, end)).slice(0, DIGEST_SIZE))
-  }
   digests.end()
   writeBytes(bytes, parts.checksum, format.hash(bytes.subarray(0, parts.checksum)).slice(0, CHECKSUM_SIZE))
   return bytes
@@ -84,12 +79,12 @@ function hashOfName (btf: Btf, id: TypeId): number {
  * Indices of places in their ascending order, of equal ones in their own. By a part of the bits after the other, from the lowest on, so
  * that it takes as long whatever the places are, which names of other people's BTF decide.
  */
-function orderOf (places: Uint32Array): Uint32Array {
+function orderOf (places: Uint32Array, bits: number): Uint32Array {
   let order = new Uint32Array(places.length)
   for (let i = 0; i < order.length; i++) order[i] = i
   let sorted = new Uint32Array(places.length)
   const next = new Uint32Array(SORTED_VALUES + 1)
-  for (let shift = 0; shift < 32; shift += SORTED_BITS) {
+  for (let shift = 0; shift < bits; shift += SORTED_BITS) {
     next.fill(0)
     for (let i = 0; i < places.length; i++) {
       const after = ((places[i] ?? 0) >>> shift & SORTED_MASK) + 1
@@ -108,7 +103,8 @@ function orderOf (places: Uint32Array): Uint32Array {
   return order
 }
 
-const SORTED_BITS = 8
+/** Kernels have places of 20 to 22 bits. */
+const SORTED_BITS = 11
 const SORTED_VALUES = 2 ** SORTED_BITS
 const SORTED_MASK = SORTED_VALUES - 1
 
@@ -127,7 +123,9 @@ function makeDigests (ids: Uint32Array, digests: LayoutDigests): Int32Array {
   return made
 }
 
-interface Entries {
+type Parts = ReturnType<typeof partsOf>
+
+interface Names {
   readonly places: Uint32Array
   /** Indices of all names in ascending order of their places, those of one place in the order of their ids. */
   readonly order: Uint32Array
@@ -137,23 +135,42 @@ interface Entries {
   readonly format: LayoutFormat
 }
 
-function writeEntries (bytes: Uint8Array, parts: ReturnType<typeof partsOf>, bucketBits: number, names: Entries): void {
+/** How many places there are before each bucket. */
+function writeStarts (view: DataView, parts: Parts, bucketBits: number, places: Uint32Array, order: Uint32Array): void {
+  let bucket = 0
+  let count = 0
+  let last = NONE
+  for (let i = 0; i < order.length; i++) {
+    const place = at(places, at(order, i))
+    if (place === last) continue
+    last = place
+    for (const own = bucketOf(place); bucket <= own; bucket++) view.setUint32(parts.starts + 4 * bucket, count, true)
+    count++
+  }
+  for (; bucket <= 2 ** bucketBits; bucket++) view.setUint32(parts.starts + 4 * bucket, count, true)
+}
+
+function writeGroups (bytes: Uint8Array, parts: Parts, bucketBits: number, names: Names): void {
   const { places, order, made, digests, format } = names
   const view = dataView(bytes)
-  const starts = 2 ** bucketBits + 1
-  let bucket = 0
-  let entry = parts.entries
-  let count = 0
-  for (let first = 0, next = 0; first < order.length; first = next, entry += ENTRY.SIZE, count++) {
-    const place = at(places, at(order, first))
-    for (next = first + 1; next < order.length && places[at(order, next)] === place;) next++
-    for (const own = bucketOf(place); bucket <= own; bucket++) view.setUint32(parts.starts + 4 * bucket, count, true)
-    view.setUint16(entry + ENTRY.rest, restOf(place), true)
-    const output = entry + ENTRY.digest
-    if (next - first === 1) writeDigest(view, output, at(made, at(order, first)), digests)
-    else writeSeveral(bytes, output, Array.from(order.subarray(first, next), i => at(made, i)), digests, format)
+  const groups = groupsOf(bucketBits)
+  for (let group = 0, first = 0; group < groups.count; group++) {
+    const [before, after] = [group, group + 1].map(next => view.getUint32(parts.starts + 4 * groups.buckets * next, true))
+    const offset = parts.groupAt(group, before ?? 0)
+    const count = (after ?? 0) - (before ?? 0)
+    for (let i = 0; i < count; i++) {
+      const place = at(places, at(order, first))
+      let next = first + 1
+      while (next < order.length && places[at(order, next)] === place) next++
+      const output = offset + DIGEST_SIZE * i
+      if (next - first === 1) writeDigest(view, output, at(made, at(order, first)), digests)
+      else writeSeveral(bytes, output, Array.from(order.subarray(first, next), i => at(made, i)), digests, format)
+      writeRest(bytes, offset, count, i, restOf(place))
+      first = next
+    }
+    const written = bytes.subarray(offset, parts.groupAt(group + 1, after ?? 0))
+    writeBytes(bytes, parts.groups + DIGEST_SIZE * group, format.hash(written).slice(0, DIGEST_SIZE))
   }
-  for (; bucket < starts; bucket++) view.setUint32(parts.starts + 4 * bucket, count, true)
 }
 
 /** Of the types of one place in their order; libbpf takes the first that fits, and refuses those that do not agree. */

@@ -42,6 +42,10 @@ const MAX_DEPTH = 192
 /** Longest text of a type without a name that stands where it is referred to. Longer ones are hashed, since many may refer to them. */
 const INLINE_WORDS = 64
 
+/** Words that are written and hashed in the time that it takes to pass a member on a path that is followed, and to throw an error. */
+const STEP_WORDS = 2
+const FAILURE_WORDS = 4096
+
 /** Beside the kinds' numbers, which go to 0x7f: behind a pointer composites count by kind and name alone. */
 const BEHIND_POINTER = 0x80
 const FOLLOWED = 0xfe
@@ -62,6 +66,7 @@ export function createLayoutDigests (btf: Btf, format: LayoutFormat): LayoutDige
         // Ids and strings were validated. What cannot be walked all the same has no digest, and nor has what was being walked.
         if (!(error instanceof AppError) || error.code === 'internal_error') throw error
         rewind(walk, 0)
+        walk.written += FAILURE_WORDS
         walk.depth = 0
         return undefined
       }
@@ -167,6 +172,7 @@ function writeMembers (walk: Walk, words: Int32Array, first: number, count: numb
   writeWord(walk, count)
   const { known, strings, lastString, firstName, firstOwnName, most } = walk
   let { text, digests, references, at } = walk
+  let last = 0
   for (let i = 0, record = first; i < count; i++, record += BTF_MEMBER.SIZE / 4) {
     if (at + ROOM > text.length || walk.written + at > most) {
       walk.at = at
@@ -175,7 +181,7 @@ function writeMembers (walk: Walk, words: Int32Array, first: number, count: numb
       text = walk.text
     }
     const name = words[record + BTF_MEMBER.nameOff / 4] ?? 0
-    const place = words[record + BTF_MEMBER.offset / 4] ?? 0
+    const offset = words[record + BTF_MEMBER.offset / 4] ?? 0
     const type = words[record + BTF_MEMBER.type / 4] ?? 0
     if (name >= firstOwnName) {
       at = packName(text, at, strings, lastString, firstName + name)
@@ -185,31 +191,59 @@ function writeMembers (walk: Walk, words: Int32Array, first: number, count: numb
       at = walk.at
       text = walk.text
     }
-    text[at++] = hasWidths ? place & 0xffffff : place
     const reference = at
-    const held = known[type] ?? 0
-    if (held > 0) {
+    let held = known[type] ?? 0
+    const isNew = held === 0 || held === NONE
+    if (isNew) {
+      walk.at = at
+      if (!writeReference(walk, type, false)) return false
+      ;({ text, digests, references, at } = walk)
+      held = known[type] ?? 0
+    }
+    if (held !== 0 && (held === last || isSameReference(digests, references, held, last))) {
+      at = reference
+      text[at++] = SAME_MARK
+    } else if (!isNew && held > 0) {
       text[at] = DIGEST_MARK
       text[at + 1] = digests[held] ?? 0
       text[at + 2] = digests[held + 1] ?? 0
       text[at + 3] = digests[held + 2] ?? 0
       text[at + 4] = digests[held + 3] ?? 0
       at += 1 + DIGEST_WORDS
-    } else if (held < NONE) {
+    } else if (!isNew) {
       for (let from = -held, end = from + (references[from - 1] ?? 0); from < end; from++) text[at++] = references[from] ?? 0
-    } else {
-      walk.at = at
-      if (!writeReference(walk, type, false)) return false
-      ;({ text, digests, references, at } = walk)
     }
-    // What a reference begins with is a byte.
-    if (hasWidths) text[reference] = (text[reference] ?? 0) | place >>> 24 << WIDTH_SHIFT
+    last = held
+    // What a reference begins with is a byte. Beside it go the width and the place, or that the place is too large for that and follows.
+    const place = hasWidths ? offset & 0xffffff : offset
+    const width = hasWidths ? offset >>> 24 : 0
+    const isNear = place >= 0 && place < FAR
+    text[reference] = (text[reference] ?? 0) | width << WIDTH_SHIFT | (isNear ? place : FAR) << PLACE_SHIFT
+    if (!isNear) text[at++] = place
   }
   walk.at = at
   return true
 }
 
+/** In the place of a type: it is that of the member before, as it is in a third of all. Not what any type's text begins with. */
+const SAME_MARK = 0xfd
 const WIDTH_SHIFT = 8
+const PLACE_SHIFT = 16
+/** Bits from which on a place does not go into half a word. */
+const FAR = 0xffff
+
+/** Whether the same is written of two types that are known: BTF may have a type twice. */
+function isSameReference (digests: Int32Array, references: Int32Array, one: number, other: number): boolean {
+  if (one > 0) {
+    if (other <= 0) return false
+    for (let i = 0; i < DIGEST_WORDS; i++) if (digests[one + i] !== digests[other + i]) return false
+    return true
+  }
+  const length = references[-one - 1] ?? 0
+  if (other >= NONE || references[-other - 1] !== length) return false
+  for (let i = 0; i < length; i++) if (references[i - one] !== references[i - other]) return false
+  return true
+}
 
 function writeEnumerators (walk: Walk, words: Int32Array, first: number, count: number, isWide: boolean): boolean {
   writeWord(walk, count)
@@ -310,7 +344,10 @@ function writeEmbedded (walk: Walk, id: number, key: number, isFunction: boolean
 
 /** Where followed paths of the composite lead: of each step, whether it is a bitfield, and its type. Paths are always in one order. */
 function writeFollowed (walk: Walk, id: number): boolean {
-  for (const path of walk.follow(id)) {
+  const { paths, steps } = walk.follow(id)
+  walk.written += STEP_WORDS * steps
+  if (isPastLimit(walk)) return false
+  for (const path of paths) {
     reserve(walk)
     writeWord(walk, FOLLOWED)
     writeWord(walk, path?.length ?? 0)

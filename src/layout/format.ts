@@ -19,23 +19,22 @@ export interface LayoutFormat {
 }
 
 /** Raised whenever another serialisation of a layout, or another arrangement of the table, is written. */
-const VERSION = 4
+const VERSION = 5
 
 /** Bytes of a digest: SHA-256 cut to 128 bits. */
 export const DIGEST_SIZE = 16
 
 /**
- * The file: a header, where each bucket of names starts, a hash of each group of buckets, and for each name what is left of its hash
- * with a digest.
+ * The file: a header, where each bucket of names starts, a hash of each group of buckets, and the groups.
  *
  *     struct header { u8 magic[4]; u8 big_endian; u8 pointer_size; u8 bucket_bits; u8 is_complete;
  *                     u8 format[16]; u8 content[32]; u32 names; };                                   // little endian
  *     u32 starts[2^bucket_bits + 1]; u8 groups[2^(bucket_bits - GROUP_BITS)][16]; u8 sha256[32];     // of all before it
- *     struct { u16 rest; u8 digest[16]; } entries[names];
+ *     struct { u8 digests[n][16]; u8 low[n]; u8 high[(n + 1) / 2]; } group[];                        // of the n names of its buckets
  *
- * A name is at the place of its FNV-1a hash: the top `bucket_bits` bits choose the bucket, the 16 below them are its rest. Names that
- * agree in both share a place; their digest has all of them, names included. An object asks for a dozen of ten thousand names, so that
- * only the groups in which these are have to be hashed.
+ * A name is at the place of its FNV-1a hash: the top `bucket_bits` bits choose the bucket, the 12 below them are its rest, of which `high`
+ * has the upper four, the first name's in the lower half of a byte. Names that agree in both share a place; their digest has all of them,
+ * names included. An object asks for a dozen of ten thousand names, so that only the groups in which these are have to be hashed.
  */
 export const LAYOUT_HEADER = {
   magic: 0,
@@ -49,12 +48,11 @@ export const LAYOUT_HEADER = {
   SIZE: 60
 } as const
 
-export const MAGIC = 0x324c4c43 // "CLL2"
+export const MAGIC = 0x334c4c43 // "CLL3"
 export const CHECKSUM_SIZE = 32
-/** Bytes of an entry: a rest and a digest. */
-export const ENTRY = { rest: 0, digest: 2, SIZE: 2 + DIGEST_SIZE } as const
-const REST_BITS = 16
-const REST_MASK = 0xffff
+/** Of 16 names in a bucket one in 270 shares its place with another, whose changes then count as its own. */
+const REST_BITS = 12
+const REST_MASK = 0xfff
 /** 16 buckets are a group: about 256 entries, whose hash takes as long as finding a few names. */
 const GROUP_BITS = 4
 
@@ -102,11 +100,32 @@ export function groupsOf (bucketBits: number): { readonly buckets: number, reado
 
 /** Byte offsets of the parts of a table. */
 export function partsOf (names: number, bucketBits: number) {
+  const groups = groupsOf(bucketBits)
   const starts = LAYOUT_HEADER.SIZE
-  const groups = starts + 4 * (2 ** bucketBits + 1)
-  const checksum = groups + DIGEST_SIZE * groupsOf(bucketBits).count
-  const entries = checksum + CHECKSUM_SIZE
-  return { starts, groups, checksum, entries, end: entries + ENTRY.SIZE * names }
+  const hashes = starts + 4 * (2 ** bucketBits + 1)
+  const checksum = hashes + DIGEST_SIZE * groups.count
+  const first = checksum + CHECKSUM_SIZE
+  /** Where a group is, before which there are so many names. Half a byte of a rest may be left over in each. */
+  const groupAt = (group: number, before: number): number => first + (DIGEST_SIZE + 1) * before + Math.ceil((before + group) / 2)
+  return { starts, groups: hashes, checksum, first, groupAt, end: groupAt(groups.count, names) }
+}
+
+/** Bits of a place. */
+export function placeBits (bucketBits: number): number { return bucketBits + REST_BITS }
+
+/** The rest of the name at an index of a group of so many names. */
+export function readRest (group: Uint8Array, names: number, index: number): number {
+  const low = DIGEST_SIZE * names
+  const high = (group[low + names + (index >>> 1)] ?? 0) >>> 4 * (index & 1) & 0xf
+  return (group[low + index] ?? 0) | high << 8
+}
+
+/** Writes it into a group that begins at `offset`, in which there are zeros. */
+export function writeRest (bytes: Uint8Array, offset: number, names: number, index: number, rest: number): void {
+  const low = offset + DIGEST_SIZE * names
+  bytes[low + index] = rest
+  const high = low + names + (index >>> 1)
+  bytes[high] = (bytes[high] ?? 0) | rest >>> 8 << 4 * (index & 1)
 }
 
 /** Writes characters below 256 as bytes. */

@@ -2,7 +2,7 @@ import { fnv1a } from '../bytes/hash.js'
 import { dataView } from '../bytes/checked.js'
 import type { NameBytes } from '../btf/find.js'
 import {
-  bucketOf, CHECKSUM_SIZE, DIGEST_SIZE, ENTRY, formatId, groupsOf, LAYOUT_HEADER, MAGIC, NO_DIGEST, partsOf, placeOfHash, readBytes,
+  bucketOf, CHECKSUM_SIZE, DIGEST_SIZE, formatId, groupsOf, LAYOUT_HEADER, MAGIC, NO_DIGEST, partsOf, placeOfHash, readBytes, readRest,
   restOf, word, type LayoutFormat
 } from './format.js'
 
@@ -51,8 +51,8 @@ export function readLayoutTable (
   if (bucketBits < 1 || bucketBits > 16) return undefined
   const parts = partsOf(names, bucketBits)
   if (source.byteLength !== parts.end) return undefined
-  if (head.length < parts.entries) head = source.read(0, parts.entries)
-  const isWhole = head.length >= parts.entries &&
+  if (head.length < parts.first) head = source.read(0, parts.first)
+  const isWhole = head.length >= parts.first &&
     readBytes(head, LAYOUT_HEADER.format, DIGEST_SIZE) === formatId(format) &&
     readBytes(head, LAYOUT_HEADER.content, content.length) === content &&
     (isVerified ||
@@ -64,17 +64,17 @@ export function readLayoutTable (
   const startOf = (bucket: number): number => view.getUint32(parts.starts + 4 * bucket, true)
   const { buckets, count } = groupsOf(bucketBits)
   const verified: Array<Uint8Array | undefined> = []
-  /** The entries of a group. Undefined where they are damaged. */
-  const entriesOf = (group: number): Uint8Array | undefined => {
+  /** The bytes of a group. Undefined where they are damaged. */
+  const bytesOf = (group: number): Uint8Array | undefined => {
     const known = verified[group]
     if (known !== undefined) return known
     const [start, end] = [startOf(buckets * group), startOf(buckets * (group + 1))]
-    const entries = start <= end && end <= names
-      ? source.read(parts.entries + ENTRY.SIZE * start, parts.entries + ENTRY.SIZE * end)
+    const bytes = start <= end && end <= names
+      ? source.read(parts.groupAt(group, start), parts.groupAt(group + 1, end))
       : new Uint8Array()
-    const isSame = entries.length === ENTRY.SIZE * (end - start) &&
-      (isVerified || format.hash(entries).slice(0, DIGEST_SIZE) === readBytes(head, parts.groups + DIGEST_SIZE * group, DIGEST_SIZE))
-    if (isSame) verified[group] = entries
+    const isSame = bytes.length === parts.groupAt(group + 1, end) - parts.groupAt(group, start) &&
+      (isVerified || format.hash(bytes).slice(0, DIGEST_SIZE) === readBytes(head, parts.groups + DIGEST_SIZE * group, DIGEST_SIZE))
+    if (isSame) verified[group] = bytes
     else read.isDamaged = true
     return verified[group]
   }
@@ -85,7 +85,7 @@ export function readLayoutTable (
     names,
     isDamaged: false,
     isWhole () {
-      for (let group = 0; group < count; group++) if (entriesOf(group) === undefined) return false
+      for (let group = 0; group < count; group++) if (bytesOf(group) === undefined) return false
       return true
     },
     find ({ bytes: name, offset, length }) {
@@ -93,13 +93,13 @@ export function readLayoutTable (
       const place = placeOfHash(fnv1a(name, offset, length), bucketBits)
       const bucket = bucketOf(place)
       const group = Math.floor(bucket / buckets)
-      const entries = entriesOf(group)
-      if (entries === undefined) return undefined
+      const bytes = bytesOf(group)
+      if (bytes === undefined) return undefined
       const rest = restOf(place)
-      const [first, start, end] = [startOf(buckets * group), startOf(bucket), startOf(bucket + 1)]
-      for (let at = ENTRY.SIZE * (start - first); at < ENTRY.SIZE * (end - first); at += ENTRY.SIZE) {
-        if (((entries[at + ENTRY.rest] ?? 0) | (entries[at + ENTRY.rest + 1] ?? 0) << 8) !== rest) continue
-        const digest = readBytes(entries, at + ENTRY.digest, DIGEST_SIZE)
+      const [first, next] = [startOf(buckets * group), startOf(buckets * (group + 1))]
+      for (let i = startOf(bucket) - first; i < startOf(bucket + 1) - first; i++) {
+        if (readRest(bytes, next - first, i) !== rest) continue
+        const digest = readBytes(bytes, DIGEST_SIZE * i, DIGEST_SIZE)
         return digest === NO_DIGEST ? undefined : digest
       }
       return ''

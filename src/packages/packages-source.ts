@@ -1,10 +1,8 @@
 import { createLanes } from '../fetch/lanes.js'
 import { gravest, type Refusal } from '../fetch/refusal.js'
-import { formatReference, type KernelQuery, type KernelReference } from '../identity/reference.js'
-import { inferFromRelease } from '../identity/infer.js'
-import { isSameDistro } from '../identity/platform.js'
+import { formatReference, type KernelReference } from '../identity/reference.js'
 import type { FetchJob, FetchJobs } from '../kernels/fetch-jobs.js'
-import { agreementOfBuild, matchesName, type WantedBuild } from '../kernels/matches.js'
+import { agreementOfBuild, type WantedBuild } from '../kernels/matches.js'
 import type {
   Candidates, FoundKernel, HeldCopy, KernelSource, ModuleOutcome, OpenKernel, SourceOutcome
 } from '../kernels/sources/source.js'
@@ -13,12 +11,12 @@ import type { SharedBtf } from '../store/btf-memory.js'
 import { createAllModules } from './all-modules.js'
 import { chooseBuild, formatBuild } from './choose-build.js'
 import { DOWNLOAD_MS } from './download.js'
-import type { Indexes, KnownIndex } from './indexes.js'
+import type { Indexes } from './indexes.js'
+import { createKnownListings } from './known-listings.js'
 import { createPackageContents } from './package-contents.js'
-import { createPastKernels } from './past/past-kernels.js'
+import { createPackageSearch, FRESH_MS, type Look } from './package-search.js'
 import { mayHave, type Publication } from './publication.js'
-import type { PublishedKernel } from './published.js'
-import { isPast, type IndexedRepository, type Repository } from './repository.js'
+import type { Repository } from './repository.js'
 
 export interface PackagesSourceOptions {
   readonly repositories: readonly Repository[]
@@ -49,18 +47,8 @@ export interface PackagesStats {
   readonly published: number
 }
 
-/** A kernel that no index lists may have been published just now. No index is looked at again for that reason more often. */
-const FRESH_MS = 10 * 60_000
-/** Indexes may take so many milliseconds before who asks for a kernel is told to come again. */
-const PATIENCE_MS = 1000
 /** Builds of one release that one look compares. */
 const MOST_BUILDS = 4
-
-/** What one look for a kernel brought, and of which places it cannot be told whether they have it. */
-interface Look {
-  readonly publications: readonly Publication[]
-  readonly refusals: readonly Refusal[]
-}
 
 /** The package repositories of distributions: each kernel's BTF is in the vmlinuz of its package. */
 export function createPackagesSource (
@@ -70,79 +58,8 @@ export function createPackagesSource (
   const contents = createPackageContents({ indexes, open, lanes })
   const all = takesAllModules ? createAllModules(contents) : undefined
 
-  /** By name, for as long as the indexes stay the same. */
-  const names = new Map<Repository, { kernels: readonly PublishedKernel[] | undefined, byName: ReadonlyMap<string, PublishedKernel> }>()
-  const publicationOf = (reference: KernelReference): Publication | undefined => {
-    const name = formatReference(reference)
-    for (const repository of repositories) {
-      const kernels = indexes.peek(repository).index?.kernels
-      let known = names.get(repository)
-      if (known === undefined || known.kernels !== kernels) {
-        known = { kernels, byName: new Map((kernels ?? []).map(kernel => [formatReference(kernel.reference), kernel])) }
-        names.set(repository, known)
-      }
-      const kernel = known.byName.get(name)
-      if (kernel !== undefined) return { repository, kernel }
-    }
-    return undefined
-  }
-
-  const indexed = repositories.filter((repository): repository is IndexedRepository => !isPast(repository))
-  const current = indexed.filter(({ isHistory = false }) => !isHistory)
-  const history = indexed.filter(({ isHistory = false }) => isHistory)
-  const past = createPastKernels({ repositories: repositories.filter(isPast), indexes, jobs, lanes })
-
-  const know = async (
-    asked: readonly IndexedRepository[], what: KernelQuery, maxAgeMs?: number
-  ): Promise<Array<{ repository: IndexedRepository, known: KnownIndex }>> => {
-    let job: FetchJob | undefined
-    const timer = setTimeout(() => { job = jobs.begin(what) }, PATIENCE_MS)
-    try {
-      return await Promise.all(asked.map(async repository => ({ repository, known: await indexes.get(repository, maxAgeMs) })))
-    } finally {
-      clearTimeout(timer)
-      job?.end()
-    }
-  }
-
-  const find = async (query: KernelQuery, among: readonly IndexedRepository[], maxAgeMs?: number): Promise<Look> => {
-    const asked = among.filter(repository => mayHave(repository, query))
-    const states = await know(asked, query, maxAgeMs)
-    return {
-      publications: states.flatMap(({ repository, known }) => (known.index?.kernels ?? [])
-        .filter(({ reference }) => reference.release === query.release && matchesName(query, reference))
-        .map(kernel => ({ repository, kernel }))),
-      refusals: states.flatMap(({ known }) => known.refusal ?? [])
-    }
-  }
-
-  /**
-   * The looks for the kernels that a query means, one after the other: in what is known, in what is newer than that, in what is no longer
-   * listed. Who has found what it needs goes no further.
-   */
-  async function * search (query: KernelQuery): AsyncGenerator<Look> {
-    yield await find(query, current)
-    const fresh = await find(query, current, FRESH_MS)
-    yield fresh
-    // Its own distribution has to be named or known from its release: else every unknown name would ask all archives.
-    const distro = query.distro ?? inferFromRelease(query.release).distro
-    if (distro === undefined) return
-    const old = await find(query, history.filter(repository => isSameDistro(distro, repository.distro)))
-    yield { publications: old.publications, refusals: [...fresh.refusals, ...old.refusals] }
-    const oldest = await past.find({ ...query, distro })
-    yield { publications: oldest.publications, refusals: [...fresh.refusals, ...old.refusals, ...oldest.refusals] }
-  }
-
-  /** The same for one kernel, with each build of it once. */
-  async function * searchBuilds (reference: KernelReference): AsyncGenerator<Look> {
-    const seen = new Set<string>()
-    for await (const { publications, refusals } of search(reference)) {
-      const builds = new Map(publications.map(publication => [publication.kernel.image.sha256, publication]))
-      for (const sha256 of seen) builds.delete(sha256)
-      for (const sha256 of builds.keys()) seen.add(sha256)
-      yield { publications: [...builds.values()], refusals }
-    }
-  }
+  const listings = createKnownListings(repositories, indexes)
+  const { search, searchBuilds, refresh } = createPackageSearch({ repositories, indexes, jobs, lanes })
 
   const beginJob = (reference: KernelReference, total: number | undefined): FetchJob => {
     const job = jobs.begin(reference)
@@ -275,19 +192,13 @@ export function createPackagesSource (
       }
     },
     published (reference) {
-      const found = publicationOf(reference)
+      const found = listings.publicationOf(reference)
       if (found === undefined) return undefined
       const { name, version, bytes, builtAt } = found.kernel.image
       return { repository: found.repository.id, package: name, version, bytes, builtAt }
     },
-    listings: () => new Map(repositories.flatMap(repository => {
-      const kernels = indexes.peek(repository).index?.kernels
-      return kernels === undefined ? [] : [[repository.id, kernels.map(({ reference }) => reference)]]
-    })),
-    async refresh (maxAgeMs) { await Promise.all(current.map(repository => indexes.get(repository, maxAgeMs, true))) },
-    stats: () => ({
-      ...contents.stats(),
-      published: repositories.reduce((sum, repository) => sum + (indexes.peek(repository).index?.kernels.length ?? 0), 0)
-    })
+    listings: listings.all,
+    refresh,
+    stats: () => ({ ...contents.stats(), published: listings.count() })
   }
 }
