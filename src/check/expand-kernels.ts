@@ -118,8 +118,16 @@ function resolved (
 ): CheckedKernel | undefined {
   const held = findHeld(index, query, trustUploads)
   if (held === undefined) return undefined
-  if (held instanceof AppError) return { name, outcome: outcomeOf('error', held.message) }
+  if (held instanceof AppError) return { name, outcome: outcomeOf('error', reasonOf(held, name)) }
   return { name, content: { btf: held.btfSha256, modules: [], release: query.release } }
+}
+
+/** A request may say which of several BTFs it means. The pattern of a check cannot. */
+function reasonOf (error: AppError, name: string): string {
+  const { candidates } = error.details
+  if (error.code !== 'kernel_ambiguous' || !Array.isArray(candidates)) return error.message
+  const contents = new Set((candidates as ReadonlyArray<{ readonly btf_sha256: string }>).map(({ btf_sha256: hash }) => hash)).size
+  return `${name} can mean ${contents} different BTFs, and a check cannot say which: keep the right one with corelo btf import --replace.`
 }
 
 function tooMany (limit: number): AppError {
